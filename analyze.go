@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/report"
+)
+
+// reportFlags are the flags that say what becomes of the report.
+type reportFlags struct {
+	format      string
+	output      string
+	failOn      string
+	color       string
+	knownIssues []string
+}
+
+func (r *reportFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&r.format, "format", "text", "`text`, json, markdown or html")
+	f.StringVarP(&r.output, "output", "o", "", "write the report to `file` instead of standard output")
+	f.StringVar(&r.failOn, "fail-on", "error", "exit with 1 when there is a finding of this `severity` or above: error, warning, never")
+	f.StringVar(&r.color, "color", "auto", "colours in text: auto, always, never; NO_COLOR is heeded")
+	f.StringArrayVar(&r.knownIssues, "known-issues", nil, "match findings also against the known issues of this YAML `file`; may be repeated")
+}
+
+// check tells what is wrong with the flags, before any work is done.
+func (r *reportFlags) check() error {
+	for _, c := range []struct{ flag, value, allowed string }{
+		{"--format", r.format, "text json markdown html"},
+		{"--fail-on", r.failOn, "error warning never"},
+		{"--color", r.color, "auto always never"},
+	} {
+		if err := oneOf(c.flag, c.value, c.allowed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func oneOf(flag, value, allowed string) error {
+	words := strings.Fields(allowed)
+	for _, w := range words {
+		if value == w {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s %q: must be one of %s", flag, value, strings.Join(words, ", "))
+}
+
+// builder makes the report builder.
+func (r *reportFlags) builder() (*report.Builder, error) {
+	issues, err := report.LoadKnownIssues(r.knownIssues...)
+	if err != nil {
+		return nil, err
+	}
+	return report.NewBuilder(report.Options{
+		Tool:        report.Tool{Name: "kafkavet", Version: toolVersion()},
+		KnownIssues: issues,
+	}), nil
+}
+
+// write writes the report in the format asked for.
+func (r *reportFlags) write(w io.Writer, rep *report.Report) error {
+	switch r.format {
+	case "json":
+		return report.WriteJSON(w, rep)
+	case "markdown":
+		return report.WriteMarkdown(w, rep)
+	case "html":
+		return report.WriteHTML(w, rep, report.HTMLOptions{})
+	}
+	return report.WriteText(w, rep, textOptions(w, r.color))
+}
+
+// textOptions tells how wide text on w may be, 0 for any width, and whether it
+// may be coloured.
+func textOptions(w io.Writer, color string) report.TextOptions {
+	var opt report.TextOptions
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		opt.Width, _, _ = term.GetSize(int(f.Fd())) // 0 where it cannot be told
+		opt.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	}
+	switch color {
+	case "always":
+		opt.Color = true
+	case "never":
+		opt.Color = false
+	}
+	return opt
+}
+
+// failed tells whether the report holds a finding that --fail-on asks for.
+func (r *reportFlags) failed(rep *report.Report) bool {
+	worst, any := rep.Worst()
+	switch r.failOn {
+	case "error":
+		return any && worst >= report.Error
+	case "warning":
+		return any && worst >= report.Warning
+	}
+	return false
+}
+
+// analyze is the command of that name.
+func analyze(ctx context.Context, args []string, s streams) int {
+	var pf pipelineFlags
+	var rf reportFlags
+	f := flagSet("analyze", "[flags] FILE...", "Analyse captures (pcap, pcapng, also gzip, zstd or lz4) and report every request that the\n"+
+		"broker never offered. Several files are one input, as a rotated capture. \"-\" is standard input.", s)
+	rf.register(f)
+	pf.register(f)
+	if code, done := parse(f, args, s); done {
+		return code
+	}
+	code, err := analyzeFiles(ctx, f.Args(), &pf, &rf, s)
+	if err != nil {
+		s.complain("%v", err)
+		return exitTrouble
+	}
+	return code
+}
+
+func analyzeFiles(ctx context.Context, paths []string, pf *pipelineFlags, rf *reportFlags, s streams) (int, error) {
+	if err := rf.check(); err != nil {
+		return 0, err
+	}
+	builder, err := rf.builder()
+	if err != nil {
+		return 0, err
+	}
+	p, err := newPipeline(pf, s)
+	if err != nil {
+		return 0, err
+	}
+	out, err := openOutput(rf.output, s.out)
+	if err != nil {
+		return 0, err
+	}
+	defer out.abandon()
+	src, err := openFiles(paths, p, s)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	stop := showProgress(src, pf, s)
+	err = p.run(ctx, src, builder)
+	stop()
+	if err != nil {
+		return 0, interrupted(err)
+	}
+	builder.SetInput(p.input(src))
+	rep := builder.Report()
+	if err := rf.write(out.w, rep); err != nil {
+		return 0, fmt.Errorf("write %s: %w", out.name, err)
+	}
+	if err := out.commit(); err != nil {
+		return 0, err
+	}
+	p.account(src, began)
+	switch {
+	case p.troubles(src):
+		return exitTrouble, nil
+	case rf.failed(rep):
+		return exitFindings, nil
+	}
+	return exitClean, nil
+}
+
+// openFiles opens captures for a pipeline.
+func openFiles(paths []string, p *pipeline, s streams) (*capture.Files, error) {
+	if len(paths) == 0 {
+		return nil, errors.New(`no capture given; "-" is standard input`)
+	}
+	return capture.Open(paths, capture.Options{Stdin: s.in, Secrets: p.addSecrets})
+}
+
+// interrupted puts the end by a signal into words.
+func interrupted(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
+	}
+	return err
+}
+
+// requests is the command of that name.
+func requests(ctx context.Context, args []string, s streams) int {
+	var pf pipelineFlags
+	var format, output string
+	f := flagSet("requests", "[flags] FILE...", "One line for every Kafka request: what was sent, what the broker had advertised, how it went on.", s)
+	f.StringVar(&format, "format", "tsv", "`tsv`, or json: one object a line")
+	f.StringVarP(&output, "output", "o", "", "write to `file` instead of standard output")
+	pf.register(f)
+	if code, done := parse(f, args, s); done {
+		return code
+	}
+	code, err := listRequests(ctx, f.Args(), &pf, format, output, s)
+	if err != nil {
+		s.complain("%v", err)
+		return exitTrouble
+	}
+	return code
+}
+
+func listRequests(ctx context.Context, paths []string, pf *pipelineFlags, format, output string, s streams) (int, error) {
+	if err := oneOf("--format", format, "tsv json"); err != nil {
+		return 0, err
+	}
+	p, err := newPipeline(pf, s)
+	if err != nil {
+		return 0, err
+	}
+	out, err := openOutput(output, s.out)
+	if err != nil {
+		return 0, err
+	}
+	defer out.abandon()
+	src, err := openFiles(paths, p, s)
+	if err != nil {
+		return 0, err
+	}
+	w := report.NewRequestsTSV(out.w)
+	if format == "json" {
+		w = report.NewRequestsJSON(out.w)
+	}
+	began := time.Now()
+	stop := showProgress(src, pf, s)
+	err = p.run(ctx, src, w)
+	stop()
+	if err != nil {
+		return 0, interrupted(err)
+	}
+	if err := w.Close(); err != nil {
+		return 0, fmt.Errorf("write %s: %w", out.name, err)
+	}
+	if err := out.commit(); err != nil {
+		return 0, err
+	}
+	p.account(src, began)
+	if n := w.Late(); n > 0 {
+		p.warn(fmt.Errorf("%d requests were answered so late that their lines are out of order", n))
+	}
+	if p.troubles(src) {
+		return exitTrouble, nil
+	}
+	return exitClean, nil
+}
+
+// explain is the command of that name.
+func explain(_ context.Context, args []string, s streams) int {
+	var color string
+	f := flagSet("explain", "[CODE]", "What a finding means, why it matters, how it looks on the wire, and what to do. Without a code: the list.", s)
+	f.StringVar(&color, "color", "auto", "colours: auto, always, never; NO_COLOR is heeded")
+	if code, done := parse(f, args, s); done {
+		return code
+	}
+	err := oneOf("--color", color, "auto always never")
+	opt := textOptions(s.out, color)
+	switch {
+	case err != nil:
+	case f.NArg() == 0:
+		err = report.WriteRules(s.out, opt)
+	case f.NArg() == 1:
+		err = report.WriteExplanation(s.out, f.Arg(0), opt)
+	default:
+		err = errors.New("takes one finding code")
+	}
+	if err != nil {
+		s.complain("explain: %v", err)
+		return exitTrouble
+	}
+	return exitClean
+}

@@ -1,0 +1,141 @@
+package capturetest
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+)
+
+// endings are the variants in which connections begin and end otherwise.
+func endings() []Variant {
+	return []Variant{
+		{"RST in one direction after the FIN", KeepsAll, plain(ResetAfterFIN)},
+		{"data after FIN", KeepsAll, DataAfterFIN},
+		{"ports reused", KeepsAll &^ KeepsAddresses, func(p []Packet, _ uint64) []Packet { return ReusePorts(p, true) }},
+		{"ports reused, ends unseen", KeepsRequests | KeepsVerdicts, func(p []Packet, _ uint64) []Packet { return ReusePorts(p, false) }},
+		{"no handshakes", KeepsRequests | KeepsVerdicts | KeepsOutcomes | KeepsAddresses, plain(StripHandshakes)},
+	}
+}
+
+// ResetAfterFIN ends each connection that has a FIN by a RST, at its very
+// end, from the side that did not send the first FIN.
+func ResetAfterFIN(packets []Packet) []Packet {
+	segments := dissect(packets)
+	fin := map[int]*segment{}
+	last := map[way]*segment{}
+	at := map[int]int{}
+	for i, s := range segments {
+		if s == nil {
+			continue
+		}
+		if s.tcp.Flags&FIN != 0 && fin[s.stream] == nil {
+			fin[s.stream] = s
+		}
+		last[s.way()] = s
+		at[s.stream] = i
+	}
+	var out []Packet
+	for i, s := range segments {
+		out = append(out, packets[i])
+		if s == nil || at[s.stream] != i || fin[s.stream] == nil {
+			continue
+		}
+		l := last[way{s.stream, fin[s.stream].dir.Reverse()}]
+		if l == nil {
+			continue
+		}
+		rst := l.with(l.end(), nil)
+		rst.Time, rst.tcp.Flags = s.Time, RST|ACK
+		out = append(out, rst.packet())
+	}
+	return out
+}
+
+// DataAfterFIN follows each FIN by a segment of its sender with random bytes
+// after it, which the receiver must take no notice of (RFC 9293 3.10.7.4).
+func DataAfterFIN(packets []Packet, seed uint64) []Packet {
+	r := random(seed)
+	return edit(packets, func(s *segment) []*segment {
+		if s.tcp.Flags&FIN == 0 {
+			return []*segment{s}
+		}
+		return []*segment{s, s.with(s.end(), garbage(r, 24))}
+	})
+}
+
+// ReusePorts gives connections between the same two hosts, of which one ends
+// before the other begins, the same client port. Without ends, the FIN and RST
+// packets of a connection whose port is used again are left out, and so is
+// what came after them.
+func ReusePorts(packets []Packet, ends bool) []Packet {
+	segments := dissect(packets)
+	type span struct {
+		first, last int
+		client      netip.AddrPort
+		broker      netip.AddrPort
+		fresh       bool // begins with a SYN
+	}
+	spans := map[int]*span{}
+	for i, s := range segments {
+		if s == nil {
+			continue
+		}
+		if spans[s.stream] == nil {
+			spans[s.stream] = &span{first: i, client: s.src, broker: s.dst, fresh: s.tcp.Flags&(SYN|ACK) == SYN}
+		}
+		spans[s.stream].last = i
+	}
+	type hosts struct{ client, broker netip.AddrPort } // the client's port is 0
+	free := map[hosts][]int{}                          // streams by their end, whose port is taken by none later
+	port := map[int]uint16{}
+	reused := map[int]bool{}
+	for _, stream := range slices.Sorted(maps.Keys(spans)) {
+		sp := spans[stream]
+		key := hosts{netip.AddrPortFrom(sp.client.Addr(), 0), sp.broker}
+		port[stream] = sp.client.Port()
+		for i, earlier := range free[key] {
+			if sp.fresh && spans[earlier].last < sp.first {
+				port[stream] = port[earlier]
+				reused[earlier] = true
+				free[key] = slices.Delete(free[key], i, i+1)
+				break
+			}
+		}
+		free[key] = append(free[key], stream)
+	}
+	ended := map[int]bool{}
+	return edit(packets, func(s *segment) []*segment {
+		ended[s.stream] = ended[s.stream] || s.tcp.Flags&(FIN|RST) != 0
+		if !ends && reused[s.stream] && ended[s.stream] && s.length == 0 {
+			return nil
+		}
+		client := netip.AddrPortFrom(spans[s.stream].client.Addr(), port[s.stream])
+		if !ends && reused[s.stream] {
+			s.tcp.Flags &^= FIN
+		}
+		if s.dir == ToBroker {
+			s.src = client
+		} else {
+			s.dst = client
+		}
+		return []*segment{s}
+	})
+}
+
+// StripHandshakes leaves out every SYN and the pure acknowledgement that
+// completes a handshake.
+func StripHandshakes(packets []Packet) []Packet {
+	shaking := map[int]bool{}
+	return edit(packets, func(s *segment) []*segment {
+		switch {
+		case s.tcp.Flags&SYN != 0:
+			shaking[s.stream] = true
+			return nil
+		case s.length > 0 || s.tcp.Flags&(FIN|RST) != 0:
+			shaking[s.stream] = false
+		case shaking[s.stream] && s.dir == ToBroker:
+			return nil
+		}
+		return []*segment{s}
+	})
+}

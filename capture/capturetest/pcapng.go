@@ -1,0 +1,259 @@
+package capturetest
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// The types of pcapng blocks (draft-ietf-opsawg-pcapng).
+const (
+	BlockSection    = 0x0a0d0d0a
+	BlockInterface  = 1
+	BlockObsolete   = 2
+	BlockSimple     = 3
+	BlockNames      = 4
+	BlockStatistics = 5
+	BlockEnhanced   = 6
+	BlockSecrets    = 10
+)
+
+// The pcapng options that are used here.
+const (
+	OptionComment  = 1
+	OptionTSResol  = 9  // if_tsresol
+	OptionTSOffset = 14 // if_tsoffset
+	OptionIfName   = 2  // if_name
+	OptionIfDrop   = 5  // isb_ifdrop
+)
+
+// SecretsTLS is the type of a decryption secrets block that holds a TLS key log.
+const SecretsTLS = 0x544c534b
+
+// Option is an option of a pcapng block.
+type Option struct {
+	Code  uint16
+	Value []byte
+}
+
+// Blocks builds a pcapng file block by block, the wrong ones that a test may
+// want included. Every method appends one block to Bytes.
+type Blocks struct {
+	// BigEndian is the byte order of the blocks that follow.
+	BigEndian bool
+	// Bytes is the file so far.
+	Bytes []byte
+}
+
+// Block appends a block of any type and body.
+func (b *Blocks) Block(kind uint32, body []byte) {
+	o := order(b.BigEndian)
+	padded := pad4(body)
+	length := uint32(12 + len(padded))
+	b.Bytes = o.AppendUint32(b.Bytes, kind)
+	b.Bytes = o.AppendUint32(b.Bytes, length)
+	b.Bytes = append(b.Bytes, padded...)
+	b.Bytes = o.AppendUint32(b.Bytes, length)
+}
+
+// Section appends a section header block.
+func (b *Blocks) Section(options ...Option) {
+	o := order(b.BigEndian)
+	body := o.AppendUint32(nil, 0x1a2b3c4d)
+	body = o.AppendUint16(body, 1)
+	body = o.AppendUint16(body, 0)
+	body = o.AppendUint64(body, 1<<64-1) // length not given
+	b.Block(BlockSection, b.options(body, options))
+}
+
+// Interface appends an interface description block.
+func (b *Blocks) Interface(link uint32, snapLen uint32, options ...Option) {
+	o := order(b.BigEndian)
+	body := o.AppendUint16(nil, uint16(link))
+	body = o.AppendUint16(body, 0)
+	body = o.AppendUint32(body, snapLen)
+	b.Block(BlockInterface, b.options(body, options))
+}
+
+// Enhanced appends an enhanced packet block. The timestamp is in units of the interface.
+func (b *Blocks) Enhanced(iface uint32, timestamp uint64, data []byte, length int, options ...Option) {
+	o := order(b.BigEndian)
+	body := o.AppendUint32(nil, iface)
+	body = b.packet(body, timestamp, data, length)
+	b.Block(BlockEnhanced, b.options(body, options))
+}
+
+// Obsolete appends a packet block of the obsolete type.
+func (b *Blocks) Obsolete(iface, drops uint16, timestamp uint64, data []byte, length int, options ...Option) {
+	o := order(b.BigEndian)
+	body := o.AppendUint16(nil, iface)
+	body = o.AppendUint16(body, drops)
+	body = b.packet(body, timestamp, data, length)
+	b.Block(BlockObsolete, b.options(body, options))
+}
+
+// packet appends what enhanced and obsolete packet blocks have in common.
+func (b *Blocks) packet(body []byte, timestamp uint64, data []byte, length int) []byte {
+	o := order(b.BigEndian)
+	body = o.AppendUint32(body, uint32(timestamp>>32))
+	body = o.AppendUint32(body, uint32(timestamp))
+	body = o.AppendUint32(body, uint32(len(data)))
+	body = o.AppendUint32(body, uint32(length))
+	return append(body, pad4(data)...)
+}
+
+// Simple appends a simple packet block: no timestamp, interface 0, and the
+// captured length is what the interface's snapshot length leaves of length.
+func (b *Blocks) Simple(data []byte, length int) {
+	b.Block(BlockSimple, append(order(b.BigEndian).AppendUint32(nil, uint32(length)), data...))
+}
+
+// Secrets appends a decryption secrets block.
+func (b *Blocks) Secrets(kind uint32, data []byte) {
+	o := order(b.BigEndian)
+	body := o.AppendUint32(nil, kind)
+	body = o.AppendUint32(body, uint32(len(data)))
+	b.Block(BlockSecrets, append(body, data...))
+}
+
+// Statistics appends an interface statistics block that says how many packets
+// the interface dropped.
+func (b *Blocks) Statistics(iface uint32, timestamp, dropped uint64) {
+	o := order(b.BigEndian)
+	body := o.AppendUint32(nil, iface)
+	body = o.AppendUint32(body, uint32(timestamp>>32))
+	body = o.AppendUint32(body, uint32(timestamp))
+	b.Block(BlockStatistics, b.options(body, []Option{{OptionIfDrop, o.AppendUint64(nil, dropped)}}))
+}
+
+// options appends options and the end of them, or nothing without any.
+func (b *Blocks) options(body []byte, options []Option) []byte {
+	if len(options) == 0 {
+		return body
+	}
+	o := order(b.BigEndian)
+	for _, option := range options {
+		body = o.AppendUint16(body, option.Code)
+		body = o.AppendUint16(body, uint16(len(option.Value)))
+		body = append(body, pad4(option.Value)...)
+	}
+	return o.AppendUint32(body, 0)
+}
+
+// pad4 is data with zeros up to a multiple of 4 bytes.
+func pad4(data []byte) []byte {
+	return append(slices.Clone(data), make([]byte, -len(data)&3)...)
+}
+
+// Pcapng describes how to write packets as a pcapng file. The zero value is
+// one little-endian section of enhanced packet blocks with microseconds.
+type Pcapng struct {
+	BigEndian bool
+	// Block is the block type for packets: BlockEnhanced (also for 0),
+	// BlockObsolete, or BlockSimple, which loses timestamps and comments and
+	// can only hold the packets of one link type.
+	Block uint32
+	// Resolution is the value of if_tsresol: 9 for nanoseconds, 0x80|n for
+	// units of 2^-n seconds. 0 leaves the option out, which means microseconds.
+	Resolution byte
+	// Offset is the value of if_tsoffset in seconds; 0 leaves the option out.
+	Offset int64
+	// Section begins a new section, with its own interfaces, after every so
+	// many packets; 0 never does. Every other section turns the byte order.
+	Section int
+	// SnapLen is the snapshot length of the interfaces; 0 is no limit.
+	SnapLen uint32
+	// KeyLog is a TLS key log for a decryption secrets block before the first packet.
+	KeyLog []byte
+	// Dropped is the number of dropped packets for an interface statistics block at the end.
+	Dropped uint64
+}
+
+// Encode is the file that holds the packets. Each link type of a section has
+// an interface of its own, in order of appearance.
+func (f Pcapng) Encode(packets []Packet) []byte {
+	b := Blocks{BigEndian: f.BigEndian}
+	var links []uint32
+	for i, p := range packets {
+		if i == 0 || f.Section > 0 && i%f.Section == 0 {
+			b.BigEndian = f.BigEndian != (f.Section > 0 && i/f.Section%2 == 1)
+			f.begin(&b)
+			links = links[:0]
+		}
+		iface := slices.Index(links, p.Link)
+		if iface < 0 {
+			iface = len(links)
+			links = append(links, p.Link)
+			b.Interface(p.Link, f.SnapLen, f.interfaceOptions(b.BigEndian)...)
+		}
+		f.write(&b, uint32(iface), p)
+	}
+	if len(packets) == 0 {
+		f.begin(&b)
+	}
+	if f.Dropped > 0 {
+		b.Statistics(0, f.Timestamp(packets[len(packets)-1].Time), f.Dropped)
+	}
+	return b.Bytes
+}
+
+// begin opens a section.
+func (f Pcapng) begin(b *Blocks) {
+	b.Section()
+	if len(f.KeyLog) > 0 {
+		b.Secrets(SecretsTLS, f.KeyLog)
+	}
+}
+
+// interfaceOptions are the options that describe the timestamps.
+func (f Pcapng) interfaceOptions(big bool) []Option {
+	var options []Option
+	if f.Resolution != 0 {
+		options = append(options, Option{OptionTSResol, []byte{f.Resolution}})
+	}
+	if f.Offset != 0 {
+		options = append(options, Option{OptionTSOffset, order(big).AppendUint64(nil, uint64(f.Offset))})
+	}
+	return options
+}
+
+// write appends one packet.
+func (f Pcapng) write(b *Blocks, iface uint32, p Packet) {
+	var options []Option
+	if p.Comment != "" {
+		options = append(options, Option{OptionComment, []byte(p.Comment)})
+	}
+	switch f.Block {
+	case BlockSimple:
+		if iface != 0 {
+			panic("simple packet blocks of a second link type")
+		}
+		b.Simple(p.Data, p.Length())
+	case BlockObsolete:
+		b.Obsolete(uint16(iface), 0xffff, f.Timestamp(p.Time), p.Data, p.Length(), options...)
+	default:
+		b.Enhanced(iface, f.Timestamp(p.Time), p.Data, p.Length(), options...)
+	}
+}
+
+// Timestamp is a time in nanoseconds since the Unix epoch, in the units and
+// from the offset of the format; what is finer is cut off.
+func (f Pcapng) Timestamp(ns int64) uint64 {
+	hi, lo := bits.Mul64(uint64(ns-f.Offset*nanosecondsASecond), unitsASecond(f.Resolution))
+	units, _ := bits.Div64(hi, lo, nanosecondsASecond)
+	return units
+}
+
+// unitsASecond is what a value of if_tsresol means.
+func unitsASecond(resolution byte) uint64 {
+	if resolution == 0 {
+		resolution = 6
+	}
+	if resolution&0x80 != 0 {
+		return 1 << (resolution & 0x7f)
+	}
+	units := uint64(1)
+	for range resolution {
+		units *= 10
+	}
+	return units
+}

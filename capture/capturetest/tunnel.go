@@ -1,0 +1,338 @@
+package capturetest
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+)
+
+// A Tunnel wraps the frame or IP packet of p into something else. Packets
+// that hold no IP are left alone by those tunnels that carry IP alone.
+type Tunnel func(p Packet) Packet
+
+// encapsulations are the variants with other headers around the same segments.
+func encapsulations() []Variant {
+	wrapped := func(name string, tunnels ...Tunnel) Variant {
+		return Variant{name, KeepsAll, func(p []Packet, _ uint64) []Packet { return Encapsulate(p, tunnels...) }}
+	}
+	relinked := func(name string, link uint32) Variant {
+		return Variant{name, KeepsAll, func(p []Packet, _ uint64) []Packet { return Relink(p, link) }}
+	}
+	return []Variant{
+		wrapped("VLAN", VLAN(EtherVLAN, 42)),
+		wrapped("QinQ", VLAN(EtherVLAN, 42), VLAN(EtherQinQ, 7)),
+		wrapped("VLAN stack of three", VLAN(EtherVLAN, 42), VLAN(EtherVLANv1, 7), VLAN(EtherQinQ, 9)),
+		wrapped("MPLS", MPLS(16), MPLS(17)),
+		wrapped("PPPoE", PPPoE(11)),
+		wrapped("PPPoE in a VLAN", PPPoE(11), VLAN(EtherVLAN, 42)),
+		wrapped("GRE", GRE(GREOptions{})),
+		wrapped("GRE with checksum, key and sequence", GRE(GREOptions{Checksum: true, Key: 77, Sequence: true})),
+		wrapped("GRE with Ethernet inside", GRE(GREOptions{Ethernet: true, Key: 0x123456})),
+		wrapped("ERSPAN I", ERSPAN(1)),
+		wrapped("ERSPAN II", ERSPAN(2)),
+		wrapped("ERSPAN III", ERSPAN(3)),
+		wrapped("ERSPAN II of a VLAN", VLAN(EtherVLAN, 42), ERSPAN(2)),
+		wrapped("VXLAN", VXLAN(4789, 5001)),
+		wrapped("Geneve", Geneve(6081, 5001)),
+		wrapped("IPv4 in IPv4", IPIn(4)),
+		wrapped("IPv4 in IPv6", IPIn(6)),
+		wrapped("VLAN, VXLAN, IP in IP", IPIn(4), VXLAN(4789, 9), VLAN(EtherVLAN, 42)),
+		{"IPv6 in IPv4", KeepsAll &^ KeepsAddresses, func(p []Packet, _ uint64) []Packet { return Encapsulate(ToIPv6(p), IPIn(4)) }},
+		{"IPv6 in IPv6", KeepsAll &^ KeepsAddresses, func(p []Packet, _ uint64) []Packet { return Encapsulate(ToIPv6(p), IPIn(6)) }},
+		{"fragmented VXLAN", KeepsAll, func(p []Packet, _ uint64) []Packet {
+			return Fragment(Encapsulate(p, VXLAN(4789, 5001)), 104, Fragments{})
+		}},
+		{"inside and outside a tunnel", KeepsAll, func(p []Packet, _ uint64) []Packet { return InsideAndOutside(p, VXLAN(4789, 5001)) }},
+		relinked("NULL", LinkNull),
+		relinked("LOOP", LinkLoop),
+		relinked("SLL", LinkSLL),
+		relinked("SLL2", LinkSLL2),
+		relinked("RAW", LinkRaw),
+		relinked("raw IPv4", LinkIPv4),
+		{"raw IPv6", KeepsAll &^ KeepsAddresses, func(p []Packet, _ uint64) []Packet { return Relink(ToIPv6(p), LinkIPv6) }},
+		{"NULL with IPv6", KeepsAll &^ KeepsAddresses, func(p []Packet, _ uint64) []Packet { return Relink(ToIPv6(p), LinkNull) }},
+	}
+}
+
+// Encapsulate puts every packet into the tunnels, the innermost first. What is
+// no Ethernet becomes that before.
+func Encapsulate(packets []Packet, tunnels ...Tunnel) []Packet {
+	out := Relink(packets, LinkEthernet)
+	for i := range out {
+		for _, t := range tunnels {
+			out[i] = t(out[i])
+		}
+	}
+	return out
+}
+
+// InsideAndOutside gives every packet twice: inside a tunnel and, directly
+// after it, as it was. That is what a capture on both sides of a tunnel's end shows.
+func InsideAndOutside(packets []Packet, t Tunnel) []Packet {
+	var out []Packet
+	for _, p := range Relink(packets, LinkEthernet) {
+		out = append(out, t(p), p)
+	}
+	return out
+}
+
+// Relink gives every packet that holds IP the given link type. Others are left out.
+func Relink(packets []Packet, link uint32) []Packet {
+	var out []Packet
+	for _, p := range packets {
+		if p.Link == link {
+			out = append(out, p)
+			continue
+		}
+		head, ip, wire, ok := network(p)
+		if !ok {
+			continue
+		}
+		header := linkHeader(link, etherTypeOf(ip))
+		cut := p.Length() - len(head) - len(p.Data[len(head):])
+		p.Link, p.Data, p.OrigLen = link, slices.Concat(header, ip), 0
+		if cut > 0 {
+			p.OrigLen = len(header) + wire
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// linkHeader is the header of a link type before an IPv4 or IPv6 packet.
+func linkHeader(link uint32, etherType uint16) []byte {
+	// AF_INET is 2 everywhere; AF_INET6 is 30 on Darwin, other systems differ.
+	family := uint32(2)
+	if etherType == EtherIPv6 {
+		family = 30
+	}
+	const loopbackDevice = 772 // ARPHRD_LOOPBACK
+	switch link {
+	case LinkEthernet:
+		return Ethernet(etherType, nil)
+	case LinkNull:
+		return binary.LittleEndian.AppendUint32(nil, family) // the byte order of the capturing host
+	case LinkLoop:
+		return binary.BigEndian.AppendUint32(nil, family)
+	case LinkSLL:
+		h := []byte{0, 0, loopbackDevice >> 8, loopbackDevice & 0xff, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0}
+		return binary.BigEndian.AppendUint16(h, etherType)
+	case LinkSLL2:
+		h := binary.BigEndian.AppendUint16(nil, etherType)
+		return append(h, 0, 0, 0, 0, 0, 1, loopbackDevice>>8, loopbackDevice&0xff, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0)
+	case LinkRaw, LinkIPv4, LinkIPv6:
+		return nil
+	}
+	panic("link type without a header here")
+}
+
+// wrap replaces the bytes of p: build gets them as they were on the wire, with
+// zeros for what was not captured, and puts headers before them.
+func wrap(p Packet, build func(wire []byte) []byte) Packet {
+	missing := p.Length() - len(p.Data)
+	data := build(append(slices.Clone(p.Data), make([]byte, missing)...))
+	p.Data, p.OrigLen = data[:len(data)-missing], len(data)
+	return p
+}
+
+// wrapIP is wrap for the IP packet inside an Ethernet frame; build returns an Ethernet frame.
+func wrapIP(p Packet, build func(ip []byte) []byte) Packet {
+	_, ip, wire, ok := network(p)
+	if !ok {
+		return p
+	}
+	p.Data, p.OrigLen = ip, wire
+	return wrap(p, build)
+}
+
+// VLAN puts an 802.1Q tag with the given type before what is there.
+func VLAN(etherType, id uint16) Tunnel {
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte {
+			tag := binary.BigEndian.AppendUint16(nil, etherType)
+			tag = binary.BigEndian.AppendUint16(tag, id)
+			return slices.Concat(frame[:12], tag, frame[12:])
+		})
+	}
+}
+
+// MPLS puts a label before what is there (RFC 3032). On an IP packet it
+// becomes the bottom of the stack.
+func MPLS(label uint32) Tunnel {
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte {
+			entry := label<<12 | 64
+			if binary.BigEndian.Uint16(frame[12:]) != EtherMPLS {
+				entry |= 1 << 8
+			}
+			return Ethernet(EtherMPLS, slices.Concat(binary.BigEndian.AppendUint32(nil, entry), frame[ethernetLength:]))
+		})
+	}
+}
+
+// PPPoE puts the IP packet into a PPPoE session (RFC 2516).
+func PPPoE(session uint16) Tunnel {
+	return func(p Packet) Packet {
+		return wrapIP(p, func(ip []byte) []byte {
+			protocol := uint16(0x0021)
+			if etherTypeOf(ip) == EtherIPv6 {
+				protocol = 0x0057
+			}
+			h := []byte{0x11, 0}
+			h = binary.BigEndian.AppendUint16(h, session)
+			h = binary.BigEndian.AppendUint16(h, uint16(len(ip)+2))
+			h = binary.BigEndian.AppendUint16(h, protocol)
+			return Ethernet(EtherPPPoE, append(h, ip...))
+		})
+	}
+}
+
+// The ends of the tunnels.
+var (
+	tunnelA, tunnelB = netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")
+	tunnelC, tunnelD = netip.MustParseAddr("2001:db8:ffff::1"), netip.MustParseAddr("2001:db8:ffff::2")
+)
+
+// between is a frame with an IP packet between the ends of a tunnel. Which way
+// it goes depends on the inner frame or packet.
+func between(a, b netip.Addr, inner []byte, protocol uint8, payload []byte) []byte {
+	if reversed(inner) {
+		a, b = b, a
+	}
+	ip := IP(a, b, protocol, payload)
+	return Ethernet(etherTypeOf(ip), ip)
+}
+
+// reversed tells the two directions of a connection apart by the order of the addresses and ports.
+func reversed(inner []byte) bool {
+	p := Packet{Link: LinkRaw, Data: inner}
+	if s := takeApart(p); s != nil {
+		return s.src.Compare(s.dst) > 0
+	}
+	p.Link = LinkEthernet
+	if s := takeApart(p); s != nil {
+		return s.src.Compare(s.dst) > 0
+	}
+	return false
+}
+
+// GREOptions are the optional fields of a GRE header (RFC 2784, RFC 2890).
+type GREOptions struct {
+	// Ethernet carries the frame, not just the IP packet.
+	Ethernet bool
+	Checksum bool
+	Key      uint32 // 0 leaves it out
+	Sequence bool
+}
+
+// GRE puts the packet into GRE over IPv4.
+func GRE(o GREOptions) Tunnel {
+	const etherTransparent = 0x6558
+	return func(p Packet) Packet {
+		build := func(inner []byte, protocol uint16) []byte {
+			return between(tunnelA, tunnelB, inner, ProtocolGRE, append(o.header(protocol, inner), inner...))
+		}
+		if o.Ethernet {
+			return wrap(p, func(frame []byte) []byte { return build(frame, etherTransparent) })
+		}
+		return wrapIP(p, func(ip []byte) []byte { return build(ip, etherTypeOf(ip)) })
+	}
+}
+
+// header is the GRE header before payload.
+func (o GREOptions) header(protocol uint16, payload []byte) []byte {
+	var flags uint16
+	h := []byte{0, 0, byte(protocol >> 8), byte(protocol)}
+	if o.Checksum {
+		flags |= 1 << 15
+		h = append(h, 0, 0, 0, 0)
+	}
+	if o.Key != 0 {
+		flags |= 1 << 13
+		h = binary.BigEndian.AppendUint32(h, o.Key)
+	}
+	if o.Sequence {
+		flags |= 1 << 12
+		h = binary.BigEndian.AppendUint32(h, 1)
+	}
+	binary.BigEndian.PutUint16(h, flags)
+	if o.Checksum {
+		binary.BigEndian.PutUint16(h[4:], ^fold(sum(sum(0, h), payload)))
+	}
+	return h
+}
+
+// ERSPAN mirrors the frame inside GRE: type 1 without a header of its own,
+// type 2 with 8 bytes, type 3 with 12 and an 8-byte platform header
+// (draft-foschiano-erspan). All packets go the same way, to the collector.
+func ERSPAN(kind int) Tunnel {
+	const etherERSPAN, etherERSPAN3, session = 0x88be, 0x22eb, 100
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte {
+			var h []byte
+			switch kind {
+			case 1:
+				h = GREOptions{}.header(etherERSPAN, nil)
+			case 2:
+				h = GREOptions{Sequence: true}.header(etherERSPAN, nil)
+				h = append(h, 1<<4, 0, session>>8, session&0xff, 0, 0, 0, 5)
+			case 3:
+				h = GREOptions{Sequence: true}.header(etherERSPAN3, nil)
+				h = append(h, 2<<4, 0, session>>8, session&0xff)
+				h = append(h, 0, 0, 0, 1, 0, 0, 0, 1) // timestamp; group tag, and a platform header follows
+				h = append(h, 0, 0, 0, 0, 0, 0, 0, 0)
+			}
+			ip := IP(tunnelA, tunnelB, ProtocolGRE, append(h, frame...))
+			return Ethernet(EtherIPv4, ip)
+		})
+	}
+}
+
+// VXLAN puts the frame into VXLAN (RFC 7348).
+func VXLAN(port uint16, network uint32) Tunnel {
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte {
+			h := []byte{1 << 3, 0, 0, 0}
+			return overlay(port, binary.BigEndian.AppendUint32(h, network<<8), frame)
+		})
+	}
+}
+
+// Geneve puts the frame into Geneve with one option (RFC 8926).
+func Geneve(port uint16, network uint32) Tunnel {
+	const etherTransparent = 0x6558
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte {
+			h := []byte{2, 0, etherTransparent >> 8, etherTransparent & 0xff}
+			h = binary.BigEndian.AppendUint32(h, network<<8)
+			h = append(h, 0x01, 0x02, 0x03, 1, 0xde, 0xad, 0xbe, 0xef) // class, type, length in words, value
+			return overlay(port, h, frame)
+		})
+	}
+}
+
+// overlay is a frame inside UDP between the ends of a tunnel.
+func overlay(port uint16, header, frame []byte) []byte {
+	a, b := tunnelA, tunnelB
+	if reversed(frame) {
+		a, b = b, a
+	}
+	ip := UDP(netip.AddrPortFrom(a, 50_000), netip.AddrPortFrom(b, port), slices.Concat(header, frame))
+	return Ethernet(EtherIPv4, ip)
+}
+
+// IPIn puts the IP packet directly into another, of version 4 or 6 (RFC 2003, RFC 2473).
+func IPIn(version int) Tunnel {
+	return func(p Packet) Packet {
+		return wrapIP(p, func(ip []byte) []byte {
+			protocol := uint8(ProtocolIPv4)
+			if etherTypeOf(ip) == EtherIPv6 {
+				protocol = ProtocolIPv6
+			}
+			if version == 4 {
+				return between(tunnelA, tunnelB, ip, protocol, ip)
+			}
+			return between(tunnelC, tunnelD, ip, protocol, ip)
+		})
+	}
+}

@@ -1,0 +1,373 @@
+package capture
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+)
+
+// DissectorOptions says what a Dissector should understand beyond what it does by itself.
+type DissectorOptions struct {
+	// VXLANPorts and GenevePorts are UDP destination ports on which VXLAN and
+	// Geneve are spoken, in addition to those that are always looked at (4789
+	// and 8472, 6081). A port in both lists is VXLAN's.
+	VXLANPorts, GenevePorts []uint16
+}
+
+// Bounds of the dissection of one packet. What goes beyond is counted in
+// DissectorStats.Limits and as unparsed.
+const (
+	// maxTunnels is how many tunnels may lie around a segment. The deepest in
+	// practice: mirrored by ERSPAN (1), underlay GRE (2), VXLAN (3), IP in IP
+	// of a load balancer (4); twice that.
+	maxTunnels = 8
+	// maxHeaders is how many headers are taken off one packet, VLAN tags, MPLS
+	// labels, extension headers and GRE routes each counted: 8 tunnels of 6
+	// (Ethernet, tag, IP, extension, UDP, VXLAN) and 16 for the innermost.
+	maxHeaders = maxTunnels*6 + 16
+	// maxDatagram is the longest IP packet believed, in bytes. Segmentation
+	// offload hands packets of up to 8 * 65,535 bytes to a capture
+	// (GSO_MAX_SIZE in Linux' include/linux/netdevice.h).
+	maxDatagram = 8 * 65535
+)
+
+// IP protocol numbers, https://www.iana.org/assignments/protocol-numbers.
+const (
+	protocolHopByHop    = 0
+	protocolIPv4        = 4
+	protocolTCP         = 6
+	protocolUDP         = 17
+	protocolIPv6        = 41
+	protocolRouting     = 43
+	protocolFragment    = 44
+	protocolGRE         = 47
+	protocolAH          = 51
+	protocolDestination = 60
+	protocolMobility    = 135
+	protocolMPLS        = 137
+	protocolHIP         = 139
+	protocolShim6       = 140
+)
+
+// Lengths of headers without options, in bytes.
+const (
+	ethernetHeader = 14
+	ipv4Header     = 20
+	ipv6Header     = 40
+	tcpHeader      = 20
+	// tcpNeeded is as much of a TCP header as must have been captured: up to the flags.
+	tcpNeeded = 14
+)
+
+// Dissector takes packets apart: link layer, tags, tunnels, IP, fragments, down
+// to the TCP segment. It holds fragments of datagrams that are not complete,
+// at most maxFragmentBytes of them, and nothing else. It is not safe for
+// concurrent use.
+//
+// Checksums are not verified: where segmentation or checksum offload is at
+// work, the capturing host sees its own packets before they are filled in.
+//
+// A packet inside an ICMP error is none that travelled, and is not looked at.
+type Dissector struct {
+	vxlanPorts, genevePorts []uint16
+	fragments               defragmenter
+	counts                  dissectorCounts
+}
+
+// NewDissector makes a Dissector.
+func NewDissector(o DissectorOptions) *Dissector {
+	return &Dissector{
+		vxlanPorts:  append([]uint16{portVXLAN, portVXLANLinux}, o.VXLANPorts...),
+		genevePorts: append([]uint16{portGeneve}, o.GenevePorts...),
+		fragments:   newDefragmenter(),
+	}
+}
+
+// Segment fills s, every field of it, with the TCP segment that p carries or,
+// being the last fragment to arrive, completes. It returns false, and s holds
+// nothing of use, when there is none; Stats tells why. Payload lies in p.Data
+// unless s.Fragmented.
+func (d *Dissector) Segment(p *Packet, s *Segment) bool {
+	d.counts.packets++
+	if p.Link == LinkTypeEthernet && plainSegment(p, s) {
+		d.counts.segments++
+		return true
+	}
+	return d.dissect(p, s)
+}
+
+// plainSegment is the straight way for most packets there are: untagged
+// Ethernet, IPv4 without options, no fragment, TCP. It returns false whenever
+// anything is unusual, and leaves the judgement to dissect.
+func plainSegment(p *Packet, s *Segment) bool {
+	b := p.Data
+	if len(b) < ethernetHeader+ipv4Header+tcpHeader ||
+		binary.BigEndian.Uint16(b[12:]) != etherTypeIPv4 || b[14] != 4<<4|ipv4Header/4 ||
+		binary.BigEndian.Uint16(b[20:])&fragmentBits4 != 0 || b[23] != protocolTCP {
+		return false
+	}
+	const transport = ethernetHeader + ipv4Header
+	end := ethernetHeader + int(binary.BigEndian.Uint16(b[16:]))
+	offset := int(b[transport+12]>>4) * 4
+	if offset < tcpHeader || end < transport+offset {
+		return false
+	}
+	s.Position = p.Position
+	s.Domain, s.Depth, s.Fragmented = 0, 0, false
+	mapIPv4(&s.Src, b[26:30])
+	mapIPv4(&s.Dst, b[30:34])
+	s.setHeader(b[transport:])
+	s.Length = uint32(end - transport - offset)
+	s.Payload = b[min(transport+offset, len(b)):min(end, len(b))]
+	return true
+}
+
+// setHeader sets what the first tcpNeeded bytes of a TCP header tell.
+func (s *Segment) setHeader(b []byte) {
+	_ = b[tcpNeeded-1]
+	s.SrcPort = binary.BigEndian.Uint16(b[0:])
+	s.DstPort = binary.BigEndian.Uint16(b[2:])
+	s.Seq = binary.BigEndian.Uint32(b[4:])
+	s.Ack = binary.BigEndian.Uint32(b[8:])
+	s.Flags = TCPFlags(b[13])
+}
+
+// mapIPv4 writes the 4 bytes of an IPv4 address as IPv4-mapped IPv6 (RFC 4291 2.5.5.2).
+func mapIPv4(to *[16]byte, address []byte) {
+	binary.LittleEndian.PutUint64(to[0:], 0)
+	binary.BigEndian.PutUint64(to[8:], 0xffff<<32|uint64(binary.BigEndian.Uint32(address)))
+}
+
+// dissection is the state of taking one packet apart.
+type dissection struct {
+	// data holds the captured bytes that are still to be looked at, length is
+	// what there was of them on the wire; never less than len(data).
+	data   []byte
+	length int
+	// protocol is the IP protocol number of what data begins with.
+	protocol uint8
+	// v6 says that the innermost IP header so far is IPv6.
+	v6 bool
+	// fragmented says that data lies in the memory of the defragmenter.
+	fragmented bool
+	// depth counts tunnels, headers all headers.
+	depth, headers uint8
+	// layer and problem say why it ended, for stepUnparsed.
+	layer   Layer
+	problem Problem
+	domain  uint64
+	time    int64
+	// segment is what is being filled in; its addresses are the innermost so far.
+	segment *Segment
+}
+
+// step is what to do next with a dissection.
+type step uint8
+
+// The steps. Those up to stepSegment end the dissection.
+const (
+	// stepOther: there is no TCP in this packet.
+	stepOther step = iota
+	// stepUnparsed: it cannot be known what is in it; layer and problem say why.
+	stepUnparsed
+	// stepHeld: it is a fragment, and the datagram not complete, or was already.
+	stepHeld
+	// stepSegment: a TCP segment.
+	stepSegment
+
+	stepEthernet
+	stepLLC
+	stepVLAN
+	stepMPLS
+	stepPPPoE
+	stepIP
+	stepIPv4
+	stepIPv6
+	stepExtension
+	stepFragment6
+	stepAH
+	stepInIP
+	stepUDP
+	stepGRE
+	stepVXLAN
+	stepVXLANGPE
+	stepGeneve
+	stepERSPAN
+	stepTCP
+)
+
+// dissect takes a packet apart, header by header.
+func (d *Dissector) dissect(p *Packet, s *Segment) bool {
+	d.fragments.recycle()
+	c := dissection{data: p.Data, length: max(int(min(p.Length, math.MaxInt32)), len(p.Data)), time: p.Time, segment: s}
+	switch d.descend(&c, d.link(&c, p.Link)) {
+	case stepSegment:
+		s.Position = p.Position
+		s.Domain, s.Depth, s.Fragmented = c.domain, c.depth, c.fragmented
+		d.counts.segments++
+		return true
+	case stepUnparsed:
+		if c.problem == ProblemUnsupported {
+			d.counts.linkType(p.Link, p.Position)
+		}
+		d.counts.unparsed[c.layer][c.problem].add(p.Position)
+	case stepHeld:
+		d.fragments.stats.Held++
+	default:
+		d.counts.other++
+	}
+	return false
+}
+
+// descend takes off one header after the other and says how it ended.
+func (d *Dissector) descend(c *dissection, next step) step {
+	for next > stepSegment {
+		if c.headers >= maxHeaders {
+			d.counts.deepHeaders++
+			return c.fail(LayerNesting, ProblemDepth)
+		}
+		c.headers++
+		switch next {
+		case stepEthernet:
+			next = c.ethernet()
+		case stepLLC:
+			next = c.llc()
+		case stepVLAN:
+			next = c.vlan()
+		case stepMPLS:
+			next = d.mpls(c)
+		case stepPPPoE:
+			next = c.pppoe()
+		case stepIP:
+			next = c.ip()
+		case stepIPv4:
+			next = d.ipv4(c)
+		case stepIPv6:
+			next = c.ipv6()
+		case stepExtension:
+			next = c.extension()
+		case stepFragment6:
+			next = d.fragment6(c)
+		case stepAH:
+			next = c.authentication()
+		case stepInIP:
+			next = d.inIP(c)
+		case stepUDP:
+			next = d.udp(c)
+		case stepGRE:
+			next = d.gre(c)
+		case stepVXLAN, stepVXLANGPE:
+			next = d.vxlan(c, next == stepVXLANGPE)
+		case stepGeneve:
+			next = d.geneve(c)
+		case stepERSPAN:
+			next = c.erspan()
+		case stepTCP:
+			next = c.tcp()
+		}
+	}
+	return next
+}
+
+// tcp is the end of the way: a TCP header.
+func (c *dissection) tcp() step {
+	b, s := c.data, c.segment
+	if c.length < tcpHeader || len(b) < tcpNeeded {
+		return c.cut(LayerTCP, tcpHeader)
+	}
+	offset := int(b[12]>>4) * 4
+	if offset < tcpHeader || offset > c.length {
+		return c.fail(LayerTCP, ProblemLength)
+	}
+	s.setHeader(b)
+	s.Length = uint32(c.length - offset)
+	s.Payload = b[min(offset, len(b)):]
+	return stepSegment
+}
+
+// skip leaves n bytes behind, which must have been captured.
+func (c *dissection) skip(n int) {
+	c.data = c.data[n:]
+	c.length -= n
+}
+
+// limit sets the length on the wire of what follows, which the header before
+// it told. More than the frame around it had room for is believed: the frame
+// was shortened when it was mirrored or written (the ERSPAN T bit), the length
+// in the IP header is what was sent.
+func (c *dissection) limit(n int) {
+	c.length = n
+	c.data = c.data[:min(n, len(c.data))]
+}
+
+// trim is limit for lengths that only tell padding from content.
+func (c *dissection) trim(n int) {
+	if n < c.length {
+		c.limit(n)
+	}
+}
+
+// fail ends the dissection.
+func (c *dissection) fail(l Layer, p Problem) step {
+	c.layer, c.problem = l, p
+	return stepUnparsed
+}
+
+// cut ends the dissection for want of bytes: the header has need bytes, and so
+// many were not captured, or were not even sent.
+func (c *dissection) cut(l Layer, need int) step {
+	if c.length < need {
+		return c.fail(l, ProblemShort)
+	}
+	return c.fail(l, ProblemCut)
+}
+
+// Kinds of network identifiers in a domain.
+const (
+	domainVLAN = 1 + iota
+	domainVXLAN
+	domainGeneve
+	domainGRE
+)
+
+// extend mixes a network identifier into the domain. The order counts: VLAN 1
+// in VNI 2 is another network than VNI 2 in VLAN 1. The mixing is that of
+// splitmix64 (https://prng.di.unimi.it/splitmix64.c).
+//
+// Only identifiers that both directions of a connection share are mixed in.
+// MPLS labels are chosen by the receiving router for its own direction, an
+// ERSPAN session may mirror one direction only, and a PPPoE session has one
+// customer with one set of addresses.
+func (c *dissection) extend(kind, id uint32) {
+	h := c.domain + 0x9e3779b97f4a7c15 + uint64(kind)<<32 + uint64(id)
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	h ^= h >> 31
+	c.domain = max(h, 1) // 0 is the domain without any
+}
+
+// enter counts a tunnel. It returns false when there are too many.
+func (d *Dissector) enter(c *dissection) bool {
+	if c.depth >= maxTunnels {
+		d.counts.deepTunnels++
+		return false
+	}
+	c.depth++
+	return true
+}
+
+// Stats tells what became of the packets so far. The slices in it are the
+// caller's to keep.
+func (d *Dissector) Stats() DissectorStats {
+	s := DissectorStats{
+		Packets:              d.counts.packets,
+		Segments:             d.counts.segments,
+		Other:                d.counts.other,
+		Unparsed:             d.counts.reasons(),
+		UnsupportedLinkTypes: slices.Clone(d.counts.linkTypes),
+		Fragments:            d.fragments.stats,
+		Limits:               d.limits(),
+	}
+	s.Fragments.Pending = uint64(d.fragments.pending.length)
+	return s
+}

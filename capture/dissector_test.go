@@ -1,0 +1,273 @@
+package capture
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// testOptions are the options of all tests here.
+var testOptions = DissectorOptions{VXLANPorts: []uint16{otherVXLANPort}, GenevePorts: []uint16{otherGenevePort}}
+
+// refusedCase is a packet that holds no segment.
+type refusedCase struct {
+	name   string
+	link   LinkType
+	data   []byte
+	length int // on the wire, where that is not len(data)
+	// reason is why the packet counts as unparsed; without, it counts as other.
+	reason string
+	// limit is the name of the limit that it hits.
+	limit string
+}
+
+// readable is a Segment in the form in which a difference can be read.
+type readable struct {
+	Src, Dst       netip.AddrPort
+	Seq, Ack       uint32
+	Flags          TCPFlags
+	Payload        string
+	Length         uint32
+	Depth          uint8
+	Domain, Pieces bool
+	Position       Position
+}
+
+func read(s *Segment) readable {
+	return readable{
+		Src: netip.AddrPortFrom(netip.AddrFrom16(s.Src).Unmap(), s.SrcPort),
+		Dst: netip.AddrPortFrom(netip.AddrFrom16(s.Dst).Unmap(), s.DstPort),
+		Seq: s.Seq, Ack: s.Ack, Flags: s.Flags, Payload: string(s.Payload), Length: s.Length,
+		Depth: s.Depth, Domain: s.Domain != 0, Pieces: s.Fragmented, Position: s.Position,
+	}
+}
+
+// compareReadable are the options for cmp.
+var compareReadable = cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })
+
+// garbage is a Segment with something in every field, so that one that is not
+// set shows.
+func garbage() Segment {
+	s := Segment{Position: Position{1, 2, 3}, Payload: []byte("old"), Domain: 1, SrcPort: 1, DstPort: 2, Seq: 3, Ack: 4, Length: 5, Flags: RST, Depth: 6, Fragmented: true}
+	copy(s.Src[:], "a source address")
+	copy(s.Dst[:], "where it goes to")
+	return s
+}
+
+// TestSegmentInEveryWrapping guards against a layer that is not understood, or
+// that moves an address, a length or a byte of the payload.
+func TestSegmentInEveryWrapping(t *testing.T) {
+	for _, c := range builtCases() {
+		t.Run(c.name, func(t *testing.T) {
+			d, p, s := NewDissector(testOptions), c.packet(), garbage()
+			if !d.Segment(&p, &s) {
+				t.Fatalf("no segment: %v", d.Stats().Unparsed)
+			}
+			want := readable{
+				Src: netip.AddrPortFrom(builtSrc4, builtSrcPort), Dst: netip.AddrPortFrom(builtDst4, builtDstPort),
+				Seq: builtSeq, Ack: builtAck, Flags: builtFlags, Payload: builtPayload, Length: uint32(len(builtPayload)),
+				Depth: c.depth, Domain: c.domain, Position: p.Position,
+			}
+			if c.v6 {
+				want.Src, want.Dst = netip.AddrPortFrom(builtSrc6, builtSrcPort), netip.AddrPortFrom(builtDst6, builtDstPort)
+			}
+			if c.name == shortenedCase {
+				want.Payload = want.Payload[:len(c.data)-ethernetHeader-ipv4Header-tcpHeader]
+			}
+			if diff := cmp.Diff(want, read(&s), compareReadable); diff != "" {
+				t.Errorf("segment (-want +got):\n%s", diff)
+			}
+			if got := d.Stats(); got.Packets != 1 || got.Segments != 1 || len(got.Limits) != 0 {
+				t.Errorf("counted as %+v", got)
+			}
+		})
+	}
+}
+
+// shortenedCase is the case in which part of the payload is missing.
+const shortenedCase = "ipv4 total length beyond a mirrored and shortened frame"
+
+// TestPacketsWithoutSegment guards against segments where there are none, and
+// against packets that are passed over without being counted for what they are.
+func TestPacketsWithoutSegment(t *testing.T) {
+	for _, c := range slices.Concat(linkRefused(), ipRefused(), tunnelRefused()) {
+		t.Run(c.name, func(t *testing.T) {
+			d, s := NewDissector(testOptions), garbage()
+			at := Position{Frame: 7, Time: 8, Capture: 9}
+			p := Packet{Position: at, Data: c.data, Length: uint32(max(c.length, len(c.data))), Link: c.link}
+			if d.Segment(&p, &s) {
+				t.Fatalf("a segment: %+v", read(&s))
+			}
+			got, want := d.Stats(), DissectorStats{Packets: 1}
+			if c.reason == "" {
+				want.Other = 1
+			} else {
+				if len(got.Unparsed) != 1 || got.Unparsed[0].String() != c.reason {
+					t.Fatalf("unparsed for %v, want %q", got.Unparsed, c.reason)
+				}
+				want.Unparsed = []Unparsed{{got.Unparsed[0].Layer, got.Unparsed[0].Problem, 1, at}}
+			}
+			if c.reason == "link-layer header: type not supported" {
+				want.UnsupportedLinkTypes = []UnsupportedLinkType{{c.link, 1, at}}
+			}
+			if c.limit != "" {
+				if len(got.Limits) != 1 || got.Limits[0].Name != c.limit || got.Limits[0].Hits != 1 {
+					t.Fatalf("limits %v, want one hit of %q", got.Limits, c.limit)
+				}
+				want.Limits = got.Limits
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("statistics (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestSnapshotLength guards against wrong lengths and made-up addresses where
+// the capture holds only the beginning of packets: cut anywhere, a packet gives
+// no segment, or the same one with less payload.
+func TestSnapshotLength(t *testing.T) {
+	for _, c := range builtCases() {
+		if c.name == shortenedCase {
+			continue // its wire length is already wrong
+		}
+		p, whole := c.packet(), garbage()
+		if !NewDissector(testOptions).Segment(&p, &whole) {
+			t.Fatalf("%s: no segment", c.name)
+		}
+		found := 0
+		for n := range c.data {
+			d, s := NewDissector(testOptions), garbage()
+			p.Data = slices.Clone(c.data[:n]) // a copy, so that reading on past the end shows
+			if !d.Segment(&p, &s) {
+				if got := d.Stats(); got.UnparsedPackets() != 1 {
+					t.Errorf("%s cut to %d bytes counts as %+v", c.name, n, got)
+				}
+				continue
+			}
+			found++
+			want := read(&whole)
+			want.Payload = want.Payload[:min(len(s.Payload), len(want.Payload))]
+			if diff := cmp.Diff(want, read(&s), compareReadable); diff != "" || s.Domain != whole.Domain {
+				t.Errorf("%s cut to %d bytes (-want +got):\n%s", c.name, n, diff)
+			}
+		}
+		// From the TCP flags on, each byte less is one byte less of what is known.
+		if least := len(builtPayload) + tcpHeader - tcpNeeded; found < least {
+			t.Errorf("%s: only %d of the cut packets have a segment, want %d", c.name, found, least)
+		}
+	}
+}
+
+// TestStraightWayAgrees guards against a straight way for plain packets that
+// sees anything else than taking them apart header by header.
+func TestStraightWayAgrees(t *testing.T) {
+	taken := 0
+	check := func(p *Packet) {
+		straight, thorough := garbage(), garbage()
+		if !plainSegment(p, &straight) {
+			return
+		}
+		taken++
+		if !NewDissector(testOptions).dissect(p, &thorough) {
+			t.Errorf("% x: only the straight way finds a segment", p.Data)
+		} else if diff := cmp.Diff(thorough, straight); diff != "" {
+			t.Errorf("% x (-header by header +straight):\n%s", p.Data, diff)
+		}
+	}
+	whole := append(ethernetOf(etherTypeIPv4, ipv4Of(builtSrc4, builtDst4, protocolTCP, tcpOf(slices.Repeat([]byte{1}, 12), builtPayload))), "pad"...)
+	for at := range whole {
+		for value := range 256 {
+			p := Packet{Data: slices.Clone(whole), Length: uint32(len(whole)), Link: LinkTypeEthernet}
+			p.Data[at] = byte(value)
+			check(&p)
+			p.Data = p.Data[:len(p.Data)-12]
+			check(&p)
+		}
+	}
+	if taken < 1000 {
+		t.Errorf("the straight way was taken %d times, too seldom to say anything", taken)
+	}
+}
+
+// TestUnsupportedLinkTypesBounded guards against memory that grows with the
+// number of link types in a crafted capture.
+func TestUnsupportedLinkTypesBounded(t *testing.T) {
+	d := NewDissector(DissectorOptions{})
+	var s Segment
+	for i := range 1000 {
+		d.Segment(&Packet{Position: Position{Frame: uint64(i + 1)}, Link: LinkType(1000 + i)}, &s)
+	}
+	d.Segment(&Packet{Link: 1000}, &s)
+	got := d.Stats()
+	if n := len(got.UnsupportedLinkTypes); n != maxUnsupportedLinkTypes {
+		t.Fatalf("%d link types listed, want %d", n, maxUnsupportedLinkTypes)
+	}
+	want := UnsupportedLinkType{Link: 1000, Packets: 2, First: Position{Frame: 1}}
+	if diff := cmp.Diff(want, got.UnsupportedLinkTypes[0]); diff != "" {
+		t.Errorf("first link type (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]LimitHit{{"unsupported_link_types", maxUnsupportedLinkTypes, 1000 - maxUnsupportedLinkTypes}}, got.Limits); diff != "" {
+		t.Errorf("limits (-want +got):\n%s", diff)
+	}
+	if got.UnparsedPackets() != 1001 {
+		t.Errorf("%d packets unparsed, want 1001", got.UnparsedPackets())
+	}
+}
+
+// TestReasonsHaveNames guards against a reason in the report that says nothing.
+func TestReasonsHaveNames(t *testing.T) {
+	seen := map[string]bool{}
+	for l := range layerCount + 1 {
+		seen[l.String()] = true
+	}
+	for p := range problemCount + 1 {
+		seen[p.String()] = true
+	}
+	if n := int(layerCount) + int(problemCount) + 2; len(seen) != n || seen[""] {
+		t.Errorf("%d different names for %d layers and problems: %v", len(seen), n, seen)
+	}
+}
+
+// TestDissectorAllocatesNothing guards the speed of the hot path.
+func TestDissectorAllocatesNothing(t *testing.T) {
+	for _, c := range builtCases() {
+		d, p := NewDissector(testOptions), c.packet()
+		var s Segment
+		if n := testing.AllocsPerRun(100, func() { d.Segment(&p, &s) }); n != 0 {
+			t.Errorf("%s: %v allocations a packet", c.name, n)
+		}
+	}
+}
+
+func BenchmarkDissector(b *testing.B) {
+	names := []string{"ethernet ipv4", "ethernet ipv6", "vlan", "sll2", "ipv4 options", "vxlan", "erspan II", "geneve in vxlan in gre in ip in ip"}
+	for _, c := range builtCases() {
+		if !slices.Contains(names, c.name) {
+			continue
+		}
+		b.Run(c.name, func(b *testing.B) {
+			d, p := NewDissector(testOptions), c.packet()
+			var s Segment
+			b.ReportAllocs()
+			for b.Loop() {
+				if !d.Segment(&p, &s) {
+					b.Fatal("no segment")
+				}
+			}
+		})
+	}
+	b.Run("udp", func(b *testing.B) {
+		data := ethernetOf(etherTypeIPv4, outer4(protocolUDP, udpOf(53, make([]byte, 100))))
+		d, p := NewDissector(testOptions), Packet{Data: data, Length: uint32(len(data)), Link: LinkTypeEthernet}
+		var s Segment
+		b.ReportAllocs()
+		for b.Loop() {
+			if d.Segment(&p, &s) {
+				b.Fatal("a segment")
+			}
+		}
+	})
+}

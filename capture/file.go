@@ -1,0 +1,277 @@
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"sync/atomic"
+)
+
+const (
+	// readSize is how many bytes of a capture are asked for at once, and so the
+	// usual size of a batch. Measured on a file in the page cache, the time per
+	// byte is the same from 128 KiB to 1 MiB and grows above, where the batches
+	// under way no longer fit the caches. A batch of 512 KiB holds 340 packets
+	// of 1,500 bytes or 5,000 of 100.
+	readSize = 512 << 10
+	// maxBatchPackets bounds the packets of a batch: 8,192 of 64 bytes each
+	// make 512 KiB, no more than the bytes they point to.
+	maxBatchPackets = 8192
+	// minBatchPackets is for how many packets a batch has room at first.
+	minBatchPackets = 512
+	// maxPacket bounds the captured length of a packet: four times tcpdump's
+	// largest snapshot length (256 KiB) and twice the largest packet that
+	// Linux hands out (BIG TCP, 512 KiB).
+	maxPacket = 1 << 20
+	// maxFileLinks bounds the different link types of one capture: the registry
+	// has some 200, a real capture a handful.
+	maxFileLinks = 64
+	// maxEmptyReads is how often a reader may return nothing, and no error,
+	// before it counts as broken (as in package bufio).
+	maxEmptyReads = 100
+)
+
+// parser takes the bytes of one capture format apart.
+type parser interface {
+	// parse appends the packets in data, which begins where the last call
+	// ended, to b, up to maxBatchPackets. It returns how many bytes it is done
+	// with: more than len(data) where bytes that were not read yet are to be
+	// skipped. Bytes that are not used come again, with more behind them.
+	parse(data []byte, b *Batch) (used int64, err error)
+	// torn describes what breaks off when the capture ends with the bytes rest
+	// not used; nil where that is a good place to end. end is the length of
+	// the capture.
+	torn(rest []byte, end int64) error
+}
+
+// records is what the parsers note down about a capture.
+type records struct {
+	info *Info
+	// capture is the index of info.
+	capture uint32
+	// offset is where in the (unpacked) capture the data of a parse call begins.
+	offset int64
+	// last is the timestamp of the packet before; timed is set when there was one.
+	last  int64
+	timed bool
+	// secrets takes the text of decryption secrets blocks; nil to pass it over.
+	secrets func(kind uint32, text []byte)
+}
+
+// add appends a packet with the captured bytes data to b.
+func (r *records) add(b *Batch, data []byte, length uint32, at int64, link LinkType, iface uint32) {
+	info := r.info
+	info.Packets++
+	info.Bytes += uint64(len(data))
+	if length > uint32(len(data)) {
+		info.Truncated++
+	} else {
+		length = uint32(len(data))
+	}
+	n := len(b.Packets)
+	if n == cap(b.Packets) {
+		b.Packets = slices.Grow(b.Packets, n+minBatchPackets)
+	}
+	b.Packets = b.Packets[:n+1]
+	p := &b.Packets[n] // filled in place: a Packet made first would be copied
+	p.Frame, p.Time, p.Capture = info.Packets, at, r.capture
+	p.Data, p.Length, p.Link, p.Interface = data, length, link, iface
+}
+
+// at notes the time of a packet that has one.
+func (r *records) at(t int64) {
+	r.last = t
+	if !r.timed {
+		r.timed = true
+		r.info.First, r.info.Last = t, t
+		return
+	}
+	r.info.First = min(r.info.First, t)
+	r.info.Last = max(r.info.Last, t)
+}
+
+// meet notes a link type. No capture has many; a list without an end is refused.
+func (r *records) meet(l LinkType) error {
+	if slices.Contains(r.info.LinkTypes, l) {
+		return nil
+	}
+	if len(r.info.LinkTypes) == maxFileLinks {
+		return fmt.Errorf("more than %d link types", maxFileLinks)
+	}
+	r.info.LinkTypes = append(r.info.LinkTypes, l)
+	return nil
+}
+
+// wrong is an error about the packet that begins pos bytes into the data being parsed.
+func (r *records) wrong(pos int, format string, args ...any) error {
+	return fmt.Errorf("packet %d at offset %d: "+format,
+		append([]any{r.info.Packets + 1, r.offset + int64(pos)}, args...)...)
+}
+
+// file is one capture while it is read.
+type file struct {
+	records
+	// parser is nil after an error.
+	parser parser
+	// raw is the input as it is on disk, src the same unpacked.
+	raw *counter
+	src io.Reader
+	// ahead is src where the capture is compressed.
+	ahead *ahead
+	// closer closes raw; nil for standard input.
+	closer io.Closer
+	// tail holds bytes that were read and not used yet.
+	tail []byte
+	// skip counts bytes that are to be read and thrown away.
+	skip int64
+	// end is what the last read returned: io.EOF, or why there is no more.
+	end error
+	// readSize is the size of a batch's memory.
+	readSize int
+}
+
+// counter counts the bytes read and keeps the first error but io.EOF.
+type counter struct {
+	r    io.Reader
+	read *atomic.Int64
+	err  error
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.read.Add(int64(n))
+	if err != nil && err != io.EOF && c.err == nil {
+		c.err = cause(err)
+	}
+	return n, err
+}
+
+// fill puts the packets that follow into b. It returns as soon as there are
+// some, and false, with none, at the end of the capture. What was wrong then
+// stands in the Info.
+func (f *file) fill(b *Batch) bool {
+	b.Packets = b.Packets[:0]
+	if f.parser == nil {
+		return false
+	}
+	b.room(max(f.readSize, len(f.tail)), 0)
+	data := b.buf[:copy(b.buf, f.tail)]
+	f.tail = f.tail[:0]
+	for {
+		rest, err := f.take(data, b)
+		if err != nil {
+			// What follows cannot be told apart; the packets before it count.
+			f.fail(err)
+			return len(b.Packets) > 0
+		}
+		if len(b.Packets) > 0 {
+			f.tail = append(f.tail, rest...)
+			return true
+		}
+		if f.end != nil {
+			f.finish(rest)
+			return false
+		}
+		// No packet points into the memory yet: what is left can move to its front.
+		n := copy(b.buf, rest)
+		if n == len(b.buf) {
+			b.room(2*n, n)
+		}
+		data = b.buf[:n+f.read(b.buf[n:])]
+	}
+}
+
+// room makes b.buf at least size bytes long and keeps the first n of them.
+func (b *Batch) room(size, n int) {
+	if len(b.buf) >= size {
+		return
+	}
+	buf := make([]byte, size)
+	copy(buf, b.buf[:n])
+	b.buf = buf
+}
+
+// take parses data and returns what is left of it.
+func (f *file) take(data []byte, b *Batch) ([]byte, error) {
+	if f.skip > 0 {
+		n := min(f.skip, int64(len(data)))
+		f.skip -= n
+		data = data[n:]
+	}
+	used, err := f.parser.parse(data, b)
+	f.offset += used
+	if n := int64(len(data)); used > n {
+		f.skip, used = used-n, n
+	}
+	return data[used:], err
+}
+
+// read reads into p and returns how many bytes came; without any, end is set.
+func (f *file) read(p []byte) int {
+	for range maxEmptyReads {
+		n, err := f.src.Read(p)
+		f.end = err
+		if n > 0 || err != nil {
+			return n
+		}
+	}
+	f.end = io.ErrNoProgress
+	return 0
+}
+
+// finish notes how the capture ended; rest are the bytes that were not used.
+func (f *file) finish(rest []byte) {
+	end := f.offset + int64(len(rest)) - f.skip
+	err := f.end
+	if f.raw.err != nil {
+		err = f.raw.err
+	}
+	switch {
+	case err == io.EOF:
+		if torn := f.parser.torn(rest, end); torn != nil {
+			f.info.Torn = readError(f.info.Path, torn)
+		}
+	case f.ahead != nil && f.raw.err == nil:
+		f.info.Torn = readError(f.info.Path, f.after(end, f.ahead.describe(err)))
+	default:
+		f.fail(f.after(end, err))
+	}
+	f.parser = nil
+}
+
+// after says how far the capture could be read before err.
+func (f *file) after(offset int64, err error) error {
+	return fmt.Errorf("after packet %d at offset %d: %w", f.info.Packets, offset, err)
+}
+
+// fail ends the capture because of err.
+func (f *file) fail(err error) {
+	f.info.Err = readError(f.info.Path, err)
+	f.parser = nil
+}
+
+// close releases what the file holds.
+func (f *file) close() error {
+	if f.ahead != nil {
+		f.ahead.close()
+	}
+	if f.closer == nil {
+		return nil
+	}
+	return f.closer.Close()
+}
+
+// readError says of which capture err tells.
+func readError(path string, err error) error {
+	return fmt.Errorf("read capture %s: %w", path, err)
+}
+
+// cause is err without the operation and the path that package os puts before it.
+func cause(err error) error {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

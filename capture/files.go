@@ -1,0 +1,249 @@
+package capture
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"sync/atomic"
+)
+
+// Options say how captures are read.
+type Options struct {
+	// Stdin is what the path "-" stands for.
+	Stdin io.Reader
+	// Secrets is called with what the decryption secrets blocks of pcapng
+	// files hold: kind is the type of the secrets (0x544c534b for a TLS key
+	// log), text a piece of them that is only valid during the call. A piece
+	// consists of whole lines, unless a line is longer than 64 KiB. It is
+	// called by the goroutine that calls Next (or Open, for secrets that
+	// standard input begins with), before packets that follow the block are
+	// returned. May be nil.
+	Secrets func(kind uint32, text []byte)
+}
+
+// Files is a Source that reads capture files, one after the other.
+type Files struct {
+	opt    Options
+	inputs []*input
+	// infos has a place for each input; the first next ones are in use.
+	infos []Info
+	next  int
+	cur   *file
+	// tail is memory that files hand on to each other.
+	tail []byte
+	// done counts the bytes read on disk, total is their sum, -1 when not known.
+	done  atomic.Int64
+	total int64
+	// passed is what done must be after the current file.
+	passed int64
+}
+
+var _ Source = (*Files)(nil)
+
+// input is a file to be read.
+type input struct {
+	path string
+	// size is its length on disk; -1 for what can be read only once: a pipe or a device.
+	size int64
+	// first is the time of its first packet.
+	first int64
+	// begun is the file, where it can be read only once and has been begun.
+	begun *begunFile
+}
+
+// begunFile is a file with its first batch.
+type begunFile struct {
+	*file
+	info  Info
+	batch Batch
+}
+
+// peekSize is the memory with which the first packet of a file is looked for.
+const peekSize = 64 << 10
+
+// Open returns the captures with the given paths as one source, ordered by
+// their first packets; those without one come last. "-" is opt.Stdin. Files
+// are opened when they are read, one at a time. An error means that paths do
+// not make sense; what is wrong with a single capture stands in its Info.
+//
+// With more than one path, Open waits for the first packet of each one that is
+// standard input or a pipe.
+func Open(paths []string, opt Options) (*Files, error) {
+	if len(paths) == 0 {
+		return nil, errors.New("no capture to read")
+	}
+	s := &Files{opt: opt, infos: make([]Info, len(paths))}
+	stdin := 0
+	for _, path := range paths {
+		in := &input{path: path, size: -1, first: math.MaxInt64}
+		if path == "-" {
+			stdin++
+		} else if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
+			in.size = st.Size()
+		} else if err != nil || st.IsDir() {
+			in.size = 0 // nothing will be read
+		}
+		s.inputs = append(s.inputs, in)
+		if s.total >= 0 && in.size >= 0 {
+			s.total += in.size
+		} else {
+			s.total = -1
+		}
+	}
+	switch {
+	case stdin > 1:
+		return nil, errors.New("- stands among the captures twice: standard input can be read once")
+	case stdin == 1 && opt.Stdin == nil:
+		return nil, errors.New("-: there is no standard input")
+	}
+	if len(paths) > 1 {
+		s.order()
+	}
+	return s, nil
+}
+
+// order sorts the inputs by their first packets.
+func (s *Files) order() {
+	var b Batch
+	for _, in := range s.inputs {
+		s.peek(in, &b)
+	}
+	slices.SortStableFunc(s.inputs, func(a, b *input) int { return cmp.Compare(a.first, b.first) })
+}
+
+// peek finds out the time of the first packet of in. b is memory to do so.
+func (s *Files) peek(in *input, b *Batch) {
+	if in.size < 0 {
+		in.begun = &begunFile{}
+		in.begun.file = s.begin(in, &in.begun.info, &s.done, s.opt.Secrets)
+		b = &in.begun.batch
+		if in.begun.fill(b) {
+			in.first = b.Packets[0].Time
+		}
+		return
+	}
+	f := s.begin(in, &Info{Path: in.path}, new(atomic.Int64), nil)
+	f.readSize = peekSize
+	if f.fill(b) {
+		in.first = b.Packets[0].Time
+	}
+	s.tail = f.tail
+	_ = f.close() // what is wrong with it is found again when it is read
+}
+
+// begin opens in. A file that cannot be read has no parser, and its info says why.
+func (s *Files) begin(in *input, info *Info, read *atomic.Int64, secrets func(uint32, []byte)) *file {
+	*info = Info{Path: in.path}
+	f := &file{records: records{info: info, secrets: secrets}, tail: s.tail, readSize: readSize}
+	s.tail = nil
+	err := f.open(in.path, s.opt.Stdin, read)
+	if err == nil {
+		err = f.recognize()
+	}
+	if err != nil {
+		f.fail(err)
+	}
+	return f
+}
+
+// open opens the input of f.
+func (f *file) open(path string, stdin io.Reader, read *atomic.Int64) error {
+	f.raw = &counter{r: stdin, read: read}
+	f.src = f.raw
+	if path == "-" {
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return cause(err)
+	}
+	f.closer, f.raw.r = file, file
+	if st, err := file.Stat(); err == nil && st.IsDir() {
+		return errIsDirectory
+	}
+	return nil
+}
+
+var errIsDirectory = errors.New("is a directory")
+
+// Next implements Source. Each batch holds packets of one capture.
+func (s *Files) Next(b *Batch) error {
+	for {
+		if s.cur == nil {
+			if s.next == len(s.inputs) {
+				b.Packets = b.Packets[:0]
+				return io.EOF
+			}
+			if s.advance(b) {
+				return nil
+			}
+		}
+		if s.cur.fill(b) {
+			return nil
+		}
+		in := s.inputs[s.next-1]
+		s.tail = s.cur.tail
+		_ = s.cur.close() // closing what was only read has nothing to tell
+		s.cur = nil
+		if s.total >= 0 {
+			s.passed += in.size
+			s.done.Store(s.passed) // also where a part of it was not read
+		}
+	}
+}
+
+// advance turns to the next input. It returns true if the first packets have
+// been read already and are now in b.
+func (s *Files) advance(b *Batch) bool {
+	in, index := s.inputs[s.next], uint32(s.next)
+	info := &s.infos[s.next]
+	s.next++
+	if in.begun == nil {
+		s.cur = s.begin(in, info, &s.done, s.opt.Secrets)
+		s.cur.capture = index
+		return false
+	}
+	s.cur = in.begun.file
+	s.cur.capture = index
+	*info = in.begun.info
+	s.cur.info = info
+	*b, in.begun = in.begun.batch, nil
+	for i := range b.Packets {
+		b.Packets[i].Capture = index
+	}
+	return len(b.Packets) > 0
+}
+
+// Captures implements Source. It may be called by the goroutine that calls
+// Next, or after Next has returned io.EOF.
+func (s *Files) Captures() []Info {
+	infos := slices.Clone(s.infos[:s.next])
+	for i := range infos {
+		infos[i].LinkTypes = slices.Clone(infos[i].LinkTypes)
+	}
+	return infos
+}
+
+// Progress tells how many bytes were read so far, as they are on disk, and
+// how many there are, -1 when that is not known (standard input). It may be
+// called by any goroutine.
+func (s *Files) Progress() (done, total int64) { return s.done.Load(), s.total }
+
+// Close implements Source.
+func (s *Files) Close() error {
+	var errs []error
+	if s.cur != nil {
+		errs = append(errs, s.cur.close())
+		s.cur = nil
+	}
+	for _, in := range s.inputs[s.next:] {
+		if in.begun != nil {
+			errs = append(errs, in.begun.close())
+		}
+	}
+	s.inputs = s.inputs[:s.next]
+	return errors.Join(errs...)
+}

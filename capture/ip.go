@@ -1,0 +1,220 @@
+package capture
+
+import "encoding/binary"
+
+// Bits of the IPv4 fragment field: all but "don't fragment", which senders set
+// on fragments too.
+const (
+	fragmentBits4    = moreFragments4 | fragmentOffset4
+	moreFragments4   = 0x2000
+	fragmentOffset4  = 0x1fff
+	moreFragments6   = 0x0001
+	fragmentOffset6  = 0xfff8
+	jumboOption      = 0xc2 // RFC 2675 2
+	pad1Option       = 0
+	routingSource    = 0 // RFC 2460 4.4, deprecated by RFC 5095
+	routingMobile    = 2 // RFC 6275 6.4
+	routingSegment   = 4 // RFC 8754 2
+	extensionMinimum = 8
+)
+
+// ip is an IP packet of either version, told by its first 4 bits.
+func (c *dissection) ip() step {
+	if len(c.data) == 0 {
+		return c.cut(LayerIP, 1)
+	}
+	switch c.data[0] >> 4 {
+	case 4:
+		return stepIPv4
+	case 6:
+		return stepIPv6
+	}
+	return c.fail(LayerIP, ProblemVersion)
+}
+
+// ipv4 is an IPv4 header (RFC 791).
+func (d *Dissector) ipv4(c *dissection) step {
+	b := c.data
+	if len(b) < ipv4Header {
+		return c.cut(LayerIP, ipv4Header)
+	}
+	if b[0]>>4 != 4 {
+		return c.fail(LayerIP, ProblemVersion)
+	}
+	size := int(b[0]&15) * 4
+	total := int(binary.BigEndian.Uint16(b[2:]))
+	if total == 0 {
+		// Left open by segmentation offload, which fills it in on the network card.
+		total = c.length
+	}
+	if size < ipv4Header || total < size || total > maxDatagram {
+		return c.fail(LayerIP, ProblemLength)
+	}
+	c.limit(total)
+	if len(b) < size {
+		return c.cut(LayerIP, size)
+	}
+	c.v6 = false
+	mapIPv4(&c.segment.Src, b[12:16])
+	mapIPv4(&c.segment.Dst, b[16:20])
+	c.skip(size)
+	field := binary.BigEndian.Uint16(b[6:])
+	if field&fragmentBits4 == 0 {
+		return c.follow(b[9])
+	}
+	return d.fragment(c, fragment{
+		id:       uint32(binary.BigEndian.Uint16(b[4:])),
+		offset:   int(field&fragmentOffset4) * 8,
+		more:     field&moreFragments4 != 0,
+		protocol: b[9],
+	})
+}
+
+// ipv6 is an IPv6 header (RFC 8200).
+func (c *dissection) ipv6() step {
+	b := c.data
+	if len(b) < ipv6Header {
+		return c.cut(LayerIP, ipv6Header)
+	}
+	if b[0]>>4 != 6 {
+		return c.fail(LayerIP, ProblemVersion)
+	}
+	c.v6 = true
+	c.segment.Src, c.segment.Dst = [16]byte(b[8:24]), [16]byte(b[24:40])
+	length := int(binary.BigEndian.Uint16(b[4:]))
+	c.skip(ipv6Header)
+	if length == 0 {
+		// A jumbogram, or left open by segmentation offload.
+		length = c.length
+		if n, ok := jumboLength(b[6], c.data); ok {
+			length = n
+		}
+	}
+	if length > maxDatagram {
+		return c.fail(LayerIP, ProblemLength)
+	}
+	c.limit(length)
+	return c.follow(b[6])
+}
+
+// jumboLength looks for the jumbo payload option (RFC 2675 2) in the hop-by-hop
+// options, which begin with b when next says so. Linux writes it on packets
+// longer than 65,535 bytes that it hands to its own segmentation offload.
+func jumboLength(next uint8, b []byte) (int, bool) {
+	if next != protocolHopByHop || len(b) < extensionMinimum {
+		return 0, false
+	}
+	b = b[2:min(int(b[1])*8+8, len(b))]
+	for len(b) >= 2 {
+		if b[0] == pad1Option {
+			b = b[1:]
+			continue
+		}
+		if b[0] == jumboOption && b[1] == 4 && len(b) >= 6 {
+			// Beyond what is believed any length is as good, and fits an int of 32 bits.
+			return int(min(binary.BigEndian.Uint32(b[2:]), maxDatagram+1)), true
+		}
+		b = b[min(2+int(b[1]), len(b)):]
+	}
+	return 0, false
+}
+
+// follow says what an IP protocol number, or an IPv6 next header, stands for.
+// Whatever is not named here holds no TCP that could be read: ESP is
+// encrypted, an ICMP error quotes packets instead of carrying them.
+func (c *dissection) follow(number uint8) step {
+	c.protocol = number
+	switch number {
+	case protocolTCP:
+		return stepTCP
+	case protocolUDP:
+		return stepUDP
+	case protocolGRE:
+		return stepGRE
+	case protocolAH:
+		return stepAH
+	case protocolIPv4, protocolIPv6, protocolMPLS:
+		return stepInIP
+	}
+	if !c.v6 {
+		return stepOther
+	}
+	switch number {
+	case protocolHopByHop, protocolRouting, protocolDestination, protocolMobility, protocolHIP, protocolShim6:
+		return stepExtension
+	case protocolFragment:
+		return stepFragment6
+	}
+	return stepOther
+}
+
+// extension is an IPv6 extension header of the common form (RFC 6564 4).
+func (c *dissection) extension() step {
+	b := c.data
+	if len(b) < extensionMinimum {
+		return c.cut(LayerExtension, extensionMinimum)
+	}
+	size := int(b[1])*8 + 8
+	if len(b) < size {
+		return c.cut(LayerExtension, size)
+	}
+	if c.protocol == protocolRouting {
+		c.route(b[:size])
+	}
+	c.skip(size)
+	return c.follow(b[0])
+}
+
+// route sets the destination to the last one of a routing header, as long as
+// the packet is on its way there: it is the address that the TCP checksum
+// covers and the other side answers from (RFC 8200 8.1).
+func (c *dissection) route(h []byte) {
+	if segmentsLeft := h[3]; segmentsLeft == 0 || len(h) < 8+16 {
+		return
+	}
+	switch h[2] {
+	case routingSource, routingMobile:
+		last := 8 + (len(h)-8)/16*16
+		c.segment.Dst = [16]byte(h[last-16 : last])
+	case routingSegment: // the list runs backwards
+		c.segment.Dst = [16]byte(h[8:24])
+	}
+}
+
+// authentication is an AH header (RFC 4302): what follows is in the clear.
+func (c *dissection) authentication() step {
+	const minimum = 12
+	b := c.data
+	if len(b) < minimum {
+		return c.cut(LayerExtension, minimum)
+	}
+	size := int(b[1])*4 + 8
+	if size < minimum {
+		return c.fail(LayerExtension, ProblemLength)
+	}
+	if len(b) < size {
+		return c.cut(LayerExtension, size)
+	}
+	c.skip(size)
+	return c.follow(b[0])
+}
+
+// fragment6 is an IPv6 fragment header (RFC 8200 4.5).
+func (d *Dissector) fragment6(c *dissection) step {
+	b := c.data
+	if len(b) < 8 {
+		return c.cut(LayerFragment, 8)
+	}
+	c.skip(8)
+	field := binary.BigEndian.Uint16(b[2:])
+	if field&(fragmentOffset6|moreFragments6) == 0 {
+		// A datagram in one fragment does not wait for others (RFC 6946).
+		return c.follow(b[0])
+	}
+	return d.fragment(c, fragment{
+		id:       binary.BigEndian.Uint32(b[4:]),
+		offset:   int(field & fragmentOffset6),
+		more:     field&moreFragments6 != 0,
+		protocol: b[0],
+	})
+}

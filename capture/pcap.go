@@ -1,0 +1,157 @@
+package capture
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+)
+
+// The magic numbers of classic pcap (draft-ietf-opsawg-pcap and libpcap's
+// sf-pcap.c), as a little-endian reader sees them in a little-endian file.
+const (
+	pcapMicro = 0xa1b2c3d4
+	pcapNano  = 0xa1b23c4d
+	// pcapModified is the format of Alexey Kuznetzov's patched libpcap.
+	pcapModified = 0xa1b2cd34
+)
+
+const (
+	pcapHeaderLength = 24
+	pcapRecordLength = 16
+	// pcapModifiedLength: the modified format adds interface index (4 bytes),
+	// protocol (2) and packet type (1) to the record header, and one of padding.
+	pcapModifiedLength = 24
+	// pcapMajor is the only major version there is; 2.4 is from 1998.
+	pcapMajor = 2
+	// pcapLastSwapped is the last minor version that may have the captured
+	// length after the length on the wire (libpcap, sf-pcap.c).
+	pcapLastSwapped = 3
+	// pcapLinkMask frees the link type from what shares its field: the length
+	// of the frame check sequence in the upper bits (libpcap, pcap-common.h).
+	pcapLinkMask = 0x03ffffff
+)
+
+// pcapVariant is what the magic number of a classic pcap file says.
+type pcapVariant struct {
+	// swap: the file's byte order is big-endian.
+	swap bool
+	// fraction is the length in nanoseconds of the unit of the second timestamp field.
+	fraction int64
+	// head is the length of a record header.
+	head int
+}
+
+// pcapMagic says which variant the magic number, read as little-endian, stands for.
+func pcapMagic(magic uint32) (v pcapVariant, ok bool) {
+	for _, v.swap = range []bool{false, true} {
+		switch magic {
+		case pcapMicro:
+			v.fraction, v.head = 1000, pcapRecordLength
+			return v, true
+		case pcapNano:
+			v.fraction, v.head = 1, pcapRecordLength
+			return v, true
+		case pcapModified:
+			v.fraction, v.head = 1000, pcapModifiedLength
+			return v, true
+		}
+		magic = bits.ReverseBytes32(magic)
+	}
+	return v, false
+}
+
+// pcap parses classic pcap files.
+type pcap struct {
+	*records
+	pcapVariant
+	link LinkType
+	// ready is set once the file header was read.
+	ready bool
+	// swapped: the lengths of a record may have changed places.
+	swapped bool
+}
+
+func (p *pcap) parse(data []byte, b *Batch) (int64, error) {
+	pos := 0
+	if !p.ready {
+		if len(data) < pcapHeaderLength {
+			return 0, nil
+		}
+		if err := p.header(data); err != nil {
+			return 0, err
+		}
+		pos = pcapHeaderLength
+	}
+	for len(b.Packets) < maxBatchPackets {
+		rest := data[pos:]
+		if len(rest) < p.head {
+			break
+		}
+		seconds, fraction, captured, length := p.record(rest)
+		if captured > maxPacket {
+			return int64(pos), p.wrong(pos, "captured length %d exceeds %d", captured, maxPacket)
+		}
+		end := p.head + int(captured)
+		if len(rest) < end {
+			break
+		}
+		t := int64(seconds)*1e9 + int64(fraction)*p.fraction
+		p.at(t)
+		p.add(b, rest[p.head:end:end], length, t, p.link, 0)
+		pos += end
+	}
+	return int64(pos), nil
+}
+
+// header reads the file header.
+func (p *pcap) header(data []byte) error {
+	major, minor := binary.LittleEndian.Uint16(data[4:]), binary.LittleEndian.Uint16(data[6:])
+	link := binary.LittleEndian.Uint32(data[20:])
+	if p.swap {
+		major, minor = bits.ReverseBytes16(major), bits.ReverseBytes16(minor)
+		link = bits.ReverseBytes32(link)
+	}
+	if major != pcapMajor {
+		return fmt.Errorf("pcap version %d.%d is not supported, only %d.x is", major, minor, pcapMajor)
+	}
+	p.link = LinkType(link & pcapLinkMask)
+	p.swapped = minor <= pcapLastSwapped
+	p.ready = true
+	return p.meet(p.link)
+}
+
+// record reads the fields of a record header.
+func (p *pcap) record(d []byte) (seconds, fraction, captured, length uint32) {
+	_ = d[15]
+	seconds = binary.LittleEndian.Uint32(d)
+	fraction = binary.LittleEndian.Uint32(d[4:])
+	captured = binary.LittleEndian.Uint32(d[8:])
+	length = binary.LittleEndian.Uint32(d[12:])
+	if p.swap {
+		seconds = bits.ReverseBytes32(seconds)
+		fraction = bits.ReverseBytes32(fraction)
+		captured = bits.ReverseBytes32(captured)
+		length = bits.ReverseBytes32(length)
+	}
+	if p.swapped && captured > length {
+		captured, length = length, captured
+	}
+	return seconds, fraction, captured, length
+}
+
+func (p *pcap) torn(rest []byte, end int64) error {
+	if !p.ready {
+		return fmt.Errorf("file header breaks off: %d of %d bytes", len(rest), pcapHeaderLength)
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	start := end - int64(len(rest))
+	if len(rest) < p.head {
+		return fmt.Errorf("packet %d at offset %d breaks off in its header: %d of %d bytes",
+			p.info.Packets+1, start, len(rest), p.head)
+	}
+	_, _, captured, _ := p.record(rest)
+	return fmt.Errorf("packet %d at offset %d breaks off: %d of %d bytes",
+		p.info.Packets+1, start, len(rest), p.head+int(captured))
+}

@@ -1,0 +1,396 @@
+package capture
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+)
+
+// The block types that are read (draft-ietf-opsawg-pcapng, section 11.1); the
+// others are passed over.
+const (
+	blockInterface  = 1
+	blockObsolete   = 2
+	blockSimple     = 3
+	blockStatistics = 5
+	blockEnhanced   = 6
+	blockSecrets    = 0x0000000a
+	blockSection    = 0x0a0d0d0a
+)
+
+const (
+	// byteOrderMagic opens a section and tells its byte order.
+	byteOrderMagic = 0x1a2b3c4d
+	// pcapngMajor is the only major version there is.
+	pcapngMajor = 1
+
+	// blockHead is the type and the length of a block, blockTail its length again.
+	blockHead = 8
+	blockTail = 4
+	// blockLeast is the shortest block: one without a body.
+	blockLeast = blockHead + blockTail
+
+	// Lengths up to the packet data, or the options, of the blocks.
+	sectionHead    = blockHead + 16
+	interfaceHead  = blockHead + 8
+	simpleHead     = blockHead + 4
+	packetHead     = blockHead + 20 // enhanced and obsolete
+	statisticsHead = blockHead + 12
+	secretsHead    = blockHead + 8
+
+	// maxBlock bounds the blocks that must lie in memory as a whole: a packet
+	// of the largest length with 128 KiB of comments and other options.
+	maxBlock = maxPacket + 128<<10
+	// maxInterfaces bounds the interfaces of a section: 65,536 of 64 bytes
+	// make 4 MiB. dumpcap writes one for each interface watched.
+	maxInterfaces = 1 << 16
+	// maxSecretLine is the longest line of secrets that is handed on in one
+	// piece. A line of a TLS key log has at most 300 bytes or so: label,
+	// 64 digits of client random, 96 of secret.
+	maxSecretLine = 64 << 10
+)
+
+// pcapng parses pcapng files.
+type pcapng struct {
+	*records
+	// swap: the byte order of the section is big-endian.
+	swap bool
+	// interfaces are those described in the section so far; base counts those of the sections before.
+	interfaces []ngInterface
+	base       uint32
+	// open is the block that was begun and is being passed over or read piece by piece.
+	open ngBlock
+	// secret says how many bytes of secrets of which kind come next in the
+	// open block, and how many of padding and options after them.
+	secret struct {
+		kind        uint32
+		left, after int64
+	}
+}
+
+// ngBlock is where a block begins in the capture, its type and its length; the
+// length is 0 when there is none.
+type ngBlock struct {
+	start  int64
+	kind   uint32
+	length uint32
+}
+
+func (p *pcapng) u16(d []byte) uint16 {
+	v := binary.LittleEndian.Uint16(d)
+	if p.swap {
+		v = bits.ReverseBytes16(v)
+	}
+	return v
+}
+
+func (p *pcapng) u32(d []byte) uint32 {
+	v := binary.LittleEndian.Uint32(d)
+	if p.swap {
+		v = bits.ReverseBytes32(v)
+	}
+	return v
+}
+
+func (p *pcapng) u64(d []byte) uint64 {
+	v := binary.LittleEndian.Uint64(d)
+	if p.swap {
+		v = bits.ReverseBytes64(v)
+	}
+	return v
+}
+
+// parse goes from block to block. pos can pass the end of data: the bytes
+// between belong to a block that is passed over.
+func (p *pcapng) parse(data []byte, b *Batch) (int64, error) {
+	pos := int64(0)
+	for len(b.Packets) < maxBatchPackets && pos <= int64(len(data)) {
+		var n int64
+		var err error
+		if rest := data[pos:]; p.open.length > 0 {
+			n, err = p.resume(rest)
+		} else if n = p.enhanced(rest, b); n == 0 {
+			n, err = p.block(rest, pos, b)
+		}
+		if n == 0 || err != nil {
+			return pos, err
+		}
+		pos += n
+	}
+	return pos, nil
+}
+
+// enhanced is the short way for the block that nearly all are: an enhanced
+// packet block that is all there and as it should be. It returns 0, and has
+// done nothing, for any other; block tells what to do with it, or what is wrong.
+func (p *pcapng) enhanced(d []byte, b *Batch) int64 {
+	if len(d) < packetHead+blockTail || p.u32(d) != blockEnhanced {
+		return 0
+	}
+	length, iface, captured := p.u32(d[4:]), p.u32(d[8:]), p.u32(d[20:])
+	if int64(length) > int64(len(d)) || length%4 != 0 || length > maxBlock || captured > maxPacket ||
+		captured+packetHead+blockTail > length || int64(iface) >= int64(len(p.interfaces)) ||
+		p.u32(d[length-blockTail:]) != length {
+		return 0
+	}
+	in := &p.interfaces[iface]
+	t := in.time(uint64(p.u32(d[12:]))<<32 | uint64(p.u32(d[16:])))
+	p.at(t)
+	end := packetHead + captured
+	p.add(b, d[packetHead:end:end], p.u32(d[24:]), t, in.link, p.base+iface)
+	return int64(length)
+}
+
+// block handles the block that d begins with and returns how far to go on; 0
+// asks for more bytes. pos is where d begins in the data being parsed.
+func (p *pcapng) block(d []byte, pos int64, b *Batch) (int64, error) {
+	if len(d) < blockLeast {
+		return 0, nil
+	}
+	if binary.LittleEndian.Uint32(d) == blockSection {
+		if err := p.order(d, pos); err != nil {
+			return 0, err
+		}
+	}
+	blk := ngBlock{start: p.offset + pos, kind: p.u32(d), length: p.u32(d[4:])}
+	if blk.length < blockLeast || blk.length%4 != 0 {
+		return 0, p.wrongBlock(blk, "length %d is not a multiple of 4 from %d up", blk.length, blockLeast)
+	}
+	head := headOf(blk.kind)
+	if int64(blk.length) < int64(head)+blockTail {
+		return 0, p.wrongBlock(blk, "length %d is below %d", blk.length, head+blockTail)
+	}
+	switch {
+	case head == 0:
+		p.open = blk
+		return int64(blk.length) - blockTail, nil
+	case len(d) < head:
+		return 0, nil
+	case blk.kind == blockSection || blk.kind == blockSecrets:
+		return p.begin(blk, d)
+	}
+	if blk.length > maxBlock {
+		return 0, p.wrongBlock(blk, "length %d exceeds %d", blk.length, maxBlock)
+	}
+	if len(d) < int(blk.length) {
+		return 0, p.early(blk, d)
+	}
+	end := int(blk.length) - blockTail
+	if err := p.sameLength(blk, d[end:]); err != nil {
+		return 0, err
+	}
+	return int64(blk.length), p.whole(blk, d[:end:end], b)
+}
+
+// headOf is how many bytes of a block must be there before it can be judged;
+// 0 for blocks that are passed over.
+func headOf(kind uint32) int {
+	switch kind {
+	case blockEnhanced, blockObsolete:
+		return packetHead
+	case blockSimple:
+		return simpleHead
+	case blockInterface:
+		return interfaceHead
+	case blockStatistics:
+		return statisticsHead
+	case blockSecrets:
+		return secretsHead
+	case blockSection:
+		return sectionHead
+	}
+	return 0
+}
+
+// early finds what is wrong with a packet whose block is not all there: a
+// capture that ends here is not torn but wrong then.
+func (p *pcapng) early(blk ngBlock, d []byte) error {
+	if blk.kind != blockEnhanced && blk.kind != blockObsolete {
+		return nil
+	}
+	_, err := p.capturedLength(blk, d)
+	return err
+}
+
+// whole handles a block that is all there; d is the block up to its second length.
+func (p *pcapng) whole(blk ngBlock, d []byte, b *Batch) error {
+	switch blk.kind {
+	case blockEnhanced:
+		return p.packet(blk, d, p.u32(d[8:]), b)
+	case blockObsolete:
+		return p.packet(blk, d, uint32(p.u16(d[8:])), b)
+	case blockSimple:
+		return p.simple(blk, d, b)
+	case blockInterface:
+		return p.describe(blk, d)
+	}
+	p.statistics(d)
+	return nil
+}
+
+// begin handles a block that is not held as a whole, when its head is there.
+func (p *pcapng) begin(blk ngBlock, d []byte) (int64, error) {
+	p.open = blk
+	if blk.kind == blockSection {
+		return int64(blk.length) - blockTail, p.section(blk, d)
+	}
+	room := int64(blk.length) - secretsHead - blockTail
+	p.secret.kind, p.secret.left = p.u32(d[8:]), int64(p.u32(d[12:]))
+	p.secret.after = room - p.secret.left
+	if p.secret.after < 0 {
+		return 0, p.wrongBlock(blk, "length of secrets %d exceeds the %d bytes of its block", p.secret.left, room)
+	}
+	if p.secret.left == 0 {
+		return secretsHead + room, nil
+	}
+	return secretsHead, nil
+}
+
+// resume goes on with the open block: with its secrets, or with its end.
+func (p *pcapng) resume(d []byte) (int64, error) {
+	if p.secret.left > 0 {
+		return p.secrets(d), nil
+	}
+	if len(d) < blockTail {
+		return 0, nil
+	}
+	err := p.sameLength(p.open, d)
+	p.open = ngBlock{}
+	return blockTail, err
+}
+
+// secrets hands on as many whole lines as d holds, and returns how far to go
+// on: after the last one, up to the second length of the block.
+func (p *pcapng) secrets(d []byte) int64 {
+	text := d[:min(int64(len(d)), p.secret.left)]
+	if int64(len(text)) < p.secret.left {
+		if n := bytes.LastIndexByte(text, '\n') + 1; n > 0 || len(text) < maxSecretLine {
+			text = text[:n]
+		}
+	}
+	if len(text) > 0 && p.records.secrets != nil {
+		p.records.secrets(p.secret.kind, text)
+	}
+	n := int64(len(text))
+	if p.secret.left -= n; p.secret.left == 0 {
+		n += p.secret.after
+	}
+	return n
+}
+
+// sameLength compares the length at the end of a block with that at its beginning.
+func (p *pcapng) sameLength(blk ngBlock, d []byte) error {
+	if n := p.u32(d); n != blk.length {
+		return p.wrongBlock(blk, "length %d at its beginning, %d at its end", blk.length, n)
+	}
+	return nil
+}
+
+// order reads the byte order of the section that d begins with.
+func (p *pcapng) order(d []byte, pos int64) error {
+	switch magic := binary.LittleEndian.Uint32(d[8:]); magic {
+	case byteOrderMagic:
+		p.swap = false
+	case bits.ReverseBytes32(byteOrderMagic):
+		p.swap = true
+	default:
+		return fmt.Errorf("section at offset %d after packet %d: byte order magic %08x is none",
+			p.offset+pos, p.info.Packets, magic)
+	}
+	return nil
+}
+
+// section begins a new section.
+func (p *pcapng) section(blk ngBlock, d []byte) error {
+	if major := p.u16(d[12:]); major != pcapngMajor {
+		return p.wrongBlock(blk, "pcapng version %d.%d is not supported, only %d.x is", major, p.u16(d[14:]), pcapngMajor)
+	}
+	p.base += uint32(len(p.interfaces))
+	p.interfaces = p.interfaces[:0]
+	return nil
+}
+
+// packet handles an enhanced or obsolete packet block, which differ in the
+// width of the interface number only.
+func (p *pcapng) packet(blk ngBlock, d []byte, iface uint32, b *Batch) error {
+	captured, err := p.capturedLength(blk, d)
+	if err != nil {
+		return err
+	}
+	if int64(iface) >= int64(len(p.interfaces)) {
+		return p.noInterface(blk, iface)
+	}
+	in := &p.interfaces[iface]
+	t := in.time(uint64(p.u32(d[12:]))<<32 | uint64(p.u32(d[16:])))
+	p.at(t)
+	end := packetHead + int(captured)
+	p.add(b, d[packetHead:end:end], p.u32(d[24:]), t, in.link, p.base+iface)
+	return nil
+}
+
+// capturedLength checks and returns the captured length of an enhanced or obsolete packet block.
+func (p *pcapng) capturedLength(blk ngBlock, d []byte) (uint32, error) {
+	captured := p.u32(d[20:])
+	if captured > maxPacket {
+		return 0, p.wrongBlock(blk, "captured length %d exceeds %d", captured, maxPacket)
+	}
+	if room := blk.length - packetHead - blockTail; captured > room {
+		return 0, p.wrongBlock(blk, "captured length %d exceeds the %d bytes of its block", captured, room)
+	}
+	return captured, nil
+}
+
+// simple handles a simple packet block: interface 0, no timestamp (the one of
+// the packet before is used, 0 without any), and a captured length that
+// follows from the snapshot length.
+func (p *pcapng) simple(blk ngBlock, d []byte, b *Batch) error {
+	if len(p.interfaces) == 0 {
+		return p.noInterface(blk, 0)
+	}
+	in := &p.interfaces[0]
+	length := p.u32(d[8:])
+	captured := min(length, uint32(len(d)-simpleHead))
+	if in.snap > 0 {
+		captured = min(captured, in.snap)
+	}
+	if captured > maxPacket {
+		return p.wrongBlock(blk, "captured length %d exceeds %d", captured, maxPacket)
+	}
+	end := simpleHead + int(captured)
+	p.add(b, d[simpleHead:end:end], length, p.last, in.link, p.base)
+	return nil
+}
+
+func (p *pcapng) noInterface(blk ngBlock, iface uint32) error {
+	return p.wrongBlock(blk, "interface %d is not described, only %d are so far", iface, len(p.interfaces))
+}
+
+func (p *pcapng) torn(rest []byte, end int64) error {
+	blk := p.open
+	if blk.length == 0 {
+		if len(rest) == 0 {
+			return nil
+		}
+		blk.start = end - int64(len(rest))
+		if len(rest) < blockLeast {
+			return fmt.Errorf("block at offset %d after packet %d breaks off in its header: %d of %d bytes",
+				blk.start, p.info.Packets, len(rest), blockLeast)
+		}
+		blk.kind, blk.length = p.u32(rest), p.u32(rest[4:])
+	}
+	return fmt.Errorf("%s breaks off: %d of %d bytes", p.name(blk), end-blk.start, blk.length)
+}
+
+// name says which block is meant, by the number of the packet in it, if it holds one.
+func (p *pcapng) name(blk ngBlock) string {
+	switch blk.kind {
+	case blockEnhanced, blockObsolete, blockSimple:
+		return fmt.Sprintf("packet %d at offset %d", p.info.Packets+1, blk.start)
+	}
+	return fmt.Sprintf("block at offset %d after packet %d", blk.start, p.info.Packets)
+}
+
+func (p *pcapng) wrongBlock(blk ngBlock, format string, args ...any) error {
+	return fmt.Errorf(p.name(blk)+": "+format, args...)
+}

@@ -1,0 +1,153 @@
+package decode
+
+import (
+	"cmp"
+	"slices"
+)
+
+const (
+	// maxApiVersionsAnswer is how much of an ApiVersions answer is looked at, in
+	// bytes: the 95 APIs of Kafka 4.4 take 7 each, its features some hundred; this is 20 times that.
+	maxApiVersionsAnswer = 16 << 10
+	// maxAPIs bounds the APIs taken from one answer: ten times as many as Kafka has.
+	maxAPIs = 1024
+	// maxFeatures bounds the features taken from one answer; Kafka 4.4 has a handful.
+	maxFeatures = 64
+	// flexibleApiVersions is the first flexible version of ApiVersions (KIP-511).
+	flexibleApiVersions = 3
+)
+
+// apiVersionsAnswer is what an ApiVersions response says. Its slices are used again.
+type apiVersionsAnswer struct {
+	errorCode int16
+	apis      []API
+	features  []Feature
+	// partial: the bytes end before the list of APIs does.
+	partial bool
+	// limited: there were more APIs than maxAPIs.
+	limited bool
+}
+
+// parse reads the response to an ApiVersions request of the given version. body
+// is what is there of the response behind the correlation id (its header is v0
+// in every version: KIP-511), size its length.
+//
+// It is read at the request's version; where it does not fit that, as v0, in
+// which a broker answers a version that it does not know; and then at the other
+// layouts, for the response whose request has not been seen. An answer with an error code names no APIs: what comes with errors
+// 35, 42 and 129 is no table of ranges. parse reports whether the bytes are an answer at all.
+func (a *apiVersionsAnswer) parse(version int16, size int64, body []byte, intern func([]byte) string) bool {
+	r := reader{b: body}
+	*a = apiVersionsAnswer{errorCode: r.int16(), apis: a.apis[:0], features: a.features[:0]}
+	if r.bad || a.errorCode != errNone {
+		return !r.bad
+	}
+	for _, v := range [...]int16{version, 0, 1, flexibleApiVersions} {
+		a.apis, a.features, a.partial, a.limited = a.apis[:0], a.features[:0], false, false
+		if a.read(r, v, size, intern) && len(a.apis) > 0 {
+			a.sort()
+			return true
+		}
+	}
+	return false
+}
+
+// read reads what follows the error code, at one version, and reports whether it fits.
+func (a *apiVersionsAnswer) read(r reader, version int16, size int64, intern func([]byte) string) bool {
+	whole := int64(len(r.b))+2 == size
+	flexible := version >= flexibleApiVersions
+	n := int64(0)
+	if flexible {
+		n = r.uvarint() - 1
+	} else {
+		n = int64(r.int32())
+	}
+	if n*6 > size {
+		return false
+	}
+	for ; n > 0 && !r.bad; n-- {
+		api := API{r.int16(), Range{r.int16(), r.int16()}}
+		if flexible {
+			r.tags(nil)
+		}
+		switch {
+		case r.bad:
+		case api.Key < 0:
+			return false
+		case len(a.apis) == maxAPIs:
+			a.limited = true
+		default:
+			a.apis = append(a.apis, api)
+		}
+	}
+	if r.bad {
+		a.partial = true
+		return !whole
+	}
+	if version >= 1 {
+		r.int32() // throttle time
+	}
+	if flexible {
+		r.tags(func(tag int64, b []byte) { a.readTag(tag, b, intern) })
+	}
+	return !whole || !r.bad && len(r.b) == 0
+}
+
+// readTag takes the supported features, tag 0 (KIP-584).
+func (a *apiVersionsAnswer) readTag(tag int64, b []byte, intern func([]byte) string) {
+	if tag != 0 {
+		return
+	}
+	r := reader{b: b}
+	for n := r.uvarint() - 1; n > 0 && len(a.features) < maxFeatures; n-- {
+		name := r.compactText()
+		f := Feature{Range: Range{r.int16(), r.int16()}}
+		r.tags(nil)
+		if r.bad {
+			return
+		}
+		f.Name = intern(name)
+		a.features = append(a.features, f)
+	}
+}
+
+// sort brings APIs and features into order; of APIs listed twice the first counts.
+func (a *apiVersionsAnswer) sort() {
+	byKey := func(x, y API) int { return cmp.Compare(x.Key, y.Key) }
+	if !slices.IsSortedFunc(a.apis, byKey) {
+		slices.SortStableFunc(a.apis, byKey)
+	}
+	a.apis = slices.CompactFunc(a.apis, func(x, y API) bool { return x.Key == y.Key })
+	slices.SortStableFunc(a.features, func(x, y Feature) int { return cmp.Compare(x.Name, y.Name) })
+}
+
+// software reads the client's software from an ApiVersions request, v3 and up
+// (KIP-511). body begins with the tagged fields of the request header. ok is false where
+// it is not there, or where the bytes end before it does.
+func software(version int16, body []byte) (name, number []byte, ok bool) {
+	if version < flexibleApiVersions {
+		return nil, nil, false
+	}
+	r := reader{b: body}
+	r.tags(nil)
+	name, number = r.compactText(), r.compactText()
+	return name, number, !r.bad
+}
+
+// Find returns the range of an API key, by binary search. A nil Ranges has none.
+func (r *Ranges) Find(key int16) (Range, bool) {
+	if r == nil {
+		return Range{}, false
+	}
+	i, ok := slices.BinarySearchFunc(r.APIs, key, func(a API, key int16) int { return cmp.Compare(a.Key, key) })
+	if !ok {
+		return Range{}, false
+	}
+	return r.APIs[i].Range, true
+}
+
+// equal tells whether two tables say the same.
+func (r *Ranges) equal(o *Ranges) bool {
+	return r == o || r != nil && o != nil && r.Partial == o.Partial &&
+		slices.Equal(r.APIs, o.APIs) && slices.Equal(r.Features, o.Features)
+}

@@ -1,0 +1,266 @@
+package decode
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+const (
+	// maxWaiting bounds the exchanges that wait for a range to borrow: 32,768 of
+	// some 370 bytes are 12 MiB. The oldest one is passed on without.
+	maxWaiting = 32_768
+	// maxBrokers bounds the broker addresses of which ranges are remembered:
+	// 16,384 of some 200 bytes are 3 MiB. The largest clusters have a thousand brokers.
+	maxBrokers = 16_384
+	// maxHistory bounds the tables remembered of one broker address, of which
+	// equal ones in a row are one: a rolling upgrade changes them once, behind a load balancer
+	// they can change with every connection.
+	maxHistory = 64
+)
+
+// Options of a Correlator.
+type Options struct {
+	// Supplied are ranges given by the user for connections whose ApiVersions
+	// answer was not captured; nil for none. They come after what was observed on
+	// the connection and before what could be borrowed: the user knows which broker it was.
+	Supplied *Ranges
+}
+
+// Correlator brings the events of all shards into one order and passes them on.
+// An exchange on whose connection no ranges were seen is given those that
+// the same broker address advertised on another one: the latest before the
+// request, or else the first after it. It belongs to one goroutine.
+type Correlator struct {
+	opt     Options
+	sink    Sink
+	limits  Limits
+	brokers map[brokerKey]*broker
+	// oldest and newest are the ends of the list of all exchanges that wait, live its length.
+	oldest, newest *waiter
+	live           int
+	// next are the places of the shards' parts in a merge.
+	next []int
+}
+
+// brokerKey is a broker address, in the network that it was seen in.
+type brokerKey struct {
+	address netip.AddrPort
+	domain  uint64
+}
+
+// broker is what one broker address advertised, and which exchanges wait for it.
+type broker struct {
+	history []advertised
+	// waiting are the exchanges that wait for the first of history, oldest first.
+	waiting []*waiter
+}
+
+// waiter is an exchange that waits, in the list of all that do.
+type waiter struct {
+	exchange     Exchange
+	key          brokerKey
+	older, newer *waiter
+}
+
+// advertised is what a broker advertised from a packet on.
+type advertised struct {
+	at     capture.Position
+	ranges *Ranges
+}
+
+// NewCorrelator returns a Correlator that passes on to sink.
+func NewCorrelator(opt Options, sink Sink) *Correlator {
+	return &Correlator{opt: opt, sink: sink, brokers: make(map[brokerKey]*broker)}
+}
+
+// Add takes the events of one batch of packets, a part for each shard. The
+// parts are put in order in place.
+func (c *Correlator) Add(parts [][]Event) {
+	for _, part := range parts {
+		if !slices.IsSortedFunc(part, compareEvents) {
+			slices.SortFunc(part, compareEvents)
+		}
+	}
+	c.next = append(c.next[:0], make([]int, len(parts))...)
+	for {
+		least := -1
+		for i, part := range parts {
+			if c.next[i] == len(part) {
+				continue
+			}
+			if least < 0 || compareEvents(part[c.next[i]], parts[least][c.next[least]]) < 0 {
+				least = i
+			}
+		}
+		if least < 0 {
+			return
+		}
+		c.event(&parts[least][c.next[least]])
+		c.next[least]++
+	}
+}
+
+// compareEvents orders events by packet, then by stream, and those of one stream by their order.
+func compareEvents(a, b Event) int {
+	if a.At != b.At {
+		if a.At.Before(b.At) {
+			return -1
+		}
+		if b.At.Before(a.At) {
+			return 1
+		}
+	}
+	if order := cmp.Compare(a.Stream, b.Stream); order != 0 {
+		return order
+	}
+	return cmp.Compare(a.Order, b.Order)
+}
+
+// event passes on one event.
+func (c *Correlator) event(e *Event) {
+	switch {
+	case e.Exchange != nil:
+		c.exchange(e.Exchange)
+	case e.Advertisement != nil:
+		c.advertisement(e.Advertisement)
+	case e.Connection != nil:
+		c.sink.Connection(e.Connection)
+	}
+}
+
+// exchange passes on an exchange, unless it has to wait for a range.
+func (c *Correlator) exchange(e *Exchange) {
+	if e.Evidence != None || e.Verdict == Exempt || e.judge(c.opt.Supplied, Supplied) {
+		c.sink.Exchange(e)
+		return
+	}
+	key := brokerKey{e.Broker, e.Domain}
+	b := c.broker(key)
+	switch {
+	case b == nil:
+		c.limits.WaitingExchanges++
+		c.sink.Exchange(e)
+	case len(b.history) > 0:
+		e.judge(b.lookup(e.Request), Borrowed)
+		c.sink.Exchange(e)
+	default:
+		c.wait(b, key, e)
+	}
+}
+
+// broker returns what is known of a broker address, new or old; nil where too many are known.
+func (c *Correlator) broker(key brokerKey) *broker {
+	b := c.brokers[key]
+	if b == nil && len(c.brokers) < maxBrokers {
+		b = new(broker)
+		c.brokers[key] = b
+	}
+	return b
+}
+
+// lookup returns what the broker had advertised last before a packet, or else first after it.
+func (b *broker) lookup(at capture.Position) *Ranges {
+	for i := len(b.history) - 1; i > 0; i-- {
+		if b.history[i].at.Before(at) {
+			return b.history[i].ranges
+		}
+	}
+	return b.history[0].ranges
+}
+
+// wait puts an exchange, of which a copy is kept, among those that wait.
+func (c *Correlator) wait(b *broker, key brokerKey, e *Exchange) {
+	if c.live == maxWaiting {
+		c.limits.WaitingExchanges++
+		w := c.oldest
+		first := c.brokers[w.key]
+		first.waiting[0] = nil
+		first.waiting = first.waiting[1:]
+		if len(first.waiting) == 0 && first != b {
+			delete(c.brokers, w.key)
+		}
+		c.pass(w)
+	}
+	w := &waiter{exchange: *e, key: key, older: c.newest}
+	if c.newest != nil {
+		c.newest.newer = w
+	} else {
+		c.oldest = w
+	}
+	c.newest = w
+	c.live++
+	b.waiting = append(b.waiting, w)
+}
+
+// pass takes an exchange out of the list of those that wait, and passes it on.
+func (c *Correlator) pass(w *waiter) {
+	if w.older != nil {
+		w.older.newer = w.newer
+	} else {
+		c.oldest = w.newer
+	}
+	if w.newer != nil {
+		w.newer.older = w.older
+	} else {
+		c.newest = w.older
+	}
+	w.older, w.newer = nil, nil
+	c.live--
+	c.sink.Exchange(&w.exchange)
+}
+
+// advertisement passes on an ApiVersions answer, remembers it, and judges what has waited for it.
+// One whose end is missing is not lent.
+func (c *Correlator) advertisement(a *Advertisement) {
+	c.sink.Advertisement(a)
+	if a.Ranges.Partial {
+		return
+	}
+	b := c.broker(brokerKey{a.Broker, a.Domain})
+	if b == nil {
+		c.limits.Brokers++
+		return
+	}
+	c.limits.BrokerTables += b.remember(a)
+	for _, w := range b.waiting {
+		evidence := Borrowed
+		if w.exchange.Stream == a.Stream {
+			evidence = Observed
+		}
+		w.exchange.judge(a.Ranges, evidence)
+		c.pass(w)
+	}
+	b.waiting = nil
+}
+
+// remember adds an advertisement to the history, if it says something new, and
+// returns how many older ones were forgotten.
+func (b *broker) remember(a *Advertisement) (forgotten uint64) {
+	i := len(b.history)
+	for i > 0 && a.At.Before(b.history[i-1].at) {
+		i--
+	}
+	if i > 0 && b.history[i-1].ranges.equal(a.Ranges) {
+		return 0
+	}
+	b.history = slices.Insert(b.history, i, advertised{a.At, a.Ranges})
+	if len(b.history) > maxHistory {
+		b.history = slices.Delete(b.history, 0, 1)
+		return 1
+	}
+	return 0
+}
+
+// Finish passes on what still waits, with verdict Unknown and evidence None. Nothing may be added after it.
+func (c *Correlator) Finish() {
+	for c.oldest != nil {
+		c.pass(c.oldest)
+	}
+	clear(c.brokers)
+}
+
+// Limits tells how often limits were reached.
+func (c *Correlator) Limits() Limits { return c.limits }

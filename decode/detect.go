@@ -1,0 +1,86 @@
+package decode
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// versionSlack is how far above the latest version known here a version may be and
+// still be taken for real: most APIs gain less than one version in a release of Kafka.
+const versionSlack = 16
+
+// maxFirst is the longest request believed in where nothing is known of a
+// connection: 256 MiB, more than twice what a broker accepts by default. TLS records and
+// text would all be longer.
+const maxFirst = 1 << 28
+
+// LooksLikeRequest tells how much a message of size bytes, beginning with head
+// (300 bytes, or all of a shorter message), looks like a Kafka request on a connection of which nothing is known yet. It
+// is for reassembly.Options.
+//
+// What makes it Strong is a known API and version, a client id that someone chose, and a body that fits
+// its layout as far as it is there; with a null client id the body has to be there and fit to the last byte.
+// The body is looked at because responses that begin with an array of names look like requests otherwise:
+// its length stands where the correlation id of a request is, the first name where the client id is.
+func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
+	h, ok := parseRequestHeader(size, head)
+	if !ok || size > maxFirst || isZooKeeper(size, head) || isPostgreSQL(&h) {
+		return reassembly.No
+	}
+	l := layoutOf(h.key)
+	if l == nil || h.version > l.max+versionSlack || h.correlationID < 0 {
+		return h.outlandish()
+	}
+	how := h.fits(size, head)
+	if h.key == keyApiVersions && h.version > l.max {
+		how = fitsSoFar // a client newer than the table
+	}
+	switch {
+	case h.idLength > 0 && printable(h.clientID) && how != misfit:
+		return reassembly.Strong
+	case h.idLength > 0 && hasNUL(h.clientID), h.idLength <= 0 && how == misfit:
+		return reassembly.No
+	case h.idLength == nullID && how == fitsExactly:
+		return reassembly.Strong // an empty client id would not do: responses can be as full of zeros
+	}
+	return reassembly.Weak
+}
+
+// outlandish judges a request of an unknown API or version.
+func (h *requestHeader) outlandish() reassembly.Likelihood {
+	if h.idLength > 0 && printable(h.clientID) {
+		return reassembly.Weak
+	}
+	return reassembly.No
+}
+
+// hasNUL tells whether id holds a zero byte, as binary data do and names do not.
+func hasNUL(id []byte) bool { return bytes.IndexByte(id, 0) >= 0 }
+
+// isZooKeeper recognises ZooKeeper's ConnectRequest: protocol version 0, the last
+// transaction id, a timeout, a session id and a password of 16 bytes; then, since
+// 3.4, a flag (zookeeper.jute). A Kafka request that begins with 0 is Produce v0, whose body cannot
+// have that length and this inside.
+func isZooKeeper(size int64, head []byte) bool {
+	const passwordAt, passwordLength = 24, 16
+	if size != passwordAt+4+passwordLength && size != passwordAt+4+passwordLength+1 || len(head) < passwordAt+4 {
+		return false
+	}
+	return binary.BigEndian.Uint32(head) == 0 && binary.BigEndian.Uint32(head[passwordAt:]) == passwordLength
+}
+
+// isPostgreSQL recognises PostgreSQL's StartupMessage, protocol 3.0: a parameter
+// name in ASCII stands where the correlation id is.
+func isPostgreSQL(h *requestHeader) bool {
+	if h.key != 3 || h.version != 0 {
+		return false
+	}
+	for shift := 0; shift < 32; shift += 8 {
+		if c := byte(h.correlationID >> shift); (c < 'a' || c > 'z') && c != '_' {
+			return false
+		}
+	}
+	return true
+}

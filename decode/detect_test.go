@@ -1,0 +1,155 @@
+package decode
+
+import (
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// looks asks LooksLikeRequest about a stream that begins with a 4-byte size.
+func looks(stream []byte) reassembly.Likelihood {
+	var size int64
+	for _, b := range stream[:4] {
+		size = size<<8 | int64(b)
+	}
+	head := stream[4:]
+	return LooksLikeRequest(size, head[:min(int64(len(head)), size, 300)])
+}
+
+// unhex turns hexadecimal with spaces, and text in quotes, into bytes.
+func unhex(t *testing.T, s string) []byte {
+	t.Helper()
+	var out []byte
+	for i, part := range strings.Split(s, "'") {
+		if i%2 == 1 {
+			out = append(out, part...)
+			continue
+		}
+		b, err := hex.DecodeString(strings.ReplaceAll(part, " ", ""))
+		if err != nil {
+			t.Fatalf("%q: %v", s, err)
+		}
+		out = append(out, b...)
+	}
+	return out
+}
+
+func TestOtherProtocolsAreNoRequests(t *testing.T) {
+	zeros := strings.Repeat("00", 300)
+	for _, tt := range []struct{ name, stream string }{
+		{"TLS 1.0 to 1.3 ClientHello", "16 03 01 02 00 01 00 01 fc 03 03 'abcdefghijklmnopqrstuvwxyz0123456789'"},
+		{"TLS ClientHello whose bytes spell a client id", "16 03 01 00 00 00 01 00 01 00 00 00 05 00 05 'abcde'"},
+		{"TLS alert", "15 03 03 00 02 02 28 00 00 00 00 00 00"},
+		{"HTTP/1 request", "'GET / HTTP/1.1' 0d0a 'Host: a' 0d0a 0d0a"},
+		{"HTTP/1 response", "'HTTP/1.1 400 Bad Request' 0d0a"},
+		{"HTTP/2 preface", "'PRI * HTTP/2.0' 0d0a 0d0a 'SM' 0d0a 0d0a"},
+		{"SSH", "'SSH-2.0-OpenSSH_9.6' 0d0a"},
+		{"AMQP", "'AMQP' 00 00 09 01 00000000"},
+		{"Redis", "'*1' 0d0a '$4' 0d0a 'PING' 0d0a"},
+		{"ZooKeeper connect, 45 bytes", "0000002d 00000000 0000000000000000 00007530 0000000000000000 00000010 00000000000000000000000000000000 00"},
+		{"ZooKeeper connect, 44 bytes", "0000002c 00000000 0000000000000000 00007530 0000000000000000 00000010 00000000000000000000000000000000"},
+		{"ZooKeeper reconnect with a session", "0000002d 00000000 0000000500000007 00007530 1000000000000001 00000010 0102030405060708090a0b0c0d0e0f10 00"},
+		{"ZooKeeper ping", "00000008 fffffffe 0000000b"},
+		{"PostgreSQL startup", "00000029 00030000 'user' 00 'postgres' 00 'database' 00 'postgres' 00 00"},
+		{"PostgreSQL SSL request", "00000008 04d2162f 00000000"},
+		{"MySQL greeting", "4a000000 0a ' 8.0.36' 00 0800000000000000"},
+		{"MongoDB", "3a000000 01000000 00000000 d4070000 00000000 'admin.$cmd' 00"},
+		{"Cassandra startup", "04000000 01 00000016 0001 000b 'CQL_VERSION' 0005 '3.0.0'"},
+		{"Thrift, framed, strict", "00000011 80010001 00000004 'ping' 00000001 00"},
+		{"Thrift, framed, old", "00000011 00000004 'ping' 01 00000000 00000000"},
+		{"Thrift, framed, compact", "00000010 82210104 'ping' 0000000000000000"},
+		{"SMB", "00000040 fe 'SMB' 4000 0000 0000 0000 0000 0100"},
+		{"MQTT", "10160004 'MQTT' 04 02 003c 000a 'mosquitto1'"},
+		{"Pulsar connect", "0000002a 00000026 0802 1222 0a 05 '2.1.0' 20 0a 2a 04 'none'"},
+		{"RocketMQ", "000000d7 000000b8 '{\"code\":34,\"flag\":0,\"language\":\"JAVA\"}'"},
+		{"Oracle TNS", "00f60000 0100 0000 013a012c 0c41 2000 ffff 7f08 0000 0100"},
+		{"DNS over TCP", "001d1a2b 0100 0001 0000 0000 0000 07 'example' 03 'com' 00 0001 0001"},
+		{"Hadoop IPC", "'hrpc' 09 00 00 00000000 0000"},
+		{"zeros", zeros},
+		{"zeros behind a size", "00000013" + zeros},
+		{"zeros behind a larger size", "00000100" + zeros},
+		{"ones", strings.Repeat("ff", 64)},
+		{"random", "0000003b 6c1f 88a0 12345678 9abc def0 1122334455667788"},
+		{"negative API key", "00000020 ff00 0000 00000001 0003 'app' 00000000000000000000"},
+		{"negative version", "00000020 0003 ff00 00000001 0003 'app' 00000000000000000000"},
+		{"client id longer than the message", "00000010 0003 0000 00000001 0007 'app' 00000000000000000000"},
+		{"client id of -2", "00000010 0003 0000 00000001 fffe 'app' 00000000000000000000"},
+		{"shorter than a header", "00000007 0003 0000 0000000100"},
+		{"no room for a client id", "00000009 0003 0000 00000001 00 00"},
+		{"null client id, body that does not fit", "00000012 0003 0000 00000001 ffff 0000000900000000"},
+		{"unknown API, null client id", "0000000a 0fa0 0000 00000001 ffff"},
+		{"client id of binary data", "00000012 0003 0000 00000001 0004 61006263 00000000"},
+		{"more than a broker takes", "10000001 0003 0000 00000001 0003 'app' 00000000"},
+	} {
+		if got := looks(unhex(t, tt.stream)); got != reassembly.No {
+			t.Errorf("%s: likelihood %d, want No", tt.name, got)
+		}
+	}
+}
+
+// TestResponsesAreNoRequests: in a connection joined midstream either side may be looked at first.
+func TestResponsesAreNoRequests(t *testing.T) {
+	for key := range MaxKnownKey + 1 {
+		for version := range layoutOf(key).max + 1 {
+			for _, id := range []int32{0, 1, 5, 18, 300, 70_000, 1 << 20} {
+				for n := range 3 {
+					msg := append([]byte{byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}, filledResponse(t, key, version, n, 0)...)
+					if got := LooksLikeRequest(int64(len(msg)), msg[:min(300, len(msg))]); got == reassembly.Strong {
+						t.Errorf("response to %s v%d with id %d and %d elements is taken for a request", APIName(key), version, id, n)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestRequestsAreRecognised(t *testing.T) {
+	null := kmsg.NewRequestFormatter()
+	empty := kmsg.NewRequestFormatter(kmsg.FormatterClientID(""))
+	named := kmsg.NewRequestFormatter(kmsg.FormatterClientID("app"))
+	for key := range MaxKnownKey + 1 {
+		for version := range layoutOf(key).max + 1 {
+			if key == keyControlledShutdown && version == 0 {
+				continue // has no client id: TestDoubtfulRequests
+			}
+			for _, f := range []*kmsg.RequestFormatter{null, named} {
+				if got := looks(f.AppendRequest(nil, requestOf(key, version), 7)); got != reassembly.Strong {
+					t.Errorf("%s v%d: likelihood %d, want Strong", APIName(key), version, got)
+				}
+			}
+			if got := looks(empty.AppendRequest(nil, requestOf(key, version), 7)); got != reassembly.Weak {
+				t.Errorf("%s v%d with an empty client id: likelihood %d, want Weak", APIName(key), version, got)
+			}
+		}
+	}
+}
+
+func TestDoubtfulRequests(t *testing.T) {
+	for _, tt := range []struct {
+		name, stream string
+		want         reassembly.Likelihood
+	}{
+		{"ApiVersions newer than known", "00000010 0012 0009 00000001 0003 'app' 000000", reassembly.Strong},
+		{"version newer than known", "00000010 0003 000f 00000001 0003 'app' 000000", reassembly.Weak},
+		{"response of Produce v0, with a topic where a client id would be", "00000026 00000005 00000001 0006 'orders' 00000001 00000000 0000 0000000000000000", reassembly.Weak},
+		{"header v0", "0000000c 0007 0000 00000001 00000001", reassembly.Weak},
+		{"version far newer than known", "00000010 0003 0063 00000001 0003 'app' 000000", reassembly.Weak},
+		{"API newer than known", "00000010 0063 0000 00000001 0003 'app' 000000", reassembly.Weak},
+		{"API of Confluent Server", "00000010 2710 0000 00000001 0003 'app' 000000", reassembly.Weak},
+		{"control characters in the client id, body that fits", "00000012 0003 0000 00000001 0004 611b5b32 00000000", reassembly.Weak},
+		{"control characters in the client id, body that does not", "00000012 0003 0000 00000001 0004 611b5b32 00000009", reassembly.Weak},
+		{"negative correlation id", "00000011 0003 0000 ff000001 0003 'app' 00000000", reassembly.Weak},
+		{"UTF-8 in the client id", "00000012 0003 0000 00000001 0004 'añb' 00000000", reassembly.Strong},
+		{"zeros that are a Produce without anything", "00000014" + strings.Repeat("00", 20), reassembly.Weak},
+		{"1 MB Produce of which little is there", "00100000 0000 0007 00000001 0003 'app' ffff 0001", reassembly.Strong},
+		{"1 MB Fetch without a client id of which little is there", "00100000 0001 0004 00000001 ffff ffffffff 00000001", reassembly.Weak},
+	} {
+		if got := looks(unhex(t, tt.stream)); got != tt.want {
+			t.Errorf("%s: likelihood %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,364 @@
+package decode
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// never is the first flexible version of an API that has none.
+const never = math.MaxInt16
+
+// layoutRow is one row of the table in layouts.go.
+type layoutRow struct {
+	key  int16
+	name string
+	// max is the latest version that the layouts describe.
+	max int16
+	// flexible is the first flexible version, or never.
+	flexible          int16
+	request, response string
+}
+
+// layout is a layoutRow made ready for walking.
+type layout struct {
+	name              string
+	max, flexible     int16
+	request, response []field
+}
+
+// fieldKind is what a field of a layout is.
+type fieldKind uint8
+
+const (
+	fixedField    fieldKind = iota // size bytes
+	errorField                     // an error code
+	textField                      // a string
+	bytesField                     // bytes
+	structField                    // sub
+	nullableField                  // sub, or null
+)
+
+// field is one field of a body, there from version since to version until.
+type field struct {
+	kind         fieldKind
+	array        bool
+	size         uint8
+	since, until int16
+	sub          []field
+}
+
+// layouts are the layoutRows by key.
+var layouts = compileLayouts(layoutRows)
+
+// layoutOf is the layout of the API key, nil for one that the table lacks.
+func layoutOf(key int16) *layout {
+	if key < 0 || int(key) >= len(layouts) {
+		return nil
+	}
+	return &layouts[key]
+}
+
+// compileLayouts reads the rows, whose keys count up from 0. It panics on a
+// mistake in them: they are part of the program.
+func compileLayouts(rows []layoutRow) []layout {
+	out := make([]layout, len(rows))
+	for i, row := range rows {
+		if int(row.key) != i {
+			panic(fmt.Sprintf("layout of API %d stands in row %d", row.key, i))
+		}
+		out[i] = layout{row.name, row.max, row.flexible, compileFields(row.request), compileFields(row.response)}
+	}
+	return out
+}
+
+// compileFields reads the fields of one body.
+func compileFields(text string) []field {
+	fields, rest := parseFields(text)
+	if rest != "" {
+		panic(fmt.Sprintf("layout %q: %q is too much", text, rest))
+	}
+	return fields
+}
+
+// parseFields reads fields up to the end of text or a closing bracket, and
+// returns what follows.
+func parseFields(text string) (fields []field, rest string) {
+	for {
+		text = strings.TrimLeft(text, " ")
+		if text == "" || strings.ContainsRune("])}", rune(text[0])) {
+			return fields, text
+		}
+		var f field
+		f, text = parseField(text)
+		fields = append(fields, f)
+	}
+}
+
+// parseField reads one field and its versions.
+func parseField(text string) (f field, rest string) {
+	f = field{until: math.MaxInt16}
+	if text[0] == '*' {
+		f.array, text = true, text[1:]
+	}
+	closing := byte(0)
+	switch text[0] {
+	case '[':
+		f.kind, f.array, closing = structField, true, ']'
+	case '(':
+		f.kind, closing = structField, ')'
+	case '{':
+		f.kind, closing = nullableField, '}'
+	case 'e':
+		f.kind = errorField
+	case 's':
+		f.kind = textField
+	case 'b':
+		f.kind = bytesField
+	}
+	switch {
+	case closing != 0:
+		f.sub, text = parseFields(text[1:])
+		if text == "" || text[0] != closing {
+			panic(fmt.Sprintf("layout: %q does not begin with %q", text, closing))
+		}
+		text = text[1:]
+	case f.kind == fixedField:
+		digits := len(text) - len(strings.TrimLeft(text, "0123456789"))
+		f.size = uint8(mustInt(text[:digits]))
+		text = text[digits:]
+	default:
+		text = text[1:]
+	}
+	if !strings.HasPrefix(text, ":") {
+		return f, text
+	}
+	end := len(text) - len(strings.TrimLeft(text, ":-0123456789"))
+	since, until, _ := strings.Cut(text[1:end], "-")
+	f.since = mustInt(since)
+	if until != "" {
+		f.until = mustInt(until)
+	}
+	return f, text[end:]
+}
+
+// mustInt reads a number of a layout.
+func mustInt(digits string) int16 {
+	n, err := strconv.ParseInt(digits, 10, 16)
+	if err != nil {
+		panic(fmt.Sprintf("layout: %v", err))
+	}
+	return int16(n)
+}
+
+// fit says how bytes fit a layout.
+type fit uint8
+
+const (
+	// misfit: the bytes contradict the layout.
+	misfit fit = iota
+	// fitsSoFar: they fit, but the message is longer than what is there of it.
+	fitsSoFar
+	// fitsExactly: they fit, and nothing is left over.
+	fitsExactly
+)
+
+// walker steps through a message by its layout. It looks only at lengths and
+// error codes, copies nothing and allocates nothing. Each step consumes a byte or ends the
+// walk, so the time is bounded by the bytes that are there.
+type walker struct {
+	// b is what is there from here on, left the length of the message from here on, len(b) or more.
+	b        []byte
+	left     int64
+	version  int16
+	flexible bool
+	// state is fitsExactly as long as the walk goes on.
+	state fit
+	// unsupported: an error code was UNSUPPORTED_VERSION.
+	unsupported bool
+}
+
+// walkRequest holds the body of a request against its layout. body is what is
+// there of it, size its length. A version beyond the layout's is a misfit.
+func (l *layout) walkRequest(version int16, size int64, body []byte) fit {
+	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
+	if version > l.max {
+		return misfit
+	}
+	if w.flexible {
+		w.tags() // of the request header
+	}
+	return w.whole(l.request)
+}
+
+// walkResponse holds a response without its correlation id against its layout.
+// body is what is there of it, size its length. unsupported tells whether one of its error codes, in the
+// part that was walked, is UNSUPPORTED_VERSION.
+func (l *layout) walkResponse(key, version int16, size int64, body []byte) (how fit, unsupported bool) {
+	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
+	if version > l.max {
+		return misfit, false
+	}
+	if w.flexible && key != keyApiVersions { // its response header has no tags: KIP-511
+		w.tags()
+	}
+	how = w.whole(l.response)
+	return how, w.unsupported
+}
+
+// whole walks a body to its end.
+func (w *walker) whole(fields []field) fit {
+	w.structure(fields)
+	if w.state == fitsExactly && w.left != 0 {
+		return misfit
+	}
+	return w.state
+}
+
+// structure walks the fields of a structure and its tagged fields.
+func (w *walker) structure(fields []field) {
+	for i := range fields {
+		f := &fields[i]
+		if w.version < f.since || w.version > f.until {
+			continue
+		}
+		if w.state != fitsExactly {
+			return
+		}
+		if f.array {
+			w.array(f)
+		} else {
+			w.field(f)
+		}
+	}
+	if w.flexible {
+		w.tags()
+	}
+}
+
+// array walks an array; a null array is taken for an empty one.
+func (w *walker) array(f *field) {
+	n := w.count(4)
+	if n > w.left {
+		w.state = misfit // no element is shorter than a byte
+	}
+	if f.kind == fixedField && w.state == fitsExactly {
+		w.skip(n * int64(f.size))
+		return
+	}
+	for ; n > 0 && w.state == fitsExactly; n-- {
+		before := w.left
+		w.field(f)
+		if w.left == before && w.state == fitsExactly {
+			w.state = misfit
+		}
+	}
+}
+
+// field walks a field, or an element of an array.
+func (w *walker) field(f *field) {
+	switch f.kind {
+	case fixedField:
+		w.skip(int64(f.size))
+	case errorField:
+		if b := w.take(2); b != nil && int16(binary.BigEndian.Uint16(b)) == errUnsupportedVersion {
+			w.unsupported = true
+		}
+	case textField:
+		w.skip(w.count(2))
+	case bytesField:
+		w.skip(w.count(4))
+	case structField:
+		w.structure(f.sub)
+	case nullableField:
+		if b := w.take(1); b != nil && int8(b[0]) >= 0 {
+			w.structure(f.sub)
+		}
+	}
+}
+
+// count reads a length: of width bytes, or compact in flexible versions. Null is 0.
+func (w *walker) count(width int64) int64 {
+	if w.flexible {
+		return max(w.uvarint()-1, 0)
+	}
+	b := w.take(width)
+	switch {
+	case b == nil:
+		return 0
+	case width == 2:
+		return w.length(int64(int16(binary.BigEndian.Uint16(b))))
+	}
+	return w.length(int64(int32(binary.BigEndian.Uint32(b))))
+}
+
+// length is n, 0 for the null length -1; other negative lengths fit nothing.
+func (w *walker) length(n int64) int64 {
+	if n < -1 {
+		w.state = misfit
+	}
+	return max(n, 0)
+}
+
+// tags walks tagged fields (KIP-482).
+func (w *walker) tags() {
+	n := w.uvarint()
+	if n > w.left {
+		w.state = misfit // no tagged field is shorter than two bytes
+	}
+	for ; n > 0 && w.state == fitsExactly; n-- {
+		w.uvarint()
+		w.skip(w.uvarint())
+	}
+}
+
+// uvarint reads an unsigned variable-length integer of at most 5 bytes.
+func (w *walker) uvarint() int64 {
+	var n int64
+	for shift := 0; shift < 35; shift += 7 {
+		b := w.take(1)
+		if b == nil {
+			return 0
+		}
+		n |= int64(b[0]&0x7f) << shift
+		if b[0] < 0x80 {
+			return n
+		}
+	}
+	w.state = misfit
+	return 0
+}
+
+// take returns the next n bytes; nil where they are not there.
+func (w *walker) take(n int64) []byte {
+	if !w.room(n) {
+		return nil
+	}
+	b := w.b[:n]
+	w.b, w.left = w.b[n:], w.left-n
+	return b
+}
+
+// skip steps over n bytes.
+func (w *walker) skip(n int64) {
+	if w.room(n) {
+		w.b, w.left = w.b[n:], w.left-n
+	}
+}
+
+// room tells whether the next n bytes are there.
+func (w *walker) room(n int64) bool {
+	switch {
+	case w.state != fitsExactly:
+		return false
+	case n > w.left:
+		w.state = misfit
+		return false
+	case n > int64(len(w.b)):
+		w.state = fitsSoFar
+		return false
+	}
+	return true
+}

@@ -1,0 +1,140 @@
+package decode
+
+// layoutRows are the APIs of Kafka's protocol up to Kafka 4.4, by key. The
+// source of every row is the pair of message definitions of that name in
+// Apache Kafka, clients/src/main/resources/common/message/*.json, by way of
+// kmsg v1.15.0 of franz-go, with whose encoder a test compares each row in
+// every version. Names are Kafka's own (ApiKeys).
+//
+// A body is written as its fields in the order of the wire:
+//
+//	1 2 4 8 16   that many bytes of anything
+//	e            an error code (2 bytes)
+//	s b          a string, bytes; null or not, compact in flexible versions
+//	*x           an array of x, which is one of the above
+//	[...]        an array of structures
+//	(...)        a structure
+//	{...}        a structure that can be null
+//	x:3-  x:0-4  x is there from version 3 on, from 0 to 4
+//
+// In flexible versions (KIP-482) each structure, the body itself too, ends in tagged fields.
+var layoutRows = []layoutRow{
+	{0, "Produce", 13, 9, "s:3- 2 4 [s:0-12 16:13- [4 b]]", "[s:0-12 16:13- [4 e 8 8:2- 8:5- [4 s]:8- s:8-]] 4:1-"},
+	{1, "Fetch", 18, 12,
+		"4:0-14 4 4 4:3- 1:4- 4:7- 4:7- [s:0-12 16:13- [4 4:9- 8 4:12- 8:5- 4]] [s:7-12 16:13- *4]:7- s:11-",
+		"4:1- e:7- 4:7- [s:0-12 16:13- [4 e 8 8:4- 8:5- [8 8]:4- 4:11- b]]"},
+	{2, "ListOffsets", 11, 6, "4 1:2- [s [4 4:4- 8 4:0-0]] 4:10-", "4:2- [s [4 e *8:0-0 8:1- 8:1- 4:4-]]"},
+	{3, "Metadata", 13, 9,
+		"[16:10- s] 1:4- 1:8-10 1:8-",
+		"4:3- [4 s 4 s:1-] s:2- 4:1- [e s 16:10- 1:1- [e 4 4 4:7- *4 *4 *4:5-] 4:8-] 4:8-10 e:13-"},
+	{4, "LeaderAndIsr", 7, 4,
+		"4 1:7- 4 8:2- 1:5- [s:0-1 4 4 4 4 *4 4 *4 *4:3- *4:3- 1:1- 1:6-]:0-1 [s 16:5- [s:0-1 4 4 4 4 *4 " +
+			"4 *4 *4:3- *4:3- 1:1- 1:6-]]:2- [4 s 4]",
+		"e [s:0-4 4 e]:0-4 [16 [s:0-4 4 e]]:5-"},
+	{5, "StopReplica", 4, 2, "4 4 1:4- 8:1- 1:0-2 [s 4:0-0 *4:1-2 [4 4 1]:3-]", "e [s 4 e]"},
+	{6, "UpdateMetadata", 8, 6,
+		"4 1:8- 4 8:5- [s:0-4 4 4 4 4 *4 4 *4 *4:4-]:0-4 [s 16:7- [s:0-4 4 4 4 4 *4 4 *4 *4:4-]]:5- [4 " +
+			"s:0-0 4:0-0 [4 s s:3- 2]:1- s:2-]",
+		"e"},
+	{7, "ControlledShutdown", 3, 3, "4 8:2-", "e [s 4]"},
+	{8, "OffsetCommit", 10, 8, "s 4:1- s:1- s:7- 8:2-4 [s:0-9 16:10- [4 8 8:1-1 4:6- s]]", "4:3- [s:0-9 16:10- [4 e]]"},
+	{9, "OffsetFetch", 10, 6,
+		"s:0-7 [s *4]:0-7 [s s:9- 4:9- [s:8-9 16:10- *4]]:8- 1:7-",
+		"4:3- [s [4 8 4:5- s e]]:0-7 e:2-7 [s [s:8-9 16:10- [4 8 4 s e]] e]:8-"},
+	{10, "FindCoordinator", 6, 3, "s:0-3 1:1- *s:4-", "4:1- e:0-3 s:1-3 4:0-3 s:0-3 4:0-3 [s 4 s 4 e s]:4-"},
+	{11, "JoinGroup", 9, 6, "s 4 4:1- s s:5- s [s b] s:8-", "4:2- e 4 s:7- s s 1:9- s [s s:5- b]"},
+	{12, "Heartbeat", 4, 4, "s 4 s s:3-", "4:1- e"},
+	{13, "LeaveGroup", 5, 4, "s s:0-2 [s s s:5-]:3-", "4:1- e [s s e]:3-"},
+	{14, "SyncGroup", 5, 4, "s 4 s s:3- s:5- s:5- [s b]", "4:1- e s:5- s:5- b"},
+	{15, "DescribeGroups", 6, 5, "*s 1:3-", "4:1- [e s:6- s s s s [s s:4- s s b b] 4:3-]"},
+	{16, "ListGroups", 5, 3, "*s:4- *s:5-", "4:1- e [s s s:4- s:5-]"},
+	{17, "SaslHandshake", 1, never, "s", "e *s"},
+	{18, "ApiVersions", 5, 3, "s:3- s:3- s:5- 4:5-", "e [2 2 2] 4:1-"},
+	{19, "CreateTopics", 7, 5, "[s 4 2 [4 *4] [s s]] 4 1:1-", "4:2- [s 16:7- e s:1- 4:5- 2:5- [s s 1 1 1]:5-]"},
+	{20, "DeleteTopics", 6, 4, "*s:0-5 [s 16]:6- 4", "4:1- [s 16:6- e s:5-]"},
+	{21, "DeleteRecords", 2, 2, "[s [4 8]] 4", "4 [s [4 8 e]]"},
+	{22, "InitProducerId", 5, 2, "s 4 8:3- 2:3-", "4 e 8 2"},
+	{23, "OffsetForLeaderEpoch", 4, 4, "4:3- [s [4 4:2- 4]]", "4:2- [s [e 4 4:1- 8]]"},
+	{24, "AddPartitionsToTxn", 5, 3, "s:0-3 8:0-3 2:0-3 [s *4]:0-3 [s 8 2 1 [s *4]]:4-", "4 e:4- [s [s [4 e]]]:4- [s [4 e]]:0-3"},
+	{25, "AddOffsetsToTxn", 4, 3, "s 8 2 s", "4 e"},
+	{26, "EndTxn", 5, 3, "s 8 2 1", "4 e 8:5- 2:5-"},
+	{27, "WriteTxnMarkers", 2, 1, "[8 2 1 [s *4] 4 1:2-]", "[8 [s [4 e]]]"},
+	{28, "TxnOffsetCommit", 6, 3, "s s 8 2 4:3- s:3- s:3- [s:0-5 16:6- [4 8 4:2- s]]", "4 [s:0-5 16:6- [4 e]]"},
+	{29, "DescribeAcls", 3, 2, "1 s 1:1- s s 1 1", "4 e s [1 s 1:1- [s s 1 1]]"},
+	{30, "CreateAcls", 3, 2, "[1 s 1:1- s s 1 1]", "4 [e s]"},
+	{31, "DeleteAcls", 3, 2, "[1 s 1:1- s s 1 1]", "4 [e s [e s 1 s 1:1- s s 1 1]]"},
+	{32, "DescribeConfigs", 4, 4, "[1 s *s] 1:1- 1:3-", "4 [e s 1 s [s s 1 1:0-0 1:1- 1 [s s 1]:1- 1:3- s:3-]]"},
+	{33, "AlterConfigs", 2, 2, "[1 s [s s]] 1", "4 [e s 1 s]"},
+	{34, "AlterReplicaLogDirs", 2, 2, "[s [s *4]]", "4 [s [4 e]]"},
+	{35, "DescribeLogDirs", 5, 2, "[s *4]", "4 e:3- [e s [s [4 8 8 1]] 8:4- 8:4- 1:5-]"},
+	{36, "SaslAuthenticate", 2, 2, "b", "e s b 8:1-"},
+	{37, "CreatePartitions", 3, 2, "[s 4 [*4]] 4 1", "4 [s e s]"},
+	{38, "CreateDelegationToken", 3, 2, "s:3- s:3- [s s] 8", "e s s s:3- s:3- 8 8 8 s b 4"},
+	{39, "RenewDelegationToken", 2, 2, "b 8", "e 8 4"},
+	{40, "ExpireDelegationToken", 2, 2, "b 8", "e 8 4"},
+	{41, "DescribeDelegationToken", 3, 2, "[s s]", "e [s s s:3- s:3- 8 8 8 s b [s s]] 4"},
+	{42, "DeleteGroups", 3, 2, "*s", "4 [s e s:3-]"},
+	{43, "ElectLeaders", 2, 2, "1:1- [s *4] 4", "4 e:1- [s [4 e s]]"},
+	{44, "IncrementalAlterConfigs", 1, 1, "[1 s [s 1 s]] 1", "4 [e s 1 s]"},
+	{45, "AlterPartitionReassignments", 1, 0, "4 1:1- [s [4 *4]]", "4 1:1- e s [s [4 e s]]"},
+	{46, "ListPartitionReassignments", 0, 0, "4 [s *4]", "4 e s [s [4 *4 *4 *4]]"},
+	{47, "OffsetDelete", 0, never, "s [s [4]]", "e 4 [s [4 e]]"},
+	{48, "DescribeClientQuotas", 1, 1, "[s 1 s] 1", "4 e s [[s s] [s 8]]"},
+	{49, "AlterClientQuotas", 1, 1, "[[s s] [s 8 1]] 1", "4 [e s [s s]]"},
+	{50, "DescribeUserScramCredentials", 0, 0, "[s]", "4 e s [s e s [1 4]]"},
+	{51, "AlterUserScramCredentials", 0, 0, "[s 1] [s 1 4 b b]", "4 [s e s]"},
+	{52, "Vote", 2, 0, "s 4:1- [s [4 4 4 16:1- 16:1- 4 8 1:2-]]", "e [s [4 e 4 4 1]]"},
+	{53, "BeginQuorumEpoch", 1, 1, "s 4:1- [s [4 16:1- 4 4]] [s s 2]:1-", "e [s [4 e 4 4]]"},
+	{54, "EndQuorumEpoch", 1, 1, "s [s [4 4 4 *4:0-0 [4 16]:1-]] [s s 2]:1-", "e [s [4 e 4 4]]"},
+	{55, "DescribeQuorum", 2, 0,
+		"[s [4]]",
+		"e s:2- [s [4 e s:2- 4 4 8 [4 16:2- 8 8:1- 8:1-] [4 16:2- 8 8:1- 8:1-]]] [4 [s s 2]]:2-"},
+	{56, "AlterPartition", 3, 0, "4 8 [s:0-1 16:2- [4 4 *4:0-2 [4 8]:3- 1:1- 4]]", "4 e [s:0-1 16:2- [4 e 4 4 *4 1:1- 4]]"},
+	{57, "UpdateFeatures", 2, 0, "4 [s 2 1:0-0 1:1-] 1:1-", "4 e s [s e s]:0-1"},
+	{58, "Envelope", 0, 0, "b b b", "b e"},
+	{59, "FetchSnapshot", 1, 0, "4 4 [s [4 4 (8 4) 8]]", "4 e [s [4 e (8 4) 8 8 b]]"},
+	{60, "DescribeCluster", 2, 0, "1 1:1- 1:2-", "4 e s 1:1- s 4 [4 s 4 s 1:2-] 4"},
+	{61, "DescribeProducers", 0, 0, "[s *4]", "4 [s [4 e s [8 4 4 8 4 8]]]"},
+	{62, "BrokerRegistration", 4, 0, "4 s 16 [s s 2 2] [s 2 2] s 1:1- *16:2- 8:3-", "4 e 8"},
+	{63, "BrokerHeartbeat", 2, 0, "4 8 8 1 1", "4 e 1 1 1"},
+	{64, "UnregisterBroker", 0, 0, "4", "4 e s"},
+	{65, "DescribeTransactions", 0, 0, "*s", "4 [e s s 4 8 8 2 [s *4]]"},
+	{66, "ListTransactions", 2, 0, "*s *8 8:1- s:2-", "4 e *s [s 8 s]"},
+	{67, "AllocateProducerIds", 0, 0, "4 8", "4 e 8 4"},
+	{68, "ConsumerGroupHeartbeat", 1, 0, "s s 4 s s 4 *s s:1- s [16 *4]", "4 e s s 4 4 {[16 *4]}"},
+	{69, "ConsumerGroupDescribe", 1, 0, "*s 1", "4 [e s s s 4 4 s [s s s 4 s s *s s ([16 s *4]) ([16 s *4]) 1:1-] 4]"},
+	{70, "ControllerRegistration", 0, 0, "4 16 1 [s s 2 2] [s 2 2]", "4 e s"},
+	{71, "GetTelemetrySubscriptions", 0, 0, "16", "4 e 16 4 *1 4 4 1 *s"},
+	{72, "PushTelemetry", 0, 0, "16 4 1 1 b", "4 e"},
+	{73, "AssignReplicasToDirs", 0, 0, "4 8 [16 [16 [4]]]", "4 e [16 [16 [4 e]]]"},
+	{74, "ListConfigResources", 1, 0, "*1:1-", "4 e [s 1:1-]"},
+	{75, "DescribeTopicPartitions", 0, 0, "[s] 4 {s 4}", "4 [e s 16 1 [e 4 4 4 *4 *4 *4 *4 *4] 4] {s 4}"},
+	{76, "ShareGroupHeartbeat", 1, 0, "s s 4 s *s", "4 e s s 4 4 {[16 *4]}"},
+	{77, "ShareGroupDescribe", 1, 0, "*s 1", "4 [e s s s 4 4 s [s s 4 s s *s ([16 s *4])] 4]"},
+	{78, "ShareFetch", 2, 0,
+		"s s 4 4 4 4 4:1- 4:1- 1:2- 1:2- [16 [4 4:0-0 [8 8 *1]]] [16 *4]",
+		"4 e s 4:1- [16 [4 e s 2 s (4 4) b [8 8 2]]] [4 s 4 s]"},
+	{79, "ShareAcknowledge", 2, 0, "s s 4 1:2- [16 [4 [8 8 *1]]]", "4 e s 4:2- [16 [4 e s (4 4)]] [4 s 4 s]"},
+	{80, "AddRaftVoter", 1, 0, "s 4 4 16 [s s 2] 1:1-", "4 e s"},
+	{81, "RemoveRaftVoter", 0, 0, "s 4 16", "4 e s"},
+	{82, "UpdateRaftVoter", 0, 0, "s 4 4 16 [s s 2] (2 2)", "4 e"},
+	{83, "InitializeShareGroupState", 0, 0, "s [16 [4 4 8]]", "[16 [4 e s]]"},
+	{84, "ReadShareGroupState", 0, 0, "s [16 [4 4]]", "[16 [4 e s 4 8 [8 8 1 2]]]"},
+	{85, "WriteShareGroupState", 1, 0, "s [16 [4 4 4 8 4:1- [8 8 1 2]]]", "[16 [4 e s]]"},
+	{86, "DeleteShareGroupState", 0, 0, "s [16 [4]]", "[16 [4 e s]]"},
+	{87, "ReadShareGroupStateSummary", 1, 0, "s [16 [4 4]]", "[16 [4 e s 4 4 8 4:1-]]"},
+	{88, "StreamsGroupHeartbeat", 1, 0,
+		"s s 4 4 s s 4 {4 [s *s *s [s 4 2 [s s]] *s [s 4 2 [s s]] [*2 *2 *2]]} [s *4] [s *4] [s *4] s {s " +
+			"2} [s s] [s 4 8] [s 4 8] 1",
+		"4 e s s 4 4 4:0-0 4 8:1- [1 s] [s *4] [s *4] [s *4] 1:1- 4 [(s 2) [s *4] [s *4]]"},
+	{89, "StreamsGroupDescribe", 1, 0,
+		"*s 1 1:1-",
+		"4 [e s s s 4 4 {4 [s *s *s [s 4 2 [s s]] [s 4 2 [s s]]]} [s 4 s s s s 4 s {s 2} [s s] [s 4 8] " +
+			"[s 4 8] ([s *4] [s *4] [s *4]) ([s *4] [s *4] [s *4]) 1] 4 {[s [s 1 *s s *s *s]] [(s 1 *s s *s " +
+			"*s) (s 1 *s s *s *s)]}:1- 1:1- s:1-]"},
+	{90, "DescribeShareGroupOffsets", 1, 0, "[s [s *4]]", "4 [s [s 16 [4 8 4 8:1- e s]] e s]"},
+	{91, "AlterShareGroupOffsets", 0, 0, "s [s [4 8]]", "4 e s [s 16 [4 e s]]"},
+	{92, "DeleteShareGroupOffsets", 0, 0, "s [s]", "4 e s [s 16 e s]"},
+	{93, "StreamsGroupTopologyDescriptionUpdate", 0, 0, "s s 4 ([s [s 1 *s s *s *s]] [(s 1 *s s *s *s) (s 1 *s s *s *s)])", "4 e s"},
+	{94, "UnregisterController", 0, 0, "4", "4 e s"},
+}

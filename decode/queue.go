@@ -1,0 +1,84 @@
+package decode
+
+import "github.com/kafkavet/kafkavet/capture"
+
+// maxOutstanding bounds the requests of one connection that wait for an answer:
+// clients have 5 (Java) to some hundred in flight. 1,024 of 64 bytes are 64 KiB.
+const maxOutstanding = 1024
+
+// pending is a request without an answer so far.
+type pending struct {
+	at            capture.Position
+	clientID      string
+	ranges        *Ranges // what the connection had been told when it was sent
+	correlationID int32
+	key, version  int16
+	hasClientID   bool
+	// early: sent while an ApiVersions request had no answer, on a connection without ranges.
+	early bool
+	// lost: the answer may be among bytes that the capture lacks.
+	lost bool
+}
+
+// queue holds the pending requests of a connection, oldest first, in a ring.
+type queue struct {
+	ring []pending // its length is 0 or a power of two
+	head int
+	n    int
+}
+
+// at is the i-th oldest.
+func (q *queue) at(i int) *pending { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
+
+// push adds a request, which is returned to be filled in.
+func (q *queue) push() *pending {
+	if q.n == len(q.ring) {
+		q.resize(max(2, 2*q.n))
+	}
+	q.n++
+	p := q.at(q.n - 1)
+	*p = pending{}
+	return p
+}
+
+// popLast removes the newest.
+func (q *queue) popLast() pending {
+	p := *q.at(q.n - 1)
+	*q.at(q.n - 1) = pending{}
+	q.n--
+	return p
+}
+
+// keptRing is the ring that an empty queue keeps.
+const keptRing = 16
+
+// pop removes the oldest.
+func (q *queue) pop() pending {
+	p := *q.at(0)
+	*q.at(0) = pending{}
+	q.head = (q.head + 1) & (len(q.ring) - 1)
+	q.n--
+	if q.n == 0 && len(q.ring) > keptRing {
+		q.ring, q.head = nil, 0
+	}
+	return p
+}
+
+// resize moves the queue to a ring of the given length.
+func (q *queue) resize(length int) {
+	ring := make([]pending, length)
+	for i := range q.n {
+		ring[i] = *q.at(i)
+	}
+	q.ring, q.head = ring, 0
+}
+
+// find returns the place of the oldest request with a correlation id, -1 without one.
+func (q *queue) find(correlationID int32) int {
+	for i := range q.n {
+		if q.at(i).correlationID == correlationID {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,68 @@
+package decode
+
+import (
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+const (
+	// maxMechanism bounds what is read of a SASL mechanism's name, in bytes:
+	// RFC 4422 3.1 allows 20.
+	maxMechanism = 64
+	// maxMechanisms bounds the enabled mechanisms taken from an answer; Kafka knows five.
+	maxMechanisms = 16
+	// maxSaslAnswer is how much of a SaslHandshake answer is looked at, in bytes: maxMechanisms names.
+	maxSaslAnswer = 1024
+	// maxAuthenticateAnswer is how much of a SaslAuthenticate answer is looked
+	// at, in bytes: its error code. What follows is secret, and so is the error message, which can name a user.
+	maxAuthenticateAnswer = 16
+)
+
+// handshake takes a SaslHandshake request. After v0 both sides send raw tokens,
+// each behind a 4-byte size and without any header, until the client is
+// authenticated (KIP-43); after v1 they are wrapped in SaslAuthenticate (KIP-152).
+func (h *handler) handshake(hd *requestHeader, f *reassembly.Frame) {
+	r := reader{b: hd.body(f.Head)}
+	mechanism := r.text()
+	h.mechanism = ""
+	if !r.bad && len(mechanism) <= maxMechanism {
+		h.mechanism = h.shard.share(mechanism)
+	}
+	h.tokens = hd.version == 0
+	h.answerTokens = hd.version == 0
+}
+
+// endsTokens tells whether a message behind a SaslHandshake v0 is a request again, and no token: it has the
+// client id that the connection had, or, where that is empty or null, a body that fits
+// to the last byte.
+func (h *handler) endsTokens(hd *requestHeader, f *reassembly.Frame) bool {
+	if layoutOf(hd.key) == nil || hd.idLength == absentID {
+		return false
+	}
+	if len(h.ids) > 0 && hd.idLength > 0 {
+		return h.sameClient(hd)
+	}
+	return LooksLikeRequest(f.Size, f.Head) == reassembly.Strong
+}
+
+// readHandshake reads a SaslHandshake response, v0 or v1.
+func readHandshake(body []byte, share func([]byte) string) (errorCode int16, enabled []string) {
+	r := reader{b: body}
+	errorCode = r.int16()
+	for n := r.int32(); n > 0 && len(enabled) < maxMechanisms; n-- {
+		name := r.text()
+		if r.bad || len(name) > maxMechanism {
+			break
+		}
+		enabled = append(enabled, share(name))
+	}
+	return errorCode, enabled
+}
+
+// readAuthenticate reads the error code of a SaslAuthenticate response, and nothing else.
+func readAuthenticate(version int16, body []byte) (errorCode int16) {
+	r := reader{b: body}
+	if version >= layouts[keySaslAuthenticate].flexible {
+		r.tags(nil)
+	}
+	return r.int16()
+}

@@ -1,0 +1,212 @@
+package decode
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// handshakeOf is a SaslHandshake request.
+func handshakeOf(version int16, mechanism string) kmsg.Request {
+	r := kmsg.NewPtrSASLHandshakeRequest()
+	r.Version, r.Mechanism = version, mechanism
+	return r
+}
+
+// enabled is a SaslHandshake response.
+func enabled(version, code int16, mechanisms ...string) kmsg.Response {
+	r := kmsg.NewPtrSASLHandshakeResponse()
+	r.Version, r.ErrorCode, r.SupportedMechanisms = version, code, mechanisms
+	return r
+}
+
+// authenticate is a SaslAuthenticate request and its response.
+func authenticate(version, code int16) (kmsg.Request, kmsg.Response) {
+	req := kmsg.NewPtrSASLAuthenticateRequest()
+	req.Version, req.SASLAuthBytes = version, []byte("\x00user\x00secret-password")
+	resp := kmsg.NewPtrSASLAuthenticateResponse()
+	resp.Version, resp.ErrorCode, resp.SASLAuthBytes = version, code, []byte("secret-proof")
+	if code != 0 {
+		resp.ErrorMessage = kmsg.StringPtr("secret-user is not allowed")
+	}
+	return req, resp
+}
+
+// saslLine is line with what SASL adds.
+func saslLine(e *Exchange) string {
+	s := line(e)
+	if e.Mechanism != "" {
+		s += " " + e.Mechanism
+	}
+	if len(e.Enabled) > 0 {
+		s += fmt.Sprint(" ", e.Enabled)
+	}
+	return s
+}
+
+// dump is all that events say, strings included.
+func dump(events []Event) string {
+	var b strings.Builder
+	for _, e := range events {
+		switch {
+		case e.Exchange != nil:
+			fmt.Fprintf(&b, "%+v\n", *e.Exchange)
+		case e.Advertisement != nil:
+			fmt.Fprintf(&b, "%+v %+v\n", *e.Advertisement, *e.Advertisement.Ranges)
+		case e.Connection != nil:
+			fmt.Fprintf(&b, "%+v %+v\n", *e.Connection, *e.Connection.Connection)
+		}
+	}
+	return b.String()
+}
+
+func TestSASL(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		run  func(d *driver)
+		want []string
+	}{
+		{"handshake v1, PLAIN", func(d *driver) {
+			d.negotiate()
+			d.respond(d.request(handshakeOf(1, "PLAIN")), enabled(1, 0, "PLAIN", "SCRAM-SHA-256"))
+			req, resp := authenticate(1, 0)
+			d.respond(d.request(req), resp)
+			d.respond(d.request(requestOf(3, 5)), responseOf(3, 5))
+		}, []string{
+			"ApiVersions v2 exempt none answered", "SaslHandshake v1 above-max observed answered PLAIN [PLAIN SCRAM-SHA-256]",
+			"SaslAuthenticate v1 ok observed answered", "Metadata v5 ok observed answered",
+		}},
+		{"mechanism that is not enabled", func(d *driver) {
+			d.respond(d.request(handshakeOf(1, "GSSAPI")), enabled(1, 33, "PLAIN"))
+		}, []string{"SaslHandshake v1 unknown none answered code=33 GSSAPI [PLAIN]"}},
+		{"refused, v0 and flexible", func(d *driver) {
+			for _, version := range []int16{0, 2} {
+				req, resp := authenticate(version, 58)
+				d.respond(d.request(req), resp)
+			}
+		}, []string{"SaslAuthenticate v0 unknown none answered code=58", "SaslAuthenticate v2 unknown none answered code=58"}},
+		{"authenticated again in mid-connection", func(d *driver) {
+			d.negotiate()
+			d.id = firstReserved - 1
+			d.respond(d.request(handshakeOf(1, "OAUTHBEARER")), enabled(1, 0, "OAUTHBEARER"))
+			req, resp := authenticate(1, 0)
+			d.respond(d.request(req), resp)
+			d.id = 1
+			d.respond(d.request(requestOf(3, 5)), responseOf(3, 5))
+			if d.h.(*handler).strayIDs {
+				d.t.Error("Java's reserved correlation ids are taken for a break in the count")
+			}
+		}, []string{
+			"ApiVersions v2 exempt none answered", "SaslHandshake v1 above-max observed answered OAUTHBEARER [OAUTHBEARER]",
+			"SaslAuthenticate v1 ok observed answered", "Metadata v5 ok observed answered",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newNetwork().open(t)
+			tt.run(d)
+			var got []string
+			events := d.end(reassembly.Cut, 0)
+			for _, e := range exchanges(events) {
+				got = append(got, saslLine(e))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("exchanges differ (-want +got):\n%s", diff)
+			}
+			if said := dump(events) + fmt.Sprint(d.net.shard.texts); strings.Contains(said, "secret") {
+				t.Errorf("a secret is kept: %s", said)
+			}
+		})
+	}
+}
+
+// tokens are raw SASL tokens, some of which look like something else.
+var tokens = []string{
+	"\x00user\x00secret-password",
+	"",
+	"s",
+	"n,,n=secret,r=secret-nonce",
+	"\x00\x12\x00\x00\x00\x00\x00\x09\x00\x06secret",                              // ApiVersions v0 of a client "secret"
+	"\x00\x03\x00\x00\x00\x00\x00\x09\x00\x06secret\x00\x00\x00\x00",              // Metadata v0
+	"\x00\x12\x00\x00\x00\x00\x00\x09\xff\xff",                                    // ApiVersions v0 without a client id
+	"\x60\x82\x02\x01\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02 secret-ticket",  // GSSAPI
+	"\x00\x00\x00\x01\x00\x00\x00\x23secret-proof" + strings.Repeat("secret", 99), // an answer
+}
+
+func TestRawTokensAreNoMessages(t *testing.T) {
+	for i, first := range tokens {
+		d := newNetwork().open(t)
+		d.negotiate()
+		d.respond(d.request(handshakeOf(0, "PLAIN")), enabled(0, 0, "PLAIN"))
+		for _, token := range append(tokens[i:], first) {
+			if !d.message(reassembly.ToBroker, []byte(token)) || !d.message(reassembly.ToClient, []byte(token)) {
+				t.Fatalf("Want refuses the token %q", token)
+			}
+		}
+		d.respond(d.request(requestOf(3, 5)), responseOf(3, 5))
+		d.respond(d.request(requestOf(1, 12)), responseOf(1, 12))
+		events := d.end(reassembly.Cut, 0)
+		want := []string{
+			"ApiVersions v2 exempt none answered", "SaslHandshake v0 ok observed answered",
+			"Metadata v5 ok observed answered", "Fetch v12 above-max observed answered",
+		}
+		if diff := cmp.Diff(want, lines(events)); diff != "" {
+			t.Errorf("tokens from %q: exchanges differ (-want +got):\n%s", first, diff)
+		}
+		if said := dump(events) + fmt.Sprint(d.net.shard.texts); strings.Contains(said, "secret") {
+			t.Errorf("tokens from %q: a secret is kept: %s", first, said)
+		}
+	}
+}
+
+func TestRequestsAfterTokensWithoutAClientID(t *testing.T) {
+	d := newNetwork().open(t)
+	null := func(r kmsg.Request) []byte {
+		d.id++
+		return kmsg.NewRequestFormatter().AppendRequest(nil, r, d.id)[4:]
+	}
+	d.message(reassembly.ToBroker, null(handshakeOf(0, "PLAIN")))
+	d.respond(d.id, enabled(0, 0, "PLAIN"))
+	d.message(reassembly.ToBroker, []byte("\x00user\x00secret"))
+	d.message(reassembly.ToClient, nil)
+	d.message(reassembly.ToBroker, null(requestOf(3, 5)))
+	d.respond(d.id, responseOf(3, 5))
+	want := []string{"SaslHandshake v0 unknown none answered", "Metadata v5 unknown none answered"}
+	if diff := cmp.Diff(want, lines(d.end(reassembly.Cut, 0))); diff != "" {
+		t.Errorf("exchanges differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestHandshakeRepeatedAfterARefusal(t *testing.T) {
+	d := newNetwork().open(t)
+	d.respond(d.request(handshakeOf(0, "GSSAPI")), enabled(0, 33, "PLAIN"))
+	d.respond(d.request(handshakeOf(0, "PLAIN")), enabled(0, 0, "PLAIN"))
+	d.message(reassembly.ToBroker, []byte("\x00user\x00secret"))
+	d.message(reassembly.ToClient, nil)
+	d.respond(d.request(requestOf(3, 5)), responseOf(3, 5))
+	want := []string{"SaslHandshake v0 unknown none answered code=33", "SaslHandshake v0 unknown none answered", "Metadata v5 unknown none answered"}
+	if diff := cmp.Diff(want, lines(d.end(reassembly.Cut, 0))); diff != "" {
+		t.Errorf("exchanges differ (-want +got):\n%s", diff)
+	}
+}
+
+func TestMechanismsAreBounded(t *testing.T) {
+	d := newNetwork().open(t)
+	many := make([]string, maxMechanisms+5)
+	for i := range many {
+		many[i] = fmt.Sprint("M", i)
+	}
+	d.respond(d.request(handshakeOf(1, strings.Repeat("m", maxMechanism+1))), enabled(1, 33, many...))
+	d.respond(d.request(handshakeOf(1, "PLAIN")), enabled(1, 33, "OK", strings.Repeat("x", maxMechanism+1), "NOT"))
+	got := exchanges(d.end(reassembly.Cut, 0))
+	if e := got[0]; e.Mechanism != "" || len(e.Enabled) != maxMechanisms || e.ErrorCode != 33 {
+		t.Errorf("%d mechanisms enabled, %q asked, error %d", len(e.Enabled), e.Mechanism, e.ErrorCode)
+	}
+	if diff := cmp.Diff([]string{"OK"}, got[1].Enabled); diff != "" {
+		t.Errorf("enabled mechanisms differ (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,230 @@
+package decode
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+const (
+	// maxAnswerScan is how much of a response is held so that UNSUPPORTED_VERSION
+	// can be looked for, in bytes. A longer one carries data, and so no such error.
+	maxAnswerScan = 4 << 10
+	// produceHead is what is held of a Produce request behind its client id, in
+	// bytes: a transactional id of any usual length, and the acks.
+	produceHead = 256
+	// softwareHead is what is held of an ApiVersions request behind its client
+	// id, in bytes: two texts of maxClientID with their lengths, and a few tags.
+	softwareHead = 2*(maxClientID+2) + 16
+	// maxAnchors bounds the byte strings that a lost place is searched by.
+	maxAnchors = 16
+	// idWindow is how far correlation ids may jump over a loss. Java counts
+	// them over all its connections, so that a single one skips some.
+	idWindow = 10_000
+	// strayWindow is how far from the latest request's correlation id one can be
+	// that belongs to a connection whose frames are in step.
+	strayWindow = 1_000_000
+	// firstReserved is the first of the eight correlation ids that Java's
+	// client keeps for authentication, out of the count of the others
+	// (SaslClientAuthenticator.MIN_RESERVED_CORRELATION_ID).
+	firstReserved = 1<<31 - 8
+)
+
+// reserved tells whether a correlation id is one of Java's for authentication.
+func reserved(id int32) bool { return id >= firstReserved }
+
+// goesOn tells whether id can come after last on one connection: a little higher, over the wrap too, or,
+// from clients that do not count, the same.
+func goesOn(last, id int32) bool { return uint32(id-last) <= idWindow }
+
+// Want tells how much of a message is needed. In a stream that is in step it only
+// refuses what cannot be a message.
+func (h *handler) Want(d reassembly.Direction, size int64, head []byte) (n int, ok bool) {
+	if size < 0 || size > maxMessage {
+		return 0, false
+	}
+	var want int64
+	if d == reassembly.ToBroker {
+		want, ok = h.wantRequest(size, head)
+	} else {
+		want, ok = h.wantResponse(size, head)
+	}
+	return int(min(want, size)), ok
+}
+
+func (h *handler) wantRequest(size int64, head []byte) (n int64, ok bool) {
+	hd, ok := parseRequestHeader(size, head)
+	switch {
+	case !ok && h.tokens:
+		return fixedHeader, true
+	case !ok:
+		return 0, false
+	case hd.lacksID():
+		return clientIDAt + maxClientID + headAfterID(hd.key), true
+	case hd.idLength > maxClientID:
+		return clientIDAt + maxClientID, true
+	}
+	return int64(hd.bodyAt()) + headAfterID(hd.key), true
+}
+
+// headAfterID is how many bytes behind the client id are needed of a request.
+func headAfterID(key int16) int64 {
+	switch key {
+	case keyApiVersions:
+		return softwareHead
+	case keyProduce:
+		return produceHead
+	case keySaslHandshake:
+		return maxMechanism + 2
+	}
+	return 0
+}
+
+func (h *handler) wantResponse(size int64, head []byte) (n int64, ok bool) {
+	if len(head) < responseHeader {
+		return size, h.answerTokens
+	}
+	id := int32(binary.BigEndian.Uint32(head))
+	i := h.queue.find(id)
+	if i < 0 {
+		return h.wantUnmatched(size, id)
+	}
+	switch h.queue.at(i).key {
+	case keyApiVersions:
+		return maxApiVersionsAnswer, true
+	case keySaslHandshake:
+		return maxSaslAnswer, true
+	case keySaslAuthenticate:
+		return maxAuthenticateAnswer, true
+	}
+	if size <= maxAnswerScan {
+		return size, true
+	}
+	return responseHeader, true
+}
+
+// wantUnmatched judges a response to no request that is outstanding: captured
+// before its request, or its request was lost.
+func (h *handler) wantUnmatched(size int64, id int32) (n int64, ok bool) {
+	if h.answerTokens {
+		return responseHeader, true
+	}
+	if h.hasLastID && !h.strayIDs && !reserved(id) && uint32(id-h.lastID+strayWindow) > 2*strayWindow {
+		return 0, false
+	}
+	if size <= maxAnswerScan {
+		return size, true
+	}
+	return responseHeader, true
+}
+
+// Plausible tells whether head can begin a message in this connection, where
+// the place of one is searched for.
+func (h *handler) Plausible(d reassembly.Direction, size int64, head []byte) bool {
+	if d == reassembly.ToBroker {
+		return h.plausibleRequest(size, head)
+	}
+	return h.plausibleResponse(size, head)
+}
+
+// plausibleRequest goes by the client id and the correlation ids of the
+// connection. Where none has been seen, the client id has to be one that someone
+// chose. In every case the body, as far as it is there, has to fit.
+func (h *handler) plausibleRequest(size int64, head []byte) bool {
+	hd, ok := parseRequestHeader(size, head)
+	if !ok || hd.idLength == absentID {
+		return false
+	}
+	l := layoutOf(hd.key)
+	if l == nil || hd.version > l.max+1 {
+		return false
+	}
+	how := fitsSoFar
+	if hd.version <= l.max {
+		how = hd.fits(size, head)
+	}
+	switch {
+	case how == misfit:
+		return false
+	case h.requests == 0:
+		return hd.correlationID >= 0 && (printable(hd.clientID) || hd.idLength == nullID && how == fitsExactly)
+	}
+	return h.sameClient(&hd) && h.plausibleID(hd.correlationID)
+}
+
+// plausibleID tells whether id can come after the requests seen.
+func (h *handler) plausibleID(id int32) bool {
+	return !h.hasLastID || h.strayIDs || reserved(id) || goesOn(h.lastID, id)
+}
+
+// plausibleResponse wants a correlation id that is awaited, and a body that fits.
+func (h *handler) plausibleResponse(size int64, head []byte) bool {
+	if size < responseHeader || size > maxMessage || len(head) < responseHeader {
+		return false
+	}
+	i := h.queue.find(int32(binary.BigEndian.Uint32(head)))
+	if i < 0 {
+		return false
+	}
+	p := h.queue.at(i)
+	l := layoutOf(p.key)
+	if l == nil || p.version > l.max {
+		return true
+	}
+	body := head[responseHeader:]
+	for _, version := range [...]int16{p.version, 0} {
+		if how, _ := l.walkResponse(p.key, version, size-responseHeader, body); how != misfit {
+			return true
+		}
+	}
+	return false
+}
+
+// Anchor returns what a message must hold: the length-prefixed client ids of the
+// connection behind the fixed part of a request header, or the correlation ids
+// that are awaited.
+func (h *handler) Anchor(d reassembly.Direction) (anchors [][]byte, offset int) {
+	const sizeField = 4
+	s := h.shard
+	s.anchors, s.anchor = s.anchors[:0], s.anchor[:0]
+	if d == reassembly.ToClient {
+		for i := range min(h.queue.n, maxAnchors) {
+			s.anchor = binary.BigEndian.AppendUint32(s.anchor, uint32(h.queue.at(i).correlationID))
+		}
+		for i := range len(s.anchor) / 4 {
+			s.anchors = append(s.anchors, s.anchor[4*i:4*i+4])
+		}
+		return s.anchors, sizeField
+	}
+	return h.clientAnchors(), sizeField + fixedHeader
+}
+
+// unsupported tells whether a response is, or holds, error UNSUPPORTED_VERSION.
+// It is read at the request's version, or else as v0, to which brokers fall back for
+// versions that they do not know.
+func unsupported(key, version int16, size int64, body []byte) bool {
+	l := layoutOf(key)
+	if l == nil || len(body) > maxAnswerScan || bytes.Index(body, []byte{0, errUnsupportedVersion}) < 0 {
+		return false
+	}
+	if how, found := l.walkResponse(key, version, size, body); how != misfit {
+		return found
+	}
+	how, found := l.walkResponse(key, 0, size, body)
+	return found && how == fitsExactly
+}
+
+// acks reads the acks of a Produce request. body begins behind the client id.
+func acks(version int16, body []byte) (acks int16, ok bool) {
+	r := reader{b: body}
+	switch {
+	case version >= layouts[keyProduce].flexible:
+		r.tags(nil)
+		r.compactText()
+	case version >= 3: // the transactional id came with KIP-98
+		r.text()
+	}
+	acks = r.int16()
+	return acks, !r.bad
+}

@@ -1,0 +1,158 @@
+package decode
+
+import (
+	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+const (
+	// maxTexts bounds the texts that a shard shares: 4,096 of at most 259 bytes are 1 MiB.
+	maxTexts = 4096
+	// maxTables bounds the tables of ranges that a shard shares: 256 of at most 6 KiB
+	// of APIs are 1.5 MiB. A cluster has a handful.
+	maxTables = 256
+	// slabExchanges is how many exchanges are allocated at once: 32 of some
+	// 370 bytes are 12 KiB.
+	slabExchanges = 32
+)
+
+// Shard makes the Handlers of the connections that fall to one worker, and
+// gathers their Events. It implements reassembly.Shard[[]Event], and belongs to
+// the worker's goroutine.
+type Shard struct {
+	events []Event
+	limits Limits
+	// ended are Handlers that are over, until Closed is called for their connection.
+	ended map[*reassembly.Connection]*handler
+
+	texts  map[string]string
+	tables map[uint64][]*Ranges
+	nTable int
+	slab   []Exchange
+
+	// Scratch space, valid during one call.
+	answer  apiVersionsAnswer
+	anchors [][]byte
+	anchor  []byte
+	text    []byte
+}
+
+var _ reassembly.Shard[[]Event] = (*Shard)(nil)
+
+// NewShard returns an empty Shard.
+func NewShard() *Shard {
+	return &Shard{
+		ended:  make(map[*reassembly.Connection]*handler),
+		texts:  make(map[string]string),
+		tables: make(map[uint64][]*Ranges),
+	}
+}
+
+// Open returns the Handler for a connection that speaks Kafka.
+func (s *Shard) Open(c *reassembly.Connection) reassembly.Handler { return newHandler(s, c) }
+
+// Closed makes an Event of a connection that is over.
+func (s *Shard) Closed(c *reassembly.Connection) {
+	over := &Connection{Connection: c}
+	h := s.ended[c]
+	if h == nil {
+		h = &handler{shard: s, conn: c}
+	}
+	delete(s.ended, c)
+	over.ClientIDs, over.ClientIDsOmitted = h.clientIDs(), h.idsOmitted
+	over.Software, over.Advertised, over.AfterAdvertised = h.software, h.ranges, h.afterAdvertised
+	h.emit(Event{Connection: over})
+}
+
+// Take returns the Events since the last call. They are the caller's.
+func (s *Shard) Take() []Event {
+	taken := s.events
+	s.events = make([]Event, 0, len(taken))
+	if len(taken) == 0 {
+		return nil
+	}
+	return taken
+}
+
+// Limits tells how often limits were reached. It may be called when the worker has ended.
+func (s *Shard) Limits() Limits { return s.limits }
+
+// newExchange returns an empty Exchange that is soon passed on. Exchanges are
+// allocated together and freed together; one that is to be held has to be a copy.
+func (s *Shard) newExchange() *Exchange {
+	if len(s.slab) == 0 {
+		s.slab = make([]Exchange, slabExchanges)
+	}
+	e := &s.slab[0]
+	s.slab = s.slab[1:]
+	return e
+}
+
+// share returns b as a string, cut if it is long. Equal texts share their memory.
+func (s *Shard) share(b []byte) string {
+	short, wasCut := cut(b)
+	if wasCut {
+		s.limits.LongTexts++
+		return s.shareMarked(short)
+	}
+	return s.intern(short)
+}
+
+// shareMarked is share for the beginning of a text.
+func (s *Shard) shareMarked(b []byte) string {
+	s.text = append(append(s.text[:0], b...), cutMark...)
+	return s.intern(s.text)
+}
+
+// intern returns short as a string.
+func (s *Shard) intern(short []byte) string {
+	if t, ok := s.texts[string(short)]; ok {
+		return t
+	}
+	if len(s.texts) == maxTexts {
+		clear(s.texts)
+	}
+	t := string(short)
+	s.texts[t] = t
+	return t
+}
+
+// ranges returns the answer's table. Equal tables share their memory.
+func (s *Shard) ranges(a *apiVersionsAnswer) *Ranges {
+	now := Ranges{APIs: a.apis, Features: a.features, Partial: a.partial}
+	hash := now.hash()
+	for _, r := range s.tables[hash] {
+		if r.equal(&now) {
+			return r
+		}
+	}
+	if s.nTable == maxTables {
+		clear(s.tables)
+		s.nTable = 0
+	}
+	r := &Ranges{APIs: slices.Clone(now.APIs), Features: slices.Clone(now.Features), Partial: now.Partial}
+	s.tables[hash] = append(s.tables[hash], r)
+	s.nTable++
+	return r
+}
+
+// hash is FNV-1a over the APIs (http://www.isthe.com/chongo/tech/comp/fnv/).
+func (r *Ranges) hash() uint64 {
+	h := uint64(14695981039346656037)
+	for _, a := range r.APIs {
+		for _, v := range [...]int16{a.Key, a.Min, a.Max} {
+			h = (h ^ uint64(uint16(v))) * 1099511628211
+		}
+	}
+	return h
+}
+
+// later is the later of two positions.
+func later(p, q capture.Position) capture.Position {
+	if p.Before(q) {
+		return q
+	}
+	return p
+}

@@ -1,0 +1,33 @@
+package decode
+
+import "fmt"
+
+var evidenceNames = [...]string{None: "none", Observed: "observed", Borrowed: "borrowed", Supplied: "supplied"}
+
+// String is "none", "observed", "borrowed" or "supplied".
+func (e Evidence) String() string { return enumName(evidenceNames[:], uint8(e), "evidence") }
+
+var verdictNames = [...]string{
+	Unknown: "unknown", OK: "ok", AboveMax: "above-max", BelowMin: "below-min",
+	NotAdvertised: "not-advertised", Exempt: "exempt",
+}
+
+// String is "unknown", "ok", "above-max", "below-min", "not-advertised" or "exempt".
+func (v Verdict) String() string { return enumName(verdictNames[:], uint8(v), "verdict") }
+
+var outcomeNames = [...]string{
+	Answered: "answered", Error: "error", ClosedByBroker: "closed", ResetByBroker: "reset", Left: "left",
+	Unanswered: "unanswered", CutOff: "cut", Unseen: "unseen", NoneExpected: "none-expected",
+}
+
+// String is "answered", "error", "closed", "reset", "left", "unanswered",
+// "cut", "unseen" or "none-expected".
+func (o Outcome) String() string { return enumName(outcomeNames[:], uint8(o), "outcome") }
+
+// enumName is the name of value i of an enumeration, "kind(i)" for a value that has none.
+func enumName(names []string, i uint8, kind string) string {
+	if int(i) < len(names) {
+		return names[i]
+	}
+	return fmt.Sprintf("%s(%d)", kind, i)
+}

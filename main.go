@@ -1,0 +1,139 @@
+// Command kafkavet tells which Kafka requests used a protocol version that the
+// broker never offered. See README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+)
+
+// Exit codes, as grep's.
+const (
+	exitClean    = 0 // nothing at or above --fail-on
+	exitFindings = 1 // something was
+	exitTrouble  = 2 // the work could not be done
+)
+
+// version is set by the linker for releases (-X main.version=...).
+var version = ""
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// complain writes one line to standard error.
+func (s streams) complain(format string, args ...any) {
+	_, _ = fmt.Fprintf(s.err, "kafkavet: "+format+"\n", args...) // there is nowhere to report its failure
+}
+
+// command is one of kafkavet's commands.
+type command struct {
+	name, args, summary string
+	run                 func(ctx context.Context, args []string, s streams) int
+}
+
+func commands() []command {
+	return []command{
+		{"analyze", "[flags] FILE...", `analyse captures; "-" is standard input`, analyze},
+		{"requests", "[flags] FILE...", "one line for every Kafka request", requests},
+		{"explain", "[CODE]", "what a finding means, and what to do", explain},
+		{"version", "", "the version of kafkavet", printVersion},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// run does what the arguments say and returns the exit code.
+func run(ctx context.Context, args []string, s streams) int {
+	if len(args) == 0 {
+		usage(s.err)
+		return exitTrouble
+	}
+	switch args[0] {
+	case "help", "-h", "--help":
+		usage(s.out)
+		return exitClean
+	case "--version":
+		return printVersion(ctx, nil, s)
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return c.run(ctx, args[1:], s)
+		}
+	}
+	s.complain("unknown command %q; see kafkavet help", args[0])
+	return exitTrouble
+}
+
+func usage(w io.Writer) {
+	var b strings.Builder
+	b.WriteString("kafkavet finds Kafka requests in versions that the broker never offered, in captured packets.\n\nusage:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  kafkavet %-28s %s\n", c.name+" "+c.args, c.summary)
+	}
+	b.WriteString("\nkafkavet COMMAND --help lists the flags of a command.\n" +
+		"Exit codes: 0 nothing found at or above --fail-on, 1 something was, 2 the work could not be done.\n")
+	_, _ = io.WriteString(w, b.String())
+}
+
+// flagSet is the flags of a command, with its help.
+func flagSet(name, args, about string, s streams) *pflag.FlagSet {
+	f := pflag.NewFlagSet(name, pflag.ContinueOnError)
+	f.SortFlags = false
+	f.SetOutput(s.out)
+	f.Usage = func() {
+		_, _ = fmt.Fprintf(s.out, "usage: kafkavet %s %s\n\n%s\n\n%s", name, args, about, f.FlagUsages())
+	}
+	return f
+}
+
+// parse reads args into f. done says that there is nothing more to do, and code with what.
+func parse(f *pflag.FlagSet, args []string, s streams) (code int, done bool) {
+	switch err := f.Parse(args); {
+	case errors.Is(err, pflag.ErrHelp):
+		return exitClean, true
+	case err != nil:
+		s.complain("%s: %v; see kafkavet %s --help", f.Name(), err, f.Name())
+		return exitTrouble, true
+	}
+	return 0, false
+}
+
+func printVersion(_ context.Context, args []string, s streams) int {
+	if len(args) > 0 {
+		s.complain("version: takes no arguments")
+		return exitTrouble
+	}
+	if _, err := fmt.Fprintln(s.out, "kafkavet", toolVersion()); err != nil {
+		s.complain("write: %v", err)
+		return exitTrouble
+	}
+	return exitClean
+}
+
+// toolVersion is the version set by the linker, or else what the build knows of itself.
+func toolVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

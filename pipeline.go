@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+	"github.com/kafkavet/kafkavet/report"
+)
+
+// pipelineFlags are the flags that say what is looked at, and how.
+type pipelineFlags struct {
+	ports       []uint
+	hosts       []string
+	keyLogs     []string
+	vxlanPorts  []uint
+	genevePorts []uint
+	idle        time.Duration
+	quiet       bool
+	verbose     bool
+}
+
+func (p *pipelineFlags) register(f *pflag.FlagSet) {
+	f.UintSliceVar(&p.ports, "port", nil, "look only at TCP connections with one of these `ports`")
+	f.StringSliceVar(&p.hosts, "host", nil, "look only at connections of these IP `addresses` or networks (10.0.0.0/8)")
+	f.StringArrayVar(&p.keyLogs, "tls-keylog", nil, "decrypt TLS with this key log `file` (NSS format, SSLKEYLOGFILE); may be repeated")
+	f.UintSliceVar(&p.vxlanPorts, "vxlan-port", nil, "further UDP `ports` on which VXLAN is spoken")
+	f.UintSliceVar(&p.genevePorts, "geneve-port", nil, "further UDP `ports` on which Geneve is spoken")
+	f.DurationVar(&p.idle, "idle-timeout", time.Duration(reassembly.DefaultIdleTimeout), "give up connections silent for so `long`, by packet time")
+	f.BoolVarP(&p.quiet, "quiet", "q", false, "no progress bar and no warnings")
+	f.BoolVarP(&p.verbose, "verbose", "v", false, "tell on standard error what was read, and how fast")
+}
+
+// pipeline takes packets from a source through all packages to a sink.
+type pipeline struct {
+	flags      *pipelineFlags
+	s          streams
+	dissector  *capture.Dissector
+	secrets    *tlsrecord.Secrets
+	want       func(*capture.Segment) bool
+	shards     []*decode.Shard
+	correlator *decode.Correlator
+	stats      reassembly.Stats
+}
+
+// newPipeline makes a pipeline as the flags say. Errors name the flag.
+func newPipeline(flags *pipelineFlags, s streams) (*pipeline, error) {
+	p := &pipeline{flags: flags, s: s, secrets: tlsrecord.NewSecrets()}
+	vxlan, err := ports("--vxlan-port", flags.vxlanPorts)
+	if err != nil {
+		return nil, err
+	}
+	geneve, err := ports("--geneve-port", flags.genevePorts)
+	if err != nil {
+		return nil, err
+	}
+	if flags.idle <= 0 {
+		return nil, fmt.Errorf("--idle-timeout %v: must be above 0", flags.idle)
+	}
+	p.dissector = capture.NewDissector(capture.DissectorOptions{VXLANPorts: vxlan, GenevePorts: geneve})
+	if p.want, err = wanted(flags.ports, flags.hosts); err != nil {
+		return nil, err
+	}
+	for _, name := range flags.keyLogs {
+		if err := p.readKeyLog(name); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func ports(flag string, numbers []uint) ([]uint16, error) {
+	var out []uint16
+	for _, n := range numbers {
+		if n == 0 || n > 65535 {
+			return nil, fmt.Errorf("%s %d: a port is from 1 to 65535", flag, n)
+		}
+		out = append(out, uint16(n))
+	}
+	return out, nil
+}
+
+// wanted makes the filter of --port and --host, nil for none.
+func wanted(portNumbers []uint, hosts []string) (func(*capture.Segment) bool, error) {
+	if len(portNumbers) == 0 && len(hosts) == 0 {
+		return nil, nil
+	}
+	numbers, err := ports("--port", portNumbers)
+	if err != nil {
+		return nil, err
+	}
+	only := map[uint16]bool{}
+	for _, n := range numbers {
+		only[n] = true
+	}
+	var nets []netip.Prefix
+	for _, h := range hosts {
+		net, err := netip.ParsePrefix(h)
+		if addr, aerr := netip.ParseAddr(h); aerr == nil {
+			net, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--host %q: not an IP address (10.1.2.3) or network (10.0.0.0/8)", h)
+		}
+		nets = append(nets, net.Masked())
+	}
+	in := func(raw [16]byte) bool {
+		addr := netip.AddrFrom16(raw).Unmap()
+		for _, n := range nets {
+			if n.Contains(addr) {
+				return true
+			}
+		}
+		return false
+	}
+	return func(s *capture.Segment) bool {
+		return (len(only) == 0 || only[s.SrcPort] || only[s.DstPort]) && (len(nets) == 0 || in(s.Src) || in(s.Dst))
+	}, nil
+}
+
+// readKeyLog reads the TLS secrets of a file.
+func (p *pipeline) readKeyLog(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("read key log %s: %w", name, errors.Unwrap(err))
+	}
+	defer f.Close()
+	if err := p.secrets.ReadKeyLog(f, name, p.warn); err != nil {
+		return fmt.Errorf("read key log: %w", err)
+	}
+	return nil
+}
+
+// addSecrets takes the secrets of a pcapng decryption secrets block.
+func (p *pipeline) addSecrets(kind uint32, text []byte) {
+	const tlsKeyLog = 0x544c534b // draft-ietf-opsawg-pcapng, 4.7
+	if kind != tlsKeyLog {
+		p.warn(fmt.Errorf("decryption secrets of an unknown type (%#08x) are passed over", kind))
+		return
+	}
+	if err := p.secrets.ReadKeyLog(bytes.NewReader(text), "decryption secrets block", p.warn); err != nil {
+		p.warn(err)
+	}
+}
+
+func (p *pipeline) warn(err error) {
+	if !p.flags.quiet {
+		p.s.complain("warning: %v", err)
+	}
+}
+
+// run reads src to its end and hands what is found to sink.
+func (p *pipeline) run(ctx context.Context, src capture.Source, sink decode.Sink) error {
+	p.correlator = decode.NewCorrelator(decode.Options{}, sink)
+	pool := reassembly.NewPool(
+		reassembly.Options{
+			Dissector: p.dissector, LooksLikeRequest: decode.LooksLikeRequest, Want: p.want,
+			Secrets: p.secrets, IdleTimeout: int64(p.flags.idle),
+		},
+		func() reassembly.Shard[[]decode.Event] {
+			s := decode.NewShard()
+			p.shards = append(p.shards, s)
+			return s
+		},
+		func(parts [][]decode.Event) error {
+			p.correlator.Add(parts)
+			return nil
+		})
+	var err error
+	p.stats, err = pool.Run(ctx, src)
+	p.correlator.Finish()
+	return err
+}
+
+// input tells what the packages before report have counted.
+func (p *pipeline) input(src capture.Source) report.Input {
+	in := report.Input{LimitsHit: p.stats.Limits.Hit()}
+	for _, c := range src.Captures() {
+		in.Captures = append(in.Captures, describe(&c))
+	}
+	dissected := p.dissector.Stats()
+	for _, u := range dissected.Unparsed {
+		in.UnparsedPackets = append(in.UnparsedPackets, report.Count{Name: u.String(), Count: u.Packets})
+	}
+	for _, l := range dissected.Limits {
+		in.LimitsHit[l.Name] += l.Hits
+	}
+	limits := p.correlator.Limits()
+	for _, s := range p.shards {
+		limits.Add(s.Limits())
+	}
+	for name, n := range limits.Hit() {
+		in.LimitsHit[name] += n
+	}
+	return in
+}
+
+// describe puts what is known of a capture into the report's words.
+func describe(c *capture.Info) report.Capture {
+	d := report.Capture{
+		Path: c.Path, Format: c.Format, Packets: c.Packets, Bytes: c.Bytes, Torn: c.Torn != nil,
+		Truncated: c.Truncated, Dropped: c.Dropped, LinkTypes: []uint32{},
+	}
+	for _, l := range c.LinkTypes {
+		d.LinkTypes = append(d.LinkTypes, uint32(l))
+	}
+	if c.Packets > 0 {
+		first, last := report.Time(c.First), report.Time(c.Last)
+		d.First, d.Last = &first, &last
+	}
+	switch {
+	case c.Err != nil:
+		d.Problem = c.Err.Error()
+	case c.Torn != nil:
+		d.Problem = c.Torn.Error()
+	}
+	return d
+}
+
+// troubles says on standard error what was wrong with the captures, and tells whether
+// any of them could not be read as it should.
+func (p *pipeline) troubles(src capture.Source) (failed bool) {
+	for _, c := range src.Captures() {
+		switch {
+		case c.Err != nil:
+			p.s.complain("%v", c.Err)
+			failed = true
+		case c.Torn != nil:
+			p.warn(c.Torn)
+		}
+	}
+	unknown := map[capture.LinkType]bool{}
+	for _, l := range p.dissector.Stats().UnsupportedLinkTypes {
+		unknown[l.Link] = true
+		path := src.Captures()[l.First.Capture].Path
+		p.s.complain("read capture %s: packet %d: link type %s (%d) is not supported: %d packets were not looked at", path, l.First.Frame, l.Link, uint32(l.Link), l.Packets)
+	}
+	for _, c := range src.Captures() {
+		failed = failed || len(c.LinkTypes) > 0 && !slices.ContainsFunc(c.LinkTypes, func(l capture.LinkType) bool { return !unknown[l] })
+	}
+	return failed
+}
+
+// account tells, for --verbose, what was read and how long it took.
+func (p *pipeline) account(src capture.Source, began time.Time) {
+	if !p.flags.verbose {
+		return
+	}
+	var packets, size uint64
+	var names []string
+	for _, c := range src.Captures() {
+		packets += c.Packets
+		size += c.Bytes
+		names = append(names, fmt.Sprintf("%s (%s)", c.Path, c.Format))
+	}
+	took := time.Since(began)
+	p.s.complain("read %s: %d packets, %d bytes in %.3f s (%.0f packets/s) on %d processors",
+		strings.Join(names, ", "), packets, size, took.Seconds(), float64(packets)/took.Seconds(), runtime.GOMAXPROCS(0))
+}

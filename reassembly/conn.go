@@ -1,0 +1,215 @@
+package reassembly
+
+import (
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+// conn is one TCP connection with payload. It is made by the dispatching
+// goroutine and belongs to its shard from the first item on.
+type conn struct {
+	w     *worker
+	info  Connection
+	half  [2]half
+	flip  Direction // 1 where the side that was taken for the client is the broker
+	mode  connMode
+	waits bool  // stands in worker.waiting
+	over  bool  // finished
+	reset int64 // tick at which a RST came, -1 before
+	talk  dialogue
+	tls   *tlsrecord.Session
+	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something else.
+	serverSpoke, notKafka bool
+}
+
+// connMode is the way a connection's bytes take.
+type connMode uint8
+
+const (
+	inClear connMode = iota // to the dialogue
+	crypted                 // to the TLS session, and its plaintext to the dialogue
+	ignored                 // nowhere: they are counted
+)
+
+func newConn(w *worker, f *flow) *conn {
+	c := &conn{w: w, reset: -1}
+	first := capture.Position{Frame: f.first, Time: f.firstTime, Capture: f.capture}
+	c.info = Connection{
+		Stream: f.stream, Domain: f.domain, Client: addrPort(f.a, f.aPort), Broker: addrPort(f.b, f.bPort),
+		First: first, Last: first, Midstream: !f.synced[ToBroker] && !f.synced[ToClient],
+	}
+	for d := range f.seen {
+		if f.synced[d] {
+			c.half[d].next, c.half[d].synced = f.base[d]+1, true
+		}
+		c.info.Seen[d] = f.seen[d]
+	}
+	c.talk.init(c.info.Midstream)
+	return c
+}
+
+// segment takes one segment of the connection.
+func (c *conn) segment(it *item) {
+	if c.over {
+		return
+	}
+	c.info.Now = it.at
+	c.info.Last = it.at
+	d := it.dir ^ c.flip
+	c.info.Seen[d] = true
+	switch {
+	case it.flags&capture.RST != 0:
+		c.ending(Reset, d, it.at)
+		if c.reset < 0 {
+			c.reset = c.w.ticks
+			c.wait()
+		}
+	case it.flags&capture.FIN != 0:
+		c.ending(Closed, d, it.at)
+	}
+	if c.mode == ignored {
+		c.pass(it)
+		return
+	}
+	c.order(it.dir, it)
+}
+
+// pass counts a segment of a connection that is not looked into.
+func (c *conn) pass(it *item) {
+	c.info.Bytes[it.dir^c.flip] += uint64(it.length)
+	if it.flags&capture.FIN != 0 {
+		c.half[it.dir].ended = true
+		if c.half[it.dir.Reverse()].ended {
+			c.finish(c.info.End.Kind, it.at)
+		}
+	}
+}
+
+// ending notes who was first to end the connection.
+func (c *conn) ending(how EndKind, d Direction, at capture.Position) {
+	if c.info.End.Kind == Cut {
+		c.info.End = End{Kind: how, By: d, At: at}
+	}
+}
+
+// deliver takes the next bytes of a direction in order: p, and what the
+// snapshot length cut off behind it.
+func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Position) {
+	d := raw ^ c.flip
+	c.info.Bytes[d] += uint64(length)
+	if len(p) > 0 {
+		c.bytes(raw, p, at)
+	}
+	if cut := int64(length) - int64(len(p)); cut > 0 {
+		c.info.Missing += uint64(cut)
+		c.info.Gaps++
+		c.gap(raw, cut, at)
+	}
+}
+
+// lost takes the place of n bytes that the capture lacks. at is the packet behind them.
+func (c *conn) lost(raw Direction, n int64, at capture.Position) {
+	c.info.Bytes[raw^c.flip] += uint64(n)
+	c.info.Missing += uint64(n)
+	c.info.Gaps++
+	c.gap(raw, n, at)
+}
+
+func (c *conn) bytes(raw Direction, p []byte, at capture.Position) {
+	d := raw ^ c.flip
+	switch c.mode {
+	case inClear:
+		c.talk.data(c, d, p, at)
+	case crypted:
+		c.records(d, p, at)
+	}
+}
+
+func (c *conn) gap(raw Direction, n int64, at capture.Position) {
+	d := raw ^ c.flip
+	switch c.mode {
+	case inClear:
+		c.talk.gap(c, d, n, true, at)
+	case crypted:
+		c.tls.Gap(d == ToBroker, n, at)
+	}
+}
+
+// ended is called when all bytes of a direction were handed on, up to its FIN.
+func (c *conn) ended(raw Direction) {
+	if c.mode == crypted {
+		c.tls.Close(raw^c.flip == ToBroker, c.info.Now)
+	}
+	if c.half[raw.Reverse()].ended {
+		c.finish(c.info.End.Kind, c.info.Now)
+	}
+}
+
+// wait has the next ticks look at the connection.
+func (c *conn) wait() {
+	if !c.waits {
+		c.waits = true
+		c.w.waiting = append(c.w.waiting, c)
+	}
+}
+
+// waited is called with each tick for a connection that waits, and tells
+// whether it still does.
+func (c *conn) waited() bool {
+	still := false
+	for i := range c.half {
+		h := &c.half[i]
+		if h.hole != nil && c.w.ticks-h.hole.since >= holeTicks {
+			c.w.reorder.skip(c, Direction(i))
+		}
+		c.checkFIN(Direction(i))
+		still = still || h.hole != nil || h.finDue > c.w.ticks
+	}
+	if !c.over && c.tls != nil {
+		c.tls.Retry(c.info.Now)
+		still = still || c.tls.Waiting()
+	}
+	if !c.over && c.reset >= 0 {
+		still = true
+		if c.w.ticks-c.reset >= lingerTicks {
+			c.finish(Reset, c.info.Now)
+		}
+	}
+	c.waits = still && !c.over
+	return c.waits
+}
+
+// finish ends the connection: what is held up is given up, and the handler and
+// the shard are told.
+func (c *conn) finish(how EndKind, at capture.Position) {
+	if c.over {
+		return
+	}
+	c.info.Now = at
+	for i := range c.half {
+		c.w.reorder.drain(c, Direction(i))
+	}
+	if c.info.End.Kind == Cut {
+		c.info.End.Kind = how
+		c.info.End.At = at
+	}
+	c.over = true
+	if c.tls != nil {
+		c.endTLS()
+	}
+	c.talk.end(c)
+	c.w.opener.Closed(&c.info)
+	c.talk, c.tls, c.mode = dialogue{}, nil, ignored
+}
+
+// swap exchanges the two sides: the one that was taken for the client turned out to be the broker.
+func (c *conn) swap() {
+	c.flip ^= 1
+	i := &c.info
+	i.Client, i.Broker = i.Broker, i.Client
+	i.Seen[0], i.Seen[1] = i.Seen[1], i.Seen[0]
+	i.Bytes[0], i.Bytes[1] = i.Bytes[1], i.Bytes[0]
+	if i.End.Kind == Closed || i.End.Kind == Reset {
+		i.End.By = i.End.By.Reverse()
+	}
+}

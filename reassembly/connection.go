@@ -1,0 +1,185 @@
+package reassembly
+
+import (
+	"net/netip"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+// Direction says which way bytes travel.
+type Direction uint8
+
+// The two directions of a connection. Until it is known who the broker is,
+// ToBroker is the direction away from the side that sent the SYN, or, where
+// none was seen, the first packet.
+const (
+	ToBroker Direction = iota
+	ToClient
+)
+
+// Reverse is the other direction.
+func (d Direction) Reverse() Direction { return d ^ 1 }
+
+// Protocol is what a connection turned out to speak.
+type Protocol uint8
+
+// The protocols that are told apart.
+const (
+	// Undecided: too little was seen to tell.
+	Undecided Protocol = iota
+	// Kafka in the clear, or inside TLS that could be decrypted (then Connection.TLS is set).
+	Kafka
+	// TLS that could not be looked into, or that held something else than Kafka.
+	TLS
+	// HTTP/1 requests or responses, or the HTTP/2 preface.
+	HTTP
+	// Other is anything else.
+	Other
+)
+
+// EndKind says how a connection ended.
+type EndKind uint8
+
+// How a connection can end.
+const (
+	// Cut: the capture ended while the connection was open.
+	Cut EndKind = iota
+	// Closed by a FIN.
+	Closed
+	// Reset by a RST.
+	Reset
+	// Expired: nothing was seen of it for longer than the idle timeout.
+	Expired
+	// Replaced by a new connection between the same ports, its end unseen.
+	Replaced
+)
+
+// End is how, when and by whom a connection was ended.
+type End struct {
+	Kind EndKind
+	// By is the direction in which the first FIN or RST travelled: ToClient
+	// means that the broker ended the connection. Only for Closed and Reset.
+	By Direction
+	// At is the packet that ended it.
+	At capture.Position
+}
+
+// Connection is what is known of one TCP connection, apart from the Kafka
+// messages in it. It is handed to the Shard when the connection speaks Kafka
+// (still growing) and, for every connection, when it is over.
+type Connection struct {
+	// Stream is Wireshark's tcp.stream.
+	Stream uint32
+	// Domain is capture.Segment.Domain of the connection.
+	Domain uint64
+	// Client and Broker are the two sides. Where Protocol is not Kafka,
+	// Client is the side that sent the SYN, or else the first packet.
+	Client, Broker netip.AddrPort
+	// First and Last are the first and last packets seen.
+	First, Last capture.Position
+	// Now is the packet that is being worked on. It is what orders events: a
+	// message that was held up by a missing segment is handed on at a later
+	// packet than its own.
+	Now capture.Position
+	// Protocol is what the connection speaks.
+	Protocol Protocol
+	// Midstream: the connection was open before its first packet here.
+	Midstream bool
+	// Seen tells for each direction whether any segment of it was captured.
+	Seen [2]bool
+	// Bytes counts the payload bytes of each direction, those missing included.
+	Bytes [2]uint64
+	// Missing counts payload bytes that the capture lacks, Gaps the places.
+	Missing, Gaps uint64
+	// Resyncs counts how often the next Kafka frame had to be searched for.
+	Resyncs uint64
+	// Incomplete counts requests that had begun when the connection or the capture ended.
+	Incomplete uint64
+	// Overlaps counts payload bytes that came again and were passed over: the first copy wins.
+	Overlaps uint64
+	// Conflicts counts those of them that differed from the first copy. They can
+	// be told only where the first copy is still known: segments that wait
+	// for earlier ones, and the last few short segments of each direction.
+	Conflicts uint64
+	// Confusion says that one side spoke TLS and the other something else (KV2007).
+	Confusion Confusion
+	// TLS describes the TLS session, nil without any.
+	TLS *tlsrecord.Info
+	// End is how the connection ended.
+	End End
+	// Requests and Responses count the Kafka frames handed to the Handler.
+	Requests, Responses uint64
+}
+
+// Confusion says which sides of a connection disagree about TLS.
+type Confusion uint8
+
+// Who spoke TLS to whom.
+const (
+	// NoConfusion: both sides spoke the same.
+	NoConfusion Confusion = iota
+	// ClearToTLS: the client sent Kafka in the clear and the broker answered with a TLS record.
+	ClearToTLS
+	// TLSToClear: the client sent a TLS ClientHello and the broker answered with something that is no TLS, or closed the connection without a byte.
+	TLSToClear
+)
+
+// Frame is one Kafka message: what follows its 4-byte size.
+type Frame struct {
+	Direction Direction
+	// Size is the length of the message in bytes, the 4 bytes of the size
+	// itself not counted.
+	Size int64
+	// Head holds the first bytes of the message: as many as Handler.Want asked
+	// for, or all of a shorter one. Fewer where the capture lacks them. It is
+	// valid during the call only.
+	Head []byte
+	// First and Last are the packets of its first and its last byte. A response is
+	// handed on as soon as Head is complete: then Last is the packet in which
+	// Head was completed.
+	First, Last capture.Position
+	// Resynced: it is the first frame found again after bytes were missing,
+	// or the first one of a connection that was joined midstream.
+	Resynced bool
+}
+
+// Handler takes the Kafka messages of one connection. All calls come from the
+// goroutine of the connection's shard, each direction's in order. A response
+// can come before its request where the request's packet was captured late.
+type Handler interface {
+	// Want is asked once per message, with its first bytes in head (at least
+	// 8, or all of a shorter message): how many of its bytes should Frame.Head hold? ok is
+	// false when this cannot be the beginning of a message here; the place of
+	// the next one is then searched for.
+	Want(d Direction, size int64, head []byte) (n int, ok bool)
+	// Plausible is stricter than Want, for places found by searching: could
+	// head (up to 300 bytes, or all of a shorter message) begin a message in this connection at this
+	// point? For a request: known API key, plausible version, the same client id, a correlation
+	// id that goes on from the last. For a response: a correlation id that is awaited.
+	Plausible(d Direction, size int64, head []byte) bool
+	// Anchor returns byte strings of which one must stand in the next message in
+	// direction d, and how many bytes after the beginning of the size field: for requests the
+	// length-prefixed client id (12), for responses the correlation ids that
+	// are awaited (4). Search goes by them after a loss. The slice is valid until the next call.
+	Anchor(d Direction) (anchors [][]byte, offset int)
+	// Message takes a message. A request is handed on when its last byte has come, a
+	// response when its head has.
+	Message(f *Frame)
+	// Lost tells that messages in direction d may have been missed.
+	Lost(d Direction)
+	// End tells that the connection is over; c.End says how. No call follows.
+	End()
+}
+
+// Shard makes the handlers of the connections that fall to one worker, and
+// gathers what they produce.
+type Shard[R any] interface {
+	// Open returns the handler for a connection that speaks Kafka.
+	Open(c *Connection) Handler
+	// Closed is called once for every connection, Kafka or not, when it is over,
+	// after its Handler's End. c must not be changed and may be kept.
+	Closed(c *Connection)
+	// Take returns what was produced since the last call.
+	Take() R
+}

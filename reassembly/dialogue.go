@@ -1,0 +1,280 @@
+package reassembly
+
+import (
+	"encoding/binary"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+const (
+	// maxPending and maxPendingChunks bound what is held of a connection until it
+	// is known what it speaks: 16 KiB hold the largest head of a first request that
+	// comes in pieces, 32 chunks a request written byte by byte up to its client id.
+	maxPending       = 16 << 10
+	maxPendingChunks = 32
+)
+
+// dialogue is the conversation inside a connection, in the clear or decrypted:
+// first it finds out whether it is Kafka, then it has it framed.
+type dialogue struct {
+	decided  bool
+	anchored bool // the first byte towards the broker is the first of the conversation
+	answered bool // the broker's side said something
+	pending  *pending
+	fr       [2]framer // by raw direction, as conn.half
+	handler  Handler
+}
+
+// pending are the bytes of an undecided conversation.
+type pending struct {
+	chunks []chunk
+	bytes  int
+}
+
+// chunk is what came in one segment, or a gap.
+type chunk struct {
+	dir Direction
+	p   []byte
+	gap int64
+	at  capture.Position
+}
+
+func (t *dialogue) init(midstream bool) {
+	t.anchored = !midstream
+	t.fr[0].dir, t.fr[1].dir = ToBroker, ToClient
+	if midstream {
+		t.fr[0].state, t.fr[1].state = searching, searching
+	}
+}
+
+// data takes the next bytes of direction d.
+func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
+	if !t.decided {
+		if t.anchored {
+			t.decide(c, d, p, at)
+			return
+		}
+		if !t.answered && c.foreign(p) {
+			return
+		}
+	}
+	if d == ToClient && !t.answered {
+		t.answered = true
+		if t.decided && c.confused(p) {
+			return
+		}
+	}
+	t.fr[d^c.flip].data(c, p, at)
+	if !t.decided && t.fr[0].state == stopped && t.fr[1].state == stopped {
+		c.w.limits.Undecided++
+		c.give(Other)
+	}
+}
+
+// gap takes the place of n missing bytes.
+func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Position) {
+	if !t.decided && t.anchored {
+		t.hold(chunk{dir: d, gap: n, at: at})
+		if d == ToBroker && len(t.pending.first()) < sizeBytes+wantBytes {
+			t.unanchor(c)
+		}
+		return
+	}
+	t.fr[d^c.flip].gap(c, n, exact, at)
+}
+
+// decide looks at the first bytes of a conversation that is seen from its beginning.
+func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
+	first, answer := p, []byte(nil)
+	if t.pending != nil || d == ToClient {
+		t.hold(chunk{dir: d, p: append([]byte(nil), p...), at: at})
+		first, answer = t.pending.first(), t.pending.answer()
+	}
+	if len(first) == 0 { // the broker's side speaks first, or the first bytes are missing
+		t.unanchor(c)
+		return
+	}
+	switch kind, sure := c.judge(first, answer); {
+	case !sure && t.pending == nil:
+		t.hold(chunk{dir: d, p: append([]byte(nil), p...), at: at})
+	case !sure && (t.pending.bytes > maxPending || len(t.pending.chunks) > maxPendingChunks):
+		c.w.limits.Undecided++
+		c.give(Other)
+	case !sure:
+	case kind == Kafka:
+		t.open(c)
+		t.replay(c, p, d, at)
+	case kind == TLS:
+		c.startTLS(t.pending, p, at)
+	default:
+		c.give(kind)
+	}
+}
+
+// hold keeps a chunk of an undecided conversation.
+func (t *dialogue) hold(k chunk) {
+	if t.pending == nil {
+		t.pending = new(pending)
+	}
+	t.pending.chunks = append(t.pending.chunks, k)
+	t.pending.bytes += len(k.p)
+}
+
+// first returns the bytes that went towards the broker first, without a gap.
+func (p *pending) first() []byte { return p.run(ToBroker) }
+
+// answer returns those that came back first.
+func (p *pending) answer() []byte { return p.run(ToClient) }
+
+func (p *pending) run(d Direction) []byte {
+	var b []byte
+	for _, k := range p.chunks {
+		if k.dir != d {
+			continue
+		}
+		if k.gap > 0 || len(b) >= carryBytes {
+			break
+		}
+		b = append(b, k.p...)
+	}
+	return b
+}
+
+// replay hands what was pending, or else p, to the framers.
+func (t *dialogue) replay(c *conn, p []byte, d Direction, at capture.Position) {
+	held := t.pending
+	if held == nil {
+		t.data(c, d, p, at)
+		return
+	}
+	t.pending = nil
+	for _, k := range held.chunks {
+		if k.gap > 0 {
+			t.gap(c, k.dir, k.gap, true, k.at)
+		} else {
+			t.data(c, k.dir, k.p, k.at)
+		}
+	}
+}
+
+// unanchor goes on as if the conversation had been joined midstream: its first
+// bytes are not there, or not the client's.
+func (t *dialogue) unanchor(c *conn) {
+	t.anchored = false
+	t.fr[0].state, t.fr[1].state = searching, searching
+	t.replay(c, nil, ToBroker, c.info.Now)
+}
+
+// open begins to speak Kafka.
+func (t *dialogue) open(c *conn) {
+	t.decided = true
+	c.info.Protocol = Kafka
+	t.handler = c.w.opener.Open(&c.info)
+	for i := range t.fr {
+		if t.fr[i].state == stopped { // what was searched in vain can be found by its correlation ids now
+			t.fr[i].state = searching
+		}
+	}
+}
+
+// end tells the handler that the connection is over.
+func (t *dialogue) end(c *conn) {
+	for i := range t.fr {
+		if t.fr[i].dir == ToBroker && t.handler != nil && t.fr[i].open() {
+			c.info.Incomplete++
+		}
+		t.fr[i].drop(c)
+	}
+	if t.handler != nil {
+		t.handler.End()
+	}
+}
+
+// The methods below are what the framers ask and tell.
+
+func (c *conn) want(d Direction, size int64, head []byte) (n int, ok bool) {
+	if h := c.talk.handler; h != nil {
+		return h.Want(d, size, head)
+	}
+	return plausibleBytes, true // what Plausible found, and the end will confirm
+}
+
+func (c *conn) plausible(d Direction, size int64, head []byte) bool {
+	if h := c.talk.handler; h != nil {
+		return h.Plausible(d, size, head)
+	}
+	// Who is the broker is not known yet: the first request that is found tells.
+	return size >= wantBytes && c.w.opt.LooksLikeRequest(size, head) == Strong
+}
+
+func (c *conn) anchor(d Direction) ([][]byte, int) {
+	if h := c.talk.handler; h != nil {
+		return h.Anchor(d)
+	}
+	return nil, 0
+}
+
+func (c *conn) message(f *Frame) {
+	t := &c.talk
+	if t.handler == nil {
+		if f.Direction == ToClient {
+			c.swap()
+			t.fr[0].dir, t.fr[1].dir = t.fr[0].dir.Reverse(), t.fr[1].dir.Reverse()
+			f.Direction = ToBroker
+		}
+		t.open(c)
+	}
+	if f.Resynced {
+		c.info.Resyncs++
+	}
+	if f.Direction == ToBroker {
+		c.info.Requests++
+	} else {
+		c.info.Responses++
+	}
+	t.handler.Message(f)
+}
+
+func (c *conn) lostPlace(d Direction) {
+	if c.talk.handler != nil {
+		c.talk.handler.Lost(d)
+	}
+}
+
+// judge says what a conversation that begins with first and answer speaks. sure
+// is false while more bytes are needed.
+func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
+	if c.tls == nil {
+		if p, sure := foreignProtocol(first); p != Undecided || !sure {
+			return p, sure
+		}
+	}
+	if len(first) < sizeBytes {
+		return Undecided, false
+	}
+	size := int64(int32(binary.BigEndian.Uint32(first)))
+	if size < wantBytes || size > maxMessage {
+		return Other, true
+	}
+	head := clip(first[sizeBytes:], size)
+	if len(head) < wantBytes {
+		return Undecided, false
+	}
+	switch c.w.opt.LooksLikeRequest(size, head) {
+	case Strong:
+		return Kafka, true
+	case No:
+		if int64(len(head)) < min(size, plausibleBytes) && len(answer) == 0 {
+			return Undecided, false // the header may not be complete
+		}
+		return Other, true
+	}
+	if len(answer) < sizeBytes+4 {
+		return Undecided, false
+	}
+	n := int64(int32(binary.BigEndian.Uint32(answer)))
+	if n >= minMessage && n <= maxMessage && [4]byte(answer[4:8]) == [4]byte(head[4:8]) {
+		return Kafka, true
+	}
+	return Other, true
+}

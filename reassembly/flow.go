@@ -1,0 +1,321 @@
+package reassembly
+
+import (
+	"cmp"
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+const (
+	// maxFlows bounds the TCP connections remembered at once, with payload or
+	// without: 262,144 flows of 128 bytes are 32 MiB.
+	maxFlows = 1 << 18
+	// maxSilentFlows bounds those of them that never carried a byte of payload, as a
+	// flood of SYNs makes them: 65,536 of 128 bytes are 8 MiB.
+	maxSilentFlows = 1 << 16
+	// flowChunk is how many flows are allocated together: 128 KiB.
+	flowChunk = 1024
+	// evictionScan is how many flows are looked at for the one to give up when
+	// there are too many.
+	evictionScan = 32
+	// sameFlowWindow is how far sequence numbers of two copies of one connection
+	// may be apart: the default maximum TCP receive buffer of Linux is 6 MiB.
+	sameFlowWindow = 8 << 20
+)
+
+// flow is what the dispatcher keeps of a TCP connection: enough to give it its
+// stream number and its conn. It belongs to the dispatching goroutine.
+type flow struct {
+	a, b         [16]byte // a is the side that sent the SYN, or else the first packet
+	aPort, bPort uint16
+	depth        uint8
+	seen         [2]bool // by direction, 0 is from a
+	synced       [2]bool // base is that of a SYN
+	closed       uint8   // bit 0, 1: FIN of that direction; bit 2: RST
+	dead         bool    // slot is free
+	unwanted     bool    // kept out by Options.Want
+	stream       uint32
+	base         [2]uint32 // sequence number of the SYN, or one less than the first
+	last         [2]uint32 // sequence number after the last segment
+	domain       uint64
+	hash         uint32
+	next         uint32 // following flow of the bucket, +1
+	alias        uint32 // flow that this one is a copy of, +1
+	capture      uint32
+	first        uint64 // frame
+	firstTime    int64
+	lastTime     int64 // of the clock of the pool, not of packets
+	conn         *conn // nil until there is payload
+}
+
+// flowTable finds the flow of a segment and numbers new ones as Wireshark's
+// tcp.stream does: in order of first appearance, a reused port pair being new.
+type flowTable struct {
+	seed    maphash.Seed
+	chunks  []*[flowChunk]flow
+	free    []uint32
+	used    uint32 // slots handed out so far
+	buckets []uint32
+	live    int // flows in the table
+	silent  int // of them without conn
+	streams uint32
+	hand    uint32
+	limits  *Limits
+	// release is told of a flow that leaves the table while it has a conn.
+	release func(*flow, EndKind)
+}
+
+func newFlowTable(limits *Limits, release func(*flow, EndKind)) *flowTable {
+	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), limits: limits, release: release}
+}
+
+func (t *flowTable) at(i uint32) *flow { return &t.chunks[i/flowChunk][i%flowChunk] }
+
+// hash is the same for both directions. It is seeded, so that nobody can
+// craft addresses that all fall into one bucket.
+func (t *flowTable) hash(s *capture.Segment) uint32 {
+	x := endpointWord(&s.Src, s.SrcPort)
+	y := endpointWord(&s.Dst, s.DstPort)
+	return uint32(maphash.Comparable(t.seed, [2]uint64{x ^ y, x + y}))
+}
+
+func endpointWord(addr *[16]byte, port uint16) uint64 {
+	hi := binary.LittleEndian.Uint64(addr[:8])
+	lo := binary.LittleEndian.Uint64(addr[8:])
+	return (hi*0x9e3779b97f4a7c15 ^ lo) + uint64(port)<<3*0xff51afd7ed558ccd
+}
+
+// lookup returns the flow that the segment belongs to and its direction in it (0
+// is from a), making the flow if need be. fresh tells that it was made now.
+func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bool) {
+	h := t.hash(s)
+	var kin *flow // the same addresses in another domain
+	var kinDir Direction
+	for i := t.buckets[h&uint32(len(t.buckets)-1)]; i != 0; i = f.next {
+		f = t.at(i - 1)
+		if f.hash != h {
+			continue
+		}
+		d, ok := f.direction(s)
+		if !ok {
+			continue
+		}
+		if f.domain != s.Domain || f.depth != s.Depth {
+			if f.alias == 0 && kin == nil && f.copyOf(s, d) {
+				kin, kinDir = f, d
+			}
+			continue
+		}
+		if f.alias != 0 {
+			f = t.at(f.alias - 1)
+			d, ok = f.direction(s)
+			if !ok || f.dead { // the slot was given to another since
+				break
+			}
+		}
+		if s.Flags&(capture.SYN|capture.ACK) == capture.SYN && f.seen[d] && s.Seq != f.base[d] {
+			t.drop(f, Replaced)
+			break
+		}
+		return f, d, false
+	}
+	if kin != nil {
+		t.insert(s, h).alias = t.index(kin) + 1
+		return kin, kinDir, false
+	}
+	f = t.insert(s, h)
+	f.stream = t.streams
+	t.streams++
+	d, _ := f.direction(s)
+	return f, d, true
+}
+
+// direction tells in which direction of f the segment travels, and whether it
+// has f's addresses at all.
+func (f *flow) direction(s *capture.Segment) (Direction, bool) {
+	if f.aPort == s.SrcPort && f.bPort == s.DstPort && f.a == s.Src && f.b == s.Dst {
+		return ToBroker, true
+	}
+	return ToClient, f.aPort == s.DstPort && f.bPort == s.SrcPort && f.a == s.Dst && f.b == s.Src
+}
+
+// copyOf tells whether a segment from another domain belongs to f all the same:
+// it is a copy of f's traffic seen inside a tunnel and outside, or the other
+// direction of a link whose two directions are tagged differently (as
+// mirror ports do). Equal addresses on two VLANs are two connections.
+func (f *flow) copyOf(s *capture.Segment, d Direction) bool {
+	if f.depth != s.Depth && f.seen[d] {
+		if s.Flags&capture.SYN != 0 {
+			return s.Seq == f.base[d]
+		}
+		return near(s.Seq, f.last[d])
+	}
+	r := d.Reverse()
+	return !f.seen[d] && f.seen[r] && s.Flags&capture.ACK != 0 && near(s.Ack, f.last[r])
+}
+
+func near(a, b uint32) bool {
+	d := int32(a - b)
+	return d > -sameFlowWindow && d < sameFlowWindow
+}
+
+// note records what later lookups need to know of the segment.
+func (f *flow) note(s *capture.Segment, d Direction) {
+	switch {
+	case s.Flags&capture.SYN != 0:
+		f.base[d], f.synced[d] = s.Seq, true
+	case !f.seen[d]:
+		f.base[d] = s.Seq - 1
+	}
+	f.seen[d] = true
+	f.last[d] = s.Seq + s.Length
+	if s.Flags&capture.FIN != 0 {
+		f.closed |= 1 << d
+	}
+	if s.Flags&capture.RST != 0 {
+		f.closed |= 4
+	}
+}
+
+// over tells whether nothing more is to be expected of the flow.
+func (f *flow) over() bool { return f.closed&4 != 0 || f.closed&3 == 3 }
+
+func (t *flowTable) insert(s *capture.Segment, h uint32) *flow {
+	if t.silent >= maxSilentFlows {
+		t.limits.SilentFlows++
+		t.evict(func(f *flow) bool { return f.conn == nil })
+	}
+	if t.live >= maxFlows {
+		t.limits.Flows++
+		t.evict(func(*flow) bool { return true })
+	}
+	if t.live >= len(t.buckets) {
+		t.grow()
+	}
+	var i uint32
+	if n := len(t.free); n > 0 {
+		i, t.free = t.free[n-1], t.free[:n-1]
+	} else {
+		i = t.used
+		t.used++
+		if int(i/flowChunk) == len(t.chunks) {
+			t.chunks = append(t.chunks, new([flowChunk]flow))
+		}
+	}
+	f := t.at(i)
+	b := &t.buckets[h&uint32(len(t.buckets)-1)]
+	*f = flow{
+		a: s.Src, b: s.Dst, aPort: s.SrcPort, bPort: s.DstPort, domain: s.Domain, depth: s.Depth, hash: h, next: *b,
+		first: s.Frame, firstTime: s.Time, capture: s.Capture,
+	}
+	if s.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK { // the SYN itself was not seen
+		f.a, f.b, f.aPort, f.bPort = f.b, f.a, f.bPort, f.aPort
+	}
+	*b = i + 1
+	t.live++
+	t.silent++
+	return f
+}
+
+func (t *flowTable) grow() {
+	t.buckets = make([]uint32, 2*len(t.buckets))
+	for i := range t.used {
+		if f := t.at(i); !f.dead {
+			b := &t.buckets[f.hash&uint32(len(t.buckets)-1)]
+			f.next, *b = *b, i+1
+		}
+	}
+}
+
+// index is the slot of f.
+func (t *flowTable) index(f *flow) uint32 {
+	for i := t.buckets[f.hash&uint32(len(t.buckets)-1)]; i != 0; i = t.at(i - 1).next {
+		if t.at(i-1) == f {
+			return i - 1
+		}
+	}
+	panic("reassembly: flow is not in its bucket")
+}
+
+// drop takes f out of the table.
+func (t *flowTable) drop(f *flow, how EndKind) {
+	i := t.index(f)
+	p := &t.buckets[f.hash&uint32(len(t.buckets)-1)]
+	for *p != i+1 {
+		p = &t.at(*p - 1).next
+	}
+	*p = f.next
+	if f.conn != nil {
+		t.release(f, how)
+	} else {
+		t.silent--
+	}
+	t.live--
+	*f = flow{dead: true}
+	t.free = append(t.free, i)
+}
+
+// evict gives up the flow that was silent for longest among the next few that
+// may go, those that are over first.
+func (t *flowTable) evict(may func(*flow) bool) {
+	var victim *flow
+	for looked := 0; looked < evictionScan; {
+		if t.hand >= t.used {
+			t.hand = 0
+		}
+		f := t.at(t.hand)
+		t.hand++
+		if f.dead || !may(f) {
+			continue
+		}
+		looked++
+		if victim == nil || f.over() && !victim.over() || f.over() == victim.over() && f.lastTime < victim.lastTime {
+			victim = f
+		}
+		if looked >= t.live {
+			break
+		}
+	}
+	t.drop(victim, Expired)
+}
+
+// expire drops the flows that were silent since before the given times: idle for those
+// that are open, over for the others.
+func (t *flowTable) expire(idle, over int64) {
+	for i := range t.used {
+		f := t.at(i)
+		if f.dead {
+			continue
+		}
+		limit := idle
+		if f.over() {
+			limit = over
+		}
+		if f.lastTime < limit {
+			t.drop(f, Expired)
+		}
+	}
+}
+
+// all calls fn for every flow, in order of stream number.
+func (t *flowTable) all(fn func(*flow)) {
+	flows := make([]*flow, 0, t.live)
+	for i := range t.used {
+		if f := t.at(i); !f.dead && f.conn != nil {
+			flows = append(flows, f)
+		}
+	}
+	slices.SortFunc(flows, func(a, b *flow) int { return cmp.Compare(a.stream, b.stream) })
+	for _, f := range flows {
+		fn(f)
+	}
+}
+
+// addrPort makes a netip.AddrPort of a segment's address.
+func addrPort(addr [16]byte, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16(addr).Unmap(), port)
+}

@@ -1,0 +1,295 @@
+package reassembly
+
+import (
+	"encoding/binary"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+const (
+	// sizeBytes is the length of the size field in front of each Kafka message.
+	sizeBytes = 4
+	// wantBytes is how much of a message Handler.Want is asked with: of a
+	// request the API key, the version and the correlation id.
+	wantBytes = 8
+	// plausibleBytes is how much of a message Handler.Plausible and LooksLikeRequest
+	// are asked with at most.
+	plausibleBytes = 300
+)
+
+// framer cuts one direction of a connection into Kafka messages. It holds no
+// more of a message than the first bytes that its grammar wants; the rest is counted off.
+type framer struct {
+	dir   Direction
+	state framerState
+	// tentative: the message being read was found by searching, and nothing has
+	// confirmed yet that it is one.
+	tentative bool
+	resynced  bool // for Frame.Resynced
+	sized     bool // size is known
+	asked     bool // want is known
+	unlisted  bool // a message whose header was lost: only its end is of interest
+	handed    bool // handed on already
+	size      int64
+	passed    int64 // bytes of the message so far, its size field included
+	want      int   // bytes wanted, the size field included
+	allowed   int   // bytes that buf may hold
+	buf       []byte
+	first     capture.Position
+	// While searching: buf holds what came before, starting at a segment's
+	// first byte if atStart.
+	atStart bool
+	tries   int // chunks searched in vain
+}
+
+type framerState uint8
+
+const (
+	reading   framerState = iota // in or between messages
+	searching                    // the place was lost
+	stopped                      // nothing more is expected of this direction
+)
+
+// data takes the next bytes. They begin and end where a segment, or a TLS record, does.
+func (f *framer) data(c *conn, p []byte, at capture.Position) {
+	start := true
+	for len(p) > 0 {
+		switch f.state {
+		case reading:
+			p = f.read(c, p, at)
+		case searching:
+			p = f.search(c, p, start, at)
+		case stopped:
+			return
+		}
+		start = false
+	}
+}
+
+// read takes bytes of one message from p and returns the rest of p.
+func (f *framer) read(c *conn, p []byte, at capture.Position) []byte {
+	if f.passed == 0 {
+		f.first = at
+		if n := f.whole(c, p, at); n > 0 || f.state != reading {
+			return p[n:]
+		}
+	}
+	for !f.complete() { // the head
+		n := f.gather(c, p)
+		p = p[n:]
+		if !f.complete() && len(p) == 0 && n == 0 {
+			return p
+		}
+		if !f.ask(c) {
+			return p
+		}
+		if len(p) == 0 && !f.complete() {
+			return p
+		}
+	}
+	if f.dir == ToClient && !f.tentative && !f.handed {
+		f.hand(c, at)
+	}
+	n := min(int64(len(p)), f.left())
+	f.passed += n
+	p = p[n:]
+	if f.left() == 0 {
+		f.finish(c, p, at)
+	}
+	return p
+}
+
+// whole hands on a message that lies in p from its first byte to its last, without copying it, and returns its
+// length with the size field; 0 when it does not.
+func (f *framer) whole(c *conn, p []byte, at capture.Position) int {
+	if f.tentative || len(p) < sizeBytes+wantBytes {
+		return 0
+	}
+	size := int64(int32(binary.BigEndian.Uint32(p)))
+	if size < wantBytes || size > int64(len(p)-sizeBytes) {
+		return 0
+	}
+	body := p[sizeBytes : sizeBytes+size]
+	want, ok := c.want(f.dir, size, body)
+	if !ok {
+		f.lose(c)
+		return 0
+	}
+	f.first, f.size = at, size
+	f.emit(c, body[:min(int64(max(want, 0)), size)], at)
+	return sizeBytes + int(size)
+}
+
+// complete tells whether all that is wanted of the head is there.
+func (f *framer) complete() bool { return f.asked && len(f.buf) >= f.want }
+
+// left is how many bytes of the message are still to come.
+func (f *framer) left() int64 { return sizeBytes + f.size - f.passed }
+
+// gather moves bytes from p to buf, as many as the next decision needs.
+func (f *framer) gather(c *conn, p []byte) int {
+	need := sizeBytes
+	switch {
+	case f.asked:
+		need = f.want
+	case f.sized:
+		need = sizeBytes + int(min(f.size, wantBytes))
+	}
+	if f.buf == nil {
+		f.buf, f.allowed = c.w.head(headFloor)
+	}
+	n := min(need-len(f.buf), len(p))
+	f.buf = append(f.buf, p[:n]...)
+	f.passed += int64(n)
+	return n
+}
+
+// ask reads the size and asks what is wanted of the message, as soon as that
+// can be done. It returns false when this is no message.
+func (f *framer) ask(c *conn) bool {
+	if !f.sized && len(f.buf) >= sizeBytes {
+		f.size, f.sized = int64(int32(binary.BigEndian.Uint32(f.buf))), true
+		if f.size < 0 {
+			f.lose(c)
+			return false
+		}
+	}
+	if f.sized && !f.asked && len(f.buf) >= sizeBytes+int(min(f.size, wantBytes)) {
+		n, ok := c.want(f.dir, f.size, f.buf[sizeBytes:])
+		if !ok {
+			f.lose(c)
+			return false
+		}
+		f.want = sizeBytes + int(min(int64(max(n, 0)), f.size))
+		f.want = max(f.want, len(f.buf))
+		f.asked = true
+	}
+	return true
+}
+
+// hand passes the message on.
+func (f *framer) hand(c *conn, at capture.Position) {
+	if f.unlisted {
+		return
+	}
+	f.handed = true
+	f.emit(c, f.buf[sizeBytes:], at)
+}
+
+// emit hands the message to the connection. The Frame is the worker's, used
+// again for every message: it would be allocated each time otherwise.
+func (f *framer) emit(c *conn, head []byte, at capture.Position) {
+	c.w.frame = Frame{Direction: f.dir, Size: f.size, Head: head, First: f.first, Last: at, Resynced: f.resynced}
+	f.resynced = false
+	c.message(&c.w.frame)
+}
+
+// finish is called at the last byte of a message; rest is what follows it in
+// the same segment.
+func (f *framer) finish(c *conn, rest []byte, at capture.Position) {
+	if f.tentative && !f.confirmed(c, rest) {
+		f.lose(c)
+		return
+	}
+	f.tentative = false
+	if !f.handed {
+		f.hand(c, at)
+	}
+	f.next(c)
+}
+
+// confirmed tells whether what follows a message that was found by searching
+// bears it out: the end of a segment, or another message.
+func (f *framer) confirmed(c *conn, rest []byte) bool {
+	if len(rest) == 0 {
+		return true
+	}
+	if len(rest) < sizeBytes+wantBytes {
+		return false
+	}
+	size := int64(int32(binary.BigEndian.Uint32(rest)))
+	return c.plausible(f.dir, size, clip(rest[sizeBytes:], size))
+}
+
+// clip cuts p to the size of a message and to what Plausible is asked with.
+func clip(p []byte, size int64) []byte {
+	return p[:max(0, min(int64(len(p)), size, plausibleBytes))]
+}
+
+// next makes ready for another message.
+func (f *framer) next(c *conn) {
+	f.drop(c)
+	f.sized, f.asked, f.unlisted, f.handed, f.tentative = false, false, false, false, false
+	f.passed = 0
+}
+
+// drop gives back the buffer.
+func (f *framer) drop(c *conn) {
+	if f.buf != nil {
+		c.w.release(f.buf, f.allowed)
+		f.buf = nil
+	}
+}
+
+// lose notes that the place was lost: the next message has to be searched for.
+func (f *framer) lose(c *conn) {
+	if f.buf != nil {
+		f.buf = f.buf[:0]
+	}
+	f.sized, f.asked, f.unlisted, f.handed, f.tentative = false, false, false, false, false
+	f.passed = 0
+	f.state, f.atStart = searching, false
+	c.lostPlace(f.dir)
+}
+
+// gap takes the place of n missing bytes; exact is false where n is an
+// estimate. at is the packet from which on there are bytes again.
+func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
+	switch {
+	case f.state == stopped:
+		return
+	case f.state == searching:
+		if f.buf != nil {
+			f.buf = f.buf[:0]
+		}
+		f.atStart = false
+		return
+	case !f.sized:
+		f.lose(c)
+		return
+	}
+	if !f.asked { // the header is gone, but not the size: the next message's place is known
+		if len(f.buf) < sizeBytes+int(min(f.size, wantBytes)) {
+			f.unlisted = true
+			c.lostPlace(f.dir)
+		}
+		f.asked = true
+	}
+	f.want = min(f.want, len(f.buf)) // the head ends here
+	if f.dir == ToClient && !f.tentative && !f.handed {
+		f.hand(c, at)
+	}
+	left := f.left()
+	switch {
+	case exact && n < left:
+		f.passed += n
+	case exact && n == left: // ends where the next segment begins
+		f.passed += n
+		f.finish(c, nil, at)
+	default: // the end lies in the gap
+		if f.tentative {
+			f.lose(c)
+			return
+		}
+		if !f.handed {
+			f.hand(c, at)
+		}
+		f.next(c)
+		f.lose(c)
+	}
+}
+
+// open tells whether a message has begun and not ended.
+func (f *framer) open() bool {
+	return f.state == reading && f.asked && !f.unlisted && !f.tentative && f.left() > 0
+}

@@ -1,0 +1,131 @@
+package reassembly
+
+import (
+	"context"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+// The bounds that no input of up to 64 KiB may break.
+const (
+	fuzzInput  = 64 << 10
+	fuzzTime   = 50 * time.Millisecond
+	fuzzMemory = 16 << 20
+)
+
+// bounded fails when fn takes too long or allocates too much. Machines are busy
+// at times, so what is too slow must be so three times.
+func bounded(t *testing.T, fn func()) {
+	t.Helper()
+	var took time.Duration
+	var used uint64
+	for range 3 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		began := time.Now()
+		fn()
+		took = time.Since(began)
+		runtime.ReadMemStats(&after)
+		used = after.TotalAlloc - before.TotalAlloc
+		if took <= fuzzTime && used <= fuzzMemory {
+			return
+		}
+	}
+	t.Errorf("%v and %d bytes", took, used)
+}
+
+// FuzzFramer feeds the messages of one direction or the other in any pieces, with gaps.
+func FuzzFramer(f *testing.F) {
+	f.Add(request(3, 1, 1, 20), uint16(5), uint16(0))
+	f.Add(append(request(0, 3, 1, 400), request(1, 4, 2, 20)...), uint16(100), uint16(3))
+	f.Add([]byte{0x7f, 0xff, 0xff, 0xff, 0, 1, 0, 12, 0, 0, 0, 1}, uint16(1), uint16(1))
+	f.Fuzz(func(t *testing.T, data []byte, piece, hole uint16) {
+		if len(data) > fuzzInput {
+			return
+		}
+		bounded(t, func() {
+			w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
+			c := &conn{w: w, reset: -1}
+			c.talk.init(piece%2 == 1)
+			at := capture.Position{Frame: 1}
+			for i := 0; len(data) > 0; i++ {
+				n := min(len(data), int(piece%2000)+1)
+				d := Direction(i % 3 / 2)
+				c.bytes(d, data[:n], at)
+				if hole > 0 && i%int(hole) == int(hole)-1 {
+					c.gap(d, int64(hole), at)
+				}
+				data = data[n:]
+				at.Frame++
+			}
+			c.finish(Cut, at)
+			if w.held != 0 {
+				t.Errorf("%d bytes of heads were not given back", w.held)
+			}
+		})
+	})
+}
+
+// FuzzSegments feeds TCP segments with any numbers and flags.
+func FuzzSegments(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 16, 20, 0})
+	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 255, 255, 255, 255, 2, 0, 0, 0, 1, 16, 200, 1})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > fuzzInput {
+			return
+		}
+		payload := append(request(3, 1, 1, 300), request(1, 12, 2, 900)...)
+		bounded(t, func() {
+			w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
+			c := newConn(w, &flow{})
+			// Each 11 bytes are a segment: sequence and acknowledgement number, flags, length, direction.
+			for i := 0; i+11 <= len(data); i += 11 {
+				b := data[i : i+11]
+				n := int(b[9]) * 4
+				it := item{
+					conn: c, at: capture.Position{Frame: uint64(i + 1)}, seq: binary.BigEndian.Uint32(b), ack: binary.BigEndian.Uint32(b[4:]),
+					flags: capture.TCPFlags(b[8]), dir: Direction(b[10] & 1), length: uint32(n), payload: payload[:n>>(b[10]>>1&1)],
+				}
+				if b[10]&4 != 0 {
+					it.kind = tickItem
+				}
+				w.work([]item{it})
+			}
+			w.work([]item{{conn: c, kind: endItem}})
+			if w.held != 0 || w.reorder.pages != 0 {
+				t.Errorf("%d bytes of heads and %d pages were not given back", w.held, w.reorder.pages)
+			}
+		})
+	})
+}
+
+// FuzzCapture feeds packets of real traffic with bytes changed, through everything.
+func FuzzCapture(f *testing.F) {
+	names, err := filepath.Glob("../testdata/captures/*.pcap")
+	if err != nil || len(names) == 0 {
+		f.Fatalf("no captures: %v", err)
+	}
+	for _, name := range names {
+		if data, err := os.ReadFile(name); err == nil && len(data) < fuzzInput {
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > fuzzInput {
+			return
+		}
+		packets, _ := capturetest.Read(data) // what can be read of it
+		p := NewPool(Options{Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike},
+			func() Shard[[]string] { return new(log) }, func([][]string) error { return nil })
+		if _, err := p.Run(context.Background(), &memory{packets: packets, batch: 100}); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,193 @@
+package reassembly
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+// memory is a capture.Source of packets in memory, some at a time.
+type memory struct {
+	packets []capturetest.Packet
+	at      int
+	batch   int
+}
+
+func (m *memory) Next(b *capture.Batch) error {
+	b.Packets = b.Packets[:0]
+	if m.at == len(m.packets) {
+		return io.EOF
+	}
+	for len(b.Packets) < m.batch && m.at < len(m.packets) {
+		p := &m.packets[m.at]
+		m.at++
+		b.Packets = append(b.Packets, capture.Packet{
+			Position: capture.Position{Frame: uint64(m.at), Time: p.Time},
+			Data:     p.Data, Length: uint32(p.Length()), Link: capture.LinkType(p.Link),
+		})
+	}
+	return nil
+}
+
+func (m *memory) Captures() []capture.Info { return nil }
+func (m *memory) Close() error             { return nil }
+
+// log gathers what a pool says, in words.
+type log struct {
+	lines []string
+	conns []Connection
+}
+
+func (l *log) Open(c *Connection) Handler { return &voice{log: l, c: c} }
+func (l *log) Closed(c *Connection)       { l.conns = append(l.conns, *c) }
+func (l *log) Take() []string {
+	lines := l.lines
+	l.lines = nil
+	return lines
+}
+
+// voice is a Handler that knows requests of one client id, as a plain broker would.
+type voice struct {
+	log     *log
+	c       *Connection
+	awaited [][]byte
+	last    int32
+	id      []byte
+}
+
+func (v *voice) Want(d Direction, size int64, head []byte) (int, bool) {
+	if d == ToBroker {
+		return 64, size >= 8 && binary.BigEndian.Uint16(head) <= 90
+	}
+	return 4, size < maxMessage
+}
+
+func (v *voice) Plausible(d Direction, size int64, head []byte) bool {
+	if d == ToBroker {
+		if looksLike(size, head) != Strong {
+			return false
+		}
+		id := int32(binary.BigEndian.Uint32(head[4:]))
+		return id > v.last && id-v.last < 1000
+	}
+	return slices.ContainsFunc(v.awaited, func(a []byte) bool { return bytes.Equal(a, head[:4]) })
+}
+
+func (v *voice) Anchor(d Direction) ([][]byte, int) {
+	if d == ToBroker {
+		return [][]byte{v.id}, 12
+	}
+	return v.awaited, 4
+}
+
+func (v *voice) Message(f *Frame) {
+	if f.Direction == ToClient {
+		if i := slices.IndexFunc(v.awaited, func(a []byte) bool { return len(f.Head) >= 4 && bytes.Equal(a, f.Head[:4]) }); i >= 0 {
+			v.awaited = slices.Delete(v.awaited, i, i+1)
+			v.say("response %d size %d", binary.BigEndian.Uint32(f.Head), f.Size)
+		}
+		return
+	}
+	v.last = int32(binary.BigEndian.Uint32(f.Head[4:]))
+	v.awaited = append(v.awaited, bytes.Clone(f.Head[4:8]))
+	if len(f.Head) >= 10 && v.id == nil {
+		n := int(binary.BigEndian.Uint16(f.Head[8:])) + 2
+		v.id = bytes.Clone(f.Head[8:min(len(f.Head), 8+n)])
+	}
+	v.say("request %d v%d id %d size %d frame %d", binary.BigEndian.Uint16(f.Head), binary.BigEndian.Uint16(f.Head[2:]), v.last, f.Size, f.Last.Frame)
+}
+
+func (v *voice) Lost(Direction) {}
+func (v *voice) End()           {}
+
+func (v *voice) say(format string, args ...any) {
+	v.log.lines = append(v.log.lines, fmt.Sprintf("%d: ", v.c.Stream)+fmt.Sprintf(format, args...))
+}
+
+// looksLike is a plain stand-in for the judgement of package decode.
+func looksLike(size int64, head []byte) Likelihood {
+	if size < 10 || len(head) < 10 {
+		return No
+	}
+	key, version, n := binary.BigEndian.Uint16(head), binary.BigEndian.Uint16(head[2:]), int64(int16(binary.BigEndian.Uint16(head[8:])))
+	if key > 90 || version > 20 || n > size-10 || n > 100 || n < -1 {
+		return No
+	}
+	if n <= 0 {
+		return Weak
+	}
+	if len(head) < int(10+n) {
+		return No
+	}
+	if key == 0 && !producing(version, head[10+n:]) {
+		return No
+	}
+	for _, b := range head[10 : 10+n] {
+		if b < 0x20 || b > 0x7e {
+			return No
+		}
+	}
+	return Strong
+}
+
+// producing tells a Produce request from a response whose correlation id is
+// below 65,536: its transactional id is null, as far as the captures here go.
+func producing(version uint16, body []byte) bool {
+	return version >= 3 && len(body) >= 2 && (body[0] == 0xff && body[1] == 0xff || body[0] == 0xa5)
+}
+
+// outcome is everything that came of a capture.
+type outcome struct {
+	lines []string // by stream, in order within each
+	conns []Connection
+	stats Stats
+}
+
+func (o *outcome) missing() (n uint64) {
+	for i := range o.conns {
+		n += o.conns[i].Missing
+	}
+	return n
+}
+
+// run takes packets through a pool, batch at a time.
+func run(t testing.TB, packets []capturetest.Packet, batch int) *outcome {
+	t.Helper()
+	o := new(outcome)
+	var logs []*log
+	p := NewPool(Options{Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike},
+		func() Shard[[]string] {
+			l := new(log)
+			logs = append(logs, l)
+			return l
+		},
+		func(parts [][]string) error {
+			for _, part := range parts {
+				o.lines = append(o.lines, part...)
+			}
+			return nil
+		})
+	var err error
+	o.stats, err = p.Run(context.Background(), &memory{packets: packets, batch: batch})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range logs {
+		o.conns = append(o.conns, l.conns...)
+	}
+	slices.SortFunc(o.conns, func(a, b Connection) int { return int(a.Stream) - int(b.Stream) })
+	slices.SortStableFunc(o.lines, func(a, b string) int { return streamOf(a) - streamOf(b) })
+	return o
+}
+
+func streamOf(line string) (n int) {
+	_, _ = fmt.Sscanf(line, "%d:", &n)
+	return n
+}

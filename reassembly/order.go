@@ -1,0 +1,181 @@
+package reassembly
+
+import (
+	"hash/crc32"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+const (
+	// maxSegment bounds the payload of a segment: segmentation offload makes them up
+	// to 512 KiB (Linux "BIG TCP"); a longer one is a lie of the capture.
+	maxSegment = 1 << 20
+	// maxHole is how many missing bytes are waited for: 4 MiB are 64 calls of the assembler
+	// to fill them. More are lost at once: packets do not overtake each other that far.
+	maxHole = 4 << 20
+	// holeTicks is how many ticks (seconds of packet time) a missing segment is waited for
+	// when nothing tells that the receiver got it: TCP repeats it within some 200 ms at first.
+	holeTicks = 5
+	// ackedPatience is how many further segments of the connection are waited for
+	// when the receiver has acknowledged what is missing: it was lost by the capture, or
+	// stands some packets further on, as captures from several queues have it.
+	ackedPatience = 48
+	// lingerTicks is how many ticks a reset connection is kept, and bytes before
+	// a FIN are waited for: segments that were under way, or out of order.
+	lingerTicks = 2
+	// recentSegments and recentBytes say of how many segments and of which length
+	// the checksum is kept, to tell a copy from a forgery.
+	recentSegments = 4
+	recentBytes    = 512
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// half puts one direction of a connection in order.
+type half struct {
+	next    uint32 // sequence number of the next byte to hand on
+	synced  bool   // next is known
+	ended   bool   // the FIN was reached
+	finDue  int64  // tick up to which bytes before the FIN are waited for; 0 for none
+	fin     bool   // a FIN was seen, at finSeq
+	finSeq  uint32
+	acked   uint32 // highest acknowledgement by the other side
+	ackSeen bool
+	hole    *disorder // what came too early; nil in the usual case
+	recent  [recentSegments]summary
+	turn    uint8
+}
+
+// summary is what is remembered of a segment that was handed on.
+type summary struct{ seq, length, sum uint32 }
+
+// segment takes a segment of direction d in whatever order it comes.
+func (c *conn) order(d Direction, it *item) {
+	h := &c.half[d]
+	seq := it.seq
+	if it.flags&capture.SYN != 0 {
+		seq++
+		if !h.synced {
+			h.next, h.synced = seq, true
+		}
+	}
+	if !h.synced {
+		h.next, h.synced = seq, true
+		if c.half[d.Reverse()].synced && h.ackSeen && int32(seq-h.acked) > 0 && int32(seq-h.acked) < maxHole {
+			h.next = h.acked // the other side has acknowledged up to here: the rest was lost
+		}
+	}
+	if it.flags&capture.ACK != 0 {
+		r := &c.half[d.Reverse()]
+		if !r.ackSeen || int32(it.ack-r.acked) > 0 {
+			r.acked, r.ackSeen = it.ack, true
+		}
+	}
+	if it.length > 0 && !h.ended {
+		c.payload(d, h, seq, it)
+	}
+	if it.flags&capture.FIN != 0 && !h.fin {
+		h.fin, h.finSeq = true, seq+it.length
+	}
+	for i := range c.half {
+		if c.half[i].hole != nil {
+			c.patience(Direction(i))
+		}
+	}
+	c.checkFIN(d)
+}
+
+func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
+	length, p := it.length, it.payload
+	if length > maxSegment {
+		c.w.limits.HugeSegments++
+		return
+	}
+	ahead := int32(seq - h.next)
+	if ahead < 0 { // at least partly seen before
+		old := uint32(-ahead)
+		c.overlap(h, seq, min(old, length), it)
+		if old >= length {
+			return
+		}
+		seq, length, ahead = h.next, length-old, 0
+		p = p[min(int(old), len(p)):]
+	}
+	if h.hole == nil {
+		switch {
+		case ahead == 0:
+			h.next += length
+			h.remember(seq, p)
+			c.deliver(d, p, length, it.at)
+			return
+		case ahead > maxHole:
+			h.next = seq + length
+			c.lost(d, int64(ahead), it.at)
+			c.deliver(d, p, length, it.at)
+			return
+		}
+		h.hole = &disorder{base: h.next, since: c.w.ticks}
+		c.wait()
+	}
+	c.w.reorder.add(c, d, seq, length, p, it.at)
+}
+
+// overlap counts bytes that came again, n of them from seq on.
+func (c *conn) overlap(h *half, seq, n uint32, it *item) {
+	c.info.Overlaps += uint64(n)
+	if len(it.payload) == 0 || len(it.payload) > recentBytes || len(it.payload) != int(it.length) {
+		return
+	}
+	for i := range h.recent {
+		if r := &h.recent[i]; r.seq == seq && r.length == it.length {
+			if r.sum != crc32.Checksum(it.payload, castagnoli) {
+				c.info.Conflicts += uint64(n)
+			}
+			return
+		}
+	}
+}
+
+func (h *half) remember(seq uint32, p []byte) {
+	if len(p) > recentBytes {
+		return
+	}
+	h.recent[h.turn%recentSegments] = summary{seq, uint32(len(p)), crc32.Checksum(p, castagnoli)}
+	h.turn++
+}
+
+// patience decides whether the bytes that direction d waits for still come.
+func (c *conn) patience(d Direction) {
+	h := &c.half[d]
+	for h.hole != nil {
+		first := h.hole.pieces[0].seq
+		if !h.ackSeen || int32(h.acked-first) < 0 {
+			h.hole.impatience = 0
+			return
+		}
+		if h.hole.impatience++; h.hole.impatience <= ackedPatience {
+			return
+		}
+		c.w.reorder.skip(c, d)
+	}
+}
+
+// checkFIN ends direction d when all before its FIN was handed on.
+func (c *conn) checkFIN(d Direction) {
+	h := &c.half[d]
+	if h.ended || !h.fin || h.hole != nil {
+		return
+	}
+	if n := int32(h.finSeq - h.next); n > 0 && n <= maxHole { // the last bytes are missing
+		if h.finDue == 0 {
+			h.finDue = c.w.ticks + lingerTicks
+			c.wait()
+		}
+		if h.finDue > c.w.ticks {
+			return
+		}
+		c.lost(d, int64(n), c.info.Now)
+	}
+	h.ended = true
+	c.ended(d)
+}

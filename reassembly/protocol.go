@@ -1,0 +1,161 @@
+package reassembly
+
+import (
+	"bytes"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+// httpBeginnings are how a client or a server of HTTP begins to speak: the methods of RFC 9110
+// and RFC 5789, the preface of HTTP/2 (RFC 9113 3.4), and a status line.
+var httpBeginnings = [][]byte{
+	[]byte("GET "), []byte("PUT "), []byte("HEAD "), []byte("POST "), []byte("PATCH "), []byte("DELETE "),
+	[]byte("OPTIONS "), []byte("CONNECT "), []byte("TRACE "), []byte("PRI * HTTP/2"), []byte("HTTP/1."),
+}
+
+// foreignProtocol tells from the first bytes of a conversation whether it is TLS or HTTP. sure is false
+// while there are too few bytes.
+func foreignProtocol(p []byte) (_ Protocol, sure bool) {
+	for _, b := range httpBeginnings {
+		n := min(len(p), len(b))
+		if bytes.Equal(p[:n], b[:n]) {
+			if n < len(b) {
+				return Undecided, false
+			}
+			return HTTP, true
+		}
+	}
+	if len(p) > 0 && p[0] == 0x16 { // a Kafka message would be over 352 MiB
+		if len(p) < 6 {
+			return Undecided, false
+		}
+		if tlsrecord.LooksLikeClientHello(p) {
+			return TLS, true
+		}
+	}
+	return Undecided, true
+}
+
+// give stops looking into the connection.
+func (c *conn) give(p Protocol) {
+	c.talk.decided = true
+	c.talk.pending = nil
+	if c.tls == nil {
+		c.info.Protocol = p
+	} else {
+		c.notKafka = true
+	}
+	c.mode = ignored
+}
+
+// foreign gives up a connection joined midstream whose next bytes are TLS or HTTP.
+func (c *conn) foreign(p []byte) bool {
+	if c.tls != nil {
+		return false
+	}
+	kind, sure := foreignProtocol(p)
+	switch {
+	case sure && kind == HTTP:
+		c.give(HTTP)
+	case sure && kind == TLS, len(p) >= 5 && tlsrecord.LooksLikeRecord(p):
+		c.give(TLS)
+		c.info.TLS = &tlsrecord.Info{Reason: "the handshake is not in the capture"}
+	default:
+		return false
+	}
+	return true
+}
+
+// confused tells whether the broker answers Kafka in the clear with TLS.
+func (c *conn) confused(p []byte) bool {
+	if c.tls != nil || len(p) < 7 || !tlsrecord.LooksLikeAlert(p) {
+		return false
+	}
+	c.info.Confusion = ClearToTLS
+	c.framer(ToClient).state = stopped
+	return true
+}
+
+func (c *conn) framer(d Direction) *framer { return &c.talk.fr[d^c.flip] }
+
+// liveWait is how long records wait for their secrets in a live capture, in
+// nanoseconds: what reads the key log may be some seconds behind.
+const liveWait = 10e9
+
+// startTLS has the connection decrypted from its first byte on.
+func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
+	o := tlsrecord.Options{Scratch: c.w.tls}
+	if c.w.opt.Live {
+		o.Wait = liveWait
+	}
+	c.info.Protocol = TLS
+	c.mode = crypted
+	c.tls = tlsrecord.NewSession(c.w.opt.Secrets, c, &o)
+	c.talk = dialogue{}
+	c.talk.init(false)
+	if held == nil {
+		c.records(ToBroker, p, at)
+		return
+	}
+	for _, k := range held.chunks {
+		if k.gap > 0 {
+			c.tls.Gap(k.dir == ToBroker, k.gap, k.at)
+		} else {
+			c.records(k.dir, k.p, k.at)
+		}
+	}
+}
+
+// records hands bytes to the TLS session.
+func (c *conn) records(d Direction, p []byte, at capture.Position) {
+	if d == ToClient && !c.serverSpoke {
+		c.serverSpoke = true
+		if len(p) >= 5 && !tlsrecord.LooksLikeRecord(p) {
+			c.info.Confusion = TLSToClear
+			c.mode = ignored
+			return
+		}
+	}
+	c.tls.Data(d == ToBroker, p, at)
+	if c.tls.Waiting() {
+		c.wait()
+	}
+	if c.tls.Done() {
+		c.mode = ignored
+	}
+}
+
+// Plaintext implements tlsrecord.Receiver.
+func (c *conn) Plaintext(toServer bool, p []byte, at capture.Position) {
+	if c.mode == crypted && len(p) > 0 {
+		c.talk.data(c, towards(toServer), p, at)
+	}
+}
+
+// PlaintextGap implements tlsrecord.Receiver.
+func (c *conn) PlaintextGap(toServer bool, n int64, exact bool, at capture.Position) {
+	if c.mode == crypted {
+		c.talk.gap(c, towards(toServer), n, exact, at)
+	}
+}
+
+func towards(server bool) Direction {
+	if server {
+		return ToBroker
+	}
+	return ToClient
+}
+
+// endTLS describes the TLS session when the connection is over.
+func (c *conn) endTLS() {
+	c.tls.End(c.info.Now)
+	info := c.tls.Info()
+	if c.notKafka && info.Reason == "" {
+		info.Reason = "what is inside is not Kafka"
+	}
+	c.info.TLS = &info
+	if !c.serverSpoke && c.info.Seen[ToClient] && c.info.End.By == ToClient && (c.info.End.Kind == Closed || c.info.End.Kind == Reset) {
+		c.info.Confusion = TLSToClear
+	}
+}

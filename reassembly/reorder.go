@@ -1,0 +1,239 @@
+package reassembly
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"slices"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/reassembly"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+const (
+	// pageBytes is how much payload gopacket's assembler keeps in one page.
+	pageBytes = 1900
+	// maxPages bounds what one direction holds while a segment is missing: 512 pages
+	// of 2 KiB are 1 MiB.
+	maxPages = 512
+	// maxShardPages bounds what all connections of a shard hold: 2,048 pages
+	// of 2 KiB are 4 MiB, 16 MiB for the 4 shards.
+	maxShardPages = 2048
+	// maxOffset is how far one disorder may go on before it is ended by force: the
+	// assembler's arithmetic is off by one where sequence numbers wrap.
+	maxOffset = 1 << 30
+)
+
+// zeros stands for bytes that were not captured.
+var zeros [64 << 10]byte
+
+// disorder is the state of a direction from the first segment that came too early
+// until all have found their place. In between its segments go through gopacket's assembler,
+// as a connection of their own whose sequence numbers begin at 1.
+type disorder struct {
+	id     uint64
+	base   uint32 // the sequence number that is 1 to the assembler
+	begun  bool
+	since  int64 // tick at which the first missing segment began to be waited for
+	pages  int
+	pieces []piece // queued, in order and disjoint
+	// impatience counts segments since the receiver acknowledged what is missing.
+	impatience int
+}
+
+// piece is a part of a segment that waits in the assembler.
+type piece struct {
+	seq, length uint32
+	captured    uint32 // how many of its bytes are real; the rest was cut by the snapshot length
+	sum         uint32 // checksum of those
+	at          capture.Position
+}
+
+func (p *piece) end() uint32 { return p.seq + p.length }
+func (p *piece) pages() int  { return int((p.length + pageBytes - 1) / pageBytes) }
+
+// reorderer puts segments that came too early in order, by gopacket's
+// reassembly. Segments in order, nearly all, never come here: the assembler
+// would only look them up and hand them on, at ten times the cost.
+type reorderer struct {
+	w     *worker
+	asm   *reassembly.Assembler // made when first needed: its page cache is 2 MiB
+	pages int
+	ids   uint64
+	tcp   layers.TCP
+	pad   []byte
+
+	// What the assembler calls back for.
+	conn *conn
+	dir  Direction
+	fill uint32 // so many bytes handed back are filling, already reported as lost
+}
+
+func newReorderer(w *worker) *reorderer { return &reorderer{w: w} }
+
+// add takes a segment of a direction in disorder.
+func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at capture.Position) {
+	h := &c.half[d]
+	for length > 0 {
+		if h.hole == nil { // the part before filled the last gap
+			h.next += length
+			c.deliver(d, p, length, at)
+			return
+		}
+		q := h.hole
+		i, _ := slices.BinarySearchFunc(q.pieces, seq, func(e piece, seq uint32) int {
+			if int32(e.end()-seq) > 0 {
+				return 1
+			}
+			return -1
+		})
+		n := length
+		if i < len(q.pieces) {
+			if e := &q.pieces[i]; int32(e.seq-seq) <= 0 { // here already: the first copy wins
+				n = min(n, e.end()-seq)
+				c.info.Overlaps += uint64(n)
+				if e.seq == seq && e.length == length && int(e.captured) == len(p) && e.sum != crc32.Checksum(p, castagnoli) {
+					c.info.Conflicts += uint64(n)
+				}
+				seq, length, p = seq+n, length-n, p[min(int(n), len(p)):]
+				continue
+			}
+			n = min(n, q.pieces[i].seq-seq)
+		}
+		part := p[:min(int(n), len(p))]
+		e := piece{seq: seq, length: n, captured: uint32(len(part)), sum: crc32.Checksum(part, castagnoli), at: at}
+		q.pieces = slices.Insert(q.pieces, i, e)
+		q.pages += e.pages()
+		r.pages += e.pages()
+		r.feed(c, d, seq, r.padded(part, n))
+		r.settle(c, d)
+		seq, length, p = seq+n, length-n, p[len(part):]
+	}
+	for h.hole != nil && (h.hole.pages > maxPages || r.pages > maxShardPages || h.hole.offset(h.next) > maxOffset) {
+		r.w.limits.QueuedSegments++
+		r.skip(c, d)
+	}
+}
+
+// padded returns p with as many zeros behind it as make n bytes.
+func (r *reorderer) padded(p []byte, n uint32) []byte {
+	if len(p) == int(n) {
+		return p
+	}
+	r.pad = append(r.pad[:0], p...)
+	for len(r.pad) < int(n) {
+		r.pad = append(r.pad, zeros[:min(int(n)-len(r.pad), len(zeros))]...)
+	}
+	return r.pad
+}
+
+// skip gives up the bytes that direction d waits for.
+func (r *reorderer) skip(c *conn, d Direction) {
+	h := &c.half[d]
+	first := h.hole.pieces[0]
+	n := first.seq - h.next
+	c.lost(d, int64(n), first.at)
+	seq := h.next
+	h.next += n
+	for r.fill = n; n > 0; {
+		k := min(n, uint32(len(zeros)))
+		r.feed(c, d, seq, zeros[:k])
+		seq, n = seq+k, n-k
+	}
+	r.settle(c, d)
+}
+
+// drain gives up everything that direction d waits for.
+func (r *reorderer) drain(c *conn, d Direction) {
+	for c.half[d].hole != nil {
+		r.skip(c, d)
+	}
+}
+
+// settle ends the disorder when nothing is left of it.
+func (r *reorderer) settle(c *conn, d Direction) {
+	h := &c.half[d]
+	q := h.hole
+	q.since, q.impatience = r.w.ticks, 0
+	if len(q.pieces) > 0 {
+		return
+	}
+	// A RST in order closes this half of the assembler's connection, a SYN with RST
+	// the other, which never had a byte; then it is forgotten.
+	r.assemble(c, d, q, layers.TCP{RST: true, Seq: q.offset(h.next)}, false)
+	r.assemble(c, d, q, layers.TCP{SYN: true, RST: true}, true)
+	h.hole = nil
+}
+
+// offset is the assembler's sequence number for seq.
+func (q *disorder) offset(seq uint32) uint32 { return seq - q.base + 1 }
+
+// feed gives the assembler the bytes that begin at seq.
+func (r *reorderer) feed(c *conn, d Direction, seq uint32, p []byte) {
+	q := c.half[d].hole
+	if !q.begun {
+		q.begun = true
+		r.ids++
+		q.id = r.ids
+		r.assemble(c, d, q, layers.TCP{SYN: true}, false)
+	}
+	r.assemble(c, d, q, layers.TCP{Seq: q.offset(seq), BaseLayer: layers.BaseLayer{Payload: p}}, false)
+}
+
+func (r *reorderer) assemble(c *conn, d Direction, q *disorder, tcp layers.TCP, reverse bool) {
+	if r.asm == nil {
+		r.asm = reassembly.NewAssembler(reassembly.NewStreamPool(r))
+	}
+	var id [8]byte
+	binary.BigEndian.PutUint64(id[:], q.id)
+	flow := gopacket.NewFlow(gopacket.EndpointInvalid, id[:], nil)
+	if reverse {
+		flow = flow.Reverse()
+	}
+	r.conn, r.dir = c, d
+	r.tcp = tcp
+	r.asm.AssembleWithContext(flow, &r.tcp, noContext{})
+	r.tcp.Payload = nil
+}
+
+// noContext is what the assembler wants to know of a packet; positions are
+// kept by piece, since its own account of them cannot be relied on.
+type noContext struct{}
+
+// GetCaptureInfo implements reassembly.AssemblerContext.
+func (noContext) GetCaptureInfo() gopacket.CaptureInfo { return gopacket.CaptureInfo{} }
+
+// New implements reassembly.StreamFactory. The reorderer is the stream of every
+// connection: it knows for which one it has called the assembler.
+func (r *reorderer) New(_, _ gopacket.Flow, _ *layers.TCP, _ reassembly.AssemblerContext) reassembly.Stream {
+	return r
+}
+
+// Accept implements reassembly.Stream.
+func (r *reorderer) Accept(*layers.TCP, gopacket.CaptureInfo, reassembly.TCPFlowDirection, reassembly.Sequence, *bool, reassembly.AssemblerContext) bool {
+	return true
+}
+
+// ReassembledSG implements reassembly.Stream: bytes have found their place. What was fed is
+// without gaps and overlaps, so they are those of the first pieces.
+func (r *reorderer) ReassembledSG(sg reassembly.ScatterGather, _ reassembly.AssemblerContext) {
+	n, _ := sg.Lengths()
+	data := sg.Fetch(n)
+	k := min(int(r.fill), len(data))
+	data, r.fill = data[k:], r.fill-uint32(k)
+	h := &r.conn.half[r.dir]
+	for len(data) > 0 {
+		e := h.hole.pieces[0]
+		h.hole.pieces = h.hole.pieces[1:]
+		h.hole.pages -= e.pages()
+		r.pages -= e.pages()
+		h.next += e.length
+		r.conn.deliver(r.dir, data[:e.captured], e.length, e.at)
+		data = data[e.length:]
+	}
+}
+
+// ReassemblyComplete implements reassembly.Stream.
+func (r *reorderer) ReassemblyComplete(reassembly.AssemblerContext) bool { return true }

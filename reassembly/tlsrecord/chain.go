@@ -1,0 +1,60 @@
+package tlsrecord
+
+import "crypto/aes"
+
+// chain holds what the IV of the next record of a CBC suite of TLS 1.0 is
+// taken from: the last block of the ciphertext before it. Its methods do
+// nothing on nil, which stands for the other suites.
+type chain struct {
+	first bool // no record has come: the IV is that of the key block
+	// tail holds the last n bytes of the stream that are known without a gap:
+	// a block and the largest MAC, behind it with encrypt-then-MAC.
+	tail [aes.BlockSize + maxSecretSize]byte
+	n    int
+}
+
+// cut tells that bytes are missing.
+func (c *chain) cut() {
+	if c != nil {
+		c.first, c.n = false, 0
+	}
+}
+
+// note takes bytes of the stream.
+func (c *chain) note(p []byte) {
+	if c == nil || len(p) == 0 {
+		return
+	}
+	c.first = false
+	if len(p) > len(c.tail) {
+		p = p[len(p)-len(c.tail):]
+	}
+	keep := min(c.n, len(c.tail)-len(p))
+	copy(c.tail[:], c.tail[c.n-keep:c.n])
+	copy(c.tail[keep:], p)
+	c.n = keep + len(p)
+}
+
+// set takes a whole record.
+func (c *chain) set(rec []byte) {
+	c.cut()
+	c.note(rec)
+}
+
+// iv is the IV of the next record, nil where it is not known, or not needed.
+func (c *chain) iv(o *opener) []byte {
+	if c == nil {
+		return nil
+	}
+	if c.first {
+		return o.iv[:]
+	}
+	end := c.n
+	if o.etm {
+		end -= o.macSize
+	}
+	if end < aes.BlockSize {
+		return nil
+	}
+	return c.tail[end-aes.BlockSize : end]
+}

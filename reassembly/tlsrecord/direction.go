@@ -1,0 +1,402 @@
+package tlsrecord
+
+import (
+	"fmt"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+// mode is what a direction's bytes are used for.
+type mode uint8
+
+const (
+	reading  mode = iota // records are read and opened
+	watching             // nothing can be opened; headers are read to see how the handshake ends
+	counting             // bytes are counted
+)
+
+// maxWatched bounds the records whose headers are read only to see whether the
+// handshake came to its end. A handshake takes less than ten in each direction.
+const maxWatched = 256
+
+// phase is which keys protect the records of a direction.
+type phase uint8
+
+const (
+	phasePlain     phase = iota
+	phaseEarly           // TLS 1.3: early data
+	phaseHandshake       // TLS 1.3: from after the hellos to Finished
+	phaseTraffic         // TLS 1.3: application data
+	phaseSealed          // TLS 1.2 and older: after ChangeCipherSpec
+)
+
+func (p phase) String() string {
+	return [...]string{"plain", "early", "handshake", "traffic", "sealed"}[p]
+}
+
+// direction is one direction of a session.
+type direction struct {
+	index     uint8
+	mode      mode
+	phase     phase
+	keyed     bool // keys are those of phase
+	searching bool // where the next record begins is not known
+	gapped    bool // how many records were lost is not known
+	blocked   bool // wait is not to be read yet
+	closed    bool
+	helloLost bool // the hello of this side will not come
+	finished  bool // a Finished was seen, or is concluded
+	padded    bool // records of TLS 1.3 were padded
+	depth     uint8
+	buf       []byte   // an incomplete record; while searching, what is searched
+	wait      *waiting // what came while the direction was blocked, nil for nothing
+	hs        assembler
+	skip      int    // bytes to come that belong to a record that is not wanted
+	records   uint64 // headers read
+
+	keys   keys
+	opener *opener // expanded keys, nil when they are to be made
+	slot   int     // where the scratch keeps the direction in mind, plus one
+	chain  *chain  // for the suites that need it
+	seq    uint64  // sequence number of the next record, but for those lost
+
+	opened    uint64 // records opened under these keys
+	delivered uint64 // records of application data handed on, under any keys
+	bytes     uint64 // bytes of records opened under these keys
+	total     int64  // bytes of records opened under any keys
+	counter   uint64 // explicit nonce of the record opened last
+	foreign   int    // records that may yet fail because they belong to keys not at hand
+	fails     int    // records that failed since one was opened last
+
+	missing int64  // bytes of the stream since the record opened last that were lost or not opened
+	known   uint64 // records among them whose headers were seen
+	spent   int64  // bytes spent on trials
+	seen    int64  // bytes searched since the last record
+}
+
+// feed takes bytes of a direction.
+func (s *Session) feed(d *direction, p []byte, at capture.Position) {
+	for len(p) > 0 {
+		switch {
+		case d.blocked:
+			s.enqueue(d, p, at)
+			return
+		case d.mode == counting:
+			s.info.Undecrypted += uint64(len(p))
+			return
+		case d.skip > 0:
+			n := min(d.skip, len(p))
+			d.chain.note(p[:n])
+			d.skip -= n
+			p = p[n:]
+		case d.searching:
+			p = s.search(d, p, at)
+		case len(d.buf) > 0:
+			p = s.continued(d, p, at)
+		default:
+			p = s.fresh(d, p, at)
+		}
+	}
+}
+
+// fresh takes bytes at the beginning of a record and returns what is left of them.
+func (s *Session) fresh(d *direction, p []byte, at capture.Position) []byte {
+	if len(p) < headerSize {
+		if !beginsLikeHeader(p) {
+			return s.misplaced(d, p, at)
+		}
+		d.buf = s.scratch.grow(d.buf, p)
+		return nil
+	}
+	h, ok := parseHeader(p)
+	if !ok {
+		return s.misplaced(d, p, at)
+	}
+	if !s.wants(d, h) {
+		d.skip = headerSize + h.size
+		return p
+	}
+	total := headerSize + h.size
+	if len(p) < total {
+		d.buf = s.scratch.grow(d.buf, p)
+		return nil
+	}
+	if !s.record(d, p[:total], at) {
+		s.block(d, at, nil, p)
+		return nil
+	}
+	return p[total:]
+}
+
+// continued adds bytes to an incomplete record and returns what is left of them.
+func (s *Session) continued(d *direction, p []byte, at capture.Position) []byte {
+	if n := headerSize - len(d.buf); n > 0 {
+		n = min(n, len(p))
+		d.buf = s.scratch.grow(d.buf, p[:n])
+		if p = p[n:]; len(d.buf) < headerSize {
+			return p
+		}
+		h, ok := parseHeader(d.buf)
+		if !ok {
+			// The five bytes are given back to be searched with what follows.
+			var head [headerSize]byte
+			copy(head[:], d.buf)
+			s.dropBuffer(d)
+			if rest := s.misplaced(d, head[:], at); len(rest) > 0 {
+				s.feed(d, rest, at)
+			}
+			return p
+		}
+		if !s.wants(d, h) {
+			s.dropBuffer(d)
+			d.skip = h.size
+			return p
+		}
+	}
+	h, _ := parseHeader(d.buf)
+	total := headerSize + h.size
+	n := min(total-len(d.buf), len(p))
+	d.buf = s.scratch.grow(d.buf, p[:n])
+	if p = p[n:]; len(d.buf) < total {
+		return p
+	}
+	rec := d.buf
+	d.buf = nil
+	if !s.record(d, rec, at) {
+		s.block(d, at, rec, p)
+		p = nil
+	}
+	s.scratch.release(rec)
+	return p
+}
+
+// wants tells whether the body of a record is needed. Of one that is not, it
+// takes what the header tells.
+func (s *Session) wants(d *direction, h header) bool {
+	if d.mode == reading || h.kind == typeAlert && h.size == 2 {
+		return true
+	}
+	s.watch(d, h)
+	return false
+}
+
+// misplaced deals with bytes that begin no record where one should, and
+// returns those that are still to be read.
+func (s *Session) misplaced(d *direction, p []byte, at capture.Position) []byte {
+	switch {
+	case d.mode == watching:
+		d.mode = counting
+	case d.records == 0:
+		s.giveUp(d, "what came is no TLS", at)
+		s.loseHello(d)
+		d.mode = counting
+	default:
+		s.loseTrack(d)
+	}
+	return p
+}
+
+// dropBuffer gives the buffer of an incomplete record back.
+func (s *Session) dropBuffer(d *direction) {
+	s.scratch.release(d.buf)
+	d.buf = nil
+}
+
+// record takes a whole record, header included. false means that it cannot be
+// read yet; nothing was changed then.
+func (s *Session) record(d *direction, rec []byte, at capture.Position) bool {
+	h, _ := parseHeader(rec)
+	if d.mode != reading {
+		s.watch(d, h)
+		if h.kind == typeAlert {
+			s.alert(d, rec[headerSize:])
+		}
+		return true
+	}
+	if d.records == 0 && h.kind == typeData {
+		s.loseHello(d)
+	}
+	if d.phase == phasePlain && !s.enterProtected(d, h) {
+		if h.kind == typeChangeCipher {
+			return s.changeCipher(d, h, at)
+		}
+		d.records++
+		s.plainRecord(d, h, rec[headerSize:])
+		return true
+	}
+	if s.version == versionTLS13 && h.kind != typeData {
+		d.records++
+		if h.kind == typeAlert && h.size == 2 {
+			s.alert(d, rec[headerSize:])
+		}
+		// What else is not protected is a ChangeCipherSpec for the sake of
+		// middleboxes, or the ClientHello repeated after early data.
+		return true
+	}
+	return s.protected(d, h, rec, at)
+}
+
+// enterProtected moves on from the plain phase where a record can only be a protected one.
+func (s *Session) enterProtected(d *direction, h header) bool {
+	if h.kind != typeData {
+		return false
+	}
+	switch {
+	case s.serverRound > 0 && s.version != versionTLS13:
+		s.enter(d, phaseSealed) // its ChangeCipherSpec was lost
+	case d == s.client() && s.early != earlyNone:
+		s.enter(d, phaseEarly)
+	default:
+		s.enter(d, phaseHandshake)
+	}
+	return true
+}
+
+// plainRecord takes the content of a record that is not protected.
+func (s *Session) plainRecord(d *direction, h header, content []byte) {
+	switch h.kind {
+	case typeHandshake:
+		if d.gapped {
+			d.missing += int64(headerSize + len(content)) // it may be an encrypted Finished
+		}
+		s.handshake(d, content)
+	case typeAlert:
+		s.alert(d, content)
+	}
+}
+
+// changeCipher takes a ChangeCipherSpec, which means something before TLS 1.3
+// only. false: the ServerHello has to come first.
+func (s *Session) changeCipher(d *direction, h header, at capture.Position) bool {
+	switch {
+	case s.retried || s.serverRound > 0 && s.version == versionTLS13:
+	case s.serverRound > 0 && s.serverRound == s.clientRound:
+		s.enterSealed(d)
+	default:
+		switch v := s.hellos(d); v.step {
+		case stepWait:
+			return false
+		case stepNever:
+			s.giveUp(d, v.reason, at)
+			s.watch(d, h)
+			return true
+		}
+		if s.version != versionTLS13 {
+			s.enterSealed(d)
+		}
+	}
+	d.records++
+	return true
+}
+
+// enterSealed begins the protected phase where its beginning was seen: what
+// was lost before does not matter.
+func (s *Session) enterSealed(d *direction) {
+	s.enter(d, phaseSealed)
+	d.missing, d.gapped = 0, false
+}
+
+// protected takes a record that is to be opened. false: its keys have to come first.
+func (s *Session) protected(d *direction, h header, rec []byte, at capture.Position) bool {
+	if !d.keyed {
+		switch v := s.ready(d, rec); v.step {
+		case stepWait:
+			return false
+		case stepNever:
+			s.giveUp(d, v.reason, at)
+			s.watch(d, h)
+			return true
+		}
+	}
+	d.records++
+	o := s.scratch.opener(d)
+	if o == nil {
+		s.giveUp(d, fmt.Sprintf("cipher suite %s: the cryptography library refuses the keys", s.info.Suite), at)
+		s.watch(d, h)
+		return true
+	}
+	if d.missing == 0 {
+		if content, kind, ok := o.open(s.scratch, rec, d.seq, d.chain.iv(o)); ok {
+			s.opened(d, o, rec, kind, content, at)
+			return true
+		}
+	}
+	s.rescue(d, rec, at)
+	return true
+}
+
+// opened takes the content of a record.
+func (s *Session) opened(d *direction, o *opener, rec []byte, kind byte, content []byte, at capture.Position) {
+	d.seq++
+	d.opened++
+	d.bytes += uint64(len(rec))
+	d.total += int64(len(rec))
+	d.fails, d.foreign, d.seen = 0, 0, 0
+	d.missing, d.known, d.gapped = 0, 0, false
+	d.chain.set(rec)
+	d.counter, _ = o.counter(rec)
+	if s.guessed {
+		s.info.Suite = o.suite.name
+	}
+	if n, exact := o.overhead(); exact && len(rec)-headerSize-n != len(content) {
+		d.padded = true
+	}
+	switch kind {
+	case typeData:
+		s.deliver(d, content, at)
+	case typeHandshake:
+		s.handshake(d, content)
+	case typeAlert:
+		s.alert(d, content)
+	case typeChangeCipher:
+		if d.phase == phaseSealed && s.clientRound > 1 {
+			s.enterSealed(d) // the renegotiated keys
+		}
+	}
+}
+
+// deliver hands application data on.
+func (s *Session) deliver(d *direction, content []byte, at capture.Position) {
+	if d.phase == phaseHandshake {
+		return
+	}
+	if d.phase == phaseSealed || d.phase == phaseTraffic && d == s.client() {
+		s.info.Established = true
+	}
+	d.delivered++
+	if len(content) > 0 {
+		s.info.Decrypted += uint64(len(content))
+		s.receiver.Plaintext(d.index == 0, content, at)
+	}
+}
+
+// watch takes what the header of a record tells where nothing can be opened:
+// whether the handshake came to its end.
+func (s *Session) watch(d *direction, h header) {
+	d.records++
+	if d.records > maxWatched {
+		d.mode = counting
+	}
+	if h.kind == typeData {
+		s.info.Undecrypted += uint64(h.size)
+	}
+	switch {
+	case s.clientRound == 0 || s.serverRound == 0:
+		s.info.Established = s.info.Established || h.kind == typeData
+	case s.version != versionTLS13:
+		d.finished = d.finished || h.kind == typeHandshake && d.phase == phaseSealed
+		s.info.Established = s.info.Established || h.kind == typeData || s.dirs[0].finished && s.dirs[1].finished
+	case h.kind == typeData && h.size > alertSize13:
+		// The client sends nothing longer than an alert before its Finished but
+		// certificates, and the server nothing after its own but tickets and data.
+		if d == s.client() {
+			d.finished = true
+		} else if s.client().finished {
+			s.info.Established = true
+		}
+	}
+}
+
+// alertSize13 is the size in bytes of an encrypted alert of TLS 1.3: the
+// alert, its type and a tag of 16 bytes.
+const alertSize13 = 2 + 1 + 16

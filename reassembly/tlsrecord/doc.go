@@ -1,0 +1,66 @@
+// Package tlsrecord turns the bytes of a TLS connection into plaintext with the
+// secrets of a key log.
+//
+// Secrets go in from key logs (the NSS key log format) and the ordered bytes of
+// both directions of a TCP connection, with its gaps, through a Session. Out
+// comes the application data, with its gaps, through a Receiver, and an Info
+// that says what is known and what could not be decrypted, and why. Nothing is
+// checked but the authenticity of records: no certificate, no signature, no
+// transcript. The library's crypto packages do the cryptography; the record
+// layer is here.
+//
+// TLS 1.0 to 1.3 are understood, with the suites of suites.go. The files are
+// one subject each: secrets.go and keylog.go the key log, derive.go and
+// opener.go keys and ciphers, record.go, hello.go and handshake.go what is on
+// the wire, direction.go the way of the bytes of one direction, keys.go which
+// keys are in force when, recover.go what happens after loss, session.go the whole.
+//
+// Memory: an idle Session holds under 1 KiB. An incomplete record is held until it
+// is complete (at most 16,384 + 2,048 + 5 bytes, RFC 5246 6.2.3), bytes that
+// wait for their secrets up to maxWaiting for a direction and maxWaitingTotal
+// for all sessions of one Secrets. Expanded cipher keys are kept for the
+// liveCiphers directions of a Scratch that were used last, and made again for
+// the others when needed.
+//
+// Secrets may be used by any number of goroutines, a Session by one at a time,
+// a Scratch by the sessions of one goroutine. No error, warning, reason or
+// formatted value holds key material or plaintext.
+package tlsrecord
+
+// Info describes a TLS session for the report. It holds no secret. ServerName
+// came from the wire and is to be escaped before it is shown.
+type Info struct {
+	// Version is the negotiated version ("TLS 1.3"), empty while unknown.
+	Version string
+	// Suite is the cipher suite's IANA name, empty while unknown.
+	Suite string
+	// ServerName is the SNI of the ClientHello, empty without one.
+	ServerName string
+	// ClientRandom is the random of the ClientHello, by which a key log names the session.
+	ClientRandom [32]byte
+	// HasClientRandom tells whether a ClientHello was seen.
+	HasClientRandom bool
+	// Decrypted counts plaintext bytes, Undecrypted the bytes of application records that stayed closed.
+	Decrypted, Undecrypted uint64
+	// LostRecords counts the records that were stepped over: incomplete in the
+	// capture, or not authentic.
+	LostRecords uint64
+	// WaitDropped counts bytes that came while secrets were waited for and
+	// that were dropped because the bound on such bytes was reached.
+	WaitDropped uint64
+	// SearchesFailed counts the directions that were given up because their
+	// place in the stream was not found again after loss.
+	SearchesFailed uint64
+	// Reason says why application data was not decrypted, empty when all was.
+	Reason string
+	// Alert names the fatal alert that ended the session ("handshake_failure"), empty without one.
+	// It ended the handshake when Established is false.
+	Alert string
+	// AlertFromServer tells who sent Alert.
+	AlertFromServer bool
+	// Established tells whether the handshake came to its end. Where nothing
+	// can be decrypted it is concluded from the records that followed.
+	Established bool
+	// Renegotiated tells that a second handshake took place inside the first (TLS 1.2 and older).
+	Renegotiated bool
+}

@@ -1,0 +1,214 @@
+package tlsrecord
+
+import "encoding/binary"
+
+// maxMessage bounds the handshake messages that are put together from several
+// records, in bytes. A ClientHello with post-quantum key shares and tickets
+// takes about 3 KiB; the rest is room. Longer ones are used as far as this.
+const maxMessage = 16 << 10
+
+// assembler puts the handshake messages of one direction together from the contents of records.
+// Messages that no one needs (certificates) are passed over without being held.
+type assembler struct {
+	held []byte // header and body of a message that is needed and incomplete
+	head [4]byte
+	have uint8 // bytes of head that are there
+	kind byte
+	need int  // bytes of the message that have not come
+	lost bool // where messages begin is not known
+}
+
+// needed tells whether the body of a message is looked at.
+func needed(kind byte) bool {
+	switch kind {
+	case helloClient, helloServer, encryptedExtensions:
+		return true
+	}
+	return false
+}
+
+// reset expects a new message next.
+func (a *assembler) reset() { *a = assembler{} }
+
+// loseTrack tells that handshake bytes of unknown number are missing.
+func (a *assembler) loseTrack() { *a = assembler{lost: true} }
+
+// next takes handshake bytes from the front of p. done tells that a message ended: its type
+// and its body (nil if it was not needed). The body is valid until the next call.
+func (a *assembler) next(p []byte) (rest []byte, kind byte, body []byte, done bool) {
+	if a.lost {
+		return nil, 0, nil, false
+	}
+	if a.have < uint8(len(a.head)) {
+		n := copy(a.head[a.have:], p)
+		a.have += uint8(n)
+		p = p[n:]
+		if a.have < uint8(len(a.head)) {
+			return p, 0, nil, false
+		}
+		size := binary.BigEndian.Uint32(a.head[:])
+		a.kind, a.need = byte(size>>24), int(size&0xffffff)
+		a.held = nil
+	}
+	n := min(a.need, len(p))
+	piece := p[:n]
+	p = p[n:]
+	a.need -= n
+	if needed(a.kind) && (a.need > 0 || a.held != nil) {
+		a.held = append(a.held, piece[:min(n, maxMessage-len(a.held))]...)
+		piece = a.held
+	}
+	if a.need > 0 {
+		return p, 0, nil, false
+	}
+	a.have, a.held = 0, nil
+	if !needed(a.kind) {
+		piece = nil
+	}
+	return p, a.kind, piece, true
+}
+
+// partial is the message that is incomplete, as far as it has come; kind 0 for none.
+func (a *assembler) partial() (kind byte, body []byte) {
+	if a.lost || a.have < uint8(len(a.head)) {
+		return 0, nil
+	}
+	return a.kind, a.held
+}
+
+// handshake takes the content of a handshake record.
+func (s *Session) handshake(d *direction, p []byte) {
+	for len(p) > 0 {
+		rest, kind, body, done := d.hs.next(p)
+		p = rest
+		if done {
+			s.message(d, kind, body)
+		}
+	}
+}
+
+// message takes a handshake message; the body only of those that are needed.
+func (s *Session) message(d *direction, kind byte, body []byte) {
+	switch kind {
+	case helloClient:
+		s.takeClientHello(d, body)
+	case helloServer:
+		s.takeServerHello(d, body)
+	case encryptedExtensions:
+		if d.phase == phaseHandshake {
+			s.judgeEarlyData(acceptsEarlyData(body))
+		}
+	case endOfEarlyData:
+		if d.phase == phaseEarly {
+			s.enter(d, phaseHandshake)
+		}
+	case helloDone:
+		s.fullHandshake = true
+	case finished:
+		s.takeFinished(d)
+	case keyUpdate:
+		if d.phase == phaseTraffic {
+			if k, ok := d.keys.updated(); ok {
+				s.install(d, k)
+			}
+		}
+	}
+}
+
+// takeClientHello learns the client random. The second ClientHello after a
+// HelloRetryRequest repeats it; one inside the protected part begins a renegotiation.
+func (s *Session) takeClientHello(d *direction, body []byte) {
+	h, ok := parseClientHello(body)
+	if !ok || d.phase != phasePlain && d.phase != phaseSealed {
+		return
+	}
+	if s.clientRound > 0 && (d.phase == phasePlain || d != s.client()) {
+		return
+	}
+	if d.phase == phaseSealed {
+		s.info.Renegotiated = true
+		s.master = nil
+	} else {
+		s.clientIndex = d.index
+		s.early = earlyNone
+		if h.earlyData {
+			s.early = earlyOffered
+		}
+		if h.serverName != nil {
+			s.info.ServerName = string(h.serverName)
+		}
+	}
+	s.info.ClientRandom, s.info.HasClientRandom = h.random, true
+	s.clientRound++
+	s.progress++
+}
+
+// takeServerHello learns version and suite.
+func (s *Session) takeServerHello(d *direction, body []byte) {
+	h, ok := parseServerHello(body)
+	if !ok || d.phase != phasePlain && d.phase != phaseSealed {
+		return
+	}
+	if s.clientRound == 0 {
+		s.clientIndex = d.index ^ 1
+	}
+	if d != s.server() || s.serverRound > 0 && d.phase == phasePlain {
+		return
+	}
+	s.version, s.suiteID, s.etm = h.version, h.suite, h.etm
+	s.suite = suiteByID(h.suite)
+	s.info.Version, s.info.Suite = versionName(h.version), suiteName(h.suite)
+	s.progress++
+	if h.retry {
+		s.retried = true
+		s.judgeEarlyData(false)
+		return
+	}
+	s.serverRandom = h.random
+	s.serverRound++
+}
+
+// judgeEarlyData learns what became of early data that was offered.
+func (s *Session) judgeEarlyData(accepted bool) {
+	if s.early != earlyOffered {
+		return
+	}
+	s.early = earlyRejected
+	if accepted {
+		s.early = earlyAccepted
+	}
+	s.progress++
+}
+
+// takeFinished ends the handshake in one direction.
+func (s *Session) takeFinished(d *direction) {
+	switch d.phase {
+	case phaseHandshake:
+		s.enter(d, phaseTraffic)
+		if d == s.server() {
+			s.judgeEarlyData(true) // its verdict was missed: believe the client
+			return
+		}
+		s.info.Established = true
+	case phaseSealed:
+		d.finished = true
+		if s.dirs[d.index^1].finished {
+			s.info.Established = true
+		}
+	}
+}
+
+// alert takes the content of an alert record (RFC 8446 6, RFC 5246 7.2).
+func (s *Session) alert(d *direction, p []byte) {
+	if len(p) < 2 || s.info.Alert != "" {
+		return
+	}
+	level, description := p[0], p[1]
+	if description == alertCloseNotify || description == alertUserCanceled {
+		return
+	}
+	if level != alertFatal && s.version != versionTLS13 {
+		return
+	}
+	s.info.Alert, s.info.AlertFromServer = alertName(description), d == s.server()
+}

@@ -1,0 +1,153 @@
+package tlsrecord
+
+import "encoding/binary"
+
+// Handshake message types (RFC 8446 4, RFC 5246 7.4).
+const (
+	helloClient         = 1
+	helloServer         = 2
+	endOfEarlyData      = 5
+	encryptedExtensions = 8
+	finished            = 20
+	keyUpdate           = 24
+)
+
+// Extension types, https://www.iana.org/assignments/tls-extensiontype-values.
+const (
+	extServerName        = 0
+	extEncryptThenMAC    = 22
+	extEarlyData         = 42
+	extSupportedVersions = 43
+)
+
+// helloRetryRandom is the random by which a ServerHello is a HelloRetryRequest
+// (RFC 8446 4.1.3: SHA-256 of "HelloRetryRequest").
+var helloRetryRandom = [32]byte{
+	0xCF, 0x21, 0xAD, 0x74, 0xE5, 0x9A, 0x61, 0x11, 0xBE, 0x1D, 0x8C, 0x02, 0x1E, 0x65, 0xB8, 0x91,
+	0xC2, 0xA2, 0x11, 0x16, 0x7A, 0xBB, 0x8C, 0x5E, 0x07, 0x9E, 0x09, 0xE2, 0xC8, 0xA8, 0x33, 0x9C,
+}
+
+// clientHello is what matters of a ClientHello.
+type clientHello struct {
+	random     [32]byte
+	serverName []byte // points into the message
+	earlyData  bool
+}
+
+// serverHello is what matters of a ServerHello or HelloRetryRequest.
+type serverHello struct {
+	random  [32]byte
+	version uint16
+	suite   uint16
+	retry   bool
+	etm     bool
+}
+
+// reader reads the beginning of a message. What it is asked for beyond the
+// message's end is empty or zero: a message may be cut by a gap.
+type reader []byte
+
+func (r *reader) bytes(n int) []byte {
+	if n > len(*r) {
+		n = len(*r)
+	}
+	p := (*r)[:n]
+	*r = (*r)[n:]
+	return p
+}
+
+func (r *reader) uint8() int {
+	p := r.bytes(1)
+	if len(p) < 1 {
+		return 0
+	}
+	return int(p[0])
+}
+
+func (r *reader) uint16() int {
+	p := r.bytes(2)
+	if len(p) < 2 {
+		return 0
+	}
+	return int(binary.BigEndian.Uint16(p))
+}
+
+// extensions calls each for the extensions that are there, the last one
+// perhaps cut.
+func (r *reader) extensions(each func(kind int, value reader)) {
+	all := reader(r.bytes(r.uint16()))
+	for len(all) >= 4 {
+		kind := all.uint16()
+		each(kind, all.bytes(all.uint16()))
+	}
+}
+
+// parseClientHello reads a ClientHello (RFC 8446 4.1.2) or as much of it as there is. ok is false
+// where the random is not complete.
+func parseClientHello(body []byte) (h clientHello, ok bool) {
+	r := reader(body)
+	if r.uint16()>>8 != 3 || copy(h.random[:], r.bytes(32)) < 32 {
+		return h, false
+	}
+	r.bytes(r.uint8())  // session id
+	r.bytes(r.uint16()) // cipher suites
+	r.bytes(r.uint8())  // compression methods
+	r.extensions(func(kind int, value reader) {
+		switch kind {
+		case extServerName:
+			h.serverName = parseServerName(value)
+		case extEarlyData:
+			h.earlyData = true
+		}
+	})
+	return h, true
+}
+
+// parseServerName reads the first name of a server name list (RFC 6066 3), nil where it is cut.
+func parseServerName(r reader) []byte {
+	r.uint16()
+	if r.uint8() != 0 {
+		return nil
+	}
+	n := r.uint16()
+	if name := r.bytes(n); len(name) == n && n > 0 {
+		return name
+	}
+	return nil
+}
+
+// parseServerHello reads a ServerHello (RFC 8446 4.1.3) or as much of it as
+// there is. ok is false where the suite is not there.
+func parseServerHello(body []byte) (h serverHello, ok bool) {
+	r := reader(body)
+	version := r.uint16()
+	if version>>8 != 3 || copy(h.random[:], r.bytes(32)) < 32 {
+		return h, false
+	}
+	r.bytes(r.uint8()) // session id
+	if len(r) < 2 {
+		return h, false
+	}
+	h.version, h.suite = uint16(version), uint16(r.uint16())
+	h.retry = h.random == helloRetryRandom
+	r.uint8() // compression method
+	r.extensions(func(kind int, value reader) {
+		switch kind {
+		case extEncryptThenMAC:
+			h.etm = true
+		case extSupportedVersions:
+			h.version = uint16(value.uint16())
+		}
+	})
+	if h.suite>>8 == 0x13 {
+		h.version = versionTLS13 // should the extension be cut off
+	}
+	return h, true
+}
+
+// acceptsEarlyData reads EncryptedExtensions (RFC 8446 4.3.1, 4.2.10).
+func acceptsEarlyData(body []byte) (accepted bool) {
+	r := reader(body)
+	r.extensions(func(kind int, _ reader) { accepted = accepted || kind == extEarlyData })
+	return accepted
+}

@@ -1,0 +1,224 @@
+package tlsrecord
+
+import (
+	"encoding/hex"
+	"fmt"
+)
+
+// maxForeign is how many records in a row may fail to open where there are
+// records under keys that are not at hand before those under the keys that
+// are: the encrypted part of a handshake (less than ten records), or rejected
+// early data (16 KiB with the usual limit).
+const maxForeign = 64
+
+// step is what to do with a record.
+type step uint8
+
+const (
+	stepGo step = iota
+	stepWait
+	stepNever
+)
+
+// verdict is a step, and the reason where it is stepNever.
+type verdict struct {
+	step   step
+	reason string
+}
+
+func never(format string, args ...any) verdict {
+	return verdict{stepNever, fmt.Sprintf(format, args...)}
+}
+
+// enter begins a phase. Its keys are looked up when its first record comes.
+func (s *Session) enter(d *direction, p phase) {
+	s.scratch.drop(d)
+	d.phase, d.keyed = p, false
+	d.seq, d.opened, d.bytes, d.known = 0, 0, 0, 0
+	d.hs.reset()
+}
+
+// install puts keys in force.
+func (s *Session) install(d *direction, k keys) {
+	s.scratch.drop(d)
+	d.keys, d.keyed = k, true
+	d.seq, d.opened, d.bytes = 0, 0, 0
+	d.hs.reset()
+	d.chain = nil
+	if k.suite.bulk == cbc && k.version == versionTLS10 {
+		d.chain = &chain{first: true}
+	}
+}
+
+// loseHello tells that the hello of this side will not come.
+func (s *Session) loseHello(d *direction) {
+	if !d.helloLost {
+		d.helloLost = true
+		s.progress++
+	}
+}
+
+// hellos tells whether both hellos of the handshake are there.
+func (s *Session) hellos(d *direction) verdict {
+	if s.clientRound == 0 || s.serverRound > s.clientRound {
+		if c := s.client(); c == d || c.helloLost || c.closed {
+			return never("the handshake is not in the capture")
+		}
+		return verdict{step: stepWait}
+	}
+	if s.serverRound == s.clientRound {
+		return verdict{}
+	}
+	if v := s.server(); v != d && !v.helloLost && !v.closed {
+		return verdict{step: stepWait}
+	}
+	if s.clientRound == 1 && s.guess() {
+		return verdict{}
+	}
+	return never("the ServerHello is not in the capture")
+}
+
+// guess concludes the version from the key log where the ServerHello is lost,
+// and the suite as far as possible: trials tell the rest. TLS 1.3 only: the others
+// need the server's random.
+func (s *Session) guess() bool {
+	var b [maxSecretSize]byte
+	random := &s.info.ClientRandom
+	n := s.secrets.get(random, labelServerTraffic, &b)
+	if n == 0 {
+		n = s.secrets.get(random, labelClientTraffic, &b)
+	}
+	for _, id := range guesses {
+		if g := suiteByID(id); g.size13() == n {
+			s.suite, s.suiteID, s.version, s.guessed = g, id, versionTLS13, true
+			s.info.Version = versionName(versionTLS13)
+			s.serverRound = s.clientRound
+			s.progress++
+			return true
+		}
+	}
+	return false
+}
+
+// guesses are the suites of TLS 1.3 in the order of how common they are.
+var guesses = [...]uint16{0x1301, 0x1302, 0x1303, 0x1304}
+
+// ready puts the keys of d's phase in force. rec is its first record.
+func (s *Session) ready(d *direction, rec []byte) verdict {
+	if v := s.hellos(d); v.step != stepGo {
+		return v
+	}
+	switch {
+	case s.suite == nil || s.suite.bulk == unsupported:
+		return never("cipher suite %s is not supported", suiteName(s.suiteID))
+	case s.version < versionTLS10 || s.version > versionTLS13:
+		return never("protocol version 0x%04x is not supported", s.version)
+	case s.suite.tls13() != (s.version == versionTLS13):
+		return never("cipher suite %s does not belong to %s", s.suite.name, versionName(s.version))
+	case d.phase == phaseSealed:
+		return s.ready12(d, rec)
+	}
+	return s.ready13(d)
+}
+
+func (s *Session) ready12(d *direction, rec []byte) verdict {
+	var master [maxSecretSize]byte
+	if n := s.secrets.get(&s.info.ClientRandom, labelMaster, &master); n == len(master) {
+		s.install(d, s.keys12(d, &master))
+		return verdict{}
+	}
+	if s.master == nil && !s.resumed(d, rec) {
+		return s.noSecrets()
+	}
+	s.install(d, s.keys12(d, s.master))
+	return verdict{}
+}
+
+func (s *Session) ready13(d *direction) verdict {
+	if d.phase == phaseEarly {
+		if v, done := s.readyEarly(d); done {
+			return v
+		}
+	}
+	handshake, traffic := labelServerHandshake, labelServerTraffic
+	if d == s.client() {
+		handshake, traffic = labelClientHandshake, labelClientTraffic
+	}
+	if d.phase == phaseHandshake {
+		if s.use13(d, handshake) {
+			return verdict{}
+		}
+		// Some tools write the traffic secrets only. What they do not protect will not open.
+		if !s.secrets.has(&s.info.ClientRandom, traffic) {
+			return s.noSecrets()
+		}
+		s.enter(d, phaseTraffic)
+		d.foreign = maxForeign
+		if d == s.server() {
+			s.judgeEarlyData(true)
+		}
+	}
+	if s.use13(d, traffic) {
+		return verdict{}
+	}
+	return s.noSecrets()
+}
+
+// readyEarly decides about a client's first protected records where it
+// offered early data. done is false where they belong to the next phase.
+func (s *Session) readyEarly(d *direction) (v verdict, done bool) {
+	if s.early == earlyOffered && !s.server().closed && !s.server().helloLost && s.server().mode == reading {
+		return verdict{step: stepWait}, true
+	}
+	s.judgeEarlyData(true)
+	if s.early == earlyAccepted && s.use13(d, labelEarly) {
+		return verdict{}, true
+	}
+	s.enter(d, phaseHandshake)
+	d.foreign = maxForeign
+	return verdict{}, false
+}
+
+// use13 puts the keys of a secret in force. false: there is no such secret.
+func (s *Session) use13(d *direction, l label) bool {
+	k, ok := s.keys13(l)
+	if ok {
+		s.install(d, k)
+	}
+	return ok
+}
+
+// keys13 derives the keys of a secret. false: there is no such secret.
+func (s *Session) keys13(l label) (keys, bool) {
+	var b [maxSecretSize]byte
+	n := s.secrets.get(&s.info.ClientRandom, l, &b)
+	if n != s.suite.size13() {
+		return keys{}, false
+	}
+	return keys13(s.suite, b[:n])
+}
+
+// noSecrets waits for secrets or says that there are none.
+func (s *Session) noSecrets() verdict {
+	if s.options.Wait > 0 && !s.expired {
+		return verdict{step: stepWait, reason: s.secretReason()}
+	}
+	return verdict{stepNever, s.secretReason()}
+}
+
+// secretReason names the session in the way that lets a user look for it in the key log.
+func (s *Session) secretReason() string {
+	reason := "no secrets for client random " + hex.EncodeToString(s.info.ClientRandom[:8]) + "..."
+	if s.info.Renegotiated {
+		return "renegotiated, and " + reason
+	}
+	return reason
+}
+
+// waitReason says what blocked directions wait for.
+func (s *Session) waitReason() string {
+	if s.clientRound > 0 && s.serverRound == s.clientRound {
+		return s.secretReason()
+	}
+	return "the handshake is not in the capture"
+}

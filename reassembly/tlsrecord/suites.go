@@ -1,0 +1,206 @@
+package tlsrecord
+
+import (
+	"crypto"
+	"fmt"
+	"sort"
+)
+
+// bulk is the way a cipher suite protects records.
+type bulk uint8
+
+// The ways. unsupported suites are listed for their names.
+const (
+	unsupported bulk = iota
+	gcm
+	chacha
+	ccm
+	ccm8
+	cbc
+)
+
+// suite is a cipher suite.
+type suite struct {
+	id   uint16
+	bulk bulk
+	key  uint8       // size of the key in bytes
+	mac  crypto.Hash // of the record's HMAC, for cbc
+	prf  crypto.Hash // of the PRF of TLS 1.2, and the key schedule of TLS 1.3
+	name string
+}
+
+// tls13 tells whether the suite belongs to TLS 1.3, which has its own.
+func (s *suite) tls13() bool { return s.id>>8 == 0x13 }
+
+// suiteByID returns the suite of a ServerHello, nil for one that is not known.
+func suiteByID(id uint16) *suite {
+	i := sort.Search(len(suites), func(i int) bool { return suites[i].id >= id })
+	if i < len(suites) && suites[i].id == id {
+		return &suites[i]
+	}
+	return nil
+}
+
+// suiteName is the IANA name of a suite, its number where it is not known.
+func suiteName(id uint16) string {
+	if s := suiteByID(id); s != nil {
+		return s.name
+	}
+	return fmt.Sprintf("0x%04X", id)
+}
+
+// suites are ordered by id. Source: the TLS Cipher Suites registry,
+// https://www.iana.org/assignments/tls-parameters/tls-parameters.xhtml#tls-parameters-4.
+// The SHA-1 and SHA-256 suites use the PRF of SHA-256 in TLS 1.2 (RFC 5246 5),
+// the _SHA384 suites that of SHA-384 (RFC 5289 3), AES-CCM that of SHA-256 (RFC 6655 3).
+var suites = []suite{
+	{0x0001, unsupported, 0, 0, 0, "TLS_RSA_WITH_NULL_MD5"},
+	{0x0002, unsupported, 0, 0, 0, "TLS_RSA_WITH_NULL_SHA"},
+	{0x0004, unsupported, 0, 0, 0, "TLS_RSA_WITH_RC4_128_MD5"},
+	{0x0005, unsupported, 0, 0, 0, "TLS_RSA_WITH_RC4_128_SHA"},
+	{0x000A, unsupported, 0, 0, 0, "TLS_RSA_WITH_3DES_EDE_CBC_SHA"},
+	{0x0016, unsupported, 0, 0, 0, "TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA"},
+	{0x002F, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_RSA_WITH_AES_128_CBC_SHA"},
+	{0x0030, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_DH_DSS_WITH_AES_128_CBC_SHA"},
+	{0x0031, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_DH_RSA_WITH_AES_128_CBC_SHA"},
+	{0x0032, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_DHE_DSS_WITH_AES_128_CBC_SHA"},
+	{0x0033, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA"},
+	{0x0034, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_DH_anon_WITH_AES_128_CBC_SHA"},
+	{0x0035, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_RSA_WITH_AES_256_CBC_SHA"},
+	{0x0036, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_DH_DSS_WITH_AES_256_CBC_SHA"},
+	{0x0037, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_DH_RSA_WITH_AES_256_CBC_SHA"},
+	{0x0038, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_DHE_DSS_WITH_AES_256_CBC_SHA"},
+	{0x0039, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA"},
+	{0x003A, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_DH_anon_WITH_AES_256_CBC_SHA"},
+	{0x003B, unsupported, 0, 0, 0, "TLS_RSA_WITH_NULL_SHA256"},
+	{0x003C, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_RSA_WITH_AES_128_CBC_SHA256"},
+	{0x003D, cbc, 32, crypto.SHA256, crypto.SHA256, "TLS_RSA_WITH_AES_256_CBC_SHA256"},
+	{0x003E, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_DH_DSS_WITH_AES_128_CBC_SHA256"},
+	{0x003F, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_DH_RSA_WITH_AES_128_CBC_SHA256"},
+	{0x0040, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_DHE_DSS_WITH_AES_128_CBC_SHA256"},
+	{0x0041, unsupported, 0, 0, 0, "TLS_RSA_WITH_CAMELLIA_128_CBC_SHA"},
+	{0x0045, unsupported, 0, 0, 0, "TLS_DHE_RSA_WITH_CAMELLIA_128_CBC_SHA"},
+	{0x0067, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256"},
+	{0x0068, cbc, 32, crypto.SHA256, crypto.SHA256, "TLS_DH_DSS_WITH_AES_256_CBC_SHA256"},
+	{0x0069, cbc, 32, crypto.SHA256, crypto.SHA256, "TLS_DH_RSA_WITH_AES_256_CBC_SHA256"},
+	{0x006A, cbc, 32, crypto.SHA256, crypto.SHA256, "TLS_DHE_DSS_WITH_AES_256_CBC_SHA256"},
+	{0x006B, cbc, 32, crypto.SHA256, crypto.SHA256, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256"},
+	{0x006C, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_DH_anon_WITH_AES_128_CBC_SHA256"},
+	{0x006D, cbc, 32, crypto.SHA256, crypto.SHA256, "TLS_DH_anon_WITH_AES_256_CBC_SHA256"},
+	{0x0084, unsupported, 0, 0, 0, "TLS_RSA_WITH_CAMELLIA_256_CBC_SHA"},
+	{0x0088, unsupported, 0, 0, 0, "TLS_DHE_RSA_WITH_CAMELLIA_256_CBC_SHA"},
+	{0x008C, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_PSK_WITH_AES_128_CBC_SHA"},
+	{0x008D, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_PSK_WITH_AES_256_CBC_SHA"},
+	{0x0090, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_DHE_PSK_WITH_AES_128_CBC_SHA"},
+	{0x0091, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_DHE_PSK_WITH_AES_256_CBC_SHA"},
+	{0x0094, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_RSA_PSK_WITH_AES_128_CBC_SHA"},
+	{0x0095, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_RSA_PSK_WITH_AES_256_CBC_SHA"},
+	{0x009C, gcm, 16, 0, crypto.SHA256, "TLS_RSA_WITH_AES_128_GCM_SHA256"},
+	{0x009D, gcm, 32, 0, crypto.SHA384, "TLS_RSA_WITH_AES_256_GCM_SHA384"},
+	{0x009E, gcm, 16, 0, crypto.SHA256, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"},
+	{0x009F, gcm, 32, 0, crypto.SHA384, "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384"},
+	{0x00A0, gcm, 16, 0, crypto.SHA256, "TLS_DH_RSA_WITH_AES_128_GCM_SHA256"},
+	{0x00A1, gcm, 32, 0, crypto.SHA384, "TLS_DH_RSA_WITH_AES_256_GCM_SHA384"},
+	{0x00A2, gcm, 16, 0, crypto.SHA256, "TLS_DHE_DSS_WITH_AES_128_GCM_SHA256"},
+	{0x00A3, gcm, 32, 0, crypto.SHA384, "TLS_DHE_DSS_WITH_AES_256_GCM_SHA384"},
+	{0x00A4, gcm, 16, 0, crypto.SHA256, "TLS_DH_DSS_WITH_AES_128_GCM_SHA256"},
+	{0x00A5, gcm, 32, 0, crypto.SHA384, "TLS_DH_DSS_WITH_AES_256_GCM_SHA384"},
+	{0x00A6, gcm, 16, 0, crypto.SHA256, "TLS_DH_anon_WITH_AES_128_GCM_SHA256"},
+	{0x00A7, gcm, 32, 0, crypto.SHA384, "TLS_DH_anon_WITH_AES_256_GCM_SHA384"},
+	{0x00A8, gcm, 16, 0, crypto.SHA256, "TLS_PSK_WITH_AES_128_GCM_SHA256"},
+	{0x00A9, gcm, 32, 0, crypto.SHA384, "TLS_PSK_WITH_AES_256_GCM_SHA384"},
+	{0x00AA, gcm, 16, 0, crypto.SHA256, "TLS_DHE_PSK_WITH_AES_128_GCM_SHA256"},
+	{0x00AB, gcm, 32, 0, crypto.SHA384, "TLS_DHE_PSK_WITH_AES_256_GCM_SHA384"},
+	{0x00AC, gcm, 16, 0, crypto.SHA256, "TLS_RSA_PSK_WITH_AES_128_GCM_SHA256"},
+	{0x00AD, gcm, 32, 0, crypto.SHA384, "TLS_RSA_PSK_WITH_AES_256_GCM_SHA384"},
+	{0x00AE, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_PSK_WITH_AES_128_CBC_SHA256"},
+	{0x00AF, cbc, 32, crypto.SHA384, crypto.SHA384, "TLS_PSK_WITH_AES_256_CBC_SHA384"},
+	{0x00B2, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_DHE_PSK_WITH_AES_128_CBC_SHA256"},
+	{0x00B3, cbc, 32, crypto.SHA384, crypto.SHA384, "TLS_DHE_PSK_WITH_AES_256_CBC_SHA384"},
+	{0x00B6, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_RSA_PSK_WITH_AES_128_CBC_SHA256"},
+	{0x00B7, cbc, 32, crypto.SHA384, crypto.SHA384, "TLS_RSA_PSK_WITH_AES_256_CBC_SHA384"},
+	{0x00C6, unsupported, 0, 0, 0, "TLS_SM4_GCM_SM3"},
+	{0x00C7, unsupported, 0, 0, 0, "TLS_SM4_CCM_SM3"},
+	{0x1301, gcm, 16, 0, crypto.SHA256, "TLS_AES_128_GCM_SHA256"},
+	{0x1302, gcm, 32, 0, crypto.SHA384, "TLS_AES_256_GCM_SHA384"},
+	{0x1303, chacha, 32, 0, crypto.SHA256, "TLS_CHACHA20_POLY1305_SHA256"},
+	{0x1304, ccm, 16, 0, crypto.SHA256, "TLS_AES_128_CCM_SHA256"},
+	{0x1305, ccm8, 16, 0, crypto.SHA256, "TLS_AES_128_CCM_8_SHA256"},
+	{0xC004, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA"},
+	{0xC005, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_ECDH_ECDSA_WITH_AES_256_CBC_SHA"},
+	{0xC006, unsupported, 0, 0, 0, "TLS_ECDHE_ECDSA_WITH_NULL_SHA"},
+	{0xC007, unsupported, 0, 0, 0, "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA"},
+	{0xC008, unsupported, 0, 0, 0, "TLS_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA"},
+	{0xC009, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"},
+	{0xC00A, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"},
+	{0xC00E, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_ECDH_RSA_WITH_AES_128_CBC_SHA"},
+	{0xC00F, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_ECDH_RSA_WITH_AES_256_CBC_SHA"},
+	{0xC010, unsupported, 0, 0, 0, "TLS_ECDHE_RSA_WITH_NULL_SHA"},
+	{0xC011, unsupported, 0, 0, 0, "TLS_ECDHE_RSA_WITH_RC4_128_SHA"},
+	{0xC012, unsupported, 0, 0, 0, "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA"},
+	{0xC013, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"},
+	{0xC014, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"},
+	{0xC018, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_ECDH_anon_WITH_AES_128_CBC_SHA"},
+	{0xC019, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_ECDH_anon_WITH_AES_256_CBC_SHA"},
+	{0xC023, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"},
+	{0xC024, cbc, 32, crypto.SHA384, crypto.SHA384, "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"},
+	{0xC025, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_ECDH_ECDSA_WITH_AES_128_CBC_SHA256"},
+	{0xC026, cbc, 32, crypto.SHA384, crypto.SHA384, "TLS_ECDH_ECDSA_WITH_AES_256_CBC_SHA384"},
+	{0xC027, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256"},
+	{0xC028, cbc, 32, crypto.SHA384, crypto.SHA384, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"},
+	{0xC029, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_ECDH_RSA_WITH_AES_128_CBC_SHA256"},
+	{0xC02A, cbc, 32, crypto.SHA384, crypto.SHA384, "TLS_ECDH_RSA_WITH_AES_256_CBC_SHA384"},
+	{0xC02B, gcm, 16, 0, crypto.SHA256, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
+	{0xC02C, gcm, 32, 0, crypto.SHA384, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
+	{0xC02D, gcm, 16, 0, crypto.SHA256, "TLS_ECDH_ECDSA_WITH_AES_128_GCM_SHA256"},
+	{0xC02E, gcm, 32, 0, crypto.SHA384, "TLS_ECDH_ECDSA_WITH_AES_256_GCM_SHA384"},
+	{0xC02F, gcm, 16, 0, crypto.SHA256, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+	{0xC030, gcm, 32, 0, crypto.SHA384, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
+	{0xC031, gcm, 16, 0, crypto.SHA256, "TLS_ECDH_RSA_WITH_AES_128_GCM_SHA256"},
+	{0xC032, gcm, 32, 0, crypto.SHA384, "TLS_ECDH_RSA_WITH_AES_256_GCM_SHA384"},
+	{0xC035, cbc, 16, crypto.SHA1, crypto.SHA256, "TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA"},
+	{0xC036, cbc, 32, crypto.SHA1, crypto.SHA256, "TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA"},
+	{0xC037, cbc, 16, crypto.SHA256, crypto.SHA256, "TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256"},
+	{0xC038, cbc, 32, crypto.SHA384, crypto.SHA384, "TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384"},
+	{0xC050, unsupported, 0, 0, 0, "TLS_RSA_WITH_ARIA_128_GCM_SHA256"},
+	{0xC051, unsupported, 0, 0, 0, "TLS_RSA_WITH_ARIA_256_GCM_SHA384"},
+	{0xC05C, unsupported, 0, 0, 0, "TLS_ECDHE_ECDSA_WITH_ARIA_128_GCM_SHA256"},
+	{0xC05D, unsupported, 0, 0, 0, "TLS_ECDHE_ECDSA_WITH_ARIA_256_GCM_SHA384"},
+	{0xC060, unsupported, 0, 0, 0, "TLS_ECDHE_RSA_WITH_ARIA_128_GCM_SHA256"},
+	{0xC061, unsupported, 0, 0, 0, "TLS_ECDHE_RSA_WITH_ARIA_256_GCM_SHA384"},
+	{0xC076, unsupported, 0, 0, 0, "TLS_ECDHE_RSA_WITH_CAMELLIA_128_CBC_SHA256"},
+	{0xC077, unsupported, 0, 0, 0, "TLS_ECDHE_RSA_WITH_CAMELLIA_256_CBC_SHA384"},
+	{0xC09C, ccm, 16, 0, crypto.SHA256, "TLS_RSA_WITH_AES_128_CCM"},
+	{0xC09D, ccm, 32, 0, crypto.SHA256, "TLS_RSA_WITH_AES_256_CCM"},
+	{0xC09E, ccm, 16, 0, crypto.SHA256, "TLS_DHE_RSA_WITH_AES_128_CCM"},
+	{0xC09F, ccm, 32, 0, crypto.SHA256, "TLS_DHE_RSA_WITH_AES_256_CCM"},
+	{0xC0A0, ccm8, 16, 0, crypto.SHA256, "TLS_RSA_WITH_AES_128_CCM_8"},
+	{0xC0A1, ccm8, 32, 0, crypto.SHA256, "TLS_RSA_WITH_AES_256_CCM_8"},
+	{0xC0A2, ccm8, 16, 0, crypto.SHA256, "TLS_DHE_RSA_WITH_AES_128_CCM_8"},
+	{0xC0A3, ccm8, 32, 0, crypto.SHA256, "TLS_DHE_RSA_WITH_AES_256_CCM_8"},
+	{0xC0A4, ccm, 16, 0, crypto.SHA256, "TLS_PSK_WITH_AES_128_CCM"},
+	{0xC0A5, ccm, 32, 0, crypto.SHA256, "TLS_PSK_WITH_AES_256_CCM"},
+	{0xC0A6, ccm, 16, 0, crypto.SHA256, "TLS_DHE_PSK_WITH_AES_128_CCM"},
+	{0xC0A7, ccm, 32, 0, crypto.SHA256, "TLS_DHE_PSK_WITH_AES_256_CCM"},
+	{0xC0A8, ccm8, 16, 0, crypto.SHA256, "TLS_PSK_WITH_AES_128_CCM_8"},
+	{0xC0A9, ccm8, 32, 0, crypto.SHA256, "TLS_PSK_WITH_AES_256_CCM_8"},
+	{0xC0AA, ccm8, 16, 0, crypto.SHA256, "TLS_PSK_DHE_WITH_AES_128_CCM_8"},
+	{0xC0AB, ccm8, 32, 0, crypto.SHA256, "TLS_PSK_DHE_WITH_AES_256_CCM_8"},
+	{0xC0AC, ccm, 16, 0, crypto.SHA256, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM"},
+	{0xC0AD, ccm, 32, 0, crypto.SHA256, "TLS_ECDHE_ECDSA_WITH_AES_256_CCM"},
+	{0xC0AE, ccm8, 16, 0, crypto.SHA256, "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8"},
+	{0xC0AF, ccm8, 32, 0, crypto.SHA256, "TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8"},
+	{0xC0B4, unsupported, 0, 0, 0, "TLS_SHA256_SHA256"},
+	{0xC0B5, unsupported, 0, 0, 0, "TLS_SHA384_SHA384"},
+	{0xCCA8, chacha, 32, 0, crypto.SHA256, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
+	{0xCCA9, chacha, 32, 0, crypto.SHA256, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
+	{0xCCAA, chacha, 32, 0, crypto.SHA256, "TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
+	{0xCCAB, chacha, 32, 0, crypto.SHA256, "TLS_PSK_WITH_CHACHA20_POLY1305_SHA256"},
+	{0xCCAC, chacha, 32, 0, crypto.SHA256, "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256"},
+	{0xCCAD, chacha, 32, 0, crypto.SHA256, "TLS_DHE_PSK_WITH_CHACHA20_POLY1305_SHA256"},
+	{0xCCAE, chacha, 32, 0, crypto.SHA256, "TLS_RSA_PSK_WITH_CHACHA20_POLY1305_SHA256"},
+	{0xD001, gcm, 16, 0, crypto.SHA256, "TLS_ECDHE_PSK_WITH_AES_128_GCM_SHA256"},
+	{0xD002, gcm, 32, 0, crypto.SHA384, "TLS_ECDHE_PSK_WITH_AES_256_GCM_SHA384"},
+	{0xD003, ccm8, 16, 0, crypto.SHA256, "TLS_ECDHE_PSK_WITH_AES_128_CCM_8_SHA256"},
+	{0xD005, ccm, 16, 0, crypto.SHA256, "TLS_ECDHE_PSK_WITH_AES_128_CCM_SHA256"},
+}

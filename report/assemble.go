@@ -1,0 +1,255 @@
+package report
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// Report makes the report of what came so far. It can be called at any time
+// and as often as needed; the report shares nothing that later calls change.
+// Connections are counted when they are over.
+func (b *Builder) Report() *Report {
+	releases := b.releases()
+	r := &Report{
+		Schema: SchemaName, Tool: b.opt.Tool,
+		Captures: b.captures(),
+		Summary:  b.summary,
+		Brokers:  b.finishBrokers(releases), Clients: b.finishClients(),
+		Timeline: b.timeline.snapshot(),
+	}
+	r.Quality = b.finishQuality(r.Captures)
+	r.Findings = b.findings(r.Quality.DroppedPackets, releases)
+	for i := range r.Findings {
+		switch r.Findings[i].Severity {
+		case Error:
+			r.Summary.Findings.Error++
+		case Warning:
+			r.Summary.Findings.Warning++
+		default:
+			r.Summary.Findings.Info++
+		}
+	}
+	return r
+}
+
+// captures are the inputs, with lists that are never nil.
+func (b *Builder) captures() []Capture {
+	out := make([]Capture, 0, len(b.input.Captures))
+	for _, c := range b.input.Captures {
+		c.LinkTypes = append([]uint32{}, c.LinkTypes...)
+		out = append(out, c)
+	}
+	return out
+}
+
+// releases are the guesses at the brokers' releases.
+func (b *Builder) releases() map[endpoint]decode.Release {
+	out := make(map[endpoint]decode.Release, len(b.brokers))
+	for at, r := range b.brokers {
+		out[at] = r.release()
+	}
+	return out
+}
+
+// finishBrokers are the brokers by address.
+func (b *Builder) finishBrokers(releases map[endpoint]decode.Release) []Broker {
+	records := slices.SortedFunc(maps.Values(b.brokers), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
+	out := make([]Broker, 0, len(records))
+	for _, r := range records {
+		out = append(out, r.finish(releases[r.endpoint]))
+	}
+	return out
+}
+
+// finishClients are the clients by software and client id.
+func (b *Builder) finishClients() []Client {
+	out := make([]Client, 0, len(b.clients))
+	for _, c := range slices.SortedFunc(maps.Values(b.clients), compareClients) {
+		out = append(out, c.finish())
+	}
+	return out
+}
+
+// finishQuality completes what is counted as it goes.
+func (b *Builder) finishQuality(captures []Capture) Quality {
+	q := b.quality
+	for i := range captures {
+		q.TruncatedPackets += captures[i].Truncated
+		q.DroppedPackets += captures[i].Dropped
+	}
+	q.UnparsedReasons = []Count{}
+	for _, c := range b.input.UnparsedPackets {
+		if c.Count > 0 {
+			q.UnparsedPackets += c.Count
+			q.UnparsedReasons = append(q.UnparsedReasons, c)
+		}
+	}
+	slices.SortStableFunc(q.UnparsedReasons, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Name, b.Name))
+	})
+	q.OtherProtocols = b.otherProtocols()
+	q.NotChecked = []NotChecked{}
+	for _, n := range []NotChecked{
+		{Reason: NotCheckedNoRange, Requests: b.unknown},
+		{Reason: NotCheckedEncrypted, Streams: b.crypted},
+		{Reason: NotCheckedUndecided, Streams: b.undecide},
+	} {
+		if n.Requests+n.Streams > 0 {
+			q.NotChecked = append(q.NotChecked, n)
+		}
+	}
+	q.LimitsHit = b.limits.byName()
+	for name, n := range b.input.LimitsHit {
+		if n > 0 {
+			q.LimitsHit[name] += n
+		}
+	}
+	return q
+}
+
+// otherNames are the protocols that are named when they are spoken on a
+// broker's port.
+var otherNames = map[reassembly.Protocol]string{
+	reassembly.HTTP: "HTTP", reassembly.TLS: "TLS", reassembly.Other: "other",
+}
+
+// otherProtocols names what else was spoken at the brokers' addresses.
+func (b *Builder) otherProtocols() []OtherProtocol {
+	out := []OtherProtocol{}
+	for at, r := range b.brokers {
+		for p, name := range otherNames {
+			if n := r.stranger.streams[p]; n > 0 {
+				out = append(out, OtherProtocol{Address: address(at.addr), Protocol: name, Streams: n})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b OtherProtocol) int {
+		return cmp.Or(strings.Compare(a.Address, b.Address), strings.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Streams, b.Streams))
+	})
+	return out
+}
+
+// settled is a group with the rule that it has by now.
+type settled struct {
+	*group
+	rule *Rule
+}
+
+// settle gives each group the rule that the input as a whole makes it, and orders them.
+func (b *Builder) settle(dropped uint64) []settled {
+	groups := make([]settled, 0, len(b.groups)+1)
+	for _, g := range b.groups {
+		rule := &rules[g.key.rule]
+		if rule.becomes != nil {
+			instead, drop := rule.becomes(g, b.facts(g.key.broker))
+			if drop {
+				continue
+			}
+			if instead != nil {
+				rule = instead
+			}
+		}
+		groups = append(groups, settled{g, rule})
+	}
+	if dropped > 0 {
+		key := findingKey{rule: ruleIndex(bytesMissingRule.Code), detail: droppedDetail}
+		groups = append(groups, settled{&group{key: key, count: 1, dropped: dropped}, &bytesMissingRule})
+	}
+	slices.SortFunc(groups, func(x, y settled) int {
+		return cmp.Or(
+			cmp.Compare(y.rule.Severity, x.rule.Severity),
+			strings.Compare(x.rule.Code, y.rule.Code),
+			compareGroups(x.group, y.group),
+		)
+	})
+	return groups
+}
+
+// findings are the findings in their order. dropped is how many packets the
+// capturing side lost.
+func (b *Builder) findings(dropped uint64, releases map[endpoint]decode.Release) []Finding {
+	groups := b.settle(dropped)
+	guess := releaseGuesser(releases)
+	out := make([]Finding, 0, len(groups))
+	for _, g := range groups {
+		at := g.key.broker
+		f := g.finish(findingContext{rule: g.rule, tables: b.tables(at)})
+		f.Release = guess(g.group)
+		f.KnownIssue = b.knownIssue(&f, at)
+		out = append(out, f)
+	}
+	return out
+}
+
+// releaseGuesser returns a function that guesses the release of a group's
+// broker: by the ranges that its requests were held against, or else by what
+// the broker advertised last. It is empty where there is no broker, and where the finding
+// is that those ranges differ.
+func releaseGuesser(releases map[endpoint]decode.Release) func(*group) string {
+	known := map[*decode.Ranges]string{}
+	return func(g *group) string {
+		if rules[g.key.rule].change != nil || !g.key.broker.addr.IsValid() {
+			return ""
+		}
+		if g.ranges == nil {
+			release, ok := releases[g.key.broker]
+			if !ok {
+				return ReleaseUnknown
+			}
+			text, _ := splitRelease(release.Text)
+			return text
+		}
+		text, ok := known[g.ranges]
+		if !ok {
+			text, _ = splitRelease(decode.GuessRelease(g.ranges).Text)
+			known[g.ranges] = text
+		}
+		return text
+	}
+}
+
+// knownIssue is the known issue that fits f best, nil without one.
+func (b *Builder) knownIssue(f *Finding, at endpoint) *KnownIssue {
+	m := Mismatch{Code: f.Code, Outcomes: f.Outcomes, ServerName: b.serverName(at)}
+	if c := f.Client; c != nil {
+		m.SoftwareName, m.SoftwareVersion = c.SoftwareName, c.SoftwareVersion
+		if c.ClientID != nil {
+			m.ClientID = *c.ClientID
+		}
+	}
+	if f.APIKey != nil {
+		m.HasAPI, m.APIKey, m.Version = true, *f.APIKey, *f.Version
+	}
+	if f.Advertised != nil {
+		m.HasRange, m.Min, m.Max = true, f.Advertised.Min, f.Advertised.Max
+	}
+	known, _, ok := b.opt.KnownIssues.Match(m)
+	if !ok {
+		return nil
+	}
+	return &known
+}
+
+// serverName is the name by which TLS clients asked for a broker, empty where unknown.
+func (b *Builder) serverName(at endpoint) string {
+	if r := b.brokers[at]; r != nil {
+		return r.serverName
+	}
+	if s := b.strangers[at]; s != nil {
+		return s.serverName
+	}
+	return ""
+}
+
+// tables are the different ranges that a broker advertised.
+func (b *Builder) tables(at endpoint) []*decode.Ranges {
+	if r := b.brokers[at]; r != nil {
+		return r.tables
+	}
+	return nil
+}

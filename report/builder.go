@@ -1,0 +1,414 @@
+package report
+
+import (
+	"encoding/hex"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// Options say how a Builder works.
+type Options struct {
+	// Tool names the program in the report.
+	Tool Tool
+	// KnownIssues is the catalogue that findings are held against; nil for none.
+	KnownIssues *KnownIssues
+}
+
+// Input is what the builder cannot see itself: what the source and the
+// packages before it counted. All of it is totals so far.
+type Input struct {
+	// Captures are the inputs, in the order in which they were read.
+	Captures []Capture
+	// UnparsedPackets counts packets without a TCP segment in them that could
+	// be read, by reason; the reasons are sorted by the builder.
+	UnparsedPackets []Count
+	// LimitsHit counts by name how often a bound of the packages before was reached.
+	LimitsHit map[string]uint64
+}
+
+// Builder gathers exchanges, advertisements and connections, and makes a
+// Report of them. It belongs to one goroutine. Exchange allocates nothing in
+// the steady state: no new client, broker, version or finding.
+type Builder struct {
+	opt   Options
+	input Input
+
+	summary  Summary
+	quality  Quality
+	unknown  uint64
+	crypted  uint64
+	undecide uint64
+
+	groups map[findingKey]*group
+	// perRule counts the groups of each rule.
+	perRule []int
+
+	clients    map[clientKey]*clientRecord
+	lastClient *clientRecord
+
+	brokers    map[endpoint]*brokerRecord
+	lastBroker *brokerRecord
+	strangers  map[endpoint]*stranger
+
+	timeline timeline
+	limits   limitsHit
+	// offenders are connections with a request outside its range, early those
+	// with one before the ApiVersions response.
+	offenders, early map[uint32]struct{}
+}
+
+// limitsHit counts how often a limit of this package was reached.
+type limitsHit struct {
+	findings, clients, members, usages, brokers, tables, strangers uint64
+}
+
+// byName returns the counts above zero by name.
+func (l *limitsHit) byName() map[string]uint64 {
+	hit := map[string]uint64{}
+	for name, n := range map[string]uint64{
+		"findings": l.findings, "clients": l.clients, "client_members": l.members, "client_versions": l.usages,
+		"brokers": l.brokers, "broker_tables": l.tables, "other_addresses": l.strangers,
+	} {
+		if n > 0 {
+			hit[name] = n
+		}
+	}
+	return hit
+}
+
+var _ decode.Sink = (*Builder)(nil)
+
+// NewBuilder begins a report.
+func NewBuilder(opt Options) *Builder {
+	return &Builder{
+		opt:       opt,
+		groups:    map[findingKey]*group{},
+		perRule:   make([]int, len(rules)),
+		clients:   map[clientKey]*clientRecord{},
+		brokers:   map[endpoint]*brokerRecord{},
+		strangers: map[endpoint]*stranger{},
+		timeline:  newTimeline(),
+		offenders: map[uint32]struct{}{},
+		early:     map[uint32]struct{}{},
+	}
+}
+
+// SetInput tells what the packages before counted; each call replaces what the
+// last one told. It may be called at any time before Report.
+func (b *Builder) SetInput(in Input) { b.input = in }
+
+// Exchange takes a settled exchange. x is not kept.
+func (b *Builder) Exchange(x *decode.Exchange) {
+	b.count(x)
+	if x.BeforeNegotiation && x.Key != apiVersionsKey {
+		remember(b.early, x.Stream)
+	}
+	if r := b.broker(endpoint{x.Domain, x.Broker}); r != nil {
+		r.requests++
+	}
+	if c := b.client(x); c != nil {
+		m, u := c.add(x)
+		b.limits.members += m
+		b.limits.usages += u
+	}
+	fired := -1
+	for i := range rules {
+		if rules[i].exchange == nil {
+			continue
+		}
+		if detail, ok := rules[i].exchange(x); ok {
+			b.addExchange(i, detail, x)
+			if fired < 0 || rules[i].Severity > rules[fired].Severity {
+				fired = i
+			}
+		}
+	}
+	b.timeline.exchange(x, fired)
+}
+
+// Advertisement takes an ApiVersions answer. Its Ranges are kept.
+func (b *Builder) Advertisement(a *decode.Advertisement) {
+	r := b.broker(endpoint{a.Domain, a.Broker})
+	if r == nil {
+		return
+	}
+	before, full := r.advertised(a.Ranges)
+	if full {
+		b.limits.tables++
+	}
+	if before == nil {
+		return
+	}
+	for i := range rules {
+		if rules[i].change != nil && rules[i].change(before, a.Ranges) {
+			if g := b.group(findingKey{rule: i, broker: r.endpoint}); g != nil {
+				g.count++
+				g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: difference(before, a.Ranges)})
+			}
+		}
+	}
+}
+
+// Connection takes a connection that is over. c is not kept.
+func (b *Builder) Connection(c *decode.Connection) {
+	b.countConnection(c)
+	_, early := b.early[c.Stream]
+	delete(b.early, c.Stream)
+	for i := range rules {
+		if rules[i].connection == nil {
+			continue
+		}
+		if detail, ok := rules[i].connection(c, early); ok {
+			b.addConnection(i, detail, c)
+		}
+	}
+	b.timeline.connection(c)
+}
+
+// count adds x to the sums.
+func (b *Builder) count(x *decode.Exchange) {
+	s := &b.summary
+	s.Requests++
+	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
+		s.Responses++
+	}
+	if isProbe(x) && refused(x) {
+		b.quality.ExpectedRefusals++
+	}
+	switch x.Verdict {
+	case decode.Exempt:
+		s.RequestsExempt++
+		return
+	case decode.Unknown:
+		b.unknown++
+		return
+	case decode.OK:
+		if x.Outcome == decode.ClosedByBroker || x.Outcome == decode.ResetByBroker {
+			if !isPhantom(x) && !b.offended(x) {
+				s.DroppedInRange++
+			}
+		}
+	default:
+		remember(b.offenders, x.Stream)
+	}
+	s.RequestsChecked++
+	switch x.Evidence {
+	case decode.Observed:
+		s.Evidence.Observed++
+	case decode.Borrowed:
+		s.Evidence.Borrowed++
+	case decode.Supplied:
+		s.Evidence.Supplied++
+	}
+}
+
+// countConnection adds c to the sums.
+func (b *Builder) countConnection(c *decode.Connection) {
+	q := &b.quality
+	b.summary.Streams++
+	if r := b.stranger(c); r != nil {
+		r.add(c)
+	}
+	switch c.Protocol {
+	case reassembly.Kafka:
+		b.summary.KafkaStreams++
+		q.Resyncs += c.Resyncs
+		q.IncompleteRequests += c.Incomplete
+		if !c.Seen[reassembly.ToBroker] || !c.Seen[reassembly.ToClient] {
+			q.OneSidedStreams++
+		}
+	case reassembly.TLS:
+		if isEncrypted(c) {
+			b.summary.EncryptedStreams++
+		}
+	case reassembly.Undecided:
+		if c.Bytes[0]+c.Bytes[1] > 0 && c.Confusion == reassembly.NoConfusion {
+			b.undecide++
+		}
+	}
+	if isEncrypted(c) {
+		b.crypted++
+	}
+	if !isKafkaOrTLS(c) {
+		return
+	}
+	q.MissingBytes += c.Missing
+	q.Gaps += c.Gaps
+	q.ConflictingBytes += c.Conflicts
+	q.GapStreams += uint64(b2i(c.Missing > 0))
+	q.MidstreamStreams += uint64(b2i(c.Midstream))
+}
+
+// stranger finds or begins what is known of the address that c went to, nil
+// where there is no room.
+func (b *Builder) stranger(c *decode.Connection) *stranger {
+	at := endpoint{c.Domain, c.Broker}
+	if c.Protocol == reassembly.Kafka {
+		if r := b.broker(at); r != nil {
+			r.streams++
+			return &r.stranger
+		}
+		return nil
+	}
+	if r := b.brokers[at]; r != nil {
+		return &r.stranger
+	}
+	s := b.strangers[at]
+	if s == nil {
+		if len(b.strangers) >= maxStrangers {
+			b.limits.strangers++
+			return nil
+		}
+		s = &stranger{}
+		b.strangers[at] = s
+	}
+	return s
+}
+
+// broker finds or begins a broker, nil where there is no room.
+func (b *Builder) broker(at endpoint) *brokerRecord {
+	if b.lastBroker != nil && b.lastBroker.endpoint == at {
+		return b.lastBroker
+	}
+	r := b.brokers[at]
+	if r == nil {
+		if len(b.brokers) >= maxBrokers {
+			b.limits.brokers++
+			return nil
+		}
+		r = &brokerRecord{endpoint: at}
+		if s := b.strangers[at]; s != nil {
+			r.stranger = *s
+			delete(b.strangers, at)
+		}
+		b.brokers[at] = r
+	}
+	b.lastBroker = r
+	return r
+}
+
+// client finds or begins the client of x, nil where there is no room.
+func (b *Builder) client(x *decode.Exchange) *clientRecord {
+	key := clientKey{software: cutSoftware(x.Software)}
+	if x.Software.Name == "" {
+		key.clientID = cut(x.ClientID)
+	}
+	if b.lastClient != nil && b.lastClient.key == key {
+		return b.lastClient
+	}
+	c := b.clients[key]
+	if c == nil {
+		if len(b.clients) >= maxClients {
+			b.limits.clients++
+			return nil
+		}
+		key = clientKey{software: ownSoftware(key.software), clientID: ownText(key.clientID)}
+		c = newClientRecord(key)
+		b.clients[key] = c
+	}
+	b.lastClient = c
+	return c
+}
+
+// addExchange adds x to the findings of a rule.
+func (b *Builder) addExchange(rule int, detail string, x *decode.Exchange) {
+	key := findingKey{
+		rule: rule, detail: detail, broker: endpoint{x.Domain, x.Broker},
+		hasAPI: true, api: x.Key, version: x.Version,
+		software:  cutSoftware(x.Software),
+		hasClient: true, hasClientID: x.HasClientID, clientID: cut(x.ClientID),
+	}
+	if hasRange(x.Verdict) {
+		key.hasRange, key.advertised = true, x.Advertised
+	}
+	if g := b.group(key); g != nil {
+		g.addExchange(x)
+	}
+}
+
+// addConnection adds c to the findings of a rule.
+func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
+	key := findingKey{rule: rule, detail: cut(detail), broker: endpoint{c.Domain, c.Broker}}
+	if rules[rule].Severity > Info && c.Protocol == reassembly.Kafka {
+		key.hasClient, key.software = true, cutSoftware(c.Software)
+		if len(c.ClientIDs) > 0 {
+			key.hasClientID, key.clientID = true, cut(c.ClientIDs[0])
+		}
+	}
+	g := b.group(key)
+	if g == nil {
+		return
+	}
+	g.count++
+	g.bytes += c.Missing
+	g.gaps += c.Gaps
+	if key.hasClient {
+		g.addresses.add(c.Client.Addr())
+	}
+	o := occurrence{at: c.First, stream: c.Stream, client: c.Client}
+	if c.TLS != nil {
+		o.tls = tlsSession(c)
+	}
+	g.keep(o)
+}
+
+// clientRandomShown is how many bytes of a client random are shown: enough to
+// find it in a key log.
+const clientRandomShown = 8
+
+// tlsSession describes the TLS session of c.
+func tlsSession(c *decode.Connection) *TLSSession {
+	t := &TLSSession{Version: c.TLS.Version, Suite: c.TLS.Suite, ServerName: ownText(c.TLS.ServerName)}
+	if c.TLS.HasClientRandom {
+		t.ClientRandom = hex.EncodeToString(c.TLS.ClientRandom[:clientRandomShown])
+	}
+	return t
+}
+
+// group finds or begins a group, nil where there is no room.
+func (b *Builder) group(key findingKey) *group {
+	g := b.groups[key]
+	if g == nil {
+		if b.perRule[key.rule] >= maxGroupsPerCode {
+			b.limits.findings++
+			return nil
+		}
+		key.detail, key.clientID, key.software = ownText(key.detail), ownText(key.clientID), ownSoftware(key.software)
+		g = &group{key: key}
+		b.groups[key] = g
+		b.perRule[key.rule]++
+	}
+	return g
+}
+
+// facts is what is known of a broker's address.
+func (b *Builder) facts(at endpoint) addressFacts {
+	if r := b.brokers[at]; r != nil {
+		return r.facts
+	}
+	if s := b.strangers[at]; s != nil {
+		return s.facts
+	}
+	return addressFacts{}
+}
+
+// offended tells whether a request outside its range came before x on its
+// connection: then that one, and not x, made the broker close it.
+func (b *Builder) offended(x *decode.Exchange) bool {
+	_, ok := b.offenders[x.Stream]
+	return ok
+}
+
+// maxRemembered bounds the connections that are remembered for something that
+// matters when they end, mostly within milliseconds: 4,096 of some 20 bytes.
+// When it is reached they are forgotten together.
+const maxRemembered = 4096
+
+// remember adds a stream to a set.
+func remember(streams map[uint32]struct{}, stream uint32) {
+	if len(streams) >= maxRemembered {
+		clear(streams)
+	}
+	streams[stream] = struct{}{}
+}

@@ -1,0 +1,205 @@
+package report
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// members is a set of at most maxClientMembers things. Most have one or two
+// members, and mostly the last one comes again.
+type members[T comparable] struct {
+	// list holds the members in order of appearance, last is the index of the one added or met last.
+	list []T
+	last int
+	// omitted counts calls with something for which there was no room.
+	omitted uint64
+}
+
+// add takes v in and reports whether it is in now.
+func (m *members[T]) add(v T) bool {
+	if m.has(v) {
+		return true
+	}
+	if len(m.list) >= maxClientMembers {
+		m.omitted++
+		return false
+	}
+	m.last = len(m.list)
+	m.list = append(m.list, v)
+	return true
+}
+
+// has tells whether v is a member.
+func (m *members[T]) has(v T) bool {
+	if m.last < len(m.list) && m.list[m.last] == v {
+		return true
+	}
+	i := slices.Index(m.list, v)
+	if i < 0 {
+		return false
+	}
+	m.last = i
+	return true
+}
+
+// texts are the members in the order of compare, as text.
+func (m *members[T]) texts(compare func(a, b T) int, text func(T) string) []string {
+	sorted := slices.SortedFunc(slices.Values(m.list), compare)
+	out := make([]string, 0, len(sorted))
+	for _, v := range sorted {
+		if t := text(v); len(out) == 0 || out[len(out)-1] != t {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// addrText is an IP address as it is written.
+func addrText(a netip.Addr) string { return a.Unmap().String() }
+
+// cut is s, or its first maxText bytes.
+func cut(s string) string { return s[:min(len(s), maxText)] }
+
+// ownText is a copy of cut(s) that does not keep a longer text alive.
+func ownText(s string) string {
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.Clone(cut(s))
+}
+
+// cutSoftware is s with both parts cut.
+func cutSoftware(s decode.Software) decode.Software {
+	return decode.Software{Name: cut(s.Name), Version: cut(s.Version)}
+}
+
+// ownSoftware is cutSoftware(s) that does not keep longer texts alive.
+func ownSoftware(s decode.Software) decode.Software {
+	return decode.Software{Name: ownText(s.Name), Version: ownText(s.Version)}
+}
+
+// clientKey tells client programs apart: by what they announced, or, where
+// that is nothing, by client id.
+type clientKey struct {
+	software decode.Software
+	clientID string
+}
+
+// clientRecord is a Client in the making.
+type clientRecord struct {
+	key       clientKey
+	requests  uint64
+	clientIDs members[string]
+	addresses members[netip.Addr]
+	brokers   members[netip.AddrPort]
+	// usages are the API versions used; last is the one met last.
+	usages map[usageKey]*usage
+	last   *usage
+}
+
+// usageKey is an API in a version.
+type usageKey struct{ api, version int16 }
+
+// usage counts the requests of an API in a version.
+type usage struct {
+	key                          usageKey
+	requests, outside, unchecked uint64
+}
+
+// newClientRecord begins a client; the key's texts are taken over.
+func newClientRecord(key clientKey) *clientRecord {
+	return &clientRecord{key: key, usages: map[usageKey]*usage{}}
+}
+
+// add counts x and reports how many of its parts there was no room for: members, and versions.
+func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted uint64) {
+	c.requests++
+	if id := cut(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
+		membersOmitted++
+	}
+	if !c.addresses.add(x.Client.Addr()) {
+		membersOmitted++
+	}
+	if !c.brokers.add(x.Broker) {
+		membersOmitted++
+	}
+	u := c.usage(usageKey{x.Key, x.Version})
+	if u == nil {
+		return membersOmitted, 1
+	}
+	u.requests++
+	switch x.Verdict {
+	case decode.AboveMax, decode.BelowMin, decode.NotAdvertised:
+		u.outside++
+	case decode.Unknown:
+		u.unchecked++
+	}
+	return membersOmitted, 0
+}
+
+// usage finds or begins the counts of an API version, nil where there is no room.
+func (c *clientRecord) usage(key usageKey) *usage {
+	if c.last != nil && c.last.key == key {
+		return c.last
+	}
+	u := c.usages[key]
+	if u == nil {
+		if len(c.usages) >= maxUsages {
+			return nil
+		}
+		u = &usage{key: key}
+		c.usages[key] = u
+	}
+	c.last = u
+	return u
+}
+
+// finish turns c into its exported form.
+func (c *clientRecord) finish() Client {
+	out := Client{
+		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version,
+		ClientIDs:       c.clientIDs.texts(strings.Compare, func(s string) string { return s }),
+		Addresses:       c.addresses.texts(compareAddrs, addrText),
+		BrokerAddresses: c.brokers.texts(compareAddrPorts, address),
+		Requests:        c.requests,
+		APIs:            []Usage{},
+	}
+	usages := make([]*usage, 0, len(c.usages))
+	for _, u := range c.usages {
+		usages = append(usages, u)
+	}
+	slices.SortFunc(usages, func(a, b *usage) int {
+		return cmp.Or(cmp.Compare(a.key.api, b.key.api), cmp.Compare(a.key.version, b.key.version))
+	})
+	for _, u := range usages {
+		if n := len(out.APIs); n == 0 || out.APIs[n-1].Key != u.key.api {
+			out.APIs = append(out.APIs, Usage{Key: u.key.api, Name: apiName(u.key.api)})
+		}
+		api := &out.APIs[len(out.APIs)-1]
+		api.Versions = append(api.Versions, VersionUsage{
+			Version: u.key.version, Requests: u.requests, Outside: u.outside, Unchecked: u.unchecked,
+		})
+	}
+	return out
+}
+
+// compareClients orders clients by software, then by client id.
+func compareClients(a, b *clientRecord) int {
+	return cmp.Or(
+		strings.Compare(a.key.software.Name, b.key.software.Name),
+		strings.Compare(a.key.software.Version, b.key.software.Version),
+		strings.Compare(a.key.clientID, b.key.clientID),
+	)
+}
+
+// compareAddrs orders addresses as they are written, IPv4 before IPv6.
+func compareAddrs(a, b netip.Addr) int { return a.Unmap().Compare(b.Unmap()) }
+
+// compareAddrPorts orders addresses with ports as they are written.
+func compareAddrPorts(a, b netip.AddrPort) int {
+	return cmp.Or(compareAddrs(a.Addr(), b.Addr()), cmp.Compare(a.Port(), b.Port()))
+}

@@ -1,0 +1,70 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// WriteRules writes a line for each rule: code, severity, title and when it fires.
+func WriteRules(w io.Writer, opt TextOptions) error {
+	p := newPage(opt)
+	title := 0
+	for i := range rules {
+		title = max(title, len(rules[i].Title))
+	}
+	for i := range rules {
+		r := &rules[i]
+		plainLead := fmt.Sprintf("%s  %-7s  %-*s  ", r.Code, r.Severity, title, r.Title)
+		style := p.severity(r.Severity)
+		lead := p.style.code.Sprint(r.Code) + "  " + style.Sprintf("%-7s", r.Severity) + fmt.Sprintf("  %-*s  ", title, r.Title)
+		for j, l := range wrap(r.Summary, p.width-len(plainLead), p.width-len(plainLead)) {
+			if j > 0 {
+				lead = strings.Repeat(" ", len(plainLead))
+			}
+			p.line(lead + l)
+		}
+	}
+	p.blank()
+	p.paragraph("", "", "kafkavet explain CODE tells more of one.")
+	_, err := w.Write(p.buf.Bytes())
+	return err
+}
+
+// WriteRule writes the documentation of a rule, which is named by its
+// code or title, in upper or lower case.
+func WriteRule(w io.Writer, name string, opt TextOptions) error {
+	r, err := findRule(name)
+	if err != nil {
+		return err
+	}
+	p := newPage(opt)
+	p.line(p.style.code.Sprint(r.Code) + " " + r.Title + " (" + p.severity(r.Severity).Sprint(r.Severity.String()) + ")")
+	p.paragraph("", "", r.Summary)
+	for _, part := range []struct{ title, text string }{
+		{"What it is", r.Documentation.What},
+		{"Why it matters", r.Documentation.Why},
+		{"On the wire", r.Documentation.Wire},
+		{"What to do", r.Documentation.Do},
+	} {
+		p.blank()
+		p.line(p.style.strong.Sprint(part.title))
+		p.paragraph("  ", "  ", part.text)
+	}
+	_, err = w.Write(p.buf.Bytes())
+	return err
+}
+
+// findRule finds a rule by its code or title.
+func findRule(name string) (*Rule, error) {
+	for i := range rules {
+		if strings.EqualFold(name, rules[i].Code) || strings.EqualFold(name, rules[i].Title) {
+			return &rules[i], nil
+		}
+	}
+	codes := make([]string, len(rules))
+	for i := range rules {
+		codes[i] = rules[i].Code
+	}
+	return nil, fmt.Errorf("%s: no such finding; there are %s", Escape(name), strings.Join(codes, ", "))
+}

@@ -1,0 +1,305 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// endpoint is a broker's address in its network.
+type endpoint struct {
+	// domain tells equal addresses in different networks apart.
+	domain uint64
+	addr   netip.AddrPort
+}
+
+// findingKey is what equal findings have in common.
+type findingKey struct {
+	// rule is the index in rules.
+	rule int
+	// detail is what the rule sets findings apart by, mostly empty.
+	detail string
+	broker endpoint
+	// api and version are meaningful where hasAPI, advertised where hasRange.
+	api, version     int16
+	hasAPI, hasRange bool
+	advertised       decode.Range
+	software         decode.Software
+	// clientID is meaningful where hasClientID; hasClient is false for what is
+	// said of a broker, whoever the client.
+	clientID               string
+	hasClientID, hasClient bool
+}
+
+// outcomeCount is the number of outcomes that decode tells apart.
+const outcomeCount = int(decode.NoneExpected) + 1
+
+// group gathers equal findings.
+type group struct {
+	key      findingKey
+	count    uint64
+	outcomes [outcomeCount]uint64
+	evidence [int(decode.Supplied) + 1]uint64
+	// took holds, by outcome, the times from request to outcome; nil where none.
+	took [outcomeCount]*histogram
+	// first are the first occurrences by position.
+	first []occurrence
+	// addresses are the client's addresses.
+	addresses members[netip.Addr]
+	// ranges are those that the first request with any was held against.
+	ranges *decode.Ranges
+	// bytes and gaps are what connections lack (KV9002), dropped the packets lost while capturing.
+	bytes, gaps, dropped uint64
+}
+
+// occurrence is an Occurrence in the making.
+type occurrence struct {
+	at            capture.Position
+	stream        uint32
+	client        netip.AddrPort
+	hasRequest    bool
+	correlationID int32
+	outcome       decode.Outcome
+	evidence      decode.Evidence
+	detail        string
+	tls           *TLSSession
+}
+
+// addExchange counts x.
+func (g *group) addExchange(x *decode.Exchange) {
+	g.count++
+	g.outcomes[x.Outcome]++
+	g.evidence[x.Evidence]++
+	if g.took[x.Outcome] == nil {
+		g.took[x.Outcome] = &histogram{}
+	}
+	g.took[x.Outcome].add(x.Took)
+	g.addresses.add(x.Client.Addr())
+	if g.ranges == nil {
+		g.ranges = x.Ranges
+	}
+	g.keep(occurrence{
+		at: x.Request, stream: x.Stream, client: x.Client,
+		hasRequest: true, correlationID: x.CorrelationID, outcome: x.Outcome, evidence: x.Evidence,
+	})
+}
+
+// keep takes o among the first occurrences if it is one of them.
+func (g *group) keep(o occurrence) {
+	i, _ := slices.BinarySearchFunc(g.first, o, func(a, b occurrence) int {
+		// Of equals the earlier call comes first, so that o never sorts before one.
+		return cmp.Or(comparePositions(a.at, b.at), cmp.Compare(a.stream, b.stream), -1)
+	})
+	if i == maxOccurrences {
+		return
+	}
+	if len(g.first) == maxOccurrences {
+		g.first = g.first[:maxOccurrences-1]
+	}
+	g.first = slices.Insert(g.first, i, o)
+}
+
+// comparePositions orders positions as they lie in the input.
+func comparePositions(a, b capture.Position) int {
+	return cmp.Or(cmp.Compare(a.Capture, b.Capture), cmp.Compare(a.Frame, b.Frame))
+}
+
+// request is the request as it is called in texts: "Fetch v12".
+func (g *group) request() string {
+	return fmt.Sprintf("%s v%d", apiName(g.key.api), g.key.version)
+}
+
+// softwareName is the client's software as it is called in texts.
+func (g *group) softwareName() string {
+	if g.key.software.Name == "" {
+		return "the client"
+	}
+	return cut(strings.TrimSpace(g.key.software.Name + " " + g.key.software.Version))
+}
+
+// worst is the outcome that tells most about what the broker did: the most
+// frequent one of those that a client suffers from; ok is false without any.
+func (g *group) worst() (worst decode.Outcome, ok bool) {
+	for _, o := range [...]decode.Outcome{
+		decode.ClosedByBroker, decode.ResetByBroker, decode.Unanswered, decode.Left, decode.Error,
+	} {
+		if n := g.outcomes[o]; n > 0 && (!ok || n > g.outcomes[worst]) {
+			worst, ok = o, true
+		}
+	}
+	return worst, ok
+}
+
+// refusal says how the broker refused, as the end of a message.
+func (g *group) refusal() string {
+	switch worst, _ := g.worst(); worst {
+	case decode.ResetByBroker:
+		return "the broker reset the connection"
+	case decode.Unanswered:
+		return "the broker did not answer"
+	case decode.Left:
+		return "the broker did not answer and the client gave up"
+	}
+	return "the broker closed the connection"
+}
+
+// consequence says in a sentence about the broker what follows from a version
+// that it does not take.
+func (g *group) consequence() string {
+	worst, ok := g.worst()
+	switch {
+	case !ok && g.outcomes[decode.Answered] == g.count:
+		return "It answered all the same."
+	case !ok:
+		return "Brokers mostly close the connection on such a request."
+	case worst == decode.Unanswered || worst == decode.Left:
+		return "It leaves such a request without an answer, and the client waits in vain."
+	case worst == decode.Error:
+		return "It answers UNSUPPORTED_VERSION."
+	}
+	return "It drops the connection on such a request, which clients tend to blame on security settings."
+}
+
+// rangeText is a range as it is called in texts.
+func rangeText(r decode.Range) string {
+	if r.Min == r.Max {
+		return fmt.Sprintf("v%d only", r.Min)
+	}
+	return fmt.Sprintf("v%d to v%d", r.Min, r.Max)
+}
+
+// apiName is the name of an API as it is called in texts.
+func apiName(key int16) string { return decode.APIName(key) }
+
+// address is an address as it is written: IP:port, IPv4 never as mapped IPv6.
+func address(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
+}
+
+// findingContext is what a group needs beside itself to become a Finding.
+type findingContext struct {
+	rule   *Rule
+	tables []*decode.Ranges
+}
+
+// finish turns g into its exported form.
+func (g *group) finish(c findingContext) Finding {
+	s := &subject{group: g, tables: c.tables}
+	f := Finding{
+		Code: c.rule.Code, Title: c.rule.Title, Severity: c.rule.Severity,
+		Message: c.rule.message(s), Why: c.rule.why(s), Advice: c.rule.advice(s),
+		Broker: address(g.key.broker.addr),
+		Count:  g.count, Outcomes: map[string]uint64{}, MedianSeconds: map[string]float64{},
+		EvidenceCounts: map[string]uint64{},
+		Occurrences:    make([]Occurrence, 0, len(g.first)), OccurrencesOmitted: g.count - min(g.count, uint64(len(g.first))),
+		Client: g.client(),
+	}
+	if g.key.hasAPI {
+		f.APIKey, f.API, f.Version = &g.key.api, apiName(g.key.api), &g.key.version
+		g.finishCounts(&f)
+	}
+	if g.key.hasRange {
+		f.Advertised = &Range{Min: g.key.advertised.Min, Max: g.key.advertised.Max}
+	}
+	for i := range g.first {
+		f.Occurrences = append(f.Occurrences, g.first[i].finish())
+	}
+	return f
+}
+
+// finishCounts fills in what is counted of requests.
+func (g *group) finishCounts(f *Finding) {
+	for o, n := range g.outcomes {
+		if n > 0 {
+			name := decode.Outcome(o).String()
+			f.Outcomes[name] = n
+			f.MedianSeconds[name] = significant(g.took[o].median())
+		}
+	}
+	for _, e := range [...]decode.Evidence{decode.None, decode.Supplied, decode.Borrowed, decode.Observed} {
+		if n := g.evidence[e]; n > 0 {
+			f.Evidence = e.String()
+			f.EvidenceCounts[f.Evidence] = n
+		}
+	}
+}
+
+// significant is d in seconds with three significant digits, which is more
+// than a histogram tells.
+func significant(d time.Duration) float64 {
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return d.Round(unit).Seconds()
+}
+
+// client is the client of the finding, nil where it is not one.
+func (g *group) client() *FindingClient {
+	if !g.key.hasClient {
+		return nil
+	}
+	c := &FindingClient{
+		SoftwareName: g.key.software.Name, SoftwareVersion: g.key.software.Version,
+		Addresses: g.addresses.texts(netip.Addr.Compare, addrText), AddressesOmitted: g.addresses.omitted,
+	}
+	if g.key.hasClientID {
+		c.ClientID = &g.key.clientID
+	}
+	return c
+}
+
+// finish turns o into its exported form.
+func (o *occurrence) finish() Occurrence {
+	out := Occurrence{
+		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.stream, Time: Time(o.at.Time),
+		Client: address(o.client), Detail: o.detail, TLS: o.tls,
+	}
+	if o.hasRequest {
+		out.CorrelationID = &o.correlationID
+		out.Outcome, out.Evidence = o.outcome.String(), o.evidence.String()
+	}
+	return out
+}
+
+// compareGroups orders groups of one severity and code: the most frequent
+// first, then by first occurrence, then by what sets them apart.
+func compareGroups(a, b *group) int {
+	if c := cmp.Compare(b.count, a.count); c != 0 {
+		return c
+	}
+	if len(a.first) > 0 && len(b.first) > 0 {
+		if c := cmp.Or(comparePositions(a.first[0].at, b.first[0].at), cmp.Compare(a.first[0].stream, b.first[0].stream)); c != 0 {
+			return c
+		}
+	}
+	return compareKeys(&a.key, &b.key)
+}
+
+// compareKeys is a total order of keys.
+func compareKeys(a, b *findingKey) int {
+	return cmp.Or(
+		cmp.Compare(a.rule, b.rule),
+		a.broker.addr.Compare(b.broker.addr),
+		cmp.Compare(a.broker.domain, b.broker.domain),
+		cmp.Compare(a.api, b.api),
+		cmp.Compare(a.version, b.version),
+		cmp.Compare(a.advertised.Min, b.advertised.Min),
+		cmp.Compare(a.advertised.Max, b.advertised.Max),
+		cmp.Compare(b2i(a.hasRange), b2i(b.hasRange)),
+		strings.Compare(a.software.Name, b.software.Name),
+		strings.Compare(a.software.Version, b.software.Version),
+		cmp.Compare(b2i(a.hasClientID), b2i(b.hasClientID)),
+		strings.Compare(a.clientID, b.clientID),
+		strings.Compare(a.detail, b.detail),
+	)
+}

@@ -1,0 +1,273 @@
+package report
+
+import (
+	"fmt"
+	"html"
+	"io"
+	"strings"
+)
+
+// How long a Markdown report may become. GitHub takes 65,536 characters in an
+// issue or a comment; 60,000 leave room for what its author writes around it.
+// Bytes are counted, of which a text never has fewer than characters. The
+// parts around the findings have budgets of their own, and the findings get
+// what is left:
+//
+//	head, captures, coverage        5,000
+//	clients and APIs               12,000
+//	brokers                         5,000
+//	capture quality                 6,000
+//	how to reproduce                4,000
+//	findings                       28,000 at the least
+const (
+	maxMarkdown          = 60_000
+	maxMarkdownHead      = 5_000
+	maxMarkdownClients   = 12_000
+	maxMarkdownBrokers   = 5_000
+	maxMarkdownQuality   = 6_000
+	maxMarkdownReproduce = 4_000
+	// minMarkdownFindings is what is left when all other parts are full.
+	minMarkdownFindings = maxMarkdown - maxMarkdownHead - maxMarkdownClients - maxMarkdownBrokers - maxMarkdownQuality - maxMarkdownReproduce
+)
+
+const (
+	// maxMarkdownOccurrences is how many occurrences of a finding are listed.
+	maxMarkdownOccurrences = 5
+	// maxMarkdownOpen is how many findings are shown unfolded.
+	maxMarkdownOpen = 5
+	// maxMarkdownFull is how many findings are shown in full: behind them, each
+	// is a line of a table.
+	maxMarkdownFull = 20
+	// markdownTail is kept free for the sentences that count what is left out:
+	// one line for each of some 20 codes, and a heading.
+	markdownTail = 2_500
+)
+
+// WriteMarkdown writes r as Markdown for a ticket in GitHub, GitLab or Jira: at
+// most 60,000 characters, what does not fit being counted. Text from the wire
+// stands in code spans, so that it neither formats, links nor notifies.
+func WriteMarkdown(w io.Writer, r *Report) error {
+	m := &markdown{r: r, offers: newOffers(r)}
+	head := m.part(maxMarkdownHead, m.head)
+	after := []string{
+		m.part(maxMarkdownClients, m.clients),
+		m.part(maxMarkdownBrokers, m.brokers),
+		m.part(maxMarkdownQuality, m.quality),
+		m.part(maxMarkdownReproduce, m.reproduce),
+	}
+	room := maxMarkdown - len(head)
+	for _, text := range after {
+		room -= len(text)
+	}
+	findings := m.part(room, m.findings)
+	_, err := io.WriteString(w, head+findings+strings.Join(after, ""))
+	return err
+}
+
+// markdown is a report being written part by part.
+type markdown struct {
+	r      *Report
+	offers *offers
+	// buf is the part in work, left what remains of its budget in bytes.
+	buf  strings.Builder
+	left int
+}
+
+// part writes one part within a budget in bytes.
+func (m *markdown) part(budget int, write func()) string {
+	m.buf.Reset()
+	m.left = budget
+	write()
+	return m.buf.String()
+}
+
+// put writes text if there is room for it.
+func (m *markdown) put(text string) bool {
+	if len(text) > m.left {
+		return false
+	}
+	m.left -= len(text)
+	m.buf.WriteString(text)
+	return true
+}
+
+// putLeaving is put where reserve bytes must be left for what comes behind.
+func (m *markdown) putLeaving(reserve int, text string) bool {
+	return len(text)+reserve <= m.left && m.put(text)
+}
+
+// head says what happened, where it was seen and what was looked at.
+func (m *markdown) head() {
+	m.put("## " + mdProse(clip(headline(m.r), maxTitle)) + "\n\n")
+	if more := otherFindings(m.r); more != "" {
+		m.put("Besides: " + mdProse(more) + ".\n\n")
+	}
+	for i := range m.r.Captures {
+		c := &m.r.Captures[i]
+		if i == maxNotes {
+			m.put(fmt.Sprintf("- and %s\n", plural(uint64(len(m.r.Captures)-i), "more capture")))
+			break
+		}
+		m.put("- " + mdPhrase(capturePhrase(c)) + "\n")
+	}
+	s := &m.r.Summary
+	m.put(fmt.Sprintf("- %s, %s of them Kafka; %s", plural(s.Streams, "TCP connection"), number(s.KafkaStreams), plural(s.Requests, "Kafka request")))
+	if s.EncryptedStreams > 0 {
+		m.put("; " + plural(s.EncryptedStreams, "encrypted connection") + " not looked into")
+	}
+	m.put("\n- " + mdPhrase(join(coverage(m.r), " ")) + "\n")
+	m.put("- Found by " + mdCode(shorten(strings.TrimSpace(m.r.Tool.Name+" "+m.r.Tool.Version))) + "\n\n")
+}
+
+// findings writes the findings: in full, then a line each, then counts.
+func (m *markdown) findings() {
+	all := m.r.Findings
+	if len(all) == 0 {
+		return
+	}
+	m.put("### Findings\n\n")
+	shown := 0
+	for shown < len(all) && shown < maxMarkdownFull {
+		text := m.finding(shown)
+		if shown >= maxMarkdownOpen {
+			text = folded(fmt.Sprintf("%d. %s %s", shown+1, all[shown].Code, html.EscapeString(all[shown].Title)), text)
+		}
+		if !m.putLeaving(markdownTail+m.left/3, text) {
+			break
+		}
+		shown++
+	}
+	m.shortFindings(shown)
+}
+
+// shortFindings writes the findings from the given one on, a line each, and counts the rest.
+func (m *markdown) shortFindings(from int) {
+	all := m.r.Findings
+	if from == len(all) {
+		return
+	}
+	m.put("#### Further findings\n\n| Code | What | Client | Broker | Times | First frame |\n|---|---|---|---|---|---|\n")
+	shown := from
+	for ; shown < len(all); shown++ {
+		f := &all[shown]
+		frame := "–"
+		if len(f.Occurrences) > 0 {
+			frame = fmt.Sprint(f.Occurrences[0].Frame)
+		}
+		row := fmt.Sprintf("| %s %s | %s | %s | %s | %s | %s |\n", f.Code, mdWord(f.Title), mdProse(clip(f.Message, maxTitle)),
+			mdCell(clientPhrase(f.Client)), mdCell(brokerPhrase(f.Broker, "")), number(f.Count), frame)
+		if !m.putLeaving(markdownTail, row) {
+			break
+		}
+	}
+	m.put("\n")
+	if left := all[shown:]; len(left) > 0 {
+		m.put(fmt.Sprintf("%s for which there is no room here (`kafkavet analyze --format json` has all):\n\n", upperFirst(plural(uint64(len(left)), "more finding"))))
+		for _, c := range countCodes(left) {
+			m.put(fmt.Sprintf("- %s %s %s: %s, in all %s\n", c.Severity, c.Code, mdWord(c.Title), plural(c.Findings, "finding"), plural(c.Count, "occurrence")))
+		}
+		m.put("\n")
+	}
+}
+
+// mdCell is a phrase in a cell of a table.
+func mdCell(p phrase) string {
+	if len(p) == 0 {
+		return "–"
+	}
+	return mdPhrase(p)
+}
+
+// finding is a finding in full.
+func (m *markdown) finding(i int) string {
+	f := &m.r.Findings[i]
+	var b strings.Builder
+	fmt.Fprintf(&b, "#### %d. %s %s, %s: %s\n\n", i+1, f.Code, mdWord(f.Title), f.Severity, mdProse(clip(f.Message, maxTitle)))
+	line := func(label, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "- **%s:** %s\n", label, text)
+		}
+	}
+	line("Client", mdPhrase(clientPhrase(f.Client)))
+	line("Broker", mdPhrase(brokerPhrase(f.Broker, f.Release)))
+	line("Sent", mdProse(f.sent()))
+	line("Advertised", mdProse(f.advertised()))
+	line("What followed", mdProse(then(f)))
+	if f.request() == "" {
+		line("Seen", mdProse(times(f.Count)))
+	}
+	line("Why it matters", mdProse(f.Why))
+	m.knownIssue(f, line)
+	b.WriteString("\n")
+	b.WriteString(m.occurrences(f))
+	return b.String()
+}
+
+// knownIssue writes the known issue of a finding, and what to do.
+func (m *markdown) knownIssue(f *Finding, line func(label, text string)) {
+	k := f.KnownIssue
+	if k == nil {
+		line("What to do", mdProse(f.Advice))
+		return
+	}
+	text := mdLink(mdProse(k.Title), k.URL)
+	if k.Confidence != "" {
+		text += " (match: " + mdProse(k.Confidence) + ")"
+	}
+	line("Known issue", text)
+	if k.FixedIn != "" {
+		line("Fixed in", mdCode(shorten(k.FixedIn)))
+	}
+	if k.Workaround != "" {
+		line("Workaround", mdProse(k.Workaround))
+	} else {
+		line("What to do", mdProse(f.Advice))
+	}
+}
+
+// occurrences lists the first occurrences of a finding with display filters.
+func (m *markdown) occurrences(f *Finding) string {
+	if len(f.Occurrences) == 0 {
+		return ""
+	}
+	first := f.Occurrences[:min(len(f.Occurrences), maxMarkdownOccurrences)]
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, with Wireshark display filters:\n\n", upperFirst(firstOf(uint64(len(first)), f.Count)))
+	captures, detailed := len(m.r.Captures) > 1, false
+	for i := range first {
+		detailed = detailed || detailPhrase(&first[i]) != nil
+	}
+	row := func(cells ...string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
+	columns := []string{"Frame", "Stream", "Time (UTC)", "Client", "Outcome", "Display filter"}
+	if captures {
+		columns = append(columns, "Capture")
+	}
+	if detailed {
+		columns = append(columns, "Detail")
+	}
+	row(columns...)
+	b.WriteString(strings.Repeat("|---", len(columns)) + "|\n")
+	for i := range first {
+		o := &first[i]
+		cells := []string{fmt.Sprint(o.Frame), fmt.Sprint(o.Stream), clockText(o.Time), mdCell(addressPhrase(o.Client)),
+			mdCell(outcomePhrase(o.Outcome)), mdCode(filters{m.r}.occurrence(o))}
+		if captures {
+			cells = append(cells, mdCell(m.r.captureName(o.Capture)))
+		}
+		if detailed {
+			cells = append(cells, mdCell(detailPhrase(o)))
+		}
+		row(cells...)
+	}
+	b.WriteString("\n")
+	if len(first) > 1 {
+		b.WriteString("All of these packets:\n\n" + mdFence("", filters{m.r}.frames(first)) + "\n")
+	}
+	return b.String()
+}
+
+// folded is text that opens on a click. Where HTML is not understood, its two
+// lines of markup are all that shows. title must not hold text from the wire.
+func folded(title, text string) string {
+	return "<details>\n<summary>" + title + "</summary>\n\n" + strings.TrimRight(text, "\n") + "\n\n</details>\n\n"
+}

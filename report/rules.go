@@ -1,0 +1,97 @@
+package report
+
+import (
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// Rule is a kind of finding: what it is called, what it means, and when it
+// fires. Codes are never renumbered and never used again.
+type Rule struct {
+	// Code is "KV" and four digits, Title a word or two in lower case.
+	Code, Title string
+	Severity    Severity
+	// Summary says in one line when it fires.
+	Summary string
+	// Documentation is what explain prints, each a paragraph in plain text.
+	Documentation Documentation
+
+	// One of the following decides; the others are nil. detail tells findings
+	// of one rule apart beyond what they share, mostly it is empty.
+
+	// exchange looks at a settled exchange.
+	exchange func(x *decode.Exchange) (detail string, fires bool)
+	// connection looks at a connection that is over; early tells whether a
+	// request was sent on it before the ApiVersions response arrived.
+	connection func(c *decode.Connection, early bool) (detail string, fires bool)
+	// change looks at two ApiVersions answers in succession from one address.
+	change func(before, after *decode.Ranges) bool
+
+	// becomes gives the rule that the input as a whole shows it to be instead,
+	// nil where nothing speaks against this one. drop tells that another finding says it
+	// already. It is nil for most.
+	becomes func(g *group, at addressFacts) (instead *Rule, drop bool)
+	// message, why and advice are the texts of the finding; none holds an
+	// address, a client id or a host name.
+	message, why, advice func(s *subject) string
+}
+
+// Documentation is the text of explain: what the finding is, why it matters,
+// how it looks on the wire, and what to do.
+type Documentation struct {
+	What, Why, Wire, Do string
+}
+
+// subject is what a rule's texts are made from.
+type subject struct {
+	*group
+	// tables are the different ranges that the broker advertised, in order of appearance.
+	tables []*decode.Ranges
+}
+
+// addressFacts tells what was spoken at a broker's address, all input considered.
+type addressFacts struct {
+	// clear: Kafka in the clear was answered.
+	clear bool
+	// tls: a TLS handshake came to its end.
+	tls bool
+	// confused: Kafka in the clear was answered with TLS.
+	confused bool
+}
+
+// rules are all rules in the order of their codes. It is the only list of them.
+var rules = []Rule{
+	aboveMaxRule, belowMinRule, notAdvertisedRule, phantomRule,
+	unnegotiatedRule, apiVersionsRefusedRule, downgradedRule, clientLeftRule,
+	rangesChangedRule, beforeNegotiationRule, tlsConfusionRule, authenticationRule,
+	unsupportedAnswerRule,
+	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule,
+}
+
+// Rules returns all rules in the order of their codes.
+func Rules() []Rule {
+	return append([]Rule(nil), rules...)
+}
+
+// ruleIndex is the index of a rule in rules by its code, -1 for none.
+func ruleIndex(code string) int {
+	for i := range rules {
+		if rules[i].Code == code {
+			return i
+		}
+	}
+	return -1
+}
+
+// hasRange tells whether Exchange.Advertised means something for this verdict.
+func hasRange(v decode.Verdict) bool {
+	return v == decode.OK || v == decode.AboveMax || v == decode.BelowMin
+}
+
+// spokeTLS tells whether a TLS handshake came to its end on c.
+func spokeTLS(c *decode.Connection) bool { return c.TLS != nil && c.TLS.Established }
+
+// ended tells whether the end of c was seen.
+func ended(c *decode.Connection) bool {
+	return c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset
+}

@@ -1,0 +1,59 @@
+package report
+
+import (
+	"fmt"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+var bytesMissingRule = Rule{
+	Code: "KV9002", Title: "bytes-missing", Severity: Info,
+	Summary: "packets were lost in the capture: what was not seen was not checked",
+	Documentation: Documentation{
+		What: "The capture lacks bytes of a connection: packets that the capturing side dropped, that were cut by a snapshot length, or that went another way.",
+		Why: "Requests in the missing part were not checked, and an answer in it counts as unseen, not as absent. " +
+			"A report without errors says less the more is missing.",
+		Wire: "TCP sequence numbers that jump, without the bytes between them anywhere in the capture; or packets shorter in the capture than on the wire.",
+		Do:   "Capture with a larger buffer (tcpdump -B 65536), with a filter on the broker's port, and with the full packet length (tcpdump -s 0), on a host that sees both directions.",
+	},
+	connection: func(c *decode.Connection, _ bool) (string, bool) { return "", isKafkaOrTLS(c) && c.Missing > 0 },
+	message: func(s *subject) string {
+		if s.key.detail == droppedDetail {
+			return fmt.Sprintf("%s dropped by the capturing side", plural(s.dropped, "packet"))
+		}
+		return fmt.Sprintf("%s missing in %s of %s", plural(s.bytes, "byte"), plural(s.gaps, "place"), plural(s.count, "connection"))
+	},
+	why: func(*subject) string { return "What was not seen was not checked." },
+	advice: func(*subject) string {
+		return "Capture with a larger buffer (tcpdump -B 65536), the full packet length (-s 0) and a filter on the broker's port."
+	},
+}
+
+// droppedDetail sets the packets that the capturing side dropped apart from the bytes
+// that connections lack.
+const droppedDetail = "dropped"
+
+var midstreamRule = Rule{
+	Code: "KV9003", Title: "midstream", Severity: Info,
+	Summary: "the connection was open before the capture began",
+	Documentation: Documentation{
+		What: "The first packet of the connection in the capture is not its SYN: it was open before.",
+		Why:  "Clients ask for ApiVersions once, at the start. The answer is not in the capture, so its requests are held against ranges from other connections to the same address, if there are any.",
+		Wire: "A connection without SYN and mostly without an ApiVersions exchange.",
+		Do:   "Begin to capture before the client starts, or restart the client (or one connection of it) while capturing.",
+	},
+	connection: func(c *decode.Connection, _ bool) (string, bool) { return "", isKafkaOrTLS(c) && c.Midstream },
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s open before the capture began", plural(s.count, "connection"))
+	},
+	why: func(*subject) string { return "What was negotiated at its start was not seen." },
+	advice: func(*subject) string {
+		return "Begin to capture before the client starts, or restart the client while capturing."
+	},
+}
+
+// isKafkaOrTLS tells whether c may matter here: other protocols do not.
+func isKafkaOrTLS(c *decode.Connection) bool {
+	return c.Protocol == reassembly.Kafka || c.Protocol == reassembly.TLS
+}

@@ -1,0 +1,220 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// patience is how long a client must have waited before its leaving counts as
+// the broker's silence: half of librdkafka's api.version.request.timeout.ms
+// (10 s), and far above any broker's time for an answer that does not wait for
+// data.
+const patience = 5 * time.Second
+
+// probePrefix is how kafka-python's default client id begins. Its releases
+// before 2.1 probe a broker with requests that they expect to be closed, each
+// followed by Metadata v0 (kafka-python, BrokerConnection.check_version).
+const probePrefix = "kafka-python"
+
+// probeKeys are the APIs that kafka-python probes with, all in version 0:
+// ApiVersions, ListGroups, FindCoordinator, OffsetFetch, Metadata.
+var probeKeys = [...]int16{apiVersionsKey, 16, 10, 9, 3}
+
+// waitingKeys are the APIs whose answer may take long by design: Fetch,
+// JoinGroup, SyncGroup, ShareFetch.
+var waitingKeys = [...]int16{1, 11, 14, 78}
+
+// refused tells whether the broker closed, reset or ignored a request.
+func refused(x *decode.Exchange) bool {
+	switch x.Outcome {
+	case decode.ClosedByBroker, decode.ResetByBroker, decode.Unanswered:
+		return true
+	case decode.Left:
+		return x.Took >= patience && !contains(waitingKeys[:], x.Key)
+	}
+	return false
+}
+
+// isProbe tells whether x belongs to a probe whose refusal its client expects.
+func isProbe(x *decode.Exchange) bool {
+	return x.Version == 0 && strings.HasPrefix(x.ClientID, probePrefix) && contains(probeKeys[:], x.Key)
+}
+
+// contains tells whether key is among keys.
+func contains(keys []int16, key int16) bool {
+	for _, k := range keys {
+		if k == key {
+			return true
+		}
+	}
+	return false
+}
+
+// unlessTLS is the becomes of requests in the clear that were refused: where the
+// address speaks TLS and never Kafka in the clear, that is the cause.
+func unlessTLS(_ *group, at addressFacts) (instead *Rule, drop bool) {
+	switch {
+	case at.clear || !at.tls && !at.confused:
+		return nil, false
+	case at.confused:
+		return nil, true
+	}
+	return &tlsConfusionRule, false
+}
+
+var unnegotiatedRule = Rule{
+	Code: "KV2001", Title: "refused-unnegotiated", Severity: Warning,
+	Summary: "no range known, and the broker closed, reset or ignored the request",
+	Documentation: Documentation{
+		What: "The broker closed or reset the connection on a request, or never answered it, and no ApiVersions response of this broker is in the input: neither on the connection nor on another one to the same address.",
+		Why: "A client that does not ask for ApiVersions sends the version it was set to, and a broker that does not know it closes the connection. " +
+			"It need not be the version, though: a listener that wants TLS or SASL does the same.",
+		Wire: "A request without an ApiVersions exchange before it, then a FIN or RST from the broker, or nothing.",
+		Do: "Let the client negotiate (sarama before 1.46: set Version to the broker's release or lower; kafka-python: leave api_version unset), " +
+			"or capture from the beginning of the connection, so that the advertised ranges are seen. Check security.protocol as well.",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) {
+		return "", x.Verdict == decode.Unknown && x.Key != apiVersionsKey && refused(x) && !isProbe(x)
+	},
+	becomes: unlessTLS,
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s sent without a known range, %s", s.request(), s.refusal())
+	},
+	why: func(s *subject) string {
+		return "No ApiVersions response of this broker was seen. A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
+	},
+	advice: func(s *subject) string {
+		return fmt.Sprintf("Let %s negotiate its versions or set it to the broker's release; check security.protocol; or capture from the start of the connection.", s.softwareName())
+	},
+}
+
+var apiVersionsRefusedRule = Rule{
+	Code: "KV2002", Title: "apiversions-refused", Severity: Error,
+	Summary: "the ApiVersions request itself was closed, reset or ignored",
+	Documentation: Documentation{
+		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it.",
+		Why: "A client may send any version of ApiVersions, and a broker that does not know it has to answer error 35 in a v0 body, so that the client can try again lower (KIP-511). " +
+			"Brokers before 0.10 and some that only speak the protocol (hosted services, proxies) do not, and the client cannot even begin.",
+		Wire: "An ApiVersions request (api_key 18), then a FIN or RST from the broker, or nothing until the client gives up.",
+		Do: "Limit the version that the client begins with (franz-go: MaxVersions; librdkafka: broker.version.fallback and api.version.request=false for brokers before 0.10), upgrade the broker or service, " +
+			"and check that the port speaks Kafka in the clear: a listener that wants TLS does the same (KV2007).",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) {
+		return "", x.Key == apiVersionsKey && refused(x) && !isProbe(x)
+	},
+	becomes: unlessTLS,
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s sent, %s", s.request(), s.refusal())
+	},
+	why: func(s *subject) string {
+		if s.key.version == 0 {
+			return "Every broker since Kafka 0.10 answers ApiVersions v0: this one is older, is no Kafka broker, or wants TLS on this port."
+		}
+		return "A broker that does not know this version has to answer error 35, so that the client can try lower (KIP-511). Without an answer the client cannot begin."
+	},
+	advice: func(s *subject) string {
+		if s.key.version == 0 {
+			return "Check that the port is a Kafka listener and security.protocol fits it; for brokers before 0.10 switch version negotiation off (librdkafka: api.version.request=false)."
+		}
+		return fmt.Sprintf("Limit %s to a lower ApiVersions version, upgrade the broker or service, and check that security.protocol fits the listener.", s.softwareName())
+	},
+}
+
+var downgradedRule = Rule{
+	Code: "KV2003", Title: "apiversions-downgraded", Severity: Info,
+	Summary: "ApiVersions answered with error 35 and retried lower, as the protocol intends",
+	Documentation: Documentation{
+		What: "The broker did not know the version of the client's ApiVersions request, said so with error 35, and the client asked again with a lower one, which was answered.",
+		Why: "This is how the protocol is meant to work (KIP-511) and no fault. It tells that the broker is older than the client: ApiVersions v3 is known since Kafka 2.4, v4 since 3.9. " +
+			"Dissectors and brokers' logs show it as an unsupported version, which misleads.",
+		Wire: "ApiVersions vN, a response with error 35 in a v0 body, ApiVersions in a lower version on the same connection, a response without error.",
+		Do:   "Nothing.",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) {
+		if x.Key != apiVersionsKey || x.Outcome != decode.Error || x.Negotiated < 0 {
+			return "", false
+		}
+		return fmt.Sprintf("v%d", x.Negotiated), true
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s refused with error 35, then %s answered", s.request(), s.key.detail)
+	},
+	why: func(*subject) string {
+		return "The protocol intends this (KIP-511): the broker is older than the client, and both know it now."
+	},
+	advice: func(*subject) string { return "Nothing needs to be done." },
+}
+
+var clientLeftRule = Rule{
+	Code: "KV2004", Title: "client-left", Severity: Warning,
+	Summary: "the client closed after the ApiVersions response and asked for nothing",
+	Documentation: Documentation{
+		What: "The client asked for ApiVersions, got the answer, and closed the connection without any further request.",
+		Why: "A client that finds no version in common with the broker, or misses an API or a feature that it needs, gives up at this point; its own log says why, nothing on the wire does. " +
+			"Health checks and kafka-broker-api-versions.sh look the same and are harmless.",
+		Wire: "ApiVersions, its response, then a FIN or RST from the client.",
+		Do: "Look at the client's log for an unsupported version or feature, and hold its requirements against the ranges of the broker in this report. " +
+			"If the client is a probe, there is nothing to do.",
+	},
+	connection: func(c *decode.Connection, early bool) (string, bool) {
+		return "", c.Protocol == reassembly.Kafka && c.Advertised != nil && c.AfterAdvertised == 0 && !early &&
+			ended(c) && c.End.By == reassembly.ToBroker && c.Missing == 0 && c.Incomplete == 0
+	},
+	message: func(*subject) string {
+		return "the client closed after the ApiVersions response and asked for nothing"
+	},
+	why: func(*subject) string {
+		return "A client that misses a version, an API or a feature in the answer gives up here, without a word on the wire. Health checks look the same."
+	},
+	advice: func(s *subject) string {
+		return fmt.Sprintf("Look for an unsupported version or feature in the log of %s, and compare its needs with the ranges this broker advertised.", s.softwareName())
+	},
+}
+
+var rangesChangedRule = Rule{
+	Code: "KV2005", Title: "ranges-changed", Severity: Warning,
+	Summary: "one broker address advertised different ranges",
+	Documentation: Documentation{
+		What: "Two ApiVersions responses from the same address differ in the ranges of at least one API.",
+		Why: "Clients negotiate for each connection, and most go on for hours with what they learnt. During a rolling upgrade that is expected; " +
+			"behind a load balancer or proxy with brokers of several releases a client can negotiate with one broker and send to another.",
+		Wire: "ApiVersions responses from one address and port with different min or max versions.",
+		Do:   "During an upgrade: wait until all brokers run one release and look again. Otherwise look for a proxy or load balancer at this address, and for brokers of different releases behind it.",
+	},
+	change: func(before, after *decode.Ranges) bool { return !equalRanges(before, after) },
+	message: func(s *subject) string {
+		return fmt.Sprintf("one address advertised %d different sets of ranges: %s", len(s.tables), tableDifferences(s.tables))
+	},
+	why: func(*subject) string {
+		return "A rolling upgrade does this, and so does a proxy or load balancer with brokers of several releases behind it, where a client may negotiate with one and send to another."
+	},
+	advice: func(*subject) string {
+		return "Unless an upgrade is under way, see what stands behind this address, and bring the brokers there to one release."
+	},
+}
+
+var beforeNegotiationRule = Rule{
+	Code: "KV2006", Title: "before-negotiation", Severity: Info,
+	Summary: "a request sent before the ApiVersions response arrived",
+	Documentation: Documentation{
+		What: "The client had asked for ApiVersions and sent another request before the answer was there.",
+		Why: "The version of that request cannot come from the answer: it was guessed or set. That is harmless as long as the version is old enough for every broker, " +
+			"and saves a round trip.",
+		Wire: "ApiVersions and another request in succession, then the ApiVersions response.",
+		Do:   "Nothing, unless the same request is also in KV1001, KV1002 or KV1003.",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) {
+		return "", x.BeforeNegotiation && x.Key != apiVersionsKey && !isProbe(x)
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s sent before the ApiVersions response arrived", s.request())
+	},
+	why: func(*subject) string {
+		return "Its version cannot come from the broker's answer; the client guessed it or was set to it."
+	},
+	advice: func(*subject) string { return "Nothing needs to be done unless the request was refused." },
+}

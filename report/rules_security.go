@@ -1,0 +1,224 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// The details of tlsConfusionRule.
+const (
+	clearToTLS = "clear-to-tls"
+	tlsToClear = "tls-to-clear"
+	// tlsClosed: the broker closed on a ClientHello without a byte; that is
+	// confusion only at an address that speaks Kafka in the clear.
+	tlsClosed = "tls-closed"
+)
+
+var tlsConfusionRule = Rule{
+	Code: "KV2007", Title: "tls-confusion", Severity: Warning,
+	Summary: "one side speaks TLS, the other Kafka in the clear",
+	Documentation: Documentation{
+		What: "The client sent Kafka requests in the clear to a listener that speaks TLS, or a TLS ClientHello to a listener that speaks Kafka in the clear.",
+		Why:  "The connection ends at once, and the client reports the same disconnect as after a version mismatch. Here, security.protocol is indeed the cause.",
+		Wire: "A Kafka request answered by a TLS record (mostly an alert) or a close; or a ClientHello answered by something else than TLS, or by a close at an address that answers Kafka in the clear.",
+		Do: "Set security.protocol of the client to what the listener speaks (PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL), or use the port of the right listener. " +
+			"Where advertised.listeners leads clients to the wrong port, mend that.",
+	},
+	connection: func(c *decode.Connection, _ bool) (string, bool) {
+		switch {
+		case c.Confusion == reassembly.ClearToTLS:
+			return clearToTLS, true
+		case c.Confusion == reassembly.TLSToClear && c.Bytes[reassembly.ToClient] > 0:
+			return tlsToClear, true
+		case c.Confusion == reassembly.TLSToClear:
+			return tlsClosed, true
+		}
+		return "", false
+	},
+	becomes: func(g *group, at addressFacts) (instead *Rule, drop bool) {
+		if g.key.detail == tlsClosed && !at.clear {
+			return &handshakeFailedRule, false
+		}
+		return nil, false
+	},
+	message: func(s *subject) string {
+		switch {
+		case s.key.hasAPI:
+			return fmt.Sprintf("%s sent in the clear to a listener that speaks TLS, %s", s.request(), s.refusal())
+		case s.key.detail == tlsToClear:
+			return "the client speaks TLS, the broker answered in the clear"
+		case s.key.detail == tlsClosed:
+			return "the client speaks TLS to a listener that speaks Kafka in the clear, and was closed"
+		}
+		return "the client speaks Kafka in the clear, the broker answered with TLS"
+	},
+	why: func(*subject) string {
+		return "The two sides disagree about TLS. The client sees the same disconnect as after a version mismatch, but no version is at fault."
+	},
+	advice: func(s *subject) string {
+		if s.key.detail == tlsToClear || s.key.detail == tlsClosed {
+			return "Set security.protocol of the client to PLAINTEXT or SASL_PLAINTEXT, or use the port of the TLS listener."
+		}
+		return "Set security.protocol of the client to SSL or SASL_SSL, or use the port of the listener in the clear."
+	},
+}
+
+// The keys of the APIs that authenticate.
+const (
+	saslHandshakeKey    = 17
+	saslAuthenticateKey = 36
+)
+
+// maxMechanisms bounds the SASL mechanisms that a message lists; Kafka has five.
+const maxMechanisms = 8
+
+// saslErrors names the error codes of SaslHandshake and SaslAuthenticate
+// (Apache Kafka, org.apache.kafka.common.protocol.Errors).
+var saslErrors = map[int16]string{
+	33: "UNSUPPORTED_SASL_MECHANISM",
+	34: "ILLEGAL_SASL_STATE",
+	58: "SASL_AUTHENTICATION_FAILED",
+}
+
+var authenticationRule = Rule{
+	Code: "KV2008", Title: "authentication-failed", Severity: Warning,
+	Summary: "SaslHandshake or SaslAuthenticate answered with an error",
+	Documentation: Documentation{
+		What: "The broker refused the SASL mechanism that the client asked for, or the credentials that it sent.",
+		Why:  "The broker closes the connection afterwards, and the client may report no more than a disconnect. The cause is the authentication and no version.",
+		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. What is inside the tokens is never looked at.",
+		Do:   "For a refused mechanism set sasl.mechanism to one that the broker enables. For refused credentials check user, password, token or ticket, and the broker's log, which names the reason.",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) {
+		if x.ErrorCode == 0 || x.Outcome == decode.Error || x.Key != saslHandshakeKey && x.Key != saslAuthenticateKey {
+			return "", false
+		}
+		return saslRefusal(x), true
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s answered with %s", s.request(), s.key.detail)
+	},
+	why: func(*subject) string {
+		return "The broker refused the authentication and closes the connection afterwards. The disconnect has this cause, not a version."
+	},
+	advice: func(s *subject) string {
+		if s.key.api == saslHandshakeKey {
+			return "Set sasl.mechanism of the client to one that the broker enables, or enable the one it asks for (sasl.enabled.mechanisms)."
+		}
+		return "Check the client's credentials, and the broker's log for the reason."
+	},
+}
+
+// saslRefusal says with which error, and for a handshake, which mechanism was
+// asked for and which ones are enabled.
+func saslRefusal(x *decode.Exchange) string {
+	name, known := saslErrors[x.ErrorCode]
+	if !known {
+		name = fmt.Sprintf("error %d", x.ErrorCode)
+	}
+	if x.Mechanism == "" {
+		return name
+	}
+	enabled := make([]string, 0, maxMechanisms)
+	for _, m := range x.Enabled[:min(len(x.Enabled), maxMechanisms)] {
+		enabled = append(enabled, cut(m))
+	}
+	list := strings.Join(enabled, ", ")
+	switch {
+	case len(enabled) == 0:
+		list = "none"
+	case len(x.Enabled) > maxMechanisms:
+		list += fmt.Sprintf(" and %d more", len(x.Enabled)-maxMechanisms)
+	}
+	return fmt.Sprintf("%s: asked for %s, enabled: %s", name, cut(x.Mechanism), list)
+}
+
+var encryptedRule = Rule{
+	Code: "KV9001", Title: "encrypted", Severity: Info,
+	Summary: "TLS, and no key for it: nothing inside was checked",
+	Documentation: Documentation{
+		What: "The connection speaks TLS and could not be decrypted, or not in full.",
+		Why:  "Nothing inside was checked: whether it is Kafka at all, and which versions it uses. A report without errors says nothing about it.",
+		Wire: "TLS records. Where the handshake is in the capture, its version, cipher suite, server name and the beginning of the client random are shown.",
+		Do: "Give the key log of one side with --tls-keylog. A session is in it if a line of it has the client random that is shown here. " +
+			"The log has to be written while the connection is set up, so the client must be started with it.",
+	},
+	connection: func(c *decode.Connection, _ bool) (string, bool) {
+		if !isEncrypted(c) {
+			return "", false
+		}
+		if c.TLS == nil {
+			return "", true
+		}
+		return c.TLS.Reason, true
+	},
+	message: func(s *subject) string {
+		message := fmt.Sprintf("TLS on %s was not decrypted", plural(s.count, "connection"))
+		if s.key.detail != "" {
+			message += ": " + s.key.detail
+		}
+		return message
+	},
+	why:    func(*subject) string { return "Nothing inside was checked." },
+	advice: func(*subject) string { return "Give the client's or the broker's TLS key log with --tls-keylog." },
+}
+
+var handshakeFailedRule = Rule{
+	Code: "KV9004", Title: "tls-handshake-failed", Severity: Info,
+	Summary: "the TLS handshake ended in an alert or a close",
+	Documentation: Documentation{
+		What: "A TLS handshake began and did not come to its end: one side sent an alert, or closed the connection.",
+		Why:  "No Kafka request was sent at all. The client reports a disconnect or a TLS error; the cause is a certificate, a protocol version, a cipher suite or a listener that does not speak TLS, and no Kafka version.",
+		Wire: "A ClientHello, perhaps an answer, then an alert record, a FIN or a RST.",
+		Do: "Look at the alert's name and at who sent it: unknown_ca and bad_certificate from the client mean that it does not trust the broker's certificate, certificate_required from the broker that it wants one from the client, " +
+			"protocol_version and handshake_failure that the two have no version or suite in common.",
+	},
+	connection: func(c *decode.Connection, _ bool) (string, bool) {
+		if !handshakeFailed(c) {
+			return "", false
+		}
+		switch {
+		case c.TLS.Alert != "" && c.TLS.AlertFromServer:
+			return "alert " + c.TLS.Alert + " from the broker", true
+		case c.TLS.Alert != "":
+			return "alert " + c.TLS.Alert + " from the client", true
+		case c.End.By == reassembly.ToClient:
+			return "closed by the broker", true
+		}
+		return "closed by the client", true
+	},
+	message: func(s *subject) string {
+		detail := s.key.detail
+		if detail == tlsClosed {
+			detail = "closed by the broker without a byte"
+		}
+		return fmt.Sprintf("TLS handshake failed on %s: %s", plural(s.count, "connection"), detail)
+	},
+	why: func(*subject) string { return "No Kafka request was sent; the cause lies in TLS." },
+	advice: func(*subject) string {
+		return "Check certificates, TLS versions and whether the listener speaks TLS; the alert's name and sender tell where to begin."
+	},
+}
+
+// isEncrypted tells whether c holds TLS that stayed closed, in whole or in part.
+func isEncrypted(c *decode.Connection) bool {
+	if c.Confusion != reassembly.NoConfusion || handshakeFailed(c) {
+		return false
+	}
+	if c.TLS == nil {
+		return c.Protocol == reassembly.TLS
+	}
+	return c.TLS.Undecrypted > 0 || c.TLS.Reason != ""
+}
+
+// handshakeFailed tells whether the TLS handshake of c ended without success.
+func handshakeFailed(c *decode.Connection) bool {
+	if c.TLS == nil || c.TLS.Established || c.Confusion != reassembly.NoConfusion {
+		return false
+	}
+	return c.TLS.Alert != "" ||
+		ended(c) && c.TLS.HasClientRandom && c.TLS.Undecrypted == 0 && !c.Midstream
+}

@@ -1,0 +1,166 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// apiVersionsKey is the key of ApiVersions, which negotiates and is itself
+// exempt from negotiation (KIP-35, KIP-511).
+const apiVersionsKey = 18
+
+var aboveMaxRule = Rule{
+	Code: "KV1001", Title: "above-max", Severity: Error,
+	Summary: "request version above the advertised max",
+	Documentation: Documentation{
+		What: "The client sent a request in a version that is newer than the newest one the broker advertised for this API in its ApiVersions response.",
+		Why: "An Apache Kafka broker does not answer such a request: it closes the connection. Others stay silent until the client times out, or answer UNSUPPORTED_VERSION. " +
+			"Clients see a disconnect and guess at its cause, often security (\"Disconnected: verify that security.protocol is correctly configured\"). The client mostly tries again for ever, and nothing is consumed or produced.",
+		Wire: "An ApiVersions request and its response, with the min and max version of each API; later on the same connection a request whose api_version is above that max; then mostly a FIN or RST from the broker instead of a response.",
+		Do: "It is a fault of the client, which was told what the broker can do. Use a release of the client library in which it is mended, or the last one before it came in; or upgrade the broker to a release that knows the version. " +
+			"Where a proxy or a load balancer stands between them, see that ApiVersions and the request reach the same broker (KV2005).",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.AboveMax },
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s sent, the broker advertises %s", s.request(), rangeText(s.key.advertised))
+	},
+	why: func(s *subject) string {
+		return fmt.Sprintf("The broker had said that v%d is the newest %s it knows. %s",
+			s.key.advertised.Max, apiName(s.key.api), s.consequence())
+	},
+	advice: func(s *subject) string {
+		return fmt.Sprintf("Run a release of %s that keeps to the advertised range (%s v%d or lower here), or a broker that knows %s.",
+			cmp.Or(cut(s.key.software.Name), "the client"), apiName(s.key.api), s.key.advertised.Max, s.request())
+	},
+}
+
+var belowMinRule = Rule{
+	Code: "KV1002", Title: "below-min", Severity: Error,
+	Summary: "request version below the advertised min",
+	Documentation: Documentation{
+		What: "The client sent a request in a version that is older than the oldest one the broker advertised for this API in its ApiVersions response.",
+		Why: "Kafka 4.0 removed the request versions from before Kafka 2.1 (KIP-896). Old clients, and clients with a version written into their code, stop working with it: " +
+			"the broker closes the connection without an answer, and the client sees a disconnect.",
+		Wire: "An ApiVersions response with a min above the api_version of a later request, then mostly a FIN or RST from the broker instead of a response.",
+		Do: "Upgrade the client library, or set it to a newer protocol version where it is configured (sarama: Version; kafka-python: api_version). " +
+			"Until then a broker before 4.0 still takes the old versions.",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.BelowMin },
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s sent, the broker advertises %s", s.request(), rangeText(s.key.advertised))
+	},
+	why: func(s *subject) string {
+		return fmt.Sprintf("The broker had said that v%d is the oldest %s it takes (Kafka 4.0 removed many, KIP-896). %s",
+			s.key.advertised.Min, apiName(s.key.api), s.consequence())
+	},
+	advice: func(s *subject) string {
+		return fmt.Sprintf("Upgrade %s to a release that sends %s v%d or higher, or raise the protocol version it is set to.",
+			s.softwareName(), apiName(s.key.api), s.key.advertised.Min)
+	},
+}
+
+var notAdvertisedRule = Rule{
+	Code: "KV1003", Title: "not-advertised", Severity: Error,
+	Summary: "the broker advertised no such API",
+	Documentation: Documentation{
+		What: "The client sent a request for an API that is not in the broker's ApiVersions response at all.",
+		Why: "The broker cannot read the request and closes the connection. The API may be newer than the broker, removed from it (Kafka 4.0 removed the inter-broker APIs of the ZooKeeper days), " +
+			"switched off (telemetry without a receiver), meant for another listener (controller APIs), or cut out by a proxy or a hosted service.",
+		Wire: "An ApiVersions response without the key, then a request with it, then mostly a FIN or RST from the broker.",
+		Do:   "See which feature of the client asks for it and switch that off, connect to the listener that serves the API, or use a broker release that has it.",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.NotAdvertised },
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s sent, the broker advertises no such API", s.request())
+	},
+	why: func(s *subject) string {
+		return fmt.Sprintf("The broker is too old or too new for %s, has it switched off, or serves it on another listener. %s",
+			apiName(s.key.api), s.consequence())
+	},
+	advice: func(s *subject) string {
+		return fmt.Sprintf("Switch off what makes %s ask for %s, use the listener that serves it, or a broker release that has it.",
+			s.softwareName(), apiName(s.key.api))
+	},
+}
+
+var phantomRule = Rule{
+	Code: "KV1004", Title: "phantom-range", Severity: Warning,
+	Summary: "inside the advertised range, yet known to be refused",
+	Documentation: Documentation{
+		What: "The request's version lies inside the advertised range, but brokers of this release are known to refuse it all the same: Kafka 4.x advertises Produce from v0 and takes v3 and up.",
+		Why: "Kafka 4.0 removed Produce v0 to v2 (KIP-896) and had to go on advertising them, because librdkafka takes a higher min for a sign that the broker cannot compress (KAFKA-18659). " +
+			"A client that goes by the range alone picks a version that is refused.",
+		Wire: "An ApiVersions response with the ranges of Kafka 4.x (Fetch from v4, ListOffsets from v1 and so on) and Produce from v0, then Produce v0, v1 or v2, which is not answered.",
+		Do:   "Upgrade the client to one that sends Produce v3 or higher (record batches, Kafka 0.11 and later), or set its protocol version to 0.11 or higher.",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) {
+		if x.Outcome == decode.Answered || x.Outcome == decode.Error || !isPhantom(x) {
+			return "", false
+		}
+		lowest, _ := phantomMin(x.Key, x.Ranges)
+		return fmt.Sprintf("v%d", lowest), true
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s sent, advertised %s, but this release takes %s and up", s.request(), rangeText(s.key.advertised), s.key.detail)
+	},
+	why: func(s *subject) string {
+		return "The broker advertises more than it takes, for the sake of old librdkafka releases (KAFKA-18659). " + s.consequence()
+	},
+	advice: func(s *subject) string {
+		return fmt.Sprintf("Upgrade %s to a release that sends %s %s or higher, or raise the protocol version it is set to.",
+			s.softwareName(), apiName(s.key.api), s.key.detail)
+	},
+}
+
+var unsupportedAnswerRule = Rule{
+	Code: "KV3001", Title: "unsupported-answer", Severity: Error,
+	Summary: "the broker answered UNSUPPORTED_VERSION to a request that is not outside its advertised range",
+	Documentation: Documentation{
+		What: "The broker answered error 35, UNSUPPORTED_VERSION, to a request whose version lies inside the range it advertised, or whose range is not known.",
+		Why: "The range in ApiVersions is not all that decides: a version can depend on a feature that is not finalized (Produce v12 and transactions, KIP-890), " +
+			"on the metadata version of the cluster, on the topic's message format, or on a broker behind the one that was asked.",
+		Wire: "A request inside the range of the ApiVersions response, and an answer with error code 35 in it.",
+		Do: "Look at the cluster's finalized features and metadata version (kafka-features.sh describe), finish the upgrade, or limit the client to the older version. " +
+			"Behind a proxy, see that all brokers behind it are of one release.",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) {
+		return "", x.Key != apiVersionsKey && x.Outcome == decode.Error &&
+			(x.Verdict == decode.OK || x.Verdict == decode.Unknown)
+	},
+	message: func(s *subject) string {
+		if !s.key.hasRange {
+			return fmt.Sprintf("%s answered UNSUPPORTED_VERSION, the advertised range is not known", s.request())
+		}
+		return fmt.Sprintf("%s answered UNSUPPORTED_VERSION, although the broker advertises %s", s.request(), rangeText(s.key.advertised))
+	},
+	why: func(s *subject) string {
+		if !s.key.hasRange {
+			return "The broker itself says that it does not take this version. Its ApiVersions response was not seen, so it cannot be told whether the client was warned."
+		}
+		return "The advertised range is not all that decides: features that are not finalized, an unfinished upgrade or a broker behind this one can refuse a version inside it."
+	},
+	advice: func(s *subject) string {
+		return fmt.Sprintf("Compare the cluster's finalized features (kafka-features.sh describe) with what %s needs, finish the upgrade, or limit the client to a lower version.", s.request())
+	},
+}
+
+// phantomMin is the lowest version of an API that a broker really takes, where
+// its ranges say more (decode.Ranges.PhantomMin).
+func phantomMin(key int16, ranges *decode.Ranges) (lowest int16, ok bool) {
+	if ranges == nil {
+		return 0, false
+	}
+	return ranges.PhantomMin(key)
+}
+
+// isPhantom tells whether x lies in the part of the advertised range that is
+// known to be refused.
+func isPhantom(x *decode.Exchange) bool {
+	if x.Verdict != decode.OK {
+		return false
+	}
+	lowest, ok := phantomMin(x.Key, x.Ranges)
+	return ok && x.Version < lowest
+}

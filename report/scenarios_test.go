@@ -1,0 +1,86 @@
+package report
+
+import (
+	"time"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+// scenario is an input whose outputs are kept as golden files.
+type scenario struct {
+	name  string
+	input Input
+	calls []any
+}
+
+// scenarios cover every rule and every line of the quality section.
+func scenarios() []scenario {
+	return []scenario{
+		{name: "fetch-bug", input: oneCapture(), calls: fetchBug()},
+		{name: "clean", input: oneCapture(), calls: cleanCalls()},
+		{name: "empty", input: Input{}},
+		{name: "everything", input: troubledInput(), calls: everythingCalls()},
+	}
+}
+
+// cleanCalls are those of a connection without anything to say.
+func cleanCalls() []any {
+	return []any{
+		exchangeOf(4, 0, apiVersionsKey, 0), adOf(5, 0, oldRanges),
+		exchangeOf(6, 0, 3, 7), exchangeOf(8, 0, 1, 10),
+		connectionOf(0, 1, 12),
+	}
+}
+
+// troubledInput is an Input with everything that can be wrong with one.
+func troubledInput() Input {
+	day := Time(testEpoch.UnixNano())
+	return Input{
+		Captures: []Capture{
+			{Path: "a.pcap", Format: "pcap+gzip", LinkTypes: []uint32{276}, Packets: 100, Bytes: 1000, First: &day, Last: pointer(day + Time(time.Hour)), Truncated: 7},
+			{Path: "b.pcap", Format: "pcap", LinkTypes: []uint32{1}, Packets: 1, Bytes: 60, First: pointer(day + Time(26*time.Hour)), Last: pointer(day + Time(26*time.Hour)),
+				Torn: true, Problem: "read capture b.pcap: offset 1040: 12 bytes of a record header, want 16", Dropped: 12},
+			{Path: "c.txt", Problem: "read capture c.txt: not a capture"},
+		},
+		UnparsedPackets: []Count{{"IPv4 header: bad length", 2}, {"TCP header: cut off by the snapshot length", 32}, {"unused", 0}},
+		LimitsHit:       map[string]uint64{"open_connections": 3, "unused": 0},
+	}
+}
+
+// everythingCalls make every rule fire.
+func everythingCalls() []any {
+	late := *newRanges
+	late.APIs = append([]decode.API{}, newRanges.APIs...)
+	late.APIs[1].Max = 18
+	unnamed := func(x *decode.Exchange) { x.Software = decode.Software{}; x.HasClientID, x.ClientID = false, "" }
+	other := func(x *decode.Exchange) { x.Broker = mustAddrPort("[2001:db8::7]:9092") }
+	third := func(x *decode.Exchange) { x.Broker = mustAddrPort("10.0.0.3:9092") }
+	calls := fetchBug()
+	return append(calls,
+		exchangeOf(200, 10, 1, 12, verdictOf(decode.AboveMax), outcomeOf(decode.Unanswered), borrowedRange, unnamed),
+		exchangeOf(202, 10, 2, 0, rangesOf(newRanges), verdictOf(decode.BelowMin), outcomeOf(decode.ResetByBroker), other),
+		exchangeOf(204, 10, 60, 0, verdictOf(decode.NotAdvertised), outcomeOf(decode.CutOff)),
+		exchangeOf(206, 10, 0, 2, rangesOf(newRanges), outcomeOf(decode.ClosedByBroker), other),
+		exchangeOf(208, 11, 3, 11, noRange, outcomeOf(decode.ClosedByBroker), third),
+		exchangeOf(210, 12, apiVersionsKey, 4, outcomeOf(decode.ResetByBroker), third),
+		exchangeOf(212, 13, 0, 7, outcomeOf(decode.Error), func(x *decode.Exchange) { x.ErrorCode = 35 }),
+		exchangeOf(214, 13, 3, 1, noRange, func(x *decode.Exchange) { x.BeforeNegotiation = true }),
+		exchangeOf(216, 13, 17, 1, verdictOf(decode.NotAdvertised), func(x *decode.Exchange) {
+			x.Verdict, x.ErrorCode, x.Mechanism, x.Enabled = decode.OK, 33, "SCRAM-SHA-256", []string{"PLAIN", "GSSAPI"}
+		}),
+		exchangeOf(218, 14, 3, 7, outcomeOf(decode.ClosedByBroker)),
+		adOf(220, 15, newRanges), adOf(222, 16, &late), adOf(224, 17, newRanges),
+		connectionOf(15, 219, 230, func(c *decode.Connection) { c.AfterAdvertised = 0 }),
+		connectionOf(16, 221, 231, func(c *decode.Connection) { c.Missing, c.Gaps, c.Resyncs, c.Incomplete = 1448, 2, 1, 1 }),
+		connectionOf(17, 223, 232, func(c *decode.Connection) { c.Midstream, c.Seen[1], c.Conflicts = true, false, 17 }),
+		connectionOf(18, 233, 240, tlsOf()), connectionOf(19, 234, 241, tlsOf()),
+		connectionOf(20, 235, 242, tlsOf(func(i *tlsrecord.Info) {
+			i.Established, i.Undecrypted, i.Reason, i.Alert, i.AlertFromServer = false, 0, "", "unknown_ca", false
+		})),
+		connectionOf(21, 236, 243, func(c *decode.Connection) { c.Protocol, c.Confusion = reassembly.Undecided, reassembly.ClearToTLS }),
+		connectionOf(22, 237, 244, func(c *decode.Connection) { c.Protocol = reassembly.HTTP }),
+		connectionOf(23, 238, 245, func(c *decode.Connection) { c.Protocol = reassembly.Undecided }),
+	)
+}

@@ -1,0 +1,194 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// checked says what was held against what, and what could not be.
+func (t *textReport) checked() {
+	t.blank()
+	s := &t.r.Summary
+	toCheck := s.Requests - min(s.Requests, s.RequestsExempt)
+	text := "no Kafka requests were seen: nothing was checked"
+	if s.Requests > 0 {
+		text = fmt.Sprintf("checked %s of %s %s", number(s.RequestsChecked), number(toCheck), word(toCheck, "request"))
+		text += t.sources()
+		if s.RequestsExempt > 0 {
+			text += fmt.Sprintf("; %s more %s ApiVersions, which may have any version", number(s.RequestsExempt), isAre(s.RequestsExempt))
+		}
+	}
+	t.paragraph("", "  ", text)
+	for i := range t.r.Quality.NotChecked {
+		t.item(notChecked(&t.r.Quality.NotChecked[i]))
+	}
+}
+
+// sources says against which ranges the requests were held.
+func (t *textReport) sources() string {
+	e, parts := &t.r.Summary.Evidence, []string{}
+	for _, source := range []struct {
+		n    uint64
+		text string
+	}{
+		{e.Observed, "seen on their own connection"},
+		{e.Borrowed, "borrowed from another connection to the same broker"},
+		{e.Supplied, "supplied by the user"},
+	} {
+		switch source.n {
+		case 0:
+		case t.r.Summary.RequestsChecked:
+			return " against ranges " + source.text
+		default:
+			parts = append(parts, number(source.n)+" "+source.text)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " against ranges: " + list(parts)
+}
+
+// notChecked says what was not checked, and what would help.
+func notChecked(n *NotChecked) string {
+	switch n.Reason {
+	case NotCheckedNoRange:
+		return fmt.Sprintf("not checked: %s, no ApiVersions response of the broker was seen; capture from the start of a connection", plural(n.Requests, "request"))
+	case NotCheckedEncrypted:
+		return fmt.Sprintf("not looked into: %s; give --tls-keylog", plural(n.Streams, "encrypted connection"))
+	case NotCheckedUndecided:
+		return fmt.Sprintf("not recognised: %s with too little in %s to tell the protocol", plural(n.Streams, "connection"), itThem(n.Streams))
+	}
+	return fmt.Sprintf("not checked: %s, %s", n.Reason, plural(n.Requests+n.Streams, "time"))
+}
+
+// quality says what was not seen, or not as it should be.
+func (t *textReport) quality() {
+	q := &t.r.Quality
+	for _, note := range []struct {
+		n    uint64
+		text string
+	}{
+		{t.unlessOne(bytesMissingRule.Code, q.MissingBytes), fmt.Sprintf("missing: %s in %s of %s", size(q.MissingBytes), plural(q.Gaps, "place"), plural(q.GapStreams, "connection"))},
+		{q.TruncatedPackets, fmt.Sprintf("cut short: %s of which less was captured than was sent (tcpdump -s 0 takes all)", plural(q.TruncatedPackets, "packet"))},
+		{t.unlessOne(midstreamRule.Code, q.MidstreamStreams), fmt.Sprintf("begun before the capture: %s", plural(q.MidstreamStreams, "connection"))},
+		{q.OneSidedStreams, fmt.Sprintf("one direction only: %s", plural(q.OneSidedStreams, "connection"))},
+		{q.IncompleteRequests, fmt.Sprintf("not complete: %s at the end of the capture or connection", plural(q.IncompleteRequests, "request"))},
+		{q.Resyncs, fmt.Sprintf("frame borders lost and found again: %s", times(q.Resyncs))},
+		{q.ConflictingBytes, fmt.Sprintf("sent again with other content: %s; what came first counts", plural(q.ConflictingBytes, "byte"))},
+		{q.UnparsedPackets, unparsed(q)},
+		{q.ExpectedRefusals, fmt.Sprintf("refused as the client expected: %s (kafka-python probes for the broker's release)", plural(q.ExpectedRefusals, "request"))},
+		{t.r.Summary.DroppedInRange, droppedInRange(t.r.Summary.DroppedInRange)},
+	} {
+		if note.n > 0 {
+			t.item(note.text)
+		}
+	}
+	t.otherProtocols()
+	t.limits()
+}
+
+// unlessOne is n, or 0 where a single finding of the code has told it already.
+func (t *textReport) unlessOne(code string, n uint64) uint64 {
+	findings := 0
+	for i := range t.r.Findings {
+		if t.r.Findings[i].Code == code {
+			findings++
+		}
+	}
+	if findings == 1 {
+		return 0
+	}
+	return n
+}
+
+// unparsed says which packets could not be read, and why.
+func unparsed(q *Quality) string {
+	text := "not read: " + plural(q.UnparsedPackets, "packet")
+	for i, r := range q.UnparsedReasons {
+		if i == maxTextNotes {
+			return text + "; ..."
+		}
+		text += fmt.Sprintf("; %s (%s)", Escape(r.Name), number(r.Count))
+	}
+	return text
+}
+
+// droppedInRange says how often a broker dropped a connection without a version being at fault.
+func droppedInRange(n uint64) string {
+	return fmt.Sprintf("another cause: on %s inside the advertised range the broker closed or reset the connection; look at authentication, quotas and the broker's log",
+		plural(n, "request"))
+}
+
+// otherProtocols names what else was spoken on brokers' ports.
+func (t *textReport) otherProtocols() {
+	others := t.r.Quality.OtherProtocols
+	for _, o := range others[:min(len(others), maxTextNotes)] {
+		name := o.Protocol
+		if name == "other" {
+			name = "something that is not Kafka"
+		}
+		t.item(fmt.Sprintf("on a Kafka port: %s at %s, %s", Escape(name), o.Address, plural(o.Streams, "connection")))
+	}
+	if more := len(others) - maxTextNotes; more > 0 {
+		t.item(fmt.Sprintf("on a Kafka port: %s", plural(uint64(more), "more case")))
+	}
+}
+
+// limits names the bounds that were reached.
+func (t *textReport) limits() {
+	names := make([]string, 0, len(t.r.Quality.LimitsHit))
+	for name := range t.r.Quality.LimitsHit {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	parts := []string{}
+	for _, name := range names {
+		parts = append(parts, fmt.Sprintf("%s (%s)", Escape(name), times(t.r.Quality.LimitsHit[name])))
+	}
+	if len(parts) > 0 {
+		t.item("limits reached: " + strings.Join(parts, ", ") + "; what was beyond them was not kept or not checked")
+	}
+}
+
+// bottom counts the findings in the last line.
+func (t *textReport) bottom() {
+	f, parts := &t.r.Summary.Findings, []string{}
+	if f.Error > 0 {
+		parts = append(parts, t.style.err.Sprint(plural(uint64(f.Error), "error")))
+	}
+	if f.Warning > 0 {
+		parts = append(parts, t.style.warning.Sprint(plural(uint64(f.Warning), "warning")))
+	}
+	if f.Info > 0 {
+		parts = append(parts, t.style.info.Sprint(plural(uint64(f.Info), "note")))
+	}
+	checked := t.r.Summary.RequestsChecked
+	switch {
+	case f.Error+f.Warning == 0 && checked == 0:
+		parts = append([]string{"nothing found, because nothing was checked"}, parts...)
+	case f.Error+f.Warning == 0:
+		parts = append([]string{t.style.good.Sprintf("nothing found in the %s that %s checked", plural(checked, "request"), wasWere(checked))}, parts...)
+	}
+	t.line(strings.Join(parts, ", "))
+}
+
+// word is noun, in the plural unless n is 1.
+func word(n uint64, noun string) string {
+	text := plural(n, noun)
+	return text[strings.IndexByte(text, ' ')+1:]
+}
+
+// isAre, itThem and wasWere agree with a number.
+func isAre(n uint64) string   { return one(n, "is", "are") }
+func itThem(n uint64) string  { return one(n, "it", "them") }
+func wasWere(n uint64) string { return one(n, "was", "were") }
+
+// one is singular for 1, and many otherwise.
+func one(n uint64, singular, many string) string {
+	if n == 1 {
+		return singular
+	}
+	return many
+}

@@ -1,0 +1,389 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What the documents for a bug ticket (Markdown, HTML) say in the same words.
+
+// headline says in one line what happened. It holds no name but those in
+// Finding.Message.
+func headline(r *Report) string {
+	if len(r.Findings) > 0 && r.Findings[0].Severity > Info {
+		return upperFirst(r.Findings[0].Message) + parenthesis(howItWent(&r.Findings[0]))
+	}
+	s := &r.Summary
+	switch {
+	case s.RequestsChecked > 0 && len(r.Quality.NotChecked) > 0:
+		return fmt.Sprintf("No version mismatch in the %s that could be checked", plural(s.RequestsChecked, "request"))
+	case s.RequestsChecked > 0:
+		return fmt.Sprintf("No version mismatch in %s", plural(s.RequestsChecked, "request"))
+	case s.Requests > s.RequestsExempt:
+		return fmt.Sprintf("None of %s could be checked: no advertised range is known", plural(s.Requests-s.RequestsExempt, "request"))
+	case s.Requests > 0:
+		return "Nothing to check: the only Kafka requests are ApiVersions"
+	case s.EncryptedStreams > 0:
+		return fmt.Sprintf("Nothing could be checked: %s, no key", plural(s.EncryptedStreams, "encrypted connection"))
+	}
+	return "Nothing to check: no Kafka request was seen"
+}
+
+// parenthesis is text in parentheses behind a space, empty for an empty one.
+func parenthesis(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
+}
+
+// howItWent says in a few words how often a request was sent and how it went
+// on: "6 times, each time the broker closed the connection". It is empty for
+// findings about connections, whose message says how many.
+func howItWent(f *Finding) string {
+	if f.APIKey == nil || f.Count == 0 {
+		return ""
+	}
+	var told []string
+	for _, o := range outcomeTexts {
+		switch n := f.Outcomes[o.outcome]; {
+		case n == 0:
+		case n == f.Count && n > 1:
+			return fmt.Sprintf("%s, each time %s", times(n), o.text)
+		case n == f.Count:
+			return o.text
+		default:
+			told = append(told, fmt.Sprintf("%s %s", o.text, times(n)))
+		}
+	}
+	return times(f.Count) + ": " + strings.Join(told, "; ")
+}
+
+// otherFindings counts the findings after the first one: "1 further warning, 2 notes".
+func otherFindings(r *Report) string {
+	left := map[Severity]uint64{}
+	for i := range r.Findings {
+		if i > 0 || r.Findings[i].Severity == Info {
+			left[r.Findings[i].Severity]++
+		}
+	}
+	var parts []string
+	for _, s := range []struct {
+		severity Severity
+		noun     string
+	}{{Error, "further error"}, {Warning, "further warning"}, {Info, "note"}} {
+		if n := left[s.severity]; n > 0 {
+			parts = append(parts, plural(n, s.noun))
+		}
+	}
+	return list(parts)
+}
+
+// request is the request of a finding, "Fetch v12", empty where it is about connections.
+func (f *Finding) request() string {
+	if f.APIKey == nil || f.Version == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s v%d", f.API, *f.Version)
+}
+
+// text is a range as it is called in texts: "v4 to v7".
+func (r Range) text() string {
+	if r.Min == r.Max {
+		return fmt.Sprintf("v%d only", r.Min)
+	}
+	return fmt.Sprintf("v%d to v%d", r.Min, r.Max)
+}
+
+// sent says what was sent, empty for findings about connections.
+func (f *Finding) sent() string {
+	if f.request() == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s (API key %d), %s", f.request(), *f.APIKey, times(f.Count))
+}
+
+// advertised says what the broker offered for it, and how that is known.
+func (f *Finding) advertised() string {
+	switch {
+	case f.request() == "":
+		return ""
+	case f.Advertised != nil:
+		return f.Advertised.text() + f.evidence()
+	case f.Code == notAdvertisedRule.Code:
+		return "nothing for this API" + f.evidence()
+	}
+	return "not known: no ApiVersions response of this broker was seen"
+}
+
+// evidenceTexts say where ranges came from, in the order in which they are told.
+var evidenceTexts = []struct{ evidence, text string }{
+	{"observed", "in the ApiVersions response on the same connection"},
+	{"borrowed", "in the ApiVersions response on another connection to this broker"},
+	{"supplied", "as supplied by the user"},
+}
+
+// evidence says where the range came from, as the end of a sentence.
+func (f *Finding) evidence() string {
+	var parts []string
+	for _, e := range evidenceTexts {
+		switch n := f.EvidenceCounts[e.evidence]; n {
+		case 0:
+		case f.Count:
+			return ", " + e.text
+		default:
+			parts = append(parts, fmt.Sprintf("%s for %s of %s", e.text, number(n), number(f.Count)))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", " + strings.Join(parts, "; ")
+}
+
+// softwarePhrase names software by what it announced: two verbatim texts.
+func softwarePhrase(name, version string) phrase {
+	if version == "" {
+		return say(verbatim(name))
+	}
+	return say(verbatim(name), " ", verbatim(version))
+}
+
+// maxListed is how many names or addresses a line lists before it counts.
+const maxListed = 4
+
+// clientPhrase says who sent it; nil where that is not one client.
+func clientPhrase(c *FindingClient) phrase {
+	if c == nil {
+		return nil
+	}
+	out := say("software not announced")
+	if c.SoftwareName != "" || c.SoftwareVersion != "" {
+		out = softwarePhrase(c.SoftwareName, c.SoftwareVersion)
+	}
+	if c.ClientID != nil {
+		out = say(out, ", client id ", verbatim(*c.ClientID))
+	}
+	if len(c.Addresses) > 0 {
+		out = say(out, ", from ", some(c.Addresses, maxListed, 0))
+	}
+	if c.AddressesOmitted > 0 {
+		out = say(out, " and others")
+	}
+	return out
+}
+
+// brokerPhrase names a broker with what its ranges look like; nil without an address.
+func brokerPhrase(address, release string) phrase {
+	if address == "" {
+		return nil
+	}
+	if release == "" || release == ReleaseUnknown {
+		return say(verbatim(address))
+	}
+	return say(verbatim(address), ", looks like "+release)
+}
+
+// programPhrase names a client program by its software, or else by its client id.
+func programPhrase(c *Client) phrase {
+	switch {
+	case c.SoftwareName != "" || c.SoftwareVersion != "":
+		return softwarePhrase(c.SoftwareName, c.SoftwareVersion)
+	case len(c.ClientIDs) > 0:
+		return say("client id ", verbatim(c.ClientIDs[0]))
+	}
+	return say("unnamed client")
+}
+
+// outside counts the requests of a client outside the advertised ranges, and
+// those that could not be checked.
+func (c *Client) outside() (outside, unchecked uint64) {
+	for i := range c.APIs {
+		for _, v := range c.APIs[i].Versions {
+			outside += v.Outside
+			unchecked += v.Unchecked
+		}
+	}
+	return outside, unchecked
+}
+
+// clientsByTrouble are the clients, those with most requests outside the
+// advertised ranges first, then those with most requests.
+func clientsByTrouble(r *Report) []*Client {
+	out := make([]*Client, 0, len(r.Clients))
+	bad := make(map[*Client]uint64, len(r.Clients))
+	for i := range r.Clients {
+		out = append(out, &r.Clients[i])
+		bad[&r.Clients[i]], _ = r.Clients[i].outside()
+	}
+	slices.SortStableFunc(out, func(a, b *Client) int {
+		return cmp.Or(cmp.Compare(bad[b], bad[a]), cmp.Compare(b.Requests, a.Requests))
+	})
+	return out
+}
+
+// versionsText lists the versions that were used: "v4 (12 requests), v12 (6 requests, all outside)".
+func versionsText(u *Usage) string {
+	parts := make([]string, 0, len(u.Versions))
+	for i, v := range u.Versions {
+		if i == maxVersionsListed {
+			parts = append(parts, plural(uint64(len(u.Versions)-i), "further version"))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("v%d (%s%s)", v.Version, plural(v.Requests, "request"), v.remark()))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// maxVersionsListed is how many versions of an API a line lists: no API has
+// twenty so far, and a client uses one or two of them.
+const maxVersionsListed = 20
+
+// remark says what is to be said of a version, behind its number of requests.
+func (v *VersionUsage) remark() string {
+	switch {
+	case v.Outside > 0 && v.Outside == v.Requests:
+		return ", outside"
+	case v.Outside > 0:
+		return fmt.Sprintf(", %s outside", number(v.Outside))
+	case v.Unchecked > 0 && v.Unchecked == v.Requests:
+		return ", not checked"
+	case v.Unchecked > 0:
+		return fmt.Sprintf(", %s not checked", number(v.Unchecked))
+	}
+	return ""
+}
+
+// capturePhrase says what was read: its name, how much, from when to when.
+func capturePhrase(c *Capture) phrase {
+	name := say("standard input")
+	switch {
+	case c.Format == "live":
+		name = say("live on ", verbatim(c.Path))
+	case c.Path != "-":
+		name = say(verbatim(c.Path))
+	}
+	text := ": " + plural(c.Packets, "packet") + ", " + size(c.Bytes)
+	if c.First != nil && c.Last != nil {
+		text += fmt.Sprintf(", %s UTC, %s long", momentText(*c.First), humane(time.Duration(*c.Last-*c.First)))
+	}
+	return say(name, text)
+}
+
+// captureName names a capture by its place in the input.
+func (r *Report) captureName(i uint32) phrase {
+	if int(i) >= len(r.Captures) {
+		return say(fmt.Sprintf("capture %d", i+1))
+	}
+	return say(verbatim(r.Captures[i].Path))
+}
+
+// momentText is a moment to the second, clockText to the microsecond; both in UTC.
+func momentText(t Time) string { return t.UTC().Format(time.DateTime) }
+func clockText(t Time) string  { return t.UTC().Format("2006-01-02 15:04:05.000000") }
+
+// addressPhrase is an address; nil for none.
+func addressPhrase(address string) phrase {
+	if address == "" {
+		return nil
+	}
+	return say(verbatim(address))
+}
+
+// outcomeLabels are short words for outcomes.
+var outcomeLabels = map[string]string{
+	"closed": "closed by the broker", "reset": "reset by the broker", "error": "UNSUPPORTED_VERSION",
+	"unanswered": "no answer", "left": "client left", "answered": "answered",
+	"none-expected": "no answer expected", "cut": "capture ended", "unseen": "not captured",
+}
+
+// outcomePhrase is an outcome in a few words; nil for none.
+func outcomePhrase(outcome string) phrase {
+	if outcome == "" {
+		return nil
+	}
+	return say(cmp.Or(outcomeLabels[outcome], outcome))
+}
+
+// detailPhrase is what sets an occurrence apart; nil for nothing.
+func detailPhrase(o *Occurrence) phrase {
+	var parts []phrase
+	if o.Detail != "" {
+		parts = append(parts, say(o.Detail))
+	}
+	if o.TLS != nil {
+		for _, part := range []struct{ name, value string }{
+			{"", o.TLS.Version}, {"", o.TLS.Suite}, {"server name ", o.TLS.ServerName}, {"client random ", o.TLS.ClientRandom},
+		} {
+			if part.value != "" {
+				parts = append(parts, say(part.name, verbatim(part.value)))
+			}
+		}
+	}
+	return join(parts, ", ")
+}
+
+// firstOf says how many of the occurrences are listed.
+func firstOf(listed, count uint64) string {
+	switch {
+	case count <= 1:
+		return "the occurrence"
+	case listed >= count:
+		return "all " + plural(count, "occurrence")
+	case listed == 1:
+		return "the first of " + plural(count, "occurrence")
+	}
+	return fmt.Sprintf("the first %s of %s", number(listed), plural(count, "occurrence"))
+}
+
+// codeCount counts the findings of one code.
+type codeCount struct {
+	Code, Title string
+	Severity    Severity
+	// Findings counts findings, Count how often they happened.
+	Findings, Count uint64
+}
+
+// countCodes counts findings by code, in the order of their first appearance.
+func countCodes(findings []Finding) []codeCount {
+	var out []codeCount
+	at := map[string]int{}
+	for i := range findings {
+		f := &findings[i]
+		n, known := at[f.Code]
+		if !known {
+			n = len(out)
+			at[f.Code] = n
+			out = append(out, codeCount{Code: f.Code, Title: f.Title, Severity: f.Severity})
+		}
+		out[n].Findings++
+		out[n].Count += f.Count
+	}
+	return out
+}
+
+// brokerName is a broker's address, node id and network.
+func brokerName(b *Broker) phrase {
+	out := say(verbatim(b.Address))
+	if b.NodeID != nil {
+		out = say(out, fmt.Sprintf(" (node %d)", *b.NodeID))
+	}
+	if b.Network != "" {
+		out = say(out, " in network ", verbatim(b.Network))
+	}
+	return out
+}
+
+// apisText says how many APIs a broker advertised.
+func (b *Broker) apisText() string {
+	switch {
+	case len(b.APIs) == 0:
+		return "not seen"
+	case b.Tables > 1:
+		return fmt.Sprintf("%d, in %d different sets of ranges", len(b.APIs), b.Tables)
+	}
+	return fmt.Sprint(len(b.APIs))
+}

@@ -1,0 +1,309 @@
+package report
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// Timeline shows some connections as they went: those with an error or a
+// warning first, then the earliest of the others.
+type Timeline struct {
+	// Lanes are ordered by the first packet.
+	Lanes []Lane
+	// Omitted counts the Kafka connections that are not shown.
+	Omitted uint64
+}
+
+// Lane is one Kafka connection.
+type Lane struct {
+	Capture uint32
+	Stream  uint32
+	// Client and Broker are IP:port, ClientID is empty where none is known.
+	Client, Broker, ClientID      string
+	SoftwareName, SoftwareVersion string
+	First, Last                   Time
+	// End says how it ended: "closed", "reset", or empty where the end was
+	// not seen. EndedByBroker tells by whom, EndFrame is the packet.
+	End           string
+	EndedByBroker bool
+	EndFrame      uint64
+	// Events are ordered by position; Omitted counts those not kept.
+	Events  []LaneEvent
+	Omitted uint64
+	// Worst is the gravest severity of its events; meaningful where Flagged.
+	Worst   Severity
+	Flagged bool
+}
+
+// LaneEvent is a request and what became of it.
+type LaneEvent struct {
+	Frame uint64
+	Time  Time
+	// Seconds is the time from the request to its outcome.
+	Seconds float64
+	APIKey  int16
+	API     string
+	Version int16
+	// Advertised is the range it was held against, nil without one.
+	Advertised *Range
+	Verdict    string
+	Outcome    string
+	// Code is the finding that it belongs to, empty without one.
+	Code string
+}
+
+const (
+	// maxOpenLanes bounds the connections that are followed at a time: 512
+	// with 160 events of 72 bytes each are 5.6 MiB.
+	maxOpenLanes = 512
+	// maxFlaggedLanes and maxPlainLanes bound what is kept of connections with
+	// and without findings: more lanes than this no picture shows.
+	maxFlaggedLanes = 60
+	maxPlainLanes   = 40
+	// maxLaneEvents bounds the events of a lane, maxLaneFlagged those that are
+	// kept beyond it because they belong to a finding.
+	maxLaneEvents  = 128
+	maxLaneFlagged = 32
+)
+
+// timeline follows connections for the Timeline. Lanes in work are in a list by
+// activity, so that the one that was silent longest makes room.
+type timeline struct {
+	open           map[uint32]*lane
+	newest, oldest *lane
+	kept           map[uint32]*lane
+	flagged, plain int
+	// free are lanes to be used again, so that short connections cost no garbage.
+	free    []*lane
+	omitted uint64
+}
+
+// lane is a Lane in the making.
+type lane struct {
+	older, newer   *lane
+	stream         uint32
+	client, broker netip.AddrPort
+	clientID       string
+	software       decode.Software
+	first, last    capture.Position
+	end            reassembly.End
+	events         []laneEvent
+	omitted        uint64
+	worst          Severity
+	flagged        bool
+}
+
+// laneEvent is a LaneEvent in the making.
+type laneEvent struct {
+	at           capture.Position
+	took         int64
+	key, version int16
+	advertised   decode.Range
+	verdict      decode.Verdict
+	outcome      decode.Outcome
+	// rule is the index of the rule in rules, -1 without one.
+	rule int8
+}
+
+func newTimeline() timeline {
+	return timeline{open: map[uint32]*lane{}, kept: map[uint32]*lane{}}
+}
+
+// exchange adds an exchange, with the index of the rule that fired on it or -1.
+func (t *timeline) exchange(x *decode.Exchange, rule int) {
+	l := t.lane(x)
+	if x.HasClientID && l.clientID == "" {
+		l.clientID = ownText(x.ClientID)
+	}
+	if l.software == (decode.Software{}) && x.Software != l.software {
+		l.software = ownSoftware(x.Software)
+	}
+	if x.Request.Before(l.first) {
+		l.first = x.Request
+	}
+	if l.last.Before(x.Settled) {
+		l.last = x.Settled
+	}
+	if rule >= 0 && rules[rule].Severity > Info {
+		l.worst, l.flagged = max(l.worst, rules[rule].Severity), true
+	}
+	if n := len(l.events); n >= maxLaneEvents+maxLaneFlagged || n >= maxLaneEvents && rule < 0 {
+		l.omitted++
+		return
+	}
+	l.events = append(l.events, laneEvent{
+		at: x.Request, took: int64(x.Took), key: x.Key, version: x.Version,
+		advertised: x.Advertised, verdict: x.Verdict, outcome: x.Outcome, rule: int8(rule),
+	})
+}
+
+// connection ends a lane.
+func (t *timeline) connection(c *decode.Connection) {
+	l := t.open[c.Stream]
+	if l == nil {
+		return
+	}
+	l.first, l.last, l.end = c.First, c.Last, c.End
+	t.retire(l)
+}
+
+// lane finds the lane of x, or begins one.
+func (t *timeline) lane(x *decode.Exchange) *lane {
+	if l := t.kept[x.Stream]; l != nil {
+		return l
+	}
+	l := t.open[x.Stream]
+	if l == nil {
+		if len(t.open) >= maxOpenLanes {
+			t.retire(t.oldest)
+		}
+		l = t.begin(x)
+	} else {
+		t.unlink(l)
+	}
+	t.link(l)
+	return l
+}
+
+// begin makes a lane for the connection of x.
+func (t *timeline) begin(x *decode.Exchange) *lane {
+	l := &lane{}
+	if n := len(t.free); n > 0 {
+		l, t.free = t.free[n-1], t.free[:n-1]
+		*l = lane{events: l.events[:0]}
+	}
+	l.stream, l.client, l.broker = x.Stream, x.Client, x.Broker
+	l.first, l.last = x.Request, x.Settled
+	t.open[x.Stream] = l
+	return l
+}
+
+// link puts l at the newest end of the list.
+func (t *timeline) link(l *lane) {
+	l.older, l.newer = t.newest, nil
+	if t.newest != nil {
+		t.newest.newer = l
+	} else {
+		t.oldest = l
+	}
+	t.newest = l
+}
+
+// unlink takes l out of the list.
+func (t *timeline) unlink(l *lane) {
+	if l.older != nil {
+		l.older.newer = l.newer
+	} else {
+		t.oldest = l.newer
+	}
+	if l.newer != nil {
+		l.newer.older = l.older
+	} else {
+		t.newest = l.older
+	}
+}
+
+// retire ends the work on l: it is kept where there is room for its kind.
+func (t *timeline) retire(l *lane) {
+	t.unlink(l)
+	delete(t.open, l.stream)
+	switch {
+	case l.flagged && t.flagged < maxFlaggedLanes:
+		t.flagged++
+	case !l.flagged && t.plain < maxPlainLanes:
+		t.plain++
+	default:
+		t.omitted++
+		t.free = append(t.free, l)
+		return
+	}
+	l.events = slices.Clip(l.events)
+	t.kept[l.stream] = l
+}
+
+// snapshot is the Timeline so far, with room for the lanes in work.
+func (t *timeline) snapshot() Timeline {
+	lanes := make([]*lane, 0, len(t.kept)+len(t.open))
+	for _, l := range t.kept {
+		lanes = append(lanes, l)
+	}
+	for _, l := range t.open {
+		lanes = append(lanes, l)
+	}
+	slices.SortFunc(lanes, func(a, b *lane) int {
+		if a.flagged != b.flagged {
+			return cmp.Compare(b2i(b.flagged), b2i(a.flagged))
+		}
+		return compareLanes(a, b)
+	})
+	shown := min(len(lanes), maxFlaggedLanes+maxPlainLanes)
+	out := Timeline{Lanes: make([]Lane, 0, shown), Omitted: t.omitted + uint64(len(lanes)-shown)}
+	lanes = lanes[:shown]
+	slices.SortFunc(lanes, compareLanes)
+	for _, l := range lanes {
+		out.Lanes = append(out.Lanes, l.finish())
+	}
+	return out
+}
+
+// compareLanes orders lanes by their first packet.
+func compareLanes(a, b *lane) int {
+	return cmp.Or(comparePositions(a.first, b.first), cmp.Compare(a.stream, b.stream))
+}
+
+// b2i is 1 for true.
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// finish turns l into its exported form.
+func (l *lane) finish() Lane {
+	out := Lane{
+		Capture: l.first.Capture, Stream: l.stream,
+		Client: address(l.client), Broker: address(l.broker), ClientID: l.clientID,
+		SoftwareName: l.software.Name, SoftwareVersion: l.software.Version,
+		First: Time(l.first.Time), Last: Time(l.last.Time),
+		Events: make([]LaneEvent, 0, len(l.events)), Omitted: l.omitted,
+		Worst: l.worst, Flagged: l.flagged,
+	}
+	switch l.end.Kind {
+	case reassembly.Closed:
+		out.End = "closed"
+	case reassembly.Reset:
+		out.End = "reset"
+	}
+	if out.End != "" {
+		out.EndedByBroker = l.end.By == reassembly.ToClient
+		out.EndFrame = l.end.At.Frame
+	}
+	events := slices.Clone(l.events)
+	slices.SortStableFunc(events, func(a, b laneEvent) int { return comparePositions(a.at, b.at) })
+	for _, e := range events {
+		out.Events = append(out.Events, e.finish())
+	}
+	return out
+}
+
+// finish turns e into its exported form.
+func (e laneEvent) finish() LaneEvent {
+	out := LaneEvent{
+		Frame: e.at.Frame, Time: Time(e.at.Time), Seconds: float64(e.took) / 1e9,
+		APIKey: e.key, API: apiName(e.key), Version: e.version,
+		Verdict: e.verdict.String(), Outcome: e.outcome.String(),
+	}
+	if hasRange(e.verdict) {
+		out.Advertised = &Range{Min: e.advertised.Min, Max: e.advertised.Max}
+	}
+	if e.rule >= 0 {
+		out.Code = rules[e.rule].Code
+	}
+	return out
+}

@@ -1,0 +1,126 @@
+// Command corpus writes the large captures that the benchmarks read. The same
+// arguments give the same bytes, on any machine and at any time.
+//
+//	go run ./testdata/corpus -kind bulk|swarm|open|synflood [-size N] -o FILE
+//
+// It holds no more than the packets of one turn in memory.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+// A kind is one sort of traffic.
+type kind struct {
+	name, unit, says string
+	size             int
+	write            func(out *output, size int) error
+}
+
+// kinds are the corpora that can be made.
+var kinds = []kind{
+	{"bulk", "MB", "six connections that produce and fetch batches of up to 1 MiB in segments of 1,460 bytes", 1000, bulk},
+	{"swarm", "connections", "short connections of 18 packets each, 64 of them at a time", 20_000, swarm},
+	{"open", "connections", "connections that are all open at once and go on now and then", 100_000, open},
+	{"synflood", "SYNs", "connection attempts from as many different ports, and nothing else", 1_000_000, synflood},
+}
+
+func main() {
+	name := flag.String("kind", "", "the traffic: "+kindNames())
+	size := flag.Int("size", 0, "how much of it (default: the size of the benchmarks)")
+	path := flag.String("o", "", "the file to write")
+	flag.Usage = usage
+	flag.Parse()
+	if err := run(*name, *size, *path); err != nil {
+		fmt.Fprintln(os.Stderr, "corpus:", err)
+		os.Exit(2)
+	}
+}
+
+// usage prints the flags and the kinds.
+func usage() {
+	w := flag.CommandLine.Output()
+	fmt.Fprintln(w, "usage: corpus -kind KIND [-size N] -o FILE")
+	flag.PrintDefaults()
+	for _, k := range kinds {
+		fmt.Fprintf(w, "\n  %-9s %s\n            (%d %s unless -size says otherwise)\n", k.name, k.says, k.size, k.unit)
+	}
+}
+
+// kindNames lists the kinds for a message.
+func kindNames() string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// run writes a corpus. The file appears when it is whole.
+func run(name string, size int, path string) error {
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
+	switch {
+	case i < 0:
+		return fmt.Errorf("-kind %q is none of %s", name, kindNames())
+	case path == "":
+		return errors.New("-o FILE is missing")
+	case size < 0:
+		return fmt.Errorf("-size %d is negative", size)
+	case size == 0:
+		size = kinds[i].size
+	}
+	f, err := os.Create(path + ".part")
+	if err != nil {
+		return err
+	}
+	out, err := newOutput(f)
+	if err == nil {
+		err = kinds[i].write(out, size)
+	}
+	if err == nil {
+		err = out.buffer.Flush()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// output writes what a recorder holds to a file.
+type output struct {
+	*capturetest.Recorder
+	random *rand.Rand
+	buffer *bufio.Writer
+	pcap   *capturetest.PcapWriter
+}
+
+// newOutput begins a capture.
+func newOutput(f *os.File) (*output, error) {
+	const bufferSize = 1 << 20
+	buffer := bufio.NewWriterSize(f, bufferSize)
+	pcap, err := capturetest.Pcap{Link: capturetest.LinkEthernet}.NewWriter(buffer)
+	r := capturetest.NewRecorder()
+	r.Step = 5 * time.Microsecond
+	return &output{Recorder: r, random: rand.New(rand.NewPCG(1, 2)), buffer: buffer, pcap: pcap}, err
+}
+
+// flush writes the packets recorded so far and forgets them.
+func (o *output) flush() error {
+	for _, p := range o.Packets {
+		if err := o.pcap.Write(p); err != nil {
+			return err
+		}
+	}
+	o.Packets = o.Packets[:0]
+	return nil
+}
