@@ -270,7 +270,7 @@ func explain(_ context.Context, args []string, s streams) int {
 	case f.NArg() == 0:
 		err = report.WriteRules(s.out, opt)
 	case f.NArg() == 1:
-		err = report.WriteExplanation(s.out, f.Arg(0), opt)
+		err = report.WriteRule(s.out, f.Arg(0), opt)
 	default:
 		err = errors.New("takes one finding code")
 	}

@@ -20,7 +20,7 @@ import (
 var compressors = map[string]func(w io.Writer) io.WriteCloser{
 	"gzip": func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
 	"zstd": func(w io.Writer) io.WriteCloser {
-		z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+		z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(64<<10))
 		if err != nil {
 			panic(err)
 		}

@@ -113,7 +113,7 @@ func (r *records) wrong(pos int, format string, args ...any) error {
 // file is one capture while it is read.
 type file struct {
 	records
-	// parser is nil after an error.
+	// parser is nil after the end, and after an error.
 	parser parser
 	// raw is the input as it is on disk, src the same unpacked.
 	raw *counter

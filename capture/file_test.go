@@ -474,7 +474,7 @@ func TestReadAllocatesNothingInTheSteadyState(t *testing.T) {
 	}
 }
 
-// BenchmarkRead reads packets of two sizes from memory, in batches that are
+// BenchmarkReadPcap and BenchmarkReadPcapng read packets of two sizes from memory, in batches that are
 // used in turn as downstream does. The time a packet includes copying it.
 func BenchmarkReadPcap(b *testing.B)   { benchmarkRead(b, "pcap") }
 func BenchmarkReadPcapng(b *testing.B) { benchmarkRead(b, "pcapng") }

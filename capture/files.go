@@ -230,7 +230,13 @@ func (s *Files) Captures() []Info {
 // Progress tells how many bytes were read so far, as they are on disk, and
 // how many there are, -1 when that is not known (standard input). It may be
 // called by any goroutine.
-func (s *Files) Progress() (done, total int64) { return s.done.Load(), s.total }
+func (s *Files) Progress() (done, total int64) {
+	done = s.done.Load()
+	if s.total >= 0 {
+		done = min(done, s.total) // files can grow, and be read ahead
+	}
+	return done, s.total
+}
 
 // Close implements Source.
 func (s *Files) Close() error {

@@ -242,14 +242,15 @@ func TestFragmentsOverlap(t *testing.T) {
 		packets [][]byte
 		want    FragmentStats
 	}{
-		"same bounds, other bytes":     {[][]byte{part(tcp, 0, 80), part(other, 0, 80), part(tcp, 80, end)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Overlapping: 1}},
-		"same bytes, inside":           {[][]byte{part(tcp, 0, 80), part(tcp, 40, 72), part(tcp, 80, end)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Duplicates: 1}},
-		"reaches back":                 {[][]byte{part(tcp, 0, 80), mixed(part, other, tcp, 40, 80, end)}, FragmentStats{Seen: 2, Held: 1, Reassembled: 1, Overlapping: 1}},
-		"reaches over both":            {[][]byte{part(tcp, 0, 40), part(tcp, 80, 120), overBoth(part, tcp, other), part(tcp, 160, end)}, FragmentStats{Seen: 4, Held: 3, Reassembled: 1, Overlapping: 1}},
-		"ipv6 same bounds":             {[][]byte{part6(tcp, 0, 80), part6(other, 0, 80), part6(tcp, 80, end)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Overlapping: 1}},
-		"beyond the end":               {[][]byte{part(tcp, 80, end), part(append(slices.Clone(other), other...), 160, 400), part(tcp, 0, 80)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Dropped: 1}},
-		"an earlier end":               {[][]byte{part(tcp, 80, end), ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(80, false), other[:40]), part(tcp, 0, 80)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Dropped: 1}},
-		"an end before what was there": {[][]byte{part(tcp, 80, 160), ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(80, false), other[:40]), part(tcp, 0, 80), part(tcp, 160, end)}, FragmentStats{Seen: 4, Held: 3, Reassembled: 1, Dropped: 1}},
+		"same bounds, other bytes":           {[][]byte{part(tcp, 0, 80), part(other, 0, 80), part(tcp, 80, end)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Overlapping: 1}},
+		"same bytes, inside":                 {[][]byte{part(tcp, 0, 80), part(tcp, 40, 72), part(tcp, 80, end)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Duplicates: 1}},
+		"reaches back":                       {[][]byte{part(tcp, 0, 80), mixed(part, other, tcp, 40, 80, end)}, FragmentStats{Seen: 2, Held: 1, Reassembled: 1, Overlapping: 1}},
+		"reaches over both":                  {[][]byte{part(tcp, 0, 40), part(tcp, 80, 120), overBoth(part, tcp, other), part(tcp, 160, end)}, FragmentStats{Seen: 4, Held: 3, Reassembled: 1, Overlapping: 1}},
+		"ipv6 same bounds":                   {[][]byte{part6(tcp, 0, 80), part6(other, 0, 80), part6(tcp, 80, end)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Overlapping: 1}},
+		"beyond the end":                     {[][]byte{part(tcp, 80, end), part(append(slices.Clone(other), other...), 160, 400), part(tcp, 0, 80)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Dropped: 1}},
+		"beyond the end, and more to follow": {[][]byte{part(tcp, 80, end), ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(216, true), other[:16]), part(tcp, 0, 80)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Dropped: 1}},
+		"an earlier end":                     {[][]byte{part(tcp, 80, end), ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(80, false), other[:40]), part(tcp, 0, 80)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Dropped: 1}},
+		"an end before what was there":       {[][]byte{part(tcp, 80, 160), ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(80, false), other[:40]), part(tcp, 0, 80), part(tcp, 160, end)}, FragmentStats{Seen: 4, Held: 3, Reassembled: 1, Dropped: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := NewDissector(DissectorOptions{})

@@ -2,20 +2,27 @@ package capture
 
 import "encoding/binary"
 
-// Bits of the IPv4 fragment field: all but "don't fragment", which senders set
-// on fragments too.
+// The fragment fields. "Don't fragment" is not looked at: senders set it on
+// fragments, too.
 const (
-	fragmentBits4    = moreFragments4 | fragmentOffset4
-	moreFragments4   = 0x2000
-	fragmentOffset4  = 0x1fff
-	moreFragments6   = 0x0001
-	fragmentOffset6  = 0xfff8
-	jumboOption      = 0xc2 // RFC 2675 2
-	pad1Option       = 0
-	routingSource    = 0 // RFC 2460 4.4, deprecated by RFC 5095
-	routingMobile    = 2 // RFC 6275 6.4
-	routingSegment   = 4 // RFC 8754 2
+	moreFragments4  = 0x2000
+	fragmentOffset4 = 0x1fff // in units of 8 bytes
+	fragmentBits4   = moreFragments4 | fragmentOffset4
+	moreFragments6  = 0x0001
+	fragmentOffset6 = 0xfff8 // in bytes
+)
+
+// IPv6 extension headers.
+const (
+	// extensionMinimum is the length of the shortest one, in bytes.
 	extensionMinimum = 8
+	// pad1Option and jumboOption are hop-by-hop options (RFC 8200 4.2, RFC 2675 2).
+	pad1Option  = 0
+	jumboOption = 0xc2
+	// Types of routing headers: RFC 2460 4.4 (deprecated by RFC 5095), RFC 6275 6.4, RFC 8754 2.
+	routingSource  = 0
+	routingMobile  = 2
+	routingSegment = 4
 )
 
 // ip is an IP packet of either version, told by its first 4 bits.

@@ -86,6 +86,7 @@ func ipRefused() []refusedCase {
 		{name: "ipv4 offload of impossible size", link: raw, data: with16(ip4, 2, 0), length: maxDatagram + 1, reason: "IP header: impossible length"},
 		{name: "ipv4 in an ipv6 ethernet type", link: LinkTypeEthernet, data: ethernetOf(etherTypeIPv6, ip4), reason: "IP header: unexpected version"},
 		{name: "ipv4 hop-by-hop is none", link: raw, data: outer4(protocolHopByHop, extensionOf(protocolTCP, 0, builtTCP()))},
+		{name: "ipv4 hop-by-hop in ipv6 is none", link: raw, data: outer6(protocolIPv4, outer4(protocolHopByHop, extensionOf(protocolTCP, 0, builtTCP())))},
 		{name: "ipv6 header cut", link: raw, data: ip6[:39], length: 76, reason: "IP header: cut off by the snapshot length"},
 		{name: "ipv6 jumbo of impossible size", link: raw, data: jumboOf(1<<31, builtTCP()), reason: "IP header: impossible length"},
 		{name: "ipv6 extension header cut", link: raw, data: in6(protocolHopByHop, extensionOf(protocolTCP, 5, builtTCP()))[:60], length: 124, reason: "IPv6 extension header: cut off by the snapshot length"},

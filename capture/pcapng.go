@@ -173,8 +173,14 @@ func (p *pcapng) block(d []byte, pos int64, b *Batch) (int64, error) {
 	if blk.length > maxBlock {
 		return 0, p.wrongBlock(blk, "length %d exceeds %d", blk.length, maxBlock)
 	}
+	if blk.kind == blockEnhanced || blk.kind == blockObsolete {
+		// Before the rest is there: a capture that ends in it is not torn but wrong.
+		if err := p.capturedLength(blk, d); err != nil {
+			return 0, err
+		}
+	}
 	if len(d) < int(blk.length) {
-		return 0, p.early(blk, d)
+		return 0, nil
 	}
 	end := int(blk.length) - blockTail
 	if err := p.sameLength(blk, d[end:]); err != nil {
@@ -201,16 +207,6 @@ func headOf(kind uint32) int {
 		return sectionHead
 	}
 	return 0
-}
-
-// early finds what is wrong with a packet whose block is not all there: a
-// capture that ends here is not torn but wrong then.
-func (p *pcapng) early(blk ngBlock, d []byte) error {
-	if blk.kind != blockEnhanced && blk.kind != blockObsolete {
-		return nil
-	}
-	_, err := p.capturedLength(blk, d)
-	return err
 }
 
 // whole handles a block that is all there; d is the block up to its second length.
@@ -314,31 +310,27 @@ func (p *pcapng) section(blk ngBlock, d []byte) error {
 // packet handles an enhanced or obsolete packet block, which differ in the
 // width of the interface number only.
 func (p *pcapng) packet(blk ngBlock, d []byte, iface uint32, b *Batch) error {
-	captured, err := p.capturedLength(blk, d)
-	if err != nil {
-		return err
-	}
 	if int64(iface) >= int64(len(p.interfaces)) {
 		return p.noInterface(blk, iface)
 	}
 	in := &p.interfaces[iface]
 	t := in.time(uint64(p.u32(d[12:]))<<32 | uint64(p.u32(d[16:])))
 	p.at(t)
-	end := packetHead + int(captured)
+	end := packetHead + p.u32(d[20:])
 	p.add(b, d[packetHead:end:end], p.u32(d[24:]), t, in.link, p.base+iface)
 	return nil
 }
 
-// capturedLength checks and returns the captured length of an enhanced or obsolete packet block.
-func (p *pcapng) capturedLength(blk ngBlock, d []byte) (uint32, error) {
+// capturedLength checks the captured length in the head of an enhanced or obsolete packet block.
+func (p *pcapng) capturedLength(blk ngBlock, d []byte) error {
 	captured := p.u32(d[20:])
 	if captured > maxPacket {
-		return 0, p.wrongBlock(blk, "captured length %d exceeds %d", captured, maxPacket)
+		return p.wrongBlock(blk, "captured length %d exceeds %d", captured, maxPacket)
 	}
 	if room := blk.length - packetHead - blockTail; captured > room {
-		return 0, p.wrongBlock(blk, "captured length %d exceeds the %d bytes of its block", captured, room)
+		return p.wrongBlock(blk, "captured length %d exceeds the %d bytes of its block", captured, room)
 	}
-	return captured, nil
+	return nil
 }
 
 // simple handles a simple packet block: interface 0, no timestamp (the one of

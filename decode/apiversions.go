@@ -26,6 +26,8 @@ type apiVersionsAnswer struct {
 	partial bool
 	// limited: there were more APIs than maxAPIs.
 	limited bool
+	// featureBytes are the supported features as they stand in the bytes.
+	featureBytes []byte
 }
 
 // parse reads the response to an ApiVersions request of the given version. body
@@ -43,8 +45,9 @@ func (a *apiVersionsAnswer) parse(version int16, size int64, body []byte, intern
 		return !r.bad
 	}
 	for _, v := range [...]int16{version, 0, 1, flexibleApiVersions} {
-		a.apis, a.features, a.partial, a.limited = a.apis[:0], a.features[:0], false, false
-		if a.read(r, v, size, intern) && len(a.apis) > 0 {
+		a.apis, a.featureBytes, a.partial, a.limited = a.apis[:0], nil, false, false
+		if a.read(r, v, size) && len(a.apis) > 0 {
+			a.readFeatures(intern)
 			a.sort()
 			return true
 		}
@@ -53,7 +56,7 @@ func (a *apiVersionsAnswer) parse(version int16, size int64, body []byte, intern
 }
 
 // read reads what follows the error code, at one version, and reports whether it fits.
-func (a *apiVersionsAnswer) read(r reader, version int16, size int64, intern func([]byte) string) bool {
+func (a *apiVersionsAnswer) read(r reader, version int16, size int64) bool {
 	whole := int64(len(r.b))+2 == size
 	flexible := version >= flexibleApiVersions
 	n := int64(0)
@@ -88,17 +91,18 @@ func (a *apiVersionsAnswer) read(r reader, version int16, size int64, intern fun
 		r.int32() // throttle time
 	}
 	if flexible {
-		r.tags(func(tag int64, b []byte) { a.readTag(tag, b, intern) })
+		r.tags(func(tag int64, b []byte) {
+			if tag == 0 { // supported features: KIP-584
+				a.featureBytes = b
+			}
+		})
 	}
 	return !whole || !r.bad && len(r.b) == 0
 }
 
-// readTag takes the supported features, tag 0 (KIP-584).
-func (a *apiVersionsAnswer) readTag(tag int64, b []byte, intern func([]byte) string) {
-	if tag != 0 {
-		return
-	}
-	r := reader{b: b}
+// readFeatures reads the supported features.
+func (a *apiVersionsAnswer) readFeatures(intern func([]byte) string) {
+	r := reader{b: a.featureBytes}
 	for n := r.uvarint() - 1; n > 0 && len(a.features) < maxFeatures; n-- {
 		name := r.compactText()
 		f := Feature{Range: Range{r.int16(), r.int16()}}

@@ -115,7 +115,7 @@ func TestEqualRangesAreShared(t *testing.T) {
 	for i := range 1000 {
 		d := n.open(t)
 		d.negotiate()
-		r := exchangesRanges(n.shard.Take())
+		r := exchangesRanges(n.shard.Take(nil))
 		if first == nil {
 			first = r
 		}

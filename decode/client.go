@@ -93,8 +93,8 @@ func (h *handler) clientIDs() []string {
 
 // sameClient tells whether a request has one of the connection's client ids.
 func (h *handler) sameClient(hd *requestHeader) bool {
-	if hd.idLength == nullID {
-		return h.nullID
+	if hd.idLength < 0 {
+		return h.nullID && hd.idLength == nullID
 	}
 	for i := range h.ids {
 		if h.ids[i].is(hd) {

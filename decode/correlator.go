@@ -1,7 +1,6 @@
 package decode
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 
@@ -41,8 +40,8 @@ type Correlator struct {
 	// oldest and newest are the ends of the list of all exchanges that wait, live its length.
 	oldest, newest *waiter
 	live           int
-	// next are the places of the shards' parts in a merge.
-	next []int
+	// rest are what is left of the parts in a merge.
+	rest [][]Event
 }
 
 // brokerKey is a broker address, in the network that it was seen in.
@@ -77,46 +76,53 @@ func NewCorrelator(opt Options, sink Sink) *Correlator {
 }
 
 // Add takes the events of one batch of packets, a part for each shard. The
-// parts are put in order in place.
+// parts are put in order in place; they and their Exchanges are the caller's again afterwards.
 func (c *Correlator) Add(parts [][]Event) {
 	for _, part := range parts {
-		if !slices.IsSortedFunc(part, compareEvents) {
-			slices.SortFunc(part, compareEvents)
+		if !inOrder(part) {
+			slices.SortFunc(part, func(a, b Event) int {
+				if before(&a, &b) {
+					return -1
+				}
+				return 1
+			})
 		}
 	}
-	c.next = append(c.next[:0], make([]int, len(parts))...)
+	c.rest = append(c.rest[:0], parts...)
 	for {
 		least := -1
-		for i, part := range parts {
-			if c.next[i] == len(part) {
-				continue
-			}
-			if least < 0 || compareEvents(part[c.next[i]], parts[least][c.next[least]]) < 0 {
+		for i, part := range c.rest {
+			if len(part) > 0 && (least < 0 || before(&part[0], &c.rest[least][0])) {
 				least = i
 			}
 		}
 		if least < 0 {
 			return
 		}
-		c.event(&parts[least][c.next[least]])
-		c.next[least]++
+		c.event(&c.rest[least][0])
+		c.rest[least] = c.rest[least][1:]
 	}
 }
 
-// compareEvents orders events by packet, then by stream, and those of one stream by their order.
-func compareEvents(a, b Event) int {
-	if a.At != b.At {
-		if a.At.Before(b.At) {
-			return -1
-		}
-		if b.At.Before(a.At) {
-			return 1
+// inOrder tells whether events are sorted.
+func inOrder(events []Event) bool {
+	for i := 1; i < len(events); i++ {
+		if before(&events[i], &events[i-1]) {
+			return false
 		}
 	}
-	if order := cmp.Compare(a.Stream, b.Stream); order != 0 {
-		return order
+	return true
+}
+
+// before orders events by packet, then by stream, and those of one stream by their order.
+func before(a, b *Event) bool {
+	switch {
+	case a.At.Frame != b.At.Frame || a.At.Capture != b.At.Capture:
+		return a.At.Before(b.At)
+	case a.Stream != b.Stream:
+		return a.Stream < b.Stream
 	}
-	return cmp.Compare(a.Order, b.Order)
+	return a.Order < b.Order
 }
 
 // event passes on one event.

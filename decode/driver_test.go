@@ -36,6 +36,8 @@ type driver struct {
 	conn *reassembly.Connection
 	h    reassembly.Handler
 	id   int32
+	// first is how many bytes Want is shown.
+	first int
 }
 
 const testBroker = "10.0.0.9:9092"
@@ -50,7 +52,7 @@ func (n *network) openTo(t testing.TB, broker string) *driver {
 		First: at, Last: at, Now: at, Protocol: reassembly.Kafka, Seen: [2]bool{true, true},
 	}
 	n.stream++
-	return &driver{t: t, net: n, conn: c, h: n.shard.Open(c)}
+	return &driver{t: t, net: n, conn: c, h: n.shard.Open(c), first: 8}
 }
 
 // message sends one message in one packet, and returns whether Want took it.
@@ -60,7 +62,7 @@ func (d *driver) message(dir reassembly.Direction, msg []byte) bool {
 
 func (d *driver) messageAt(dir reassembly.Direction, msg []byte, at capture.Position) bool {
 	d.conn.Now, d.conn.Last = later(d.conn.Now, at), later(d.conn.Last, at)
-	n, ok := d.h.Want(dir, int64(len(msg)), msg[:min(8, len(msg))])
+	n, ok := d.h.Want(dir, int64(len(msg)), msg[:min(d.first, len(msg))])
 	if !ok {
 		return false
 	}
@@ -85,7 +87,7 @@ func (d *driver) end(kind reassembly.EndKind, by reassembly.Direction) []Event {
 	d.conn.End = reassembly.End{Kind: kind, By: by, At: at}
 	d.h.End()
 	d.net.shard.Closed(d.conn)
-	return d.net.shard.Take()
+	return d.net.shard.Take(nil)
 }
 
 // request sends a request of kmsg's with the next correlation id, which is returned.

@@ -18,7 +18,7 @@ type Connection struct {
 	Advertised *Ranges
 	// AfterAdvertised counts the requests that came after the first ApiVersions answer, further ApiVersions requests not counted.
 	AfterAdvertised uint64
-	// ClientIDOmitted counts client ids beyond maxClientIDs.
+	// ClientIDsOmitted counts the uses of client ids beyond maxClientIDs.
 	ClientIDsOmitted uint64
 }
 
@@ -38,7 +38,7 @@ type Event struct {
 // Sink takes what the correlator found, in an order that depends on the input
 // alone. All calls come from one goroutine.
 type Sink interface {
-	// Exchange takes a settled exchange.
+	// Exchange takes a settled exchange. It is valid during the call only: its memory is used again.
 	Exchange(*Exchange)
 	// Advertisement takes an ApiVersions answer.
 	Advertisement(*Advertisement)

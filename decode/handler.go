@@ -55,6 +55,7 @@ type handler struct {
 	order uint32
 
 	requests    uint64
+	losses      uint32 // how often answers may have been missed
 	lastID      int32 // correlation id of the latest request
 	negotiating int16 // ApiVersions requests in queue
 	latestName  int8  // the place in ids of the latest request's client id
@@ -123,7 +124,7 @@ func (h *handler) request(f *reassembly.Frame) {
 		p.ranges = h.before
 	}
 	p.early = p.ranges == nil && h.negotiating > 0
-	p.lost = h.searching
+	p.lost, p.losses = h.searching, h.losses
 	if h.ranges != nil && hd.key != keyApiVersions {
 		h.afterAdvertised++
 	}
@@ -209,9 +210,6 @@ func (h *handler) read(p *pending, f *reassembly.Frame) answer {
 	switch p.key {
 	case keyApiVersions:
 		h.readApiVersions(&a, p.version, size, body)
-		if f.Size > maxApiVersionsAnswer || h.shard.answer.limited {
-			h.shard.limits.LargeAnswers++
-		}
 	case keySaslHandshake:
 		a.errorCode, a.enabled = readHandshake(body, h.shard.share)
 	case keySaslAuthenticate:
@@ -226,13 +224,27 @@ func (h *handler) read(p *pending, f *reassembly.Frame) answer {
 
 // readApiVersions takes the ranges from an ApiVersions response.
 func (h *handler) readApiVersions(a *answer, version int16, size int64, body []byte) {
-	ans := &h.shard.answer
-	if !ans.parse(version, size, body, h.shard.share) {
+	s := h.shard
+	whole := int64(len(body)) == size
+	if whole {
+		if a.ranges = s.known(version, body); a.ranges != nil {
+			return
+		}
+	}
+	ok := s.answer.parse(version, size, body, s.share)
+	if ok && s.answer.limited || size > maxApiVersionsAnswer {
+		s.limits.LargeAnswers++
+	}
+	if !ok {
 		return
 	}
-	a.errorCode = ans.errorCode
-	if len(ans.apis) > 0 {
-		a.ranges = h.shard.ranges(ans)
+	a.errorCode = s.answer.errorCode
+	if len(s.answer.apis) == 0 {
+		return
+	}
+	a.ranges = s.ranges(&s.answer)
+	if whole && !s.answer.limited {
+		s.remember(version, body, a.ranges)
 	}
 }
 
@@ -269,7 +281,7 @@ func (h *handler) matchEarly(at capture.Position) {
 		h.early = append(h.early[:j], h.early[j+1:]...)
 		switch p.key {
 		case keyApiVersions:
-		case keySaslHandshake:
+		case keySaslHandshake, keySaslAuthenticate:
 			e.ranges = nil
 		default:
 			e.errorCode, e.ranges = errNone, nil
@@ -283,7 +295,7 @@ func (h *handler) matchEarly(at capture.Position) {
 func (h *handler) answered(i int, a answer) {
 	for range i {
 		p := h.queue.pop()
-		if p.lost {
+		if h.mayHaveLost(&p) {
 			h.settle(p, Unseen, answer{at: a.at})
 		} else {
 			h.settle(p, Unanswered, answer{at: a.at})
@@ -337,12 +349,7 @@ func (h *handler) settle(p pending, outcome Outcome, a answer) {
 	}
 	refused := p.key == keyApiVersions && outcome == Error
 	waits := p.key != keyApiVersions && p.ranges == nil && h.waiting()
-	var e *Exchange
-	if refused || waits {
-		e = new(Exchange)
-	} else {
-		e = h.shard.newExchange()
-	}
+	e := h.shard.newExchange()
 	h.fill(e, &p, outcome, a)
 	switch {
 	case refused:
@@ -405,21 +412,22 @@ func (h *handler) flush() {
 	h.held = nil
 }
 
-// Lost tells that messages may have been missed: answers to requests that are
-// outstanding, and to those that come until the next answer is taken.
+// Lost tells that messages may have been missed.
 func (h *handler) Lost(d reassembly.Direction) {
 	if d == reassembly.ToClient {
 		h.lose()
 	}
 }
 
-// lose marks the requests whose answers may be missing.
+// lose notes that answers may be missing: to all requests that are outstanding, and
+// to those that come until the next answer is taken.
 func (h *handler) lose() {
 	h.searching = true
-	for i := range h.queue.n {
-		h.queue.at(i).lost = true
-	}
+	h.losses++
 }
+
+// mayHaveLost tells whether the answer to a request may be missing in the capture.
+func (h *handler) mayHaveLost(p *pending) bool { return p.lost || p.losses != h.losses }
 
 // End settles what has no answer by how the connection ended.
 func (h *handler) End() {
@@ -430,7 +438,7 @@ func (h *handler) End() {
 		p := h.queue.pop()
 		outcome, at := CutOff, h.conn.Last
 		switch {
-		case !h.conn.Seen[reassembly.ToClient] || p.lost:
+		case !h.conn.Seen[reassembly.ToClient] || h.mayHaveLost(&p):
 			outcome = Unseen
 		case end.Kind == reassembly.Closed && end.By == reassembly.ToClient:
 			outcome, at = ClosedByBroker, end.At

@@ -388,7 +388,7 @@ func TestClientIDs(t *testing.T) {
 		msg[7] = byte(d.id)
 		d.h.Message(&reassembly.Frame{Size: int64(len(msg)), Head: msg[:min(there, len(msg))], Last: d.net.next()})
 		d.message(reassembly.ToClient, []byte{0, 0, 0, byte(d.id)})
-		e := exchanges(d.net.shard.Take())[0]
+		e := exchanges(d.net.shard.Take(nil))[0]
 		return fmt.Sprintf("%q %v", e.ClientID, e.HasClientID)
 	}
 	for _, tt := range []struct {
@@ -426,11 +426,11 @@ func TestConnectionWithoutKafkaIsPassedOn(t *testing.T) {
 	s := NewShard()
 	c := &reassembly.Connection{Stream: 7, Protocol: reassembly.TLS}
 	s.Closed(c)
-	got := s.Take()
+	got := s.Take(nil)
 	if len(got) != 1 || got[0].Connection == nil || got[0].Connection.Connection != c || got[0].Stream != 7 {
 		t.Errorf("events are %+v", got)
 	}
-	if len(s.Take()) != 0 {
+	if len(s.Take(nil)) != 0 {
 		t.Error("events are taken twice")
 	}
 }

@@ -16,8 +16,10 @@ type pending struct {
 	hasClientID   bool
 	// early: sent while an ApiVersions request had no answer, on a connection without ranges.
 	early bool
-	// lost: the answer may be among bytes that the capture lacks.
-	lost bool
+	// lost: the answer may be among bytes that the capture lacks; so it may if
+	// losses is not what the handler has counted by now.
+	lost   bool
+	losses uint32
 }
 
 // queue holds the pending requests of a connection, oldest first, in a ring.
@@ -25,6 +27,9 @@ type queue struct {
 	ring []pending // its length is 0 or a power of two
 	head int
 	n    int
+	// missed is a correlation id that find did not find, if hasMissed: a response's id is looked for more than once.
+	missed    int32
+	hasMissed bool
 }
 
 // at is the i-th oldest.
@@ -36,6 +41,7 @@ func (q *queue) push() *pending {
 		q.resize(max(2, 2*q.n))
 	}
 	q.n++
+	q.hasMissed = false
 	p := q.at(q.n - 1)
 	*p = pending{}
 	return p
@@ -75,10 +81,14 @@ func (q *queue) resize(length int) {
 
 // find returns the place of the oldest request with a correlation id, -1 without one.
 func (q *queue) find(correlationID int32) int {
+	if q.hasMissed && q.missed == correlationID {
+		return -1
+	}
 	for i := range q.n {
 		if q.at(i).correlationID == correlationID {
 			return i
 		}
 	}
+	q.missed, q.hasMissed = correlationID, true
 	return -1
 }

@@ -1,8 +1,6 @@
 package decode
 
-import (
-	"github.com/kafkavet/kafkavet/reassembly"
-)
+import "github.com/kafkavet/kafkavet/reassembly"
 
 const (
 	// maxMechanism bounds what is read of a SASL mechanism's name, in bytes:
@@ -31,17 +29,12 @@ func (h *handler) handshake(hd *requestHeader, f *reassembly.Frame) {
 	h.answerTokens = hd.version == 0
 }
 
-// endsTokens tells whether a message behind a SaslHandshake v0 is a request again, and no token: it has the
-// client id that the connection had, or, where that is empty or null, a body that fits
-// to the last byte.
+// endsTokens tells whether a message behind a SaslHandshake v0 is a request
+// again, and no token: it has a client id of the connection. Where that is empty or null, the body has to be
+// there and fit to the last byte.
 func (h *handler) endsTokens(hd *requestHeader, f *reassembly.Frame) bool {
-	if layoutOf(hd.key) == nil || hd.idLength == absentID {
-		return false
-	}
-	if len(h.ids) > 0 && hd.idLength > 0 {
-		return h.sameClient(hd)
-	}
-	return LooksLikeRequest(f.Size, f.Head) == reassembly.Strong
+	return layoutOf(hd.key) != nil && h.sameClient(hd) &&
+		(hd.idLength > 0 || hd.fits(f.Size, f.Head) == fitsExactly)
 }
 
 // readHandshake reads a SaslHandshake response, v0 or v1.

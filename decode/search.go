@@ -17,6 +17,10 @@ const (
 	// softwareHead is what is held of an ApiVersions request behind its client
 	// id, in bytes: two texts of maxClientID with their lengths, and a few tags.
 	softwareHead = 2*(maxClientID+2) + 16
+	// nextRequestHead is what is held of a message that may be the first request
+	// after raw SASL tokens, in bytes, where it has no client id to know it by: ApiVersions, Metadata and
+	// the like are shorter.
+	nextRequestHead = 512
 	// maxAnchors bounds the byte strings that a lost place is searched by.
 	maxAnchors = 16
 	// idWindow is how far correlation ids may jump over a loss. Java counts
@@ -58,14 +62,28 @@ func (h *handler) wantRequest(size int64, head []byte) (n int64, ok bool) {
 	switch {
 	case !ok && h.tokens:
 		return fixedHeader, true
-	case !ok:
+	case !ok || !h.tokens && !h.expects(&hd, size, head):
 		return 0, false
 	case hd.lacksID():
 		return clientIDAt + maxClientID + headAfterID(hd.key), true
 	case hd.idLength > maxClientID:
 		return clientIDAt + maxClientID, true
+	case h.tokens && hd.idLength <= 0:
+		return nextRequestHead, true // see endsTokens
 	}
 	return int64(hd.bodyAt()) + headAfterID(hd.key), true
+}
+
+// expects tells whether a request can come on this connection. Any can that has
+// the client id of an earlier one; with another client id, as behind a proxy, its API and version have to be
+// known, and its client id one that someone chose or its body one that fits: a
+// stream that is out of step is to be noticed.
+func (h *handler) expects(hd *requestHeader, size int64, head []byte) bool {
+	if hd.lacksID() || len(h.ids) == 0 && !h.nullID || h.sameClient(hd) {
+		return true
+	}
+	l := layoutOf(hd.key)
+	return l != nil && hd.version <= l.max+versionSlack && (printable(hd.clientID) || hd.fits(size, head) != misfit)
 }
 
 // headAfterID is how many bytes behind the client id are needed of a request.

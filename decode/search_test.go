@@ -46,6 +46,31 @@ func TestWantOfRequests(t *testing.T) {
 	}
 }
 
+// TestWantNoticesAStreamOutOfStep: beyond what no message can be, what this connection would not send.
+func TestWantNoticesAStreamOutOfStep(t *testing.T) {
+	d := newNetwork().open(t)
+	d.negotiate()
+	for _, tt := range []struct {
+		name string
+		msg  string
+		want bool
+	}{
+		{"any API and version of the same client", "\x27\x10\x7f\xff\x00\x00\x00\x01\x00\x03app", true},
+		{"another client, known API", "\x00\x03\x00\x07\x00\x00\x00\x01\x00\x05other\x00\x00\x00\x00\x00", true},
+		{"another client, a version to come", "\x00\x03\x00\x11\x00\x00\x00\x01\x00\x05other\x00\x00\x00\x00\x00", true},
+		{"another client with control characters, body that fits", "\x00\x03\x00\x03\x00\x00\x00\x01\x00\x06o\x1b\x00\ner\x00\x00\x00\x00", true},
+		{"control characters, body that does not fit", "\x00\x03\x00\x03\x00\x00\x00\x01\x00\x06o\x1b\x00\ner\x00\x00\x00\x07", false},
+		{"another client, unknown API", "\x27\x10\x00\x00\x00\x00\x00\x01\x00\x05other", false},
+		{"another client, a version far away", "\x00\x03\x01\x00\x00\x00\x00\x01\x00\x05other", false},
+		{"header v0", "\x00\x07\x00\x00\x00\x00\x00\x05\x00\x00\x00\x01", true},
+		{"header v0 of something longer", "\x00\x07\x00\x00\x00\x00\x00\x05\x00\x00\x00\x01\x00", false},
+	} {
+		if _, ok := d.h.Want(reassembly.ToBroker, int64(len(tt.msg)), []byte(tt.msg)); ok != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, ok, tt.want)
+		}
+	}
+}
+
 func TestWantOfResponses(t *testing.T) {
 	d := newNetwork().open(t)
 	ids := map[string]int32{
@@ -119,7 +144,7 @@ func TestPlausibleRequests(t *testing.T) {
 		}
 	}
 	large := requestBytes(requestOf(1, 4), 6, "app")
-	if !d.h.Plausible(reassembly.ToBroker, 1<<20, large) {
+	if !d.h.Plausible(reassembly.ToBroker, 1<<20, large[:len(large)-2]) {
 		t.Error("a request of which the beginning is there is not plausible")
 	}
 }

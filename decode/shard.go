@@ -16,7 +16,17 @@ const (
 	// slabExchanges is how many exchanges are allocated at once: 32 of some
 	// 370 bytes are 12 KiB.
 	slabExchanges = 32
+	// maxAnswers bounds the ApiVersions answers that are known by their bytes,
+	// of at most maxKnownAnswer bytes each: 64 of 2 KiB are 128 KiB.
+	maxAnswers     = 64
+	maxKnownAnswer = 2 << 10
 )
+
+// knownAnswer is what an ApiVersions answer to a request of some version said.
+type knownAnswer struct {
+	version int16
+	ranges  *Ranges
+}
 
 // Shard makes the Handlers of the connections that fall to one worker, and
 // gathers their Events. It implements reassembly.Shard[[]Event], and belongs to
@@ -30,7 +40,11 @@ type Shard struct {
 	texts  map[string]string
 	tables map[uint64][]*Ranges
 	nTable int
-	slab   []Exchange
+	// answers are ApiVersions answers that were read before: a broker gives the same bytes to everybody.
+	answers map[string]knownAnswer
+	slab    []Exchange
+	// free are the Exchanges given back by Take. There are never more than were on their way at one time.
+	free []*Exchange
 
 	// Scratch space, valid during one call.
 	answer  apiVersionsAnswer
@@ -44,9 +58,10 @@ var _ reassembly.Shard[[]Event] = (*Shard)(nil)
 // NewShard returns an empty Shard.
 func NewShard() *Shard {
 	return &Shard{
-		ended:  make(map[*reassembly.Connection]*handler),
-		texts:  make(map[string]string),
-		tables: make(map[uint64][]*Ranges),
+		ended:   make(map[*reassembly.Connection]*handler),
+		texts:   make(map[string]string),
+		tables:  make(map[uint64][]*Ranges),
+		answers: make(map[string]knownAnswer),
 	}
 }
 
@@ -66,22 +81,31 @@ func (s *Shard) Closed(c *reassembly.Connection) {
 	h.emit(Event{Connection: over})
 }
 
-// Take returns the Events since the last call. They are the caller's.
-func (s *Shard) Take() []Event {
-	taken := s.events
-	s.events = make([]Event, 0, len(taken))
-	if len(taken) == 0 {
-		return nil
+// Take returns the Events since the last call. They are the caller's until it
+// gives them back as old, which lets their Exchanges be used again.
+func (s *Shard) Take(old []Event) []Event {
+	for i := range old {
+		if e := old[i].Exchange; e != nil {
+			s.free = append(s.free, e)
+		}
 	}
+	clear(old)
+	taken := s.events
+	s.events = old[:0]
 	return taken
 }
 
 // Limits tells how often limits were reached. It may be called when the worker has ended.
 func (s *Shard) Limits() Limits { return s.limits }
 
-// newExchange returns an empty Exchange that is soon passed on. Exchanges are
-// allocated together and freed together; one that is to be held has to be a copy.
+// newExchange returns an Exchange to be written over. It is used again when it
+// comes back by Take, so that a Sink that keeps one has to copy it.
 func (s *Shard) newExchange() *Exchange {
+	if n := len(s.free); n > 0 {
+		e := s.free[n-1]
+		s.free = s.free[:n-1]
+		return e
+	}
 	if len(s.slab) == 0 {
 		s.slab = make([]Exchange, slabExchanges)
 	}
@@ -117,6 +141,25 @@ func (s *Shard) intern(short []byte) string {
 	t := string(short)
 	s.texts[t] = t
 	return t
+}
+
+// known returns the table of an answer that was read before, nil of another one.
+func (s *Shard) known(version int16, body []byte) *Ranges {
+	if a := s.answers[string(body)]; a.version == version {
+		return a.ranges
+	}
+	return nil
+}
+
+// remember keeps what an answer said.
+func (s *Shard) remember(version int16, body []byte, r *Ranges) {
+	if len(body) > maxKnownAnswer {
+		return
+	}
+	if len(s.answers) == maxAnswers {
+		clear(s.answers)
+	}
+	s.answers[string(body)] = knownAnswer{version, r}
 }
 
 // ranges returns the answer's table. Equal tables share their memory.

@@ -180,6 +180,7 @@ type Shard[R any] interface {
 	// Closed is called once for every connection, Kafka or not, when it is over,
 	// after its Handler's End. c must not be changed and may be kept.
 	Closed(c *Connection)
-	// Take returns what was produced since the last call.
-	Take() R
+	// Take returns what was produced since the last call. old is what an
+	// earlier call returned and nobody needs any more, the zero value if there is none: its memory can be used again.
+	Take(old R) R
 }

@@ -47,7 +47,7 @@ type log struct {
 
 func (l *log) Open(c *Connection) Handler { return &voice{log: l, c: c} }
 func (l *log) Closed(c *Connection)       { l.conns = append(l.conns, *c) }
-func (l *log) Take() []string {
+func (l *log) Take([]string) []string {
 	lines := l.lines
 	l.lines = nil
 	return lines

@@ -25,7 +25,7 @@ const (
 	lingerTicks = 2
 	// recentSegments and recentBytes say of how many segments and of which length
 	// the checksum is kept, to tell a copy from a forgery.
-	recentSegments = 4
+	recentSegments = 2
 	recentBytes    = 512
 )
 

@@ -19,6 +19,8 @@ const (
 	// batchesInFlight bounds the batches between reading and collecting: 4 of about
 	// 2 MiB each are 8 MiB.
 	batchesInFlight = 4
+	// endsPerBatch is how many connections are ended together when the input is over.
+	endsPerBatch = 4096
 
 	// tickInterval is how much packet time passes between two looks at what
 	// has waited too long.
@@ -120,7 +122,7 @@ type Stats struct {
 type Pool[R any] struct {
 	opt     Options
 	workers [shards]*worker
-	take    [shards]func() R
+	take    [shards]func(old R) R
 	collect func([]R) error
 	table   *flowTable
 	tabled  Limits
@@ -177,6 +179,14 @@ type slot[R any] struct {
 	wait    sync.WaitGroup
 }
 
+// reset makes the slot ready to be filled again.
+func (s *slot[R]) reset() {
+	for i := range s.items {
+		clear(s.items[i]) // lets go of connections and packets
+		s.items[i] = s.items[i][:0]
+	}
+}
+
 // Run reads src to its end, or until ctx is done, and returns what was seen. The
 // error is that of src, ctx or collect.
 func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
@@ -193,7 +203,7 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 		working.Go(func() {
 			for s := range in[i] {
 				p.workers[i].work(s.items[i])
-				s.results[i] = p.take[i]()
+				s.results[i] = p.take[i](s.results[i])
 				s.wait.Done()
 			}
 		})
@@ -244,16 +254,21 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, free <-chan *slo
 	})
 	for {
 		s = <-free
-		for i := range s.items {
-			clear(s.items[i]) // lets go of connections and packets
-			s.items[i] = s.items[i][:0]
-		}
+		s.reset()
 		err := src.Next(&s.batch)
 		if err == nil && ctx.Err() != nil {
 			err = io.EOF
 		}
 		if err != nil {
-			p.table.all(func(f *flow) { p.table.drop(f, Cut) })
+			ended := 0
+			p.table.all(func(f *flow) {
+				if ended++; ended%endsPerBatch == 0 {
+					send(s)
+					s = <-free
+					s.reset()
+				}
+				p.table.drop(f, Cut)
+			})
 			send(s)
 			if errors.Is(err, io.EOF) {
 				return nil

@@ -124,11 +124,11 @@ func countedNotes(r *Report) []note {
 		{q.MidstreamStreams, "Begun earlier", plural(q.MidstreamStreams, "connection") + " open before the capture began"},
 		{q.OneSidedStreams, "One direction", plural(q.OneSidedStreams, "connection") + " of which only one side was captured"},
 		{q.IncompleteRequests, "Not complete", plural(q.IncompleteRequests, "request") + " cut off by the end of the capture or of the connection"},
-		{q.Resyncs, "Place lost", "the next message had to be searched for " + times(q.Resyncs)},
+		{q.Resyncs, "Place lost", "The next message had to be searched for " + times(q.Resyncs)},
 		{q.ConflictingBytes, "Sent twice", plural(q.ConflictingBytes, "byte") + " sent again with other content; what came first counts"},
 		{q.UnparsedPackets, "Not read", plural(q.UnparsedPackets, "packet") + unparsedReasons(q)},
 		{q.ExpectedRefusals, "Probes", plural(q.ExpectedRefusals, "request") + " refused as the client expected (kafka-python probes for the broker's release)"},
-		{r.Summary.DroppedInRange, "Another cause", "on " + plural(r.Summary.DroppedInRange, "request") + " inside the advertised range the broker closed or reset the connection; look at authentication, quotas and the broker's log"},
+		{r.Summary.DroppedInRange, "Another cause", "On " + plural(r.Summary.DroppedInRange, "request") + " inside the advertised range the broker closed or reset the connection; look at authentication, quotas and the broker's log"},
 	} {
 		if n.n > 0 {
 			notes = append(notes, note{n.what, say(n.text + ".")})

@@ -14,21 +14,30 @@ func WriteRules(w io.Writer, opt TextOptions) error {
 		title = max(title, len(rules[i].Title))
 	}
 	for i := range rules {
-		r := &rules[i]
-		plainLead := fmt.Sprintf("%s  %-7s  %-*s  ", r.Code, r.Severity, title, r.Title)
-		style := p.severity(r.Severity)
-		lead := p.style.code.Sprint(r.Code) + "  " + style.Sprintf("%-7s", r.Severity) + fmt.Sprintf("  %-*s  ", title, r.Title)
-		for j, l := range wrap(r.Summary, p.width-len(plainLead), p.width-len(plainLead)) {
-			if j > 0 {
-				lead = strings.Repeat(" ", len(plainLead))
-			}
-			p.line(lead + l)
-		}
+		p.ruleLine(&rules[i], title)
 	}
 	p.blank()
 	p.paragraph("", "", "kafkavet explain CODE tells more of one.")
 	_, err := w.Write(p.buf.Bytes())
 	return err
+}
+
+// minSummary is the room, in columns, that the summary of a rule needs beside its title.
+const minSummary = 24
+
+// ruleLine writes a line of the list of rules, with title columns for titles.
+func (p *page) ruleLine(r *Rule, title int) {
+	indent := len(r.Code) + len("  warning  ") + title + len("  ")
+	lead := p.style.code.Sprint(r.Code) + "  " + p.severity(r.Severity).Sprintf("%-7s", r.Severity) + fmt.Sprintf("  %-*s  ", title, r.Title)
+	if p.width-indent < minSummary {
+		p.line(lead)
+		p.item(r.Summary)
+		return
+	}
+	for _, l := range wrap(r.Summary, p.width-indent, p.width-indent) {
+		p.line(lead + l)
+		lead = strings.Repeat(" ", indent)
+	}
 }
 
 // WriteRule writes the documentation of a rule, which is named by its

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
@@ -222,7 +221,7 @@ func (g *group) finishCounts(f *Finding) {
 		if n > 0 {
 			name := decode.Outcome(o).String()
 			f.Outcomes[name] = n
-			f.MedianSeconds[name] = significant(g.took[o].median())
+			f.MedianSeconds[name] = g.took[o].median().Seconds()
 		}
 	}
 	for _, e := range [...]decode.Evidence{decode.None, decode.Supplied, decode.Borrowed, decode.Observed} {
@@ -231,16 +230,6 @@ func (g *group) finishCounts(f *Finding) {
 			f.EvidenceCounts[f.Evidence] = n
 		}
 	}
-}
-
-// significant is d in seconds with three significant digits, which is more
-// than a histogram tells.
-func significant(d time.Duration) float64 {
-	unit := time.Duration(1)
-	for d/unit >= 1000 {
-		unit *= 10
-	}
-	return d.Round(unit).Seconds()
 }
 
 // client is the client of the finding, nil where it is not one.

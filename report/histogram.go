@@ -6,13 +6,16 @@ import (
 	"time"
 )
 
-// histogram counts durations in buckets whose width is 1/16 of the power of two
-// below them, so that a quantile, given as the middle of its bucket, is off by
-// at most 1/32 (3.2 %). The result does not depend on the order of the calls.
-// Only buckets that were hit take memory, 8 bytes each; a duration has at most
-// 63 significant bits, so there are at most 60*16 of them (7.5 KiB), and
-// real ones use some dozen.
+// histogram finds the median of durations. Up to maxExact of them are kept and
+// the median is exact; more are counted in buckets whose width is 1/16 of the
+// power of two below them, so that the median, given as the middle of its
+// bucket, is off by at most 1/32 (3.2 %). The result does not depend on the
+// order of the calls. Only buckets that were hit take memory, 8 bytes each; a
+// duration has at most 63 significant bits, so there are at most 60*16 of them
+// (7.5 KiB), and real ones use some dozen.
 type histogram struct {
+	// exact are the durations in ascending order, nil once they are in buckets.
+	exact   []time.Duration
 	buckets []bucket
 	total   uint64
 }
@@ -23,13 +26,32 @@ type bucket struct {
 	count uint32
 }
 
-// subBits is the binary logarithm of the buckets in each power of two.
-const subBits = 4
+const (
+	// maxExact is how many durations are kept one by one: 256 bytes.
+	maxExact = 32
+	// subBits is the binary logarithm of the buckets in each power of two.
+	subBits = 4
+)
 
 // add counts d; a negative one (a clock set back within the capture) counts as 0.
 func (h *histogram) add(d time.Duration) {
-	index := bucketOf(uint64(max(d, 0)))
+	d = max(d, 0)
 	h.total++
+	if h.total <= maxExact {
+		i, _ := slices.BinarySearch(h.exact, d)
+		h.exact = slices.Insert(h.exact, i, d)
+		return
+	}
+	for _, e := range h.exact {
+		h.count(e)
+	}
+	h.exact = nil
+	h.count(d)
+}
+
+// count counts d in its bucket.
+func (h *histogram) count(d time.Duration) {
+	index := bucketOf(uint64(d))
 	i, found := slices.BinarySearchFunc(h.buckets, index, func(b bucket, index uint16) int { return int(b.index) - int(index) })
 	if !found {
 		h.buckets = slices.Insert(h.buckets, i, bucket{index: index})
@@ -41,15 +63,26 @@ func (h *histogram) add(d time.Duration) {
 
 // median is the lower median, 0 for an empty histogram.
 func (h *histogram) median() time.Duration {
-	rank := (h.total + 1) / 2
-	var seen uint64
+	if n := len(h.exact); n > 0 {
+		return h.exact[(n-1)/2]
+	}
+	rank, seen := (h.total+1)/2, uint64(0)
 	for _, b := range h.buckets {
 		seen += uint64(b.count)
 		if seen >= rank {
-			return time.Duration(middle(b.index))
+			return threeDigits(time.Duration(middle(b.index)))
 		}
 	}
 	return 0
+}
+
+// threeDigits is d with three significant digits, which is more than a bucket tells.
+func threeDigits(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return d.Round(unit)
 }
 
 // bucketOf is the index of the bucket that n falls into. Numbers below

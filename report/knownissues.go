@@ -82,11 +82,11 @@ type issue struct {
 	sent            []sentRange
 	// conditions hold for the broker's range; unknownRange is the most that a
 	// match is worth where that range was not seen, noMatch for nothing.
-	conditions   []condition
+	conditions   []rangeCondition
 	unknownRange Confidence
 	// serverNames are the brokers that have the bug.
 	serverNames []wildcard
-	clients     []client
+	clients     []issueClient
 	// pattern: the requests alone make it Possible.
 	pattern bool
 }
@@ -94,9 +94,9 @@ type issue struct {
 // sentRange is an API with the versions, both ends included, that the bug sends.
 type sentRange struct{ key, min, max int16 }
 
-// client is a piece of software that has the bug. Each binding of a library is one, since it announces a name
+// issueClient is a piece of software that has the bug. Each binding of a library is one, since it announces a name
 // and a version of its own.
-type client struct {
+type issueClient struct {
 	// name is the announced software name, empty for an application that announces its library's.
 	name string
 	// versions restricts the version, nil for any. It is read from the announced
@@ -201,7 +201,7 @@ func (k *KnownIssues) who(i *issue, m *Mismatch) Confidence {
 }
 
 // match tells how sure it is that c sent the requests of m.
-func (c *client) match(m *Mismatch) Confidence {
+func (c *issueClient) match(m *Mismatch) Confidence {
 	if c.name != "" && m.SoftwareName == c.name {
 		if !c.versionFits(m.SoftwareVersion) {
 			return noMatch
@@ -213,7 +213,7 @@ func (c *client) match(m *Mismatch) Confidence {
 	}
 	for _, id := range c.clientIDs {
 		between, ok := id.match(m.ClientID)
-		if ok && (!id.version || fits(c.versions, between)) {
+		if ok && (!id.version || constraintAllows(c.versions, between)) {
 			return min(Likely, c.most)
 		}
 	}
@@ -221,7 +221,7 @@ func (c *client) match(m *Mismatch) Confidence {
 }
 
 // versionFits tells whether an announced version is one with the bug.
-func (c *client) versionFits(announced string) bool {
+func (c *issueClient) versionFits(announced string) bool {
 	if slices.Contains(c.also, announced) || c.versions == nil {
 		return true
 	}
@@ -232,27 +232,27 @@ func (c *client) versionFits(announced string) bool {
 		}
 		announced = announced[at+len(c.versionAfter):]
 	}
-	return fits(c.versions, announced)
+	return constraintAllows(c.versions, announced)
 }
 
-// maxVersion is the longest version from the wire that is looked at, in bytes:
+// maxAnnounced is the longest version from the wire that is looked at, in bytes:
 // a Go pseudo-version behind a binding's own has about 80.
-const maxVersion = 128
+const maxAnnounced = 128
 
-// fits tells whether version is one that the constraint allows. What is no version does not fit.
-func fits(versions *semver.Constraints, version string) bool {
+// constraintAllows tells whether version is one that the constraint allows. What is no version does not fit.
+func constraintAllows(versions *semver.Constraints, version string) bool {
 	if versions == nil {
 		return true
 	}
-	if len(version) > maxVersion {
+	if len(version) > maxAnnounced {
 		return false
 	}
 	v, err := semver.NewVersion(version)
 	return err == nil && versions.Check(v)
 }
 
-// condition compares an end of the broker's range with a number or with the version sent.
-type condition struct {
+// rangeCondition compares an end of the broker's range with a number or with the version sent.
+type rangeCondition struct {
 	// ofMax: the max is compared, else the min.
 	ofMax bool
 	// compare tells whether the end of the range, its first argument, fits.
@@ -263,7 +263,7 @@ type condition struct {
 }
 
 // holds tells whether the range of m meets c.
-func (c condition) holds(m *Mismatch) bool {
+func (c rangeCondition) holds(m *Mismatch) bool {
 	end, operand := m.Min, c.operand
 	if c.ofMax {
 		end = m.Max

@@ -36,15 +36,20 @@ const (
 	// of the worst text into YAML tokens takes about a second.
 	maxIssueFile = 1 << 20
 	// maxIssues is the number of entries: 1 KiB each is the file's size, and a
-	// thousand of them take a finding about 0.1 ms to go through.
+	// thousand of them that all fit as far as the version take a finding 3 ms.
 	maxIssues = 1000
 	// maxIssueText is the length of one text in bytes, maxIssueID that of an id.
 	maxIssueText, maxIssueID = 2000, 64
 	// maxFlowDepth is how deep [ and { may be nested, maxEntriesOnLine how many
 	// "- " one line may have: the YAML parser calls itself for each, takes
 	// quadratic time and ends on the limit of Go's stack, a crash that cannot be
-	// caught. Nesting by indentation is bounded by the file's size: 1,448 levels.
+	// caught. maxFieldsInRow bounds nesting by indentation.
 	maxFlowDepth, maxEntriesOnLine = 4, 2
+	// maxFieldsInRow is how many fields may follow each other without a "- ": 15
+	// of an issue and 7 for each of 30 clients in one pair of brackets. The parser
+	// needs quadratic time for the fields of one mapping, 140 s for a file full of them.
+	// maxEntries is the number of "- " in the file, 16 for each issue: 130,000 take 8 s.
+	maxFieldsInRow, maxEntries = 225, 16 * maxIssues
 )
 
 // LoadKnownIssues reads the built-in known issues and the user's own files,
@@ -235,10 +240,10 @@ func parseYAML(data []byte) (written yamlFile, err error) {
 // checkTokens refuses what a known-issues file has no use for and what could
 // make the YAML parser work for very long, before it sees it.
 func checkTokens(tokens token.Tokens) error {
-	depth, line, entries := 0, 0, 0
+	depth, line, onLine, entries, fields := 0, 0, 0, 0, 0
 	for _, t := range tokens {
 		if t.Position.Line != line {
-			line, entries = t.Position.Line, 0
+			line, onLine = t.Position.Line, 0
 		}
 		switch t.Type {
 		case token.AnchorType, token.AliasType, token.MergeKeyType, token.TagType, token.DirectiveType, token.MappingKeyType:
@@ -250,10 +255,19 @@ func checkTokens(tokens token.Tokens) error {
 		case token.SequenceEndType, token.MappingEndType:
 			depth--
 		case token.SequenceEntryType:
+			onLine++
 			entries++
+			fields = 0
+		case token.MappingValueType:
+			fields++
 		}
-		if depth > maxFlowDepth || entries > maxEntriesOnLine {
+		switch {
+		case depth > maxFlowDepth || onLine > maxEntriesOnLine:
 			return fieldError(line, strconv.Quote(t.Value), "nested too deep")
+		case fields > maxFieldsInRow:
+			return fieldError(line, strconv.Quote(t.Value), "more than %d fields in a row", maxFieldsInRow)
+		case entries > maxEntries:
+			return fieldError(line, strconv.Quote(t.Value), "more than %d entries", maxEntries)
 		}
 	}
 	return nil
@@ -263,17 +277,17 @@ func checkTokens(tokens token.Tokens) error {
 func yamlError(err error) error {
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
-		return fieldError(unknown.Token.Position.Line, printable(unknown.Token.Value), "there is no such field")
+		return fieldError(unknown.Token.Position.Line, issueMessage(unknown.Token.Value), "there is no such field")
 	}
 	var e yaml.Error
 	if errors.As(err, &e) && e.GetToken() != nil {
-		return fmt.Errorf("line %d: %s", e.GetToken().Position.Line, printable(e.GetMessage()))
+		return fmt.Errorf("line %d: %s", e.GetToken().Position.Line, issueMessage(e.GetMessage()))
 	}
-	return errors.New(printable(err.Error()))
+	return errors.New(issueMessage(err.Error()))
 }
 
-// printable is a message that may quote the file, fit for a terminal.
-func printable(s string) string {
+// issueMessage is a message that may quote the file, fit for a terminal.
+func issueMessage(s string) string {
 	const most = 200
 	if len(s) > most {
 		s = s[:most] + "..."
@@ -412,8 +426,8 @@ func (b *issueBuilder) sent(ws []yamlSent) (sent []sentRange) {
 		}
 		s := sentRange{key: key}
 		var fine [2]bool
-		s.min, fine[0] = version(low)
-		s.max, fine[1] = version(high)
+		s.min, fine[0] = apiVersion(low)
+		s.max, fine[1] = apiVersion(high)
 		if !fine[0] || !fine[1] || s.min > s.max {
 			b.fail(w.Versions.line, path+"versions", "%q is not of the form 12, 0-2 or 4+", w.Versions.text)
 		}
@@ -422,14 +436,14 @@ func (b *issueBuilder) sent(ws []yamlSent) (sent []sentRange) {
 	return sent
 }
 
-// version reads an API version: 0 to 32767.
-func version(s string) (int16, bool) {
+// apiVersion reads an API version: 0 to 32767.
+func apiVersion(s string) (int16, bool) {
 	v, err := strconv.ParseUint(s, 10, 15)
 	return int16(v), err == nil
 }
 
-// comparisons are the operators of conditions.
-var comparisons = map[string]func(a, b int16) bool{
+// rangeComparisons are the operators of conditions.
+var rangeComparisons = map[string]func(a, b int16) bool{
 	"<":  func(a, b int16) bool { return a < b },
 	"<=": func(a, b int16) bool { return a <= b },
 	"=":  func(a, b int16) bool { return a == b },
@@ -439,20 +453,20 @@ var comparisons = map[string]func(a, b int16) bool{
 
 // conditions reads "max < 12, min > sent": an end of the broker's range, an
 // operator, and a number or the version sent; all of them must hold.
-func (b *issueBuilder) conditions(t yamlText) (all []condition) {
+func (b *issueBuilder) conditions(t yamlText) (all []rangeCondition) {
 	if t.line == 0 {
 		return nil
 	}
 	for _, part := range strings.Split(t.text, ",") {
 		words := strings.Fields(part)
 		fine := len(words) == 3
-		var c condition
+		var c rangeCondition
 		if fine {
 			var known [3]bool
 			c.ofMax, known[0] = words[0] == "max", words[0] == "max" || words[0] == "min"
-			c.compare, known[1] = comparisons[words[1]]
+			c.compare, known[1] = rangeComparisons[words[1]]
 			if c.sent = words[2] == "sent"; !c.sent {
-				c.operand, known[2] = version(words[2])
+				c.operand, known[2] = apiVersion(words[2])
 			}
 			fine = known[0] && known[1] && (c.sent || known[2])
 		}
@@ -488,8 +502,8 @@ func (b *issueBuilder) flag(t yamlText, field string) bool {
 }
 
 // client reads a client.
-func (b *issueBuilder) client(w *yamlClient, field string) client {
-	c := client{
+func (b *issueBuilder) client(w *yamlClient, field string) issueClient {
+	c := issueClient{
 		name: w.Name.text, versionAfter: w.VersionAfter.text, library: w.Library.text,
 		clientIDs: b.wildcards(w.ClientIDs, b.path+"."+field+".client_ids"),
 		most:      b.confidence(w.AtMost, field+".at_most", Certain),

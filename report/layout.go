@@ -134,21 +134,19 @@ func wrap(text string, first, rest int) []string {
 		}
 		for w > room-used && !strings.Contains(word, "://") {
 			head, tail := splitWidth(word, room-used)
-			if head == "" {
+			line, used = line+head, room
+			if word, w = tail, displayWidth(tail); word == "" {
 				break
 			}
-			line += head
 			next()
-			word, w = tail, displayWidth(tail)
 		}
 		line, used = line+word, used+w
 	}
 	return append(lines, line)
 }
 
-// splitWidth splits s behind at most width columns, between what a reader
-// takes for characters. The first part is empty only where s is; a character wider than width
-// stands alone.
+// splitWidth splits s, which is not empty, behind at most width columns, between
+// what a reader takes for characters. A character wider than width stands alone.
 func splitWidth(s string, width int) (head, tail string) {
 	used, at, state := 0, 0, -1
 	for rest := s; rest != ""; {

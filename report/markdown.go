@@ -261,7 +261,11 @@ func (m *markdown) occurrences(f *Finding) string {
 	}
 	b.WriteString("\n")
 	if len(first) > 1 {
-		b.WriteString("All of these packets:\n\n" + mdFence("", filters{m.r}.frames(first)) + "\n")
+		which := "All of these packets"
+		if captures {
+			which = "Those in " + mdPhrase(m.r.captureName(first[0].Capture))
+		}
+		b.WriteString(which + ":\n\n" + mdFence("", filters{m.r}.frames(first)) + "\n")
 	}
 	return b.String()
 }

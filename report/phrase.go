@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// span is a part of a sentence in a document (Markdown, HTML).
-type span struct {
+// part is a part of a sentence in a document (Markdown, HTML).
+type part struct {
 	// Text is the text as it is, not yet escaped.
 	Text string
 	// Verbatim: it is a name, an address, a value, and is shown as one, in a
@@ -16,7 +16,7 @@ type span struct {
 
 // phrase is a sentence of words and verbatim parts. The writers escape it, each
 // in its way.
-type phrase []span
+type phrase []part
 
 // verbatim marks a text that is shown as it is.
 type verbatim string
@@ -25,12 +25,12 @@ type verbatim string
 // phrases are taken in. An empty verbatim text is shown as "".
 func say(parts ...any) phrase {
 	out := make(phrase, 0, len(parts))
-	for _, part := range parts {
-		switch p := part.(type) {
+	for _, given := range parts {
+		switch p := given.(type) {
 		case string:
-			out = append(out, span{Text: p})
+			out = append(out, part{Text: p})
 		case verbatim:
-			out = append(out, span{Text: shorten(string(p)), Verbatim: true})
+			out = append(out, part{Text: shorten(string(p)), Verbatim: true})
 		case phrase:
 			out = append(out, p...)
 		}
@@ -43,7 +43,7 @@ func join(phrases []phrase, separator string) phrase {
 	var out phrase
 	for i, p := range phrases {
 		if i > 0 {
-			out = append(out, span{Text: separator})
+			out = append(out, part{Text: separator})
 		}
 		out = append(out, p...)
 	}
@@ -108,7 +108,7 @@ func some(texts []string, n int, omitted uint64) phrase {
 	}
 	out := join(parts, ", ")
 	if omitted > 0 {
-		out = append(out, span{Text: " and " + number(omitted) + " more"})
+		out = append(out, part{Text: " and " + number(omitted) + " more"})
 	}
 	return out
 }

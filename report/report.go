@@ -230,8 +230,8 @@ type Finding struct {
 	Count uint64 `json:"count"`
 	// Outcomes counts the requests by outcome; empty for connections.
 	Outcomes map[string]uint64 `json:"outcomes"`
-	// MedianSeconds is, by outcome, the median time from request to outcome,
-	// within 3.2 %.
+	// MedianSeconds is, by outcome, the median time from request to outcome:
+	// exact for up to 32 of them, within 3.2 % for more.
 	MedianSeconds map[string]float64 `json:"median_seconds"`
 	// Occurrences are the first ones by position, OccurrencesOmitted counts the others.
 	Occurrences        []Occurrence `json:"occurrences"`

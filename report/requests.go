@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
@@ -25,12 +26,14 @@ const (
 // still held back.
 type RequestsWriter struct {
 	out    *bufio.Writer
-	format func(dst []byte, x *decode.Exchange) []byte
-	rows   rowHeap
-	// bytes is the room that the rows held back take.
+	format func(dst []byte, x *decode.Exchange, t *stamp) []byte
+	stamp  stamp
+	// rows are the rows held back, texts their lines, free the places in texts without one.
+	rows  rowHeap
+	texts [][]byte
+	free  []uint32
+	// bytes is the room that texts takes.
 	bytes int
-	// free are the texts of written rows, to be used again.
-	free [][]byte
 	// seq counts the rows, written is the position of the last one written.
 	seq     uint64
 	written capture.Position
@@ -57,7 +60,7 @@ func NewRequestsTSV(w io.Writer) *RequestsWriter {
 // of NewRequestsTSV; null stands for what is not known.
 func NewRequestsJSON(w io.Writer) *RequestsWriter { return newRequests(w, appendRowJSON) }
 
-func newRequests(w io.Writer, format func([]byte, *decode.Exchange) []byte) *RequestsWriter {
+func newRequests(w io.Writer, format func([]byte, *decode.Exchange, *stamp) []byte) *RequestsWriter {
 	return &RequestsWriter{out: bufio.NewWriterSize(w, 64<<10), format: format}
 }
 
@@ -66,15 +69,13 @@ func (r *RequestsWriter) Exchange(x *decode.Exchange) {
 	if r.err != nil {
 		return
 	}
-	var text []byte
-	if n := len(r.free); n > 0 {
-		text, r.free = r.free[n-1], r.free[:n-1]
-	}
-	text = r.format(text[:0], x)
-	r.bytes += cap(text)
-	r.rows.push(row{at: x.Request, seq: r.seq, text: text})
+	place := r.place()
+	held := cap(r.texts[place])
+	r.texts[place] = r.format(r.texts[place][:0], x, &r.stamp)
+	r.bytes += cap(r.texts[place]) - held
+	r.rows.push(row{capture: x.Request.Capture, place: place, frame: x.Request.Frame, seq: r.seq})
 	r.seq++
-	for len(r.rows) > maxWindowRows || r.bytes > maxWindowBytes {
+	for len(r.rows) > maxWindowRows || r.bytes > maxWindowBytes && len(r.rows) > 0 {
 		r.pop()
 	}
 }
@@ -101,37 +102,53 @@ func (r *RequestsWriter) Close() error {
 	return r.err
 }
 
-// maxFree bounds the texts kept for use again.
-const maxFree = 64
+// place returns a place in texts that is free.
+func (r *RequestsWriter) place() uint32 {
+	if n := len(r.free); n > 0 {
+		place := r.free[n-1]
+		r.free = r.free[:n-1]
+		return place
+	}
+	r.texts = append(r.texts, nil)
+	return uint32(len(r.texts) - 1)
+}
+
+// maxSpare is the room of a text that is kept for the next one; a longer one is let go.
+const maxSpare = 512
 
 // pop writes the first row.
 func (r *RequestsWriter) pop() {
 	first := r.rows.pop()
-	r.bytes -= cap(first.text)
-	if first.at.Before(r.written) {
+	at := capture.Position{Capture: first.capture, Frame: first.frame}
+	if at.Before(r.written) {
 		r.late++
 	} else {
-		r.written = first.at
+		r.written = at
 	}
+	text := r.texts[first.place]
 	if r.err == nil {
-		_, r.err = r.out.Write(first.text)
+		_, r.err = r.out.Write(text)
 	}
-	if len(r.free) < maxFree {
-		r.free = append(r.free, first.text)
+	if cap(text) > maxSpare || r.bytes > maxWindowBytes {
+		r.bytes -= cap(text)
+		r.texts[first.place] = nil
 	}
+	r.free = append(r.free, first.place)
 }
 
 // row is a line that waits for its turn.
 type row struct {
-	at   capture.Position
-	seq  uint64
-	text []byte
+	capture, place uint32
+	frame, seq     uint64
 }
 
 // before orders rows by position, those of one packet as they came.
 func (r *row) before(o *row) bool {
-	if c := comparePositions(r.at, o.at); c != 0 {
-		return c < 0
+	if r.capture != o.capture {
+		return r.capture < o.capture
+	}
+	if r.frame != o.frame {
+		return r.frame < o.frame
 	}
 	return r.seq < o.seq
 }
@@ -158,7 +175,7 @@ func (h *rowHeap) push(r row) {
 func (h *rowHeap) pop() row {
 	rows := *h
 	first, last := rows[0], len(rows)-1
-	rows[0], rows[last] = rows[last], row{}
+	rows[0] = rows[last]
 	rows = rows[:last]
 	*h = rows
 	for i := 0; ; {
@@ -176,14 +193,37 @@ func (h *rowHeap) pop() row {
 	}
 }
 
+// stamp writes times; it keeps what the second of the last one looks like.
+type stamp struct {
+	second int64
+	text   []byte
+}
+
+// append appends a time in nanoseconds since the Unix epoch as timeLayout has it.
+func (s *stamp) append(dst []byte, at int64) []byte {
+	second, nanos := at/1e9, at%1e9
+	if nanos < 0 {
+		second, nanos = second-1, nanos+1e9
+	}
+	if s.text == nil || second != s.second {
+		s.second = second
+		s.text = time.Unix(second, 0).UTC().AppendFormat(s.text[:0], "2006-01-02T15:04:05.")
+	}
+	dst = append(dst, s.text...)
+	for unit := int64(1e8); unit > 0; unit /= 10 {
+		dst = append(dst, byte('0'+nanos/unit%10))
+	}
+	return append(dst, 'Z')
+}
+
 // tsvHeader is the first line of NewRequestsTSV.
 const tsvHeader = "frame\tstream\ttime\tclient\tbroker\tclient_id\tcorrelation_id\tapi_key\tapi\tversion\tmin\tmax\tevidence\tverdict\toutcome\n"
 
 // appendRowTSV appends x as a line of TSV.
-func appendRowTSV(dst []byte, x *decode.Exchange) []byte {
+func appendRowTSV(dst []byte, x *decode.Exchange, t *stamp) []byte {
 	dst = strconv.AppendUint(dst, x.Request.Frame, 10)
 	dst = strconv.AppendUint(append(dst, '\t'), uint64(x.Stream), 10)
-	dst = x.Request.Timestamp().AppendFormat(append(dst, '\t'), timeLayout)
+	dst = t.append(append(dst, '\t'), x.Request.Time)
 	dst = appendAddress(append(dst, '\t'), x.Client)
 	dst = appendAddress(append(dst, '\t'), x.Broker)
 	dst = append(dst, '\t')
@@ -209,10 +249,10 @@ func appendRowTSV(dst []byte, x *decode.Exchange) []byte {
 }
 
 // appendRowJSON appends x as a JSON object and a newline.
-func appendRowJSON(dst []byte, x *decode.Exchange) []byte {
+func appendRowJSON(dst []byte, x *decode.Exchange, t *stamp) []byte {
 	dst = strconv.AppendUint(append(dst, `{"frame":`...), x.Request.Frame, 10)
 	dst = strconv.AppendUint(append(dst, `,"stream":`...), uint64(x.Stream), 10)
-	dst = x.Request.Timestamp().AppendFormat(append(dst, `,"time":"`...), timeLayout)
+	dst = t.append(append(dst, `,"time":"`...), x.Request.Time)
 	dst = appendAddress(append(dst, `","client":"`...), x.Client)
 	dst = appendAddress(append(dst, `","broker":"`...), x.Broker)
 	dst = append(dst, `","client_id":`...)

@@ -152,26 +152,30 @@ func (t *textReport) limits() {
 	}
 }
 
-// bottom counts the findings in the last line.
+// bottom counts the findings in the last line, in the colour of the gravest.
 func (t *textReport) bottom() {
-	f, parts := &t.r.Summary.Findings, []string{}
-	if f.Error > 0 {
-		parts = append(parts, t.style.err.Sprint(plural(uint64(f.Error), "error")))
+	f, parts, style := &t.r.Summary.Findings, []string{}, t.style.good
+	switch checked := t.r.Summary.RequestsChecked; {
+	case f.Error > 0:
+		style = t.style.err
+	case f.Warning > 0:
+		style = t.style.warning
+	case checked == 0:
+		parts, style = append(parts, "nothing found, because nothing was checked"), t.style.warning
+	default:
+		parts = append(parts, fmt.Sprintf("nothing found in the %s that %s checked", plural(checked, "request"), wasWere(checked)))
 	}
-	if f.Warning > 0 {
-		parts = append(parts, t.style.warning.Sprint(plural(uint64(f.Warning), "warning")))
+	for _, count := range []struct {
+		n    int
+		noun string
+	}{{f.Error, "error"}, {f.Warning, "warning"}, {f.Info, "note"}} {
+		if count.n > 0 {
+			parts = append(parts, plural(uint64(count.n), count.noun))
+		}
 	}
-	if f.Info > 0 {
-		parts = append(parts, t.style.info.Sprint(plural(uint64(f.Info), "note")))
+	for _, l := range wrap(strings.Join(parts, ", "), t.width, t.width) {
+		t.line(style.Sprint(l))
 	}
-	checked := t.r.Summary.RequestsChecked
-	switch {
-	case f.Error+f.Warning == 0 && checked == 0:
-		parts = append([]string{"nothing found, because nothing was checked"}, parts...)
-	case f.Error+f.Warning == 0:
-		parts = append([]string{t.style.good.Sprintf("nothing found in the %s that %s checked", plural(checked, "request"), wasWere(checked))}, parts...)
-	}
-	t.line(strings.Join(parts, ", "))
 }
 
 // word is noun, in the plural unless n is 1.

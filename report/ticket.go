@@ -295,7 +295,7 @@ func addressPhrase(address string) phrase {
 
 // outcomeLabels are short words for outcomes.
 var outcomeLabels = map[string]string{
-	"closed": "closed by the broker", "reset": "reset by the broker", "error": "UNSUPPORTED_VERSION",
+	"closed": "closed by broker", "reset": "reset by broker", "error": "UNSUPPORTED_VERSION",
 	"unanswered": "no answer", "left": "client left", "answered": "answered",
 	"none-expected": "no answer expected", "cut": "capture ended", "unseen": "not captured",
 }

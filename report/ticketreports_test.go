@@ -8,8 +8,8 @@ import (
 // Reports made by hand for the writers' tests: like those of a capture, and
 // with everything at once that a capture seldom has.
 
-// moment is a moment d after the beginning of the reports made by hand.
-func moment(d time.Duration) Time {
+// instant is a moment d after the beginning of the reports made by hand.
+func instant(d time.Duration) Time {
 	return Time(time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC).Add(d).UnixNano())
 }
 
@@ -31,7 +31,7 @@ func emptyReport() *Report {
 // cleanReport is a report without findings, all of it checked.
 func cleanReport() *Report {
 	r := emptyReport()
-	r.Captures[0] = Capture{Path: "clean.pcapng", Format: "pcapng", LinkTypes: []uint32{1}, Packets: 120, Bytes: 31415, First: ref(moment(0)), Last: ref(moment(4 * time.Second))}
+	r.Captures[0] = Capture{Path: "clean.pcapng", Format: "pcapng", LinkTypes: []uint32{1}, Packets: 120, Bytes: 31415, First: ref(instant(0)), Last: ref(instant(4 * time.Second))}
 	r.Summary = Summary{Streams: 2, KafkaStreams: 2, Requests: 44, Responses: 44, RequestsChecked: 42, RequestsExempt: 2, Evidence: EvidenceCounts{Observed: 42}}
 	r.Brokers = []Broker{{Address: "10.0.0.5:9092", Release: "Kafka 3.9", APIs: brokerAPIs(17), Tables: 1, Streams: 2, Requests: 44}}
 	r.Clients = []Client{{
@@ -64,7 +64,7 @@ func brokerAPIs(fetchMax int16) []API {
 func cleanLane(stream uint32, from time.Duration) Lane {
 	l := Lane{
 		Stream: stream, Client: fmt.Sprintf("10.0.0.9:%d", 40000+stream), Broker: "10.0.0.5:9092", ClientID: "billing",
-		SoftwareName: "librdkafka", SoftwareVersion: "2.8.0", First: moment(from), Last: moment(from + 3*time.Second),
+		SoftwareName: "librdkafka", SoftwareVersion: "2.8.0", First: instant(from), Last: instant(from + 3*time.Second),
 		End: "closed", EndFrame: 115,
 	}
 	l.Events = append(l.Events, event(10, from, 18, "ApiVersions", 3, nil, "exempt", "answered", ""),
@@ -77,14 +77,14 @@ func cleanLane(stream uint32, from time.Duration) Lane {
 
 // event is a request in a lane.
 func event(frame uint64, t time.Duration, key int16, api string, version int16, advertised *Range, verdict, outcome, code string) LaneEvent {
-	return LaneEvent{Frame: frame, Time: moment(t), Seconds: 0.0003, APIKey: key, API: api, Version: version, Advertised: advertised, Verdict: verdict, Outcome: outcome, Code: code}
+	return LaneEvent{Frame: frame, Time: instant(t), Seconds: 0.0003, APIKey: key, API: api, Version: version, Advertised: advertised, Verdict: verdict, Outcome: outcome, Code: code}
 }
 
 // brokenLane is a connection that the broker closes on Fetch v12.
 func brokenLane(stream uint32, from time.Duration, frame uint64) Lane {
 	return Lane{
 		Stream: stream, Client: fmt.Sprintf("10.0.0.7:%d", 50000+stream), Broker: "10.0.0.5:19092", ClientID: "orders-svc",
-		SoftwareName: "confluent-kafka-go", SoftwareVersion: "2.6.0", First: moment(from), Last: moment(from + 105*time.Millisecond),
+		SoftwareName: "confluent-kafka-go", SoftwareVersion: "2.6.0", First: instant(from), Last: instant(from + 105*time.Millisecond),
 		End: "closed", EndedByBroker: true, EndFrame: frame + 9, Worst: Error, Flagged: true,
 		Events: []LaneEvent{
 			event(frame, from, 18, "ApiVersions", 3, nil, "exempt", "answered", ""),
@@ -99,8 +99,8 @@ func brokenLane(stream uint32, from time.Duration, frame uint64) Lane {
 func richReport() *Report {
 	r := emptyReport()
 	r.Captures = []Capture{
-		{Path: "orders one.pcap", Format: "pcap", LinkTypes: []uint32{1}, Packets: 5120, Bytes: 1234567, First: ref(moment(0)), Last: ref(moment(42 * time.Second)), Truncated: 3},
-		{Path: "orders-two.pcapng", Format: "pcapng+zstd", LinkTypes: []uint32{1, 276}, Packets: 88, Bytes: 9000, First: ref(moment(43 * time.Second)), Last: ref(moment(50 * time.Second)), Torn: true, Problem: "packet 89: 20 of 96 bytes", Dropped: 12},
+		{Path: "orders one.pcap", Format: "pcap", LinkTypes: []uint32{1}, Packets: 5120, Bytes: 1234567, First: ref(instant(0)), Last: ref(instant(42 * time.Second)), Truncated: 3},
+		{Path: "orders-two.pcapng", Format: "pcapng+zstd", LinkTypes: []uint32{1, 276}, Packets: 88, Bytes: 9000, First: ref(instant(43 * time.Second)), Last: ref(instant(50 * time.Second)), Torn: true, Problem: "packet 89: 20 of 96 bytes", Dropped: 12},
 	}
 	r.Summary = Summary{
 		Streams: 14, KafkaStreams: 11, EncryptedStreams: 2, Requests: 171, Responses: 160, RequestsChecked: 150, RequestsExempt: 11,
@@ -170,7 +170,7 @@ func richFindings() []Finding {
 	}
 	for i := range 10 {
 		fetch.Occurrences = append(fetch.Occurrences, Occurrence{
-			Capture: uint32(i / 8), Frame: uint64(62 + 14*i), Stream: uint32(1 + i), Time: moment(time.Duration(i) * 400 * time.Millisecond),
+			Capture: uint32(i / 8), Frame: uint64(62 + 14*i), Stream: uint32(1 + i), Time: instant(time.Duration(i) * 400 * time.Millisecond),
 			CorrelationID: ref(int32(8 + 2*i)), Client: fmt.Sprintf("10.0.0.7:%d", 50001+i), Outcome: "closed", Evidence: "observed",
 		})
 	}
@@ -181,7 +181,7 @@ func richFindings() []Finding {
 		Outcomes: map[string]uint64{"reset": 1}, MedianSeconds: map[string]float64{"reset": 0.0011},
 		Why:         "v3 is the oldest Produce this broker still takes; Kafka 4.0 removed many old versions (KIP-896). The broker drops the connection without an answer.",
 		Advice:      "Upgrade confluent-kafka-go 2.6.0 to a release that sends Produce v3 or higher, or raise the protocol version it is set to.",
-		Occurrences: []Occurrence{{Frame: 300, Stream: 12, Time: moment(9 * time.Second), CorrelationID: ref(int32(77)), Client: "10.0.0.7:50099", Outcome: "reset", Evidence: "observed"}},
+		Occurrences: []Occurrence{{Frame: 300, Stream: 12, Time: instant(9 * time.Second), CorrelationID: ref(int32(77)), Client: "10.0.0.7:50099", Outcome: "reset", Evidence: "observed"}},
 	}
 	return append([]Finding{fetch, produce}, richWarnings()...)
 }
@@ -195,18 +195,18 @@ func richWarnings() []Finding {
 			Client: &FindingClient{ClientID: ref("legacy-loader"), Addresses: []string{"10.0.0.8"}}, Broker: "[2001:db8::7]:9092", Release: ReleaseUnknown, Count: 1,
 			Outcomes: map[string]uint64{"closed": 1}, MedianSeconds: map[string]float64{"closed": 0.02},
 			Why: "No ApiVersions response of this broker is in the input.", Advice: "Let the client negotiate (sarama before 1.46: set Version), or check security.protocol.",
-			Occurrences: []Occurrence{{Frame: 410, Stream: 13, Time: moment(11 * time.Second), CorrelationID: ref(int32(1)), Client: "10.0.0.8:33000", Outcome: "closed", Evidence: "none"}},
+			Occurrences: []Occurrence{{Frame: 410, Stream: 13, Time: instant(11 * time.Second), CorrelationID: ref(int32(1)), Client: "10.0.0.8:33000", Outcome: "closed", Evidence: "none"}},
 		},
 		{
 			Code: "KV2005", Title: "ranges-changed", Severity: Warning, Message: "one address advertised 2 different sets of ranges: Fetch (v4 to v7, v4 to v12)",
 			Broker: "10.0.0.6:19092", Release: "Kafka 2.7", Count: 1, Why: "Clients that keep what they learned may send what another broker does not take.", Advice: "Finish the upgrade.",
-			Occurrences: []Occurrence{{Frame: 500, Stream: 14, Time: moment(12 * time.Second), Client: "10.0.0.9:1234", Detail: "Fetch v4 to v7, then v4 to v12"}},
+			Occurrences: []Occurrence{{Frame: 500, Stream: 14, Time: instant(12 * time.Second), Client: "10.0.0.9:1234", Detail: "Fetch v4 to v7, then v4 to v12"}},
 		},
 		{
 			Code: "KV9001", Title: "encrypted", Severity: Info, Message: "TLS on 2 connections was not decrypted: no key log", Broker: "10.0.0.6:19093", Count: 2,
 			Why: "Nothing inside was checked.", Advice: "Give the client's or the broker's TLS key log with --tls-keylog.",
 			Occurrences: []Occurrence{{
-				Frame: 600, Stream: 15, Time: moment(13 * time.Second), Client: "10.0.0.9:1235",
+				Frame: 600, Stream: 15, Time: instant(13 * time.Second), Client: "10.0.0.9:1235",
 				TLS: &TLSSession{Version: "TLS 1.3", Suite: "TLS_AES_128_GCM_SHA256", ServerName: "kafka.example.com", ClientRandom: "0011223344556677"},
 			}},
 		},

@@ -172,10 +172,12 @@ func (t *timeline) lane(x *decode.Exchange) *lane {
 
 // begin makes a lane for the connection of x.
 func (t *timeline) begin(x *decode.Exchange) *lane {
-	l := &lane{}
+	var l *lane
 	if n := len(t.free); n > 0 {
 		l, t.free = t.free[n-1], t.free[:n-1]
 		*l = lane{events: l.events[:0]}
+	} else {
+		l = &lane{}
 	}
 	l.stream, l.client, l.broker = x.Stream, x.Client, x.Broker
 	l.first, l.last = x.Request, x.Settled

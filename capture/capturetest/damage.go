@@ -23,6 +23,12 @@ func damages() []Variant {
 		{"lost and out of order", KeepsAddresses, func(p []Packet, seed uint64) []Packet {
 			return Reorder(Lose(Split(p, seed, 200), seed, 0.03), seed, 6)
 		}},
+		{"fragments, 5 % lost", KeepsAddresses, func(p []Packet, seed uint64) []Packet {
+			return Lose(Fragment(p, 64, Fragments{}), seed, 0.05)
+		}},
+		{"VXLAN, 128 bytes of each packet", KeepsAddresses, func(p []Packet, _ uint64) []Packet {
+			return Snap(Encapsulate(p, VXLAN(4789, 5001)), 128)
+		}},
 		{"the first half", KeepsAddresses, func(p []Packet, _ uint64) []Packet { return p[:len(p)/2] }},
 		{"the second half", KeepsAddresses, func(p []Packet, _ uint64) []Packet { return p[len(p)/2:] }},
 	}
@@ -51,7 +57,7 @@ func Snap(packets []Packet, n int) []Packet {
 	return out
 }
 
-// OneWay keeps one direction of each connection; the one of its first packet is ToBroker.
+// OneWay keeps one direction of each connection. Without a SYN, ToBroker is the one towards the lower port.
 func OneWay(packets []Packet, d Direction) []Packet {
 	return edit(packets, func(s *segment) []*segment {
 		if s.dir != d {

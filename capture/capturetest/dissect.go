@@ -20,8 +20,8 @@ type segment struct {
 }
 
 // dissect takes the packets apart that hold a TCP segment directly in an IP
-// packet; the others are nil. The direction of a connection's first packet is
-// ToBroker.
+// packet; the others are nil. ToBroker is the direction of the SYN, or where
+// the capture begins without it, the one towards the lower port.
 func dissect(packets []Packet) []*segment {
 	segments := make([]*segment, len(packets))
 	open := map[[2]netip.AddrPort]*segment{} // the first segment of the latest connection
@@ -45,11 +45,19 @@ func dissect(packets []Packet) []*segment {
 			open[key] = s
 		}
 		s.stream = first.stream
-		if s.src != first.src {
+		if first.fromBroker() != (s.src != first.src) {
 			s.dir = ToClient
 		}
 	}
 	return segments
+}
+
+// fromBroker guesses who sent the first segment of a connection.
+func (s *segment) fromBroker() bool {
+	if s.tcp.Flags&SYN != 0 {
+		return s.tcp.Flags&ACK != 0
+	}
+	return s.src.Port() < s.dst.Port()
 }
 
 // takeApart is nil for a packet without TCP directly in IP, for a fragment,

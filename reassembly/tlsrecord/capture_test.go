@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/kafkavet/kafkavet/capture"
 	"github.com/google/go-cmp/cmp"
+	"github.com/kafkavet/kafkavet/capture"
 )
 
 // recorded is one TCP connection of a capture file.

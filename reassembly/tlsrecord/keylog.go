@@ -36,15 +36,15 @@ var (
 	errLineRandom = errors.New("the client random is not 64 hex digits")
 	errLineMaster = errors.New("the master secret is not 96 hex digits")
 	errLineSecret = errors.New("the secret is not 64 or 96 hex digits")
-	errLineRSA    = errors.New("RSA premaster lines are not supported (CLIENT_RANDOM lines are); this and further ones are left out")
+	errLineRSA    = errors.New("it holds RSA premaster secrets and no CLIENT_RANDOM lines: sessions of TLS 1.2 and older cannot be decrypted with it")
 	errLineMany   = errors.New("too many malformed lines; further ones are left out without a word")
 )
 
 // ReadKeyLog adds the secrets of a key log in the NSS format, read from r to
 // its end. name is for messages. A malformed line is told to warn
-// ("name:line: cause", never with its text) and left out, as are RSA premaster
-// lines; labels that are of no use here (EXPORTER_SECRET) are left out
-// silently. The error is r's. warn may be nil.
+// ("name:line: cause", never with its text) and left out. RSA premaster
+// secrets are not used: where there is nothing else, warn is told. Labels that
+// are of no use here (EXPORTER_SECRET) are left out silently. The error is r's. warn may be nil.
 func (s *Secrets) ReadKeyLog(r io.Reader, name string, warn func(error)) error {
 	l := lineReader{secrets: s, name: name, warn: warn}
 	buf := make([]byte, 32<<10)
@@ -53,6 +53,7 @@ func (s *Secrets) ReadKeyLog(r io.Reader, name string, warn func(error)) error {
 		l.write(buf[:n])
 		if err == io.EOF {
 			l.end()
+			l.judgeRSA()
 			return nil
 		}
 		if err != nil {
@@ -72,7 +73,8 @@ type lineReader struct {
 	open      bool   // a line has begun
 	tooLong   bool   // the rest of the line is to be left out
 	malformed int
-	rsaTold   bool
+	rsaLines  bool // RSA premaster lines were left out
+	masters   bool // a CLIENT_RANDOM line was used
 }
 
 // write takes the next bytes of the key log.
@@ -127,42 +129,43 @@ func (l *lineReader) put(line []byte) {
 	if len(line) == 0 || line[0] == '#' {
 		return
 	}
-	if err := l.secrets.putLine(line); err != nil {
-		l.bad(err)
+	word, rest, _ := bytes.Cut(line, []byte(" "))
+	kind, known := keyLogLabels[string(word)]
+	switch {
+	case known:
+		l.masters = l.masters || kind == labelMaster
+		if err := l.secrets.putLine(kind, rest); err != nil {
+			l.bad(err)
+		}
+	case string(word) == "RSA" || string(word) == "PMS_CLIENT_RANDOM":
+		l.rsaLines = true
+	case !isLabel(word) || len(bytes.TrimSpace(rest)) == 0:
+		l.bad(errLineForm)
 	}
 }
 
 func (l *lineReader) bad(err error) {
-	if errors.Is(err, errLineRSA) {
-		if l.rsaTold {
-			return
-		}
-		l.rsaTold = true
-	} else {
-		if l.malformed++; l.malformed == maxWarnings+1 {
-			err = errLineMany
-		} else if l.malformed > maxWarnings {
-			return
-		}
+	if l.malformed++; l.malformed == maxWarnings+1 {
+		err = errLineMany
+	} else if l.malformed > maxWarnings {
+		return
 	}
 	if l.warn != nil {
 		l.warn(fmt.Errorf("%s:%d: %w", l.name, l.line, err))
 	}
 }
 
-// putLine stores the secret of one line that is neither empty nor a comment.
-func (s *Secrets) putLine(line []byte) error {
-	word, rest, _ := bytes.Cut(line, []byte(" "))
-	l, known := keyLogLabels[string(word)]
-	if !known {
-		switch {
-		case string(word) == "RSA" || string(word) == "PMS_CLIENT_RANDOM":
-			return errLineRSA
-		case isLabel(word) && len(bytes.TrimSpace(rest)) > 0:
-			return nil
-		}
-		return errLineForm
+// judgeRSA warns of a key log that names sessions by RSA premaster secrets
+// only. OpenSSL writes such lines beside the CLIENT_RANDOM lines that are enough.
+func (l *lineReader) judgeRSA() {
+	if l.rsaLines && !l.masters && l.warn != nil {
+		l.warn(fmt.Errorf("%s: %w", l.name, errLineRSA))
 	}
+	l.rsaLines = l.rsaLines && l.masters
+}
+
+// putLine stores what follows the label of a line.
+func (s *Secrets) putLine(l label, rest []byte) error {
 	first, second, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
 	var random [32]byte
 	if !unhex(random[:], first) {

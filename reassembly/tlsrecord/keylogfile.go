@@ -87,6 +87,9 @@ func (k *KeyLogFile) grown() (total int64, err error) {
 		total += int64(n)
 		k.lines.write(k.buf[:n])
 		if errors.Is(err, io.EOF) {
+			if total == 0 {
+				k.lines.judgeRSA() // nothing more is being written
+			}
 			return total, nil
 		}
 		if err != nil {

@@ -3,6 +3,7 @@
 // near miss, and those odd things that brokers and clients do.
 //
 //	cd testdata/generate && go run . [-only NAME] [-o DIR]
+//	cd testdata/generate && go run . -oracle     # what tshark sees in them
 //	cd testdata/generate && go run . -list       # the table of testdata/README.md
 //
 // A scene is either written frame by frame (the same bytes every time; the
@@ -34,6 +35,8 @@ type scene struct {
 	play          func(s *stage) error
 	// files is the number of files that it is cut into; 0 is one.
 	files int
+	// blind says why tshark's view of it is no oracle; empty where it is one.
+	blind string
 }
 
 // maxSize is the size in bytes that a capture may have, so that the
@@ -49,12 +52,17 @@ func main() {
 	only := flag.String("only", "", "make this scene alone")
 	dir := flag.String("o", "../captures", "the directory to write to")
 	list := flag.Bool("list", false, "print the scenes as a Markdown table instead")
+	oracle := flag.Bool("oracle", false, "ask tshark about the captures instead, and write its answers to ../oracle")
 	flag.Parse()
 	if *list {
 		printTable()
 		return
 	}
-	if err := generate(*dir, *only); err != nil {
+	work := func() error { return generate(*dir, *only) }
+	if *oracle {
+		work = func() error { return oracles(*dir, filepath.Join(*dir, "..", "oracle")) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}

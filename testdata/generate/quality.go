@@ -28,6 +28,7 @@ func qualityScenes() []scene {
 	return []scene{
 		{
 			name:   "kv9002-fires-loss",
+			blind:  "it gives directions up at gaps",
 			by:     "frames",
 			holds:  "`" + bug + "` with 5 % of its packets left out",
 			yields: "KV9002; only requests that the whole capture has",
@@ -37,6 +38,7 @@ func qualityScenes() []scene {
 		},
 		{
 			name:   "kv9002-fires-gap-in-a-body",
+			blind:  "it gives the direction up at the gap",
 			by:     "frames",
 			holds:  "a Produce request of 20,000 bytes of which the capture lacks 8,760 in the middle, answered; Metadata after it",
 			yields: "three requests, KV9002, nothing else",

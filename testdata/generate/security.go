@@ -52,6 +52,7 @@ func securityScenes() []scene {
 		},
 		{
 			name:   "kv2007-fires-tls-to-clear",
+			blind:  "no Kafka in it",
 			by:     "franz-go, a listener that takes the ClientHello for a request of 369,295,616 bytes, as brokers do",
 			holds:  "a TLS ClientHello, upon which the listener closes without a byte",
 			yields: "KV2007 (the client speaks TLS, the broker Kafka)",
@@ -61,6 +62,7 @@ func securityScenes() []scene {
 		},
 		{
 			name:   "kv2007-near-tls",
+			blind:  "encrypted",
 			by:     "franz-go, kfake over TLS 1.3, with key log",
 			holds:  "a producer whose broker speaks TLS as it does",
 			yields: "with the key log no finding; without KV9001, no KV2007",
@@ -70,6 +72,7 @@ func securityScenes() []scene {
 		},
 		{
 			name:   "kv9004-fires-alert-of-the-client",
+			blind:  "encrypted",
 			by:     "franz-go, kfake over TLS 1.2",
 			holds:  "a client that does not know the broker's certificate authority: alert bad certificate",
 			yields: "KV9004 with the alert",
@@ -79,6 +82,7 @@ func securityScenes() []scene {
 		},
 		{
 			name:   "kv9004-fires-alert-of-the-broker",
+			blind:  "encrypted",
 			by:     "franz-go, kfake over TLS 1.2",
 			holds:  "a broker that asks for a client certificate and gets none: alert",
 			yields: "KV9004 with the alert",
@@ -88,6 +92,7 @@ func securityScenes() []scene {
 		},
 		{
 			name:   "kv9004-fires-encrypted-alert",
+			blind:  "encrypted",
 			by:     "franz-go, kfake over TLS 1.3, with key log",
 			holds:  "a client that does not know the broker's certificate authority; TLS 1.3 encrypts its alert",
 			yields: "KV9004; with the key log, with the alert",
@@ -97,6 +102,7 @@ func securityScenes() []scene {
 		},
 		{
 			name:   "kv9004-fires-close",
+			blind:  "encrypted",
 			by:     "franz-go, kfake over TLS 1.2",
 			holds:  "a client that closes without an alert after the broker's first flight",
 			yields: "KV9004, closed by the client",
@@ -161,6 +167,7 @@ func saslScenes() []scene {
 		},
 		{
 			name:   "kv2008-near-handshake-v0",
+			blind:  "it takes the raw tokens for requests",
 			by:     "frames",
 			holds:  "SaslHandshake v0, then PLAIN as a raw token, answered with an empty one; Metadata v7",
 			yields: "three requests (ApiVersions, SaslHandshake, Metadata), no finding",
@@ -176,6 +183,7 @@ func saslScenes() []scene {
 		},
 		{
 			name:   "kv2008-near-handshake-v0-scram",
+			blind:  "it takes the raw tokens for requests",
 			by:     "frames",
 			holds:  "the same with SCRAM-SHA-256: two raw tokens each way, the first of which looks like no request and the second like one",
 			yields: "three requests, no finding",
@@ -193,6 +201,7 @@ func saslScenes() []scene {
 		},
 		{
 			name:   "kv2008-near-handshake-v0-refused",
+			blind:  "it takes the raw token for a request",
 			by:     "frames",
 			holds:  "SaslHandshake v0, then a raw token with a wrong password, upon which the broker closes",
 			yields: "two requests; no finding about a version",

@@ -47,6 +47,7 @@ func versionScenes() []scene {
 		},
 		{
 			name:   "kv1001-fires-borrowed",
+			blind:  "it borrows no ranges",
 			by:     "frames",
 			holds:  "one connection negotiates with a Kafka 2.1 broker; another sends Metadata v10 to it without having asked, closed; ends before the first",
 			yields: "KV1001 for Metadata v10 with evidence borrowed",
@@ -139,7 +140,7 @@ func versionScenes() []scene {
 			yields: "no finding",
 			play: func(s *stage) error {
 				t := s.connect(brokerA)
-				t.negotiate(3, append(kafka3_9(), capturetest.API{Key: 1042, Min: 1, Max: 2}))
+				t.negotiate(3, append(kafka3_9(), capturetest.API{Key: 71}, capturetest.API{Key: 1042, Min: 1, Max: 2}))
 				t.ask(71, 0)
 				t.n++
 				h := capturetest.RequestHeader{Key: 1042, Version: 2, CorrelationID: t.n, ClientID: t.id, HeaderVersion: 2}

@@ -1,0 +1,80 @@
+# Every target is one or a few ordinary go commands; `make help` lists them.
+
+# The one place where the linter's version stands. It is built outside the
+# repository, into a directory of its own.
+STATICCHECK_VERSION := v0.8.2
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kafkavet/$(STATICCHECK_VERSION)
+STATICCHECK := $(TOOLS)/staticcheck
+
+# Packages under testdata are left out by ./... and named here.
+TESTDATA := ./testdata/corpus ./testdata/bench ./testdata/recall
+# Modules of their own, so that what they need does not become a dependency.
+MODULES := testdata/generate
+# What releases are built for.
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+
+FUZZTIME ?= 60s
+CORPUS ?= corpus
+BENCHFLAGS ?=
+
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := build
+.PHONY: help build test race lint fuzz bench microbench golden corpus captures recall modules cross clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build ./kafkavet
+	go build -trimpath -o kafkavet .
+
+test: ## run the tests
+	go test ./...
+
+race: ## run the tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race ./...
+
+lint: $(STATICCHECK) ## gofmt, go vet and staticcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
+	go vet ./... $(TESTDATA)
+	$(STATICCHECK) ./... $(TESTDATA)
+	@set -e; for m in $(MODULES); do echo "lint $$m"; (cd $$m && go vet ./... && $(STATICCHECK) ./...); done
+
+$(STATICCHECK):
+	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+
+fuzz: ## run every fuzz target for FUZZTIME (60s)
+	@set -e; n=0; for p in $$(go list ./...); do \
+		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+			echo "fuzz $$p $$f"; n=$$((n+1)); \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
+		done; \
+	done; [ $$n -gt 0 ] || { echo "no fuzz target was found"; exit 1; }; echo "$$n fuzz targets"
+
+bench: ## hold kafkavet against tcpdump and tshark on large captures (about 1.5 GB in the temporary directory)
+	go run ./testdata/bench $(BENCHFLAGS)
+
+microbench: ## run the Go benchmarks of all packages
+	go test -run '^$$' -bench . -benchmem ./...
+
+golden: ## write the golden files anew; read what changed before committing it
+	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n 1 dirname | sort -u | sed 's|^\./|&|') -update
+
+corpus: ## write the captures of the benchmarks to CORPUS (./corpus)
+	mkdir -p $(CORPUS)
+	for k in bulk swarm open synflood; do go run ./testdata/corpus -kind $$k -o $(CORPUS)/$$k.pcap || exit 1; done
+
+captures: ## make the small captures in testdata anew
+	cd testdata/generate && go run .
+
+recall: build ## print how many requests are still listed when packets are lost or cut short
+	go run ./testdata/recall -kafkavet ./kafkavet
+
+modules: ## build and test the modules under testdata
+	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go build ./... && go test -count=1 ./...); done
+
+cross: ## build for every platform of a release
+	@set -e; for p in $(PLATFORMS); do echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build -o /dev/null ./...; done
+
+clean: ## remove what the other targets made in the repository
+	rm -rf kafkavet kafkavet.exe corpus

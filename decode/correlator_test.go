@@ -1,0 +1,269 @@
+package decode
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// recorder is a Sink that writes down what it is given.
+type recorder struct {
+	got       []string
+	exchanges []*Exchange
+}
+
+func (r *recorder) Exchange(e *Exchange) {
+	r.got = append(r.got, fmt.Sprintf("%d: %s", e.Stream, line(e)))
+	r.exchanges = append(r.exchanges, e)
+}
+
+func (r *recorder) Advertisement(a *Advertisement) {
+	r.got = append(r.got, fmt.Sprintf("%d: advertised %d APIs", a.Stream, len(a.Ranges.APIs)))
+}
+
+func (r *recorder) Connection(c *Connection) {
+	r.got = append(r.got, fmt.Sprintf("%d: connection", c.Stream))
+}
+
+// part is what a shard found, event by event in order.
+type part []Event
+
+func (p *part) add(frame uint64, stream uint32, e Event) {
+	e.At, e.Stream, e.Order = capture.Position{Frame: frame, Time: int64(frame)}, stream, uint32(len(*p))
+	*p = append(*p, e)
+}
+
+var broker1, broker2 = netip.MustParseAddrPort("10.0.0.9:9092"), netip.MustParseAddrPort("10.0.0.10:9092")
+
+// asked adds a Fetch v12 without ranges, sent in one frame and settled in a later one.
+func (p *part) asked(request, settled uint64, stream uint32, broker netip.AddrPort) {
+	p.add(settled, stream, Event{Exchange: &Exchange{
+		Stream: stream, Request: capture.Position{Frame: request}, Broker: broker, Key: 1, Version: 12, Negotiated: -1,
+	}})
+}
+
+// told adds an advertisement of Fetch 0 to latest.
+func (p *part) told(frame uint64, stream uint32, broker netip.AddrPort, latest int16) {
+	p.add(frame, stream, Event{Advertisement: &Advertisement{
+		Stream: stream, At: capture.Position{Frame: frame}, Broker: broker, Ranges: &Ranges{APIs: apiList(1, 0, latest)},
+	}})
+}
+
+func TestCorrelatorBorrows(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		opt  Options
+		fill func(p *part)
+		want []string
+	}{
+		{"the latest before the request", Options{}, func(p *part) {
+			p.told(1, 0, broker1, 13)
+			p.told(3, 0, broker1, 7)
+			p.asked(4, 6, 1, broker1)
+			p.told(7, 2, broker1, 13)
+			p.asked(2, 8, 3, broker1)
+			p.asked(5, 9, 3, broker1)
+		}, []string{
+			"0: advertised 1 APIs", "0: advertised 1 APIs", "1: Fetch v12 above-max borrowed answered", "2: advertised 1 APIs",
+			"3: Fetch v12 ok borrowed answered", "3: Fetch v12 above-max borrowed answered",
+		}},
+		{"the first after it", Options{}, func(p *part) {
+			p.asked(1, 2, 0, broker1)
+			p.add(3, 0, Event{Connection: &Connection{Connection: &reassembly.Connection{Stream: 0}}})
+			p.told(4, 1, broker1, 7)
+			p.told(5, 1, broker1, 13)
+		}, []string{"0: connection", "1: advertised 1 APIs", "0: Fetch v12 above-max borrowed answered", "1: advertised 1 APIs"}},
+		{"later on its own connection: that is observed", Options{}, func(p *part) {
+			p.asked(1, 2, 0, broker1)
+			p.told(4, 0, broker1, 7)
+		}, []string{"0: advertised 1 APIs", "0: Fetch v12 above-max observed answered"}},
+		{"not from another broker", Options{}, func(p *part) {
+			p.told(1, 0, broker2, 7)
+			p.asked(2, 3, 1, broker1)
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
+		{"not from another network", Options{}, func(p *part) {
+			p.told(1, 0, broker1, 7)
+			(*p)[0].Advertisement.Domain = 5
+			p.asked(2, 3, 1, broker1)
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
+		{"not from an answer whose end is missing", Options{}, func(p *part) {
+			p.told(1, 0, broker1, 7)
+			(*p)[0].Advertisement.Ranges.Partial = true
+			p.asked(2, 3, 1, broker1)
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
+		{"what the user supplied comes first", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
+			p.told(1, 0, broker1, 7)
+			p.asked(2, 3, 1, broker1)
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 ok supplied answered"}},
+		{"what was observed comes before that", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
+			p.asked(1, 2, 0, broker1)
+			(*p)[0].Exchange.judge(&Ranges{APIs: apiList(1, 0, 7)}, Observed)
+		}, []string{"0: Fetch v12 above-max observed answered"}},
+		{"ApiVersions waits for nothing", Options{}, func(p *part) {
+			p.asked(1, 2, 0, broker1)
+			(*p)[0].Exchange.Key = keyApiVersions
+			(*p)[0].Exchange.judge(nil, Observed)
+			p.told(3, 0, broker1, 7)
+		}, []string{"0: ApiVersions v12 exempt none answered", "0: advertised 1 APIs"}},
+		{"two brokers, each its own", Options{}, func(p *part) {
+			p.asked(1, 2, 0, broker1)
+			p.asked(1, 2, 0, broker2)
+			p.asked(1, 2, 0, broker1)
+			p.told(4, 1, broker2, 13)
+			p.told(5, 1, broker1, 7)
+		}, []string{
+			"1: advertised 1 APIs", "0: Fetch v12 ok borrowed answered",
+			"1: advertised 1 APIs", "0: Fetch v12 above-max borrowed answered", "0: Fetch v12 above-max borrowed answered",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var p part
+			tt.fill(&p)
+			var r recorder
+			c := NewCorrelator(tt.opt, &r)
+			c.Add([][]Event{p})
+			c.Finish()
+			if diff := cmp.Diff(tt.want, r.got); diff != "" {
+				t.Errorf("sink got (-want +got):\n%s", diff)
+			}
+			if c.live != 0 || c.oldest != nil || c.newest != nil {
+				t.Errorf("%d exchanges still wait", c.live)
+			}
+		})
+	}
+}
+
+// TestOrderIsThatOfTheInput: whatever the shards and their order, the sink gets the same.
+func TestOrderIsThatOfTheInput(t *testing.T) {
+	const streams, batches = 20, 10
+	run := func(seed uint64, shards int) []string {
+		rnd := rand.New(rand.NewPCG(seed, 0))
+		what := rand.New(rand.NewPCG(1, 0)) // the input is always the same
+		var r recorder
+		c := NewCorrelator(Options{}, &r)
+		frame, order := uint64(0), make([]uint32, streams)
+		for range batches {
+			parts := make([][]Event, shards)
+			for range 100 {
+				frame += uint64(what.IntN(2))
+				stream := uint32(what.IntN(streams))
+				var p part
+				if what.IntN(10) == 0 {
+					p.told(frame+1, stream, broker1, int16(10+what.IntN(5)))
+				} else {
+					p.asked(frame+1, frame+1, stream, broker1)
+				}
+				p[0].Order = order[stream]
+				order[stream]++
+				i := int(stream) % shards
+				parts[i] = append(parts[i], p[0])
+			}
+			rnd.Shuffle(shards, func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
+			for _, events := range parts {
+				rnd.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+			}
+			c.Add(parts)
+		}
+		c.Finish()
+		return r.got
+	}
+	want := run(1, 1)
+	for seed := range uint64(5) {
+		for _, shards := range []int{1, 2, 4, 7} {
+			if diff := cmp.Diff(want, run(seed, shards)); diff != "" {
+				t.Fatalf("%d shards, seed %d: order differs (-want +got):\n%s", shards, seed, diff)
+			}
+		}
+	}
+}
+
+func TestWaitingIsBounded(t *testing.T) {
+	var r recorder
+	c := NewCorrelator(Options{}, &r)
+	const over = 1000
+	var p part
+	for i := range uint64(maxWaiting + over) {
+		broker := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i % 3)}), 9092)
+		p.asked(i+1, i+1, uint32(i), broker)
+	}
+	c.Add([][]Event{p})
+	if len(r.got) != over || c.live != maxWaiting || r.exchanges[0].Stream != 0 || r.exchanges[over-1].Stream != over-1 {
+		t.Fatalf("%d passed on, %d wait, want the oldest %d and %d", len(r.got), c.live, over, maxWaiting)
+	}
+	var answer part
+	answer.told(maxWaiting+over+1, 1<<30, netip.MustParseAddrPort("10.0.0.1:9092"), 7)
+	c.Add([][]Event{answer})
+	c.Finish()
+	borrowed := 0
+	for _, e := range r.exchanges {
+		if e.Evidence == Borrowed {
+			borrowed++
+		}
+	}
+	if len(r.exchanges) != maxWaiting+over || borrowed < maxWaiting/3-1 || borrowed > maxWaiting/3+1 {
+		t.Errorf("%d exchanges, %d borrowed", len(r.exchanges), borrowed)
+	}
+	if got := c.Limits().Hit()["waiting_exchanges"]; got != over {
+		t.Errorf("%d hits counted, want %d", got, over)
+	}
+}
+
+func TestBrokersAndTheirHistoryAreBounded(t *testing.T) {
+	var r recorder
+	c := NewCorrelator(Options{}, &r)
+	var p part
+	address := func(i int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 9092)
+	}
+	for i := range maxBrokers + 10 {
+		p.told(uint64(i+1), uint32(i), address(i), 7)
+	}
+	for i := range maxHistory + 4 { // the first one says what is known already
+		p.told(uint64(maxBrokers+100+i), 0, address(0), int16(7+i%2))
+	}
+	p.asked(2, maxBrokers+500, 1, address(0))
+	p.asked(2, maxBrokers+501, 1, address(maxBrokers+5))
+	c.Add([][]Event{p})
+	c.Finish()
+	want := map[string]uint64{"correlator_brokers": 10, "correlator_tables": 4, "waiting_exchanges": 1}
+	if diff := cmp.Diff(want, c.Limits().Hit()); diff != "" {
+		t.Errorf("limits differ (-want +got):\n%s", diff)
+	}
+	if got := r.got[len(r.got)-1]; got != "1: Fetch v12 unknown none answered" {
+		t.Errorf("exchange with a broker too many: %s", got)
+	}
+	if h := len(c.brokers); h != 0 {
+		t.Errorf("%d brokers held after Finish", h)
+	}
+}
+
+// TestHeldExchangesDoNotHoldOthers: exchanges are allocated together; one that waits is a copy.
+func TestHeldExchangesDoNotHoldOthers(t *testing.T) {
+	var r recorder
+	c := NewCorrelator(Options{}, &r)
+	var p part
+	p.asked(1, 2, 0, broker1)
+	original := p[0].Exchange
+	c.Add([][]Event{p})
+	c.Finish()
+	if len(r.exchanges) != 1 || r.exchanges[0] == original {
+		t.Error("the exchange that waited is the one that was handed in")
+	}
+}
+
+func TestLimitsAdd(t *testing.T) {
+	a := Limits{1, 2, 3, 4, 5, 6, 7, 8}
+	a.Add(Limits{10, 20, 30, 40, 50, 60, 70, 80})
+	if want := (Limits{11, 22, 33, 44, 55, 66, 77, 88}); a != want {
+		t.Errorf("sum is %+v, want %+v", a, want)
+	}
+	if got := len(a.Hit()); got != 8 {
+		t.Errorf("%d limits are named, want 8", got)
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package decode
+
+// slowdown is how much longer things may take than without the race detector.
+const slowdown = 1

@@ -1,0 +1,171 @@
+package decode
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// tableOf is what a broker of a release advertises, by kversion's max versions
+// and the table of minimums.
+func tableOf(t *testing.T, name string) *Ranges {
+	t.Helper()
+	for _, r := range releases() {
+		if r.name != name {
+			continue
+		}
+		table := &Ranges{}
+		for key := range int16(200) {
+			latest, ok := r.max[key]
+			if !ok {
+				continue
+			}
+			a := API{key, Range{0, latest}}
+			for _, m := range minimums {
+				if m.key == key && strings.HasPrefix(name, "4.") && m.only == "" {
+					a.Min = m.advertised
+				}
+			}
+			table.APIs = append(table.APIs, a)
+		}
+		return table
+	}
+	t.Fatalf("no release %s", name)
+	return nil
+}
+
+// with is a copy of a table with other ranges for some APIs; a max of -1 removes one.
+func (r *Ranges) with(triples ...int16) *Ranges {
+	out := &Ranges{}
+	changed := make(map[int16]bool)
+	for _, a := range apiList(triples...) {
+		changed[a.Key] = true
+		if a.Max >= 0 {
+			out.APIs = append(out.APIs, a)
+		}
+	}
+	for _, a := range r.APIs {
+		if !changed[a.Key] {
+			out.APIs = append(out.APIs, a)
+		}
+	}
+	sorted := apiVersionsAnswer{apis: out.APIs}
+	sorted.sort()
+	return &Ranges{APIs: sorted.apis}
+}
+
+// kraft is the table of a release without what only brokers with ZooKeeper have.
+func kraft(t *testing.T, name string) *Ranges {
+	t.Helper()
+	return tableOf(t, name).with(4, 0, -1, 5, 0, -1, 6, 0, -1, 7, 0, -1, 50, 0, -1, 51, 0, -1, 56, 0, -1, 58, 0, -1)
+}
+
+func TestGuessRelease(t *testing.T) {
+	kafka21 := []int16{ // kfake's, capped to Kafka 2.1: testdata/captures/confluent-go-2.6.0_broker-2.1.pcap
+		0, 3, 7, 1, 4, 10, 2, 0, 4, 3, 0, 7, 8, 0, 6, 9, 0, 5, 10, 0, 2, 11, 0, 3, 12, 0, 2, 13, 0, 2, 14, 0, 2, 15, 0, 2, 16, 0, 2,
+		17, 1, 1, 18, 0, 2, 19, 0, 3, 20, 0, 3, 21, 0, 1, 22, 0, 1, 23, 3, 2, 24, 0, 1, 25, 0, 1, 26, 0, 1, 27, 0, 0, 28, 0, 2,
+		29, 0, 1, 30, 0, 1, 31, 0, 1, 32, 0, 2, 33, 0, 1, 34, 0, 1, 35, 0, 1, 36, 0, 0, 37, 0, 1, 42, 0, 1,
+	}
+	controller := []int16{ // Kafka 3.9's, with its controller-only APIs
+		1, 0, 17, 17, 0, 1, 18, 0, 4, 19, 0, 7, 52, 0, 1,
+	}
+	kafka40 := tableOf(t, "4.0")
+	for _, tt := range []struct {
+		name  string
+		table *Ranges
+		want  string
+	}{
+		{"kfake as 2.1", &Ranges{APIs: apiList(kafka21...)}, "Kafka 2.1"},
+		{"2.6 capped, as first reported", tableOf(t, "2.6").with(1, 4, 7), "Kafka 2.6 with Fetch capped at 7"},
+		{"two capped", tableOf(t, "3.7").with(1, 4, 11, 0, 0, 8), "Kafka 3.7 with Produce capped at 8, Fetch capped at 11"},
+		{"four capped are none", tableOf(t, "3.7").with(1, 4, 11, 0, 0, 8, 3, 0, 5, 8, 0, 3), "cannot tell: of 61 APIs 4 differ from Kafka 3.7, the nearest"},
+		{"4.0.0", kafka40.with(11, 2, 9), "Kafka 4.0.0"},
+		{"4.0.1", kafka40, "Kafka 4.0.1 or a later 4.0"},
+		{"newer than the tables", tableOf(t, "4.4").with(1, 4, 19), "Kafka 4.4 or newer"},
+		{"an API that is not known", tableOf(t, "4.4").with(120, 0, 0), "Kafka 4.4 or newer"},
+		{"between two", tableOf(t, "3.6").with(0, 0, 10), "between Kafka 3.6 and 3.7"},
+		{"without telemetry", tableOf(t, "4.1").with(71, 0, -1, 72, 0, -1), "Kafka 4.1"},
+		{"3.7 with KRaft", kraft(t, "3.7").with(55, 0, 1, 64, 0, 0, 71, 0, 0, 72, 0, 0, 74, 0, 0), "Kafka 3.7"},
+		{"3.3 with KRaft, which 3.4 left as it was", kraft(t, "3.3").with(55, 0, 1, 64, 0, 0), "Kafka 3.3 or 3.4"},
+		{"none", nil, "cannot tell: the ApiVersions answer was not captured whole"},
+		{"cut", &Ranges{APIs: apiList(kafka21...), Partial: true}, "cannot tell: the ApiVersions answer was not captured whole"},
+		{"next to nothing", &Ranges{APIs: apiList(0, 0, 7, 18, 0, 2)}, "cannot tell: only 2 known APIs advertised"},
+		{"controller", &Ranges{APIs: apiList(controller...)}, "cannot tell which release of a KRaft controller"},
+	} {
+		if got := GuessRelease(tt.table); got.Text != tt.want {
+			t.Errorf("%s: %+v, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestEveryReleaseIsItself: the table of each release is taken for that release, or for several with the same table.
+func TestEveryReleaseIsItself(t *testing.T) {
+	for _, r := range releases() {
+		got := GuessRelease(tableOf(t, r.name))
+		found := false
+		for _, name := range got.Names {
+			found = found || name == r.name
+		}
+		if !found || !strings.HasPrefix(got.Text, "Kafka ") || len(got.Names) > 2 {
+			t.Errorf("Kafka %s is taken for %+v", r.name, got)
+		}
+	}
+	if first := releases()[0].name; first != "0.10.0" {
+		t.Errorf("the oldest release is %s, want 0.10.0, the first with ApiVersions", first)
+	}
+}
+
+func TestGuessNamesWhatIsCapped(t *testing.T) {
+	got := GuessRelease(tableOf(t, "2.6").with(1, 4, 7))
+	want := Release{Text: "Kafka 2.6 with Fetch capped at 7", Names: []string{"2.6"}, Capped: apiList(1, 4, 7)}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("guess differs (-want +got):\n%s", diff)
+	}
+}
+
+func TestGuessIsDeterministic(t *testing.T) {
+	table := tableOf(t, "3.3").with(58, 0, -1, 1, 0, 12)
+	want := GuessRelease(table)
+	for range 50 {
+		if diff := cmp.Diff(want, GuessRelease(table)); diff != "" {
+			t.Fatalf("guess differs from call to call:\n%s", diff)
+		}
+	}
+}
+
+func TestPhantomMin(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		r    *Ranges
+		key  int16
+		want int16
+	}{
+		{"Produce on 4.0", tableOf(t, "4.0"), 0, 3},
+		{"Produce on 4.4", tableOf(t, "4.4"), 0, 3},
+		{"Fetch on 4.0 says what it does", tableOf(t, "4.0"), 1, -1},
+		{"Produce on 3.9", tableOf(t, "3.9"), 0, -1},
+		{"Produce on a broker that says 3", tableOf(t, "4.0").with(0, 3, 12), 0, -1},
+		{"Produce on something like 4.0 with an old Fetch", tableOf(t, "4.0").with(1, 0, 17), 0, -1},
+		{"nothing known", nil, 0, -1},
+	} {
+		got, ok := tt.r.PhantomMin(tt.key)
+		if !ok {
+			got = -1
+		}
+		if got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestMinimumsAreSortedAndSourced(t *testing.T) {
+	last := int16(math.MinInt16)
+	for _, m := range minimums {
+		if m.key <= last || m.source == "" || m.min < m.advertised || m.min == 0 {
+			t.Errorf("row %+v is out of order, without source or without effect", m)
+		}
+		last = m.key
+	}
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files in testdata/golden")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"kafkavet": func() {
+			os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+		},
+	})
+}
+
+// TestScripts runs the commands as a user would: testdata/script.
+func TestScripts(t *testing.T) {
+	data, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("CAPTURES", filepath.Join(data, "captures"))
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "compress": compress, "firstbytes": firstBytes},
+	})
+}
+
+// exits runs a command that must exit with a code: exits CODE COMMAND ARG...
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var failed *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &failed) {
+		got = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// compress makes a compressed copy of a file: compress gzip|zstd|lz4 FROM TO
+func compress(ts *testscript.TestScript, _ bool, args []string) {
+	data, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	var out bytes.Buffer
+	var w io.WriteCloser
+	switch args[0] {
+	case "gzip":
+		w = gzip.NewWriter(&out)
+	case "zstd":
+		w, err = zstd.NewWriter(&out)
+		ts.Check(err)
+	case "lz4":
+		w = lz4.NewWriter(&out)
+	default:
+		ts.Fatalf("unknown compression %q", args[0])
+	}
+	_, err = w.Write(data)
+	ts.Check(errors.Join(err, w.Close(), os.WriteFile(ts.MkAbs(args[2]), out.Bytes(), 0o600)))
+}
+
+// firstBytes copies the first bytes of a file: firstbytes N FROM TO
+func firstBytes(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	data, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(errors.Join(err, os.WriteFile(ts.MkAbs(args[2]), data[:n], 0o600)))
+}
+
+// TestGolden holds the outputs for every capture in testdata against those that were read and accepted.
+func TestGolden(t *testing.T) {
+	captures, err := filepath.Glob("testdata/captures/*.pcap*")
+	if err != nil || len(captures) < 12 {
+		t.Fatalf("%d captures, %v", len(captures), err)
+	}
+	for _, capture := range captures {
+		name := strings.TrimSuffix(filepath.Base(capture), filepath.Ext(capture))
+		args := []string{capture}
+		if keys := strings.TrimSuffix(capture, filepath.Ext(capture)) + ".keys"; exists(keys) {
+			args = append(args, "--tls-keylog", keys)
+		}
+		for _, out := range []struct {
+			command []string
+			suffix  string
+		}{
+			{[]string{"analyze"}, ".txt"},
+			{[]string{"analyze", "--format", "json"}, ".json"},
+			{[]string{"requests"}, ".tsv"},
+		} {
+			t.Run(name+out.suffix, func(t *testing.T) {
+				var stdout, stderr bytes.Buffer
+				run(t.Context(), append(out.command, args...), streams{strings.NewReader(""), &stdout, &stderr})
+				golden(t, filepath.Join("testdata/golden", name+out.suffix), stdout.Bytes())
+			})
+		}
+	}
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// golden compares got with a golden file, or rewrites that with -update.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(name, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("%s (-want +got):\n%s", name, d)
+	}
+}

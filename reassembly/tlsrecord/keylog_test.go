@@ -1,0 +1,248 @@
+package tlsrecord
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// hexOf is n bytes of value b in hex.
+func hexOf(b byte, n int) string { return strings.Repeat(fmt.Sprintf("%02x", b), n) }
+
+func random32(b byte) (r [32]byte) {
+	for i := range r {
+		r[i] = b
+	}
+	return r
+}
+
+func TestReadKeyLog(t *testing.T) {
+	r, m, s32 := hexOf(0xaa, 32), hexOf(0x11, 48), hexOf(0x22, 32)
+	for _, c := range []struct {
+		name, log string
+		secrets   int
+		warnings  []string
+	}{
+		{"empty", "", 0, nil},
+		{"comments and blank lines", "# a comment\n\n  \n#\n", 0, nil},
+		{"all labels", "CLIENT_RANDOM " + r + " " + m + "\nCLIENT_EARLY_TRAFFIC_SECRET " + r + " " + s32 +
+			"\nCLIENT_HANDSHAKE_TRAFFIC_SECRET " + r + " " + s32 + "\nSERVER_HANDSHAKE_TRAFFIC_SECRET " + r + " " + s32 +
+			"\nCLIENT_TRAFFIC_SECRET_0 " + r + " " + s32 + "\nSERVER_TRAFFIC_SECRET_0 " + r + " " + m + "\n", 6, nil},
+		{"carriage returns", "CLIENT_RANDOM " + r + " " + m + "\r\n", 1, nil},
+		{"upper case digits", "CLIENT_RANDOM " + strings.ToUpper(r) + " " + m, 1, nil},
+		{"no newline at the end", "CLIENT_RANDOM " + r + " " + m, 1, nil},
+		{"byte order mark", "\xef\xbb\xbfCLIENT_RANDOM " + r + " " + m, 1, nil},
+		{"the same line twice", strings.Repeat("CLIENT_RANDOM "+r+" "+m+"\n", 2), 1, nil},
+		{"labels of no use", "EXPORTER_SECRET " + r + " " + s32 + "\nECH_SECRET x y\nQUIC_CLIENT_TRAFFIC_SECRET_0 x y\n", 0, nil},
+		{"master secret of 32 bytes", "\nCLIENT_RANDOM " + r + " " + s32, 0, []string{"k:2: the master secret is not 96 hex digits"}},
+		{"short random", "CLIENT_RANDOM " + r[2:] + " " + m, 0, []string{"k:1: the client random is not 64 hex digits"}},
+		{"no secret", "CLIENT_RANDOM " + r, 0, []string{"k:1: the master secret is not 96 hex digits"}},
+		{"not hex", "CLIENT_TRAFFIC_SECRET_0 " + r + " " + strings.Repeat("zz", 32), 0, []string{"k:1: the secret is not 64 or 96 hex digits"}},
+		{"odd secret", "CLIENT_TRAFFIC_SECRET_0 " + r + " " + s32 + "0", 0, []string{"k:1: the secret is not 64 or 96 hex digits"}},
+		{"no key log", "hello world\nCLIENT_RANDOM " + r + " " + m, 1, []string{"k:1: not a key log line (LABEL RANDOM SECRET)"}},
+		{"torn line, the next is used", "CLIENT_RANDOM " + r[:20] + "\nCLIENT_RANDOM " + r + " " + m, 1, []string{"k:1: the client random is not 64 hex digits"}},
+		{"long line, the next is used", strings.Repeat("x", 70000) + "\nCLIENT_RANDOM " + r + " " + m, 1, []string{"k:1: line longer than 1024 bytes"}},
+		{"RSA lines beside others", "RSA 0011223344556677 " + m + "\nCLIENT_RANDOM " + r + " " + m, 1, nil},
+		{"RSA lines only", strings.Repeat("RSA 0011223344556677 "+m+"\n", 3), 0,
+			[]string{"k: it holds RSA premaster secrets and no CLIENT_RANDOM lines: sessions of TLS 1.2 and older cannot be decrypted with it"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, small := range []bool{false, true} {
+				s := NewSecrets()
+				var warnings []string
+				var err error
+				in := strings.NewReader(c.log)
+				warn := func(err error) { warnings = append(warnings, err.Error()) }
+				if small {
+					err = s.ReadKeyLog(iotest.OneByteReader(in), "k", warn)
+				} else {
+					err = s.ReadKeyLog(in, "k", warn)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(c.warnings, warnings); diff != "" {
+					t.Errorf("warnings (-want +got):\n%s", diff)
+				}
+				if s.Len() != c.secrets {
+					t.Errorf("%d secrets, want %d", s.Len(), c.secrets)
+				}
+			}
+		})
+	}
+}
+
+func TestKeyLogWarningsAreBounded(t *testing.T) {
+	s, n, last := NewSecrets(), 0, ""
+	if err := s.ReadKeyLog(strings.NewReader(strings.Repeat("?\n", 5000)), "k", func(err error) { n++; last = err.Error() }); err != nil {
+		t.Fatal(err)
+	}
+	if want := "k:21: too many malformed lines; further ones are left out without a word"; n != maxWarnings+1 || last != want {
+		t.Errorf("%d warnings, the last %q, want %d and %q", n, last, maxWarnings+1, want)
+	}
+}
+
+func TestKeyLogReadErrorIsReported(t *testing.T) {
+	err := NewSecrets().ReadKeyLog(iotest.ErrReader(fs.ErrPermission), "k", nil)
+	if !errors.Is(err, fs.ErrPermission) || !strings.HasPrefix(err.Error(), "read key log k: ") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestKeyMaterialIsNotFormatted: neither warnings nor formatted values hold any.
+func TestKeyMaterialIsNotFormatted(t *testing.T) {
+	log := "CLIENT_RANDOM " + hexOf(0xaa, 32) + " " + hexOf(0x11, 48) + "\n" +
+		"CLIENT_RANDOM " + hexOf(0xbb, 32) + " " + hexOf(0x11, 47) + "\n" + hexOf(0x11, 48) + "\n"
+	s := NewSecrets()
+	var out strings.Builder
+	if err := s.ReadKeyLog(strings.NewReader(log), "k", func(err error) { fmt.Fprintln(&out, err) }); err != nil {
+		t.Fatal(err)
+	}
+	session := NewSession(s, nil, nil)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
+		fmt.Fprintf(&out, verb+"\n"+verb+"\n", s, session)
+	}
+	for _, leak := range []string{"1111", "17, 17", "17 17", "0x11, 0x11"} {
+		if strings.Contains(out.String(), leak) {
+			t.Errorf("%q in %s", leak, out.String())
+		}
+	}
+	if !strings.Contains(out.String(), "secrets(1)") {
+		t.Errorf("no count in %s", out.String())
+	}
+}
+
+func TestLaterSecretCounts(t *testing.T) {
+	s, r := NewSecrets(), random32(1)
+	var b [maxSecretSize]byte
+	s.put(&r, labelMaster, []byte("first"))
+	before := s.changes()
+	s.put(&r, labelMaster, []byte("first"))
+	if s.changes() != before {
+		t.Error("the same secret again counts as a change")
+	}
+	s.put(&r, labelMaster, []byte("second"))
+	if n := s.get(&r, labelMaster, &b); string(b[:n]) != "second" || s.Len() != 1 {
+		t.Errorf("got %q, %d secrets", b[:n], s.Len())
+	}
+	if s.get(&r, labelEarly, &b) != 0 {
+		t.Error("a secret with a label that was not put")
+	}
+}
+
+func TestOldSecretsAreForgotten(t *testing.T) {
+	s := NewSecrets()
+	s.max = 10
+	var b [maxSecretSize]byte
+	for i := range 100 {
+		r := random32(byte(i))
+		s.put(&r, labelMaster, []byte{1})
+		s.put(&r, labelEarly, []byte{2})
+		if s.Len() > 2*s.max {
+			t.Fatalf("%d secrets, the bound is %d", s.Len(), 2*s.max)
+		}
+	}
+	newest, oldest := random32(99), random32(0)
+	if s.get(&newest, labelMaster, &b) != 1 || s.get(&newest, labelEarly, &b) != 1 || s.get(&oldest, labelMaster, &b) != 0 {
+		t.Error("the newest secrets are not there, or the oldest are")
+	}
+	if s.Forgotten() != uint64(200-s.Len()) {
+		t.Errorf("%d forgotten of 200, %d there", s.Forgotten(), s.Len())
+	}
+}
+
+// follower is a KeyLogFile under test.
+func follower(t *testing.T, name string) (*Secrets, *KeyLogFile) {
+	t.Helper()
+	s := NewSecrets()
+	k := FollowKeyLog(name, s, func(err error) { t.Error(err) })
+	t.Cleanup(func() { _ = k.Close() })
+	return s, k
+}
+
+func appendFile(t *testing.T, name, text string) {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// poll polls and checks how many secrets there are then.
+func poll(t *testing.T, k *KeyLogFile, s *Secrets, want int) {
+	t.Helper()
+	if _, err := k.Poll(); err != nil {
+		t.Fatal(err)
+	}
+	if s.Len() != want {
+		t.Fatalf("%d secrets, want %d", s.Len(), want)
+	}
+}
+
+func keyLine(i byte) string { return "CLIENT_RANDOM " + hexOf(i, 32) + " " + hexOf(i, 48) + "\n" }
+
+func TestKeyLogIsFollowed(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "keys")
+	s, k := follower(t, name)
+	if _, err := k.Poll(); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("error %v for a file that is not there", err)
+	}
+	appendFile(t, name, keyLine(1)+keyLine(2)[:30])
+	poll(t, k, s, 1)
+	appendFile(t, name, keyLine(2)[30:60])
+	poll(t, k, s, 1)
+	appendFile(t, name, keyLine(2)[60:]+keyLine(3))
+	poll(t, k, s, 3)
+	poll(t, k, s, 3)
+}
+
+func TestReplacedKeyLogIsFollowed(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "keys")
+	s, k := follower(t, name)
+	appendFile(t, name, keyLine(1))
+	poll(t, k, s, 1)
+	// What was written to the old file after the last poll is not lost.
+	appendFile(t, name, keyLine(2))
+	if err := os.Rename(name, filepath.Join(dir, "keys.1")); err != nil {
+		t.Fatal(err)
+	}
+	appendFile(t, name, keyLine(3))
+	poll(t, k, s, 3)
+	appendFile(t, name, keyLine(4))
+	poll(t, k, s, 4)
+	// Removed, and there again.
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Poll(); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("error %v for a file that is gone", err)
+	}
+	appendFile(t, name, keyLine(5))
+	poll(t, k, s, 5)
+}
+
+func TestTruncatedKeyLogIsFollowed(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "keys")
+	s, k := follower(t, name)
+	appendFile(t, name, keyLine(1)+keyLine(2)+"CLIENT_RANDOM 00")
+	poll(t, k, s, 2)
+	if err := os.Truncate(name, 0); err != nil {
+		t.Fatal(err)
+	}
+	appendFile(t, name, keyLine(3))
+	poll(t, k, s, 3)
+}

@@ -1,0 +1,131 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"time"
+)
+
+// timeAxis maps moments to places from left to right. With few moments it
+// stretches short times and shortens long ones, so that what happened within a
+// millisecond can be told apart beside a pause of seconds; the order is always
+// kept. With many it is even.
+type timeAxis struct {
+	// times are the moments, ascending, without repetition, places where they
+	// are, in percent of the width.
+	times  []Time
+	places []float64
+	// Stretched: the axis is not even.
+	Stretched bool
+}
+
+const (
+	// maxStretched is how many moments are stretched: each gets at least
+	// 1/200th of the width or so, which is the width of a mark on a wide screen.
+	maxStretched = 200
+	// axisLeft and axisRight are the places of the first and the last moment,
+	// in percent: marks at the ends must not be cut.
+	axisLeft, axisRight = 2, 97
+)
+
+// moment is a moment to be shown.
+type moment struct {
+	Time
+	// Minor: it is of a connection without findings, beside others with some,
+	// and gets less room.
+	Minor bool
+}
+
+// minorShare is the part of the room that a minor moment gets.
+const minorShare = 0.25
+
+// newTimeAxis is an axis for these moments.
+func newTimeAxis(moments []moment) *timeAxis {
+	slices.SortFunc(moments, func(a, b moment) int {
+		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(b2i(a.Minor), b2i(b.Minor)))
+	})
+	moments = slices.CompactFunc(moments, func(a, b moment) bool { return a.Time == b.Time })
+	a := &timeAxis{places: make([]float64, len(moments)), Stretched: len(moments) <= maxStretched}
+	at := 0.0
+	for i, m := range moments {
+		if i > 0 {
+			step := a.distance(time.Duration(m.Time - moments[i-1].Time))
+			if a.Stretched && m.Minor {
+				step *= minorShare
+			}
+			at += step
+		}
+		a.times = append(a.times, m.Time)
+		a.places[i] = at
+	}
+	for i := range a.places {
+		if at > 0 {
+			a.places[i] = axisLeft + a.places[i]/at*(axisRight-axisLeft)
+		} else {
+			a.places[i] = axisLeft
+		}
+	}
+	return a
+}
+
+// distance is how far apart moments are drawn, in no particular unit: a
+// millisecond or less 1 to 1.3, a second 4, an hour 7.6.
+func (a *timeAxis) distance(d time.Duration) float64 {
+	if !a.Stretched {
+		return d.Seconds()
+	}
+	return 1 + math.Log10(1+d.Seconds()*1e3)
+}
+
+// x is the place of a moment, one of those that the axis was made for, in percent.
+func (a *timeAxis) x(t Time) float64 {
+	i := sort.Search(len(a.times), func(i int) bool { return a.times[i] >= t })
+	if i == len(a.times) {
+		return axisRight
+	}
+	return a.places[i]
+}
+
+// tick is a moment that is written along the axis.
+type tick struct {
+	X, Text, Anchor string
+	// Minor ticks are left out where there is little room.
+	Minor bool
+}
+
+// maxTicks is how many moments are written along an axis.
+const maxTicks = 6
+
+// ticks are moments along the axis, as the time since the first one.
+func (a *timeAxis) ticks() []tick {
+	var out []tick
+	last := -100.0
+	for n := range maxTicks {
+		target := axisLeft + float64(n)/(maxTicks-1)*(axisRight-axisLeft)
+		i := min(sort.SearchFloat64s(a.places, target-0.01), len(a.places)-1)
+		if i < 0 || a.places[i]-last < 0.7*(axisRight-axisLeft)/(maxTicks-1) {
+			continue
+		}
+		last = a.places[i]
+		out = append(out, tick{percent(last), "+" + offset(time.Duration(a.times[i]-a.times[0])), anchor(last), n%2 == 1})
+	}
+	return out
+}
+
+// offset is a time since the beginning, to the tenth of a millisecond or, beyond ten
+// seconds, to the millisecond or the second.
+func offset(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "0"
+	case d < time.Second:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1e3)
+	case d < time.Minute:
+		return fmt.Sprintf("%.3f s", d.Seconds())
+	}
+	s := int64(d / time.Second)
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}

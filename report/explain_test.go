@@ -1,0 +1,66 @@
+package report
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestEveryRuleIsExplained(t *testing.T) {
+	for _, r := range Rules() {
+		for _, name := range []string{r.Code, strings.ToLower(r.Code), r.Title} {
+			var out bytes.Buffer
+			if err := WriteRule(&out, name, TextOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			text := out.String()
+			if first, _, _ := strings.Cut(text, "\n"); first != r.Code+" "+r.Title+" ("+r.Severity.String()+")" {
+				t.Errorf("explain %s begins with %q", name, first)
+			}
+			for _, heading := range []string{"\nWhat it is\n  ", "\nWhy it matters\n  ", "\nOn the wire\n  ", "\nWhat to do\n  "} {
+				if !strings.Contains(text, heading) {
+					t.Errorf("explain %s has no part %q", name, strings.TrimSpace(heading))
+				}
+			}
+		}
+	}
+}
+
+func TestExplainListsEveryRule(t *testing.T) {
+	var out bytes.Buffer
+	if err := WriteRules(&out, TextOptions{Width: 80}); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "rules.txt", out.Bytes())
+	for _, r := range Rules() {
+		if !strings.Contains(out.String(), "\n"+r.Code+"  ") && !strings.HasPrefix(out.String(), r.Code+"  ") {
+			t.Errorf("%s is not listed", r.Code)
+		}
+	}
+}
+
+func TestExplainNamesWhatThereIsForAnUnknownCode(t *testing.T) {
+	err := WriteRule(&bytes.Buffer{}, "KV9999\x1b[2J", TextOptions{})
+	if err == nil || !strings.HasPrefix(err.Error(), `KV9999\x1b[2J: no such finding; there are KV1001, `) {
+		t.Errorf("error %q", err)
+	}
+}
+
+func TestExplanationsFitTheWidth(t *testing.T) {
+	for _, width := range []int{40, 60, 80, 120} {
+		var out bytes.Buffer
+		if err := WriteRules(&out, TextOptions{Width: width}); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range Rules() {
+			if err := WriteRule(&out, r.Code, TextOptions{Width: width}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for line := range strings.Lines(out.String()) {
+			if w := displayWidth(strings.TrimSuffix(line, "\n")); w > width {
+				t.Errorf("width %d: a line takes %d columns: %s", width, w, line)
+			}
+		}
+	}
+}

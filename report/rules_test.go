@@ -1,0 +1,316 @@
+package report
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+// ruleCase is what the rules are to say of some calls.
+type ruleCase struct {
+	name  string
+	calls []any
+	// want are the codes and messages of the findings, in their order.
+	want []string
+}
+
+// checkRules makes a report of each case and compares its findings.
+func checkRules(t *testing.T, cases []ruleCase) {
+	t.Helper()
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got := []string{}
+			for _, f := range builderOf(Options{}, c.calls...).Report().Findings {
+				got = append(got, f.Code+" "+f.Message)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestVersionRules(t *testing.T) {
+	kafka4 := rangesOf(newRanges)
+	closed := outcomeOf(decode.ClosedByBroker)
+	checkRules(t, []ruleCase{
+		{"above the max fires", []any{exchangeOf(1, 0, 1, 12, verdictOf(decode.AboveMax), closed)},
+			[]string{"KV1001 Fetch v12 sent, the broker advertises v4 to v10"}},
+		{"above the max fires on an answer, too", []any{exchangeOf(1, 0, 1, 12, verdictOf(decode.AboveMax))},
+			[]string{"KV1001 Fetch v12 sent, the broker advertises v4 to v10"}},
+		{"above the max with error 35 is one finding", []any{exchangeOf(1, 0, 1, 12, verdictOf(decode.AboveMax), outcomeOf(decode.Error))},
+			[]string{"KV1001 Fetch v12 sent, the broker advertises v4 to v10"}},
+		{"at the max does not fire", []any{exchangeOf(1, 0, 1, 10)}, []string{}},
+		{"below the min fires", []any{exchangeOf(1, 0, 1, 3, verdictOf(decode.BelowMin), closed)},
+			[]string{"KV1002 Fetch v3 sent, the broker advertises v4 to v10"}},
+		{"at the min does not fire", []any{exchangeOf(1, 0, 1, 4)}, []string{}},
+		{"an API that is not advertised fires", []any{exchangeOf(1, 0, 60, 0, verdictOf(decode.NotAdvertised), closed)},
+			[]string{"KV1003 DescribeCluster v0 sent, the broker advertises no such API"}},
+		{"an unknown API that is not advertised fires", []any{exchangeOf(1, 0, 999, 7, verdictOf(decode.NotAdvertised), closed)},
+			[]string{"KV1003 Unknown(999) v7 sent, the broker advertises no such API"}},
+		{"ApiVersions in any version does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 99)}, []string{}},
+		{"a phantom version that is closed fires", []any{exchangeOf(1, 0, 0, 2, kafka4, closed)},
+			[]string{"KV1004 Produce v2 sent, advertised v0 to v12, but this release takes v3 and up"}},
+		{"a phantom version without an expected answer fires", []any{exchangeOf(1, 0, 0, 0, kafka4, outcomeOf(decode.NoneExpected))},
+			[]string{"KV1004 Produce v0 sent, advertised v0 to v12, but this release takes v3 and up"}},
+		{"a phantom version that was answered does not fire", []any{exchangeOf(1, 0, 0, 2, kafka4)}, []string{}},
+		{"the first version above the phantom ones does not fire", []any{exchangeOf(1, 0, 0, 3, kafka4, closed)}, []string{}},
+		{"an old broker takes what Kafka 4 refuses", []any{exchangeOf(1, 0, 0, 2, closed)}, []string{}},
+		{"error 35 inside the range fires", []any{exchangeOf(1, 0, 0, 7, outcomeOf(decode.Error))},
+			[]string{"KV3001 Produce v7 answered UNSUPPORTED_VERSION, although the broker advertises v0 to v7"}},
+		{"error 35 without a range fires", []any{exchangeOf(1, 0, 0, 7, outcomeOf(decode.Error), noRange)},
+			[]string{"KV3001 Produce v7 answered UNSUPPORTED_VERSION, the advertised range is not known"}},
+		{"error 35 to a phantom version is said once", []any{exchangeOf(1, 0, 0, 2, kafka4, outcomeOf(decode.Error))},
+			[]string{"KV3001 Produce v2 answered UNSUPPORTED_VERSION, although the broker advertises v0 to v12"}},
+		{"another error does not fire", []any{exchangeOf(1, 0, 0, 7, func(x *decode.Exchange) { x.ErrorCode = 3 })}, []string{}},
+	})
+}
+
+func TestNegotiationRules(t *testing.T) {
+	closed, reset, left := outcomeOf(decode.ClosedByBroker), outcomeOf(decode.ResetByBroker), outcomeOf(decode.Left)
+	took := func(d time.Duration) func(*decode.Exchange) { return func(x *decode.Exchange) { x.Took = d } }
+	probe := func(x *decode.Exchange) {
+		x.ClientID, x.Software = "kafka-python-1.4.7", decode.Software{}
+	}
+	retried := func(version int16) func(*decode.Exchange) {
+		return func(x *decode.Exchange) { x.Outcome, x.ErrorCode, x.Negotiated = decode.Error, 35, version }
+	}
+	early := func(x *decode.Exchange) { x.BeforeNegotiation = true }
+	checkRules(t, []ruleCase{
+		{"closed without a range fires", []any{exchangeOf(1, 0, 3, 11, noRange, closed)},
+			[]string{"KV2001 Metadata v11 sent without a known range, the broker closed the connection"}},
+		{"reset without a range fires", []any{exchangeOf(1, 0, 3, 11, noRange, reset)},
+			[]string{"KV2001 Metadata v11 sent without a known range, the broker reset the connection"}},
+		{"ignored without a range fires", []any{exchangeOf(1, 0, 3, 11, noRange, outcomeOf(decode.Unanswered))},
+			[]string{"KV2001 Metadata v11 sent without a known range, the broker did not answer"}},
+		{"given up after long without a range fires", []any{exchangeOf(1, 0, 3, 11, noRange, left, took(10*time.Second))},
+			[]string{"KV2001 Metadata v11 sent without a known range, the broker did not answer and the client gave up"}},
+		{"a client that leaves soon does not fire", []any{exchangeOf(1, 0, 3, 11, noRange, left, took(time.Second))}, []string{}},
+		{"a client that leaves while it waits for data does not fire", []any{exchangeOf(1, 0, 1, 11, noRange, left, took(time.Minute))}, []string{}},
+		{"answered without a range does not fire", []any{exchangeOf(1, 0, 3, 11, noRange)}, []string{}},
+		{"not captured does not fire", []any{exchangeOf(1, 0, 3, 11, noRange, outcomeOf(decode.Unseen)), exchangeOf(2, 0, 3, 11, noRange, outcomeOf(decode.CutOff))}, []string{}},
+		{"closed outside a known range is KV1001 alone", []any{exchangeOf(1, 0, 3, 11, verdictOf(decode.AboveMax), borrowedRange, closed)},
+			[]string{"KV1001 Metadata v11 sent, the broker advertises v0 to v7"}},
+		{"kafka-python's probes do not fire", []any{
+			exchangeOf(1, 0, apiVersionsKey, 0, closed, probe), exchangeOf(2, 0, 3, 0, noRange, closed, probe),
+			exchangeOf(3, 1, 16, 0, noRange, closed, probe), exchangeOf(4, 1, 3, 0, noRange, closed, probe),
+		}, []string{}},
+		{"kafka-python's other requests fire", []any{exchangeOf(1, 0, 1, 0, noRange, closed, probe), exchangeOf(2, 0, 3, 1, noRange, closed, probe)},
+			[]string{
+				"KV2001 Fetch v0 sent without a known range, the broker closed the connection",
+				"KV2001 Metadata v1 sent without a known range, the broker closed the connection",
+			}},
+
+		{"ApiVersions closed fires", []any{exchangeOf(1, 0, apiVersionsKey, 4, reset)},
+			[]string{"KV2002 ApiVersions v4 sent, the broker reset the connection"}},
+		{"ApiVersions given up after long fires", []any{exchangeOf(1, 0, apiVersionsKey, 0, left, took(10*time.Second))},
+			[]string{"KV2002 ApiVersions v0 sent, the broker did not answer and the client gave up"}},
+		{"ApiVersions answered does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 4)}, []string{}},
+		{"ApiVersions with the broker's side unseen does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 4, outcomeOf(decode.Unseen))}, []string{}},
+
+		{"ApiVersions retried lower is told", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(0)), exchangeOf(2, 0, apiVersionsKey, 0)},
+			[]string{"KV2003 ApiVersions v3 refused with error 35, then v0 answered"}},
+		{"ApiVersions with error 35 and no retry is not KV2003", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1))}, []string{}},
+
+		{"a client that leaves after ApiVersions fires", []any{connectionOf(0, 1, 9, func(c *decode.Connection) { c.AfterAdvertised = 0 })},
+			[]string{"KV2004 the client closed after the ApiVersions response and asked for nothing"}},
+		{"a client that had asked before the answer does not fire", []any{
+			exchangeOf(2, 0, 3, 1, early), connectionOf(0, 1, 9, func(c *decode.Connection) { c.AfterAdvertised = 0 }),
+		}, []string{"KV2006 Metadata v1 sent before the ApiVersions response arrived"}},
+		{"a client that asks for something does not fire", []any{connectionOf(0, 1, 9)}, []string{}},
+		{"a broker that closes after ApiVersions does not fire", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
+			c.AfterAdvertised, c.End.By = 0, reassembly.ToClient
+		})}, []string{}},
+		{"an end that was not seen does not fire", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
+			c.AfterAdvertised, c.End.Kind = 0, reassembly.Cut
+		})}, []string{}},
+		{"a request in the missing bytes may have been there", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
+			c.AfterAdvertised, c.Missing, c.Gaps = 0, 90, 1
+		})}, []string{"KV9002 90 bytes missing in 1 place of 1 connection"}},
+
+		{"different ranges from one address fire", []any{adOf(1, 0, oldRanges), adOf(2, 1, newRanges)},
+			[]string{"KV2005 one address advertised 2 different sets of ranges: Produce (v0 to v7, v0 to v12), Fetch (v4 to v10, v4 to v17), ListOffsets (v0 to v4, v1 to v10) and 10 more APIs"}},
+		{"equal ranges do not fire", []any{adOf(1, 0, oldRanges), adOf(2, 1, &decode.Ranges{APIs: slices.Clone(oldRanges.APIs)})}, []string{}},
+		{"an answer whose end is missing differs in nothing that was seen", []any{
+			adOf(1, 0, oldRanges), adOf(2, 1, &decode.Ranges{APIs: oldRanges.APIs[:2], Partial: true}), adOf(3, 2, oldRanges),
+		}, []string{}},
+		{"different ranges from two addresses do not fire", []any{adOf(1, 0, oldRanges), func() *decode.Advertisement {
+			a := adOf(2, 1, newRanges)
+			a.Broker = mustAddrPort("127.0.0.1:19093")
+			return a
+		}()}, []string{}},
+		{"different ranges from one address in two networks do not fire", []any{adOf(1, 0, oldRanges), func() *decode.Advertisement {
+			a := adOf(2, 1, newRanges)
+			a.Domain = 7
+			return a
+		}()}, []string{}},
+
+		{"a request before the answer is told", []any{exchangeOf(1, 0, 3, 1, early)},
+			[]string{"KV2006 Metadata v1 sent before the ApiVersions response arrived"}},
+		{"a request after the answer is not", []any{exchangeOf(1, 0, 3, 1)}, []string{}},
+		{"a second ApiVersions before the answer is not", []any{exchangeOf(1, 0, apiVersionsKey, 0, early)}, []string{}},
+	})
+}
+
+func TestSecurityRules(t *testing.T) {
+	closed := outcomeOf(decode.ClosedByBroker)
+	confused := func(kind reassembly.Confusion, answered uint64) func(*decode.Connection) {
+		return func(c *decode.Connection) {
+			c.Protocol, c.Confusion, c.Bytes[reassembly.ToClient] = reassembly.Undecided, kind, answered
+		}
+	}
+	sasl := func(code int16, mechanism string, enabled ...string) func(*decode.Exchange) {
+		return func(x *decode.Exchange) {
+			x.Verdict, x.ErrorCode, x.Mechanism, x.Enabled = decode.Unknown, code, mechanism, enabled
+		}
+	}
+	failed := func(info *tlsrecord.Info) { info.Established, info.Undecrypted, info.Reason = false, 0, "" }
+	alert := func(info *tlsrecord.Info) {
+		failed(info)
+		info.Alert, info.AlertFromServer = "handshake_failure", true
+	}
+	checkRules(t, []ruleCase{
+		{"clear to TLS fires", []any{connectionOf(0, 1, 9, confused(reassembly.ClearToTLS, 7))},
+			[]string{"KV2007 the client speaks Kafka in the clear, the broker answered with TLS"}},
+		{"clear to TLS takes the place of a refused request", []any{
+			exchangeOf(2, 0, apiVersionsKey, 3, closed), exchangeOf(3, 0, 3, 1, noRange, closed), connectionOf(0, 1, 9, confused(reassembly.ClearToTLS, 7)),
+		}, []string{"KV2007 the client speaks Kafka in the clear, the broker answered with TLS"}},
+		{"a close where TLS is spoken elsewhere is confusion", []any{
+			exchangeOf(2, 0, apiVersionsKey, 3, closed), connectionOf(1, 5, 9, tlsOf()),
+		}, []string{
+			"KV2007 ApiVersions v3 sent in the clear to a listener that speaks TLS, the broker closed the connection",
+			"KV9001 TLS on 1 connection was not decrypted: no secrets for its client random",
+		}},
+		{"a close where both are spoken is no confusion", []any{
+			exchangeOf(2, 0, apiVersionsKey, 3, closed), connectionOf(1, 5, 9, tlsOf()), connectionOf(2, 6, 10),
+		}, []string{
+			"KV2002 ApiVersions v3 sent, the broker closed the connection",
+			"KV9001 TLS on 1 connection was not decrypted: no secrets for its client random",
+		}},
+		{"TLS answered in the clear fires", []any{connectionOf(0, 1, 9, confused(reassembly.TLSToClear, 20))},
+			[]string{"KV2007 the client speaks TLS, the broker answered in the clear"}},
+		{"TLS closed where Kafka is spoken in the clear fires", []any{connectionOf(0, 1, 9, confused(reassembly.TLSToClear, 0)), connectionOf(1, 2, 10)},
+			[]string{"KV2007 the client speaks TLS to a listener that speaks Kafka in the clear, and was closed"}},
+		{"TLS closed where nothing else is known is a failed handshake", []any{connectionOf(0, 1, 9, confused(reassembly.TLSToClear, 0))},
+			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the broker without a byte"}},
+		{"Kafka in the clear on both sides is no confusion", []any{connectionOf(0, 1, 9)}, []string{}},
+
+		{"a refused mechanism fires", []any{exchangeOf(1, 0, 17, 1, sasl(33, "SCRAM-SHA-256", "PLAIN", "GSSAPI"))},
+			[]string{"KV2008 SaslHandshake v1 answered with UNSUPPORTED_SASL_MECHANISM: asked for SCRAM-SHA-256, enabled: PLAIN, GSSAPI"}},
+		{"refused credentials fire", []any{exchangeOf(1, 0, 36, 2, sasl(58, ""))},
+			[]string{"KV2008 SaslAuthenticate v2 answered with SASL_AUTHENTICATION_FAILED"}},
+		{"an accepted mechanism does not fire", []any{exchangeOf(1, 0, 17, 1, sasl(0, "PLAIN", "PLAIN"))}, []string{}},
+		{"an error of another API does not fire", []any{exchangeOf(1, 0, 3, 1, func(x *decode.Exchange) { x.ErrorCode = 58 })}, []string{}},
+
+		{"TLS without keys is told", []any{connectionOf(0, 1, 9, tlsOf())},
+			[]string{"KV9001 TLS on 1 connection was not decrypted: no secrets for its client random"}},
+		{"TLS that was decrypted is not", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
+			c.TLS = &tlsrecord.Info{Established: true, Decrypted: 99}
+		})}, []string{}},
+		{"an alert in the handshake is told", []any{connectionOf(0, 1, 9, tlsOf(alert))},
+			[]string{"KV9004 TLS handshake failed on 1 connection: alert handshake_failure from the broker"}},
+		{"a close in the handshake is told", []any{connectionOf(0, 1, 9, tlsOf(failed))},
+			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the client"}},
+		{"a handshake that the capture cuts is none that failed", []any{connectionOf(0, 1, 9, tlsOf(failed), func(c *decode.Connection) {
+			c.End.Kind = reassembly.Cut
+		})}, []string{}},
+		{"an alert after the handshake is none that failed", []any{connectionOf(0, 1, 9, tlsOf(func(info *tlsrecord.Info) { info.Alert = "internal_error" }))},
+			[]string{"KV9001 TLS on 1 connection was not decrypted: no secrets for its client random"}},
+	})
+}
+
+func TestCaptureRules(t *testing.T) {
+	checkRules(t, []ruleCase{
+		{"missing bytes are told for all connections of a broker", []any{
+			connectionOf(0, 1, 9, func(c *decode.Connection) { c.Missing, c.Gaps = 1000, 1 }),
+			connectionOf(1, 2, 9, func(c *decode.Connection) { c.Missing, c.Gaps = 448, 2 }),
+		}, []string{"KV9002 1,448 bytes missing in 3 places of 2 connections"}},
+		{"missing bytes of something else are not", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
+			c.Protocol, c.Missing, c.Gaps = reassembly.Other, 1000, 1
+		})}, []string{}},
+		{"a connection without its beginning is told", []any{connectionOf(0, 1, 9, func(c *decode.Connection) { c.Midstream = true })},
+			[]string{"KV9003 1 connection open before the capture began"}},
+		{"something else without its beginning is not", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
+			c.Protocol, c.Midstream = reassembly.HTTP, true
+		})}, []string{}},
+	})
+}
+
+func TestPacketsDroppedWhileCapturingAreAFinding(t *testing.T) {
+	b := builderOf(Options{})
+	b.SetInput(Input{Captures: []Capture{{Path: "a", Dropped: 5}, {Path: "b", Dropped: 7}}})
+	r := b.Report()
+	if len(r.Findings) != 1 || r.Findings[0].Message != "12 packets dropped by the capturing side" {
+		t.Errorf("findings %+v, want one about 12 packets", r.Findings)
+	}
+	if r.Quality.DroppedPackets != 12 {
+		t.Errorf("dropped packets %d, want 12", r.Quality.DroppedPackets)
+	}
+}
+
+func TestRulesAreInOrderAndComplete(t *testing.T) {
+	codes := []string{}
+	for _, r := range Rules() {
+		codes = append(codes, r.Code)
+		if !regexp.MustCompile(`^KV[0-9]{4}$`).MatchString(r.Code) {
+			t.Errorf("code %q: want KV and four digits", r.Code)
+		}
+		if !regexp.MustCompile(`^[a-z-]+$`).MatchString(r.Title) {
+			t.Errorf("%s: title %q: want lower case words joined by hyphens", r.Code, r.Title)
+		}
+		for name, text := range map[string]string{
+			"summary": r.Summary, "what": r.Documentation.What, "why": r.Documentation.Why,
+			"wire": r.Documentation.Wire, "do": r.Documentation.Do,
+		} {
+			if strings.TrimSpace(text) == "" || strings.TrimSpace(text) != text {
+				t.Errorf("%s: %s is empty or has blanks around it: %q", r.Code, name, text)
+			}
+		}
+		deciders := b2i(r.exchange != nil) + b2i(r.connection != nil) + b2i(r.change != nil)
+		if deciders != 1 || r.message == nil || r.why == nil || r.advice == nil {
+			t.Errorf("%s: %d functions decide, want 1; message, why and advice must be there", r.Code, deciders)
+		}
+	}
+	if !slices.IsSorted(codes) || len(slices.Compact(slices.Clone(codes))) != len(codes) {
+		t.Errorf("codes %v: want them sorted, each once", codes)
+	}
+}
+
+func TestEveryRuleFiresInTheGoldenScenario(t *testing.T) {
+	fired := map[string]bool{}
+	for _, s := range scenarios() {
+		for _, f := range reportOf(s).Findings {
+			fired[f.Code] = true
+			if f.Why == "" || f.Advice == "" || f.Title == "" {
+				t.Errorf("%s: why %q, advice %q, title %q: none may be empty", f.Code, f.Why, f.Advice, f.Title)
+			}
+		}
+	}
+	for _, r := range Rules() {
+		if !fired[r.Code] {
+			t.Errorf("%s does not fire in any scenario", r.Code)
+		}
+	}
+}
+
+func TestTextsOfFindingsNameNoOne(t *testing.T) {
+	for _, s := range scenarios() {
+		for _, f := range reportOf(s).Findings {
+			for _, text := range []string{f.Message, f.Why, f.Advice} {
+				for _, secret := range []string{"127.0.0.1", "2001:db8", "10.0.0.3", "orders-svc", "kafka-1.example"} {
+					if strings.Contains(text, secret) {
+						t.Errorf("%s: %q names %s", f.Code, text, secret)
+					}
+				}
+			}
+		}
+	}
+}

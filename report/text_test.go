@@ -1,0 +1,184 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// textOf is the text of a report.
+func textOf(t *testing.T, r *Report, opt TextOptions) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := WriteText(&out, r, opt); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// colours are the escape sequences that color writes.
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+
+func TestTextFitsTheWidth(t *testing.T) {
+	all := scenarios()
+	for _, text := range hostileTexts {
+		all = append(all, scenario{name: fmt.Sprintf("%.8q", text), input: troubledInput(), calls: hostileCalls(text)})
+	}
+	for _, s := range all {
+		r := reportOf(s)
+		for _, width := range []int{40, 60, 80, 120, 200} {
+			for _, line := range strings.Split(textOf(t, r, TextOptions{Width: width}), "\n") {
+				if w := displayWidth(line); w > min(width, maxWidth) {
+					t.Errorf("%s at width %d: a line takes %d columns: %s", s.name, width, w, line)
+				}
+				if strings.HasSuffix(line, " ") {
+					t.Errorf("%s at width %d: blanks at the end of %q", s.name, width, line)
+				}
+			}
+		}
+	}
+}
+
+func TestColourChangesNothingButTheColour(t *testing.T) {
+	for _, s := range scenarios() {
+		r := reportOf(s)
+		for _, width := range []int{0, 60, 120} {
+			plain := textOf(t, r, TextOptions{Width: width})
+			colored := textOf(t, r, TextOptions{Width: width, Color: true})
+			if strings.Contains(plain, "\x1b") {
+				t.Errorf("%s: colours without being asked for", s.name)
+			}
+			if got := colours.ReplaceAllString(colored, ""); got != plain {
+				t.Errorf("%s at width %d: text differs with colours:\n%s\nand without:\n%s", s.name, width, got, plain)
+			}
+			if s.name == "fetch-bug" && !strings.Contains(colored, "\x1b[31") {
+				t.Errorf("%s: an error is not red", s.name)
+			}
+		}
+	}
+}
+
+func TestTheFirstLineAndTheLastTellTheStory(t *testing.T) {
+	lines := strings.Split(strings.TrimSpace(textOf(t, reportOf(scenarios()[0]), TextOptions{})), "\n")
+	if want := "capture.pcap: 162 packets, 6 connections to 1 broker, 24 requests"; lines[0] != want {
+		t.Errorf("first line %q, want %q", lines[0], want)
+	}
+	if want := "1 error, 1 note"; lines[len(lines)-1] != want {
+		t.Errorf("last line %q, want %q", lines[len(lines)-1], want)
+	}
+}
+
+func TestNothingFoundIsSaidOnlyOfWhatWasChecked(t *testing.T) {
+	for name, c := range map[string]struct {
+		calls []any
+		want  []string
+	}{
+		"all checked": {cleanCalls(), []string{"nothing found in the 2 requests that were checked"}},
+		"one checked": {[]any{exchangeOf(1, 0, 3, 7)}, []string{"checked 1 of 1 request against", "nothing found in the 1 request that was checked"}},
+		"some without a range": {[]any{exchangeOf(1, 0, 3, 7), exchangeOf(2, 1, 3, 7, noRange)},
+			[]string{"checked 1 of 2 requests", "not checked: 1 request, no ApiVersions response", "nothing found in the 1 request that was checked"}},
+		"none with a range": {[]any{exchangeOf(2, 1, 3, 7, noRange)},
+			[]string{"checked 0 of 1 request\n", "nothing found, because nothing was checked"}},
+		"encrypted": {[]any{connectionOf(0, 1, 9, tlsOf()), connectionOf(1, 1, 9, tlsOf())},
+			[]string{"no Kafka requests were seen: nothing was checked", "not looked into: 2 encrypted connections; give --tls-keylog", "nothing found, because nothing was checked, 1 note"}},
+		"borrowed": {[]any{exchangeOf(1, 0, 3, 7), exchangeOf(2, 1, 3, 7, borrowedRange)},
+			[]string{"checked 2 of 2 requests against ranges: 1 seen on their own connection and 1 borrowed from another connection"}},
+		"a warning is no clean bill": {[]any{exchangeOf(2, 1, 3, 7, noRange, outcomeOf(decode.ClosedByBroker))}, []string{"\n1 warning\n"}},
+	} {
+		text := strings.ReplaceAll(textOf(t, builderOf(Options{}, c.calls...).Report(), TextOptions{Width: 120}), "\n  ", "\n ")
+		for _, want := range c.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q is not in:\n%s", name, want, text)
+			}
+		}
+		if len(c.calls) > 0 && name == "a warning is no clean bill" && strings.Contains(text, "nothing found") {
+			t.Errorf("%s:\n%s", name, text)
+		}
+	}
+}
+
+func TestThenTellsOutcomesWithTheirTimes(t *testing.T) {
+	above := verdictOf(decode.AboveMax)
+	took := func(d time.Duration) func(*decode.Exchange) { return func(x *decode.Exchange) { x.Took = d } }
+	for _, c := range []struct {
+		name  string
+		calls []any
+		want  string
+	}{
+		{"one", []any{exchangeOf(1, 0, 1, 12, above, outcomeOf(decode.ClosedByBroker), took(200*time.Microsecond))},
+			"the broker closed the connection after 0.2 ms"},
+		{"several alike", []any{
+			exchangeOf(1, 0, 1, 12, above, outcomeOf(decode.ResetByBroker), took(time.Second)),
+			exchangeOf(2, 1, 1, 12, above, outcomeOf(decode.ResetByBroker), took(time.Second)),
+		}, "the broker reset the connection, 2 of 2, after 1 s at the median"},
+		{"several not alike", []any{
+			exchangeOf(1, 0, 1, 12, above, outcomeOf(decode.ClosedByBroker), took(time.Millisecond)),
+			exchangeOf(2, 1, 1, 12, above, outcomeOf(decode.ClosedByBroker), took(time.Millisecond)),
+			exchangeOf(3, 2, 1, 12, above, outcomeOf(decode.CutOff)),
+			exchangeOf(4, 3, 1, 12, above, outcomeOf(decode.Left), took(30*time.Second)),
+		}, "the broker closed the connection, 2 of 4, after 1 ms at the median; the client closed the connection before an answer, 1 of 4, after 30 s; the capture ends before an answer, 1 of 4"},
+	} {
+		if got := then(&builderOf(Options{}, c.calls...).Report().Findings[0]); got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestManyFindingsOfOneCodeAreSummedUp(t *testing.T) {
+	var calls []any
+	for v := range int16(maxTextFindings + 3) {
+		calls = append(calls, exchangeOf(uint64(v)+1, 0, 1, 11+v, verdictOf(decode.AboveMax)))
+	}
+	text := textOf(t, builderOf(Options{}, calls...).Report(), TextOptions{})
+	if n := strings.Count(text, "error KV1001"); n != maxTextFindings {
+		t.Errorf("%d findings are shown, want %d", n, maxTextFindings)
+	}
+	if !strings.Contains(text, "and 3 more findings of KV1001 (--format json has all)") {
+		t.Errorf("the others are not counted:\n%s", text)
+	}
+}
+
+func TestKnownIssueIsShown(t *testing.T) {
+	issues, err := LoadKnownIssues()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := builderOf(Options{KnownIssues: issues}, fetchBug()...).Report()
+	k := r.Findings[0].KnownIssue
+	if k == nil || !strings.Contains(k.URL, "librdkafka/issues/4870") || !strings.Contains(k.FixedIn, "2.6.1") {
+		t.Fatalf("known issue %+v, want librdkafka 4870, fixed in 2.6.1", k)
+	}
+	text := textOf(t, r, TextOptions{})
+	for _, want := range []string{k.URL, "fixed in " + k.FixedIn[:5]} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in:\n%s", want, text)
+		}
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct {
+		name, text  string
+		first, rest int
+		want        []string
+	}{
+		{"fits", "a b c", 5, 5, []string{"a b c"}},
+		{"breaks at blanks", "aa bb cc", 5, 5, []string{"aa bb", "cc"}},
+		{"first line is shorter", "aa bb cc", 2, 5, []string{"aa", "bb cc"}},
+		{"a long word is broken", "aaaaaaa b", 3, 3, []string{"aaa", "aaa", "a b"}},
+		{"a URL is not", "see https://example.org/x y", 10, 10, []string{"see", "https://example.org/x", "y"}},
+		{"wide characters count double", "注文注文", 5, 5, []string{"注文", "注文"}},
+		{"a wide character in no room stands alone", "注文", 1, 1, []string{"注", "文"}},
+		{"empty", "", 5, 5, []string{""}},
+	} {
+		got := wrap(c.text, c.first, c.rest)
+		if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", c.want) {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
