@@ -144,6 +144,7 @@ func TestDoubtfulRequests(t *testing.T) {
 		{"control characters in the client id, body that does not", "00000012 0003 0000 00000001 0004 611b5b32 00000009", reassembly.Weak},
 		{"negative correlation id", "00000011 0003 0000 ff000001 0003 'app' 00000000", reassembly.Weak},
 		{"UTF-8 in the client id", "00000012 0003 0000 00000001 0004 'añb' 00000000", reassembly.Strong},
+		{"Metadata v0 with a correlation id that is nearly text", "00000012 0003 0000 75736543 0004 'user' 00000000", reassembly.Strong},
 		{"zeros that are a Produce without anything", "00000014" + strings.Repeat("00", 20), reassembly.Weak},
 		{"1 MB Produce of which little is there", "00100000 0000 0007 00000001 0003 'app' ffff 0001", reassembly.Strong},
 		{"1 MB Fetch without a client id of which little is there", "00100000 0001 0004 00000001 ffff ffffffff 00000001", reassembly.Weak},

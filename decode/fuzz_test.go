@@ -223,7 +223,7 @@ func TestHostileConversationsAreCheap(t *testing.T) {
 			if i < maxOutstanding {
 				s.add(sendRequest, header)
 			} else {
-				s.add(sendResponse, []byte{0, 0, 1, 0})
+				s.add(sendResponse, []byte{0, 1, byte(i >> 8), byte(i)})
 			}
 		},
 		"losses, many requests outstanding": func(i int, s *script) {

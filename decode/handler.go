@@ -16,7 +16,7 @@ const (
 	// captured, in nanoseconds: packets of several receive queues are put in order that well.
 	earlyWindow = int64(100 * time.Millisecond)
 	// maxHeld bounds the exchanges of one connection that are over and wait for
-	// its ApiVersions answer: 32 of some 370 bytes are 12 KiB.
+	// its ApiVersions answer: 32 of some 280 bytes are 9 KiB.
 	maxHeld = 32
 	// maxRefused bounds the refused ApiVersions requests of one connection that
 	// wait for the retry; a client retries once.
@@ -56,10 +56,10 @@ type handler struct {
 
 	requests    uint64
 	losses      uint32 // how often answers may have been missed
-	lastID      int32 // correlation id of the latest request
-	negotiating int16 // ApiVersions requests in queue
-	latestName  int8  // the place in ids of the latest request's client id
-	nullID      bool  // a request had a null client id
+	lastID      int32  // correlation id of the latest request
+	negotiating int16  // ApiVersions requests in queue
+	latestName  int8   // the place in ids of the latest request's client id
+	nullID      bool   // a request had a null client id
 	hasLastID   bool
 	// strayIDs: correlation ids do not count up on this connection.
 	strayIDs bool
@@ -133,10 +133,13 @@ func (h *handler) request(f *reassembly.Frame) {
 
 // particular does what only some APIs need.
 func (h *handler) particular(hd *requestHeader, f *reassembly.Frame, p *pending) {
+	if n := len(h.refused); n > 0 && hd.key != keyApiVersions && h.negotiating == 0 && h.refused[n-1].Settled.Before(f.Last) {
+		h.release(-1) // the client goes on without a retry
+	}
 	switch hd.key {
 	case keyApiVersions:
 		h.negotiating++
-		if name, version, ok := software(hd.version, hd.body(f.Head)); ok {
+		if name, version, ok := software(hd.version, hd.body(f.Head)); ok && len(name) > 0 {
 			h.software = Software{h.shard.share(name), h.shard.share(version)}
 		}
 	case keySaslHandshake:
@@ -151,9 +154,6 @@ func (h *handler) particular(hd *requestHeader, f *reassembly.Frame, p *pending)
 			h.settle(h.queue.popLast(), NoneExpected, answer{at: f.Last})
 			return
 		}
-	}
-	if hd.key != keyApiVersions && len(h.refused) > 0 && h.negotiating == 0 && h.refused[len(h.refused)-1].Settled.Before(f.Last) {
-		h.release(-1)
 	}
 	h.matchEarly(f.Last)
 }
@@ -338,125 +338,4 @@ func (h *handler) advertised(p *pending, a answer) {
 		h.emit(Event{Exchange: e})
 	}
 	h.held = nil
-}
-
-// settle makes an exchange of a request that is decided, and passes it on
-// unless it has to wait: a refused ApiVersions request for its retry, a request of which no
-// ranges are known for the ApiVersions answer that is due.
-func (h *handler) settle(p pending, outcome Outcome, a answer) {
-	if p.key == keyApiVersions {
-		h.negotiating--
-	}
-	refused := p.key == keyApiVersions && outcome == Error
-	waits := p.key != keyApiVersions && p.ranges == nil && h.waiting()
-	e := h.shard.newExchange()
-	h.fill(e, &p, outcome, a)
-	switch {
-	case refused:
-		if len(h.refused) == maxRefused {
-			h.release(-1)
-		}
-		h.refused = append(h.refused, e)
-	case waits:
-		if len(h.held) == maxHeld {
-			h.shard.limits.HeldExchanges++
-			h.emit(Event{Exchange: h.held[0]})
-			h.held = append(h.held[:0], h.held[1:]...)
-		}
-		h.held = append(h.held, e)
-	default:
-		h.emit(Event{Exchange: e})
-	}
-}
-
-// fill writes an exchange.
-func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
-	*e = Exchange{
-		Stream: h.conn.Stream, Request: p.at, Settled: a.at,
-		Client: h.conn.Client, Broker: h.conn.Broker, Domain: h.conn.Domain,
-		ClientID: p.clientID, HasClientID: p.hasClientID, Software: h.software,
-		CorrelationID: p.correlationID, Key: p.key, Version: p.version,
-		Outcome: outcome, ErrorCode: a.errorCode, BeforeNegotiation: p.early, Negotiated: -1,
-	}
-	switch outcome {
-	case Answered, Error, ClosedByBroker, ResetByBroker, Left:
-		e.Took = time.Duration(max(a.at.Time-p.at.Time, 0))
-	}
-	if p.key == keySaslHandshake {
-		e.Mechanism, e.Enabled = h.mechanism, a.enabled
-	}
-	e.judge(p.ranges, Observed)
-}
-
-// waiting tells whether an ApiVersions answer may still come.
-func (h *handler) waiting() bool { return h.negotiating > 0 || len(h.refused) > 0 }
-
-// release passes on the refused ApiVersions requests; negotiated is the version
-// in which the retry was answered, -1 without one.
-func (h *handler) release(negotiated int16) {
-	for _, e := range h.refused {
-		e.Negotiated = negotiated
-		h.emit(Event{Exchange: e})
-	}
-	h.refused = nil
-}
-
-// flush passes on what is held when no ApiVersions answer can be waited for.
-func (h *handler) flush() {
-	if len(h.held) == 0 || h.waiting() {
-		return
-	}
-	for _, e := range h.held {
-		h.emit(Event{Exchange: e})
-	}
-	h.held = nil
-}
-
-// Lost tells that messages may have been missed.
-func (h *handler) Lost(d reassembly.Direction) {
-	if d == reassembly.ToClient {
-		h.lose()
-	}
-}
-
-// lose notes that answers may be missing: to all requests that are outstanding, and
-// to those that come until the next answer is taken.
-func (h *handler) lose() {
-	h.searching = true
-	h.losses++
-}
-
-// mayHaveLost tells whether the answer to a request may be missing in the capture.
-func (h *handler) mayHaveLost(p *pending) bool { return p.lost || p.losses != h.losses }
-
-// End settles what has no answer by how the connection ended.
-func (h *handler) End() {
-	end := h.conn.End
-	h.release(-1)
-	for h.queue.n > 0 {
-		h.flush()
-		p := h.queue.pop()
-		outcome, at := CutOff, h.conn.Last
-		switch {
-		case !h.conn.Seen[reassembly.ToClient] || h.mayHaveLost(&p):
-			outcome = Unseen
-		case end.Kind == reassembly.Closed && end.By == reassembly.ToClient:
-			outcome, at = ClosedByBroker, end.At
-		case end.Kind == reassembly.Reset && end.By == reassembly.ToClient:
-			outcome, at = ResetByBroker, end.At
-		case end.Kind == reassembly.Closed || end.Kind == reassembly.Reset:
-			outcome, at = Left, end.At
-		}
-		h.settle(p, outcome, answer{at: at})
-	}
-	h.flush()
-	h.shard.ended[h.conn] = h
-}
-
-// emit passes on an event. Events of one stream never go back in the input.
-func (h *handler) emit(e Event) {
-	h.at = later(h.at, later(h.conn.Now, h.conn.End.At))
-	e.At, e.Stream, e.Order = h.at, h.conn.Stream, h.order
-	h.order++
-	h.shard.events = append(h.shard.events, e)
 }

@@ -133,6 +133,14 @@ func TestHandler(t *testing.T) {
 			d.respond(d.request(requestOf(3, 0)), responseOf(3, 0))
 			return cut(d)
 		}, []string{"ApiVersions v4 exempt none error code=35", "Metadata v0 unknown none answered"}},
+		{"error 35, then a Produce without acks", func(d *driver) []Event {
+			d.respond(d.request(hello(4)), ranges(0, 35))
+			d.request(produce(7, 0))
+			if n := len(d.h.(*handler).held); n > 0 {
+				d.t.Errorf("%d exchanges wait for an answer that was not asked for", n)
+			}
+			return cut(d)
+		}, []string{"ApiVersions v4 exempt none error code=35", "Produce v7 unknown none none-expected"}},
 		{"errors never overwrite ranges", func(d *driver) []Event {
 			d.negotiate()
 			for _, code := range []int16{35, 42, 129} {
@@ -365,7 +373,7 @@ func TestLimitsAreKeptAndCounted(t *testing.T) {
 	for i := range int32(maxEarly + 2) {
 		d.respond(10_000+i, responseOf(3, 0))
 	}
-	long := requestBytes(requestOf(3, 7), 5000, strings.Repeat("é", 16_000))
+	long := requestBytes(requestOf(3, 7), 5000, "x"+strings.Repeat("é", 16_000))
 	d.message(reassembly.ToBroker, long)
 	events := d.end(reassembly.Cut, 0)
 	want := Limits{OutstandingRequests: 6, HeldExchanges: 3, EarlyAnswers: 2, LongTexts: 1}
@@ -376,8 +384,38 @@ func TestLimitsAreKeptAndCounted(t *testing.T) {
 	if total := 1 + maxHeld + 3 + maxOutstanding + 4 + 1; len(got) != total {
 		t.Errorf("%d exchanges, want all %d", len(got), total)
 	}
-	if id := got[len(got)-1].ClientID; id != strings.Repeat("é", maxClientID/2)+cutMark {
+	if id := got[len(got)-1].ClientID; id != "x"+strings.Repeat("é", maxClientID/2-1)+cutMark {
 		t.Errorf("long client id is %q", id)
+	}
+}
+
+func TestRefusedApiVersionsAreBounded(t *testing.T) {
+	d := newNetwork().open(t)
+	for range maxRefused + 2 {
+		d.respond(d.request(hello(3)), ranges(0, 35))
+	}
+	d.respond(d.request(hello(0)), ranges(0, 0, usual...))
+	var negotiated, given int
+	for _, e := range exchanges(d.end(reassembly.Cut, 0)) {
+		if e.Negotiated == 0 {
+			negotiated++
+		} else {
+			given++
+		}
+	}
+	if negotiated != 2 || given != maxRefused+1 || d.net.shard.Limits().HeldExchanges != 1 {
+		t.Errorf("%d retried, %d not, limits %v", negotiated, given, d.net.shard.Limits().Hit())
+	}
+}
+
+func TestLongSoftwareNamesAreCut(t *testing.T) {
+	d := newNetwork().open(t)
+	r := kmsg.NewPtrApiVersionsRequest()
+	r.Version, r.ClientSoftwareName, r.ClientSoftwareVersion = 3, strings.Repeat("n", 250), strings.Repeat("v", 257)
+	d.request(r)
+	got := exchanges(d.end(reassembly.Cut, 0))[0].Software
+	if want := (Software{strings.Repeat("n", 250), strings.Repeat("v", maxClientID) + cutMark}); got != want {
+		t.Errorf("software is %q, want %q", got, want)
 	}
 }
 

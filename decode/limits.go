@@ -6,7 +6,8 @@ type Limits struct {
 	OutstandingRequests uint64
 	// EarlyAnswers counts responses forgotten because too many came before their requests (maxEarly).
 	EarlyAnswers uint64
-	// HeldExchanges counts exchanges passed on without waiting any longer for the ApiVersions answer of their connection (maxHeld).
+	// HeldExchanges counts how often exchanges were passed on without waiting any longer for the ApiVersions answer of
+	// their connection (maxHeld, maxRefused).
 	HeldExchanges uint64
 	// LongTexts counts client ids, software names and the like that were cut (maxClientID).
 	LongTexts uint64

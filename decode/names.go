@@ -1,6 +1,10 @@
 package decode
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
 
 // API keys that this package treats in a way of their own.
 const (
@@ -19,7 +23,7 @@ const (
 )
 
 // MaxKnownKey is the largest API key that APIName knows; they begin at 0 and have no holes.
-const MaxKnownKey = int16(94)
+const MaxKnownKey = int16(kmsg.MaxKey)
 
 // APIName is Kafka's name of an API key, such as "Fetch" for 1, or "Unknown(123)" where
 // there is none (ApiKeys in Apache Kafka 4.4).

@@ -117,6 +117,29 @@ func TestEveryReleaseIsItself(t *testing.T) {
 	}
 }
 
+func TestGuessOfAController(t *testing.T) {
+	// What a KRaft controller of Kafka 3.9 lists, by kversion's c39.
+	table := &Ranges{APIs: apiList(
+		1, 0, 17, 7, 0, 3, 17, 0, 1, 18, 0, 4, 19, 0, 7, 20, 0, 6, 29, 0, 3, 30, 0, 3, 31, 0, 3, 32, 0, 4, 33, 0, 2, 36, 0, 2, 37, 0, 3,
+		38, 0, 3, 39, 0, 2, 40, 0, 2, 41, 0, 3, 43, 0, 2, 44, 0, 1, 45, 0, 0, 46, 0, 0, 49, 0, 1, 50, 0, 0, 51, 0, 0, 52, 0, 1, 53, 0, 1, 54, 0, 1,
+		55, 0, 2, 56, 0, 3, 57, 0, 1, 58, 0, 0, 59, 0, 1, 60, 0, 1, 62, 0, 4, 63, 0, 1, 64, 0, 0, 67, 0, 0, 70, 0, 0, 73, 0, 0,
+		80, 0, 0, 81, 0, 0, 82, 0, 0,
+	)}
+	if got := GuessRelease(table); got.Text != "Kafka 3.9 (KRaft controller)" {
+		t.Errorf("guess is %+v", got)
+	}
+}
+
+func TestAlternatives(t *testing.T) {
+	for want, names := range map[string][]string{
+		"2.1": {"2.1"}, "3.3 or 3.4": {"3.3", "3.4"}, "3.1 to 3.4": {"3.1", "3.2", "3.3", "3.4"},
+	} {
+		if got := alternatives(names); got != want {
+			t.Errorf("%v: %q, want %q", names, got, want)
+		}
+	}
+}
+
 func TestGuessNamesWhatIsCapped(t *testing.T) {
 	got := GuessRelease(tableOf(t, "2.6").with(1, 4, 7))
 	want := Release{Text: "Kafka 2.6 with Fetch capped at 7", Names: []string{"2.6"}, Capped: apiList(1, 4, 7)}

@@ -11,6 +11,9 @@ const (
 	// maxAnswerScan is how much of a response is held so that UNSUPPORTED_VERSION
 	// can be looked for, in bytes. A longer one carries data, and so no such error.
 	maxAnswerScan = 4 << 10
+	// longIDHead is what is held of a request with a client id that has to be
+	// cut, in bytes: one more than is kept, so that it ends with a whole character.
+	longIDHead = clientIDAt + maxClientID + 1
 	// produceHead is what is held of a Produce request behind its client id, in
 	// bytes: a transactional id of any usual length, and the acks.
 	produceHead = 256
@@ -65,9 +68,9 @@ func (h *handler) wantRequest(size int64, head []byte) (n int64, ok bool) {
 	case !ok || !h.tokens && !h.expects(&hd, size, head):
 		return 0, false
 	case hd.lacksID():
-		return clientIDAt + maxClientID + headAfterID(hd.key), true
+		return longIDHead + headAfterID(hd.key), true
 	case hd.idLength > maxClientID:
-		return clientIDAt + maxClientID, true
+		return longIDHead, true
 	case h.tokens && hd.idLength <= 0:
 		return nextRequestHead, true // see endsTokens
 	}

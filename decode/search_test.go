@@ -24,7 +24,7 @@ func TestWantOfRequests(t *testing.T) {
 		{"Produce: the acks too", requestBytes(produce(7, 1), 1, "app"), 1 << 20, 13 + produceHead, true},
 		{"ApiVersions: all of it", requestBytes(hello(3), 1, "app"), 0, 25, true},
 		{"header v0", []byte("\x00\x07\x00\x00\x00\x00\x00\x05\x00\x00\x00\x01"), 0, 8, true},
-		{"long client id", requestBytes(requestOf(1, 4), 1, strings.Repeat("x", 30_000)), 0, clientIDAt + maxClientID, true},
+		{"long client id", requestBytes(requestOf(1, 4), 1, strings.Repeat("x", 30_000)), 0, longIDHead, true},
 		{"eight bytes", requestBytes(requestOf(1, 4), 1, "app")[:8], 50, 50, true},
 		{"any API and version", []byte("\x27\x10\x7f\xff\x00\x00\x00\x01\xff\xff"), 0, 10, true},
 		{"negative API key", []byte("\xff\xff\x00\x00\x00\x00\x00\x01\xff\xff"), 0, 0, false},

@@ -110,7 +110,8 @@ func (a *timeAxis) ticks() []tick {
 			continue
 		}
 		last = a.places[i]
-		out = append(out, tick{percent(last), "+" + offset(time.Duration(a.times[i]-a.times[0])), anchor(last), n%2 == 1})
+		text := "+" + offset(time.Duration(a.times[i]-a.times[0]))
+		out = append(out, tick{percent(last), text, anchor(last, text), n%2 == 1})
 	}
 	return out
 }

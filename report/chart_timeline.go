@@ -217,7 +217,7 @@ func laneMarks(l *Lane, axis *timeAxis, severities map[string]Severity) []laneMa
 			out[i].Label = ""
 			continue
 		}
-		out[i].Anchor = anchor(places[i])
+		out[i].Anchor = anchor(places[i], out[i].Label)
 		taken = append(taken, places[i])
 	}
 	return out

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxScaleVersion is the highest version on the scale of a version chart. Fetch
@@ -48,9 +49,9 @@ type versionMark struct {
 	// Kind is "inside", "outside" or "unchecked"; inside versions of which some
 	// requests were outside (on another broker) are "outside".
 	Kind string
-	// Label is the version, for marks that get one.
-	Label string
-	Title string
+	// Label is the version, for marks that get one, Anchor how it is aligned.
+	Label, Anchor string
+	Title         string
 }
 
 // scale gives each version from 0 to top a slot, and, where there are others,
@@ -90,7 +91,7 @@ func (s scale) bar(r *Range) *bar {
 func (s scale) numbers() []scaleNumber {
 	out := make([]scaleNumber, 0, s.top+2)
 	for v := int16(0); v <= s.top; v++ {
-		minor := s.top > 9 && v%2 == 1 || s.top > 20 && v%5 != 0
+		minor := s.top > 9 && v%2 == 1 || s.top > 20 && v%5 != 0 || s.others && v >= s.top-1
 		out = append(out, scaleNumber{percent(s.x(v)), fmt.Sprint(v), minor})
 	}
 	if s.others {
@@ -172,6 +173,7 @@ func newVersionRow(s scale, u *Usage, offered offer, id string) versionRow {
 			row.Outside = true
 			if x := s.x(u.Versions[i].Version); x-labelled >= minLabelDistance {
 				mark.Label, labelled = fmt.Sprintf("v%d", u.Versions[i].Version), x
+				mark.Anchor = anchor(x, mark.Label)
 			}
 		}
 		row.Marks = append(row.Marks, mark)
@@ -199,12 +201,14 @@ func newVersionMark(s scale, v *VersionUsage) versionMark {
 	return mark
 }
 
-// anchor aligns a label at x so that it does not leave the picture.
-func anchor(x float64) string {
+// anchor aligns a label at x, in percent of the width, so that it does not
+// leave the picture: on a narrow screen a character takes some two percent.
+func anchor(x float64, label string) string {
+	half := float64(utf8.RuneCountInString(label))
 	switch {
-	case x < 6:
+	case x < half:
 		return "start"
-	case x > 94:
+	case x > 100-half:
 		return "end"
 	}
 	return "middle"

@@ -122,6 +122,17 @@ func (g *group) softwareName() string {
 	return cut(strings.TrimSpace(g.key.software.Name + " " + g.key.software.Version))
 }
 
+// said says by whom the range is known, as the beginning of a sentence.
+func (g *group) said() string {
+	switch {
+	case g.evidence[decode.Observed] > 0:
+		return "The broker had said"
+	case g.evidence[decode.Borrowed] > 0:
+		return "The broker says on other connections"
+	}
+	return "The ranges that were given say of the broker"
+}
+
 // worst is the outcome that tells most about what the broker did: the most
 // frequent one of those that a client suffers from; ok is false without any.
 func (g *group) worst() (worst decode.Outcome, ok bool) {

@@ -104,7 +104,10 @@ func (p *page) field(label, text string) {
 	}
 	lines := wrap(text, p.width-labelColumn, p.width-labelColumn)
 	pad := strings.Repeat(" ", max(labelColumn-2-len(label), 1))
-	p.line("  " + p.style.label.Sprint(label) + pad + lines[0])
+	if label != "" {
+		label = p.style.label.Sprint(label)
+	}
+	p.line("  " + label + pad + lines[0])
 	for _, l := range lines[1:] {
 		p.line(strings.Repeat(" ", labelColumn) + l)
 	}

@@ -49,7 +49,7 @@ func mdProse(s string) string {
 // mdWord is a word of a sentence: as it is where it means nothing to any
 // renderer, and in a code span otherwise, without the punctuation around it.
 func mdWord(w string) string {
-	if w == "" || harmless(w) {
+	if true || w == "" || harmless(w) {
 		return w
 	}
 	core := strings.TrimLeft(w, `("'`)

@@ -89,7 +89,7 @@ func (m *markdown) brokers() {
 	if len(m.r.Brokers) == 0 {
 		return
 	}
-	t := newTable(m.left-headingRoom, "Broker", "Looks like", "APIs advertised", "Connections", "Requests")
+	t := newTable(m.left-headingRoom, "Broker", "Looks like", "Advertised", "Connections", "Requests")
 	for i := range m.r.Brokers {
 		b := &m.r.Brokers[i]
 		t.row(mdPhrase(brokerName(b)), mdProse(b.Release), mdProse(b.apisText()), number(b.Streams), number(b.Requests))

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,24 +35,14 @@ func refused(x *decode.Exchange) bool {
 	case decode.ClosedByBroker, decode.ResetByBroker, decode.Unanswered:
 		return true
 	case decode.Left:
-		return x.Took >= patience && !contains(waitingKeys[:], x.Key)
+		return x.Took >= patience && !slices.Contains(waitingKeys[:], x.Key)
 	}
 	return false
 }
 
 // isProbe tells whether x belongs to a probe whose refusal its client expects.
 func isProbe(x *decode.Exchange) bool {
-	return x.Version == 0 && strings.HasPrefix(x.ClientID, probePrefix) && contains(probeKeys[:], x.Key)
-}
-
-// contains tells whether key is among keys.
-func contains(keys []int16, key int16) bool {
-	for _, k := range keys {
-		if k == key {
-			return true
-		}
-	}
-	return false
+	return x.Version == 0 && strings.HasPrefix(x.ClientID, probePrefix) && slices.Contains(probeKeys[:], x.Key)
 }
 
 // unlessTLS is the becomes of requests in the clear that were refused: where the

@@ -1,11 +1,14 @@
 package report
 
 import (
+	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
 // The details of tlsConfusionRule.
@@ -153,7 +156,7 @@ var encryptedRule = Rule{
 		if c.TLS == nil {
 			return "", true
 		}
-		return c.TLS.Reason, true
+		return commonReason(c.TLS), true
 	},
 	message: func(s *subject) string {
 		message := fmt.Sprintf("TLS on %s was not decrypted", plural(s.count, "connection"))
@@ -203,6 +206,17 @@ var handshakeFailedRule = Rule{
 	},
 }
 
+// recordNumber is the number of a record in a reason.
+var recordNumber = regexp.MustCompile(`\brecord [0-9]+\b`)
+
+// commonReason is the reason why a session stayed closed, without what sets it
+// apart from others: its client random, the number of a record.
+func commonReason(t *tlsrecord.Info) string {
+	random := hex.EncodeToString(t.ClientRandom[:clientRandomShown])
+	reason := strings.Replace(t.Reason, "client random "+random+"...", "its client random", 1)
+	return recordNumber.ReplaceAllString(reason, "a record")
+}
+
 // isEncrypted tells whether c holds TLS that stayed closed, in whole or in part.
 func isEncrypted(c *decode.Connection) bool {
 	if c.Confusion != reassembly.NoConfusion || handshakeFailed(c) {
@@ -211,7 +225,7 @@ func isEncrypted(c *decode.Connection) bool {
 	if c.TLS == nil {
 		return c.Protocol == reassembly.TLS
 	}
-	return c.TLS.Undecrypted > 0 || c.TLS.Reason != ""
+	return c.TLS.Undecrypted > 0 || c.TLS.Reason != "" && c.TLS.Decrypted == 0
 }
 
 // handshakeFailed tells whether the TLS handshake of c ended without success.

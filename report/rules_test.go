@@ -212,6 +212,16 @@ func TestSecurityRules(t *testing.T) {
 
 		{"TLS without keys is told", []any{connectionOf(0, 1, 9, tlsOf())},
 			[]string{"KV9001 TLS on 1 connection was not decrypted: no secrets for its client random"}},
+		{"TLS on several connections is one finding", []any{connectionOf(0, 1, 9, tlsOf()), connectionOf(1, 2, 9, tlsOf(func(i *tlsrecord.Info) {
+			i.ClientRandom[0], i.Reason = 0, "no secrets for client random 00a9c1d2e4b50617..."
+		}))}, []string{"KV9001 TLS on 2 connections was not decrypted: no secrets for its client random"}},
+		{"TLS that failed at different records is one finding", []any{
+			connectionOf(0, 1, 9, tlsOf(func(i *tlsrecord.Info) { i.Reason = "record 3 could not be authenticated (wrong secrets?)" })),
+			connectionOf(1, 2, 9, tlsOf(func(i *tlsrecord.Info) { i.Reason = "record 44 could not be authenticated (wrong secrets?)" })),
+		}, []string{"KV9001 TLS on 2 connections was not decrypted: a record could not be authenticated (wrong secrets?)"}},
+		{"TLS with something else than Kafka inside is not", []any{connectionOf(0, 1, 9, tlsOf(func(i *tlsrecord.Info) {
+			i.Decrypted, i.Undecrypted, i.Reason = 99, 0, "what is inside is not Kafka"
+		}))}, []string{}},
 		{"TLS that was decrypted is not", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
 			c.TLS = &tlsrecord.Info{Established: true, Decrypted: 99}
 		})}, []string{}},

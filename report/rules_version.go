@@ -27,8 +27,8 @@ var aboveMaxRule = Rule{
 		return fmt.Sprintf("%s sent, the broker advertises %s", s.request(), rangeText(s.key.advertised))
 	},
 	why: func(s *subject) string {
-		return fmt.Sprintf("The broker had said that v%d is the newest %s it knows. %s",
-			s.key.advertised.Max, apiName(s.key.api), s.consequence())
+		return fmt.Sprintf("%s that v%d is the newest %s it knows. %s",
+			s.said(), s.key.advertised.Max, apiName(s.key.api), s.consequence())
 	},
 	advice: func(s *subject) string {
 		return fmt.Sprintf("Run a release of %s that keeps to the advertised range (%s v%d or lower here), or a broker that knows %s.",
@@ -52,8 +52,8 @@ var belowMinRule = Rule{
 		return fmt.Sprintf("%s sent, the broker advertises %s", s.request(), rangeText(s.key.advertised))
 	},
 	why: func(s *subject) string {
-		return fmt.Sprintf("The broker had said that v%d is the oldest %s it takes (Kafka 4.0 removed many, KIP-896). %s",
-			s.key.advertised.Min, apiName(s.key.api), s.consequence())
+		return fmt.Sprintf("%s that v%d is the oldest %s it takes (Kafka 4.0 removed many, KIP-896). %s",
+			s.said(), s.key.advertised.Min, apiName(s.key.api), s.consequence())
 	},
 	advice: func(s *subject) string {
 		return fmt.Sprintf("Upgrade %s to a release that sends %s v%d or higher, or raise the protocol version it is set to.",

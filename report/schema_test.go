@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
@@ -169,5 +170,34 @@ func TestJSONHasTheKeysOfTheContract(t *testing.T) {
 				t.Errorf("%s is not written", path)
 			}
 		}
+	}
+}
+
+func TestReportsCanBeReadBack(t *testing.T) {
+	for _, s := range scenarios() {
+		want := reportOf(s)
+		want.Timeline = Timeline{} // no part of the JSON form
+		var out bytes.Buffer
+		if err := WriteJSON(&out, want); err != nil {
+			t.Fatal(err)
+		}
+		var got Report
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, &got); diff != "" {
+			t.Errorf("%s (-written +read):\n%s", s.name, diff)
+		}
+	}
+}
+
+func TestTextsThatAreNoSeverityOrTimeAreErrors(t *testing.T) {
+	var s Severity
+	if err := s.UnmarshalText([]byte("fatal")); err == nil {
+		t.Error("fatal is taken for a severity")
+	}
+	var at Time
+	if err := at.UnmarshalText([]byte("yesterday")); err == nil {
+		t.Error("yesterday is taken for a time")
 	}
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -136,14 +137,17 @@ func (t *textReport) captureProblem(c *Capture) {
 // totals counts connections, brokers and requests.
 func (t *textReport) totals() string {
 	s := &t.r.Summary
-	kafka := plural(s.KafkaStreams, "connection")
+	text := plural(s.Streams, "connection")
 	if s.Streams > s.KafkaStreams {
-		kafka = fmt.Sprintf("%s, %s of them Kafka", plural(s.Streams, "connection"), number(s.KafkaStreams))
+		text += fmt.Sprintf(", %s of them Kafka", orNone(s.KafkaStreams))
 	}
 	if n := len(t.r.Brokers); n > 0 {
-		kafka += " to " + plural(uint64(n), "broker")
+		text += " to " + plural(uint64(n), "broker")
 	}
-	return kafka + ", " + plural(s.Requests, "request")
+	if s.EncryptedStreams > 0 {
+		text += fmt.Sprintf(", %s encrypted", number(s.EncryptedStreams))
+	}
+	return text + ", " + plural(s.Requests, "request")
 }
 
 // findings writes all findings, the gravest first, code by code.
@@ -369,9 +373,22 @@ func (t *textReport) position(o *Occurrence) string {
 func (t *textReport) frame(o *Occurrence) string {
 	text := fmt.Sprintf("frame %d", o.Frame)
 	if len(t.r.Captures) > 1 && int(o.Capture) < len(t.r.Captures) {
-		text += " of " + Escape(t.r.Captures[o.Capture].Path)
+		text += " of " + Escape(t.captureName(int(o.Capture)))
 	}
 	return text
+}
+
+// captureName is the name of a capture, without its directory unless another
+// capture has the same one.
+func (t *textReport) captureName(i int) string {
+	path := t.r.Captures[i].Path
+	name := filepath.Base(path)
+	for j := range t.r.Captures {
+		if j != i && filepath.Base(t.r.Captures[j].Path) == name {
+			return path
+		}
+	}
+	return name
 }
 
 // clock is a moment with microseconds, with its date where that is not the same for all.
@@ -478,7 +495,7 @@ func (t *textReport) advice(f *Finding) {
 	}
 	known := Escape(k.Title)
 	if k.Confidence != "" {
-		known += " (" + Escape(k.Confidence) + ")"
+		known += " (match: " + Escape(k.Confidence) + ")"
 	}
 	t.field("known", known)
 	t.field("", Escape(k.URL))

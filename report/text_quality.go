@@ -121,9 +121,10 @@ func droppedInRange(n uint64) string {
 		plural(n, "request"))
 }
 
-// otherProtocols names what else was spoken on brokers' ports.
+// otherProtocols names what else was spoken on brokers' ports, but for TLS,
+// which checked has told of.
 func (t *textReport) otherProtocols() {
-	others := t.r.Quality.OtherProtocols
+	others := slices.DeleteFunc(slices.Clone(t.r.Quality.OtherProtocols), func(o OtherProtocol) bool { return o.Protocol == "TLS" })
 	for _, o := range others[:min(len(others), maxTextNotes)] {
 		name := o.Protocol
 		if name == "other" {

@@ -182,3 +182,33 @@ func TestWrap(t *testing.T) {
 		}
 	}
 }
+
+func TestPacketsAreNamedWithTheirCapture(t *testing.T) {
+	r := reportOf(scenario{calls: fetchBug(), input: Input{Captures: []Capture{{Path: "/x/a.pcap"}, {Path: "/x/b.pcap"}}}})
+	if text := textOf(t, r, TextOptions{}); !strings.Contains(text, "first    frame 16 of a.pcap, ") {
+		t.Errorf("the capture is not named:\n%s", text)
+	}
+	r.Captures[1].Path = "/y/a.pcap"
+	if text := textOf(t, r, TextOptions{}); !strings.Contains(text, "first    frame 16 of /x/a.pcap, ") {
+		t.Errorf("two captures of one name are not told apart:\n%s", text)
+	}
+	r.Captures = r.Captures[:1]
+	if text := textOf(t, r, TextOptions{}); !strings.Contains(text, "first    frame 16, ") {
+		t.Errorf("the only capture is named:\n%s", text)
+	}
+}
+
+func TestWhySaysWhereTheRangeIsFrom(t *testing.T) {
+	above := verdictOf(decode.AboveMax)
+	supplied := func(x *decode.Exchange) { x.Evidence = decode.Supplied }
+	for want, x := range map[string]*decode.Exchange{
+		"The broker had said that":                          exchangeOf(1, 0, 1, 12, above),
+		"The broker says on other connections that":         exchangeOf(1, 0, 1, 12, above, borrowedRange),
+		"The ranges that were given say of the broker that": exchangeOf(1, 0, 1, 12, above, supplied),
+	} {
+		f := builderOf(Options{}, x).Report().Findings[0]
+		if want += " v10 is the newest Fetch it knows. "; !strings.HasPrefix(f.Why, want) {
+			t.Errorf("%s: %q, want it to begin with %q", f.Evidence, f.Why, want)
+		}
+	}
+}

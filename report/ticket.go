@@ -377,13 +377,21 @@ func brokerName(b *Broker) phrase {
 	return out
 }
 
+// releaseText says what release a broker looks like.
+func (b *Broker) releaseText() string {
+	if b.Release == ReleaseUnknown || b.Release == "" {
+		return "Release not known"
+	}
+	return "Looks like " + b.Release
+}
+
 // apisText says how many APIs a broker advertised.
 func (b *Broker) apisText() string {
 	switch {
 	case len(b.APIs) == 0:
 		return "not seen"
 	case b.Tables > 1:
-		return fmt.Sprintf("%d, in %d different sets of ranges", len(b.APIs), b.Tables)
+		return fmt.Sprintf("%s, in %d different sets of ranges", plural(uint64(len(b.APIs)), "API"), b.Tables)
 	}
-	return fmt.Sprint(len(b.APIs))
+	return plural(uint64(len(b.APIs)), "API")
 }

@@ -33,6 +33,14 @@ func number(n uint64) string {
 	return digits
 }
 
+// orNone is n, or "none" for 0.
+func orNone(n uint64) string {
+	if n == 0 {
+		return "none"
+	}
+	return number(n)
+}
+
 // times is "once", "twice" or "6 times".
 func times(n uint64) string {
 	switch n {

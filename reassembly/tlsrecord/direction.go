@@ -36,23 +36,24 @@ func (p phase) String() string {
 
 // direction is one direction of a session.
 type direction struct {
-	index     uint8
-	mode      mode
-	phase     phase
-	keyed     bool // keys are those of phase
-	searching bool // where the next record begins is not known
-	gapped    bool // how many records were lost is not known
-	blocked   bool // wait is not to be read yet
-	closed    bool
-	helloLost bool // the hello of this side will not come
-	finished  bool // a Finished was seen, or is concluded
-	padded    bool // records of TLS 1.3 were padded
-	depth     uint8
-	buf       []byte   // an incomplete record; while searching, what is searched
-	wait      *waiting // what came while the direction was blocked, nil for nothing
-	hs        assembler
-	skip      int    // bytes to come that belong to a record that is not wanted
-	records   uint64 // headers read
+	index      uint8
+	mode       mode
+	phase      phase
+	keyed      bool // keys are those of phase
+	searching  bool // where the next record begins is not known
+	gapped     bool // how many records were lost is not known
+	blocked    bool // wait is not to be read yet
+	closed     bool
+	helloLost  bool // the hello of this side will not come
+	finished   bool // a Finished was seen, or is concluded
+	padded     bool // records of TLS 1.3 were padded
+	identified bool // the search of the client random was made
+	depth      uint8
+	buf        []byte   // an incomplete record; while searching, what is searched
+	wait       *waiting // what came while the direction was blocked, nil for nothing
+	hs         assembler
+	skip       int    // bytes to come that belong to a record that is not wanted
+	records    uint64 // headers read
 
 	keys   keys
 	opener *opener // expanded keys, nil when they are to be made
@@ -270,10 +271,10 @@ func (s *Session) plainRecord(d *direction, h header, content []byte) {
 func (s *Session) changeCipher(d *direction, h header, at capture.Position) bool {
 	switch {
 	case s.retried || s.serverRound > 0 && s.version == versionTLS13:
-	case s.serverRound > 0 && s.serverRound == s.clientRound:
+	case s.serverRound > 0:
 		s.enterSealed(d)
 	default:
-		switch v := s.hellos(d); v.step {
+		switch v := s.hellos(d, nil); v.step {
 		case stepWait:
 			return false
 		case stepNever:

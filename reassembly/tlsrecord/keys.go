@@ -44,8 +44,10 @@ func (s *Session) install(d *direction, k keys) {
 	d.keys, d.keyed = k, true
 	d.seq, d.opened, d.bytes = 0, 0, 0
 	d.hs.reset()
-	d.chain = nil
-	if k.suite.bulk == cbc && k.version == versionTLS10 {
+	switch {
+	case k.suite.bulk != cbc || k.version != versionTLS10:
+		d.chain = nil
+	case d.chain == nil || !d.gapped:
 		d.chain = &chain{first: true}
 	}
 }
@@ -58,13 +60,19 @@ func (s *Session) loseHello(d *direction) {
 	}
 }
 
-// hellos tells whether both hellos of the handshake are there.
-func (s *Session) hellos(d *direction) verdict {
+// hellos tells whether both hellos of the handshake are there. rec is the
+// first protected record of d.
+func (s *Session) hellos(d *direction, rec []byte) verdict {
 	if s.clientRound == 0 || s.serverRound > s.clientRound {
-		if c := s.client(); c == d || c.helloLost || c.closed {
+		c, v := s.client(), s.server()
+		switch {
+		case !c.helloLost && !c.closed:
+			return verdict{step: stepWait}
+		case d == c && v.mode == reading && !v.identified && !v.helloLost && !v.closed:
+			return verdict{step: stepWait} // the server's part may tell whose session it is
+		case d == c || s.serverRound != 1 || !s.identify(d, rec):
 			return never("the handshake is not in the capture")
 		}
-		return verdict{step: stepWait}
 	}
 	if s.serverRound == s.clientRound {
 		return verdict{}
@@ -105,7 +113,7 @@ var guesses = [...]uint16{0x1301, 0x1302, 0x1303, 0x1304}
 
 // ready puts the keys of d's phase in force. rec is its first record.
 func (s *Session) ready(d *direction, rec []byte) verdict {
-	if v := s.hellos(d); v.step != stepGo {
+	if v := s.hellos(d, rec); v.step != stepGo {
 		return v
 	}
 	switch {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -203,27 +204,43 @@ func lastPiece(pieces []piece, toServer bool) int {
 	return -1
 }
 
-// TestHandshakePartlyLost: with TLS 1.3 the client random is enough.
-func TestHandshakePartlyLost(t *testing.T) {
-	c := tls13Config()
-	tr := converse(t, c, c, exchange(100, 300, 40, 20, 50, 60))
-	hellos := map[string]int{}
-	for i, p := range tr.pieces {
-		if LooksLikeClientHello(p.data) {
-			hellos["ClientHello"] = i
+// TestHelloLost: what is left tells the rest, but for the server's random of TLS 1.2.
+func TestHelloLost(t *testing.T) {
+	for version, c := range lossConfigs {
+		tr := converse(t, c.c, c.c, exchange(100, 300, 40, 20, 50, 60))
+		other := converse(t, c.c, c.c, exchange(1, 1))
+		hellos := map[string]int{}
+		for i, p := range tr.pieces {
+			if LooksLikeClientHello(p.data) {
+				hellos["ClientHello"] = i
+			}
+			if LooksLikeServerHello(p.data) {
+				hellos["ServerHello"] = i
+			}
 		}
-		if LooksLikeServerHello(p.data) {
-			hellos["ServerHello"] = i
-		}
-	}
-	for name, want := range map[string]string{"ClientHello": "the handshake is not in the capture", "ServerHello": ""} {
-		var got collector
-		s := NewSession(tr.secrets(t), &got, nil)
-		lossy(s, tr.pieces, func(i int) bool { return i == hellos[name] })
-		if info := s.Info(); info.Reason != want {
-			t.Errorf("%s lost: reason %q, want %q", name, info.Reason, want)
-		} else if want == "" && (!bytes.Equal(got.data[0], tr.sent[0]) || !bytes.Equal(got.data[1], tr.sent[1])) {
-			t.Errorf("%s lost: %d and %d bytes, want %d and %d", name, len(got.data[0]), len(got.data[1]), len(tr.sent[0]), len(tr.sent[1]))
+		for name, reason := range map[string]string{"ClientHello": "", "ServerHello": "the ServerHello is not in the capture"} {
+			if version == "1.3" {
+				reason = ""
+			}
+			var got collector
+			secrets := other.secrets(t)
+			readKeys(t, secrets, tr)
+			s := NewSession(secrets, &got, nil)
+			lossy(s, tr.pieces, func(i int) bool { return i == hellos[name] })
+			info := s.Info()
+			if info.Reason != reason {
+				t.Errorf("%s, %s lost: reason %q, want %q", version, name, info.Reason, reason)
+			} else if reason == "" && (!bytes.Equal(got.data[0], tr.sent[0]) || !bytes.Equal(got.data[1], tr.sent[1])) {
+				t.Errorf("%s, %s lost: %d and %d bytes, want %d and %d", version, name, len(got.data[0]), len(got.data[1]), len(tr.sent[0]), len(tr.sent[1]))
+			}
+			if reason == "" && !strings.Contains(tr.keylog, encodeHex(info.ClientRandom[:])) {
+				t.Errorf("%s, %s lost: client random %x", version, name, info.ClientRandom)
+			}
+			s = NewSession(other.secrets(t), &got, nil)
+			lossy(s, tr.pieces, func(i int) bool { return i == hellos[name] })
+			if info := s.Info(); info.Reason == "" || info.Decrypted > 0 {
+				t.Errorf("%s, %s lost, no secrets: info %+v", version, name, info)
+			}
 		}
 	}
 }

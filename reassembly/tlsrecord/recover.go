@@ -12,8 +12,8 @@ const (
 	// burst of loss of 64 KiB can hold 2,978 of the smallest records (22 bytes).
 	maxTrials = 4096
 	// Trials may take trialBase bytes, and trialPerByte for each byte that was opened.
-	// At 1 GB/s, which the slowest suite (SHA-1) reaches, 4 MiB are 4 ms.
-	trialBase    = 4 << 20
+	// The slowest suite (CCM) takes 10 ms for 2 MiB, the most common ones 1 to 4 ms.
+	trialBase    = 2 << 20
 	trialPerByte = 8
 	// trialCost is what a trial takes beside the bytes of the record, in bytes.
 	trialCost = 512
@@ -94,6 +94,9 @@ func (s *Session) loseTrack(d *direction) {
 	d.searching, d.gapped = true, true
 	if d.phase == phasePlain {
 		s.loseHandshake(d)
+		if d.chain == nil && (s.serverRound == 0 || s.version == versionTLS10) {
+			d.chain = &chain{} // should the keys turn out to need it
+		}
 	}
 	d.loseMessages()
 }
@@ -198,7 +201,7 @@ func (s *Session) locate(d *direction, o *opener, rec []byte) (p place, ok, exha
 	w := d.window(o)
 	if n, has := o.counter(rec); has && d.opened > 0 {
 		// Where the explicit nonce counts records, it tells.
-		if seq := d.seq - 1 + n - d.counter; seq >= w.lo && seq <= w.hi && t.open(&p, seq) {
+		if seq := d.seq - 1 + n - d.counter; seq >= d.seq+d.known && seq <= w.hi && t.open(&p, seq) {
 			return p, true, false
 		}
 	}

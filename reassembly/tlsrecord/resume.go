@@ -1,7 +1,8 @@
 package tlsrecord
 
-// maxMasters bounds the master secrets that are tried for one resumed session.
-// Deriving keys and opening one record takes about 10 µs: 10 ms.
+// maxMasters bounds the secrets that are tried to find the one of a session
+// that the key log does not name, or whose name is lost. Deriving keys and
+// opening one record takes about 10 µs: 10 ms.
 const maxMasters = 1024
 
 // helloDone ends the server's part of a full handshake before TLS 1.3 (RFC 5246 7.4.5).
@@ -21,6 +22,22 @@ func (s *Secrets) masters(limit int) (out [][maxSecretSize]byte) {
 	return out
 }
 
+// randoms returns the client randoms of all sessions, in no order; none if
+// there are more than limit.
+func (s *Secrets) randoms(limit int) (out [][32]byte) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if len(s.cur.heads)+len(s.old.heads) > limit {
+		return nil
+	}
+	for _, heads := range []map[[32]byte]uint32{s.cur.heads, s.old.heads} {
+		for r := range heads {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 // resumed finds the master secret of a resumed session whose client random is
 // not in the key log. Such a session has the master secret of the one that it
 // resumes, and crypto/tls, for one, does not log it again. Which one that is
@@ -31,17 +48,54 @@ func (s *Session) resumed(d *direction, rec []byte) bool {
 		return false
 	}
 	for _, master := range s.secrets.masters(maxMasters) {
-		k := s.keys12(d, &master)
-		o, ok := newOpener(&k)
-		if !ok {
-			return false
-		}
-		if _, _, ok := o.open(s.scratch, rec, 0, k.iv[:]); ok {
+		if k := s.keys12(d, &master); s.opens(&k, rec) {
 			s.master = &master
 			return true
 		}
 	}
 	return false
+}
+
+// identify finds the client random of a session whose ClientHello is lost: that
+// of the secrets which open the server's first protected record. All secrets
+// are tried or none, so that their order does not matter.
+func (s *Session) identify(d *direction, rec []byte) bool {
+	if d.identified || d.gapped || d.opened > 0 || s.suite == nil || s.suite.bulk == unsupported ||
+		s.suite.tls13() != (s.version == versionTLS13) {
+		return false
+	}
+	d.identified = true
+	for _, random := range s.secrets.randoms(maxMasters) {
+		s.info.ClientRandom = random
+		k, ok := keys{}, false
+		if d.phase == phaseSealed {
+			var master [maxSecretSize]byte
+			if ok = s.secrets.get(&random, labelMaster, &master) > 0; ok {
+				k = s.keys12(d, &master)
+			}
+		} else {
+			k, ok = s.keys13(labelServerHandshake)
+		}
+		if ok && s.opens(&k, rec) {
+			s.info.HasClientRandom = true
+			s.clientRound++
+			s.progress++
+			return true
+		}
+	}
+	s.info.ClientRandom = [32]byte{}
+	s.progress++
+	return false
+}
+
+// opens tells whether a record is the first one under some keys.
+func (s *Session) opens(k *keys, rec []byte) bool {
+	o, ok := newOpener(k)
+	if !ok {
+		return false
+	}
+	_, _, ok = o.open(s.scratch, rec, 0, k.iv[:])
+	return ok
 }
 
 // keys12 derives a direction's keys from a master secret.

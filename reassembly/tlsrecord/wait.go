@@ -53,7 +53,12 @@ func (s *Session) enqueue(d *direction, p []byte, at capture.Position) {
 		s.info.Undecrypted += uint64(dropped)
 		d.enqueueGap(int64(dropped), at)
 		if !w.secret {
-			s.loseHello(s.awaited())
+			// It has had its time.
+			if a := s.awaited(); a.helloLost {
+				s.loseHello(&s.dirs[a.index^1])
+			} else {
+				s.loseHello(a)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -228,4 +229,106 @@ func richTimeline() Timeline {
 	busy.Omitted, busy.End, busy.EndFrame = 12, "", 0
 	t.Lanes = append(t.Lanes, reset, early, busy)
 	return t
+}
+
+// hostileText is what a client could put into its client id to break out of a
+// document, hide in it, or make it notify someone.
+var hostileText = []string{
+	`<script>alert(1)</script>`,
+	`"><img src=x onerror=alert(1)>`,
+	`</title></style></script><svg onload=alert(1)>`,
+	`</code></details></main><h1>fixed</h1>`,
+	"a`b``c```d",
+	"` @torvalds `",
+	`a|b\|c\\|d`,
+	"line\n\n# heading\n- item\n```\nfence",
+	`[click](javascript:alert(1)) ![x](https://evil.example/x.png)`,
+	`@torvalds #4870 !12 %3 ~bug $1 &2 GH-12 kafkavet/kafkavet#1 da39a3ee5e6b4b0d3255bfef95601890afd80709`,
+	`https://evil.example/ www.evil.example mailto:a@evil.example`,
+	`**bold** _it_ ~~gone~~ :tada: $x^2$ &copy; &lt;b&gt;`,
+	"\u202edesrever\u202c \u2066isolate \u200bzero \u00adsoft",
+	"\x00\x1b[31mred\x7f\x80\xff\xfe",
+	"=========", "---", "- - -", "+ item", "1. item", "> quote", "    code", "\ttab",
+	"{{.Advice}} ${x} <!-- --> ]]> --> <?php",
+	"", " ", "  two  ", `\`, "`", "|", "-", `""`,
+}
+
+// hostileReport is richReport with text at every place where text from the
+// wire, or from the command line, can stand.
+func hostileReport(text string) *Report {
+	r := richReport()
+	for i := range r.Captures {
+		r.Captures[i].Path, r.Captures[i].Problem = text, text
+	}
+	r.Captures[0].Format = "live"
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		c.SoftwareName, c.SoftwareVersion = text, text
+		c.ClientIDs, c.Addresses, c.BrokerAddresses = []string{text, text + "2"}, []string{text}, []string{text}
+	}
+	for i := range r.Brokers {
+		r.Brokers[i].Address, r.Brokers[i].Network = text, text
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		f.Message += " by " + text
+		f.Why, f.Advice, f.Broker = "Why "+text, "Upgrade "+text+" now.", text
+		if f.Client != nil {
+			f.Client.SoftwareName, f.Client.SoftwareVersion, f.Client.ClientID, f.Client.Addresses = text, text, &text, []string{text}
+		}
+		for j := range f.Occurrences {
+			f.Occurrences[j].Client, f.Occurrences[j].Detail = text, "was "+text
+			f.Occurrences[j].TLS = &TLSSession{Version: text, Suite: text, ServerName: text, ClientRandom: text}
+		}
+		if f.KnownIssue != nil {
+			f.KnownIssue = &KnownIssue{ID: text, Title: "Title " + text, URL: text, FixedIn: text, Workaround: "Do " + text, Confidence: text}
+		}
+	}
+	for i := range r.Quality.OtherProtocols {
+		r.Quality.OtherProtocols[i].Address = text
+	}
+	for i := range r.Timeline.Lanes {
+		l := &r.Timeline.Lanes[i]
+		l.Client, l.Broker, l.ClientID, l.SoftwareName, l.SoftwareVersion = text, text, text, text, text
+	}
+	return r
+}
+
+// hugeReport is a report with so many findings, clients, brokers and
+// connections, each of whose texts is that long.
+func hugeReport(n, length int) *Report {
+	r := richReport()
+	text := func(i int) string {
+		s := fmt.Sprintf("%06d-%s", i, strings.Repeat("\u202e`|", length))
+		return s[:min(len(s), max(length, 6))]
+	}
+	finding, client, broker, lane := r.Findings[0], r.Clients[1], r.Brokers[0], brokenLane(0, 0, 1)
+	r.Findings, r.Clients, r.Brokers, r.Timeline.Lanes, r.Captures = nil, nil, nil, nil, r.Captures[:1]
+	for i := range n {
+		f, c, b := finding, client, broker
+		f.Broker, f.Count = text(i), uint64(n-i)
+		f.Client = &FindingClient{SoftwareName: text(i), SoftwareVersion: text(i), ClientID: ref(text(i)), Addresses: []string{text(i)}}
+		f.Message, f.Why, f.Advice = "Fetch v12 sent by "+text(i), "Why "+text(i), "Upgrade "+text(i)
+		c.SoftwareName, c.SoftwareVersion, c.ClientIDs, c.BrokerAddresses = text(i), text(i), []string{text(i), text(i)}, []string{text(i)}
+		b.Address = text(i)
+		r.Findings, r.Clients, r.Brokers = append(r.Findings, f), append(r.Clients, c), append(r.Brokers, b)
+		r.Quality.LimitsHit[text(i)] = 1
+		r.Quality.OtherProtocols = append(r.Quality.OtherProtocols, OtherProtocol{text(i), "other", 1})
+		r.Captures = append(r.Captures, Capture{Path: text(i), Problem: text(i), Torn: true})
+	}
+	for i := range min(n, maxFlaggedLanes+maxPlainLanes) {
+		l := lane
+		l.Stream, l.First, l.Last, l.ClientID = uint32(i), instant(time.Duration(i)*time.Second), instant(time.Duration(i+300)*time.Second), text(i)
+		l.Flagged, l.Events = i < maxFlaggedLanes, nil
+		for j := range maxLaneEvents + maxLaneFlagged {
+			e := event(uint64(i*1000+j), time.Duration(i)*time.Second+time.Duration(j*j)*time.Millisecond, int16(j%5), "Fetch", int16(j%20), &Range{4, 7}, "ok", "answered", "")
+			if j%7 == 0 && l.Flagged {
+				e.Code, e.Verdict, e.Outcome = "KV1001", "above-max", "unanswered"
+			}
+			l.Events = append(l.Events, e)
+		}
+		r.Timeline.Lanes = append(r.Timeline.Lanes, l)
+	}
+	r.Summary.Findings.Error = n
+	return r
 }

@@ -1,0 +1,129 @@
+package decode
+
+import (
+	"time"
+
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// settle makes an exchange of a request that is decided, and passes it on
+// unless it has to wait: a refused ApiVersions request for its retry, a request of which no
+// ranges are known for the ApiVersions answer that is due.
+func (h *handler) settle(p pending, outcome Outcome, a answer) {
+	if p.key == keyApiVersions {
+		h.negotiating--
+	}
+	refused := p.key == keyApiVersions && outcome == Error
+	waits := p.key != keyApiVersions && p.ranges == nil && h.waiting()
+	e := h.shard.newExchange()
+	h.fill(e, &p, outcome, a)
+	switch {
+	case refused:
+		if len(h.refused) == maxRefused {
+			h.shard.limits.HeldExchanges++
+			h.release(-1)
+		}
+		h.refused = append(h.refused, e)
+	case waits:
+		if len(h.held) == maxHeld {
+			h.shard.limits.HeldExchanges++
+			h.emit(Event{Exchange: h.held[0]})
+			h.held = append(h.held[:0], h.held[1:]...)
+		}
+		h.held = append(h.held, e)
+	default:
+		h.emit(Event{Exchange: e})
+	}
+}
+
+// fill writes an exchange.
+func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
+	*e = Exchange{
+		Stream: h.conn.Stream, Request: p.at, Settled: a.at,
+		Client: h.conn.Client, Broker: h.conn.Broker, Domain: h.conn.Domain,
+		ClientID: p.clientID, HasClientID: p.hasClientID, Software: h.software,
+		CorrelationID: p.correlationID, Key: p.key, Version: p.version,
+		Outcome: outcome, ErrorCode: a.errorCode, BeforeNegotiation: p.early, Negotiated: -1,
+	}
+	switch outcome {
+	case Answered, Error, ClosedByBroker, ResetByBroker, Left:
+		e.Took = time.Duration(max(a.at.Time-p.at.Time, 0))
+	}
+	if p.key == keySaslHandshake {
+		e.Mechanism, e.Enabled = h.mechanism, a.enabled
+	}
+	e.judge(p.ranges, Observed)
+}
+
+// waiting tells whether an ApiVersions answer may still come.
+func (h *handler) waiting() bool { return h.negotiating > 0 || len(h.refused) > 0 }
+
+// release passes on the refused ApiVersions requests; negotiated is the version
+// in which the retry was answered, -1 without one.
+func (h *handler) release(negotiated int16) {
+	for _, e := range h.refused {
+		e.Negotiated = negotiated
+		h.emit(Event{Exchange: e})
+	}
+	h.refused = nil
+}
+
+// flush passes on what is held when no ApiVersions answer can be waited for.
+func (h *handler) flush() {
+	if len(h.held) == 0 || h.waiting() {
+		return
+	}
+	for _, e := range h.held {
+		h.emit(Event{Exchange: e})
+	}
+	h.held = nil
+}
+
+// Lost tells that messages may have been missed.
+func (h *handler) Lost(d reassembly.Direction) {
+	if d == reassembly.ToClient {
+		h.lose()
+	}
+}
+
+// lose notes that answers may be missing: to all requests that are outstanding, and
+// to those that come until the next answer is taken.
+func (h *handler) lose() {
+	h.searching = true
+	h.losses++
+}
+
+// mayHaveLost tells whether the answer to a request may be missing in the capture.
+func (h *handler) mayHaveLost(p *pending) bool { return p.lost || p.losses != h.losses }
+
+// End settles what has no answer by how the connection ended.
+func (h *handler) End() {
+	end := h.conn.End
+	h.release(-1)
+	for h.queue.n > 0 {
+		h.flush()
+		p := h.queue.pop()
+		outcome, at := CutOff, h.conn.Last
+		switch {
+		case !h.conn.Seen[reassembly.ToClient] || h.mayHaveLost(&p):
+			outcome = Unseen
+		case end.Kind == reassembly.Closed && end.By == reassembly.ToClient:
+			outcome, at = ClosedByBroker, end.At
+		case end.Kind == reassembly.Reset && end.By == reassembly.ToClient:
+			outcome, at = ResetByBroker, end.At
+		case end.Kind == reassembly.Closed || end.Kind == reassembly.Reset:
+			outcome, at = Left, end.At
+		}
+		h.settle(p, outcome, answer{at: at})
+	}
+	h.flush()
+	h.shard.ended[h.conn] = h
+}
+
+// emit passes on an event. Events of one stream never go back in the input.
+func (h *handler) emit(e Event) {
+	h.at = later(h.at, later(h.conn.Now, h.conn.End.At))
+	e.At, e.Stream, e.Order = h.at, h.conn.Stream, h.order
+	h.order++
+	h.shard.events = append(h.shard.events, e)
+}
