@@ -20,7 +20,7 @@ BENCHFLAGS ?=
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := build
-.PHONY: help build test race lint fuzz bench microbench golden corpus captures recall modules cross clean
+.PHONY: help build test race lint fuzz bench microbench golden corpus captures recall modules tidy cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ microbench: ## run the Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
 
 golden: ## write the golden files anew; read what changed before committing it
-	go test $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n 1 dirname | sort -u | sed 's|^\./|&|') -update
+	go test . ./report -update
 
 corpus: ## write the captures of the benchmarks to CORPUS (./corpus)
 	mkdir -p $(CORPUS)
@@ -69,6 +69,10 @@ captures: ## make the small captures in testdata anew
 
 recall: build ## print how many requests are still listed when packets are lost or cut short
 	go run ./testdata/recall -kafkavet ./kafkavet
+
+tidy: ## make go.mod and go.sum of all modules what the code needs
+	go mod tidy
+	@set -e; for m in $(MODULES); do (cd $$m && go mod tidy); done
 
 modules: ## build and test the modules under testdata
 	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go build ./... && go test -count=1 ./...); done

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report"
 )
 
@@ -23,6 +24,8 @@ type reportFlags struct {
 	failOn      string
 	color       string
 	knownIssues []string
+	redactFlags
+	evidenceFlags
 }
 
 func (r *reportFlags) register(f *pflag.FlagSet) {
@@ -31,6 +34,8 @@ func (r *reportFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&r.failOn, "fail-on", "error", "exit with 1 when there is a finding of this `severity` or above: error, warning, never")
 	f.StringVar(&r.color, "color", "auto", "colours in text: auto, always, never; NO_COLOR is heeded")
 	f.StringArrayVar(&r.knownIssues, "known-issues", nil, "match findings also against the known issues of this YAML `file`; may be repeated")
+	r.evidenceFlags.register(f)
+	r.redactFlags.register(f)
 }
 
 // check tells what is wrong with the flags, before any work is done.
@@ -57,15 +62,15 @@ func oneOf(flag, value, allowed string) error {
 	return fmt.Errorf("%s %q: must be one of %s", flag, value, strings.Join(words, ", "))
 }
 
-// builder makes the report builder.
-func (r *reportFlags) builder() (*report.Builder, error) {
+// builder makes the report builder; ev is nil for no evidence. watch has it tell of findings while they come in.
+func (r *reportFlags) builder(ev *report.Evidence, watch bool) (*report.Builder, error) {
 	issues, err := report.LoadKnownIssues(r.knownIssues...)
 	if err != nil {
 		return nil, err
 	}
 	return report.NewBuilder(report.Options{
 		Tool:        report.Tool{Name: "kafkavet", Version: toolVersion()},
-		KnownIssues: issues,
+		KnownIssues: issues, Evidence: ev, Watch: watch,
 	}), nil
 }
 
@@ -134,11 +139,20 @@ func analyzeFiles(ctx context.Context, paths []string, pf *pipelineFlags, rf *re
 	if err := rf.check(); err != nil {
 		return 0, err
 	}
-	builder, err := rf.builder()
+	names, err := rf.pseudonyms()
 	if err != nil {
 		return 0, err
 	}
 	p, err := newPipeline(pf, s)
+	if err != nil {
+		return 0, err
+	}
+	ev, err := rf.evidenceFlags.open(p, names)
+	if err != nil {
+		return 0, err
+	}
+	defer ev.abandon()
+	builder, err := rf.builder(ev.gathered(), false)
 	if err != nil {
 		return 0, err
 	}
@@ -160,6 +174,12 @@ func analyzeFiles(ctx context.Context, paths []string, pf *pipelineFlags, rf *re
 	}
 	builder.SetInput(p.input(src))
 	rep := builder.Report()
+	if names != nil {
+		report.Redact(rep, names)
+	}
+	if err := ev.write(builder, src, p); err != nil {
+		return 0, err
+	}
 	if err := rf.write(out.w, rep); err != nil {
 		return 0, fmt.Errorf("write %s: %w", out.name, err)
 	}
@@ -195,15 +215,17 @@ func interrupted(err error) error {
 // requests is the command of that name.
 func requests(ctx context.Context, args []string, s streams) int {
 	var pf pipelineFlags
+	var rd redactFlags
 	var format, output string
 	f := flagSet("requests", "[flags] FILE...", "One line for every Kafka request: what was sent, what the broker had advertised, how it went on.", s)
 	f.StringVar(&format, "format", "tsv", "`tsv`, or json: one object a line")
 	f.StringVarP(&output, "output", "o", "", "write to `file` instead of standard output")
+	rd.register(f)
 	pf.register(f)
 	if code, done := parse(f, args, s); done {
 		return code
 	}
-	code, err := listRequests(ctx, f.Args(), &pf, format, output, s)
+	code, err := listRequests(ctx, f.Args(), &pf, &rd, format, output, s)
 	if err != nil {
 		s.complain("%v", err)
 		return exitTrouble
@@ -211,8 +233,12 @@ func requests(ctx context.Context, args []string, s streams) int {
 	return code
 }
 
-func listRequests(ctx context.Context, paths []string, pf *pipelineFlags, format, output string, s streams) (int, error) {
+func listRequests(ctx context.Context, paths []string, pf *pipelineFlags, rd *redactFlags, format, output string, s streams) (int, error) {
 	if err := oneOf("--format", format, "tsv json"); err != nil {
+		return 0, err
+	}
+	names, err := rd.pseudonyms()
+	if err != nil {
 		return 0, err
 	}
 	p, err := newPipeline(pf, s)
@@ -232,9 +258,13 @@ func listRequests(ctx context.Context, paths []string, pf *pipelineFlags, format
 	if format == "json" {
 		w = report.NewRequestsJSON(out.w)
 	}
+	var sink decode.Sink = w
+	if names != nil {
+		sink = report.RedactRequests(w, names)
+	}
 	began := time.Now()
 	stop := showProgress(src, pf, s)
-	err = p.run(ctx, src, w)
+	err = p.run(ctx, src, sink)
 	stop()
 	if err != nil {
 		return 0, interrupted(err)

@@ -46,7 +46,9 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"analyze", "[flags] FILE...", `analyse captures; "-" is standard input`, analyze},
+		{"sniff", "[flags] -i IFACE", "watch an interface", sniff},
 		{"requests", "[flags] FILE...", "one line for every Kafka request", requests},
+		{"interfaces", "", "the interfaces that sniff can watch", interfaces},
 		{"explain", "[CODE]", "what a finding means, and what to do", explain},
 		{"version", "", "the version of kafkavet", printVersion},
 	}

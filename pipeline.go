@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"runtime"
 	"slices"
@@ -24,7 +23,9 @@ import (
 // pipelineFlags are the flags that say what is looked at, and how.
 type pipelineFlags struct {
 	ports       []uint
+	notPorts    []uint
 	hosts       []string
+	nets        []string
 	keyLogs     []string
 	vxlanPorts  []uint
 	genevePorts []uint
@@ -35,7 +36,9 @@ type pipelineFlags struct {
 
 func (p *pipelineFlags) register(f *pflag.FlagSet) {
 	f.UintSliceVar(&p.ports, "port", nil, "look only at TCP connections with one of these `ports`")
+	f.UintSliceVar(&p.notPorts, "not-port", nil, "pass over TCP connections with one of these `ports`")
 	f.StringSliceVar(&p.hosts, "host", nil, "look only at connections of these IP `addresses` or networks (10.0.0.0/8)")
+	f.StringSliceVar(&p.nets, "net", nil, "the same for `networks`; --host and --net add up")
 	f.StringArrayVar(&p.keyLogs, "tls-keylog", nil, "decrypt TLS with this key log `file` (NSS format, SSLKEYLOGFILE); may be repeated")
 	f.UintSliceVar(&p.vxlanPorts, "vxlan-port", nil, "further UDP `ports` on which VXLAN is spoken")
 	f.UintSliceVar(&p.genevePorts, "geneve-port", nil, "further UDP `ports` on which Geneve is spoken")
@@ -48,12 +51,17 @@ func (p *pipelineFlags) register(f *pflag.FlagSet) {
 type pipeline struct {
 	flags      *pipelineFlags
 	s          streams
+	dissecting capture.DissectorOptions
 	dissector  *capture.Dissector
+	// tap is told of every packet of the connections that are looked into; nil for nobody.
+	tap        func(stream uint32, p *capture.Packet, s *capture.Segment)
 	secrets    *tlsrecord.Secrets
-	want       func(*capture.Segment) bool
+	filter     capture.Filter
 	shards     []*decode.Shard
 	correlator *decode.Correlator
 	stats      reassembly.Stats
+	// live is what goes on beside a live capture; nil for files.
+	live *live
 }
 
 // newPipeline makes a pipeline as the flags say. Errors name the flag.
@@ -70,10 +78,12 @@ func newPipeline(flags *pipelineFlags, s streams) (*pipeline, error) {
 	if flags.idle <= 0 {
 		return nil, fmt.Errorf("--idle-timeout %v: must be above 0", flags.idle)
 	}
-	p.dissector = capture.NewDissector(capture.DissectorOptions{VXLANPorts: vxlan, GenevePorts: geneve})
-	if p.want, err = wanted(flags.ports, flags.hosts); err != nil {
+	p.dissecting = capture.DissectorOptions{VXLANPorts: vxlan, GenevePorts: geneve}
+	p.dissector = capture.NewDissector(p.dissecting)
+	if p.filter, err = flags.filter(); err != nil {
 		return nil, err
 	}
+	p.filter.TunnelPorts = slices.Concat(vxlan, geneve)
 	for _, name := range flags.keyLogs {
 		if err := p.readKeyLog(name); err != nil {
 			return nil, err
@@ -93,42 +103,27 @@ func ports(flag string, numbers []uint) ([]uint16, error) {
 	return out, nil
 }
 
-// wanted makes the filter of --port and --host, nil for none.
-func wanted(portNumbers []uint, hosts []string) (func(*capture.Segment) bool, error) {
-	if len(portNumbers) == 0 && len(hosts) == 0 {
-		return nil, nil
+// filter makes the filter of --port, --not-port, --host and --net.
+func (p *pipelineFlags) filter() (f capture.Filter, err error) {
+	if f.Ports, err = ports("--port", p.ports); err != nil {
+		return f, err
 	}
-	numbers, err := ports("--port", portNumbers)
-	if err != nil {
-		return nil, err
+	if f.NotPorts, err = ports("--not-port", p.notPorts); err != nil {
+		return f, err
 	}
-	only := map[uint16]bool{}
-	for _, n := range numbers {
-		only[n] = true
-	}
-	var nets []netip.Prefix
-	for _, h := range hosts {
-		net, err := netip.ParsePrefix(h)
-		if addr, aerr := netip.ParseAddr(h); aerr == nil {
-			net, err = netip.PrefixFrom(addr, addr.BitLen()), nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("--host %q: not an IP address (10.1.2.3) or network (10.0.0.0/8)", h)
-		}
-		nets = append(nets, net.Masked())
-	}
-	in := func(raw [16]byte) bool {
-		addr := netip.AddrFrom16(raw).Unmap()
-		for _, n := range nets {
-			if n.Contains(addr) {
-				return true
+	for _, list := range []struct {
+		flag string
+		nets []string
+	}{{"--host", p.hosts}, {"--net", p.nets}} {
+		for _, text := range list.nets {
+			n, err := capture.ParseNet(text)
+			if err != nil {
+				return f, fmt.Errorf("%s %w", list.flag, err)
 			}
+			f.Nets = append(f.Nets, n)
 		}
-		return false
 	}
-	return func(s *capture.Segment) bool {
-		return (len(only) == 0 || only[s.SrcPort] || only[s.DstPort]) && (len(nets) == 0 || in(s.Src) || in(s.Dst))
-	}, nil
+	return f, nil
 }
 
 // readKeyLog reads the TLS secrets of a file.
@@ -162,46 +157,71 @@ func (p *pipeline) warn(err error) {
 	}
 }
 
+// want is the filter for the pool, nil for none.
+func (p *pipeline) want() func(*capture.Segment) bool {
+	if p.filter.All() {
+		return nil
+	}
+	return p.filter.Match
+}
+
 // run reads src to its end and hands what is found to sink.
 func (p *pipeline) run(ctx context.Context, src capture.Source, sink decode.Sink) error {
 	p.correlator = decode.NewCorrelator(decode.Options{}, sink)
-	pool := reassembly.NewPool(
-		reassembly.Options{
-			Dissector: p.dissector, LooksLikeRequest: decode.LooksLikeRequest, Want: p.want,
-			Secrets: p.secrets, IdleTimeout: int64(p.flags.idle),
-		},
-		func() reassembly.Shard[[]decode.Event] {
-			s := decode.NewShard()
-			p.shards = append(p.shards, s)
-			return s
-		},
-		func(parts [][]decode.Event) error {
-			p.correlator.Add(parts)
+	opt := reassembly.Options{
+		Dissector: p.dissector, LooksLikeRequest: decode.LooksLikeRequest, Want: p.want(),
+		Secrets: p.secrets, IdleTimeout: int64(p.flags.idle), Tap: p.tap,
+	}
+	if p.live != nil {
+		opt.Live, opt.Clock = true, p.live.clock
+	}
+	var pool *reassembly.Pool[[]decode.Event]
+	pool = reassembly.NewPool(opt, p.newShard, func(parts [][]decode.Event) error {
+		p.correlator.Add(parts)
+		if p.live == nil {
 			return nil
-		})
+		}
+		p.stats = pool.Stats()
+		return p.live.collected(p)
+	})
 	var err error
 	p.stats, err = pool.Run(ctx, src)
 	p.correlator.Finish()
 	return err
 }
 
-// input tells what the packages before report have counted.
+// newShard makes the decoder of a part of the connections.
+func (p *pipeline) newShard() reassembly.Shard[[]decode.Event] {
+	s := decode.NewShard()
+	p.shards = append(p.shards, s)
+	if p.live != nil {
+		return p.live.watch(s)
+	}
+	return s
+}
+
+// input tells what the packages before report have counted, when the pipeline has ended.
 func (p *pipeline) input(src capture.Source) report.Input {
+	var limits decode.Limits
+	for _, s := range p.shards {
+		limits.Add(s.Limits())
+	}
+	return p.inputOf(src.Captures(), p.dissector.Stats(), limits)
+}
+
+// inputOf puts what was counted into the report's words.
+func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorStats, limits decode.Limits) report.Input {
 	in := report.Input{LimitsHit: p.stats.Limits.Hit()}
-	for _, c := range src.Captures() {
+	for _, c := range captures {
 		in.Captures = append(in.Captures, describe(&c))
 	}
-	dissected := p.dissector.Stats()
 	for _, u := range dissected.Unparsed {
 		in.UnparsedPackets = append(in.UnparsedPackets, report.Count{Name: u.String(), Count: u.Packets})
 	}
 	for _, l := range dissected.Limits {
 		in.LimitsHit[l.Name] += l.Hits
 	}
-	limits := p.correlator.Limits()
-	for _, s := range p.shards {
-		limits.Add(s.Limits())
-	}
+	limits.Add(p.correlator.Limits())
 	for name, n := range limits.Hit() {
 		in.LimitsHit[name] += n
 	}

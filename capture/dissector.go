@@ -71,7 +71,9 @@ const (
 type Dissector struct {
 	vxlanPorts, genevePorts []uint16
 	fragments               defragmenter
-	counts                  dissectorCounts
+	// trace, if not nil, notes the headers of a packet.
+	trace  *trace
+	counts dissectorCounts
 }
 
 // NewDissector makes a Dissector.
@@ -227,6 +229,9 @@ func (d *Dissector) descend(c *dissection, next step) step {
 			return c.fail(LayerNesting, ProblemDepth)
 		}
 		c.headers++
+		if d.trace != nil {
+			d.trace.note(next, c)
+		}
 		switch next {
 		case stepEthernet:
 			next = c.ethernet()

@@ -28,6 +28,11 @@ const (
 	// maxFileLinks bounds the different link types of one capture: the registry
 	// has some 200, a real capture a handful.
 	maxFileLinks = 64
+	// maxInfoInterfaces bounds the interfaces that a capture's Info describes:
+	// 1,024 of 48 bytes and a name of 256 at most are 300 KiB.
+	maxInfoInterfaces = 1024
+	// maxInterfaceName bounds what is kept of an interface's name, in bytes.
+	maxInterfaceName = 256
 	// maxEmptyReads is how often a reader may return nothing, and no error,
 	// before it counts as broken (as in package bufio).
 	maxEmptyReads = 100
@@ -102,6 +107,13 @@ func (r *records) meet(l LinkType) error {
 	}
 	r.info.LinkTypes = append(r.info.LinkTypes, l)
 	return nil
+}
+
+// introduce notes an interface, in the order of Packet.Interface.
+func (r *records) introduce(i Interface) {
+	if len(r.info.Interfaces) < maxInfoInterfaces {
+		r.info.Interfaces = append(r.info.Interfaces, i)
+	}
 }
 
 // wrong is an error about the packet that begins pos bytes into the data being parsed.

@@ -223,6 +223,7 @@ func (s *Files) Captures() []Info {
 	infos := slices.Clone(s.infos[:s.next])
 	for i := range infos {
 		infos[i].LinkTypes = slices.Clone(infos[i].LinkTypes)
+		infos[i].Interfaces = slices.Clone(infos[i].Interfaces)
 	}
 	return infos
 }

@@ -117,6 +117,15 @@ func (p *pcap) header(data []byte) error {
 	p.link = LinkType(link & pcapLinkMask)
 	p.swapped = minor <= pcapLastSwapped
 	p.ready = true
+	snap := binary.LittleEndian.Uint32(data[16:])
+	if p.swap {
+		snap = bits.ReverseBytes32(snap)
+	}
+	resolution := uint8(microExponent)
+	if p.fraction == 1 {
+		resolution = nanoExponent
+	}
+	p.introduce(Interface{Link: p.link, SnapLen: snap, Resolution: resolution})
 	return p.meet(p.link)
 }
 

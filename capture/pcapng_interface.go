@@ -101,8 +101,11 @@ func (p *pcapng) describe(blk ngBlock, d []byte) error {
 		return p.wrongBlock(blk, "more than %d interfaces in a section", maxInterfaces)
 	}
 	in := ngInterface{link: LinkType(p.u16(d[8:])), snap: p.u32(d[12:]), exponent: microExponent}
+	name := ""
 	p.options(d[interfaceHead:], func(code uint16, value []byte) {
 		switch {
+		case code == optionName:
+			name = string(value[:min(len(value), maxInterfaceName)])
 		case code == optionResol && len(value) >= 1:
 			in.exponent = value[0]
 		case code == optionOffset && len(value) >= 8:
@@ -115,6 +118,11 @@ func (p *pcapng) describe(blk ngBlock, d []byte) error {
 		return p.wrongBlock(blk, "%w", err)
 	}
 	p.interfaces = append(p.interfaces, in)
+	resolution := in.exponent
+	if resolution > nanoExponent { // a finer unit, or a binary one
+		resolution = nanoExponent
+	}
+	p.introduce(Interface{Name: name, Link: in.link, SnapLen: in.snap, Resolution: resolution})
 	return nil
 }
 

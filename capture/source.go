@@ -22,6 +22,20 @@ type Batch struct {
 	Packets []Packet
 	// buf is the memory that Packets point into; it belongs to the source.
 	buf []byte
+	// lease, where there is one, is memory that Packets point into instead.
+	lease lease
+}
+
+// lease is memory that a source lends to a batch.
+type lease interface{ release() }
+
+// free empties b and gives back what it was lent.
+func (b *Batch) free() {
+	b.Packets = b.Packets[:0]
+	if b.lease != nil {
+		b.lease.release()
+		b.lease = nil
+	}
 }
 
 // Info describes one capture: a file, standard input or an interface.
@@ -33,6 +47,9 @@ type Info struct {
 	Format string
 	// LinkTypes are the link types met, in order of appearance.
 	LinkTypes []LinkType
+	// Interfaces are the interfaces by Packet.Interface, at most maxInfoInterfaces
+	// of them: one for formats that have none.
+	Interfaces []Interface
 	// Packets counts the packets, Bytes the captured bytes of them.
 	Packets, Bytes uint64
 	// First and Last are the earliest and latest timestamps of packets, in

@@ -40,6 +40,8 @@ type Correlator struct {
 	// oldest and newest are the ends of the list of all exchanges that wait, live its length.
 	oldest, newest *waiter
 	live           int
+	// waited counts the exchanges that ever had to wait; those before aged did so at the latest call of Age.
+	waited, aged uint64
 	// rest are what is left of the parts in a merge.
 	rest [][]Event
 }
@@ -62,6 +64,7 @@ type waiter struct {
 	exchange     Exchange
 	key          brokerKey
 	older, newer *waiter
+	number       uint64 // by Correlator.waited
 }
 
 // advertised is what a broker advertised from a packet on.
@@ -134,6 +137,8 @@ func (c *Correlator) event(e *Event) {
 		c.advertisement(e.Advertisement)
 	case e.Connection != nil:
 		c.sink.Connection(e.Connection)
+	case e.Sighted != nil:
+		c.sighted(e.Sighted)
 	}
 }
 
@@ -181,16 +186,10 @@ func (b *broker) lookup(at capture.Position) *Ranges {
 func (c *Correlator) wait(b *broker, key brokerKey, e *Exchange) {
 	if c.live == maxWaiting {
 		c.limits.WaitingExchanges++
-		w := c.oldest
-		first := c.brokers[w.key]
-		first.waiting[0] = nil
-		first.waiting = first.waiting[1:]
-		if len(first.waiting) == 0 && first != b {
-			delete(c.brokers, w.key)
-		}
-		c.pass(w)
+		c.giveUp(b)
 	}
-	w := &waiter{exchange: *e, key: key, older: c.newest}
+	w := &waiter{exchange: *e, key: key, older: c.newest, number: c.waited}
+	c.waited++
 	if c.newest != nil {
 		c.newest.newer = w
 	} else {
@@ -199,6 +198,49 @@ func (c *Correlator) wait(b *broker, key brokerKey, e *Exchange) {
 	c.newest = w
 	c.live++
 	b.waiting = append(b.waiting, w)
+}
+
+// giveUp passes on the exchange that has waited longest. The broker keep is
+// not forgotten, even if nothing waits for it.
+func (c *Correlator) giveUp(keep *broker) {
+	w := c.oldest
+	b := c.brokers[w.key]
+	b.waiting[0] = nil
+	b.waiting = b.waiting[1:]
+	if len(b.waiting) == 0 && b != keep {
+		delete(c.brokers, w.key)
+	}
+	c.pass(w)
+}
+
+// Age passes on what has waited since before the last call of Age, with
+// verdict Unknown. It is for live captures, in which nobody wants to wait for an
+// ApiVersions answer that may come tomorrow; the time between the calls is the caller's.
+func (c *Correlator) Age() {
+	for c.oldest != nil && c.oldest.number < c.aged {
+		c.giveUp(nil)
+	}
+	c.aged = c.waited
+}
+
+// sighted passes on a request that was just sent, if it is outside a range
+// of its connection, or of others to the same broker.
+func (c *Correlator) sighted(e *Exchange) {
+	w, ok := c.sink.(Watcher)
+	if !ok {
+		return
+	}
+	if e.Evidence == None && !e.judge(c.opt.Supplied, Supplied) {
+		b := c.brokers[brokerKey{e.Broker, e.Domain}]
+		if b == nil || len(b.history) == 0 {
+			return
+		}
+		e.judge(b.lookup(e.Request), Borrowed)
+	}
+	switch e.Verdict {
+	case AboveMax, BelowMin, NotAdvertised:
+		w.Sighted(e)
+	}
 }
 
 // pass takes an exchange out of the list of those that wait, and passes it on.

@@ -33,6 +33,10 @@ type Event struct {
 	Exchange      *Exchange
 	Advertisement *Advertisement
 	Connection    *Connection
+	// Sighted is a request that was just sent, and is not inside a range that
+	// its connection was told. It is made by Shard.Watch only. Its Exchange follows
+	// when it is settled, which may be long after.
+	Sighted *Exchange
 }
 
 // Sink takes what the correlator found, in an order that depends on the input
@@ -45,4 +49,15 @@ type Sink interface {
 	// Connection takes a connection that is over. Its exchanges came before, apart
 	// from those that wait for a range to borrow.
 	Connection(*Connection)
+}
+
+// Watcher is a Sink that also wants to know at once of requests outside their
+// range: a broker may leave them without an answer for as long as the client waits.
+type Watcher interface {
+	Sink
+	// Sighted takes a request outside its range, of which the outcome is not
+	// known yet: x.Outcome and what follows from it mean nothing. Exchange follows.
+	// Not every such request is sighted, but the first one of each API and version on a connection
+	// is. x is valid during the call only.
+	Sighted(x *Exchange)
 }

@@ -69,6 +69,8 @@ type handler struct {
 	searching bool
 	// acksNone: the latest Produce request had acks=0.
 	acksNone bool
+	// looked is the latest request that sight looked at.
+	looked sighting
 }
 
 var _ reassembly.Handler = (*handler)(nil)
@@ -127,6 +129,9 @@ func (h *handler) request(f *reassembly.Frame) {
 	p.lost, p.losses = h.searching, h.losses
 	if h.ranges != nil && hd.key != keyApiVersions {
 		h.afterAdvertised++
+	}
+	if h.shard.watch {
+		h.sight(p)
 	}
 	h.particular(&hd, f, p)
 }

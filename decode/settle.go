@@ -36,6 +36,29 @@ func (h *handler) settle(p pending, outcome Outcome, a answer) {
 	}
 }
 
+// sighting is what a request is judged by.
+type sighting struct {
+	ranges       *Ranges
+	key, version int16
+	any          bool
+}
+
+// sight makes an Event of a request that is not inside a range, unless the one before was the same.
+func (h *handler) sight(p *pending) {
+	now := sighting{p.ranges, p.key, p.version, true}
+	if now == h.looked || p.key == keyApiVersions || p.ranges == nil && h.waiting() {
+		return
+	}
+	h.looked = now
+	e := h.shard.newExchange()
+	h.fill(e, p, CutOff, answer{at: p.at})
+	if e.Verdict == OK {
+		h.shard.free = append(h.shard.free, e)
+		return
+	}
+	h.emit(Event{Sighted: e})
+}
+
 // fill writes an exchange.
 func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
 	*e = Exchange{

@@ -45,6 +45,8 @@ type Shard struct {
 	slab    []Exchange
 	// free are the Exchanges given back by Take. There are never more than were on their way at one time.
 	free []*Exchange
+	// watch: Sighted events are wanted.
+	watch bool
 
 	// Scratch space, valid during one call.
 	answer  apiVersionsAnswer
@@ -64,6 +66,9 @@ func NewShard() *Shard {
 		answers: make(map[string]knownAnswer),
 	}
 }
+
+// Watch has s make Sighted events, too. It is called before the first Open.
+func (s *Shard) Watch() { s.watch = true }
 
 // Open returns the Handler for a connection that speaks Kafka.
 func (s *Shard) Open(c *reassembly.Connection) reassembly.Handler { return newHandler(s, c) }
@@ -86,6 +91,9 @@ func (s *Shard) Closed(c *reassembly.Connection) {
 func (s *Shard) Take(old []Event) []Event {
 	for i := range old {
 		if e := old[i].Exchange; e != nil {
+			s.free = append(s.free, e)
+		}
+		if e := old[i].Sighted; e != nil {
 			s.free = append(s.free, e)
 		}
 	}

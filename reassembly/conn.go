@@ -101,8 +101,7 @@ func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Positi
 		c.bytes(raw, p, at)
 	}
 	if cut := int64(length) - int64(len(p)); cut > 0 {
-		c.info.Missing += uint64(cut)
-		c.info.Gaps++
+		c.miss(cut)
 		c.gap(raw, cut, at)
 	}
 }
@@ -110,9 +109,16 @@ func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Positi
 // lost takes the place of n bytes that the capture lacks. at is the packet behind them.
 func (c *conn) lost(raw Direction, n int64, at capture.Position) {
 	c.info.Bytes[raw^c.flip] += uint64(n)
+	c.miss(n)
+	c.gap(raw, n, at)
+}
+
+// miss counts n bytes that the capture lacks in one place.
+func (c *conn) miss(n int64) {
 	c.info.Missing += uint64(n)
 	c.info.Gaps++
-	c.gap(raw, n, at)
+	c.w.missing += uint64(n)
+	c.w.gaps++
 }
 
 func (c *conn) bytes(raw Direction, p []byte, at capture.Position) {
@@ -159,7 +165,7 @@ func (c *conn) waited() bool {
 	still := false
 	for i := range c.half {
 		h := &c.half[i]
-		if h.hole != nil && c.w.ticks-h.hole.since >= holeTicks {
+		if h.hole != nil && c.w.ticks-h.hole.since >= c.w.hole {
 			c.w.reorder.skip(c, Direction(i))
 		}
 		c.checkFIN(Direction(i))

@@ -9,9 +9,13 @@ import (
 const (
 	// maxPending and maxPendingChunks bound what is held of a connection until it
 	// is known what it speaks: 16 KiB hold the largest head of a first request that
-	// comes in pieces, 32 chunks a request written byte by byte up to its client id.
+	// comes in pieces, 512 chunks of 64 bytes beside their bytes one that comes byte by byte.
 	maxPending       = 16 << 10
-	maxPendingChunks = 32
+	maxPendingChunks = 512
+	chunkBytes       = 64
+	// maxShardPending bounds that for all connections of a shard: 2 MiB, of
+	// which 4 shards make 8 MiB.
+	maxShardPending = 2 << 20
 )
 
 // dialogue is the conversation inside a connection, in the clear or decrypted:
@@ -20,6 +24,7 @@ type dialogue struct {
 	decided  bool
 	anchored bool // the first byte towards the broker is the first of the conversation
 	answered bool // the broker's side said something
+	greeting greeting
 	pending  *pending
 	fr       [2]framer // by raw direction, as conn.half
 	handler  Handler
@@ -60,9 +65,9 @@ func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 	}
 	if d == ToClient && !t.answered {
 		t.answered = true
-		if t.decided && c.confused(p) {
-			return
-		}
+	}
+	if d == ToClient && t.decided && c.confused(p) {
+		return
 	}
 	t.fr[d^c.flip].data(c, p, at)
 	if !t.decided && t.fr[0].state == stopped && t.fr[1].state == stopped {
@@ -74,7 +79,7 @@ func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 // gap takes the place of n missing bytes.
 func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Position) {
 	if !t.decided && t.anchored {
-		t.hold(chunk{dir: d, gap: n, at: at})
+		t.hold(c, chunk{dir: d, gap: n, at: at})
 		if d == ToBroker && len(t.pending.first()) < sizeBytes+wantBytes {
 			t.unanchor(c)
 		}
@@ -87,7 +92,7 @@ func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Pos
 func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 	first, answer := p, []byte(nil)
 	if t.pending != nil || d == ToClient {
-		t.hold(chunk{dir: d, p: append([]byte(nil), p...), at: at})
+		t.hold(c, chunk{dir: d, p: append([]byte(nil), p...), at: at})
 		first, answer = t.pending.first(), t.pending.answer()
 	}
 	if len(first) == 0 { // the broker's side speaks first, or the first bytes are missing
@@ -96,8 +101,8 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 	}
 	switch kind, sure := c.judge(first, answer); {
 	case !sure && t.pending == nil:
-		t.hold(chunk{dir: d, p: append([]byte(nil), p...), at: at})
-	case !sure && (t.pending.bytes > maxPending || len(t.pending.chunks) > maxPendingChunks):
+		t.hold(c, chunk{dir: d, p: append([]byte(nil), p...), at: at})
+	case !sure && (t.pending.bytes > maxPending || len(t.pending.chunks) > maxPendingChunks || c.w.pending > maxShardPending):
 		c.w.limits.Undecided++
 		c.give(Other)
 	case !sure:
@@ -105,19 +110,30 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		t.open(c)
 		t.replay(c, p, d, at)
 	case kind == TLS:
-		c.startTLS(t.pending, p, at)
+		c.startTLS(t.take(c), p, at)
 	default:
 		c.give(kind)
 	}
 }
 
 // hold keeps a chunk of an undecided conversation.
-func (t *dialogue) hold(k chunk) {
+func (t *dialogue) hold(c *conn, k chunk) {
 	if t.pending == nil {
 		t.pending = new(pending)
 	}
 	t.pending.chunks = append(t.pending.chunks, k)
 	t.pending.bytes += len(k.p)
+	c.w.pending += len(k.p) + chunkBytes
+}
+
+// take returns what was held and forgets it.
+func (t *dialogue) take(c *conn) *pending {
+	held := t.pending
+	if held != nil {
+		c.w.pending -= held.bytes + len(held.chunks)*chunkBytes
+	}
+	t.pending = nil
+	return held
 }
 
 // first returns the bytes that went towards the broker first, without a gap.
@@ -142,12 +158,11 @@ func (p *pending) run(d Direction) []byte {
 
 // replay hands what was pending, or else p, to the framers.
 func (t *dialogue) replay(c *conn, p []byte, d Direction, at capture.Position) {
-	held := t.pending
+	held := t.take(c)
 	if held == nil {
 		t.data(c, d, p, at)
 		return
 	}
-	t.pending = nil
 	for _, k := range held.chunks {
 		if k.gap > 0 {
 			t.gap(c, k.dir, k.gap, true, k.at)
@@ -179,6 +194,7 @@ func (t *dialogue) open(c *conn) {
 
 // end tells the handler that the connection is over.
 func (t *dialogue) end(c *conn) {
+	t.take(c)
 	for i := range t.fr {
 		if t.fr[i].dir == ToBroker && t.handler != nil && t.fr[i].open() {
 			c.info.Incomplete++
@@ -269,6 +285,9 @@ func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 		}
 		return Other, true
 	}
+	if next := first[min(int64(len(first)), sizeBytes+size):]; len(next) >= sizeBytes+wantBytes && c.follows(head, next) {
+		return Kafka, true
+	}
 	if len(answer) < sizeBytes+4 {
 		return Undecided, false
 	}
@@ -277,4 +296,12 @@ func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 		return Kafka, true
 	}
 	return Other, true
+}
+
+// follows tells whether next begins the request after the one that begins with head.
+func (c *conn) follows(head, next []byte) bool {
+	size := int64(int32(binary.BigEndian.Uint32(next)))
+	after := clip(next[sizeBytes:], size)
+	return len(after) >= wantBytes && binary.BigEndian.Uint32(after[4:])-binary.BigEndian.Uint32(head[4:]) == 1 &&
+		c.w.opt.LooksLikeRequest(size, after) != No
 }

@@ -13,7 +13,7 @@ const (
 	// maxHole is how many missing bytes are waited for: 4 MiB are 64 calls of the assembler
 	// to fill them. More are lost at once: packets do not overtake each other that far.
 	maxHole = 4 << 20
-	// holeTicks is how many ticks (seconds of packet time) a missing segment is waited for
+	// holeTicks is how many ticks (seconds of packet time; in live captures liveTicks times as many) a missing segment is waited for
 	// when nothing tells that the receiver got it: TCP repeats it within some 200 ms at first.
 	holeTicks = 5
 	// ackedPatience is how many further segments of the connection are waited for
@@ -91,6 +91,14 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 		c.w.limits.HugeSegments++
 		return
 	}
+	if h.fin { // what follows a FIN belongs to nobody
+		room := int32(h.finSeq - seq)
+		if room <= 0 {
+			return
+		}
+		length = min(length, uint32(room))
+		p = p[:min(int(length), len(p))]
+	}
 	ahead := int32(seq - h.next)
 	if ahead < 0 { // at least partly seen before
 		old := uint32(-ahead)
@@ -101,16 +109,15 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 		seq, length, ahead = h.next, length-old, 0
 		p = p[min(int(old), len(p)):]
 	}
+	if ahead > maxHole {
+		c.w.reorder.drain(c, d)
+		c.lost(d, int64(seq-h.next), it.at)
+		h.next, ahead = seq, 0
+	}
 	if h.hole == nil {
-		switch {
-		case ahead == 0:
+		if ahead == 0 {
 			h.next += length
 			h.remember(seq, p)
-			c.deliver(d, p, length, it.at)
-			return
-		case ahead > maxHole:
-			h.next = seq + length
-			c.lost(d, int64(ahead), it.at)
 			c.deliver(d, p, length, it.at)
 			return
 		}

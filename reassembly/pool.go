@@ -25,13 +25,17 @@ const (
 	// tickInterval is how much packet time passes between two looks at what
 	// has waited too long.
 	tickInterval = int64(1e9)
+	// liveTicks is how many looks a live capture takes in that time: what is
+	// decided by waiting is known within a second.
+	liveTicks = 4
 	// maxClockStep bounds how far a single packet can move the clock that
 	// timeouts go by: a clock that is set, or a machine that was suspended, ends no connection.
 	maxClockStep = 60 * int64(1e9)
 	// overTimeout is how long a closed connection is remembered, so that late
 	// copies of its segments are not taken for a new one. TIME-WAIT is as long (2 MSL on Linux).
 	overTimeout = 60 * int64(1e9)
-	// sweepTicks is the number of ticks between two searches for idle flows.
+	// sweepTicks is the number of ticks between two searches for idle flows; in
+	// live captures it is liveTicks times as many.
 	sweepTicks = 16
 )
 
@@ -50,10 +54,19 @@ type Options struct {
 	LooksLikeRequest func(size int64, head []byte) Likelihood
 	// Want, if not nil, tells for the first segment of a connection whether it is to be looked into.
 	Want func(*capture.Segment) bool
+	// Tap, if not nil, is told of every packet of a connection that is looked
+	// into, with the stream number of that, in the order of the source. p and s are valid
+	// during the call only. It is called by the goroutine that reads.
+	Tap func(stream uint32, p *capture.Packet, s *capture.Segment)
 	// Secrets are what TLS connections are decrypted with; nil for none.
 	Secrets *tlsrecord.Secrets
-	// Live: secrets may come some seconds after the bytes that need them.
+	// Live: secrets may come some seconds after the bytes that need them, and
+	// what waits is looked at more often.
 	Live bool
+	// Clock, if not nil, is what timeouts go by instead of packet time, in
+	// nanoseconds: for live captures, so that time passes while no packets come, whatever
+	// becomes of the host's clock. It is asked once for each batch and must not go back.
+	Clock func() int64
 	// IdleTimeout in nanoseconds of packet time; 0 is DefaultIdleTimeout.
 	IdleTimeout int64
 }
@@ -112,8 +125,19 @@ func (l *Limits) add(m *Limits) {
 type Stats struct {
 	// Streams counts TCP connections, those kept out by Options.Want included.
 	Streams uint64
+	// Open counts those of them that are remembered: open, or closed some seconds ago.
+	Open uint64
+	// MissingBytes counts payload bytes that the capture lacks, Gaps the
+	// places, in connections of whatever protocol.
+	MissingBytes, Gaps uint64
 	// Limits counts how often limits were reached.
 	Limits Limits
+}
+
+// counts is what a worker counts.
+type counts struct {
+	missing, gaps uint64
+	limits        Limits
 }
 
 // Pool puts the packets of a Source into order, connection by connection, and
@@ -129,8 +153,11 @@ type Pool[R any] struct {
 
 	clock    int64 // packet time, as far as it moved in steps of at most maxClockStep
 	newest   int64
+	interval int64 // between ticks
 	lastTick int64
 	ticks    int
+	sweep    int   // ticks between two searches for idle flows
+	stats    Stats // as of the batch that is collected
 }
 
 // NewPool makes a pool. newShard is called once for each shard. collect takes
@@ -140,7 +167,11 @@ func NewPool[R any](opt Options, newShard func() Shard[R], collect func([]R) err
 	if opt.IdleTimeout == 0 {
 		opt.IdleTimeout = DefaultIdleTimeout
 	}
-	p := &Pool[R]{opt: opt, collect: collect}
+	p := &Pool[R]{opt: opt, collect: collect, interval: tickInterval, sweep: sweepTicks}
+	if opt.Live {
+		p.interval /= liveTicks
+		p.sweep *= liveTicks
+	}
 	for i := range p.workers {
 		shard := newShard()
 		p.workers[i] = newWorker(&p.opt, shard)
@@ -177,6 +208,20 @@ type slot[R any] struct {
 	items   [shards][]item
 	results []R
 	wait    sync.WaitGroup
+	// seen and counts are what was counted up to the end of this batch.
+	seen   Stats
+	counts [shards]counts
+}
+
+// total adds up what was counted.
+func (s *slot[R]) total() Stats {
+	t := s.seen
+	for i := range s.counts {
+		t.MissingBytes += s.counts[i].missing
+		t.Gaps += s.counts[i].gaps
+		t.Limits.add(&s.counts[i].limits)
+	}
+	return t
 }
 
 // reset makes the slot ready to be filled again.
@@ -203,6 +248,7 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 		working.Go(func() {
 			for s := range in[i] {
 				p.workers[i].work(s.items[i])
+				s.counts[i] = p.workers[i].counts
 				s.results[i] = p.take[i](s.results[i])
 				s.wait.Done()
 			}
@@ -214,6 +260,7 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 		defer close(collected)
 		for s := range filled {
 			s.wait.Wait()
+			p.stats = s.total()
 			if err := p.collect(s.results); err != nil {
 				stop(err)
 			}
@@ -222,6 +269,7 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	}()
 
 	err := p.deal(ctx, src, free, func(s *slot[R]) {
+		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live), Limits: p.tabled}
 		s.wait.Add(shards)
 		for i := range in {
 			in[i] <- s
@@ -237,12 +285,12 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	if cause := context.Cause(ctx); err == nil && cause != nil {
 		err = cause
 	}
-	stats := Stats{Streams: uint64(p.table.streams), Limits: p.tabled}
-	for _, w := range p.workers {
-		stats.Limits.add(&w.limits)
-	}
-	return stats, err
+	return p.stats, err
 }
+
+// Stats tells what was seen up to the end of the batch that is being
+// collected. It may be called by collect, and when Run has returned.
+func (p *Pool[R]) Stats() Stats { return p.stats }
 
 // deal reads batch after batch and sends it off with its segments dealt to the shards.
 func (p *Pool[R]) deal(ctx context.Context, src capture.Source, free <-chan *slot[R], send func(*slot[R])) error {
@@ -279,39 +327,44 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, free <-chan *slo
 		for i := range s.batch.Packets {
 			pkt := &s.batch.Packets[i]
 			last = pkt.Position
-			p.tick(s, last)
-			if p.opt.Dissector.Segment(pkt, &seg) {
-				p.segment(s, &seg)
+			if p.opt.Clock == nil {
+				p.tick(s, last, last.Time)
 			}
+			if p.opt.Dissector.Segment(pkt, &seg) {
+				p.segment(s, pkt, &seg)
+			}
+		}
+		if p.opt.Clock != nil {
+			p.tick(s, last, p.opt.Clock())
 		}
 		send(s)
 	}
 }
 
 // tick moves the clock on, and has the shards look at what waits, once for
-// each tickInterval of packet time.
-func (p *Pool[R]) tick(s *slot[R], at capture.Position) {
-	if at.Time <= p.newest && p.newest != 0 {
+// each interval. at is the latest packet, now the time.
+func (p *Pool[R]) tick(s *slot[R], at capture.Position, now int64) {
+	if now <= p.newest && p.newest != 0 {
 		return
 	}
 	if p.newest != 0 {
-		p.clock += min(at.Time-p.newest, maxClockStep)
+		p.clock += min(now-p.newest, maxClockStep)
 	}
-	p.newest = at.Time
-	if p.clock-p.lastTick < tickInterval {
+	p.newest = now
+	if p.clock-p.lastTick < p.interval {
 		return
 	}
 	p.lastTick = p.clock
 	for i := range s.items {
 		s.items[i] = append(s.items[i], item{at: at, kind: tickItem})
 	}
-	if p.ticks++; p.ticks%sweepTicks == 0 {
+	if p.ticks++; p.ticks%p.sweep == 0 {
 		p.table.expire(p.clock-p.opt.IdleTimeout, p.clock-overTimeout)
 	}
 }
 
 // segment finds the segment's connection and hands it to the shard of that.
-func (p *Pool[R]) segment(s *slot[R], seg *capture.Segment) {
+func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment) {
 	f, dir, fresh := p.table.lookup(seg)
 	if fresh && p.opt.Want != nil {
 		f.unwanted = !p.opt.Want(seg)
@@ -320,6 +373,9 @@ func (p *Pool[R]) segment(s *slot[R], seg *capture.Segment) {
 	f.lastTime = p.clock
 	if f.unwanted {
 		return
+	}
+	if p.opt.Tap != nil {
+		p.opt.Tap(f.stream, pkt, seg)
 	}
 	if f.conn == nil {
 		if seg.Length == 0 {

@@ -324,7 +324,7 @@ func dealt(t testing.TB, w *worker, packets []capturetest.Packet) []item {
 			t.Fatalf("packet %d is no segment", i+1)
 		}
 		sl := new(slot[[]string])
-		p.segment(sl, &s)
+		p.segment(sl, &capture.Packet{}, &s)
 		for i := range sl.items {
 			items = append(items, sl.items[i]...)
 		}

@@ -40,7 +40,7 @@ func foreignProtocol(p []byte) (_ Protocol, sure bool) {
 // give stops looking into the connection.
 func (c *conn) give(p Protocol) {
 	c.talk.decided = true
-	c.talk.pending = nil
+	c.talk.take(c)
 	if c.tls == nil {
 		c.info.Protocol = p
 	} else {
@@ -67,9 +67,20 @@ func (c *conn) foreign(p []byte) bool {
 	return true
 }
 
-// confused tells whether the broker answers Kafka in the clear with TLS.
+// greeting gathers the first bytes that the broker's side says: the length of a TLS alert.
+type greeting struct {
+	b [7]byte
+	n uint8
+}
+
+// confused tells whether the broker answers Kafka in the clear with a TLS alert.
 func (c *conn) confused(p []byte) bool {
-	if c.tls != nil || len(p) < 7 || !tlsrecord.LooksLikeAlert(p) {
+	g := &c.talk.greeting
+	if int(g.n) == len(g.b) || c.tls != nil {
+		return false
+	}
+	g.n += uint8(copy(g.b[g.n:], p))
+	if int(g.n) < len(g.b) || !tlsrecord.LooksLikeAlert(g.b[:]) {
 		return false
 	}
 	c.info.Confusion = ClearToTLS

@@ -77,6 +77,12 @@ func newReorderer(w *worker) *reorderer { return &reorderer{w: w} }
 func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at capture.Position) {
 	h := &c.half[d]
 	for length > 0 {
+		if old := int32(h.next - seq); old > 0 { // the part before filled a gap, and this waited behind it
+			n := min(uint32(old), length)
+			c.info.Overlaps += uint64(n)
+			seq, length, p = seq+n, length-n, p[min(int(n), len(p)):]
+			continue
+		}
 		if h.hole == nil { // the part before filled the last gap
 			h.next += length
 			c.deliver(d, p, length, at)

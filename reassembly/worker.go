@@ -11,26 +11,32 @@ type opener interface {
 // worker does the work of one shard. Everything in it, and every conn of the
 // shard, belongs to the shard's goroutine.
 type worker struct {
-	opt     *Options
-	opener  opener
-	limits  Limits
+	opt    *Options
+	opener opener
+	counts
 	reorder *reorderer
 	tls     *tlsrecord.Scratch
 	// waiting are the connections that a tick has to look at: a segment is missing, or
 	// an end has come and its last bytes may still follow.
 	waiting []*conn
-	// ticks counts ticks; it is the clock of everything that waits.
-	ticks int64
+	// ticks counts ticks; it is the clock of everything that waits. hole is
+	// how many of them a missing segment is waited for.
+	ticks, hole int64
 	// join is where a searched chunk is put together with what was left of the one before.
 	join []byte
 	// heads are buffers for the beginnings of messages, to be used again.
 	heads [][]byte
 	held  int // bytes lent out of heads
 	frame Frame
+	// pending are the bytes held of connections that are not decided yet.
+	pending int
 }
 
 func newWorker(opt *Options, o opener) *worker {
-	w := &worker{opt: opt, opener: o, tls: tlsrecord.NewScratch()}
+	w := &worker{opt: opt, opener: o, tls: tlsrecord.NewScratch(), hole: holeTicks}
+	if opt.Live {
+		w.hole *= liveTicks
+	}
 	w.reorder = newReorderer(w)
 	return w
 }

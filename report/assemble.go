@@ -144,6 +144,9 @@ type settled struct {
 func (b *Builder) settle(dropped uint64) []settled {
 	groups := make([]settled, 0, len(b.groups)+1)
 	for _, g := range b.groups {
+		if g.count == 0 {
+			continue // its request waits for its outcome
+		}
 		rule := &rules[g.key.rule]
 		if rule.becomes != nil {
 			instead, drop := rule.becomes(g, b.facts(g.key.broker))

@@ -197,7 +197,7 @@ func (b *brokerRecord) finish(release decode.Release) Broker {
 	out := Broker{
 		Address: address(b.addr), Network: networkName(b.domain),
 		ReleaseNames: append([]string{}, release.Names...), ReleaseRunnersUp: append([]string{}, release.RunnersUp...),
-		APIs: []API{}, Tables: len(b.tables), Streams: b.streams, Requests: b.requests,
+		APIs: []API{}, Tables: len(b.tables), Streams: b.streams, Requests: b.requests, TLS: b.facts.tls,
 	}
 	out.Release, out.ReleaseReason = splitRelease(release.Text)
 	if b.latest != nil {

@@ -13,6 +13,10 @@ type Options struct {
 	Tool Tool
 	// KnownIssues is the catalogue that findings are held against; nil for none.
 	KnownIssues *KnownIssues
+	// Watch has Builder.News tell of findings while they come in.
+	Watch bool
+	// Evidence gathers packets that prove the findings; nil for none.
+	Evidence *Evidence
 }
 
 // Input is what the builder cannot see itself: what the source and the
@@ -53,6 +57,7 @@ type Builder struct {
 
 	timeline timeline
 	limits   limitsHit
+	bulletin bulletin
 	// offenders are connections with a request outside its range, early those
 	// with one before the ApiVersions response.
 	offenders, early map[uint32]struct{}
@@ -133,6 +138,9 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 	if r == nil {
 		return
 	}
+	if b.opt.Evidence != nil {
+		b.opt.Evidence.advertised(a)
+	}
 	before, full := r.advertised(a.Ranges)
 	if full {
 		b.limits.tables++
@@ -145,6 +153,9 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 			if g := b.group(findingKey{rule: i, broker: r.endpoint}); g != nil {
 				g.count++
 				g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: difference(before, a.Ranges)})
+				if b.opt.Evidence != nil {
+					b.opt.Evidence.change(g, a, before)
+				}
 			}
 		}
 	}
@@ -153,6 +164,9 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 // Connection takes a connection that is over. c is not kept.
 func (b *Builder) Connection(c *decode.Connection) {
 	b.countConnection(c)
+	if b.opt.Evidence != nil {
+		b.opt.Evidence.met(c)
+	}
 	_, early := b.early[c.Stream]
 	delete(b.early, c.Stream)
 	for i := range rules {
@@ -313,6 +327,16 @@ func (b *Builder) client(x *decode.Exchange) *clientRecord {
 
 // addExchange adds x to the findings of a rule.
 func (b *Builder) addExchange(rule int, detail string, x *decode.Exchange) {
+	if g := b.group(b.exchangeKey(rule, detail, x)); g != nil {
+		g.addExchange(x)
+		if b.opt.Evidence != nil {
+			b.opt.Evidence.exchange(g, x)
+		}
+	}
+}
+
+// exchangeKey is what the findings of a rule about x have in common. Its texts are those of x.
+func (b *Builder) exchangeKey(rule int, detail string, x *decode.Exchange) findingKey {
 	key := findingKey{
 		rule: rule, detail: detail, broker: endpoint{x.Domain, x.Broker},
 		hasAPI: true, api: x.Key, version: x.Version,
@@ -322,9 +346,7 @@ func (b *Builder) addExchange(rule int, detail string, x *decode.Exchange) {
 	if hasRange(x.Verdict) {
 		key.hasRange, key.advertised = true, x.Advertised
 	}
-	if g := b.group(key); g != nil {
-		g.addExchange(x)
-	}
+	return key
 }
 
 // addConnection adds c to the findings of a rule.
@@ -351,6 +373,9 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 		o.tls = tlsSession(c)
 	}
 	g.keep(o)
+	if b.opt.Evidence != nil {
+		b.opt.Evidence.connection(g, c)
+	}
 }
 
 // clientRandomShown is how many bytes of a client random are shown: enough to
@@ -378,6 +403,9 @@ func (b *Builder) group(key findingKey) *group {
 		g = &group{key: key}
 		b.groups[key] = g
 		b.perRule[key.rule]++
+	}
+	if b.opt.Watch {
+		b.bulletin.note(g)
 	}
 	return g
 }

@@ -23,8 +23,8 @@ type timeAxis struct {
 }
 
 const (
-	// maxStretched is how many moments are stretched: each gets at least
-	// 1/200th of the width or so, which is the width of a mark on a wide screen.
+	// maxStretched is how many moments are stretched, not counting minor ones:
+	// each gets at least 1/400th of the width or so, and most of them more.
 	maxStretched = 200
 	// axisLeft and axisRight are the places of the first and the last moment,
 	// in percent: marks at the ends must not be cut.
@@ -39,26 +39,32 @@ type moment struct {
 	Minor bool
 }
 
-// minorShare is the part of the room that a minor moment gets.
-const minorShare = 0.25
+// maxMinorShare is the part of its room that a minor moment gets at the most;
+// all of them together get about as much as the others.
+const maxMinorShare = 0.25
 
-// newTimeAxis is an axis for these moments.
+// newTimeAxis is an axis for these moments, which are sorted on the way.
 func newTimeAxis(moments []moment) *timeAxis {
 	slices.SortFunc(moments, func(a, b moment) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(b2i(a.Minor), b2i(b.Minor)))
 	})
 	moments = slices.CompactFunc(moments, func(a, b moment) bool { return a.Time == b.Time })
-	a := &timeAxis{places: make([]float64, len(moments)), Stretched: len(moments) <= maxStretched}
+	major := 0
+	for _, m := range moments {
+		major += 1 - b2i(m.Minor)
+	}
+	share := min(maxMinorShare, float64(major)/float64(max(len(moments)-major, 1)))
+	a := &timeAxis{places: make([]float64, len(moments)), Stretched: major <= maxStretched}
 	at := 0.0
 	for i, m := range moments {
+		a.times = append(a.times, m.Time)
 		if i > 0 {
 			step := a.distance(time.Duration(m.Time - moments[i-1].Time))
 			if a.Stretched && m.Minor {
-				step *= minorShare
+				step *= share
 			}
 			at += step
 		}
-		a.times = append(a.times, m.Time)
 		a.places[i] = at
 	}
 	for i := range a.places {
@@ -99,19 +105,25 @@ type tick struct {
 // maxTicks is how many moments are written along an axis.
 const maxTicks = 6
 
-// ticks are moments along the axis, as the time since the first one.
+// ticks are moments along the axis, as the time since the first one. On a
+// stretched axis they are moments at which something happened.
 func (a *timeAxis) ticks() []tick {
 	var out []tick
 	last := -100.0
 	for n := range maxTicks {
-		target := axisLeft + float64(n)/(maxTicks-1)*(axisRight-axisLeft)
-		i := min(sort.SearchFloat64s(a.places, target-0.01), len(a.places)-1)
-		if i < 0 || a.places[i]-last < 0.7*(axisRight-axisLeft)/(maxTicks-1) {
+		share := float64(n) / (maxTicks - 1)
+		x := axisLeft + share*(axisRight-axisLeft)
+		since := time.Duration(share * float64(a.times[len(a.times)-1]-a.times[0]))
+		if a.Stretched {
+			i := min(sort.SearchFloat64s(a.places, x-0.01), len(a.places)-1)
+			x, since = a.places[i], time.Duration(a.times[i]-a.times[0])
+		}
+		if x-last < 0.7*(axisRight-axisLeft)/(maxTicks-1) || n > 0 && since == 0 {
 			continue
 		}
-		last = a.places[i]
-		text := "+" + offset(time.Duration(a.times[i]-a.times[0]))
-		out = append(out, tick{percent(last), text, anchor(last, text), n%2 == 1})
+		last = x
+		text := "+" + offset(since)
+		out = append(out, tick{percent(x), text, anchor(x, text), n%2 == 1})
 	}
 	return out
 }

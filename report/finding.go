@@ -55,6 +55,13 @@ type group struct {
 	ranges *decode.Ranges
 	// bytes and gaps are what connections lack (KV9002), dropped the packets lost while capturing.
 	bytes, gaps, dropped uint64
+
+	// sight is a request that waited for its outcome when count was 0.
+	sight *sight
+	// number and told are those of News; listed: it stands in the bulletin.
+	number int
+	told   uint64
+	listed bool
 }
 
 // occurrence is an Occurrence in the making.

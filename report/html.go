@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -31,8 +32,9 @@ const (
 	minRefresh = 500 * time.Millisecond
 )
 
-// How much the HTML report shows. A browser lays out some ten thousand
-// elements without delay; what is beyond is counted on the page.
+// How much the HTML report shows. All of it together is at most some 40,000
+// elements and 2 MB, which a browser lays out in less than a second; what is
+// beyond is counted on the page.
 const (
 	// maxHTMLFindings is how many findings are shown in full: some 60 elements
 	// and 4 KB each.
@@ -81,10 +83,11 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 // region is a part of the page that scrolls by itself: the id and the name that it has.
 type region struct{ ID, Name string }
 
-// showName is a verbatim text as it is shown: escaped, "" for an empty one.
+// showName is a verbatim text as it is shown: escaped, in quotes where there
+// would be nothing to see.
 func showName(s string) string {
-	if s == "" {
-		return `""`
+	if strings.Trim(s, " ") == "" {
+		return `"` + s + `"`
 	}
 	return escapeLong(s)
 }

@@ -329,12 +329,10 @@ func newProgramView(c *Client, offers *offers, ids idMaker, outside, unchecked u
 
 // brokerView is a broker.
 type brokerView struct {
-	Name              phrase
-	Release, APIsText string
-	// ReleaseText is Release as a sentence.
-	ReleaseText       string
-	APIs              []API
-	Streams, Requests uint64
+	Name                  phrase
+	ReleaseText, APIsText string
+	APIs                  []API
+	Streams, Requests     uint64
 }
 
 // addBrokers adds the brokers: the busiest with all their ranges.
@@ -347,7 +345,7 @@ func (v *pageView) addBrokers(r *Report) {
 	full = full[:min(len(full), maxHTMLBrokers)]
 	for i := range r.Brokers {
 		b := &r.Brokers[i]
-		view := brokerView{brokerName(b), b.Release, b.apisText(), b.releaseText(), b.APIs, b.Streams, b.Requests}
+		view := brokerView{brokerName(b), b.releaseText(), b.apisText(), b.APIs, b.Streams, b.Requests}
 		switch {
 		case slices.Contains(full, i):
 			v.Brokers = append(v.Brokers, view)

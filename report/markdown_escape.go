@@ -49,7 +49,7 @@ func mdProse(s string) string {
 // mdWord is a word of a sentence: as it is where it means nothing to any
 // renderer, and in a code span otherwise, without the punctuation around it.
 func mdWord(w string) string {
-	if true || w == "" || harmless(w) {
+	if w == "" || harmless(w) {
 		return w
 	}
 	core := strings.TrimLeft(w, `("'`)
@@ -86,7 +86,7 @@ func digit(w string, i int) bool { return i >= 0 && i < len(w) && '0' <= w[i] &&
 
 // linked matches words that some renderer makes a link of without being asked:
 // bare host names, commit hashes, GitHub's GH-1.
-var linked = regexp.MustCompile(`(?i)www\.|^\W*gh-\d|^\W*[0-9a-f]{7,64}\W*$`)
+var linked = regexp.MustCompile(`(?i)www\.|\bgh-\d|\b[0-9a-f]{7,}\b`)
 
 // mdPhrase is a phrase as Markdown. Code spans that would touch are kept
 // apart: two backticks in a row mean something else.

@@ -89,10 +89,10 @@ func (m *markdown) brokers() {
 	if len(m.r.Brokers) == 0 {
 		return
 	}
-	t := newTable(m.left-headingRoom, "Broker", "Looks like", "Advertised", "Connections", "Requests")
+	t := newTable(m.left-headingRoom, "Broker", "Release", "Advertised", "Connections", "Requests")
 	for i := range m.r.Brokers {
 		b := &m.r.Brokers[i]
-		t.row(mdPhrase(brokerName(b)), mdProse(b.Release), mdProse(b.apisText()), number(b.Streams), number(b.Requests))
+		t.row(mdPhrase(brokerName(b)), mdProse(b.releaseText()), mdProse(b.apisText()), number(b.Streams), number(b.Requests))
 	}
 	m.put("### Brokers\n\n")
 	m.foldable(t, "broker", plural(uint64(len(m.r.Brokers)), "broker"))
@@ -128,6 +128,8 @@ func (m *markdown) reproduce() {
 		}
 		b.WriteString(text)
 	}
-	b.WriteString(mdPhrase(reproduceRemark(m.r)) + "\n")
+	if remark := reproduceRemark(m.r); len(remark) > 0 {
+		b.WriteString(mdPhrase(remark) + "\n")
+	}
 	m.put(folded("How to reproduce this with kafkavet and tshark", b.String()))
 }

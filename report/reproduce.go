@@ -90,35 +90,59 @@ func reproduce(r *Report) []step {
 		{"The whole analysis", "kafkavet analyze" + kafkavetFiles(r)},
 		{"Every request, one a line", "kafkavet requests" + kafkavetFiles(r)},
 	}
-	f := firstWithRequest(r)
-	if f == nil {
+	if f := firstWithRequest(r); f != nil {
+		return append(steps, reproduceRequest(r, f)...)
+	}
+	for i := range r.Findings {
+		if streams := (filters{r}).streams(r.Findings[i].Occurrences); streams != "" {
+			return append(steps, step{"These connections", tshark(r, 0, fmt.Sprintf("-Y '%s'", streams))})
+		}
+	}
+	if r.Summary.Requests > 0 {
 		return append(steps, step{"All Kafka messages", tshark(r, 0, "-Y kafka")})
 	}
-	first := f.Occurrences[0]
-	steps = append(steps,
-		step{"What the broker advertised for " + f.API, tshark(r, first.Capture,
-			fmt.Sprintf("-O kafka -Y 'kafka.api_versions.api_key == %d' | grep -A 2 'API Key: .* (%d)$'", *f.APIKey, *f.APIKey))},
-		step{"What was sent", tshark(r, first.Capture,
-			fmt.Sprintf("-Y 'kafka.api_key == %d && kafka.api_version == %d' -T fields -E header=y -e frame.number -e tcp.stream -e kafka.correlation_id -e kafka.client_id", *f.APIKey, *f.Version))},
-	)
+	return append(steps, step{"All TCP connections", tshark(r, 0, "-q -z conv,tcp")})
+}
+
+// reproduceRequest shows what was advertised, what was sent and what followed.
+func reproduceRequest(r *Report, f *Finding) []step {
+	var steps []step
+	capture := f.Occurrences[0].Capture
+	switch {
+	case f.Advertised != nil:
+		steps = append(steps, step{"What the broker advertised for " + f.API, tshark(r, capture,
+			fmt.Sprintf("-O kafka -Y 'kafka.api_versions.api_key == %d' | grep -A 2 'API Key: .* (%d)$'", *f.APIKey, *f.APIKey))})
+	case f.Code == notAdvertisedRule.Code:
+		steps = append(steps, step{"What the broker advertised, without " + f.API, tshark(r, capture,
+			"-O kafka -Y kafka.api_versions.api_key | grep 'API Version '")})
+	}
+	steps = append(steps, step{"What was sent", tshark(r, capture,
+		fmt.Sprintf("-Y 'kafka.api_key == %d && kafka.api_version == %d' -T fields -E header=y -e frame.number -e tcp.stream -e kafka.correlation_id -e kafka.client_id", *f.APIKey, *f.Version))})
 	if streams := (filters{r}).streams(f.Occurrences); streams != "" {
-		steps = append(steps, step{"How these connections ended", tshark(r, first.Capture,
+		steps = append(steps, step{"How these connections ended", tshark(r, capture,
 			fmt.Sprintf("-Y '(%s) && (tcp.flags.fin == 1 || tcp.flags.reset == 1)'", streams))})
 	}
 	return steps
 }
 
-// reproduceRemark says what the commands leave open.
+// reproduceRemark says what the commands leave open, nil for nothing.
 func reproduceRemark(r *Report) phrase {
-	out := say("Where the connections are TLS, add ", verbatim("--tls-keylog KEYS"), " to kafkavet, and ",
-		verbatim("-o tls.keylog_file:KEYS -d tls.port==PORT,kafka"), " to tshark.")
+	var remarks []phrase
 	if usesPlaceholder(r) {
-		out = say(out, " ", verbatim(placeholder), " stands for the capture file.")
+		remarks = append(remarks, say(verbatim(placeholder), " stands for the capture file."))
+	}
+	if usesTLS(r) {
+		remarks = append(remarks, say(verbatim(keysPlaceholder), " stands for the TLS key log."))
 	}
 	if len(r.Captures) > 1 {
-		out = say(out, " Frame numbers count within one capture; stream numbers run on from one capture to the next.")
+		remarks = append(remarks, say("Frame numbers count within one capture; stream numbers run on from one capture to the next."))
 	}
-	return out
+	return join(remarks, " ")
+}
+
+// usesTLS tells whether what was looked at was, at least in part, inside of TLS.
+func usesTLS(r *Report) bool {
+	return slices.ContainsFunc(r.Brokers, func(b Broker) bool { return b.TLS })
 }
 
 // firstWithRequest is the first finding about requests, nil without one.
@@ -141,24 +165,36 @@ func tshark(r *Report, capture uint32, arguments string) string {
 }
 
 // decodeAs are the arguments that tell Wireshark which ports speak Kafka, in
-// the clear and inside TLS.
+// the clear or inside of TLS.
 func decodeAs(r *Report) string {
+	inTLS := map[int]bool{}
 	var ports []int
 	for i := range r.Brokers {
 		address := r.Brokers[i].Address
 		port, err := strconv.ParseUint(address[strings.LastIndexByte(address, ':')+1:], 10, 16)
-		if err == nil && port != wiresharkKafkaPort {
+		if err == nil && (port != wiresharkKafkaPort || r.Brokers[i].TLS) {
 			ports = append(ports, int(port))
+			inTLS[int(port)] = r.Brokers[i].TLS
 		}
 	}
 	slices.Sort(ports)
 	ports = slices.Compact(ports)
 	arguments := ""
 	for _, port := range ports[:min(len(ports), maxDecodePorts)] {
-		arguments += fmt.Sprintf(" -d tcp.port==%d,kafka", port)
+		if inTLS[port] {
+			arguments += fmt.Sprintf(" -d tcp.port==%d,tls -d tls.port==%d,kafka", port, port)
+		} else {
+			arguments += fmt.Sprintf(" -d tcp.port==%d,kafka", port)
+		}
+	}
+	if usesTLS(r) {
+		arguments += " -o tls.keylog_file:" + keysPlaceholder
 	}
 	return arguments
 }
+
+// keysPlaceholder stands in commands for a TLS key log, whose name is no part of a report.
+const keysPlaceholder = "KEYS"
 
 // placeholder stands in commands for a capture that has no file name.
 const placeholder = "CAPTURE"
@@ -170,10 +206,13 @@ func usesPlaceholder(r *Report) bool {
 
 // kafkavetFiles are the captures as arguments.
 func kafkavetFiles(r *Report) string {
-	if len(r.Captures) == 0 || len(r.Captures) > maxReproduceFiles {
-		return " " + placeholder + "..."
-	}
 	arguments := ""
+	if usesTLS(r) {
+		arguments = " --tls-keylog " + keysPlaceholder
+	}
+	if len(r.Captures) == 0 || len(r.Captures) > maxReproduceFiles {
+		return arguments + " " + placeholder + "..."
+	}
 	for i := range r.Captures {
 		arguments += " " + fileArgument(&r.Captures[i])
 	}

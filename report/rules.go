@@ -21,6 +21,8 @@ type Rule struct {
 
 	// exchange looks at a settled exchange.
 	exchange func(x *decode.Exchange) (detail string, fires bool)
+	// onSight: exchange decides by the verdict alone, before the outcome is known.
+	onSight bool
 	// connection looks at a connection that is over; early tells whether a
 	// request was sent on it before the ApiVersions response arrived.
 	connection func(c *decode.Connection, early bool) (detail string, fires bool)

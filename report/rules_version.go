@@ -23,6 +23,7 @@ var aboveMaxRule = Rule{
 			"Where a proxy or a load balancer stands between them, see that ApiVersions and the request reach the same broker (KV2005).",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.AboveMax },
+	onSight:  true,
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s sent, the broker advertises %s", s.request(), rangeText(s.key.advertised))
 	},
@@ -48,6 +49,7 @@ var belowMinRule = Rule{
 			"Until then a broker before 4.0 still takes the old versions.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.BelowMin },
+	onSight:  true,
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s sent, the broker advertises %s", s.request(), rangeText(s.key.advertised))
 	},
@@ -72,6 +74,7 @@ var notAdvertisedRule = Rule{
 		Do:   "See which feature of the client asks for it and switch that off, connect to the listener that serves the API, or use a broker release that has it.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.NotAdvertised },
+	onSight:  true,
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s sent, the broker advertises no such API", s.request())
 	},

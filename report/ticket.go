@@ -380,7 +380,10 @@ func brokerName(b *Broker) phrase {
 // releaseText says what release a broker looks like.
 func (b *Broker) releaseText() string {
 	if b.Release == ReleaseUnknown || b.Release == "" {
-		return "Release not known"
+		if b.ReleaseReason != "" {
+			return "Its release cannot be told: " + b.ReleaseReason
+		}
+		return "Its release cannot be told"
 	}
 	return "Looks like " + b.Release
 }

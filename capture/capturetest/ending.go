@@ -81,7 +81,11 @@ func ReusePorts(packets []Packet, ends bool) []Packet {
 			continue
 		}
 		if spans[s.stream] == nil {
-			spans[s.stream] = &span{first: i, client: s.src, broker: s.dst, fresh: s.tcp.Flags&(SYN|ACK) == SYN}
+			client, broker := s.src, s.dst
+			if s.dir == ToClient {
+				client, broker = broker, client
+			}
+			spans[s.stream] = &span{first: i, client: client, broker: broker, fresh: s.tcp.Flags&(SYN|ACK) == SYN}
 		}
 		spans[s.stream].last = i
 	}

@@ -1,8 +1,6 @@
 package capturetest
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // API keys that the kit knows itself.
 const (

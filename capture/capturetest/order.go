@@ -1,6 +1,9 @@
 package capturetest
 
-import "math/rand/v2"
+import (
+	"encoding/binary"
+	"math/rand/v2"
+)
 
 // copies are the variants with packets more than once or in another order.
 func copies() []Variant {
@@ -214,7 +217,7 @@ func shiftSACK(options []byte, by uint32) []byte {
 		length := int(out[i+1])
 		if out[i] == sack {
 			for at := i + 2; at+4 <= i+length; at += 4 {
-				putUint32(out[at:], getUint32(out[at:])+by)
+				binary.BigEndian.PutUint32(out[at:], binary.BigEndian.Uint32(out[at:])+by)
 			}
 		}
 		i += length

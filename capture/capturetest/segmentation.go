@@ -210,7 +210,3 @@ func ToIPv6(packets []Packet) []Packet {
 		return []*segment{s}
 	})
 }
-
-// getUint32 and putUint32 are short for the network byte order.
-func getUint32(b []byte) uint32    { return binary.BigEndian.Uint32(b) }
-func putUint32(b []byte, v uint32) { binary.BigEndian.PutUint32(b, v) }

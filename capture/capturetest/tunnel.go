@@ -48,7 +48,7 @@ func encapsulations() []Variant {
 		relinked("SLL", LinkSLL),
 		relinked("SLL2", LinkSLL2),
 		relinked("RAW", LinkRaw),
-		relinked("raw IPv4", LinkIPv4),
+		relinked("raw IPv4 or IPv6", LinkIPv4),
 		{"raw IPv6", KeepsAll &^ KeepsAddresses, func(p []Packet, _ uint64) []Packet { return Relink(ToIPv6(p), LinkIPv6) }},
 		{"NULL with IPv6", KeepsAll &^ KeepsAddresses, func(p []Packet, _ uint64) []Packet { return Relink(ToIPv6(p), LinkNull) }},
 	}
@@ -76,7 +76,8 @@ func InsideAndOutside(packets []Packet, t Tunnel) []Packet {
 	return out
 }
 
-// Relink gives every packet that holds IP the given link type. Others are left out.
+// Relink gives every packet that holds IP the given link type. Others are left
+// out. Of LinkIPv4 and LinkIPv6 each packet gets the one that fits it.
 func Relink(packets []Packet, link uint32) []Packet {
 	var out []Packet
 	for _, p := range packets {
@@ -87,6 +88,13 @@ func Relink(packets []Packet, link uint32) []Packet {
 		head, ip, wire, ok := network(p)
 		if !ok {
 			continue
+		}
+		link := link
+		switch {
+		case link == LinkIPv4 && etherTypeOf(ip) == EtherIPv6:
+			link = LinkIPv6
+		case link == LinkIPv6 && etherTypeOf(ip) == EtherIPv4:
+			link = LinkIPv4
 		}
 		header := linkHeader(link, etherTypeOf(ip))
 		cut := p.Length() - len(head) - len(p.Data[len(head):])

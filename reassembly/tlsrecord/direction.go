@@ -48,6 +48,7 @@ type direction struct {
 	finished   bool // a Finished was seen, or is concluded
 	padded     bool // records of TLS 1.3 were padded
 	identified bool // the search of the client random was made
+	doubt      bool // early data may have been passed over
 	depth      uint8
 	buf        []byte   // an incomplete record; while searching, what is searched
 	wait       *waiting // what came while the direction was blocked, nil for nothing
@@ -71,6 +72,7 @@ type direction struct {
 
 	missing int64  // bytes of the stream since the record opened last that were lost or not opened
 	known   uint64 // records among them whose headers were seen
+	tears   *tears // records with holes, nil for none
 	spent   int64  // bytes spent on trials
 	seen    int64  // bytes searched since the last record
 }
@@ -163,6 +165,10 @@ func (s *Session) continued(d *direction, p []byte, at capture.Position) []byte 
 	}
 	rec := d.buf
 	d.buf = nil
+	if d.tears.pending() {
+		s.tear(d, rec, at)
+		return p
+	}
 	if !s.record(d, rec, at) {
 		s.block(d, at, rec, p)
 		p = nil
@@ -201,6 +207,9 @@ func (s *Session) misplaced(d *direction, p []byte, at capture.Position) []byte 
 func (s *Session) dropBuffer(d *direction) {
 	s.scratch.release(d.buf)
 	d.buf = nil
+	if d.tears != nil {
+		d.tears.holes = nil
+	}
 }
 
 // record takes a whole record, header included. false means that it cannot be
@@ -245,8 +254,8 @@ func (s *Session) enterProtected(d *direction, h header) bool {
 	switch {
 	case s.serverRound > 0 && s.version != versionTLS13:
 		s.enter(d, phaseSealed) // its ChangeCipherSpec was lost
-	case d == s.client() && s.early != earlyNone:
-		s.enter(d, phaseEarly)
+	case d == s.client():
+		s.enter(d, phaseEarly) // if there is any: see readyEarly
 	default:
 		s.enter(d, phaseHandshake)
 	}
@@ -361,10 +370,14 @@ func (s *Session) deliver(d *direction, content []byte, at capture.Position) {
 	if d.phase == phaseHandshake {
 		return
 	}
-	if d.phase == phaseSealed || d.phase == phaseTraffic && d == s.client() {
+	if d.phase != phaseEarly {
 		s.info.Established = true
 	}
 	d.delivered++
+	if d.doubt {
+		d.doubt = false
+		s.receiver.PlaintextGap(d.index == 0, 0, false, at)
+	}
 	if len(content) > 0 {
 		s.info.Decrypted += uint64(len(content))
 		s.receiver.Plaintext(d.index == 0, content, at)

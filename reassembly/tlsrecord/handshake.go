@@ -96,7 +96,7 @@ func (s *Session) message(d *direction, kind byte, body []byte) {
 		s.takeServerHello(d, body)
 	case encryptedExtensions:
 		if d.phase == phaseHandshake {
-			s.judgeEarlyData(acceptsEarlyData(body))
+			s.judgeEarlyData(verdictOnEarlyData(body))
 		}
 	case endOfEarlyData:
 		if d.phase == phaseEarly {
@@ -161,7 +161,7 @@ func (s *Session) takeServerHello(d *direction, body []byte) {
 	s.progress++
 	if h.retry {
 		s.retried = true
-		s.judgeEarlyData(false)
+		s.judgeEarlyData(earlyRejected)
 		return
 	}
 	s.serverRandom = h.random
@@ -169,15 +169,11 @@ func (s *Session) takeServerHello(d *direction, body []byte) {
 }
 
 // judgeEarlyData learns what became of early data that was offered.
-func (s *Session) judgeEarlyData(accepted bool) {
-	if s.early != earlyOffered {
-		return
+func (s *Session) judgeEarlyData(e early) {
+	if s.early == earlyOffered {
+		s.early = e
+		s.progress++
 	}
-	s.early = earlyRejected
-	if accepted {
-		s.early = earlyAccepted
-	}
-	s.progress++
 }
 
 // takeFinished ends the handshake in one direction.
@@ -186,7 +182,7 @@ func (s *Session) takeFinished(d *direction) {
 	case phaseHandshake:
 		s.enter(d, phaseTraffic)
 		if d == s.server() {
-			s.judgeEarlyData(true) // its verdict was missed: believe the client
+			s.judgeEarlyData(earlyUnknown) // should its verdict have been missed
 			return
 		}
 		s.info.Established = true

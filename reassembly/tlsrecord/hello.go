@@ -145,9 +145,14 @@ func parseServerHello(body []byte) (h serverHello, ok bool) {
 	return h, true
 }
 
-// acceptsEarlyData reads EncryptedExtensions (RFC 8446 4.3.1, 4.2.10).
-func acceptsEarlyData(body []byte) (accepted bool) {
+// verdictOnEarlyData reads EncryptedExtensions (RFC 8446 4.3.1, 4.2.10).
+func verdictOnEarlyData(body []byte) early {
+	verdict := earlyRejected
 	r := reader(body)
-	r.extensions(func(kind int, _ reader) { accepted = accepted || kind == extEarlyData })
-	return accepted
+	r.extensions(func(kind int, _ reader) {
+		if kind == extEarlyData {
+			verdict = earlyAccepted
+		}
+	})
+	return verdict
 }

@@ -163,7 +163,7 @@ func (s *Session) ready13(d *direction) verdict {
 		s.enter(d, phaseTraffic)
 		d.foreign = maxForeign
 		if d == s.server() {
-			s.judgeEarlyData(true)
+			s.judgeEarlyData(earlyUnknown)
 		}
 	}
 	if s.use13(d, traffic) {
@@ -172,19 +172,33 @@ func (s *Session) ready13(d *direction) verdict {
 	return s.noSecrets()
 }
 
-// readyEarly decides about a client's first protected records where it
-// offered early data. done is false where they belong to the next phase.
+// readyEarly decides about a client's first protected records, which may be
+// early data. done is false where they belong to the next phase. Data
+// that the server did not take, or may not have taken, is not handed on: the
+// client sends it again if it must.
 func (s *Session) readyEarly(d *direction) (v verdict, done bool) {
 	if s.early == earlyOffered && !s.server().closed && !s.server().helloLost && s.server().mode == reading {
 		return verdict{step: stepWait}, true
 	}
-	s.judgeEarlyData(true)
+	s.judgeEarlyData(earlyUnknown)
 	if s.early == earlyAccepted && s.use13(d, labelEarly) {
 		return verdict{}, true
 	}
+	known := d.known
 	s.enter(d, phaseHandshake)
-	d.foreign = maxForeign
+	if d.known = known; s.early != earlyNone {
+		d.known = 0 // some may have been early data
+		d.foreign, d.doubt = maxForeign, s.early != earlyRejected
+	}
 	return verdict{}, false
+}
+
+// suspectEarlyData is for a ClientHello that is lost or cut: a key log that
+// names a secret for early data says that some was offered.
+func (s *Session) suspectEarlyData() {
+	if s.early == earlyNone && s.clientRound == 1 && s.secrets.has(&s.info.ClientRandom, labelEarly) {
+		s.early = earlyOffered
+	}
 }
 
 // use13 puts the keys of a secret in force. false: there is no such secret.

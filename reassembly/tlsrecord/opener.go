@@ -120,7 +120,7 @@ func (o *opener) open(sc *Scratch, rec []byte, seq uint64, iv []byte) (content [
 
 // open13 opens a record of TLS 1.3 (RFC 8446 5.2, 5.3).
 func (o *opener) open13(sc *Scratch, rec []byte, seq uint64) (content []byte, kind byte, ok bool) {
-	inner, err := o.aead.Open(sc.plain[:0], o.xorNonce(sc, seq), rec[headerSize:], rec[:headerSize])
+	inner, err := o.aead.Open(sc.plain[:0], o.nonce(sc, rec, seq), rec[headerSize:], rec[:headerSize])
 	if err != nil {
 		return nil, 0, false
 	}
@@ -136,24 +136,21 @@ func (o *opener) open13(sc *Scratch, rec []byte, seq uint64) (content []byte, ki
 
 // open12 opens a record of an AEAD suite of TLS 1.2 (RFC 5246 6.2.3.3).
 func (o *opener) open12(sc *Scratch, rec []byte, seq uint64) ([]byte, bool) {
-	body := rec[headerSize:]
-	var nonce []byte
-	if o.explicit > 0 {
-		nonce = sc.nonce[:12]
-		copy(nonce, o.iv[:4])
-		copy(nonce[4:], body[:o.explicit])
-		body = body[o.explicit:]
-	} else {
-		nonce = o.xorNonce(sc, seq)
-	}
-	content, err := o.aead.Open(sc.plain[:0], nonce, body, sc.pseudoHeader(rec, seq, len(body)-o.aead.Overhead()))
+	body := rec[headerSize+o.explicit:]
+	head := sc.pseudoHeader(rec, seq, len(body)-o.aead.Overhead())
+	content, err := o.aead.Open(sc.plain[:0], o.nonce(sc, rec, seq), body, head)
 	return content, err == nil
 }
 
-// xorNonce is the nonce of TLS 1.3 and of RFC 7905.
-func (o *opener) xorNonce(sc *Scratch, seq uint64) []byte {
+// nonce is the nonce of a record: from the sequence number (RFC 8446 5.3, RFC
+// 7905 2), or in part sent with the record (RFC 5288 3, RFC 6655 3).
+func (o *opener) nonce(sc *Scratch, rec []byte, seq uint64) []byte {
 	nonce := sc.nonce[:12]
 	copy(nonce, o.iv[:12])
+	if o.explicit > 0 {
+		copy(nonce[4:], rec[headerSize:headerSize+o.explicit])
+		return nonce
+	}
 	binary.BigEndian.PutUint64(nonce[4:], binary.BigEndian.Uint64(nonce[4:])^seq)
 	return nonce
 }

@@ -94,18 +94,18 @@ func LooksLikeClientHello(p []byte) bool { return looksLikeHello(p, helloClient)
 // of which it needs 6, begin a ServerHello.
 func LooksLikeServerHello(p []byte) bool { return looksLikeHello(p, helloServer) }
 
-// looksLikeHello checks the headers of record and handshake message. The
-// smallest hello is a ServerHello of 38 bytes without extensions.
+// looksLikeHello checks the headers of record and handshake message as far as
+// they are there. The smallest hello is a ServerHello without extensions:
+// version, random, an empty session id, suite and compression method.
 func looksLikeHello(p []byte, kind byte) bool {
-	const smallest = 4 + 38
-	if len(p) < headerSize+1 || !LooksLikeRecord(p) || p[0] != typeHandshake || p[5] != kind {
+	const smallest = 2 + 32 + 1 + 2 + 1
+	switch {
+	case len(p) <= headerSize || !LooksLikeRecord(p) || p[0] != typeHandshake || p[5] != kind:
 		return false
+	case len(p) < headerSize+5:
+		return true
 	}
-	// A hello over several records is longer than the first of them.
-	if size := int(p[3])<<8 | int(p[4]); size < smallest && len(p) >= headerSize+4 && p[8] != 0 && int(p[7]) == 0 {
-		return int(p[8])+4 > size
-	}
-	return len(p) < headerSize+5 || p[9] == 3
+	return int(p[6])<<16|int(p[7])<<8|int(p[8]) >= smallest && p[9] == 3
 }
 
 // LooksLikeAlert reports whether p, of which it needs 7 bytes, begins with an

@@ -79,6 +79,7 @@ func (s *Session) identify(d *direction, rec []byte) bool {
 		if ok && s.opens(&k, rec) {
 			s.info.HasClientRandom = true
 			s.clientRound++
+			s.suspectEarlyData()
 			s.progress++
 			return true
 		}

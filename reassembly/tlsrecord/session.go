@@ -74,6 +74,7 @@ const (
 	earlyOffered
 	earlyAccepted
 	earlyRejected
+	earlyUnknown // what the server said of it is lost
 )
 
 // NewSession returns a session at the beginning of its connection. secrets and
@@ -197,6 +198,7 @@ func (s *Session) giveUp(d *direction, reason string, at capture.Position) {
 		s.info.LostRecords += d.known
 		s.receiver.PlaintextGap(d.index == 0, s.estimate(d), false, at)
 	}
+	s.dropTorn(d)
 	d.missing, d.known, d.gapped = 0, 0, false
 	d.mode, d.searching = watching, false
 	s.progress++
@@ -208,7 +210,8 @@ func (s *Session) giveUp(d *direction, reason string, at capture.Position) {
 // release gives back what a direction holds.
 func (s *Session) release(d *direction) {
 	s.scratch.drop(d)
-	s.scratch.release(d.buf)
-	d.buf, d.keys, d.chain, d.hs = nil, keys{}, nil, assembler{}
+	s.dropTorn(d)
+	s.dropBuffer(d)
+	d.keys, d.chain, d.hs = keys{}, nil, assembler{}
 	s.unwait(d)
 }

@@ -260,3 +260,32 @@ func TestDataIsNotKeptNorChanged(t *testing.T) {
 		mustYield(t, tr, &got, s.Info())
 	}
 }
+
+// TestEvictedCiphersAreMadeAgain: a scratch keeps them for some directions only.
+func TestEvictedCiphersAreMadeAgain(t *testing.T) {
+	for name, c := range lossConfigs {
+		tr := converse(t, c.c, c.c, exchange(100, 3000, 40, 200, 300))
+		sc := NewScratch()
+		var got collector
+		s := NewSession(tr.secrets(t), &got, &Options{Scratch: sc})
+		other := &direction{keys: keys{suite: suiteByID(0x1303), version: versionTLS13}}
+		for i, p := range tr.pieces {
+			for range liveCiphers {
+				if o, ok := newOpener(&other.keys); !ok || o == nil {
+					t.Fatal("no opener")
+				} else {
+					sc.keep(&direction{}, o)
+				}
+			}
+			if s.dirs[0].opener != nil || s.dirs[1].opener != nil {
+				t.Fatal("a cipher was not evicted")
+			}
+			s.Data(p.toServer, p.data, frame(i+1))
+		}
+		s.End(frame(1000))
+		mustYield(t, tr, &got, s.Info())
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}

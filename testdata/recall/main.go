@@ -54,8 +54,8 @@ const (
 )
 
 // request is what makes a request the same one in two captures: frame and
-// stream numbers change when packets are missing.
-type request struct{ client, broker, clientID, key, version, correlationID string }
+// stream numbers change when packets are missing, and a client id can be cut short.
+type request struct{ client, broker, key, version, correlationID string }
 
 // tally counts requests over captures.
 type tally struct{ whole, listed, invented int }
@@ -206,7 +206,7 @@ func (m measurer) requests(path, keys string) (map[request]int, error) {
 	found := map[request]int{}
 	for _, row := range rows[1:] {
 		found[request{
-			row[column["client"]], row[column["broker"]], row[column["client_id"]],
+			row[column["client"]], row[column["broker"]],
 			row[column["api_key"]], row[column["version"]], row[column["correlation_id"]],
 		}]++
 	}

@@ -1,0 +1,374 @@
+package capture
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/net/bpf"
+)
+
+// The program that a Filter becomes lets through every packet in which a
+// Dissector could find a segment that Filter.Match accepts. It is exact for
+// TCP in IPv4 and IPv6, also behind up to two VLAN tags. Beyond that it lets
+// through, without a look at ports or addresses, what it cannot judge:
+//
+//   - fragments of IPv4 after the first one, TCP's only from matching addresses:
+//     the ports stand in the first
+//   - IPv6 with extension headers, fragment headers among them; not hop-by-hop
+//     options before ICMPv6
+//   - tunnels: GRE, IP in IP, MPLS in IP, AH, and UDP to the ports of VXLAN, VXLAN-GPE,
+//     Geneve and Filter.TunnelPorts; what is inside has other ports and addresses
+//   - more than two VLAN tags, MPLS, PPPoE, SNAP
+
+// frame says where things are in a packet as a BPF program sees it.
+type frame struct {
+	// typeAt is the offset of the EtherType: or typeKernel, or typeNone.
+	typeAt int
+	// ip is the offset of the IP header without tags.
+	ip uint32
+}
+
+const (
+	// typeKernel: the kernel knows the EtherType, the packet begins with IP
+	// (packet(7): SOCK_DGRAM).
+	typeKernel = -1
+	// typeNone: there is none, the version of the IP header tells.
+	typeNone = -2
+)
+
+// cookedFrame is a packet on a SOCK_DGRAM packet socket.
+var cookedFrame = frame{typeAt: typeKernel}
+
+// frameOf is the layout of a link type, false where it is not known.
+func frameOf(l LinkType) (frame, bool) {
+	switch l {
+	case LinkTypeEthernet:
+		return frame{typeAt: 12, ip: ethernetHeader}, true
+	case LinkTypeLinuxSLL:
+		return frame{typeAt: 14, ip: 16}, true
+	case LinkTypeLinuxSLL2:
+		return frame{typeAt: 0, ip: 20}, true
+	case LinkTypeNull, LinkTypeLoop:
+		return frame{typeAt: typeNone, ip: 4}, true
+	case LinkTypeRaw, LinkTypeRawDLT12, LinkTypeRawDLT14, LinkTypeIPv4, LinkTypeIPv6:
+		return frame{typeAt: typeNone}, true
+	}
+	return frame{}, false
+}
+
+// tunnelProtocols carry packets, in IPv4 and IPv6.
+var tunnelProtocols = []uint32{protocolIPv4, protocolIPv6, protocolGRE, protocolAH, protocolMPLS}
+
+// protocolICMPv6 is ICMP of IPv6.
+const protocolICMPv6 = 58
+
+// extensionHeaders are what the dissector looks behind in IPv6, but for hop-by-hop options.
+var extensionHeaders = []uint32{
+	protocolRouting, protocolFragment, protocolDestination, protocolMobility, protocolHIP, protocolShim6,
+}
+
+// tagTypes are the EtherTypes of VLAN tags.
+var tagTypes = []uint32{etherTypeVLAN, etherTypeQinQ, etherTypeQinQ1, etherTypeQinQ2, etherTypeQinQ3}
+
+// maxTags is how many VLAN tags in the packet itself are looked behind. (The
+// kernel takes the outermost off before.)
+const maxTags = 2
+
+// filterProgram is the state of compiling a Filter.
+type filterProgram struct {
+	program
+	filter *Filter
+	frame  frame
+	// Where packets end up.
+	accept, reject label
+	// What they go through; X is how far the tags move the IP header back,
+	// and the length of the IP header on top of it from ports and tunnel on.
+	ipv4, ipv6, ports, tunnel label
+}
+
+// compile makes the program; it returns snapLen for packets let through.
+// noEcho leaves out packets as they leave by a loopback interface, where
+// each comes in again; it needs a kernel with the ancillary data of Linux.
+func (f *Filter) compile(at frame, snapLen uint32, noEcho bool) ([]bpf.RawInstruction, error) {
+	p := &filterProgram{filter: f, frame: at}
+	p.accept, p.reject = p.label(), p.label()
+	p.ipv4, p.ipv6, p.ports, p.tunnel = p.label(), p.label(), p.label(), p.label()
+	if noEcho {
+		p.echo()
+	}
+	p.add(bpf.LoadConstant{Dst: bpf.RegX, Val: 0})
+	if at.typeAt == typeNone {
+		p.version()
+	} else {
+		p.etherType()
+	}
+	p.place(p.ipv4)
+	p.network4()
+	p.place(p.ipv6)
+	p.network6()
+	if f.portless() {
+		p.always(p.accept)
+	} else {
+		p.place(p.ports)
+		p.transport()
+	}
+	p.place(p.tunnel)
+	p.datagram()
+	p.place(p.accept)
+	p.add(bpf.RetConstant{Val: snapLen})
+	p.place(p.reject)
+	p.add(bpf.RetConstant{Val: 0})
+	return p.assemble()
+}
+
+// load loads size bytes at an offset behind X.
+func (p *filterProgram) load(offset uint32, size int) {
+	p.add(bpf.LoadIndirect{Off: p.frame.ip + offset, Size: size})
+}
+
+// anyChunk is how many comparisons share a jump to a label that may be far: more than
+// 255 instructions away, each would need one of its own.
+const anyChunk = 128
+
+// any jumps to yes if A is one of values, and goes on if not.
+func (p *filterProgram) any(values []uint32, yes label) {
+	for chunk := range slices.Chunk(values, anyChunk) {
+		hit, done := yes, next
+		if len(chunk) > 8 {
+			hit, done = p.label(), p.label()
+		}
+		for _, v := range chunk {
+			p.equal(v, hit, next)
+		}
+		if done != next {
+			p.always(done)
+			p.place(hit)
+			p.always(yes)
+			p.place(done)
+		}
+	}
+}
+
+// Packet types and device types of Linux (include/uapi/linux/if_packet.h, if_arp.h).
+const (
+	packetOutgoing = 4
+	deviceLoopback = 772
+)
+
+// echo rejects what leaves by loopback.
+func (p *filterProgram) echo() {
+	start := p.label()
+	p.add(bpf.LoadExtension{Num: bpf.ExtType})
+	p.equal(packetOutgoing, next, start)
+	p.add(bpf.LoadExtension{Num: bpf.ExtLinkLayerType})
+	p.equal(deviceLoopback, p.reject, start)
+	p.place(start)
+}
+
+// version tells IPv4 and IPv6 apart by the first 4 bits.
+func (p *filterProgram) version() {
+	p.load(0, 1)
+	p.add(bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4})
+	p.equal(4, p.ipv4, next)
+	p.equal(6, p.ipv6, p.reject)
+}
+
+// etherType looks behind VLAN tags and tells by the EtherType.
+func (p *filterProgram) etherType() {
+	judge := p.label()
+	if p.frame.typeAt == typeKernel {
+		p.add(bpf.LoadExtension{Num: bpf.ExtProto})
+		// Whether the packet begins with the rest of the tag depends on where it came from.
+		p.any(tagTypes, p.accept)
+	} else {
+		p.add(bpf.LoadAbsolute{Off: uint32(p.frame.typeAt), Size: 2})
+		for tags := uint32(1); tags <= maxTags; tags++ {
+			tagged := p.label()
+			p.any(tagTypes, tagged)
+			p.always(judge)
+			p.place(tagged)
+			p.add(bpf.LoadConstant{Dst: bpf.RegX, Val: 4 * tags},
+				bpf.LoadAbsolute{Off: p.frame.ip + 4*tags - 2, Size: 2})
+		}
+		p.any(tagTypes, p.accept)
+	}
+	p.place(judge)
+	p.equal(etherTypeIPv4, p.ipv4, next)
+	p.equal(etherTypeIPv6, p.ipv6, next)
+	p.any([]uint32{etherTypeMPLS, etherTypeMPLSDown, etherTypePPPoE}, p.accept)
+	// A length is followed by LLC, which says 0xaaaa where SNAP follows.
+	p.jump(bpf.JumpGreaterThan, maxLength8023, p.reject, next)
+	p.load(0, 2)
+	p.equal(0xaaaa, p.accept, p.reject)
+}
+
+// network4 judges an IPv4 header.
+func (p *filterProgram) network4() {
+	udp, hosts, host := p.label(), p.label(), p.label()
+	p.load(9, 1)
+	p.equal(protocolTCP, hosts, next)
+	p.any(tunnelProtocols, p.accept)
+	p.equal(protocolUDP, udp, p.reject)
+	p.place(udp)
+	p.laterFragment()
+	p.headerLength4()
+	p.always(p.tunnel)
+
+	p.place(hosts)
+	if nets := p.filter.family(false); len(p.filter.Nets) > 0 {
+		for _, offset := range []uint32{12, 16} {
+			p.inNets4(offset, nets, host)
+		}
+		p.always(p.reject)
+	}
+	p.place(host)
+	if p.filter.portless() {
+		p.always(p.accept)
+		return
+	}
+	p.laterFragment()
+	p.headerLength4()
+	p.always(p.ports)
+}
+
+// laterFragment accepts fragments after the first one.
+func (p *filterProgram) laterFragment() {
+	p.load(6, 2)
+	p.jump(bpf.JumpBitsSet, fragmentOffset4, p.accept, next)
+}
+
+// headerLength4 adds the length of the IPv4 header to X.
+func (p *filterProgram) headerLength4() {
+	p.load(0, 1)
+	p.add(bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 15}, bpf.ALUOpConstant{Op: bpf.ALUOpShiftLeft, Val: 2},
+		bpf.ALUOpX{Op: bpf.ALUOpAdd}, bpf.TAX{})
+}
+
+// network6 judges an IPv6 header.
+func (p *filterProgram) network6() {
+	udp, hosts, host := p.label(), p.label(), p.label()
+	p.load(6, 1)
+	p.equal(protocolTCP, hosts, next)
+	p.any(tunnelProtocols, p.accept)
+	options, other := p.label(), p.label()
+	p.equal(protocolHopByHop, options, next)
+	p.any(extensionHeaders, p.accept)
+	p.always(other)
+	p.place(options)
+	// Hop-by-hop options in practice are those of multicast listener reports,
+	// which every network is full of (RFC 3810 5).
+	p.load(ipv6Header, 1)
+	p.equal(protocolICMPv6, p.reject, p.accept)
+	p.place(other)
+	p.equal(protocolUDP, udp, p.reject)
+	p.place(udp)
+	p.headerLength6()
+	p.always(p.tunnel)
+
+	p.place(hosts)
+	if nets := p.filter.family(true); len(p.filter.Nets) > 0 {
+		for _, offset := range []uint32{8, 24} {
+			for _, n := range nets {
+				p.inNet6(offset, n, host)
+			}
+		}
+		p.always(p.reject)
+	}
+	p.place(host)
+	if !p.filter.portless() {
+		p.headerLength6()
+	}
+}
+
+// headerLength6 adds the length of the IPv6 header to X.
+func (p *filterProgram) headerLength6() {
+	p.add(bpf.TXA{}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: ipv6Header}, bpf.TAX{})
+}
+
+// transport judges the ports of TCP.
+func (p *filterProgram) transport() {
+	for _, offset := range []uint32{0, 2} {
+		p.load(offset, 2)
+		p.any(widen(p.filter.NotPorts), p.reject)
+	}
+	if len(p.filter.Ports) > 0 {
+		p.any(widen(p.filter.Ports), p.accept) // A is the destination port
+		p.load(0, 2)
+		p.any(widen(p.filter.Ports), p.accept)
+		p.always(p.reject)
+	} else {
+		p.always(p.accept)
+	}
+}
+
+// datagram judges the destination port of UDP.
+func (p *filterProgram) datagram() {
+	p.load(2, 2)
+	p.any([]uint32{portVXLAN, portVXLANLinux, portVXLANGPE, portGeneve}, p.accept)
+	p.any(widen(p.filter.TunnelPorts), p.accept)
+	p.always(p.reject)
+}
+
+// inNets4 jumps to yes if the address at the offset lies in one of nets, and
+// goes on if not. Networks of one size are compared together.
+func (p *filterProgram) inNets4(offset uint32, nets []netip.Prefix, yes label) {
+	for bits := 32; bits >= 0; bits-- {
+		var same []uint32
+		for _, n := range nets {
+			if n.Bits() == bits {
+				a := n.Addr().As4()
+				same = append(same, binary.BigEndian.Uint32(a[:]))
+			}
+		}
+		if len(same) > 0 {
+			p.load(offset, 4)
+			p.masked(bits)
+			p.any(same, yes)
+		}
+	}
+}
+
+// inNet6 jumps to yes if the address at the offset lies in n.
+func (p *filterProgram) inNet6(offset uint32, n netip.Prefix, yes label) {
+	a, no := n.Addr().As16(), p.label()
+	for i := 0; i < 16 && n.Bits() > i*8; i += 4 {
+		p.load(offset+uint32(i), 4)
+		p.masked(n.Bits() - i*8)
+		p.equal(binary.BigEndian.Uint32(a[i:]), next, no)
+	}
+	p.always(yes)
+	p.place(no)
+}
+
+// masked keeps the first bits of A.
+func (p *filterProgram) masked(bits int) {
+	if bits < 32 {
+		p.add(bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: ^uint32(0) << (32 - bits)})
+	}
+}
+
+// portless reports whether ports do not matter.
+func (f *Filter) portless() bool { return len(f.Ports)+len(f.NotPorts) == 0 }
+
+// family returns the networks of IPv4 or IPv6, each once.
+func (f *Filter) family(v6 bool) []netip.Prefix {
+	var nets []netip.Prefix
+	for _, n := range f.Nets {
+		if n = unmapPrefix(n); n.IsValid() && n.Addr().Is6() == v6 && !slices.Contains(nets, n) {
+			nets = append(nets, n)
+		}
+	}
+	return nets
+}
+
+// widen makes ports values of BPF, each once.
+func widen(ports []uint16) []uint32 {
+	var out []uint32
+	for _, p := range ports {
+		if !slices.Contains(out, uint32(p)) {
+			out = append(out, uint32(p))
+		}
+	}
+	return out
+}

@@ -1,0 +1,201 @@
+package decode
+
+// Blanking says how much of a Kafka message is overwritten with zeros before it
+// is shown to others.
+type Blanking uint8
+
+const (
+	// BlankSecrets overwrites what nobody may see: records and all other bytes fields
+	// (SASL tokens, HMACs, user data), and, in all APIs but the harmless ones,
+	// every value.
+	BlankSecrets Blanking = iota
+	// BlankAll overwrites every value, but for error codes, the lengths that say
+	// where these are, what ApiVersions and SaslHandshake negotiate, and the acks of Produce.
+	BlankAll
+)
+
+// harmless are the APIs whose texts and numbers tell no secret: names of topics
+// and groups, addresses, offsets. APIs that carry configuration, credentials, user data or
+// telemetry are not among them, nor are those nobody needs here.
+var harmless = map[int16]bool{
+	keyProduce: true, 1: true, 2: true, 3: true, 10: true, 12: true, 13: true, 16: true,
+	keySaslHandshake: true, keyApiVersions: true, 22: true, 23: true, 24: true, 25: true, 26: true, 60: true, 68: true,
+}
+
+// RequestHead is what all requests begin with.
+type RequestHead struct {
+	Key, Version  int16
+	CorrelationID int32
+	// ClientID is the client id in the bytes that it was read from; nil without one.
+	ClientID []byte
+}
+
+// ReadRequestHead reads the head of a request of size bytes, of which body is
+// what is there. ok is false where this cannot be a request.
+func ReadRequestHead(size int64, body []byte) (head RequestHead, ok bool) {
+	h, ok := parseRequestHeader(size, body)
+	return RequestHead{h.key, h.version, h.correlationID, h.clientID}, ok
+}
+
+// FitsRequest tells whether a message is all there and is a request of a known
+// API, to the last byte.
+func FitsRequest(size int64, body []byte) bool {
+	h, ok := parseRequestHeader(size, body)
+	return ok && h.fits(size, body) == fitsExactly
+}
+
+// Request overwrites in a request of size bytes, of which body is what is there
+// behind the size field. Its header stays: the client id is the caller's to replace. What is no request is
+// overwritten whole.
+func (b Blanking) Request(size int64, body []byte) {
+	h, ok := parseRequestHeader(size, body)
+	if !ok {
+		clear(body)
+		return
+	}
+	l := layoutOf(h.key)
+	rest := h.body(body)
+	left := size - int64(h.bodyAt())
+	if l == nil || h.lacksID() || l.walkRequest(h.version, left, rest) == misfit {
+		clear(rest)
+		return
+	}
+	k := blanker{
+		walker: walker{b: rest, left: left, version: h.version, flexible: h.version >= l.flexible, state: fitsExactly},
+		keeps:  keptOfRequest(h.key), texts: b == BlankAll || !harmless[h.key],
+	}
+	if k.flexible {
+		k.tags()
+	}
+	k.whole(l.request)
+}
+
+// Response overwrites in the response to a request of that key and version.
+// body is what is there behind the correlation id, size its length.
+func (b Blanking) Response(key, version int16, size int64, body []byte) {
+	if key == keyApiVersions {
+		return // names of features, and numbers that are what this is about
+	}
+	l := layoutOf(key)
+	if l == nil {
+		clear(body)
+		return
+	}
+	if how, _ := l.walkResponse(key, version, size, body); how == misfit {
+		version = 0 // as brokers answer a version that they do not know
+		if how, _ := l.walkResponse(key, version, size, body); how != fitsExactly {
+			clear(body)
+			return
+		}
+	}
+	k := blanker{
+		walker: walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly},
+		keeps:  keptOfResponse(key), texts: b == BlankAll || !harmless[key],
+	}
+	if k.flexible {
+		k.tags()
+	}
+	k.whole(l.response)
+}
+
+// keptOfRequest tells which fields of a request's body, by index, always stay.
+func keptOfRequest(key int16) uint8 {
+	switch key {
+	case keyProduce:
+		return 1 << 1 // acks: whether an answer is due
+	case keyApiVersions:
+		return 1<<0 | 1<<1 // software name and version
+	case keySaslHandshake:
+		return 1 << 0 // the mechanism
+	}
+	return 0
+}
+
+// keptOfResponse is the same for responses.
+func keptOfResponse(key int16) uint8 {
+	if key == keySaslHandshake {
+		return 1 << 1 // the enabled mechanisms
+	}
+	return 0
+}
+
+// blanker is a walker that overwrites what it steps over.
+type blanker struct {
+	walker
+	// keeps has a bit for each field of the body that stays.
+	keeps uint8
+	// texts: not only bytes fields are overwritten, but texts and numbers, too.
+	texts bool
+}
+
+// whole overwrites in a body; what is left of it where the walk ends is overwritten whole.
+func (k *blanker) whole(fields []field) {
+	k.structure(fields, k.keeps)
+	clear(k.b)
+}
+
+func (k *blanker) structure(fields []field, keeps uint8) {
+	for i := range fields {
+		f := &fields[i]
+		if k.version < f.since || k.version > f.until {
+			continue
+		}
+		if k.state != fitsExactly {
+			return
+		}
+		keep := i < 8 && keeps>>i&1 != 0
+		if f.array {
+			k.array(f, keep)
+		} else {
+			k.field(f, keep)
+		}
+	}
+	if k.flexible {
+		k.tags()
+	}
+}
+
+func (k *blanker) array(f *field, keep bool) {
+	n := k.count(4)
+	if f.kind == fixedField {
+		k.over(n*int64(f.size), keep || !k.texts)
+		return
+	}
+	for ; n > 0 && k.state == fitsExactly; n-- {
+		k.field(f, keep)
+	}
+}
+
+func (k *blanker) field(f *field, keep bool) {
+	switch f.kind {
+	case fixedField:
+		k.over(int64(f.size), keep || !k.texts)
+	case errorField:
+		k.take(2)
+	case textField:
+		k.over(k.count(2), keep || !k.texts)
+	case bytesField:
+		k.over(k.count(4), false)
+	case structField:
+		k.structure(f.sub, 0)
+	case nullableField:
+		if b := k.take(1); b != nil && int8(b[0]) >= 0 {
+			k.structure(f.sub, 0)
+		}
+	}
+}
+
+// over steps over n bytes, and overwrites them unless they are to stay.
+func (k *blanker) over(n int64, keep bool) {
+	if b := k.take(n); b != nil && !keep {
+		clear(b)
+	}
+}
+
+// tags steps over tagged fields (KIP-482) and overwrites what is in them.
+func (k *blanker) tags() {
+	for n := k.uvarint(); n > 0 && k.state == fitsExactly; n-- {
+		k.uvarint()
+		k.over(k.uvarint(), false)
+	}
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/report"
+)
+
+// redactFlags are the flags that say whether names and addresses are replaced.
+type redactFlags struct {
+	redact bool
+	key    string
+}
+
+func (r *redactFlags) register(f *pflag.FlagSet) {
+	f.BoolVar(&r.redact, "redact", false, "replace addresses, host names, client ids and file names by pseudonyms, and keep no value in --evidence that proves nothing")
+	f.StringVar(&r.key, "redact-key", "", "make the pseudonyms from this `text`, so that they are the same in every report; keep it to yourself")
+}
+
+// pseudonyms are those asked for, nil for none.
+func (r *redactFlags) pseudonyms() (*report.Pseudonyms, error) {
+	switch {
+	case r.redact:
+		return report.NewPseudonyms(r.key), nil
+	case r.key != "":
+		return nil, errors.New("--redact-key: has no effect without --redact")
+	}
+	return nil, nil
+}
+
+// evidenceFlags are the flags that say what becomes of the packets that prove findings.
+type evidenceFlags struct {
+	path        string
+	occurrences uint
+}
+
+func (e *evidenceFlags) register(f *pflag.FlagSet) {
+	f.StringVar(&e.path, "evidence", "", "write the packets that prove the findings to `file` (pcapng), with comments for Wireshark and without records, tokens and secrets")
+	f.UintVar(&e.occurrences, "evidence-occurrences", 3, "how `many` occurrences of each finding --evidence holds")
+}
+
+// maxOccurrences bounds --evidence-occurrences: a capture of more is the capture itself.
+const maxOccurrences = 1000
+
+// evidence is a file of evidence in the making.
+type evidence struct {
+	*report.Evidence
+	out *output
+}
+
+// open begins to gather evidence as the flags say; it is nil where none is asked for. It fails
+// when the file cannot be written.
+func (e *evidenceFlags) open(p *pipeline, names *report.Pseudonyms) (*evidence, error) {
+	if e.path == "" {
+		return nil, nil
+	}
+	if e.occurrences < 1 || e.occurrences > maxOccurrences {
+		return nil, fmt.Errorf("--evidence-occurrences %d: must be from 1 to %d", e.occurrences, maxOccurrences)
+	}
+	out, err := openOutput(e.path, nil)
+	if err != nil {
+		return nil, err
+	}
+	ev := report.NewEvidence(report.EvidenceOptions{
+		Occurrences: int(e.occurrences), Dissector: p.dissecting, Pseudonyms: names,
+		Tool: report.Tool{Name: "kafkavet", Version: toolVersion()},
+	})
+	p.tap = ev.Tap
+	return &evidence{ev, out}, nil
+}
+
+// gathered is what the report builder is given, nil for no evidence.
+func (e *evidence) gathered() *report.Evidence {
+	if e == nil {
+		return nil
+	}
+	return e.Evidence
+}
+
+// write writes the file and makes it appear, and tells what could not be proven.
+func (e *evidence) write(b *report.Builder, src capture.Source, p *pipeline) error {
+	if e == nil {
+		return nil
+	}
+	sum, err := b.WriteEvidence(e.out.w, src.Captures())
+	if err != nil {
+		return fmt.Errorf("write %s: %w", e.out.name, err)
+	}
+	if err := e.out.commit(); err != nil {
+		return err
+	}
+	if sum.Omitted > 0 || sum.Unproven > 0 {
+		p.warn(fmt.Errorf("%s: %d findings are without packets, and %d occurrences were passed over because their packets were not kept",
+			e.out.name, sum.Unproven, sum.Omitted))
+	}
+	if p.flags.verbose {
+		p.s.complain("wrote %s: %d packets of %d connections for %d findings", e.out.name, sum.Packets, sum.Connections, sum.Findings)
+	}
+	return nil
+}
+
+// abandon removes the file if it was not committed.
+func (e *evidence) abandon() {
+	if e != nil {
+		e.out.abandon()
+	}
+}

@@ -1,0 +1,375 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+	"github.com/kafkavet/kafkavet/report"
+)
+
+// captureArgs are the captures of testdata, each with its key log as arguments.
+func captureArgs(t *testing.T) map[string][]string {
+	t.Helper()
+	names, err := filepath.Glob("testdata/captures/*.pcap*")
+	if err != nil || len(names) < 12 {
+		t.Fatalf("%d captures, %v", len(names), err)
+	}
+	out := map[string][]string{}
+	for _, name := range names {
+		args := []string{}
+		if keys := strings.TrimSuffix(name, filepath.Ext(name)) + ".keys"; exists(keys) {
+			args = append(args, "--tls-keylog", keys)
+		}
+		out[name] = args
+	}
+	return out
+}
+
+// invoke runs kafkavet, which must be able to do the work, and returns what it wrote to standard output.
+func invoke(t *testing.T, stdin io.Reader, args ...string) string {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, streams{stdin, &stdout, &stderr}); code == exitTrouble {
+		t.Fatalf("%v: %s", args, stderr.String())
+	}
+	return stdout.String()
+}
+
+// analysed is the JSON report of a capture.
+func analysed(t *testing.T, args ...string) *report.Report {
+	t.Helper()
+	r := new(report.Report)
+	if err := json.Unmarshal([]byte(invoke(t, strings.NewReader(""), append([]string{"analyze", "--format", "json"}, args...)...)), r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// kinds are the findings without what redaction and a selection of packets change; counted with their counts.
+func kinds(r *report.Report, counted bool) []string {
+	out := []string{}
+	for _, f := range r.Findings {
+		k := fmt.Sprintf("%s %s %v %s", f.Code, f.API, f.Advertised, f.Evidence)
+		if f.Version != nil {
+			k += fmt.Sprintf(" v%d", *f.Version)
+		}
+		if f.Client != nil {
+			k += " " + f.Client.SoftwareName
+		}
+		if counted {
+			k += fmt.Sprintf(" %dx", f.Count)
+		}
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// redactedTLS are the captures whose findings lie inside TLS, or depend on it: with
+// --redact nothing of it can be decrypted any more.
+var redactedTLS = regexp.MustCompile(`_tls1[23]|encrypted-alert`)
+
+func TestEvidenceGivesTheSameFindings(t *testing.T) {
+	for name, keys := range captureArgs(t) {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			want := analysed(t, append(keys, name)...)
+			for _, mode := range []string{"--redact=false", "--redact"} {
+				if mode == "--redact" && redactedTLS.MatchString(name) {
+					continue
+				}
+				file := filepath.Join(t.TempDir(), "evidence.pcapng")
+				for _, most := range []string{"3", "100"} {
+					invoke(t, strings.NewReader(""), append([]string{"analyze", mode, "--evidence", file, "--evidence-occurrences", most, name}, keys...)...)
+					got := analysed(t, append(keys, file)...)
+					counted := most == "100"
+					if d := cmp.Diff(kinds(want, counted), kinds(got, counted)); d != "" {
+						t.Errorf("%s, %s occurrences (-capture +evidence):\n%s", mode, most, d)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestEvidenceOfStandardInput holds the evidence of a stream against that of the file.
+func TestEvidenceOfStandardInputIsThatOfTheFile(t *testing.T) {
+	const name = "testdata/captures/confluent-go-2.6.0_broker-2.1.pcap"
+	dir := t.TempDir()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	invoke(t, strings.NewReader(""), "analyze", "--evidence", dir+"/file.pcapng", name)
+	invoke(t, bytes.NewReader(data), "analyze", "--evidence", dir+"/stdin.pcapng", "-")
+	fromFile, err1 := os.ReadFile(dir + "/file.pcapng")
+	fromStdin, err2 := os.ReadFile(dir + "/stdin.pcapng")
+	if err1 != nil || err2 != nil || !bytes.Equal(fromFile, fromStdin) {
+		t.Errorf("%d bytes of evidence from the file, %d from standard input; %v, %v", len(fromFile), len(fromStdin), err1, err2)
+	}
+}
+
+// TestEvidenceFindsTheRequestBehindAMillionPackets: the offending request comes long after
+// the handshake, and the packets between do not fit into memory.
+func TestEvidenceOfALongConnection(t *testing.T) {
+	client, broker := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:9092")
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(capturetest.ApiVersionsRequest(3, 1, "app", "lib", "1.0"), capturetest.ApiVersionsResponse(3, 1, 0,
+		capturetest.API{Key: 0, Max: 9}, capturetest.API{Key: 1, Min: 4, Max: 7}, capturetest.API{Key: 18, Max: 3}))
+	frame := func(key, version int16, id int32, header int, body []byte) []byte {
+		return capturetest.RequestHeader{Key: key, Version: version, CorrelationID: id, ClientID: "app", HeaderVersion: header}.Frame(body)
+	}
+	produce := func(id int32) []byte {
+		body := append([]byte{0xff, 0xff, 0, 1, 0, 0, 0, 9, 0, 0, 0, 1, 0, 1, 't', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x40, 0}, bytes.Repeat([]byte("secret!!"), 2048)...)
+		return frame(0, 3, id, 1, body)
+	}
+	for id := int32(2); id < 2002; id++ { // 32 MB, four times the window
+		c.Exchange(produce(id), capturetest.ResponseFrame(id, false, []byte{0, 0, 0, 0, 0, 0, 0, 0}))
+	}
+	c.Send(capturetest.ToBroker, frame(1, 12, 9999, 2, make([]byte, 40)))
+	c.Close(capturetest.ToClient)
+	data := capturetest.Pcapng{}.Encode(r.Packets)
+	os.WriteFile("/tmp/ev/long.pcapng", data, 0o600)
+
+	file := filepath.Join(t.TempDir(), "evidence.pcapng")
+	invoke(t, bytes.NewReader(data), "analyze", "--evidence", file, "-")
+	got := analysed(t, file)
+	if k := kinds(got, false); len(k) == 0 || !strings.HasPrefix(k[0], "KV1001 Fetch &{4 7} observed v12") {
+		t.Errorf("findings of the evidence: %v", k)
+	}
+	if st, err := os.Stat(file); err != nil || st.Size() > 1<<20 {
+		t.Errorf("evidence of %d bytes, %v", st.Size(), err)
+	}
+	if text, err := os.ReadFile(file); err != nil || bytes.Contains(text, []byte("secret")) {
+		t.Errorf("records are in the evidence, %v", err)
+	}
+}
+
+// original are texts of the captures that redaction must not let through.
+func original(t *testing.T, name string, keys []string) []string {
+	t.Helper()
+	texts := []string{
+		"secret", "orders", "payments", "billing", "kafka-broker", "broker.example", "localhost", "example.com", "testdata/captures", "alice",
+		filepath.Base(name),
+	}
+	r := analysed(t, append(keys, name)...)
+	for _, b := range r.Brokers {
+		texts = append(texts, b.Address)
+	}
+	for _, c := range r.Clients {
+		texts = append(texts, c.ClientIDs...)
+		texts = append(texts, c.Addresses...)
+		texts = append(texts, c.BrokerAddresses...)
+	}
+	for _, f := range r.Findings {
+		texts = append(texts, f.Broker)
+		for _, o := range f.Occurrences {
+			texts = append(texts, o.Client)
+			if o.TLS != nil {
+				texts = append(texts, o.TLS.ServerName)
+			}
+		}
+	}
+	slices.Sort(texts)
+	return slices.DeleteFunc(slices.Compact(texts), func(s string) bool { return len(s) < 3 })
+}
+
+// leaks finds a text in an output, as a word of its own where it consists of
+// letters: "rdkafka" is a client id, "librdkafka" a library.
+func leaks(output, text string) bool {
+	for rest := output; ; {
+		i := strings.Index(rest, text)
+		if i < 0 {
+			return false
+		}
+		if i == 0 || !isWord(rest[i-1]) || !isWord(text[0]) {
+			end := i + len(text)
+			if end == len(rest) || !isWord(rest[end]) || !isWord(text[len(text)-1]) {
+				return true
+			}
+		}
+		rest = rest[i+1:]
+	}
+}
+
+func isWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+// TestRedactionLeavesNoOriginal looks in every output for every name and address of the capture.
+func TestRedactionLeavesNoOriginal(t *testing.T) {
+	for name, keys := range captureArgs(t) {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			texts := original(t, name, keys)
+			file := filepath.Join(t.TempDir(), "evidence.pcapng")
+			outputs := map[string]string{}
+			for _, format := range []string{"text", "json", "markdown", "html"} {
+				outputs[format] = invoke(t, strings.NewReader(""),
+					append([]string{"analyze", "--redact", "--format", format, "--evidence", file, "--evidence-occurrences", "100", name}, keys...)...)
+			}
+			for _, format := range []string{"tsv", "json"} {
+				outputs["requests "+format] = invoke(t, strings.NewReader(""), append([]string{"requests", "--redact", "--format", format, name}, keys...)...)
+			}
+			evidence, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for what, output := range outputs {
+				for _, text := range texts {
+					if leaks(output, text) {
+						t.Errorf("%s shows %q", what, text)
+					}
+				}
+			}
+			for _, text := range texts {
+				// Bytes have no words, and some of these are the names of client libraries.
+				if bytes.Contains(evidence, []byte(text)) && !slices.Contains([]string{"rdkafka", "kafkajs", "kgo", "sarama"}, text) {
+					t.Errorf("the evidence holds %q", text)
+				}
+			}
+			for _, a := range addressesOf(t, name) {
+				if bytes.Contains(evidence, a) {
+					t.Errorf("the evidence holds the address %x", a)
+				}
+			}
+		})
+	}
+}
+
+// addressesOf are the MAC addresses and IP addresses in the packets of a capture, as bytes.
+func addressesOf(t *testing.T, name string) [][]byte {
+	t.Helper()
+	var out [][]byte
+	add := func(b []byte) {
+		if !slices.ContainsFunc(out, func(a []byte) bool { return bytes.Equal(a, b) }) && bytes.Count(b, []byte{0}) < len(b)-1 {
+			out = append(out, bytes.Clone(b))
+		}
+	}
+	d := capture.NewDissector(capture.DissectorOptions{})
+	for _, p := range capturetest.MustRead(name) {
+		pkt := capture.Packet{Data: p.Data, Length: uint32(p.Length()), Link: capture.LinkType(p.Link)}
+		for _, h := range d.Headers(&pkt, nil) {
+			switch b := p.Data[h.At:]; h.Kind {
+			case capture.HeaderEthernet:
+				add(b[:6])
+				add(b[6:12])
+			case capture.HeaderIPv4:
+				add(b[12:16])
+				add(b[16:20])
+			case capture.HeaderIPv6:
+				add(b[8:24])
+				add(b[24:40])
+			}
+		}
+	}
+	return out
+}
+
+// TestEvidenceHoldsNoSecrets: without redaction, too.
+func TestEvidenceHoldsNoSecrets(t *testing.T) {
+	for name, keys := range captureArgs(t) {
+		file := filepath.Join(t.TempDir(), "evidence.pcapng")
+		invoke(t, strings.NewReader(""), append([]string{"analyze", "--evidence", file, "--evidence-occurrences", "100", name}, keys...)...)
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := bytes.Index(data, []byte("secret")); i >= 0 {
+			t.Errorf("%s: %q", name, data[max(0, i-40):min(len(data), i+40)])
+		}
+	}
+}
+
+// TestPseudonymsAreStable: with a key they are the same in every report, without they are not.
+func TestPseudonymsAreStable(t *testing.T) {
+	const name = "testdata/captures/confluent-go-2.6.0_broker-2.1.pcap"
+	line := func(args ...string) string {
+		return invoke(t, strings.NewReader(""), append([]string{"requests", "--redact", name}, args...)...)
+	}
+	if line("--redact-key", "a") != line("--redact-key", "a") {
+		t.Error("one key gives different pseudonyms")
+	}
+	if line("--redact-key", "a") == line("--redact-key", "b") {
+		t.Error("two keys give the same pseudonyms")
+	}
+	if line() == line() {
+		t.Error("random keys give the same pseudonyms")
+	}
+}
+
+// TestEvidenceInTshark holds the requests that tshark sees in the evidence against those
+// it sees on the same connections of the capture.
+func TestEvidenceInTshark(t *testing.T) {
+	tshark, err := exec.LookPath("tshark")
+	if err != nil {
+		t.Logf("not compared: %v", err)
+		return
+	}
+	for name := range captureArgs(t) {
+		if strings.Contains(name, "tls") || strings.Contains(name, "encrypted") {
+			continue
+		}
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			all := dissected(t, tshark, name)
+			for _, mode := range []string{"--redact=false", "--redact"} {
+				file := filepath.Join(t.TempDir(), "evidence.pcapng")
+				invoke(t, strings.NewReader(""), "analyze", mode, "--evidence", file, name)
+				for _, line := range dissected(t, tshark, file) {
+					if !slices.Contains(all, line) {
+						t.Errorf("%s: tshark sees %q in the evidence and not in the capture", mode, line)
+					}
+				}
+				want := map[string]bool{}
+				for _, f := range analysed(t, file).Findings {
+					if f.APIKey != nil {
+						want[fmt.Sprintf("\t%d\t%d\t", *f.APIKey, *f.Version)] = true
+					}
+				}
+				got := strings.Join(dissected(t, tshark, file), "\n")
+				for w := range want {
+					if strings.Contains(strings.Join(all, "\n"), w) && !strings.Contains(got, w) {
+						t.Errorf("%s: tshark does not see the request %q in the evidence", mode, w)
+					}
+				}
+			}
+		})
+	}
+}
+
+// dissected are the Kafka requests that tshark sees: ports, API key, version, correlation id.
+func dissected(t *testing.T, tshark, name string) []string {
+	t.Helper()
+	args := []string{"-r", name, "-Y", "kafka.api_key", "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"}
+	for _, port := range []string{"9092", "9093", "19092", "19093", "9094"} {
+		args = append(args, "-d", "tcp.port=="+port+",kafka")
+	}
+	for _, f := range []string{"tcp.srcport", "kafka.api_key", "kafka.api_version", "kafka.correlation_id"} {
+		args = append(args, "-e", f)
+	}
+	out, err := exec.Command(tshark, args...).Output()
+	if err != nil {
+		t.Fatalf("tshark: %v", err)
+	}
+	var lines []string
+	for _, l := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		if l != "" {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report"
+)
+
+const (
+	// maxSoftware bounds the values of the label client_software: software in
+	// its versions, of which a site has some dozen. Further ones are "other".
+	maxSoftware = 100
+	// maxRequestSeries bounds the series of kafkavet_requests_total: 90 APIs in
+	// one or two versions for some twenty clients, each of some 300 bytes. What is beyond
+	// counts with api, version and client_software "other".
+	maxRequestSeries = 4000
+	// maxFindingSeries bounds the series of kafkavet_findings_total in the same way.
+	maxFindingSeries = 1000
+	// maxScrapes bounds the scrapes at one time; further ones are turned away.
+	maxScrapes = 4
+)
+
+// other is the value of a label that stands for those for which there was no room.
+const other = "other"
+
+// requestLabels are the labels of kafkavet_requests_total.
+var requestLabels = []string{"api", "version", "verdict", "client_software"}
+
+// requestKey is what requests are counted by.
+type requestKey struct {
+	software     decode.Software
+	key, version int16
+	verdict      decode.Verdict
+}
+
+// requestMetrics counts requests. It belongs to the collecting goroutine; the
+// counters may be read by any. Counting allocates nothing in the steady state.
+type requestMetrics struct {
+	vec      *prometheus.CounterVec
+	counters map[requestKey]prometheus.Counter
+	software map[decode.Software]string
+	lastKey  requestKey
+	last     prometheus.Counter
+	// beyond counts requests for which there was no series of their own.
+	beyond prometheus.Counter
+}
+
+func newRequestMetrics() *requestMetrics {
+	return &requestMetrics{
+		vec: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "kafkavet_requests_total",
+			Help: "Kafka requests by API, version, verdict and what the client announced as its software.",
+		}, requestLabels),
+		counters: map[requestKey]prometheus.Counter{},
+		software: map[decode.Software]string{},
+		beyond: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "kafkavet_series_limit_requests_total",
+			Help: "Requests that were counted under \"other\", because there were too many series or clients.",
+		}),
+	}
+}
+
+// count counts a request.
+func (m *requestMetrics) count(x *decode.Exchange) {
+	key := requestKey{x.Software, x.Key, x.Version, x.Verdict}
+	if m.last == nil || key != m.lastKey {
+		m.last, m.lastKey = m.counter(key), key
+	}
+	m.last.Inc()
+}
+
+// counter finds or makes the counter of a key.
+func (m *requestMetrics) counter(key requestKey) prometheus.Counter {
+	if c := m.counters[key]; c != nil {
+		return c
+	}
+	if len(m.counters) >= maxRequestSeries {
+		m.beyond.Inc()
+		return m.vec.WithLabelValues(other, other, key.verdict.String(), other)
+	}
+	software, ok := m.software[key.software]
+	if !ok {
+		if len(m.software) >= maxSoftware {
+			m.beyond.Inc()
+			return m.vec.WithLabelValues(other, other, key.verdict.String(), other)
+		}
+		software = softwareLabel(key.software.Name, key.software.Version)
+		m.software[key.software] = software
+	}
+	c := m.vec.WithLabelValues(decode.APIName(key.key), strconv.Itoa(int(key.version)), key.verdict.String(), software)
+	m.counters[key] = c
+	return c
+}
+
+// softwareLabel is client software as the value of a label.
+func softwareLabel(name, version string) string {
+	text := strings.TrimSpace(name + " " + version)
+	if text == "" {
+		return "unknown"
+	}
+	return report.Escape(text)
+}
+
+// countedSink counts what passes on its way to the report.
+type countedSink struct {
+	*report.Builder
+	metrics *requestMetrics
+}
+
+// Exchange implements decode.Sink.
+func (s *countedSink) Exchange(x *decode.Exchange) {
+	s.metrics.count(x)
+	s.Builder.Exchange(x)
+}
+
+// The metrics that are taken from a snapshot.
+var (
+	findingsDesc = prometheus.NewDesc("kafkavet_findings_total",
+		"How often findings happened, by code, API, version and what the client announced as its software.",
+		[]string{"code", "severity", "api", "version", "client_software"}, nil)
+	limitsDesc    = prometheus.NewDesc("kafkavet_limit_hits_total", "How often a limit of memory or time was reached, by its name.", []string{"limit"}, nil)
+	unparsedDesc  = prometheus.NewDesc("kafkavet_unparsed_packets_total", "Packets that could not be read, by reason.", []string{"reason"}, nil)
+	packetsDesc   = prometheus.NewDesc("kafkavet_packets_total", "Packets captured.", nil, nil)
+	bytesDesc     = prometheus.NewDesc("kafkavet_captured_bytes_total", "Bytes captured.", nil, nil)
+	droppedDesc   = prometheus.NewDesc("kafkavet_dropped_packets_total", "Packets lost because they were not read in time.", nil, nil)
+	streamsDesc   = prometheus.NewDesc("kafkavet_connections_total", "TCP connections seen.", nil, nil)
+	openDesc      = prometheus.NewDesc("kafkavet_connections", "TCP connections remembered: open, or closed a minute ago at most.", nil, nil)
+	endedDesc     = prometheus.NewDesc("kafkavet_ended_connections_total", "TCP connections that are over, by what was spoken: kafka, encrypted or other.", []string{"protocol"}, nil)
+	gapsDesc      = prometheus.NewDesc("kafkavet_gaps_total", "Places at which bytes of a TCP connection are missing.", nil, nil)
+	missingDesc   = prometheus.NewDesc("kafkavet_missing_bytes_total", "Bytes of TCP connections that are missing.", nil, nil)
+	responsesDesc = prometheus.NewDesc("kafkavet_responses_total", "Kafka requests that were answered.", nil, nil)
+)
+
+// snapshotMetrics takes metrics from a snapshot of the report. Any goroutine may call it.
+type snapshotMetrics struct{ served *served }
+
+// Describe implements prometheus.Collector.
+func (m snapshotMetrics) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		findingsDesc, limitsDesc, unparsedDesc, packetsDesc, bytesDesc, droppedDesc,
+		streamsDesc, openDesc, endedDesc, gapsDesc, missingDesc, responsesDesc,
+	} {
+		to <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m snapshotMetrics) Collect(to chan<- prometheus.Metric) {
+	c, err := m.served.snapshot(context.Background())
+	if err != nil {
+		to <- prometheus.NewInvalidMetric(packetsDesc, err)
+		return
+	}
+	put := func(d *prometheus.Desc, n uint64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	put(packetsDesc, c.counts.Packets)
+	put(bytesDesc, c.counts.Bytes)
+	put(droppedDesc, c.counts.Dropped)
+	put(streamsDesc, c.counts.Connections)
+	put(gapsDesc, c.counts.Gaps)
+	put(missingDesc, c.counts.MissingBytes)
+	put(responsesDesc, c.counts.Responses)
+	to <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(c.counts.Open))
+	s := &c.report.Summary
+	put(endedDesc, s.KafkaStreams, "kafka")
+	put(endedDesc, s.EncryptedStreams, "encrypted")
+	put(endedDesc, s.Streams-min(s.Streams, s.KafkaStreams+s.EncryptedStreams), "other")
+	for name, n := range c.report.Quality.LimitsHit {
+		put(limitsDesc, n, name)
+	}
+	for _, r := range c.report.Quality.UnparsedReasons {
+		put(unparsedDesc, r.Count, r.Name)
+	}
+	for labels, n := range findingCounts(c.report.Findings) {
+		put(findingsDesc, n, labels[:]...)
+	}
+}
+
+// findingCounts adds up findings by the labels of kafkavet_findings_total.
+func findingCounts(findings []report.Finding) map[[5]string]uint64 {
+	counts := map[[5]string]uint64{}
+	for i := range findings {
+		f := &findings[i]
+		labels := [5]string{f.Code, f.Severity.String(), "", "", ""}
+		if f.APIKey != nil && f.Version != nil {
+			labels[2], labels[3] = f.API, strconv.Itoa(int(*f.Version))
+		}
+		if f.Client != nil {
+			labels[4] = softwareLabel(f.Client.SoftwareName, f.Client.SoftwareVersion)
+		}
+		if _, ok := counts[labels]; !ok && len(counts) >= maxFindingSeries {
+			labels[2], labels[3], labels[4] = other, other, other
+		}
+		counts[labels] += f.Count
+	}
+	return counts
+}
+
+// newMetrics makes the handler of /metrics.
+func newMetrics(s *served, requests *requestMetrics) http.Handler {
+	r := prometheus.NewRegistry()
+	r.MustRegister(
+		requests.vec, requests.beyond, snapshotMetrics{s},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "kafkavet_build_info", Help: "Always 1; the version of kafkavet is the label.",
+			ConstLabels: prometheus.Labels{"version": toolVersion()},
+		}, func() float64 { return 1 }),
+	)
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
+		Registry: r, MaxRequestsInFlight: maxScrapes, Timeout: writeTimeout / 2, EnableOpenMetrics: false,
+	})
+}

@@ -1,0 +1,223 @@
+package tlsrecord
+
+import (
+	"fmt"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+const (
+	// maxFirstFails bounds the records in a row that do not open before one
+	// ever did: then the secrets are wrong, and more trials only take time.
+	maxFirstFails = 4
+	// maxFails bounds the records in a row that do not open later on.
+	maxFails = 32
+)
+
+// gap takes a gap of n bytes.
+func (s *Session) gap(d *direction, n int64, at capture.Position) {
+	switch {
+	case d.blocked:
+		d.enqueueGap(n, at)
+		return
+	case d.mode == counting:
+		return
+	case d.mode == watching:
+		if n > int64(d.skip) {
+			s.dropBuffer(d)
+			d.mode, n = counting, int64(d.skip)
+		}
+		d.skip -= int(n)
+		return
+	}
+	d.chain.cut()
+	m := min(n, int64(d.skip))
+	d.skip -= int(m)
+	if n -= m; n == 0 {
+		return
+	}
+	if !d.searching && len(d.buf) >= headerSize {
+		left, ok := s.patch(d, n, at)
+		if !ok {
+			left = s.damaged(d, n)
+		}
+		if n = left; n == 0 {
+			return
+		}
+	}
+	d.missing += int64(len(d.buf)) + n
+	s.dropBuffer(d)
+	s.loseTrack(d)
+}
+
+// damaged gives up the incomplete record in the buffer, of which n bytes or
+// all that follow are missing. It returns how many are missing behind it.
+func (s *Session) damaged(d *direction, n int64) int64 {
+	h, _ := parseHeader(d.buf)
+	left := int64(headerSize + h.size - len(d.buf))
+	if d.phase == phasePlain {
+		s.enterProtected(d, h)
+	}
+	switch {
+	case d.phase != phasePlain && s.version == versionTLS13 && h.kind != typeData:
+	case d.phase != phasePlain:
+		d.missing += int64(headerSize + h.size)
+		d.known++
+		s.info.Undecrypted += uint64(len(d.buf) - headerSize)
+		d.loseMessages()
+	case h.kind == typeHandshake:
+		s.handshake(d, d.buf[headerSize:])
+		s.loseHandshake(d)
+	default:
+		d.gapped = true // the ChangeCipherSpec is not known to have come
+	}
+	d.records++
+	s.dropBuffer(d)
+	m := min(n, left)
+	d.skip = int(left - m)
+	return n - m
+}
+
+// loseTrack begins to search the next record.
+func (s *Session) loseTrack(d *direction) {
+	d.searching, d.gapped = true, true
+	s.dropTorn(d)
+	if d.phase == phasePlain {
+		s.loseHandshake(d)
+		if d.chain == nil && (s.serverRound == 0 || s.version == versionTLS10) {
+			d.chain = &chain{} // should the keys turn out to need it
+		}
+	}
+	d.loseMessages()
+}
+
+// loseMessages tells that handshake bytes may be missing. After the handshake
+// each message begins with a record, in all that is known of; within it
+// nobody can tell.
+func (d *direction) loseMessages() {
+	if d.phase == phaseTraffic {
+		d.hs.reset()
+	} else {
+		d.hs.loseTrack()
+	}
+}
+
+// loseHandshake uses what has come of a hello whose rest is missing.
+func (s *Session) loseHandshake(d *direction) {
+	switch kind, body := d.hs.partial(); kind {
+	case helloClient:
+		s.takeClientHello(d, body)
+		s.suspectEarlyData()
+	case helloServer:
+		s.takeServerHello(d, body)
+	}
+	d.hs.loseTrack()
+	if d == s.client() && s.clientRound == 0 || d == s.server() && s.serverRound == 0 {
+		s.loseHello(d)
+	}
+}
+
+// rescue takes a record that did not open at once, or that follows a loss.
+func (s *Session) rescue(d *direction, rec []byte, at capture.Position) {
+	o := s.scratch.opener(d)
+	var p place
+	var ok, exhausted bool
+	if d.chain == nil || d.chain.iv(o) != nil {
+		p, ok, exhausted = s.locate(d, o, rec)
+	}
+	if ok {
+		s.resume(d, &p, rec, at)
+		return
+	}
+	d.chain.set(rec)
+	if d.foreign > 0 && d.opened == 0 {
+		d.foreign--
+		if d.gapped {
+			d.missing += int64(len(rec))
+		}
+		return
+	}
+	d.missing += int64(len(rec))
+	d.known++
+	d.fails++
+	d.loseMessages()
+	s.info.Undecrypted += uint64(len(rec) - headerSize)
+	switch {
+	case exhausted || d.fails >= maxFails:
+		s.giveUpSearch(d, at)
+	case d.opened == 0 && !d.gapped && d.fails >= maxFirstFails:
+		s.giveUp(d, fmt.Sprintf("record %d could not be authenticated (wrong secrets?)", d.seq), at)
+	}
+}
+
+func (s *Session) giveUpSearch(d *direction, at capture.Position) {
+	s.info.SearchesFailed++
+	s.giveUp(d, "the place in the stream was not found again after bytes were missing", at)
+}
+
+// resume goes on at a place.
+func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position) {
+	lost := p.seq - d.seq
+	if !p.current {
+		lost = p.seq
+	}
+	s.info.LostRecords += max(lost, d.known)
+	if p.current && !d.gapped && lost > 0 && lost == uint64(d.tears.count()) {
+		s.mend(d, p.opener)
+	} else {
+		s.dropTorn(d)
+		s.reportGap(d, p, lost, at)
+	}
+	if !p.current {
+		s.enter(d, p.phase)
+		s.install(d, p.keys)
+		s.scratch.keep(d, p.opener)
+		if p.phase == phaseTraffic && d == s.server() {
+			s.judgeEarlyData(earlyUnknown)
+		}
+	}
+	d.seq = p.seq
+	s.opened(d, p.opener, rec, p.kind, p.content, at)
+}
+
+// reportGap tells the receiver of lost records between the record opened last and a place.
+//
+// With AEAD suites each record is longer than its content by the same number
+// of bytes, so that the content that was lost can be computed from the bytes and
+// the number of records. It is exact where all of them held application data. Others
+// come before the first application data of a direction (Finished, session
+// tickets), at its end (alerts), or change the keys (KeyUpdate).
+func (s *Session) reportGap(d *direction, p *place, lost uint64, at capture.Position) {
+	first := d.opened == 0 && d.phase == phaseSealed
+	if p.phase != phaseTraffic && p.phase != phaseSealed && p.phase != phaseEarly ||
+		lost == 0 || first && lost == 1 {
+		return
+	}
+	over, exact := p.opener.overhead()
+	n := d.missing - int64(lost)*int64(headerSize+over)
+	exact = exact && n >= 0 && p.current && !first && !d.padded && (d.phase == phaseSealed || d.delivered > 0)
+	if n > 0 || !exact {
+		s.receiver.PlaintextGap(d.index == 0, max(n, 0), exact, at)
+	}
+}
+
+// estimate is about how much plaintext is in what is missing.
+func (s *Session) estimate(d *direction) int64 {
+	over := headerSize
+	if d.opener != nil {
+		n, _ := d.opener.overhead()
+		over += n
+	}
+	return max(d.missing-int64(d.known)*int64(over), 0)
+}
+
+// reportUnresolved tells of a loss behind which nothing was opened any more.
+func (s *Session) reportUnresolved(d *direction, at capture.Position) {
+	s.dropTorn(d)
+	if d.mode != reading || d.missing == 0 || d.phase == phasePlain {
+		return
+	}
+	s.info.LostRecords += d.known
+	s.receiver.PlaintextGap(d.index == 0, s.estimate(d), false, at)
+	d.missing, d.known = 0, 0
+}

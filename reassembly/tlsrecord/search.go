@@ -1,0 +1,132 @@
+package tlsrecord
+
+import (
+	"bytes"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+const (
+	// maxSearch bounds the bytes in which the next record is searched: the
+	// largest record is 18 KiB, so that 1 MiB holds at least 56 records.
+	maxSearch = 1 << 20
+	// maxNested bounds how often a search can begin within what another one left.
+	maxNested = 4
+)
+
+// search looks for the next record in p behind what was searched before, and
+// returns what it has not looked at.
+func (s *Session) search(d *direction, p []byte, at capture.Position) []byte {
+	n := min(len(p), maxRecord-len(d.buf))
+	b := s.scratch.grow(d.buf, p[:n])
+	rest := p[n:]
+	d.buf = nil
+	i := 0
+	for d.searching {
+		j := s.nextHeader(b[i:])
+		d.pass(b[i : i+j])
+		i += j
+		if len(b)-i < headerSize {
+			break
+		}
+		h, _ := parseHeader(b[i:])
+		if len(b)-i < headerSize+h.size {
+			break
+		}
+		rec := b[i : i+headerSize+h.size]
+		switch s.candidate(d, rec, at) {
+		case stepWait:
+			s.block(d, at, b[i:], rest)
+			s.scratch.release(b)
+			return nil
+		case stepGo:
+			i += len(rec)
+		case stepNever:
+			if d.searching {
+				d.pass(b[i : i+1])
+				i++
+			}
+		}
+	}
+	if d.searching && d.seen > maxSearch {
+		s.giveUpSearch(d, at)
+	}
+	if d.searching {
+		d.buf = b[:copy(b, b[i:])]
+		return rest
+	}
+	s.leave(d, b[i:], at)
+	s.scratch.release(b)
+	return rest
+}
+
+// leave feeds what a search has left over.
+func (s *Session) leave(d *direction, left []byte, at capture.Position) {
+	if d.depth++; d.depth > maxNested {
+		s.giveUpSearch(d, at)
+		d.mode = counting
+	}
+	s.feed(d, left, at)
+	d.depth--
+}
+
+// pass steps over bytes that hold no record to be opened.
+func (d *direction) pass(p []byte) {
+	d.missing += int64(len(p))
+	d.seen += int64(len(p))
+	d.chain.note(p)
+}
+
+// nextHeader finds where a record of application data may begin: one that no
+// other kind of bytes would pass for but 1 of 67,000,000.
+func (s *Session) nextHeader(b []byte) int {
+	minor := byte(3)
+	if s.version == versionTLS10 || s.version == versionTLS11 {
+		minor = byte(s.version)
+	}
+	for i := 0; ; i++ {
+		j := bytes.IndexByte(b[i:], typeData)
+		if j < 0 {
+			return len(b)
+		}
+		i += j
+		if len(b)-i < headerSize {
+			return i
+		}
+		if h, ok := parseHeader(b[i:]); ok && b[i+2] == minor && h.size > 0 {
+			return i
+		}
+	}
+}
+
+// candidate tries whether a record that was found is one. stepNever: it is
+// none, or nothing can be opened any more.
+func (s *Session) candidate(d *direction, rec []byte, at capture.Position) step {
+	if d.phase == phasePlain {
+		h, _ := parseHeader(rec)
+		s.enterProtected(d, h)
+	}
+	if !d.keyed {
+		if v := s.ready(d, rec); v.step != stepGo {
+			if v.step == stepNever {
+				s.giveUp(d, v.reason, at)
+			}
+			return v.step
+		}
+	}
+	o := s.scratch.opener(d)
+	if o == nil || d.chain != nil && d.chain.iv(o) == nil {
+		return stepNever
+	}
+	p, ok, exhausted := s.locate(d, o, rec)
+	switch {
+	case ok:
+		d.searching = false
+		d.records++
+		s.resume(d, &p, rec, at)
+		return stepGo
+	case exhausted:
+		s.giveUpSearch(d, at)
+	}
+	return stepNever
+}

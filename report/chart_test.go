@@ -1,0 +1,241 @@
+package report
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// position is a place in percent as a number.
+func position(t testing.TB, percent string) float64 {
+	t.Helper()
+	x, err := strconv.ParseFloat(percent, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func TestTimeAxisKeepsTheOrderWithinThePicture(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for round := range 200 {
+		moments := []moment{}
+		for range 1 + random.IntN(2*maxStretched) {
+			moments = append(moments, moment{instant(time.Duration(random.ExpFloat64() * float64(time.Hour) / float64(1+round*round*round))), random.IntN(3) == 0})
+		}
+		given := slices.Clone(moments)
+		a := newTimeAxis(moments)
+		for _, m := range given {
+			for _, other := range given {
+				x, y := a.x(m.Time), a.x(other.Time)
+				if x < axisLeft-0.001 || x > axisRight+0.001 {
+					t.Fatalf("round %d: place %v is outside of the picture", round, x)
+				}
+				if m.Time < other.Time && x > y || m.Time == other.Time && x != y || a.Stretched && m.Time < other.Time && x >= y {
+					t.Fatalf("round %d: %v is at %v, and %v at %v", round, m.Time, x, other.Time, y)
+				}
+			}
+		}
+	}
+}
+
+func TestTimeAxisTellsMillisecondsApartBesideAnHour(t *testing.T) {
+	a := newTimeAxis([]moment{{instant(0), false}, {instant(time.Millisecond), false}, {instant(time.Hour), false}})
+	if !a.Stretched || a.x(instant(time.Millisecond))-a.x(instant(0)) < 10 {
+		t.Errorf("a millisecond is drawn as %.1f %% of the width", a.x(instant(time.Millisecond))-a.x(instant(0)))
+	}
+}
+
+func TestTimeAxisGivesConnectionsWithFindingsTheRoom(t *testing.T) {
+	moments := []moment{{instant(0), false}, {instant(time.Second), false}}
+	for i := range 1000 {
+		moments = append(moments, moment{instant(2*time.Second + time.Duration(i)*time.Millisecond), true})
+	}
+	moments = append(moments, moment{instant(10 * time.Second), false})
+	a := newTimeAxis(moments)
+	if !a.Stretched || a.x(instant(time.Second)) < 10 {
+		t.Errorf("stretched %v; the finding is at %.1f %%, pressed to the edge by a busy connection", a.Stretched, a.x(instant(time.Second)))
+	}
+}
+
+func TestTimeAxisIsEvenWithManyMoments(t *testing.T) {
+	var moments []moment
+	for i := range maxStretched + 1 {
+		moments = append(moments, moment{instant(time.Duration(i) * time.Second), false})
+	}
+	a := newTimeAxis(moments)
+	middle := a.x(instant(maxStretched / 2 * time.Second))
+	if a.Stretched || math.Abs(middle-(axisLeft+axisRight)/2.0) > 0.01 {
+		t.Errorf("stretched %v, the middle is at %v", a.Stretched, middle)
+	}
+	var got []string
+	for _, tick := range a.ticks() {
+		got = append(got, tick.X+" "+tick.Text)
+	}
+	want := []string{"2.00 +0", "21.00 +40.000 s", "40.00 +0:01:20", "59.00 +0:02:00", "78.00 +0:02:40", "97.00 +0:03:20"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ticks (-want +got):\n%s", diff)
+	}
+}
+
+func TestTimeAxisOfOneMoment(t *testing.T) {
+	a := newTimeAxis([]moment{{instant(0), false}, {instant(0), true}})
+	if x := a.x(instant(0)); x != axisLeft || len(a.ticks()) != 1 {
+		t.Errorf("the only moment is at %v, with the ticks %v", x, a.ticks())
+	}
+}
+
+func TestLaneDrawsEachRequestOnceAndKeepsKindsApart(t *testing.T) {
+	r := hugeReport(100, 10)
+	severities := map[string]Severity{"KV1001": Error, "KV2001": Warning}
+	for i := range r.Timeline.Lanes {
+		l := &r.Timeline.Lanes[i]
+		var moments []moment
+		want := map[string]int{}
+		for j := range l.Events {
+			moments = append(moments, moment{l.Events[j].Time, false})
+			want[l.Events[j].kind(severities)]++
+		}
+		axis := newTimeAxis(moments)
+		for _, kind := range markKinds {
+			drawn, last := 0, -100.0
+			for _, c := range clusters(l, axis, severities, kind) {
+				if drawn += c.count; c.from-last < markDistance || c.to < c.from {
+					t.Fatalf("lane %d: marks of kind %s at %v and %v", i, kind, last, c.from)
+				}
+				last = c.to
+			}
+			if drawn != want[kind] {
+				t.Errorf("lane %d: %d requests of kind %s drawn of %d", i, drawn, kind, want[kind])
+			}
+		}
+	}
+}
+
+func TestLaneLabelsTheErrorRatherThanTheWarning(t *testing.T) {
+	l := brokenLane(1, 0, 1)
+	l.Events = append(l.Events, event(99, 105*time.Millisecond, 3, "Metadata", 11, nil, "unknown", "closed", "KV2001"))
+	var labels []string
+	for _, m := range laneMarks(&l, newTimeAxis([]moment{{instant(0), false}, {instant(900 * time.Microsecond), false}, {instant(104 * time.Millisecond), false}, {instant(105 * time.Millisecond), false}, {instant(time.Hour), false}}), map[string]Severity{"KV1001": Error, "KV2001": Warning}) {
+		if m.Label != "" {
+			labels = append(labels, m.Label)
+		}
+	}
+	if diff := cmp.Diff([]string{"Fetch v12"}, labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+}
+
+func TestLanesWithFindingsAreShownFirst(t *testing.T) {
+	var all []Lane
+	for i := range 60 {
+		l := cleanLane(uint32(i), time.Duration(i)*time.Second)
+		if i%10 == 9 {
+			l = brokenLane(uint32(i), time.Duration(i)*time.Second, 1)
+		}
+		if i%20 == 5 {
+			l = brokenLane(uint32(i), time.Duration(i)*time.Second, 1)
+			l.Worst = Warning
+		}
+		all = append(all, l)
+	}
+	shown, folded := pickLanes(all)
+	if len(shown) != maxDrawnLanes || len(shown)+len(folded) != len(all) {
+		t.Fatalf("%d lanes shown and %d folded of %d", len(shown), len(folded), len(all))
+	}
+	if !slices.IsSortedFunc(shown, func(a, b *Lane) int { return int(a.Stream) - int(b.Stream) }) {
+		t.Error("the lanes are not in the order of time")
+	}
+	for _, l := range folded {
+		if l.Flagged {
+			t.Errorf("stream %d has a finding and is folded", l.Stream)
+		}
+	}
+}
+
+func TestSequenceTellsARunOnceAndCountsTheRest(t *testing.T) {
+	busy := cleanLane(0, 0)
+	busy.Omitted = 7
+	if got, want := busy.sequence(), "ApiVersions v3, Metadata v12, Fetch v16 ×40, 7 more requests"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	var mixed Lane
+	for i := range 50 {
+		mixed.Events = append(mixed.Events, event(uint64(i), time.Duration(i), int16(i%2), []string{"Produce", "Fetch"}[i%2], 3, nil, "ok", "answered", ""))
+	}
+	if got := mixed.sequence(); !strings.HasSuffix(got, ", 34 more requests") || strings.Count(got, ",") != maxSequence {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestVersionChartPutsMarksWhereTheyBelong(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 2000 {
+		offered := Range{Min: int16(random.IntN(20)), Max: int16(random.IntN(20))}
+		version := int16(random.IntN(60) - 10)
+		if random.IntN(20) == 0 {
+			version = []int16{math.MinInt16, math.MaxInt16, -1}[random.IntN(3)]
+		}
+		f := Finding{APIKey: ref(int16(1)), API: "Fetch", Version: &version, Advertised: &offered, Count: 1}
+		row := findingChart(&f, "x").Rows[0]
+		mark := row.Marks[0]
+		x := position(t, mark.X)
+		inside := offered.Min <= version && version <= offered.Max
+		if x < 0 || x > 100 || (mark.Kind == "inside") != inside || (mark.Label == "") != inside {
+			t.Fatalf("v%d of %v: %+v", version, offered, mark)
+		}
+		if row.Common == nil {
+			if offered.Min <= offered.Max {
+				t.Fatalf("%v has no bar", offered)
+			}
+			continue
+		}
+		from := position(t, row.Common.X)
+		to := from + position(t, row.Common.Width)
+		if from < -0.01 || to > 100.01 || (from <= x && x <= to) != inside {
+			t.Fatalf("v%d at %v, the bar of %v from %v to %v", version, x, offered, from, to)
+		}
+	}
+}
+
+func TestOffersOfSeveralBrokers(t *testing.T) {
+	r := &Report{
+		Brokers: []Broker{
+			{Address: "a", APIs: []API{{Key: 1, Range: Range{4, 7}}, {Key: 2, Range: Range{0, 5}}}},
+			{Address: "b", APIs: []API{{Key: 1, Range: Range{6, 12}}}},
+			{Address: "c", APIs: []API{{Key: 1, Range: Range{8, 12}}}},
+			{Address: "unseen"}, {Address: "told"},
+			{Address: "twice", Network: "1", APIs: []API{{Key: 1, Range: Range{0, 1}}}},
+			{Address: "twice", Network: "2", APIs: []API{{Key: 1, Range: Range{0, 2}}}},
+		},
+		Findings: []Finding{{Broker: "told", APIKey: ref(int16(1)), Advertised: &Range{0, 3}}, {Broker: "a", APIKey: ref(int16(1)), Advertised: &Range{0, 99}}},
+	}
+	offers := newOffers(r)
+	for _, test := range []struct {
+		brokers []string
+		key     int16
+		want    string
+	}{
+		{[]string{"a"}, 1, "v4 to v7"},
+		{[]string{"a", "b"}, 1, "v6 to v7, v4 to v12 on some brokers"},
+		{[]string{"a", "b", "c"}, 1, "differs, v4 to v12 on some brokers"},
+		{[]string{"a", "b"}, 2, "differs, v0 to v5 on some brokers"},
+		{[]string{"b", "a"}, 2, "differs, v0 to v5 on some brokers"},
+		{[]string{"b", "c"}, 2, "not advertised"},
+		{[]string{"a", "unseen"}, 1, "v4 to v7"},
+		{[]string{"unseen", "elsewhere"}, 1, "range not known"},
+		{[]string{"told"}, 1, "v0 to v3"},
+		{[]string{"twice"}, 1, "v0 to v1, v0 to v2 on some brokers"},
+		{nil, 1, "range not known"},
+	} {
+		if got := offers.of(test.brokers, test.key).text(); got != test.want {
+			t.Errorf("%v, key %d: %s, want %s", test.brokers, test.key, got, test.want)
+		}
+	}
+}

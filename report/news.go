@@ -1,0 +1,217 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// News is a finding that is new, or one that happened again, since the last
+// time that Builder.News told of it.
+type News struct {
+	// Number counts the findings of a Builder in the order in which they became
+	// known, from 1. It stays with the finding.
+	Number int
+	// First is true the first time that this finding is told of.
+	First bool
+	// More is how often it happened since it was told of last; 0 for one whose
+	// request was sent, but waits for its outcome (see Builder.Sighted).
+	More uint64
+	// Finding is the finding by now.
+	Finding Finding
+}
+
+// bulletin is what a Builder remembers of the findings that are to be told. It
+// holds nothing but groups of the Builder, each at most once.
+type bulletin struct {
+	// fresh are groups that were never told of, quiet those of them that another
+	// finding tells better so far (Rule.becomes).
+	fresh, quiet []*group
+	// again are groups that happened again.
+	again []*group
+	// numbers counts the groups told of.
+	numbers int
+}
+
+// note takes g among what is to be told.
+func (n *bulletin) note(g *group) {
+	if g.listed {
+		return
+	}
+	g.listed = true
+	if g.number == 0 {
+		n.fresh = append(n.fresh, g)
+	} else {
+		n.again = append(n.again, g)
+	}
+}
+
+// sight is a request that waits for its outcome.
+type sight struct {
+	occurrence
+	ranges *decode.Ranges
+	// aged: it waited already when News was called for such requests before.
+	aged bool
+}
+
+// Sighted takes a request outside its range that was just sent. News tells of
+// its finding if the outcome does not come soon; everything else waits for Exchange. x is not kept.
+func (b *Builder) Sighted(x *decode.Exchange) {
+	for i := range rules {
+		if !rules[i].onSight {
+			continue
+		}
+		if _, ok := rules[i].exchange(x); !ok {
+			continue
+		}
+		g := b.group(b.exchangeKey(i, "", x))
+		if g == nil || g.count > 0 || g.sight != nil {
+			continue
+		}
+		g.sight = &sight{ranges: x.Ranges, occurrence: occurrence{
+			at: x.Request, stream: x.Stream, client: x.Client,
+			hasRequest: true, correlationID: x.CorrelationID, evidence: x.Evidence,
+		}}
+	}
+}
+
+var _ decode.Watcher = (*Builder)(nil)
+
+// News returns what is to be told since the last call, in the order in which
+// it became known: findings that are new; with sighted also those whose request
+// has been waiting for its outcome since the last call with sighted, and with repeats those
+// that happened again. It needs Options.Watch. Called when nothing happened it costs nothing.
+func (b *Builder) News(sighted, repeats bool) []News {
+	n := &b.bulletin
+	var out []News
+	if repeats {
+		n.fresh = append(n.fresh, n.quiet...)
+		n.quiet = nil
+	}
+	kept := n.fresh[:0]
+	for _, g := range n.fresh {
+		if g.count == 0 && !(sighted && g.sight.aged) {
+			g.sight.aged = g.sight.aged || sighted
+			kept = append(kept, g)
+			continue
+		}
+		f, ok := b.now(g)
+		if !ok {
+			n.quiet = append(n.quiet, g)
+			continue
+		}
+		n.numbers++
+		g.number, g.listed = n.numbers, false
+		out = append(out, News{Number: g.number, First: true, More: g.count, Finding: f})
+		g.told, g.sight = max(g.count, 1), nil // a request that waits for its outcome will be counted once more
+	}
+	clear(n.fresh[len(kept):])
+	n.fresh = kept
+	if repeats {
+		out = append(out, b.repeated()...)
+	}
+	return out
+}
+
+// repeated are the findings that happened again.
+func (b *Builder) repeated() (out []News) {
+	n := &b.bulletin
+	for _, g := range n.again {
+		g.listed = false
+		if g.count <= g.told {
+			continue
+		}
+		if f, ok := b.now(g); ok {
+			out = append(out, News{Number: g.number, More: g.count - g.told, Finding: f})
+			g.told = g.count
+		}
+	}
+	clear(n.again)
+	n.again = n.again[:0]
+	return out
+}
+
+// now is the finding of a group as it stands; ok is false where another one tells it better.
+func (b *Builder) now(g *group) (f Finding, ok bool) {
+	at := g.key.broker
+	rule := &rules[g.key.rule]
+	if rule.becomes != nil {
+		instead, drop := rule.becomes(g, b.facts(at))
+		if drop {
+			return Finding{}, false
+		}
+		if instead != nil {
+			rule = instead
+		}
+	}
+	waits := g.count == 0
+	if waits {
+		g = g.atSight()
+	}
+	releases := map[endpoint]decode.Release{}
+	if r := b.brokers[at]; r != nil {
+		releases[at] = r.release()
+	}
+	f = g.finish(findingContext{rule: rule, tables: b.tables(at)})
+	f.Release = releaseGuesser(releases)(g)
+	if waits {
+		clear(f.Outcomes)
+		clear(f.MedianSeconds)
+		f.Occurrences[0].Outcome = ""
+	}
+	f.KnownIssue = b.knownIssue(&f, at)
+	return f, true
+}
+
+// atSight is g as it will be when the request that was sighted is settled.
+func (g *group) atSight() *group {
+	c := &group{key: g.key, count: 1, ranges: g.sight.ranges, first: []occurrence{g.sight.occurrence}}
+	c.evidence[g.sight.evidence] = 1
+	c.addresses.add(g.sight.client.Addr())
+	return c
+}
+
+// WriteNews writes n for people to read: a finding that is new as WriteText
+// writes it, one that happened again as a line. moments are shown with their date.
+func WriteNews(w io.Writer, n *News, opt TextOptions) error {
+	t := &textReport{page: newPage(opt), r: &Report{}, dated: true}
+	f := &n.Finding
+	if n.First {
+		t.finding(f)
+	} else {
+		text := escapeLong(f.Message)
+		if f.Client != nil {
+			text += ", " + t.client(f)
+		}
+		if f.Broker != "" {
+			text += " to " + f.Broker
+		}
+		text = fmt.Sprintf("%s more, %s in all: %s", number(n.More), number(f.Count), text)
+		lead := fmt.Sprintf("%s %s again: ", f.Severity, f.Code)
+		lines := wrap(text, t.width-len(lead), t.width-2)
+		t.line(t.severity(f.Severity).Sprint(f.Severity.String()) + " " + t.style.code.Sprint(f.Code) + " again: " + lines[0])
+		for _, l := range lines[1:] {
+			t.line("  " + l)
+		}
+	}
+	_, err := w.Write(t.buf.Bytes())
+	return err
+}
+
+// Counts are the sums so far, without those of findings.
+func (b *Builder) Counts() Summary { return b.summary }
+
+// WriteJSONLine writes v as one line of JSON, escaped as by WriteJSON.
+func WriteJSONLine(w io.Writer, v any) error {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeJSON(buf.Bytes()))
+	return err
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+	"github.com/kafkavet/kafkavet/report"
+)
+
+// exceptions are what single captures do not keep in a rewriting that others survive.
+var exceptions = map[string]capturetest.Keeps{
+	// The request and the FIN 10 s after it become one segment: nobody was silent for long.
+	"kv2002-fires-silent.pcap merged": capturetest.KeepsFindings,
+	// Client ids that are empty or hold control characters are believed only where
+	// the beginning of the connection was seen.
+	"hostile-text.pcap no handshakes": capturetest.KeepsAll &^ capturetest.KeepsAddresses,
+}
+
+// TestRewrittenCaptures delivers the traffic of every capture in all the ways
+// that production does, and holds what is said of it against what is said of
+// the capture as it is.
+func TestRewrittenCaptures(t *testing.T) {
+	names, err := filepath.Glob("testdata/captures/*.pcap*")
+	if err != nil || len(names) < 12 {
+		t.Fatalf("%d captures, %v", len(names), err)
+	}
+	for _, name := range names {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			packets := capturetest.MustRead(name)
+			var keys []string
+			if k := strings.TrimSuffix(name, filepath.Ext(name)) + ".keys"; exists(k) {
+				keys = []string{"--tls-keylog", k}
+			}
+			plain := view(t, packets, keys)
+			for i, v := range capturetest.Variants() {
+				got := view(t, v.Rewrite(packets, uint64(i)), keys)
+				keeps := v.Keeps
+				if keys != nil && (v.Name == "no handshakes" || v.Name == "to the broker only") {
+					keeps &= capturetest.KeepsAddresses // TLS cannot be decrypted without the broker's side of its handshake
+				}
+				keeps &^= exceptions[filepath.Base(name)+" "+v.Name]
+				if d := plain.differs(got, keeps); d != "" {
+					t.Errorf("%s: %s", v.Name, d)
+				}
+			}
+		})
+	}
+}
+
+// seen is what kafkavet says of a capture, without what any rewriting changes.
+type seen struct {
+	requests []string // sorted; of each the columns that Keeps speaks of are picked by row
+	findings []string
+}
+
+// view is what analyze and requests say of packets.
+func view(t *testing.T, packets []capturetest.Packet, keys []string) seen {
+	t.Helper()
+	data := capturetest.Pcapng{}.Encode(packets)
+	var s seen
+	for _, line := range strings.Split(strings.TrimSpace(standardOutput(t, data, append([]string{"requests", "-"}, keys...))), "\n")[1:] {
+		s.requests = append(s.requests, line)
+	}
+	var r report.Report
+	if err := json.Unmarshal([]byte(standardOutput(t, data, append([]string{"analyze", "--format", "json", "-"}, keys...))), &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.Findings {
+		s.findings = append(s.findings, fmt.Sprintf("%s %s %dx %s", f.Code, f.Severity, f.Count, f.Message))
+	}
+	return s
+}
+
+// standardOutput runs kafkavet on a capture at its standard input.
+func standardOutput(t *testing.T, data []byte, args []string) string {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, streams{bytes.NewReader(data), &stdout, &stderr}); code == exitTrouble {
+		t.Fatalf("%v: %s", args, stderr.String())
+	}
+	return stdout.String()
+}
+
+// The columns of requests.
+const (
+	clientColumn  = 3
+	brokerColumn  = 4
+	minColumn     = 9
+	verdictColumn = 12
+	outcomeColumn = 13
+)
+
+// rows are the requests with the columns that a rewriting keeps.
+func (s seen) rows(keeps capturetest.Keeps) []string {
+	var rows []string
+	for _, line := range s.requests {
+		c := strings.Split(line, "\t")
+		keep := c[5:minColumn]
+		if keeps&capturetest.KeepsRequests == 0 {
+			keep = keep[1:] // a client id that was not captured whole is shown as far as it was
+		}
+		if keeps&capturetest.KeepsAddresses != 0 {
+			keep = append(slices.Clone(c[clientColumn:brokerColumn+1]), keep...)
+		}
+		if keeps&capturetest.KeepsVerdicts != 0 {
+			keep = append(slices.Clone(keep), c[minColumn:verdictColumn+1]...)
+		}
+		if keeps&capturetest.KeepsOutcomes != 0 {
+			keep = append(slices.Clone(keep), c[outcomeColumn])
+		}
+		rows = append(rows, strings.Join(keep, " "))
+	}
+	slices.Sort(rows)
+	return rows
+}
+
+// differs tells what of s is not in got although the rewriting keeps it, or was invented.
+func (s seen) differs(got seen, keeps capturetest.Keeps) string {
+	if keeps&capturetest.KeepsRequests == 0 {
+		left := s.rows(keeps)
+		for _, row := range got.rows(keeps) {
+			i := slices.Index(left, row)
+			if i < 0 {
+				return "invented: " + row
+			}
+			left = slices.Delete(left, i, i+1)
+		}
+		return ""
+	}
+	if d := cmp.Diff(s.rows(keeps), got.rows(keeps)); d != "" {
+		return d
+	}
+	if keeps&capturetest.KeepsFindings != 0 {
+		return cmp.Diff(s.findings, got.findings)
+	}
+	return ""
+}

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/kafkavet/kafkavet/report"
+)
+
+// The bounds of the HTTP server.
+const (
+	// maxServed bounds the connections: a few readers and scrapers, each of
+	// some 30 KB with its goroutine and buffers.
+	maxServed = 64
+	// maxRequestHeader bounds the header of a request in bytes; what browsers
+	// send is below 2 KiB. Bodies are not read at all.
+	maxRequestHeader = 16 << 10
+	// The times after which a client is given up that is slow to ask, slow to
+	// read some 10 MB, or silent.
+	headerTimeout = 5 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 60 * time.Second
+	// farewell is how long answers under way may take when the capture has ended.
+	farewell = time.Second
+
+	// freshFor is how long a snapshot is handed out before another one is made:
+	// a report of thousands of findings takes some 10 ms, in which no packet is looked at.
+	freshFor = time.Second
+	// patience is how long a snapshot is waited for.
+	patience = 5 * time.Second
+	// deadAfter is how long the analysis may be silent before /healthz says so;
+	// it stirs every 100 ms.
+	deadAfter = 10 * time.Second
+)
+
+// snapshot is the report as it was at a time.
+type snapshot struct {
+	report *report.Report
+	counts liveCounts
+	at     time.Duration
+	// The forms of it that were asked for.
+	html, json, markdown form
+}
+
+// form is a report as it is sent, written when it is first asked for.
+type form struct {
+	once sync.Once
+	body []byte
+	err  error
+}
+
+func (f *form) bytes(write func(io.Writer) error) ([]byte, error) {
+	f.once.Do(func() {
+		var b bytes.Buffer
+		f.err = write(&b)
+		f.body = b.Bytes()
+	})
+	return f.body, f.err
+}
+
+// served is the HTTP server of --listen. The collecting goroutine publishes
+// snapshots when they are wanted; any goroutine asks for them.
+type served struct {
+	listener net.Listener
+	server   *http.Server
+	done     chan struct{}
+	now      func() time.Duration
+
+	current atomic.Pointer[snapshot]
+	asked   atomic.Bool
+	beaten  atomic.Int64
+	mu      sync.Mutex
+	next    chan struct{} // closed when the next snapshot is there
+}
+
+// listenAddress completes an address: the loopback one where it names no host.
+func listenAddress(text string) (string, error) {
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || port == "" {
+		return "", fmt.Errorf("--listen %q: not an address with a port (127.0.0.1:9999, :9999)", text)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// listen opens the address of --listen; nothing is answered before start.
+func listen(text string, w *watch) (*served, error) {
+	address, err := listenAddress(text)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			err = op.Err
+		}
+		return nil, fmt.Errorf("--listen %s: %w", text, err)
+	}
+	return &served{
+		listener: l, now: w.r.now, done: make(chan struct{}), next: make(chan struct{}),
+	}, nil
+}
+
+// address is where the server listens.
+func (s *served) address() string { return s.listener.Addr().String() }
+
+// start begins to answer.
+func (s *served) start(w *watch) {
+	s.server = &http.Server{
+		Handler:           s.handler(newMetrics(s, w.metrics)),
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxRequestHeader,
+		ErrorLog:       log.New(io.Discard, "", 0), // what clients do wrong is of no interest here
+	}
+	go func() {
+		defer close(s.done)
+		if err := s.server.Serve(netutil.LimitListener(s.listener, maxServed)); !errors.Is(err, http.ErrServerClosed) {
+			w.p.warn(fmt.Errorf("serve %s: %w", s.address(), err))
+		}
+	}()
+}
+
+// close ends the server.
+func (s *served) close() {
+	if s.server == nil {
+		_ = s.listener.Close()
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	if s.server.Shutdown(ctx) != nil {
+		_ = s.server.Close()
+	}
+	<-s.done
+}
+
+// beat tells that the analysis goes on.
+func (s *served) beat(now time.Duration) { s.beaten.Store(int64(now)) }
+
+// wanted tells whether somebody waits for a new snapshot.
+func (s *served) wanted(now time.Duration) bool {
+	if !s.asked.Load() {
+		return false
+	}
+	c := s.current.Load()
+	return c == nil || now-c.at >= freshFor
+}
+
+// publish makes a snapshot the one that is handed out.
+func (s *served) publish(c *snapshot) {
+	s.asked.Store(false)
+	s.current.Store(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.next)
+	s.next = make(chan struct{})
+}
+
+var errNoSnapshot = errors.New("the analysis is busy; try again")
+
+// snapshot is the newest snapshot if it is fresh, or else the next one.
+func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		s.mu.Lock()
+		next := s.next
+		s.mu.Unlock()
+		if c := s.current.Load(); c != nil && s.now()-c.at < freshFor {
+			return c, nil
+		}
+		s.asked.Store(true)
+		select {
+		case <-next:
+			return s.current.Load(), nil
+		case <-ctx.Done():
+			return nil, errNoSnapshot
+		}
+	}
+}
+
+// handler answers requests.
+func (s *served) handler(metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	page := report.HTMLPolicy(true) + "; frame-ancestors 'none'"
+	mux.Handle("GET /{$}", s.reportHandler("text/html; charset=utf-8", page, func(c *snapshot) ([]byte, error) {
+		return c.html.bytes(func(w io.Writer) error {
+			return report.WriteHTML(w, c.report, report.HTMLOptions{Live: true})
+		})
+	}))
+	mux.Handle("GET /report.json", s.reportHandler("application/json", "", func(c *snapshot) ([]byte, error) {
+		return c.json.bytes(func(w io.Writer) error { return report.WriteJSON(w, c.report) })
+	}))
+	mux.Handle("GET /report.md", s.reportHandler("text/markdown; charset=utf-8", "", func(c *snapshot) ([]byte, error) {
+		return c.markdown.bytes(func(w io.Writer) error { return report.WriteMarkdown(w, c.report) })
+	}))
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /healthz", s.health)
+	return s.guard(mux)
+}
+
+// reportHandler answers with a form of the report.
+func (s *served) reportHandler(contentType, policy string, form func(*snapshot) ([]byte, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := s.snapshot(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		body, err := form(c)
+		if err != nil {
+			http.Error(w, "the report could not be written", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", contentType)
+		if policy != "" {
+			w.Header().Set("Content-Security-Policy", policy)
+		}
+		http.ServeContent(w, &http.Request{Method: r.Method, Header: http.Header{}}, "", time.Time{}, bytes.NewReader(body))
+	}
+}
+
+// health tells whether the analysis goes on.
+func (s *served) health(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if silent := s.now() - time.Duration(s.beaten.Load()); silent > deadAfter {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = fmt.Fprintf(w, "no packets were looked at for %v\n", silent.Round(time.Second))
+		return
+	}
+	_, _ = io.WriteString(w, "ok\n") // whoever asked has gone otherwise
+}
+
+// guard sets what protects the reader, and turns away what has no business
+// here: a page from elsewhere that reaches this host under a name of its own (DNS
+// rebinding) asks for that name.
+func (s *served) guard(next http.Handler) http.Handler {
+	local := s.listener.Addr().(*net.TCPAddr).IP.IsLoopback()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		switch {
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			h.Set("Allow", "GET, HEAD")
+			http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
+		case local && !localHost(r.Host):
+			http.Error(w, "this server is for its own host: ask for localhost or 127.0.0.1", http.StatusMisdirectedRequest)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// localHost tells whether a Host header names this host as only itself can.
+func localHost(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")
+	if strings.EqualFold(name, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(name)
+	return err == nil && addr.Unmap().IsLoopback()
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// snapshotInterval is how often what is counted is copied for the goroutine that tells of it.
+const snapshotInterval = time.Second
+
+// liveCapture is what sniff needs of an interface that is watched: *capture.Live.
+type liveCapture interface {
+	capture.Source
+	// Stats may be called by any goroutine.
+	Stats() capture.LiveStats
+}
+
+// live is what goes on beside the pipeline of a live capture.
+type live struct {
+	src *liveSource
+	// now is the time since the capture began; it never goes back.
+	now    func() time.Duration
+	shards []*watchedShard
+	// each is called by the collecting goroutine after every batch, at least every 100 ms.
+	each func(p *pipeline) error
+}
+
+// clock is what timeouts go by: packet time stands still while no packets
+// come, and jumps when the host's clock is set.
+func (l *live) clock() int64 { return int64(l.now()) }
+
+// watch makes a shard tell of requests as soon as they are sent, and of its limits while it works.
+func (l *live) watch(s *decode.Shard) reassembly.Shard[[]decode.Event] {
+	s.Watch()
+	w := &watchedShard{Shard: s}
+	l.shards = append(l.shards, w)
+	return w
+}
+
+// collected is called after every batch.
+func (l *live) collected(p *pipeline) error { return l.each(p) }
+
+// limits are those of the shards as of their latest batch.
+func (l *live) limits() (sum decode.Limits) {
+	for _, s := range l.shards {
+		s.mu.Lock()
+		sum.Add(s.limits)
+		s.mu.Unlock()
+	}
+	return sum
+}
+
+// watchedShard is a shard whose limits can be asked for while it works.
+type watchedShard struct {
+	*decode.Shard
+	mu     sync.Mutex
+	limits decode.Limits
+}
+
+// Take is that of the shard.
+func (w *watchedShard) Take(old []decode.Event) []decode.Event {
+	events := w.Shard.Take(old)
+	w.mu.Lock()
+	w.limits = w.Shard.Limits()
+	w.mu.Unlock()
+	return events
+}
+
+// liveSource is an interface that is watched until it is enough: because the
+// user says so (ctx), after a time, or after a number of packets. What it passes on
+// is also written to a file, if one is asked for. Next belongs to one goroutine.
+type liveSource struct {
+	liveCapture
+	// ctx ends the capture: what has come by then is still read.
+	ctx context.Context
+	now func() time.Duration
+	// until and most end it too; 0 for never.
+	until time.Duration
+	most  uint64
+	// save takes the packets of every batch; nil for nobody. failed is its
+	// error, which ends the capture: nobody wants to find out later that nothing was kept.
+	save   func(packets []capture.Packet) error
+	failed error
+	// dissector belongs to the reading goroutine, stats are a copy for others.
+	dissector *capture.Dissector
+	stats     atomic.Pointer[capture.DissectorStats]
+	copied    time.Duration
+
+	over   bool
+	passed atomic.Uint64
+	bytes  atomic.Uint64
+	last   atomic.Int64
+}
+
+// Next implements capture.Source.
+func (s *liveSource) Next(b *capture.Batch) error {
+	if s.over {
+		b.Packets = b.Packets[:0]
+		return io.EOF
+	}
+	s.copyStats()
+	last := s.ctx.Err() != nil || s.until > 0 && s.now() >= s.until
+	if err := s.liveCapture.Next(b); err != nil {
+		return err
+	}
+	if left := s.most - s.passed.Load(); s.most > 0 && uint64(len(b.Packets)) >= left {
+		b.Packets = b.Packets[:left]
+		last = true
+	}
+	s.over = last
+	if s.most > 0 {
+		s.count(b.Packets)
+	}
+	if s.save != nil {
+		if s.failed = s.save(b.Packets); s.failed != nil {
+			s.over = true
+		}
+	}
+	return nil
+}
+
+// copyStats gives the other goroutines what the dissector has counted so far.
+func (s *liveSource) copyStats() {
+	if now := s.now(); s.stats.Load() == nil || now-s.copied >= snapshotInterval {
+		stats := s.dissector.Stats()
+		s.stats.Store(&stats)
+		s.copied = now
+	}
+}
+
+// count counts what is passed on.
+func (s *liveSource) count(packets []capture.Packet) {
+	n := uint64(0)
+	for i := range packets {
+		n += uint64(len(packets[i].Data))
+		s.last.Store(max(s.last.Load(), packets[i].Time))
+	}
+	s.passed.Add(uint64(len(packets)))
+	s.bytes.Add(n)
+}
+
+// Captures implements capture.Source. Packets beyond the number that was asked for do not count.
+func (s *liveSource) Captures() []capture.Info {
+	infos := s.liveCapture.Captures()
+	if s.most > 0 && len(infos) == 1 {
+		infos[0].Packets, infos[0].Bytes, infos[0].Last = s.passed.Load(), s.bytes.Load(), s.last.Load()
+	}
+	return infos
+}

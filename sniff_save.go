@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+const (
+	// saveBuffer is how much is written to a saved capture at once.
+	saveBuffer = 256 << 10
+	// saveFlush is how long packets may wait before they are written.
+	saveFlush = time.Second
+	// minRotation bounds --rotate-interval, so that the names of files differ.
+	minRotation = time.Second
+)
+
+// saveFlags are the flags that say how packets are kept.
+type saveFlags struct {
+	path     string
+	size     uint
+	interval time.Duration
+	keep     uint
+}
+
+func (o *saveFlags) register(f *pflag.FlagSet) {
+	f.StringVarP(&o.path, "write", "w", "", "also keep what was captured, in this `file` (pcapng)")
+	f.UintVar(&o.size, "rotate-size", 0, "begin a new file of -w after so many `MiB`; the names get time and number")
+	f.DurationVar(&o.interval, "rotate-interval", 0, "begin a new file of -w after so `long`")
+	f.UintVar(&o.keep, "rotate-keep", 0, "keep the newest so `many` files of -w, those of earlier runs included, and delete older ones")
+}
+
+// rotates tells whether there is more than one file.
+func (o *saveFlags) rotates() bool { return o.size > 0 || o.interval > 0 }
+
+func (o *saveFlags) check() error {
+	switch {
+	case o.path == "" && (o.rotates() || o.keep > 0):
+		return errors.New("--rotate-size, --rotate-interval and --rotate-keep need -w")
+	case o.keep > 0 && !o.rotates():
+		return errors.New("--rotate-keep: needs --rotate-size or --rotate-interval")
+	case o.interval != 0 && o.interval < minRotation:
+		return fmt.Errorf("--rotate-interval %v: must be %v or more", o.interval, minRotation)
+	}
+	return nil
+}
+
+// saver keeps packets in pcapng files. It belongs to the reading goroutine.
+type saver struct {
+	flags saveFlags
+	info  capture.Info
+	now   func() time.Duration
+	// stamp names the files of this run.
+	stamp   string
+	number  int
+	file    *os.File
+	buf     *bufio.Writer
+	w       *capture.Writer
+	begun   time.Duration
+	flushed time.Duration
+}
+
+// openSaver opens the first file. info describes the interface.
+func openSaver(flags saveFlags, info capture.Info, now func() time.Duration) (*saver, error) {
+	s := &saver{
+		flags: flags, info: info, now: now, stamp: time.Now().UTC().Format("20060102T150405Z"),
+		buf: bufio.NewWriterSize(nil, saveBuffer),
+	}
+	return s, s.begin()
+}
+
+// begin begins a file.
+func (s *saver) begin() error {
+	s.number++
+	path := s.flags.path
+	if s.flags.rotates() {
+		ext := filepath.Ext(path)
+		path = fmt.Sprintf("%s-%s-%06d%s", strings.TrimSuffix(path, ext), s.stamp, s.number, ext)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // packets are nobody else's business
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, reason(err))
+	}
+	s.file, s.begun = f, s.now()
+	s.buf.Reset(f)
+	s.w = capture.NewWriter(s.buf, "kafkavet "+toolVersion(), "")
+	for _, i := range s.info.Interfaces {
+		if _, err := s.w.AddInterface(i); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	return s.forget()
+}
+
+// write keeps packets.
+func (s *saver) write(packets []capture.Packet) error {
+	now := s.now()
+	for i := range packets {
+		if err := s.w.WritePacket(packets[i].Interface, &packets[i], ""); err != nil {
+			return s.explain(err)
+		}
+		if s.flags.size > 0 && s.w.Written() >= int64(s.flags.size)<<20 {
+			if err := s.rotate(); err != nil {
+				return err
+			}
+		}
+	}
+	if s.flags.interval > 0 && now-s.begun >= s.flags.interval {
+		return s.rotate()
+	}
+	if now-s.flushed >= saveFlush {
+		s.flushed = now
+		return s.explain(s.buf.Flush())
+	}
+	return nil
+}
+
+// rotate ends the file and begins the next one.
+func (s *saver) rotate() error {
+	if err := s.close(); err != nil {
+		return err
+	}
+	return s.begin()
+}
+
+// close ends the file.
+func (s *saver) close() error {
+	return s.explain(errors.Join(s.buf.Flush(), s.file.Close()))
+}
+
+func (s *saver) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("write %s: %w", s.file.Name(), reason(err))
+}
+
+// forget deletes the oldest files beyond those to be kept: files with the name
+// that rotation gives, and no others.
+func (s *saver) forget() error {
+	if s.flags.keep == 0 {
+		return nil
+	}
+	ext := filepath.Ext(s.flags.path)
+	base := strings.TrimSuffix(filepath.Base(s.flags.path), ext)
+	ours := regexp.MustCompile("^" + regexp.QuoteMeta(base) + `-\d{8}T\d{6}Z-\d{6,}` + regexp.QuoteMeta(ext) + "$")
+	dir := filepath.Dir(s.flags.path)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", dir, reason(err))
+	}
+	var names []string
+	for _, e := range entries {
+		if ours.MatchString(e.Name()) && e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names[:max(0, len(names)-int(s.flags.keep))] {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("delete %s: %w", filepath.Join(dir, name), reason(err))
+		}
+	}
+	return nil
+}

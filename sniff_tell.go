@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/kafkavet/kafkavet/report"
+)
+
+// The events of sniff --format json, one object a line.
+type (
+	// findingEvent is a finding that is new. Pending: its request was sent and
+	// waits for its outcome, so that count is 1 and outcomes is empty.
+	findingEvent struct {
+		Event   string         `json:"event"`
+		Time    string         `json:"time"`
+		Number  int            `json:"number"`
+		Pending bool           `json:"pending"`
+		Finding report.Finding `json:"finding"`
+	}
+	// countEvent tells that a finding happened again: more times since the
+	// last event of that number, count times in all.
+	countEvent struct {
+		Event  string `json:"event"`
+		Time   string `json:"time"`
+		Number int    `json:"number"`
+		Code   string `json:"code"`
+		More   uint64 `json:"more"`
+		Count  uint64 `json:"count"`
+	}
+	// statusEvent has the sums so far.
+	statusEvent struct {
+		Event string `json:"event"`
+		Time  string `json:"time"`
+		liveCounts
+	}
+	// reportEvent is the last one.
+	reportEvent struct {
+		Event  string         `json:"event"`
+		Time   string         `json:"time"`
+		Report *report.Report `json:"report"`
+	}
+)
+
+// teller tells what is found while it happens: in text, or with --format json as events.
+type teller struct {
+	w      io.Writer
+	name   string
+	json   bool
+	opt    report.TextOptions
+	color  string
+	line   *statusLine
+	resize func() report.TextOptions
+}
+
+// newTeller makes a teller. Text goes to standard output, unless that takes the
+// report as a document.
+func newTeller(r *sniffing, line *statusLine) *teller {
+	t := &teller{w: r.s.out, name: "standard output", json: r.rf.format == "json", line: line}
+	if r.rf.output == "" && (r.rf.format == "markdown" || r.rf.format == "html") {
+		t.w, t.name = line.out, "standard error"
+	}
+	t.resize = func() report.TextOptions { return textOptions(t.w, r.rf.color) }
+	return t
+}
+
+// eventTime is the time of an event: RFC 3339 in UTC with microseconds.
+func eventTime() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+// tell tells of findings.
+func (t *teller) tell(news []report.News) error {
+	t.line.hide()
+	opt := t.resize()
+	for i := range news {
+		n := &news[i]
+		var err error
+		switch {
+		case t.json && n.First:
+			err = report.WriteJSONLine(t.w, findingEvent{"finding", eventTime(), n.Number, n.More == 0, n.Finding})
+		case t.json:
+			err = report.WriteJSONLine(t.w, countEvent{"count", eventTime(), n.Number, n.Finding.Code, n.More, n.Finding.Count})
+		default:
+			if err = report.WriteNews(t.w, n, opt); err == nil && n.First && n.Finding.Severity > report.Info {
+				_, err = io.WriteString(t.w, "\n")
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("write %s: %w", t.name, err)
+		}
+	}
+	return nil
+}
+
+// status tells the sums so far, as an event.
+func (t *teller) status(c liveCounts) error {
+	if !t.json {
+		return nil
+	}
+	if err := report.WriteJSONLine(t.w, statusEvent{"status", eventTime(), c}); err != nil {
+		return fmt.Errorf("write %s: %w", t.name, err)
+	}
+	return nil
+}
+
+// final tells the report, as the last event.
+func (t *teller) final(rep *report.Report) error {
+	if !t.json {
+		return nil
+	}
+	if err := report.WriteJSONLine(t.w, reportEvent{"report", eventTime(), rep}); err != nil {
+		return fmt.Errorf("write %s: %w", t.name, err)
+	}
+	return nil
+}
