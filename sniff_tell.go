@@ -45,23 +45,21 @@ type (
 
 // teller tells what is found while it happens: in text, or with --format json as events.
 type teller struct {
-	w      io.Writer
-	name   string
-	json   bool
-	opt    report.TextOptions
-	color  string
-	line   *statusLine
-	resize func() report.TextOptions
+	w     io.Writer
+	name  string
+	json  bool
+	color string
+	line  *statusLine
+	told  bool
 }
 
 // newTeller makes a teller. Text goes to standard output, unless that takes the
 // report as a document.
 func newTeller(r *sniffing, line *statusLine) *teller {
-	t := &teller{w: r.s.out, name: "standard output", json: r.rf.format == "json", line: line}
+	t := &teller{w: r.s.out, name: "standard output", json: r.rf.format == "json", color: r.rf.color, line: line}
 	if r.rf.output == "" && (r.rf.format == "markdown" || r.rf.format == "html") {
 		t.w, t.name = line.out, "standard error"
 	}
-	t.resize = func() report.TextOptions { return textOptions(t.w, r.rf.color) }
 	return t
 }
 
@@ -71,7 +69,8 @@ func eventTime() string { return time.Now().UTC().Format("2006-01-02T15:04:05.00
 // tell tells of findings.
 func (t *teller) tell(news []report.News) error {
 	t.line.hide()
-	opt := t.resize()
+	t.told = true
+	opt := textOptions(t.w, t.color) // a terminal may have another size by now
 	for i := range news {
 		n := &news[i]
 		var err error
@@ -103,10 +102,14 @@ func (t *teller) status(c liveCounts) error {
 	return nil
 }
 
-// final tells the report, as the last event.
+// final tells the report as the last event. Text it only sets apart from what was told before.
 func (t *teller) final(rep *report.Report) error {
 	if !t.json {
-		return nil
+		if !t.told {
+			return nil
+		}
+		_, err := io.WriteString(t.w, "\n")
+		return err
 	}
 	if err := report.WriteJSONLine(t.w, reportEvent{"report", eventTime(), rep}); err != nil {
 		return fmt.Errorf("write %s: %w", t.name, err)

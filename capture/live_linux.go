@@ -5,9 +5,10 @@ package capture
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/bpf"
@@ -23,8 +24,14 @@ import (
 type packetSocket struct {
 	opt *LiveOptions
 	fd  int
-	// event is an eventfd that ends the waiting.
-	event int
+	// file is fd, and raw what waits for it; look is called then.
+	file *os.File
+	raw  syscall.RawConn
+	look func(uintptr) bool
+	// woken says that nothing is waited for any more.
+	woken atomic.Bool
+	// failed is what look found.
+	failed error
 	ring  *ring
 	// any says that all interfaces are watched. Otherwise, index and hardware
 	// are those of the interface.
@@ -39,7 +46,7 @@ type packetSocket struct {
 
 // openTap opens a packet socket.
 func openTap(opt *LiveOptions) (t tap, link LinkType, err error) {
-	s := &packetSocket{opt: opt, fd: -1, event: -1, any: opt.Interface == AnyInterface}
+	s := &packetSocket{opt: opt, any: opt.Interface == AnyInterface}
 	defer func() {
 		if err != nil {
 			_ = s.close() // what went wrong before tells more
@@ -55,11 +62,12 @@ func openTap(opt *LiveOptions) (t tap, link LinkType, err error) {
 	if cooked {
 		kind = unix.SOCK_DGRAM
 	}
-	if s.fd, err = unix.Socket(unix.AF_PACKET, kind|unix.SOCK_CLOEXEC, 0); err != nil {
+	if s.fd, err = unix.Socket(unix.AF_PACKET, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0); err != nil {
 		return nil, 0, explainRights(err)
 	}
-	if s.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return nil, 0, fmt.Errorf("open an eventfd: %w", err)
+	s.file = os.NewFile(uintptr(s.fd), "packet socket")
+	if s.raw, err = s.file.SyscallConn(); err != nil {
+		return nil, 0, err
 	}
 	program, err := s.program(cooked)
 	if err != nil {
@@ -71,6 +79,7 @@ func openTap(opt *LiveOptions) (t tap, link LinkType, err error) {
 	if s.ring, err = newRing(s.fd, opt.BufferBytes, opt.SnapLen, cooked); err != nil {
 		return nil, 0, err
 	}
+	s.look = s.news
 	return s, s.ring.link, s.bind()
 }
 
@@ -188,30 +197,45 @@ func (s *packetSocket) fill(records *records, b *Batch) error {
 			return err
 		}
 	}
-	until := time.Now().Add(livePause)
-	for !s.ring.ready() {
-		left := time.Until(until)
-		if left <= 0 {
-			return nil
+	if !s.ring.ready() {
+		if err := s.wait(); err != nil {
+			return err
 		}
-		fds := [2]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(s.event), Events: unix.POLLIN}}
-		// Rounded up: without a wait it would not sleep at all.
-		if _, err := unix.Poll(fds[:], int((left+time.Millisecond-1)/time.Millisecond)); err != nil && err != unix.EINTR {
-			return fmt.Errorf("wait for packets: %w", err)
-		}
-		if fds[1].Revents != 0 {
-			return io.EOF
-		}
-		if fds[0].Revents&unix.POLLERR != 0 {
-			if err := s.trouble(); err != nil {
-				return err
-			}
-		}
+	}
+	if !s.ring.ready() {
+		return nil
 	}
 	return s.ring.take(records, b)
 }
 
-// trouble looks why the socket reports an error.
+// wait waits for a block, or for trouble. Go's poller waits for edges, and so it must be
+// done here: poll(2) takes the socket for readable as long as the block handed over last
+// has not been given back, which batches can take a while to do. A
+// thread of its own in poll(2) would also cost more, in wake-ups of Go's scheduler.
+func (s *packetSocket) wait() error {
+	if err := s.file.SetReadDeadline(time.Now().Add(livePause)); err != nil {
+		return fmt.Errorf("set a deadline: %w", err)
+	}
+	if s.woken.Load() {
+		return nil
+	}
+	s.failed = nil
+	if err := s.raw.Read(s.look); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("wait for packets: %w", err)
+	}
+	return s.failed
+}
+
+// news reports whether there is an end to the waiting; failed is why, if it is an error.
+func (s *packetSocket) news(uintptr) bool {
+	if s.ring.ready() {
+		return true
+	}
+	s.failed = s.trouble()
+	return s.failed != nil || s.away
+}
+
+// trouble looks whether the socket reports an error.
 func (s *packetSocket) trouble() error {
 	code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
@@ -283,8 +307,8 @@ func (s *packetSocket) drops() uint64 {
 
 // wake implements tap.
 func (s *packetSocket) wake() {
-	var one = [8]byte{1} // any number but 0 will do, in any byte order
-	_, _ = unix.Write(s.event, one[:])
+	s.woken.Store(true)
+	_ = s.file.SetReadDeadline(time.Unix(1, 0)) // the wait ends anyway, only later
 }
 
 // close implements tap.
@@ -298,10 +322,8 @@ func (s *packetSocket) close() error {
 		errs = append(errs, s.attach([]bpf.RawInstruction{{Op: bpfReturn}}))
 		s.ring.close()
 	}
-	for _, fd := range []int{s.fd, s.event} {
-		if fd >= 0 {
-			errs = append(errs, unix.Close(fd))
-		}
+	if s.file != nil {
+		errs = append(errs, s.file.Close())
 	}
 	return errors.Join(errs...)
 }
