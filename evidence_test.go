@@ -122,8 +122,8 @@ func TestEvidenceOfStandardInputIsThatOfTheFile(t *testing.T) {
 	}
 }
 
-// TestEvidenceFindsTheRequestBehindAMillionPackets: the offending request comes long after
-// the handshake, and the packets between do not fit into memory.
+// TestEvidenceOfALongConnection: the offending request comes long after the handshake,
+// and the packets between do not fit into what is held.
 func TestEvidenceOfALongConnection(t *testing.T) {
 	client, broker := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:9092")
 	r := capturetest.NewRecorder()
@@ -140,10 +140,9 @@ func TestEvidenceOfALongConnection(t *testing.T) {
 	for id := int32(2); id < 2002; id++ { // 32 MB, four times the window
 		c.Exchange(produce(id), capturetest.ResponseFrame(id, false, []byte{0, 0, 0, 0, 0, 0, 0, 0}))
 	}
-	c.Send(capturetest.ToBroker, frame(1, 12, 9999, 2, make([]byte, 40)))
+	c.Send(capturetest.ToBroker, frame(1, 12, 2002, 2, make([]byte, 30)))
 	c.Close(capturetest.ToClient)
 	data := capturetest.Pcapng{}.Encode(r.Packets)
-	os.WriteFile("/tmp/ev/long.pcapng", data, 0o600)
 
 	file := filepath.Join(t.TempDir(), "evidence.pcapng")
 	invoke(t, bytes.NewReader(data), "analyze", "--evidence", file, "-")
@@ -241,8 +240,9 @@ func TestRedactionLeavesNoOriginal(t *testing.T) {
 					t.Errorf("the evidence holds %q", text)
 				}
 			}
-			for _, a := range addressesOf(t, name) {
-				if bytes.Contains(evidence, a) {
+			was := addressesOf(t, name)
+			for a := range addressesOf(t, file) {
+				if was[a] {
 					t.Errorf("the evidence holds the address %x", a)
 				}
 			}
@@ -250,13 +250,16 @@ func TestRedactionLeavesNoOriginal(t *testing.T) {
 	}
 }
 
-// addressesOf are the MAC addresses and IP addresses in the packets of a capture, as bytes.
-func addressesOf(t *testing.T, name string) [][]byte {
+// addressesOf are the MAC addresses and IP addresses in the headers of a
+// capture's packets, but for 0.0.0.0 and the like.
+func addressesOf(t *testing.T, name string) map[string]bool {
 	t.Helper()
-	var out [][]byte
-	add := func(b []byte) {
-		if !slices.ContainsFunc(out, func(a []byte) bool { return bytes.Equal(a, b) }) && bytes.Count(b, []byte{0}) < len(b)-1 {
-			out = append(out, bytes.Clone(b))
+	out := map[string]bool{}
+	add := func(addresses ...[]byte) {
+		for _, a := range addresses {
+			if bytes.Count(a, []byte{0}) < len(a)-1 && bytes.Count(a, []byte{255}) < len(a) {
+				out[string(a)] = true
+			}
 		}
 	}
 	d := capture.NewDissector(capture.DissectorOptions{})
@@ -265,14 +268,13 @@ func addressesOf(t *testing.T, name string) [][]byte {
 		for _, h := range d.Headers(&pkt, nil) {
 			switch b := p.Data[h.At:]; h.Kind {
 			case capture.HeaderEthernet:
-				add(b[:6])
-				add(b[6:12])
+				add(b[:6], b[6:12])
+			case capture.HeaderCooked2:
+				add(b[12:18])
 			case capture.HeaderIPv4:
-				add(b[12:16])
-				add(b[16:20])
+				add(b[12:16], b[16:20])
 			case capture.HeaderIPv6:
-				add(b[8:24])
-				add(b[24:40])
+				add(b[8:24], b[24:40])
 			}
 		}
 	}
@@ -300,13 +302,13 @@ func TestPseudonymsAreStable(t *testing.T) {
 	line := func(args ...string) string {
 		return invoke(t, strings.NewReader(""), append([]string{"requests", "--redact", name}, args...)...)
 	}
-	if line("--redact-key", "a") != line("--redact-key", "a") {
+	if first, again := line("--redact-key", "a"), line("--redact-key", "a"); first != again {
 		t.Error("one key gives different pseudonyms")
 	}
 	if line("--redact-key", "a") == line("--redact-key", "b") {
 		t.Error("two keys give the same pseudonyms")
 	}
-	if line() == line() {
+	if first, again := line(), line(); first == again {
 		t.Error("random keys give the same pseudonyms")
 	}
 }

@@ -67,9 +67,7 @@ func view(t *testing.T, packets []capturetest.Packet, keys []string) seen {
 	t.Helper()
 	data := capturetest.Pcapng{}.Encode(packets)
 	var s seen
-	for _, line := range strings.Split(strings.TrimSpace(standardOutput(t, data, append([]string{"requests", "-"}, keys...))), "\n")[1:] {
-		s.requests = append(s.requests, line)
-	}
+	s.requests = strings.Split(strings.TrimSpace(standardOutput(t, data, append([]string{"requests", "-"}, keys...))), "\n")[1:]
 	var r report.Report
 	if err := json.Unmarshal([]byte(standardOutput(t, data, append([]string{"analyze", "--format", "json", "-"}, keys...))), &r); err != nil {
 		t.Fatal(err)

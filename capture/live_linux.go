@@ -32,7 +32,7 @@ type packetSocket struct {
 	woken atomic.Bool
 	// failed is what look found.
 	failed error
-	ring  *ring
+	ring   *ring
 	// any says that all interfaces are watched. Otherwise, index and hardware
 	// are those of the interface.
 	any      bool
@@ -220,10 +220,15 @@ func (s *packetSocket) wait() error {
 		return nil
 	}
 	s.failed = nil
-	if err := s.raw.Read(s.look); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("wait for packets: %w", err)
+	err := s.raw.Read(s.look)
+	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		return s.failed
 	}
-	return s.failed
+	// The poller may not tell an error of the socket from one of its own.
+	if failed := s.trouble(); failed != nil || s.away {
+		return failed
+	}
+	return fmt.Errorf("wait for packets: %w", err)
 }
 
 // news reports whether there is an end to the waiting; failed is why, if it is an error.

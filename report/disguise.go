@@ -54,15 +54,13 @@ func (d *disguiser) packet(s *seen) {
 // rest overwrites what is behind the payload, and what of a fragment is not
 // known to be a header.
 func (d *disguiser) rest(s *seen) {
-	end := len(s.data)
+	var end int
 	switch n := len(d.headers); {
 	case s.payload >= 0:
 		end = int(s.payload) + len(s.text())
 	case n > 0:
 		h := d.headers[n-1]
 		end = min(h.At+headerLength(s.data[min(h.At, len(s.data)):], h.Kind), len(s.data))
-	default:
-		end = 0
 	}
 	for i := range s.data[end:] {
 		if s.data[end+i] != 0 {

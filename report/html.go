@@ -72,8 +72,6 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 		"name":   showName,
 		"number": number,
 		"plural": plural,
-		"link":   func(address string) string { target, _ := webLink(address); return target },
-		"upper":  upperFirst,
 		"clock":  clockText,
 		"label":  func(id, text string) region { return region{id, text} },
 	})

@@ -26,8 +26,6 @@ const (
 	maxMarkdownBrokers   = 5_000
 	maxMarkdownQuality   = 6_000
 	maxMarkdownReproduce = 4_000
-	// minMarkdownFindings is what is left when all other parts are full.
-	minMarkdownFindings = maxMarkdown - maxMarkdownHead - maxMarkdownClients - maxMarkdownBrokers - maxMarkdownQuality - maxMarkdownReproduce
 )
 
 const (

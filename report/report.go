@@ -144,9 +144,9 @@ type Broker struct {
 	// Streams and Requests count its Kafka connections and the requests on them.
 	Streams  uint64 `json:"streams"`
 	Requests uint64 `json:"requests"`
-	// TLS: a TLS handshake came to its end at this address. It tells which
-	// arguments Wireshark needs and is no part of the JSON form.
-	TLS bool `json:"-"`
+	// TLS: a TLS handshake came to its end at this address, so that Wireshark
+	// needs other arguments for it.
+	TLS bool `json:"tls"`
 }
 
 // ReleaseUnknown stands in Broker.Release and Finding.Release where the release cannot be told.
