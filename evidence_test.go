@@ -140,7 +140,7 @@ func TestEvidenceOfALongConnection(t *testing.T) {
 	for id := int32(2); id < 2002; id++ { // 32 MB, four times the window
 		c.Exchange(produce(id), capturetest.ResponseFrame(id, false, []byte{0, 0, 0, 0, 0, 0, 0, 0}))
 	}
-	c.Send(capturetest.ToBroker, frame(1, 12, 2002, 2, make([]byte, 30)))
+	c.Send(capturetest.ToBroker, frame(1, 12, 2002, 2, make([]byte, 29)))
 	c.Close(capturetest.ToClient)
 	data := capturetest.Pcapng{}.Encode(r.Packets)
 

@@ -40,7 +40,7 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 	switch {
 	case h.idLength > 0 && printable(h.clientID) && how != misfit:
 		return reassembly.Strong
-	case h.idLength > 0 && hasNUL(h.clientID) && how != fitsExactly, h.idLength <= 0 && how == misfit:
+	case h.idLength > 0 && hasNUL(h.clientID) && (h.key != keyApiVersions || how != fitsExactly), h.idLength <= 0 && how == misfit:
 		return reassembly.No
 	case h.idLength == nullID && how == fitsExactly:
 		return reassembly.Strong // an empty client id would not do: responses can be as full of zeros

@@ -8,6 +8,9 @@ import (
 )
 
 const (
+	// tellingID is how long a client id must be to vouch for a request whose body
+	// is blank: 3 bytes, with their length and the correlation id, are 7 that must be right.
+	tellingID = 3
 	// maxAnswerScan is how much of a response is held so that UNSUPPORTED_VERSION
 	// can be looked for, in bytes. A longer one carries data, and so no such error.
 	maxAnswerScan = 4 << 10
@@ -166,12 +169,24 @@ func (h *handler) plausibleRequest(size int64, head []byte) bool {
 		how = hd.fits(size, head)
 	}
 	switch {
+	case how == misfit && h.requests > 0 && hd.idLength >= tellingID && blank(hd.body(head)):
+		// The client id tells enough: the body was blanked out, as in evidence.
 	case how == misfit:
 		return false
 	case h.requests == 0:
 		return hd.correlationID >= 0 && (printable(hd.clientID) || hd.idLength == nullID && how == fitsExactly)
 	}
 	return h.sameClient(&hd) && h.plausibleID(hd.correlationID)
+}
+
+// blank tells whether all of b is zero.
+func blank(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // plausibleID tells whether id can come after the requests seen.

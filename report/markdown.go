@@ -17,15 +17,15 @@ import (
 //	clients and APIs               12,000
 //	brokers                         5,000
 //	capture quality                 6,000
-//	how to reproduce                4,000
-//	findings                       28,000 at the least
+//	how to reproduce                6,000
+//	findings                       26,000 at the least
 const (
 	maxMarkdown          = 60_000
 	maxMarkdownHead      = 5_000
 	maxMarkdownClients   = 12_000
 	maxMarkdownBrokers   = 5_000
 	maxMarkdownQuality   = 6_000
-	maxMarkdownReproduce = 4_000
+	maxMarkdownReproduce = 6_000
 )
 
 const (
@@ -100,21 +100,26 @@ func (m *markdown) head() {
 	if more := otherFindings(m.r); more != "" {
 		m.put("Besides: " + mdProse(more) + ".\n\n")
 	}
+	rest := m.totals()
 	for i := range m.r.Captures {
-		c := &m.r.Captures[i]
-		if i == maxNotes {
+		line := "- " + mdPhrase(capturePhrase(&m.r.Captures[i])) + "\n"
+		if i == maxNotes || !m.putLeaving(len(rest)+rowsTail, line) {
 			m.put(fmt.Sprintf("- and %s\n", plural(uint64(len(m.r.Captures)-i), "more capture")))
 			break
 		}
-		m.put("- " + mdPhrase(capturePhrase(c)) + "\n")
 	}
+	m.put(rest)
+}
+
+// totals says how much was looked at and by what; it is a few hundred bytes long.
+func (m *markdown) totals() string {
 	s := &m.r.Summary
-	m.put(fmt.Sprintf("- %s, %s of them Kafka; %s", plural(s.Streams, "TCP connection"), number(s.KafkaStreams), plural(s.Requests, "Kafka request")))
+	text := fmt.Sprintf("- %s, %s of them Kafka; %s", plural(s.Streams, "TCP connection"), number(s.KafkaStreams), plural(s.Requests, "Kafka request"))
 	if s.EncryptedStreams > 0 {
-		m.put("; " + plural(s.EncryptedStreams, "encrypted connection") + " not looked into")
+		text += "; " + plural(s.EncryptedStreams, "encrypted connection") + " not looked into"
 	}
-	m.put("\n- " + mdPhrase(join(coverage(m.r), " ")) + "\n")
-	m.put("- Found by " + mdCode(shorten(strings.TrimSpace(m.r.Tool.Name+" "+m.r.Tool.Version))) + "\n\n")
+	return text + "\n- " + mdPhrase(join(coverage(m.r), " ")) + "\n" +
+		"- Found by " + mdCode(shorten(strings.TrimSpace(m.r.Tool.Name+" "+m.r.Tool.Version))) + "\n\n"
 }
 
 // findings writes the findings: in full, then a line each, then counts.

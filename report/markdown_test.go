@@ -86,7 +86,8 @@ func TestMarkdownFitsIntoATicketWhateverTheInput(t *testing.T) {
 			if len(text) > maxMarkdown {
 				t.Errorf("%d findings with texts of %d bytes: %d bytes, more than %d", n, length, len(text), maxMarkdown)
 			}
-			for _, want := range []string{"## Fetch v12 sent by", "### Findings", "### Clients and APIs", "### Brokers", "### What was not seen", "<summary>How to reproduce"} {
+			for _, want := range []string{"## Fetch v12 sent by", "### Findings", "### Clients and APIs", "### Brokers", "### What was not seen", "<summary>How to reproduce",
+				"150 of 160 requests were held", "- Found by `kafkavet 1.0.0`", "What was sent:", "tshark -r"} {
 				if !strings.Contains(text, want) {
 					t.Errorf("%d findings with texts of %d bytes: no %q", n, length, want)
 				}

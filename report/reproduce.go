@@ -31,7 +31,9 @@ const (
 	// maxDecodePorts is how many ports are declared to be Kafka.
 	maxDecodePorts = 4
 	// maxReproduceFiles is how many captures a command names.
-	maxReproduceFiles = 8
+	maxReproduceFiles = 5
+	// maxArgument bounds a file name in a command, in bytes as it is quoted.
+	maxArgument = 200
 )
 
 // filters finds occurrences again in Wireshark.
@@ -228,10 +230,13 @@ func fileArgument(c *Capture) string {
 	if path[0] == '-' {
 		path = "./" + path
 	}
-	if strings.Trim(path, shellSafe) == "" {
-		return path
+	if strings.Trim(path, shellSafe) != "" {
+		path = "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	if len(path) > maxArgument {
+		return placeholder
+	}
+	return path
 }
 
 // shellSafe are the characters that mean nothing to a shell, at the beginning

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,6 +27,9 @@ func TestCaptureNamesSurviveAShell(t *testing.T) {
 		{"-", "pcap", "CAPTURE"},
 		{"", "", "CAPTURE"},
 		{"eth0", "live", "CAPTURE"},
+		{strings.Repeat("a", maxArgument), "pcap", strings.Repeat("a", maxArgument)},
+		{strings.Repeat("a", maxArgument+1), "pcap", "CAPTURE"},
+		{strings.Repeat("'", maxArgument/2), "pcap", "CAPTURE"},
 	} {
 		if got := fileArgument(&Capture{Path: test.path, Format: test.format}); got != test.want {
 			t.Errorf("%q is %s, want %s", test.path, got, test.want)
@@ -143,5 +148,27 @@ func TestDecodeAsNamesEachPortOnce(t *testing.T) {
 	}
 	if got, want := decodeAs(r), " -d tcp.port==1,kafka -d tcp.port==2,kafka -d tcp.port==3,kafka -d tcp.port==19092,kafka"; got != want {
 		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestReproduceFitsIntoItsPartOfTheTicket(t *testing.T) {
+	r := richReport()
+	r.Captures, r.Brokers, r.Findings[0].API = nil, nil, strings.Repeat("A", 40)
+	r.Findings[0].APIKey, r.Findings[0].Version = ref(int16(-32768)), ref(int16(-32768))
+	for i := range maxReproduceFiles {
+		r.Captures = append(r.Captures, Capture{Path: strings.Repeat("a", maxArgument-1) + fmt.Sprint(i)})
+	}
+	for i := range 10 {
+		r.Brokers = append(r.Brokers, Broker{Address: fmt.Sprintf("10.0.0.1:%d", 60000+i), TLS: true})
+	}
+	for i := range r.Findings[0].Occurrences {
+		r.Findings[0].Occurrences[i].Capture, r.Findings[0].Occurrences[i].Stream = 0, uint32(4294967290-i)
+	}
+	r.Captures = append(r.Captures[:maxReproduceFiles-1], Capture{Path: "-"})
+	text := markdownOf(t, r)
+	for _, s := range reproduce(r) {
+		if !strings.Contains(text, s.Command) {
+			t.Errorf("no %s", s.Command)
+		}
 	}
 }
