@@ -42,6 +42,9 @@ func TestRewrittenCaptures(t *testing.T) {
 			}
 			plain := view(t, packets, keys)
 			for i, v := range capturetest.Variants() {
+				if i%variantStep != 0 {
+					continue
+				}
 				got := view(t, v.Rewrite(packets, uint64(i)), keys)
 				keeps := v.Keeps
 				if keys != nil && (v.Name == "no handshakes" || v.Name == "to the broker only") {

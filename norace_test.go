@@ -1,0 +1,6 @@
+//go:build !race
+
+package main
+
+// variantStep is that every variant is tried.
+const variantStep = 1
