@@ -375,3 +375,50 @@ func dissected(t *testing.T, tshark, name string) []string {
 	}
 	return lines
 }
+
+// TestEvidenceOfRewrittenCaptures makes redacted evidence of a capture delivered in all the
+// ways that production does: tunnels, fragments, losses, copies. Nothing may show through.
+func TestEvidenceOfRewrittenCaptures(t *testing.T) {
+	for _, name := range []string{"confluent-go-2.6.0_fetch-max-7", "kv2008-fires-password", "ipv6"} {
+		packets := capturetest.MustRead("testdata/captures/" + name + ".pcap")
+		was := addressesOf(t, "testdata/captures/"+name+".pcap")
+		for i, v := range capturetest.Variants() {
+			t.Run(name+"/"+v.Name, func(t *testing.T) {
+				t.Parallel()
+				data := capturetest.Pcapng{}.Encode(v.Rewrite(packets, uint64(i)))
+				file := filepath.Join(t.TempDir(), "evidence.pcapng")
+				invoke(t, bytes.NewReader(data), "analyze", "--redact", "--evidence", file, "-")
+				for a := range addressesOf(t, file) {
+					if was[a] {
+						t.Errorf("the evidence holds the address %x", a)
+					}
+				}
+				evidence, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, text := range []string{"secret", "orders", "alice", "payments", "garbage"} {
+					if bytes.Contains(evidence, []byte(text)) {
+						t.Errorf("the evidence holds %q", text)
+					}
+				}
+				if v.Keeps&capturetest.KeepsOutcomes != 0 && !strings.Contains(v.Name, "ragment") {
+					want := analysedFrom(t, data)
+					if got := analysed(t, file); !cmp.Equal(kinds(want, false), kinds(got, false)) {
+						t.Errorf("findings of the rewritten capture and of its evidence:\n%s", cmp.Diff(kinds(want, false), kinds(got, false)))
+					}
+				}
+			})
+		}
+	}
+}
+
+// analysedFrom is the JSON report of a capture at standard input.
+func analysedFrom(t *testing.T, data []byte) *report.Report {
+	t.Helper()
+	r := new(report.Report)
+	if err := json.Unmarshal([]byte(invoke(t, bytes.NewReader(data), "analyze", "--format", "json", "-")), r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

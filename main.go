@@ -54,7 +54,14 @@ func commands() []command {
 	}
 }
 
+// gcPercent lets the heap grow to three times what is in use before it is
+// swept: of the little that is held, most is short-lived. GOGC overrules it.
+const gcPercent = 200
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
 	stop()

@@ -241,7 +241,8 @@ func (h *handler) Anchor(d reassembly.Direction) (anchors [][]byte, offset int) 
 // versions that they do not know.
 func unsupported(key, version int16, size int64, body []byte) bool {
 	l := layoutOf(key)
-	if l == nil || len(body) > maxAnswerScan || !bytes.Contains(body, []byte{0, errUnsupportedVersion}) {
+	// ApiVersions is read for its own sake, and its ranges mostly hold the bytes looked for: key 35.
+	if l == nil || key == keyApiVersions || len(body) > maxAnswerScan || !bytes.Contains(body, []byte{0, errUnsupportedVersion}) {
 		return false
 	}
 	if how, found := l.walkResponse(key, version, size, body); how != misfit {
