@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -91,6 +92,47 @@ func firstBytes(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(errors.Join(err, os.WriteFile(ts.MkAbs(args[2]), data[:n], 0o600)))
 }
 
+// pages are the captures of which the HTML report is kept too; it is some 50 KB each.
+var pages = []string{"confluent-go-2.6.0_fetch-max-7", "confluent-go-2.6.0_broker-2.1_tls13", "kv2005-fires-rolling-upgrade", "hostile-text"}
+
+// TestSecretsReachNoOutput looks in every output for what the captures mark as
+// secret: record values, SASL tokens, passwords.
+func TestSecretsReachNoOutput(t *testing.T) {
+	captures, err := filepath.Glob("testdata/captures/*.pcap*")
+	if err != nil || len(captures) < 12 {
+		t.Fatalf("%d captures, %v", len(captures), err)
+	}
+	marked := 0
+	for _, capture := range captures {
+		data, err := os.ReadFile(capture)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(data, []byte("secret")) {
+			marked++
+		}
+		keys := strings.TrimSuffix(capture, filepath.Ext(capture)) + ".keys"
+		for _, args := range [][]string{
+			{"analyze"}, {"analyze", "--format", "json"}, {"analyze", "--format", "markdown"}, {"analyze", "--format", "html"},
+			{"requests"}, {"requests", "--format", "json"}, {"analyze", "-v", "-o", os.DevNull},
+		} {
+			if exists(keys) {
+				args = append(args, "--tls-keylog", keys)
+			}
+			var stdout, stderr bytes.Buffer
+			run(t.Context(), append(args, capture), streams{strings.NewReader(""), &stdout, &stderr})
+			for _, text := range []string{stdout.String(), stderr.String()} {
+				if strings.Contains(strings.ToLower(text), "secret") && !strings.Contains(text, "no secrets for") {
+					t.Errorf("%v %s: %s", args, capture, text)
+				}
+			}
+		}
+	}
+	if marked < 5 {
+		t.Errorf("only %d captures hold something secret", marked)
+	}
+}
+
 // TestGolden holds the outputs for every capture in testdata against those that were read and accepted.
 func TestGolden(t *testing.T) {
 	captures, err := filepath.Glob("testdata/captures/*.pcap*")
@@ -109,8 +151,13 @@ func TestGolden(t *testing.T) {
 		}{
 			{[]string{"analyze"}, ".txt"},
 			{[]string{"analyze", "--format", "json"}, ".json"},
+			{[]string{"analyze", "--format", "markdown"}, ".md"},
+			{[]string{"analyze", "--format", "html"}, ".html"},
 			{[]string{"requests"}, ".tsv"},
 		} {
+			if out.suffix == ".html" && !slices.Contains(pages, name) {
+				continue
+			}
 			t.Run(name+out.suffix, func(t *testing.T) {
 				var stdout, stderr bytes.Buffer
 				run(t.Context(), append(out.command, args...), streams{strings.NewReader(""), &stdout, &stderr})

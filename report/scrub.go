@@ -204,51 +204,75 @@ func (c *conversation) messages(d *direction, way reassembly.Direction) {
 			clear(i.bytes) // all of it lies in a message that began before a hole
 			continue
 		}
-		if at < i.at {
-			from := c.anchor(i, way)
-			if from < 0 {
-				clear(i.bytes)
-				at = -1
-				continue
+		done := 0 // what comes before is scrubbed
+		for done < len(i.bytes) {
+			if at < i.at+int64(done) {
+				at = c.anchor(i, done, way)
 			}
-			at = i.at + int64(from)
-		}
-		clear(i.bytes[:at-i.at])
-		for at >= 0 && at < i.end() {
-			at = c.message(i.bytes[at-i.at:], at, way)
+			if at < 0 {
+				clear(i.bytes[done:])
+				break
+			}
+			clear(i.bytes[done : at-i.at])
+			from := int(at - i.at)
+			at = c.message(i.bytes[from:], at, way)
+			done = from + 4
+			if at >= 0 {
+				done = int(min(at-i.at, int64(len(i.bytes))))
+			}
+			done = min(done, len(i.bytes))
 		}
 	}
 }
 
-// anchor looks for a message that is known to be in the island, and returns
-// where its size field begins; -1 where there is none.
-func (c *conversation) anchor(i *island, way reassembly.Direction) int {
-	if way == reassembly.ToClient {
-		return c.answerIn(i)
-	}
-	for _, w := range c.exhibit.wanted {
-		pattern := w.pattern()
-		for from := 0; from < len(i.bytes); {
-			n := bytes.Index(i.bytes[from:], pattern)
-			if n < 0 {
-				break
-			}
-			if at := from + n - 4; at >= 0 {
-				size := int64(int32(binary.BigEndian.Uint32(i.bytes[at:])))
-				body := i.bytes[at+4:]
-				if _, ok := decode.ReadRequestHead(size, body[:min(int64(len(body)), max(size, 0))]); ok {
-					return at
-				}
-			}
-			from += n + 1
+// anchor looks in the island, from an offset in it on, for a message that can be
+// told to be one, and returns where in the stream its size field begins; -1 where there is none.
+func (c *conversation) anchor(i *island, from int, way reassembly.Direction) int64 {
+	best := -1
+	for _, at := range i.starts {
+		if at >= from && (way == reassembly.ToClient && c.answers(i.bytes[at:]) || way == reassembly.ToBroker && looksLikeRequest(i.bytes[at:])) {
+			best = at
+			break
 		}
 	}
-	for _, at := range i.starts {
-		if looksLikeRequest(i.bytes[at:]) {
+	if way == reassembly.ToBroker {
+		for _, w := range c.exhibit.wanted {
+			if at := findRequest(i.bytes, from, w.pattern()); at >= 0 && (best < 0 || at < best) {
+				best = at
+			}
+		}
+	}
+	if best < 0 {
+		return -1
+	}
+	return i.at + int64(best)
+}
+
+// findRequest looks for the request with that pattern, from an offset on; -1 where it is not.
+func findRequest(b []byte, from int, pattern []byte) int {
+	for at := from; at+4 < len(b); at++ {
+		n := bytes.Index(b[at+4:], pattern)
+		if n < 0 {
+			return -1
+		}
+		at += n
+		size := int64(int32(binary.BigEndian.Uint32(b[at:])))
+		body := b[at+4:]
+		if _, ok := decode.ReadRequestHead(size, body[:min(int64(len(body)), max(size, 0))]); ok {
 			return at
 		}
 	}
 	return -1
+}
+
+// answers tells whether b begins with the answer to a request that is known.
+func (c *conversation) answers(b []byte) bool {
+	if len(b) < 8 {
+		return false
+	}
+	size, id := int64(int32(binary.BigEndian.Uint32(b))), int32(binary.BigEndian.Uint32(b[4:]))
+	return size >= 4 && size <= maxScrubbedMessage &&
+		slices.ContainsFunc(c.asked, func(h decode.RequestHead) bool { return h.CorrelationID == id })
 }
 
 // looksLikeRequest tells whether b begins with the size of a Kafka request, and with one behind it.
@@ -285,7 +309,7 @@ func (c *conversation) message(b []byte, at int64, way reassembly.Direction) int
 	}
 	size := int64(int32(binary.BigEndian.Uint32(b)))
 	if size < 0 || size > maxScrubbedMessage {
-		clear(b)
+		clear(b[:4])
 		return -1
 	}
 	body := b[4:min(int64(len(b)), 4+size)]
