@@ -47,7 +47,7 @@ fuzz: ## run every fuzz target for FUZZTIME (60s)
 	@set -e; n=0; for p in $$(go list ./...); do \
 		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 			echo "fuzz $$p $$f"; n=$$((n+1)); \
-			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
+			go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$p; \
 		done; \
 	done; [ $$n -gt 0 ] || { echo "no fuzz target was found"; exit 1; }; echo "$$n fuzz targets"
 
