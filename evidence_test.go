@@ -322,8 +322,8 @@ func TestEvidenceInTshark(t *testing.T) {
 		return
 	}
 	for name := range captureArgs(t) {
-		if strings.Contains(name, "tls") || strings.Contains(name, "encrypted") {
-			continue
+		if !strings.Contains(name, "fires") && !strings.Contains(name, "confluent-go") || strings.Contains(name, "tls") || strings.Contains(name, "encrypted") {
+			continue // nothing to prove, or nothing that tshark could see
 		}
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
@@ -331,21 +331,19 @@ func TestEvidenceInTshark(t *testing.T) {
 			for _, mode := range []string{"--redact=false", "--redact"} {
 				file := filepath.Join(t.TempDir(), "evidence.pcapng")
 				invoke(t, strings.NewReader(""), "analyze", mode, "--evidence", file, name)
-				for _, line := range dissected(t, tshark, file) {
+				got := dissected(t, tshark, file)
+				for _, line := range got {
 					if !slices.Contains(all, line) {
 						t.Errorf("%s: tshark sees %q in the evidence and not in the capture", mode, line)
 					}
 				}
-				want := map[string]bool{}
 				for _, f := range analysed(t, file).Findings {
-					if f.APIKey != nil {
-						want[fmt.Sprintf("\t%d\t%d\t", *f.APIKey, *f.Version)] = true
+					if f.APIKey == nil {
+						continue
 					}
-				}
-				got := strings.Join(dissected(t, tshark, file), "\n")
-				for w := range want {
-					if strings.Contains(strings.Join(all, "\n"), w) && !strings.Contains(got, w) {
-						t.Errorf("%s: tshark does not see the request %q in the evidence", mode, w)
+					request := fmt.Sprintf("\t%d\t%d\t", *f.APIKey, *f.Version)
+					if strings.Contains(strings.Join(all, "\n"), request) && !strings.Contains(strings.Join(got, "\n"), request) {
+						t.Errorf("%s: tshark does not see the request %q in the evidence", mode, request)
 					}
 				}
 			}

@@ -38,6 +38,7 @@ func (s *stranger) add(c *decode.Connection) {
 	s.streams[min(int(c.Protocol), protocolCount-1)]++
 	s.facts.clear = s.facts.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
 	s.facts.tls = s.facts.tls || spokeTLS(c)
+	s.facts.inside = s.facts.inside || c.Protocol == reassembly.Kafka && c.TLS != nil
 	s.facts.confused = s.facts.confused || c.Confusion == reassembly.ClearToTLS
 	if c.TLS != nil && s.serverName == "" {
 		s.serverName = ownText(c.TLS.ServerName)

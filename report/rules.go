@@ -57,6 +57,8 @@ type addressFacts struct {
 	clear bool
 	// tls: a TLS handshake came to its end.
 	tls bool
+	// inside: requests were seen inside TLS, so that one without a range need not have been sent in the clear.
+	inside bool
 	// confused: Kafka in the clear was answered with TLS.
 	confused bool
 }

@@ -49,7 +49,7 @@ func isProbe(x *decode.Exchange) bool {
 // address speaks TLS and never Kafka in the clear, that is the cause.
 func unlessTLS(_ *group, at addressFacts) (instead *Rule, drop bool) {
 	switch {
-	case at.clear || !at.tls && !at.confused:
+	case at.clear || at.inside || !at.tls && !at.confused:
 		return nil, false
 	case at.confused:
 		return nil, true
