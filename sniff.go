@@ -201,6 +201,11 @@ func (r *sniffing) finish(w *watch, out *output, ev *evidence) (int, error) {
 		return 0, err
 	}
 	w.status.hide()
+	if w.teller.json {
+		if err := w.tell(true, true); err != nil {
+			return 0, err
+		}
+	}
 	if err := w.teller.final(rep); err != nil {
 		return 0, err
 	}

@@ -178,7 +178,24 @@ func (w *watch) each(p *pipeline) error {
 		p.correlator.Age()
 	}
 	repeats := w.repeat.due(now)
-	news := w.builder.News(w.sight.due(now), repeats)
+	if err := w.tell(w.sight.due(now), repeats); err != nil {
+		return err
+	}
+	if w.draw.due(now) {
+		w.status.show(w.counts())
+	}
+	if w.served != nil {
+		w.served.beat(now)
+		if w.served.wanted(now) {
+			w.served.publish(w.snapshot(now))
+		}
+	}
+	return nil
+}
+
+// tell tells of findings, with repeats also of those that happened again and of the sums.
+func (w *watch) tell(sighted, repeats bool) error {
+	news := w.builder.News(sighted, repeats)
 	if len(news) > 0 {
 		w.count(news)
 		if w.names != nil {
@@ -189,18 +206,7 @@ func (w *watch) each(p *pipeline) error {
 		}
 	}
 	if repeats {
-		if err := w.teller.status(w.counts()); err != nil {
-			return err
-		}
-	}
-	if w.draw.due(now) {
-		w.status.show(w.counts())
-	}
-	if w.served != nil {
-		w.served.beat(now)
-		if w.served.wanted(now) {
-			w.served.publish(w.snapshot(now))
-		}
+		return w.teller.status(w.counts())
 	}
 	return nil
 }

@@ -284,22 +284,6 @@ func looksLikeRequest(b []byte) bool {
 	return size > 0 && decode.LooksLikeRequest(size, b[4:min(int64(len(b)), 4+size)]) == reassembly.Strong
 }
 
-// answerIn looks for the answer to a request that is known, at the beginning of a packet.
-func (c *conversation) answerIn(i *island) int {
-	for _, at := range i.starts {
-		if at+8 > len(i.bytes) {
-			continue
-		}
-		size := int64(int32(binary.BigEndian.Uint32(i.bytes[at:])))
-		id := int32(binary.BigEndian.Uint32(i.bytes[at+4:]))
-		if size >= 4 && size <= maxScrubbedMessage &&
-			slices.ContainsFunc(c.asked, func(h decode.RequestHead) bool { return h.CorrelationID == id }) {
-			return at
-		}
-	}
-	return -1
-}
-
 // message scrubs the message that b begins with at an offset, as far as it is
 // there, and returns where the next one begins; -1 where that is not known.
 func (c *conversation) message(b []byte, at int64, way reassembly.Direction) int64 {
