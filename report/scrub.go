@@ -157,8 +157,8 @@ func (d *direction) writeBack() {
 		clear(p.text)
 		i, _ := slices.BinarySearchFunc(d.islands, p.at, func(i *island, at int64) int { return cmp.Compare(i.end(), at+1) })
 		if i < len(d.islands) { // a piece lies in one island, but for bytes before the connection's first
-			from := p.at - d.islands[i].at
-			copy(p.text[max(0, -from):], d.islands[i].bytes[max(0, from):])
+			from, b := p.at-d.islands[i].at, d.islands[i].bytes
+			copy(p.text[min(max(0, -from), int64(len(p.text))):], b[min(max(0, from), int64(len(b))):])
 		}
 		p.owner.changed = p.owner.changed || !bytes.Equal(before, p.text)
 	}
@@ -229,8 +229,9 @@ func (c *conversation) messages(d *direction, way reassembly.Direction) {
 // told to be one, and returns where in the stream its size field begins; -1 where there is none.
 func (c *conversation) anchor(i *island, from int, way reassembly.Direction) int64 {
 	best := -1
-	for _, at := range i.starts {
-		if at >= from && (way == reassembly.ToClient && c.answers(i.bytes[at:]) || way == reassembly.ToBroker && looksLikeRequest(i.bytes[at:])) {
+	next, _ := slices.BinarySearch(i.starts, from)
+	for _, at := range i.starts[next:] {
+		if way == reassembly.ToClient && c.answers(i.bytes[at:]) || way == reassembly.ToBroker && looksLikeRequest(i.bytes[at:]) {
 			best = at
 			break
 		}
