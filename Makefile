@@ -9,7 +9,7 @@ STATICCHECK := $(TOOLS)/staticcheck
 # Packages under testdata are left out by ./... and named here.
 TESTDATA := ./testdata/corpus ./testdata/bench ./testdata/recall
 # Modules of their own, so that what they need does not become a dependency.
-MODULES := testdata/generate
+MODULES := testdata/generate testdata/live
 # What releases are built for.
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
@@ -20,10 +20,10 @@ BENCHFLAGS ?=
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := build
-.PHONY: help build test race lint fuzz bench microbench golden corpus captures recall modules tidy cross clean
+.PHONY: help build test live live-bench race lint fuzz bench microbench golden corpus captures recall modules tidy cross clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build ./kafkavet
 	go build -trimpath -o kafkavet .
@@ -76,6 +76,12 @@ tidy: ## make go.mod and go.sum of all modules what the code needs
 
 modules: ## build and test the modules under testdata
 	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go build ./... && go test -count=1 ./...); done
+
+live: ## watch real clients on the loopback interface (needs root and a C compiler)
+	cd testdata/live && CGO_ENABLED=1 go vet -tags root ./... && CGO_ENABLED=1 go test -count=1 -tags root ./...
+
+live-bench: build ## hold kafkavet sniff against tcpdump at full rate between two network namespaces (needs root)
+	cd testdata/live && go run ./bench -kafkavet ../../kafkavet $(BENCHFLAGS)
 
 cross: ## build for every platform of a release
 	@set -e; for p in $(PLATFORMS); do echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build -o /dev/null ./...; done

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -48,6 +49,9 @@ func (r *reportFlags) check() error {
 		if err := oneOf(c.flag, c.value, c.allowed); err != nil {
 			return err
 		}
+	}
+	if r.path != "" && r.output != "" && filepath.Clean(r.path) == filepath.Clean(r.output) {
+		return fmt.Errorf("--evidence %s: is the file of --output", r.path)
 	}
 	return nil
 }

@@ -55,8 +55,13 @@ func (o *sniffFlags) check(args []string) error {
 		return fmt.Errorf("--duration %v: must be above 0", o.duration)
 	case o.interval < minInterval:
 		return fmt.Errorf("--interval %v: must be %v or more", o.interval, minInterval)
-	case o.buffer > math.MaxInt32>>20:
+	case o.buffer == 0 || o.buffer > math.MaxInt32>>20:
 		return fmt.Errorf("--buffer %d: must be from %d to %d MiB", o.buffer, capture.MinBuffer>>20, capture.MaxBuffer>>20)
+	}
+	if o.listen != "" {
+		if _, err := listenAddress(o.listen); err != nil {
+			return err
+		}
 	}
 	return o.save.check()
 }

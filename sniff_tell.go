@@ -50,7 +50,8 @@ type teller struct {
 	json  bool
 	color string
 	line  *statusLine
-	told  bool
+	// close: the last text stands without an empty line behind it.
+	close bool
 }
 
 // newTeller makes a teller. Text goes to standard output, unless that takes the
@@ -69,7 +70,6 @@ func eventTime() string { return time.Now().UTC().Format("2006-01-02T15:04:05.00
 // tell tells of findings.
 func (t *teller) tell(news []report.News) error {
 	t.line.hide()
-	t.told = true
 	opt := textOptions(t.w, t.color) // a terminal may have another size by now
 	for i := range news {
 		n := &news[i]
@@ -80,9 +80,11 @@ func (t *teller) tell(news []report.News) error {
 		case t.json:
 			err = report.WriteJSONLine(t.w, countEvent{"count", eventTime(), n.Number, n.Finding.Code, n.More, n.Finding.Count})
 		default:
-			if err = report.WriteNews(t.w, n, opt); err == nil && n.First && n.Finding.Severity > report.Info {
+			block := n.First && n.Finding.Severity > report.Info
+			if err = report.WriteNews(t.w, n, opt); err == nil && block {
 				_, err = io.WriteString(t.w, "\n")
 			}
+			t.close = !block
 		}
 		if err != nil {
 			return fmt.Errorf("write %s: %w", t.name, err)
@@ -105,7 +107,7 @@ func (t *teller) status(c liveCounts) error {
 // final tells the report as the last event. Text it only sets apart from what was told before.
 func (t *teller) final(rep *report.Report) error {
 	if !t.json {
-		if !t.told {
+		if !t.close {
 			return nil
 		}
 		_, err := io.WriteString(t.w, "\n")

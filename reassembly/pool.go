@@ -25,9 +25,9 @@ const (
 	// tickInterval is how much packet time passes between two looks at what
 	// has waited too long.
 	tickInterval = int64(1e9)
-	// liveTicks is how many looks a live capture takes in that time: what is
-	// decided by waiting is known within a second.
-	liveTicks = 4
+	// liveTicks is how many looks a live capture takes in that time, every other
+	// batch: a connection that was reset is over within a second.
+	liveTicks = 5
 	// maxClockStep bounds how far a single packet can move the clock that
 	// timeouts go by: a clock that is set, or a machine that was suspended, ends no connection.
 	maxClockStep = 60 * int64(1e9)

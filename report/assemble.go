@@ -104,6 +104,9 @@ func (b *Builder) finishQuality(captures []Capture) Quality {
 		}
 	}
 	q.LimitsHit = b.limits.byName()
+	if e := b.opt.Evidence; e != nil && e.omitted > 0 {
+		q.LimitsHit["evidence_occurrences"] = e.omitted
+	}
 	for name, n := range b.input.LimitsHit {
 		if n > 0 {
 			q.LimitsHit[name] += n

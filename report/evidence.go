@@ -69,15 +69,18 @@ type Evidence struct {
 // exhibit is what is kept of a connection for findings.
 type exhibit struct {
 	stream uint32
+	// record is what its packets come from.
+	record *record
 	// uses counts the proofs that need it.
 	uses    int
 	packets []seen
 	size    int
 	// following is how many packets behind the outcome are still to be taken.
 	following int
-	// client is who asks, as far as it is known; kafka tells that Kafka was spoken.
-	client netip.AddrPort
-	kafka  bool
+	// opener is who sent the first packet, client who asks, as far as it is known;
+	// kafka tells that Kafka was spoken.
+	opener, client netip.AddrPort
+	kafka          bool
 	// wanted are the requests that it is kept for.
 	wanted  []wanted
 	adverts []capture.Position
@@ -175,8 +178,8 @@ func (e *Evidence) add(x *exhibit, s *seen) {
 
 // keep makes an exhibit of a connection, or adds to it: its head, what lies
 // between from and to, and what follows. It returns nil, and has done
-// nothing, where the packet at to, or if that is not needed at from, is not
-// there any more, or where there is no room.
+// nothing, where the packet at from is not there any more or came in IP
+// fragments, of which only the last one is seen here, or where there is no room.
 func (e *Evidence) keep(stream uint32, from, to capture.Position, who party) *exhibit {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -191,8 +194,8 @@ func (e *Evidence) keep(stream uint32, from, to capture.Position, who party) *ex
 		}
 	}
 	chosen := choose(all, from, to, who.request)
-	if indexOf(chosen, from) < 0 {
-		return nil
+	if i := indexOf(chosen, from); i < 0 || chosen[i].payload < 0 {
+		return nil // not there any more, or there in fragments
 	}
 	size := 0
 	for i := range chosen {
@@ -202,9 +205,12 @@ func (e *Evidence) keep(stream uint32, from, to capture.Position, who party) *ex
 		return nil
 	}
 	x := e.exhibits[stream]
-	if x == nil {
-		x = &exhibit{stream: stream}
+	switch {
+	case x == nil:
+		x = &exhibit{stream: stream, record: c, opener: c.opener()}
 		e.exhibits[stream] = x
+	case x.record != c: // it had been forgotten in between
+		return nil
 	}
 	for i := range chosen {
 		e.add(x, &chosen[i])
@@ -278,9 +284,9 @@ func beginning(all []seen, end int, request *wanted) int {
 	if request == nil {
 		return max(end-lastPackets, 0)
 	}
-	pattern, source := request.pattern(), all[end].src
+	pattern, back := request.pattern(), all[end].back
 	for i, taken := end, 0; i >= 0 && taken <= rangeBytes; i-- {
-		if all[i].src != source {
+		if all[i].back != back {
 			continue
 		}
 		taken += len(all[i].data)
@@ -290,7 +296,7 @@ func beginning(all []seen, end int, request *wanted) int {
 		}
 		if at >= 0 { // the size came in a packet of its own
 			for j := i - 1; j >= 0; j-- {
-				if all[j].src == source && all[j].wire > 0 {
+				if all[j].back == back && all[j].wire > 0 {
 					return j
 				}
 			}

@@ -7,9 +7,9 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// What a recorder holds, whatever the length of the input: 8 MiB and 6 MiB for
-// the window, 24 MiB of what was kept from it, 8 MiB for the connections,
-// 16 MiB of exhibits: 62 MiB.
+// What a recorder holds, whatever the length of the input: 8 MiB and 5 MiB for
+// the window, 16 MiB of what was kept from it, 9 MiB for the connections,
+// 16 MiB of exhibits: 54 MiB at most.
 const (
 	// windowBytes and windowPackets bound the newest packets, which are held
 	// without regard to what they are: a finding comes to light some batches after
@@ -29,11 +29,12 @@ const (
 	tailBytes   = 16 << 10
 	// keptBytes bounds heads and tails together; the connection that was silent
 	// for longest makes room.
-	keptBytes = 24 << 20
-	// maxRecords bounds the connections: 32,768 of 250 bytes are 8 MiB.
+	keptBytes = 16 << 20
+	// maxRecords bounds the connections: 32,768 of 280 bytes with their places in the map are 9 MiB.
 	maxRecords = 1 << 15
-	// keptOverhead is what a kept packet takes beside its bytes.
-	keptOverhead = 128
+	// keptOverhead is what a kept packet takes beside its bytes: 80, half as much
+	// again that lists have to spare, and what rounding up its bytes takes.
+	keptOverhead = 160
 	// maxAdverts is how many ApiVersions answers of a connection are remembered, the last ones.
 	maxAdverts = 4
 )
@@ -43,17 +44,18 @@ type seen struct {
 	at capture.Position
 	// data is the captured packet; payload is where the TCP payload begins in
 	// it, -1 where it came in IP fragments. wire is the length of the payload on the wire.
-	data     []byte
-	payload  int32
-	wire     uint32
-	length   uint32
-	link     capture.LinkType
-	iface    uint32
-	src, dst netip.AddrPort
-	seq      uint32
-	flags    capture.TCPFlags
+	data    []byte
+	payload int32
+	wire    uint32
+	length  uint32
+	link    capture.LinkType
+	iface   uint32
+	seq     uint32
+	flags   capture.TCPFlags
 	// index counts the packets of the connection from 0.
 	index uint32
+	// back: it was sent by the other side than the first packet of the connection.
+	back bool
 	// changed: data is not as it was captured any more.
 	changed bool
 }
@@ -89,7 +91,10 @@ type record struct {
 	stream       uint32
 	older, newer *record
 	packets      uint32
-	inWindow     int
+	// opener is who sent the first packet.
+	openerAddr [16]byte
+	openerPort uint16
+	inWindow   int
 	// newest is the number of its newest packet in the window, +1.
 	newest uint64
 	// head are its first packets as far as they left the window, tail the last
@@ -116,7 +121,7 @@ type recorder struct {
 }
 
 func newRecorder() recorder {
-	return recorder{memory: make([]byte, windowBytes), records: map[uint32]*record{}}
+	return recorder{memory: make([]byte, windowBytes), ring: make([]entry, windowPackets), records: map[uint32]*record{}}
 }
 
 // take adds a packet to the window.
@@ -125,18 +130,13 @@ func (r *recorder) take(stream uint32, p *capture.Packet, s *capture.Segment) (*
 	at, start := r.room(len(p.Data))
 	data := r.memory[at : at+len(p.Data) : at+len(p.Data)]
 	copy(data, p.Data)
-	if len(r.ring) < windowPackets && r.next == uint64(len(r.ring)) {
-		r.ring = append(r.ring, entry{})
-	}
 	e := &r.ring[r.next%windowPackets]
-	*e = entry{record: c, before: c.newest, start: start, seen: seen{
-		at: p.Position, data: data, payload: -1, length: p.Length, link: p.Link, iface: p.Interface,
-		src: addrPortOf(s.Src, s.SrcPort), dst: addrPortOf(s.Dst, s.DstPort),
-		seq: s.Seq, wire: s.Length, flags: s.Flags, index: c.packets,
-	}}
-	if !s.Fragmented {
-		e.payload = int32(min(cap(p.Data)-cap(s.Payload), len(p.Data))) // Payload lies in Data
+	*e = entry{record: c, before: c.newest, start: start, seen: look(p, s)}
+	if c.packets == 0 {
+		c.openerAddr, c.openerPort = s.Src, s.SrcPort
 	}
+	e.data, e.index = data, c.packets
+	e.back = s.SrcPort != c.openerPort || s.Src != c.openerAddr
 	r.next++
 	c.newest = r.next
 	c.packets++
@@ -144,9 +144,21 @@ func (r *recorder) take(stream uint32, p *capture.Packet, s *capture.Segment) (*
 	return c, e
 }
 
-// addrPortOf is an address of a segment.
-func addrPortOf(addr [16]byte, port uint16) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom16(addr).Unmap(), port)
+// look is what there is to be seen of a packet, its data still the packet's.
+func look(p *capture.Packet, s *capture.Segment) seen {
+	l := seen{
+		at: p.Position, data: p.Data, payload: -1, length: p.Length, link: p.Link, iface: p.Interface,
+		seq: s.Seq, wire: s.Length, flags: s.Flags,
+	}
+	if !s.Fragmented {
+		l.payload = int32(min(cap(p.Data)-cap(s.Payload), len(p.Data))) // Payload lies in Data
+	}
+	return l
+}
+
+// opener is who sent the first packet.
+func (c *record) opener() netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16(c.openerAddr).Unmap(), c.openerPort)
 }
 
 // room makes n bytes of the window's memory free, in one piece, and one place in

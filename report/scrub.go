@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
-	"net/netip"
 	"slices"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -79,14 +78,14 @@ func (s *scrubber) connection(x *exhibit) {
 // directions sorts the packets' payload by direction, that of the client first.
 func (x *exhibit) directions() [2]direction {
 	var dirs [2]direction
-	client := x.side()
+	client := x.clientIsBack()
 	var next [2]uint32
 	var offset [2]int64
 	var begun [2]bool
 	for i := range x.packets {
 		p := &x.packets[i]
 		d := 0
-		if p.src != client {
+		if p.back != client {
 			d = 1
 		}
 		seq := p.seq
@@ -108,21 +107,18 @@ func (x *exhibit) directions() [2]direction {
 	return dirs
 }
 
-// side is the client's address: who sent the SYN, or who is known to be it, or
-// who sent the first packet.
-func (x *exhibit) side() netip.AddrPort {
+// clientIsBack tells whether the client is not the one who sent the first packet.
+// The client is who sent the SYN, or who is known to be it, or else the sender of that packet.
+func (x *exhibit) clientIsBack() bool {
 	for i := range x.packets {
 		switch p := &x.packets[i]; p.flags & (capture.SYN | capture.ACK) {
 		case capture.SYN:
-			return p.src
+			return p.back
 		case capture.SYN | capture.ACK:
-			return p.dst
+			return !p.back
 		}
 	}
-	if x.client.IsValid() || len(x.packets) == 0 {
-		return x.client
-	}
-	return x.packets[0].src
+	return x.client.IsValid() && x.client != x.opener
 }
 
 // assemble puts the pieces in order and joins them; of bytes that came more than once

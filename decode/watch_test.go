@@ -1,0 +1,148 @@
+package decode
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// watcher is a recorder that also wants what was sighted.
+type watcher struct{ recorder }
+
+func (w *watcher) Sighted(e *Exchange) {
+	w.got = append(w.got, fmt.Sprintf("%d: sighted %s v%d %s %s", e.Stream, APIName(e.Key), e.Version, e.Verdict, e.Evidence))
+}
+
+func TestRequestsOutsideTheirRangeAreSightedOnce(t *testing.T) {
+	n := newNetwork()
+	n.shard.Watch()
+	d := n.open(t)
+	d.request(requestOf(3, 1)) // no range is known to the connection
+	d.negotiate()
+	for _, version := range []int16{7, 12, 12, 7, 11} {
+		d.request(requestOf(1, version))
+	}
+	w := &watcher{}
+	NewCorrelator(Options{}, w).Add([][]Event{n.shard.Take(nil)})
+	var sighted []string
+	for _, line := range w.got {
+		if len(line) > 10 && line[3:10] == "sighted" {
+			sighted = append(sighted, line)
+		}
+	}
+	want := []string{"0: sighted Fetch v12 above-max observed", "0: sighted Fetch v11 above-max observed"}
+	if d := cmp.Diff(want, sighted); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestSightedRequestsBorrow(t *testing.T) {
+	var p part
+	seen := func(frame uint64, stream uint32) {
+		x := part{}
+		x.asked(frame, frame, stream, broker1)
+		p.add(frame, stream, Event{Sighted: x[0].Exchange})
+	}
+	seen(1, 0)
+	p.told(2, 1, broker1, 7)
+	seen(3, 2)
+	p.told(4, 1, broker1, 13)
+	seen(5, 3)
+	w := &watcher{}
+	NewCorrelator(Options{}, w).Add([][]Event{p})
+	want := []string{"1: advertised 1 APIs", "2: sighted Fetch v12 above-max borrowed", "1: advertised 1 APIs"}
+	if d := cmp.Diff(want, w.got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestSinksThatDoNotWatchAreSparedSightings(t *testing.T) {
+	n := newNetwork()
+	d := n.open(t)
+	d.negotiate()
+	d.request(requestOf(1, 12))
+	for _, e := range d.end(reassembly.Closed, reassembly.ToClient) {
+		if e.Sighted != nil {
+			t.Errorf("sighted without Watch: %+v", e.Sighted)
+		}
+	}
+	r := &recorder{}
+	NewCorrelator(Options{}, r).Add([][]Event{{{Sighted: &Exchange{Key: 1, Version: 12}}}})
+	if len(r.got) > 0 {
+		t.Errorf("%q", r.got)
+	}
+}
+
+func TestWatchingAllocatesNothingMore(t *testing.T) {
+	n := newNetwork()
+	n.shard.Watch()
+	d := n.open(t)
+	d.negotiate()
+	fetch, answer := requestBytes(requestOf(1, 12), 5, "app"), responseBytes(responseOf(1, 12), 5)
+	metadata, other := requestBytes(requestOf(3, 7), 5, "app"), responseBytes(responseOf(3, 7), 5)
+	c := NewCorrelator(Options{}, &nobody{})
+	parts := [][]Event{nil}
+	step := func() {
+		d.message(reassembly.ToBroker, fetch)
+		d.message(reassembly.ToClient, answer)
+		d.message(reassembly.ToBroker, metadata)
+		d.message(reassembly.ToClient, other)
+		parts[0] = n.shard.Take(parts[0])
+		c.Add(parts)
+	}
+	for range 100 {
+		step()
+	}
+	if got := testing.AllocsPerRun(1000, step); got > 4 { // the Frame of each message of the driver
+		t.Errorf("%v allocations for two exchanges of which one is sighted", got)
+	}
+}
+
+// nobody is a Watcher that looks at nothing.
+type nobody struct{}
+
+func (*nobody) Exchange(*Exchange)           {}
+func (*nobody) Sighted(*Exchange)            {}
+func (*nobody) Advertisement(*Advertisement) {}
+func (*nobody) Connection(*Connection)       {}
+
+func TestAgeGivesUpWhatHasWaited(t *testing.T) {
+	r := &recorder{}
+	c := NewCorrelator(Options{}, r)
+	add := func(fill func(*part)) {
+		var p part
+		fill(&p)
+		c.Add([][]Event{p})
+	}
+	waits := "0: Fetch v12 unknown none answered"
+	add(func(p *part) { p.asked(1, 2, 0, broker1) })
+	c.Age()
+	if len(r.got) > 0 {
+		t.Fatalf("given up at once: %q", r.got)
+	}
+	add(func(p *part) { p.asked(3, 4, 1, broker1); p.asked(3, 5, 2, broker2) })
+	c.Age()
+	if d := cmp.Diff([]string{waits}, r.got); d != "" {
+		t.Errorf("after the second call: %s", d)
+	}
+	add(func(p *part) { p.told(6, 3, broker1, 7) })
+	c.Age()
+	c.Age()
+	want := []string{waits, "3: advertised 1 APIs", "1: Fetch v12 above-max borrowed answered", "2: Fetch v12 unknown none answered"}
+	if d := cmp.Diff(want, r.got); d != "" {
+		t.Error(d)
+	}
+	if len(c.brokers) != 1 {
+		t.Errorf("%d brokers are remembered, want that of which ranges are known", len(c.brokers))
+	}
+	if l := c.Limits(); l.WaitingExchanges > 0 {
+		t.Errorf("ageing counts as a limit: %+v", l)
+	}
+	c.Finish()
+	if len(r.got) != len(want) {
+		t.Errorf("passed on twice: %q", r.got)
+	}
+}

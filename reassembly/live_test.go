@@ -1,0 +1,116 @@
+package reassembly
+
+import (
+	"context"
+	"io"
+	"testing"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+// quiet is a live source: packets come with the first batch, then none for some batches.
+type quiet struct {
+	memory
+	batches int
+	time    int64 // of the clock
+}
+
+func (q *quiet) Next(b *capture.Batch) error {
+	q.time += 100e6
+	if q.batches--; q.batches < 0 {
+		return io.EOF
+	}
+	if q.memory.Next(b) != nil {
+		b.Packets = b.Packets[:0]
+	}
+	return nil
+}
+
+// live runs packets through a pool of a live capture, and returns after how much time
+// their connections were told to be over.
+func live(t *testing.T, packets []capturetest.Packet, batches int) (after []int64, stats []Stats) {
+	t.Helper()
+	q := &quiet{memory: memory{packets: packets, batch: len(packets)}, batches: batches}
+	var p *Pool[[]string]
+	var now int64
+	p = NewPool(Options{
+		Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike,
+		Live: true, Clock: func() int64 { return q.time },
+	}, func() Shard[[]string] {
+		return &ends{log: new(log)}
+	}, func(parts [][]string) error {
+		now += 100e6
+		stats = append(stats, p.Stats())
+		for _, part := range parts {
+			for _, line := range part {
+				if line == over {
+					after = append(after, now)
+				}
+			}
+		}
+		return nil
+	})
+	if _, err := p.Run(context.Background(), q); err != nil {
+		t.Fatal(err)
+	}
+	return after, stats
+}
+
+// over is the line of ends for a connection that is over.
+const over = "over"
+
+// ends is a log that also has a line for every connection that is over.
+type ends struct {
+	*log
+	told int
+}
+
+func (e *ends) Take(old []string) []string {
+	lines := e.log.Take(old)
+	for ; e.told < len(e.conns); e.told++ {
+		lines = append(lines, over)
+	}
+	return lines
+}
+
+func TestTimePassesWhileNoPacketsCome(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(request(3, 1, 7, 10), response(7, 50))
+	c.Reset(capturetest.ToClient)
+	if after, _ := live(t, r.Packets, 50); len(after) != 1 || after[0] > 1e9 {
+		t.Errorf("a reset connection was over after %v ns, want less than a second", after)
+	}
+}
+
+func TestMissingSegmentsAreGivenUpWhileNoPacketsCome(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(request(3, 1, 7, 10), response(7, 50))
+	c.Silent = true
+	c.Miss(capturetest.ToBroker, 100)
+	c.Send(capturetest.ToBroker, request(3, 1, 8, 10))
+	_, stats := live(t, r.Packets, 100)
+	for i, s := range stats {
+		if s.Gaps == 0 {
+			continue
+		}
+		if at := int64(i+1) * 100e6; at < holeTicks*tickInterval || at > (holeTicks+1)*tickInterval || s.MissingBytes != 100 {
+			t.Errorf("given up after %d ns with %d bytes", at, s.MissingBytes)
+		}
+		return
+	}
+	t.Error("never given up")
+}
+
+func TestStatsWhileItRuns(t *testing.T) {
+	r := capturetest.NewRecorder()
+	r.Open(client, broker).Exchange(request(3, 1, 7, 10), response(7, 50))
+	_, stats := live(t, r.Packets, 10)
+	for i, s := range stats[:10] {
+		if s.Streams != 1 || s.Open != 1 {
+			t.Errorf("batch %d: %+v", i+1, s)
+		}
+	}
+}

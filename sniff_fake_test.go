@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+// fakeStep is the virtual time that passes with every batch of a fake interface.
+const fakeStep = 100 * time.Millisecond
+
+// fakeInterface is an interface whose packets are made by a test, in virtual time.
+type fakeInterface struct {
+	// batch gives the packets that come at a time; nil for none.
+	batch func(now time.Duration) []capturetest.Packet
+	step  time.Duration
+	// dropped is how many packets it says it lost.
+	dropped uint64
+	// opened is what it was opened with.
+	opened capture.LiveOptions
+
+	clock  atomic.Int64
+	mu     sync.Mutex
+	info   capture.Info
+	stats  capture.LiveStats
+	frame  uint64
+	closed bool
+}
+
+// played is a fake interface on which packets come, some with every batch, and then silence.
+func played(packets []capturetest.Packet, each int) *fakeInterface {
+	f := &fakeInterface{step: fakeStep}
+	f.batch = func(time.Duration) []capturetest.Packet {
+		n := min(each, len(packets))
+		now := packets[:n]
+		packets = packets[n:]
+		return now
+	}
+	return f
+}
+
+func (f *fakeInterface) now() time.Duration { return time.Duration(f.clock.Load()) }
+
+func (f *fakeInterface) open(opt capture.LiveOptions) (liveCapture, error) {
+	f.opened = opt
+	f.info = capture.Info{Path: opt.Interface, Format: "live", Interfaces: []capture.Interface{{Name: opt.Interface, Link: 1, Resolution: 9}}}
+	return f, nil
+}
+
+// Next implements capture.Source.
+func (f *fakeInterface) Next(b *capture.Batch) error {
+	b.Packets = b.Packets[:0]
+	now := time.Duration(f.clock.Add(int64(f.step)))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return io.EOF
+	}
+	for _, p := range f.batch(now) {
+		f.frame++
+		if f.info.First == 0 {
+			f.info.First = p.Time
+			f.info.LinkTypes = []capture.LinkType{capture.LinkType(p.Link)}
+		}
+		f.info.Packets, f.info.Last = f.frame, p.Time
+		f.info.Bytes += uint64(len(p.Data))
+		b.Packets = append(b.Packets, capture.Packet{
+			Position: capture.Position{Frame: f.frame, Time: p.Time}, Data: p.Data, Length: uint32(p.Length()), Link: capture.LinkType(p.Link),
+		})
+	}
+	f.info.Dropped = f.dropped
+	f.stats = capture.LiveStats{Packets: f.info.Packets, Bytes: f.info.Bytes, Dropped: f.dropped}
+	return nil
+}
+
+func (f *fakeInterface) Captures() []capture.Info {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return []capture.Info{f.info}
+}
+
+func (f *fakeInterface) Stats() capture.LiveStats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stats
+}
+
+func (f *fakeInterface) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	return nil
+}
+
+// timedLines are lines with the virtual time at which they were written.
+type timedLines struct {
+	now func() time.Duration
+	mu  sync.Mutex
+	all bytes.Buffer
+	at  []time.Duration
+}
+
+func (w *timedLines) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for range bytes.Count(p, []byte("\n")) {
+		w.at = append(w.at, w.now())
+	}
+	return w.all.Write(p)
+}
+
+func (w *timedLines) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all.String()
+}
+
+// outcome is what a run of sniff said.
+type outcome struct {
+	code           int
+	stdout, stderr *timedLines
+}
+
+// run runs sniff on a fake interface, in its virtual time.
+func (f *fakeInterface) run(ctx context.Context, args ...string) outcome {
+	o := outcome{stdout: &timedLines{now: f.now}, stderr: &timedLines{now: f.now}}
+	o.code = sniffWith(ctx, append([]string{"-i", "fake0"}, args...), streams{strings.NewReader(""), o.stdout, o.stderr}, f.open, f.now)
+	return o
+}
+
+// event is one line of sniff --format json.
+type event struct {
+	at      time.Duration
+	Event   string `json:"event"`
+	Number  int    `json:"number"`
+	Pending bool   `json:"pending"`
+	Code    string `json:"code"`
+	More    uint64 `json:"more"`
+	Count   uint64 `json:"count"`
+	Dropped uint64 `json:"dropped"`
+	Packets uint64 `json:"packets"`
+	Finding struct {
+		Code     string            `json:"code"`
+		Count    uint64            `json:"count"`
+		Outcomes map[string]uint64 `json:"outcomes"`
+	} `json:"finding"`
+	Report json.RawMessage `json:"report"`
+}
+
+// events are the lines of a run with --format json.
+func (o outcome) events(t *testing.T) (all []event) {
+	t.Helper()
+	for i, line := range strings.Split(strings.TrimSuffix(o.stdout.String(), "\n"), "\n") {
+		e := event{at: o.stdout.at[i]}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("line %d is no JSON object: %v: %s", i+1, err, line)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// of are the events of a kind.
+func of(kind string, all []event) (some []event) {
+	for _, e := range all {
+		if e.Event == kind {
+			some = append(some, e)
+		}
+	}
+	return some
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+func TestSavedPacketsAreThoseThatCame(t *testing.T) {
+	t.Chdir(t.TempDir())
+	sent := refused(0)
+	if o := played(sent, 4).run(t.Context(), "-w", "kept.pcapng", "--duration", "3s"); o.code != exitFindings {
+		t.Fatalf("exit code %d: %s", o.code, o.stderr)
+	}
+	got, err := capturetest.ReadFile("kept.pcapng")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(sent) {
+		t.Fatalf("%d packets, want %d", len(got), len(sent))
+	}
+	for i := range got {
+		if string(got[i].Data) != string(sent[i].Data) || got[i].Time != sent[i].Time {
+			t.Errorf("packet %d differs", i+1)
+		}
+	}
+	if st, err := os.Stat("kept.pcapng"); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v: others may read it", st.Mode(), err)
+	}
+}
+
+func TestRotation(t *testing.T) {
+	large := func(n int) []capturetest.Packet { // some 300 KB
+		r := capturetest.NewRecorder()
+		r.Now += int64(n) * int64(time.Second)
+		c := r.Join(sniffClient(n), sniffBroker)
+		c.Send(capturetest.ToBroker, make([]byte, 300_000))
+		return r.Packets
+	}
+	for _, test := range []struct {
+		name         string
+		args         []string
+		files, least int
+	}{
+		{"by size", []string{"--rotate-size", "1"}, 7, 7},
+		{"by time", []string{"--rotate-interval", "1s"}, 3, 2},
+		{"the newest are kept", []string{"--rotate-size", "1", "--rotate-keep", "3"}, 3, 3},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			strangers := []string{"kept-20200101T000000Z-x.pcapng", "kept.pcapng", "kept-1.pcapng", "other-20200101T000000Z-000001.pcapng"}
+			for _, name := range append(strangers, "kept-20200101T000000Z-000001.pcapng") {
+				if err := os.WriteFile(name, nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f := &fakeInterface{step: fakeStep}
+			n := 0
+			f.batch = func(time.Duration) []capturetest.Packet {
+				if n++; n > 20 {
+					return nil
+				}
+				return large(n)
+			}
+			if o := f.run(t.Context(), append(test.args, "-w", "kept.pcapng", "--duration", "2s")...); o.code != exitClean {
+				t.Fatalf("exit code %d: %s", o.code, o.stderr)
+			}
+			names, err := filepath.Glob("kept-20[2-9][1-9]*.pcapng")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(names) < test.least || len(names) > test.files {
+				t.Errorf("%d files, want %d to %d: %v", len(names), test.least, test.files, names)
+			}
+			for _, name := range strangers {
+				if !exists(name) {
+					t.Errorf("%s is gone", name)
+				}
+			}
+			if old := exists("kept-20200101T000000Z-000001.pcapng"); old == slices.Contains(test.args, "--rotate-keep") {
+				t.Errorf("the file of an earlier run is there: %v", old)
+			}
+		})
+	}
+}
+
+// TestFailureToSaveIsNoSecret lets a disk be full.
+func TestFailureToSaveIsNoSecret(t *testing.T) {
+	f := &fakeInterface{step: fakeStep}
+	n := 0
+	f.batch = func(time.Duration) []capturetest.Packet { n++; return refused(n) }
+	o := f.run(t.Context(), "-w", "/dev/full", "--duration", "60s")
+	if o.code != exitTrouble || !strings.Contains(o.stderr.String(), "write /dev/full: no space left on device") {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
+	}
+	if !strings.Contains(o.stdout.String(), "1 error") {
+		t.Errorf("no report: %s", o.stdout)
+	}
+	if n > 100 {
+		t.Errorf("went on for %d batches", n)
+	}
+}
+
+func TestStatusLineLeavesNothingBehind(t *testing.T) {
+	var out strings.Builder
+	width := 80
+	l := &statusLine{out: &out, size: func() (int, bool) { return width, true }}
+	c := liveCounts{Packets: 1234567, Connections: 3, Open: 2, Requests: 1}
+	l.show(c)
+	text := "1,234,567 packets, 3 connections (2 open), 1 request, no findings, none dropped"
+	if want := "\r\x1b[J" + text; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+	out.Reset()
+	if _, err := fmt.Fprintln(l, "a message"); err != nil || out.String() != "\r\x1b[Ja message\n" {
+		t.Errorf("a message is written as %q", out.String())
+	}
+	l.show(c)
+	out.Reset()
+	width = 30 // the terminal breaks the line into three rows
+	l.hide()
+	if want := "\r\x1b[2A\x1b[J"; out.String() != want {
+		t.Errorf("after the terminal became narrower: %q, want %q", out.String(), want)
+	}
+	out.Reset()
+	l.hide()
+	if out.Len() > 0 {
+		t.Errorf("what is not there is erased: %q", out.String())
+	}
+	l.show(c)
+	if want := "\r\x1b[J" + text[:29]; out.String() != want {
+		t.Errorf("in a narrow terminal: %q, want %q", out.String(), want)
+	}
+}

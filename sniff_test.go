@@ -1,0 +1,363 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+var (
+	sniffBroker = netip.MustParseAddrPort("10.0.0.9:9092")
+	// sniffRanges know Fetch up to v10 and Metadata up to v7.
+	sniffRanges = []capturetest.API{{Key: 1, Min: 4, Max: 10}, {Key: 3, Min: 0, Max: 7}, {Key: 18, Min: 0, Max: 2}}
+)
+
+func sniffClient(n int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), uint16(20000+n%40000))
+}
+
+// fetch is a Fetch request in v12, which sniffRanges do not have.
+func fetch(id int32) []byte {
+	return capturetest.RequestHeader{Key: 1, Version: 12, CorrelationID: id, ClientID: "orders-svc", HeaderVersion: 2}.Frame(make([]byte, 30))
+}
+
+// negotiated is a connection that was told sniffRanges.
+func negotiated(r *capturetest.Recorder, client netip.AddrPort) *capturetest.Conversation {
+	c := r.Open(client, sniffBroker)
+	c.Exchange(capturetest.ApiVersionsRequest(0, 1, "orders-svc", "", ""), capturetest.ApiVersionsResponse(0, 1, 0, sniffRanges...))
+	return c
+}
+
+// refused are the packets of a Fetch v12 that makes the broker close the connection.
+func refused(n int) []capturetest.Packet {
+	r := capturetest.NewRecorder()
+	r.Now += int64(n) * int64(time.Second)
+	c := negotiated(r, sniffClient(n))
+	c.Send(capturetest.ToBroker, fetch(2))
+	c.Close(capturetest.ToClient)
+	return r.Packets
+}
+
+// findingsOf are the findings of a report.
+func findingsOf(t *testing.T, report []byte) (findings []map[string]any) {
+	t.Helper()
+	var r struct {
+		Findings []map[string]any `json:"findings"`
+	}
+	if err := json.Unmarshal(report, &r); err != nil {
+		t.Fatalf("%v in %.200s", err, report)
+	}
+	return r.Findings
+}
+
+// TestLiveFindingsAreThoseOfTheFile watches every capture in testdata as if it happened now.
+func TestLiveFindingsAreThoseOfTheFile(t *testing.T) {
+	captures, err := filepath.Glob("testdata/captures/*.pcap")
+	if err != nil || len(captures) < 12 {
+		t.Fatalf("%d captures, %v", len(captures), err)
+	}
+	for _, name := range captures {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			args := []string{"--format", "json"}
+			f := played(capturetest.MustRead(name), 7)
+			f.step = time.Microsecond // so that nothing is given up that a file would still bring
+			if keys := strings.TrimSuffix(name, ".pcap") + ".keys"; exists(keys) {
+				args = append(args, "--tls-keylog", keys)
+				batch := f.batch
+				f.batch = func(now time.Duration) []capturetest.Packet {
+					if now == f.step {
+						time.Sleep(300 * time.Millisecond) // the key log is read by the clock on the wall
+					}
+					return batch(now)
+				}
+			}
+			var file, stderr bytes.Buffer
+			wantCode := run(t.Context(), append([]string{"analyze", name}, args...), streams{strings.NewReader(""), &file, &stderr})
+			got := f.run(t.Context(), append(args, "--duration", "10ms")...)
+			if got.code != wantCode {
+				t.Errorf("exit code %d, want %d", got.code, wantCode)
+			}
+			events := got.events(t)
+			last := events[len(events)-1]
+			if last.Event != "report" {
+				t.Fatalf("the last event is %q", last.Event)
+			}
+			want := findingsOf(t, file.Bytes())
+			if d := cmp.Diff(want, findingsOf(t, last.Report)); d != "" {
+				t.Errorf("findings (-file +live):\n%s", d)
+			}
+			if told := of("finding", events); len(told) != len(want) {
+				t.Errorf("%d findings were told of, %d are in the report", len(told), len(want))
+			}
+		})
+	}
+}
+
+func TestFindingIsToldWithinASecond(t *testing.T) {
+	silent := func() []capturetest.Packet {
+		r := capturetest.NewRecorder()
+		c := negotiated(r, sniffClient(1))
+		c.Send(capturetest.ToBroker, fetch(2))
+		return r.Packets
+	}
+	reset := func() []capturetest.Packet {
+		r := capturetest.NewRecorder()
+		c := negotiated(r, sniffClient(1))
+		c.Send(capturetest.ToBroker, fetch(2))
+		c.Reset(capturetest.ToClient)
+		return r.Packets
+	}
+	unnegotiated := func() []capturetest.Packet {
+		r := capturetest.NewRecorder()
+		c := r.Open(sniffClient(1), sniffBroker)
+		metadata := capturetest.RequestHeader{Key: 3, Version: 11, CorrelationID: 2, ClientID: "orders-svc", HeaderVersion: 2}
+		c.Send(capturetest.ToBroker, metadata.Frame([]byte{0, 1, 0, 0}))
+		c.Close(capturetest.ToClient)
+		return r.Packets
+	}
+	for _, test := range []struct {
+		name, code string
+		packets    []capturetest.Packet
+		pending    bool
+		outcomes   map[string]uint64
+	}{
+		{"the broker closes", "KV1001", refused(0), false, map[string]uint64{"closed": 1}},
+		{"the broker resets", "KV1001", reset(), true, map[string]uint64{}},
+		{"the broker is silent", "KV1001", silent(), true, map[string]uint64{}},
+		{"no range is known", "KV2001", unnegotiated(), false, map[string]uint64{"closed": 1}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := played(test.packets, len(test.packets))
+			o := f.run(t.Context(), "--format", "json", "--duration", "5s")
+			told := of("finding", o.events(t))
+			if len(told) != 1 {
+				t.Fatalf("%d findings were told of, want 1: %s", len(told), o.stdout)
+			}
+			e := told[0]
+			if e.Finding.Code != test.code || e.Finding.Count != 1 {
+				t.Errorf("told of %s, %d times", e.Finding.Code, e.Finding.Count)
+			}
+			if d := cmp.Diff(test.outcomes, e.Finding.Outcomes); d != "" && e.Pending == test.pending {
+				t.Errorf("outcomes: %s", d)
+			}
+			if test.name == "the broker is silent" && !e.Pending {
+				t.Error("not told as pending")
+			}
+			// The packets came at fakeStep. The reader of a fake is up to five batches ahead of what is told.
+			if late := e.at - fakeStep; late > time.Second+5*fakeStep {
+				t.Errorf("told %v after the packet", late)
+			}
+			if again := of("count", o.events(t)); len(again) != 0 {
+				t.Errorf("told again: %+v", again)
+			}
+		})
+	}
+}
+
+func TestRepeatsAreCounted(t *testing.T) {
+	f := &fakeInterface{step: fakeStep}
+	n := 0
+	f.batch = func(time.Duration) []capturetest.Packet {
+		if n++; n > 100 {
+			return nil
+		}
+		return refused(n)
+	}
+	o := f.run(t.Context(), "--format", "json", "--duration", "30s", "--interval", "2s")
+	events := o.events(t)
+	first := of("finding", events)
+	if len(first) != 1 || first[0].Number != 1 {
+		t.Fatalf("findings told of: %+v", first)
+	}
+	sum := first[0].Finding.Count
+	counts := of("count", events)
+	for _, e := range counts {
+		if sum += e.More; e.Count != sum || e.Number != 1 || e.Code != "KV1001" {
+			t.Errorf("%+v: %d are in all events so far", e, sum)
+		}
+	}
+	if sum != 100 {
+		t.Errorf("%d in all events together, want 100", sum)
+	}
+	if len(counts) < 4 || len(counts) > 7 {
+		t.Errorf("%d counts in 10 s of events every 2 s", len(counts))
+	}
+	if len(of("status", events)) < 10 {
+		t.Errorf("%d status events in 30 s every 2 s", len(of("status", events)))
+	}
+}
+
+func TestTextWhileItHappens(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		args     []string
+		out, err []string
+		// notOut must not be in standard output.
+		notOut string
+	}{
+		{"text", nil, []string{"error KV1001 above-max: ", "orders-svc from 10.1.0.0", "fake0: 13 packets", "1 error\n"}, nil, "{"},
+		{"markdown to standard output", []string{"--format", "markdown"}, []string{"# "}, []string{"error KV1001 above-max"}, "  client   "},
+		{"html to a file", []string{"--format", "html", "-o", "r.html"}, []string{"error KV1001 above-max"}, nil, "<html"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			o := played(refused(0), 20).run(t.Context(), append(test.args, "--duration", "2s")...)
+			if o.code != exitFindings {
+				t.Errorf("exit code %d", o.code)
+			}
+			for _, want := range test.out {
+				if !strings.Contains(o.stdout.String(), want) {
+					t.Errorf("%q is not in standard output:\n%s", want, o.stdout)
+				}
+			}
+			for _, want := range test.err {
+				if !strings.Contains(o.stderr.String(), want) {
+					t.Errorf("%q is not in standard error:\n%s", want, o.stderr)
+				}
+			}
+			if strings.Contains(o.stdout.String(), test.notOut) {
+				t.Errorf("%q is in standard output:\n%s", test.notOut, o.stdout)
+			}
+		})
+	}
+}
+
+func TestOutputFileIsThatOfAnalyze(t *testing.T) {
+	t.Chdir(t.TempDir())
+	o := played(refused(0), 20).run(t.Context(), "--duration", "2s", "--format", "json", "-o", "r.json")
+	data, err := os.ReadFile("r.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := o.events(t)
+	var one, other bytes.Buffer
+	if err := json.Compact(&one, data); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Compact(&other, events[len(events)-1].Report); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(one.String(), other.String()); d != "" {
+		t.Errorf("the file and the last event differ:\n%s", d)
+	}
+	if !bytes.HasPrefix(data, []byte("{\n  \"schema\": ")) {
+		t.Errorf("the file begins with %.40s", data)
+	}
+}
+
+func TestCountEndsTheCapture(t *testing.T) {
+	o := played(refused(0), 4).run(t.Context(), "--format", "json", "--count", "6")
+	events := o.events(t)
+	var r struct {
+		Captures []struct{ Packets uint64 }
+		Summary  struct{ Requests uint64 }
+	}
+	if err := json.Unmarshal(events[len(events)-1].Report, &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Captures) != 1 || r.Captures[0].Packets != 6 || r.Summary.Requests != 1 {
+		t.Errorf("%+v, want 6 packets and 1 request", r)
+	}
+}
+
+func TestInterruptReportsWhatHasCome(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f := &fakeInterface{step: fakeStep}
+	n := 0
+	f.batch = func(time.Duration) []capturetest.Packet {
+		if n++; n == 3 {
+			cancel()
+			return refused(0)
+		}
+		return nil
+	}
+	o := f.run(ctx, "--format", "json")
+	if o.code != exitFindings || len(of("finding", o.events(t))) != 1 {
+		t.Errorf("exit code %d, output %s", o.code, o.stdout)
+	}
+	if n > 4 {
+		t.Errorf("%d batches were read, the interrupt came with the third", n)
+	}
+}
+
+func TestDropsAreSaid(t *testing.T) {
+	f := played(refused(0), 20)
+	f.dropped = 17
+	o := f.run(t.Context(), "--format", "json", "--duration", "3s", "--interval", "1s")
+	events := o.events(t)
+	if s := of("status", events); len(s) == 0 || s[len(s)-1].Dropped != 17 {
+		t.Errorf("status events: %+v", s)
+	}
+	found := false
+	for _, f := range findingsOf(t, events[len(events)-1].Report) {
+		found = found || f["code"] == "KV9002" && strings.Contains(fmt.Sprint(f["message"]), "17")
+	}
+	if !found {
+		t.Errorf("no KV9002 that says 17: %s", events[len(events)-1].Report)
+	}
+	if text := statusText(liveCounts{Dropped: 17}); !strings.Contains(text, "17 DROPPED") {
+		t.Errorf("the status line is %q", text)
+	}
+}
+
+func TestRedactedWhileItHappens(t *testing.T) {
+	o := played(refused(0), 20).run(t.Context(), "--redact", "--duration", "2s")
+	for _, secret := range []string{"orders-svc", "10.1.0.0", "10.0.0.9"} {
+		if strings.Contains(o.stdout.String(), secret) {
+			t.Errorf("%s is in the output:\n%s", secret, o.stdout)
+		}
+	}
+	if !strings.Contains(o.stdout.String(), "KV1001") {
+		t.Errorf("no finding:\n%s", o.stdout)
+	}
+}
+
+// TestWeeksTakeNoMemory lets 40,000 connections come and go over five weeks of virtual time.
+func TestWeeksTakeNoMemory(t *testing.T) {
+	const connections, between = 40_000, 75 * time.Second
+	var early, late uint64
+	f := &fakeInterface{step: between}
+	n := 0
+	f.batch = func(time.Duration) []capturetest.Packet {
+		switch n++; n {
+		case connections / 4:
+			early = heap()
+		case connections:
+			late = heap()
+		}
+		return refused(n)
+	}
+	o := f.run(t.Context(), "--format", "json", "--count", fmt.Sprint(len(refused(0))*connections), "--interval", "24h", "-q")
+	if o.code != exitFindings {
+		t.Fatalf("exit code %d: %s", o.code, o.stderr)
+	}
+	// What tests and runtime need besides varies by some 100 KB; one connection kept would be 900 bytes, 27 MB in all.
+	if grown := int64(late) - int64(early); grown > 3<<20 {
+		t.Errorf("the heap grew from %d to %d bytes", early, late)
+	}
+	if size := o.stdout.all.Len(); size > 100_000 {
+		t.Errorf("%d bytes of output", size)
+	}
+}
+
+// heap is the memory in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
