@@ -220,7 +220,7 @@ func (h *handler) read(p *pending, f *reassembly.Frame) answer {
 	case keySaslAuthenticate:
 		a.errorCode = readAuthenticate(p.version, body)
 	default:
-		if unsupported(p.key, p.version, size, body) {
+		if unsupported(p.key, p.version, size, body, h.conn.Broker.Port()) {
 			a.errorCode = errUnsupportedVersion
 		}
 	}

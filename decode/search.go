@@ -236,13 +236,29 @@ func (h *handler) Anchor(d reassembly.Direction) (anchors [][]byte, offset int) 
 	return h.clientAnchors(), sizeField + fixedHeader
 }
 
+// mayHoldError tells whether error 35 can stand in body. Ports are full of it:
+// 9092 is 00 00 23 84, and every Metadata answer holds that of the broker. After an
+// error code such a byte would begin a length of over 126; those are let go.
+func mayHoldError(body []byte, port uint16) bool {
+	for {
+		i := bytes.Index(body, []byte{0, errUnsupportedVersion})
+		if i < 0 {
+			return false
+		}
+		isPort := i > 0 && body[i-1] == 0 && i+2 < len(body) && body[i+2] >= 0x80 && binary.BigEndian.Uint16(body[i+1:]) == port
+		if !isPort {
+			return true
+		}
+		body = body[i+2:]
+	}
+}
+
 // unsupported tells whether a response is, or holds, error UNSUPPORTED_VERSION.
 // It is read at the request's version, or else as v0, to which brokers fall back for
 // versions that they do not know.
-func unsupported(key, version int16, size int64, body []byte) bool {
+func unsupported(key, version int16, size int64, body []byte, port uint16) bool {
 	l := layoutOf(key)
-	// ApiVersions is read for its own sake, and its ranges mostly hold the bytes looked for: key 35.
-	if l == nil || key == keyApiVersions || len(body) > maxAnswerScan || !bytes.Contains(body, []byte{0, errUnsupportedVersion}) {
+	if l == nil || len(body) > maxAnswerScan || !mayHoldError(body, port) {
 		return false
 	}
 	if how, found := l.walkResponse(key, version, size, body); how != misfit {

@@ -1,0 +1,25 @@
+package decode
+
+import "testing"
+
+func TestPortOfTheBrokerIsNoError(t *testing.T) {
+	for name, c := range map[string]struct {
+		body []byte
+		want bool
+	}{
+		"nothing":                   {[]byte{0, 0, 1}, false},
+		"the port":                  {[]byte{0, 0, 0, 0x23, 0x84, 0xff, 0xff}, false},
+		"the port, twice":           {[]byte{0, 0, 0x23, 0x84, 0, 0, 0x23, 0x84}, false},
+		"another port":              {[]byte{0, 0, 0x23, 0x85, 0}, true},
+		"the error":                 {[]byte{0, 0x23, 0, 5}, true},
+		"the error at the end":      {[]byte{0, 0, 0, 0x23}, true},
+		"the error behind the port": {[]byte{0, 0, 0x23, 0x84, 0, 0x23, 0xff, 0xff}, true},
+	} {
+		if got := mayHoldError(c.body, 9092); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+	if !mayHoldError([]byte{0, 0, 0x23, 0x00}, 0x2300) {
+		t.Error("port 8960 hides an error that a short field follows")
+	}
+}
