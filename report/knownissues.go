@@ -3,6 +3,7 @@ package report
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -59,8 +60,10 @@ type Mismatch struct {
 // KnownIssues is a catalogue of client and broker bugs. It does not change once
 // it is loaded and can be used by several goroutines. A nil one matches nothing.
 type KnownIssues struct {
-	// files are the user's files in their order, then the built-in one.
+	// files are the user's files in their order, then the built-in one. Without a user's
+	// file that is read when it is first needed: it takes longer than a small capture.
 	files []issueFile
+	later sync.Once
 	// foreign are client ids that libraries use by default: where one of them
 	// is seen and no client of an issue has it, another library is at work.
 	foreign []wildcard
@@ -120,6 +123,7 @@ func (k *KnownIssues) Match(m Mismatch) (KnownIssue, Confidence, bool) {
 	if k == nil {
 		return KnownIssue{}, noMatch, false
 	}
+	k.load()
 	for f := range k.files {
 		var found *issue
 		best := noMatch

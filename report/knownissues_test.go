@@ -20,6 +20,7 @@ func loadBuiltIn(t testing.TB) *KnownIssues {
 	if err != nil {
 		t.Fatal(err)
 	}
+	k.load()
 	return k
 }
 
