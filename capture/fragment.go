@@ -168,8 +168,12 @@ func (m *defragmenter) add(g *datagram, f fragment, data []byte, length int) boo
 
 // same reports whether the bytes of a fragment are all there already.
 func (g *datagram) same(lo, hi int, data []byte) bool {
-	return g.seen.cover(lo, hi) && g.held.cover(lo, lo+len(data)) &&
-		bytes.Equal(g.buffer[lo:lo+len(data)], data)
+	if !g.seen.cover(lo, hi) {
+		return false
+	}
+	// Of a fragment that was cut down to nothing there is nothing to compare,
+	// and no buffer may reach as far as it.
+	return len(data) == 0 || g.held.cover(lo, lo+len(data)) && bytes.Equal(g.buffer[lo:lo+len(data)], data)
 }
 
 // fill copies data, which begins at offset lo, to where nothing is yet.

@@ -336,6 +336,29 @@ func TestFragmentsCutBySnapshotLength(t *testing.T) {
 	}
 }
 
+// TestFragmentCutToNothingInsideAnother guards against a fragment of which
+// nothing was captured, and which lies in another beyond what was kept of that,
+// being compared with bytes that no buffer has.
+func TestFragmentCutToNothingInsideAnother(t *testing.T) {
+	wide := ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(0, true), make([]byte, 40000))
+	inside := ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(33152, true), make([]byte, 800))
+	d := NewDissector(DissectorOptions{})
+	var s Segment
+	for i, p := range []Packet{
+		{Data: wide[:ipv4Header+100], Length: uint32(len(wide))},
+		{Data: inside[:ipv4Header], Length: uint32(len(inside))},
+	} {
+		p.Link = LinkTypeRaw
+		if d.Segment(&p, &s) {
+			t.Errorf("packet %d: a segment came out of an incomplete datagram", i)
+		}
+	}
+	want := FragmentStats{Seen: 2, Held: 2, Pending: 1, Duplicates: 1}
+	if diff := cmp.Diff(want, d.Stats().Fragments); diff != "" {
+		t.Errorf("fragments (-want +got):\n%s", diff)
+	}
+}
+
 // TestFragmentsExpire guards against old fragments that are mixed with a
 // datagram that uses their id again, and against memory that is never freed.
 func TestFragmentsExpire(t *testing.T) {
