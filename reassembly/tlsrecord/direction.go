@@ -353,6 +353,9 @@ func (s *Session) opened(d *direction, o *opener, rec []byte, kind byte, content
 	}
 	switch kind {
 	case typeData:
+		if d.hs.lost {
+			d.hs.reset() // it stands between messages, never inside one
+		}
 		s.deliver(d, content, at)
 	case typeHandshake:
 		s.handshake(d, content)

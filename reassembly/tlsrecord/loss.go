@@ -64,7 +64,7 @@ func (s *Session) damaged(d *direction, n int64) int64 {
 		d.missing += int64(headerSize + h.size)
 		d.known++
 		s.info.Undecrypted += uint64(len(d.buf) - headerSize)
-		d.loseMessages()
+		d.loseMessages(h.kind)
 	case h.kind == typeHandshake:
 		s.handshake(d, d.buf[headerSize:])
 		s.loseHandshake(d)
@@ -88,16 +88,18 @@ func (s *Session) loseTrack(d *direction) {
 			d.chain = &chain{} // should the keys turn out to need it
 		}
 	}
-	d.loseMessages()
+	d.loseMessages(typeHandshake)
 }
 
-// loseMessages tells that handshake bytes may be missing. After the handshake
-// each message begins with a record, in all that is known of; within it
-// nobody can tell.
-func (d *direction) loseMessages() {
-	if d.phase == phaseTraffic {
+// loseMessages tells that a record of some kind, as its header has it, is
+// missing, and handshake bytes with it. After the handshake of TLS 1.3 each
+// message begins with a record, in all that is known of. Elsewhere nobody can
+// tell before the next application data.
+func (d *direction) loseMessages(kind byte) {
+	switch {
+	case d.phase == phaseTraffic:
 		d.hs.reset()
-	} else {
+	case d.phase != phaseSealed || kind == typeHandshake:
 		d.hs.loseTrack()
 	}
 }
@@ -140,7 +142,7 @@ func (s *Session) rescue(d *direction, rec []byte, at capture.Position) {
 	d.missing += int64(len(rec))
 	d.known++
 	d.fails++
-	d.loseMessages()
+	d.loseMessages(rec[0])
 	s.info.Undecrypted += uint64(len(rec) - headerSize)
 	switch {
 	case exhausted || d.fails >= maxFails:

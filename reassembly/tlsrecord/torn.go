@@ -79,7 +79,7 @@ func (s *Session) tear(d *direction, rec []byte, at capture.Position) {
 	d.missing += int64(len(rec))
 	d.known++
 	d.records++
-	d.loseMessages()
+	d.loseMessages(rec[0])
 }
 
 // dropTorn gives up what cannot be confirmed.
