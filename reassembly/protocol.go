@@ -166,6 +166,11 @@ func (c *conn) endTLS() {
 		info.Reason = "what is inside is not Kafka"
 	}
 	c.info.TLS = &info
+	// Who announced the end, ended the connection, whoever was faster to close it.
+	if e, by := &c.info.End, towards(info.ClosingToServer); info.Closing && (e.Kind == Closed || e.Kind == Reset) &&
+		e.By != by && info.ClosingAt.Before(e.At) {
+		*e = End{Kind: Closed, By: by, At: info.ClosingAt}
+	}
 	if !c.serverSpoke && c.info.Seen[ToClient] && c.info.End.By == ToClient && (c.info.End.Kind == Closed || c.info.End.Kind == Reset) {
 		c.info.Confusion = TLSToClear
 	}

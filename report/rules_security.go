@@ -174,7 +174,7 @@ var handshakeFailedRule = Rule{
 	Summary: "the TLS handshake ended in an alert or a close",
 	Documentation: Documentation{
 		What: "A TLS handshake began and did not come to its end: one side sent an alert, or closed the connection.",
-		Why:  "No Kafka request was sent at all. The client reports a disconnect or a TLS error; the cause is a certificate, a protocol version, a cipher suite or a listener that does not speak TLS, and no Kafka version.",
+		Why:  "No Kafka request was answered, if one was sent at all. The client reports a disconnect or a TLS error; the cause is a certificate, a protocol version, a cipher suite or a listener that does not speak TLS, and no Kafka version.",
 		Wire: "A ClientHello, perhaps an answer, then an alert record, a FIN or a RST.",
 		Do: "Look at the alert's name and at who sent it: unknown_ca and bad_certificate from the client mean that it does not trust the broker's certificate, certificate_required from the broker that it wants one from the client, " +
 			"protocol_version and handshake_failure that the two have no version or suite in common.",
@@ -200,7 +200,7 @@ var handshakeFailedRule = Rule{
 		}
 		return fmt.Sprintf("TLS handshake failed on %s: %s", plural(s.count, "connection"), detail)
 	},
-	why: func(*subject) string { return "No Kafka request was sent; the cause lies in TLS." },
+	why: func(*subject) string { return "No Kafka request was answered; the cause lies in TLS." },
 	advice: func(*subject) string {
 		return "Check certificates, TLS versions and whether the listener speaks TLS; the alert's name and sender tell where to begin."
 	},

@@ -219,7 +219,7 @@ func (s *Session) record(d *direction, rec []byte, at capture.Position) bool {
 	if d.mode != reading {
 		s.watch(d, h)
 		if h.kind == typeAlert {
-			s.alert(d, rec[headerSize:])
+			s.alert(d, rec[headerSize:], at)
 		}
 		return true
 	}
@@ -231,13 +231,13 @@ func (s *Session) record(d *direction, rec []byte, at capture.Position) bool {
 			return s.changeCipher(d, h, at)
 		}
 		d.records++
-		s.plainRecord(d, h, rec[headerSize:])
+		s.plainRecord(d, h, rec[headerSize:], at)
 		return true
 	}
 	if s.version == versionTLS13 && h.kind != typeData {
 		d.records++
 		if h.kind == typeAlert && h.size == 2 {
-			s.alert(d, rec[headerSize:])
+			s.alert(d, rec[headerSize:], at)
 		}
 		// What else is not protected is a ChangeCipherSpec for the sake of
 		// middleboxes, or the ClientHello repeated after early data.
@@ -263,7 +263,7 @@ func (s *Session) enterProtected(d *direction, h header) bool {
 }
 
 // plainRecord takes the content of a record that is not protected.
-func (s *Session) plainRecord(d *direction, h header, content []byte) {
+func (s *Session) plainRecord(d *direction, h header, content []byte, at capture.Position) {
 	switch h.kind {
 	case typeHandshake:
 		if d.gapped {
@@ -271,7 +271,7 @@ func (s *Session) plainRecord(d *direction, h header, content []byte) {
 		}
 		s.handshake(d, content)
 	case typeAlert:
-		s.alert(d, content)
+		s.alert(d, content, at)
 	}
 }
 
@@ -360,7 +360,7 @@ func (s *Session) opened(d *direction, o *opener, rec []byte, kind byte, content
 	case typeHandshake:
 		s.handshake(d, content)
 	case typeAlert:
-		s.alert(d, content)
+		s.alert(d, content, at)
 	case typeChangeCipher:
 		if d.phase == phaseSealed && s.clientRound > 1 {
 			s.enterSealed(d) // the renegotiated keys

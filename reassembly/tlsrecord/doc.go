@@ -33,6 +33,8 @@
 // formatted value holds key material or plaintext.
 package tlsrecord
 
+import "github.com/kafkavet/kafkavet/capture"
+
 // Info describes a TLS session for the report. It holds no secret. ServerName
 // came from the wire and is to be escaped before it is shown.
 type Info struct {
@@ -67,6 +69,11 @@ type Info struct {
 	// Established tells whether the handshake came to its end. Where nothing
 	// can be decrypted it is concluded from the records that followed.
 	Established bool
+	// Closing tells that a side announced the end of the connection
+	// (close_notify). ClosingToServer and ClosingAt say which one did so first,
+	// by the direction as the caller calls it, and in which packet.
+	Closing, ClosingToServer bool
+	ClosingAt                capture.Position
 	// Renegotiated tells that a second handshake took place inside the first (TLS 1.2 and older).
 	Renegotiated bool
 }

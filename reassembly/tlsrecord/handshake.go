@@ -1,6 +1,10 @@
 package tlsrecord
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
 
 // maxMessage bounds the handshake messages that are put together from several
 // records, in bytes. A ClientHello with post-quantum key shares and tickets
@@ -195,11 +199,17 @@ func (s *Session) takeFinished(d *direction) {
 }
 
 // alert takes the content of an alert record (RFC 8446 6, RFC 5246 7.2).
-func (s *Session) alert(d *direction, p []byte) {
-	if len(p) < 2 || s.info.Alert != "" {
+func (s *Session) alert(d *direction, p []byte, at capture.Position) {
+	if len(p) < 2 {
 		return
 	}
 	level, description := p[0], p[1]
+	if i := &s.info; description == alertCloseNotify && (!i.Closing || at.Before(i.ClosingAt)) {
+		i.Closing, i.ClosingToServer, i.ClosingAt = true, d.index == 0, at
+	}
+	if s.info.Alert != "" {
+		return
+	}
 	if description == alertCloseNotify || description == alertUserCanceled {
 		return
 	}

@@ -219,3 +219,35 @@ func TestIdleSessionIsSmall(t *testing.T) {
 }
 
 const sizeOfSession = unsafe.Sizeof(Session{})
+
+// TestRefusedClientCertificate: the server's alert comes when the client is done with the handshake.
+func TestRefusedClientCertificate(t *testing.T) {
+	tr := readTranscript(t, "tls13-certificate-required")
+	var got collector
+	s := NewSession(tr.secrets(t), &got, nil)
+	play(s, tr.pieces)
+	if info := s.Info(); info.Established || info.Alert != "certificate_required" {
+		t.Errorf("established %v, alert %q", info.Established, info.Alert)
+	}
+}
+
+// TestClosingIsTheFirstCloseNotify: whoever says first that it is done, is told.
+func TestClosingIsTheFirstCloseNotify(t *testing.T) {
+	for _, name := range []string{"tls10-cbc", "tls12-ccm", "tls12-renegotiation", "tls13-chacha"} {
+		tr := readTranscript(t, name)
+		for _, n := range []int{1, 1 << 20} {
+			pieces := split(tr.pieces, n)
+			s := NewSession(tr.secrets(t), &collector{}, nil)
+			play(s, pieces)
+			last := map[bool]int{}
+			for i, p := range pieces {
+				last[p.toServer] = i + 1
+			}
+			first := last[true] < last[false]
+			if info := s.Info(); !info.Closing || info.ClosingToServer != first || info.ClosingAt != frame(last[first]) {
+				t.Errorf("%s: closing %v, to server %v, at %v; want to server %v at %v",
+					name, info.Closing, info.ClosingToServer, info.ClosingAt, first, frame(last[first]))
+			}
+		}
+	}
+}

@@ -174,6 +174,10 @@ func (s *Session) Waiting() bool { return s.dirs[0].blocked || s.dirs[1].blocked
 // Info says what is known of the session.
 func (s *Session) Info() Info {
 	info := s.info
+	if s.version == versionTLS13 && info.Alert != "" && info.AlertFromServer && s.server().delivered == 0 {
+		// The client's part came to its end, and the server refused it: its certificate, mostly.
+		info.Established = false
+	}
 	for i := range s.dirs {
 		if d := &s.dirs[i]; d.blocked {
 			info.Undecrypted += uint64(len(d.wait.data))

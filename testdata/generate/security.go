@@ -101,6 +101,24 @@ func securityScenes() []scene {
 			},
 		},
 		{
+			name:   "kv9004-fires-client-certificate",
+			blind:  "encrypted",
+			by:     "franz-go, kfake over TLS 1.3, with key log",
+			holds:  "a broker that asks for a client certificate and gets none: its alert comes when the client is done with the handshake",
+			yields: "with the key log KV9004 with the alert; without KV9001",
+			play: func(s *stage) error {
+				return s.overTLS(&tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS13}, nil, nil, refusing)
+			},
+		},
+		{
+			name:   "kv2004-fires-over-tls",
+			blind:  "encrypted",
+			by:     "frames over TLS 1.3 to kfake, with key log",
+			holds:  "ApiVersions answered; the client says that it is done (close_notify), upon which the broker is the first to close the connection",
+			yields: "with the key log KV2004",
+			play:   leaveOverTLS,
+		},
+		{
 			name:   "kv9004-fires-close",
 			blind:  "encrypted",
 			by:     "franz-go, kfake over TLS 1.2",
@@ -296,6 +314,36 @@ func (s *stage) overTLS(server, client *tls.Config, change func(net.Conn) net.Co
 		}
 		defer c.Close()
 		return play(c)
+	})
+}
+
+// leaveOverTLS asks for the ranges and says in TLS that nothing more will come; the broker then closes the connection.
+func leaveOverTLS(s *stage) error {
+	own, pool, err := certificate()
+	if err != nil {
+		return err
+	}
+	o := brokerOptions{more: []kfake.Opt{kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}})}}
+	return s.withBroker(o, func(b *fake) error {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		conn, err := s.dial(ctx, "tcp", b.addr)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }()
+		secure := tls.Client(conn, &tls.Config{RootCAs: pool, ServerName: "kafka.example", MinVersion: tls.VersionTLS13, KeyLogWriter: s.keyLogWriter()})
+		if _, err := secure.Write(capturetest.ApiVersionsRequest(3, 1, "orders-svc", "probe", "1.0")); err != nil {
+			return err
+		}
+		if _, err := secure.Read(make([]byte, 16<<10)); err != nil {
+			return err
+		}
+		if err := secure.CloseWrite(); err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, conn)
+		return err
 	})
 }
 
