@@ -205,7 +205,9 @@ func openFiles(paths []string, p *pipeline, s streams) (*capture.Files, error) {
 	if len(paths) == 0 {
 		return nil, errors.New(`no capture given; "-" is standard input`)
 	}
-	return capture.Open(paths, capture.Options{Stdin: s.in, Secrets: p.addSecrets})
+	files, err := capture.Open(paths, capture.Options{Stdin: s.in, Secrets: p.addSecrets})
+	p.files = files
+	return files, err
 }
 
 // interrupted puts the end by a signal into words.

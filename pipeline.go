@@ -54,8 +54,12 @@ type pipeline struct {
 	dissecting capture.DissectorOptions
 	dissector  *capture.Dissector
 	// tap is told of every packet of the connections that are looked into; nil for nobody.
-	tap        func(stream uint32, p *capture.Packet, s *capture.Segment)
-	secrets    *tlsrecord.Secrets
+	tap     func(stream uint32, p *capture.Packet, s *capture.Segment)
+	secrets *tlsrecord.Secrets
+	// files are the captures; nil for a live one.
+	files *capture.Files
+	// settle waits until all packets read so far were worked on; nil before there are any.
+	settle     func()
 	filter     capture.Filter
 	shards     []*decode.Shard
 	correlator *decode.Correlator
@@ -66,7 +70,8 @@ type pipeline struct {
 
 // newPipeline makes a pipeline as the flags say. Errors name the flag.
 func newPipeline(flags *pipelineFlags, s streams) (*pipeline, error) {
-	p := &pipeline{flags: flags, s: s, secrets: tlsrecord.NewSecrets()}
+	p := &pipeline{flags: flags, s: s}
+	p.secrets = tlsrecord.NewFileSecrets(p.lateSecrets)
 	vxlan, err := ports("--vxlan-port", flags.vxlanPorts)
 	if err != nil {
 		return nil, err
@@ -139,16 +144,34 @@ func (p *pipeline) readKeyLog(name string) error {
 	return nil
 }
 
+// tlsKeyLog is the type of secrets that are a TLS key log (draft-ietf-opsawg-pcapng, 4.7).
+const tlsKeyLog = 0x544c534b
+
 // addSecrets takes the secrets of a pcapng decryption secrets block.
 func (p *pipeline) addSecrets(kind uint32, text []byte) {
-	const tlsKeyLog = 0x544c534b // draft-ietf-opsawg-pcapng, 4.7
 	if kind != tlsKeyLog {
 		p.warn(fmt.Errorf("decryption secrets of an unknown type (%#08x) are passed over", kind))
 		return
 	}
+	if p.settle != nil {
+		p.settle() // they count for the packets behind them, whatever the workers are at
+	}
 	if err := p.secrets.ReadKeyLog(bytes.NewReader(text), "decryption secrets block", p.warn); err != nil {
 		p.warn(err)
 	}
+}
+
+// lateSecrets takes the secrets that stand behind the packets that need them.
+// What is wrong with them is told by addSecrets.
+func (p *pipeline) lateSecrets(s *tlsrecord.Secrets) {
+	if p.files == nil {
+		return
+	}
+	p.files.EachSecret(func(kind uint32, text []byte) {
+		if kind == tlsKeyLog {
+			_ = s.ReadKeyLog(bytes.NewReader(text), "", nil) // reading from memory does not fail
+		}
+	})
 }
 
 func (p *pipeline) warn(err error) {
@@ -184,6 +207,7 @@ func (p *pipeline) run(ctx context.Context, src capture.Source, sink decode.Sink
 		p.stats = pool.Stats()
 		return p.live.collected(p)
 	})
+	p.settle = pool.Settle
 	var err error
 	p.stats, err = pool.Run(ctx, src)
 	p.correlator.Finish()
@@ -220,6 +244,9 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 	}
 	for _, l := range dissected.Limits {
 		in.LimitsHit[l.Name] += l.Hits
+	}
+	if n := p.secrets.Forgotten(); n > 0 {
+		in.LimitsHit["tls_secrets"] = n
 	}
 	limits.Add(p.correlator.Limits())
 	for name, n := range limits.Hit() {

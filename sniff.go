@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report"
 )
 
@@ -143,6 +144,7 @@ func (r *sniffing) run(ctx context.Context, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	p.secrets = tlsrecord.NewSecrets() // a key log may grow for weeks
 	names, err := r.rf.pseudonyms()
 	if err != nil {
 		return 0, err

@@ -19,8 +19,8 @@ type Options struct {
 	// log), text a piece of them that is only valid during the call. A piece
 	// consists of whole lines, unless a line is longer than 64 KiB. It is
 	// called by the goroutine that calls Next (or Open, for secrets that
-	// standard input begins with), before packets that follow the block are
-	// returned. May be nil.
+	// standard input begins with), when the packets before the block have been
+	// returned and those that follow have not. May be nil.
 	Secrets func(kind uint32, text []byte)
 }
 
@@ -28,6 +28,8 @@ type Options struct {
 type Files struct {
 	opt    Options
 	inputs []*input
+	// again are the paths of the inputs that can be read more than once.
+	again []string
 	// infos has a place for each input; the first next ones are in use.
 	infos []Info
 	next  int
@@ -83,6 +85,7 @@ func Open(paths []string, opt Options) (*Files, error) {
 			stdin++
 		} else if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
 			in.size = st.Size()
+			s.again = append(s.again, path)
 		} else if err != nil || st.IsDir() {
 			in.size = 0 // nothing will be read
 		}
@@ -132,6 +135,24 @@ func (s *Files) peek(in *input, b *Batch) {
 	}
 	s.tail = f.tail
 	_ = f.close() // what is wrong with it is found again when it is read
+}
+
+// EachSecret calls handle with all that the decryption secrets blocks of the
+// captures hold, as Options.Secrets, also with those that Next has not come
+// to. Captures that can be read only once are left out. It reads the pcapng files
+// among them from beginning to end, and may be called by any goroutine.
+func (s *Files) EachSecret(handle func(kind uint32, text []byte)) {
+	var b Batch
+	for _, path := range s.again {
+		f := &file{records: records{info: &Info{Path: path}, secrets: handle}, readSize: readSize}
+		if f.open(path, nil, new(atomic.Int64)) == nil && f.recognize() == nil {
+			if _, ok := f.parser.(*pcapng); ok {
+				for f.fill(&b) {
+				}
+			}
+		}
+		_ = f.close() // what is wrong with it is found when it is read for its packets
+	}
 }
 
 // begin opens in. A file that cannot be read has no parser, and its info says why.

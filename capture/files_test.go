@@ -222,3 +222,36 @@ func TestProgressOfStandardInputHasNoTotal(t *testing.T) {
 		t.Errorf("%d of %d, want %d of -1", done, total, len(data)+len(from(5, 50)))
 	}
 }
+
+func TestEachSecretFindsThoseBehindThePackets(t *testing.T) {
+	packets := sample(2)
+	behind := func(line string) []byte {
+		b := capturetest.Blocks{Bytes: capturetest.Pcapng{}.Encode(packets)}
+		b.Secrets(capturetest.SecretsTLS, []byte(line))
+		return b.Bytes
+	}
+	dir := save(t, map[string][]byte{
+		"plain": behind("a b c\n"), "packed": compress("gzip", behind("d e f\n")), "pcap": from(1, 2), "torn": behind("g h i\n")[:100],
+	})
+	var paths []string
+	for _, name := range []string{"plain", "packed", "pcap", "torn", "missing"} {
+		paths = append(paths, filepath.Join(dir, name))
+	}
+	s, err := Open(append(paths, "-"), Options{Stdin: bytes.NewReader(behind("j k l\n"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	s.EachSecret(func(kind uint32, p []byte) {
+		if kind != capturetest.SecretsTLS {
+			t.Errorf("secrets of type %#x", kind)
+		}
+		text.Write(p)
+	})
+	if text.String() != "a b c\nd e f\n" {
+		t.Errorf("the secrets are %q", &text)
+	}
+	if got := drain(t, s); len(got.packets) < 8 {
+		t.Errorf("%d packets came afterwards, want 8 at least", len(got.packets))
+	}
+}

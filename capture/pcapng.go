@@ -167,6 +167,8 @@ func (p *pcapng) block(d []byte, pos int64, b *Batch) (int64, error) {
 		return int64(blk.length) - blockTail, nil
 	case len(d) < head:
 		return 0, nil
+	case blk.kind == blockSecrets && len(b.Packets) > 0 && p.records.secrets != nil:
+		return 0, nil // a batch ends before secrets, so that Options.Secrets is called between batches
 	case blk.kind == blockSection || blk.kind == blockSecrets:
 		return p.begin(blk, d)
 	}

@@ -150,6 +150,7 @@ type Pool[R any] struct {
 	collect func([]R) error
 	table   *flowTable
 	tabled  Limits
+	free    chan *slot[R]
 
 	clock    int64 // packet time, as far as it moved in steps of at most maxClockStep
 	newest   int64
@@ -237,9 +238,9 @@ func (s *slot[R]) reset() {
 func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	free := make(chan *slot[R], batchesInFlight)
+	p.free = make(chan *slot[R], batchesInFlight)
 	for range batchesInFlight {
-		free <- &slot[R]{results: make([]R, shards)}
+		p.free <- &slot[R]{results: make([]R, shards)}
 	}
 	var in [shards]chan *slot[R]
 	var working sync.WaitGroup
@@ -264,11 +265,11 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 			if err := p.collect(s.results); err != nil {
 				stop(err)
 			}
-			free <- s
+			p.free <- s
 		}
 	}()
 
-	err := p.deal(ctx, src, free, func(s *slot[R]) {
+	err := p.deal(ctx, src, func(s *slot[R]) {
 		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live), Limits: p.tabled}
 		s.wait.Add(shards)
 		for i := range in {
@@ -288,12 +289,24 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	return p.stats, err
 }
 
+// Settle waits until all that the packets read so far have led to was
+// collected. It is for the Source, to be called from within Next.
+func (p *Pool[R]) Settle() {
+	var idle [batchesInFlight - 1]*slot[R] // Next fills the other one
+	for i := range idle {
+		idle[i] = <-p.free
+	}
+	for _, s := range idle {
+		p.free <- s
+	}
+}
+
 // Stats tells what was seen up to the end of the batch that is being
 // collected. It may be called by collect, and when Run has returned.
 func (p *Pool[R]) Stats() Stats { return p.stats }
 
 // deal reads batch after batch and sends it off with its segments dealt to the shards.
-func (p *Pool[R]) deal(ctx context.Context, src capture.Source, free <-chan *slot[R], send func(*slot[R])) error {
+func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[R])) error {
 	var s *slot[R]
 	var last capture.Position
 	p.table = newFlowTable(&p.tabled, func(f *flow, how EndKind) {
@@ -301,7 +314,7 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, free <-chan *slo
 		s.items[i] = append(s.items[i], item{conn: f.conn, at: last, kind: endItem, end: how})
 	})
 	for {
-		s = <-free
+		s = <-p.free
 		s.reset()
 		err := src.Next(&s.batch)
 		if err == nil && ctx.Err() != nil {
@@ -312,7 +325,7 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, free <-chan *slo
 			p.table.all(func(f *flow) {
 				if ended++; ended%endsPerBatch == 0 {
 					send(s)
-					s = <-free
+					s = <-p.free
 					s.reset()
 				}
 				p.table.drop(f, Cut)

@@ -1,6 +1,7 @@
 package tlsrecord
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -245,4 +246,39 @@ func TestTruncatedKeyLogIsFollowed(t *testing.T) {
 	}
 	appendFile(t, name, keyLine(3))
 	poll(t, k, s, 3)
+}
+
+// TestMoreSecretsAreAskedForOnce: where one is missing, or all are wanted, and not before.
+func TestMoreSecretsAreAskedForOnce(t *testing.T) {
+	var here, late, none [32]byte
+	here[0], late[0], none[0] = 1, 2, 3
+	for name, want := range map[string]func(*Secrets) bool{
+		"one":         func(s *Secrets) bool { return s.has(&late, labelMaster) },
+		"all masters": func(s *Secrets) bool { return len(s.masters(10)) == 2 },
+		"all randoms": func(s *Secrets) bool { return len(s.randoms(10)) == 2 },
+	} {
+		asked := 0
+		s := NewFileSecrets(func(s *Secrets) { asked++; s.put(&late, labelMaster, make([]byte, 48)) })
+		s.put(&here, labelMaster, make([]byte, 48))
+		if !s.has(&here, labelMaster) || asked != 0 {
+			t.Errorf("%s: asked for more %d times for a secret that is there", name, asked)
+		}
+		if !want(s) || s.has(&none, labelMaster) || asked != 1 {
+			t.Errorf("%s: asked for more %d times, and %d secrets are there", name, asked, s.Len())
+		}
+	}
+}
+
+// TestFileSecretsHoldALargeKeyLog: what a key log begins with is as likely to be needed as its end.
+func TestFileSecretsHoldALargeKeyLog(t *testing.T) {
+	s := NewFileSecrets(nil)
+	var random [32]byte
+	for i := range 4 * maxGeneration {
+		binary.BigEndian.PutUint32(random[:], uint32(i))
+		s.put(&random, labelMaster, random[:])
+	}
+	clear(random[:])
+	if !s.has(&random, labelMaster) || s.Forgotten() != 0 {
+		t.Errorf("%d secrets were forgotten", s.Forgotten())
+	}
 }

@@ -10,6 +10,7 @@ const helloDone = 14
 
 // masters returns up to limit master secrets, the newest first.
 func (s *Secrets) masters(limit int) (out [][maxSecretSize]byte) {
+	s.complete()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, pool := range [][]secret{s.cur.pool, s.old.pool} {
@@ -25,6 +26,7 @@ func (s *Secrets) masters(limit int) (out [][maxSecretSize]byte) {
 // randoms returns the client randoms of all sessions, in no order; none if
 // there are more than limit.
 func (s *Secrets) randoms(limit int) (out [][32]byte) {
+	s.complete()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if len(s.cur.heads)+len(s.old.heads) > limit {

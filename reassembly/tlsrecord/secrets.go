@@ -30,12 +30,17 @@ const maxSecretSize = 48
 // session), 19 MB if all are of TLS 1.3 (four).
 const maxGeneration = 1 << 17
 
+// maxFileGeneration is the same for files, whose key logs have an end: they
+// are held as a whole up to 1,048,576 secrets at least, which take 75 to 120 MB.
+const maxFileGeneration = 1 << 20
+
 // maxWaitingTotal bounds the bytes that all sessions together hold while they
 // wait for secrets: 128 sessions with both directions full (2 x 64 KiB).
 const maxWaitingTotal = 16 << 20
 
 // Secrets is the store of key log secrets, by client random and label. It is
-// safe for concurrent use. The newest 131,072 secrets at least are kept.
+// safe for concurrent use. The newest 131,072 secrets at least are kept, or
+// 1,048,576 of NewFileSecrets.
 type Secrets struct {
 	mu        sync.RWMutex
 	cur, old  generation
@@ -46,6 +51,9 @@ type Secrets struct {
 	version atomic.Uint64
 	// waiting counts the bytes that sessions hold while they wait for secrets.
 	waiting atomic.Int64
+	// more, if not nil, is called once, before the first secret is missed.
+	more     func(*Secrets)
+	moreOnce sync.Once
 }
 
 // generation is a bounded part of the store.
@@ -66,6 +74,23 @@ type secret struct {
 // NewSecrets returns an empty store.
 func NewSecrets() *Secrets {
 	return &Secrets{max: maxGeneration, cur: generation{heads: make(map[[32]byte]uint32)}}
+}
+
+// NewFileSecrets returns an empty store for captures in files. more, if not
+// nil, is called once, before the store first says what it lacks or what it
+// holds in all: it may bring secrets from where reading them costs something.
+// The sessions that ask wait for it.
+func NewFileSecrets(more func(*Secrets)) *Secrets {
+	s := NewSecrets()
+	s.max, s.more = maxFileGeneration, more
+	return s
+}
+
+// complete brings all secrets that there are.
+func (s *Secrets) complete() {
+	if s.more != nil {
+		s.moreOnce.Do(func() { s.more(s) })
+	}
 }
 
 // Len counts the secrets.
@@ -125,6 +150,15 @@ func (s *Secrets) get(random *[32]byte, l label, dst *[maxSecretSize]byte) int {
 	if s == nil {
 		return 0
 	}
+	if n := s.held(random, l, dst); n > 0 || s.more == nil {
+		return n
+	}
+	s.complete()
+	return s.held(random, l, dst)
+}
+
+// held is get for what was put so far.
+func (s *Secrets) held(random *[32]byte, l label, dst *[maxSecretSize]byte) int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	e := s.cur.find(random, l)
