@@ -15,6 +15,10 @@ import (
 // snapshotInterval is how often what is counted is copied for the goroutine that tells of it.
 const snapshotInterval = time.Second
 
+// maxCatchUp bounds how long what has come already is read at the end: 1 GiB, the
+// largest buffer, in 10 s. Without it a clock that is set back could keep the end off.
+const maxCatchUp = 10 * time.Second
+
 // liveCapture is what sniff needs of an interface that is watched: *capture.Live.
 type liveCapture interface {
 	capture.Source
@@ -93,6 +97,11 @@ type liveSource struct {
 	stats     atomic.Pointer[capture.DissectorStats]
 	copied    time.Duration
 
+	// asked is when the end was asked for, by now, and ends the same by the clock
+	// that packets have; ends is 0 before.
+	asked time.Duration
+	ends  int64
+
 	over   bool
 	passed atomic.Uint64
 	bytes  atomic.Uint64
@@ -106,10 +115,13 @@ func (s *liveSource) Next(b *capture.Batch) error {
 		return io.EOF
 	}
 	s.copyStats()
-	last := s.ctx.Err() != nil || s.until > 0 && s.now() >= s.until
+	if s.ends == 0 && (s.ctx.Err() != nil || s.until > 0 && s.now() >= s.until) {
+		s.asked, s.ends = s.now(), time.Now().UnixNano()
+	}
 	if err := s.liveCapture.Next(b); err != nil {
 		return err
 	}
+	last := s.ends != 0 && s.caughtUp(b.Packets)
 	if left := s.most - s.passed.Load(); s.most > 0 && uint64(len(b.Packets)) >= left {
 		b.Packets = b.Packets[:left]
 		last = true
@@ -124,6 +136,12 @@ func (s *liveSource) Next(b *capture.Batch) error {
 		}
 	}
 	return nil
+}
+
+// caughtUp reports whether what had come when the end was asked for has been
+// read: nothing more waits, or what is read now came later.
+func (s *liveSource) caughtUp(packets []capture.Packet) bool {
+	return len(packets) == 0 || packets[0].Time >= s.ends || s.now()-s.asked >= maxCatchUp
 }
 
 // copyStats gives the other goroutines what the dissector has counted so far.

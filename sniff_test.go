@@ -294,6 +294,45 @@ func TestInterruptReportsWhatHasCome(t *testing.T) {
 	}
 }
 
+// TestEndReadsWhatWaits has an interrupt come, or time be over, while packets wait in the buffer.
+func TestEndReadsWhatWaits(t *testing.T) {
+	const waiting = 6 // batches
+	for name, args := range map[string][]string{"interrupt": nil, "duration": {"--duration", "300ms"}} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			f := &fakeInterface{step: fakeStep}
+			n := 0
+			f.batch = func(time.Duration) []capturetest.Packet {
+				switch n++; {
+				case n == 3 && args == nil:
+					cancel()
+				case n > 3 && n <= 3+waiting:
+					return refused(n)
+				case n > 3+waiting: // traffic goes on after the end
+					later := refused(n)
+					for i := range later {
+						later[i].Time = time.Now().UnixNano()
+					}
+					return later
+				}
+				return nil
+			}
+			o := f.run(ctx, append(args, "--format", "json")...)
+			events := o.events(t)
+			var r struct {
+				Findings []struct{ Count int }
+			}
+			if err := json.Unmarshal(events[len(events)-1].Report, &r); err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Findings) != 1 || r.Findings[0].Count < waiting || n > 3+waiting+1 {
+				t.Errorf("%+v after %d batches, want %d at least after %d at most", r, n, waiting, 3+waiting+1)
+			}
+		})
+	}
+}
+
 func TestDropsAreSaid(t *testing.T) {
 	f := played(refused(0), 20)
 	f.dropped = 17
