@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -107,6 +109,9 @@ func openInterface(opt capture.LiveOptions) (liveCapture, error) { return captur
 
 // sniff is the command of that name.
 func sniff(ctx context.Context, args []string, s streams) int {
+	// Without this, a reader of standard output that went away would end the
+	// program on the spot, with files half written. So the write fails instead.
+	signal.Ignore(syscall.SIGPIPE)
 	start := time.Now()
 	return sniffWith(ctx, args, s, openInterface, func() time.Duration { return time.Since(start) })
 }
@@ -208,23 +213,20 @@ func (r *sniffing) finish(w *watch, out *output, ev *evidence) (int, error) {
 		return 0, err
 	}
 	w.status.hide()
-	if w.teller.json {
-		if err := w.tell(true, true); err != nil {
-			return 0, err
-		}
+	if w.untold == nil {
+		w.untold = w.last(rep)
 	}
-	if err := w.teller.final(rep); err != nil {
-		return 0, err
-	}
-	if r.rf.format != "json" || r.rf.output != "" {
+	if r.rf.output != "" || r.rf.format != "json" && w.untold == nil {
 		if err := r.rf.write(out.w, rep); err != nil {
-			return 0, fmt.Errorf("write %s: %w", out.name, err)
+			return 0, fmt.Errorf("write %s: %w", out.name, reason(err))
 		}
 	}
 	if err := out.commit(); err != nil {
 		return 0, err
 	}
 	switch {
+	case w.untold != nil:
+		return 0, w.untold
 	case w.p.troubles(w.src) || w.failed != nil:
 		return exitTrouble, nil
 	case r.rf.failed(rep):

@@ -9,7 +9,8 @@ import (
 
 // onSecondSignal has the program end at once when a signal comes after the one that
 // ended ctx: the report may take longer than the user wants to wait. tidy is called
-// before. stop ends the waiting.
+// before. stop ends the waiting. A hangup does not count: a terminal that goes away may
+// send several.
 func onSecondSignal(ctx context.Context, tidy func()) (stop func()) {
 	done := make(chan struct{})
 	signals := make(chan os.Signal, 1)

@@ -87,7 +87,7 @@ func (t *teller) tell(news []report.News) error {
 			t.close = !block
 		}
 		if err != nil {
-			return fmt.Errorf("write %s: %w", t.name, err)
+			return fmt.Errorf("write %s: %w", t.name, reason(err))
 		}
 	}
 	return nil
@@ -99,7 +99,7 @@ func (t *teller) status(c liveCounts) error {
 		return nil
 	}
 	if err := report.WriteJSONLine(t.w, statusEvent{"status", eventTime(), c}); err != nil {
-		return fmt.Errorf("write %s: %w", t.name, err)
+		return fmt.Errorf("write %s: %w", t.name, reason(err))
 	}
 	return nil
 }
@@ -110,11 +110,13 @@ func (t *teller) final(rep *report.Report) error {
 		if !t.close {
 			return nil
 		}
-		_, err := io.WriteString(t.w, "\n")
-		return err
+		if _, err := io.WriteString(t.w, "\n"); err != nil {
+			return fmt.Errorf("write %s: %w", t.name, reason(err))
+		}
+		return nil
 	}
 	if err := report.WriteJSONLine(t.w, reportEvent{"report", eventTime(), rep}); err != nil {
-		return fmt.Errorf("write %s: %w", t.name, err)
+		return fmt.Errorf("write %s: %w", t.name, reason(err))
 	}
 	return nil
 }

@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -331,6 +333,38 @@ func TestEndReadsWhatWaits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReportIsWrittenAlthoughNobodyListens has standard output fail, as when
+// the terminal or the reader of a pipe went away.
+func TestReportIsWrittenAlthoughNobodyListens(t *testing.T) {
+	for _, format := range []string{"text", "json"} {
+		t.Run(format, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			f := &fakeInterface{step: fakeStep}
+			n := 0
+			f.batch = func(time.Duration) []capturetest.Packet { n++; return refused(n) }
+			stderr := &timedLines{now: f.now}
+			code := sniffWith(t.Context(), []string{"-i", "fake0", "--format", format, "-o", "report.out", "--duration", "60s"},
+				streams{strings.NewReader(""), gone{}, stderr}, f.open, f.now)
+			if want := "kafkavet: write standard output: " + syscall.EPIPE.Error() + "\n"; code != exitTrouble || !strings.HasSuffix(stderr.String(), want) {
+				t.Errorf("exit code %d: %s", code, stderr)
+			}
+			if data, err := os.ReadFile("report.out"); err != nil || !bytes.Contains(data, []byte("KV1001")) {
+				t.Errorf("the report is %q, %v", data, err)
+			}
+			if n > 100 {
+				t.Errorf("went on for %d batches", n)
+			}
+		})
+	}
+}
+
+// gone is an output that nobody reads any more.
+type gone struct{}
+
+func (gone) Write([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.EPIPE}
 }
 
 func TestDropsAreSaid(t *testing.T) {

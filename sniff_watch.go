@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,9 @@ type watch struct {
 	findings                        report.SeverityCounts
 	// failed is why something beside the analysis came to an end.
 	failed error
+	// untold is why nothing can be told any more while it happens; the report
+	// may still go to a file.
+	untold error
 
 	stop  chan struct{}
 	tasks sync.WaitGroup
@@ -147,9 +151,12 @@ func (w *watch) watch(ctx context.Context) error {
 	// The source ends when ctx does, and what came until then is still looked at.
 	err := w.p.run(context.WithoutCancel(ctx), w.src, w.sink())
 	if w.save != nil {
-		if w.failed = errors.Join(w.src.failed, w.save.close()); w.failed != nil {
+		if w.failed = cmp.Or(w.src.failed, w.save.close()); w.failed != nil {
 			w.p.s.complain("%v", w.failed)
 		}
+	}
+	if w.untold != nil && errors.Is(err, w.untold) {
+		return nil
 	}
 	return err
 }
@@ -178,8 +185,11 @@ func (w *watch) each(p *pipeline) error {
 		p.correlator.Age()
 	}
 	repeats := w.repeat.due(now)
-	if err := w.tell(w.sight.due(now), repeats); err != nil {
-		return err
+	if w.untold == nil {
+		w.untold = w.tell(w.sight.due(now), repeats)
+	}
+	if w.untold != nil {
+		return w.untold
 	}
 	if w.draw.due(now) {
 		w.status.show(w.counts())
@@ -209,6 +219,16 @@ func (w *watch) tell(sighted, repeats bool) error {
 		return w.teller.status(w.counts())
 	}
 	return nil
+}
+
+// last tells what is new at the end, and the report where that is an event.
+func (w *watch) last(rep *report.Report) error {
+	if w.teller.json {
+		if err := w.tell(true, true); err != nil {
+			return err
+		}
+	}
+	return w.teller.final(rep)
 }
 
 // count counts the findings that are told of.
