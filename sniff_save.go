@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -17,7 +18,8 @@ import (
 )
 
 const (
-	// saveBuffer is how much is written to a saved capture at once.
+	// saveBuffer is how much is written to a saved capture at once, unless a
+	// packet is longer.
 	saveBuffer = 256 << 10
 	// saveFlush is how long packets may wait before they are written.
 	saveFlush = time.Second
@@ -64,17 +66,31 @@ type saver struct {
 	stamp   string
 	number  int
 	file    *os.File
-	buf     *bufio.Writer
+	buf     wholeBlocks
 	w       *capture.Writer
 	begun   time.Duration
 	flushed time.Duration
+}
+
+// wholeBlocks writes on at the borders of blocks only, so that the file can be
+// read at any time.
+type wholeBlocks struct{ *bufio.Writer }
+
+// Write takes a whole block.
+func (b wholeBlocks) Write(block []byte) (int, error) {
+	if len(block) > b.Available() {
+		if err := b.Flush(); err != nil {
+			return 0, err
+		}
+	}
+	return b.Writer.Write(block)
 }
 
 // openSaver opens the first file. info describes the interface.
 func openSaver(flags saveFlags, info capture.Info, now func() time.Duration) (*saver, error) {
 	s := &saver{
 		flags: flags, info: info, now: now, stamp: time.Now().UTC().Format("20060102T150405Z"),
-		buf: bufio.NewWriterSize(nil, saveBuffer),
+		buf: wholeBlocks{bufio.NewWriterSize(nil, saveBuffer)},
 	}
 	return s, s.begin()
 }
@@ -96,8 +112,11 @@ func (s *saver) begin() error {
 	s.w = capture.NewWriter(s.buf, "kafkavet "+toolVersion(), "")
 	for _, i := range s.info.Interfaces {
 		if _, err := s.w.AddInterface(i); err != nil {
-			return fmt.Errorf("write %s: %w", path, err)
+			return s.explain(err)
 		}
+	}
+	if err := s.buf.Flush(); err != nil { // a file without a header cannot be read
+		return s.explain(err)
 	}
 	return s.forget()
 }
@@ -146,29 +165,38 @@ func (s *saver) explain(err error) error {
 }
 
 // forget deletes the oldest files beyond those to be kept: files with the name
-// that rotation gives, and no others.
+// that rotation gives, and no others. Those of this run are the newest, whatever their
+// names say: the clock may have been set.
 func (s *saver) forget() error {
 	if s.flags.keep == 0 {
 		return nil
 	}
 	ext := filepath.Ext(s.flags.path)
 	base := strings.TrimSuffix(filepath.Base(s.flags.path), ext)
-	ours := regexp.MustCompile("^" + regexp.QuoteMeta(base) + `-\d{8}T\d{6}Z-\d{6,}` + regexp.QuoteMeta(ext) + "$")
+	ours := regexp.MustCompile("^" + regexp.QuoteMeta(base) + `-(\d{8}T\d{6}Z)-(\d{6,})` + regexp.QuoteMeta(ext) + "$")
 	dir := filepath.Dir(s.flags.path)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", dir, reason(err))
 	}
-	var names []string
+	var names [][]string // with stamp and number
 	for _, e := range entries {
-		if ours.MatchString(e.Name()) && e.Type().IsRegular() {
-			names = append(names, e.Name())
+		if parts := ours.FindStringSubmatch(e.Name()); parts != nil && e.Type().IsRegular() {
+			names = append(names, parts)
 		}
 	}
-	slices.Sort(names)
-	for _, name := range names[:max(0, len(names)-int(s.flags.keep))] {
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
-			return fmt.Errorf("delete %s: %w", filepath.Join(dir, name), reason(err))
+	slices.SortFunc(names, func(a, b []string) int {
+		if mine := a[1] == s.stamp; mine != (b[1] == s.stamp) {
+			if mine {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(strings.Compare(a[1], b[1]), cmp.Compare(len(a[2]), len(b[2])), strings.Compare(a[2], b[2]))
+	})
+	for _, parts := range names[:max(0, len(names)-int(s.flags.keep))] {
+		if err := os.Remove(filepath.Join(dir, parts[0])); err != nil {
+			return fmt.Errorf("delete %s: %w", filepath.Join(dir, parts[0]), reason(err))
 		}
 	}
 	return nil

@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
@@ -90,13 +92,86 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestFailureToSaveIsNoSecret lets a disk be full.
-func TestFailureToSaveIsNoSecret(t *testing.T) {
+// TestSavedFileCanBeReadAtAnyTime reads the file after every batch, large ones and small ones.
+func TestSavedFileCanBeReadAtAnyTime(t *testing.T) {
+	t.Chdir(t.TempDir())
 	f := &fakeInterface{step: fakeStep}
 	n := 0
-	f.batch = func(time.Duration) []capturetest.Packet { n++; return refused(n) }
-	o := f.run(t.Context(), "-w", "/dev/full", "--duration", "60s")
-	if o.code != exitTrouble || !strings.Contains(o.stderr.String(), "write /dev/full: no space left on device") {
+	f.batch = func(time.Duration) []capturetest.Packet {
+		if _, err := capturetest.ReadFile("kept.pcapng"); err != nil {
+			t.Errorf("before batch %d: %v", n+1, err)
+		}
+		n++
+		r := capturetest.NewRecorder()
+		r.Join(sniffClient(n), sniffBroker).Send(capturetest.ToBroker, make([]byte, n%7*40_000))
+		return r.Packets
+	}
+	if o := f.run(t.Context(), "-w", "kept.pcapng", "--duration", "2s"); o.code != exitClean {
+		t.Fatalf("exit code %d: %s", o.code, o.stderr)
+	}
+	if n < 15 {
+		t.Errorf("%d batches", n)
+	}
+}
+
+// TestOldestFilesAreForgotten has files of runs before, one of them dated later because
+// the clock was set since, and more files than have 6 digits.
+func TestOldestFilesAreForgotten(t *testing.T) {
+	t.Chdir(t.TempDir())
+	info := capture.Info{Interfaces: []capture.Interface{{Name: "fake0", Link: 1, Resolution: 9}}}
+	for _, name := range []string{"k-20200101T000000Z-000009.pcapng", "k-29990101T000000Z-000001.pcapng", "k-29990101T000000Z-1000000.pcapng"} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := openSaver(saveFlags{path: "k.pcapng", size: 1, keep: 4}, info, func() time.Duration { return 0 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.number = 999_997
+	for range 3 { // 999,998 to 1,000,000
+		if err := s.rotate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	names, err := filepath.Glob("k-*.pcapng")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []string
+	for _, name := range names {
+		kept = append(kept, strings.TrimPrefix(name, "k-"+s.stamp+"-"))
+	}
+	slices.Sort(kept)
+	if want := []string{"1000000.pcapng", "1000001.pcapng", "999998.pcapng", "999999.pcapng"}; !slices.Equal(kept, want) {
+		t.Errorf("kept %v, want %v", kept, want)
+	}
+}
+
+// TestFailureToSaveIsNoSecret has a saved file fail while the capture goes on.
+func TestFailureToSaveIsNoSecret(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	name := fmt.Sprintf("/dev/fd/%d", w.Fd())
+	f := &fakeInterface{step: fakeStep}
+	n := 0
+	f.batch = func(time.Duration) []capturetest.Packet {
+		if n++; n == 2 {
+			_ = r.Close()
+		}
+		return refused(n)
+	}
+	o := f.run(t.Context(), "-w", name, "--duration", "60s")
+	if o.code != exitTrouble || strings.Count(o.stderr.String(), "write "+name+": "+syscall.EPIPE.Error()+"\n") != 1 {
 		t.Errorf("exit code %d: %s", o.code, o.stderr)
 	}
 	if !strings.Contains(o.stdout.String(), "1 error") {
@@ -104,6 +179,15 @@ func TestFailureToSaveIsNoSecret(t *testing.T) {
 	}
 	if n > 100 {
 		t.Errorf("went on for %d batches", n)
+	}
+}
+
+// TestFileThatCannotBeSavedIsNoCapture lets a disk be full from the beginning.
+func TestFileThatCannotBeSavedIsNoCapture(t *testing.T) {
+	f := &fakeInterface{step: fakeStep, batch: func(time.Duration) []capturetest.Packet { return nil }}
+	o := f.run(t.Context(), "-w", "/dev/full", "--duration", "60s")
+	if want := "kafkavet: write /dev/full: no space left on device\n"; o.code != exitTrouble || o.stderr.String() != want {
+		t.Errorf("exit code %d: %s", o.code, o.stderr)
 	}
 }
 
