@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -132,7 +133,7 @@ var (
 	bytesDesc     = prometheus.NewDesc("kafkavet_captured_bytes_total", "Bytes captured.", nil, nil)
 	droppedDesc   = prometheus.NewDesc("kafkavet_dropped_packets_total", "Packets lost because they were not read in time.", nil, nil)
 	streamsDesc   = prometheus.NewDesc("kafkavet_connections_total", "TCP connections seen.", nil, nil)
-	openDesc      = prometheus.NewDesc("kafkavet_connections", "TCP connections remembered: open, or closed a minute ago at most.", nil, nil)
+	openDesc      = prometheus.NewDesc("kafkavet_connections", "TCP connections that are open.", nil, nil)
 	endedDesc     = prometheus.NewDesc("kafkavet_ended_connections_total", "TCP connections that are over, by what was spoken: kafka, encrypted or other.", []string{"protocol"}, nil)
 	gapsDesc      = prometheus.NewDesc("kafkavet_gaps_total", "Places at which bytes of a TCP connection are missing.", nil, nil)
 	missingDesc   = prometheus.NewDesc("kafkavet_missing_bytes_total", "Bytes of TCP connections that are missing.", nil, nil)
@@ -140,7 +141,10 @@ var (
 )
 
 // snapshotMetrics takes metrics from a snapshot of the report. Any goroutine may call it.
-type snapshotMetrics struct{ served *served }
+type snapshotMetrics struct {
+	served   *served
+	findings *findingSeries
+}
 
 // Describe implements prometheus.Collector.
 func (m snapshotMetrics) Describe(to chan<- *prometheus.Desc) {
@@ -180,13 +184,22 @@ func (m snapshotMetrics) Collect(to chan<- prometheus.Metric) {
 	for _, r := range c.report.Quality.UnparsedReasons {
 		put(unparsedDesc, r.Count, r.Name)
 	}
-	for labels, n := range findingCounts(c.report.Findings) {
+	for labels, n := range m.findings.counts(c.report.Findings) {
 		put(findingsDesc, n, labels[:]...)
 	}
 }
 
-// findingCounts adds up findings by the labels of kafkavet_findings_total.
-func findingCounts(findings []report.Finding) map[[5]string]uint64 {
+// findingSeries are the series of kafkavet_findings_total. One that has a place keeps it: the
+// order of the findings changes with what happens, and a counter must not go back.
+type findingSeries struct {
+	mu    sync.Mutex
+	known map[[5]string]struct{}
+}
+
+// counts adds up findings by the labels of kafkavet_findings_total.
+func (s *findingSeries) counts(findings []report.Finding) map[[5]string]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	counts := map[[5]string]uint64{}
 	for i := range findings {
 		f := &findings[i]
@@ -197,7 +210,9 @@ func findingCounts(findings []report.Finding) map[[5]string]uint64 {
 		if f.Client != nil {
 			labels[4] = softwareLabel(f.Client.SoftwareName, f.Client.SoftwareVersion)
 		}
-		if _, ok := counts[labels]; !ok && len(counts) >= maxFindingSeries {
+		if _, ok := s.known[labels]; !ok && len(s.known) < maxFindingSeries {
+			s.known[labels] = struct{}{}
+		} else if !ok {
 			labels[2], labels[3], labels[4] = other, other, other
 		}
 		counts[labels] += f.Count
@@ -209,7 +224,7 @@ func findingCounts(findings []report.Finding) map[[5]string]uint64 {
 func newMetrics(s *served, requests *requestMetrics) http.Handler {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
-		requests.vec, requests.beyond, snapshotMetrics{s},
+		requests.vec, requests.beyond, snapshotMetrics{s, &findingSeries{known: map[[5]string]struct{}{}}},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "kafkavet_build_info", Help: "Always 1; the version of kafkavet is the label.",

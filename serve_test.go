@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -303,12 +305,17 @@ func TestSeriesAreBounded(t *testing.T) {
 		key, version := int16(i), int16(1)
 		findings[i] = report.Finding{Code: "KV1001", APIKey: &key, API: strings.Repeat("x", i), Version: &version, Count: 2}
 	}
-	counts, all := findingCounts(findings), uint64(0)
+	series := &findingSeries{known: map[[5]string]struct{}{}}
+	counts, all := series.counts(findings), uint64(0)
 	for _, n := range counts {
 		all += n
 	}
 	if len(counts) > maxFindingSeries+1 || all != 6*maxFindingSeries {
 		t.Errorf("%d series of findings with a sum of %d", len(counts), all)
+	}
+	slices.Reverse(findings) // the order of a report changes with what happens
+	if again := series.counts(findings); !maps.Equal(again, counts) {
+		t.Errorf("the order of findings matters: %d series, before %d", len(again), len(counts))
 	}
 }
 

@@ -62,6 +62,7 @@ type flowTable struct {
 	buckets []uint32
 	live    int // flows in the table
 	silent  int // of them without conn
+	settled int // of them over, or a copy of another
 	streams uint32
 	hand    uint32
 	limits  *Limits
@@ -125,6 +126,7 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 	}
 	if kin != nil {
 		t.insert(s, h).alias = t.index(kin) + 1
+		t.settled++
 		return kin, kinDir, false
 	}
 	f = t.insert(s, h)
@@ -178,6 +180,15 @@ func (f *flow) note(s *capture.Segment, d Direction) {
 	}
 	if s.Flags&capture.RST != 0 {
 		f.closed |= 4
+	}
+}
+
+// note has f record what later lookups need to know of the segment.
+func (t *flowTable) note(f *flow, s *capture.Segment, d Direction) {
+	before := f.over()
+	f.note(s, d)
+	if f.over() && !before {
+		t.settled++
 	}
 }
 
@@ -253,6 +264,9 @@ func (t *flowTable) drop(f *flow, how EndKind) {
 		t.release(f, how)
 	} else {
 		t.silent--
+	}
+	if f.over() || f.alias != 0 {
+		t.settled--
 	}
 	t.live--
 	*f = flow{dead: true}

@@ -3,6 +3,7 @@ package reassembly
 import (
 	"context"
 	"io"
+	"net/netip"
 	"testing"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -112,5 +113,27 @@ func TestStatsWhileItRuns(t *testing.T) {
 		if s.Streams != 1 || s.Open != 1 {
 			t.Errorf("batch %d: %+v", i+1, s)
 		}
+	}
+}
+
+// TestOpenConnectionsAreThoseNotClosed has connections end in every way.
+func TestOpenConnectionsAreThoseNotClosed(t *testing.T) {
+	r := capturetest.NewRecorder()
+	for i := range 4 {
+		c := r.Open(netip.AddrPortFrom(client.Addr(), uint16(3000+i)), broker)
+		c.Exchange(request(3, 1, 7, 10), response(7, 50))
+		switch i {
+		case 1:
+			c.Close(capturetest.ToBroker)
+		case 2:
+			c.Reset(capturetest.ToClient)
+		case 3:
+			c.Close(capturetest.ToBroker)
+			r.Open(netip.AddrPortFrom(client.Addr(), 3003), broker) // the port is used again
+		}
+	}
+	_, stats := live(t, r.Packets, 1000)
+	if s := stats[0]; s.Streams != 5 || s.Open != 2 {
+		t.Errorf("%+v, want 5 connections of which 2 are open", s)
 	}
 }

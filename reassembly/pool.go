@@ -125,7 +125,7 @@ func (l *Limits) add(m *Limits) {
 type Stats struct {
 	// Streams counts TCP connections, those kept out by Options.Want included.
 	Streams uint64
-	// Open counts those of them that are remembered: open, or closed some seconds ago.
+	// Open counts those of them that are open, as far as was seen.
 	Open uint64
 	// MissingBytes counts payload bytes that the capture lacks, Gaps the
 	// places, in connections of whatever protocol.
@@ -270,7 +270,7 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	}()
 
 	err := p.deal(ctx, src, func(s *slot[R]) {
-		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live), Limits: p.tabled}
+		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live - p.table.settled), Limits: p.tabled}
 		s.wait.Add(shards)
 		for i := range in {
 			in[i] <- s
@@ -382,7 +382,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	if fresh && p.opt.Want != nil {
 		f.unwanted = !p.opt.Want(seg)
 	}
-	f.note(seg, dir)
+	p.table.note(f, seg, dir)
 	f.lastTime = p.clock
 	if f.unwanted {
 		return
