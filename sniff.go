@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"os/signal"
 	"syscall"
@@ -58,8 +57,12 @@ func (o *sniffFlags) check(args []string) error {
 		return fmt.Errorf("--duration %v: must be above 0", o.duration)
 	case o.interval < minInterval:
 		return fmt.Errorf("--interval %v: must be %v or more", o.interval, minInterval)
-	case o.buffer == 0 || o.buffer > math.MaxInt32>>20:
+	case o.buffer < capture.MinBuffer>>20 || o.buffer > capture.MaxBuffer>>20:
 		return fmt.Errorf("--buffer %d: must be from %d to %d MiB", o.buffer, capture.MinBuffer>>20, capture.MaxBuffer>>20)
+	case o.snaplen != 0 && (o.snaplen < capture.MinSnapLen || o.snaplen > capture.DefaultSnapLen):
+		return fmt.Errorf("--snaplen %d: must be from %d to %d bytes", o.snaplen, capture.MinSnapLen, capture.DefaultSnapLen)
+	case o.promiscuous && o.iface == capture.AnyInterface:
+		return errors.New("--promiscuous: needs one interface, not any")
 	}
 	if o.listen != "" {
 		if _, err := listenAddress(o.listen); err != nil {

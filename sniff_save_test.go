@@ -218,7 +218,22 @@ func TestStatusLineLeavesNothingBehind(t *testing.T) {
 		t.Errorf("what is not there is erased: %q", out.String())
 	}
 	l.show(c)
-	if want := "\r\x1b[J" + text[:29]; out.String() != want {
+	if want := "\r\x1b[Jno findings, none dropped"; out.String() != want {
 		t.Errorf("in a narrow terminal: %q, want %q", out.String(), want)
+	}
+}
+
+func TestStatusLineKeepsWhatMatters(t *testing.T) {
+	c := liveCounts{Packets: 1234567, Connections: 3, Open: 2, Requests: 1, Dropped: 17}
+	c.Findings.Error, c.Findings.Info = 2, 1
+	for room, want := range map[int]string{
+		90: "1,234,567 packets, 3 connections (2 open), 1 request, 2 errors, 1 note, 17 DROPPED",
+		70: "3 connections (2 open), 1 request, 2 errors, 1 note, 17 DROPPED",
+		40: "1 request, 2 errors, 1 note, 17 DROPPED",
+		28: "2 errors, 1 note, 17 DROPPED", 12: "17 DROPPED", 4: "17 D",
+	} {
+		if got := statusText(c, room); got != want {
+			t.Errorf("in %d columns: %q, want %q", room, got, want)
+		}
 	}
 }

@@ -56,8 +56,7 @@ func (l *statusLine) show(c liveCounts) {
 	if !ok {
 		return
 	}
-	text := statusText(c)
-	text = text[:min(len(text), width-1)]        // the last column would make some terminals wrap
+	text := statusText(c, width-1)               // the last column would make some terminals wrap
 	_, _ = io.WriteString(l.out, l.erase()+text) // a picture for the eye: nothing is lost with it
 	l.shown = len(text)
 }
@@ -80,29 +79,36 @@ func (l *statusLine) erase() string {
 	return "\r" + up + "\x1b[J"
 }
 
-// statusText is the line, in ASCII.
-func statusText(c liveCounts) string {
+// statusText is the line, in ASCII. What matters most stands last, and stays
+// where there is no room for everything.
+func statusText(c liveCounts, room int) string {
 	parts := []string{
 		counted(c.Packets, "packet"), fmt.Sprintf("%s (%s open)", counted(c.Connections, "connection"), grouped(c.Open)),
 		counted(c.Requests, "request"),
 	}
+	var findings []string
 	for _, f := range []struct {
 		n    int
 		noun string
 	}{{c.Findings.Error, "error"}, {c.Findings.Warning, "warning"}, {c.Findings.Info, "note"}} {
 		if f.n > 0 {
-			parts = append(parts, counted(uint64(f.n), f.noun))
+			findings = append(findings, counted(uint64(f.n), f.noun))
 		}
 	}
-	if c.Findings == (liveCounts{}).Findings {
-		parts = append(parts, "no findings")
+	if findings == nil {
+		findings = []string{"no findings"}
 	}
+	parts = append(parts, strings.Join(findings, ", "))
 	if c.Dropped > 0 {
 		parts = append(parts, grouped(c.Dropped)+" DROPPED")
 	} else {
 		parts = append(parts, "none dropped")
 	}
-	return strings.Join(parts, ", ")
+	text := strings.Join(parts, ", ")
+	for ; len(text) > room && len(parts) > 1; text = strings.Join(parts, ", ") {
+		parts = parts[1:]
+	}
+	return text[:min(len(text), room)]
 }
 
 // counted is a number with its noun.

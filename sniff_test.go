@@ -382,7 +382,7 @@ func TestDropsAreSaid(t *testing.T) {
 	if !found {
 		t.Errorf("no KV9002 that says 17: %s", events[len(events)-1].Report)
 	}
-	if text := statusText(liveCounts{Dropped: 17}); !strings.Contains(text, "17 DROPPED") {
+	if text := statusText(liveCounts{Dropped: 17}, 200); !strings.Contains(text, "17 DROPPED") {
 		t.Errorf("the status line is %q", text)
 	}
 }
