@@ -21,7 +21,8 @@ const maxFirst = 1 << 28
 // is for reassembly.Options.
 //
 // What makes it Strong is a known API and version, a client id that someone chose, and a body that fits
-// its layout as far as it is there; with a null client id the body has to be there and fit to the last byte.
+// its layout as far as it is there; with a null client id, or a negative correlation id, the body has to be there
+// and fit to the last byte. A known API and such a client id alone make it Likely.
 // The body is looked at because responses that begin with an array of names look like requests otherwise:
 // its length stands where the correlation id of a request is, the first name where the client id is.
 func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
@@ -30,30 +31,42 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 		return reassembly.No
 	}
 	l := layoutOf(h.key)
-	if l == nil || h.version > l.max+versionSlack || h.correlationID < 0 {
-		return h.outlandish()
+	named := h.idLength > 0 && printable(h.clientID)
+	if l == nil || h.version > l.max+versionSlack {
+		return outlandish(l, named)
 	}
 	how := h.fits(size, head)
 	if h.key == keyApiVersions && h.version > l.max {
 		how = fitsSoFar // a client newer than the table
 	}
 	switch {
-	case h.idLength > 0 && printable(h.clientID) && how != misfit:
+	case named && how != misfit && h.counts(how):
 		return reassembly.Strong
+	case named:
+		return reassembly.Likely
 	case h.idLength > 0 && hasNUL(h.clientID) && (h.key != keyApiVersions || how != fitsExactly), h.idLength <= 0 && how == misfit:
 		return reassembly.No
-	case h.idLength == nullID && how == fitsExactly:
+	case h.idLength == nullID && how == fitsExactly && h.counts(how):
 		return reassembly.Strong // an empty client id would not do: responses can be as full of zeros
 	}
 	return reassembly.Weak
 }
 
-// outlandish judges a request of an unknown API or version.
-func (h *requestHeader) outlandish() reassembly.Likelihood {
-	if h.idLength > 0 && printable(h.clientID) {
+// counts tells whether the correlation id is one that a client can have counted up to. Java's wraps to the
+// lowest negative one; -1 stands for null where responses have a length.
+func (h *requestHeader) counts(how fit) bool {
+	return h.correlationID >= 0 || h.correlationID != -1 && how == fitsExactly
+}
+
+// outlandish judges a request of an unknown API, of which l is nil, or an unknown version.
+func outlandish(l *layout, named bool) reassembly.Likelihood {
+	switch {
+	case !named:
+		return reassembly.No
+	case l == nil:
 		return reassembly.Weak
 	}
-	return reassembly.No
+	return reassembly.Likely
 }
 
 // hasNUL tells whether id holds a zero byte, as binary data do and names do not.

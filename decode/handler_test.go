@@ -171,6 +171,19 @@ func TestHandler(t *testing.T) {
 		}, []string{
 			"ApiVersions v2 exempt none closed", "Produce v9 unknown none none-expected before", "Metadata v8 unknown none closed before",
 		}},
+		{"pipelined, or not: the broker's side was not captured", func(d *driver) []Event {
+			d.conn.Seen[reassembly.ToClient] = false
+			d.request(hello(2))
+			d.request(requestOf(3, 8))
+			return closed(d)
+		}, []string{"ApiVersions v2 exempt none unseen", "Metadata v8 unknown none unseen"}},
+		{"pipelined, or not: the answer may be lost", func(d *driver) []Event {
+			d.request(hello(2))
+			m := d.request(requestOf(3, 8))
+			d.h.Lost(reassembly.ToClient)
+			d.respond(m, responseOf(3, 8))
+			return closed(d)
+		}, []string{"ApiVersions v2 exempt none unseen", "Metadata v8 unknown none answered"}},
 		{"asked again: the latest answer before the request counts", func(d *driver) []Event {
 			d.negotiate()
 			d.respond(d.request(requestOf(1, 11)), responseOf(1, 11))

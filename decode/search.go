@@ -174,7 +174,7 @@ func (h *handler) plausibleRequest(size int64, head []byte) bool {
 	case how == misfit:
 		return false
 	case h.requests == 0:
-		return hd.correlationID >= 0 && (printable(hd.clientID) || hd.idLength == nullID && how == fitsExactly)
+		return hd.counts(how) && (printable(hd.clientID) || hd.idLength == nullID && how == fitsExactly)
 	}
 	return h.sameClient(&hd) && h.plausibleID(hd.correlationID)
 }

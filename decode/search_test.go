@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,7 +130,8 @@ func TestPlausibleRequests(t *testing.T) {
 		{"no client id", null, true, false},
 		{"an empty client id", requestBytes(requestOf(1, 4), 6, ""), false, false},
 		{"control characters in the client id", requestBytes(requestOf(1, 4), 6, "a\x00b"), false, false},
-		{"negative correlation id", requestBytes(requestOf(1, 4), -6, "app"), false, false},
+		{"negative correlation id", requestBytes(requestOf(1, 4), -6, "app"), true, false},
+		{"negative correlation id, no client id", append(slices.Clone(null[:4:4]), append([]byte{0xff, 0xff, 0xff, 0xff}, null[8:]...)...), false, false},
 		{"body that does not fit", notFitting, false, false},
 		{"a version that is to come", append(requestBytes(requestOf(3, 5), 6, "app")[:2:2], "\x00\x0e\x00\x00\x00\x06\x00\x03app...."...), true, true},
 		{"a version far away", append(requestBytes(requestOf(3, 5), 6, "app")[:2:2], "\x00\x5e\x00\x00\x00\x06\x00\x03app...."...), false, false},

@@ -12,6 +12,9 @@ import (
 func (h *handler) settle(p pending, outcome Outcome, a answer) {
 	if p.key == keyApiVersions {
 		h.negotiating--
+		if outcome == Unseen {
+			h.forgetEarly()
+		}
 	}
 	refused := p.key == keyApiVersions && outcome == Error
 	waits := p.key != keyApiVersions && p.ranges == nil && h.waiting()
@@ -33,6 +36,17 @@ func (h *handler) settle(p pending, outcome Outcome, a answer) {
 		h.held = append(h.held, e)
 	default:
 		h.emit(Event{Exchange: e})
+	}
+}
+
+// forgetEarly is called when an ApiVersions answer was not captured: whether what was sent after its
+// request was sent too early is not known.
+func (h *handler) forgetEarly() {
+	for i := range h.queue.n {
+		h.queue.at(i).early = false
+	}
+	for _, e := range h.held {
+		e.BeforeNegotiation = false
 	}
 }
 

@@ -194,6 +194,10 @@ func (t *dialogue) open(c *conn) {
 
 // end tells the handler that the connection is over.
 func (t *dialogue) end(c *conn) {
+	if !t.decided && t.anchored && t.pending != nil && c.lone(t.pending) {
+		t.open(c)
+		t.replay(c, nil, ToBroker, c.info.Now)
+	}
 	t.take(c)
 	for i := range t.fr {
 		if t.fr[i].dir == ToBroker && t.handler != nil && t.fr[i].open() {
@@ -296,6 +300,22 @@ func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 		return Kafka, true
 	}
 	return Other, true
+}
+
+// lone tells whether all that was said on a connection is one request: one that the broker dropped the connection
+// on, or never answered.
+func (c *conn) lone(held *pending) bool {
+	for _, k := range held.chunks {
+		if k.dir == ToClient || k.gap > 0 {
+			return false
+		}
+	}
+	first := held.first()
+	if len(first) < sizeBytes+wantBytes {
+		return false
+	}
+	size := int64(int32(binary.BigEndian.Uint32(first)))
+	return int64(held.bytes) == sizeBytes+size && c.w.opt.LooksLikeRequest(size, clip(first[sizeBytes:], size)) >= Likely
 }
 
 // follows tells whether next begins the request after the one that begins with head.

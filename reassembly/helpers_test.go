@@ -134,6 +134,9 @@ func looksLike(size int64, head []byte) Likelihood {
 			return No
 		}
 	}
+	if version > 15 {
+		return Likely
+	}
 	return Strong
 }
 

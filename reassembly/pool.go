@@ -80,6 +80,8 @@ const (
 	No Likelihood = iota
 	// Weak: they could be; an answer with the same correlation id decides.
 	Weak
+	// Likely: as Weak; where no answer came at all, it is enough that the message ends where the client's bytes do.
+	Likely
 	// Strong: nothing else looks like this.
 	Strong
 )

@@ -246,6 +246,33 @@ func TestForeignProtocols(t *testing.T) {
 	}
 }
 
+// TestLoneRequest: a request that is but likely is believed without an answer where nothing else was said.
+func TestLoneRequest(t *testing.T) {
+	likely, unlikely := request(3, 16, 1, 20), request(91, 16, 1, 20)
+	for name, tc := range map[string]struct {
+		say  func(c *capturetest.Conversation)
+		want []string
+	}{
+		"closed on": {func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, likely) }, []string{"0: request 3 v16 id 1 size 34 frame 4"}},
+		"in two segments": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToBroker, likely[:9])
+			c.Send(capturetest.ToBroker, likely[9:])
+		}, []string{"0: request 3 v16 id 1 size 34 frame 6"}},
+		"not complete":   {func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, likely[:30]) }, nil},
+		"more behind it": {func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, append(slices.Clone(likely), 1, 2)) }, nil},
+		"another answer": {func(c *capturetest.Conversation) { c.Exchange(likely, response(2, 20)) }, nil},
+		"not likely":     {func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, unlikely) }, nil},
+	} {
+		r := capturetest.NewRecorder()
+		c := r.Open(client, broker)
+		tc.say(c)
+		c.Close(capturetest.ToClient)
+		if diff := cmp.Diff(tc.want, run(t, r.Packets, 100).lines); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 func TestConflictingCopyIsCounted(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
