@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,7 +142,8 @@ func analyze(ctx context.Context, args []string, s streams) int {
 }
 
 func analyzeFiles(ctx context.Context, paths []string, pf *pipelineFlags, rf *reportFlags, s streams) (int, error) {
-	if err := rf.check(); err != nil {
+	read := slices.Concat(paths, pf.keyLogs)
+	if err := cmp.Or(rf.check(), spare(rf.output, read...), spare(rf.path, read...)); err != nil {
 		return 0, err
 	}
 	names, err := rf.pseudonyms()
@@ -240,7 +243,7 @@ func requests(ctx context.Context, args []string, s streams) int {
 }
 
 func listRequests(ctx context.Context, paths []string, pf *pipelineFlags, rd *redactFlags, format, output string, s streams) (int, error) {
-	if err := oneOf("--format", format, "tsv json"); err != nil {
+	if err := cmp.Or(oneOf("--format", format, "tsv json"), spare(output, paths...), spare(output, pf.keyLogs...)); err != nil {
 		return 0, err
 	}
 	names, err := rd.pseudonyms()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -86,8 +87,11 @@ func run(ctx context.Context, args []string, s streams) int {
 	}
 	switch args[0] {
 	case "help", "-h", "--help":
-		usage(s.out)
-		return exitClean
+		if len(args) == 1 {
+			usage(s.out)
+			return exitClean
+		}
+		args = []string{args[1], "--help"}
 	case "--version":
 		return printVersion(ctx, nil, s)
 	}
@@ -96,8 +100,19 @@ func run(ctx context.Context, args []string, s streams) int {
 			return c.run(ctx, args[1:], s)
 		}
 	}
-	s.complain("unknown command %q; see kafkavet help", args[0])
+	s.complain("unknown command %q%s; see kafkavet help", args[0], meant(args[0]))
 	return exitTrouble
+}
+
+// meant names the command that begins like name.
+func meant(name string) string {
+	const telling = 3 // letters: no two commands share so many
+	for _, c := range commands() {
+		if len(name) >= telling && c.name[:telling] == name[:telling] {
+			return fmt.Sprintf(": did you mean %s?", c.name)
+		}
+	}
+	return ""
 }
 
 func usage(w io.Writer) {
@@ -117,21 +132,39 @@ func flagSet(name, args, about string, s streams) *pflag.FlagSet {
 	f.SortFlags = false
 	f.SetOutput(s.out)
 	f.Usage = func() {
-		_, _ = fmt.Fprintf(s.out, "usage: kafkavet %s %s\n\n%s\n\n%s", name, args, about, f.FlagUsages())
+		// pflag spells out what goes without saying, in the middle of its columns.
+		plain := strings.NewReplacer("[=true|false]", "             ", " (default [])", "")
+		flags := plain.Replace(f.FlagUsagesWrapped(textOptions(s.out, "never").Width))
+		_, _ = fmt.Fprintf(s.out, "usage: kafkavet %s %s\n\n%s\n\n%s", name, args, about, flags)
 	}
 	return f
 }
 
 // parse reads args into f. done says that there is nothing more to do, and code with what.
 func parse(f *pflag.FlagSet, args []string, s streams) (code int, done bool) {
+	var bad *pflag.InvalidValueError
 	switch err := f.Parse(args); {
 	case errors.Is(err, pflag.ErrHelp):
 		return exitClean, true
+	case errors.As(err, &bad):
+		s.complain("--%s %q: %v; see kafkavet %s --help", bad.GetFlag().Name, bad.GetValue(), plainly(bad.Unwrap()), f.Name())
+		return exitTrouble, true
 	case err != nil:
 		s.complain("%s: %v; see kafkavet %s --help", f.Name(), err, f.Name())
 		return exitTrouble, true
 	}
 	return 0, false
+}
+
+// plainly puts into words what is wrong with the value of a flag.
+func plainly(err error) error {
+	switch {
+	case errors.Is(err, strconv.ErrSyntax):
+		return errors.New("not a whole number")
+	case errors.Is(err, strconv.ErrRange):
+		return errors.New("too large a number")
+	}
+	return err
 }
 
 func printVersion(_ context.Context, args []string, s streams) int {

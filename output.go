@@ -46,6 +46,20 @@ func openOutput(path string, stdout io.Writer) (*output, error) {
 	return &output{w: temp, name: path, path: path, temp: temp}, nil
 }
 
+// spare refuses to write to path where that is one of the files that are read: the capture would be gone.
+func spare(path string, read ...string) error {
+	to, err := os.Stat(path)
+	if err != nil || !to.Mode().IsRegular() {
+		return nil // nothing there that could be lost
+	}
+	for _, name := range read {
+		if from, err := os.Stat(name); err == nil && os.SameFile(from, to) {
+			return fmt.Errorf("write %s: is the file that is read", path)
+		}
+	}
+	return nil
+}
+
 // reason is what the system said, without the name it was said of.
 func reason(err error) error {
 	var p *os.PathError

@@ -311,9 +311,14 @@ func (p *pipeline) account(src capture.Source, began time.Time) {
 	for _, c := range src.Captures() {
 		packets += c.Packets
 		size += c.Bytes
-		names = append(names, fmt.Sprintf("%s (%s)", c.Path, c.Format))
+		if c.Err == nil {
+			names = append(names, fmt.Sprintf("%s (%s)", c.Path, c.Format))
+		}
 	}
 	took := time.Since(began)
+	if len(names) == 0 {
+		return
+	}
 	p.s.complain("read %s: %d packets, %d bytes in %.3f s (%.0f packets/s) on %d processors",
 		strings.Join(names, ", "), packets, size, took.Seconds(), float64(packets)/took.Seconds(), runtime.GOMAXPROCS(0))
 }
