@@ -18,11 +18,11 @@ const (
 	// 8 x 64 KiB = 512 KiB, as much as one batch.
 	aheadChunk  = 64 << 10
 	aheadChunks = 8
-	// maxZstdWindow is the largest zstd window that is unpacked, and nearly all
-	// the memory that unpacking takes: 8 MiB is what RFC 8878 (3.1.1.1.2)
-	// expects of every decoder and enough for "zstd -19"; "--ultra" and
-	// "--long" can ask for up to 2 GiB. gzip needs 32 KiB, lz4 two blocks of 4 MiB.
-	maxZstdWindow = 8 << 20
+	// maxZstdWindow is the largest zstd window that is unpacked, as zstd itself does
+	// without being told (ZSTD_WINDOWLOG_LIMIT_DEFAULT, 27): it covers "--ultra -22" and "--long"; "--long=31" can
+	// ask for 2 GiB. Nearly all the memory that unpacking takes is the window, of which no more is touched
+	// than the capture is long: "zstd -19" asks for 8 MiB. gzip needs 32 KiB, lz4 two blocks of 4 MiB.
+	maxZstdWindow = 128 << 20
 )
 
 // codec is a compression that is understood.

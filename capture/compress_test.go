@@ -67,6 +67,17 @@ func TestCompressedCapturesYieldTheSamePackets(t *testing.T) {
 	}
 }
 
+// TestLongZstdWindow reads what "zstd --long" and "zstd --ultra -22" write: frames with a window of 2^27 bytes.
+func TestLongZstdWindow(t *testing.T) {
+	packets := sample(20)
+	data := capturetest.Pcap{}.Encode(packets)
+	header := uint32(len(data))<<3 | 1 // one raw block, the last (RFC 8878, 3.1.1.2)
+	frame := append([]byte("\x28\xb5\x2f\xfd\x00"), (27-10)<<3, byte(header), byte(header>>8), byte(header>>16))
+	got := readFrom(t, bytes.NewReader(append(frame, data...)))
+	got.sound(t)
+	samePackets(t, "zstd", like(packets), got.packets)
+}
+
 func TestCutCompressedStreamIsNeverACleanEnd(t *testing.T) {
 	packets := sample(12)
 	data := capturetest.Pcap{}.Encode(packets)
@@ -138,9 +149,9 @@ func TestCompressedErrorsSayWhatIsInside(t *testing.T) {
 		"text in zstd":    {compress("zstd", []byte("hello, world\n")), "the zstd stream holds no pcap or pcapng capture, it looks like text"},
 		"nothing in lz4":  {compress("lz4", nil), "the lz4 stream holds 0 bytes, too few for a capture"},
 		"cut gzip":        {compress("gzip", data)[:12], "gzip stream breaks off"},
-		"large window":    {zstdWindow(27), "zstd stream needs a window above 8 MiB: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
-		"largest window":  {zstdWindow(41), "zstd stream needs a window above 8 MiB: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
-		"large content":   {append([]byte("\x28\xb5\x2f\xfd\xe0"), 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0), "zstd stream needs a window above 8 MiB: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
+		"large window":    {zstdWindow(28), "zstd stream needs a window above 128 MiB: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
+		"largest window":  {zstdWindow(41), "zstd stream needs a window above 128 MiB: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
+		"large content":   {append([]byte("\x28\xb5\x2f\xfd\xe0"), 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0), "zstd stream needs a window above 128 MiB: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
 		"gzip of nothing": {[]byte("\x1f\x8b\x08\xff"), "gzip stream breaks off"},
 	}
 	for name, tt := range tests {
