@@ -93,6 +93,11 @@ func newHandler(s *Shard, c *reassembly.Connection) *handler {
 	return &handler{shard: s, conn: c}
 }
 
+// reset makes a handler that is over ready for another connection. What it holds memory for is kept.
+func (h *handler) reset() {
+	*h = handler{shard: h.shard, queue: queue{ring: h.queue.ring}, ids: h.ids[:0]}
+}
+
 // Message takes a request or a response.
 func (h *handler) Message(f *reassembly.Frame) {
 	if f.Direction == reassembly.ToBroker {

@@ -20,6 +20,8 @@ const (
 	// of at most maxKnownAnswer bytes each: 64 of 2 KiB are 128 KiB.
 	maxAnswers     = 64
 	maxKnownAnswer = 2 << 10
+	// maxSpare bounds the Handlers kept to be used again: 64 of some 600 bytes are 38 KiB.
+	maxSpare = 64
 )
 
 // knownAnswer is what an ApiVersions answer to a request of some version said.
@@ -34,8 +36,9 @@ type knownAnswer struct {
 type Shard struct {
 	events []Event
 	limits Limits
-	// ended are Handlers that are over, until Closed is called for their connection.
+	// ended are Handlers that are over, until Closed is called for their connection; spare are those to be used again.
 	ended map[*reassembly.Connection]*handler
+	spare []*handler
 
 	texts  map[string]string
 	tables map[uint64][]*Ranges
@@ -71,19 +74,32 @@ func NewShard() *Shard {
 func (s *Shard) Watch() { s.watch = true }
 
 // Open returns the Handler for a connection that speaks Kafka.
-func (s *Shard) Open(c *reassembly.Connection) reassembly.Handler { return newHandler(s, c) }
+func (s *Shard) Open(c *reassembly.Connection) reassembly.Handler {
+	n := len(s.spare)
+	if n == 0 {
+		return newHandler(s, c)
+	}
+	h := s.spare[n-1]
+	s.spare = s.spare[:n-1]
+	h.conn = c
+	return h
+}
 
 // Closed makes an Event of a connection that is over.
 func (s *Shard) Closed(c *reassembly.Connection) {
 	over := &Connection{Connection: c}
 	h := s.ended[c]
 	if h == nil {
-		h = &handler{shard: s, conn: c}
+		h = newHandler(s, c)
 	}
 	delete(s.ended, c)
 	over.ClientIDs, over.ClientIDsOmitted = h.clientIDs(), h.idsOmitted
 	over.Software, over.Advertised, over.AfterAdvertised = h.software, h.ranges, h.afterAdvertised
 	h.emit(Event{Connection: over})
+	if len(s.spare) < maxSpare {
+		h.reset()
+		s.spare = append(s.spare, h)
+	}
 }
 
 // Take returns the Events since the last call. They are the caller's until it
