@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -52,10 +51,12 @@ func (r *reportFlags) check() error {
 			return err
 		}
 	}
-	if r.path != "" && r.output != "" && filepath.Clean(r.path) == filepath.Clean(r.output) {
-		return fmt.Errorf("--evidence %s: is the file of --output", r.path)
-	}
 	return nil
+}
+
+// files are the files that are written.
+func (r *reportFlags) files() []written {
+	return []written{{"--output", r.output}, {"--evidence", r.path}}
 }
 
 func oneOf(flag, value, allowed string) error {
@@ -142,8 +143,8 @@ func analyze(ctx context.Context, args []string, s streams) int {
 }
 
 func analyzeFiles(ctx context.Context, paths []string, pf *pipelineFlags, rf *reportFlags, s streams) (int, error) {
-	read := slices.Concat(paths, pf.keyLogs)
-	if err := cmp.Or(rf.check(), spare(rf.output, read...), spare(rf.path, read...)); err != nil {
+	read := slices.Concat(paths, pf.keyLogs, rf.knownIssues)
+	if err := cmp.Or(rf.check(), apart(rf.files(), read...)); err != nil {
 		return 0, err
 	}
 	names, err := rf.pseudonyms()
@@ -243,7 +244,8 @@ func requests(ctx context.Context, args []string, s streams) int {
 }
 
 func listRequests(ctx context.Context, paths []string, pf *pipelineFlags, rd *redactFlags, format, output string, s streams) (int, error) {
-	if err := cmp.Or(oneOf("--format", format, "tsv json"), spare(output, paths...), spare(output, pf.keyLogs...)); err != nil {
+	read := slices.Concat(paths, pf.keyLogs)
+	if err := cmp.Or(oneOf("--format", format, "tsv json"), apart([]written{{"--output", output}}, read...)); err != nil {
 		return 0, err
 	}
 	names, err := rd.pseudonyms()

@@ -61,6 +61,9 @@ func (e *evidenceFlags) open(p *pipeline, names *report.Pseudonyms) (*evidence, 
 	if e.occurrences < 1 || e.occurrences > maxOccurrences {
 		return nil, fmt.Errorf("--evidence-occurrences %d: must be from 1 to %d", e.occurrences, maxOccurrences)
 	}
+	if e.path == "-" {
+		return nil, errors.New("--evidence -: must be a file; standard output is the report's")
+	}
 	out, err := openOutput(e.path, nil)
 	if err != nil {
 		return nil, err

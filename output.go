@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"time"
@@ -21,15 +23,18 @@ type output struct {
 	name string
 	path string   // of the file, empty for standard output
 	temp *os.File // beside path, until commit
+	// replaces is what was there before, nil for nothing: its rights are kept.
+	replaces fs.FileInfo
 }
 
-// openOutput opens path for writing, or takes stdout when path is empty. It
-// fails before any work is done when nothing can be written there.
+// openOutput opens path for writing, or takes stdout when path is empty or "-".
+// It fails before any work is done when nothing can be written there.
 func openOutput(path string, stdout io.Writer) (*output, error) {
-	if path == "" {
+	if path == "" || path == "-" {
 		return &output{w: stdout, name: "standard output"}, nil
 	}
-	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+	st, err := os.Stat(path)
+	if err == nil && !st.Mode().IsRegular() {
 		if st.IsDir() {
 			return nil, fmt.Errorf("write %s: is a directory", path)
 		}
@@ -39,25 +44,71 @@ func openOutput(path string, stdout io.Writer) (*output, error) {
 		}
 		return &output{w: f, name: path}, nil
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
+	o := &output{name: path, path: path}
+	if err == nil {
+		o.replaces = st
+		if o.path, err = filepath.EvalSymlinks(path); err != nil { // a link stays one: /dev/stdout is one
+			return nil, fmt.Errorf("write %s: %w", path, reason(err))
+		}
+	}
+	if o.temp, err = createBeside(o.path); err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, reason(err))
 	}
-	return &output{w: temp, name: path, path: path, temp: temp}, nil
+	o.w = o.temp
+	return o, nil
 }
 
-// spare refuses to write to path where that is one of the files that are read: the capture would be gone.
-func spare(path string, read ...string) error {
-	to, err := os.Stat(path)
-	if err != nil || !to.Mode().IsRegular() {
-		return nil // nothing there that could be lost
+// createBeside creates a file of another name beside path, with the rights that
+// the system gives to new files: os.CreateTemp gives fewer.
+func createBeside(path string) (*os.File, error) {
+	const tries = 100
+	for n := 0; ; n++ {
+		name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%08x", filepath.Base(path), rand.Uint32()))
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if err == nil || !errors.Is(err, fs.ErrExist) || n == tries {
+			return f, err
+		}
 	}
-	for _, name := range read {
-		if from, err := os.Stat(name); err == nil && os.SameFile(from, to) {
-			return fmt.Errorf("write %s: is the file that is read", path)
+}
+
+// written is a file that a command writes, with the flag that says so; path is
+// empty where it does not.
+type written struct{ flag, path string }
+
+// apart fails where a file would be written over one that is read, or where two
+// are one: a capture is not to be lost to its own report.
+func apart(files []written, read ...string) error {
+	for i, f := range files {
+		for _, name := range read {
+			if sameFile(f.path, name) {
+				return fmt.Errorf("%s %s: is a file that is read", f.flag, f.path)
+			}
+		}
+		for _, other := range files[:i] {
+			if sameFile(f.path, other.path) {
+				return fmt.Errorf("%s %s: is the file of %s", f.flag, f.path, other.flag)
+			}
 		}
 	}
 	return nil
+}
+
+// sameFile tells whether two names are of one regular file, or would be.
+func sameFile(a, b string) bool {
+	if a == "" || b == "" {
+		return false
+	}
+	as, aErr := os.Stat(a)
+	bs, bErr := os.Stat(b)
+	switch {
+	case aErr == nil && bErr == nil:
+		return as.Mode().IsRegular() && os.SameFile(as, bs)
+	case aErr == nil || bErr == nil:
+		return false
+	}
+	ad, aErr := os.Stat(filepath.Dir(a))
+	bd, bErr := os.Stat(filepath.Dir(b))
+	return aErr == nil && bErr == nil && os.SameFile(ad, bd) && filepath.Base(a) == filepath.Base(b)
 }
 
 // reason is what the system said, without the name it was said of.
@@ -74,8 +125,11 @@ func (o *output) commit() error {
 	if o.temp == nil {
 		return nil
 	}
-	err := errors.Join(o.temp.Chmod(0o644), o.temp.Close())
-	if err == nil {
+	var err error
+	if o.replaces != nil {
+		err = o.temp.Chmod(o.replaces.Mode().Perm())
+	}
+	if err = errors.Join(err, o.temp.Close()); err == nil {
 		err = os.Rename(o.temp.Name(), o.path)
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -139,7 +140,7 @@ func sniffWith(ctx context.Context, args []string, s streams, open func(capture.
 
 // run watches the interface.
 func (r *sniffing) run(ctx context.Context, args []string) (int, error) {
-	if err := cmp.Or(r.flags.check(args), r.rf.check()); err != nil {
+	if err := cmp.Or(r.flags.check(args), r.rf.check(), r.apart()); err != nil {
 		return 0, err
 	}
 	status := newStatusLine(r.s.err, r.pf.quiet)
@@ -187,6 +188,15 @@ func (r *sniffing) run(ctx context.Context, args []string) (int, error) {
 		return 0, err
 	}
 	return r.finish(w, out, ev)
+}
+
+// apart fails where files that are written and read are not different ones.
+func (r *sniffing) apart() error {
+	files := r.rf.files()
+	if !r.flags.save.rotates() {
+		files = append(files, written{"--write", r.flags.save.path})
+	}
+	return apart(files, slices.Concat(r.pf.keyLogs, r.rf.knownIssues, []string{r.flags.program})...)
 }
 
 // openSource opens the interface.
