@@ -49,7 +49,8 @@ const maxOccurrences = 1000
 // evidence is a file of evidence in the making.
 type evidence struct {
 	*report.Evidence
-	out *output
+	out      *output
+	redacted bool
 }
 
 // open begins to gather evidence as the flags say; it is nil where none is asked for. It fails
@@ -73,7 +74,7 @@ func (e *evidenceFlags) open(p *pipeline, names *report.Pseudonyms) (*evidence, 
 		Tool: report.Tool{Name: "kafkavet", Version: toolVersion()},
 	})
 	p.tap = ev.Tap
-	return &evidence{ev, out}, nil
+	return &evidence{ev, out, names != nil}, nil
 }
 
 // gathered is what the report builder is given, nil for no evidence.
@@ -99,6 +100,10 @@ func (e *evidence) write(b *report.Builder, src capture.Source, p *pipeline) err
 	if sum.Omitted > 0 || sum.Unproven > 0 {
 		p.warn(fmt.Errorf("%s: %d findings are without packets, and %d occurrences were passed over because their packets were not kept",
 			e.out.name, sum.Unproven, sum.Omitted))
+	}
+	if sum.Encrypted > 0 {
+		p.warn(fmt.Errorf("%s: TLS on %d of %d connections: %s",
+			e.out.name, sum.Encrypted, sum.Connections, sum.OfEncrypted(e.redacted)))
 	}
 	if p.flags.verbose {
 		p.s.complain("wrote %s: %d packets of %d connections for %d findings", e.out.name, sum.Packets, sum.Connections, sum.Findings)

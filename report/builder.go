@@ -68,11 +68,14 @@ type limitsHit struct {
 	findings, clients, members, usages, brokers, tables, strangers uint64
 }
 
+// limitFindings names the limit on findings in Quality.LimitsHit.
+const limitFindings = "findings"
+
 // byName returns the counts above zero by name.
 func (l *limitsHit) byName() map[string]uint64 {
 	hit := map[string]uint64{}
 	for name, n := range map[string]uint64{
-		"findings": l.findings, "clients": l.clients, "client_members": l.members, "client_versions": l.usages,
+		limitFindings: l.findings, "clients": l.clients, "client_members": l.members, "client_versions": l.usages,
 		"brokers": l.brokers, "broker_tables": l.tables, "other_addresses": l.strangers,
 	} {
 		if n > 0 {

@@ -97,14 +97,14 @@ func TestLaneDrawsEachRequestOnceAndKeepsKindsApart(t *testing.T) {
 	for i := range r.Timeline.Lanes {
 		l := &r.Timeline.Lanes[i]
 		var moments []moment
-		want := map[string]int{}
+		want := map[string]uint64{}
 		for j := range l.Events {
 			moments = append(moments, moment{l.Events[j].Time, false})
 			want[l.Events[j].kind(severities)]++
 		}
 		axis := newTimeAxis(moments)
 		for _, kind := range markKinds {
-			drawn, last := 0, -100.0
+			drawn, last := uint64(0), -100.0
 			for _, c := range clusters(l, axis, severities, kind) {
 				if drawn += c.count; c.from-last < markDistance || c.to < c.from {
 					t.Fatalf("lane %d: marks of kind %s at %v and %v", i, kind, last, c.from)
@@ -129,6 +129,26 @@ func TestLaneLabelsTheErrorRatherThanTheWarning(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"Fetch v12"}, labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+}
+
+// TestTheEndIsToldApartOnBusyLanes: however many requests came before, the request that broke the
+// range and the close right behind it do not lie on each other.
+func TestTheEndIsToldApartOnBusyLanes(t *testing.T) {
+	var lanes []*Lane
+	for i := range 5 {
+		l := brokenLane(uint32(i), 10*time.Second, 5000)
+		for j := range maxLaneEvents {
+			l.Events = append([]LaneEvent{event(uint64(j), 10*time.Second-time.Duration(j)*71*time.Millisecond, 3, "Metadata", 9, &Range{0, 9}, "ok", "answered", "")}, l.Events...)
+		}
+		l.First = l.Events[0].Time
+		lanes = append(lanes, &l)
+	}
+	l := lanes[0]
+	axis := newTimeAxis(laneMoments(lanes, true))
+	broke := axis.x(l.Events[len(l.Events)-1].Time)
+	if got := newPanel(&Report{}, lanes, map[string]Severity{"KV1001": Error}); !got.Stretched || axis.x(l.Last)-broke < markDistance {
+		t.Errorf("stretched: %v; from request to close %v %% of the width", got.Stretched, axis.x(l.Last)-broke)
 	}
 }
 
@@ -161,8 +181,11 @@ func TestLanesWithFindingsAreShownFirst(t *testing.T) {
 
 func TestSequenceTellsARunOnceAndCountsTheRest(t *testing.T) {
 	busy := cleanLane(0, 0)
-	busy.Omitted = 7
-	if got, want := busy.sequence(), "ApiVersions v3, Metadata v12, Fetch v16 ×40, 7 more requests"; got != want {
+	busy.Events[len(busy.Events)-1].Count = 1000
+	mergedEvent := event(99, time.Hour, 1, "Fetch", 16, nil, "ok", "answered", "")
+	mergedEvent.Count, mergedEvent.Mixed = 7, true
+	busy.Events = append(busy.Events, mergedEvent)
+	if got, want := busy.sequence(), "ApiVersions v3, Metadata v12, Fetch v16 ×1,039, Fetch v16 and others ×7"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	var mixed Lane

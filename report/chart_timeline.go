@@ -17,8 +17,8 @@ type timelineView struct {
 	Lanes []laneView
 	// Omitted counts the connections that are not shown.
 	Omitted uint64
-	// Begins is the first moment shown.
-	Begins string
+	// Requests counts the requests on those that are, Marks what they are drawn as.
+	Requests, Marks uint64
 	// Several: the connections are in several captures.
 	Several bool
 }
@@ -101,6 +101,12 @@ func newTimelineView(r *Report) *timelineView {
 		p.ID, p.Folded = fmt.Sprintf("lanes-%d", i), i > 0
 		v.Panels = append(v.Panels, p)
 		v.Lanes = append(v.Lanes, p.Lanes...)
+		for i, l := range lanes {
+			v.Marks += uint64(len(p.Lanes[i].Marks))
+			for j := range l.Events {
+				v.Requests += l.Events[j].Count
+			}
+		}
 	}
 	return v
 }
@@ -137,21 +143,33 @@ func laneRank(l *Lane) int {
 
 // newPanel draws lanes on an axis of their own.
 func newPanel(r *Report, lanes []*Lane, severities map[string]Severity) timelinePanel {
-	flagged := slices.ContainsFunc(lanes, func(l *Lane) bool { return l.Flagged })
-	var moments []moment
-	for _, l := range lanes {
-		minor := flagged && !l.Flagged
-		moments = append(moments, moment{l.First, minor}, moment{l.Last, minor})
-		for i := range l.Events {
-			moments = append(moments, moment{l.Events[i].Time, minor})
-		}
+	axis := newTimeAxis(laneMoments(lanes, false))
+	if !axis.Stretched && slices.ContainsFunc(lanes, func(l *Lane) bool { return l.Flagged }) {
+		axis = newTimeAxis(laneMoments(lanes, true))
 	}
-	axis := newTimeAxis(moments)
 	p := timelinePanel{Ticks: axis.ticks(), Stretched: axis.Stretched, Begins: clockText(axis.times[0])}
 	for _, l := range lanes {
 		p.Lanes = append(p.Lanes, newLaneView(r, l, axis, severities))
 	}
 	return p
+}
+
+// laneMoments are the moments to be shown. Beside lanes with findings the others
+// are minor, and where only findings count, all requests but those of a finding, so that
+// among thousands of requests the one that matters and the close behind it can be told apart.
+func laneMoments(lanes []*Lane, onlyFindings bool) []moment {
+	flagged := slices.ContainsFunc(lanes, func(l *Lane) bool { return l.Flagged })
+	var out []moment
+	for _, l := range lanes {
+		minor := flagged && !l.Flagged
+		out = append(out, moment{l.First, minor}, moment{l.Last, minor})
+		for i := range l.Events {
+			e := &l.Events[i]
+			plain := minor || onlyFindings && e.Code == ""
+			out = append(out, moment{e.Time, plain}, moment{e.Until, plain})
+		}
+	}
+	return out
 }
 
 // newLaneView draws a lane.
@@ -191,9 +209,16 @@ func (l *Lane) ending() (kind, text string) {
 	return l.End + "-" + by, fmt.Sprintf("%s by %s", l.End, who)
 }
 
-// markKinds are the kinds of marks, in the order in which they are drawn: the
-// last one lies on top.
-var markKinds = []string{"request", "apiversions", "warning", "error"}
+// The kinds of marks, in the order in which they are drawn: the last one lies on top.
+const (
+	markRequest = iota
+	markAPIVersions
+	markWarning
+	markError
+	markKindCount
+)
+
+var markKinds = [markKindCount]string{"request", "apiversions", "warning", "error"}
 
 // laneMarks are the marks of a lane, those that lie together drawn as one.
 func laneMarks(l *Lane, axis *timeAxis, severities map[string]Severity) []laneMark {
@@ -227,7 +252,7 @@ func laneMarks(l *Lane, axis *timeAxis, severities map[string]Severity) []laneMa
 type cluster struct {
 	from, to float64
 	first    *LaneEvent
-	count    int
+	count    uint64
 	// mixed: they are not all of one API and version.
 	mixed bool
 }
@@ -240,14 +265,14 @@ func clusters(l *Lane, axis *timeAxis, severities map[string]Severity, kind stri
 		if e.kind(severities) != kind {
 			continue
 		}
-		x := axis.x(e.Time)
-		if n := len(out); n > 0 && x-out[n-1].to < markDistance {
+		from, to := axis.x(e.Time), axis.x(e.Until)
+		if n := len(out); n > 0 && from-out[n-1].to < markDistance {
 			c := &out[n-1]
-			c.to, c.count = x, c.count+1
-			c.mixed = c.mixed || c.first.APIKey != e.APIKey || c.first.Version != e.Version
+			c.to, c.count = max(c.to, to), c.count+e.Count
+			c.mixed = c.mixed || e.Mixed || c.first.APIKey != e.APIKey || c.first.Version != e.Version
 			continue
 		}
-		out = append(out, cluster{from: x, to: x, first: e, count: 1})
+		out = append(out, cluster{from: from, to: to, first: e, count: e.Count, mixed: e.Mixed})
 	}
 	return out
 }
@@ -271,7 +296,7 @@ func (c *cluster) mark(kind string) laneMark {
 	if c.count == 1 {
 		m.Title = c.first.text()
 	} else {
-		m.Title = fmt.Sprintf("%d requests from frame %d on", c.count, c.first.Frame)
+		m.Title = fmt.Sprintf("%s from frame %d on", plural(c.count, "request"), c.first.Frame)
 		if !c.mixed {
 			m.Title += ", all " + c.first.request()
 		}
@@ -282,13 +307,18 @@ func (c *cluster) mark(kind string) laneMark {
 // label is what is written above a cluster.
 func (c *cluster) label() string {
 	text := c.first.request()
-	switch {
-	case c.mixed:
-		return fmt.Sprintf("%s, … ×%d", text, c.count)
-	case c.count > 1:
-		return fmt.Sprintf("%s ×%d", text, c.count)
+	if c.mixed {
+		text += ", …"
 	}
-	return text
+	return text + repeated(c.count)
+}
+
+// repeated is " ×6", empty for once.
+func repeated(n uint64) string {
+	if n == 1 {
+		return ""
+	}
+	return " ×" + number(n)
 }
 
 // request is the request: "Fetch v12".
@@ -314,19 +344,18 @@ func (e *LaneEvent) text() string {
 func (l *Lane) sequence() string {
 	var parts []string
 	told := 0
-	for i := 0; i < len(l.Events) && len(parts) < maxSequence; {
-		text, n := l.Events[i].brief(), 1
-		for i+n < len(l.Events) && l.Events[i+n].brief() == text {
-			n++
+	for told < len(l.Events) && len(parts) < maxSequence {
+		text, n := l.Events[told].brief(), uint64(0)
+		for ; told < len(l.Events) && l.Events[told].brief() == text; told++ {
+			n += l.Events[told].Count
 		}
-		if n > 1 {
-			text += fmt.Sprintf(" ×%d", n)
-		}
-		parts = append(parts, text)
-		i += n
-		told = i
+		parts = append(parts, text+repeated(n))
 	}
-	if left := uint64(len(l.Events)-told) + l.Omitted; left > 0 {
+	left := uint64(0)
+	for i := range l.Events[told:] {
+		left += l.Events[told+i].Count
+	}
+	if left > 0 {
 		parts = append(parts, plural(left, "more request"))
 	}
 	return strings.Join(parts, ", ")
@@ -340,6 +369,9 @@ func (e *LaneEvent) brief() string {
 	}
 	if e.Outcome != "answered" && e.Outcome != "none-expected" && e.Outcome != "" {
 		remarks = append(remarks, cmp.Or(outcomeLabels[e.Outcome], e.Outcome))
+	}
+	if e.Mixed {
+		return e.request() + " and others"
 	}
 	return e.request() + parenthesis(strings.Join(remarks, ", "))
 }

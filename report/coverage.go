@@ -169,4 +169,9 @@ func limitNotes(r *Report) []note {
 const maxLimitNotes = 32
 
 // nothingMissing is said where there are no notes.
-const nothingMissing = "Nothing that matters here: no packet is known to be lost, every Kafka connection was seen from its start and every request was checked."
+func nothingMissing(r *Report) string {
+	if r.Summary.Requests == 0 {
+		return "No packet is known to be lost."
+	}
+	return "Nothing that matters here: no packet is known to be lost, every Kafka connection was seen from its start and every request was checked."
+}

@@ -21,6 +21,9 @@ type EvidenceSummary struct {
 	Packets, Connections, Findings int
 	// Unproven counts the findings of which no occurrence could be kept.
 	Unproven int
+	// Encrypted counts the connections that speak TLS. They are in it as captured, or, with
+	// pseudonyms, with nothing left of what is encrypted but its length.
+	Encrypted int
 	// Omitted counts the occurrences that were to be kept, had their packets still been there.
 	Omitted uint64
 }
@@ -37,7 +40,7 @@ func (b *Builder) WriteEvidence(w io.Writer, captures []capture.Info) (EvidenceS
 	comments, used := e.pick(b, &sum)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	packets := e.scrubbed(used)
+	packets := e.scrubbed(used, &sum)
 	sum.Connections, sum.Packets = len(used), len(packets)
 	out := bufio.NewWriterSize(w, 64<<10)
 	f := evidenceFile{
@@ -63,7 +66,18 @@ func (e *Evidence) about(sum *EvidenceSummary) string {
 	if e.opt.Pseudonyms != nil {
 		text += " Addresses, names and client ids are replaced, and all values that prove nothing are overwritten."
 	}
+	if sum.Encrypted > 0 {
+		text += fmt.Sprintf(" TLS on %d of %d connections: %s.", sum.Encrypted, sum.Connections, sum.OfEncrypted(e.opt.Pseudonyms != nil))
+	}
 	return text
+}
+
+// OfEncrypted says what there is of connections that speak TLS.
+func (s *EvidenceSummary) OfEncrypted(redacted bool) string {
+	if redacted {
+		return "what was found inside is not proven here, only lengths and the beginning of the handshake are left"
+	}
+	return "what was sent inside can be read by everyone who has the key log, records and credentials included"
 }
 
 // framePlace is a packet's place in the input.
@@ -122,8 +136,8 @@ func (e *Evidence) corroborate(p *proof, g settled) {
 }
 
 // scrubbed overwrites in the exhibits what must not be shown, and returns their
-// packets in the order of the input.
-func (e *Evidence) scrubbed(used []*exhibit) []*seen {
+// packets in the order of the input. It counts those that speak TLS.
+func (e *Evidence) scrubbed(used []*exhibit, sum *EvidenceSummary) []*seen {
 	s := scrubber{level: decode.BlankSecrets, names: e.opt.Pseudonyms}
 	if s.names != nil {
 		s.level = decode.BlankAll
@@ -131,7 +145,9 @@ func (e *Evidence) scrubbed(used []*exhibit) []*seen {
 	d := disguiser{dissector: capture.NewDissector(e.opt.Dissector), names: s.names}
 	var packets []*seen
 	for _, x := range used {
-		s.connection(x)
+		if s.connection(x) {
+			sum.Encrypted++
+		}
 		for i := range x.packets {
 			d.packet(&x.packets[i])
 			packets = append(packets, &x.packets[i])

@@ -61,7 +61,7 @@ func newPageView(r *Report) *pageView {
 	v := &pageView{
 		Headline: clip(headline(r), maxTitle), Besides: otherFindings(r),
 		Facts: facts(r), Coverage: join(coverage(r), " "),
-		Notes: qualityNotes(r), NothingMissing: nothingMissing,
+		Notes: qualityNotes(r), NothingMissing: nothingMissing(r),
 		Steps: reproduce(r), Remark: reproduceRemark(r),
 		Tool: strings.TrimSpace(r.Tool.Name + " " + r.Tool.Version),
 	}

@@ -28,7 +28,7 @@ import (
 var builtInIssues []byte
 
 // builtInName stands for a file name in messages about builtInIssues.
-const builtInName = "built-in known issues"
+const builtInName = "the built-in ones"
 
 // The bounds of a known-issues file. It is the user's own, but may have come from anywhere.
 const (
@@ -117,24 +117,36 @@ func (k *KnownIssues) add(name string, data []byte) error {
 	k.files = append(k.files, issueFile{name, issues})
 	k.foreign = append(k.foreign, foreign...)
 	for i := range issues {
-		if file, other := k.byID(issues[i].ID); other != &issues[i] {
-			return fmt.Errorf("read known issues %s: line %d: issues[%d].id: %q is used already in %s, line %d",
-				name, issues[i].line, i, issues[i].ID, file, other.line)
+		here, file, n, other := &issues[i], name, i, k.byID(issues[i].ID)
+		if other.issue == here {
+			continue
 		}
+		if name == builtInName { // it is the user's file that is to be changed
+			here, file, n, other = other.issue, other.file, other.index, issuePlace{here, name, i}
+		}
+		return fmt.Errorf("read known issues %s: line %d: issues[%d].id: %q is used already in %s, line %d",
+			file, here.line, n, here.ID, other.file, other.issue.line)
 	}
 	return nil
 }
 
-// byID finds the first issue with an id, nil without one.
-func (k *KnownIssues) byID(id string) (file string, found *issue) {
+// issuePlace says where an issue is written.
+type issuePlace struct {
+	*issue
+	file  string
+	index int
+}
+
+// byID finds the first issue with an id, one without issue if there is none.
+func (k *KnownIssues) byID(id string) issuePlace {
 	for f := range k.files {
 		for i := range k.files[f].issues {
 			if k.files[f].issues[i].ID == id {
-				return k.files[f].name, &k.files[f].issues[i]
+				return issuePlace{&k.files[f].issues[i], k.files[f].name, i}
 			}
 		}
 	}
-	return "", nil
+	return issuePlace{}
 }
 
 // yamlFile is a known-issues file as it is written.
@@ -387,7 +399,7 @@ func (b *issueBuilder) url(t yamlText, field string) string {
 // codes reads finding codes, of which there must be one.
 func (b *issueBuilder) codes(ts []yamlText) (codes []string) {
 	for n, t := range ts {
-		if len(t.text) != 6 || !strings.HasPrefix(t.text, "KV") || strings.Trim(t.text[2:], "0123456789") != "" {
+		if t.text != targetCode && ruleIndex(t.text) < 0 {
 			b.fail(t.line, fmt.Sprintf("%s.codes[%d]", b.path, n), "%q is no finding code like KV1001", t.text)
 		}
 		codes = append(codes, t.text)

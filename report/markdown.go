@@ -133,7 +133,7 @@ func (m *markdown) findings() {
 	for shown < len(all) && shown < maxMarkdownFull {
 		text := m.finding(shown)
 		if shown >= maxMarkdownOpen {
-			text = folded(fmt.Sprintf("%d. %s %s", shown+1, all[shown].Code, html.EscapeString(all[shown].Title)), text)
+			text = folded(html.EscapeString(all[shown].summary(shown+1)), text)
 		}
 		if !m.putLeaving(markdownTail+m.left/3, text) {
 			break
@@ -179,6 +179,18 @@ func mdCell(p phrase) string {
 		return "–"
 	}
 	return mdPhrase(p)
+}
+
+// summary names a finding in a line without text from the wire.
+func (f *Finding) summary(number int) string {
+	text := fmt.Sprintf("%d. %s %s", number, f.Code, f.Title)
+	if f.request() != "" {
+		text += ": " + f.request()
+	}
+	if f.Advertised != nil {
+		text += ", advertised " + f.Advertised.text()
+	}
+	return text + ", " + times(f.Count)
 }
 
 // finding is a finding in full.

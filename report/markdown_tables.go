@@ -103,7 +103,7 @@ func (m *markdown) quality() {
 	m.put("### What was not seen\n\n")
 	notes := qualityNotes(m.r)
 	if len(notes) == 0 {
-		m.put(mdProse(nothingMissing) + "\n\n")
+		m.put(mdProse(nothingMissing(m.r)) + "\n\n")
 		return
 	}
 	for i, n := range notes {

@@ -122,11 +122,12 @@ func (p *Pseudonyms) Name(kind, name string) string {
 	return kind + "-" + hex.EncodeToString(sum[:digits/2])
 }
 
-// fill overwrites a name with its pseudonym, cut to its length or filled up.
+// fill overwrites a name with its pseudonym, filled up to its length, or cut: of
+// the kind first, so that "client-1f2e3d4c" becomes "cli-1f2e3d4c".
 func (p *Pseudonyms) fill(kind string, b []byte) {
 	name := p.Name(kind, string(b))
-	if len(name) > len(b) {
-		name = name[len(name)-len(b):]
+	if over := len(name) - len(b); over > 0 {
+		name = name[:max(len(kind)-over, 0)] + name[min(max(len(kind), over), len(name)):]
 	}
 	for i := copy(b, name); i < len(b); i++ {
 		b[i] = '-'

@@ -181,10 +181,13 @@ func TestPseudonymsFillTheLengthOfAName(t *testing.T) {
 			t.Errorf("%q is filled with %q, want %q", c.was, b, c.want)
 		}
 	}
-	short := []byte("ab")
-	p.fill("client", short)
-	if full := p.Name("client", "ab"); string(short) != full[len(full)-2:] {
-		t.Errorf("%q is not the end of %q", short, full)
+	for _, was := range []string{"ab", "twelve-chars", "eight-ch", "nine-char"} {
+		b := []byte(was)
+		p.fill("client", b)
+		kind, hash, _ := strings.Cut(p.Name("client", was), "-")
+		if want := kind[:max(len(was)-9, 0)] + ("-" + hash)[max(9-len(was), 0):]; string(b) != want {
+			t.Errorf("%q is filled with %q, want %q", was, b, want)
+		}
 	}
 }
 

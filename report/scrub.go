@@ -51,8 +51,8 @@ type direction struct {
 	whole bool
 }
 
-// connection scrubs the packets of x.
-func (s *scrubber) connection(x *exhibit) {
+// connection scrubs the packets of x, and tells whether it speaks TLS.
+func (s *scrubber) connection(x *exhibit) (encrypted bool) {
 	dirs := x.directions()
 	for d := range dirs {
 		dirs[d].assemble()
@@ -63,6 +63,7 @@ func (s *scrubber) connection(x *exhibit) {
 		switch {
 		case len(dirs[d].islands) == 0:
 		case dirs[d].speaksTLS():
+			encrypted = true
 			s.records(&dirs[d])
 		case x.kafka || way == reassembly.ToBroker && dirs[d].asks():
 			c.messages(&dirs[d], way)
@@ -73,6 +74,7 @@ func (s *scrubber) connection(x *exhibit) {
 	for d := range dirs {
 		dirs[d].writeBack()
 	}
+	return encrypted
 }
 
 // directions sorts the packets' payload by direction, that of the client first.

@@ -174,6 +174,7 @@ func (t *textReport) bottom() {
 			parts = append(parts, plural(uint64(count.n), count.noun))
 		}
 	}
+	parts = append(parts, unlisted(t.r)...)
 	for _, l := range wrap(strings.Join(parts, ", "), t.width, t.width) {
 		t.line(style.Sprint(l))
 	}

@@ -28,6 +28,8 @@ func headline(r *Report) string {
 		return "Nothing to check: the only Kafka requests are ApiVersions"
 	case s.EncryptedStreams > 0:
 		return fmt.Sprintf("Nothing could be checked: %s, no key", plural(s.EncryptedStreams, "encrypted connection"))
+	case len(r.Findings) > 0:
+		return "No Kafka request was seen: " + r.Findings[0].Message
 	}
 	return "Nothing to check: no Kafka request was seen"
 }
@@ -41,8 +43,8 @@ func parenthesis(text string) string {
 }
 
 // howItWent says in a few words how often a request was sent and how it went
-// on: "6 times, each time the broker closed the connection". It is empty for
-// findings about connections, whose message says how many.
+// on, as far as the message does not: "6 times, each time the broker closed the connection". It
+// is empty for findings about connections, whose message says how many.
 func howItWent(f *Finding) string {
 	if f.APIKey == nil || f.Count == 0 {
 		return ""
@@ -51,6 +53,8 @@ func howItWent(f *Finding) string {
 	for _, o := range outcomeTexts {
 		switch n := f.Outcomes[o.outcome]; {
 		case n == 0:
+		case n == f.Count && f.tells(o.outcome, o.text):
+			return timesIfMore(n)
 		case n == f.Count && n > 1:
 			return fmt.Sprintf("%s, each time %s", times(n), o.text)
 		case n == f.Count:
@@ -62,7 +66,27 @@ func howItWent(f *Finding) string {
 	return times(f.Count) + ": " + strings.Join(told, "; ")
 }
 
-// otherFindings counts the findings after the first one: "1 further warning, 2 notes".
+// tells tells whether the message says that the requests went on like this.
+func (f *Finding) tells(outcome, text string) bool {
+	switch outcome {
+	case "answered", "error":
+		return strings.Contains(f.Message, " answered ")
+	case "left":
+		return strings.HasSuffix(f.Message, "the client gave up")
+	}
+	return strings.HasSuffix(f.Message, text)
+}
+
+// timesIfMore is "6 times", empty for once.
+func timesIfMore(n uint64) string {
+	if n == 1 {
+		return ""
+	}
+	return times(n)
+}
+
+// otherFindings counts the findings after the first one: "1 further warning, 2
+// notes", and what more there was than the report holds.
 func otherFindings(r *Report) string {
 	left := map[Severity]uint64{}
 	for i := range r.Findings {
@@ -79,7 +103,16 @@ func otherFindings(r *Report) string {
 			parts = append(parts, plural(n, s.noun))
 		}
 	}
-	return list(parts)
+	return list(append(parts, unlisted(r)...))
+}
+
+// unlisted says how often there was a finding that the report has no room for.
+func unlisted(r *Report) []string {
+	n := r.Quality.LimitsHit[limitFindings]
+	if n == 0 {
+		return nil
+	}
+	return []string{plural(n, "occurrence") + " of others that were not kept"}
 }
 
 // request is the request of a finding, "Fetch v12", empty where it is about connections.

@@ -78,7 +78,7 @@ func cleanLane(stream uint32, from time.Duration) Lane {
 
 // event is a request in a lane.
 func event(frame uint64, t time.Duration, key int16, api string, version int16, advertised *Range, verdict, outcome, code string) LaneEvent {
-	return LaneEvent{Frame: frame, Time: instant(t), Seconds: 0.0003, APIKey: key, API: api, Version: version, Advertised: advertised, Verdict: verdict, Outcome: outcome, Code: code}
+	return LaneEvent{Frame: frame, Time: instant(t), Count: 1, Until: instant(t), Seconds: 0.0003, APIKey: key, API: api, Version: version, Advertised: advertised, Verdict: verdict, Outcome: outcome, Code: code}
 }
 
 // brokenLane is a connection that the broker closes on Fetch v12.
@@ -226,7 +226,9 @@ func richTimeline() Timeline {
 	early.Worst, early.ClientID, early.SoftwareName, early.SoftwareVersion = Warning, "legacy-loader", "", ""
 	early.Events = []LaneEvent{event(410, 11*time.Second, 3, "Metadata", 11, nil, "unknown", "closed", "KV2001")}
 	busy := cleanLane(14, 500*time.Millisecond)
-	busy.Omitted, busy.End, busy.EndFrame = 12, "", 0
+	busy.End, busy.EndFrame = "", 0
+	last := &busy.Events[len(busy.Events)-1]
+	last.Count, last.Until, last.Mixed = 12, last.Time+Time(200*time.Millisecond), true
 	t.Lanes = append(t.Lanes, reset, early, busy)
 	return t
 }
@@ -320,7 +322,7 @@ func hugeReport(n, length int) *Report {
 		l := lane
 		l.Stream, l.First, l.Last, l.ClientID = uint32(i), instant(time.Duration(i)*time.Second), instant(time.Duration(i+300)*time.Second), text(i)
 		l.Flagged, l.Events = i < maxFlaggedLanes, nil
-		for j := range maxLaneEvents + maxLaneFlagged {
+		for j := range maxLaneEvents {
 			e := event(uint64(i*1000+j), time.Duration(i)*time.Second+time.Duration(j*j)*time.Millisecond, int16(j%5), "Fetch", int16(j%20), &Range{4, 7}, "ok", "answered", "")
 			if j%7 == 0 && l.Flagged {
 				e.Code, e.Verdict, e.Outcome = "KV1001", "above-max", "unanswered"

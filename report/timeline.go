@@ -32,18 +32,24 @@ type Lane struct {
 	End           string
 	EndedByBroker bool
 	EndFrame      uint64
-	// Events are ordered by position; Omitted counts those not kept.
-	Events  []LaneEvent
-	Omitted uint64
+	// Events are ordered by position. On a connection with many requests an event
+	// stands for several.
+	Events []LaneEvent
 	// Worst is the gravest severity of its events; meaningful where Flagged.
 	Worst   Severity
 	Flagged bool
 }
 
-// LaneEvent is a request and what became of it.
+// LaneEvent is a request and what became of it, or several requests.
 type LaneEvent struct {
 	Frame uint64
 	Time  Time
+	// Count is how many requests it stands for, the last of them sent at Until; all
+	// else is said of the first one. Mixed: they differ in API, version or
+	// outcome.
+	Count uint64
+	Until Time
+	Mixed bool
 	// Seconds is the time from the request to its outcome.
 	Seconds float64
 	APIKey  int16
@@ -59,16 +65,17 @@ type LaneEvent struct {
 
 const (
 	// maxOpenLanes bounds the connections that are followed at a time: 512
-	// with 160 events of 72 bytes each are 5.6 MiB.
+	// with 128 events of 88 bytes each are 5.5 MiB.
 	maxOpenLanes = 512
 	// maxFlaggedLanes and maxPlainLanes bound what is kept of connections with
 	// and without findings: more lanes than this no picture shows.
 	maxFlaggedLanes = 60
 	maxPlainLanes   = 40
-	// maxLaneEvents bounds the events of a lane, maxLaneFlagged those that are
-	// kept beyond it because they belong to a finding.
-	maxLaneEvents  = 128
-	maxLaneFlagged = 32
+	// maxLaneEvents bounds the events of a lane: where there are more, they are
+	// merged by two, over and over, but for the first maxLaneSingle, which tell how
+	// it began.
+	maxLaneEvents = 128
+	maxLaneSingle = 16
 )
 
 // timeline follows connections for the Timeline. Lanes in work are in a list by
@@ -93,21 +100,25 @@ type lane struct {
 	first, last    capture.Position
 	end            reassembly.End
 	events         []laneEvent
-	omitted        uint64
-	worst          Severity
-	flagged        bool
+	// merged is, by kind, how often events were merged by two.
+	merged  [markKindCount]uint8
+	worst   Severity
+	flagged bool
 }
 
 // laneEvent is a LaneEvent in the making.
 type laneEvent struct {
 	at           capture.Position
 	took         int64
+	count        uint64
+	until        int64
 	key, version int16
 	advertised   decode.Range
 	verdict      decode.Verdict
 	outcome      decode.Outcome
 	// rule is the index of the rule in rules, -1 without one.
-	rule int8
+	rule  int8
+	mixed bool
 }
 
 func newTimeline() timeline {
@@ -132,14 +143,72 @@ func (t *timeline) exchange(x *decode.Exchange, rule int) {
 	if rule >= 0 && rules[rule].Severity > Info {
 		l.worst, l.flagged = max(l.worst, rules[rule].Severity), true
 	}
-	if n := len(l.events); n >= maxLaneEvents+maxLaneFlagged || n >= maxLaneEvents && rule < 0 {
-		l.omitted++
-		return
-	}
-	l.events = append(l.events, laneEvent{
-		at: x.Request, took: int64(x.Took), key: x.Key, version: x.Version,
+	l.add(laneEvent{
+		at: x.Request, took: int64(x.Took), count: 1, until: x.Request.Time, key: x.Key, version: x.Version,
 		advertised: x.Advertised, verdict: x.Verdict, outcome: x.Outcome, rule: int8(rule),
 	})
+}
+
+// add adds an event, or merges it with one before it.
+func (l *lane) add(e laneEvent) {
+	if len(l.events) >= maxLaneSingle && l.merge(e) {
+		return
+	}
+	for len(l.events) >= maxLaneEvents {
+		l.condense()
+	}
+	l.events = append(l.events, e)
+}
+
+// condense merges events of the kind of which there are most, by two.
+func (l *lane) condense() {
+	var counts [markKindCount]int
+	for i := maxLaneSingle; i < len(l.events); i++ {
+		counts[l.events[i].kind()]++
+	}
+	most := slices.Index(counts[:], slices.Max(counts[:]))
+	l.merged[most]++
+	events := l.events[maxLaneSingle:]
+	l.events = l.events[:maxLaneSingle]
+	for _, e := range events {
+		if e.kind() != most || !l.merge(e) {
+			l.events = append(l.events, e)
+		}
+	}
+}
+
+// merge merges e with the last event of its kind, if the two stand for no more
+// requests than an event of this kind may and that event is not one of the first.
+func (l *lane) merge(e laneEvent) bool {
+	kind := e.kind()
+	for i := len(l.events) - 1; i >= maxLaneSingle; i-- {
+		into := &l.events[i]
+		if into.kind() != kind {
+			continue
+		}
+		if into.count+e.count > 1<<l.merged[kind] {
+			return false
+		}
+		into.mixed = into.mixed || e.mixed || into.key != e.key || into.version != e.version ||
+			into.verdict != e.verdict || into.outcome != e.outcome || into.rule != e.rule
+		into.count += e.count
+		into.until = max(into.until, e.until)
+		return true
+	}
+	return false
+}
+
+// kind is the index in markKinds of the mark that e gets.
+func (e *laneEvent) kind() int {
+	switch {
+	case e.rule >= 0 && rules[e.rule].Severity == Error:
+		return markError
+	case e.rule >= 0 && rules[e.rule].Severity == Warning:
+		return markWarning
+	case e.key == apiVersionsKey:
+		return markAPIVersions
+	}
+	return markRequest
 }
 
 // connection ends a lane.
@@ -273,8 +342,8 @@ func (l *lane) finish() Lane {
 		Client: address(l.client), Broker: address(l.broker), ClientID: l.clientID,
 		SoftwareName: l.software.Name, SoftwareVersion: l.software.Version,
 		First: Time(l.first.Time), Last: Time(l.last.Time),
-		Events: make([]LaneEvent, 0, len(l.events)), Omitted: l.omitted,
-		Worst: l.worst, Flagged: l.flagged,
+		Events: make([]LaneEvent, 0, len(l.events)),
+		Worst:  l.worst, Flagged: l.flagged,
 	}
 	switch l.end.Kind {
 	case reassembly.Closed:
@@ -298,6 +367,7 @@ func (l *lane) finish() Lane {
 func (e laneEvent) finish() LaneEvent {
 	out := LaneEvent{
 		Frame: e.at.Frame, Time: Time(e.at.Time), Seconds: float64(e.took) / 1e9,
+		Count: e.count, Until: Time(e.until), Mixed: e.mixed,
 		APIKey: e.key, API: apiName(e.key), Version: e.version,
 		Verdict: e.verdict.String(), Outcome: e.outcome.String(),
 	}

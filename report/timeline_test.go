@@ -2,6 +2,7 @@ package report
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/kafkavet/kafkavet/decode"
@@ -56,17 +57,44 @@ func TestTimelineKeepsConnectionsWithFindings(t *testing.T) {
 	}
 }
 
-func TestALaneKeepsRoomForFindings(t *testing.T) {
+// TestABusyLaneIsMergedNotCut: of a connection with many requests, all are counted
+// from the first to the last, and those of a finding stay apart.
+func TestABusyLaneIsMergedNotCut(t *testing.T) {
+	const n = 20_000
 	b := NewBuilder(Options{})
-	for i := range maxLaneEvents + 50 {
-		b.Exchange(exchangeOf(uint64(i)+1, 0, 3, 7))
-	}
-	for i := range maxLaneFlagged + 5 {
-		b.Exchange(exchangeOf(uint64(i)+1000, 0, 1, 12, verdictOf(decode.AboveMax)))
+	for i := range n {
+		x := exchangeOf(uint64(i)+1, 0, 3, 7)
+		switch {
+		case i == 0:
+			x = exchangeOf(1, 0, apiVersionsKey, 3)
+		case i%1000 == 999:
+			x = exchangeOf(uint64(i)+1, 0, 1, 12, verdictOf(decode.AboveMax))
+		}
+		b.Exchange(x)
 	}
 	l := b.Report().Timeline.Lanes[0]
-	if len(l.Events) != maxLaneEvents+maxLaneFlagged || l.Omitted != 55 || l.Events[maxLaneEvents].Code != "KV1001" {
-		t.Errorf("%d events, %d omitted, the first beyond the limit %+v", len(l.Events), l.Omitted, l.Events[maxLaneEvents])
+	var plain, found uint64 // requests and events
+	for i, e := range l.Events {
+		switch {
+		case e.Code != "":
+			found++
+		case i > 0 && i < maxLaneSingle && e.Count != 1:
+			t.Errorf("event %d of the first ones stands for %d requests", i, e.Count)
+		default:
+			plain += e.Count
+		}
+		if e.Mixed || e.Until < e.Time {
+			t.Errorf("event %+v", e)
+		}
+	}
+	if plain != n-20 || found != 20 || len(l.Events) > maxLaneEvents {
+		t.Errorf("%d requests and %d of the finding in %d events, want %d and 20", plain, found, len(l.Events), n-20)
+	}
+	if last := l.Events[len(l.Events)-1]; last.Code != "KV1001" || last.Until != Time(at(n).Time) {
+		t.Errorf("the last event is %+v", last)
+	}
+	if text := l.sequence(); !strings.HasPrefix(text, "ApiVersions v3, Metadata v7 ×") || !strings.Contains(text, "Fetch v12 (above-max") {
+		t.Errorf("in words: %s", text)
 	}
 }
 
