@@ -81,7 +81,7 @@ func kinds(r *report.Report, counted bool) []string {
 
 // redactedTLS are the captures whose findings lie inside TLS, or depend on it: with
 // --redact nothing of it can be decrypted any more.
-var redactedTLS = regexp.MustCompile(`_tls1[23]|encrypted-alert`)
+var redactedTLS = regexp.MustCompile(`_tls1[23]|over-tls|encrypted-alert|client-certificate`)
 
 func TestEvidenceGivesTheSameFindings(t *testing.T) {
 	for name, keys := range captureArgs(t) {

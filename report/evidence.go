@@ -461,7 +461,8 @@ func (e *Evidence) connection(g *group, c *decode.Connection) {
 	if ended(c) {
 		end = c.End.At
 	}
-	if !e.use(&p, c.Stream, end, end, party{client: c.Client, kafka: c.Protocol == reassembly.Kafka}) {
+	// Up to the last packet: TLS announces the end some packets before TCP's, and counts only with it.
+	if !e.use(&p, c.Stream, end, c.Last, party{client: c.Client, kafka: c.Protocol == reassembly.Kafka}) {
 		e.omitted++
 		return
 	}
