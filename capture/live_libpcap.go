@@ -75,10 +75,16 @@ func activate(opt *LiveOptions) (*libpcap.Handle, error) {
 		}
 	}
 	handle, err := inactive.Activate()
-	if err != nil {
-		return nil, fmt.Errorf("open with libpcap: %w", err)
+	switch {
+	case err == nil:
+		return handle, nil
+	// gopacket's errors have no names.
+	case err.Error() == "Permission Denied":
+		return nil, missingRights()
+	case err.Error() == "No Such Device":
+		return nil, errNoInterface
 	}
-	return handle, nil
+	return nil, fmt.Errorf("open with libpcap: %w", err)
 }
 
 // registered is the number in the registry of what libpcap calls a link type

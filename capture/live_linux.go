@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -340,20 +339,6 @@ func explainRights(err error) error {
 		return errors.New("this kernel has no packet sockets (CONFIG_PACKET)")
 	case err != unix.EPERM && err != unix.EACCES:
 		return fmt.Errorf("open a packet socket: %w", err)
-	case os.Geteuid() == 0:
-		return errors.New("need CAP_NET_RAW, which root does not have here: start the container with --cap-add NET_RAW")
 	}
-	path, err := os.Executable()
-	if err != nil {
-		path = "kafkavet"
-	}
-	return fmt.Errorf("need CAP_NET_RAW: sudo setcap cap_net_raw+ep %s, or sudo", shellQuote(path))
-}
-
-// shellQuote quotes a path for a shell where that is needed.
-func shellQuote(path string) string {
-	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+") == "" {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	return missingRights()
 }
