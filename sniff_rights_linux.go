@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -24,27 +25,37 @@ func becomeUser(name string, b belongings) error {
 			return fmt.Errorf("--user %s: give %s to it: %w", name, f.Name(), reason(err))
 		}
 	}
-	// The order matters: without uid 0 the groups cannot be changed. Each of
-	// these acts on all threads, and clears all capabilities with uid 0 (capabilities(7)).
-	for _, step := range []struct {
-		what string
-		do   func() error
-	}{
-		{"setgroups", func() error { return syscall.Setgroups(groups) }},
-		{"setresgid", func() error { return syscall.Setresgid(gid, gid, gid) }},
-		{"setresuid", func() error { return syscall.Setresuid(uid, uid, uid) }},
-	} {
-		if err := step.do(); err != nil {
-			return fmt.Errorf("--user %s: %s: %w", name, step.what, err)
-		}
-	}
-	if uid != 0 && syscall.Setresuid(0, 0, 0) == nil {
-		return fmt.Errorf("--user %s: root could be got back", name)
+	// The order matters: without uid 0 the groups cannot be changed. Each of these acts on
+	// all threads. Root stays the saved user until it is known that the other one
+	// can finish, so that what was begun can be tidied up if not.
+	if err := changeUser(name, func() error { return syscall.Setgroups(groups) },
+		func() error { return syscall.Setresgid(gid, gid, 0) },
+		func() error { return syscall.Setresuid(uid, uid, 0) }); err != nil {
+		return err
 	}
 	for _, dir := range b.dirs {
 		const writable = 2 // W_OK of access(2), which goes by the real user
 		if err := syscall.Access(dir, writable); err != nil {
-			return fmt.Errorf("--user %s: cannot make files in %s later: %w", name, dir, err)
+			back := changeUser(name, func() error { return syscall.Setresuid(0, 0, 0) }, func() error { return syscall.Setresgid(0, 0, 0) })
+			return cmp.Or(back, fmt.Errorf("--user %s: cannot make files in %s later: %w", name, dir, err))
+		}
+	}
+	// Without uid 0 all capabilities are gone, too (capabilities(7)).
+	if err := changeUser(name, func() error { return syscall.Setresgid(gid, gid, gid) },
+		func() error { return syscall.Setresuid(uid, uid, uid) }); err != nil {
+		return err
+	}
+	if uid != 0 && syscall.Setresuid(0, 0, 0) == nil {
+		return fmt.Errorf("--user %s: root could be got back", name)
+	}
+	return nil
+}
+
+// changeUser takes steps in which the user changes.
+func changeUser(name string, steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return fmt.Errorf("--user %s: change to it: %w", name, err)
 		}
 	}
 	return nil

@@ -417,6 +417,9 @@ func TestUserThatCannotFinishIsRefused(t *testing.T) {
 			t.Errorf("%v: %v: %s", args, err, out)
 		}
 	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
 }
 
 func TestMissingRightsAreNamed(t *testing.T) {
