@@ -77,7 +77,7 @@ tidy: ## make go.mod and go.sum of all modules what the code needs
 modules: ## build and test the modules under testdata
 	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go build ./... && go test -count=1 ./...); done
 
-live: ## watch real clients on the loopback interface (needs root and a C compiler)
+live: ## watch real clients on loopback and in network namespaces (needs root and a C compiler)
 	cd testdata/live && CGO_ENABLED=1 go vet -tags root ./... && CGO_ENABLED=1 go test -count=1 -tags root ./...
 
 live-bench: build ## hold kafkavet sniff against tcpdump at full rate between two network namespaces (needs root)

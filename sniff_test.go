@@ -399,6 +399,37 @@ func TestRedactedWhileItHappens(t *testing.T) {
 	}
 }
 
+// TestClockThatIsSetHarmsNothing has the host's clock jump in the middle of a connection,
+// between the request and what the broker does.
+func TestClockThatIsSetHarmsNothing(t *testing.T) {
+	for name, jump := range map[string]time.Duration{"back": -36 * time.Hour, "ahead": 36 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			packets := refused(0)
+			for i := range packets {
+				if i >= len(packets)-4 { // the broker closes
+					packets[i].Time += int64(jump)
+				}
+			}
+			r := capturetest.NewRecorder()
+			r.Now = packets[len(packets)-1].Time
+			c := negotiated(r, sniffClient(1)) // and another connection after it
+			c.Send(capturetest.ToBroker, fetch(2))
+			c.Close(capturetest.ToClient)
+			f := played(append(packets, r.Packets...), 4)
+			o := f.run(t.Context(), "--format", "json", "--duration", "5s")
+			all := o.events(t)
+			told := of("finding", all)
+			if len(told) != 1 || told[0].at > time.Second {
+				t.Fatalf("told %+v", told)
+			}
+			findings := findingsOf(t, all[len(all)-1].Report)
+			if len(findings) != 1 || findings[0]["count"] != 2.0 || fmt.Sprint(findings[0]["outcomes"]) != "map[closed:2]" {
+				t.Errorf("%v", findings)
+			}
+		})
+	}
+}
+
 // TestWeeksTakeNoMemory lets 40,000 connections come and go over five weeks of virtual time.
 func TestWeeksTakeNoMemory(t *testing.T) {
 	const connections, between = 40_000, 75 * time.Second

@@ -1,5 +1,6 @@
 // Package live holds the tests of kafkavet sniff against real clients on the
-// loopback interface. They need root and tcpdump, and for librdkafka a C compiler:
+// loopback interface and in network namespaces. They need root, ip, tcpdump and
+// chromium, and for librdkafka a C compiler:
 //
 //	cd testdata/live && CGO_ENABLED=1 go test -tags root
 //
