@@ -54,7 +54,11 @@ func becomeUser(name string, b belongings) error {
 // changeUser takes steps in which the user changes.
 func changeUser(name string, steps ...func() error) error {
 	for _, step := range steps {
-		if err := step(); err != nil {
+		switch err := step(); err {
+		case nil:
+		case syscall.EPERM:
+			return fmt.Errorf("--user %s: root needs CAP_SETUID and CAP_SETGID for that, which it does not have here", name)
+		default:
 			return fmt.Errorf("--user %s: change to it: %w", name, err)
 		}
 	}

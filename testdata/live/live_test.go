@@ -422,6 +422,14 @@ func TestUserThatCannotFinishIsRefused(t *testing.T) {
 	}
 }
 
+func TestUserNeedsRightsToChange(t *testing.T) {
+	cmd := exec.Command("setpriv", "--bounding-set", "-all,+net_raw", binary, "sniff", "-i", "lo", "--user", "nobody", "--duration", "1s")
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState.ExitCode() != 2 || !bytes.Contains(out, []byte("CAP_SETUID and CAP_SETGID")) || bytes.Count(out, []byte("\n")) != 1 {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 func TestMissingRightsAreNamed(t *testing.T) {
 	cmd := exec.Command(binary, "sniff", "-i", "lo", "--duration", "1s")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
