@@ -137,3 +137,33 @@ func TestOpenConnectionsAreThoseNotClosed(t *testing.T) {
 		t.Errorf("%+v, want 5 connections of which 2 are open", s)
 	}
 }
+
+// TestLossIsNoticedWhileTrafficGoesOn: what comes behind a missing segment does
+// not put off the end of the wait for it.
+func TestLossIsNoticedWhileTrafficGoesOn(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(request(3, 1, 7, 10), response(7, 50))
+	c.Miss(capturetest.ToClient, 100)
+	lost := len(r.Packets)
+	for i := range uint32(200) {
+		c.Exchange(request(3, 1, 8+i, 10), response(8+i, 50))
+	}
+	var p *Pool[[]string]
+	packets, noticed := 0, 0
+	p = NewPool(Options{Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike},
+		func() Shard[[]string] { return new(log) },
+		func([][]string) error {
+			packets++
+			if noticed == 0 && p.Stats().Gaps > 0 {
+				noticed = packets
+			}
+			return nil
+		})
+	if _, err := p.Run(context.Background(), &memory{packets: r.Packets, batch: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if after := noticed - lost; after < ackedPatience || after > ackedPatience+10 {
+		t.Errorf("noticed %d packets after the loss, of %d", after, packets-lost)
+	}
+}

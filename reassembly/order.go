@@ -121,7 +121,7 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 			c.deliver(d, p, length, it.at)
 			return
 		}
-		h.hole = &disorder{base: h.next, since: c.w.ticks}
+		h.hole = &disorder{base: h.next, missed: h.next, since: c.w.ticks}
 		c.wait()
 	}
 	c.w.reorder.add(c, d, seq, length, p, it.at)

@@ -36,7 +36,8 @@ type disorder struct {
 	id     uint64
 	base   uint32 // the sequence number that is 1 to the assembler
 	begun  bool
-	since  int64 // tick at which the first missing segment began to be waited for
+	since  int64  // tick at which the first missing segment began to be waited for
+	missed uint32 // its sequence number
 	pages  int
 	pieces []piece // queued, in order and disjoint
 	// impatience counts segments since the receiver acknowledged what is missing.
@@ -162,7 +163,9 @@ func (r *reorderer) drain(c *conn, d Direction) {
 func (r *reorderer) settle(c *conn, d Direction) {
 	h := &c.half[d]
 	q := h.hole
-	q.since, q.impatience = r.w.ticks, 0
+	if q.missed != h.next {
+		q.missed, q.since, q.impatience = h.next, r.w.ticks, 0
+	}
 	if len(q.pieces) > 0 {
 		return
 	}
