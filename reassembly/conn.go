@@ -8,16 +8,17 @@ import (
 // conn is one TCP connection with payload. It is made by the dispatching
 // goroutine and belongs to its shard from the first item on.
 type conn struct {
-	w     *worker
-	info  Connection
-	half  [2]half
-	flip  Direction // 1 where the side that was taken for the client is the broker
-	mode  connMode
-	waits bool  // stands in worker.waiting
-	over  bool  // finished
-	reset int64 // tick at which a RST came, -1 before
-	talk  dialogue
-	tls   *tlsrecord.Session
+	w       *worker
+	info    Connection
+	half    [2]half
+	flip    Direction // 1 where the side that was taken for the client is the broker
+	mode    connMode
+	waits   bool  // stands in worker.waiting
+	over    bool  // finished
+	reset   int64 // tick at which a RST came, -1 before
+	closing int64 // tick at which only the secrets of waiting records were missing to its end, -1 before
+	talk    dialogue
+	tls     *tlsrecord.Session
 	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something else.
 	serverSpoke, notKafka bool
 }
@@ -32,7 +33,7 @@ const (
 )
 
 func newConn(w *worker, f *flow) *conn {
-	c := &conn{w: w, reset: -1}
+	c := &conn{w: w, reset: -1, closing: -1}
 	first := capture.Position{Frame: f.first, Time: f.firstTime, Capture: f.capture}
 	c.info = Connection{
 		Stream: f.stream, Domain: f.domain, Client: addrPort(f.a, f.aPort), Broker: addrPort(f.b, f.bPort),
@@ -147,8 +148,23 @@ func (c *conn) ended(raw Direction) {
 		c.tls.Close(raw^c.flip == ToBroker, c.info.Now)
 	}
 	if c.half[raw.Reverse()].ended {
-		c.finish(c.info.End.Kind, c.info.Now)
+		c.close(c.info.End.Kind)
 	}
+}
+
+// close ends the connection. In a live capture, where records wait for their
+// secrets, it does so when these have come or liveWait is over.
+func (c *conn) close(how EndKind) {
+	if c.w.opt.Live && c.tls != nil && c.tls.Waiting() {
+		if c.closing < 0 {
+			c.closing = c.w.ticks
+		}
+		if c.w.ticks-c.closing < liveWait/tickInterval*liveTicks {
+			c.wait()
+			return
+		}
+	}
+	c.finish(how, c.info.Now)
 }
 
 // wait has the next ticks look at the connection.
@@ -178,8 +194,12 @@ func (c *conn) waited() bool {
 	if !c.over && c.reset >= 0 {
 		still = true
 		if c.w.ticks-c.reset >= lingerTicks {
-			c.finish(Reset, c.info.Now)
+			c.close(Reset)
 		}
+	}
+	if !c.over && c.closing >= 0 {
+		still = true
+		c.close(c.info.End.Kind)
 	}
 	c.waits = still && !c.over
 	return c.waits

@@ -1,13 +1,17 @@
 package reassembly
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/netip"
+	"os"
+	"slices"
 	"testing"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/capture/capturetest"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
 // quiet is a live source: packets come with the first batch, then none for some batches.
@@ -165,5 +169,58 @@ func TestLossIsNoticedWhileTrafficGoesOn(t *testing.T) {
 	}
 	if after := noticed - lost; after < ackedPatience || after > ackedPatience+10 {
 		t.Errorf("noticed %d packets after the loss, of %d", after, packets-lost)
+	}
+}
+
+// TestSecretsComeAfterTheEnd: a connection that is over soon is decrypted all
+// the same when its secrets come some seconds later, and ended when they do not.
+func TestSecretsComeAfterTheEnd(t *testing.T) {
+	const name = "../testdata/captures/kv2004-fires-over-tls"
+	keys, err := os.ReadFile(name + ".keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets := capturetest.MustRead(name + ".pcap")
+	const never = 1 << 30
+	for _, come := range []int{1, 30, 90, never} { // with which batch, each of 100 ms
+		q := &quiet{memory: memory{packets: packets, batch: len(packets)}, batches: 150}
+		secrets := tlsrecord.NewSecrets()
+		var logs []*log
+		batch, told := 0, 0
+		p := NewPool(Options{
+			Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike,
+			Live: true, Clock: func() int64 { return q.time }, Secrets: secrets,
+		}, func() Shard[[]string] {
+			l := new(log)
+			logs = append(logs, l)
+			return &ends{log: l}
+		}, func(parts [][]string) error {
+			if batch++; batch == come {
+				_ = secrets.ReadKeyLog(bytes.NewReader(keys), "keys", nil)
+			}
+			if told == 0 && slices.Contains(slices.Concat(parts...), over) {
+				told = batch
+			}
+			return nil
+		})
+		if _, err := p.Run(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+		var conns []Connection
+		for _, l := range logs {
+			conns = append(conns, l.conns...)
+		}
+		if len(conns) != 1 {
+			t.Fatalf("%d connections", len(conns))
+		}
+		c := &conns[0]
+		switch {
+		case come == never:
+			if c.TLS.Reason == "" || told < 100 || told > 115 {
+				t.Errorf("without secrets: over with batch %d, reason %q", told, c.TLS.Reason)
+			}
+		case c.Protocol != Kafka || c.TLS.Reason != "" || told < come || told > come+10:
+			t.Errorf("secrets with batch %d: over with %d, %v, reason %q", come, told, c.Protocol, c.TLS.Reason)
+		}
 	}
 }
