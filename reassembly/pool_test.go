@@ -273,6 +273,38 @@ func TestLoneRequest(t *testing.T) {
 	}
 }
 
+// TestMessageAlone: after a loss a message that fills a segment and has the client id at its place is believed,
+// whatever its version and body.
+func TestMessageAlone(t *testing.T) {
+	odd := request(2, 16, 2, 20)
+	for name, tc := range map[string]struct {
+		say   func(c *capturetest.Conversation)
+		found bool
+	}{
+		"alone": {func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, odd) }, true},
+		"in two segments": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToBroker, odd[:20])
+			c.Send(capturetest.ToBroker, odd[20:])
+		}, true},
+		"a byte more": {func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, append(slices.Clone(odd), 0)) }, false},
+		"another client": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToBroker, bytes.Replace(odd, []byte("test"), []byte("tost"), 1))
+		}, false},
+		"a single byte": {func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, odd[:1]) }, false},
+	} {
+		r := capturetest.NewRecorder()
+		c := r.Open(client, broker)
+		c.Exchange(request(1, 3, 1, 20), response(1, 20))
+		c.Miss(capturetest.ToBroker, 50)
+		tc.say(c)
+		c.Close(capturetest.ToClient)
+		got := run(t, r.Packets, 100).lines
+		if found := slices.ContainsFunc(got, func(l string) bool { return strings.Contains(l, "request 2 v16 id 2") }); found != tc.found {
+			t.Errorf("%s: found %v, want %v: %v", name, found, tc.found, got)
+		}
+	}
+}
+
 func TestConflictingCopyIsCounted(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)

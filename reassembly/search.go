@@ -18,6 +18,8 @@ const (
 	carryBytes = sizeBytes + plausibleBytes
 	// maxAnchors bounds the byte strings searched for at once.
 	maxAnchors = 8
+	// tellingAnchor is how long an anchor must be to tell anything: a correlation id, or a client id of two letters.
+	tellingAnchor = 4
 	// maxTries bounds the segments of a direction that are searched before it is
 	// known whether the connection speaks Kafka at all.
 	maxTries = 256
@@ -78,7 +80,7 @@ func (f *framer) find(c *conn, b []byte, old int, start bool) (int, bool) {
 		if best >= len(b) {
 			return 0, false
 		}
-		if f.candidate(c, b[best:], isStart) {
+		if f.candidate(c, b[best:], isStart) || isStart && alone(b[best:], anchors, offset) {
 			return best, true
 		}
 		from = best + 1
@@ -104,6 +106,20 @@ func (f *framer) candidate(c *conn, b []byte, isStart bool) bool {
 	// A correlation id is but four bytes, which may stand anywhere: inside a
 	// segment the response has to be borne out at once.
 	return sizeBytes+size <= int64(len(b)) && f.confirmed(c, b[sizeBytes+size:])
+}
+
+// alone tells whether b, which begins where a segment does, is one message to its last byte, and holds one of
+// the anchors where a message must. That the size is right says more than whether the body is understood.
+func alone(b []byte, anchors [][]byte, offset int) bool {
+	if len(b) < sizeBytes+minMessage || len(b) < offset || int64(int32(binary.BigEndian.Uint32(b))) != int64(len(b)-sizeBytes) {
+		return false
+	}
+	for _, a := range anchors {
+		if len(a) >= tellingAnchor && bytes.HasPrefix(b[offset:], a) {
+			return true
+		}
+	}
+	return false
 }
 
 // carry keeps the end of b, if possible from the beginning of a segment on.
