@@ -21,7 +21,7 @@ func (t *textReport) checked() {
 	}
 	t.paragraph("", "  ", text)
 	for i := range t.r.Quality.NotChecked {
-		t.item(notChecked(&t.r.Quality.NotChecked[i]))
+		t.item(notChecked(&t.r.Quality, i))
 	}
 }
 
@@ -50,11 +50,21 @@ func (t *textReport) sources() string {
 	return " against ranges: " + list(parts)
 }
 
-// notChecked says what was not checked, and what would help.
-func notChecked(n *NotChecked) string {
+// notChecked says what was not checked, the i-th of q, and what would help.
+func notChecked(q *Quality, i int) string {
+	n := &q.NotChecked[i]
 	switch n.Reason {
 	case NotCheckedNoRange:
-		return fmt.Sprintf("not checked: %s, no ApiVersions response of the broker was seen; capture from the start of a connection", plural(n.Requests, "request"))
+		text := fmt.Sprintf("not checked: %s, no ApiVersions response of the broker was seen", plural(n.Requests, "request"))
+		switch {
+		case q.MidstreamStreams > 0:
+			return text + "; capture from the start of a connection"
+		case q.OneSidedStreams > 0:
+			return text + "; capture both directions"
+		case q.MissingBytes > 0:
+			return text // it may be among them, which is told below
+		}
+		return text + ": the client did not ask, or got no answer"
 	case NotCheckedEncrypted:
 		return fmt.Sprintf("not looked into: %s; give --tls-keylog", plural(n.Streams, "encrypted connection"))
 	case NotCheckedUndecided:

@@ -129,6 +129,23 @@ func TestThenTellsOutcomesWithTheirTimes(t *testing.T) {
 	}
 }
 
+func TestHintFitsWhyThereIsNoRange(t *testing.T) {
+	for _, tt := range []struct {
+		quality Quality
+		want    string
+	}{
+		{Quality{}, "response of the broker was seen: the client did not ask, or got no answer"},
+		{Quality{MidstreamStreams: 1, OneSidedStreams: 1}, "response of the broker was seen; capture from the start of a connection"},
+		{Quality{OneSidedStreams: 1}, "response of the broker was seen; capture both directions"},
+		{Quality{MissingBytes: 100}, "response of the broker was seen"},
+	} {
+		tt.quality.NotChecked = []NotChecked{{Reason: NotCheckedNoRange, Requests: 2}}
+		if got := notChecked(&tt.quality, 0); got != "not checked: 2 requests, no ApiVersions "+tt.want {
+			t.Errorf("%+v: %s", tt.quality, got)
+		}
+	}
+}
+
 func TestManyFindingsOfOneCodeAreSummedUp(t *testing.T) {
 	var calls []any
 	for v := range int16(maxTextFindings + 3) {
