@@ -142,9 +142,9 @@ func (s script) play(t *testing.T, end reassembly.End) {
 		c.Now = c.Last
 		switch operation {
 		case loseRequests:
-			h.Lost(reassembly.ToBroker)
+			h.Lost(reassembly.ToBroker, c.Now)
 		case loseResponses:
-			h.Lost(reassembly.ToClient)
+			h.Lost(reassembly.ToClient, c.Now)
 		default:
 			playMessage(t, h, c.Last, operation, msg)
 		}

@@ -50,23 +50,22 @@ type handler struct {
 	held []*Exchange
 	// early are answers that came before their requests.
 	early []earlyAnswer
+	// missed is the packet up to which answers may have been missed.
+	missed capture.Position
 
 	at    capture.Position // of the latest event
 	order uint32
 
 	requests    uint64
-	losses      uint32 // how often answers may have been missed
-	lastID      int32  // correlation id of the latest request
-	negotiating int16  // ApiVersions requests in queue
-	latestName  int8   // the place in ids of the latest request's client id
-	nullID      bool   // a request had a null client id
+	lastID      int32 // correlation id of the latest request
+	negotiating int16 // ApiVersions requests in queue
+	latestName  int8  // the place in ids of the latest request's client id
+	nullID      bool  // a request had a null client id
 	hasLastID   bool
 	// strayIDs: correlation ids do not count up on this connection.
 	strayIDs bool
 	// tokens: what follows in direction ToBroker may be SASL tokens, answerTokens: in direction ToClient.
 	tokens, answerTokens bool
-	// searching: answers may be missed until the next one is taken.
-	searching bool
 	// acksNone: the latest Produce request had acks=0.
 	acksNone bool
 	// looked is the latest request that sight looked at.
@@ -131,7 +130,6 @@ func (h *handler) request(f *reassembly.Frame) {
 		p.ranges = h.before
 	}
 	p.early = p.ranges == nil && h.negotiating > 0
-	p.lost, p.losses = h.searching, h.losses
 	if h.ranges != nil && hd.key != keyApiVersions {
 		h.afterAdvertised++
 	}
@@ -195,7 +193,7 @@ func (h *handler) overflow() {
 func (h *handler) response(f *reassembly.Frame) {
 	if len(f.Head) < responseHeader {
 		if !h.answerTokens {
-			h.lose()
+			h.Lost(reassembly.ToClient, f.Last)
 		}
 		return
 	}
@@ -205,7 +203,6 @@ func (h *handler) response(f *reassembly.Frame) {
 		h.unmatched(id, f)
 		return
 	}
-	h.searching = false
 	p := h.queue.at(i)
 	if p.key != keySaslHandshake {
 		h.answerTokens = false
@@ -263,8 +260,8 @@ func (h *handler) unmatched(id int32, f *reassembly.Frame) {
 	if h.answerTokens || h.requests == 0 {
 		return
 	}
-	h.searching = false
 	if len(h.early) == maxEarly {
+		h.Lost(reassembly.ToClient, h.early[0].at)
 		copy(h.early, h.early[1:])
 		h.early = h.early[:maxEarly-1]
 		h.shard.limits.EarlyAnswers++

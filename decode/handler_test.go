@@ -86,8 +86,9 @@ func TestHandler(t *testing.T) {
 		{"skipped over, but the answer may be lost", func(d *driver) []Event {
 			d.negotiate()
 			d.request(requestOf(3, 7))
-			d.h.Lost(reassembly.ToClient)
+			d.h.Lost(reassembly.ToClient, d.net.next())
 			d.request(requestOf(3, 7)) // sent while the place is searched for
+			d.h.Lost(reassembly.ToClient, d.net.next())
 			d.respond(d.request(requestOf(1, 10)), responseOf(1, 10))
 			d.request(requestOf(3, 6)) // in step again
 			d.respond(d.request(requestOf(1, 9)), responseOf(1, 9))
@@ -99,7 +100,7 @@ func TestHandler(t *testing.T) {
 		{"closed, but the answer may be lost", func(d *driver) []Event {
 			d.negotiate()
 			d.request(requestOf(3, 7))
-			d.h.Lost(reassembly.ToClient)
+			d.h.Lost(reassembly.ToClient, d.net.next())
 			return closed(d)
 		}, []string{"ApiVersions v2 exempt none answered", "Metadata v7 ok observed unseen"}},
 		{"broker's side not captured", func(d *driver) []Event {

@@ -16,10 +16,8 @@ type pending struct {
 	hasClientID   bool
 	// early: sent while an ApiVersions request had no answer, on a connection without ranges.
 	early bool
-	// lost: the answer may be among bytes that the capture lacks; so it may if
-	// losses is not what the handler has counted by now.
-	lost   bool
-	losses uint32
+	// lost: whether an answer is due is not known.
+	lost bool
 }
 
 // queue holds the pending requests of a connection, oldest first, in a ring.

@@ -3,6 +3,7 @@ package decode
 import (
 	"time"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
@@ -117,21 +118,15 @@ func (h *handler) flush() {
 }
 
 // Lost tells that messages may have been missed.
-func (h *handler) Lost(d reassembly.Direction) {
+func (h *handler) Lost(d reassembly.Direction, at capture.Position) {
 	if d == reassembly.ToClient {
-		h.lose()
+		h.missed = later(h.missed, at)
 	}
 }
 
-// lose notes that answers may be missing: to all requests that are outstanding, and
-// to those that come until the next answer is taken.
-func (h *handler) lose() {
-	h.searching = true
-	h.losses++
-}
-
-// mayHaveLost tells whether the answer to a request may be missing in the capture.
-func (h *handler) mayHaveLost(p *pending) bool { return p.lost || p.losses != h.losses }
+// mayHaveLost tells whether the answer to a request may be missing in the
+// capture. It cannot where the request was sent after what is missing, even if that is known only by now.
+func (h *handler) mayHaveLost(p *pending) bool { return p.lost || p.at.Before(h.missed) }
 
 // End settles what has no answer by how the connection ended.
 func (h *handler) End() {

@@ -13,10 +13,13 @@ type conn struct {
 	half    [2]half
 	flip    Direction // 1 where the side that was taken for the client is the broker
 	mode    connMode
-	waits   bool  // stands in worker.waiting
-	over    bool  // finished
-	reset   int64 // tick at which a RST came, -1 before
-	closing int64 // tick at which only the secrets of waiting records were missing to its end, -1 before
+	waits   bool   // stands in worker.waiting
+	over    bool   // finished
+	turns   uint32 // segments so far
+	finAck  uint32 // what the first FIN acknowledged
+	reset   int64  // tick at which a RST came, -1 before
+	closing int64  // tick at which only the secrets of waiting records were missing to its end, -1 before
+	late    *postponed
 	talk    dialogue
 	tls     *tlsrecord.Session
 	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something else.
@@ -66,7 +69,7 @@ func (c *conn) segment(it *item) {
 			c.wait()
 		}
 	case it.flags&capture.FIN != 0:
-		c.ending(Closed, d, it.at)
+		c.fin(d, it)
 	}
 	if c.mode == ignored {
 		c.pass(it)
@@ -90,6 +93,23 @@ func (c *conn) pass(it *item) {
 func (c *conn) ending(how EndKind, d Direction, at capture.Position) {
 	if c.info.End.Kind == Cut {
 		c.info.End = End{Kind: how, By: d, At: at}
+	}
+}
+
+// fin notes a FIN of direction d. If it acknowledges the other side's, that was the first, even where
+// it was captured later or not at all.
+func (c *conn) fin(d Direction, it *item) {
+	other := &c.half[it.dir.Reverse()]
+	e := &c.info.End
+	switch {
+	case e.Kind == Closed && e.By != d && int32(c.finAck-it.seq-it.length) > 0:
+		*e = End{Kind: Closed, By: d, At: it.at}
+	case e.Kind == Cut:
+		c.finAck = it.ack
+		if it.flags&capture.ACK != 0 && other.synced && other.hole == nil && c.late == nil && it.ack == other.next+1 {
+			d = d.Reverse()
+		}
+		c.ending(Closed, d, it.at)
 	}
 }
 
@@ -138,6 +158,7 @@ func (c *conn) gap(raw Direction, n int64, at capture.Position) {
 	case inClear:
 		c.talk.gap(c, d, n, true, at)
 	case crypted:
+		c.serverSpoke = c.serverSpoke || d == ToClient // how it began is not known
 		c.tls.Gap(d == ToBroker, n, at)
 	}
 }
@@ -178,12 +199,16 @@ func (c *conn) wait() {
 // waited is called with each tick for a connection that waits, and tells
 // whether it still does.
 func (c *conn) waited() bool {
-	still := false
 	for i := range c.half {
 		h := &c.half[i]
 		if h.hole != nil && c.w.ticks-h.hole.since >= c.w.hole {
 			c.w.reorder.skip(c, Direction(i))
 		}
+	}
+	c.resume(false)
+	still := c.late != nil
+	for i := range c.half {
+		h := &c.half[i]
 		c.checkFIN(Direction(i))
 		still = still || h.hole != nil || h.finDue > c.w.ticks
 	}
@@ -212,8 +237,11 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		return
 	}
 	c.info.Now = at
+	c.w.reorder.drain(c, ToBroker^c.flip)
+	c.resume(true)
 	for i := range c.half {
 		c.w.reorder.drain(c, Direction(i))
+		c.unheard(Direction(i))
 	}
 	if c.info.End.Kind == Cut {
 		c.info.End.Kind = how
@@ -226,6 +254,21 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	c.talk.end(c)
 	c.w.opener.Closed(&c.info)
 	c.talk, c.tls, c.mode = dialogue{}, nil, ignored
+}
+
+// unheard counts the last bytes of a direction as missing that the other side has acknowledged.
+func (c *conn) unheard(d Direction) {
+	h := &c.half[d]
+	if !h.synced || h.ended || !h.ackSeen {
+		return
+	}
+	n := int32(h.acked - h.next)
+	if h.fin {
+		n = int32(h.finSeq - h.next)
+	}
+	if n > 1 && n <= maxHole { // the acknowledgement of a FIN is one more than there are bytes
+		c.lost(d, int64(n), c.info.Now)
+	}
 }
 
 // swap exchanges the two sides: the one that was taken for the client turned out to be the broker.

@@ -166,8 +166,8 @@ type Handler interface {
 	// Message takes a message. A request is handed on when its last byte has come, a
 	// response when its head has.
 	Message(f *Frame)
-	// Lost tells that messages in direction d may have been missed.
-	Lost(d Direction)
+	// Lost tells that messages in direction d may have been missed, in packets before the given one or in it.
+	Lost(d Direction, at capture.Position)
 	// End tells that the connection is over; c.End says how. No call follows.
 	End()
 }

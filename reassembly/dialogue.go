@@ -255,9 +255,9 @@ func (c *conn) message(f *Frame) {
 	t.handler.Message(f)
 }
 
-func (c *conn) lostPlace(d Direction) {
+func (c *conn) lostPlace(d Direction, at capture.Position) {
 	if c.talk.handler != nil {
-		c.talk.handler.Lost(d)
+		c.talk.handler.Lost(d, at)
 	}
 }
 

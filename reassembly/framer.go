@@ -80,7 +80,7 @@ func (f *framer) read(c *conn, p []byte, at capture.Position) []byte {
 		if !f.complete() && len(p) == 0 && n == 0 {
 			return p
 		}
-		if !f.ask(c) {
+		if !f.ask(c, at) {
 			return p
 		}
 		if len(p) == 0 && !f.complete() {
@@ -112,7 +112,7 @@ func (f *framer) whole(c *conn, p []byte, at capture.Position) int {
 	body := p[sizeBytes : sizeBytes+size]
 	want, ok := c.want(f.dir, size, body)
 	if !ok {
-		f.lose(c)
+		f.lose(c, at)
 		return 0
 	}
 	f.first, f.size = at, size
@@ -146,18 +146,18 @@ func (f *framer) gather(c *conn, p []byte) int {
 
 // ask reads the size and asks what is wanted of the message, as soon as that
 // can be done. It returns false when this is no message.
-func (f *framer) ask(c *conn) bool {
+func (f *framer) ask(c *conn, at capture.Position) bool {
 	if !f.sized && len(f.buf) >= sizeBytes {
 		f.size, f.sized = int64(int32(binary.BigEndian.Uint32(f.buf))), true
 		if f.size < 0 {
-			f.lose(c)
+			f.lose(c, at)
 			return false
 		}
 	}
 	if f.sized && !f.asked && len(f.buf) >= sizeBytes+int(min(f.size, wantBytes)) {
 		n, ok := c.want(f.dir, f.size, f.buf[sizeBytes:])
 		if !ok {
-			f.lose(c)
+			f.lose(c, at)
 			return false
 		}
 		f.want = sizeBytes + int(min(int64(max(n, 0)), f.size))
@@ -188,7 +188,7 @@ func (f *framer) emit(c *conn, head []byte, at capture.Position) {
 // the same segment.
 func (f *framer) finish(c *conn, rest []byte, at capture.Position) {
 	if f.tentative && !f.confirmed(c, rest) {
-		f.lose(c)
+		f.lose(c, at)
 		return
 	}
 	f.tentative = false
@@ -231,15 +231,15 @@ func (f *framer) drop(c *conn) {
 	}
 }
 
-// lose notes that the place was lost: the next message has to be searched for.
-func (f *framer) lose(c *conn) {
+// lose notes that the place was lost, at the given packet at the latest: the next message has to be searched for.
+func (f *framer) lose(c *conn, at capture.Position) {
 	if f.buf != nil {
 		f.buf = f.buf[:0]
 	}
 	f.sized, f.asked, f.unlisted, f.handed, f.tentative = false, false, false, false, false
 	f.passed = 0
 	f.state, f.atStart = searching, false
-	c.lostPlace(f.dir)
+	c.lostPlace(f.dir, at)
 }
 
 // gap takes the place of n missing bytes; exact is false where n is an
@@ -253,15 +253,16 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 			f.buf = f.buf[:0]
 		}
 		f.atStart = false
+		c.lostPlace(f.dir, at)
 		return
 	case !f.sized:
-		f.lose(c)
+		f.lose(c, at)
 		return
 	}
 	if !f.asked { // the header is gone, but not the size: the next message's place is known
 		if len(f.buf) < sizeBytes+int(min(f.size, wantBytes)) {
 			f.unlisted = true
-			c.lostPlace(f.dir)
+			c.lostPlace(f.dir, at)
 		}
 		f.asked = true
 	}
@@ -278,14 +279,14 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 		f.finish(c, nil, at)
 	default: // the end lies in the gap
 		if f.tentative {
-			f.lose(c)
+			f.lose(c, at)
 			return
 		}
 		if !f.handed {
 			f.hand(c, at)
 		}
 		f.next(c)
-		f.lose(c)
+		f.lose(c, at)
 	}
 }
 

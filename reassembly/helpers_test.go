@@ -104,8 +104,8 @@ func (v *voice) Message(f *Frame) {
 	v.say("request %d v%d id %d size %d frame %d", binary.BigEndian.Uint16(f.Head), binary.BigEndian.Uint16(f.Head[2:]), v.last, f.Size, f.Last.Frame)
 }
 
-func (v *voice) Lost(Direction) {}
-func (v *voice) End()           {}
+func (v *voice) Lost(Direction, capture.Position) {}
+func (v *voice) End()                             {}
 
 func (v *voice) say(format string, args ...any) {
 	v.log.lines = append(v.log.lines, fmt.Sprintf("%d: ", v.c.Stream)+fmt.Sprintf(format, args...))

@@ -71,8 +71,13 @@ func (c *conn) order(d Direction, it *item) {
 			r.acked, r.ackSeen = it.ack, true
 		}
 	}
+	c.turns++
 	if it.length > 0 && !h.ended {
-		c.payload(d, h, seq, it)
+		if c.late != nil || c.ahead(it) {
+			c.postpone(it)
+		} else {
+			c.payload(d, h, seq, it)
+		}
 	}
 	if it.flags&capture.FIN != 0 && !h.fin {
 		h.fin, h.finSeq = true, seq+it.length
@@ -81,6 +86,9 @@ func (c *conn) order(d Direction, it *item) {
 		if c.half[i].hole != nil {
 			c.patience(Direction(i))
 		}
+	}
+	if c.late != nil {
+		c.resume(false)
 	}
 	c.checkFIN(d)
 }
@@ -121,7 +129,7 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 			c.deliver(d, p, length, it.at)
 			return
 		}
-		h.hole = &disorder{base: h.next, missed: h.next, since: c.w.ticks}
+		h.hole = newDisorder(h.next, c.w.ticks)
 		c.wait()
 	}
 	c.w.reorder.add(c, d, seq, length, p, it.at)
@@ -154,15 +162,10 @@ func (h *half) remember(seq uint32, p []byte) {
 // patience decides whether the bytes that direction d waits for still come.
 func (c *conn) patience(d Direction) {
 	h := &c.half[d]
-	for h.hole != nil {
-		first := h.hole.pieces[0].seq
-		if !h.ackSeen || int32(h.acked-first) < 0 {
-			h.hole.impatience = 0
-			return
-		}
-		if h.hole.impatience++; h.hole.impatience <= ackedPatience {
-			return
-		}
+	if q := h.hole; h.ackSeen && c.turns%(ackedPatience/2) == 0 {
+		q.acked, q.ackedLater = q.ackedLater, h.acked
+	}
+	for h.hole != nil && h.hole.impatient(c.turns) {
 		c.w.reorder.skip(c, d)
 	}
 }
@@ -170,7 +173,7 @@ func (c *conn) patience(d Direction) {
 // checkFIN ends direction d when all before its FIN was handed on.
 func (c *conn) checkFIN(d Direction) {
 	h := &c.half[d]
-	if h.ended || !h.fin || h.hole != nil {
+	if h.ended || !h.fin || h.hole != nil || c.late != nil && d == c.late.dir {
 		return
 	}
 	if n := int32(h.finSeq - h.next); n > 0 && n <= maxHole { // the last bytes are missing

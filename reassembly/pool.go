@@ -197,6 +197,14 @@ type item struct {
 	end     EndKind
 }
 
+// first is the sequence number of the segment's first byte of payload.
+func (it *item) first() uint32 {
+	if it.flags&capture.SYN != 0 {
+		return it.seq + 1
+	}
+	return it.seq
+}
+
 type itemKind uint8
 
 const (

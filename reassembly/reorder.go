@@ -40,8 +40,21 @@ type disorder struct {
 	missed uint32 // its sequence number
 	pages  int
 	pieces []piece // queued, in order and disjoint
-	// impatience counts segments since the receiver acknowledged what is missing.
-	impatience int
+	// acked is up to where the receiver had acknowledged between one and two halves
+	// of ackedPatience ago, ackedLater up to where at the beginning of the latest half.
+	acked, ackedLater uint32
+}
+
+func newDisorder(base uint32, tick int64) *disorder {
+	return &disorder{base: base, missed: base, since: tick, acked: base, ackedLater: base}
+}
+
+// impatient tells whether what is missing before the first piece was acknowledged long ago, and waited for as
+// long; turn is conn.turns. Each gap has its own time: where many packets are lost, waiting for
+// one after the other would take ever longer.
+func (q *disorder) impatient(turn uint32) bool {
+	first := &q.pieces[0]
+	return turn-first.turn > ackedPatience && int32(q.acked-first.seq) >= 0
 }
 
 // piece is a part of a segment that waits in the assembler.
@@ -49,6 +62,7 @@ type piece struct {
 	seq, length uint32
 	captured    uint32 // how many of its bytes are real; the rest was cut by the snapshot length
 	sum         uint32 // checksum of those
+	turn        uint32 // conn.turns when it came
 	at          capture.Position
 }
 
@@ -110,12 +124,15 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 			n = min(n, q.pieces[i].seq-seq)
 		}
 		part := p[:min(int(n), len(p))]
-		e := piece{seq: seq, length: n, captured: uint32(len(part)), sum: crc32.Checksum(part, castagnoli), at: at}
+		e := piece{seq: seq, length: n, captured: uint32(len(part)), sum: crc32.Checksum(part, castagnoli), turn: c.turns, at: at}
 		q.pieces = slices.Insert(q.pieces, i, e)
 		q.pages += e.pages()
 		r.pages += e.pages()
+		next := h.next
 		r.feed(c, d, seq, r.padded(part, n))
-		r.settle(c, d)
+		if h.next != next {
+			r.settle(c, d)
+		}
 		seq, length, p = seq+n, length-n, p[len(part):]
 	}
 	for h.hole != nil && (h.hole.pages > maxPages || r.pages > maxShardPages || h.hole.offset(h.next) > maxOffset) {
@@ -159,12 +176,12 @@ func (r *reorderer) drain(c *conn, d Direction) {
 	}
 }
 
-// settle ends the disorder when nothing is left of it.
+// settle ends the disorder when nothing is left of it; otherwise the next missing segment is waited for from now on.
 func (r *reorderer) settle(c *conn, d Direction) {
 	h := &c.half[d]
 	q := h.hole
 	if q.missed != h.next {
-		q.missed, q.since, q.impatience = h.next, r.w.ticks, 0
+		q.missed, q.since = h.next, r.w.ticks
 	}
 	if len(q.pieces) > 0 {
 		return

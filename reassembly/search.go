@@ -40,6 +40,7 @@ func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []by
 		return b[o:]
 	}
 	f.carry(c, b, old, start)
+	c.lostPlace(f.dir, at)
 	if f.tries++; f.tries >= maxTries && c.talk.handler == nil {
 		f.drop(c)
 		f.state = stopped

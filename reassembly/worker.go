@@ -28,8 +28,8 @@ type worker struct {
 	heads [][]byte
 	held  int // bytes lent out of heads
 	frame Frame
-	// pending are the bytes held of connections that are not decided yet.
-	pending int
+	// pending are the bytes held of connections that are not decided yet, postponed those of answers that came too early.
+	pending, postponed int
 }
 
 func newWorker(opt *Options, o opener) *worker {

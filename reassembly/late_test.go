@@ -1,0 +1,125 @@
+package reassembly
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+// TestLostRequestOfLongConversation guards against answers that overtake their requests while a lost
+// one is waited for, and against waiting ever anew while packets go on coming.
+func TestLostRequestOfLongConversation(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Silent = true // each side acknowledges with what it sends
+	const n = 300
+	var lost []int
+	for i := range n {
+		if i%60 == 40 {
+			lost = append(lost, len(r.Packets))
+		}
+		c.Exchange(request(3, 1, uint32(i+1), 20), response(uint32(i+1), 50))
+	}
+	c.Close(capturetest.ToClient)
+	packets := slices.Clone(r.Packets)
+	for _, i := range slices.Backward(lost) {
+		packets = slices.Delete(packets, i, i+1)
+	}
+	got := run(t, packets, 50)
+	for _, what := range []string{"request", "response"} { // the stand-in says a response only where its request is known
+		if k := count(got.lines, what); k != n-len(lost) {
+			t.Errorf("%d lines of a %s, want %d", k, what, n-len(lost))
+		}
+	}
+	if l := got.stats.Limits; l != (Limits{}) {
+		t.Errorf("limits were reached: %+v", l)
+	}
+}
+
+// TestAnswersWaitForRequests has one direction captured some packets before the other.
+func TestAnswersWaitForRequests(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(request(3, 1, 1, 20), response(1, 50))
+	c.Exchange(request(3, 1, 2, 20), response(2, 50))
+	c.Close(capturetest.ToBroker)
+	want := run(t, r.Packets, 100)
+	var byBroker, byClient []capturetest.Packet
+	byBroker = capturetest.OneWay(r.Packets, capturetest.ToClient)
+	byClient = capturetest.OneWay(r.Packets, capturetest.ToBroker)
+	got := run(t, slices.Concat(byBroker, byClient), 100)
+	lines := withoutFrames(want.lines)
+	slices.Sort(lines)
+	if d := cmp.Diff(lines, sortedLines(withoutFrames(got.lines))); d != "" {
+		t.Errorf("(-in order +answers first) %s", d)
+	}
+	if d := cmp.Diff(want.conns[0].End.By, got.conns[0].End.By); d != "" {
+		t.Errorf("who ended it: %s", d)
+	}
+}
+
+func sortedLines(lines []string) []string {
+	slices.Sort(lines)
+	return lines
+}
+
+// TestPostponedBytesAreBounded has a broker that acknowledges what the client never sent.
+func TestPostponedBytesAreBounded(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(request(3, 1, 1, 20), response(1, 50))
+	c.Silent = true
+	c.Miss(capturetest.ToBroker, 1000)
+	c.MSS = 60_000
+	c.Send(capturetest.ToClient, response(2, 2<<20))
+	w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
+	most := 0
+	for _, it := range dealt(t, w, r.Packets) {
+		w.work([]item{it})
+		most = max(most, w.postponed)
+	}
+	if limit := maxPostponed + c.MSS + postponedBytes; most == 0 || most > limit {
+		t.Errorf("%d bytes were postponed, want some and at most %d", most, limit)
+	}
+	if w.limits.QueuedSegments == 0 {
+		t.Error("the limit was not counted")
+	}
+}
+
+// TestFirstFINIsFoundByItsAcknowledgement has the broker close first, and its FIN captured late or not at all.
+func TestFirstFINIsFoundByItsAcknowledgement(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(request(3, 1, 1, 20), response(1, 50))
+	c.Send(capturetest.ToBroker, request(3, 1, 2, 20))
+	fin := len(r.Packets)
+	c.Fin(capturetest.ToClient)
+	c.Fin(capturetest.ToBroker)
+	c.Ack(capturetest.ToClient)
+	late := slices.Clone(r.Packets)
+	late[fin], late[fin+1] = late[fin+1], late[fin]
+	for name, packets := range map[string][]capturetest.Packet{
+		"in order": r.Packets, "late": late, "lost": slices.Delete(slices.Clone(r.Packets), fin, fin+1),
+	} {
+		got := run(t, packets, 100)
+		if e := got.conns[0].End; e.Kind != Closed || e.By != ToClient || got.missing() != 0 {
+			t.Errorf("%s: %+v, %d bytes missing", name, e, got.missing())
+		}
+	}
+}
+
+// TestLastAnswerIsMissing has the client acknowledge an answer that was not captured, and nothing follow.
+func TestLastAnswerIsMissing(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(request(3, 1, 1, 20), response(1, 50))
+	c.Send(capturetest.ToBroker, request(3, 1, 2, 20))
+	c.Miss(capturetest.ToClient, 58)
+	c.Ack(capturetest.ToBroker)
+	if got := run(t, r.Packets, 100); got.missing() != 58 {
+		t.Errorf("%d bytes missing, want 58", got.missing())
+	}
+}
