@@ -123,3 +123,20 @@ func TestLastAnswerIsMissing(t *testing.T) {
 		t.Errorf("%d bytes missing, want 58", got.missing())
 	}
 }
+
+// TestFirstAnswerIsMissing loses the broker's SYN and its first answer: the client's first acknowledgement
+// tells where its bytes began.
+func TestFirstAnswerIsMissing(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	first := len(r.Packets)
+	c.Silent = true
+	c.Exchange(request(3, 1, 1, 20), response(1, 50))
+	c.Exchange(request(3, 1, 2, 20), response(2, 50))
+	packets := slices.Delete(slices.Clone(r.Packets), first+1, first+2)
+	packets = slices.Delete(packets, 1, 2)
+	got := run(t, packets, 100)
+	if got.missing() != 58 {
+		t.Errorf("%d bytes missing, want 58: %v", got.missing(), got.lines)
+	}
+}

@@ -40,6 +40,7 @@ type half struct {
 	fin     bool   // a FIN was seen, at finSeq
 	finSeq  uint32
 	acked   uint32 // highest acknowledgement by the other side
+	oldest  uint32 // lowest one, as long as not synced
 	ackSeen bool
 	hole    *disorder // what came too early; nil in the usual case
 	recent  [recentSegments]summary
@@ -61,14 +62,19 @@ func (c *conn) order(d Direction, it *item) {
 	}
 	if !h.synced {
 		h.next, h.synced = seq, true
-		if c.half[d.Reverse()].synced && h.ackSeen && int32(seq-h.acked) > 0 && int32(seq-h.acked) < maxHole {
-			h.next = h.acked // the other side has acknowledged up to here: the rest was lost
+		if c.half[d.Reverse()].synced && h.ackSeen && int32(seq-h.oldest) > 0 && int32(seq-h.oldest) < maxHole {
+			h.next = h.oldest // the other side had acknowledged no more when it was first seen: the rest was lost
 		}
 	}
 	if it.flags&capture.ACK != 0 {
 		r := &c.half[d.Reverse()]
-		if !r.ackSeen || int32(it.ack-r.acked) > 0 {
-			r.acked, r.ackSeen = it.ack, true
+		switch {
+		case !r.ackSeen:
+			r.acked, r.oldest, r.ackSeen = it.ack, it.ack, true
+		case int32(it.ack-r.acked) > 0:
+			r.acked = it.ack
+		case !r.synced && int32(it.ack-r.oldest) < 0:
+			r.oldest = it.ack
 		}
 	}
 	c.turns++
