@@ -181,7 +181,7 @@ func TestHandler(t *testing.T) {
 		{"pipelined, or not: the answer may be lost", func(d *driver) []Event {
 			d.request(hello(2))
 			m := d.request(requestOf(3, 8))
-			d.h.Lost(reassembly.ToClient)
+			d.h.Lost(reassembly.ToClient, d.net.next())
 			d.respond(m, responseOf(3, 8))
 			return closed(d)
 		}, []string{"ApiVersions v2 exempt none unseen", "Metadata v8 unknown none answered"}},

@@ -15,7 +15,7 @@ func TestHandlersAreUsedAgain(t *testing.T) {
 	first := n.open(t)
 	first.negotiate()
 	first.request(requestOf(1, 12))
-	first.h.Lost(reassembly.ToClient)
+	first.h.Lost(reassembly.ToClient, n.next())
 	first.end(reassembly.Closed, reassembly.ToClient)
 
 	second := n.open(t)
