@@ -138,7 +138,9 @@ type findingView struct {
 	Advice     string
 	// Listed says how many occurrences are listed; Several: they are in
 	// several captures, Detailed: some have a detail, Requests: they are requests.
-	Listed                      string
+	Listed string
+	// Hint says what Wireshark has to be told before.
+	Hint                        string
 	Occurrences                 []occurrenceView
 	Several, Detailed, Requests bool
 	// Frames is a display filter for all of the packets listed, as far as they
@@ -252,7 +254,7 @@ func (v *findingView) addOccurrences(r *Report, f *Finding) {
 	if len(f.Occurrences) == 0 {
 		return
 	}
-	v.Listed = upperFirst(firstOf(uint64(len(f.Occurrences)), f.Count))
+	v.Listed, v.Hint = upperFirst(firstOf(uint64(len(f.Occurrences)), f.Count)), filters{r}.hint(f)
 	v.Frames = filters{r}.frames(f.Occurrences)
 	v.FirstCapture = r.captureName(f.Occurrences[0].Capture)
 	for i := range f.Occurrences {

@@ -247,7 +247,7 @@ func (m *markdown) occurrences(f *Finding) string {
 	}
 	first := f.Occurrences[:min(len(f.Occurrences), maxMarkdownOccurrences)]
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, with Wireshark display filters:\n\n", upperFirst(firstOf(uint64(len(first)), f.Count)))
+	fmt.Fprintf(&b, "%s, with Wireshark display filters%s:\n\n", upperFirst(firstOf(uint64(len(first)), f.Count)), mdProse(filters{m.r}.hint(f)))
 	captures, detailed := len(m.r.Captures) > 1, false
 	for i := range first {
 		detailed = detailed || detailPhrase(&first[i]) != nil

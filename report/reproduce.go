@@ -51,6 +51,30 @@ func (f filters) occurrence(o *Occurrence) string {
 	return fmt.Sprintf("tcp.stream eq %d && kafka.correlation_id == %d", o.Stream, *o.CorrelationID)
 }
 
+// hint says what Wireshark has to be told before the filters of a finding's
+// occurrences show anything, in parentheses behind a space; empty for nothing.
+func (f filters) hint(finding *Finding) string {
+	asks := func(o Occurrence) bool { return o.CorrelationID != nil && f.inOneCapture(&o) }
+	port, ok := portOf(finding.Broker)
+	if !ok || !slices.ContainsFunc(finding.Occurrences, asks) {
+		return ""
+	}
+	inTLS := slices.ContainsFunc(f.r.Brokers, func(b Broker) bool { return b.TLS && b.Address == finding.Broker })
+	switch {
+	case inTLS:
+		return fmt.Sprintf(" (they need the key log, and in Decode As: TLS port %d is Kafka)", port)
+	case port != wiresharkKafkaPort:
+		return fmt.Sprintf(" (they need Decode As: TCP port %d is Kafka)", port)
+	}
+	return ""
+}
+
+// portOf is the port of an address.
+func portOf(address string) (port uint64, ok bool) {
+	port, err := strconv.ParseUint(address[strings.LastIndexByte(address, ':')+1:], 10, 16)
+	return port, err == nil
+}
+
 // frames is a display filter that shows the packets of the first occurrences,
 // as far as they are in the same capture as the first one.
 func (f filters) frames(occurrences []Occurrence) string {
@@ -172,9 +196,8 @@ func decodeAs(r *Report) string {
 	inTLS := map[int]bool{}
 	var ports []int
 	for i := range r.Brokers {
-		address := r.Brokers[i].Address
-		port, err := strconv.ParseUint(address[strings.LastIndexByte(address, ':')+1:], 10, 16)
-		if err == nil && (port != wiresharkKafkaPort || r.Brokers[i].TLS) {
+		port, ok := portOf(r.Brokers[i].Address)
+		if ok && (port != wiresharkKafkaPort || r.Brokers[i].TLS) {
 			ports = append(ports, int(port))
 			inTLS[int(port)] = r.Brokers[i].TLS
 		}

@@ -172,3 +172,28 @@ func TestReproduceFitsIntoItsPartOfTheTicket(t *testing.T) {
 		}
 	}
 }
+
+// TestFiltersSayWhatWiresharkMustBeTold: a filter for Kafka's fields shows nothing on a
+// port that Wireshark does not take for Kafka.
+func TestFiltersSayWhatWiresharkMustBeTold(t *testing.T) {
+	for _, c := range []struct {
+		broker string
+		tls    bool
+		want   string
+	}{
+		{"10.0.0.5:9092", false, ""},
+		{"10.0.0.5:19092", false, " (they need Decode As: TCP port 19092 is Kafka)"},
+		{"[2001:db8::5]:9093", true, " (they need the key log, and in Decode As: TLS port 9093 is Kafka)"},
+		{"", false, ""},
+	} {
+		f := Finding{Broker: c.broker, Occurrences: []Occurrence{{Frame: 1, CorrelationID: ref[int32](8)}}}
+		r := &Report{Brokers: []Broker{{Address: c.broker, TLS: c.tls}}}
+		if got := (filters{r}).hint(&f); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.broker, got, c.want)
+		}
+		f.Occurrences[0].CorrelationID = nil
+		if got := (filters{r}).hint(&f); got != "" {
+			t.Errorf("%s, by frame numbers alone: got %q", c.broker, got)
+		}
+	}
+}
