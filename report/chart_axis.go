@@ -121,16 +121,19 @@ func (a *timeAxis) ticks() []tick {
 		if x-last < 0.7*(axisRight-axisLeft)/(maxTicks-1) || n > 0 && since == 0 {
 			continue
 		}
+		text := "+" + offset(since, a.Stretched)
+		if len(out) > 0 && out[len(out)-1].Text == text {
+			continue
+		}
 		last = x
-		text := "+" + offset(since)
 		out = append(out, tick{percent(x), text, anchor(x, text), n%2 == 1})
 	}
 	return out
 }
 
-// offset is a time since the beginning, to the tenth of a millisecond or, beyond ten
-// seconds, to the millisecond or the second.
-func offset(d time.Duration) string {
+// offset is a time since the beginning, to the tenth of a millisecond or, beyond a
+// second, to the millisecond; beyond a minute to the second, unless it is to be exact.
+func offset(d time.Duration, exact bool) string {
 	switch {
 	case d == 0:
 		return "0"
@@ -140,5 +143,9 @@ func offset(d time.Duration) string {
 		return fmt.Sprintf("%.3f s", d.Seconds())
 	}
 	s := int64(d / time.Second)
-	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	text := fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	if exact {
+		text += fmt.Sprintf(".%03d", d.Milliseconds()%1000)
+	}
+	return text
 }

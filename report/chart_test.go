@@ -91,6 +91,29 @@ func TestTimeAxisOfOneMoment(t *testing.T) {
 	}
 }
 
+// TestTicksAreToldApart: moments within a second, a minute after the first, have names of their own.
+func TestTicksAreToldApart(t *testing.T) {
+	var moments []moment
+	for i := range 40 {
+		moments = append(moments, moment{instant(time.Duration(i)*time.Millisecond + time.Duration(i/20)*time.Minute), false})
+	}
+	seen := map[string]bool{}
+	for _, tick := range newTimeAxis(moments).ticks() {
+		if seen[tick.Text] {
+			t.Errorf("two ticks say %s", tick.Text)
+		}
+		seen[tick.Text] = true
+	}
+	if !seen["+0:01:00.039"] {
+		t.Errorf("the last moment is not told to the millisecond: %v", seen)
+	}
+	for d, want := range map[time.Duration]string{0: "0", 1500 * time.Microsecond: "1.5 ms", 90 * time.Second: "0:01:30", 2*time.Hour + time.Second: "2:00:01"} {
+		if got := offset(d, false); got != want {
+			t.Errorf("offset of %v: got %s, want %s", d, got, want)
+		}
+	}
+}
+
 func TestLaneDrawsEachRequestOnceAndKeepsKindsApart(t *testing.T) {
 	r := hugeReport(100, 10)
 	severities := map[string]Severity{"KV1001": Error, "KV2001": Warning}

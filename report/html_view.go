@@ -144,7 +144,7 @@ type findingView struct {
 	Occurrences                 []occurrenceView
 	Several, Detailed, Requests bool
 	// Frames is a display filter for all of the packets listed, as far as they
-	// are in FirstCapture.
+	// are in FirstCapture; empty for a single one.
 	Frames       string
 	FirstCapture phrase
 }
@@ -255,7 +255,9 @@ func (v *findingView) addOccurrences(r *Report, f *Finding) {
 		return
 	}
 	v.Listed, v.Hint = upperFirst(firstOf(uint64(len(f.Occurrences)), f.Count)), filters{r}.hint(f)
-	v.Frames = filters{r}.frames(f.Occurrences)
+	if len(f.Occurrences) > 1 {
+		v.Frames = filters{r}.frames(f.Occurrences)
+	}
 	v.FirstCapture = r.captureName(f.Occurrences[0].Capture)
 	for i := range f.Occurrences {
 		o := &f.Occurrences[i]
