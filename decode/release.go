@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,15 +32,9 @@ const (
 	maxCapped = 3
 )
 
-// release is a release of Kafka and the latest versions it speaks.
-type release struct {
-	name string
-	max  map[int16]int16
-}
-
-// internalKeys are APIs between brokers and controllers, or that depend on
-// configuration: whether a release's table lists them says nothing, for kversion's
-// tables up to 3.9 are those of brokers with ZooKeeper, and brokers without list others.
+// internalKeys are APIs between brokers and controllers, or that depend on configuration.
+// Whether kversion's tables list them says nothing, for those up to 3.9 are of brokers with ZooKeeper; and servers
+// that speak for Kafka without being it leave them out, so that to lack them speaks against no release.
 var internalKeys = map[int16]bool{
 	4: true, 5: true, 6: true, 7: true, 27: true, // LeaderAndIsr to ControlledShutdown, WriteTxnMarkers
 	38: true, 39: true, 40: true, 41: true, // delegation tokens: KRaft since 3.6
@@ -50,64 +45,110 @@ var internalKeys = map[int16]bool{
 	73: true, 75: true, 80: true, 81: true, 82: true, // KRaft only
 }
 
-// releases are kversion's tables, oldest first. Those up to 3.9 are of brokers with ZooKeeper, the later ones of KRaft brokers.
-var releases = sync.OnceValue(func() []release {
+// telemetry tells whether an API is advertised only where a receiver of telemetry is configured (KIP-714).
+func telemetry(key int16) bool { return key == 71 || key == 72 }
+
+// release is a release of Kafka with the tables of its brokers: its patch releases and modes.
+type release struct {
+	name   string
+	tables []*Table
+}
+
+// releases are the releases of which there are tables of brokers, oldest first.
+var releases = sync.OnceValue(func() []release { return releasesOf(Tables()) })
+
+func releasesOf(tables []*Table) []release {
 	var all []release
-	for _, name := range kversion.VersionStrings() {
-		r := release{strings.TrimPrefix(name, "v"), make(map[int16]int16)}
-		kversion.FromString(name).EachMaxKeyVersion(func(k, v int16) { r.max[k] = v })
-		if _, ok := r.max[keyApiVersions]; ok {
-			all = append(all, r) // before 0.10.0 there was no ApiVersions to guess by
+	for _, t := range tables {
+		if t.Mode == Controller {
+			continue
 		}
+		name := minor(t.Release)
+		if n := len(all); n == 0 || all[n-1].name != name {
+			all = append(all, release{name: name})
+		}
+		r := &all[len(all)-1]
+		r.tables = append(r.tables, t)
 	}
-	slices.Reverse(all)
 	return all
-})
+}
 
 // comparison is how a table of ranges differs from a release.
 type comparison struct {
 	release *release
-	// common counts APIs that both have; of these, below are those whose max is below the release's, above counts the others that differ.
-	common, above int
-	below         []API
-	// extra and missing count APIs that only the ranges have, only the release has.
-	extra, missing int
+	table   *Table
+	// common counts APIs that both have; of these, below are those whose max is below the release's, above counts the
+	// others whose max differs, mins those whose min differs.
+	common, above, mins int
+	below               []API
+	// extra and missing count APIs that only the ranges have, only the release has;
+	// lacking counts those that only the release has and that are internal.
+	extra, missing, lacking int
 }
 
 // differ counts what speaks against the release.
 func (c *comparison) differ() int { return c.above + len(c.below) + c.extra }
 
-// compare holds ranges against a release.
-func (r *release) compare(ranges *Ranges) comparison {
-	c := comparison{release: r}
+// compareFit orders by how well a release fits: what speaks against it, then what the ranges lack.
+func compareFit(a, b *comparison) int {
+	return cmp.Or(cmp.Compare(a.differ(), b.differ()), cmp.Compare(a.missing, b.missing))
+}
+
+// compareDetail orders the tables of one release.
+func compareDetail(a, b *comparison) int {
+	return cmp.Or(compareFit(a, b), cmp.Compare(a.lacking, b.lacking), cmp.Compare(a.mins, b.mins))
+}
+
+// compare holds ranges against each table of a release; the one that fits best comes first.
+func (r *release) compare(ranges *Ranges) []comparison {
+	all := make([]comparison, len(r.tables))
+	for i, t := range r.tables {
+		all[i] = t.compare(ranges)
+		all[i].release = r
+	}
+	slices.SortStableFunc(all, func(a, b comparison) int { return compareDetail(&a, &b) })
+	return all
+}
+
+// compare holds ranges against a table.
+func (t *Table) compare(ranges *Ranges) comparison {
+	c := comparison{table: t}
 	for _, api := range ranges.APIs {
-		latest, ok := r.max[api.Key]
+		known, ok := t.Ranges.Find(api.Key)
 		switch {
-		case !ok && !internalKeys[api.Key]:
-			c.extra++
+		case !ok && (telemetry(api.Key) || !t.Recorded && internalKeys[api.Key]):
+			continue
 		case !ok:
-		case api.Max < latest:
-			c.common++
+			c.extra++
+			continue
+		case api.Max < known.Max:
 			c.below = append(c.below, api)
-		case api.Max > latest:
-			c.common++
+		case api.Max > known.Max:
 			c.above++
-		default:
-			c.common++
+		}
+		c.common++
+		if api.Min != known.Min {
+			c.mins++
 		}
 	}
-	for key := range r.max {
-		if _, ok := ranges.Find(key); !ok && !internalKeys[key] {
+	for _, api := range t.Ranges.APIs {
+		switch _, ok := ranges.Find(api.Key); {
+		case ok || telemetry(api.Key):
+		case internalKeys[api.Key]:
+			c.lacking++
+		default:
 			c.missing++
 		}
 	}
 	return c
 }
 
-// GuessRelease tells which release of Kafka advertises such ranges, by their
-// max versions (kversion's tables) and, for 4.0, the min of JoinGroup. Brokers that are not
+// GuessRelease tells which release of Kafka advertises such ranges, by the
+// tables of releases (Tables). Max versions decide; min versions tell patch releases apart. Brokers that are not
 // Apache Kafka's can look like one, or like none.
-func GuessRelease(ranges *Ranges) Release {
+func GuessRelease(ranges *Ranges) Release { return guess(releases(), ranges) }
+
+func guess(all []release, ranges *Ranges) Release {
 	if ranges == nil || ranges.Partial {
 		return Release{Text: "cannot tell: the ApiVersions answer was not captured whole"}
 	}
@@ -116,23 +157,19 @@ func GuessRelease(ranges *Ranges) Release {
 			return controllerRelease(ranges)
 		}
 	}
-	all := releases()
 	compared := make([]comparison, len(all))
+	detail := make([][]comparison, len(all))
 	for i := range all {
-		compared[i] = all[i].compare(ranges)
+		detail[i] = all[i].compare(ranges)
+		compared[i] = detail[i][0]
 	}
 	newest := &compared[len(compared)-1]
-	best := slices.MinFunc(compared, func(a, b comparison) int {
-		if a.differ() != b.differ() {
-			return a.differ() - b.differ()
-		}
-		return a.missing - b.missing
-	})
+	best := slices.MinFunc(compared, func(a, b comparison) int { return compareFit(&a, &b) })
 	switch {
 	case best.common < minCompared:
 		return Release{Text: fmt.Sprintf("cannot tell: only %d known APIs advertised", best.common)}
 	case best.differ() == 0:
-		return exact(ranges, compared, best.missing)
+		return exact(compared, detail, best.missing)
 	case len(newest.below) == 0:
 		return Release{Text: "Kafka " + newest.release.name + " or newer", Names: []string{newest.release.name}}
 	case best.above == 0 && best.extra == 0 && len(best.below) <= maxCapped:
@@ -151,9 +188,21 @@ func GuessRelease(ranges *Ranges) Release {
 	}
 }
 
-// controllerRelease is the guess for the listener of a KRaft controller, for which kversion keeps its tables to
-// itself and tells the outcome only.
+// controllerRelease is the guess for the listener of a KRaft controller: by the recorded tables, or else by kversion,
+// which keeps its tables of controllers to itself and tells the outcome only.
 func controllerRelease(ranges *Ranges) Release {
+	var names []string
+	for _, t := range Tables() {
+		if t.Mode != Controller {
+			continue
+		}
+		if c := t.compare(ranges); c.differ()+c.missing+c.lacking == 0 && (len(names) == 0 || names[len(names)-1] != minor(t.Release)) {
+			names = append(names, minor(t.Release))
+		}
+	}
+	if len(names) > 0 {
+		return Release{Text: "Kafka " + alternatives(names) + " (KRaft controller)", Names: names}
+	}
 	answer := kmsg.NewPtrApiVersionsResponse()
 	for _, api := range ranges.APIs {
 		key := kmsg.NewApiVersionsResponseApiKey()
@@ -172,25 +221,64 @@ func controllerRelease(ranges *Ranges) Release {
 
 // exact is the guess where releases fit without a difference; those that lack the
 // fewest APIs come first.
-func exact(ranges *Ranges, compared []comparison, missing int) Release {
+func exact(compared []comparison, detail [][]comparison, missing int) Release {
 	var r Release
+	var only []comparison
 	for i := range compared {
 		switch c := &compared[i]; {
 		case c.differ() != 0:
 		case c.missing == missing:
 			r.Names = append(r.Names, c.release.name)
+			only = detail[i]
 		default:
 			r.RunnersUp = append(r.RunnersUp, c.release.name)
 		}
 	}
 	r.Text = "Kafka " + alternatives(r.Names)
-	if joinGroup, ok := ranges.Find(11); ok && len(r.Names) == 1 && r.Names[0] == "4.0" {
-		r.Text = "Kafka 4.0.1 or a later 4.0"
-		if joinGroup.Min >= 2 { // KAFKA-19444
-			r.Text = "Kafka 4.0.0"
-		}
+	if len(r.Names) == 1 {
+		r.Text = "Kafka " + patches(only) + mode(only)
 	}
 	return r
+}
+
+// patches is a release, or those of its patch releases that fit best where they differ.
+func patches(c []comparison) string {
+	var all, fit []string
+	for i := range c {
+		if c[i].table.Mode != c[0].table.Mode {
+			continue
+		}
+		all = append(all, c[i].table.Release)
+		if compareDetail(&c[i], &c[0]) == 0 {
+			fit = append(fit, c[i].table.Release)
+		}
+	}
+	slices.SortFunc(all, compareReleases)
+	slices.SortFunc(fit, compareReleases)
+	switch {
+	case len(fit) == len(all):
+		return c[0].release.name
+	case fit[len(fit)-1] == all[len(all)-1]:
+		return fit[0] + " or a later " + c[0].release.name
+	}
+	return alternatives(fit)
+}
+
+// mode is how the broker runs, where the release can run in two ways and the ranges are
+// those of one of them to the last API.
+func mode(c []comparison) string {
+	if c[0].lacking+c[0].missing > 0 || !c[0].table.Recorded || !bothModes(c[0].release.name) {
+		return ""
+	}
+	for i := range c {
+		if c[i].table.Mode != c[0].table.Mode {
+			if compareDetail(&c[i], &c[0]) == 0 {
+				return ""
+			}
+			return strings.TrimPrefix(c[0].table.Title(), "Kafka "+c[0].table.Release)
+		}
+	}
+	return ""
 }
 
 // capped is the guess where a release fits but for few APIs below it.
@@ -198,7 +286,7 @@ func capped(compared []comparison, best *comparison) Release {
 	r := Release{Names: []string{best.release.name}, Capped: best.below}
 	for i := range compared {
 		c := &compared[i]
-		if c.differ() == best.differ() && c.missing == best.missing && c.release != best.release {
+		if compareFit(c, best) == 0 && c.release != best.release {
 			r.RunnersUp = append(r.RunnersUp, c.release.name)
 		}
 	}

@@ -1,0 +1,271 @@
+package decode
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kversion"
+)
+
+// fileOf is a table in the form of a file in releases.
+func fileOf(t testing.TB, release string, mode Mode, r *Ranges) []byte {
+	t.Helper()
+	var f struct {
+		Release string           `json:"release"`
+		Mode    Mode             `json:"mode"`
+		Source  string           `json:"source"`
+		APIs    []map[string]any `json:"apis"`
+	}
+	f.Release, f.Mode, f.Source = release, mode, "made by a test"
+	for _, a := range r.APIs {
+		f.APIs = append(f.APIs, map[string]any{"key": a.Key, "name": APIName(a.Key), "min": a.Min, "max": a.Max})
+	}
+	data, err := json.MarshalIndent(f, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// recordedFor are tables as they are recorded from brokers: two patch releases that differ, and both modes of 3.9.
+func recordedFor(t testing.TB, tableOf func(string) *Ranges) []*Table {
+	t.Helper()
+	files := fstest.MapFS{}
+	for _, f := range []struct {
+		release string
+		mode    Mode
+		ranges  *Ranges
+	}{
+		{"2.1.1", ZooKeeper, tableOf("2.1")},
+		{"3.9.1", ZooKeeper, tableOf("3.9")},
+		{"3.9.1", KRaft, tableOf("3.9").with(4, 0, -1, 5, 0, -1, 6, 0, -1, 7, 0, -1, 55, 0, 2, 64, 0, 0)},
+		{"3.9.1", Controller, &Ranges{APIs: apiList(1, 0, 17, 18, 0, 4, 52, 0, 1, 55, 0, 2, 62, 0, 4)}},
+		{"4.0.0", KRaft, tableOf("4.0").with(11, 2, 9)},
+		{"4.0.1", KRaft, tableOf("4.0")},
+	} {
+		files[fmt.Sprintf("releases/kafka-%s-%s.json", f.release, f.mode)] = &fstest.MapFile{Data: fileOf(t, f.release, f.mode, f.ranges)}
+	}
+	tables, err := readTables(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return allTables(tables)
+}
+
+func TestBuiltInTables(t *testing.T) {
+	tables, err := readTables(recordedFiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := fs.Glob(recordedFiles, "releases/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, table := range tables {
+		if want := "releases/" + table.Name() + ".json"; names[i] != want {
+			t.Errorf("%s holds what belongs into %s", names[i], want)
+		}
+	}
+	last := &Table{Release: "0.0.0"}
+	for _, table := range Tables() {
+		if compareReleases(last.Release, table.Release) > 0 || table.Source == "" || len(table.Ranges.APIs) < minCompared {
+			t.Errorf("%s (after %s): out of order, or without source or APIs", table.Name(), last.Name())
+		}
+		if got, err := FindTable(table.Name()); err != nil || got != table {
+			t.Errorf("%s is not found by its name: %v, %v", table.Name(), got, err)
+		}
+		last = table
+	}
+}
+
+// TestRecordedTablesFitTheMinimums holds what brokers said against what is known of their minimums.
+func TestRecordedTablesFitTheMinimums(t *testing.T) {
+	for _, table := range Tables() {
+		if table.Mode == Controller || compareReleases(table.Release, "4.0") < 0 {
+			continue
+		}
+		if lowest, ok := table.Ranges.PhantomMin(keyProduce); !ok || lowest != 3 {
+			t.Errorf("%s: Produce is accepted from %d, %v; want 3", table.Name(), lowest, ok)
+		}
+	}
+}
+
+func TestFindTable(t *testing.T) {
+	all := recordedFor(t, func(name string) *Ranges { return tableOf(t, name) })
+	for _, tt := range []struct{ name, want string }{
+		{"kafka-4.0.0", "kafka-4.0.0-kraft"},
+		{"4.0.0", "kafka-4.0.0-kraft"},
+		{"kafka-4.0", "kafka-4.0.1-kraft"},
+		{"4.0", "kafka-4.0.1-kraft"},
+		{"kafka-3.9", "kafka-3.9.1-kraft"},
+		{"kafka-3.9-zookeeper", "kafka-3.9.1-zookeeper"},
+		{"kafka-3.9.1-controller", "kafka-3.9.1-controller"},
+		{"2.1", "kafka-2.1.1-zookeeper"},
+		{"kafka-3.5.2", "kafka-3.5-zookeeper"}, // no patch release of 3.5 is recorded
+		{"0.10.2.2", "kafka-0.10.2-zookeeper"},
+		{"4.1", "kafka-4.1-kraft"},
+		{"kafka-4.0.7", `error: "kafka-4.0.7" is no release that is known; the nearest are kafka-4.0.0, kafka-4.0.1 and kafka-4.1`},
+		{"4.0-zookeeper", `error: "4.0-zookeeper" is no release that is known; the nearest are kafka-3.9.1, kafka-4.0.0 and kafka-4.0.1`},
+		{"kafka-9.9", `error: "kafka-9.9" is no release that is known; the nearest are kafka-4.2, kafka-4.3 and kafka-4.4`},
+		{"kafka-0.9", `error: "kafka-0.9" is no release that is known; the nearest are kafka-0.10.0, kafka-0.10.1 and kafka-0.10.2`},
+		{"kafka", `error: "kafka" is no release; the nearest are kafka-4.2, kafka-4.3 and kafka-4.4`},
+		{"kafka-3.99999999999999999999999", `error: "kafka-3.99999999999999999999999" is no release that is known; the nearest are kafka-3.8, kafka-3.9.1 and kafka-4.0.0`},
+	} {
+		got := ""
+		if table, err := findTable(all, tt.name); err != nil {
+			got = "error: " + err.Error()
+		} else {
+			got = table.Name()
+		}
+		if got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestReadTableAgreesWithJSON: what the quick reader makes of the built-in files is what encoding/json makes of them.
+func TestReadTableAgreesWithJSON(t *testing.T) {
+	tables, err := readTables(recordedFiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range tables {
+		data, err := recordedFiles.ReadFile("releases/" + table.Name() + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		type named struct {
+			Key      int16
+			Name     string
+			Min, Max int16
+		}
+		var f struct {
+			Release, Source string
+			Mode            Mode
+			APIs, Features  []named
+		}
+		if err := json.Unmarshal(data, &f); err != nil {
+			t.Fatal(err)
+		}
+		want := &Table{Release: f.Release, Mode: f.Mode, Source: f.Source, Recorded: true, Ranges: &Ranges{}}
+		for _, a := range f.APIs {
+			want.Ranges.APIs = append(want.Ranges.APIs, API{a.Key, Range{a.Min, a.Max}})
+		}
+		for _, a := range f.Features {
+			want.Ranges.Features = append(want.Ranges.Features, Feature{a.Name, Range{a.Min, a.Max}})
+		}
+		if diff := cmp.Diff(want, table); diff != "" {
+			t.Errorf("%s (-encoding/json +quick):\n%s", table.Name(), diff)
+		}
+	}
+}
+
+// TestAllOfKversionIsListed: none of the releases that kversion knows is left out.
+func TestAllOfKversionIsListed(t *testing.T) {
+	var want, got []string
+	for _, name := range kversion.VersionStrings() {
+		if kversion.FromString(name).HasKey(keyApiVersions) {
+			want = append(want, strings.TrimPrefix(name, "v"))
+		}
+	}
+	slices.Reverse(want)
+	for _, k := range kversions {
+		got = append(got, k.release)
+		if !kversion.FromString(k.release).Equal(k.versions()) {
+			t.Errorf("%s has the versions of another release", k.release)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("kversion's releases differ from the list (-kversion +list):\n%s", diff)
+	}
+}
+
+func TestReadTableRefuses(t *testing.T) {
+	for _, tt := range []struct{ name, data, want string }{
+		{"nothing", ``, "want"},
+		{"cut", `{"release":"4.0`, "without an end"},
+		{"another key", `{"relaese":"4.0.0"}`, "unknown key"},
+		{"more behind", `{"release":"4.0.0","mode":"kraft","source":"x","apis":[{"key":18,"min":0,"max":4}]} {}`, "more behind"},
+		{"a large number", `{"apis":[{"key":18,"min":0,"max":40000}]}`, "integer"},
+		{"no max", `{"apis":[{"key":18,"min":0}]}`, "lacks"},
+		{"no release", `{"mode":"kraft","source":"x","apis":[{"key":18,"min":0,"max":4}]}`, "release"},
+		{"an unknown mode", `{"release":"4.0.0","mode":"raft","source":"x","apis":[{"key":18,"min":0,"max":4}]}`, "mode"},
+		{"no source", `{"release":"4.0.0","mode":"kraft","apis":[{"key":18,"min":0,"max":4}]}`, "source"},
+		{"keys out of order", `{"release":"4.0.0","mode":"kraft","source":"x","apis":[{"key":18,"min":0,"max":4},{"key":1,"min":0,"max":4}]}`, "ascend"},
+		{"no ApiVersions", `{"release":"4.0.0","mode":"kraft","source":"x","apis":[{"key":1,"min":0,"max":4}]}`, "ApiVersions"},
+	} {
+		if _, err := readTable([]byte(tt.data)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want an error with %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestGuessByRecordedTables: patch releases and modes are told apart where recorded tables differ, and only there.
+func TestGuessByRecordedTables(t *testing.T) {
+	all := releasesOf(recordedFor(t, func(name string) *Ranges { return tableOf(t, name) }))
+	zk := tableOf(t, "3.9")
+	kraft := zk.with(4, 0, -1, 5, 0, -1, 6, 0, -1, 7, 0, -1, 55, 0, 2, 64, 0, 0)
+	for _, tt := range []struct {
+		name  string
+		table *Ranges
+		want  string
+	}{
+		{"one patch release is recorded", tableOf(t, "2.1"), "Kafka 2.1"},
+		{"capped", tableOf(t, "2.1").with(1, 0, 7), "Kafka 2.1 with Fetch capped at 7"},
+		{"ZooKeeper", zk, "Kafka 3.9 (ZooKeeper)"},
+		{"KRaft", kraft, "Kafka 3.9 (KRaft)"},
+		{"KRaft, with a receiver of telemetry", kraft.with(71, 0, 0, 72, 0, 0), "Kafka 3.9 (KRaft)"},
+		{"something that speaks like it, without the internal APIs", kraft.with(55, 0, -1, 64, 0, -1, 27, 0, -1), "Kafka 3.9"},
+		{"4.0.0", tableOf(t, "4.0").with(11, 2, 9), "Kafka 4.0.0"},
+		{"4.0.1", tableOf(t, "4.0"), "Kafka 4.0.1 or a later 4.0"},
+		{"not recorded", tableOf(t, "3.7"), "Kafka 3.7"},
+		{"newer", tableOf(t, "4.4").with(1, 4, 30), "Kafka 4.4 or newer"},
+	} {
+		if got := guess(all, tt.table); got.Text != tt.want {
+			t.Errorf("%s: %+v, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestTitle(t *testing.T) {
+	for want, table := range map[string]Table{
+		"Kafka 2.1.1":                    {Release: "2.1.1", Mode: ZooKeeper},
+		"Kafka 3.9.1 (ZooKeeper)":        {Release: "3.9.1", Mode: ZooKeeper},
+		"Kafka 3.9.1 (KRaft)":            {Release: "3.9.1", Mode: KRaft},
+		"Kafka 4.0.0":                    {Release: "4.0.0", Mode: KRaft},
+		"Kafka 4.0.0 (KRaft controller)": {Release: "4.0.0", Mode: Controller},
+	} {
+		if diff := cmp.Diff(want, table.Title()); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// BenchmarkReadTables reads as many tables as there may be: every report with a broker does it once.
+func BenchmarkReadTables(b *testing.B) {
+	files := fstest.MapFS{}
+	for i, table := range derivedTables() {
+		files[fmt.Sprintf("releases/%d.json", i)] = &fstest.MapFile{Data: fileOf(b, "4.0.0", KRaft, table.Ranges)}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		tables, err := readTables(files)
+		if err != nil || len(tables) < 20 {
+			b.Fatal(len(tables), err)
+		}
+	}
+}
+
+// BenchmarkDerivedTables makes the tables of the releases that were not recorded.
+func BenchmarkDerivedTables(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		derivedTables()
+	}
+}
