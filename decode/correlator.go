@@ -24,14 +24,14 @@ const (
 type Options struct {
 	// Supplied are ranges given by the user for connections whose ApiVersions
 	// answer was not captured; nil for none. They come after what was observed on
-	// the connection and before what could be borrowed: the user knows which broker it was.
+	// the connection and what can be borrowed: what a broker says of itself counts for more.
 	Supplied *Ranges
 }
 
 // Correlator brings the events of all shards into one order and passes them on.
 // An exchange on whose connection no ranges were seen is given those that
 // the same broker address advertised on another one: the latest before the
-// request, or else the first after it. It belongs to one goroutine.
+// request, or else the first after it, or else those that the user supplied. It belongs to one goroutine.
 type Correlator struct {
 	opt     Options
 	sink    Sink
@@ -144,7 +144,7 @@ func (c *Correlator) event(e *Event) {
 
 // exchange passes on an exchange, unless it has to wait for a range.
 func (c *Correlator) exchange(e *Exchange) {
-	if e.Evidence != None || e.Verdict == Exempt || e.judge(c.opt.Supplied, Supplied) {
+	if e.Evidence != None || e.Verdict == Exempt {
 		c.sink.Exchange(e)
 		return
 	}
@@ -153,6 +153,7 @@ func (c *Correlator) exchange(e *Exchange) {
 	switch {
 	case b == nil:
 		c.limits.WaitingExchanges++
+		e.judge(c.opt.Supplied, Supplied)
 		c.sink.Exchange(e)
 	case len(b.history) > 0:
 		e.judge(b.lookup(e.Request), Borrowed)
@@ -210,11 +211,11 @@ func (c *Correlator) giveUp(keep *broker) {
 	if len(b.waiting) == 0 && b != keep {
 		delete(c.brokers, w.key)
 	}
-	c.pass(w)
+	c.passWithout(w)
 }
 
-// Age passes on what has waited since before the last call of Age, with
-// verdict Unknown. It is for live captures, in which nobody wants to wait for an
+// Age passes on what has waited since before the last call of Age, judged by
+// what was supplied. It is for live captures, in which nobody wants to wait for an
 // ApiVersions answer that may come tomorrow; the time between the calls is the caller's.
 func (c *Correlator) Age() {
 	for c.oldest != nil && c.oldest.number < c.aged {
@@ -230,17 +231,23 @@ func (c *Correlator) sighted(e *Exchange) {
 	if !ok {
 		return
 	}
-	if e.Evidence == None && !e.judge(c.opt.Supplied, Supplied) {
-		b := c.brokers[brokerKey{e.Broker, e.Domain}]
-		if b == nil || len(b.history) == 0 {
-			return
+	if e.Evidence == None {
+		if b := c.brokers[brokerKey{e.Broker, e.Domain}]; b != nil && len(b.history) > 0 {
+			e.judge(b.lookup(e.Request), Borrowed)
+		} else {
+			e.judge(c.opt.Supplied, Supplied)
 		}
-		e.judge(b.lookup(e.Request), Borrowed)
 	}
 	switch e.Verdict {
 	case AboveMax, BelowMin, NotAdvertised:
 		w.Sighted(e)
 	}
+}
+
+// passWithout passes on an exchange that no broker's answer came for: it is judged by what was supplied.
+func (c *Correlator) passWithout(w *waiter) {
+	w.exchange.judge(c.opt.Supplied, Supplied)
+	c.pass(w)
 }
 
 // pass takes an exchange out of the list of those that wait, and passes it on.
@@ -302,10 +309,11 @@ func (b *broker) remember(a *Advertisement) (forgotten uint64) {
 	return 0
 }
 
-// Finish passes on what still waits, with verdict Unknown and evidence None. Nothing may be added after it.
+// Finish passes on what still waits: judged by what was supplied, or else with verdict Unknown and evidence None.
+// Nothing may be added after it.
 func (c *Correlator) Finish() {
 	for c.oldest != nil {
-		c.pass(c.oldest)
+		c.passWithout(c.oldest)
 	}
 	clear(c.brokers)
 }

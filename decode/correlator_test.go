@@ -97,10 +97,18 @@ func TestCorrelatorBorrows(t *testing.T) {
 			(*p)[0].Advertisement.Ranges.Partial = true
 			p.asked(2, 3, 1, broker1)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
-		{"what the user supplied comes first", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
+		{"what the user supplied, where the broker said nothing", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
+			p.told(1, 0, broker1, 7)
+			p.asked(2, 3, 1, broker2)
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 ok supplied answered"}},
+		{"what can be borrowed comes before that", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
 			p.told(1, 0, broker1, 7)
 			p.asked(2, 3, 1, broker1)
-		}, []string{"0: advertised 1 APIs", "1: Fetch v12 ok supplied answered"}},
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 above-max borrowed answered"}},
+		{"even if it comes later", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
+			p.asked(1, 2, 1, broker1)
+			p.told(4, 0, broker1, 7)
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 above-max borrowed answered"}},
 		{"what was observed comes before that", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			(*p)[0].Exchange.judge(&Ranges{APIs: apiList(1, 0, 7)}, Observed)

@@ -66,6 +66,19 @@ const (
 	NoneExpected
 )
 
+// Asking says whether a client asked for the broker's ranges before a request, on the connection of that request.
+type Asking uint8
+
+// The kinds of asking.
+const (
+	// NotAsked: the connection was seen from its start, and no ApiVersions request came before.
+	NotAsked Asking = iota
+	// MaybeAsked: none was seen, but what the client sent before is not all there.
+	MaybeAsked
+	// Asked: an ApiVersions request came before.
+	Asked
+)
+
 // Range is a range of API versions, both ends included.
 type Range struct{ Min, Max int16 }
 
@@ -110,6 +123,8 @@ type Exchange struct {
 	// BeforeNegotiation: sent after an ApiVersions request whose response had not come yet, on a
 	// connection without ranges.
 	BeforeNegotiation bool
+	// Asked says whether the client asked for the ranges first.
+	Asked Asking
 	// Negotiated is, for an ApiVersions request answered with error 35, the version of the
 	// retry that was then answered without error on the same connection; -1 otherwise.
 	Negotiated int16

@@ -66,6 +66,8 @@ type handler struct {
 	strayIDs bool
 	// tokens: what follows in direction ToBroker may be SASL tokens, answerTokens: in direction ToClient.
 	tokens, answerTokens bool
+	// asked: there was an ApiVersions request; torn: what the client sent is not all there.
+	asked, torn bool
 	// acksNone: the latest Produce request had acks=0.
 	acksNone bool
 	// looked is the latest request that sight looked at.
@@ -130,6 +132,7 @@ func (h *handler) request(f *reassembly.Frame) {
 		p.ranges = h.before
 	}
 	p.early = p.ranges == nil && h.negotiating > 0
+	p.asked = h.asking()
 	if h.ranges != nil && hd.key != keyApiVersions {
 		h.afterAdvertised++
 	}
@@ -137,6 +140,17 @@ func (h *handler) request(f *reassembly.Frame) {
 		h.sight(p)
 	}
 	h.particular(&hd, f, p)
+}
+
+// asking tells whether the client has asked for ranges.
+func (h *handler) asking() Asking {
+	switch {
+	case h.asked:
+		return Asked
+	case h.torn || h.conn.Midstream:
+		return MaybeAsked
+	}
+	return NotAsked
 }
 
 // particular does what only some APIs need.
@@ -147,6 +161,7 @@ func (h *handler) particular(hd *requestHeader, f *reassembly.Frame, p *pending)
 	switch hd.key {
 	case keyApiVersions:
 		h.negotiating++
+		h.asked = true
 		if name, version, ok := software(hd.version, hd.body(f.Head)); ok && len(name) > 0 {
 			h.software = Software{h.shard.share(name), h.shard.share(version)}
 		}

@@ -3,6 +3,7 @@ package decode
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -266,7 +267,7 @@ func TestExchangeTellsWhatTheRequestSaid(t *testing.T) {
 	want := &Exchange{
 		Stream: 0, Request: got.Request, Settled: d.conn.End.At, Took: stepTime, Client: d.conn.Client, Broker: d.conn.Broker,
 		ClientID: "app", HasClientID: true, Software: Software{"lib", "1.2.3"}, CorrelationID: 2, Key: 1, Version: 12,
-		Advertised: Range{4, 10}, Ranges: got.Ranges, Evidence: Observed, Verdict: AboveMax, Outcome: ClosedByBroker, Negotiated: -1,
+		Advertised: Range{4, 10}, Ranges: got.Ranges, Evidence: Observed, Verdict: AboveMax, Outcome: ClosedByBroker, Asked: Asked, Negotiated: -1,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Errorf("exchange differs (-want +got):\n%s", diff)
@@ -290,6 +291,37 @@ func TestExchangeTellsWhatTheRequestSaid(t *testing.T) {
 	}
 	if advertised == nil || advertised.At.Frame != 3 || advertised.Ranges != got.Ranges || advertised.Version != 3 {
 		t.Errorf("advertisement is %+v", advertised)
+	}
+}
+
+// TestAsking: what counts is what came before the request on its own connection.
+func TestAsking(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		play func(d *driver)
+		want []Asking
+	}{
+		{"before and after", func(d *driver) { d.request(requestOf(3, 1)); d.negotiate(); d.request(requestOf(3, 7)) }, []Asking{NotAsked, NotAsked, Asked}},
+		{"not answered yet", func(d *driver) { d.request(hello(3)); d.request(requestOf(3, 1)) }, []Asking{NotAsked, Asked}},
+		{"open before the capture", func(d *driver) { d.conn.Midstream = true; d.request(requestOf(3, 1)) }, []Asking{MaybeAsked}},
+		{"requests lost", func(d *driver) {
+			d.request(requestOf(3, 1))
+			d.h.Lost(reassembly.ToBroker, d.net.next())
+			d.request(requestOf(3, 1))
+		}, []Asking{NotAsked, MaybeAsked}},
+		{"answers lost", func(d *driver) { d.h.Lost(reassembly.ToClient); d.request(requestOf(3, 1)) }, []Asking{NotAsked}},
+	} {
+		d := newNetwork().open(t)
+		tt.play(d)
+		list := exchanges(d.end(reassembly.Closed, reassembly.ToClient))
+		slices.SortFunc(list, func(a, b *Exchange) int { return int(a.CorrelationID - b.CorrelationID) })
+		var got []Asking
+		for _, e := range list {
+			got = append(got, e.Asked)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
 	}
 }
 

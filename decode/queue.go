@@ -16,6 +16,7 @@ type pending struct {
 	hasClientID   bool
 	// early: sent while an ApiVersions request had no answer, on a connection without ranges.
 	early bool
+	asked Asking
 	// lost: whether an answer is due is not known.
 	lost bool
 }

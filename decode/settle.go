@@ -81,7 +81,7 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
 		Client: h.conn.Client, Broker: h.conn.Broker, Domain: h.conn.Domain,
 		ClientID: p.clientID, HasClientID: p.hasClientID, Software: h.software,
 		CorrelationID: p.correlationID, Key: p.key, Version: p.version,
-		Outcome: outcome, ErrorCode: a.errorCode, BeforeNegotiation: p.early, Negotiated: -1,
+		Outcome: outcome, ErrorCode: a.errorCode, BeforeNegotiation: p.early, Asked: p.asked, Negotiated: -1,
 	}
 	switch outcome {
 	case Answered, Error, ClosedByBroker, ResetByBroker, Left:
@@ -121,6 +121,8 @@ func (h *handler) flush() {
 func (h *handler) Lost(d reassembly.Direction, at capture.Position) {
 	if d == reassembly.ToClient {
 		h.missed = later(h.missed, at)
+	} else {
+		h.torn = true
 	}
 }
 
