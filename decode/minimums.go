@@ -42,17 +42,18 @@ var minimums = []minimum{
 }
 
 // minimumEvidence is how many rows of minimums a table of ranges has to agree
-// with to be taken for Kafka 4's. A broker has some 19 of them.
+// with to be taken for Kafka 4's. A broker has some 13 of them.
 const minimumEvidence = 8
 
 // removesOldVersions tells whether the ranges are those of Kafka 4.0 or newer: every API of
-// the table begins where the table says.
+// the table begins where the table says, but for those that clients have no use for: servers that
+// speak like Kafka 4 do not all follow it there.
 func (r *Ranges) removesOldVersions() bool {
 	agree := 0
 	for _, m := range minimums {
 		got, ok := r.Find(m.key)
 		switch {
-		case !ok || m.only != "":
+		case !ok || m.only != "" || internalKeys[m.key]:
 		case got.Min != m.advertised:
 			return false
 		case m.advertised > 0:

@@ -156,6 +156,7 @@ func TestPhantomMin(t *testing.T) {
 		{"Produce on 4.0", tableOf(t, "4.0"), 0, 3},
 		{"Produce on 4.4", tableOf(t, "4.4"), 0, 3},
 		{"Fetch on 4.0 says what it does", tableOf(t, "4.0"), 1, -1},
+		{"Produce on something like 4.0 with an old WriteTxnMarkers", tableOf(t, "4.0").with(27, 0, 1), 0, 3},
 		{"Produce on 3.9", tableOf(t, "3.9"), 0, -1},
 		{"Produce on a broker that says 3", tableOf(t, "4.0").with(0, 3, 12), 0, -1},
 		{"Produce on something like 4.0 with an old Fetch", tableOf(t, "4.0").with(1, 0, 17), 0, -1},
