@@ -26,6 +26,7 @@ type reportFlags struct {
 	failOn      string
 	color       string
 	knownIssues []string
+	target      string
 	redactFlags
 	evidenceFlags
 }
@@ -36,6 +37,8 @@ func (r *reportFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&r.failOn, "fail-on", "error", "exit with 1 when there is a finding of this `severity` or above: error, warning, never")
 	f.StringVar(&r.color, "color", "auto", "colours in text: auto, always, never; NO_COLOR is heeded")
 	f.StringArrayVar(&r.knownIssues, "known-issues", nil, "match findings also against the known issues of this YAML `file`; may be repeated")
+	f.StringVar(&r.target, "target", "", "tell what of the traffic this `release` would refuse (kafka-4.0, 4.0.1), or the brokers of a file:\n"+
+		"a report in JSON or the output of kafka-broker-api-versions.sh; list prints the releases")
 	r.evidenceFlags.register(f)
 	r.redactFlags.register(f)
 }
@@ -70,15 +73,42 @@ func oneOf(flag, value, allowed string) error {
 }
 
 // builder makes the report builder; ev is nil for no evidence. watch has it tell of findings while they come in.
-func (r *reportFlags) builder(ev *report.Evidence, watch bool) (*report.Builder, error) {
+func (r *reportFlags) builder(p *pipeline, ev *report.Evidence, watch bool) (*report.Builder, error) {
 	issues, err := report.LoadKnownIssues(r.knownIssues...)
+	if err != nil {
+		return nil, err
+	}
+	target, err := reference("--target", r.target)
 	if err != nil {
 		return nil, err
 	}
 	return report.NewBuilder(report.Options{
 		Tool:        report.Tool{Name: "kafkavet", Version: toolVersion()},
-		KnownIssues: issues, Evidence: ev, Watch: watch,
+		KnownIssues: issues, Target: target, Supplied: p.supplied, Evidence: ev, Watch: watch,
 	}), nil
+}
+
+// reference finds the ranges that a flag names, nil for none.
+func reference(flag, name string) (*report.Reference, error) {
+	if name == "" {
+		return nil, nil
+	}
+	r, err := report.LoadReference(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return r, nil
+}
+
+// listReleases prints the known releases if one of the flags asks for them.
+func listReleases(s streams, color string, flags ...string) (asked bool, err error) {
+	if !slices.Contains(flags, "list") {
+		return false, nil
+	}
+	if err := report.WriteReferences(s.out, textOptions(s.out, color)); err != nil {
+		return true, fmt.Errorf("write standard output: %w", err)
+	}
+	return true, nil
 }
 
 // write writes the report in the format asked for.
@@ -143,9 +173,12 @@ func analyze(ctx context.Context, args []string, s streams) int {
 }
 
 func analyzeFiles(ctx context.Context, paths []string, pf *pipelineFlags, rf *reportFlags, s streams) (int, error) {
-	read := slices.Concat(paths, pf.keyLogs, rf.knownIssues)
+	read := slices.Concat(paths, pf.keyLogs, rf.knownIssues, []string{rf.target, pf.advertised})
 	if err := cmp.Or(rf.check(), apart(rf.files(), read...)); err != nil {
 		return 0, err
+	}
+	if asked, err := listReleases(s, rf.color, rf.target, pf.advertised); asked {
+		return exitClean, err
 	}
 	names, err := rf.pseudonyms()
 	if err != nil {
@@ -160,7 +193,7 @@ func analyzeFiles(ctx context.Context, paths []string, pf *pipelineFlags, rf *re
 		return 0, err
 	}
 	defer ev.abandon()
-	builder, err := rf.builder(ev.gathered(), false)
+	builder, err := rf.builder(p, ev.gathered(), false)
 	if err != nil {
 		return 0, err
 	}
@@ -244,9 +277,12 @@ func requests(ctx context.Context, args []string, s streams) int {
 }
 
 func listRequests(ctx context.Context, paths []string, pf *pipelineFlags, rd *redactFlags, format, output string, s streams) (int, error) {
-	read := slices.Concat(paths, pf.keyLogs)
+	read := slices.Concat(paths, pf.keyLogs, []string{pf.advertised})
 	if err := cmp.Or(oneOf("--format", format, "tsv json"), apart([]written{{"--output", output}}, read...)); err != nil {
 		return 0, err
+	}
+	if asked, err := listReleases(s, "never", pf.advertised); asked {
+		return exitClean, err
 	}
 	names, err := rd.pseudonyms()
 	if err != nil {

@@ -27,6 +27,7 @@ type pipelineFlags struct {
 	hosts       []string
 	nets        []string
 	keyLogs     []string
+	advertised  string
 	vxlanPorts  []uint
 	genevePorts []uint
 	idle        time.Duration
@@ -40,6 +41,7 @@ func (p *pipelineFlags) register(f *pflag.FlagSet) {
 	f.StringSliceVar(&p.hosts, "host", nil, "look only at connections of these IP `addresses` or networks (10.0.0.0/8)")
 	f.StringSliceVar(&p.nets, "net", nil, "the same for `networks`; --host and --net add up")
 	f.StringArrayVar(&p.keyLogs, "tls-keylog", nil, "decrypt TLS with this key log `file` (NSS format, SSLKEYLOGFILE); may be repeated")
+	f.StringVar(&p.advertised, "advertised", "", "what brokers advertise whose ApiVersions response was not captured: a `release` or a file, as for --target of analyze")
 	f.UintSliceVar(&p.vxlanPorts, "vxlan-port", nil, "further UDP `ports` on which VXLAN is spoken")
 	f.UintSliceVar(&p.genevePorts, "geneve-port", nil, "further UDP `ports` on which Geneve is spoken")
 	f.DurationVar(&p.idle, "idle-timeout", time.Duration(reassembly.DefaultIdleTimeout), "give up connections silent for so `long`, by packet time")
@@ -59,8 +61,10 @@ type pipeline struct {
 	// files are the captures; nil for a live one.
 	files *capture.Files
 	// settle waits until all packets read so far were worked on; nil before there are any.
-	settle     func()
-	filter     capture.Filter
+	settle func()
+	filter capture.Filter
+	// supplied are the ranges of --advertised; nil for none.
+	supplied   *report.Reference
 	shards     []*decode.Shard
 	correlator *decode.Correlator
 	stats      reassembly.Stats
@@ -86,6 +90,9 @@ func newPipeline(flags *pipelineFlags, s streams) (*pipeline, error) {
 	p.dissecting = capture.DissectorOptions{VXLANPorts: vxlan, GenevePorts: geneve}
 	p.dissector = capture.NewDissector(p.dissecting)
 	if p.filter, err = flags.filter(); err != nil {
+		return nil, err
+	}
+	if p.supplied, err = reference("--advertised", flags.advertised); err != nil {
 		return nil, err
 	}
 	p.filter.TunnelPorts = slices.Concat(vxlan, geneve)
@@ -190,16 +197,20 @@ func (p *pipeline) want() func(*capture.Segment) bool {
 
 // run reads src to its end and hands what is found to sink.
 func (p *pipeline) run(ctx context.Context, src capture.Source, sink decode.Sink) error {
-	p.correlator = decode.NewCorrelator(decode.Options{}, sink)
-	opt := reassembly.Options{
+	var opt decode.Options
+	if p.supplied != nil {
+		opt.Supplied = p.supplied.Table.Ranges
+	}
+	p.correlator = decode.NewCorrelator(opt, sink)
+	pooling := reassembly.Options{
 		Dissector: p.dissector, LooksLikeRequest: decode.LooksLikeRequest, Want: p.want(),
 		Secrets: p.secrets, IdleTimeout: int64(p.flags.idle), Tap: p.tap,
 	}
 	if p.live != nil {
-		opt.Live, opt.Clock = true, p.live.clock
+		pooling.Live, pooling.Clock = true, p.live.clock
 	}
 	var pool *reassembly.Pool[[]decode.Event]
-	pool = reassembly.NewPool(opt, p.newShard, func(parts [][]decode.Event) error {
+	pool = reassembly.NewPool(pooling, p.newShard, func(parts [][]decode.Event) error {
 		p.correlator.Add(parts)
 		if p.live == nil {
 			return nil

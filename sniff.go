@@ -140,6 +140,9 @@ func sniffWith(ctx context.Context, args []string, s streams, open func(capture.
 
 // run watches the interface.
 func (r *sniffing) run(ctx context.Context, args []string) (int, error) {
+	if asked, err := listReleases(r.s, r.rf.color, r.rf.target, r.pf.advertised); asked {
+		return exitClean, err
+	}
 	if err := cmp.Or(r.flags.check(args), r.rf.check(), r.apart()); err != nil {
 		return 0, err
 	}
@@ -163,7 +166,7 @@ func (r *sniffing) run(ctx context.Context, args []string) (int, error) {
 		return 0, err
 	}
 	defer ev.abandon()
-	builder, err := r.rf.builder(ev.gathered(), true)
+	builder, err := r.rf.builder(p, ev.gathered(), true)
 	if err != nil {
 		return 0, err
 	}
@@ -196,7 +199,7 @@ func (r *sniffing) apart() error {
 	if !r.flags.save.rotates() {
 		files = append(files, written{"--write", r.flags.save.path})
 	}
-	return apart(files, slices.Concat(r.pf.keyLogs, r.rf.knownIssues, []string{r.flags.program})...)
+	return apart(files, slices.Concat(r.pf.keyLogs, r.rf.knownIssues, []string{r.flags.program, r.rf.target, r.pf.advertised})...)
 }
 
 // openSource opens the interface.

@@ -309,7 +309,7 @@ func TestAsking(t *testing.T) {
 			d.h.Lost(reassembly.ToBroker, d.net.next())
 			d.request(requestOf(3, 1))
 		}, []Asking{NotAsked, MaybeAsked}},
-		{"answers lost", func(d *driver) { d.h.Lost(reassembly.ToClient); d.request(requestOf(3, 1)) }, []Asking{NotAsked}},
+		{"answers lost", func(d *driver) { d.h.Lost(reassembly.ToClient, d.net.next()); d.request(requestOf(3, 1)) }, []Asking{NotAsked}},
 	} {
 		d := newNetwork().open(t)
 		tt.play(d)

@@ -54,6 +54,12 @@ func (t *Table) Title() string {
 	return "Kafka " + t.Release
 }
 
+// Silent tells whether the table says nothing of an API that it does not list: servers list it by their
+// configuration, or kversion's max versions are of servers that do not have it.
+func (t *Table) Silent(key int16) bool {
+	return telemetry(key) || !t.Recorded && internalKeys[key]
+}
+
 // bothModes tells whether brokers of a release run with ZooKeeper and without: from 2.8 (KIP-500) to 3.9 (KIP-833).
 func bothModes(release string) bool {
 	return compareReleases(release, "2.8") >= 0 && compareReleases(release, "4.0") < 0

@@ -22,6 +22,12 @@ func (b *Builder) Report() *Report {
 		Brokers:  b.finishBrokers(releases), Clients: b.finishClients(),
 		Timeline: b.timeline.snapshot(),
 	}
+	if b.target != nil {
+		r.Target = b.target.finish()
+	}
+	if s := b.opt.Supplied; s != nil {
+		r.Supplied = &Supplied{Name: s.Name, Release: s.release(), File: s.File, Source: s.Table.Source, Notes: append([]string{}, s.Notes...)}
+	}
 	r.Quality = b.finishQuality(r.Captures)
 	r.Findings = b.findings(r.Quality.DroppedPackets, releases)
 	for i := range r.Findings {
@@ -104,6 +110,9 @@ func (b *Builder) finishQuality(captures []Capture) Quality {
 		}
 	}
 	q.LimitsHit = b.limits.byName()
+	if b.target != nil {
+		b.target.limits.hit(q.LimitsHit)
+	}
 	if e := b.opt.Evidence; e != nil && e.omitted > 0 {
 		q.LimitsHit["evidence_occurrences"] = e.omitted
 	}
@@ -184,7 +193,7 @@ func (b *Builder) findings(dropped uint64, releases map[endpoint]decode.Release)
 	out := make([]Finding, 0, len(groups))
 	for _, g := range groups {
 		at := g.key.broker
-		f := g.finish(findingContext{rule: g.rule, tables: b.tables(at)})
+		f := g.finish(findingContext{rule: g.rule, tables: b.tables(at), target: b.opt.Target})
 		f.Release = guess(g.group)
 		f.KnownIssue = b.knownIssue(&f, at)
 		out = append(out, f)
@@ -210,6 +219,9 @@ func releaseGuesser(releases map[endpoint]decode.Release) func(*group) string {
 			text, _ := splitRelease(release.Text)
 			return text
 		}
+		if g.evidence[decode.Observed]+g.evidence[decode.Borrowed] == 0 {
+			return ReleaseUnknown // what the user supplied says nothing of this broker
+		}
 		text, ok := known[g.ranges]
 		if !ok {
 			text, _ = splitRelease(decode.GuessRelease(g.ranges).Text)
@@ -231,7 +243,12 @@ func (b *Builder) knownIssue(f *Finding, at endpoint) *KnownIssue {
 	if f.APIKey != nil {
 		m.HasAPI, m.APIKey, m.Version = true, *f.APIKey, *f.Version
 	}
-	if f.Advertised != nil {
+	switch {
+	case f.Code == targetCode:
+		if f.Target != nil {
+			m.HasRange, m.Min, m.Max = true, f.Target.Min, f.Target.Max
+		}
+	case f.Advertised != nil:
 		m.HasRange, m.Min, m.Max = true, f.Advertised.Min, f.Advertised.Max
 	}
 	known, _, ok := b.opt.KnownIssues.Match(m)

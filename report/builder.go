@@ -15,6 +15,10 @@ type Options struct {
 	KnownIssues *KnownIssues
 	// Watch has Builder.News tell of findings while they come in.
 	Watch bool
+	// Target is a release that every request is held against; nil for none.
+	Target *Reference
+	// Supplied are the ranges that the correlator was given (decode.Options); nil for none.
+	Supplied *Reference
 	// Evidence gathers packets that prove the findings; nil for none.
 	Evidence *Evidence
 }
@@ -55,6 +59,9 @@ type Builder struct {
 	lastBroker *brokerRecord
 	strangers  map[endpoint]*stranger
 
+	// target holds requests against Options.Target; nil without.
+	target *targetCheck
+
 	timeline timeline
 	limits   limitsHit
 	bulletin bulletin
@@ -89,7 +96,7 @@ var _ decode.Sink = (*Builder)(nil)
 
 // NewBuilder begins a report.
 func NewBuilder(opt Options) *Builder {
-	return &Builder{
+	b := &Builder{
 		opt:       opt,
 		groups:    map[findingKey]*group{},
 		perRule:   make([]int, len(rules)),
@@ -100,6 +107,10 @@ func NewBuilder(opt Options) *Builder {
 		offenders: map[uint32]struct{}{},
 		early:     map[uint32]struct{}{},
 	}
+	if opt.Target != nil {
+		b.target = newTargetCheck(opt.Target)
+	}
+	return b
 }
 
 // SetInput tells what the packages before counted; each call replaces what the
@@ -132,7 +143,32 @@ func (b *Builder) Exchange(x *decode.Exchange) {
 			}
 		}
 	}
+	if b.target != nil {
+		if rule := b.onTarget(x); fired < 0 {
+			fired = rule
+		}
+	}
 	b.timeline.exchange(x, fired)
+}
+
+// onTarget holds x against the target, and returns the rule that it certainly breaks, -1 for none.
+func (b *Builder) onTarget(x *decode.Exchange) int {
+	f, why := b.target.exchange(x)
+	if f < likely {
+		return -1
+	}
+	key := b.exchangeKey(b.target.rule, string(why), x)
+	key.broker = endpoint{} // it is said of the target, whichever broker the request went to
+	if g := b.group(key); g != nil {
+		g.addExchange(x)
+		if b.opt.Evidence != nil {
+			b.opt.Evidence.exchange(g, x)
+		}
+	}
+	if f == certain {
+		return b.target.rule
+	}
+	return -1
 }
 
 // Advertisement takes an ApiVersions answer. Its Ranges are kept.
@@ -305,12 +341,18 @@ func (b *Builder) broker(at endpoint) *brokerRecord {
 	return r
 }
 
-// client finds or begins the client of x, nil where there is no room.
-func (b *Builder) client(x *decode.Exchange) *clientRecord {
+// clientKeyOfExchange is the key of the client of x. Its texts are those of x.
+func clientKeyOfExchange(x *decode.Exchange) clientKey {
 	key := clientKey{software: cutSoftware(x.Software)}
 	if x.Software.Name == "" {
 		key.clientID = cut(x.ClientID)
 	}
+	return key
+}
+
+// client finds or begins the client of x, nil where there is no room.
+func (b *Builder) client(x *decode.Exchange) *clientRecord {
+	key := clientKeyOfExchange(x)
 	if b.lastClient != nil && b.lastClient.key == key {
 		return b.lastClient
 	}
@@ -415,13 +457,14 @@ func (b *Builder) group(key findingKey) *group {
 
 // facts is what is known of a broker's address.
 func (b *Builder) facts(at endpoint) addressFacts {
+	facts := addressFacts{}
 	if r := b.brokers[at]; r != nil {
-		return r.facts
+		facts = r.facts
+	} else if s := b.strangers[at]; s != nil {
+		facts = s.facts
 	}
-	if s := b.strangers[at]; s != nil {
-		return s.facts
-	}
-	return addressFacts{}
+	facts.target = b.target
+	return facts
 }
 
 // offended tells whether a request outside its range came before x on its

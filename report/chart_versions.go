@@ -17,6 +17,8 @@ type versionChart struct {
 	// Numbers are the versions along the scale.
 	Numbers []scaleNumber
 	Rows    []versionRow
+	// Offers says whose range the bar is: "the broker advertises", where it is not that "the target takes".
+	Offers string
 }
 
 // scaleNumber is a number along the scale; X is in percent of the width, Minor
@@ -143,19 +145,26 @@ func clientChart(apis []Usage, brokers []string, offers *offers, id string) *ver
 // findingChart is the chart of the one API and version of a finding, nil where
 // it is about connections or there is no range to show.
 func findingChart(f *Finding, id string) *versionChart {
-	if f.APIKey == nil || f.Version == nil || f.Advertised == nil {
+	offered, offers := f.Advertised, "the broker advertises"
+	if f.Code == targetCode {
+		offered, offers = f.Target, "the target takes"
+	}
+	if f.APIKey == nil || f.Version == nil || offered == nil {
 		return nil
 	}
 	use := VersionUsage{Version: *f.Version, Requests: f.Count}
-	if *f.Version < f.Advertised.Min || *f.Version > f.Advertised.Max {
+	if *f.Version < offered.Min || *f.Version > offered.Max {
 		use.Outside = f.Count
 	}
 	usage := Usage{Key: *f.APIKey, Name: f.API, Versions: []VersionUsage{use}}
 	s := scale{top: 1}
-	s.offer(f.Advertised)
+	s.offer(offered)
 	s.include(*f.Version)
-	offered := offer{Known: true, Common: f.Advertised, Widest: f.Advertised}
-	return &versionChart{Numbers: s.numbers(), Rows: []versionRow{newVersionRow(s, &usage, offered, id+"-v")}}
+	row := newVersionRow(s, &usage, offer{Known: true, Common: offered, Widest: offered}, id+"-v")
+	if f.Code == targetCode {
+		row.Title = fmt.Sprintf("%s: the target takes %s", f.API, offered.text())
+	}
+	return &versionChart{Numbers: s.numbers(), Rows: []versionRow{row}, Offers: offers}
 }
 
 // newVersionRow is an API on a scale.

@@ -39,6 +39,9 @@ func coverage(r *Report) []phrase {
 	if s.RequestsExempt > 0 {
 		out = append(out, say(fmt.Sprintf("%s more %s ApiVersions, which may have any version.", number(s.RequestsExempt), isAre(s.RequestsExempt))))
 	}
+	if r.Supplied != nil {
+		out = append(out, say("The ranges supplied by the user are those of "+r.Supplied.Name+fileText(r.Supplied.File)+"."))
+	}
 	return out
 }
 

@@ -206,11 +206,12 @@ func address(a netip.AddrPort) string {
 type findingContext struct {
 	rule   *Rule
 	tables []*decode.Ranges
+	target *Reference
 }
 
 // finish turns g into its exported form.
 func (g *group) finish(c findingContext) Finding {
-	s := &subject{group: g, tables: c.tables}
+	s := &subject{group: g, tables: c.tables, target: c.target}
 	f := Finding{
 		Code: c.rule.Code, Title: c.rule.Title, Severity: c.rule.Severity,
 		Message: c.rule.message(s), Why: c.rule.why(s), Advice: c.rule.advice(s),
@@ -226,6 +227,12 @@ func (g *group) finish(c findingContext) Finding {
 	}
 	if g.key.hasRange {
 		f.Advertised = &Range{Min: g.key.advertised.Min, Max: g.key.advertised.Max}
+	}
+	if c.rule.target {
+		f.Reason = g.key.detail
+		if t := c.target.rangeOn(g.key.api); t.listed {
+			f.Target = &Range{Min: t.Min, Max: t.Max}
+		}
 	}
 	for i := range g.first {
 		f.Occurrences = append(f.Occurrences, g.first[i].finish())

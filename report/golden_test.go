@@ -36,7 +36,7 @@ func golden(t *testing.T, name string, got []byte) {
 
 // reportOf makes the report of a scenario.
 func reportOf(s scenario) *Report {
-	b := builderOf(Options{Tool: Tool{Name: "kafkavet", Version: "test"}}, s.calls...)
+	b := builderOf(Options{Tool: Tool{Name: "kafkavet", Version: "test"}, Target: s.target, Supplied: s.supplied}, s.calls...)
 	b.SetInput(s.input)
 	return b.Report()
 }

@@ -45,6 +45,8 @@ const (
 	maxHTMLPrograms = 12
 	// maxHTMLProgramRows is how many more clients have a row of a table.
 	maxHTMLProgramRows = 400
+	// maxHTMLTargetRows is how many clients are shown with what the target makes of them.
+	maxHTMLTargetRows = 400
 	// maxHTMLBrokers is how many brokers show all their ranges: some 80 rows each.
 	maxHTMLBrokers = 12
 	// maxHTMLBrokerRows is how many more brokers have a row of a table.

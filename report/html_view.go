@@ -34,6 +34,9 @@ type pageView struct {
 	FindingRows  []findingRow
 	MoreFindings []codeCount
 
+	// Target is what the release named with --target makes of the clients; nil without.
+	Target *targetView
+
 	Timeline *timelineView
 
 	Programs     []programView
@@ -71,6 +74,7 @@ func newPageView(r *Report) *pageView {
 	}
 	v.MoreCaptures = uint64(len(r.Captures) - len(v.Captures))
 	v.addFindings(r, ids)
+	v.Target = newTargetView(r)
 	v.Timeline = newTimelineView(r)
 	v.addPrograms(r, offers, ids)
 	v.addBrokers(r)
@@ -216,7 +220,8 @@ func newFindingView(r *Report, f *Finding, ids idMaker) findingView {
 	add("Broker", brokerPhrase(f.Broker, f.Release))
 	add("Sent", say(f.sent()))
 	add("Advertised", say(f.advertised()))
-	add("What followed", say(upperFirst(then(f))))
+	add("The target takes", say(f.onTarget()))
+	add(followed(f), say(upperFirst(then(f))))
 	if !v.Requests {
 		add("Seen", say(upperFirst(times(f.Count))))
 	}

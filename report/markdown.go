@@ -14,14 +14,16 @@ import (
 // what is left:
 //
 //	head, captures, coverage        5,000
+//	the target, if there is one     8,000
 //	clients and APIs               12,000
 //	brokers                         5,000
 //	capture quality                 6,000
 //	how to reproduce                6,000
-//	findings                       26,000 at the least
+//	findings                       18,000 at the least
 const (
 	maxMarkdown          = 60_000
 	maxMarkdownHead      = 5_000
+	maxMarkdownTarget    = 8_000
 	maxMarkdownClients   = 12_000
 	maxMarkdownBrokers   = 5_000
 	maxMarkdownQuality   = 6_000
@@ -46,7 +48,7 @@ const (
 // stands in code spans, so that it neither formats, links nor notifies.
 func WriteMarkdown(w io.Writer, r *Report) error {
 	m := &markdown{r: r, offers: newOffers(r)}
-	head := m.part(maxMarkdownHead, m.head)
+	head := m.part(maxMarkdownHead, m.head) + m.part(maxMarkdownTarget, m.target)
 	after := []string{
 		m.part(maxMarkdownClients, m.clients),
 		m.part(maxMarkdownBrokers, m.brokers),
@@ -207,7 +209,8 @@ func (m *markdown) finding(i int) string {
 	line("Broker", mdPhrase(brokerPhrase(f.Broker, f.Release)))
 	line("Sent", mdProse(f.sent()))
 	line("Advertised", mdProse(f.advertised()))
-	line("What followed", mdProse(then(f)))
+	line("The target takes", mdProse(f.onTarget()))
+	line(followed(f), mdProse(then(f)))
 	if f.request() == "" {
 		line("Seen", mdProse(times(f.Count)))
 	}

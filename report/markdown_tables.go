@@ -75,6 +75,30 @@ func (m *markdown) clients() {
 	m.foldable(t, "row", plural(uint64(len(m.r.Clients)), "client"))
 }
 
+// target writes the table of clients and what the target makes of them.
+func (m *markdown) target() {
+	g := m.r.Target
+	if g == nil {
+		return
+	}
+	m.put("### " + mdProse("On "+g.title()+": "+targetHeadline(g)) + "\n\n")
+	if len(g.Clients) > 0 {
+		t := newTable(m.left-targetTail, "Verdict", "Client", "What the target makes of it")
+		for i := range g.Clients {
+			c := &g.Clients[i]
+			t.row(mdProse(targetVerdicts[c.Verdict]), mdPhrase(c.phrase()), mdProse(c.says(maxTargetAPIs)))
+		}
+		m.foldable(t, "client", plural(uint64(len(g.Clients)), "client"))
+	}
+	for _, p := range g.remarks(m.r) {
+		m.put("- " + mdPhrase(p) + "\n")
+	}
+	m.put("\n")
+}
+
+// targetTail is kept free for what is said below the table of the target: a source, a path and three notes.
+const targetTail = 2_000
+
 // foldable writes a table, folded if it is long. title must not hold text from the wire.
 func (m *markdown) foldable(t *table, noun, title string) {
 	text := t.text(noun)

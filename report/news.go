@@ -155,7 +155,7 @@ func (b *Builder) now(g *group) (f Finding, ok bool) {
 	if r := b.brokers[at]; r != nil {
 		releases[at] = r.release()
 	}
-	f = g.finish(findingContext{rule: rule, tables: b.tables(at)})
+	f = g.finish(findingContext{rule: rule, tables: b.tables(at), target: b.opt.Target})
 	f.Release = releaseGuesser(releases)(g)
 	if waits {
 		clear(f.Outcomes)

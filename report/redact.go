@@ -33,6 +33,17 @@ func Redact(r *Report, names *Pseudonyms) {
 	for i := range r.Findings {
 		d.finding(&r.Findings[i])
 	}
+	if t := r.Target; t != nil {
+		t.File = d.file("target", t.File)
+		for i := range t.Clients {
+			c := &t.Clients[i]
+			c.ClientIDs = d.list(c.ClientIDs, d.client)
+			c.Addresses = d.list(c.Addresses, d.address)
+		}
+	}
+	if s := r.Supplied; s != nil {
+		s.File = d.file("advertised", s.File)
+	}
 	for i := range r.Quality.OtherProtocols {
 		o := &r.Quality.OtherProtocols[i]
 		o.Address = d.address(o.Address)
@@ -89,6 +100,14 @@ func (d redaction) capture(c *Capture, i int) {
 		c.Problem = strings.ReplaceAll(c.Problem, c.Path, name)
 	}
 	c.Path = name
+}
+
+// file replaces the path of a file by what it is for.
+func (d redaction) file(purpose, path string) string {
+	if path == "" {
+		return ""
+	}
+	return purpose + "-file"
 }
 
 // finding replaces the names in a finding.

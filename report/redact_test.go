@@ -76,6 +76,11 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Findings[].KnownIssue.ID", "Findings[].KnownIssue.Title", "Findings[].KnownIssue.URL", "Findings[].KnownIssue.FixedIn",
 		"Findings[].KnownIssue.Workaround", "Findings[].KnownIssue.Confidence",
 		"Findings[].Why", "Findings[].Advice",
+		"Findings[].Reason",
+		"Target.Name", "Target.Release", "Target.Source", "Target.Notes[]", // made from numbers: reference_file.go
+		"Target.Clients[].SoftwareName", "Target.Clients[].SoftwareVersion", "Target.Clients[].Verdict",
+		"Target.Clients[].APIs[].Name", "Target.Clients[].APIs[].Reason",
+		"Supplied.Name", "Supplied.Release", "Supplied.Source", "Supplied.Notes[]",
 		"Quality.UnparsedReasons[].Name", "Quality.OtherProtocols[].Protocol", "Quality.NotChecked[].Reason",
 		"Timeline.Lanes[].SoftwareName", "Timeline.Lanes[].SoftwareVersion", "Timeline.Lanes[].End",
 		"Timeline.Lanes[].Events[].API", "Timeline.Lanes[].Events[].Verdict", "Timeline.Lanes[].Events[].Outcome", "Timeline.Lanes[].Events[].Code",
@@ -110,7 +115,7 @@ func TestRedactReplacesThePathInAProblem(t *testing.T) {
 func TestTextsOfFindingsHoldNoNames(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range scenarios() {
-		r := builderOf(Options{}, s.calls...).Report()
+		r := builderOf(Options{Target: s.target}, s.calls...).Report()
 		for _, f := range r.Findings {
 			seen[f.Code] = true
 			for _, text := range []string{f.Message, f.Why, f.Advice, f.Title} {

@@ -44,6 +44,10 @@ type Report struct {
 	Clients []Client `json:"clients"`
 	// Findings are ordered by severity, code, count and first occurrence.
 	Findings []Finding `json:"findings"`
+	// Target says what of the traffic another release would refuse; nil where none was named.
+	Target *Target `json:"target,omitempty"`
+	// Supplied tells which ranges the user supplied; nil for none.
+	Supplied *Supplied `json:"supplied,omitempty"`
 	// Quality tells what could not be seen or not be checked.
 	Quality Quality `json:"quality"`
 	// Timeline shows a selection of connections as they went, for a picture.
@@ -218,6 +222,10 @@ type Finding struct {
 	Version *int16 `json:"version"`
 	// Advertised is the range the broker gave for the API, nil where it gave none.
 	Advertised *Range `json:"advertised"`
+	// Target is what the release named with --target takes of the API, nil where it has no such API and where the
+	// finding is about something else. Reason says why the request would be refused (Reason constants); empty likewise.
+	Target *Range `json:"target,omitempty"`
+	Reason string `json:"reason,omitempty"`
 	// Evidence is the best evidence among the requests: "observed",
 	// "borrowed", "supplied" or "none"; empty where no range is concerned.
 	Evidence string `json:"evidence"`

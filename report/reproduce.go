@@ -113,8 +113,8 @@ func alternatives(field string, values []uint64) string {
 // reproduce says how to find again what the report says.
 func reproduce(r *Report) []step {
 	steps := []step{
-		{"The whole analysis", "kafkavet analyze" + kafkavetFiles(r)},
-		{"Every request, one a line", "kafkavet requests" + kafkavetFiles(r)},
+		{"The whole analysis", "kafkavet analyze" + rangeFlags(r, true) + kafkavetFiles(r)},
+		{"Every request, one a line", "kafkavet requests" + rangeFlags(r, false) + kafkavetFiles(r)},
 	}
 	if f := firstWithRequest(r); f != nil {
 		return append(steps, reproduceRequest(r, f)...)
@@ -128,6 +128,26 @@ func reproduce(r *Report) []step {
 		return append(steps, step{"All Kafka messages", tshark(r, 0, "-Y kafka")})
 	}
 	return append(steps, step{"All TCP connections", tshark(r, 0, "-q -z conv,tcp")})
+}
+
+// rangeFlags are --target, where it is wanted, and --advertised as they were given.
+func rangeFlags(r *Report, withTarget bool) string {
+	flags := ""
+	if t := r.Target; t != nil && withTarget {
+		flags += " --target " + referenceArgument(t.Release, t.File)
+	}
+	if s := r.Supplied; s != nil {
+		flags += " --advertised " + referenceArgument(s.Release, s.File)
+	}
+	return flags
+}
+
+// referenceArgument is a release or a file as a word of a POSIX shell.
+func referenceArgument(release, file string) string {
+	if release != "" {
+		return release
+	}
+	return pathArgument(file, "RANGES")
 }
 
 // reproduceRequest shows what was advertised, what was sent and what followed.
@@ -246,10 +266,17 @@ func kafkavetFiles(r *Report) string {
 
 // fileArgument is the name of a capture as a word of a POSIX shell.
 func fileArgument(c *Capture) string {
-	if c.Path == "" || c.Path == "-" || c.Format == "live" || strings.ContainsFunc(c.Path, unprintable) {
+	if c.Path == "-" || c.Format == "live" {
 		return placeholder
 	}
-	path := c.Path
+	return pathArgument(c.Path, placeholder)
+}
+
+// pathArgument is a path as a word of a POSIX shell; instead of one that cannot be typed stands something else.
+func pathArgument(path, instead string) string {
+	if path == "" || strings.ContainsFunc(path, unprintable) {
+		return instead
+	}
 	if path[0] == '-' {
 		path = "./" + path
 	}
@@ -257,7 +284,7 @@ func fileArgument(c *Capture) string {
 		path = "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 	}
 	if len(path) > maxArgument {
-		return placeholder
+		return instead
 	}
 	return path
 }

@@ -26,6 +26,8 @@ type Rule struct {
 	// connection looks at a connection that is over; early tells whether a
 	// request was sent on it before the ApiVersions response arrived.
 	connection func(c *decode.Connection, early bool) (detail string, fires bool)
+	// target: it is about Options.Target, and targetCheck decides.
+	target bool
 	// change looks at two ApiVersions answers in succession from one address.
 	change func(before, after *decode.Ranges) bool
 
@@ -49,6 +51,8 @@ type subject struct {
 	*group
 	// tables are the different ranges that the broker advertised, in order of appearance.
 	tables []*decode.Ranges
+	// target is what requests were held against beside what was advertised, nil for none.
+	target *Reference
 }
 
 // addressFacts tells what was spoken at a broker's address, all input considered.
@@ -61,6 +65,8 @@ type addressFacts struct {
 	inside bool
 	// confused: Kafka in the clear was answered with TLS.
 	confused bool
+	// target is the check against another release, whatever the address; nil without.
+	target *targetCheck
 }
 
 // rules are all rules in the order of their codes. It is the only list of them.
@@ -68,7 +74,7 @@ var rules = []Rule{
 	aboveMaxRule, belowMinRule, notAdvertisedRule, phantomRule,
 	unnegotiatedRule, apiVersionsRefusedRule, downgradedRule, clientLeftRule,
 	rangesChangedRule, beforeNegotiationRule, tlsConfusionRule, authenticationRule,
-	unsupportedAnswerRule,
+	unsupportedAnswerRule, breaksRule,
 	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule,
 }
 

@@ -13,6 +13,8 @@ type scenario struct {
 	name  string
 	input Input
 	calls []any
+	// target and supplied are those of Options.
+	target, supplied *Reference
 }
 
 // scenarios cover every rule and every line of the quality section.
@@ -22,6 +24,7 @@ func scenarios() []scenario {
 		{name: "clean", input: oneCapture(), calls: cleanCalls()},
 		{name: "empty", input: Input{}},
 		{name: "everything", input: troubledInput(), calls: everythingCalls()},
+		{name: "target", input: oneCapture(), calls: targetCalls(), target: kafka4(), supplied: referenceFromFile()},
 	}
 }
 

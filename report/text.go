@@ -29,6 +29,7 @@ func WriteText(w io.Writer, r *Report, opt TextOptions) error {
 	t := &textReport{page: newPage(opt), r: r, dated: spansDays(r)}
 	t.header()
 	t.findings()
+	t.target()
 	t.checked()
 	t.quality()
 	t.bottom()
@@ -185,10 +186,17 @@ func (t *textReport) finding(f *Finding) {
 	t.field("client", t.client(f))
 	t.field("broker", t.broker(f))
 	t.field("range", t.evidence(f))
+	if f.Code == targetCode {
+		t.field("offered", f.advertised())
+	}
 	t.first(f)
 	t.field("also", t.also(f))
 	t.details(f)
-	t.field("then", then(f))
+	if f.Code == targetCode {
+		t.field("so far", then(f))
+	} else {
+		t.field("then", then(f))
+	}
 	t.field("why", escapeLong(f.Why))
 	t.advice(f)
 }
@@ -332,7 +340,7 @@ func (t *textReport) evidence(f *Finding) string {
 		{"supplied", "supplied by the user"},
 	} {
 		switch n := f.EvidenceCounts[e.name]; {
-		case n == 0 || f.Advertised == nil && f.Code != notAdvertisedRule.Code:
+		case n == 0 || f.Code == targetCode || f.Advertised == nil && f.Code != notAdvertisedRule.Code:
 		case n == f.Count:
 			parts = append(parts, e.text)
 		default:

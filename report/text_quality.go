@@ -20,6 +20,9 @@ func (t *textReport) checked() {
 		}
 	}
 	t.paragraph("", "  ", text)
+	if s := t.r.Supplied; s != nil {
+		t.item(escapeLong("supplied: " + s.text()))
+	}
 	for i := range t.r.Quality.NotChecked {
 		t.item(notChecked(&t.r.Quality, i))
 	}

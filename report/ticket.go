@@ -14,6 +14,9 @@ import (
 // Finding.Message.
 func headline(r *Report) string {
 	if len(r.Findings) > 0 && r.Findings[0].Severity > Info {
+		if r.Findings[0].Code == targetCode { // how it went on so far is not what matters
+			return upperFirst(r.Findings[0].Message) + parenthesis(times(r.Findings[0].Count))
+		}
 		return upperFirst(r.Findings[0].Message) + parenthesis(howItWent(&r.Findings[0]))
 	}
 	s := &r.Summary
@@ -146,10 +149,21 @@ func (f *Finding) advertised() string {
 		return ""
 	case f.Advertised != nil:
 		return f.Advertised.text() + f.evidence()
-	case f.Code == notAdvertisedRule.Code:
+	case f.Code == notAdvertisedRule.Code, f.Code == targetCode && f.EvidenceCounts["none"] < f.Count:
 		return "nothing for this API" + f.evidence()
 	}
 	return "not known: no ApiVersions response of this broker was seen"
+}
+
+// onTarget says what the target takes, empty for findings about something else.
+func (f *Finding) onTarget() string {
+	switch {
+	case f.Code != targetCode:
+		return ""
+	case f.Target == nil:
+		return "no such API"
+	}
+	return f.Target.text()
 }
 
 // evidenceTexts say where ranges came from, in the order in which they are told.

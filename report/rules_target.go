@@ -1,0 +1,117 @@
+package report
+
+import (
+	"fmt"
+)
+
+// breaksRule is KV4001 where it is certain; likelyBreaksRule is what it becomes where it is not.
+var (
+	breaksRule       = breaksOnTarget(Error, settleOnTarget)
+	likelyBreaksRule = breaksOnTarget(Warning, nil)
+)
+
+// settleOnTarget tells by the whole input what a request is that the target does not take.
+func settleOnTarget(g *group, at addressFacts) (instead *Rule, drop bool) {
+	switch f := at.target.settleGroup(g); {
+	case f < likely:
+		return nil, true
+	case f == likely:
+		return &likelyBreaksRule, false
+	}
+	return nil, false
+}
+
+// breaksOnTarget makes KV4001.
+func breaksOnTarget(s Severity, becomes func(g *group, at addressFacts) (*Rule, bool)) Rule {
+	return Rule{
+		Code: targetCode, Title: "breaks-on-target", Severity: s,
+		Summary: "would be refused by the release named with --target: error where that is certain, warning where it is likely",
+		Documentation: Documentation{
+			What: "The request is in a version that the release named with --target does not take, and the client is not known to have a better one. " +
+				"It is an error where that is certain: the client does not ask which versions the broker takes, or sends what was not offered; or it was offered a version that the target takes, and sent an older one all the same, " +
+				"so that it has no newer one; or the API is gone and nothing stands in for it. " +
+				"It is a warning where it is only likely: the client negotiates, and the broker in the capture offered nothing that the target takes, so that the client may know a newer version or not; " +
+				"or what it was offered was not seen; or it sent the request before the answer was there.",
+			Why: "An Apache Kafka broker closes the connection on such a request, without an answer: the client that worked before the upgrade sees a disconnect after it. " +
+				"Kafka 4.0 removed the versions from before Kafka 2.1 (KIP-896). " +
+				"A client that negotiates and would send another version is no finding: neither one above the target's max that had been offered, nor one below its min if the same client sent a version inside to another broker. " +
+				"Produce v0 to v2 count as refused on Kafka 4, which advertises them and does not take them (KAFKA-18659). ApiVersions may have any version, and requests of brokers among themselves are not judged, since they are upgraded together. " +
+				"What no packet can show: a client that would give up at the sight of the target's ranges, or one that uses an API at another time (month-end jobs, administration).",
+			Wire: "The request as it is sent today, mostly answered; on the target it would be followed by a FIN or RST.",
+			Do: "Upgrade the client before the brokers, or raise the protocol version that it is set to (sarama: Version; kafka-python: api_version). " +
+				"Where it is only likely, try the client against a test broker of the target release; or capture it against a broker that offers newer versions and look again.",
+		},
+		target: true, becomes: becomes,
+		message: func(b *subject) string {
+			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.called(), b.takes())
+			switch {
+			case s == Error:
+				return text
+			case b.key.version > b.target.rangeOn(b.key.api).Max:
+				return text + ", and the client may not go lower"
+			}
+			return text + ", and the client may know nothing newer"
+		},
+		why: whyOnTarget, advice: adviceOnTarget,
+	}
+}
+
+// takes says what the target takes of the API.
+func (s *subject) takes() string {
+	t := s.target.rangeOn(s.key.api)
+	switch {
+	case !t.listed:
+		return "has no such API"
+	case t.Min > t.Max:
+		return "takes no version of it"
+	case t.advertised < t.Min && s.key.version < t.Min:
+		return fmt.Sprintf("takes v%d to v%d although it advertises v%d", t.Min, t.Max, t.advertised)
+	}
+	return "takes " + t.text()
+}
+
+// whyOnTarget says how it is known.
+func whyOnTarget(s *subject) string {
+	t := s.target.rangeOn(s.key.api)
+	api, target := apiName(s.key.api), s.target.called()
+	switch reason(s.key.detail) {
+	case againstOffer:
+		offered := "the broker offers no such API"
+		if s.key.hasRange {
+			offered = "the broker offers " + rangeText(s.key.advertised)
+		}
+		return fmt.Sprintf("It is sent although %s: the client does not go by what is offered, and %s will refuse it.", offered, target)
+	case noNewer:
+		return fmt.Sprintf("The broker offers %s up to v%d, and the client still sent v%d: it has nothing newer, and v%d is the oldest that %s takes.",
+			api, s.key.advertised.Max, s.key.version, t.Min, target)
+	case notAsked:
+		return "The client sent it on a connection on which it did not ask for the ranges, nor was it seen to ask on another: it will send the same version to any broker."
+	case noSuchAPI:
+		return fmt.Sprintf("%s does not have %s, and nothing stands in for it: what the client does with it will fail.", upperFirst(target), api)
+	case notHeeded:
+		return "sarama before 1.46.0 asks for the ranges and does not go by them: it sends the version that follows from the Version it is set to."
+	case offeredLess:
+		return fmt.Sprintf("The client negotiates, and the broker offers %s only up to v%d: whether the client also knows v%d, the oldest that %s takes, does not show here.",
+			api, s.key.advertised.Max, t.Min, target)
+	case guessed:
+		return "It was sent before the broker's answer with the ranges was there: its version was guessed, or set."
+	}
+	return fmt.Sprintf("What the broker offered this client was not seen: whether it also knows v%d, the oldest that %s takes, does not show here.", t.Min, target)
+}
+
+// adviceOnTarget says what to do before the upgrade.
+func adviceOnTarget(s *subject) string {
+	t := s.target.rangeOn(s.key.api)
+	software, target, api := s.softwareName(), s.target.called(), apiName(s.key.api)
+	switch {
+	case !t.listed || t.Min > t.Max:
+		return fmt.Sprintf("Find out what makes %s use %s, and do without it before the upgrade.", software, api)
+	case reason(s.key.detail) == notHeeded:
+		return "Run sarama 1.46.0 or later, which negotiates, or set its Version to the target's release or lower, but not below 2.1."
+	case reason(s.key.detail).fate() == likely:
+		return fmt.Sprintf("Try %s against a broker of %s, or look up whether it knows %s %s; upgrade it first if not.", software, target, api, t.text())
+	case s.key.version > t.Max:
+		return fmt.Sprintf("Have %s negotiate its versions, or set it to the target's release (%s v%d or lower), before the brokers change.", software, api, t.Max)
+	}
+	return fmt.Sprintf("Before the brokers are upgraded, run a release of %s that sends %s v%d or higher, or raise the protocol version it is set to.", software, api, t.Min)
+}

@@ -1,0 +1,287 @@
+package report
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+const (
+	// maxTargetUses bounds the kinds of requests of a client that a target refuses: a client uses some 90 APIs
+	// of a few versions. Further ones are counted as "target_versions".
+	maxTargetUses = 512
+	// maxAskers bounds the clients that are known to ask for ranges: 16,384 of some 100 bytes are 1.6 MiB.
+	// Further ones are counted as "target_askers".
+	maxAskers = 1 << 14
+)
+
+// targetCheck holds every request against a release that is not the broker's.
+type targetCheck struct {
+	reference *Reference
+	// rule is the index of breaksRule.
+	rule int
+	// ranges are what the target takes, as far as they were asked for, and it has the API.
+	ranges  map[int16]*targetRange
+	clients map[targetClientKey]*targetClient
+	last    *targetClient
+	askers  map[asker]struct{}
+	limits  targetLimits
+}
+
+// targetLimits counts how often a limit of a targetCheck was reached.
+type targetLimits struct{ clients, uses, askers, members uint64 }
+
+// asker is a client that asked for the ranges.
+type asker struct {
+	clientID string
+	address  netip.Addr
+}
+
+// targetClientKey tells clients apart, and brokers among themselves from them.
+type targetClientKey struct {
+	clientKey
+	brokers bool
+}
+
+// targetClient is a TargetClient in the making.
+type targetClient struct {
+	key       targetClientKey
+	requests  uint64
+	fates     [certain + 1]uint64
+	uses      map[targetUse]uint64
+	clientIDs members[string]
+	addresses members[netip.Addr]
+	// reached are the APIs of which it sent, having asked, a version that the target takes.
+	reached map[int16]struct{}
+}
+
+// targetUse is a kind of request that is refused.
+type targetUse struct {
+	api, version int16
+	fate         fate
+	reason       reason
+}
+
+func newTargetCheck(r *Reference) *targetCheck {
+	return &targetCheck{
+		reference: r, rule: ruleIndex(targetCode), ranges: map[int16]*targetRange{},
+		clients: map[targetClientKey]*targetClient{}, askers: map[asker]struct{}{},
+	}
+}
+
+// asked tells whether the client of x is known to ask for ranges, on this connection or another.
+func (t *targetCheck) asked(x *decode.Exchange) bool {
+	key := asker{cut(x.ClientID), x.Client.Addr()}
+	if _, ok := t.askers[key]; ok {
+		return true
+	}
+	if x.Asked != decode.Asked && x.Key != apiVersionsKey {
+		return false
+	}
+	if len(t.askers) >= maxAskers {
+		t.limits.askers++
+		return true
+	}
+	key.clientID = ownText(key.clientID)
+	t.askers[key] = struct{}{}
+	return true
+}
+
+// takes is what the target takes of an API.
+func (t *targetCheck) takes(key int16) *targetRange {
+	r := t.ranges[key]
+	if r == nil {
+		found := t.reference.rangeOn(key)
+		if r = &found; r.listed { // keys from the wire may be any
+			t.ranges[key] = r
+		}
+	}
+	return r
+}
+
+// exchange judges x, counts it, and tells whether it is refused, and why.
+func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
+	asked := t.asked(x)
+	between := betweenBrokers(x)
+	c := t.client(x, between)
+	f, why := unclear, noReason
+	if !between {
+		f, why = judge(x, t.takes(x.Key), asked)
+	}
+	if c == nil {
+		return f, why
+	}
+	c.requests++
+	if id := cut(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
+		t.limits.members++
+	}
+	if !c.addresses.add(x.Client.Addr()) {
+		t.limits.members++
+	}
+	switch {
+	case f >= likely:
+		use := targetUse{x.Key, x.Version, f, why}
+		if _, ok := c.uses[use]; !ok && len(c.uses) >= maxTargetUses {
+			t.limits.uses++
+		} else {
+			c.uses[use]++
+		}
+	case f == passes && asked:
+		if _, ok := c.reached[x.Key]; !ok {
+			c.reached[x.Key] = struct{}{}
+		}
+	}
+	if f < likely {
+		c.fates[f]++
+	}
+	return f, why
+}
+
+// client finds or begins the client of x, nil where there is no room.
+func (t *targetCheck) client(x *decode.Exchange, brokers bool) *targetClient {
+	key := targetClientKey{clientKeyOfExchange(x), brokers}
+	if brokers {
+		key.clientKey = clientKey{} // together: they are upgraded together
+	}
+	if t.last != nil && t.last.key == key {
+		return t.last
+	}
+	c := t.clients[key]
+	if c == nil {
+		if len(t.clients) >= maxClients {
+			t.limits.clients++
+			return nil
+		}
+		key.clientKey = clientKey{ownSoftware(key.software), ownText(key.clientID)}
+		c = &targetClient{key: key, uses: map[targetUse]uint64{}, reached: map[int16]struct{}{}}
+		t.clients[key] = c
+	}
+	t.last = c
+	return c
+}
+
+// settle tells what a kind of request of a client is, all input considered: where
+// the broker offered less than the target's min, but the client was seen to send a version that the target takes
+// to another broker, it adapts.
+func (c *targetClient) settle(api int16, f fate, why reason) fate {
+	if c != nil && why == offeredLess {
+		if _, ok := c.reached[api]; ok {
+			return adapts
+		}
+	}
+	return f
+}
+
+// settleGroup is settle for a group of findings.
+func (t *targetCheck) settleGroup(g *group) fate {
+	key := targetClientKey{clientKey: clientKey{software: g.key.software}}
+	if key.software.Name == "" {
+		key.clientID = g.key.clientID
+	}
+	why := reason(g.key.detail)
+	return t.clients[key].settle(g.key.api, why.fate(), why)
+}
+
+// fate is the fate that goes with a reason.
+func (r reason) fate() fate {
+	switch r {
+	case againstOffer, noNewer, notAsked, noSuchAPI:
+		return certain
+	}
+	return likely
+}
+
+// hit adds the limits that were reached.
+func (l *targetLimits) hit(out map[string]uint64) {
+	for name, n := range map[string]uint64{
+		"target_clients": l.clients, "target_versions": l.uses, "target_askers": l.askers, "target_members": l.members,
+	} {
+		if n > 0 {
+			out[name] = n
+		}
+	}
+}
+
+// finish turns t into its exported form.
+func (t *targetCheck) finish() *Target {
+	r := t.reference
+	out := &Target{Name: r.Name, Release: r.release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...), Clients: []TargetClient{}}
+	for _, c := range slices.SortedFunc(maps.Values(t.clients), compareTargetClients) {
+		out.Clients = append(out.Clients, t.finishClient(c))
+	}
+	slices.SortStableFunc(out.Clients, func(a, b TargetClient) int {
+		return cmp.Or(slices.Index(verdicts, a.Verdict)-slices.Index(verdicts, b.Verdict), cmp.Compare(b.Counts.Breaks+b.Counts.Likely, a.Counts.Breaks+a.Counts.Likely))
+	})
+	for i := range out.Clients {
+		switch out.Clients[i].Verdict {
+		case VerdictBreaks:
+			out.Summary.Breaks++
+		case VerdictLikely:
+			out.Summary.Likely++
+		case VerdictUnclear:
+			out.Summary.Unclear++
+		case VerdictFine:
+			out.Summary.Fine++
+		}
+	}
+	return out
+}
+
+// finishClient turns c into its exported form.
+func (t *targetCheck) finishClient(c *targetClient) TargetClient {
+	out := TargetClient{
+		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version,
+		ClientIDs: c.clientIDs.texts(cmp.Compare[string], func(s string) string { return s }),
+		Addresses: c.addresses.texts(compareAddrs, addrText),
+		Requests:  c.requests, APIs: []TargetUse{},
+	}
+	fates := c.fates
+	for use, n := range c.uses {
+		f := c.settle(use.api, use.fate, use.reason)
+		fates[f] += n
+		if f < likely {
+			continue
+		}
+		u := TargetUse{Key: use.api, Name: apiName(use.api), Version: use.version, Requests: n, Certain: f == certain, Reason: string(use.reason)}
+		if r := t.reference.rangeOn(use.api); r.listed {
+			u.Target = &Range{Min: r.Min, Max: r.Max}
+		}
+		out.APIs = append(out.APIs, u)
+	}
+	slices.SortFunc(out.APIs, func(a, b TargetUse) int {
+		return cmp.Or(-cmp.Compare(b2i(a.Certain), b2i(b.Certain)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Reason, b.Reason))
+	})
+	out.Counts = TargetCounts{
+		Breaks: fates[certain], Likely: fates[likely], Adapts: fates[adapts], Passes: fates[passes], Unclear: fates[unclear], Exempt: fates[exempt],
+	}
+	out.Verdict = c.verdict(&out.Counts)
+	return out
+}
+
+// verdict sums up a client.
+func (c *targetClient) verdict(n *TargetCounts) string {
+	switch {
+	case c.key.brokers:
+		return VerdictBrokers
+	case n.Breaks > 0:
+		return VerdictBreaks
+	case n.Likely > 0:
+		return VerdictLikely
+	case n.Unclear > 0 || n.Passes+n.Adapts == 0:
+		return VerdictUnclear
+	}
+	return VerdictFine
+}
+
+// compareTargetClients orders clients by software, then by client id.
+func compareTargetClients(a, b *targetClient) int {
+	return cmp.Or(
+		cmp.Compare(a.key.software.Name, b.key.software.Name),
+		cmp.Compare(a.key.software.Version, b.key.software.Version),
+		cmp.Compare(a.key.clientID, b.key.clientID),
+		b2i(a.key.brokers)-b2i(b.key.brokers),
+	)
+}

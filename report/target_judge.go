@@ -1,0 +1,183 @@
+package report
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// fate is what becomes of a request on the target.
+type fate uint8
+
+// The fates, best first.
+const (
+	// passes: the target takes this version.
+	passes fate = iota
+	// exempt: ApiVersions, and requests that their client expects to be refused.
+	exempt
+	// adapts: the client negotiates, and would send another version.
+	adapts
+	// unclear: it cannot be told.
+	unclear
+	// likely: it is refused unless the client can do more than it showed.
+	likely
+	// certain: it is refused.
+	certain
+)
+
+// reason says why a request is refused by the target, and what is known of it. The
+// names are those in the JSON.
+type reason string
+
+// The reasons; what is certain about the first four is only likely about the others.
+const (
+	noReason reason = ""
+	// againstOffer: sent although outside what the broker offered.
+	againstOffer reason = "against-offer"
+	// noNewer: below the target's min, although the broker offered that min.
+	noNewer reason = "no-newer-version"
+	// notAsked: the client does not ask for the ranges.
+	notAsked reason = "not-negotiated"
+	// noSuchAPI: the target has no such API, and nothing stands in for it.
+	noSuchAPI reason = "no-such-api"
+	// notHeeded: the client asks for the ranges and is known not to heed them.
+	notHeeded reason = "not-heeded"
+	// offeredLess: below the target's min, the newest that the broker offered.
+	offeredLess reason = "offered-less"
+	// offerUnknown: below the target's min, and what the broker offered was not seen.
+	offerUnknown reason = "offer-not-seen"
+	// guessed: sent before the broker's answer was there.
+	guessed reason = "sent-before-the-answer"
+)
+
+// metadataKey is the key of Metadata, which kafka-python also sends to see whether a probe was refused.
+const metadataKey = 3
+
+// targetRange is what the target takes of an API.
+type targetRange struct {
+	Range
+	// listed: it has the API; silent: it need not say so even if it has.
+	listed, silent bool
+	// advertised is the min that it advertises, where that is below what it takes.
+	advertised int16
+}
+
+// rangeOn is what the target takes of an API.
+func (r *Reference) rangeOn(key int16) targetRange {
+	found, ok := r.Table.Ranges.Find(key)
+	t := targetRange{Range: Range{Min: found.Min, Max: found.Max}, listed: ok, silent: r.Table.Silent(key), advertised: found.Min}
+	if lowest, phantom := r.Table.Ranges.PhantomMin(key); ok && phantom {
+		t.Min = lowest
+	}
+	return t
+}
+
+// standIns are the APIs that a client which negotiates does without, where a broker
+// does not offer them.
+var standIns = map[int16]string{
+	23: "KIP-320: a consumer that cannot validate its position goes on without",
+	36: "KIP-152: SaslHandshake v0 and raw tokens",
+	60: "KIP-700: the Java admin client asks for Metadata",
+	71: "KIP-714: without a receiver no telemetry is sent",
+	72: "KIP-714: without a receiver no telemetry is sent",
+	75: "KIP-966: the Java admin client asks for Metadata",
+}
+
+// brokerKeys are the APIs that brokers and controllers use among themselves
+// (Apache Kafka, clients/src/main/resources/common/message: requests without the listener
+// "broker", or for other brokers only).
+var brokerKeys = [...]int16{4, 5, 6, 7, 27, 52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73, 82, 83, 84, 85, 86, 87}
+
+// brokerIDs are the client ids of brokers among themselves (Apache Kafka:
+// BrokerBlockingSender, TransactionMarkerChannelManager, KafkaRaftManager).
+var brokerIDs = regexp.MustCompile(`^(broker-[0-9]+-(fetcher-[0-9]+|txn-marker-sender)|raft-client-[0-9]+)$`)
+
+// betweenBrokers tells whether a request is one of a broker or controller to another.
+func betweenBrokers(x *decode.Exchange) bool {
+	if slices.Contains(brokerKeys[:], x.Key) {
+		return true
+	}
+	return (strings.HasPrefix(x.ClientID, "broker-") || strings.HasPrefix(x.ClientID, "raft-client-")) && brokerIDs.MatchString(x.ClientID)
+}
+
+// saramaNegotiates is the first release of sarama that heeds what the broker offers; those before ask for it
+// only to say who they are (https://github.com/IBM/sarama/pull/3158).
+var saramaNegotiates = semver.MustParse("1.46.0")
+
+// heedsNothing tells whether a client asks for the ranges and is likely not to heed
+// them. It cannot be certain: before 1.47.0 sarama announced the version of its application, or
+// "dev" (https://github.com/IBM/sarama/pull/3415).
+func heedsNothing(s decode.Software) bool {
+	if s.Name != "sarama" {
+		return false
+	}
+	v, err := semver.NewVersion(s.Version)
+	return err != nil || v.LessThan(saramaNegotiates)
+}
+
+// judge tells what becomes of x on a target that takes t of its API, and why. asked: the client is
+// known to ask for ranges, on this connection or another.
+//
+// A client that asks is taken to choose the newest version that both sides know. So
+// it has none at or above the target's min if it was offered that and sent less;
+// where it was offered less it may have one.
+func judge(x *decode.Exchange, t *targetRange, asked bool) (fate, reason) {
+	known := x.Verdict != decode.Unknown
+	switch {
+	case x.Key == apiVersionsKey || isProbe(x) && x.Key != metadataKey:
+		return exempt, noReason
+	case t.listed && t.Min <= x.Version && x.Version <= t.Max:
+		return passes, noReason
+	case known && x.Verdict != decode.OK:
+		return certain, againstOffer
+	case !asked && x.Asked == decode.NotAsked:
+		if t.listed && x.Version < t.Min && known && x.Advertised.Max >= t.Min {
+			return certain, noNewer
+		}
+		if !t.listed && t.silent {
+			return unclear, noReason
+		}
+		return certain, notAsked
+	case !t.listed:
+		return judgeMissing(x.Key, t)
+	case x.Version < t.Min:
+		return judgeOld(x, t, known)
+	case x.BeforeNegotiation:
+		return likely, guessed
+	case heedsNothing(x.Software):
+		return likely, notHeeded
+	case asked && known:
+		return adapts, noReason
+	}
+	return unclear, noReason
+}
+
+// judgeMissing judges a request of a client that may negotiate, for an API that the target does not list.
+func judgeMissing(key int16, t *targetRange) (fate, reason) {
+	switch _, ok := standIns[key]; {
+	case ok:
+		return adapts, noReason
+	case t.silent:
+		return unclear, noReason
+	}
+	return certain, noSuchAPI
+}
+
+// judgeOld judges a request of a client that may negotiate, in a version below what the target takes.
+func judgeOld(x *decode.Exchange, t *targetRange, known bool) (fate, reason) {
+	switch {
+	case known && x.Advertised.Max >= t.Min:
+		return certain, noNewer
+	case x.BeforeNegotiation:
+		return likely, guessed
+	case heedsNothing(x.Software):
+		return likely, notHeeded
+	case known:
+		return likely, offeredLess
+	}
+	return likely, offerUnknown
+}

@@ -1,0 +1,329 @@
+package report
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// kafka4 is a release like Kafka 4.0, as far as the tests need it.
+func kafka4() *Reference {
+	return &Reference{Name: "Kafka 4.0.1", Table: &decode.Table{
+		Release: "4.0.1", Mode: decode.KRaft, Ranges: newRanges, Recorded: true, Source: "a test",
+	}}
+}
+
+// referenceFromFile is what a file says of two brokers.
+func referenceFromFile() *Reference {
+	return &Reference{
+		Name: "2 brokers", File: "brokers.txt", Notes: []string{"the brokers in the file differ in 1 API: what all of them take counts"},
+		Table: &decode.Table{Ranges: oldRanges, Recorded: true, Source: "the ranges of 2 brokers in a file"},
+	}
+}
+
+// Changes of exchanges that the tests of the target make.
+func asked(x *decode.Exchange)      { x.Asked = decode.Asked }
+func maybeAsked(x *decode.Exchange) { x.Asked = decode.MaybeAsked }
+func early(x *decode.Exchange)      { x.BeforeNegotiation = true }
+
+// softwareOf sets the software, without a version for an empty one.
+func softwareOf(name, version string) func(*decode.Exchange) {
+	return func(x *decode.Exchange) { x.Software = decode.Software{Name: name, Version: version} }
+}
+
+// idOf sets the client id.
+func idOf(id string) func(*decode.Exchange) {
+	return func(x *decode.Exchange) { x.ClientID, x.HasClientID = id, true }
+}
+
+// offering is a table with one API.
+func offering(key, lowest, newest int16) func(*decode.Exchange) {
+	return rangesOf(&decode.Ranges{APIs: []decode.API{{Key: key, Range: decode.Range{Min: lowest, Max: newest}}}})
+}
+
+func TestJudge(t *testing.T) {
+	type changes = []func(*decode.Exchange)
+	none := softwareOf("", "")
+	for _, tt := range []struct {
+		name         string
+		key, version int16
+		changes      changes
+		want         fate
+		why          reason
+	}{
+		{"inside", 1, 10, changes{asked}, passes, noReason},
+		{"inside, and not asked", 3, 7, changes{none, noRange}, passes, noReason},
+		{"outside what was offered, inside the target's", 1, 12, changes{asked, verdictOf(decode.AboveMax)}, passes, noReason},
+		{"ApiVersions in any version", apiVersionsKey, 9, changes{asked}, exempt, noReason},
+		{"a probe of kafka-python", 9, 0, changes{none, noRange, idOf("kafka-python-2.0.2")}, exempt, noReason},
+
+		{"above the target's max, but offered", 1, 18, changes{asked, offering(1, 0, 18)}, adapts, noReason},
+		{"above it, and above what was offered", 1, 18, changes{asked, verdictOf(decode.AboveMax)}, certain, againstOffer},
+		{"above it, not asked", 1, 18, changes{none, noRange}, certain, notAsked},
+		{"above it, not asked, though it was offered", 1, 18, changes{none, borrowedRange, offering(1, 0, 18)}, certain, notAsked},
+		{"above it, perhaps asked", 1, 18, changes{maybeAsked, borrowedRange, offering(1, 0, 18)}, unclear, noReason},
+		{"above it, the offer not seen", 1, 18, changes{asked, noRange}, unclear, noReason},
+		{"above it, before the answer", 1, 18, changes{asked, early, offering(1, 0, 18)}, likely, guessed},
+		{"above it, sarama before 1.46", 1, 18, changes{asked, softwareOf("sarama", "v1.45.1"), offering(1, 0, 18)}, likely, notHeeded},
+		{"above it, sarama of an application", 1, 18, changes{asked, softwareOf("sarama", "dev"), offering(1, 0, 18)}, likely, notHeeded},
+		{"above it, sarama since", 1, 18, changes{asked, softwareOf("sarama", "v1.46.0"), offering(1, 0, 18)}, adapts, noReason},
+
+		{"below the target's min, which was offered", 8, 1, changes{asked, offering(8, 0, 2)}, certain, noNewer},
+		{"below it, offered on another connection", 8, 1, changes{none, borrowedRange, offering(8, 0, 9)}, certain, noNewer},
+		{"below it, perhaps asked, offered", 8, 1, changes{maybeAsked, borrowedRange, offering(8, 0, 9)}, certain, noNewer},
+		{"below it, the newest that was offered", 8, 1, changes{asked, offering(8, 0, 1)}, likely, offeredLess},
+		{"below it, older than offered, which is below it, too", 23, 0, changes{asked, offering(23, 0, 1)}, likely, offeredLess},
+		{"below it, not asked, less offered", 8, 1, changes{none, borrowedRange, offering(8, 0, 1)}, certain, notAsked},
+		{"below it, not asked, nothing known", 8, 1, changes{none, noRange}, certain, notAsked},
+		{"below it, perhaps asked, nothing known", 8, 1, changes{none, maybeAsked, noRange}, likely, offerUnknown},
+		{"below it, asked, the offer not seen", 8, 1, changes{asked, noRange}, likely, offerUnknown},
+		{"below it, and below what was offered", 8, 1, changes{asked, verdictOf(decode.BelowMin), offering(8, 2, 9)}, certain, againstOffer},
+		{"below it, before the answer, less offered", 8, 1, changes{asked, early, offering(8, 0, 1)}, likely, guessed},
+		{"below it, before the answer, offered", 8, 1, changes{asked, early, offering(8, 0, 9)}, certain, noNewer},
+		{"Produce v2, which the target advertises and refuses", 0, 2, changes{asked, offering(0, 0, 7)}, certain, noNewer},
+		{"Produce v3", 0, 3, changes{asked, offering(0, 0, 7)}, passes, noReason},
+
+		{"gone", 100, 0, changes{asked, offering(100, 0, 0)}, certain, noSuchAPI},
+		{"gone, not asked", 100, 0, changes{none, noRange}, certain, notAsked},
+		{"gone, and not offered either", 100, 0, changes{asked, verdictOf(decode.NotAdvertised)}, certain, againstOffer},
+		{"gone, but another stands in", 60, 0, changes{asked, offering(60, 0, 0)}, adapts, noReason},
+		{"telemetry, which depends on the configuration", 71, 0, changes{asked, offering(71, 0, 0)}, adapts, noReason},
+	} {
+		x := exchangeOf(1, 0, tt.key, tt.version, tt.changes...)
+		takes := kafka4().rangeOn(tt.key)
+		if f, why := judge(x, &takes, x.Asked == decode.Asked); f != tt.want || why != tt.why {
+			t.Errorf("%s: fate %d %q, want %d %q", tt.name, f, why, tt.want, tt.why)
+		}
+	}
+}
+
+// TestWhatIsNotRecordedIsNotGone: what kversion's tables leave out need not be missing.
+func TestWhatIsNotRecordedIsNotGone(t *testing.T) {
+	derived := kafka4()
+	derived.Table = &decode.Table{Release: "4.0.1", Mode: decode.KRaft, Ranges: newRanges}
+	for _, tt := range []struct {
+		key     int16
+		derived fate
+	}{{49, unclear}, {100, certain}} {
+		x := exchangeOf(1, 0, tt.key, 0, asked, offering(tt.key, 0, 0))
+		takes := derived.rangeOn(tt.key)
+		if f, _ := judge(x, &takes, true); f != tt.derived {
+			t.Errorf("API %d of a derived table: fate %d, want %d", tt.key, f, tt.derived)
+		}
+	}
+}
+
+func TestBetweenBrokers(t *testing.T) {
+	for _, tt := range []struct {
+		key  int16
+		id   string
+		want bool
+	}{
+		{1, "broker-2-fetcher-0", true}, {2, "broker-2-fetcher-0", true}, {27, "broker-12-txn-marker-sender", true}, {52, "raft-client-3", true},
+		{6, "0", true}, {1, "broker-2-fetcher", false}, {1, "my-broker-2-fetcher-0", false}, {3, "raft-client", false}, {3, "", false},
+	} {
+		if got := betweenBrokers(exchangeOf(1, 0, tt.key, 0, idOf(tt.id))); got != tt.want {
+			t.Errorf("API %d of %q: %v, want %v", tt.key, tt.id, got, tt.want)
+		}
+	}
+}
+
+// targetCalls are clients of every verdict, and brokers among themselves.
+func targetCalls() []any {
+	none := softwareOf("", "")
+	second := func(x *decode.Exchange) { x.Broker = mustAddrPort("127.0.0.1:19093") }
+	from := func(addr string) func(*decode.Exchange) {
+		return func(x *decode.Exchange) { x.Client = netip.AddrPortFrom(netip.MustParseAddr(addr), 40000) }
+	}
+	const old = "old-lib"
+	return []any{
+		// Fine: takes less where less is offered.
+		exchangeOf(1, 0, apiVersionsKey, 3, softwareOf("modern", "2.0")),
+		exchangeOf(2, 0, 1, 18, softwareOf("modern", "2.0"), asked, offering(1, 0, 18)),
+		exchangeOf(3, 0, 3, 7, softwareOf("modern", "2.0"), asked),
+		// Breaks for several reasons, to two brokers and from two client ids.
+		exchangeOf(10, 1, 8, 1, softwareOf(old, "1.0"), asked, offering(8, 0, 9)),
+		exchangeOf(11, 1, 8, 1, softwareOf(old, "1.0"), asked, offering(8, 0, 9)),
+		exchangeOf(12, 2, 8, 1, softwareOf(old, "1.0"), asked, offering(8, 0, 9), second),
+		exchangeOf(13, 2, 8, 1, softwareOf(old, "1.0"), asked, offering(8, 0, 9), idOf("billing")),
+		exchangeOf(14, 2, 100, 0, softwareOf(old, "1.0"), asked, offering(100, 0, 0)),
+		exchangeOf(15, 2, 3, 7, softwareOf(old, "1.0"), asked),
+		// Breaks without asking: also what the target does not have, or has not reached.
+		exchangeOf(20, 3, 2, 0, none, noRange, idOf("cron"), outcomeOf(decode.ClosedByBroker)),
+		exchangeOf(21, 3, 1, 18, none, noRange, idOf("cron")),
+		exchangeOf(22, 3, 0, 2, none, borrowedRange, offering(0, 0, 7), idOf("cron")),
+		exchangeOf(23, 3, 1, 19, none, verdictOf(decode.AboveMax), offering(1, 0, 18), idOf("cron")),
+		// Likely: all that was offered is too old, or what was is not known.
+		exchangeOf(30, 4, 8, 1, softwareOf("careful", "1"), asked, offering(8, 0, 1)),
+		exchangeOf(31, 4, 2, 0, softwareOf("careful", "1"), asked, noRange),
+		exchangeOf(32, 4, 1, 18, softwareOf("careful", "1"), asked, early, offering(1, 0, 18)),
+		exchangeOf(33, 4, 1, 18, softwareOf("sarama", "v1.40.0"), asked, offering(1, 0, 18)),
+		// Neither: the newest of an old broker, and a version that the target takes to a newer one.
+		exchangeOf(40, 5, 8, 1, softwareOf("both", "1"), asked, offering(8, 0, 1)),
+		exchangeOf(41, 6, 8, 5, softwareOf("both", "1"), asked, offering(8, 0, 5), second),
+		// Unclear, and nothing to judge.
+		exchangeOf(50, 7, 1, 18, none, maybeAsked, noRange, idOf("midstream")),
+		exchangeOf(51, 8, apiVersionsKey, 0, none, idOf("probe"), from("10.0.0.9")),
+		// One that asked on another connection only.
+		exchangeOf(60, 9, apiVersionsKey, 0, none, idOf("python"), from("10.0.0.10")),
+		exchangeOf(61, 10, 8, 1, none, borrowedRange, offering(8, 0, 1), idOf("python"), from("10.0.0.10")),
+		exchangeOf(70, 11, 1, 3, none, noRange, idOf("broker-1-fetcher-0")),
+		connectionOf(0, 1, 5), connectionOf(1, 9, 12), connectionOf(2, 12, 16), connectionOf(3, 19, 24), connectionOf(4, 29, 34),
+	}
+}
+
+// findingsOn are the findings about the target, in short.
+func findingsOn(r *Report) []string {
+	var out []string
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.Code == targetCode {
+			id := ""
+			if f.Client.ClientID != nil {
+				id = *f.Client.ClientID
+			}
+			out = append(out, strings.Join([]string{f.Severity.String(), f.request(), f.onTarget(), f.Reason, f.Client.SoftwareName, id, times(f.Count)}, ", "))
+		}
+	}
+	return out
+}
+
+func TestTarget(t *testing.T) {
+	r := builderOf(Options{Target: kafka4()}, targetCalls()...).Report()
+	want := []string{
+		"error, OffsetCommit v1, v2 to v9, no-newer-version, old-lib, orders-svc, 3 times", // to two brokers
+		"error, OffsetCommit v1, v2 to v9, no-newer-version, old-lib, billing, once",
+		"error, Unknown(100) v0, no such API, no-such-api, old-lib, orders-svc, once",
+		"error, ListOffsets v0, v1 to v10, not-negotiated, , cron, once",
+		"error, Fetch v18, v4 to v17, not-negotiated, , cron, once",
+		"error, Produce v2, v3 to v12, no-newer-version, , cron, once",
+		"error, Fetch v19, v4 to v17, against-offer, , cron, once",
+		"warning, OffsetCommit v1, v2 to v9, offered-less, careful, orders-svc, once",
+		"warning, ListOffsets v0, v1 to v10, offer-not-seen, careful, orders-svc, once",
+		"warning, Fetch v18, v4 to v17, sent-before-the-answer, careful, orders-svc, once",
+		"warning, Fetch v18, v4 to v17, not-heeded, sarama, orders-svc, once",
+		"warning, OffsetCommit v1, v2 to v9, offered-less, , python, once",
+	}
+	if diff := cmp.Diff(want, findingsOn(r)); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+	var clients []string
+	for i := range r.Target.Clients {
+		c := &r.Target.Clients[i]
+		clients = append(clients, c.Verdict+" "+phraseText(c.phrase())+": "+c.says(maxTargetAPIs))
+	}
+	wantClients := []string{
+		"breaks old-lib 1.0, client id billing, orders-svc: OffsetCommit v1 (4 times; target v2 to v9) and Unknown(100) v0 (once; the target has no such API); 1 request taken as it is",
+		"breaks client id cron: Produce v2 (once; target v3 to v12), Fetch v18 (once; target v4 to v17), Fetch v19 (once; target v4 to v17) and ListOffsets v0 (once; target v1 to v10)",
+		"likely careful 1, client id orders-svc: Fetch v18 (once; target v4 to v17), ListOffsets v0 (once; target v1 to v10) and OffsetCommit v1 (once; target v2 to v9)",
+		"likely client id python: OffsetCommit v1 (once; target v2 to v9)",
+		"likely sarama v1.40.0, client id orders-svc: Fetch v18 (once; target v4 to v17)",
+		"unclear client id midstream: 1 request of which nothing can be said",
+		"unclear client id probe: sent nothing but ApiVersions",
+		"fine both 1, client id orders-svc: 2 requests taken, of which 1 would be sent in another version",
+		"fine modern 2.0, client id orders-svc: 2 requests taken, of which 1 would be sent in another version",
+		"between-brokers brokers among themselves: 1 request, not judged: brokers are upgraded together",
+	}
+	if diff := cmp.Diff(wantClients, clients); diff != "" {
+		t.Errorf("clients (-want +got):\n%s", diff)
+	}
+	if want := (TargetSummary{Breaks: 2, Likely: 3, Unclear: 2, Fine: 2}); r.Target.Summary != want {
+		t.Errorf("summary %+v, want %+v", r.Target.Summary, want)
+	}
+	if got := targetHeadline(r.Target); got != "2 clients break, 3 are likely to break, 2 cannot be judged, 2 are fine" {
+		t.Errorf("headline %q", got)
+	}
+}
+
+// TestTargetCountsEveryRequest: what the target makes of a client's requests adds up.
+func TestTargetCountsEveryRequest(t *testing.T) {
+	r := builderOf(Options{Target: kafka4()}, targetCalls()...).Report()
+	total := uint64(0)
+	for _, c := range r.Target.Clients {
+		n := c.Counts
+		if sum := n.Breaks + n.Likely + n.Adapts + n.Passes + n.Unclear + n.Exempt; sum != c.Requests {
+			t.Errorf("%+v: counts add up to %d of %d requests", c, sum, c.Requests)
+		}
+		total += c.Requests
+	}
+	if total != r.Summary.Requests {
+		t.Errorf("%d of %d requests were judged", total, r.Summary.Requests)
+	}
+}
+
+// TestWithoutATargetNothingIsSaidOfOne: outputs are what they were.
+func TestWithoutATargetNothingIsSaidOfOne(t *testing.T) {
+	r := builderOf(Options{}, targetCalls()...).Report()
+	if r.Target != nil || len(findingsOn(r)) > 0 {
+		t.Errorf("target %+v, findings %v", r.Target, findingsOn(r))
+	}
+	doc := written(t, r).(map[string]any)
+	for _, key := range []string{"target", "supplied"} {
+		if _, ok := doc[key]; ok {
+			t.Errorf("the JSON has %s", key)
+		}
+	}
+	for _, f := range doc["findings"].([]any) {
+		for _, key := range []string{"target", "reason"} {
+			if _, ok := f.(map[string]any)[key]; ok {
+				t.Errorf("a finding in the JSON has %s", key)
+			}
+		}
+	}
+}
+
+// TestTargetIsBounded: clients and versions beyond the limits are counted, not kept.
+func TestTargetIsBounded(t *testing.T) {
+	b := NewBuilder(Options{Target: kafka4()})
+	for i := range maxClients + 10 {
+		b.Exchange(exchangeOf(uint64(i), 0, 8, 1, softwareOf("lib", strings.Repeat("x", i%200)+string(rune('a'+i/200))), asked))
+	}
+	for i := range maxTargetUses + 10 {
+		b.Exchange(exchangeOf(uint64(i), 0, int16(200+i), 0, softwareOf("lib", "a"), asked, offering(int16(200+i), 0, 0)))
+	}
+	for i := range maxClientMembers + 10 {
+		b.Exchange(exchangeOf(uint64(i), 0, 8, 1, softwareOf("lib", "a"), asked, idOf(strings.Repeat("z", i))))
+	}
+	for i := range maxAskers + 10 {
+		b.Exchange(exchangeOf(uint64(i), 0, apiVersionsKey, 0, idOf(strings.Repeat("y", i%250)+string(rune('a'+i/250)))))
+	}
+	hit := b.Report().Quality.LimitsHit
+	for _, name := range []string{"target_clients", "target_versions", "target_askers", "target_members"} {
+		if hit[name] == 0 {
+			t.Errorf("limit %s was not counted: %v", name, hit)
+		}
+	}
+	if len(b.target.clients) > maxClients || len(b.target.askers) > maxAskers || len(b.target.ranges) > len(newRanges.APIs) {
+		t.Errorf("%d clients, %d askers, %d ranges are kept", len(b.target.clients), len(b.target.askers), len(b.target.ranges))
+	}
+}
+
+// TestTargetAllocatesNothing in the steady state.
+func TestTargetAllocatesNothing(t *testing.T) {
+	b := NewBuilder(Options{Target: kafka4()})
+	calls := []*decode.Exchange{
+		exchangeOf(1, 0, 1, 10, asked), exchangeOf(2, 0, 1, 18, asked, offering(1, 0, 18)), exchangeOf(3, 0, 8, 1, asked, offering(8, 0, 9)),
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		for _, x := range calls {
+			if f, _ := b.target.exchange(x); f > certain {
+				t.Fatal(f)
+			}
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations for three requests", n)
+	}
+}
+
+// BenchmarkTarget is what --target costs for each request.
+func BenchmarkTarget(b *testing.B) {
+	check := newTargetCheck(kafka4())
+	x := exchangeOf(1, 0, 1, 10, asked)
+	b.ReportAllocs()
+	for b.Loop() {
+		check.exchange(x)
+	}
+}

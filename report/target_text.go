@@ -1,0 +1,234 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// followed is the name of what followed a finding's requests.
+func followed(f *Finding) string {
+	if f.Code == targetCode {
+		return "So far"
+	}
+	return "What followed"
+}
+
+const (
+	// maxTargetTexts is how many clients of one verdict the text lists.
+	maxTargetTexts = 20
+	// maxTargetAPIs is how many kinds of requests of one client are named.
+	maxTargetAPIs = 5
+)
+
+// targetHeadline counts the clients by what the target makes of them:
+// "2 clients break, 1 likely breaks, 3 are fine".
+func targetHeadline(t *Target) string {
+	var parts []string
+	for _, p := range []struct {
+		n         int
+		one, many string
+	}{
+		{t.Summary.Breaks, "breaks", "break"},
+		{t.Summary.Likely, "is likely to break", "are likely to break"},
+		{t.Summary.Unclear, "cannot be judged", "cannot be judged"},
+		{t.Summary.Fine, "is fine", "are fine"},
+	} {
+		switch {
+		case p.n == 0:
+		case len(parts) == 0:
+			parts = append(parts, plural(uint64(p.n), "client")+" "+one(uint64(p.n), p.one, p.many))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, one(uint64(p.n), p.one, p.many)))
+		}
+	}
+	if len(parts) == 0 {
+		return "no client to judge was seen"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// fileText names the file that something was read from, as the end of a phrase; empty without one.
+func fileText(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " (" + path + ")"
+}
+
+// text says what the user supplied.
+func (s *Supplied) text() string {
+	text := s.Name + fileText(s.File)
+	if s.File == "" {
+		text += ": " + s.Source
+	}
+	for _, n := range s.Notes {
+		text += "; " + n
+	}
+	return text
+}
+
+// targetVerdicts are the words for the verdicts.
+var targetVerdicts = map[string]string{
+	VerdictBreaks: "breaks", VerdictLikely: "likely", VerdictUnclear: "unclear", VerdictFine: "fine", VerdictBrokers: "brokers",
+}
+
+// targetCaveat says what the verdicts rest on.
+func targetCaveat(r *Report) string {
+	text := "Judged by what was captured"
+	if first, last := inputSpan(r); first != nil {
+		text += " in " + humane(last.UTC().Sub(first.UTC()))
+	}
+	text += ": what a client did not send in that time was not judged"
+	if n := r.Summary.EncryptedStreams; n > 0 {
+		text += fmt.Sprintf(", nor what is inside %s", plural(n, "encrypted connection"))
+	}
+	return text + "."
+}
+
+// title is the target as a heading names it, without the name of a file.
+func (g *Target) title() string {
+	if g.File == "" {
+		return g.Name
+	}
+	return "the target (" + g.Name + ")"
+}
+
+// remarks say where the target's ranges are from and what the verdicts rest on.
+func (g *Target) remarks(r *Report) []phrase {
+	source := say("Source: " + g.Source)
+	if g.File != "" {
+		source = say(source, ", ", verbatim(g.File))
+	}
+	out := []phrase{source}
+	for _, n := range g.Notes {
+		out = append(out, say("Note: "+n))
+	}
+	return append(out, say(targetCaveat(r)))
+}
+
+// phrase says who it is: software and client ids.
+func (c *TargetClient) phrase() phrase {
+	if c.Verdict == VerdictBrokers {
+		return say("brokers among themselves")
+	}
+	who := say("unnamed")
+	ids := slices.DeleteFunc(slices.Clone(c.ClientIDs), func(id string) bool { return id == "" })
+	switch {
+	case c.SoftwareName != "":
+		who = softwarePhrase(c.SoftwareName, c.SoftwareVersion)
+		if len(ids) > 0 {
+			who = say(who, ", client id ", some(ids, 2, 0))
+		}
+	case len(ids) > 0:
+		who = say("client id ", some(ids, 2, 0))
+	case len(c.Addresses) > 0:
+		who = say("unnamed, from ", some(c.Addresses, 2, 0))
+	}
+	return who
+}
+
+// uses says which of its requests the target refuses:
+// "OffsetCommit v1 (12 times; target v2 to v9)". most bounds how many are named, 0 for all.
+func (c *TargetClient) uses(certain bool, most int) string {
+	var parts []string
+	more := uint64(0)
+	for i := range c.APIs {
+		u := &c.APIs[i]
+		if u.Certain != certain {
+			continue
+		}
+		if most > 0 && len(parts) == most {
+			more++
+			continue
+		}
+		takes := "the target has no such API"
+		if u.Target != nil {
+			takes = "target " + u.Target.text()
+		}
+		parts = append(parts, fmt.Sprintf("%s v%d (%s; %s)", u.Name, u.Version, times(u.Requests), takes))
+	}
+	if more > 0 {
+		parts = append(parts, number(more)+" more")
+	}
+	return list(parts)
+}
+
+// says tells in a sentence what the target makes of the client.
+func (c *TargetClient) says(most int) string {
+	n := &c.Counts
+	if c.Verdict == VerdictBrokers {
+		return plural(c.Requests, "request") + ", not judged: brokers are upgraded together"
+	}
+	var parts []string
+	if n.Breaks > 0 {
+		parts = append(parts, c.uses(true, most))
+	}
+	switch {
+	case n.Likely > 0 && n.Breaks > 0:
+		parts = append(parts, "likely also "+c.uses(false, most))
+	case n.Likely > 0:
+		parts = append(parts, c.uses(false, most))
+	}
+	judged := n.Passes + n.Adapts
+	switch {
+	case judged == 0 && len(parts) == 0 && n.Unclear == 0:
+		parts = append(parts, "sent nothing but ApiVersions")
+	case n.Adapts > 0 && judged > 0:
+		parts = append(parts, fmt.Sprintf("%s taken, of which %s would be sent in another version", plural(judged, "request"), number(n.Adapts)))
+	case judged > 0:
+		parts = append(parts, plural(judged, "request")+" taken as "+one(judged, "it is", "they are"))
+	}
+	if n.Unclear > 0 {
+		parts = append(parts, plural(n.Unclear, "request")+" of which nothing can be said")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// target says client by client who breaks on the target and who is fine.
+func (t *textReport) target() {
+	g := t.r.Target
+	if g == nil {
+		return
+	}
+	t.blank()
+	lead := "on " + g.title() + ": "
+	style := t.style.good
+	switch {
+	case g.Summary.Breaks > 0:
+		style = t.style.err
+	case g.Summary.Likely+g.Summary.Unclear > 0 || g.Summary.Fine == 0:
+		style = t.style.warning
+	}
+	for i, l := range wrap(Escape(lead)+targetHeadline(g), t.width, t.width-2) {
+		t.line(strings.Repeat("  ", min(i, 1)) + style.Sprint(l))
+	}
+	shown := map[string]int{}
+	for i := range g.Clients {
+		c := &g.Clients[i]
+		if shown[c.Verdict]++; shown[c.Verdict] <= maxTargetTexts {
+			t.field(targetVerdicts[c.Verdict], phraseText(c.phrase())+": "+escapeLong(c.says(maxTargetAPIs)))
+		}
+	}
+	for _, v := range verdicts {
+		if more := shown[v] - maxTargetTexts; more > 0 {
+			t.field(targetVerdicts[v], fmt.Sprintf("%s (--format json has all)", plural(uint64(more), "more client")))
+		}
+	}
+	for _, p := range g.remarks(t.r) {
+		t.item(phraseText(p))
+	}
+}
+
+// phraseText is a phrase at a terminal.
+func phraseText(p phrase) string {
+	var b strings.Builder
+	for _, part := range p {
+		if part.Verbatim {
+			b.WriteString(Escape(part.Text))
+		} else {
+			b.WriteString(part.Text)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,40 @@
+package report
+
+// targetView is what the target makes of the clients, for a page.
+type targetView struct {
+	Headline string
+	Rows     []targetRow
+	// More counts the clients that are not shown.
+	More    uint64
+	Remarks []phrase
+}
+
+// targetRow is a client; Class is the class of its verdict's badge.
+type targetRow struct {
+	Verdict, Class string
+	Client         phrase
+	Says           string
+}
+
+// targetClasses are the severities that verdicts are shown as.
+var targetClasses = map[string]string{
+	VerdictBreaks: "error", VerdictLikely: "warning", VerdictUnclear: "info", VerdictFine: "good", VerdictBrokers: "info",
+}
+
+// newTargetView is the view of r's target, nil without one.
+func newTargetView(r *Report) *targetView {
+	g := r.Target
+	if g == nil {
+		return nil
+	}
+	v := &targetView{Headline: "On " + g.title() + ": " + targetHeadline(g), Remarks: g.remarks(r)}
+	for i := range g.Clients {
+		if i == maxHTMLTargetRows {
+			v.More = uint64(len(g.Clients) - i)
+			break
+		}
+		c := &g.Clients[i]
+		v.Rows = append(v.Rows, targetRow{targetVerdicts[c.Verdict], targetClasses[c.Verdict], c.phrase(), upperFirst(c.says(2 * maxTargetAPIs))})
+	}
+	return v
+}
