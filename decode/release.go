@@ -32,9 +32,9 @@ const (
 	maxCapped = 3
 )
 
-// internalKeys are APIs between brokers and controllers, or that depend on configuration.
-// Whether kversion's tables list them says nothing, for those up to 3.9 are of brokers with ZooKeeper; and servers
-// that speak for Kafka without being it leave them out, so that to lack them speaks against no release.
+// internalKeys are APIs between brokers and controllers, or that depend on mode and configuration. They
+// tell the modes of a release apart, and releases only where one fits to the last API: servers
+// that speak for Kafka without being it leave them out, and kversion's tables up to 3.9 are of brokers with ZooKeeper.
 var internalKeys = map[int16]bool{
 	4: true, 5: true, 6: true, 7: true, 27: true, // LeaderAndIsr to ControlledShutdown, WriteTxnMarkers
 	38: true, 39: true, 40: true, 41: true, // delegation tokens: KRaft since 3.6
@@ -82,12 +82,15 @@ type comparison struct {
 	common, above, mins int
 	below               []API
 	// extra and missing count APIs that only the ranges have, only the release has;
-	// lacking counts those that only the release has and that are internal.
-	extra, missing, lacking int
+	// inner counts the internal ones that only one of them has.
+	extra, missing, inner int
 }
 
 // differ counts what speaks against the release.
 func (c *comparison) differ() int { return c.above + len(c.below) + c.extra }
+
+// whole tells whether the ranges are those of a recorded broker to the last API.
+func (c *comparison) whole() bool { return c.table.Recorded && c.differ()+c.missing+c.inner == 0 }
 
 // compareFit orders by how well a release fits: what speaks against it, then what the ranges lack.
 func compareFit(a, b *comparison) int {
@@ -96,7 +99,7 @@ func compareFit(a, b *comparison) int {
 
 // compareDetail orders the tables of one release.
 func compareDetail(a, b *comparison) int {
-	return cmp.Or(compareFit(a, b), cmp.Compare(a.lacking, b.lacking), cmp.Compare(a.mins, b.mins))
+	return cmp.Or(compareFit(a, b), cmp.Compare(a.inner, b.inner), cmp.Compare(a.mins, b.mins))
 }
 
 // compare holds ranges against each table of a release; the one that fits best comes first.
@@ -116,7 +119,10 @@ func (t *Table) compare(ranges *Ranges) comparison {
 	for _, api := range ranges.APIs {
 		known, ok := t.Ranges.Find(api.Key)
 		switch {
-		case !ok && (telemetry(api.Key) || !t.Recorded && internalKeys[api.Key]):
+		case !ok && telemetry(api.Key):
+			continue
+		case !ok && internalKeys[api.Key]:
+			c.inner++
 			continue
 		case !ok:
 			c.extra++
@@ -135,7 +141,7 @@ func (t *Table) compare(ranges *Ranges) comparison {
 		switch _, ok := ranges.Find(api.Key); {
 		case ok || telemetry(api.Key):
 		case internalKeys[api.Key]:
-			c.lacking++
+			c.inner++
 		default:
 			c.missing++
 		}
@@ -196,7 +202,7 @@ func controllerRelease(ranges *Ranges) Release {
 		if t.Mode != Controller {
 			continue
 		}
-		if c := t.compare(ranges); c.differ()+c.missing+c.lacking == 0 && (len(names) == 0 || names[len(names)-1] != minor(t.Release)) {
+		if c := t.compare(ranges); c.differ()+c.missing+c.inner == 0 && (len(names) == 0 || names[len(names)-1] != minor(t.Release)) {
 			names = append(names, minor(t.Release))
 		}
 	}
@@ -220,14 +226,15 @@ func controllerRelease(ranges *Ranges) Release {
 }
 
 // exact is the guess where releases fit without a difference; those that lack the
-// fewest APIs come first.
+// fewest APIs come first, and before them those that fit to the last internal API.
 func exact(compared []comparison, detail [][]comparison, missing int) Release {
 	var r Release
 	var only []comparison
+	whole := slices.ContainsFunc(compared, func(c comparison) bool { return c.whole() })
 	for i := range compared {
 		switch c := &compared[i]; {
 		case c.differ() != 0:
-		case c.missing == missing:
+		case c.missing == missing && c.whole() == whole:
 			r.Names = append(r.Names, c.release.name)
 			only = detail[i]
 		default:
@@ -267,7 +274,7 @@ func patches(c []comparison) string {
 // mode is how the broker runs, where the release can run in two ways and the ranges are
 // those of one of them to the last API.
 func mode(c []comparison) string {
-	if c[0].lacking+c[0].missing > 0 || !c[0].table.Recorded || !bothModes(c[0].release.name) {
+	if !c[0].whole() || !bothModes(c[0].release.name) {
 		return ""
 	}
 	for i := range c {

@@ -8,12 +8,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// all wants the tables of all releases.
+func all(string) bool { return true }
+
 // tableOf is what a broker of a release advertises, by kversion's max versions
 // and the table of minimums; of several patch releases the newest.
 func tableOf(t *testing.T, name string) *Ranges {
 	t.Helper()
 	var found *Ranges
-	for _, table := range derivedTables() {
+	for _, table := range derivedTables(all) {
 		if minor(table.Release) == name && (found == nil || table.Release != "4.0.0") {
 			found = table.Ranges
 		}

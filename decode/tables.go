@@ -101,12 +101,9 @@ var Tables = sync.OnceValue(func() []*Table {
 
 // allTables adds to the recorded tables those of the releases that lack one.
 func allTables(recorded []*Table) []*Table {
-	all := slices.Clone(recorded)
-	for _, t := range derivedTables() {
-		if !slices.ContainsFunc(recorded, func(r *Table) bool { return r.Mode != Controller && minor(r.Release) == minor(t.Release) }) {
-			all = append(all, t)
-		}
-	}
+	all := slices.Concat(recorded, derivedTables(func(release string) bool {
+		return !slices.ContainsFunc(recorded, func(r *Table) bool { return r.Mode != Controller && minor(r.Release) == release })
+	}))
 	slices.SortStableFunc(all, func(a, b *Table) int {
 		return cmp.Or(compareReleases(a.Release, b.Release), slices.Index(modes, a.Mode)-slices.Index(modes, b.Mode))
 	})
@@ -117,10 +114,13 @@ func allTables(recorded []*Table) []*Table {
 var modes = []Mode{ZooKeeper, KRaft, Controller}
 
 // derivedTables are the tables of brokers that kversion's max versions and the
-// min versions of KIP-896 make. Those up to 3.9 are of brokers with ZooKeeper, the later ones of KRaft brokers.
-func derivedTables() []*Table {
+// min versions of KIP-896 make, of the releases that are wanted. Those up to 3.9 are of brokers with ZooKeeper, the later ones of KRaft brokers.
+func derivedTables(wanted func(release string) bool) []*Table {
 	var tables []*Table
 	for _, k := range kversions {
+		if !wanted(k.release) {
+			continue
+		}
 		release, versions := k.release, k.versions()
 		t := &Table{Release: release, Mode: ZooKeeper, Source: "max versions of kversion, every min taken for 0"}
 		if compareReleases(release, "4.0") >= 0 {

@@ -97,7 +97,7 @@ func TestRecordedTablesFitTheMinimums(t *testing.T) {
 }
 
 func TestFindTable(t *testing.T) {
-	all := recordedFor(t, func(name string) *Ranges { return tableOf(t, name) })
+	tables := recordedFor(t, func(name string) *Ranges { return tableOf(t, name) })
 	for _, tt := range []struct{ name, want string }{
 		{"kafka-4.0.0", "kafka-4.0.0-kraft"},
 		{"4.0.0", "kafka-4.0.0-kraft"},
@@ -118,7 +118,7 @@ func TestFindTable(t *testing.T) {
 		{"kafka-3.99999999999999999999999", `error: "kafka-3.99999999999999999999999" is no release that is known; the nearest are kafka-3.8, kafka-3.9.1 and kafka-4.0.0`},
 	} {
 		got := ""
-		if table, err := findTable(all, tt.name); err != nil {
+		if table, err := findTable(tables, tt.name); err != nil {
 			got = "error: " + err.Error()
 		} else {
 			got = table.Name()
@@ -208,7 +208,7 @@ func TestReadTableRefuses(t *testing.T) {
 
 // TestGuessByRecordedTables: patch releases and modes are told apart where recorded tables differ, and only there.
 func TestGuessByRecordedTables(t *testing.T) {
-	all := releasesOf(recordedFor(t, func(name string) *Ranges { return tableOf(t, name) }))
+	known := releasesOf(recordedFor(t, func(name string) *Ranges { return tableOf(t, name) }))
 	zk := tableOf(t, "3.9")
 	kraft := zk.with(4, 0, -1, 5, 0, -1, 6, 0, -1, 7, 0, -1, 55, 0, 2, 64, 0, 0)
 	for _, tt := range []struct {
@@ -227,7 +227,7 @@ func TestGuessByRecordedTables(t *testing.T) {
 		{"not recorded", tableOf(t, "3.7"), "Kafka 3.7"},
 		{"newer", tableOf(t, "4.4").with(1, 4, 30), "Kafka 4.4 or newer"},
 	} {
-		if got := guess(all, tt.table); got.Text != tt.want {
+		if got := guess(known, tt.table); got.Text != tt.want {
 			t.Errorf("%s: %+v, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -247,10 +247,21 @@ func TestTitle(t *testing.T) {
 	}
 }
 
+// TestEveryTableIsItself: what a recorded server advertises is taken for its release.
+func TestEveryTableIsItself(t *testing.T) {
+	for _, table := range Tables() {
+		got := GuessRelease(table.Ranges)
+		named := slices.Contains(got.Names, minor(table.Release))
+		if !named || len(got.Names) > 3 || !strings.HasPrefix(got.Text, "Kafka ") || (table.Mode == Controller) != strings.Contains(got.Text, "controller") {
+			t.Errorf("%s is taken for %+v", table.Name(), got)
+		}
+	}
+}
+
 // BenchmarkReadTables reads as many tables as there may be: every report with a broker does it once.
 func BenchmarkReadTables(b *testing.B) {
 	files := fstest.MapFS{}
-	for i, table := range derivedTables() {
+	for i, table := range derivedTables(all) {
 		files[fmt.Sprintf("releases/%d.json", i)] = &fstest.MapFile{Data: fileOf(b, "4.0.0", KRaft, table.Ranges)}
 	}
 	b.ReportAllocs()
@@ -266,6 +277,6 @@ func BenchmarkReadTables(b *testing.B) {
 func BenchmarkDerivedTables(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		derivedTables()
+		derivedTables(all)
 	}
 }

@@ -107,7 +107,7 @@ func adviceOnTarget(s *subject) string {
 	case !t.listed || t.Min > t.Max:
 		return fmt.Sprintf("Find out what makes %s use %s, and do without it before the upgrade.", software, api)
 	case reason(s.key.detail) == notHeeded:
-		return "Run sarama 1.46.0 or later, which negotiates, or set its Version to the target's release or lower, but not below 2.1."
+		return "Run sarama 1.46.0 or later, which negotiates, or set its Version to the release of the target."
 	case reason(s.key.detail).fate() == likely:
 		return fmt.Sprintf("Try %s against a broker of %s, or look up whether it knows %s %s; upgrade it first if not.", software, target, api, t.text())
 	case s.key.version > t.Max:
