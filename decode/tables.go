@@ -275,7 +275,7 @@ func nearest(all []*Table, name string) string {
 	if wanted := digits.FindString(name); wanted != "" && len(wanted) < 32 {
 		i, _ := slices.BinarySearchFunc(known, wanted, compareReleases)
 		before := 2
-		if i < len(known) && minor(known[i]) == minor(wanted) {
+		if i < len(known) && strings.HasPrefix(known[i]+".", minor(wanted)+".") {
 			before = 1
 		}
 		from = min(max(0, i-before), from)
