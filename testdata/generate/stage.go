@@ -104,11 +104,13 @@ var kafka4 = map[int16]int16{
 }
 
 // The releases that the scenes need.
-func kafka2_1() []capturetest.API { return ranges(kversion.V2_1_0(), nil) }
-func kafka2_3() []capturetest.API { return ranges(kversion.V2_3_0(), nil) }
-func kafka2_8() []capturetest.API { return ranges(kversion.V2_8_0(), nil) }
-func kafka3_9() []capturetest.API { return ranges(kversion.V3_9_0(), nil) }
-func kafka4_0() []capturetest.API { return ranges(kversion.V4_0_0(), kafka4) }
+func kafka0_10() []capturetest.API { return ranges(kversion.V0_10_0(), nil) }
+func kafka2_1() []capturetest.API  { return ranges(kversion.V2_1_0(), nil) }
+func kafka2_3() []capturetest.API  { return ranges(kversion.V2_3_0(), nil) }
+func kafka2_8() []capturetest.API  { return ranges(kversion.V2_8_0(), nil) }
+func kafka3_9() []capturetest.API  { return ranges(kversion.V3_9_0(), nil) }
+func kafka4_0() []capturetest.API  { return ranges(kversion.V4_0_0(), kafka4) }
+func kafka4_1() []capturetest.API  { return ranges(kversion.V4_1_0(), kafka4) }
 
 // mustHave panics where a scene's premise is wrong: that the ranges have, or
 // lack, a version.

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"net/netip"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+// targetScenes are for KV4001, which holds requests against a release named by the
+// user: here always Kafka 4.0.0.
+func targetScenes() []scene {
+	return []scene{
+		{
+			name: "kv4001-fires-certain",
+			by:   "frames",
+			holds: "Kafka 3.9 ranges; OffsetCommit v1 twice by a client that negotiates and was offered v0 to v9; " +
+				"ListOffsets v0 by one that never asks; a follower's Fetch v17; all answered",
+			yields: "with --target 4.0.0, KV4001 as an error for OffsetCommit v1 (no newer version) and ListOffsets v0 (not negotiated), the follower not judged",
+			play: func(s *stage) error {
+				mustHave(kafka3_9(), 8, 9, true)
+				t := s.connect(brokerA)
+				t.negotiate(3, kafka3_9())
+				t.ask(3, 12)
+				t.ask(8, 1)
+				t.ask(8, 1)
+				legacy := s.connect(brokerB)
+				legacy.id = "legacy-loader"
+				legacy.ask(3, 1)
+				legacy.ask(2, 0)
+				follower := s.connect(brokerA)
+				follower.id = "broker-2-fetcher-0"
+				follower.ask(1, 17)
+				t.leave()
+				legacy.leave()
+				return nil
+			},
+		},
+		{
+			name:   "kv4001-fires-likely",
+			by:     "frames",
+			holds:  "Kafka 0.10.0 ranges; Fetch v2 and ListOffsets v0, the newest of them, by a client that negotiates; answered",
+			yields: "with --target 4.0.0, KV4001 as a warning for Fetch v2 and ListOffsets v0 (offered less)",
+			play: func(s *stage) error {
+				mustHave(kafka0_10(), 1, 3, false)
+				t := s.connect(brokerA)
+				t.negotiate(0, kafka0_10())
+				t.ask(3, 1)
+				t.ask(2, 0)
+				t.ask(1, 2)
+				t.leave()
+				return nil
+			},
+		},
+		{
+			name: "kv4001-near-negotiates",
+			by:   "frames",
+			holds: "Kafka 4.1 ranges; Fetch v18, which Kafka 4.0 does not take, by a client that negotiates; then the same client against another broker's " +
+				"Kafka 0.10.0 ranges with Fetch v2, after v10 to one with Kafka 2.1 ranges; answered",
+			yields: "with --target 4.0.0, no finding: v18 and v2 would be sent in another version",
+			play: func(s *stage) error {
+				mustHave(kafka4_1(), 1, 18, true)
+				mustHave(kafka4_0(), 1, 18, false)
+				for i, c := range []struct {
+					apis  []capturetest.API
+					fetch int16
+				}{{kafka4_1(), 18}, {kafka2_1(), 10}, {kafka0_10(), 2}} {
+					t := s.connect(netip.AddrPortFrom(brokerA.Addr(), brokerA.Port()+uint16(i)))
+					t.negotiate(3, c.apis)
+					t.ask(1, c.fetch)
+					t.leave()
+				}
+				return nil
+			},
+		},
+	}
+}
