@@ -216,11 +216,11 @@ func TestTarget(t *testing.T) {
 		clients = append(clients, c.Verdict+" "+phraseText(c.phrase())+": "+c.says(maxTargetAPIs))
 	}
 	wantClients := []string{
-		"breaks old-lib 1.0, client id billing, orders-svc: OffsetCommit v1 (4 times; target v2 to v9) and Unknown(100) v0 (once; the target has no such API); 1 request taken as it is",
-		"breaks client id cron: Produce v2 (once; target v3 to v12), Fetch v18 (once; target v4 to v17), Fetch v19 (once; target v4 to v17) and ListOffsets v0 (once; target v1 to v10)",
-		"likely careful 1, client id orders-svc: Fetch v18 (once; target v4 to v17), ListOffsets v0 (once; target v1 to v10) and OffsetCommit v1 (once; target v2 to v9)",
-		"likely client id python: OffsetCommit v1 (once; target v2 to v9)",
-		"likely sarama v1.40.0, client id orders-svc: Fetch v18 (once; target v4 to v17)",
+		"breaks old-lib 1.0, client id billing, orders-svc: OffsetCommit v1 (4 times; the target takes v2 to v9) and Unknown(100) v0 (once; the target has no such API); 1 request taken as it is",
+		"breaks client id cron: Produce v2 (once; the target takes v3 to v12), Fetch v18 (once; the target takes v4 to v17), Fetch v19 (once; the target takes v4 to v17) and ListOffsets v0 (once; the target takes v1 to v10)",
+		"likely careful 1, client id orders-svc: Fetch v18 (once; the target takes v4 to v17), ListOffsets v0 (once; the target takes v1 to v10) and OffsetCommit v1 (once; the target takes v2 to v9)",
+		"likely client id python: OffsetCommit v1 (once; the target takes v2 to v9)",
+		"likely sarama v1.40.0, client id orders-svc: Fetch v18 (once; the target takes v4 to v17)",
 		"unclear client id midstream: 1 request of which nothing can be said",
 		"unclear client id probe: sent nothing but ApiVersions",
 		"fine both 1, client id orders-svc: 2 requests taken, of which 1 would be sent in another version",

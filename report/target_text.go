@@ -129,7 +129,7 @@ func (c *TargetClient) phrase() phrase {
 }
 
 // uses says which of its requests the target refuses:
-// "OffsetCommit v1 (12 times; target v2 to v9)". most bounds how many are named, 0 for all.
+// "OffsetCommit v1 (12 times; the target takes v2 to v9)". most bounds how many are named, 0 for all.
 func (c *TargetClient) uses(certain bool, most int) string {
 	var parts []string
 	more := uint64(0)
@@ -144,7 +144,7 @@ func (c *TargetClient) uses(certain bool, most int) string {
 		}
 		takes := "the target has no such API"
 		if u.Target != nil {
-			takes = "target " + u.Target.text()
+			takes = "the target takes " + u.Target.text()
 		}
 		parts = append(parts, fmt.Sprintf("%s v%d (%s; %s)", u.Name, u.Version, times(u.Requests), takes))
 	}
