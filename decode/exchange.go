@@ -125,6 +125,9 @@ type Exchange struct {
 	BeforeNegotiation bool
 	// Asked says whether the client asked for the ranges first.
 	Asked Asking
+	// AskedInVain: the client had asked for the ranges on this connection, and the last answer before the
+	// request was error 35, which holds none.
+	AskedInVain bool
 	// Negotiated is, for an ApiVersions request answered with error 35, the version of the
 	// retry that was then answered without error on the same connection; -1 otherwise.
 	Negotiated int16

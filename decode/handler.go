@@ -46,6 +46,8 @@ type handler struct {
 
 	// refused are ApiVersions requests answered with error 35, until the retry is answered.
 	refused []*Exchange
+	// inVain is the latest answer with error 35, by which nothing was advertised.
+	inVain capture.Position
 	// held are exchanges that are over and wait for ranges.
 	held []*Exchange
 	// early are answers that came before their requests.

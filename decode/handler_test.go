@@ -130,6 +130,12 @@ func TestHandler(t *testing.T) {
 			d.respond(d.request(hello(4)), ranges(0, 35))
 			return d.end(reassembly.Closed, reassembly.ToBroker)
 		}, []string{"ApiVersions v4 exempt none error code=35"}},
+		{"error 35, asked again but not lower, then lower", func(d *driver) []Event {
+			d.respond(d.request(hello(3)), ranges(0, 35))
+			d.respond(d.request(hello(3)), ranges(0, 35))
+			d.respond(d.request(hello(0)), ranges(0, 0, usual...))
+			return closed(d)
+		}, []string{"ApiVersions v3 exempt none error code=35", "ApiVersions v3 exempt none error code=35 negotiated=0", "ApiVersions v0 exempt none answered"}},
 		{"error 35, then another API", func(d *driver) []Event {
 			d.respond(d.request(hello(4)), ranges(0, 35))
 			d.respond(d.request(requestOf(3, 0)), responseOf(3, 0))
@@ -325,6 +331,24 @@ func TestAsking(t *testing.T) {
 	}
 }
 
+// TestAskedInVain: what counts is the latest answer before the request.
+func TestAskedInVain(t *testing.T) {
+	d := newNetwork().open(t)
+	d.request(requestOf(3, 1))
+	d.respond(d.request(hello(3)), ranges(0, 35, 18, 0, 2))
+	d.request(requestOf(3, 2))
+	d.respond(d.request(hello(0)), ranges(0, 0, usual...))
+	d.request(requestOf(3, 7))
+	got := map[string]bool{}
+	for _, e := range exchanges(d.end(reassembly.Closed, reassembly.ToClient)) {
+		got[fmt.Sprintf("%s v%d", APIName(e.Key), e.Version)] = e.AskedInVain
+	}
+	want := map[string]bool{"ApiVersions v3": false, "ApiVersions v0": true, "Metadata v1": false, "Metadata v2": true, "Metadata v7": false}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestSoftwareIsKnownFromARefusedRequest(t *testing.T) {
 	d := newNetwork().open(t)
 	d.respond(d.request(hello(3)), ranges(0, 35))
@@ -437,8 +461,8 @@ func TestLimitsAreKeptAndCounted(t *testing.T) {
 
 func TestRefusedApiVersionsAreBounded(t *testing.T) {
 	d := newNetwork().open(t)
-	for range maxRefused + 2 {
-		d.respond(d.request(hello(3)), ranges(0, 35))
+	for i := range int16(maxRefused + 2) {
+		d.respond(d.request(hello(maxRefused+2-i)), ranges(0, 35))
 	}
 	d.respond(d.request(hello(0)), ranges(0, 0, usual...))
 	var negotiated, given int

@@ -23,6 +23,10 @@ func (h *handler) settle(p pending, outcome Outcome, a answer) {
 	h.fill(e, &p, outcome, a)
 	switch {
 	case refused:
+		h.inVain = a.at
+		if n := len(h.refused); n > 0 && h.refused[n-1].Version <= p.version {
+			h.release(-1) // asked again, but not lower
+		}
 		if len(h.refused) == maxRefused {
 			h.shard.limits.HeldExchanges++
 			h.release(-1)
@@ -90,6 +94,7 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
 	if p.key == keySaslHandshake {
 		e.Mechanism, e.Enabled = h.mechanism, a.enabled
 	}
+	e.AskedInVain = h.ranges == nil && h.inVain != (capture.Position{}) && h.inVain.Before(p.at)
 	e.judge(p.ranges, Observed)
 }
 

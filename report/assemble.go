@@ -161,7 +161,7 @@ func (b *Builder) settle(dropped uint64) []settled {
 		}
 		rule := &rules[g.key.rule]
 		if rule.becomes != nil {
-			instead, drop := rule.becomes(g, b.facts(g.key.broker))
+			instead, drop := rule.becomes(g, b.facts(g))
 			if drop {
 				continue
 			}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/hex"
+	"net/netip"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -206,13 +207,14 @@ func (b *Builder) Connection(c *decode.Connection) {
 	if b.opt.Evidence != nil {
 		b.opt.Evidence.met(c)
 	}
-	_, early := b.early[c.Stream]
+	past := past{b: b}
+	_, past.early = b.early[c.Stream]
 	delete(b.early, c.Stream)
 	for i := range rules {
 		if rules[i].connection == nil {
 			continue
 		}
-		if detail, ok := rules[i].connection(c, early); ok {
+		if detail, ok := rules[i].connection(c, past); ok {
 			b.addConnection(i, detail, c)
 		}
 	}
@@ -455,16 +457,33 @@ func (b *Builder) group(key findingKey) *group {
 	return g
 }
 
-// facts is what is known of a broker's address.
-func (b *Builder) facts(at endpoint) addressFacts {
+// facts is what is known of the broker's address of g.
+func (b *Builder) facts(g *group) addressFacts {
 	facts := addressFacts{}
-	if r := b.brokers[at]; r != nil {
+	if r := b.brokers[g.key.broker]; r != nil {
 		facts = r.facts
-	} else if s := b.strangers[at]; s != nil {
+	} else if s := b.strangers[g.key.broker]; s != nil {
 		facts = s.facts
 	}
 	facts.target = b.target
+	facts.served = func() bool {
+		var clientIDs []string
+		if g.key.hasClientID {
+			clientIDs = []string{g.key.clientID}
+		}
+		return b.served(g.key.broker.addr, g.key.software, clientIDs, g.addresses.list)
+	}
 	return facts
+}
+
+// served is clientRecord.servedBy of any client.
+func (b *Builder) served(broker netip.AddrPort, software decode.Software, clientIDs []string, from []netip.Addr) bool {
+	for _, c := range b.clients {
+		if c.servedBy(broker, software, clientIDs, from) {
+			return true
+		}
+	}
+	return false
 }
 
 // offended tells whether a request outside its range came before x on its

@@ -96,9 +96,17 @@ type clientRecord struct {
 	clientIDs members[string]
 	addresses members[netip.Addr]
 	brokers   members[netip.AddrPort]
+	// served are who answered more than what comes before the first real request.
+	served members[served]
 	// usages are the API versions used; last is the one met last.
 	usages map[usageKey]*usage
 	last   *usage
+}
+
+// served is where a client was served, and by which broker.
+type served struct {
+	client netip.Addr
+	broker netip.AddrPort
 }
 
 // usageKey is an API in a version.
@@ -108,6 +116,18 @@ type usageKey struct{ api, version int16 }
 type usage struct {
 	key                          usageKey
 	requests, outside, unchecked uint64
+}
+
+// prefaceKeys are the APIs that come before a client's first real request:
+// SaslHandshake, ApiVersions, SaslAuthenticate.
+var prefaceKeys = [...]int16{17, apiVersionsKey, 36}
+
+// servedBy tells whether the client that announced software, or used the client id, at one of the addresses from
+// was answered more by a broker than what comes before the first real request. On connections where a client begins with
+// ApiVersions v0 it announces nothing.
+func (c *clientRecord) servedBy(broker netip.AddrPort, software decode.Software, clientIDs []string, from []netip.Addr) bool {
+	same := software.Name != "" && c.key.software == software || slices.ContainsFunc(clientIDs, c.clientIDs.has)
+	return same && slices.ContainsFunc(from, func(a netip.Addr) bool { return c.served.has(served{a, broker}) })
 }
 
 // newClientRecord begins a client; the key's texts are taken over.
@@ -126,6 +146,9 @@ func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted ui
 	}
 	if !c.brokers.add(x.Broker) {
 		membersOmitted++
+	}
+	if x.Outcome == decode.Answered && !slices.Contains(prefaceKeys[:], x.Key) {
+		c.served.add(served{x.Client.Addr(), x.Broker})
 	}
 	u := c.usage(usageKey{x.Key, x.Version})
 	if u == nil {

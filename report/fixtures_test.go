@@ -122,6 +122,9 @@ func connectionOf(stream uint32, first, last uint64, changes ...func(*decode.Con
 	return c
 }
 
+// leaves is a connection on which nothing was asked for behind the ApiVersions answer.
+func leaves(c *decode.Connection) { c.AfterAdvertised = 0 }
+
 // tlsOf makes the connection one of TLS that could not be decrypted, with changes.
 func tlsOf(changes ...func(*tlsrecord.Info)) func(*decode.Connection) {
 	return func(c *decode.Connection) {

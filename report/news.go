@@ -139,7 +139,7 @@ func (b *Builder) now(g *group) (f Finding, ok bool) {
 	at := g.key.broker
 	rule := &rules[g.key.rule]
 	if rule.becomes != nil {
-		instead, drop := rule.becomes(g, b.facts(at))
+		instead, drop := rule.becomes(g, b.facts(g))
 		if drop {
 			return Finding{}, false
 		}

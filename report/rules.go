@@ -1,6 +1,8 @@
 package report
 
 import (
+	"net/netip"
+
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 )
@@ -23,9 +25,8 @@ type Rule struct {
 	exchange func(x *decode.Exchange) (detail string, fires bool)
 	// onSight: exchange decides by the verdict alone, before the outcome is known.
 	onSight bool
-	// connection looks at a connection that is over; early tells whether a
-	// request was sent on it before the ApiVersions response arrived.
-	connection func(c *decode.Connection, early bool) (detail string, fires bool)
+	// connection looks at a connection that is over.
+	connection func(c *decode.Connection, p past) (detail string, fires bool)
 	// target: it is about Options.Target, and targetCheck decides.
 	target bool
 	// change looks at two ApiVersions answers in succession from one address.
@@ -55,6 +56,18 @@ type subject struct {
 	target *Reference
 }
 
+// past is what the input had shown when a connection was over.
+type past struct {
+	// early: a request was sent on it before the ApiVersions response arrived.
+	early bool
+	b     *Builder
+}
+
+// served tells whether the same broker had served the client of c on another connection.
+func (p past) served(c *decode.Connection) bool {
+	return p.b.served(c.Broker, cutSoftware(c.Software), c.ClientIDs, []netip.Addr{c.Client.Addr()})
+}
+
 // addressFacts tells what was spoken at a broker's address, all input considered.
 type addressFacts struct {
 	// clear: Kafka in the clear was answered.
@@ -65,6 +78,8 @@ type addressFacts struct {
 	inside bool
 	// confused: Kafka in the clear was answered with TLS.
 	confused bool
+	// served tells whether the client of the finding was served there, on other connections.
+	served func() bool
 	// target is the check against another release, whatever the address; nil without.
 	target *targetCheck
 }

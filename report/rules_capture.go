@@ -17,7 +17,7 @@ var bytesMissingRule = Rule{
 		Wire: "TCP sequence numbers that jump, without the bytes between them anywhere in the capture; or packets shorter in the capture than on the wire.",
 		Do:   "Capture with a larger buffer (tcpdump -B 65536), with a filter on the broker's port, and with the full packet length (tcpdump -s 0), on a host that sees both directions.",
 	},
-	connection: func(c *decode.Connection, _ bool) (string, bool) { return "", isKafkaOrTLS(c) && c.Missing > 0 },
+	connection: func(c *decode.Connection, _ past) (string, bool) { return "", isKafkaOrTLS(c) && c.Missing > 0 },
 	message: func(s *subject) string {
 		if s.key.detail == droppedDetail {
 			return fmt.Sprintf("%s dropped by the capturing side", plural(s.dropped, "packet"))
@@ -43,7 +43,7 @@ var midstreamRule = Rule{
 		Wire: "A connection without SYN and mostly without an ApiVersions exchange.",
 		Do:   "Begin to capture before the client starts, or restart the client (or one connection of it) while capturing.",
 	},
-	connection: func(c *decode.Connection, _ bool) (string, bool) { return "", isKafkaOrTLS(c) && c.Midstream },
+	connection: func(c *decode.Connection, _ past) (string, bool) { return "", isKafkaOrTLS(c) && c.Midstream },
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s open before the capture began", plural(s.count, "connection"))
 	},

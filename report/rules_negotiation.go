@@ -57,6 +57,10 @@ func unlessTLS(_ *group, at addressFacts) (instead *Rule, drop bool) {
 	return &tlsConfusionRule, false
 }
 
+// inVain is the detail of findings where the broker refused ApiVersions with error 35, and the client did
+// not ask in a lower version.
+const inVain = "in vain"
+
 var unnegotiatedRule = Rule{
 	Code: "KV2001", Title: "refused-unnegotiated", Severity: Warning,
 	Summary: "no range known, and the broker closed, reset or ignored the request",
@@ -69,16 +73,26 @@ var unnegotiatedRule = Rule{
 			"or capture from the beginning of the connection, so that the advertised ranges are seen. Check security.protocol as well.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {
-		return "", x.Verdict == decode.Unknown && x.Key != apiVersionsKey && refused(x) && !isProbe(x)
+		detail := ""
+		if x.AskedInVain {
+			detail = inVain
+		}
+		return detail, x.Verdict == decode.Unknown && x.Key != apiVersionsKey && refused(x) && !isProbe(x)
 	},
 	becomes: unlessTLS,
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s sent without a known range, %s", s.request(), s.refusal())
 	},
 	why: func(s *subject) string {
+		if s.key.detail == inVain {
+			return "The broker had refused the client's ApiVersions request with error 35, and the client went on without asking in a lower version: it could not know what the broker takes."
+		}
 		return "No ApiVersions response of this broker was seen. A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
 	},
 	advice: func(s *subject) string {
+		if s.key.detail == inVain {
+			return fmt.Sprintf("Run a release of %s that asks again with ApiVersions v0, or set it to the broker's release.", s.softwareName())
+		}
 		return fmt.Sprintf("Let %s negotiate its versions or set it to the broker's release; check security.protocol; or capture from the start of the connection.", s.softwareName())
 	},
 }
@@ -87,27 +101,46 @@ var apiVersionsRefusedRule = Rule{
 	Code: "KV2002", Title: "apiversions-refused", Severity: Error,
 	Summary: "the ApiVersions request itself was closed, reset or ignored",
 	Documentation: Documentation{
-		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it.",
+		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it; or it refused the version with error 35, " +
+			"the client did not ask in a lower one, and was served on no other connection.",
 		Why: "A client may send any version of ApiVersions, and a broker that does not know it has to answer error 35 in a v0 body, so that the client can try again lower (KIP-511). " +
 			"Brokers before 0.10 and some that only speak the protocol (hosted services, proxies) do not, and the client cannot even begin.",
-		Wire: "An ApiVersions request (api_key 18), then a FIN or RST from the broker, or nothing until the client gives up.",
+		Wire: "An ApiVersions request (api_key 18), then a FIN or RST from the broker, or nothing until the client gives up; " +
+			"or a response with error 35 in a v0 body, and no ApiVersions request in a lower version behind it.",
 		Do: "Limit the version that the client begins with (franz-go: MaxVersions; librdkafka: broker.version.fallback and api.version.request=false for brokers before 0.10), upgrade the broker or service, " +
 			"and check that the port speaks Kafka in the clear: a listener that wants TLS does the same (KV2007).",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {
+		if x.Key == apiVersionsKey && x.Outcome == decode.Error && x.Negotiated < 0 {
+			return inVain, true
+		}
 		return "", x.Key == apiVersionsKey && refused(x) && !isProbe(x)
 	},
-	becomes: unlessTLS,
+	becomes: func(g *group, at addressFacts) (instead *Rule, drop bool) {
+		if g.key.detail == inVain {
+			return nil, at.served()
+		}
+		return unlessTLS(g, at)
+	},
 	message: func(s *subject) string {
+		if s.key.detail == inVain {
+			return fmt.Sprintf("%s refused with error 35, and never asked in a lower version", s.request())
+		}
 		return fmt.Sprintf("%s sent, %s", s.request(), s.refusal())
 	},
 	why: func(s *subject) string {
+		if s.key.detail == inVain {
+			return "The broker is older than the client and says so as it should (KIP-511). The client has to ask again, with ApiVersions v0 if need be; this one does not, and cannot know what the broker takes."
+		}
 		if s.key.version == 0 {
 			return "Every broker since Kafka 0.10 answers ApiVersions v0: this one is older, is no Kafka broker, or wants TLS on this port."
 		}
 		return "A broker that does not know this version has to answer error 35, so that the client can try lower (KIP-511). Without an answer the client cannot begin."
 	},
 	advice: func(s *subject) string {
+		if s.key.detail == inVain {
+			return fmt.Sprintf("Run a release of %s that goes down to ApiVersions v0, or upgrade the broker.", s.softwareName())
+		}
 		if s.key.version == 0 {
 			return "Check that the port is a Kafka listener and security.protocol fits it; for brokers before 0.10 switch version negotiation off (librdkafka: api.version.request=false)."
 		}
@@ -146,14 +179,14 @@ var clientLeftRule = Rule{
 	Documentation: Documentation{
 		What: "The client asked for ApiVersions, got the answer, and closed the connection without any further request.",
 		Why: "A client that finds no version in common with the broker, or misses an API or a feature that it needs, gives up at this point; its own log says why, nothing on the wire does. " +
-			"Health checks and kafka-broker-api-versions.sh look the same and are harmless.",
+			"Health checks and kafka-broker-api-versions.sh look the same and are harmless. A client that the same broker had served before on another connection misses nothing, and is not counted.",
 		Wire: "ApiVersions, its response, then a FIN or RST from the client.",
 		Do: "Look at the client's log for an unsupported version or feature, and hold its requirements against the ranges of the broker in this report. " +
 			"If the client is a probe, there is nothing to do.",
 	},
-	connection: func(c *decode.Connection, early bool) (string, bool) {
-		return "", c.Protocol == reassembly.Kafka && c.Advertised != nil && c.AfterAdvertised == 0 && !early &&
-			ended(c) && c.End.By == reassembly.ToBroker && c.Missing == 0 && c.Incomplete == 0
+	connection: func(c *decode.Connection, p past) (string, bool) {
+		return "", c.Protocol == reassembly.Kafka && c.Advertised != nil && c.AfterAdvertised == 0 && !p.early &&
+			ended(c) && c.End.By == reassembly.ToBroker && c.Missing == 0 && c.Incomplete == 0 && !p.served(c)
 	},
 	message: func(*subject) string {
 		return "the client closed after the ApiVersions response and asked for nothing"

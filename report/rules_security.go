@@ -30,7 +30,7 @@ var tlsConfusionRule = Rule{
 		Do: "Set security.protocol of the client to what the listener speaks (PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL), or use the port of the right listener. " +
 			"Where advertised.listeners leads clients to the wrong port, mend that.",
 	},
-	connection: func(c *decode.Connection, _ bool) (string, bool) {
+	connection: func(c *decode.Connection, _ past) (string, bool) {
 		switch {
 		case c.Confusion == reassembly.ClearToTLS:
 			return clearToTLS, true
@@ -149,7 +149,7 @@ var encryptedRule = Rule{
 		Do: "Give the key log of one side with --tls-keylog. A session is in it if a line of it has the client random that is shown here. " +
 			"The log has to be written while the connection is set up, so the client must be started with it.",
 	},
-	connection: func(c *decode.Connection, _ bool) (string, bool) {
+	connection: func(c *decode.Connection, _ past) (string, bool) {
 		if !isEncrypted(c) {
 			return "", false
 		}
@@ -179,7 +179,7 @@ var handshakeFailedRule = Rule{
 		Do: "Look at the alert's name and at who sent it: unknown_ca and bad_certificate from the client mean that it does not trust the broker's certificate, certificate_required from the broker that it wants one from the client, " +
 			"protocol_version and handshake_failure that the two have no version or suite in common.",
 	},
-	connection: func(c *decode.Connection, _ bool) (string, bool) {
+	connection: func(c *decode.Connection, _ past) (string, bool) {
 		if !handshakeFailed(c) {
 			return "", false
 		}

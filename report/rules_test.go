@@ -118,12 +118,23 @@ func TestNegotiationRules(t *testing.T) {
 
 		{"ApiVersions retried lower is told", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(0)), exchangeOf(2, 0, apiVersionsKey, 0)},
 			[]string{"KV2003 ApiVersions v3 refused with error 35, then v0 answered"}},
-		{"ApiVersions with error 35 and no retry is not KV2003", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1))}, []string{}},
+		{"ApiVersions with error 35 and no retry fires, and is not KV2003", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1))},
+			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
+		{"a retry on another connection is one, too", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), exchangeOf(5, 1, 3, 7, func(x *decode.Exchange) { x.Software = decode.Software{} })}, []string{}},
+		{"a retry of another client is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), exchangeOf(5, 1, 3, 7, func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.2:41000") })},
+			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
+		{"who goes on after error 35 is told of it", []any{exchangeOf(2, 0, 3, 10, noRange, outcomeOf(decode.ClosedByBroker), func(x *decode.Exchange) { x.AskedInVain = true })},
+			[]string{"KV2001 Metadata v10 sent without a known range, the broker closed the connection"}},
 
-		{"a client that leaves after ApiVersions fires", []any{connectionOf(0, 1, 9, func(c *decode.Connection) { c.AfterAdvertised = 0 })},
+		{"a client that leaves after ApiVersions fires", []any{connectionOf(0, 1, 9, leaves)},
+			[]string{"KV2004 the client closed after the ApiVersions response and asked for nothing"}},
+		{"a client that leaves once more after it was served does not fire", []any{exchangeOf(2, 0, 3, 7), connectionOf(1, 5, 9, leaves)}, []string{}},
+		{"a client that leaves and is served later fires", []any{connectionOf(1, 5, 9, leaves), exchangeOf(12, 0, 3, 7)},
+			[]string{"KV2004 the client closed after the ApiVersions response and asked for nothing"}},
+		{"a client at another address that leaves fires", []any{exchangeOf(2, 0, 3, 7, func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.2:41000") }), connectionOf(1, 5, 9, leaves)},
 			[]string{"KV2004 the client closed after the ApiVersions response and asked for nothing"}},
 		{"a client that had asked before the answer does not fire", []any{
-			exchangeOf(2, 0, 3, 1, early), connectionOf(0, 1, 9, func(c *decode.Connection) { c.AfterAdvertised = 0 }),
+			exchangeOf(2, 0, 3, 1, early), connectionOf(0, 1, 9, leaves),
 		}, []string{"KV2006 Metadata v1 sent before the ApiVersions response arrived"}},
 		{"a client that asks for something does not fire", []any{connectionOf(0, 1, 9)}, []string{}},
 		{"a broker that closes after ApiVersions does not fire", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
