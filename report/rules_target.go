@@ -36,7 +36,8 @@ func breaksOnTarget(s Severity, becomes func(g *group, at addressFacts) (*Rule, 
 				"Kafka 4.0 removed the versions from before Kafka 2.1 (KIP-896). " +
 				"A client that negotiates and would send another version is no finding: neither one above the target's max that had been offered, nor one below its min if the same client sent a version inside to another broker. " +
 				"Produce v0 to v2 count as refused on Kafka 4, which advertises them and does not take them (KAFKA-18659). ApiVersions may have any version, and requests of brokers among themselves are not judged, since they are upgraded together. " +
-				"What no packet can show: a client that would give up at the sight of the target's ranges, or one that uses an API at another time (month-end jobs, administration).",
+				"What no packet can show: a client that would give up at the sight of the target's ranges, one with a bug that only shows with older brokers (librdkafka 2.6.0 and Fetch v12), " +
+				"or one that uses an API at another time (month-end jobs, administration).",
 			Wire: "The request as it is sent today, mostly answered; on the target it would be followed by a FIN or RST.",
 			Do: "Upgrade the client before the brokers, or raise the protocol version that it is set to (sarama: Version; kafka-python: api_version). " +
 				"Where it is only likely, try the client against a test broker of the target release; or capture it against a broker that offers newer versions and look again.",
@@ -45,7 +46,7 @@ func breaksOnTarget(s Severity, becomes func(g *group, at addressFacts) (*Rule, 
 		message: func(b *subject) string {
 			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.called(), b.takes())
 			switch {
-			case s == Error:
+			case s == Error || reason(b.key.detail) == someSpareIt:
 				return text
 			case b.key.version > b.target.rangeOn(b.key.api).Max:
 				return text + ", and the client may not go lower"
@@ -88,6 +89,8 @@ func whyOnTarget(s *subject) string {
 		return "The client sent it on a connection on which it did not ask for the ranges, nor was it seen to ask on another: it will send the same version to any broker."
 	case noSuchAPI:
 		return fmt.Sprintf("%s does not have %s, and nothing stands in for it: what the client does with it will fail.", upperFirst(target), api)
+	case someSpareIt:
+		return fmt.Sprintf("%s does not have %s, which some clients do without: %s.", upperFirst(target), api, sparedBySome[s.key.api])
 	case notHeeded:
 		return "sarama before 1.46.0 asks for the ranges and does not go by them: it sends the version that follows from the Version it is set to."
 	case offeredLess:

@@ -44,6 +44,8 @@ const (
 	notAsked reason = "not-negotiated"
 	// noSuchAPI: the target has no such API, and nothing stands in for it.
 	noSuchAPI reason = "no-such-api"
+	// someSpareIt: the target has no such API, which some clients do without.
+	someSpareIt reason = "no-such-api-some-do-without"
 	// notHeeded: the client asks for the ranges and is known not to heed them.
 	notHeeded reason = "not-heeded"
 	// offeredLess: below the target's min, the newest that the broker offered.
@@ -85,6 +87,12 @@ var standIns = map[int16]string{
 	71: "KIP-714: without a receiver no telemetry is sent",
 	72: "KIP-714: without a receiver no telemetry is sent",
 	75: "KIP-966: the Java admin client asks for Metadata",
+}
+
+// sparedBySome are the APIs without which some clients that negotiate do, where a broker
+// does not offer them, and others fail; with what was seen of them.
+var sparedBySome = map[int16]string{
+	22: "franz-go 1.22 produces without idempotence then, the Java producer (idempotent by default since 3.0) does not produce",
 }
 
 // brokerKeys are the APIs that brokers and controllers use among themselves
@@ -163,6 +171,8 @@ func judgeMissing(key int16, t *targetRange) (fate, reason) {
 		return adapts, noReason
 	case t.silent:
 		return unclear, noReason
+	case sparedBySome[key] != "":
+		return likely, someSpareIt
 	}
 	return certain, noSuchAPI
 }

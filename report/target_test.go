@@ -90,6 +90,7 @@ func TestJudge(t *testing.T) {
 		{"gone", 100, 0, changes{asked, offering(100, 0, 0)}, certain, noSuchAPI},
 		{"gone, not asked", 100, 0, changes{none, noRange}, certain, notAsked},
 		{"gone, and not offered either", 100, 0, changes{asked, verdictOf(decode.NotAdvertised)}, certain, againstOffer},
+		{"gone, which some do without", 22, 1, changes{asked, offering(22, 0, 1)}, likely, someSpareIt},
 		{"gone, but another stands in", 60, 0, changes{asked, offering(60, 0, 0)}, adapts, noReason},
 		{"telemetry, which depends on the configuration", 71, 0, changes{asked, offering(71, 0, 0)}, adapts, noReason},
 	} {
@@ -161,6 +162,7 @@ func targetCalls() []any {
 		exchangeOf(30, 4, 8, 1, softwareOf("careful", "1"), asked, offering(8, 0, 1)),
 		exchangeOf(31, 4, 2, 0, softwareOf("careful", "1"), asked, noRange),
 		exchangeOf(32, 4, 1, 18, softwareOf("careful", "1"), asked, early, offering(1, 0, 18)),
+		exchangeOf(34, 4, 22, 1, softwareOf("careful", "1"), asked, offering(22, 0, 1)),
 		exchangeOf(33, 4, 1, 18, softwareOf("sarama", "v1.40.0"), asked, offering(1, 0, 18)),
 		// Neither: the newest of an old broker, and a version that the target takes to a newer one.
 		exchangeOf(40, 5, 8, 1, softwareOf("both", "1"), asked, offering(8, 0, 1)),
@@ -205,6 +207,7 @@ func TestTarget(t *testing.T) {
 		"warning, ListOffsets v0, v1 to v10, offer-not-seen, careful, orders-svc, once",
 		"warning, Fetch v18, v4 to v17, sent-before-the-answer, careful, orders-svc, once",
 		"warning, Fetch v18, v4 to v17, not-heeded, sarama, orders-svc, once",
+		"warning, InitProducerId v1, no such API, no-such-api-some-do-without, careful, orders-svc, once",
 		"warning, OffsetCommit v1, v2 to v9, offered-less, , python, once",
 	}
 	if diff := cmp.Diff(want, findingsOn(r)); diff != "" {
@@ -218,7 +221,7 @@ func TestTarget(t *testing.T) {
 	wantClients := []string{
 		"breaks old-lib 1.0, client id billing, orders-svc: OffsetCommit v1 (4 times; the target takes v2 to v9) and Unknown(100) v0 (once; the target has no such API); 1 request taken as it is",
 		"breaks client id cron: Produce v2 (once; the target takes v3 to v12), Fetch v18 (once; the target takes v4 to v17), Fetch v19 (once; the target takes v4 to v17) and ListOffsets v0 (once; the target takes v1 to v10)",
-		"likely careful 1, client id orders-svc: Fetch v18 (once; the target takes v4 to v17), ListOffsets v0 (once; the target takes v1 to v10) and OffsetCommit v1 (once; the target takes v2 to v9)",
+		"likely careful 1, client id orders-svc: Fetch v18 (once; the target takes v4 to v17), ListOffsets v0 (once; the target takes v1 to v10), OffsetCommit v1 (once; the target takes v2 to v9) and InitProducerId v1 (once; the target has no such API)",
 		"likely client id python: OffsetCommit v1 (once; the target takes v2 to v9)",
 		"likely sarama v1.40.0, client id orders-svc: Fetch v18 (once; the target takes v4 to v17)",
 		"unclear client id midstream: 1 request of which nothing can be said",
