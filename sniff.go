@@ -116,6 +116,13 @@ func sniff(ctx context.Context, args []string, s streams) int {
 	// Without this, a reader of standard output that went away would end the
 	// program on the spot, with files half written. So the write fails instead.
 	signal.Ignore(syscall.SIGPIPE)
+	// A terminal or a remote session that goes away ends a capture in good order;
+	// nohup has the hangup ignored.
+	if !signal.Ignored(syscall.SIGHUP) {
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+		defer stop()
+	}
 	start := time.Now()
 	return sniffWith(ctx, args, s, openInterface, func() time.Duration { return time.Since(start) })
 }
