@@ -104,7 +104,11 @@ func listen(text string, w *watch) (*served, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", address)
+	network := "tcp"
+	if a, err := netip.ParseAddrPort(address); err == nil && a.Addr().Is4() {
+		network = "tcp4" // or else 0.0.0.0 would be every IPv6 address, too
+	}
+	l, err := net.Listen(network, address)
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {

@@ -254,6 +254,17 @@ func TestListenAddress(t *testing.T) {
 	}
 }
 
+func TestAllAddressesOfIPv4AreNotThoseOfIPv6(t *testing.T) {
+	s, err := listen("0.0.0.0:0", &watch{r: &sniffing{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if got := s.address(); !strings.HasPrefix(got, "0.0.0.0:") {
+		t.Errorf("listens at %s", got)
+	}
+}
+
 func TestSlowAndIdleClientsAreGivenUp(t *testing.T) {
 	s := &served{done: make(chan struct{}), next: make(chan struct{}), now: func() time.Duration { return 0 }}
 	var err error
