@@ -173,7 +173,7 @@ func analyze(ctx context.Context, args []string, s streams) int {
 }
 
 func analyzeFiles(ctx context.Context, paths []string, pf *pipelineFlags, rf *reportFlags, s streams) (int, error) {
-	read := slices.Concat(paths, pf.keyLogs, rf.knownIssues, []string{rf.target, pf.advertised})
+	read := slices.Concat(named(paths, s.in), pf.keyLogs, rf.knownIssues, []string{rf.target, pf.advertised})
 	if err := cmp.Or(rf.check(), apart(rf.files(), read...)); err != nil {
 		return 0, err
 	}
@@ -277,7 +277,7 @@ func requests(ctx context.Context, args []string, s streams) int {
 }
 
 func listRequests(ctx context.Context, paths []string, pf *pipelineFlags, rd *redactFlags, format, output string, s streams) (int, error) {
-	read := slices.Concat(paths, pf.keyLogs, []string{pf.advertised})
+	read := slices.Concat(named(paths, s.in), pf.keyLogs, []string{pf.advertised})
 	if err := cmp.Or(oneOf("--format", format, "tsv json"), apart([]written{{"--output", output}}, read...)); err != nil {
 		return 0, err
 	}

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -91,6 +92,18 @@ func apart(files []written, read ...string) error {
 		}
 	}
 	return nil
+}
+
+// named are the captures by names that the system knows: standard input, where it is
+// a file, has that of the file.
+func named(captures []string, stdin io.Reader) []string {
+	out := slices.Clone(captures)
+	for i, name := range out {
+		if f, ok := stdin.(*os.File); ok && name == "-" {
+			out[i] = f.Name()
+		}
+	}
+	return out
 }
 
 // sameFile tells whether two names are of one regular file, or would be.

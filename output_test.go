@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -27,6 +30,32 @@ func TestOutputRights(t *testing.T) {
 	}
 	writeOutput(t, path)
 	wantMode(t, path, 0o600)
+}
+
+// TestOutputIsNotStandardInput: a capture given by < is not written over either.
+func TestOutputIsNotStandardInput(t *testing.T) {
+	data, err := os.ReadFile("testdata/captures/ipv6.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "k.pcap")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdin, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	for _, args := range [][]string{{"analyze", "-o", path, "-"}, {"analyze", "--evidence", path, "-"}, {"requests", "-o", path, "-"}} {
+		var said bytes.Buffer
+		if code := run(t.Context(), args, streams{stdin, io.Discard, &said}); code != exitTrouble || !strings.Contains(said.String(), "is a file that is read") {
+			t.Errorf("%v: exit code %d, %s", args, code, said.String())
+		}
+	}
+	if left, err := os.ReadFile(path); err != nil || !bytes.Equal(left, data) {
+		t.Errorf("the capture was changed: %v", err)
+	}
 }
 
 // writeOutput lets a file appear.
