@@ -165,8 +165,18 @@ var encryptedRule = Rule{
 		}
 		return message
 	},
-	why:    func(*subject) string { return "Nothing inside was checked." },
-	advice: func(*subject) string { return "Give the client's or the broker's TLS key log with --tls-keylog." },
+	why: func(*subject) string { return "Nothing inside was checked." },
+	advice: func(s *subject) string {
+		switch reason := s.key.detail; {
+		case strings.HasSuffix(reason, "is not supported"):
+			return "No key log helps: let client and broker agree on a usual cipher suite, such as AES-GCM, while capturing."
+		case strings.Contains(reason, "not in the capture"):
+			return "Begin the capture before the client connects, and give the client's or the broker's TLS key log with --tls-keylog."
+		case strings.Contains(reason, "after bytes were missing"):
+			return "Capture again without loss (tcpdump -s 0 -B 65536)."
+		}
+		return "Give the client's or the broker's TLS key log with --tls-keylog."
+	},
 }
 
 var handshakeFailedRule = Rule{

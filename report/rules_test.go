@@ -335,3 +335,22 @@ func TestTextsOfFindingsNameNoOne(t *testing.T) {
 		}
 	}
 }
+
+// TestAdviceOnEncryptedFitsTheReason: a key log is asked for only where it helps.
+func TestAdviceOnEncryptedFitsTheReason(t *testing.T) {
+	for reason, want := range map[string]string{
+		"":                                 "--tls-keylog",
+		"no secrets for its client random": "--tls-keylog",
+		"cipher suite TLS_RSA_WITH_CAMELLIA_128_CBC_SHA is not supported":      "AES-GCM",
+		"the handshake is not in the capture":                                  "before the client connects",
+		"the ServerHello is not in the capture":                                "before the client connects",
+		"the place in the stream was not found again after bytes were missing": "without loss",
+		"a record could not be authenticated (wrong secrets?)":                 "--tls-keylog",
+	} {
+		g := &group{}
+		g.key.detail = reason
+		if got := encryptedRule.advice(&subject{group: g}); !strings.Contains(got, want) {
+			t.Errorf("%q: advice %q, want %q in it", reason, got, want)
+		}
+	}
+}
