@@ -146,11 +146,11 @@ func (f *flow) direction(s *capture.Segment) (Direction, bool) {
 }
 
 // copyOf tells whether a segment from another domain belongs to f all the same:
-// it is a copy of f's traffic seen inside a tunnel and outside, or the other
-// direction of a link whose two directions are tagged differently (as
-// mirror ports do). Equal addresses on two VLANs are two connections.
+// it is a copy of f's traffic seen inside a tunnel and outside, or with a tag and without (as
+// the interfaces of a bridge give it), or the other direction of a link whose two directions are tagged
+// differently (as mirror ports do). Equal addresses on two VLANs are two connections.
 func (f *flow) copyOf(s *capture.Segment, d Direction) bool {
-	if f.depth != s.Depth && f.seen[d] {
+	if (f.depth != s.Depth || (f.domain == 0) != (s.Domain == 0)) && f.seen[d] {
 		if s.Flags&capture.SYN != 0 {
 			return s.Seq == f.base[d]
 		}

@@ -221,6 +221,28 @@ func TestStreamNumbers(t *testing.T) {
 	}
 }
 
+// TestVLANs: the same packets on two VLANs are two connections, with a tag and without it one.
+func TestVLANs(t *testing.T) {
+	r := capturetest.NewRecorder()
+	talk(r, client, 5)
+	tagged := func(id uint16) []capturetest.Packet {
+		return capturetest.Encapsulate(r.Packets, capturetest.VLAN(capturetest.EtherVLAN, id))
+	}
+	for name, tc := range map[string]struct {
+		packets []capturetest.Packet
+		streams uint64
+	}{
+		"two VLANs":                   {capturetest.Merge(tagged(5), tagged(6)), 2},
+		"a tag and none":              {capturetest.Merge(tagged(5), r.Packets), 1},
+		"none, a tag, and none again": {capturetest.Merge(r.Packets, tagged(5), r.Packets), 1},
+	} {
+		got := run(t, tc.packets, 100)
+		if n := count(got.lines, "request"); got.stats.Streams != tc.streams || n != 5*int(tc.streams) {
+			t.Errorf("%s: %d streams and %d requests, want %d and %d", name, got.stats.Streams, n, tc.streams, 5*tc.streams)
+		}
+	}
+}
+
 func TestForeignProtocols(t *testing.T) {
 	for name, tc := range map[string]struct {
 		client, server string

@@ -43,6 +43,7 @@ func encapsulations() []Variant {
 			return Fragment(Encapsulate(p, VXLAN(4789, 5001)), 104, Fragments{})
 		}},
 		{"inside and outside a tunnel", KeepsAll, func(p []Packet, _ uint64) []Packet { return InsideAndOutside(p, VXLAN(4789, 5001)) }},
+		{"with a VLAN tag and without", KeepsAll, func(p []Packet, _ uint64) []Packet { return InsideAndOutside(p, VLAN(EtherVLAN, 42)) }},
 		relinked("NULL", LinkNull),
 		relinked("LOOP", LinkLoop),
 		relinked("SLL", LinkSLL),
