@@ -96,9 +96,9 @@ func standardOutput(t *testing.T, data []byte, args []string) string {
 const (
 	clientColumn  = 3
 	brokerColumn  = 4
-	minColumn     = 9
-	verdictColumn = 12
-	outcomeColumn = 13
+	minColumn     = 10
+	verdictColumn = 13
+	outcomeColumn = 14
 )
 
 // rows are the requests with the columns that a rewriting keeps.
@@ -125,6 +125,17 @@ func (s seen) rows(keeps capturetest.Keeps) []string {
 	return rows
 }
 
+// ignored are the requests, without client and client id, of which the broker is said to have taken no notice.
+func (s seen) ignored() []string {
+	var rows []string
+	for _, line := range s.requests {
+		if c := strings.Split(line, "\t"); c[outcomeColumn] == "unanswered" {
+			rows = append(rows, strings.Join(c[6:minColumn], " "))
+		}
+	}
+	return rows
+}
+
 // differs tells what of s is not in got although the rewriting keeps it, or was invented.
 func (s seen) differs(got seen, keeps capturetest.Keeps) string {
 	if keeps&capturetest.KeepsRequests == 0 {
@@ -135,6 +146,12 @@ func (s seen) differs(got seen, keeps capturetest.Keeps) string {
 				return "invented: " + row
 			}
 			left = slices.Delete(left, i, i+1)
+		}
+		known := s.ignored()
+		for _, row := range got.ignored() {
+			if !slices.Contains(known, row) {
+				return "said to be unanswered: " + row
+			}
 		}
 		return ""
 	}

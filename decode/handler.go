@@ -129,7 +129,7 @@ func (h *handler) request(f *reassembly.Frame) {
 	p := h.queue.push()
 	p.at, p.correlationID, p.key, p.version = f.Last, hd.correlationID, hd.key, hd.version
 	p.clientID, p.hasClientID = h.client(&hd)
-	p.ranges = h.ranges
+	p.span, p.ranges = span(f), h.ranges
 	if f.Last.Before(h.rangesAt) {
 		p.ranges = h.before
 	}

@@ -98,6 +98,17 @@ func TestHandler(t *testing.T) {
 			"ApiVersions v2 exempt none answered", "Metadata v7 ok observed unseen", "Metadata v7 ok observed unseen", "Fetch v10 ok observed answered",
 			"Metadata v6 ok observed unanswered", "Fetch v9 ok observed answered",
 		}},
+		{"skipped over, but the answer may be lost as its end is", func(d *driver) []Event {
+			d.negotiate()
+			first, lost, last := d.net.next(), d.net.next(), d.net.next()
+			d.id++
+			msg := requestBytes(requestOf(3, 7), d.id, "app")
+			d.conn.Now, d.conn.Last = last, last
+			d.h.Message(&reassembly.Frame{Direction: reassembly.ToBroker, Size: int64(len(msg)), Head: msg, First: first, Last: last})
+			d.h.Lost(reassembly.ToClient, lost)
+			d.respond(d.request(requestOf(1, 10)), responseOf(1, 10))
+			return cut(d)
+		}, []string{"ApiVersions v2 exempt none answered", "Metadata v7 ok observed unseen", "Fetch v10 ok observed answered"}},
 		{"closed, but the answer may be lost", func(d *driver) []Event {
 			d.negotiate()
 			d.request(requestOf(3, 7))

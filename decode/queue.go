@@ -13,7 +13,9 @@ type pending struct {
 	ranges        *Ranges // what the connection had been told when it was sent
 	correlationID int32
 	key, version  int16
-	hasClientID   bool
+	// span is how many packets before at the request began.
+	span        uint32
+	hasClientID bool
 	// early: sent while an ApiVersions request had no answer, on a connection without ranges.
 	early bool
 	asked Asking

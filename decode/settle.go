@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"math"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -132,8 +133,21 @@ func (h *handler) Lost(d reassembly.Direction, at capture.Position) {
 }
 
 // mayHaveLost tells whether the answer to a request may be missing in the
-// capture. It cannot where the request was sent after what is missing, even if that is known only by now.
-func (h *handler) mayHaveLost(p *pending) bool { return p.lost || p.at.Before(h.missed) }
+// capture. It cannot where the request was sent after what is missing, even if that is known only by now. It
+// counts from the request's first packet: the last one may be missing too.
+func (h *handler) mayHaveLost(p *pending) bool {
+	sent := p.at
+	sent.Frame -= min(uint64(p.span), sent.Frame)
+	return p.lost || sent.Before(h.missed)
+}
+
+// span is how many packets a frame takes beside the last, at most: all of them where it began in another capture.
+func span(f *reassembly.Frame) uint32 {
+	if f.First.Capture != f.Last.Capture || f.First.Frame > f.Last.Frame {
+		return math.MaxUint32
+	}
+	return uint32(min(f.Last.Frame-f.First.Frame, math.MaxUint32))
+}
 
 // End settles what has no answer by how the connection ended.
 func (h *handler) End() {

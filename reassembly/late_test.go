@@ -47,23 +47,15 @@ func TestAnswersWaitForRequests(t *testing.T) {
 	c.Exchange(request(3, 1, 2, 20), response(2, 50))
 	c.Close(capturetest.ToBroker)
 	want := run(t, r.Packets, 100)
-	var byBroker, byClient []capturetest.Packet
-	byBroker = capturetest.OneWay(r.Packets, capturetest.ToClient)
-	byClient = capturetest.OneWay(r.Packets, capturetest.ToBroker)
+	byBroker := capturetest.OneWay(r.Packets, capturetest.ToClient)
+	byClient := capturetest.OneWay(r.Packets, capturetest.ToBroker)
 	got := run(t, slices.Concat(byBroker, byClient), 100)
-	lines := withoutFrames(want.lines)
-	slices.Sort(lines)
-	if d := cmp.Diff(lines, sortedLines(withoutFrames(got.lines))); d != "" {
+	if d := cmp.Diff(sorted(withoutFrames(want.lines)), sorted(withoutFrames(got.lines))); d != "" {
 		t.Errorf("(-in order +answers first) %s", d)
 	}
-	if d := cmp.Diff(want.conns[0].End.By, got.conns[0].End.By); d != "" {
-		t.Errorf("who ended it: %s", d)
+	if got.conns[0].End.By != want.conns[0].End.By {
+		t.Errorf("ended by %d, want %d", got.conns[0].End.By, want.conns[0].End.By)
 	}
-}
-
-func sortedLines(lines []string) []string {
-	slices.Sort(lines)
-	return lines
 }
 
 // TestPostponedBytesAreBounded has a broker that acknowledges what the client never sent.
@@ -138,5 +130,25 @@ func TestFirstAnswerIsMissing(t *testing.T) {
 	got := run(t, packets, 100)
 	if got.missing() != 58 {
 		t.Errorf("%d bytes missing, want 58: %v", got.missing(), got.lines)
+	}
+}
+
+// TestLostServerHelloIsNoConfusion loses each packet in turn: what follows the first bytes of a TLS server need
+// not look like the beginning of a record.
+func TestLostServerHelloIsNoConfusion(t *testing.T) {
+	packets := capturetest.MustRead("../testdata/captures/kv2007-near-tls.pcap")
+	tls := 0
+	for i := range packets {
+		for _, c := range run(t, slices.Delete(slices.Clone(packets), i, i+1), 100).conns {
+			if c.Protocol == TLS {
+				tls++
+			}
+			if c.Confusion != NoConfusion {
+				t.Errorf("without packet %d: confusion %d", i+1, c.Confusion)
+			}
+		}
+	}
+	if tls == 0 {
+		t.Error("no connection spoke TLS")
 	}
 }
