@@ -117,7 +117,7 @@ func (h *handler) request(f *reassembly.Frame) {
 	if h.tokens && !(ok && h.endsTokens(&hd, f)) {
 		return
 	}
-	if !ok {
+	if !ok || !h.tokens && !h.expects(&hd, f.Size, f.Head) { // Want may not have been shown the client id
 		return
 	}
 	h.tokens = false

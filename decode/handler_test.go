@@ -109,6 +109,14 @@ func TestHandler(t *testing.T) {
 			d.respond(d.request(requestOf(1, 10)), responseOf(1, 10))
 			return cut(d)
 		}, []string{"ApiVersions v2 exempt none answered", "Metadata v7 ok observed unseen", "Fetch v10 ok observed answered"}},
+		{"out of step, in pieces", func(d *driver) []Event {
+			d.negotiate()
+			d.respond(d.request(requestOf(3, 7)), responseOf(3, 7))
+			// A byte further on, the header of Produce v13 is one of v3328, and the client id holds what follows.
+			msg := append([]byte("\x00\x00\x0d\x00\x00\x00\x02\x00\x00\x20\x03app"), make([]byte, 800)...)
+			d.message(reassembly.ToBroker, msg)
+			return cut(d)
+		}, []string{"ApiVersions v2 exempt none answered", "Metadata v7 ok observed answered"}},
 		{"closed, but the answer may be lost", func(d *driver) []Event {
 			d.negotiate()
 			d.request(requestOf(3, 7))
