@@ -9,18 +9,19 @@ STATICCHECK := $(TOOLS)/staticcheck
 # Packages under testdata are left out by ./... and named here.
 TESTDATA := ./testdata/corpus ./testdata/bench ./testdata/recall
 # Modules of their own, so that what they need does not become a dependency.
-MODULES := testdata/generate testdata/live
+MODULES := testdata/generate testdata/live testdata/lab
 # What releases are built for.
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 FUZZTIME ?= 60s
 CORPUS ?= corpus
 BENCHFLAGS ?=
+LABFLAGS ?=
 
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := build
-.PHONY: help build test live live-bench race lint fuzz bench microbench golden corpus captures recall modules tidy cross clean
+.PHONY: help build test live live-bench lab race lint fuzz bench microbench golden corpus captures recall modules tidy cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +83,9 @@ live: ## watch real clients on loopback and in network namespaces (needs root an
 
 live-bench: build ## hold kafkavet sniff against tcpdump at full rate between two network namespaces (needs root)
 	cd testdata/live && go run ./bench -kafkavet ../../kafkavet $(BENCHFLAGS)
+
+lab: ## run real clients against real brokers and record them (needs root, Java 17 and the package registries; LABFLAGS)
+	cd testdata/lab && go run . $(LABFLAGS)
 
 cross: ## build for every platform of a release
 	@set -e; for p in $(PLATFORMS); do echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build -o /dev/null ./...; done
