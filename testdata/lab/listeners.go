@@ -55,6 +55,19 @@ func (n node) listening() (config []string, internal string) {
 	return append(config, "listeners="+strings.Join(open, ","), "listener.security.protocol.map="+strings.Join(kinds, ",")), address(internalPort)
 }
 
+// encrypted tells whether TLS is spoken.
+func (l listener) encrypted() bool {
+	return l.security == ssl.security || l.security == saslSSL.security
+}
+
+// keyLog is the file for TLS secrets, none where there are none.
+func (l listener) keyLog(file string) string {
+	if l.encrypted() {
+		return file
+	}
+	return ""
+}
+
 // environment is what a client is told.
 func (l listener) environment(topic, group, ca, keys string, r release) []string {
 	return []string{

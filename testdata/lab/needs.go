@@ -23,7 +23,7 @@ func check(tables bool) (java string, err error) {
 	}
 	needed := []string{"mvn", "openssl", "ip"}
 	if !tables {
-		needed = append(needed, "tcpdump", "go", "npm", "node", "python3", "cargo", "cc")
+		needed = append(needed, "tcpdump", "tshark", "go", "npm", "node", "python3", "cargo", "cc")
 	}
 	for _, name := range needed {
 		if _, err := exec.LookPath(name); err != nil {

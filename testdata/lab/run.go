@@ -117,7 +117,7 @@ func (c *cluster) runOne(ctx context.Context, o options, x combination, topic st
 	}
 	name := captureName(c.node, x)
 	capture := filepath.Join(o.out, name+".pcap")
-	keys := filepath.Join(o.out, name+".keys")
+	keys := keysOf(capture)
 	if err := os.Remove(keys); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -126,7 +126,7 @@ func (c *cluster) runOne(ctx context.Context, o options, x combination, topic st
 	if err != nil {
 		return err
 	}
-	e.runClient(ctx, x.client.Command(ctx, o.cache), x.listener.environment(topic, topic+"-group", c.file("ca.pem"), keys, c.release))
+	e.runClient(ctx, x.client.Command(ctx, o.cache), x.listener.environment(topic, topic+"-group", c.file("ca.pem"), x.listener.keyLog(keys), c.release))
 	if err := rec.stop(); err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (c *cluster) runOne(ctx context.Context, o options, x combination, topic st
 		return err
 	}
 	e.BrokerLog = aboutClient(said)
-	return c.keepKeys(x.listener, keys, keyed, e)
+	return c.keepKeys(ctx, x.listener, capture, keys, keyed, e)
 }
 
 // runClient runs the client and notes how it ended.
@@ -171,26 +171,6 @@ func (e *entry) runClient(ctx context.Context, cmd *exec.Cmd, environment []stri
 	default:
 		e.Outcome = allWell
 	}
-}
-
-// keepKeys keeps the TLS secrets beside the capture: those that the client wrote, or
-// else those that the agent in the broker wrote meanwhile.
-func (c *cluster) keepKeys(l listener, keys string, keyed int64, e *entry) error {
-	if l.security != ssl.security && l.security != saslSSL.security {
-		return nil
-	}
-	if info, err := os.Stat(keys); err != nil || info.Size() == 0 {
-		secrets, err := c.since(brokerKeys, keyed)
-		if err != nil || secrets == "" {
-			e.Reason = "neither the client nor the broker's agent wrote TLS secrets"
-			return err
-		}
-		if err := os.WriteFile(keys, []byte(secrets), 0o644); err != nil {
-			return err
-		}
-	}
-	e.Keys = filepath.Base(keys)
-	return nil
 }
 
 // size is the size of one of the cluster's files, 0 when it is not there.
