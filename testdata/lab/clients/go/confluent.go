@@ -1,0 +1,93 @@
+//go:build ignore
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+)
+
+func main() { lab(produce, consume, list) }
+
+func config(e env) kafka.ConfigMap {
+	c := kafka.ConfigMap{"bootstrap.servers": e.bootstrap, "security.protocol": e.security}
+	if e.overTLS() {
+		c["ssl.ca.location"] = e.ca
+	}
+	if e.sasl() {
+		c["sasl.mechanism"], c["sasl.username"], c["sasl.password"] = e.mechanism, e.user, e.password
+	}
+	return c
+}
+
+func produce(e env) error {
+	c := config(e)
+	c["message.timeout.ms"] = int(produceLimit/time.Millisecond) - 500
+	p, err := kafka.NewProducer(&c)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	delivered := make(chan kafka.Event, 3)
+	for n := 1; n <= 3; n++ {
+		m := &kafka.Message{
+			TopicPartition: kafka.TopicPartition{Topic: &e.topic, Partition: kafka.PartitionAny},
+			Key:            []byte(key(n)), Value: []byte(value(n)),
+		}
+		if err := p.Produce(m, delivered); err != nil {
+			return err
+		}
+	}
+	for range 3 {
+		if m, ok := (<-delivered).(*kafka.Message); ok && m.TopicPartition.Error != nil {
+			return m.TopicPartition.Error
+		}
+	}
+	return nil
+}
+
+func consume(e env) error {
+	conf := config(e)
+	conf["group.id"], conf["auto.offset.reset"] = e.group, "earliest"
+	c, err := kafka.NewConsumer(&conf)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.SubscribeTopics([]string{e.topic}, nil); err != nil {
+		return err
+	}
+	var r read
+	last := fmt.Errorf("%d of 3 records came", 0)
+	for end := time.Now().Add(consumeLimit - time.Second); time.Now().Before(end); {
+		switch got := c.Poll(100).(type) {
+		case *kafka.Message:
+			if r.done(got.Value) {
+				return nil
+			}
+		case kafka.Error:
+			last = fmt.Errorf("%d of 3 records came: %w", r.n, got)
+		}
+	}
+	return last
+}
+
+func list(e env) ([]string, error) {
+	c := config(e)
+	a, err := kafka.NewAdminClient(&c)
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	m, err := a.GetMetadata(nil, true, int(listLimit/time.Millisecond)-500)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range m.Topics {
+		names = append(names, name)
+	}
+	return names, nil
+}

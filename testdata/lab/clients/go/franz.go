@@ -1,0 +1,92 @@
+//go:build ignore
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+)
+
+func main() { lab(produce, consume, list) }
+
+func client(e env, opts ...kgo.Opt) (*kgo.Client, error) {
+	opts = append(opts, kgo.SeedBrokers(e.bootstrap), kgo.WithLogger(kgo.BasicLogger(os.Stderr, kgo.LogLevelWarn, nil)))
+	if e.overTLS() {
+		opts = append(opts, kgo.DialTLSConfig(e.tlsConfig()))
+	}
+	if e.sasl() {
+		auth := scram.Auth{User: e.user, Pass: e.password}
+		switch e.mechanism {
+		case "PLAIN":
+			opts = append(opts, kgo.SASL(plain.Auth{User: e.user, Pass: e.password}.AsMechanism()))
+		case "SCRAM-SHA-512":
+			opts = append(opts, kgo.SASL(auth.AsSha512Mechanism()))
+		default:
+			opts = append(opts, kgo.SASL(auth.AsSha256Mechanism()))
+		}
+	}
+	return kgo.NewClient(opts...)
+}
+
+func produce(e env) error {
+	c, err := client(e, kgo.DefaultProduceTopic(e.topic))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), produceLimit)
+	defer cancel()
+	for n := 1; n <= 3; n++ {
+		if err := c.ProduceSync(ctx, kgo.KeyStringRecord(key(n), value(n))).FirstErr(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func consume(e env) error {
+	c, err := client(e, kgo.ConsumerGroup(e.group), kgo.ConsumeTopics(e.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), consumeLimit-consumeLimit/7)
+	defer cancel()
+	var r read
+	for {
+		fetches := c.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return fmt.Errorf("%d of 3 records came: %w", r.n, err)
+		}
+		for _, record := range fetches.Records() {
+			if r.done(record.Value) {
+				return c.CommitUncommittedOffsets(ctx)
+			}
+		}
+	}
+}
+
+func list(e env) ([]string, error) {
+	c, err := client(e)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), listLimit)
+	defer cancel()
+	m, err := kmsg.NewPtrMetadataRequest().RequestWith(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, t := range m.Topics {
+		names = append(names, *t.Topic)
+	}
+	return names, nil
+}

@@ -1,0 +1,96 @@
+//go:build ignore
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
+	"github.com/segmentio/kafka-go/sasl/plain"
+	"github.com/segmentio/kafka-go/sasl/scram"
+)
+
+func main() { lab(produce, consume, list) }
+
+func mechanism(e env) sasl.Mechanism {
+	algorithm := scram.SHA256
+	switch {
+	case !e.sasl():
+		return nil
+	case e.mechanism == "PLAIN":
+		return plain.Mechanism{Username: e.user, Password: e.password}
+	case e.mechanism == "SCRAM-SHA-512":
+		algorithm = scram.SHA512
+	}
+	m, err := scram.Mechanism(algorithm, e.user, e.password)
+	if err != nil {
+		stop(err)
+	}
+	return m
+}
+
+func transport(e env) *kafka.Transport {
+	t := &kafka.Transport{SASL: mechanism(e)}
+	if e.overTLS() {
+		t.TLS = e.tlsConfig()
+	}
+	return t
+}
+
+func produce(e env) error {
+	w := &kafka.Writer{Addr: kafka.TCP(e.bootstrap), Topic: e.topic, Transport: transport(e), RequiredAcks: kafka.RequireAll}
+	defer w.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), produceLimit)
+	defer cancel()
+	var messages []kafka.Message
+	for n := 1; n <= 3; n++ {
+		messages = append(messages, kafka.Message{Key: []byte(key(n)), Value: []byte(value(n))})
+	}
+	return w.WriteMessages(ctx, messages...)
+}
+
+func consume(e env) error {
+	d := &kafka.Dialer{SASLMechanism: mechanism(e)}
+	if e.overTLS() {
+		d.TLS = e.tlsConfig()
+	}
+	var last string
+	r := kafka.NewReader(kafka.ReaderConfig{
+		Brokers: []string{e.bootstrap}, GroupID: e.group, Topic: e.topic, Dialer: d, StartOffset: kafka.FirstOffset,
+		ErrorLogger: kafka.LoggerFunc(func(format string, args ...any) {
+			last = fmt.Sprintf(format, args...)
+			fmt.Fprintln(os.Stderr, last)
+		}),
+	})
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), consumeLimit-consumeLimit/7)
+	defer cancel()
+	var got read
+	for {
+		m, err := r.ReadMessage(ctx)
+		if err != nil {
+			return fmt.Errorf("%d of 3 records came: %w: %s", got.n, err, last)
+		}
+		if got.done(m.Value) {
+			return nil
+		}
+	}
+}
+
+func list(e env) ([]string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), listLimit)
+	defer cancel()
+	c := &kafka.Client{Addr: kafka.TCP(e.bootstrap), Transport: transport(e)}
+	m, err := c.Metadata(ctx, &kafka.MetadataRequest{})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, t := range m.Topics {
+		names = append(names, t.Name)
+	}
+	return names, nil
+}

@@ -1,0 +1,199 @@
+"""The Python clients of the lab: lab.py confluent-kafka|kafka-python|aiokafka."""
+
+import asyncio
+import os
+import ssl
+import sys
+import threading
+import time
+
+# How long each step may take, in seconds: together below 20, unless LAB_PATIENCE
+# asks for a multiple, as a busy machine needs.
+PATIENCE = int(os.environ.get("LAB_PATIENCE") or 1)
+PRODUCE, CONSUME, LIST, WATCHDOG = (PATIENCE * s for s in (5, 7, 4, 18))
+
+BOOTSTRAP = os.environ.get("KAFKA_BOOTSTRAP", "")
+TOPIC = os.environ.get("KAFKA_TOPIC", "")
+GROUP = os.environ.get("KAFKA_GROUP", "")
+SECURITY = os.environ.get("KAFKA_SECURITY") or "PLAINTEXT"
+MECHANISM = os.environ.get("KAFKA_SASL_MECHANISM", "")
+USER = os.environ.get("KAFKA_USER", "")
+PASSWORD = os.environ.get("KAFKA_PASSWORD", "")
+CA = os.environ.get("KAFKA_CA", "")
+
+RECORDS = [(b"key-%d" % n, b"secret-%d" % n) for n in (1, 2, 3)]
+
+
+def enough(values):
+    """Tells whether the three records are among the values."""
+    return sum(v.startswith(b"secret-") for v in values) >= 3
+
+
+def short(values):
+    return RuntimeError("%d of 3 records came" % len(values))
+
+
+def options():
+    """The settings that kafka-python and aiokafka have in common."""
+    o = {"bootstrap_servers": BOOTSTRAP, "security_protocol": SECURITY}
+    if SECURITY.endswith("SSL"):
+        context = ssl.create_default_context(cafile=CA)
+        if os.environ.get("SSLKEYLOGFILE"):
+            context.keylog_filename = os.environ["SSLKEYLOGFILE"]
+        o["ssl_context"] = context
+    if SECURITY.startswith("SASL_"):
+        o.update(sasl_mechanism=MECHANISM, sasl_plain_username=USER, sasl_plain_password=PASSWORD)
+    return o
+
+
+class ConfluentKafka:
+    def config(self, **more):
+        c = {"bootstrap.servers": BOOTSTRAP, "security.protocol": SECURITY, **more}
+        if SECURITY.endswith("SSL"):
+            c["ssl.ca.location"] = CA
+        if SECURITY.startswith("SASL_"):
+            c.update({"sasl.mechanism": MECHANISM, "sasl.username": USER, "sasl.password": PASSWORD})
+        return c
+
+    def produce(self):
+        from confluent_kafka import KafkaException, Producer
+
+        failed = []
+        p = Producer(self.config(**{"message.timeout.ms": PRODUCE * 1000 - 500}))
+        for key, value in RECORDS:
+            p.produce(TOPIC, key=key, value=value, on_delivery=lambda e, _: failed.append(e) if e else None)
+        p.flush(PRODUCE)
+        if failed:
+            raise KafkaException(failed[0])
+
+    def consume(self):
+        from confluent_kafka import Consumer
+
+        c = Consumer(self.config(**{"group.id": GROUP, "auto.offset.reset": "earliest"}))
+        try:
+            c.subscribe([TOPIC])
+            values, end = [], time.monotonic() + CONSUME - 1
+            while not enough(values):
+                if time.monotonic() > end:
+                    raise short(values)
+                m = c.poll(0.1)
+                if m is not None and m.error() is None:
+                    values.append(m.value())
+        finally:
+            c.close()
+
+    def list(self):
+        from confluent_kafka.admin import AdminClient
+
+        return AdminClient(self.config()).list_topics(timeout=LIST - 0.5).topics
+
+
+class KafkaPython:
+    def produce(self):
+        from kafka import KafkaProducer
+
+        p = KafkaProducer(max_block_ms=PRODUCE * 1000 - 500, **options())
+        for key, value in RECORDS:
+            p.send(TOPIC, key=key, value=value).get(timeout=PRODUCE)
+        p.close(timeout=1)
+
+    def consume(self):
+        from kafka import KafkaConsumer
+
+        c = KafkaConsumer(TOPIC, group_id=GROUP, auto_offset_reset="earliest", **options())
+        try:
+            values, end = [], time.monotonic() + CONSUME - 1
+            while not enough(values):
+                if time.monotonic() > end:
+                    raise short(values)
+                for records in c.poll(timeout_ms=200).values():
+                    values += [r.value for r in records]
+            c.commit()
+        finally:
+            c.close()
+
+    def list(self):
+        from kafka import KafkaConsumer
+
+        c = KafkaConsumer(**options())
+        try:
+            return c.topics()
+        finally:
+            c.close()
+
+
+class AIOKafka:
+    def produce(self):
+        asyncio.run(self._produce())
+
+    def consume(self):
+        asyncio.run(self._consume())
+
+    def list(self):
+        return asyncio.run(self._list())
+
+    async def _produce(self):
+        from aiokafka import AIOKafkaProducer
+
+        async with AIOKafkaProducer(**options()) as p:
+            for key, value in RECORDS:
+                await p.send_and_wait(TOPIC, key=key, value=value)
+
+    async def _consume(self):
+        from aiokafka import AIOKafkaConsumer
+
+        async with AIOKafkaConsumer(TOPIC, group_id=GROUP, auto_offset_reset="earliest", **options()) as c:
+            values, end = [], time.monotonic() + CONSUME - 1
+            while not enough(values):
+                if time.monotonic() > end:
+                    raise short(values)
+                for records in (await c.getmany(timeout_ms=200)).values():
+                    values += [r.value for r in records]
+            await c.commit()
+
+    async def _list(self):
+        from aiokafka import AIOKafkaConsumer
+
+        async with AIOKafkaConsumer(**options()) as c:
+            return await c.topics()
+
+
+def step(name, limit, f):
+    """Runs one step in a thread of its own and says how it ended."""
+    said = []
+
+    def run():
+        try:
+            topics = f()
+            said.append((True, "%d topics" % len(topics) if topics is not None else "3 records"))
+        except BaseException as e:
+            said.append((False, "%s: %s" % (type(e).__name__, e)))
+
+    t = threading.Thread(target=run, daemon=True)
+    t.start()
+    t.join(limit)
+    ok, text = said[0] if said else (False, "not done after %ds" % limit)
+    print("%s %s: %s" % ("ok" if ok else "failed", name, text), flush=True)
+    return ok
+
+
+def watch():
+    time.sleep(WATCHDOG)
+    print("failed: not done after %ds" % WATCHDOG, flush=True)
+    os._exit(3)
+
+
+def main():
+    if not (BOOTSTRAP and TOPIC and GROUP):
+        print("environment: KAFKA_BOOTSTRAP, KAFKA_TOPIC and KAFKA_GROUP are needed")
+        return 2
+    threading.Thread(target=watch, daemon=True).start()
+    c = {"confluent-kafka": ConfluentKafka, "kafka-python": KafkaPython, "aiokafka": AIOKafka}[sys.argv[1]]()
+    ok = [step("produce", PRODUCE, c.produce), step("consume", CONSUME, c.consume), step("list", LIST, c.list)]
+    return 0 if all(ok) else 1
+
+
+# A thread that hangs in a library must not keep the process.
+code = main()
+sys.stdout.flush()
+os._exit(code)
