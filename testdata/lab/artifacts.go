@@ -33,6 +33,11 @@ const jaxb = "javax.xml.bind:jaxb-api:2.3.1"
 
 // fetch puts artifacts and what they depend on into a folder, once.
 func fetch(ctx context.Context, dir string, artifacts ...string) error {
+	lock, err := lockFile(dir + ".lock")
+	if err != nil {
+		return err
+	}
+	defer lock.Close() // which unlocks it
 	done := filepath.Join(dir, "complete")
 	if have, err := os.ReadFile(done); err == nil && string(have) == strings.Join(artifacts, "\n") {
 		return nil

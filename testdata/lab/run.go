@@ -44,6 +44,9 @@ func install(ctx context.Context, o options, chosen []node, stdout io.Writer) ma
 		if !needed[c.Name] || c.Unusable != "" {
 			continue
 		}
+		if ctx.Err() != nil {
+			break // what is there must stay: installing begins with an empty folder
+		}
 		limited, cancel := context.WithTimeout(ctx, installTime)
 		if err := c.Install(limited, o.cache); err != nil {
 			fmt.Fprintf(stdout, "install %s: %v\n", c.Name, err)
