@@ -28,7 +28,7 @@ type options struct {
 	cache, out       string
 	releases         string
 	java             string
-	tables           bool
+	tables, keep     bool
 	hold, inside     string
 }
 
@@ -54,6 +54,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	switch {
+	case o.keep:
+		return keep(ctx, o, "..", stdout)
 	case o.inside != "":
 		return insideNamespace(ctx, o, stdout)
 	case o.hold != "":
@@ -72,6 +74,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.StringVar(&o.out, "out", "", "write captures and manifest to `DIR` (default: runs in the cache directory)")
 	f.StringVar(&o.releases, "releases", filepath.Join("..", "..", "decode", "releases"), "write the tables of ranges to `DIR`")
 	f.BoolVar(&o.tables, "tables", false, "only ask every release for its ranges")
+	f.BoolVar(&o.keep, "keep", false, "only copy the selected captures of the last runs into testdata, with tshark's view of them")
 	f.StringVar(&o.hold, "hold", "", "start one `BROKER`, such as 2.1.1-zookeeper, in this namespace and wait")
 	f.StringVar(&o.inside, "inside", "", "used by lab itself: run one `BROKER` in this namespace")
 	if err := f.Parse(args); err != nil {

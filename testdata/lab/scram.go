@@ -21,7 +21,6 @@ func (c *cluster) addUserKRaft(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	alter := kmsg.NewPtrAlterUserSCRAMCredentialsRequest()
 	const iterations = 4096
 	for mechanism, digest := range map[int8]func() hash.Hash{1: sha256.New, 2: sha512.New} { // KIP-554's numbers
 		salt := make([]byte, 16)
@@ -34,15 +33,16 @@ func (c *cluster) addUserKRaft(ctx context.Context) error {
 		}
 		u := kmsg.NewAlterUserSCRAMCredentialsRequestUpsertion()
 		u.Name, u.Mechanism, u.Iterations, u.Salt, u.SaltedPassword = user, mechanism, iterations, salt, salted
+		alter := kmsg.NewPtrAlterUserSCRAMCredentialsRequest() // which may name a user once
 		alter.Upsertions = append(alter.Upsertions, u)
-	}
-	altered, err := alter.RequestWith(ctx, client)
-	if err != nil {
-		return fmt.Errorf("add the SCRAM user: %w", err)
-	}
-	for _, r := range altered.Results {
-		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
+		altered, err := alter.RequestWith(ctx, client)
+		if err != nil {
 			return fmt.Errorf("add the SCRAM user: %w", err)
+		}
+		for _, r := range altered.Results {
+			if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
+				return fmt.Errorf("add the SCRAM user: %w", err)
+			}
 		}
 	}
 	return nil

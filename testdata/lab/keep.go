@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+const (
+	// maxKept is how large a capture in testdata may be, maxKeptInAll what all of the lab's may come to.
+	maxKept, maxKeptInAll = 150_000, 6_000_000
+)
+
+// keep copies the selected captures of the last runs into testdata, each with its key
+// log and with tshark's view of it.
+func keep(ctx context.Context, o options, testdata string, stdout io.Writer) error {
+	total := 0
+	for _, name := range selection {
+		capture := filepath.Join(o.out, name+".pcap")
+		data, err := os.ReadFile(capture)
+		if err != nil {
+			return err
+		}
+		if total += len(data); len(data) > maxKept || total > maxKeptInAll {
+			return fmt.Errorf("%s: %d bytes, with those before %d: more than %d each, %d in all", name, len(data), total, maxKept, maxKeptInAll)
+		}
+		requests, violations, err := tsharkView(ctx, capture)
+		if err != nil {
+			return err
+		}
+		files := map[string][]byte{
+			filepath.Join("captures", name+".pcap"):         data,
+			filepath.Join("oracle", name+".requests.tsv"):   []byte(requests),
+			filepath.Join("oracle", name+".violations.tsv"): []byte(violations),
+		}
+		if keys, err := os.ReadFile(keysOf(capture)); err == nil {
+			files[filepath.Join("captures", name+".keys")] = keys
+		}
+		for path, data := range files {
+			if err := os.WriteFile(filepath.Join(testdata, path), data, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Fprintf(stdout, "%d captures, %d bytes\n", len(selection), total)
+	return nil
+}

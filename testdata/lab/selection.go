@@ -1,0 +1,4 @@
+package main
+
+// selection names the captures that are kept in testdata/captures.
+var selection = []string{}
