@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -172,9 +173,13 @@ func again(ctx context.Context, o options, n node, stdout io.Writer) error {
 		args = append(args, "-tables")
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
-	cmd.Stdout, cmd.Stderr = stdout, os.Stderr
+	said := new(buffer)
+	cmd.Stdout, cmd.Stderr = stdout, said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	return cmd.Run()
+	if err := cmd.Run(); err != nil {
+		return errors.New(cmp.Or(firstLines(said.String(), 3), err.Error()))
+	}
+	return nil
 }
 
 // insideNamespace runs one node.
