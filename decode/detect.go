@@ -53,9 +53,14 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 }
 
 // counts tells whether the correlation id is one that a client can have counted up to. Java's wraps to the
-// lowest negative one; -1 stands for null where responses have a length.
+// lowest negative one; -1 stands for null where responses have a length, and begins the authentication of older Java clients.
 func (h *requestHeader) counts(how fit) bool {
-	return h.correlationID >= 0 || h.correlationID != -1 && how == fitsExactly
+	return h.correlationID >= 0 || (h.correlationID != beforeCount || h.beginsSASL()) && how == fitsExactly
+}
+
+// beginsSASL tells whether a request is one with which an older Java client begins to authenticate.
+func (h *requestHeader) beginsSASL() bool {
+	return h.correlationID == beforeCount && (h.key == keySaslHandshake || h.key == keyApiVersions)
 }
 
 // outlandish judges a request of an unknown API, of which l is nil, or an unknown version.

@@ -147,6 +147,8 @@ func TestDoubtfulRequests(t *testing.T) {
 		{"negative correlation id, body that does not", "00000011 0003 0000 80000001 0003 'app' 00000009", reassembly.Likely},
 		{"negative correlation id, null client id", "0000000e 0003 0000 80000001 ffff 00000000", reassembly.Strong},
 		{"correlation id of -1", "00000011 0003 0000 ffffffff 0003 'app' 00000000", reassembly.Likely},
+		{"SaslHandshake of an older Java client", "00000014 0011 0000 ffffffff 0003 'app' 0005 'PLAIN'", reassembly.Strong},
+		{"ApiVersions of an older Java client", "0000000d 0012 0000 ffffffff 0003 'app'", reassembly.Strong},
 		{"UTF-8 in the client id", "00000012 0003 0000 00000001 0004 'añb' 00000000", reassembly.Strong},
 		{"Metadata v0 with a correlation id that is nearly text", "00000012 0003 0000 75736543 0004 'user' 00000000", reassembly.Strong},
 		{"zeros that are a Produce without anything", "00000014" + strings.Repeat("00", 20), reassembly.Weak},

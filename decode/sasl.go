@@ -31,11 +31,23 @@ func (h *handler) handshake(hd *requestHeader, f *reassembly.Frame) {
 
 // endsTokens tells whether a message behind a SaslHandshake v0 is a request
 // again, and no token: it has a client id of the connection. Where that is empty or null, the body has to be
-// there and fit to the last byte.
+// there and fit to the last byte; so has it where the client id is new because the one until now was empty, as
+// Java's 0.10.2 shakes hands.
 func (h *handler) endsTokens(hd *requestHeader, f *reassembly.Frame) bool {
-	return layoutOf(hd.key) != nil && h.sameClient(hd) &&
-		(hd.idLength > 0 || hd.fits(f.Size, f.Head) == fitsExactly)
+	l := layoutOf(hd.key)
+	switch {
+	case l == nil:
+		return false
+	case h.sameClient(hd) && hd.idLength > 0:
+		return true
+	case h.sameClient(hd), h.nameless() && hd.version <= l.max && hd.correlationID >= 0 && printable(hd.clientID):
+		return hd.fits(f.Size, f.Head) == fitsExactly
+	}
+	return false
 }
+
+// nameless tells whether the connection's requests had an empty client id until now.
+func (h *handler) nameless() bool { return len(h.ids) == 1 && h.ids[0].length == 0 }
 
 // readHandshake reads a SaslHandshake response, v0 or v1.
 func readHandshake(body []byte, share func([]byte) string) (errorCode int16, enabled []string) {

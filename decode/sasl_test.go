@@ -182,6 +182,35 @@ func TestRequestsAfterTokensWithoutAClientID(t *testing.T) {
 	}
 }
 
+// Java's client of 0.10.2 begins with correlation id -1 and an empty client id, and counts from 0 behind the tokens.
+func TestRequestsAfterTokensOfAnOlderJavaClient(t *testing.T) {
+	for _, token := range tokens {
+		if strings.HasPrefix(token, "\x00\x12") || strings.HasPrefix(token, "\x00\x03") {
+			continue // what nothing tells from a request
+		}
+		d := newNetwork().open(t)
+		d.first = 12
+		d.message(reassembly.ToBroker, requestBytes(handshakeOf(0, "PLAIN"), -1, ""))
+		d.respond(-1, enabled(0, 0, "PLAIN"))
+		d.message(reassembly.ToBroker, []byte(token))
+		d.message(reassembly.ToClient, nil)
+		d.id = -1
+		d.respond(d.request(hello(0)), ranges(0, 0, usual...))
+		d.respond(d.request(requestOf(3, 2)), responseOf(3, 2))
+		events := d.end(reassembly.Cut, 0)
+		want := []string{"SaslHandshake v0 unknown none answered", "ApiVersions v0 exempt none answered", "Metadata v2 ok observed answered"}
+		if diff := cmp.Diff(want, lines(events)); diff != "" {
+			t.Errorf("token %q: exchanges differ (-want +got):\n%s", token, diff)
+		}
+		if d.h.(*handler).strayIDs {
+			t.Error("the id before the count is taken for a break in it")
+		}
+		if said := dump(events) + fmt.Sprint(d.net.shard.texts); strings.Contains(said, "secret") {
+			t.Errorf("token %q: a secret is kept: %s", token, said)
+		}
+	}
+}
+
 func TestHandshakeRepeatedAfterARefusal(t *testing.T) {
 	d := newNetwork().open(t)
 	d.respond(d.request(handshakeOf(0, "GSSAPI")), enabled(0, 33, "PLAIN"))

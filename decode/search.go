@@ -41,8 +41,12 @@ const (
 	firstReserved = 1<<31 - 8
 )
 
+// beforeCount is the correlation id with which older Java clients begin to authenticate: theirs
+// count from there, those of the requests behind from 0 or 1 once more (SaslClientAuthenticator of 0.10.2, 2.1).
+const beforeCount = -1
+
 // reserved tells whether a correlation id is one of Java's for authentication.
-func reserved(id int32) bool { return id >= firstReserved }
+func reserved(id int32) bool { return id >= firstReserved || id == beforeCount }
 
 // goesOn tells whether id can come after last on one connection: a little higher, over the wrap too, or,
 // from clients that do not count, the same.
@@ -74,7 +78,7 @@ func (h *handler) wantRequest(size int64, head []byte) (n int64, ok bool) {
 		return longIDHead + headAfterID(hd.key), true
 	case hd.idLength > maxClientID:
 		return longIDHead, true
-	case h.tokens && hd.idLength <= 0:
+	case h.tokens && (hd.idLength <= 0 || h.nameless()):
 		return nextRequestHead, true // see endsTokens
 	}
 	return int64(hd.bodyAt()) + headAfterID(hd.key), true
