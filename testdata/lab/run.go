@@ -124,6 +124,9 @@ func (c *cluster) runOne(ctx context.Context, o options, x combination, topic st
 	if err := os.Remove(keys); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
+	if err := quiet(x.listener.port); err != nil {
+		return err
+	}
 	logged, keyed := c.size(brokerLog), c.size(brokerKeys)
 	rec, err := record(ctx, x.listener.port, capture)
 	if err != nil {
