@@ -12,11 +12,15 @@ type javaClient struct{}
 // javaLog prints what the client logs.
 const javaLog = "org.slf4j:slf4j-simple:1.7.36"
 
-func (javaClient) made() string { return javaLog + keyLogAgent + source("java/Lab.java") }
+func (javaClient) made() string { return javaLog + keyLogAgent + jaxb + source("java/Lab.java") }
 
 func (javaClient) install(ctx context.Context, c Client, dir string) error {
 	jars := filepath.Join(dir, "jars")
-	if err := fetch(ctx, jars, "org.apache.kafka:kafka-clients:"+c.Version, javaLog); err != nil {
+	artifacts := []string{"org.apache.kafka:kafka-clients:" + c.Version, javaLog}
+	if !(release{version: c.Version}).atLeast(1, 0) {
+		artifacts = append(artifacts, jaxb)
+	}
+	if err := fetch(ctx, jars, artifacts...); err != nil {
 		return err
 	}
 	if err := fetch(ctx, filepath.Join(dir, "agent"), keyLogAgent); err != nil {

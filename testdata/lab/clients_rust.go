@@ -21,9 +21,14 @@ func (rustClient) install(ctx context.Context, c Client, dir string) error {
 	if err := write(dir, map[string]string{"Cargo.toml": manifest, "src/main.rs": source("rust/main.rs")}); err != nil {
 		return err
 	}
-	return tool(ctx, dir, nil, "cargo", "build", "--quiet", "--release")
+	// Beside the folder, so that a change of the program does not build librdkafka anew.
+	target := dir + ".target"
+	if err := tool(ctx, dir, []string{"CARGO_TARGET_DIR=" + target}, "cargo", "build", "--quiet", "--release"); err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(target, "release", "client"), filepath.Join(dir, "client"))
 }
 
 func (rustClient) command(ctx context.Context, _ Client, dir string) *exec.Cmd {
-	return exec.CommandContext(ctx, filepath.Join(dir, "target", "release", "client"))
+	return exec.CommandContext(ctx, filepath.Join(dir, "client"))
 }

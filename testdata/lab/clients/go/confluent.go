@@ -61,7 +61,7 @@ func consume(e env) error {
 	}
 	var r read
 	last := fmt.Errorf("%d of 3 records came", 0)
-	for end := time.Now().Add(consumeLimit - time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(consumeLimit - 2*time.Second); time.Now().Before(end); {
 		switch got := c.Poll(100).(type) {
 		case *kafka.Message:
 			if r.done(got.Value) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/sasl"
@@ -60,6 +61,7 @@ func consume(e env) error {
 	var last string
 	r := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: []string{e.bootstrap}, GroupID: e.group, Topic: e.topic, Dialer: d, StartOffset: kafka.FirstOffset,
+		MaxWait: 500 * time.Millisecond, // Close waits for the last Fetch
 		ErrorLogger: kafka.LoggerFunc(func(format string, args ...any) {
 			last = fmt.Sprintf(format, args...)
 			fmt.Fprintln(os.Stderr, last)

@@ -25,8 +25,8 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 public class Lab {
     // How long each step may take: together below 20 s, unless LAB_PATIENCE asks for a multiple, as a busy machine needs.
     static final long PATIENCE = env("LAB_PATIENCE").isEmpty() ? 1 : Long.parseLong(env("LAB_PATIENCE"));
-    static final long PRODUCE_MS = PATIENCE * 5_000, CONSUME_MS = PATIENCE * 7_000, LIST_MS = PATIENCE * 4_000;
-    static final long WATCHDOG_MS = PATIENCE * 18_000;
+    static final long PRODUCE_MS = PATIENCE * 9_000, CONSUME_MS = PATIENCE * 7_000, LIST_MS = PATIENCE * 3_000;
+    static final long WATCHDOG_MS = PATIENCE * 19_500;
 
     static final String STRING = "org.apache.kafka.common.serialization.String";
 
