@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -150,6 +151,15 @@ func (c *cluster) runOne(ctx context.Context, o options, x combination, topic st
 	return c.keepKeys(ctx, x.listener, capture, keys, keyed, e)
 }
 
+// patience multiplies all time limits of clients, on a busy machine: they read LAB_PATIENCE, too.
+func patience() time.Duration {
+	n, err := strconv.Atoi(os.Getenv("LAB_PATIENCE"))
+	if err != nil || n < 1 {
+		return 1
+	}
+	return time.Duration(n)
+}
+
 // runClient runs the client and notes how it ended.
 func (e *entry) runClient(ctx context.Context, cmd *exec.Cmd, environment []string) {
 	out := new(buffer)
@@ -162,7 +172,7 @@ func (e *entry) runClient(ctx context.Context, cmd *exec.Cmd, environment []stri
 		e.Outcome, e.Reason = notRun, err.Error()
 		return
 	}
-	tooLong := time.AfterFunc(clientTime, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // with what it started
+	tooLong := time.AfterFunc(clientTime*patience(), func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // with what it started
 	err := cmd.Wait()
 	inTime := tooLong.Stop()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind
