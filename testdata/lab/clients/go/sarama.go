@@ -7,17 +7,13 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"fmt"
-	"log"
 	"os"
 
 	"github.com/IBM/sarama"
 	"github.com/xdg-go/scram"
 )
 
-func main() {
-	sarama.Logger = log.New(os.Stderr, "", 0)
-	lab(produce, consume, list)
-}
+func main() { lab(produce, consume, list) }
 
 // config is sarama's own, but for a Version that LAB_VERSION asks for.
 func config(e env) *sarama.Config {
