@@ -29,7 +29,7 @@ var pairings = []pairing{
 	{[]string{"2.1.1-zookeeper"}, []string{"confluent-go-2.6.0", "java-2.1.0"}, []listener{ssl, saslSSL}, "the bug inside TLS 1.2"},
 	{[]string{"1.1.1-zookeeper"}, []string{"platformatic-1.35.0", "platformatic-2.12.1"}, []listener{saslPlain, scram256}, "@platformatic/kafka #350: SaslAuthenticate v2"},
 	{[]string{"2.1.1-zookeeper"}, []string{"platformatic-1.35.0"}, []listener{saslPlain}, "the same"},
-	{[]string{"0.10.2.2-zookeeper"}, []string{"sarama-1.45.2-v0.10.2", "sarama-1.38.0"}, []listener{plaintext, saslPlain}, "sarama 1.41 and up: SaslHandshake v1 where only v0 is known"},
+	{[]string{"0.10.2.2-zookeeper"}, []string{"sarama-1.45.2", "sarama-1.45.2-v0.10.2", "sarama-1.38.0"}, []listener{plaintext, saslPlain}, "sarama 1.41 and up: SaslHandshake v1 where only v0 is known; told the release, it gives up by itself"},
 	{[]string{"1.1.1-zookeeper"}, []string{"sarama-1.45.2-v3.6", "sarama-1.61.1"}, []listener{plaintext}, "sarama before 1.46 does not negotiate"},
 	{kafka4, []string{"segmentio-0.4.47", "segmentio-0.4.51"}, []listener{plaintext}, "segmentio/kafka-go #1378: JoinGroup v1; KAFKA-19444 brought it back"},
 	{kafka4, []string{"sarama-1.30.1", "sarama-1.38.0"}, []listener{plaintext}, "OffsetCommit v1, which Kafka 4 removed"},
