@@ -31,6 +31,7 @@ var pairings = []pairing{
 	{[]string{"2.1.1-zookeeper"}, []string{"platformatic-1.35.0"}, []listener{saslPlain}, "the same"},
 	{[]string{"0.10.2.2-zookeeper"}, []string{"sarama-1.45.2", "sarama-1.45.2-v0.10.2", "sarama-1.38.0"}, []listener{plaintext, saslPlain}, "sarama 1.41 and up: SaslHandshake v1 where only v0 is known; told the release, it gives up by itself"},
 	{[]string{"1.1.1-zookeeper"}, []string{"sarama-1.45.2-v3.6", "sarama-1.61.1"}, []listener{plaintext}, "sarama before 1.46 does not negotiate"},
+	{[]string{"2.6.1-zookeeper"}, []string{"sarama-1.45.2-v3.6"}, []listener{plaintext}, "the same where the broker tells its ranges"},
 	{kafka4, []string{"segmentio-0.4.47", "segmentio-0.4.51"}, []listener{plaintext}, "segmentio/kafka-go #1378: JoinGroup v1; KAFKA-19444 brought it back"},
 	{kafka4, []string{"sarama-1.30.1", "sarama-1.38.0"}, []listener{plaintext}, "OffsetCommit v1, which Kafka 4 removed"},
 	{kafka4, []string{"kafka-python-2.0.2", "kafka-python-2.2.15", "kafka-python-3.0.12"}, []listener{plaintext}, "kafka-python #2679: ListOffsets v0"},
