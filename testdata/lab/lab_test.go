@@ -98,3 +98,18 @@ func TestJoinSecrets(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+// What is kept must be a combination of the table, or it cannot be made again.
+func TestSelectionIsMadeByTheTable(t *testing.T) {
+	made := map[string]bool{}
+	for _, n := range nodes("*") {
+		for _, x := range combinations(n, "*") {
+			made[captureName(n, x)] = true
+		}
+	}
+	for _, k := range selection {
+		if !made[k.name] {
+			t.Errorf("no combination makes %s", k.name)
+		}
+	}
+}
