@@ -32,7 +32,7 @@ var selection = []kept{
 	{name: "lab_sarama-1.45.2-v0.10.2_kafka-4.0.0"},
 	{name: "lab_sarama-1.38.0_kafka-4.0.0"},
 	{name: "lab_sarama-1.38.0_kafka-4.0.1"},
-	{name: "lab_segmentio-0.4.47_kafka-4.0.0"},
+	{name: "lab_segmentio-0.4.47_kafka-4.0.0", blind: "the range of JoinGroup is known from another connection"},
 	{name: "lab_segmentio-0.4.47_kafka-4.0.1"},
 	{name: "lab_segmentio-0.4.51_kafka-4.0.0"},
 	{name: "lab_platformatic-1.35.0_kafka-2.1.1"},
@@ -49,7 +49,7 @@ var selection = []kept{
 	{name: "lab_java-0.10.2.2_kafka-0.10.2.2_sasl-scram-256", blind: rawTokens},
 	// others, where nothing is wrong
 	{name: "lab_confluent-go-2.6.1_kafka-0.10.2.2_sasl-scram-256", blind: rawTokens},
-	{name: "lab_confluent-go-2.6.1_kafka-3.9.2-kraft_tls_sasl-scram-512"},
+	{name: "lab_confluent-go-2.6.1_kafka-4.0.0_tls_sasl-scram-512"},
 	{name: "lab_kafka-python-2.0.2_kafka-2.1.1"},
 	{name: "lab_kafka-python-2.2.15_kafka-4.0.1"},
 	{name: "lab_aiokafka-0.14.0_kafka-3.9.2-kraft"},
