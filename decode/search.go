@@ -42,7 +42,7 @@ const (
 )
 
 // beforeCount is the correlation id with which older Java clients begin to authenticate: theirs
-// count from there, those of the requests behind from 0 or 1 once more (SaslClientAuthenticator of 0.10.2, 2.1).
+// count from there, those of the requests behind from 0 or 1 once more (captures of kafka-clients 0.10.2.2 and 2.1.0).
 const beforeCount = -1
 
 // reserved tells whether a correlation id is one of Java's for authentication.
