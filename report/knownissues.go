@@ -80,6 +80,8 @@ type issue struct {
 	KnownIssue
 	// line is where its id stands in its file, from 1.
 	line int
+	// reproduced names the capture in which it was seen, or says after "no: " why there is none.
+	reproduced string
 	// codes are the findings that it explains, outcomes how those went on.
 	codes, outcomes []string
 	sent            []sentRange

@@ -45,11 +45,11 @@ const (
 	// quadratic time and ends on the limit of Go's stack, a crash that cannot be
 	// caught. maxFieldsInRow bounds nesting by indentation.
 	maxFlowDepth, maxEntriesOnLine = 4, 2
-	// maxFieldsInRow is how many fields may follow each other without a "- ": 15
+	// maxFieldsInRow is how many fields may follow each other without a "- ": 16
 	// of an issue and 7 for each of 30 clients in one pair of brackets. The parser
 	// needs quadratic time for the fields of one mapping, 140 s for a file full of them.
 	// maxEntries is the number of "- " in the file, 16 for each issue: 130,000 take 8 s.
-	maxFieldsInRow, maxEntries = 225, 16 * maxIssues
+	maxFieldsInRow, maxEntries = 226, 16 * maxIssues
 )
 
 // LoadKnownIssues reads the built-in known issues and the user's own files,
@@ -172,6 +172,7 @@ type yamlIssue struct {
 	FixedIn      yamlText     `yaml:"fixed_in"`
 	Workaround   yamlText     `yaml:"workaround"`
 	Source       yamlText     `yaml:"source"`
+	Reproduced   yamlText     `yaml:"reproduced"`
 }
 
 // yamlClient is a client as it is written.
@@ -347,7 +348,7 @@ func (b *issueBuilder) issue(w *yamlIssue) issue {
 	i := issue{line: w.ID.line, KnownIssue: KnownIssue{
 		ID: b.id(w.ID), Title: b.required(w.Title, "title"), URL: b.url(w.URL, "url"),
 		FixedIn: w.FixedIn.text, Workaround: w.Workaround.text,
-	}}
+	}, reproduced: w.Reproduced.text}
 	b.required(w.Source, "source")
 	for n, see := range w.See {
 		b.url(see, fmt.Sprintf("see[%d]", n))

@@ -166,7 +166,8 @@ func TestBuiltInIssuesAndTheirNearMisses(t *testing.T) {
 		"platformatic, not announced":          {mismatch("KV1001", 36, 2, 0, 0, unannounced("app")), "platformatic-kafka-saslauthenticate-2", Possible},
 		"platformatic, announced":              {mismatch("KV1001", 36, 2, 0, 1, announced("platformatic-kafka", "1.35.0")), "platformatic-kafka-saslauthenticate-2", Certain},
 		"platformatic, fixed":                  {mismatch("KV1001", 36, 2, 0, 1, announced("platformatic-kafka", "2.11.0")), "", noMatch},
-		"SaslAuthenticate v2, range unknown":   {mismatch("KV2001", 36, 2, 0, 0, resetUnranged(unannounced("app"))), "", noMatch},
+		"SaslAuthenticate v2, range unknown":   {mismatch("KV2001", 36, 2, 0, 0, resetUnranged(unannounced("app"))), "platformatic-kafka-saslauthenticate-2", Possible},
+		"SaslAuthenticate v1, range unknown":   {mismatch("KV2001", 36, 1, 0, 0, resetUnranged(unannounced("app"))), "", noMatch},
 		"SaslAuthenticate v2, librdkafka's id": {mismatch("KV1001", 36, 2, 0, 1, unannounced("rdkafka")), "", noMatch},
 		"kafka-go joins":                       {mismatch("KV1002", 11, 1, 2, 9, unannounced(kafkaGo)), "kafka-go-0.4.47-old-versions", Likely},
 		"kafka-go joins, range unknown":        {mismatch("KV2001", 11, 1, 0, 0, resetUnranged(unannounced(kafkaGo))), "kafka-go-0.4.47-old-versions", Possible},
@@ -189,8 +190,12 @@ func TestBuiltInIssuesAndTheirNearMisses(t *testing.T) {
 		"sarama that tells its own version":    {mismatch("KV1002", 8, 1, 2, 9, announced("sarama", "v1.47.0")), "", noMatch},
 		"sarama commits with v0":               {mismatch("KV1002", 8, 0, 2, 9, unannounced("sarama")), "", noMatch},
 		"sarama's SaslHandshake":               {mismatch("KV1001", 17, 1, 0, 0, unannounced("sarama")), "sarama-1.41-saslhandshake-1", Likely},
+		"sarama's SaslHandshake, no range":     {mismatch("KV2001", 17, 1, 0, 0, resetUnranged(unannounced("sarama"))), "sarama-1.41-saslhandshake-1", Possible},
 		"sarama's Metadata":                    {mismatch("KV1001", 3, 10, 0, 8, announced("sarama", "dev")), "sarama-1.45-no-negotiation", Likely},
 		"sarama 1.61.1 negotiates":             {mismatch("KV1001", 3, 10, 0, 8, announced("sarama", "v1.61.1")), "", noMatch},
+		"sarama's Metadata, ranges refused":    {mismatch("KV2001", 3, 10, 0, 0, resetUnranged(announced("sarama", "dev"))), "sarama-1.45-no-negotiation-refused", Likely},
+		"sarama that did not ask, no range":    {mismatch("KV2001", 3, 10, 0, 0, resetUnranged(unannounced("sarama"))), "", noMatch},
+		"sarama joins with v1, no range":       {mismatch("KV2001", 11, 1, 0, 0, resetUnranged(unannounced("sarama"))), "sarama-1.40-group-versions", Possible},
 		"sarama without negotiation, no range": {mismatch("KV2001", 3, 11, 0, 0, resetUnranged(unannounced("inventory-sync"))), "", noMatch},
 		"sarama inside the range":              {mismatch("KV3001", 3, 8, 0, 8, announced("sarama", "dev")), "", noMatch},
 		"Kafka 0.9 does not answer": {mismatch("KV2002", 18, 0, 0, 0, func(m *Mismatch) {
@@ -232,6 +237,12 @@ func TestEveryBuiltInIssueIsReachedByATestAndComplete(t *testing.T) {
 		}
 		if !strings.HasPrefix(i.URL, "https://github.com/") {
 			t.Errorf("%s: %s is no thread", i.ID, i.URL)
+		}
+		if strings.HasPrefix(i.reproduced, "no: ") {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join("..", "testdata", "captures", i.reproduced+".pcap")); i.reproduced == "" || err != nil {
+			t.Errorf("%s: reproduced in %q: %v", i.ID, i.reproduced, err)
 		}
 	}
 }
