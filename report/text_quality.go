@@ -58,7 +58,7 @@ func notChecked(q *Quality, i int) string {
 	n := &q.NotChecked[i]
 	switch n.Reason {
 	case NotCheckedNoRange:
-		text := fmt.Sprintf("not checked: %s, no ApiVersions response of the broker was seen", plural(n.Requests, "request"))
+		text := fmt.Sprintf("not checked: %s, no ranges of the broker were seen", plural(n.Requests, "request"))
 		switch {
 		case q.MidstreamStreams > 0:
 			return text + "; capture from the start of a connection"
@@ -67,9 +67,9 @@ func notChecked(q *Quality, i int) string {
 		case q.MissingBytes > 0:
 			return text // it may be among them, which is told below
 		}
-		return text + ": the client did not ask, or got no answer"
+		return text + ": the client did not ask, or was told none; --advertised takes those of a release"
 	case NotCheckedEncrypted:
-		return fmt.Sprintf("not looked into: %s; give --tls-keylog", plural(n.Streams, "encrypted connection"))
+		return fmt.Sprintf("not looked into: %s; KV9001 says what would help", plural(n.Streams, "encrypted connection"))
 	case NotCheckedUndecided:
 		return fmt.Sprintf("not recognised: %s with too little in %s to tell the protocol", plural(n.Streams, "connection"), itThem(n.Streams))
 	}

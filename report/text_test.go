@@ -81,11 +81,11 @@ func TestNothingFoundIsSaidOnlyOfWhatWasChecked(t *testing.T) {
 		"all checked": {cleanCalls(), []string{"nothing found in the 2 requests that were checked"}},
 		"one checked": {[]any{exchangeOf(1, 0, 3, 7)}, []string{"checked 1 of 1 request against", "nothing found in the 1 request that was checked"}},
 		"some without a range": {[]any{exchangeOf(1, 0, 3, 7), exchangeOf(2, 1, 3, 7, noRange)},
-			[]string{"checked 1 of 2 requests", "not checked: 1 request, no ApiVersions response", "nothing found in the 1 request that was checked"}},
+			[]string{"checked 1 of 2 requests", "not checked: 1 request, no ranges of the broker were seen", "nothing found in the 1 request that was checked"}},
 		"none with a range": {[]any{exchangeOf(2, 1, 3, 7, noRange)},
 			[]string{"checked 0 of 1 request\n", "nothing found, because nothing was checked"}},
 		"encrypted": {[]any{connectionOf(0, 1, 9, tlsOf()), connectionOf(1, 1, 9, tlsOf())},
-			[]string{"no Kafka requests were seen: nothing was checked", "not looked into: 2 encrypted connections; give --tls-keylog", "nothing found, because nothing was checked, 1 note"}},
+			[]string{"no Kafka requests were seen: nothing was checked", "not looked into: 2 encrypted connections; KV9001 says what would help", "nothing found, because nothing was checked, 1 note"}},
 		"borrowed": {[]any{exchangeOf(1, 0, 3, 7), exchangeOf(2, 1, 3, 7, borrowedRange)},
 			[]string{"checked 2 of 2 requests against ranges: 1 seen on their own connection and 1 borrowed from another connection"}},
 		"a warning is no clean bill": {[]any{exchangeOf(2, 1, 3, 7, noRange, outcomeOf(decode.ClosedByBroker))}, []string{"\n1 warning\n"}},
@@ -134,13 +134,13 @@ func TestHintFitsWhyThereIsNoRange(t *testing.T) {
 		quality Quality
 		want    string
 	}{
-		{Quality{}, "response of the broker was seen: the client did not ask, or got no answer"},
-		{Quality{MidstreamStreams: 1, OneSidedStreams: 1}, "response of the broker was seen; capture from the start of a connection"},
-		{Quality{OneSidedStreams: 1}, "response of the broker was seen; capture both directions"},
-		{Quality{MissingBytes: 100}, "response of the broker was seen"},
+		{Quality{}, "no ranges of the broker were seen: the client did not ask, or was told none; --advertised takes those of a release"},
+		{Quality{MidstreamStreams: 1, OneSidedStreams: 1}, "no ranges of the broker were seen; capture from the start of a connection"},
+		{Quality{OneSidedStreams: 1}, "no ranges of the broker were seen; capture both directions"},
+		{Quality{MissingBytes: 100}, "no ranges of the broker were seen"},
 	} {
 		tt.quality.NotChecked = []NotChecked{{Reason: NotCheckedNoRange, Requests: 2}}
-		if got := notChecked(&tt.quality, 0); got != "not checked: 2 requests, no ApiVersions "+tt.want {
+		if got := notChecked(&tt.quality, 0); got != "not checked: 2 requests, "+tt.want {
 			t.Errorf("%+v: %s", tt.quality, got)
 		}
 	}

@@ -152,7 +152,7 @@ func (f *Finding) advertised() string {
 	case f.Code == notAdvertisedRule.Code, f.Code == targetCode && f.EvidenceCounts["none"] < f.Count:
 		return "nothing for this API" + f.evidence()
 	}
-	return "not known: no ApiVersions response of this broker was seen"
+	return "not known: no ranges of this broker were seen"
 }
 
 // onTarget says what the target takes, empty for findings about something else.
