@@ -202,13 +202,14 @@ func analyzeFiles(ctx context.Context, paths []string, pf *pipelineFlags, rf *re
 		return 0, err
 	}
 	defer out.abandon()
-	src, err := openFiles(paths, p, s)
+	defer onSecondSignal(ctx, func() { out.abandon(); ev.abandon() })()
+	src, until, err := openFiles(ctx, paths, p, s)
 	if err != nil {
 		return 0, err
 	}
 	began := time.Now()
 	stop := showProgress(src, pf, s)
-	err = p.run(ctx, src, builder)
+	err = p.run(until, src, builder)
 	stop()
 	if err != nil {
 		return 0, interrupted(err)
@@ -237,14 +238,19 @@ func analyzeFiles(ctx context.Context, paths []string, pf *pipelineFlags, rf *re
 	return exitClean, nil
 }
 
-// openFiles opens captures for a pipeline.
-func openFiles(paths []string, p *pipeline, s streams) (*capture.Files, error) {
+// openFiles opens captures for a pipeline, and tells what ends its run: a signal,
+// unless it is the end of standard input.
+func openFiles(ctx context.Context, paths []string, p *pipeline, s streams) (*capture.Files, context.Context, error) {
 	if len(paths) == 0 {
-		return nil, errors.New(`no capture given; "-" is standard input`)
+		return nil, nil, errors.New(`no capture given; "-" is standard input`)
 	}
-	files, err := capture.Open(paths, capture.Options{Stdin: s.in, Secrets: p.addSecrets})
+	opt := capture.Options{Stdin: s.in, Secrets: p.addSecrets}
+	if slices.Contains(paths, "-") {
+		opt.Stdin, ctx = untilInterrupted(ctx, s.in), context.WithoutCancel(ctx)
+	}
+	files, err := capture.Open(paths, opt)
 	p.files = files
-	return files, err
+	return files, ctx, err
 }
 
 // interrupted puts the end by a signal into words.
@@ -297,7 +303,8 @@ func listRequests(ctx context.Context, paths []string, pf *pipelineFlags, rd *re
 		return 0, err
 	}
 	defer out.abandon()
-	src, err := openFiles(paths, p, s)
+	defer onSecondSignal(ctx, out.abandon)()
+	src, until, err := openFiles(ctx, paths, p, s)
 	if err != nil {
 		return 0, err
 	}
@@ -311,7 +318,7 @@ func listRequests(ctx context.Context, paths []string, pf *pipelineFlags, rd *re
 	}
 	began := time.Now()
 	stop := showProgress(src, pf, s)
-	err = p.run(ctx, src, sink)
+	err = p.run(until, src, sink)
 	stop()
 	if err != nil {
 		return 0, interrupted(err)

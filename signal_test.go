@@ -1,0 +1,47 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// endless is a pipe into which a capture was written, and whose writer goes on.
+func endless(t *testing.T, name string) io.Reader {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w := io.Pipe()
+	t.Cleanup(func() { _ = w.Close() })
+	go func() { _, _ = w.Write(data) }()
+	return r
+}
+
+// TestASignalEndsStandardInput: Ctrl-C reaches tcpdump and kafkavet alike, and the report is what the user waits for.
+func TestASignalEndsStandardInput(t *testing.T) {
+	const capture = "testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap"
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"analyze", "-"}, exitFindings, "error KV1001 above-max: Fetch v12 sent"},
+		{[]string{"requests", "-"}, exitClean, "above-max"},
+	} {
+		t.Run(c.args[0], func(t *testing.T) {
+			t.Parallel()
+			ctx, stop := context.WithCancel(t.Context())
+			time.AfterFunc(100*time.Millisecond, stop)
+			var out, errs bytes.Buffer
+			if code := run(ctx, c.args, streams{endless(t, capture), &out, &errs}); code != c.code || !strings.Contains(out.String(), c.want) || errs.Len() > 0 {
+				t.Errorf("exit %d, want %d; %q is missing, or standard error is not empty:\n%s%s", code, c.code, c.want, out.String(), errs.String())
+			}
+		})
+	}
+}
