@@ -168,7 +168,7 @@ func (s *Session) takeServerHello(d *direction, body []byte) {
 		s.judgeEarlyData(earlyRejected)
 		return
 	}
-	s.serverRandom = h.random
+	s.serverRandom, s.sessionID = h.random, h.session
 	s.serverRound++
 }
 

@@ -37,6 +37,7 @@ type clientHello struct {
 // serverHello is what matters of a ServerHello or HelloRetryRequest.
 type serverHello struct {
 	random  [32]byte
+	session [32]byte // its id, padded with zeros; all zeros for none
 	version uint16
 	suite   uint16
 	retry   bool
@@ -124,7 +125,7 @@ func parseServerHello(body []byte) (h serverHello, ok bool) {
 	if version>>8 != 3 || copy(h.random[:], r.bytes(32)) < 32 {
 		return h, false
 	}
-	r.bytes(r.uint8()) // session id
+	copy(h.session[:], r.bytes(r.uint8()))
 	if len(r) < 2 {
 		return h, false
 	}

@@ -28,6 +28,13 @@ var keyLogLabels = map[string]label{
 	"SERVER_TRAFFIC_SECRET_0":         labelServerTraffic,
 }
 
+// How lines begin, behind the word RSA, and go on that name a session by its id, padded with zeros
+// here. OpenSSL's s_client and agents for Java write them.
+const (
+	sessionPrefix = "Session-ID:"
+	masterPrefix  = "Master-Key:"
+)
+
 // What can be wrong with a line. None of these quotes the line: it may hold a
 // key with a slip in it.
 var (
@@ -35,6 +42,7 @@ var (
 	errLineForm   = errors.New("not a key log line (LABEL RANDOM SECRET)")
 	errLineRandom = errors.New("the client random is not 64 hex digits")
 	errLineMaster = errors.New("the master secret is not 96 hex digits")
+	errLineID     = errors.New("the session id is not 2 to 64 hex digits")
 	errLineSecret = errors.New("the secret is not 64 or 96 hex digits")
 	errLineRSA    = errors.New("it holds RSA premaster secrets and no CLIENT_RANDOM lines: sessions of TLS 1.2 and older cannot be decrypted with it")
 	errLineMany   = errors.New("too many malformed lines; further ones are left out without a word")
@@ -137,6 +145,11 @@ func (l *lineReader) put(line []byte) {
 		if err := l.secrets.putLine(kind, rest); err != nil {
 			l.bad(err)
 		}
+	case string(word) == "RSA" && bytes.HasPrefix(rest, []byte(sessionPrefix)):
+		l.masters = true
+		if err := l.secrets.putSession(rest); err != nil {
+			l.bad(err)
+		}
 	case string(word) == "RSA" || string(word) == "PMS_CLIENT_RANDOM":
 		l.rsaLines = true
 	case !isLabel(word) || len(bytes.TrimSpace(rest)) == 0:
@@ -183,6 +196,22 @@ func (s *Secrets) putLine(l label, rest []byte) error {
 	default:
 		return errLineSecret
 	}
+	return nil
+}
+
+// putSession stores what follows RSA in a line that names a session by its id.
+func (s *Secrets) putSession(rest []byte) error {
+	first, second, _ := bytes.Cut(bytes.TrimPrefix(rest, []byte(sessionPrefix)), []byte(" "))
+	var id [32]byte
+	if n := len(first) / 2; n == 0 || n > len(id) || !unhex(id[:n], first) {
+		return errLineID
+	}
+	second, named := bytes.CutPrefix(bytes.TrimLeft(second, " "), []byte(masterPrefix))
+	var value [maxSecretSize]byte
+	if !named || !unhex(value[:], second) {
+		return errLineMaster
+	}
+	s.put(&id, labelSession, value[:])
 	return nil
 }
 

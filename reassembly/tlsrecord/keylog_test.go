@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -280,5 +281,49 @@ func TestFileSecretsHoldALargeKeyLog(t *testing.T) {
 	clear(random[:])
 	if !s.has(&random, labelMaster) || s.Forgotten() != 0 {
 		t.Errorf("%d secrets were forgotten", s.Forgotten())
+	}
+}
+
+// TestSessionsNamedByTheirID: agents for Java write master secrets by session id, not by client random.
+func TestSessionsNamedByTheirID(t *testing.T) {
+	tr := readTranscript(t, "tls12-resumed-id")
+	var lines []string
+	random := regexp.MustCompile(`(?m)^CLIENT_RANDOM \S+ (\S+)$`)
+	hello := tr.stream(false)[headerSize+4:]
+	h, ok := parseServerHello(hello)
+	if !ok || h.session == [32]byte{} {
+		t.Fatalf("no session id in the ServerHello: %+v", h)
+	}
+	for _, m := range random.FindAllStringSubmatch(tr.keylog, -1) {
+		lines = append(lines, fmt.Sprintf("RSA Session-ID:%X Master-Key:%s", h.session, m[1]))
+	}
+	for name, c := range map[string]struct {
+		log  string
+		want string
+	}{
+		"by its id":      {strings.Join(lines, "\n"), ""},
+		"a short master": {lines[0][:len(lines[0])-2], "k:1: the master secret is not 96 hex digits"},
+		"no id":          {"RSA Session-ID: Master-Key:" + hexOf(1, 48), "k:1: the session id is not 2 to 64 hex digits"},
+		"a long id":      {"RSA Session-ID:" + hexOf(1, 33) + " Master-Key:" + hexOf(1, 48), "k:1: the session id is not 2 to 64 hex digits"},
+		"no master":      {"RSA Session-ID:" + hexOf(1, 32) + " Premaster:" + hexOf(1, 48), "k:1: the master secret is not 96 hex digits"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			secrets, said := NewSecrets(), ""
+			if err := secrets.ReadKeyLog(strings.NewReader(c.log), "k", func(err error) { said = err.Error() }); err != nil {
+				t.Fatal(err)
+			}
+			var got collector
+			s := NewSession(secrets, &got, nil)
+			play(s, tr.pieces)
+			if c.want == "" {
+				mustYield(t, tr, &got, s.Info())
+				if s.master != nil {
+					t.Error("the secret was found by trial")
+				}
+			}
+			if said != c.want {
+				t.Errorf("%q, want %q", said, c.want)
+			}
+		})
 	}
 }

@@ -131,7 +131,8 @@ func (s *Session) ready(d *direction, rec []byte) verdict {
 
 func (s *Session) ready12(d *direction, rec []byte) verdict {
 	var master [maxSecretSize]byte
-	if n := s.secrets.get(&s.info.ClientRandom, labelMaster, &master); n == len(master) {
+	if s.secrets.get(&s.info.ClientRandom, labelMaster, &master) > 0 ||
+		s.sessionID != [32]byte{} && s.secrets.get(&s.sessionID, labelSession, &master) > 0 {
 		s.install(d, s.keys12(d, &master))
 		return verdict{}
 	}

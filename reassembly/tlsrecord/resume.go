@@ -15,7 +15,7 @@ func (s *Secrets) masters(limit int) (out [][maxSecretSize]byte) {
 	defer s.mu.RUnlock()
 	for _, pool := range [][]secret{s.cur.pool, s.old.pool} {
 		for i := len(pool) - 1; i >= 0 && len(out) < limit; i-- {
-			if pool[i].label == labelMaster {
+			if pool[i].label == labelMaster || pool[i].label == labelSession {
 				out = append(out, pool[i].bytes)
 			}
 		}

@@ -17,6 +17,7 @@ const (
 	labelServerHandshake              // SERVER_HANDSHAKE_TRAFFIC_SECRET
 	labelClientTraffic                // CLIENT_TRAFFIC_SECRET_0
 	labelServerTraffic                // SERVER_TRAFFIC_SECRET_0
+	labelSession                      // RSA Session-ID, Master-Key: a master secret by the session's id
 )
 
 // maxSecretSize is the size in bytes of the largest secret: a master secret

@@ -56,7 +56,7 @@ type Session struct {
 	early                    early
 	version, suiteID         uint16
 	suite                    *suite // nil for one that is not known
-	serverRandom             [32]byte
+	serverRandom, sessionID  [32]byte
 	fullHandshake            bool                 // not a resumed session (before TLS 1.3)
 	master                   *[maxSecretSize]byte // found for a resumed session, nil for none
 
