@@ -40,7 +40,7 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 		how = fitsSoFar // a client newer than the table
 	}
 	switch {
-	case named && how != misfit && h.counts(how):
+	case named && how != misfit && h.counts(how) && !h.producesNothing(size):
 		return reassembly.Strong
 	case named:
 		return reassembly.Likely
@@ -50,6 +50,17 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 		return reassembly.Strong // an empty client id would not do: responses can be as full of zeros
 	}
 	return reassembly.Weak
+}
+
+// leastProduce is the length of the shortest body of a Produce request that holds a batch, in bytes: v9
+// without a transactional id, with a topic of one letter. Those of other versions are longer.
+const leastProduce = 20
+
+// producesNothing tells whether a Produce request is too short to hold a batch. No client sends such a one, but a
+// response to OffsetCommit v2 with a correlation id of 9 to 13 reads like it: the id is the version
+// then, the topic's name the client id, and the zeros of partition and error code an empty body.
+func (h *requestHeader) producesNothing(size int64) bool {
+	return h.key == keyProduce && size-int64(h.bodyAt()) < leastProduce
 }
 
 // counts tells whether the correlation id is one that a client can have counted up to. Java's wraps to the

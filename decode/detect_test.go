@@ -95,7 +95,7 @@ func TestOtherProtocolsAreNoRequests(t *testing.T) {
 func TestResponsesAreNoRequests(t *testing.T) {
 	for key := range MaxKnownKey + 1 {
 		for version := range layoutOf(key).max + 1 {
-			for _, id := range []int32{0, 1, 5, 18, 300, 70_000, 1 << 20} {
+			for _, id := range []int32{0, 1, 5, 9, 11, 13, 18, 300, 70_000, 1 << 20} {
 				for n := range 3 {
 					msg := append([]byte{byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}, filledResponse(t, key, version, n, 0)...)
 					if got := LooksLikeRequest(int64(len(msg)), msg[:min(300, len(msg))]); got == reassembly.Strong {
@@ -105,6 +105,15 @@ func TestResponsesAreNoRequests(t *testing.T) {
 			}
 		}
 	}
+}
+
+// sentOf is requestOf, but for Produce, which nobody sends without a topic.
+func sentOf(key, version int16) kmsg.Request {
+	r := requestOf(key, version)
+	if p, ok := r.(*kmsg.ProduceRequest); ok {
+		p.Topics = []kmsg.ProduceRequestTopic{{Topic: "t", Partitions: []kmsg.ProduceRequestTopicPartition{{}}}}
+	}
+	return r
 }
 
 func TestRequestsAreRecognised(t *testing.T) {
@@ -117,7 +126,7 @@ func TestRequestsAreRecognised(t *testing.T) {
 				continue // has no client id: TestDoubtfulRequests
 			}
 			for _, f := range []*kmsg.RequestFormatter{null, named} {
-				if got := looks(f.AppendRequest(nil, requestOf(key, version), 7)); got != reassembly.Strong {
+				if got := looks(f.AppendRequest(nil, sentOf(key, version), 7)); got != reassembly.Strong {
 					t.Errorf("%s v%d: likelihood %d, want Strong", APIName(key), version, got)
 				}
 			}
@@ -136,6 +145,8 @@ func TestDoubtfulRequests(t *testing.T) {
 		{"ApiVersions newer than known", "00000010 0012 0009 00000001 0003 'app' 000000", reassembly.Strong},
 		{"version newer than known", "00000010 0003 000f 00000001 0003 'app' 000000", reassembly.Likely},
 		{"response of Produce v0, with a topic where a client id would be", "00000026 00000005 00000001 0006 'orders' 00000001 00000000 0000 0000000000000000", reassembly.Likely},
+		{"Produce v11 without a topic", "00000017 0000 000b 00000001 0003 'app' 00 00 0001 00000000 01 00", reassembly.Likely},
+		{"response of OffsetCommit v2 with a correlation id of 11", "00000017 0000000b 00000001 0003 'log' 00000001 00000000 0000", reassembly.Likely},
 		{"header v0", "0000000c 0007 0000 00000001 00000001", reassembly.Weak},
 		{"version far newer than known", "00000010 0003 0063 00000001 0003 'app' 000000", reassembly.Likely},
 		{"API newer than known", "00000010 0063 0000 00000001 0003 'app' 000000", reassembly.Weak},

@@ -223,7 +223,10 @@ func (c *conn) plausible(d Direction, size int64, head []byte) bool {
 	if h := c.talk.handler; h != nil {
 		return h.Plausible(d, size, head)
 	}
-	// Who is the broker is not known yet: the first request that is found tells.
+	if d == ToClient && !c.info.Midstream {
+		return false // the handshake told who the broker is
+	}
+	// Otherwise the first request that is found tells.
 	return size >= wantBytes && c.w.opt.LooksLikeRequest(size, head) == Strong
 }
 

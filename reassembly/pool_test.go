@@ -295,6 +295,23 @@ func TestLoneRequest(t *testing.T) {
 	}
 }
 
+// TestOnlyTheBroker: what the broker says is no request where its handshake tells who it is, whatever it looks like.
+func TestOnlyTheBroker(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(request(3, 1, 1, 20), request(3, 1, 1, 20)) // an answer that looks like a request
+	c.Close(capturetest.ToClient)
+	packets := capturetest.OneWay(r.Packets, capturetest.ToClient)
+	got := run(t, packets, 100)
+	if len(got.lines) != 0 || got.conns[0].Client != client || got.conns[0].Protocol != Undecided {
+		t.Errorf("behind the handshake: %v, %+v", got.lines, got.conns)
+	}
+	got = run(t, packets[1:], 100) // the first request that is found has to tell
+	if len(got.lines) != 1 || got.conns[0].Client != broker {
+		t.Errorf("without the handshake: %v, %+v", got.lines, got.conns)
+	}
+}
+
 // TestMessageAlone: after a loss a message that fills a segment and has the client id at its place is believed,
 // whatever its version and body.
 func TestMessageAlone(t *testing.T) {
