@@ -207,18 +207,48 @@ func TestEncapsulationsKeepThePacketAtTheEnd(t *testing.T) {
 				}
 				continue
 			}
+			if v.Name == "with a VLAN tag and without" {
+				tagged, untagged := halves(t, got)
+				for i := range tagged {
+					frame := tagged[i].Data
+					if !bytes.Equal(frame[12:16], []byte{EtherVLAN >> 8, EtherVLAN & 0xff, 0, 42}) ||
+						!bytes.Equal(slices.Concat(frame[:12], frame[16:]), untagged[i].Data) {
+						t.Errorf("%s of %s: frame %d is not the same but for a tag", v.Name, name, i)
+					}
+				}
+				keepsPackets(t, v.Name+" of "+name, input, tagged)
+				got = untagged
+			}
 			if v.Name == "fragmented VXLAN" {
 				got = reassembled(t, got)
 			}
-			if len(got) != len(input) {
-				t.Fatalf("%s of %s: %d packets from %d", v.Name, name, len(got), len(input))
-			}
-			for i, p := range input {
-				_, ip, _, _ := network(p)
-				if !bytes.HasSuffix(got[i].Data, ip) || got[i].Length() != len(got[i].Data) || got[i].Time != p.Time {
-					t.Fatalf("%s of %s: packet %d lost something", v.Name, name, i)
-				}
-			}
+			keepsPackets(t, v.Name+" of "+name, input, got)
+		}
+	}
+}
+
+// halves are the first, third and so on of packets, and the others.
+func halves(t *testing.T, packets []Packet) (odd, even []Packet) {
+	t.Helper()
+	if len(packets)%2 != 0 {
+		t.Fatalf("%d packets are not two of each", len(packets))
+	}
+	for i := 0; i < len(packets); i += 2 {
+		odd, even = append(odd, packets[i]), append(even, packets[i+1])
+	}
+	return odd, even
+}
+
+// keepsPackets holds that each packet of got is whole, and ends with the IP packet of its counterpart in input.
+func keepsPackets(t *testing.T, what string, input, got []Packet) {
+	t.Helper()
+	if len(got) != len(input) {
+		t.Fatalf("%s: %d packets from %d", what, len(got), len(input))
+	}
+	for i, p := range input {
+		_, ip, _, _ := network(p)
+		if !bytes.HasSuffix(got[i].Data, ip) || got[i].Length() != len(got[i].Data) || got[i].Time != p.Time {
+			t.Fatalf("%s: packet %d lost something", what, i)
 		}
 	}
 }
