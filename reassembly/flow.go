@@ -38,6 +38,7 @@ type flow struct {
 	closed       uint8   // bit 0, 1: FIN of that direction; bit 2: RST
 	dead         bool    // slot is free
 	unwanted     bool    // kept out by Options.Want
+	acked        bool    // the base of the direction that was not seen is one less than what was acknowledged first
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
 	last         [2]uint32 // sequence number after the last segment
@@ -118,7 +119,7 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 				break
 			}
 		}
-		if s.Flags&(capture.SYN|capture.ACK) == capture.SYN && f.seen[d] && s.Seq != f.base[d] {
+		if s.Flags&(capture.SYN|capture.ACK) == capture.SYN && f.begunBefore(s.Seq, d) {
 			t.drop(f, Replaced)
 			break
 		}
@@ -143,6 +144,18 @@ func (f *flow) direction(s *capture.Segment) (Direction, bool) {
 		return ToBroker, true
 	}
 	return ToClient, f.aPort == s.DstPort && f.bPort == s.SrcPort && f.a == s.Dst && f.b == s.Src
+}
+
+// begunBefore tells whether f is an older connection than the one that a SYN of direction d begins. Where
+// nothing of that direction was seen, the other side may have acknowledged more than the SYN, which came late, but not less.
+func (f *flow) begunBefore(seq uint32, d Direction) bool {
+	switch {
+	case f.seen[d]:
+		return seq != f.base[d]
+	case f.acked:
+		return f.base[d]-seq >= maxHole
+	}
+	return false
 }
 
 // copyOf tells whether a segment from another domain belongs to f all the same:
@@ -174,6 +187,9 @@ func (f *flow) note(s *capture.Segment, d Direction) {
 		f.base[d] = s.Seq - 1
 	}
 	f.seen[d] = true
+	if r := d.Reverse(); !f.seen[r] && !f.acked && s.Flags&capture.ACK != 0 {
+		f.base[r], f.acked = s.Ack-1, true
+	}
 	f.last[d] = s.Seq + s.Length
 	if s.Flags&capture.FIN != 0 {
 		f.closed |= 1 << d

@@ -221,6 +221,33 @@ func TestStreamNumbers(t *testing.T) {
 	}
 }
 
+// TestPortReusedAfterOneSide: a SYN begins another connection where of the one before between the same ports only
+// the other side was seen, unless that acknowledges the SYN.
+func TestPortReusedAfterOneSide(t *testing.T) {
+	r := capturetest.NewRecorder()
+	old := r.Join(client, broker)
+	old.Send(capturetest.ToClient, response(9, 50))
+	r.Packets = r.Packets[:1] // without the client's acknowledgement
+	c := r.Open(client, broker)
+	c.Exchange(request(3, 1, 1, 10), response(1, 50))
+	c.Close(capturetest.ToBroker)
+	want := []string{"1: request 3 v1 id 1 size 24", "1: response 1 size 54"}
+	got := run(t, r.Packets, 100)
+	if d := cmp.Diff(want, withoutFrames(got.lines)); d != "" || got.stats.Streams != 2 || got.conns[0].End.Kind != Replaced {
+		t.Errorf("%d streams, the first ended %d; (-want +got) %s", got.stats.Streams, got.conns[0].End.Kind, d)
+	}
+
+	packets := slices.Clone(r.Packets[1:])
+	packets[0], packets[1] = packets[1], packets[0] // SYN-ACK before SYN
+	if got := run(t, packets, 100); got.stats.Streams != 1 || len(got.lines) != 2 {
+		t.Errorf("SYN behind SYN-ACK: %d streams, %v", got.stats.Streams, got.lines)
+	}
+	broken := slices.Concat(capturetest.OneWay(r.Packets[1:], capturetest.ToClient), capturetest.OneWay(r.Packets[1:], capturetest.ToBroker))
+	if got := run(t, broken, 100); got.stats.Streams != 1 || len(got.lines) != 2 {
+		t.Errorf("the client behind the broker: %d streams, %v", got.stats.Streams, got.lines)
+	}
+}
+
 // TestVLANs: the same packets on two VLANs are two connections, with a tag and without it one.
 func TestVLANs(t *testing.T) {
 	r := capturetest.NewRecorder()
