@@ -46,10 +46,19 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 		return reassembly.Likely
 	case h.idLength > 0 && hasNUL(h.clientID) && (h.key != keyApiVersions || how != fitsExactly), h.idLength <= 0 && how == misfit:
 		return reassembly.No
-	case h.idLength == nullID && how == fitsExactly && h.counts(how):
-		return reassembly.Strong // an empty client id would not do: responses can be as full of zeros
+	case h.idLength == nullID && how == fitsExactly && h.counts(how), h.idLength == 0 && h.authenticates(how, head):
+		return reassembly.Strong // otherwise an empty client id would not do: responses can be as full of zeros
 	}
 	return reassembly.Weak
+}
+
+// authenticates tells whether a request of which the body is how names a SASL mechanism, and nothing else.
+func (h *requestHeader) authenticates(how fit, head []byte) bool {
+	if h.key != keySaslHandshake || how != fitsExactly || !h.counts(how) {
+		return false
+	}
+	r := reader{b: h.body(head)}
+	return isMechanism(r.text())
 }
 
 // leastProduce is the length of the shortest body of a Produce request that holds a batch, in bytes: v9

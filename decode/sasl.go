@@ -29,6 +29,18 @@ func (h *handler) handshake(hd *requestHeader, f *reassembly.Frame) {
 	h.answerTokens = hd.version == 0
 }
 
+// isMechanism tells whether name could be that of a SASL mechanism: upper-case letters, digits, hyphens and
+// underscores, and no more than 20 (RFC 4422 3.1).
+func isMechanism(name []byte) bool {
+	const longest = 20
+	for _, c := range name {
+		if (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return len(name) > 0 && len(name) <= longest
+}
+
 // endsTokens tells whether a message behind a SaslHandshake v0 is a request
 // again, and no token: it has a client id of the connection. Where that is empty or null, the body has to be
 // there and fit to the last byte; so has it where the client id is new because the one until now was empty, as
