@@ -203,7 +203,7 @@ func (p *pipeline) run(ctx context.Context, src capture.Source, sink decode.Sink
 	}
 	p.correlator = decode.NewCorrelator(opt, sink)
 	pooling := reassembly.Options{
-		Dissector: p.dissector, LooksLikeRequest: decode.LooksLikeRequest, Want: p.want(),
+		Dissector: p.dissector, LooksLikeRequest: decode.LooksLikeRequest, LooksLikeExchange: decode.LooksLikeExchange, Want: p.want(),
 		Secrets: p.secrets, IdleTimeout: int64(p.flags.idle), Tap: p.tap,
 	}
 	if p.live != nil {

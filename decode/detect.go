@@ -16,6 +16,10 @@ const versionSlack = 16
 // text would all be longer.
 const maxFirst = 1 << 28
 
+// leastAnswer is the shortest response that tells that a message was its request, without the correlation id, in bytes:
+// longer than an error code and the time of throttling, which are zeros as a rule.
+const leastAnswer = 10
+
 // LooksLikeRequest tells how much a message of size bytes, beginning with head
 // (300 bytes, or all of a shorter message), looks like a Kafka request on a connection of which nothing is known yet. It
 // is for reassembly.Options.
@@ -121,4 +125,21 @@ func isPostgreSQL(h *requestHeader) bool {
 		}
 	}
 	return true
+}
+
+// LooksLikeExchange tells whether a message that could be a request is one, because the one that came back next is its response:
+// both have the same correlation id, fit the layout of the API and version to the last byte, and the response
+// says something. Both come without their sizes. It is for reassembly.Options.
+func LooksLikeExchange(request, response []byte) bool {
+	size := int64(len(request))
+	h, ok := parseRequestHeader(size, request)
+	if !ok || len(response) < responseHeader+leastAnswer || h.producesNothing(size) || h.fits(size, request) != fitsExactly {
+		return false
+	}
+	body := response[responseHeader:]
+	if int32(binary.BigEndian.Uint32(response)) != h.correlationID || blank(body) {
+		return false
+	}
+	how, _ := layoutOf(h.key).walkResponse(h.key, h.version, int64(len(body)), body)
+	return how == fitsExactly
 }

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 
@@ -173,6 +174,64 @@ func TestDoubtfulRequests(t *testing.T) {
 	} {
 		if got := looks(unhex(t, tt.stream)); got != tt.want {
 			t.Errorf("%s: likelihood %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestExchangesAreRecognised: a request that has no name is told by its answer.
+func TestExchangesAreRecognised(t *testing.T) {
+	empty := kmsg.NewRequestFormatter(kmsg.FormatterClientID(""))
+	for key := range MaxKnownKey + 1 {
+		if key == keyControlledShutdown {
+			continue // v0 has no client id, and the others say as little
+		}
+		for version := range layoutOf(key).max + 1 {
+			request := empty.AppendRequest(nil, sentOf(key, version), 7)[4:]
+			response := append([]byte{0, 0, 0, 7}, filledResponse(t, key, version, 1, 0)...)
+			if got := LooksLikeExchange(request, response); got != (len(response) >= responseHeader+leastAnswer) {
+				t.Errorf("%s v%d with a response of %d bytes: %v", APIName(key), version, len(response), got)
+			}
+			for what, wrong := range map[string][]byte{
+				"another correlation id": append([]byte{0, 0, 0, 8}, response[4:]...),
+				"a byte more":            append(slices.Clone(response), 0),
+				"a byte less":            response[:len(response)-1],
+				"nothing":                nil,
+				"zeros":                  append([]byte{0, 0, 0, 7}, make([]byte, len(response))...),
+			} {
+				if LooksLikeExchange(request, wrong) {
+					t.Errorf("%s v%d: a response with %s is believed", APIName(key), version, what)
+				}
+			}
+			if LooksLikeExchange(append(slices.Clone(request), 0), response) {
+				t.Errorf("%s v%d: a request with a byte more is believed", APIName(key), version)
+			}
+		}
+	}
+}
+
+// TestResponsesAndRequestsAreNoExchange: in a connection joined midstream a response may be looked at first, and the
+// next request then.
+func TestResponsesAndRequestsAreNoExchange(t *testing.T) {
+	empty := kmsg.NewRequestFormatter(kmsg.FormatterClientID(""))
+	for _, id := range []int32{0, 1, 3, 5, 9, 11, 13, 17, 18, 1 << 16, 3 << 16, 18 << 16} {
+		var requests [][]byte
+		for key := range MaxKnownKey + 1 {
+			for version := range layoutOf(key).max + 1 {
+				requests = append(requests, empty.AppendRequest(nil, sentOf(key, version), id+1)[4:],
+					append(empty.AppendRequest(nil, requestOf(key, version), id+1)[4:14:14], filledRequest(t, key, version, 1)...))
+			}
+		}
+		for key := range MaxKnownKey + 1 {
+			for version := range layoutOf(key).max + 1 {
+				for n := range 3 {
+					response := append([]byte{byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}, filledResponse(t, key, version, n, 0)...)
+					for _, request := range requests {
+						if LooksLikeExchange(response, request) {
+							t.Fatalf("response to %s v%d with id %d and %d elements, and %x behind it", APIName(key), version, id, n, request)
+						}
+					}
+				}
+			}
 		}
 	}
 }

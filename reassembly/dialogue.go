@@ -62,6 +62,9 @@ func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 		if !t.answered && c.foreign(p) {
 			return
 		}
+		if t.fr[d^c.flip].state == searching && t.doubt(c, d, chunk{dir: d, p: p, at: at}) {
+			return
+		}
 	}
 	if d == ToClient && !t.answered {
 		t.answered = true
@@ -84,6 +87,9 @@ func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Pos
 			t.unanchor(c)
 		}
 		return
+	}
+	if !t.decided {
+		t.take(c) // the answer to what was in doubt may be missing
 	}
 	t.fr[d^c.flip].gap(c, n, exact, at)
 }
@@ -223,12 +229,15 @@ func (c *conn) plausible(d Direction, size int64, head []byte) bool {
 	if h := c.talk.handler; h != nil {
 		return h.Plausible(d, size, head)
 	}
-	if d == ToClient && !c.info.Midstream {
-		return false // the handshake told who the broker is
+	if c.isBroker(d) {
+		return false
 	}
 	// Otherwise the first request that is found tells.
 	return size >= wantBytes && c.w.opt.LooksLikeRequest(size, head) == Strong
 }
+
+// isBroker tells whether the handshake showed that the sender of direction d is the broker.
+func (c *conn) isBroker(d Direction) bool { return d == ToClient && !c.info.Midstream }
 
 func (c *conn) anchor(d Direction) ([][]byte, int) {
 	if h := c.talk.handler; h != nil {
@@ -245,6 +254,7 @@ func (c *conn) message(f *Frame) {
 			t.fr[0].dir, t.fr[1].dir = t.fr[0].dir.Reverse(), t.fr[1].dir.Reverse()
 			f.Direction = ToBroker
 		}
+		t.take(c)
 		t.open(c)
 	}
 	if f.Resynced {

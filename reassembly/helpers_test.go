@@ -165,7 +165,7 @@ func run(t testing.TB, packets []capturetest.Packet, batch int) *outcome {
 	t.Helper()
 	o := new(outcome)
 	var logs []*log
-	p := NewPool(Options{Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike},
+	p := NewPool(Options{Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange},
 		func() Shard[[]string] {
 			l := new(log)
 			logs = append(logs, l)

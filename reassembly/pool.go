@@ -52,6 +52,10 @@ type Options struct {
 	// 4-byte size (given as size) and beginning (head: at least 8 bytes, up to 300, or all of a
 	// shorter message) of a Kafka request?
 	LooksLikeRequest func(size int64, head []byte) Likelihood
+	// LooksLikeExchange tells, of a message that is a Weak request and of one that came back next, both whole and without
+	// their sizes, whether there is no doubt that they are a request and its response. It decides in connections
+	// that were joined midstream; nil is never.
+	LooksLikeExchange func(request, response []byte) bool
 	// Want, if not nil, tells for the first segment of a connection whether it is to be looked into.
 	Want func(*capture.Segment) bool
 	// Tap, if not nil, is told of every packet of a connection that is looked
@@ -78,7 +82,7 @@ type Likelihood uint8
 const (
 	// No: they are none.
 	No Likelihood = iota
-	// Weak: they could be; an answer with the same correlation id decides.
+	// Weak: they could be; an answer with the same correlation id decides, or, midstream, Options.LooksLikeExchange.
 	Weak
 	// Likely: as Weak; where no answer came at all, it is enough that the message ends where the client's bytes do.
 	Likely

@@ -1,0 +1,101 @@
+package reassembly
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+// unnamed is a request with an empty client id, which is Weak to the stand-in.
+func unnamed(id uint32, n int) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(10+n))
+	b = binary.BigEndian.AppendUint32(b, 3<<16|1)
+	b = binary.BigEndian.AppendUint32(b, id)
+	b = append(b, 0, 0)
+	return append(b, bytes.Repeat([]byte{0xa5}, n)...)
+}
+
+// looksLikeExchange is a plain stand-in for the judgement of package decode.
+func looksLikeExchange(request, response []byte) bool {
+	return len(response) > 20 && bytes.Equal(request[4:8], response[:4])
+}
+
+// TestDoubtfulRequestMidstream: in a connection that was open before, a request that could be anything is believed for its answer.
+func TestDoubtfulRequestMidstream(t *testing.T) {
+	found := []string{"0: request 3 v1 id 1 size 30", "0: response 1 size 54", "0: request 3 v1 id 2 size 30", "0: response 2 size 54"}
+	second := found[2:]
+	for name, tc := range map[string]struct {
+		say  func(c *capturetest.Conversation)
+		want []string
+	}{
+		"answered": {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, 20), response(1, 50)) }, found},
+		"the answer first": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToClient, response(0, 50))
+			c.Exchange(unnamed(1, 20), response(1, 50))
+		}, found},
+		"another answer":       {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, 20), response(7, 50)) }, second},
+		"no telling answer":    {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, 20), response(1, 10)) }, second},
+		"answer of half":       {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, 20), response(1, 50)[:40]) }, second},
+		"longer than its size": {func(c *capturetest.Conversation) { c.Exchange(append(unnamed(1, 20), 0), response(1, 50)) }, second},
+		"too long":             {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, maxDoubt), response(1, 50)) }, second},
+		"something missing in between, which is waited for to the end": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToBroker, unnamed(1, 20))
+			c.Send(capturetest.ToClient, []byte{1})
+			c.Miss(capturetest.ToClient, 60)
+			c.Send(capturetest.ToClient, response(1, 50))
+		}, []string{}},
+	} {
+		r := capturetest.NewRecorder()
+		c := r.Join(client, broker)
+		tc.say(c)
+		c.Exchange(unnamed(2, 20), response(2, 50))
+		c.Close(capturetest.ToBroker)
+		got := run(t, r.Packets, 100)
+		if diff := cmp.Diff(tc.want, withoutFrames(got.lines)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if got.conns[0].Client != client || got.conns[0].Broker != broker {
+			t.Errorf("%s: client %v, broker %v", name, got.conns[0].Client, got.conns[0].Broker)
+		}
+	}
+}
+
+// TestDoubtHoldsLittle: what is kept in doubt is given back, however the connection goes on, and is bounded.
+func TestDoubtHoldsLittle(t *testing.T) {
+	w := newWorker(&Options{LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange}, new(log))
+	conns := make([]*conn, 2*maxShardPending/maxDoubt)
+	for i := range conns {
+		conns[i] = newConn(w, &flow{})
+		for range 3 {
+			conns[i].bytes(ToBroker, unnamed(1, maxDoubt-sizeBytes-10), conns[i].info.Now)
+		}
+		if w.pending > maxShardPending+maxDoubt+chunkBytes {
+			t.Fatalf("%d connections hold %d bytes", i+1, w.pending)
+		}
+	}
+	if w.pending < maxShardPending/2 {
+		t.Errorf("only %d bytes are held", w.pending)
+	}
+	ways := []func(c *conn){
+		func(c *conn) { c.bytes(ToClient, response(1, 50), c.info.Now) },
+		func(c *conn) { c.bytes(ToClient, response(9, 50), c.info.Now) },
+		func(c *conn) { c.gap(ToClient, 50, c.info.Now) },
+		func(c *conn) { c.bytes(ToBroker, request(3, 1, 2, 20), c.info.Now) },
+		func(c *conn) { c.bytes(ToBroker, []byte("GET / HTTP/1.1\r\n\r\n"), c.info.Now) },
+		func(c *conn) { c.finish(Cut, c.info.Now) },
+	}
+	for i, c := range conns {
+		ways[i%len(ways)](c)
+	}
+	if w.pending != 0 {
+		t.Errorf("%d bytes are still counted as held", w.pending)
+	}
+	if !slices.ContainsFunc(conns, func(c *conn) bool { return c.info.Protocol == Kafka }) {
+		t.Error("no connection was believed")
+	}
+}
