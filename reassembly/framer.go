@@ -31,10 +31,9 @@ type framer struct {
 	unlisted  bool // a message whose header was lost: only its end is of interest
 	handed    bool // handed on already
 	size      int64
-	passed    int64 // bytes of the message so far, its size field included
-	want      int   // bytes wanted, the size field included
-	allowed   int   // bytes that buf may hold
-	buf       []byte
+	passed    int64  // bytes of the message so far, its size field included
+	want      int    // bytes wanted, the size field included
+	buf       []byte // of worker.room
 	first     capture.Position
 	// While searching: buf holds what came before, starting at a segment's
 	// first byte if atStart.
@@ -136,7 +135,7 @@ func (f *framer) gather(c *conn, p []byte) int {
 		need = sizeBytes + int(min(f.size, wantBytes))
 	}
 	if f.buf == nil {
-		f.buf, f.allowed = c.w.head(headFloor)
+		f.buf = c.w.room(nil, headFloor)
 	}
 	n := min(need-len(f.buf), len(p))
 	f.buf = append(f.buf, p[:n]...)
@@ -162,6 +161,8 @@ func (f *framer) ask(c *conn, at capture.Position) bool {
 		}
 		f.want = sizeBytes + int(min(int64(max(n, 0)), f.size))
 		f.want = max(f.want, len(f.buf))
+		f.buf = c.w.room(f.buf, f.want)
+		f.want = min(f.want, cap(f.buf))
 		f.asked = true
 	}
 	return true
@@ -226,7 +227,7 @@ func (f *framer) next(c *conn) {
 // drop gives back the buffer.
 func (f *framer) drop(c *conn) {
 	if f.buf != nil {
-		c.w.release(f.buf, f.allowed)
+		c.w.release(f.buf)
 		f.buf = nil
 	}
 }

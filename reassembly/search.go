@@ -125,15 +125,13 @@ func alone(b []byte, anchors [][]byte, offset int) bool {
 
 // carry keeps the end of b, if possible from the beginning of a segment on.
 func (f *framer) carry(c *conn, b []byte, old int, start bool) {
-	from, atStart := max(0, len(b)-carryBytes), false
+	f.buf = c.w.room(f.buf, min(len(b), carryBytes))
+	from, atStart := max(0, len(b)-min(carryBytes, cap(f.buf))), false
 	switch {
 	case old > 0 && f.atStart && from == 0:
 		atStart = true
 	case start && from <= old:
 		from, atStart = old, true
-	}
-	if f.buf == nil {
-		f.buf, f.allowed = c.w.head(carryBytes)
 	}
 	f.buf = append(f.buf[:0], b[from:]...)
 	f.atStart = atStart

@@ -24,9 +24,9 @@ type worker struct {
 	ticks, hole int64
 	// join is where a searched chunk is put together with what was left of the one before.
 	join []byte
-	// heads are buffers for the beginnings of messages, to be used again.
-	heads [][]byte
-	held  int // bytes lent out of heads
+	// heads are buffers for the beginnings of messages, by headSizes, to be used again.
+	heads [len(headSizes)][][]byte
+	held  int // bytes of all buffers that are lent out
 	frame Frame
 	// pending are the bytes held of connections that are not decided yet, postponed those of answers that came too early.
 	pending, postponed int
@@ -71,35 +71,68 @@ func (w *worker) tick(it *item) {
 }
 
 const (
-	// headBytes is the size of a buffer for the beginning of a message.
-	headBytes = 512
+	// headFloor is what is always held of a message: its size and the fixed part of a request header.
+	headFloor = 64
 	// maxHeldBytes bounds what a shard holds of messages whose rest has not come: 4
 	// MiB, of which 4 shards make 16 MiB. A message that comes when
 	// this is used up is judged by its first headFloor bytes.
 	maxHeldBytes = 4 << 20
-	// headFloor is what is always held of a message: its size and the fixed part of a request header.
-	headFloor = 64
+	// maxSpare bounds the buffers of each size that are kept to be used again: 32 of all sizes are 250 KiB.
+	maxSpare = 32
 )
 
-// head returns an empty buffer that n bytes can be appended to, or fewer when
-// too much is held already.
-func (w *worker) head(n int) (buf []byte, allowed int) {
-	if n > headFloor && w.held+n > maxHeldBytes {
-		w.limits.HeldBytes++
-		n = headFloor
+// headSizes are the sizes of buffers for the beginnings of messages: the last holds a response of the
+// length that is looked through (4 KiB). A buffer that has to hold more is as large as that, and is not kept.
+var headSizes = [...]int{headFloor, 512, 1 << 10, 2 << 10, sizeBytes + 4<<10}
+
+// headClass is the place in headSizes of the smallest size that holds n bytes, len(headSizes) if none does.
+func headClass(n int) (class int) {
+	for class < len(headSizes) && headSizes[class] < n {
+		class++
 	}
-	w.held += n
-	if l := len(w.heads); l > 0 {
-		buf, w.heads = w.heads[l-1], w.heads[:l-1]
-		return buf[:0], n
-	}
-	return make([]byte, 0, headBytes), n
+	return class
 }
 
-// release takes back a buffer of head that was allowed n bytes.
-func (w *worker) release(buf []byte, n int) {
-	w.held -= n
-	if cap(buf) <= 2*headBytes && len(w.heads) < 64 {
-		w.heads = append(w.heads, buf)
+// room returns a buffer for n bytes that holds those of buf, which may be nil and is given back if it is too small. When
+// too much is held already, the buffer returned has room for headFloor bytes, or as many as buf.
+func (w *worker) room(buf []byte, n int) []byte {
+	if buf != nil && n <= cap(buf) {
+		return buf
+	}
+	class := headClass(n)
+	if class < len(headSizes) {
+		n = headSizes[class]
+	}
+	if n > headFloor && w.held+n > maxHeldBytes {
+		w.limits.HeldBytes++
+		if buf != nil {
+			return buf
+		}
+		class, n = 0, headFloor
+	}
+	larger := w.head(class, n)
+	w.held += cap(larger)
+	larger = append(larger, buf...)
+	w.release(buf)
+	return larger
+}
+
+// head returns an empty buffer of n bytes, which is the size of the class.
+func (w *worker) head(class, n int) []byte {
+	if class < len(headSizes) {
+		if spare := w.heads[class]; len(spare) > 0 {
+			w.heads[class] = spare[:len(spare)-1]
+			return spare[len(spare)-1][:0]
+		}
+	}
+	return make([]byte, 0, n)
+}
+
+// release takes back a buffer of room.
+func (w *worker) release(buf []byte) {
+	w.held -= cap(buf)
+	class := headClass(cap(buf))
+	if class < len(headSizes) && cap(buf) == headSizes[class] && len(w.heads[class]) < maxSpare {
+		w.heads[class] = append(w.heads[class], buf)
 	}
 }
