@@ -11,7 +11,7 @@ import (
 )
 
 // kafkaPorts are those on which the scenes speak Kafka; tshark is told.
-var kafkaPorts = []string{"9092", "19092"}
+var kafkaPorts = []string{"9092", "9093", "9094", "19092"}
 
 // oracles writes what tshark sees in the scenes' captures, those apart of
 // which it is known to see something else than there is.
