@@ -12,17 +12,21 @@ import (
 )
 
 const (
-	// compressedRead is how many bytes of a compressed capture are read at once.
-	compressedRead = 64 << 10
+	// compressedRead is how many bytes of a compressed capture are read at once, and by how
+	// many it must be longer than a crafted file to have a long window.
+	compressedRead = 128 << 10
 	// aheadChunk and aheadChunks bound what is unpacked ahead of the reader:
 	// 8 x 64 KiB = 512 KiB, as much as one batch.
 	aheadChunk  = 64 << 10
 	aheadChunks = 8
-	// maxZstdWindow is the largest zstd window that is unpacked, as zstd itself does
-	// without being told (ZSTD_WINDOWLOG_LIMIT_DEFAULT, 27): it covers "--ultra -22" and "--long"; "--long=31" can
-	// ask for 2 GiB. Nearly all the memory that unpacking takes is the window, of which no more is touched
-	// than the capture is long: "zstd -19" asks for 8 MiB. gzip needs 32 KiB, lz4 two blocks of 4 MiB.
-	maxZstdWindow = 128 << 20
+	// shortZstdWindow is the largest zstd window that any stream is given: 8 MiB is what
+	// RFC 8878 (3.1.1.1.2) expects of every decoder and enough for "zstd -19". Nearly all the memory that
+	// unpacking takes is the window; gzip needs 32 KiB, lz4 two blocks of 4 MiB.
+	shortZstdWindow = 8 << 20
+	// longZstdWindow is the largest that a stream of compressedRead bytes and more is given, as zstd
+	// itself does without being told (ZSTD_WINDOWLOG_LIMIT_DEFAULT, 27): it covers "--ultra -22" and "--long", while
+	// "--long=31" can ask for 2 GiB.
+	longZstdWindow = 128 << 20
 )
 
 // codec is a compression that is understood.
@@ -41,12 +45,27 @@ var codecs = []codec{
 		return gzip.NewReader(r)
 	}},
 	{"zstd", isZstd, func(r *bufio.Reader) (io.WriterTo, error) {
+		window := zstdWindow(r)
 		return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(maxZstdWindow), zstd.WithDecoderMaxMemory(maxZstdWindow))
+			zstd.WithDecoderMaxWindow(window), zstd.WithDecoderMaxMemory(window))
 	}},
 	{"lz4", begins("\x04\x22\x4d\x18"), func(r *bufio.Reader) (io.WriterTo, error) {
 		return lz4.NewReader(r), nil
 	}},
+}
+
+// zstdWindow is the largest window that the stream r may have. A few bytes can ask for a
+// window of any size: only what is long enough to use it is given a long one.
+func zstdWindow(r *bufio.Reader) uint64 {
+	var h zstd.Header
+	begin, _ := r.Peek(zstd.HeaderMaxSize) // fewer at the end
+	if h.Decode(begin) != nil || h.WindowSize <= shortZstdWindow {
+		return shortZstdWindow
+	}
+	if _, err := r.Peek(compressedRead); err != nil {
+		return shortZstdWindow
+	}
+	return longZstdWindow
 }
 
 // isZstd also knows skippable frames, with which parallel compressors begin.
@@ -162,8 +181,7 @@ func (a *ahead) describe(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%s stream breaks off", a.codec)
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return fmt.Errorf("%s stream needs a window above %d MiB: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -",
-			a.codec, maxZstdWindow>>20)
+		return fmt.Errorf("%s stream needs too long a window: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -", a.codec)
 	}
 	return fmt.Errorf("%s stream is damaged: %w", a.codec, err)
 }

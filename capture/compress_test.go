@@ -67,15 +67,35 @@ func TestCompressedCapturesYieldTheSamePackets(t *testing.T) {
 	}
 }
 
-// TestLongZstdWindow reads what "zstd --long" and "zstd --ultra -22" write: frames with a window of 2^27 bytes.
+// TestLongZstdWindow reads what "zstd --long" and "zstd --ultra -22" write: frames with a window of 2^27 bytes. A
+// few bytes that ask for as much memory do not get it.
 func TestLongZstdWindow(t *testing.T) {
+	frame := func(data []byte) []byte {
+		stream := append([]byte("\x28\xb5\x2f\xfd\x00"), (27-10)<<3)
+		for len(data) > 0 {
+			block := data[:min(len(data), 100<<10)] // raw (RFC 8878, 3.1.1.2)
+			data = data[len(block):]
+			header := uint32(len(block)) << 3
+			if len(data) == 0 {
+				header |= 1 // the last
+			}
+			stream = append(append(stream, byte(header), byte(header>>8), byte(header>>16)), block...)
+		}
+		return stream
+	}
 	packets := sample(20)
-	data := capturetest.Pcap{}.Encode(packets)
-	header := uint32(len(data))<<3 | 1 // one raw block, the last (RFC 8878, 3.1.1.2)
-	frame := append([]byte("\x28\xb5\x2f\xfd\x00"), (27-10)<<3, byte(header), byte(header>>8), byte(header>>16))
-	got := readFrom(t, bytes.NewReader(append(frame, data...)))
+	for i := range packets {
+		packets[i].Data = append(packets[i].Data, make([]byte, 10_000)...)
+	}
+	got := readFrom(t, bytes.NewReader(frame(capturetest.Pcap{}.Encode(packets))))
 	got.sound(t)
 	samePackets(t, "zstd", like(packets), got.packets)
+
+	const want = "zstd stream needs too long a window: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"
+	short := readFrom(t, bytes.NewReader(frame(capturetest.Pcap{}.Encode(sample(20)))))
+	if info := short.info(t); message(info.Err) != "read capture -: "+want {
+		t.Errorf("a short one: %v (torn %v), want %q", info.Err, info.Torn, want)
+	}
 }
 
 func TestCutCompressedStreamIsNeverACleanEnd(t *testing.T) {
@@ -149,9 +169,9 @@ func TestCompressedErrorsSayWhatIsInside(t *testing.T) {
 		"text in zstd":    {compress("zstd", []byte("hello, world\n")), "the zstd stream holds no pcap or pcapng capture, it looks like text"},
 		"nothing in lz4":  {compress("lz4", nil), "the lz4 stream holds 0 bytes, too few for a capture"},
 		"cut gzip":        {compress("gzip", data)[:12], "gzip stream breaks off"},
-		"large window":    {zstdWindow(28), "zstd stream needs a window above 128 MiB: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
-		"largest window":  {zstdWindow(41), "zstd stream needs a window above 128 MiB: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
-		"large content":   {append([]byte("\x28\xb5\x2f\xfd\xe0"), 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0), "zstd stream needs a window above 128 MiB: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
+		"large window":    {zstdWindow(24), "zstd stream needs too long a window: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
+		"largest window":  {zstdWindow(41), "zstd stream needs too long a window: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
+		"large content":   {append([]byte("\x28\xb5\x2f\xfd\xe0"), 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0), "zstd stream needs too long a window: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"},
 		"gzip of nothing": {[]byte("\x1f\x8b\x08\xff"), "gzip stream breaks off"},
 	}
 	for name, tt := range tests {
