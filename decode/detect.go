@@ -44,7 +44,7 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 		how = fitsSoFar // a client newer than the table
 	}
 	switch {
-	case named && how != misfit && h.counts(how) && !h.producesNothing(size):
+	case named && how != misfit && h.counts(how) && !h.producesNothing(head):
 		return reassembly.Strong
 	case named:
 		return reassembly.Likely
@@ -65,15 +65,23 @@ func (h *requestHeader) authenticates(how fit, head []byte) bool {
 	return isMechanism(r.text())
 }
 
-// leastProduce is the length of the shortest body of a Produce request that holds a batch, in bytes: v9
-// without a transactional id, with a topic of one letter. Those of other versions are longer.
-const leastProduce = 20
-
-// producesNothing tells whether a Produce request is too short to hold a batch. No client sends such a one, but a
-// response to OffsetCommit v2 with a correlation id of 9 to 13 reads like it: the id is the version
-// then, the topic's name the client id, and the zeros of partition and error code an empty body.
-func (h *requestHeader) producesNothing(size int64) bool {
-	return h.key == keyProduce && size-int64(h.bodyAt()) < leastProduce
+// producesNothing tells whether a request is a Produce in which no topic is in sight. No client sends one without a
+// topic, but responses that begin with an array of topics read like it, if their correlation id is one of its
+// versions: that of OffsetCommit v2 to its last byte, that of Produce v8 as far as the first topic's name.
+func (h *requestHeader) producesNothing(head []byte) bool {
+	if h.key != keyProduce {
+		return false
+	}
+	r := produceBody(h.version, h.body(head))
+	r.int16() // acks
+	r.int32() // timeout
+	topics := int64(0)
+	if h.version >= layouts[keyProduce].flexible {
+		topics = r.uvarint() - 1
+	} else {
+		topics = int64(r.int32())
+	}
+	return r.bad || topics <= 0
 }
 
 // counts tells whether the correlation id is one that a client can have counted up to. Java's wraps to the
@@ -133,7 +141,7 @@ func isPostgreSQL(h *requestHeader) bool {
 func LooksLikeExchange(request, response []byte) bool {
 	size := int64(len(request))
 	h, ok := parseRequestHeader(size, request)
-	if !ok || len(response) < responseHeader+leastAnswer || h.producesNothing(size) || h.fits(size, request) != fitsExactly {
+	if !ok || len(response) < responseHeader+leastAnswer || h.producesNothing(request) || h.fits(size, request) != fitsExactly {
 		return false
 	}
 	body := response[responseHeader:]

@@ -169,7 +169,9 @@ func TestDoubtfulRequests(t *testing.T) {
 		{"UTF-8 in the client id", "00000012 0003 0000 00000001 0004 'añb' 00000000", reassembly.Strong},
 		{"Metadata v0 with a correlation id that is nearly text", "00000012 0003 0000 75736543 0004 'user' 00000000", reassembly.Strong},
 		{"zeros that are a Produce without anything", "00000014" + strings.Repeat("00", 20), reassembly.Weak},
-		{"1 MB Produce of which little is there", "00100000 0000 0007 00000001 0003 'app' ffff 0001", reassembly.Strong},
+		{"1 MB Produce of which the number of topics is there", "00100000 0000 0007 00000001 0003 'app' ffff 0001 00007530 00000001", reassembly.Strong},
+		{"1 MB Produce of which less is there", "00100000 0000 0007 00000001 0003 'app' ffff 0001 00007530 0000", reassembly.Likely},
+		{"response of Produce v8 with a correlation id of 2, of which the topic's name is there", "00000050 00000002 00000001 0005 'lab-3' 00000001", reassembly.Likely},
 		{"1 MB Fetch without a client id of which little is there", "00100000 0001 0004 00000001 ffff ffffffff 00000001", reassembly.Weak},
 	} {
 		if got := looks(unhex(t, tt.stream)); got != tt.want {

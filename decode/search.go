@@ -274,6 +274,13 @@ func unsupported(key, version int16, size int64, body []byte, port uint16) bool 
 
 // acks reads the acks of a Produce request. body begins behind the client id.
 func acks(version int16, body []byte) (acks int16, ok bool) {
+	r := produceBody(version, body)
+	acks = r.int16()
+	return acks, !r.bad
+}
+
+// produceBody reads a Produce request up to its acks. body begins behind the client id.
+func produceBody(version int16, body []byte) reader {
 	r := reader{b: body}
 	switch {
 	case version >= layouts[keyProduce].flexible:
@@ -282,6 +289,5 @@ func acks(version int16, body []byte) (acks int16, ok bool) {
 	case version >= 3: // the transactional id came with KIP-98
 		r.text()
 	}
-	acks = r.int16()
-	return acks, !r.bad
+	return r
 }

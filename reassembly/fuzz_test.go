@@ -51,7 +51,7 @@ func FuzzFramer(f *testing.F) {
 			return
 		}
 		bounded(t, func() {
-			w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
+			w := newWorker(&Options{LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange}, new(log))
 			c := &conn{w: w, reset: -1}
 			c.talk.init(piece%2 == 1)
 			at := capture.Position{Frame: 1}
@@ -83,7 +83,7 @@ func FuzzSegments(f *testing.F) {
 		}
 		payload := append(request(3, 1, 1, 300), request(1, 12, 2, 900)...)
 		bounded(t, func() {
-			w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
+			w := newWorker(&Options{LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange}, new(log))
 			c := newConn(w, &flow{})
 			// Each 11 bytes are a segment: sequence and acknowledgement number, flags, length, direction.
 			for i := 0; i+11 <= len(data); i += 11 {
@@ -122,7 +122,7 @@ func FuzzCapture(f *testing.F) {
 			return
 		}
 		packets, _ := capturetest.Read(data) // what can be read of it
-		p := NewPool(Options{Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike},
+		p := NewPool(Options{Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange},
 			func() Shard[[]string] { return new(log) }, func([][]string) error { return nil })
 		if _, err := p.Run(context.Background(), &memory{packets: packets, batch: 100}); err != nil {
 			t.Error(err)
