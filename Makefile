@@ -44,7 +44,7 @@ lint: $(STATICCHECK) ## gofmt, go vet and staticcheck
 $(STATICCHECK):
 	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
 
-fuzz: ## run every fuzz target for FUZZTIME (60s)
+fuzz: ## run every fuzz target for FUZZTIME (60s, or a number of inputs: 10000x)
 	@set -e; n=0; for p in $$(go list ./...); do \
 		for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 			echo "fuzz $$p $$f"; n=$$((n+1)); \

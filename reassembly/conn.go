@@ -9,6 +9,7 @@ import (
 // goroutine and belongs to its shard from the first item on.
 type conn struct {
 	w       *worker
+	flow    *flow // whose conn it is; the dispatching goroutine's
 	info    Connection
 	half    [2]half
 	flip    Direction // 1 where the side that was taken for the client is the broker
@@ -35,8 +36,9 @@ const (
 	ignored                 // nowhere: they are counted
 )
 
-func newConn(w *worker, f *flow) *conn {
-	c := &conn{w: w, reset: -1, closing: -1}
+// init makes c, which may have been another one, the connection of f.
+func (c *conn) init(w *worker, f *flow) {
+	*c = conn{w: w, flow: f, reset: -1, closing: -1}
 	first := capture.Position{Frame: f.first, Time: f.firstTime, Capture: f.capture}
 	c.info = Connection{
 		Stream: f.stream, Domain: f.domain, Client: addrPort(f.a, f.aPort), Broker: addrPort(f.b, f.bPort),
@@ -49,7 +51,6 @@ func newConn(w *worker, f *flow) *conn {
 		c.info.Seen[d] = f.seen[d]
 	}
 	c.talk.init(c.info.Midstream)
-	return c
 }
 
 // segment takes one segment of the connection.
@@ -188,9 +189,9 @@ func (c *conn) close(how EndKind) {
 	c.finish(how, c.info.Now)
 }
 
-// wait has the next ticks look at the connection.
+// wait has the next ticks look at the connection, unless it is over.
 func (c *conn) wait() {
-	if !c.waits {
+	if !c.waits && !c.over {
 		c.waits = true
 		c.w.waiting = append(c.w.waiting, c)
 	}
@@ -254,6 +255,9 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	c.talk.end(c)
 	c.w.opener.Closed(&c.info)
 	c.talk, c.tls, c.mode = dialogue{}, nil, ignored
+	if !c.waits { // or else the tick lets go of it
+		c.w.ended = append(c.w.ended, c)
+	}
 }
 
 // unheard counts the last bytes of a direction as missing that the other side has acknowledged.

@@ -178,7 +178,8 @@ type Shard[R any] interface {
 	// Open returns the handler for a connection that speaks Kafka.
 	Open(c *Connection) Handler
 	// Closed is called once for every connection, Kafka or not, when it is over,
-	// after its Handler's End. c must not be changed and may be kept.
+	// after its Handler's End. c must not be changed, and may be kept until what the next Take returns
+	// was collected.
 	Closed(c *Connection)
 	// Take returns what was produced since the last call. old is what an
 	// earlier call returned and nobody needs any more, the zero value if there is none: its memory can be used again.

@@ -194,3 +194,10 @@ func streamOf(line string) (n int) {
 	_, _ = fmt.Sscanf(line, "%d:", &n)
 	return n
 }
+
+// newConn makes the connection of a flow.
+func newConn(w *worker, f *flow) *conn {
+	c := new(conn)
+	c.init(w, f)
+	return c
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -28,6 +29,9 @@ const (
 	// liveTicks is how many looks a live capture takes in that time, every other
 	// batch: a connection that was reset is over within a second.
 	liveTicks = 5
+	// maxSpareConns bounds the connections of a shard that are over and kept to be used again: 512 of some
+	// 750 bytes in each of 4 shards are 1.5 MiB.
+	maxSpareConns = 512
 	// maxClockStep bounds how far a single packet can move the clock that
 	// timeouts go by: a clock that is set, or a machine that was suspended, ends no connection.
 	maxClockStep = 60 * int64(1e9)
@@ -157,6 +161,11 @@ type Pool[R any] struct {
 	table   *flowTable
 	tabled  Limits
 	free    chan *slot[R]
+	// sent counts the batches sent off. resting are connections that are over, oldest first, to which items that
+	// are under way may still belong; spare are those to be used again.
+	sent    uint64
+	resting []rest
+	spare   [shards][]*conn
 
 	clock    int64 // packet time, as far as it moved in steps of at most maxClockStep
 	newest   int64
@@ -217,12 +226,24 @@ const (
 	endItem
 )
 
+// gone stands for the connections of all flows that are over: what still comes of them goes nowhere.
+var gone = new(conn)
+
+// rest is a connection that is over, and the last batch that can hold items of it.
+type rest struct {
+	conn  *conn
+	until uint64
+}
+
 // slot is a batch of packets, the items dealt from it and what came of them.
 type slot[R any] struct {
+	number  uint64 // of the batch, from 1 on
 	batch   capture.Batch
 	items   [shards][]item
 	results []R
 	wait    sync.WaitGroup
+	// ended are the connections that the batch ended, by shard.
+	ended [shards][]*conn
 	// seen and counts are what was counted up to the end of this batch.
 	seen   Stats
 	counts [shards]counts
@@ -265,6 +286,7 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 				p.workers[i].work(s.items[i])
 				s.counts[i] = p.workers[i].counts
 				s.results[i] = p.take[i](s.results[i])
+				s.ended[i], p.workers[i].ended = p.workers[i].ended, s.ended[i]
 				s.wait.Done()
 			}
 		})
@@ -284,6 +306,8 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	}()
 
 	err := p.deal(ctx, src, func(s *slot[R]) {
+		p.sent++
+		s.number = p.sent
 		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live - p.table.settled), Limits: p.tabled}
 		s.wait.Add(shards)
 		for i := range in {
@@ -324,12 +348,19 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 	var s *slot[R]
 	var last capture.Position
 	p.table = newFlowTable(&p.tabled, func(f *flow, how EndKind) {
+		if f.conn == gone {
+			return
+		}
 		i := f.stream % shards
 		s.items[i] = append(s.items[i], item{conn: f.conn, at: last, kind: endItem, end: how})
 	})
-	for {
+	next := func() {
 		s = <-p.free
+		p.reclaim(s)
 		s.reset()
+	}
+	for {
+		next()
 		err := src.Next(&s.batch)
 		if err == nil && ctx.Err() != nil {
 			err = io.EOF
@@ -339,8 +370,7 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 			p.table.all(func(f *flow) {
 				if ended++; ended%endsPerBatch == 0 {
 					send(s)
-					s = <-p.free
-					s.reset()
+					next()
 				}
 				p.table.drop(f, Cut)
 			})
@@ -366,6 +396,40 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 		}
 		send(s)
 	}
+}
+
+// reclaim takes back what the batch of s, and those before it, are done with: the connections
+// that it ended get no more items, and can be used again when the batches that may hold some have come back too.
+func (p *Pool[R]) reclaim(s *slot[R]) {
+	for i := range s.ended {
+		for _, c := range s.ended[i] {
+			if c.flow.conn == c {
+				c.flow.conn = gone
+			}
+			p.resting = append(p.resting, rest{c, p.sent})
+		}
+		clear(s.ended[i])
+		s.ended[i] = s.ended[i][:0]
+	}
+	n := 0
+	for ; n < len(p.resting) && p.resting[n].until <= s.number; n++ {
+		c := p.resting[n].conn
+		if spare := &p.spare[c.info.Stream%shards]; len(*spare) < maxSpareConns {
+			*spare = append(*spare, c)
+		}
+	}
+	p.resting = slices.Delete(p.resting, 0, n)
+}
+
+// newConn makes the connection of f.
+func (p *Pool[R]) newConn(f *flow) *conn {
+	i := f.stream % shards
+	c := new(conn)
+	if n := len(p.spare[i]); n > 0 {
+		c, p.spare[i] = p.spare[i][n-1], p.spare[i][:n-1]
+	}
+	c.init(p.workers[i], f)
+	return c
 }
 
 // tick moves the clock on, and has the shards look at what waits, once for
@@ -408,8 +472,11 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		if seg.Length == 0 {
 			return
 		}
-		f.conn = newConn(p.workers[f.stream%shards], f)
+		f.conn = p.newConn(f)
 		p.table.silent--
+	}
+	if f.conn == gone {
+		return
 	}
 	payload := seg.Payload
 	if seg.Fragmented {

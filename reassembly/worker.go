@@ -19,6 +19,8 @@ type worker struct {
 	// waiting are the connections that a tick has to look at: a segment is missing, or
 	// an end has come and its last bytes may still follow.
 	waiting []*conn
+	// ended are the connections that are over, since the batch began.
+	ended []*conn
 	// ticks counts ticks; it is the clock of everything that waits. hole is
 	// how many of them a missing segment is waited for.
 	ticks, hole int64
@@ -64,6 +66,8 @@ func (w *worker) tick(it *item) {
 		c.info.Now = it.at
 		if c.waited() {
 			keep = append(keep, c)
+		} else if c.over {
+			w.ended = append(w.ended, c)
 		}
 	}
 	clear(w.waiting[len(keep):])
