@@ -424,9 +424,11 @@ func (p *Pool[R]) reclaim(s *slot[R]) {
 // newConn makes the connection of f.
 func (p *Pool[R]) newConn(f *flow) *conn {
 	i := f.stream % shards
-	c := new(conn)
+	var c *conn
 	if n := len(p.spare[i]); n > 0 {
 		c, p.spare[i] = p.spare[i][n-1], p.spare[i][:n-1]
+	} else {
+		c = new(conn)
 	}
 	c.init(p.workers[i], f)
 	return c
