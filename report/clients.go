@@ -96,7 +96,7 @@ type clientRecord struct {
 	clientIDs members[string]
 	addresses members[netip.Addr]
 	brokers   members[netip.AddrPort]
-	// served are who answered more than what comes before the first real request.
+	// served are by whom it was answered more than what comes before its work.
 	served members[served]
 	// usages are the API versions used; last is the one met last.
 	usages map[usageKey]*usage
@@ -118,12 +118,13 @@ type usage struct {
 	requests, outside, unchecked uint64
 }
 
-// prefaceKeys are the APIs that come before a client's first real request:
-// SaslHandshake, ApiVersions, SaslAuthenticate.
-var prefaceKeys = [...]int16{17, apiVersionsKey, 36}
+// prefaceKeys are the APIs that come before a client's work, by which it finds its way:
+// Metadata, FindCoordinator, SaslHandshake, ApiVersions, SaslAuthenticate. Answers to them do not tell that it finds all
+// that it needs: kafka-clients 0.10.2 meets the JoinGroup that Kafka 4.0.0 has not when it comes to the coordinator.
+var prefaceKeys = [...]int16{metadataKey, 10, 17, apiVersionsKey, 36}
 
 // servedBy tells whether the client that announced software, or used the client id, at one of the addresses from
-// was answered more by a broker than what comes before the first real request. On connections where a client begins with
+// was answered more by a broker than what comes before its work. On connections where a client begins with
 // ApiVersions v0 it announces nothing.
 func (c *clientRecord) servedBy(broker netip.AddrPort, software decode.Software, clientIDs []string, from []netip.Addr) bool {
 	same := software.Name != "" && c.key.software == software || slices.ContainsFunc(clientIDs, c.clientIDs.has)

@@ -130,7 +130,7 @@ func negotiationScenes() []scene {
 			name:   "kv2003-near-no-retry",
 			by:     "frames",
 			holds:  "ApiVersions v3 answered with error 35, upon which the client leaves",
-			yields: "no KV2003: nothing was retried",
+			yields: "no KV2003: nothing was retried; KV2002 for that",
 			play: func(s *stage) error {
 				t := s.connect(brokerA)
 				t.hello(3)
