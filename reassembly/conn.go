@@ -6,7 +6,8 @@ import (
 )
 
 // conn is one TCP connection with payload. It is made by the dispatching
-// goroutine and belongs to its shard from the first item on.
+// goroutine and belongs to its shard from the first item on, until it is over
+// (Pool.reclaim).
 type conn struct {
 	w       *worker
 	flow    *flow // whose conn it is; the dispatching goroutine's

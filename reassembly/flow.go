@@ -50,7 +50,7 @@ type flow struct {
 	first        uint64 // frame
 	firstTime    int64
 	lastTime     int64 // of the clock of the pool, not of packets
-	conn         *conn // nil until there is payload
+	conn         *conn // nil until there is payload, gone when it is over
 }
 
 // flowTable finds the flow of a segment and numbers new ones as Wireshark's

@@ -152,6 +152,19 @@ type settled struct {
 	rule *Rule
 }
 
+// ruleOf is the rule that the input as a whole makes of g by now; drop tells that g is told by another finding, or by none.
+func (b *Builder) ruleOf(g *group) (rule *Rule, drop bool) {
+	rule = &rules[g.key.rule]
+	if rule.becomes == nil {
+		return rule, false
+	}
+	instead, drop := rule.becomes(g, b.facts(g))
+	if instead != nil {
+		rule = instead
+	}
+	return rule, drop
+}
+
 // settle gives each group the rule that the input as a whole makes it, and orders them.
 func (b *Builder) settle(dropped uint64) []settled {
 	groups := make([]settled, 0, len(b.groups)+1)
@@ -159,17 +172,9 @@ func (b *Builder) settle(dropped uint64) []settled {
 		if g.count == 0 {
 			continue // its request waits for its outcome
 		}
-		rule := &rules[g.key.rule]
-		if rule.becomes != nil {
-			instead, drop := rule.becomes(g, b.facts(g))
-			if drop {
-				continue
-			}
-			if instead != nil {
-				rule = instead
-			}
+		if rule, drop := b.ruleOf(g); !drop {
+			groups = append(groups, settled{g, rule})
 		}
-		groups = append(groups, settled{g, rule})
 	}
 	if dropped > 0 {
 		key := findingKey{rule: ruleIndex(bytesMissingRule.Code), detail: droppedDetail}

@@ -137,15 +137,9 @@ func (b *Builder) repeated() (out []News) {
 // now is the finding of a group as it stands; ok is false where another one tells it better.
 func (b *Builder) now(g *group) (f Finding, ok bool) {
 	at := g.key.broker
-	rule := &rules[g.key.rule]
-	if rule.becomes != nil {
-		instead, drop := rule.becomes(g, b.facts(g))
-		if drop {
-			return Finding{}, false
-		}
-		if instead != nil {
-			rule = instead
-		}
+	rule, drop := b.ruleOf(g)
+	if drop {
+		return Finding{}, false
 	}
 	waits := g.count == 0
 	if waits {

@@ -34,7 +34,7 @@ type Rule struct {
 
 	// becomes gives the rule that the input as a whole shows it to be instead,
 	// nil where nothing speaks against this one. drop tells that another finding says it
-	// already. It is nil for most.
+	// already, or that the rest of the input takes it back. It is nil for most.
 	becomes func(g *group, at addressFacts) (instead *Rule, drop bool)
 	// message, why and advice are the texts of the finding; none holds an
 	// address, a client id or a host name.
