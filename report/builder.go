@@ -471,13 +471,13 @@ func (b *Builder) facts(g *group) addressFacts {
 		if g.key.hasClientID {
 			clientIDs = []string{g.key.clientID}
 		}
-		return b.served(g.key.broker.addr, g.key.software, clientIDs, g.addresses.list)
+		return b.served(g.key.broker, g.key.software, clientIDs, g.addresses.list)
 	}
 	return facts
 }
 
 // served is clientRecord.servedBy of any client.
-func (b *Builder) served(broker netip.AddrPort, software decode.Software, clientIDs []string, from []netip.Addr) bool {
+func (b *Builder) served(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
 	for _, c := range b.clients {
 		if c.servedBy(broker, software, clientIDs, from) {
 			return true

@@ -106,7 +106,7 @@ type clientRecord struct {
 // served is where a client was served, and by which broker.
 type served struct {
 	client netip.Addr
-	broker netip.AddrPort
+	broker endpoint
 }
 
 // usageKey is an API in a version.
@@ -126,7 +126,7 @@ var prefaceKeys = [...]int16{metadataKey, 10, 17, apiVersionsKey, 36}
 // servedBy tells whether the client that announced software, or used the client id, at one of the addresses from
 // was answered more by a broker than what comes before its work. On connections where a client begins with
 // ApiVersions v0 it announces nothing.
-func (c *clientRecord) servedBy(broker netip.AddrPort, software decode.Software, clientIDs []string, from []netip.Addr) bool {
+func (c *clientRecord) servedBy(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
 	same := software.Name != "" && c.key.software == software || slices.ContainsFunc(clientIDs, c.clientIDs.has)
 	return same && slices.ContainsFunc(from, func(a netip.Addr) bool { return c.served.has(served{a, broker}) })
 }
@@ -149,7 +149,7 @@ func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted ui
 		membersOmitted++
 	}
 	if x.Outcome == decode.Answered && !slices.Contains(prefaceKeys[:], x.Key) {
-		c.served.add(served{x.Client.Addr(), x.Broker})
+		c.served.add(served{x.Client.Addr(), endpoint{x.Domain, x.Broker}})
 	}
 	u := c.usage(usageKey{x.Key, x.Version})
 	if u == nil {

@@ -131,6 +131,8 @@ func TestNegotiationRules(t *testing.T) {
 		{"a client that leaves once more after it was served does not fire", []any{exchangeOf(2, 0, 0, 7), connectionOf(1, 5, 9, leaves)}, []string{}},
 		{"a client that leaves when it has found its way fires", []any{exchangeOf(2, 0, 3, 7), exchangeOf(3, 0, 10, 1), connectionOf(1, 5, 9, leaves)},
 			[]string{"KV2004 the client closed after the ApiVersions response and asked for nothing"}},
+		{"a client that was served by a broker of that address in another network fires", []any{exchangeOf(2, 0, 0, 7, func(x *decode.Exchange) { x.Domain = 1 }), connectionOf(1, 5, 9, leaves)},
+			[]string{"KV2004 the client closed after the ApiVersions response and asked for nothing"}},
 		{"a client that leaves and is served later fires", []any{connectionOf(1, 5, 9, leaves), exchangeOf(12, 0, 0, 7)},
 			[]string{"KV2004 the client closed after the ApiVersions response and asked for nothing"}},
 		{"a client at another address that leaves fires", []any{exchangeOf(2, 0, 0, 7, func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.2:41000") }), connectionOf(1, 5, 9, leaves)},
