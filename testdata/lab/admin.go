@@ -61,7 +61,7 @@ func (c *cluster) addUser(ctx context.Context) error {
 	for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		config = append(config, fmt.Sprintf("%s=[iterations=4096,password=%s]", mechanism, password))
 	}
-	_, err := c.run(ctx, "kafka.admin.ConfigCommand", "--zookeeper", address(zookeeperPort), "--alter", "--add-config", strings.Join(config, ","),
+	_, err := c.run(ctx, "kafka.admin.ConfigCommand", "--zookeeper", address(c.host, zookeeperPort), "--alter", "--add-config", strings.Join(config, ","),
 		"--entity-type", "users", "--entity-name", user)
 	return err
 }

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// truth is what is right to say of a capture; the names are those of the checks that read it.
+type truth struct {
+	Right    string            `json:"right"`
+	Keys     string            `json:"keys,omitempty"`
+	Exit     *int              `json:"exit,omitempty"`
+	Codes    map[string]*int   `json:"codes,omitempty"`
+	OneOf    []string          `json:"one_of,omitempty"`
+	No       []string          `json:"no,omitempty"`
+	First    string            `json:"first,omitempty"`
+	Worst    string            `json:"worst,omitempty"`
+	Severity map[string]string `json:"severity,omitempty"`
+	Say      []string          `json:"say,omitempty"`
+	Not      []string          `json:"not,omitempty"`
+	// What follows is for readers: who plays, and what the broker's log says it refused.
+	Scenario string   `json:"scenario,omitempty"`
+	Client   string   `json:"client,omitempty"`
+	Broker   string   `json:"broker,omitempty"`
+	Refused  []string `json:"refused,omitempty"`
+}
+
+// blaming are the codes that say that a version, a client or a setting is at fault.
+var blaming = []string{"KV1001", "KV1002", "KV1003", "KV1004", "KV2001", "KV2002", "KV2004", "KV2007", "KV2008", "KV2009", "KV2010", "KV2011", "KV2012",
+	"KV2015", "KV2016", "KV2017", "KV2018", "KV2020", "KV3001"}
+
+// keep writes the TLS secrets, the truth and the manifest of a scenario that was played.
+func (s *stage) keep(ctx context.Context, folder string) error {
+	refused, err := s.refusals()
+	if err != nil {
+		return err
+	}
+	known, err := readTruths(folder)
+	if err != nil {
+		return err
+	}
+	var entries []entry
+	players := s.players
+	if s.together != nil {
+		players = append(slices.Clone(players), s.together)
+	}
+	for _, p := range players {
+		name := filepath.Base(p.capture)
+		p.Scenario, p.Capture = s.name, name
+		info, err := os.Stat(p.capture)
+		if err != nil {
+			return err
+		}
+		p.Bytes = info.Size()
+		if err := s.keepSecrets(ctx, p); err != nil {
+			return err
+		}
+		if p.room != nil {
+			p.BrokerLog = refused[p.room.address()]
+		}
+		for name, t := range s.truths(p) {
+			known[name] = t
+		}
+		fmt.Fprintln(s.stdout, p.summary(s.name), strings.Join(p.BrokerLog, ", "))
+		entries = append(entries, p.entry)
+	}
+	for _, name := range []string{"expect.json", "truth.json"} {
+		if err := writeJSON(filepath.Join(folder, name), known); err != nil {
+			return err
+		}
+	}
+	return s.writeManifest(folder, entries)
+}
+
+// truths are what is right to say of a client's capture: with its TLS secrets and,
+// by another name of the same file, without.
+func (s *stage) truths(p *player) map[string]truth {
+	t := s.truth
+	t.Scenario, t.Client, t.Broker, t.Refused, t.Keys = s.name, p.Client, p.Broker, p.BrokerLog, p.Keys
+	if s.class == health {
+		t.No, t.Worst = blaming, cmp.Or(t.Worst, "info")
+		t.Exit = new(int)
+	}
+	name := filepath.Base(p.capture)
+	all := map[string]truth{name: t}
+	if s.listener.encrypted() {
+		bare := t
+		bare.Keys, bare.Exit, bare.Codes, bare.OneOf, bare.First, bare.Say, bare.Not = "", nil, nil, nil, "", nil, nil
+		bare.No = []string{"KV2020"}
+		if s.class == pairs && len(p.BrokerLog) > 0 {
+			bare.No, bare.Codes = nil, map[string]*int{"KV2020": nil}
+		}
+		link := strings.TrimSuffix(name, ".pcap") + ".nokey.pcap"
+		_ = os.Remove(filepath.Join(filepath.Dir(p.capture), link))
+		if os.Symlink(name, filepath.Join(filepath.Dir(p.capture), link)) == nil {
+			all[link] = bare
+		}
+	}
+	if s.class == pairs {
+		t.Right = "the client works"
+		if len(p.BrokerLog) > 0 {
+			t.Right = "the broker refuses " + strings.Join(p.BrokerLog, ", ")
+		} else {
+			t.No, t.Worst = blaming, ""
+		}
+		all[name] = t
+		for link, bare := range all {
+			bare.Right = t.Right
+			all[link] = bare
+		}
+	}
+	return all
+}
+
+// refusal is how a broker's log names a request that it refused for its version, and its connection.
+var refusal = regexp.MustCompile(`(?i)(?:apiKey: |api key )(\w+)[^\n]*?version:? (\d+)`)
+
+// connection is the client's address in the log's name of a connection.
+var connection = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+:\d+-(10\.78\.\d+\.2):\d+`)
+
+// refusals are the requests that the brokers' logs say were refused for their version, by client.
+func (s *stage) refusals() (map[string][]string, error) {
+	counts := map[string]map[string]int{}
+	for _, from := range s.logs {
+		text, err := from.c.since(brokerLog, from.log)
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(text) {
+			what, who := refusal.FindStringSubmatch(line), connection.FindStringSubmatch(line)
+			if what == nil || who == nil {
+				continue
+			}
+			if counts[who[1]] == nil {
+				counts[who[1]] = map[string]int{}
+			}
+			counts[who[1]][what[1]+" v"+what[2]]++
+		}
+	}
+	said := map[string][]string{}
+	for who, of := range counts {
+		for what, n := range of {
+			said[who] = append(said[who], fmt.Sprintf("%s x%d", what, n))
+		}
+		slices.Sort(said[who])
+	}
+	return said, nil
+}
+
+// keepSecrets keeps the TLS secrets of a client's connections, its own or the brokers'.
+func (s *stage) keepSecrets(ctx context.Context, p *player) error {
+	if !s.listener.encrypted() {
+		return nil
+	}
+	keys := keysOf(p.capture)
+	data, err := os.ReadFile(keys)
+	secrets := string(data)
+	if p == s.together {
+		for _, other := range s.players {
+			data, _ := os.ReadFile(keysOf(other.capture)) // one without has none
+			secrets += string(data)
+		}
+	} else if err != nil || secrets == "" {
+		for _, from := range s.logs {
+			text, err := from.c.since(brokerKeys, from.keyed)
+			if err != nil {
+				return err
+			}
+			secrets += text
+		}
+	}
+	if secrets, err = byClientRandom(ctx, p.capture, s.listener.port, secrets); err != nil {
+		return err
+	}
+	capture, err := os.ReadFile(p.capture)
+	if err != nil {
+		return err
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(secrets) {
+		if f := strings.Fields(line); len(f) == 3 {
+			if random, err := hex.DecodeString(f[1]); err == nil && bytes.Contains(capture, random) && !strings.Contains(kept.String(), line) {
+				kept.WriteString(line)
+			}
+		}
+	}
+	if kept.Len() == 0 {
+		return nil
+	}
+	p.Keys = filepath.Base(keys)
+	return os.WriteFile(keys, []byte(kept.String()), 0o644)
+}
+
+// readTruths reads what former runs said, nothing when there is nothing.
+func readTruths(folder string) (map[string]truth, error) {
+	known := map[string]truth{}
+	data, err := os.ReadFile(filepath.Join(folder, "expect.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return known, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &known)
+	}
+	return known, err
+}
+
+// writeJSON replaces a file.
+func writeJSON(file string, v any) error {
+	data, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file+".new", append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file+".new", file)
+}
+
+// writeManifest replaces the entries of captures that were made again and keeps the others.
+func (s *stage) writeManifest(folder string, now []entry) error {
+	file := filepath.Join(folder, manifestFile)
+	all, err := readPart(file)
+	if err != nil {
+		return err
+	}
+	made := map[string]bool{}
+	for _, e := range now {
+		made[e.Capture] = true
+	}
+	all = slices.DeleteFunc(all, func(e entry) bool { return made[e.Capture] })
+	return writeJSON(file, append(all, now...))
+}
