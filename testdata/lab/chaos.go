@@ -95,8 +95,17 @@ type player struct {
 	cmd   *exec.Cmd
 }
 
-// stagger is between the starts of two clients.
-const stagger = 100 * time.Millisecond
+// stagger is between the starts of two clients: those of a steady run live through the same
+// events, the others need not be there together.
+func (s scenario) stagger() time.Duration {
+	if s.length > 0 {
+		return 150 * time.Millisecond
+	}
+	return 600 * time.Millisecond
+}
+
+// hostsFile has the names of the brokers' addresses, for Java.
+const hostsFile = "hosts"
 
 // chaosTime bounds a client beyond the length of its scenario.
 const chaosTime = 30 * time.Second
@@ -249,6 +258,13 @@ func (s *stage) play(ctx context.Context) (err error) {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
+	hosts := ""
+	for i := range 3 {
+		hosts += chaosHost(i+1) + " localhost\n"
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, hostsFile), []byte(hosts), 0o644); err != nil {
+		return err
+	}
 	for _, c := range s.clusters {
 		s.follow(c)
 	}
@@ -284,7 +300,7 @@ func (s *stage) play(ctx context.Context) (err error) {
 	start := time.Now()
 	for _, p := range s.players {
 		busy.Go(func() { failures <- s.perform(ctx, p) })
-		time.Sleep(stagger)
+		time.Sleep(s.stagger())
 	}
 	for _, p := range s.players {
 		<-p.begun
@@ -380,6 +396,8 @@ func (s *stage) perform(ctx context.Context, p *player) error {
 	}
 	c := s.clusters[0]
 	environment := port.environment(c.host, p.topic, p.topic+"-group", c.file("ca.pem"), s.listener.keyLog(keysOf(p.capture)), c.release)
+	// Java asks for the name of the broker's address, and no one here would answer for 10 s.
+	environment = append(environment, "JAVA_TOOL_OPTIONS=-Djdk.net.hosts.file="+filepath.Join(s.dir, hostsFile))
 	if s.length > 0 {
 		environment = append(environment, "LAB_PAUSE=500", fmt.Sprintf("LAB_STEADY=%d", s.length.Milliseconds()))
 	}

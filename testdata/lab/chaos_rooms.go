@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -79,8 +80,11 @@ func (r *room) inside(cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// close ends the room; its cable goes with it.
-func (r *room) close() error { return end(r.holder) }
+// close ends the room. The cable would go with it, but later: the next room has its name.
+func (r *room) close() error {
+	err := ip(context.Background(), "link", "del", r.cable())
+	return errors.Join(err, end(r.holder))
+}
 
 // chaosNetwork gives this namespace the addresses of the brokers.
 func chaosNetwork(ctx context.Context) error {

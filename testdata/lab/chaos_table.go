@@ -10,11 +10,12 @@ import (
 // Clients of scenarios: those of today, those from before, and those of both
 // that Kafka 4 serves.
 var (
-	today  = []string{"java-3.9.2", "confluent-go-2.11.1", "franz-go-*", "sarama-1.61.1", "sarama-1.45.2-v3.6", "kafka-python-3.0.12", "aiokafka-*", "kafkajs-2.2.4", "segmentio-0.4.51"}
-	before = []string{"java-0.10.2.2", "java-1.1.1", "java-2.1.0", "java-4.4.0", "confluent-python-2.6.0", "rdkafka-*", "sarama-1.38.0", "kafka-python-2.0.2", "kafka-python-2.2.15", "platformatic-2.12.1"}
-	four   = []string{"java-2.1.0", "java-3.9.2", "java-4.4.0", "confluent-go-2.11.1", "confluent-python-2.6.0", "rdkafka-*", "franz-go-*", "sarama-1.61.1", "kafka-python-2.2.15", "kafka-python-3.0.12", "aiokafka-*",
-		"kafkajs-2.2.4", "segmentio-0.4.51", "platformatic-2.12.1"}
+	today    = []string{"java-3.9.2", "confluent-go-2.11.1", "franz-go-*", "sarama-1.61.1", "sarama-1.45.2-v3.6", "kafka-python-3.0.12", "aiokafka-*", "kafkajs-2.2.4", "segmentio-0.4.51"}
+	before   = []string{"java-0.10.2.2", "java-1.1.1", "java-2.1.0", "java-4.4.0", "confluent-python-2.6.0", "rdkafka-*", "sarama-1.38.0", "kafka-python-2.0.2", "kafka-python-2.2.15", "platformatic-2.12.1"}
+	four     = []string{"java-2.1.0", "java-4.4.0", "confluent-go-2.11.1", "rdkafka-*", "franz-go-*", "sarama-1.61.1", "kafka-python-2.2.15", "aiokafka-*", "kafkajs-2.2.4", "segmentio-0.4.51", "platformatic-2.12.1"}
 	everyone = append(slices.Clone(today), before...)
+	// each is one or two of every family.
+	each = []string{"java-0.10.2.2", "java-1.1.1", "java-3.9.2", "confluent-go-2.11.1", "franz-go-*", "sarama-1.38.0", "sarama-1.61.1", "kafka-python-2.0.2", "kafka-python-3.0.12", "aiokafka-*", "kafkajs-2.2.4", "segmentio-0.4.51", "rdkafka-*"}
 	// unnegotiated send what they are told, whatever the broker advertises.
 	unnegotiated = []string{"sarama-1.45.2-v3.6", "sarama-1.38.0"}
 )
@@ -29,7 +30,7 @@ func scenarios() []scenario {
 	var all []scenario
 	for _, s := range healthScenarios() {
 		all = append(all, s)
-		if slices.Equal(s.nodes, []string{last3}) && slices.Equal(s.clients, everyone) {
+		if slices.Equal(s.nodes, []string{last3}) && slices.Equal(s.clients, each) {
 			s.name, s.nodes, s.clients = s.name+"-4", []string{newest}, four
 			all = append(all, s)
 		}
@@ -65,7 +66,7 @@ const last3, newest = "3.9.2-kraft", "4.4.0-kraft"
 // healthScenarios are ordinary events of operation: whoever is blamed for one is innocent.
 func healthScenarios() []scenario {
 	clear := func(name string, length time.Duration, right string, acts ...act) scenario {
-		return scenario{name: name, nodes: []string{last3}, listener: plaintext, clients: everyone, length: length * second, acts: acts, truth: truth{Right: right}}
+		return scenario{name: name, nodes: []string{last3}, listener: plaintext, clients: each, length: length * second, acts: acts, truth: truth{Right: right}}
 	}
 	with := func(s scenario, change func(*scenario)) scenario { change(&s); return s }
 	behind := func(s scenario, change func(*scenario)) scenario {
@@ -141,7 +142,7 @@ func healthScenarios() []scenario {
 }
 
 // reauthenticating are the clients that follow KIP-368.
-var reauthenticating = []string{"java-3.9.2", "java-4.4.0", "confluent-*", "rdkafka-*", "franz-go-*", "sarama-1.45.2-v3.6", "sarama-1.61.1", "kafkajs-2.2.4"}
+var reauthenticating = []string{"java-3.9.2", "java-4.4.0", "confluent-*", "rdkafka-*", "franz-go-*", "sarama-1.45.2-v3.6", "sarama-1.61.1", "kafkajs-2.2.4", "kafka-python-3.0.12", "platformatic-2.12.1"}
 
 func init() {
 	for _, name := range []string{"upgrade", "rolling-upgrade"} {

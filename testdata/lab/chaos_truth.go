@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -58,6 +59,9 @@ func (s *stage) keep(ctx context.Context, folder string) error {
 	for _, p := range players {
 		name := filepath.Base(p.capture)
 		p.Scenario, p.Capture = s.name, name
+		if err := trim(p.capture); err != nil {
+			return err
+		}
 		info, err := os.Stat(p.capture)
 		if err != nil {
 			return err
@@ -81,6 +85,27 @@ func (s *stage) keep(ctx context.Context, folder string) error {
 		}
 	}
 	return s.writeManifest(folder, entries)
+}
+
+// maxCapture is where a capture is cut: some clients try again thousands of times a second.
+const maxCapture = 2 << 20
+
+// trim cuts a capture behind the last packet that is whole below maxCapture.
+func trim(file string) error {
+	data, err := os.ReadFile(file)
+	if err != nil || len(data) <= maxCapture {
+		return err
+	}
+	const fileHeader, recordHeader, length = 24, 16, 8 // pcap; this machine's byte order
+	at := fileHeader
+	for at+recordHeader <= maxCapture {
+		next := at + recordHeader + int(binary.NativeEndian.Uint32(data[at+length:]))
+		if next > maxCapture {
+			break
+		}
+		at = next
+	}
+	return os.Truncate(file, int64(at))
 }
 
 // truths are what is right to say of a client's capture: with its TLS secrets and,
