@@ -53,8 +53,10 @@ type scenario struct {
 	acts []act
 	// whole has all clients recorded together, too, where the brokers are.
 	whole bool
-	// truth is what is right to say of the captures.
-	truth truth
+	// truth is what is right to say of the captures; evident reports that it is so even
+	// where the client does all its steps.
+	truth   truth
+	evident bool
 }
 
 // act is something that happens some time after the clients' start.
@@ -358,7 +360,11 @@ func (s *stage) newPlayer(ctx context.Context, number int, client Client, folder
 
 // captureName is SCENARIO_CLIENT_kafka-RELEASE[_tls][_sasl-...].pcap.
 func (s scenario) captureName(client Client, n node) string {
-	name := s.name + "_" + client.Name + "_kafka-" + n.version
+	name := s.name
+	if s.class == pairs {
+		name, _, _ = strings.Cut(name, "-") // the rest is the node and the listener
+	}
+	name += "_" + client.Name + "_kafka-" + n.version
 	if len(n.modes) > 1 {
 		name += "-" + string(n.mode)
 	}

@@ -94,7 +94,7 @@ func (t tamper) stand(_ context.Context, s *stage) (func() error, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend := address("127.0.0.1", s.listener.port-proxyOffset)
+	backend := address(s.clusters[0].host, s.listener.port-proxyOffset)
 	go func() {
 		for {
 			c, err := l.Accept()

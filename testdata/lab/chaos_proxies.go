@@ -18,7 +18,7 @@ func haproxy(check string, idle time.Duration) func(context.Context, *stage) (fu
 		c := s.clusters[0]
 		config := fmt.Sprintf("defaults\n mode tcp\n timeout connect 2s\n timeout client %[1]ds\n timeout server %[1]ds\n"+
 			"listen kafka\n bind %[2]s\n server broker %[3]s %[4]s\n", int(idle.Seconds()), address(c.host, s.listener.port),
-			address("127.0.0.1", s.listener.port-proxyOffset), check)
+			address(c.host, s.listener.port-proxyOffset), check)
 		return startProxy(ctx, s, config, "haproxy", "-db", "-f")
 	}
 }
@@ -29,7 +29,7 @@ func nginx(idle time.Duration) func(context.Context, *stage) (func() error, erro
 		c := s.clusters[0]
 		config := fmt.Sprintf("load_module /usr/lib/nginx/modules/ngx_stream_module.so;\ndaemon off;\nerror_log stderr;\npid %s;\nevents {}\n"+
 			"stream {\n server {\n listen %s;\n proxy_pass %s;\n proxy_connect_timeout 2s;\n proxy_timeout %ds;\n }\n}\n",
-			filepath.Join(s.dir, "nginx.pid"), address(c.host, s.listener.port), address("127.0.0.1", s.listener.port-proxyOffset), int(idle.Seconds()))
+			filepath.Join(s.dir, "nginx.pid"), address(c.host, s.listener.port), address(c.host, s.listener.port-proxyOffset), int(idle.Seconds()))
 		return startProxy(ctx, s, config, "nginx", "-c")
 	}
 }

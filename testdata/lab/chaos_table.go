@@ -118,7 +118,9 @@ func healthScenarios() []scenario {
 		with(clear("idle", 55, "the broker closes connections that are idle for 10 s"), func(s *scenario) {
 			s.config, s.environment = []string{"connections.max.idle.ms=10000"}, []string{"LAB_PAUSE=22000"}
 		}),
-		with(clear("limit", 20, "the broker allows two connections from each address"), func(s *scenario) { s.config = []string{"max.connections.per.ip=2"} }),
+		with(clear("limit", 20, "the broker allows two connections from each address"), func(s *scenario) {
+			s.config = []string{"max.connections.per.ip=2", "max.connections.per.ip.overrides=127.0.0.1:1000," + chaosHost(1) + ":1000"}
+		}),
 		with(clear("reauth", 35, "the broker wants authentication again every 8 s, and the client complies"), func(s *scenario) {
 			s.listener, s.config = saslPlain, []string{"connections.max.reauth.ms=8000"}
 			s.clients = reauthenticating
@@ -142,7 +144,7 @@ func healthScenarios() []scenario {
 }
 
 // reauthenticating are the clients that follow KIP-368.
-var reauthenticating = []string{"java-3.9.2", "java-4.4.0", "confluent-*", "rdkafka-*", "franz-go-*", "sarama-1.45.2-v3.6", "sarama-1.61.1", "kafkajs-2.2.4", "kafka-python-3.0.12", "platformatic-2.12.1"}
+var reauthenticating = []string{"java-3.9.2", "java-4.4.0", "confluent-*", "rdkafka-*", "franz-go-*", "sarama-1.45.2-v3.6", "sarama-1.61.1", "kafka-python-3.0.12", "platformatic-2.12.1"}
 
 func init() {
 	for _, name := range []string{"upgrade", "rolling-upgrade"} {

@@ -153,3 +153,16 @@ func TestTruthsOfPairs(t *testing.T) {
 		}
 	}
 }
+
+// A client that does all its steps has no trouble, whatever the others have.
+func TestTruthOfAClientThatIsNotAffected(t *testing.T) {
+	for outcome, want := range map[string]string{failed: "KV2009", allWell: ""} {
+		s := stage{scenario: scenario{class: trouble, listener: plaintext, truth: truth{Codes: some("KV2009"), First: "KV2009"}}}
+		p := &player{capture: "x.pcap"}
+		p.Outcome = outcome
+		got := s.truths(p)["x.pcap"]
+		if got.First != want || slices.Contains(got.No, "KV2009") != (want == "") {
+			t.Errorf("%s: %+v", outcome, got)
+		}
+	}
+}

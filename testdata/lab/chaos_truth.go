@@ -117,6 +117,9 @@ func (s *stage) truths(p *player) map[string]truth {
 		t.No, t.Worst = blaming, cmp.Or(t.Worst, "info")
 		t.Exit = new(int)
 	}
+	if s.class == trouble && s.length == 0 && p.Outcome == allWell && !s.evident {
+		t = truth{Right: "not affected: " + t.Right, No: blaming, Keys: t.Keys, Scenario: t.Scenario, Client: t.Client, Broker: t.Broker, Refused: t.Refused}
+	}
 	name := filepath.Base(p.capture)
 	all := map[string]truth{name: t}
 	if s.listener.encrypted() {
@@ -133,11 +136,16 @@ func (s *stage) truths(p *player) map[string]truth {
 		}
 	}
 	if s.class == pairs {
-		t.Right = "the client works"
-		if len(p.BrokerLog) > 0 {
+		t.Right = "no request is refused for its version"
+		switch {
+		case len(p.BrokerLog) > 0:
 			t.Right = "the broker refuses " + strings.Join(p.BrokerLog, ", ")
-		} else {
-			t.No, t.Worst = blaming, ""
+		case p.Client == "platformatic-1.35.0" && !s.clusters[0].atLeast(2, 4):
+			t.Right, t.Codes = "ApiVersions v3 is answered with error 35, and the client does not ask in a lower version", map[string]*int{"KV2002": nil}
+		case p.Keys == "" && p.Outcome != allWell:
+			t.Right, t.Codes, t.No = "the TLS handshake fails", map[string]*int{"KV9004": nil}, blaming
+		default:
+			t.No = blaming
 		}
 		all[name] = t
 		for link, bare := range all {

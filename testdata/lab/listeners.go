@@ -58,7 +58,7 @@ func (n node) listening(host string) (config []string, internal string) {
 	}
 	advertised := slices.Clone(open)
 	for _, l := range []listener{proxied, proxiedSSL} {
-		open = append(open, l.name()+"://"+address("127.0.0.1", l.port-proxyOffset))
+		open = append(open, l.name()+"://"+address(host, l.port-proxyOffset))
 		advertised, kinds = append(advertised, l.name()+"://"+address(host, l.port)), append(kinds, l.name()+":"+l.security)
 	}
 	config = append(config, "advertised.listeners="+strings.Join(advertised, ","), "inter.broker.listener.name=INTERNAL")
