@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func (c *cluster) addUser(ctx context.Context) error {
 	return err
 }
 
-// createTopic creates a topic of one partition.
+// createTopic creates a topic of one partition, if a client's request has not done so before.
 func (c *cluster) createTopic(ctx context.Context, name string) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.internal))
 	if err != nil {
@@ -84,7 +85,7 @@ func (c *cluster) createTopic(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("create topic %s: %w", name, err)
 	}
-	if err := kerr.ErrorForCode(created.Topics[0].ErrorCode); err != nil {
+	if err := kerr.ErrorForCode(created.Topics[0].ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create topic %s: %w", name, err)
 	}
 	return nil

@@ -38,8 +38,9 @@ type scenario struct {
 	listener listener
 	// config is added to each broker's configuration.
 	config []string
-	// clients are patterns of names.
+	// clients are patterns of names; own are clients of this scenario alone.
 	clients []string
+	own     []Client
 	// length is how long the clients send and consume; 0 has them do the three steps once.
 	length time.Duration
 	// from and to are when recording begins and ends, measured from the clients' start; 0 has all recorded.
@@ -54,9 +55,9 @@ type scenario struct {
 	// whole has all clients recorded together, too, where the brokers are.
 	whole bool
 	// truth is what is right to say of the captures; evident reports that it is so even
-	// where the client does all its steps.
-	truth   truth
-	evident bool
+	// where the client does all its steps, byLog that it is so only where the broker's log has a refusal.
+	truth          truth
+	evident, byLog bool
 }
 
 // act is something that happens some time after the clients' start.
@@ -155,9 +156,9 @@ func chosenScenarios(o options) []scenario {
 // fitting are the scenario's clients that fit a pattern, too.
 func (s scenario) fitting(pattern string) []Client {
 	var all []Client
-	for _, c := range clients() {
+	for _, c := range append(clients(), s.own...) {
 		fits, _ := path.Match(pattern, c.Name)
-		listed := slices.ContainsFunc(s.clients, func(p string) bool { ok, _ := path.Match(p, c.Name); return ok })
+		listed := slices.ContainsFunc(s.own, func(o Client) bool { return o.Name == c.Name }) || slices.ContainsFunc(s.clients, func(p string) bool { ok, _ := path.Match(p, c.Name); return ok })
 		if fits && listed && c.Unusable == "" {
 			all = append(all, c)
 		}

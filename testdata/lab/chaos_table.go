@@ -44,7 +44,7 @@ func scenarios() []scenario {
 	for i := range all {
 		all[i].class = health
 	}
-	return append(append(all, troubleScenarios()...), pairScenarios()...)
+	return slices.Concat(all, troubleScenarios(), pairScenarios(), foreignScenarios())
 }
 
 // overTLS is the listener for the same over TLS.

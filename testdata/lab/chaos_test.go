@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"net"
 	"os"
 	"path"
 	"path/filepath"
@@ -64,7 +66,8 @@ func TestRefusalsAreThoseOfTheClient(t *testing.T) {
 	const log = `[2026-01-01 00:00:00,001] ERROR Exception while processing request from 10.77.0.1:9092-10.78.3.2:45678-3 (kafka.network.Processor)
 org.apache.kafka.common.errors.InvalidRequestException: Error getting request for apiKey: FETCH, apiVersion: 12, connectionId: 10.77.0.1:9092-10.78.3.2:45678-3, listenerName: ListenerName(PLAINTEXT), principal: User:ANONYMOUS
 org.apache.kafka.common.errors.InvalidRequestException: Error getting request for apiKey: FETCH, apiVersion: 12, connectionId: 10.77.0.1:9092-10.78.3.2:45680-3, listenerName: ListenerName(PLAINTEXT), principal: User:ANONYMOUS
-org.apache.kafka.common.errors.InvalidRequestException: Received request api key FETCH with version 2 which is not supported, connectionId: 10.77.0.1:9092-10.78.13.2:45680-3
+[2026-01-01 00:00:00,001] ERROR Exception while processing request from 10.77.0.1:9092-10.78.13.2:45680-3 (kafka.network.Processor)
+org.apache.kafka.common.errors.UnsupportedVersionException: Received request for api with key 11 (JoinGroup) and unsupported version 1
 org.apache.kafka.common.errors.InvalidRequestException: Error getting request for apiKey: FETCH, apiVersion: 12, connectionId: 10.77.0.1:9090-127.0.0.1:45680-3, listenerName: ListenerName(INTERNAL)
 `
 	c := &cluster{dir: t.TempDir()}
@@ -73,7 +76,7 @@ org.apache.kafka.common.errors.InvalidRequestException: Error getting request fo
 	}
 	s := stage{logs: []logFrom{{c: c, log: c.size(brokerLog) - int64(len(log))}}}
 	got, err := s.refusals()
-	if err != nil || len(got) != 2 || !slices.Equal(got["10.78.3.2"], []string{"FETCH v12 x2"}) || !slices.Equal(got["10.78.13.2"], []string{"FETCH v2 x1"}) {
+	if err != nil || len(got) != 3 || !slices.Equal(got["10.78.3.2"], []string{"FETCH v12 x2"}) || !slices.Equal(got["10.78.13.2"], []string{"JoinGroup v1 x1"}) {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -150,6 +153,21 @@ func TestTruthsOfPairs(t *testing.T) {
 		bare, keyed := got["x.nokey.pcap"], got["x.pcap"]
 		if !slices.Equal(bare.No, test.bare.No) || len(bare.Codes) != len(test.bare.Codes) || bare.Keys != "" || keyed.Keys != "x.keys" || keyed.Right == "" {
 			t.Errorf("%q: %+v", test.refused, got)
+		}
+	}
+}
+
+// The two sides of each conversation come to their ends.
+func TestForeignConversations(t *testing.T) {
+	for name := range foreign {
+		client, server := net.Pipe()
+		done := make(chan error, 1)
+		go func() {
+			done <- converseAsServer(server, name)
+			server.Close()
+		}()
+		if err := errors.Join(converse(client, name), <-done); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

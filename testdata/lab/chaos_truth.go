@@ -111,56 +111,61 @@ func trim(file string) error {
 // truths are what is right to say of a client's capture: with its TLS secrets and,
 // by another name of the same file, without.
 func (s *stage) truths(p *player) map[string]truth {
-	t := s.truth
+	t := s.truthOf(p)
 	t.Scenario, t.Client, t.Broker, t.Refused, t.Keys = s.name, p.Client, p.Broker, p.BrokerLog, p.Keys
-	if s.class == health {
-		t.No, t.Worst = blaming, cmp.Or(t.Worst, "info")
-		t.Exit = new(int)
-	}
-	if s.class == trouble && s.length == 0 && p.Outcome == allWell && !s.evident {
-		t = truth{Right: "not affected: " + t.Right, No: blaming, Keys: t.Keys, Scenario: t.Scenario, Client: t.Client, Broker: t.Broker, Refused: t.Refused}
-	}
 	name := filepath.Base(p.capture)
 	all := map[string]truth{name: t}
-	if s.listener.encrypted() {
-		bare := t
-		bare.Keys, bare.Exit, bare.Codes, bare.OneOf, bare.First, bare.Say, bare.Not = "", nil, nil, nil, "", nil, nil
-		bare.No = []string{"KV2020"}
-		if s.class == pairs && len(p.BrokerLog) > 0 {
-			bare.No, bare.Codes = nil, map[string]*int{"KV2020": nil}
-		}
-		link := strings.TrimSuffix(name, ".pcap") + ".nokey.pcap"
-		_ = os.Remove(filepath.Join(filepath.Dir(p.capture), link))
-		if os.Symlink(name, filepath.Join(filepath.Dir(p.capture), link)) == nil {
-			all[link] = bare
-		}
+	if !s.listener.encrypted() {
+		return all
 	}
-	if s.class == pairs {
-		t.Right = "no request is refused for its version"
-		switch {
-		case len(p.BrokerLog) > 0:
-			t.Right = "the broker refuses " + strings.Join(p.BrokerLog, ", ")
-		case p.Client == "platformatic-1.35.0" && !s.clusters[0].atLeast(2, 4):
-			t.Right, t.Codes = "ApiVersions v3 is answered with error 35, and the client does not ask in a lower version", map[string]*int{"KV2002": nil}
-		case p.Keys == "" && p.Outcome != allWell:
-			t.Right, t.Codes, t.No = "the TLS handshake fails", map[string]*int{"KV9004": nil}, blaming
-		default:
-			t.No = blaming
-		}
-		all[name] = t
-		for link, bare := range all {
-			bare.Right = t.Right
-			all[link] = bare
-		}
+	bare := truth{Right: t.Right, No: []string{"KV2020"}, Worst: t.Worst, Scenario: t.Scenario, Client: t.Client, Broker: t.Broker, Refused: t.Refused}
+	if s.class == pairs && len(p.BrokerLog) > 0 {
+		bare.No, bare.Codes = nil, map[string]*int{"KV2020": nil}
+	}
+	link := strings.TrimSuffix(name, ".pcap") + ".nokey.pcap"
+	_ = os.Remove(filepath.Join(filepath.Dir(p.capture), link))
+	if os.Symlink(name, filepath.Join(filepath.Dir(p.capture), link)) == nil {
+		all[link] = bare
 	}
 	return all
 }
 
-// refusal is how a broker's log names a request that it refused for its version, and its connection.
-var refusal = regexp.MustCompile(`(?i)(?:apiKey: |api key )(\w+)[^\n]*?version:? (\d+)`)
+// truthOf is the scenario's truth, as far as the client is concerned.
+func (s *stage) truthOf(p *player) truth {
+	t := s.truth
+	switch {
+	case s.class == health:
+		t.No, t.Worst, t.Exit = blaming, cmp.Or(t.Worst, "info"), new(int)
+	case s.class == pairs || s.byLog:
+		return s.truthByLog(p)
+	case s.length == 0 && p.Outcome == allWell && !s.evident:
+		return truth{Right: "not affected: " + t.Right, No: blaming}
+	}
+	return t
+}
 
-// connection is the client's address in the log's name of a connection.
-var connection = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+:\d+-(10\.78\.\d+\.2):\d+`)
+// truthByLog is that of a client of which nothing is known but what the broker refused.
+func (s *stage) truthByLog(p *player) truth {
+	switch {
+	case len(p.BrokerLog) > 0:
+		t := s.truth
+		t.Right = "the broker refuses " + strings.Join(p.BrokerLog, ", ")
+		return t
+	case p.Client == "platformatic-1.35.0" && !s.clusters[0].atLeast(2, 4):
+		return truth{Right: "ApiVersions v3 is answered with error 35, and the client does not ask in a lower version", Codes: map[string]*int{"KV2002": nil}}
+	case s.listener.encrypted() && p.Keys == "" && p.Outcome != allWell && strings.HasPrefix(p.Client, "java-"):
+		return truth{Right: "the TLS handshake fails", Codes: map[string]*int{"KV9004": nil}, No: blaming}
+	}
+	return truth{Right: "no request is refused for its version", No: versions}
+}
+
+// refusal is how brokers' logs name a request that they refuse for its version: those of
+// Kafka before 4.0, and later ones.
+var refusal = regexp.MustCompile(`apiKey: (\w+), apiVersion: (\d+)|api key (\w+) with version (\d+)|with key \d+ \((\w+)\) and unsupported version (\d+)`)
+
+// connection is the client's address in the log's name of a connection. Since 4.0 it is in
+// the line before the refusal.
+var connection = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+:\d+-(\d+\.\d+\.\d+\.\d+):\d+`)
 
 // refusals are the requests that the brokers' logs say were refused for their version, by client.
 func (s *stage) refusals() (map[string][]string, error) {
@@ -170,15 +175,19 @@ func (s *stage) refusals() (map[string][]string, error) {
 		if err != nil {
 			return nil, err
 		}
+		who := ""
 		for line := range strings.Lines(text) {
-			what, who := refusal.FindStringSubmatch(line), connection.FindStringSubmatch(line)
-			if what == nil || who == nil {
+			if m := connection.FindStringSubmatch(line); m != nil {
+				who = m[1]
+			}
+			m := refusal.FindStringSubmatch(line)
+			if m == nil {
 				continue
 			}
-			if counts[who[1]] == nil {
-				counts[who[1]] = map[string]int{}
+			if counts[who] == nil {
+				counts[who] = map[string]int{}
 			}
-			counts[who[1]][what[1]+" v"+what[2]]++
+			counts[who][m[1]+m[3]+m[5]+" v"+m[2]+m[4]+m[6]]++
 		}
 	}
 	said := map[string][]string{}

@@ -31,6 +31,7 @@ type options struct {
 	java             string
 	tables, keep     bool
 	chaos            bool
+	speak            string
 	hold, inside     string
 }
 
@@ -51,6 +52,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
+	}
+	if o.speak != "" {
+		return speak(o.speak)
 	}
 	if o.java, err = check(o.tables); err != nil {
 		return err
@@ -81,6 +85,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.BoolVar(&o.keep, "keep", false, "only copy the selected captures of the last runs into testdata, with tshark's view of them")
 	f.BoolVar(&o.chaos, "chaos", false, "play scenarios: brokers, networks and proxies that go away and come back; -only then takes SCENARIO/CLIENT")
 	f.StringVar(&o.hold, "hold", "", "start one `BROKER`, such as 2.1.1-zookeeper, in this namespace and wait")
+	f.StringVar(&o.speak, "speak", "", "used by lab itself: hold the client's part of conversations in another `PROTOCOL`")
 	f.StringVar(&o.inside, "inside", "", "used by lab itself: run one `BROKER` in this namespace")
 	if err := f.Parse(args); err != nil {
 		return o, err
