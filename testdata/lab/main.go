@@ -82,7 +82,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.StringVar(&o.out, "out", "", "write captures and manifest to `DIR` (default: runs in the cache directory)")
 	f.StringVar(&o.releases, "releases", filepath.Join("..", "..", "decode", "releases"), "write the tables of ranges to `DIR`")
 	f.BoolVar(&o.tables, "tables", false, "only ask every release for its ranges")
-	f.BoolVar(&o.keep, "keep", false, "only copy the selected captures of the last runs into testdata, with tshark's view of them")
+	f.BoolVar(&o.keep, "keep", false, "only copy the selected captures that -out has into testdata, with tshark's view of them")
 	f.BoolVar(&o.chaos, "chaos", false, "play scenarios: brokers, networks and proxies that go away and come back; -only then takes SCENARIO/CLIENT")
 	f.StringVar(&o.hold, "hold", "", "start one `BROKER`, such as 2.1.1-zookeeper, in this namespace and wait")
 	f.StringVar(&o.speak, "speak", "", "used by lab itself: hold the client's part of conversations in another `PROTOCOL`")
