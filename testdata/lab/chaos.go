@@ -253,50 +253,21 @@ func startAll(ctx context.Context, sc scenario, o options, dir string) ([]*clust
 	return all, all[0].prepare(ctx)
 }
 
-// play runs the clients, records them, lets the acts happen, and keeps what came of it.
+// play runs the clients, records them, runs the acts, and keeps the captures.
 func (s *stage) play(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	folder := filepath.Join(s.o.out, string(s.class))
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	stop, err := s.set(ctx, folder)
+	defer func() { err = errors.Join(err, stop()) }()
+	if err != nil {
 		return err
-	}
-	hosts := ""
-	for i := range 3 {
-		hosts += chaosHost(i+1) + " localhost\n"
-	}
-	if err := os.WriteFile(filepath.Join(s.dir, hostsFile), []byte(hosts), 0o644); err != nil {
-		return err
-	}
-	for _, c := range s.clusters {
-		s.follow(c)
-	}
-	if s.proxy != nil {
-		stop, err := s.proxy(ctx, s)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, stop()) }()
-	}
-	for i, client := range s.fitting(s.o.clients) {
-		p, err := s.newPlayer(ctx, i+1, client, folder)
-		if p != nil {
-			defer p.room.close()
-		}
-		if err != nil {
-			return err
-		}
-		s.players = append(s.players, p)
 	}
 	var all *recording
 	if s.whole {
-		p := &player{entry: s.players[0].entry, begun: make(chan struct{})}
-		p.Client, p.Library, p.Outcome = "all", "", allWell
-		p.capture = filepath.Join(folder, s.captureName(Client{Name: p.Client}, s.clusters[0].node))
-		if all, err = tcpdump(ctx, here, "any", "net 10.78.0.0/16 and tcp", p.capture); err != nil {
+		if all, err = s.recordAll(ctx, folder); err != nil {
 			return err
 		}
-		s.together = p
 	}
 	var busy sync.WaitGroup
 	failures := make(chan error, len(s.players)+1)
@@ -309,19 +280,7 @@ func (s *stage) play(ctx context.Context) (err error) {
 		<-p.begun
 	}
 	acted := make(chan error, 1)
-	go func() {
-		for _, a := range s.acts {
-			select {
-			case <-time.After(time.Until(start.Add(a.at))):
-			case <-ctx.Done():
-			}
-			if err := a.do(ctx, s); err != nil {
-				acted <- err
-				return
-			}
-		}
-		acted <- nil
-	}()
+	go func() { acted <- s.runActs(ctx, start) }()
 	busy.Wait()
 	if all != nil {
 		failures <- all.stop()
@@ -336,6 +295,74 @@ func (s *stage) play(ctx context.Context) (err error) {
 		}
 	}
 	return s.keep(ctx, folder)
+}
+
+// set prepares the folder, the proxy and the clients' rooms. The function that it returns
+// removes them, also after an error.
+func (s *stage) set(ctx context.Context, folder string) (stop func() error, err error) {
+	var stops []func() error
+	stop = func() error {
+		var err error
+		for _, f := range stops {
+			err = errors.Join(err, f())
+		}
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return stop, err
+	}
+	hosts := ""
+	for i := range 3 {
+		hosts += chaosHost(i+1) + " localhost\n"
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, hostsFile), []byte(hosts), 0o644); err != nil {
+		return stop, err
+	}
+	for _, c := range s.clusters {
+		s.follow(c)
+	}
+	if s.proxy != nil {
+		f, err := s.proxy(ctx, s)
+		if err != nil {
+			return stop, err
+		}
+		stops = append(stops, f)
+	}
+	for i, client := range s.fitting(s.o.clients) {
+		p, err := s.newPlayer(ctx, i+1, client, folder)
+		if p != nil {
+			stops = append(stops, p.room.close)
+		}
+		if err != nil {
+			return stop, err
+		}
+		s.players = append(s.players, p)
+	}
+	return stop, nil
+}
+
+// recordAll begins to record all clients together.
+func (s *stage) recordAll(ctx context.Context, folder string) (*recording, error) {
+	p := &player{entry: s.players[0].entry}
+	p.Client, p.Library, p.Outcome = "all", "", allWell
+	p.capture = filepath.Join(folder, s.captureName(Client{Name: p.Client}, s.clusters[0].node))
+	s.together = p
+	return tcpdump(ctx, here, "any", "net 10.78.0.0/16 and tcp", p.capture)
+}
+
+// runActs runs the acts at their times, counted from start.
+func (s *stage) runActs(ctx context.Context, start time.Time) error {
+	for _, a := range s.acts {
+		select {
+		case <-time.After(time.Until(start.Add(a.at))):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := a.do(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // follow notes where a broker's log is now.

@@ -21,11 +21,6 @@ func down(i int, signal syscall.Signal, away time.Duration) func(context.Context
 	}
 }
 
-// gone ends broker i by a signal for good.
-func gone(i int, signal syscall.Signal) func(context.Context, *stage) error {
-	return func(ctx context.Context, s *stage) error { return s.clusters[i].finish(signal) }
-}
-
 // finish ends a broker by a signal; by KILL, if another does not end it in time.
 func (c *cluster) finish(signal syscall.Signal) error {
 	if err := c.broker.Process.Signal(signal); err != nil {
