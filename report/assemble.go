@@ -2,10 +2,12 @@ package report
 
 import (
 	"cmp"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 )
@@ -26,7 +28,7 @@ func (b *Builder) Report() *Report {
 		r.Target = b.target.finish()
 	}
 	if s := b.opt.Supplied; s != nil {
-		r.Supplied = &Supplied{Name: s.Name, Release: s.release(), File: s.File, Source: s.Table.Source, Notes: append([]string{}, s.Notes...)}
+		r.Supplied = &Supplied{Name: s.Name, Release: s.Release(), File: s.File, Source: s.Table.Source, Notes: append([]string{}, s.Notes...)}
 	}
 	r.Quality = b.finishQuality(r.Captures)
 	r.Findings = b.findings(r.Quality.DroppedPackets, releases)
@@ -113,8 +115,8 @@ func (b *Builder) finishQuality(captures []Capture) Quality {
 	if b.target != nil {
 		b.target.limits.hit(q.LimitsHit)
 	}
-	if e := b.opt.Evidence; e != nil && e.omitted > 0 {
-		q.LimitsHit["evidence_occurrences"] = e.omitted
+	if e := b.opt.Evidence; e != nil && e.Omitted() > 0 {
+		q.LimitsHit["evidence_occurrences"] = e.Omitted()
 	}
 	for name, n := range b.input.LimitsHit {
 		if n > 0 {
@@ -249,7 +251,7 @@ func (b *Builder) knownIssue(f *Finding, at endpoint) *KnownIssue {
 		m.HasAPI, m.APIKey, m.Version = true, *f.APIKey, *f.Version
 	}
 	switch {
-	case f.Code == targetCode:
+	case f.Code == CodeBreaksOnTarget:
 		if f.Target != nil {
 			m.HasRange, m.Min, m.Max = true, f.Target.Min, f.Target.Max
 		}
@@ -280,4 +282,18 @@ func (b *Builder) tables(at endpoint) []*decode.Ranges {
 		return r.tables
 	}
 	return nil
+}
+
+// WriteEvidence writes the packets that prove the findings of the report so far;
+// see Evidence.WriteEvidence. It needs Options.Evidence.
+func (b *Builder) WriteEvidence(w io.Writer, captures []capture.Info) (EvidenceSummary, error) {
+	groups := b.settle(0)
+	claims := make([]Claim, 0, len(groups))
+	for _, g := range groups {
+		claims = append(claims, Claim{
+			ID: g.id, Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
+			WithTLS: g.rule.Code != rules[g.key.rule].Code, WithClear: g.key.detail == tlsClosed,
+		})
+	}
+	return b.opt.Evidence.WriteEvidence(w, claims, captures)
 }

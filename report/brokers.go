@@ -51,7 +51,7 @@ func (b *brokerRecord) advertised(r *decode.Ranges) (before *decode.Ranges, full
 	before = b.latest
 	b.latest = r
 	for i, known := range b.tables {
-		if known == r || equalRanges(known, r) {
+		if known.Agrees(r) {
 			if known.Partial && !r.Partial {
 				b.tables[i] = r
 			}
@@ -66,46 +66,6 @@ func (b *brokerRecord) advertised(r *decode.Ranges) (before *decode.Ranges, full
 	return before, false
 }
 
-// equalRanges tells whether two answers name the same ranges. Of an answer
-// whose end is missing, what is missing may be anything.
-func equalRanges(a, b *decode.Ranges) bool {
-	if a == b {
-		return true
-	}
-	if !a.Partial && !b.Partial {
-		return slices.Equal(a.APIs, b.APIs)
-	}
-	same := true
-	walkRanges(a, b, func(_ int16, x, y *decode.Range) {
-		if x != nil && y != nil {
-			same = same && *x == *y
-		} else {
-			same = same && (x != nil || a.Partial) && (y != nil || b.Partial)
-		}
-	})
-	return same
-}
-
-// walkRanges calls do for each API that one of the answers names, with nil for
-// the one that does not.
-func walkRanges(a, b *decode.Ranges, do func(key int16, x, y *decode.Range)) {
-	i, j := 0, 0
-	for i < len(a.APIs) || j < len(b.APIs) {
-		switch {
-		case j >= len(b.APIs) || i < len(a.APIs) && a.APIs[i].Key < b.APIs[j].Key:
-			do(a.APIs[i].Key, &a.APIs[i].Range, nil)
-			i++
-		case i >= len(a.APIs) || b.APIs[j].Key < a.APIs[i].Key:
-			do(b.APIs[j].Key, nil, &b.APIs[j].Range)
-			j++
-		default:
-			do(a.APIs[i].Key, &a.APIs[i].Range, &b.APIs[j].Range)
-			i++
-			j++
-		}
-	}
-}
-
 // maxDifferences is how many APIs a message about differing ranges names.
 const maxDifferences = 3
 
@@ -114,7 +74,7 @@ const maxDifferences = 3
 func difference(before, after *decode.Ranges) string {
 	var parts []string
 	more := 0
-	walkRanges(before, after, func(key int16, x, y *decode.Range) {
+	before.Compare(after, func(key int16, x, y *decode.Range) {
 		if x != nil && y != nil && *x == *y || x == nil && before.Partial || y == nil && after.Partial {
 			return
 		}

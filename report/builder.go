@@ -76,14 +76,11 @@ type limitsHit struct {
 	findings, clients, members, usages, brokers, tables, strangers uint64
 }
 
-// limitFindings names the limit on findings in Quality.LimitsHit.
-const limitFindings = "findings"
-
 // byName returns the counts above zero by name.
 func (l *limitsHit) byName() map[string]uint64 {
 	hit := map[string]uint64{}
 	for name, n := range map[string]uint64{
-		limitFindings: l.findings, "clients": l.clients, "client_members": l.members, "client_versions": l.usages,
+		LimitFindings: l.findings, "clients": l.clients, "client_members": l.members, "client_versions": l.usages,
 		"brokers": l.brokers, "broker_tables": l.tables, "other_addresses": l.strangers,
 	} {
 		if n > 0 {
@@ -163,7 +160,7 @@ func (b *Builder) onTarget(x *decode.Exchange) int {
 	if g := b.group(key); g != nil {
 		g.addExchange(x)
 		if b.opt.Evidence != nil {
-			b.opt.Evidence.exchange(g, x)
+			b.opt.Evidence.Exchange(g.id, x)
 		}
 	}
 	if f == certain {
@@ -179,7 +176,7 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 		return
 	}
 	if b.opt.Evidence != nil {
-		b.opt.Evidence.advertised(a)
+		b.opt.Evidence.Advertised(a)
 	}
 	before, full := r.advertised(a.Ranges)
 	if full {
@@ -192,9 +189,10 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 		if rules[i].change != nil && rules[i].change(before, a.Ranges) {
 			if g := b.group(findingKey{rule: i, broker: r.endpoint}); g != nil {
 				g.count++
-				g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: difference(before, a.Ranges)})
+				text := difference(before, a.Ranges)
+				g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: text})
 				if b.opt.Evidence != nil {
-					b.opt.Evidence.change(g, a, before)
+					b.opt.Evidence.Change(g.id, a, before, text)
 				}
 			}
 		}
@@ -205,7 +203,7 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 func (b *Builder) Connection(c *decode.Connection) {
 	b.countConnection(c)
 	if b.opt.Evidence != nil {
-		b.opt.Evidence.met(c)
+		b.opt.Evidence.Met(c)
 	}
 	past := past{b: b}
 	_, past.early = b.early[c.Stream]
@@ -377,7 +375,7 @@ func (b *Builder) addExchange(rule int, detail string, x *decode.Exchange) {
 	if g := b.group(b.exchangeKey(rule, detail, x)); g != nil {
 		g.addExchange(x)
 		if b.opt.Evidence != nil {
-			b.opt.Evidence.exchange(g, x)
+			b.opt.Evidence.Exchange(g.id, x)
 		}
 	}
 }
@@ -390,7 +388,7 @@ func (b *Builder) exchangeKey(rule int, detail string, x *decode.Exchange) findi
 		software:  cutSoftware(x.Software),
 		hasClient: true, hasClientID: x.HasClientID, clientID: cut(x.ClientID),
 	}
-	if hasRange(x.Verdict) {
+	if x.Verdict.HasRange() {
 		key.hasRange, key.advertised = true, x.Advertised
 	}
 	return key
@@ -421,7 +419,7 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 	}
 	g.keep(o)
 	if b.opt.Evidence != nil {
-		b.opt.Evidence.connection(g, c)
+		b.opt.Evidence.Connection(g.id, c)
 	}
 }
 
@@ -447,7 +445,7 @@ func (b *Builder) group(key findingKey) *group {
 			return nil
 		}
 		key.detail, key.clientID, key.software = ownText(key.detail), ownText(key.clientID), ownSoftware(key.software)
-		g = &group{key: key}
+		g = &group{key: key, id: ID(len(b.groups))}
 		b.groups[key] = g
 		b.perRule[key.rule]++
 	}

@@ -77,7 +77,7 @@ func TestFindingsAreOrdered(t *testing.T) {
 	).Report()
 	got := []string{}
 	for _, f := range r.Findings {
-		got = append(got, fmt.Sprintf("%s %s", f.Code, f.request()))
+		got = append(got, fmt.Sprintf("%s %s", f.Code, requestOf(&f)))
 	}
 	want := []string{"KV1001 Fetch v12", "KV1001 Metadata v9", "KV1001 Metadata v8", "KV1002 Fetch v3", "KV2001 Metadata v11", "KV9003 "}
 	if diff := cmp.Diff(want, got); diff != "" {

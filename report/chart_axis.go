@@ -46,12 +46,12 @@ const maxMinorShare = 0.25
 // newTimeAxis is an axis for these moments, which are sorted on the way.
 func newTimeAxis(moments []moment) *timeAxis {
 	slices.SortFunc(moments, func(a, b moment) int {
-		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(b2i(a.Minor), b2i(b.Minor)))
+		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(bit(a.Minor), bit(b.Minor)))
 	})
 	moments = slices.CompactFunc(moments, func(a, b moment) bool { return a.Time == b.Time })
 	major := 0
 	for _, m := range moments {
-		major += 1 - b2i(m.Minor)
+		major += 1 - bit(m.Minor)
 	}
 	share := min(maxMinorShare, float64(major)/float64(max(len(moments)-major, 1)))
 	a := &timeAxis{places: make([]float64, len(moments)), Stretched: major <= maxStretched}
@@ -148,4 +148,12 @@ func offset(d time.Duration, exact bool) string {
 		text += fmt.Sprintf(".%03d", d.Milliseconds()%1000)
 	}
 	return text
+}
+
+// bit is 1 for true.
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -116,19 +116,18 @@ func TestTicksAreToldApart(t *testing.T) {
 
 func TestLaneDrawsEachRequestOnceAndKeepsKindsApart(t *testing.T) {
 	r := hugeReport(100, 10)
-	severities := map[string]Severity{"KV1001": Error, "KV2001": Warning}
 	for i := range r.Timeline.Lanes {
 		l := &r.Timeline.Lanes[i]
 		var moments []moment
 		want := map[string]uint64{}
 		for j := range l.Events {
 			moments = append(moments, moment{l.Events[j].Time, false})
-			want[l.Events[j].kind(severities)]++
+			want[l.Events[j].kind()]++
 		}
 		axis := newTimeAxis(moments)
 		for _, kind := range markKinds {
 			drawn, last := uint64(0), -100.0
-			for _, c := range clusters(l, axis, severities, kind) {
+			for _, c := range clusters(l, axis, kind) {
 				if drawn += c.count; c.from-last < markDistance || c.to < c.from {
 					t.Fatalf("lane %d: marks of kind %s at %v and %v", i, kind, last, c.from)
 				}
@@ -145,7 +144,7 @@ func TestLaneLabelsTheErrorRatherThanTheWarning(t *testing.T) {
 	l := brokenLane(1, 0, 1)
 	l.Events = append(l.Events, event(99, 105*time.Millisecond, 3, "Metadata", 11, nil, "unknown", "closed", "KV2001"))
 	var labels []string
-	for _, m := range laneMarks(&l, newTimeAxis([]moment{{instant(0), false}, {instant(900 * time.Microsecond), false}, {instant(104 * time.Millisecond), false}, {instant(105 * time.Millisecond), false}, {instant(time.Hour), false}}), map[string]Severity{"KV1001": Error, "KV2001": Warning}) {
+	for _, m := range laneMarks(&l, newTimeAxis([]moment{{instant(0), false}, {instant(900 * time.Microsecond), false}, {instant(104 * time.Millisecond), false}, {instant(105 * time.Millisecond), false}, {instant(time.Hour), false}})) {
 		if m.Label != "" {
 			labels = append(labels, m.Label)
 		}
@@ -161,7 +160,7 @@ func TestTheEndIsToldApartOnBusyLanes(t *testing.T) {
 	var lanes []*Lane
 	for i := range 5 {
 		l := brokenLane(uint32(i), 10*time.Second, 5000)
-		for j := range maxLaneEvents {
+		for j := range MaxLaneEvents {
 			l.Events = append([]LaneEvent{event(uint64(j), 10*time.Second-time.Duration(j)*71*time.Millisecond, 3, "Metadata", 9, &Range{0, 9}, "ok", "answered", "")}, l.Events...)
 		}
 		l.First = l.Events[0].Time
@@ -170,7 +169,7 @@ func TestTheEndIsToldApartOnBusyLanes(t *testing.T) {
 	l := lanes[0]
 	axis := newTimeAxis(laneMoments(lanes, true))
 	broke := axis.x(l.Events[len(l.Events)-1].Time)
-	if got := newPanel(&Report{}, lanes, map[string]Severity{"KV1001": Error}); !got.Stretched || axis.x(l.Last)-broke < markDistance {
+	if got := newPanel(&Report{}, lanes); !got.Stretched || axis.x(l.Last)-broke < markDistance {
 		t.Errorf("stretched: %v; from request to close %v %% of the width", got.Stretched, axis.x(l.Last)-broke)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/kafkavet/kafkavet/decode"
 )
 
 // timelineView is the picture of connections over time.
@@ -87,17 +89,13 @@ func newTimelineView(r *Report) *timelineView {
 	if len(t.Lanes) == 0 {
 		return nil
 	}
-	severities := map[string]Severity{}
-	for _, rule := range rules {
-		severities[rule.Code] = rule.Severity
-	}
 	v := &timelineView{Omitted: t.Omitted, Several: len(r.Captures) > 1}
 	shown, folded := pickLanes(t.Lanes)
 	for i, lanes := range [][]*Lane{shown, folded} {
 		if len(lanes) == 0 {
 			continue
 		}
-		p := newPanel(r, lanes, severities)
+		p := newPanel(r, lanes)
 		p.ID, p.Folded = fmt.Sprintf("lanes-%d", i), i > 0
 		v.Panels = append(v.Panels, p)
 		v.Lanes = append(v.Lanes, p.Lanes...)
@@ -142,14 +140,14 @@ func laneRank(l *Lane) int {
 }
 
 // newPanel draws lanes on an axis of their own.
-func newPanel(r *Report, lanes []*Lane, severities map[string]Severity) timelinePanel {
+func newPanel(r *Report, lanes []*Lane) timelinePanel {
 	axis := newTimeAxis(laneMoments(lanes, false))
 	if !axis.Stretched && slices.ContainsFunc(lanes, func(l *Lane) bool { return l.Flagged }) {
 		axis = newTimeAxis(laneMoments(lanes, true))
 	}
 	p := timelinePanel{Ticks: axis.ticks(), Stretched: axis.Stretched, Begins: clockText(axis.times[0])}
 	for _, l := range lanes {
-		p.Lanes = append(p.Lanes, newLaneView(r, l, axis, severities))
+		p.Lanes = append(p.Lanes, newLaneView(r, l, axis))
 	}
 	return p
 }
@@ -173,7 +171,7 @@ func laneMoments(lanes []*Lane, onlyFindings bool) []moment {
 }
 
 // newLaneView draws a lane.
-func newLaneView(r *Report, l *Lane, axis *timeAxis, severities map[string]Severity) laneView {
+func newLaneView(r *Report, l *Lane, axis *timeAxis) laneView {
 	v := laneView{
 		ID: fmt.Sprintf("s%d-%d", l.Capture, l.Stream), Stream: l.Stream, Capture: r.captureName(l.Capture),
 		Client: l.Client, Broker: l.Broker, X1: percent(axis.x(l.First)), X2: percent(axis.x(l.Last)), Sequence: l.sequence(),
@@ -192,7 +190,7 @@ func newLaneView(r *Report, l *Lane, axis *timeAxis, severities map[string]Sever
 	if len(l.Events) > 0 {
 		v.FirstFrame = l.Events[0].Frame
 	}
-	v.Marks = laneMarks(l, axis, severities)
+	v.Marks = laneMarks(l, axis)
 	v.End, v.EndText = l.ending()
 	return v
 }
@@ -210,22 +208,14 @@ func (l *Lane) ending() (kind, text string) {
 }
 
 // The kinds of marks, in the order in which they are drawn: the last one lies on top.
-const (
-	markRequest = iota
-	markAPIVersions
-	markWarning
-	markError
-	markKindCount
-)
-
-var markKinds = [markKindCount]string{"request", "apiversions", "warning", "error"}
+var markKinds = [...]string{"request", "apiversions", "warning", "error"}
 
 // laneMarks are the marks of a lane, those that lie together drawn as one.
-func laneMarks(l *Lane, axis *timeAxis, severities map[string]Severity) []laneMark {
+func laneMarks(l *Lane, axis *timeAxis) []laneMark {
 	var out []laneMark
 	var places []float64
 	for _, kind := range markKinds {
-		for _, c := range clusters(l, axis, severities, kind) {
+		for _, c := range clusters(l, axis, kind) {
 			mark := c.mark(kind)
 			if kind == "error" || kind == "warning" {
 				mark.Label = c.label()
@@ -258,11 +248,11 @@ type cluster struct {
 }
 
 // clusters gathers the events of a kind.
-func clusters(l *Lane, axis *timeAxis, severities map[string]Severity, kind string) []cluster {
+func clusters(l *Lane, axis *timeAxis, kind string) []cluster {
 	var out []cluster
 	for i := range l.Events {
 		e := &l.Events[i]
-		if e.kind(severities) != kind {
+		if e.kind() != kind {
 			continue
 		}
 		from, to := axis.x(e.Time), axis.x(e.Until)
@@ -278,13 +268,13 @@ func clusters(l *Lane, axis *timeAxis, severities map[string]Severity, kind stri
 }
 
 // kind is the kind of mark that e gets.
-func (e *LaneEvent) kind(severities map[string]Severity) string {
-	switch s, found := severities[e.Code]; {
-	case found && s == Error:
+func (e *LaneEvent) kind() string {
+	switch {
+	case e.Code != "" && e.Severity == Error:
 		return "error"
-	case found && s == Warning:
+	case e.Code != "" && e.Severity == Warning:
 		return "warning"
-	case e.APIKey == apiVersionsKey:
+	case e.APIKey == decode.KeyAPIVersions:
 		return "apiversions"
 	}
 	return "request"
@@ -328,7 +318,7 @@ func (e *LaneEvent) request() string { return fmt.Sprintf("%s v%d", e.API, e.Ver
 func (e *LaneEvent) text() string {
 	text := fmt.Sprintf("frame %d: %s", e.Frame, e.request())
 	if e.Advertised != nil {
-		text += ", advertised " + e.Advertised.text()
+		text += ", advertised " + e.Advertised.Text()
 	}
 	if e.Outcome != "" {
 		text += ", " + cmp.Or(outcomeLabels[e.Outcome], e.Outcome)

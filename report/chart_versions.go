@@ -146,7 +146,7 @@ func clientChart(apis []Usage, brokers []string, offers *offers, id string) *ver
 // it is about connections or there is no range to show.
 func findingChart(f *Finding, id string) *versionChart {
 	offered, offers := f.Advertised, "the broker advertises"
-	if f.Code == targetCode {
+	if f.Code == CodeBreaksOnTarget {
 		offered, offers = f.Target, "the target takes"
 	}
 	if f.APIKey == nil || f.Version == nil || offered == nil {
@@ -161,8 +161,8 @@ func findingChart(f *Finding, id string) *versionChart {
 	s.offer(offered)
 	s.include(*f.Version)
 	row := newVersionRow(s, &usage, offer{Known: true, Common: offered, Widest: offered}, id+"-v")
-	if f.Code == targetCode {
-		row.Title = fmt.Sprintf("%s: the target takes %s", f.API, offered.text())
+	if f.Code == CodeBreaksOnTarget {
+		row.Title = fmt.Sprintf("%s: the target takes %s", f.API, offered.Text())
 	}
 	return &versionChart{Numbers: s.numbers(), Rows: []versionRow{row}, Offers: offers}
 }

@@ -32,6 +32,8 @@ const (
 	// maxLenders bounds the broker addresses of which it is remembered which
 	// connections can bear witness: 4,096 of some 300 bytes.
 	maxLenders = 4096
+	// maxLent bounds the sets of ranges of one address of which it is remembered who advertised them.
+	maxLent = 16
 )
 
 // EvidenceOptions say what evidence is gathered.
@@ -60,10 +62,20 @@ type Evidence struct {
 	size     int
 
 	// The rest belongs to the Builder's goroutine.
-	proofs  map[*group][]proof
-	lenders map[endpoint]*lender
+	proofs  map[ID][]proof
+	lenders map[network]*lender
 	// omitted counts occurrences that would have been kept, had their packets still been there.
 	omitted uint64
+}
+
+// ID names a finding while it is being counted.
+type ID int
+
+// network is a broker's address; domain tells equal addresses in different
+// networks apart.
+type network struct {
+	domain uint64
+	addr   netip.AddrPort
 }
 
 // exhibit is what is kept of a connection for findings.
@@ -140,9 +152,12 @@ type lent struct {
 func NewEvidence(opt EvidenceOptions) *Evidence {
 	return &Evidence{
 		opt: opt, recorder: newRecorder(), exhibits: map[uint32]*exhibit{},
-		proofs: map[*group][]proof{}, lenders: map[endpoint]*lender{},
+		proofs: map[ID][]proof{}, lenders: map[network]*lender{},
 	}
 }
+
+// Omitted counts occurrences that were to be kept, had their packets still been there.
+func (e *Evidence) Omitted() uint64 { return e.omitted }
 
 // Tap takes a packet of the connection with that number; it is for
 // reassembly.Options. Nothing of p and s is kept.
@@ -364,9 +379,9 @@ func (e *Evidence) use(p *proof, stream uint32, from, to capture.Position, who p
 	return true
 }
 
-// wants tells whether an occurrence of g at that place is among those to be kept.
-func (e *Evidence) wants(g *group, at capture.Position, stream uint32) bool {
-	kept := e.proofs[g]
+// wants tells whether an occurrence of a finding at that place is among those to be kept.
+func (e *Evidence) wants(id ID, at capture.Position, stream uint32) bool {
+	kept := e.proofs[id]
 	if len(kept) < e.opt.Occurrences {
 		return true
 	}
@@ -375,8 +390,8 @@ func (e *Evidence) wants(g *group, at capture.Position, stream uint32) bool {
 }
 
 // insert adds a proof in its order, and lets go of one too many.
-func (e *Evidence) insert(g *group, p proof) {
-	kept := e.proofs[g]
+func (e *Evidence) insert(id ID, p proof) {
+	kept := e.proofs[id]
 	i := len(kept)
 	for i > 0 && (p.at.Before(kept[i-1].at) || samePlace(p.at, kept[i-1].at) && p.stream < kept[i-1].stream) {
 		i--
@@ -386,12 +401,12 @@ func (e *Evidence) insert(g *group, p proof) {
 		e.release(&kept[len(kept)-1])
 		kept = kept[:len(kept)-1]
 	}
-	e.proofs[g] = kept
+	e.proofs[id] = kept
 }
 
-// exchange keeps a request that is an occurrence of g.
-func (e *Evidence) exchange(g *group, x *decode.Exchange) {
-	if !e.wants(g, x.Request, x.Stream) {
+// Exchange keeps a request that is an occurrence of a finding.
+func (e *Evidence) Exchange(id ID, x *decode.Exchange) {
+	if !e.wants(id, x.Request, x.Stream) {
 		return
 	}
 	p := proof{at: x.Request, stream: x.Stream}
@@ -404,24 +419,24 @@ func (e *Evidence) exchange(g *group, x *decode.Exchange) {
 		return
 	}
 	if x.Evidence == decode.Borrowed {
-		e.borrow(&p, endpoint{x.Domain, x.Broker}, x.Ranges)
+		e.borrow(&p, network{x.Domain, x.Broker}, x.Ranges)
 	}
 	p.marks = append(p.marks, mark{x.Request, "%s " + requestMark(x)})
 	if text := outcomeMark(x.Outcome); text != "" {
 		p.marks = append(p.marks, mark{to, "%s " + text})
 	}
-	e.insert(g, p)
+	e.insert(id, p)
 }
 
 // requestMark is what stands on a request: "Fetch v12, advertised 4-7".
 func requestMark(x *decode.Exchange) string {
-	text := fmt.Sprintf("%s v%d, ", apiName(x.Key), x.Version)
+	text := fmt.Sprintf("%s v%d, ", decode.APIName(x.Key), x.Version)
 	switch {
 	case x.Verdict == decode.Exempt:
 		text += "which may be sent in any version"
 	case x.Verdict == decode.NotAdvertised:
 		text += "not advertised"
-	case !hasRange(x.Verdict):
+	case !x.Verdict.HasRange():
 		text += "no advertised range known"
 	default:
 		text += fmt.Sprintf("advertised %d-%d", x.Advertised.Min, x.Advertised.Max)
@@ -451,14 +466,14 @@ func outcomeMark(o decode.Outcome) string {
 	return ""
 }
 
-// connection keeps a connection that is an occurrence of g.
-func (e *Evidence) connection(g *group, c *decode.Connection) {
-	if !e.wants(g, c.First, c.Stream) {
+// Connection keeps a connection that is an occurrence of a finding.
+func (e *Evidence) Connection(id ID, c *decode.Connection) {
+	if !e.wants(id, c.First, c.Stream) {
 		return
 	}
 	p := proof{at: c.First, stream: c.Stream}
 	end := c.Last
-	if ended(c) {
+	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
 		end = c.End.At
 	}
 	// Up to the last packet: TLS announces the end some packets before TCP's, and counts only with it.
@@ -474,12 +489,13 @@ func (e *Evidence) connection(g *group, c *decode.Connection) {
 		}
 		p.marks = append(p.marks, mark{end, "%s the " + by + " ends the connection"})
 	}
-	e.insert(g, p)
+	e.insert(id, p)
 }
 
-// change keeps an ApiVersions answer that differs from the one before it.
-func (e *Evidence) change(g *group, a *decode.Advertisement, before *decode.Ranges) {
-	if !e.wants(g, a.At, a.Stream) {
+// Change keeps an ApiVersions answer that differs from the one before it,
+// difference says how.
+func (e *Evidence) Change(id ID, a *decode.Advertisement, before *decode.Ranges, difference string) {
+	if !e.wants(id, a.At, a.Stream) {
 		return
 	}
 	p := proof{at: a.At, stream: a.Stream}
@@ -487,19 +503,19 @@ func (e *Evidence) change(g *group, a *decode.Advertisement, before *decode.Rang
 		e.omitted++
 		return
 	}
-	e.borrow(&p, g.key.broker, before)
-	p.marks = append(p.marks, mark{a.At, "%s differs from the answer before: " + difference(before, a.Ranges)})
-	e.insert(g, p)
+	e.borrow(&p, network{a.Domain, a.Broker}, before)
+	p.marks = append(p.marks, mark{a.At, "%s differs from the answer before: " + difference})
+	e.insert(id, p)
 }
 
 // borrow keeps a connection on which the broker advertised those ranges.
-func (e *Evidence) borrow(p *proof, at endpoint, ranges *decode.Ranges) {
+func (e *Evidence) borrow(p *proof, at network, ranges *decode.Ranges) {
 	l := e.lenders[at]
 	if l == nil {
 		return
 	}
 	for _, t := range l.tables {
-		if t.ranges == ranges || equalRanges(t.ranges, ranges) {
+		if t.ranges.Agrees(ranges) {
 			e.witness(p, t.stream, true)
 			return
 		}
@@ -507,7 +523,7 @@ func (e *Evidence) borrow(p *proof, at endpoint, ranges *decode.Ranges) {
 }
 
 // lender finds or begins what is known of a broker's connections, nil where there is no room.
-func (e *Evidence) lender(at endpoint) *lender {
+func (e *Evidence) lender(at network) *lender {
 	l := e.lenders[at]
 	if l == nil && len(e.lenders) < maxLenders {
 		l = &lender{}
@@ -516,13 +532,13 @@ func (e *Evidence) lender(at endpoint) *lender {
 	return l
 }
 
-// advertised notes an ApiVersions answer.
-func (e *Evidence) advertised(a *decode.Advertisement) {
-	if l := e.lender(endpoint{a.Domain, a.Broker}); l != nil {
-		i := slices.IndexFunc(l.tables, func(t lent) bool { return t.ranges == a.Ranges || equalRanges(t.ranges, a.Ranges) })
+// Advertised notes an ApiVersions answer.
+func (e *Evidence) Advertised(a *decode.Advertisement) {
+	if l := e.lender(network{a.Domain, a.Broker}); l != nil {
+		i := slices.IndexFunc(l.tables, func(t lent) bool { return t.ranges.Agrees(a.Ranges) })
 		if i >= 0 {
 			l.tables[i].stream = a.Stream
-		} else if len(l.tables) < maxTables {
+		} else if len(l.tables) < maxLent {
 			l.tables = append(l.tables, lent{a.Stream, a.Ranges})
 		}
 	}
@@ -554,14 +570,14 @@ func (e *Evidence) outlast(a *decode.Advertisement) bool {
 	return c.exhibit != nil
 }
 
-// met notes what a connection tells of its broker's address.
-func (e *Evidence) met(c *decode.Connection) {
+// Met notes what a connection tells of its broker's address.
+func (e *Evidence) Met(c *decode.Connection) {
 	inClear := c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
-	inTLS := spokeTLS(c) || c.Confusion == reassembly.ClearToTLS
+	inTLS := c.TLS != nil && c.TLS.Established || c.Confusion == reassembly.ClearToTLS
 	if !inClear && !inTLS {
 		return
 	}
-	l := e.lender(endpoint{c.Domain, c.Broker})
+	l := e.lender(network{c.Domain, c.Broker})
 	switch {
 	case l == nil:
 	case inClear:

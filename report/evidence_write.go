@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -28,16 +29,27 @@ type EvidenceSummary struct {
 	Omitted uint64
 }
 
-// WriteEvidence writes the evidence for the findings of the report so far as a
+// Claim is a finding of the report that is to be proven.
+type Claim struct {
+	ID   ID
+	Code string
+	// Domain and Broker are the address that the finding is about.
+	Domain uint64
+	Broker netip.AddrPort
+	// WithTLS: the finding is what it is because the address spoke TLS on another
+	// connection; WithClear: because it spoke in the clear.
+	WithTLS, WithClear bool
+}
+
+// WriteEvidence writes the evidence for claims, the findings of the report so far, as a
 // pcapng file. captures describe the inputs (capture.Source.Captures). It can
 // be called once: what was gathered is overwritten where it must not be shown.
 //
 // Whatever the options, TLS secrets are not in the file; records, SASL tokens, credentials and
 // configuration are overwritten with zeros, lengths and headers staying as they were.
-func (b *Builder) WriteEvidence(w io.Writer, captures []capture.Info) (EvidenceSummary, error) {
-	e := b.opt.Evidence
+func (e *Evidence) WriteEvidence(w io.Writer, claims []Claim, captures []capture.Info) (EvidenceSummary, error) {
 	sum := EvidenceSummary{Omitted: e.omitted}
-	comments, used := e.pick(b, &sum)
+	comments, used := e.pick(claims, &sum)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	packets := e.scrubbed(used, &sum)
@@ -88,13 +100,14 @@ type framePlace struct {
 
 func place(at capture.Position) framePlace { return framePlace{at.Capture, at.Frame} }
 
-// pick gathers the comments and the exhibits of the findings that the report has.
-func (e *Evidence) pick(b *Builder, sum *EvidenceSummary) (map[framePlace][]string, []*exhibit) {
+// pick gathers the comments and the exhibits of the claims.
+func (e *Evidence) pick(claims []Claim, sum *EvidenceSummary) (map[framePlace][]string, []*exhibit) {
 	comments := map[framePlace][]string{}
 	streams := map[uint32]bool{}
 	var used []*exhibit
-	for _, g := range b.settle(0) {
-		proofs := e.proofs[g.group]
+	for i := range claims {
+		claim := &claims[i]
+		proofs := e.proofs[claim.ID]
 		if len(proofs) == 0 {
 			sum.Unproven++
 			continue
@@ -102,9 +115,9 @@ func (e *Evidence) pick(b *Builder, sum *EvidenceSummary) (map[framePlace][]stri
 		sum.Findings++
 		for i := range proofs {
 			p := &proofs[i]
-			e.corroborate(p, g)
+			e.corroborate(p, claim)
 			for _, m := range p.marks {
-				comments[place(m.at)] = append(comments[place(m.at)], strings.Replace(m.text, "%s", g.rule.Code, 1))
+				comments[place(m.at)] = append(comments[place(m.at)], strings.Replace(m.text, "%s", claim.Code, 1))
 			}
 			for _, stream := range p.streams {
 				if !streams[stream] {
@@ -124,13 +137,13 @@ func (e *Evidence) pick(b *Builder, sum *EvidenceSummary) (map[framePlace][]stri
 
 // corroborate adds the connection without which the input as a whole would not
 // make the finding what it is.
-func (e *Evidence) corroborate(p *proof, g settled) {
-	l := e.lenders[g.key.broker]
+func (e *Evidence) corroborate(p *proof, claim *Claim) {
+	l := e.lenders[network{claim.Domain, claim.Broker}]
 	switch {
 	case l == nil:
-	case g.rule.Code != rules[g.key.rule].Code && l.hasTLS:
+	case claim.WithTLS && l.hasTLS:
 		e.witness(p, l.tls, false)
-	case g.key.detail == tlsClosed && l.hasClear:
+	case claim.WithClear && l.hasClear:
 		e.witness(p, l.clear, true)
 	}
 }
@@ -153,7 +166,7 @@ func (e *Evidence) scrubbed(used []*exhibit, sum *EvidenceSummary) []*seen {
 			packets = append(packets, &x.packets[i])
 		}
 	}
-	slices.SortStableFunc(packets, func(a, b *seen) int { return comparePositions(a.at, b.at) })
+	slices.SortStableFunc(packets, func(a, b *seen) int { return a.at.Compare(b.at) })
 	return packets
 }
 

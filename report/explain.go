@@ -7,7 +7,7 @@ import (
 )
 
 // WriteRules writes a line for each rule: code, severity, title and when it fires.
-func WriteRules(w io.Writer, opt TextOptions) error {
+func WriteRules(w io.Writer, rules []RuleDescription, opt TextOptions) error {
 	p := newPage(opt)
 	title := 0
 	for i := range rules {
@@ -26,7 +26,7 @@ func WriteRules(w io.Writer, opt TextOptions) error {
 const minSummary = 24
 
 // ruleLine writes a line of the list of rules, with title columns for titles.
-func (p *page) ruleLine(r *Rule, title int) {
+func (p *page) ruleLine(r *RuleDescription, title int) {
 	indent := len(r.Code) + len("  warning  ") + title + len("  ")
 	lead := p.style.code.Sprint(r.Code) + "  " + p.severity(r.Severity).Sprintf("%-7s", r.Severity) + fmt.Sprintf("  %-*s  ", title, r.Title)
 	if p.width-indent < minSummary {
@@ -42,8 +42,8 @@ func (p *page) ruleLine(r *Rule, title int) {
 
 // WriteRule writes the documentation of a rule, which is named by its
 // code or title, in upper or lower case.
-func WriteRule(w io.Writer, name string, opt TextOptions) error {
-	r, err := findRule(name)
+func WriteRule(w io.Writer, rules []RuleDescription, name string, opt TextOptions) error {
+	r, err := findRule(rules, name)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func WriteRule(w io.Writer, name string, opt TextOptions) error {
 }
 
 // findRule finds a rule by its code or title.
-func findRule(name string) (*Rule, error) {
+func findRule(rules []RuleDescription, name string) (*RuleDescription, error) {
 	for i := range rules {
 		if strings.EqualFold(name, rules[i].Code) || strings.EqualFold(name, rules[i].Title) {
 			return &rules[i], nil

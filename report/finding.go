@@ -41,7 +41,9 @@ const outcomeCount = int(decode.NoneExpected) + 1
 
 // group gathers equal findings.
 type group struct {
-	key      findingKey
+	key findingKey
+	// id names it to Options.Evidence.
+	id       ID
 	count    uint64
 	outcomes [outcomeCount]uint64
 	evidence [int(decode.Supplied) + 1]uint64
@@ -100,7 +102,7 @@ func (g *group) addExchange(x *decode.Exchange) {
 func (g *group) keep(o occurrence) {
 	i, _ := slices.BinarySearchFunc(g.first, o, func(a, b occurrence) int {
 		// Of equals the earlier call comes first, so that o never sorts before one.
-		return cmp.Or(comparePositions(a.at, b.at), cmp.Compare(a.stream, b.stream), -1)
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.stream, b.stream), -1)
 	})
 	if i == maxOccurrences {
 		return
@@ -109,11 +111,6 @@ func (g *group) keep(o occurrence) {
 		g.first = g.first[:maxOccurrences-1]
 	}
 	g.first = slices.Insert(g.first, i, o)
-}
-
-// comparePositions orders positions as they lie in the input.
-func comparePositions(a, b capture.Position) int {
-	return cmp.Or(cmp.Compare(a.Capture, b.Capture), cmp.Compare(a.Frame, b.Frame))
 }
 
 // request is the request as it is called in texts: "Fetch v12".
@@ -292,7 +289,7 @@ func compareGroups(a, b *group) int {
 		return c
 	}
 	if len(a.first) > 0 && len(b.first) > 0 {
-		if c := cmp.Or(comparePositions(a.first[0].at, b.first[0].at), cmp.Compare(a.first[0].stream, b.first[0].stream)); c != 0 {
+		if c := cmp.Or(a.first[0].at.Compare(b.first[0].at), cmp.Compare(a.first[0].stream, b.first[0].stream)); c != 0 {
 			return c
 		}
 	}

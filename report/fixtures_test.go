@@ -63,7 +63,7 @@ func exchangeOf(frame uint64, stream uint32, key, version int16, changes ...func
 	for _, change := range changes {
 		change(x)
 	}
-	if r, ok := find(x.Ranges, key); ok && hasRange(x.Verdict) {
+	if r, ok := find(x.Ranges, key); ok && x.Verdict.HasRange() {
 		x.Advertised = r
 	}
 	if key == apiVersionsKey {

@@ -90,3 +90,15 @@ func appendJSONString(dst []byte, s string) []byte {
 	}
 	return append(dst, escapeJSON(quoted)...)
 }
+
+// WriteJSONLine writes v as one line of JSON, escaped as by WriteJSON.
+func WriteJSONLine(w io.Writer, v any) error {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeJSON(buf.Bytes()))
+	return err
+}

@@ -31,10 +31,6 @@ var confidenceNames = [...]string{noMatch: "", Possible: "possible", Likely: "li
 // String is the word for c: "certain", "likely" or "possible", empty for no match.
 func (c Confidence) String() string { return confidenceNames[c] }
 
-// targetCode is the finding about a release named with --target: nothing was
-// refused yet, so that an issue's outcomes do not apply.
-const targetCode = "KV4001"
-
 // Mismatch is what a finding tells about its requests, as far as known issues go by it.
 // What comes from the wire may be of any length and hold any bytes.
 type Mismatch struct {
@@ -64,6 +60,8 @@ type KnownIssues struct {
 	// file that is read when it is first needed: it takes longer than a small capture.
 	files []issueFile
 	later sync.Once
+	// isCode tells whether there is a finding of that code.
+	isCode func(code string) bool
 	// foreign are client ids that libraries use by default: where one of them
 	// is seen and no client of an issue has it, another library is at work.
 	foreign []wildcard
@@ -167,7 +165,7 @@ func (i *issue) sentIn(m *Mismatch) bool {
 
 // wentOn tells whether a request of m ended in a way that the issue knows.
 func (i *issue) wentOn(m *Mismatch) bool {
-	if len(i.outcomes) == 0 || m.Code == targetCode {
+	if len(i.outcomes) == 0 || m.Code == CodeBreaksOnTarget {
 		return true
 	}
 	return slices.ContainsFunc(i.outcomes, func(o string) bool { return m.Outcomes[o] > 0 })

@@ -53,10 +53,10 @@ const (
 )
 
 // LoadKnownIssues reads the built-in known issues and the user's own files,
-// which go before them. An id may be used once only. Errors name the file, the
-// line and the field.
-func LoadKnownIssues(paths ...string) (*KnownIssues, error) {
-	k := new(KnownIssues)
+// which go before them. An id may be used once only. isCode tells whether there
+// is a finding of that code. Errors name the file, the line and the field.
+func LoadKnownIssues(isCode func(code string) bool, paths ...string) (*KnownIssues, error) {
+	k := &KnownIssues{isCode: isCode}
 	if len(paths) == 0 {
 		return k, nil
 	}
@@ -110,7 +110,7 @@ func (k *KnownIssues) load() {
 
 // add parses a file and appends what is in it.
 func (k *KnownIssues) add(name string, data []byte) error {
-	issues, foreign, err := parseIssues(data)
+	issues, foreign, err := parseIssues(data, k.isCode)
 	if err != nil {
 		return fmt.Errorf("read known issues %s: %w", name, err)
 	}
@@ -225,7 +225,7 @@ func fieldError(line int, field, format string, args ...any) error {
 }
 
 // parseIssues reads a known-issues file.
-func parseIssues(data []byte) ([]issue, []wildcard, error) {
+func parseIssues(data []byte, isCode func(string) bool) ([]issue, []wildcard, error) {
 	written, err := parseYAML(data)
 	if err != nil {
 		return nil, nil, err
@@ -236,7 +236,7 @@ func parseIssues(data []byte) ([]issue, []wildcard, error) {
 	if len(written.Issues) > maxIssues {
 		return nil, nil, fieldError(written.Issues[maxIssues].ID.line, "issues", "has %d entries, more than %d", len(written.Issues), maxIssues)
 	}
-	b := issueBuilder{}
+	b := issueBuilder{isCode: isCode}
 	foreign := b.wildcards(written.DefaultClientIDs, "default_client_ids")
 	issues := make([]issue, len(written.Issues))
 	for i := range issues {
@@ -326,7 +326,8 @@ func issueMessage(s string) string {
 
 // issueBuilder turns what is written into issues and keeps the first error.
 type issueBuilder struct {
-	err error
+	isCode func(code string) bool
+	err    error
 	// path is the entry that is being read, line the line of its id.
 	path string
 	line int
@@ -400,7 +401,7 @@ func (b *issueBuilder) url(t yamlText, field string) string {
 // codes reads finding codes, of which there must be one.
 func (b *issueBuilder) codes(ts []yamlText) (codes []string) {
 	for n, t := range ts {
-		if t.text != targetCode && ruleIndex(t.text) < 0 {
+		if !b.isCode(t.text) {
 			b.fail(t.line, fmt.Sprintf("%s.codes[%d]", b.path, n), "%q is no finding code like KV1001", t.text)
 		}
 		codes = append(codes, t.text)

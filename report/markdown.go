@@ -190,7 +190,7 @@ func (f *Finding) summary(number int) string {
 		text += ": " + f.request()
 	}
 	if f.Advertised != nil {
-		text += ", advertised " + f.Advertised.text()
+		text += ", advertised " + f.Advertised.Text()
 	}
 	return text + ", " + times(f.Count)
 }

@@ -1,28 +1,6 @@
 package report
 
-import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
-
-	"github.com/kafkavet/kafkavet/decode"
-)
-
-// News is a finding that is new, or one that happened again, since the last
-// time that Builder.News told of it.
-type News struct {
-	// Number counts the findings of a Builder in the order in which they became
-	// known, from 1. It stays with the finding.
-	Number int
-	// First is true the first time that this finding is told of.
-	First bool
-	// More is how often it happened since it was told of last; 0 for one whose
-	// request was sent, but waits for its outcome (see Builder.Sighted).
-	More uint64
-	// Finding is the finding by now.
-	Finding Finding
-}
+import "github.com/kafkavet/kafkavet/decode"
 
 // bulletin is what a Builder remembers of the findings that are to be told. It
 // holds nothing but groups of the Builder, each at most once.
@@ -168,44 +146,5 @@ func (g *group) atSight() *group {
 	return c
 }
 
-// WriteNews writes n for people to read: a finding that is new as WriteText
-// writes it, one that happened again as a line. moments are shown with their date.
-func WriteNews(w io.Writer, n *News, opt TextOptions) error {
-	t := &textReport{page: newPage(opt), r: &Report{}, dated: true}
-	f := &n.Finding
-	if n.First {
-		t.finding(f)
-	} else {
-		text := escapeLong(f.Message)
-		if f.Client != nil {
-			text += ", " + t.client(f)
-		}
-		if f.Broker != "" {
-			text += " to " + f.Broker
-		}
-		text = fmt.Sprintf("%s more, %s in all: %s", number(n.More), number(f.Count), text)
-		lead := fmt.Sprintf("%s %s again: ", f.Severity, f.Code)
-		lines := wrap(text, t.width-len(lead), t.width-2)
-		t.line(t.severity(f.Severity).Sprint(f.Severity.String()) + " " + t.style.code.Sprint(f.Code) + " again: " + lines[0])
-		for _, l := range lines[1:] {
-			t.line("  " + l)
-		}
-	}
-	_, err := w.Write(t.buf.Bytes())
-	return err
-}
-
 // Counts are the sums so far, without those of findings.
 func (b *Builder) Counts() Summary { return b.summary }
-
-// WriteJSONLine writes v as one line of JSON, escaped as by WriteJSON.
-func WriteJSONLine(w io.Writer, v any) error {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	_, err := w.Write(escapeJSON(buf.Bytes()))
-	return err
-}

@@ -90,11 +90,11 @@ func (o offer) text() string {
 	case o.Widest == nil:
 		return "not advertised"
 	case o.Common == nil:
-		return "differs, " + o.Widest.text() + " on some brokers"
+		return "differs, " + o.Widest.Text() + " on some brokers"
 	case *o.Common != *o.Widest:
-		return o.Common.text() + ", " + o.Widest.text() + " on some brokers"
+		return o.Common.Text() + ", " + o.Widest.Text() + " on some brokers"
 	}
-	return o.Common.text()
+	return o.Common.Text()
 }
 
 // rangeOf is the range that the broker advertises for an API, nil without one.

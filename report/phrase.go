@@ -1,9 +1,6 @@
 package report
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // part is a part of a sentence in a document (Markdown, HTML).
 type part struct {
@@ -111,10 +108,4 @@ func some(texts []string, n int, omitted uint64) phrase {
 		out = append(out, part{Text: " and " + number(omitted) + " more"})
 	}
 	return out
-}
-
-// upperFirst is s with its first letter in upper case, as a sentence begins.
-func upperFirst(s string) string {
-	_, n := utf8.DecodeRuneInString(s)
-	return strings.ToUpper(s[:n]) + s[n:]
 }

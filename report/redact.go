@@ -145,7 +145,7 @@ type redactedRequests struct {
 
 // RedactRequests returns a sink for the requests writers: it replaces
 // addresses and client ids in exchanges before they reach w.
-func RedactRequests(w *RequestsWriter, names *Pseudonyms) decode.Sink {
+func RedactRequests(w decode.Sink, names *Pseudonyms) decode.Sink {
 	return &redactedRequests{w, names}
 }
 

@@ -75,7 +75,7 @@ func (f *referenceFile) broker(apis []decode.API) error {
 		return nil
 	}
 	both := f.common[:0:0]
-	walkRanges(&decode.Ranges{APIs: f.common}, &decode.Ranges{APIs: apis}, func(key int16, x, y *decode.Range) {
+	(&decode.Ranges{APIs: f.common}).Compare(&decode.Ranges{APIs: apis}, func(key int16, x, y *decode.Range) {
 		if x == nil || y == nil || *x != *y {
 			f.differ[key] = struct{}{}
 		}
@@ -94,17 +94,21 @@ func (f *referenceFile) finish() (*Reference, error) {
 	}
 	ranges := &decode.Ranges{APIs: f.common}
 	r := &Reference{
-		File: f.name, Name: plural(uint64(f.brokers), "broker"),
-		Table: &decode.Table{Ranges: ranges, Recorded: true, Source: "the ranges of " + plural(uint64(f.brokers), "broker") + " in a file"},
+		File: f.name, Name: counted(f.brokers, "broker"),
+		Table: &decode.Table{Ranges: ranges, Recorded: true, Source: "the ranges of " + counted(f.brokers, "broker") + " in a file"},
 	}
-	if release, reason := splitRelease(decode.GuessRelease(ranges).Text); reason == "" {
-		r.Name += ", by the ranges " + release
+	if release := decode.GuessRelease(ranges); len(release.Names) > 0 {
+		r.Name += ", by the ranges " + release.Text
 	}
 	if n := len(f.differ); n > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("the brokers in the file differ in %s: what all of them take counts", plural(uint64(n), "API")))
+		r.Notes = append(r.Notes, fmt.Sprintf("the brokers in the file differ in %s: what all of them take counts", counted(n, "API")))
 	}
 	if f.silent > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s in the file without ranges, which %s not counted", plural(uint64(f.silent), "broker"), isAre(uint64(f.silent))))
+		verb := "are"
+		if f.silent == 1 {
+			verb = "is"
+		}
+		r.Notes = append(r.Notes, fmt.Sprintf("%s in the file without ranges, which %s not counted", counted(f.silent, "broker"), verb))
 	}
 	return r, nil
 }
@@ -277,11 +281,28 @@ func (f *referenceFile) readListing() error {
 	return nil
 }
 
+// excerpt is the beginning of a line.
+func excerpt(line []byte) string {
+	text := []rune(strings.ToValidUTF8(string(line[:min(len(line), 4*maxListingLine)]), "?"))
+	if len(text) > maxListingLine {
+		return string(text[:maxListingLine]) + "…"
+	}
+	return string(text)
+}
+
+// counted is a number with its noun, a regular one.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 // listedAPI reads the line of an API; ok is false for one that is not supported.
 func listedAPI(text []byte) (api decode.API, ok bool, err error) {
 	m := listingAPI.FindSubmatch(text)
 	if m == nil {
-		return api, false, fmt.Errorf(`%q: want an API such as "Fetch(1): 4 to 17 [usable: 17],"`, clip(strings.ToValidUTF8(string(text[:min(len(text), 4*maxListingLine)]), "?"), maxListingLine))
+		return api, false, fmt.Errorf(`%q: want an API such as "Fetch(1): 4 to 17 [usable: 17],"`, excerpt(text))
 	}
 	if m[2] == nil {
 		return api, false, nil

@@ -169,6 +169,14 @@ type Range struct {
 	Max int16 `json:"max"`
 }
 
+// Text is the range as it is called in texts: "v4 to v7", "v3 only".
+func (r Range) Text() string {
+	if r.Min == r.Max {
+		return fmt.Sprintf("v%d only", r.Min)
+	}
+	return fmt.Sprintf("v%d to v%d", r.Min, r.Max)
+}
+
 // Client is a client program: everything that announced the same software, or,
 // where none was announced, everything with the same client id.
 type Client struct {

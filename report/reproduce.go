@@ -158,7 +158,7 @@ func reproduceRequest(r *Report, f *Finding) []step {
 	case f.Advertised != nil:
 		steps = append(steps, step{"What the broker advertised for " + f.API, tshark(r, capture,
 			fmt.Sprintf("-O kafka -Y 'kafka.api_versions.api_key == %d' | grep -A 2 'API Key: .* (%d)$'", *f.APIKey, *f.APIKey))})
-	case f.Code == notAdvertisedRule.Code:
+	case f.Code == CodeNotAdvertised:
 		steps = append(steps, step{"What the broker advertised, without " + f.API, tshark(r, capture,
 			"-O kafka -Y kafka.api_versions.api_key | grep 'API Version '")})
 	}

@@ -234,9 +234,9 @@ func appendRowTSV(dst []byte, x *decode.Exchange, t *stamp) []byte {
 	}
 	dst = strconv.AppendInt(append(dst, '\t'), int64(x.CorrelationID), 10)
 	dst = strconv.AppendInt(append(dst, '\t'), int64(x.Key), 10)
-	dst = append(append(dst, '\t'), apiName(x.Key)...)
+	dst = append(append(dst, '\t'), decode.APIName(x.Key)...)
 	dst = strconv.AppendInt(append(dst, '\t'), int64(x.Version), 10)
-	if hasRange(x.Verdict) {
+	if x.Verdict.HasRange() {
 		dst = strconv.AppendInt(append(dst, '\t'), int64(x.Advertised.Min), 10)
 		dst = strconv.AppendInt(append(dst, '\t'), int64(x.Advertised.Max), 10)
 	} else {
@@ -263,9 +263,9 @@ func appendRowJSON(dst []byte, x *decode.Exchange, t *stamp) []byte {
 	}
 	dst = strconv.AppendInt(append(dst, `,"correlation_id":`...), int64(x.CorrelationID), 10)
 	dst = strconv.AppendInt(append(dst, `,"api_key":`...), int64(x.Key), 10)
-	dst = append(append(dst, `,"api":"`...), apiName(x.Key)...)
+	dst = append(append(dst, `,"api":"`...), decode.APIName(x.Key)...)
 	dst = strconv.AppendInt(append(dst, `","version":`...), int64(x.Version), 10)
-	if hasRange(x.Verdict) {
+	if x.Verdict.HasRange() {
 		dst = strconv.AppendInt(append(dst, `,"min":`...), int64(x.Advertised.Min), 10)
 		dst = strconv.AppendInt(append(dst, `,"max":`...), int64(x.Advertised.Max), 10)
 	} else {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 )
 
@@ -29,10 +30,10 @@ func frames(t *testing.T, table string) []uint64 {
 
 func TestRequestsAreWrittenInTheOrderOfTheirPackets(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	var calls []any
+	var calls []*decode.Exchange
 	for i := range 2000 {
 		// Each settles up to 500 places late.
-		calls = append(calls, exchangeOf(uint64(i+1), 0, 3, 7))
+		calls = append(calls, exchangeAt(uint64(i+1)))
 	}
 	for i := range calls {
 		j := min(i+random.IntN(500), len(calls)-1)
@@ -40,7 +41,9 @@ func TestRequestsAreWrittenInTheOrderOfTheirPackets(t *testing.T) {
 	}
 	var out bytes.Buffer
 	w := NewRequestsTSV(&out)
-	feed(w, calls...)
+	for _, x := range calls {
+		w.Exchange(x)
+	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +56,7 @@ func TestRequestsOfOnePacketKeepTheirOrder(t *testing.T) {
 	var out bytes.Buffer
 	w := NewRequestsTSV(&out)
 	for i := range 50 {
-		w.Exchange(exchangeOf(7, 0, 3, 7, func(x *decode.Exchange) { x.CorrelationID = int32(i) }))
+		w.Exchange(exchangeAt(7, func(x *decode.Exchange) { x.CorrelationID = int32(i) }))
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -69,7 +72,7 @@ func TestLaterCapturesComeLater(t *testing.T) {
 	var out bytes.Buffer
 	w := NewRequestsTSV(&out)
 	for _, f := range []uint64{3, 1, 2} {
-		w.Exchange(exchangeOf(f, 0, 3, 7, func(x *decode.Exchange) { x.Request.Capture = uint32(f) % 3 }))
+		w.Exchange(exchangeAt(f, func(x *decode.Exchange) { x.Request.Capture = uint32(f) % 3 }))
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -81,8 +84,8 @@ func TestLaterCapturesComeLater(t *testing.T) {
 
 func TestTheWindowOfRequestsIsBounded(t *testing.T) {
 	w := NewRequestsTSV(io.Discard)
-	w.Exchange(exchangeOf(1<<40, 0, 3, 7))
-	x := exchangeOf(1, 0, 3, 7)
+	w.Exchange(exchangeAt(1 << 40))
+	x := exchangeAt(1)
 	for i := range maxWindowRows + 10 {
 		x.Request.Frame = uint64(2*maxWindowRows - i)
 		w.Exchange(x)
@@ -126,29 +129,18 @@ func (f *failing) Write(p []byte) (int, error) {
 func TestRequestsKeepTheFirstError(t *testing.T) {
 	w := NewRequestsTSV(&failing{room: 100 << 10})
 	for i := range 2 * maxWindowRows {
-		w.Exchange(exchangeOf(uint64(i+1), 0, 3, 7))
+		w.Exchange(exchangeAt(uint64(i + 1)))
 	}
 	if err := w.Close(); !errors.Is(err, errNoRoom) {
 		t.Errorf("error %v, want %v", err, errNoRoom)
 	}
 }
 
-func TestReportWritersReturnErrors(t *testing.T) {
-	r := reportOf(scenarios()[0])
-	for name, err := range map[string]error{
-		"text":    WriteText(&failing{room: 10}, r, TextOptions{}),
-		"json":    WriteJSON(&failing{room: 10}, r),
-		"rules":   WriteRules(&failing{room: 10}, TextOptions{}),
-		"explain": WriteRule(&failing{room: 10}, "KV1001", TextOptions{}),
-	} {
-		if !errors.Is(err, errNoRoom) {
-			t.Errorf("%s: error %v, want %v", name, err, errNoRoom)
-		}
-	}
-}
-
 func TestUnknownValuesAreMarked(t *testing.T) {
-	x := exchangeOf(1, 0, 3, 11, noRange, func(x *decode.Exchange) { x.HasClientID, x.ClientID = false, "" })
+	x := exchangeAt(1, func(x *decode.Exchange) {
+		x.Version, x.Evidence, x.Verdict = 11, decode.None, decode.Unknown
+		x.HasClientID, x.ClientID = false, ""
+	})
 	if got, want := string(appendRowTSV(nil, x, &stamp{})), "\t-\t1\t3\tMetadata\t11\t-\t-\tnone\tunknown\tanswered\n"; !strings.HasSuffix(got, want) {
 		t.Errorf("row %q, want it to end in %q", got, want)
 	}
@@ -169,7 +161,7 @@ func TestStampsAreTimesInRFC3339(t *testing.T) {
 func BenchmarkRequestsTSV(b *testing.B) {
 	b.ReportAllocs()
 	w := NewRequestsTSV(io.Discard)
-	x := exchangeOf(1, 0, 3, 7)
+	x := exchangeAt(1)
 	for i := range maxWindowRows + 1 {
 		x.Request.Frame = uint64(i)
 		w.Exchange(x)
@@ -178,4 +170,32 @@ func BenchmarkRequestsTSV(b *testing.B) {
 		x.Request.Frame++
 		w.Exchange(x)
 	}
+}
+
+func TestReportWritersReturnErrors(t *testing.T) {
+	r := richReport()
+	rules := []RuleDescription{{Code: "KV1001", Title: "above-max", Summary: "too new"}}
+	for name, err := range map[string]error{
+		"text":    WriteText(&failing{room: 10}, r, TextOptions{}),
+		"json":    WriteJSON(&failing{room: 10}, r),
+		"rules":   WriteRules(&failing{room: 10}, rules, TextOptions{}),
+		"explain": WriteRule(&failing{room: 10}, rules, "KV1001", TextOptions{}),
+	} {
+		if !errors.Is(err, errNoRoom) {
+			t.Errorf("%s: error %v, want %v", name, err, errNoRoom)
+		}
+	}
+}
+
+// exchangeAt is a request inside a range, with its answer.
+func exchangeAt(frame uint64, changes ...func(*decode.Exchange)) *decode.Exchange {
+	x := &decode.Exchange{
+		Request: capture.Position{Frame: frame}, ClientID: "orders-svc", HasClientID: true,
+		CorrelationID: int32(frame), Key: 3, Version: 7,
+		Advertised: decode.Range{Max: 7}, Evidence: decode.Observed, Verdict: decode.OK,
+	}
+	for _, change := range changes {
+		change(x)
+	}
+	return x
 }

@@ -41,12 +41,6 @@ type Rule struct {
 	message, why, advice func(s *subject) string
 }
 
-// Documentation is the text of explain: what the finding is, why it matters,
-// how it looks on the wire, and what to do.
-type Documentation struct {
-	What, Why, Wire, Do string
-}
-
 // subject is what a rule's texts are made from.
 type subject struct {
 	*group
@@ -93,10 +87,18 @@ var rules = []Rule{
 	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule,
 }
 
-// Rules returns all rules in the order of their codes.
-func Rules() []Rule {
-	return append([]Rule(nil), rules...)
+// Rules describes all rules in the order of their codes.
+func Rules() []RuleDescription {
+	out := make([]RuleDescription, len(rules))
+	for i := range rules {
+		r := &rules[i]
+		out[i] = RuleDescription{Code: r.Code, Title: r.Title, Severity: r.Severity, Summary: r.Summary, Documentation: r.Documentation}
+	}
+	return out
 }
+
+// IsCode tells whether there is a rule of that code.
+func IsCode(code string) bool { return ruleIndex(code) >= 0 }
 
 // ruleIndex is the index of a rule in rules by its code, -1 for none.
 func ruleIndex(code string) int {
@@ -106,11 +108,6 @@ func ruleIndex(code string) int {
 		}
 	}
 	return -1
-}
-
-// hasRange tells whether Exchange.Advertised means something for this verdict.
-func hasRange(v decode.Verdict) bool {
-	return v == decode.OK || v == decode.AboveMax || v == decode.BelowMin
 }
 
 // spokeTLS tells whether a TLS handshake came to its end on c.

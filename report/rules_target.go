@@ -24,7 +24,7 @@ func settleOnTarget(g *group, at addressFacts) (instead *Rule, drop bool) {
 // breaksOnTarget makes KV4001.
 func breaksOnTarget(s Severity, becomes func(g *group, at addressFacts) (*Rule, bool)) Rule {
 	return Rule{
-		Code: targetCode, Title: "breaks-on-target", Severity: s,
+		Code: CodeBreaksOnTarget, Title: "breaks-on-target", Severity: s,
 		Summary: "would be refused by the release named with --target: error where that is certain, warning where it is likely",
 		Documentation: Documentation{
 			What: "The request is in a version that the release named with --target does not take, and the client is not known to have a better one. " +
@@ -44,7 +44,7 @@ func breaksOnTarget(s Severity, becomes func(g *group, at addressFacts) (*Rule, 
 		},
 		target: true, becomes: becomes,
 		message: func(b *subject) string {
-			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.called(), b.takes())
+			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.Called(), b.takes())
 			switch {
 			case s == Error || reason(b.key.detail) == someSpareIt:
 				return text
@@ -68,13 +68,13 @@ func (s *subject) takes() string {
 	case t.advertised < t.Min && s.key.version < t.Min:
 		return fmt.Sprintf("takes v%d to v%d although it advertises v%d", t.Min, t.Max, t.advertised)
 	}
-	return "takes " + t.text()
+	return "takes " + t.Text()
 }
 
 // whyOnTarget says how it is known.
 func whyOnTarget(s *subject) string {
 	t := s.target.rangeOn(s.key.api)
-	api, target := apiName(s.key.api), s.target.called()
+	api, target := apiName(s.key.api), s.target.Called()
 	switch reason(s.key.detail) {
 	case againstOffer:
 		offered := "the broker offers no such API"
@@ -105,14 +105,14 @@ func whyOnTarget(s *subject) string {
 // adviceOnTarget says what to do before the upgrade.
 func adviceOnTarget(s *subject) string {
 	t := s.target.rangeOn(s.key.api)
-	software, target, api := s.softwareName(), s.target.called(), apiName(s.key.api)
+	software, target, api := s.softwareName(), s.target.Called(), apiName(s.key.api)
 	switch {
 	case !t.listed || t.Min > t.Max:
 		return fmt.Sprintf("Find out what makes %s use %s, and do without it before the upgrade.", software, api)
 	case reason(s.key.detail) == notHeeded:
 		return "Run sarama 1.46.0 or later, which negotiates, or set its Version to the release of the target."
 	case reason(s.key.detail).fate() == likely:
-		return fmt.Sprintf("Try %s against a broker of %s, or look up whether it knows %s %s; upgrade it first if not.", software, target, api, t.text())
+		return fmt.Sprintf("Try %s against a broker of %s, or look up whether it knows %s %s; upgrade it first if not.", software, target, api, t.Text())
 	case s.key.version > t.Max:
 		return fmt.Sprintf("Have %s negotiate its versions, or set it to the target's release (%s v%d or lower), before the brokers change.", software, api, t.Max)
 	}

@@ -18,7 +18,7 @@ func exhibitOf(packets []capturetest.Packet, kafka bool) *exhibit {
 	d := capture.NewDissector(capture.DissectorOptions{})
 	x := &exhibit{kafka: kafka}
 	for i, p := range packets {
-		pkt := capture.Packet{Position: at(uint64(i) + 1), Data: bytes.Clone(p.Data), Length: uint32(p.Length()), Link: capture.LinkType(p.Link)}
+		pkt := capture.Packet{Position: capture.Position{Frame: uint64(i) + 1}, Data: bytes.Clone(p.Data), Length: uint32(p.Length()), Link: capture.LinkType(p.Link)}
 		var s capture.Segment
 		if !d.Segment(&pkt, &s) {
 			continue

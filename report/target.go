@@ -67,7 +67,7 @@ type targetUse struct {
 
 func newTargetCheck(r *Reference) *targetCheck {
 	return &targetCheck{
-		reference: r, rule: ruleIndex(targetCode), ranges: map[int16]*targetRange{},
+		reference: r, rule: ruleIndex(CodeBreaksOnTarget), ranges: map[int16]*targetRange{},
 		clients: map[targetClientKey]*targetClient{}, askers: map[asker]struct{}{},
 	}
 }
@@ -208,7 +208,7 @@ func (l *targetLimits) hit(out map[string]uint64) {
 // finish turns t into its exported form.
 func (t *targetCheck) finish() *Target {
 	r := t.reference
-	out := &Target{Name: r.Name, Release: r.release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...), Clients: []TargetClient{}}
+	out := &Target{Name: r.Name, Release: r.Release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...), Clients: []TargetClient{}}
 	for _, c := range slices.SortedFunc(maps.Values(t.clients), compareTargetClients) {
 		out.Clients = append(out.Clients, t.finishClient(c))
 	}

@@ -8,7 +8,7 @@ import (
 
 // followed is the name of what followed a finding's requests.
 func followed(f *Finding) string {
-	if f.Code == targetCode {
+	if f.Code == CodeBreaksOnTarget {
 		return "So far"
 	}
 	return "What followed"
@@ -144,7 +144,7 @@ func (c *TargetClient) uses(certain bool, most int) string {
 		}
 		takes := "the target has no such API"
 		if u.Target != nil {
-			takes = "the target takes " + u.Target.text()
+			takes = "the target takes " + u.Target.Text()
 		}
 		parts = append(parts, fmt.Sprintf("%s v%d (%s; %s)", u.Name, u.Version, times(u.Requests), takes))
 	}

@@ -186,13 +186,13 @@ func (t *textReport) finding(f *Finding) {
 	t.field("client", t.client(f))
 	t.field("broker", t.broker(f))
 	t.field("range", t.evidence(f))
-	if f.Code == targetCode {
+	if f.Code == CodeBreaksOnTarget {
 		t.field("offered", f.advertised())
 	}
 	t.first(f)
 	t.field("also", t.also(f))
 	t.details(f)
-	if f.Code == targetCode {
+	if f.Code == CodeBreaksOnTarget {
 		t.field("so far", then(f))
 	} else {
 		t.field("then", then(f))
@@ -340,7 +340,7 @@ func (t *textReport) evidence(f *Finding) string {
 		{"supplied", "supplied by the user"},
 	} {
 		switch n := f.EvidenceCounts[e.name]; {
-		case n == 0 || f.Code == targetCode || f.Advertised == nil && f.Code != notAdvertisedRule.Code:
+		case n == 0 || f.Code == CodeBreaksOnTarget || f.Advertised == nil && f.Code != CodeNotAdvertised:
 		case n == f.Count:
 			parts = append(parts, e.text)
 		default:

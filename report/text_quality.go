@@ -83,9 +83,9 @@ func (t *textReport) quality() {
 		n    uint64
 		text string
 	}{
-		{t.unlessOne(bytesMissingRule.Code, q.MissingBytes), fmt.Sprintf("missing: %s in %s of %s", size(q.MissingBytes), plural(q.Gaps, "place"), plural(q.GapStreams, "connection"))},
+		{t.unlessOne(CodeBytesMissing, q.MissingBytes), fmt.Sprintf("missing: %s in %s of %s", size(q.MissingBytes), plural(q.Gaps, "place"), plural(q.GapStreams, "connection"))},
 		{q.TruncatedPackets, fmt.Sprintf("cut short: %s of which less was captured than was sent (tcpdump -s 0 takes all)", plural(q.TruncatedPackets, "packet"))},
-		{t.unlessOne(midstreamRule.Code, q.MidstreamStreams), fmt.Sprintf("begun before the capture: %s", plural(q.MidstreamStreams, "connection"))},
+		{t.unlessOne(CodeMidstream, q.MidstreamStreams), fmt.Sprintf("begun before the capture: %s", plural(q.MidstreamStreams, "connection"))},
 		{q.OneSidedStreams, fmt.Sprintf("one direction only: %s", plural(q.OneSidedStreams, "connection"))},
 		{q.IncompleteRequests, fmt.Sprintf("not complete: %s at the end of the capture or connection", plural(q.IncompleteRequests, "request"))},
 		{q.Resyncs, fmt.Sprintf("frame borders lost and found again: %s", times(q.Resyncs))},

@@ -14,7 +14,7 @@ import (
 // Finding.Message.
 func headline(r *Report) string {
 	if len(r.Findings) > 0 && r.Findings[0].Severity > Info {
-		if r.Findings[0].Code == targetCode { // how it went on so far is not what matters
+		if r.Findings[0].Code == CodeBreaksOnTarget { // how it went on so far is not what matters
 			return upperFirst(r.Findings[0].Message) + parenthesis(times(r.Findings[0].Count))
 		}
 		return upperFirst(r.Findings[0].Message) + parenthesis(howItWent(&r.Findings[0]))
@@ -111,7 +111,7 @@ func otherFindings(r *Report) string {
 
 // unlisted says how often there was a finding that the report has no room for.
 func unlisted(r *Report) []string {
-	n := r.Quality.LimitsHit[limitFindings]
+	n := r.Quality.LimitsHit[LimitFindings]
 	if n == 0 {
 		return nil
 	}
@@ -124,14 +124,6 @@ func (f *Finding) request() string {
 		return ""
 	}
 	return fmt.Sprintf("%s v%d", f.API, *f.Version)
-}
-
-// text is a range as it is called in texts: "v4 to v7".
-func (r Range) text() string {
-	if r.Min == r.Max {
-		return fmt.Sprintf("v%d only", r.Min)
-	}
-	return fmt.Sprintf("v%d to v%d", r.Min, r.Max)
 }
 
 // sent says what was sent, empty for findings about connections.
@@ -148,8 +140,8 @@ func (f *Finding) advertised() string {
 	case f.request() == "":
 		return ""
 	case f.Advertised != nil:
-		return f.Advertised.text() + f.evidence()
-	case f.Code == notAdvertisedRule.Code, f.Code == targetCode && f.EvidenceCounts["none"] < f.Count:
+		return f.Advertised.Text() + f.evidence()
+	case f.Code == CodeNotAdvertised, f.Code == CodeBreaksOnTarget && f.EvidenceCounts["none"] < f.Count:
 		return "nothing for this API" + f.evidence()
 	}
 	return "not known: no ranges of this broker were seen"
@@ -158,12 +150,12 @@ func (f *Finding) advertised() string {
 // onTarget says what the target takes, empty for findings about something else.
 func (f *Finding) onTarget() string {
 	switch {
-	case f.Code != targetCode:
+	case f.Code != CodeBreaksOnTarget:
 		return ""
 	case f.Target == nil:
 		return "no such API"
 	}
-	return f.Target.text()
+	return f.Target.Text()
 }
 
 // evidenceTexts say where ranges came from, in the order in which they are told.

@@ -78,7 +78,15 @@ func cleanLane(stream uint32, from time.Duration) Lane {
 
 // event is a request in a lane.
 func event(frame uint64, t time.Duration, key int16, api string, version int16, advertised *Range, verdict, outcome, code string) LaneEvent {
-	return LaneEvent{Frame: frame, Time: instant(t), Count: 1, Until: instant(t), Seconds: 0.0003, APIKey: key, API: api, Version: version, Advertised: advertised, Verdict: verdict, Outcome: outcome, Code: code}
+	severity := Info
+	switch {
+	case code == "":
+	case code[:3] == "KV1":
+		severity = Error
+	case code[:3] == "KV2":
+		severity = Warning
+	}
+	return LaneEvent{Frame: frame, Time: instant(t), Count: 1, Until: instant(t), Seconds: 0.0003, APIKey: key, API: api, Version: version, Advertised: advertised, Verdict: verdict, Outcome: outcome, Code: code, Severity: severity}
 }
 
 // brokenLane is a connection that the broker closes on Fetch v12.
@@ -318,11 +326,11 @@ func hugeReport(n, length int) *Report {
 		r.Quality.OtherProtocols = append(r.Quality.OtherProtocols, OtherProtocol{text(i), "other", 1})
 		r.Captures = append(r.Captures, Capture{Path: text(i), Problem: text(i), Torn: true})
 	}
-	for i := range min(n, maxFlaggedLanes+maxPlainLanes) {
+	for i := range min(n, MaxFlaggedLanes+MaxPlainLanes) {
 		l := lane
 		l.Stream, l.First, l.Last, l.ClientID = uint32(i), instant(time.Duration(i)*time.Second), instant(time.Duration(i+300)*time.Second), text(i)
-		l.Flagged, l.Events = i < maxFlaggedLanes, nil
-		for j := range maxLaneEvents {
+		l.Flagged, l.Events = i < MaxFlaggedLanes, nil
+		for j := range MaxLaneEvents {
 			e := event(uint64(i*1000+j), time.Duration(i)*time.Second+time.Duration(j*j)*time.Millisecond, int16(j%5), "Fetch", int16(j%20), &Range{4, 7}, "ok", "answered", "")
 			if j%7 == 0 && l.Flagged {
 				e.Code, e.Verdict, e.Outcome = "KV1001", "above-max", "unanswered"

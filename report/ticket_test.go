@@ -42,7 +42,7 @@ func TestHeadlineTellsOfANoteWhereThereWasNoKafka(t *testing.T) {
 // TestFindingsBeyondTheLimitAreCounted in every format that is read by people.
 func TestFindingsBeyondTheLimitAreCounted(t *testing.T) {
 	r := richReport()
-	r.Quality.LimitsHit[limitFindings] = 5000
+	r.Quality.LimitsHit[LimitFindings] = 5000
 	const want = "and 5,000 occurrences of others that were not kept"
 	var text strings.Builder
 	if err := WriteText(&text, r, TextOptions{}); err != nil {

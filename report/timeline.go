@@ -10,71 +10,11 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// Timeline shows some connections as they went: those with an error or a
-// warning first, then the earliest of the others.
-type Timeline struct {
-	// Lanes are ordered by the first packet.
-	Lanes []Lane
-	// Omitted counts the Kafka connections that are not shown.
-	Omitted uint64
-}
-
-// Lane is one Kafka connection.
-type Lane struct {
-	Capture uint32
-	Stream  uint32
-	// Client and Broker are IP:port, ClientID is empty where none is known.
-	Client, Broker, ClientID      string
-	SoftwareName, SoftwareVersion string
-	First, Last                   Time
-	// End says how it ended: "closed", "reset", or empty where the end was
-	// not seen. EndedByBroker tells by whom, EndFrame is the packet.
-	End           string
-	EndedByBroker bool
-	EndFrame      uint64
-	// Events are ordered by position. On a connection with many requests an event
-	// stands for several.
-	Events []LaneEvent
-	// Worst is the gravest severity of its events; meaningful where Flagged.
-	Worst   Severity
-	Flagged bool
-}
-
-// LaneEvent is a request and what became of it, or several requests.
-type LaneEvent struct {
-	Frame uint64
-	Time  Time
-	// Count is how many requests it stands for, the last of them sent at Until; all
-	// else is said of the first one. Mixed: they differ in API, version or
-	// outcome.
-	Count uint64
-	Until Time
-	Mixed bool
-	// Seconds is the time from the request to its outcome.
-	Seconds float64
-	APIKey  int16
-	API     string
-	Version int16
-	// Advertised is the range it was held against, nil without one.
-	Advertised *Range
-	Verdict    string
-	Outcome    string
-	// Code is the finding that it belongs to, empty without one.
-	Code string
-}
-
 const (
 	// maxOpenLanes bounds the connections that are followed at a time: 512
 	// with 128 events of 88 bytes each are 5.5 MiB.
 	maxOpenLanes = 512
-	// maxFlaggedLanes and maxPlainLanes bound what is kept of connections with
-	// and without findings: more lanes than this no picture shows.
-	maxFlaggedLanes = 60
-	maxPlainLanes   = 40
-	// maxLaneEvents bounds the events of a lane: where there are more, they are
-	// merged by two, over and over, but for the first maxLaneSingle, which tell how
-	// it began.
-	maxLaneEvents = 128
+	// maxLaneSingle is how many events at the beginning of a lane are never merged.
 	maxLaneSingle = 16
 )
 
@@ -101,7 +41,7 @@ type lane struct {
 	end            reassembly.End
 	events         []laneEvent
 	// merged is, by kind, how often events were merged by two.
-	merged  [markKindCount]uint8
+	merged  [eventKinds]uint8
 	worst   Severity
 	flagged bool
 }
@@ -154,7 +94,7 @@ func (l *lane) add(e laneEvent) {
 	if len(l.events) >= maxLaneSingle && l.merge(e) {
 		return
 	}
-	for len(l.events) >= maxLaneEvents {
+	for len(l.events) >= MaxLaneEvents {
 		l.condense()
 	}
 	l.events = append(l.events, e)
@@ -162,7 +102,7 @@ func (l *lane) add(e laneEvent) {
 
 // condense merges events of the kind of which there are most, by two.
 func (l *lane) condense() {
-	var counts [markKindCount]int
+	var counts [eventKinds]int
 	for i := maxLaneSingle; i < len(l.events); i++ {
 		counts[l.events[i].kind()]++
 	}
@@ -198,17 +138,26 @@ func (l *lane) merge(e laneEvent) bool {
 	return false
 }
 
-// kind is the index in markKinds of the mark that e gets.
+// The kinds of events: events of different kinds are never merged.
+const (
+	requestEvent = iota
+	apiVersionsEvent
+	warningEvent
+	errorEvent
+	eventKinds
+)
+
+// kind is the kind of e.
 func (e *laneEvent) kind() int {
 	switch {
 	case e.rule >= 0 && rules[e.rule].Severity == Error:
-		return markError
+		return errorEvent
 	case e.rule >= 0 && rules[e.rule].Severity == Warning:
-		return markWarning
+		return warningEvent
 	case e.key == apiVersionsKey:
-		return markAPIVersions
+		return apiVersionsEvent
 	}
-	return markRequest
+	return requestEvent
 }
 
 // connection ends a lane.
@@ -284,9 +233,9 @@ func (t *timeline) retire(l *lane) {
 	t.unlink(l)
 	delete(t.open, l.stream)
 	switch {
-	case l.flagged && t.flagged < maxFlaggedLanes:
+	case l.flagged && t.flagged < MaxFlaggedLanes:
 		t.flagged++
-	case !l.flagged && t.plain < maxPlainLanes:
+	case !l.flagged && t.plain < MaxPlainLanes:
 		t.plain++
 	default:
 		t.omitted++
@@ -312,7 +261,7 @@ func (t *timeline) snapshot() Timeline {
 		}
 		return compareLanes(a, b)
 	})
-	shown := min(len(lanes), maxFlaggedLanes+maxPlainLanes)
+	shown := min(len(lanes), MaxFlaggedLanes+MaxPlainLanes)
 	out := Timeline{Lanes: make([]Lane, 0, shown), Omitted: t.omitted + uint64(len(lanes)-shown)}
 	lanes = lanes[:shown]
 	slices.SortFunc(lanes, compareLanes)
@@ -324,7 +273,7 @@ func (t *timeline) snapshot() Timeline {
 
 // compareLanes orders lanes by their first packet.
 func compareLanes(a, b *lane) int {
-	return cmp.Or(comparePositions(a.first, b.first), cmp.Compare(a.stream, b.stream))
+	return cmp.Or(a.first.Compare(b.first), cmp.Compare(a.stream, b.stream))
 }
 
 // b2i is 1 for true.
@@ -356,7 +305,7 @@ func (l *lane) finish() Lane {
 		out.EndFrame = l.end.At.Frame
 	}
 	events := slices.Clone(l.events)
-	slices.SortStableFunc(events, func(a, b laneEvent) int { return comparePositions(a.at, b.at) })
+	slices.SortStableFunc(events, func(a, b laneEvent) int { return a.at.Compare(b.at) })
 	for _, e := range events {
 		out.Events = append(out.Events, e.finish())
 	}
@@ -371,11 +320,11 @@ func (e laneEvent) finish() LaneEvent {
 		APIKey: e.key, API: apiName(e.key), Version: e.version,
 		Verdict: e.verdict.String(), Outcome: e.outcome.String(),
 	}
-	if hasRange(e.verdict) {
+	if e.verdict.HasRange() {
 		out.Advertised = &Range{Min: e.advertised.Min, Max: e.advertised.Max}
 	}
 	if e.rule >= 0 {
-		out.Code = rules[e.rule].Code
+		out.Code, out.Severity = rules[e.rule].Code, rules[e.rule].Severity
 	}
 	return out
 }

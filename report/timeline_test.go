@@ -41,7 +41,7 @@ func TestTimelineKeepsConnectionsWithFindings(t *testing.T) {
 			b.Connection(connectionOf(i, uint64(i)+1, uint64(i)+2))
 		}
 	}
-	if len(b.timeline.open) > maxOpenLanes || len(b.timeline.kept) > maxFlaggedLanes+maxPlainLanes {
+	if len(b.timeline.open) > maxOpenLanes || len(b.timeline.kept) > MaxFlaggedLanes+MaxPlainLanes {
 		t.Errorf("%d lanes open, %d kept", len(b.timeline.open), len(b.timeline.kept))
 	}
 	line := b.Report().Timeline
@@ -87,14 +87,18 @@ func TestABusyLaneIsMergedNotCut(t *testing.T) {
 			t.Errorf("event %+v", e)
 		}
 	}
-	if plain != n-20 || found != 20 || len(l.Events) > maxLaneEvents {
+	if plain != n-20 || found != 20 || len(l.Events) > MaxLaneEvents {
 		t.Errorf("%d requests and %d of the finding in %d events, want %d and 20", plain, found, len(l.Events), n-20)
 	}
 	if last := l.Events[len(l.Events)-1]; last.Code != "KV1001" || last.Until != Time(at(n).Time) {
 		t.Errorf("the last event is %+v", last)
 	}
-	if text := l.sequence(); !strings.HasPrefix(text, "ApiVersions v3, Metadata v7 ×") || !strings.Contains(text, "Fetch v12 (above-max") {
-		t.Errorf("in words: %s", text)
+	var page strings.Builder
+	if err := WriteHTML(&page, b.Report(), HTMLOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if text := page.String(); !strings.Contains(text, "ApiVersions v3, Metadata v7 ×") || !strings.Contains(text, "Fetch v12 (above-max") {
+		t.Error("the page does not say in words how it went")
 	}
 }
 
