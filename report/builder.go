@@ -1,3 +1,21 @@
+// Package report turns what the correlator found into findings, and findings
+// into a report.
+//
+// A Builder is a decode.Sink: it takes exchanges, advertisements and
+// connections, holds each against the rules, and counts. At any time it gives
+// a model.Report, a finished value that the writers (report/write) need nothing
+// beside.
+//
+// Around it are rooms, each importing only those before it: model, the values
+// of a report; words, how numbers are worded; redact, pseudonyms; knownissues,
+// the catalogue of known bugs; evidence, the packets that prove findings.
+// report imports them all but write; write imports model, words and decode.
+//
+// Memory is bounded by the limits in limits.go, whatever the length of the
+// input; each hit of a limit is counted in Quality.LimitsHit. A Builder belongs
+// to one goroutine; a report belongs to whoever asked for it and shares nothing
+// that changes. The same calls in the same order give the same report, byte for
+// byte.
 package report
 
 import (
@@ -6,32 +24,35 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/knownissues"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // Options say how a Builder works.
 type Options struct {
 	// Tool names the program in the report.
-	Tool Tool
+	Tool model.Tool
 	// KnownIssues is the catalogue that findings are held against; nil for none.
-	KnownIssues *KnownIssues
+	KnownIssues *knownissues.Catalogue
 	// Watch has Builder.News tell of findings while they come in.
 	Watch bool
 	// Target is a release that every request is held against; nil for none.
-	Target *Reference
+	Target *decode.Reference
 	// Supplied are the ranges that the correlator was given (decode.Options); nil for none.
-	Supplied *Reference
+	Supplied *decode.Reference
 	// Evidence gathers packets that prove the findings; nil for none.
-	Evidence *Evidence
+	Evidence *evidence.Collector
 }
 
 // Input is what the builder cannot see itself: what the source and the
 // packages before it counted. All of it is totals so far.
 type Input struct {
 	// Captures are the inputs, in the order in which they were read.
-	Captures []Capture
+	Captures []model.Capture
 	// UnparsedPackets counts packets without a TCP segment in them that could
 	// be read, by reason; the reasons are sorted by the builder.
-	UnparsedPackets []Count
+	UnparsedPackets []model.Count
 	// LimitsHit counts by name how often a bound of the packages before was reached.
 	LimitsHit map[string]uint64
 }
@@ -43,8 +64,8 @@ type Builder struct {
 	opt   Options
 	input Input
 
-	summary  Summary
-	quality  Quality
+	summary  model.Summary
+	quality  model.Quality
 	unknown  uint64
 	crypted  uint64
 	undecide uint64
@@ -80,7 +101,7 @@ type limitsHit struct {
 func (l *limitsHit) byName() map[string]uint64 {
 	hit := map[string]uint64{}
 	for name, n := range map[string]uint64{
-		LimitFindings: l.findings, "clients": l.clients, "client_members": l.members, "client_versions": l.usages,
+		model.LimitFindings: l.findings, "clients": l.clients, "client_members": l.members, "client_versions": l.usages,
 		"brokers": l.brokers, "broker_tables": l.tables, "other_addresses": l.strangers,
 	} {
 		if n > 0 {
@@ -397,7 +418,7 @@ func (b *Builder) exchangeKey(rule int, detail string, x *decode.Exchange) findi
 // addConnection adds c to the findings of a rule.
 func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 	key := findingKey{rule: rule, detail: cut(detail), broker: endpoint{c.Domain, c.Broker}}
-	if rules[rule].Severity > Info && c.Protocol == reassembly.Kafka {
+	if rules[rule].Severity > model.Info && c.Protocol == reassembly.Kafka {
 		key.hasClient, key.software = true, cutSoftware(c.Software)
 		if len(c.ClientIDs) > 0 {
 			key.hasClientID, key.clientID = true, cut(c.ClientIDs[0])
@@ -428,8 +449,8 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 const clientRandomShown = 8
 
 // tlsSession describes the TLS session of c.
-func tlsSession(c *decode.Connection) *TLSSession {
-	t := &TLSSession{Version: c.TLS.Version, Suite: c.TLS.Suite, ServerName: ownText(c.TLS.ServerName)}
+func tlsSession(c *decode.Connection) *model.TLSSession {
+	t := &model.TLSSession{Version: c.TLS.Version, Suite: c.TLS.Suite, ServerName: ownText(c.TLS.ServerName)}
 	if c.TLS.HasClientRandom {
 		t.ClientRandom = hex.EncodeToString(c.TLS.ClientRandom[:clientRandomShown])
 	}
@@ -445,7 +466,7 @@ func (b *Builder) group(key findingKey) *group {
 			return nil
 		}
 		key.detail, key.clientID, key.software = ownText(key.detail), ownText(key.clientID), ownSoftware(key.software)
-		g = &group{key: key, id: ID(len(b.groups))}
+		g = &group{key: key, id: evidence.ID(len(b.groups))}
 		b.groups[key] = g
 		b.perRule[key.rule]++
 	}

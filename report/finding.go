@@ -9,6 +9,8 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // endpoint is a broker's address in its network.
@@ -43,7 +45,7 @@ const outcomeCount = int(decode.NoneExpected) + 1
 type group struct {
 	key findingKey
 	// id names it to Options.Evidence.
-	id       ID
+	id       evidence.ID
 	count    uint64
 	outcomes [outcomeCount]uint64
 	evidence [int(decode.Supplied) + 1]uint64
@@ -76,7 +78,7 @@ type occurrence struct {
 	outcome       decode.Outcome
 	evidence      decode.Evidence
 	detail        string
-	tls           *TLSSession
+	tls           *model.TLSSession
 }
 
 // addExchange counts x.
@@ -203,19 +205,19 @@ func address(a netip.AddrPort) string {
 type findingContext struct {
 	rule   *Rule
 	tables []*decode.Ranges
-	target *Reference
+	target *decode.Reference
 }
 
 // finish turns g into its exported form.
-func (g *group) finish(c findingContext) Finding {
+func (g *group) finish(c findingContext) model.Finding {
 	s := &subject{group: g, tables: c.tables, target: c.target}
-	f := Finding{
+	f := model.Finding{
 		Code: c.rule.Code, Title: c.rule.Title, Severity: c.rule.Severity,
 		Message: c.rule.message(s), Why: c.rule.why(s), Advice: c.rule.advice(s),
 		Broker: address(g.key.broker.addr),
 		Count:  g.count, Outcomes: map[string]uint64{}, MedianSeconds: map[string]float64{},
 		EvidenceCounts: map[string]uint64{},
-		Occurrences:    make([]Occurrence, 0, len(g.first)), OccurrencesOmitted: g.count - min(g.count, uint64(len(g.first))),
+		Occurrences:    make([]model.Occurrence, 0, len(g.first)), OccurrencesOmitted: g.count - min(g.count, uint64(len(g.first))),
 		Client: g.client(),
 	}
 	if g.key.hasAPI {
@@ -223,12 +225,12 @@ func (g *group) finish(c findingContext) Finding {
 		g.finishCounts(&f)
 	}
 	if g.key.hasRange {
-		f.Advertised = &Range{Min: g.key.advertised.Min, Max: g.key.advertised.Max}
+		f.Advertised = &model.Range{Min: g.key.advertised.Min, Max: g.key.advertised.Max}
 	}
 	if c.rule.target {
 		f.Reason = g.key.detail
-		if t := c.target.rangeOn(g.key.api); t.listed {
-			f.Target = &Range{Min: t.Min, Max: t.Max}
+		if t := rangeOn(c.target, g.key.api); t.listed {
+			f.Target = &model.Range{Min: t.Min, Max: t.Max}
 		}
 	}
 	for i := range g.first {
@@ -238,7 +240,7 @@ func (g *group) finish(c findingContext) Finding {
 }
 
 // finishCounts fills in what is counted of requests.
-func (g *group) finishCounts(f *Finding) {
+func (g *group) finishCounts(f *model.Finding) {
 	for o, n := range g.outcomes {
 		if n > 0 {
 			name := decode.Outcome(o).String()
@@ -255,11 +257,11 @@ func (g *group) finishCounts(f *Finding) {
 }
 
 // client is the client of the finding, nil where it is not one.
-func (g *group) client() *FindingClient {
+func (g *group) client() *model.FindingClient {
 	if !g.key.hasClient {
 		return nil
 	}
-	c := &FindingClient{
+	c := &model.FindingClient{
 		SoftwareName: g.key.software.Name, SoftwareVersion: g.key.software.Version,
 		Addresses: g.addresses.texts(netip.Addr.Compare, addrText), AddressesOmitted: g.addresses.omitted,
 	}
@@ -270,9 +272,9 @@ func (g *group) client() *FindingClient {
 }
 
 // finish turns o into its exported form.
-func (o *occurrence) finish() Occurrence {
-	out := Occurrence{
-		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.stream, Time: Time(o.at.Time),
+func (o *occurrence) finish() model.Occurrence {
+	out := model.Occurrence{
+		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.stream, Time: model.Time(o.at.Time),
 		Client: address(o.client), Detail: o.detail, TLS: o.tls,
 	}
 	if o.hasRequest {

@@ -3,11 +3,15 @@ package report
 import (
 	"bytes"
 	"testing"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/reporttest"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // reportOf makes the report of a scenario.
-func reportOf(s scenario) *Report {
-	b := builderOf(Options{Tool: Tool{Name: "kafkavet", Version: "test"}, Target: s.target, Supplied: s.supplied}, s.calls...)
+func reportOf(s scenario) *model.Report {
+	b := builderOf(Options{Tool: model.Tool{Name: "kafkavet", Version: "test"}, Target: s.target, Supplied: s.supplied}, s.calls...)
 	b.SetInput(s.input)
 	return b.Report()
 }
@@ -16,10 +20,10 @@ func TestGoldenText(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := WriteText(&out, reportOf(s), TextOptions{}); err != nil {
+			if err := write.Text(&out, reportOf(s), write.TextOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, s.name+".txt", out.Bytes())
+			reporttest.Golden(t, s.name+".txt", out.Bytes())
 		})
 	}
 }
@@ -28,22 +32,22 @@ func TestGoldenJSON(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := WriteJSON(&out, reportOf(s)); err != nil {
+			if err := write.JSON(&out, reportOf(s)); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, s.name+".json", out.Bytes())
+			reporttest.Golden(t, s.name+".json", out.Bytes())
 		})
 	}
 }
 
 func TestGoldenRequests(t *testing.T) {
 	var tsv, lines bytes.Buffer
-	for _, w := range []*RequestsWriter{NewRequestsTSV(&tsv), NewRequestsJSON(&lines)} {
+	for _, w := range []*write.RequestsWriter{write.NewRequestsTSV(&tsv), write.NewRequestsJSON(&lines)} {
 		feed(w, everythingCalls()...)
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	golden(t, "requests.tsv", tsv.Bytes())
-	golden(t, "requests.jsonl", lines.Bytes())
+	reporttest.Golden(t, "requests.tsv", tsv.Bytes())
+	reporttest.Golden(t, "requests.jsonl", lines.Bytes())
 }

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // hostileTexts are what a client may send as its id or software.
@@ -57,16 +59,16 @@ func TestHostileTextsReachNoOutputUnescaped(t *testing.T) {
 		calls := hostileCalls(text)
 		b := builderOf(Options{}, calls...)
 		b.SetInput(Input{
-			Captures:        []Capture{{Path: text, Problem: text, Torn: true}, {Path: text}},
-			UnparsedPackets: []Count{{text, 1}}, LimitsHit: map[string]uint64{text: 1},
+			Captures:        []model.Capture{{Path: text, Problem: text, Torn: true}, {Path: text}},
+			UnparsedPackets: []model.Count{{Name: text, Count: 1}}, LimitsHit: map[string]uint64{text: 1},
 		})
 		r := b.Report()
 		var plain, doc, tsv, lines bytes.Buffer
-		rows, objects := NewRequestsTSV(&tsv), NewRequestsJSON(&lines)
+		rows, objects := write.NewRequestsTSV(&tsv), write.NewRequestsJSON(&lines)
 		feed(rows, calls...)
 		feed(objects, calls...)
 		for _, err := range []error{
-			WriteText(&plain, r, TextOptions{Width: 80}), WriteJSON(&doc, r), rows.Close(), objects.Close(),
+			write.Text(&plain, r, write.TextOptions{Width: 80}), write.JSON(&doc, r), rows.Close(), objects.Close(),
 		} {
 			if err != nil {
 				t.Fatalf("text %d: %v", i, err)
@@ -108,7 +110,7 @@ func checkTable(t *testing.T, table string, lines int) {
 
 func TestTSVCanBeReadAsCSVWithTabs(t *testing.T) {
 	var out bytes.Buffer
-	w := NewRequestsTSV(&out)
+	w := write.NewRequestsTSV(&out)
 	feed(w, fetchBug()...)
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,9 @@
 package report
 
-import "github.com/kafkavet/kafkavet/decode"
+import (
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
+)
 
 // bulletin is what a Builder remembers of the findings that are to be told. It
 // holds nothing but groups of the Builder, each at most once.
@@ -62,9 +65,9 @@ var _ decode.Watcher = (*Builder)(nil)
 // it became known: findings that are new; with sighted also those whose request
 // has been waiting for its outcome since the last call with sighted, and with repeats those
 // that happened again. It needs Options.Watch. Called when nothing happened it costs nothing.
-func (b *Builder) News(sighted, repeats bool) []News {
+func (b *Builder) News(sighted, repeats bool) []model.News {
 	n := &b.bulletin
-	var out []News
+	var out []model.News
 	if repeats {
 		n.fresh = append(n.fresh, n.quiet...)
 		n.quiet = nil
@@ -83,7 +86,7 @@ func (b *Builder) News(sighted, repeats bool) []News {
 		}
 		n.numbers++
 		g.number, g.listed = n.numbers, false
-		out = append(out, News{Number: g.number, First: true, More: g.count, Finding: f})
+		out = append(out, model.News{Number: g.number, First: true, More: g.count, Finding: f})
 		g.told, g.sight = max(g.count, 1), nil // a request that waits for its outcome will be counted once more
 	}
 	clear(n.fresh[len(kept):])
@@ -95,7 +98,7 @@ func (b *Builder) News(sighted, repeats bool) []News {
 }
 
 // repeated are the findings that happened again.
-func (b *Builder) repeated() (out []News) {
+func (b *Builder) repeated() (out []model.News) {
 	n := &b.bulletin
 	for _, g := range n.again {
 		g.listed = false
@@ -103,7 +106,7 @@ func (b *Builder) repeated() (out []News) {
 			continue
 		}
 		if f, ok := b.now(g); ok {
-			out = append(out, News{Number: g.number, More: g.count - g.told, Finding: f})
+			out = append(out, model.News{Number: g.number, More: g.count - g.told, Finding: f})
 			g.told = g.count
 		}
 	}
@@ -113,11 +116,11 @@ func (b *Builder) repeated() (out []News) {
 }
 
 // now is the finding of a group as it stands; ok is false where another one tells it better.
-func (b *Builder) now(g *group) (f Finding, ok bool) {
+func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 	at := g.key.broker
 	rule, drop := b.ruleOf(g)
 	if drop {
-		return Finding{}, false
+		return model.Finding{}, false
 	}
 	waits := g.count == 0
 	if waits {
@@ -147,4 +150,4 @@ func (g *group) atSight() *group {
 }
 
 // Counts are the sums so far, without those of findings.
-func (b *Builder) Counts() Summary { return b.summary }
+func (b *Builder) Counts() model.Summary { return b.summary }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // Rule is a kind of finding: what it is called, what it means, and when it
@@ -12,11 +13,11 @@ import (
 type Rule struct {
 	// Code is "KV" and four digits, Title a word or two in lower case.
 	Code, Title string
-	Severity    Severity
+	Severity    model.Severity
 	// Summary says in one line when it fires.
 	Summary string
 	// Documentation is what explain prints, each a paragraph in plain text.
-	Documentation Documentation
+	Documentation model.Documentation
 
 	// One of the following decides; the others are nil. detail tells findings
 	// of one rule apart beyond what they share, mostly it is empty.
@@ -47,7 +48,7 @@ type subject struct {
 	// tables are the different ranges that the broker advertised, in order of appearance.
 	tables []*decode.Ranges
 	// target is what requests were held against beside what was advertised, nil for none.
-	target *Reference
+	target *decode.Reference
 }
 
 // past is what the input had shown when a connection was over.
@@ -88,11 +89,11 @@ var rules = []Rule{
 }
 
 // Rules describes all rules in the order of their codes.
-func Rules() []RuleDescription {
-	out := make([]RuleDescription, len(rules))
+func Rules() []model.Rule {
+	out := make([]model.Rule, len(rules))
 	for i := range rules {
 		r := &rules[i]
-		out[i] = RuleDescription{Code: r.Code, Title: r.Title, Severity: r.Severity, Summary: r.Summary, Documentation: r.Documentation}
+		out[i] = model.Rule{Code: r.Code, Title: r.Title, Severity: r.Severity, Summary: r.Summary, Documentation: r.Documentation}
 	}
 	return out
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // ruleCase is what the rules are to say of some calls.
@@ -271,7 +272,7 @@ func TestCaptureRules(t *testing.T) {
 
 func TestPacketsDroppedWhileCapturingAreAFinding(t *testing.T) {
 	b := builderOf(Options{})
-	b.SetInput(Input{Captures: []Capture{{Path: "a", Dropped: 5}, {Path: "b", Dropped: 7}}})
+	b.SetInput(Input{Captures: []model.Capture{{Path: "a", Dropped: 5}, {Path: "b", Dropped: 7}}})
 	r := b.Report()
 	if len(r.Findings) != 1 || r.Findings[0].Message != "12 packets dropped by the capturing side" {
 		t.Errorf("findings %+v, want one about 12 packets", r.Findings)

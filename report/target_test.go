@@ -9,18 +9,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // kafka4 is a release like Kafka 4.0, as far as the tests need it.
-func kafka4() *Reference {
-	return &Reference{Name: "Kafka 4.0.1", Table: &decode.Table{
+func kafka4() *decode.Reference {
+	return &decode.Reference{Name: "Kafka 4.0.1", Table: &decode.Table{
 		Release: "4.0.1", Mode: decode.KRaft, Ranges: newRanges, Recorded: true, Source: "a test",
 	}}
 }
 
 // referenceFromFile is what a file says of two brokers.
-func referenceFromFile() *Reference {
-	return &Reference{
+func referenceFromFile() *decode.Reference {
+	return &decode.Reference{
 		Name: "2 brokers", File: "brokers.txt", Notes: []string{"the brokers in the file differ in 1 API: what all of them take counts"},
 		Table: &decode.Table{Ranges: oldRanges, Recorded: true, Source: "the ranges of 2 brokers in a file"},
 	}
@@ -96,7 +97,7 @@ func TestJudge(t *testing.T) {
 		{"telemetry, which depends on the configuration", 71, 0, changes{asked, offering(71, 0, 0)}, adapts, noReason},
 	} {
 		x := exchangeOf(1, 0, tt.key, tt.version, tt.changes...)
-		takes := kafka4().rangeOn(tt.key)
+		takes := rangeOn(kafka4(), tt.key)
 		if f, why := judge(x, &takes, x.Asked == decode.Asked); f != tt.want || why != tt.why {
 			t.Errorf("%s: fate %d %q, want %d %q", tt.name, f, why, tt.want, tt.why)
 		}
@@ -112,7 +113,7 @@ func TestWhatIsNotRecordedIsNotGone(t *testing.T) {
 		derived fate
 	}{{49, unclear}, {100, certain}} {
 		x := exchangeOf(1, 0, tt.key, 0, asked, offering(tt.key, 0, 0))
-		takes := derived.rangeOn(tt.key)
+		takes := rangeOn(derived, tt.key)
 		if f, _ := judge(x, &takes, true); f != tt.derived {
 			t.Errorf("API %d of a derived table: fate %d, want %d", tt.key, f, tt.derived)
 		}
@@ -180,7 +181,7 @@ func targetCalls() []any {
 }
 
 // requestOf is the request of a finding, "Fetch v12", empty without one.
-func requestOf(f *Finding) string {
+func requestOf(f *model.Finding) string {
 	if f.APIKey == nil {
 		return ""
 	}
@@ -188,7 +189,7 @@ func requestOf(f *Finding) string {
 }
 
 // targetOf is what the target takes of a finding's API.
-func targetOf(f *Finding) string {
+func targetOf(f *model.Finding) string {
 	if f.Target == nil {
 		return "no such API"
 	}
@@ -196,10 +197,10 @@ func targetOf(f *Finding) string {
 }
 
 // findingsOn are the findings about the target, in short.
-func findingsOn(r *Report) []string {
+func findingsOn(r *model.Report) []string {
 	var out []string
 	for i := range r.Findings {
-		if f := &r.Findings[i]; f.Code == CodeBreaksOnTarget {
+		if f := &r.Findings[i]; f.Code == model.CodeBreaksOnTarget {
 			id := ""
 			if f.Client.ClientID != nil {
 				id = *f.Client.ClientID
@@ -242,7 +243,7 @@ func TestTarget(t *testing.T) {
 	if diff := cmp.Diff(wantClients, clients); diff != "" {
 		t.Errorf("clients (-want +got):\n%s", diff)
 	}
-	if want := (TargetSummary{Breaks: 2, Likely: 3, Unclear: 2, Fine: 2}); r.Target.Summary != want {
+	if want := (model.TargetSummary{Breaks: 2, Likely: 3, Unclear: 2, Fine: 2}); r.Target.Summary != want {
 		t.Errorf("summary %+v, want %+v", r.Target.Summary, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 const (
@@ -42,7 +43,7 @@ type lane struct {
 	events         []laneEvent
 	// merged is, by kind, how often events were merged by two.
 	merged  [eventKinds]uint8
-	worst   Severity
+	worst   model.Severity
 	flagged bool
 }
 
@@ -80,7 +81,7 @@ func (t *timeline) exchange(x *decode.Exchange, rule int) {
 	if l.last.Before(x.Settled) {
 		l.last = x.Settled
 	}
-	if rule >= 0 && rules[rule].Severity > Info {
+	if rule >= 0 && rules[rule].Severity > model.Info {
 		l.worst, l.flagged = max(l.worst, rules[rule].Severity), true
 	}
 	l.add(laneEvent{
@@ -94,7 +95,7 @@ func (l *lane) add(e laneEvent) {
 	if len(l.events) >= maxLaneSingle && l.merge(e) {
 		return
 	}
-	for len(l.events) >= MaxLaneEvents {
+	for len(l.events) >= model.MaxLaneEvents {
 		l.condense()
 	}
 	l.events = append(l.events, e)
@@ -150,9 +151,9 @@ const (
 // kind is the kind of e.
 func (e *laneEvent) kind() int {
 	switch {
-	case e.rule >= 0 && rules[e.rule].Severity == Error:
+	case e.rule >= 0 && rules[e.rule].Severity == model.Error:
 		return errorEvent
-	case e.rule >= 0 && rules[e.rule].Severity == Warning:
+	case e.rule >= 0 && rules[e.rule].Severity == model.Warning:
 		return warningEvent
 	case e.key == apiVersionsKey:
 		return apiVersionsEvent
@@ -233,9 +234,9 @@ func (t *timeline) retire(l *lane) {
 	t.unlink(l)
 	delete(t.open, l.stream)
 	switch {
-	case l.flagged && t.flagged < MaxFlaggedLanes:
+	case l.flagged && t.flagged < model.MaxFlaggedLanes:
 		t.flagged++
-	case !l.flagged && t.plain < MaxPlainLanes:
+	case !l.flagged && t.plain < model.MaxPlainLanes:
 		t.plain++
 	default:
 		t.omitted++
@@ -247,7 +248,7 @@ func (t *timeline) retire(l *lane) {
 }
 
 // snapshot is the Timeline so far, with room for the lanes in work.
-func (t *timeline) snapshot() Timeline {
+func (t *timeline) snapshot() model.Timeline {
 	lanes := make([]*lane, 0, len(t.kept)+len(t.open))
 	for _, l := range t.kept {
 		lanes = append(lanes, l)
@@ -261,8 +262,8 @@ func (t *timeline) snapshot() Timeline {
 		}
 		return compareLanes(a, b)
 	})
-	shown := min(len(lanes), MaxFlaggedLanes+MaxPlainLanes)
-	out := Timeline{Lanes: make([]Lane, 0, shown), Omitted: t.omitted + uint64(len(lanes)-shown)}
+	shown := min(len(lanes), model.MaxFlaggedLanes+model.MaxPlainLanes)
+	out := model.Timeline{Lanes: make([]model.Lane, 0, shown), Omitted: t.omitted + uint64(len(lanes)-shown)}
 	lanes = lanes[:shown]
 	slices.SortFunc(lanes, compareLanes)
 	for _, l := range lanes {
@@ -285,13 +286,13 @@ func b2i(b bool) int {
 }
 
 // finish turns l into its exported form.
-func (l *lane) finish() Lane {
-	out := Lane{
+func (l *lane) finish() model.Lane {
+	out := model.Lane{
 		Capture: l.first.Capture, Stream: l.stream,
 		Client: address(l.client), Broker: address(l.broker), ClientID: l.clientID,
 		SoftwareName: l.software.Name, SoftwareVersion: l.software.Version,
-		First: Time(l.first.Time), Last: Time(l.last.Time),
-		Events: make([]LaneEvent, 0, len(l.events)),
+		First: model.Time(l.first.Time), Last: model.Time(l.last.Time),
+		Events: make([]model.LaneEvent, 0, len(l.events)),
 		Worst:  l.worst, Flagged: l.flagged,
 	}
 	switch l.end.Kind {
@@ -313,15 +314,15 @@ func (l *lane) finish() Lane {
 }
 
 // finish turns e into its exported form.
-func (e laneEvent) finish() LaneEvent {
-	out := LaneEvent{
-		Frame: e.at.Frame, Time: Time(e.at.Time), Seconds: float64(e.took) / 1e9,
-		Count: e.count, Until: Time(e.until), Mixed: e.mixed,
+func (e laneEvent) finish() model.LaneEvent {
+	out := model.LaneEvent{
+		Frame: e.at.Frame, Time: model.Time(e.at.Time), Seconds: float64(e.took) / 1e9,
+		Count: e.count, Until: model.Time(e.until), Mixed: e.mixed,
 		APIKey: e.key, API: apiName(e.key), Version: e.version,
 		Verdict: e.verdict.String(), Outcome: e.outcome.String(),
 	}
 	if e.verdict.HasRange() {
-		out.Advertised = &Range{Min: e.advertised.Min, Max: e.advertised.Max}
+		out.Advertised = &model.Range{Min: e.advertised.Min, Max: e.advertised.Max}
 	}
 	if e.rule >= 0 {
 		out.Code, out.Severity = rules[e.rule].Code, rules[e.rule].Severity
