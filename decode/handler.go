@@ -16,7 +16,7 @@ const (
 	// captured, in nanoseconds: packets of several receive queues are put in order that well.
 	earlyWindow = int64(100 * time.Millisecond)
 	// maxHeld bounds the exchanges of one connection that are over and wait for
-	// its ApiVersions answer: 32 of some 280 bytes are 9 KiB.
+	// its ApiVersions answer: 32 of some 300 bytes are 9.4 KiB.
 	maxHeld = 32
 	// maxRefused bounds the refused ApiVersions requests of one connection that
 	// wait for the retry; a client retries once.

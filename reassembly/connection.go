@@ -63,6 +63,11 @@ type End struct {
 	By Direction
 	// At is the packet that ended it.
 	At capture.Position
+	// Acked is the number of the client's stream bytes (Connection.Bytes[ToBroker]) that the broker had
+	// received when it closed or reset the connection, as far as its FIN or RST acknowledges them. A request that
+	// begins behind them was under way then, so the end is not the answer to it. -1 where
+	// By is not ToClient, or where the packet acknowledges nothing.
+	Acked int64
 }
 
 // Connection is what is known of one TCP connection, apart from the Kafka
@@ -102,6 +107,17 @@ type Connection struct {
 	// be told only where the first copy is still known: segments that wait
 	// for earlier ones, and the last few short segments of each direction.
 	Conflicts uint64
+	// Refused: the broker's side answered the SYN with a RST: nothing listens there.
+	Refused bool
+	// LastData are the packets with the latest payload byte of each direction; the zero value without any.
+	LastData [2]capture.Position
+	// Spoke names the protocol of the broker's side where that is not Kafka: one of the constants
+	// Spoke... It is empty where nothing is known.
+	Spoke string
+	// Opening and Greeting are the first bytes of the client's and of the broker's side, where one of them is
+	// not Kafka: the first line of text, or at most maxGreeting bytes of anything else. They
+	// are wire bytes and have to be escaped. nil where the side sent nothing, or TLS.
+	Opening, Greeting []byte
 	// Confusion says that one side spoke TLS and the other something else (KV2007).
 	Confusion Confusion
 	// TLS describes the TLS session, nil without any.
@@ -111,6 +127,29 @@ type Connection struct {
 	// Requests and Responses count the Kafka frames handed to the Handler.
 	Requests, Responses uint64
 }
+
+// The values of Connection.Spoke.
+const (
+	SpokeHTTP       = "HTTP"
+	SpokeHTTP2      = "HTTP/2"
+	SpokeSSH        = "SSH"
+	SpokeSMTP       = "SMTP"
+	SpokeFTP        = "FTP"
+	SpokeRedis      = "Redis"
+	SpokeMySQL      = "MySQL"
+	SpokePostgreSQL = "PostgreSQL"
+	SpokeZooKeeper  = "ZooKeeper"
+	SpokeAMQP       = "AMQP"
+	SpokeMQTT       = "MQTT"
+	SpokeTLS        = "TLS"
+	// SpokeText is a line of text of no protocol that is known here.
+	SpokeText = "text"
+	// SpokeUnknown is anything else that cannot be Kafka.
+	SpokeUnknown = "unknown"
+)
+
+// maxGreeting bounds Connection.Opening and Greeting, in bytes.
+const maxGreeting = 64
 
 // Confusion says which sides of a connection disagree about TLS.
 type Confusion uint8
