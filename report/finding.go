@@ -36,8 +36,8 @@ type findingKey struct {
 	hasClientID, hasClient bool
 }
 
-// outcomeCount is the number of outcomes that decode tells apart.
-const outcomeCount = int(decode.NoneExpected) + 1
+// outcomeCount is the number of outcomes.
+const outcomeCount = decode.OutcomeCount
 
 // group gathers equal findings.
 type group struct {

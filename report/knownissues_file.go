@@ -415,6 +415,7 @@ func (b *issueBuilder) codes(ts []yamlText) (codes []string) {
 var outcomeWords = map[string]bool{
 	"answered": true, "error": true, "closed": true, "reset": true, "left": true,
 	"unanswered": true, "cut": true, "unseen": true, "none-expected": true,
+	"late": true,
 }
 
 // outcomes reads outcomes.

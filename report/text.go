@@ -456,6 +456,7 @@ var outcomeTexts = []struct{ outcome, text string }{
 	{"none-expected", "no answer is expected (acks=0)"},
 	{"cut", "the capture ends before an answer"},
 	{"unseen", "the answer was not captured"},
+	{"late", "the broker had closed the connection before"},
 }
 
 // then says how it went on after the requests.

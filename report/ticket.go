@@ -345,6 +345,7 @@ var outcomeLabels = map[string]string{
 	"closed": "closed by broker", "reset": "reset by broker", "error": "UNSUPPORTED_VERSION",
 	"unanswered": "no answer", "left": "client left", "answered": "answered",
 	"none-expected": "no answer expected", "cut": "capture ended", "unseen": "not captured",
+	"late": "sent after the close",
 }
 
 // outcomePhrase is an outcome in a few words; nil for none.
