@@ -250,7 +250,7 @@ func TestEveryBuiltInIssueIsReachedByATestAndComplete(t *testing.T) {
 		if strings.HasPrefix(i.reproduced, "no: ") {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join("..", "testdata", "captures", i.reproduced+".pcap")); i.reproduced == "" || err != nil {
+		if _, err := os.Stat(filepath.Join("..", "..", "testdata", "captures", i.reproduced+".pcap")); i.reproduced == "" || err != nil {
 			t.Errorf("%s: reproduced in %q: %v", i.ID, i.reproduced, err)
 		}
 	}
