@@ -275,7 +275,7 @@ func (g *group) client() *FindingClient {
 // finish turns o into its exported form.
 func (o *occurrence) finish() Occurrence {
 	out := Occurrence{
-		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.stream, Time: Time(o.at.Time),
+		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.at.Stream, Time: Time(o.at.Time),
 		Client: address(o.client), Detail: o.detail, TLS: o.tls,
 	}
 	if o.hasRequest {
