@@ -17,6 +17,9 @@ const (
 	// maxSkew is how far clocks may differ, in nanoseconds: 26 hours are two places on
 	// earth with the same wrong idea of the time zone.
 	maxSkew = 26 * 3600 * int64(1e9)
+	// minSkew is the least difference that is taken for one of clocks, in nanoseconds: packets
+	// on their way through a host's own queues swap places within microseconds.
+	minSkew = int64(1e6)
 	// trimmed is the share of bounds that may be wrong: of 10 and more, one in 10. A packet of
 	// which the capture lacks the first copy seems to be answered before it was sent.
 	trimmed = 10
@@ -152,7 +155,7 @@ func (p *clockProbe) behind(q *clockProbe) (offset int64, related bool) {
 		hi = most[n/trimmed]
 	}
 	switch {
-	case lo <= 0 && hi >= 0:
+	case lo <= minSkew && hi >= -minSkew:
 		return 0, true
 	case len(most) == 0:
 		offset = lo

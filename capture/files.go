@@ -39,10 +39,8 @@ type Files struct {
 	active []*cursor
 	// tail is memory that files hand on to each other.
 	tail []byte
-	// latest is the latest time of packets that merge has returned, delayed counts the
-	// inputs that began after their time because of maxMerged.
-	latest  int64
-	delayed uint64
+	// latest is the time of the last packet that merge has returned.
+	latest int64
 	// done counts the bytes read on disk, total is their sum, -1 when not known.
 	done  atomic.Int64
 	total int64
@@ -237,10 +235,6 @@ func (s *Files) Progress() (done, total int64) {
 	}
 	return done, s.total
 }
-
-// Delayed counts the captures that were not merged by time with all that they overlap
-// with, because too many do.
-func (s *Files) Delayed() uint64 { return s.delayed }
 
 // Close implements Source.
 func (s *Files) Close() error {

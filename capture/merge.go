@@ -9,7 +9,7 @@ import (
 
 const (
 	// maxMerged bounds the captures that are open at once. Those that overlap with more
-	// begin when one of these ends. The first mergedInFull have up to readSize of packets
+	// begin when one of these ends (Info.Delayed). The first mergedInFull have up to readSize of packets
 	// in memory, twice while a batch moves on, the others peekSize: 8 MiB and 7 MiB.
 	maxMerged    = 64
 	mergedInFull = 8
@@ -87,9 +87,7 @@ func (s *Files) start() {
 	if info.ClockOffset = in.shift; in.reference != nil {
 		info.ClockOf = in.reference.index
 	}
-	if len(s.active) == maxMerged-1 && in.first < s.latest {
-		s.delayed++
-	}
+	info.Delayed = len(s.active) == maxMerged-1 && in.first < s.latest
 	s.next++
 	s.active = append(s.active, c)
 }
@@ -150,8 +148,8 @@ func (s *Files) merge(b *Batch) bool {
 	return len(b.Packets) > 0
 }
 
-// earliest returns the input whose next packet is the earliest, and until when those of
-// no other one are earlier. It begins the inputs whose time has come and closes those
+// earliest returns the input whose next packet is the earliest, and until when, that time
+// included, none of another one comes before. It begins the inputs whose time has come and closes those
 // that have ended; nil means that none is left.
 func (s *Files) earliest() (first *cursor, until int64) {
 	for i := 0; i < len(s.active); {
@@ -164,10 +162,15 @@ func (s *Files) earliest() (first *cursor, until int64) {
 	if len(s.active) == 0 {
 		return nil, 0
 	}
-	slices.SortStableFunc(s.active, func(a, b *cursor) int { return cmp.Compare(a.head(), b.head()) })
+	// Of one time, packets come in the order of the captures.
+	slices.SortFunc(s.active, func(a, b *cursor) int {
+		return cmp.Or(cmp.Compare(a.head(), b.head()), cmp.Compare(a.capture, b.capture))
+	})
 	first, until = s.active[0], math.MaxInt64
 	if len(s.active) > 1 {
-		until = s.active[1].head()
+		if until = s.active[1].head(); s.active[1].capture < first.capture {
+			until--
+		}
 	}
 	if next := s.nextFirst(); next <= first.head() {
 		s.start()

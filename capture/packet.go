@@ -27,19 +27,14 @@ type Position struct {
 
 // Before reports whether p lies before q in the input. Within a capture the frames
 // are in order; captures are merged by time.
-func (p Position) Before(q Position) bool {
-	switch {
-	case p.Capture == q.Capture:
-		return p.Frame < q.Frame
-	case p.Time != q.Time:
-		return p.Time < q.Time
-	}
-	return p.Capture < q.Capture
-}
+func (p Position) Before(q Position) bool { return p.Compare(q) < 0 }
 
 // Compare orders positions as they lie in the input: -1, 0 or +1.
 func (p Position) Compare(q Position) int {
-	return cmp.Or(cmp.Compare(p.Capture, q.Capture), cmp.Compare(p.Frame, q.Frame))
+	if p.Capture == q.Capture {
+		return cmp.Compare(p.Frame, q.Frame)
+	}
+	return cmp.Or(cmp.Compare(p.Time, q.Time), cmp.Compare(p.Capture, q.Capture))
 }
 
 // Timestamp is Time as a time.Time in UTC.

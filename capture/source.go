@@ -59,6 +59,8 @@ type Info struct {
 	// because its clock differs from that of the capture with the index ClockOf. 0 for none.
 	ClockOffset int64
 	ClockOf     uint32
+	// Delayed: it was not merged by time with all that it overlaps with, because too many do.
+	Delayed bool
 	// Torn tells where the capture breaks off in the middle of a record: what
 	// was wrong, with the offset. nil when it ended as it should.
 	Torn error
