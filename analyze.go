@@ -12,48 +12,13 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kafkavet/kafkavet/capture"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/write"
 )
-
-// outputOptions say where the result goes, and in which format.
-type outputOptions struct {
-	format string
-	path   string
-	// formats are those that the command knows, the default first; usage names them.
-	formats []string
-	usage   string
-}
-
-func (o *outputOptions) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.format, "format", o.formats[0], o.usage)
-	cmd.Flags().StringVarP(&o.path, "output", "o", "", "write to `FILE` instead of standard output")
-	completeWords(cmd, "format", o.formats...)
-}
-
-func (o *outputOptions) check() error { return oneOf("--format", o.format, o.formats) }
-
-// write writes the report in the format asked for.
-func (o *outputOptions) write(w io.Writer, rep *report.Report, color string) error {
-	switch o.format {
-	case "json":
-		return report.WriteJSON(w, rep)
-	case "markdown":
-		return report.WriteMarkdown(w, rep)
-	case "html":
-		return report.WriteHTML(w, rep, report.HTMLOptions{})
-	}
-	return report.WriteText(w, rep, textOptions(w, color))
-}
-
-// reportFormats are the formats of a report.
-var reportFormats = []string{"text", "json", "markdown", "html"}
-
-const reportUsage = "the `FORMAT` of the report: text, json, markdown or html"
 
 // textOptions are how wide text on w may be, 0 for any width, and whether it
 // may be coloured.
-func textOptions(w io.Writer, color string) report.TextOptions {
-	var opt report.TextOptions
+func textOptions(w io.Writer, color string) write.TextOptions {
+	var opt write.TextOptions
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		opt.Width, _, _ = term.GetSize(int(f.Fd())) // 0 where the terminal does not say
 		opt.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
@@ -72,7 +37,7 @@ func listReleases(s streams, color string, flags ...string) (asked bool, err err
 	if !slices.Contains(flags, "list") {
 		return false, nil
 	}
-	if err := report.WriteReferences(s.out, textOptions(s.out, color)); err != nil {
+	if err := write.References(s.out, textOptions(s.out, color)); err != nil {
 		return true, fmt.Errorf("write standard output: %w", err)
 	}
 	return true, nil
@@ -90,7 +55,7 @@ func newAnalyze(e environment) (*cobra.Command, action) {
 			"  kafkavet analyze --target kafka-4.0 broker.pcap\n" +
 			"  tcpdump -i any -w - tcp port 9092 | kafkavet analyze -",
 	}
-	opt := &options{output: outputOptions{usage: reportUsage, formats: reportFormats}}
+	opt := &options{output: newReportOutput(false)}
 	opt.add(cmd, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		opt.captures = args

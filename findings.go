@@ -1,11 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/knownissues"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // findings is the result of analyze and sniff: the report, and the evidence for it.
@@ -14,21 +21,22 @@ type findings struct {
 	*report.Builder
 	j *job
 	// evidence takes the packets that prove findings; nil for none.
-	evidence *report.Evidence
-	// out and proof are open from open to finish or discard; proof is nil without --evidence.
-	out, proof *output
+	evidence *evidence.Collector
+	// outs and proof are open from open to finish or discard; proof is nil without --evidence.
+	outs  []reportFile
+	proof *output
 }
 
 // newFindings makes the result of analyze and sniff. isWatched has the builder report findings while they come in.
 func newFindings(j *job, isWatched bool) (*findings, error) {
 	f := &findings{j: j}
-	tool := report.Tool{Name: "kafkavet", Version: toolVersion()}
+	tool := model.Tool{Name: "kafkavet", Version: toolVersion()}
 	if j.opt.evidence.path != "" {
-		f.evidence = report.NewEvidence(report.EvidenceOptions{
+		f.evidence = evidence.New(evidence.Options{
 			Occurrences: int(j.opt.evidence.occurrences), Dissector: j.dissecting, Pseudonyms: j.names, Tool: tool,
 		})
 	}
-	issues, err := report.LoadKnownIssues(j.opt.report.knownIssues...)
+	issues, err := knownissues.Load(report.IsCode, j.opt.report.knownIssues...)
 	if err != nil {
 		return nil, err
 	}
@@ -45,14 +53,18 @@ func newFindings(j *job, isWatched bool) (*findings, error) {
 // open implements result.
 func (f *findings) open() (err error) {
 	if f.evidence != nil {
-		if f.proof, err = openOutput(f.j.opt.evidence.path, nil); err != nil {
+		if f.proof, err = f.j.opener().open(f.j.opt.evidence.path); err != nil {
 			return err
 		}
 	}
-	if f.out, err = openOutput(f.j.opt.output.path, f.j.out); err != nil {
-		f.discard()
+	for _, o := range f.j.opt.output.outputs {
+		out, err := f.j.opener().open(o.path)
+		if err != nil {
+			return err
+		}
+		f.outs = append(f.outs, reportFile{out, write.Formats()[o.format]})
 	}
-	return err
+	return nil
 }
 
 // tap implements result.
@@ -65,19 +77,20 @@ func (f *findings) tap() func(uint32, *capture.Packet, *capture.Segment) {
 
 // discard implements result.
 func (f *findings) discard() {
-	for _, o := range []*output{f.out, f.proof} {
-		if o != nil {
-			o.abandon()
-		}
+	if f.proof != nil {
+		f.proof.abandon()
+	}
+	for _, out := range f.outs {
+		out.abandon()
 	}
 }
 
 // report is the report so far, redacted if that is asked for.
-func (f *findings) report(in report.Input) *report.Report {
+func (f *findings) report(in report.Input) *model.Report {
 	f.SetInput(in)
 	rep := f.Report()
 	if f.j.names != nil {
-		report.Redact(rep, f.j.names)
+		redact.Report(rep, f.j.names)
 	}
 	return rep
 }
@@ -85,35 +98,66 @@ func (f *findings) report(in report.Input) *report.Report {
 // finish implements result.
 func (f *findings) finish() int {
 	rep := f.report(f.j.pipeline.input())
-	isWritten := true
-	for _, err := range []error{f.writeEvidence(), f.writeReport(rep)} {
-		if err != nil {
+	isProven, isWritten := f.writeEvidence(), f.writeReports(rep)
+	return f.verdict(rep, f.j.inputIsWhole() && isProven && isWritten)
+}
+
+// reportFile is one output of the report.
+type reportFile struct {
+	*output
+	format write.Format
+}
+
+// writeReports writes the report to all its outputs, standard output last, and prints which could not be
+// written. A report that no output takes goes to standard output.
+func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
+	failed := 0
+	slices.SortStableFunc(f.outs, func(a, b reportFile) int { return cmp.Compare(a.rank(), b.rank()) })
+	for _, out := range f.outs {
+		if err := f.writeReport(out, rep); err != nil {
 			f.j.complain("%v", err)
-			isWritten = false
+			failed++
 		}
 	}
-	return f.verdict(rep, f.j.inputIsWhole() && isWritten)
-}
-
-// writeReport writes the report and makes its file appear.
-func (f *findings) writeReport(rep *report.Report) error {
-	if err := f.j.opt.output.write(f.out.w, rep, f.j.opt.report.color); err != nil {
-		return fmt.Errorf("write %s: %w", f.out.name, reason(err))
+	if failed == len(f.outs) && f.outs[failed-1].w != f.j.out {
+		f.j.complain("the report goes to standard output")
+		if err := f.writeReport(reportFile{f.j.opener().standardOutput(), f.outs[0].format}, rep); err != nil {
+			f.j.complain("%v", err)
+		}
 	}
-	return f.out.commit()
+	return failed == 0
 }
 
-// writeEvidence writes the evidence, makes its file appear, and warns of what is not proven.
-func (f *findings) writeEvidence() error {
+// rank puts standard output last: a reader that goes away ends the program.
+func (r reportFile) rank() int {
+	if r.place.name == "" {
+		return 1
+	}
+	return 0
+}
+
+func (f *findings) writeReport(out reportFile, rep *model.Report) error {
+	if err := out.format.Write(out.w, rep, textOptions(out.w, f.j.opt.report.color)); err != nil {
+		return fmt.Errorf("write %s: %w", out.name, reason(err))
+	}
+	return out.commit()
+}
+
+// writeEvidence writes the evidence, makes its file appear, and warns of what is not proven. It prints
+// why it could not be written.
+func (f *findings) writeEvidence() (isWritten bool) {
 	if f.evidence == nil {
-		return nil
+		return true
 	}
 	sum, err := f.WriteEvidence(f.proof.w, f.j.pipeline.opt.src.Captures())
 	if err != nil {
-		return fmt.Errorf("write %s: %w", f.proof.name, reason(err))
+		err = fmt.Errorf("write %s: %w", f.proof.name, reason(err))
+	} else {
+		err = f.proof.commit()
 	}
-	if err := f.proof.commit(); err != nil {
-		return err
+	if err != nil {
+		f.j.complain("%v", err)
+		return false
 	}
 	if sum.Omitted > 0 || sum.Unproven > 0 {
 		f.j.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",
@@ -127,12 +171,12 @@ func (f *findings) writeEvidence() error {
 		f.j.complain("wrote %s: %s of %s for %s", f.proof.name, counted(uint64(sum.Packets), "packet"),
 			counted(uint64(sum.Connections), "connection"), counted(uint64(sum.Findings), "finding"))
 	}
-	return nil
+	return true
 }
 
 // verdict is the exit code of a report. isWhole says that all could be read and written; otherwise the reason
 // why not was printed. For findings it is printed here.
-func (f *findings) verdict(rep *report.Report, isWhole bool) int {
+func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 	if !isWhole {
 		return exitTrouble
 	}
@@ -144,9 +188,9 @@ func (f *findings) verdict(rep *report.Report, isWhole bool) int {
 }
 
 // failure names, in one line, the gravest finding that makes a run fail, and counts the others.
-func failure(rep *report.Report, opt *reportOptions) string {
+func failure(rep *model.Report, opt *reportOptions) string {
 	n := uint64(0)
-	var worst *report.Finding
+	var worst *model.Finding
 	for i := range rep.Findings {
 		if f := &rep.Findings[i]; opt.reaches(f.Severity) {
 			if n++; worst == nil || f.Severity > worst.Severity {
@@ -161,7 +205,7 @@ func failure(rep *report.Report, opt *reportOptions) string {
 		if c.ClientID != nil {
 			name = append(name, *c.ClientID)
 		}
-		where = append(where, "client "+report.Escape(strings.Join(name, " ")))
+		where = append(where, "client "+write.Escape(strings.Join(name, " ")))
 	}
 	if worst.Broker != "" {
 		where = append(where, "broker "+worst.Broker)
