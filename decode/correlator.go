@@ -9,7 +9,7 @@ import (
 
 const (
 	// maxWaiting bounds the exchanges that wait for a range to borrow: 32,768 of
-	// some 340 bytes are 11 MiB. The oldest one is passed on without.
+	// some 360 bytes are 12 MiB. The oldest one is passed on without.
 	maxWaiting = 32_768
 	// maxBrokers bounds the broker addresses of which ranges are remembered:
 	// 16,384 of some 200 bytes are 3 MiB. The largest clusters have a thousand brokers.

@@ -20,6 +20,12 @@ type Connection struct {
 	AfterAdvertised uint64
 	// ClientIDsOmitted counts the uses of client ids beyond maxClientIDs.
 	ClientIDsOmitted uint64
+	// Unanswered counts the requests without an answer when the connection ended. Produce with acks=0
+	// is not counted.
+	Unanswered uint64
+	// LastRequest and LastAnswer are the packets of the latest request and of the latest answer; the
+	// zero value without one.
+	LastRequest, LastAnswer capture.Position
 }
 
 // Event is one thing that a Shard found. Exactly one of the pointers is set.

@@ -41,6 +41,9 @@ const (
 	Exempt
 )
 
+// HasRange tells whether Exchange.Advertised is meaningful for this verdict.
+func (v Verdict) HasRange() bool { return v == OK || v == AboveMax || v == BelowMin }
+
 // Outcome says how the connection went on after a request.
 type Outcome uint8
 
@@ -64,7 +67,12 @@ const (
 	Unseen
 	// NoneExpected: Produce with acks=0 has no response.
 	NoneExpected
+	// Late: sent into a connection that the broker had already closed. A RST usually follows.
+	Late
 )
+
+// OutcomeCount is the number of outcomes.
+const OutcomeCount = int(Late) + 1
 
 // Asking says whether a client asked for the broker's ranges before a request, on the connection of that request.
 type Asking uint8
@@ -117,9 +125,24 @@ type Exchange struct {
 	Verdict  Verdict
 	Outcome  Outcome
 	// ErrorCode is the top-level Kafka error code of the response for the APIs where it is read
-	// (ApiVersions, SaslHandshake, SaslAuthenticate), and 35 where any field of a
-	// response said UNSUPPORTED_VERSION; otherwise 0.
+	// (ApiVersions, among others 42 for a client name that KIP-511 does not allow; SaslHandshake;
+	// SaslAuthenticate). It is also 35 where any error field of a response is UNSUPPORTED_VERSION,
+	// and 43 where one of a Produce, Fetch or ListOffsets response is
+	// UNSUPPORTED_FOR_MESSAGE_FORMAT. Otherwise it is 0.
 	ErrorCode int16
+	// WrongRefusal: error 35 in an ApiVersions response whose body has the layout of the requested
+	// version. KIP-511 demands a v0 body, and clients cannot read anything else.
+	WrongRefusal bool
+	// Partial: the connection ended before the last byte of the request was captured or sent. At
+	// least its first 8 bytes were captured. Request is then the last packet with bytes of it.
+	Partial bool
+	// Size is the length of the request in bytes, as its size field states it; the 4 bytes of that
+	// field are not counted. Received is how many of them came before the connection ended: Size
+	// unless Partial.
+	Size, Received int64
+	// SessionLifetime is session_lifetime_ms of a SaslAuthenticate response (v1 and up, KIP-368): the
+	// client must authenticate again within that time. 0 is no limit.
+	SessionLifetime time.Duration
 	// BeforeNegotiation: sent after an ApiVersions request whose response had not come yet, on a
 	// connection without ranges.
 	BeforeNegotiation bool

@@ -16,7 +16,7 @@ const (
 	// captured, in nanoseconds: packets of several receive queues are put in order that well.
 	earlyWindow = int64(100 * time.Millisecond)
 	// maxHeld bounds the exchanges of one connection that are over and wait for
-	// its ApiVersions answer: 32 of some 280 bytes are 9 KiB.
+	// its ApiVersions answer: 32 of some 300 bytes are 9.4 KiB.
 	maxHeld = 32
 	// maxRefused bounds the refused ApiVersions requests of one connection that
 	// wait for the retry; a client retries once.
@@ -58,11 +58,14 @@ type handler struct {
 	at    capture.Position // of the latest event
 	order uint32
 
+	lastRequest, lastAnswer capture.Position
+
 	requests    uint64
-	lastID      int32 // correlation id of the latest request
-	negotiating int16 // ApiVersions requests in queue
-	latestName  int8  // the place in ids of the latest request's client id
-	nullID      bool  // a request had a null client id
+	unanswered  uint64 // when the connection ended
+	lastID      int32  // correlation id of the latest request
+	negotiating int16  // ApiVersions requests in queue
+	latestName  int8   // the place in ids of the latest request's client id
+	nullID      bool   // a request had a null client id
 	hasLastID   bool
 	// strayIDs: correlation ids do not count up on this connection.
 	strayIDs bool
@@ -84,6 +87,8 @@ type answer struct {
 	errorCode int16
 	ranges    *Ranges
 	enabled   []string
+	lifetime  time.Duration // Exchange.SessionLifetime
+	wrong     bool          // Exchange.WrongRefusal
 }
 
 // earlyAnswer is a response that came before its request, as far as it could be read.
@@ -122,6 +127,7 @@ func (h *handler) request(f *reassembly.Frame) {
 	}
 	h.tokens = false
 	h.requests++
+	h.lastRequest = f.Last
 	h.note(hd.correlationID)
 	if h.queue.n >= maxOutstanding || h.queue.n >= unseenAfter && !h.conn.Seen[reassembly.ToClient] {
 		h.overflow()
@@ -130,6 +136,7 @@ func (h *handler) request(f *reassembly.Frame) {
 	p.at, p.correlationID, p.key, p.version = f.Last, hd.correlationID, hd.key, hd.version
 	p.clientID, p.hasClientID = h.client(&hd)
 	p.span, p.ranges = span(f), h.ranges
+	p.offset, p.size, p.lacking = f.Offset, uint32(f.Size), uint32(f.Lacking)
 	if f.Last.Before(h.rangesAt) {
 		p.ranges = h.before
 	}
@@ -170,6 +177,9 @@ func (h *handler) particular(hd *requestHeader, f *reassembly.Frame, p *pending)
 	case keySaslHandshake:
 		h.handshake(hd, f)
 	case keyProduce:
+		if f.Lacking > 0 {
+			break // no answer is due to a request that is not complete
+		}
 		if acks, ok := acks(hd.version, hd.body(f.Head)); ok {
 			h.acksNone = acks == 0
 		} else {
@@ -237,11 +247,9 @@ func (h *handler) read(p *pending, f *reassembly.Frame) answer {
 	case keySaslHandshake:
 		a.errorCode, a.enabled = readHandshake(body, h.shard.share)
 	case keySaslAuthenticate:
-		a.errorCode = readAuthenticate(p.version, body)
+		a.errorCode, a.lifetime = readAuthenticate(p.version, body)
 	default:
-		if unsupported(p.key, p.version, size, body, h.conn.Broker.Port()) {
-			a.errorCode = errUnsupportedVersion
-		}
+		a.errorCode = refusal(p.key, p.version, size, body, h.conn.Broker.Port())
 	}
 	return a
 }
@@ -262,7 +270,7 @@ func (h *handler) readApiVersions(a *answer, version int16, size int64, body []b
 	if !ok {
 		return
 	}
-	a.errorCode = s.answer.errorCode
+	a.errorCode, a.wrong = s.answer.errorCode, s.answer.wrong
 	if len(s.answer.apis) == 0 {
 		return
 	}
@@ -306,9 +314,9 @@ func (h *handler) matchEarly(at capture.Position) {
 		switch p.key {
 		case keyApiVersions:
 		case keySaslHandshake, keySaslAuthenticate:
-			e.ranges = nil
+			e.ranges, e.wrong = nil, false
 		default:
-			e.errorCode, e.ranges = errNone, nil
+			e.errorCode, e.ranges, e.wrong = errNone, nil, false
 		}
 		h.answered(i, e.answer)
 		return
@@ -326,6 +334,7 @@ func (h *handler) answered(i int, a answer) {
 		}
 	}
 	p := h.queue.pop()
+	h.lastAnswer = later(h.lastAnswer, a.at)
 	outcome := Answered
 	if a.errorCode == errUnsupportedVersion {
 		outcome = Error

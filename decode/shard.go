@@ -14,7 +14,7 @@ const (
 	// of APIs are 1.5 MiB. A cluster has a handful.
 	maxTables = 256
 	// slabExchanges is how many exchanges are allocated at once: 32 of some
-	// 280 bytes are 9 KiB.
+	// 300 bytes are 9.4 KiB.
 	slabExchanges = 32
 	// maxAnswers bounds the ApiVersions answers that are known by their bytes,
 	// of at most maxKnownAnswer bytes each: 64 of 2 KiB are 128 KiB.
@@ -94,6 +94,7 @@ func (s *Shard) Closed(c *reassembly.Connection) {
 	}
 	delete(s.ended, c)
 	over.ClientIDs, over.ClientIDsOmitted = h.clientIDs(), h.idsOmitted
+	over.Unanswered, over.LastRequest, over.LastAnswer = h.unanswered, h.lastRequest, h.lastAnswer
 	over.Software, over.Advertised, over.AfterAdvertised = h.software, h.ranges, h.afterAdvertised
 	h.emit(Event{Connection: over})
 	if len(s.spare) < maxSpare {

@@ -18,10 +18,11 @@ func (v Verdict) String() string { return enumName(verdictNames[:], uint8(v), "v
 var outcomeNames = [...]string{
 	Answered: "answered", Error: "error", ClosedByBroker: "closed", ResetByBroker: "reset", Left: "left",
 	Unanswered: "unanswered", CutOff: "cut", Unseen: "unseen", NoneExpected: "none-expected",
+	Late: "late",
 }
 
 // String is "answered", "error", "closed", "reset", "left", "unanswered",
-// "cut", "unseen" or "none-expected".
+// "cut", "unseen", "none-expected" or "late".
 func (o Outcome) String() string { return enumName(outcomeNames[:], uint8(o), "outcome") }
 
 // enumName is the name of value i of an enumeration, "kind(i)" for a value that has none.

@@ -63,6 +63,12 @@ type End struct {
 	By Direction
 	// At is the packet that ended it.
 	At capture.Position
+	// Acked is the number of stream bytes (as Connection.Bytes counts them) that the side which ended
+	// the connection had received from the other side by then, as its FIN or RST acknowledges them. A request
+	// that begins behind them arrived later, so the end is not the answer to it (Frame.Offset).
+	// HasAcked is false where the number is unknown: the packet acknowledges nothing, or was not captured.
+	Acked    int64
+	HasAcked bool
 }
 
 // Connection is what is known of one TCP connection, apart from the Kafka
@@ -94,7 +100,8 @@ type Connection struct {
 	Missing, Gaps uint64
 	// Resyncs counts how often the next Kafka frame had to be searched for.
 	Resyncs uint64
-	// Incomplete counts requests that had begun when the connection or the capture ended.
+	// Incomplete counts requests that had begun when the connection or the capture ended. Those
+	// with a header are also handed to the Handler (Frame.Lacking).
 	Incomplete uint64
 	// Overlaps counts payload bytes that came again and were passed over: the first copy wins.
 	Overlaps uint64
@@ -102,15 +109,52 @@ type Connection struct {
 	// be told only where the first copy is still known: segments that wait
 	// for earlier ones, and the last few short segments of each direction.
 	Conflicts uint64
+	// Refused: the broker's side answered the SYN with a RST: nothing listens there.
+	Refused bool
+	// LastData are the packets with the latest payload byte of each direction; the zero value without any.
+	LastData [2]capture.Position
+	// Spoke names the protocol of the broker's side where that is not Kafka: one of the constants
+	// Spoke... It is empty where nothing is known.
+	Spoke string
+	// Opening and Greeting are the first bytes of the client's and of the broker's side, where one of them is
+	// not Kafka: the first line of text, or at most maxGreeting bytes of anything else. They
+	// are wire bytes and have to be escaped. nil where the side sent nothing, or TLS.
+	Opening, Greeting []byte
 	// Confusion says that one side spoke TLS and the other something else (KV2007).
 	Confusion Confusion
 	// TLS describes the TLS session, nil without any.
 	TLS *tlsrecord.Info
+	// Outline is what the record headers of a TLS connection show of which nothing
+	// was decrypted, nil for all others.
+	Outline *tlsrecord.Outline
 	// End is how the connection ended.
 	End End
 	// Requests and Responses count the Kafka frames handed to the Handler.
 	Requests, Responses uint64
 }
+
+// The values of Connection.Spoke.
+const (
+	SpokeHTTP       = "HTTP"
+	SpokeHTTP2      = "HTTP/2"
+	SpokeSSH        = "SSH"
+	SpokeSMTP       = "SMTP"
+	SpokeFTP        = "FTP"
+	SpokeRedis      = "Redis"
+	SpokeMySQL      = "MySQL"
+	SpokePostgreSQL = "PostgreSQL"
+	SpokeZooKeeper  = "ZooKeeper"
+	SpokeAMQP       = "AMQP"
+	SpokeMQTT       = "MQTT"
+	SpokeTLS        = "TLS"
+	// SpokeText is a line of text of no protocol that is known here.
+	SpokeText = "text"
+	// SpokeUnknown is anything else that cannot be Kafka.
+	SpokeUnknown = "unknown"
+)
+
+// maxGreeting bounds Connection.Opening and Greeting, in bytes.
+const maxGreeting = 64
 
 // Confusion says which sides of a connection disagree about TLS.
 type Confusion uint8
@@ -139,6 +183,12 @@ type Frame struct {
 	// handed on as soon as Head is complete: then Last is the packet in which
 	// Head was completed.
 	First, Last capture.Position
+	// Offset is the place of its first byte in the stream of its direction, as Connection.Bytes counts
+	// it; inside TLS that of the segment in which the first byte was decrypted. -1 where unknown.
+	Offset int64
+	// Lacking is how many bytes of the message did not come before the connection ended. It is above 0 only
+	// for the last request of a connection, whose Last is then the last packet with bytes of it.
+	Lacking int64
 	// Resynced: it is the first frame found again after bytes were missing,
 	// or the first one of a connection that was joined midstream.
 	Resynced bool
@@ -163,8 +213,8 @@ type Handler interface {
 	// length-prefixed client id (12), for responses the correlation ids that
 	// are awaited (4). Search goes by them after a loss. The slice is valid until the next call.
 	Anchor(d Direction) (anchors [][]byte, offset int)
-	// Message takes a message. A request is handed on when its last byte has come, a
-	// response when its head has.
+	// Message takes a message. A request is handed on when its last byte has come or the connection
+	// is over, a response when its head has come.
 	Message(f *Frame)
 	// Lost tells that messages in direction d may have been missed, in packets before the given one or in it.
 	Lost(d Direction, at capture.Position)

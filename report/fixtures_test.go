@@ -8,6 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // What the tests feed to a Builder is made here: a client and a broker on
@@ -20,8 +21,11 @@ var (
 )
 
 // at is the position of a frame.
-func at(frame uint64) capture.Position {
-	return capture.Position{Frame: frame, Time: testEpoch.UnixNano() + int64(frame)*1e6 + 456}
+func at(frame uint64) capture.Position { return within(frame, 0) }
+
+// within is the place of a packet of a stream.
+func within(frame uint64, stream uint32) capture.Position {
+	return capture.Position{Frame: frame, Time: testEpoch.UnixNano() + int64(frame)*1e6 + 456, Stream: stream}
 }
 
 // oldRanges are those of a broker of about Kafka 2.1, as far as the tests need them.
@@ -53,7 +57,7 @@ var newRanges = &decode.Ranges{APIs: []decode.API{
 // exchangeOf makes an answered request inside oldRanges, with changes.
 func exchangeOf(frame uint64, stream uint32, key, version int16, changes ...func(*decode.Exchange)) *decode.Exchange {
 	x := &decode.Exchange{
-		Stream: stream, Request: at(frame), Settled: at(frame + 1), Took: 200 * time.Microsecond,
+		Stream: stream, Request: within(frame, stream), Settled: within(frame+1, stream), Took: 200 * time.Microsecond,
 		Client: testClient, Broker: testBroker,
 		ClientID: "orders-svc", HasClientID: true,
 		Software:      decode.Software{Name: "confluent-kafka-go", Version: "2.6.0"},
@@ -63,7 +67,7 @@ func exchangeOf(frame uint64, stream uint32, key, version int16, changes ...func
 	for _, change := range changes {
 		change(x)
 	}
-	if r, ok := find(x.Ranges, key); ok && hasRange(x.Verdict) {
+	if r, ok := find(x.Ranges, key); ok && x.Verdict.HasRange() {
 		x.Advertised = r
 	}
 	if key == apiVersionsKey {
@@ -109,7 +113,7 @@ func connectionOf(stream uint32, first, last uint64, changes ...func(*decode.Con
 	c := &decode.Connection{
 		Connection: &reassembly.Connection{
 			Stream: stream, Client: testClient, Broker: testBroker,
-			First: at(first), Last: at(last), Protocol: reassembly.Kafka,
+			First: within(first, stream), Last: within(last, stream), Protocol: reassembly.Kafka,
 			Seen: [2]bool{true, true}, Bytes: [2]uint64{400, 4000}, Requests: 3, Responses: 3,
 			End: reassembly.End{Kind: reassembly.Closed, By: reassembly.ToBroker, At: at(last)},
 		},
@@ -144,7 +148,7 @@ func tlsOf(changes ...func(*tlsrecord.Info)) func(*decode.Connection) {
 
 // adOf makes an ApiVersions answer.
 func adOf(frame uint64, stream uint32, r *decode.Ranges) *decode.Advertisement {
-	return &decode.Advertisement{Stream: stream, At: at(frame), Client: testClient, Broker: testBroker, Ranges: r}
+	return &decode.Advertisement{Stream: stream, At: within(frame, stream), Client: testClient, Broker: testBroker, Ranges: r}
 }
 
 // builderOf feeds a new Builder.
@@ -199,9 +203,9 @@ func fetchBug() []any {
 
 // oneCapture is the Input of a single capture.
 func oneCapture() Input {
-	return Input{Captures: []Capture{{
+	return Input{Captures: []model.Capture{{
 		Path: "capture.pcap", Format: "pcap", LinkTypes: []uint32{1}, Packets: 162, Bytes: 30123,
-		First: pointer(Time(testEpoch.UnixNano())), Last: pointer(Time(testEpoch.Add(42 * time.Second).UnixNano())),
+		First: pointer(model.Time(testEpoch.UnixNano())), Last: pointer(model.Time(testEpoch.Add(42 * time.Second).UnixNano())),
 	}}}
 }
 

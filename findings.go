@@ -1,0 +1,238 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/knownissues"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/write"
+)
+
+// findings is the result of analyze and sniff: the report, and the evidence for it.
+type findings struct {
+	// Builder belongs to the collecting goroutine while the pipeline runs.
+	*report.Builder
+	j *job
+	// evidence takes the packets that prove findings; nil for none.
+	evidence *evidence.Collector
+	// accepted are the findings of --baseline.
+	accepted *baseline
+	// outs, proof and baseline are open from open to finish or discard; proof is nil without --evidence,
+	// baseline without --write-baseline.
+	outs            []reportFile
+	proof, baseline *output
+}
+
+// newFindings makes the result of analyze and sniff. isWatched has the builder report findings while they come in.
+func newFindings(j *job, isWatched bool) (*findings, error) {
+	f := &findings{j: j}
+	var err error
+	if f.accepted, err = readBaseline(j.opt.report.baseline); err != nil {
+		return nil, err
+	}
+	tool := model.Tool{Name: "kafkavet", Version: toolVersion()}
+	if j.opt.evidence.path != "" {
+		f.evidence = evidence.New(evidence.Options{
+			Occurrences: int(j.opt.evidence.occurrences), Dissector: j.dissecting, Pseudonyms: j.names, Tool: tool,
+		})
+	}
+	issues, err := knownissues.Load(report.IsCode, j.opt.report.knownIssues...)
+	if err != nil {
+		return nil, err
+	}
+	target, err := reference("--target", j.opt.report.target)
+	if err != nil {
+		return nil, err
+	}
+	f.Builder = report.NewBuilder(report.Options{
+		Tool: tool, KnownIssues: issues, Target: target, Supplied: j.supplied, Evidence: f.evidence, Watch: isWatched,
+	})
+	return f, nil
+}
+
+// open implements result.
+func (f *findings) open() (err error) {
+	if f.evidence != nil {
+		if f.proof, err = f.j.opener().open(f.j.opt.evidence.path); err != nil {
+			return err
+		}
+	}
+	if path := f.j.opt.report.writeBaseline; path != "" {
+		if f.baseline, err = f.j.opener().open(path); err != nil {
+			return err
+		}
+	}
+	for _, o := range f.j.opt.output.outputs {
+		out, err := f.j.opener().open(o.path)
+		if err != nil {
+			return err
+		}
+		f.outs = append(f.outs, reportFile{out, write.Formats()[o.format]})
+	}
+	return nil
+}
+
+// tap implements result.
+func (f *findings) tap() func(uint32, *capture.Packet, *capture.Segment) {
+	if f.evidence == nil {
+		return nil
+	}
+	return f.evidence.Tap
+}
+
+// discard implements result.
+func (f *findings) discard() {
+	for _, out := range []*output{f.proof, f.baseline} {
+		if out != nil {
+			out.abandon()
+		}
+	}
+	for _, out := range f.outs {
+		out.abandon()
+	}
+}
+
+// report is the report so far, redacted if that is asked for.
+func (f *findings) report(in report.Input) *model.Report {
+	f.SetInput(in)
+	rep := f.Report()
+	f.accepted.mark(rep)
+	if f.j.names != nil {
+		redact.Report(rep, f.j.names)
+	}
+	return rep
+}
+
+// finish implements result.
+func (f *findings) finish() int {
+	rep := f.report(f.j.pipeline.input())
+	isProven, isKept, isWritten := f.writeEvidence(), f.writeBaseline(rep), f.writeReports(rep)
+	return f.verdict(rep, f.j.inputIsWhole() && isProven && isKept && isWritten)
+}
+
+// reportFile is one output of the report.
+type reportFile struct {
+	*output
+	format write.Format
+}
+
+// writeReports writes the report to all its outputs, standard output last, and prints which could not be
+// written. A report that no output takes goes to standard output.
+func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
+	failed := 0
+	slices.SortStableFunc(f.outs, func(a, b reportFile) int { return cmp.Compare(a.rank(), b.rank()) })
+	for _, out := range f.outs {
+		if err := f.writeReport(out, rep); err != nil {
+			f.j.complain("%v", err)
+			failed++
+		}
+	}
+	if failed == len(f.outs) && f.outs[failed-1].w != f.j.out {
+		f.j.complain("the report goes to standard output")
+		if err := f.writeReport(reportFile{f.j.opener().standardOutput(), f.outs[0].format}, rep); err != nil {
+			f.j.complain("%v", err)
+		}
+	}
+	return failed == 0
+}
+
+// rank puts standard output last: a reader that goes away ends the program.
+func (r reportFile) rank() int {
+	if r.place.name == "" {
+		return 1
+	}
+	return 0
+}
+
+func (f *findings) writeReport(out reportFile, rep *model.Report) error {
+	opt := textOptions(out.w, f.j.opt.report.color)
+	opt.Fails = f.j.opt.report.fails
+	if err := out.format.Write(out.w, rep, opt); err != nil {
+		return fmt.Errorf("write %s: %w", out.name, reason(err))
+	}
+	return out.commit()
+}
+
+// writeBaseline writes the baseline and makes its file appear. It prints why it could not be written.
+func (f *findings) writeBaseline(rep *model.Report) (isWritten bool) {
+	if f.baseline == nil {
+		return true
+	}
+	err := writeBaseline(f.baseline.w, rep)
+	if err != nil {
+		err = fmt.Errorf("write %s: %w", f.baseline.name, reason(err))
+	} else {
+		err = f.baseline.commit()
+	}
+	if err != nil {
+		f.j.complain("%v", err)
+	}
+	return err == nil
+}
+
+// writeEvidence writes the evidence, makes its file appear, and warns of what is not proven. It prints
+// why it could not be written.
+func (f *findings) writeEvidence() (isWritten bool) {
+	if f.evidence == nil {
+		return true
+	}
+	sum, err := f.WriteEvidence(f.proof.w, f.j.pipeline.opt.src.Captures())
+	if err != nil {
+		err = fmt.Errorf("write %s: %w", f.proof.name, reason(err))
+	} else {
+		err = f.proof.commit()
+	}
+	if err != nil {
+		f.j.complain("%v", err)
+		return false
+	}
+	if sum.Omitted > 0 || sum.Unproven > 0 {
+		f.j.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",
+			f.proof.name, counted(uint64(sum.Unproven), "finding"), counted(sum.Omitted, "occurrence")))
+	}
+	if sum.Encrypted > 0 {
+		f.j.warn(fmt.Errorf("%s: TLS on %d of %s: %s",
+			f.proof.name, sum.Encrypted, counted(uint64(sum.Connections), "connection"), sum.OfEncrypted(f.j.names != nil)))
+	}
+	if f.j.opt.traffic.verbose {
+		f.j.complain("wrote %s: %s of %s for %s", f.proof.name, counted(uint64(sum.Packets), "packet"),
+			counted(uint64(sum.Connections), "connection"), counted(uint64(sum.Findings), "finding"))
+	}
+	return true
+}
+
+// verdict is the exit code of a report. isWhole says that all could be read and written; otherwise the reason
+// why not was printed. For other reasons it is printed here, in one line.
+func (f *findings) verdict(rep *model.Report, isWhole bool) int {
+	opt := &f.j.opt.report
+	if !isWhole {
+		return exitTrouble
+	}
+	if rep.Summary.RequestsChecked < opt.required {
+		f.j.complain("%v", notChecked(rep, opt.required, !f.j.filter.All()))
+		return exitTrouble
+	}
+	var failing []*model.Finding
+	for i := range rep.Findings {
+		if opt.fails(&rep.Findings[i]) {
+			failing = append(failing, &rep.Findings[i])
+		}
+	}
+	if len(failing) == 0 {
+		return exitClean
+	}
+	worst := slices.MaxFunc(failing, func(a, b *model.Finding) int { return cmp.Compare(a.Severity, b.Severity) })
+	text := fmt.Sprintf("%s %s %s: %s", worst.Severity, worst.Code, worst.Title, write.Sentence(worst))
+	if n := len(failing) - 1; n > 0 {
+		text += "; and " + counted(uint64(n), "more finding")
+	}
+	f.j.complain("%s", strings.Join(strings.Fields(text), " ")) // in one line
+	return exitFindings
+}

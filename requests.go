@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/write"
+)
+
+// newRequests makes the command requests.
+func newRequests(e environment) (*cobra.Command, action) {
+	cmd := &cobra.Command{
+		Use:   "requests [flags] FILE...",
+		Short: "one line for every Kafka request",
+		Long:  "One line for every Kafka request: what was sent, what the broker advertised, and the outcome.",
+		Example: "  kafkavet requests broker.pcap\n" +
+			"  kafkavet requests --format json broker.pcap | jq 'select(.verdict == \"above-max\")'",
+	}
+	opt := &options{output: newRequestsOutput()}
+	opt.add(cmd, &opt.output, &opt.redact, &opt.traffic)
+	return cmd, func(ctx context.Context, args []string) (int, error) {
+		opt.captures = args
+		if asked, err := listReleases(e.streams, "never", opt.traffic.advertised); asked {
+			return exitClean, err
+		}
+		if err := opt.check(e.in); err != nil {
+			return 0, err
+		}
+		if len(opt.output.outputs) > 1 {
+			return 0, errors.New("requests: --output can be given once")
+		}
+		j, err := newJob(e, opt, false, func(j *job) (result, error) { return &listing{j: j}, nil })
+		if err != nil {
+			return 0, err
+		}
+		return j.runFiles(ctx)
+	}
+}
+
+// listing is the result of requests: lines, written while the captures are read.
+type listing struct {
+	// Sink is w, behind pseudonyms if they are asked for. It belongs to the collecting goroutine.
+	decode.Sink
+	j   *job
+	out *output
+	w   *write.RequestsWriter
+}
+
+// open implements result.
+func (l *listing) open() (err error) {
+	to := l.j.opt.output.outputs[0]
+	if l.out, err = l.j.opener().open(to.path); err != nil {
+		return err
+	}
+	l.w = write.RequestFormats()[to.format].New(l.out.w)
+	l.Sink = l.w
+	if l.j.names != nil {
+		l.Sink = redact.Requests(l.w, l.j.names)
+	}
+	return nil
+}
+
+// tap implements result.
+func (l *listing) tap() func(uint32, *capture.Packet, *capture.Segment) { return nil }
+
+// finish implements result.
+func (l *listing) finish() int {
+	if err := l.w.Close(); err != nil {
+		l.j.complain("write %s: %v", l.out.name, reason(err))
+		return exitTrouble
+	}
+	if err := l.out.commit(); err != nil {
+		l.j.complain("%v", err)
+		return exitTrouble
+	}
+	if n := l.w.Late(); n > 0 {
+		l.j.warn(fmt.Errorf("%s answered so late that the lines are out of order", wasWere(n, "request")))
+	}
+	if !l.j.inputIsWhole() {
+		return exitTrouble
+	}
+	return exitClean
+}
+
+// discard implements result.
+func (l *listing) discard() {
+	if l.out != nil {
+		l.out.abandon()
+	}
+}
