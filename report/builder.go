@@ -262,6 +262,9 @@ func (b *Builder) count(x *decode.Exchange) {
 func (b *Builder) countConnection(c *decode.Connection) {
 	q := &b.quality
 	b.summary.Streams++
+	if c.Bytes == [2]uint64{} && c.Protocol == reassembly.Undecided {
+		return // nothing was said
+	}
 	if r := b.stranger(c); r != nil {
 		r.add(c)
 	}
