@@ -43,7 +43,7 @@ const (
 // init makes c, which may have been another one, the connection of f.
 func (c *conn) init(w *worker, f *flow) {
 	*c = conn{w: w, flow: f, reset: -1, closing: -1}
-	first := capture.Position{Frame: f.first, Time: f.firstTime, Capture: f.capture}
+	first := capture.Position{Frame: f.first, Time: f.firstTime, Capture: f.capture, Stream: f.firstNumber()}
 	c.info = Connection{
 		Stream: f.stream, Domain: f.domain, Client: addrPort(f.a, f.aPort), Broker: addrPort(f.b, f.bPort),
 		First: first, Last: first, Midstream: !f.synced[ToBroker] && !f.synced[ToClient],

@@ -478,6 +478,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		f.unwanted = !p.opt.Want(seg)
 	}
 	p.table.note(f, seg, dir)
+	seg.Stream = p.table.number(f, seg.Capture)
 	f.lastTime = p.clock
 	if f.unwanted {
 		return
