@@ -333,7 +333,7 @@ type Quality struct {
 	MidstreamStreams uint64 `json:"midstream_streams"`
 	// OneSidedStreams counts Kafka connections of which only one direction was captured.
 	OneSidedStreams uint64 `json:"one_sided_streams"`
-	// Resyncs counts how often the next Kafka frame had to be searched for.
+	// Resyncs counts how often the next Kafka frame had to be searched for, where bytes were missing.
 	Resyncs uint64 `json:"resyncs"`
 	// IncompleteRequests counts requests that had begun when their connection
 	// or the capture ended.
