@@ -79,7 +79,7 @@ type flowTable struct {
 	numbers []uint32 // streams by capture
 	hand    uint32
 	limits  *Limits
-	// release is told of a flow that leaves the table while it has a conn.
+	// release is told of a flow that leaves the table, unless it is a copy of another or unwanted.
 	release func(*flow, EndKind)
 }
 
@@ -355,10 +355,11 @@ func (t *flowTable) drop(f *flow, how EndKind) {
 		p = &t.at(*p - 1).next
 	}
 	*p = f.next
-	if f.conn != nil {
-		t.release(f, how)
-	} else {
+	if f.conn == nil {
 		t.silent--
+	}
+	if f.alias == 0 && !f.unwanted {
+		t.release(f, how)
 	}
 	if f.over() || f.alias != 0 {
 		t.settled--
@@ -410,11 +411,11 @@ func (t *flowTable) expire(idle, over int64) {
 	}
 }
 
-// all calls fn for every flow, in order of stream number.
+// all calls fn for every flow that is no copy of another, in order of stream number.
 func (t *flowTable) all(fn func(*flow)) {
 	flows := make([]*flow, 0, t.live)
 	for i := range t.used {
-		if f := t.at(i); !f.dead && f.conn != nil {
+		if f := t.at(i); !f.dead && f.alias == 0 {
 			flows = append(flows, f)
 		}
 	}

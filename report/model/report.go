@@ -259,6 +259,8 @@ type Finding struct {
 	// Why says in a sentence what the finding means, Advice what to do about it.
 	Why    string `json:"why"`
 	Advice string `json:"advice"`
+	// Accepted: a baseline holds the finding, so that it makes no run fail.
+	Accepted bool `json:"accepted,omitempty"`
 }
 
 // IsOnTarget reports whether the finding is about the release named with
