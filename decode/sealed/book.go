@@ -8,7 +8,6 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
@@ -215,8 +214,8 @@ func (b *Book) live(a *address, c *decode.Connection, r *Reading) {
 	}
 	b.kept++
 	l := life{stream: c.Stream, begin: c.First.Time, end: c.Last.Time, served: r.Served > 0 || r.Answer != nil}
-	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
-		l.end, l.byBroker = c.End.At.Time, c.End.By == reassembly.ToClient
+	if r.end.byServer {
+		l.end, l.byBroker = r.end.at.Time, true
 	}
 	if q := r.Refused; q != nil {
 		l.end, l.byBroker, l.size = q.Closed.Time, true, q.Size

@@ -76,8 +76,8 @@ type Reading struct {
 	Refused *Request
 
 	answered []int // sizes of the ordinary requests that got an answer
-	ending   bool  // an alert ends the records
-	prefixes int   // records of the broker that hold no more than the size of a frame
+	end      end
+	prefixes int // records of the broker that hold no more than the size of a frame
 }
 
 // Request is a request that the broker did not answer.
@@ -141,8 +141,8 @@ func Read(c *decode.Connection) Reading {
 // alert at the end and of a frame's size field are surer signs than the size of one answer.
 func (r *Reading) fitsBetter(best *Reading) bool {
 	switch {
-	case r.ending != best.ending:
-		return r.ending
+	case r.end.alert != best.end.alert:
+		return r.end.alert
 	case r.prefixes != best.prefixes:
 		return r.prefixes > best.prefixes
 	}
@@ -183,7 +183,7 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 	if !end.alert && (c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset) {
 		end.byServer, end.at = c.End.By == reassembly.ToClient, c.End.At
 	}
-	r.ending, r.prefixes = end.alert, head.prefixes+tail.prefixes
+	r.end, r.prefixes = end, head.prefixes+tail.prefixes
 	r.finish(c, all, rest, end)
 	return r
 }
