@@ -12,7 +12,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kafkavet/kafkavet/capture"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // outputOptions say where the result goes, and in which format.
@@ -33,16 +34,16 @@ func (o *outputOptions) register(cmd *cobra.Command) {
 func (o *outputOptions) check() error { return oneOf("--format", o.format, o.formats) }
 
 // write writes the report in the format asked for.
-func (o *outputOptions) write(w io.Writer, rep *report.Report, color string) error {
+func (o *outputOptions) write(w io.Writer, rep *model.Report, color string) error {
 	switch o.format {
 	case "json":
-		return report.WriteJSON(w, rep)
+		return write.JSON(w, rep)
 	case "markdown":
-		return report.WriteMarkdown(w, rep)
+		return write.Markdown(w, rep)
 	case "html":
-		return report.WriteHTML(w, rep, report.HTMLOptions{})
+		return write.HTML(w, rep, write.HTMLOptions{})
 	}
-	return report.WriteText(w, rep, textOptions(w, color))
+	return write.Text(w, rep, textOptions(w, color))
 }
 
 // reportFormats are the formats of a report.
@@ -52,8 +53,8 @@ const reportUsage = "the `FORMAT` of the report: text, json, markdown or html"
 
 // textOptions are how wide text on w may be, 0 for any width, and whether it
 // may be coloured.
-func textOptions(w io.Writer, color string) report.TextOptions {
-	var opt report.TextOptions
+func textOptions(w io.Writer, color string) write.TextOptions {
+	var opt write.TextOptions
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		opt.Width, _, _ = term.GetSize(int(f.Fd())) // 0 where the terminal does not say
 		opt.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
@@ -72,7 +73,7 @@ func listReleases(s streams, color string, flags ...string) (asked bool, err err
 	if !slices.Contains(flags, "list") {
 		return false, nil
 	}
-	if err := report.WriteReferences(s.out, textOptions(s.out, color)); err != nil {
+	if err := write.References(s.out, textOptions(s.out, color)); err != nil {
 		return true, fmt.Errorf("write standard output: %w", err)
 	}
 	return true, nil

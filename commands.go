@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // The commands are listed in the order of use.
@@ -188,9 +189,9 @@ func newExplain(e environment) (*cobra.Command, action) {
 			opt := textOptions(e.out, *color)
 			switch len(args) {
 			case 0:
-				err = report.WriteRules(e.out, opt)
+				err = write.Rules(e.out, report.Rules(), opt)
 			case 1:
-				err = report.WriteRule(e.out, args[0], opt)
+				err = write.Rule(e.out, report.Rules(), args[0], opt)
 			default:
 				err = errors.New("takes one finding code")
 			}

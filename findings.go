@@ -6,6 +6,11 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/knownissues"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // findings is the result of analyze and sniff: the report, and the evidence for it.
@@ -14,7 +19,7 @@ type findings struct {
 	*report.Builder
 	j *job
 	// evidence takes the packets that prove findings; nil for none.
-	evidence *report.Evidence
+	evidence *evidence.Collector
 	// out and proof are open from open to finish or discard; proof is nil without --evidence.
 	out, proof *output
 }
@@ -22,13 +27,13 @@ type findings struct {
 // newFindings makes the result of analyze and sniff. isWatched has the builder report findings while they come in.
 func newFindings(j *job, isWatched bool) (*findings, error) {
 	f := &findings{j: j}
-	tool := report.Tool{Name: "kafkavet", Version: toolVersion()}
+	tool := model.Tool{Name: "kafkavet", Version: toolVersion()}
 	if j.opt.evidence.path != "" {
-		f.evidence = report.NewEvidence(report.EvidenceOptions{
+		f.evidence = evidence.New(evidence.Options{
 			Occurrences: int(j.opt.evidence.occurrences), Dissector: j.dissecting, Pseudonyms: j.names, Tool: tool,
 		})
 	}
-	issues, err := report.LoadKnownIssues(j.opt.report.knownIssues...)
+	issues, err := knownissues.Load(report.IsCode, j.opt.report.knownIssues...)
 	if err != nil {
 		return nil, err
 	}
@@ -73,11 +78,11 @@ func (f *findings) discard() {
 }
 
 // report is the report so far, redacted if that is asked for.
-func (f *findings) report(in report.Input) *report.Report {
+func (f *findings) report(in report.Input) *model.Report {
 	f.SetInput(in)
 	rep := f.Report()
 	if f.j.names != nil {
-		report.Redact(rep, f.j.names)
+		redact.Report(rep, f.j.names)
 	}
 	return rep
 }
@@ -96,7 +101,7 @@ func (f *findings) finish() int {
 }
 
 // writeReport writes the report and makes its file appear.
-func (f *findings) writeReport(rep *report.Report) error {
+func (f *findings) writeReport(rep *model.Report) error {
 	if err := f.j.opt.output.write(f.out.w, rep, f.j.opt.report.color); err != nil {
 		return fmt.Errorf("write %s: %w", f.out.name, reason(err))
 	}
@@ -132,7 +137,7 @@ func (f *findings) writeEvidence() error {
 
 // verdict is the exit code of a report. isWhole says that all could be read and written; otherwise the reason
 // why not was printed. For findings it is printed here.
-func (f *findings) verdict(rep *report.Report, isWhole bool) int {
+func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 	if !isWhole {
 		return exitTrouble
 	}
@@ -144,9 +149,9 @@ func (f *findings) verdict(rep *report.Report, isWhole bool) int {
 }
 
 // failure names, in one line, the gravest finding that makes a run fail, and counts the others.
-func failure(rep *report.Report, opt *reportOptions) string {
+func failure(rep *model.Report, opt *reportOptions) string {
 	n := uint64(0)
-	var worst *report.Finding
+	var worst *model.Finding
 	for i := range rep.Findings {
 		if f := &rep.Findings[i]; opt.reaches(f.Severity) {
 			if n++; worst == nil || f.Severity > worst.Severity {
@@ -161,7 +166,7 @@ func failure(rep *report.Report, opt *reportOptions) string {
 		if c.ClientID != nil {
 			name = append(name, *c.ClientID)
 		}
-		where = append(where, "client "+report.Escape(strings.Join(name, " ")))
+		where = append(where, "client "+write.Escape(strings.Join(name, " ")))
 	}
 	if worst.Broker != "" {
 		where = append(where, "broker "+worst.Broker)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/redact"
 )
 
 // job is one run of analyze, requests or sniff: packets go from a source through the
@@ -25,9 +25,9 @@ type job struct {
 	dissector *capture.Dissector
 	filter    capture.Filter
 	// names are the pseudonyms; nil for none.
-	names *report.Pseudonyms
+	names *redact.Pseudonyms
 	// supplied are the ranges of --advertised; nil for none.
-	supplied *report.Reference
+	supplied *decode.Reference
 	keys     *keyring
 	result   result
 

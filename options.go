@@ -11,8 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/redact"
 )
 
 // options are what the command line asks for. The flags of a command fill the groups that
@@ -179,12 +181,12 @@ func (o *reportOptions) check() error {
 }
 
 // reaches reports whether --fail-on asks for findings of a severity.
-func (o *reportOptions) reaches(s report.Severity) bool {
+func (o *reportOptions) reaches(s model.Severity) bool {
 	switch o.failOn {
 	case "error":
-		return s >= report.Error
+		return s >= model.Error
 	case "warning":
-		return s >= report.Warning
+		return s >= model.Warning
 	}
 	return false
 }
@@ -209,11 +211,11 @@ func (o *redactOptions) check() error {
 }
 
 // pseudonyms are those asked for, nil for none.
-func (o *redactOptions) pseudonyms() *report.Pseudonyms {
+func (o *redactOptions) pseudonyms() *redact.Pseudonyms {
 	if !o.redact {
 		return nil
 	}
-	return report.NewPseudonyms(o.key)
+	return redact.NewPseudonyms(o.key)
 }
 
 // evidenceOptions say which packets are kept as evidence.
@@ -252,11 +254,11 @@ func oneOf(flag, value string, allowed []string) error {
 }
 
 // reference finds the ranges that a flag names, nil for none.
-func reference(flag, name string) (*report.Reference, error) {
+func reference(flag, name string) (*decode.Reference, error) {
 	if name == "" {
 		return nil, nil
 	}
-	r, err := report.LoadReference(name)
+	r, err := decode.LoadReference(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // pipelineOptions are everything that a pipeline is made of.
@@ -22,7 +23,7 @@ type pipelineOptions struct {
 	// keys decrypt TLS; any goroutine uses them.
 	keys *keyring
 	// supplied are the ranges of --advertised; nil for none.
-	supplied *report.Reference
+	supplied *decode.Reference
 	// idle is how long a connection may be silent.
 	idle time.Duration
 	// sink takes what is found, on the collecting goroutine.
@@ -115,7 +116,7 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 		in.Captures = append(in.Captures, describe(&c))
 	}
 	for _, u := range dissected.Unparsed {
-		in.UnparsedPackets = append(in.UnparsedPackets, report.Count{Name: u.String(), Count: u.Packets})
+		in.UnparsedPackets = append(in.UnparsedPackets, model.Count{Name: u.String(), Count: u.Packets})
 	}
 	for _, l := range dissected.Limits {
 		in.LimitsHit[l.Name] += l.Hits
@@ -131,8 +132,8 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 }
 
 // describe puts what is known of a capture into the report's words.
-func describe(c *capture.Info) report.Capture {
-	d := report.Capture{
+func describe(c *capture.Info) model.Capture {
+	d := model.Capture{
 		Path: c.Path, Format: c.Format, Packets: c.Packets, Bytes: c.Bytes, Torn: c.Torn != nil,
 		Truncated: c.Truncated, Dropped: c.Dropped, LinkTypes: []uint32{},
 	}
@@ -140,7 +141,7 @@ func describe(c *capture.Info) report.Capture {
 		d.LinkTypes = append(d.LinkTypes, uint32(l))
 	}
 	if c.Packets > 0 {
-		first, last := report.Time(c.First), report.Time(c.Last)
+		first, last := model.Time(c.First), model.Time(c.Last)
 		d.First, d.Last = &first, &last
 	}
 	switch {

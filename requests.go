@@ -8,7 +8,8 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // newRequests makes the command requests.
@@ -44,7 +45,7 @@ type listing struct {
 	decode.Sink
 	j   *job
 	out *output
-	w   *report.RequestsWriter
+	w   *write.RequestsWriter
 }
 
 // open implements result.
@@ -52,13 +53,13 @@ func (l *listing) open() (err error) {
 	if l.out, err = openOutput(l.j.opt.output.path, l.j.out); err != nil {
 		return err
 	}
-	l.w = report.NewRequestsTSV(l.out.w)
+	l.w = write.NewRequestsTSV(l.out.w)
 	if l.j.opt.output.format == "json" {
-		l.w = report.NewRequestsJSON(l.out.w)
+		l.w = write.NewRequestsJSON(l.out.w)
 	}
 	l.Sink = l.w
 	if l.j.names != nil {
-		l.Sink = report.RedactRequests(l.w, l.j.names)
+		l.Sink = redact.Requests(l.w, l.j.names)
 	}
 	return nil
 }

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/redact"
 )
 
 const (
@@ -52,7 +53,7 @@ type watch struct {
 	metrics *requestMetrics
 
 	age, sight, repeat, draw every
-	counted                  report.SeverityCounts
+	counted                  model.SeverityCounts
 	// lost is why standard output takes no more; the report may still go to a file.
 	lost error
 
@@ -233,7 +234,7 @@ func (w *watch) print(sighted, repeats bool) error {
 }
 
 // last tells what is new at the end, and the report where that is an event.
-func (w *watch) last(rep *report.Report) error {
+func (w *watch) last(rep *model.Report) error {
 	if w.teller.json {
 		if err := w.print(true, true); err != nil {
 			return err
@@ -243,15 +244,15 @@ func (w *watch) last(rep *report.Report) error {
 }
 
 // count counts the findings that are told of.
-func (w *watch) count(news []report.News) {
+func (w *watch) count(news []model.News) {
 	for i := range news {
 		if !news[i].First {
 			continue
 		}
 		switch news[i].Finding.Severity {
-		case report.Error:
+		case model.Error:
 			w.counted.Error++
-		case report.Warning:
+		case model.Warning:
 			w.counted.Warning++
 		default:
 			w.counted.Info++
@@ -260,26 +261,26 @@ func (w *watch) count(news []report.News) {
 }
 
 // redactNews replaces names and addresses.
-func redactNews(news []report.News, names *report.Pseudonyms) {
+func redactNews(news []model.News, names *redact.Pseudonyms) {
 	for i := range news {
-		r := report.Report{Findings: []report.Finding{news[i].Finding}}
-		report.Redact(&r, names)
+		r := model.Report{Findings: []model.Finding{news[i].Finding}}
+		redact.Report(&r, names)
 		news[i].Finding = r.Findings[0]
 	}
 }
 
 // liveCounts are the sums so far, as JSON in an event of its own.
 type liveCounts struct {
-	Packets      uint64                `json:"packets"`
-	Bytes        uint64                `json:"bytes"`
-	Dropped      uint64                `json:"dropped"`
-	Connections  uint64                `json:"connections"`
-	Open         uint64                `json:"open_connections"`
-	Requests     uint64                `json:"requests"`
-	Responses    uint64                `json:"responses"`
-	MissingBytes uint64                `json:"missing_bytes"`
-	Gaps         uint64                `json:"gaps"`
-	Findings     report.SeverityCounts `json:"findings"`
+	Packets      uint64               `json:"packets"`
+	Bytes        uint64               `json:"bytes"`
+	Dropped      uint64               `json:"dropped"`
+	Connections  uint64               `json:"connections"`
+	Open         uint64               `json:"open_connections"`
+	Requests     uint64               `json:"requests"`
+	Responses    uint64               `json:"responses"`
+	MissingBytes uint64               `json:"missing_bytes"`
+	Gaps         uint64               `json:"gaps"`
+	Findings     model.SeverityCounts `json:"findings"`
 }
 
 // counts are the sums so far.
