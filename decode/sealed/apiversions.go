@@ -245,6 +245,7 @@ func (r *Reading) apiVersions(all []turn) int {
 	if q.guessed || a.guessed || q.size < minRequest || q.size > maxApiVersions {
 		return 0
 	}
+	r.opening = q.size
 	if isRefusal(a) {
 		return r.retried(all, q, a)
 	}

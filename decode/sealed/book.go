@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
@@ -44,11 +43,18 @@ const (
 	failedAuthentication = 80 * time.Millisecond
 )
 
+// Endpoint is a broker's address in its network (reassembly.Connection.Domain).
+type Endpoint struct {
+	Domain uint64
+	Addr   netip.AddrPort
+}
+
 // Case is a request that looks refused.
 type Case struct {
 	Request
 	Stream         uint32
-	Client, Broker netip.AddrPort
+	Client         netip.AddrPort
+	TLS            *tlsrecord.Info
 	Served         int
 	Authentication Authentication
 	Opening        bool
@@ -61,7 +67,7 @@ type Case struct {
 
 // Refusal is what a Book concludes: the broker refused requests of one size.
 type Refusal struct {
-	Broker      netip.AddrPort
+	Broker      Endpoint
 	Size, Slack int
 	// Refused of Total connections or requests of this size were closed without an answer.
 	Refused, Total uint64
@@ -75,26 +81,25 @@ type Refusal struct {
 	Authenticated int
 }
 
-// Peer is what is inferred of a side.
-type Peer struct {
-	Address netip.AddrPort // of a client without port
-	// Answer is the ApiVersions answer seen most, nil for none.
-	Answer *Answer
+// Client is what is inferred of the connections from one host that begin alike.
+type Client struct {
+	Addr netip.Addr
 	// Library is the TLS library of the ClientHello.
 	Library Library
-	// ClientID and Software are lengths in bytes, -1 where unknown.
-	ClientID, Software int
-	// Connections counts the readings that say so.
+	// ClientID is the length of the client id and Software that of software name and version
+	// together, in bytes; -1 where unknown. Opening is the size of the first ApiVersions request.
+	ClientID, Software, Opening int
+	// Connections counts the connections.
 	Connections int
-	// Brokers are the addresses that a client asked, in order of appearance.
+	// Brokers are the addresses that the client asked, in order of appearance.
 	Brokers []netip.AddrPort
 }
 
 // Book gathers the readings of all connections. It belongs to one goroutine.
 type Book struct {
-	addresses map[netip.AddrPort]*address
+	addresses map[Endpoint]*address
 	order     []*address
-	clients   []*Peer
+	clients   []*Client
 	kept      int
 	// Dropped counts what was left out where a limit was exceeded.
 	Dropped uint64
@@ -102,7 +107,7 @@ type Book struct {
 
 // address is what is known of one broker address.
 type address struct {
-	broker  netip.AddrPort
+	broker  Endpoint
 	answers []*counted
 	// open: a request was answered on a connection without SASL.
 	open     bool
@@ -135,22 +140,23 @@ type sizeCount struct {
 }
 
 // NewBook returns an empty Book.
-func NewBook() *Book { return &Book{addresses: make(map[netip.AddrPort]*address)} }
+func NewBook() *Book { return &Book{addresses: make(map[Endpoint]*address)} }
 
-// Connection takes a connection that is over, and ignores those without an Outline.
-func (b *Book) Connection(c *decode.Connection) {
+// Connection takes a connection that is over, and ignores those without an Outline. It returns
+// the request that may have been refused on it, nil for none: Refusal decides later.
+func (b *Book) Connection(c *decode.Connection) *Request {
 	if c.Outline == nil {
-		return
+		return nil
 	}
 	r := Read(c)
-	a := b.address(c.Broker)
+	a := b.address(Endpoint{c.Domain, c.Broker})
 	if a == nil || !r.Established && !r.Opening {
-		return
+		return nil
 	}
 	b.live(a, c, &r)
 	hello := hello(c)
 	if hello != nil && hello.ALPN != "" {
-		return // Kafka clients ask for no protocol
+		return nil // Kafka clients ask for no protocol
 	}
 	if r.Likeness > a.likeness {
 		a.likeness = r.Likeness
@@ -174,7 +180,7 @@ func (b *Book) Connection(c *decode.Connection) {
 			s.refused++
 			if len(s.cases) < maxCases {
 				s.cases = append(s.cases, Case{
-					Request: *q, Stream: c.Stream, Client: c.Client, Broker: c.Broker,
+					Request: *q, Stream: c.Stream, Client: c.Client, TLS: c.TLS,
 					Served: r.Served, Authentication: r.Authentication, Opening: r.Opening,
 					modern:  r.Likeness == ByRetry && r.Answer.APIs >= apisOf10,
 					delayed: r.Answer.since22(), unnegotiated: r.Unnegotiated,
@@ -182,6 +188,7 @@ func (b *Book) Connection(c *decode.Connection) {
 			}
 		}
 	}
+	return r.Refused
 }
 
 func hello(c *decode.Connection) *tlsrecord.Hello {
@@ -192,7 +199,7 @@ func hello(c *decode.Connection) *tlsrecord.Hello {
 }
 
 // address returns what is known of an address, nil when there are too many.
-func (b *Book) address(at netip.AddrPort) *address {
+func (b *Book) address(at Endpoint) *address {
 	a := b.addresses[at]
 	if a == nil {
 		if len(b.addresses) == maxAddresses {
@@ -261,7 +268,7 @@ func (a *address) answer(answer *Answer) {
 func (b *Book) client(c *decode.Connection, r *Reading, h *tlsrecord.Hello) {
 	library := LibraryOf(h)
 	for _, p := range b.clients {
-		if p.Address.Addr() == c.Client.Addr() && p.Library == library && p.ClientID == r.ClientID && p.Software == r.Software {
+		if p.Addr == c.Client.Addr() && p.Library == library && p.Opening == r.opening {
 			p.Connections++
 			if !slices.Contains(p.Brokers, c.Broker) && len(p.Brokers) < maxClients {
 				p.Brokers = append(p.Brokers, c.Broker)
@@ -273,29 +280,64 @@ func (b *Book) client(c *decode.Connection, r *Reading, h *tlsrecord.Hello) {
 		b.Dropped++
 		return
 	}
-	b.clients = append(b.clients, &Peer{
-		Address: netip.AddrPortFrom(c.Client.Addr(), 0), Library: library, ClientID: r.ClientID, Software: r.Software,
-		Answer: r.Answer, Connections: 1, Brokers: []netip.AddrPort{c.Broker},
+	b.clients = append(b.clients, &Client{
+		Addr: c.Client.Addr(), Library: library, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
+		Connections: 1, Brokers: []netip.AddrPort{c.Broker},
 	})
 }
 
-// Clients are the clients that look like clients of Kafka.
-func (b *Book) Clients() []Peer {
-	out := make([]Peer, 0, len(b.clients))
+// Clients are the clients that look like clients of Kafka, in the order of appearance.
+func (b *Book) Clients() []Client {
+	out := make([]Client, 0, len(b.clients))
 	for _, p := range b.clients {
 		out = append(out, *p)
 	}
 	return out
 }
 
-// Broker is what is inferred of an address, nil where it does not look like a broker of Kafka.
-func (b *Book) Broker(at netip.AddrPort) *Peer {
-	a := b.addresses[at]
-	if a == nil || !a.isKafka() {
-		return nil
+// Broker is what is inferred of a broker.
+type Broker struct {
+	Endpoint
+	// Answer is the ApiVersions answer seen most often.
+	Answer Answer
+	// Connections counts the connections on which it was seen.
+	Connections int
+}
+
+// Brokers are the addresses that look like brokers of Kafka, in the order of appearance.
+func (b *Book) Brokers() []Broker {
+	var out []Broker
+	for _, a := range b.order {
+		if broker, ok := a.inferred(); ok {
+			out = append(out, broker)
+		}
 	}
-	best := slices.MaxFunc(a.answers, func(x, y *counted) int { return cmp.Compare(x.n, y.n) })
-	return &Peer{Address: at, Answer: &best.Answer, ClientID: -1, Software: -1, Connections: best.n}
+	return out
+}
+
+// Broker is what is inferred of one address; false where it does not look like a broker.
+func (b *Book) Broker(at Endpoint) (Broker, bool) {
+	if a := b.addresses[at]; a != nil {
+		return a.inferred()
+	}
+	return Broker{}, false
+}
+
+func (a *address) inferred() (Broker, bool) {
+	if !a.isKafka() {
+		return Broker{}, false
+	}
+	best := slices.MaxFunc(a.answers, func(x, y *counted) int {
+		return cmp.Or(cmp.Compare(b2i(x.APIs > 0), b2i(y.APIs > 0)), cmp.Compare(x.n, y.n), cmp.Compare(y.Size, x.Size))
+	})
+	return Broker{a.broker, best.Answer, best.n}, true
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // minByForm is how many connections need the same answer where it fits no known release.
@@ -312,37 +354,33 @@ func (a *address) isKafka() bool {
 	return true
 }
 
-// Refusals concludes which requests were refused, by address and size in the order of appearance.
+// Refusals concludes which requests were refused, in the order of their first case.
 func (b *Book) Refusals() []Refusal {
 	var all []Refusal
 	for _, a := range b.order {
-		if !a.isKafka() && a.likeness != ByPort {
-			continue
-		}
-		slices.SortFunc(a.lives, func(x, y life) int { return cmp.Or(cmp.Compare(x.begin, y.begin), cmp.Compare(x.stream, y.stream)) })
 		for size, s := range a.sizes {
 			if r, ok := a.refusal(size, s); ok {
 				all = append(all, r)
 			}
 		}
 	}
-	slices.SortFunc(all, func(x, y Refusal) int { return comparePositions(x.Cases[0].At, y.Cases[0].At) })
+	slices.SortFunc(all, func(x, y Refusal) int {
+		return cmp.Or(x.Cases[0].At.Compare(y.Cases[0].At), cmp.Compare(x.Cases[0].Stream, y.Cases[0].Stream))
+	})
 	return all
 }
 
-func comparePositions(x, y capture.Position) int {
-	switch {
-	case x.Before(y):
-		return -1
-	case y.Before(x):
-		return 1
+// Refusal concludes whether requests of one size to an address were refused.
+func (b *Book) Refusal(at Endpoint, size int) (Refusal, bool) {
+	if a := b.addresses[at]; a != nil && a.sizes[size] != nil {
+		return a.refusal(size, a.sizes[size])
 	}
-	return 0
+	return Refusal{}, false
 }
 
 // refusal decides about the requests of one size.
 func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
-	if s.refused == 0 || size > maxRefused && size > a.largest {
+	if s.refused == 0 || size > maxRefused && size > a.largest || !a.isKafka() && a.likeness != ByPort {
 		return r, false
 	}
 	r = Refusal{Broker: a.broker, Size: size, ServedLeast: -1}
@@ -381,7 +419,7 @@ func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 	if s.answered*answeredShare > r.Refused {
 		return r, false
 	}
-	slices.SortFunc(r.Cases, func(x, y Case) int { return comparePositions(x.At, y.At) })
+	slices.SortFunc(r.Cases, func(x, y Case) int { return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Stream, y.Stream)) })
 	return r, true
 }
 
@@ -414,9 +452,6 @@ func (a *address) stopped(c *Case) bool {
 	at := c.Closed.Time
 	for i := range a.lives {
 		l := &a.lives[i]
-		if l.begin > at+int64(together) {
-			break
-		}
 		if l.stream == c.Stream || !l.byBroker || abs(l.end-at) > int64(together) {
 			continue
 		}
@@ -432,10 +467,7 @@ func (a *address) goesOn(c *Case) bool {
 	at := c.Closed.Time
 	for i := range a.lives {
 		l := &a.lives[i]
-		if l.begin > at+int64(stillThere) {
-			break
-		}
-		if l.stream != c.Stream && l.served && l.end > at+int64(together) {
+		if l.stream != c.Stream && l.served && l.begin <= at+int64(stillThere) && l.end > at+int64(together) {
 			return true
 		}
 	}

@@ -77,6 +77,7 @@ type Reading struct {
 
 	answered []int // sizes of the ordinary requests that got an answer
 	end      end
+	opening  int // size of the first request
 	prefixes int // records of the broker that hold no more than the size of a frame
 }
 
