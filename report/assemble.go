@@ -74,7 +74,7 @@ func (b *Builder) finishBrokers(releases map[endpoint]decode.Release) []model.Br
 	for _, r := range records {
 		out = append(out, r.finish(releases[r.endpoint]))
 	}
-	return out
+	return append(out, b.inferredBrokers()...)
 }
 
 // finishClients are the clients by software and client id.
@@ -83,7 +83,7 @@ func (b *Builder) finishClients() []model.Client {
 	for _, c := range slices.SortedFunc(maps.Values(b.clients), compareClients) {
 		out = append(out, c.finish())
 	}
-	return out
+	return append(out, b.inferredClients()...)
 }
 
 // finishQuality completes what is counted as it goes.
@@ -178,7 +178,7 @@ func (b *Builder) settle(dropped uint64) []settled {
 			continue // its request waits for its outcome
 		}
 		if rule, drop := b.ruleOf(g); !drop {
-			groups = append(groups, settled{g, rule})
+			groups = append(groups, settled{b.concluded(g), rule})
 		}
 	}
 	if dropped > 0 {

@@ -23,7 +23,9 @@ import (
 	"net/netip"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
@@ -81,6 +83,9 @@ type Builder struct {
 	lastBroker *brokerRecord
 	strangers  map[endpoint]*stranger
 
+	// sealed reads the connections inside TLS without a key.
+	sealed *sealed.Book
+
 	// target holds requests against Options.Target; nil without.
 	target *targetCheck
 
@@ -125,6 +130,7 @@ func NewBuilder(opt Options) *Builder {
 		timeline:  newTimeline(),
 		offenders: map[uint32]struct{}{},
 		early:     map[uint32]struct{}{},
+		sealed:    sealed.NewBook(),
 	}
 	if opt.Target != nil {
 		b.target = newTargetCheck(opt.Target)
@@ -236,6 +242,9 @@ func (b *Builder) Connection(c *decode.Connection) {
 		if detail, ok := rules[i].connection(c, past); ok {
 			b.addConnection(i, detail, c)
 		}
+	}
+	if q := b.sealed.Connection(c); q != nil {
+		b.closing(c, q)
 	}
 	b.timeline.connection(c)
 }
@@ -436,7 +445,7 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 	}
 	o := occurrence{at: c.First, stream: c.Stream, client: c.Client}
 	if c.TLS != nil {
-		o.tls = tlsSession(c)
+		o.tls = tlsSession(c.TLS)
 	}
 	g.keep(o)
 	if b.opt.Evidence != nil {
@@ -448,11 +457,11 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 // find it in a key log.
 const clientRandomShown = 8
 
-// tlsSession describes the TLS session of c.
-func tlsSession(c *decode.Connection) *model.TLSSession {
-	t := &model.TLSSession{Version: c.TLS.Version, Suite: c.TLS.Suite, ServerName: ownText(c.TLS.ServerName)}
-	if c.TLS.HasClientRandom {
-		t.ClientRandom = hex.EncodeToString(c.TLS.ClientRandom[:clientRandomShown])
+// tlsSession describes a TLS session.
+func tlsSession(info *tlsrecord.Info) *model.TLSSession {
+	t := &model.TLSSession{Version: info.Version, Suite: info.Suite, ServerName: ownText(info.ServerName)}
+	if info.HasClientRandom {
+		t.ClientRandom = hex.EncodeToString(info.ClientRandom[:clientRandomShown])
 	}
 	return t
 }
@@ -485,6 +494,7 @@ func (b *Builder) facts(g *group) addressFacts {
 		facts = s.facts
 	}
 	facts.target = b.target
+	facts.refusal = func() (sealed.Refusal, bool) { return b.refusal(g) }
 	facts.served = func() bool {
 		var clientIDs []string
 		if g.key.hasClientID {

@@ -130,6 +130,7 @@ func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 	if r := b.brokers[at]; r != nil {
 		releases[at] = r.release()
 	}
+	g = b.concluded(g)
 	f = g.finish(findingContext{rule: rule, tables: b.tables(at), target: b.opt.Target})
 	f.Release = releaseGuesser(releases)(g)
 	if waits {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/model"
 )
@@ -75,6 +76,8 @@ type addressFacts struct {
 	confused bool
 	// served tells whether the client of the finding was served there, on other connections.
 	served func() bool
+	// refusal is what the shape of encrypted connections shows of the requests of the finding (KV2020).
+	refusal func() (sealed.Refusal, bool)
 	// target is the check against another release, whatever the address; nil without.
 	target *targetCheck
 }
@@ -84,6 +87,7 @@ var rules = []Rule{
 	aboveMaxRule, belowMinRule, notAdvertisedRule, phantomRule,
 	unnegotiatedRule, apiVersionsRefusedRule, downgradedRule, clientLeftRule,
 	rangesChangedRule, beforeNegotiationRule, tlsConfusionRule, authenticationRule,
+	sealedRule,
 	unsupportedAnswerRule, breaksRule,
 	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule,
 }
