@@ -205,7 +205,7 @@ func (b *Builder) findings(dropped uint64, releases map[endpoint]decode.Release)
 		at := g.key.broker
 		f := g.finish(findingContext{rule: g.rule, tables: b.tables(at), target: b.opt.Target})
 		f.Release = guess(g.group)
-		f.KnownIssue = b.knownIssue(&f, at)
+		f.KnownIssue = b.knownIssue(&f, g.group)
 		out = append(out, f)
 	}
 	return out
@@ -220,6 +220,9 @@ func releaseGuesser(releases map[endpoint]decode.Release) func(*group) string {
 	return func(g *group) string {
 		if rules[g.key.rule].change != nil || !g.key.broker.addr.IsValid() {
 			return ""
+		}
+		if g.inside != nil && g.inside.answer != nil && len(g.inside.answer.Releases) > 0 {
+			return inferredRelease(g.inside.answer)
 		}
 		if g.ranges == nil {
 			release, ok := releases[g.key.broker]
@@ -242,8 +245,11 @@ func releaseGuesser(releases map[endpoint]decode.Release) func(*group) string {
 }
 
 // knownIssue is the known issue that fits f best, nil without one.
-func (b *Builder) knownIssue(f *model.Finding, at endpoint) *model.KnownIssue {
-	m := knownissues.Mismatch{Code: f.Code, Outcomes: f.Outcomes, ServerName: b.serverName(at)}
+func (b *Builder) knownIssue(f *model.Finding, g *group) *model.KnownIssue {
+	if g.inside != nil {
+		return b.fittingIssue(g.inside)
+	}
+	m := knownissues.Mismatch{Code: f.Code, IsAhead: f.IsOnTarget(), Outcomes: f.Outcomes, ServerName: b.serverName(g.key.broker)}
 	if c := f.Client; c != nil {
 		m.SoftwareName, m.SoftwareVersion = c.SoftwareName, c.SoftwareVersion
 		if c.ClientID != nil {
@@ -254,7 +260,7 @@ func (b *Builder) knownIssue(f *model.Finding, at endpoint) *model.KnownIssue {
 		m.HasAPI, m.APIKey, m.Version = true, *f.APIKey, *f.Version
 	}
 	switch {
-	case f.Code == model.CodeBreaksOnTarget:
+	case m.IsAhead:
 		if f.Target != nil {
 			m.HasRange, m.Min, m.Max = true, f.Target.Min, f.Target.Max
 		}

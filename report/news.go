@@ -138,7 +138,7 @@ func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 		clear(f.MedianSeconds)
 		f.Occurrences[0].Outcome = ""
 	}
-	f.KnownIssue = b.knownIssue(&f, at)
+	f.KnownIssue = b.knownIssue(&f, g)
 	return f, true
 }
 

@@ -31,6 +31,8 @@ type Rule struct {
 	connection func(c *decode.Connection, p past) (detail string, fires bool)
 	// target: it is about Options.Target, and targetCheck decides.
 	target bool
+	// sealed: it is about requests inside TLS that stayed closed, and sealed.Book decides.
+	sealed bool
 	// change looks at two ApiVersions answers in succession from one address.
 	change func(before, after *decode.Ranges) bool
 

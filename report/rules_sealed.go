@@ -27,6 +27,7 @@ var sealedRule = Rule{
 		Do: "Make sure with a TLS key log of one side (--tls-keylog): then the report names the request, its version and what the broker advertised. " +
 			"The key log must be written while the connections are set up.",
 	},
+	sealed: true,
 	becomes: func(_ *group, at addressFacts) (instead *Rule, drop bool) {
 		_, refused := at.refusal()
 		return nil, !refused
@@ -36,8 +37,10 @@ var sealedRule = Rule{
 		return fmt.Sprintf("the broker closed on a request of %s inside TLS that it did not answer, %s of %s times",
 			sizeText(r), words.Number(r.Refused), words.Number(r.Total))
 	},
-	why:    sealedWhy,
-	advice: func(s *subject) string { return keyLogAdvice(s.inside.library) },
+	why: sealedWhy,
+	advice: func(*subject) string {
+		return "Make sure with a TLS key log (--tls-keylog FILE): then the report names the request and its version. KV9001 says how to get one."
+	},
 }
 
 // conclusion is what is concluded of requests inside TLS.
@@ -46,8 +49,8 @@ type conclusion struct {
 	// answer is the broker's ApiVersions answer, nil where unknown, library the client's TLS library.
 	answer  *sealed.Answer
 	library sealed.Library
-	// fit names the known bug that fits, and why; empty for none.
-	fit string
+	// issue is the id of the known issue that fits, fit says why; empty for none.
+	issue, fit string
 }
 
 // sizeText is the size of the refused requests: "92 bytes", "80 to 95 bytes" with CBC.
@@ -60,7 +63,7 @@ func sizeText(r *sealed.Refusal) string {
 
 // sealedWhy says what the finding rests on, and what fits.
 func sealedWhy(s *subject) string {
-	r, answer := &s.inside.refusal, s.inside.answer
+	r := &s.inside.refusal
 	parts := []string{fmt.Sprintf("TLS worked, and the broker had answered %s on these connections before.", servedText(r))}
 	if r.Authenticated > 0 {
 		parts[0] = fmt.Sprintf("TLS and SASL worked, and the broker had answered %s on these connections before.", servedText(r))
@@ -68,9 +71,6 @@ func sealedWhy(s *subject) string {
 	parts = append(parts,
 		fmt.Sprintf("It closed within %s. A version that the broker does not support looks like this, wrong security settings do not.", words.Humane(max(r.Longest, time.Millisecond))),
 		"This is inferred from the lengths, the order and the time of encrypted records.")
-	if answer != nil && len(answer.Releases) > 0 {
-		parts = append(parts, fmt.Sprintf("The broker looks like %s.", inferredRelease(answer)))
-	}
 	if s.inside.library != sealed.UnknownLibrary {
 		parts = append(parts, fmt.Sprintf("The client uses %s.", libraryText(s.inside.library)))
 	}
@@ -187,6 +187,7 @@ func (b *Builder) concluded(g *group) *group {
 			break
 		}
 	}
+	in.issue, in.fit = fitting(in)
 	return c
 }
 
@@ -196,6 +197,7 @@ func (g *group) inferred() *model.Inferred {
 	in := &model.Inferred{
 		Size: r.Size, SizeSlack: r.Slack, Refused: r.Refused, Total: r.Total,
 		ServedLeast: r.ServedLeast, ServedMost: r.ServedMost, LongestSeconds: r.Longest.Seconds(),
+		ClientIDLength: r.Cases[0].ClientID, SoftwareLength: r.Cases[0].Software, OpeningSize: r.Cases[0].Opening,
 		Authenticated: r.Authenticated, TLSLibrary: libraryName(g.inside.library), Releases: []string{},
 	}
 	if a := g.inside.answer; a != nil {

@@ -57,12 +57,14 @@ type Case struct {
 	TLS            *tlsrecord.Info
 	Served         int
 	Authentication Authentication
-	Opening        bool
+	// First: it was the first of its connection. Unnegotiated: the broker refused the version of the
+	// client's ApiVersions request, and the client went on without another one.
+	First, Unnegotiated bool
+	// ClientID, Software and Opening are as in Client.
+	ClientID, Software, Opening int
 
-	modern bool // its ApiVersions request and the broker's answer are of Kafka 1.0 and later
-	// unnegotiated: the client knows no versions of this broker, and sends what it likes.
-	unnegotiated bool
-	delayed      bool // a broker of this release would delay the close for a failed authentication
+	modern  bool // its ApiVersions request and the broker's answer are of Kafka 1.0 and later
+	delayed bool // a broker of this release would delay the close for a failed authentication
 }
 
 // Refusal is what a Book concludes: the broker refused requests of one size.
@@ -181,9 +183,9 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 			if len(s.cases) < maxCases {
 				s.cases = append(s.cases, Case{
 					Request: *q, Stream: c.Stream, Client: c.Client, TLS: c.TLS,
-					Served: r.Served, Authentication: r.Authentication, Opening: r.Opening,
+					Served: r.Served, Authentication: r.Authentication, First: r.Opening, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
 					modern:  r.Likeness == ByRetry && r.Answer.APIs >= apisOf10,
-					delayed: r.Answer.since22(), unnegotiated: r.Unnegotiated,
+					delayed: r.Answer.since22(), Unnegotiated: r.Unnegotiated,
 				})
 			}
 		}
@@ -432,7 +434,7 @@ func (a *address) counts(c *Case) bool {
 	switch {
 	case c.Served > 0:
 		return true
-	case c.Opening:
+	case c.First:
 		// Perhaps a listener that wants SASL, a client certificate that was refused, or a
 		// proxy without a broker behind it.
 		return a.open && a.clients[c.Client.Addr()] && a.goesOn(c)
@@ -443,7 +445,7 @@ func (a *address) counts(c *Case) bool {
 		return c.modern
 	}
 	// Or else the listener may want SASL.
-	return a.open || (c.delayed || c.unnegotiated) && c.Delay < failedAuthentication
+	return a.open || (c.delayed || c.Unnegotiated) && c.Delay < failedAuthentication
 }
 
 // stopped reports whether the broker ended another connection at the time of a refusal,

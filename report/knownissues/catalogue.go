@@ -50,9 +50,11 @@ type Mismatch struct {
 	HasAPI          bool
 	APIKey, Version int16
 	// HasRange tells whether the broker's range for APIKey is known: Min to Max.
-	// For KV4001 it is the range of the target release.
+	// Where IsAhead it is the range of the target release.
 	HasRange bool
 	Min, Max int16
+	// IsAhead: nothing was refused so far, so that outcomes say nothing (model.Finding.IsOnTarget).
+	IsAhead bool
 	// Outcomes counts the requests by outcome, in the words of the report ("closed").
 	Outcomes map[string]uint64
 	// ServerName is the host name by which the client asked for the broker (SNI), empty where unknown.
@@ -148,6 +150,22 @@ func (k *Catalogue) Match(m Mismatch) (model.KnownIssue, Confidence, bool) {
 	return model.KnownIssue{}, noMatch, false
 }
 
+// ByID returns the issue of that id. A user's file goes before the built-in issues.
+func (k *Catalogue) ByID(id string) (model.KnownIssue, bool) {
+	if k == nil || id == "" {
+		return model.KnownIssue{}, false
+	}
+	k.load()
+	for f := range k.files {
+		for i := range k.files[f].issues {
+			if issue := &k.files[f].issues[i]; issue.ID == id {
+				return issue.KnownIssue, true
+			}
+		}
+	}
+	return model.KnownIssue{}, false
+}
+
 // match tells how sure it is that i is what m shows.
 func (k *Catalogue) match(i *issue, m *Mismatch) Confidence {
 	if !slices.Contains(i.codes, m.Code) || !i.sentIn(m) || !i.wentOn(m) {
@@ -171,7 +189,7 @@ func (i *issue) sentIn(m *Mismatch) bool {
 
 // wentOn tells whether a request of m ended in a way that the issue knows.
 func (i *issue) wentOn(m *Mismatch) bool {
-	if len(i.outcomes) == 0 || m.Code == model.CodeBreaksOnTarget {
+	if len(i.outcomes) == 0 || m.IsAhead {
 		return true
 	}
 	return slices.ContainsFunc(i.outcomes, func(o string) bool { return m.Outcomes[o] > 0 })

@@ -259,6 +259,10 @@ type Finding struct {
 	Advice string `json:"advice"`
 }
 
+// IsOnTarget reports whether the finding is about the release named with
+// --target: so far nothing was refused.
+func (f *Finding) IsOnTarget() bool { return f.Reason != "" }
+
 // EvidenceInferred is the evidence of what follows from the shape of encrypted traffic.
 const EvidenceInferred = "inferred"
 
@@ -282,6 +286,11 @@ type Inferred struct {
 	// unknown; Releases are those that answer in this size, oldest first.
 	AdvertisedAPIs int      `json:"advertised_apis"`
 	Releases       []string `json:"releases"`
+	// ClientIDLength and SoftwareLength are the lengths of the client id, and of software name and version together,
+	// in bytes; -1 where unknown. OpeningSize is the size of the first ApiVersions request, 0 without one.
+	ClientIDLength int `json:"client_id_length"`
+	SoftwareLength int `json:"software_length"`
+	OpeningSize    int `json:"opening_size"`
 	// TLSLibrary is that of the client by its ClientHello: "Java", "Go", "OpenSSL", "rustls"; empty where unknown.
 	TLSLibrary string `json:"tls_library"`
 }
