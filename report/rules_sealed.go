@@ -220,7 +220,7 @@ func (b *Builder) inferredBrokers() []model.Broker {
 	var out []model.Broker
 	for _, k := range b.sealed.Brokers() {
 		at := endpoint{k.Domain, k.Addr}
-		if b.brokers[at] != nil {
+		if b.brokers.records[at] != nil {
 			continue
 		}
 		m := model.Broker{
