@@ -245,7 +245,6 @@ func (r *Reading) apiVersions(all []turn) int {
 	if q.guessed || a.guessed || q.size < minRequest || q.size > maxApiVersions {
 		return 0
 	}
-	r.opening = q.size
 	if isRefusal(a) {
 		return r.retried(all, q, a)
 	}
@@ -260,7 +259,7 @@ func (r *Reading) apiVersions(all []turn) int {
 	default:
 		return 0
 	}
-	r.Answer = &answer
+	r.Answer, r.opening = &answer, q.size
 	if old, is := readAnswer(a, false, true); is {
 		if flexible, also := readAnswer(a, true, false); !also && len(flexible.Releases) == 0 {
 			r.ClientID = q.size - minRequest
@@ -288,6 +287,7 @@ func (r *Reading) retried(all []turn, q, a *message) int {
 			return 0
 		}
 		r.Likeness, r.Answer, r.Unnegotiated = ByForm, &Answer{Size: a.size, Refused: true, Before24: before24}, true
+		r.opening = q.size
 		return n
 	}
 	a2 := &t.answers[0]
@@ -296,7 +296,7 @@ func (r *Reading) retried(all []turn, q, a *message) int {
 	}
 	answer, _ := readAnswer(a2, !before24, true)
 	answer.Refused, answer.Before24 = true, before24
-	r.Likeness, r.Answer = ByRetry, &answer
+	r.Likeness, r.Answer, r.opening = ByRetry, &answer, q.size
 	if count := countAPIs(a2.size); count > 0 && a2.slack == 0 && len(answer.Releases) == 0 {
 		answer.APIs = count
 	}

@@ -116,7 +116,7 @@ type address struct {
 	likeness Likeness
 	lives    []life
 	sizes    map[int]*sizeCount
-	clients  map[netip.Addr]bool // true: one of its requests was answered
+	clients  map[netip.Addr]*clientFacts
 	largest  int
 }
 
@@ -132,6 +132,22 @@ type life struct {
 	served     bool // the broker sent application data on it
 	byBroker   bool // the broker ended it
 	size       int  // of the refused request, 0 for none
+}
+
+// clientFacts is what is known of the connections from one host to an address.
+type clientFacts struct {
+	served  bool // a request was answered
+	opening int  // size of the largest ApiVersions request that they begin with, 0 for none
+}
+
+// client returns what is known of a host, nil when there are too many.
+func (a *address) client(host netip.Addr) *clientFacts {
+	k := a.clients[host]
+	if k == nil && len(a.clients) < maxClients {
+		k = new(clientFacts)
+		a.clients[host] = k
+	}
+	return k
 }
 
 // sizeCount is what became of the requests of one size.
@@ -167,9 +183,10 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 		a.answer(r.Answer)
 		b.client(c, &r, hello)
 	}
-	a.open = a.open || r.Likeness > ByPort && r.Authentication == NoSASL && r.Served > 0
-	if len(a.clients) < maxClients || a.clients[c.Client.Addr()] {
-		a.clients[c.Client.Addr()] = a.clients[c.Client.Addr()] || r.Served > 0 || r.Answer != nil
+	a.open = a.open || r.Authentication == NoSASL && (r.Likeness > ByPort && r.Served > 0 || r.Likeness == ByPort && r.Served > 1)
+	if k := a.client(c.Client.Addr()); k != nil {
+		k.served = k.served || r.Served > 0 || r.Answer != nil
+		k.opening = max(k.opening, r.opening)
 	}
 	for _, size := range r.answered {
 		a.largest = max(a.largest, size)
@@ -208,7 +225,7 @@ func (b *Book) address(at Endpoint) *address {
 			b.Dropped++
 			return nil
 		}
-		a = &address{broker: at, sizes: make(map[int]*sizeCount), clients: make(map[netip.Addr]bool)}
+		a = &address{broker: at, sizes: make(map[int]*sizeCount), clients: make(map[netip.Addr]*clientFacts)}
 		b.addresses[at] = a
 		b.order = append(b.order, a)
 	}
@@ -246,6 +263,9 @@ func (b *Book) size(a *address, size int) *sizeCount {
 	}
 	return s
 }
+
+// openingRoom is by how much the ApiVersions requests of one client differ: its client ids do.
+const openingRoom = 64
 
 // apisOf10 is the number of APIs of Kafka 1.0, the first release with SaslHandshake v1
 // (KIP-152): with it, a wrong password gets an answer.
@@ -406,7 +426,7 @@ func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 		}
 	}
 	n := uint64(len(r.Cases))
-	if a.likeness == ByPort && (n < fewRefusals || r.ServedMost == 0) {
+	if a.likeness == ByPort && (n < fewRefusals || !served) {
 		return r, false
 	}
 	if n == 0 || n < manyRefusals && !alive || n < fewRefusals && !served {
@@ -435,9 +455,14 @@ func (a *address) counts(c *Case) bool {
 	case c.Served > 0:
 		return true
 	case c.First:
-		// Perhaps a listener that wants SASL, a client certificate that was refused, or a
-		// proxy without a broker behind it.
-		return a.open && a.clients[c.Client.Addr()] && a.goesOn(c)
+		// Perhaps a listener that wants SASL, a client certificate that was refused, a limit on
+		// connections, or a proxy without a broker behind it. Where the client begins with
+		// ApiVersions elsewhere, a request of about that size is one.
+		k := a.clients[c.Client.Addr()]
+		if k == nil || k.opening > 0 && c.Size <= k.opening+openingRoom {
+			return false
+		}
+		return a.open && k.served && a.sizes[c.Size].answered == 0 && a.goesOn(c)
 	case c.Authentication == SASLDone:
 		return true
 	case c.Authentication == SASLOpen:
