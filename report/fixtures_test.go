@@ -162,7 +162,7 @@ func sealedOf(frame uint64, say ...int) func(*decode.Connection) {
 		c.Broker = mustAddrPort("10.0.0.4:9093")
 		o := tlsrecord.NewOutline(false)
 		record := func(kind byte, toServer bool, size int) {
-			o.Data(toServer, append([]byte{kind, 3, 3, byte(size >> 8), byte(size)}, make([]byte, size)...), at(frame))
+			o.Data(toServer, append([]byte{kind, 3, 3, byte(size >> 8), byte(size)}, make([]byte, size)...), within(frame, c.Stream))
 			frame++
 		}
 		for _, toServer := range []bool{true, false} {
@@ -174,7 +174,7 @@ func sealedOf(frame uint64, say ...int) func(*decode.Connection) {
 		}
 		c.Outline, c.End = o, reassembly.End{}
 		if say[len(say)-1] > 0 {
-			c.End = reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: at(frame)}
+			c.End = reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: within(frame, c.Stream)}
 			record(alert, false, 2+gcm)
 		}
 	}
