@@ -104,6 +104,10 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		first, answer = t.pending.first(), t.pending.answer()
 	}
 	if len(first) == 0 { // the broker's side speaks first, or the first bytes are missing
+		if c.greet(answer) {
+			t.take(c)
+			return
+		}
 		t.unanchor(c)
 		return
 	}
@@ -114,12 +118,16 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		c.w.limits.Undecided++
 		c.give(Other)
 	case !sure:
+		if c.tracer != nil {
+			c.tracer.Printf(at, "undecided what the connection speaks after %d bytes", len(first)+len(answer))
+		}
 	case kind == Kafka:
 		t.open(c)
 		t.replay(c, p, d, at)
 	case kind == TLS:
 		c.startTLS(t.take(c), p, at)
 	default:
+		c.keepOpening(first)
 		c.give(kind)
 	}
 }
@@ -186,6 +194,9 @@ func (t *dialogue) replay(c *conn, p []byte, d Direction, at capture.Position) {
 func (t *dialogue) unanchor(c *conn) {
 	t.anchored = false
 	t.fr[0].state, t.fr[1].state = searching, searching
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "the client's first bytes are not there: requests are searched for")
+	}
 	t.replay(c, nil, ToBroker, c.info.Now)
 }
 
@@ -193,6 +204,9 @@ func (t *dialogue) unanchor(c *conn) {
 func (t *dialogue) open(c *conn) {
 	t.decided = true
 	c.info.Protocol = Kafka
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "the connection speaks Kafka: %v is the broker", c.info.Broker)
+	}
 	t.handler = c.w.opener.Open(&c.info)
 	for i := range t.fr {
 		if t.fr[i].state == stopped { // what was searched in vain can be found by its correlation ids now
@@ -203,11 +217,14 @@ func (t *dialogue) open(c *conn) {
 
 // end tells the handler that the connection is over.
 func (t *dialogue) end(c *conn) {
+	c.endGreeting()
 	if !t.decided && t.anchored && t.pending != nil && c.lone(t.pending) {
 		t.open(c)
 		t.replay(c, nil, ToBroker, c.info.Now)
 	}
-	t.take(c)
+	if held := t.take(c); held != nil && t.anchored {
+		c.keepOpening(held.first())
+	}
 	for i := range t.fr {
 		if t.fr[i].dir == ToBroker && t.handler != nil && t.fr[i].open() {
 			c.info.Incomplete++
@@ -264,6 +281,9 @@ func (c *conn) message(f *Frame) {
 	if f.Resynced {
 		c.info.Resyncs++
 	}
+	if c.tracer != nil {
+		c.traceMessage(f)
+	}
 	if f.Direction == ToBroker {
 		c.info.Requests++
 	} else {
@@ -297,10 +317,11 @@ func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 	if len(head) < wantBytes {
 		return Undecided, false
 	}
-	switch c.w.opt.LooksLikeRequest(size, head) {
-	case Strong:
+	how := c.w.opt.LooksLikeRequest(size, head)
+	switch {
+	case how == Strong, how >= Fits && foreignGreeting(answer) != "": // a request, to whatever answers
 		return Kafka, true
-	case No:
+	case how == No:
 		if int64(len(head)) < min(size, plausibleBytes) && len(answer) == 0 {
 			return Undecided, false // the header may not be complete
 		}

@@ -41,6 +41,9 @@ func foreignProtocol(p []byte) (_ Protocol, sure bool) {
 func (c *conn) give(p Protocol) {
 	c.talk.decided = true
 	c.talk.take(c)
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "given up: the connection speaks %v", p)
+	}
 	if c.tls == nil {
 		c.info.Protocol = p
 	} else {
@@ -75,8 +78,20 @@ type greeting struct {
 	n uint8
 }
 
-// confused tells whether the broker answers Kafka in the clear with a TLS alert.
+// confused reports whether the broker's side speaks something else than Kafka, among others by a TLS alert. Then
+// its bytes are of no more interest.
 func (c *conn) confused(p []byte) bool {
+	f := c.framer(ToClient)
+	isFirst := !c.info.Midstream && c.info.Responses == 0 && f.state == reading && f.passed == 0
+	if !c.alerts(p) && !(isFirst || c.info.Spoke != "") || !c.greet(p) {
+		return false
+	}
+	f.state = stopped
+	return true
+}
+
+// alerts reports whether the broker answers Kafka in the clear with a TLS alert.
+func (c *conn) alerts(p []byte) bool {
 	g := &c.talk.greeting
 	if int(g.n) == len(g.b) || c.tls != nil {
 		return false
@@ -85,8 +100,7 @@ func (c *conn) confused(p []byte) bool {
 	if int(g.n) < len(g.b) || !tlsrecord.LooksLikeAlert(g.b[:]) {
 		return false
 	}
-	c.info.Confusion = ClearToTLS
-	c.framer(ToClient).state = stopped
+	c.info.Confusion, c.info.Spoke = ClearToTLS, SpokeTLS
 	return true
 }
 
@@ -104,6 +118,9 @@ func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 	}
 	c.info.Protocol = TLS
 	c.mode = crypted
+	if c.tracer != nil {
+		c.tracer.Printf(at, "a TLS ClientHello: the connection is decrypted if there is a key for it")
+	}
 	c.tls = tlsrecord.NewSession(c.w.opt.Secrets, c, &o)
 	c.outline = tlsrecord.NewOutline(false)
 	c.talk = dialogue{}
@@ -127,7 +144,9 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 	if d == ToClient && !c.serverSpoke {
 		c.serverSpoke = true
 		if len(p) >= 5 && !tlsrecord.LooksLikeRecord(p) {
-			c.info.Confusion = TLSToClear
+			if !c.greet(p) { // a broker's answer could be Kafka, a line of text could not
+				c.info.Confusion = TLSToClear
+			}
 			c.mode, c.outline = ignored, nil
 			return
 		}
@@ -153,6 +172,9 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 
 // Plaintext implements tlsrecord.Receiver.
 func (c *conn) Plaintext(toServer bool, p []byte, at capture.Position) {
+	if c.tracer != nil && c.outline != nil {
+		c.tracer.Printf(at, "TLS is decrypted from here on")
+	}
 	c.outline = nil
 	if c.mode == crypted && len(p) > 0 {
 		c.talk.data(c, towards(toServer), p, at)
