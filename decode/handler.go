@@ -282,7 +282,7 @@ func (h *handler) readApiVersions(a *answer, version int16, size int64, body []b
 
 // unmatched takes a response to a request that was not seen, or not yet.
 func (h *handler) unmatched(id int32, f *reassembly.Frame) {
-	if h.answerTokens || h.requests == 0 {
+	if h.answerTokens {
 		return
 	}
 	if len(h.early) == maxEarly {

@@ -16,6 +16,7 @@ func (h *handler) settle(p pending, outcome Outcome, a answer) {
 		h.negotiating--
 		if outcome == Unseen {
 			h.forgetEarly()
+			h.release(p.version)
 		}
 	}
 	refused := p.key == keyApiVersions && outcome == Error
@@ -130,6 +131,9 @@ func (h *handler) Lost(d reassembly.Direction, at capture.Position) {
 		h.missed = later(h.missed, at)
 	} else {
 		h.torn = true
+		for _, e := range h.refused {
+			e.RetryUnseen = true
+		}
 	}
 }
 
@@ -172,6 +176,11 @@ func (h *handler) isLate(p *pending) bool {
 // End settles what has no answer by how the connection ended.
 func (h *handler) End() {
 	end := h.conn.End
+	for i := range h.queue.n {
+		if p := h.queue.at(i); p.key == keyApiVersions && (!h.conn.Seen[reassembly.ToClient] || h.mayHaveLost(p)) {
+			h.release(p.version)
+		}
+	}
 	h.release(-1)
 	h.unanswered = uint64(h.queue.n)
 	for h.queue.n > 0 {

@@ -23,8 +23,11 @@ type conn struct {
 	closing int64  // tick at which only the secrets of waiting records were missing to its end, -1 before
 	late    *postponed
 	offset  int64 // stream offset behind the bytes that are worked on, -1 where unknown
-	talk    dialogue
-	tls     *tlsrecord.Session
+	// While isLost, bytes are given up that were lost before the packet lostBefore.
+	isLost     bool
+	lostBefore capture.Position
+	talk       dialogue
+	tls        *tlsrecord.Session
 	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something else.
 	serverSpoke, notKafka bool
 }
@@ -152,7 +155,14 @@ func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Positi
 func (c *conn) lost(raw Direction, n int64, at capture.Position) {
 	c.info.Bytes[raw^c.flip] += uint64(n)
 	c.miss(n)
+	c.absent(raw, n, at)
+}
+
+// absent hands on that n bytes are not there.
+func (c *conn) absent(raw Direction, n int64, at capture.Position) {
+	c.lostBefore, c.isLost = c.half[raw].lostBefore(n, at), true
 	c.gap(raw, n, at)
+	c.isLost = false
 }
 
 // miss counts n bytes that the capture lacks in one place.

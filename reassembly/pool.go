@@ -471,8 +471,8 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		p.opt.Tap(f.stream, pkt, seg)
 	}
 	if f.conn == nil {
-		if seg.Length == 0 {
-			return
+		if seg.Length == 0 && (seg.Flags&capture.FIN == 0 || f.synced[ToBroker] || f.synced[ToClient]) {
+			return // a FIN of a connection that was open before may come before its last bytes
 		}
 		f.conn = p.newConn(f)
 		p.table.silent--
