@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/kafkavet/kafkavet/capture/capturetest"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // cutsPerCapture is how often each capture is cut, at places spread evenly over its packets.
@@ -87,13 +87,13 @@ func (c *cutCapture) view(t *testing.T, packets []capturetest.Packet) cutView {
 		what := strings.Join([]string{f[correlationColumn], f[keyColumn], f[versionColumn]}, " ")
 		v.rows = append(v.rows, cutRow{f[frameColumn] + " " + what, f[clientColumn] + " " + f[brokerColumn] + " " + what, f[outcomeColumn]})
 	}
-	var r report.Report
+	var r model.Report
 	if err := json.Unmarshal([]byte(standardOutput(t, data, append([]string{"analyze", "--format", "json", "-"}, c.keys...))), &r); err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range r.Findings {
 		// KV2001 is for requests of which the ranges are unknown: the cut may have taken them away.
-		if f.Severity == report.Info || f.Code == "KV2001" && len(packets) < len(c.packets) {
+		if f.Severity == model.Info || f.Code == "KV2001" && len(packets) < len(c.packets) {
 			continue
 		}
 		what := f.Code

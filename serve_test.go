@@ -20,7 +20,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // servedRun is a run of sniff --listen that goes on until the test ends.
@@ -44,7 +44,7 @@ func serve(t *testing.T) *servedRun {
 	stderr := &timedLines{now: f.now}
 	ended := make(chan int)
 	go func() {
-		ended <- sniffWith(ctx, []string{"-i", "fake0", "--listen", "127.0.0.1:0"}, streams{strings.NewReader(""), io.Discard, stderr}, f.open, f.now)
+		ended <- f.sniff(ctx, streams{strings.NewReader(""), io.Discard, stderr}, "--listen", "127.0.0.1:0")
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -100,8 +100,8 @@ func (s *servedRun) settled(path, text string) []byte {
 
 func TestServedReports(t *testing.T) {
 	s := serve(t)
-	var r report.Report
-	if err := json.Unmarshal(s.settled("/report.json", "KV1001"), &r); err != nil || r.Schema != report.SchemaName {
+	var r model.Report
+	if err := json.Unmarshal(s.settled("/report.json", "KV1001"), &r); err != nil || r.Schema != model.SchemaName {
 		t.Errorf("report.json: %v, schema %q", err, r.Schema)
 	}
 	for _, test := range []struct{ path, contentType, holds string }{
@@ -255,7 +255,7 @@ func TestListenAddress(t *testing.T) {
 }
 
 func TestAllAddressesOfIPv4AreNotThoseOfIPv6(t *testing.T) {
-	s, err := listen("0.0.0.0:0", &watch{r: &sniffing{}})
+	s, err := listen("0.0.0.0:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,10 +311,10 @@ func TestSeriesAreBounded(t *testing.T) {
 	if want := float64(3*maxRequestSeries + 3*maxSoftware); sum != want {
 		t.Errorf("%v requests were counted, want %v", sum, want)
 	}
-	findings := make([]report.Finding, 3*maxFindingSeries)
+	findings := make([]model.Finding, 3*maxFindingSeries)
 	for i := range findings {
 		key, version := int16(i), int16(1)
-		findings[i] = report.Finding{Code: "KV1001", APIKey: &key, API: strings.Repeat("x", i), Version: &version, Count: 2}
+		findings[i] = model.Finding{Code: "KV1001", APIKey: &key, API: strings.Repeat("x", i), Version: &version, Count: 2}
 	}
 	series := &findingSeries{known: map[[5]string]struct{}{}}
 	counts, all := series.counts(findings), uint64(0)
