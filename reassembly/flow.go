@@ -77,18 +77,23 @@ func newFlowTable(limits *Limits, release func(*flow, EndKind)) *flowTable {
 
 func (t *flowTable) at(i uint32) *flow { return &t.chunks[i/flowChunk][i%flowChunk] }
 
-// hash is the same for both directions. It is seeded, so that nobody can
-// craft addresses that all fall into one bucket.
+// hash is the same for both directions. The seed goes over the whole key, so that nobody can
+// craft addresses and ports that all fall into one bucket.
 func (t *flowTable) hash(s *capture.Segment) uint32 {
-	x := endpointWord(&s.Src, s.SrcPort)
-	y := endpointWord(&s.Dst, s.DstPort)
-	return uint32(maphash.Comparable(t.seed, [2]uint64{x ^ y, x + y}))
-}
-
-func endpointWord(addr *[16]byte, port uint16) uint64 {
-	hi := binary.LittleEndian.Uint64(addr[:8])
-	lo := binary.LittleEndian.Uint64(addr[8:])
-	return (hi*0x9e3779b97f4a7c15 ^ lo) + uint64(port)<<3*0xff51afd7ed558ccd
+	src0, src1 := binary.LittleEndian.Uint64(s.Src[8:]), binary.LittleEndian.Uint64(s.Src[:])
+	dst0, dst1 := binary.LittleEndian.Uint64(s.Dst[8:]), binary.LittleEndian.Uint64(s.Dst[:])
+	ports := uint32(s.SrcPort)<<16 | uint32(s.DstPort)
+	if src0 > dst0 || src0 == dst0 && (src1 > dst1 || src1 == dst1 && s.SrcPort > s.DstPort) {
+		src0, src1, dst0, dst1 = dst0, dst1, src0, src1
+		ports = ports<<16 | ports>>16
+	}
+	var key [4*8 + 4]byte
+	binary.LittleEndian.PutUint64(key[0:], src0)
+	binary.LittleEndian.PutUint64(key[8:], src1)
+	binary.LittleEndian.PutUint64(key[16:], dst0)
+	binary.LittleEndian.PutUint64(key[24:], dst1)
+	binary.LittleEndian.PutUint32(key[32:], ports)
+	return uint32(maphash.Bytes(t.seed, key[:]))
 }
 
 // lookup returns the flow that the segment belongs to and its direction in it (0

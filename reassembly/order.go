@@ -88,6 +88,9 @@ func (c *conn) order(d Direction, it *item) {
 			r.oldest = it.ack
 		}
 		r.noteAhead(it)
+		if r.hole != nil {
+			r.hole.isHeard = true
+		}
 	}
 	c.turns++
 	if it.length > 0 && !h.ended {

@@ -140,6 +140,9 @@ type Stats struct {
 	// MissingBytes counts payload bytes that the capture lacks, Gaps the
 	// places, in connections of whatever protocol.
 	MissingBytes, Gaps uint64
+	// Disbelieved counts segments that their receiver cannot have accepted, and ends that were taken back because
+	// both sides went on.
+	Disbelieved uint64
 	// Limits counts how often limits were reached.
 	Limits Limits
 }
@@ -147,6 +150,7 @@ type Stats struct {
 // counts is what a worker counts.
 type counts struct {
 	missing, gaps uint64
+	disbelieved   uint64
 	limits        Limits
 }
 
@@ -255,6 +259,7 @@ func (s *slot[R]) total() Stats {
 	for i := range s.counts {
 		t.MissingBytes += s.counts[i].missing
 		t.Gaps += s.counts[i].gaps
+		t.Disbelieved += s.counts[i].disbelieved
 		t.Limits.add(&s.counts[i].limits)
 	}
 	return t
