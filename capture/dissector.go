@@ -66,7 +66,7 @@ const (
 // at most maxFragmentBytes of them, and nothing else. It is not safe for
 // concurrent use.
 //
-// Checksums are not verified: where segmentation or checksum offload is at
+// Checksums are not verified here (Segment.Checksum does): where segmentation or checksum offload is at
 // work, the capturing host sees its own packets before they are filled in.
 //
 // A packet inside an ICMP error is none that travelled, and is not looked at.
@@ -130,6 +130,7 @@ func plainSegment(p *Packet, s *Segment) bool {
 	s.setHeader(b[transport:])
 	s.Length = uint32(end - transport - offset)
 	s.Payload = b[min(transport+offset, len(b)):min(end, len(b))]
+	s.TTL, s.tcp = b[22], b[transport:min(end, len(b))]
 	return true
 }
 
@@ -383,7 +384,7 @@ func (c *dissection) tcp() step {
 	}
 	s.setHeader(b)
 	s.Length = uint32(c.length - offset)
-	s.Payload = b[min(offset, len(b)):]
+	s.Payload, s.tcp = b[min(offset, len(b)):], b
 	return stepSegment
 }
 

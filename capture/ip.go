@@ -62,6 +62,7 @@ func (d *Dissector) ipv4(c *dissection) step {
 		return c.cut(LayerIP, size)
 	}
 	c.v6 = false
+	c.segment.TTL = b[8]
 	mapIPv4(&c.segment.Src, b[12:16])
 	mapIPv4(&c.segment.Dst, b[16:20])
 	c.skip(size)
@@ -87,6 +88,7 @@ func (c *dissection) ipv6() step {
 		return c.fail(LayerIP, ProblemVersion)
 	}
 	c.v6 = true
+	c.segment.TTL = b[7]
 	c.segment.Src, c.segment.Dst = [16]byte(b[8:24]), [16]byte(b[24:40])
 	length := int(binary.BigEndian.Uint16(b[4:]))
 	c.skip(ipv6Header)

@@ -72,6 +72,8 @@ type Segment struct {
 	Length uint32
 	// Flags are the TCP flags.
 	Flags TCPFlags
+	// TTL is the TTL or hop limit of the innermost IP header.
+	TTL uint8
 	// Depth counts the tunnels around the segment. VLAN tags, MPLS labels and
 	// PPPoE are none.
 	Depth uint8
@@ -79,6 +81,8 @@ type Segment struct {
 	// in memory of the Dissector, and must be copied to be kept beyond its next
 	// call, whereas other payload is valid as long as Packet.Data.
 	Fragmented bool
+	// tcp is the captured part of the header and the payload, for Checksum.
+	tcp []byte
 }
 
 // TCPFlags are the low eight flag bits of a TCP header (RFC 9293 3.1).

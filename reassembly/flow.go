@@ -33,12 +33,15 @@ type flow struct {
 	a, b         [16]byte // a is the side that sent the SYN, or else the first packet
 	aPort, bPort uint16
 	depth        uint8
-	seen         [2]bool // by direction, 0 is from a
-	synced       [2]bool // base is that of a SYN
-	closed       uint8   // bit 0, 1: FIN of that direction; bit 2: RST
-	dead         bool    // slot is free
-	unwanted     bool    // kept out by Options.Want
-	acked        bool    // the base of the direction that was not seen is one less than what was acknowledged first
+	seen         [2]bool  // by direction, 0 is from a
+	synced       [2]bool  // base is that of a SYN
+	closed       uint8    // bit 0, 1: FIN of that direction; bit 2: RST
+	dead         bool     // slot is free
+	unwanted     bool     // kept out by Options.Want
+	hasChecksums [2]bool  // a segment of that direction had a good checksum
+	ttl          [2]uint8 // of the first segment with payload of that direction
+	isChallenged bool     // a SYN waits in flowTable.challenges
+	acked        bool     // the base of the direction that was not seen is one less than what was acknowledged first
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
 	last         [2]uint32 // sequence number after the last segment
@@ -67,12 +70,15 @@ type flowTable struct {
 	streams uint32
 	hand    uint32
 	limits  *Limits
+	// challenges are SYNs on live connections, disbelieved counts those that nothing confirmed so far.
+	challenges  map[*flow]challenge
+	disbelieved uint64
 	// release is told of a flow that leaves the table while it has a conn.
 	release func(*flow, EndKind)
 }
 
 func newFlowTable(limits *Limits, release func(*flow, EndKind)) *flowTable {
-	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), limits: limits, release: release}
+	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, limits: limits, release: release}
 }
 
 func (t *flowTable) at(i uint32) *flow { return &t.chunks[i/flowChunk][i%flowChunk] }
@@ -125,8 +131,18 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			}
 		}
 		if s.Flags&(capture.SYN|capture.ACK) == capture.SYN && f.begunBefore(s.Seq, d) {
+			if f.isLive() {
+				t.challenge(f, s)
+				return nil, d, false
+			}
 			t.drop(f, Replaced)
 			break
+		}
+		if f.isChallenged {
+			if g := t.replaced(f, s); g != nil {
+				d, _ = g.direction(s)
+				return g, d, true
+			}
 		}
 		return f, d, false
 	}
@@ -141,6 +157,60 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 	d, _ := f.direction(s)
 	return f, d, true
 }
+
+// maxChallenges bounds the SYNs on live connections that wait for an answer: 4,096 of some 150 bytes are 600 KiB.
+// When it is reached, all are forgotten.
+const maxChallenges = 4096
+
+// challenge keeps a SYN that came on a live connection. An end system answers it with a challenge and believes the
+// connection (RFC 5961 4); only what follows shows that the connection was over. Its stream number is taken
+// here, as Wireshark does.
+func (t *flowTable) challenge(f *flow, s *capture.Segment) {
+	if old, ok := t.challenges[f]; ok && old.syn.Seq == s.Seq {
+		return
+	}
+	if len(t.challenges) >= maxChallenges {
+		for g := range t.challenges {
+			g.isChallenged = false
+		}
+		clear(t.challenges)
+	}
+	c := challenge{syn: *s, stream: t.streams}
+	c.syn.Payload = nil
+	t.challenges[f], f.isChallenged = c, true
+	t.disbelieved++
+	t.streams++
+}
+
+// challenge is a SYN on a live connection, and the stream number of the connection that it begins.
+type challenge struct {
+	syn    capture.Segment
+	stream uint32
+}
+
+// replaced returns the connection that the SYN kept for f began, if s shows that it did: s acknowledges the SYN or
+// goes on behind it. Otherwise it returns nil.
+func (t *flowTable) replaced(f *flow, s *capture.Segment) *flow {
+	c := t.challenges[f]
+	isSender := s.SrcPort == c.syn.SrcPort && s.Src == c.syn.Src
+	switch {
+	case isSender && (s.Seq != c.syn.Seq+1 || s.Flags&(capture.ACK|capture.RST) != capture.ACK):
+		return nil
+	case !isSender && (s.Ack != c.syn.Seq+1 || s.Flags&(capture.ACK|capture.SYN) != capture.ACK|capture.SYN):
+		return nil
+	}
+	h := f.hash
+	t.drop(f, Replaced)
+	t.disbelieved--
+	g := t.insert(&c.syn, h)
+	g.stream = c.stream
+	d, _ := g.direction(&c.syn)
+	t.note(g, &c.syn, d)
+	return g
+}
+
+// isLive reports whether both sides were seen to talk and neither has ended.
+func (f *flow) isLive() bool { return f.closed == 0 && f.conn != nil && f.seen[0] && f.seen[1] }
 
 // direction tells in which direction of f the segment travels, and whether it
 // has f's addresses at all.
@@ -290,6 +360,9 @@ func (t *flowTable) drop(f *flow, how EndKind) {
 		t.settled--
 	}
 	t.live--
+	if f.isChallenged {
+		delete(t.challenges, f)
+	}
 	*f = flow{dead: true}
 	t.free = append(t.free, i)
 }

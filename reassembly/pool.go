@@ -313,7 +313,7 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	err := p.deal(ctx, src, func(s *slot[R]) {
 		p.sent++
 		s.number = p.sent
-		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live - p.table.settled), Limits: p.tabled}
+		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live - p.table.settled), Disbelieved: p.table.disbelieved, Limits: p.tabled}
 		s.wait.Add(shards)
 		for i := range in {
 			in[i] <- s
@@ -464,8 +464,15 @@ func (p *Pool[R]) tick(s *slot[R], at capture.Position, now int64) {
 // segment finds the segment's connection and hands it to the shard of that.
 func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment) {
 	f, dir, fresh := p.table.lookup(seg)
+	if f == nil {
+		return
+	}
 	if fresh && p.opt.Want != nil {
 		f.unwanted = !p.opt.Want(seg)
+	}
+	if f.discards(seg, dir) {
+		p.table.disbelieved++
+		return
 	}
 	p.table.note(f, seg, dir)
 	f.lastTime = p.clock

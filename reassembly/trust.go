@@ -22,6 +22,37 @@ const (
 	confirmations = 3
 )
 
+const (
+	// maxSummed is the longest payload whose checksum is verified. Requests that decide a verdict are short; the
+	// time to sum full segments would be a fifth of all.
+	maxSummed = 512
+	// minTTL and usualTTL say when a TTL is used up before the receiver: senders begin at 64, 128 or 255, so one
+	// below minTTL in a direction whose segments have at least usualTTL is no change of the route.
+	minTTL, usualTTL = 5, 20
+)
+
+// discards reports whether the receiver discards the segment, or never gets it: its checksum is wrong, or its TTL is
+// used up. A host that captures its own segments under checksum offload has no good checksum in that
+// direction; then a wrong one means nothing.
+func (f *flow) discards(s *capture.Segment, d Direction) bool {
+	if s.Length == 0 && s.Flags&(capture.SYN|capture.FIN|capture.RST) == 0 || s.Length > maxSummed {
+		return false
+	}
+	if s.Length > 0 && f.ttl[d] == 0 {
+		f.ttl[d] = s.TTL
+	}
+	if f.ttl[d] >= usualTTL && s.TTL < minTTL {
+		return true
+	}
+	switch s.Checksum() {
+	case capture.ChecksumGood:
+		f.hasChecksums[d] = true
+	case capture.ChecksumBad:
+		return f.hasChecksums[d]
+	}
+	return false
+}
+
 // doubts are segments whose receiver may have discarded them: the sequence or acknowledgement number is far
 // from what is known. They count once another segment confirms them.
 type doubts struct {
