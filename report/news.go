@@ -127,10 +127,10 @@ func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 		g = g.atSight()
 	}
 	releases := map[endpoint]decode.Release{}
-	if r := b.brokers[at]; r != nil {
+	if r := b.brokers.records[at]; r != nil {
 		releases[at] = r.release()
 	}
-	f = g.finish(findingContext{rule: rule, tables: b.tables(at), target: b.opt.Target})
+	f = g.finish(findingContext{rule: rule, tables: b.brokers.tables(at), target: b.opt.Target})
 	f.Release = releaseGuesser(releases)(g)
 	if waits {
 		clear(f.Outcomes)
@@ -150,4 +150,4 @@ func (g *group) atSight() *group {
 }
 
 // Counts are the sums so far, without those of findings.
-func (b *Builder) Counts() model.Summary { return b.summary }
+func (b *Builder) Counts() model.Summary { return b.coverage.summary }

@@ -60,7 +60,7 @@ type past struct {
 
 // served tells whether the same broker had served the client of c on another connection.
 func (p past) served(c *decode.Connection) bool {
-	return p.b.served(endpoint{c.Domain, c.Broker}, cutSoftware(c.Software), c.ClientIDs, []netip.Addr{c.Client.Addr()})
+	return p.b.clients.served(endpoint{c.Domain, c.Broker}, cutSoftware(c.Software), c.ClientIDs, []netip.Addr{c.Client.Addr()})
 }
 
 // addressFacts tells what was spoken at a broker's address, all input considered.

@@ -251,6 +251,10 @@ type Finding struct {
 	Advice string `json:"advice"`
 }
 
+// IsOnTarget reports whether the finding is about the release named with
+// --target: so far nothing was refused.
+func (f *Finding) IsOnTarget() bool { return f.Reason != "" }
+
 // FindingClient is the client of a finding.
 type FindingClient struct {
 	SoftwareName    string `json:"software_name"`
