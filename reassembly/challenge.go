@@ -19,17 +19,18 @@ func (t *flowTable) challenge(f *flow, s *capture.Segment) {
 		}
 		clear(t.challenges)
 	}
-	c := challenge{syn: *s, stream: t.streams}
+	c := challenge{syn: *s, stream: t.streams, number: t.nextNumber(s.Capture)}
 	c.syn.Payload = nil
 	t.challenges[f], f.isChallenged = c, true
 	t.disbelieved++
 	t.streams++
 }
 
-// challenge is a SYN on a live connection, and the stream number of the connection that it begins.
+// challenge is a SYN on a live connection, and the stream numbers of the connection that it begins: of all captures
+// together, and within its own.
 type challenge struct {
-	syn    capture.Segment
-	stream uint32
+	syn            capture.Segment
+	stream, number uint32
 }
 
 // replaced returns the connection that the SYN kept for f began, if s shows that it did: s acknowledges the SYN or
@@ -48,6 +49,7 @@ func (t *flowTable) replaced(f *flow, s *capture.Segment) *flow {
 	t.disbelieved--
 	g := t.insert(&c.syn, h)
 	g.stream = c.stream
+	g.numbered, g.number = c.syn.Capture, c.number
 	d, _ := g.direction(&c.syn)
 	t.note(g, &c.syn, d)
 	return g
