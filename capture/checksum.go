@@ -1,71 +1,83 @@
 package capture
 
-import (
-	"encoding/binary"
-	"math/bits"
-)
+import "encoding/binary"
 
-// ChecksumState says what the checksum of a TCP segment shows.
-type ChecksumState uint8
+// Checksum is what a checksum says of the bytes that it covers.
+type Checksum uint8
 
-// The states of a checksum.
+// The outcomes of a checksum.
 const (
-	// ChecksumUnknown: the segment was not captured whole.
-	ChecksumUnknown ChecksumState = iota
-	// ChecksumGood: it is right.
-	ChecksumGood
-	// ChecksumUnfilled: it holds the sum of the pseudo-header alone. Checksum offload fills it in on the network
-	// card, behind the capture; Linux also leaves it so in segments that it has merged on arrival (GRO).
-	ChecksumUnfilled
-	// ChecksumBad: it is wrong. A receiver discards such a segment (RFC 9293 3.1).
-	ChecksumBad
+	// ChecksumUnknown: not all that it covers was captured, or there is none.
+	ChecksumUnknown Checksum = iota
+	// ChecksumRight: the bytes are those that were sent.
+	ChecksumRight
+	// ChecksumLeft: it is not filled in yet. Where the network card does that, the capturing
+	// host sees its own packets so: with the sum of the pseudo header, or with 0.
+	ChecksumLeft
+	// ChecksumWrong: the receiver drops the packet.
+	ChecksumWrong
 )
 
-// Checksum computes the checksum of the segment. Its cost grows with the payload, 64 bits at a time. The
-// segment's packet must still be valid.
-func (s *Segment) Checksum() ChecksumState {
-	const field = 16 // of the checksum in the header
-	if len(s.tcp) < tcpHeader || len(s.tcp)-len(s.Payload) != int(s.tcp[12]>>4)*4 || len(s.Payload) != int(s.Length) {
+// TTL returns the time to live, or hop limit, of the innermost IP header; 0 for a segment
+// that came in fragments. It is valid as long as Payload.
+func (s *Segment) TTL() uint8 {
+	switch {
+	case s.transport == 0:
+		return 0
+	case s.raw[0]>>4 == 4:
+		return s.raw[8]
+	}
+	return s.raw[7]
+}
+
+// Checksum verifies the TCP checksum (RFC 9293 3.1), and that of the IPv4 header before it.
+// It reads all of the payload: it is for segments that are suspicious. It is valid as long
+// as Payload.
+func (s *Segment) Checksum() Checksum {
+	if h := s.raw[:s.transport]; len(h) > 0 && h[0]>>4 == 4 && onesSum(0, h[:int(h[0]&15)*4]) != 0xffff && h[10]|h[11] != 0 {
+		return ChecksumWrong
+	}
+	b := s.raw[s.transport:]
+	if len(b) < tcpHeader {
 		return ChecksumUnknown
 	}
-	addresses := sum16(sum16(0, s.Src[:]), s.Dst[:])
-	if s.isIPv4() {
-		addresses = sum16(sum16(0, s.Src[12:]), s.Dst[12:])
+	n := int(b[12]>>4)*4 + int(s.Length)
+	if len(b) < n {
+		return ChecksumUnknown
 	}
-	pseudo := addresses + protocolTCP
-	withLength := pseudo + uint64(len(s.tcp))
-	if fold16(sum16(withLength, s.tcp)) == 0xffff {
-		return ChecksumGood
+	pseudo := s.pseudoHeader(n)
+	field := binary.BigEndian.Uint16(b[16:])
+	switch {
+	case onesSum(uint64(pseudo), b[:n]) == 0xffff:
+		return ChecksumRight
+	case field == 0 || field == pseudo || n > 0xffff:
+		return ChecksumLeft
 	}
-	if given := binary.BigEndian.Uint16(s.tcp[field:]); given == fold16(withLength) || given == fold16(pseudo) {
-		return ChecksumUnfilled
-	}
-	return ChecksumBad
+	return ChecksumWrong
 }
 
-// isIPv4 reports whether the addresses are IPv4-mapped.
-func (s *Segment) isIPv4() bool {
-	return binary.LittleEndian.Uint64(s.Src[:]) == 0 && binary.BigEndian.Uint32(s.Src[8:]) == 0xffff
-}
-
-// sum16 adds data to an Internet checksum (RFC 1071), as big-endian words of 16 bits.
-func sum16(sum uint64, data []byte) uint64 {
-	for len(data) >= 8 {
-		word := binary.BigEndian.Uint64(data)
-		var carry uint64
-		sum, carry = bits.Add64(sum, word, 0)
-		sum += carry
-		data = data[8:]
+// pseudoHeader is the sum over addresses, protocol and length (RFC 9293 3.1, RFC 8200 8.1).
+func (s *Segment) pseudoHeader(length int) uint16 {
+	from := 0
+	if s.Src[10] == 0xff && s.Src[11] == 0xff && binary.BigEndian.Uint64(s.Src[:]) == 0 && s.Src[8]|s.Src[9] == 0 {
+		from = 12 // IPv4
 	}
-	var last [8]byte
-	copy(last[:], data)
-	sum, carry := bits.Add64(sum, binary.BigEndian.Uint64(last[:]), 0)
-	return sum + carry
+	sum := uint64(protocolTCP) + uint64(length&0xffff) + uint64(length>>16)
+	return onesSum(sum+uint64(onesSum(0, s.Src[from:])), s.Dst[from:])
 }
 
-// fold16 reduces a sum to 16 bits.
-func fold16(sum uint64) uint16 {
-	sum = sum>>32 + sum&0xffffffff
+// onesSum adds b to an Internet checksum (RFC 1071) and folds it to 16 bits.
+func onesSum(sum uint64, b []byte) uint16 {
+	for ; len(b) >= 4; b = b[4:] {
+		sum += uint64(binary.BigEndian.Uint32(b))
+	}
+	if len(b) >= 2 {
+		sum += uint64(binary.BigEndian.Uint16(b))
+		b = b[2:]
+	}
+	if len(b) == 1 {
+		sum += uint64(b[0]) << 8
+	}
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff
 	}

@@ -78,6 +78,8 @@ type Options struct {
 	// nanoseconds: for live captures, so that time passes while no packets come, whatever
 	// becomes of the host's clock. It is asked once for each batch and must not go back.
 	Clock func() int64
+	// Tracer is told of every decision about its connection; nil for none.
+	Tracer Tracer
 	// IdleTimeout in nanoseconds of packet time; 0 is DefaultIdleTimeout.
 	IdleTimeout int64
 }
@@ -409,6 +411,8 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 			}
 			if p.opt.Dissector.Segment(pkt, &seg) {
 				p.segment(s, pkt, &seg)
+			} else if seg.NumberOnly {
+				p.table.mention(&seg, p.clock)
 			}
 		}
 		if p.opt.Clock != nil {
@@ -481,6 +485,13 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	f, dir, fresh := p.table.lookup(seg)
 	if f == nil {
 		return
+	}
+	if f.mentioned {
+		f.appear(seg)
+		dir, fresh = ToBroker, true
+		if seg.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK {
+			dir = ToClient
+		}
 	}
 	if fresh && p.opt.Want != nil {
 		f.unwanted = !p.opt.Want(seg)

@@ -38,16 +38,17 @@ func (f *flow) discards(s *capture.Segment, d Direction) bool {
 	if s.Length == 0 && s.Flags&(capture.SYN|capture.FIN|capture.RST) == 0 || s.Length > maxSummed {
 		return false
 	}
+	ttl := s.TTL()
 	if s.Length > 0 && f.ttl[d] == 0 {
-		f.ttl[d] = s.TTL
+		f.ttl[d] = ttl
 	}
-	if f.ttl[d] >= usualTTL && s.TTL < minTTL {
+	if f.ttl[d] >= usualTTL && 0 < ttl && ttl < minTTL {
 		return true
 	}
 	switch s.Checksum() {
-	case capture.ChecksumGood:
+	case capture.ChecksumRight:
 		f.hasChecksums[d] = true
-	case capture.ChecksumBad:
+	case capture.ChecksumWrong:
 		return f.hasChecksums[d]
 	}
 	return false
