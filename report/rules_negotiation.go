@@ -112,7 +112,7 @@ var apiVersionsRefusedRule = Rule{
 			"and check that the port speaks Kafka in the clear: a listener that wants TLS does the same (KV2007).",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {
-		if x.Key == apiVersionsKey && x.Outcome == decode.Error && x.Negotiated < 0 {
+		if x.Key == apiVersionsKey && x.Outcome == decode.Error && x.Negotiated < 0 && !x.RetryUnseen {
 			return inVain, true
 		}
 		return "", x.Key == apiVersionsKey && refused(x) && !isProbe(x)
