@@ -43,6 +43,8 @@ type Rule struct {
 	// message, why and advice are the texts of the finding; none holds an
 	// address, a client id or a host name.
 	message, why, advice func(s *subject) string
+	// commands are commands that help; nil for most.
+	commands func(s *subject) []model.Command
 }
 
 // subject is what a rule's texts are made from.
