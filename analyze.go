@@ -17,6 +17,11 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/knownissues"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // reportFlags are the flags that say what becomes of the report.
@@ -73,8 +78,8 @@ func oneOf(flag, value, allowed string) error {
 }
 
 // builder makes the report builder; ev is nil for no evidence. watch has it tell of findings while they come in.
-func (r *reportFlags) builder(p *pipeline, ev *report.Evidence, watch bool) (*report.Builder, error) {
-	issues, err := report.LoadKnownIssues(r.knownIssues...)
+func (r *reportFlags) builder(p *pipeline, ev *evidence.Collector, watch bool) (*report.Builder, error) {
+	issues, err := knownissues.Load(report.IsCode, r.knownIssues...)
 	if err != nil {
 		return nil, err
 	}
@@ -83,17 +88,17 @@ func (r *reportFlags) builder(p *pipeline, ev *report.Evidence, watch bool) (*re
 		return nil, err
 	}
 	return report.NewBuilder(report.Options{
-		Tool:        report.Tool{Name: "kafkavet", Version: toolVersion()},
+		Tool:        model.Tool{Name: "kafkavet", Version: toolVersion()},
 		KnownIssues: issues, Target: target, Supplied: p.supplied, Evidence: ev, Watch: watch,
 	}), nil
 }
 
 // reference finds the ranges that a flag names, nil for none.
-func reference(flag, name string) (*report.Reference, error) {
+func reference(flag, name string) (*decode.Reference, error) {
 	if name == "" {
 		return nil, nil
 	}
-	r, err := report.LoadReference(name)
+	r, err := decode.LoadReference(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
@@ -105,29 +110,29 @@ func listReleases(s streams, color string, flags ...string) (asked bool, err err
 	if !slices.Contains(flags, "list") {
 		return false, nil
 	}
-	if err := report.WriteReferences(s.out, textOptions(s.out, color)); err != nil {
+	if err := write.References(s.out, textOptions(s.out, color)); err != nil {
 		return true, fmt.Errorf("write standard output: %w", err)
 	}
 	return true, nil
 }
 
 // write writes the report in the format asked for.
-func (r *reportFlags) write(w io.Writer, rep *report.Report) error {
+func (r *reportFlags) write(w io.Writer, rep *model.Report) error {
 	switch r.format {
 	case "json":
-		return report.WriteJSON(w, rep)
+		return write.JSON(w, rep)
 	case "markdown":
-		return report.WriteMarkdown(w, rep)
+		return write.Markdown(w, rep)
 	case "html":
-		return report.WriteHTML(w, rep, report.HTMLOptions{})
+		return write.HTML(w, rep, write.HTMLOptions{})
 	}
-	return report.WriteText(w, rep, textOptions(w, r.color))
+	return write.Text(w, rep, textOptions(w, r.color))
 }
 
 // textOptions tells how wide text on w may be, 0 for any width, and whether it
 // may be coloured.
-func textOptions(w io.Writer, color string) report.TextOptions {
-	var opt report.TextOptions
+func textOptions(w io.Writer, color string) write.TextOptions {
+	var opt write.TextOptions
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		opt.Width, _, _ = term.GetSize(int(f.Fd())) // 0 where it cannot be told
 		opt.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
@@ -142,13 +147,13 @@ func textOptions(w io.Writer, color string) report.TextOptions {
 }
 
 // failed tells whether the report holds a finding that --fail-on asks for.
-func (r *reportFlags) failed(rep *report.Report) bool {
+func (r *reportFlags) failed(rep *model.Report) bool {
 	worst, any := rep.Worst()
 	switch r.failOn {
 	case "error":
-		return any && worst >= report.Error
+		return any && worst >= model.Error
 	case "warning":
-		return any && worst >= report.Warning
+		return any && worst >= model.Warning
 	}
 	return false
 }
@@ -217,7 +222,7 @@ func analyzeFiles(ctx context.Context, paths []string, pf *pipelineFlags, rf *re
 	builder.SetInput(p.input(src))
 	rep := builder.Report()
 	if names != nil {
-		report.Redact(rep, names)
+		redact.Report(rep, names)
 	}
 	if err := ev.write(builder, src, p); err != nil {
 		return 0, err
@@ -308,13 +313,13 @@ func listRequests(ctx context.Context, paths []string, pf *pipelineFlags, rd *re
 	if err != nil {
 		return 0, err
 	}
-	w := report.NewRequestsTSV(out.w)
+	w := write.NewRequestsTSV(out.w)
 	if format == "json" {
-		w = report.NewRequestsJSON(out.w)
+		w = write.NewRequestsJSON(out.w)
 	}
 	var sink decode.Sink = w
 	if names != nil {
-		sink = report.RedactRequests(w, names)
+		sink = redact.Requests(w, names)
 	}
 	began := time.Now()
 	stop := showProgress(src, pf, s)
@@ -352,9 +357,9 @@ func explain(_ context.Context, args []string, s streams) int {
 	switch {
 	case err != nil:
 	case f.NArg() == 0:
-		err = report.WriteRules(s.out, opt)
+		err = write.Rules(s.out, report.Rules(), opt)
 	case f.NArg() == 1:
-		err = report.WriteRule(s.out, f.Arg(0), opt)
+		err = write.Rule(s.out, report.Rules(), f.Arg(0), opt)
 	default:
 		err = errors.New("takes one finding code")
 	}

@@ -8,6 +8,9 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/redact"
 )
 
 // redactFlags are the flags that say whether names and addresses are replaced.
@@ -22,10 +25,10 @@ func (r *redactFlags) register(f *pflag.FlagSet) {
 }
 
 // pseudonyms are those asked for, nil for none.
-func (r *redactFlags) pseudonyms() (*report.Pseudonyms, error) {
+func (r *redactFlags) pseudonyms() (*redact.Pseudonyms, error) {
 	switch {
 	case r.redact:
-		return report.NewPseudonyms(r.key), nil
+		return redact.NewPseudonyms(r.key), nil
 	case r.key != "":
 		return nil, errors.New("--redact-key: has no effect without --redact")
 	}
@@ -46,16 +49,16 @@ func (e *evidenceFlags) register(f *pflag.FlagSet) {
 // maxOccurrences bounds --evidence-occurrences: a capture of more is the capture itself.
 const maxOccurrences = 1000
 
-// evidence is a file of evidence in the making.
-type evidence struct {
-	*report.Evidence
+// evidenceOutput is a file of evidence in the making.
+type evidenceOutput struct {
+	*evidence.Collector
 	out      *output
 	redacted bool
 }
 
 // open begins to gather evidence as the flags say; it is nil where none is asked for. It fails
 // when the file cannot be written.
-func (e *evidenceFlags) open(p *pipeline, names *report.Pseudonyms) (*evidence, error) {
+func (e *evidenceFlags) open(p *pipeline, names *redact.Pseudonyms) (*evidenceOutput, error) {
 	if e.path == "" {
 		return nil, nil
 	}
@@ -69,24 +72,24 @@ func (e *evidenceFlags) open(p *pipeline, names *report.Pseudonyms) (*evidence, 
 	if err != nil {
 		return nil, err
 	}
-	ev := report.NewEvidence(report.EvidenceOptions{
+	ev := evidence.New(evidence.Options{
 		Occurrences: int(e.occurrences), Dissector: p.dissecting, Pseudonyms: names,
-		Tool: report.Tool{Name: "kafkavet", Version: toolVersion()},
+		Tool: model.Tool{Name: "kafkavet", Version: toolVersion()},
 	})
 	p.tap = ev.Tap
-	return &evidence{ev, out, names != nil}, nil
+	return &evidenceOutput{ev, out, names != nil}, nil
 }
 
 // gathered is what the report builder is given, nil for no evidence.
-func (e *evidence) gathered() *report.Evidence {
+func (e *evidenceOutput) gathered() *evidence.Collector {
 	if e == nil {
 		return nil
 	}
-	return e.Evidence
+	return e.Collector
 }
 
 // write writes the file and makes it appear, and tells what could not be proven.
-func (e *evidence) write(b *report.Builder, src capture.Source, p *pipeline) error {
+func (e *evidenceOutput) write(b *report.Builder, src capture.Source, p *pipeline) error {
 	if e == nil {
 		return nil
 	}
@@ -112,7 +115,7 @@ func (e *evidence) write(b *report.Builder, src capture.Source, p *pipeline) err
 }
 
 // abandon removes the file if it was not committed.
-func (e *evidence) abandon() {
+func (e *evidenceOutput) abandon() {
 	if e != nil {
 		e.out.abandon()
 	}

@@ -18,7 +18,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/capture/capturetest"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // captureArgs are the captures of testdata, each with its key log as arguments.
@@ -50,9 +50,9 @@ func invoke(t *testing.T, stdin io.Reader, args ...string) string {
 }
 
 // analysed is the JSON report of a capture.
-func analysed(t *testing.T, args ...string) *report.Report {
+func analysed(t *testing.T, args ...string) *model.Report {
 	t.Helper()
-	r := new(report.Report)
+	r := new(model.Report)
 	if err := json.Unmarshal([]byte(invoke(t, strings.NewReader(""), append([]string{"analyze", "--format", "json"}, args...)...)), r); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func analysed(t *testing.T, args ...string) *report.Report {
 }
 
 // kinds are the findings without what redaction and a selection of packets change; counted with their counts.
-func kinds(r *report.Report, counted bool) []string {
+func kinds(r *model.Report, counted bool) []string {
 	out := []string{}
 	for _, f := range r.Findings {
 		k := fmt.Sprintf("%s %s %v %s", f.Code, f.API, f.Advertised, f.Evidence)
@@ -431,9 +431,9 @@ func TestEvidenceOfRewrittenCaptures(t *testing.T) {
 }
 
 // analysedFrom is the JSON report of a capture at standard input.
-func analysedFrom(t *testing.T, data []byte) *report.Report {
+func analysedFrom(t *testing.T, data []byte) *model.Report {
 	t.Helper()
-	r := new(report.Report)
+	r := new(model.Report)
 	if err := json.Unmarshal([]byte(invoke(t, bytes.NewReader(data), "analyze", "--format", "json", "-")), r); err != nil {
 		t.Fatal(err)
 	}

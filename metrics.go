@@ -13,6 +13,8 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 const (
@@ -107,7 +109,7 @@ func softwareLabel(name, version string) string {
 	if text == "" {
 		return "unknown"
 	}
-	return report.Escape(text)
+	return write.Escape(text)
 }
 
 // countedSink counts what passes on its way to the report.
@@ -197,7 +199,7 @@ type findingSeries struct {
 }
 
 // counts adds up findings by the labels of kafkavet_findings_total.
-func (s *findingSeries) counts(findings []report.Finding) map[[5]string]uint64 {
+func (s *findingSeries) counts(findings []model.Finding) map[[5]string]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	counts := map[[5]string]uint64{}

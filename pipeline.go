@@ -18,6 +18,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // pipelineFlags are the flags that say what is looked at, and how.
@@ -64,7 +65,7 @@ type pipeline struct {
 	settle func()
 	filter capture.Filter
 	// supplied are the ranges of --advertised; nil for none.
-	supplied   *report.Reference
+	supplied   *decode.Reference
 	shards     []*decode.Shard
 	correlator *decode.Correlator
 	stats      reassembly.Stats
@@ -251,7 +252,7 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 		in.Captures = append(in.Captures, describe(&c))
 	}
 	for _, u := range dissected.Unparsed {
-		in.UnparsedPackets = append(in.UnparsedPackets, report.Count{Name: u.String(), Count: u.Packets})
+		in.UnparsedPackets = append(in.UnparsedPackets, model.Count{Name: u.String(), Count: u.Packets})
 	}
 	for _, l := range dissected.Limits {
 		in.LimitsHit[l.Name] += l.Hits
@@ -267,8 +268,8 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 }
 
 // describe puts what is known of a capture into the report's words.
-func describe(c *capture.Info) report.Capture {
-	d := report.Capture{
+func describe(c *capture.Info) model.Capture {
+	d := model.Capture{
 		Path: c.Path, Format: c.Format, Packets: c.Packets, Bytes: c.Bytes, Torn: c.Torn != nil,
 		Truncated: c.Truncated, Dropped: c.Dropped, LinkTypes: []uint32{},
 	}
@@ -276,7 +277,7 @@ func describe(c *capture.Info) report.Capture {
 		d.LinkTypes = append(d.LinkTypes, uint32(l))
 	}
 	if c.Packets > 0 {
-		first, last := report.Time(c.First), report.Time(c.Last)
+		first, last := model.Time(c.First), model.Time(c.Last)
 		d.First, d.Last = &first, &last
 	}
 	switch {

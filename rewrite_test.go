@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kafkavet/kafkavet/capture/capturetest"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // exceptions are what single captures do not keep in a rewriting that others survive.
@@ -71,7 +71,7 @@ func view(t *testing.T, packets []capturetest.Packet, keys []string) seen {
 	data := capturetest.Pcapng{}.Encode(packets)
 	var s seen
 	s.requests = strings.Split(strings.TrimSpace(standardOutput(t, data, append([]string{"requests", "-"}, keys...))), "\n")[1:]
-	var r report.Report
+	var r model.Report
 	if err := json.Unmarshal([]byte(standardOutput(t, data, append([]string{"analyze", "--format", "json", "-"}, keys...))), &r); err != nil {
 		t.Fatal(err)
 	}

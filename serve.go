@@ -17,7 +17,8 @@ import (
 
 	"golang.org/x/net/netutil"
 
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // The bounds of the HTTP server.
@@ -48,7 +49,7 @@ const (
 
 // snapshot is the report as it was at a time.
 type snapshot struct {
-	report *report.Report
+	report *model.Report
 	counts liveCounts
 	at     time.Duration
 	// The forms of it that were asked for.
@@ -202,17 +203,17 @@ func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
 // handler answers requests.
 func (s *served) handler(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	page := report.HTMLPolicy(true) + "; frame-ancestors 'none'"
+	page := write.HTMLPolicy(true) + "; frame-ancestors 'none'"
 	mux.Handle("GET /{$}", s.reportHandler("text/html; charset=utf-8", page, func(c *snapshot) ([]byte, error) {
 		return c.html.bytes(func(w io.Writer) error {
-			return report.WriteHTML(w, c.report, report.HTMLOptions{Live: true})
+			return write.HTML(w, c.report, write.HTMLOptions{Live: true})
 		})
 	}))
 	mux.Handle("GET /report.json", s.reportHandler("application/json", "", func(c *snapshot) ([]byte, error) {
-		return c.json.bytes(func(w io.Writer) error { return report.WriteJSON(w, c.report) })
+		return c.json.bytes(func(w io.Writer) error { return write.JSON(w, c.report) })
 	}))
 	mux.Handle("GET /report.md", s.reportHandler("text/markdown; charset=utf-8", "", func(c *snapshot) ([]byte, error) {
-		return c.markdown.bytes(func(w io.Writer) error { return report.WriteMarkdown(w, c.report) })
+		return c.markdown.bytes(func(w io.Writer) error { return write.Markdown(w, c.report) })
 	}))
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", s.health)

@@ -20,7 +20,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // servedRun is a run of sniff --listen that goes on until the test ends.
@@ -100,8 +100,8 @@ func (s *servedRun) settled(path, text string) []byte {
 
 func TestServedReports(t *testing.T) {
 	s := serve(t)
-	var r report.Report
-	if err := json.Unmarshal(s.settled("/report.json", "KV1001"), &r); err != nil || r.Schema != report.SchemaName {
+	var r model.Report
+	if err := json.Unmarshal(s.settled("/report.json", "KV1001"), &r); err != nil || r.Schema != model.SchemaName {
 		t.Errorf("report.json: %v, schema %q", err, r.Schema)
 	}
 	for _, test := range []struct{ path, contentType, holds string }{
@@ -311,10 +311,10 @@ func TestSeriesAreBounded(t *testing.T) {
 	if want := float64(3*maxRequestSeries + 3*maxSoftware); sum != want {
 		t.Errorf("%v requests were counted, want %v", sum, want)
 	}
-	findings := make([]report.Finding, 3*maxFindingSeries)
+	findings := make([]model.Finding, 3*maxFindingSeries)
 	for i := range findings {
 		key, version := int16(i), int16(1)
-		findings[i] = report.Finding{Code: "KV1001", APIKey: &key, API: strings.Repeat("x", i), Version: &version, Count: 2}
+		findings[i] = model.Finding{Code: "KV1001", APIKey: &key, API: strings.Repeat("x", i), Version: &version, Count: 2}
 	}
 	series := &findingSeries{known: map[[5]string]struct{}{}}
 	counts, all := series.counts(findings), uint64(0)

@@ -15,7 +15,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/redact"
 )
 
 // sniffFlags are the flags that only sniff has.
@@ -226,11 +226,11 @@ func (r *sniffing) openSource(ctx context.Context, p *pipeline) (*liveSource, er
 }
 
 // finish writes the report at the end, and returns the exit code.
-func (r *sniffing) finish(w *watch, out *output, ev *evidence) (int, error) {
+func (r *sniffing) finish(w *watch, out *output, ev *evidenceOutput) (int, error) {
 	w.builder.SetInput(w.p.input(w.src))
 	rep := w.builder.Report()
 	if w.names != nil {
-		report.Redact(rep, w.names)
+		redact.Report(rep, w.names)
 	}
 	if err := ev.write(w.builder, w.src, w.p); err != nil {
 		return 0, err

@@ -5,7 +5,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // The events of sniff --format json, one object a line.
@@ -13,11 +14,11 @@ type (
 	// findingEvent is a finding that is new. Pending: its request was sent and
 	// waits for its outcome, so that count is 1 and outcomes is empty.
 	findingEvent struct {
-		Event   string         `json:"event"`
-		Time    string         `json:"time"`
-		Number  int            `json:"number"`
-		Pending bool           `json:"pending"`
-		Finding report.Finding `json:"finding"`
+		Event   string        `json:"event"`
+		Time    string        `json:"time"`
+		Number  int           `json:"number"`
+		Pending bool          `json:"pending"`
+		Finding model.Finding `json:"finding"`
 	}
 	// countEvent tells that a finding happened again: more times since the
 	// last event of that number, count times in all.
@@ -37,9 +38,9 @@ type (
 	}
 	// reportEvent is the last one.
 	reportEvent struct {
-		Event  string         `json:"event"`
-		Time   string         `json:"time"`
-		Report *report.Report `json:"report"`
+		Event  string        `json:"event"`
+		Time   string        `json:"time"`
+		Report *model.Report `json:"report"`
 	}
 )
 
@@ -68,7 +69,7 @@ func newTeller(r *sniffing, line *statusLine) *teller {
 func eventTime() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000000Z") }
 
 // tell tells of findings.
-func (t *teller) tell(news []report.News) error {
+func (t *teller) tell(news []model.News) error {
 	t.line.hide()
 	opt := textOptions(t.w, t.color) // a terminal may have another size by now
 	for i := range news {
@@ -76,12 +77,12 @@ func (t *teller) tell(news []report.News) error {
 		var err error
 		switch {
 		case t.json && n.First:
-			err = report.WriteJSONLine(t.w, findingEvent{"finding", eventTime(), n.Number, n.More == 0, n.Finding})
+			err = write.JSONLine(t.w, findingEvent{"finding", eventTime(), n.Number, n.More == 0, n.Finding})
 		case t.json:
-			err = report.WriteJSONLine(t.w, countEvent{"count", eventTime(), n.Number, n.Finding.Code, n.More, n.Finding.Count})
+			err = write.JSONLine(t.w, countEvent{"count", eventTime(), n.Number, n.Finding.Code, n.More, n.Finding.Count})
 		default:
-			block := n.First && n.Finding.Severity > report.Info
-			if err = report.WriteNews(t.w, n, opt); err == nil && block {
+			block := n.First && n.Finding.Severity > model.Info
+			if err = write.News(t.w, n, opt); err == nil && block {
 				_, err = io.WriteString(t.w, "\n")
 			}
 			t.close = !block
@@ -98,14 +99,14 @@ func (t *teller) status(c liveCounts) error {
 	if !t.json {
 		return nil
 	}
-	if err := report.WriteJSONLine(t.w, statusEvent{"status", eventTime(), c}); err != nil {
+	if err := write.JSONLine(t.w, statusEvent{"status", eventTime(), c}); err != nil {
 		return fmt.Errorf("write %s: %w", t.name, reason(err))
 	}
 	return nil
 }
 
 // final tells the report as the last event. Text it only sets apart from what was told before.
-func (t *teller) final(rep *report.Report) error {
+func (t *teller) final(rep *model.Report) error {
 	if !t.json {
 		if !t.close {
 			return nil
@@ -115,7 +116,7 @@ func (t *teller) final(rep *report.Report) error {
 		}
 		return nil
 	}
-	if err := report.WriteJSONLine(t.w, reportEvent{"report", eventTime(), rep}); err != nil {
+	if err := write.JSONLine(t.w, reportEvent{"report", eventTime(), rep}); err != nil {
 		return fmt.Errorf("write %s: %w", t.name, reason(err))
 	}
 	return nil

@@ -14,6 +14,8 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/redact"
 )
 
 const (
@@ -50,7 +52,7 @@ type watch struct {
 	src     *liveSource
 	builder *report.Builder
 	// names are the pseudonyms, nil for none.
-	names  *report.Pseudonyms
+	names  *redact.Pseudonyms
 	status *statusLine
 	teller *teller
 	save   *saver
@@ -59,7 +61,7 @@ type watch struct {
 	metrics *requestMetrics
 
 	age, sight, repeat, draw, check every
-	findings                        report.SeverityCounts
+	findings                        model.SeverityCounts
 	// failed is why something beside the analysis came to an end.
 	failed error
 	// untold is why nothing can be told any more while it happens; the report
@@ -70,7 +72,7 @@ type watch struct {
 	tasks sync.WaitGroup
 }
 
-func newWatch(r *sniffing, p *pipeline, src *liveSource, b *report.Builder, names *report.Pseudonyms, status *statusLine) *watch {
+func newWatch(r *sniffing, p *pipeline, src *liveSource, b *report.Builder, names *redact.Pseudonyms, status *statusLine) *watch {
 	return &watch{
 		r: r, p: p, src: src, builder: b, names: names, status: status, teller: newTeller(r, status),
 		age: every{interval: ageInterval}, sight: every{interval: sightInterval},
@@ -81,7 +83,7 @@ func newWatch(r *sniffing, p *pipeline, src *liveSource, b *report.Builder, name
 
 // begin opens what needs rights, gives them up if that is asked for, and
 // starts what goes on beside the analysis. No packet was looked at before.
-func (w *watch) begin(keyLogs []string, out *output, ev *evidence) (err error) {
+func (w *watch) begin(keyLogs []string, out *output, ev *evidenceOutput) (err error) {
 	if w.r.flags.listen != "" {
 		if w.served, err = listen(w.r.flags.listen, w); err != nil {
 			return err
@@ -110,7 +112,7 @@ func (w *watch) begin(keyLogs []string, out *output, ev *evidence) (err error) {
 }
 
 // belongings are what the user that --user names goes on with.
-func (w *watch) belongings(out *output, ev *evidence) (b belongings) {
+func (w *watch) belongings(out *output, ev *evidenceOutput) (b belongings) {
 	outs := []*output{out}
 	if ev != nil {
 		outs = append(outs, ev.out)
@@ -222,7 +224,7 @@ func (w *watch) tell(sighted, repeats bool) error {
 }
 
 // last tells what is new at the end, and the report where that is an event.
-func (w *watch) last(rep *report.Report) error {
+func (w *watch) last(rep *model.Report) error {
 	if w.teller.json {
 		if err := w.tell(true, true); err != nil {
 			return err
@@ -232,15 +234,15 @@ func (w *watch) last(rep *report.Report) error {
 }
 
 // count counts the findings that are told of.
-func (w *watch) count(news []report.News) {
+func (w *watch) count(news []model.News) {
 	for i := range news {
 		if !news[i].First {
 			continue
 		}
 		switch news[i].Finding.Severity {
-		case report.Error:
+		case model.Error:
 			w.findings.Error++
-		case report.Warning:
+		case model.Warning:
 			w.findings.Warning++
 		default:
 			w.findings.Info++
@@ -249,26 +251,26 @@ func (w *watch) count(news []report.News) {
 }
 
 // redactNews replaces names and addresses.
-func redactNews(news []report.News, names *report.Pseudonyms) {
+func redactNews(news []model.News, names *redact.Pseudonyms) {
 	for i := range news {
-		r := report.Report{Findings: []report.Finding{news[i].Finding}}
-		report.Redact(&r, names)
+		r := model.Report{Findings: []model.Finding{news[i].Finding}}
+		redact.Report(&r, names)
 		news[i].Finding = r.Findings[0]
 	}
 }
 
 // liveCounts are the sums so far, as JSON in an event of its own.
 type liveCounts struct {
-	Packets      uint64                `json:"packets"`
-	Bytes        uint64                `json:"bytes"`
-	Dropped      uint64                `json:"dropped"`
-	Connections  uint64                `json:"connections"`
-	Open         uint64                `json:"open_connections"`
-	Requests     uint64                `json:"requests"`
-	Responses    uint64                `json:"responses"`
-	MissingBytes uint64                `json:"missing_bytes"`
-	Gaps         uint64                `json:"gaps"`
-	Findings     report.SeverityCounts `json:"findings"`
+	Packets      uint64               `json:"packets"`
+	Bytes        uint64               `json:"bytes"`
+	Dropped      uint64               `json:"dropped"`
+	Connections  uint64               `json:"connections"`
+	Open         uint64               `json:"open_connections"`
+	Requests     uint64               `json:"requests"`
+	Responses    uint64               `json:"responses"`
+	MissingBytes uint64               `json:"missing_bytes"`
+	Gaps         uint64               `json:"gaps"`
+	Findings     model.SeverityCounts `json:"findings"`
 }
 
 // counts are the sums so far.
@@ -286,7 +288,7 @@ func (w *watch) snapshot(now time.Duration) *snapshot {
 	w.builder.SetInput(w.p.inputOf(w.src.Captures(), *w.src.stats.Load(), w.p.live.limits()))
 	rep := w.builder.Report()
 	if w.names != nil {
-		report.Redact(rep, w.names)
+		redact.Report(rep, w.names)
 	}
 	return &snapshot{report: rep, counts: w.counts(), at: now}
 }

@@ -1,6 +1,9 @@
 package capture
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // LinkType is a link-layer header type as registered at
 // https://www.tcpdump.org/linktypes.html. It is 32 bits wide: LINUX_SLL2 (276)
@@ -25,6 +28,11 @@ func (p Position) Before(q Position) bool {
 		return p.Capture < q.Capture
 	}
 	return p.Frame < q.Frame
+}
+
+// Compare orders positions as they lie in the input: -1, 0 or +1.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(cmp.Compare(p.Capture, q.Capture), cmp.Compare(p.Frame, q.Frame))
 }
 
 // Timestamp is Time as a time.Time in UTC.

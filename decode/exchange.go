@@ -41,6 +41,9 @@ const (
 	Exempt
 )
 
+// HasRange tells whether Exchange.Advertised is meaningful for this verdict.
+func (v Verdict) HasRange() bool { return v == OK || v == AboveMax || v == BelowMin }
+
 // Outcome says how the connection went on after a request.
 type Outcome uint8
 

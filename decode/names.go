@@ -6,6 +6,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
+// KeyAPIVersions is the API key of ApiVersions, which negotiates and is itself
+// exempt from what it negotiates.
+const KeyAPIVersions = int16(keyApiVersions)
+
 // API keys that this package treats in a way of their own.
 const (
 	keyProduce            = 0

@@ -2,21 +2,26 @@ package report
 
 import (
 	"cmp"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/knownissues"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // Report makes the report of what came so far. It can be called at any time
 // and as often as needed; the report shares nothing that later calls change.
 // Connections are counted when they are over.
-func (b *Builder) Report() *Report {
+func (b *Builder) Report() *model.Report {
 	releases := b.releases()
-	r := &Report{
-		Schema: SchemaName, Tool: b.opt.Tool,
+	r := &model.Report{
+		Schema: model.SchemaName, Tool: b.opt.Tool,
 		Captures: b.captures(),
 		Summary:  b.summary,
 		Brokers:  b.finishBrokers(releases), Clients: b.finishClients(),
@@ -26,15 +31,15 @@ func (b *Builder) Report() *Report {
 		r.Target = b.target.finish()
 	}
 	if s := b.opt.Supplied; s != nil {
-		r.Supplied = &Supplied{Name: s.Name, Release: s.release(), File: s.File, Source: s.Table.Source, Notes: append([]string{}, s.Notes...)}
+		r.Supplied = &model.Supplied{Name: s.Name, Release: s.Release(), File: s.File, Source: s.Table.Source, Notes: append([]string{}, s.Notes...)}
 	}
 	r.Quality = b.finishQuality(r.Captures)
 	r.Findings = b.findings(r.Quality.DroppedPackets, releases)
 	for i := range r.Findings {
 		switch r.Findings[i].Severity {
-		case Error:
+		case model.Error:
 			r.Summary.Findings.Error++
-		case Warning:
+		case model.Warning:
 			r.Summary.Findings.Warning++
 		default:
 			r.Summary.Findings.Info++
@@ -44,8 +49,8 @@ func (b *Builder) Report() *Report {
 }
 
 // captures are the inputs, with lists that are never nil.
-func (b *Builder) captures() []Capture {
-	out := make([]Capture, 0, len(b.input.Captures))
+func (b *Builder) captures() []model.Capture {
+	out := make([]model.Capture, 0, len(b.input.Captures))
 	for _, c := range b.input.Captures {
 		c.LinkTypes = append([]uint32{}, c.LinkTypes...)
 		out = append(out, c)
@@ -63,9 +68,9 @@ func (b *Builder) releases() map[endpoint]decode.Release {
 }
 
 // finishBrokers are the brokers by address.
-func (b *Builder) finishBrokers(releases map[endpoint]decode.Release) []Broker {
+func (b *Builder) finishBrokers(releases map[endpoint]decode.Release) []model.Broker {
 	records := slices.SortedFunc(maps.Values(b.brokers), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
-	out := make([]Broker, 0, len(records))
+	out := make([]model.Broker, 0, len(records))
 	for _, r := range records {
 		out = append(out, r.finish(releases[r.endpoint]))
 	}
@@ -73,8 +78,8 @@ func (b *Builder) finishBrokers(releases map[endpoint]decode.Release) []Broker {
 }
 
 // finishClients are the clients by software and client id.
-func (b *Builder) finishClients() []Client {
-	out := make([]Client, 0, len(b.clients))
+func (b *Builder) finishClients() []model.Client {
+	out := make([]model.Client, 0, len(b.clients))
 	for _, c := range slices.SortedFunc(maps.Values(b.clients), compareClients) {
 		out = append(out, c.finish())
 	}
@@ -82,28 +87,28 @@ func (b *Builder) finishClients() []Client {
 }
 
 // finishQuality completes what is counted as it goes.
-func (b *Builder) finishQuality(captures []Capture) Quality {
+func (b *Builder) finishQuality(captures []model.Capture) model.Quality {
 	q := b.quality
 	for i := range captures {
 		q.TruncatedPackets += captures[i].Truncated
 		q.DroppedPackets += captures[i].Dropped
 	}
-	q.UnparsedReasons = []Count{}
+	q.UnparsedReasons = []model.Count{}
 	for _, c := range b.input.UnparsedPackets {
 		if c.Count > 0 {
 			q.UnparsedPackets += c.Count
 			q.UnparsedReasons = append(q.UnparsedReasons, c)
 		}
 	}
-	slices.SortStableFunc(q.UnparsedReasons, func(a, b Count) int {
+	slices.SortStableFunc(q.UnparsedReasons, func(a, b model.Count) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Name, b.Name))
 	})
 	q.OtherProtocols = b.otherProtocols()
-	q.NotChecked = []NotChecked{}
-	for _, n := range []NotChecked{
-		{Reason: NotCheckedNoRange, Requests: b.unknown},
-		{Reason: NotCheckedEncrypted, Streams: b.crypted},
-		{Reason: NotCheckedUndecided, Streams: b.undecide},
+	q.NotChecked = []model.NotChecked{}
+	for _, n := range []model.NotChecked{
+		{Reason: model.NotCheckedNoRange, Requests: b.unknown},
+		{Reason: model.NotCheckedEncrypted, Streams: b.crypted},
+		{Reason: model.NotCheckedUndecided, Streams: b.undecide},
 	} {
 		if n.Requests+n.Streams > 0 {
 			q.NotChecked = append(q.NotChecked, n)
@@ -113,8 +118,8 @@ func (b *Builder) finishQuality(captures []Capture) Quality {
 	if b.target != nil {
 		b.target.limits.hit(q.LimitsHit)
 	}
-	if e := b.opt.Evidence; e != nil && e.omitted > 0 {
-		q.LimitsHit["evidence_occurrences"] = e.omitted
+	if e := b.opt.Evidence; e != nil && e.Omitted() > 0 {
+		q.LimitsHit["evidence_occurrences"] = e.Omitted()
 	}
 	for name, n := range b.input.LimitsHit {
 		if n > 0 {
@@ -131,16 +136,16 @@ var otherNames = map[reassembly.Protocol]string{
 }
 
 // otherProtocols names what else was spoken at the brokers' addresses.
-func (b *Builder) otherProtocols() []OtherProtocol {
-	out := []OtherProtocol{}
+func (b *Builder) otherProtocols() []model.OtherProtocol {
+	out := []model.OtherProtocol{}
 	for at, r := range b.brokers {
 		for p, name := range otherNames {
 			if n := r.stranger.streams[p]; n > 0 {
-				out = append(out, OtherProtocol{Address: address(at.addr), Protocol: name, Streams: n})
+				out = append(out, model.OtherProtocol{Address: address(at.addr), Protocol: name, Streams: n})
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b OtherProtocol) int {
+	slices.SortFunc(out, func(a, b model.OtherProtocol) int {
 		return cmp.Or(strings.Compare(a.Address, b.Address), strings.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Streams, b.Streams))
 	})
 	return out
@@ -192,10 +197,10 @@ func (b *Builder) settle(dropped uint64) []settled {
 
 // findings are the findings in their order. dropped is how many packets the
 // capturing side lost.
-func (b *Builder) findings(dropped uint64, releases map[endpoint]decode.Release) []Finding {
+func (b *Builder) findings(dropped uint64, releases map[endpoint]decode.Release) []model.Finding {
 	groups := b.settle(dropped)
 	guess := releaseGuesser(releases)
-	out := make([]Finding, 0, len(groups))
+	out := make([]model.Finding, 0, len(groups))
 	for _, g := range groups {
 		at := g.key.broker
 		f := g.finish(findingContext{rule: g.rule, tables: b.tables(at), target: b.opt.Target})
@@ -219,13 +224,13 @@ func releaseGuesser(releases map[endpoint]decode.Release) func(*group) string {
 		if g.ranges == nil {
 			release, ok := releases[g.key.broker]
 			if !ok {
-				return ReleaseUnknown
+				return model.ReleaseUnknown
 			}
 			text, _ := splitRelease(release.Text)
 			return text
 		}
 		if g.evidence[decode.Observed]+g.evidence[decode.Borrowed] == 0 {
-			return ReleaseUnknown // what the user supplied says nothing of this broker
+			return model.ReleaseUnknown // what the user supplied says nothing of this broker
 		}
 		text, ok := known[g.ranges]
 		if !ok {
@@ -237,8 +242,8 @@ func releaseGuesser(releases map[endpoint]decode.Release) func(*group) string {
 }
 
 // knownIssue is the known issue that fits f best, nil without one.
-func (b *Builder) knownIssue(f *Finding, at endpoint) *KnownIssue {
-	m := Mismatch{Code: f.Code, Outcomes: f.Outcomes, ServerName: b.serverName(at)}
+func (b *Builder) knownIssue(f *model.Finding, at endpoint) *model.KnownIssue {
+	m := knownissues.Mismatch{Code: f.Code, Outcomes: f.Outcomes, ServerName: b.serverName(at)}
 	if c := f.Client; c != nil {
 		m.SoftwareName, m.SoftwareVersion = c.SoftwareName, c.SoftwareVersion
 		if c.ClientID != nil {
@@ -249,7 +254,7 @@ func (b *Builder) knownIssue(f *Finding, at endpoint) *KnownIssue {
 		m.HasAPI, m.APIKey, m.Version = true, *f.APIKey, *f.Version
 	}
 	switch {
-	case f.Code == targetCode:
+	case f.Code == model.CodeBreaksOnTarget:
 		if f.Target != nil {
 			m.HasRange, m.Min, m.Max = true, f.Target.Min, f.Target.Max
 		}
@@ -280,4 +285,18 @@ func (b *Builder) tables(at endpoint) []*decode.Ranges {
 		return r.tables
 	}
 	return nil
+}
+
+// WriteEvidence writes the packets that prove the findings of the report so far;
+// see evidence.Collector.Write. It needs Options.Evidence.
+func (b *Builder) WriteEvidence(w io.Writer, captures []capture.Info) (evidence.Summary, error) {
+	groups := b.settle(0)
+	claims := make([]evidence.Claim, 0, len(groups))
+	for _, g := range groups {
+		claims = append(claims, evidence.Claim{
+			ID: g.id, Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
+			WithTLS: g.rule.Code != rules[g.key.rule].Code, WithClear: g.key.detail == tlsClosed,
+		})
+	}
+	return b.opt.Evidence.Write(w, claims, captures)
 }

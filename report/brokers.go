@@ -8,6 +8,8 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // protocolCount is the number of protocols that reassembly tells apart.
@@ -51,7 +53,7 @@ func (b *brokerRecord) advertised(r *decode.Ranges) (before *decode.Ranges, full
 	before = b.latest
 	b.latest = r
 	for i, known := range b.tables {
-		if known == r || equalRanges(known, r) {
+		if known.Agrees(r) {
 			if known.Partial && !r.Partial {
 				b.tables[i] = r
 			}
@@ -66,46 +68,6 @@ func (b *brokerRecord) advertised(r *decode.Ranges) (before *decode.Ranges, full
 	return before, false
 }
 
-// equalRanges tells whether two answers name the same ranges. Of an answer
-// whose end is missing, what is missing may be anything.
-func equalRanges(a, b *decode.Ranges) bool {
-	if a == b {
-		return true
-	}
-	if !a.Partial && !b.Partial {
-		return slices.Equal(a.APIs, b.APIs)
-	}
-	same := true
-	walkRanges(a, b, func(_ int16, x, y *decode.Range) {
-		if x != nil && y != nil {
-			same = same && *x == *y
-		} else {
-			same = same && (x != nil || a.Partial) && (y != nil || b.Partial)
-		}
-	})
-	return same
-}
-
-// walkRanges calls do for each API that one of the answers names, with nil for
-// the one that does not.
-func walkRanges(a, b *decode.Ranges, do func(key int16, x, y *decode.Range)) {
-	i, j := 0, 0
-	for i < len(a.APIs) || j < len(b.APIs) {
-		switch {
-		case j >= len(b.APIs) || i < len(a.APIs) && a.APIs[i].Key < b.APIs[j].Key:
-			do(a.APIs[i].Key, &a.APIs[i].Range, nil)
-			i++
-		case i >= len(a.APIs) || b.APIs[j].Key < a.APIs[i].Key:
-			do(b.APIs[j].Key, nil, &b.APIs[j].Range)
-			j++
-		default:
-			do(a.APIs[i].Key, &a.APIs[i].Range, &b.APIs[j].Range)
-			i++
-			j++
-		}
-	}
-}
-
 // maxDifferences is how many APIs a message about differing ranges names.
 const maxDifferences = 3
 
@@ -114,7 +76,7 @@ const maxDifferences = 3
 func difference(before, after *decode.Ranges) string {
 	var parts []string
 	more := 0
-	walkRanges(before, after, func(key int16, x, y *decode.Range) {
+	before.Compare(after, func(key int16, x, y *decode.Range) {
 		if x != nil && y != nil && *x == *y || x == nil && before.Partial || y == nil && after.Partial {
 			return
 		}
@@ -125,7 +87,7 @@ func difference(before, after *decode.Ranges) string {
 		parts = append(parts, fmt.Sprintf("%s %s, then %s", apiName(key), rangeOrNone(x), rangeOrNone(y)))
 	})
 	if more > 0 {
-		parts = append(parts, fmt.Sprintf("%s more", plural(uint64(more), "API")))
+		parts = append(parts, fmt.Sprintf("%s more", words.Plural(uint64(more), "API")))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -154,7 +116,7 @@ func tableDifferences(tables []*decode.Ranges) string {
 	if len(names) <= maxDifferences {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s and %s", strings.Join(names[:maxDifferences], ", "), plural(uint64(len(names)-maxDifferences), "more API"))
+	return fmt.Sprintf("%s and %s", strings.Join(names[:maxDifferences], ", "), words.Plural(uint64(len(names)-maxDifferences), "more API"))
 }
 
 // tableKeys are the API keys that any of the tables names, in ascending order.
@@ -180,30 +142,30 @@ func rangeOrNone(r *decode.Range) string {
 // release is the guess at the broker's release by what it advertised last.
 func (b *brokerRecord) release() decode.Release {
 	if b.latest == nil {
-		return decode.Release{Text: ReleaseUnknown + ": no ApiVersions response was seen"}
+		return decode.Release{Text: model.ReleaseUnknown + ": no ApiVersions response was seen"}
 	}
 	return decode.GuessRelease(b.latest)
 }
 
 // splitRelease splits the text of a guess that is none into ReleaseUnknown and its reason.
 func splitRelease(text string) (release, reason string) {
-	if rest, ok := strings.CutPrefix(text, ReleaseUnknown); ok {
-		return ReleaseUnknown, strings.TrimLeft(rest, ": ")
+	if rest, ok := strings.CutPrefix(text, model.ReleaseUnknown); ok {
+		return model.ReleaseUnknown, strings.TrimLeft(rest, ": ")
 	}
 	return text, ""
 }
 
 // finish turns b into its exported form.
-func (b *brokerRecord) finish(release decode.Release) Broker {
-	out := Broker{
+func (b *brokerRecord) finish(release decode.Release) model.Broker {
+	out := model.Broker{
 		Address: address(b.addr), Network: networkName(b.domain),
 		ReleaseNames: append([]string{}, release.Names...), ReleaseRunnersUp: append([]string{}, release.RunnersUp...),
-		APIs: []API{}, Tables: len(b.tables), Streams: b.streams, Requests: b.requests, TLS: b.facts.tls,
+		APIs: []model.API{}, Tables: len(b.tables), Streams: b.streams, Requests: b.requests, TLS: b.facts.tls,
 	}
 	out.Release, out.ReleaseReason = splitRelease(release.Text)
 	if b.latest != nil {
 		for _, a := range b.latest.APIs {
-			out.APIs = append(out.APIs, API{Key: a.Key, Name: apiName(a.Key), Range: Range{Min: a.Min, Max: a.Max}})
+			out.APIs = append(out.APIs, model.API{Key: a.Key, Name: apiName(a.Key), Range: model.Range{Min: a.Min, Max: a.Max}})
 		}
 	}
 	return out

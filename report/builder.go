@@ -1,3 +1,21 @@
+// Package report turns what the correlator found into findings, and findings
+// into a report.
+//
+// A Builder is a decode.Sink: it takes exchanges, advertisements and
+// connections, holds each against the rules, and counts. At any time it gives
+// a model.Report, a finished value that the writers (report/write) need nothing
+// beside.
+//
+// Around it are rooms, each importing only those before it: model, the values
+// of a report; words, how numbers are worded; redact, pseudonyms; knownissues,
+// the catalogue of known bugs; evidence, the packets that prove findings.
+// report imports them all but write; write imports model, words and decode.
+//
+// Memory is bounded by the limits in limits.go, whatever the length of the
+// input; each hit of a limit is counted in Quality.LimitsHit. A Builder belongs
+// to one goroutine; a report belongs to whoever asked for it and shares nothing
+// that changes. The same calls in the same order give the same report, byte for
+// byte.
 package report
 
 import (
@@ -6,32 +24,35 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/knownissues"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // Options say how a Builder works.
 type Options struct {
 	// Tool names the program in the report.
-	Tool Tool
+	Tool model.Tool
 	// KnownIssues is the catalogue that findings are held against; nil for none.
-	KnownIssues *KnownIssues
+	KnownIssues *knownissues.Catalogue
 	// Watch has Builder.News tell of findings while they come in.
 	Watch bool
 	// Target is a release that every request is held against; nil for none.
-	Target *Reference
+	Target *decode.Reference
 	// Supplied are the ranges that the correlator was given (decode.Options); nil for none.
-	Supplied *Reference
+	Supplied *decode.Reference
 	// Evidence gathers packets that prove the findings; nil for none.
-	Evidence *Evidence
+	Evidence *evidence.Collector
 }
 
 // Input is what the builder cannot see itself: what the source and the
 // packages before it counted. All of it is totals so far.
 type Input struct {
 	// Captures are the inputs, in the order in which they were read.
-	Captures []Capture
+	Captures []model.Capture
 	// UnparsedPackets counts packets without a TCP segment in them that could
 	// be read, by reason; the reasons are sorted by the builder.
-	UnparsedPackets []Count
+	UnparsedPackets []model.Count
 	// LimitsHit counts by name how often a bound of the packages before was reached.
 	LimitsHit map[string]uint64
 }
@@ -43,8 +64,8 @@ type Builder struct {
 	opt   Options
 	input Input
 
-	summary  Summary
-	quality  Quality
+	summary  model.Summary
+	quality  model.Quality
 	unknown  uint64
 	crypted  uint64
 	undecide uint64
@@ -76,14 +97,11 @@ type limitsHit struct {
 	findings, clients, members, usages, brokers, tables, strangers uint64
 }
 
-// limitFindings names the limit on findings in Quality.LimitsHit.
-const limitFindings = "findings"
-
 // byName returns the counts above zero by name.
 func (l *limitsHit) byName() map[string]uint64 {
 	hit := map[string]uint64{}
 	for name, n := range map[string]uint64{
-		limitFindings: l.findings, "clients": l.clients, "client_members": l.members, "client_versions": l.usages,
+		model.LimitFindings: l.findings, "clients": l.clients, "client_members": l.members, "client_versions": l.usages,
 		"brokers": l.brokers, "broker_tables": l.tables, "other_addresses": l.strangers,
 	} {
 		if n > 0 {
@@ -163,7 +181,7 @@ func (b *Builder) onTarget(x *decode.Exchange) int {
 	if g := b.group(key); g != nil {
 		g.addExchange(x)
 		if b.opt.Evidence != nil {
-			b.opt.Evidence.exchange(g, x)
+			b.opt.Evidence.Exchange(g.id, x)
 		}
 	}
 	if f == certain {
@@ -179,7 +197,7 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 		return
 	}
 	if b.opt.Evidence != nil {
-		b.opt.Evidence.advertised(a)
+		b.opt.Evidence.Advertised(a)
 	}
 	before, full := r.advertised(a.Ranges)
 	if full {
@@ -192,9 +210,10 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 		if rules[i].change != nil && rules[i].change(before, a.Ranges) {
 			if g := b.group(findingKey{rule: i, broker: r.endpoint}); g != nil {
 				g.count++
-				g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: difference(before, a.Ranges)})
+				text := difference(before, a.Ranges)
+				g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: text})
 				if b.opt.Evidence != nil {
-					b.opt.Evidence.change(g, a, before)
+					b.opt.Evidence.Change(g.id, a, before, text)
 				}
 			}
 		}
@@ -205,7 +224,7 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 func (b *Builder) Connection(c *decode.Connection) {
 	b.countConnection(c)
 	if b.opt.Evidence != nil {
-		b.opt.Evidence.met(c)
+		b.opt.Evidence.Met(c)
 	}
 	past := past{b: b}
 	_, past.early = b.early[c.Stream]
@@ -377,7 +396,7 @@ func (b *Builder) addExchange(rule int, detail string, x *decode.Exchange) {
 	if g := b.group(b.exchangeKey(rule, detail, x)); g != nil {
 		g.addExchange(x)
 		if b.opt.Evidence != nil {
-			b.opt.Evidence.exchange(g, x)
+			b.opt.Evidence.Exchange(g.id, x)
 		}
 	}
 }
@@ -390,7 +409,7 @@ func (b *Builder) exchangeKey(rule int, detail string, x *decode.Exchange) findi
 		software:  cutSoftware(x.Software),
 		hasClient: true, hasClientID: x.HasClientID, clientID: cut(x.ClientID),
 	}
-	if hasRange(x.Verdict) {
+	if x.Verdict.HasRange() {
 		key.hasRange, key.advertised = true, x.Advertised
 	}
 	return key
@@ -399,7 +418,7 @@ func (b *Builder) exchangeKey(rule int, detail string, x *decode.Exchange) findi
 // addConnection adds c to the findings of a rule.
 func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 	key := findingKey{rule: rule, detail: cut(detail), broker: endpoint{c.Domain, c.Broker}}
-	if rules[rule].Severity > Info && c.Protocol == reassembly.Kafka {
+	if rules[rule].Severity > model.Info && c.Protocol == reassembly.Kafka {
 		key.hasClient, key.software = true, cutSoftware(c.Software)
 		if len(c.ClientIDs) > 0 {
 			key.hasClientID, key.clientID = true, cut(c.ClientIDs[0])
@@ -421,7 +440,7 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 	}
 	g.keep(o)
 	if b.opt.Evidence != nil {
-		b.opt.Evidence.connection(g, c)
+		b.opt.Evidence.Connection(g.id, c)
 	}
 }
 
@@ -430,8 +449,8 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 const clientRandomShown = 8
 
 // tlsSession describes the TLS session of c.
-func tlsSession(c *decode.Connection) *TLSSession {
-	t := &TLSSession{Version: c.TLS.Version, Suite: c.TLS.Suite, ServerName: ownText(c.TLS.ServerName)}
+func tlsSession(c *decode.Connection) *model.TLSSession {
+	t := &model.TLSSession{Version: c.TLS.Version, Suite: c.TLS.Suite, ServerName: ownText(c.TLS.ServerName)}
 	if c.TLS.HasClientRandom {
 		t.ClientRandom = hex.EncodeToString(c.TLS.ClientRandom[:clientRandomShown])
 	}
@@ -447,7 +466,7 @@ func (b *Builder) group(key findingKey) *group {
 			return nil
 		}
 		key.detail, key.clientID, key.software = ownText(key.detail), ownText(key.clientID), ownSoftware(key.software)
-		g = &group{key: key}
+		g = &group{key: key, id: evidence.ID(len(b.groups))}
 		b.groups[key] = g
 		b.perRule[key.rule]++
 	}

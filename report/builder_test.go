@@ -12,6 +12,8 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 func TestEqualFindingsAreOne(t *testing.T) {
@@ -77,7 +79,7 @@ func TestFindingsAreOrdered(t *testing.T) {
 	).Report()
 	got := []string{}
 	for _, f := range r.Findings {
-		got = append(got, fmt.Sprintf("%s %s", f.Code, f.request()))
+		got = append(got, fmt.Sprintf("%s %s", f.Code, requestOf(&f)))
 	}
 	want := []string{"KV1001 Fetch v12", "KV1001 Metadata v9", "KV1001 Metadata v8", "KV1002 Fetch v3", "KV2001 Metadata v11", "KV9003 "}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -86,7 +88,7 @@ func TestFindingsAreOrdered(t *testing.T) {
 	if s := r.Summary.Findings; s.Error != 4 || s.Warning != 1 || s.Info != 1 {
 		t.Errorf("counts %+v, want 4 errors, 1 warning, 1 info", s)
 	}
-	if worst, ok := r.Worst(); worst != Error || !ok {
+	if worst, ok := r.Worst(); worst != model.Error || !ok {
 		t.Errorf("worst %v %v, want an error", worst, ok)
 	}
 }
@@ -110,19 +112,19 @@ func TestSummaryCountsWhatWasChecked(t *testing.T) {
 		exchangeOf(7, 2, 3, 7, outcomeOf(decode.ClosedByBroker)),
 		connectionOf(0, 1, 9), connectionOf(1, 1, 9, tlsOf()), connectionOf(2, 1, 9, func(c *decode.Connection) { c.Protocol = reassembly.Other }),
 	)
-	want := Summary{
+	want := model.Summary{
 		Streams: 3, KafkaStreams: 1, EncryptedStreams: 1, Requests: 7, Responses: 3, RequestsChecked: 5, RequestsExempt: 1,
-		Evidence: EvidenceCounts{Observed: 4, Borrowed: 1}, DroppedInRange: 1, Findings: SeverityCounts{Error: 1, Info: 1},
+		Evidence: model.EvidenceCounts{Observed: 4, Borrowed: 1}, DroppedInRange: 1, Findings: model.SeverityCounts{Error: 1, Info: 1},
 	}
 	r := b.Report()
 	if diff := cmp.Diff(want, r.Summary); diff != "" {
 		t.Errorf("summary (-want +got):\n%s", diff)
 	}
-	wantNot := []NotChecked{{Reason: NotCheckedNoRange, Requests: 1}, {Reason: NotCheckedEncrypted, Streams: 1}}
+	wantNot := []model.NotChecked{{Reason: model.NotCheckedNoRange, Requests: 1}, {Reason: model.NotCheckedEncrypted, Streams: 1}}
 	if diff := cmp.Diff(wantNot, r.Quality.NotChecked); diff != "" {
 		t.Errorf("not checked (-want +got):\n%s", diff)
 	}
-	wantOther := []OtherProtocol{{"127.0.0.1:19092", "TLS", 1}, {"127.0.0.1:19092", "other", 1}}
+	wantOther := []model.OtherProtocol{{Address: "127.0.0.1:19092", Protocol: "TLS", Streams: 1}, {Address: "127.0.0.1:19092", Protocol: "other", Streams: 1}}
 	if diff := cmp.Diff(wantOther, r.Quality.OtherProtocols); diff != "" {
 		t.Errorf("other protocols (-want +got):\n%s", diff)
 	}
@@ -136,7 +138,7 @@ func TestStrangersOnOtherPortsAreNotNamed(t *testing.T) {
 		t.Errorf("%v, want nothing: the address is no broker's", got)
 	}
 	early := func(c *decode.Connection) { c.Protocol = reassembly.HTTP }
-	want := []OtherProtocol{{"127.0.0.1:19092", "HTTP", 1}}
+	want := []model.OtherProtocol{{Address: "127.0.0.1:19092", Protocol: "HTTP", Streams: 1}}
 	if diff := cmp.Diff(want, builderOf(Options{}, connectionOf(0, 1, 2, early), connectionOf(1, 3, 4)).Report().Quality.OtherProtocols); diff != "" {
 		t.Errorf("what came before the address was known as a broker's (-want +got):\n%s", diff)
 	}
@@ -158,7 +160,7 @@ func TestClientsWithoutSoftwareAreToldApartByTheirID(t *testing.T) {
 	if diff := cmp.Diff([]string{" [a] 1", " [b] 1", "sarama [a b] 2"}, got); diff != "" {
 		t.Errorf("clients (-want +got):\n%s", diff)
 	}
-	want := []Usage{{Key: 1, Name: "Fetch", Versions: []VersionUsage{{Version: 12, Requests: 1, Outside: 1}}}}
+	want := []model.Usage{{Key: 1, Name: "Fetch", Versions: []model.VersionUsage{{Version: 12, Requests: 1, Outside: 1}}}}
 	if diff := cmp.Diff(want, r.Clients[1].APIs); diff != "" {
 		t.Errorf("usage (-want +got):\n%s", diff)
 	}
@@ -167,10 +169,10 @@ func TestClientsWithoutSoftwareAreToldApartByTheirID(t *testing.T) {
 func TestBrokersShowWhatTheyAdvertisedLast(t *testing.T) {
 	r := builderOf(Options{}, adOf(1, 0, oldRanges), adOf(2, 1, newRanges), adOf(3, 2, oldRanges), exchangeOf(4, 2, 3, 7)).Report()
 	b := r.Brokers[0]
-	if b.Tables != 2 || len(b.APIs) != len(oldRanges.APIs) || b.APIs[1] != (API{1, "Fetch", Range{4, 10}}) || b.Requests != 1 {
+	if b.Tables != 2 || len(b.APIs) != len(oldRanges.APIs) || b.APIs[1] != (model.API{Key: 1, Name: "Fetch", Range: model.Range{Min: 4, Max: 10}}) || b.Requests != 1 {
 		t.Errorf("broker %+v", b)
 	}
-	if b.Release != ReleaseUnknown || b.ReleaseReason == "" {
+	if b.Release != model.ReleaseUnknown || b.ReleaseReason == "" {
 		t.Errorf("release %q because %q, want that it cannot be told and why", b.Release, b.ReleaseReason)
 	}
 	if got := r.Findings[0]; got.Count != 2 || got.Occurrences[1].Detail == "" || got.Release != "" {
@@ -186,7 +188,7 @@ func TestFindingsTellTheReleaseByTheRangesConcerned(t *testing.T) {
 	if got := r.Findings[0].Release; !strings.HasPrefix(got, "Kafka 4.0") {
 		t.Errorf("release %q, want Kafka 4.0", got)
 	}
-	if got := r.Brokers[0].Release; got != ReleaseUnknown {
+	if got := r.Brokers[0].Release; got != model.ReleaseUnknown {
 		t.Errorf("release of the broker %q, want it by its last ranges", got)
 	}
 }
@@ -259,13 +261,13 @@ func TestReportsShareNothingWithTheBuilder(t *testing.T) {
 	b.SetInput(troubledInput())
 	early := b.Report()
 	var before, after bytes.Buffer
-	if err := WriteJSON(&before, early); err != nil {
+	if err := write.JSON(&before, early); err != nil {
 		t.Fatal(err)
 	}
 	feed(b, calls[len(calls)/2:]...)
 	feed(b, everythingCalls()...)
 	b.Report()
-	if err := WriteJSON(&after, early); err != nil {
+	if err := write.JSON(&after, early); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(before.String(), after.String()); diff != "" {
@@ -290,10 +292,10 @@ func TestTheSameCallsGiveTheSameBytes(t *testing.T) {
 	for range 20 { // maps are walked in another order each time
 		var out bytes.Buffer
 		r := reportOf(scenario{input: troubledInput(), calls: everythingCalls()})
-		if err := WriteJSON(&out, r); err != nil {
+		if err := write.JSON(&out, r); err != nil {
 			t.Fatal(err)
 		}
-		if err := WriteText(&out, r, TextOptions{}); err != nil {
+		if err := write.Text(&out, r, write.TextOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := json.NewEncoder(&out).Encode(r.Timeline); err != nil {

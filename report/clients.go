@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // members is a set of at most maxClientMembers things. Most have one or two
@@ -183,14 +184,14 @@ func (c *clientRecord) usage(key usageKey) *usage {
 }
 
 // finish turns c into its exported form.
-func (c *clientRecord) finish() Client {
-	out := Client{
+func (c *clientRecord) finish() model.Client {
+	out := model.Client{
 		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version,
 		ClientIDs:       c.clientIDs.texts(strings.Compare, func(s string) string { return s }),
 		Addresses:       c.addresses.texts(compareAddrs, addrText),
 		BrokerAddresses: c.brokers.texts(compareAddrPorts, address),
 		Requests:        c.requests,
-		APIs:            []Usage{},
+		APIs:            []model.Usage{},
 	}
 	usages := make([]*usage, 0, len(c.usages))
 	for _, u := range c.usages {
@@ -201,10 +202,10 @@ func (c *clientRecord) finish() Client {
 	})
 	for _, u := range usages {
 		if n := len(out.APIs); n == 0 || out.APIs[n-1].Key != u.key.api {
-			out.APIs = append(out.APIs, Usage{Key: u.key.api, Name: apiName(u.key.api)})
+			out.APIs = append(out.APIs, model.Usage{Key: u.key.api, Name: apiName(u.key.api)})
 		}
 		api := &out.APIs[len(out.APIs)-1]
-		api.Versions = append(api.Versions, VersionUsage{
+		api.Versions = append(api.Versions, model.VersionUsage{
 			Version: u.key.version, Requests: u.requests, Outside: u.outside, Unchecked: u.unchecked,
 		})
 	}

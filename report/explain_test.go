@@ -4,13 +4,18 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/rivo/uniseg"
+
+	"github.com/kafkavet/kafkavet/report/reporttest"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 func TestEveryRuleIsExplained(t *testing.T) {
 	for _, r := range Rules() {
 		for _, name := range []string{r.Code, strings.ToLower(r.Code), r.Title} {
 			var out bytes.Buffer
-			if err := WriteRule(&out, name, TextOptions{}); err != nil {
+			if err := write.Rule(&out, Rules(), name, write.TextOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			text := out.String()
@@ -28,10 +33,10 @@ func TestEveryRuleIsExplained(t *testing.T) {
 
 func TestExplainListsEveryRule(t *testing.T) {
 	var out bytes.Buffer
-	if err := WriteRules(&out, TextOptions{Width: 80}); err != nil {
+	if err := write.Rules(&out, Rules(), write.TextOptions{Width: 80}); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "rules.txt", out.Bytes())
+	reporttest.Golden(t, "rules.txt", out.Bytes())
 	for _, r := range Rules() {
 		if !strings.Contains(out.String(), "\n"+r.Code+"  ") && !strings.HasPrefix(out.String(), r.Code+"  ") {
 			t.Errorf("%s is not listed", r.Code)
@@ -40,7 +45,7 @@ func TestExplainListsEveryRule(t *testing.T) {
 }
 
 func TestExplainNamesWhatThereIsForAnUnknownCode(t *testing.T) {
-	err := WriteRule(&bytes.Buffer{}, "KV9999\x1b[2J", TextOptions{})
+	err := write.Rule(&bytes.Buffer{}, Rules(), "KV9999\x1b[2J", write.TextOptions{})
 	if err == nil || !strings.HasPrefix(err.Error(), `KV9999\x1b[2J: no such finding; there are KV1001, `) {
 		t.Errorf("error %q", err)
 	}
@@ -49,16 +54,16 @@ func TestExplainNamesWhatThereIsForAnUnknownCode(t *testing.T) {
 func TestExplanationsFitTheWidth(t *testing.T) {
 	for _, width := range []int{40, 60, 80, 120} {
 		var out bytes.Buffer
-		if err := WriteRules(&out, TextOptions{Width: width}); err != nil {
+		if err := write.Rules(&out, Rules(), write.TextOptions{Width: width}); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range Rules() {
-			if err := WriteRule(&out, r.Code, TextOptions{Width: width}); err != nil {
+			if err := write.Rule(&out, Rules(), r.Code, write.TextOptions{Width: width}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for line := range strings.Lines(out.String()) {
-			if w := displayWidth(strings.TrimSuffix(line, "\n")); w > width {
+			if w := uniseg.StringWidth(strings.TrimSuffix(line, "\n")); w > width {
 				t.Errorf("width %d: a line takes %d columns: %s", width, w, line)
 			}
 		}

@@ -9,6 +9,8 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // endpoint is a broker's address in its network.
@@ -41,7 +43,9 @@ const outcomeCount = decode.OutcomeCount
 
 // group gathers equal findings.
 type group struct {
-	key      findingKey
+	key findingKey
+	// id names it to Options.Evidence.
+	id       evidence.ID
 	count    uint64
 	outcomes [outcomeCount]uint64
 	evidence [int(decode.Supplied) + 1]uint64
@@ -74,7 +78,7 @@ type occurrence struct {
 	outcome       decode.Outcome
 	evidence      decode.Evidence
 	detail        string
-	tls           *TLSSession
+	tls           *model.TLSSession
 }
 
 // addExchange counts x.
@@ -100,7 +104,7 @@ func (g *group) addExchange(x *decode.Exchange) {
 func (g *group) keep(o occurrence) {
 	i, _ := slices.BinarySearchFunc(g.first, o, func(a, b occurrence) int {
 		// Of equals the earlier call comes first, so that o never sorts before one.
-		return cmp.Or(comparePositions(a.at, b.at), cmp.Compare(a.stream, b.stream), -1)
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.stream, b.stream), -1)
 	})
 	if i == maxOccurrences {
 		return
@@ -109,11 +113,6 @@ func (g *group) keep(o occurrence) {
 		g.first = g.first[:maxOccurrences-1]
 	}
 	g.first = slices.Insert(g.first, i, o)
-}
-
-// comparePositions orders positions as they lie in the input.
-func comparePositions(a, b capture.Position) int {
-	return cmp.Or(cmp.Compare(a.Capture, b.Capture), cmp.Compare(a.Frame, b.Frame))
 }
 
 // request is the request as it is called in texts: "Fetch v12".
@@ -206,19 +205,19 @@ func address(a netip.AddrPort) string {
 type findingContext struct {
 	rule   *Rule
 	tables []*decode.Ranges
-	target *Reference
+	target *decode.Reference
 }
 
 // finish turns g into its exported form.
-func (g *group) finish(c findingContext) Finding {
+func (g *group) finish(c findingContext) model.Finding {
 	s := &subject{group: g, tables: c.tables, target: c.target}
-	f := Finding{
+	f := model.Finding{
 		Code: c.rule.Code, Title: c.rule.Title, Severity: c.rule.Severity,
 		Message: c.rule.message(s), Why: c.rule.why(s), Advice: c.rule.advice(s),
 		Broker: address(g.key.broker.addr),
 		Count:  g.count, Outcomes: map[string]uint64{}, MedianSeconds: map[string]float64{},
 		EvidenceCounts: map[string]uint64{},
-		Occurrences:    make([]Occurrence, 0, len(g.first)), OccurrencesOmitted: g.count - min(g.count, uint64(len(g.first))),
+		Occurrences:    make([]model.Occurrence, 0, len(g.first)), OccurrencesOmitted: g.count - min(g.count, uint64(len(g.first))),
 		Client: g.client(),
 	}
 	if g.key.hasAPI {
@@ -226,12 +225,12 @@ func (g *group) finish(c findingContext) Finding {
 		g.finishCounts(&f)
 	}
 	if g.key.hasRange {
-		f.Advertised = &Range{Min: g.key.advertised.Min, Max: g.key.advertised.Max}
+		f.Advertised = &model.Range{Min: g.key.advertised.Min, Max: g.key.advertised.Max}
 	}
 	if c.rule.target {
 		f.Reason = g.key.detail
-		if t := c.target.rangeOn(g.key.api); t.listed {
-			f.Target = &Range{Min: t.Min, Max: t.Max}
+		if t := rangeOn(c.target, g.key.api); t.listed {
+			f.Target = &model.Range{Min: t.Min, Max: t.Max}
 		}
 	}
 	for i := range g.first {
@@ -241,7 +240,7 @@ func (g *group) finish(c findingContext) Finding {
 }
 
 // finishCounts fills in what is counted of requests.
-func (g *group) finishCounts(f *Finding) {
+func (g *group) finishCounts(f *model.Finding) {
 	for o, n := range g.outcomes {
 		if n > 0 {
 			name := decode.Outcome(o).String()
@@ -258,11 +257,11 @@ func (g *group) finishCounts(f *Finding) {
 }
 
 // client is the client of the finding, nil where it is not one.
-func (g *group) client() *FindingClient {
+func (g *group) client() *model.FindingClient {
 	if !g.key.hasClient {
 		return nil
 	}
-	c := &FindingClient{
+	c := &model.FindingClient{
 		SoftwareName: g.key.software.Name, SoftwareVersion: g.key.software.Version,
 		Addresses: g.addresses.texts(netip.Addr.Compare, addrText), AddressesOmitted: g.addresses.omitted,
 	}
@@ -273,9 +272,9 @@ func (g *group) client() *FindingClient {
 }
 
 // finish turns o into its exported form.
-func (o *occurrence) finish() Occurrence {
-	out := Occurrence{
-		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.stream, Time: Time(o.at.Time),
+func (o *occurrence) finish() model.Occurrence {
+	out := model.Occurrence{
+		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.stream, Time: model.Time(o.at.Time),
 		Client: address(o.client), Detail: o.detail, TLS: o.tls,
 	}
 	if o.hasRequest {
@@ -292,7 +291,7 @@ func compareGroups(a, b *group) int {
 		return c
 	}
 	if len(a.first) > 0 && len(b.first) > 0 {
-		if c := cmp.Or(comparePositions(a.first[0].at, b.first[0].at), cmp.Compare(a.first[0].stream, b.first[0].stream)); c != 0 {
+		if c := cmp.Or(a.first[0].at.Compare(b.first[0].at), cmp.Compare(a.first[0].stream, b.first[0].stream)); c != 0 {
 			return c
 		}
 	}

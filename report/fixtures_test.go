@@ -8,6 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // What the tests feed to a Builder is made here: a client and a broker on
@@ -63,7 +64,7 @@ func exchangeOf(frame uint64, stream uint32, key, version int16, changes ...func
 	for _, change := range changes {
 		change(x)
 	}
-	if r, ok := find(x.Ranges, key); ok && hasRange(x.Verdict) {
+	if r, ok := find(x.Ranges, key); ok && x.Verdict.HasRange() {
 		x.Advertised = r
 	}
 	if key == apiVersionsKey {
@@ -199,9 +200,9 @@ func fetchBug() []any {
 
 // oneCapture is the Input of a single capture.
 func oneCapture() Input {
-	return Input{Captures: []Capture{{
+	return Input{Captures: []model.Capture{{
 		Path: "capture.pcap", Format: "pcap", LinkTypes: []uint32{1}, Packets: 162, Bytes: 30123,
-		First: pointer(Time(testEpoch.UnixNano())), Last: pointer(Time(testEpoch.Add(42 * time.Second).UnixNano())),
+		First: pointer(model.Time(testEpoch.UnixNano())), Last: pointer(model.Time(testEpoch.Add(42 * time.Second).UnixNano())),
 	}}}
 }
 

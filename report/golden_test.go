@@ -2,41 +2,16 @@ package report
 
 import (
 	"bytes"
-	"flag"
-	"os"
-	"path/filepath"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/reporttest"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
-var updateGolden = flag.Bool("update", false, "write the golden files")
-
-// golden compares got with testdata/name, or writes it.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *updateGolden {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s differs (-want +got):\n%s", path, diff)
-	}
-}
-
 // reportOf makes the report of a scenario.
-func reportOf(s scenario) *Report {
-	b := builderOf(Options{Tool: Tool{Name: "kafkavet", Version: "test"}, Target: s.target, Supplied: s.supplied}, s.calls...)
+func reportOf(s scenario) *model.Report {
+	b := builderOf(Options{Tool: model.Tool{Name: "kafkavet", Version: "test"}, Target: s.target, Supplied: s.supplied}, s.calls...)
 	b.SetInput(s.input)
 	return b.Report()
 }
@@ -45,10 +20,10 @@ func TestGoldenText(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := WriteText(&out, reportOf(s), TextOptions{}); err != nil {
+			if err := write.Text(&out, reportOf(s), write.TextOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, s.name+".txt", out.Bytes())
+			reporttest.Golden(t, s.name+".txt", out.Bytes())
 		})
 	}
 }
@@ -57,22 +32,22 @@ func TestGoldenJSON(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := WriteJSON(&out, reportOf(s)); err != nil {
+			if err := write.JSON(&out, reportOf(s)); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, s.name+".json", out.Bytes())
+			reporttest.Golden(t, s.name+".json", out.Bytes())
 		})
 	}
 }
 
 func TestGoldenRequests(t *testing.T) {
 	var tsv, lines bytes.Buffer
-	for _, w := range []*RequestsWriter{NewRequestsTSV(&tsv), NewRequestsJSON(&lines)} {
+	for _, w := range []*write.RequestsWriter{write.NewRequestsTSV(&tsv), write.NewRequestsJSON(&lines)} {
 		feed(w, everythingCalls()...)
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	golden(t, "requests.tsv", tsv.Bytes())
-	golden(t, "requests.jsonl", lines.Bytes())
+	reporttest.Golden(t, "requests.tsv", tsv.Bytes())
+	reporttest.Golden(t, "requests.jsonl", lines.Bytes())
 }

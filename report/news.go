@@ -1,28 +1,9 @@
 package report
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"io"
-
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
 )
-
-// News is a finding that is new, or one that happened again, since the last
-// time that Builder.News told of it.
-type News struct {
-	// Number counts the findings of a Builder in the order in which they became
-	// known, from 1. It stays with the finding.
-	Number int
-	// First is true the first time that this finding is told of.
-	First bool
-	// More is how often it happened since it was told of last; 0 for one whose
-	// request was sent, but waits for its outcome (see Builder.Sighted).
-	More uint64
-	// Finding is the finding by now.
-	Finding Finding
-}
 
 // bulletin is what a Builder remembers of the findings that are to be told. It
 // holds nothing but groups of the Builder, each at most once.
@@ -84,9 +65,9 @@ var _ decode.Watcher = (*Builder)(nil)
 // it became known: findings that are new; with sighted also those whose request
 // has been waiting for its outcome since the last call with sighted, and with repeats those
 // that happened again. It needs Options.Watch. Called when nothing happened it costs nothing.
-func (b *Builder) News(sighted, repeats bool) []News {
+func (b *Builder) News(sighted, repeats bool) []model.News {
 	n := &b.bulletin
-	var out []News
+	var out []model.News
 	if repeats {
 		n.fresh = append(n.fresh, n.quiet...)
 		n.quiet = nil
@@ -105,7 +86,7 @@ func (b *Builder) News(sighted, repeats bool) []News {
 		}
 		n.numbers++
 		g.number, g.listed = n.numbers, false
-		out = append(out, News{Number: g.number, First: true, More: g.count, Finding: f})
+		out = append(out, model.News{Number: g.number, First: true, More: g.count, Finding: f})
 		g.told, g.sight = max(g.count, 1), nil // a request that waits for its outcome will be counted once more
 	}
 	clear(n.fresh[len(kept):])
@@ -117,7 +98,7 @@ func (b *Builder) News(sighted, repeats bool) []News {
 }
 
 // repeated are the findings that happened again.
-func (b *Builder) repeated() (out []News) {
+func (b *Builder) repeated() (out []model.News) {
 	n := &b.bulletin
 	for _, g := range n.again {
 		g.listed = false
@@ -125,7 +106,7 @@ func (b *Builder) repeated() (out []News) {
 			continue
 		}
 		if f, ok := b.now(g); ok {
-			out = append(out, News{Number: g.number, More: g.count - g.told, Finding: f})
+			out = append(out, model.News{Number: g.number, More: g.count - g.told, Finding: f})
 			g.told = g.count
 		}
 	}
@@ -135,11 +116,11 @@ func (b *Builder) repeated() (out []News) {
 }
 
 // now is the finding of a group as it stands; ok is false where another one tells it better.
-func (b *Builder) now(g *group) (f Finding, ok bool) {
+func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 	at := g.key.broker
 	rule, drop := b.ruleOf(g)
 	if drop {
-		return Finding{}, false
+		return model.Finding{}, false
 	}
 	waits := g.count == 0
 	if waits {
@@ -168,44 +149,5 @@ func (g *group) atSight() *group {
 	return c
 }
 
-// WriteNews writes n for people to read: a finding that is new as WriteText
-// writes it, one that happened again as a line. moments are shown with their date.
-func WriteNews(w io.Writer, n *News, opt TextOptions) error {
-	t := &textReport{page: newPage(opt), r: &Report{}, dated: true}
-	f := &n.Finding
-	if n.First {
-		t.finding(f)
-	} else {
-		text := escapeLong(f.Message)
-		if f.Client != nil {
-			text += ", " + t.client(f)
-		}
-		if f.Broker != "" {
-			text += " to " + f.Broker
-		}
-		text = fmt.Sprintf("%s more, %s in all: %s", number(n.More), number(f.Count), text)
-		lead := fmt.Sprintf("%s %s again: ", f.Severity, f.Code)
-		lines := wrap(text, t.width-len(lead), t.width-2)
-		t.line(t.severity(f.Severity).Sprint(f.Severity.String()) + " " + t.style.code.Sprint(f.Code) + " again: " + lines[0])
-		for _, l := range lines[1:] {
-			t.line("  " + l)
-		}
-	}
-	_, err := w.Write(t.buf.Bytes())
-	return err
-}
-
 // Counts are the sums so far, without those of findings.
-func (b *Builder) Counts() Summary { return b.summary }
-
-// WriteJSONLine writes v as one line of JSON, escaped as by WriteJSON.
-func WriteJSONLine(w io.Writer, v any) error {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	_, err := w.Write(escapeJSON(buf.Bytes()))
-	return err
-}
+func (b *Builder) Counts() model.Summary { return b.summary }

@@ -9,10 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // told is news in short.
-func told(news []News) (lines []string) {
+func told(news []model.News) (lines []string) {
 	for i := range news {
 		n := &news[i]
 		lines = append(lines, fmt.Sprintf("%d first=%v more=%d %s count=%d outcomes=%v", n.Number, n.First, n.More, n.Finding.Code, n.Finding.Count, n.Finding.Outcomes))
@@ -25,7 +27,7 @@ func closed(frame uint64) *decode.Exchange {
 	return exchangeOf(frame, uint32(frame), 1, 12, verdictOf(decode.AboveMax), outcomeOf(decode.ClosedByBroker))
 }
 
-func expectNews(t *testing.T, what string, got []News, want ...string) {
+func expectNews(t *testing.T, what string, got []model.News, want ...string) {
 	t.Helper()
 	if d := cmp.Diff(want, told(got)); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
@@ -85,7 +87,7 @@ func TestNewsOfAnOutcomeThatComesSoonHasIt(t *testing.T) {
 // TestNewsAreTheFindingsOfTheReport tells of what a whole input holds, piece by piece.
 func TestNewsAreTheFindingsOfTheReport(t *testing.T) {
 	b := NewBuilder(Options{Watch: true})
-	var last []News
+	var last []model.News
 	for _, call := range fetchBug() {
 		feed(b, call)
 		last = append(last, b.News(false, false)...)
@@ -132,7 +134,7 @@ func TestNewsAsText(t *testing.T) {
 	more := b.News(true, true)
 	var text bytes.Buffer
 	for _, n := range append(first, more...) {
-		if err := WriteNews(&text, &n, TextOptions{Width: 80}); err != nil {
+		if err := write.News(&text, &n, write.TextOptions{Width: 80}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -150,7 +152,7 @@ func TestNewsAsText(t *testing.T) {
 
 func TestJSONLineIsOneLine(t *testing.T) {
 	var b bytes.Buffer
-	if err := WriteJSONLine(&b, map[string]string{"a": "x\ny\x7f<\u202e"}); err != nil {
+	if err := write.JSONLine(&b, map[string]string{"a": "x\ny\x7f<\u202e"}); err != nil {
 		t.Fatal(err)
 	}
 	if want := "{\"a\":\"x\\ny\\u007f<\\u202e\"}\n"; b.String() != want {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // Rule is a kind of finding: what it is called, what it means, and when it
@@ -12,11 +13,11 @@ import (
 type Rule struct {
 	// Code is "KV" and four digits, Title a word or two in lower case.
 	Code, Title string
-	Severity    Severity
+	Severity    model.Severity
 	// Summary says in one line when it fires.
 	Summary string
 	// Documentation is what explain prints, each a paragraph in plain text.
-	Documentation Documentation
+	Documentation model.Documentation
 
 	// One of the following decides; the others are nil. detail tells findings
 	// of one rule apart beyond what they share, mostly it is empty.
@@ -41,19 +42,13 @@ type Rule struct {
 	message, why, advice func(s *subject) string
 }
 
-// Documentation is the text of explain: what the finding is, why it matters,
-// how it looks on the wire, and what to do.
-type Documentation struct {
-	What, Why, Wire, Do string
-}
-
 // subject is what a rule's texts are made from.
 type subject struct {
 	*group
 	// tables are the different ranges that the broker advertised, in order of appearance.
 	tables []*decode.Ranges
 	// target is what requests were held against beside what was advertised, nil for none.
-	target *Reference
+	target *decode.Reference
 }
 
 // past is what the input had shown when a connection was over.
@@ -93,10 +88,18 @@ var rules = []Rule{
 	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule,
 }
 
-// Rules returns all rules in the order of their codes.
-func Rules() []Rule {
-	return append([]Rule(nil), rules...)
+// Rules describes all rules in the order of their codes.
+func Rules() []model.Rule {
+	out := make([]model.Rule, len(rules))
+	for i := range rules {
+		r := &rules[i]
+		out[i] = model.Rule{Code: r.Code, Title: r.Title, Severity: r.Severity, Summary: r.Summary, Documentation: r.Documentation}
+	}
+	return out
 }
+
+// IsCode tells whether there is a rule of that code.
+func IsCode(code string) bool { return ruleIndex(code) >= 0 }
 
 // ruleIndex is the index of a rule in rules by its code, -1 for none.
 func ruleIndex(code string) int {
@@ -106,11 +109,6 @@ func ruleIndex(code string) int {
 		}
 	}
 	return -1
-}
-
-// hasRange tells whether Exchange.Advertised means something for this verdict.
-func hasRange(v decode.Verdict) bool {
-	return v == decode.OK || v == decode.AboveMax || v == decode.BelowMin
 }
 
 // spokeTLS tells whether a TLS handshake came to its end on c.

@@ -5,12 +5,14 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 var bytesMissingRule = Rule{
-	Code: "KV9002", Title: "bytes-missing", Severity: Info,
+	Code: "KV9002", Title: "bytes-missing", Severity: model.Info,
 	Summary: "packets were lost in the capture: what was not seen was not checked",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The capture lacks bytes of a connection: packets that the capturing side dropped, that were cut by a snapshot length, or that went another way.",
 		Why: "Requests in the missing part were not checked, and an answer in it counts as unseen, not as absent. " +
 			"A report without errors says less the more is missing.",
@@ -20,9 +22,9 @@ var bytesMissingRule = Rule{
 	connection: func(c *decode.Connection, _ past) (string, bool) { return "", isKafkaOrTLS(c) && c.Missing > 0 },
 	message: func(s *subject) string {
 		if s.key.detail == droppedDetail {
-			return fmt.Sprintf("%s dropped by the capturing side", plural(s.dropped, "packet"))
+			return fmt.Sprintf("%s dropped by the capturing side", words.Plural(s.dropped, "packet"))
 		}
-		return fmt.Sprintf("%s missing in %s of %s", plural(s.bytes, "byte"), plural(s.gaps, "place"), plural(s.count, "connection"))
+		return fmt.Sprintf("%s missing in %s of %s", words.Plural(s.bytes, "byte"), words.Plural(s.gaps, "place"), words.Plural(s.count, "connection"))
 	},
 	why: func(*subject) string { return "What was not seen was not checked." },
 	advice: func(*subject) string {
@@ -35,9 +37,9 @@ var bytesMissingRule = Rule{
 const droppedDetail = "dropped"
 
 var midstreamRule = Rule{
-	Code: "KV9003", Title: "midstream", Severity: Info,
+	Code: "KV9003", Title: "midstream", Severity: model.Info,
 	Summary: "the connection was open before the capture began",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The first packet of the connection in the capture is not its SYN: it was open before.",
 		Why:  "Clients ask for ApiVersions once, at the start. The answer is not in the capture, so its requests are held against ranges from other connections to the same address, if there are any.",
 		Wire: "A connection without SYN and mostly without an ApiVersions exchange.",
@@ -45,7 +47,7 @@ var midstreamRule = Rule{
 	},
 	connection: func(c *decode.Connection, _ past) (string, bool) { return "", isKafkaOrTLS(c) && c.Midstream },
 	message: func(s *subject) string {
-		return fmt.Sprintf("%s open before the capture began", plural(s.count, "connection"))
+		return fmt.Sprintf("%s open before the capture began", words.Plural(s.count, "connection"))
 	},
 	why: func(*subject) string { return "What was negotiated at its start was not seen." },
 	advice: func(*subject) string {

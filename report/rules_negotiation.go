@@ -8,6 +8,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // patience is how long a client must have waited before its leaving counts as
@@ -62,9 +63,9 @@ func unlessTLS(_ *group, at addressFacts) (instead *Rule, drop bool) {
 const inVain = "in vain"
 
 var unnegotiatedRule = Rule{
-	Code: "KV2001", Title: "refused-unnegotiated", Severity: Warning,
+	Code: "KV2001", Title: "refused-unnegotiated", Severity: model.Warning,
 	Summary: "no range known, and the broker closed, reset or ignored the request",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The broker closed or reset the connection on a request, or never answered it, and no ApiVersions response of this broker is in the input: neither on the connection nor on another one to the same address.",
 		Why: "A client that does not ask for ApiVersions sends the version it was set to, and a broker that does not know it closes the connection. " +
 			"It need not be the version, though: a listener that wants TLS or SASL does the same.",
@@ -98,9 +99,9 @@ var unnegotiatedRule = Rule{
 }
 
 var apiVersionsRefusedRule = Rule{
-	Code: "KV2002", Title: "apiversions-refused", Severity: Error,
+	Code: "KV2002", Title: "apiversions-refused", Severity: model.Error,
 	Summary: "the ApiVersions request itself was closed, reset or ignored",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it; or it refused the version with error 35, " +
 			"the client did not ask in a lower one, and was served on no other connection.",
 		Why: "A client may send any version of ApiVersions, and a broker that does not know it has to answer error 35 in a v0 body, so that the client can try again lower (KIP-511). " +
@@ -149,9 +150,9 @@ var apiVersionsRefusedRule = Rule{
 }
 
 var downgradedRule = Rule{
-	Code: "KV2003", Title: "apiversions-downgraded", Severity: Info,
+	Code: "KV2003", Title: "apiversions-downgraded", Severity: model.Info,
 	Summary: "ApiVersions answered with error 35 and retried lower, as the protocol intends",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The broker did not know the version of the client's ApiVersions request, said so with error 35, and the client asked again with a lower one, which was answered.",
 		Why: "This is how the protocol is meant to work (KIP-511) and no fault. It tells that the broker is older than the client: ApiVersions v3 is known since Kafka 2.4, v4 since 3.9. " +
 			"Dissectors and brokers' logs show it as an unsupported version, which misleads.",
@@ -174,9 +175,9 @@ var downgradedRule = Rule{
 }
 
 var clientLeftRule = Rule{
-	Code: "KV2004", Title: "client-left", Severity: Warning,
+	Code: "KV2004", Title: "client-left", Severity: model.Warning,
 	Summary: "the client closed after the ApiVersions response and asked for nothing",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The client asked for ApiVersions, got the answer, and closed the connection without any further request.",
 		Why: "A client that finds no version in common with the broker, or misses an API or a feature that it needs, gives up at this point; its own log says why, nothing on the wire does. " +
 			"Health checks and kafka-broker-api-versions.sh look the same and are harmless. A client that the same broker had served before on another connection misses nothing, and is not counted.",
@@ -200,16 +201,16 @@ var clientLeftRule = Rule{
 }
 
 var rangesChangedRule = Rule{
-	Code: "KV2005", Title: "ranges-changed", Severity: Warning,
+	Code: "KV2005", Title: "ranges-changed", Severity: model.Warning,
 	Summary: "one broker address advertised different ranges",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "Two ApiVersions responses from the same address differ in the ranges of at least one API.",
 		Why: "Clients negotiate for each connection, and most go on for hours with what they learnt. During a rolling upgrade that is expected; " +
 			"behind a load balancer or proxy with brokers of several releases a client can negotiate with one broker and send to another.",
 		Wire: "ApiVersions responses from one address and port with different min or max versions.",
 		Do:   "During an upgrade: wait until all brokers run one release and look again. Otherwise look for a proxy or load balancer at this address, and for brokers of different releases behind it.",
 	},
-	change: func(before, after *decode.Ranges) bool { return !equalRanges(before, after) },
+	change: func(before, after *decode.Ranges) bool { return !before.Agrees(after) },
 	message: func(s *subject) string {
 		return fmt.Sprintf("one address advertised %d different sets of ranges: %s", len(s.tables), tableDifferences(s.tables))
 	},
@@ -222,9 +223,9 @@ var rangesChangedRule = Rule{
 }
 
 var beforeNegotiationRule = Rule{
-	Code: "KV2006", Title: "before-negotiation", Severity: Info,
+	Code: "KV2006", Title: "before-negotiation", Severity: model.Info,
 	Summary: "a request sent before the ApiVersions response arrived",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The client had asked for ApiVersions and sent another request before the answer was there.",
 		Why: "The version of that request cannot come from the answer: it was guessed or set. That is harmless as long as the version is old enough for every broker, " +
 			"and saves a round trip.",

@@ -9,6 +9,8 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // The details of tlsConfusionRule.
@@ -21,9 +23,9 @@ const (
 )
 
 var tlsConfusionRule = Rule{
-	Code: "KV2007", Title: "tls-confusion", Severity: Warning,
+	Code: "KV2007", Title: "tls-confusion", Severity: model.Warning,
 	Summary: "one side speaks TLS, the other Kafka in the clear",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The client sent Kafka requests in the clear to a listener that speaks TLS, or a TLS ClientHello to a listener that speaks Kafka in the clear.",
 		Why:  "The connection ends at once, and the client reports the same disconnect as after a version mismatch. Here, security.protocol is indeed the cause.",
 		Wire: "A Kafka request answered by a TLS record (mostly an alert) or a close; or a ClientHello answered by something else than TLS, or by a close at an address that answers Kafka in the clear.",
@@ -87,9 +89,9 @@ var saslErrors = map[int16]string{
 }
 
 var authenticationRule = Rule{
-	Code: "KV2008", Title: "authentication-failed", Severity: Warning,
+	Code: "KV2008", Title: "authentication-failed", Severity: model.Warning,
 	Summary: "SaslHandshake or SaslAuthenticate answered with an error",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The broker refused the SASL mechanism that the client asked for, or the credentials that it sent.",
 		Why:  "The broker closes the connection afterwards, and the client may report no more than a disconnect. The cause is the authentication and no version.",
 		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. What is inside the tokens is never looked at.",
@@ -140,9 +142,9 @@ func saslRefusal(x *decode.Exchange) string {
 }
 
 var encryptedRule = Rule{
-	Code: "KV9001", Title: "encrypted", Severity: Info,
+	Code: "KV9001", Title: "encrypted", Severity: model.Info,
 	Summary: "TLS, and no key for it: nothing inside was checked",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The connection speaks TLS and could not be decrypted, or not in full.",
 		Why:  "Nothing inside was checked: whether it is Kafka at all, and which versions it uses. A report without errors says nothing about it.",
 		Wire: "TLS records. Where the handshake is in the capture, its version, cipher suite, server name and the beginning of the client random are shown.",
@@ -159,7 +161,7 @@ var encryptedRule = Rule{
 		return commonReason(c.TLS), true
 	},
 	message: func(s *subject) string {
-		message := fmt.Sprintf("TLS on %s was not decrypted", plural(s.count, "connection"))
+		message := fmt.Sprintf("TLS on %s was not decrypted", words.Plural(s.count, "connection"))
 		if s.key.detail != "" {
 			message += ": " + s.key.detail
 		}
@@ -180,9 +182,9 @@ var encryptedRule = Rule{
 }
 
 var handshakeFailedRule = Rule{
-	Code: "KV9004", Title: "tls-handshake-failed", Severity: Info,
+	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,
 	Summary: "the TLS handshake ended in an alert or a close",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "A TLS handshake began and did not come to its end: one side sent an alert, or closed the connection.",
 		Why:  "No Kafka request was answered, if one was sent at all. The client reports a disconnect or a TLS error; the cause is a certificate, a protocol version, a cipher suite or a listener that does not speak TLS, and no Kafka version.",
 		Wire: "A ClientHello, perhaps an answer, then an alert record, a FIN or a RST.",
@@ -208,7 +210,7 @@ var handshakeFailedRule = Rule{
 		if detail == tlsClosed {
 			detail = "closed by the broker without a byte"
 		}
-		return fmt.Sprintf("TLS handshake failed on %s: %s", plural(s.count, "connection"), detail)
+		return fmt.Sprintf("TLS handshake failed on %s: %s", words.Plural(s.count, "connection"), detail)
 	},
 	why: func(*subject) string { return "No Kafka request was answered; the cause lies in TLS." },
 	advice: func(*subject) string {

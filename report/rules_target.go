@@ -2,12 +2,15 @@ package report
 
 import (
 	"fmt"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // breaksRule is KV4001 where it is certain; likelyBreaksRule is what it becomes where it is not.
 var (
-	breaksRule       = breaksOnTarget(Error, settleOnTarget)
-	likelyBreaksRule = breaksOnTarget(Warning, nil)
+	breaksRule       = breaksOnTarget(model.Error, settleOnTarget)
+	likelyBreaksRule = breaksOnTarget(model.Warning, nil)
 )
 
 // settleOnTarget tells by the whole input what a request is that the target does not take.
@@ -22,11 +25,11 @@ func settleOnTarget(g *group, at addressFacts) (instead *Rule, drop bool) {
 }
 
 // breaksOnTarget makes KV4001.
-func breaksOnTarget(s Severity, becomes func(g *group, at addressFacts) (*Rule, bool)) Rule {
+func breaksOnTarget(s model.Severity, becomes func(g *group, at addressFacts) (*Rule, bool)) Rule {
 	return Rule{
-		Code: targetCode, Title: "breaks-on-target", Severity: s,
+		Code: model.CodeBreaksOnTarget, Title: "breaks-on-target", Severity: s,
 		Summary: "would be refused by the release named with --target: error where that is certain, warning where it is likely",
-		Documentation: Documentation{
+		Documentation: model.Documentation{
 			What: "The request is in a version that the release named with --target does not take, and the client is not known to have a better one. " +
 				"It is an error where that is certain: the client does not ask which versions the broker takes, or sends what was not offered; or it was offered a version that the target takes, and sent an older one all the same, " +
 				"so that it has no newer one; or the API is gone and nothing stands in for it. " +
@@ -44,11 +47,11 @@ func breaksOnTarget(s Severity, becomes func(g *group, at addressFacts) (*Rule, 
 		},
 		target: true, becomes: becomes,
 		message: func(b *subject) string {
-			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.called(), b.takes())
+			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.Called(), b.takes())
 			switch {
-			case s == Error || reason(b.key.detail) == someSpareIt:
+			case s == model.Error || reason(b.key.detail) == someSpareIt:
 				return text
-			case b.key.version > b.target.rangeOn(b.key.api).Max:
+			case b.key.version > rangeOn(b.target, b.key.api).Max:
 				return text + ", and the client may not go lower"
 			}
 			return text + ", and the client may know nothing newer"
@@ -59,7 +62,7 @@ func breaksOnTarget(s Severity, becomes func(g *group, at addressFacts) (*Rule, 
 
 // takes says what the target takes of the API.
 func (s *subject) takes() string {
-	t := s.target.rangeOn(s.key.api)
+	t := rangeOn(s.target, s.key.api)
 	switch {
 	case !t.listed:
 		return "has no such API"
@@ -68,13 +71,13 @@ func (s *subject) takes() string {
 	case t.advertised < t.Min && s.key.version < t.Min:
 		return fmt.Sprintf("takes v%d to v%d although it advertises v%d", t.Min, t.Max, t.advertised)
 	}
-	return "takes " + t.text()
+	return "takes " + t.Text()
 }
 
 // whyOnTarget says how it is known.
 func whyOnTarget(s *subject) string {
-	t := s.target.rangeOn(s.key.api)
-	api, target := apiName(s.key.api), s.target.called()
+	t := rangeOn(s.target, s.key.api)
+	api, target := apiName(s.key.api), s.target.Called()
 	switch reason(s.key.detail) {
 	case againstOffer:
 		offered := "the broker offers no such API"
@@ -88,9 +91,9 @@ func whyOnTarget(s *subject) string {
 	case notAsked:
 		return "The client sent it on a connection on which it did not ask for the ranges, nor was it seen to ask on another: it will send the same version to any broker."
 	case noSuchAPI:
-		return fmt.Sprintf("%s does not have %s, and nothing stands in for it: what the client does with it will fail.", upperFirst(target), api)
+		return fmt.Sprintf("%s does not have %s, and nothing stands in for it: what the client does with it will fail.", words.UpperFirst(target), api)
 	case someSpareIt:
-		return fmt.Sprintf("%s does not have %s, which some clients do without: %s.", upperFirst(target), api, sparedBySome[s.key.api])
+		return fmt.Sprintf("%s does not have %s, which some clients do without: %s.", words.UpperFirst(target), api, sparedBySome[s.key.api])
 	case notHeeded:
 		return "sarama before 1.46.0 asks for the ranges and does not go by them: it sends the version that follows from the Version it is set to."
 	case offeredLess:
@@ -104,15 +107,15 @@ func whyOnTarget(s *subject) string {
 
 // adviceOnTarget says what to do before the upgrade.
 func adviceOnTarget(s *subject) string {
-	t := s.target.rangeOn(s.key.api)
-	software, target, api := s.softwareName(), s.target.called(), apiName(s.key.api)
+	t := rangeOn(s.target, s.key.api)
+	software, target, api := s.softwareName(), s.target.Called(), apiName(s.key.api)
 	switch {
 	case !t.listed || t.Min > t.Max:
 		return fmt.Sprintf("Find out what makes %s use %s, and do without it before the upgrade.", software, api)
 	case reason(s.key.detail) == notHeeded:
 		return "Run sarama 1.46.0 or later, which negotiates, or set its Version to the release of the target."
 	case reason(s.key.detail).fate() == likely:
-		return fmt.Sprintf("Try %s against a broker of %s, or look up whether it knows %s %s; upgrade it first if not.", software, target, api, t.text())
+		return fmt.Sprintf("Try %s against a broker of %s, or look up whether it knows %s %s; upgrade it first if not.", software, target, api, t.Text())
 	case s.key.version > t.Max:
 		return fmt.Sprintf("Have %s negotiate its versions, or set it to the target's release (%s v%d or lower), before the brokers change.", software, api, t.Max)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // ruleCase is what the rules are to say of some calls.
@@ -271,7 +272,7 @@ func TestCaptureRules(t *testing.T) {
 
 func TestPacketsDroppedWhileCapturingAreAFinding(t *testing.T) {
 	b := builderOf(Options{})
-	b.SetInput(Input{Captures: []Capture{{Path: "a", Dropped: 5}, {Path: "b", Dropped: 7}}})
+	b.SetInput(Input{Captures: []model.Capture{{Path: "a", Dropped: 5}, {Path: "b", Dropped: 7}}})
 	r := b.Report()
 	if len(r.Findings) != 1 || r.Findings[0].Message != "12 packets dropped by the capturing side" {
 		t.Errorf("findings %+v, want one about 12 packets", r.Findings)
@@ -283,7 +284,7 @@ func TestPacketsDroppedWhileCapturingAreAFinding(t *testing.T) {
 
 func TestRulesAreInOrderAndComplete(t *testing.T) {
 	codes := []string{}
-	for _, r := range Rules() {
+	for _, r := range rules {
 		codes = append(codes, r.Code)
 		if !regexp.MustCompile(`^KV[0-9]{4}$`).MatchString(r.Code) {
 			t.Errorf("code %q: want KV and four digits", r.Code)
@@ -319,7 +320,7 @@ func TestEveryRuleFiresInTheGoldenScenario(t *testing.T) {
 			}
 		}
 	}
-	for _, r := range Rules() {
+	for _, r := range rules {
 		if !fired[r.Code] {
 			t.Errorf("%s does not fire in any scenario", r.Code)
 		}
@@ -356,5 +357,27 @@ func TestAdviceOnEncryptedFitsTheReason(t *testing.T) {
 		if got := encryptedRule.advice(&subject{group: g}); !strings.Contains(got, want) {
 			t.Errorf("%q: advice %q, want %q in it", reason, got, want)
 		}
+	}
+}
+
+// TestTextsOfFindingsHoldNoNames: every rule's texts, made from an input with
+// telling names, hold none of them.
+func TestTextsOfFindingsHoldNoNames(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range scenarios() {
+		r := builderOf(Options{Target: s.target}, s.calls...).Report()
+		for _, f := range r.Findings {
+			seen[f.Code] = true
+			for _, text := range []string{f.Message, f.Why, f.Advice, f.Title} {
+				for _, leak := range []string{"orders-svc", "127.0.0.1", "kafka-1.example", testClient.String(), testBroker.String()} {
+					if strings.Contains(text, leak) {
+						t.Errorf("%s, %s: %q holds %q", s.name, f.Code, text, leak)
+					}
+				}
+			}
+		}
+	}
+	if len(seen) < 10 {
+		t.Errorf("only %d rules fired", len(seen))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // apiVersionsKey is the key of ApiVersions, which negotiates and is itself
@@ -12,9 +13,9 @@ import (
 const apiVersionsKey = 18
 
 var aboveMaxRule = Rule{
-	Code: "KV1001", Title: "above-max", Severity: Error,
+	Code: "KV1001", Title: "above-max", Severity: model.Error,
 	Summary: "request version above the advertised max",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The client sent a request in a version that is newer than the newest one the broker advertised for this API in its ApiVersions response.",
 		Why: "An Apache Kafka broker does not answer such a request: it closes the connection. Others stay silent until the client times out, or answer UNSUPPORTED_VERSION. " +
 			"Clients see a disconnect and guess at its cause, often security (\"Disconnected: verify that security.protocol is correctly configured\"). The client mostly tries again for ever, and nothing is consumed or produced.",
@@ -38,9 +39,9 @@ var aboveMaxRule = Rule{
 }
 
 var belowMinRule = Rule{
-	Code: "KV1002", Title: "below-min", Severity: Error,
+	Code: "KV1002", Title: "below-min", Severity: model.Error,
 	Summary: "request version below the advertised min",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The client sent a request in a version that is older than the oldest one the broker advertised for this API in its ApiVersions response.",
 		Why: "Kafka 4.0 removed the request versions from before Kafka 2.1 (KIP-896). Old clients, and clients with a version written into their code, stop working with it: " +
 			"the broker closes the connection without an answer, and the client sees a disconnect.",
@@ -64,9 +65,9 @@ var belowMinRule = Rule{
 }
 
 var notAdvertisedRule = Rule{
-	Code: "KV1003", Title: "not-advertised", Severity: Error,
+	Code: "KV1003", Title: "not-advertised", Severity: model.Error,
 	Summary: "the broker advertised no such API",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The client sent a request for an API that is not in the broker's ApiVersions response at all.",
 		Why: "The broker cannot read the request and closes the connection. The API may be newer than the broker, removed from it (Kafka 4.0 removed the inter-broker APIs of the ZooKeeper days), " +
 			"switched off (telemetry without a receiver), meant for another listener (controller APIs), or cut out by a proxy or a hosted service.",
@@ -89,9 +90,9 @@ var notAdvertisedRule = Rule{
 }
 
 var phantomRule = Rule{
-	Code: "KV1004", Title: "phantom-range", Severity: Warning,
+	Code: "KV1004", Title: "phantom-range", Severity: model.Warning,
 	Summary: "inside the advertised range, yet known to be refused",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The request's version lies inside the advertised range, but brokers of this release are known to refuse it all the same: Kafka 4.x advertises Produce from v0 and takes v3 and up.",
 		Why: "Kafka 4.0 removed Produce v0 to v2 (KIP-896) and had to go on advertising them, because librdkafka takes a higher min for a sign that the broker cannot compress (KAFKA-18659). " +
 			"A client that goes by the range alone picks a version that is refused.",
@@ -118,9 +119,9 @@ var phantomRule = Rule{
 }
 
 var unsupportedAnswerRule = Rule{
-	Code: "KV3001", Title: "unsupported-answer", Severity: Error,
+	Code: "KV3001", Title: "unsupported-answer", Severity: model.Error,
 	Summary: "the broker answered UNSUPPORTED_VERSION to a request that is not outside its advertised range",
-	Documentation: Documentation{
+	Documentation: model.Documentation{
 		What: "The broker answered error 35, UNSUPPORTED_VERSION, to a request whose version lies inside the range it advertised, or whose range is not known.",
 		Why: "The range in ApiVersions is not all that decides: a version can depend on a feature that is not finalized (Produce v12 and transactions, KIP-890), " +
 			"on the metadata version of the cluster, on the topic's message format, or on a broker behind the one that was asked.",

@@ -6,6 +6,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // scenario is an input whose outputs are kept as golden files.
@@ -14,7 +15,7 @@ type scenario struct {
 	input Input
 	calls []any
 	// target and supplied are those of Options.
-	target, supplied *Reference
+	target, supplied *decode.Reference
 }
 
 // scenarios cover every rule and every line of the quality section.
@@ -39,15 +40,15 @@ func cleanCalls() []any {
 
 // troubledInput is an Input with everything that can be wrong with one.
 func troubledInput() Input {
-	day := Time(testEpoch.UnixNano())
+	day := model.Time(testEpoch.UnixNano())
 	return Input{
-		Captures: []Capture{
-			{Path: "a.pcap", Format: "pcap+gzip", LinkTypes: []uint32{276}, Packets: 100, Bytes: 1000, First: &day, Last: pointer(day + Time(time.Hour)), Truncated: 7},
-			{Path: "b.pcap", Format: "pcap", LinkTypes: []uint32{1}, Packets: 1, Bytes: 60, First: pointer(day + Time(26*time.Hour)), Last: pointer(day + Time(26*time.Hour)),
+		Captures: []model.Capture{
+			{Path: "a.pcap", Format: "pcap+gzip", LinkTypes: []uint32{276}, Packets: 100, Bytes: 1000, First: &day, Last: pointer(day + model.Time(time.Hour)), Truncated: 7},
+			{Path: "b.pcap", Format: "pcap", LinkTypes: []uint32{1}, Packets: 1, Bytes: 60, First: pointer(day + model.Time(26*time.Hour)), Last: pointer(day + model.Time(26*time.Hour)),
 				Torn: true, Problem: "read capture b.pcap: offset 1040: 12 bytes of a record header, want 16", Dropped: 12},
 			{Path: "c.txt", Problem: "read capture c.txt: not a capture"},
 		},
-		UnparsedPackets: []Count{{"IPv4 header: bad length", 2}, {"TCP header: cut off by the snapshot length", 32}, {"unused", 0}},
+		UnparsedPackets: []model.Count{{Name: "IPv4 header: bad length", Count: 2}, {Name: "TCP header: cut off by the snapshot length", Count: 32}, {Name: "unused", Count: 0}},
 		LimitsHit:       map[string]uint64{"open_connections": 3, "unused": 0},
 	}
 }

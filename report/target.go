@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 
 // targetCheck holds every request against a release that is not the broker's.
 type targetCheck struct {
-	reference *Reference
+	reference *decode.Reference
 	// rule is the index of breaksRule.
 	rule int
 	// ranges are what the target takes, as far as they were asked for, and it has the API.
@@ -65,9 +66,9 @@ type targetUse struct {
 	reason       reason
 }
 
-func newTargetCheck(r *Reference) *targetCheck {
+func newTargetCheck(r *decode.Reference) *targetCheck {
 	return &targetCheck{
-		reference: r, rule: ruleIndex(targetCode), ranges: map[int16]*targetRange{},
+		reference: r, rule: ruleIndex(model.CodeBreaksOnTarget), ranges: map[int16]*targetRange{},
 		clients: map[targetClientKey]*targetClient{}, askers: map[asker]struct{}{},
 	}
 }
@@ -94,7 +95,7 @@ func (t *targetCheck) asked(x *decode.Exchange) bool {
 func (t *targetCheck) takes(key int16) *targetRange {
 	r := t.ranges[key]
 	if r == nil {
-		found := t.reference.rangeOn(key)
+		found := rangeOn(t.reference, key)
 		if r = &found; r.listed { // keys from the wire may be any
 			t.ranges[key] = r
 		}
@@ -206,24 +207,24 @@ func (l *targetLimits) hit(out map[string]uint64) {
 }
 
 // finish turns t into its exported form.
-func (t *targetCheck) finish() *Target {
+func (t *targetCheck) finish() *model.Target {
 	r := t.reference
-	out := &Target{Name: r.Name, Release: r.release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...), Clients: []TargetClient{}}
+	out := &model.Target{Name: r.Name, Release: r.Release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...), Clients: []model.TargetClient{}}
 	for _, c := range slices.SortedFunc(maps.Values(t.clients), compareTargetClients) {
 		out.Clients = append(out.Clients, t.finishClient(c))
 	}
-	slices.SortStableFunc(out.Clients, func(a, b TargetClient) int {
-		return cmp.Or(slices.Index(verdicts, a.Verdict)-slices.Index(verdicts, b.Verdict), cmp.Compare(b.Counts.Breaks+b.Counts.Likely, a.Counts.Breaks+a.Counts.Likely))
+	slices.SortStableFunc(out.Clients, func(a, b model.TargetClient) int {
+		return cmp.Or(slices.Index(model.Verdicts, a.Verdict)-slices.Index(model.Verdicts, b.Verdict), cmp.Compare(b.Counts.Breaks+b.Counts.Likely, a.Counts.Breaks+a.Counts.Likely))
 	})
 	for i := range out.Clients {
 		switch out.Clients[i].Verdict {
-		case VerdictBreaks:
+		case model.VerdictBreaks:
 			out.Summary.Breaks++
-		case VerdictLikely:
+		case model.VerdictLikely:
 			out.Summary.Likely++
-		case VerdictUnclear:
+		case model.VerdictUnclear:
 			out.Summary.Unclear++
-		case VerdictFine:
+		case model.VerdictFine:
 			out.Summary.Fine++
 		}
 	}
@@ -231,12 +232,12 @@ func (t *targetCheck) finish() *Target {
 }
 
 // finishClient turns c into its exported form.
-func (t *targetCheck) finishClient(c *targetClient) TargetClient {
-	out := TargetClient{
+func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
+	out := model.TargetClient{
 		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version,
 		ClientIDs: c.clientIDs.texts(cmp.Compare[string], func(s string) string { return s }),
 		Addresses: c.addresses.texts(compareAddrs, addrText),
-		Requests:  c.requests, APIs: []TargetUse{},
+		Requests:  c.requests, APIs: []model.TargetUse{},
 	}
 	fates := c.fates
 	for use, n := range c.uses {
@@ -245,16 +246,16 @@ func (t *targetCheck) finishClient(c *targetClient) TargetClient {
 		if f < likely {
 			continue
 		}
-		u := TargetUse{Key: use.api, Name: apiName(use.api), Version: use.version, Requests: n, Certain: f == certain, Reason: string(use.reason)}
-		if r := t.reference.rangeOn(use.api); r.listed {
-			u.Target = &Range{Min: r.Min, Max: r.Max}
+		u := model.TargetUse{Key: use.api, Name: apiName(use.api), Version: use.version, Requests: n, Certain: f == certain, Reason: string(use.reason)}
+		if r := rangeOn(t.reference, use.api); r.listed {
+			u.Target = &model.Range{Min: r.Min, Max: r.Max}
 		}
 		out.APIs = append(out.APIs, u)
 	}
-	slices.SortFunc(out.APIs, func(a, b TargetUse) int {
+	slices.SortFunc(out.APIs, func(a, b model.TargetUse) int {
 		return cmp.Or(-cmp.Compare(b2i(a.Certain), b2i(b.Certain)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Reason, b.Reason))
 	})
-	out.Counts = TargetCounts{
+	out.Counts = model.TargetCounts{
 		Breaks: fates[certain], Likely: fates[likely], Adapts: fates[adapts], Passes: fates[passes], Unclear: fates[unclear], Exempt: fates[exempt],
 	}
 	out.Verdict = c.verdict(&out.Counts)
@@ -262,18 +263,18 @@ func (t *targetCheck) finishClient(c *targetClient) TargetClient {
 }
 
 // verdict sums up a client.
-func (c *targetClient) verdict(n *TargetCounts) string {
+func (c *targetClient) verdict(n *model.TargetCounts) string {
 	switch {
 	case c.key.brokers:
-		return VerdictBrokers
+		return model.VerdictBrokers
 	case n.Breaks > 0:
-		return VerdictBreaks
+		return model.VerdictBreaks
 	case n.Likely > 0:
-		return VerdictLikely
+		return model.VerdictLikely
 	case n.Unclear > 0 || n.Passes+n.Adapts == 0:
-		return VerdictUnclear
+		return model.VerdictUnclear
 	}
-	return VerdictFine
+	return model.VerdictFine
 }
 
 // compareTargetClients orders clients by software, then by client id.

@@ -8,6 +8,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // fate is what becomes of a request on the target.
@@ -61,7 +62,7 @@ const metadataKey = 3
 
 // targetRange is what the target takes of an API.
 type targetRange struct {
-	Range
+	model.Range
 	// listed: it has the API; silent: it need not say so even if it has.
 	listed, silent bool
 	// advertised is the min that it advertises, where that is below what it takes.
@@ -69,9 +70,9 @@ type targetRange struct {
 }
 
 // rangeOn is what the target takes of an API.
-func (r *Reference) rangeOn(key int16) targetRange {
+func rangeOn(r *decode.Reference, key int16) targetRange {
 	found, ok := r.Table.Ranges.Find(key)
-	t := targetRange{Range: Range{Min: found.Min, Max: found.Max}, listed: ok, silent: r.Table.Silent(key), advertised: found.Min}
+	t := targetRange{Range: model.Range{Min: found.Min, Max: found.Max}, listed: ok, silent: r.Table.Silent(key), advertised: found.Min}
 	if lowest, phantom := r.Table.Ranges.PhantomMin(key); ok && phantom {
 		t.Min = lowest
 	}

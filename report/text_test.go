@@ -8,14 +8,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rivo/uniseg"
+
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/knownissues"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // textOf is the text of a report.
-func textOf(t *testing.T, r *Report, opt TextOptions) string {
+func textOf(t *testing.T, r *model.Report, opt write.TextOptions) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := WriteText(&out, r, opt); err != nil {
+	if err := write.Text(&out, r, opt); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -32,8 +37,8 @@ func TestTextFitsTheWidth(t *testing.T) {
 	for _, s := range all {
 		r := reportOf(s)
 		for _, width := range []int{40, 60, 80, 120, 200} {
-			for _, line := range strings.Split(textOf(t, r, TextOptions{Width: width}), "\n") {
-				if w := displayWidth(line); w > min(width, maxWidth) {
+			for _, line := range strings.Split(textOf(t, r, write.TextOptions{Width: width}), "\n") {
+				if w := uniseg.StringWidth(line); w > min(width, 120) {
 					t.Errorf("%s at width %d: a line takes %d columns: %s", s.name, width, w, line)
 				}
 				if strings.HasSuffix(line, " ") {
@@ -48,8 +53,8 @@ func TestColourChangesNothingButTheColour(t *testing.T) {
 	for _, s := range scenarios() {
 		r := reportOf(s)
 		for _, width := range []int{0, 60, 120} {
-			plain := textOf(t, r, TextOptions{Width: width})
-			colored := textOf(t, r, TextOptions{Width: width, Color: true})
+			plain := textOf(t, r, write.TextOptions{Width: width})
+			colored := textOf(t, r, write.TextOptions{Width: width, Color: true})
 			if strings.Contains(plain, "\x1b") {
 				t.Errorf("%s: colours without being asked for", s.name)
 			}
@@ -64,7 +69,7 @@ func TestColourChangesNothingButTheColour(t *testing.T) {
 }
 
 func TestTheFirstLineAndTheLastTellTheStory(t *testing.T) {
-	lines := strings.Split(strings.TrimSpace(textOf(t, reportOf(scenarios()[0]), TextOptions{})), "\n")
+	lines := strings.Split(strings.TrimSpace(textOf(t, reportOf(scenarios()[0]), write.TextOptions{})), "\n")
 	if want := "capture.pcap: 162 packets, 6 connections to 1 broker, 24 requests"; lines[0] != want {
 		t.Errorf("first line %q, want %q", lines[0], want)
 	}
@@ -90,7 +95,7 @@ func TestNothingFoundIsSaidOnlyOfWhatWasChecked(t *testing.T) {
 			[]string{"checked 2 of 2 requests against ranges: 1 seen on their own connection and 1 borrowed from another connection"}},
 		"a warning is no clean bill": {[]any{exchangeOf(2, 1, 3, 7, noRange, outcomeOf(decode.ClosedByBroker))}, []string{"\n1 warning\n"}},
 	} {
-		text := strings.ReplaceAll(textOf(t, builderOf(Options{}, c.calls...).Report(), TextOptions{Width: 120}), "\n  ", "\n ")
+		text := strings.ReplaceAll(textOf(t, builderOf(Options{}, c.calls...).Report(), write.TextOptions{Width: 120}), "\n  ", "\n ")
 		for _, want := range c.want {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: %q is not in:\n%s", name, want, text)
@@ -123,37 +128,22 @@ func TestThenTellsOutcomesWithTheirTimes(t *testing.T) {
 			exchangeOf(4, 3, 1, 12, above, outcomeOf(decode.Left), took(30*time.Second)),
 		}, "the broker closed the connection, 2 of 4, after 1 ms at the median; the client closed the connection before an answer, 1 of 4, after 30 s; the capture ends before an answer, 1 of 4"},
 	} {
-		if got := then(&builderOf(Options{}, c.calls...).Report().Findings[0]); got != c.want {
-			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
-		}
-	}
-}
-
-func TestHintFitsWhyThereIsNoRange(t *testing.T) {
-	for _, tt := range []struct {
-		quality Quality
-		want    string
-	}{
-		{Quality{}, "no ranges of the broker were seen: the client did not ask, or was told none; --advertised takes those of a release"},
-		{Quality{MidstreamStreams: 1, OneSidedStreams: 1}, "no ranges of the broker were seen; capture from the start of a connection"},
-		{Quality{OneSidedStreams: 1}, "no ranges of the broker were seen; capture both directions"},
-		{Quality{MissingBytes: 100}, "no ranges of the broker were seen"},
-	} {
-		tt.quality.NotChecked = []NotChecked{{Reason: NotCheckedNoRange, Requests: 2}}
-		if got := notChecked(&tt.quality, 0); got != "not checked: 2 requests, "+tt.want {
-			t.Errorf("%+v: %s", tt.quality, got)
+		text := strings.Join(strings.Fields(textOf(t, builderOf(Options{}, c.calls...).Report(), write.TextOptions{})), " ")
+		if !strings.Contains(text, " then "+c.want+" why ") {
+			t.Errorf("%s: want %q in:\n%s", c.name, c.want, text)
 		}
 	}
 }
 
 func TestManyFindingsOfOneCodeAreSummedUp(t *testing.T) {
+	const shownFindings = 20
 	var calls []any
-	for v := range int16(maxTextFindings + 3) {
+	for v := range int16(shownFindings + 3) {
 		calls = append(calls, exchangeOf(uint64(v)+1, 0, 1, 11+v, verdictOf(decode.AboveMax)))
 	}
-	text := textOf(t, builderOf(Options{}, calls...).Report(), TextOptions{})
-	if n := strings.Count(text, "error KV1001"); n != maxTextFindings {
-		t.Errorf("%d findings are shown, want %d", n, maxTextFindings)
+	text := textOf(t, builderOf(Options{}, calls...).Report(), write.TextOptions{})
+	if n := strings.Count(text, "error KV1001"); n != shownFindings {
+		t.Errorf("%d findings are shown, want %d", n, shownFindings)
 	}
 	if !strings.Contains(text, "and 3 more findings of KV1001 (--format json has all)") {
 		t.Errorf("the others are not counted:\n%s", text)
@@ -161,7 +151,7 @@ func TestManyFindingsOfOneCodeAreSummedUp(t *testing.T) {
 }
 
 func TestKnownIssueIsShown(t *testing.T) {
-	issues, err := LoadKnownIssues()
+	issues, err := knownissues.Load(IsCode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +160,7 @@ func TestKnownIssueIsShown(t *testing.T) {
 	if k == nil || !strings.Contains(k.URL, "librdkafka/issues/4870") || !strings.Contains(k.FixedIn, "2.6.1") {
 		t.Fatalf("known issue %+v, want librdkafka 4870, fixed in 2.6.1", k)
 	}
-	text := textOf(t, r, TextOptions{})
+	text := textOf(t, r, write.TextOptions{})
 	for _, want := range []string{k.URL, "fixed in " + k.FixedIn[:5]} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in:\n%s", want, text)
@@ -178,39 +168,17 @@ func TestKnownIssueIsShown(t *testing.T) {
 	}
 }
 
-func TestWrap(t *testing.T) {
-	for _, c := range []struct {
-		name, text  string
-		first, rest int
-		want        []string
-	}{
-		{"fits", "a b c", 5, 5, []string{"a b c"}},
-		{"breaks at blanks", "aa bb cc", 5, 5, []string{"aa bb", "cc"}},
-		{"first line is shorter", "aa bb cc", 2, 5, []string{"aa", "bb cc"}},
-		{"a long word is broken", "aaaaaaa b", 3, 3, []string{"aaa", "aaa", "a b"}},
-		{"a URL is not", "see https://example.org/x y", 10, 10, []string{"see", "https://example.org/x", "y"}},
-		{"wide characters count double", "注文注文", 5, 5, []string{"注文", "注文"}},
-		{"a wide character in no room stands alone", "注文", 1, 1, []string{"注", "文"}},
-		{"empty", "", 5, 5, []string{""}},
-	} {
-		got := wrap(c.text, c.first, c.rest)
-		if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", c.want) {
-			t.Errorf("%s: %q, want %q", c.name, got, c.want)
-		}
-	}
-}
-
 func TestPacketsAreNamedWithTheirCapture(t *testing.T) {
-	r := reportOf(scenario{calls: fetchBug(), input: Input{Captures: []Capture{{Path: "/x/a.pcap"}, {Path: "/x/b.pcap"}}}})
-	if text := textOf(t, r, TextOptions{}); !strings.Contains(text, "first    frame 16 of a.pcap, ") {
+	r := reportOf(scenario{calls: fetchBug(), input: Input{Captures: []model.Capture{{Path: "/x/a.pcap"}, {Path: "/x/b.pcap"}}}})
+	if text := textOf(t, r, write.TextOptions{}); !strings.Contains(text, "first    frame 16 of a.pcap, ") {
 		t.Errorf("the capture is not named:\n%s", text)
 	}
 	r.Captures[1].Path = "/y/a.pcap"
-	if text := textOf(t, r, TextOptions{}); !strings.Contains(text, "first    frame 16 of /x/a.pcap, ") {
+	if text := textOf(t, r, write.TextOptions{}); !strings.Contains(text, "first    frame 16 of /x/a.pcap, ") {
 		t.Errorf("two captures of one name are not told apart:\n%s", text)
 	}
 	r.Captures = r.Captures[:1]
-	if text := textOf(t, r, TextOptions{}); !strings.Contains(text, "first    frame 16, ") {
+	if text := textOf(t, r, write.TextOptions{}); !strings.Contains(text, "first    frame 16, ") {
 		t.Errorf("the only capture is named:\n%s", text)
 	}
 }

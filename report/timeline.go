@@ -8,73 +8,14 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
 )
-
-// Timeline shows some connections as they went: those with an error or a
-// warning first, then the earliest of the others.
-type Timeline struct {
-	// Lanes are ordered by the first packet.
-	Lanes []Lane
-	// Omitted counts the Kafka connections that are not shown.
-	Omitted uint64
-}
-
-// Lane is one Kafka connection.
-type Lane struct {
-	Capture uint32
-	Stream  uint32
-	// Client and Broker are IP:port, ClientID is empty where none is known.
-	Client, Broker, ClientID      string
-	SoftwareName, SoftwareVersion string
-	First, Last                   Time
-	// End says how it ended: "closed", "reset", or empty where the end was
-	// not seen. EndedByBroker tells by whom, EndFrame is the packet.
-	End           string
-	EndedByBroker bool
-	EndFrame      uint64
-	// Events are ordered by position. On a connection with many requests an event
-	// stands for several.
-	Events []LaneEvent
-	// Worst is the gravest severity of its events; meaningful where Flagged.
-	Worst   Severity
-	Flagged bool
-}
-
-// LaneEvent is a request and what became of it, or several requests.
-type LaneEvent struct {
-	Frame uint64
-	Time  Time
-	// Count is how many requests it stands for, the last of them sent at Until; all
-	// else is said of the first one. Mixed: they differ in API, version or
-	// outcome.
-	Count uint64
-	Until Time
-	Mixed bool
-	// Seconds is the time from the request to its outcome.
-	Seconds float64
-	APIKey  int16
-	API     string
-	Version int16
-	// Advertised is the range it was held against, nil without one.
-	Advertised *Range
-	Verdict    string
-	Outcome    string
-	// Code is the finding that it belongs to, empty without one.
-	Code string
-}
 
 const (
 	// maxOpenLanes bounds the connections that are followed at a time: 512
 	// with 128 events of 88 bytes each are 5.5 MiB.
 	maxOpenLanes = 512
-	// maxFlaggedLanes and maxPlainLanes bound what is kept of connections with
-	// and without findings: more lanes than this no picture shows.
-	maxFlaggedLanes = 60
-	maxPlainLanes   = 40
-	// maxLaneEvents bounds the events of a lane: where there are more, they are
-	// merged by two, over and over, but for the first maxLaneSingle, which tell how
-	// it began.
-	maxLaneEvents = 128
+	// maxLaneSingle is how many events at the beginning of a lane are never merged.
 	maxLaneSingle = 16
 )
 
@@ -101,8 +42,8 @@ type lane struct {
 	end            reassembly.End
 	events         []laneEvent
 	// merged is, by kind, how often events were merged by two.
-	merged  [markKindCount]uint8
-	worst   Severity
+	merged  [eventKinds]uint8
+	worst   model.Severity
 	flagged bool
 }
 
@@ -140,7 +81,7 @@ func (t *timeline) exchange(x *decode.Exchange, rule int) {
 	if l.last.Before(x.Settled) {
 		l.last = x.Settled
 	}
-	if rule >= 0 && rules[rule].Severity > Info {
+	if rule >= 0 && rules[rule].Severity > model.Info {
 		l.worst, l.flagged = max(l.worst, rules[rule].Severity), true
 	}
 	l.add(laneEvent{
@@ -154,7 +95,7 @@ func (l *lane) add(e laneEvent) {
 	if len(l.events) >= maxLaneSingle && l.merge(e) {
 		return
 	}
-	for len(l.events) >= maxLaneEvents {
+	for len(l.events) >= model.MaxLaneEvents {
 		l.condense()
 	}
 	l.events = append(l.events, e)
@@ -162,7 +103,7 @@ func (l *lane) add(e laneEvent) {
 
 // condense merges events of the kind of which there are most, by two.
 func (l *lane) condense() {
-	var counts [markKindCount]int
+	var counts [eventKinds]int
 	for i := maxLaneSingle; i < len(l.events); i++ {
 		counts[l.events[i].kind()]++
 	}
@@ -198,17 +139,26 @@ func (l *lane) merge(e laneEvent) bool {
 	return false
 }
 
-// kind is the index in markKinds of the mark that e gets.
+// The kinds of events: events of different kinds are never merged.
+const (
+	requestEvent = iota
+	apiVersionsEvent
+	warningEvent
+	errorEvent
+	eventKinds
+)
+
+// kind is the kind of e.
 func (e *laneEvent) kind() int {
 	switch {
-	case e.rule >= 0 && rules[e.rule].Severity == Error:
-		return markError
-	case e.rule >= 0 && rules[e.rule].Severity == Warning:
-		return markWarning
+	case e.rule >= 0 && rules[e.rule].Severity == model.Error:
+		return errorEvent
+	case e.rule >= 0 && rules[e.rule].Severity == model.Warning:
+		return warningEvent
 	case e.key == apiVersionsKey:
-		return markAPIVersions
+		return apiVersionsEvent
 	}
-	return markRequest
+	return requestEvent
 }
 
 // connection ends a lane.
@@ -284,9 +234,9 @@ func (t *timeline) retire(l *lane) {
 	t.unlink(l)
 	delete(t.open, l.stream)
 	switch {
-	case l.flagged && t.flagged < maxFlaggedLanes:
+	case l.flagged && t.flagged < model.MaxFlaggedLanes:
 		t.flagged++
-	case !l.flagged && t.plain < maxPlainLanes:
+	case !l.flagged && t.plain < model.MaxPlainLanes:
 		t.plain++
 	default:
 		t.omitted++
@@ -298,7 +248,7 @@ func (t *timeline) retire(l *lane) {
 }
 
 // snapshot is the Timeline so far, with room for the lanes in work.
-func (t *timeline) snapshot() Timeline {
+func (t *timeline) snapshot() model.Timeline {
 	lanes := make([]*lane, 0, len(t.kept)+len(t.open))
 	for _, l := range t.kept {
 		lanes = append(lanes, l)
@@ -312,8 +262,8 @@ func (t *timeline) snapshot() Timeline {
 		}
 		return compareLanes(a, b)
 	})
-	shown := min(len(lanes), maxFlaggedLanes+maxPlainLanes)
-	out := Timeline{Lanes: make([]Lane, 0, shown), Omitted: t.omitted + uint64(len(lanes)-shown)}
+	shown := min(len(lanes), model.MaxFlaggedLanes+model.MaxPlainLanes)
+	out := model.Timeline{Lanes: make([]model.Lane, 0, shown), Omitted: t.omitted + uint64(len(lanes)-shown)}
 	lanes = lanes[:shown]
 	slices.SortFunc(lanes, compareLanes)
 	for _, l := range lanes {
@@ -324,7 +274,7 @@ func (t *timeline) snapshot() Timeline {
 
 // compareLanes orders lanes by their first packet.
 func compareLanes(a, b *lane) int {
-	return cmp.Or(comparePositions(a.first, b.first), cmp.Compare(a.stream, b.stream))
+	return cmp.Or(a.first.Compare(b.first), cmp.Compare(a.stream, b.stream))
 }
 
 // b2i is 1 for true.
@@ -336,13 +286,13 @@ func b2i(b bool) int {
 }
 
 // finish turns l into its exported form.
-func (l *lane) finish() Lane {
-	out := Lane{
+func (l *lane) finish() model.Lane {
+	out := model.Lane{
 		Capture: l.first.Capture, Stream: l.stream,
 		Client: address(l.client), Broker: address(l.broker), ClientID: l.clientID,
 		SoftwareName: l.software.Name, SoftwareVersion: l.software.Version,
-		First: Time(l.first.Time), Last: Time(l.last.Time),
-		Events: make([]LaneEvent, 0, len(l.events)),
+		First: model.Time(l.first.Time), Last: model.Time(l.last.Time),
+		Events: make([]model.LaneEvent, 0, len(l.events)),
 		Worst:  l.worst, Flagged: l.flagged,
 	}
 	switch l.end.Kind {
@@ -356,7 +306,7 @@ func (l *lane) finish() Lane {
 		out.EndFrame = l.end.At.Frame
 	}
 	events := slices.Clone(l.events)
-	slices.SortStableFunc(events, func(a, b laneEvent) int { return comparePositions(a.at, b.at) })
+	slices.SortStableFunc(events, func(a, b laneEvent) int { return a.at.Compare(b.at) })
 	for _, e := range events {
 		out.Events = append(out.Events, e.finish())
 	}
@@ -364,18 +314,18 @@ func (l *lane) finish() Lane {
 }
 
 // finish turns e into its exported form.
-func (e laneEvent) finish() LaneEvent {
-	out := LaneEvent{
-		Frame: e.at.Frame, Time: Time(e.at.Time), Seconds: float64(e.took) / 1e9,
-		Count: e.count, Until: Time(e.until), Mixed: e.mixed,
+func (e laneEvent) finish() model.LaneEvent {
+	out := model.LaneEvent{
+		Frame: e.at.Frame, Time: model.Time(e.at.Time), Seconds: float64(e.took) / 1e9,
+		Count: e.count, Until: model.Time(e.until), Mixed: e.mixed,
 		APIKey: e.key, API: apiName(e.key), Version: e.version,
 		Verdict: e.verdict.String(), Outcome: e.outcome.String(),
 	}
-	if hasRange(e.verdict) {
-		out.Advertised = &Range{Min: e.advertised.Min, Max: e.advertised.Max}
+	if e.verdict.HasRange() {
+		out.Advertised = &model.Range{Min: e.advertised.Min, Max: e.advertised.Max}
 	}
 	if e.rule >= 0 {
-		out.Code = rules[e.rule].Code
+		out.Code, out.Severity = rules[e.rule].Code, rules[e.rule].Severity
 	}
 	return out
 }

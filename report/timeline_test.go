@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 func TestTimelineShowsHowAConnectionWent(t *testing.T) {
@@ -15,12 +17,12 @@ func TestTimelineShowsHowAConnectionWent(t *testing.T) {
 	}
 	l := r.Timeline.Lanes[0]
 	if l.Stream != 0 || l.Client != "127.0.0.1:41000" || l.ClientID != "orders-svc" || l.SoftwareName != "confluent-kafka-go" ||
-		l.End != "closed" || !l.EndedByBroker || l.EndFrame != 9+9 || !l.Flagged || l.Worst != Error {
+		l.End != "closed" || !l.EndedByBroker || l.EndFrame != 9+9 || !l.Flagged || l.Worst != model.Error {
 		t.Errorf("lane %+v", l)
 	}
 	last := l.Events[len(l.Events)-1]
 	if len(l.Events) != 4 || last.Frame != 16 || last.Code != "KV1001" || last.Verdict != "above-max" || last.Outcome != "closed" ||
-		*last.Advertised != (Range{4, 10}) || last.API != "Fetch" || last.Version != 12 {
+		*last.Advertised != (model.Range{Min: 4, Max: 10}) || last.API != "Fetch" || last.Version != 12 {
 		t.Errorf("last of %d events: %+v", len(l.Events), last)
 	}
 	if e := l.Events[0]; e.Code != "KV2003" || e.Advertised != nil {
@@ -41,7 +43,7 @@ func TestTimelineKeepsConnectionsWithFindings(t *testing.T) {
 			b.Connection(connectionOf(i, uint64(i)+1, uint64(i)+2))
 		}
 	}
-	if len(b.timeline.open) > maxOpenLanes || len(b.timeline.kept) > maxFlaggedLanes+maxPlainLanes {
+	if len(b.timeline.open) > maxOpenLanes || len(b.timeline.kept) > model.MaxFlaggedLanes+model.MaxPlainLanes {
 		t.Errorf("%d lanes open, %d kept", len(b.timeline.open), len(b.timeline.kept))
 	}
 	line := b.Report().Timeline
@@ -52,7 +54,7 @@ func TestTimelineKeepsConnectionsWithFindings(t *testing.T) {
 	if flagged != 3 || uint64(len(line.Lanes))+line.Omitted != n {
 		t.Errorf("%d lanes of which %d flagged, %d omitted, want 3 flagged and %d in all", len(line.Lanes), flagged, line.Omitted, n)
 	}
-	if !slices.IsSortedFunc(line.Lanes, func(a, b Lane) int { return int(a.First - b.First) }) {
+	if !slices.IsSortedFunc(line.Lanes, func(a, b model.Lane) int { return int(a.First - b.First) }) {
 		t.Error("lanes are not ordered by their first packet")
 	}
 }
@@ -87,14 +89,18 @@ func TestABusyLaneIsMergedNotCut(t *testing.T) {
 			t.Errorf("event %+v", e)
 		}
 	}
-	if plain != n-20 || found != 20 || len(l.Events) > maxLaneEvents {
+	if plain != n-20 || found != 20 || len(l.Events) > model.MaxLaneEvents {
 		t.Errorf("%d requests and %d of the finding in %d events, want %d and 20", plain, found, len(l.Events), n-20)
 	}
-	if last := l.Events[len(l.Events)-1]; last.Code != "KV1001" || last.Until != Time(at(n).Time) {
+	if last := l.Events[len(l.Events)-1]; last.Code != "KV1001" || last.Until != model.Time(at(n).Time) {
 		t.Errorf("the last event is %+v", last)
 	}
-	if text := l.sequence(); !strings.HasPrefix(text, "ApiVersions v3, Metadata v7 ×") || !strings.Contains(text, "Fetch v12 (above-max") {
-		t.Errorf("in words: %s", text)
+	var page strings.Builder
+	if err := write.HTML(&page, b.Report(), write.HTMLOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if text := page.String(); !strings.Contains(text, "ApiVersions v3, Metadata v7 ×") || !strings.Contains(text, "Fetch v12 (above-max") {
+		t.Error("the page does not say in words how it went")
 	}
 }
 

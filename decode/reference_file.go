@@ -1,0 +1,320 @@
+package decode
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	// maxReferenceAPIs bounds the APIs of one broker in a file: ten times as many as Kafka has.
+	maxReferenceAPIs = 1024
+	// maxReferenceDepth bounds how deep JSON may be nested; a report's is 7 deep.
+	maxReferenceDepth = 64
+)
+
+// parseReference reads what brokers advertise from the JSON form of a report or
+// from the output of kafka-broker-api-versions.sh. Errors name file, line and cause.
+func parseReference(name string, data []byte) (*Reference, error) {
+	if len(data) > maxReference {
+		return nil, fmt.Errorf("%s: more than %d MiB", name, maxReference>>20)
+	}
+	f := referenceFile{name: name, data: data}
+	read := f.readListing
+	if text := bytes.TrimLeft(data, " \t\r\n"); len(text) > 0 && text[0] == '{' {
+		read = f.readReport
+	}
+	if err := read(); err != nil {
+		return nil, err
+	}
+	return f.finish()
+}
+
+// referenceFile gathers what the brokers of a file advertise.
+type referenceFile struct {
+	name string
+	data []byte
+	// brokers counts those with ranges, silent those without.
+	brokers, silent int
+	// common is what all brokers take so far, differ are the APIs in which they differ.
+	common []API
+	differ map[int16]struct{}
+}
+
+// fail is an error at a line, counted from 1.
+func (f *referenceFile) fail(line int, format string, args ...any) error {
+	return fmt.Errorf("%s: line %d: %w", f.name, line, fmt.Errorf(format, args...))
+}
+
+// broker takes in what one broker advertises, which is sorted by key.
+func (f *referenceFile) broker(apis []API) error {
+	if len(apis) > maxReferenceAPIs {
+		return fmt.Errorf("%d APIs of one broker, more than %d", len(apis), maxReferenceAPIs)
+	}
+	slices.SortFunc(apis, func(a, b API) int { return int(a.Key) - int(b.Key) })
+	for i, a := range apis {
+		switch {
+		case a.Key < 0 || a.Min < 0 || a.Max < 0:
+			return fmt.Errorf("API key %d from %d to %d: negative", a.Key, a.Min, a.Max)
+		case i > 0 && apis[i-1].Key == a.Key:
+			return fmt.Errorf("API key %d is there twice", a.Key)
+		}
+	}
+	f.brokers++
+	if f.brokers == 1 {
+		f.common, f.differ = apis, map[int16]struct{}{}
+		return nil
+	}
+	both := f.common[:0:0]
+	(&Ranges{APIs: f.common}).Compare(&Ranges{APIs: apis}, func(key int16, x, y *Range) {
+		if x == nil || y == nil || *x != *y {
+			f.differ[key] = struct{}{}
+		}
+		if x != nil && y != nil {
+			both = append(both, API{Key: key, Range: Range{Min: max(x.Min, y.Min), Max: min(x.Max, y.Max)}})
+		}
+	})
+	f.common = both
+	return nil
+}
+
+// finish makes the reference.
+func (f *referenceFile) finish() (*Reference, error) {
+	if f.brokers == 0 {
+		return nil, fmt.Errorf("%s: no broker with ranges in it", f.name)
+	}
+	ranges := &Ranges{APIs: f.common}
+	r := &Reference{
+		File: f.name, Name: counted(f.brokers, "broker"),
+		Table: &Table{Ranges: ranges, Recorded: true, Source: "the ranges of " + counted(f.brokers, "broker") + " in a file"},
+	}
+	if release := GuessRelease(ranges); len(release.Names) > 0 {
+		r.Name += ", by the ranges " + release.Text
+	}
+	if n := len(f.differ); n > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("the brokers in the file differ in %s: what all of them take counts", counted(n, "API")))
+	}
+	if f.silent > 0 {
+		verb := "are"
+		if f.silent == 1 {
+			verb = "is"
+		}
+		r.Notes = append(r.Notes, fmt.Sprintf("%s in the file without ranges, which %s not counted", counted(f.silent, "broker"), verb))
+	}
+	return r, nil
+}
+
+// readReport reads the brokers of a report in JSON.
+func (f *referenceFile) readReport() error {
+	d := json.NewDecoder(bytes.NewReader(f.data))
+	found := false
+	_, err := d.Token() // the brace that begins it
+	for err == nil && d.More() {
+		var name json.Token
+		if name, err = d.Token(); err != nil {
+			break
+		}
+		if name != "brokers" {
+			err = skipJSON(d)
+			continue
+		}
+		found = true
+		err = f.reportBrokers(d)
+	}
+	if err == nil {
+		_, err = d.Token()
+	}
+	switch {
+	case err != nil:
+		return f.jsonError(d, err)
+	case !found:
+		return fmt.Errorf("%s: no report: it has no key brokers", f.name)
+	}
+	return nil
+}
+
+// reportBrokers reads the array of brokers.
+func (f *referenceFile) reportBrokers(d *json.Decoder) error {
+	if open, err := d.Token(); err != nil || open != json.Delim('[') {
+		return cmp.Or(err, errors.New("brokers is no array"))
+	}
+	for d.More() {
+		var b struct {
+			APIs []struct {
+				Key *int16 `json:"key"`
+				Min *int16 `json:"min"`
+				Max *int16 `json:"max"`
+			} `json:"apis"`
+		}
+		at := d.InputOffset()
+		if err := d.Decode(&b); err != nil {
+			var wrong *json.UnmarshalTypeError
+			if errors.As(err, &wrong) {
+				wrong.Offset += at
+			}
+			return err
+		}
+		if len(b.APIs) == 0 {
+			f.silent++
+			continue
+		}
+		apis := make([]API, 0, len(b.APIs))
+		for _, a := range b.APIs {
+			if a.Key == nil || a.Min == nil || a.Max == nil {
+				return errors.New("an API of this broker lacks key, min or max")
+			}
+			apis = append(apis, API{Key: *a.Key, Range: Range{Min: *a.Min, Max: *a.Max}})
+		}
+		if err := f.broker(apis); err != nil {
+			return err
+		}
+	}
+	_, err := d.Token()
+	return err
+}
+
+// skipJSON passes over a value.
+func skipJSON(d *json.Decoder) error {
+	for depth := 0; ; {
+		token, err := d.Token()
+		if err != nil {
+			return err
+		}
+		switch token {
+		case json.Delim('['), json.Delim('{'):
+			if depth++; depth > maxReferenceDepth {
+				return fmt.Errorf("nested more than %d deep", maxReferenceDepth)
+			}
+		case json.Delim(']'), json.Delim('}'):
+			depth--
+		}
+		if depth == 0 {
+			return nil
+		}
+	}
+}
+
+// jsonError says where in the file the JSON is wrong.
+func (f *referenceFile) jsonError(d *json.Decoder, err error) error {
+	at := d.InputOffset()
+	var syntax *json.SyntaxError
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		at = syntax.Offset
+	case errors.As(err, &wrong):
+		at = wrong.Offset
+		err = fmt.Errorf("%s is a %s, want an integer from 0 to 32767", wrong.Field, wrong.Value)
+		if wrong.Type.Kind().String() != "int16" {
+			err = fmt.Errorf("%s is a %s, which does not belong there", wrong.Field, wrong.Value)
+		}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		at, err = int64(len(f.data)), errors.New("the file ends too early")
+	}
+	at = max(0, min(at, int64(len(f.data))))
+	return f.fail(1+bytes.Count(f.data[:at], []byte("\n")), "%w", err)
+}
+
+var (
+	// listingBroker begins the list of a broker: "localhost:9092 (id: 0 rack: null) -> (".
+	// Apache Kafka, BrokerApiVersionsCommand; that of one which did not answer ends in "-> ERROR: ..."
+	listingBroker = regexp.MustCompile(`\) -> (\(|ERROR: )`)
+	// listingAPI is an API: "Fetch(1): 4 to 17 [usable: 17],", "Vote(52): 0 [usable: 0]",
+	// "UNKNOWN(93): 0 to 1", "LeaderAndIsr(4): UNSUPPORTED,". Apache Kafka, NodeApiVersions.toString.
+	listingAPI = regexp.MustCompile(`^[A-Za-z_0-9]+\(([0-9]{1,5})\): (?:UNSUPPORTED|([0-9]{1,5})(?: to ([0-9]{1,5}))?(?: \[(?:un)?usable: [a-z0-9 ]+\])?),?$`)
+)
+
+// maxListingLine is how much of a line is shown where it is wrong.
+const maxListingLine = 60
+
+// readListing reads the output of kafka-broker-api-versions.sh. What stands
+// outside the lists of brokers, such as lines of a log, is passed over.
+func (f *referenceFile) readListing() error {
+	var apis []API
+	inside := 0 // the line in which the list began
+	number := 0
+	for line := range bytes.Lines(f.data) {
+		number++
+		text := bytes.TrimSpace(line)
+		begins := listingBroker.FindSubmatch(text)
+		switch {
+		case inside == 0 && begins == nil:
+		case begins != nil && inside > 0:
+			return f.fail(number, "another broker begins before the list of line %d ends", inside)
+		case begins != nil && begins[1][0] == 'E':
+			f.silent++
+		case begins != nil:
+			inside, apis = number, nil
+		case string(text) == ")" && len(apis) == 0:
+			f.silent++
+			inside = 0
+		case string(text) == ")":
+			if err := f.broker(apis); err != nil {
+				return f.fail(number, "%w", err)
+			}
+			inside = 0
+		default:
+			api, ok, err := listedAPI(text)
+			if err != nil {
+				return f.fail(number, "%w", err)
+			}
+			if ok {
+				apis = append(apis, api)
+			}
+		}
+	}
+	switch {
+	case inside > 0:
+		return f.fail(number, "the file ends before the list of line %d does", inside)
+	case f.brokers+f.silent == 0:
+		return fmt.Errorf("%s: neither the JSON of a report nor the output of kafka-broker-api-versions.sh", f.name)
+	}
+	return nil
+}
+
+// excerpt is the beginning of a line.
+func excerpt(line []byte) string {
+	text := []rune(strings.ToValidUTF8(string(line[:min(len(line), 4*maxListingLine)]), "?"))
+	if len(text) > maxListingLine {
+		return string(text[:maxListingLine]) + "…"
+	}
+	return string(text)
+}
+
+// counted is a number with its noun, a regular one.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// listedAPI reads the line of an API; ok is false for one that is not supported.
+func listedAPI(text []byte) (api API, ok bool, err error) {
+	m := listingAPI.FindSubmatch(text)
+	if m == nil {
+		return api, false, fmt.Errorf(`%q: want an API such as "Fetch(1): 4 to 17 [usable: 17],"`, excerpt(text))
+	}
+	if m[2] == nil {
+		return api, false, nil
+	}
+	if m[3] == nil {
+		m[3] = m[2]
+	}
+	var numbers [3]int16
+	for i := range numbers {
+		n, err := strconv.ParseInt(string(m[i+1]), 10, 16)
+		if err != nil {
+			return api, false, fmt.Errorf("%s is above 32767", m[i+1])
+		}
+		numbers[i] = int16(n)
+	}
+	return API{Key: numbers[0], Range: Range{Min: numbers[1], Max: numbers[2]}}, true, nil
+}

@@ -1,0 +1,298 @@
+package evidence
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+// What a recorder holds, whatever the length of the input: 8 MiB and 5 MiB for
+// the window, 16 MiB of what was kept from it, 9 MiB for the connections,
+// 16 MiB of exhibits: 54 MiB at most.
+const (
+	// windowBytes and windowPackets bound the newest packets, which are held
+	// without regard to what they are: a finding comes to light some batches after
+	// its packets. 4 batches under way and one that is being read, of 512 KiB
+	// or 8,192 packets each, are 2.5 MiB or 40,960 packets.
+	windowBytes   = 8 << 20
+	windowPackets = 6 * 8192
+	// headPackets and headBytes bound the first packets of each connection:
+	// TCP handshake, TLS handshake with a chain of certificates (5 KiB), ApiVersions (1 KiB),
+	// SASL, and the acknowledgements between.
+	headPackets = 32
+	headBytes   = 16 << 10
+	// tailPackets and tailBytes bound the last packets of a connection that
+	// has been silent since: the request that nobody answers comes to light when
+	// the client gives up.
+	tailPackets = 16
+	tailBytes   = 16 << 10
+	// keptBytes bounds heads and tails together; the connection that was silent
+	// for longest makes room.
+	keptBytes = 16 << 20
+	// maxRecords bounds the connections: 32,768 of 280 bytes with their places in the map are 9 MiB.
+	maxRecords = 1 << 15
+	// keptOverhead is what a kept packet takes beside its bytes: 80, half as much
+	// again that lists have to spare, and what rounding up its bytes takes.
+	keptOverhead = 160
+	// maxAdverts is how many ApiVersions answers of a connection are remembered, the last ones.
+	maxAdverts = 4
+)
+
+// seen is a packet with what its segment said.
+type seen struct {
+	at capture.Position
+	// data is the captured packet; payload is where the TCP payload begins in
+	// it, -1 where it came in IP fragments. wire is the length of the payload on the wire.
+	data    []byte
+	payload int32
+	wire    uint32
+	length  uint32
+	link    capture.LinkType
+	iface   uint32
+	seq     uint32
+	flags   capture.TCPFlags
+	// index counts the packets of the connection from 0.
+	index uint32
+	// back: it was sent by the other side than the first packet of the connection.
+	back bool
+	// changed: data is not as it was captured any more.
+	changed bool
+}
+
+// clone is a copy with its own memory.
+func (s *seen) clone() seen {
+	c := *s
+	c.data = slices.Clone(s.data)
+	return c
+}
+
+// text is what is there of the payload.
+func (s *seen) text() []byte {
+	if s.payload < 0 {
+		return nil
+	}
+	from := int(s.payload)
+	return s.data[from : from+int(min(int64(s.wire), int64(len(s.data)-from)))]
+}
+
+// entry is a packet of the window; data lies in the window's memory.
+type entry struct {
+	seen
+	record *record
+	// start is how many bytes had been written to the window's memory before it.
+	start int64
+	// before is the number of the connection's packet before, as Recorder.next counts, +1.
+	before uint64
+}
+
+// record is what is kept of one connection.
+type record struct {
+	stream       uint32
+	older, newer *record
+	packets      uint32
+	// opener is who sent the first packet.
+	openerAddr [16]byte
+	openerPort uint16
+	inWindow   int
+	// newest is the number of its newest packet in the window, +1.
+	newest uint64
+	// head are its first packets as far as they left the window, tail the last
+	// ones of those, extra the last ApiVersions exchange behind the head.
+	head, tail, extra  []seen
+	headSize, tailSize int
+	adverts            []capture.Position
+	exhibit            *exhibit
+	dropped            bool
+}
+
+// recorder keeps the packets that may be needed as evidence later.
+type recorder struct {
+	memory []byte
+	// written counts the bytes that went into memory, what was left free at its end included.
+	written int64
+	ring    []entry
+	// The window holds the packets numbered from first up to next.
+	first, next    uint64
+	records        map[uint32]*record
+	last           *record
+	newest, oldest *record
+	kept           int
+}
+
+func newRecorder() recorder {
+	return recorder{memory: make([]byte, windowBytes), ring: make([]entry, windowPackets), records: map[uint32]*record{}}
+}
+
+// take adds a packet to the window.
+func (r *recorder) take(stream uint32, p *capture.Packet, s *capture.Segment) (*record, *entry) {
+	c := r.record(stream)
+	at, start := r.room(len(p.Data))
+	data := r.memory[at : at+len(p.Data) : at+len(p.Data)]
+	copy(data, p.Data)
+	e := &r.ring[r.next%windowPackets]
+	*e = entry{record: c, before: c.newest, start: start, seen: look(p, s)}
+	if c.packets == 0 {
+		c.openerAddr, c.openerPort = s.Src, s.SrcPort
+	}
+	e.data, e.index = data, c.packets
+	e.back = s.SrcPort != c.openerPort || s.Src != c.openerAddr
+	r.next++
+	c.newest = r.next
+	c.packets++
+	c.inWindow++
+	return c, e
+}
+
+// look is what there is to be seen of a packet, its data still the packet's.
+func look(p *capture.Packet, s *capture.Segment) seen {
+	l := seen{
+		at: p.Position, data: p.Data, payload: -1, length: p.Length, link: p.Link, iface: p.Interface,
+		seq: s.Seq, wire: s.Length, flags: s.Flags,
+	}
+	if !s.Fragmented {
+		l.payload = int32(min(cap(p.Data)-cap(s.Payload), len(p.Data))) // Payload lies in Data
+	}
+	return l
+}
+
+// opener is who sent the first packet.
+func (c *record) opener() netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16(c.openerAddr).Unmap(), c.openerPort)
+}
+
+// room makes n bytes of the window's memory free, in one piece, and one place in
+// the ring, and returns where they are, and as what byte of all that were written.
+func (r *recorder) room(n int) (at int, start int64) {
+	at = int(r.written % windowBytes)
+	if at+n > windowBytes {
+		r.written += int64(windowBytes - at)
+		at = 0
+	}
+	start = r.written
+	r.written += int64(n)
+	for r.first < r.next && (r.written-r.ring[r.first%windowPackets].start > windowBytes || r.next-r.first >= windowPackets) {
+		r.pass()
+	}
+	return at, start
+}
+
+// pass lets the oldest packet leave the window, and keeps it where it belongs to
+// the head or the tail of its connection.
+func (r *recorder) pass() {
+	e := &r.ring[r.first%windowPackets]
+	r.first++
+	c := e.record
+	c.inWindow--
+	switch {
+	case c.dropped:
+	case e.index < headPackets && c.headSize+len(e.data) <= headBytes:
+		c.head = append(c.head, e.clone())
+		c.headSize += len(e.data)
+		r.kept += len(e.data) + keptOverhead
+	case c.inWindow < tailPackets:
+		r.keepLast(c, e)
+	}
+	e.record = nil
+	for r.kept > keptBytes && r.oldest != nil {
+		r.forget(r.oldest)
+	}
+}
+
+// keepLast adds a packet to the tail of its connection.
+func (r *recorder) keepLast(c *record, e *entry) {
+	c.tail = append(c.tail, e.clone())
+	c.tailSize += len(e.data)
+	r.kept += len(e.data) + keptOverhead
+	for len(c.tail) > tailPackets || c.tailSize > tailBytes && len(c.tail) > 1 {
+		n := len(c.tail[0].data)
+		c.tail = slices.Delete(c.tail, 0, 1)
+		c.tailSize -= n
+		r.kept -= n + keptOverhead
+	}
+}
+
+// keepAlso makes packets behind the head of a connection outlast the window,
+// in place of those of the last call.
+func (r *recorder) keepAlso(c *record, packets []seen) {
+	for i := range c.extra {
+		r.kept -= len(c.extra[i].data) + keptOverhead
+	}
+	c.extra = c.extra[:0]
+	for i := range packets {
+		c.extra = append(c.extra, packets[i].clone())
+		r.kept += len(packets[i].data) + keptOverhead
+	}
+}
+
+// record finds or begins the record of a connection.
+func (r *recorder) record(stream uint32) *record {
+	if r.last != nil && r.last.stream == stream && !r.last.dropped {
+		return r.last
+	}
+	c := r.records[stream]
+	if c == nil {
+		if len(r.records) >= maxRecords {
+			r.forget(r.oldest)
+		}
+		c = &record{stream: stream}
+		r.records[stream] = c
+	} else {
+		r.unlink(c)
+	}
+	r.link(c)
+	r.last = c
+	return c
+}
+
+// forget gives up a connection.
+func (r *recorder) forget(c *record) {
+	r.unlink(c)
+	delete(r.records, c.stream)
+	for _, packets := range [][]seen{c.head, c.tail, c.extra} {
+		for i := range packets {
+			r.kept -= len(packets[i].data) + keptOverhead
+		}
+	}
+	c.head, c.tail, c.extra, c.dropped = nil, nil, nil, true
+}
+
+// link puts c at the newest end of the list.
+func (r *recorder) link(c *record) {
+	c.older, c.newer = r.newest, nil
+	if r.newest != nil {
+		r.newest.newer = c
+	} else {
+		r.oldest = c
+	}
+	r.newest = c
+}
+
+// unlink takes c out of the list.
+func (r *recorder) unlink(c *record) {
+	if c.older != nil {
+		c.older.newer = c.newer
+	} else {
+		r.oldest = c.newer
+	}
+	if c.newer != nil {
+		c.newer.older = c.older
+	} else {
+		r.newest = c.older
+	}
+}
+
+// packets are those of a connection that are still there, in order. Their bytes
+// are valid until the next call of take.
+func (r *recorder) packets(c *record) []seen {
+	var recent []seen
+	for n := c.newest; n > r.first; {
+		e := &r.ring[(n-1)%windowPackets]
+		recent = append(recent, e.seen)
+		n = e.before
+	}
+	slices.Reverse(recent)
+	all := slices.Concat(c.head, c.extra, c.tail, recent)
+	slices.SortStableFunc(all, func(a, b seen) int { return int(a.index) - int(b.index) })
+	return slices.CompactFunc(all, func(a, b seen) bool { return a.index == b.index })
+}

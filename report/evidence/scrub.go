@@ -1,0 +1,353 @@
+package evidence
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/redact"
+)
+
+// scrubber overwrites in the packets of a connection what must not leave the
+// house. It puts the payload in order, as far as it is there, walks through the Kafka
+// messages or TLS records in it, and keeps only what it has recognised: where
+// the place in the stream is not known, everything is overwritten.
+type scrubber struct {
+	level decode.Blanking
+	// names, if not nil, replaces names.
+	names *redact.Pseudonyms
+}
+
+// maxScrubbedMessage is the longest Kafka message believed in, as in decode: 1 GiB.
+const maxScrubbedMessage = 1 << 30
+
+// island is a part of one direction without a hole.
+type island struct {
+	// at is the offset of its first byte in the stream.
+	at    int64
+	bytes []byte
+	// starts are the offsets in bytes at which a packet's payload begins.
+	starts []int
+}
+
+// end is the offset behind its last byte.
+func (i *island) end() int64 { return i.at + int64(len(i.bytes)) }
+
+// piece is the payload of one packet.
+type piece struct {
+	at    int64
+	text  []byte
+	owner *seen
+}
+
+// direction is one direction of a connection.
+type direction struct {
+	pieces  []piece
+	islands []*island
+	// whole: offset 0 is the first byte of the connection.
+	whole bool
+}
+
+// connection scrubs the packets of x, and tells whether it speaks TLS.
+func (s *scrubber) connection(x *exhibit) (encrypted bool) {
+	dirs := x.directions()
+	for d := range dirs {
+		dirs[d].assemble()
+	}
+	c := conversation{scrubber: s, exhibit: x}
+	for d := range dirs {
+		way := reassembly.Direction(d)
+		switch {
+		case len(dirs[d].islands) == 0:
+		case dirs[d].speaksTLS():
+			encrypted = true
+			s.records(&dirs[d])
+		case x.kafka || way == reassembly.ToBroker && dirs[d].asks():
+			c.messages(&dirs[d], way)
+		default:
+			dirs[d].clear()
+		}
+	}
+	for d := range dirs {
+		dirs[d].writeBack()
+	}
+	return encrypted
+}
+
+// directions sorts the packets' payload by direction, that of the client first.
+func (x *exhibit) directions() [2]direction {
+	var dirs [2]direction
+	client := x.clientIsBack()
+	var next [2]uint32
+	var offset [2]int64
+	var begun [2]bool
+	for i := range x.packets {
+		p := &x.packets[i]
+		d := 0
+		if p.back != client {
+			d = 1
+		}
+		seq := p.seq
+		if p.flags&capture.SYN != 0 {
+			seq++
+			if !begun[d] {
+				dirs[d].whole = true
+			}
+		}
+		if !begun[d] {
+			begun[d], next[d] = true, seq
+		}
+		offset[d] += int64(int32(seq - next[d]))
+		next[d] = seq
+		if text := p.text(); len(text) > 0 {
+			dirs[d].pieces = append(dirs[d].pieces, piece{offset[d], text, p})
+		}
+	}
+	return dirs
+}
+
+// clientIsBack tells whether the client is not the one who sent the first packet.
+// The client is who sent the SYN, or who is known to be it, or else the sender of that packet.
+func (x *exhibit) clientIsBack() bool {
+	for i := range x.packets {
+		switch p := &x.packets[i]; p.flags & (capture.SYN | capture.ACK) {
+		case capture.SYN:
+			return p.back
+		case capture.SYN | capture.ACK:
+			return !p.back
+		}
+	}
+	return x.client.IsValid() && x.client != x.opener
+}
+
+// assemble puts the pieces in order and joins them; of bytes that came more than once
+// the first copy counts.
+func (d *direction) assemble() {
+	order := slices.Clone(d.pieces)
+	slices.SortStableFunc(order, func(a, b piece) int { return cmp.Compare(a.at, b.at) })
+	var last *island
+	for _, p := range order {
+		if p.at < 0 && d.whole { // before the connection's first byte: no data (a keep-alive)
+			n := min(-p.at, int64(len(p.text)))
+			p.at, p.text = p.at+n, p.text[n:]
+			if len(p.text) == 0 {
+				continue
+			}
+		}
+		if last == nil || p.at > last.end() {
+			last = &island{at: p.at}
+			d.islands = append(d.islands, last)
+		}
+		last.starts = append(last.starts, int(p.at-last.at))
+		if fresh := last.end() - p.at; fresh < int64(len(p.text)) {
+			last.bytes = append(last.bytes, p.text[fresh:]...)
+		}
+	}
+}
+
+// writeBack puts what the islands hold now into the packets.
+func (d *direction) writeBack() {
+	for _, p := range d.pieces {
+		before := slices.Clone(p.text)
+		clear(p.text)
+		i, _ := slices.BinarySearchFunc(d.islands, p.at, func(i *island, at int64) int { return cmp.Compare(i.end(), at+1) })
+		if i < len(d.islands) { // a piece lies in one island, but for bytes before the connection's first
+			from, b := p.at-d.islands[i].at, d.islands[i].bytes
+			copy(p.text[min(max(0, -from), int64(len(p.text))):], b[min(max(0, from), int64(len(b))):])
+		}
+		p.owner.changed = p.owner.changed || !bytes.Equal(before, p.text)
+	}
+}
+
+// clear overwrites everything.
+func (d *direction) clear() {
+	for _, i := range d.islands {
+		clear(i.bytes)
+	}
+}
+
+// first is the beginning of the stream, nil where that is not there.
+func (d *direction) first() []byte {
+	if d.whole && len(d.islands) > 0 && d.islands[0].at == 0 {
+		return d.islands[0].bytes
+	}
+	return nil
+}
+
+// asks tells whether the stream begins with a Kafka request.
+func (d *direction) asks() bool { return looksLikeRequest(d.first()) }
+
+// conversation is the walk through the Kafka messages of a connection.
+type conversation struct {
+	*scrubber
+	exhibit *exhibit
+	// asked are the requests that have no answer so far.
+	asked []decode.RequestHead
+	ids   [][]byte
+	// tokens: what follows may be SASL tokens without a header (KIP-43).
+	tokens bool
+}
+
+// messages scrubs one direction.
+func (c *conversation) messages(d *direction, way reassembly.Direction) {
+	at := int64(-1) // where the next message begins; -1 where that is not known
+	if d.whole {
+		at = 0
+	}
+	for _, i := range d.islands {
+		if at >= i.end() {
+			clear(i.bytes) // all of it lies in a message that began before a hole
+			continue
+		}
+		done := 0 // what comes before is scrubbed
+		for done < len(i.bytes) {
+			if at < i.at+int64(done) {
+				at = c.anchor(i, done, way)
+			}
+			if at < 0 {
+				clear(i.bytes[done:])
+				break
+			}
+			clear(i.bytes[done : at-i.at])
+			from := int(at - i.at)
+			at = c.message(i.bytes[from:], at, way)
+			done = from + 4
+			if at >= 0 {
+				done = int(min(at-i.at, int64(len(i.bytes))))
+			}
+			done = min(done, len(i.bytes))
+		}
+	}
+}
+
+// anchor looks in the island, from an offset in it on, for a message that can be
+// told to be one, and returns where in the stream its size field begins; -1 where there is none.
+func (c *conversation) anchor(i *island, from int, way reassembly.Direction) int64 {
+	best := -1
+	next, _ := slices.BinarySearch(i.starts, from)
+	for _, at := range i.starts[next:] {
+		if way == reassembly.ToClient && c.answers(i.bytes[at:]) || way == reassembly.ToBroker && looksLikeRequest(i.bytes[at:]) {
+			best = at
+			break
+		}
+	}
+	if way == reassembly.ToBroker {
+		for _, w := range c.exhibit.wanted {
+			if at := findRequest(i.bytes, from, w.pattern()); at >= 0 && (best < 0 || at < best) {
+				best = at
+			}
+		}
+	}
+	if best < 0 {
+		return -1
+	}
+	return i.at + int64(best)
+}
+
+// findRequest looks for the request with that pattern, from an offset on; -1 where it is not.
+func findRequest(b []byte, from int, pattern []byte) int {
+	for at := from; at+4 < len(b); at++ {
+		n := bytes.Index(b[at+4:], pattern)
+		if n < 0 {
+			return -1
+		}
+		at += n
+		size := int64(int32(binary.BigEndian.Uint32(b[at:])))
+		body := b[at+4:]
+		if _, ok := decode.ReadRequestHead(size, body[:min(int64(len(body)), max(size, 0))]); ok {
+			return at
+		}
+	}
+	return -1
+}
+
+// answers tells whether b begins with the answer to a request that is known.
+func (c *conversation) answers(b []byte) bool {
+	if len(b) < 8 {
+		return false
+	}
+	size, id := int64(int32(binary.BigEndian.Uint32(b))), int32(binary.BigEndian.Uint32(b[4:]))
+	return size >= 4 && size <= maxScrubbedMessage &&
+		slices.ContainsFunc(c.asked, func(h decode.RequestHead) bool { return h.CorrelationID == id })
+}
+
+// looksLikeRequest tells whether b begins with the size of a Kafka request, and with one behind it.
+func looksLikeRequest(b []byte) bool {
+	if len(b) < 4 {
+		return false
+	}
+	size := int64(int32(binary.BigEndian.Uint32(b)))
+	return size > 0 && decode.LooksLikeRequest(size, b[4:min(int64(len(b)), 4+size)]) == reassembly.Strong
+}
+
+// message scrubs the message that b begins with at an offset, as far as it is
+// there, and returns where the next one begins; -1 where that is not known.
+func (c *conversation) message(b []byte, at int64, way reassembly.Direction) int64 {
+	if len(b) < 4 {
+		clear(b)
+		return -1
+	}
+	size := int64(int32(binary.BigEndian.Uint32(b)))
+	if size < 0 || size > maxScrubbedMessage {
+		clear(b[:4])
+		return -1
+	}
+	body := b[4:min(int64(len(b)), 4+size)]
+	if way == reassembly.ToBroker {
+		c.request(size, body)
+	} else {
+		c.response(size, body)
+	}
+	return at + 4 + size
+}
+
+// request scrubs a request, or overwrites what is none.
+func (c *conversation) request(size int64, body []byte) {
+	head, ok := decode.ReadRequestHead(size, body)
+	if !ok || c.tokens && !c.endsTokens(head, size, body) {
+		clear(body)
+		return
+	}
+	const saslHandshake = 17
+	c.tokens = head.Key == saslHandshake && head.Version == 0
+	c.level.Request(size, body)
+	c.asked = append(c.asked, head)
+	if head.ClientID == nil {
+		return
+	}
+	if !slices.ContainsFunc(c.ids, func(id []byte) bool { return bytes.Equal(id, head.ClientID) }) {
+		c.ids = append(c.ids, bytes.Clone(head.ClientID))
+	}
+	if c.names != nil {
+		c.names.Fill("client", head.ClientID)
+	}
+}
+
+// endsTokens tells whether a message behind a SaslHandshake v0 is a request
+// again, and no token.
+func (c *conversation) endsTokens(head decode.RequestHead, size int64, body []byte) bool {
+	known := slices.ContainsFunc(c.ids, func(id []byte) bool { return bytes.Equal(id, head.ClientID) })
+	return known && int(head.Key) <= int(decode.MaxKnownKey) && (len(head.ClientID) > 0 || decode.FitsRequest(size, body))
+}
+
+// response scrubs a response. One that answers no request that is known may
+// be a token, and is overwritten.
+func (c *conversation) response(size int64, body []byte) {
+	if len(body) < 4 {
+		clear(body)
+		return
+	}
+	id := int32(binary.BigEndian.Uint32(body))
+	for i, h := range c.asked {
+		if h.CorrelationID == id {
+			c.asked = c.asked[i+1:]
+			c.level.Response(h.Key, h.Version, size-4, body[4:])
+			return
+		}
+	}
+	clear(body)
+}

@@ -1,0 +1,183 @@
+package evidence
+
+import (
+	"encoding/binary"
+)
+
+// TLS as far as it is in the clear (RFC 5246, RFC 8446).
+const (
+	recordHead = 5
+	// maxRecord is the longest TLS record: 2^14 bytes and what encryption adds (RFC 5246 6.2.3).
+	maxRecord = 1<<14 + 2048
+
+	recordChange    = 20
+	recordAlert     = 21
+	recordHandshake = 22
+	recordData      = 23
+
+	helloClient = 1
+	helloServer = 2
+
+	extensionServerName = 0
+)
+
+// plainExtensions are the extensions of a ClientHello that tell what a client can
+// do, and nothing of who it is (IANA, TLS ExtensionType Values): groups, point
+// formats, signature algorithms, ALPN, encrypt-then-MAC, extended master
+// secret, versions, PSK modes, key share, renegotiation.
+var plainExtensions = map[uint16]bool{
+	10: true, 11: true, 13: true, 16: true, 22: true, 23: true, 43: true, 45: true, 51: true, 0xff01: true,
+}
+
+// isRecord tells whether b begins like a TLS record.
+func isRecord(b []byte) bool {
+	return len(b) >= recordHead && b[0] >= recordChange && b[0] <= recordData && b[1] == 3 && b[2] <= 4 &&
+		binary.BigEndian.Uint16(b[3:]) <= maxRecord
+}
+
+// speaksTLS tells whether the direction begins with a TLS record, or, where its
+// beginning is not there, each of its parts does.
+func (d *direction) speaksTLS() bool {
+	if b := d.first(); b != nil {
+		return isRecord(b)
+	}
+	return len(d.islands) > 0 && isRecord(d.islands[0].bytes)
+}
+
+// records scrubs a direction that speaks TLS. Without pseudonyms it stays: what is secret
+// in it is encrypted. With them only the records' heads, hellos, alerts in the clear stay.
+func (s *scrubber) records(d *direction) {
+	if s.names == nil {
+		return
+	}
+	var handshake [][]byte
+	encrypted := !d.whole
+	at := int64(-1)
+	if d.whole {
+		at = 0
+	}
+	for _, i := range d.islands {
+		switch {
+		case at >= i.end():
+			clear(i.bytes)
+			continue
+		case at < i.at && isRecord(i.bytes):
+			at, encrypted = i.at, true // what came before is not known
+		case at < i.at:
+			clear(i.bytes)
+			at = -1
+			continue
+		}
+		clear(i.bytes[:at-i.at])
+		for at >= 0 && at < i.end() {
+			b := i.bytes[at-i.at:]
+			if !isRecord(b) {
+				clear(b)
+				at = -1
+				break
+			}
+			length := int64(binary.BigEndian.Uint16(b[3:]))
+			body := b[recordHead:min(int64(len(b)), recordHead+length)]
+			switch {
+			case b[0] == recordChange:
+				encrypted = true
+				clear(body[min(1, len(body)):])
+			case b[0] == recordHandshake && !encrypted:
+				handshake = append(handshake, body)
+			case b[0] == recordAlert && !encrypted && length == 2:
+			default:
+				clear(body)
+			}
+			at += recordHead + length
+		}
+	}
+	s.handshake(handshake)
+}
+
+// handshake scrubs the handshake messages that lie in parts one after the other.
+func (s *scrubber) handshake(parts [][]byte) {
+	var all []byte
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	for rest := all; len(rest) > 0; {
+		if len(rest) < 4 {
+			clear(rest)
+			break
+		}
+		length := int(rest[1])<<16 | int(rest[2])<<8 | int(rest[3])
+		body := rest[4:min(len(rest), 4+length)]
+		switch {
+		case rest[0] == helloClient && len(body) == length:
+			s.clientHello(body)
+		case rest[0] == helloServer && len(body) == length:
+		default:
+			clear(body)
+		}
+		rest = rest[4+len(body):]
+	}
+	for _, p := range parts {
+		all = all[copy(p, all):]
+	}
+}
+
+// clientHello replaces the server name and overwrites the extensions that can
+// tell who the client is.
+func (s *scrubber) clientHello(b []byte) {
+	const fixed = 2 + 32 // version, random
+	rest, ok := after(b, fixed)
+	for _, width := range [...]int{1, 2, 1} { // session id, cipher suites, compression methods
+		if ok {
+			rest, ok = afterVector(rest, width)
+		}
+	}
+	if !ok || len(rest) < 2 {
+		clear(b[min(fixed, len(b)):])
+		return
+	}
+	for rest = rest[2:]; len(rest) > 0; {
+		if len(rest) < 4 {
+			clear(rest)
+			return
+		}
+		kind, length := binary.BigEndian.Uint16(rest), int(binary.BigEndian.Uint16(rest[2:]))
+		body := rest[4:min(len(rest), 4+length)]
+		switch {
+		case kind == extensionServerName:
+			s.serverName(body)
+		case !plainExtensions[kind]:
+			clear(body)
+		}
+		rest = rest[4+len(body):]
+	}
+}
+
+// serverName replaces the name in a server name extension (RFC 6066 3).
+func (s *scrubber) serverName(b []byte) {
+	const head = 5 // length of the list, kind of name, length of the name
+	if len(b) < head || b[2] != 0 || int(binary.BigEndian.Uint16(b[3:])) != len(b)-head {
+		clear(b)
+		return
+	}
+	s.names.Fill("host", b[head:])
+}
+
+// after is b behind its first n bytes.
+func after(b []byte, n int) ([]byte, bool) {
+	if len(b) < n {
+		return nil, false
+	}
+	return b[n:], true
+}
+
+// afterVector is b behind a vector with a length of that many bytes.
+func afterVector(b []byte, width int) ([]byte, bool) {
+	if len(b) < width {
+		return nil, false
+	}
+	n := 0
+	for _, c := range b[:width] {
+		n = n<<8 | int(c)
+	}
+	return after(b[width:], n)
+}

@@ -1,0 +1,218 @@
+package evidence
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// maxComment bounds the comment on one packet, in bytes.
+const maxComment = 1000
+
+// Summary says what a file of evidence holds.
+type Summary struct {
+	// Packets and Connections count what is in it, Findings the findings that they prove.
+	Packets, Connections, Findings int
+	// Unproven counts the findings of which no occurrence could be kept.
+	Unproven int
+	// Encrypted counts the connections that speak TLS. They are in it as captured, or, with
+	// pseudonyms, with nothing left of what is encrypted but its length.
+	Encrypted int
+	// Omitted counts the occurrences that were to be kept, had their packets still been there.
+	Omitted uint64
+}
+
+// Claim is a finding of the report that is to be proven.
+type Claim struct {
+	ID   ID
+	Code string
+	// Domain and Broker are the address that the finding is about.
+	Domain uint64
+	Broker netip.AddrPort
+	// WithTLS: the finding is what it is because the address spoke TLS on another
+	// connection; WithClear: because it spoke in the clear.
+	WithTLS, WithClear bool
+}
+
+// Write writes the evidence for claims, the findings of the report so far, as a
+// pcapng file. captures describe the inputs (capture.Source.Captures). It can
+// be called once: what was gathered is overwritten where it must not be shown.
+//
+// Whatever the options, TLS secrets are not in the file; records, SASL tokens, credentials and
+// configuration are overwritten with zeros, lengths and headers staying as they were.
+func (e *Collector) Write(w io.Writer, claims []Claim, captures []capture.Info) (Summary, error) {
+	sum := Summary{Omitted: e.omitted}
+	comments, used := e.pick(claims, &sum)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	packets := e.scrubbed(used, &sum)
+	sum.Connections, sum.Packets = len(used), len(packets)
+	out := bufio.NewWriterSize(w, 64<<10)
+	f := evidenceFile{
+		out:      capture.NewWriter(out, e.opt.Tool.Name+" "+e.opt.Tool.Version, e.about(&sum)),
+		captures: captures, anonymous: e.opt.Pseudonyms != nil, numbers: map[interfaceKey]uint32{},
+	}
+	for _, p := range packets {
+		if err := f.packet(p, comments[place(p.at)]); err != nil {
+			return sum, err
+		}
+	}
+	if err := f.out.Err(); err != nil {
+		return sum, err
+	}
+	return sum, out.Flush()
+}
+
+// about is the comment on the file.
+func (e *Collector) about(sum *Summary) string {
+	text := fmt.Sprintf("Evidence for %s: the packets of the first occurrences. "+
+		"Records, SASL tokens, credentials and configuration are overwritten with zeros; lengths and headers are as captured.",
+		words.Plural(uint64(sum.Findings), "finding"))
+	if e.opt.Pseudonyms != nil {
+		text += " Addresses, names and client ids are replaced, and all values that prove nothing are overwritten."
+	}
+	if sum.Encrypted > 0 {
+		text += fmt.Sprintf(" TLS on %d of %d connections: %s.", sum.Encrypted, sum.Connections, sum.OfEncrypted(e.opt.Pseudonyms != nil))
+	}
+	return text
+}
+
+// OfEncrypted says what there is of connections that speak TLS.
+func (s *Summary) OfEncrypted(redacted bool) string {
+	if redacted {
+		return "what was found inside is not proven here, only lengths and the beginning of the handshake are left"
+	}
+	return "what was sent inside can be read by everyone who has the key log, records and credentials included"
+}
+
+// framePlace is a packet's place in the input.
+type framePlace struct {
+	capture uint32
+	frame   uint64
+}
+
+func place(at capture.Position) framePlace { return framePlace{at.Capture, at.Frame} }
+
+// pick gathers the comments and the exhibits of the claims.
+func (e *Collector) pick(claims []Claim, sum *Summary) (map[framePlace][]string, []*exhibit) {
+	comments := map[framePlace][]string{}
+	streams := map[uint32]bool{}
+	var used []*exhibit
+	for i := range claims {
+		claim := &claims[i]
+		proofs := e.proofs[claim.ID]
+		if len(proofs) == 0 {
+			sum.Unproven++
+			continue
+		}
+		sum.Findings++
+		for i := range proofs {
+			p := &proofs[i]
+			e.corroborate(p, claim)
+			for _, m := range p.marks {
+				comments[place(m.at)] = append(comments[place(m.at)], strings.Replace(m.text, "%s", claim.Code, 1))
+			}
+			for _, stream := range p.streams {
+				if !streams[stream] {
+					streams[stream] = true
+					used = append(used, e.exhibits[stream])
+				}
+			}
+		}
+	}
+	for _, x := range used {
+		for _, at := range x.adverts {
+			comments[place(at)] = append(comments[place(at)], "ApiVersions answer: the ranges that this broker advertises")
+		}
+	}
+	return comments, used
+}
+
+// corroborate adds the connection without which the input as a whole would not
+// make the finding what it is.
+func (e *Collector) corroborate(p *proof, claim *Claim) {
+	l := e.lenders[network{claim.Domain, claim.Broker}]
+	switch {
+	case l == nil:
+	case claim.WithTLS && l.hasTLS:
+		e.witness(p, l.tls, false)
+	case claim.WithClear && l.hasClear:
+		e.witness(p, l.clear, true)
+	}
+}
+
+// scrubbed overwrites in the exhibits what must not be shown, and returns their
+// packets in the order of the input. It counts those that speak TLS.
+func (e *Collector) scrubbed(used []*exhibit, sum *Summary) []*seen {
+	s := scrubber{level: decode.BlankSecrets, names: e.opt.Pseudonyms}
+	if s.names != nil {
+		s.level = decode.BlankAll
+	}
+	d := disguiser{dissector: capture.NewDissector(e.opt.Dissector), names: s.names}
+	var packets []*seen
+	for _, x := range used {
+		if s.connection(x) {
+			sum.Encrypted++
+		}
+		for i := range x.packets {
+			d.packet(&x.packets[i])
+			packets = append(packets, &x.packets[i])
+		}
+	}
+	slices.SortStableFunc(packets, func(a, b *seen) int { return a.at.Compare(b.at) })
+	return packets
+}
+
+// interfaceKey names an interface of the input.
+type interfaceKey struct {
+	capture, iface uint32
+	link           capture.LinkType
+}
+
+// evidenceFile is the file that is being written.
+type evidenceFile struct {
+	out       *capture.Writer
+	captures  []capture.Info
+	anonymous bool
+	numbers   map[interfaceKey]uint32
+}
+
+// packet writes a packet, after its interface where that is new.
+func (f *evidenceFile) packet(s *seen, comments []string) error {
+	key := interfaceKey{s.at.Capture, s.iface, s.link}
+	number, ok := f.numbers[key]
+	if !ok {
+		var err error
+		if number, err = f.out.AddInterface(f.describe(key)); err != nil {
+			return err
+		}
+		f.numbers[key] = number
+	}
+	slices.SortFunc(comments, cmp.Compare[string])
+	text := strings.Join(slices.Compact(comments), "; ")
+	p := capture.Packet{Position: s.at, Data: s.data, Length: s.length}
+	return f.out.WritePacket(number, &p, text[:min(len(text), maxComment)])
+}
+
+// describe is the interface as the input had it.
+func (f *evidenceFile) describe(key interfaceKey) capture.Interface {
+	i := capture.Interface{Link: key.link, Resolution: 9}
+	if int(key.capture) < len(f.captures) {
+		if known := f.captures[key.capture].Interfaces; int(key.iface) < len(known) {
+			i = known[key.iface]
+			i.Link = key.link
+		}
+	}
+	if f.anonymous {
+		i.Name = ""
+	}
+	return i
+}

@@ -1,0 +1,566 @@
+package knownissues
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// isCode takes the place of the rules: KV and four digits, but for one.
+func isCode(code string) bool {
+	_, err := strconv.ParseUint(strings.TrimPrefix(code, "KV"), 10, 16)
+	return err == nil && len(code) == len("KV0000") && strings.HasPrefix(code, "KV") && code != "KV1999"
+}
+
+// loadBuiltIn loads the built-in known issues.
+func loadBuiltIn(t testing.TB) *Catalogue {
+	t.Helper()
+	k, err := Load(isCode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.load()
+	return k
+}
+
+// closedOnce is what most mismatches end in.
+var closedOnce = map[string]uint64{"closed": 1}
+
+// fetch12 is the finding of confluent-go-2.6.0_fetch-max-7.
+func fetch12(change func(*Mismatch)) Mismatch {
+	m := Mismatch{
+		Code: "KV1001", SoftwareName: "confluent-kafka-go", SoftwareVersion: "2.6.0", ClientID: "orders-svc",
+		HasAPI: true, APIKey: 1, Version: 12, HasRange: true, Min: 4, Max: 7, Outcomes: closedOnce,
+	}
+	if change != nil {
+		change(&m)
+	}
+	return m
+}
+
+// announced sets what was announced.
+func announced(name, version string) func(*Mismatch) {
+	return func(m *Mismatch) { m.SoftwareName, m.SoftwareVersion = name, version }
+}
+
+// unannounced sets the client id of a client that announced nothing.
+func unannounced(id string) func(*Mismatch) {
+	return func(m *Mismatch) { m.SoftwareName, m.SoftwareVersion, m.ClientID = "", "", id }
+}
+
+func TestFetch12NamesLibrdkafka4870(t *testing.T) {
+	known, confidence, ok := loadBuiltIn(t).Match(fetch12(nil))
+	if !ok || confidence != Certain || known.Confidence != "certain" || known.FixedIn != "2.6.1" ||
+		known.URL != "https://github.com/confluentinc/librdkafka/issues/4870" || !strings.Contains(known.Title, "librdkafka #4870") ||
+		!strings.Contains(known.Workaround, "2.5.3") {
+		t.Errorf("got %+v, %v, %v", known, confidence, ok)
+	}
+}
+
+func TestFetch12HitsAndNearMisses(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*Mismatch)
+		want   Confidence
+	}{
+		"librdkafka itself, and node-rdkafka":       {announced("librdkafka", "2.6.0"), Certain},
+		"dotnet announces librdkafka's version":     {announced("confluent-kafka-dotnet", "2.6.0"), Certain},
+		"python appends librdkafka's version":       {announced("confluent-kafka-python", "2.6.0-rdkafka-2.6.0"), Certain},
+		"python of another number on librdkafka":    {announced("confluent-kafka-python", "2.9.9-rdkafka-2.6.0"), Certain},
+		"javascript appends librdkafka's version":   {announced("confluent-kafka-javascript", "0.5.0-librdkafka-2.6.0"), Certain},
+		"karafka appends two versions":              {announced("karafka", "v2.4.13-rdkafka-ruby-v0.17.0-librdkafka-v2.6.0"), Certain},
+		"no name, librdkafka's default client id":   {unannounced("rdkafka"), Likely},
+		"no name, a client id of one's own":         {unannounced("orders-svc"), Possible},
+		"no name, no client id":                     {unannounced(""), Possible},
+		"range unknown":                             {func(m *Mismatch) { m.Code, m.HasRange = "KV2001", false }, Likely},
+		"left unanswered":                           {func(m *Mismatch) { m.Outcomes = map[string]uint64{"left": 2} }, Certain},
+		"the end was not captured":                  {func(m *Mismatch) { m.Outcomes = map[string]uint64{"cut": 1} }, Certain},
+		"fixed release":                             {announced("confluent-kafka-go", "2.6.1"), noMatch},
+		"release before":                            {announced("confluent-kafka-go", "2.5.3"), noMatch},
+		"other release of kcat":                     {announced("librdkafka", "2.0.2"), noMatch},
+		"release candidate before":                  {announced("librdkafka", "2.6.0-RC1"), noMatch},
+		"development build after":                   {announced("librdkafka", "2.6.0-19-g4ab1a4-devel"), noMatch},
+		"python on the fixed librdkafka":            {announced("confluent-kafka-python", "2.6.0-rdkafka-2.6.1"), noMatch},
+		"python without librdkafka's version":       {announced("confluent-kafka-python", "2.6.0"), noMatch},
+		"no version":                                {announced("confluent-kafka-go", ""), noMatch},
+		"four numbers":                              {announced("confluent-kafka-go", "2.6.0.1"), noMatch},
+		"a word":                                    {announced("confluent-kafka-go", "dev"), noMatch},
+		"a very long version":                       {announced("confluent-kafka-go", "2.6.0+"+strings.Repeat("a", 1<<16)), noMatch},
+		"other software of the same version":        {announced("sarama", "2.6.0"), noMatch},
+		"the name in other letters":                 {announced("Confluent-Kafka-Go", "2.6.0"), noMatch},
+		"a name around it":                          {announced("confluent-kafka-go ", "2.6.0"), noMatch},
+		"software without a name but a version":     {func(m *Mismatch) { announced("", "2.6.0")(m); m.ClientID = "kafkajs" }, noMatch},
+		"no name, another library's client id":      {unannounced("kafkajs"), noMatch},
+		"no name, Java's client id":                 {unannounced("consumer-orders-1"), noMatch},
+		"no name, kafka-go's client id":             {unannounced("app@host (github.com/segmentio/kafka-go)"), noMatch},
+		"a client id like the default is none":      {unannounced("rdkafka-2"), Possible},
+		"other software with librdkafka's id":       {func(m *Mismatch) { announced("ClickHouse", "24.3")(m); m.ClientID = "rdkafka" }, noMatch},
+		"fixed release with librdkafka's id":        {func(m *Mismatch) { announced("librdkafka", "2.6.1")(m); m.ClientID = "rdkafka" }, noMatch},
+		"other API":                                 {func(m *Mismatch) { m.APIKey = 3 }, noMatch},
+		"other version":                             {func(m *Mismatch) { m.Version = 13 }, noMatch},
+		"a range that allows the version":           {func(m *Mismatch) { m.Max = 12 }, noMatch},
+		"a range that begins above the version":     {func(m *Mismatch) { m.Code, m.Min, m.Max = "KV1002", 13, 17 }, noMatch},
+		"other finding":                             {func(m *Mismatch) { m.Code = "KV3001" }, noMatch},
+		"a finding about no API":                    {func(m *Mismatch) { m.HasAPI, m.HasRange = false, false }, noMatch},
+		"answered after all":                        {func(m *Mismatch) { m.Outcomes = map[string]uint64{"answered": 9, "closed": 0} }, noMatch},
+		"answered with an error":                    {func(m *Mismatch) { m.Outcomes = map[string]uint64{"error": 9} }, noMatch},
+		"no outcome":                                {func(m *Mismatch) { m.Outcomes = nil }, noMatch},
+		"not sent anywhere, only breaks on target":  {func(m *Mismatch) { m.Code = "KV4001" }, noMatch},
+		"a server name does not matter to a client": {func(m *Mismatch) { m.ServerName = "kafka.example" }, Certain},
+	} {
+		t.Run(name, func(t *testing.T) {
+			known, got, ok := loadBuiltIn(t).Match(fetch12(test.change))
+			if got != test.want || ok != (test.want > noMatch) {
+				t.Errorf("got %v (%v), want %v", got, known.ID, test.want)
+			}
+			if ok && (known.ID != "librdkafka-2.6.0-fetch-12" || known.Confidence != test.want.String()) {
+				t.Errorf("got %q with confidence %q", known.ID, known.Confidence)
+			}
+		})
+	}
+}
+
+// mismatch is a mismatch on one request.
+func mismatch(code string, key, version, lowest, highest int16, change func(*Mismatch)) Mismatch {
+	m := Mismatch{Code: code, HasAPI: true, APIKey: key, Version: version, HasRange: true, Min: lowest, Max: highest, Outcomes: closedOnce}
+	change(&m)
+	return m
+}
+
+// resetUnranged makes the outcome a reset without a known range.
+func resetUnranged(change func(*Mismatch)) func(*Mismatch) {
+	return func(m *Mismatch) {
+		change(m)
+		m.HasRange, m.Outcomes = false, map[string]uint64{"reset": 3}
+	}
+}
+
+func TestBuiltInIssuesAndTheirNearMisses(t *testing.T) {
+	const kafkaGo = "consumer@host-1 (github.com/segmentio/kafka-go)"
+	eventHubs := func(m *Mismatch) { m.ServerName = "Orders.ServiceBus.Windows.net" }
+	for name, test := range map[string]struct {
+		m    Mismatch
+		id   string
+		want Confidence
+	}{
+		"kafka-python 2.1.3":                   {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(announced("kafka-python", "2.1.3"))), "kafka-python-2.1.3-apiversions-4", Certain},
+		"kafka-python 2.2.0 by its client id":  {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(unannounced("kafka-python-2.2.0"))), "kafka-python-2.1.3-apiversions-4", Likely},
+		"kafka-python 2.2.1 falls back":        {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(announced("kafka-python", "2.2.1"))), "", noMatch},
+		"kafka-python 2.2.1 by its client id":  {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(unannounced("kafka-python-2.2.1"))), "", noMatch},
+		"kafka-python with a client id":        {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(unannounced("kafka-python-app"))), "", noMatch},
+		"kafka-python 2.1.2 begins lower":      {mismatch("KV2002", 18, 2, 0, 0, resetUnranged(announced("kafka-python", "2.1.2"))), "", noMatch},
+		"kafka-python, ApiVersions v3":         {mismatch("KV2002", 18, 3, 0, 0, resetUnranged(announced("kafka-python", "2.1.3"))), "", noMatch},
+		"kafka-python's retry answered":        {mismatch("KV2003", 18, 4, 0, 0, announced("kafka-python", "2.1.3")), "", noMatch},
+		"franz-go 1.19.3":                      {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(announced("kgo", "v1.19.3"))), "franz-go-1.19.0-apiversions-4", Certain},
+		"franz-go 1.19.4 retries":              {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(announced("kgo", "v1.19.4"))), "", noMatch},
+		"franz-go 1.18.1 begins lower":         {mismatch("KV2002", 18, 3, 0, 0, resetUnranged(announced("kgo", "v1.18.1"))), "", noMatch},
+		"franz-go of unknown version":          {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(announced("kgo", "unknown"))), "", noMatch},
+		"franz-go 1.20 at Event Hubs":          {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(func(m *Mismatch) { announced("kgo", "v1.20.0")(m); eventHubs(m) })), "azure-event-hubs-apiversions-4", Certain},
+		"franz-go 1.19.1 at Event Hubs":        {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(func(m *Mismatch) { announced("kgo", "v1.19.1")(m); eventHubs(m) })), "franz-go-1.19.0-apiversions-4", Certain},
+		"any client at Event Hubs":             {mismatch("KV2002", 18, 5, 0, 0, resetUnranged(eventHubs)), "azure-event-hubs-apiversions-4", Certain},
+		"ApiVersions v3 at Event Hubs":         {mismatch("KV2002", 18, 3, 0, 0, resetUnranged(eventHubs)), "", noMatch},
+		"a host that only looks like it":       {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(func(m *Mismatch) { m.ServerName = "servicebus.windows.net.example" })), "", noMatch},
+		"transactional Produce v12":            {mismatch("KV3001", 0, 12, 0, 12, func(m *Mismatch) { announced("kgo", "v1.19.1")(m); m.Outcomes = map[string]uint64{"error": 1} }), "franz-go-1.19.0-produce-12", Certain},
+		"transactional Produce v12, fixed":     {mismatch("KV3001", 0, 12, 0, 12, func(m *Mismatch) { announced("kgo", "v1.19.3")(m); m.Outcomes = map[string]uint64{"error": 1} }), "", noMatch},
+		"Produce v12 above the max":            {mismatch("KV1001", 0, 12, 0, 11, announced("kgo", "v1.19.1")), "", noMatch},
+		"platformatic, not announced":          {mismatch("KV1001", 36, 2, 0, 0, unannounced("app")), "platformatic-kafka-saslauthenticate-2", Possible},
+		"platformatic, announced":              {mismatch("KV1001", 36, 2, 0, 1, announced("platformatic-kafka", "1.35.0")), "platformatic-kafka-saslauthenticate-2", Certain},
+		"platformatic, fixed":                  {mismatch("KV1001", 36, 2, 0, 1, announced("platformatic-kafka", "2.11.0")), "", noMatch},
+		"SaslAuthenticate v2, range unknown":   {mismatch("KV2001", 36, 2, 0, 0, resetUnranged(unannounced("app"))), "platformatic-kafka-saslauthenticate-2", Possible},
+		"SaslAuthenticate v1, range unknown":   {mismatch("KV2001", 36, 1, 0, 0, resetUnranged(unannounced("app"))), "", noMatch},
+		"SaslAuthenticate v2, librdkafka's id": {mismatch("KV1001", 36, 2, 0, 1, unannounced("rdkafka")), "", noMatch},
+		"kafka-go joins":                       {mismatch("KV1002", 11, 1, 2, 9, unannounced(kafkaGo)), "kafka-go-0.4.47-old-versions", Likely},
+		"kafka-go joins, range unknown":        {mismatch("KV2001", 11, 1, 0, 0, resetUnranged(unannounced(kafkaGo))), "kafka-go-0.4.47-old-versions", Possible},
+		"kafka-go creates topics":              {mismatch("KV1002", 19, 0, 2, 7, unannounced(kafkaGo)), "kafka-go-0.4.47-old-versions", Likely},
+		"kafka-go would break on the target":   {mismatch("KV4001", 20, 0, 1, 6, func(m *Mismatch) { unannounced(kafkaGo)(m); m.Outcomes = map[string]uint64{"answered": 5} }), "kafka-go-0.4.47-old-versions", Likely},
+		"kafka-go on a broker that takes it":   {mismatch("KV4001", 11, 1, 0, 9, unannounced(kafkaGo)), "", noMatch},
+		"kafka-go fetches":                     {mismatch("KV1002", 1, 2, 4, 17, unannounced(kafkaGo)), "", noMatch},
+		"terraform announces sarama":           {mismatch("KV1002", 19, 0, 2, 7, func(m *Mismatch) { announced("sarama", "dev")(m); m.ClientID = "terraform-provider-kafka" }), "terraform-provider-kafka-topic-v0", Likely},
+		"terraform announces nothing":          {mismatch("KV1002", 20, 0, 1, 6, unannounced("terraform-provider-kafka")), "terraform-provider-kafka-topic-v0", Likely},
+		"terraform's client id, other library": {mismatch("KV1002", 19, 0, 2, 7, func(m *Mismatch) { announced("kgo", "v1.19.1")(m); m.ClientID = "terraform-provider-kafka" }), "", noMatch},
+		"Burrow":                               {mismatch("KV1002", 2, 0, 1, 10, unannounced("burrow-lagchecker")), "burrow-listoffsets-0", Likely},
+		"Burrow, other API":                    {mismatch("KV1002", 8, 0, 2, 9, unannounced("burrow-lagchecker")), "", noMatch},
+		"Metricbeat":                           {mismatch("KV1002", 2, 0, 1, 10, func(m *Mismatch) { announced("sarama", "v0.1.0")(m); m.ClientID = "metricbeat" }), "metricbeat-listoffsets-0", Likely},
+		"any application on sarama":            {mismatch("KV1002", 2, 0, 1, 10, func(m *Mismatch) { announced("sarama", "v1.61.1")(m); m.ClientID = "app" }), "sarama-request-without-version", Likely},
+		"ListOffsets v0 of nobody known":       {mismatch("KV1002", 2, 0, 1, 10, unannounced("app")), "", noMatch},
+		"sarama commits with v1":               {mismatch("KV1002", 8, 1, 2, 9, unannounced("sarama")), "sarama-1.40-group-versions", Likely},
+		"sarama joins with v1":                 {mismatch("KV1002", 11, 1, 2, 9, announced("sarama", "dev")), "sarama-1.40-group-versions", Likely},
+		"an application's version is no proof": {mismatch("KV1002", 8, 1, 2, 9, announced("sarama", "v0.34.1")), "sarama-1.40-group-versions", Likely},
+		"a pseudo-version of an application":   {mismatch("KV1002", 8, 1, 2, 9, announced("sarama", "v0.0.0-20250901120000-0123456789ab+dirty")), "sarama-1.40-group-versions", Likely},
+		"sarama that tells its own version":    {mismatch("KV1002", 8, 1, 2, 9, announced("sarama", "v1.47.0")), "", noMatch},
+		"sarama commits with v0":               {mismatch("KV1002", 8, 0, 2, 9, unannounced("sarama")), "", noMatch},
+		"sarama's SaslHandshake":               {mismatch("KV1001", 17, 1, 0, 0, unannounced("sarama")), "sarama-1.41-saslhandshake-1", Likely},
+		"sarama's SaslHandshake, no range":     {mismatch("KV2001", 17, 1, 0, 0, resetUnranged(unannounced("sarama"))), "sarama-1.41-saslhandshake-1", Possible},
+		"sarama's Metadata":                    {mismatch("KV1001", 3, 10, 0, 8, announced("sarama", "dev")), "sarama-1.45-no-negotiation", Likely},
+		"sarama 1.61.1 negotiates":             {mismatch("KV1001", 3, 10, 0, 8, announced("sarama", "v1.61.1")), "", noMatch},
+		"sarama's Metadata, ranges refused":    {mismatch("KV2001", 3, 10, 0, 0, resetUnranged(announced("sarama", "dev"))), "sarama-1.45-no-negotiation-refused", Likely},
+		"sarama that did not ask, no range":    {mismatch("KV2001", 3, 10, 0, 0, resetUnranged(unannounced("sarama"))), "", noMatch},
+		"sarama joins with v1, no range":       {mismatch("KV2001", 11, 1, 0, 0, resetUnranged(unannounced("sarama"))), "sarama-1.40-group-versions", Possible},
+		"sarama without negotiation, no range": {mismatch("KV2001", 3, 11, 0, 0, resetUnranged(unannounced("inventory-sync"))), "", noMatch},
+		"sarama inside the range":              {mismatch("KV3001", 3, 8, 0, 8, announced("sarama", "dev")), "", noMatch},
+		"Kafka 0.9 does not answer": {mismatch("KV2002", 18, 0, 0, 0, func(m *Mismatch) {
+			unannounced("rdkafka")(m)
+			m.HasRange = false
+			m.Outcomes = map[string]uint64{"left": 1}
+		}), "librdkafka-kafka-0.9-apiversions", Possible},
+		"a newer librdkafka announces itself": {mismatch("KV2002", 18, 3, 0, 0, func(m *Mismatch) { announced("librdkafka", "2.0.2")(m); m.Outcomes = map[string]uint64{"left": 1} }), "", noMatch},
+		"ApiVersions v0 closed":               {mismatch("KV2002", 18, 0, 0, 0, unannounced("rdkafka")), "", noMatch},
+		"librdkafka retries lower (no fault)": {mismatch("KV2003", 18, 3, 0, 0, announced("librdkafka", "2.0.2")), "", noMatch},
+		"librdkafka joins with v0":            {mismatch("KV1002", 11, 0, 2, 9, announced("librdkafka", "2.10.1")), "", noMatch},
+		"a finding without anything":          {Mismatch{Code: "KV2004"}, "", noMatch},
+		"nothing at all":                      {Mismatch{}, "", noMatch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			known, got, ok := loadBuiltIn(t).Match(test.m)
+			if known.ID != test.id || got != test.want || ok != (test.id != "") {
+				t.Errorf("got %q %v %v, want %q %v", known.ID, got, ok, test.id, test.want)
+			}
+		})
+	}
+}
+
+func TestEveryBuiltInIssueIsReachedByATestAndComplete(t *testing.T) {
+	source, err := os.ReadFile("catalogue_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := loadBuiltIn(t)
+	if n := len(k.files[0].issues); n < 10 {
+		t.Fatalf("only %d built-in issues", n)
+	}
+	for _, i := range k.files[0].issues {
+		if !strings.Contains(string(source), `"`+i.ID+`"`) {
+			t.Errorf("%s has no test", i.ID)
+		}
+		if i.FixedIn == "" && i.Workaround == "" {
+			t.Errorf("%s says neither which release mends it nor what to do", i.ID)
+		}
+		if !strings.HasPrefix(i.URL, "https://github.com/") {
+			t.Errorf("%s: %s is no thread", i.ID, i.URL)
+		}
+		if strings.HasPrefix(i.reproduced, "no: ") {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join("..", "testdata", "captures", i.reproduced+".pcap")); i.reproduced == "" || err != nil {
+			t.Errorf("%s: reproduced in %q: %v", i.ID, i.reproduced, err)
+		}
+	}
+}
+
+func TestNoCatalogueMatchesNothing(t *testing.T) {
+	if _, _, ok := (*Catalogue)(nil).Match(fetch12(nil)); ok {
+		t.Error("a nil catalogue matched")
+	}
+}
+
+// issueText is a user's file with one issue and further lines of it.
+func issueText(id string, lines ...string) string {
+	return "issues:\n  - id: " + id + "\n    title: A title\n    url: https://example.org/1\n    source: seen\n    " +
+		strings.Join(lines, "\n    ") + "\n"
+}
+
+// writeIssues makes a file and gives its path.
+func writeIssues(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestUsersIssueGoesBeforeABetterBuiltInOne(t *testing.T) {
+	path := writeIssues(t, "mine.yaml", issueText("mine", "codes: [KV1001]", "pattern: true", "clients: [{client_ids: [orders-*], library: confluent-kafka-go}]", "fixed_in: 7.5"))
+	k, err := Load(isCode, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, confidence, _ := k.Match(fetch12(nil))
+	want := model.KnownIssue{ID: "mine", Title: "A title", URL: "https://example.org/1", FixedIn: "7.5", Confidence: "likely"}
+	if diff := cmp.Diff(want, known); diff != "" || confidence != Likely {
+		t.Errorf("confidence %v, issue (-want +got):\n%s", confidence, diff)
+	}
+	if known, _, _ := k.Match(fetch12(func(m *Mismatch) { m.ClientID = "stock" })); known.ID != "librdkafka-2.6.0-fetch-12" {
+		t.Errorf("another client id got %q, want the built-in issue", known.ID)
+	}
+}
+
+func TestHigherConfidenceAndThenOrderWinWithinAFile(t *testing.T) {
+	item := func(id, more string) string {
+		return fmt.Sprintf("  - {id: %s, title: t, url: \"https://example.org\", source: s, codes: [KV1001], %s}\n", id, more)
+	}
+	path := writeIssues(t, "mine.yaml", "issues:\n"+
+		item("weak", "pattern: true, clients: [{name: a, at_most: possible}]")+
+		item("first", "clients: [{name: a, versions: \">=1\"}]")+
+		item("second", "clients: [{name: a}]"))
+	k, err := Load(isCode, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, want := range map[string]string{"1.0.0": "first", "0.9": "second"} {
+		if known, _, _ := k.Match(Mismatch{Code: "KV1001", SoftwareName: "a", SoftwareVersion: version}); known.ID != want {
+			t.Errorf("version %s: got %q, want %q", version, known.ID, want)
+		}
+	}
+}
+
+func TestConditionsCompareBothEndsOfTheRange(t *testing.T) {
+	for text, holds := range map[string]bool{
+		"max < 12": true, "max < 7": false, "max <= 7": true, "max = 7": true, "max >= 8": false, "max > 6": true,
+		"min > sent": false, "max < sent": true, "min = 4, max < sent": true, "min = 4, max > sent": false,
+	} {
+		path := writeIssues(t, "mine.yaml", issueText("mine", "codes: [KV1001]", "pattern: true", "range: "+text))
+		k, err := Load(isCode, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if known, _, _ := k.Match(fetch12(unannounced("x"))); (known.ID == "mine") != holds {
+			t.Errorf("%q for range 4-7 and version 12: got %q", text, known.ID)
+		}
+	}
+}
+
+func TestErrorsNameFileLineAndField(t *testing.T) {
+	const codes = "codes: [KV1001]"
+	for name, test := range map[string]struct{ text, want string }{
+		"unknown field":            {issueText("a", codes, "tytle: x"), `line 7: tytle: there is no such field`},
+		"unknown field of client":  {issueText("a", codes, "clients: [{nam: x}]"), `line 7: nam: there is no such field`},
+		"unknown field of file":    {"issuse: []\n", `line 1: issuse: there is no such field`},
+		"duplicate field":          {issueText("a", codes, "title: x"), `line 7: mapping key "title" already defined at [3:5]`},
+		"no YAML":                  {"issues: [", `line 1: sequence end token ']' not found`},
+		"tab":                      {"issues:\n\t- id: a\n", `line 2: found character '\t' that cannot start any token`},
+		"nothing":                  {"", `line 1: issues: is missing`},
+		"comment only":             {"# nothing\n", `line 1: issues: is missing`},
+		"a list":                   {"- id: a\n", `line 1: sequence was used where mapping is expected`},
+		"issues is a text":         {"issues: a\n", `line 1: string was used where sequence is expected`},
+		"two documents":            {issueText("a", codes) + "---\nissues: []\n", `line 7: "---": the file is one document without document marks`},
+		"anchor":                   {issueText("a", "codes: &c [KV1001]"), `line 6: "&": anchors, aliases, tags, directives and ? keys are not used in this file`},
+		"tag":                      {issueText("a", "codes: !!set [KV1001]"), `line 6: "!!set": anchors, aliases, tags, directives and ? keys are not used in this file`},
+		"id in capitals":           {issueText("A", codes), `line 2: issues[0].id: "A" is not of 1 to 64 lower-case letters, digits, dots and hyphens`},
+		"id too long":              {issueText(strings.Repeat("a", 65), codes), `lower-case letters, digits, dots and hyphens`},
+		"no id":                    {"issues:\n  - title: x\n", `line 1: issues[0].id: "" is not of`},
+		"no title":                 {"issues:\n  - id: a\n    url: http://x\n", `line 2: issues[0].title: is missing`},
+		"empty title":              {"issues:\n  - id: a\n    title:\n", `line 2: issues[0].title: is missing`},
+		"title is a list":          {"issues:\n  - id: a\n    title: [x]\n", `line 3: issues[0].title: is no text`},
+		"title too long":           {"issues:\n  - id: a\n    title: " + strings.Repeat("x", 2001) + "\n", `line 3: issues[0].title: has 2001 bytes, not 1 to 2000`},
+		"terminal escape":          {"issues:\n  - id: a\n    title: \"\\e[2J\"\n", `line 3: issues[0].title: holds a control character or a line break`},
+		"line break":               {"issues:\n  - id: a\n    title: |\n      a\n      b\n", `issues[0].title: holds a control character or a line break`},
+		"bad UTF-8":                {"issues:\n  - id: a\n    title: a\xffb\n", `line 3: issues[0].title: holds a control character or a line break`},
+		"no source":                {"issues:\n  - {id: a, title: t, url: \"https://x\"}\n", `line 2: issues[0].source: is missing`},
+		"no codes":                 {issueText("a", "pattern: true"), `line 2: issues[0].codes: is missing`},
+		"a code of no rule":        {issueText("a", "codes: [KV1999]"), `line 6: issues[0].codes[0]: "KV1999" is no finding code like KV1001`},
+		"no such code":             {issueText("a", "codes: [KV1001, KV12]"), `line 6: issues[0].codes[1]: "KV12" is no finding code like KV1001`},
+		"codes is a text":          {issueText("a", "codes: KV1001"), `line 6: string was used where sequence is expected`},
+		"nobody":                   {issueText("a", codes), `line 2: issues[0].clients: is missing, and so are server_names and pattern: nothing would tell who has the bug`},
+		"client without a name":    {issueText("a", codes, "clients: [{versions: \"1\"}]"), `issues[0].clients[0]: has neither name nor client_ids`},
+		"constraint":               {issueText("a", codes, "clients:", "  - {name: x}", "  - {name: x, versions: \"<<2\"}"), `line 9: issues[0].clients[1].versions: "<<2" is no version constraint like ">=2.1.3, <2.2.1"`},
+		"level":                    {issueText("a", codes, "clients: [{name: x, at_most: sure}]"), `line 7: issues[0].clients[0].at_most: "sure" is none of certain, likely and possible`},
+		"wildcards":                {issueText("a", codes, "clients: [{client_ids: [\"a*b*\"]}]"), `line 7: issues[0].clients[0].client_ids[0]: "a*b*" may have one * or one {version}, and must have more than that`},
+		"a wildcard for everybody": {issueText("a", codes, "clients: [{client_ids: [\"*\"]}]"), `line 7: issues[0].clients[0].client_ids[0]: "*" may have one * or one {version}, and must have more than that`},
+		"pattern":                  {issueText("a", codes, "pattern: yes"), `line 7: issues[0].pattern: "yes" is neither true nor false`},
+		"no API":                   {issueText("a", codes, "pattern: true", "sent: [{api: Fetsh, versions: 1}]"), `line 8: issues[0].sent[0].api: "Fetsh" is no API like Fetch`},
+		"no versions":              {issueText("a", codes, "pattern: true", "sent: [{api: Fetch}]"), `line 2: issues[0].sent[0].versions: "" is not of the form 12, 0-2 or 4+`},
+		"versions reversed":        {issueText("a", codes, "pattern: true", "sent: [{api: Fetch, versions: 3-1}]"), `"3-1" is not of the form 12, 0-2 or 4+`},
+		"version too large":        {issueText("a", codes, "pattern: true", "sent: [{api: Fetch, versions: 32768}]"), `"32768" is not of the form 12, 0-2 or 4+`},
+		"range":                    {issueText("a", codes, "pattern: true", "range: max << 12"), `line 8: issues[0].range: "max << 12" is not of the form "max < 12" or "min > sent"`},
+		"range without an end":     {issueText("a", codes, "pattern: true", "range: maximum < 12"), `line 8: issues[0].range: "maximum < 12" is not of the form`},
+		"outcome":                  {issueText("a", codes, "pattern: true", "outcomes: [closed, gone]"), `line 8: issues[0].outcomes[1]: "gone" is no outcome like closed`},
+		"url":                      {strings.Replace(issueText("a", codes, "pattern: true"), "https:", "javascript:", 1), `line 4: issues[0].url: "javascript://example.org/1" is no http or https address`},
+		"url without a host":       {strings.Replace(issueText("a", codes, "pattern: true"), "https://example.org/1", "https:x", 1), `line 4: issues[0].url: "https:x" is no http or https address`},
+		"see":                      {issueText("a", codes, "pattern: true", "see: [nowhere]"), `line 8: issues[0].see[0]: "nowhere" is no http or https address`},
+		"no client id":             {issueText("a", codes, "clients: [{client_ids: [~]}]"), `line 2: issues[0].clients[0].client_ids[0]: "" may have`},
+		"no other version":         {issueText("a", codes, "clients: [{name: x, also: [~]}]"), `line 2: issues[0].clients[0].also[0]: is empty`},
+		"no entry":                 {"issues: [~]\n", `line 1: issues[0].id: "" is not of`},
+		"default client id":        {"default_client_ids: [\"{version}\"]\n", `line 1: default_client_ids[0]: "{version}" may have one * or one {version}`},
+		"second entry":             {issueText("a", codes, "pattern: true") + "  - id: b\n    title: [x]\n", `line 9: issues[1].title: is no text`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := writeIssues(t, "mine.yaml", test.text)
+			_, err := Load(isCode, path)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if !strings.HasPrefix(err.Error(), "read known issues "+path+": line ") || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got  %v\nwant %s", err, test.want)
+			}
+			if strings.ContainsAny(err.Error(), "\n\x1b") {
+				t.Errorf("error has a line break or an escape: %q", err)
+			}
+		})
+	}
+}
+
+func TestAnIDUsedTwiceIsAnErrorThatNamesBoth(t *testing.T) {
+	item := issueText("mine", "codes: [KV1001]", "pattern: true")
+	once := writeIssues(t, "once.yaml", item)
+	again := writeIssues(t, "again.yaml", "# moved down\n"+item)
+	builtInID := writeIssues(t, "builtin.yaml", issueText("librdkafka-2.6.0-fetch-12", "codes: [KV1001]", "pattern: true"))
+	twice := writeIssues(t, "twice.yaml", item+strings.TrimPrefix(item, "issues:\n"))
+	for _, test := range []struct {
+		paths []string
+		want  string
+	}{
+		{[]string{once, again}, fmt.Sprintf(`read known issues %s: line 3: issues[0].id: "mine" is used already in %s, line 2`, again, once)},
+		{[]string{twice}, fmt.Sprintf(`read known issues %s: line 8: issues[1].id: "mine" is used already in %s, line 2`, twice, twice)},
+		{[]string{builtInID}, fmt.Sprintf(`read known issues %s: line 2: issues[0].id: "librdkafka-2.6.0-fetch-12" is used already in the built-in ones, line `, builtInID)},
+	} {
+		_, err := Load(isCode, test.paths...)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("got  %v\nwant %s", err, test.want)
+		}
+	}
+}
+
+func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	long := writeIssues(t, "long.yaml", "# "+strings.Repeat("x", maxIssueFile))
+	for path, want := range map[string]string{
+		filepath.Join(dir, "none.yaml"): "no such file",
+		dir:                             "is a directory",
+		long:                            "longer than 1048576 bytes",
+	} {
+		_, err := Load(isCode, path)
+		if err == nil || !strings.HasPrefix(err.Error(), "read known issues "+path+": ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+		if strings.Count(fmt.Sprint(err), path) != 1 {
+			t.Errorf("the file is named more than once: %v", err)
+		}
+	}
+}
+
+func TestTooManyIssuesAreRefused(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("issues:\n")
+	for i := range maxIssues + 1 {
+		fmt.Fprintf(&b, "  - {id: a%d, title: t, url: \"http://x\", source: s, codes: [KV1001], pattern: true}\n", i)
+	}
+	_, err := Load(isCode, writeIssues(t, "many.yaml", b.String()))
+	if err == nil || !strings.Contains(err.Error(), "line 1002: issues: has 1001 entries, more than 1000") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The YAML library calls itself for each level of nesting and needs quadratic
+// time for some: without checkTokens 64 KiB of "- " take 8 s and 1 MiB of "["
+// ends the process.
+func TestHostileFilesEndSoonInAnError(t *testing.T) {
+	const size = 128 << 10
+	var bomb strings.Builder
+	bomb.WriteString("a0: &a0 [x, x, x, x, x, x, x, x, x]\n")
+	for i := 1; i < 20; i++ {
+		fmt.Fprintf(&bomb, "a%d: &a%d [%s*a%d]\n", i, i, strings.Repeat(fmt.Sprintf("*a%d, ", i-1), 8), i-1)
+	}
+	var nested strings.Builder
+	for i := 0; nested.Len() < 64<<10; i++ {
+		fmt.Fprintf(&nested, "%sa:\n", strings.Repeat(" ", i))
+	}
+	var keys strings.Builder
+	for i := 0; keys.Len() < size; i++ {
+		fmt.Fprintf(&keys, "a%d: b\n", i)
+	}
+	for name, text := range map[string]string{
+		"alias bomb": bomb.String(), "nested by indentation": nested.String(),
+		"[": strings.Repeat("[", size), "{a: ": strings.Repeat("{a: ", size/4), "- ": strings.Repeat("- ", size/2),
+		"? ": strings.Repeat("? ", size/2), "a: ": strings.Repeat("a: ", size/3), "&a ": strings.Repeat("&a ", size/3),
+		"@": strings.Repeat("@", size), "'": strings.Repeat("'", size+1), "|": strings.Repeat("|", size), "nul": strings.Repeat("\x00", size),
+		"same key": strings.Repeat("a: b\n", size/5), "[[[[": "issues:\n" + strings.Repeat("- [[[\n", size/6),
+		"- id": "issues:\n" + strings.Repeat("- id: a\n", size/8), "- a": strings.Repeat("- a\n", size/4), "keys": keys.String(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			if _, _, err := parseIssues([]byte(text), isCode); err == nil {
+				t.Error("no error")
+			}
+			if took := time.Since(start); took > 10*time.Second { // 0.3 s at most on 2 cores
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+// The whole built-in file makes a seed that go test takes too long to shrink:
+// it is damaged here instead.
+func TestDamagedFilesEndInAnErrorOrInIssues(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	const damage = "[]{}'\"|>-:#&*!?%@\n\t \x00\xff"
+	refused := 0
+	for range 150 {
+		data := slices.Clone(builtInIssues)
+		for range 1 + r.IntN(4) {
+			data[r.IntN(len(data))] = damage[r.IntN(len(damage))]
+		}
+		issues, foreign, err := parseIssues(data[:r.IntN(len(data))], isCode)
+		switch {
+		case err != nil && !strings.HasPrefix(err.Error(), "line "):
+			t.Errorf("error without a line: %v", err)
+		case err != nil:
+			refused++
+		case len(issues)+len(foreign) == 0:
+			t.Error("neither issues nor an error")
+		}
+	}
+	if refused == 0 {
+		t.Error("no damage was noticed")
+	}
+}
+
+func FuzzParseIssues(f *testing.F) {
+	f.Add([]byte(issueText("a", "codes: [KV1001]", "pattern: true", "range: max < sent", "sent: [{api: Fetch, versions: 4+}]")))
+	f.Add([]byte("issues:\n- - [{a: &b *c !!d ? |\n  - >-\n\t\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 64<<10 {
+			return
+		}
+		start := time.Now()
+		issues, _, err := parseIssues(data, isCode)
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%d bytes took %v", len(data), took)
+		}
+		for _, i := range issues {
+			if err == nil && (i.ID == "" || i.URL == "" || len(i.codes) == 0 || i.line == 0) {
+				t.Errorf("accepted an incomplete issue: %+v", i)
+			}
+		}
+	})
+}
+
+func FuzzMatchNeverTakesOneSoftwareForAnother(f *testing.F) {
+	f.Add("confluent-kafka-go", "2.6.0", "rdkafka", "", int16(1), int16(12), int16(4), int16(7))
+	f.Add("", "-rdkafka-", "kafka-python-", "x.servicebus.windows.net", int16(18), int16(4), int16(0), int16(0))
+	k := loadBuiltIn(f)
+	named := make(map[string]bool)
+	for _, i := range k.files[0].issues {
+		for _, c := range i.clients {
+			named[c.name], named[c.library] = true, true
+		}
+	}
+	f.Fuzz(func(t *testing.T, name, version, id, host string, key, sent, lowest, highest int16) {
+		for _, code := range []string{"KV1001", "KV1002", "KV2001", "KV2002", "KV3001", "KV4001"} {
+			for outcome := range outcomeWords {
+				known, confidence, ok := k.Match(Mismatch{
+					Code: code, SoftwareName: name, SoftwareVersion: version, ClientID: id, ServerName: host, HasAPI: true, APIKey: key,
+					Version: sent, HasRange: true, Min: lowest, Max: highest, Outcomes: map[string]uint64{outcome: 1},
+				})
+				if ok != (confidence > noMatch) || ok != (known.ID != "") {
+					t.Fatalf("%v, %v, %+v", ok, confidence, known)
+				}
+				if ok && !named[name] && known.ID != "azure-event-hubs-apiversions-4" {
+					t.Fatalf("%s for software %q", known.ID, name)
+				}
+				if ok && known.ID != "azure-event-hubs-apiversions-4" && code != "KV2002" && code != "KV3001" && lowest <= sent && sent <= highest {
+					t.Fatalf("%s for v%d inside %d-%d", known.ID, sent, lowest, highest)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,16 @@
+package model
+
+// News is a finding that is new, or one that happened again, since the last
+// time that Builder.News told of it.
+type News struct {
+	// Number counts the findings of a Builder in the order in which they became
+	// known, from 1. It stays with the finding.
+	Number int
+	// First is true the first time that this finding is told of.
+	First bool
+	// More is how often it happened since it was told of last; 0 for one whose
+	// request was sent, but waits for its outcome (see Builder.Sighted).
+	More uint64
+	// Finding is the finding by now.
+	Finding Finding
+}

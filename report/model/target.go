@@ -1,0 +1,93 @@
+package model
+
+// Target says what of the traffic a release would refuse that is not the
+// brokers': the check before an upgrade.
+type Target struct {
+	// Name is the release in words, or what the file given for it is of. Release is its name for --target
+	// ("kafka-4.0.1-kraft"), File the file's path; one of them is empty.
+	Name    string `json:"name"`
+	Release string `json:"release"`
+	File    string `json:"file"`
+	// Source says where the ranges are from, Notes what one has to know of them.
+	Source string   `json:"source"`
+	Notes  []string `json:"notes"`
+	// Summary counts the clients by verdict.
+	Summary TargetSummary `json:"summary"`
+	// Clients are ordered by verdict, the gravest first.
+	Clients []TargetClient `json:"clients"`
+}
+
+// TargetSummary counts clients by verdict; brokers among themselves are none.
+type TargetSummary struct {
+	Breaks  int `json:"breaks"`
+	Likely  int `json:"likely"`
+	Unclear int `json:"unclear"`
+	Fine    int `json:"fine"`
+}
+
+// The verdicts on a client.
+const (
+	// VerdictBreaks: the target certainly refuses some of its requests.
+	VerdictBreaks = "breaks"
+	// VerdictLikely: it refuses some, unless the client can do more than it showed.
+	VerdictLikely = "likely"
+	// VerdictUnclear: of some requests nothing can be said, or there are none to judge.
+	VerdictUnclear = "unclear"
+	// VerdictFine: the target takes what the client sends, or would send to it.
+	VerdictFine = "fine"
+	// VerdictBrokers: requests of brokers among themselves, which are not judged: they are upgraded with the target.
+	VerdictBrokers = "between-brokers"
+)
+
+// Verdicts are the verdicts in their order.
+var Verdicts = []string{VerdictBreaks, VerdictLikely, VerdictUnclear, VerdictFine, VerdictBrokers}
+
+// TargetClient is a client, told apart as in Report.Clients, and what the target makes of it.
+type TargetClient struct {
+	SoftwareName    string   `json:"software_name"`
+	SoftwareVersion string   `json:"software_version"`
+	ClientIDs       []string `json:"client_ids"`
+	Addresses       []string `json:"addresses"`
+	// Verdict is one of the Verdict constants.
+	Verdict  string       `json:"verdict"`
+	Requests uint64       `json:"requests"`
+	Counts   TargetCounts `json:"counts"`
+	// APIs are the requests that are refused, certain ones first, by API and version.
+	APIs []TargetUse `json:"apis"`
+}
+
+// TargetCounts counts a client's requests by what the target makes of them.
+type TargetCounts struct {
+	// Breaks are certainly refused, Likely unless the client can do more than it showed.
+	Breaks uint64 `json:"breaks"`
+	Likely uint64 `json:"likely"`
+	// Adapts would be sent in another version, Passes are taken as they are.
+	Adapts uint64 `json:"adapts"`
+	Passes uint64 `json:"passes"`
+	// Unclear: it cannot be told. Exempt: ApiVersions, and probes that expect to be refused.
+	Unclear uint64 `json:"unclear"`
+	Exempt  uint64 `json:"exempt"`
+}
+
+// TargetUse counts the requests of one API and version that the target refuses for one reason.
+type TargetUse struct {
+	Key      int16  `json:"key"`
+	Name     string `json:"name"`
+	Version  int16  `json:"version"`
+	Requests uint64 `json:"requests"`
+	// Certain is false where it is only likely. Reason is as in Finding.
+	Certain bool   `json:"certain"`
+	Reason  string `json:"reason"`
+	// Target is what the target takes, nil where it has no such API.
+	Target *Range `json:"target"`
+}
+
+// Supplied tells of ranges that the user supplied for brokers whose own were not seen.
+type Supplied struct {
+	// The fields are as those of Target.
+	Name    string   `json:"name"`
+	Release string   `json:"release"`
+	File    string   `json:"file"`
+	Source  string   `json:"source"`
+	Notes   []string `json:"notes"`
+}

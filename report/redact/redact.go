@@ -1,0 +1,162 @@
+// Package redact replaces names and addresses by pseudonyms: in finished reports
+// (Report), in requests on their way to a writer (Requests), and, by Pseudonyms,
+// in packets. The memory of Pseudonyms is bounded by maxPseudonyms; they belong to one goroutine.
+package redact
+
+import (
+	"fmt"
+	"net/netip"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// Report replaces in a finished report the addresses, host names, client ids
+// and paths by pseudonyms, in place. Ports, software names and versions, API names, times and
+// numbers stay. Texts of findings hold none of these (see Finding); what
+// a user's own known issues say is left as it is.
+func Report(r *model.Report, names *Pseudonyms) {
+	d := redaction{names}
+	for i := range r.Captures {
+		d.capture(&r.Captures[i], i)
+	}
+	for i := range r.Brokers {
+		b := &r.Brokers[i]
+		b.Address = d.address(b.Address)
+		b.Network = names.Name("network", b.Network)
+	}
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		c.ClientIDs = d.list(c.ClientIDs, d.client)
+		c.Addresses = d.list(c.Addresses, d.address)
+		c.BrokerAddresses = d.list(c.BrokerAddresses, d.address)
+	}
+	for i := range r.Findings {
+		d.finding(&r.Findings[i])
+	}
+	if t := r.Target; t != nil {
+		t.File = d.file("target", t.File)
+		for i := range t.Clients {
+			c := &t.Clients[i]
+			c.ClientIDs = d.list(c.ClientIDs, d.client)
+			c.Addresses = d.list(c.Addresses, d.address)
+		}
+	}
+	if s := r.Supplied; s != nil {
+		s.File = d.file("advertised", s.File)
+	}
+	for i := range r.Quality.OtherProtocols {
+		o := &r.Quality.OtherProtocols[i]
+		o.Address = d.address(o.Address)
+	}
+	for i := range r.Timeline.Lanes {
+		l := &r.Timeline.Lanes[i]
+		l.Client, l.Broker, l.ClientID = d.address(l.Client), d.address(l.Broker), d.client(l.ClientID)
+	}
+}
+
+// redaction replaces the texts of a report.
+type redaction struct{ names *Pseudonyms }
+
+// client replaces a client id.
+func (d redaction) client(id string) string { return d.names.Name("client", id) }
+
+// address replaces an IP address, with or without port. What is none is
+// replaced as a name.
+func (d redaction) address(text string) string {
+	if a, err := netip.ParseAddrPort(text); err == nil {
+		return d.names.AddrPort(a).String()
+	}
+	if a, err := netip.ParseAddr(text); err == nil {
+		return d.names.Addr(a).String()
+	}
+	return d.names.Name("address", text)
+}
+
+// list replaces each text of a list and sorts the result, so that its order tells nothing.
+func (d redaction) list(texts []string, replace func(string) string) []string {
+	out := make([]string, 0, len(texts))
+	for _, t := range texts {
+		out = append(out, replace(t))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// endings are the endings of file names that may be shown.
+var endings = []string{".pcap", ".pcapng", ".cap", ".gz", ".zst", ".lz4"}
+
+// capture replaces the path of the i-th capture, also where its problem names
+// it. Standard input has no name.
+func (d redaction) capture(c *model.Capture, i int) {
+	if c.Path == "-" {
+		return
+	}
+	ending, rest := "", c.Path
+	for e := path.Ext(rest); slices.Contains(endings, e); e = path.Ext(rest) {
+		ending, rest = e+ending, strings.TrimSuffix(rest, e)
+	}
+	name := fmt.Sprintf("capture-%d%s", i+1, ending)
+	if c.Path != "" {
+		c.Problem = strings.ReplaceAll(c.Problem, c.Path, name)
+	}
+	c.Path = name
+}
+
+// file replaces the path of a file by what it is for.
+func (d redaction) file(purpose, path string) string {
+	if path == "" {
+		return ""
+	}
+	return purpose + "-file"
+}
+
+// finding replaces the names in a finding.
+func (d redaction) finding(f *model.Finding) {
+	if f.Broker != "" {
+		f.Broker = d.address(f.Broker)
+	}
+	if c := f.Client; c != nil {
+		replaced := *c
+		replaced.Addresses = d.list(c.Addresses, d.address)
+		if c.ClientID != nil {
+			id := d.client(*c.ClientID)
+			replaced.ClientID = &id
+		}
+		f.Client = &replaced
+	}
+	for i := range f.Occurrences {
+		o := &f.Occurrences[i]
+		if o.Client != "" {
+			o.Client = d.address(o.Client)
+		}
+		if o.TLS != nil {
+			session := *o.TLS
+			session.ServerName = d.names.Name("host", session.ServerName)
+			o.TLS = &session
+		}
+	}
+}
+
+// redactedRequests is a sink that hands requests on with names replaced.
+type redactedRequests struct {
+	decode.Sink
+	names *Pseudonyms
+}
+
+// Requests returns a sink for the requests writers: it replaces
+// addresses and client ids in exchanges before they reach w.
+func Requests(w decode.Sink, names *Pseudonyms) decode.Sink {
+	return &redactedRequests{w, names}
+}
+
+// Exchange replaces the names in a copy of x.
+func (r *redactedRequests) Exchange(x *decode.Exchange) {
+	y := *x
+	y.Client, y.Broker = r.names.AddrPort(x.Client), r.names.AddrPort(x.Broker)
+	y.ClientID = r.names.Name("client", x.ClientID)
+	r.Sink.Exchange(&y)
+}

@@ -1,0 +1,134 @@
+package redact
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// fillTexts puts "was PATH" into every text of v, making lists of one element and pointers on the way.
+func fillTexts(v reflect.Value, path string) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("was " + path)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fillTexts(v.Field(i), strings.TrimPrefix(path+"."+v.Type().Field(i).Name, "."))
+			}
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fillTexts(v.Index(0), path+"[]")
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fillTexts(v.Elem(), path)
+	}
+}
+
+// textsLeft are the paths of texts that are as fillTexts made them.
+func textsLeft(v reflect.Value) []string {
+	var left []string
+	switch v.Kind() {
+	case reflect.String:
+		if path, ok := strings.CutPrefix(v.String(), "was "); ok {
+			left = append(left, path)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			left = append(left, textsLeft(v.Field(i))...)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			left = append(left, textsLeft(v.Index(i))...)
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			left = append(left, textsLeft(v.Elem())...)
+		}
+	}
+	return left
+}
+
+// TestRedactReplacesEveryTextButThese: a new text in the report has to be replaced or be listed here.
+func TestRedactReplacesEveryTextButThese(t *testing.T) {
+	var r model.Report
+	fillTexts(reflect.ValueOf(&r).Elem(), "")
+	Report(&r, NewPseudonyms("key"))
+	want := []string{
+		"Schema", "Tool.Name", "Tool.Version",
+		"Captures[].Format",
+		"Captures[].Problem", // its path is replaced: TestRedactReplacesThePathInAProblem
+		"Brokers[].Release", "Brokers[].ReleaseReason", "Brokers[].ReleaseNames[]", "Brokers[].ReleaseRunnersUp[]", "Brokers[].APIs[].Name",
+		"Clients[].SoftwareName", "Clients[].SoftwareVersion", "Clients[].APIs[].Name",
+		// Texts of rules hold no names: TestTextsOfFindingsHoldNoNames.
+		"Findings[].Code", "Findings[].Title", "Findings[].Message", "Findings[].API", "Findings[].Evidence",
+		"Findings[].Client.SoftwareName", "Findings[].Client.SoftwareVersion", "Findings[].Release",
+		"Findings[].Occurrences[].Outcome", "Findings[].Occurrences[].Evidence", "Findings[].Occurrences[].Detail",
+		"Findings[].Occurrences[].TLS.Version", "Findings[].Occurrences[].TLS.Suite", "Findings[].Occurrences[].TLS.ClientRandom",
+		"Findings[].KnownIssue.ID", "Findings[].KnownIssue.Title", "Findings[].KnownIssue.URL", "Findings[].KnownIssue.FixedIn",
+		"Findings[].KnownIssue.Workaround", "Findings[].KnownIssue.Confidence",
+		"Findings[].Why", "Findings[].Advice",
+		"Findings[].Reason",
+		"Target.Name", "Target.Release", "Target.Source", "Target.Notes[]", // made from numbers: reference_file.go
+		"Target.Clients[].SoftwareName", "Target.Clients[].SoftwareVersion", "Target.Clients[].Verdict",
+		"Target.Clients[].APIs[].Name", "Target.Clients[].APIs[].Reason",
+		"Supplied.Name", "Supplied.Release", "Supplied.Source", "Supplied.Notes[]",
+		"Quality.UnparsedReasons[].Name", "Quality.OtherProtocols[].Protocol", "Quality.NotChecked[].Reason",
+		"Timeline.Lanes[].SoftwareName", "Timeline.Lanes[].SoftwareVersion", "Timeline.Lanes[].End",
+		"Timeline.Lanes[].Events[].API", "Timeline.Lanes[].Events[].Verdict", "Timeline.Lanes[].Events[].Outcome", "Timeline.Lanes[].Events[].Code",
+	}
+	got := textsLeft(reflect.ValueOf(r))
+	slices.Sort(want)
+	slices.Sort(got)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("texts that stay (-want +got):\n%s", d)
+	}
+}
+
+func TestRedactReplacesThePathInAProblem(t *testing.T) {
+	r := model.Report{Captures: []model.Capture{
+		{Path: "/home/alice/prod.pcapng.zst", Problem: "read capture /home/alice/prod.pcapng.zst: packet 3 breaks off"},
+		{Path: "-", Problem: "read capture -: breaks off"},
+		{Path: "secret.alice"},
+	}}
+	Report(&r, NewPseudonyms(""))
+	want := []model.Capture{
+		{Path: "capture-1.pcapng.zst", Problem: "read capture capture-1.pcapng.zst: packet 3 breaks off"},
+		{Path: "-", Problem: "read capture -: breaks off"},
+		{Path: "capture-3"},
+	}
+	if d := cmp.Diff(want, r.Captures); d != "" {
+		t.Errorf("captures (-want +got):\n%s", d)
+	}
+}
+
+// kept is a sink that keeps the last exchange.
+type kept struct{ x decode.Exchange }
+
+func (k *kept) Exchange(x *decode.Exchange)         { k.x = *x }
+func (k *kept) Advertisement(*decode.Advertisement) {}
+func (k *kept) Connection(*decode.Connection)       {}
+
+func TestRedactedRequestsLeaveTheExchangeAlone(t *testing.T) {
+	x := &decode.Exchange{
+		Client: netip.MustParseAddrPort("127.0.0.1:41000"), Broker: netip.MustParseAddrPort("127.0.0.2:9092"),
+		ClientID: "orders-svc", HasClientID: true, Key: 1, Version: 12,
+	}
+	before := *x
+	var got kept
+	Requests(&got, NewPseudonyms("k")).Exchange(x)
+	if x.ClientID != before.ClientID || x.Client != before.Client || x.Broker != before.Broker {
+		t.Errorf("the exchange was changed: %+v", x)
+	}
+	if got.x.ClientID == x.ClientID || got.x.Client == x.Client || got.x.Broker == x.Broker || got.x.Version != 12 {
+		t.Errorf("handed on: %+v", got.x)
+	}
+}

@@ -1,0 +1,122 @@
+// Package words words numbers, sizes, durations and lists for people. It keeps
+// nothing and can be called from anywhere.
+package words
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Plural is "1 packet" or "1,234 packets".
+func Plural(n uint64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	switch {
+	case strings.HasSuffix(noun, "y"):
+		noun = noun[:len(noun)-1] + "ies"
+	case strings.HasSuffix(noun, "s"):
+		noun += "es"
+	default:
+		noun += "s"
+	}
+	return Number(n) + " " + noun
+}
+
+// Number is n with commas between thousands.
+func Number(n uint64) string {
+	digits := strconv.FormatUint(n, 10)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// OrNone is n, or "none" for 0.
+func OrNone(n uint64) string {
+	if n == 0 {
+		return "none"
+	}
+	return Number(n)
+}
+
+// Times is "once", "twice" or "6 times".
+func Times(n uint64) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return Number(n) + " times"
+}
+
+// Humane is a duration as people say it, with two significant digits below a
+// minute: "0.2 ms", "35 ms", "1.5 s", "4 min 10 s", "2 h 5 min", "3 d 4 h".
+func Humane(d time.Duration) string {
+	switch s := d.Seconds(); {
+	case d < time.Microsecond:
+		return "under 1 µs"
+	case s < 100e-6:
+		return twoDigits(s*1e6) + " µs"
+	case s < 0.995:
+		return twoDigits(s*1e3) + " ms"
+	case s < 59.5:
+		return twoDigits(s) + " s"
+	case s < 3600-30:
+		return pair(int64(math.Round(s)), 60, "min", "s")
+	case s < 86400-1800:
+		return pair(int64(math.Round(s/60)), 60, "h", "min")
+	default:
+		return pair(int64(math.Round(s/3600)), 24, "d", "h")
+	}
+}
+
+// twoDigits is v with two significant digits, or all digits before the point.
+func twoDigits(v float64) string {
+	if v >= 9.95 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	if v >= 0.995 {
+		return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0")
+	}
+	return strconv.FormatFloat(v, 'g', 2, 64)
+}
+
+// pair is n small units as large and small ones, base of which make a large one.
+func pair(n, base int64, large, small string) string {
+	if n%base == 0 {
+		return fmt.Sprintf("%d %s", n/base, large)
+	}
+	return fmt.Sprintf("%d %s %d %s", n/base, large, n%base, small)
+}
+
+// Size is a number of bytes as people say it: "512 bytes", "1.4 kB", "2.3 GB".
+func Size(n uint64) string {
+	if n < 1000 {
+		return Plural(n, "byte")
+	}
+	v, unit := float64(n)/1000, 0
+	for v >= 999.5 && unit < len("kMGTPE")-1 {
+		v, unit = v/1000, unit+1
+	}
+	return twoDigits(v) + " " + "kMGTPE"[unit:unit+1] + "B"
+}
+
+// List is "a", "a and b" or "a, b and c".
+func List(parts []string) string {
+	if len(parts) < 2 {
+		return strings.Join(parts, "")
+	}
+	return strings.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
+}
+
+// UpperFirst is s with its first letter in upper case, as a sentence begins.
+func UpperFirst(s string) string {
+	_, n := utf8.DecodeRuneInString(s)
+	return strings.ToUpper(s[:n]) + s[n:]
+}

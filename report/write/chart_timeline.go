@@ -1,0 +1,369 @@
+package write
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// timelineView is the picture of connections over time.
+type timelineView struct {
+	// Panels are the picture that is shown and, if there are more connections,
+	// one that is folded.
+	Panels []timelinePanel
+	// Lanes are all connections in words.
+	Lanes []laneView
+	// Omitted counts the connections that are not shown.
+	Omitted uint64
+	// Requests counts the requests on those that are, Marks what they are drawn as.
+	Requests, Marks uint64
+	// Several: the connections are in several captures.
+	Several bool
+}
+
+// timelinePanel is some of the connections, with an axis of their own.
+type timelinePanel struct {
+	ID        string
+	Ticks     []tick
+	Stretched bool
+	Begins    string
+	Lanes     []laneView
+	// Folded: it is shown on demand.
+	Folded bool
+}
+
+// laneView is a connection.
+type laneView struct {
+	ID     string
+	Stream uint32
+	// Worst is the name of the gravest severity, empty without findings.
+	Worst string
+	// Program is its client id, or else its software; Software is that where Program is the client id.
+	Program, Software phrase
+	Client, Broker    string
+	Capture           phrase
+	FirstFrame        uint64
+	// X1 and X2 are where it begins and ends, in percent of the width.
+	X1, X2 string
+	Marks  []laneMark
+	// End is "closed-broker", "closed-client", "reset-broker", "reset-client"
+	// or empty, EndText says it in words.
+	End, EndText string
+	// Sequence are its requests in words.
+	Sequence string
+}
+
+// laneMark is a request on a lane, or several that lie together.
+type laneMark struct {
+	// X1 and X2 are the same for one request.
+	X1, X2 string
+	// Kind is "request", "apiversions", "error" or "warning".
+	Kind string
+	// Several requests are drawn as one.
+	Several bool
+	// Label is written above it, Anchor is how that is aligned.
+	Label, Anchor string
+	Title         string
+}
+
+const (
+	// maxDrawnLanes is how many connections are shown at once: what fits on
+	// two screens.
+	maxDrawnLanes = 16
+	// markDistance is how close marks of a kind, in percent of the width, are
+	// drawn as one: a mark is ten pixels wide, of some 900.
+	markDistance = 1.2
+	// laneLabelDistance keeps labels of a lane apart, in percent of the width.
+	laneLabelDistance = 16
+	// maxSequence is how many steps of a connection are told in words.
+	maxSequence = 16
+)
+
+// newTimelineView is the picture of the report's timeline, nil without connections.
+func newTimelineView(r *model.Report) *timelineView {
+	t := &r.Timeline
+	if len(t.Lanes) == 0 {
+		return nil
+	}
+	v := &timelineView{Omitted: t.Omitted, Several: len(r.Captures) > 1}
+	shown, folded := pickLanes(t.Lanes)
+	for i, lanes := range [][]*model.Lane{shown, folded} {
+		if len(lanes) == 0 {
+			continue
+		}
+		p := newPanel(r, lanes)
+		p.ID, p.Folded = fmt.Sprintf("lanes-%d", i), i > 0
+		v.Panels = append(v.Panels, p)
+		v.Lanes = append(v.Lanes, p.Lanes...)
+		for i, l := range lanes {
+			v.Marks += uint64(len(p.Lanes[i].Marks))
+			for j := range l.Events {
+				v.Requests += l.Events[j].Count
+			}
+		}
+	}
+	return v
+}
+
+// pickLanes chooses the connections that are shown at once: those with errors,
+// then those with warnings, then the others, each in the order of time.
+func pickLanes(all []model.Lane) (shown, folded []*model.Lane) {
+	order := make([]int, len(all))
+	for i := range all {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(laneRank(&all[a]), laneRank(&all[b]))
+	})
+	first := order[:min(len(order), maxDrawnLanes)]
+	slices.Sort(first)
+	for i := range all {
+		if _, found := slices.BinarySearch(first, i); found {
+			shown = append(shown, &all[i])
+		} else {
+			folded = append(folded, &all[i])
+		}
+	}
+	return shown, folded
+}
+
+// laneRank is 0 for the lanes to be shown before all others.
+func laneRank(l *model.Lane) int {
+	if !l.Flagged {
+		return int(model.Error) + 1
+	}
+	return int(model.Error - l.Worst)
+}
+
+// newPanel draws lanes on an axis of their own.
+func newPanel(r *model.Report, lanes []*model.Lane) timelinePanel {
+	axis := newTimeAxis(laneMoments(lanes, false))
+	if !axis.Stretched && slices.ContainsFunc(lanes, func(l *model.Lane) bool { return l.Flagged }) {
+		axis = newTimeAxis(laneMoments(lanes, true))
+	}
+	p := timelinePanel{Ticks: axis.ticks(), Stretched: axis.Stretched, Begins: clockText(axis.times[0])}
+	for _, l := range lanes {
+		p.Lanes = append(p.Lanes, newLaneView(r, l, axis))
+	}
+	return p
+}
+
+// laneMoments are the moments to be shown. Beside lanes with findings the others
+// are minor, and where only findings count, all requests but those of a finding, so that
+// among thousands of requests the one that matters and the close behind it can be told apart.
+func laneMoments(lanes []*model.Lane, onlyFindings bool) []moment {
+	flagged := slices.ContainsFunc(lanes, func(l *model.Lane) bool { return l.Flagged })
+	var out []moment
+	for _, l := range lanes {
+		minor := flagged && !l.Flagged
+		out = append(out, moment{l.First, minor}, moment{l.Last, minor})
+		for i := range l.Events {
+			e := &l.Events[i]
+			plain := minor || onlyFindings && e.Code == ""
+			out = append(out, moment{e.Time, plain}, moment{e.Until, plain})
+		}
+	}
+	return out
+}
+
+// newLaneView draws a lane.
+func newLaneView(r *model.Report, l *model.Lane, axis *timeAxis) laneView {
+	v := laneView{
+		ID: fmt.Sprintf("s%d-%d", l.Capture, l.Stream), Stream: l.Stream, Capture: captureName(r, l.Capture),
+		Client: l.Client, Broker: l.Broker, X1: percent(axis.x(l.First)), X2: percent(axis.x(l.Last)), Sequence: laneSequence(l),
+	}
+	if l.Flagged {
+		v.Worst = l.Worst.String()
+	}
+	switch {
+	case l.SoftwareName != "" && l.ClientID != "":
+		v.Program, v.Software = say(verbatim(l.ClientID)), softwarePhrase(l.SoftwareName, l.SoftwareVersion)
+	case l.SoftwareName != "":
+		v.Program = softwarePhrase(l.SoftwareName, l.SoftwareVersion)
+	case l.ClientID != "":
+		v.Program = say(verbatim(l.ClientID))
+	}
+	if len(l.Events) > 0 {
+		v.FirstFrame = l.Events[0].Frame
+	}
+	v.Marks = laneMarks(l, axis)
+	v.End, v.EndText = laneEnding(l)
+	return v
+}
+
+// laneEnding says how a lane ended: as a kind and in words.
+func laneEnding(l *model.Lane) (kind, text string) {
+	by, who := "client", "the client"
+	if l.EndedByBroker {
+		by, who = "broker", "the broker"
+	}
+	if l.End == "" {
+		return "", "end not seen"
+	}
+	return l.End + "-" + by, fmt.Sprintf("%s by %s", l.End, who)
+}
+
+// The kinds of marks, in the order in which they are drawn: the last one lies on top.
+var markKinds = [...]string{"request", "apiversions", "warning", "error"}
+
+// laneMarks are the marks of a lane, those that lie together drawn as one.
+func laneMarks(l *model.Lane, axis *timeAxis) []laneMark {
+	var out []laneMark
+	var places []float64
+	for _, kind := range markKinds {
+		for _, c := range clusters(l, axis, kind) {
+			mark := c.mark(kind)
+			if kind == "error" || kind == "warning" {
+				mark.Label = c.label()
+			}
+			out = append(out, mark)
+			places = append(places, (c.from+c.to)/2)
+		}
+	}
+	// The gravest come last and choose first.
+	var taken []float64
+	for i := len(out) - 1; i >= 0; i-- {
+		near := func(x float64) bool { return math.Abs(x-places[i]) < laneLabelDistance }
+		if out[i].Label == "" || slices.ContainsFunc(taken, near) {
+			out[i].Label = ""
+			continue
+		}
+		out[i].Anchor = anchor(places[i], out[i].Label)
+		taken = append(taken, places[i])
+	}
+	return out
+}
+
+// cluster is some events of one kind that lie together.
+type cluster struct {
+	from, to float64
+	first    *model.LaneEvent
+	count    uint64
+	// mixed: they are not all of one API and version.
+	mixed bool
+}
+
+// clusters gathers the events of a kind.
+func clusters(l *model.Lane, axis *timeAxis, kind string) []cluster {
+	var out []cluster
+	for i := range l.Events {
+		e := &l.Events[i]
+		if eventKind(e) != kind {
+			continue
+		}
+		from, to := axis.x(e.Time), axis.x(e.Until)
+		if n := len(out); n > 0 && from-out[n-1].to < markDistance {
+			c := &out[n-1]
+			c.to, c.count = max(c.to, to), c.count+e.Count
+			c.mixed = c.mixed || e.Mixed || c.first.APIKey != e.APIKey || c.first.Version != e.Version
+			continue
+		}
+		out = append(out, cluster{from: from, to: to, first: e, count: e.Count, mixed: e.Mixed})
+	}
+	return out
+}
+
+// eventKind is the kind of mark that e gets.
+func eventKind(e *model.LaneEvent) string {
+	switch {
+	case e.Code != "" && e.Severity == model.Error:
+		return "error"
+	case e.Code != "" && e.Severity == model.Warning:
+		return "warning"
+	case e.APIKey == decode.KeyAPIVersions:
+		return "apiversions"
+	}
+	return "request"
+}
+
+// mark draws a cluster.
+func (c *cluster) mark(kind string) laneMark {
+	m := laneMark{X1: percent(c.from), X2: percent(c.to), Kind: kind, Several: c.count > 1}
+	if c.count == 1 {
+		m.Title = eventText(c.first)
+	} else {
+		m.Title = fmt.Sprintf("%s from frame %d on", words.Plural(c.count, "request"), c.first.Frame)
+		if !c.mixed {
+			m.Title += ", all " + eventRequest(c.first)
+		}
+	}
+	return m
+}
+
+// label is what is written above a cluster.
+func (c *cluster) label() string {
+	text := eventRequest(c.first)
+	if c.mixed {
+		text += ", …"
+	}
+	return text + repeated(c.count)
+}
+
+// repeated is " ×6", empty for once.
+func repeated(n uint64) string {
+	if n == 1 {
+		return ""
+	}
+	return " ×" + words.Number(n)
+}
+
+// eventRequest is the request: "Fetch v12".
+func eventRequest(e *model.LaneEvent) string { return fmt.Sprintf("%s v%d", e.API, e.Version) }
+
+// eventText says all about an event.
+func eventText(e *model.LaneEvent) string {
+	text := fmt.Sprintf("frame %d: %s", e.Frame, eventRequest(e))
+	if e.Advertised != nil {
+		text += ", advertised " + e.Advertised.Text()
+	}
+	if e.Outcome != "" {
+		text += ", " + cmp.Or(outcomeLabels[e.Outcome], e.Outcome)
+	}
+	if e.Code != "" {
+		text += " (" + e.Code + ")"
+	}
+	return text
+}
+
+// laneSequence tells a lane in words: "ApiVersions v3, Metadata v9 ×2, Fetch v12
+// (above-max, closed by the broker)".
+func laneSequence(l *model.Lane) string {
+	var parts []string
+	told := 0
+	for told < len(l.Events) && len(parts) < maxSequence {
+		text, n := eventBrief(&l.Events[told]), uint64(0)
+		for ; told < len(l.Events) && eventBrief(&l.Events[told]) == text; told++ {
+			n += l.Events[told].Count
+		}
+		parts = append(parts, text+repeated(n))
+	}
+	left := uint64(0)
+	for i := range l.Events[told:] {
+		left += l.Events[told+i].Count
+	}
+	if left > 0 {
+		parts = append(parts, words.Plural(left, "more request"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// eventBrief is an event in a few words: what is as it should be is not told.
+func eventBrief(e *model.LaneEvent) string {
+	var remarks []string
+	if e.Verdict != "ok" && e.Verdict != "exempt" && e.Verdict != "unknown" && e.Verdict != "" {
+		remarks = append(remarks, e.Verdict)
+	}
+	if e.Outcome != "answered" && e.Outcome != "none-expected" && e.Outcome != "" {
+		remarks = append(remarks, cmp.Or(outcomeLabels[e.Outcome], e.Outcome))
+	}
+	if e.Mixed {
+		return eventRequest(e) + " and others"
+	}
+	return eventRequest(e) + parenthesis(strings.Join(remarks, ", "))
+}

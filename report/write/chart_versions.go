@@ -1,0 +1,227 @@
+package write
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// maxScaleVersion is the highest version on the scale of a version chart. Fetch
+// reached 18 in Kafka 4.1; what is beyond, or negative, stands behind the scale
+// under "other".
+const maxScaleVersion = 30
+
+// versionChart shows, for each API, the advertised range as a bar and the
+// versions used as marks.
+type versionChart struct {
+	// Numbers are the versions along the scale.
+	Numbers []scaleNumber
+	Rows    []versionRow
+	// Offers says whose range the bar is: "the broker advertises", where it is not that "the target takes".
+	Offers string
+}
+
+// scaleNumber is a number along the scale; X is in percent of the width, Minor
+// ones are left out where there is little room.
+type scaleNumber struct {
+	X     string
+	Text  string
+	Minor bool
+}
+
+// versionRow is an API in a version chart.
+type versionRow struct {
+	ID, API string
+	// Advertised is the range, Used the versions used, in words.
+	Advertised, Used string
+	Outside          bool
+	// Common is what all brokers take, Widest, where that is more, what some take.
+	Common, Widest *bar
+	Marks          []versionMark
+	// Title and Description say the same for those who do not see the picture.
+	Title, Description string
+}
+
+// bar is a range, in percent of the width.
+type bar struct{ X, Width string }
+
+// versionMark is a version that was used.
+type versionMark struct {
+	X string
+	// Kind is "inside", "outside" or "unchecked"; inside versions of which some
+	// requests were outside (on another broker) are "outside".
+	Kind string
+	// Label is the version, for marks that get one, Anchor how it is aligned.
+	Label, Anchor string
+	Title         string
+}
+
+// scale gives each version from 0 to top a slot, and, where there are others,
+// one more to all of them.
+type scale struct {
+	top    int16
+	others bool
+}
+
+// slots is the number of slots.
+func (s scale) slots() float64 {
+	if s.others {
+		return float64(s.top) + 2
+	}
+	return float64(s.top) + 1
+}
+
+// x is the middle of a version's slot, in percent.
+func (s scale) x(version int16) float64 {
+	slot := float64(version)
+	if version < 0 || version > s.top {
+		slot = float64(s.top) + 1
+	}
+	return (slot + 0.5) / s.slots() * 100
+}
+
+// bar is a range as a bar, nil for one that holds no version on the scale.
+func (s scale) bar(r *model.Range) *bar {
+	if r == nil || r.Min > r.Max || r.Max < 0 || r.Min > s.top {
+		return nil
+	}
+	from, to := float64(max(r.Min, 0)), float64(min(r.Max, s.top))+1
+	return &bar{percent(from / s.slots() * 100), percent((to - from) / s.slots() * 100)}
+}
+
+// numbers are the versions along the scale.
+func (s scale) numbers() []scaleNumber {
+	out := make([]scaleNumber, 0, s.top+2)
+	for v := int16(0); v <= s.top; v++ {
+		minor := s.top > 9 && v%2 == 1 || s.top > 20 && v%5 != 0 || s.others && v >= s.top-1
+		out = append(out, scaleNumber{percent(s.x(v)), fmt.Sprint(v), minor})
+	}
+	if s.others {
+		out = append(out, scaleNumber{percent(s.x(-1)), "other", false})
+	}
+	return out
+}
+
+// percent is a position with two digits behind the point: a hundredth of a
+// percent is less than a pixel on any screen.
+func percent(x float64) string { return fmt.Sprintf("%.2f", x) }
+
+// include makes room for a version that was used, offer for an advertised range.
+func (s *scale) include(version int16) {
+	if version < 0 || version > maxScaleVersion {
+		s.others = true
+		return
+	}
+	s.top = max(s.top, version)
+}
+
+func (s *scale) offer(r *model.Range) {
+	if r != nil {
+		s.top = max(s.top, min(r.Max, maxScaleVersion))
+	}
+}
+
+// clientChart is the chart of a client's APIs.
+func clientChart(apis []model.Usage, brokers []string, offers *offers, id string) *versionChart {
+	if len(apis) == 0 {
+		return nil
+	}
+	s := scale{top: 1}
+	found := make([]offer, len(apis))
+	for i := range apis {
+		found[i] = offers.of(brokers, apis[i].Key)
+		s.offer(found[i].Widest)
+		for _, v := range apis[i].Versions {
+			s.include(v.Version)
+		}
+	}
+	chart := &versionChart{Numbers: s.numbers()}
+	for i := range apis {
+		chart.Rows = append(chart.Rows, newVersionRow(s, &apis[i], found[i], fmt.Sprintf("%s-%d", id, apis[i].Key)))
+	}
+	return chart
+}
+
+// findingChart is the chart of the one API and version of a finding, nil where
+// it is about connections or there is no range to show.
+func findingChart(f *model.Finding, id string) *versionChart {
+	offered, offers := f.Advertised, "the broker advertises"
+	if f.Code == model.CodeBreaksOnTarget {
+		offered, offers = f.Target, "the target takes"
+	}
+	if f.APIKey == nil || f.Version == nil || offered == nil {
+		return nil
+	}
+	use := model.VersionUsage{Version: *f.Version, Requests: f.Count}
+	if *f.Version < offered.Min || *f.Version > offered.Max {
+		use.Outside = f.Count
+	}
+	usage := model.Usage{Key: *f.APIKey, Name: f.API, Versions: []model.VersionUsage{use}}
+	s := scale{top: 1}
+	s.offer(offered)
+	s.include(*f.Version)
+	row := newVersionRow(s, &usage, offer{Known: true, Common: offered, Widest: offered}, id+"-v")
+	if f.Code == model.CodeBreaksOnTarget {
+		row.Title = fmt.Sprintf("%s: the target takes %s", f.API, offered.Text())
+	}
+	return &versionChart{Numbers: s.numbers(), Rows: []versionRow{row}, Offers: offers}
+}
+
+// newVersionRow is an API on a scale.
+func newVersionRow(s scale, u *model.Usage, offered offer, id string) versionRow {
+	row := versionRow{
+		ID: id, API: u.Name, Advertised: offered.text(), Used: versionsText(u), Common: s.bar(offered.Common),
+	}
+	if offered.Widest != nil && (offered.Common == nil || *offered.Common != *offered.Widest) {
+		row.Widest = s.bar(offered.Widest)
+	}
+	labelled := -100.0
+	for i := range u.Versions {
+		mark := newVersionMark(s, &u.Versions[i])
+		if mark.Kind == "outside" {
+			row.Outside = true
+			if x := s.x(u.Versions[i].Version); x-labelled >= minLabelDistance {
+				mark.Label, labelled = fmt.Sprintf("v%d", u.Versions[i].Version), x
+				mark.Anchor = anchor(x, mark.Label)
+			}
+		}
+		row.Marks = append(row.Marks, mark)
+	}
+	row.Title = u.Name + ": advertised " + strings.TrimPrefix(row.Advertised, "advertised ")
+	if row.Outside {
+		row.Title += ", requests outside"
+	}
+	row.Description = "Versions used: " + row.Used + "."
+	return row
+}
+
+// minLabelDistance keeps labels from lying on each other, in percent of the width.
+const minLabelDistance = 7
+
+// newVersionMark is a version that was used, on a scale.
+func newVersionMark(s scale, v *model.VersionUsage) versionMark {
+	mark := versionMark{X: percent(s.x(v.Version)), Kind: "inside", Title: fmt.Sprintf("v%d: %s%s", v.Version, words.Plural(v.Requests, "request"), versionRemark(v))}
+	switch {
+	case v.Outside > 0:
+		mark.Kind = "outside"
+	case v.Unchecked > 0 && v.Unchecked == v.Requests:
+		mark.Kind = "unchecked"
+	}
+	return mark
+}
+
+// anchor aligns a label at x, in percent of the width, so that it does not
+// leave the picture: on a narrow screen a character takes some two percent.
+func anchor(x float64, label string) string {
+	half := float64(utf8.RuneCountInString(label))
+	switch {
+	case x < half:
+		return "start"
+	case x > 100-half:
+		return "end"
+	}
+	return "middle"
+}

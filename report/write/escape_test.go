@@ -1,0 +1,91 @@
+package write
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+func TestEscape(t *testing.T) {
+	long := strings.Repeat("x", maxShown)
+	for _, c := range []struct{ name, in, want string }{
+		{"empty", "", ""},
+		{"plain", "orders-svc (v1)", "orders-svc (v1)"},
+		{"letters of other scripts", "bestellungen-größe-注文", "bestellungen-größe-注文"},
+		{"terminal colours", "a\x1b[31mred", `a\x1b[31mred`},
+		{"terminal title", "\x1b]0;owned\a", `\x1b]0;owned\a`},
+		{"newline and tab", "a\nb\tc\r", `a\nb\tc\r`},
+		{"nul and DEL", "\x00\x7f", `\x00\x7f`},
+		{"C1 control sequence introducer", "a\u009b31m", `a\u009b31m`},
+		{"bidirectional override", "user\u202egpj.exe", `user\u202egpj.exe`},
+		{"zero width space", "a\u200bb", `a\u200bb`},
+		{"line separator", "a\u2028b", `a\u2028b`},
+		{"no-break space", "a\u00a0b", `a\u00a0b`},
+		{"byte order mark", "\ufeffa", `\ufeffa`},
+		{"tag characters", "a\U000e0041", `a\U000e0041`},
+		{"no UTF-8", "a\xff\xfeb", `a\xff\xfeb`},
+		{"cut UTF-8", "a\xe6\xb3", `a\xe6\xb3`},
+		{"the replacement character itself", "a\ufffdb", "a\ufffdb"},
+		{"a backslash is told from an escape", `a\n`, `a\\n`},
+		{"as long as is shown", long, long},
+		{"longer than is shown", long + "y", long + "..."},
+		{"a character across the end", long[1:] + "é", long[1:] + "..."},
+	} {
+		if got := Escape(c.in); got != c.want {
+			t.Errorf("%s: Escape(%q) = %q, want %q", c.name, c.in, got, c.want)
+		}
+	}
+}
+
+func TestTSVFieldsHaveOneMeaning(t *testing.T) {
+	seen := map[string]string{tsvUnknown: "what is not known"}
+	for _, in := range []string{"", "-", `""`, "--", `"`, `\x2d`, `\x22\x22`, "a", "a\tb", `a\tb`, "a\nb"} {
+		got := string(appendTSV(nil, in))
+		if other, taken := seen[got]; taken {
+			t.Errorf("%q and %q are both written as %s", other, in, got)
+		}
+		seen[got] = in
+	}
+}
+
+func FuzzEscape(f *testing.F) {
+	for _, text := range escapeSeeds {
+		f.Add(text[:min(len(text), 300)])
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		checkPrintable(t, "escaped", []byte(Escape(s)))
+		checkPrintable(t, "tsv field", appendTSV(nil, s))
+		quoted := appendJSONString(nil, s)
+		checkPrintable(t, "json string", quoted)
+		var back string
+		if err := json.Unmarshal(quoted, &back); err != nil {
+			t.Errorf("%s: %v", quoted, err)
+		}
+		if len(s) <= maxShown && back != strings.ToValidUTF8(s, "\ufffd") && utf8.ValidString(s) {
+			t.Errorf("%q became %q", s, back)
+		}
+	})
+}
+
+// escapeSeeds are texts to begin with.
+var escapeSeeds = []string{
+	"-", "", `""`, "a\tb", "a\nb\r\nc", "\x1b[2J\x1b]0;x\a", "\u009b31m", "\u202eevil", "\xff\xfe\xfd", "\x00",
+	"<script>alert(1)</script>", `{"a":"b"}`, strings.Repeat("字", 99), "\U0001f469\u200d\U0001f4bb",
+}
+
+// checkPrintable fails for anything in out that a terminal may take for a command,
+// or that is no UTF-8.
+func checkPrintable(t *testing.T, what string, out []byte) {
+	t.Helper()
+	if !utf8.Valid(out) {
+		t.Errorf("%s: not valid UTF-8", what)
+	}
+	for _, r := range string(out) {
+		if !unicode.IsPrint(r) {
+			t.Errorf("%s: holds %U", what, r)
+			return
+		}
+	}
+}

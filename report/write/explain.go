@@ -1,0 +1,81 @@
+package write
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// Rules writes a line for each rule: code, severity, title and when it fires.
+func Rules(w io.Writer, rules []model.Rule, opt TextOptions) error {
+	p := newPage(opt)
+	title := 0
+	for i := range rules {
+		title = max(title, len(rules[i].Title))
+	}
+	for i := range rules {
+		p.ruleLine(&rules[i], title)
+	}
+	p.blank()
+	p.paragraph("", "", "kafkavet explain CODE tells more of one.")
+	_, err := w.Write(p.buf.Bytes())
+	return err
+}
+
+// minSummary is the room, in columns, that the summary of a rule needs beside its title.
+const minSummary = 24
+
+// ruleLine writes a line of the list of rules, with title columns for titles.
+func (p *page) ruleLine(r *model.Rule, title int) {
+	indent := len(r.Code) + len("  warning  ") + title + len("  ")
+	lead := p.style.code.Sprint(r.Code) + "  " + p.severity(r.Severity).Sprintf("%-7s", r.Severity) + fmt.Sprintf("  %-*s  ", title, r.Title)
+	if p.width-indent < minSummary {
+		p.line(lead)
+		p.item(r.Summary)
+		return
+	}
+	for _, l := range wrap(r.Summary, p.width-indent, p.width-indent) {
+		p.line(lead + l)
+		lead = strings.Repeat(" ", indent)
+	}
+}
+
+// Rule writes the documentation of a rule, which is named by its
+// code or title, in upper or lower case.
+func Rule(w io.Writer, rules []model.Rule, name string, opt TextOptions) error {
+	r, err := findRule(rules, name)
+	if err != nil {
+		return err
+	}
+	p := newPage(opt)
+	p.line(p.style.code.Sprint(r.Code) + " " + r.Title + " (" + p.severity(r.Severity).Sprint(r.Severity.String()) + ")")
+	p.paragraph("", "", r.Summary)
+	for _, part := range []struct{ title, text string }{
+		{"What it is", r.Documentation.What},
+		{"Why it matters", r.Documentation.Why},
+		{"On the wire", r.Documentation.Wire},
+		{"What to do", r.Documentation.Do},
+	} {
+		p.blank()
+		p.line(p.style.strong.Sprint(part.title))
+		p.paragraph("  ", "  ", part.text)
+	}
+	_, err = w.Write(p.buf.Bytes())
+	return err
+}
+
+// findRule finds a rule by its code or title.
+func findRule(rules []model.Rule, name string) (*model.Rule, error) {
+	for i := range rules {
+		if strings.EqualFold(name, rules[i].Code) || strings.EqualFold(name, rules[i].Title) {
+			return &rules[i], nil
+		}
+	}
+	codes := make([]string, len(rules))
+	for i := range rules {
+		codes[i] = rules[i].Code
+	}
+	return nil, fmt.Errorf("%s: no such finding; there are %s", Escape(name), strings.Join(codes, ", "))
+}

@@ -1,0 +1,370 @@
+package write
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"html/template"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// pageView is what the templates show: the report in words and numbers,
+// limited to what a page can hold.
+type pageView struct {
+	// Policy is the Content-Security-Policy; Style and Script are whole
+	// elements, Script empty and Refresh (milliseconds) 0 unless the page is live.
+	Policy        string
+	Style, Script template.HTML
+	Refresh       int64
+
+	// Headline says what happened, State is "error", "warning" or "good", or
+	// "info" where nothing could be checked, StateName the word for it.
+	Headline, State, StateName string
+	// Besides counts the findings after the first.
+	Besides  string
+	Captures []phrase
+	// MoreCaptures, and the other More fields, count what is not listed.
+	MoreCaptures uint64
+	Facts        []fact
+	Coverage     phrase
+
+	Findings     []findingView
+	FindingRows  []findingRow
+	MoreFindings []codeCount
+
+	// Target is what the release named with --target makes of the clients; nil without.
+	Target *targetView
+
+	Timeline *timelineView
+
+	Programs     []programView
+	ProgramRows  []programRow
+	MorePrograms uint64
+
+	Brokers     []brokerView
+	BrokerRows  []brokerView
+	MoreBrokers uint64
+
+	Notes          []note
+	NothingMissing string
+	Steps          []step
+	Remark         phrase
+	Tool           string
+}
+
+// fact is a number with its name, for the row at the top.
+type fact struct{ Name, Value string }
+
+// newPageView makes the view of r.
+func newPageView(r *model.Report) *pageView {
+	ids := idMaker{}
+	offers := newOffers(r)
+	v := &pageView{
+		Headline: clip(headline(r), maxTitle), Besides: otherFindings(r),
+		Facts: facts(r), Coverage: join(coverage(r), " "),
+		Notes: qualityNotes(r), NothingMissing: nothingMissing(r),
+		Steps: reproduce(r), Remark: reproduceRemark(r),
+		Tool: strings.TrimSpace(r.Tool.Name + " " + r.Tool.Version),
+	}
+	v.State, v.StateName = state(r)
+	for i := range r.Captures[:min(len(r.Captures), maxHTMLCaptures)] {
+		v.Captures = append(v.Captures, capturePhrase(&r.Captures[i]))
+	}
+	v.MoreCaptures = uint64(len(r.Captures) - len(v.Captures))
+	v.addFindings(r, ids)
+	v.Target = newTargetView(r)
+	v.Timeline = newTimelineView(r)
+	v.addPrograms(r, offers, ids)
+	v.addBrokers(r)
+	return v
+}
+
+// state tells how the page as a whole is marked.
+func state(r *model.Report) (state, name string) {
+	worst, _ := r.Worst()
+	switch {
+	case worst == model.Error:
+		return "error", "Error"
+	case worst == model.Warning:
+		return "warning", "Warning"
+	case r.Summary.RequestsChecked == 0:
+		return "info", "Nothing checked"
+	}
+	return "good", "Nothing found"
+}
+
+// facts are the numbers at the top.
+func facts(r *model.Report) []fact {
+	s := &r.Summary
+	out := []fact{
+		{"Requests", words.Number(s.Requests)},
+		{"Checked", words.Number(s.RequestsChecked)},
+		{"Kafka connections", words.Number(s.KafkaStreams)},
+	}
+	if s.EncryptedStreams > 0 {
+		out = append(out, fact{"Encrypted", words.Number(s.EncryptedStreams)})
+	}
+	out = append(out, fact{"Brokers", words.Number(uint64(len(r.Brokers)))}, fact{"Clients", words.Number(uint64(len(r.Clients)))})
+	if first, last := inputSpan(r); first != nil {
+		out = append(out, fact{"Time covered", words.Humane(time.Duration(*last - *first))})
+	}
+	return out
+}
+
+// idMaker makes ids for elements that stay the same from one report to the
+// next as long as the thing does, so that a live page finds its place again.
+type idMaker map[string]int
+
+// make is an id for the thing with these properties.
+func (m idMaker) make(prefix string, properties ...any) string {
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%q", properties)
+	id := fmt.Sprintf("%s-%016x", prefix, h.Sum64())
+	m[id]++
+	if n := m[id]; n > 1 {
+		id = fmt.Sprintf("%s-%d", id, n)
+	}
+	return id
+}
+
+// findingView is a finding in full.
+type findingView struct {
+	ID, Code, Title, Message string
+	// Severity is the name of the severity, SeverityName the word for it.
+	Severity, SeverityName string
+	// Rows are what is to be said, each under a name.
+	Rows []statement
+	// Chart is the range and the version that was sent, nil for findings about connections.
+	Chart      *versionChart
+	KnownIssue *knownIssueView
+	Advice     string
+	// Listed says how many occurrences are listed; Several: they are in
+	// several captures, Detailed: some have a detail, Requests: they are requests.
+	Listed string
+	// Hint says what Wireshark has to be told before.
+	Hint                        string
+	Occurrences                 []occurrenceView
+	Several, Detailed, Requests bool
+	// Frames is a display filter for all of the packets listed, as far as they
+	// are in FirstCapture; empty for a single one.
+	Frames       string
+	FirstCapture phrase
+}
+
+// statement is a statement under a name.
+type statement struct {
+	Name string
+	Text phrase
+}
+
+// knownIssueView is a known issue; Link is empty where it leads nowhere.
+type knownIssueView struct {
+	model.KnownIssue
+	Link string
+}
+
+// occurrenceView is a row of the table of occurrences.
+type occurrenceView struct {
+	model.Occurrence
+	Filter  string
+	Capture phrase
+	Outcome phrase
+	Detail  phrase
+}
+
+// findingRow is a finding in a row of a table.
+type findingRow struct {
+	Code, Title, Severity, Message string
+	Client, Broker                 phrase
+	Count                          string
+	Frame                          string
+}
+
+// addFindings adds the first findings in full, further ones as rows, and counts the rest.
+func (v *pageView) addFindings(r *model.Report, ids idMaker) {
+	full := min(len(r.Findings), maxHTMLFindings)
+	rows := min(len(r.Findings)-full, maxHTMLFindingRows)
+	for i := range r.Findings[:full] {
+		v.Findings = append(v.Findings, newFindingView(r, &r.Findings[i], ids))
+	}
+	for i := range r.Findings[full : full+rows] {
+		f := &r.Findings[full+i]
+		frame := ""
+		if len(f.Occurrences) > 0 {
+			frame = fmt.Sprint(f.Occurrences[0].Frame)
+		}
+		v.FindingRows = append(v.FindingRows, findingRow{
+			Code: f.Code, Title: f.Title, Severity: f.Severity.String(), Message: clip(f.Message, maxTitle),
+			Client: clientPhrase(f.Client), Broker: brokerPhrase(f.Broker, ""), Count: words.Number(f.Count), Frame: frame,
+		})
+	}
+	v.MoreFindings = countCodes(r.Findings[full+rows:])
+}
+
+// newFindingView is a finding in full.
+func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView {
+	v := findingView{
+		ID:   ids.make("f", f.Code, f.API, f.Version != nil, value(f.Version), f.Advertised != nil, value(f.Advertised), f.Broker, f.Client != nil, clientKeyOf(f.Client)),
+		Code: f.Code, Title: f.Title, Message: clip(words.UpperFirst(f.Message), maxTitle),
+		Severity: f.Severity.String(), SeverityName: severityWords[f.Severity],
+		Advice: f.Advice, Several: len(r.Captures) > 1, Requests: requestText(f) != "",
+	}
+	add := func(name string, text phrase) {
+		if len(text) > 0 && text[0].Text != "" {
+			v.Rows = append(v.Rows, statement{name, text})
+		}
+	}
+	add("Client", clientPhrase(f.Client))
+	add("Broker", brokerPhrase(f.Broker, f.Release))
+	add("Sent", say(sentText(f)))
+	add("Advertised", say(advertisedText(f)))
+	add("The target takes", say(onTargetText(f)))
+	add(followed(f), say(words.UpperFirst(then(f))))
+	if !v.Requests {
+		add("Seen", say(words.UpperFirst(words.Times(f.Count))))
+	}
+	add("Why it matters", say(f.Why))
+	v.Chart = findingChart(f, v.ID)
+	if k := f.KnownIssue; k != nil {
+		link, _ := webLink(k.URL)
+		v.KnownIssue = &knownIssueView{*k, link}
+	}
+	v.addOccurrences(r, f)
+	return v
+}
+
+// severityWords are the severities as they are shown.
+var severityWords = map[model.Severity]string{model.Error: "Error", model.Warning: "Warning", model.Info: "Note"}
+
+// value is what p points to, the zero value for nil.
+func value[T any](p *T) T {
+	if p == nil {
+		return *new(T)
+	}
+	return *p
+}
+
+// clientKeyOf is what tells a finding's client apart.
+func clientKeyOf(c *model.FindingClient) []string {
+	if c == nil {
+		return nil
+	}
+	return []string{c.SoftwareName, c.SoftwareVersion, value(c.ClientID)}
+}
+
+// addOccurrences adds the first occurrences.
+func (v *findingView) addOccurrences(r *model.Report, f *model.Finding) {
+	if len(f.Occurrences) == 0 {
+		return
+	}
+	v.Listed, v.Hint = words.UpperFirst(firstOf(uint64(len(f.Occurrences)), f.Count)), filters{r}.hint(f)
+	if len(f.Occurrences) > 1 {
+		v.Frames = filters{r}.frames(f.Occurrences)
+	}
+	v.FirstCapture = captureName(r, f.Occurrences[0].Capture)
+	for i := range f.Occurrences {
+		o := &f.Occurrences[i]
+		detail := detailPhrase(o)
+		v.Detailed = v.Detailed || len(detail) > 0
+		v.Occurrences = append(v.Occurrences, occurrenceView{
+			Occurrence: *o, Filter: filters{r}.occurrence(o),
+			Capture: captureName(r, o.Capture), Outcome: outcomePhrase(o.Outcome), Detail: detail,
+		})
+	}
+}
+
+// programView is a client with its version chart.
+type programView struct {
+	ID   string
+	Name phrase
+	Rows []statement
+	// Requests and Outside say how many.
+	Requests string
+	Outside  bool
+	Chart    *versionChart
+	MoreAPIs uint64
+}
+
+// programRow is a client in a row of a table.
+type programRow struct {
+	Name, ClientIDs    phrase
+	Requests           uint64
+	Outside, Unchecked uint64
+}
+
+// addPrograms adds the clients: those with most requests outside the ranges with charts.
+func (v *pageView) addPrograms(r *model.Report, offers *offers, ids idMaker) {
+	for i, c := range clientsByTrouble(r) {
+		outside, unchecked := outside(c)
+		switch {
+		case i < maxHTMLPrograms:
+			v.Programs = append(v.Programs, newProgramView(c, offers, ids, outside, unchecked))
+		case i < maxHTMLPrograms+maxHTMLProgramRows:
+			v.ProgramRows = append(v.ProgramRows, programRow{programPhrase(c), some(c.ClientIDs, maxListed, 0), c.Requests, outside, unchecked})
+		default:
+			v.MorePrograms++
+		}
+	}
+}
+
+// newProgramView is a client with its version chart.
+func newProgramView(c *model.Client, offers *offers, ids idMaker, outside, unchecked uint64) programView {
+	v := programView{
+		ID:   ids.make("c", c.SoftwareName, c.SoftwareVersion, c.SoftwareName == "" && len(c.ClientIDs) > 0, c.ClientIDs[:min(len(c.ClientIDs), 1)]),
+		Name: programPhrase(c), Outside: outside > 0,
+	}
+	v.Requests = words.Plural(c.Requests, "request")
+	if outside > 0 {
+		v.Requests += ", " + words.Number(outside) + " outside the advertised range"
+	}
+	if unchecked > 0 {
+		v.Requests += ", " + words.Number(unchecked) + " not checked"
+	}
+	for _, list := range []struct {
+		name  string
+		texts []string
+	}{{"Client ids", c.ClientIDs}, {"From", c.Addresses}, {"To", c.BrokerAddresses}} {
+		if len(list.texts) > 0 {
+			v.Rows = append(v.Rows, statement{list.name, some(list.texts, 2*maxListed, 0)})
+		}
+	}
+	apis := c.APIs[:min(len(c.APIs), maxHTMLAPIs)]
+	v.MoreAPIs = uint64(len(c.APIs) - len(apis))
+	v.Chart = clientChart(apis, c.BrokerAddresses, offers, v.ID)
+	return v
+}
+
+// brokerView is a broker.
+type brokerView struct {
+	Name                  phrase
+	ReleaseText, APIsText string
+	APIs                  []model.API
+	Streams, Requests     uint64
+}
+
+// addBrokers adds the brokers: the busiest with all their ranges.
+func (v *pageView) addBrokers(r *model.Report) {
+	full := make([]int, 0, len(r.Brokers))
+	for i := range r.Brokers {
+		full = append(full, i)
+	}
+	slices.SortStableFunc(full, func(a, b int) int { return cmp.Compare(r.Brokers[b].Requests, r.Brokers[a].Requests) })
+	full = full[:min(len(full), maxHTMLBrokers)]
+	for i := range r.Brokers {
+		b := &r.Brokers[i]
+		view := brokerView{brokerName(b), releaseText(b), apisText(b), b.APIs, b.Streams, b.Requests}
+		switch {
+		case slices.Contains(full, i):
+			v.Brokers = append(v.Brokers, view)
+		case len(v.BrokerRows) < maxHTMLBrokerRows:
+			v.BrokerRows = append(v.BrokerRows, view)
+		default:
+			v.MoreBrokers++
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package write
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"io"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// Schema is the JSON Schema (2020-12) of what JSON writes.
+//
+//go:embed schema.json
+var Schema []byte
+
+// JSON writes r as one indented JSON object and a newline.
+func JSON(w io.Writer, r *model.Report) error {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(r); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeJSON(buf.Bytes()))
+	return err
+}
+
+// escapeJSON writes what a terminal may take for a command or does not show as
+// \u escapes, beyond the control characters below U+0020 that encoding/json escapes: DEL,
+// C1 controls, bidirectional overrides, invisible characters. In JSON all of
+// them can only stand inside a string, so the value stays the same.
+func escapeJSON(doc []byte) []byte {
+	if safeJSON(doc) {
+		return doc
+	}
+	out := make([]byte, 0, len(doc)+len(doc)/8)
+	for len(doc) > 0 {
+		r, n := utf8.DecodeRune(doc)
+		switch {
+		case r == '\n' || r == '\t' || unicode.IsPrint(r):
+			out = append(out, doc[:n]...)
+		case r > 0xffff:
+			hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00
+			out = appendUnicode(appendUnicode(out, hi), lo)
+		default:
+			out = appendUnicode(out, r)
+		}
+		doc = doc[n:]
+	}
+	return out
+}
+
+// safeJSON tells whether doc needs no further escaping.
+func safeJSON(doc []byte) bool {
+	for _, c := range doc {
+		if c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// appendUnicode appends r, which is below U+10000, as \uXXXX.
+func appendUnicode(dst []byte, r rune) []byte {
+	dst = append(dst, `\u`...)
+	for shift := 12; shift >= 0; shift -= 4 {
+		dst = append(dst, hexDigits[r>>shift&15])
+	}
+	return dst
+}
+
+// appendJSONString appends s as a JSON string: valid UTF-8, with everything
+// escaped that escapeJSON escapes.
+func appendJSONString(dst []byte, s string) []byte {
+	if len(s) <= maxShown && plain(s) && !bytes.ContainsAny([]byte(s), `"`) {
+		dst = append(dst, '"')
+		dst = append(dst, s...)
+		return append(dst, '"')
+	}
+	if len(s) > maxShown {
+		s = cutRunes(s, maxShown) + "..."
+	}
+	quoted, err := json.Marshal(s)
+	if err != nil {
+		// A string has no other form than this one that could fail.
+		return append(dst, strconv.Quote("")...)
+	}
+	return append(dst, escapeJSON(quoted)...)
+}
+
+// JSONLine writes v as one line of JSON, escaped as by JSON.
+func JSONLine(w io.Writer, v any) error {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(escapeJSON(buf.Bytes()))
+	return err
+}

@@ -1,0 +1,167 @@
+package write
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/fatih/color"
+	"github.com/rivo/uniseg"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// TextOptions say how text is laid out.
+type TextOptions struct {
+	// Width is the width of the terminal in columns, 0 for the default of 100.
+	// Lines are kept between 40 and 120 columns.
+	Width int
+	// Color turns on colours (ANSI escape sequences).
+	Color bool
+}
+
+// The widths of text in columns: what is used where none is given, below what
+// words would be torn, and beyond what lines are hard to read.
+const (
+	defaultWidth = 100
+	minWidth     = 40
+	maxWidth     = 120
+)
+
+// labelColumn is where the values of labelled lines begin.
+const labelColumn = 11
+
+// page lays out text. Texts that are given to it are escaped already.
+type page struct {
+	buf   bytes.Buffer
+	width int
+	style styles
+}
+
+// styles are the colours of a page; each is on or off by itself, whatever the
+// program's standard output is.
+type styles struct {
+	err, warning, info, code, label, strong, good *color.Color
+}
+
+func newPage(opt TextOptions) *page {
+	p := &page{width: defaultWidth}
+	if opt.Width > 0 {
+		p.width = min(max(opt.Width, minWidth), maxWidth)
+	}
+	style := func(attributes ...color.Attribute) *color.Color {
+		c := color.New(attributes...)
+		if opt.Color {
+			c.EnableColor()
+		} else {
+			c.DisableColor()
+		}
+		return c
+	}
+	p.style = styles{
+		err:     style(color.FgRed, color.Bold),
+		warning: style(color.FgYellow, color.Bold),
+		info:    style(color.FgCyan),
+		code:    style(color.Bold),
+		label:   style(color.Faint),
+		strong:  style(color.Bold),
+		good:    style(color.FgGreen),
+	}
+	return p
+}
+
+// severity is the style of a severity.
+func (p *page) severity(s model.Severity) *color.Color {
+	switch s {
+	case model.Error:
+		return p.style.err
+	case model.Warning:
+		return p.style.warning
+	}
+	return p.style.info
+}
+
+// line writes s as it is and ends the line.
+func (p *page) line(s string) {
+	p.buf.WriteString(strings.TrimRight(s, " "))
+	p.buf.WriteByte('\n')
+}
+
+// blank writes an empty line.
+func (p *page) blank() { p.buf.WriteByte('\n') }
+
+// paragraph writes text wrapped, its first line after first and the others
+// after rest, which count by their width.
+func (p *page) paragraph(first, rest, text string) {
+	prefix := first
+	for _, l := range wrap(text, p.width-displayWidth(first), p.width-displayWidth(rest)) {
+		p.line(prefix + l)
+		prefix = rest
+	}
+}
+
+// field writes a labelled value, wrapped.
+func (p *page) field(label, text string) {
+	if text == "" {
+		return
+	}
+	lines := wrap(text, p.width-labelColumn, p.width-labelColumn)
+	pad := strings.Repeat(" ", max(labelColumn-2-len(label), 1))
+	if label != "" {
+		label = p.style.label.Sprint(label)
+	}
+	p.line("  " + label + pad + lines[0])
+	for _, l := range lines[1:] {
+		p.line(strings.Repeat(" ", labelColumn) + l)
+	}
+}
+
+// item writes a line of a list, wrapped.
+func (p *page) item(text string) { p.paragraph("  ", "    ", text) }
+
+// displayWidth is the number of columns that s takes at a terminal.
+func displayWidth(s string) int { return uniseg.StringWidth(s) }
+
+// wrap breaks text at spaces into lines of at most first columns, then rest
+// columns. A word that is longer than a line is broken, but for a URL, which
+// would be of no use then.
+func wrap(text string, first, rest int) []string {
+	var lines []string
+	line, used, room := "", 0, max(first, 1)
+	next := func() {
+		lines, line, used, room = append(lines, line), "", 0, max(rest, 1)
+	}
+	for _, word := range strings.Split(text, " ") {
+		w := displayWidth(word)
+		if used > 0 && used+1+w > room {
+			next()
+		} else if used > 0 {
+			line, used = line+" ", used+1
+		}
+		for w > room-used && !strings.Contains(word, "://") {
+			head, tail := splitWidth(word, room-used)
+			line, used = line+head, room
+			if word, w = tail, displayWidth(tail); word == "" {
+				break
+			}
+			next()
+		}
+		line, used = line+word, used+w
+	}
+	return append(lines, line)
+}
+
+// splitWidth splits s, which is not empty, behind at most width columns, between
+// what a reader takes for characters. A character wider than width stands alone.
+func splitWidth(s string, width int) (head, tail string) {
+	used, at, state := 0, 0, -1
+	for rest := s; rest != ""; {
+		var cluster string
+		var w int
+		cluster, rest, w, state = uniseg.FirstGraphemeClusterInString(rest, state)
+		if used+w > width && at > 0 {
+			break
+		}
+		used, at = used+w, at+len(cluster)
+	}
+	return s[:at], s[at:]
+}

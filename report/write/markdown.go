@@ -1,0 +1,298 @@
+package write
+
+import (
+	"fmt"
+	"html"
+	"io"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// How long a Markdown report may become. GitHub takes 65,536 characters in an
+// issue or a comment; 60,000 leave room for what its author writes around it.
+// Bytes are counted, of which a text never has fewer than characters. The
+// parts around the findings have budgets of their own, and the findings get
+// what is left:
+//
+//	head, captures, coverage        5,000
+//	the target, if there is one     8,000
+//	clients and APIs               12,000
+//	brokers                         5,000
+//	capture quality                 6,000
+//	how to reproduce                6,000
+//	findings                       18,000 at the least
+const (
+	maxMarkdown          = 60_000
+	maxMarkdownHead      = 5_000
+	maxMarkdownTarget    = 8_000
+	maxMarkdownClients   = 12_000
+	maxMarkdownBrokers   = 5_000
+	maxMarkdownQuality   = 6_000
+	maxMarkdownReproduce = 6_000
+)
+
+const (
+	// maxMarkdownOccurrences is how many occurrences of a finding are listed.
+	maxMarkdownOccurrences = 5
+	// maxMarkdownOpen is how many findings are shown unfolded.
+	maxMarkdownOpen = 5
+	// maxMarkdownFull is how many findings are shown in full: behind them, each
+	// is a line of a table.
+	maxMarkdownFull = 20
+	// markdownTail is kept free for the sentences that count what is left out:
+	// one line for each of some 20 codes, and a heading.
+	markdownTail = 2_500
+)
+
+// Markdown writes r as Markdown for a ticket in GitHub, GitLab or Jira: at
+// most 60,000 characters, what does not fit being counted. Text from the wire
+// stands in code spans, so that it neither formats, links nor notifies.
+func Markdown(w io.Writer, r *model.Report) error {
+	m := &markdown{r: r, offers: newOffers(r)}
+	head := m.part(maxMarkdownHead, m.head) + m.part(maxMarkdownTarget, m.target)
+	after := []string{
+		m.part(maxMarkdownClients, m.clients),
+		m.part(maxMarkdownBrokers, m.brokers),
+		m.part(maxMarkdownQuality, m.quality),
+		m.part(maxMarkdownReproduce, m.reproduce),
+	}
+	room := maxMarkdown - len(head)
+	for _, text := range after {
+		room -= len(text)
+	}
+	findings := m.part(room, m.findings)
+	_, err := io.WriteString(w, head+findings+strings.Join(after, ""))
+	return err
+}
+
+// markdown is a report being written part by part.
+type markdown struct {
+	r      *model.Report
+	offers *offers
+	// buf is the part in work, left what remains of its budget in bytes.
+	buf  strings.Builder
+	left int
+}
+
+// part writes one part within a budget in bytes.
+func (m *markdown) part(budget int, write func()) string {
+	m.buf.Reset()
+	m.left = budget
+	write()
+	return m.buf.String()
+}
+
+// put writes text if there is room for it.
+func (m *markdown) put(text string) bool {
+	if len(text) > m.left {
+		return false
+	}
+	m.left -= len(text)
+	m.buf.WriteString(text)
+	return true
+}
+
+// putLeaving is put where reserve bytes must be left for what comes behind.
+func (m *markdown) putLeaving(reserve int, text string) bool {
+	return len(text)+reserve <= m.left && m.put(text)
+}
+
+// head says what happened, where it was seen and what was looked at.
+func (m *markdown) head() {
+	m.put("## " + mdProse(clip(headline(m.r), maxTitle)) + "\n\n")
+	if more := otherFindings(m.r); more != "" {
+		m.put("Besides: " + mdProse(more) + ".\n\n")
+	}
+	rest := m.totals()
+	for i := range m.r.Captures {
+		line := "- " + mdPhrase(capturePhrase(&m.r.Captures[i])) + "\n"
+		if i == maxNotes || !m.putLeaving(len(rest)+rowsTail, line) {
+			m.put(fmt.Sprintf("- and %s\n", words.Plural(uint64(len(m.r.Captures)-i), "more capture")))
+			break
+		}
+	}
+	m.put(rest)
+}
+
+// totals says how much was looked at and by what; it is a few hundred bytes long.
+func (m *markdown) totals() string {
+	s := &m.r.Summary
+	text := fmt.Sprintf("- %s, %s of them Kafka; %s", words.Plural(s.Streams, "TCP connection"), words.Number(s.KafkaStreams), words.Plural(s.Requests, "Kafka request"))
+	if s.EncryptedStreams > 0 {
+		text += "; " + words.Plural(s.EncryptedStreams, "encrypted connection") + " not looked into"
+	}
+	return text + "\n- " + mdPhrase(join(coverage(m.r), " ")) + "\n" +
+		"- Found by " + mdCode(shorten(strings.TrimSpace(m.r.Tool.Name+" "+m.r.Tool.Version))) + "\n\n"
+}
+
+// findings writes the findings: in full, then a line each, then counts.
+func (m *markdown) findings() {
+	all := m.r.Findings
+	if len(all) == 0 {
+		return
+	}
+	m.put("### Findings\n\n")
+	shown := 0
+	for shown < len(all) && shown < maxMarkdownFull {
+		text := m.finding(shown)
+		if shown >= maxMarkdownOpen {
+			text = folded(html.EscapeString(summaryOf(&all[shown], shown+1)), text)
+		}
+		if !m.putLeaving(markdownTail+m.left/3, text) {
+			break
+		}
+		shown++
+	}
+	m.shortFindings(shown)
+}
+
+// shortFindings writes the findings from the given one on, a line each, and counts the rest.
+func (m *markdown) shortFindings(from int) {
+	all := m.r.Findings
+	if from == len(all) {
+		return
+	}
+	m.put("#### Further findings\n\n| Code | What | Client | Broker | Times | First frame |\n|---|---|---|---|---|---|\n")
+	shown := from
+	for ; shown < len(all); shown++ {
+		f := &all[shown]
+		frame := "–"
+		if len(f.Occurrences) > 0 {
+			frame = fmt.Sprint(f.Occurrences[0].Frame)
+		}
+		row := fmt.Sprintf("| %s %s | %s | %s | %s | %s | %s |\n", f.Code, mdWord(f.Title), mdProse(clip(f.Message, maxTitle)),
+			mdCell(clientPhrase(f.Client)), mdCell(brokerPhrase(f.Broker, "")), words.Number(f.Count), frame)
+		if !m.putLeaving(markdownTail, row) {
+			break
+		}
+	}
+	m.put("\n")
+	if left := all[shown:]; len(left) > 0 {
+		m.put(fmt.Sprintf("%s for which there is no room here (`kafkavet analyze --format json` has all):\n\n", words.UpperFirst(words.Plural(uint64(len(left)), "more finding"))))
+		for _, c := range countCodes(left) {
+			m.put(fmt.Sprintf("- %s %s %s: %s, in all %s\n", c.Severity, c.Code, mdWord(c.Title), words.Plural(c.Findings, "finding"), words.Plural(c.Count, "occurrence")))
+		}
+		m.put("\n")
+	}
+}
+
+// mdCell is a phrase in a cell of a table.
+func mdCell(p phrase) string {
+	if len(p) == 0 {
+		return "–"
+	}
+	return mdPhrase(p)
+}
+
+// summaryOf names a finding in a line without text from the wire.
+func summaryOf(f *model.Finding, number int) string {
+	text := fmt.Sprintf("%d. %s %s", number, f.Code, f.Title)
+	if requestText(f) != "" {
+		text += ": " + requestText(f)
+	}
+	if f.Advertised != nil {
+		text += ", advertised " + f.Advertised.Text()
+	}
+	return text + ", " + words.Times(f.Count)
+}
+
+// finding is a finding in full.
+func (m *markdown) finding(i int) string {
+	f := &m.r.Findings[i]
+	var b strings.Builder
+	fmt.Fprintf(&b, "#### %d. %s %s, %s: %s\n\n", i+1, f.Code, mdWord(f.Title), f.Severity, mdProse(clip(f.Message, maxTitle)))
+	line := func(label, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "- **%s:** %s\n", label, text)
+		}
+	}
+	line("Client", mdPhrase(clientPhrase(f.Client)))
+	line("Broker", mdPhrase(brokerPhrase(f.Broker, f.Release)))
+	line("Sent", mdProse(sentText(f)))
+	line("Advertised", mdProse(advertisedText(f)))
+	line("The target takes", mdProse(onTargetText(f)))
+	line(followed(f), mdProse(then(f)))
+	if requestText(f) == "" {
+		line("Seen", mdProse(words.Times(f.Count)))
+	}
+	line("Why it matters", mdProse(f.Why))
+	m.knownIssue(f, line)
+	b.WriteString("\n")
+	b.WriteString(m.occurrences(f))
+	return b.String()
+}
+
+// knownIssue writes the known issue of a finding, and what to do.
+func (m *markdown) knownIssue(f *model.Finding, line func(label, text string)) {
+	k := f.KnownIssue
+	if k == nil {
+		line("What to do", mdProse(f.Advice))
+		return
+	}
+	text := mdLink(mdProse(k.Title), k.URL)
+	if k.Confidence != "" {
+		text += " (match: " + mdProse(k.Confidence) + ")"
+	}
+	line("Known issue", text)
+	if k.FixedIn != "" {
+		line("Fixed in", mdCode(shorten(k.FixedIn)))
+	}
+	if k.Workaround != "" {
+		line("Workaround", mdProse(k.Workaround))
+	} else {
+		line("What to do", mdProse(f.Advice))
+	}
+}
+
+// occurrences lists the first occurrences of a finding with display filters.
+func (m *markdown) occurrences(f *model.Finding) string {
+	if len(f.Occurrences) == 0 {
+		return ""
+	}
+	first := f.Occurrences[:min(len(f.Occurrences), maxMarkdownOccurrences)]
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, with Wireshark display filters%s:\n\n", words.UpperFirst(firstOf(uint64(len(first)), f.Count)), mdProse(filters{m.r}.hint(f)))
+	captures, detailed := len(m.r.Captures) > 1, false
+	for i := range first {
+		detailed = detailed || detailPhrase(&first[i]) != nil
+	}
+	row := func(cells ...string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
+	columns := []string{"Frame", "Stream", "Time (UTC)", "Client", "Outcome", "Display filter"}
+	if captures {
+		columns = append(columns, "Capture")
+	}
+	if detailed {
+		columns = append(columns, "Detail")
+	}
+	row(columns...)
+	b.WriteString(strings.Repeat("|---", len(columns)) + "|\n")
+	for i := range first {
+		o := &first[i]
+		cells := []string{fmt.Sprint(o.Frame), fmt.Sprint(o.Stream), clockText(o.Time), mdCell(addressPhrase(o.Client)),
+			mdCell(outcomePhrase(o.Outcome)), mdCode(filters{m.r}.occurrence(o))}
+		if captures {
+			cells = append(cells, mdCell(captureName(m.r, o.Capture)))
+		}
+		if detailed {
+			cells = append(cells, mdCell(detailPhrase(o)))
+		}
+		row(cells...)
+	}
+	b.WriteString("\n")
+	if len(first) > 1 {
+		which := "All of these packets"
+		if captures {
+			which = "Those in " + mdPhrase(captureName(m.r, first[0].Capture))
+		}
+		b.WriteString(which + ":\n\n" + mdFence("", filters{m.r}.frames(first)) + "\n")
+	}
+	return b.String()
+}
+
+// folded is text that opens on a click. Where HTML is not understood, its two
+// lines of markup are all that shows. title must not hold text from the wire.
+func folded(title, text string) string {
+	return "<details>\n<summary>" + title + "</summary>\n\n" + strings.TrimRight(text, "\n") + "\n\n</details>\n\n"
+}

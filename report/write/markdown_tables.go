@@ -1,0 +1,156 @@
+package write
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+const (
+	// maxMarkdownUnfolded is how many rows of a table are shown unfolded.
+	maxMarkdownUnfolded = 12
+	// rowsTail is kept free for the sentence that counts the rows left out.
+	rowsTail = 200
+)
+
+// table gathers the rows of a table, as far as there is room for them.
+type table struct {
+	head string
+	rows []string
+	// omitted counts the rows for which there was no room.
+	omitted uint64
+	room    int
+}
+
+// newTable begins a table that may take room bytes.
+func newTable(room int, columns ...string) *table {
+	head := "| " + strings.Join(columns, " | ") + " |\n" + strings.Repeat("|---", len(columns)) + "|\n"
+	return &table{head: head, room: room - len(head) - rowsTail}
+}
+
+// row adds a row, or counts it.
+func (t *table) row(cells ...string) {
+	row := "| " + strings.Join(cells, " | ") + " |\n"
+	if len(row) > t.room {
+		t.omitted++
+		t.room = 0
+		return
+	}
+	t.room -= len(row)
+	t.rows = append(t.rows, row)
+}
+
+// text is the table, with a sentence that counts what was left out.
+func (t *table) text(noun string) string {
+	out := t.head + strings.Join(t.rows, "") + "\n"
+	if t.omitted > 0 {
+		out += fmt.Sprintf("And %s for which there is no room here.\n\n", words.Plural(t.omitted, "more "+noun))
+	}
+	return out
+}
+
+// headingRoom is kept free for a heading and the markup of a folded part.
+const headingRoom = 200
+
+// clients writes the table of clients and APIs.
+func (m *markdown) clients() {
+	if len(m.r.Clients) == 0 {
+		return
+	}
+	t := newTable(m.left-headingRoom, "Client", "API", "Advertised", "Versions used")
+	for _, c := range clientsByTrouble(m.r) {
+		name := programPhrase(c)
+		if len(c.ClientIDs) > 0 && c.SoftwareName != "" {
+			name = say(name, ", client id ", some(c.ClientIDs, 2, 0))
+		}
+		cell := mdPhrase(name)
+		for i := range c.APIs {
+			u := &c.APIs[i]
+			if i > 0 {
+				cell = ""
+			}
+			t.row(cell, mdProse(u.Name), mdProse(m.offers.of(c.BrokerAddresses, u.Key).text()), mdProse(versionsText(u)))
+		}
+	}
+	m.put("### Clients and APIs\n\n")
+	m.foldable(t, "row", words.Plural(uint64(len(m.r.Clients)), "client"))
+}
+
+// target writes the table of clients and what the target makes of them.
+func (m *markdown) target() {
+	g := m.r.Target
+	if g == nil {
+		return
+	}
+	m.put("### " + mdProse("On "+targetTitle(g)+": "+targetHeadline(g)) + "\n\n")
+	if len(g.Clients) > 0 {
+		t := newTable(m.left-targetTail, "Verdict", "Client", "What the target makes of it")
+		for i := range g.Clients {
+			c := &g.Clients[i]
+			t.row(mdProse(targetVerdicts[c.Verdict]), mdPhrase(targetClientPhrase(c)), mdProse(targetSays(c, maxTargetAPIs)))
+		}
+		m.foldable(t, "client", words.Plural(uint64(len(g.Clients)), "client"))
+	}
+	for _, p := range targetRemarks(g, m.r) {
+		m.put("- " + mdPhrase(p) + "\n")
+	}
+	m.put("\n")
+}
+
+// targetTail is kept free for what is said below the table of the target: a source, a path and three notes.
+const targetTail = 2_000
+
+// foldable writes a table, folded if it is long. title must not hold text from the wire.
+func (m *markdown) foldable(t *table, noun, title string) {
+	text := t.text(noun)
+	if len(t.rows) > maxMarkdownUnfolded {
+		text = folded(title, text)
+	}
+	m.put(text)
+}
+
+// brokers writes the table of brokers.
+func (m *markdown) brokers() {
+	if len(m.r.Brokers) == 0 {
+		return
+	}
+	t := newTable(m.left-headingRoom, "Broker", "Release", "Advertised", "Connections", "Requests")
+	for i := range m.r.Brokers {
+		b := &m.r.Brokers[i]
+		t.row(mdPhrase(brokerName(b)), mdProse(releaseText(b)), mdProse(apisText(b)), words.Number(b.Streams), words.Number(b.Requests))
+	}
+	m.put("### Brokers\n\n")
+	m.foldable(t, "broker", words.Plural(uint64(len(m.r.Brokers)), "broker"))
+}
+
+// quality writes what was not seen.
+func (m *markdown) quality() {
+	m.put("### What was not seen\n\n")
+	notes := qualityNotes(m.r)
+	if len(notes) == 0 {
+		m.put(mdProse(nothingMissing(m.r)) + "\n\n")
+		return
+	}
+	for i, n := range notes {
+		if !m.putLeaving(rowsTail, fmt.Sprintf("- **%s:** %s\n", n.What, mdPhrase(n.Text))) {
+			m.put(fmt.Sprintf("- and %s\n", words.Plural(uint64(len(notes)-i), "more note")))
+			break
+		}
+	}
+	m.put("\n")
+}
+
+// reproduce writes the commands that show the same again. With
+// maxReproduceFiles names of maxArgument bytes and maxDecodePorts ports there are
+// 2 commands of 1,100 bytes and 3 of 750, so that all of them fit.
+func (m *markdown) reproduce() {
+	var b strings.Builder
+	for _, s := range reproduce(m.r) {
+		b.WriteString(mdProse(s.What) + ":\n\n" + mdFence("sh", s.Command) + "\n")
+	}
+	if remark := reproduceRemark(m.r); len(remark) > 0 {
+		b.WriteString(mdPhrase(remark) + "\n")
+	}
+	m.put(folded("How to reproduce this with kafkavet and tshark", b.String()))
+}

@@ -1,0 +1,292 @@
+package write
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/extension"
+	rawhtml "github.com/yuin/goldmark/renderer/html"
+	"golang.org/x/net/html"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/reporttest"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// markdownOf writes r as Markdown.
+func markdownOf(t testing.TB, r *model.Report) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := Markdown(&out, r); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestGoldenMarkdown(t *testing.T) {
+	for name, r := range map[string]*model.Report{"rich": richReport(), "clean": cleanReport(), "empty": emptyReport(), "thousands": hugeReport(3000, 20)} {
+		t.Run(name, func(t *testing.T) {
+			reporttest.Golden(t, "ticket-"+name+".md", []byte(markdownOf(t, r)))
+		})
+	}
+}
+
+func TestMarkdownSaysFirstWhatHappened(t *testing.T) {
+	encrypted := emptyReport()
+	encrypted.Summary = model.Summary{Streams: 2, EncryptedStreams: 2}
+	partly := cleanReport()
+	partly.Quality.NotChecked = []model.NotChecked{{Reason: model.NotCheckedEncrypted, Streams: 1}}
+	unknown := emptyReport()
+	unknown.Summary = model.Summary{Streams: 1, KafkaStreams: 1, Requests: 3}
+	greeting := emptyReport()
+	greeting.Summary = model.Summary{Streams: 1, KafkaStreams: 1, Requests: 1, RequestsExempt: 1}
+	one := richReport()
+	one.Findings = one.Findings[1:]
+	for want, r := range map[string]*model.Report{
+		"## Fetch v12 sent, the broker advertises v4 to v7 (12 times: the broker closed the connection 11 times; the capture ends before an answer once)": richReport(),
+		"## Produce v2 sent, the broker advertises v3 to v8 (the broker reset the connection)":                                                            one,
+		"## No version mismatch in 42 requests":                                cleanReport(),
+		"## No version mismatch in the 42 requests that could be checked":      partly,
+		"## Nothing to check: no Kafka request was seen":                       emptyReport(),
+		"## Nothing could be checked: 2 encrypted connections, no key":         encrypted,
+		"## None of 3 requests could be checked: no advertised range is known": unknown,
+		"## Nothing to check: the only Kafka requests are ApiVersions":         greeting,
+	} {
+		if first, _, _ := strings.Cut(markdownOf(t, r), "\n"); first != want {
+			t.Errorf("first line\n%s, want\n%s", first, want)
+		}
+	}
+}
+
+func TestMarkdownHasEverythingTheTicketNeeds(t *testing.T) {
+	text := markdownOf(t, richReport())
+	for _, want := range []string{
+		"`confluent-kafka-go` `2.6.0`, client id `orders-svc`, from `10.0.0.7`", "`10.0.0.5:19092`, looks like Kafka 2.6 with Fetch capped",
+		"**Sent:** Fetch v12 (API key 1), 12 times", "**Advertised:** v4 to v7", "the broker closed the connection, 11 of 12",
+		"frame.number == 62", "`tcp.stream eq 1 && kafka.correlation_id == 8`", "https://github.com/confluentinc/librdkafka/issues/4870",
+		"**Fixed in:** `2.6.1`", "**Workaround:** Go back to 2.5.3.", "| `confluent-kafka-go` `2.6.0`", "v12 (6 requests, outside)", "### What was not seen",
+		"**Missing:** 15 kB", "<details>", "kafkavet analyze 'orders one.pcap' orders-two.pcapng", "tshark -r 'orders one.pcap' -d tcp.port==19092,kafka",
+		"Besides: 1 further error, 2 further warnings and 1 note.",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+func TestMarkdownFitsIntoATicketWhateverTheInput(t *testing.T) {
+	for _, n := range []int{1, 5, 21, 100, 5000} {
+		for _, length := range []int{6, 60, 256, 20000} {
+			if n*length > 1_000_000 {
+				continue
+			}
+			text := markdownOf(t, hugeReport(n, length))
+			if len(text) > maxMarkdown {
+				t.Errorf("%d findings with texts of %d bytes: %d bytes, more than %d", n, length, len(text), maxMarkdown)
+			}
+			for _, want := range []string{"## Fetch v12 sent by", "### Findings", "### Clients and APIs", "### Brokers", "### What was not seen", "<summary>How to reproduce",
+				"150 of 160 requests were held", "- Found by `kafkavet 1.0.0`", "What was sent:", "tshark -r"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("%d findings with texts of %d bytes: no %q", n, length, want)
+				}
+			}
+			if opened, closed := strings.Count(text, "\n<details>\n"), strings.Count(text, "\n</details>\n"); opened != closed {
+				t.Errorf("%d findings: %d details opened, %d closed", n, opened, closed)
+			}
+		}
+	}
+}
+
+func TestMarkdownCountsWhatItLeavesOut(t *testing.T) {
+	const n = 4000
+	text := markdownOf(t, hugeReport(n, 20))
+	full := len(regexp.MustCompile(`(?m)^#### \d+\. `).FindAllString(text, -1))
+	short := len(regexp.MustCompile(`(?m)^\| KV1001 above-max \|`).FindAllString(text, -1))
+	if full < maxMarkdownOpen || short == 0 {
+		t.Errorf("%d findings in full and %d a line each: that is too few", full, short)
+	}
+	left := n - full - short
+	want := fmt.Sprintf("- error KV1001 above-max: %s, in all %s\n", words.Plural(uint64(left), "finding"), words.Plural(uint64(left*(left+1)/2), "occurrence"))
+	if !strings.Contains(text, want) {
+		t.Errorf("no %q after %d and %d findings", want, full, short)
+	}
+	if !strings.Contains(text, "Besides: 3,999 further errors.") {
+		t.Error("the head does not count the findings")
+	}
+}
+
+// render is text as GitHub and GitLab show it, before their own filters: raw HTML is let through.
+func render(t testing.TB, text string) *html.Node {
+	t.Helper()
+	var out bytes.Buffer
+	md := goldmark.New(goldmark.WithExtensions(extension.GFM, extension.Footnote), goldmark.WithRendererOptions(rawhtml.WithUnsafe()))
+	if err := md.Convert([]byte(text), &out); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := html.Parse(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// walk calls do for each node, with what do returned for its parent.
+func walk[T any](n *html.Node, state T, do func(*html.Node, T) T) {
+	state = do(n, state)
+	for c := n.FirstChild; c != nil; c = c.NextSibling {
+		walk(c, state, do)
+	}
+}
+
+// meaningful matches what a ticket system makes something of, outside of code.
+var meaningful = regexp.MustCompile("(?i)@\\w|#\\d|[!%~$&]\\w|GH-\\d|://|www\\.|:[a-z]+:|\\b[0-9a-f]{40}\\b|<|`|\\*\\*|\\$")
+
+func TestMarkdownFromTheWireStaysText(t *testing.T) {
+	allowed := map[string]bool{
+		"html": true, "head": true, "body": true, "h2": true, "h3": true, "h4": true, "p": true, "ul": true, "li": true, "strong": true, "code": true, "pre": true,
+		"table": true, "thead": true, "tbody": true, "tr": true, "th": true, "td": true, "details": true, "summary": true, "a": true,
+	}
+	for _, hostile := range hostileText {
+		r := hostileReport(hostile)
+		headings := 0
+		walk(render(t, markdownOf(t, r)), false, func(n *html.Node, code bool) bool {
+			switch n.Type {
+			case html.ElementNode:
+				if !allowed[n.Data] {
+					t.Errorf("%q became <%s>", hostile, n.Data)
+				}
+				if n.Data == "a" && !strings.HasPrefix(attribute(n, "href"), "https://") {
+					t.Errorf("%q became a link to %q", hostile, attribute(n, "href"))
+				}
+				if n.Data == "h2" {
+					headings++
+				}
+				return code || n.Data == "code"
+			case html.TextNode:
+				checkText(t, hostile, n.Data, code)
+			}
+			return code
+		})
+		if headings != 1 {
+			t.Errorf("%q: %d headings of the report instead of one", hostile, headings)
+		}
+	}
+}
+
+// checkText looks at a text as it is shown.
+func checkText(t *testing.T, hostile, shown string, code bool) {
+	t.Helper()
+	if found := meaningful.FindString(shown); !code && found != "" {
+		t.Errorf("%q: %q stands outside of code in %q", hostile, found, shown)
+	}
+	for _, c := range shown {
+		if c != '\n' && !unicode.IsPrint(c) {
+			t.Errorf("%q: %q is not shown visibly in %q", hostile, c, shown)
+		}
+	}
+}
+
+// attribute is an attribute of an element.
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+func TestMarkdownTablesKeepTheirColumns(t *testing.T) {
+	for _, hostile := range hostileText {
+		for n := range strings.SplitSeq(markdownOf(t, hostileReport(hostile)), "\n\n") {
+			rows := strings.Split(n, "\n")
+			if !strings.HasPrefix(rows[0], "| ") {
+				continue
+			}
+			want := strings.Count(rows[0], "|")
+			for _, row := range rows {
+				if row != "" && strings.Count(row, "|") != want {
+					t.Errorf("%q: row %s\ndoes not fit to %s", hostile, row, rows[0])
+				}
+			}
+		}
+	}
+}
+
+// FuzzMarkdown shows that a text from the wire is one code span with itself in
+// it, in a sentence and in a table, and that in prose it becomes words and code.
+func FuzzMarkdown(f *testing.F) {
+	for _, s := range hostileText {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		span := mdPhrase(say("from ", verbatim(s), " on, ", verbatim(s), verbatim(s)))
+		want := mdInCode.Replace(strings.Trim(escapeLong(shorten(s)), " "))
+		if s == "" {
+			want = `""`
+		}
+		for _, text := range []string{span, "- " + span, "| a | b |\n|---|---|\n| " + span + " | x |"} {
+			found := 0
+			walk(render(t, text), 0, func(n *html.Node, _ int) int {
+				if n.Type == html.ElementNode && n.Data == "code" {
+					found++
+					if got := strings.ReplaceAll(n.FirstChild.Data, `\x20`, ""); got != strings.ReplaceAll(want, `\x20`, "") && strings.Trim(want, " ") != "" {
+						t.Errorf("%q is shown as %q", want, got)
+					}
+				}
+				return 0
+			})
+			if found != 3 {
+				t.Errorf("%q makes %d code spans instead of 3 in %s", s, found, text)
+			}
+		}
+		walk(render(t, "Upgrade "+mdProse(s)+" now."), false, func(n *html.Node, code bool) bool {
+			if n.Type == html.ElementNode && !map[string]bool{"html": true, "head": true, "body": true, "p": true, "code": true}[n.Data] {
+				t.Errorf("%q became <%s>", s, n.Data)
+			}
+			if n.Type == html.TextNode {
+				checkText(t, s, n.Data, code)
+			}
+			return code || n.Data == "code"
+		})
+	})
+}
+
+func TestMarkdownLinkCannotBeLeft(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://github.com/a/b/issues/1":    "[x](https://github.com/a/b/issues/1)",
+		"http://example.org/a_(b)?c=d#e":     "[x](http://example.org/a%5F%28b%29?c=d#e)",
+		"https://e.org/a) [y](https://b.org": "[x](https://e.org/a%29%20%5By%5D%28https://b.org)",
+		"javascript:alert(1)":                "x",
+		"data:text/html,x":                   "x",
+		"//example.org/x":                    "x",
+		"":                                   "x",
+		"https://":                           "x",
+		"https://e.org/" + strings.Repeat("a", 600): "x",
+	} {
+		if got := mdLink("x", address); got != want {
+			t.Errorf("link to %q is %q, want %q", address, got, want)
+		}
+	}
+}
+
+func TestShortenKeepsBothEndsAndTheLimit(t *testing.T) {
+	for _, s := range []string{"", "a", strings.Repeat("a", maxVerbatim), strings.Repeat("ä", maxVerbatim), strings.Repeat("x", 1000) + "end", strings.Repeat("\xff", 500), strings.Repeat("ä", 500)} {
+		got := shorten(s)
+		if n := utf8.RuneCountInString(got); n > maxVerbatim {
+			t.Errorf("%d characters left of %d, more than %d", n, len(s), maxVerbatim)
+		}
+		if utf8.RuneCountInString(s) <= maxVerbatim && got != s {
+			t.Errorf("%q was shortened to %q", s, got)
+		}
+		if len(s) > 0 && (got[0] != s[0] || got[len(got)-1] != s[len(s)-1]) {
+			t.Errorf("the ends of %q are not in %q", s, got)
+		}
+	}
+}

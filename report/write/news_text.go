@@ -1,0 +1,36 @@
+package write
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// News writes n for people to read: a finding that is new as Text
+// writes it, one that happened again as a line. moments are shown with their date.
+func News(w io.Writer, n *model.News, opt TextOptions) error {
+	t := &textReport{page: newPage(opt), r: &model.Report{}, dated: true}
+	f := &n.Finding
+	if n.First {
+		t.finding(f)
+	} else {
+		text := escapeLong(f.Message)
+		if f.Client != nil {
+			text += ", " + t.client(f)
+		}
+		if f.Broker != "" {
+			text += " to " + f.Broker
+		}
+		text = fmt.Sprintf("%s more, %s in all: %s", words.Number(n.More), words.Number(f.Count), text)
+		lead := fmt.Sprintf("%s %s again: ", f.Severity, f.Code)
+		lines := wrap(text, t.width-len(lead), t.width-2)
+		t.line(t.severity(f.Severity).Sprint(f.Severity.String()) + " " + t.style.code.Sprint(f.Code) + " again: " + lines[0])
+		for _, l := range lines[1:] {
+			t.line("  " + l)
+		}
+	}
+	_, err := w.Write(t.buf.Bytes())
+	return err
+}

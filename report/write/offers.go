@@ -1,0 +1,112 @@
+package write
+
+import (
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// offers tells what brokers advertise for an API.
+type offers struct {
+	// brokers are the ranges by broker address; an address that stands for
+	// several networks has several.
+	brokers map[string][]*model.Broker
+	// supplied are ranges that findings name, for brokers whose own were not seen.
+	supplied map[offerKey]model.Range
+}
+
+// offerKey is an API of a broker.
+type offerKey struct {
+	broker string
+	key    int16
+}
+
+// offer is what the brokers of a client advertise for an API.
+type offer struct {
+	// Known: the ranges of at least one of the brokers are known.
+	Known bool
+	// Common is what all of them take, Widest spans what any of them takes; nil
+	// where that is nothing.
+	Common, Widest *model.Range
+}
+
+// newOffers gathers what the report tells about ranges.
+func newOffers(r *model.Report) *offers {
+	o := &offers{brokers: make(map[string][]*model.Broker, len(r.Brokers)), supplied: map[offerKey]model.Range{}}
+	for i := range r.Brokers {
+		b := &r.Brokers[i]
+		o.brokers[b.Address] = append(o.brokers[b.Address], b)
+	}
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.APIKey != nil && f.Advertised != nil {
+			o.supplied[offerKey{f.Broker, *f.APIKey}] = *f.Advertised
+		}
+	}
+	return o
+}
+
+// of is what brokers at these addresses advertise for an API.
+func (o *offers) of(addresses []string, key int16) offer {
+	out := offer{}
+	for _, address := range addresses {
+		known := false
+		for _, b := range o.brokers[address] {
+			if len(b.APIs) > 0 {
+				out.add(rangeOf(b, key))
+				known = true
+			}
+		}
+		if r, ok := o.supplied[offerKey{address, key}]; ok && !known {
+			out.add(&r)
+		}
+	}
+	return out
+}
+
+// add takes in what one more broker advertises, nil where it does not have the API.
+func (o *offer) add(r *model.Range) {
+	first := !o.Known
+	o.Known = true
+	switch {
+	case r == nil:
+		o.Common = nil
+		return
+	case first:
+		common := *r
+		o.Common = &common
+	case o.Common != nil:
+		if common := (model.Range{Min: max(o.Common.Min, r.Min), Max: min(o.Common.Max, r.Max)}); common.Min <= common.Max {
+			o.Common = &common
+		} else {
+			o.Common = nil
+		}
+	}
+	widest := *r
+	if o.Widest != nil {
+		widest = model.Range{Min: min(o.Widest.Min, r.Min), Max: max(o.Widest.Max, r.Max)}
+	}
+	o.Widest = &widest
+}
+
+// text is the offer in words.
+func (o offer) text() string {
+	switch {
+	case !o.Known:
+		return "range not known"
+	case o.Widest == nil:
+		return "not advertised"
+	case o.Common == nil:
+		return "differs, " + o.Widest.Text() + " on some brokers"
+	case *o.Common != *o.Widest:
+		return o.Common.Text() + ", " + o.Widest.Text() + " on some brokers"
+	}
+	return o.Common.Text()
+}
+
+// rangeOf is the range that the broker advertises for an API, nil without one.
+func rangeOf(b *model.Broker, key int16) *model.Range {
+	for i := range b.APIs {
+		if b.APIs[i].Key == key {
+			return &b.APIs[i].Range
+		}
+	}
+	return nil
+}

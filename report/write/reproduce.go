@@ -1,0 +1,299 @@
+package write
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// How a reader finds the same thing again: Wireshark display filters, and
+// commands for kafkavet and tshark (read with tshark 4.0; all field names are
+// in Wireshark since 3.0).
+
+// step is a command with what it shows.
+type step struct {
+	// What says what the command shows.
+	What    string
+	Command string
+}
+
+// wiresharkKafkaPort is the port that Wireshark takes for Kafka by itself
+// (packet-kafka.c, TCP_DEFAULT_RANGE); others need -d.
+const wiresharkKafkaPort = 9092
+
+const (
+	// maxFilterStreams and maxFilterFrames are how many connections and frames
+	// a display filter names.
+	maxFilterStreams = 5
+	maxFilterFrames  = 10
+	// maxDecodePorts is how many ports are declared to be Kafka.
+	maxDecodePorts = 4
+	// maxReproduceFiles is how many captures a command names.
+	maxReproduceFiles = 5
+	// maxArgument bounds a file name in a command, in bytes as it is quoted.
+	maxArgument = 200
+)
+
+// filters finds occurrences again in Wireshark.
+type filters struct{ r *model.Report }
+
+// inOneCapture tells whether tcp.stream of an occurrence is what Wireshark
+// shows: in the later ones of several captures its numbers begin anew.
+func (f filters) inOneCapture(o *model.Occurrence) bool { return o.Capture == 0 }
+
+// occurrence is a display filter that shows the occurrence.
+func (f filters) occurrence(o *model.Occurrence) string {
+	if o.CorrelationID == nil || !f.inOneCapture(o) {
+		return fmt.Sprintf("frame.number == %d", o.Frame)
+	}
+	return fmt.Sprintf("tcp.stream eq %d && kafka.correlation_id == %d", o.Stream, *o.CorrelationID)
+}
+
+// hint says what Wireshark has to be told before the filters of a finding's
+// occurrences show anything, in parentheses behind a space; empty for nothing.
+func (f filters) hint(finding *model.Finding) string {
+	asks := func(o model.Occurrence) bool { return o.CorrelationID != nil && f.inOneCapture(&o) }
+	port, ok := portOf(finding.Broker)
+	if !ok || !slices.ContainsFunc(finding.Occurrences, asks) {
+		return ""
+	}
+	inTLS := slices.ContainsFunc(f.r.Brokers, func(b model.Broker) bool { return b.TLS && b.Address == finding.Broker })
+	switch {
+	case inTLS:
+		return fmt.Sprintf(" (they need the key log, and in Decode As: TLS port %d is Kafka)", port)
+	case port != wiresharkKafkaPort:
+		return fmt.Sprintf(" (they need Decode As: TCP port %d is Kafka)", port)
+	}
+	return ""
+}
+
+// portOf is the port of an address.
+func portOf(address string) (port uint64, ok bool) {
+	port, err := strconv.ParseUint(address[strings.LastIndexByte(address, ':')+1:], 10, 16)
+	return port, err == nil
+}
+
+// frames is a display filter that shows the packets of the first occurrences,
+// as far as they are in the same capture as the first one.
+func (f filters) frames(occurrences []model.Occurrence) string {
+	var numbers []uint64
+	for i := range occurrences {
+		if o := &occurrences[i]; o.Capture == occurrences[0].Capture && len(numbers) < maxFilterFrames {
+			numbers = append(numbers, o.Frame)
+		}
+	}
+	return alternatives("frame.number", numbers)
+}
+
+// streams is a display filter that shows the connections of the first
+// occurrences, empty where it would show others.
+func (f filters) streams(occurrences []model.Occurrence) string {
+	var numbers []uint64
+	for i := range occurrences {
+		if o := &occurrences[i]; f.inOneCapture(o) && len(numbers) < maxFilterStreams {
+			numbers = append(numbers, uint64(o.Stream))
+		}
+	}
+	return alternatives("tcp.stream", numbers)
+}
+
+// alternatives is a display filter for any of some values of a field.
+func alternatives(field string, values []uint64) string {
+	slices.Sort(values)
+	values = slices.Compact(values)
+	parts := make([]string, 0, len(values))
+	for _, v := range values {
+		parts = append(parts, fmt.Sprintf("%s == %d", field, v))
+	}
+	return strings.Join(parts, " || ")
+}
+
+// reproduce says how to find again what the report says.
+func reproduce(r *model.Report) []step {
+	steps := []step{
+		{"The whole analysis", "kafkavet analyze" + rangeFlags(r, true) + kafkavetFiles(r)},
+		{"Every request, one a line", "kafkavet requests" + rangeFlags(r, false) + kafkavetFiles(r)},
+	}
+	if f := firstWithRequest(r); f != nil {
+		return append(steps, reproduceRequest(r, f)...)
+	}
+	for i := range r.Findings {
+		if streams := (filters{r}).streams(r.Findings[i].Occurrences); streams != "" {
+			return append(steps, step{"These connections", tshark(r, 0, fmt.Sprintf("-Y '%s'", streams))})
+		}
+	}
+	if r.Summary.Requests > 0 {
+		return append(steps, step{"All Kafka messages", tshark(r, 0, "-Y kafka")})
+	}
+	return append(steps, step{"All TCP connections", tshark(r, 0, "-q -z conv,tcp")})
+}
+
+// rangeFlags are --target, where it is wanted, and --advertised as they were given.
+func rangeFlags(r *model.Report, withTarget bool) string {
+	flags := ""
+	if t := r.Target; t != nil && withTarget {
+		flags += " --target " + referenceArgument(t.Release, t.File)
+	}
+	if s := r.Supplied; s != nil {
+		flags += " --advertised " + referenceArgument(s.Release, s.File)
+	}
+	return flags
+}
+
+// referenceArgument is a release or a file as a word of a POSIX shell.
+func referenceArgument(release, file string) string {
+	if release != "" {
+		return release
+	}
+	return pathArgument(file, "RANGES")
+}
+
+// reproduceRequest shows what was advertised, what was sent and what followed.
+func reproduceRequest(r *model.Report, f *model.Finding) []step {
+	var steps []step
+	capture := f.Occurrences[0].Capture
+	switch {
+	case f.Advertised != nil:
+		steps = append(steps, step{"What the broker advertised for " + f.API, tshark(r, capture,
+			fmt.Sprintf("-O kafka -Y 'kafka.api_versions.api_key == %d' | grep -A 2 'API Key: .* (%d)$'", *f.APIKey, *f.APIKey))})
+	case f.Code == model.CodeNotAdvertised:
+		steps = append(steps, step{"What the broker advertised, without " + f.API, tshark(r, capture,
+			"-O kafka -Y kafka.api_versions.api_key | grep 'API Version '")})
+	}
+	steps = append(steps, step{"What was sent", tshark(r, capture,
+		fmt.Sprintf("-Y 'kafka.api_key == %d && kafka.api_version == %d' -T fields -E header=y -e frame.number -e tcp.stream -e kafka.correlation_id -e kafka.client_id", *f.APIKey, *f.Version))})
+	if streams := (filters{r}).streams(f.Occurrences); streams != "" {
+		steps = append(steps, step{"How these connections ended", tshark(r, capture,
+			fmt.Sprintf("-Y '(%s) && (tcp.flags.fin == 1 || tcp.flags.reset == 1)'", streams))})
+	}
+	return steps
+}
+
+// reproduceRemark says what the commands leave open, nil for nothing.
+func reproduceRemark(r *model.Report) phrase {
+	var remarks []phrase
+	if usesPlaceholder(r) {
+		remarks = append(remarks, say(verbatim(placeholder), " stands for the capture file."))
+	}
+	if usesTLS(r) {
+		remarks = append(remarks, say(verbatim(keysPlaceholder), " stands for the TLS key log."))
+	}
+	if len(r.Captures) > 1 {
+		remarks = append(remarks, say("Frame numbers count within one capture; stream numbers run on from one capture to the next."))
+	}
+	return join(remarks, " ")
+}
+
+// usesTLS tells whether what was looked at was, at least in part, inside of TLS.
+func usesTLS(r *model.Report) bool {
+	return slices.ContainsFunc(r.Brokers, func(b model.Broker) bool { return b.TLS })
+}
+
+// firstWithRequest is the first finding about requests, nil without one.
+func firstWithRequest(r *model.Report) *model.Finding {
+	for i := range r.Findings {
+		if f := &r.Findings[i]; f.APIKey != nil && f.Version != nil && len(f.Occurrences) > 0 {
+			return f
+		}
+	}
+	return nil
+}
+
+// tshark is a tshark command on one of the captures.
+func tshark(r *model.Report, capture uint32, arguments string) string {
+	file := placeholder
+	if int(capture) < len(r.Captures) {
+		file = fileArgument(&r.Captures[capture])
+	}
+	return "tshark -r " + file + decodeAs(r) + " " + arguments
+}
+
+// decodeAs are the arguments that tell Wireshark which ports speak Kafka, in
+// the clear or inside of TLS.
+func decodeAs(r *model.Report) string {
+	inTLS := map[int]bool{}
+	var ports []int
+	for i := range r.Brokers {
+		port, ok := portOf(r.Brokers[i].Address)
+		if ok && (port != wiresharkKafkaPort || r.Brokers[i].TLS) {
+			ports = append(ports, int(port))
+			inTLS[int(port)] = r.Brokers[i].TLS
+		}
+	}
+	slices.Sort(ports)
+	ports = slices.Compact(ports)
+	arguments := ""
+	for _, port := range ports[:min(len(ports), maxDecodePorts)] {
+		if inTLS[port] {
+			arguments += fmt.Sprintf(" -d tcp.port==%d,tls -d tls.port==%d,kafka", port, port)
+		} else {
+			arguments += fmt.Sprintf(" -d tcp.port==%d,kafka", port)
+		}
+	}
+	if usesTLS(r) {
+		arguments += " -o tls.keylog_file:" + keysPlaceholder
+	}
+	return arguments
+}
+
+// keysPlaceholder stands in commands for a TLS key log, whose name is no part of a report.
+const keysPlaceholder = "KEYS"
+
+// placeholder stands in commands for a capture that has no file name.
+const placeholder = "CAPTURE"
+
+// usesPlaceholder tells whether a capture has no name that a shell can open.
+func usesPlaceholder(r *model.Report) bool {
+	return len(r.Captures) == 0 || slices.ContainsFunc(r.Captures, func(c model.Capture) bool { return fileArgument(&c) == placeholder })
+}
+
+// kafkavetFiles are the captures as arguments.
+func kafkavetFiles(r *model.Report) string {
+	arguments := ""
+	if usesTLS(r) {
+		arguments = " --tls-keylog " + keysPlaceholder
+	}
+	if len(r.Captures) == 0 || len(r.Captures) > maxReproduceFiles {
+		return arguments + " " + placeholder + "..."
+	}
+	for i := range r.Captures {
+		arguments += " " + fileArgument(&r.Captures[i])
+	}
+	return arguments
+}
+
+// fileArgument is the name of a capture as a word of a POSIX shell.
+func fileArgument(c *model.Capture) string {
+	if c.Path == "-" || c.Format == "live" {
+		return placeholder
+	}
+	return pathArgument(c.Path, placeholder)
+}
+
+// pathArgument is a path as a word of a POSIX shell; instead of one that cannot be typed stands something else.
+func pathArgument(path, instead string) string {
+	if path == "" || strings.ContainsFunc(path, unprintable) {
+		return instead
+	}
+	if path[0] == '-' {
+		path = "./" + path
+	}
+	if strings.Trim(path, shellSafe) != "" {
+		path = "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	if len(path) > maxArgument {
+		return instead
+	}
+	return path
+}
+
+// shellSafe are the characters that mean nothing to a shell, at the beginning
+// of a word or inside.
+const shellSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+:,@%-"
+
+// unprintable tells whether a shell's user could not type r, or not see it.
+func unprintable(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }

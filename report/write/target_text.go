@@ -1,0 +1,237 @@
+package write
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// followed is the name of what followed a finding's requests.
+func followed(f *model.Finding) string {
+	if f.Code == model.CodeBreaksOnTarget {
+		return "So far"
+	}
+	return "What followed"
+}
+
+const (
+	// maxTargetTexts is how many clients of one verdict the text lists.
+	maxTargetTexts = 20
+	// maxTargetAPIs is how many kinds of requests of one client are named.
+	maxTargetAPIs = 5
+)
+
+// targetHeadline counts the clients by what the target makes of them:
+// "2 clients break, 1 likely breaks, 3 are fine".
+func targetHeadline(t *model.Target) string {
+	var parts []string
+	for _, p := range []struct {
+		n         int
+		one, many string
+	}{
+		{t.Summary.Breaks, "breaks", "break"},
+		{t.Summary.Likely, "is likely to break", "are likely to break"},
+		{t.Summary.Unclear, "cannot be judged", "cannot be judged"},
+		{t.Summary.Fine, "is fine", "are fine"},
+	} {
+		switch {
+		case p.n == 0:
+		case len(parts) == 0:
+			parts = append(parts, words.Plural(uint64(p.n), "client")+" "+one(uint64(p.n), p.one, p.many))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, one(uint64(p.n), p.one, p.many)))
+		}
+	}
+	if len(parts) == 0 {
+		return "no client to judge was seen"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// fileText names the file that something was read from, as the end of a phrase; empty without one.
+func fileText(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " (" + path + ")"
+}
+
+// suppliedText says what the user supplied.
+func suppliedText(s *model.Supplied) string {
+	text := s.Name + fileText(s.File)
+	if s.File == "" {
+		text += ": " + s.Source
+	}
+	for _, n := range s.Notes {
+		text += "; " + n
+	}
+	return text
+}
+
+// targetVerdicts are the words for the verdicts.
+var targetVerdicts = map[string]string{
+	model.VerdictBreaks: "breaks", model.VerdictLikely: "likely", model.VerdictUnclear: "unclear", model.VerdictFine: "fine", model.VerdictBrokers: "brokers",
+}
+
+// targetCaveat says what the verdicts rest on.
+func targetCaveat(r *model.Report) string {
+	text := "Judged by what was captured"
+	if first, last := inputSpan(r); first != nil {
+		text += " in " + words.Humane(last.UTC().Sub(first.UTC()))
+	}
+	text += ": what a client did not send in that time was not judged"
+	if n := r.Summary.EncryptedStreams; n > 0 {
+		text += fmt.Sprintf(", nor what is inside %s", words.Plural(n, "encrypted connection"))
+	}
+	return text + "."
+}
+
+// targetTitle is the target as a heading names it, without the name of a file.
+func targetTitle(g *model.Target) string {
+	if g.File == "" {
+		return g.Name
+	}
+	return "the target (" + g.Name + ")"
+}
+
+// targetRemarks say where the target's ranges are from and what the verdicts rest on.
+func targetRemarks(g *model.Target, r *model.Report) []phrase {
+	source := say("Source: " + g.Source)
+	if g.File != "" {
+		source = say(source, ", ", verbatim(g.File))
+	}
+	out := []phrase{source}
+	for _, n := range g.Notes {
+		out = append(out, say("Note: "+n))
+	}
+	return append(out, say(targetCaveat(r)))
+}
+
+// targetClientPhrase says who it is: software and client ids.
+func targetClientPhrase(c *model.TargetClient) phrase {
+	if c.Verdict == model.VerdictBrokers {
+		return say("brokers among themselves")
+	}
+	who := say("unnamed")
+	ids := slices.DeleteFunc(slices.Clone(c.ClientIDs), func(id string) bool { return id == "" })
+	switch {
+	case c.SoftwareName != "":
+		who = softwarePhrase(c.SoftwareName, c.SoftwareVersion)
+		if len(ids) > 0 {
+			who = say(who, ", client id ", some(ids, 2, 0))
+		}
+	case len(ids) > 0:
+		who = say("client id ", some(ids, 2, 0))
+	case len(c.Addresses) > 0:
+		who = say("unnamed, from ", some(c.Addresses, 2, 0))
+	}
+	return who
+}
+
+// targetUses says which of its requests the target refuses:
+// "OffsetCommit v1 (12 times; the target takes v2 to v9)". most bounds how many are named, 0 for all.
+func targetUses(c *model.TargetClient, certain bool, most int) string {
+	var parts []string
+	more := uint64(0)
+	for i := range c.APIs {
+		u := &c.APIs[i]
+		if u.Certain != certain {
+			continue
+		}
+		if most > 0 && len(parts) == most {
+			more++
+			continue
+		}
+		takes := "the target has no such API"
+		if u.Target != nil {
+			takes = "the target takes " + u.Target.Text()
+		}
+		parts = append(parts, fmt.Sprintf("%s v%d (%s; %s)", u.Name, u.Version, words.Times(u.Requests), takes))
+	}
+	if more > 0 {
+		parts = append(parts, words.Number(more)+" more")
+	}
+	return words.List(parts)
+}
+
+// targetSays tells in a sentence what the target makes of the client.
+func targetSays(c *model.TargetClient, most int) string {
+	n := &c.Counts
+	if c.Verdict == model.VerdictBrokers {
+		return words.Plural(c.Requests, "request") + ", not judged: brokers are upgraded together"
+	}
+	var parts []string
+	if n.Breaks > 0 {
+		parts = append(parts, targetUses(c, true, most))
+	}
+	switch {
+	case n.Likely > 0 && n.Breaks > 0:
+		parts = append(parts, "likely also "+targetUses(c, false, most))
+	case n.Likely > 0:
+		parts = append(parts, targetUses(c, false, most))
+	}
+	judged := n.Passes + n.Adapts
+	switch {
+	case judged == 0 && len(parts) == 0 && n.Unclear == 0:
+		parts = append(parts, "sent nothing but ApiVersions")
+	case n.Adapts > 0 && judged > 0:
+		parts = append(parts, fmt.Sprintf("%s taken, of which %s would be sent in another version", words.Plural(judged, "request"), words.Number(n.Adapts)))
+	case judged > 0:
+		parts = append(parts, words.Plural(judged, "request")+" taken as "+one(judged, "it is", "they are"))
+	}
+	if n.Unclear > 0 {
+		parts = append(parts, words.Plural(n.Unclear, "request")+" of which nothing can be said")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// target says client by client who breaks on the target and who is fine.
+func (t *textReport) target() {
+	g := t.r.Target
+	if g == nil {
+		return
+	}
+	t.blank()
+	lead := "on " + targetTitle(g) + ": "
+	style := t.style.good
+	switch {
+	case g.Summary.Breaks > 0:
+		style = t.style.err
+	case g.Summary.Likely+g.Summary.Unclear > 0 || g.Summary.Fine == 0:
+		style = t.style.warning
+	}
+	for i, l := range wrap(Escape(lead)+targetHeadline(g), t.width, t.width-2) {
+		t.line(strings.Repeat("  ", min(i, 1)) + style.Sprint(l))
+	}
+	shown := map[string]int{}
+	for i := range g.Clients {
+		c := &g.Clients[i]
+		if shown[c.Verdict]++; shown[c.Verdict] <= maxTargetTexts {
+			t.field(targetVerdicts[c.Verdict], phraseText(targetClientPhrase(c))+": "+escapeLong(targetSays(c, maxTargetAPIs)))
+		}
+	}
+	for _, v := range model.Verdicts {
+		if more := shown[v] - maxTargetTexts; more > 0 {
+			t.field(targetVerdicts[v], fmt.Sprintf("%s (--format json has all)", words.Plural(uint64(more), "more client")))
+		}
+	}
+	for _, p := range targetRemarks(g, t.r) {
+		t.item(phraseText(p))
+	}
+}
+
+// phraseText is a phrase at a terminal.
+func phraseText(p phrase) string {
+	var b strings.Builder
+	for _, part := range p {
+		if part.Verbatim {
+			b.WriteString(Escape(part.Text))
+		} else {
+			b.WriteString(part.Text)
+		}
+	}
+	return b.String()
+}

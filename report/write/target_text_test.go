@@ -1,0 +1,48 @@
+package write
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// TestTargetInWords: what is said of the clients of a recorded report.
+func TestTargetInWords(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "testdata", "target.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r model.Report
+	if err := json.Unmarshal(data, &r); err != nil {
+		t.Fatal(err)
+	}
+	target := r.Target
+	var clients []string
+	for i := range target.Clients {
+		c := &target.Clients[i]
+		clients = append(clients, c.Verdict+" "+phraseText(targetClientPhrase(c))+": "+targetSays(c, maxTargetAPIs))
+	}
+	wantClients := []string{
+		"breaks old-lib 1.0, client id billing, orders-svc: OffsetCommit v1 (4 times; the target takes v2 to v9) and Unknown(100) v0 (once; the target has no such API); 1 request taken as it is",
+		"breaks client id cron: Produce v2 (once; the target takes v3 to v12), Fetch v18 (once; the target takes v4 to v17), Fetch v19 (once; the target takes v4 to v17) and ListOffsets v0 (once; the target takes v1 to v10)",
+		"likely careful 1, client id orders-svc: Fetch v18 (once; the target takes v4 to v17), ListOffsets v0 (once; the target takes v1 to v10), OffsetCommit v1 (once; the target takes v2 to v9) and InitProducerId v1 (once; the target has no such API)",
+		"likely client id python: OffsetCommit v1 (once; the target takes v2 to v9)",
+		"likely sarama v1.40.0, client id orders-svc: Fetch v18 (once; the target takes v4 to v17)",
+		"unclear client id midstream: 1 request of which nothing can be said",
+		"unclear client id probe: sent nothing but ApiVersions",
+		"fine both 1, client id orders-svc: 2 requests taken, of which 1 would be sent in another version",
+		"fine modern 2.0, client id orders-svc: 2 requests taken, of which 1 would be sent in another version",
+		"between-brokers brokers among themselves: 1 request, not judged: brokers are upgraded together",
+	}
+	if diff := cmp.Diff(wantClients, clients); diff != "" {
+		t.Errorf("clients (-want +got):\n%s", diff)
+	}
+	if got := targetHeadline(target); got != "2 clients break, 3 are likely to break, 2 cannot be judged, 2 are fine" {
+		t.Errorf("headline %q", got)
+	}
+}

@@ -1,0 +1,45 @@
+package write
+
+import (
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// targetView is what the target makes of the clients, for a page.
+type targetView struct {
+	Headline string
+	Rows     []targetRow
+	// More counts the clients that are not shown.
+	More    uint64
+	Remarks []phrase
+}
+
+// targetRow is a client; Class is the class of its verdict's badge.
+type targetRow struct {
+	Verdict, Class string
+	Client         phrase
+	Says           string
+}
+
+// targetClasses are the severities that verdicts are shown as.
+var targetClasses = map[string]string{
+	model.VerdictBreaks: "error", model.VerdictLikely: "warning", model.VerdictUnclear: "info", model.VerdictFine: "good", model.VerdictBrokers: "info",
+}
+
+// newTargetView is the view of r's target, nil without one.
+func newTargetView(r *model.Report) *targetView {
+	g := r.Target
+	if g == nil {
+		return nil
+	}
+	v := &targetView{Headline: "On " + targetTitle(g) + ": " + targetHeadline(g), Remarks: targetRemarks(g, r)}
+	for i := range g.Clients {
+		if i == maxHTMLTargetRows {
+			v.More = uint64(len(g.Clients) - i)
+			break
+		}
+		c := &g.Clients[i]
+		v.Rows = append(v.Rows, targetRow{targetVerdicts[c.Verdict], targetClasses[c.Verdict], targetClientPhrase(c), words.UpperFirst(targetSays(c, 2*maxTargetAPIs))})
+	}
+	return v
+}

@@ -1,0 +1,530 @@
+// Package write writes reports for people and programs: as text (Text), JSON,
+// Markdown for a ticket, one HTML page, and the list of requests as TSV or JSON
+// lines (NewRequestsTSV, NewRequestsJSON). Also what explain and --target list say.
+//
+// A writer takes a finished model.Report and needs nothing beside; the writers of
+// requests are decode.Sinks. Each belongs to one goroutine. Text from the wire
+// is escaped here (Escape), and what would make an output too long is counted
+// in it: the bounds are named constants beside each writer.
+package write
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// How much the text shows. The JSON form has all of it.
+const (
+	// maxTextFindings is how many findings of one code are shown: at some eight lines each
+	// more than twenty are no longer read.
+	maxTextFindings = 20
+	// maxTextDetails is how many details of a finding are shown (changes of
+	// ranges, TLS sessions).
+	maxTextDetails = 3
+	// maxTextCaptures is how many captures are listed one by one.
+	maxTextCaptures = 20
+	// maxTextNotes is how many of one kind of note are listed.
+	maxTextNotes = 5
+)
+
+// Text writes r for people to read, at a terminal or in a file. All text
+// from the wire is escaped (Escape).
+func Text(w io.Writer, r *model.Report, opt TextOptions) error {
+	t := &textReport{page: newPage(opt), r: r, dated: spansDays(r)}
+	t.header()
+	t.findings()
+	t.target()
+	t.checked()
+	t.quality()
+	t.bottom()
+	_, err := w.Write(t.buf.Bytes())
+	return err
+}
+
+// textReport is a report being written as text.
+type textReport struct {
+	*page
+	r *model.Report
+	// dated: moments are shown with their date, because the captures span several days (UTC).
+	dated bool
+}
+
+// spansDays tells whether the captures lie in more than one day, or no one knows.
+func spansDays(r *model.Report) bool {
+	first, last := inputSpan(r)
+	return first == nil || first.UTC().Format(time.DateOnly) != last.UTC().Format(time.DateOnly)
+}
+
+// inputSpan is the earliest and the latest moment of all captures, nil without packets.
+func inputSpan(r *model.Report) (first, last *model.Time) {
+	for i := range r.Captures {
+		c := &r.Captures[i]
+		if c.First == nil || c.Last == nil {
+			continue
+		}
+		if first == nil || *c.First < *first {
+			first = c.First
+		}
+		if last == nil || *c.Last > *last {
+			last = c.Last
+		}
+	}
+	return first, last
+}
+
+// header says what was read.
+func (t *textReport) header() {
+	totals := t.totals()
+	switch n := len(t.r.Captures); {
+	case n == 0:
+		t.paragraph("", "  ", totals)
+	case n == 1:
+		c := &t.r.Captures[0]
+		t.paragraph("", "  ", Escape(c.Path)+": "+words.Plural(c.Packets, "packet")+", "+totals)
+		t.captureTime(c.First, c.Last)
+		t.captureProblem(c)
+	default:
+		t.captures()
+		first, last := inputSpan(t.r)
+		t.paragraph("", "  ", "together: "+totals)
+		t.captureTime(first, last)
+	}
+}
+
+// captures lists the captures of an input of several.
+func (t *textReport) captures() {
+	for i := range t.r.Captures {
+		c := &t.r.Captures[i]
+		if i >= maxTextCaptures && c.Problem == "" {
+			continue
+		}
+		text := words.Plural(c.Packets, "packet")
+		if c.Packets == 0 && c.Problem != "" {
+			text = "not read"
+		}
+		t.paragraph("", "  ", Escape(c.Path)+": "+text)
+		t.captureProblem(c)
+	}
+	if n := len(t.r.Captures); n > maxTextCaptures {
+		t.line(fmt.Sprintf("%d captures in all, those with a problem among them are listed", n))
+	}
+}
+
+// captureTime says from when to when.
+func (t *textReport) captureTime(first, last *model.Time) {
+	if first == nil || last == nil {
+		return
+	}
+	end := last.UTC().Format(time.TimeOnly)
+	if t.dated {
+		end = last.UTC().Format(time.DateTime)
+	}
+	t.paragraph("", "  ", fmt.Sprintf("%s to %s UTC, %s",
+		first.UTC().Format(time.DateTime), end, words.Humane(time.Duration(*last-*first))))
+}
+
+// captureProblem says what is wrong with a capture.
+func (t *textReport) captureProblem(c *model.Capture) {
+	if c.Problem == "" && !c.Torn {
+		return
+	}
+	text := Escape(strings.TrimPrefix(c.Problem, "read capture "+c.Path+": "))
+	if c.Torn {
+		text = strings.TrimSuffix("torn, analysed up to there: "+text, ": ")
+	}
+	lines := wrap(text, t.width-4, t.width-4)
+	t.line("  " + t.style.warning.Sprint("!") + " " + lines[0])
+	for _, l := range lines[1:] {
+		t.line("    " + l)
+	}
+}
+
+// totals counts connections, brokers and requests.
+func (t *textReport) totals() string {
+	s := &t.r.Summary
+	text := words.Plural(s.Streams, "connection")
+	if s.Streams > s.KafkaStreams {
+		text += fmt.Sprintf(", %s of them Kafka", words.OrNone(s.KafkaStreams))
+	}
+	if n := len(t.r.Brokers); n > 0 {
+		text += " to " + words.Plural(uint64(n), "broker")
+	}
+	if s.EncryptedStreams > 0 {
+		text += fmt.Sprintf(", %s encrypted", words.Number(s.EncryptedStreams))
+	}
+	return text + ", " + words.Plural(s.Requests, "request")
+}
+
+// findings writes all findings, the gravest first, code by code.
+func (t *textReport) findings() {
+	for all := t.r.Findings; len(all) > 0; {
+		n := 1
+		for n < len(all) && all[n].Code == all[0].Code {
+			n++
+		}
+		for i := range all[:min(n, maxTextFindings)] {
+			if i == 0 || all[i].Severity > model.Info {
+				t.blank()
+			}
+			t.finding(&all[i])
+		}
+		t.hidden(all[0].Code, n-min(n, maxTextFindings))
+		all = all[n:]
+	}
+}
+
+// hidden says how many findings of a code are not shown.
+func (t *textReport) hidden(code string, n int) {
+	if n > 0 {
+		t.paragraph("", "  ", fmt.Sprintf("and %s of %s (--format json has all)", words.Plural(uint64(n), "more finding"), code))
+	}
+}
+
+// finding writes one finding.
+func (t *textReport) finding(f *model.Finding) {
+	t.headline(f)
+	if f.Severity == model.Info {
+		t.brief(f)
+		return
+	}
+	t.field("client", t.client(f))
+	t.field("broker", t.broker(f))
+	t.field("range", t.evidence(f))
+	if f.Code == model.CodeBreaksOnTarget {
+		t.field("offered", advertisedText(f))
+	}
+	t.first(f)
+	t.field("also", t.also(f))
+	t.details(f)
+	if f.Code == model.CodeBreaksOnTarget {
+		t.field("so far", then(f))
+	} else {
+		t.field("then", then(f))
+	}
+	t.field("why", escapeLong(f.Why))
+	t.advice(f)
+}
+
+// headline writes severity, code, title, message, and at its right end how often.
+func (t *textReport) headline(f *model.Finding) {
+	count := words.Times(f.Count)
+	if f.Severity == model.Info && f.APIKey == nil {
+		count = "" // the message tells of how many connections
+	}
+	lead := fmt.Sprintf("%s %s %s: ", f.Severity, f.Code, f.Title)
+	message := escapeLong(f.Message)
+	lines := wrap(message, t.width-len(lead), t.width-2)
+	used := displayWidth(lines[len(lines)-1])
+	if len(lines) == 1 {
+		used += len(lead)
+	} else {
+		used += 2
+	}
+	right := ""
+	if room := t.width - used - len(count); room >= 2 && count != "" {
+		right = strings.Repeat(" ", room) + t.style.strong.Sprint(count)
+	} else if f.Count > 1 && count != "" {
+		lines = wrap(message+", "+count, t.width-len(lead), t.width-2)
+	}
+	prefix := t.severity(f.Severity).Sprint(f.Severity.String()) + " " + t.style.code.Sprint(f.Code) + " " + f.Title + ": "
+	for _, l := range lines[:len(lines)-1] {
+		t.line(prefix + l)
+		prefix = "  "
+	}
+	t.line(prefix + lines[len(lines)-1] + right)
+}
+
+// escapeLong escapes a text of ours that may hold pieces from the wire, each of
+// them short already.
+func escapeLong(s string) string {
+	if plain(s) {
+		return s
+	}
+	return string(appendEscapedAll(nil, s))
+}
+
+// brief writes what is worth knowing of an info finding.
+func (t *textReport) brief(f *model.Finding) {
+	parts := []string{}
+	if f.Client != nil {
+		parts = append(parts, t.client(f))
+	}
+	if f.Broker != "" {
+		parts = append(parts, "broker "+f.Broker)
+	}
+	if len(f.Occurrences) > 0 {
+		parts = append(parts, fmt.Sprintf("first %s, stream %d", t.frame(&f.Occurrences[0]), f.Occurrences[0].Stream))
+	}
+	if len(parts) > 0 {
+		t.item(strings.Join(parts, ", "))
+	}
+	t.sessions(f)
+}
+
+// sessions lists the TLS sessions of a finding.
+func (t *textReport) sessions(f *model.Finding) {
+	listed := uint64(0)
+	for i := range f.Occurrences {
+		o := &f.Occurrences[i]
+		if o.TLS == nil || listed == maxTextDetails {
+			continue
+		}
+		if text := session(o.TLS); text != "" {
+			listed++
+			t.item(fmt.Sprintf("stream %d: %s", o.Stream, text))
+		}
+	}
+}
+
+// session describes a TLS session.
+func session(s *model.TLSSession) string {
+	parts := []string{}
+	for _, part := range []struct{ name, value string }{
+		{"", s.Version}, {"", s.Suite}, {"server name ", s.ServerName}, {"client random ", s.ClientRandom},
+	} {
+		if part.value != "" {
+			parts = append(parts, part.name+Escape(part.value))
+		}
+	}
+	text := strings.Join(parts, ", ")
+	if s.ClientRandom != "" {
+		text += "..."
+	}
+	return text
+}
+
+// client says who: "orders-svc (confluent-kafka-go 2.6.0) from 127.0.0.1".
+func (t *textReport) client(f *model.Finding) string {
+	c := f.Client
+	if c == nil {
+		return ""
+	}
+	software := Escape(strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion))
+	name := software
+	switch {
+	case c.ClientID != nil && *c.ClientID != "" && software != "":
+		name = fmt.Sprintf("%s (%s)", Escape(*c.ClientID), software)
+	case c.ClientID != nil && *c.ClientID != "":
+		name = Escape(*c.ClientID)
+	case software == "":
+		name = "unnamed"
+	}
+	return name + from(c)
+}
+
+// from says from which addresses.
+func from(c *model.FindingClient) string {
+	if len(c.Addresses) == 0 {
+		return ""
+	}
+	more := len(c.Addresses) - min(len(c.Addresses), maxTextDetails)
+	text := " from " + strings.Join(c.Addresses[:len(c.Addresses)-more], ", ")
+	switch {
+	case more > 0 && c.AddressesOmitted > 0:
+		return text + fmt.Sprintf(" and more than %d others", more)
+	case more > 0:
+		return text + fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// broker says which broker, and what it looks like.
+func (t *textReport) broker(f *model.Finding) string {
+	if f.Broker == "" || f.Release == model.ReleaseUnknown || f.Release == "" {
+		return f.Broker
+	}
+	return f.Broker + ", looks like " + Escape(f.Release)
+}
+
+// evidence says where the range came from, if not from the connection itself.
+func (t *textReport) evidence(f *model.Finding) string {
+	parts := []string{}
+	for _, e := range []struct{ name, text string }{
+		{"borrowed", "borrowed from another connection to this broker"},
+		{"supplied", "supplied by the user"},
+	} {
+		switch n := f.EvidenceCounts[e.name]; {
+		case n == 0 || f.Code == model.CodeBreaksOnTarget || f.Advertised == nil && f.Code != model.CodeNotAdvertised:
+		case n == f.Count:
+			parts = append(parts, e.text)
+		default:
+			parts = append(parts, fmt.Sprintf("for %s of %s %s", words.Number(n), words.Number(f.Count), e.text))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// first writes where it happened first, with the way to find it in Wireshark.
+func (t *textReport) first(f *model.Finding) {
+	if len(f.Occurrences) == 0 {
+		return
+	}
+	o := &f.Occurrences[0]
+	text := t.position(o)
+	filter := fmt.Sprintf("frame.number == %d", o.Frame)
+	room := t.width - labelColumn
+	if line := text + "     wireshark: " + filter; displayWidth(line) <= room {
+		t.line("  " + t.style.label.Sprint("first") + strings.Repeat(" ", labelColumn-7) + text +
+			"     " + t.style.label.Sprint("wireshark: ") + filter)
+		return
+	}
+	t.field("first", text)
+	t.field("filter", filter)
+}
+
+// position says where an occurrence is.
+func (t *textReport) position(o *model.Occurrence) string {
+	text := fmt.Sprintf("%s, %s, stream %d", t.frame(o), t.clock(o.Time), o.Stream)
+	if o.CorrelationID != nil {
+		text += fmt.Sprintf(", correlation id %d", *o.CorrelationID)
+	}
+	return text
+}
+
+// frame names the packet, with its capture where there are several.
+func (t *textReport) frame(o *model.Occurrence) string {
+	text := fmt.Sprintf("frame %d", o.Frame)
+	if len(t.r.Captures) > 1 && int(o.Capture) < len(t.r.Captures) {
+		text += " of " + Escape(t.captureName(int(o.Capture)))
+	}
+	return text
+}
+
+// captureName is the name of a capture, without its directory unless another
+// capture has the same one.
+func (t *textReport) captureName(i int) string {
+	path := t.r.Captures[i].Path
+	name := filepath.Base(path)
+	for j := range t.r.Captures {
+		if j != i && filepath.Base(t.r.Captures[j].Path) == name {
+			return path
+		}
+	}
+	return name
+}
+
+// clock is a moment with microseconds, with its date where that is not the same for all.
+func (t *textReport) clock(at model.Time) string {
+	if t.dated {
+		return at.UTC().Format("2006-01-02 15:04:05.000000")
+	}
+	return at.UTC().Format("15:04:05.000000")
+}
+
+// also lists the frames of the occurrences after the first.
+func (t *textReport) also(f *model.Finding) string {
+	if len(f.Occurrences) < 2 || f.Occurrences[0].Detail != "" {
+		return ""
+	}
+	frames := []string{}
+	for i := range f.Occurrences[1:] {
+		o := &f.Occurrences[i+1]
+		if o.Capture != f.Occurrences[0].Capture {
+			continue
+		}
+		frames = append(frames, fmt.Sprint(o.Frame))
+	}
+	if rest := f.Count - 1 - uint64(len(frames)); rest > 0 {
+		frames = append(frames, words.Number(rest)+" more")
+	}
+	if len(frames) == 1 {
+		return "frame " + frames[0]
+	}
+	return "frames " + words.List(frames)
+}
+
+// details writes what sets the occurrences apart.
+func (t *textReport) details(f *model.Finding) {
+	listed := 0
+	for i := range f.Occurrences {
+		o := &f.Occurrences[i]
+		if o.Detail == "" || listed == maxTextDetails {
+			continue
+		}
+		listed++
+		t.field("change", fmt.Sprintf("%s, stream %d: %s", t.clock(o.Time), o.Stream, escapeLong(o.Detail)))
+	}
+	if rest := f.Count - uint64(listed); listed > 0 && rest > 0 {
+		t.field("change", words.Number(rest)+" more")
+	}
+}
+
+// outcomeTexts say how it went on, in the order in which they are told.
+var outcomeTexts = []struct{ outcome, text string }{
+	{"closed", "the broker closed the connection"},
+	{"reset", "the broker reset the connection"},
+	{"error", "the broker answered UNSUPPORTED_VERSION"},
+	{"unanswered", "the broker did not answer, and the connection went on"},
+	{"left", "the client closed the connection before an answer"},
+	{"answered", "the broker answered"},
+	{"none-expected", "no answer is expected (acks=0)"},
+	{"cut", "the capture ends before an answer"},
+	{"unseen", "the answer was not captured"},
+	{"late", "the broker had closed the connection before"},
+}
+
+// then says how it went on after the requests.
+func then(f *model.Finding) string {
+	parts := []string{}
+	for _, o := range outcomeTexts {
+		n := f.Outcomes[o.outcome]
+		if n == 0 {
+			continue
+		}
+		text := o.text
+		if f.Count > 1 {
+			text += fmt.Sprintf(", %s of %s", words.Number(n), words.Number(f.Count))
+		}
+		if timed(o.outcome) {
+			text += elapsed(f.Count, time.Duration(f.MedianSeconds[o.outcome]*1e9), n)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// timed tells whether the time to an outcome means something.
+func timed(outcome string) bool {
+	return !slices.Contains([]string{"none-expected", "cut", "unseen", "unanswered"}, outcome)
+}
+
+// elapsed says after what time, and, where there were several, that it is the median.
+func elapsed(count uint64, d time.Duration, n uint64) string {
+	switch {
+	case count == 1:
+		return " after " + words.Humane(d)
+	case n == 1:
+		return ", after " + words.Humane(d)
+	}
+	return ", after " + words.Humane(d) + " at the median"
+}
+
+// advice writes what to do: the known issue's way where there is one.
+func (t *textReport) advice(f *model.Finding) {
+	k := f.KnownIssue
+	if k == nil {
+		t.field("do", escapeLong(f.Advice))
+		return
+	}
+	known := Escape(k.Title)
+	if k.Confidence != "" {
+		known += " (match: " + Escape(k.Confidence) + ")"
+	}
+	t.field("known", known)
+	t.field("", Escape(k.URL))
+	if k.FixedIn != "" {
+		t.field("fixed in", Escape(k.FixedIn))
+	}
+	if k.Workaround != "" {
+		t.field("do", escapeLong(k.Workaround))
+	} else {
+		t.field("do", escapeLong(f.Advice))
+	}
+}

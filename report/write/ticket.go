@@ -1,0 +1,443 @@
+package write
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// What the documents for a bug ticket (Markdown, HTML) say in the same words.
+
+// headline says in one line what happened. It holds no name but those in
+// Finding.Message.
+func headline(r *model.Report) string {
+	if len(r.Findings) > 0 && r.Findings[0].Severity > model.Info {
+		if r.Findings[0].Code == model.CodeBreaksOnTarget { // how it went on so far is not what matters
+			return words.UpperFirst(r.Findings[0].Message) + parenthesis(words.Times(r.Findings[0].Count))
+		}
+		return words.UpperFirst(r.Findings[0].Message) + parenthesis(howItWent(&r.Findings[0]))
+	}
+	s := &r.Summary
+	switch {
+	case s.RequestsChecked > 0 && len(r.Quality.NotChecked) > 0:
+		return fmt.Sprintf("No version mismatch in the %s that could be checked", words.Plural(s.RequestsChecked, "request"))
+	case s.RequestsChecked > 0:
+		return fmt.Sprintf("No version mismatch in %s", words.Plural(s.RequestsChecked, "request"))
+	case s.Requests > s.RequestsExempt:
+		return fmt.Sprintf("None of %s could be checked: no advertised range is known", words.Plural(s.Requests-s.RequestsExempt, "request"))
+	case s.Requests > 0:
+		return "Nothing to check: the only Kafka requests are ApiVersions"
+	case s.EncryptedStreams > 0:
+		return fmt.Sprintf("Nothing could be checked: %s, no key", words.Plural(s.EncryptedStreams, "encrypted connection"))
+	case len(r.Findings) > 0:
+		return "No Kafka request was seen: " + r.Findings[0].Message
+	}
+	return "Nothing to check: no Kafka request was seen"
+}
+
+// parenthesis is text in parentheses behind a space, empty for an empty one.
+func parenthesis(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
+}
+
+// howItWent says in a few words how often a request was sent and how it went
+// on, as far as the message does not: "6 times, each time the broker closed the connection". It
+// is empty for findings about connections, whose message says how many.
+func howItWent(f *model.Finding) string {
+	if f.APIKey == nil || f.Count == 0 {
+		return ""
+	}
+	var told []string
+	for _, o := range outcomeTexts {
+		switch n := f.Outcomes[o.outcome]; {
+		case n == 0:
+		case n == f.Count && tells(f, o.outcome, o.text):
+			return timesIfMore(n)
+		case n == f.Count && n > 1:
+			return fmt.Sprintf("%s, each time %s", words.Times(n), o.text)
+		case n == f.Count:
+			return o.text
+		default:
+			told = append(told, fmt.Sprintf("%s %s", o.text, words.Times(n)))
+		}
+	}
+	return words.Times(f.Count) + ": " + strings.Join(told, "; ")
+}
+
+// tells tells whether the message says that the requests went on like this.
+func tells(f *model.Finding, outcome, text string) bool {
+	switch outcome {
+	case "answered", "error":
+		return strings.Contains(f.Message, " answered ")
+	case "left":
+		return strings.HasSuffix(f.Message, "the client gave up")
+	}
+	return strings.HasSuffix(f.Message, text)
+}
+
+// timesIfMore is "6 times", empty for once.
+func timesIfMore(n uint64) string {
+	if n == 1 {
+		return ""
+	}
+	return words.Times(n)
+}
+
+// otherFindings counts the findings after the first one: "1 further warning, 2
+// notes", and what more there was than the report holds.
+func otherFindings(r *model.Report) string {
+	left := map[model.Severity]uint64{}
+	for i := range r.Findings {
+		if i > 0 || r.Findings[i].Severity == model.Info {
+			left[r.Findings[i].Severity]++
+		}
+	}
+	var parts []string
+	for _, s := range []struct {
+		severity model.Severity
+		noun     string
+	}{{model.Error, "further error"}, {model.Warning, "further warning"}, {model.Info, "note"}} {
+		if n := left[s.severity]; n > 0 {
+			parts = append(parts, words.Plural(n, s.noun))
+		}
+	}
+	return words.List(append(parts, unlisted(r)...))
+}
+
+// unlisted says how often there was a finding that the report has no room for.
+func unlisted(r *model.Report) []string {
+	n := r.Quality.LimitsHit[model.LimitFindings]
+	if n == 0 {
+		return nil
+	}
+	return []string{words.Plural(n, "occurrence") + " of others that were not kept"}
+}
+
+// requestText is the request of a finding, "Fetch v12", empty where it is about connections.
+func requestText(f *model.Finding) string {
+	if f.APIKey == nil || f.Version == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s v%d", f.API, *f.Version)
+}
+
+// sentText says what was sent, empty for findings about connections.
+func sentText(f *model.Finding) string {
+	if requestText(f) == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s (API key %d), %s", requestText(f), *f.APIKey, words.Times(f.Count))
+}
+
+// advertisedText says what the broker offered for it, and how that is known.
+func advertisedText(f *model.Finding) string {
+	switch {
+	case requestText(f) == "":
+		return ""
+	case f.Advertised != nil:
+		return f.Advertised.Text() + evidenceText(f)
+	case f.Code == model.CodeNotAdvertised, f.Code == model.CodeBreaksOnTarget && f.EvidenceCounts["none"] < f.Count:
+		return "nothing for this API" + evidenceText(f)
+	}
+	return "not known: no ranges of this broker were seen"
+}
+
+// onTargetText says what the target takes, empty for findings about something else.
+func onTargetText(f *model.Finding) string {
+	switch {
+	case f.Code != model.CodeBreaksOnTarget:
+		return ""
+	case f.Target == nil:
+		return "no such API"
+	}
+	return f.Target.Text()
+}
+
+// evidenceTexts say where ranges came from, in the order in which they are told.
+var evidenceTexts = []struct{ evidence, text string }{
+	{"observed", "in the ApiVersions response on the same connection"},
+	{"borrowed", "in the ApiVersions response on another connection to this broker"},
+	{"supplied", "as supplied by the user"},
+}
+
+// evidenceText says where the range came from, as the end of a sentence.
+func evidenceText(f *model.Finding) string {
+	var parts []string
+	for _, e := range evidenceTexts {
+		switch n := f.EvidenceCounts[e.evidence]; n {
+		case 0:
+		case f.Count:
+			return ", " + e.text
+		default:
+			parts = append(parts, fmt.Sprintf("%s for %s of %s", e.text, words.Number(n), words.Number(f.Count)))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", " + strings.Join(parts, "; ")
+}
+
+// softwarePhrase names software by what it announced: two verbatim texts.
+func softwarePhrase(name, version string) phrase {
+	if version == "" {
+		return say(verbatim(name))
+	}
+	return say(verbatim(name), " ", verbatim(version))
+}
+
+// maxListed is how many names or addresses a line lists before it counts.
+const maxListed = 4
+
+// clientPhrase says who sent it; nil where that is not one client.
+func clientPhrase(c *model.FindingClient) phrase {
+	if c == nil {
+		return nil
+	}
+	out := say("software not announced")
+	if c.SoftwareName != "" || c.SoftwareVersion != "" {
+		out = softwarePhrase(c.SoftwareName, c.SoftwareVersion)
+	}
+	if c.ClientID != nil {
+		out = say(out, ", client id ", verbatim(*c.ClientID))
+	}
+	if len(c.Addresses) > 0 {
+		out = say(out, ", from ", some(c.Addresses, maxListed, 0))
+	}
+	if c.AddressesOmitted > 0 {
+		out = say(out, " and others")
+	}
+	return out
+}
+
+// brokerPhrase names a broker with what its ranges look like; nil without an address.
+func brokerPhrase(address, release string) phrase {
+	if address == "" {
+		return nil
+	}
+	if release == "" || release == model.ReleaseUnknown {
+		return say(verbatim(address))
+	}
+	return say(verbatim(address), ", looks like "+release)
+}
+
+// programPhrase names a client program by its software, or else by its client id.
+func programPhrase(c *model.Client) phrase {
+	switch {
+	case c.SoftwareName != "" || c.SoftwareVersion != "":
+		return softwarePhrase(c.SoftwareName, c.SoftwareVersion)
+	case len(c.ClientIDs) > 0:
+		return say("client id ", verbatim(c.ClientIDs[0]))
+	}
+	return say("unnamed client")
+}
+
+// outside counts the requests of a client outside the advertised ranges, and
+// those that could not be checked.
+func outside(c *model.Client) (outside, unchecked uint64) {
+	for i := range c.APIs {
+		for _, v := range c.APIs[i].Versions {
+			outside += v.Outside
+			unchecked += v.Unchecked
+		}
+	}
+	return outside, unchecked
+}
+
+// clientsByTrouble are the clients, those with most requests outside the
+// advertised ranges first, then those with most requests.
+func clientsByTrouble(r *model.Report) []*model.Client {
+	out := make([]*model.Client, 0, len(r.Clients))
+	bad := make(map[*model.Client]uint64, len(r.Clients))
+	for i := range r.Clients {
+		out = append(out, &r.Clients[i])
+		bad[&r.Clients[i]], _ = outside(&r.Clients[i])
+	}
+	slices.SortStableFunc(out, func(a, b *model.Client) int {
+		return cmp.Or(cmp.Compare(bad[b], bad[a]), cmp.Compare(b.Requests, a.Requests))
+	})
+	return out
+}
+
+// versionsText lists the versions that were used: "v4 (12 requests), v12 (6 requests, all outside)".
+func versionsText(u *model.Usage) string {
+	parts := make([]string, 0, len(u.Versions))
+	for i, v := range u.Versions {
+		if i == maxVersionsListed {
+			parts = append(parts, words.Plural(uint64(len(u.Versions)-i), "further version"))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("v%d (%s%s)", v.Version, words.Plural(v.Requests, "request"), versionRemark(&v)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// maxVersionsListed is how many versions of an API a line lists: no API has
+// twenty so far, and a client uses one or two of them.
+const maxVersionsListed = 20
+
+// versionRemark says what is to be said of a version, behind its number of requests.
+func versionRemark(v *model.VersionUsage) string {
+	switch {
+	case v.Outside > 0 && v.Outside == v.Requests:
+		return ", outside"
+	case v.Outside > 0:
+		return fmt.Sprintf(", %s outside", words.Number(v.Outside))
+	case v.Unchecked > 0 && v.Unchecked == v.Requests:
+		return ", not checked"
+	case v.Unchecked > 0:
+		return fmt.Sprintf(", %s not checked", words.Number(v.Unchecked))
+	}
+	return ""
+}
+
+// capturePhrase says what was read: its name, how much, from when to when.
+func capturePhrase(c *model.Capture) phrase {
+	name := say("standard input")
+	switch {
+	case c.Format == "live":
+		name = say("live on ", verbatim(c.Path))
+	case c.Path != "-":
+		name = say(verbatim(c.Path))
+	}
+	text := ": " + words.Plural(c.Packets, "packet") + ", " + words.Size(c.Bytes)
+	if c.First != nil && c.Last != nil {
+		text += fmt.Sprintf(", %s UTC, %s long", momentText(*c.First), words.Humane(time.Duration(*c.Last-*c.First)))
+	}
+	return say(name, text)
+}
+
+// captureName names a capture by its place in the input.
+func captureName(r *model.Report, i uint32) phrase {
+	if int(i) >= len(r.Captures) {
+		return say(fmt.Sprintf("capture %d", i+1))
+	}
+	return say(verbatim(r.Captures[i].Path))
+}
+
+// momentText is a moment to the second, clockText to the microsecond; both in UTC.
+func momentText(t model.Time) string { return t.UTC().Format(time.DateTime) }
+func clockText(t model.Time) string  { return t.UTC().Format("2006-01-02 15:04:05.000000") }
+
+// addressPhrase is an address; nil for none.
+func addressPhrase(address string) phrase {
+	if address == "" {
+		return nil
+	}
+	return say(verbatim(address))
+}
+
+// outcomeLabels are short words for outcomes.
+var outcomeLabels = map[string]string{
+	"closed": "closed by broker", "reset": "reset by broker", "error": "UNSUPPORTED_VERSION",
+	"unanswered": "no answer", "left": "client left", "answered": "answered",
+	"none-expected": "no answer expected", "cut": "capture ended", "unseen": "not captured",
+	"late": "sent after the close",
+}
+
+// outcomePhrase is an outcome in a few words; nil for none.
+func outcomePhrase(outcome string) phrase {
+	if outcome == "" {
+		return nil
+	}
+	return say(cmp.Or(outcomeLabels[outcome], outcome))
+}
+
+// detailPhrase is what sets an occurrence apart; nil for nothing.
+func detailPhrase(o *model.Occurrence) phrase {
+	var parts []phrase
+	if o.Detail != "" {
+		parts = append(parts, say(o.Detail))
+	}
+	if o.TLS != nil {
+		for _, part := range []struct{ name, value string }{
+			{"", o.TLS.Version}, {"", o.TLS.Suite}, {"server name ", o.TLS.ServerName}, {"client random ", o.TLS.ClientRandom},
+		} {
+			if part.value != "" {
+				parts = append(parts, say(part.name, verbatim(part.value)))
+			}
+		}
+	}
+	return join(parts, ", ")
+}
+
+// firstOf says how many of the occurrences are listed.
+func firstOf(listed, count uint64) string {
+	switch {
+	case count <= 1:
+		return "the occurrence"
+	case listed >= count:
+		return "all " + words.Plural(count, "occurrence")
+	case listed == 1:
+		return "the first of " + words.Plural(count, "occurrence")
+	}
+	return fmt.Sprintf("the first %s of %s", words.Number(listed), words.Plural(count, "occurrence"))
+}
+
+// codeCount counts the findings of one code.
+type codeCount struct {
+	Code, Title string
+	Severity    model.Severity
+	// Findings counts findings, Count how often they happened.
+	Findings, Count uint64
+}
+
+// countCodes counts findings by code, in the order of their first appearance.
+func countCodes(findings []model.Finding) []codeCount {
+	var out []codeCount
+	at := map[string]int{}
+	for i := range findings {
+		f := &findings[i]
+		n, known := at[f.Code]
+		if !known {
+			n = len(out)
+			at[f.Code] = n
+			out = append(out, codeCount{Code: f.Code, Title: f.Title, Severity: f.Severity})
+		}
+		out[n].Findings++
+		out[n].Count += f.Count
+	}
+	return out
+}
+
+// brokerName is a broker's address, node id and network.
+func brokerName(b *model.Broker) phrase {
+	out := say(verbatim(b.Address))
+	if b.NodeID != nil {
+		out = say(out, fmt.Sprintf(" (node %d)", *b.NodeID))
+	}
+	if b.Network != "" {
+		out = say(out, " in network ", verbatim(b.Network))
+	}
+	return out
+}
+
+// releaseText says what release a broker looks like.
+func releaseText(b *model.Broker) string {
+	if b.Release == model.ReleaseUnknown || b.Release == "" {
+		if b.ReleaseReason != "" {
+			return "Its release cannot be told: " + b.ReleaseReason
+		}
+		return "Its release cannot be told"
+	}
+	return "Looks like " + b.Release
+}
+
+// apisText says how many APIs a broker advertised.
+func apisText(b *model.Broker) string {
+	switch {
+	case len(b.APIs) == 0:
+		return "not seen"
+	case b.Tables > 1:
+		return fmt.Sprintf("%s, in %d different sets of ranges", words.Plural(uint64(len(b.APIs)), "API"), b.Tables)
+	}
+	return words.Plural(uint64(len(b.APIs)), "API")
+}
