@@ -25,7 +25,7 @@ func (b *Builder) Report() *model.Report {
 		Captures: b.captures(),
 		Summary:  b.summary,
 		Brokers:  b.finishBrokers(releases), Clients: b.finishClients(),
-		Timeline: b.timeline.snapshot(),
+		Timeline: b.timeline.snapshot(b.verdicts()),
 	}
 	if b.target != nil {
 		r.Target = b.target.finish()
@@ -154,7 +154,16 @@ func (b *Builder) otherProtocols() []model.OtherProtocol {
 // settled is a group with the rule that it has by now.
 type settled struct {
 	*group
-	rule *Rule
+	rule     *Rule
+	severity model.Severity
+}
+
+// severityOf is the severity of a finding by what is known of it.
+func (b *Builder) severityOf(g *group, rule *Rule) model.Severity {
+	if rule.severity == nil {
+		return rule.Severity
+	}
+	return rule.severity(g, b.facts(g))
 }
 
 // ruleOf is the rule that the input as a whole makes of g by now; drop tells that g is told by another finding, or by none.
@@ -172,22 +181,23 @@ func (b *Builder) ruleOf(g *group) (rule *Rule, drop bool) {
 
 // settle gives each group the rule that the input as a whole makes it, and orders them.
 func (b *Builder) settle(dropped uint64) []settled {
-	groups := make([]settled, 0, len(b.groups)+1)
-	for _, g := range b.groups {
+	current := b.current(all)
+	groups := make([]settled, 0, len(current)+1)
+	for _, g := range current {
 		if g.count == 0 {
 			continue // its request waits for its outcome
 		}
 		if rule, drop := b.ruleOf(g); !drop {
-			groups = append(groups, settled{g, rule})
+			groups = append(groups, settled{g, rule, b.severityOf(g, rule)})
 		}
 	}
 	if dropped > 0 {
 		key := findingKey{rule: ruleIndex(bytesMissingRule.Code), detail: droppedDetail}
-		groups = append(groups, settled{&group{key: key, count: 1, dropped: dropped}, &bytesMissingRule})
+		groups = append(groups, settled{&group{key: key, count: 1, dropped: dropped}, &bytesMissingRule, bytesMissingRule.Severity})
 	}
 	slices.SortFunc(groups, func(x, y settled) int {
 		return cmp.Or(
-			cmp.Compare(y.rule.Severity, x.rule.Severity),
+			cmp.Compare(y.severity, x.severity),
 			strings.Compare(x.rule.Code, y.rule.Code),
 			compareGroups(x.group, y.group),
 		)
@@ -203,7 +213,8 @@ func (b *Builder) findings(dropped uint64, releases map[endpoint]decode.Release)
 	out := make([]model.Finding, 0, len(groups))
 	for _, g := range groups {
 		at := g.key.broker
-		f := g.finish(findingContext{rule: g.rule, tables: b.tables(at), target: b.opt.Target})
+		f := g.finish(findingContext{rule: g.rule, severity: g.severity, tables: b.tables(at), target: b.opt.Target})
+		b.explain(&f, g.group, g.rule)
 		f.Release = guess(g.group)
 		f.KnownIssue = b.knownIssue(&f, at)
 		out = append(out, f)
@@ -294,7 +305,7 @@ func (b *Builder) WriteEvidence(w io.Writer, captures []capture.Info) (evidence.
 	claims := make([]evidence.Claim, 0, len(groups))
 	for _, g := range groups {
 		claims = append(claims, evidence.Claim{
-			ID: g.id, Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
+			IDs: g.ids, Occurrences: g.places(), Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
 			WithTLS: g.rule.Code != rules[g.key.rule].Code, WithClear: g.key.detail == tlsClosed,
 		})
 	}

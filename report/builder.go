@@ -25,6 +25,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
 )
@@ -70,6 +71,15 @@ type Builder struct {
 	crypted  uint64
 	undecide uint64
 
+	// history decides about requests that were not served, departures are connections that
+	// came to nothing.
+	history    *history.Book
+	departures []departure
+	// claims are the ids under which Options.Evidence keeps what is not decided yet.
+	claims map[findingKey]evidence.ID
+	// numbered counts the ids.
+	numbered evidence.ID
+
 	groups map[findingKey]*group
 	// perRule counts the groups of each rule.
 	perRule []int
@@ -94,7 +104,7 @@ type Builder struct {
 
 // limitsHit counts how often a limit of this package was reached.
 type limitsHit struct {
-	findings, clients, members, usages, brokers, tables, strangers uint64
+	findings, clients, members, usages, brokers, tables, strangers, departures uint64
 }
 
 // byName returns the counts above zero by name.
@@ -102,7 +112,7 @@ func (l *limitsHit) byName() map[string]uint64 {
 	hit := map[string]uint64{}
 	for name, n := range map[string]uint64{
 		model.LimitFindings: l.findings, "clients": l.clients, "client_members": l.members, "client_versions": l.usages,
-		"brokers": l.brokers, "broker_tables": l.tables, "other_addresses": l.strangers,
+		"brokers": l.brokers, "broker_tables": l.tables, "other_addresses": l.strangers, "departures": l.departures,
 	} {
 		if n > 0 {
 			hit[name] = n
@@ -117,6 +127,7 @@ var _ decode.Sink = (*Builder)(nil)
 func NewBuilder(opt Options) *Builder {
 	b := &Builder{
 		opt:       opt,
+		claims:    map[findingKey]evidence.ID{},
 		groups:    map[findingKey]*group{},
 		perRule:   make([]int, len(rules)),
 		clients:   map[clientKey]*clientRecord{},
@@ -126,6 +137,7 @@ func NewBuilder(opt Options) *Builder {
 		offenders: map[uint32]struct{}{},
 		early:     map[uint32]struct{}{},
 	}
+	b.history = history.New(b.decidedEarly)
 	if opt.Target != nil {
 		b.target = newTargetCheck(opt.Target)
 	}
@@ -139,6 +151,7 @@ func (b *Builder) SetInput(in Input) { b.input = in }
 // Exchange takes a settled exchange. x is not kept.
 func (b *Builder) Exchange(x *decode.Exchange) {
 	b.count(x)
+	isSuspect := b.history.Exchange(x)
 	if x.BeforeNegotiation && x.Key != apiVersionsKey {
 		remember(b.early, x.Stream)
 	}
@@ -151,8 +164,15 @@ func (b *Builder) Exchange(x *decode.Exchange) {
 		b.limits.usages += u
 	}
 	fired := -1
+	if isSuspect {
+		fired = undecided
+		b.claim(x)
+	}
+	if b.opt.Watch {
+		b.settled(x)
+	}
 	for i := range rules {
-		if rules[i].exchange == nil {
+		if rules[i].exchange == nil || rules[i].onSight && x.Evidence == decode.Borrowed {
 			continue
 		}
 		if detail, ok := rules[i].exchange(x); ok {
@@ -181,7 +201,7 @@ func (b *Builder) onTarget(x *decode.Exchange) int {
 	if g := b.group(key); g != nil {
 		g.addExchange(x)
 		if b.opt.Evidence != nil {
-			b.opt.Evidence.Exchange(g.id, x)
+			b.opt.Evidence.Exchange(g.ids[0], x)
 		}
 	}
 	if f == certain {
@@ -192,6 +212,7 @@ func (b *Builder) onTarget(x *decode.Exchange) int {
 
 // Advertisement takes an ApiVersions answer. Its Ranges are kept.
 func (b *Builder) Advertisement(a *decode.Advertisement) {
+	b.history.Advertisement(a)
 	r := b.broker(endpoint{a.Domain, a.Broker})
 	if r == nil {
 		return
@@ -213,7 +234,7 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 				text := difference(before, a.Ranges)
 				g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: text})
 				if b.opt.Evidence != nil {
-					b.opt.Evidence.Change(g.id, a, before, text)
+					b.opt.Evidence.Change(g.ids[0], a, before, text)
 				}
 			}
 		}
@@ -226,6 +247,7 @@ func (b *Builder) Connection(c *decode.Connection) {
 	if b.opt.Evidence != nil {
 		b.opt.Evidence.Met(c)
 	}
+	b.history.Connection(c)
 	past := past{b: b}
 	_, past.early = b.early[c.Stream]
 	delete(b.early, c.Stream)
@@ -237,6 +259,7 @@ func (b *Builder) Connection(c *decode.Connection) {
 			b.addConnection(i, detail, c)
 		}
 	}
+	b.depart(c, past)
 	b.timeline.connection(c)
 }
 
@@ -246,9 +269,6 @@ func (b *Builder) count(x *decode.Exchange) {
 	s.Requests++
 	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
 		s.Responses++
-	}
-	if isProbe(x) && refused(x) {
-		b.quality.ExpectedRefusals++
 	}
 	switch x.Verdict {
 	case decode.Exempt:
@@ -394,9 +414,12 @@ func (b *Builder) client(x *decode.Exchange) *clientRecord {
 // addExchange adds x to the findings of a rule.
 func (b *Builder) addExchange(rule int, detail string, x *decode.Exchange) {
 	if g := b.group(b.exchangeKey(rule, detail, x)); g != nil {
+		if g.sample == nil && rules[rule].explains {
+			g.sample = b.history.Sample(x)
+		}
 		g.addExchange(x)
 		if b.opt.Evidence != nil {
-			b.opt.Evidence.Exchange(g.id, x)
+			b.opt.Evidence.Exchange(g.ids[0], x)
 		}
 	}
 }
@@ -440,7 +463,7 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 	}
 	g.keep(o)
 	if b.opt.Evidence != nil {
-		b.opt.Evidence.Connection(g.id, c)
+		b.opt.Evidence.Connection(g.ids[0], c)
 	}
 }
 
@@ -466,7 +489,7 @@ func (b *Builder) group(key findingKey) *group {
 			return nil
 		}
 		key.detail, key.clientID, key.software = ownText(key.detail), ownText(key.clientID), ownSoftware(key.software)
-		g = &group{key: key, id: evidence.ID(len(b.groups))}
+		g = &group{key: key, ids: []evidence.ID{b.newID()}}
 		b.groups[key] = g
 		b.perRule[key.rule]++
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -44,8 +45,18 @@ const outcomeCount = decode.OutcomeCount
 // group gathers equal findings.
 type group struct {
 	key findingKey
-	// id names it to Options.Evidence.
-	id       evidence.ID
+	// ids name it to Options.Evidence; it shares them where suspects belong to it.
+	ids []evidence.ID
+	// sample is one of its requests, nil without.
+	sample *history.Suspect
+	// Of requests that were not served: from and to are the period in which the broker was
+	// away, unsure counts those that something else can explain.
+	from, to capture.Position
+	unsure   uint64
+	// earlier is an answer to the version in an earlier life of the broker.
+	earlier capture.Position
+	// tried are the APIs and versions, in order of appearance.
+	tried    members[usageKey]
 	count    uint64
 	outcomes [outcomeCount]uint64
 	evidence [int(decode.Supplied) + 1]uint64
@@ -53,6 +64,10 @@ type group struct {
 	took [outcomeCount]*histogram
 	// first are the first occurrences by position.
 	first []occurrence
+	// patient counts the requests that the client left after waiting long enough for an answer.
+	patient uint64
+	// left counts the connections that the client ended.
+	left uint64
 	// addresses are the client's addresses.
 	addresses members[netip.Addr]
 	// ranges are those that the first request with any was held against.
@@ -91,6 +106,9 @@ func (g *group) addExchange(x *decode.Exchange) {
 	}
 	g.took[x.Outcome].add(x.Took)
 	g.addresses.add(x.Client.Addr())
+	if x.Outcome == decode.Left && history.IsRefused(x) {
+		g.patient++
+	}
 	if g.ranges == nil {
 		g.ranges = x.Ranges
 	}
@@ -145,7 +163,11 @@ func (g *group) worst() (worst decode.Outcome, ok bool) {
 	for _, o := range [...]decode.Outcome{
 		decode.ClosedByBroker, decode.ResetByBroker, decode.Unanswered, decode.Left, decode.Error,
 	} {
-		if n := g.outcomes[o]; n > 0 && (!ok || n > g.outcomes[worst]) {
+		n := g.outcomes[o]
+		if o == decode.Left {
+			n = g.patient // leaving at once says nothing of the broker
+		}
+		if n > 0 && (!ok || n > g.outcomes[worst]) {
 			worst, ok = o, true
 		}
 	}
@@ -203,16 +225,17 @@ func address(a netip.AddrPort) string {
 
 // findingContext is what a group needs beside itself to become a Finding.
 type findingContext struct {
-	rule   *Rule
-	tables []*decode.Ranges
-	target *decode.Reference
+	rule     *Rule
+	severity model.Severity
+	tables   []*decode.Ranges
+	target   *decode.Reference
 }
 
 // finish turns g into its exported form.
 func (g *group) finish(c findingContext) model.Finding {
 	s := &subject{group: g, tables: c.tables, target: c.target}
 	f := model.Finding{
-		Code: c.rule.Code, Title: c.rule.Title, Severity: c.rule.Severity,
+		Code: c.rule.Code, Title: c.rule.Title, Severity: c.severity,
 		Message: c.rule.message(s), Why: c.rule.why(s), Advice: c.rule.advice(s),
 		Broker: address(g.key.broker.addr),
 		Count:  g.count, Outcomes: map[string]uint64{}, MedianSeconds: map[string]float64{},
@@ -315,4 +338,13 @@ func compareKeys(a, b *findingKey) int {
 		strings.Compare(a.clientID, b.clientID),
 		strings.Compare(a.detail, b.detail),
 	)
+}
+
+// places are where the first occurrences are.
+func (g *group) places() []evidence.Place {
+	out := make([]evidence.Place, len(g.first))
+	for i := range g.first {
+		out[i] = evidence.Place{At: g.first[i].at, Stream: g.first[i].stream}
+	}
+	return out
 }

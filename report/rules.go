@@ -5,6 +5,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -19,11 +20,22 @@ type Rule struct {
 	// Documentation is what explain prints, each a paragraph in plain text.
 	Documentation model.Documentation
 
-	// One of the following decides; the others are nil. detail tells findings
+	// severity is the severity by what is known of a finding; nil where Severity always holds.
+	severity func(g *group, at addressFacts) model.Severity
+	// groups says what findings about suspects have in common.
+	groups grouping
+	// explains: the finding blames someone, and so says what else was ruled out.
+	explains bool
+
+	// One of the following decides; the others are nil, but for suspect. detail tells findings
 	// of one rule apart beyond what they share, mostly it is empty.
 
 	// exchange looks at a settled exchange.
 	exchange func(x *decode.Exchange) (detail string, fires bool)
+	// suspect looks at a request that was not served, and at what history decided about it.
+	suspect func(k *history.Suspect, r *history.Ruling) (detail string, fires bool)
+	// departure looks at a connection that came to nothing, when all is known.
+	departure func(d *departure, b *Builder) (detail string, fires bool)
 	// onSight: exchange decides by the verdict alone, before the outcome is known.
 	onSight bool
 	// connection looks at a connection that is over.
@@ -41,6 +53,18 @@ type Rule struct {
 	// address, a client id or a host name.
 	message, why, advice func(s *subject) string
 }
+
+// grouping says what the findings of a rule about suspects have in common.
+type grouping uint8
+
+const (
+	// byRequest: broker, client, API and version.
+	byRequest grouping = iota
+	// byClient: broker and client.
+	byClient
+	// byBroker: broker alone.
+	byBroker
+)
 
 // subject is what a rule's texts are made from.
 type subject struct {

@@ -42,6 +42,8 @@ type Book struct {
 	// early takes the suspects that were decided before the end because there were too many.
 	early  func(*Suspect, Ruling)
 	limits Limits
+	// numbered counts what waits to be decided.
+	numbered uint64
 	// answers counts the records of versions that were answered, over all addresses.
 	answers int
 	// now is the latest moment seen, in nanoseconds of packet time.
@@ -113,12 +115,12 @@ type end struct {
 	outstanding bool
 }
 
-// Exchange takes a settled exchange. x is not kept.
-func (b *Book) Exchange(x *decode.Exchange) {
+// Exchange takes a settled exchange, and reports whether it is a suspect. x is not kept.
+func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 	b.calls++
 	a := b.address(Endpoint{x.Domain, x.Broker})
 	if a == nil {
-		return
+		return false
 	}
 	b.now = max(b.now, x.Settled.Time, x.Request.Time)
 	s := b.stream(x.Stream)
@@ -129,9 +131,11 @@ func (b *Book) Exchange(x *decode.Exchange) {
 	case x.Outcome == decode.Error:
 		b.reply(a, x, x.Settled)
 	}
-	if isSuspect(x) {
-		b.suspect(s, x)
+	if !isSuspect(x) {
+		return false
 	}
+	b.suspect(s, x)
+	return true
 }
 
 // answered notes an answer.

@@ -16,6 +16,7 @@ func (b *Book) Decide() []Ruling {
 	for i, k := range b.suspects {
 		if v := b.viewOf(Endpoint{k.Exchange.Domain, k.Exchange.Broker}); v != nil {
 			rulings[i] = v.judge(k)
+			rulings[i].WithoutRange = !v.holds(&k.Exchange)
 		}
 	}
 	return rulings

@@ -41,6 +41,10 @@ type stream struct {
 	first, worked capture.Position
 	// answered is the latest answer of any kind.
 	answered capture.Position
+	// hasWorked: it was answered more than what comes before a client's work.
+	hasWorked bool
+	// stage is the API that was answered last.
+	stage int16
 	// advertised is the latest ApiVersions answer.
 	advertised capture.Position
 	// authenticated is the latest answered SaslHandshake or SaslAuthenticate, hasSASL that there was one.
@@ -108,8 +112,8 @@ func (s *stream) request(b *Book, x *decode.Exchange) {
 
 // answer notes an answer.
 func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
-	if at.Time > s.answered.Time {
-		s.answered = at
+	if at.Time >= s.answered.Time {
+		s.answered, s.stage = at, x.Key
 	}
 	switch x.Key {
 	case keyApiVersions:
@@ -122,6 +126,7 @@ func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 	if at.Time > s.worked.Time {
 		s.worked = at
 	}
+	s.hasWorked = s.hasWorked || !isPreface(x.Key)
 	if !s.hasSASL && a.open.Time == 0 && x.Asked != decode.MaybeAsked {
 		a.open = at
 	}
@@ -244,4 +249,14 @@ func (b *Book) Served(id string, addr netip.Addr, at, window int64) bool {
 	}
 	_, ok := c.found.within(at-window, at+window)
 	return ok && !c.joins
+}
+
+// Stage is the API that was answered last on a connection, and whether a request was answered, or
+// not served, that is more than what comes before a client's work.
+func (b *Book) Stage(id uint32) (key int16, worked bool) {
+	s := b.streams[id]
+	if s == nil {
+		return 0, true
+	}
+	return s.stage, s.hasWorked || s.culprit != nil
 }

@@ -47,6 +47,8 @@ const (
 // Suspect is a request that was not served.
 type Suspect struct {
 	Exchange decode.Exchange
+	// Number counts the suspects of a Book from 1.
+	Number uint64
 	// Instead is the answer to what the client asked in place of a request that was refused with
 	// error 35; the zero value without one.
 	Instead                    capture.Position
@@ -62,6 +64,8 @@ type Ruling struct {
 	From, To capture.Position
 	// Earlier is an answer to the same version in an earlier life of the broker; the zero value without.
 	Earlier capture.Position
+	// WithoutRange: the borrowed range of the request does not hold for it.
+	WithoutRange bool
 	// Certain: nothing else that is known explains it.
 	Certain bool
 }
@@ -132,7 +136,7 @@ func (b *Book) suspect(s *stream, x *decode.Exchange) {
 	if len(b.suspects) >= maxSuspects {
 		b.decideEarly()
 	}
-	k := &Suspect{Exchange: *x, stream: s}
+	k := &Suspect{Exchange: *x, Number: b.NextNumber(), stream: s}
 	b.suspects = append(b.suspects, k)
 	if x.Outcome == decode.Error {
 		if len(s.client.open) == maxOpen {
@@ -160,6 +164,15 @@ func (b *Book) decideEarly() {
 
 // Suspects are those that wait to be decided, in the order of Decide.
 func (b *Book) Suspects() []*Suspect { return b.suspects }
+
+// Numbered is the latest number that was given, to a suspect or by NextNumber.
+func (b *Book) Numbered() uint64 { return b.numbered }
+
+// NextNumber gives a number to something that waits to be decided as suspects do.
+func (b *Book) NextNumber() uint64 {
+	b.numbered++
+	return b.numbered
+}
 
 // Sample keeps a copy of x, of which Explanations can tell. x was given to Exchange before.
 func (b *Book) Sample(x *decode.Exchange) *Suspect {
