@@ -14,7 +14,7 @@
 // one order, and lets connections without an ApiVersions answer borrow the ranges that
 // the same broker advertised elsewhere.
 //
-// Memory: a connection costs some 500 bytes and 64 more for each unanswered
+// Memory: a connection costs some 600 bytes and 80 more for each unanswered
 // request, of which it may have maxOutstanding. Strings from the wire are cut
 // at maxClientID bytes and shared, advertised ranges are shared. The Correlator holds
 // back at most maxWaiting exchanges. What a bound keeps out is counted in Limits.

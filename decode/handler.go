@@ -58,11 +58,14 @@ type handler struct {
 	at    capture.Position // of the latest event
 	order uint32
 
+	lastRequest, lastAnswer capture.Position
+
 	requests    uint64
-	lastID      int32 // correlation id of the latest request
-	negotiating int16 // ApiVersions requests in queue
-	latestName  int8  // the place in ids of the latest request's client id
-	nullID      bool  // a request had a null client id
+	unanswered  uint64 // when the connection ended
+	lastID      int32  // correlation id of the latest request
+	negotiating int16  // ApiVersions requests in queue
+	latestName  int8   // the place in ids of the latest request's client id
+	nullID      bool   // a request had a null client id
 	hasLastID   bool
 	// strayIDs: correlation ids do not count up on this connection.
 	strayIDs bool
@@ -122,6 +125,7 @@ func (h *handler) request(f *reassembly.Frame) {
 	}
 	h.tokens = false
 	h.requests++
+	h.lastRequest = f.Last
 	h.note(hd.correlationID)
 	if h.queue.n >= maxOutstanding || h.queue.n >= unseenAfter && !h.conn.Seen[reassembly.ToClient] {
 		h.overflow()
@@ -130,6 +134,7 @@ func (h *handler) request(f *reassembly.Frame) {
 	p.at, p.correlationID, p.key, p.version = f.Last, hd.correlationID, hd.key, hd.version
 	p.clientID, p.hasClientID = h.client(&hd)
 	p.span, p.ranges = span(f), h.ranges
+	p.offset, p.size, p.lacking = f.Offset, uint32(f.Size), uint32(f.Lacking)
 	if f.Last.Before(h.rangesAt) {
 		p.ranges = h.before
 	}
@@ -170,6 +175,9 @@ func (h *handler) particular(hd *requestHeader, f *reassembly.Frame, p *pending)
 	case keySaslHandshake:
 		h.handshake(hd, f)
 	case keyProduce:
+		if f.Lacking > 0 {
+			break // no answer is due to a request that is not complete
+		}
 		if acks, ok := acks(hd.version, hd.body(f.Head)); ok {
 			h.acksNone = acks == 0
 		} else {
@@ -326,6 +334,7 @@ func (h *handler) answered(i int, a answer) {
 		}
 	}
 	p := h.queue.pop()
+	h.lastAnswer = later(h.lastAnswer, a.at)
 	outcome := Answered
 	if a.errorCode == errUnsupportedVersion {
 		outcome = Error

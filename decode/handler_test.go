@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
@@ -293,6 +294,7 @@ func TestExchangeTellsWhatTheRequestSaid(t *testing.T) {
 		Stream: 0, Request: got.Request, Settled: d.conn.End.At, Took: stepTime, Client: d.conn.Client, Broker: d.conn.Broker,
 		ClientID: "app", HasClientID: true, Software: Software{"lib", "1.2.3"}, CorrelationID: 2, Key: 1, Version: 12,
 		Advertised: Range{4, 10}, Ranges: got.Ranges, Evidence: Observed, Verdict: AboveMax, Outcome: ClosedByBroker, Asked: Asked, Negotiated: -1,
+		Size: 43, Received: 43,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Errorf("exchange differs (-want +got):\n%s", diff)
@@ -304,6 +306,7 @@ func TestExchangeTellsWhatTheRequestSaid(t *testing.T) {
 	wantConn := Connection{
 		Connection: d.conn, ClientIDs: []string{"app"}, Software: Software{"lib", "1.2.3"},
 		Advertised: got.Ranges, AfterAdvertised: 1,
+		Unanswered: 1, LastRequest: got.Request, LastAnswer: capture.Position{Frame: 3, Time: 3 * stepTime},
 	}
 	if diff := cmp.Diff(wantConn, *last, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Errorf("connection differs (-want +got):\n%s", diff)

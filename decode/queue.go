@@ -3,7 +3,7 @@ package decode
 import "github.com/kafkavet/kafkavet/capture"
 
 // maxOutstanding bounds the requests of one connection that wait for an answer:
-// clients have 5 (Java) to some hundred in flight. 1,024 of 64 bytes are 64 KiB.
+// clients have 5 (Java) to some hundred in flight. 1,024 of 80 bytes are 80 KiB.
 const maxOutstanding = 1024
 
 // pending is a request without an answer so far.
@@ -11,6 +11,8 @@ type pending struct {
 	at            capture.Position
 	clientID      string
 	ranges        *Ranges // what the connection had been told when it was sent
+	offset        int64   // reassembly.Frame.Offset
+	size, lacking uint32  // reassembly.Frame.Size, which is at most maxMessage, and Lacking
 	correlationID int32
 	key, version  int16
 	// span is how many packets before at the request began.

@@ -86,6 +86,7 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
 		Client: h.conn.Client, Broker: h.conn.Broker, Domain: h.conn.Domain,
 		ClientID: p.clientID, HasClientID: p.hasClientID, Software: h.software,
 		CorrelationID: p.correlationID, Key: p.key, Version: p.version,
+		Partial: p.lacking > 0, Size: int64(p.size), Received: int64(p.size) - int64(p.lacking),
 		Outcome: outcome, ErrorCode: a.errorCode, BeforeNegotiation: p.early, Asked: p.asked, Negotiated: -1,
 	}
 	switch outcome {
@@ -136,9 +137,14 @@ func (h *handler) Lost(d reassembly.Direction, at capture.Position) {
 // capture. It cannot where the request was sent after what is missing, even if that is known only by now. It
 // counts from the request's first packet: the last one may be missing too.
 func (h *handler) mayHaveLost(p *pending) bool {
-	sent := p.at
-	sent.Frame -= min(uint64(p.span), sent.Frame)
-	return p.lost || sent.Before(h.missed)
+	return p.lost || p.sent().Before(h.missed)
+}
+
+// sent returns a packet that is not after the first one with bytes of the request.
+func (p *pending) sent() capture.Position {
+	first := p.at
+	first.Frame -= min(uint64(p.span), first.Frame)
+	return first
 }
 
 // span is how many packets a frame takes beside the last, at most: all of them where it began in another capture.
@@ -149,15 +155,32 @@ func span(f *reassembly.Frame) uint32 {
 	return uint32(min(f.Last.Frame-f.First.Frame, math.MaxUint32))
 }
 
+// isLate reports whether the broker had ended the connection before a request arrived. The FIN or RST tells by what it
+// acknowledges: in the capture a request can stand before it and still have crossed it on the way. Where that
+// is unknown, the order in the capture counts.
+func (h *handler) isLate(p *pending) bool {
+	end := &h.conn.End
+	switch {
+	case end.By != reassembly.ToClient || end.Kind != reassembly.Closed && end.Kind != reassembly.Reset:
+		return false
+	case end.HasAcked && p.offset >= 0:
+		return p.offset >= end.Acked
+	}
+	return end.At.Before(p.sent())
+}
+
 // End settles what has no answer by how the connection ended.
 func (h *handler) End() {
 	end := h.conn.End
 	h.release(-1)
+	h.unanswered = uint64(h.queue.n)
 	for h.queue.n > 0 {
 		h.flush()
 		p := h.queue.pop()
 		outcome, at := CutOff, h.conn.Last
 		switch {
+		case h.isLate(&p):
+			outcome, at = Late, end.At
 		case !h.conn.Seen[reassembly.ToClient] || h.mayHaveLost(&p):
 			outcome = Unseen
 		case end.Kind == reassembly.Closed && end.By == reassembly.ToClient:

@@ -94,6 +94,7 @@ func (s *Shard) Closed(c *reassembly.Connection) {
 	}
 	delete(s.ended, c)
 	over.ClientIDs, over.ClientIDsOmitted = h.clientIDs(), h.idsOmitted
+	over.Unanswered, over.LastRequest, over.LastAnswer = h.unanswered, h.lastRequest, h.lastAnswer
 	over.Software, over.Advertised, over.AfterAdvertised = h.software, h.ranges, h.afterAdvertised
 	h.emit(Event{Connection: over})
 	if len(s.spare) < maxSpare {

@@ -22,6 +22,7 @@ type conn struct {
 	reset   int64  // tick at which a RST came, -1 before
 	closing int64  // tick at which only the secrets of waiting records were missing to its end, -1 before
 	late    *postponed
+	offset  int64 // stream offset behind the bytes that are worked on, -1 where unknown
 	talk    dialogue
 	tls     *tlsrecord.Session
 	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something else.
@@ -65,7 +66,7 @@ func (c *conn) segment(it *item) {
 	c.info.Seen[d] = true
 	switch {
 	case it.flags&capture.RST != 0:
-		c.ending(Reset, d, it.at)
+		c.ending(c.endOf(Reset, d, it))
 		if c.reset < 0 {
 			c.reset = c.w.ticks
 			c.wait()
@@ -82,7 +83,10 @@ func (c *conn) segment(it *item) {
 
 // pass counts a segment of a connection that is not looked into.
 func (c *conn) pass(it *item) {
-	c.info.Bytes[it.dir^c.flip] += uint64(it.length)
+	if d := it.dir ^ c.flip; it.length > 0 {
+		c.info.Bytes[d] += uint64(it.length)
+		c.info.LastData[d] = it.at
+	}
 	if it.flags&capture.FIN != 0 {
 		c.half[it.dir].ended = true
 		if c.half[it.dir.Reverse()].ended {
@@ -92,10 +96,20 @@ func (c *conn) pass(it *item) {
 }
 
 // ending notes who was first to end the connection.
-func (c *conn) ending(how EndKind, d Direction, at capture.Position) {
+func (c *conn) ending(e End) {
 	if c.info.End.Kind == Cut {
-		c.info.End = End{Kind: how, By: d, At: at}
+		c.info.End = e
 	}
+}
+
+// endOf describes the end that a segment with FIN or RST of direction d makes.
+func (c *conn) endOf(how EndKind, d Direction, it *item) End {
+	e := End{Kind: how, By: d, At: it.at}
+	other := it.dir.Reverse()
+	if h := &c.half[other]; it.flags&capture.ACK != 0 && h.synced && near(it.ack, h.next) {
+		e.Acked, e.HasAcked = max(0, int64(c.info.Bytes[other^c.flip])+int64(int32(it.ack-h.next))), true
+	}
+	return e
 }
 
 // fin notes a FIN of direction d. If it acknowledges the other side's, that was the first, even where
@@ -105,13 +119,14 @@ func (c *conn) fin(d Direction, it *item) {
 	e := &c.info.End
 	switch {
 	case e.Kind == Closed && e.By != d && int32(c.finAck-it.seq-it.length) > 0:
-		*e = End{Kind: Closed, By: d, At: it.at}
+		*e = c.endOf(Closed, d, it)
 	case e.Kind == Cut:
 		c.finAck = it.ack
+		end := c.endOf(Closed, d, it)
 		if it.flags&capture.ACK != 0 && other.synced && other.hole == nil && c.late == nil && it.ack == other.next+1 {
-			d = d.Reverse()
+			end = End{Kind: Closed, By: d.Reverse(), At: it.at}
 		}
-		c.ending(Closed, d, it.at)
+		c.ending(end)
 	}
 }
 
@@ -120,7 +135,11 @@ func (c *conn) fin(d Direction, it *item) {
 func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Position) {
 	d := raw ^ c.flip
 	c.info.Bytes[d] += uint64(length)
+	if length > 0 {
+		c.info.LastData[d] = at
+	}
 	if len(p) > 0 {
+		c.offset = int64(c.info.Bytes[d]) - int64(length) + int64(len(p))
 		c.bytes(raw, p, at)
 	}
 	if cut := int64(length) - int64(len(p)); cut > 0 {
@@ -142,6 +161,15 @@ func (c *conn) miss(n int64) {
 	c.info.Gaps++
 	c.w.missing += uint64(n)
 	c.w.gaps++
+}
+
+// place returns the stream offset of a byte behind which n bytes, itself included, are left of those that are
+// worked on; -1 where unknown.
+func (c *conn) place(n int) int64 {
+	if c.tls != nil || c.offset < 0 {
+		return c.offset
+	}
+	return c.offset - int64(n)
 }
 
 func (c *conn) bytes(raw Direction, p []byte, at capture.Position) {
@@ -215,6 +243,7 @@ func (c *conn) waited() bool {
 		still = still || h.hole != nil || h.finDue > c.w.ticks
 	}
 	if !c.over && c.tls != nil {
+		c.offset = -1
 		c.tls.Retry(c.info.Now)
 		still = still || c.tls.Waiting()
 	}
@@ -283,6 +312,7 @@ func (c *conn) swap() {
 	i.Client, i.Broker = i.Broker, i.Client
 	i.Seen[0], i.Seen[1] = i.Seen[1], i.Seen[0]
 	i.Bytes[0], i.Bytes[1] = i.Bytes[1], i.Bytes[0]
+	i.LastData[0], i.LastData[1] = i.LastData[1], i.LastData[0]
 	if i.End.Kind == Closed || i.End.Kind == Reset {
 		i.End.By = i.End.By.Reverse()
 	}

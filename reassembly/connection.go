@@ -63,11 +63,12 @@ type End struct {
 	By Direction
 	// At is the packet that ended it.
 	At capture.Position
-	// Acked is the number of the client's stream bytes (Connection.Bytes[ToBroker]) that the broker had
-	// received when it closed or reset the connection, as far as its FIN or RST acknowledges them. A request that
-	// begins behind them was under way then, so the end is not the answer to it. -1 where
-	// By is not ToClient, or where the packet acknowledges nothing.
-	Acked int64
+	// Acked is the number of stream bytes (as Connection.Bytes counts them) that the side which ended
+	// the connection had received from the other side by then, as its FIN or RST acknowledges them. A request
+	// that begins behind them arrived later, so the end is not the answer to it (Frame.Offset).
+	// HasAcked is false where the number is unknown: the packet acknowledges nothing, or was not captured.
+	Acked    int64
+	HasAcked bool
 }
 
 // Connection is what is known of one TCP connection, apart from the Kafka
@@ -99,7 +100,8 @@ type Connection struct {
 	Missing, Gaps uint64
 	// Resyncs counts how often the next Kafka frame had to be searched for.
 	Resyncs uint64
-	// Incomplete counts requests that had begun when the connection or the capture ended.
+	// Incomplete counts requests that had begun when the connection or the capture ended. Those
+	// with a header are also handed to the Handler (Frame.Lacking).
 	Incomplete uint64
 	// Overlaps counts payload bytes that came again and were passed over: the first copy wins.
 	Overlaps uint64
@@ -178,6 +180,12 @@ type Frame struct {
 	// handed on as soon as Head is complete: then Last is the packet in which
 	// Head was completed.
 	First, Last capture.Position
+	// Offset is the place of its first byte in the stream of its direction, as Connection.Bytes counts
+	// it; inside TLS that of the segment in which the first byte was decrypted. -1 where unknown.
+	Offset int64
+	// Lacking is how many bytes of the message did not come before the connection ended. It is above 0 only
+	// for the last request of a connection, whose Last is then the last packet with bytes of it.
+	Lacking int64
 	// Resynced: it is the first frame found again after bytes were missing,
 	// or the first one of a connection that was joined midstream.
 	Resynced bool
@@ -202,8 +210,8 @@ type Handler interface {
 	// length-prefixed client id (12), for responses the correlation ids that
 	// are awaited (4). Search goes by them after a loss. The slice is valid until the next call.
 	Anchor(d Direction) (anchors [][]byte, offset int)
-	// Message takes a message. A request is handed on when its last byte has come, a
-	// response when its head has.
+	// Message takes a message. A request is handed on when its last byte has come or the connection
+	// is over, a response when its head has come.
 	Message(f *Frame)
 	// Lost tells that messages in direction d may have been missed, in packets before the given one or in it.
 	Lost(d Direction, at capture.Position)

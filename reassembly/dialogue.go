@@ -1,6 +1,7 @@
 package reassembly
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -9,10 +10,10 @@ import (
 const (
 	// maxPending and maxPendingChunks bound what is held of a connection until it
 	// is known what it speaks: 16 KiB hold the largest head of a first request that
-	// comes in pieces, 512 chunks of 64 bytes beside their bytes one that comes byte by byte.
+	// comes in pieces, 512 chunks of 72 bytes beside their bytes one that comes byte by byte.
 	maxPending       = 16 << 10
 	maxPendingChunks = 512
-	chunkBytes       = 64
+	chunkBytes       = 72
 	// maxShardPending bounds that for all connections of a shard: 2 MiB, of
 	// which 4 shards make 8 MiB.
 	maxShardPending = 2 << 20
@@ -38,10 +39,11 @@ type pending struct {
 
 // chunk is what came in one segment, or a gap.
 type chunk struct {
-	dir Direction
-	p   []byte
-	gap int64
-	at  capture.Position
+	dir    Direction
+	p      []byte
+	gap    int64
+	at     capture.Position
+	offset int64 // conn.offset
 }
 
 func (t *dialogue) init(midstream bool) {
@@ -62,7 +64,7 @@ func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 		if !t.answered && c.foreign(p) {
 			return
 		}
-		if t.fr[d^c.flip].state == searching && t.doubt(c, d, chunk{dir: d, p: p, at: at}) {
+		if t.fr[d^c.flip].state == searching && t.doubt(c, d, chunk{dir: d, p: p, at: at, offset: c.offset}) {
 			return
 		}
 	}
@@ -98,7 +100,7 @@ func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Pos
 func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 	first, answer := p, []byte(nil)
 	if t.pending != nil || d == ToClient {
-		t.hold(c, chunk{dir: d, p: append([]byte(nil), p...), at: at})
+		t.hold(c, chunk{dir: d, p: bytes.Clone(p), at: at, offset: c.offset})
 		first, answer = t.pending.first(), t.pending.answer()
 	}
 	if len(first) == 0 { // the broker's side speaks first, or the first bytes are missing
@@ -107,7 +109,7 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 	}
 	switch kind, sure := c.judge(first, answer); {
 	case !sure && t.pending == nil:
-		t.hold(c, chunk{dir: d, p: append([]byte(nil), p...), at: at})
+		t.hold(c, chunk{dir: d, p: bytes.Clone(p), at: at, offset: c.offset})
 	case !sure && (t.pending.bytes > maxPending || len(t.pending.chunks) > maxPendingChunks || c.w.pending > maxShardPending):
 		c.w.limits.Undecided++
 		c.give(Other)
@@ -173,6 +175,7 @@ func (t *dialogue) replay(c *conn, p []byte, d Direction, at capture.Position) {
 		if k.gap > 0 {
 			t.gap(c, k.dir, k.gap, true, k.at)
 		} else {
+			c.offset = k.offset
 			t.data(c, k.dir, k.p, k.at)
 		}
 	}
@@ -208,6 +211,7 @@ func (t *dialogue) end(c *conn) {
 	for i := range t.fr {
 		if t.fr[i].dir == ToBroker && t.handler != nil && t.fr[i].open() {
 			c.info.Incomplete++
+			t.fr[i].hand(c, c.info.LastData[ToBroker])
 		}
 		t.fr[i].drop(c)
 	}
@@ -315,8 +319,8 @@ func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 	return Other, true
 }
 
-// lone tells whether all that was said on a connection is one request: one that the broker dropped the connection
-// on, or never answered.
+// lone tells whether all that was said on a connection is one request, or the beginning of one: one that the broker
+// dropped the connection on, or never answered.
 func (c *conn) lone(held *pending) bool {
 	for _, k := range held.chunks {
 		if k.dir == ToClient || k.gap > 0 {
@@ -328,7 +332,7 @@ func (c *conn) lone(held *pending) bool {
 		return false
 	}
 	size := int64(int32(binary.BigEndian.Uint32(first)))
-	return int64(held.bytes) == sizeBytes+size && c.w.opt.LooksLikeRequest(size, clip(first[sizeBytes:], size)) >= Likely
+	return int64(held.bytes) <= sizeBytes+size && c.w.opt.LooksLikeRequest(size, clip(first[sizeBytes:], size)) >= Likely
 }
 
 // follows tells whether next begins the request after the one that begins with head.

@@ -47,7 +47,9 @@ func (t *dialogue) believe(c *conn, d Direction, answer chunk) {
 		f.state, f.resynced, f.tries, f.atStart = reading, true, 0, false
 	}
 	t.open(c)
+	c.offset = asked.offset
 	t.data(c, ToBroker, asked.p, asked.at)
+	c.offset = answer.offset
 	t.data(c, ToClient, answer.p, answer.at)
 }
 

@@ -35,6 +35,7 @@ type framer struct {
 	want      int    // bytes wanted, the size field included
 	buf       []byte // of worker.room
 	first     capture.Position
+	offset    int64 // Frame.Offset
 	// While searching: buf holds what came before, starting at a segment's
 	// first byte if atStart.
 	atStart bool
@@ -68,7 +69,7 @@ func (f *framer) data(c *conn, p []byte, at capture.Position) {
 // read takes bytes of one message from p and returns the rest of p.
 func (f *framer) read(c *conn, p []byte, at capture.Position) []byte {
 	if f.passed == 0 {
-		f.first = at
+		f.first, f.offset = at, c.place(len(p))
 		if n := f.whole(c, p, at); n > 0 || f.state != reading {
 			return p[n:]
 		}
@@ -114,8 +115,8 @@ func (f *framer) whole(c *conn, p []byte, at capture.Position) int {
 		f.lose(c, at)
 		return 0
 	}
-	f.first, f.size = at, size
-	f.emit(c, body[:min(int64(max(want, 0)), size)], at)
+	f.size = size
+	f.emit(c, body[:min(int64(max(want, 0)), size)], 0, at)
 	return sizeBytes + int(size)
 }
 
@@ -174,13 +175,20 @@ func (f *framer) hand(c *conn, at capture.Position) {
 		return
 	}
 	f.handed = true
-	f.emit(c, f.buf[sizeBytes:], at)
+	lacking := int64(0)
+	if f.dir == ToBroker {
+		lacking = f.left()
+	}
+	f.emit(c, f.buf[sizeBytes:], lacking, at)
 }
 
 // emit hands the message to the connection. The Frame is the worker's, used
 // again for every message: it would be allocated each time otherwise.
-func (f *framer) emit(c *conn, head []byte, at capture.Position) {
-	c.w.frame = Frame{Direction: f.dir, Size: f.size, Head: head, First: f.first, Last: at, Resynced: f.resynced}
+func (f *framer) emit(c *conn, head []byte, lacking int64, at capture.Position) {
+	c.w.frame = Frame{
+		Direction: f.dir, Size: f.size, Head: head, First: f.first, Last: at, Resynced: f.resynced,
+		Offset: f.offset, Lacking: lacking,
+	}
 	f.resynced = false
 	c.message(&c.w.frame)
 }
@@ -284,6 +292,7 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 			return
 		}
 		if !f.handed {
+			f.passed += left
 			f.hand(c, at)
 		}
 		f.next(c)

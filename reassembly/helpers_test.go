@@ -41,8 +41,9 @@ func (m *memory) Close() error             { return nil }
 
 // log gathers what a pool says, in words.
 type log struct {
-	lines []string
-	conns []Connection
+	lines   []string
+	conns   []Connection
+	offsets []int64 // of requests
 }
 
 func (l *log) Open(c *Connection) Handler { return &voice{log: l, c: c} }
@@ -101,7 +102,12 @@ func (v *voice) Message(f *Frame) {
 		n := int(binary.BigEndian.Uint16(f.Head[8:])) + 2
 		v.id = bytes.Clone(f.Head[8:min(len(f.Head), 8+n)])
 	}
-	v.say("request %d v%d id %d size %d frame %d", binary.BigEndian.Uint16(f.Head), binary.BigEndian.Uint16(f.Head[2:]), v.last, f.Size, f.Last.Frame)
+	lacking := ""
+	if f.Lacking > 0 {
+		lacking = fmt.Sprintf(" lacking %d", f.Lacking)
+	}
+	v.say("request %d v%d id %d size %d frame %d%s", binary.BigEndian.Uint16(f.Head), binary.BigEndian.Uint16(f.Head[2:]), v.last, f.Size, f.Last.Frame, lacking)
+	v.log.offsets = append(v.log.offsets, f.Offset)
 }
 
 func (v *voice) Lost(Direction, capture.Position) {}
@@ -151,6 +157,8 @@ type outcome struct {
 	lines []string // by stream, in order within each
 	conns []Connection
 	stats Stats
+	// offsets are those of the requests: in order where there is one connection.
+	offsets []int64
 }
 
 func (o *outcome) missing() (n uint64) {
@@ -184,6 +192,7 @@ func run(t testing.TB, packets []capturetest.Packet, batch int) *outcome {
 	}
 	for _, l := range logs {
 		o.conns = append(o.conns, l.conns...)
+		o.offsets = append(o.offsets, l.offsets...)
 	}
 	slices.SortFunc(o.conns, func(a, b Connection) int { return int(a.Stream) - int(b.Stream) })
 	slices.SortStableFunc(o.lines, func(a, b string) int { return streamOf(a) - streamOf(b) })

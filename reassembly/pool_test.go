@@ -307,7 +307,7 @@ func TestLoneRequest(t *testing.T) {
 			c.Send(capturetest.ToBroker, likely[:9])
 			c.Send(capturetest.ToBroker, likely[9:])
 		}, []string{"0: request 3 v16 id 1 size 34 frame 6"}},
-		"not complete":   {func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, likely[:30]) }, nil},
+		"its beginning":  {func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, likely[:30]) }, []string{"0: request 3 v16 id 1 size 34 frame 4 lacking 8"}},
 		"more behind it": {func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, append(slices.Clone(likely), 1, 2)) }, nil},
 		"another answer": {func(c *capturetest.Conversation) { c.Exchange(likely, response(2, 20)) }, nil},
 		"not likely":     {func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, unlikely) }, nil},

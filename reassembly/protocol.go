@@ -113,6 +113,7 @@ func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 		if k.gap > 0 {
 			c.tls.Gap(k.dir == ToBroker, k.gap, k.at)
 		} else {
+			c.offset = k.offset
 			c.records(k.dir, k.p, k.at)
 		}
 	}
@@ -127,6 +128,10 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 			c.mode = ignored
 			return
 		}
+	}
+	c.offset -= int64(len(p))
+	if c.tls.Waiting() {
+		c.offset = -1
 	}
 	c.tls.Data(d == ToBroker, p, at)
 	if c.tls.Waiting() {
@@ -160,6 +165,7 @@ func towards(server bool) Direction {
 
 // endTLS describes the TLS session when the connection is over.
 func (c *conn) endTLS() {
+	c.offset = -1
 	c.tls.End(c.info.Now)
 	info := c.tls.Info()
 	if c.notKafka && info.Reason == "" {

@@ -1,0 +1,92 @@
+package decode
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// TestLateRequests: a request that arrived after the broker had ended the connection was not refused.
+func TestLateRequests(t *testing.T) {
+	// Each step is a request, which takes 100 bytes of the stream, or the broker's FIN.
+	const ended = -2
+	request := func(offset int64) int64 { return offset }
+	closed := func(acked int64) reassembly.End {
+		return reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, Acked: acked, HasAcked: true}
+	}
+	for _, tt := range []struct {
+		name  string
+		end   reassembly.End
+		steps []int64
+		lost  bool
+		want  []Outcome
+	}{
+		{"acknowledged", closed(200), []int64{request(0), request(100), ended}, false, []Outcome{ClosedByBroker, ClosedByBroker}},
+		{"the second crossed the FIN", closed(100), []int64{request(0), request(100), ended}, false, []Outcome{ClosedByBroker, Late}},
+		{"the FIN was captured too early", closed(200), []int64{request(0), ended, request(100)}, false, []Outcome{ClosedByBroker, ClosedByBroker}},
+		{"part of it was acknowledged", closed(101), []int64{request(0), request(100), ended}, false, []Outcome{ClosedByBroker, ClosedByBroker}},
+		{"sent after the FIN", closed(0), []int64{ended, request(0)}, false, []Outcome{Late}},
+		{"reset before", reassembly.End{Kind: reassembly.Reset, By: reassembly.ToClient, HasAcked: true}, []int64{request(0), ended}, false, []Outcome{Late}},
+		{"what was acknowledged is unknown, sent before", reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient}, []int64{request(100), ended}, false, []Outcome{ClosedByBroker}},
+		{"what was acknowledged is unknown, sent after", reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient}, []int64{ended, request(0)}, false, []Outcome{Late}},
+		{"the offset is unknown, sent before", closed(100), []int64{request(-1), ended}, false, []Outcome{ClosedByBroker}},
+		{"the offset is unknown, sent after", closed(100), []int64{ended, request(-1)}, false, []Outcome{Late}},
+		{"the client ended it", reassembly.End{Kind: reassembly.Closed, By: reassembly.ToBroker, HasAcked: true}, []int64{request(0), ended}, false, []Outcome{Left}},
+		{"the capture ended", reassembly.End{By: reassembly.ToClient, HasAcked: true}, []int64{request(0), ended}, false, []Outcome{CutOff}},
+		{"an answer may be missing in the capture", closed(100), []int64{request(0), request(100), ended}, true, []Outcome{Unseen, Late}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newNetwork().open(t)
+			for _, offset := range tt.steps {
+				at := d.net.next()
+				d.conn.Now = at
+				if offset == ended {
+					tt.end.At = at
+					continue
+				}
+				d.id++
+				msg := requestBytes(requestOf(3, 7), d.id, "app")
+				d.h.Message(&reassembly.Frame{Size: int64(len(msg)), Head: msg, First: at, Last: at, Offset: offset})
+			}
+			if tt.lost {
+				d.h.Lost(reassembly.ToClient, d.net.next())
+			}
+			d.conn.End, d.conn.Now = tt.end, d.net.next()
+			d.h.End()
+			var got []Outcome
+			for _, e := range exchanges(d.net.shard.Take(nil)) {
+				got = append(got, e.Outcome)
+				if e.Outcome == Late && e.Settled != tt.end.At {
+					t.Errorf("settled in %d, the broker ended the connection in %d", e.Settled.Frame, tt.end.At.Frame)
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("outcomes %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestPartialRequest: the last request of a connection is judged if its header came. Whether an answer to it was due
+// does not matter then.
+func TestPartialRequest(t *testing.T) {
+	d := newNetwork().open(t)
+	d.negotiate()
+	none := requestOf(0, 7).(*kmsg.ProduceRequest)
+	none.Acks = 0
+	d.request(none)
+	msg := requestBytes(requestOf(0, 12), 3, "app")
+	at := d.net.next()
+	d.h.Message(&reassembly.Frame{Size: 5_000_000, Head: msg[:8], First: at, Last: at, Lacking: 4_999_900})
+	events := d.end(reassembly.Closed, reassembly.ToClient)
+	e := exchanges(events)[2]
+	if e.Verdict != AboveMax || e.Outcome != ClosedByBroker || !e.Partial || e.Size != 5_000_000 || e.Received != 100 {
+		t.Errorf("%+v", e)
+	}
+	if c := events[len(events)-1].Connection; c.Unanswered != 1 || c.LastRequest != at || c.LastAnswer.Frame != 3 {
+		t.Errorf("%d unanswered, last request in %d, last answer in %d", c.Unanswered, c.LastRequest.Frame, c.LastAnswer.Frame)
+	}
+}
