@@ -15,19 +15,24 @@ PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 FUZZTIME ?= 60s
 CORPUS ?= corpus
+MANDIR ?= man
 BENCHFLAGS ?=
 LABFLAGS ?=
 
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := build
-.PHONY: help build test live live-bench lab race lint fuzz bench microbench golden corpus captures recall modules tidy cross clean
+.PHONY: help build man test live live-bench lab race lint fuzz bench microbench golden corpus captures recall modules tidy cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build ./kafkavet
 	go build -trimpath -o kafkavet .
+
+man: ## write the man pages to MANDIR (./man)
+	mkdir -p $(MANDIR)
+	go run -tags man . man $(MANDIR)
 
 test: ## run the tests
 	go test ./...
@@ -91,4 +96,4 @@ cross: ## build for every platform of a release
 	@set -e; for p in $(PLATFORMS); do echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build -o /dev/null ./...; done
 
 clean: ## remove what the other targets made in the repository
-	rm -rf kafkavet kafkavet.exe corpus
+	rm -rf kafkavet kafkavet.exe corpus man

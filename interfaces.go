@@ -2,33 +2,38 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
 
+	"github.com/spf13/cobra"
+
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// interfaces is the command of that name.
-func interfaces(_ context.Context, args []string, s streams) int {
-	f := flagSet("interfaces", "", "The interfaces that sniff can watch: name, state (up, no carrier, down), addresses.", s)
-	if code, done := parse(f, args, s); done {
-		return code
+// newInterfaces makes the command interfaces.
+func newInterfaces(e environment) (*cobra.Command, action) {
+	cmd := &cobra.Command{
+		Use:               "interfaces",
+		Short:             "the interfaces that sniff can watch",
+		Long:              "The interfaces that sniff can watch: name, state (up, no carrier, down), addresses.",
+		Example:           "  kafkavet interfaces",
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	if f.NArg() > 0 {
-		s.complain("interfaces: takes no arguments")
-		return exitTrouble
+	return cmd, func(_ context.Context, args []string) (int, error) {
+		if len(args) > 0 {
+			return 0, errors.New("interfaces: takes no arguments")
+		}
+		list, err := capture.Devices()
+		if err != nil {
+			return 0, err
+		}
+		if err := listDevices(e.out, list); err != nil {
+			return 0, fmt.Errorf("write standard output: %w", reason(err))
+		}
+		return exitClean, nil
 	}
-	list, err := capture.Devices()
-	if err != nil {
-		s.complain("%v", err)
-		return exitTrouble
-	}
-	if err := listDevices(s.out, list); err != nil {
-		s.complain("write: %v", err)
-		return exitTrouble
-	}
-	return exitClean
 }
 
 // listDevices writes a table of interfaces, and "any".

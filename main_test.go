@@ -24,6 +24,7 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden files in testdata/golden")
 
 func TestMain(m *testing.M) {
+	version = "(devel)" // golden files outlive releases
 	testscript.Main(m, map[string]func(){
 		"kafkavet": func() {
 			os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
@@ -43,7 +44,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("CAPTURES", filepath.Join(data, "captures"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "compress": compress, "firstbytes": firstBytes},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "compress": compress, "firstbytes": firstBytes, "helps": helps},
 	})
 }
 
@@ -60,6 +61,17 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// helps runs commands with --help; each must show an example that begins with it: helps COMMAND...
+func helps(ts *testscript.TestScript, _ bool, args []string) {
+	for _, command := range args {
+		ts.Check(ts.Exec("kafkavet", command, "--help"))
+		text := ts.ReadFile("stdout")
+		if !strings.HasPrefix(text, "usage: kafkavet "+command) || !strings.Contains(text, "\nexamples:\n  kafkavet "+command) {
+			ts.Fatalf("no usage or no example: %s", text)
+		}
 	}
 }
 

@@ -13,8 +13,6 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
-
-	"github.com/kafkavet/kafkavet/capture"
 )
 
 // output is where a report goes: standard output, or a file that appears whole
@@ -72,13 +70,13 @@ func createBeside(path string) (*os.File, error) {
 	}
 }
 
-// written is a file that a command writes, with the flag that says so; path is
+// namedFile is a file that a command writes, with the flag that says so; path is
 // empty where it does not.
-type written struct{ flag, path string }
+type namedFile struct{ flag, path string }
 
 // apart fails where a file would be written over one that is read, or where two
 // are one: a capture is not to be lost to its own report.
-func apart(files []written, read ...string) error {
+func apart(files []namedFile, read ...string) error {
 	for i, f := range files {
 		for _, name := range read {
 			if sameFile(f.path, name) {
@@ -94,9 +92,9 @@ func apart(files []written, read ...string) error {
 	return nil
 }
 
-// named are the captures by names that the system knows: standard input, where it is
-// a file, has that of the file.
-func named(captures []string, stdin io.Reader) []string {
+// fileNames are the names of captures in the file system: that of standard input is
+// the name of its file.
+func fileNames(captures []string, stdin io.Reader) []string {
 	out := slices.Clone(captures)
 	for i, name := range out {
 		if f, ok := stdin.(*os.File); ok && name == "-" {
@@ -167,9 +165,9 @@ const progressInterval = 200 * time.Millisecond
 
 // showProgress draws a progress bar on standard error, if that is a terminal, until
 // stop is called.
-func showProgress(src *capture.Files, flags *pipelineFlags, s streams) (stop func()) {
-	f, ok := s.err.(*os.File)
-	if flags.quiet || !ok || !term.IsTerminal(int(f.Fd())) {
+func showProgress(src *fileSource, isQuiet bool, stderr io.Writer) (stop func()) {
+	f, ok := stderr.(*os.File)
+	if isQuiet || !ok || !term.IsTerminal(int(f.Fd())) {
 		return func() {}
 	}
 	_, total := src.Progress()

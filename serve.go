@@ -100,7 +100,7 @@ func listenAddress(text string) (string, error) {
 }
 
 // listen opens the address of --listen; nothing is answered before start.
-func listen(text string, w *watch) (*served, error) {
+func listen(text string, now func() time.Duration) (*served, error) {
 	address, err := listenAddress(text)
 	if err != nil {
 		return nil, err
@@ -118,7 +118,7 @@ func listen(text string, w *watch) (*served, error) {
 		return nil, fmt.Errorf("--listen %s: %w", text, err)
 	}
 	return &served{
-		listener: l, now: w.r.now, done: make(chan struct{}), next: make(chan struct{}),
+		listener: l, now: now, done: make(chan struct{}), next: make(chan struct{}),
 	}, nil
 }
 
@@ -136,7 +136,7 @@ func (s *served) start(w *watch) {
 	go func() {
 		defer close(s.done)
 		if err := s.server.Serve(netutil.LimitListener(s.listener, maxServed)); !errors.Is(err, http.ErrServerClosed) {
-			w.p.warn(fmt.Errorf("serve %s: %w", s.address(), err))
+			w.j.warn(fmt.Errorf("serve %s: %w", s.address(), err))
 		}
 	}()
 }

@@ -44,7 +44,7 @@ func serve(t *testing.T) *servedRun {
 	stderr := &timedLines{now: f.now}
 	ended := make(chan int)
 	go func() {
-		ended <- sniffWith(ctx, []string{"-i", "fake0", "--listen", "127.0.0.1:0"}, streams{strings.NewReader(""), io.Discard, stderr}, f.open, f.now)
+		ended <- f.sniff(ctx, streams{strings.NewReader(""), io.Discard, stderr}, "--listen", "127.0.0.1:0")
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -255,7 +255,7 @@ func TestListenAddress(t *testing.T) {
 }
 
 func TestAllAddressesOfIPv4AreNotThoseOfIPv6(t *testing.T) {
-	s, err := listen("0.0.0.0:0", &watch{r: &sniffing{}})
+	s, err := listen("0.0.0.0:0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

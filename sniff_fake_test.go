@@ -133,8 +133,13 @@ type outcome struct {
 // run runs sniff on a fake interface, in its virtual time.
 func (f *fakeInterface) run(ctx context.Context, args ...string) outcome {
 	o := outcome{stdout: &timedLines{now: f.now}, stderr: &timedLines{now: f.now}}
-	o.code = sniffWith(ctx, append([]string{"-i", "fake0"}, args...), streams{strings.NewReader(""), o.stdout, o.stderr}, f.open, f.now)
+	o.code = f.sniff(ctx, streams{strings.NewReader(""), o.stdout, o.stderr}, args...)
 	return o
+}
+
+// sniff is run with streams of its own.
+func (f *fakeInterface) sniff(ctx context.Context, s streams, args ...string) int {
+	return environment{s, f.open, f.now}.run(ctx, append([]string{"sniff", "-i", "fake0"}, args...))
 }
 
 // event is one line of sniff --format json.

@@ -48,9 +48,6 @@ func (l *live) watch(s *decode.Shard) reassembly.Shard[[]decode.Event] {
 	return w
 }
 
-// collected is called after every batch.
-func (l *live) collected(p *pipeline) error { return l.each(p) }
-
 // limits are those of the shards as of their latest batch.
 func (l *live) limits() (sum decode.Limits) {
 	for _, s := range l.shards {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -10,38 +9,20 @@ import (
 	"syscall"
 )
 
-// becomeUser gives up all rights of root for good and goes on as another user,
-// in all threads, with the groups of that. What is to be finished as that user is given to it before.
-func becomeUser(name string, b belongings) error {
+// becomeUser gives up all rights of root for good and continues as another user, in all
+// threads, with the groups of that user.
+func becomeUser(name string) error {
 	if os.Geteuid() != 0 {
-		return errors.New("--user: only root can go on as another user")
+		return errors.New("--user: only root can continue as another user")
 	}
 	uid, gid, groups, err := lookupUser(name)
 	if err != nil {
 		return fmt.Errorf("--user %s: %w", name, err)
 	}
-	for _, f := range b.files {
-		if err := f.Chown(uid, gid); err != nil {
-			return fmt.Errorf("--user %s: give %s to it: %w", name, f.Name(), reason(err))
-		}
-	}
 	// The order matters: without uid 0 the groups cannot be changed. Each of these acts on
-	// all threads. Root stays the saved user until it is known that the other one
-	// can finish, so that what was begun can be tidied up if not.
+	// all threads. Without uid 0 all capabilities are gone, too (capabilities(7)).
 	if err := changeUser(name, func() error { return syscall.Setgroups(groups) },
-		func() error { return syscall.Setresgid(gid, gid, 0) },
-		func() error { return syscall.Setresuid(uid, uid, 0) }); err != nil {
-		return err
-	}
-	for _, dir := range b.dirs {
-		const writable = 2 // W_OK of access(2), which goes by the real user
-		if err := syscall.Access(dir, writable); err != nil {
-			back := changeUser(name, func() error { return syscall.Setresuid(0, 0, 0) }, func() error { return syscall.Setresgid(0, 0, 0) })
-			return cmp.Or(back, fmt.Errorf("--user %s: cannot make files in %s later: %w", name, dir, err))
-		}
-	}
-	// Without uid 0 all capabilities are gone, too (capabilities(7)).
-	if err := changeUser(name, func() error { return syscall.Setresgid(gid, gid, gid) },
+		func() error { return syscall.Setresgid(gid, gid, gid) },
 		func() error { return syscall.Setresuid(uid, uid, uid) }); err != nil {
 		return err
 	}
@@ -57,7 +38,7 @@ func changeUser(name string, steps ...func() error) error {
 		switch err := step(); err {
 		case nil:
 		case syscall.EPERM:
-			return fmt.Errorf("--user %s: root needs CAP_SETUID and CAP_SETGID for that, which it does not have here", name)
+			return fmt.Errorf("--user %s: root needs CAP_SETUID and CAP_SETGID for this, and does not have them here", name)
 		default:
 			return fmt.Errorf("--user %s: change to it: %w", name, err)
 		}

@@ -7,7 +7,7 @@ import (
 	"runtime"
 )
 
-// becomeUser is for Linux only.
-func becomeUser(string, belongings) error {
+// becomeUser exists on Linux only.
+func becomeUser(string) error {
 	return errors.New("--user: not supported on " + runtime.GOOS + "; start kafkavet as that user, with access to the capture device")
 }

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/kafkavet/kafkavet/capture"
 )
@@ -27,25 +27,26 @@ const (
 	minRotation = time.Second
 )
 
-// saveFlags are the flags that say how packets are kept.
-type saveFlags struct {
+// saveOptions say how packets are kept.
+type saveOptions struct {
 	path     string
 	size     uint
 	interval time.Duration
 	keep     uint
 }
 
-func (o *saveFlags) register(f *pflag.FlagSet) {
-	f.StringVarP(&o.path, "write", "w", "", "also keep what was captured, in this `file` (pcapng)")
-	f.UintVar(&o.size, "rotate-size", 0, "begin a new file of -w after so many `MiB`; the names get time and number")
-	f.DurationVar(&o.interval, "rotate-interval", 0, "begin a new file of -w after so `long`")
-	f.UintVar(&o.keep, "rotate-keep", 0, "keep the newest so `many` files of -w, those of earlier runs included, and delete older ones")
+func (o *saveOptions) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&o.path, "write", "w", "", "also write the captured packets to `FILE` (pcapng)")
+	f.UintVar(&o.size, "rotate-size", 0, "begin a new file of -w after `N` MiB; the names get time and number")
+	f.DurationVar(&o.interval, "rotate-interval", 0, "begin a new file of -w after this `DURATION`")
+	f.UintVar(&o.keep, "rotate-keep", 0, "keep the newest `N` files of -w, those of earlier runs included, and delete older ones")
 }
 
 // rotates tells whether there is more than one file.
-func (o *saveFlags) rotates() bool { return o.size > 0 || o.interval > 0 }
+func (o *saveOptions) rotates() bool { return o.size > 0 || o.interval > 0 }
 
-func (o *saveFlags) check() error {
+func (o *saveOptions) check() error {
 	switch {
 	case o.path == "" && (o.rotates() || o.keep > 0):
 		return errors.New("--rotate-size, --rotate-interval and --rotate-keep need -w")
@@ -59,7 +60,7 @@ func (o *saveFlags) check() error {
 
 // saver keeps packets in pcapng files. It belongs to the reading goroutine.
 type saver struct {
-	flags saveFlags
+	flags saveOptions
 	info  capture.Info
 	now   func() time.Duration
 	// stamp names the files of this run.
@@ -87,7 +88,7 @@ func (b wholeBlocks) Write(block []byte) (int, error) {
 }
 
 // openSaver opens the first file. info describes the interface.
-func openSaver(flags saveFlags, info capture.Info, now func() time.Duration) (*saver, error) {
+func openSaver(flags saveOptions, info capture.Info, now func() time.Duration) (*saver, error) {
 	s := &saver{
 		flags: flags, info: info, now: now, stamp: time.Now().UTC().Format("20060102T150405Z"),
 		buf: wholeBlocks{bufio.NewWriterSize(nil, saveBuffer)},

@@ -124,7 +124,7 @@ func TestOldestFilesAreForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := openSaver(saveFlags{path: "k.pcapng", size: 1, keep: 4}, info, func() time.Duration { return 0 })
+	s, err := openSaver(saveOptions{path: "k.pcapng", size: 1, keep: 4}, info, func() time.Duration { return 0 })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,9 +57,9 @@ type teller struct {
 
 // newTeller makes a teller. Text goes to standard output, unless that takes the
 // report as a document.
-func newTeller(r *sniffing, line *statusLine) *teller {
-	t := &teller{w: r.s.out, name: "standard output", json: r.rf.format == "json", color: r.rf.color, line: line}
-	if r.rf.output == "" && (r.rf.format == "markdown" || r.rf.format == "html") {
+func newTeller(j *job, line *statusLine) *teller {
+	t := &teller{w: j.out, name: "standard output", json: j.opt.output.format == "json", color: j.opt.report.color, line: line}
+	if j.opt.output.path == "" && (j.opt.output.format == "markdown" || j.opt.output.format == "html") {
 		t.w, t.name = line.out, "standard error"
 	}
 	return t

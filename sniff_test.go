@@ -345,8 +345,7 @@ func TestReportIsWrittenAlthoughNobodyListens(t *testing.T) {
 			n := 0
 			f.batch = func(time.Duration) []capturetest.Packet { n++; return refused(n) }
 			stderr := &timedLines{now: f.now}
-			code := sniffWith(t.Context(), []string{"-i", "fake0", "--format", format, "-o", "report.out", "--duration", "60s"},
-				streams{strings.NewReader(""), gone{}, stderr}, f.open, f.now)
+			code := f.sniff(t.Context(), streams{strings.NewReader(""), gone{}, stderr}, "--format", format, "-o", "report.out", "--duration", "60s")
 			if want := "kafkavet: write standard output: " + syscall.EPIPE.Error() + "\n"; code != exitTrouble || !strings.HasSuffix(stderr.String(), want) {
 				t.Errorf("exit code %d: %s", code, stderr)
 			}

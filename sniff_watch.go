@@ -4,38 +4,29 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
-	"github.com/kafkavet/kafkavet/report"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/redact"
 )
 
 const (
-	// ageInterval is how often requests are given up that wait for a range to
-	// borrow: they wait at most twice as long, so that what is found in them is told
-	// within a second.
+	// ageInterval is how often requests are given up that wait for a range to borrow: they
+	// wait at most twice as long, so that a finding is printed within a second.
 	ageInterval = 400 * time.Millisecond
-	// sightInterval is how long a request outside its range waits for its
-	// outcome before it is told of without: at most twice as long.
+	// sightInterval is how long a request outside its range waits for its outcome before
+	// it is printed without one: at most twice as long.
 	sightInterval = 300 * time.Millisecond
-	// statusInterval is how often the status line is drawn anew.
+	// statusInterval is how often the status line is drawn.
 	statusInterval = 500 * time.Millisecond
-	// keyLogInterval is how often key logs are looked at. Records wait 10 s for their secrets.
-	keyLogInterval = 100 * time.Millisecond
 )
 
 // every is something that is done again and again.
 type every struct{ interval, last time.Duration }
 
-// due tells whether it is time again.
+// due reports whether it is time again.
 func (e *every) due(now time.Duration) bool {
 	if now-e.last < e.interval {
 		return false
@@ -44,131 +35,150 @@ func (e *every) due(now time.Duration) bool {
 	return true
 }
 
-// watch is a live capture while it runs. Its methods belong to the collecting
-// goroutine of the pipeline, but for those that say something else.
+// watch is the result of a live capture, and what goes on beside the capture while it runs. Its methods
+// belong to the job's goroutine before and after that, and to the collecting one in between.
 type watch struct {
-	r       *sniffing
-	p       *pipeline
-	src     *liveSource
-	builder *report.Builder
-	// names are the pseudonyms, nil for none.
-	names  *redact.Pseudonyms
+	*findings
 	status *statusLine
 	teller *teller
-	save   *saver
+
+	// src, live and what depends on them are there once run has opened the interface.
+	src  *liveSource
+	live *live
+	// save belongs to the reading goroutine while the pipeline runs; nil without -w.
+	save *saver
+	// served may be called by any goroutine; nil without --listen.
 	served *served
 	// metrics counts requests; nil where nobody can ask for them.
 	metrics *requestMetrics
 
-	age, sight, repeat, draw, check every
-	findings                        model.SeverityCounts
-	// failed is why something beside the analysis came to an end.
-	failed error
-	// untold is why nothing can be told any more while it happens; the report
-	// may still go to a file.
-	untold error
+	age, sight, repeat, draw every
+	counted                  model.SeverityCounts
+	// lost is why standard output takes no more; the report may still go to a file.
+	lost error
 
+	// stop ends the tasks.
 	stop  chan struct{}
 	tasks sync.WaitGroup
 }
 
-func newWatch(r *sniffing, p *pipeline, src *liveSource, b *report.Builder, names *redact.Pseudonyms, status *statusLine) *watch {
+// newWatch makes the result of a job whose packets come from an interface.
+func newWatch(j *job, status *statusLine) (*watch, error) {
+	f, err := newFindings(j, true)
 	return &watch{
-		r: r, p: p, src: src, builder: b, names: names, status: status, teller: newTeller(r, status),
+		findings: f, status: status, teller: newTeller(j, status),
 		age: every{interval: ageInterval}, sight: every{interval: sightInterval},
-		repeat: every{interval: r.flags.interval}, draw: every{interval: statusInterval}, check: every{interval: time.Second},
+		repeat: every{interval: j.opt.live.interval}, draw: every{interval: statusInterval},
 		stop: make(chan struct{}),
-	}
+	}, err
 }
 
-// begin opens what needs rights, gives them up if that is asked for, and
-// starts what goes on beside the analysis. No packet was looked at before.
-func (w *watch) begin(keyLogs []string, out *output, ev *evidenceOutput) (err error) {
-	if w.r.flags.listen != "" {
-		if w.served, err = listen(w.r.flags.listen, w); err != nil {
+// run watches the interface until it is enough, and returns the exit code.
+func (w *watch) run(ctx context.Context) (int, error) {
+	defer w.close()
+	if err := w.openSource(ctx); err != nil {
+		return 0, err
+	}
+	defer w.src.Close()
+	if err := w.open(); err != nil {
+		return 0, err
+	}
+	defer w.discard()
+	defer onSecondSignal(ctx, func() { w.status.hide(); w.discard() })()
+	w.j.pipeline = w.j.newPipeline(w.src, w.sink(), w.live)
+	for _, name := range w.j.opt.traffic.keyLogs {
+		w.tasks.Go(func() { w.j.keys.follow(name, w.stop) })
+	}
+	if w.served != nil {
+		w.served.start(w)
+		w.note("serving the current report at http://%s/", w.served.address())
+	}
+	w.note("watching %s; Ctrl-C ends and reports", w.j.opt.live.iface)
+	if err := w.j.pipeline.run(); err != nil && (w.lost == nil || !errors.Is(err, w.lost)) {
+		return 0, err
+	}
+	return w.finish(), nil
+}
+
+// openSource opens what needs rights, and gives up those that --user does not have.
+func (w *watch) openSource(ctx context.Context) error {
+	opt, err := w.j.opt.live.capture(w.j.filter, w.j.warn)
+	if err != nil {
+		return err
+	}
+	device, err := w.j.environment.open(opt)
+	if err != nil {
+		return err
+	}
+	w.src = &liveSource{
+		liveCapture: device, ctx: ctx, now: w.j.now, dissector: w.j.dissector,
+		until: w.j.opt.live.duration, most: w.j.opt.live.count,
+	}
+	w.live = &live{src: w.src, now: w.j.now, each: w.each}
+	if w.j.opt.live.listen != "" {
+		if w.served, err = listen(w.j.opt.live.listen, w.j.now); err != nil {
 			return err
 		}
 		w.metrics = newRequestMetrics()
 	}
-	if w.r.flags.save.path != "" {
-		if w.save, err = openSaver(w.r.flags.save, w.src.Captures()[0], w.r.now); err != nil {
-			return err
-		}
-		w.src.save = w.save.write
-	}
-	if w.r.flags.user != "" {
-		if err := becomeUser(w.r.flags.user, w.belongings(out, ev)); err != nil {
-			return err
-		}
-	}
-	for _, name := range keyLogs {
-		w.tasks.Go(func() { w.follow(name) })
-	}
-	if w.served != nil {
-		w.served.start(w)
-		w.note("serving the report so far at http://%s/", w.served.address())
+	if w.j.opt.live.user != "" {
+		return becomeUser(w.j.opt.live.user)
 	}
 	return nil
 }
 
-// belongings are what the user that --user names goes on with.
-func (w *watch) belongings(out *output, ev *evidenceOutput) (b belongings) {
-	outs := []*output{out}
-	if ev != nil {
-		outs = append(outs, ev.out)
+// open implements result.
+func (w *watch) open() (err error) {
+	if err := w.findings.open(); err != nil {
+		return err
 	}
-	for _, o := range outs {
-		if o.temp != nil {
-			b.files = append(b.files, o.temp)
-			b.dirs = append(b.dirs, filepath.Dir(o.path))
+	if w.j.opt.save.path != "" {
+		if w.save, err = openSaver(w.j.opt.save, w.src.Captures()[0], w.j.now); err != nil {
+			return err
+		}
+		w.src.save = w.save.write
+	}
+	return nil
+}
+
+// finish implements result: it writes what is new at the end, and the report.
+func (w *watch) finish() int {
+	failed := false
+	fail := func(err error) {
+		if err != nil {
+			w.j.complain("%v", err)
+			failed = true
 		}
 	}
 	if w.save != nil {
-		b.files = append(b.files, w.save.file)
-		if w.save.flags.rotates() {
-			b.dirs = append(b.dirs, filepath.Dir(w.save.flags.path))
-		}
+		fail(cmp.Or(w.src.failed, w.save.close()))
 	}
-	return b
+	rep := w.report(w.j.pipeline.input())
+	fail(w.writeEvidence())
+	w.status.hide()
+	if w.lost == nil {
+		w.lost = w.last(rep)
+	}
+	if w.j.opt.output.path != "" || w.j.opt.output.format != "json" && w.lost == nil {
+		fail(w.writeReport(rep))
+	}
+	fail(w.lost)
+	return w.verdict(rep, w.j.inputIsWhole() && !failed)
 }
 
-// belongings are files that go to another user, and directories in which that
-// user will make and rename files.
-type belongings struct {
-	files []*os.File
-	dirs  []string
-}
-
-// note tells on standard error what the user may want to know.
+// note prints on standard error what the user may want to know.
 func (w *watch) note(format string, args ...any) {
-	if !w.r.pf.quiet {
-		w.p.s.complain(format, args...)
+	if !w.j.opt.traffic.quiet {
+		w.j.complain(format, args...)
 	}
-}
-
-// watch reads packets until it is enough.
-func (w *watch) watch(ctx context.Context) error {
-	w.p.live = &live{src: w.src, now: w.r.now, each: w.each}
-	w.note("watching %s; Ctrl-C ends and reports", w.r.flags.iface)
-	// The source ends when ctx does, and what came until then is still looked at.
-	err := w.p.run(context.WithoutCancel(ctx), w.src, w.sink())
-	if w.save != nil {
-		if w.failed = cmp.Or(w.src.failed, w.save.close()); w.failed != nil {
-			w.p.s.complain("%v", w.failed)
-		}
-	}
-	if w.untold != nil && errors.Is(err, w.untold) {
-		return nil
-	}
-	return err
 }
 
 // sink is where the pipeline hands what it found.
 func (w *watch) sink() decode.Sink {
 	if w.metrics != nil {
-		return &countedSink{w.builder, w.metrics}
+		return &countedSink{w.Builder, w.metrics}
 	}
-	return w.builder
+	return w.Builder
 }
 
 // close ends what goes on beside the analysis.
@@ -182,16 +192,16 @@ func (w *watch) close() {
 
 // each is called after every batch.
 func (w *watch) each(p *pipeline) error {
-	now := w.r.now()
+	now := w.j.now()
 	if w.age.due(now) {
 		p.correlator.Age()
 	}
 	repeats := w.repeat.due(now)
-	if w.untold == nil {
-		w.untold = w.tell(w.sight.due(now), repeats)
+	if w.lost == nil {
+		w.lost = w.print(w.sight.due(now), repeats)
 	}
-	if w.untold != nil {
-		return w.untold
+	if w.lost != nil {
+		return w.lost
 	}
 	if w.draw.due(now) {
 		w.status.show(w.counts())
@@ -205,13 +215,13 @@ func (w *watch) each(p *pipeline) error {
 	return nil
 }
 
-// tell tells of findings, with repeats also of those that happened again and of the sums.
-func (w *watch) tell(sighted, repeats bool) error {
-	news := w.builder.News(sighted, repeats)
+// print prints findings that are new, with repeats also those that happened again and the sums.
+func (w *watch) print(sighted, repeats bool) error {
+	news := w.News(sighted, repeats)
 	if len(news) > 0 {
 		w.count(news)
-		if w.names != nil {
-			redactNews(news, w.names)
+		if w.j.names != nil {
+			redactNews(news, w.j.names)
 		}
 		if err := w.teller.tell(news); err != nil {
 			return err
@@ -226,7 +236,7 @@ func (w *watch) tell(sighted, repeats bool) error {
 // last tells what is new at the end, and the report where that is an event.
 func (w *watch) last(rep *model.Report) error {
 	if w.teller.json {
-		if err := w.tell(true, true); err != nil {
+		if err := w.print(true, true); err != nil {
 			return err
 		}
 	}
@@ -241,11 +251,11 @@ func (w *watch) count(news []model.News) {
 		}
 		switch news[i].Finding.Severity {
 		case model.Error:
-			w.findings.Error++
+			w.counted.Error++
 		case model.Warning:
-			w.findings.Warning++
+			w.counted.Warning++
 		default:
-			w.findings.Info++
+			w.counted.Info++
 		}
 	}
 }
@@ -275,47 +285,16 @@ type liveCounts struct {
 
 // counts are the sums so far.
 func (w *watch) counts() liveCounts {
-	captured, stats, sums := w.src.Stats(), w.p.stats, w.builder.Counts()
+	captured, stats, sums := w.src.Stats(), w.j.pipeline.stats, w.Counts()
 	return liveCounts{
 		Packets: captured.Packets, Bytes: captured.Bytes, Dropped: captured.Dropped,
 		Connections: stats.Streams, Open: stats.Open, MissingBytes: stats.MissingBytes, Gaps: stats.Gaps,
-		Requests: sums.Requests, Responses: sums.Responses, Findings: w.findings,
+		Requests: sums.Requests, Responses: sums.Responses, Findings: w.counted,
 	}
 }
 
-// snapshot is the report so far.
+// snapshot is the current report.
 func (w *watch) snapshot(now time.Duration) *snapshot {
-	w.builder.SetInput(w.p.inputOf(w.src.Captures(), *w.src.stats.Load(), w.p.live.limits()))
-	rep := w.builder.Report()
-	if w.names != nil {
-		redact.Report(rep, w.names)
-	}
-	return &snapshot{report: rep, counts: w.counts(), at: now}
-}
-
-// follow reads a key log as it grows, until the end. It has a goroutine of its own.
-func (w *watch) follow(name string) {
-	k := tlsrecord.FollowKeyLog(name, w.p.secrets, w.p.warn)
-	defer k.Close()
-	told := ""
-	tick := time.NewTicker(keyLogInterval)
-	defer tick.Stop()
-	for {
-		_, err := k.Poll()
-		switch text := fmt.Sprint(err); {
-		case err == nil:
-			told = ""
-		case text != told:
-			told = text
-			if errors.Is(err, fs.ErrNotExist) {
-				err = fmt.Errorf("%w; waiting for it", err)
-			}
-			w.p.warn(err)
-		}
-		select {
-		case <-w.stop:
-			return
-		case <-tick.C:
-		}
-	}
+	in := w.j.pipeline.inputOf(w.src.Captures(), *w.src.stats.Load(), w.live.limits())
+	return &snapshot{report: w.report(in), counts: w.counts(), at: now}
 }

@@ -3,7 +3,6 @@ package capture
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 )
 
 // DissectorOptions says what a Dissector should understand beyond what it does by itself.
@@ -41,8 +40,11 @@ const (
 	protocolRouting     = 43
 	protocolFragment    = 44
 	protocolGRE         = 47
+	protocolESP         = 50
 	protocolAH          = 51
 	protocolDestination = 60
+	protocolEtherIP     = 97
+	protocolL2TP        = 115
 	protocolMobility    = 135
 	protocolMPLS        = 137
 	protocolHIP         = 139
@@ -69,8 +71,11 @@ const (
 //
 // A packet inside an ICMP error is none that travelled, and is not looked at.
 type Dissector struct {
-	vxlanPorts, genevePorts []uint16
-	fragments               defragmenter
+	// ports lead from UDP to tunnels.
+	ports     lookup[uint16]
+	fragments defragmenter
+	// rare is nil until a packet needs it.
+	rare *rareHeaders
 	// trace, if not nil, notes the headers of a packet.
 	trace  *trace
 	counts dissectorCounts
@@ -78,11 +83,15 @@ type Dissector struct {
 
 // NewDissector makes a Dissector.
 func NewDissector(o DissectorOptions) *Dissector {
-	return &Dissector{
-		vxlanPorts:  append([]uint16{portVXLAN, portVXLANLinux}, o.VXLANPorts...),
-		genevePorts: append([]uint16{portGeneve}, o.GenevePorts...),
-		fragments:   newDefragmenter(),
+	d := &Dissector{fragments: newDefragmenter()}
+	for _, p := range o.VXLANPorts {
+		d.ports = append(d.ports, entry[uint16]{p, stepVXLAN})
 	}
+	for _, p := range o.GenevePorts {
+		d.ports = append(d.ports, entry[uint16]{p, stepGeneve})
+	}
+	d.ports = append(d.ports, portSteps...)
+	return d
 }
 
 // Segment fills s, every field of it, with the TCP segment that p carries or,
@@ -152,15 +161,21 @@ type dissection struct {
 	v6 bool
 	// fragmented says that data lies in the memory of the defragmenter.
 	fragmented bool
+	// aligned says that the payload of an 802.11 frame begins at a multiple of 4.
+	aligned bool
 	// depth counts tunnels, headers all headers.
 	depth, headers uint8
 	// layer and problem say why it ended, for stepUnparsed.
 	layer   Layer
 	problem Problem
+	// unknown is what no parser supports, for ProblemUnsupported.
+	unknown Protocol
 	domain  uint64
 	time    int64
 	// segment is what is being filled in; its addresses are the innermost so far.
 	segment *Segment
+	// trace, if not nil, notes the headers.
+	trace *trace
 }
 
 // step is what to do next with a dissection.
@@ -196,23 +211,48 @@ const (
 	stepGeneve
 	stepERSPAN
 	stepTCP
+
+	// The rare ones.
+	stepCooked
+	stepCooked2
+	stepLoopback
+	stepNFLOG
+	stepPKTAP
+	stepPFLOG
+	stepPPP
+	stepDirectedPPP
+	stepHDLC
+	stepFrameRelay
+	stepIPoIB
+	step80211
+	stepRadiotap
+	stepPrism
+	stepPPI
+	stepVNTag
+	stepFabricPath
+	stepPBB
+	stepMACsec
+	stepNSH
+	stepEtherIP
+	stepL2TP
+	stepL2TPv3
+	stepGTP
 )
 
 // dissect takes a packet apart, header by header.
 func (d *Dissector) dissect(p *Packet, s *Segment) bool {
 	d.fragments.recycle()
-	c := dissection{data: p.Data, length: max(int(min(p.Length, math.MaxInt32)), len(p.Data)), time: p.Time, segment: s}
-	switch d.descend(&c, d.link(&c, p.Link)) {
+	c := dissection{data: p.Data, length: max(int(min(p.Length, math.MaxInt32)), len(p.Data)), time: p.Time, segment: s, trace: d.trace}
+	switch d.descend(&c, c.link(p.Link)) {
 	case stepSegment:
 		s.Position = p.Position
 		s.Domain, s.Depth, s.Fragmented = c.domain, c.depth, c.fragmented
 		d.counts.segments++
 		return true
 	case stepUnparsed:
-		if c.problem == ProblemUnsupported {
-			d.counts.linkType(p.Link, p.Position)
+		if c.problem != ProblemUnsupported || !d.counts.unsupported(c.unknown, p.Position) {
+			d.counts.unparsed[c.layer][c.problem].add(p.Position)
 		}
-		d.counts.unparsed[c.layer][c.problem].add(p.Position)
 	case stepHeld:
 		d.fragments.stats.Held++
 	default:
@@ -229,8 +269,8 @@ func (d *Dissector) descend(c *dissection, next step) step {
 			return c.fail(LayerNesting, ProblemDepth)
 		}
 		c.headers++
-		if d.trace != nil {
-			d.trace.note(next, c)
+		if c.trace != nil {
+			c.trace.note(next, c)
 		}
 		switch next {
 		case stepEthernet:
@@ -241,8 +281,6 @@ func (d *Dissector) descend(c *dissection, next step) step {
 			next = c.vlan()
 		case stepMPLS:
 			next = d.mpls(c)
-		case stepPPPoE:
-			next = c.pppoe()
 		case stepIP:
 			next = c.ip()
 		case stepIPv4:
@@ -269,9 +307,68 @@ func (d *Dissector) descend(c *dissection, next step) step {
 			next = c.erspan()
 		case stepTCP:
 			next = c.tcp()
+		case stepCooked:
+			next = c.cooked()
+		case stepCooked2:
+			next = c.cooked2()
+		default:
+			next = d.descendRare(c, next)
 		}
 	}
 	return next
+}
+
+// descendRare is descend for the headers that few packets have.
+func (d *Dissector) descendRare(c *dissection, next step) step {
+	switch next {
+	case stepLoopback:
+		return c.loopback()
+	case stepNFLOG:
+		return c.nflog()
+	case stepPKTAP:
+		return c.pktap()
+	case stepPFLOG:
+		return d.pfLog(c)
+	case stepPPP:
+		return c.ppp()
+	case stepDirectedPPP:
+		return c.directedPPP()
+	case stepPPPoE:
+		return c.pppoe()
+	case stepHDLC:
+		return c.hdlc()
+	case stepFrameRelay:
+		return c.frameRelay()
+	case stepIPoIB:
+		return c.ipoib()
+	case step80211:
+		return d.dot11(c)
+	case stepRadiotap:
+		return d.radiotap(c)
+	case stepPrism:
+		return d.prism(c)
+	case stepPPI:
+		return c.ppi()
+	case stepVNTag:
+		return c.vnTag()
+	case stepFabricPath:
+		return c.fabricPath()
+	case stepPBB:
+		return c.pbb()
+	case stepMACsec:
+		return c.macSec()
+	case stepNSH:
+		return c.nsh()
+	case stepEtherIP:
+		return d.etherIP(c)
+	case stepL2TP:
+		return d.l2tp(c)
+	case stepL2TPv3:
+		return d.l2tp3(c)
+	case stepGTP:
+		return d.gtp(c)
+	}
+	panic("a step without a parser") // TestEveryStepHasAParser
 }
 
 // tcp is the end of the way: a TCP header.
@@ -318,6 +415,12 @@ func (c *dissection) fail(l Layer, p Problem) step {
 	return stepUnparsed
 }
 
+// unsupported ends the dissection at a protocol that no parser supports.
+func (c *dissection) unsupported(l Layer, p Protocol) step {
+	c.unknown = p
+	return c.fail(l, ProblemUnsupported)
+}
+
 // cut ends the dissection for want of bytes: the header has need bytes, and so
 // many were not captured, or were not even sent.
 func (c *dissection) cut(l Layer, need int) step {
@@ -333,6 +436,7 @@ const (
 	domainVXLAN
 	domainGeneve
 	domainGRE
+	domainPBB
 )
 
 // extend mixes a network identifier into the domain. The order counts: VLAN 1
@@ -369,7 +473,7 @@ func (d *Dissector) Stats() DissectorStats {
 		Segments:             d.counts.segments,
 		Other:                d.counts.other,
 		Unparsed:             d.counts.reasons(),
-		UnsupportedLinkTypes: slices.Clone(d.counts.linkTypes),
+		UnsupportedLinkTypes: d.counts.linkTypes(),
 		Fragments:            d.fragments.stats,
 		Limits:               d.limits(),
 	}

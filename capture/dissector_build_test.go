@@ -234,6 +234,8 @@ type builtCase struct {
 	depth uint8
 	// domain says that a network identifier is around it.
 	domain bool
+	// library says that gopacket reads one of the headers.
+	library bool
 }
 
 // packet is the packet of the case.
@@ -247,5 +249,5 @@ func (c *builtCase) packet() Packet {
 // builtCases are packets with the built segment in every kind of wrapping that
 // is understood.
 func builtCases() []builtCase {
-	return slices.Concat(linkCases(), ipCases(), tunnelCases())
+	return slices.Concat(linkCases(), ipCases(), tunnelCases(), rareCases())
 }

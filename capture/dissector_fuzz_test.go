@@ -63,7 +63,7 @@ func FuzzSegment(f *testing.F) {
 	for _, c := range builtCases() {
 		f.Add(uint32(c.link), uint32(len(c.data)), c.data)
 	}
-	for _, c := range slices.Concat(linkRefused(), ipRefused(), tunnelRefused()) {
+	for _, c := range slices.Concat(linkRefused(), ipRefused(), tunnelRefused(), rareRefused()) {
 		f.Add(uint32(c.link), uint32(c.length), c.data)
 	}
 	f.Fuzz(func(t *testing.T, link, length uint32, data []byte) {

@@ -3,6 +3,7 @@ package capture
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,7 +93,7 @@ const shortenedCase = "ipv4 total length beyond a mirrored and shortened frame"
 // TestPacketsWithoutSegment guards against segments where there are none, and
 // against packets that are passed over without being counted for what they are.
 func TestPacketsWithoutSegment(t *testing.T) {
-	for _, c := range slices.Concat(linkRefused(), ipRefused(), tunnelRefused()) {
+	for _, c := range slices.Concat(linkRefused(), ipRefused(), tunnelRefused(), rareRefused()) {
 		t.Run(c.name, func(t *testing.T) {
 			d, s := NewDissector(testOptions), garbage()
 			at := Position{Frame: 7, Time: 8, Capture: 9}
@@ -107,10 +108,11 @@ func TestPacketsWithoutSegment(t *testing.T) {
 				if len(got.Unparsed) != 1 || got.Unparsed[0].String() != c.reason {
 					t.Fatalf("unparsed for %v, want %q", got.Unparsed, c.reason)
 				}
-				want.Unparsed = []Unparsed{{got.Unparsed[0].Layer, got.Unparsed[0].Problem, 1, at}}
+				u := got.Unparsed[0]
+				want.Unparsed = []Unparsed{{Layer: u.Layer, Problem: u.Problem, Protocol: u.Protocol, Packets: 1, First: at}}
 			}
-			if c.reason == "link-layer header: type not supported" {
-				want.UnsupportedLinkTypes = []UnsupportedLinkType{{c.link, 1, at}}
+			if strings.HasPrefix(c.reason, "link type") {
+				want.UnsupportedLinkTypes = []UnsupportedLinkType{{LinkType(got.Unparsed[0].Protocol.Number), 1, at}}
 			}
 			if c.limit != "" {
 				if len(got.Limits) != 1 || got.Limits[0].Name != c.limit || got.Limits[0].Hits != 1 {
@@ -202,18 +204,19 @@ func TestUnsupportedLinkTypesBounded(t *testing.T) {
 	}
 	d.Segment(&Packet{Link: 1000}, &s)
 	got := d.Stats()
-	if n := len(got.UnsupportedLinkTypes); n != maxUnsupportedLinkTypes {
-		t.Fatalf("%d link types listed, want %d", n, maxUnsupportedLinkTypes)
+	if n := len(got.UnsupportedLinkTypes); n != maxUnsupported {
+		t.Fatalf("%d link types listed, want %d", n, maxUnsupported)
 	}
 	want := UnsupportedLinkType{Link: 1000, Packets: 2, First: Position{Frame: 1}}
 	if diff := cmp.Diff(want, got.UnsupportedLinkTypes[0]); diff != "" {
 		t.Errorf("first link type (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]LimitHit{{"unsupported_link_types", maxUnsupportedLinkTypes, 1000 - maxUnsupportedLinkTypes}}, got.Limits); diff != "" {
+	if diff := cmp.Diff([]LimitHit{{"unsupported_protocols", maxUnsupported, 1000 - maxUnsupported}}, got.Limits); diff != "" {
 		t.Errorf("limits (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]Unparsed{{LayerLink, ProblemUnsupported, 1001, Position{Frame: 1}}}, got.Unparsed); diff != "" {
-		t.Errorf("unparsed (-want +got):\n%s", diff)
+	nameless := Unparsed{Problem: ProblemUnsupported, Packets: 1000 - maxUnsupported, First: Position{Frame: maxUnsupported + 1}}
+	if diff := cmp.Diff(nameless, got.Unparsed[maxUnsupported]); diff != "" {
+		t.Errorf("unparsed without a name (-want +got):\n%s", diff)
 	}
 }
 
@@ -231,12 +234,19 @@ func TestReasonsHaveNames(t *testing.T) {
 	}
 }
 
+// rareAllocations is what gopacket may allocate for a header that few captures have.
+const rareAllocations = 8
+
 // TestDissectorAllocatesNothing guards the speed of the hot path.
 func TestDissectorAllocatesNothing(t *testing.T) {
 	for _, c := range builtCases() {
 		d, p := NewDissector(testOptions), c.packet()
 		var s Segment
-		if n := testing.AllocsPerRun(100, func() { d.Segment(&p, &s) }); n != 0 {
+		allowed := 0.0
+		if c.library {
+			allowed = rareAllocations
+		}
+		if n := testing.AllocsPerRun(100, func() { d.Segment(&p, &s) }); n > allowed {
 			t.Errorf("%s: %v allocations a packet", c.name, n)
 		}
 	}

@@ -170,8 +170,15 @@ func TestFilterKnowsAllLinkTypes(t *testing.T) {
 			t.Errorf("%s: another port is accepted", link)
 		}
 	}
-	if _, ok := frameOf(105); ok {
-		t.Error("a frame of 802.11 has a layout")
+	for _, e := range encapsulations {
+		for _, link := range e.links {
+			if _, ok := frameOf(link); !ok {
+				t.Errorf("%s, %s: no filter for what the dissector reads", e.name, link)
+			}
+		}
+	}
+	if _, ok := frameOf(195); ok {
+		t.Error("a link type that is not supported has a layout")
 	}
 }
 

@@ -17,13 +17,14 @@ import (
 //     the ports stand in the first
 //   - IPv6 with extension headers, fragment headers among them; not hop-by-hop
 //     options before ICMPv6
-//   - tunnels: GRE, IP in IP, MPLS in IP, AH, and UDP to the ports of VXLAN, VXLAN-GPE,
-//     Geneve and Filter.TunnelPorts; what is inside has other ports and addresses
-//   - more than two VLAN tags, MPLS, PPPoE, SNAP
+//   - the protocols and UDP ports of the table of encapsulations, AH, and Filter.TunnelPorts;
+//     what is inside has other ports and addresses
+//   - more than two VLAN tags, the other EtherTypes of the table, SNAP
+//   - every packet of a link type of the table with a layout that varies
 
 // frame says where things are in a packet as a BPF program sees it.
 type frame struct {
-	// typeAt is the offset of the EtherType: or typeKernel, or typeNone.
+	// typeAt is the offset of the EtherType: or typeKernel, typeNone or typeVaries.
 	typeAt int
 	// ip is the offset of the IP header without tags.
 	ip uint32
@@ -35,6 +36,8 @@ const (
 	typeKernel = -1
 	// typeNone: there is none, the version of the IP header tells.
 	typeNone = -2
+	// typeVaries: no fixed offset leads to IP.
+	typeVaries = -3
 )
 
 // cookedFrame is a packet on a SOCK_DGRAM packet socket.
@@ -54,11 +57,17 @@ func frameOf(l LinkType) (frame, bool) {
 	case LinkTypeRaw, LinkTypeRawDLT12, LinkTypeRawDLT14, LinkTypeIPv4, LinkTypeIPv6:
 		return frame{typeAt: typeNone}, true
 	}
-	return frame{}, false
+	return frame{typeAt: typeVaries}, linkSteps.find(l) != stepOther
 }
 
 // tunnelProtocols carry packets, in IPv4 and IPv6.
-var tunnelProtocols = []uint32{protocolIPv4, protocolIPv6, protocolGRE, protocolAH, protocolMPLS}
+var tunnelProtocols = append(protocolSteps.values(), protocolAH)
+
+// tunnelTypes are the EtherTypes of the table but for IP and tags.
+var tunnelTypes = etherTypeSteps.values(etherTypeIPv4, etherTypeIPv6, etherTypeVLAN, etherTypeQinQ, etherTypeQinQ1, etherTypeQinQ2, etherTypeQinQ3)
+
+// tunnelDevices have a header of their own behind the cooked one.
+var tunnelDevices = []uint32{deviceFrameRelay, device80211, device80211Prism, device80211Radio}
 
 // protocolICMPv6 is ICMP of IPv6.
 const protocolICMPv6 = 58
@@ -93,6 +102,11 @@ type filterProgram struct {
 func (f *Filter) compile(at frame, snapLen uint32, noEcho bool) ([]bpf.RawInstruction, error) {
 	p := &filterProgram{filter: f, frame: at}
 	p.accept, p.reject = p.label(), p.label()
+	if at.typeAt == typeVaries {
+		p.always(p.accept)
+		p.end(snapLen)
+		return p.assemble()
+	}
 	p.ipv4, p.ipv6, p.ports, p.tunnel = p.label(), p.label(), p.label(), p.label()
 	if noEcho {
 		p.echo()
@@ -115,11 +129,16 @@ func (f *Filter) compile(at frame, snapLen uint32, noEcho bool) ([]bpf.RawInstru
 	}
 	p.place(p.tunnel)
 	p.datagram()
+	p.end(snapLen)
+	return p.assemble()
+}
+
+// end places accept and reject.
+func (p *filterProgram) end(snapLen uint32) {
 	p.place(p.accept)
 	p.add(bpf.RetConstant{Val: snapLen})
 	p.place(p.reject)
 	p.add(bpf.RetConstant{Val: 0})
-	return p.assemble()
 }
 
 // load loads size bytes at an offset behind X.
@@ -196,11 +215,22 @@ func (p *filterProgram) etherType() {
 	p.place(judge)
 	p.equal(etherTypeIPv4, p.ipv4, next)
 	p.equal(etherTypeIPv6, p.ipv6, next)
-	p.any([]uint32{etherTypeMPLS, etherTypeMPLSDown, etherTypePPPoE}, p.accept)
+	p.any(tunnelTypes, p.accept)
+	if p.frame.typeAt == typeKernel {
+		p.device(p.accept)
+	}
 	// A length is followed by LLC, which says 0xaaaa where SNAP follows.
 	p.jump(bpf.JumpGreaterThan, maxLength8023, p.reject, next)
 	p.load(0, 2)
 	p.equal(0xaaaa, p.accept, p.reject)
+}
+
+// device jumps to yes if the device has a header of its own behind the cooked one. A
+// keeps the EtherType.
+func (p *filterProgram) device(yes label) {
+	p.add(bpf.LoadExtension{Num: bpf.ExtLinkLayerType})
+	p.any(tunnelDevices, yes)
+	p.add(bpf.LoadExtension{Num: bpf.ExtProto})
 }
 
 // network4 judges an IPv4 header.
@@ -302,12 +332,13 @@ func (p *filterProgram) transport() {
 	}
 }
 
-// datagram judges the destination port of UDP.
+// datagram judges the ports of UDP.
 func (p *filterProgram) datagram() {
 	p.load(2, 2)
-	p.any([]uint32{portVXLAN, portVXLANLinux, portVXLANGPE, portGeneve}, p.accept)
+	p.any(portSteps.values(), p.accept)
 	p.any(widen(p.filter.TunnelPorts), p.accept)
-	p.always(p.reject)
+	p.load(0, 2)
+	p.equal(portL2TP, p.accept, p.reject)
 }
 
 // inNets4 jumps to yes if the address at the offset lies in one of nets, and

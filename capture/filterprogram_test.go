@@ -91,9 +91,10 @@ func (f *Filter) netExpression(what func(netip.Prefix) bool) string {
 func (f *Filter) wideExpression() string {
 	tunnels := func(first string) string {
 		var list []string
-		for _, p := range append([]uint16{4789, 8472, 4790, 6081}, f.TunnelPorts...) {
+		for _, p := range append([]uint16{4789, 8472, 4790, 6081, 1701, 2152, 4754, 6635}, f.TunnelPorts...) {
 			list = append(list, fmt.Sprintf("udp dst port %d", p))
 		}
+		list = append(list, "udp src port 1701")
 		return fmt.Sprintf("(%s = 17 and (%s))", first, strings.Join(list, " or "))
 	}
 	is := func(first string, numbers ...int) string {
@@ -115,14 +116,14 @@ func (f *Filter) wideExpression() string {
 	return strings.Join([]string{
 		"(ip[9] = 6" + net4 + " and (" + segment + "))",
 		"(ip[9] = 6" + net4 + " and ip[6:2] & 0x1fff != 0)",
-		is("ip[9]", 4, 41, 47, 51, 137),
+		is("ip[9]", 4, 41, 47, 51, 97, 115, 137),
 		"(ip[9] = 17 and ip[6:2] & 0x1fff != 0)",
 		tunnels("ip[9]"),
 		"(ip6[6] = 6" + net6 + " and (" + segment + "))",
-		is("ip6[6]", 4, 41, 47, 51, 137, 43, 44, 60, 135, 139, 140),
+		is("ip6[6]", 4, 41, 47, 51, 97, 115, 137, 43, 44, 60, 135, 139, 140),
 		"(ip6[6] = 0 and ip6[40] != 58)",
 		tunnels("ip6[6]"),
-		is("ether[12:2]", 0x8847, 0x8848, 0x8864),
+		is("ether[12:2]", 0x8847, 0x8848, 0x8864, 0x6559, 0x880b, 0x88e5, 0x88e7, 0x8903, 0x8926, 0x894f),
 		"(ether[12:2] <= 1500 and ether[14:2] = 0xaaaa)",
 	}, " or ")
 }
@@ -242,8 +243,9 @@ func acceptsCooked(t testing.TB, program []bpf.Instruction, etherType uint16, pa
 	t.Helper()
 	program = slices.Clone(program)
 	for i, ins := range program {
-		if e, ok := ins.(bpf.LoadExtension); ok && e.Num == bpf.ExtProto {
-			program[i] = bpf.LoadConstant{Dst: bpf.RegA, Val: uint32(etherType)}
+		if e, ok := ins.(bpf.LoadExtension); ok {
+			known := map[bpf.Extension]uint32{bpf.ExtProto: uint32(etherType), bpf.ExtLinkLayerType: 1}
+			program[i] = bpf.LoadConstant{Dst: bpf.RegA, Val: known[e.Num]}
 		}
 	}
 	return accepts(t, machine(t, program), payload)
@@ -334,10 +336,10 @@ func randomPacket(r *rand.Rand) []byte {
 		b = binary.BigEndian.AppendUint16(b, uint16(tagTypes[r.IntN(len(tagTypes))]))
 		b = binary.BigEndian.AppendUint16(b, uint16(r.Int()))
 	}
-	protocol := byte(pick(6, 6, 6, 6, 6, 17, 17, 1, 58, 4, 41, 47, 51, 137, 0, 43, 44, 60, 50, 132, 135, 139, 140))
+	protocol := byte(pick(6, 6, 6, 6, 6, 17, 17, 1, 58, 4, 41, 47, 51, 97, 115, 137, 0, 43, 44, 60, 50, 132, 135, 139, 140))
 	ports := func() []byte {
-		b := binary.BigEndian.AppendUint16(nil, uint16(pick(9092, 9093, 19092, 22, 443, 50000, r.IntN(65536))))
-		return binary.BigEndian.AppendUint16(b, uint16(pick(9092, 9093, 22, 443, 4789, 8472, 4790, 6081, 14789, 50001)))
+		b := binary.BigEndian.AppendUint16(nil, uint16(pick(9092, 9093, 19092, 22, 443, 50000, 1701, r.IntN(65536))))
+		return binary.BigEndian.AppendUint16(b, uint16(pick(9092, 9093, 22, 443, 4789, 8472, 4790, 6081, 1701, 2152, 4754, 6635, 14789, 50001)))
 	}
 	rest := make([]byte, 40)
 	rest[12] = 5 << 4
@@ -368,7 +370,7 @@ func randomPacket(r *rand.Rand) []byte {
 		rest[0] = byte(pick(int(rest[0]), int(rest[0]), 58))
 		b = append(append(append(b, 0x86, 0xdd), ip...), rest...)
 	default:
-		b = binary.BigEndian.AppendUint16(b, uint16(pick(0x0806, 0x8847, 0x8848, 0x8863, 0x8864, 1500, 1501, 40)))
+		b = binary.BigEndian.AppendUint16(b, uint16(pick(0x0806, 0x8847, 0x8848, 0x8863, 0x8864, 0x6559, 0x880b, 0x88e5, 0x88e7, 0x8903, 0x8926, 0x894f, 1500, 1501, 40)))
 		b = append(b, byte(pick(0xaa, 0x42)), 0xaa, 3, 0, 0, 0, 8, 0)
 	}
 	for range pick(0, 0, 0, 1, 3) {

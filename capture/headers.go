@@ -22,6 +22,9 @@ const (
 	HeaderTCP
 	// HeaderFragment is an IPv6 fragment header.
 	HeaderFragment
+	// HeaderPrivate is a part of a header that names hosts, interfaces, processes or a
+	// place, and that a reader of the packet does not need. Wire is its length.
+	HeaderPrivate
 )
 
 // Header is one header of a packet.
@@ -37,13 +40,7 @@ type Header struct {
 // be read. It has no part in the counts of Stats, and p completes no datagram.
 func (d *Dissector) Headers(p *Packet, to []Header) []Header {
 	t := trace{headers: to, room: cap(p.Data)}
-	switch p.Link {
-	case LinkTypeLinuxSLL:
-		t.headers = append(t.headers, Header{HeaderCooked, 0, int(p.Length)})
-	case LinkTypeLinuxSLL2:
-		t.headers = append(t.headers, Header{HeaderCooked2, 0, int(p.Length)})
-	}
-	probe := Dissector{vxlanPorts: d.vxlanPorts, genevePorts: d.genevePorts, fragments: newDefragmenter(), trace: &t}
+	probe := Dissector{ports: d.ports, fragments: newDefragmenter(), trace: &t}
 	var s Segment
 	probe.dissect(p, &s)
 	return t.headers
@@ -59,7 +56,7 @@ type trace struct {
 // headerKinds are the steps that a trace tells of.
 var headerKinds = map[step]HeaderKind{
 	stepEthernet: HeaderEthernet, stepIPv4: HeaderIPv4, stepIPv6: HeaderIPv6, stepExtension: HeaderExtension,
-	stepFragment6: HeaderFragment, stepGRE: HeaderGRE, stepUDP: HeaderUDP, stepTCP: HeaderTCP,
+	stepFragment6: HeaderFragment, stepCooked: HeaderCooked, stepCooked2: HeaderCooked2, stepGRE: HeaderGRE, stepUDP: HeaderUDP, stepTCP: HeaderTCP,
 }
 
 // note adds the header that c is at. Its place is told by how much room there
@@ -73,4 +70,16 @@ func (t *trace) note(next step, c *dissection) {
 		kind = HeaderRouting
 	}
 	t.headers = append(t.headers, Header{kind, t.room - cap(c.data), c.length})
+}
+
+// hide notes that the bytes of a header from one offset up to another name someone.
+func (c *dissection) hide(from, to int) { c.hidden(c.data, from, to) }
+
+// hidden is hide for the header that b begins with, if c is already past it.
+func (c *dissection) hidden(b []byte, from, to int) {
+	if t := c.trace; t != nil {
+		if to = min(to, len(b)); from < to {
+			t.headers = append(t.headers, Header{HeaderPrivate, t.room - cap(b) + from, to - from})
+		}
+	}
 }

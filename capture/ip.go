@@ -127,8 +127,8 @@ func jumboLength(next uint8, b []byte) (int, bool) {
 }
 
 // follow says what an IP protocol number, or an IPv6 next header, stands for.
-// Whatever is not named here holds no TCP that could be read: ESP is
-// encrypted, an ICMP error quotes packets instead of carrying them.
+// Whatever is not named here holds no TCP that could be read: an ICMP error
+// quotes packets instead of carrying them.
 func (c *dissection) follow(number uint8) step {
 	c.protocol = number
 	switch number {
@@ -136,15 +136,13 @@ func (c *dissection) follow(number uint8) step {
 		return stepTCP
 	case protocolUDP:
 		return stepUDP
-	case protocolGRE:
-		return stepGRE
 	case protocolAH:
 		return stepAH
-	case protocolIPv4, protocolIPv6, protocolMPLS:
-		return stepInIP
+	case protocolESP:
+		return c.fail(LayerESP, ProblemEncrypted)
 	}
-	if !c.v6 {
-		return stepOther
+	if next := protocolSteps.find(number); next != stepOther || !c.v6 {
+		return next
 	}
 	switch number {
 	case protocolHopByHop, protocolRouting, protocolDestination, protocolMobility, protocolHIP, protocolShim6:

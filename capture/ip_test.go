@@ -95,7 +95,7 @@ func ipRefused() []refusedCase {
 		{name: "ipv6 fragment header cut", link: raw, data: in6(protocolFragment, fragment6Of(protocolTCP, 0, true, 1, nil))[:47], length: 200, reason: "IP fragment: cut off by the snapshot length"},
 		{name: "ipv6 no next header", link: raw, data: in6(59, nil)},
 		{name: "ipv6 extension headers without end", link: raw, data: in6(protocolDestination, deep), reason: "headers of one packet: nested too deeply", limit: "packet_headers"},
-		{name: "esp", link: raw, data: outer4(50, builtTCP())},
+		{name: "esp", link: raw, data: outer4(50, builtTCP()), reason: "ESP: encrypted"},
 		{name: "udp", link: raw, data: outer4(protocolUDP, udpOf(53, builtTCP()))},
 		{name: "udp cut", link: raw, data: outer4(protocolUDP, udpOf(portVXLAN, nil))[:27], length: 78, reason: "UDP header: cut off by the snapshot length"},
 		{name: "icmp error with a segment in it", link: raw, data: outer4(1, append([]byte{3, 4, 0, 0, 0, 0, 5, 0xdc}, ip4...))},

@@ -1,6 +1,9 @@
 package capture
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // The link types that are understood, by their numbers in
 // https://www.tcpdump.org/linktypes.html.
@@ -24,6 +27,35 @@ const (
 	LinkTypeIPv6 LinkType = 229
 	// LinkTypeLinuxSLL2 is the second version of LinkTypeLinuxSLL.
 	LinkTypeLinuxSLL2 LinkType = 276
+	// LinkTypeNFLOG is what the netfilter log of Linux hands out.
+	LinkTypeNFLOG LinkType = 239
+	// LinkTypePFLOG is the log of the packet filter of the BSDs.
+	LinkTypePFLOG LinkType = 117
+	// LinkTypePKTAP is macOS' header with interface and process; LinkTypeUser2 is
+	// the number that macOS 10.9 wrote for it.
+	LinkTypePKTAP LinkType = 258
+	LinkTypeUser2 LinkType = 149
+	// LinkTypePPP and LinkTypePPPSerial are PPP, and PPP or Cisco HDLC in HDLC-like framing.
+	LinkTypePPP       LinkType = 9
+	LinkTypePPPSerial LinkType = 50
+	// LinkTypePPPWithDir and LinkTypeLinuxPPP are PPP behind a byte that holds the direction.
+	LinkTypePPPWithDir LinkType = 204
+	LinkTypeLinuxPPP   LinkType = 166
+	// LinkTypePPPEther is a PPPoE session without the Ethernet header.
+	LinkTypePPPEther LinkType = 51
+	// LinkTypeCiscoHDLC is Cisco HDLC, LinkTypeFrameRelay is Frame Relay (RFC 2427).
+	LinkTypeCiscoHDLC  LinkType = 104
+	LinkTypeFrameRelay LinkType = 107
+	// LinkTypeMPLS begins with a label stack.
+	LinkTypeMPLS LinkType = 219
+	// LinkTypeIPoIB is IP over InfiniBand behind a pseudo header.
+	LinkTypeIPoIB LinkType = 242
+	// LinkType80211 is 802.11; behind the radio headers radiotap, Prism, AVS and PPI it is 802.11, too.
+	LinkType80211    LinkType = 105
+	LinkTypeRadiotap LinkType = 127
+	LinkTypePrism    LinkType = 119
+	LinkTypeAVS      LinkType = 163
+	LinkTypePPI      LinkType = 192
 )
 
 // EtherTypes, https://www.iana.org/assignments/ieee-802-numbers.
@@ -39,46 +71,68 @@ const (
 	etherTypeQinQ1    = 0x9100 // double tags before 802.1ad had a number for them
 	etherTypeQinQ2    = 0x9200
 	etherTypeQinQ3    = 0x9300
+
+	etherTypeFrameRelay = 0x6559 // in GRE
+	etherTypePPP        = 0x880b
+	etherTypePBB        = 0x88e7 // IEEE 802.1ah
+	etherTypeMACsec     = 0x88e5 // IEEE 802.1AE
+	etherTypeFabricPath = 0x8903
+	etherTypeVNTag      = 0x8926
+	etherTypeNSH        = 0x894f // RFC 8300 7
+
 	// maxLength8023 is the largest value that is a length and no type (IEEE 802.3 3.2.6).
 	maxLength8023 = 1500
 )
 
-// link is the first header of a packet.
-func (d *Dissector) link(c *dissection, l LinkType) step {
+// silentEtherTypes carry no TCP: address resolution, link control, and the
+// protocols of storage, time and industry that have no IP inside.
+var silentEtherTypes = []uint16{
+	0x0806, 0x8035, 0x80f3, 0x809b, 0x8137, 0x8138, 0x0842, 0x2000, 0x2001, 0x2003, 0x9000, 0x8808, 0x8809, 0x8863, 0x888e, 0x88cc, 0x88f7,
+	0x8902, 0x88a2, 0x8906, 0x8914, 0x8892, 0x88a4, 0x88b8, 0x88ba, 0x8899, 0x887b, 0x88e1, 0x893a, 0x88d9, 0x88c7, 0x890d, 0x8915, 0x6002, 0x6003, 0x86dc,
+}
+
+// link is the first header of a packet, also of one inside PKTAP and PPI.
+func (c *dissection) link(l LinkType) step {
 	switch l {
 	case LinkTypeEthernet:
 		return stepEthernet
-	case LinkTypeLinuxSLL:
-		return c.cooked()
 	case LinkTypeLinuxSLL2:
-		return c.cooked2()
-	case LinkTypeNull, LinkTypeLoop:
-		return c.loopback()
-	case LinkTypeRaw, LinkTypeRawDLT12, LinkTypeRawDLT14:
-		return stepIP
-	case LinkTypeIPv4:
-		return stepIPv4
-	case LinkTypeIPv6:
-		return stepIPv6
+		return stepCooked2
 	}
-	return c.fail(LayerLink, ProblemUnsupported)
+	if next := linkSteps.find(l); next != stepOther {
+		return next
+	}
+	return c.unsupported(LayerLink, Protocol{ProtocolLink, uint32(l)})
 }
 
 // etherType says what an EtherType stands for.
-func etherType(t uint16) step {
+func (c *dissection) etherType(t uint16) step {
+	switch next := knownEtherType(t); {
+	case next != stepUnparsed:
+		return next
+	case t <= maxLength8023: // a number of Linux' own, in a cooked header
+		return stepOther
+	}
+	return c.unsupported(LayerLink, Protocol{ProtocolEtherType, uint32(t)})
+}
+
+// knownEtherType is etherType with stepUnparsed for those that are not known.
+func knownEtherType(t uint16) step {
 	switch t {
 	case etherTypeIPv4:
 		return stepIPv4
 	case etherTypeIPv6:
 		return stepIPv6
-	case etherTypeVLAN, etherTypeQinQ, etherTypeQinQ1, etherTypeQinQ2, etherTypeQinQ3:
+	case etherTypeVLAN:
 		return stepVLAN
-	case etherTypeMPLS, etherTypeMPLSDown:
-		return stepMPLS
-	case etherTypePPPoE:
-		return stepPPPoE
 	}
-	return stepOther
+	if next := etherTypeSteps.find(t); next != stepOther {
+		return next
+	}
+	if slices.Contains(silentEtherTypes, t) {
+		return stepOther
+	}
+	return stepUnparsed
 }
 
 // ethernet is an Ethernet header: addresses, then type or length.
@@ -94,7 +148,7 @@ func (c *dissection) ethernet() step {
 // typeOrLength is what follows the type field of Ethernet or of a VLAN tag.
 func (c *dissection) typeOrLength(t uint16) step {
 	if t > maxLength8023 {
-		return etherType(t)
+		return c.etherType(t)
 	}
 	c.trim(int(t))
 	return stepLLC
@@ -116,7 +170,7 @@ func (c *dissection) llc() step {
 		return stepOther
 	}
 	c.skip(size)
-	return etherType(binary.BigEndian.Uint16(b[6:]))
+	return c.etherType(binary.BigEndian.Uint16(b[6:]))
 }
 
 // vlan is what follows the type of a VLAN tag: priority, id and the next type.
@@ -134,10 +188,11 @@ func (c *dissection) vlan() step {
 }
 
 // Devices whose protocol field in a cooked header is no EtherType (ARPHRD_ in
-// Linux' include/uapi/linux/if_arp.h).
+// Linux' include/uapi/linux/if_arp.h; https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html).
 const (
 	deviceFrameRelay = 770
-	device80211      = 801 // to 803, with the headers of capturing before it
+	device80211      = 801
+	device80211Prism = 802
 	device80211Radio = 803
 	deviceNetlink    = 824
 	// cookedLLC is the protocol of 802.3 frames, in the place of an EtherType.
@@ -152,7 +207,7 @@ func (c *dissection) cooked() step {
 	}
 	device, protocol := binary.BigEndian.Uint16(c.data[2:]), binary.BigEndian.Uint16(c.data[14:])
 	c.skip(size)
-	return cookedProtocol(device, protocol)
+	return c.cookedProtocol(device, protocol)
 }
 
 // cooked2 is the second version of it, LINKTYPE_LINUX_SLL2.
@@ -163,18 +218,28 @@ func (c *dissection) cooked2() step {
 	}
 	device, protocol := binary.BigEndian.Uint16(c.data[8:]), binary.BigEndian.Uint16(c.data)
 	c.skip(size)
-	return cookedProtocol(device, protocol)
+	return c.cookedProtocol(device, protocol)
 }
 
-// cookedProtocol says what follows a cooked header.
-func cookedProtocol(device, protocol uint16) step {
-	switch {
-	case device == deviceFrameRelay, device == deviceNetlink, device >= device80211 && device <= device80211Radio:
+// cookedProtocol says what follows a cooked header: the device's own header for
+// some devices, what the protocol number says for the others.
+func (c *dissection) cookedProtocol(device, protocol uint16) step {
+	switch device {
+	case deviceFrameRelay:
+		return stepFrameRelay
+	case device80211:
+		return step80211
+	case device80211Prism:
+		return stepPrism
+	case device80211Radio:
+		return stepRadiotap
+	case deviceNetlink:
 		return stepOther
-	case protocol == cookedLLC:
+	}
+	if protocol == cookedLLC {
 		return stepLLC
 	}
-	return etherType(protocol)
+	return c.etherType(protocol)
 }
 
 // loopback is the BSD header, LINKTYPE_NULL and LINKTYPE_LOOP: an address
@@ -193,43 +258,6 @@ func (c *dissection) loopback() step {
 		return stepIPv4
 	case 10, 23, 24, 28, 30: // Linux, Windows, NetBSD and OpenBSD, FreeBSD, macOS
 		return stepIPv6
-	}
-	return stepOther
-}
-
-// pppoe is a PPPoE session header and the PPP protocol number behind it (RFC 2516 4).
-func (c *dissection) pppoe() step {
-	const size = 6
-	b := c.data
-	if len(b) < size+2 {
-		return c.cut(LayerPPPoE, size+2)
-	}
-	if b[0] != 0x11 {
-		return c.fail(LayerPPPoE, ProblemVersion)
-	}
-	if b[1] != 0 { // session data has code 0
-		return stepOther
-	}
-	length := int(binary.BigEndian.Uint16(b[4:]))
-	c.skip(size)
-	c.trim(length)
-	// The first byte of a protocol number is even and the last odd, so that a
-	// leading 0 can be left out (RFC 1661 2 and 6.5).
-	protocol, width := uint16(b[size]), 1
-	if protocol&1 == 0 {
-		protocol, width = binary.BigEndian.Uint16(b[size:]), 2
-	}
-	if len(c.data) < width {
-		return c.cut(LayerPPPoE, width)
-	}
-	c.skip(width)
-	switch protocol {
-	case 0x0021:
-		return stepIPv4
-	case 0x0057:
-		return stepIPv6
-	case 0x0281, 0x0283: // RFC 3032 4.1
-		return stepMPLS
 	}
 	return stepOther
 }

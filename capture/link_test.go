@@ -73,7 +73,8 @@ func linkRefused() []refusedCase {
 		{name: "empty", link: eth, reason: "link-layer header: longer than the packet"},
 		{name: "ethernet header not captured", link: eth, data: ethernetOf(etherTypeIPv4, nil)[:13], length: 60, reason: "link-layer header: cut off by the snapshot length"},
 		{name: "arp", link: eth, data: ethernetOf(0x0806, make([]byte, 28))},
-		{name: "type between length and type", link: eth, data: ethernetOf(1501, ip4)},
+		{name: "type between length and type", link: eth, data: ethernetOf(1501, ip4), reason: "EtherType 0x05dd: not supported"},
+		{name: "a type without a name", link: eth, data: ethernetOf(0x22f3, ip4), reason: "EtherType 0x22f3 (TRILL): not supported"},
 		{name: "spanning tree", link: eth, data: ethernetOf(38, append([]byte{0x42, 0x42, 3}, make([]byte, 43)...))},
 		{name: "cisco snap", link: eth, data: ethernetOf(40, append([]byte{0xaa, 0xaa, 3, 0, 0, 0x0c, 0x20, 0}, make([]byte, 32)...))},
 		{name: "802.3 length ends before the snap type", link: eth, data: ethernetOf(7, snapOf(etherTypeIPv4, ip4)), reason: "link-layer header: longer than the packet"},
@@ -87,11 +88,10 @@ func linkRefused() []refusedCase {
 		{name: "pppoe version 2", link: eth, data: ethernetOf(etherTypePPPoE, append([]byte{0x21}, pppoeOf(append([]byte{0, 0x21}, ip4...))[1:]...)), reason: "PPPoE header: unexpected version"},
 		{name: "pppoe code", link: eth, data: ethernetOf(etherTypePPPoE, []byte{0x11, 0xa7, 0, 1, 0, 2, 0, 0x21})},
 		{name: "pppoe link control", link: eth, data: ethernetOf(etherTypePPPoE, pppoeOf([]byte{0xc0, 0x21, 9, 1, 0, 8}))},
-		{name: "pppoe of length 1 with a long protocol number", link: eth, data: ethernetOf(etherTypePPPoE, append(pppoeOf([]byte{0}), 0x21, 0x45)), reason: "PPPoE header: longer than the packet"},
+		{name: "pppoe of length 1 with a long protocol number", link: eth, data: ethernetOf(etherTypePPPoE, append(pppoeOf([]byte{0}), 0x21, 0x45)), reason: "PPP header: longer than the packet"},
 		{name: "sll cut", link: LinkTypeLinuxSLL, data: cookedOf(1, etherTypeIPv4, ip4)[:15], length: 70, reason: "link-layer header: cut off by the snapshot length"},
 		{name: "sll netlink", link: LinkTypeLinuxSLL, data: cookedOf(824, etherTypeIPv4, ip4)},
 		{name: "sll2 cut", link: LinkTypeLinuxSLL2, data: cooked2Of(1, etherTypeIPv4, ip4)[:19], length: 70, reason: "link-layer header: cut off by the snapshot length"},
-		{name: "sll2 802.11", link: LinkTypeLinuxSLL2, data: cooked2Of(803, etherTypeIPv4, ip4)},
 		{name: "sll2 netlink", link: LinkTypeLinuxSLL2, data: cooked2Of(824, etherTypeIPv4, ip4)},
 		{name: "null of another family", link: LinkTypeNull, data: append([]byte{16, 0, 0, 0}, ip4...)},
 		{name: "null cut", link: LinkTypeNull, data: []byte{2, 0, 0}, length: 44, reason: "link-layer header: cut off by the snapshot length"},
@@ -99,8 +99,8 @@ func linkRefused() []refusedCase {
 		{name: "raw empty", link: LinkTypeRaw, reason: "IP header: longer than the packet"},
 		{name: "ipv4 that is ipv6", link: LinkTypeIPv4, data: built6(), reason: "IP header: unexpected version"},
 		{name: "ipv6 that is ipv4", link: LinkTypeIPv6, data: built4(), reason: "IP header: unexpected version"},
-		{name: "802.11", link: 105, data: ip4, reason: "link-layer header: type not supported"},
-		{name: "a link type that fits 16 bits only in part", link: 0x10001, data: ethernetOf(etherTypeIPv4, ip4), reason: "link-layer header: type not supported"},
+		{name: "802.15.4", link: 195, data: ip4, reason: "link type IEEE802_15_4 (195): not supported"},
+		{name: "a link type that fits 16 bits only in part", link: 0x10001, data: ethernetOf(etherTypeIPv4, ip4), reason: "link type LINKTYPE_65537 (65537): not supported"},
 	}
 }
 

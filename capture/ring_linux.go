@@ -204,7 +204,7 @@ func cook(m []byte, begin uint64, h *unix.Tpacket3Hdr, from *unix.RawSockaddrLin
 			binary.BigEndian.PutUint16(m[begin+2:], protocol)
 		}
 		protocol = tagType(h)
-	} else if etherType(protocol) == stepVLAN {
+	} else if knownEtherType(protocol) == stepVLAN {
 		// Before 6.11, an outgoing packet could begin at the IP header, its tag lost.
 		if ip := beginsWith(m[begin : begin+uint64(h.Snaplen)]); ip != 0 {
 			protocol = ip
@@ -233,7 +233,7 @@ func tagInside(packet []byte, protocol uint16) bool {
 	}
 	behind := binary.BigEndian.Uint16(packet[2:])
 	// What is taken for the type could be the length of an IPv4 packet.
-	return (behind == protocol || etherType(behind) == stepVLAN) && beginsWith(packet) != protocol
+	return (behind == protocol || knownEtherType(behind) == stepVLAN) && beginsWith(packet) != protocol
 }
 
 // beginsWith is the EtherType of an IP packet, 0 where it is none.

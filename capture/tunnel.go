@@ -1,9 +1,6 @@
 package capture
 
-import (
-	"encoding/binary"
-	"slices"
-)
+import "encoding/binary"
 
 // UDP destination ports of tunnels.
 const (
@@ -13,6 +10,10 @@ const (
 	portVXLANLinux = 8472
 	portVXLANGPE   = 4790 // draft-ietf-nvo3-vxlan-gpe
 	portGeneve     = 6081 // RFC 8926 3.3
+	portL2TP       = 1701 // RFC 2661 8.1
+	portGTP        = 2152 // 3GPP TS 29.281 4.4.2.3
+	portGRE        = 4754 // RFC 8086 3.2
+	portMPLS       = 6635 // RFC 7510 3
 )
 
 // udp is a UDP header: a tunnel behind it is known by the destination port, the
@@ -23,16 +24,16 @@ func (d *Dissector) udp(c *dissection) step {
 	if len(b) < size {
 		return c.cut(LayerUDP, size)
 	}
-	var next step
-	switch port := binary.BigEndian.Uint16(b[2:]); {
-	case slices.Contains(d.vxlanPorts, port):
-		next = stepVXLAN
-	case slices.Contains(d.genevePorts, port):
-		next = stepGeneve
-	case port == portVXLANGPE:
-		next = stepVXLANGPE
-	default:
+	next := d.ports.find(binary.BigEndian.Uint16(b[2:]))
+	// An L2TP client behind address translation has another port, at which it is answered.
+	if binary.BigEndian.Uint16(b) == portL2TP && next == stepOther {
+		next = stepL2TP
+	}
+	if next == stepOther {
 		return stepOther
+	}
+	if next == stepMPLS && !d.enter(c) { // it counts no tunnel of its own
+		return c.fail(LayerMPLS, ProblemDepth)
 	}
 	length := int(binary.BigEndian.Uint16(b[4:]))
 	c.skip(size)
@@ -61,16 +62,8 @@ func (d *Dissector) vxlan(c *dissection, gpe bool) step {
 	}
 	next := stepEthernet
 	if gpe && b[0]&nextFollow != 0 {
-		switch b[3] {
-		case 1:
-			next = stepIPv4
-		case 2:
-			next = stepIPv6
-		case 3:
-		case 5:
-			next = stepMPLS
-		default:
-			return stepOther
+		if next = c.nextProtocol(LayerVXLAN, b[3]); next == stepUnparsed {
+			return next
 		}
 	}
 	if !d.enter(c) {
@@ -100,15 +93,15 @@ func (d *Dissector) geneve(c *dissection) step {
 	}
 	c.extend(domainGeneve, binary.BigEndian.Uint32(b[4:])>>8)
 	c.skip(size + options)
-	return bridged(binary.BigEndian.Uint16(b[2:]))
+	return c.bridged(binary.BigEndian.Uint16(b[2:]))
 }
 
 // bridged is etherType in tunnels that can carry Ethernet as well.
-func bridged(t uint16) step {
+func (c *dissection) bridged(t uint16) step {
 	if t == etherTypeBridging {
 		return stepEthernet
 	}
-	return etherType(t)
+	return c.etherType(t)
 }
 
 // inIP is IP directly in IP (RFC 2003, RFC 2473, RFC 4213) or MPLS in it (RFC 4023).
@@ -131,6 +124,7 @@ const (
 	greRouting  = 0x4000
 	greKey      = 0x2000
 	greSequence = 0x1000
+	greAck      = 0x0080 // of version 1 (RFC 2637 4.1)
 	greVersion  = 0x0007
 )
 
@@ -140,15 +134,16 @@ const (
 	greERSPAN3 = 0x22eb
 )
 
-// gre is a GRE header of version 0. Version 1 belongs to PPTP and carries
-// compressed and encrypted PPP.
+// gre is a GRE header of version 0, or of version 1, which belongs to PPTP. The key of
+// version 1 is a length and a call id, which differs between the directions.
 func (d *Dissector) gre(c *dissection) step {
 	b := c.data
 	if len(b) < 4 {
 		return c.cut(LayerGRE, 4)
 	}
 	flags, protocol := binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
-	if flags&greVersion != 0 {
+	version := flags & greVersion
+	if version > 1 || flags == 0 && protocol == 0 { // a keepalive
 		return stepOther
 	}
 	size := 4
@@ -162,13 +157,16 @@ func (d *Dissector) gre(c *dissection) step {
 	if flags&greSequence != 0 {
 		size += 4
 	}
+	if version == 1 && flags&greAck != 0 {
+		size += 4
+	}
 	if len(b) < size {
 		return c.cut(LayerGRE, size)
 	}
 	if !d.enter(c) {
 		return c.fail(LayerGRE, ProblemDepth)
 	}
-	if flags&greKey != 0 {
+	if flags&greKey != 0 && version == 0 {
 		c.extend(domainGRE, greNetwork(protocol, binary.BigEndian.Uint32(b[key:])))
 	}
 	c.skip(size)
@@ -184,7 +182,7 @@ func (d *Dissector) gre(c *dissection) step {
 	case greERSPAN3:
 		return stepERSPAN
 	}
-	return bridged(protocol)
+	return c.bridged(protocol)
 }
 
 // greNetwork is the part of a GRE key that names the network. NVGRE (RFC 7637
@@ -319,5 +317,5 @@ func (c *dissection) plausibleIPv6() bool {
 // knownEthernet reports whether an Ethernet header at that offset carries
 // something that is understood here.
 func knownEthernet(b []byte, at int) bool {
-	return len(b) >= at+ethernetHeader && etherType(binary.BigEndian.Uint16(b[at+12:])) != stepOther
+	return len(b) >= at+ethernetHeader && knownEtherType(binary.BigEndian.Uint16(b[at+12:])) > stepSegment
 }

@@ -25,6 +25,7 @@ type conn struct {
 	offset  int64 // stream offset behind the bytes that are worked on, -1 where unknown
 	talk    dialogue
 	tls     *tlsrecord.Session
+	outline *tlsrecord.Outline // of TLS, until something inside was decrypted
 	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something else.
 	serverSpoke, notKafka bool
 }
@@ -35,6 +36,7 @@ type connMode uint8
 const (
 	inClear connMode = iota // to the dialogue
 	crypted                 // to the TLS session, and its plaintext to the dialogue
+	headers                 // to the outline: nothing inside can be decrypted
 	ignored                 // nowhere: they are counted
 )
 
@@ -179,6 +181,8 @@ func (c *conn) bytes(raw Direction, p []byte, at capture.Position) {
 		c.talk.data(c, d, p, at)
 	case crypted:
 		c.records(d, p, at)
+	case headers:
+		c.outline.Data(d == ToBroker, p, at)
 	}
 }
 
@@ -189,7 +193,12 @@ func (c *conn) gap(raw Direction, n int64, at capture.Position) {
 		c.talk.gap(c, d, n, true, at)
 	case crypted:
 		c.serverSpoke = c.serverSpoke || d == ToClient // how it began is not known
+		if c.outline != nil {
+			c.outline.Gap(d == ToBroker, n, at)
+		}
 		c.tls.Gap(d == ToBroker, n, at)
+	case headers:
+		c.outline.Gap(d == ToBroker, n, at)
 	}
 }
 
@@ -282,9 +291,10 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	if c.tls != nil {
 		c.endTLS()
 	}
+	c.info.Outline = c.outline
 	c.talk.end(c)
 	c.w.opener.Closed(&c.info)
-	c.talk, c.tls, c.mode = dialogue{}, nil, ignored
+	c.talk, c.tls, c.outline, c.mode = dialogue{}, nil, nil, ignored
 	if !c.waits { // or else the tick lets go of it
 		c.w.ended = append(c.w.ended, c)
 	}

@@ -124,6 +124,9 @@ type Connection struct {
 	Confusion Confusion
 	// TLS describes the TLS session, nil without any.
 	TLS *tlsrecord.Info
+	// Outline is what the record headers of a TLS connection show of which nothing
+	// was decrypted, nil for all others.
+	Outline *tlsrecord.Outline
 	// End is how the connection ended.
 	End End
 	// Requests and Responses count the Kafka frames handed to the Handler.

@@ -61,7 +61,7 @@ func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 			t.decide(c, d, p, at)
 			return
 		}
-		if !t.answered && c.foreign(p) {
+		if !t.answered && c.foreign(d, p, at) {
 			return
 		}
 		if t.fr[d^c.flip].state == searching && t.doubt(c, d, chunk{dir: d, p: p, at: at, offset: c.offset}) {

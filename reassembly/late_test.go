@@ -152,3 +152,35 @@ func TestLostServerHelloIsNoConfusion(t *testing.T) {
 		t.Error("no connection spoke TLS")
 	}
 }
+
+// TestOutlines: a TLS connection of which nothing is decrypted has an Outline, also one
+// that was joined midstream. Others have none.
+func TestOutlines(t *testing.T) {
+	packets := capturetest.MustRead("../testdata/captures/kv2007-near-tls.pcap")
+	for name, packets := range map[string][]capturetest.Packet{"whole": packets, "midstream": packets[30:]} {
+		outlines := 0
+		for _, c := range run(t, packets, 100).conns {
+			if (c.Outline != nil) != (c.Protocol == TLS) {
+				t.Errorf("%s: stream %d speaks %v, outline %v", name, c.Stream, c.Protocol, c.Outline)
+			}
+			if c.Outline == nil {
+				continue
+			}
+			records, omitted := c.Outline.Records()
+			if len(records) < 3 || omitted > 0 {
+				t.Errorf("%s: stream %d has %d records", name, c.Stream, len(records))
+			}
+			outlines++
+		}
+		if outlines != 3 {
+			t.Errorf("%s: %d outlines", name, outlines)
+		}
+	}
+	for _, name := range []string{"http-to-broker", "kafkajs-2.2.4_broker-2.1"} {
+		for _, c := range run(t, capturetest.MustRead("../testdata/captures/"+name+".pcap"), 100).conns {
+			if c.Outline != nil {
+				t.Errorf("%s: stream %d has an outline", name, c.Stream)
+			}
+		}
+	}
+}

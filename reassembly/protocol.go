@@ -46,11 +46,11 @@ func (c *conn) give(p Protocol) {
 	} else {
 		c.notKafka = true
 	}
-	c.mode = ignored
+	c.mode, c.outline = ignored, nil
 }
 
 // foreign gives up a connection joined midstream whose next bytes are TLS or HTTP.
-func (c *conn) foreign(p []byte) bool {
+func (c *conn) foreign(d Direction, p []byte, at capture.Position) bool {
 	if c.tls != nil {
 		return false
 	}
@@ -61,6 +61,8 @@ func (c *conn) foreign(p []byte) bool {
 	case sure && kind == TLS, len(p) >= 5 && tlsrecord.LooksLikeRecord(p):
 		c.give(TLS)
 		c.info.TLS = &tlsrecord.Info{Reason: "the handshake is not in the capture"}
+		c.mode, c.outline = headers, tlsrecord.NewOutline(true)
+		c.outline.Data(d == ToBroker, p, at)
 	default:
 		return false
 	}
@@ -103,6 +105,7 @@ func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 	c.info.Protocol = TLS
 	c.mode = crypted
 	c.tls = tlsrecord.NewSession(c.w.opt.Secrets, c, &o)
+	c.outline = tlsrecord.NewOutline(false)
 	c.talk = dialogue{}
 	c.talk.init(false)
 	if held == nil {
@@ -111,7 +114,7 @@ func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 	}
 	for _, k := range held.chunks {
 		if k.gap > 0 {
-			c.tls.Gap(k.dir == ToBroker, k.gap, k.at)
+			c.gap(k.dir^c.flip, k.gap, k.at)
 		} else {
 			c.offset = k.offset
 			c.records(k.dir, k.p, k.at)
@@ -125,9 +128,12 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 		c.serverSpoke = true
 		if len(p) >= 5 && !tlsrecord.LooksLikeRecord(p) {
 			c.info.Confusion = TLSToClear
-			c.mode = ignored
+			c.mode, c.outline = ignored, nil
 			return
 		}
+	}
+	if c.outline != nil {
+		c.outline.Data(d == ToBroker, p, at)
 	}
 	c.offset -= int64(len(p))
 	if c.tls.Waiting() {
@@ -137,13 +143,17 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 	if c.tls.Waiting() {
 		c.wait()
 	}
-	if c.tls.Done() {
-		c.mode = ignored
+	if c.tls.Done() && c.mode == crypted {
+		c.mode = headers
+		if c.outline == nil {
+			c.mode = ignored
+		}
 	}
 }
 
 // Plaintext implements tlsrecord.Receiver.
 func (c *conn) Plaintext(toServer bool, p []byte, at capture.Position) {
+	c.outline = nil
 	if c.mode == crypted && len(p) > 0 {
 		c.talk.data(c, towards(toServer), p, at)
 	}

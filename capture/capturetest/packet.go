@@ -28,6 +28,23 @@ const (
 	LinkIPv4     = 228
 	LinkIPv6     = 229
 	LinkSLL2     = 276
+
+	LinkPPP        = 9
+	LinkPPPSerial  = 50
+	LinkCiscoHDLC  = 104
+	Link80211      = 105
+	LinkFrameRelay = 107
+	LinkPFLOG      = 117
+	LinkPrism      = 119
+	LinkRadiotap   = 127
+	LinkUser2      = 149
+	LinkAVS        = 163
+	LinkPPI        = 192
+	LinkPPPWithDir = 204
+	LinkMPLS       = 219
+	LinkNFLOG      = 239
+	LinkIPoIB      = 242
+	LinkPKTAP      = 258
 )
 
 // Start is the time of the first packet of a Recorder: 2026-01-02 03:04:05 UTC.

@@ -10,8 +10,11 @@ import (
 // that hold no IP are left alone by those tunnels that carry IP alone.
 type Tunnel func(p Packet) Packet
 
-// encapsulations are the variants with other headers around the same segments.
-func encapsulations() []Variant {
+// Encapsulations are the variants with other headers around the same segments.
+func Encapsulations() []Variant { return append(commonEncapsulations(), rareEncapsulations()...) }
+
+// commonEncapsulations are those that many captures have.
+func commonEncapsulations() []Variant {
 	wrapped := func(name string, tunnels ...Tunnel) Variant {
 		return Variant{name, KeepsAll, func(p []Packet, _ uint64) []Packet { return Encapsulate(p, tunnels...) }}
 	}
@@ -34,11 +37,11 @@ func encapsulations() []Variant {
 		wrapped("ERSPAN II of a VLAN", VLAN(EtherVLAN, 42), ERSPAN(2)),
 		wrapped("VXLAN", VXLAN(4789, 5001)),
 		wrapped("Geneve", Geneve(6081, 5001)),
-		wrapped("IPv4 in IPv4", IPIn(4)),
-		wrapped("IPv4 in IPv6", IPIn(6)),
+		wrapped("IP in IP, 4 in 4", IPIn(4)),
+		wrapped("IP in IP, 4 in 6", IPIn(6)),
 		wrapped("VLAN, VXLAN, IP in IP", IPIn(4), VXLAN(4789, 9), VLAN(EtherVLAN, 42)),
-		{"IPv6 in IPv4", KeepsAll &^ KeepsAddresses, func(p []Packet, _ uint64) []Packet { return Encapsulate(ToIPv6(p), IPIn(4)) }},
-		{"IPv6 in IPv6", KeepsAll &^ KeepsAddresses, func(p []Packet, _ uint64) []Packet { return Encapsulate(ToIPv6(p), IPIn(6)) }},
+		{"IP in IP, 6 in 4", KeepsAll &^ KeepsAddresses, func(p []Packet, _ uint64) []Packet { return Encapsulate(ToIPv6(p), IPIn(4)) }},
+		{"IP in IP, 6 in 6", KeepsAll &^ KeepsAddresses, func(p []Packet, _ uint64) []Packet { return Encapsulate(ToIPv6(p), IPIn(6)) }},
 		{"fragmented VXLAN", KeepsAll, func(p []Packet, _ uint64) []Packet {
 			return Fragment(Encapsulate(p, VXLAN(4789, 5001)), 104, Fragments{})
 		}},

@@ -46,6 +46,8 @@ type Info struct {
 	ServerName string
 	// ClientRandom is the random of the ClientHello, by which a key log names the session.
 	ClientRandom [32]byte
+	// Hello is what the ClientHello shows of its library, nil without one.
+	Hello *Hello
 	// HasClientRandom tells whether a ClientHello was seen.
 	HasClientRandom bool
 	// Decrypted counts plaintext bytes, Undecrypted the bytes of application records that stayed closed.

@@ -143,6 +143,7 @@ func (s *Session) takeClientHello(d *direction, body []byte) {
 		}
 	}
 	s.info.ClientRandom, s.info.HasClientRandom = h.random, true
+	s.info.Hello = h.traits
 	s.clientRound++
 	s.progress++
 }

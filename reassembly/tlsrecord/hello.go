@@ -1,6 +1,9 @@
 package tlsrecord
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // Handshake message types (RFC 8446 4, RFC 5246 7.4).
 const (
@@ -15,6 +18,7 @@ const (
 // Extension types, https://www.iana.org/assignments/tls-extensiontype-values.
 const (
 	extServerName        = 0
+	extALPN              = 16
 	extEncryptThenMAC    = 22
 	extEarlyData         = 42
 	extSupportedVersions = 43
@@ -32,6 +36,25 @@ type clientHello struct {
 	random     [32]byte
 	serverName []byte // points into the message
 	earlyData  bool
+	traits     *Hello
+}
+
+// Hello is what a ClientHello shows of the library that wrote it, as JA3 does.
+// Lists longer than maxHelloList are cut.
+type Hello struct {
+	Suites     []uint16
+	Extensions []uint16
+	// ALPN is the first application protocol that the client asks for, empty for
+	// none. It came from the wire.
+	ALPN string
+}
+
+// maxHelloList bounds the suites and the extensions of a Hello: clients send up to 60 suites.
+const maxHelloList = 64
+
+// Has reports whether an extension is in the list.
+func (h *Hello) Has(extension uint16) bool {
+	return h != nil && slices.Contains(h.Extensions, extension)
 }
 
 // serverHello is what matters of a ServerHello or HelloRetryRequest.
@@ -90,11 +113,20 @@ func parseClientHello(body []byte) (h clientHello, ok bool) {
 	if r.uint16()>>8 != 3 || copy(h.random[:], r.bytes(32)) < 32 {
 		return h, false
 	}
-	r.bytes(r.uint8())  // session id
-	r.bytes(r.uint16()) // cipher suites
-	r.bytes(r.uint8())  // compression methods
+	r.bytes(r.uint8()) // session id
+	h.traits = &Hello{}
+	for suites := reader(r.bytes(r.uint16())); len(suites) >= 2 && len(h.traits.Suites) < maxHelloList; {
+		h.traits.Suites = append(h.traits.Suites, uint16(suites.uint16()))
+	}
+	r.bytes(r.uint8()) // compression methods
 	r.extensions(func(kind int, value reader) {
+		if len(h.traits.Extensions) < maxHelloList {
+			h.traits.Extensions = append(h.traits.Extensions, uint16(kind))
+		}
 		switch kind {
+		case extALPN:
+			value.uint16()
+			h.traits.ALPN = string(value.bytes(value.uint8()))
 		case extServerName:
 			h.serverName = parseServerName(value)
 		case extEarlyData:

@@ -41,7 +41,12 @@ func (d *disguiser) packet(s *seen) {
 	if d.names != nil {
 		s.changed = true
 		for _, h := range d.headers {
-			d.addresses(s.data[min(h.At, len(s.data)):], h.Kind)
+			b := s.data[min(h.At, len(s.data)):]
+			if h.Kind == capture.HeaderPrivate {
+				clear(b[:min(h.Wire, len(b))])
+				continue
+			}
+			d.addresses(b, h.Kind)
 		}
 	}
 	if !s.changed {
@@ -61,6 +66,10 @@ func (d *disguiser) rest(s *seen) {
 		end = int(s.payload) + len(s.text())
 	case n > 0:
 		h := d.headers[n-1]
+		if h.Kind == capture.HeaderPrivate { // the header goes on behind it
+			end = min(h.At+h.Wire, len(s.data))
+			break
+		}
 		end = min(h.At+headerLength(s.data[min(h.At, len(s.data)):], h.Kind), len(s.data))
 	}
 	for i := range s.data[end:] {

@@ -1,0 +1,361 @@
+package capturetest
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+)
+
+// private stands where headers hold addresses, names of processes and the like: it
+// must not be found in what was redacted.
+const private = "orders"
+
+// rareEncapsulations are the variants with headers that few captures have. The names
+// begin with those of capture.Encapsulations.
+func rareEncapsulations() []Variant {
+	wrapped := func(name string, tunnels ...Tunnel) Variant {
+		return Variant{name, KeepsAll, func(p []Packet, _ uint64) []Packet { return Encapsulate(p, tunnels...) }}
+	}
+	return []Variant{
+		wrapped("Ethernet"),
+		wrapped("VN-Tag", VNTag()),
+		wrapped("FabricPath", FabricPath()),
+		wrapped("PBB", PBB(4711)),
+		wrapped("MACsec", MACsec(false)),
+		wrapped("MACsec with channel", MACsec(true)),
+		wrapped("NSH", NSH()),
+		wrapped("NSH in VXLAN-GPE", NSH(), VXLANGPE(5001)),
+		wrapped("VXLAN-GPE", VXLANGPE(5001)),
+		wrapped("EtherIP", EtherIP()),
+		wrapped("GRE version 1 (PPTP)", PPTP()),
+		wrapped("GRE version 1 of plain IP", IPBehind(ProtocolGRE, 0, 1, 8, 0)),
+		wrapped("GRE in UDP", IPBehindUDP(4754, 0, 0, 8, 0)),
+		wrapped("MPLS in UDP", MPLSInUDP(16)),
+		wrapped("L2TP", L2TP(false)),
+		wrapped("L2TP with sequence", L2TP(true)),
+		wrapped("L2TPv3", L2TPv3(0)),
+		wrapped("L2TPv3 with cookie", L2TPv3(8)),
+		wrapped("GTP-U", GTP(false)),
+		wrapped("GTP-U with extension", GTP(true)),
+		wrapped("802.11", Dot11(false)),
+		wrapped("802.11 QoS", Dot11(true)),
+		wrapped("radiotap", Dot11(true), Radiotap()),
+		wrapped("Prism", Dot11(false), Prism()),
+		wrapped("AVS", Dot11(false), AVS()),
+		wrapped("PPI", Dot11(false), PPI()),
+		wrapped("NFLOG", NFLOG()),
+		wrapped("PKTAP", PKTAP(LinkPKTAP)),
+		wrapped("PKTAP under its old number", PKTAP(LinkUser2)),
+		wrapped("PFLOG", LinkIP(LinkPFLOG, pflogHeader(2), pflogHeader(24))),
+		wrapped("PPP", PPP(LinkPPP, 0xff, 3)),
+		wrapped("PPP without address", PPP(LinkPPP)),
+		wrapped("PPP over HDLC", PPP(LinkPPPSerial, 0xff, 3)),
+		wrapped("PPP with direction", PPP(LinkPPPWithDir, 1, 0xff, 3)),
+		wrapped("Cisco HDLC", LinkIP(LinkCiscoHDLC, []byte{0x0f, 0, 8, 0}, []byte{0x0f, 0, 0x86, 0xdd})),
+		wrapped("Frame Relay", LinkIP(LinkFrameRelay, []byte{0x18, 0x41, 3, 0xcc}, []byte{0x18, 0x41, 3, 0x8e})),
+		wrapped("IPoIB", IPoIB()),
+		wrapped("MPLS without Ethernet", LinkIP(LinkMPLS, []byte{0, 1, 1, 64}, []byte{0, 1, 1, 64})),
+	}
+}
+
+// VNTag puts a VN-Tag before what is there (IEEE 802.1BR).
+func VNTag() Tunnel { return tag(0x89, 0x26, 0, 1, 0, 2) }
+
+// Lengths of what stands behind a packet, in bytes.
+const (
+	macSecCheck = 16
+	frameCheck  = 4
+)
+
+// MACsec puts a SecTAG before what is there, and a check value behind it, without
+// encryption; with the identifier of the channel or without (IEEE 802.1AE).
+func MACsec(channel bool) Tunnel {
+	header := []byte{0x88, 0xe5, 0, 0, 0, 0, 0, 1}
+	if channel {
+		header[2] |= 0x20
+		header = append(header, private+"\x00\x01"...)
+	}
+	return trailed(tag(header...), macSecCheck)
+}
+
+// trailed is a tunnel that also puts zero bytes behind the packet, unless the snapshot
+// length has cut them off.
+func trailed(t Tunnel, n int) Tunnel {
+	return func(p Packet) Packet {
+		if p = t(p); p.Length() > len(p.Data) {
+			p.OrigLen += n
+			return p
+		}
+		p.Data, p.OrigLen = append(p.Data, make([]byte, n)...), 0
+		return p
+	}
+}
+
+// tag puts bytes between the addresses and the type of an Ethernet frame.
+func tag(header ...byte) Tunnel {
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte { return slices.Concat(frame[:12], header, frame[12:]) })
+	}
+}
+
+// FabricPath puts the frame into Cisco's FabricPath. Such captures hold the check
+// sequence of the frame.
+func FabricPath() Tunnel { return trailed(outerFrame(0x8903, 0, 0x60), frameCheck) }
+
+// PBB puts the frame into a provider backbone (IEEE 802.1ah).
+func PBB(service uint32) Tunnel {
+	return outerFrame(0x88e7, binary.BigEndian.AppendUint32(nil, service)...)
+}
+
+// NSH puts the frame behind a Network Service Header of fixed length (RFC 8300).
+func NSH() Tunnel {
+	return outerFrame(0x894f, append([]byte{0x0f, 0xc6, 1, 3, 0, 0, 42, 255}, make([]byte, 16)...)...)
+}
+
+// outerFrame puts the frame behind a header in another frame.
+func outerFrame(etherType uint16, header ...byte) Tunnel {
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte { return Ethernet(etherType, slices.Concat(header, frame)) })
+	}
+}
+
+// VXLANGPE puts what is there into VXLAN with its generic protocol extension: an
+// NSH header behind Ethernet directly, anything else as a frame.
+func VXLANGPE(network uint32) Tunnel {
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte {
+			const flags, ethernet, nsh = 0x0c, 3, 4
+			h := binary.BigEndian.AppendUint32([]byte{flags, 0, 0, ethernet}, network<<8)
+			inner := frame
+			if binary.BigEndian.Uint16(frame[12:]) == 0x894f {
+				h[3], inner = nsh, frame[ethernetLength:]
+			}
+			return overlayOf(4790, frame, h, inner)
+		})
+	}
+}
+
+// overlayOf is overlay for a tunnel whose direction another frame tells.
+func overlayOf(port uint16, frame, header, inner []byte) []byte {
+	const nshLength = 24
+	a, b := tunnelA, tunnelB
+	if reversed(frame) || len(frame) > ethernetLength+nshLength && reversed(frame[ethernetLength+nshLength:]) {
+		a, b = b, a
+	}
+	ip := UDP(netip.AddrPortFrom(a, 50_000), netip.AddrPortFrom(b, port), slices.Concat(header, inner))
+	return Ethernet(EtherIPv4, ip)
+}
+
+// EtherIP puts the frame into IP (RFC 3378).
+func EtherIP() Tunnel {
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte {
+			return between(tunnelA, tunnelB, frame, 97, append([]byte{0x30, 0}, frame...))
+		})
+	}
+}
+
+// IPBehind puts the IP packet behind a header in an IP packet of another protocol. The
+// header is for IPv4; its last two bytes are the EtherType.
+func IPBehind(protocol uint8, header ...byte) Tunnel {
+	return func(p Packet) Packet {
+		return wrapIP(p, func(ip []byte) []byte {
+			return between(tunnelA, tunnelB, ip, protocol, append(typed(header, ip), ip...))
+		})
+	}
+}
+
+// IPBehindUDP is IPBehind in UDP.
+func IPBehindUDP(port uint16, header ...byte) Tunnel {
+	return func(p Packet) Packet {
+		return wrapIP(p, func(ip []byte) []byte { return overlayOf(port, ip, typed(header, ip), ip) })
+	}
+}
+
+// typed is a header that ends with the EtherType of an IP packet.
+func typed(header, ip []byte) []byte {
+	return binary.BigEndian.AppendUint16(slices.Clone(header[:len(header)-2]), etherTypeOf(ip))
+}
+
+// MPLSInUDP puts the IP packet behind a label in UDP (RFC 7510).
+func MPLSInUDP(label uint32) Tunnel {
+	return func(p Packet) Packet {
+		return wrapIP(p, func(ip []byte) []byte {
+			return overlayOf(6635, ip, binary.BigEndian.AppendUint32(nil, label<<12|1<<8|64), ip)
+		})
+	}
+}
+
+// PPTP puts the IP packet into PPP in GRE of version 1 (RFC 2637).
+func PPTP() Tunnel {
+	return func(p Packet) Packet {
+		return wrapIP(p, func(ip []byte) []byte {
+			frame := ppp(ip, 0xff, 3)
+			h := []byte{0x30, 0x81, 0x88, 0x0b}
+			h = binary.BigEndian.AppendUint16(h, uint16(len(frame)))
+			h = append(h, 0, 7, 0, 0, 0, 1, 0, 0, 0, 1) // call, sequence and acknowledgement numbers
+			return between(tunnelA, tunnelB, ip, ProtocolGRE, append(h, frame...))
+		})
+	}
+}
+
+// ppp is a PPP frame with an IP packet, behind what stands before the protocol number.
+func ppp(ip []byte, before ...byte) []byte {
+	protocol := byte(0x21)
+	if etherTypeOf(ip) == EtherIPv6 {
+		protocol = 0x57
+	}
+	return slices.Concat(before, []byte{0, protocol}, ip)
+}
+
+// L2TP puts the IP packet into PPP in L2TP (RFC 2661), with length, sequence numbers
+// and offset, or without.
+func L2TP(sequence bool) Tunnel {
+	return func(p Packet) Packet {
+		return wrapIP(p, func(ip []byte) []byte {
+			h := []byte{0, 2, 0, 7, 0, 9}
+			if sequence {
+				h = []byte{0x4a, 2, 0, 0, 0, 7, 0, 9, 0, 1, 0, 1, 0, 2, 0, 0}
+			}
+			frame := ppp(ip, 0xff, 3)
+			if sequence {
+				binary.BigEndian.PutUint16(h[2:], uint16(len(h)+len(frame)))
+			}
+			return overlayOf(1701, ip, h, frame)
+		})
+	}
+}
+
+// L2TPv3 puts the frame into L2TPv3 over IP (RFC 3931) with a cookie of some bytes.
+func L2TPv3(cookie int) Tunnel {
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte {
+			return between(tunnelA, tunnelB, frame, 115, slices.Concat([]byte{0, 0, 0, 7}, make([]byte, cookie), frame))
+		})
+	}
+}
+
+// GTP puts the IP packet into GTP-U (3GPP TS 29.281), with a PDU session container as
+// extension header or without.
+func GTP(extension bool) Tunnel {
+	return func(p Packet) Packet {
+		return wrapIP(p, func(ip []byte) []byte {
+			h, options := []byte{0x30, 0xff, 0, 0, 0, 0, 0, 7}, []byte(nil)
+			if extension {
+				h[0], options = 0x34, []byte{0, 0, 0, 0x85, 1, 0x10, 9, 0}
+			}
+			binary.BigEndian.PutUint16(h[2:], uint16(len(options)+len(ip)))
+			return overlayOf(2152, ip, slices.Concat(h, options), ip)
+		})
+	}
+}
+
+// LinkIP gives the IP packet another link type, with a header for IPv4 or IPv6.
+func LinkIP(link uint32, header4, header6 []byte) Tunnel {
+	return func(p Packet) Packet {
+		p = wrapIP(p, func(ip []byte) []byte {
+			if etherTypeOf(ip) == EtherIPv6 {
+				return slices.Concat(header6, ip)
+			}
+			return slices.Concat(header4, ip)
+		})
+		p.Link = link
+		return p
+	}
+}
+
+// PPP gives the IP packet a link type of PPP; before stands before the protocol number.
+func PPP(link uint32, before ...byte) Tunnel {
+	return LinkIP(link, append(slices.Clone(before), 0, 0x21), append(slices.Clone(before), 0, 0x57))
+}
+
+// IPoIB gives the IP packet the pseudo header of IP over InfiniBand.
+func IPoIB() Tunnel {
+	addresses := make([]byte, 40)
+	copy(addresses[20:], private)
+	return LinkIP(LinkIPoIB, append(slices.Clone(addresses), 8, 0, 0, 0), append(addresses, 0x86, 0xdd, 0, 0))
+}
+
+// pflogHeader is the header of LINKTYPE_PFLOG for an address family of OpenBSD.
+func pflogHeader(family byte) []byte {
+	h := make([]byte, 64)
+	h[0], h[1] = 61, family
+	copy(h[20:], private) // the rule set
+	return h
+}
+
+// linked puts a header before what is there and gives it another link type.
+func linked(link uint32, header []byte) Tunnel {
+	return func(p Packet) Packet {
+		p = wrap(p, func(frame []byte) []byte { return slices.Concat(header, frame) })
+		p.Link = link
+		return p
+	}
+}
+
+// Dot11 makes the Ethernet frame an 802.11 one to an access point, unencrypted.
+func Dot11(qos bool) Tunnel {
+	return func(p Packet) Packet {
+		p = wrap(p, func(frame []byte) []byte {
+			h := append([]byte{0x08, 1, 0, 0}, private...)
+			h = slices.Concat(h, frame[6:12], frame[:6], []byte{0x10, 0})
+			if qos {
+				h[0] = 0x88
+				h = append(h, 0, 0)
+			}
+			return slices.Concat(h, []byte{0xaa, 0xaa, 3, 0, 0, 0}, frame[12:])
+		})
+		p.Link = Link80211
+		return p
+	}
+}
+
+// Radiotap puts a radiotap header with timestamp, flags and rate before an 802.11 frame.
+func Radiotap() Tunnel {
+	return linked(LinkRadiotap, []byte{0, 0, 18, 0, 7, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 12})
+}
+
+// Prism puts a Prism header before an 802.11 frame.
+func Prism() Tunnel {
+	h := []byte{0x44, 0, 0, 0, 144, 0, 0, 0}
+	h = append(h, "wlan0\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
+	for i := range byte(10) {
+		h = append(h, 0x44, i<<4, 1, 0, 0, 0, 4, 0, i, 0, 0, 0)
+	}
+	return linked(LinkPrism, h)
+}
+
+// AVS puts an AVS header before an 802.11 frame.
+func AVS() Tunnel {
+	return linked(LinkAVS, append([]byte{0x80, 0x21, 0x10, 1, 0, 0, 0, 64}, make([]byte, 56)...))
+}
+
+// PPI puts a PPI header without fields before an 802.11 frame.
+func PPI() Tunnel { return linked(LinkPPI, []byte{0, 0, 8, 0, Link80211, 0, 0, 0}) }
+
+// PKTAP puts macOS' header before the frame.
+func PKTAP(link uint32) Tunnel {
+	h := []byte{108, 0, 0, 0, 1, 0, 0, 0, LinkEthernet, 0, 0, 0}
+	h = append(h, make([]byte, 108-len(h))...)
+	copy(h[12:], "en0")
+	copy(h[56:], private) // the process
+	return linked(link, h)
+}
+
+// NFLOG makes the IP packet an entry of the netfilter log.
+func NFLOG() Tunnel {
+	return func(p Packet) Packet {
+		p = wrapIP(p, func(ip []byte) []byte {
+			family := byte(2)
+			if etherTypeOf(ip) == EtherIPv6 {
+				family = 10
+			}
+			h := []byte{family, 0, 0, 5, 8, 0, 1, 0, byte(etherTypeOf(ip) >> 8), byte(etherTypeOf(ip)), 1, 0}
+			h = append(h, "\x0b\x00\x0a\x00"+private+"\x00\x00"...) // the prefix of the log
+			h = binary.LittleEndian.AppendUint16(h, uint16(4+len(ip)))
+			return slices.Concat(h, []byte{9, 0}, ip)
+		})
+		p.Link = LinkNFLOG
+		return p
+	}
+}

@@ -1,0 +1,370 @@
+package capture
+
+import "encoding/binary"
+
+// vnTag is what follows the type of a VN-Tag (IEEE 802.1BR, and Cisco's before it):
+// interface numbers that differ between the directions, then the next type.
+func (c *dissection) vnTag() step {
+	const size = 6
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerTag, size)
+	}
+	c.skip(size)
+	return c.typeOrLength(binary.BigEndian.Uint16(b[4:]))
+}
+
+// fabricPath is what follows the type of a FabricPath header: tree and time to live,
+// then the frame of the host.
+func (c *dissection) fabricPath() step {
+	const size = 2
+	if len(c.data) < size {
+		return c.cut(LayerTag, size)
+	}
+	c.skip(size)
+	return stepEthernet
+}
+
+// pbb is what follows the type of a service tag (IEEE 802.1ah): flags and service id,
+// then the frame of the customer.
+func (c *dissection) pbb() step {
+	const size = 4
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerTag, size)
+	}
+	c.extend(domainPBB, binary.BigEndian.Uint32(b)&0xffffff)
+	c.skip(size)
+	return stepEthernet
+}
+
+// macSec is what follows the type of a SecTAG (IEEE 802.1AE 9.3). Without
+// encryption the frame's own type follows; the check value behind it is cut off by
+// the length in the IP header.
+func (c *dissection) macSec() step {
+	const (
+		size     = 6
+		channel  = 8 // bytes of the channel identifier, where there is one
+		hasOne   = 0x20
+		version  = 0x80
+		changed  = 0x0c // encrypted, or changed otherwise
+		nextType = 2
+	)
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerMACsec, size)
+	}
+	if b[0]&version != 0 {
+		return c.fail(LayerMACsec, ProblemVersion)
+	}
+	if b[0]&changed != 0 {
+		return c.fail(LayerMACsec, ProblemEncrypted)
+	}
+	n := size
+	if b[0]&hasOne != 0 {
+		n += channel
+		c.hide(size, n)
+	}
+	if len(b) < n+nextType {
+		return c.cut(LayerMACsec, n+nextType)
+	}
+	c.skip(n + nextType)
+	return c.typeOrLength(binary.BigEndian.Uint16(b[n:]))
+}
+
+// nsh is a Network Service Header (RFC 8300 2). The path in it differs between the
+// directions of a connection.
+func (c *dissection) nsh() step {
+	const least, version = 8, 0xc0
+	b := c.data
+	if len(b) < least {
+		return c.cut(LayerNSH, least)
+	}
+	size := int(b[1]&0x3f) * 4
+	switch {
+	case b[0]&version != 0:
+		return c.fail(LayerNSH, ProblemVersion)
+	case size < least:
+		return c.fail(LayerNSH, ProblemLength)
+	case len(b) < size:
+		return c.cut(LayerNSH, size)
+	}
+	c.skip(size)
+	return c.nextProtocol(LayerNSH, b[3])
+}
+
+// nextProtocol is the next protocol of VXLAN-GPE and NSH, which share their numbers
+// (RFC 8300 9.1.1, draft-ietf-nvo3-vxlan-gpe 3.2).
+func (c *dissection) nextProtocol(layer Layer, number uint8) step {
+	switch number {
+	case 1:
+		return stepIPv4
+	case 2:
+		return stepIPv6
+	case 3:
+		return stepEthernet
+	case 4:
+		return stepNSH
+	case 5:
+		return stepMPLS
+	}
+	return c.unsupported(layer, Protocol{ProtocolNSH, uint32(number)})
+}
+
+// nflog is the header of a packet of the netfilter log, LINKTYPE_NFLOG: family,
+// version and resource, then attributes, of which one is the packet. Lengths and
+// types have the byte order of the capturing host.
+func (c *dissection) nflog() step {
+	const size, head, payload, mask = 4, 4, 9, 0x7fff
+	if len(c.data) < size {
+		return c.cut(LayerLink, size)
+	}
+	if c.data[1] != 0 {
+		return c.fail(LayerLink, ProblemVersion)
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	// The first attribute is at most the packet header, 8 bytes: a small number in the right order.
+	if len(c.data) >= size+2 && c.data[size] == 0 && c.data[size+1] != 0 {
+		order = binary.BigEndian
+	}
+	c.skip(size)
+	for ; len(c.data) >= head && c.headers < maxHeaders; c.headers++ {
+		length, kind := int(order.Uint16(c.data)), order.Uint16(c.data[2:])&mask
+		if length < head {
+			return c.fail(LayerLink, ProblemLength)
+		}
+		if kind == payload {
+			c.skip(head)
+			c.trim(length - head)
+			return stepIP
+		}
+		c.hide(head, length)
+		c.skip(min((length+3)&^3, len(c.data)))
+	}
+	if c.length > 0 && len(c.data) < c.length {
+		return c.fail(LayerLink, ProblemCut)
+	}
+	return stepOther // an entry without a packet
+}
+
+// pktap is the header of LINKTYPE_PKTAP: its length, what follows, and of which
+// link type that is. Interface and process are not looked at.
+func (c *dissection) pktap() step {
+	const least, hasPacket, named = 108, 1, 12
+	b := c.data
+	if len(b) < named {
+		return c.cut(LayerLink, least)
+	}
+	length, record, link := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
+	switch {
+	case length < least || length > maxPacket:
+		return c.fail(LayerLink, ProblemLength)
+	case len(b) < int(length):
+		return c.cut(LayerLink, int(length))
+	case record != hasPacket:
+		return stepOther
+	}
+	c.hide(named, int(length))
+	c.skip(int(length))
+	return c.link(LinkType(link))
+}
+
+// ipoib is the pseudo header of LINKTYPE_IPOIB: the addresses of InfiniBand, then the
+// header of RFC 4391 6.
+func (c *dissection) ipoib() step {
+	const addresses, size = 40, 44
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerLink, size)
+	}
+	c.hide(0, addresses)
+	c.skip(size)
+	return c.etherType(binary.BigEndian.Uint16(b[addresses:]))
+}
+
+// etherIP is an EtherIP header (RFC 3378 3).
+func (d *Dissector) etherIP(c *dissection) step {
+	const size, version = 2, 3
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerEtherIP, size)
+	}
+	if b[0]>>4 != version {
+		return c.fail(LayerEtherIP, ProblemVersion)
+	}
+	if !d.enter(c) {
+		return c.fail(LayerEtherIP, ProblemDepth)
+	}
+	c.skip(size)
+	return stepEthernet
+}
+
+// l2tp is an L2TP header in UDP (RFC 2661 3.1, RFC 3931 4.1.2). Tunnel and session
+// ids are chosen by the receiver, so that they differ between the directions.
+func (d *Dissector) l2tp(c *dissection) step {
+	const (
+		control, hasLength, hasSequence, hasOffset = 0x80, 0x40, 0x08, 0x02
+		version3                                   = 3
+	)
+	b := c.data
+	if len(b) < 4 {
+		return c.cut(LayerL2TP, 4)
+	}
+	if b[0]&control != 0 {
+		return stepOther
+	}
+	switch b[1] & 15 {
+	case version3:
+		c.skip(4)
+		return stepL2TPv3
+	case 2:
+	default:
+		return stepOther // L2F, or something else
+	}
+	size, offset := 6, 0
+	if b[0]&hasLength != 0 {
+		size += 2
+	}
+	if b[0]&hasSequence != 0 {
+		size += 4
+	}
+	if b[0]&hasOffset != 0 {
+		offset = size
+		size += 2
+	}
+	if len(b) < size {
+		return c.cut(LayerL2TP, size)
+	}
+	if b[0]&hasLength != 0 {
+		c.trim(int(binary.BigEndian.Uint16(b[2:])))
+	}
+	if offset > 0 {
+		size += int(binary.BigEndian.Uint16(b[offset:]))
+	}
+	if len(c.data) < size {
+		return c.cut(LayerL2TP, size)
+	}
+	if !d.enter(c) {
+		return c.fail(LayerL2TP, ProblemDepth)
+	}
+	c.skip(size)
+	return stepPPP
+}
+
+// l2tp3 is an L2TPv3 data message from its session id on (RFC 3931 4.1.1). What
+// follows was agreed on when the session began: a cookie of 0, 4 or 8 bytes, a
+// sublayer of 0 or 4, then a frame of some kind. What makes sense is taken.
+func (d *Dissector) l2tp3(c *dissection) step {
+	const session, longest = 4, 8 + 4
+	b := c.data
+	if len(b) < session {
+		return c.cut(LayerL2TP, session)
+	}
+	if binary.BigEndian.Uint32(b) == 0 {
+		return stepOther // a control message
+	}
+	if !d.enter(c) {
+		return c.fail(LayerL2TP, ProblemDepth)
+	}
+	c.skip(session)
+	b = c.data
+	for at := 0; at <= longest; at += 4 {
+		if next := c.framed(at); next != stepUnparsed {
+			c.skip(at)
+			return next
+		}
+	}
+	if len(b) < longest+ethernetHeader+ipv6Header && len(b) < c.length {
+		return c.fail(LayerL2TP, ProblemCut)
+	}
+	return c.fail(LayerL2TP, ProblemUnsupported)
+}
+
+// framed guesses the kind of the frame at an offset, stepUnparsed if it looks like none:
+// PPP or Cisco HDLC or Ethernet with IP of the right version in it.
+func (c *dissection) framed(at int) step {
+	b := c.data[min(at, len(c.data)):]
+	isIP := func(at int, t uint16) bool {
+		return len(b) > at && (t == etherTypeIPv4 && b[at]>>4 == 4 || t == etherTypeIPv6 && b[at]>>4 == 6)
+	}
+	switch {
+	case len(b) < 4:
+		return stepUnparsed
+	case b[0] == 0xff && b[1] == 3:
+		return stepPPP
+	case (b[0] == 0x0f || b[0] == 0x8f) && b[1] == 0 && isIP(4, binary.BigEndian.Uint16(b[2:])):
+		return stepHDLC
+	case len(b) < ethernetHeader:
+		return stepUnparsed
+	}
+	switch t := binary.BigEndian.Uint16(b[12:]); t {
+	case etherTypeIPv4, etherTypeIPv6:
+		if isIP(ethernetHeader, t) {
+			return stepEthernet
+		}
+	default:
+		if t > maxLength8023 && knownEtherType(t) != stepUnparsed {
+			return stepEthernet
+		}
+	}
+	return stepUnparsed
+}
+
+// gtp is a GTP-U header (3GPP TS 29.281 5). The tunnel id is chosen by the receiver,
+// so that it differs between the directions.
+func (d *Dissector) gtp(c *dissection) step {
+	const (
+		size, optional           = 8, 4
+		version1, hasOption, pdu = 0x30, 0x07, 0xff
+		hasExtension, whole      = 0x04, 0xf0
+	)
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerGTP, size)
+	}
+	if b[0]&whole != version1 || b[1] != pdu {
+		return stepOther // signalling, or something else
+	}
+	c.skip(size)
+	c.trim(int(binary.BigEndian.Uint16(b[2:])))
+	if b[0]&hasOption != 0 {
+		if len(c.data) < optional {
+			return c.cut(LayerGTP, optional)
+		}
+		next := c.data[3]
+		c.skip(optional)
+		if b[0]&hasExtension != 0 && !c.gtpExtensions(next) {
+			return stepUnparsed
+		}
+	}
+	if !d.enter(c) {
+		return c.fail(LayerGTP, ProblemDepth)
+	}
+	if len(c.data) > 0 && c.data[0] == 0xff {
+		return stepPPP
+	}
+	return stepIP
+}
+
+// gtpExtensions leaves extension headers behind (3GPP TS 29.281 5.2.1). It returns
+// false, and has ended the dissection, if they are wrong or cut.
+func (c *dissection) gtpExtensions(next uint8) bool {
+	for ; next != 0; c.headers++ {
+		if len(c.data) == 0 {
+			c.cut(LayerGTP, 1)
+			return false
+		}
+		n := int(c.data[0]) * 4
+		switch {
+		case n == 0 || c.headers >= maxHeaders:
+			c.fail(LayerGTP, ProblemLength)
+			return false
+		case n > len(c.data):
+			c.cut(LayerGTP, n)
+			return false
+		}
+		next = c.data[n-1]
+		c.skip(n)
+	}
+	return true
+}

@@ -1,0 +1,210 @@
+package capture
+
+import (
+	"encoding/binary"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+)
+
+// maxRareHeader bounds, in bytes, what a decoder of gopacket is given of a packet.
+// The longest header in practice is radiotap with a field for each of 4 antennas,
+// about 100 bytes; AVS and Prism have 64 and 144.
+const maxRareHeader = 508
+
+// rareHeaders decodes headers with gopacket's layers. A decoder works on a copy of
+// at most maxRareHeader bytes, so that no length field sizes an allocation and no
+// packet is written to. Its panics are errors.
+type rareHeaders struct {
+	// window holds the copy, and 4 zero bytes: the check sequence that Dot11 cuts off.
+	window   [maxRareHeader + 4]byte
+	dot11    layers.Dot11
+	radiotap layers.RadioTap
+	prism    layers.PrismHeader
+	pflog    layers.PFLog
+}
+
+// decoder is what gopacket's layers have in common here.
+type decoder interface {
+	gopacket.DecodingLayer
+	LayerContents() []byte
+}
+
+// decode decodes the header that data begins with and returns its length, 0 if it
+// could not be decoded.
+func (r *rareHeaders) decode(data []byte, into decoder) (length int) {
+	defer func() {
+		if recover() != nil {
+			length = 0
+		}
+	}()
+	n := copy(r.window[:maxRareHeader], data)
+	clear(r.window[n : n+4])
+	if into.DecodeFromBytes(r.window[:n+4], gopacket.NilDecodeFeedback) != nil {
+		return 0
+	}
+	if length = len(into.LayerContents()); length > n {
+		return 0
+	}
+	return length
+}
+
+// rareHeaders returns the decoders of d, which few captures need.
+func (d *Dissector) rareHeaders() *rareHeaders {
+	if d.rare == nil {
+		d.rare = new(rareHeaders)
+	}
+	return d.rare
+}
+
+// rareHeader leaves behind a header that gopacket decodes. It returns false, and has
+// ended the dissection, if that was not possible.
+func (d *Dissector) rareHeader(c *dissection, layer Layer, into decoder) bool {
+	n := d.rareHeaders().decode(c.data, into)
+	if n == 0 {
+		if len(c.data) < c.length && len(c.data) < maxRareHeader {
+			c.fail(layer, ProblemCut)
+		} else {
+			c.fail(layer, ProblemMalformed)
+		}
+		return false
+	}
+	c.skip(n)
+	return true
+}
+
+// radiotap is a radiotap header (https://www.radiotap.org) before 802.11.
+func (d *Dissector) radiotap(c *dissection) step {
+	rare := d.rareHeaders()
+	rare.radiotap = layers.RadioTap{} // fields that are absent are left as they were
+	if !d.rareHeader(c, LayerRadio, &rare.radiotap) {
+		return stepUnparsed
+	}
+	c.aligned = rare.radiotap.Flags.Datapad()
+	return step80211
+}
+
+// prism is a Prism header before 802.11, or an AVS header, which replaced it under
+// the same link type: version and length.
+func (d *Dissector) prism(c *dissection) step {
+	const size, avs, avsMask = 8, 0x80211000, 0xfffff000
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerRadio, size)
+	}
+	if binary.BigEndian.Uint32(b)&avsMask != avs {
+		rare := d.rareHeaders()
+		rare.prism = layers.PrismHeader{}
+		if !d.rareHeader(c, LayerRadio, &rare.prism) {
+			return stepUnparsed
+		}
+		return step80211
+	}
+	length := binary.BigEndian.Uint32(b[4:])
+	if length < size || length > maxRareHeader {
+		return c.fail(LayerRadio, ProblemLength)
+	}
+	if len(b) < int(length) {
+		return c.cut(LayerRadio, int(length))
+	}
+	c.skip(int(length))
+	return step80211
+}
+
+// ppi is a PPI header: version, flags, length, link type. The fields behind them, a
+// place on earth among them, are not looked at.
+func (c *dissection) ppi() step {
+	const size = 8
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerRadio, size)
+	}
+	length := int(binary.LittleEndian.Uint16(b[2:]))
+	switch {
+	case b[0] != 0:
+		return c.fail(LayerRadio, ProblemVersion)
+	case length < size:
+		return c.fail(LayerRadio, ProblemLength)
+	case len(b) < length:
+		return c.cut(LayerRadio, length)
+	}
+	c.hide(size, length)
+	c.skip(length)
+	return c.link(LinkType(binary.LittleEndian.Uint32(b[4:])))
+}
+
+// dot11 is an 802.11 frame (IEEE 802.11 9.2 and 9.3.2): only unencrypted data is
+// read, with LLC inside.
+func (d *Dissector) dot11(c *dissection) step {
+	const (
+		typeMask, typeData, noData, qos        = 0x0c, 0x08, 0x40, 0x80
+		ways, moreFragments, protected         = 0x03, 0x04, 0x40
+		addresses, addressesEnd, fourth        = 4, 22, 6
+		fragmentNumber, aggregated, qosControl = 0x0f, 0x80, 24
+	)
+	b := c.data
+	if len(b) < 2 {
+		return c.cut(Layer80211, 2)
+	}
+	if b[0]&typeMask != typeData || b[0]&noData != 0 {
+		return stepOther // management, control, and data frames without data
+	}
+	rare := d.rareHeaders()
+	rare.dot11 = layers.Dot11{}
+	if !d.rareHeader(c, Layer80211, &rare.dot11) {
+		return stepUnparsed
+	}
+	n := len(b) - len(c.data)
+	c.hidden(b, addresses, addressesEnd)
+	at := qosControl
+	if b[1]&ways == ways {
+		c.hidden(b, at, at+fourth)
+		at += fourth
+	}
+	switch {
+	case b[1]&protected != 0:
+		return c.fail(Layer80211, ProblemEncrypted)
+	case b[1]&moreFragments != 0, b[addressesEnd]&fragmentNumber != 0:
+		return c.fail(Layer80211, ProblemFragment)
+	}
+	if c.aligned && n%4 != 0 {
+		pad := 4 - n%4
+		if len(c.data) < pad {
+			return c.cut(Layer80211, pad)
+		}
+		c.skip(pad)
+	}
+	if b[0]&qos != 0 && b[at]&aggregated != 0 {
+		return d.aggregate(c)
+	}
+	return stepLLC
+}
+
+// aggregate is an aggregate of frames (A-MSDU, IEEE 802.11 9.3.2.2): addresses and a length
+// before each. The first one is read, further ones are counted.
+func (d *Dissector) aggregate(c *dissection) step {
+	const size = 14
+	b := c.data
+	if len(b) < size {
+		return c.cut(Layer80211, size)
+	}
+	c.hide(0, 12)
+	length := int(binary.BigEndian.Uint16(b[12:]))
+	c.skip(size)
+	if c.length >= (length+3)&^3+size {
+		d.counts.subframes++
+	}
+	c.trim(length)
+	return stepLLC
+}
+
+// pfLog is a header of the BSDs' packet filter, LINKTYPE_PFLOG.
+func (d *Dissector) pfLog(c *dissection) step {
+	rare, b := d.rareHeaders(), c.data
+	rare.pflog = layers.PFLog{}
+	if !d.rareHeader(c, LayerLink, &rare.pflog) {
+		return stepUnparsed
+	}
+	c.hidden(b, 4, 60) // interface, rule set and processes
+	return stepIP
+}

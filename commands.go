@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/write"
+)
+
+// The commands are listed in the order of use.
+func init() { cobra.EnableCommandSorting = false }
+
+// action is what a command does: it returns the exit code, or an error, which is
+// printed and makes the exit code 2.
+type action func(ctx context.Context, args []string) (int, error)
+
+// commands make the commands, each with its flags.
+var commands = []func(environment) (*cobra.Command, action){
+	newAnalyze, newSniff, newRequests, newExplain, newInterfaces, newCompletion, newVersion,
+}
+
+// furtherCommands are those of build tags.
+var furtherCommands []func(environment) (*cobra.Command, action)
+
+// newRoot makes the tree of commands for one run. code is the exit code of the
+// command that ran.
+func newRoot(e environment) (root *cobra.Command, code *int) {
+	code = new(int)
+	root = &cobra.Command{
+		Use:   "kafkavet COMMAND",
+		Short: "report Kafka requests in versions that the broker does not advertise",
+		Long: "kafkavet reports Kafka requests in protocol versions that the broker does not advertise, from captured packets.\n\n" +
+			"Exit codes: 0 no finding at or above --fail-on, 1 at least one, 2 the work could not be done.",
+		Args:               cobra.ArbitraryArgs,
+		DisableFlagParsing: true, // flags stand behind the command
+		SilenceErrors:      true,
+		SilenceUsage:       true,
+		RunE:               func(cmd *cobra.Command, args []string) error { return runRoot(cmd, args, e, code) },
+	}
+	root.SetIn(e.in)
+	root.SetOut(e.out)
+	root.SetErr(e.err)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(e.out, cmd) })
+	root.SetFlagErrorFunc(flagError)
+	root.CompletionOptions.DisableDefaultCmd = true
+	add := func(cmd *cobra.Command, do action) {
+		cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+			*code, err = do(cmd.Context(), args)
+			return err
+		}
+		cmd.Flags().SortFlags = false
+		cmd.DisableFlagsInUseLine = true
+		root.AddCommand(cmd)
+	}
+	for _, c := range append(commands, furtherCommands...) {
+		add(c(e))
+	}
+	help := newHelp(e)
+	root.SetHelpCommand(help)
+	return root, code
+}
+
+// runRoot runs where no command is named.
+func runRoot(cmd *cobra.Command, args []string, e environment, code *int) error {
+	switch {
+	case len(args) == 0:
+		writeHelp(e.err, cmd)
+		*code = exitTrouble
+		return nil
+	case args[0] == "-h" || args[0] == "--help":
+		writeHelp(e.out, cmd)
+		return nil
+	case args[0] == "--version":
+		return writeVersion(e.out)
+	case strings.HasPrefix(args[0], "-"):
+		return fmt.Errorf("unknown flag %s; flags stand behind the command, see kafkavet help", args[0])
+	}
+	return unknownCommand(cmd, args[0])
+}
+
+// unknownCommand names the commands that are meant perhaps.
+func unknownCommand(root *cobra.Command, name string) error {
+	root.SuggestionsMinimumDistance = 2
+	meant := ""
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		meant = fmt.Sprintf(": did you mean %s?", strings.Join(near, " or "))
+	}
+	return fmt.Errorf("unknown command %q%s; see kafkavet help", name, meant)
+}
+
+// newHelp makes the command help.
+func newHelp(e environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "the flags of a command, with examples",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, c := range cmd.Root().Commands() {
+				if len(args) == 0 && c.IsAvailableCommand() {
+					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			root := cmd.Root()
+			if len(args) == 0 {
+				writeHelp(e.out, root)
+				return nil
+			}
+			found, _, err := root.Find(args)
+			if err != nil || found == root {
+				return unknownCommand(root, args[0])
+			}
+			writeHelp(e.out, found)
+			return nil
+		},
+	}
+}
+
+// writeHelp writes the help of a command.
+func writeHelp(w io.Writer, cmd *cobra.Command) {
+	var b strings.Builder
+	if !cmd.HasParent() {
+		fmt.Fprintf(&b, "%s\n\nusage:\n", cmd.Long)
+		for _, c := range cmd.Commands() {
+			if c.IsAvailableCommand() || c.Name() == "help" {
+				fmt.Fprintf(&b, "  kafkavet %-29s %s\n", c.Use, c.Short)
+			}
+		}
+		b.WriteString("\nkafkavet COMMAND --help lists the flags of a command.\n")
+	} else {
+		fmt.Fprintf(&b, "usage: %s\n\n%s\n", cmd.UseLine(), cmd.Long)
+		if cmd.Example != "" {
+			fmt.Fprintf(&b, "\nexamples:\n%s\n", cmd.Example)
+		}
+		cmd.InitDefaultHelpFlag()
+		// pflag writes what needs no words into the middle of its columns.
+		plain := strings.NewReplacer("[=true|false]", "             ", " (default [])", "")
+		fmt.Fprintf(&b, "\nflags:\n%s", plain.Replace(cmd.Flags().FlagUsagesWrapped(textOptions(w, "never").Width)))
+	}
+	_, _ = io.WriteString(w, b.String()) // there is nowhere to report its failure
+}
+
+// flagError says what is wrong with a flag, and where the flags are listed.
+func flagError(cmd *cobra.Command, err error) error {
+	var bad *pflag.InvalidValueError
+	if errors.As(err, &bad) {
+		err = fmt.Errorf("--%s %q: %w", bad.GetFlag().Name, bad.GetValue(), numberError(bad.Unwrap()))
+	} else {
+		err = fmt.Errorf("%s: %w", cmd.Name(), err)
+	}
+	return fmt.Errorf("%w; see kafkavet %s --help", err, cmd.Name())
+}
+
+// numberError says in plain words what is wrong with a number.
+func numberError(err error) error {
+	switch {
+	case errors.Is(err, strconv.ErrSyntax):
+		return errors.New("not a whole number")
+	case errors.Is(err, strconv.ErrRange):
+		return errors.New("too large a number")
+	}
+	return err
+}
+
+// newExplain makes the command explain.
+func newExplain(e environment) (*cobra.Command, action) {
+	cmd := &cobra.Command{
+		Use:   "explain [CODE]",
+		Short: "what a finding means, and what to do",
+		Long:  "What a finding means, why it matters, how it looks on the wire, and what to do. Without a code: the list.",
+		Example: "  kafkavet explain\n" +
+			"  kafkavet explain KV1001",
+		ValidArgsFunction: completeCodes,
+	}
+	color := cmd.Flags().String("color", "auto", "colors: `WHEN` is auto, always or never; NO_COLOR is respected")
+	completeWords(cmd, "color", colors...)
+	return cmd, func(_ context.Context, args []string) (code int, err error) {
+		if err = oneOf("--color", *color, colors); err == nil {
+			opt := textOptions(e.out, *color)
+			switch len(args) {
+			case 0:
+				err = write.Rules(e.out, report.Rules(), opt)
+			case 1:
+				err = write.Rule(e.out, report.Rules(), args[0], opt)
+			default:
+				err = errors.New("takes one finding code")
+			}
+		}
+		if err != nil {
+			err = fmt.Errorf("explain: %w", err)
+		}
+		return exitClean, err
+	}
+}

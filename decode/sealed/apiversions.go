@@ -1,0 +1,309 @@
+package sealed
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// Sizes of ApiVersions frames in bytes, size field included (KIP-35, KIP-511, and
+// the message definitions of Apache Kafka).
+const (
+	// headV0 is the answer v0 without its APIs: size, correlation id, error, array size.
+	headV0 = 4 + 4 + 2 + 4
+	// headV1 is that of v1 and v2, which have a throttle time.
+	headV1 = headV0 + 4
+	// perAPI is an API in v0 to v2.
+	perAPI = 2 + 2 + 2
+	// headV3 is the answer v3 and up without its APIs and tags: size, correlation id, error,
+	// compact array size (below 127 APIs), throttle time.
+	headV3 = 4 + 4 + 2 + 1 + 4
+	// perFlexibleAPI is an API in v3 and up.
+	perFlexibleAPI = perAPI + 1
+	// refusedBefore24 is the answer "unsupported version" before Kafka 2.4, refused since then.
+	refusedBefore24 = headV0
+	refused         = headV0 + perAPI
+	// finalizedEpoch is the tag of the epoch of features: tag, size, 8 bytes (KIP-584).
+	finalizedEpoch = 1 + 1 + 8
+)
+
+// Answer is what the size of an ApiVersions answer shows.
+type Answer struct {
+	// Size is the size of the answer's frame in bytes, with its 4-byte size field.
+	Size int
+	// APIs is how many APIs are advertised, 0 where sizes of different numbers of APIs are the same.
+	APIs int
+	// Releases are the releases of which brokers answer in this size, oldest first; none if no release does.
+	Releases []string
+	// Refused: the broker first refused the version of the ApiVersions request (error 35).
+	Refused bool
+	// Before24: it did so in the way of Kafka before 2.4.
+	Before24 bool
+}
+
+// since22 reports whether all releases that answer so are Kafka 2.2 or later.
+func (a *Answer) since22() bool {
+	return a != nil && a.APIs >= apisOf22 && len(a.Releases) > 0
+}
+
+// apisOf22 is the number of APIs of Kafka 2.2. Kafka 1.1 to 2.1 have the same number.
+const apisOf22 = 44
+
+// sized is a size of an answer and the release that answers so.
+type sized struct {
+	apis    int
+	release string
+	age     int // its place among the releases, oldest first
+}
+
+// form is the layout of an ApiVersions answer.
+type form uint8
+
+const (
+	formV0 form = iota
+	formV1
+	formV3
+	formV4
+	forms
+)
+
+// sizes are the known sizes of answers, by layout.
+var sizes = sync.OnceValue(func() [forms]map[int][]sized { return sizesOf(decode.Tables()) })
+
+func sizesOf(tables []*decode.Table) (all [forms]map[int][]sized) {
+	for f := range all {
+		all[f] = make(map[int][]sized)
+	}
+	for age, t := range tables {
+		if !t.Recorded || t.Mode == decode.Controller {
+			continue
+		}
+		n := len(t.Ranges.APIs)
+		name := minor(t.Release)
+		add := func(f form, size int) {
+			if !slices.ContainsFunc(all[f][size], func(s sized) bool { return s.apis == n && s.release == name }) {
+				all[f][size] = append(all[f][size], sized{n, name, age})
+			}
+		}
+		add(formV0, headV0+perAPI*n)
+		max, _ := t.Ranges.Find(apiVersionsKey)
+		if max.Max >= 1 {
+			add(formV1, headV1+perAPI*n)
+		}
+		for f, hidden := range map[form]bool{formV3: true, formV4: false} {
+			if max.Max < 3 || f == formV4 && max.Max < 4 {
+				continue
+			}
+			for _, tags := range tagSizes(t.Ranges.Features, hidden) {
+				add(f, headV3+perFlexibleAPI*n+tags)
+			}
+		}
+	}
+	return all
+}
+
+// apiVersionsKey is the key of ApiVersions.
+const apiVersionsKey = 18
+
+// tagSizes are the sizes that the tags of an answer can have: their number, the supported
+// features, of which v3 hides those with min 0 (KIP-1022), and the finalized ones: none, the
+// metadata version, or more of them, by what the cluster was formatted with.
+func tagSizes(features []decode.Feature, v3 bool) []int {
+	const noTags = 1
+	out := []int{noTags, noTags + finalizedEpoch}
+	if len(features) == 0 {
+		return out
+	}
+	supported, least := 0, 0
+	var more []int
+	for _, f := range features {
+		n := 1 + len(f.Name) + 2 + 2 + 1
+		if !v3 || f.Min > 0 {
+			supported += n
+		}
+		if f.Min > 0 {
+			least += n
+		} else {
+			more = append(more, n)
+		}
+	}
+	out = out[:0]
+	finalized := map[int]bool{}
+	for set := range 1 << len(more) {
+		n := least
+		for i, m := range more {
+			if set>>i&1 == 1 {
+				n += m
+			}
+		}
+		finalized[n] = true
+	}
+	for n := range finalized {
+		out = append(out, noTags+tag(supported)+finalizedEpoch+tag(n))
+	}
+	return out
+}
+
+// tag is the size of a tag whose value is a compact array of n bytes.
+func tag(n int) int {
+	if n == 0 {
+		return 0
+	}
+	n++ // the size of the array
+	if n < 128 {
+		return 1 + 1 + n
+	}
+	return 1 + 2 + n
+}
+
+// minor is a release without its patch release: "4.0" for 4.0.1, "0.10.2" for 0.10.2.2.
+func minor(release string) string {
+	parts := strings.Split(release, ".")
+	n := 2
+	if parts[0] == "0" {
+		n = 3
+	}
+	return strings.Join(parts[:min(n, len(parts))], ".")
+}
+
+// readAnswer looks up the size of an answer. fits is false where no known release
+// answers with as many bytes. flexible: the request was one of v3 or above.
+func readAnswer(m *message, flexible, old bool) (a Answer, fits bool) {
+	a.Size = m.size
+	known := sizes()
+	apis := map[int]bool{}
+	var fit []sized
+	for f := range forms {
+		if f >= formV3 && !flexible || f < formV3 && !old {
+			continue
+		}
+		for size := m.size - m.slack; size <= m.size; size++ {
+			for _, s := range known[f][size] {
+				apis[s.apis] = true
+				fit = append(fit, s)
+			}
+		}
+	}
+	slices.SortFunc(fit, func(x, y sized) int { return x.age - y.age })
+	for _, s := range fit {
+		if !slices.Contains(a.Releases, s.release) {
+			a.Releases = append(a.Releases, s.release)
+		}
+	}
+	if len(apis) == 1 {
+		for n := range apis {
+			a.APIs = n
+		}
+	}
+	return a, len(apis) > 0
+}
+
+// Bounds of the number of APIs of a broker that is no recorded release: the smallest
+// recorded one advertises 19, the largest 77.
+const (
+	minAPIs = 12
+	maxAPIs = 110
+)
+
+// countAPIs returns the number of APIs that an answer of v0 (or of v1 and v2) holds, 0 if its size is none.
+func countAPIs(size int) int {
+	for _, head := range [...]int{headV0, headV1} {
+		if n := (size - head) / perAPI; size > head && (size-head)%perAPI == 0 && n >= minAPIs && n <= maxAPIs {
+			return n
+		}
+	}
+	return 0
+}
+
+// isRefusal reports whether a message has the size of an ApiVersions answer with error 35.
+func isRefusal(m *message) bool {
+	return m.size-m.slack <= refused && m.size >= refused || m.size-m.slack <= refusedBefore24 && m.size >= refusedBefore24
+}
+
+// isAnswer reports whether a message has the size of some ApiVersions answer.
+func isAnswer(m *message) bool {
+	_, fits := readAnswer(m, true, true)
+	return fits || isRefusal(m) || m.slack == 0 && countAPIs(m.size) > 0
+}
+
+// maxApiVersions bounds the size of an ApiVersions request: client id, software name
+// and version of some 80 bytes each.
+const maxApiVersions = 18 + 3*80
+
+// smallestRetried is the smallest answer to a retry that is taken for a table of APIs.
+const smallestRetried = headV0 + minAPIs*perAPI
+
+// apiVersions reads the ApiVersions exchange at the beginning of all, and a retry with a
+// lower version. It returns how many turns they take, 0 where there is none.
+func (r *Reading) apiVersions(all []turn) int {
+	if len(all) == 0 || len(all[0].requests) == 0 || len(all[0].answers) == 0 {
+		return 0
+	}
+	q, a := &all[0].requests[0], &all[0].answers[0]
+	if q.guessed || a.guessed || q.size < minRequest || q.size > maxApiVersions {
+		return 0
+	}
+	if isRefusal(a) && len(all) > 1 && len(all[1].requests) > 0 {
+		if len(all) == 2 && len(all[1].answers) == 0 && len(all[1].requests) == 1 && q.size >= minRequest+flexibleRequest {
+			r.Likeness, r.Answer, r.Unnegotiated = ByForm, &Answer{Size: a.size, Refused: true, Before24: a.size < refused}, true
+			return 1
+		}
+		if len(all[1].answers) == 0 {
+			return 0
+		}
+		q2, a2 := &all[1].requests[0], &all[1].answers[0]
+		if q2.size < minRequest || q2.size > q.size || a2.size < smallestRetried || a2.guessed {
+			return 0
+		}
+		before24 := a.size < refused
+		answer, _ := readAnswer(a2, !before24, true)
+		answer.Refused, answer.Before24 = true, before24
+		r.Likeness, r.Answer = ByRetry, &answer
+		if n := countAPIs(a2.size); n > 0 && a2.slack == 0 && len(answer.Releases) == 0 {
+			answer.APIs = n
+		}
+		_, old := readAnswer(a2, false, true)
+		if old || len(answer.Releases) == 0 && countAPIs(a2.size) > 0 {
+			r.ClientID = q2.size - minRequest
+			r.Software = q.size - q2.size - flexibleRequest
+		}
+		return 2
+	}
+	answer, fits := readAnswer(a, q.size >= minRequest+flexibleRequest+minSoftware, true)
+	switch {
+	case fits:
+		r.Likeness = ByTable
+	case a.slack == 0 && countAPIs(a.size) > 0:
+		r.Likeness, answer.APIs = ByForm, countAPIs(a.size)
+	case a.slack == 0 && flexibleAPIs(a.size) > 0:
+		r.Likeness, answer.APIs = ByForm, flexibleAPIs(a.size)
+	default:
+		return 0
+	}
+	r.Answer = &answer
+	if old, is := readAnswer(a, false, true); is {
+		if flexible, also := readAnswer(a, true, false); !also && len(flexible.Releases) == 0 {
+			r.ClientID = q.size - minRequest
+			r.Answer = &old
+		}
+	}
+	return 1
+}
+
+// flexibleRequest is by how much an ApiVersions request of v3 is longer than one of v0,
+// without the texts: tags of header and body, two compact sizes (KIP-511).
+const flexibleRequest = 4
+
+// minSoftware is the length of the shortest software name and version.
+const minSoftware = 2
+
+// flexibleAPIs is countAPIs for v3 and up, without features.
+func flexibleAPIs(size int) int {
+	const head = headV3 + 1
+	if n := (size - head) / perFlexibleAPI; size > head && (size-head)%perFlexibleAPI == 0 && n >= minAPIs && n <= maxAPIs {
+		return n
+	}
+	return 0
+}

@@ -1,0 +1,219 @@
+package sealed
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+// play is a scripted connection: requests and answers by their sizes, negative for
+// answers, one millisecond apart.
+type play struct {
+	at    time.Duration // of its first packet
+	say   []int
+	pause map[int]time.Duration // before the message of that index
+	end   reassembly.EndKind
+	by    reassembly.Direction
+	delay time.Duration // between the last message and the end
+	quiet bool          // no close_notify
+	tls13 bool
+	from  string // client
+	to    string // broker
+	hello *tlsrecord.Hello
+}
+
+// Sizes of messages of librdkafka and Kafka 2.1.1, and of others.
+const (
+	versions3, versions0   = 48, 21 // ApiVersions requests of client id "rdkafka"
+	refusal, table21       = -14, -272
+	table26                = -366
+	table39                = -380 // v0
+	handshakePlain, tokens = 28, 45
+	metadata, metadataSays = 30, -157
+	fetch                  = 92
+	join                   = 140
+)
+
+// negotiated begins as librdkafka does with a broker before 2.4.
+func negotiated(more ...int) []int {
+	return append([]int{versions3, refusal, versions0, table21}, more...)
+}
+
+const clientHost = "10.0.0.9"
+
+func (p *play) connection(stream uint32) *decode.Connection {
+	w := wrappings[0]
+	if p.tls13 {
+		w = wrappings[6]
+		w.tickets = 0
+	}
+	o := tlsrecord.NewOutline(false)
+	wr := writer{w, o}
+	start := time.Unix(1_700_000_000, 0).UnixNano()
+	now := start + int64(p.at)
+	position := func() capture.Position {
+		now += int64(time.Millisecond)
+		return capture.Position{Frame: uint64((now - start) / int64(time.Millisecond)), Time: now}
+	}
+	c := &reassembly.Connection{
+		Stream: stream, Seen: [2]bool{true, true}, Protocol: reassembly.TLS, Outline: o,
+		TLS: &tlsrecord.Info{Hello: p.hello}, First: position(),
+		Client: netip.MustParseAddrPort(clientHost + ":40000"), Broker: netip.MustParseAddrPort("10.0.0.1:9093"),
+	}
+	if p.from != "" {
+		c.Client = netip.MustParseAddrPort(p.from + ":40000")
+	}
+	if p.to != "" {
+		c.Broker = netip.MustParseAddrPort(p.to)
+	}
+	wr.handshake(position())
+	for i, size := range p.say {
+		now += int64(p.pause[i])
+		at := position()
+		for _, n := range inOne(size > 0, max(size, -size)) {
+			wr.record(23, size > 0, w.content(size > 0, n), at)
+		}
+	}
+	c.Last = capture.Position{Frame: uint64((now - start) / int64(time.Millisecond)), Time: now}
+	if p.end == reassembly.Cut {
+		return &decode.Connection{Connection: c}
+	}
+	now += int64(p.delay)
+	c.End = reassembly.End{Kind: p.end, By: p.by, At: position()}
+	c.Last = c.End.At
+	if !p.quiet {
+		if p.tls13 {
+			wr.record(23, p.by == reassembly.ToBroker, 2+17, c.End.At)
+		} else {
+			wr.record(21, p.by == reassembly.ToBroker, 26, c.End.At)
+		}
+	}
+	return &decode.Connection{Connection: c}
+}
+
+// closed is a connection that the broker closes.
+func closed(at time.Duration, say ...int) play {
+	return play{at: at, say: say, end: reassembly.Closed, by: reassembly.ToClient}
+}
+
+// left is one that the client closes.
+func left(at time.Duration, say ...int) play {
+	return play{at: at, say: say, end: reassembly.Closed, by: reassembly.ToBroker}
+}
+
+// open is one that outlasts the capture.
+func open(at, long time.Duration, say ...int) play {
+	return play{at: at, say: append(slices.Clip(say), metadata, metadataSays), pause: map[int]time.Duration{len(say): long}}
+}
+
+// times repeats a connection every second.
+func times(n int, p play) (all []play) {
+	for i := range n {
+		q := p
+		q.at += time.Duration(i) * time.Second
+		all = append(all, q)
+	}
+	return all
+}
+
+func with(p play, change func(*play)) play {
+	change(&p)
+	return p
+}
+
+func plays(parts ...any) (all []play) {
+	for _, p := range parts {
+		switch p := p.(type) {
+		case play:
+			all = append(all, p)
+		case []play:
+			all = append(all, p...)
+		}
+	}
+	return all
+}
+
+// TestRefusals: what is named, and what is not.
+func TestRefusals(t *testing.T) {
+	served := slices.Clip(negotiated(metadata, metadataSays))
+	refused := closed(0, negotiated(metadata, metadataSays, fetch)...)
+	bare := closed(0, negotiated(fetch)...)
+	witness := open(0, time.Minute, served...)
+	authenticated := slices.Clip(negotiated(handshakePlain, -21, tokens, -16, metadata, metadataSays))
+	alpn := &tlsrecord.Hello{ALPN: "http/1.1"}
+	tickets := &tlsrecord.Hello{Extensions: []uint16{extPSKModes}}
+	for _, c := range []struct {
+		name  string
+		plays []play
+		want  []string // "size refused/total"
+	}{
+		{"the seed's bug", plays(witness, times(5, bare)), []string{"92 5/5"}},
+		{"once, and the broker goes on", plays(witness, refused), []string{"92 1/1"}},
+		{"once, and nothing shows that the broker goes on", plays(refused), nil},
+		{"twice, each shows that the broker was there after the other", plays(times(2, refused)), []string{"92 2/2"}},
+		{"behind SASL", plays(times(3, closed(0, append(authenticated, fetch)...))), []string{"92 3/3"}},
+		{"behind SASL, the first request", plays(times(3, closed(0, negotiated(handshakePlain, -21, tokens, -16, fetch)...))), []string{"92 3/3"}},
+		{"two sizes", plays(witness, refused, with(refused, func(p *play) { p.at = time.Second; p.say = append(served, join) })), []string{"92 1/1", "140 1/1"}},
+		{"by a reset", plays(witness, times(3, with(bare, func(p *play) { p.end, p.quiet = reassembly.Reset, true }))), []string{"92 3/3"}},
+		{"TLS 1.3", plays(witness, times(3, with(bare, func(p *play) { p.tls13 = true }))), []string{"92 3/3"}},
+		{"behind an answer that came late", plays(witness, times(3, closed(0, append(served, metadata, fetch, metadataSays)...))), []string{"92 3/3"}},
+		{"with another one behind it", plays(witness, times(3, closed(0, append(served, fetch, metadata)...))), []string{"92 3/3"}},
+		{"the first of its connection, where others are served", plays(witness, times(3, closed(0, fetch))), []string{"92 3/3"}},
+		{"behind ApiVersions, by a broker that delays a failed authentication",
+			plays(times(3, closed(0, versions3, table26, fetch))), []string{"92 3/3"}},
+		{"ApiVersions refused, and the client goes on", plays(times(3, closed(0, versions3, refusal, 26))), []string{"26 3/3"}},
+		{"without ApiVersions, on a port of Kafka", plays(times(3, closed(0, metadata, metadataSays, fetch))), []string{"92 3/3"}},
+
+		{"answered", plays(times(3, left(0, append(served, fetch, -500)...))), nil},
+		{"the client leaves", plays(witness, times(3, left(0, append(served, fetch)...))), nil},
+		{"the client announces its leave first", plays(witness, times(3, with(left(0, append(served, fetch)...), func(p *play) { p.tls13 = true }))), nil},
+		{"the broker closes an idle connection", plays(witness, times(3, closed(0, served...))), nil},
+		{"a long poll waits when the broker closes", plays(witness, times(3, with(refused, func(p *play) { p.delay = 300 * time.Millisecond }))), nil},
+		{"a long poll was answered before", plays(witness, times(3, closed(0, append(served, fetch, -500, fetch)...))), nil},
+		{"a request sent after a long silence", plays(witness, times(3, with(refused, func(p *play) { p.pause = map[int]time.Duration{6: time.Minute} }))), nil},
+		{"the broker is stopped: an idle connection ends with it", plays(refused, closed(0, served...), open(2*time.Second, time.Second, served...)), nil},
+		{"the broker is stopped: a long poll ends with it",
+			plays(refused, closed(0, append(served, join, -60, join)...), open(2*time.Second, time.Second, served...)), nil},
+		{"no SASL where the listener wants it, before Kafka 2.1", plays(times(5, bare)), nil},
+		{"no SASL where the listener wants it", plays(times(5, with(closed(0, versions3, table26, fetch), func(p *play) { p.delay = 100 * time.Millisecond }))), nil},
+		{"no SASL, the first request", plays(times(5, closed(0, metadata))), nil},
+		{"no SASL, ApiVersions refused", plays(times(5, with(closed(0, versions3, refusal, 26), func(p *play) { p.delay = 100 * time.Millisecond }))), nil},
+		{"wrong password", plays(times(5, closed(0, negotiated(handshakePlain, -21, tokens, -60)...))), nil},
+		{"wrong password, raw tokens", plays(times(5, closed(0, versions0, -140, handshakePlain, -21, 20))), nil},
+		{"a client certificate refused in TLS 1.3", plays(times(5, with(closed(0, fetch), func(p *play) { p.tls13 = true }))), nil},
+		{"the same, and another client is served", plays(witness, times(5, with(closed(0, fetch), func(p *play) { p.tls13, p.from = true, "10.0.0.10" }))), nil},
+		{"session tickets are no answer", plays(times(5, with(closed(0, fetch, -180), func(p *play) { p.tls13, p.hello = true, tickets }))), nil},
+		{"a proxy without a broker behind it", plays(left(0, served...), times(5, closed(10*time.Second, versions3))), nil},
+		{"a request that is too large", plays(witness, times(3, closed(0, append(served, 100_000)...))), nil},
+		{"HTTPS by its protocol", plays(times(5, with(refused, func(p *play) { p.hello = alpn }))), nil},
+		{"HTTPS", plays(times(5, with(closed(0, 300, -5000, 300), func(p *play) { p.to = "10.0.0.1:443" }))), nil},
+		{"MQTT", plays(times(5, closed(0, 30, -4, 12))), nil},
+		{"AMQP", plays(times(5, closed(0, 8, -500, 300))), nil},
+		{"requests without answers (acks=0)", plays(witness, times(3, closed(0, append(served, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109)...))), nil},
+	} {
+		for i, order := range []func(int) int{func(k int) int { return k }, func(k int) int { return len(c.plays) - 1 - k }} {
+			b := NewBook()
+			for k := range c.plays {
+				p := &c.plays[order(k)]
+				b.Connection(p.connection(uint32(order(k))))
+			}
+			var got []string
+			for _, r := range b.Refusals() {
+				got = append(got, fmt.Sprintf("%d %d/%d", r.Size, r.Refused, r.Total))
+			}
+			if fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("%s (order %d): named %v, want %v", c.name, i, got, c.want)
+				for k := range c.plays[:min(2, len(c.plays))] {
+					t.Logf("  %+v", Read(c.plays[len(c.plays)-1-k].connection(0)))
+				}
+			}
+		}
+	}
+}

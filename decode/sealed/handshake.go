@@ -1,0 +1,174 @@
+package sealed
+
+import (
+	"strings"
+
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+// overhead is how much longer the records of one direction are than their content, in bytes.
+type overhead struct {
+	// least is the overhead of the fullest record, slack how many bytes it may be more.
+	least, slack int
+}
+
+// size returns the largest content that a record of n bytes can have.
+func (o overhead) size(n int) int { return n - o.least }
+
+// Overheads of records, in bytes.
+const (
+	// TLS 1.3: the type of the content and a tag (RFC 8446 5.2).
+	overhead13 = 1 + 16
+	// Java 17 and 25 pad each record of TLS 1.3 with 16 zeros.
+	padding13 = 16
+	// finished12 is the Finished message of TLS 1.2: header and 12 bytes (RFC 5246 7.4.9).
+	finished12 = 4 + 12
+	// blockSize is that of AES. With CBC, 1 to 16 bytes of padding precede the end of the block.
+	blockSize = 16
+)
+
+// finished13 are the sizes of the Finished message of TLS 1.3: header and hash (RFC 8446 4.4.4).
+var finished13 = [...]int{4 + 32, 4 + 48}
+
+// byFinished are the overheads of TLS 1.2 by the size of the record that holds Finished.
+var byFinished = map[int]overhead{
+	finished12 + 8 + 16: {least: 8 + 16}, // AES-GCM: explicit nonce and tag (RFC 5288 3)
+	finished12 + 16:     {least: 16},     // ChaCha20-Poly1305: tag (RFC 7905 2)
+	64:                  cbc(20),         // initialization vector, 48 = Finished, HMAC-SHA-1 and padding
+	80:                  cbc(32),         // HMAC-SHA-256; with encrypt-then-MAC the same size
+	96:                  cbc(48),         // HMAC-SHA-384
+	68:                  cbc(20),         // encrypt-then-MAC (RFC 7366), HMAC-SHA-1
+}
+
+// cbc is the overhead of TLS 1.1 and 1.2 with CBC: initialization vector, MAC, padding.
+func cbc(mac int) overhead { return overhead{least: blockSize + mac + 1, slack: blockSize - 1} }
+
+// handshake is what the records of a handshake show.
+type handshake struct {
+	over [2]overhead // by direction, 0 is to the server
+	// first is the index of the first record behind the client's Finished.
+	first int
+	// tls13: the session tickets of the server may follow.
+	tls13 bool
+	// together: the server's Finished is not in a record of its own, so its overhead is unknown.
+	together bool
+}
+
+// serverOverheads are the overheads that the server's records can have.
+func (h *handshake) serverOverheads() []overhead {
+	if h.together {
+		return []overhead{{least: overhead13 + padding13}, {least: overhead13}}
+	}
+	return []overhead{h.over[1]}
+}
+
+// readHandshake finds the end of the handshake in the records of a connection that
+// is captured from its beginning. ok is false where it is not there.
+func readHandshake(records []tlsrecord.Record, info *tlsrecord.Info) (h handshake, ok bool) {
+	for i := range records {
+		if records[i].Kind == tlsrecord.HandshakeRecord {
+			return readHandshake12(records)
+		}
+		if records[i].Kind == tlsrecord.DataRecord {
+			break
+		}
+	}
+	return readHandshake13(records, info)
+}
+
+// readHandshake12 is for TLS 1.2 and older, where a record of its own kind holds Finished.
+func readHandshake12(records []tlsrecord.Record) (h handshake, ok bool) {
+	var seen [2]bool
+	for i := range records {
+		r := &records[i]
+		if r.Kind != tlsrecord.HandshakeRecord {
+			if r.Kind == tlsrecord.DataRecord {
+				break
+			}
+			continue
+		}
+		d := direction(r.ToServer)
+		if seen[d] {
+			continue
+		}
+		over, known := byFinished[r.Size]
+		if !known {
+			return h, false
+		}
+		seen[d], h.over[d], h.first = true, over, i+1
+	}
+	// Where the capture lacks the one, the suite is that of the other.
+	switch {
+	case seen[0] && !seen[1]:
+		h.over[1] = h.over[0]
+	case seen[1] && !seen[0]:
+		h.over[0] = h.over[1]
+	}
+	return h, seen[0] || seen[1]
+}
+
+// maxFlight bounds the encrypted records of one side's handshake: EncryptedExtensions,
+// CertificateRequest, Certificate in up to 4 records, CertificateVerify, Finished.
+const maxFlight = 10
+
+// readHandshake13 is for TLS 1.3, where the size of Finished shows hash and padding.
+func readHandshake13(records []tlsrecord.Record, info *tlsrecord.Info) (h handshake, ok bool) {
+	h.tls13 = true
+	hashes := finished13[:]
+	switch {
+	case strings.HasSuffix(info.Suite, "_SHA384"):
+		hashes = finished13[1:]
+	case strings.HasSuffix(info.Suite, "_SHA256"):
+		hashes = finished13[:1]
+	}
+	client := -1
+	n := 0
+	for i := range records {
+		r := &records[i]
+		if !r.ToServer || r.Kind != tlsrecord.DataRecord {
+			continue
+		}
+		if n++; n > maxFlight {
+			break
+		}
+		if over, is := isFinished(r.Size, hashes); is {
+			client, h.over[0], h.first = i, over, i+1
+			break
+		}
+	}
+	if client < 0 {
+		return h, false
+	}
+	server := false
+	for i := range records[:client] {
+		r := &records[i]
+		if r.ToServer || r.Kind != tlsrecord.DataRecord {
+			continue
+		}
+		// Certificate and CertificateVerify are longer, EncryptedExtensions is shorter.
+		if over, is := isFinished(r.Size, hashes); is {
+			server, h.over[1] = true, over
+		}
+	}
+	h.together = !server
+	return h, true
+}
+
+// isFinished reports whether a record can hold Finished of one of the hashes, and with what overhead.
+func isFinished(n int, hashes []int) (overhead, bool) {
+	for _, padding := range [...]int{0, padding13} {
+		for _, size := range hashes {
+			if n == size+overhead13+padding {
+				return overhead{least: overhead13 + padding}, true
+			}
+		}
+	}
+	return overhead{}, false
+}
+
+func direction(toServer bool) int {
+	if toServer {
+		return 0
+	}
+	return 1
+}

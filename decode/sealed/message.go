@@ -1,0 +1,127 @@
+package sealed
+
+import (
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+const (
+	// sizePrefix is the size of a Kafka frame's size field. Java brokers and clients up to 2.6
+	// write it as a record of its own.
+	sizePrefix = 4
+	// minMessage is the smallest Kafka frame: size and correlation id.
+	minMessage = 8
+	// minRequest is the smallest request frame: size, header v1 with an empty client id.
+	minRequest = 4 + 8 + 2
+	// alertSize is the size of an alert.
+	alertSize = 2
+	// fullRecord is the size from which on a record is taken to be continued by the
+	// next: the most that a record can hold is 16,384 bytes, and Java fills them up to
+	// some hundred bytes less.
+	fullRecord = 16<<10 - 512
+)
+
+// message is one Kafka frame, as far as records show.
+type message struct {
+	toServer bool
+	// size is the size of the frame in bytes, its size field included; it may be up to
+	// slack bytes less (CBC).
+	size, slack int
+	first, at   capture.Position // packets in which its first and its last record end
+	records     int
+	guessed     bool
+}
+
+// end is how the records end a connection.
+type end struct {
+	// alert: a side sent an alert, as before it closes. byServer tells which one was first.
+	alert, byServer bool
+	at              capture.Position
+}
+
+// reader puts the records behind a handshake together to messages.
+type reader struct {
+	over     [2]overhead
+	messages []message
+	end      end
+	missing  bool // bytes of unknown content were missing last
+	prefixed [2]bool
+	prefixes int // of the broker
+	full     [2]bool
+}
+
+// record takes the next record.
+func (r *reader) record(rec *tlsrecord.Record) {
+	d := direction(rec.ToServer)
+	over := r.over[d]
+	size := over.size(rec.Size)
+	switch {
+	case rec.Kind == tlsrecord.MissingRecord:
+		r.missing = true
+		r.messages = append(r.messages, message{toServer: rec.ToServer, first: rec.At, at: rec.At, guessed: true})
+		r.prefixed[d], r.full[d] = false, false
+		return
+	case rec.Kind == tlsrecord.AlertRecord, rec.Kind == tlsrecord.DataRecord && over.slack == 0 && size == alertSize:
+		if !r.end.alert {
+			r.end = end{alert: true, byServer: !rec.ToServer, at: rec.At}
+		}
+		return
+	case rec.Kind != tlsrecord.DataRecord || size <= 0:
+		return
+	}
+	if n := len(r.messages) - 1; n >= 0 && r.messages[n].toServer == rec.ToServer && (r.prefixed[d] || r.full[d]) {
+		m := &r.messages[n]
+		m.size += size
+		m.slack += over.slack
+		m.at = rec.At
+		m.records++
+		m.guessed = m.guessed || rec.Guessed
+	} else {
+		r.messages = append(r.messages, message{
+			toServer: rec.ToServer, size: size, slack: over.slack,
+			first: rec.At, at: rec.At, records: 1, guessed: rec.Guessed,
+		})
+	}
+	prefix := over.isPrefix(size) && !r.prefixed[d] && !r.full[d]
+	if prefix {
+		if !rec.ToServer {
+			r.prefixes++
+		}
+		// The size of the frame field is known, whatever the padding.
+		m := &r.messages[len(r.messages)-1]
+		m.size, m.slack = sizePrefix, 0
+	}
+	r.prefixed[d], r.full[d] = prefix, size >= fullRecord
+}
+
+// isPrefix reports whether a record with that content can hold no more than the size of a frame.
+func (o overhead) isPrefix(size int) bool {
+	if o.slack == 0 {
+		return size == sizePrefix
+	}
+	return size >= sizePrefix && size < minMessage+sizePrefix
+}
+
+// turn is a run of messages to the server and the run of messages that follows from it.
+type turn struct {
+	requests, answers []message
+}
+
+// turns groups messages: a turn ends where a request follows an answer.
+func turns(messages []message) (all []turn) {
+	for i := range messages {
+		m := messages[i]
+		n := len(all)
+		if n == 0 || m.toServer && len(all[n-1].answers) > 0 {
+			all = append(all, turn{})
+			n++
+		}
+		t := &all[n-1]
+		if m.toServer {
+			t.requests = append(t.requests, m)
+		} else {
+			t.answers = append(t.answers, m)
+		}
+	}
+	return all
+}

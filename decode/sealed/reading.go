@@ -1,0 +1,364 @@
+// Package sealed infers from the record headers of TLS connections, without
+// any key, what Kafka clients and brokers said: sizes, directions, times,
+// order and endings are in the clear.
+//
+// In come connections that are over, with their reassembly Outline; Read makes
+// a Reading of each. A Book gathers the readings of all connections and
+// decides at the end of the input, for each broker address, which requests
+// look refused. The release tables of package decode are the scale for the
+// sizes of ApiVersions answers. Nothing here is certain, and where two
+// explanations fit, the harmless one is taken.
+//
+// Memory: a Reading is not kept. A Book holds up to maxAddresses addresses of
+// up to maxSizes request sizes and maxLives connections each.
+package sealed
+
+import (
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+// Likeness says why a connection is taken for Kafka.
+type Likeness uint8
+
+// The reasons, the better ones last.
+const (
+	// NotKafka: nothing speaks for Kafka, or something speaks against it.
+	NotKafka Likeness = iota
+	// ByPort: nothing but the port speaks for Kafka.
+	ByPort
+	// ByForm: the first answer has the size of an ApiVersions answer with some number of APIs.
+	ByForm
+	// ByTable: it has the size that brokers of a known release answer with.
+	ByTable
+	// ByRetry: it has the size of an ApiVersions answer with error 35, and the shorter
+	// request behind it got an answer of the size of an ApiVersions answer.
+	ByRetry
+)
+
+// Authentication says whether SASL was spoken before the first ordinary request.
+type Authentication uint8
+
+// What is known of SASL.
+const (
+	// NoSASL: the exchange behind ApiVersions cannot be a SaslHandshake.
+	NoSASL Authentication = iota
+	// MaybeSASL: it can be one, or there is none.
+	MaybeSASL
+	// SASLDone: a SaslHandshake and what follows it were answered.
+	SASLDone
+	// SASLOpen: a SaslHandshake was answered, and the exchange of tokens did not come to its end.
+	SASLOpen
+)
+
+// Reading is what the records of one connection show.
+type Reading struct {
+	Stream         uint32
+	Established    bool
+	Overhead       [2]int // of a record in bytes, by direction, 0 is to the broker; 0 where unknown
+	Likeness       Likeness
+	Answer         *Answer // of ApiVersions, nil where none is recognised
+	ClientID       int     // length of the client id in bytes, -1 where unknown
+	Software       int     // length of software name and version together, -1 where unknown
+	Authentication Authentication
+	// Served is how many requests were answered behind ApiVersions and authentication, at least.
+	Served int
+	// Opening: no request of any kind was answered.
+	Opening bool
+	// Unnegotiated: the broker refused the version of the ApiVersions request, and the client
+	// went on without another one.
+	Unnegotiated bool
+	// Refused is the request on which the broker closed the connection, nil for none.
+	Refused *Request
+
+	answered []int // sizes of the ordinary requests that got an answer
+	ending   bool  // an alert ends the records
+	prefixes int   // records of the broker that hold no more than the size of a frame
+}
+
+// Request is a request that the broker did not answer.
+type Request struct {
+	// Size is the size of the frame in bytes, its size field included. Slack is how
+	// much less it may be (CBC).
+	Size, Slack int
+	// At is the packet in which it ends.
+	At capture.Position
+	// Waiting is how many more requests were sent behind it.
+	Waiting int
+	// Closed is the packet by which the broker closes, Delay the time that passed until then.
+	Closed capture.Position
+	Delay  time.Duration
+	// Notified: the broker announced the close (close_notify). Reset: it closed by a RST.
+	Notified, Reset bool
+}
+
+const (
+	// promptly bounds the time between a request and the close that answers it. A
+	// broker closes within milliseconds; the rest is for the network and a busy host.
+	promptly = 250 * time.Millisecond
+	// slowAnswers is how many times as long as its fastest answer a broker may take to close.
+	slowAnswers = 4
+	// maxPromptly bounds both.
+	maxPromptly = 2 * time.Second
+	// idleBefore is the silence after which a close need not be an answer: the
+	// shortest idle timeouts of load balancers are 60 s.
+	idleBefore = 50 * time.Second
+	// maxRefused bounds the size of a request that can be refused for its version: a
+	// larger one can be too large for the broker (socket.request.max.bytes), unless the
+	// broker answered one as large.
+	maxRefused = 8 << 10
+	// maxOutstanding bounds the requests that wait for an answer when one is refused. More
+	// look like Produce with acks=0, which has no answers.
+	maxOutstanding = 8
+)
+
+// Read reads the outline of a connection that is over. A connection that was joined
+// midstream, or of which one direction is missing, has no Reading but its stream.
+func Read(c *decode.Connection) Reading {
+	best := Reading{Stream: c.Stream, ClientID: -1, Software: -1}
+	if c.Outline == nil || c.Midstream || !c.Seen[reassembly.ToBroker] || !c.Seen[reassembly.ToClient] {
+		return best
+	}
+	records, omitted := c.Outline.Records()
+	h, ok := readHandshake(records, c.TLS)
+	if !ok {
+		return best
+	}
+	for i, over := range h.serverOverheads() {
+		h.over[1] = over
+		if r := readWith(c, records, omitted, h); i == 0 || r.fitsBetter(&best) {
+			best = r
+		}
+	}
+	return best
+}
+
+// fitsBetter reports whether another overhead explains the records better: records of the size of an
+// alert at the end and of a frame's size field are surer signs than the size of one answer.
+func (r *Reading) fitsBetter(best *Reading) bool {
+	switch {
+	case r.ending != best.ending:
+		return r.ending
+	case r.prefixes != best.prefixes:
+		return r.prefixes > best.prefixes
+	}
+	return r.Likeness > best.Likeness
+}
+
+// readWith reads records of known overhead.
+func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, h handshake) Reading {
+	r := Reading{Stream: c.Stream, ClientID: -1, Software: -1, Overhead: [2]int{h.over[0].least, h.over[1].least}}
+	whole := len(records)
+	if omitted > 0 {
+		whole = min(c.Outline.FirstRecords(), whole)
+	}
+	head, tail := reader{over: h.over}, reader{over: h.over}
+	for i := h.first; i < whole; i++ {
+		head.record(&records[i])
+	}
+	for i := max(whole, h.first); i < len(records); i++ {
+		tail.record(&records[i])
+	}
+	all := turns(head.messages)
+	r.Established = !h.tls13
+	for i := range head.messages {
+		r.Established = r.Established || !head.messages[i].toServer
+	}
+	all = trimTickets(all, h.tls13, c.TLS.Hello)
+	rest := r.open(all)
+	if r.Likeness == NotKafka && isKafkaPort(c.Broker.Port()) && !outsideKafka(all) {
+		r.Likeness = ByPort
+	}
+	if later := turns(tail.messages); len(later) > 1 { // the first one is cut
+		all, rest = append(all, later[1:]...), append(rest, later[1:]...)
+	}
+	end := head.end
+	if !end.alert {
+		end = tail.end
+	}
+	if !end.alert && (c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset) {
+		end.byServer, end.at = c.End.By == reassembly.ToClient, c.End.At
+	}
+	r.ending, r.prefixes = end.alert, head.prefixes+tail.prefixes
+	r.finish(c, all, rest, end)
+	return r
+}
+
+// isKafkaPort reports whether brokers usually listen on a port: 9092 to 9098, and those of
+// containers, 19092 or 29094.
+func isKafkaPort(port uint16) bool {
+	n := port % 10000
+	return n >= 9091 && n <= 9098
+}
+
+// outsideKafka reports whether a message is smaller than Kafka's messages are.
+func outsideKafka(all []turn) bool {
+	for i := range all {
+		for j := range all[i].requests {
+			if m := &all[i].requests[j]; m.size < minRequest && !m.guessed && len(all[i].requests) == 1 {
+				return true
+			}
+		}
+		for j := range all[i].answers {
+			if m := &all[i].answers[j]; m.size < minMessage && !m.guessed && len(all[i].answers) == 1 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// extPSKModes is psk_key_exchange_modes (RFC 8446 4.2.9). A server sends session
+// tickets of TLS 1.3 to clients that have it only.
+const extPSKModes = 45
+
+// trimTickets removes the session tickets from the answers to the first request.
+func trimTickets(all []turn, tls13 bool, hello *tlsrecord.Hello) []turn {
+	ticketed := false
+	if len(all) > 0 && len(all[0].requests) == 0 {
+		all, ticketed = all[1:], true
+	}
+	if len(all) == 0 || !tls13 {
+		return all
+	}
+	t := &all[0]
+	if surplus := len(t.answers) - len(t.requests); surplus > 0 {
+		t.answers = t.answers[surplus:]
+	} else if !ticketed && len(all) == 1 && len(t.answers) == 1 && hello.Has(extPSKModes) && !isAnswer(&t.answers[0]) {
+		t.answers = nil
+	}
+	return all
+}
+
+// open reads the beginning of a conversation, ApiVersions and SASL, and returns what follows.
+func (r *Reading) open(all []turn) (rest []turn) {
+	n := r.apiVersions(all)
+	if n == 0 {
+		// Some clients authenticate first (sarama).
+		if k := r.authenticate(all); k > 0 && r.Authentication == SASLDone {
+			if n = r.apiVersions(all[k:]); n > 0 {
+				return all[k+n:]
+			}
+		}
+		r.Authentication = NoSASL
+		return all
+	}
+	all = all[n:]
+	n = r.authenticate(all)
+	return all[n:]
+}
+
+// finish reads the ordinary requests and the end. all are all turns that are kept, rest those behind
+// ApiVersions and authentication.
+func (r *Reading) finish(c *decode.Connection, all, rest []turn, e end) {
+	for i := range rest {
+		t := &rest[i]
+		if len(t.answers) == 0 || len(t.requests) == 0 {
+			continue
+		}
+		r.Served++
+	}
+	for i := range all {
+		t := &all[i]
+		for j := range t.requests {
+			if len(t.answers) > 0 && (j < len(t.answers) || i < len(all)-1) {
+				r.answered = append(r.answered, t.requests[j].size)
+			}
+		}
+	}
+	r.Opening = len(all) == 1 && len(all[0].answers) == 0
+	if len(rest) > 0 && e.byServer {
+		r.refused(c, all, &rest[len(rest)-1], e)
+	}
+}
+
+// refused decides whether the end of the connection looks like the refusal of its last request.
+func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
+	open := last.requests
+	if len(last.answers) > 0 {
+		if len(last.answers) >= len(open) || !balanced(all[:len(all)-1]) {
+			return
+		}
+		open = open[len(last.answers):]
+	}
+	if len(open) == 0 || len(open) > maxOutstanding {
+		return
+	}
+	if _, missing := c.Outline.Unfinished(true); missing > 0 {
+		return
+	}
+	// A broker reads the next request of a connection when it has answered the one before:
+	// it is the first that it refuses.
+	first := &open[0]
+	q := Request{
+		Size: first.size, Slack: first.slack, At: first.at, Waiting: len(open) - 1,
+		Closed: e.at, Notified: e.alert, Reset: !e.alert && c.End.Kind == reassembly.Reset,
+	}
+	if first.guessed || first.size < minRequest {
+		return
+	}
+	since := q.At
+	for i := range last.answers {
+		if last.answers[i].guessed {
+			return
+		}
+		since = later(since, last.answers[i].at)
+	}
+	q.Delay = time.Duration(e.at.Time - since.Time)
+	if e.at.Before(open[len(open)-1].first) || q.Delay > bound(all) {
+		return
+	}
+	if before := lastAnswer(all, first.first); before > 0 && time.Duration(first.first.Time-before) > idleBefore {
+		return
+	}
+	r.Refused = &q
+}
+
+// bound is how long after a request a close still is an answer to it.
+func bound(all []turn) time.Duration {
+	fastest := maxPromptly
+	for i := range all {
+		t := &all[i]
+		if len(t.requests) == 0 || len(t.answers) == 0 {
+			continue
+		}
+		fastest = min(fastest, max(0, time.Duration(t.answers[0].first.Time-t.requests[len(t.requests)-1].at.Time)))
+	}
+	if fastest == maxPromptly {
+		fastest = 0
+	}
+	return min(max(promptly, slowAnswers*fastest), maxPromptly)
+}
+
+// lastAnswer is the time of the last answer before a request, 0 for none.
+func lastAnswer(all []turn, before capture.Position) (at int64) {
+	for i := range all {
+		for j := range all[i].answers {
+			if a := all[i].answers[j].at; a.Before(before) {
+				at = a.Time
+			}
+		}
+	}
+	return at
+}
+
+func later(x, y capture.Position) capture.Position {
+	if x.Before(y) {
+		return y
+	}
+	return x
+}
+
+// balanced reports whether each run of requests got as many answers.
+func balanced(all []turn) bool {
+	for i := range all {
+		if len(all[i].requests) != len(all[i].answers) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,94 @@
+package sealed
+
+// mechanisms are the lengths of the names of SASL mechanisms: PLAIN, GSSAPI,
+// OAUTHBEARER and AWS_MSK_IAM, SCRAM-SHA-256 and SCRAM-SHA-512.
+var mechanisms = [...]int{5, 6, 11, 13}
+
+// Sizes of SASL frames in bytes, size field included.
+const (
+	// handshakeRequest is SaslHandshake without client id and mechanism.
+	handshakeRequest = minRequest + 2
+	// handshakeAnswer is its answer without mechanisms: size, correlation id, error, array size.
+	handshakeAnswer = 4 + 4 + 2 + 4
+	// maxEnabled bounds the length of the mechanisms of a broker, with 2 bytes of size each: all of the
+	// five above take 58.
+	maxEnabled = 7 + 8 + 13 + 15 + 15
+	// smallTokenAnswer bounds the answer to SaslAuthenticate that holds no token: v0 16, v1 24, v2 22.
+	smallTokenAnswer = 28
+	// smallestTokenAnswer is an answer v0 without error message and token, or an empty raw token.
+	smallestTokenAnswer = 4
+	// maxTokens bounds the exchanges of tokens: SCRAM takes two, GSSAPI three.
+	maxTokens = 3
+)
+
+// enabled are the sums of the lengths of mechanisms, with 2 bytes of size each, that a broker can enable.
+var enabled = func() (sums [maxEnabled + 1]bool) {
+	sums[0] = true
+	for _, n := range [...]int{7, 8, 13, 15, 15} {
+		for s := maxEnabled; s >= n; s-- {
+			sums[s] = sums[s] || sums[s-n]
+		}
+	}
+	return sums
+}()
+
+// isHandshake reports whether a turn can be a SaslHandshake. sure: no other request is likely.
+func (r *Reading) isHandshake(t *turn) (can, sure bool) {
+	if len(t.requests) != 1 || len(t.answers) != 1 {
+		return false, false
+	}
+	q, a := &t.requests[0], &t.answers[0]
+	if q.guessed || a.guessed {
+		return true, false
+	}
+	answer := false
+	for n := max(a.size-a.slack, handshakeAnswer+1); n <= a.size; n++ {
+		answer = answer || n-handshakeAnswer <= maxEnabled && enabled[n-handshakeAnswer]
+	}
+	if !answer {
+		return false, false
+	}
+	for _, m := range mechanisms {
+		id := q.size - handshakeRequest - m
+		switch {
+		case id < 0:
+		case q.slack > 0 || r.ClientID < 0:
+			can = true
+		case id == r.ClientID:
+			can, sure = true, true
+		}
+	}
+	return can, sure
+}
+
+// authenticate reads a SASL exchange at the beginning of all and returns how many turns it takes.
+// Where it is not sure that it is one, the turns count as if it were.
+func (r *Reading) authenticate(all []turn) int {
+	if len(all) == 0 {
+		return 0
+	}
+	can, sure := r.isHandshake(&all[0])
+	if !can {
+		r.Authentication = NoSASL
+		return 0
+	}
+	r.Authentication = MaybeSASL
+	done := false
+	n := 1
+	for ; n < len(all) && n <= maxTokens && !done; n++ {
+		t := &all[n]
+		if len(t.answers) == 0 {
+			break
+		}
+		// The last token's answer holds none, or the server's signature (46 or 90 bytes) behind
+		// the challenge, which is longer than a request of PLAIN needs.
+		done = t.answers[0].size <= smallTokenAnswer || n == 2
+	}
+	if sure {
+		r.Authentication = SASLOpen
+		if done {
+			r.Authentication = SASLDone
+		}
+	}
+	return n
+}

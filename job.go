@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"io"
+	"runtime"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/redact"
+)
+
+// job is one run of analyze, requests or sniff: packets go from a source through the
+// pipeline to a result, which is written at the end.
+type job struct {
+	environment
+	// opt is never changed.
+	opt *options
+
+	// What follows is made by newJob from the options alone, and not changed afterwards.
+
+	dissecting capture.DissectorOptions
+	// dissector belongs to the pipeline once that runs.
+	dissector *capture.Dissector
+	filter    capture.Filter
+	// names are the pseudonyms; nil for none.
+	names *redact.Pseudonyms
+	// supplied are the ranges of --advertised; nil for none.
+	supplied *decode.Reference
+	keys     *keyring
+	result   result
+
+	// files and pipeline are there once run has opened what is read.
+	files    *fileSource
+	pipeline *pipeline
+}
+
+// result is what a job makes of what the pipeline finds. Its methods belong to the
+// goroutine of the job, its sink to the collecting one.
+type result interface {
+	decode.Sink
+	// open opens what is written, before any packet is looked at.
+	open() error
+	// tap is that of pipelineOptions.
+	tap() func(stream uint32, p *capture.Packet, s *capture.Segment)
+	// finish writes what was found, prints what could not be written, and returns the exit code.
+	finish() int
+	// discard removes what was written and not finished.
+	discard()
+}
+
+// newJob makes a job as the options say; newResult makes its result. Errors name the flag. isLive
+// says that the packets come from an interface.
+func newJob(e environment, opt *options, isLive bool, newResult func(*job) (result, error)) (j *job, err error) {
+	j = &job{environment: e, opt: opt, names: opt.redact.pseudonyms()}
+	if j.dissecting, err = opt.traffic.dissector(); err != nil {
+		return nil, err
+	}
+	j.dissector = capture.NewDissector(j.dissecting)
+	if j.filter, err = opt.traffic.filter(j.dissecting); err != nil {
+		return nil, err
+	}
+	if j.supplied, err = reference("--advertised", opt.traffic.advertised); err != nil {
+		return nil, err
+	}
+	if isLive {
+		j.keys = newLiveKeyring(j.warn) // a key log may grow for weeks
+	} else if j.keys, err = newKeyring(opt.traffic.keyLogs, j.warn); err != nil {
+		return nil, err
+	}
+	j.result, err = newResult(j)
+	return j, err
+}
+
+// warn prints a warning, unless --quiet is given. Any goroutine may call it.
+func (j *job) warn(err error) {
+	if !j.opt.traffic.quiet {
+		j.complain("warning: %v", err)
+	}
+}
+
+// newPipeline makes the pipeline between a source and the result.
+func (j *job) newPipeline(src capture.Source, sink decode.Sink, beside *live) *pipeline {
+	return newPipeline(pipelineOptions{
+		src: src, dissector: j.dissector, filter: j.filter, keys: j.keys, supplied: j.supplied,
+		idle: j.opt.traffic.idle, sink: sink, tap: j.result.tap(), live: beside,
+	})
+}
+
+// runFiles reads captures to their end, or until ctx is done.
+func (j *job) runFiles(ctx context.Context) (int, error) {
+	if err := j.result.open(); err != nil {
+		return 0, err
+	}
+	defer j.result.discard()
+	defer onSecondSignal(ctx, j.result.discard)()
+	var err error
+	if j.files, err = openFiles(ctx, j.opt.captures, j.in, j.keys); err != nil {
+		return 0, err
+	}
+	defer j.files.Close()
+	j.pipeline = j.newPipeline(j.files, j.result, nil)
+	began := time.Now()
+	stop := showProgress(j.files, j.opt.traffic.quiet, j.err)
+	err = j.pipeline.run()
+	stop()
+	if err != nil {
+		return 0, err
+	}
+	if j.opt.traffic.verbose {
+		if text := j.pipeline.summary(time.Since(began), runtime.GOMAXPROCS(0)); text != "" {
+			j.complain("%s", text)
+		}
+	}
+	return j.result.finish(), nil
+}
+
+// inputIsWhole prints what was wrong with the input, and reports whether it could be read as it should.
+func (j *job) inputIsWhole() bool {
+	errs, warnings, failed := j.pipeline.inputErrors()
+	for _, err := range errs {
+		j.complain("%v", err)
+	}
+	for _, err := range warnings {
+		j.warn(err)
+	}
+	if j.files != nil && j.files.isInterrupted {
+		done, _ := j.files.Progress()
+		j.complain("interrupted after %s of input; the output covers no more", counted(uint64(done), "byte"))
+		failed = true
+	}
+	return !failed
+}
+
+// fileSource reads captures until ctx is done.
+type fileSource struct {
+	*capture.Files
+	ctx context.Context
+	// isInterrupted says that there was more to read; it belongs to the reading goroutine.
+	isInterrupted bool
+}
+
+// Next implements capture.Source.
+func (s *fileSource) Next(b *capture.Batch) error {
+	if s.ctx.Err() != nil {
+		s.isInterrupted = true
+		b.Packets = b.Packets[:0]
+		return io.EOF
+	}
+	return s.Files.Next(b)
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+// keyring holds the TLS secrets of a job: those of key logs, and those that captures
+// hold themselves.
+type keyring struct {
+	// Secrets may be used by any goroutine.
+	*tlsrecord.Secrets
+	warn func(error)
+	// files may hold secrets behind the packets that need them. openFiles sets it; it
+	// stays nil for an interface.
+	files *capture.Files
+	// drain waits until the workers are done with all packets read so far. newPipeline sets it.
+	drain func()
+}
+
+// newKeyring reads key logs for captures in files.
+func newKeyring(logs []string, warn func(error)) (*keyring, error) {
+	k := &keyring{warn: warn, drain: func() {}}
+	k.Secrets = tlsrecord.NewFileSecrets(k.readLate)
+	for _, name := range logs {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("read key log %s: %w", name, reason(err))
+		}
+		err = k.ReadKeyLog(f, name, warn)
+		_ = f.Close() // it was only read
+		if err != nil {
+			return nil, fmt.Errorf("read key log: %w", err)
+		}
+	}
+	return k, nil
+}
+
+// newLiveKeyring is an empty one for an interface: follow fills it.
+func newLiveKeyring(warn func(error)) *keyring {
+	return &keyring{Secrets: tlsrecord.NewSecrets(), warn: warn}
+}
+
+// tlsKeyLog is the type of secrets that are a TLS key log (draft-ietf-opsawg-pcapng, 4.7).
+const tlsKeyLog = 0x544c534b
+
+// add takes a pcapng decryption secrets block. It belongs to the reading goroutine.
+func (k *keyring) add(kind uint32, text []byte) {
+	if kind != tlsKeyLog {
+		k.warn(fmt.Errorf("decryption secrets of an unknown type (%#08x) are ignored", kind))
+		return
+	}
+	k.drain() // they count for the packets behind them, however far the workers are
+	if err := k.ReadKeyLog(bytes.NewReader(text), "decryption secrets block", k.warn); err != nil {
+		k.warn(err)
+	}
+}
+
+// readLate reads the secrets that stand behind the packets that need them. add warns of
+// what is wrong with them.
+func (k *keyring) readLate(s *tlsrecord.Secrets) {
+	if k.files == nil {
+		return
+	}
+	k.files.EachSecret(func(kind uint32, text []byte) {
+		if kind == tlsKeyLog {
+			_ = s.ReadKeyLog(bytes.NewReader(text), "", nil) // reading from memory does not fail
+		}
+	})
+}
+
+// keyLogInterval is how often key logs are looked at. Records wait 10 s for their secrets.
+const keyLogInterval = 100 * time.Millisecond
+
+// follow reads a key log as it grows, until stop is closed. It has a goroutine of its own.
+func (k *keyring) follow(name string, stop <-chan struct{}) {
+	log := tlsrecord.FollowKeyLog(name, k.Secrets, k.warn)
+	defer log.Close()
+	warned := ""
+	tick := time.NewTicker(keyLogInterval)
+	defer tick.Stop()
+	for {
+		_, err := log.Poll()
+		switch text := fmt.Sprint(err); {
+		case err == nil:
+			warned = ""
+		case text != warned:
+			warned = text
+			if errors.Is(err, fs.ErrNotExist) {
+				err = fmt.Errorf("%w; waiting for it", err)
+			}
+			k.warn(err)
+		}
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+	}
+}

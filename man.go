@@ -1,0 +1,26 @@
+//go:build man
+
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+)
+
+// The command man writes the man pages. It is in no release: what it needs would be a third of the binary.
+func init() { furtherCommands = append(furtherCommands, newMan) }
+
+func newMan(environment) (*cobra.Command, action) {
+	cmd := &cobra.Command{Use: "man DIRECTORY", Short: "write the man pages", Hidden: true}
+	return cmd, func(_ context.Context, args []string) (int, error) {
+		if len(args) != 1 {
+			return 0, errors.New("man: takes one directory")
+		}
+		root := cmd.Root()
+		root.DisableAutoGenTag = true
+		return exitClean, doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "kafkavet " + toolVersion(), Manual: "kafkavet"}, args[0])
+	}
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/redact"
+)
+
+// options are what the command line asks for. The flags of a command fill the groups that
+// it registers; the job reads them, and nothing changes them.
+type options struct {
+	// captures are the arguments of analyze and requests.
+	captures []string
+	traffic  trafficOptions
+	report   reportOptions
+	redact   redactOptions
+	evidence evidenceOptions
+	output   outputOptions
+	live     liveOptions
+	save     saveOptions
+	// groups are those of the command.
+	groups []group
+}
+
+// group is a group of flags.
+type group interface {
+	// register adds the flags to those of a command.
+	register(*cobra.Command)
+	// check says what is wrong with their values, before any work is done.
+	check() error
+}
+
+// add adds groups of flags to a command.
+func (o *options) add(cmd *cobra.Command, groups ...group) {
+	for _, g := range groups {
+		g.register(cmd)
+	}
+	o.groups = append(o.groups, groups...)
+}
+
+// check says what is wrong with the options, before any work is done. A capture that comes from
+// stdin has the name of its file.
+func (o *options) check(stdin io.Reader) error {
+	for _, g := range o.groups {
+		if err := g.check(); err != nil {
+			return err
+		}
+	}
+	written := []namedFile{{"--output", o.output.path}, {"--evidence", o.evidence.path}}
+	if !o.save.rotates() {
+		written = append(written, namedFile{"--write", o.save.path})
+	}
+	return apart(written, slices.Concat(fileNames(o.captures, stdin), o.traffic.keyLogs, o.report.knownIssues,
+		[]string{o.report.target, o.traffic.advertised, o.live.program})...)
+}
+
+// colors are the values of --color, severities those of --fail-on.
+var (
+	colors     = []string{"auto", "always", "never"}
+	severities = []string{"error", "warning", "never"}
+)
+
+// trafficOptions say what is looked at, and how.
+type trafficOptions struct {
+	ports       []uint
+	notPorts    []uint
+	hosts       []string
+	nets        []string
+	keyLogs     []string
+	advertised  string
+	vxlanPorts  []uint
+	genevePorts []uint
+	idle        time.Duration
+	quiet       bool
+	verbose     bool
+}
+
+func (o *trafficOptions) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.UintSliceVar(&o.ports, "port", nil, "look only at TCP connections with this `PORT`; a list, or repeated")
+	f.UintSliceVar(&o.notPorts, "not-port", nil, "leave out TCP connections with this `PORT`")
+	f.StringSliceVar(&o.hosts, "host", nil, "look only at connections of this IP `ADDRESS` or network (10.0.0.0/8)")
+	f.StringSliceVar(&o.nets, "net", nil, "the same for a `NETWORK`; --host and --net add up")
+	f.StringArrayVar(&o.keyLogs, "tls-keylog", nil, "decrypt TLS with the key log `FILE` (NSS format, SSLKEYLOGFILE); may be repeated")
+	f.StringVar(&o.advertised, "advertised", "", "the `RELEASE` or file that gives the ranges of brokers whose ApiVersions response was not captured; list prints the releases")
+	f.UintSliceVar(&o.vxlanPorts, "vxlan-port", nil, "one more UDP `PORT` that carries VXLAN")
+	f.UintSliceVar(&o.genevePorts, "geneve-port", nil, "one more UDP `PORT` that carries Geneve")
+	f.DurationVar(&o.idle, "idle-timeout", time.Duration(reassembly.DefaultIdleTimeout), "give up connections that are silent for this `DURATION` of packet time")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar and no warnings")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "print on standard error what was read, and how fast")
+	complete(cmd, "advertised", completeReleases)
+}
+
+func (o *trafficOptions) check() error { return nil } // the job makes values of them
+
+// dissector is how packets are taken apart.
+func (o *trafficOptions) dissector() (d capture.DissectorOptions, err error) {
+	if d.VXLANPorts, err = ports("--vxlan-port", o.vxlanPorts); err != nil {
+		return d, err
+	}
+	if d.GenevePorts, err = ports("--geneve-port", o.genevePorts); err != nil {
+		return d, err
+	}
+	if o.idle <= 0 {
+		return d, fmt.Errorf("--idle-timeout %v: must be above 0", o.idle)
+	}
+	return d, nil
+}
+
+// filter makes the filter of --port, --not-port, --host and --net.
+func (o *trafficOptions) filter(d capture.DissectorOptions) (f capture.Filter, err error) {
+	f.TunnelPorts = slices.Concat(d.VXLANPorts, d.GenevePorts)
+	if f.Ports, err = ports("--port", o.ports); err != nil {
+		return f, err
+	}
+	if f.NotPorts, err = ports("--not-port", o.notPorts); err != nil {
+		return f, err
+	}
+	for _, list := range []struct {
+		flag string
+		nets []string
+	}{{"--host", o.hosts}, {"--net", o.nets}} {
+		for _, text := range list.nets {
+			net, err := capture.ParseNet(text)
+			if err != nil {
+				return f, fmt.Errorf("%s %w", list.flag, err)
+			}
+			f.Nets = append(f.Nets, net)
+		}
+	}
+	return f, nil
+}
+
+func ports(flag string, numbers []uint) ([]uint16, error) {
+	var out []uint16
+	for _, n := range numbers {
+		if n == 0 || n > 65535 {
+			return nil, fmt.Errorf("%s %d: a port is from 1 to 65535", flag, n)
+		}
+		out = append(out, uint16(n))
+	}
+	return out, nil
+}
+
+// reportOptions say what findings are compared with, and when they fail a run.
+type reportOptions struct {
+	failOn      string
+	color       string
+	knownIssues []string
+	target      string
+}
+
+func (o *reportOptions) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.failOn, "fail-on", "error", "exit with 1 on a finding of this `SEVERITY` or above: error, warning, never")
+	f.StringVar(&o.color, "color", "auto", "colors in text: `WHEN` is auto, always or never; NO_COLOR is respected")
+	f.StringArrayVar(&o.knownIssues, "known-issues", nil, "compare findings also with the known issues of the YAML `FILE`; may be repeated")
+	f.StringVar(&o.target, "target", "", "report what of the traffic this `RELEASE` would refuse (kafka-4.0, 4.0.1), or the brokers of a file:\n"+
+		"a report in JSON or the output of kafka-broker-api-versions.sh; list prints the releases")
+	completeWords(cmd, "fail-on", severities...)
+	completeWords(cmd, "color", colors...)
+	complete(cmd, "target", completeReleases)
+}
+
+func (o *reportOptions) check() error {
+	if err := oneOf("--fail-on", o.failOn, severities); err != nil {
+		return err
+	}
+	return oneOf("--color", o.color, colors)
+}
+
+// reaches reports whether --fail-on asks for findings of a severity.
+func (o *reportOptions) reaches(s model.Severity) bool {
+	switch o.failOn {
+	case "error":
+		return s >= model.Error
+	case "warning":
+		return s >= model.Warning
+	}
+	return false
+}
+
+// redactOptions say whether names and addresses are replaced.
+type redactOptions struct {
+	redact bool
+	key    string
+}
+
+func (o *redactOptions) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.redact, "redact", false, "replace addresses, host names, client ids and file names with pseudonyms, and remove every value from --evidence that the proof does not need")
+	f.StringVar(&o.key, "redact-key", "", "derive the pseudonyms from this secret `TEXT`: they are the same in every report")
+}
+
+func (o *redactOptions) check() error {
+	if o.key != "" && !o.redact {
+		return errors.New("--redact-key: has no effect without --redact")
+	}
+	return nil
+}
+
+// pseudonyms are those asked for, nil for none.
+func (o *redactOptions) pseudonyms() *redact.Pseudonyms {
+	if !o.redact {
+		return nil
+	}
+	return redact.NewPseudonyms(o.key)
+}
+
+// evidenceOptions say which packets are kept as evidence.
+type evidenceOptions struct {
+	path        string
+	occurrences uint
+}
+
+func (o *evidenceOptions) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.path, "evidence", "", "write the packets that prove the findings to `FILE` (pcapng), with comments for Wireshark and without records, tokens and secrets")
+	f.UintVar(&o.occurrences, "evidence-occurrences", 3, "keep `N` occurrences of each finding in --evidence")
+}
+
+// maxOccurrences bounds --evidence-occurrences: a capture of more is the capture itself.
+const maxOccurrences = 1000
+
+func (o *evidenceOptions) check() error {
+	switch {
+	case o.path == "":
+		return nil
+	case o.occurrences < 1 || o.occurrences > maxOccurrences:
+		return fmt.Errorf("--evidence-occurrences %d: must be from 1 to %d", o.occurrences, maxOccurrences)
+	case o.path == "-":
+		return errors.New("--evidence -: must be a file; standard output is the report's")
+	}
+	return nil
+}
+
+// oneOf fails where the value of a flag is none of those allowed.
+func oneOf(flag, value string, allowed []string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("%s %q: must be one of %s", flag, value, strings.Join(allowed, ", "))
+}
+
+// reference finds the ranges that a flag names, nil for none.
+func reference(flag, name string) (*decode.Reference, error) {
+	if name == "" {
+		return nil, nil
+	}
+	r, err := decode.LoadReference(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return r, nil
+}

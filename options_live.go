@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+// liveOptions say what is captured on an interface, and for how long.
+type liveOptions struct {
+	iface       string
+	snaplen     int
+	buffer      uint
+	promiscuous bool
+	program     string
+	duration    time.Duration
+	count       uint64
+	interval    time.Duration
+	listen      string
+	user        string
+}
+
+func (o *liveOptions) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&o.iface, "interface", "i", "", "watch the interface `IFACE`, or any for all of them; kafkavet interfaces lists them")
+	f.DurationVar(&o.duration, "duration", 0, "end with the report after this `DURATION`")
+	f.Uint64VarP(&o.count, "count", "c", 0, "end with the report after `N` packets")
+	f.DurationVar(&o.interval, "interval", 10*time.Second, "print new counts of findings every `DURATION`")
+	f.StringVar(&o.listen, "listen", "", "serve the current report and metrics by HTTP at this `ADDRESS`; :9999 is 127.0.0.1:9999, only a full address reaches other hosts")
+	f.StringVar(&o.user, "user", "", "continue as this `USER` once the interface is open (Linux, started as root); the user must be able to write all outputs")
+	f.StringVar(&o.program, "bpf", "", "filter in the kernel with the program in `FILE`, as tcpdump -ddd prints it")
+	f.IntVar(&o.snaplen, "snaplen", capture.DefaultSnapLen, "keep `N` bytes of each packet")
+	f.UintVar(&o.buffer, "buffer", capture.DefaultBuffer>>20, "size in `MIB` of the buffer for packets that were not read yet")
+	f.BoolVar(&o.promiscuous, "promiscuous", false, "ask the interface also for packets to other hosts")
+	complete(cmd, "interface", completeInterfaces)
+}
+
+// minInterval bounds --interval, so that people can follow what is printed.
+const minInterval = time.Second
+
+func (o *liveOptions) check() error {
+	switch {
+	case o.iface == "":
+		return errors.New("no interface given; -i any watches all of them, and kafkavet interfaces lists them")
+	case o.duration < 0:
+		return fmt.Errorf("--duration %v: must be above 0", o.duration)
+	case o.interval < minInterval:
+		return fmt.Errorf("--interval %v: must be %v or more", o.interval, minInterval)
+	case o.buffer < capture.MinBuffer>>20 || o.buffer > capture.MaxBuffer>>20:
+		return fmt.Errorf("--buffer %d: must be from %d to %d MiB", o.buffer, capture.MinBuffer>>20, capture.MaxBuffer>>20)
+	case o.snaplen != 0 && (o.snaplen < capture.MinSnapLen || o.snaplen > capture.DefaultSnapLen):
+		return fmt.Errorf("--snaplen %d: must be from %d to %d bytes", o.snaplen, capture.MinSnapLen, capture.DefaultSnapLen)
+	case o.promiscuous && o.iface == capture.AnyInterface:
+		return errors.New("--promiscuous: needs one interface, not any")
+	}
+	if o.listen != "" {
+		if _, err := listenAddress(o.listen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// capture is what the interface is opened with.
+func (o *liveOptions) capture(filter capture.Filter, warn func(error)) (capture.LiveOptions, error) {
+	opt := capture.LiveOptions{
+		Interface: o.iface, SnapLen: o.snaplen, BufferBytes: int(o.buffer) << 20,
+		Promiscuous: o.promiscuous, Filter: filter, Warn: warn,
+	}
+	if o.program == "" {
+		return opt, nil
+	}
+	f, err := os.Open(o.program)
+	if err != nil {
+		return opt, fmt.Errorf("--bpf %s: %w", o.program, reason(err))
+	}
+	defer f.Close()
+	if opt.BPF, err = capture.ReadBPF(f); err != nil {
+		return opt, fmt.Errorf("--bpf %s: %w", o.program, err)
+	}
+	return opt, nil
+}

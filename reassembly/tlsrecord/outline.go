@@ -1,0 +1,264 @@
+package tlsrecord
+
+import (
+	"math"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+const (
+	// firstRecords bounds the records that an Outline keeps of the beginning of a
+	// connection: 10 of a handshake with client certificate and session tickets, 6 of
+	// ApiVersions with a retry, 12 of SASL (SCRAM, each message split in two), and as
+	// many requests. 44 of 16 bytes are 704 bytes.
+	firstRecords = 44
+	// lastRecords bounds those of its end: four exchanges of which both messages are
+	// split in two, and the alerts. 20 of 16 bytes are 320 bytes.
+	lastRecords = 20
+	// outlineTick is the unit in which an Outline keeps times: 2^32 of 100 µs are 4.9 days.
+	outlineTick = 100 * time.Microsecond
+)
+
+// Outline is what the record headers of a TLS connection show without any key:
+// sizes, directions, times and order of its encrypted records. It needs the
+// ordered bytes of both directions, as a Session does, and no secret.
+//
+// The first firstRecords and the last lastRecords records are kept, those
+// between are counted. An Outline holds at most 1.2 KiB.
+type Outline struct {
+	begin   capture.Position
+	started bool
+	dirs    [2]headerReader // by index: 0 is to the server
+	first   []outlined
+	last    []outlined // a ring once it is full
+	next    int        // where in last the next record goes
+	total   uint64
+	data    uint64
+}
+
+// outlined is a Record as an Outline keeps it.
+type outlined struct {
+	ticks, frame  uint32
+	capture, size uint16
+	kind          RecordKind
+	toServer      bool
+	guessed       bool
+}
+
+// headerReader reads the headers of one direction.
+type headerReader struct {
+	head    [headerSize]byte
+	have    uint8
+	kind    byte
+	pending bool // the body of a record of which the header was noted is not whole
+	sealed  bool // a ChangeCipherSpec was seen: what follows is encrypted
+	lost    bool // where the next record begins is not known
+	size    uint16
+	skip    int // bytes of its body that have not come
+}
+
+// RecordKind is what kind of record the header shows.
+type RecordKind uint8
+
+// The kinds. TLS 1.3 shows every encrypted record as application data.
+const (
+	// DataRecord holds application data; in TLS 1.3 perhaps a handshake message or an alert.
+	DataRecord RecordKind = iota
+	// HandshakeRecord is an encrypted handshake message of TLS 1.2 and older.
+	HandshakeRecord
+	// AlertRecord is an alert, encrypted or not.
+	AlertRecord
+	// MissingRecord stands for bytes that the capture lacks and that may hold any number of records.
+	MissingRecord
+)
+
+// Record is one encrypted record of an Outline.
+type Record struct {
+	// At is the packet in which the record ends. Its time is rounded down to 100 µs
+	// since the first record.
+	At       capture.Position
+	Kind     RecordKind
+	ToServer bool
+	// Size is the length of the record's body in bytes, without the header. Of a
+	// MissingRecord it is the length of what is missing, header included, at most 65,535.
+	Size int
+	// Guessed: the header is not in the capture, and the size follows from the
+	// length of the TCP segment.
+	Guessed bool
+}
+
+// NewOutline returns the Outline of a connection. midstream: the first bytes need not be the beginning of a record.
+func NewOutline(midstream bool) *Outline {
+	o := &Outline{}
+	for i := range o.dirs {
+		o.dirs[i].lost, o.dirs[i].sealed = midstream, midstream
+	}
+	return o
+}
+
+// Data takes the next bytes of a direction: one TCP segment, or the captured part of one. p is not kept.
+func (o *Outline) Data(toServer bool, p []byte, at capture.Position) {
+	r := &o.dirs[index01(toServer)]
+	if r.lost {
+		if len(p) < headerSize || !LooksLikeRecord(p) {
+			return
+		}
+		r.lost = false
+	}
+	for len(p) > 0 {
+		if r.pending {
+			n := min(r.skip, len(p))
+			r.skip -= n
+			p = p[n:]
+			if r.skip == 0 {
+				o.end(r, toServer, at)
+			}
+			continue
+		}
+		n := copy(r.head[r.have:], p)
+		r.have += uint8(n)
+		p = p[n:]
+		if int(r.have) < headerSize {
+			return
+		}
+		r.have = 0
+		h, ok := parseHeader(r.head[:])
+		if !ok {
+			o.miss(r, toServer, headerSize+len(p), at)
+			return
+		}
+		r.kind, r.size, r.skip, r.pending = h.kind, uint16(h.size), h.size, true
+		if h.size == 0 {
+			o.end(r, toServer, at)
+		}
+	}
+}
+
+// Gap takes the place of n bytes of a direction that are not in the capture.
+func (o *Outline) Gap(toServer bool, n int64, at capture.Position) {
+	r := &o.dirs[index01(toServer)]
+	if r.pending {
+		m := min(n, int64(r.skip))
+		r.skip -= int(m)
+		n -= m
+		if r.skip == 0 {
+			o.end(r, toServer, at)
+		}
+	}
+	if n <= 0 {
+		return
+	}
+	n += int64(r.have)
+	r.have = 0
+	if body := n - headerSize; !r.lost && r.sealed && body >= minSealed && body <= maxBody {
+		// The rest of a segment that a short snapshot length cut, most often: one record.
+		o.add(outlined{kind: DataRecord, size: uint16(body), toServer: toServer, guessed: true}, at)
+		r.lost = true
+		return
+	}
+	o.miss(r, toServer, int(min(n, math.MaxInt32)), at)
+}
+
+// minSealed is the size of the smallest encrypted record: a byte, its type and a tag of 16 bytes.
+const minSealed = 18
+
+// end notes a record of which all bytes have passed.
+func (o *Outline) end(r *headerReader, toServer bool, at capture.Position) {
+	r.pending = false
+	rec := outlined{kind: DataRecord, size: r.size, toServer: toServer}
+	switch r.kind {
+	case typeChangeCipher:
+		r.sealed = true
+		return
+	case typeHandshake:
+		if !r.sealed {
+			return
+		}
+		rec.kind = HandshakeRecord
+	case typeAlert:
+		rec.kind = AlertRecord
+	case typeData:
+		r.sealed = true
+		o.data += uint64(r.size)
+	default:
+		return
+	}
+	o.add(rec, at)
+}
+
+// miss notes n bytes in which records cannot be told apart.
+func (o *Outline) miss(r *headerReader, toServer bool, n int, at capture.Position) {
+	r.lost, r.pending, r.have = true, false, 0
+	o.add(outlined{kind: MissingRecord, size: uint16(min(n, math.MaxUint16)), toServer: toServer}, at)
+}
+
+func (o *Outline) add(rec outlined, at capture.Position) {
+	if !o.started {
+		o.started, o.begin = true, at
+	}
+	rec.ticks = uint32(min(max(at.Time-o.begin.Time, 0)/int64(outlineTick), math.MaxUint32))
+	rec.frame = uint32(min(at.Frame, math.MaxUint32))
+	rec.capture = uint16(min(at.Capture, math.MaxUint16))
+	o.total++
+	switch {
+	case len(o.first) < firstRecords:
+		if n := len(o.first); n == cap(o.first) {
+			o.first = append(make([]outlined, 0, min(max(2*n, 8), firstRecords)), o.first...)
+		}
+		o.first = append(o.first, rec)
+	case len(o.last) < lastRecords:
+		if o.last == nil {
+			o.last = make([]outlined, 0, lastRecords)
+		}
+		o.last = append(o.last, rec)
+	default:
+		o.last[o.next] = rec
+		o.next = (o.next + 1) % lastRecords
+	}
+}
+
+// Records returns the records that are kept, in the order in which they ended,
+// and how many are left out behind the first firstRecords of them.
+func (o *Outline) Records() (records []Record, omitted uint64) {
+	records = make([]Record, 0, len(o.first)+len(o.last))
+	for _, part := range [][]outlined{o.first, o.last[o.next:], o.last[:o.next]} {
+		for i := range part {
+			records = append(records, o.record(&part[i]))
+		}
+	}
+	return records, o.total - uint64(len(records))
+}
+
+// FirstRecords is how many of the records that Records returns come before those that are left out.
+func (o *Outline) FirstRecords() int { return len(o.first) }
+
+func (o *Outline) record(r *outlined) Record {
+	return Record{
+		At: capture.Position{
+			Frame: uint64(r.frame), Capture: uint32(r.capture),
+			Time: o.begin.Time + int64(r.ticks)*int64(outlineTick),
+		},
+		Kind: r.kind, ToServer: r.toServer, Size: int(r.size), Guessed: r.guessed,
+	}
+}
+
+// Unfinished is the size of the record of a direction that had begun and not
+// ended when the connection did, and how much of it is missing; 0, 0 for none.
+func (o *Outline) Unfinished(toServer bool) (size, missing int) {
+	r := &o.dirs[index01(toServer)]
+	if !r.pending {
+		return 0, 0
+	}
+	return int(r.size), r.skip
+}
+
+// Bytes counts the bytes of application data records that have ended, overhead included.
+func (o *Outline) Bytes() uint64 { return o.data }
+
+func index01(toServer bool) int {
+	if toServer {
+		return 0
+	}
+	return 1
+}

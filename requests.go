@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/write"
+)
+
+// newRequests makes the command requests.
+func newRequests(e environment) (*cobra.Command, action) {
+	cmd := &cobra.Command{
+		Use:   "requests [flags] FILE...",
+		Short: "one line for every Kafka request",
+		Long:  "One line for every Kafka request: what was sent, what the broker advertised, and the outcome.",
+		Example: "  kafkavet requests broker.pcap\n" +
+			"  kafkavet requests --format json broker.pcap | jq 'select(.verdict == \"above-max\")'",
+	}
+	opt := &options{output: outputOptions{usage: "the `FORMAT`: tsv, or json for one object a line", formats: []string{"tsv", "json"}}}
+	opt.add(cmd, &opt.output, &opt.redact, &opt.traffic)
+	return cmd, func(ctx context.Context, args []string) (int, error) {
+		opt.captures = args
+		if asked, err := listReleases(e.streams, "never", opt.traffic.advertised); asked {
+			return exitClean, err
+		}
+		if err := opt.check(e.in); err != nil {
+			return 0, err
+		}
+		j, err := newJob(e, opt, false, func(j *job) (result, error) { return &listing{j: j}, nil })
+		if err != nil {
+			return 0, err
+		}
+		return j.runFiles(ctx)
+	}
+}
+
+// listing is the result of requests: lines, written while the captures are read.
+type listing struct {
+	// Sink is w, behind pseudonyms if they are asked for. It belongs to the collecting goroutine.
+	decode.Sink
+	j   *job
+	out *output
+	w   *write.RequestsWriter
+}
+
+// open implements result.
+func (l *listing) open() (err error) {
+	if l.out, err = openOutput(l.j.opt.output.path, l.j.out); err != nil {
+		return err
+	}
+	l.w = write.NewRequestsTSV(l.out.w)
+	if l.j.opt.output.format == "json" {
+		l.w = write.NewRequestsJSON(l.out.w)
+	}
+	l.Sink = l.w
+	if l.j.names != nil {
+		l.Sink = redact.Requests(l.w, l.j.names)
+	}
+	return nil
+}
+
+// tap implements result.
+func (l *listing) tap() func(uint32, *capture.Packet, *capture.Segment) { return nil }
+
+// finish implements result.
+func (l *listing) finish() int {
+	if err := l.w.Close(); err != nil {
+		l.j.complain("write %s: %v", l.out.name, reason(err))
+		return exitTrouble
+	}
+	if err := l.out.commit(); err != nil {
+		l.j.complain("%v", err)
+		return exitTrouble
+	}
+	if n := l.w.Late(); n > 0 {
+		l.j.warn(fmt.Errorf("%s answered so late that the lines are out of order", wasWere(n, "request")))
+	}
+	if !l.j.inputIsWhole() {
+		return exitTrouble
+	}
+	return exitClean
+}
+
+// discard implements result.
+func (l *listing) discard() { l.out.abandon() }
