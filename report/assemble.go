@@ -213,8 +213,7 @@ func (b *Builder) findings(dropped uint64, releases map[endpoint]decode.Release)
 	out := make([]model.Finding, 0, len(groups))
 	for _, g := range groups {
 		at := g.key.broker
-		f := g.finish(findingContext{rule: g.rule, severity: g.severity, tables: b.tables(at), target: b.opt.Target})
-		b.explain(&f, g.group, g.rule)
+		f := b.finish(g.group, g.rule, g.severity)
 		f.Release = guess(g.group)
 		f.KnownIssue = b.knownIssue(&f, at)
 		out = append(out, f)

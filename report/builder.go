@@ -21,6 +21,7 @@ package report
 import (
 	"encoding/hex"
 	"net/netip"
+	"slices"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -502,10 +503,17 @@ func (b *Builder) group(key findingKey) *group {
 // facts is what is known of the broker's address of g.
 func (b *Builder) facts(g *group) addressFacts {
 	facts := addressFacts{}
+	var known *stranger
 	if r := b.brokers[g.key.broker]; r != nil {
-		facts = r.facts
-	} else if s := b.strangers[g.key.broker]; s != nil {
-		facts = s.facts
+		known = &r.stranger
+	} else {
+		known = b.strangers[g.key.broker]
+	}
+	if known != nil {
+		facts = known.facts
+	}
+	facts.gotThrough = func(g *group) bool {
+		return known != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return known.through.has(o.client.Addr()) })
 	}
 	facts.target = b.target
 	facts.served = func() bool {

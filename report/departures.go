@@ -9,6 +9,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/history"
 )
 
 // departure is a connection on which the client did not get to its work.
@@ -122,8 +123,17 @@ func (b *Builder) serves(d *departure) bool {
 	if d.hasClientID {
 		ids = []string{d.clientID}
 	}
-	return b.served(d.broker, d.software, ids, []netip.Addr{d.client.Addr()}) ||
-		b.history.Served(d.clientID, d.client.Addr(), d.end.Time, clusterWindow)
+	addr := d.client.Addr()
+	return b.served(d.broker, d.software, ids, []netip.Addr{addr}) ||
+		b.history.Served(d.clientID, addr, d.end.Time, clusterWindow)
+}
+
+// excused reports whether something else explains that the client asked for nothing on the connection of
+// d: it found its way on another one, or was refused there.
+func (b *Builder) excused(d *departure) bool {
+	addr := d.client.Addr()
+	return b.history.Found(d.clientID, addr, d.end.Time, clusterWindow) ||
+		b.history.Suspected(d.clientID, addr, history.Endpoint{Domain: d.broker.domain, Addr: d.broker.addr})
 }
 
 // isController reports whether a table is that of a KRaft controller's listener: it has Vote, and no Metadata.

@@ -227,13 +227,15 @@ func address(a netip.AddrPort) string {
 type findingContext struct {
 	rule     *Rule
 	severity model.Severity
-	tables   []*decode.Ranges
-	target   *decode.Reference
+	// isOpen: other causes are not ruled out. clear: the address answered Kafka in the clear.
+	isOpen, clear bool
+	tables        []*decode.Ranges
+	target        *decode.Reference
 }
 
 // finish turns g into its exported form.
 func (g *group) finish(c findingContext) model.Finding {
-	s := &subject{group: g, tables: c.tables, target: c.target}
+	s := &subject{group: g, isOpen: c.isOpen, clear: c.clear, tables: c.tables, target: c.target}
 	f := model.Finding{
 		Code: c.rule.Code, Title: c.rule.Title, Severity: c.severity,
 		Message: c.rule.message(s), Why: c.rule.why(s), Advice: c.rule.advice(s),

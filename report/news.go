@@ -213,8 +213,7 @@ func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 	if r := b.brokers[at]; r != nil {
 		releases[at] = r.release()
 	}
-	f = g.finish(findingContext{rule: rule, severity: b.severityOf(g, rule), tables: b.tables(at), target: b.opt.Target})
-	b.explain(&f, g, rule)
+	f = b.finish(g, rule, b.severityOf(g, rule))
 	f.Release = releaseGuesser(releases)(g)
 	if waits {
 		clear(f.Outcomes)

@@ -71,6 +71,10 @@ type subject struct {
 	*group
 	// tables are the different ranges that the broker advertised, in order of appearance.
 	tables []*decode.Ranges
+	// clear: the broker's address answered Kafka in the clear.
+	clear bool
+	// isOpen: other causes are not ruled out.
+	isOpen bool
 	// target is what requests were held against beside what was advertised, nil for none.
 	target *decode.Reference
 }
@@ -97,6 +101,9 @@ type addressFacts struct {
 	inside bool
 	// confused: Kafka in the clear was answered with TLS.
 	confused bool
+	// gotThrough tells whether one of the clients of the finding came through a TLS handshake there, or was
+	// answered in the clear.
+	gotThrough func(g *group) bool
 	// served tells whether the client of the finding was served there, on other connections.
 	served func() bool
 	// target is the check against another release, whatever the address; nil without.
@@ -108,7 +115,9 @@ var rules = []Rule{
 	aboveMaxRule, belowMinRule, notAdvertisedRule, phantomRule,
 	unnegotiatedRule, apiVersionsRefusedRule, downgradedRule, clientLeftRule,
 	rangesChangedRule, beforeNegotiationRule, tlsConfusionRule, authenticationRule,
-	unsupportedAnswerRule, breaksRule,
+	droppedRule, saslMissingRule, clientNameRule, notKafkaRule, awayRule, apiMissingRule,
+	sessionRule, cutOffRule, wrongRefusalRule, messageFormatRule,
+	unsupportedAnswerRule, fallbackRule, breaksRule,
 	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule,
 }
 

@@ -303,21 +303,32 @@ func (b *Builder) verdicts() map[suspectPlace]int {
 	return out
 }
 
-// explain adds to a finding what else could explain it.
-func (b *Builder) explain(f *model.Finding, g *group, rule *Rule) {
-	f.RuledOut, f.NotRuledOut = []model.Explanation{}, []model.Explanation{}
-	if !rule.explains || g.sample == nil || f.Severity < model.Warning {
-		return
+// finish turns a group into its exported form.
+func (b *Builder) finish(g *group, rule *Rule, severity model.Severity) model.Finding {
+	ruledOut, open := []model.Explanation{}, []model.Explanation{}
+	if rule.explains && g.sample != nil && severity >= model.Warning {
+		ruledOut, open = explanations(b.history.Explanations(g.sample))
 	}
-	for _, e := range b.history.Explanations(g.sample) {
+	f := g.finish(findingContext{
+		rule: rule, severity: severity, isOpen: len(open) > 0, clear: b.facts(g).clear, tables: b.tables(g.key.broker), target: b.opt.Target,
+	})
+	f.RuledOut, f.NotRuledOut = ruledOut, open
+	return f
+}
+
+// explanations parts the other causes of a finding into those that are excluded and those that are not.
+func explanations(all []history.Explanation) (ruledOut, open []model.Explanation) {
+	ruledOut, open = []model.Explanation{}, []model.Explanation{}
+	for _, e := range all {
 		out := model.Explanation{Cause: e.Name, Evidence: e.By}
 		if e.At.Frame > 0 {
 			out.Capture, out.Frame = &e.At.Capture, &e.At.Frame
 		}
 		if e.Excluded {
-			f.RuledOut = append(f.RuledOut, out)
+			ruledOut = append(ruledOut, out)
 		} else {
-			f.NotRuledOut = append(f.NotRuledOut, out)
+			open = append(open, out)
 		}
 	}
+	return ruledOut, open
 }

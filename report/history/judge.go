@@ -128,10 +128,27 @@ func bySending(x, y *Suspect) int {
 	)
 }
 
-// neverAnswered reports whether nothing that different requests asked for was ever answered: the port
-// is none of Kafka, or wants TLS or SASL. One version alone may be at fault itself.
+// neverAnswered reports whether nothing that clients asked was ever answered, and the version cannot be the
+// reason: different requests were tried, or an old version of ApiVersions, which every broker answers
+// (v0 to v2: since 0.10, 0.11 and 2.0), or the port is well known as that of something else.
 func (v *view) neverAnswered() bool {
-	return len(v.alive) == 0 && len(v.adverts) == 0 && len(v.unserved) == 0 && !v.tls && len(v.refusals) > 1
+	if len(v.alive)+len(v.adverts)+len(v.unserved) > 0 || v.tls || len(v.refusals) == 0 {
+		return false
+	}
+	if len(v.refusals) > 1 || wellKnown[v.endpoint.Addr.Port()] {
+		return true
+	}
+	for key := range v.refusals {
+		return key.key == keyApiVersions && key.version < 3
+	}
+	return false
+}
+
+// wellKnown are the ports of other services that Kafka clients are sent to by mistake: FTP, SSH, SMTP,
+// HTTP, HTTPS, ZooKeeper (three), MySQL, PostgreSQL, AMQP, Redis (IANA, Service Name and Transport Protocol
+// Port Number Registry).
+var wellKnown = map[uint16]bool{
+	21: true, 22: true, 25: true, 80: true, 443: true, 2181: true, 2888: true, 3888: true, 3306: true, 5432: true, 5672: true, 6379: true,
 }
 
 // judge decides one suspect.
@@ -310,12 +327,28 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r.Cause = Authentication
 	case v.wantsSASL(k):
 		r.Cause = NoSASL
-	case v.inRange(x) && v.refusedAgain(k):
+	case v.inRange(x) && (v.refusedAgain(k) || v.pollIgnored(k)):
 		r.Cause = Dropped
 	case !v.inRange(x) && v.inAnswer(k):
 		r.Cause = Refused
 	}
 	return r
+}
+
+// pollIgnored reports whether a client waited for an answer to Fetch for longer than a broker takes, while
+// the broker answered other requests, and no Fetch was ever answered.
+func (v *view) pollIgnored(k *Suspect) bool {
+	x := &k.Exchange
+	if x.Outcome != decode.Left || !slices.Contains(waiting[:], x.Key) {
+		return false
+	}
+	for key := range v.answers {
+		if key.key == x.Key {
+			return false
+		}
+	}
+	_, ok := v.alive.within(x.Request.Time, x.Settled.Time)
+	return ok
 }
 
 // inRange reports whether a request is inside a range that holds for it.

@@ -238,17 +238,38 @@ func goesOn(r, x *decode.Exchange) bool {
 }
 
 // Served reports whether any broker served a client around a moment: within the window, in
-// nanoseconds, before or after. A client that looks for no coordinator is served by an answer to Metadata.
+// nanoseconds, before or after. Found reports the same of Metadata, of a client that looks for no
+// coordinator and needs no more.
 func (b *Book) Served(id string, addr netip.Addr, at, window int64) bool {
 	c := b.clients[clientKey{id, addr}]
 	if c == nil {
 		return false
 	}
-	if _, ok := c.work.within(at-window, at+window); ok {
-		return true
+	_, ok := c.work.within(at-window, at+window)
+	return ok
+}
+
+// Found reports whether any broker answered Metadata to a client around a moment, and the client looks
+// for no coordinator: it may need no more.
+func (b *Book) Found(id string, addr netip.Addr, at, window int64) bool {
+	c := b.clients[clientKey{id, addr}]
+	if c == nil || c.joins {
+		return false
 	}
 	_, ok := c.found.within(at-window, at+window)
-	return ok && !c.joins
+	return ok
+}
+
+// Suspected reports whether a client sent a request to an address that was not served: then that
+// is what keeps it from its work.
+func (b *Book) Suspected(id string, addr netip.Addr, at Endpoint) bool {
+	for _, k := range b.suspects {
+		x := &k.Exchange
+		if x.Outcome != decode.Error && x.ClientID == id && x.Client.Addr() == addr && x.Broker == at.Addr && x.Domain == at.Domain {
+			return true
+		}
+	}
+	return false
 }
 
 // Stage is the API that was answered last on a connection, and whether a request was answered, or

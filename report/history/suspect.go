@@ -77,16 +77,17 @@ var (
 	rebalancing = [...]int16{keyJoinGroup, keySyncGroup}
 )
 
-// longPoll is how long a client waits for an answer to Fetch before its leaving counts as the
-// broker's silence: fetch.max.wait.ms is 500 ms, and the least request.timeout.ms that is usual 30 s.
-const longPoll = 20 * time.Second
+// longPoll is how long a client must have waited for an answer to Fetch before its leaving counts as the
+// broker's silence. Brokers answer after fetch.max.wait.ms at the latest: 500 ms by default in most
+// clients, 5 s in franz-go and kafkajs.
+const longPoll = 5500 * time.Millisecond
 
 // MayWait reports whether the answer to an API may take long by design.
 func MayWait(key int16) bool {
 	return slices.Contains(waiting[:], key) || slices.Contains(rebalancing[:], key)
 }
 
-// Refused reports whether the broker closed, reset or ignored a request.
+// IsRefused reports whether the broker closed, reset or ignored a request.
 func IsRefused(x *decode.Exchange) bool {
 	switch x.Outcome {
 	case decode.ClosedByBroker, decode.ResetByBroker, decode.Unanswered:
@@ -198,3 +199,19 @@ func IsProbe(x *decode.Exchange) bool {
 
 // LowestAsked is the lowest version of ApiVersions that the client of a suspect asked for, on any connection.
 func (s *Suspect) LowestAsked() int16 { return s.stream.client.lowest }
+
+// SessionAge is how long after the authentication a suspect was sent, and the lifetime of the session, 0
+// where the broker did not state it.
+func (s *Suspect) SessionAge() (age, lifetime time.Duration) {
+	return time.Duration(s.Exchange.Request.Time - s.stream.authenticated.Time), s.stream.lifetime
+}
+
+// causeNames are the words of the causes, for tests and debugging.
+var causeNames = [...]string{
+	Unexplained: "unexplained", Behind: "behind", Expected: "expected", Outside: "outside", Refused: "refused", Dropped: "dropped",
+	NoSASL: "no SASL", Authentication: "authentication", NotKafka: "not Kafka", Away: "away", SessionOver: "session over", Cut: "cut",
+	Unsupported: "unsupported", Fallback: "fallback",
+}
+
+// String is the word for c.
+func (c Cause) String() string { return causeNames[c] }
