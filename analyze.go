@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -35,21 +36,22 @@ func (o *outputOptions) check() error { return oneOf("--format", o.format, o.for
 
 // write writes the report in the format asked for.
 func (o *outputOptions) write(w io.Writer, rep *model.Report, color string) error {
-	switch o.format {
-	case "json":
-		return write.JSON(w, rep)
-	case "markdown":
-		return write.Markdown(w, rep)
-	case "html":
-		return write.HTML(w, rep, write.HTMLOptions{})
-	}
-	return write.Text(w, rep, textOptions(w, color))
+	return o.reportFormat().Write(w, rep, textOptions(w, color))
 }
 
-// reportFormats are the formats of a report.
-var reportFormats = []string{"text", "json", "markdown", "html"}
+// reportFormat is the format of a report that is asked for.
+func (o *outputOptions) reportFormat() write.Format {
+	return write.Formats()[slices.Index(o.formats, o.format)]
+}
 
-const reportUsage = "the `FORMAT` of the report: text, json, markdown or html"
+// newReportOutput are the options of a command that writes a report.
+func newReportOutput() outputOptions {
+	var names []string
+	for _, f := range write.Formats() {
+		names = append(names, f.Name)
+	}
+	return outputOptions{formats: names, usage: "the `FORMAT` of the report: " + strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]}
+}
 
 // textOptions are how wide text on w may be, 0 for any width, and whether it
 // may be coloured.
@@ -91,7 +93,7 @@ func newAnalyze(e environment) (*cobra.Command, action) {
 			"  kafkavet analyze --target kafka-4.0 broker.pcap\n" +
 			"  tcpdump -i any -w - tcp port 9092 | kafkavet analyze -",
 	}
-	opt := &options{output: outputOptions{usage: reportUsage, formats: reportFormats}}
+	opt := &options{output: newReportOutput()}
 	opt.add(cmd, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		opt.captures = args

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,10 @@ func newRequests(e environment) (*cobra.Command, action) {
 		Example: "  kafkavet requests broker.pcap\n" +
 			"  kafkavet requests --format json broker.pcap | jq 'select(.verdict == \"above-max\")'",
 	}
-	opt := &options{output: outputOptions{usage: "the `FORMAT`: tsv, or json for one object a line", formats: []string{"tsv", "json"}}}
+	opt := &options{output: outputOptions{usage: "the `FORMAT`: tsv, or json for one object a line"}}
+	for _, f := range write.RequestFormats() {
+		opt.output.formats = append(opt.output.formats, f.Name)
+	}
 	opt.add(cmd, &opt.output, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		opt.captures = args
@@ -53,10 +57,7 @@ func (l *listing) open() (err error) {
 	if l.out, err = openOutput(l.j.opt.output.path, l.j.out); err != nil {
 		return err
 	}
-	l.w = write.NewRequestsTSV(l.out.w)
-	if l.j.opt.output.format == "json" {
-		l.w = write.NewRequestsJSON(l.out.w)
-	}
+	l.w = write.RequestFormats()[slices.Index(l.j.opt.output.formats, l.j.opt.output.format)].New(l.out.w)
 	l.Sink = l.w
 	if l.j.names != nil {
 		l.Sink = redact.Requests(l.w, l.j.names)

@@ -21,7 +21,7 @@ func newSniff(e environment) (*cobra.Command, action) {
 			"  kafkavet sniff -i eth0 --user nobody --listen :9999 -w k.pcapng --rotate-size 100 --rotate-keep 10",
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	opt := &options{output: outputOptions{usage: reportUsage, formats: reportFormats}}
+	opt := &options{output: newReportOutput()}
 	opt.add(cmd, &opt.live, &opt.save, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		// Without this, a reader of standard output that goes away ends the program

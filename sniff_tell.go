@@ -58,8 +58,9 @@ type teller struct {
 // newTeller makes a teller. Text goes to standard output, unless that takes the
 // report as a document.
 func newTeller(j *job, line *statusLine) *teller {
-	t := &teller{w: j.out, name: "standard output", json: j.opt.output.format == "json", color: j.opt.report.color, line: line}
-	if j.opt.output.path == "" && (j.opt.output.format == "markdown" || j.opt.output.format == "html") {
+	format := j.opt.output.reportFormat()
+	t := &teller{w: j.out, name: "standard output", json: format.HasEvents, color: j.opt.report.color, line: line}
+	if j.opt.output.path == "" && format.IsDocument && !format.HasEvents {
 		t.w, t.name = line.out, "standard error"
 	}
 	return t

@@ -159,7 +159,7 @@ func (w *watch) finish() int {
 	if w.lost == nil {
 		w.lost = w.last(rep)
 	}
-	if w.j.opt.output.path != "" || w.j.opt.output.format != "json" && w.lost == nil {
+	if w.j.opt.output.path != "" || !w.j.opt.output.reportFormat().HasEvents && w.lost == nil {
 		fail(w.writeReport(rep))
 	}
 	fail(w.lost)

@@ -253,7 +253,7 @@ func releaseGuesser(releases map[endpoint]decode.Release) func(*group) string {
 
 // knownIssue is the known issue that fits f best, nil without one.
 func (b *Builder) knownIssue(f *model.Finding, at endpoint) *model.KnownIssue {
-	m := knownissues.Mismatch{Code: f.Code, Outcomes: f.Outcomes, ServerName: b.serverName(at)}
+	m := knownissues.Mismatch{Code: f.Code, IsAhead: f.IsOnTarget(), Outcomes: f.Outcomes, ServerName: b.serverName(at)}
 	if c := f.Client; c != nil {
 		m.SoftwareName, m.SoftwareVersion = c.SoftwareName, c.SoftwareVersion
 		if c.ClientID != nil {
@@ -264,7 +264,7 @@ func (b *Builder) knownIssue(f *model.Finding, at endpoint) *model.KnownIssue {
 		m.HasAPI, m.APIKey, m.Version = true, *f.APIKey, *f.Version
 	}
 	switch {
-	case f.Code == model.CodeBreaksOnTarget:
+	case m.IsAhead:
 		if f.Target != nil {
 			m.HasRange, m.Min, m.Max = true, f.Target.Min, f.Target.Max
 		}

@@ -27,7 +27,7 @@ func settleOnTarget(g *group, at addressFacts) (instead *Rule, drop bool) {
 // breaksOnTarget makes KV4001.
 func breaksOnTarget(s model.Severity, becomes func(g *group, at addressFacts) (*Rule, bool)) Rule {
 	return Rule{
-		Code: model.CodeBreaksOnTarget, Title: "breaks-on-target", Severity: s,
+		Code: "KV4001", Title: "breaks-on-target", Severity: s,
 		Summary: "would be refused by the release named with --target: error where that is certain, warning where it is likely",
 		Documentation: model.Documentation{
 			What: "The request is in a version that the release named with --target does not take, and the client is not known to have a better one. " +

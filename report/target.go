@@ -68,7 +68,7 @@ type targetUse struct {
 
 func newTargetCheck(r *decode.Reference) *targetCheck {
 	return &targetCheck{
-		reference: r, rule: ruleIndex(model.CodeBreaksOnTarget), ranges: map[int16]*targetRange{},
+		reference: r, rule: ruleIndex(breaksRule.Code), ranges: map[int16]*targetRange{},
 		clients: map[targetClientKey]*targetClient{}, askers: map[asker]struct{}{},
 	}
 }

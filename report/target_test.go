@@ -200,7 +200,7 @@ func targetOf(f *model.Finding) string {
 func findingsOn(r *model.Report) []string {
 	var out []string
 	for i := range r.Findings {
-		if f := &r.Findings[i]; f.Code == model.CodeBreaksOnTarget {
+		if f := &r.Findings[i]; f.IsOnTarget() {
 			id := ""
 			if f.Client.ClientID != nil {
 				id = *f.Client.ClientID

@@ -50,9 +50,11 @@ type Mismatch struct {
 	HasAPI          bool
 	APIKey, Version int16
 	// HasRange tells whether the broker's range for APIKey is known: Min to Max.
-	// For KV4001 it is the range of the target release.
+	// Where IsAhead it is the range of the target release.
 	HasRange bool
 	Min, Max int16
+	// IsAhead: nothing was refused so far, so that outcomes say nothing (model.Finding.IsOnTarget).
+	IsAhead bool
 	// Outcomes counts the requests by outcome, in the words of the report ("closed").
 	Outcomes map[string]uint64
 	// ServerName is the host name by which the client asked for the broker (SNI), empty where unknown.
@@ -171,7 +173,7 @@ func (i *issue) sentIn(m *Mismatch) bool {
 
 // wentOn tells whether a request of m ended in a way that the issue knows.
 func (i *issue) wentOn(m *Mismatch) bool {
-	if len(i.outcomes) == 0 || m.Code == model.CodeBreaksOnTarget {
+	if len(i.outcomes) == 0 || m.IsAhead {
 		return true
 	}
 	return slices.ContainsFunc(i.outcomes, func(o string) bool { return m.Outcomes[o] > 0 })

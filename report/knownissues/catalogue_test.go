@@ -114,7 +114,7 @@ func TestFetch12HitsAndNearMisses(t *testing.T) {
 		"answered after all":                        {func(m *Mismatch) { m.Outcomes = map[string]uint64{"answered": 9, "closed": 0} }, noMatch},
 		"answered with an error":                    {func(m *Mismatch) { m.Outcomes = map[string]uint64{"error": 9} }, noMatch},
 		"no outcome":                                {func(m *Mismatch) { m.Outcomes = nil }, noMatch},
-		"not sent anywhere, only breaks on target":  {func(m *Mismatch) { m.Code = "KV4001" }, noMatch},
+		"not sent anywhere, only breaks on target":  {func(m *Mismatch) { m.Code, m.IsAhead = "KV4001", true }, noMatch},
 		"a server name does not matter to a client": {func(m *Mismatch) { m.ServerName = "kafka.example" }, Certain},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestFetch12HitsAndNearMisses(t *testing.T) {
 
 // mismatch is a mismatch on one request.
 func mismatch(code string, key, version, lowest, highest int16, change func(*Mismatch)) Mismatch {
-	m := Mismatch{Code: code, HasAPI: true, APIKey: key, Version: version, HasRange: true, Min: lowest, Max: highest, Outcomes: closedOnce}
+	m := Mismatch{Code: code, IsAhead: code == "KV4001", HasAPI: true, APIKey: key, Version: version, HasRange: true, Min: lowest, Max: highest, Outcomes: closedOnce}
 	change(&m)
 	return m
 }
@@ -250,7 +250,7 @@ func TestEveryBuiltInIssueIsReachedByATestAndComplete(t *testing.T) {
 		if strings.HasPrefix(i.reproduced, "no: ") {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join("..", "testdata", "captures", i.reproduced+".pcap")); i.reproduced == "" || err != nil {
+		if _, err := os.Stat(filepath.Join("..", "..", "testdata", "captures", i.reproduced+".pcap")); i.reproduced == "" || err != nil {
 			t.Errorf("%s: reproduced in %q: %v", i.ID, i.reproduced, err)
 		}
 	}
@@ -548,7 +548,7 @@ func FuzzMatchNeverTakesOneSoftwareForAnother(f *testing.F) {
 		for _, code := range []string{"KV1001", "KV1002", "KV2001", "KV2002", "KV3001", "KV4001"} {
 			for outcome := range outcomeWords {
 				known, confidence, ok := k.Match(Mismatch{
-					Code: code, SoftwareName: name, SoftwareVersion: version, ClientID: id, ServerName: host, HasAPI: true, APIKey: key,
+					Code: code, IsAhead: code == "KV4001", SoftwareName: name, SoftwareVersion: version, ClientID: id, ServerName: host, HasAPI: true, APIKey: key,
 					Version: sent, HasRange: true, Min: lowest, Max: highest, Outcomes: map[string]uint64{outcome: 1},
 				})
 				if ok != (confidence > noMatch) || ok != (known.ID != "") {

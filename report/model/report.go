@@ -266,6 +266,10 @@ type Explanation struct {
 	Frame   *uint64 `json:"frame"`
 }
 
+// IsOnTarget reports whether the finding is about the release named with
+// --target: so far nothing was refused.
+func (f *Finding) IsOnTarget() bool { return f.Reason != "" }
+
 // FindingClient is the client of a finding.
 type FindingClient struct {
 	SoftwareName    string `json:"software_name"`

@@ -20,8 +20,6 @@ type Documentation struct {
 const (
 	// CodeNotAdvertised is KV1003: there is no range to show.
 	CodeNotAdvertised = "KV1003"
-	// CodeBreaksOnTarget is KV4001: nothing was refused yet.
-	CodeBreaksOnTarget = "KV4001"
 	// CodeBytesMissing and CodeMidstream are KV9002 and KV9003: the quality of
 	// the capture is described by numbers of its own.
 	CodeBytesMissing = "KV9002"

@@ -149,7 +149,7 @@ func clientChart(apis []model.Usage, brokers []string, offers *offers, id string
 // it is about connections or there is no range to show.
 func findingChart(f *model.Finding, id string) *versionChart {
 	offered, offers := f.Advertised, "the broker advertises"
-	if f.Code == model.CodeBreaksOnTarget {
+	if f.IsOnTarget() {
 		offered, offers = f.Target, "the target takes"
 	}
 	if f.APIKey == nil || f.Version == nil || offered == nil {
@@ -164,7 +164,7 @@ func findingChart(f *model.Finding, id string) *versionChart {
 	s.offer(offered)
 	s.include(*f.Version)
 	row := newVersionRow(s, &usage, offer{Known: true, Common: offered, Widest: offered}, id+"-v")
-	if f.Code == model.CodeBreaksOnTarget {
+	if f.IsOnTarget() {
 		row.Title = fmt.Sprintf("%s: the target takes %s", f.API, offered.Text())
 	}
 	return &versionChart{Numbers: s.numbers(), Rows: []versionRow{row}, Offers: offers}

@@ -21,7 +21,7 @@ func News(w io.Writer, n *model.News, opt TextOptions) error {
 			text += ", " + t.client(f)
 		}
 		if f.Broker != "" {
-			text += " to " + f.Broker
+			text += " to " + Escape(f.Broker)
 		}
 		text = fmt.Sprintf("%s more, %s in all: %s", words.Number(n.More), words.Number(f.Count), text)
 		lead := fmt.Sprintf("%s %s again: ", f.Severity, f.Code)

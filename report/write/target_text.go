@@ -11,7 +11,7 @@ import (
 
 // followed is the name of what followed a finding's requests.
 func followed(f *model.Finding) string {
-	if f.Code == model.CodeBreaksOnTarget {
+	if f.IsOnTarget() {
 		return "So far"
 	}
 	return "What followed"

@@ -197,13 +197,13 @@ func (t *textReport) finding(f *model.Finding) {
 	t.field("client", t.client(f))
 	t.field("broker", t.broker(f))
 	t.field("range", t.evidence(f))
-	if f.Code == model.CodeBreaksOnTarget {
+	if f.IsOnTarget() {
 		t.field("offered", advertisedText(f))
 	}
 	t.first(f)
 	t.field("also", t.also(f))
 	t.details(f)
-	if f.Code == model.CodeBreaksOnTarget {
+	if f.IsOnTarget() {
 		t.field("so far", then(f))
 	} else {
 		t.field("then", then(f))
@@ -257,7 +257,7 @@ func (t *textReport) brief(f *model.Finding) {
 		parts = append(parts, t.client(f))
 	}
 	if f.Broker != "" {
-		parts = append(parts, "broker "+f.Broker)
+		parts = append(parts, "broker "+Escape(f.Broker))
 	}
 	if len(f.Occurrences) > 0 {
 		parts = append(parts, fmt.Sprintf("first %s, stream %d", t.frame(&f.Occurrences[0]), f.Occurrences[0].Stream))
@@ -325,7 +325,11 @@ func from(c *model.FindingClient) string {
 		return ""
 	}
 	more := len(c.Addresses) - min(len(c.Addresses), maxTextDetails)
-	text := " from " + strings.Join(c.Addresses[:len(c.Addresses)-more], ", ")
+	shown := make([]string, 0, maxTextDetails)
+	for _, a := range c.Addresses[:len(c.Addresses)-more] {
+		shown = append(shown, Escape(a))
+	}
+	text := " from " + strings.Join(shown, ", ")
 	switch {
 	case more > 0 && c.AddressesOmitted > 0:
 		return text + fmt.Sprintf(" and more than %d others", more)
@@ -338,9 +342,9 @@ func from(c *model.FindingClient) string {
 // broker says which broker, and what it looks like.
 func (t *textReport) broker(f *model.Finding) string {
 	if f.Broker == "" || f.Release == model.ReleaseUnknown || f.Release == "" {
-		return f.Broker
+		return Escape(f.Broker)
 	}
-	return f.Broker + ", looks like " + Escape(f.Release)
+	return Escape(f.Broker) + ", looks like " + Escape(f.Release)
 }
 
 // evidence says where the range came from, if not from the connection itself.
@@ -351,7 +355,7 @@ func (t *textReport) evidence(f *model.Finding) string {
 		{"supplied", "supplied by the user"},
 	} {
 		switch n := f.EvidenceCounts[e.name]; {
-		case n == 0 || f.Code == model.CodeBreaksOnTarget || f.Advertised == nil && f.Code != model.CodeNotAdvertised:
+		case n == 0 || f.IsOnTarget() || f.Advertised == nil && f.Code != model.CodeNotAdvertised:
 		case n == f.Count:
 			parts = append(parts, e.text)
 		default:

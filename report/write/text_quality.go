@@ -146,7 +146,7 @@ func (t *textReport) otherProtocols() {
 		if name == "other" {
 			name = "something that is not Kafka"
 		}
-		t.item(fmt.Sprintf("on a Kafka port: %s at %s, %s", Escape(name), o.Address, words.Plural(o.Streams, "connection")))
+		t.item(fmt.Sprintf("on a Kafka port: %s at %s, %s", Escape(name), Escape(o.Address), words.Plural(o.Streams, "connection")))
 	}
 	if more := len(others) - maxTextNotes; more > 0 {
 		t.item(fmt.Sprintf("on a Kafka port: %s", words.Plural(uint64(more), "more case")))

@@ -17,7 +17,7 @@ import (
 // Finding.Message.
 func headline(r *model.Report) string {
 	if len(r.Findings) > 0 && r.Findings[0].Severity > model.Info {
-		if r.Findings[0].Code == model.CodeBreaksOnTarget { // how it went on so far is not what matters
+		if r.Findings[0].IsOnTarget() { // how it went on so far is not what matters
 			return words.UpperFirst(r.Findings[0].Message) + parenthesis(words.Times(r.Findings[0].Count))
 		}
 		return words.UpperFirst(r.Findings[0].Message) + parenthesis(howItWent(&r.Findings[0]))
@@ -144,7 +144,7 @@ func advertisedText(f *model.Finding) string {
 		return ""
 	case f.Advertised != nil:
 		return f.Advertised.Text() + evidenceText(f)
-	case f.Code == model.CodeNotAdvertised, f.Code == model.CodeBreaksOnTarget && f.EvidenceCounts["none"] < f.Count:
+	case f.Code == model.CodeNotAdvertised, f.IsOnTarget() && f.EvidenceCounts["none"] < f.Count:
 		return "nothing for this API" + evidenceText(f)
 	}
 	return "not known: no ranges of this broker were seen"
@@ -153,7 +153,7 @@ func advertisedText(f *model.Finding) string {
 // onTargetText says what the target takes, empty for findings about something else.
 func onTargetText(f *model.Finding) string {
 	switch {
-	case f.Code != model.CodeBreaksOnTarget:
+	case !f.IsOnTarget():
 		return ""
 	case f.Target == nil:
 		return "no such API"

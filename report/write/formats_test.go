@@ -1,0 +1,64 @@
+package write
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"testing"
+)
+
+// TestFormats: what every format of a report has to hold.
+func TestFormats(t *testing.T) {
+	names, extensions := map[string]bool{}, map[string]bool{}
+	for _, f := range Formats() {
+		if names[f.Name] || f.Name == "" || len(f.Extensions) == 0 {
+			t.Errorf("format %q, extensions %v: want a name of its own and an extension", f.Name, f.Extensions)
+		}
+		names[f.Name] = true
+		for _, e := range f.Extensions {
+			if extensions[e] || e[0] != '.' {
+				t.Errorf("%s: extension %q is used twice or begins without a point", f.Name, e)
+			}
+			extensions[e] = true
+		}
+		var once, twice bytes.Buffer
+		for _, w := range []*bytes.Buffer{&once, &twice} {
+			if err := f.Write(w, richReport(), TextOptions{}); err != nil {
+				t.Errorf("%s: %v", f.Name, err)
+			}
+		}
+		if once.Len() == 0 || !bytes.Equal(once.Bytes(), twice.Bytes()) {
+			t.Errorf("%s: %d bytes, and not the same each time", f.Name, once.Len())
+		}
+		if err := f.Write(&failing{room: 10}, richReport(), TextOptions{}); !errors.Is(err, errNoRoom) {
+			t.Errorf("%s: error %v, want %v", f.Name, err, errNoRoom)
+		}
+		for i, text := range []string{"\x1b]0;x\a", "\u202eevil", "<script>alert(1)</script>"} {
+			var out bytes.Buffer
+			if err := f.Write(&out, hostileReport(text), TextOptions{}); err != nil || bytes.Contains(out.Bytes(), []byte("\x1b]")) || bytes.Contains(out.Bytes(), []byte("\u202e")) {
+				t.Errorf("%s: hostile text %d reaches the output, error %v", f.Name, i, err)
+			}
+		}
+	}
+	if !slices.Equal(formatNames(), []string{"text", "json", "markdown", "html"}) {
+		t.Errorf("formats %v", formatNames())
+	}
+}
+
+func formatNames() (names []string) {
+	for _, f := range Formats() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func TestRequestFormats(t *testing.T) {
+	for _, f := range RequestFormats() {
+		var out bytes.Buffer
+		w := f.New(&out)
+		w.Exchange(exchangeAt(1))
+		if err := w.Close(); err != nil || out.Len() == 0 || f.Name == "" || len(f.Extensions) == 0 {
+			t.Errorf("%q: %d bytes, error %v", f.Name, out.Len(), err)
+		}
+	}
+}
