@@ -453,6 +453,9 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 		return
 	}
 	g.count++
+	if g.greeting == "" && rules[rule].Code == notKafkaRule.Code {
+		g.greeting = greetingText(c.Greeting)
+	}
 	g.bytes += c.Missing
 	g.gaps += c.Gaps
 	if key.hasClient {

@@ -10,6 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/history"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // departure is a connection on which the client did not get to its work.
@@ -32,6 +33,7 @@ type departure struct {
 	// torn: bytes are missing, or a request was not complete, or came before the answer.
 	torn bool
 	id   evidence.ID
+	tls  *model.TLSSession
 }
 
 const (
@@ -54,6 +56,10 @@ func (b *Builder) depart(c *decode.Connection, p past) {
 	if worked {
 		return
 	}
+	left := ended(c) && c.End.By == reassembly.ToBroker
+	if _, missing := nextNeed(c.Advertised, stage); !missing && !(left && (c.AfterAdvertised == 0 || stage == saslHandshakeKey)) {
+		return
+	}
 	d := departure{
 		stream: c.Stream, broker: endpoint{c.Domain, c.Broker}, client: c.Client, first: c.First, end: c.Last,
 		software: ownSoftware(c.Software), ranges: c.Advertised, stage: stage, asked: c.AfterAdvertised > 0,
@@ -61,11 +67,14 @@ func (b *Builder) depart(c *decode.Connection, p past) {
 	}
 	if ended(c) {
 		d.end = c.End.At
-		d.left = c.End.By == reassembly.ToBroker
-		d.soon = d.end.Time-c.LastAnswer.Time < spareAge
+		d.left = left
+		d.soon = d.end.Time-max(c.LastAnswer.Time, c.First.Time) < spareAge
 	}
 	if len(c.ClientIDs) > 0 {
 		d.clientID, d.hasClientID = ownText(c.ClientIDs[0]), true
+	}
+	if c.TLS != nil {
+		d.tls = tlsSession(c)
 	}
 	d.number = b.history.NextNumber()
 	if b.opt.Evidence != nil {
@@ -108,7 +117,7 @@ func (b *Builder) addDeparture(find func(findingKey) *group, d *departure) {
 		if d.left {
 			g.left++
 		}
-		g.keep(occurrence{at: d.first, stream: d.stream, client: d.client})
+		g.keep(occurrence{at: d.first, stream: d.stream, client: d.client, tls: d.tls})
 		if d.id > 0 {
 			g.ids = append(g.ids, d.id)
 		}
@@ -125,14 +134,14 @@ func (b *Builder) serves(d *departure) bool {
 	}
 	addr := d.client.Addr()
 	return b.served(d.broker, d.software, ids, []netip.Addr{addr}) ||
-		b.history.Served(d.clientID, addr, d.end.Time, clusterWindow)
+		b.history.Served(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow)
 }
 
 // excused reports whether something else explains that the client asked for nothing on the connection of
 // d: it found its way on another one, or was refused there.
 func (b *Builder) excused(d *departure) bool {
 	addr := d.client.Addr()
-	return b.history.Found(d.clientID, addr, d.end.Time, clusterWindow) ||
+	return b.history.Found(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow) ||
 		b.history.Suspected(d.clientID, addr, history.Endpoint{Domain: d.broker.domain, Addr: d.broker.addr})
 }
 
@@ -144,24 +153,30 @@ func isController(r *decode.Ranges) bool {
 	return votes && !finds && !r.Partial
 }
 
-// nextNeed is the API that a client needs next, and that the broker does not advertise; ok is false
-// where nothing is known to be missing.
-func (d *departure) nextNeed() (key int16, ok bool) {
-	const joinGroup, initProducerID = 11, 22
-	if d.ranges.Partial {
+// nextNeed is the API that a client needs next when stage was answered, and that the broker does not
+// advertise; ok is false where none is known. InitProducerId is needed by producers only.
+func nextNeed(ranges *decode.Ranges, stage int16) (key int16, ok bool) {
+	if ranges.Partial {
 		return 0, false
 	}
-	switch {
-	case d.stage == 10:
-		key = joinGroup
-	case d.stage == metadataKey && d.isProducer():
-		key = initProducerID
+	switch stage {
+	case findCoordinatorKey:
+		key = joinGroupKey
+	case metadataKey:
+		key = initProducerIDKey
 	default:
 		return 0, false
 	}
-	_, has := d.ranges.Find(key)
+	_, has := ranges.Find(key)
 	return key, !has
 }
+
+// The keys of APIs that clients need on their way.
+const (
+	findCoordinatorKey = 10
+	joinGroupKey       = 11
+	initProducerIDKey  = 22
+)
 
 // isProducer reports whether the client is an idempotent producer by all that is seen of it: by its
 // client id a producer, and by its software one that is idempotent by default (kafka-clients since 3.0).

@@ -66,6 +66,8 @@ type group struct {
 	first []occurrence
 	// patient counts the requests that the client left after waiting long enough for an answer.
 	patient uint64
+	// greeting is what the other side sent first where it does not speak Kafka.
+	greeting string
 	// left counts the connections that the client ended.
 	left uint64
 	// addresses are the client's addresses.
@@ -243,7 +245,7 @@ func (g *group) finish(c findingContext) model.Finding {
 		Count:  g.count, Outcomes: map[string]uint64{}, MedianSeconds: map[string]float64{},
 		EvidenceCounts: map[string]uint64{},
 		Occurrences:    make([]model.Occurrence, 0, len(g.first)), OccurrencesOmitted: g.count - min(g.count, uint64(len(g.first))),
-		Client: g.client(),
+		Client: g.client(), Greeting: g.greeting,
 	}
 	if g.key.hasAPI {
 		f.APIKey, f.API, f.Version = &g.key.api, apiName(g.key.api), &g.key.version

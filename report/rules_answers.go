@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -33,7 +34,11 @@ var clientNameRule = Rule{
 		Do:   "Set a name and version of letters, digits, hyphens and dots (franz-go: kgo.SoftwareNameAndVersion), or use a release of the library that does so itself.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {
-		return badSoftware(x.Software), x.Key == apiVersionsKey && x.ErrorCode == errInvalidRequest
+		if x.Key != apiVersionsKey || x.ErrorCode != errInvalidRequest ||
+			softwarePattern.MatchString(x.Software.Name) && softwarePattern.MatchString(x.Software.Version) {
+			return "", false // the name is not at fault
+		}
+		return badSoftware(x.Software), true
 	},
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s answered INVALID_REQUEST: the %s is not allowed", s.request(), s.key.detail)
@@ -112,9 +117,6 @@ func foreign(c *decode.Connection) (string, bool) {
 	case reassembly.SpokeText:
 		text = "a line of text"
 	}
-	if len(c.Greeting) > 0 {
-		text += ", " + strconv.QuoteToASCII(cut(string(c.Greeting)))
-	}
 	return text, true
 }
 
@@ -130,4 +132,10 @@ func spokeKafka(c *decode.Connection) bool {
 	size := int64(int32(binary.BigEndian.Uint32(c.Opening)))
 	head := c.Opening[sizeBytes:]
 	return size > 0 && decode.LooksLikeRequest(size, head[:min(int64(len(head)), size)]) >= reassembly.Likely
+}
+
+// greetingText is a greeting without line ends, and with everything escaped that is no printable ASCII.
+func greetingText(b []byte) string {
+	text := strconv.QuoteToASCII(strings.TrimRight(string(b), "\r\n"))
+	return text[1 : len(text)-1]
 }

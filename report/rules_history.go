@@ -96,7 +96,7 @@ var notKafkaRule = Rule{
 		if s.key.detail != "" {
 			return "The port is that of something else. The client reports a disconnect, a time-out or a message that is too large."
 		}
-		return "A Kafka listener in the clear answers at least one of these. The port is that of something else (ZooKeeper, an ingress, a proxy without a backend), or wants TLS."
+		return "A Kafka listener in the clear answers at least one of these. The port is that of something else (ZooKeeper, an ingress, a proxy without a backend, a broker before Kafka 0.10), or wants TLS."
 	},
 	advice: func(s *subject) string {
 		if s.key.detail != "" {
@@ -240,8 +240,8 @@ var apiMissingRule = Rule{
 		return model.Info
 	},
 	departure: func(d *departure, b *Builder) (string, bool) {
-		key, missing := d.nextNeed()
-		if !missing || d.torn || b.history.Served(d.clientID, d.client.Addr(), d.end.Time, clusterWindow) {
+		key, missing := nextNeed(d.ranges, d.stage)
+		if !missing || key == initProducerIDKey && !d.isProducer() || d.torn || b.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {
 			return "", false
 		}
 		return apiName(key), true

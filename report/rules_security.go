@@ -120,6 +120,9 @@ var authenticationRule = Rule{
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
 		return closedInside, r.Cause == history.Authentication
 	},
+	becomes: func(g *group, _ addressFacts) (instead *Rule, drop bool) {
+		return nil, g.key.detail == leftAfterHandshake && g.count < 2 // once it may have been stopped
+	},
 	departure: func(d *departure, b *Builder) (string, bool) {
 		return leftAfterHandshake, d.stage == saslHandshakeKey && d.left && !d.torn && !b.serves(d)
 	},
@@ -219,7 +222,10 @@ var encryptedRule = Rule{
 var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,
 	severity: func(g *group, at addressFacts) model.Severity {
-		if at.gotThrough(g) {
+		// HTTPS has a port that brokers seldom use, and failed handshakes of its own.
+		const https = 443
+		again := g.count > 1 || strings.HasPrefix(g.key.detail, "alert ")
+		if at.gotThrough(g) || !again || g.key.broker.addr.Port() == https {
 			return model.Info
 		}
 		return model.Warning

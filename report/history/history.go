@@ -37,8 +37,12 @@ type Book struct {
 	lastAddress *address
 	streams     map[uint32]*stream
 	lastStream  *stream
-	clients     map[clientKey]*client
-	suspects    []*Suspect
+	// past are the latest connections that are over, a ring once it is full; spare are records to be used again.
+	past     []uint32
+	nextPast int
+	spare    []*stream
+	clients  map[clientKey]*client
+	suspects []*Suspect
 	// early takes the suspects that were decided before the end because there were too many.
 	early  func(*Suspect, Ruling)
 	limits Limits
@@ -132,6 +136,7 @@ func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 		b.reply(a, x, x.Settled)
 	}
 	if !isSuspect(x) {
+		s.offend(x)
 		return false
 	}
 	b.suspect(s, x)
@@ -257,6 +262,7 @@ func (b *Book) Connection(c *decode.Connection) {
 	}
 	s := b.stream(c.Stream)
 	s.over(c)
+	b.end(s)
 	if byBroker(c) {
 		b.ended(a, s, c)
 	}
@@ -285,6 +291,7 @@ func (b *Book) ended(a *address, s *stream, c *decode.Connection) {
 		copy(a.ends, a.ends[maxEnds/2:])
 		a.ends = a.ends[:maxEnds-maxEnds/2]
 	}
+	s.isNeeded = true
 	quiet := c.End.At.Time - max(c.LastRequest.Time, c.LastAnswer.Time, c.First.Time)
 	a.ends = append(a.ends, end{
 		at: c.End.At, stream: s, outstanding: c.Unanswered > 0,

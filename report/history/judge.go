@@ -99,7 +99,11 @@ func (v *view) add(k *Suspect) {
 // isCulprit reports whether no earlier request of the connection went unserved. A request that was
 // passed over, while the connection went on, has no culprit but itself.
 func (k *Suspect) isCulprit() bool {
-	return k.Exchange.Outcome == decode.Unanswered || k.stream.culprit == nil || k.stream.culprit == k
+	if k.Exchange.Outcome == decode.Unanswered {
+		return true
+	}
+	offended := k.stream.offended
+	return (k.stream.culprit == nil || k.stream.culprit == k) && (offended.Time == 0 || k.Exchange.Request.Before(offended))
 }
 
 // prepare finds what all suspects of the address share.
@@ -138,8 +142,9 @@ func (v *view) neverAnswered() bool {
 	if len(v.refusals) > 1 || wellKnown[v.endpoint.Addr.Port()] {
 		return true
 	}
-	for key := range v.refusals {
-		return key.key == keyApiVersions && key.version < 3
+	for key, list := range v.refusals {
+		// Kafka before 0.10 leaves ApiVersions without an answer.
+		return key.key == keyApiVersions && key.version < 3 && endedByBroker(&list[0].Exchange)
 	}
 	return false
 }
@@ -323,7 +328,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r.Earlier = earlier
 	}
 	switch {
-	case x.Key == keySaslAuthenticate && endedByBroker(x):
+	case x.Key == keySaslAuthenticate && endedByBroker(x) && v.inRange(x):
 		r.Cause = Authentication
 	case v.wantsSASL(k):
 		r.Cause = NoSASL
@@ -503,8 +508,10 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	case isKnown && x.Key == keyApiVersions:
 	case isKnown || !o.wasAlive || v.refusedAgain(k):
 		return Ruling{}, false
-	case !o.isBack && !v.openConnection(sent):
-	case !v.aliveInLife(sent):
+	case !o.isBack && !v.openConnection(sent), !v.aliveInLife(sent):
+		if !v.others(o.before.Time, o.after.Time, k) {
+			return Ruling{}, true // too little was seen to blame anyone
+		}
 	default:
 		return Ruling{}, false
 	}

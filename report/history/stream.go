@@ -31,6 +31,9 @@ var prefaceKeys = [...]int16{keyMetadata, keyFindCoordinator, keySaslHandshake, 
 // isPreface reports whether requests of an API come before a client's work.
 func isPreface(key int16) bool { return slices.Contains(prefaceKeys[:], key) }
 
+// noStage is the stage of a connection on which the last answer was an error.
+const noStage = -1
+
 // stream is what is known of one connection.
 type stream struct {
 	id     uint32
@@ -43,7 +46,7 @@ type stream struct {
 	answered capture.Position
 	// hasWorked: it was answered more than what comes before a client's work.
 	hasWorked bool
-	// stage is the API that was answered last.
+	// stage is the API that was answered last, noStage where that was with an error.
 	stage int16
 	// advertised is the latest ApiVersions answer.
 	advertised capture.Position
@@ -55,6 +58,8 @@ type stream struct {
 	lifetime time.Duration
 	// culprit is the first request that the broker did not serve.
 	culprit *Suspect
+	// offended is the first request that was not answered because its version is known to be refused.
+	offended capture.Position
 	// lowest is the lowest version of ApiVersions asked for, hasLowest that there was one.
 	lowest    int16
 	hasLowest bool
@@ -62,8 +67,9 @@ type stream struct {
 	begun, ended capture.Position
 	endedBy      reassembly.Direction
 	missing      uint64
-	isOver       bool
 	midstream    bool
+	// isNeeded: a suspect, a sample or an end refers to it.
+	isNeeded bool
 }
 
 // stream finds or begins what is known of a connection.
@@ -75,20 +81,50 @@ func (b *Book) stream(id uint32) *stream {
 	if s == nil {
 		if len(b.streams) >= maxStreams {
 			b.limits.Streams++
-			for id, s := range b.streams {
-				if s.culprit == nil {
-					delete(b.streams, id)
-				}
-			}
-			if len(b.streams) >= maxStreams {
-				clear(b.streams)
-			}
+			b.evict()
 		}
-		s = &stream{id: id}
+		if n := len(b.spare); n > 0 {
+			s, b.spare = b.spare[n-1], b.spare[:n-1]
+			*s = stream{id: id}
+		} else {
+			s = &stream{id: id}
+		}
 		b.streams[id] = s
 	}
 	b.lastStream = s
 	return s
+}
+
+// evict makes room for connections: those go that no suspect needs.
+func (b *Book) evict() {
+	for id, s := range b.streams {
+		if !s.isNeeded {
+			delete(b.streams, id)
+		}
+	}
+	if len(b.streams) >= maxStreams {
+		clear(b.streams)
+	}
+	b.past, b.lastStream = b.past[:0], nil
+}
+
+// end remembers that a connection is over. Of those that nothing needs the latest maxPast are kept, as
+// their requests may still wait for a range.
+func (b *Book) end(s *stream) {
+	if len(b.past) < maxPast {
+		b.past = append(b.past, s.id)
+		return
+	}
+	oldest := b.past[b.nextPast]
+	b.past[b.nextPast] = s.id
+	b.nextPast = (b.nextPast + 1) % maxPast
+	if o := b.streams[oldest]; o != nil && !o.isNeeded && o != s {
+		delete(b.streams, oldest)
+		b.spare = append(b.spare, o)
+		if b.lastStream == o {
+			b.lastStream = nil
+		}
+	}
 }
 
 // request notes a request, whatever came of it.
@@ -114,6 +150,9 @@ func (s *stream) request(b *Book, x *decode.Exchange) {
 func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 	if at.Time >= s.answered.Time {
 		s.answered, s.stage = at, x.Key
+		if x.ErrorCode != 0 {
+			s.stage = noStage
+		}
 	}
 	switch x.Key {
 	case keyApiVersions:
@@ -152,18 +191,29 @@ func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Positio
 	}
 }
 
+// offend notes a request that others judge, and that made the broker end the connection.
+func (s *stream) offend(x *decode.Exchange) {
+	if s.offended.Time == 0 && x.Verdict != decode.Exempt && (endedByBroker(x) || x.Outcome == decode.Left) {
+		_, phantom := phantomMin(x)
+		if forbidden(x.Verdict) || phantom {
+			s.offended = x.Request
+		}
+	}
+}
+
 // over notes how the connection ended.
 func (s *stream) over(c *decode.Connection) {
-	s.begun, s.midstream, s.missing, s.isOver = c.First, c.Midstream, c.Missing, true
+	s.begun, s.midstream, s.missing = c.First, c.Midstream, c.Missing
 	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
 		s.ended, s.endedBy = c.End.At, c.End.By
 	}
 }
 
-// clientKey tells clients apart: a client id at an address.
+// clientKey tells clients apart: a client id at an address in a network.
 type clientKey struct {
-	id   string
-	addr netip.Addr
+	id     string
+	addr   netip.Addr
+	domain uint64
 }
 
 // client is what is known of a client, whichever broker it asked.
@@ -171,6 +221,8 @@ type client struct {
 	// work are the periods in which a broker answered it more than what comes before its work, found
 	// those in which one answered Metadata.
 	work, found spans
+	// offended is the first request that was not answered because its version is known to be refused.
+	offended capture.Position
 	// lowest is the lowest version of ApiVersions that it asked for, -1 for none.
 	lowest int16
 	// open are the requests that were answered with error 35, and may be the beginning of a fallback.
@@ -181,7 +233,7 @@ type client struct {
 
 // client finds or begins what is known of the client of x.
 func (b *Book) client(x *decode.Exchange) *client {
-	key := clientKey{x.ClientID, x.Client.Addr()}
+	key := clientKey{x.ClientID, x.Client.Addr(), x.Domain}
 	c := b.clients[key]
 	if c == nil {
 		if len(b.clients) >= maxClients {
@@ -240,8 +292,8 @@ func goesOn(r, x *decode.Exchange) bool {
 // Served reports whether any broker served a client around a moment: within the window, in
 // nanoseconds, before or after. Found reports the same of Metadata, of a client that looks for no
 // coordinator and needs no more.
-func (b *Book) Served(id string, addr netip.Addr, at, window int64) bool {
-	c := b.clients[clientKey{id, addr}]
+func (b *Book) Served(id string, addr netip.Addr, domain uint64, at, window int64) bool {
+	c := b.clients[clientKey{id, addr, domain}]
 	if c == nil {
 		return false
 	}
@@ -251,8 +303,8 @@ func (b *Book) Served(id string, addr netip.Addr, at, window int64) bool {
 
 // Found reports whether any broker answered Metadata to a client around a moment, and the client looks
 // for no coordinator: it may need no more.
-func (b *Book) Found(id string, addr netip.Addr, at, window int64) bool {
-	c := b.clients[clientKey{id, addr}]
+func (b *Book) Found(id string, addr netip.Addr, domain uint64, at, window int64) bool {
+	c := b.clients[clientKey{id, addr, domain}]
 	if c == nil || c.joins {
 		return false
 	}

@@ -139,6 +139,7 @@ func (b *Book) suspect(s *stream, x *decode.Exchange) {
 	}
 	k := &Suspect{Exchange: *x, Number: b.NextNumber(), stream: s}
 	b.suspects = append(b.suspects, k)
+	s.isNeeded = true
 	if x.Outcome == decode.Error {
 		if len(s.client.open) == maxOpen {
 			copy(s.client.open, s.client.open[1:])
@@ -177,7 +178,9 @@ func (b *Book) NextNumber() uint64 {
 
 // Sample keeps a copy of x, of which Explanations can tell. x was given to Exchange before.
 func (b *Book) Sample(x *decode.Exchange) *Suspect {
-	return &Suspect{Exchange: *x, stream: b.stream(x.Stream)}
+	s := b.stream(x.Stream)
+	s.isNeeded = true
+	return &Suspect{Exchange: *x, stream: s}
 }
 
 // Limits tells how often limits were reached.

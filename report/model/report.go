@@ -246,6 +246,9 @@ type Finding struct {
 	OccurrencesOmitted uint64       `json:"occurrences_omitted"`
 	// KnownIssue is a known bug that fits, nil without one.
 	KnownIssue *KnownIssue `json:"known_issue"`
+	// Greeting is the first line, or the first bytes, that the other side sent where it does not speak Kafka;
+	// bytes that are no text are escaped. Empty otherwise.
+	Greeting string `json:"greeting,omitempty"`
 	// RuledOut are other causes that the finding could have, with what excludes them; NotRuledOut are
 	// those that nothing excludes. Both are empty where the finding blames no one.
 	RuledOut    []Explanation `json:"ruled_out"`
