@@ -236,6 +236,7 @@ func (w *watch) print(sighted, repeats bool) error {
 // last tells what is new at the end, and the report where that is an event.
 func (w *watch) last(rep *model.Report) error {
 	if w.teller.json {
+		w.End()
 		if err := w.print(true, true); err != nil {
 			return err
 		}

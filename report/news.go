@@ -22,6 +22,8 @@ type bulletin struct {
 	// ripe is the number of the latest suspect that was there already when News was called for sighted
 	// ones before; grown is that of the latest at that call.
 	ripe, grown uint64
+	// isOver: the input ended.
+	isOver bool
 }
 
 // lateNews is what was told of a finding.
@@ -135,16 +137,22 @@ func (b *Builder) News(sighted, repeats bool) []model.News {
 	return out
 }
 
+// End says that the input is over: News waits for nothing more.
+func (b *Builder) End() { b.bulletin.isOver = true }
+
 // lateNews returns what is to be told of suspects and departures. They wait from one call to
 // the next, so that what follows them can explain them.
 func (b *Builder) lateNews(repeats bool) (out []model.News) {
 	n := &b.bulletin
-	if last := b.history.Numbered(); n.ripe == last || n.ripe == n.grown && !repeats {
+	last := b.history.Numbered()
+	switch {
+	case n.isOver:
+		n.grown = last
+	case n.ripe == last || n.ripe == n.grown && !repeats:
 		n.grown = last
 		return nil
-	} else {
-		n.ripe, n.grown = n.grown, last
 	}
+	n.ripe, n.grown = n.grown, last
 	current := b.current(func(number uint64) bool { return number <= n.ripe })
 	var keys []findingKey
 	for key, g := range current {
