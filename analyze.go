@@ -7,51 +7,13 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/kafkavet/kafkavet/capture"
-	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/write"
 )
-
-// outputOptions say where the result goes, and in which format.
-type outputOptions struct {
-	format string
-	path   string
-	// formats are those that the command knows, the default first; usage names them.
-	formats []string
-	usage   string
-}
-
-func (o *outputOptions) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.format, "format", o.formats[0], o.usage)
-	cmd.Flags().StringVarP(&o.path, "output", "o", "", "write to `FILE` instead of standard output")
-	completeWords(cmd, "format", o.formats...)
-}
-
-func (o *outputOptions) check() error { return oneOf("--format", o.format, o.formats) }
-
-// write writes the report in the format asked for.
-func (o *outputOptions) write(w io.Writer, rep *model.Report, color string) error {
-	return o.reportFormat().Write(w, rep, textOptions(w, color))
-}
-
-// reportFormat is the format of a report that is asked for.
-func (o *outputOptions) reportFormat() write.Format {
-	return write.Formats()[slices.Index(o.formats, o.format)]
-}
-
-// newReportOutput are the options of a command that writes a report.
-func newReportOutput() outputOptions {
-	var names []string
-	for _, f := range write.Formats() {
-		names = append(names, f.Name)
-	}
-	return outputOptions{formats: names, usage: "the `FORMAT` of the report: " + strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]}
-}
 
 // textOptions are how wide text on w may be, 0 for any width, and whether it
 // may be coloured.
@@ -93,7 +55,7 @@ func newAnalyze(e environment) (*cobra.Command, action) {
 			"  kafkavet analyze --target kafka-4.0 broker.pcap\n" +
 			"  tcpdump -i any -w - tcp port 9092 | kafkavet analyze -",
 	}
-	opt := &options{output: newReportOutput()}
+	opt := &options{output: newReportOutput(false)}
 	opt.add(cmd, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		opt.captures = args

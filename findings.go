@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -20,8 +22,9 @@ type findings struct {
 	j *job
 	// evidence takes the packets that prove findings; nil for none.
 	evidence *evidence.Collector
-	// out and proof are open from open to finish or discard; proof is nil without --evidence.
-	out, proof *output
+	// outs and proof are open from open to finish or discard; proof is nil without --evidence.
+	outs  []reportFile
+	proof *output
 }
 
 // newFindings makes the result of analyze and sniff. isWatched has the builder report findings while they come in.
@@ -50,14 +53,18 @@ func newFindings(j *job, isWatched bool) (*findings, error) {
 // open implements result.
 func (f *findings) open() (err error) {
 	if f.evidence != nil {
-		if f.proof, err = openOutput(f.j.opt.evidence.path, nil); err != nil {
+		if f.proof, err = f.j.opener().open(f.j.opt.evidence.path); err != nil {
 			return err
 		}
 	}
-	if f.out, err = openOutput(f.j.opt.output.path, f.j.out); err != nil {
-		f.discard()
+	for _, o := range f.j.opt.output.outputs {
+		out, err := f.j.opener().open(o.path)
+		if err != nil {
+			return err
+		}
+		f.outs = append(f.outs, reportFile{out, write.Formats()[o.format]})
 	}
-	return err
+	return nil
 }
 
 // tap implements result.
@@ -70,10 +77,11 @@ func (f *findings) tap() func(uint32, *capture.Packet, *capture.Segment) {
 
 // discard implements result.
 func (f *findings) discard() {
-	for _, o := range []*output{f.out, f.proof} {
-		if o != nil {
-			o.abandon()
-		}
+	if f.proof != nil {
+		f.proof.abandon()
+	}
+	for _, out := range f.outs {
+		out.abandon()
 	}
 }
 
@@ -90,35 +98,66 @@ func (f *findings) report(in report.Input) *model.Report {
 // finish implements result.
 func (f *findings) finish() int {
 	rep := f.report(f.j.pipeline.input())
-	isWritten := true
-	for _, err := range []error{f.writeEvidence(), f.writeReport(rep)} {
-		if err != nil {
+	isProven, isWritten := f.writeEvidence(), f.writeReports(rep)
+	return f.verdict(rep, f.j.inputIsWhole() && isProven && isWritten)
+}
+
+// reportFile is one output of the report.
+type reportFile struct {
+	*output
+	format write.Format
+}
+
+// writeReports writes the report to all its outputs, standard output last, and prints which could not be
+// written. A report that no output takes goes to standard output.
+func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
+	failed := 0
+	slices.SortStableFunc(f.outs, func(a, b reportFile) int { return cmp.Compare(a.rank(), b.rank()) })
+	for _, out := range f.outs {
+		if err := f.writeReport(out, rep); err != nil {
 			f.j.complain("%v", err)
-			isWritten = false
+			failed++
 		}
 	}
-	return f.verdict(rep, f.j.inputIsWhole() && isWritten)
-}
-
-// writeReport writes the report and makes its file appear.
-func (f *findings) writeReport(rep *model.Report) error {
-	if err := f.j.opt.output.write(f.out.w, rep, f.j.opt.report.color); err != nil {
-		return fmt.Errorf("write %s: %w", f.out.name, reason(err))
+	if failed == len(f.outs) && f.outs[failed-1].w != f.j.out {
+		f.j.complain("the report goes to standard output")
+		if err := f.writeReport(reportFile{f.j.opener().standardOutput(), f.outs[0].format}, rep); err != nil {
+			f.j.complain("%v", err)
+		}
 	}
-	return f.out.commit()
+	return failed == 0
 }
 
-// writeEvidence writes the evidence, makes its file appear, and warns of what is not proven.
-func (f *findings) writeEvidence() error {
+// rank puts standard output last: a reader that goes away ends the program.
+func (r reportFile) rank() int {
+	if r.place.name == "" {
+		return 1
+	}
+	return 0
+}
+
+func (f *findings) writeReport(out reportFile, rep *model.Report) error {
+	if err := out.format.Write(out.w, rep, textOptions(out.w, f.j.opt.report.color)); err != nil {
+		return fmt.Errorf("write %s: %w", out.name, reason(err))
+	}
+	return out.commit()
+}
+
+// writeEvidence writes the evidence, makes its file appear, and warns of what is not proven. It prints
+// why it could not be written.
+func (f *findings) writeEvidence() (isWritten bool) {
 	if f.evidence == nil {
-		return nil
+		return true
 	}
 	sum, err := f.WriteEvidence(f.proof.w, f.j.pipeline.opt.src.Captures())
 	if err != nil {
-		return fmt.Errorf("write %s: %w", f.proof.name, reason(err))
+		err = fmt.Errorf("write %s: %w", f.proof.name, reason(err))
+	} else {
+		err = f.proof.commit()
 	}
-	if err := f.proof.commit(); err != nil {
-		return err
+	if err != nil {
+		f.j.complain("%v", err)
+		return false
 	}
 	if sum.Omitted > 0 || sum.Unproven > 0 {
 		f.j.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",
@@ -132,7 +171,7 @@ func (f *findings) writeEvidence() error {
 		f.j.complain("wrote %s: %s of %s for %s", f.proof.name, counted(uint64(sum.Packets), "packet"),
 			counted(uint64(sum.Connections), "connection"), counted(uint64(sum.Findings), "finding"))
 	}
-	return nil
+	return true
 }
 
 // verdict is the exit code of a report. isWhole says that all could be read and written; otherwise the reason

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"os"
 	"runtime"
 	"time"
 
@@ -73,6 +74,12 @@ func newJob(e environment, opt *options, isLive bool, newResult func(*job) (resu
 	return j, err
 }
 
+// opener opens what the job writes, with the rights that the process has now.
+func (j *job) opener() opener {
+	mode, _ := j.opt.output.fileMode() // it was checked
+	return opener{mode: mode, isRoot: os.Geteuid() == 0, stdout: j.out}
+}
+
 // warn prints a warning, unless --quiet is given. Any goroutine may call it.
 func (j *job) warn(err error) {
 	if !j.opt.traffic.quiet {
@@ -90,10 +97,10 @@ func (j *job) newPipeline(src capture.Source, sink decode.Sink, beside *live) *p
 
 // runFiles reads captures to their end, or until ctx is done.
 func (j *job) runFiles(ctx context.Context) (int, error) {
+	defer j.result.discard()
 	if err := j.result.open(); err != nil {
 		return 0, err
 	}
-	defer j.result.discard()
 	defer onSecondSignal(ctx, j.result.discard)()
 	var err error
 	if j.files, err = openFiles(ctx, j.opt.captures, j.in, j.keys); err != nil {

@@ -57,7 +57,7 @@ func (o *options) check(stdin io.Reader) error {
 			return err
 		}
 	}
-	written := []namedFile{{"--output", o.output.path}, {"--evidence", o.evidence.path}}
+	written := append(o.output.files(), namedFile{"--evidence", o.evidence.path})
 	if !o.save.rotates() {
 		written = append(written, namedFile{"--write", o.save.path})
 	}

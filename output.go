@@ -9,64 +9,290 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
+	"strconv"
+	"strings"
 )
 
-// output is where a report goes: standard output, or a file that appears whole
-// or not at all.
-type output struct {
-	w    io.Writer
-	name string
-	path string   // of the file, empty for standard output
-	temp *os.File // beside path, until commit
-	// replaces is what was there before, nil for nothing: its rights are kept.
-	replaces fs.FileInfo
+// opener opens every file that a command writes. It never follows a link as root, and
+// writes to a device or a pipe only where that is what was named.
+type opener struct {
+	// mode are the rights of new files, whatever the umask.
+	mode fs.FileMode
+	// isRoot says that links are not followed: whoever owns a directory could lay one in it.
+	isRoot bool
+	stdout io.Writer
 }
 
-// openOutput opens path for writing, or takes stdout when path is empty or "-".
-// It fails before any work is done when nothing can be written there.
-func openOutput(path string, stdout io.Writer) (*output, error) {
+// output is what a command writes to: standard output, a device or pipe, or a file.
+type output struct {
+	w io.Writer
+	// name is what messages call it.
+	name string
+	// file is closed at the end; nil for standard output.
+	file *os.File
+	// place is where file appears, temp its name until then; empty where it has appeared, or is no file.
+	place place
+	temp  string
+}
+
+// place is a name in a directory that is held open, so that nobody can put another one there.
+type place struct {
+	dir  *os.Root
+	name string
+}
+
+// open opens path, or takes standard output where path is empty or "-". A file appears under its name
+// when it is finished, or with appear. It fails before any work is done where nothing can be written.
+func (o opener) open(path string) (*output, error) {
 	if path == "" || path == "-" {
-		return &output{w: stdout, name: "standard output"}, nil
+		return o.standardOutput(), nil
 	}
-	st, err := os.Stat(path)
-	if err == nil && !st.Mode().IsRegular() {
-		if st.IsDir() {
-			return nil, fmt.Errorf("write %s: is a directory", path)
-		}
-		f, err := os.OpenFile(path, os.O_WRONLY, 0) // a device or a pipe is written to as it is
-		if err != nil {
-			return nil, fmt.Errorf("write %s: %w", path, reason(err))
-		}
-		return &output{w: f, name: path}, nil
-	}
-	o := &output{name: path, path: path}
-	if err == nil {
-		o.replaces = st
-		if o.path, err = filepath.EvalSymlinks(path); err != nil { // a link stays one: /dev/stdout is one
-			return nil, fmt.Errorf("write %s: %w", path, reason(err))
-		}
-	}
-	if o.temp, err = createBeside(o.path); err != nil {
+	out, err := o.openFile(path)
+	if err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, reason(err))
 	}
-	o.w = o.temp
-	return o, nil
+	out.name, out.w = path, out.file
+	return out, nil
 }
 
-// createBeside creates a file of another name beside path, with the rights that
-// the system gives to new files: os.CreateTemp gives fewer.
-func createBeside(path string) (*os.File, error) {
+func (o opener) standardOutput() *output { return &output{w: o.stdout, name: "standard output"} }
+
+func (o opener) openFile(path string) (*output, error) {
+	if n, ok := descriptor(path); ok {
+		f, err := duplicate(n, path)
+		return &output{file: f}, err
+	}
+	p, err := o.place(path)
+	if err != nil {
+		return nil, err
+	}
+	st, err := p.dir.Lstat(p.name)
+	switch {
+	case err == nil && st.Mode()&fs.ModeSymlink != 0:
+		_ = p.dir.Close() // it was not written to
+		return o.openLink(path)
+	case err == nil && st.IsDir():
+		err = errIsDirectory
+	case err == nil && !st.Mode().IsRegular():
+		defer p.dir.Close()
+		f, err := openSame(p, st)
+		return &output{file: f}, err
+	case err == nil || errors.Is(err, fs.ErrNotExist):
+		out := &output{place: p}
+		if out.file, out.temp, err = o.createTemp(p); err == nil {
+			return out, nil
+		}
+	}
+	_ = p.dir.Close() // it was not written to
+	return nil, err
+}
+
+var errIsDirectory = errors.New("is a directory")
+
+// openLink opens the file that a link points to, so that the link stays one. One that points
+// nowhere is replaced.
+func (o opener) openLink(path string) (*output, error) {
+	if o.isRoot {
+		return nil, errors.New("is a symbolic link, which root does not follow; name the file itself")
+	}
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	if st, err := os.Lstat(target); err != nil || !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("is a symbolic link to %s, which is not a file; name it itself", target)
+	}
+	return o.openFile(target)
+}
+
+// openSame opens a device or a pipe, if it still is the one that was looked at.
+func openSame(p place, looked fs.FileInfo) (*os.File, error) {
+	f, err := p.dir.OpenFile(p.name, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	if st, err := f.Stat(); err != nil || !os.SameFile(st, looked) {
+		_ = f.Close() // it was not written to
+		return nil, errors.New("was replaced while it was opened")
+	}
+	return f, nil
+}
+
+// create creates a file that nobody had; it appears at once.
+func (o opener) create(p place) (*output, error) {
+	f, err := p.dir.OpenFile(p.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, o.mode)
+	if err == nil {
+		err = f.Chmod(o.mode)
+	}
+	return &output{w: f, file: f, name: p.name}, err
+}
+
+// createTemp creates a file of another name beside p.
+func (o opener) createTemp(p place) (*os.File, string, error) {
 	const tries = 100
 	for n := 0; ; n++ {
-		name := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%08x", filepath.Base(path), rand.Uint32()))
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		name := fmt.Sprintf(".%s.%08x", p.name, rand.Uint32())
+		out, err := o.create(place{p.dir, name})
 		if err == nil || !errors.Is(err, fs.ErrExist) || n == tries {
-			return f, err
+			return out.file, name, err
 		}
+	}
+}
+
+// place opens the directory of a path.
+func (o opener) place(path string) (p place, err error) {
+	dir, name := filepath.Split(path)
+	if name == "" || name == "." || name == ".." {
+		return p, errIsDirectory
+	}
+	if o.isRoot {
+		p.dir, err = openTrusted(dir)
+	} else {
+		p.dir, err = os.OpenRoot(filepath.Clean(dir))
+	}
+	p.name = name
+	return p, err
+}
+
+// maxLinks bounds the links on the way to a directory, as Linux does.
+const maxLinks = 40
+
+// openTrusted opens a directory step by step. It follows links only where root owns
+// them: nobody else can have laid them.
+func openTrusted(dir string) (*os.Root, error) {
+	if !filepath.IsAbs(dir) {
+		here, err := os.Getwd()
+		if err == nil {
+			here, err = filepath.EvalSymlinks(here) // the shell may have come here by a link
+		}
+		if err != nil {
+			return nil, err
+		}
+		dir = filepath.Join(here, dir)
+	}
+	root := filepath.VolumeName(dir) + string(filepath.Separator)
+	at, err := os.OpenRoot(root)
+	if err != nil {
+		return nil, err
+	}
+	links, walked := 0, root
+	rest := strings.Split(filepath.Clean(dir), string(filepath.Separator))
+	for len(rest) > 0 {
+		name := rest[0]
+		if rest = rest[1:]; name == "" || name+string(filepath.Separator) == root {
+			continue
+		}
+		link, next, err := step(at, name)
+		_ = at.Close() // nothing was written to it
+		switch {
+		case err != nil:
+			return nil, err
+		case link == "":
+			at, walked = next, filepath.Join(walked, name)
+			continue
+		case links == maxLinks:
+			return nil, errors.New("too many links on the way")
+		}
+		links++
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(walked, link)
+		}
+		rest = append(strings.Split(filepath.Clean(link), string(filepath.Separator)), rest...)
+		if at, err = os.OpenRoot(root); err != nil {
+			return nil, err
+		}
+		walked = root
+	}
+	return at, nil
+}
+
+// step goes from a directory to one in it, or returns what link stands there.
+func step(at *os.Root, name string) (link string, next *os.Root, err error) {
+	st, err := at.Lstat(name)
+	if err != nil {
+		return "", nil, err
+	}
+	if st.Mode()&fs.ModeSymlink != 0 {
+		if !ownedByRoot(st) {
+			return "", nil, fmt.Errorf("%s on the way is a symbolic link of another user, which root does not follow", filepath.Join(at.Name(), name))
+		}
+		link, err = at.Readlink(name)
+		return link, nil, err
+	}
+	if next, err = at.OpenRoot(name); err != nil {
+		return "", nil, err
+	}
+	if now, err := next.Stat("."); err != nil || !os.SameFile(st, now) {
+		_ = next.Close() // it was not written to
+		return "", nil, fmt.Errorf("%s was replaced while it was opened", filepath.Join(at.Name(), name))
+	}
+	return "", next, nil
+}
+
+// descriptor is the number of an open descriptor that a path names.
+func descriptor(path string) (n int, ok bool) {
+	switch path {
+	case "/dev/stdout":
+		return 1, true
+	case "/dev/stderr":
+		return 2, true
+	}
+	for _, dir := range []string{"/dev/fd/", "/proc/self/fd/"} {
+		if text, found := strings.CutPrefix(path, dir); found {
+			n, err := strconv.Atoi(text)
+			return n, err == nil && n >= 0
+		}
+	}
+	return 0, false
+}
+
+// appear gives the file its name; whatever had that name before is gone. What is written later is in it too.
+func (o *output) appear() error {
+	if o.temp == "" {
+		return nil
+	}
+	if err := o.place.dir.Rename(o.temp, o.place.name); err != nil {
+		temp := filepath.Join(filepath.Dir(o.name), o.temp)
+		o.temp = "" // what was written stays
+		return fmt.Errorf("write %s: %w; it is in %s", o.name, reason(err), temp)
+	}
+	o.temp = ""
+	return nil
+}
+
+// commit closes the file and makes it appear under its name.
+func (o *output) commit() error {
+	if o.file == nil {
+		return nil
+	}
+	err := o.file.Close()
+	o.file = nil
+	if err != nil {
+		o.abandon()
+		return fmt.Errorf("write %s: %w", o.name, reason(err))
+	}
+	err = o.appear()
+	o.close()
+	return err
+}
+
+// abandon removes what did not appear.
+func (o *output) abandon() {
+	if o.temp != "" {
+		_ = o.place.dir.Remove(o.temp) // what is left of it harms nobody
+		o.temp = ""
+	}
+	o.close()
+}
+
+func (o *output) close() {
+	if o.file != nil {
+		_ = o.file.Close() // it was committed, or given up
+		o.file = nil
+	}
+	if o.place.dir != nil {
+		_ = o.place.dir.Close() // nothing is written to a directory
+		o.place.dir = nil
 	}
 }
 
@@ -104,7 +330,7 @@ func fileNames(captures []string, stdin io.Reader) []string {
 	return out
 }
 
-// sameFile tells whether two names are of one regular file, or would be.
+// sameFile reports whether two names are of one regular file, or would be.
 func sameFile(a, b string) bool {
 	if a == "" || b == "" {
 		return false
@@ -125,73 +351,12 @@ func sameFile(a, b string) bool {
 // reason is what the system said, without the name it was said of.
 func reason(err error) error {
 	var p *os.PathError
-	if errors.As(err, &p) {
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
 		return p.Err
+	case errors.As(err, &l):
+		return l.Err
 	}
 	return err
-}
-
-// commit makes the file appear under its name.
-func (o *output) commit() error {
-	if o.temp == nil {
-		return nil
-	}
-	var err error
-	if o.replaces != nil {
-		err = o.temp.Chmod(o.replaces.Mode().Perm())
-	}
-	if err = errors.Join(err, o.temp.Close()); err == nil {
-		err = os.Rename(o.temp.Name(), o.path)
-	}
-	if err != nil {
-		o.abandon()
-		return fmt.Errorf("write %s: %w", o.path, reason(err))
-	}
-	o.temp = nil
-	return nil
-}
-
-// abandon removes what was not committed.
-func (o *output) abandon() {
-	if o.temp != nil {
-		_ = o.temp.Close()
-		_ = os.Remove(o.temp.Name()) // what is left of it harms nobody
-		o.temp = nil
-	}
-}
-
-// progressInterval is how often the progress bar moves.
-const progressInterval = 200 * time.Millisecond
-
-// showProgress draws a progress bar on standard error, if that is a terminal, until
-// stop is called.
-func showProgress(src *fileSource, isQuiet bool, stderr io.Writer) (stop func()) {
-	f, ok := stderr.(*os.File)
-	if isQuiet || !ok || !term.IsTerminal(int(f.Fd())) {
-		return func() {}
-	}
-	_, total := src.Progress()
-	bar := progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionShowBytes(true),
-		progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth(), progressbar.OptionSetDescription("reading"))
-	done := make(chan struct{})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(progressInterval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				n, _ := src.Progress()
-				_ = bar.Set64(n) // a picture for the eye: nothing is lost with it
-			case <-done:
-				_ = bar.Finish()
-				return
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-	}
 }

@@ -2,34 +2,140 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestOutputRights: a new file gets the rights that the system gives to new files, a
-// file that was there keeps its own.
+// TestOutputRights: reports hold names and addresses, so that only the user may read them, whatever file was there.
 func TestOutputRights(t *testing.T) {
 	dir := t.TempDir()
-	usual, err := os.Create(filepath.Join(dir, "usual"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer usual.Close()
-	st, err := usual.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(dir, "report")
-	writeOutput(t, path)
-	wantMode(t, path, st.Mode())
-	if err := os.Chmod(path, 0o600); err != nil {
+	for _, test := range []struct {
+		before, mode, want os.FileMode
+	}{{0, 0o600, 0o600}, {0o666, 0o600, 0o600}, {0o600, 0o664, 0o664}} {
+		if test.before != 0 {
+			if err := os.Chmod(path, test.before); err != nil {
+				t.Fatal(err)
+			}
+		}
+		writeOutput(t, opener{mode: test.mode}, path)
+		wantMode(t, path, test.want)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestLinks: root follows no link, whoever it belongs to, and other users' links stay links.
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
+	if err := errors.Join(os.WriteFile(target, []byte("before"), 0o644), os.Symlink("target", link)); err != nil {
 		t.Fatal(err)
 	}
-	writeOutput(t, path)
-	wantMode(t, path, 0o600)
+	wantText := func(want string) {
+		t.Helper()
+		if text, err := os.ReadFile(target); err != nil || string(text) != want {
+			t.Errorf("the target holds %q, %v", text, err)
+		}
+		if st, err := os.Lstat(link); err != nil || st.Mode()&os.ModeSymlink == 0 {
+			t.Errorf("the link is none any more: %v, %v", st, err)
+		}
+	}
+	if _, err := (opener{mode: 0o600, isRoot: true}).open(link); err == nil || !strings.Contains(err.Error(), "which root does not follow") {
+		t.Errorf("as root: %v", err)
+	}
+	wantText("before")
+	writeOutput(t, opener{mode: 0o600}, link)
+	wantText("after")
+
+	if err := errors.Join(os.Remove(link), os.Symlink(os.DevNull, link)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (opener{mode: 0o600}).open(link); err == nil || !strings.Contains(err.Error(), "is a symbolic link to "+os.DevNull) {
+		t.Errorf("a link to a device: %v", err)
+	}
+	// Links of root on the way are followed: /var/run is one.
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "sub"), 0o755), os.Symlink("sub", filepath.Join(dir, "way"))); err != nil {
+		t.Fatal(err)
+	}
+	out, err := opener{mode: 0o600, isRoot: true}.open(filepath.Join(dir, "way", "report"))
+	if isRoot := os.Geteuid() == 0; (err == nil) != isRoot {
+		t.Errorf("a link on the way, which belongs to root %v: %v", isRoot, err)
+	}
+	if err == nil {
+		out.abandon()
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "sub")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestDescriptors: the name of a descriptor is written to where that stands, and the descriptor stays open.
+func TestDescriptors(t *testing.T) {
+	f, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	write := func(text string) {
+		if _, err := f.WriteString(text); err != nil {
+			t.Error(err)
+		}
+	}
+	write("one ")
+	writeOutput(t, opener{mode: 0o600, isRoot: true}, fmt.Sprintf("/dev/fd/%d", f.Fd()))
+	write(" two")
+	if text, err := os.ReadFile(f.Name()); err != nil || string(text) != "one after two" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestEveryOutputIsWrittenThatCanBe has one output after the other fail.
+func TestEveryOutputIsWrittenThatCanBe(t *testing.T) {
+	const capture = "testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap"
+	for _, test := range []struct {
+		name   string
+		args   []string
+		stderr string
+		// files are what there is afterwards, stdout what is on standard output.
+		files  []string
+		stdout string
+	}{
+		{"evidence", []string{"--evidence", "/dev/full", "-o", "report.json"}, "write /dev/full: no space left on device\n", []string{"report.json"}, ""},
+		{"one report", []string{"-o", "html:/dev/full", "-o", "report.md", "--evidence", "e.pcapng"}, "write /dev/full: no space left on device\n", []string{"e.pcapng", "report.md"}, ""},
+		{"all reports", []string{"-o", "json:/dev/full", "--evidence", "e.pcapng"}, "write /dev/full: no space left on device\nkafkavet: the report goes to standard output\n", []string{"e.pcapng"}, `"schema"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path, err := filepath.Abs(capture)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Chdir(t.TempDir())
+			var out, said bytes.Buffer
+			code := run(t.Context(), append(append([]string{"analyze"}, test.args...), path), streams{strings.NewReader(""), &out, &said})
+			if code != exitTrouble || said.String() != "kafkavet: "+test.stderr {
+				t.Errorf("exit code %d: %s", code, said.String())
+			}
+			if (test.stdout == "") != (out.Len() == 0) || !strings.Contains(out.String(), test.stdout) {
+				t.Errorf("standard output: %s", out.String())
+			}
+			var names []string
+			left, err := os.ReadDir(".")
+			for _, f := range left {
+				names = append(names, f.Name())
+			}
+			if err != nil || !slices.Equal(names, test.files) {
+				t.Errorf("files %v, want %v; %v", names, test.files, err)
+			}
+		})
+	}
 }
 
 // TestOutputIsNotStandardInput: a capture given by < is not written over either.
@@ -58,12 +164,15 @@ func TestOutputIsNotStandardInput(t *testing.T) {
 	}
 }
 
-// writeOutput lets a file appear.
-func writeOutput(t *testing.T, path string) {
+// writeOutput writes "after" to a file.
+func writeOutput(t *testing.T, o opener, path string) {
 	t.Helper()
-	out, err := openOutput(path, nil)
+	out, err := o.open(path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := io.WriteString(out.w, "after"); err != nil {
+		t.Error(err)
 	}
 	if err := out.commit(); err != nil {
 		t.Fatal(err)
@@ -76,7 +185,7 @@ func wantMode(t *testing.T, path string, want os.FileMode) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st.Mode() != want {
+	if st.Mode().Perm() != want {
 		t.Errorf("%s has mode %v, want %v", path, st.Mode(), want)
 	}
 }

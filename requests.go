@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -22,10 +22,7 @@ func newRequests(e environment) (*cobra.Command, action) {
 		Example: "  kafkavet requests broker.pcap\n" +
 			"  kafkavet requests --format json broker.pcap | jq 'select(.verdict == \"above-max\")'",
 	}
-	opt := &options{output: outputOptions{usage: "the `FORMAT`: tsv, or json for one object a line"}}
-	for _, f := range write.RequestFormats() {
-		opt.output.formats = append(opt.output.formats, f.Name)
-	}
+	opt := &options{output: newRequestsOutput()}
 	opt.add(cmd, &opt.output, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		opt.captures = args
@@ -34,6 +31,9 @@ func newRequests(e environment) (*cobra.Command, action) {
 		}
 		if err := opt.check(e.in); err != nil {
 			return 0, err
+		}
+		if len(opt.output.outputs) > 1 {
+			return 0, errors.New("requests: --output can be given once")
 		}
 		j, err := newJob(e, opt, false, func(j *job) (result, error) { return &listing{j: j}, nil })
 		if err != nil {
@@ -54,10 +54,11 @@ type listing struct {
 
 // open implements result.
 func (l *listing) open() (err error) {
-	if l.out, err = openOutput(l.j.opt.output.path, l.j.out); err != nil {
+	to := l.j.opt.output.outputs[0]
+	if l.out, err = l.j.opener().open(to.path); err != nil {
 		return err
 	}
-	l.w = write.RequestFormats()[slices.Index(l.j.opt.output.formats, l.j.opt.output.format)].New(l.out.w)
+	l.w = write.RequestFormats()[to.format].New(l.out.w)
 	l.Sink = l.w
 	if l.j.names != nil {
 		l.Sink = redact.Requests(l.w, l.j.names)
@@ -88,4 +89,8 @@ func (l *listing) finish() int {
 }
 
 // discard implements result.
-func (l *listing) discard() { l.out.abandon() }
+func (l *listing) discard() {
+	if l.out != nil {
+		l.out.abandon()
+	}
+}

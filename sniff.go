@@ -21,7 +21,7 @@ func newSniff(e environment) (*cobra.Command, action) {
 			"  kafkavet sniff -i eth0 --user nobody --listen :9999 -w k.pcapng --rotate-size 100 --rotate-keep 10",
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	opt := &options{output: newReportOutput()}
+	opt := &options{output: newReportOutput(true)}
 	opt.add(cmd, &opt.live, &opt.save, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		// Without this, a reader of standard output that goes away ends the program
@@ -47,9 +47,13 @@ func newSniff(e environment) (*cobra.Command, action) {
 		defer status.hide()
 		e := e
 		e.err = status
+		packets := e.out
+		if opt.save.path == "-" {
+			e.out = status
+		}
 		var w *watch
 		_, err := newJob(e, opt, true, func(j *job) (_ result, err error) {
-			w, err = newWatch(j, status)
+			w, err = newWatch(j, status, packets)
 			return w, err
 		})
 		if err != nil {

@@ -85,10 +85,11 @@ type liveSource struct {
 	// until and most end it too; 0 for never.
 	until time.Duration
 	most  uint64
-	// save takes the packets of every batch; nil for nobody. failed is its
-	// error, which ends the capture: nobody wants to find out later that nothing was kept.
-	save   func(packets []capture.Packet) error
-	failed error
+	// save takes the packets of every batch; nil for nobody. Its first error goes to unsaved, and save
+	// becomes nil: the capture continues without it.
+	save      func(packets []capture.Packet) error
+	unsaved   func(error)
+	isUnsaved bool
 	// dissector belongs to the reading goroutine, stats are a copy for others.
 	dissector *capture.Dissector
 	stats     atomic.Pointer[capture.DissectorStats]
@@ -128,8 +129,9 @@ func (s *liveSource) Next(b *capture.Batch) error {
 		s.count(b.Packets)
 	}
 	if s.save != nil {
-		if s.failed = s.save(b.Packets); s.failed != nil {
-			s.over = true
+		if err := s.save(b.Packets); err != nil {
+			s.unsaved(err)
+			s.save, s.isUnsaved = nil, true
 		}
 	}
 	return nil

@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -37,7 +37,7 @@ type saveOptions struct {
 
 func (o *saveOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&o.path, "write", "w", "", "also write the captured packets to `FILE` (pcapng)")
+	f.StringVarP(&o.path, "write", "w", "", "also write the captured packets to `FILE` (pcapng); - is standard output, and findings go to standard error")
 	f.UintVar(&o.size, "rotate-size", 0, "begin a new file of -w after `N` MiB; the names get time and number")
 	f.DurationVar(&o.interval, "rotate-interval", 0, "begin a new file of -w after this `DURATION`")
 	f.UintVar(&o.keep, "rotate-keep", 0, "keep the newest `N` files of -w, those of earlier runs included, and delete older ones")
@@ -50,6 +50,8 @@ func (o *saveOptions) check() error {
 	switch {
 	case o.path == "" && (o.rotates() || o.keep > 0):
 		return errors.New("--rotate-size, --rotate-interval and --rotate-keep need -w")
+	case o.path == "-" && o.rotates():
+		return errors.New("-w -: standard output cannot be rotated")
 	case o.keep > 0 && !o.rotates():
 		return errors.New("--rotate-keep: needs --rotate-size or --rotate-interval")
 	case o.interval != 0 && o.interval < minRotation:
@@ -60,13 +62,16 @@ func (o *saveOptions) check() error {
 
 // saver keeps packets in pcapng files. It belongs to the reading goroutine.
 type saver struct {
-	flags saveOptions
-	info  capture.Info
-	now   func() time.Duration
+	options saveOptions
+	opener  opener
+	info    capture.Info
+	now     func() time.Duration
+	// place is where the files are; its directory is held open where there is more than one.
+	place place
 	// stamp names the files of this run.
 	stamp   string
 	number  int
-	file    *os.File
+	file    *output
 	buf     wholeBlocks
 	w       *capture.Writer
 	begun   time.Duration
@@ -87,29 +92,49 @@ func (b wholeBlocks) Write(block []byte) (int, error) {
 	return b.Writer.Write(block)
 }
 
+// blockFile is an output that is written in whole blocks: where a full disk takes only a part,
+// that is cut off again.
+type blockFile struct {
+	out  *output
+	size int64
+}
+
+// Write takes whole blocks.
+func (f *blockFile) Write(blocks []byte) (int, error) {
+	n, err := f.out.w.Write(blocks)
+	if err != nil && f.out.file != nil {
+		_ = f.out.file.Truncate(f.size) // a pipe cannot be cut; its reader sees the tear
+	}
+	f.size += int64(n)
+	return n, err
+}
+
 // openSaver opens the first file. info describes the interface.
-func openSaver(flags saveOptions, info capture.Info, now func() time.Duration) (*saver, error) {
-	s := &saver{
-		flags: flags, info: info, now: now, stamp: time.Now().UTC().Format("20060102T150405Z"),
+func openSaver(options saveOptions, o opener, info capture.Info, now func() time.Duration) (s *saver, err error) {
+	s = &saver{
+		options: options, opener: o, info: info, now: now, stamp: time.Now().UTC().Format("20060102T150405Z"),
 		buf: wholeBlocks{bufio.NewWriterSize(nil, saveBuffer)},
+	}
+	if options.rotates() {
+		if s.place, err = o.place(options.path); err != nil {
+			return nil, fmt.Errorf("write %s: %w", options.path, reason(err))
+		}
 	}
 	return s, s.begin()
 }
 
 // begin begins a file.
-func (s *saver) begin() error {
-	s.number++
-	path := s.flags.path
-	if s.flags.rotates() {
-		ext := filepath.Ext(path)
-		path = fmt.Sprintf("%s-%s-%06d%s", strings.TrimSuffix(path, ext), s.stamp, s.number, ext)
+func (s *saver) begin() (err error) {
+	if s.options.rotates() {
+		err = s.createNext()
+	} else {
+		s.file, err = s.opener.open(s.options.path)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // packets are nobody else's business
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, reason(err))
+		return err
 	}
-	s.file, s.begun = f, s.now()
-	s.buf.Reset(f)
+	s.begun = s.now()
+	s.buf.Reset(&blockFile{out: s.file})
 	s.w = capture.NewWriter(s.buf, "kafkavet "+toolVersion(), "")
 	for _, i := range s.info.Interfaces {
 		if _, err := s.w.AddInterface(i); err != nil {
@@ -117,9 +142,34 @@ func (s *saver) begin() error {
 		}
 	}
 	if err := s.buf.Flush(); err != nil { // a file without a header cannot be read
+		s.file.abandon()
+		if s.options.rotates() {
+			_ = s.place.dir.Remove(filepath.Base(s.file.name)) // it holds nothing
+		}
 		return s.explain(err)
 	}
+	if err := s.file.appear(); err != nil {
+		return err
+	}
 	return s.forget()
+}
+
+// createNext creates the next file of a rotation. A name that is there already belongs to another run.
+func (s *saver) createNext() (err error) {
+	const tries = 1000
+	ext := filepath.Ext(s.place.name)
+	for range tries {
+		s.number++
+		name := fmt.Sprintf("%s-%s-%06d%s", strings.TrimSuffix(s.place.name, ext), s.stamp, s.number, ext)
+		if s.file, err = s.opener.create(place{s.place.dir, name}); !errors.Is(err, fs.ErrExist) {
+			break
+		}
+	}
+	s.file.name = filepath.Join(filepath.Dir(s.options.path), s.file.name)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", s.file.name, reason(err))
+	}
+	return nil
 }
 
 // write keeps packets.
@@ -129,13 +179,13 @@ func (s *saver) write(packets []capture.Packet) error {
 		if err := s.w.WritePacket(packets[i].Interface, &packets[i], ""); err != nil {
 			return s.explain(err)
 		}
-		if s.flags.size > 0 && s.w.Written() >= int64(s.flags.size)<<20 {
+		if s.options.size > 0 && s.w.Written() >= int64(s.options.size)<<20 {
 			if err := s.rotate(); err != nil {
 				return err
 			}
 		}
 	}
-	if s.flags.interval > 0 && now-s.begun >= s.flags.interval {
+	if s.options.interval > 0 && now-s.begun >= s.options.interval {
 		return s.rotate()
 	}
 	if now-s.flushed >= saveFlush {
@@ -155,28 +205,29 @@ func (s *saver) rotate() error {
 
 // close ends the file.
 func (s *saver) close() error {
-	return s.explain(errors.Join(s.buf.Flush(), s.file.Close()))
+	err := s.explain(s.buf.Flush())
+	return errors.Join(err, s.file.commit())
 }
 
 func (s *saver) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("write %s: %w", s.file.Name(), reason(err))
+	return fmt.Errorf("write %s: %w", s.file.name, reason(err))
 }
 
 // forget deletes the oldest files beyond those to be kept: files with the name
 // that rotation gives, and no others. Those of this run are the newest, whatever their
 // names say: the clock may have been set.
 func (s *saver) forget() error {
-	if s.flags.keep == 0 {
+	if s.options.keep == 0 {
 		return nil
 	}
-	ext := filepath.Ext(s.flags.path)
-	base := strings.TrimSuffix(filepath.Base(s.flags.path), ext)
+	ext := filepath.Ext(s.place.name)
+	base := strings.TrimSuffix(s.place.name, ext)
 	ours := regexp.MustCompile("^" + regexp.QuoteMeta(base) + `-(\d{8}T\d{6}Z)-(\d{6,})` + regexp.QuoteMeta(ext) + "$")
-	dir := filepath.Dir(s.flags.path)
-	entries, err := os.ReadDir(dir)
+	dir := filepath.Dir(s.options.path)
+	entries, err := fs.ReadDir(s.place.dir.FS(), ".")
 	if err != nil {
 		return fmt.Errorf("read %s: %w", dir, reason(err))
 	}
@@ -195,8 +246,8 @@ func (s *saver) forget() error {
 		}
 		return cmp.Or(strings.Compare(a[1], b[1]), cmp.Compare(len(a[2]), len(b[2])), strings.Compare(a[2], b[2]))
 	})
-	for _, parts := range names[:max(0, len(names)-int(s.flags.keep))] {
-		if err := os.Remove(filepath.Join(dir, parts[0])); err != nil {
+	for _, parts := range names[:max(0, len(names)-int(s.options.keep))] {
+		if err := s.place.dir.Remove(parts[0]); err != nil {
 			return fmt.Errorf("delete %s: %w", filepath.Join(dir, parts[0]), reason(err))
 		}
 	}

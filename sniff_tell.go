@@ -58,9 +58,9 @@ type teller struct {
 // newTeller makes a teller. Text goes to standard output, unless that takes the
 // report as a document.
 func newTeller(j *job, line *statusLine) *teller {
-	format := j.opt.output.reportFormat()
+	format := write.Formats()[j.opt.output.index(j.opt.output.format)]
 	t := &teller{w: j.out, name: "standard output", json: format.HasEvents, color: j.opt.report.color, line: line}
-	if j.opt.output.path == "" && format.IsDocument && !format.HasEvents {
+	if n, ok := j.opt.output.hasStdout(); ok && write.Formats()[n].IsDocument && !t.json {
 		t.w, t.name = line.out, "standard error"
 	}
 	return t

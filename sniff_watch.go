@@ -1,9 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +47,8 @@ type watch struct {
 	// src, live and what depends on them are there once run has opened the interface.
 	src  *liveSource
 	live *live
+	// packets is the standard output of -w.
+	packets io.Writer
 	// save belongs to the reading goroutine while the pipeline runs; nil without -w.
 	save *saver
 	// served may be called by any goroutine; nil without --listen.
@@ -63,10 +67,10 @@ type watch struct {
 }
 
 // newWatch makes the result of a job whose packets come from an interface.
-func newWatch(j *job, status *statusLine) (*watch, error) {
+func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {
 	f, err := newFindings(j, true)
 	return &watch{
-		findings: f, status: status, teller: newTeller(j, status),
+		findings: f, status: status, teller: newTeller(j, status), packets: packets,
 		age: every{interval: ageInterval}, sight: every{interval: sightInterval},
 		repeat: every{interval: j.opt.live.interval}, draw: every{interval: statusInterval},
 		stop: make(chan struct{}),
@@ -80,10 +84,13 @@ func (w *watch) run(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer w.src.Close()
+	defer w.discard()
 	if err := w.open(); err != nil {
+		if user := w.j.opt.live.user; user != "" {
+			err = fmt.Errorf("--user %s: %w", user, err)
+		}
 		return 0, err
 	}
-	defer w.discard()
 	defer onSecondSignal(ctx, func() { w.status.hide(); w.discard() })()
 	w.j.pipeline = w.j.newPipeline(w.src, w.sink(), w.live)
 	for _, name := range w.j.opt.traffic.keyLogs {
@@ -112,7 +119,7 @@ func (w *watch) openSource(ctx context.Context) error {
 	}
 	w.src = &liveSource{
 		liveCapture: device, ctx: ctx, now: w.j.now, dissector: w.j.dissector,
-		until: w.j.opt.live.duration, most: w.j.opt.live.count,
+		until: w.j.opt.live.duration, most: w.j.opt.live.count, unsaved: w.saveFailed,
 	}
 	w.live = &live{src: w.src, now: w.j.now, each: w.each}
 	if w.j.opt.live.listen != "" {
@@ -133,7 +140,9 @@ func (w *watch) open() (err error) {
 		return err
 	}
 	if w.j.opt.save.path != "" {
-		if w.save, err = openSaver(w.j.opt.save, w.src.Captures()[0], w.j.now); err != nil {
+		o := w.j.opener()
+		o.stdout = w.packets
+		if w.save, err = openSaver(w.j.opt.save, o, w.src.Captures()[0], w.j.now); err != nil {
 			return err
 		}
 		w.src.save = w.save.write
@@ -141,29 +150,34 @@ func (w *watch) open() (err error) {
 	return nil
 }
 
+// saveFailed says that packets are not written to -w any more. It belongs to the reading goroutine.
+func (w *watch) saveFailed(err error) { w.j.complain("%v; watching continues without -w", err) }
+
 // finish implements result: it writes what is new at the end, and the report.
 func (w *watch) finish() int {
-	failed := false
+	failed := w.src.isUnsaved
 	fail := func(err error) {
 		if err != nil {
 			w.j.complain("%v", err)
 			failed = true
 		}
 	}
-	if w.save != nil {
-		fail(cmp.Or(w.src.failed, w.save.close()))
+	if w.src.save != nil {
+		fail(w.save.close())
 	}
 	rep := w.report(w.j.pipeline.input())
-	fail(w.writeEvidence())
+	isProven := w.writeEvidence()
 	w.status.hide()
 	if w.lost == nil {
 		w.lost = w.last(rep)
 	}
-	if w.j.opt.output.path != "" || !w.j.opt.output.reportFormat().HasEvents && w.lost == nil {
-		fail(w.writeReport(rep))
-	}
+	// The last event is the report, and standard output that is lost takes no more.
+	w.outs = slices.DeleteFunc(w.outs, func(out reportFile) bool {
+		return out.file == nil && (w.lost != nil || w.teller.json)
+	})
+	isWritten := len(w.outs) == 0 || w.writeReports(rep)
 	fail(w.lost)
-	return w.verdict(rep, w.j.inputIsWhole() && !failed)
+	return w.verdict(rep, w.j.inputIsWhole() && isProven && isWritten && !failed)
 }
 
 // note prints on standard error what the user may want to know.

@@ -26,6 +26,7 @@ type apiVersionsAnswer struct {
 	partial bool
 	// limited: there were more APIs than maxAPIs.
 	limited bool
+	wrong   bool // Exchange.WrongRefusal
 	// featureBytes are the supported features as they stand in the bytes.
 	featureBytes []byte
 }
@@ -42,6 +43,7 @@ func (a *apiVersionsAnswer) parse(version int16, size int64, body []byte, intern
 	r := reader{b: body}
 	*a = apiVersionsAnswer{errorCode: r.int16(), apis: a.apis[:0], features: a.features[:0]}
 	if r.bad || a.errorCode != errNone {
+		a.wrong = a.errorCode == errUnsupportedVersion && isWrongRefusal(version, size, body)
 		return !r.bad
 	}
 	for _, v := range [...]int16{version, 0, 1, flexibleApiVersions} {
@@ -53,6 +55,17 @@ func (a *apiVersionsAnswer) parse(version int16, size int64, body []byte, intern
 		}
 	}
 	return false
+}
+
+// isWrongRefusal reports whether an answer with UNSUPPORTED_VERSION has the layout of the requested version and not that of
+// v0, in which a broker has to refuse (KIP-511): the client cannot know what else the broker would write.
+func isWrongRefusal(version int16, size int64, body []byte) bool {
+	l := &layouts[keyApiVersions]
+	if how, _ := l.walkResponse(keyApiVersions, 0, size, body); how != misfit {
+		return false
+	}
+	how, _ := l.walkResponse(keyApiVersions, version, size, body)
+	return how == fitsExactly
 }
 
 // read reads what follows the error code, at one version, and reports whether it fits.

@@ -143,7 +143,7 @@ func exchangesRanges(events []Event) *Ranges {
 }
 
 func TestJudge(t *testing.T) {
-	table := &Ranges{APIs: apiList(0, 3, 7, 1, 4, 10, 5, 3, 2, 18, 0, 3)}
+	table := &Ranges{APIs: apiList(0, 3, 7, 1, 4, 10, 5, 3, 2, 7, -1, 2, 18, 0, 3)}
 	part := &Ranges{APIs: apiList(0, 3, 7), Partial: true}
 	for _, tt := range []struct {
 		name         string
@@ -158,8 +158,9 @@ func TestJudge(t *testing.T) {
 		{"above the max", 1, 11, table, AboveMax, true},
 		{"not there", 2, 0, table, NotAdvertised, true},
 		{"no table", 1, 4, nil, Unknown, false},
-		{"max below min: above", 5, 3, table, AboveMax, true},
-		{"max below min: below", 5, 2, table, BelowMin, true},
+		{"max below min: above", 5, 3, table, Unknown, false},
+		{"max below min: below", 5, 2, table, Unknown, false},
+		{"negative min", 7, 0, table, Unknown, false},
 		{"ApiVersions above the max", 18, 9, table, Exempt, true},
 		{"ApiVersions without a table", 18, 9, nil, Exempt, false},
 		{"in the part that is there", 0, 8, part, AboveMax, true},

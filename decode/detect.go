@@ -26,7 +26,8 @@ const leastAnswer = 10
 //
 // What makes it Strong is a known API and version, a client id that someone chose, and a body that fits
 // its layout as far as it is there; with a null client id, or a negative correlation id, the body has to be there
-// and fit to the last byte. A known API and such a client id alone make it Likely.
+// and fit to the last byte. A known API and such a client id alone make it Likely. With an empty client id, a body
+// that fits to the last byte makes it Fits.
 // The body is looked at because responses that begin with an array of names look like requests otherwise:
 // its length stands where the correlation id of a request is, the first name where the client id is.
 func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
@@ -36,7 +37,7 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 	}
 	l := layoutOf(h.key)
 	named := h.idLength > 0 && printable(h.clientID)
-	if l == nil || h.version > l.max+versionSlack {
+	if l == nil || !l.isNear(h.version) {
 		return outlandish(l, named)
 	}
 	how := h.fits(size, head)
@@ -52,6 +53,8 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 		return reassembly.No
 	case h.idLength == nullID && how == fitsExactly && h.counts(how), h.idLength == 0 && h.authenticates(how, head):
 		return reassembly.Strong // otherwise an empty client id would not do: responses can be as full of zeros
+	case h.idLength == 0 && how == fitsExactly && h.counts(how) && !h.producesNothing(head):
+		return reassembly.Fits
 	}
 	return reassembly.Weak
 }
@@ -94,6 +97,9 @@ func (h *requestHeader) counts(how fit) bool {
 func (h *requestHeader) beginsSASL() bool {
 	return h.correlationID == beforeCount && (h.key == keySaslHandshake || h.key == keyApiVersions)
 }
+
+// isNear reports whether a version is one of the API, or one that a later release may bring.
+func (l *layout) isNear(version int16) bool { return version >= 0 && version <= l.max+versionSlack }
 
 // outlandish judges a request of an unknown API, of which l is nil, or an unknown version.
 func outlandish(l *layout, named bool) reassembly.Likelihood {

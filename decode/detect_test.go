@@ -76,7 +76,7 @@ func TestOtherProtocolsAreNoRequests(t *testing.T) {
 		{"ones", strings.Repeat("ff", 64)},
 		{"random", "0000003b 6c1f 88a0 12345678 9abc def0 1122334455667788"},
 		{"negative API key", "00000020 ff00 0000 00000001 0003 'app' 00000000000000000000"},
-		{"negative version", "00000020 0003 ff00 00000001 0003 'app' 00000000000000000000"},
+		{"negative version, null client id", "00000010 0003 ff00 00000001 ffff 000000000000"},
 		{"client id longer than the message", "00000010 0003 0000 00000001 0007 'app' 00000000000000000000"},
 		{"client id of -2", "00000010 0003 0000 00000001 fffe 'app' 00000000000000000000"},
 		{"shorter than a header", "00000007 0003 0000 0000000100"},
@@ -131,8 +131,12 @@ func TestRequestsAreRecognised(t *testing.T) {
 					t.Errorf("%s v%d: likelihood %d, want Strong", APIName(key), version, got)
 				}
 			}
-			if got := looks(empty.AppendRequest(nil, requestOf(key, version), 7)); got != reassembly.Weak {
-				t.Errorf("%s v%d with an empty client id: likelihood %d, want Weak", APIName(key), version, got)
+			want := reassembly.Fits
+			if key == keyProduce {
+				want = reassembly.Weak // no topic
+			}
+			if got := looks(empty.AppendRequest(nil, requestOf(key, version), 7)); got != want {
+				t.Errorf("%s v%d with an empty client id: likelihood %d, want %d", APIName(key), version, got, want)
 			}
 		}
 	}
@@ -149,6 +153,14 @@ func TestDoubtfulRequests(t *testing.T) {
 		{"Produce v11 without a topic", "00000017 0000 000b 00000001 0003 'app' 00 00 0001 00000000 01 00", reassembly.Likely},
 		{"response of OffsetCommit v2 with a correlation id of 11", "00000017 0000000b 00000001 0003 'log' 00000001 00000000 0000", reassembly.Likely},
 		{"header v0", "0000000c 0007 0000 00000001 00000001", reassembly.Weak},
+		{"negative version", "00000020 0003 ff00 00000001 0003 'app' 00000000000000000000", reassembly.Likely},
+		{"ApiVersions v0 with an empty array behind it", "00000011 0012 0000 00000001 0003 'app' 00000000", reassembly.Strong},
+		{"ApiVersions v2 with an empty array behind it", "00000011 0012 0002 00000001 0003 'app' 00000000", reassembly.Strong},
+		{"ApiVersions v0 with an array that is not empty behind it", "00000011 0012 0000 00000001 0003 'app' 00000001", reassembly.Likely},
+		{"ApiVersions v0 with two zeros behind it", "0000000f 0012 0000 00000001 0003 'app' 0000", reassembly.Likely},
+		{"Metadata v4 with an empty array too much", "00000016 0003 0004 00000001 0003 'app' 00000000 01 00000000", reassembly.Likely},
+		{"empty client id, a byte too much", "0000000f 0003 0000 00000001 0000 00000000 00", reassembly.No},
+		{"empty client id, a byte less there than said", "0000000f 0003 0000 00000001 0000 00000001 00", reassembly.No},
 		{"version far newer than known", "00000010 0003 0063 00000001 0003 'app' 000000", reassembly.Likely},
 		{"API newer than known", "00000010 0063 0000 00000001 0003 'app' 000000", reassembly.Weak},
 		{"API of Confluent Server", "00000010 2710 0000 00000001 0003 'app' 000000", reassembly.Weak},
@@ -164,8 +176,8 @@ func TestDoubtfulRequests(t *testing.T) {
 		{"SaslHandshake of Java 0.10.2", "00000011 0011 0000 ffffffff 0000 0005 'PLAIN'", reassembly.Strong},
 		{"SaslHandshake v1 with an empty client id", "00000019 0011 0001 00000003 0000 000d 'SCRAM-SHA-512'", reassembly.Strong},
 		{"SaslHandshake with an empty client id, and something behind it", "00000012 0011 0000 ffffffff 0000 0005 'PLAIN' 00", reassembly.No},
-		{"SaslHandshake with an empty client id and no mechanism that could be", "00000011 0011 0000 ffffffff 0000 0005 'plain'", reassembly.Weak},
-		{"SaslHandshake with an empty client id and mechanism", "0000000c 0011 0000 ffffffff 0000 0000", reassembly.Weak},
+		{"SaslHandshake with an empty client id and no mechanism that could be", "00000011 0011 0000 ffffffff 0000 0005 'plain'", reassembly.Fits},
+		{"SaslHandshake with an empty client id and mechanism", "0000000c 0011 0000 ffffffff 0000 0000", reassembly.Fits},
 		{"UTF-8 in the client id", "00000012 0003 0000 00000001 0004 'añb' 00000000", reassembly.Strong},
 		{"Metadata v0 with a correlation id that is nearly text", "00000012 0003 0000 75736543 0004 'user' 00000000", reassembly.Strong},
 		{"zeros that are a Produce without anything", "00000014" + strings.Repeat("00", 20), reassembly.Weak},

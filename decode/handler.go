@@ -87,6 +87,8 @@ type answer struct {
 	errorCode int16
 	ranges    *Ranges
 	enabled   []string
+	lifetime  time.Duration // Exchange.SessionLifetime
+	wrong     bool          // Exchange.WrongRefusal
 }
 
 // earlyAnswer is a response that came before its request, as far as it could be read.
@@ -245,11 +247,9 @@ func (h *handler) read(p *pending, f *reassembly.Frame) answer {
 	case keySaslHandshake:
 		a.errorCode, a.enabled = readHandshake(body, h.shard.share)
 	case keySaslAuthenticate:
-		a.errorCode = readAuthenticate(p.version, body)
+		a.errorCode, a.lifetime = readAuthenticate(p.version, body)
 	default:
-		if unsupported(p.key, p.version, size, body, h.conn.Broker.Port()) {
-			a.errorCode = errUnsupportedVersion
-		}
+		a.errorCode = refusal(p.key, p.version, size, body, h.conn.Broker.Port())
 	}
 	return a
 }
@@ -270,7 +270,7 @@ func (h *handler) readApiVersions(a *answer, version int16, size int64, body []b
 	if !ok {
 		return
 	}
-	a.errorCode = s.answer.errorCode
+	a.errorCode, a.wrong = s.answer.errorCode, s.answer.wrong
 	if len(s.answer.apis) == 0 {
 		return
 	}
@@ -314,9 +314,9 @@ func (h *handler) matchEarly(at capture.Position) {
 		switch p.key {
 		case keyApiVersions:
 		case keySaslHandshake, keySaslAuthenticate:
-			e.ranges = nil
+			e.ranges, e.wrong = nil, false
 		default:
-			e.errorCode, e.ranges = errNone, nil
+			e.errorCode, e.ranges, e.wrong = errNone, nil, false
 		}
 		h.answered(i, e.answer)
 		return

@@ -48,7 +48,7 @@ const (
 )
 
 // parseRequestHeader reads the header of a request of size bytes, of which head
-// are there. ok is false when they cannot be one.
+// are there. ok is false when they cannot be one. The version may be negative: a faulty client can send that.
 func parseRequestHeader(size int64, head []byte) (h requestHeader, ok bool) {
 	if size < fixedHeader || size > maxMessage || len(head) < fixedHeader {
 		return h, false
@@ -57,7 +57,7 @@ func parseRequestHeader(size int64, head []byte) (h requestHeader, ok bool) {
 	h.version = int16(binary.BigEndian.Uint16(head[2:]))
 	h.correlationID = int32(binary.BigEndian.Uint32(head[4:]))
 	h.idLength = absentID
-	if h.key < 0 || h.key > maxKey || h.version < 0 {
+	if h.key < 0 || h.key > maxKey {
 		return h, false
 	}
 	if h.key == keyControlledShutdown && h.version == 0 {
@@ -102,7 +102,11 @@ func (h *requestHeader) fits(size int64, head []byte) fit {
 	if l == nil || h.lacksID() {
 		return misfit
 	}
-	return l.walkRequest(h.version, size-int64(h.bodyAt()), h.body(head))
+	left, body := size-int64(h.bodyAt()), h.body(head)
+	if h.key == keyApiVersions && h.version >= 0 && h.version < flexibleApiVersions && left == 4 && len(body) == 4 && blank(body) {
+		return fitsExactly // older librdkafka writes an empty array where nothing belongs (rd_kafka_ApiVersionRequest)
+	}
+	return l.walkRequest(h.version, left, body)
 }
 
 // printable tells whether id could be a client id that someone chose: not empty, and no control characters.

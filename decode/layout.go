@@ -176,15 +176,16 @@ type walker struct {
 	flexible bool
 	// state is fitsExactly as long as the walk goes on.
 	state fit
-	// unsupported: an error code was UNSUPPORTED_VERSION.
-	unsupported bool
+	// errorCode is the first error code that is errUnsupportedVersion or
+	// errUnsupportedForMessageFormat, 0 without one.
+	errorCode int16
 }
 
 // walkRequest holds the body of a request against its layout. body is what is
-// there of it, size its length. A version beyond the layout's is a misfit.
+// there of it, size its length. A version beyond the layout's is a misfit, and so is a negative one.
 func (l *layout) walkRequest(version int16, size int64, body []byte) fit {
 	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
-	if version > l.max {
+	if version < 0 || version > l.max {
 		return misfit
 	}
 	if w.flexible {
@@ -194,18 +195,17 @@ func (l *layout) walkRequest(version int16, size int64, body []byte) fit {
 }
 
 // walkResponse holds a response without its correlation id against its layout.
-// body is what is there of it, size its length. unsupported tells whether one of its error codes, in the
-// part that was walked, is UNSUPPORTED_VERSION.
-func (l *layout) walkResponse(key, version int16, size int64, body []byte) (how fit, unsupported bool) {
+// body is what is there of it, size its length. errorCode is walker.errorCode of the part that was walked.
+func (l *layout) walkResponse(key, version int16, size int64, body []byte) (how fit, errorCode int16) {
 	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
-	if version > l.max {
-		return misfit, false
+	if version < 0 || version > l.max {
+		return misfit, errNone
 	}
 	if w.flexible && key != keyApiVersions { // its response header has no tags: KIP-511
 		w.tags()
 	}
 	how = w.whole(l.response)
-	return how, w.unsupported
+	return how, w.errorCode
 }
 
 // whole walks a body to its end.
@@ -263,8 +263,8 @@ func (w *walker) field(f *field) {
 	case fixedField:
 		w.skip(int64(f.size))
 	case errorField:
-		if b := w.take(2); b != nil && int16(binary.BigEndian.Uint16(b)) == errUnsupportedVersion {
-			w.unsupported = true
+		if b := w.take(2); b != nil {
+			w.fail(int16(binary.BigEndian.Uint16(b)))
 		}
 	case textField:
 		w.skip(w.count(2))
@@ -276,6 +276,13 @@ func (w *walker) field(f *field) {
 		if b := w.take(1); b != nil && int8(b[0]) >= 0 {
 			w.structure(f.sub)
 		}
+	}
+}
+
+// fail notes an error code.
+func (w *walker) fail(code int16) {
+	if w.errorCode == errNone && (code == errUnsupportedVersion || code == errUnsupportedForMessageFormat) {
+		w.errorCode = code
 	}
 }
 

@@ -113,14 +113,18 @@ func checkLayout(t *testing.T, key, version int16, l *layout) {
 				t.Fatalf("%s v%d request of %d bytes ending at %d: fit %d, want %d", l.name, version, len(req), cut, got, misfit)
 			}
 		}
-		for _, code := range []int16{0, 3, errUnsupportedVersion} {
+		for _, code := range []int16{0, 3, errUnsupportedVersion, errUnsupportedForMessageFormat} {
 			resp := filledResponse(t, key, version, n, code)
 			got, found := l.walkResponse(key, version, int64(len(resp)), resp)
 			if got != fitsExactly {
 				t.Fatalf("%s v%d response with %d elements: fit %d, want %d", l.name, version, n, got, fitsExactly)
 			}
-			if want := code == errUnsupportedVersion; found != want && (n > 0 || found) {
-				t.Fatalf("%s v%d response with error %d: unsupported is %v", l.name, version, code, found)
+			want := code
+			if code == 3 {
+				want = errNone
+			}
+			if found != want && (n > 0 || found != errNone) {
+				t.Fatalf("%s v%d response with error %d: found %d", l.name, version, code, found)
 			}
 		}
 	}
@@ -141,6 +145,7 @@ func TestLayoutRejectsHostileCounts(t *testing.T) {
 		{"string of -2", 10, 0, []byte{0xff, 0xfe}},
 		{"variable-length integer without an end", 3, 12, []byte{0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80}},
 		{"version that is not known", 3, 99, []byte{0, 0, 0, 0}},
+		{"negative version", 3, -1, []byte{0, 0, 0, 0}},
 	} {
 		if got := layoutOf(tt.key).walkRequest(tt.version, int64(len(tt.body)), tt.body); got != misfit {
 			t.Errorf("%s: fit %d, want %d", tt.name, got, misfit)

@@ -13,6 +13,8 @@ const KeyAPIVersions = int16(keyApiVersions)
 // API keys that this package treats in a way of their own.
 const (
 	keyProduce            = 0
+	keyFetch              = 1
+	keyListOffsets        = 2
 	keyControlledShutdown = 7
 	keySaslHandshake      = 17
 	keyApiVersions        = 18
@@ -24,6 +26,9 @@ const (
 const (
 	errNone               = 0
 	errUnsupportedVersion = 35
+	// errUnsupportedForMessageFormat is about the message format of a topic (log.message.format.version),
+	// not about the version of the request.
+	errUnsupportedForMessageFormat = 43
 )
 
 // MaxKnownKey is the largest API key that APIName knows; they begin at 0 and have no holes.

@@ -15,11 +15,11 @@ func TestPortOfTheBrokerIsNoError(t *testing.T) {
 		"the error at the end":      {[]byte{0, 0, 0, 0x23}, true},
 		"the error behind the port": {[]byte{0, 0, 0x23, 0x84, 0, 0x23, 0xff, 0xff}, true},
 	} {
-		if got := mayHoldError(c.body, 9092); got != c.want {
+		if got := mayHoldError(c.body, errUnsupportedVersion, 9092); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
-	if !mayHoldError([]byte{0, 0, 0x23, 0x00}, 0x2300) {
+	if !mayHoldError([]byte{0, 0, 0x23, 0x00}, errUnsupportedVersion, 0x2300) {
 		t.Error("port 8960 hides an error that a short field follows")
 	}
 }

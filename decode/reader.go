@@ -36,6 +36,14 @@ func (r *reader) int32() int32 {
 	return 0
 }
 
+// int64 reads an INT64.
+func (r *reader) int64() int64 {
+	if b := r.span(8); b != nil {
+		return int64(binary.BigEndian.Uint64(b))
+	}
+	return 0
+}
+
 // uvarint reads an UNSIGNED_VARINT (KIP-482), of at most 5 bytes.
 func (r *reader) uvarint() int64 {
 	var n int64

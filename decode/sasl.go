@@ -1,6 +1,11 @@
 package decode
 
-import "github.com/kafkavet/kafkavet/reassembly"
+import (
+	"math"
+	"time"
+
+	"github.com/kafkavet/kafkavet/reassembly"
+)
 
 const (
 	// maxMechanism bounds what is read of a SASL mechanism's name, in bytes:
@@ -10,9 +15,10 @@ const (
 	maxMechanisms = 16
 	// maxSaslAnswer is how much of a SaslHandshake answer is looked at, in bytes: maxMechanisms names.
 	maxSaslAnswer = 1024
-	// maxAuthenticateAnswer is how much of a SaslAuthenticate answer is looked
-	// at, in bytes: its error code. What follows is secret, and so is the error message, which can name a user.
-	maxAuthenticateAnswer = 16
+	// maxAuthenticateAnswer is how much of a SaslAuthenticate answer is held, in bytes: the length of the
+	// session is at its end. The last token of SCRAM and GSSAPI has some 100 bytes. The token is
+	// secret, and so is the error message, which can name a user.
+	maxAuthenticateAnswer = 1024
 )
 
 // handshake takes a SaslHandshake request. After v0 both sides send raw tokens,
@@ -75,11 +81,28 @@ func readHandshake(body []byte, share func([]byte) string) (errorCode int16, ena
 	return errorCode, enabled
 }
 
-// readAuthenticate reads the error code of a SaslAuthenticate response, and nothing else.
-func readAuthenticate(version int16, body []byte) (errorCode int16) {
+// readAuthenticate reads the error code of a SaslAuthenticate response and, from v1 on, how long the session
+// lasts (KIP-368; 0 is no limit). What stands between them is secret and passed over by its length.
+func readAuthenticate(version int16, body []byte) (errorCode int16, lifetime time.Duration) {
 	r := reader{b: body}
-	if version >= layouts[keySaslAuthenticate].flexible {
+	flexible := version >= layouts[keySaslAuthenticate].flexible
+	if flexible {
 		r.tags(nil)
 	}
-	return r.int16()
+	errorCode = r.int16()
+	if version < 1 || version > layouts[keySaslAuthenticate].max {
+		return errorCode, 0
+	}
+	if flexible {
+		r.compactText() // error message
+		r.compactText() // token
+	} else {
+		r.text()
+		r.span(int64(max(r.int32(), 0)))
+	}
+	ms := r.int64()
+	if r.bad || ms < 0 || ms > math.MaxInt64/int64(time.Millisecond) {
+		return errorCode, 0
+	}
+	return errorCode, time.Duration(ms) * time.Millisecond
 }

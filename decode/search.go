@@ -87,13 +87,19 @@ func (h *handler) wantRequest(size int64, head []byte) (n int64, ok bool) {
 // expects tells whether a request can come on this connection. Any can that has
 // the client id of an earlier one; with another client id, as behind a proxy, its API and version have to be
 // known, and its client id one that someone chose or its body one that fits: a
-// stream that is out of step is to be noticed.
+// stream that is out of step is to be noticed. A negative version, which only a faulty client sends, needs a known
+// API and the client id.
 func (h *handler) expects(hd *requestHeader, size int64, head []byte) bool {
-	if hd.lacksID() || len(h.ids) == 0 && !h.nullID || h.sameClient(hd) {
+	l := layoutOf(hd.key)
+	switch {
+	case hd.lacksID():
+		return true
+	case hd.version < 0:
+		return l != nil && printable(hd.clientID) && (len(h.ids) == 0 || h.sameClient(hd))
+	case len(h.ids) == 0 && !h.nullID, h.sameClient(hd):
 		return true
 	}
-	l := layoutOf(hd.key)
-	return l != nil && hd.version <= l.max+versionSlack && (printable(hd.clientID) || hd.fits(size, head) != misfit)
+	return l != nil && l.isNear(hd.version) && (printable(hd.clientID) || hd.fits(size, head) != misfit)
 }
 
 // headAfterID is how many bytes behind the client id are needed of a request.
@@ -124,6 +130,9 @@ func (h *handler) wantResponse(size int64, head []byte) (n int64, ok bool) {
 	case keySaslHandshake:
 		return maxSaslAnswer, true
 	case keySaslAuthenticate:
+		if h.queue.at(i).version == 0 {
+			return responseHeader + 2, true // the error code
+		}
 		return maxAuthenticateAnswer, true
 	}
 	if size <= maxAnswerScan {
@@ -165,7 +174,7 @@ func (h *handler) plausibleRequest(size int64, head []byte) bool {
 		return false
 	}
 	l := layoutOf(hd.key)
-	if l == nil || hd.version > l.max+1 {
+	if l == nil || hd.version < 0 || hd.version > l.max+1 {
 		return false
 	}
 	how := fitsSoFar
@@ -240,12 +249,12 @@ func (h *handler) Anchor(d reassembly.Direction) (anchors [][]byte, offset int) 
 	return h.clientAnchors(), sizeField + fixedHeader
 }
 
-// mayHoldError tells whether error 35 can stand in body. Ports are full of it:
+// mayHoldError reports whether an error code can stand in body. Ports are full of 35:
 // 9092 is 00 00 23 84, and every Metadata answer holds that of the broker. After an
-// error code such a byte would begin a length of over 126; those are let go.
-func mayHoldError(body []byte, port uint16) bool {
+// error code such a byte would begin a length of over 126; those are passed over.
+func mayHoldError(body []byte, code byte, port uint16) bool {
 	for {
-		i := bytes.Index(body, []byte{0, errUnsupportedVersion})
+		i := bytes.Index(body, []byte{0, code})
 		if i < 0 {
 			return false
 		}
@@ -257,19 +266,29 @@ func mayHoldError(body []byte, port uint16) bool {
 	}
 }
 
-// unsupported tells whether a response is, or holds, error UNSUPPORTED_VERSION.
+// refusal returns UNSUPPORTED_VERSION where a response is, or holds, that error, and
+// UNSUPPORTED_FOR_MESSAGE_FORMAT where one of Produce, Fetch or ListOffsets holds that; otherwise 0.
 // It is read at the request's version, or else as v0, to which brokers fall back for
 // versions that they do not know.
-func unsupported(key, version int16, size int64, body []byte, port uint16) bool {
+func refusal(key, version int16, size int64, body []byte, port uint16) int16 {
 	l := layoutOf(key)
-	if l == nil || len(body) > maxAnswerScan || !mayHoldError(body, port) {
-		return false
+	if l == nil || len(body) > maxAnswerScan {
+		return errNone
 	}
-	if how, found := l.walkResponse(key, version, size, body); how != misfit {
-		return found
+	aboutFormat := key == keyProduce || key == keyFetch || key == keyListOffsets
+	if !mayHoldError(body, errUnsupportedVersion, port) && !(aboutFormat && mayHoldError(body, errUnsupportedForMessageFormat, port)) {
+		return errNone
 	}
-	how, found := l.walkResponse(key, 0, size, body)
-	return found && how == fitsExactly
+	how, code := l.walkResponse(key, version, size, body)
+	if how == misfit {
+		if how, code = l.walkResponse(key, 0, size, body); how != fitsExactly {
+			return errNone
+		}
+	}
+	if code == errUnsupportedForMessageFormat && !aboutFormat {
+		return errNone
+	}
+	return code
 }
 
 // acks reads the acks of a Produce request. body begins behind the client id.

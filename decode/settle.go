@@ -96,6 +96,7 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
 	if p.key == keySaslHandshake {
 		e.Mechanism, e.Enabled = h.mechanism, a.enabled
 	}
+	e.WrongRefusal, e.SessionLifetime = a.wrong, a.lifetime
 	e.AskedInVain = h.ranges == nil && h.inVain != (capture.Position{}) && h.inVain.Before(p.at)
 	e.judge(p.ranges, Observed)
 }

@@ -3,8 +3,7 @@ package decode
 // judge holds a request against an advertised table. known is false where the table cannot tell:
 // there is none, or its end is missing and the API is not in what is there.
 //
-// A range whose max is below its min, which a broker sends for an API that it would rather not
-// have called, has no version inside: above the max counts first.
+// A range whose min is negative or above its max is malformed and tells nothing.
 func judge(key, version int16, r *Ranges) (v Verdict, advertised Range, known bool) {
 	advertised, found := r.Find(key)
 	switch {
@@ -14,6 +13,8 @@ func judge(key, version int16, r *Ranges) (v Verdict, advertised Range, known bo
 		return Unknown, Range{}, false
 	case !found:
 		return NotAdvertised, Range{}, true
+	case advertised.Min < 0 || advertised.Min > advertised.Max:
+		return Unknown, Range{}, false
 	case version > advertised.Max:
 		return AboveMax, advertised, true
 	case version < advertised.Min:

@@ -332,7 +332,9 @@ func (c *conn) lone(held *pending) bool {
 		return false
 	}
 	size := int64(int32(binary.BigEndian.Uint32(first)))
-	return int64(held.bytes) <= sizeBytes+size && c.w.opt.LooksLikeRequest(size, clip(first[sizeBytes:], size)) >= Likely
+	how := c.w.opt.LooksLikeRequest(size, clip(first[sizeBytes:], size))
+	rest := sizeBytes + size - int64(held.bytes)
+	return rest == 0 && how >= Fits || rest > 0 && how >= Likely
 }
 
 // follows tells whether next begins the request after the one that begins with head.

@@ -26,13 +26,15 @@ func (t *dialogue) doubt(c *conn, d Direction, k chunk) (taken bool) {
 	}
 	msg := message(k.p)
 	if c.isBroker(d) || len(msg) < wantBytes || len(k.p) != sizeBytes+len(msg) || len(k.p) > maxDoubt || c.w.pending > maxShardPending ||
-		c.w.opt.LooksLikeRequest(int64(len(msg)), clip(msg, int64(len(msg)))) != Weak {
+		!doubtful(c.w.opt.LooksLikeRequest(int64(len(msg)), clip(msg, int64(len(msg))))) {
 		return false
 	}
 	k.p = bytes.Clone(k.p)
 	t.hold(c, k)
 	return false
 }
+
+func doubtful(how Likelihood) bool { return how == Weak || how == Fits }
 
 // believe takes the kept request and its answer, which came in direction d.
 func (t *dialogue) believe(c *conn, d Direction, answer chunk) {

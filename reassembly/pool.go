@@ -88,7 +88,10 @@ const (
 	No Likelihood = iota
 	// Weak: they could be; an answer with the same correlation id decides, or, midstream, Options.LooksLikeExchange.
 	Weak
-	// Likely: as Weak; where no answer came at all, it is enough that the message ends where the client's bytes do.
+	// Fits: as Weak; where no answer came at all and the connection was seen from its beginning, it is enough
+	// that the message ends where the client's bytes do.
+	Fits
+	// Likely: as Fits, and only the beginning of the message may have come.
 	Likely
 	// Strong: nothing else looks like this.
 	Strong

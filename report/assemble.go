@@ -3,13 +3,11 @@ package report
 import (
 	"cmp"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
@@ -19,21 +17,29 @@ import (
 // and as often as needed; the report shares nothing that later calls change.
 // Connections are counted when they are over.
 func (b *Builder) Report() *model.Report {
-	releases := b.releases()
+	releases, hit := b.brokers.releases(), map[string]uint64{}
 	r := &model.Report{
 		Schema: model.SchemaName, Tool: b.opt.Tool,
 		Captures: b.captures(),
-		Summary:  b.summary,
-		Brokers:  b.finishBrokers(releases), Clients: b.finishClients(),
+		Summary:  b.coverage.summary,
+		Brokers:  b.brokers.finish(releases, hit), Clients: b.clients.finish(hit),
 		Timeline: b.timeline.snapshot(b.verdicts()),
 	}
 	if b.target != nil {
-		r.Target = b.target.finish()
+		r.Target = b.target.finish(hit)
 	}
 	if s := b.opt.Supplied; s != nil {
 		r.Supplied = &model.Supplied{Name: s.Name, Release: s.Release(), File: s.File, Source: s.Table.Source, Notes: append([]string{}, s.Notes...)}
 	}
-	r.Quality = b.finishQuality(r.Captures)
+	addHits(hit, map[string]uint64{model.LimitFindings: b.omitted, "departures": b.departed})
+	addHits(hit, b.history.Limits().Hit())
+	if e := b.opt.Evidence; e != nil {
+		addHits(hit, map[string]uint64{"evidence_occurrences": e.Omitted()})
+	}
+	addHits(hit, b.input.LimitsHit)
+	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
+	r.Quality.ExpectedRefusals = b.expectedRefusals()
+	r.Quality.OtherProtocols, r.Quality.LimitsHit = b.brokers.otherProtocols(), hit
 	r.Findings = b.findings(r.Quality.DroppedPackets, releases)
 	for i := range r.Findings {
 		switch r.Findings[i].Severity {
@@ -55,99 +61,6 @@ func (b *Builder) captures() []model.Capture {
 		c.LinkTypes = append([]uint32{}, c.LinkTypes...)
 		out = append(out, c)
 	}
-	return out
-}
-
-// releases are the guesses at the brokers' releases.
-func (b *Builder) releases() map[endpoint]decode.Release {
-	out := make(map[endpoint]decode.Release, len(b.brokers))
-	for at, r := range b.brokers {
-		out[at] = r.release()
-	}
-	return out
-}
-
-// finishBrokers are the brokers by address.
-func (b *Builder) finishBrokers(releases map[endpoint]decode.Release) []model.Broker {
-	records := slices.SortedFunc(maps.Values(b.brokers), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
-	out := make([]model.Broker, 0, len(records))
-	for _, r := range records {
-		out = append(out, r.finish(releases[r.endpoint]))
-	}
-	return out
-}
-
-// finishClients are the clients by software and client id.
-func (b *Builder) finishClients() []model.Client {
-	out := make([]model.Client, 0, len(b.clients))
-	for _, c := range slices.SortedFunc(maps.Values(b.clients), compareClients) {
-		out = append(out, c.finish())
-	}
-	return out
-}
-
-// finishQuality completes what is counted as it goes.
-func (b *Builder) finishQuality(captures []model.Capture) model.Quality {
-	q := b.quality
-	for i := range captures {
-		q.TruncatedPackets += captures[i].Truncated
-		q.DroppedPackets += captures[i].Dropped
-	}
-	q.UnparsedReasons = []model.Count{}
-	for _, c := range b.input.UnparsedPackets {
-		if c.Count > 0 {
-			q.UnparsedPackets += c.Count
-			q.UnparsedReasons = append(q.UnparsedReasons, c)
-		}
-	}
-	slices.SortStableFunc(q.UnparsedReasons, func(a, b model.Count) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Name, b.Name))
-	})
-	q.OtherProtocols = b.otherProtocols()
-	q.NotChecked = []model.NotChecked{}
-	for _, n := range []model.NotChecked{
-		{Reason: model.NotCheckedNoRange, Requests: b.unknown},
-		{Reason: model.NotCheckedEncrypted, Streams: b.crypted},
-		{Reason: model.NotCheckedUndecided, Streams: b.undecide},
-	} {
-		if n.Requests+n.Streams > 0 {
-			q.NotChecked = append(q.NotChecked, n)
-		}
-	}
-	q.LimitsHit = b.limits.byName()
-	if b.target != nil {
-		b.target.limits.hit(q.LimitsHit)
-	}
-	if e := b.opt.Evidence; e != nil && e.Omitted() > 0 {
-		q.LimitsHit["evidence_occurrences"] = e.Omitted()
-	}
-	for name, n := range b.input.LimitsHit {
-		if n > 0 {
-			q.LimitsHit[name] += n
-		}
-	}
-	return q
-}
-
-// otherNames are the protocols that are named when they are spoken on a
-// broker's port.
-var otherNames = map[reassembly.Protocol]string{
-	reassembly.HTTP: "HTTP", reassembly.TLS: "TLS", reassembly.Other: "other",
-}
-
-// otherProtocols names what else was spoken at the brokers' addresses.
-func (b *Builder) otherProtocols() []model.OtherProtocol {
-	out := []model.OtherProtocol{}
-	for at, r := range b.brokers {
-		for p, name := range otherNames {
-			if n := r.stranger.streams[p]; n > 0 {
-				out = append(out, model.OtherProtocol{Address: address(at.addr), Protocol: name, Streams: n})
-			}
-		}
-	}
-	slices.SortFunc(out, func(a, b model.OtherProtocol) int {
-		return cmp.Or(strings.Compare(a.Address, b.Address), strings.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Streams, b.Streams))
-	})
 	return out
 }
 
@@ -253,7 +166,7 @@ func releaseGuesser(releases map[endpoint]decode.Release) func(*group) string {
 
 // knownIssue is the known issue that fits f best, nil without one.
 func (b *Builder) knownIssue(f *model.Finding, at endpoint) *model.KnownIssue {
-	m := knownissues.Mismatch{Code: f.Code, IsAhead: f.IsOnTarget(), Outcomes: f.Outcomes, ServerName: b.serverName(at)}
+	m := knownissues.Mismatch{Code: f.Code, IsAhead: f.IsOnTarget(), Outcomes: f.Outcomes, ServerName: b.brokers.serverName(at)}
 	if c := f.Client; c != nil {
 		m.SoftwareName, m.SoftwareVersion = c.SoftwareName, c.SoftwareVersion
 		if c.ClientID != nil {
@@ -276,25 +189,6 @@ func (b *Builder) knownIssue(f *model.Finding, at endpoint) *model.KnownIssue {
 		return nil
 	}
 	return &known
-}
-
-// serverName is the name by which TLS clients asked for a broker, empty where unknown.
-func (b *Builder) serverName(at endpoint) string {
-	if r := b.brokers[at]; r != nil {
-		return r.serverName
-	}
-	if s := b.strangers[at]; s != nil {
-		return s.serverName
-	}
-	return ""
-}
-
-// tables are the different ranges that a broker advertised.
-func (b *Builder) tables(at endpoint) []*decode.Ranges {
-	if r := b.brokers[at]; r != nil {
-		return r.tables
-	}
-	return nil
 }
 
 // WriteEvidence writes the packets that prove the findings of the report so far;

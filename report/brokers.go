@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,11 +11,166 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/model"
-	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // protocolCount is the number of protocols that reassembly tells apart.
 const protocolCount = int(reassembly.Other) + 1
+
+// brokers gathers what was seen of each address that connections went to: of
+// those that answered as a Kafka broker, and of others.
+type brokers struct {
+	records   map[endpoint]*brokerRecord
+	last      *brokerRecord
+	strangers map[endpoint]*stranger
+	limits    struct{ brokers, tables, strangers uint64 }
+}
+
+func newBrokers() brokers {
+	return brokers{records: map[endpoint]*brokerRecord{}, strangers: map[endpoint]*stranger{}}
+}
+
+// exchange takes a settled exchange.
+func (b *brokers) exchange(x *decode.Exchange) {
+	if r := b.broker(endpoint{x.Domain, x.Broker}); r != nil {
+		r.requests++
+	}
+}
+
+// advertisement takes an ApiVersions answer and returns the one before from that address, nil for none.
+func (b *brokers) advertisement(a *decode.Advertisement) (before *decode.Ranges) {
+	r := b.broker(endpoint{a.Domain, a.Broker})
+	if r == nil {
+		return nil
+	}
+	before, full := r.advertised(a.Ranges)
+	if full {
+		b.limits.tables++
+	}
+	return before
+}
+
+// connection takes a connection that is over.
+func (b *brokers) connection(c *decode.Connection) {
+	if s := b.stranger(c); s != nil {
+		s.add(c)
+	}
+}
+
+// at is what is known of an address, nil for nothing.
+func (b *brokers) at(at endpoint) *stranger {
+	if r := b.records[at]; r != nil {
+		return &r.stranger
+	}
+	return b.strangers[at]
+}
+
+// stranger finds or begins what is known of the address that c went to, nil
+// where there is no room.
+func (b *brokers) stranger(c *decode.Connection) *stranger {
+	at := endpoint{c.Domain, c.Broker}
+	if c.Protocol == reassembly.Kafka {
+		if r := b.broker(at); r != nil {
+			r.streams++
+			return &r.stranger
+		}
+		return nil
+	}
+	if r := b.records[at]; r != nil {
+		return &r.stranger
+	}
+	s := b.strangers[at]
+	if s == nil {
+		if len(b.strangers) >= maxStrangers {
+			b.limits.strangers++
+			return nil
+		}
+		s = &stranger{}
+		b.strangers[at] = s
+	}
+	return s
+}
+
+// broker finds or begins a broker, nil where there is no room.
+func (b *brokers) broker(at endpoint) *brokerRecord {
+	if b.last != nil && b.last.endpoint == at {
+		return b.last
+	}
+	r := b.records[at]
+	if r == nil {
+		if len(b.records) >= maxBrokers {
+			b.limits.brokers++
+			return nil
+		}
+		r = &brokerRecord{endpoint: at}
+		if s := b.strangers[at]; s != nil {
+			r.stranger = *s
+			delete(b.strangers, at)
+		}
+		b.records[at] = r
+	}
+	b.last = r
+	return r
+}
+
+// tables are the different ranges that a broker advertised.
+func (b *brokers) tables(at endpoint) []*decode.Ranges {
+	if r := b.records[at]; r != nil {
+		return r.tables
+	}
+	return nil
+}
+
+// serverName is the name by which TLS clients asked for a broker, empty where unknown.
+func (b *brokers) serverName(at endpoint) string {
+	if s := b.at(at); s != nil {
+		return s.serverName
+	}
+	return ""
+}
+
+// releases are the guesses at the brokers' releases.
+func (b *brokers) releases() map[endpoint]decode.Release {
+	out := make(map[endpoint]decode.Release, len(b.records))
+	for at, r := range b.records {
+		out[at] = r.release()
+	}
+	return out
+}
+
+// finish returns the brokers by address, and adds the limits that were reached to hit.
+func (b *brokers) finish(releases map[endpoint]decode.Release, hit map[string]uint64) []model.Broker {
+	addHits(hit, map[string]uint64{
+		"brokers": b.limits.brokers, "broker_tables": b.limits.tables, "other_addresses": b.limits.strangers,
+	})
+	records := slices.SortedFunc(maps.Values(b.records), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
+	out := make([]model.Broker, 0, len(records))
+	for _, r := range records {
+		out = append(out, r.finish(releases[r.endpoint]))
+	}
+	return out
+}
+
+// otherNames are the protocols that are named when they are spoken on a
+// broker's port.
+var otherNames = map[reassembly.Protocol]string{
+	reassembly.HTTP: "HTTP", reassembly.TLS: "TLS", reassembly.Other: "other",
+}
+
+// otherProtocols names what else was spoken at the brokers' addresses.
+func (b *brokers) otherProtocols() []model.OtherProtocol {
+	out := []model.OtherProtocol{}
+	for at, r := range b.records {
+		for p, name := range otherNames {
+			if n := r.stranger.streams[p]; n > 0 {
+				out = append(out, model.OtherProtocol{Address: address(at.addr), Protocol: name, Streams: n})
+			}
+		}
+	}
+	slices.SortFunc(out, func(x, y model.OtherProtocol) int {
+		return cmp.Or(strings.Compare(x.Address, y.Address), strings.Compare(x.Protocol, y.Protocol), cmp.Compare(x.Streams, y.Streams))
+	})
+	return out
+}
 
 // brokerRecord is a Broker in the making.
 type brokerRecord struct {
@@ -43,6 +199,7 @@ func (s *stranger) add(c *decode.Connection) {
 	s.streams[min(int(c.Protocol), protocolCount-1)]++
 	s.facts.clear = s.facts.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
 	s.facts.tls = s.facts.tls || spokeTLS(c)
+	s.facts.failed += uint64(b2i(handshakeFailed(c)))
 	s.facts.inside = s.facts.inside || c.Protocol == reassembly.Kafka && c.TLS != nil
 	s.facts.confused = s.facts.confused || c.Confusion == reassembly.ClearToTLS
 	if spokeTLS(c) || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0 {
@@ -72,77 +229,6 @@ func (b *brokerRecord) advertised(r *decode.Ranges) (before *decode.Ranges, full
 	}
 	b.tables = append(b.tables, r)
 	return before, false
-}
-
-// maxDifferences is how many APIs a message about differing ranges names.
-const maxDifferences = 3
-
-// difference says in which APIs an answer differs from the one before:
-// "Fetch v4 to v11, then v4 to v12; 3 more APIs".
-func difference(before, after *decode.Ranges) string {
-	var parts []string
-	more := 0
-	before.Compare(after, func(key int16, x, y *decode.Range) {
-		if x != nil && y != nil && *x == *y || x == nil && before.Partial || y == nil && after.Partial {
-			return
-		}
-		if len(parts) == maxDifferences {
-			more++
-			return
-		}
-		parts = append(parts, fmt.Sprintf("%s %s, then %s", apiName(key), rangeOrNone(x), rangeOrNone(y)))
-	})
-	if more > 0 {
-		parts = append(parts, fmt.Sprintf("%s more", words.Plural(uint64(more), "API")))
-	}
-	return strings.Join(parts, "; ")
-}
-
-// tableDifferences says which APIs differ among the tables:
-// "Fetch (v4 to v11, v4 to v12) and 3 more APIs".
-func tableDifferences(tables []*decode.Ranges) string {
-	var names []string
-	for _, key := range tableKeys(tables) {
-		var seen []string
-		for _, t := range tables {
-			text := rangeOrNone(nil)
-			if r, ok := t.Find(key); ok {
-				text = rangeText(r)
-			} else if t.Partial {
-				continue
-			}
-			if !slices.Contains(seen, text) {
-				seen = append(seen, text)
-			}
-		}
-		if len(seen) > 1 {
-			names = append(names, fmt.Sprintf("%s (%s)", apiName(key), strings.Join(seen, ", ")))
-		}
-	}
-	if len(names) <= maxDifferences {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %s", strings.Join(names[:maxDifferences], ", "), words.Plural(uint64(len(names)-maxDifferences), "more API"))
-}
-
-// tableKeys are the API keys that any of the tables names, in ascending order.
-func tableKeys(tables []*decode.Ranges) []int16 {
-	var keys []int16
-	for _, t := range tables {
-		for i := range t.APIs {
-			keys = append(keys, t.APIs[i].Key)
-		}
-	}
-	slices.Sort(keys)
-	return slices.Compact(keys)
-}
-
-// rangeOrNone is rangeText, or "none" without a range.
-func rangeOrNone(r *decode.Range) string {
-	if r == nil {
-		return "none"
-	}
-	return rangeText(*r)
 }
 
 // release is the guess at the broker's release by what it advertised last.

@@ -20,7 +20,6 @@ package report
 
 import (
 	"encoding/hex"
-	"net/netip"
 	"slices"
 
 	"github.com/kafkavet/kafkavet/decode"
@@ -66,11 +65,13 @@ type Builder struct {
 	opt   Options
 	input Input
 
-	summary  model.Summary
-	quality  model.Quality
-	unknown  uint64
-	crypted  uint64
-	undecide uint64
+	// Each of these gathers a part of the report and knows none of the others.
+	coverage coverage
+	clients  clients
+	brokers  brokers
+	timeline timeline
+	// target holds requests against Options.Target; nil without.
+	target *targetCheck
 
 	// history decides about requests that were not served, departures are connections that
 	// came to nothing.
@@ -85,41 +86,11 @@ type Builder struct {
 	// perRule counts the groups of each rule.
 	perRule []int
 
-	clients    map[clientKey]*clientRecord
-	lastClient *clientRecord
-
-	brokers    map[endpoint]*brokerRecord
-	lastBroker *brokerRecord
-	strangers  map[endpoint]*stranger
-
-	// target holds requests against Options.Target; nil without.
-	target *targetCheck
-
-	timeline timeline
-	limits   limitsHit
-	bulletin bulletin
-	// offenders are connections with a request outside its range, early those
-	// with one before the ApiVersions response.
-	offenders, early map[uint32]struct{}
-}
-
-// limitsHit counts how often a limit of this package was reached.
-type limitsHit struct {
-	findings, clients, members, usages, brokers, tables, strangers, departures uint64
-}
-
-// byName returns the counts above zero by name.
-func (l *limitsHit) byName() map[string]uint64 {
-	hit := map[string]uint64{}
-	for name, n := range map[string]uint64{
-		model.LimitFindings: l.findings, "clients": l.clients, "client_members": l.members, "client_versions": l.usages,
-		"brokers": l.brokers, "broker_tables": l.tables, "other_addresses": l.strangers, "departures": l.departures,
-	} {
-		if n > 0 {
-			hit[name] = n
-		}
-	}
-	return hit
+	// omitted counts findings for which there was no room, departed connections.
+	omitted, departed uint64
+	bulletin          bulletin
+	// early are connections with a request before the ApiVersions response.
+	early map[uint32]struct{}
 }
 
 var _ decode.Sink = (*Builder)(nil)
@@ -127,16 +98,15 @@ var _ decode.Sink = (*Builder)(nil)
 // NewBuilder begins a report.
 func NewBuilder(opt Options) *Builder {
 	b := &Builder{
-		opt:       opt,
-		claims:    map[findingKey]evidence.ID{},
-		groups:    map[findingKey]*group{},
-		perRule:   make([]int, len(rules)),
-		clients:   map[clientKey]*clientRecord{},
-		brokers:   map[endpoint]*brokerRecord{},
-		strangers: map[endpoint]*stranger{},
-		timeline:  newTimeline(),
-		offenders: map[uint32]struct{}{},
-		early:     map[uint32]struct{}{},
+		opt:      opt,
+		coverage: newCoverage(),
+		clients:  newClients(),
+		brokers:  newBrokers(),
+		timeline: newTimeline(),
+		claims:   map[findingKey]evidence.ID{},
+		groups:   map[findingKey]*group{},
+		perRule:  make([]int, len(rules)),
+		early:    map[uint32]struct{}{},
 	}
 	b.history = history.New(b.decidedEarly)
 	if opt.Target != nil {
@@ -151,18 +121,12 @@ func (b *Builder) SetInput(in Input) { b.input = in }
 
 // Exchange takes a settled exchange. x is not kept.
 func (b *Builder) Exchange(x *decode.Exchange) {
-	b.count(x)
+	b.coverage.exchange(x)
+	b.brokers.exchange(x)
+	b.clients.exchange(x)
 	isSuspect := b.history.Exchange(x)
 	if x.BeforeNegotiation && x.Key != apiVersionsKey {
 		remember(b.early, x.Stream)
-	}
-	if r := b.broker(endpoint{x.Domain, x.Broker}); r != nil {
-		r.requests++
-	}
-	if c := b.client(x); c != nil {
-		m, u := c.add(x)
-		b.limits.members += m
-		b.limits.usages += u
 	}
 	fired := -1
 	if isSuspect {
@@ -214,23 +178,16 @@ func (b *Builder) onTarget(x *decode.Exchange) int {
 // Advertisement takes an ApiVersions answer. Its Ranges are kept.
 func (b *Builder) Advertisement(a *decode.Advertisement) {
 	b.history.Advertisement(a)
-	r := b.broker(endpoint{a.Domain, a.Broker})
-	if r == nil {
-		return
-	}
 	if b.opt.Evidence != nil {
 		b.opt.Evidence.Advertised(a)
 	}
-	before, full := r.advertised(a.Ranges)
-	if full {
-		b.limits.tables++
-	}
+	before := b.brokers.advertisement(a)
 	if before == nil {
 		return
 	}
 	for i := range rules {
 		if rules[i].change != nil && rules[i].change(before, a.Ranges) {
-			if g := b.group(findingKey{rule: i, broker: r.endpoint}); g != nil {
+			if g := b.group(findingKey{rule: i, broker: endpoint{a.Domain, a.Broker}}); g != nil {
 				g.count++
 				text := difference(before, a.Ranges)
 				g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: text})
@@ -244,7 +201,8 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 
 // Connection takes a connection that is over. c is not kept.
 func (b *Builder) Connection(c *decode.Connection) {
-	b.countConnection(c)
+	b.coverage.connection(c)
+	b.brokers.connection(c)
 	if b.opt.Evidence != nil {
 		b.opt.Evidence.Met(c)
 	}
@@ -262,154 +220,6 @@ func (b *Builder) Connection(c *decode.Connection) {
 	}
 	b.depart(c, past)
 	b.timeline.connection(c)
-}
-
-// count adds x to the sums.
-func (b *Builder) count(x *decode.Exchange) {
-	s := &b.summary
-	s.Requests++
-	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
-		s.Responses++
-	}
-	switch x.Verdict {
-	case decode.Exempt:
-		s.RequestsExempt++
-		return
-	case decode.Unknown:
-		b.unknown++
-		return
-	case decode.OK:
-		if x.Outcome == decode.ClosedByBroker || x.Outcome == decode.ResetByBroker {
-			if !isPhantom(x) && !b.offended(x) {
-				s.DroppedInRange++
-			}
-		}
-	default:
-		remember(b.offenders, x.Stream)
-	}
-	s.RequestsChecked++
-	switch x.Evidence {
-	case decode.Observed:
-		s.Evidence.Observed++
-	case decode.Borrowed:
-		s.Evidence.Borrowed++
-	case decode.Supplied:
-		s.Evidence.Supplied++
-	}
-}
-
-// countConnection adds c to the sums.
-func (b *Builder) countConnection(c *decode.Connection) {
-	q := &b.quality
-	b.summary.Streams++
-	if r := b.stranger(c); r != nil {
-		r.add(c)
-	}
-	switch c.Protocol {
-	case reassembly.Kafka:
-		b.summary.KafkaStreams++
-		q.Resyncs += c.Resyncs
-		q.IncompleteRequests += c.Incomplete
-		if !c.Seen[reassembly.ToBroker] || !c.Seen[reassembly.ToClient] {
-			q.OneSidedStreams++
-		}
-	case reassembly.TLS:
-		if isEncrypted(c) {
-			b.summary.EncryptedStreams++
-		}
-	case reassembly.Undecided:
-		if c.Bytes[0]+c.Bytes[1] > 0 && c.Confusion == reassembly.NoConfusion {
-			b.undecide++
-		}
-	}
-	if isEncrypted(c) {
-		b.crypted++
-	}
-	if !isKafkaOrTLS(c) {
-		return
-	}
-	q.MissingBytes += c.Missing
-	q.Gaps += c.Gaps
-	q.ConflictingBytes += c.Conflicts
-	q.GapStreams += uint64(b2i(c.Missing > 0))
-	q.MidstreamStreams += uint64(b2i(c.Midstream))
-}
-
-// stranger finds or begins what is known of the address that c went to, nil
-// where there is no room.
-func (b *Builder) stranger(c *decode.Connection) *stranger {
-	at := endpoint{c.Domain, c.Broker}
-	if c.Protocol == reassembly.Kafka {
-		if r := b.broker(at); r != nil {
-			r.streams++
-			return &r.stranger
-		}
-		return nil
-	}
-	if r := b.brokers[at]; r != nil {
-		return &r.stranger
-	}
-	s := b.strangers[at]
-	if s == nil {
-		if len(b.strangers) >= maxStrangers {
-			b.limits.strangers++
-			return nil
-		}
-		s = &stranger{}
-		b.strangers[at] = s
-	}
-	return s
-}
-
-// broker finds or begins a broker, nil where there is no room.
-func (b *Builder) broker(at endpoint) *brokerRecord {
-	if b.lastBroker != nil && b.lastBroker.endpoint == at {
-		return b.lastBroker
-	}
-	r := b.brokers[at]
-	if r == nil {
-		if len(b.brokers) >= maxBrokers {
-			b.limits.brokers++
-			return nil
-		}
-		r = &brokerRecord{endpoint: at}
-		if s := b.strangers[at]; s != nil {
-			r.stranger = *s
-			delete(b.strangers, at)
-		}
-		b.brokers[at] = r
-	}
-	b.lastBroker = r
-	return r
-}
-
-// clientKeyOfExchange is the key of the client of x. Its texts are those of x.
-func clientKeyOfExchange(x *decode.Exchange) clientKey {
-	key := clientKey{software: cutSoftware(x.Software)}
-	if x.Software.Name == "" {
-		key.clientID = cut(x.ClientID)
-	}
-	return key
-}
-
-// client finds or begins the client of x, nil where there is no room.
-func (b *Builder) client(x *decode.Exchange) *clientRecord {
-	key := clientKeyOfExchange(x)
-	if b.lastClient != nil && b.lastClient.key == key {
-		return b.lastClient
-	}
-	c := b.clients[key]
-	if c == nil {
-		if len(b.clients) >= maxClients {
-			b.limits.clients++
-			return nil
-		}
-		key = clientKey{software: ownSoftware(key.software), clientID: ownText(key.clientID)}
-		c = newClientRecord(key)
-		b.clients[key] = c
-	}
-	b.lastClient = c
-	return c
 }
 
 // addExchange adds x to the findings of a rule.
@@ -489,7 +299,7 @@ func (b *Builder) group(key findingKey) *group {
 	g := b.groups[key]
 	if g == nil {
 		if b.perRule[key.rule] >= maxGroupsPerCode {
-			b.limits.findings++
+			b.omitted++
 			return nil
 		}
 		key.detail, key.clientID, key.software = ownText(key.detail), ownText(key.clientID), ownSoftware(key.software)
@@ -506,12 +316,7 @@ func (b *Builder) group(key findingKey) *group {
 // facts is what is known of the broker's address of g.
 func (b *Builder) facts(g *group) addressFacts {
 	facts := addressFacts{}
-	var known *stranger
-	if r := b.brokers[g.key.broker]; r != nil {
-		known = &r.stranger
-	} else {
-		known = b.strangers[g.key.broker]
-	}
+	known := b.brokers.at(g.key.broker)
 	if known != nil {
 		facts = known.facts
 	}
@@ -524,37 +329,7 @@ func (b *Builder) facts(g *group) addressFacts {
 		if g.key.hasClientID {
 			clientIDs = []string{g.key.clientID}
 		}
-		return b.served(g.key.broker, g.key.software, clientIDs, g.addresses.list)
+		return b.clients.served(g.key.broker, g.key.software, clientIDs, g.addresses.list)
 	}
 	return facts
-}
-
-// served is clientRecord.servedBy of any client.
-func (b *Builder) served(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
-	for _, c := range b.clients {
-		if c.servedBy(broker, software, clientIDs, from) {
-			return true
-		}
-	}
-	return false
-}
-
-// offended tells whether a request outside its range came before x on its
-// connection: then that one, and not x, made the broker close it.
-func (b *Builder) offended(x *decode.Exchange) bool {
-	_, ok := b.offenders[x.Stream]
-	return ok
-}
-
-// maxRemembered bounds the connections that are remembered for something that
-// matters when they end, mostly within milliseconds: 4,096 of some 20 bytes.
-// When it is reached they are forgotten together.
-const maxRemembered = 4096
-
-// remember adds a stream to a set.
-func remember(streams map[uint32]struct{}, stream uint32) {
-	if len(streams) >= maxRemembered {
-		clear(streams)
-	}
-	streams[stream] = struct{}{}
 }

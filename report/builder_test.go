@@ -235,6 +235,7 @@ func TestLimitsHoldAndAreCounted(t *testing.T) {
 	want := map[string]uint64{
 		"findings": uint64(n - maxGroupsPerCode), "clients": uint64(n - maxClients), "brokers": 100,
 		"broker_tables": 5, "client_members": 8, "client_versions": 10, "other_addresses": uint64(2*n - maxStrangers),
+		"history_clients": 1,
 	}
 	if diff := cmp.Diff(want, r.Quality.LimitsHit); diff != "" {
 		t.Errorf("limits hit (-want +got):\n%s", diff)

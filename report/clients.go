@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -88,6 +89,75 @@ func ownSoftware(s decode.Software) decode.Software {
 type clientKey struct {
 	software decode.Software
 	clientID string
+}
+
+// clients gathers the client programs.
+type clients struct {
+	records map[clientKey]*clientRecord
+	last    *clientRecord
+	limits  struct{ clients, members, usages uint64 }
+}
+
+func newClients() clients { return clients{records: map[clientKey]*clientRecord{}} }
+
+// exchange takes a settled exchange.
+func (c *clients) exchange(x *decode.Exchange) {
+	if r := c.client(x); r != nil {
+		members, usages := r.add(x)
+		c.limits.members += members
+		c.limits.usages += usages
+	}
+}
+
+// clientKeyOfExchange is the key of the client of x. Its texts are those of x.
+func clientKeyOfExchange(x *decode.Exchange) clientKey {
+	key := clientKey{software: cutSoftware(x.Software)}
+	if x.Software.Name == "" {
+		key.clientID = cut(x.ClientID)
+	}
+	return key
+}
+
+// client finds or begins the client of x, nil where there is no room.
+func (c *clients) client(x *decode.Exchange) *clientRecord {
+	key := clientKeyOfExchange(x)
+	if c.last != nil && c.last.key == key {
+		return c.last
+	}
+	r := c.records[key]
+	if r == nil {
+		if len(c.records) >= maxClients {
+			c.limits.clients++
+			return nil
+		}
+		key = clientKey{software: ownSoftware(key.software), clientID: ownText(key.clientID)}
+		r = newClientRecord(key)
+		c.records[key] = r
+	}
+	c.last = r
+	return r
+}
+
+// served is clientRecord.servedBy of any client.
+func (c *clients) served(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
+	for _, r := range c.records {
+		if r.servedBy(broker, software, clientIDs, from) {
+			return true
+		}
+	}
+	return false
+}
+
+// finish returns the clients by software and client id, and adds the limits that were reached to hit.
+func (c *clients) finish(hit map[string]uint64) []model.Client {
+	addHits(hit, map[string]uint64{
+		"clients": c.limits.clients, "client_members": c.limits.members, "client_versions": c.limits.usages,
+	})
+	out := make([]model.Client, 0, len(c.records))
+	for _, r := range slices.SortedFunc(maps.Values(c.records), compareClients) {
+		out = append(out, r.finish())
+	}
+	return out
 }
 
 // clientRecord is a Client in the making.

@@ -88,7 +88,7 @@ func (b *Builder) depart(c *decode.Connection, p past) {
 		}
 	}
 	if len(b.departures) >= maxDepartures {
-		b.limits.departures++
+		b.departed++
 		b.addDeparture(b.group, &d)
 		return
 	}
@@ -133,7 +133,7 @@ func (b *Builder) serves(d *departure) bool {
 		ids = []string{d.clientID}
 	}
 	addr := d.client.Addr()
-	return b.served(d.broker, d.software, ids, []netip.Addr{addr}) ||
+	return b.clients.served(d.broker, d.software, ids, []netip.Addr{addr}) ||
 		b.history.Served(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow)
 }
 

@@ -38,3 +38,12 @@ const (
 	// ("long_texts"); here it holds for server names and SASL mechanisms, too.
 	maxText = 256
 )
+
+// addHits adds the counts above zero.
+func addHits(hit, counts map[string]uint64) {
+	for name, n := range counts {
+		if n > 0 {
+			hit[name] += n
+		}
+	}
+}

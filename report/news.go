@@ -218,7 +218,7 @@ func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 		g = g.atSight()
 	}
 	releases := map[endpoint]decode.Release{}
-	if r := b.brokers[at]; r != nil {
+	if r := b.brokers.records[at]; r != nil {
 		releases[at] = r.release()
 	}
 	f = b.finish(g, rule, b.severityOf(g, rule))
@@ -241,4 +241,4 @@ func (g *group) atSight() *group {
 }
 
 // Counts are the sums so far, without those of findings.
-func (b *Builder) Counts() model.Summary { return b.summary }
+func (b *Builder) Counts() model.Summary { return b.coverage.summary }

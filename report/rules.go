@@ -88,7 +88,7 @@ type past struct {
 
 // served tells whether the same broker had served the client of c on another connection.
 func (p past) served(c *decode.Connection) bool {
-	return p.b.served(endpoint{c.Domain, c.Broker}, cutSoftware(c.Software), c.ClientIDs, []netip.Addr{c.Client.Addr()})
+	return p.b.clients.served(endpoint{c.Domain, c.Broker}, cutSoftware(c.Software), c.ClientIDs, []netip.Addr{c.Client.Addr()})
 }
 
 // addressFacts tells what was spoken at a broker's address, all input considered.
@@ -101,6 +101,8 @@ type addressFacts struct {
 	inside bool
 	// confused: Kafka in the clear was answered with TLS.
 	confused bool
+	// failed counts the TLS handshakes that failed.
+	failed uint64
 	// gotThrough tells whether one of the clients of the finding came through a TLS handshake there, or was
 	// answered in the clear.
 	gotThrough func(g *group) bool

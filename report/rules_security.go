@@ -224,7 +224,7 @@ var handshakeFailedRule = Rule{
 	severity: func(g *group, at addressFacts) model.Severity {
 		// HTTPS has a port that brokers seldom use, and failed handshakes of its own.
 		const https = 443
-		again := g.count > 1 || strings.HasPrefix(g.key.detail, "alert ")
+		again := at.failed > 1 || strings.HasPrefix(g.key.detail, "alert ")
 		if at.gotThrough(g) || !again || g.key.broker.addr.Port() == https {
 			return model.Info
 		}

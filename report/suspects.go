@@ -211,7 +211,7 @@ type who struct {
 // connections and not on others: a client id at an address is one client.
 func (c *collection) identify() {
 	announced := map[who]decode.Software{}
-	for _, r := range c.b.clients {
+	for _, r := range c.b.clients.records {
 		if r.key.software.Name == "" {
 			continue
 		}
@@ -310,7 +310,7 @@ func (b *Builder) finish(g *group, rule *Rule, severity model.Severity) model.Fi
 		ruledOut, open = explanations(b.history.Explanations(g.sample))
 	}
 	f := g.finish(findingContext{
-		rule: rule, severity: severity, isOpen: len(open) > 0, clear: b.facts(g).clear, tables: b.tables(g.key.broker), target: b.opt.Target,
+		rule: rule, severity: severity, isOpen: len(open) > 0, clear: b.facts(g).clear, tables: b.brokers.tables(g.key.broker), target: b.opt.Target,
 	})
 	f.RuledOut, f.NotRuledOut = ruledOut, open
 	return f
@@ -331,4 +331,15 @@ func explanations(all []history.Explanation) (ruledOut, open []model.Explanation
 		}
 	}
 	return ruledOut, open
+}
+
+// expectedRefusals counts the probes whose refusal their client expects.
+func (b *Builder) expectedRefusals() (n uint64) {
+	rulings := b.history.Decide()
+	for i, k := range b.history.Suspects() {
+		if history.IsProbe(&k.Exchange) && (rulings[i].Cause == history.Expected || rulings[i].Cause == history.Behind) {
+			n++
+		}
+	}
+	return n
 }

@@ -195,19 +195,11 @@ func (r reason) fate() fate {
 	return likely
 }
 
-// hit adds the limits that were reached.
-func (l *targetLimits) hit(out map[string]uint64) {
-	for name, n := range map[string]uint64{
-		"target_clients": l.clients, "target_versions": l.uses, "target_askers": l.askers, "target_members": l.members,
-	} {
-		if n > 0 {
-			out[name] = n
-		}
-	}
-}
-
-// finish turns t into its exported form.
-func (t *targetCheck) finish() *model.Target {
+// finish turns t into its exported form, and adds the limits that were reached to hit.
+func (t *targetCheck) finish(hit map[string]uint64) *model.Target {
+	addHits(hit, map[string]uint64{
+		"target_clients": t.limits.clients, "target_versions": t.limits.uses, "target_askers": t.limits.askers, "target_members": t.limits.members,
+	})
 	r := t.reference
 	out := &model.Target{Name: r.Name, Release: r.Release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...), Clients: []model.TargetClient{}}
 	for _, c := range slices.SortedFunc(maps.Values(t.clients), compareTargetClients) {

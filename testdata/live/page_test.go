@@ -19,7 +19,7 @@ import (
 func TestPageInABrowserWhileTrafficRuns(t *testing.T) {
 	addr, port := broker(t, kversion.V2_1_0())
 	p := sniff(t, port, "--listen", ":0")
-	line, _, _ := p.err.find("serving the report so far at ")
+	line, _, _ := p.err.find("serving the current report at ")
 	url := line[strings.Index(line, "http://"):]
 	violate(t, addr)
 	p.told(`{"event":"finding"`)

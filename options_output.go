@@ -1,0 +1,164 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kafkavet/kafkavet/report/write"
+)
+
+// outputOptions say where the result goes, and in which formats.
+type outputOptions struct {
+	format string
+	texts  []string
+	mode   string
+	// formats are those of the command, the default first.
+	formats []outputFormat
+	// isLive says that --format is also that of what is printed while packets come.
+	isLive bool
+	// outputs are made of all that by check.
+	outputs []outputOption
+	flags   *pflag.FlagSet
+}
+
+// outputFormat is a format that a command can write.
+type outputFormat struct {
+	name string
+	// extensions are the endings of file names that stand for it.
+	extensions []string
+}
+
+// outputOption is one -o.
+type outputOption struct {
+	// format is an index into the formats of the command.
+	format int
+	// path is empty for standard output.
+	path string
+}
+
+// newReportOutput are the options of a command that writes a report.
+func newReportOutput(isLive bool) outputOptions {
+	o := outputOptions{isLive: isLive}
+	for _, f := range write.Formats() {
+		o.formats = append(o.formats, outputFormat{f.Name, f.Extensions})
+	}
+	return o
+}
+
+// newRequestsOutput are the options of a command that lists requests.
+func newRequestsOutput() (o outputOptions) {
+	for _, f := range write.RequestFormats() {
+		o.formats = append(o.formats, outputFormat{f.Name, f.Extensions})
+	}
+	return o
+}
+
+func (o *outputOptions) register(cmd *cobra.Command) {
+	names := o.names()
+	o.flags = cmd.Flags()
+	o.flags.StringVar(&o.format, "format", names[0], "the `FORMAT` of the output: "+strings.Join(names, ", "))
+	o.flags.StringArrayVarP(&o.texts, "output", "o", nil, "write to `[FORMAT:]FILE` instead of standard output, which is -; may be repeated.\n"+
+		"Without FORMAT the name decides (.html, .json, ...), or else --format")
+	o.flags.StringVar(&o.mode, "output-mode", "0600", "give files that are written the rights `MODE` (octal)")
+	completeWords(cmd, "format", names...)
+}
+
+func (o *outputOptions) names() (names []string) {
+	for _, f := range o.formats {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func (o *outputOptions) check() error {
+	if _, err := o.fileMode(); err != nil {
+		return err
+	}
+	if err := oneOf("--format", o.format, o.names()); err != nil {
+		return err
+	}
+	o.outputs = nil
+	if len(o.texts) == 0 {
+		o.outputs = []outputOption{{format: o.index(o.format)}}
+	}
+	isUsed := o.isLive || len(o.texts) == 0
+	for _, text := range o.texts {
+		out, err := o.parse(text)
+		if err != nil {
+			return err
+		}
+		if out.path == "" && slices.ContainsFunc(o.outputs, func(other outputOption) bool { return other.path == "" }) {
+			return fmt.Errorf("--output %s: standard output is named twice", text)
+		}
+		isUsed = isUsed || o.formats[out.format].name == o.format
+		o.outputs = append(o.outputs, out)
+	}
+	if n, ok := o.hasStdout(); o.isLive && ok && len(o.texts) > 0 && write.Formats()[o.index(o.format)].HasEvents && n != o.index(o.format) {
+		return fmt.Errorf("--output: standard output takes the events of --format %s", o.format)
+	}
+	if o.flags.Changed("format") && !isUsed {
+		return fmt.Errorf("--format %s: has no effect, because --output %s has the format %s; write %s as --output %s:FILE",
+			o.format, o.texts[0], o.formats[o.outputs[0].format].name, o.format, o.format)
+	}
+	return nil
+}
+
+// parse reads one -o: the format stands before a colon, or the ending of the name or --format says it.
+func (o *outputOptions) parse(text string) (out outputOption, err error) {
+	prefix, path, found := strings.Cut(text, ":")
+	if out.format = o.index(prefix); found && out.format >= 0 {
+		out.path = path
+	} else {
+		extension := strings.ToLower(filepath.Ext(text))
+		out = outputOption{path: text, format: slices.IndexFunc(o.formats, func(f outputFormat) bool { return slices.Contains(f.extensions, extension) })}
+		if out.format < 0 {
+			out.format = o.index(o.format)
+		}
+	}
+	if out.path == "" {
+		return out, fmt.Errorf("--output %q: no file is named", text)
+	}
+	if out.path == "-" {
+		out.path = ""
+	}
+	return out, nil
+}
+
+// index is the place of a format among those of the command, -1 for none.
+func (o *outputOptions) index(name string) int {
+	return slices.IndexFunc(o.formats, func(f outputFormat) bool { return f.name == name })
+}
+
+// hasStdout reports whether one of the outputs is standard output, with its format.
+func (o *outputOptions) hasStdout() (format int, ok bool) {
+	for _, out := range o.outputs {
+		if out.path == "" {
+			return out.format, true
+		}
+	}
+	return 0, false
+}
+
+// files are the files that are written.
+func (o *outputOptions) files() (files []namedFile) {
+	for _, out := range o.outputs {
+		files = append(files, namedFile{"--output", out.path})
+	}
+	return files
+}
+
+// fileMode are the rights of files that are written.
+func (o *outputOptions) fileMode() (fs.FileMode, error) {
+	n, err := strconv.ParseUint(o.mode, 8, 32)
+	if err != nil || n&^0o777 != 0 {
+		return 0, fmt.Errorf("--output-mode %q: must be octal, from 0 to 0777", o.mode)
+	}
+	return fs.FileMode(n), nil
+}

@@ -1,0 +1,142 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// coverage counts what was looked at, what was checked, and what could not be.
+type coverage struct {
+	summary model.Summary
+	quality model.Quality
+	// unknown counts requests without a known range; encrypted and undecided
+	// count connections that were not looked into.
+	unknown, encrypted, undecided uint64
+	// offenders are connections with a request outside its range.
+	offenders map[uint32]struct{}
+}
+
+func newCoverage() coverage { return coverage{offenders: map[uint32]struct{}{}} }
+
+// exchange adds x to the sums.
+func (c *coverage) exchange(x *decode.Exchange) {
+	s := &c.summary
+	s.Requests++
+	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
+		s.Responses++
+	}
+	switch x.Verdict {
+	case decode.Exempt:
+		s.RequestsExempt++
+		return
+	case decode.Unknown:
+		c.unknown++
+		return
+	case decode.OK:
+		if x.Outcome == decode.ClosedByBroker || x.Outcome == decode.ResetByBroker {
+			if !isPhantom(x) && !c.offended(x) {
+				s.DroppedInRange++
+			}
+		}
+	default:
+		remember(c.offenders, x.Stream)
+	}
+	s.RequestsChecked++
+	switch x.Evidence {
+	case decode.Observed:
+		s.Evidence.Observed++
+	case decode.Borrowed:
+		s.Evidence.Borrowed++
+	case decode.Supplied:
+		s.Evidence.Supplied++
+	}
+}
+
+// connection adds c to the sums.
+func (v *coverage) connection(c *decode.Connection) {
+	q := &v.quality
+	v.summary.Streams++
+	switch c.Protocol {
+	case reassembly.Kafka:
+		v.summary.KafkaStreams++
+		q.Resyncs += c.Resyncs
+		q.IncompleteRequests += c.Incomplete
+		if !c.Seen[reassembly.ToBroker] || !c.Seen[reassembly.ToClient] {
+			q.OneSidedStreams++
+		}
+	case reassembly.TLS:
+		if isEncrypted(c) {
+			v.summary.EncryptedStreams++
+		}
+	case reassembly.Undecided:
+		if c.Bytes[0]+c.Bytes[1] > 0 && c.Confusion == reassembly.NoConfusion {
+			v.undecided++
+		}
+	}
+	if isEncrypted(c) {
+		v.encrypted++
+	}
+	if !isKafkaOrTLS(c) {
+		return
+	}
+	q.MissingBytes += c.Missing
+	q.Gaps += c.Gaps
+	q.ConflictingBytes += c.Conflicts
+	q.GapStreams += uint64(b2i(c.Missing > 0))
+	q.MidstreamStreams += uint64(b2i(c.Midstream))
+}
+
+// offended tells whether a request outside its range came before x on its
+// connection: then that one, and not x, made the broker close it.
+func (c *coverage) offended(x *decode.Exchange) bool {
+	_, ok := c.offenders[x.Stream]
+	return ok
+}
+
+// finish completes what is counted as it goes. unparsed are the packets without a segment.
+func (c *coverage) finish(captures []model.Capture, unparsed []model.Count) model.Quality {
+	q := c.quality
+	for i := range captures {
+		q.TruncatedPackets += captures[i].Truncated
+		q.DroppedPackets += captures[i].Dropped
+	}
+	q.UnparsedReasons = []model.Count{}
+	for _, u := range unparsed {
+		if u.Count > 0 {
+			q.UnparsedPackets += u.Count
+			q.UnparsedReasons = append(q.UnparsedReasons, u)
+		}
+	}
+	slices.SortStableFunc(q.UnparsedReasons, func(a, b model.Count) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Name, b.Name))
+	})
+	q.NotChecked = []model.NotChecked{}
+	for _, n := range []model.NotChecked{
+		{Reason: model.NotCheckedNoRange, Requests: c.unknown},
+		{Reason: model.NotCheckedEncrypted, Streams: c.encrypted},
+		{Reason: model.NotCheckedUndecided, Streams: c.undecided},
+	} {
+		if n.Requests+n.Streams > 0 {
+			q.NotChecked = append(q.NotChecked, n)
+		}
+	}
+	return q
+}
+
+// maxRemembered bounds the connections that are remembered for something that
+// matters when they end, mostly within milliseconds: 4,096 of some 20 bytes.
+// When it is reached they are forgotten together.
+const maxRemembered = 4096
+
+// remember adds a stream to a set.
+func remember(streams map[uint32]struct{}, stream uint32) {
+	if len(streams) >= maxRemembered {
+		clear(streams)
+	}
+	streams[stream] = struct{}{}
+}
