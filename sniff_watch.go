@@ -166,7 +166,7 @@ func (w *watch) finish() int {
 		fail(w.save.close())
 	}
 	rep := w.report(w.j.pipeline.input())
-	isProven := w.writeEvidence()
+	isProven, isKept := w.writeEvidence(), w.writeBaseline(rep)
 	w.status.hide()
 	if w.lost == nil {
 		w.lost = w.last(rep)
@@ -177,7 +177,7 @@ func (w *watch) finish() int {
 	})
 	isWritten := len(w.outs) == 0 || w.writeReports(rep)
 	fail(w.lost)
-	return w.verdict(rep, w.j.inputIsWhole() && isProven && isWritten && !failed)
+	return w.verdict(rep, w.j.inputIsWhole() && isProven && isKept && isWritten && !failed)
 }
 
 // note prints on standard error what the user may want to know.
@@ -231,7 +231,7 @@ func (w *watch) each(p *pipeline) error {
 
 // print prints findings that are new, with repeats also those that happened again and the sums.
 func (w *watch) print(sighted, repeats bool) error {
-	news := w.News(sighted, repeats)
+	news := slices.DeleteFunc(w.News(sighted, repeats), func(n model.News) bool { return w.accepted.accepts(&n.Finding) })
 	if len(news) > 0 {
 		w.count(news)
 		if w.j.names != nil {

@@ -301,7 +301,7 @@ func (g *group) client() *model.FindingClient {
 // finish turns o into its exported form.
 func (o *occurrence) finish() model.Occurrence {
 	out := model.Occurrence{
-		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.stream, Time: model.Time(o.at.Time),
+		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.at.Stream, Time: model.Time(o.at.Time),
 		Client: address(o.client), Detail: o.detail, TLS: o.tls,
 	}
 	if o.hasRequest {

@@ -21,8 +21,11 @@ var (
 )
 
 // at is the position of a frame.
-func at(frame uint64) capture.Position {
-	return capture.Position{Frame: frame, Time: testEpoch.UnixNano() + int64(frame)*1e6 + 456}
+func at(frame uint64) capture.Position { return within(frame, 0) }
+
+// within is the place of a packet of a stream.
+func within(frame uint64, stream uint32) capture.Position {
+	return capture.Position{Frame: frame, Time: testEpoch.UnixNano() + int64(frame)*1e6 + 456, Stream: stream}
 }
 
 // oldRanges are those of a broker of about Kafka 2.1, as far as the tests need them.
@@ -54,7 +57,7 @@ var newRanges = &decode.Ranges{APIs: []decode.API{
 // exchangeOf makes an answered request inside oldRanges, with changes.
 func exchangeOf(frame uint64, stream uint32, key, version int16, changes ...func(*decode.Exchange)) *decode.Exchange {
 	x := &decode.Exchange{
-		Stream: stream, Request: at(frame), Settled: at(frame + 1), Took: 200 * time.Microsecond,
+		Stream: stream, Request: within(frame, stream), Settled: within(frame+1, stream), Took: 200 * time.Microsecond,
 		Client: testClient, Broker: testBroker,
 		ClientID: "orders-svc", HasClientID: true,
 		Software:      decode.Software{Name: "confluent-kafka-go", Version: "2.6.0"},
@@ -110,7 +113,7 @@ func connectionOf(stream uint32, first, last uint64, changes ...func(*decode.Con
 	c := &decode.Connection{
 		Connection: &reassembly.Connection{
 			Stream: stream, Client: testClient, Broker: testBroker,
-			First: at(first), Last: at(last), Protocol: reassembly.Kafka,
+			First: within(first, stream), Last: within(last, stream), Protocol: reassembly.Kafka,
 			Seen: [2]bool{true, true}, Bytes: [2]uint64{400, 4000}, Requests: 3, Responses: 3,
 			End: reassembly.End{Kind: reassembly.Closed, By: reassembly.ToBroker, At: at(last)},
 		},
@@ -145,7 +148,7 @@ func tlsOf(changes ...func(*tlsrecord.Info)) func(*decode.Connection) {
 
 // adOf makes an ApiVersions answer.
 func adOf(frame uint64, stream uint32, r *decode.Ranges) *decode.Advertisement {
-	return &decode.Advertisement{Stream: stream, At: at(frame), Client: testClient, Broker: testBroker, Ranges: r}
+	return &decode.Advertisement{Stream: stream, At: within(frame, stream), Client: testClient, Broker: testBroker, Ranges: r}
 }
 
 // builderOf feeds a new Builder.

@@ -74,6 +74,16 @@ type Capture struct {
 	Truncated uint64 `json:"truncated"`
 	// Dropped counts packets that the capturing side says it lost.
 	Dropped uint64 `json:"dropped"`
+	// Clock says that the clock of the capture differs from that of another; nil if not.
+	Clock *Clock `json:"clock,omitempty"`
+}
+
+// Clock is a difference of clocks, measured on connections that two captures share.
+type Clock struct {
+	// Capture is the index of the capture whose clock the times in the report follow.
+	Capture uint32 `json:"capture"`
+	// Offset is what was added to the timestamps, in seconds.
+	Offset float64 `json:"offset"`
 }
 
 // Summary counts what was looked at and what was found.
@@ -256,6 +266,8 @@ type Finding struct {
 	// Why says in a sentence what the finding means, Advice what to do about it.
 	Why    string `json:"why"`
 	Advice string `json:"advice"`
+	// Accepted: a baseline holds the finding, so that it makes no run fail.
+	Accepted bool `json:"accepted,omitempty"`
 }
 
 // Explanation is another cause that a finding could have.
