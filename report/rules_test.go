@@ -119,8 +119,10 @@ func TestNegotiationRules(t *testing.T) {
 
 		{"ApiVersions closed fires", []any{exchangeOf(1, 0, apiVersionsKey, 4, reset)},
 			[]string{"KV2002 ApiVersions v4 sent, the broker reset the connection"}},
-		{"ApiVersions given up after long fires", []any{exchangeOf(1, 0, apiVersionsKey, 3, left, took(10*time.Second))},
+		{"ApiVersions given up after long fires", []any{exchangeOf(1, 0, apiVersionsKey, 3, left, took(10*time.Second)), exchangeOf(20_000, 1, 3, 0)},
 			[]string{"KV2002 ApiVersions v3 sent, the broker did not answer and the client gave up"}},
+		{"silence on all that is asked tells that it may be no Kafka", []any{exchangeOf(1, 0, apiVersionsKey, 3, left, took(10*time.Second))},
+			[]string{"KV2012 nothing that this port was asked was answered: ApiVersions v3"}},
 		{"an ApiVersions that every broker answers tells that it is no Kafka", []any{exchangeOf(1, 0, apiVersionsKey, 0, closed)},
 			[]string{"KV2012 nothing that this port was asked was answered: ApiVersions v0"}},
 		{"ApiVersions answered does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 4)}, []string{}},

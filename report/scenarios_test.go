@@ -104,6 +104,7 @@ func causesCalls() []any {
 				waited := x.Took
 				x.Stream, x.Broker = stream, mustAddrPort(broker)
 				x.Request, x.Settled = at(next), at(next+1)
+				x.Request.Stream = stream
 				x.Settled.Time += int64(waited)
 				calls = append(calls, x)
 				next += 2 + uint64(waited.Milliseconds())

@@ -76,6 +76,8 @@ type address struct {
 	endpoint Endpoint
 	// alive are the periods in which it answered requests.
 	alive spans
+	// opened are the moments at which it answered the first request of a connection.
+	opened spans
 	// answers are the periods in which it answered an API in a version.
 	answers   map[version]*spans
 	lastKey   version
@@ -101,6 +103,8 @@ type address struct {
 	sessionAge int64
 	// clear: it answered Kafka in the clear. tls: a TLS handshake came to its end, or it answered with TLS.
 	clear, tls bool
+	// foreign: it answered in another protocol.
+	foreign bool
 }
 
 // advert is a table of ranges that an address advertised from one moment to another.
@@ -134,6 +138,7 @@ func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 		b.answered(a, s, x)
 	case x.Outcome == decode.Error:
 		b.reply(a, x, x.Settled)
+		s.replied(a, x.Settled)
 	}
 	if !isSuspect(x) {
 		s.offend(x)
@@ -153,6 +158,7 @@ func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
 	if forbidden(x.Verdict) && x.Evidence == decode.Borrowed {
 		a.contradict(x.Ranges)
 	}
+	s.replied(a, at)
 	s.answer(a, x, at)
 }
 
@@ -243,7 +249,8 @@ func (b *Book) Connection(c *decode.Connection) {
 	at := Endpoint{c.Domain, c.Broker}
 	spoke := c.Protocol == reassembly.Kafka || c.Protocol == reassembly.TLS || c.Confusion != reassembly.NoConfusion
 	silent := c.Bytes[reassembly.ToBroker]+c.Bytes[reassembly.ToClient] == 0 && !c.Midstream
-	if !spoke && !silent {
+	foreign := c.Spoke != "" && c.Spoke != reassembly.SpokeTLS && (spoke || b.addresses[at] != nil)
+	if !spoke && !silent && !foreign {
 		return
 	}
 	a := b.address(at)
@@ -253,6 +260,7 @@ func (b *Book) Connection(c *decode.Connection) {
 	b.now = max(b.now, c.Last.Time)
 	a.clear = a.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
 	a.tls = a.tls || c.TLS != nil && c.TLS.Established || c.Confusion == reassembly.ClearToTLS
+	a.foreign = a.foreign || foreign
 	if silent {
 		b.unserved(a, c)
 		return

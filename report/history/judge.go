@@ -115,7 +115,7 @@ func (v *view) prepare() {
 	v.sessionsEnd = v.sessionsOver()
 	v.restarts = v.findRestarts()
 	for _, k := range v.culprits {
-		if _, ok := v.answeredInLife(k); ok && !v.hasOwnCause(k) {
+		if v.isExonerated(k) {
 			v.exonerated.add(k.Exchange.Request, 0, maxSuspects)
 		}
 	}
@@ -132,9 +132,10 @@ func bySending(x, y *Suspect) int {
 	)
 }
 
-// neverAnswered reports whether nothing that clients asked was ever answered, and the version cannot be the
-// reason: different requests were tried, or an old version of ApiVersions, which every broker answers
-// (v0 to v2: since 0.10, 0.11 and 2.0), or the port is well known as that of something else.
+// neverAnswered reports whether nothing that clients asked was ever answered, and the version is not known to
+// be the reason: different requests were tried, or an old version of ApiVersions, which every broker answers
+// (v0 to v2: since 0.10, 0.11 and 2.0), or the other side stays silent, or the port is well known as that of
+// something else.
 func (v *view) neverAnswered() bool {
 	if len(v.alive)+len(v.adverts)+len(v.unserved) > 0 || v.tls || len(v.refusals) == 0 {
 		return false
@@ -143,8 +144,7 @@ func (v *view) neverAnswered() bool {
 		return true
 	}
 	for key, list := range v.refusals {
-		// Kafka before 0.10 leaves ApiVersions without an answer.
-		return key.key == keyApiVersions && key.version < 3 && endedByBroker(&list[0].Exchange)
+		return key.key == keyApiVersions && (key.version < 3 || !endedByBroker(&list[0].Exchange))
 	}
 	return false
 }
@@ -168,6 +168,8 @@ func (v *view) judge(k *Suspect) Ruling {
 		return Ruling{}
 	case !k.isCulprit():
 		return Ruling{Cause: Behind}
+	case v.foreign && len(v.alive) == 0:
+		return Ruling{} // its connection says what is spoken there
 	case v.isForeign:
 		return Ruling{Cause: NotKafka}
 	case IsProbe(x):
@@ -332,7 +334,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r.Cause = Authentication
 	case v.wantsSASL(k):
 		r.Cause = NoSASL
-	case v.inRange(x) && (v.refusedAgain(k) || v.pollIgnored(k)):
+	case v.inRange(x) && (v.refusedAgain(k) && v.othersOpen(k) || v.isIgnored(k)):
 		r.Cause = Dropped
 	case !v.inRange(x) && v.inAnswer(k):
 		r.Cause = Refused
@@ -340,11 +342,19 @@ func (v *view) notServed(k *Suspect) Ruling {
 	return r
 }
 
-// pollIgnored reports whether a client waited for an answer to Fetch for longer than a broker takes, while
-// the broker answered other requests, and no Fetch was ever answered.
-func (v *view) pollIgnored(k *Suspect) bool {
+// othersOpen reports whether the address did not turn away whole connections: one on which the version
+// was refused had been served before, or others were served between the refusals.
+func (v *view) othersOpen(k *Suspect) bool {
+	list := v.refusals[version{k.Exchange.Key, k.Exchange.Version}]
+	return slices.ContainsFunc(list, func(o *Suspect) bool { return o.stream.answered.Time > 0 }) ||
+		v.anyIn(v.opened, list[0].Exchange.Request.Time, list[len(list)-1].Exchange.Request.Time)
+}
+
+// isIgnored reports whether a client waited for an answer for longer than a broker takes, while the broker
+// answered other requests, and no version of the API was ever answered.
+func (v *view) isIgnored(k *Suspect) bool {
 	x := &k.Exchange
-	if x.Outcome != decode.Left || !slices.Contains(waiting[:], x.Key) {
+	if x.Outcome != decode.Left || x.Took < Patience {
 		return false
 	}
 	for key := range v.answers {
@@ -365,7 +375,11 @@ func (v *view) inRange(x *decode.Exchange) bool {
 // or comes again and again.
 func (v *view) inAnswer(k *Suspect) bool {
 	x := &k.Exchange
-	return !endedByBroker(x) || int64(x.Took) <= prompt || v.refusedAgain(k)
+	switch {
+	case endedByBroker(x) && int64(x.Took) > prompt, x.Outcome == decode.Left && x.Took < Patience:
+		return v.refusedAgain(k)
+	}
+	return true
 }
 
 // againKey is a version in a life that begins at from.
@@ -496,6 +510,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	o := v.outageOf(k)
 	switch {
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
+	case v.isTurnedAway(k):
 	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
 	case x.Outcome == decode.Left:
 		_, alive := v.alive.within(sent, x.Settled.Time)
@@ -521,6 +536,49 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	}
 	return r, true
 }
+
+// isTurnedAway reports whether the address turned away connections at the time of a suspect, whatever they
+// asked, while it served others that had begun before: it was the first request of its connection, and
+// until a new connection was served again, others were not served either, with a version that
+// the address answers or with another request.
+func (v *view) isTurnedAway(k *Suspect) bool {
+	if k.stream.answered.Time > 0 {
+		return false
+	}
+	before, _ := v.opened.lastBefore(k.Exchange.Request.Time)
+	after, isBack := v.opened.firstAfter(k.Exchange.Request.Time)
+	if !isBack {
+		after.Time = v.book.now + 1
+	}
+	if v.anyIn(v.unserved, before.Time, after.Time) {
+		return true
+	}
+	lived := before.Time > 0 && v.livedOn(before.Time, k.Exchange.Request.Time)
+	from, _ := slices.BinarySearchFunc(v.culprits, before.Time+1, bySent)
+	for _, o := range v.culprits[from:] {
+		x := &o.Exchange
+		if x.Request.Time >= after.Time {
+			break
+		}
+		if o.stream == k.stream || o.stream.answered.Time > 0 {
+			continue
+		}
+		if lived && (x.Key != k.Exchange.Key || x.Version != k.Exchange.Version) || v.isExonerated(o) {
+			return true
+		}
+	}
+	return false
+}
+
+// isExonerated reports whether a culprit's version was answered in its life, and nothing of its own
+// explains that it was refused.
+func (v *view) isExonerated(k *Suspect) bool {
+	_, ok := v.answeredInLife(k)
+	return ok && !v.hasOwnCause(k)
+}
+
+// bySent compares a suspect with the moment at which a request was sent.
+func bySent(k *Suspect, t int64) int { return cmp.Compare(k.Exchange.Request.Time, t) }
 
 // asksLower reports whether the client of an ApiVersions request asks in a lower version, too.
 func (v *view) asksLower(k *Suspect) bool {
@@ -561,9 +619,7 @@ func (v *view) outageFrom(o *outage, request capture.Position) capture.Position 
 	if o.isRestart {
 		return o.restart.from
 	}
-	i, _ := slices.BinarySearchFunc(v.culprits, o.before.Time+1, func(k *Suspect, t int64) int {
-		return cmp.Compare(k.Exchange.Request.Time, t)
-	})
+	i, _ := slices.BinarySearchFunc(v.culprits, o.before.Time+1, bySent)
 	if i < len(v.culprits) && v.culprits[i].Exchange.Request.Time < request.Time {
 		return v.culprits[i].Exchange.Request
 	}

@@ -167,11 +167,19 @@ func (v *view) stopped() []int64 {
 			}
 			latest = t
 		}
-		if times >= againAndAgain && v.anyIn(v.alive, first, latest) {
+		if times >= againAndAgain && v.anyIn(v.alive, first, latest) && !v.livedOn(last, first) {
 			signs = append(signs, v.pauseBefore(last, first))
 		}
 	}
 	return signs
+}
+
+// livedOn reports whether a connection that had begun before a moment was served after another one: the
+// broker's process did not end between them.
+func (v *view) livedOn(before, after int64) bool {
+	return slices.ContainsFunc(v.streams, func(s *stream) bool {
+		return s.first.Time > 0 && s.first.Time <= before && s.answered.Time > after
+	})
 }
 
 // againAndAgain is how often a version that was answered must be refused to show another release.

@@ -146,10 +146,20 @@ func (s *stream) request(b *Book, x *decode.Exchange) {
 	}
 }
 
-// answer notes an answer.
+// replied notes an answer of any kind.
+func (s *stream) replied(a *address, at capture.Position) {
+	if s.answered.Time == 0 {
+		a.opened.add(at, 0, maxAlive)
+	}
+	if at.Time > s.answered.Time {
+		s.answered = at
+	}
+}
+
+// answer notes an answer without error 35.
 func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 	if at.Time >= s.answered.Time {
-		s.answered, s.stage = at, x.Key
+		s.stage = x.Key
 		if x.ErrorCode != 0 {
 			s.stage = noStage
 		}

@@ -77,6 +77,10 @@ var (
 	rebalancing = [...]int16{keyJoinGroup, keySyncGroup}
 )
 
+// leastPatience is how long a client must have waited at least. Below Patience its leaving counts only
+// where it happens again.
+const leastPatience = 3 * time.Second
+
 // longPoll is how long a client must have waited for an answer to Fetch before its leaving counts as the
 // broker's silence. Brokers answer after fetch.max.wait.ms at the latest: 500 ms by default in most
 // clients, 5 s in franz-go and kafkajs.
@@ -99,7 +103,7 @@ func IsRefused(x *decode.Exchange) bool {
 		case slices.Contains(waiting[:], x.Key):
 			return x.Took >= longPoll
 		}
-		return x.Took >= Patience
+		return x.Took >= leastPatience
 	}
 	return false
 }
