@@ -208,6 +208,7 @@ func (t *dialogue) open(c *conn) {
 
 // end tells the handler that the connection is over.
 func (t *dialogue) end(c *conn) {
+	c.endGreeting()
 	if !t.decided && t.anchored && t.pending != nil && c.lone(t.pending) {
 		t.open(c)
 		t.replay(c, nil, ToBroker, c.info.Now)

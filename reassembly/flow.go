@@ -41,6 +41,7 @@ type flow struct {
 	closed       uint8   // bit 0, 1: FIN of that direction; bit 2: RST
 	dead         bool    // slot is free
 	unwanted     bool    // kept out by Options.Want
+	mentioned    bool    // no segment of it was seen, only headers without one
 	acked        bool    // the base of the direction that was not seen is one less than what was acknowledged first
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
@@ -297,17 +298,33 @@ func (t *flowTable) insert(s *capture.Segment, h uint32) *flow {
 	}
 	f := t.at(i)
 	b := &t.buckets[h&uint32(len(t.buckets)-1)]
-	*f = flow{
-		a: s.Src, b: s.Dst, aPort: s.SrcPort, bPort: s.DstPort, domain: s.Domain, depth: s.Depth, hash: h, next: *b,
-		first: s.Frame, firstTime: s.Time, capture: s.Capture,
-	}
-	if s.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK { // the SYN itself was not seen
-		f.a, f.b, f.aPort, f.bPort = f.b, f.a, f.bPort, f.aPort
-	}
+	*f = flow{domain: s.Domain, depth: s.Depth, hash: h, next: *b}
+	f.appear(s)
 	*b = i + 1
 	t.live++
 	t.silent++
 	return f
+}
+
+// appear sets what the first segment of f tells.
+func (f *flow) appear(s *capture.Segment) {
+	f.a, f.b, f.aPort, f.bPort = s.Src, s.Dst, s.SrcPort, s.DstPort
+	f.first, f.firstTime, f.capture, f.mentioned = s.Frame, s.Time, s.Capture, false
+	if s.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK { // the SYN itself was not seen
+		f.a, f.b, f.aPort, f.bPort = f.b, f.a, f.bPort, f.aPort
+	}
+}
+
+// mention gives the connection of a header that is no segment a stream number. Its flags
+// and numbers are not believed.
+func (t *flowTable) mention(s *capture.Segment, clock int64) {
+	s.Flags, s.Seq, s.Ack = 0, 0, 0
+	f, _, fresh := t.lookup(s)
+	if fresh {
+		f.mentioned = true
+		f.lastTime = clock
+	}
+	t.number(f, s.Capture)
 }
 
 func (t *flowTable) grow() {

@@ -404,6 +404,8 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 			}
 			if p.opt.Dissector.Segment(pkt, &seg) {
 				p.segment(s, pkt, &seg)
+			} else if seg.NumberOnly {
+				p.table.mention(&seg, p.clock)
 			}
 		}
 		if p.opt.Clock != nil {
@@ -474,6 +476,13 @@ func (p *Pool[R]) tick(s *slot[R], at capture.Position, now int64) {
 // segment finds the segment's connection and hands it to the shard of that.
 func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment) {
 	f, dir, fresh := p.table.lookup(seg)
+	if f.mentioned {
+		f.appear(seg)
+		dir, fresh = ToBroker, true
+		if seg.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK {
+			dir = ToClient
+		}
+	}
 	if fresh && p.opt.Want != nil {
 		f.unwanted = !p.opt.Want(seg)
 	}

@@ -80,7 +80,7 @@ type greeting struct {
 func (c *conn) confused(p []byte) bool {
 	f := c.framer(ToClient)
 	isFirst := !c.info.Midstream && c.info.Responses == 0 && f.state == reading && f.passed == 0
-	if !c.alerts(p) && c.info.Spoke == "" && !(isFirst && c.greet(p)) {
+	if !c.alerts(p) && !(isFirst || c.info.Spoke != "") || !c.greet(p) {
 		return false
 	}
 	f.state = stopped

@@ -23,7 +23,9 @@ import (
 	"slices"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/knownissues"
@@ -70,6 +72,8 @@ type Builder struct {
 	clients  clients
 	brokers  brokers
 	timeline timeline
+	// sealed reads the connections inside TLS without a key.
+	sealed *sealed.Book
 	// target holds requests against Options.Target; nil without.
 	target *targetCheck
 
@@ -104,6 +108,7 @@ func NewBuilder(opt Options) *Builder {
 		brokers:  newBrokers(),
 		timeline: newTimeline(),
 		claims:   map[findingKey]evidence.ID{},
+		sealed:   sealed.NewBook(),
 		groups:   map[findingKey]*group{},
 		perRule:  make([]int, len(rules)),
 		early:    map[uint32]struct{}{},
@@ -219,6 +224,9 @@ func (b *Builder) Connection(c *decode.Connection) {
 		}
 	}
 	b.depart(c, past)
+	if q := b.sealed.Connection(c); q != nil {
+		b.closing(c, q)
+	}
 	b.timeline.connection(c)
 }
 
@@ -273,7 +281,7 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 	}
 	o := occurrence{at: c.First, stream: c.Stream, client: c.Client}
 	if c.TLS != nil {
-		o.tls = tlsSession(c)
+		o.tls = tlsSession(c.TLS)
 	}
 	g.keep(o)
 	if b.opt.Evidence != nil {
@@ -285,11 +293,11 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 // find it in a key log.
 const clientRandomShown = 8
 
-// tlsSession describes the TLS session of c.
-func tlsSession(c *decode.Connection) *model.TLSSession {
-	t := &model.TLSSession{Version: c.TLS.Version, Suite: c.TLS.Suite, ServerName: ownText(c.TLS.ServerName)}
-	if c.TLS.HasClientRandom {
-		t.ClientRandom = hex.EncodeToString(c.TLS.ClientRandom[:clientRandomShown])
+// tlsSession describes a TLS session.
+func tlsSession(info *tlsrecord.Info) *model.TLSSession {
+	t := &model.TLSSession{Version: info.Version, Suite: info.Suite, ServerName: ownText(info.ServerName)}
+	if info.HasClientRandom {
+		t.ClientRandom = hex.EncodeToString(info.ClientRandom[:clientRandomShown])
 	}
 	return t
 }
@@ -324,6 +332,7 @@ func (b *Builder) facts(g *group) addressFacts {
 		return known != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return known.through.has(o.client.Addr()) })
 	}
 	facts.target = b.target
+	facts.refusal = func() (sealed.Refusal, bool) { return b.refusal(g) }
 	facts.served = func() bool {
 		var clientIDs []string
 		if g.key.hasClientID {

@@ -74,7 +74,7 @@ func (b *Builder) depart(c *decode.Connection, p past) {
 		d.clientID, d.hasClientID = ownText(c.ClientIDs[0]), true
 	}
 	if c.TLS != nil {
-		d.tls = tlsSession(c)
+		d.tls = tlsSession(c.TLS)
 	}
 	d.number = b.history.NextNumber()
 	if b.opt.Evidence != nil {

@@ -146,6 +146,40 @@ func tlsOf(changes ...func(*tlsrecord.Info)) func(*decode.Connection) {
 	}
 }
 
+// sealedOf makes the connection one inside TLS 1.2 of which the records are known. say are the sizes of
+// requests, and of answers below 0, a frame apart. Behind a request the broker closes, behind an answer
+// the connection stays open.
+func sealedOf(frame uint64, say ...int) func(*decode.Connection) {
+	const (
+		changeCipher, alert, handshake, data = 20, 21, 22, 23
+		gcm                                  = 24
+	)
+	return func(c *decode.Connection) {
+		tlsOf(func(i *tlsrecord.Info) {
+			i.Version, i.Suite = "TLS 1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+			i.Hello = &tlsrecord.Hello{Extensions: []uint16{22}}
+		})(c)
+		c.Broker = mustAddrPort("10.0.0.4:9093")
+		o := tlsrecord.NewOutline(false)
+		record := func(kind byte, toServer bool, size int) {
+			o.Data(toServer, append([]byte{kind, 3, 3, byte(size >> 8), byte(size)}, make([]byte, size)...), within(frame, c.Stream))
+			frame++
+		}
+		for _, toServer := range []bool{true, false} {
+			record(changeCipher, toServer, 1)
+			record(handshake, toServer, 16+gcm)
+		}
+		for _, size := range say {
+			record(data, size > 0, max(size, -size)+gcm)
+		}
+		c.Outline, c.End = o, reassembly.End{}
+		if say[len(say)-1] > 0 {
+			c.End = reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: within(frame, c.Stream)}
+			record(alert, false, 2+gcm)
+		}
+	}
+}
+
 // adOf makes an ApiVersions answer.
 func adOf(frame uint64, stream uint32, r *decode.Ranges) *decode.Advertisement {
 	return &decode.Advertisement{Stream: stream, At: within(frame, stream), Client: testClient, Broker: testBroker, Ranges: r}

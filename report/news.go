@@ -221,6 +221,7 @@ func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 	if r := b.brokers.records[at]; r != nil {
 		releases[at] = r.release()
 	}
+	g = b.concluded(g)
 	f = b.finish(g, rule, b.severityOf(g, rule))
 	f.Release = releaseGuesser(releases)(g)
 	if waits {
@@ -228,7 +229,7 @@ func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 		clear(f.MedianSeconds)
 		f.Occurrences[0].Outcome = ""
 	}
-	f.KnownIssue = b.knownIssue(&f, at)
+	f.KnownIssue = b.knownIssue(&f, g)
 	return f, true
 }
 

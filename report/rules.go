@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
@@ -42,6 +43,8 @@ type Rule struct {
 	connection func(c *decode.Connection, p past) (detail string, fires bool)
 	// target: it is about Options.Target, and targetCheck decides.
 	target bool
+	// sealed: it is about requests inside TLS that stayed closed, and sealed.Book decides.
+	sealed bool
 	// change looks at two ApiVersions answers in succession from one address.
 	change func(before, after *decode.Ranges) bool
 
@@ -108,6 +111,8 @@ type addressFacts struct {
 	gotThrough func(g *group) bool
 	// served tells whether the client of the finding was served there, on other connections.
 	served func() bool
+	// refusal is what the shape of encrypted connections shows of the requests of the finding (KV2020).
+	refusal func() (sealed.Refusal, bool)
 	// target is the check against another release, whatever the address; nil without.
 	target *targetCheck
 }
@@ -119,6 +124,7 @@ var rules = []Rule{
 	rangesChangedRule, beforeNegotiationRule, tlsConfusionRule, authenticationRule,
 	droppedRule, saslMissingRule, clientNameRule, notKafkaRule, awayRule, apiMissingRule,
 	sessionRule, cutOffRule, wrongRefusalRule, messageFormatRule,
+	sealedRule,
 	unsupportedAnswerRule, fallbackRule, breaksRule,
 	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule,
 }

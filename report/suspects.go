@@ -343,3 +343,16 @@ func (b *Builder) expectedRefusals() (n uint64) {
 	}
 	return n
 }
+
+// shared are the places of the first occurrences of a group that shares its ids with others, nil for one
+// that does not.
+func (b *Builder) shared(g *group) []evidence.Place {
+	if b.groups[g.key] != nil && len(g.ids) == 1 {
+		return nil
+	}
+	out := make([]evidence.Place, len(g.first))
+	for i := range g.first {
+		out[i] = evidence.Place{At: g.first[i].at, Stream: g.first[i].stream}
+	}
+	return out
+}

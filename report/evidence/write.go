@@ -39,7 +39,7 @@ type Place struct {
 // Claim is a finding of the report that is to be proven.
 type Claim struct {
 	// IDs are those under which its packets were kept. Where findings were not decided at that
-	// time, several share an ID: Occurrences tells which requests are this one's.
+	// time, several share an ID: Occurrences tells which requests are this one's, nil for all.
 	IDs         []ID
 	Occurrences []Place
 	Code        string
@@ -151,7 +151,7 @@ func (e *Collector) proofsOf(claim *Claim) []*proof {
 	for _, id := range claim.IDs {
 		for i := range e.proofs[id] {
 			p := &e.proofs[id][i]
-			if slices.ContainsFunc(claim.Occurrences, func(o Place) bool { return o.Stream == p.stream && samePlace(o.At, p.at) }) {
+			if claim.Occurrences == nil || slices.ContainsFunc(claim.Occurrences, func(o Place) bool { return o.Stream == p.stream && samePlace(o.At, p.at) }) {
 				out = append(out, p)
 			}
 		}

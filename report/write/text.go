@@ -526,9 +526,12 @@ func (t *textReport) advice(f *model.Finding) {
 	if k.FixedIn != "" {
 		t.field("fixed in", Escape(k.FixedIn))
 	}
-	if k.Workaround != "" {
+	switch {
+	case k.Workaround != "" && f.Evidence == model.EvidenceInferred:
+		t.field("do", escapeLong(f.Advice+" If it is this bug: "+k.Workaround))
+	case k.Workaround != "":
 		t.field("do", escapeLong(k.Workaround))
-	} else {
+	default:
 		t.field("do", escapeLong(f.Advice))
 	}
 }
