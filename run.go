@@ -65,7 +65,7 @@ func newRun(e environment) (*cobra.Command, action) {
 		}); err != nil {
 			return 0, err
 		}
-		w.teller = &teller{w: io.Discard, name: "nowhere", line: status} // the report comes at the end
+		w.news = &newsWriter{w: io.Discard, name: "nowhere", line: status} // the report comes at the end
 		w.started = child.start
 		ended, end := context.WithCancel(context.WithoutCancel(ctx)) // signals are the command's
 		defer end()

@@ -22,7 +22,8 @@ type conn struct {
 	reset   int64  // tick at which a RST came, -1 before
 	closing int64  // tick at which only the secrets of waiting records were missing to its end, -1 before
 	late    *postponed
-	offset  int64 // stream offset behind the bytes that are worked on, -1 where unknown
+	tracer  Tracer // nil for all connections but one, if that is asked for
+	offset  int64  // stream offset behind the bytes that are worked on, -1 where unknown
 	talk    dialogue
 	tls     *tlsrecord.Session
 	outline *tlsrecord.Outline // of TLS, until something inside was decrypted
@@ -55,6 +56,7 @@ func (c *conn) init(w *worker, f *flow) {
 		c.info.Seen[d] = f.seen[d]
 	}
 	c.talk.init(c.info.Midstream)
+	c.trace(w.opt.Tracer)
 }
 
 // segment takes one segment of the connection.
@@ -66,6 +68,13 @@ func (c *conn) segment(it *item) {
 	c.info.Last = it.at
 	d := it.dir ^ c.flip
 	c.info.Seen[d] = true
+	if c.tracer != nil && it.flags&(capture.RST|capture.FIN) != 0 {
+		kind := "FIN"
+		if it.flags&capture.RST != 0 {
+			kind = "RST"
+		}
+		c.tracer.Printf(it.at, "%s %v", kind, d)
+	}
 	switch {
 	case it.flags&capture.RST != 0:
 		if d == ToClient && c.turns == 0 && c.half[it.dir.Reverse()].synced && !c.half[it.dir].synced {
@@ -169,6 +178,9 @@ func (c *conn) miss(n int64) {
 	c.info.Gaps++
 	c.w.missing += uint64(n)
 	c.w.gaps++
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "%d bytes are missing in the capture", n)
+	}
 }
 
 // place returns the stream offset of a byte behind which n bytes, itself included, are left of those that are
@@ -300,6 +312,9 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	c.info.Outline = c.outline
 	c.talk.end(c)
 	c.w.opener.Closed(&c.info)
+	if c.tracer != nil {
+		c.traceEnd()
+	}
 	c.talk, c.tls, c.outline, c.mode = dialogue{}, nil, nil, ignored
 	if !c.waits { // or else the tick lets go of it
 		c.w.ended = append(c.w.ended, c)
@@ -324,6 +339,9 @@ func (c *conn) unheard(d Direction) {
 // swap exchanges the two sides: the one that was taken for the client turned out to be the broker.
 func (c *conn) swap() {
 	c.flip ^= 1
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "the sides are exchanged: %v is the broker", c.info.Client)
+	}
 	i := &c.info
 	i.Client, i.Broker = i.Broker, i.Client
 	i.Seen[0], i.Seen[1] = i.Seen[1], i.Seen[0]

@@ -118,6 +118,9 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		c.w.limits.Undecided++
 		c.give(Other)
 	case !sure:
+		if c.tracer != nil {
+			c.tracer.Printf(at, "undecided what the connection speaks after %d bytes", len(first)+len(answer))
+		}
 	case kind == Kafka:
 		t.open(c)
 		t.replay(c, p, d, at)
@@ -191,6 +194,9 @@ func (t *dialogue) replay(c *conn, p []byte, d Direction, at capture.Position) {
 func (t *dialogue) unanchor(c *conn) {
 	t.anchored = false
 	t.fr[0].state, t.fr[1].state = searching, searching
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "the client's first bytes are not there: requests are searched for")
+	}
 	t.replay(c, nil, ToBroker, c.info.Now)
 }
 
@@ -198,6 +204,9 @@ func (t *dialogue) unanchor(c *conn) {
 func (t *dialogue) open(c *conn) {
 	t.decided = true
 	c.info.Protocol = Kafka
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "the connection speaks Kafka: %v is the broker", c.info.Broker)
+	}
 	t.handler = c.w.opener.Open(&c.info)
 	for i := range t.fr {
 		if t.fr[i].state == stopped { // what was searched in vain can be found by its correlation ids now
@@ -271,6 +280,9 @@ func (c *conn) message(f *Frame) {
 	}
 	if f.Resynced {
 		c.info.Resyncs++
+	}
+	if c.tracer != nil {
+		c.traceMessage(f)
 	}
 	if f.Direction == ToBroker {
 		c.info.Requests++

@@ -78,6 +78,8 @@ type Options struct {
 	// nanoseconds: for live captures, so that time passes while no packets come, whatever
 	// becomes of the host's clock. It is asked once for each batch and must not go back.
 	Clock func() int64
+	// Tracer is told of every decision about its connection; nil for none.
+	Tracer Tracer
 	// IdleTimeout in nanoseconds of packet time; 0 is DefaultIdleTimeout.
 	IdleTimeout int64
 }
