@@ -68,6 +68,10 @@ func (o *options) check(stdin io.Reader) error {
 	if o.redact.redact && o.report.writeBaseline != "" {
 		return errors.New("--write-baseline: cannot be redacted; a baseline recognizes client ids")
 	}
+	isFile := func(f namedFile) bool { return f.path != "" && f.path != "-" }
+	if o.output.flags.Changed("output-mode") && !isFile(namedFile{path: o.save.path}) && !slices.ContainsFunc(written, isFile) {
+		return errors.New("--output-mode: has no effect where no file is written")
+	}
 	return apart(written, slices.Concat(fileNames(o.captures, stdin), o.traffic.keyLogs, o.report.knownIssues,
 		[]string{o.report.target, o.report.baseline, o.traffic.advertised, o.live.program})...)
 }

@@ -9,24 +9,30 @@ import (
 // goroutine and belongs to its shard from the first item on, until it is over
 // (Pool.reclaim).
 type conn struct {
-	w       *worker
-	flow    *flow // whose conn it is; the dispatching goroutine's
-	info    Connection
-	half    [2]half
-	flip    Direction // 1 where the side that was taken for the client is the broker
-	mode    connMode
-	waits   bool   // stands in worker.waiting
-	over    bool   // finished
-	turns   uint32 // segments so far
-	finAck  uint32 // what the first FIN acknowledged
-	reset   int64  // tick at which a RST came, -1 before
-	closing int64  // tick at which only the secrets of waiting records were missing to its end, -1 before
-	late    *postponed
-	tracer  Tracer // nil for all connections but one, if that is asked for
-	offset  int64  // stream offset behind the bytes that are worked on, -1 where unknown
-	talk    dialogue
-	tls     *tlsrecord.Session
-	outline *tlsrecord.Outline // of TLS, until something inside was decrypted
+	w      *worker
+	flow   *flow // whose conn it is; the dispatching goroutine's
+	info   Connection
+	half   [2]half
+	flip   Direction // 1 where the side that was taken for the client is the broker
+	mode   connMode
+	waits  bool   // stands in worker.waiting
+	over   bool   // finished
+	turns  uint32 // segments so far
+	finAck uint32 // what the first FIN acknowledged
+	reset  int64  // tick at which a RST came, -1 before
+	// resetMark belongs to reset. doubted are segments that wait for confirmation.
+	resetMark resetMark
+	doubted   doubts
+	closing   int64 // tick at which only the secrets of waiting records were missing to its end, -1 before
+	late      *postponed
+	tracer    Tracer // nil for all connections but one, if that is asked for
+	offset    int64  // stream offset behind the bytes that are worked on, -1 where unknown
+	// While isLost, bytes are given up that were lost before the packet lostBefore.
+	isLost     bool
+	lostBefore capture.Position
+	talk       dialogue
+	tls        *tlsrecord.Session
+	outline    *tlsrecord.Outline // of TLS, until something inside was decrypted
 	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something else.
 	serverSpoke, notKafka bool
 }
@@ -65,6 +71,9 @@ func (c *conn) segment(it *item) {
 		return
 	}
 	c.info.Now = it.at
+	if !c.accepts(it) {
+		return
+	}
 	c.info.Last = it.at
 	d := it.dir ^ c.flip
 	c.info.Seen[d] = true
@@ -83,6 +92,7 @@ func (c *conn) segment(it *item) {
 		c.ending(c.endOf(Reset, d, it))
 		if c.reset < 0 {
 			c.reset = c.w.ticks
+			c.resetMark = resetMark{it.dir, it.seq, c.half[it.dir.Reverse()].next}
 			c.wait()
 		}
 	case it.flags&capture.FIN != 0:
@@ -169,7 +179,14 @@ func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Positi
 func (c *conn) lost(raw Direction, n int64, at capture.Position) {
 	c.info.Bytes[raw^c.flip] += uint64(n)
 	c.miss(n)
+	c.absent(raw, n, at)
+}
+
+// absent hands on that n bytes are not there.
+func (c *conn) absent(raw Direction, n int64, at capture.Position) {
+	c.lostBefore, c.isLost = c.half[raw].lostBefore(n, at), true
 	c.gap(raw, n, at)
+	c.isLost = false
 }
 
 // miss counts n bytes that the capture lacks in one place.
@@ -259,7 +276,7 @@ func (c *conn) waited() bool {
 	for i := range c.half {
 		h := &c.half[i]
 		if h.hole != nil && c.w.ticks-h.hole.since >= c.w.hole {
-			c.w.reorder.skip(c, Direction(i))
+			c.w.reorder.overdue(c, Direction(i))
 		}
 	}
 	c.resume(false)
@@ -306,6 +323,7 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		c.info.End.At = at
 	}
 	c.over = true
+	c.forgetDoubts()
 	if c.tls != nil {
 		c.endTLS()
 	}

@@ -120,7 +120,7 @@ func isSuspect(x *decode.Exchange) bool {
 	case forbidden(x.Verdict):
 		return x.Evidence == decode.Borrowed && x.Outcome != decode.Answered
 	case x.Outcome == decode.Error:
-		return !x.WrongRefusal && (x.Key != keyApiVersions || x.Negotiated < 0)
+		return !x.WrongRefusal && (x.Key != keyApiVersions || x.Negotiated < 0 && !x.RetryUnseen)
 	}
 	if lowest, ok := phantomMin(x); ok && x.Version < lowest {
 		return false // known to be refused
