@@ -77,6 +77,17 @@ type Segment struct {
 	// Depth counts the tunnels around the segment. VLAN tags, MPLS labels and
 	// PPPoE are none.
 	Depth uint8
+	// NumberOnly says, where Dissector.Segment returned false, that there is a TCP header
+	// nevertheless, with addresses and ports: one of impossible length, or one that
+	// an ICMP error quotes. It is no segment of its connection, but Wireshark gives that
+	// a stream number.
+	NumberOnly bool
+	// Outgoing says that the capturing host sent it, by the cooked header. false says nothing.
+	Outgoing bool
+	// raw is the packet from the innermost IP header on, or from the TCP header, which is at
+	// transport, of a fragmented one. It lies where Payload does.
+	raw       []byte
+	transport int
 	// Fragmented says that the segment came in IP fragments. Payload then lies
 	// in memory of the Dissector, and must be copied to be kept beyond its next
 	// call, whereas other payload is valid as long as Packet.Data.

@@ -152,8 +152,10 @@ type Exchange struct {
 	// request was error 35, which holds none.
 	AskedInVain bool
 	// Negotiated is, for an ApiVersions request answered with error 35, the version of the
-	// retry that was then answered without error on the same connection; -1 otherwise.
-	Negotiated int16
+	// retry that was then answered without error on the same connection, or of which the answer was not
+	// captured; -1 otherwise. RetryUnseen: a retry itself may not have been captured.
+	Negotiated  int16
+	RetryUnseen bool
 	// Mechanism is the SASL mechanism asked for by a SaslHandshake; Enabled those that its answer named.
 	Mechanism string
 	Enabled   []string

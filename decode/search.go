@@ -156,6 +156,13 @@ func (h *handler) wantUnmatched(size int64, id int32) (n int64, ok bool) {
 	return responseHeader, true
 }
 
+// Expect lists the client id of a request that will come: what came before it is searched by that.
+func (h *handler) Expect(size int64, head []byte) {
+	if hd, ok := parseRequestHeader(size, head); ok {
+		h.client(&hd)
+	}
+}
+
 // Plausible tells whether head can begin a message in this connection, where
 // the place of one is searched for.
 func (h *handler) Plausible(d reassembly.Direction, size int64, head []byte) bool {
@@ -187,9 +194,19 @@ func (h *handler) plausibleRequest(size int64, head []byte) bool {
 	case how == misfit:
 		return false
 	case h.requests == 0:
-		return hd.counts(how) && (printable(hd.clientID) || hd.idLength == nullID && how == fitsExactly)
+		return hd.counts(how) && h.expected(&hd, how)
 	}
-	return h.sameClient(&hd) && h.plausibleID(hd.correlationID)
+	same := h.sameClient(&hd) || h.nameless() && printable(hd.clientID) // Java authenticates without a client id
+	return same && h.plausibleID(hd.correlationID)
+}
+
+// expected tells whether a request can be the first one that is found. If Expect named a client id, it has that;
+// otherwise one that someone chose, or a null one and a body that fits to the last byte.
+func (h *handler) expected(hd *requestHeader, how fit) bool {
+	if len(h.ids) == 0 && !h.nullID {
+		return printable(hd.clientID) || hd.idLength == nullID && how == fitsExactly
+	}
+	return h.sameClient(hd) && (hd.idLength > 0 || how == fitsExactly)
 }
 
 // blank tells whether all of b is zero.

@@ -16,6 +16,7 @@ func (h *handler) settle(p pending, outcome Outcome, a answer) {
 		h.negotiating--
 		if outcome == Unseen {
 			h.forgetEarly()
+			h.release(p.version)
 		}
 	}
 	refused := p.key == keyApiVersions && outcome == Error
@@ -131,6 +132,9 @@ func (h *handler) Lost(d reassembly.Direction, at capture.Position) {
 		h.missed = later(h.missed, at)
 	} else {
 		h.torn = true
+		for _, e := range h.refused {
+			e.RetryUnseen = true
+		}
 	}
 }
 
@@ -173,6 +177,11 @@ func (h *handler) isLate(p *pending) bool {
 // End settles what has no answer by how the connection ended.
 func (h *handler) End() {
 	end := h.conn.End
+	for i := range h.queue.n {
+		if p := h.queue.at(i); p.key == keyApiVersions && (!h.conn.Seen[reassembly.ToClient] || h.mayHaveLost(p)) {
+			h.release(p.version)
+		}
+	}
 	h.release(-1)
 	h.unanswered = uint64(h.queue.n)
 	for h.queue.n > 0 {
@@ -194,6 +203,7 @@ func (h *handler) End() {
 		h.settle(p, outcome, answer{at: at})
 	}
 	h.flush()
+	h.countOutstanding()
 	h.shard.ended[h.conn] = h
 }
 

@@ -191,8 +191,7 @@ type Frame struct {
 	// Lacking is how many bytes of the message did not come before the connection ended. It is above 0 only
 	// for the last request of a connection, whose Last is then the last packet with bytes of it.
 	Lacking int64
-	// Resynced: it is the first frame found again after bytes were missing,
-	// or the first one of a connection that was joined midstream.
+	// Resynced: it is the first frame found again after bytes were missing.
 	Resynced bool
 }
 
@@ -215,6 +214,9 @@ type Handler interface {
 	// length-prefixed client id (12), for responses the correlation ids that
 	// are awaited (4). Search goes by them after a loss. The slice is valid until the next call.
 	Anchor(d Direction) (anchors [][]byte, offset int)
+	// Expect is called before all others where the beginning of the conversation was not captured: head is the
+	// beginning, up to 300 bytes, of a request of this connection. Message takes it later, possibly after others.
+	Expect(size int64, head []byte)
 	// Message takes a message. A request is handed on when its last byte has come or the connection
 	// is over, a response when its head has come.
 	Message(f *Frame)

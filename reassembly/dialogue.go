@@ -25,6 +25,8 @@ type dialogue struct {
 	decided  bool
 	anchored bool // the first byte towards the broker is the first of the conversation
 	answered bool // the broker's side said something
+	found    bool // not anchored: a request was found, in direction asker
+	asker    Direction
 	greeting greeting
 	pending  *pending
 	fr       [2]framer // by raw direction, as conn.half
@@ -33,13 +35,15 @@ type dialogue struct {
 
 // pending are the bytes of an undecided conversation.
 type pending struct {
-	chunks []chunk
-	bytes  int
+	chunks  []chunk
+	bytes   int
+	dropped bool // the oldest chunks were dropped
 }
 
 // chunk is what came in one segment, or a gap.
 type chunk struct {
 	dir    Direction
+	exact  bool // gap is no estimate
 	p      []byte
 	gap    int64
 	at     capture.Position
@@ -51,49 +55,42 @@ func (t *dialogue) init(midstream bool) {
 	t.fr[0].dir, t.fr[1].dir = ToBroker, ToClient
 	if midstream {
 		t.fr[0].state, t.fr[1].state = searching, searching
+		t.fr[0].joined, t.fr[1].joined = true, true
 	}
 }
 
 // data takes the next bytes of direction d.
 func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
-	if !t.decided {
-		if t.anchored {
-			t.decide(c, d, p, at)
+	switch {
+	case t.decided:
+		if d == ToClient && c.confused(p) {
 			return
 		}
-		if !t.answered && c.foreign(d, p, at) {
-			return
-		}
-		if t.fr[d^c.flip].state == searching && t.doubt(c, d, chunk{dir: d, p: p, at: at, offset: c.offset}) {
-			return
-		}
-	}
-	if d == ToClient && !t.answered {
-		t.answered = true
-	}
-	if d == ToClient && t.decided && c.confused(p) {
-		return
-	}
-	t.fr[d^c.flip].data(c, p, at)
-	if !t.decided && t.fr[0].state == stopped && t.fr[1].state == stopped {
-		c.w.limits.Undecided++
-		c.give(Other)
+		t.fr[d^c.flip].data(c, p, at)
+	case t.anchored:
+		t.decide(c, d, p, at)
+	default:
+		t.join(c, chunk{dir: d, p: p, at: at, offset: c.offset})
 	}
 }
 
 // gap takes the place of n missing bytes.
 func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Position) {
-	if !t.decided && t.anchored {
-		t.hold(c, chunk{dir: d, gap: n, at: at})
-		if d == ToBroker && len(t.pending.first()) < sizeBytes+wantBytes {
-			t.unanchor(c)
-		}
-		return
-	}
 	if !t.decided {
-		t.take(c) // the answer to what was in doubt may be missing
+		k := chunk{dir: d, gap: n, exact: exact, at: at}
+		if t.anchored {
+			t.hold(c, k)
+			if d == ToBroker && len(t.pending.first()) < sizeBytes+wantBytes {
+				t.unanchor(c)
+			}
+			return
+		}
+		t.keep(c, k)
 	}
 	t.fr[d^c.flip].gap(c, n, exact, at)
+	if t.found && !t.decided {
+		t.start(c, chunk{dir: d, at: at})
+	}
 }
 
 // decide looks at the first bytes of a conversation that is seen from its beginning.
@@ -118,6 +115,9 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		c.w.limits.Undecided++
 		c.give(Other)
 	case !sure:
+		if c.tracer != nil {
+			c.tracer.Printf(at, "undecided what the connection speaks after %d bytes", len(first)+len(answer))
+		}
 	case kind == Kafka:
 		t.open(c)
 		t.replay(c, p, d, at)
@@ -177,13 +177,18 @@ func (t *dialogue) replay(c *conn, p []byte, d Direction, at capture.Position) {
 		return
 	}
 	for _, k := range held.chunks {
-		if k.gap > 0 {
-			t.gap(c, k.dir, k.gap, true, k.at)
-		} else {
-			c.offset = k.offset
-			t.data(c, k.dir, k.p, k.at)
-		}
+		t.again(c, k)
 	}
+}
+
+// again takes a chunk that was held.
+func (t *dialogue) again(c *conn, k chunk) {
+	if k.gap > 0 {
+		t.gap(c, k.dir, k.gap, k.exact, k.at)
+		return
+	}
+	c.offset = k.offset
+	t.data(c, k.dir, k.p, k.at)
 }
 
 // unanchor goes on as if the conversation had been joined midstream: its first
@@ -191,6 +196,9 @@ func (t *dialogue) replay(c *conn, p []byte, d Direction, at capture.Position) {
 func (t *dialogue) unanchor(c *conn) {
 	t.anchored = false
 	t.fr[0].state, t.fr[1].state = searching, searching
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "the client's first bytes are not there: requests are searched for")
+	}
 	t.replay(c, nil, ToBroker, c.info.Now)
 }
 
@@ -198,19 +206,21 @@ func (t *dialogue) unanchor(c *conn) {
 func (t *dialogue) open(c *conn) {
 	t.decided = true
 	c.info.Protocol = Kafka
-	t.handler = c.w.opener.Open(&c.info)
-	for i := range t.fr {
-		if t.fr[i].state == stopped { // what was searched in vain can be found by its correlation ids now
-			t.fr[i].state = searching
-		}
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "the connection speaks Kafka: %v is the broker", c.info.Broker)
 	}
+	t.handler = c.w.opener.Open(&c.info)
 }
 
 // end tells the handler that the connection is over.
 func (t *dialogue) end(c *conn) {
+	c.endGreeting()
 	if !t.decided && t.anchored && t.pending != nil && c.lone(t.pending) {
 		t.open(c)
 		t.replay(c, nil, ToBroker, c.info.Now)
+	}
+	if !t.decided && !t.anchored {
+		t.finish(c)
 	}
 	if held := t.take(c); held != nil && t.anchored {
 		c.keepOpening(held.first())
@@ -259,17 +269,17 @@ func (c *conn) anchor(d Direction) ([][]byte, int) {
 
 func (c *conn) message(f *Frame) {
 	t := &c.talk
-	if t.handler == nil {
-		if f.Direction == ToClient {
-			c.swap()
-			t.fr[0].dir, t.fr[1].dir = t.fr[0].dir.Reverse(), t.fr[1].dir.Reverse()
-			f.Direction = ToBroker
+	if t.handler == nil { // it is framed again, with what came before it
+		if !t.found {
+			t.noteRequest(c, f.Direction, f.Size, f.Head)
 		}
-		t.take(c)
-		t.open(c)
+		return
 	}
 	if f.Resynced {
 		c.info.Resyncs++
+	}
+	if c.tracer != nil {
+		c.traceMessage(f)
 	}
 	if f.Direction == ToBroker {
 		c.info.Requests++
@@ -280,6 +290,9 @@ func (c *conn) message(f *Frame) {
 }
 
 func (c *conn) lostPlace(d Direction, at capture.Position) {
+	if c.isLost && c.lostBefore.Before(at) {
+		at = c.lostBefore
+	}
 	if c.talk.handler != nil {
 		c.talk.handler.Lost(d, at)
 	}

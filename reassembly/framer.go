@@ -26,6 +26,7 @@ type framer struct {
 	// confirmed yet that it is one.
 	tentative bool
 	resynced  bool // for Frame.Resynced
+	joined    bool // searching the first message of a connection that was open before, of which nothing was lost
 	sized     bool // size is known
 	asked     bool // want is known
 	unlisted  bool // a message whose header was lost: only its end is of interest
@@ -35,11 +36,10 @@ type framer struct {
 	want      int    // bytes wanted, the size field included
 	buf       []byte // of worker.room
 	first     capture.Position
-	offset    int64 // Frame.Offset
-	// While searching: buf holds what came before, starting at a segment's
-	// first byte if atStart.
-	atStart bool
-	tries   int // chunks searched in vain
+	offset    int64  // Frame.Offset
+	final     bool   // no more bytes come before a gap or the end
+	starts    starts // while searching: where segments begin in buf, which holds what came before
+	tries     int    // chunks searched in vain
 }
 
 type framerState uint8
@@ -242,26 +242,35 @@ func (f *framer) drop(c *conn) {
 
 // lose notes that the place was lost, at the given packet at the latest: the next message has to be searched for.
 func (f *framer) lose(c *conn, at capture.Position) {
+	f.joined = f.joined && f.tentative
+	isFirst := f.dir == ToClient && f.state == reading && f.offset == 0 && c.tls == nil && !c.info.Midstream
+	if isFirst && f.passed == int64(len(f.buf)) && c.greet(f.buf) { // all that came is in buf
+		f.drop(c)
+		f.state = stopped
+		return
+	}
 	if f.buf != nil {
 		f.buf = f.buf[:0]
 	}
 	f.sized, f.asked, f.unlisted, f.handed, f.tentative = false, false, false, false, false
 	f.passed = 0
-	f.state, f.atStart = searching, false
+	f.state, f.starts = searching, starts{}
 	c.lostPlace(f.dir, at)
 }
 
 // gap takes the place of n missing bytes; exact is false where n is an
 // estimate. at is the packet from which on there are bytes again.
 func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
+	f.research(c, at)
 	switch {
 	case f.state == stopped:
 		return
 	case f.state == searching:
+		f.joined = false
 		if f.buf != nil {
 			f.buf = f.buf[:0]
 		}
-		f.atStart = false
+		f.starts = starts{}
 		c.lostPlace(f.dir, at)
 		return
 	case !f.sized:

@@ -70,9 +70,20 @@ func (v *voice) Want(d Direction, size int64, head []byte) (int, bool) {
 	return 4, size < maxMessage
 }
 
+func (v *voice) Expect(_ int64, head []byte) { v.id = clientIDOf(head) }
+
+// clientIDOf is the client id of a request with its length, nil without one.
+func clientIDOf(head []byte) []byte {
+	if len(head) < 10 {
+		return nil
+	}
+	n := int(binary.BigEndian.Uint16(head[8:])) + 2
+	return bytes.Clone(head[8:min(len(head), 8+n)])
+}
+
 func (v *voice) Plausible(d Direction, size int64, head []byte) bool {
 	if d == ToBroker {
-		if looksLike(size, head) != Strong {
+		if l := looksLike(size, head); l != Strong && (l == No || !bytes.Equal(clientIDOf(head), v.id)) {
 			return false
 		}
 		id := int32(binary.BigEndian.Uint32(head[4:]))
@@ -98,9 +109,8 @@ func (v *voice) Message(f *Frame) {
 	}
 	v.last = int32(binary.BigEndian.Uint32(f.Head[4:]))
 	v.awaited = append(v.awaited, bytes.Clone(f.Head[4:8]))
-	if len(f.Head) >= 10 && v.id == nil {
-		n := int(binary.BigEndian.Uint16(f.Head[8:])) + 2
-		v.id = bytes.Clone(f.Head[8:min(len(f.Head), 8+n)])
+	if v.id == nil {
+		v.id = clientIDOf(f.Head)
 	}
 	lacking := ""
 	if f.Lacking > 0 {

@@ -35,7 +35,7 @@ type late struct {
 // ahead tells whether a segment was captured before bytes that it acknowledges. Only the broker's
 // are asked: requests need not wait for answers.
 func (c *conn) ahead(it *item) bool {
-	if it.dir^c.flip != ToClient || it.flags&capture.ACK == 0 {
+	if it.dir^c.flip != ToClient || it.flags&capture.ACK == 0 || c.info.Midstream && c.mode == inClear && !c.talk.decided {
 		return false
 	}
 	client := &c.half[it.dir.Reverse()]

@@ -42,9 +42,14 @@ type half struct {
 	acked   uint32 // highest acknowledgement by the other side
 	oldest  uint32 // lowest one, as long as not synced
 	ackSeen bool
-	hole    *disorder // what came too early; nil in the usual case
-	recent  [recentSegments]summary
-	turn    uint8
+	// ahead is the first acknowledgement by the other side of bytes that have not come, in packet aheadAt; it
+	// stands while aheadSeen.
+	ahead     uint32
+	aheadSeen bool
+	aheadAt   capture.Position
+	hole      *disorder // what came too early; nil in the usual case
+	recent    [recentSegments]summary
+	turn      uint8
 }
 
 // summary is what is remembered of a segment that was handed on.
@@ -62,8 +67,14 @@ func (c *conn) order(d Direction, it *item) {
 	}
 	if !h.synced {
 		h.next, h.synced = seq, true
-		if c.half[d.Reverse()].synced && h.ackSeen && int32(seq-h.oldest) > 0 && int32(seq-h.oldest) < maxHole {
-			h.next = h.oldest // the other side had acknowledged no more when it was first seen: the rest was lost
+		if n := int32(seq - h.oldest); c.half[d.Reverse()].synced && h.ackSeen && n > 0 && n < maxHole {
+			if c.info.Midstream { // sent before the capture began, or lost: nobody can tell
+				h.next = h.oldest
+				c.absent(d, int64(n), it.at)
+				h.next = seq
+			} else {
+				h.next = h.oldest // the other side had acknowledged no more when it was first seen: the rest was lost
+			}
 		}
 	}
 	if it.flags&capture.ACK != 0 {
@@ -75,6 +86,10 @@ func (c *conn) order(d Direction, it *item) {
 			r.acked = it.ack
 		case !r.synced && int32(it.ack-r.oldest) < 0:
 			r.oldest = it.ack
+		}
+		r.noteAhead(it)
+		if r.hole != nil {
+			r.hole.isHeard = true
 		}
 	}
 	c.turns++
@@ -99,6 +114,26 @@ func (c *conn) order(d Direction, it *item) {
 	c.checkFIN(d)
 }
 
+// noteAhead keeps the first packet that acknowledges bytes of h which have not come.
+func (h *half) noteAhead(it *item) {
+	if h.synced && h.aheadSeen && int32(h.ahead-h.next) <= 0 {
+		h.aheadSeen = false
+	}
+	switch n := int32(it.ack - h.next); {
+	case !h.synced && it.ack == h.acked && (!h.aheadSeen || h.ahead != it.ack), h.synced && !h.aheadSeen && n > 0 && n <= maxHole:
+		h.ahead, h.aheadSeen, h.aheadAt = it.ack, true, it.at
+	}
+}
+
+// lostBefore returns the earliest packet known to come behind the next n bytes, which are missing: at, or one that
+// acknowledges them.
+func (h *half) lostBefore(n int64, at capture.Position) capture.Position {
+	if h.aheadSeen && int64(int32(h.ahead-h.next)) >= n && h.aheadAt.Before(at) {
+		return h.aheadAt
+	}
+	return at
+}
+
 func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 	length, p := it.length, it.payload
 	if length > maxSegment {
@@ -116,6 +151,9 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 	ahead := int32(seq - h.next)
 	if ahead < 0 { // at least partly seen before
 		old := uint32(-ahead)
+		if c.tracer != nil {
+			c.tracer.Printf(it.at, "%d bytes %v came again", min(old, length), d^c.flip)
+		}
 		c.overlap(h, seq, min(old, length), it)
 		if old >= length {
 			return
@@ -134,6 +172,9 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 			h.remember(seq, p)
 			c.deliver(d, p, length, it.at)
 			return
+		}
+		if c.tracer != nil {
+			c.tracer.Printf(it.at, "out of order %v: %d bytes before this segment are waited for", d^c.flip, ahead)
 		}
 		h.hole = newDisorder(h.next, c.w.ticks)
 		c.wait()

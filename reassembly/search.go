@@ -3,6 +3,8 @@ package reassembly
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
+	"slices"
 
 	"github.com/kafkavet/kafkavet/capture"
 )
@@ -36,16 +38,40 @@ func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []by
 	}
 	if o, ok := f.find(c, b, old, start); ok {
 		f.drop(c)
-		f.state, f.tentative, f.resynced, f.tries = reading, true, true, 0
+		f.state, f.tentative, f.resynced, f.tries = reading, true, !f.joined, 0
 		return b[o:]
 	}
+	if !f.joined || f.holdsAnchor(c, b) {
+		c.lostPlace(f.dir, at)
+	}
 	f.carry(c, b, old, start)
-	c.lostPlace(f.dir, at)
 	if f.tries++; f.tries >= maxTries && c.talk.handler == nil {
 		f.drop(c)
 		f.state = stopped
 	}
 	return nil
+}
+
+// holdsAnchor tells whether b may hold a message that is known by an anchor, though it was not recognised.
+func (f *framer) holdsAnchor(c *conn, b []byte) bool {
+	anchors, _ := c.anchor(f.dir)
+	return len(anchors) > maxAnchors || slices.ContainsFunc(anchors, func(a []byte) bool { return bytes.Contains(b, a) })
+}
+
+// research looks once more at what is held of a search, with what is left of the data before a gap or the end.
+func (f *framer) research(c *conn, at capture.Position) {
+	if c.talk.handler != nil || f.state != searching || len(f.buf) == 0 {
+		return
+	}
+	c.w.join = append(c.w.join[:0], f.buf...)
+	f.final = true
+	o, ok := f.find(c, c.w.join, len(c.w.join), false)
+	f.final = false
+	if ok {
+		f.drop(c)
+		f.state, f.tentative, f.resynced, f.tries = reading, true, !f.joined, 0
+		f.data(c, bytes.Clone(c.w.join[o:]), at)
+	}
 }
 
 // find returns the offset in b at which a message can be believed to begin. The
@@ -59,11 +85,9 @@ func (f *framer) find(c *conn, b []byte, old int, start bool) (int, bool) {
 		hits[i] = -1
 	}
 	for from := 0; ; {
-		best, isStart := len(b), false
-		if from == 0 && old > 0 && f.atStart {
-			best, isStart = 0, true
-		} else if from <= old && start {
-			best, isStart = old, true
+		best, isStart := f.nextStart(c, from, old, start), true
+		if best < 0 {
+			best, isStart = len(b), false
 		}
 		for i, a := range anchors {
 			if hits[i] < from {
@@ -84,8 +108,50 @@ func (f *framer) find(c *conn, b []byte, old int, start bool) (int, bool) {
 		if f.candidate(c, b[best:], isStart) || isStart && alone(b[best:], anchors, offset) {
 			return best, true
 		}
+		if isStart && best < old && c.talk.handler == nil && isWhole(b[best:]) {
+			f.starts.clear(best) // more bytes change nothing
+		}
 		from = best + 1
 	}
+}
+
+// nextStart returns the first place from from on where a segment begins, -1 without one: among the old bytes, which
+// were held, or behind them if start. Where anchors are known, only the first of the old bytes are asked for.
+func (f *framer) nextStart(c *conn, from, old int, start bool) int {
+	if from < old && (from == 0 || c.talk.handler == nil) {
+		if n := f.starts.next(from); n >= 0 && n < old {
+			return n
+		}
+	}
+	if start && from <= old {
+		return old
+	}
+	return -1
+}
+
+// isWhole tells whether all that Plausible is asked with of a message that begins with b is there.
+func isWhole(b []byte) bool {
+	if len(b) < sizeBytes {
+		return false
+	}
+	size := int64(int32(binary.BigEndian.Uint32(b)))
+	return size < minMessage || size > maxMessage || int64(len(b)-sizeBytes) >= min(size, plausibleBytes)
+}
+
+// starts are the places among the bytes held of a search at which segments begin, a bit each.
+type starts [(carryBytes + 63) / 64]uint64
+
+func (s *starts) set(n int)   { s[n/64] |= 1 << (n % 64) }
+func (s *starts) clear(n int) { s[n/64] &^= 1 << (n % 64) }
+
+// next returns the first place from n on, -1 without one.
+func (s *starts) next(n int) int {
+	for i := n / 64; i < len(s); i, n = i+1, (i+1)*64 {
+		if w := s[i] >> (n % 64); w != 0 {
+			return n + bits.TrailingZeros64(w)
+		}
+	}
+	return -1
 }
 
 // candidate tells whether a message can begin with b.
@@ -98,6 +164,9 @@ func (f *framer) candidate(c *conn, b []byte, isStart bool) bool {
 		return false
 	}
 	head := clip(b[sizeBytes:], size)
+	if c.talk.handler == nil && !f.final && int64(len(head)) < min(size, plausibleBytes) {
+		return false // the beginning of a client id looks like anything
+	}
 	if int64(len(head)) < min(size, wantBytes) || !c.plausible(f.dir, size, head) {
 		return false
 	}
@@ -123,16 +192,17 @@ func alone(b []byte, anchors [][]byte, offset int) bool {
 	return false
 }
 
-// carry keeps the end of b, if possible from the beginning of a segment on.
+// carry keeps the end of b, and where segments begin in it.
 func (f *framer) carry(c *conn, b []byte, old int, start bool) {
 	f.buf = c.w.room(f.buf, min(len(b), carryBytes))
-	from, atStart := max(0, len(b)-min(carryBytes, cap(f.buf))), false
-	switch {
-	case old > 0 && f.atStart && from == 0:
-		atStart = true
-	case start && from <= old:
-		from, atStart = old, true
+	from := max(0, len(b)-min(carryBytes, cap(f.buf)))
+	var kept starts
+	for n := f.starts.next(from); n >= 0 && n < old; n = f.starts.next(n + 1) {
+		kept.set(n - from)
 	}
+	if start && old >= from {
+		kept.set(old - from)
+	}
+	f.starts = kept
 	f.buf = append(f.buf[:0], b[from:]...)
-	f.atStart = atStart
 }

@@ -30,8 +30,13 @@ type worker struct {
 	heads [len(headSizes)][][]byte
 	held  int // bytes of all buffers that are lent out
 	frame Frame
+	// asked is the head of the request that showed who the client is, of askedSize bytes (dialogue.noteRequest).
+	asked     []byte
+	askedSize int64
 	// pending are the bytes held of connections that are not decided yet, postponed those of answers that came too early.
 	pending, postponed int
+	// doubted are the bytes of segments that wait for confirmation.
+	doubted int
 }
 
 func newWorker(opt *Options, o opener) *worker {

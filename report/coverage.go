@@ -30,9 +30,6 @@ func (c *coverage) exchange(x *decode.Exchange) {
 	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
 		s.Responses++
 	}
-	if isProbe(x) && refused(x) {
-		c.quality.ExpectedRefusals++
-	}
 	switch x.Verdict {
 	case decode.Exempt:
 		s.RequestsExempt++
@@ -67,7 +64,9 @@ func (v *coverage) connection(c *decode.Connection) {
 	switch c.Protocol {
 	case reassembly.Kafka:
 		v.summary.KafkaStreams++
-		q.Resyncs += c.Resyncs
+		if c.Missing > 0 { // else the first frame was searched for, in a connection that was joined
+			q.Resyncs += c.Resyncs
+		}
 		q.IncompleteRequests += c.Incomplete
 		if !c.Seen[reassembly.ToBroker] || !c.Seen[reassembly.ToClient] {
 			q.OneSidedStreams++

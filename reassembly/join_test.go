@@ -29,6 +29,7 @@ func looksLikeExchange(request, response []byte) bool {
 func TestDoubtfulRequestMidstream(t *testing.T) {
 	found := []string{"0: request 3 v1 id 1 size 30", "0: response 1 size 54", "0: request 3 v1 id 2 size 30", "0: response 2 size 54"}
 	second := found[2:]
+	unanswered := []string{found[0], found[2], found[3]}
 	for name, tc := range map[string]struct {
 		say  func(c *capturetest.Conversation)
 		want []string
@@ -38,17 +39,17 @@ func TestDoubtfulRequestMidstream(t *testing.T) {
 			c.Send(capturetest.ToClient, response(0, 50))
 			c.Exchange(unnamed(1, 20), response(1, 50))
 		}, found},
-		"another answer":       {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, 20), response(7, 50)) }, second},
-		"no telling answer":    {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, 20), response(1, 10)) }, second},
-		"answer of half":       {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, 20), response(1, 50)[:40]) }, second},
+		"another answer":       {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, 20), response(7, 50)) }, unanswered},
+		"no telling answer":    {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, 20), response(1, 10)) }, []string{found[0], "0: response 1 size 14", found[2], found[3]}},
+		"answer of half":       {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, 20), response(1, 50)[:40]) }, []string{found[0], found[2]}},
 		"longer than its size": {func(c *capturetest.Conversation) { c.Exchange(append(unnamed(1, 20), 0), response(1, 50)) }, second},
-		"too long":             {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, maxDoubt), response(1, 50)) }, second},
+		"too long":             {func(c *capturetest.Conversation) { c.Exchange(unnamed(1, maxPending), response(1, 50)) }, second},
 		"something missing in between, which is waited for to the end": {func(c *capturetest.Conversation) {
 			c.Send(capturetest.ToBroker, unnamed(1, 20))
 			c.Send(capturetest.ToClient, []byte{1})
 			c.Miss(capturetest.ToClient, 60)
 			c.Send(capturetest.ToClient, response(1, 50))
-		}, []string{}},
+		}, found},
 	} {
 		r := capturetest.NewRecorder()
 		c := r.Join(client, broker)
@@ -65,32 +66,38 @@ func TestDoubtfulRequestMidstream(t *testing.T) {
 	}
 }
 
-// TestDoubtHoldsLittle: what is kept in doubt is given back, however the connection goes on, and is bounded.
-func TestDoubtHoldsLittle(t *testing.T) {
+// TestJoinHoldsLittle: what is kept of connections that are joined is bounded for each and for all, and is given
+// back, however the connection goes on.
+func TestJoinHoldsLittle(t *testing.T) {
 	w := newWorker(&Options{LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange}, new(log))
-	conns := make([]*conn, 2*maxShardPending/maxDoubt)
+	conns := make([]*conn, 2*maxShardPending/maxPending)
 	for i := range conns {
 		conns[i] = newConn(w, &flow{})
-		for range 3 {
-			conns[i].bytes(ToBroker, unnamed(1, maxDoubt-sizeBytes-10), conns[i].info.Now)
+		before := w.pending
+		for range 9 {
+			conns[i].bytes(ToBroker, unnamed(1, maxPending/4-sizeBytes-10), conns[i].info.Now)
 		}
-		if w.pending > maxShardPending+maxDoubt+chunkBytes {
-			t.Fatalf("%d connections hold %d bytes", i+1, w.pending)
+		if n := w.pending - before; n > maxPending+maxPendingChunks*chunkBytes || w.pending > maxShardPending {
+			t.Fatalf("connection %d holds %d of %d bytes", i+1, n, w.pending)
 		}
 	}
 	if w.pending < maxShardPending/2 {
 		t.Errorf("only %d bytes are held", w.pending)
 	}
+	if w.limits.HeldBytes == 0 {
+		t.Error("the limit was not counted")
+	}
 	ways := []func(c *conn){
 		func(c *conn) { c.bytes(ToClient, response(1, 50), c.info.Now) },
-		func(c *conn) { c.bytes(ToClient, response(9, 50), c.info.Now) },
-		func(c *conn) { c.gap(ToClient, 50, c.info.Now) },
 		func(c *conn) { c.bytes(ToBroker, request(3, 1, 2, 20), c.info.Now) },
 		func(c *conn) { c.bytes(ToBroker, []byte("GET / HTTP/1.1\r\n\r\n"), c.info.Now) },
 		func(c *conn) { c.finish(Cut, c.info.Now) },
 	}
 	for i, c := range conns {
 		ways[i%len(ways)](c)
+	}
+	for _, c := range conns { // those of which the question was dropped
+		c.finish(Cut, c.info.Now)
 	}
 	if w.pending != 0 {
 		t.Errorf("%d bytes are still counted as held", w.pending)

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// cutsPerCapture is how often each capture is cut, at places spread evenly over its packets.
+const cutsPerCapture = 4
+
+// unrecognised are captures with requests that only earlier ones of their connection show to be requests: of
+// unknown APIs and versions, without a client id, or with one that nobody chooses.
+var unrecognised = map[string]bool{
+	"hostile-text.pcap": true, "kv1001-fires-unknown-version.pcap": true,
+	"kv1003-fires-header-v0.pcap": true, "kv1003-near-unknown-key.pcap": true,
+}
+
+// TestCutAnywhere begins every capture at one packet after the other, with and without the loss of one packet
+// behind that. Each request of which all packets are there has to be listed with the outcome that it has in the
+// whole capture. No request may be blamed that the whole capture does not blame.
+func TestCutAnywhere(t *testing.T) {
+	names, err := filepath.Glob("testdata/captures/*.pcap")
+	if err != nil || len(names) < 12 {
+		t.Fatalf("%d captures, %v", len(names), err)
+	}
+	for i, name := range names {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			var keys []string
+			if k := strings.TrimSuffix(name, filepath.Ext(name)) + ".keys"; exists(k) {
+				keys = []string{"--tls-keylog", k}
+			}
+			c := newCutCapture(t, capturetest.MustRead(name), keys)
+			c.partly = unrecognised[filepath.Base(name)]
+			n := len(c.packets)
+			step := max(1, n/cutsPerCapture)
+			for cut := 1 + i%step; cut < n; cut += step {
+				c.check(t, cut, -1)
+				c.check(t, cut, min(n-1, cut+1+(cut*7+i)%9))
+			}
+		})
+	}
+}
+
+// cutCapture is a capture and what is said of it as a whole.
+type cutCapture struct {
+	packets []capturetest.Packet
+	keys    []string
+	streams []int // by packet
+	spans   map[string]capturetest.Span
+	whole   cutView
+	partly  bool // not all requests can be recognised
+}
+
+// cutView is what requests and analyze say.
+type cutView struct {
+	rows   []cutRow
+	blamed map[string]bool // what has a finding at warning or above
+}
+
+// cutRow is a line of requests. place is its packet and what makes the request one of those that the packet ends.
+type cutRow struct{ place, id, outcome string }
+
+func newCutCapture(t *testing.T, packets []capturetest.Packet, keys []string) *cutCapture {
+	c := &cutCapture{packets: packets, keys: keys, streams: capturetest.Streams(packets), spans: map[string]capturetest.Span{}}
+	for _, s := range capturetest.Spans(packets) {
+		c.spans[fmt.Sprintf("%d %d %d %d", s.Last+1, s.CorrelationID, s.Key, s.Version)] = s
+	}
+	c.whole = c.view(t, packets)
+	return c
+}
+
+func (c *cutCapture) view(t *testing.T, packets []capturetest.Packet) cutView {
+	const frameColumn, correlationColumn, keyColumn, versionColumn = 0, 6, 7, 9
+	data := capturetest.Pcapng{}.Encode(packets)
+	v := cutView{blamed: map[string]bool{}}
+	for _, line := range strings.Split(strings.TrimSpace(standardOutput(t, data, append([]string{"requests", "-"}, c.keys...))), "\n")[1:] {
+		f := strings.Split(line, "\t")
+		what := strings.Join([]string{f[correlationColumn], f[keyColumn], f[versionColumn]}, " ")
+		v.rows = append(v.rows, cutRow{f[frameColumn] + " " + what, f[clientColumn] + " " + f[brokerColumn] + " " + what, f[outcomeColumn]})
+	}
+	var r model.Report
+	if err := json.Unmarshal([]byte(standardOutput(t, data, append([]string{"analyze", "--format", "json", "-"}, c.keys...))), &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.Findings {
+		// KV2001 is for requests of which the ranges are unknown: the cut may have taken them away.
+		if f.Severity == model.Info || f.Code == "KV2001" && len(packets) < len(c.packets) {
+			continue
+		}
+		what := f.Code
+		if f.APIKey != nil && f.Version != nil {
+			what = strconv.Itoa(int(*f.APIKey)) + " v" + strconv.Itoa(int(*f.Version))
+		}
+		v.blamed[what+" at "+f.Broker] = true
+	}
+	return v
+}
+
+// check holds the capture from the place cut on, without the packet at the place lost, against the whole.
+func (c *cutCapture) check(t *testing.T, cut, lost int) {
+	name := fmt.Sprintf("from packet %d on", cut+1)
+	part := slices.Clone(c.packets[cut:])
+	if lost >= 0 {
+		name += fmt.Sprintf(" without %d", lost+1)
+		part = slices.Delete(part, lost-cut, lost-cut+1)
+	}
+	got := c.view(t, part)
+	left := slices.Clone(got.rows)
+	for _, w := range c.whole.rows {
+		s, ok := c.spans[w.place]
+		same := lost >= 0 && c.streams[lost] == s.Stream
+		if !ok || s.First < cut || same && s.First <= lost && lost <= s.Last {
+			continue
+		}
+		at := slices.IndexFunc(left, func(r cutRow) bool { return r.id == w.id })
+		if at < 0 {
+			if !c.partly {
+				t.Errorf("%s: request %s is not listed", name, w.id)
+			}
+			continue
+		}
+		o := left[at].outcome
+		excused := same && lost > s.Last && o != "unanswered" || // the answer, or the end, is not there
+			w.outcome == "late" || o == "unseen" && w.outcome == "cut" // the end came before the cut; or nobody can tell
+		if o != w.outcome && !excused {
+			t.Errorf("%s: request %s: outcome %s, want %s", name, w.id, o, w.outcome)
+		}
+		left = slices.Delete(left, at, at+1)
+	}
+	for _, r := range left {
+		if !slices.ContainsFunc(c.whole.rows, func(w cutRow) bool { return w.id == r.id }) {
+			t.Errorf("%s: invented: %s", name, r.id)
+		}
+	}
+	for b := range got.blamed {
+		if !c.whole.blamed[b] {
+			t.Errorf("%s: blamed: %s", name, b)
+		}
+	}
+}

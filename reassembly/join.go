@@ -1,0 +1,153 @@
+package reassembly
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// join takes the next bytes of a conversation whose beginning was not captured. Until a request is found
+// in one direction, it is unknown which side is the client. Everything is kept until then, as far as
+// maxPending allows: an answer may come before the first request that can be recognised.
+func (t *dialogue) join(c *conn, k chunk) {
+	if !t.answered && c.foreign(k.dir, k.p, k.at) {
+		return
+	}
+	t.answered = t.answered || k.dir == ToClient
+	t.fr[k.dir^c.flip].data(c, k.p, k.at)
+	if t.found || t.answers(c, k) {
+		t.start(c, k)
+		return
+	}
+	if t.fr[0].state == stopped && t.fr[1].state == stopped {
+		c.w.limits.Undecided++
+		c.give(Other)
+		return
+	}
+	k.p = bytes.Clone(k.p)
+	t.keep(c, k)
+}
+
+// keep holds a chunk of a conversation that was joined. The oldest chunks go when there are too many.
+func (t *dialogue) keep(c *conn, k chunk) {
+	t.hold(c, k)
+	q := t.pending
+	full := c.w.pending > maxShardPending
+	if full {
+		c.w.limits.HeldBytes++
+	}
+	for len(q.chunks) > 0 && (full || q.bytes > maxPending || len(q.chunks) > maxPendingChunks) {
+		n := len(q.chunks[0].p)
+		q.chunks[0] = chunk{}
+		q.chunks = q.chunks[1:]
+		q.bytes -= n
+		q.dropped = true
+		c.w.pending -= n + chunkBytes
+	}
+}
+
+// noteRequest remembers the first request found, and with it which side is the client.
+func (t *dialogue) noteRequest(c *conn, from Direction, size int64, head []byte) {
+	t.found, t.asker = true, from
+	c.w.asked, c.w.askedSize = append(c.w.asked[:0], head[:min(len(head), plausibleBytes)]...), size
+}
+
+// answers tells whether k begins with the answer to a message held. Such a pair shows that the message is a
+// request, even where nothing in it is certain.
+func (t *dialogue) answers(c *conn, k chunk) bool {
+	answer := message(k.p)
+	if c.w.opt.LooksLikeExchange == nil || t.pending == nil || len(answer) < 4 || c.isBroker(k.dir.Reverse()) {
+		return false
+	}
+	for i := range t.pending.chunks {
+		q := &t.pending.chunks[i]
+		if q.dir == k.dir {
+			continue
+		}
+		for p := q.p; ; {
+			asked := message(p)
+			if len(asked) < wantBytes {
+				break
+			}
+			n := int64(len(asked))
+			if bytes.Equal(asked[4:8], answer[:4]) && (c.w.opt.LooksLikeRequest(n, clip(asked, n)) >= Likely || c.w.opt.LooksLikeExchange(asked, answer)) {
+				t.noteRequest(c, q.dir, n, asked)
+				return true
+			}
+			p = p[sizeBytes+len(asked):]
+		}
+	}
+	return false
+}
+
+// start begins to frame a conversation that was joined, with all that was held of it and k.
+func (t *dialogue) start(c *conn, k chunk) {
+	swapped := t.asker == ToClient
+	if swapped {
+		c.swap()
+	}
+	for i := range t.fr {
+		t.fr[i].drop(c)
+		t.fr[i] = framer{dir: Direction(i) ^ c.flip, state: searching, joined: c.info.Midstream}
+	}
+	held := t.take(c)
+	t.open(c)
+	t.handler.Expect(c.w.askedSize, c.w.asked)
+	if held == nil {
+		held = new(pending)
+	}
+	if held.dropped {
+		t.handler.Lost(ToBroker, k.at)
+	}
+	for _, k := range inOrder(append(held.chunks, k)) {
+		if swapped {
+			k.dir = k.dir.Reverse()
+		}
+		t.again(c, k)
+	}
+}
+
+// inOrder sorts chunks by packet. Those of one direction keep their order: what waited for a missing segment
+// comes behind later packets of the other direction.
+func inOrder(chunks []chunk) []chunk {
+	sorted := make([]chunk, 0, len(chunks))
+	var next [2]int
+	skip := func(d Direction) {
+		for next[d] < len(chunks) && chunks[next[d]].dir != d {
+			next[d]++
+		}
+	}
+	for len(sorted) < len(chunks) {
+		skip(ToBroker)
+		skip(ToClient)
+		i, j := next[ToBroker], next[ToClient]
+		d := ToBroker
+		if i == len(chunks) || j < len(chunks) && chunks[j].at.Before(chunks[i].at) {
+			d = ToClient
+		}
+		sorted = append(sorted, chunks[next[d]])
+		next[d]++
+	}
+	return sorted
+}
+
+// finish looks once more for a request in what was joined, when nothing more comes.
+func (t *dialogue) finish(c *conn) {
+	for i := range t.fr {
+		t.fr[i].research(c, c.info.LastData[t.fr[i].dir])
+	}
+	if t.found {
+		t.start(c, chunk{at: c.info.Now})
+	}
+}
+
+// message returns the first message in p without its size, empty if it is not all there.
+func message(p []byte) []byte {
+	if len(p) < sizeBytes {
+		return nil
+	}
+	size := int64(int32(binary.BigEndian.Uint32(p)))
+	if size < minMessage || size > int64(len(p)-sizeBytes) {
+		return nil
+	}
+	return p[sizeBytes : sizeBytes+size]
+}
