@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,7 +16,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/kafkavet/kafkavet/report"
 	"github.com/kafkavet/kafkavet/report/write"
@@ -206,7 +211,7 @@ func TestEveryDependencyHasAReason(t *testing.T) {
 	}
 	slices.Sort(got)
 	slices.Sort(want)
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("dependencies of the README (-go.mod +README):\n%s", diff)
 	}
 }
@@ -273,15 +278,69 @@ func TestEveryCaptureIsDescribed(t *testing.T) {
 	}
 }
 
-// mustYield returns the codes that a description of a capture asks for: those behind no "no" and no "without".
+// mustYield returns the codes that a description of a capture asks for: those in clauses without "no" or "at most".
 func mustYield(description string) (codes []string) {
 	for _, clause := range regexp.MustCompile(`[;,.]`).Split(description, -1) {
-		if regexp.MustCompile(`\b(no|without|alone)\b`).MatchString(clause) {
+		if regexp.MustCompile(`\b(no|without|alone|at most)\b`).MatchString(clause) {
 			continue
 		}
 		codes = append(codes, regexp.MustCompile(`KV\d{4}`).FindAllString(clause, -1)...)
 	}
 	return codes
+}
+
+// TestLayoutIsDocumented compares the table of packages in CONTRIBUTING.md with the imports of the code.
+func TestLayoutIsDocumented(t *testing.T) {
+	const module = "github.com/kafkavet/kafkavet/"
+	text := section(t, "CONTRIBUTING.md", "## How the code is laid out")
+	for _, name := range packages(t) {
+		files, err := filepath.Glob(filepath.Join(name, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		imports := map[string]bool{}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range f.Imports {
+				if path, ok := strings.CutPrefix(strings.Trim(i.Path.Value, `"`), module); ok {
+					imports["`"+path+"`"] = true
+				}
+			}
+		}
+		want := cmp.Or(strings.Join(slices.Sorted(maps.Keys(imports)), ", "), "-")
+		if name == "." {
+			name = "main"
+		}
+		if row := regexp.MustCompile("(?m)^\\| `"+name+"` \\|[^|]+\\| (.*) \\|$").FindStringSubmatch(text); row == nil || row[1] != want {
+			t.Errorf("CONTRIBUTING.md: %s: has %q, want its imports %s", name, row, want)
+		}
+	}
+}
+
+// packages returns the directories of all packages of the module, but for those of testdata and those for tests alone.
+func packages(t *testing.T) (names []string) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || !d.IsDir():
+			return err
+		case d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "reporttest":
+			return fs.SkipDir
+		}
+		if files, _ := filepath.Glob(filepath.Join(path, "*.go")); len(files) > 0 {
+			names = append(names, path)
+		}
+		return nil
+	})
+	if err != nil || len(names) < 10 {
+		t.Fatalf("%d packages, %v", len(names), err)
+	}
+	return names
 }
 
 // section returns the section of a document that begins with a heading.
