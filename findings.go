@@ -22,14 +22,21 @@ type findings struct {
 	j *job
 	// evidence takes the packets that prove findings; nil for none.
 	evidence *evidence.Collector
-	// outs and proof are open from open to finish or discard; proof is nil without --evidence.
-	outs  []reportFile
-	proof *output
+	// accepted are the findings of --baseline.
+	accepted *baseline
+	// outs, proof and baseline are open from open to finish or discard; proof is nil without --evidence,
+	// baseline without --write-baseline.
+	outs            []reportFile
+	proof, baseline *output
 }
 
 // newFindings makes the result of analyze and sniff. isWatched has the builder report findings while they come in.
 func newFindings(j *job, isWatched bool) (*findings, error) {
 	f := &findings{j: j}
+	var err error
+	if f.accepted, err = readBaseline(j.opt.report.baseline); err != nil {
+		return nil, err
+	}
 	tool := model.Tool{Name: "kafkavet", Version: toolVersion()}
 	if j.opt.evidence.path != "" {
 		f.evidence = evidence.New(evidence.Options{
@@ -57,6 +64,11 @@ func (f *findings) open() (err error) {
 			return err
 		}
 	}
+	if path := f.j.opt.report.writeBaseline; path != "" {
+		if f.baseline, err = f.j.opener().open(path); err != nil {
+			return err
+		}
+	}
 	for _, o := range f.j.opt.output.outputs {
 		out, err := f.j.opener().open(o.path)
 		if err != nil {
@@ -77,8 +89,10 @@ func (f *findings) tap() func(uint32, *capture.Packet, *capture.Segment) {
 
 // discard implements result.
 func (f *findings) discard() {
-	if f.proof != nil {
-		f.proof.abandon()
+	for _, out := range []*output{f.proof, f.baseline} {
+		if out != nil {
+			out.abandon()
+		}
 	}
 	for _, out := range f.outs {
 		out.abandon()
@@ -89,6 +103,7 @@ func (f *findings) discard() {
 func (f *findings) report(in report.Input) *model.Report {
 	f.SetInput(in)
 	rep := f.Report()
+	f.accepted.mark(rep)
 	if f.j.names != nil {
 		redact.Report(rep, f.j.names)
 	}
@@ -98,8 +113,8 @@ func (f *findings) report(in report.Input) *model.Report {
 // finish implements result.
 func (f *findings) finish() int {
 	rep := f.report(f.j.pipeline.input())
-	isProven, isWritten := f.writeEvidence(), f.writeReports(rep)
-	return f.verdict(rep, f.j.inputIsWhole() && isProven && isWritten)
+	isProven, isKept, isWritten := f.writeEvidence(), f.writeBaseline(rep), f.writeReports(rep)
+	return f.verdict(rep, f.j.inputIsWhole() && isProven && isKept && isWritten)
 }
 
 // reportFile is one output of the report.
@@ -137,10 +152,29 @@ func (r reportFile) rank() int {
 }
 
 func (f *findings) writeReport(out reportFile, rep *model.Report) error {
-	if err := out.format.Write(out.w, rep, textOptions(out.w, f.j.opt.report.color)); err != nil {
+	opt := textOptions(out.w, f.j.opt.report.color)
+	opt.Fails = f.j.opt.report.fails
+	if err := out.format.Write(out.w, rep, opt); err != nil {
 		return fmt.Errorf("write %s: %w", out.name, reason(err))
 	}
 	return out.commit()
+}
+
+// writeBaseline writes the baseline and makes its file appear. It prints why it could not be written.
+func (f *findings) writeBaseline(rep *model.Report) (isWritten bool) {
+	if f.baseline == nil {
+		return true
+	}
+	err := writeBaseline(f.baseline.w, rep)
+	if err != nil {
+		err = fmt.Errorf("write %s: %w", f.baseline.name, reason(err))
+	} else {
+		err = f.baseline.commit()
+	}
+	if err != nil {
+		f.j.complain("%v", err)
+	}
+	return err == nil
 }
 
 // writeEvidence writes the evidence, makes its file appear, and warns of what is not proven. It prints
@@ -175,49 +209,30 @@ func (f *findings) writeEvidence() (isWritten bool) {
 }
 
 // verdict is the exit code of a report. isWhole says that all could be read and written; otherwise the reason
-// why not was printed. For findings it is printed here.
+// why not was printed. For other reasons it is printed here, in one line.
 func (f *findings) verdict(rep *model.Report, isWhole bool) int {
+	opt := &f.j.opt.report
 	if !isWhole {
 		return exitTrouble
 	}
-	if worst, any := rep.Worst(); !any || !f.j.opt.report.reaches(worst) {
+	if rep.Summary.RequestsChecked < opt.required {
+		f.j.complain("%v", notChecked(rep, opt.required, !f.j.filter.All()))
+		return exitTrouble
+	}
+	var failing []*model.Finding
+	for i := range rep.Findings {
+		if opt.fails(&rep.Findings[i]) {
+			failing = append(failing, &rep.Findings[i])
+		}
+	}
+	if len(failing) == 0 {
 		return exitClean
 	}
-	f.j.complain("%s", failure(rep, &f.j.opt.report))
+	worst := slices.MaxFunc(failing, func(a, b *model.Finding) int { return cmp.Compare(a.Severity, b.Severity) })
+	text := fmt.Sprintf("%s %s %s: %s", worst.Severity, worst.Code, worst.Title, write.Sentence(worst))
+	if n := len(failing) - 1; n > 0 {
+		text += "; and " + counted(uint64(n), "more finding")
+	}
+	f.j.complain("%s", strings.Join(strings.Fields(text), " ")) // in one line
 	return exitFindings
-}
-
-// failure names, in one line, the gravest finding that makes a run fail, and counts the others.
-func failure(rep *model.Report, opt *reportOptions) string {
-	n := uint64(0)
-	var worst *model.Finding
-	for i := range rep.Findings {
-		if f := &rep.Findings[i]; opt.reaches(f.Severity) {
-			if n++; worst == nil || f.Severity > worst.Severity {
-				worst = f
-			}
-		}
-	}
-	text := fmt.Sprintf("%s %s %s: %s", worst.Severity, worst.Code, worst.Title, worst.Message)
-	var where []string
-	if c := worst.Client; c != nil {
-		name := []string{c.SoftwareName, c.SoftwareVersion}
-		if c.ClientID != nil {
-			name = append(name, *c.ClientID)
-		}
-		where = append(where, "client "+write.Escape(strings.Join(name, " ")))
-	}
-	if worst.Broker != "" {
-		where = append(where, "broker "+worst.Broker)
-	}
-	if worst.Count > 1 {
-		where = append(where, counted(worst.Count, "time"))
-	}
-	if len(where) > 0 {
-		text += " (" + strings.Join(where, ", ") + ")"
-	}
-	if n > 1 {
-		text += "; and " + counted(n-1, "more finding")
-	}
-	return strings.Join(strings.Fields(text), " ") // in one line
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
@@ -57,18 +58,21 @@ func (o *options) check(stdin io.Reader) error {
 			return err
 		}
 	}
-	written := append(o.output.files(), namedFile{"--evidence", o.evidence.path})
+	written := append(o.output.files(), namedFile{"--evidence", o.evidence.path}, namedFile{"--write-baseline", o.report.writeBaseline})
 	if !o.save.rotates() {
 		written = append(written, namedFile{"--write", o.save.path})
 	}
+	if o.redact.redact && o.report.writeBaseline != "" {
+		return errors.New("--write-baseline: cannot be redacted; a baseline recognizes client ids")
+	}
 	return apart(written, slices.Concat(fileNames(o.captures, stdin), o.traffic.keyLogs, o.report.knownIssues,
-		[]string{o.report.target, o.traffic.advertised, o.live.program})...)
+		[]string{o.report.target, o.report.baseline, o.traffic.advertised, o.live.program})...)
 }
 
 // colors are the values of --color, severities those of --fail-on.
 var (
 	colors     = []string{"auto", "always", "never"}
-	severities = []string{"error", "warning", "never"}
+	severities = []string{"error", "warning", "info", "never"}
 )
 
 // trafficOptions say what is looked at, and how.
@@ -155,15 +159,22 @@ func ports(flag string, numbers []uint) ([]uint16, error) {
 
 // reportOptions say what findings are compared with, and when they fail a run.
 type reportOptions struct {
-	failOn      string
-	color       string
-	knownIssues []string
-	target      string
+	failOn string
+	// required is how many requests must have been checked.
+	required      uint64
+	baseline      string
+	writeBaseline string
+	color         string
+	knownIssues   []string
+	target        string
 }
 
 func (o *reportOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.failOn, "fail-on", "error", "exit with 1 on a finding of this `SEVERITY` or above: error, warning, never")
+	f.StringVar(&o.failOn, "fail-on", "error", "exit with 1 on a finding of this `SEVERITY` or above: error, warning, info, never")
+	f.Uint64Var(&o.required, "require-checked", 0, "exit with 2 if fewer than `N` requests could be compared with an advertised range")
+	f.StringVar(&o.baseline, "baseline", "", "accept the findings in the baseline `FILE`: they are shown, and do not make the run fail")
+	f.StringVar(&o.writeBaseline, "write-baseline", "", "write the findings to `FILE` as a baseline")
 	f.StringVar(&o.color, "color", "auto", "colors in text: `WHEN` is auto, always or never; NO_COLOR is respected")
 	f.StringArrayVar(&o.knownIssues, "known-issues", nil, "compare findings also with the known issues of the YAML `FILE`; may be repeated")
 	f.StringVar(&o.target, "target", "", "report what of the traffic this `RELEASE` would refuse (kafka-4.0, 4.0.1), or the brokers of a file:\n"+
@@ -174,6 +185,9 @@ func (o *reportOptions) register(cmd *cobra.Command) {
 }
 
 func (o *reportOptions) check() error {
+	if o.writeBaseline == "-" {
+		return errors.New("--write-baseline -: must be a file")
+	}
 	if err := oneOf("--fail-on", o.failOn, severities); err != nil {
 		return err
 	}
@@ -187,9 +201,14 @@ func (o *reportOptions) reaches(s model.Severity) bool {
 		return s >= model.Error
 	case "warning":
 		return s >= model.Warning
+	case "info":
+		return true
 	}
 	return false
 }
+
+// fails reports whether a finding makes the run fail.
+func (o *reportOptions) fails(f *model.Finding) bool { return !f.Accepted && o.reaches(f.Severity) }
 
 // redactOptions say whether names and addresses are replaced.
 type redactOptions struct {
@@ -222,10 +241,12 @@ func (o *redactOptions) pseudonyms() *redact.Pseudonyms {
 type evidenceOptions struct {
 	path        string
 	occurrences uint
+	flags       *pflag.FlagSet
 }
 
 func (o *evidenceOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
+	o.flags = f
 	f.StringVar(&o.path, "evidence", "", "write the packets that prove the findings to `FILE` (pcapng), with comments for Wireshark and without records, tokens and secrets")
 	f.UintVar(&o.occurrences, "evidence-occurrences", 3, "keep `N` occurrences of each finding in --evidence")
 }
@@ -235,6 +256,8 @@ const maxOccurrences = 1000
 
 func (o *evidenceOptions) check() error {
 	switch {
+	case o.path == "" && o.flags.Changed("evidence-occurrences"):
+		return errors.New("--evidence-occurrences: has no effect without --evidence")
 	case o.path == "":
 		return nil
 	case o.occurrences < 1 || o.occurrences > maxOccurrences:

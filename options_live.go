@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kafkavet/kafkavet/capture"
 )
@@ -23,29 +24,45 @@ type liveOptions struct {
 	interval    time.Duration
 	listen      string
 	user        string
+	// isRun says that the command is run: a command says when the capture ends, and findings are
+	// not printed before.
+	isRun bool
 }
 
 func (o *liveOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&o.iface, "interface", "i", "", "watch the interface `IFACE`, or any for all of them; kafkavet interfaces lists them")
-	f.DurationVar(&o.duration, "duration", 0, "end with the report after this `DURATION`")
-	f.Uint64VarP(&o.count, "count", "c", 0, "end with the report after `N` packets")
-	f.DurationVar(&o.interval, "interval", 10*time.Second, "print new counts of findings every `DURATION`")
-	f.StringVar(&o.listen, "listen", "", "serve the current report and metrics by HTTP at this `ADDRESS`; :9999 is 127.0.0.1:9999, only a full address reaches other hosts")
+	o.interval = defaultInterval
+	if o.isRun {
+		f.StringVarP(&o.iface, "interface", "i", "", "watch the interface `IFACE` instead of loopback and bridges")
+	} else {
+		f.StringVarP(&o.iface, "interface", "i", "", "watch the interface `IFACE`, or any for all of them; kafkavet interfaces lists them")
+		o.registerSniff(f)
+	}
 	f.StringVar(&o.user, "user", "", "continue as this `USER` once the interface is open (Linux, started as root); the user must be able to write all outputs")
-	f.StringVar(&o.program, "bpf", "", "filter in the kernel with the program in `FILE`, as tcpdump -ddd prints it")
 	f.IntVar(&o.snaplen, "snaplen", capture.DefaultSnapLen, "keep `N` bytes of each packet")
 	f.UintVar(&o.buffer, "buffer", capture.DefaultBuffer>>20, "size in `MIB` of the buffer for packets that were not read yet")
-	f.BoolVar(&o.promiscuous, "promiscuous", false, "ask the interface also for packets to other hosts")
 	complete(cmd, "interface", completeInterfaces)
 }
 
-// minInterval bounds --interval, so that people can follow what is printed.
-const minInterval = time.Second
+// registerSniff adds the flags that run does not have.
+func (o *liveOptions) registerSniff(f *pflag.FlagSet) {
+	f.DurationVar(&o.duration, "duration", 0, "end with the report after this `DURATION`")
+	f.Uint64VarP(&o.count, "count", "c", 0, "end with the report after `N` packets")
+	f.DurationVar(&o.interval, "interval", defaultInterval, "print new counts of findings every `DURATION`")
+	f.StringVar(&o.listen, "listen", "", "serve the current report and metrics by HTTP at this `ADDRESS`; :9999 is 127.0.0.1:9999, only a full address reaches other hosts")
+	f.StringVar(&o.program, "bpf", "", "filter in the kernel with the program in `FILE`, as tcpdump -ddd prints it")
+	f.BoolVar(&o.promiscuous, "promiscuous", false, "ask the interface also for packets to other hosts")
+}
+
+const (
+	defaultInterval = 10 * time.Second
+	// minInterval bounds --interval, so that people can follow what is printed.
+	minInterval = time.Second
+)
 
 func (o *liveOptions) check() error {
 	switch {
-	case o.iface == "":
+	case o.iface == "" && !o.isRun:
 		return errors.New("no interface given; -i any watches all of them, and kafkavet interfaces lists them")
 	case o.duration < 0:
 		return fmt.Errorf("--duration %v: must be above 0", o.duration)
@@ -68,8 +85,15 @@ func (o *liveOptions) check() error {
 
 // capture is what the interface is opened with.
 func (o *liveOptions) capture(filter capture.Filter, warn func(error)) (capture.LiveOptions, error) {
+	name := o.iface
+	if name == "" {
+		var err error
+		if name, err = localInterface(); err != nil {
+			return capture.LiveOptions{}, err
+		}
+	}
 	opt := capture.LiveOptions{
-		Interface: o.iface, SnapLen: o.snaplen, BufferBytes: int(o.buffer) << 20,
+		Interface: name, SnapLen: o.snaplen, BufferBytes: int(o.buffer) << 20,
 		Promiscuous: o.promiscuous, Filter: filter, Warn: warn,
 	}
 	if o.program == "" {

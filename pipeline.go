@@ -114,6 +114,9 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 	in := report.Input{LimitsHit: p.stats.Limits.Hit()}
 	for _, c := range captures {
 		in.Captures = append(in.Captures, describe(&c))
+		if c.Delayed {
+			in.LimitsHit["merged_captures"]++
+		}
 	}
 	for _, u := range dissected.Unparsed {
 		in.UnparsedPackets = append(in.UnparsedPackets, model.Count{Name: u.String(), Count: u.Packets})
@@ -143,6 +146,9 @@ func describe(c *capture.Info) model.Capture {
 	if c.Packets > 0 {
 		first, last := model.Time(c.First), model.Time(c.Last)
 		d.First, d.Last = &first, &last
+	}
+	if c.ClockOffset != 0 {
+		d.Clock = &model.Clock{Capture: c.ClockOf, Offset: float64(c.ClockOffset) / 1e9}
 	}
 	switch {
 	case c.Err != nil:

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -276,6 +277,51 @@ func TestSlowAndIdleClientsAreGivenUp(t *testing.T) {
 	h := s.server
 	if h.ReadHeaderTimeout <= 0 || h.ReadTimeout <= 0 || h.WriteTimeout <= 0 || h.IdleTimeout <= 0 || h.MaxHeaderBytes <= 0 {
 		t.Errorf("a bound is missing: %+v", h)
+	}
+}
+
+// TestSoftwareIsBounded: what clients announce does not make more series than there is room for.
+func TestSoftwareIsBounded(t *testing.T) {
+	m := newRequestMetrics()
+	x := decode.Exchange{}
+	for i := range 3 * maxSoftware {
+		x.Software = decode.Software{Name: "lib", Version: strconv.Itoa(i)}
+		m.count(&x)
+	}
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(m.vec)
+	families, err := r.Gather()
+	if err != nil || len(families) != 1 {
+		t.Fatalf("%d families, %v", len(families), err)
+	}
+	if n := len(families[0].GetMetric()); n != maxSoftware+1 {
+		t.Errorf("%d series, want %d and one for the others", n, maxSoftware)
+	}
+}
+
+// TestScrapesAreBounded has more scrapes wait for a snapshot than may.
+func TestScrapesAreBounded(t *testing.T) {
+	s := &served{now: func() time.Duration { return 0 }, next: make(chan struct{})}
+	h := newMetrics(s, newRequestMetrics())
+	scrape := func() int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+		return w.Code
+	}
+	codes := make(chan int, 3*maxScrapes)
+	for range cap(codes) {
+		go func() { codes <- scrape() }()
+	}
+	for range cap(codes) - maxScrapes {
+		if code := <-codes; code != http.StatusServiceUnavailable {
+			t.Errorf("status %d, want %d", code, http.StatusServiceUnavailable)
+		}
+	}
+	s.publish(&snapshot{report: &model.Report{}})
+	for range maxScrapes {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("status %d, want %d", code, http.StatusOK)
+		}
 	}
 }
 

@@ -85,6 +85,8 @@ type liveSource struct {
 	// until and most end it too; 0 for never.
 	until time.Duration
 	most  uint64
+	// pick picks the packets that are looked at; nil for all.
+	pick func(*capture.Packet) bool
 	// save takes the packets of every batch; nil for nobody. Its first error goes to unsaved, and save
 	// becomes nil: the capture continues without it.
 	save      func(packets []capture.Packet) error
@@ -101,6 +103,7 @@ type liveSource struct {
 	ends  int64
 
 	over   bool
+	picked uint64 // packets, by pickFrom
 	passed atomic.Uint64
 	bytes  atomic.Uint64
 	last   atomic.Int64
@@ -120,12 +123,15 @@ func (s *liveSource) Next(b *capture.Batch) error {
 		return err
 	}
 	last := s.ends != 0 && s.caughtUp(b.Packets)
+	if s.pick != nil {
+		s.pickFrom(b)
+	}
 	if left := s.most - s.passed.Load(); s.most > 0 && uint64(len(b.Packets)) >= left {
 		b.Packets = b.Packets[:left]
 		last = true
 	}
 	s.over = last
-	if s.most > 0 {
+	if s.countsItself() {
 		s.count(b.Packets)
 	}
 	if s.save != nil {
@@ -135,6 +141,22 @@ func (s *liveSource) Next(b *capture.Batch) error {
 		}
 	}
 	return nil
+}
+
+// countsItself reports whether not all packets are passed on.
+func (s *liveSource) countsItself() bool { return s.most > 0 || s.pick != nil }
+
+// pickFrom leaves the picked packets in a batch, with frame numbers of their own.
+func (s *liveSource) pickFrom(b *capture.Batch) {
+	picked := b.Packets[:0]
+	for i := range b.Packets {
+		if s.pick(&b.Packets[i]) {
+			picked = append(picked, b.Packets[i])
+			s.picked++
+			picked[len(picked)-1].Frame = s.picked
+		}
+	}
+	b.Packets = picked
 }
 
 // caughtUp reports whether what had come when the end was asked for has been
@@ -166,7 +188,7 @@ func (s *liveSource) count(packets []capture.Packet) {
 // Captures implements capture.Source. Packets beyond the number that was asked for do not count.
 func (s *liveSource) Captures() []capture.Info {
 	infos := s.liveCapture.Captures()
-	if s.most > 0 && len(infos) == 1 {
+	if s.countsItself() && len(infos) == 1 {
 		infos[0].Packets, infos[0].Bytes, infos[0].Last = s.passed.Load(), s.bytes.Load(), s.last.Load()
 	}
 	return infos

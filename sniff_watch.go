@@ -61,6 +61,8 @@ type watch struct {
 	// lost is why standard output takes no more; the report may still go to a file.
 	lost error
 
+	// started is called when everything is open, before the first packet is looked at.
+	started func() error
 	// stop ends the tasks.
 	stop  chan struct{}
 	tasks sync.WaitGroup
@@ -69,12 +71,17 @@ type watch struct {
 // newWatch makes the result of a job whose packets come from an interface.
 func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {
 	f, err := newFindings(j, true)
-	return &watch{
+	w := &watch{
 		findings: f, status: status, teller: newTeller(j, status), packets: packets,
 		age: every{interval: ageInterval}, sight: every{interval: sightInterval},
 		repeat: every{interval: j.opt.live.interval}, draw: every{interval: statusInterval},
 		stop: make(chan struct{}),
-	}, err
+	}
+	w.started = func() error {
+		w.note("watching %s; Ctrl-C ends and reports", j.opt.live.iface)
+		return nil
+	}
+	return w, err
 }
 
 // run watches the interface until it is enough, and returns the exit code.
@@ -100,7 +107,9 @@ func (w *watch) run(ctx context.Context) (int, error) {
 		w.served.start(w)
 		w.note("serving the current report at http://%s/", w.served.address())
 	}
-	w.note("watching %s; Ctrl-C ends and reports", w.j.opt.live.iface)
+	if err := w.started(); err != nil {
+		return 0, err
+	}
 	if err := w.j.pipeline.run(); err != nil && (w.lost == nil || !errors.Is(err, w.lost)) {
 		return 0, err
 	}
@@ -120,6 +129,9 @@ func (w *watch) openSource(ctx context.Context) error {
 	w.src = &liveSource{
 		liveCapture: device, ctx: ctx, now: w.j.now, dissector: w.j.dissector,
 		until: w.j.opt.live.duration, most: w.j.opt.live.count, unsaved: w.saveFailed,
+	}
+	if w.j.opt.live.iface == "" {
+		w.src.pick = newLocalPackets().pick
 	}
 	w.live = &live{src: w.src, now: w.j.now, each: w.each}
 	if w.j.opt.live.listen != "" {
@@ -166,7 +178,7 @@ func (w *watch) finish() int {
 		fail(w.save.close())
 	}
 	rep := w.report(w.j.pipeline.input())
-	isProven := w.writeEvidence()
+	isProven, isKept := w.writeEvidence(), w.writeBaseline(rep)
 	w.status.hide()
 	if w.lost == nil {
 		w.lost = w.last(rep)
@@ -177,7 +189,7 @@ func (w *watch) finish() int {
 	})
 	isWritten := len(w.outs) == 0 || w.writeReports(rep)
 	fail(w.lost)
-	return w.verdict(rep, w.j.inputIsWhole() && isProven && isWritten && !failed)
+	return w.verdict(rep, w.j.inputIsWhole() && isProven && isKept && isWritten && !failed)
 }
 
 // note prints on standard error what the user may want to know.
@@ -231,7 +243,7 @@ func (w *watch) each(p *pipeline) error {
 
 // print prints findings that are new, with repeats also those that happened again and the sums.
 func (w *watch) print(sighted, repeats bool) error {
-	news := w.News(sighted, repeats)
+	news := slices.DeleteFunc(w.News(sighted, repeats), func(n model.News) bool { return w.accepted.accepts(&n.Finding) })
 	if len(news) > 0 {
 		w.count(news)
 		if w.j.names != nil {

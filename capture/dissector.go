@@ -33,6 +33,7 @@ const (
 // IP protocol numbers, https://www.iana.org/assignments/protocol-numbers.
 const (
 	protocolHopByHop    = 0
+	protocolICMP        = 1
 	protocolIPv4        = 4
 	protocolTCP         = 6
 	protocolUDP         = 17
@@ -42,6 +43,7 @@ const (
 	protocolGRE         = 47
 	protocolESP         = 50
 	protocolAH          = 51
+	protocolICMPv6      = 58
 	protocolDestination = 60
 	protocolEtherIP     = 97
 	protocolL2TP        = 115
@@ -57,8 +59,9 @@ const (
 	ipv4Header     = 20
 	ipv6Header     = 40
 	tcpHeader      = 20
-	// tcpNeeded is as much of a TCP header as must have been captured: up to the flags.
-	tcpNeeded = 14
+	// tcpNeeded is as much of a TCP header as must have been captured: up to the window.
+	// Wireshark gives a stream number from there on (packet-tcp.c).
+	tcpNeeded = 16
 )
 
 // Dissector takes packets apart: link layer, tags, tunnels, IP, fragments, down
@@ -69,7 +72,8 @@ const (
 // Checksums are not verified: where segmentation or checksum offload is at
 // work, the capturing host sees its own packets before they are filled in.
 //
-// A packet inside an ICMP error is none that travelled, and is not looked at.
+// A packet inside an ICMP error is none that travelled: it is no segment, and only takes
+// a stream number, as in Wireshark (Segment.NumberOnly).
 type Dissector struct {
 	// ports lead from UDP to tunnels.
 	ports     lookup[uint16]
@@ -96,8 +100,8 @@ func NewDissector(o DissectorOptions) *Dissector {
 
 // Segment fills s, every field of it, with the TCP segment that p carries or,
 // being the last fragment to arrive, completes. It returns false, and s holds
-// nothing of use, when there is none; Stats tells why. Payload lies in p.Data
-// unless s.Fragmented.
+// nothing of use but NumberOnly, when there is none; Stats tells why. Payload lies in
+// p.Data unless s.Fragmented.
 func (d *Dissector) Segment(p *Packet, s *Segment) bool {
 	d.counts.packets++
 	if p.Link == LinkTypeEthernet && plainSegment(p, s) {
@@ -124,7 +128,8 @@ func plainSegment(p *Packet, s *Segment) bool {
 		return false
 	}
 	s.Position = p.Position
-	s.Domain, s.Depth, s.Fragmented = 0, 0, false
+	s.Domain, s.Depth, s.Fragmented, s.Outgoing = 0, 0, false, false
+	s.raw, s.transport = b[ethernetHeader:min(end, len(b))], ipv4Header
 	mapIPv4(&s.Src, b[26:30])
 	mapIPv4(&s.Dst, b[30:34])
 	s.setHeader(b[transport:])
@@ -161,6 +166,10 @@ type dissection struct {
 	v6 bool
 	// fragmented says that data lies in the memory of the defragmenter.
 	fragmented bool
+	// outgoing says that a cooked header marks the packet as sent by this host.
+	outgoing bool
+	// packet begins with the innermost IP header; nil behind the fragments of one.
+	packet []byte
 	// aligned says that the payload of an 802.11 frame begins at a multiple of 4.
 	aligned bool
 	// depth counts tunnels, headers all headers.
@@ -211,6 +220,7 @@ const (
 	stepGeneve
 	stepERSPAN
 	stepTCP
+	stepICMP
 
 	// The rare ones.
 	stepCooked
@@ -242,20 +252,23 @@ const (
 // dissect takes a packet apart, header by header.
 func (d *Dissector) dissect(p *Packet, s *Segment) bool {
 	d.fragments.recycle()
+	s.NumberOnly = false
 	c := dissection{data: p.Data, length: max(int(min(p.Length, math.MaxInt32)), len(p.Data)), time: p.Time, segment: s, trace: d.trace}
 	switch d.descend(&c, c.link(p.Link)) {
 	case stepSegment:
 		s.Position = p.Position
-		s.Domain, s.Depth, s.Fragmented = c.domain, c.depth, c.fragmented
+		s.Domain, s.Depth, s.Fragmented, s.Outgoing = c.domain, c.depth, c.fragmented, c.outgoing
 		d.counts.segments++
 		return true
 	case stepUnparsed:
+		s.Position, s.Domain, s.Depth = p.Position, c.domain, c.depth
 		if c.problem != ProblemUnsupported || !d.counts.unsupported(c.unknown, p.Position) {
 			d.counts.unparsed[c.layer][c.problem].add(p.Position)
 		}
 	case stepHeld:
 		d.fragments.stats.Held++
 	default:
+		s.Position, s.Domain, s.Depth = p.Position, c.domain, c.depth
 		d.counts.other++
 	}
 	return false
@@ -367,6 +380,8 @@ func (d *Dissector) descendRare(c *dissection, next step) step {
 		return d.l2tp3(c)
 	case stepGTP:
 		return d.gtp(c)
+	case stepICMP:
+		return c.icmp()
 	}
 	panic("a step without a parser") // TestEveryStepHasAParser
 }
@@ -374,16 +389,24 @@ func (d *Dissector) descendRare(c *dissection, next step) step {
 // tcp is the end of the way: a TCP header.
 func (c *dissection) tcp() step {
 	b, s := c.data, c.segment
-	if c.length < tcpHeader || len(b) < tcpNeeded {
+	if len(b) < tcpNeeded {
 		return c.cut(LayerTCP, tcpHeader)
 	}
+	s.setHeader(b)
 	offset := int(b[12]>>4) * 4
-	if offset < tcpHeader || offset > c.length {
+	if c.length < tcpHeader || offset < tcpHeader || offset > c.length {
+		s.NumberOnly = true
+		if c.length < tcpHeader {
+			return c.fail(LayerTCP, ProblemShort)
+		}
 		return c.fail(LayerTCP, ProblemLength)
 	}
-	s.setHeader(b)
 	s.Length = uint32(c.length - offset)
 	s.Payload = b[min(offset, len(b)):]
+	s.raw, s.transport = b, 0
+	if c.packet != nil {
+		s.raw, s.transport = c.packet[:cap(c.packet)-cap(b)+len(b)], cap(c.packet)-cap(b)
+	}
 	return stepSegment
 }
 

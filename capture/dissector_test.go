@@ -51,7 +51,7 @@ var compareReadable = cmp.Comparer(func(a, b netip.AddrPort) bool { return a == 
 // garbage is a Segment with something in every field, so that one that is not
 // set shows.
 func garbage() Segment {
-	s := Segment{Position: Position{1, 2, 3}, Payload: []byte("old"), Domain: 1, SrcPort: 1, DstPort: 2, Seq: 3, Ack: 4, Length: 5, Flags: RST, Depth: 6, Fragmented: true}
+	s := Segment{Position: Position{Frame: 1, Time: 2, Capture: 3}, Payload: []byte("old"), Domain: 1, SrcPort: 1, DstPort: 2, Seq: 3, Ack: 4, Length: 5, Flags: RST, Depth: 6, Fragmented: true}
 	copy(s.Src[:], "a source address")
 	copy(s.Dst[:], "where it goes to")
 	return s

@@ -56,6 +56,8 @@ type records struct {
 	info *Info
 	// capture is the index of info.
 	capture uint32
+	// shift is Info.ClockOffset.
+	shift int64
 	// offset is where in the (unpacked) capture the data of a parse call begins.
 	offset int64
 	// last is the timestamp of the packet before; timed is set when there was one.
@@ -81,7 +83,7 @@ func (r *records) add(b *Batch, data []byte, length uint32, at int64, link LinkT
 	}
 	b.Packets = b.Packets[:n+1]
 	p := &b.Packets[n] // filled in place: a Packet made first would be copied
-	p.Frame, p.Time, p.Capture = info.Packets, at, r.capture
+	p.Frame, p.Time, p.Capture = info.Packets, at+r.shift, r.capture
 	p.Data, p.Length, p.Link, p.Interface = data, length, link, iface
 }
 
@@ -146,13 +148,16 @@ type file struct {
 
 // counter counts the bytes read and keeps the first error but io.EOF.
 type counter struct {
-	r    io.Reader
+	r io.Reader
+	// n is what this reader has read, read the sum over all files.
+	n    int64
 	read *atomic.Int64
 	err  error
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
+	c.n += int64(n)
 	c.read.Add(int64(n))
 	if err != nil && err != io.EOF && c.err == nil {
 		c.err = cause(err)

@@ -24,23 +24,26 @@ type Options struct {
 	Secrets func(kind uint32, text []byte)
 }
 
-// Files is a Source that reads capture files, one after the other.
+// Files is a Source that reads capture files. Those that overlap in time are merged by
+// time, the others are read one after the other.
 type Files struct {
-	opt    Options
+	opt Options
+	// inputs are ordered by their first packets; the first next ones have been begun.
 	inputs []*input
+	next   int
 	// again are the paths of the inputs that can be read more than once.
 	again []string
 	// infos has a place for each input; the first next ones are in use.
 	infos []Info
-	next  int
-	cur   *file
+	// active are the inputs that are being read, at most maxMerged.
+	active []*cursor
 	// tail is memory that files hand on to each other.
 	tail []byte
+	// latest is the time of the last packet that merge has returned.
+	latest int64
 	// done counts the bytes read on disk, total is their sum, -1 when not known.
 	done  atomic.Int64
 	total int64
-	// passed is what done must be after the current file.
-	passed int64
 }
 
 var _ Source = (*Files)(nil)
@@ -50,8 +53,15 @@ type input struct {
 	path string
 	// size is its length on disk; -1 for what can be read only once: a pipe or a device.
 	size int64
-	// first is the time of its first packet.
+	// first is the time of its first packet, corrected by shift.
 	first int64
+	// shift and reference are its Info.ClockOffset, and the input that ClockOf stands for.
+	shift     int64
+	reference *input
+	// clock holds what its first packets say of the clock while inputs are compared.
+	clock *clockProbe
+	// index is its index in Files.infos.
+	index uint32
 	// begun is the file, where it can be read only once and has been begun.
 	begun *begunFile
 }
@@ -105,33 +115,47 @@ func Open(paths []string, opt Options) (*Files, error) {
 	if len(paths) > 1 {
 		s.order()
 	}
+	for i, in := range s.inputs {
+		in.index = uint32(i)
+	}
 	return s, nil
 }
 
-// order sorts the inputs by their first packets.
+// order sorts the inputs by their first packets, when their clocks were compared.
 func (s *Files) order() {
 	var b Batch
-	for _, in := range s.inputs {
-		s.peek(in, &b)
+	var clocks clockTable
+	for i, in := range s.inputs {
+		s.peek(in, &b, clocks.file(i))
 	}
-	slices.SortStableFunc(s.inputs, func(a, b *input) int { return cmp.Compare(a.first, b.first) })
+	byTime := func(a, b *input) int { return cmp.Compare(a.first, b.first) }
+	slices.SortStableFunc(s.inputs, byTime)
+	if clocks.compare(s.inputs) {
+		slices.SortStableFunc(s.inputs, byTime)
+	}
 }
 
-// peek finds out the time of the first packet of in. b is memory to do so.
-func (s *Files) peek(in *input, b *Batch) {
+// peek finds out the time of the first packet of in, and gives the first packets to
+// the probe of its clock. b is memory to do so.
+func (s *Files) peek(in *input, b *Batch, probe *clockProbe) {
+	in.clock = probe
 	if in.size < 0 {
 		in.begun = &begunFile{}
 		in.begun.file = s.begin(in, &in.begun.info, &s.done, s.opt.Secrets)
 		b = &in.begun.batch
 		if in.begun.fill(b) {
 			in.first = b.Packets[0].Time
+			probe.add(b.Packets)
 		}
 		return
 	}
 	f := s.begin(in, &Info{Path: in.path}, new(atomic.Int64), nil)
 	f.readSize = peekSize
-	if f.fill(b) {
-		in.first = b.Packets[0].Time
+	for f.fill(b) {
+		in.first = min(in.first, b.Packets[0].Time)
+		if !probe.add(b.Packets) || f.raw.n > probeBytes {
+			break
+		}
 	}
 	s.tail = f.tail
 	_ = f.close() // what is wrong with it is found again when it is read
@@ -190,54 +214,6 @@ func (f *file) open(path string, stdin io.Reader, read *atomic.Int64) error {
 
 var errIsDirectory = errors.New("is a directory")
 
-// Next implements Source. Each batch holds packets of one capture.
-func (s *Files) Next(b *Batch) error {
-	for {
-		if s.cur == nil {
-			if s.next == len(s.inputs) {
-				b.Packets = b.Packets[:0]
-				return io.EOF
-			}
-			if s.advance(b) {
-				return nil
-			}
-		}
-		if s.cur.fill(b) {
-			return nil
-		}
-		in := s.inputs[s.next-1]
-		s.tail = s.cur.tail
-		_ = s.cur.close() // closing what was only read has nothing to tell
-		s.cur = nil
-		if s.total >= 0 {
-			s.passed += in.size
-			s.done.Store(s.passed) // also where a part of it was not read
-		}
-	}
-}
-
-// advance turns to the next input. It returns true if the first packets have
-// been read already and are now in b.
-func (s *Files) advance(b *Batch) bool {
-	in, index := s.inputs[s.next], uint32(s.next)
-	info := &s.infos[s.next]
-	s.next++
-	if in.begun == nil {
-		s.cur = s.begin(in, info, &s.done, s.opt.Secrets)
-		s.cur.capture = index
-		return false
-	}
-	s.cur = in.begun.file
-	s.cur.capture = index
-	*info = in.begun.info
-	s.cur.info = info
-	*b, in.begun = in.begun.batch, nil
-	for i := range b.Packets {
-		b.Packets[i].Capture = index
-	}
-	return len(b.Packets) > 0
-}
-
 // Captures implements Source. It may be called by the goroutine that calls
 // Next, or after Next has returned io.EOF.
 func (s *Files) Captures() []Info {
@@ -263,10 +239,10 @@ func (s *Files) Progress() (done, total int64) {
 // Close implements Source.
 func (s *Files) Close() error {
 	var errs []error
-	if s.cur != nil {
-		errs = append(errs, s.cur.close())
-		s.cur = nil
+	for _, c := range s.active {
+		errs = append(errs, c.close())
 	}
+	s.active = nil
 	for _, in := range s.inputs[s.next:] {
 		if in.begun != nil {
 			errs = append(errs, in.begun.close())

@@ -69,9 +69,6 @@ var tunnelTypes = etherTypeSteps.values(etherTypeIPv4, etherTypeIPv6, etherTypeV
 // tunnelDevices have a header of their own behind the cooked one.
 var tunnelDevices = []uint32{deviceFrameRelay, device80211, device80211Prism, device80211Radio}
 
-// protocolICMPv6 is ICMP of IPv6.
-const protocolICMPv6 = 58
-
 // extensionHeaders are what the dissector looks behind in IPv6, but for hop-by-hop options.
 var extensionHeaders = []uint32{
 	protocolRouting, protocolFragment, protocolDestination, protocolMobility, protocolHIP, protocolShim6,

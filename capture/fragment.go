@@ -104,7 +104,10 @@ func newDefragmenter() defragmenter {
 
 // fragment takes up a fragment, and goes on with the datagram that it completes.
 func (d *Dissector) fragment(c *dissection, f fragment) step {
-	if c.follow(f.protocol) == stepOther {
+	switch next := c.follow(f.protocol); next {
+	case stepOther, stepUnparsed:
+		return next
+	case stepICMP: // what a fragment quotes is not worth keeping it for
 		return stepOther
 	}
 	key := datagramKey{src: c.segment.Src, dst: c.segment.Dst, domain: c.domain, id: f.id, v6: c.v6, depth: c.depth}
@@ -126,7 +129,7 @@ func (d *Dissector) fragment(c *dissection, f fragment) step {
 		return stepHeld
 	}
 	c.data, c.length = m.finish(g, c.time)
-	c.fragmented = true
+	c.fragmented, c.packet = true, nil
 	return c.follow(g.protocol)
 }
 

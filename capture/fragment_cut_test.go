@@ -19,7 +19,7 @@ func TestFragmentsCutBySnapshotLength(t *testing.T) {
 		"the end of the last":    {[]int{80, 80, 10}, 150},
 		"all of the last":        {[]int{80, 80, 0}, 140},
 		"in the middle":          {[]int{80, 20, 60}, 80},
-		"tcp header":             {[]int{14, 80, 60}, 0},
+		"tcp header":             {[]int{tcpNeeded, 80, 60}, 0},
 		"part of the first only": {[]int{30, 0, 0}, 10},
 	} {
 		for order, packets := range map[string][]int{"in order": {0, 1, 2}, "reversed": {2, 1, 0}, "twice": {0, 0, 1, 1, 2}} {

@@ -557,3 +557,26 @@ func BenchmarkFragments(b *testing.B) {
 		b.Fatal("nothing was put together")
 	}
 }
+
+// TestFragmentsAreForgottenInTime: those that wait, and those that are complete, by
+// the time of other datagrams, and however many are complete at once.
+func TestFragmentsAreForgottenInTime(t *testing.T) {
+	d := NewDissector(DissectorOptions{})
+	part := func(id uint16) []byte { return fragments4(id, protocolTCP, tcpOf(nil, numbered(200)), 80)[0] }
+	feed(d, 0, part(1))
+	feed(d, fragmentTimeout+second, part(2))
+	if got := d.Stats().Fragments; got.Expired != 1 || got.Pending != 1 {
+		t.Errorf("%d expired, %d pending, want 1 and 1", got.Expired, got.Pending)
+	}
+	const many = maxDatagrams + 10
+	complete := NewDissector(DissectorOptions{})
+	for id := range uint16(many) {
+		for _, data := range fragments4(id, protocolTCP, tcpOf(nil, numbered(200)), 80) {
+			p := Packet{Position: Position{Time: second}, Data: data, Length: uint32(len(data)), Link: LinkTypeRaw}
+			complete.Segment(&p, new(Segment))
+		}
+	}
+	if n := complete.fragments.finished.length; n != maxDatagrams {
+		t.Errorf("%d complete datagrams are remembered, want %d", n, maxDatagrams)
+	}
+}

@@ -58,6 +58,7 @@ func (d *Dissector) ipv4(c *dissection) step {
 		return c.fail(LayerIP, ProblemLength)
 	}
 	c.limit(total)
+	c.packet = b
 	if len(b) < size {
 		return c.cut(LayerIP, size)
 	}
@@ -86,7 +87,7 @@ func (c *dissection) ipv6() step {
 	if b[0]>>4 != 6 {
 		return c.fail(LayerIP, ProblemVersion)
 	}
-	c.v6 = true
+	c.v6, c.packet = true, b
 	c.segment.Src, c.segment.Dst = [16]byte(b[8:24]), [16]byte(b[24:40])
 	length := int(binary.BigEndian.Uint16(b[4:]))
 	c.skip(ipv6Header)
@@ -127,8 +128,7 @@ func jumboLength(next uint8, b []byte) (int, bool) {
 }
 
 // follow says what an IP protocol number, or an IPv6 next header, stands for.
-// Whatever is not named here holds no TCP that could be read: an ICMP error
-// quotes packets instead of carrying them.
+// Whatever is not named here holds no TCP that could be read.
 func (c *dissection) follow(number uint8) step {
 	c.protocol = number
 	switch number {
@@ -138,6 +138,14 @@ func (c *dissection) follow(number uint8) step {
 		return stepUDP
 	case protocolAH:
 		return stepAH
+	case protocolICMP:
+		if !c.v6 {
+			return stepICMP
+		}
+	case protocolICMPv6:
+		if c.v6 {
+			return stepICMP
+		}
 	case protocolESP:
 		return c.fail(LayerESP, ProblemEncrypted)
 	}
@@ -222,4 +230,45 @@ func (d *Dissector) fragment6(c *dissection) step {
 		more:     field&moreFragments6 != 0,
 		protocol: b[0],
 	})
+}
+
+// icmp looks for a TCP header in an ICMP error (RFC 792, RFC 4443 3), which quotes the
+// packet that it is about. It never finds a segment.
+func (c *dissection) icmp() step {
+	const size = 8
+	var errors uint32 = 1<<3 | 1<<4 | 1<<11 | 1<<12 // unreachable, source quench, time exceeded, parameter problem
+	if c.v6 {
+		errors = 1<<1 | 1<<2 | 1<<3 | 1<<4 // unreachable, too big, time exceeded, parameter problem
+	}
+	b, s := c.data, c.segment
+	if len(b) < size || errors>>min(b[0], 31)&1 == 0 {
+		return stepOther
+	}
+	for b = b[size:]; ; c.headers++ {
+		var protocol uint8
+		switch {
+		case c.headers >= maxHeaders || len(b) < ipv4Header:
+			return stepOther
+		case b[0]>>4 == 4 && b[0]&15 >= ipv4Header/4 && len(b) >= int(b[0]&15)*4 && binary.BigEndian.Uint16(b[6:])&fragmentBits4 == 0:
+			mapIPv4(&s.Src, b[12:16])
+			mapIPv4(&s.Dst, b[16:20])
+			protocol, b = b[9], b[int(b[0]&15)*4:]
+		case b[0]>>4 == 6 && len(b) >= ipv6Header:
+			s.Src, s.Dst = [16]byte(b[8:24]), [16]byte(b[24:40])
+			protocol, b = b[6], b[ipv6Header:]
+		default:
+			return stepOther
+		}
+		switch protocol {
+		case protocolIPv4, protocolIPv6:
+		case protocolTCP:
+			if len(b) >= tcpNeeded {
+				s.setHeader(b)
+				s.NumberOnly = true
+			}
+			return stepOther
+		default:
+			return stepOther
+		}
+	}
 }

@@ -10,29 +10,31 @@ import (
 // does not fit into eight.
 type LinkType uint32
 
-// Position says where in the input something was seen. Positions are ordered:
-// first by Capture, then by Frame.
+// Position says where in the input something was seen.
 type Position struct {
 	// Frame is the number of the packet within its capture, counted from 1
 	// over all packets, as Wireshark's frame.number.
 	Frame uint64
-	// Time is the packet's timestamp in nanoseconds since the Unix epoch (UTC).
+	// Time is the packet's timestamp in nanoseconds since the Unix epoch (UTC), by the
+	// clock of the first capture (Info.ClockOffset).
 	Time int64
 	// Capture is the index of the capture in Source.Captures.
 	Capture uint32
+	// Stream is the number of the packet's connection within its capture, counted from 0,
+	// as Wireshark's tcp.stream. Package reassembly sets it.
+	Stream uint32
 }
 
-// Before reports whether p lies before q in the input.
-func (p Position) Before(q Position) bool {
-	if p.Capture != q.Capture {
-		return p.Capture < q.Capture
-	}
-	return p.Frame < q.Frame
-}
+// Before reports whether p lies before q in the input. Within a capture the frames
+// are in order; captures are merged by time.
+func (p Position) Before(q Position) bool { return p.Compare(q) < 0 }
 
 // Compare orders positions as they lie in the input: -1, 0 or +1.
 func (p Position) Compare(q Position) int {
-	return cmp.Or(cmp.Compare(p.Capture, q.Capture), cmp.Compare(p.Frame, q.Frame))
+	if p.Capture == q.Capture {
+		return cmp.Compare(p.Frame, q.Frame)
+	}
+	return cmp.Or(cmp.Compare(p.Time, q.Time), cmp.Compare(p.Capture, q.Capture))
 }
 
 // Timestamp is Time as a time.Time in UTC.
@@ -75,6 +77,17 @@ type Segment struct {
 	// Depth counts the tunnels around the segment. VLAN tags, MPLS labels and
 	// PPPoE are none.
 	Depth uint8
+	// NumberOnly says, where Dissector.Segment returned false, that there is a TCP header
+	// nevertheless, with addresses and ports: one of impossible length, or one that
+	// an ICMP error quotes. It is no segment of its connection, but Wireshark gives that
+	// a stream number.
+	NumberOnly bool
+	// Outgoing says that the capturing host sent it, by the cooked header. false says nothing.
+	Outgoing bool
+	// raw is the packet from the innermost IP header on, or from the TCP header, which is at
+	// transport, of a fragmented one. It lies where Payload does.
+	raw       []byte
+	transport int
 	// Fragmented says that the segment came in IP fragments. Payload then lies
 	// in memory of the Dissector, and must be copied to be kept beyond its next
 	// call, whereas other payload is valid as long as Packet.Data.

@@ -111,6 +111,10 @@ func (p *pcap) header(data []byte) error {
 		major, minor = bits.ReverseBytes16(major), bits.ReverseBytes16(minor)
 		link = bits.ReverseBytes32(link)
 	}
+	// Some writers turn the bytes of the version, and of nothing else.
+	if swapped := bits.ReverseBytes16(major); swapped == pcapMajor {
+		major, minor = swapped, bits.ReverseBytes16(minor)
+	}
 	if major != pcapMajor {
 		return fmt.Errorf("pcap version %d.%d is not supported, only %d.x is", major, minor, pcapMajor)
 	}

@@ -143,3 +143,16 @@ func TestFirstAndLastAreTheEarliestAndLatest(t *testing.T) {
 		}
 	}
 }
+
+// TestVersionWithTurnedBytesIsRead: some writers turn the bytes of the version, and nothing else.
+func TestVersionWithTurnedBytesIsRead(t *testing.T) {
+	for _, big := range []bool{false, true} {
+		data := capturetest.Pcap{BigEndian: big}.Encode(sample(3))
+		data[4], data[5], data[6], data[7] = data[5], data[4], data[7], data[6]
+		got := readFrom(t, bytes.NewReader(data))
+		got.sound(t)
+		if len(got.packets) != 3 {
+			t.Errorf("big-endian %v: %d packets", big, len(got.packets))
+		}
+	}
+}

@@ -53,8 +53,14 @@ type Info struct {
 	// Packets counts the packets, Bytes the captured bytes of them.
 	Packets, Bytes uint64
 	// First and Last are the earliest and latest timestamps of packets, in
-	// nanoseconds since the Unix epoch; 0 without packets.
+	// nanoseconds since the Unix epoch, by the clock of the capture; 0 without packets.
 	First, Last int64
+	// ClockOffset is what is added to the timestamps of the capture, in nanoseconds,
+	// because its clock differs from that of the capture with the index ClockOf. 0 for none.
+	ClockOffset int64
+	ClockOf     uint32
+	// Delayed: it was not merged by time with all that it overlaps with, because too many do.
+	Delayed bool
 	// Torn tells where the capture breaks off in the middle of a record: what
 	// was wrong, with the offset. nil when it ended as it should.
 	Torn error

@@ -317,6 +317,20 @@ func between(compared []comparison) (low, high *release) {
 	return nil, nil
 }
 
+// Alternatives is alternatives for releases that need not follow each other: with a gap between
+// them they are listed.
+func Alternatives(names []string) string {
+	if len(names) < 3 {
+		return alternatives(names)
+	}
+	all := releases()
+	first := slices.IndexFunc(all, func(r release) bool { return r.name == names[0] })
+	if first >= 0 && first+len(names) <= len(all) && all[first+len(names)-1].name == names[len(names)-1] {
+		return alternatives(names)
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+}
+
 // alternatives is "2.1", "3.3 or 3.4", or "3.1 to 3.4" for three and more.
 func alternatives(names []string) string {
 	switch n := len(names); n {

@@ -46,7 +46,7 @@ const (
 // init makes c, which may have been another one, the connection of f.
 func (c *conn) init(w *worker, f *flow) {
 	*c = conn{w: w, flow: f, reset: -1, closing: -1}
-	first := capture.Position{Frame: f.first, Time: f.firstTime, Capture: f.capture}
+	first := capture.Position{Frame: f.first, Time: f.firstTime, Capture: f.capture, Stream: f.firstNumber()}
 	c.info = Connection{
 		Stream: f.stream, Domain: f.domain, Client: addrPort(f.a, f.aPort), Broker: addrPort(f.b, f.bPort),
 		First: first, Last: first, Midstream: !f.synced[ToBroker] && !f.synced[ToClient],
@@ -71,6 +71,9 @@ func (c *conn) segment(it *item) {
 	c.info.Seen[d] = true
 	switch {
 	case it.flags&capture.RST != 0:
+		if d == ToClient && c.turns == 0 && c.half[it.dir.Reverse()].synced && !c.half[it.dir].synced {
+			c.info.Refused = true
+		}
 		c.ending(c.endOf(Reset, d, it))
 		if c.reset < 0 {
 			c.reset = c.w.ticks
@@ -84,6 +87,9 @@ func (c *conn) segment(it *item) {
 		return
 	}
 	c.order(it.dir, it)
+	if c.info.Refused {
+		c.finish(Reset, it.at)
+	}
 }
 
 // pass counts a segment of a connection that is not looked into.

@@ -116,10 +116,12 @@ type Connection struct {
 	// Spoke names the protocol of the broker's side where that is not Kafka: one of the constants
 	// Spoke... It is empty where nothing is known.
 	Spoke string
-	// Opening and Greeting are the first bytes of the client's and of the broker's side, where one of them is
-	// not Kafka: the first line of text, or at most maxGreeting bytes of anything else. They
-	// are wire bytes and have to be escaped. nil where the side sent nothing, or TLS.
-	Opening, Greeting []byte
+	// Greeting is what the broker's side sent first, where Spoke is set and not TLS: the first line of a text, or
+	// at most maxGreeting bytes of anything else. They are wire bytes and have to be escaped.
+	Greeting []byte
+	// Opening is what the client's side sent first, at most maxGreeting bytes of it, where that could be a Kafka
+	// request and the connection was not taken for Kafka. Other bytes are not kept: they may hold secrets.
+	Opening []byte
 	// Confusion says that one side spoke TLS and the other something else (KV2007).
 	Confusion Confusion
 	// TLS describes the TLS session, nil without any.

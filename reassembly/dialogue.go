@@ -101,6 +101,10 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		first, answer = t.pending.first(), t.pending.answer()
 	}
 	if len(first) == 0 { // the broker's side speaks first, or the first bytes are missing
+		if c.greet(answer) {
+			t.take(c)
+			return
+		}
 		t.unanchor(c)
 		return
 	}
@@ -117,6 +121,7 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 	case kind == TLS:
 		c.startTLS(t.take(c), p, at)
 	default:
+		c.keepOpening(first)
 		c.give(kind)
 	}
 }
@@ -207,7 +212,9 @@ func (t *dialogue) end(c *conn) {
 	if !t.decided && !t.anchored {
 		t.finish(c)
 	}
-	t.take(c)
+	if held := t.take(c); held != nil && t.anchored {
+		c.keepOpening(held.first())
+	}
 	for i := range t.fr {
 		if t.fr[i].dir == ToBroker && t.handler != nil && t.fr[i].open() {
 			c.info.Incomplete++
@@ -297,10 +304,11 @@ func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 	if len(head) < wantBytes {
 		return Undecided, false
 	}
-	switch c.w.opt.LooksLikeRequest(size, head) {
-	case Strong:
+	how := c.w.opt.LooksLikeRequest(size, head)
+	switch {
+	case how == Strong, how >= Fits && foreignGreeting(answer) != "": // a request, to whatever answers
 		return Kafka, true
-	case No:
+	case how == No:
 		if int64(len(head)) < min(size, plausibleBytes) && len(answer) == 0 {
 			return Undecided, false // the header may not be complete
 		}

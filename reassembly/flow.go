@@ -12,16 +12,19 @@ import (
 
 const (
 	// maxFlows bounds the TCP connections remembered at once, with payload or
-	// without: 262,144 flows of 128 bytes are 32 MiB.
+	// without: 262,144 flows of 144 bytes are 36 MiB.
 	maxFlows = 1 << 18
 	// maxSilentFlows bounds those of them that never carried a byte of payload, as a
-	// flood of SYNs makes them: 65,536 of 128 bytes are 8 MiB.
+	// flood of SYNs makes them: 65,536 of 144 bytes are 9 MiB.
 	maxSilentFlows = 1 << 16
-	// flowChunk is how many flows are allocated together: 128 KiB.
+	// flowChunk is how many flows are allocated together: 144 KiB.
 	flowChunk = 1024
 	// evictionScan is how many flows are looked at for the one to give up when
 	// there are too many.
 	evictionScan = 32
+	// maxElsewhere bounds the captures, besides the latest, in which a connection keeps its
+	// number: hosts at both ends and on the way, each twice.
+	maxElsewhere = 8
 	// sameFlowWindow is how far sequence numbers of two copies of one connection
 	// may be apart: the default maximum TCP receive buffer of Linux is 6 MiB.
 	sameFlowWindow = 8 << 20
@@ -38,6 +41,7 @@ type flow struct {
 	closed       uint8   // bit 0, 1: FIN of that direction; bit 2: RST
 	dead         bool    // slot is free
 	unwanted     bool    // kept out by Options.Want
+	mentioned    bool    // no segment of it was seen, only headers without one
 	acked        bool    // the base of the direction that was not seen is one less than what was acknowledged first
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
@@ -51,7 +55,14 @@ type flow struct {
 	firstTime    int64
 	lastTime     int64 // of the clock of the pool, not of packets
 	conn         *conn // nil until there is payload, gone when it is over
+	// number is the stream number within the capture numbered; elsewhere, nil for most,
+	// holds those within other captures.
+	number, numbered uint32
+	elsewhere        *[]captureNumber
 }
+
+// captureNumber is the number of a connection within a capture.
+type captureNumber struct{ capture, number uint32 }
 
 // flowTable finds the flow of a segment and numbers new ones as Wireshark's
 // tcp.stream does: in order of first appearance, a reused port pair being new.
@@ -65,9 +76,10 @@ type flowTable struct {
 	silent  int // of them without conn
 	settled int // of them over, or a copy of another
 	streams uint32
+	numbers []uint32 // streams by capture
 	hand    uint32
 	limits  *Limits
-	// release is told of a flow that leaves the table while it has a conn.
+	// release is told of a flow that leaves the table, unless it is a copy of another or unwanted.
 	release func(*flow, EndKind)
 }
 
@@ -133,8 +145,59 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 	f = t.insert(s, h)
 	f.stream = t.streams
 	t.streams++
+	f.numbered, f.number = s.Capture, t.nextNumber(s.Capture)
 	d, _ := f.direction(s)
 	return f, d, true
+}
+
+// nextNumber is the next free stream number of a capture.
+func (t *flowTable) nextNumber(capture uint32) uint32 {
+	for int(capture) >= len(t.numbers) {
+		t.numbers = append(t.numbers, 0)
+	}
+	t.numbers[capture]++
+	return t.numbers[capture] - 1
+}
+
+// number is the stream number of f within a capture in which it has a packet.
+func (t *flowTable) number(f *flow, capture uint32) uint32 {
+	if f.numbered != capture {
+		t.renumber(f, capture)
+	}
+	return f.number
+}
+
+// renumber has f remember its number within another capture, or gives it one.
+func (t *flowTable) renumber(f *flow, capture uint32) {
+	if f.elsewhere == nil {
+		f.elsewhere = new([]captureNumber)
+	}
+	before := captureNumber{f.numbered, f.number}
+	f.numbered = capture
+	for i, e := range *f.elsewhere {
+		if e.capture == capture {
+			f.number = e.number
+			(*f.elsewhere)[i] = before
+			return
+		}
+	}
+	if len(*f.elsewhere) == maxElsewhere {
+		*f.elsewhere = slices.Delete(*f.elsewhere, 0, 1)
+	}
+	*f.elsewhere = append(*f.elsewhere, before)
+	f.number = t.nextNumber(capture)
+}
+
+// firstNumber is the number of f within the capture of its first packet.
+func (f *flow) firstNumber() uint32 {
+	if f.elsewhere != nil {
+		for _, e := range *f.elsewhere {
+			if e.capture == f.capture {
+				return e.number
+			}
+		}
+	}
+	return f.number
 }
 
 // direction tells in which direction of f the segment travels, and whether it
@@ -235,17 +298,33 @@ func (t *flowTable) insert(s *capture.Segment, h uint32) *flow {
 	}
 	f := t.at(i)
 	b := &t.buckets[h&uint32(len(t.buckets)-1)]
-	*f = flow{
-		a: s.Src, b: s.Dst, aPort: s.SrcPort, bPort: s.DstPort, domain: s.Domain, depth: s.Depth, hash: h, next: *b,
-		first: s.Frame, firstTime: s.Time, capture: s.Capture,
-	}
-	if s.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK { // the SYN itself was not seen
-		f.a, f.b, f.aPort, f.bPort = f.b, f.a, f.bPort, f.aPort
-	}
+	*f = flow{domain: s.Domain, depth: s.Depth, hash: h, next: *b}
+	f.appear(s)
 	*b = i + 1
 	t.live++
 	t.silent++
 	return f
+}
+
+// appear sets what the first segment of f tells.
+func (f *flow) appear(s *capture.Segment) {
+	f.a, f.b, f.aPort, f.bPort = s.Src, s.Dst, s.SrcPort, s.DstPort
+	f.first, f.firstTime, f.capture, f.mentioned = s.Frame, s.Time, s.Capture, false
+	if s.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK { // the SYN itself was not seen
+		f.a, f.b, f.aPort, f.bPort = f.b, f.a, f.bPort, f.aPort
+	}
+}
+
+// mention gives the connection of a header that is no segment a stream number. Its flags
+// and numbers are not believed.
+func (t *flowTable) mention(s *capture.Segment, clock int64) {
+	s.Flags, s.Seq, s.Ack = 0, 0, 0
+	f, _, fresh := t.lookup(s)
+	if fresh {
+		f.mentioned = true
+		f.lastTime = clock
+	}
+	t.number(f, s.Capture)
 }
 
 func (t *flowTable) grow() {
@@ -276,10 +355,11 @@ func (t *flowTable) drop(f *flow, how EndKind) {
 		p = &t.at(*p - 1).next
 	}
 	*p = f.next
-	if f.conn != nil {
-		t.release(f, how)
-	} else {
+	if f.conn == nil {
 		t.silent--
+	}
+	if f.alias == 0 && !f.unwanted {
+		t.release(f, how)
 	}
 	if f.over() || f.alias != 0 {
 		t.settled--
@@ -331,11 +411,11 @@ func (t *flowTable) expire(idle, over int64) {
 	}
 }
 
-// all calls fn for every flow, in order of stream number.
+// all calls fn for every flow that is no copy of another, in order of stream number.
 func (t *flowTable) all(fn func(*flow)) {
 	flows := make([]*flow, 0, t.live)
 	for i := range t.used {
-		if f := t.at(i); !f.dead && f.conn != nil {
+		if f := t.at(i); !f.dead && f.alias == 0 {
 			flows = append(flows, f)
 		}
 	}

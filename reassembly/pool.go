@@ -20,6 +20,9 @@ const (
 	// batchesInFlight bounds the batches between reading and collecting: 4 of about
 	// 2 MiB each are 8 MiB.
 	batchesInFlight = 4
+	// maxSilentEnds bounds the connections without payload that one batch ends, as a scan or a flood of SYNs makes them: 1,024 of
+	// some 1,000 bytes in each of the batches in flight are 4 MiB.
+	maxSilentEnds = 1024
 	// endsPerBatch is how many connections are ended together when the input is over.
 	endsPerBatch = 4096
 
@@ -99,7 +102,7 @@ const (
 
 // Limits counts how often a limit was reached, each named after what it bounds.
 type Limits struct {
-	// Flows and SilentFlows count connections forgotten because there were too many.
+	// Flows and SilentFlows count connections forgotten because there were too many. Those of SilentFlows carried no payload.
 	Flows, SilentFlows uint64
 	// QueuedSegments counts waits for a missing segment that were cut short because too much had come after it.
 	QueuedSegments uint64
@@ -245,6 +248,7 @@ type slot[R any] struct {
 	items   [shards][]item
 	results []R
 	wait    sync.WaitGroup
+	silent  int // connections without payload that the batch ended
 	// ended are the connections that the batch ended, by shard.
 	ended [shards][]*conn
 	// seen and counts are what was counted up to the end of this batch.
@@ -269,6 +273,7 @@ func (s *slot[R]) reset() {
 		clear(s.items[i]) // lets go of connections and packets
 		s.items[i] = s.items[i][:0]
 	}
+	s.silent = 0
 }
 
 // Run reads src to its end, or until ctx is done, and returns what was seen. The
@@ -351,8 +356,15 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 	var s *slot[R]
 	var last capture.Position
 	p.table = newFlowTable(&p.tabled, func(f *flow, how EndKind) {
-		if f.conn == gone {
+		switch {
+		case f.conn == gone:
 			return
+		case f.conn == nil && s.silent == maxSilentEnds:
+			p.tabled.SilentFlows++
+			return
+		case f.conn == nil: // it never carried a byte, but that it was there may matter
+			s.silent++
+			f.conn = p.newConn(f)
 		}
 		i := f.stream % shards
 		s.items[i] = append(s.items[i], item{conn: f.conn, at: last, kind: endItem, end: how})
@@ -392,6 +404,8 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 			}
 			if p.opt.Dissector.Segment(pkt, &seg) {
 				p.segment(s, pkt, &seg)
+			} else if seg.NumberOnly {
+				p.table.mention(&seg, p.clock)
 			}
 		}
 		if p.opt.Clock != nil {
@@ -462,10 +476,18 @@ func (p *Pool[R]) tick(s *slot[R], at capture.Position, now int64) {
 // segment finds the segment's connection and hands it to the shard of that.
 func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment) {
 	f, dir, fresh := p.table.lookup(seg)
+	if f.mentioned {
+		f.appear(seg)
+		dir, fresh = ToBroker, true
+		if seg.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK {
+			dir = ToClient
+		}
+	}
 	if fresh && p.opt.Want != nil {
 		f.unwanted = !p.opt.Want(seg)
 	}
 	p.table.note(f, seg, dir)
+	seg.Stream = p.table.number(f, seg.Capture)
 	f.lastTime = p.clock
 	if f.unwanted {
 		return
@@ -474,8 +496,8 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		p.opt.Tap(f.stream, pkt, seg)
 	}
 	if f.conn == nil {
-		if seg.Length == 0 && (seg.Flags&capture.FIN == 0 || f.synced[ToBroker] || f.synced[ToClient]) {
-			return // a FIN of a connection that was open before may come before its last bytes
+		if seg.Length == 0 && seg.Flags&(capture.FIN|capture.RST) == 0 {
+			return
 		}
 		f.conn = p.newConn(f)
 		p.table.silent--

@@ -75,8 +75,20 @@ type greeting struct {
 	n uint8
 }
 
-// confused tells whether the broker answers Kafka in the clear with a TLS alert.
+// confused reports whether the broker's side speaks something else than Kafka, among others by a TLS alert. Then
+// its bytes are of no more interest.
 func (c *conn) confused(p []byte) bool {
+	f := c.framer(ToClient)
+	isFirst := !c.info.Midstream && c.info.Responses == 0 && f.state == reading && f.passed == 0
+	if !c.alerts(p) && c.info.Spoke == "" && !(isFirst && c.greet(p)) {
+		return false
+	}
+	f.state = stopped
+	return true
+}
+
+// alerts reports whether the broker answers Kafka in the clear with a TLS alert.
+func (c *conn) alerts(p []byte) bool {
 	g := &c.talk.greeting
 	if int(g.n) == len(g.b) || c.tls != nil {
 		return false
@@ -85,8 +97,7 @@ func (c *conn) confused(p []byte) bool {
 	if int(g.n) < len(g.b) || !tlsrecord.LooksLikeAlert(g.b[:]) {
 		return false
 	}
-	c.info.Confusion = ClearToTLS
-	c.framer(ToClient).state = stopped
+	c.info.Confusion, c.info.Spoke = ClearToTLS, SpokeTLS
 	return true
 }
 
@@ -127,7 +138,9 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 	if d == ToClient && !c.serverSpoke {
 		c.serverSpoke = true
 		if len(p) >= 5 && !tlsrecord.LooksLikeRecord(p) {
-			c.info.Confusion = TLSToClear
+			if !c.greet(p) { // a broker's answer could be Kafka, a line of text could not
+				c.info.Confusion = TLSToClear
+			}
 			c.mode, c.outline = ignored, nil
 			return
 		}

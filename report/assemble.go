@@ -22,7 +22,8 @@ func (b *Builder) Report() *model.Report {
 		Schema: model.SchemaName, Tool: b.opt.Tool,
 		Captures: b.captures(),
 		Summary:  b.coverage.summary,
-		Brokers:  b.brokers.finish(releases, hit), Clients: b.clients.finish(hit),
+		Brokers:  append(b.brokers.finish(releases, hit), b.inferredBrokers()...),
+		Clients:  append(b.clients.finish(hit), b.inferredClients()...),
 		Timeline: b.timeline.snapshot(),
 	}
 	if b.target != nil {
@@ -35,6 +36,7 @@ func (b *Builder) Report() *model.Report {
 	if e := b.opt.Evidence; e != nil {
 		addHits(hit, map[string]uint64{"evidence_occurrences": e.Omitted()})
 	}
+	addHits(hit, map[string]uint64{"sealed": b.sealed.Dropped})
 	addHits(hit, b.input.LimitsHit)
 	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
 	r.Quality.OtherProtocols, r.Quality.LimitsHit = b.brokers.otherProtocols(), hit
@@ -89,7 +91,7 @@ func (b *Builder) settle(dropped uint64) []settled {
 			continue // its request waits for its outcome
 		}
 		if rule, drop := b.ruleOf(g); !drop {
-			groups = append(groups, settled{g, rule})
+			groups = append(groups, settled{b.concluded(g), rule})
 		}
 	}
 	if dropped > 0 {
@@ -116,7 +118,7 @@ func (b *Builder) findings(dropped uint64, releases map[endpoint]decode.Release)
 		at := g.key.broker
 		f := g.finish(findingContext{rule: g.rule, tables: b.brokers.tables(at), target: b.opt.Target})
 		f.Release = guess(g.group)
-		f.KnownIssue = b.knownIssue(&f, at)
+		f.KnownIssue = b.knownIssue(&f, g.group)
 		out = append(out, f)
 	}
 	return out
@@ -131,6 +133,9 @@ func releaseGuesser(releases map[endpoint]decode.Release) func(*group) string {
 	return func(g *group) string {
 		if rules[g.key.rule].change != nil || !g.key.broker.addr.IsValid() {
 			return ""
+		}
+		if g.inside != nil && g.inside.answer != nil && len(g.inside.answer.Releases) > 0 {
+			return inferredRelease(g.inside.answer)
 		}
 		if g.ranges == nil {
 			release, ok := releases[g.key.broker]
@@ -153,8 +158,11 @@ func releaseGuesser(releases map[endpoint]decode.Release) func(*group) string {
 }
 
 // knownIssue is the known issue that fits f best, nil without one.
-func (b *Builder) knownIssue(f *model.Finding, at endpoint) *model.KnownIssue {
-	m := knownissues.Mismatch{Code: f.Code, IsAhead: f.IsOnTarget(), Outcomes: f.Outcomes, ServerName: b.brokers.serverName(at)}
+func (b *Builder) knownIssue(f *model.Finding, g *group) *model.KnownIssue {
+	if g.inside != nil {
+		return b.fittingIssue(g.inside)
+	}
+	m := knownissues.Mismatch{Code: f.Code, IsAhead: f.IsOnTarget(), Outcomes: f.Outcomes, ServerName: b.brokers.serverName(g.key.broker)}
 	if c := f.Client; c != nil {
 		m.SoftwareName, m.SoftwareVersion = c.SoftwareName, c.SoftwareVersion
 		if c.ClientID != nil {

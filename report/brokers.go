@@ -50,6 +50,9 @@ func (b *brokers) advertisement(a *decode.Advertisement) (before *decode.Ranges)
 
 // connection takes a connection that is over.
 func (b *brokers) connection(c *decode.Connection) {
+	if c.Bytes == [2]uint64{} && c.Protocol == reassembly.Undecided {
+		return // nothing was said; a scan of ports makes many of them
+	}
 	if s := b.stranger(c); s != nil {
 		s.add(c)
 	}

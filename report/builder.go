@@ -22,7 +22,9 @@ import (
 	"encoding/hex"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
@@ -68,6 +70,8 @@ type Builder struct {
 	clients  clients
 	brokers  brokers
 	timeline timeline
+	// sealed reads the connections inside TLS without a key.
+	sealed *sealed.Book
 	// target holds requests against Options.Target; nil without.
 	target *targetCheck
 
@@ -92,6 +96,7 @@ func NewBuilder(opt Options) *Builder {
 		clients:  newClients(),
 		brokers:  newBrokers(),
 		timeline: newTimeline(),
+		sealed:   sealed.NewBook(),
 		groups:   map[findingKey]*group{},
 		perRule:  make([]int, len(rules)),
 		early:    map[uint32]struct{}{},
@@ -195,6 +200,9 @@ func (b *Builder) Connection(c *decode.Connection) {
 			b.addConnection(i, detail, c)
 		}
 	}
+	if q := b.sealed.Connection(c); q != nil {
+		b.closing(c, q)
+	}
 	b.timeline.connection(c)
 }
 
@@ -243,7 +251,7 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 	}
 	o := occurrence{at: c.First, stream: c.Stream, client: c.Client}
 	if c.TLS != nil {
-		o.tls = tlsSession(c)
+		o.tls = tlsSession(c.TLS)
 	}
 	g.keep(o)
 	if b.opt.Evidence != nil {
@@ -255,11 +263,11 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 // find it in a key log.
 const clientRandomShown = 8
 
-// tlsSession describes the TLS session of c.
-func tlsSession(c *decode.Connection) *model.TLSSession {
-	t := &model.TLSSession{Version: c.TLS.Version, Suite: c.TLS.Suite, ServerName: ownText(c.TLS.ServerName)}
-	if c.TLS.HasClientRandom {
-		t.ClientRandom = hex.EncodeToString(c.TLS.ClientRandom[:clientRandomShown])
+// tlsSession describes a TLS session.
+func tlsSession(info *tlsrecord.Info) *model.TLSSession {
+	t := &model.TLSSession{Version: info.Version, Suite: info.Suite, ServerName: ownText(info.ServerName)}
+	if info.HasClientRandom {
+		t.ClientRandom = hex.EncodeToString(info.ClientRandom[:clientRandomShown])
 	}
 	return t
 }
@@ -290,6 +298,7 @@ func (b *Builder) facts(g *group) addressFacts {
 		facts = s.facts
 	}
 	facts.target = b.target
+	facts.refusal = func() (sealed.Refusal, bool) { return b.refusal(g) }
 	facts.served = func() bool {
 		var clientIDs []string
 		if g.key.hasClientID {

@@ -67,7 +67,9 @@ func (v *coverage) connection(c *decode.Connection) {
 	switch c.Protocol {
 	case reassembly.Kafka:
 		v.summary.KafkaStreams++
-		q.Resyncs += c.Resyncs
+		if c.Missing > 0 { // else the first frame was searched for, in a connection that was joined
+			q.Resyncs += c.Resyncs
+		}
 		q.IncompleteRequests += c.Incomplete
 		if !c.Seen[reassembly.ToBroker] || !c.Seen[reassembly.ToClient] {
 			q.OneSidedStreams++

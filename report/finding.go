@@ -60,6 +60,9 @@ type group struct {
 	// bytes and gaps are what connections lack (KV9002), dropped the packets lost while capturing.
 	bytes, gaps, dropped uint64
 
+	// inside is what is concluded of a finding of sealedRule, nil for others.
+	inside *conclusion
+
 	// sight is a request that waited for its outcome when count was 0.
 	sight *sight
 	// number and told are those of News; listed: it stands in the bulletin.
@@ -74,6 +77,7 @@ type occurrence struct {
 	stream        uint32
 	client        netip.AddrPort
 	hasRequest    bool
+	isInferred    bool // of a request inside TLS
 	correlationID int32
 	outcome       decode.Outcome
 	evidence      decode.Evidence
@@ -224,6 +228,11 @@ func (g *group) finish(c findingContext) model.Finding {
 		f.APIKey, f.API, f.Version = &g.key.api, apiName(g.key.api), &g.key.version
 		g.finishCounts(&f)
 	}
+	if g.inside != nil {
+		f.Evidence, f.EvidenceCounts[model.EvidenceInferred] = model.EvidenceInferred, g.count
+		f.Inferred = g.inferred()
+		g.countOutcomes(&f)
+	}
 	if g.key.hasRange {
 		f.Advertised = &model.Range{Min: g.key.advertised.Min, Max: g.key.advertised.Max}
 	}
@@ -239,8 +248,8 @@ func (g *group) finish(c findingContext) model.Finding {
 	return f
 }
 
-// finishCounts fills in what is counted of requests.
-func (g *group) finishCounts(f *model.Finding) {
+// countOutcomes fills in how requests went on.
+func (g *group) countOutcomes(f *model.Finding) {
 	for o, n := range g.outcomes {
 		if n > 0 {
 			name := decode.Outcome(o).String()
@@ -248,6 +257,11 @@ func (g *group) finishCounts(f *model.Finding) {
 			f.MedianSeconds[name] = g.took[o].median().Seconds()
 		}
 	}
+}
+
+// finishCounts fills in what is counted of requests.
+func (g *group) finishCounts(f *model.Finding) {
+	g.countOutcomes(f)
 	for _, e := range [...]decode.Evidence{decode.None, decode.Supplied, decode.Borrowed, decode.Observed} {
 		if n := g.evidence[e]; n > 0 {
 			f.Evidence = e.String()
@@ -274,12 +288,15 @@ func (g *group) client() *model.FindingClient {
 // finish turns o into its exported form.
 func (o *occurrence) finish() model.Occurrence {
 	out := model.Occurrence{
-		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.stream, Time: model.Time(o.at.Time),
+		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.at.Stream, Time: model.Time(o.at.Time),
 		Client: address(o.client), Detail: o.detail, TLS: o.tls,
 	}
 	if o.hasRequest {
 		out.CorrelationID = &o.correlationID
 		out.Outcome, out.Evidence = o.outcome.String(), o.evidence.String()
+	}
+	if o.isInferred {
+		out.Outcome, out.Evidence = o.outcome.String(), model.EvidenceInferred
 	}
 	return out
 }

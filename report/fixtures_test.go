@@ -21,8 +21,11 @@ var (
 )
 
 // at is the position of a frame.
-func at(frame uint64) capture.Position {
-	return capture.Position{Frame: frame, Time: testEpoch.UnixNano() + int64(frame)*1e6 + 456}
+func at(frame uint64) capture.Position { return within(frame, 0) }
+
+// within is the place of a packet of a stream.
+func within(frame uint64, stream uint32) capture.Position {
+	return capture.Position{Frame: frame, Time: testEpoch.UnixNano() + int64(frame)*1e6 + 456, Stream: stream}
 }
 
 // oldRanges are those of a broker of about Kafka 2.1, as far as the tests need them.
@@ -54,7 +57,7 @@ var newRanges = &decode.Ranges{APIs: []decode.API{
 // exchangeOf makes an answered request inside oldRanges, with changes.
 func exchangeOf(frame uint64, stream uint32, key, version int16, changes ...func(*decode.Exchange)) *decode.Exchange {
 	x := &decode.Exchange{
-		Stream: stream, Request: at(frame), Settled: at(frame + 1), Took: 200 * time.Microsecond,
+		Stream: stream, Request: within(frame, stream), Settled: within(frame+1, stream), Took: 200 * time.Microsecond,
 		Client: testClient, Broker: testBroker,
 		ClientID: "orders-svc", HasClientID: true,
 		Software:      decode.Software{Name: "confluent-kafka-go", Version: "2.6.0"},
@@ -110,7 +113,7 @@ func connectionOf(stream uint32, first, last uint64, changes ...func(*decode.Con
 	c := &decode.Connection{
 		Connection: &reassembly.Connection{
 			Stream: stream, Client: testClient, Broker: testBroker,
-			First: at(first), Last: at(last), Protocol: reassembly.Kafka,
+			First: within(first, stream), Last: within(last, stream), Protocol: reassembly.Kafka,
 			Seen: [2]bool{true, true}, Bytes: [2]uint64{400, 4000}, Requests: 3, Responses: 3,
 			End: reassembly.End{Kind: reassembly.Closed, By: reassembly.ToBroker, At: at(last)},
 		},
@@ -143,9 +146,43 @@ func tlsOf(changes ...func(*tlsrecord.Info)) func(*decode.Connection) {
 	}
 }
 
+// sealedOf makes the connection one inside TLS 1.2 of which the records are known. say are the sizes of
+// requests, and of answers below 0, a frame apart. Behind a request the broker closes, behind an answer
+// the connection stays open.
+func sealedOf(frame uint64, say ...int) func(*decode.Connection) {
+	const (
+		changeCipher, alert, handshake, data = 20, 21, 22, 23
+		gcm                                  = 24
+	)
+	return func(c *decode.Connection) {
+		tlsOf(func(i *tlsrecord.Info) {
+			i.Version, i.Suite = "TLS 1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+			i.Hello = &tlsrecord.Hello{Extensions: []uint16{22}}
+		})(c)
+		c.Broker = mustAddrPort("10.0.0.4:9093")
+		o := tlsrecord.NewOutline(false)
+		record := func(kind byte, toServer bool, size int) {
+			o.Data(toServer, append([]byte{kind, 3, 3, byte(size >> 8), byte(size)}, make([]byte, size)...), within(frame, c.Stream))
+			frame++
+		}
+		for _, toServer := range []bool{true, false} {
+			record(changeCipher, toServer, 1)
+			record(handshake, toServer, 16+gcm)
+		}
+		for _, size := range say {
+			record(data, size > 0, max(size, -size)+gcm)
+		}
+		c.Outline, c.End = o, reassembly.End{}
+		if say[len(say)-1] > 0 {
+			c.End = reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: within(frame, c.Stream)}
+			record(alert, false, 2+gcm)
+		}
+	}
+}
+
 // adOf makes an ApiVersions answer.
 func adOf(frame uint64, stream uint32, r *decode.Ranges) *decode.Advertisement {
-	return &decode.Advertisement{Stream: stream, At: at(frame), Client: testClient, Broker: testBroker, Ranges: r}
+	return &decode.Advertisement{Stream: stream, At: within(frame, stream), Client: testClient, Broker: testBroker, Ranges: r}
 }
 
 // builderOf feeds a new Builder.

@@ -130,6 +130,7 @@ func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 	if r := b.brokers.records[at]; r != nil {
 		releases[at] = r.release()
 	}
+	g = b.concluded(g)
 	f = g.finish(findingContext{rule: rule, tables: b.brokers.tables(at), target: b.opt.Target})
 	f.Release = releaseGuesser(releases)(g)
 	if waits {
@@ -137,7 +138,7 @@ func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 		clear(f.MedianSeconds)
 		f.Occurrences[0].Outcome = ""
 	}
-	f.KnownIssue = b.knownIssue(&f, at)
+	f.KnownIssue = b.knownIssue(&f, g)
 	return f, true
 }
 

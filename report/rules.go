@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/model"
 )
@@ -30,6 +31,8 @@ type Rule struct {
 	connection func(c *decode.Connection, p past) (detail string, fires bool)
 	// target: it is about Options.Target, and targetCheck decides.
 	target bool
+	// sealed: it is about requests inside TLS that stayed closed, and sealed.Book decides.
+	sealed bool
 	// change looks at two ApiVersions answers in succession from one address.
 	change func(before, after *decode.Ranges) bool
 
@@ -75,6 +78,8 @@ type addressFacts struct {
 	confused bool
 	// served tells whether the client of the finding was served there, on other connections.
 	served func() bool
+	// refusal is what the shape of encrypted connections shows of the requests of the finding (KV2020).
+	refusal func() (sealed.Refusal, bool)
 	// target is the check against another release, whatever the address; nil without.
 	target *targetCheck
 }
@@ -84,6 +89,7 @@ var rules = []Rule{
 	aboveMaxRule, belowMinRule, notAdvertisedRule, phantomRule,
 	unnegotiatedRule, apiVersionsRefusedRule, downgradedRule, clientLeftRule,
 	rangesChangedRule, beforeNegotiationRule, tlsConfusionRule, authenticationRule,
+	sealedRule,
 	unsupportedAnswerRule, breaksRule,
 	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule,
 }

@@ -300,7 +300,7 @@ func TestRulesAreInOrderAndComplete(t *testing.T) {
 				t.Errorf("%s: %s is empty or has blanks around it: %q", r.Code, name, text)
 			}
 		}
-		deciders := b2i(r.exchange != nil) + b2i(r.connection != nil) + b2i(r.change != nil) + b2i(r.target)
+		deciders := b2i(r.exchange != nil) + b2i(r.connection != nil) + b2i(r.change != nil) + b2i(r.target) + b2i(r.sealed)
 		if deciders != 1 || r.message == nil || r.why == nil || r.advice == nil {
 			t.Errorf("%s: %d functions decide, want 1; message, why and advice must be there", r.Code, deciders)
 		}

@@ -86,5 +86,8 @@ func everythingCalls() []any {
 		connectionOf(21, 236, 243, func(c *decode.Connection) { c.Protocol, c.Confusion = reassembly.Undecided, reassembly.ClearToTLS }),
 		connectionOf(22, 237, 244, func(c *decode.Connection) { c.Protocol = reassembly.HTTP }),
 		connectionOf(23, 238, 245, func(c *decode.Connection) { c.Protocol = reassembly.Undecided }),
+		connectionOf(24, 246, 330, sealedOf(246, 48, -14, 21, -272, 92)),
+		connectionOf(25, 262, 331, sealedOf(262, 48, -14, 21, -272, 30, -157, 92)),
+		connectionOf(26, 280, 400, sealedOf(280, 48, -14, 21, -272, 30, -157, 30, -157), func(c *decode.Connection) { c.Last = at(900) }),
 	)
 }

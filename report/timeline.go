@@ -288,7 +288,7 @@ func b2i(b bool) int {
 // finish turns l into its exported form.
 func (l *lane) finish() model.Lane {
 	out := model.Lane{
-		Capture: l.first.Capture, Stream: l.stream,
+		Capture: l.first.Capture, Stream: l.first.Stream,
 		Client: address(l.client), Broker: address(l.broker), ClientID: l.clientID,
 		SoftwareName: l.software.Name, SoftwareVersion: l.software.Version,
 		First: model.Time(l.first.Time), Last: model.Time(l.last.Time),

@@ -245,31 +245,8 @@ func (r *Reading) apiVersions(all []turn) int {
 	if q.guessed || a.guessed || q.size < minRequest || q.size > maxApiVersions {
 		return 0
 	}
-	if isRefusal(a) && len(all) > 1 && len(all[1].requests) > 0 {
-		if len(all) == 2 && len(all[1].answers) == 0 && len(all[1].requests) == 1 && q.size >= minRequest+flexibleRequest {
-			r.Likeness, r.Answer, r.Unnegotiated = ByForm, &Answer{Size: a.size, Refused: true, Before24: a.size < refused}, true
-			return 1
-		}
-		if len(all[1].answers) == 0 {
-			return 0
-		}
-		q2, a2 := &all[1].requests[0], &all[1].answers[0]
-		if q2.size < minRequest || q2.size > q.size || a2.size < smallestRetried || a2.guessed {
-			return 0
-		}
-		before24 := a.size < refused
-		answer, _ := readAnswer(a2, !before24, true)
-		answer.Refused, answer.Before24 = true, before24
-		r.Likeness, r.Answer = ByRetry, &answer
-		if n := countAPIs(a2.size); n > 0 && a2.slack == 0 && len(answer.Releases) == 0 {
-			answer.APIs = n
-		}
-		_, old := readAnswer(a2, false, true)
-		if old || len(answer.Releases) == 0 && countAPIs(a2.size) > 0 {
-			r.ClientID = q2.size - minRequest
-			r.Software = q.size - q2.size - flexibleRequest
-		}
-		return 2
+	if isRefusal(a) {
+		return r.retried(all, q, a)
 	}
 	answer, fits := readAnswer(a, q.size >= minRequest+flexibleRequest+minSoftware, true)
 	switch {
@@ -282,7 +259,7 @@ func (r *Reading) apiVersions(all []turn) int {
 	default:
 		return 0
 	}
-	r.Answer = &answer
+	r.Answer, r.opening = &answer, q.size
 	if old, is := readAnswer(a, false, true); is {
 		if flexible, also := readAnswer(a, true, false); !also && len(flexible.Releases) == 0 {
 			r.ClientID = q.size - minRequest
@@ -290,6 +267,44 @@ func (r *Reading) apiVersions(all []turn) int {
 		}
 	}
 	return 1
+}
+
+// retried reads what follows a refused ApiVersions request q: the same with a lower
+// version, perhaps several times, or another request.
+func (r *Reading) retried(all []turn, q, a *message) int {
+	n := 1
+	for n < len(all) && len(all[n].requests) > 0 && len(all[n].answers) > 0 && isRefusal(&all[n].answers[0]) {
+		n++
+	}
+	before24 := a.size < refused
+	if n == len(all) || len(all[n].requests) == 0 {
+		return 0
+	}
+	t := &all[n]
+	q2 := &t.requests[0]
+	if len(t.answers) == 0 {
+		if n > 1 || len(all) > 2 || len(t.requests) > 1 || q.size < minRequest+flexibleRequest+minSoftware {
+			return 0
+		}
+		r.Likeness, r.Answer, r.Unnegotiated = ByForm, &Answer{Size: a.size, Refused: true, Before24: before24}, true
+		r.opening = q.size
+		return n
+	}
+	a2 := &t.answers[0]
+	if q2.size < minRequest || q2.size > q.size || a2.size < smallestRetried || a2.guessed {
+		return 0
+	}
+	answer, _ := readAnswer(a2, !before24, true)
+	answer.Refused, answer.Before24 = true, before24
+	r.Likeness, r.Answer, r.opening = ByRetry, &answer, q.size
+	if count := countAPIs(a2.size); count > 0 && a2.slack == 0 && len(answer.Releases) == 0 {
+		answer.APIs = count
+	}
+	if _, old := readAnswer(a2, false, true); old || len(answer.Releases) == 0 && countAPIs(a2.size) > 0 {
+		r.ClientID = q2.size - minRequest
+		r.Software = q.size - q2.size - flexibleRequest
+	}
+	return n + 1
 }
 
 // flexibleRequest is by how much an ApiVersions request of v3 is longer than one of v0,

@@ -6,9 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
@@ -45,24 +43,33 @@ const (
 	failedAuthentication = 80 * time.Millisecond
 )
 
+// Endpoint is a broker's address in its network (reassembly.Connection.Domain).
+type Endpoint struct {
+	Domain uint64
+	Addr   netip.AddrPort
+}
+
 // Case is a request that looks refused.
 type Case struct {
 	Request
 	Stream         uint32
-	Client, Broker netip.AddrPort
+	Client         netip.AddrPort
+	TLS            *tlsrecord.Info
 	Served         int
 	Authentication Authentication
-	Opening        bool
+	// First: it was the first of its connection. Unnegotiated: the broker refused the version of the
+	// client's ApiVersions request, and the client went on without another one.
+	First, Unnegotiated bool
+	// ClientID, Software and Opening are as in Client.
+	ClientID, Software, Opening int
 
-	modern bool // its ApiVersions request and the broker's answer are of Kafka 1.0 and later
-	// unnegotiated: the client knows no versions of this broker, and sends what it likes.
-	unnegotiated bool
-	delayed      bool // a broker of this release would delay the close for a failed authentication
+	modern  bool // its ApiVersions request and the broker's answer are of Kafka 1.0 and later
+	delayed bool // a broker of this release would delay the close for a failed authentication
 }
 
 // Refusal is what a Book concludes: the broker refused requests of one size.
 type Refusal struct {
-	Broker      netip.AddrPort
+	Broker      Endpoint
 	Size, Slack int
 	// Refused of Total connections or requests of this size were closed without an answer.
 	Refused, Total uint64
@@ -76,26 +83,25 @@ type Refusal struct {
 	Authenticated int
 }
 
-// Peer is what is inferred of a side.
-type Peer struct {
-	Address netip.AddrPort // of a client without port
-	// Answer is the ApiVersions answer seen most, nil for none.
-	Answer *Answer
+// Client is what is inferred of the connections from one host that begin alike.
+type Client struct {
+	Addr netip.Addr
 	// Library is the TLS library of the ClientHello.
 	Library Library
-	// ClientID and Software are lengths in bytes, -1 where unknown.
-	ClientID, Software int
-	// Connections counts the readings that say so.
+	// ClientID is the length of the client id and Software that of software name and version
+	// together, in bytes; -1 where unknown. Opening is the size of the first ApiVersions request.
+	ClientID, Software, Opening int
+	// Connections counts the connections.
 	Connections int
-	// Brokers are the addresses that a client asked, in order of appearance.
+	// Brokers are the addresses that the client asked, in order of appearance.
 	Brokers []netip.AddrPort
 }
 
 // Book gathers the readings of all connections. It belongs to one goroutine.
 type Book struct {
-	addresses map[netip.AddrPort]*address
+	addresses map[Endpoint]*address
 	order     []*address
-	clients   []*Peer
+	clients   []*Client
 	kept      int
 	// Dropped counts what was left out where a limit was exceeded.
 	Dropped uint64
@@ -103,14 +109,14 @@ type Book struct {
 
 // address is what is known of one broker address.
 type address struct {
-	broker  netip.AddrPort
+	broker  Endpoint
 	answers []*counted
 	// open: a request was answered on a connection without SASL.
 	open     bool
 	likeness Likeness
 	lives    []life
 	sizes    map[int]*sizeCount
-	clients  map[netip.Addr]bool // true: one of its requests was answered
+	clients  map[netip.Addr]*clientFacts
 	largest  int
 }
 
@@ -128,6 +134,22 @@ type life struct {
 	size       int  // of the refused request, 0 for none
 }
 
+// clientFacts is what is known of the connections from one host to an address.
+type clientFacts struct {
+	served  bool // a request was answered
+	opening int  // size of the largest ApiVersions request that they begin with, 0 for none
+}
+
+// client returns what is known of a host, nil when there are too many.
+func (a *address) client(host netip.Addr) *clientFacts {
+	k := a.clients[host]
+	if k == nil && len(a.clients) < maxClients {
+		k = new(clientFacts)
+		a.clients[host] = k
+	}
+	return k
+}
+
 // sizeCount is what became of the requests of one size.
 type sizeCount struct {
 	answered uint64
@@ -136,22 +158,23 @@ type sizeCount struct {
 }
 
 // NewBook returns an empty Book.
-func NewBook() *Book { return &Book{addresses: make(map[netip.AddrPort]*address)} }
+func NewBook() *Book { return &Book{addresses: make(map[Endpoint]*address)} }
 
-// Connection takes a connection that is over, and ignores those without an Outline.
-func (b *Book) Connection(c *decode.Connection) {
+// Connection takes a connection that is over, and ignores those without an Outline. It returns
+// the request that may have been refused on it, nil for none: Refusal decides later.
+func (b *Book) Connection(c *decode.Connection) *Request {
 	if c.Outline == nil {
-		return
+		return nil
 	}
 	r := Read(c)
-	a := b.address(c.Broker)
+	a := b.address(Endpoint{c.Domain, c.Broker})
 	if a == nil || !r.Established && !r.Opening {
-		return
+		return nil
 	}
 	b.live(a, c, &r)
 	hello := hello(c)
 	if hello != nil && hello.ALPN != "" {
-		return // Kafka clients ask for no protocol
+		return nil // Kafka clients ask for no protocol
 	}
 	if r.Likeness > a.likeness {
 		a.likeness = r.Likeness
@@ -160,9 +183,10 @@ func (b *Book) Connection(c *decode.Connection) {
 		a.answer(r.Answer)
 		b.client(c, &r, hello)
 	}
-	a.open = a.open || r.Likeness > ByPort && r.Authentication == NoSASL && r.Served > 0
-	if len(a.clients) < maxClients || a.clients[c.Client.Addr()] {
-		a.clients[c.Client.Addr()] = a.clients[c.Client.Addr()] || r.Served > 0 || r.Answer != nil
+	a.open = a.open || r.Authentication == NoSASL && (r.Likeness > ByPort && r.Served > 0 || r.Likeness == ByPort && r.Served > 1)
+	if k := a.client(c.Client.Addr()); k != nil {
+		k.served = k.served || r.Served > 0 || r.Answer != nil
+		k.opening = max(k.opening, r.opening)
 	}
 	for _, size := range r.answered {
 		a.largest = max(a.largest, size)
@@ -175,14 +199,15 @@ func (b *Book) Connection(c *decode.Connection) {
 			s.refused++
 			if len(s.cases) < maxCases {
 				s.cases = append(s.cases, Case{
-					Request: *q, Stream: c.Stream, Client: c.Client, Broker: c.Broker,
-					Served: r.Served, Authentication: r.Authentication, Opening: r.Opening,
+					Request: *q, Stream: c.Stream, Client: c.Client, TLS: c.TLS,
+					Served: r.Served, Authentication: r.Authentication, First: r.Opening, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
 					modern:  r.Likeness == ByRetry && r.Answer.APIs >= apisOf10,
-					delayed: r.Answer.since22(), unnegotiated: r.Unnegotiated,
+					delayed: r.Answer.since22(), Unnegotiated: r.Unnegotiated,
 				})
 			}
 		}
 	}
+	return r.Refused
 }
 
 func hello(c *decode.Connection) *tlsrecord.Hello {
@@ -193,14 +218,14 @@ func hello(c *decode.Connection) *tlsrecord.Hello {
 }
 
 // address returns what is known of an address, nil when there are too many.
-func (b *Book) address(at netip.AddrPort) *address {
+func (b *Book) address(at Endpoint) *address {
 	a := b.addresses[at]
 	if a == nil {
 		if len(b.addresses) == maxAddresses {
 			b.Dropped++
 			return nil
 		}
-		a = &address{broker: at, sizes: make(map[int]*sizeCount), clients: make(map[netip.Addr]bool)}
+		a = &address{broker: at, sizes: make(map[int]*sizeCount), clients: make(map[netip.Addr]*clientFacts)}
 		b.addresses[at] = a
 		b.order = append(b.order, a)
 	}
@@ -215,8 +240,8 @@ func (b *Book) live(a *address, c *decode.Connection, r *Reading) {
 	}
 	b.kept++
 	l := life{stream: c.Stream, begin: c.First.Time, end: c.Last.Time, served: r.Served > 0 || r.Answer != nil}
-	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
-		l.end, l.byBroker = c.End.At.Time, c.End.By == reassembly.ToClient
+	if r.end.byServer {
+		l.end, l.byBroker = r.end.at.Time, true
 	}
 	if q := r.Refused; q != nil {
 		l.end, l.byBroker, l.size = q.Closed.Time, true, q.Size
@@ -238,6 +263,9 @@ func (b *Book) size(a *address, size int) *sizeCount {
 	}
 	return s
 }
+
+// openingRoom is by how much the ApiVersions requests of one client differ: its client ids do.
+const openingRoom = 64
 
 // apisOf10 is the number of APIs of Kafka 1.0, the first release with SaslHandshake v1
 // (KIP-152): with it, a wrong password gets an answer.
@@ -262,7 +290,7 @@ func (a *address) answer(answer *Answer) {
 func (b *Book) client(c *decode.Connection, r *Reading, h *tlsrecord.Hello) {
 	library := LibraryOf(h)
 	for _, p := range b.clients {
-		if p.Address.Addr() == c.Client.Addr() && p.Library == library && p.ClientID == r.ClientID && p.Software == r.Software {
+		if p.Addr == c.Client.Addr() && p.Library == library && p.Opening == r.opening {
 			p.Connections++
 			if !slices.Contains(p.Brokers, c.Broker) && len(p.Brokers) < maxClients {
 				p.Brokers = append(p.Brokers, c.Broker)
@@ -274,29 +302,64 @@ func (b *Book) client(c *decode.Connection, r *Reading, h *tlsrecord.Hello) {
 		b.Dropped++
 		return
 	}
-	b.clients = append(b.clients, &Peer{
-		Address: netip.AddrPortFrom(c.Client.Addr(), 0), Library: library, ClientID: r.ClientID, Software: r.Software,
-		Answer: r.Answer, Connections: 1, Brokers: []netip.AddrPort{c.Broker},
+	b.clients = append(b.clients, &Client{
+		Addr: c.Client.Addr(), Library: library, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
+		Connections: 1, Brokers: []netip.AddrPort{c.Broker},
 	})
 }
 
-// Clients are the clients that look like clients of Kafka.
-func (b *Book) Clients() []Peer {
-	out := make([]Peer, 0, len(b.clients))
+// Clients are the clients that look like clients of Kafka, in the order of appearance.
+func (b *Book) Clients() []Client {
+	out := make([]Client, 0, len(b.clients))
 	for _, p := range b.clients {
 		out = append(out, *p)
 	}
 	return out
 }
 
-// Broker is what is inferred of an address, nil where it does not look like a broker of Kafka.
-func (b *Book) Broker(at netip.AddrPort) *Peer {
-	a := b.addresses[at]
-	if a == nil || !a.isKafka() {
-		return nil
+// Broker is what is inferred of a broker.
+type Broker struct {
+	Endpoint
+	// Answer is the ApiVersions answer seen most often.
+	Answer Answer
+	// Connections counts the connections on which it was seen.
+	Connections int
+}
+
+// Brokers are the addresses that look like brokers of Kafka, in the order of appearance.
+func (b *Book) Brokers() []Broker {
+	var out []Broker
+	for _, a := range b.order {
+		if broker, ok := a.inferred(); ok {
+			out = append(out, broker)
+		}
 	}
-	best := slices.MaxFunc(a.answers, func(x, y *counted) int { return cmp.Compare(x.n, y.n) })
-	return &Peer{Address: at, Answer: &best.Answer, ClientID: -1, Software: -1, Connections: best.n}
+	return out
+}
+
+// Broker is what is inferred of one address; false where it does not look like a broker.
+func (b *Book) Broker(at Endpoint) (Broker, bool) {
+	if a := b.addresses[at]; a != nil {
+		return a.inferred()
+	}
+	return Broker{}, false
+}
+
+func (a *address) inferred() (Broker, bool) {
+	if !a.isKafka() {
+		return Broker{}, false
+	}
+	best := slices.MaxFunc(a.answers, func(x, y *counted) int {
+		return cmp.Or(cmp.Compare(b2i(x.APIs > 0), b2i(y.APIs > 0)), cmp.Compare(x.n, y.n), cmp.Compare(y.Size, x.Size))
+	})
+	return Broker{a.broker, best.Answer, best.n}, true
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // minByForm is how many connections need the same answer where it fits no known release.
@@ -313,37 +376,33 @@ func (a *address) isKafka() bool {
 	return true
 }
 
-// Refusals concludes which requests were refused, by address and size in the order of appearance.
+// Refusals concludes which requests were refused, in the order of their first case.
 func (b *Book) Refusals() []Refusal {
 	var all []Refusal
 	for _, a := range b.order {
-		if !a.isKafka() && a.likeness != ByPort {
-			continue
-		}
-		slices.SortFunc(a.lives, func(x, y life) int { return cmp.Or(cmp.Compare(x.begin, y.begin), cmp.Compare(x.stream, y.stream)) })
 		for size, s := range a.sizes {
 			if r, ok := a.refusal(size, s); ok {
 				all = append(all, r)
 			}
 		}
 	}
-	slices.SortFunc(all, func(x, y Refusal) int { return comparePositions(x.Cases[0].At, y.Cases[0].At) })
+	slices.SortFunc(all, func(x, y Refusal) int {
+		return cmp.Or(x.Cases[0].At.Compare(y.Cases[0].At), cmp.Compare(x.Cases[0].Stream, y.Cases[0].Stream))
+	})
 	return all
 }
 
-func comparePositions(x, y capture.Position) int {
-	switch {
-	case x.Before(y):
-		return -1
-	case y.Before(x):
-		return 1
+// Refusal concludes whether requests of one size to an address were refused.
+func (b *Book) Refusal(at Endpoint, size int) (Refusal, bool) {
+	if a := b.addresses[at]; a != nil && a.sizes[size] != nil {
+		return a.refusal(size, a.sizes[size])
 	}
-	return 0
+	return Refusal{}, false
 }
 
 // refusal decides about the requests of one size.
 func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
-	if s.refused == 0 || size > maxRefused && size > a.largest {
+	if s.refused == 0 || size > maxRefused && size > a.largest || !a.isKafka() && a.likeness != ByPort {
 		return r, false
 	}
 	r = Refusal{Broker: a.broker, Size: size, ServedLeast: -1}
@@ -367,7 +426,7 @@ func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 		}
 	}
 	n := uint64(len(r.Cases))
-	if a.likeness == ByPort && (n < fewRefusals || r.ServedMost == 0) {
+	if a.likeness == ByPort && (n < fewRefusals || !served) {
 		return r, false
 	}
 	if n == 0 || n < manyRefusals && !alive || n < fewRefusals && !served {
@@ -382,7 +441,7 @@ func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 	if s.answered*answeredShare > r.Refused {
 		return r, false
 	}
-	slices.SortFunc(r.Cases, func(x, y Case) int { return comparePositions(x.At, y.At) })
+	slices.SortFunc(r.Cases, func(x, y Case) int { return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Stream, y.Stream)) })
 	return r, true
 }
 
@@ -395,10 +454,15 @@ func (a *address) counts(c *Case) bool {
 	switch {
 	case c.Served > 0:
 		return true
-	case c.Opening:
-		// Perhaps a listener that wants SASL, a client certificate that was refused, or a
-		// proxy without a broker behind it.
-		return a.open && a.clients[c.Client.Addr()] && a.goesOn(c)
+	case c.First:
+		// Perhaps a listener that wants SASL, a client certificate that was refused, a limit on
+		// connections, or a proxy without a broker behind it. Where the client begins with
+		// ApiVersions elsewhere, a request of about that size is one.
+		k := a.clients[c.Client.Addr()]
+		if k == nil || k.opening > 0 && c.Size <= k.opening+openingRoom {
+			return false
+		}
+		return a.open && k.served && a.sizes[c.Size].answered == 0 && a.goesOn(c)
 	case c.Authentication == SASLDone:
 		return true
 	case c.Authentication == SASLOpen:
@@ -406,7 +470,7 @@ func (a *address) counts(c *Case) bool {
 		return c.modern
 	}
 	// Or else the listener may want SASL.
-	return a.open || (c.delayed || c.unnegotiated) && c.Delay < failedAuthentication
+	return a.open || (c.delayed || c.Unnegotiated) && c.Delay < failedAuthentication
 }
 
 // stopped reports whether the broker ended another connection at the time of a refusal,
@@ -415,9 +479,6 @@ func (a *address) stopped(c *Case) bool {
 	at := c.Closed.Time
 	for i := range a.lives {
 		l := &a.lives[i]
-		if l.begin > at+int64(together) {
-			break
-		}
 		if l.stream == c.Stream || !l.byBroker || abs(l.end-at) > int64(together) {
 			continue
 		}
@@ -433,10 +494,7 @@ func (a *address) goesOn(c *Case) bool {
 	at := c.Closed.Time
 	for i := range a.lives {
 		l := &a.lives[i]
-		if l.begin > at+int64(stillThere) {
-			break
-		}
-		if l.stream != c.Stream && l.served && l.end > at+int64(together) {
+		if l.stream != c.Stream && l.served && l.begin <= at+int64(stillThere) && l.end > at+int64(together) {
 			return true
 		}
 	}

@@ -147,6 +147,7 @@ func TestRefusals(t *testing.T) {
 	bare := closed(0, negotiated(fetch)...)
 	witness := open(0, time.Minute, served...)
 	authenticated := slices.Clip(negotiated(handshakePlain, -21, tokens, -16, metadata, metadataSays))
+	asking := open(0, time.Minute, metadata, metadataSays, metadata, metadataSays) // without ApiVersions
 	alpn := &tlsrecord.Hello{ALPN: "http/1.1"}
 	tickets := &tlsrecord.Hello{Extensions: []uint16{extPSKModes}}
 	for _, c := range []struct {
@@ -165,7 +166,7 @@ func TestRefusals(t *testing.T) {
 		{"TLS 1.3", plays(witness, times(3, with(bare, func(p *play) { p.tls13 = true }))), []string{"92 3/3"}},
 		{"behind an answer that came late", plays(witness, times(3, closed(0, append(served, metadata, fetch, metadataSays)...))), []string{"92 3/3"}},
 		{"with another one behind it", plays(witness, times(3, closed(0, append(served, fetch, metadata)...))), []string{"92 3/3"}},
-		{"the first of its connection, where others are served", plays(witness, times(3, closed(0, fetch))), []string{"92 3/3"}},
+		{"the first of its connection, where others are served", plays(asking, times(3, closed(0, fetch))), []string{"92 3/3"}},
 		{"behind ApiVersions, by a broker that delays a failed authentication",
 			plays(times(3, closed(0, versions3, table26, fetch))), []string{"92 3/3"}},
 		{"ApiVersions refused, and the client goes on", plays(times(3, closed(0, versions3, refusal, 26))), []string{"26 3/3"}},
@@ -183,6 +184,9 @@ func TestRefusals(t *testing.T) {
 			plays(refused, closed(0, append(served, join, -60, join)...), open(2*time.Second, time.Second, served...)), nil},
 		{"no SASL where the listener wants it, before Kafka 2.1", plays(times(5, bare)), nil},
 		{"no SASL where the listener wants it", plays(times(5, with(closed(0, versions3, table26, fetch), func(p *play) { p.delay = 100 * time.Millisecond }))), nil},
+		{"the first of its connection, by a client that begins with ApiVersions elsewhere", plays(witness, times(3, closed(0, fetch))), nil},
+		{"the same, and it is no ApiVersions request by its size", plays(witness, times(3, closed(0, join))), []string{"140 3/3"}},
+		{"the first of its connection, and the same was answered on another", plays(asking, times(5, closed(0, metadata))), nil},
 		{"no SASL, the first request", plays(times(5, closed(0, metadata))), nil},
 		{"no SASL, ApiVersions refused", plays(times(5, with(closed(0, versions3, refusal, 26), func(p *play) { p.delay = 100 * time.Millisecond }))), nil},
 		{"wrong password", plays(times(5, closed(0, negotiated(handshakePlain, -21, tokens, -60)...))), nil},

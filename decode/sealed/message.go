@@ -46,7 +46,8 @@ type reader struct {
 	end      end
 	missing  bool // bytes of unknown content were missing last
 	prefixed [2]bool
-	prefixes int // of the broker
+	prefixes int  // of the broker
+	alerted  bool // by the broker
 	full     [2]bool
 }
 
@@ -62,6 +63,7 @@ func (r *reader) record(rec *tlsrecord.Record) {
 		r.prefixed[d], r.full[d] = false, false
 		return
 	case rec.Kind == tlsrecord.AlertRecord, rec.Kind == tlsrecord.DataRecord && over.slack == 0 && size == alertSize:
+		r.alerted = r.alerted || !rec.ToServer
 		if !r.end.alert {
 			r.end = end{alert: true, byServer: !rec.ToServer, at: rec.At}
 		}

@@ -76,8 +76,10 @@ type Reading struct {
 	Refused *Request
 
 	answered []int // sizes of the ordinary requests that got an answer
-	ending   bool  // an alert ends the records
-	prefixes int   // records of the broker that hold no more than the size of a frame
+	end      end
+	alerted  bool // the broker sent a record of the size of an alert
+	opening  int  // size of the first request
+	prefixes int  // records of the broker that hold no more than the size of a frame
 }
 
 // Request is a request that the broker did not answer.
@@ -141,12 +143,12 @@ func Read(c *decode.Connection) Reading {
 // alert at the end and of a frame's size field are surer signs than the size of one answer.
 func (r *Reading) fitsBetter(best *Reading) bool {
 	switch {
-	case r.ending != best.ending:
-		return r.ending
+	case r.alerted != best.alerted:
+		return r.alerted
 	case r.prefixes != best.prefixes:
 		return r.prefixes > best.prefixes
 	}
-	return r.Likeness > best.Likeness
+	return r.Likeness > best.Likeness && r.Likeness >= ByTable
 }
 
 // readWith reads records of known overhead.
@@ -183,7 +185,7 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 	if !end.alert && (c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset) {
 		end.byServer, end.at = c.End.By == reassembly.ToClient, c.End.At
 	}
-	r.ending, r.prefixes = end.alert, head.prefixes+tail.prefixes
+	r.end, r.alerted, r.prefixes = end, head.alerted || tail.alerted, head.prefixes+tail.prefixes
 	r.finish(c, all, rest, end)
 	return r
 }
@@ -245,6 +247,11 @@ func (r *Reading) open(all []turn) (rest []turn) {
 			}
 		}
 		r.Authentication = NoSASL
+		if len(all) > 0 {
+			if can, _ := r.isHandshake(&all[0]); can {
+				r.Authentication = MaybeSASL
+			}
+		}
 		return all
 	}
 	all = all[n:]

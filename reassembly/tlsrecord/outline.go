@@ -33,8 +33,10 @@ type Outline struct {
 	first   []outlined
 	last    []outlined // a ring once it is full
 	next    int        // where in last the next record goes
-	total   uint64
-	data    uint64
+	// captures are the captures that the connection lies in, and its stream number in each.
+	captures []inCapture
+	total    uint64
+	data     uint64
 }
 
 // outlined is a Record as an Outline keeps it.
@@ -44,6 +46,12 @@ type outlined struct {
 	kind          RecordKind
 	toServer      bool
 	guessed       bool
+}
+
+// inCapture is the stream number of a connection in a capture.
+type inCapture struct {
+	capture uint16
+	stream  uint32
 }
 
 // headerReader reads the headers of one direction.
@@ -200,6 +208,9 @@ func (o *Outline) add(rec outlined, at capture.Position) {
 	rec.ticks = uint32(min(max(at.Time-o.begin.Time, 0)/int64(outlineTick), math.MaxUint32))
 	rec.frame = uint32(min(at.Frame, math.MaxUint32))
 	rec.capture = uint16(min(at.Capture, math.MaxUint16))
+	if n := len(o.captures); n == 0 || o.captures[n-1].capture != rec.capture {
+		o.captures = append(o.captures, inCapture{rec.capture, at.Stream})
+	}
 	o.total++
 	switch {
 	case len(o.first) < firstRecords:
@@ -234,9 +245,15 @@ func (o *Outline) Records() (records []Record, omitted uint64) {
 func (o *Outline) FirstRecords() int { return len(o.first) }
 
 func (o *Outline) record(r *outlined) Record {
+	stream := uint32(0)
+	for _, in := range o.captures {
+		if in.capture == r.capture {
+			stream = in.stream
+		}
+	}
 	return Record{
 		At: capture.Position{
-			Frame: uint64(r.frame), Capture: uint32(r.capture),
+			Frame: uint64(r.frame), Capture: uint32(r.capture), Stream: stream,
 			Time: o.begin.Time + int64(r.ticks)*int64(outlineTick),
 		},
 		Kind: r.kind, ToServer: r.toServer, Size: int(r.size), Guessed: r.guessed,

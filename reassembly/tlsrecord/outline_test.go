@@ -138,7 +138,7 @@ func TestOutlineKeepsBothEnds(t *testing.T) {
 	const n = 1000
 	o := NewOutline(false)
 	for i := range n {
-		o.Data(i%2 == 0, rec(typeData, i+1), capture.Position{Frame: uint64(i), Time: int64(i) * int64(time.Millisecond), Capture: 3})
+		o.Data(i%2 == 0, rec(typeData, i+1), capture.Position{Frame: uint64(i), Time: int64(i) * int64(time.Millisecond), Capture: uint32(i / 500), Stream: uint32(7 + i/500)})
 	}
 	records, omitted := o.Records()
 	if len(records) != firstRecords+lastRecords || omitted != n-firstRecords-lastRecords || o.FirstRecords() != firstRecords {
@@ -150,7 +150,7 @@ func TestOutlineKeepsBothEnds(t *testing.T) {
 			at = n - lastRecords + i - firstRecords
 		}
 		want := Record{
-			At:       capture.Position{Frame: uint64(at), Time: int64(at) * int64(time.Millisecond), Capture: 3},
+			At:       capture.Position{Frame: uint64(at), Time: int64(at) * int64(time.Millisecond), Capture: uint32(at / 500), Stream: uint32(7 + at/500)},
 			ToServer: at%2 == 0, Size: at + 1,
 		}
 		if r != want {

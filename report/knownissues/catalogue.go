@@ -150,6 +150,22 @@ func (k *Catalogue) Match(m Mismatch) (model.KnownIssue, Confidence, bool) {
 	return model.KnownIssue{}, noMatch, false
 }
 
+// ByID returns the issue of that id. A user's file goes before the built-in issues.
+func (k *Catalogue) ByID(id string) (model.KnownIssue, bool) {
+	if k == nil || id == "" {
+		return model.KnownIssue{}, false
+	}
+	k.load()
+	for f := range k.files {
+		for i := range k.files[f].issues {
+			if issue := &k.files[f].issues[i]; issue.ID == id {
+				return issue.KnownIssue, true
+			}
+		}
+	}
+	return model.KnownIssue{}, false
+}
+
 // match tells how sure it is that i is what m shows.
 func (k *Catalogue) match(i *issue, m *Mismatch) Confidence {
 	if !slices.Contains(i.codes, m.Code) || !i.sentIn(m) || !i.wentOn(m) {

@@ -74,6 +74,16 @@ type Capture struct {
 	Truncated uint64 `json:"truncated"`
 	// Dropped counts packets that the capturing side says it lost.
 	Dropped uint64 `json:"dropped"`
+	// Clock says that the clock of the capture differs from that of another; nil if not.
+	Clock *Clock `json:"clock,omitempty"`
+}
+
+// Clock is a difference of clocks, measured on connections that two captures share.
+type Clock struct {
+	// Capture is the index of the capture whose clock the times in the report follow.
+	Capture uint32 `json:"capture"`
+	// Offset is what was added to the timestamps, in seconds.
+	Offset float64 `json:"offset"`
 }
 
 // Summary counts what was looked at and what was found.
@@ -137,6 +147,9 @@ type Broker struct {
 	// Streams and Requests count its Kafka connections and the requests on them.
 	Streams  uint64 `json:"streams"`
 	Requests uint64 `json:"requests"`
+	// Inferred: nothing of its connections was decrypted, and what is said follows from
+	// the sizes of encrypted records.
+	Inferred bool `json:"inferred,omitempty"`
 	// TLS: a TLS handshake came to its end at this address, so that Wireshark
 	// needs other arguments for it.
 	TLS bool `json:"tls"`
@@ -180,6 +193,9 @@ type Client struct {
 	BrokerAddresses []string `json:"broker_addresses"`
 	// Requests counts its requests.
 	Requests uint64 `json:"requests"`
+	// Inferred says what follows from the sizes of encrypted records, where nothing of its connections
+	// was decrypted; empty otherwise.
+	Inferred string `json:"inferred,omitempty"`
 	// APIs are the versions it used, by API key.
 	APIs []Usage `json:"apis"`
 }
@@ -226,6 +242,8 @@ type Finding struct {
 	// Evidence is the best evidence among the requests: "observed",
 	// "borrowed", "supplied" or "none"; empty where no range is concerned.
 	Evidence string `json:"evidence"`
+	// Inferred holds the numbers that a finding with evidence "inferred" rests on, nil for others.
+	Inferred *Inferred `json:"inferred,omitempty"`
 	// EvidenceCounts counts the requests by their evidence.
 	EvidenceCounts map[string]uint64 `json:"evidence_counts"`
 	// Client is who sent the requests, nil where that is not one client.
@@ -249,11 +267,45 @@ type Finding struct {
 	// Why says in a sentence what the finding means, Advice what to do about it.
 	Why    string `json:"why"`
 	Advice string `json:"advice"`
+	// Accepted: a baseline holds the finding, so that it makes no run fail.
+	Accepted bool `json:"accepted,omitempty"`
 }
 
 // IsOnTarget reports whether the finding is about the release named with
 // --target: so far nothing was refused.
 func (f *Finding) IsOnTarget() bool { return f.Reason != "" }
+
+// EvidenceInferred is the evidence of what follows from the shape of encrypted traffic.
+const EvidenceInferred = "inferred"
+
+// Inferred is what the records of encrypted connections show of requests that look refused.
+type Inferred struct {
+	// Size is the size of the request in bytes, its 4-byte size field included. It may be up to
+	// SizeSlack bytes less: CBC suites pad.
+	Size      int `json:"size"`
+	SizeSlack int `json:"size_slack"`
+	// Refused of Total requests of this size to the broker were closed without an answer.
+	Refused uint64 `json:"refused"`
+	Total   uint64 `json:"total"`
+	// ServedLeast and ServedMost are how many requests were answered on these connections before,
+	// ApiVersions and authentication not counted. Authenticated counts the connections with SASL.
+	ServedLeast   int `json:"served_least"`
+	ServedMost    int `json:"served_most"`
+	Authenticated int `json:"authenticated"`
+	// LongestSeconds is the longest time from a request to the close.
+	LongestSeconds float64 `json:"longest_seconds"`
+	// AdvertisedAPIs is the number of APIs in the broker's ApiVersions answer by its size, 0 where
+	// unknown; Releases are those that answer in this size, oldest first.
+	AdvertisedAPIs int      `json:"advertised_apis"`
+	Releases       []string `json:"releases"`
+	// ClientIDLength and SoftwareLength are the lengths of the client id, and of software name and version together,
+	// in bytes; -1 where unknown. OpeningSize is the size of the first ApiVersions request, 0 without one.
+	ClientIDLength int `json:"client_id_length"`
+	SoftwareLength int `json:"software_length"`
+	OpeningSize    int `json:"opening_size"`
+	// TLSLibrary is that of the client by its ClientHello: "Java", "Go", "OpenSSL", "rustls"; empty where unknown.
+	TLSLibrary string `json:"tls_library"`
+}
 
 // FindingClient is the client of a finding.
 type FindingClient struct {
@@ -323,7 +375,7 @@ type Quality struct {
 	MidstreamStreams uint64 `json:"midstream_streams"`
 	// OneSidedStreams counts Kafka connections of which only one direction was captured.
 	OneSidedStreams uint64 `json:"one_sided_streams"`
-	// Resyncs counts how often the next Kafka frame had to be searched for.
+	// Resyncs counts how often the next Kafka frame had to be searched for, where bytes were missing.
 	Resyncs uint64 `json:"resyncs"`
 	// IncompleteRequests counts requests that had begun when their connection
 	// or the capture ended.

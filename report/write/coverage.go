@@ -120,6 +120,9 @@ func uncheckedNote(n *model.NotChecked) note {
 func countedNotes(r *model.Report) []note {
 	q := &r.Quality
 	var notes []note
+	for _, text := range clocks(r) {
+		notes = append(notes, note{"Clocks", say(verbatim(text), ".")})
+	}
 	for _, n := range []struct {
 		n          uint64
 		what, text string

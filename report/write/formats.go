@@ -19,7 +19,7 @@ type Format struct {
 	// HasEvents says that findings that come in are written as JSONLine, the
 	// report being the last line.
 	HasEvents bool
-	// Write writes a report. Only the text heeds opt.
+	// Write writes a report.
 	Write func(w io.Writer, r *model.Report, opt TextOptions) error
 }
 
@@ -32,6 +32,10 @@ var formats = []Format{
 		Name: "html", Extensions: []string{".html", ".htm"}, IsDocument: true,
 		Write: withoutOptions(func(w io.Writer, r *model.Report) error { return HTML(w, r, HTMLOptions{}) }),
 	},
+	{Name: "csv", Extensions: []string{".csv"}, IsDocument: true, Write: withoutOptions(CSV)},
+	{Name: "sarif", Extensions: []string{".sarif"}, IsDocument: true, Write: withoutOptions(SARIF)},
+	{Name: "junit", Extensions: []string{".xml"}, IsDocument: true, Write: JUnit},
+	{Name: "github", IsDocument: true, Write: withoutOptions(GitHub)},
 }
 
 // withoutOptions makes a Format.Write of a writer without options.

@@ -199,7 +199,7 @@ func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 			frame = fmt.Sprint(f.Occurrences[0].Frame)
 		}
 		v.FindingRows = append(v.FindingRows, findingRow{
-			Code: f.Code, Title: f.Title, Severity: f.Severity.String(), Message: clip(f.Message, maxTitle),
+			Code: f.Code, Title: f.Title + acceptedText(f), Severity: f.Severity.String(), Message: clip(f.Message, maxTitle),
 			Client: clientPhrase(f.Client), Broker: brokerPhrase(f.Broker, ""), Count: words.Number(f.Count), Frame: frame,
 		})
 	}
@@ -210,7 +210,7 @@ func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView {
 	v := findingView{
 		ID:   ids.make("f", f.Code, f.API, f.Version != nil, value(f.Version), f.Advertised != nil, value(f.Advertised), f.Broker, f.Client != nil, clientKeyOf(f.Client)),
-		Code: f.Code, Title: f.Title, Message: clip(words.UpperFirst(f.Message), maxTitle),
+		Code: f.Code, Title: f.Title + acceptedText(f), Message: clip(words.UpperFirst(f.Message), maxTitle),
 		Severity: f.Severity.String(), SeverityName: severityWords[f.Severity],
 		Advice: f.Advice, Several: len(r.Captures) > 1, Requests: requestText(f) != "",
 	}

@@ -17,6 +17,15 @@ type TextOptions struct {
 	Width int
 	// Color turns on colours (ANSI escape sequences).
 	Color bool
+	// Fails reports whether a finding makes the run fail, for JUnit; nil for errors only.
+	Fails func(*model.Finding) bool
+}
+
+func (o *TextOptions) fails(f *model.Finding) bool {
+	if o.Fails == nil {
+		return f.Severity >= model.Error
+	}
+	return o.Fails(f)
 }
 
 // The widths of text in columns: what is used where none is given, below what

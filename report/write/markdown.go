@@ -162,7 +162,7 @@ func (m *markdown) shortFindings(from int) {
 		if len(f.Occurrences) > 0 {
 			frame = fmt.Sprint(f.Occurrences[0].Frame)
 		}
-		row := fmt.Sprintf("| %s %s | %s | %s | %s | %s | %s |\n", f.Code, mdWord(f.Title), mdProse(clip(f.Message, maxTitle)),
+		row := fmt.Sprintf("| %s %s | %s | %s | %s | %s | %s |\n", f.Code, mdWord(f.Title)+acceptedText(f), mdProse(clip(f.Message, maxTitle)),
 			mdCell(clientPhrase(f.Client)), mdCell(brokerPhrase(f.Broker, "")), words.Number(f.Count), frame)
 		if !m.putLeaving(markdownTail, row) {
 			break
@@ -202,7 +202,7 @@ func summaryOf(f *model.Finding, number int) string {
 func (m *markdown) finding(i int) string {
 	f := &m.r.Findings[i]
 	var b strings.Builder
-	fmt.Fprintf(&b, "#### %d. %s %s, %s: %s\n\n", i+1, f.Code, mdWord(f.Title), f.Severity, mdProse(clip(f.Message, maxTitle)))
+	fmt.Fprintf(&b, "#### %d. %s %s, %s: %s\n\n", i+1, f.Code, mdWord(f.Title)+acceptedText(f), f.Severity, mdProse(clip(f.Message, maxTitle)))
 	line := func(label, text string) {
 		if text != "" {
 			fmt.Fprintf(&b, "- **%s:** %s\n", label, text)

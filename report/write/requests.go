@@ -73,7 +73,7 @@ func (r *RequestsWriter) Exchange(x *decode.Exchange) {
 	held := cap(r.texts[place])
 	r.texts[place] = r.format(r.texts[place][:0], x, &r.stamp)
 	r.bytes += cap(r.texts[place]) - held
-	r.rows.push(row{capture: x.Request.Capture, place: place, frame: x.Request.Frame, seq: r.seq})
+	r.rows.push(row{at: x.Request, place: place, seq: r.seq})
 	r.seq++
 	for len(r.rows) > maxWindowRows || r.bytes > maxWindowBytes && len(r.rows) > 0 {
 		r.pop()
@@ -119,11 +119,10 @@ const maxSpare = 512
 // pop writes the first row.
 func (r *RequestsWriter) pop() {
 	first := r.rows.pop()
-	at := capture.Position{Capture: first.capture, Frame: first.frame}
-	if at.Before(r.written) {
+	if first.at.Before(r.written) {
 		r.late++
 	} else {
-		r.written = at
+		r.written = first.at
 	}
 	text := r.texts[first.place]
 	if r.err == nil {
@@ -138,17 +137,15 @@ func (r *RequestsWriter) pop() {
 
 // row is a line that waits for its turn.
 type row struct {
-	capture, place uint32
-	frame, seq     uint64
+	at    capture.Position
+	seq   uint64
+	place uint32
 }
 
 // before orders rows by position, those of one packet as they came.
 func (r *row) before(o *row) bool {
-	if r.capture != o.capture {
-		return r.capture < o.capture
-	}
-	if r.frame != o.frame {
-		return r.frame < o.frame
+	if r.at.Capture != o.at.Capture || r.at.Frame != o.at.Frame {
+		return r.at.Before(o.at)
 	}
 	return r.seq < o.seq
 }
@@ -222,7 +219,7 @@ const tsvHeader = "frame\tstream\ttime\tclient\tbroker\tclient_id\tcorrelation_i
 // appendRowTSV appends x as a line of TSV.
 func appendRowTSV(dst []byte, x *decode.Exchange, t *stamp) []byte {
 	dst = strconv.AppendUint(dst, x.Request.Frame, 10)
-	dst = strconv.AppendUint(append(dst, '\t'), uint64(x.Stream), 10)
+	dst = strconv.AppendUint(append(dst, '\t'), uint64(x.Request.Stream), 10)
 	dst = t.append(append(dst, '\t'), x.Request.Time)
 	dst = appendAddress(append(dst, '\t'), x.Client)
 	dst = appendAddress(append(dst, '\t'), x.Broker)
@@ -251,7 +248,7 @@ func appendRowTSV(dst []byte, x *decode.Exchange, t *stamp) []byte {
 // appendRowJSON appends x as a JSON object and a newline.
 func appendRowJSON(dst []byte, x *decode.Exchange, t *stamp) []byte {
 	dst = strconv.AppendUint(append(dst, `{"frame":`...), x.Request.Frame, 10)
-	dst = strconv.AppendUint(append(dst, `,"stream":`...), uint64(x.Stream), 10)
+	dst = strconv.AppendUint(append(dst, `,"stream":`...), uint64(x.Request.Stream), 10)
 	dst = t.append(append(dst, `,"time":"`...), x.Request.Time)
 	dst = appendAddress(append(dst, `","client":"`...), x.Client)
 	dst = appendAddress(append(dst, `","broker":"`...), x.Broker)

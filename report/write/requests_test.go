@@ -69,17 +69,22 @@ func TestRequestsOfOnePacketKeepTheirOrder(t *testing.T) {
 	}
 }
 
-func TestLaterCapturesComeLater(t *testing.T) {
+// TestCapturesAreMergedByTime: of one time, the earlier capture comes first.
+func TestCapturesAreMergedByTime(t *testing.T) {
 	var out bytes.Buffer
 	w := NewRequestsTSV(&out)
-	for _, f := range []uint64{3, 1, 2} {
-		w.Exchange(exchangeAt(f, func(x *decode.Exchange) { x.Request.Capture = uint32(f) % 3 }))
+	for _, f := range []struct {
+		frame   uint64
+		capture uint32
+		time    int64
+	}{{3, 2, 20}, {2, 0, 30}, {1, 1, 20}, {4, 1, 10}} { // the clock of capture 1 went back once
+		w.Exchange(exchangeAt(f.frame, func(x *decode.Exchange) { x.Request.Capture, x.Request.Time = f.capture, f.time }))
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := frames(t, out.String()); !slices.Equal(got, []uint64{3, 1, 2}) {
-		t.Errorf("frames %v, want those of capture 0, 1, 2", got)
+	if got := frames(t, out.String()); !slices.Equal(got, []uint64{1, 4, 3, 2}) {
+		t.Errorf("frames %v, want 1, 4, 3, 2", got)
 	}
 }
 

@@ -218,7 +218,7 @@ func (t *textReport) headline(f *model.Finding) {
 	if f.Severity == model.Info && f.APIKey == nil {
 		count = "" // the message tells of how many connections
 	}
-	lead := fmt.Sprintf("%s %s %s: ", f.Severity, f.Code, f.Title)
+	lead := fmt.Sprintf("%s %s %s: ", f.Severity, f.Code, f.Title+acceptedText(f))
 	message := escapeLong(f.Message)
 	lines := wrap(message, t.width-len(lead), t.width-2)
 	used := displayWidth(lines[len(lines)-1])
@@ -233,7 +233,7 @@ func (t *textReport) headline(f *model.Finding) {
 	} else if f.Count > 1 && count != "" {
 		lines = wrap(message+", "+count, t.width-len(lead), t.width-2)
 	}
-	prefix := t.severity(f.Severity).Sprint(f.Severity.String()) + " " + t.style.code.Sprint(f.Code) + " " + f.Title + ": "
+	prefix := t.severity(f.Severity).Sprint(f.Severity.String()) + " " + t.style.code.Sprint(f.Code) + " " + f.Title + acceptedText(f) + ": "
 	for _, l := range lines[:len(lines)-1] {
 		t.line(prefix + l)
 		prefix = "  "
@@ -526,9 +526,12 @@ func (t *textReport) advice(f *model.Finding) {
 	if k.FixedIn != "" {
 		t.field("fixed in", Escape(k.FixedIn))
 	}
-	if k.Workaround != "" {
+	switch {
+	case k.Workaround != "" && f.Evidence == model.EvidenceInferred:
+		t.field("do", escapeLong(f.Advice+" If it is this bug: "+k.Workaround))
+	case k.Workaround != "":
 		t.field("do", escapeLong(k.Workaround))
-	} else {
+	default:
 		t.field("do", escapeLong(f.Advice))
 	}
 }

@@ -2,6 +2,7 @@ package write
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -82,6 +83,9 @@ func notChecked(q *model.Quality, i int) string {
 // quality says what was not seen, or not as it should be.
 func (t *textReport) quality() {
 	q := &t.r.Quality
+	for _, text := range clocks(t.r) {
+		t.item(Escape(text))
+	}
 	for _, note := range []struct {
 		n    uint64
 		text string
@@ -103,6 +107,21 @@ func (t *textReport) quality() {
 	}
 	t.otherProtocols()
 	t.limits()
+}
+
+// clocks says which clocks of captures differ.
+func clocks(r *model.Report) []string {
+	var texts []string
+	for i := range r.Captures {
+		c := &r.Captures[i]
+		if c.Clock == nil || int(c.Clock.Capture) >= len(r.Captures) {
+			continue
+		}
+		other := r.Captures[c.Clock.Capture].Path
+		texts = append(texts, fmt.Sprintf("clocks of %s and %s differ by %.3f s; the times are by that of %s",
+			other, c.Path, math.Abs(c.Clock.Offset), other))
+	}
+	return texts
 }
 
 // unlessOne is n, or 0 where a single finding of the code has told it already.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -61,12 +62,12 @@ func (c *cluster) addUser(ctx context.Context) error {
 	for _, mechanism := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
 		config = append(config, fmt.Sprintf("%s=[iterations=4096,password=%s]", mechanism, password))
 	}
-	_, err := c.run(ctx, "kafka.admin.ConfigCommand", "--zookeeper", address(zookeeperPort), "--alter", "--add-config", strings.Join(config, ","),
+	_, err := c.run(ctx, "kafka.admin.ConfigCommand", "--zookeeper", address(c.host, zookeeperPort), "--alter", "--add-config", strings.Join(config, ","),
 		"--entity-type", "users", "--entity-name", user)
 	return err
 }
 
-// createTopic creates a topic of one partition.
+// createTopic creates a topic of one partition, if a client's request has not done so before.
 func (c *cluster) createTopic(ctx context.Context, name string) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.internal))
 	if err != nil {
@@ -84,7 +85,7 @@ func (c *cluster) createTopic(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("create topic %s: %w", name, err)
 	}
-	if err := kerr.ErrorForCode(created.Topics[0].ErrorCode); err != nil {
+	if err := kerr.ErrorForCode(created.Topics[0].ErrorCode); err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create topic %s: %w", name, err)
 	}
 	return nil

@@ -18,13 +18,26 @@ import (
 // some five seconds on an idle machine.
 const startTime = 120 * time.Second
 
+// site is a node, and where and how it runs.
+type site struct {
+	node
+	host string
+	// number is the node's number, total how many nodes there are; 0 stands for 1.
+	number, total int
+	// config is what comes behind the lab's own settings, and wins.
+	config []string
+}
+
 // cluster is one running node, with ZooKeeper where its mode asks for it.
 type cluster struct {
-	node
+	site
 	java, dir, cache string
 	// internal is the address at which the lab itself speaks to it.
 	internal string
-	running  []*exec.Cmd
+	// broker is the process of the broker, zookeeper that beside it.
+	broker, zookeeper *exec.Cmd
+	// changed reports that another release took the node's place.
+	changed bool
 }
 
 // Files in a cluster's folder.
@@ -35,32 +48,47 @@ const (
 
 // startCluster starts a node in an empty folder. What was started is ended by stop,
 // also after an error.
-func startCluster(ctx context.Context, n node, java, cache, dir string) (*cluster, error) {
-	c := &cluster{node: n, java: java, dir: dir, cache: cache}
+func startCluster(ctx context.Context, s site, java, cache, dir string) (*cluster, error) {
+	c, err := newCluster(ctx, s, java, cache, dir)
+	if err == nil {
+		err = c.launchAll(ctx)
+	}
+	if err == nil {
+		err = c.ready(ctx, 0)
+	}
+	return c, err
+}
+
+// newCluster prepares the folder of a node, and starts nothing yet.
+func newCluster(ctx context.Context, s site, java, cache, dir string) (*cluster, error) {
+	s.number, s.total = max(1, s.number), max(1, s.total)
+	n, c := s.node, &cluster{site: s, java: java, dir: dir, cache: cache}
 	if err := certificates(dir); err != nil {
 		return c, err
 	}
-	config, internal := n.listening()
+	config, internal := n.listening(s.host)
 	c.internal = internal
+	replicas := fmt.Sprint(s.total)
 	config = append(config,
 		"ssl.keystore.location="+c.file("broker.p12"), "ssl.keystore.type=PKCS12",
 		"ssl.keystore.password="+password, "ssl.key.password="+password,
 		"sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
 		"log.dirs="+c.file("data"),
 		"num.partitions=1", "group.initial.rebalance.delay.ms=0", "controlled.shutdown.enable=false", "log.cleaner.dedupe.buffer.size=8000000",
-		"offsets.topic.num.partitions=1", "offsets.topic.replication.factor=1",
-		"transaction.state.log.num.partitions=1", "transaction.state.log.replication.factor=1", "transaction.state.log.min.isr=1",
-		"share.coordinator.state.topic.num.partitions=1", "share.coordinator.state.topic.replication.factor=1", "share.coordinator.state.topic.min.isr=1",
+		"offsets.topic.num.partitions=1", "offsets.topic.replication.factor="+replicas,
+		"transaction.state.log.num.partitions=1", "transaction.state.log.replication.factor="+replicas, "transaction.state.log.min.isr=1",
+		"share.coordinator.state.topic.num.partitions=1", "share.coordinator.state.topic.replication.factor="+replicas, "share.coordinator.state.topic.min.isr=1",
 	)
 	if n.mode == kraft {
-		config = append(config, "process.roles=broker,controller", "node.id=1", "controller.listener.names=CONTROLLER",
-			"controller.quorum.voters=1@"+address(controllerPort))
+		config = append(config, "process.roles=broker,controller", fmt.Sprintf("node.id=%d", s.number), "controller.listener.names=CONTROLLER",
+			"controller.quorum.voters="+s.voters())
 	} else {
-		config = append(config, "broker.id=1", "zookeeper.connect="+address(zookeeperPort))
+		config = append(config, fmt.Sprintf("broker.id=%d", s.number), "zookeeper.connect="+address(s.host, zookeeperPort))
 	}
+	config = append(config, s.config...)
 	for name, text := range map[string]string{
 		"server.properties": strings.Join(config, "\n") + "\n",
-		"zoo.cfg":           fmt.Sprintf("dataDir=%s\nclientPort=%d\nclientPortAddress=%s\nmaxClientCnxns=0\nadmin.enableServer=false\n", c.file("zookeeper"), zookeeperPort, host),
+		"zoo.cfg":           fmt.Sprintf("dataDir=%s\nclientPort=%d\nclientPortAddress=%s\nmaxClientCnxns=0\nadmin.enableServer=false\n", c.file("zookeeper"), zookeeperPort, s.host),
 		"jaas.conf": fmt.Sprintf("KafkaServer {\n org.apache.kafka.common.security.plain.PlainLoginModule required user_%s=%q;\n"+
 			" org.apache.kafka.common.security.scram.ScramLoginModule required;\n};\n", user, password),
 		"log4j.properties": "log4j.rootLogger=INFO, out\nlog4j.appender.out=org.apache.log4j.ConsoleAppender\n" +
@@ -73,25 +101,59 @@ func startCluster(ctx context.Context, n node, java, cache, dir string) (*cluste
 		}
 	}
 	if n.mode == kraft {
-		if err := c.format(ctx); err != nil {
-			return c, err
+		return c, c.format(ctx)
+	}
+	return c, nil
+}
+
+// voters are all nodes of the cluster: the others are at the addresses before and behind.
+func (s site) voters() string {
+	if s.total == 1 {
+		return fmt.Sprintf("%d@%s", s.number, address(s.host, controllerPort))
+	}
+	var all []string
+	for i := range s.total {
+		all = append(all, fmt.Sprintf("%d@%s", i+1, address(chaosHost(i+1), controllerPort)))
+	}
+	return strings.Join(all, ",")
+}
+
+// startBroker starts the broker again and waits until it is ready.
+func (c *cluster) startBroker(ctx context.Context) error {
+	position := c.size(brokerLog)
+	if err := c.launch(ctx); err != nil {
+		return err
+	}
+	return c.ready(ctx, position)
+}
+
+// ready waits until the broker's log says so behind a position.
+func (c *cluster) ready(ctx context.Context, position int64) error {
+	return c.await(ctx, brokerLog, c.broker, position, regexp.MustCompile(`started \(kafka\.server\.Kafka(Raft)?Server\)`))
+}
+
+// launchAll starts ZooKeeper, where the mode asks for it, and the broker, and does not wait for the broker.
+func (c *cluster) launchAll(ctx context.Context) error {
+	if c.mode == zookeeper {
+		c.zookeeper = c.jvm(ctx, 128, "", "org.apache.zookeeper.server.quorum.QuorumPeerMain", c.file("zoo.cfg"))
+		if err := c.start(zookeeperLog, c.zookeeper); err != nil {
+			return err
 		}
-	} else {
-		if err := c.start(zookeeperLog, c.jvm(ctx, 128, "", "org.apache.zookeeper.server.quorum.QuorumPeerMain", c.file("zoo.cfg"))); err != nil {
-			return c, err
-		}
-		if err := c.await(ctx, zookeeperLog, regexp.MustCompile(`binding to port`)); err != nil {
-			return c, err
+		if err := c.await(ctx, zookeeperLog, c.zookeeper, 0, regexp.MustCompile(`binding to port`)); err != nil {
+			return err
 		}
 	}
+	return c.launch(ctx)
+}
+
+// launch starts the broker and does not wait.
+func (c *cluster) launch(ctx context.Context) error {
 	agent := ""
-	if _, err := os.Stat(agentJar(cache)); err == nil {
-		agent = "-javaagent:" + agentJar(cache) + "=" + c.file(brokerKeys)
+	if _, err := os.Stat(agentJar(c.cache)); err == nil {
+		agent = "-javaagent:" + agentJar(c.cache) + "=" + c.file(brokerKeys)
 	}
-	if err := c.start(brokerLog, c.jvm(ctx, 384, agent, "kafka.Kafka", c.file("server.properties"))); err != nil {
-		return c, err
-	}
-	return c, c.await(ctx, brokerLog, regexp.MustCompile(`started \(kafka\.server\.Kafka(Raft)?Server\)`))
+	c.broker = c.jvm(ctx, 384, agent, "kafka.Kafka", c.file("server.properties"))
+	return c.start(brokerLog, c.broker)
 }
 
 // file is a file in the cluster's folder.
@@ -118,49 +180,50 @@ func (c *cluster) jvm(ctx context.Context, heap int, agent, class string, args .
 	return cmd
 }
 
-// start starts a command whose output goes to a file.
+// start starts a command whose output is appended to a file.
 func (c *cluster) start(log string, cmd *exec.Cmd) error {
-	f, err := os.Create(c.file(log))
+	f, err := os.OpenFile(c.file(log), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	cmd.Stdout, cmd.Stderr = f, f
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	c.running = append(c.running, cmd)
-	return nil
+	return cmd.Start()
 }
 
-// await waits until a log says something, or the last command that was started has ended.
-func (c *cluster) await(ctx context.Context, log string, ready *regexp.Regexp) error {
-	pid := c.running[len(c.running)-1].Process.Pid
+// await waits until a log says something behind a position, or the command that writes it has ended.
+func (c *cluster) await(ctx context.Context, log string, cmd *exec.Cmd, position int64, ready *regexp.Regexp) error {
+	pid := cmd.Process.Pid
 	for end := time.Now().Add(startTime); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		text, err := os.ReadFile(c.file(log))
+		text, err := c.since(log, position)
 		if err != nil {
 			return err
 		}
-		if ready.Match(text) {
+		if ready.MatchString(text) {
 			return nil
 		}
-		var status syscall.WaitStatus
-		if got, _ := syscall.Wait4(pid, &status, syscall.WNOHANG, nil); got == pid {
-			c.running = c.running[:len(c.running)-1]
-			return fmt.Errorf("%s ended with status %d: %s", strings.TrimSuffix(log, ".log"), status.ExitStatus(), complaint(text))
+		if ended(pid) {
+			return fmt.Errorf("%s ended: %s", strings.TrimSuffix(log, ".log"), complaint(text))
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
-	text, _ := os.ReadFile(c.file(log)) // what it said is all that can be told
+	text, _ := c.since(log, position) // what it said is all that can be told
 	return fmt.Errorf("%s was not ready within %v: %s", strings.TrimSuffix(log, ".log"), startTime, complaint(text))
 }
 
+// ended reports whether a child has ended and waits to be asked for its status.
+func ended(pid int) bool {
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(state), ") ")
+	return err != nil || strings.HasPrefix(rest, "Z")
+}
+
 // complaint is what a log says about why a start failed.
-func complaint(log []byte) string {
+func complaint(log string) string {
 	var said []string
-	for line := range strings.Lines(string(log)) {
+	for line := range strings.Lines(log) {
 		if regexp.MustCompile(`ERROR|FATAL|Exception|Error`).MatchString(line) && !strings.HasPrefix(line, "\t") {
 			said = append(said, line)
 		}
@@ -187,13 +250,18 @@ func (c *cluster) format(ctx context.Context) error {
 
 // stop ends what was started, without ceremony: the data is thrown away.
 func (c *cluster) stop() error {
-	var errs []error
-	for _, cmd := range c.running {
-		if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
-			errs = append(errs, err)
-		}
-		_ = cmd.Wait() // killed
+	return errors.Join(end(c.broker), end(c.zookeeper))
+}
+
+// end kills a process that was started, if it still runs, and waits for it.
+func end(cmd *exec.Cmd) error {
+	if cmd == nil || cmd.Process == nil || cmd.ProcessState != nil {
+		return nil
 	}
-	c.running = nil
-	return errors.Join(errs...)
+	err := cmd.Process.Kill()
+	_ = cmd.Wait() // killed
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
 }

@@ -36,7 +36,7 @@ func certificates(dir string) error {
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"},
 		NotBefore: ca.NotBefore, NotAfter: ca.NotAfter, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:    []string{"localhost"}, IPAddresses: []net.IP{net.ParseIP(host)},
+		DNSNames:    []string{"localhost"}, IPAddresses: []net.IP{net.ParseIP(host), net.ParseIP(chaosHost(1)), net.ParseIP(chaosHost(2)), net.ParseIP(chaosHost(3))},
 	}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, &caKey.PublicKey, caKey)
 	if err != nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -13,17 +15,21 @@ const (
 	maxKept, maxKeptInAll = 150_000, 6_000_000
 )
 
-// keep copies the selected captures of the last runs into testdata, each with its key
-// log and with tshark's view of it.
+// keep copies the selected captures that -out has into testdata, each with its key log
+// and with tshark's view of it. Those that -out lacks stay as they are.
 func keep(ctx context.Context, o options, testdata string, stdout io.Writer) error {
-	total := 0
+	total, copied := 0, 0
 	for _, k := range selection {
-		name := k.name
-		capture := filepath.Join(o.out, name+".pcap")
+		name := k.kept()
+		capture := filepath.Join(o.out, k.name+".pcap")
 		data, err := os.ReadFile(capture)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
+		copied++
 		if total += len(data); len(data) > maxKept || total > maxKeptInAll {
 			return fmt.Errorf("%s: %d bytes, with those before %d: more than %d each, %d in all", name, len(data), total, maxKept, maxKeptInAll)
 		}
@@ -45,6 +51,6 @@ func keep(ctx context.Context, o options, testdata string, stdout io.Writer) err
 			}
 		}
 	}
-	fmt.Fprintf(stdout, "%d captures, %d bytes\n", len(selection), total)
+	fmt.Fprintf(stdout, "%d captures, %d bytes; %s lacks %d of the selection\n", copied, total, o.out, len(selection)-copied)
 	return nil
 }

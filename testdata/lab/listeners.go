@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,34 +26,54 @@ var (
 	scram512  = listener{"SASL_PLAINTEXT", "SCRAM-SHA-512", 9094, "_sasl-scram-512"}
 	saslSSL   = listener{"SASL_SSL", "PLAIN", 9095, "_tls_sasl-plain"}
 	scramSSL  = listener{"SASL_SSL", "SCRAM-SHA-512", 9095, "_tls_sasl-scram-512"}
+	// What clients reach through a proxy; the broker listens proxyOffset below.
+	proxied    = listener{"PLAINTEXT", "", 19096, ""}
+	proxiedSSL = listener{"SSL", "", 19097, "_tls"}
 )
+
+// proxyOffset is between the port of a proxy and that of the broker behind it.
+const proxyOffset = 10_000
 
 const (
 	internalPort, controllerPort, zookeeperPort = 9090, 9099, 2181
-	host                                        = "127.0.0.1"
+	// host is the address of a broker that has only loopback.
+	host = "127.0.0.1"
 	// The one user. Everything secret contains that word, so that a leak can be searched for.
 	user, password = "lab", "secret-password"
 )
 
-// address is where clients find a port.
-func address(port int) string { return fmt.Sprintf("%s:%d", host, port) }
+// address is a port of a broker.
+func address(host string, port int) string { return fmt.Sprintf("%s:%d", host, port) }
 
 // listening is the part of a broker's configuration that names its listeners. Releases
 // before 0.10.2 know one listener for each protocol and no names (KIP-103):
 // they get the first only, which is all that asking for their ranges needs.
-func (n node) listening() (config []string, internal string) {
+func (n node) listening(host string) (config []string, internal string) {
 	if !n.atLeast(0, 10, 2) {
-		return []string{"listeners=PLAINTEXT://" + address(plaintext.port)}, address(plaintext.port)
+		return []string{"listeners=PLAINTEXT://" + address(host, plaintext.port)}, address(host, plaintext.port)
 	}
-	open, kinds := []string{fmt.Sprintf("INTERNAL://%s", address(internalPort))}, []string{"INTERNAL:PLAINTEXT"}
+	open, kinds := []string{"INTERNAL://" + address(host, internalPort)}, []string{"INTERNAL:PLAINTEXT"}
 	for _, l := range []listener{plaintext, ssl, saslPlain, saslSSL} {
-		open, kinds = append(open, l.security+"://"+address(l.port)), append(kinds, l.security+":"+l.security)
+		open, kinds = append(open, l.security+"://"+address(host, l.port)), append(kinds, l.security+":"+l.security)
 	}
-	config = append(config, "advertised.listeners="+strings.Join(open, ","), "inter.broker.listener.name=INTERNAL")
+	advertised := slices.Clone(open)
+	for _, l := range []listener{proxied, proxiedSSL} {
+		open = append(open, l.name()+"://"+address(host, l.port-proxyOffset))
+		advertised, kinds = append(advertised, l.name()+"://"+address(host, l.port)), append(kinds, l.name()+":"+l.security)
+	}
+	config = append(config, "advertised.listeners="+strings.Join(advertised, ","), "inter.broker.listener.name=INTERNAL")
 	if n.mode == kraft {
-		open, kinds = append(open, fmt.Sprintf("CONTROLLER://%s", address(controllerPort))), append(kinds, "CONTROLLER:PLAINTEXT")
+		open, kinds = append(open, "CONTROLLER://"+address(host, controllerPort)), append(kinds, "CONTROLLER:PLAINTEXT")
 	}
-	return append(config, "listeners="+strings.Join(open, ","), "listener.security.protocol.map="+strings.Join(kinds, ",")), address(internalPort)
+	return append(config, "listeners="+strings.Join(open, ","), "listener.security.protocol.map="+strings.Join(kinds, ",")), address(host, internalPort)
+}
+
+// name is Kafka's name for the listener.
+func (l listener) name() string {
+	if l == proxied || l == proxiedSSL {
+		return "PROXIED_" + l.security
+	}
+	return l.security
 }
 
 // encrypted tells whether TLS is spoken.
@@ -69,9 +90,9 @@ func (l listener) keyLog(file string) string {
 }
 
 // environment is what a client is told.
-func (l listener) environment(topic, group, ca, keys string, r release) []string {
+func (l listener) environment(host, topic, group, ca, keys string, r release) []string {
 	return []string{
-		"KAFKA_BOOTSTRAP=" + address(l.port),
+		"KAFKA_BOOTSTRAP=" + address(host, l.port),
 		"KAFKA_TOPIC=" + topic,
 		"KAFKA_GROUP=" + group,
 		"KAFKA_SECURITY=" + l.security,

@@ -30,6 +30,8 @@ type options struct {
 	releases         string
 	java             string
 	tables, keep     bool
+	chaos            bool
+	speak            string
 	hold, inside     string
 }
 
@@ -51,6 +53,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if o.speak != "" {
+		return speak(o.speak)
+	}
 	if o.java, err = check(o.tables); err != nil {
 		return err
 	}
@@ -61,6 +66,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return insideNamespace(ctx, o, stdout)
 	case o.hold != "":
 		return hold(ctx, o, stdout)
+	case o.chaos:
+		return runChaos(ctx, o, stdout)
 	default:
 		return runAll(ctx, o, stdout)
 	}
@@ -75,8 +82,10 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.StringVar(&o.out, "out", "", "write captures and manifest to `DIR` (default: runs in the cache directory)")
 	f.StringVar(&o.releases, "releases", filepath.Join("..", "..", "decode", "releases"), "write the tables of ranges to `DIR`")
 	f.BoolVar(&o.tables, "tables", false, "only ask every release for its ranges")
-	f.BoolVar(&o.keep, "keep", false, "only copy the selected captures of the last runs into testdata, with tshark's view of them")
+	f.BoolVar(&o.keep, "keep", false, "only copy the selected captures that -out has into testdata, with tshark's view of them")
+	f.BoolVar(&o.chaos, "chaos", false, "play scenarios: brokers, networks and proxies that go away and come back; -only then takes SCENARIO/CLIENT")
 	f.StringVar(&o.hold, "hold", "", "start one `BROKER`, such as 2.1.1-zookeeper, in this namespace and wait")
+	f.StringVar(&o.speak, "speak", "", "used by lab itself: hold the client's part of conversations in another `PROTOCOL`")
 	f.StringVar(&o.inside, "inside", "", "used by lab itself: run one `BROKER` in this namespace")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -142,7 +151,7 @@ func runAll(ctx context.Context, o options, stdout io.Writer) error {
 			err = writeInstalled(o, installed)
 		}
 		if err == nil {
-			err = again(ctx, o, n, stdout)
+			err = again(ctx, o, n.String(), stdout)
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -162,15 +171,18 @@ func runAll(ctx context.Context, o options, stdout io.Writer) error {
 	return mergeManifest(o, stdout)
 }
 
-// again runs this program for one node, in a network namespace of its own.
-func again(ctx context.Context, o options, n node, stdout io.Writer) error {
+// again runs this program for one node, or for all scenarios, in a network namespace of its own.
+func again(ctx context.Context, o options, inside string, stdout io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	args := []string{"-inside", n.String(), "-only", o.brokers + "/" + o.clients, "-cache", o.cache, "-out", o.out, "-releases", o.releases}
+	args := []string{"-inside", inside, "-only", o.brokers + "/" + o.clients, "-cache", o.cache, "-out", o.out, "-releases", o.releases}
 	if o.tables {
 		args = append(args, "-tables")
+	}
+	if o.chaos {
+		args = append(args, "-chaos")
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	said := new(buffer)
@@ -182,8 +194,11 @@ func again(ctx context.Context, o options, n node, stdout io.Writer) error {
 	return nil
 }
 
-// insideNamespace runs one node.
+// insideNamespace runs one node, or the scenarios.
 func insideNamespace(ctx context.Context, o options, stdout io.Writer) error {
+	if o.chaos {
+		return insideChaos(ctx, o, stdout)
+	}
 	if out, err := exec.CommandContext(ctx, "ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("ip link set lo up: %w: %s", err, out)
 	}
@@ -219,7 +234,7 @@ func withCluster(ctx context.Context, o options, name string, use func(*cluster)
 		return err
 	}
 	defer os.RemoveAll(dir)
-	c, err := startCluster(ctx, found[0], o.java, o.cache, dir)
+	c, err := startCluster(ctx, site{node: found[0], host: host}, o.java, o.cache, dir)
 	if err == nil {
 		err = use(c)
 	}
@@ -241,7 +256,7 @@ func hold(ctx context.Context, o options, stdout io.Writer) error {
 			return err
 		}
 		for _, l := range []listener{plaintext, ssl, saslPlain, scram256, scram512, saslSSL} {
-			fmt.Fprintln(stdout, strings.Join(l.environment("lab", "lab", c.file("ca.pem"), "", c.release), " "))
+			fmt.Fprintln(stdout, strings.Join(l.environment(host, "lab", "lab", c.file("ca.pem"), "", c.release), " "))
 		}
 		<-ctx.Done()
 		return nil

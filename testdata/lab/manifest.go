@@ -23,9 +23,11 @@ const (
 
 // entry is what the manifest says about a combination.
 type entry struct {
-	Broker    string `json:"broker"`
-	Client    string `json:"client,omitempty"`
-	Library   string `json:"library,omitempty"`
+	Broker  string `json:"broker"`
+	Client  string `json:"client,omitempty"`
+	Library string `json:"library,omitempty"`
+	// Scenario is the name of a scenario, empty for a combination.
+	Scenario  string `json:"scenario,omitempty"`
 	Listener  string `json:"listener,omitempty"`
 	Mechanism string `json:"mechanism,omitempty"`
 	Outcome   string `json:"outcome"`

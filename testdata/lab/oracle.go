@@ -20,7 +20,7 @@ func tsharkView(ctx context.Context, capture string) (requests, violations strin
 			args = append(args, "-o", "tls.keylog_file:"+keys)
 		}
 	}
-	for _, l := range []listener{plaintext, ssl, saslPlain, saslSSL} {
+	for _, l := range []listener{plaintext, ssl, saslPlain, saslSSL, proxied, proxiedSSL} {
 		if l.encrypted() {
 			args = append(args, "-d", fmt.Sprintf("tcp.port==%d,tls", l.port), "-d", fmt.Sprintf("tls.port==%d,kafka", l.port))
 		} else {

@@ -66,16 +66,21 @@ func quiet(port int) error {
 
 // record begins to record a port into a file, and returns when nothing can be missed any more.
 func record(ctx context.Context, port int, file string) (*recording, error) {
+	return tcpdump(ctx, here, "lo", fmt.Sprintf("tcp port %d", port), file)
+}
+
+// tcpdump begins to record packets of an interface into a file. The command tells
+// where: in a room, or here.
+func tcpdump(ctx context.Context, enter func(*exec.Cmd) *exec.Cmd, device, filter, file string) (*recording, error) {
 	r := &recording{said: new(buffer)}
-	r.cmd = exec.CommandContext(ctx, "tcpdump", "-i", "lo", "-s", "0", "-B", "32768", "--immediate-mode", "-U", "-Z", "root", "-w", file,
-		fmt.Sprintf("tcp port %d", port))
+	r.cmd = enter(exec.CommandContext(ctx, "tcpdump", "-i", device, "-s", "0", "-B", "16384", "--immediate-mode", "-U", "-Z", "root", "-w", file, filter))
 	r.cmd.Stderr = r.said
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := r.cmd.Start(); err != nil {
 		return nil, err
 	}
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if strings.Contains(r.said.String(), "listening on lo") {
+		if strings.Contains(r.said.String(), "listening on "+device) {
 			return r, nil
 		}
 	}
@@ -83,6 +88,9 @@ func record(ctx context.Context, port int, file string) (*recording, error) {
 	_ = r.cmd.Wait() // killed
 	return nil, fmt.Errorf("tcpdump does not listen: %s", r.said)
 }
+
+// here leaves a command in this namespace.
+func here(cmd *exec.Cmd) *exec.Cmd { return cmd }
 
 // stop ends the recording with all that was seen until now.
 func (r *recording) stop() error {

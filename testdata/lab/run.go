@@ -40,6 +40,11 @@ func install(ctx context.Context, o options, chosen []node, stdout io.Writer) ma
 			needed[c.client.Name] = c.reason == ""
 		}
 	}
+	return installAll(ctx, o, needed, stdout)
+}
+
+// installAll installs clients by their names, and returns what went wrong with each.
+func installAll(ctx context.Context, o options, needed map[string]bool, stdout io.Writer) map[string]error {
 	problems := map[string]error{}
 	for _, c := range clients() {
 		if !needed[c.Name] || c.Unusable != "" {
@@ -133,7 +138,7 @@ func (c *cluster) runOne(ctx context.Context, o options, x combination, topic st
 	if err != nil {
 		return err
 	}
-	e.runClient(ctx, x.client.Command(ctx, o.cache), x.listener.environment(topic, topic+"-group", c.file("ca.pem"), x.listener.keyLog(keys), c.release))
+	e.runClient(x.client.Command(ctx, o.cache), x.listener.environment(c.host, topic, topic+"-group", c.file("ca.pem"), x.listener.keyLog(keys), c.release))
 	if err := rec.stop(); err != nil {
 		return err
 	}
@@ -161,19 +166,26 @@ func patience() time.Duration {
 }
 
 // runClient runs the client and notes how it ended.
-func (e *entry) runClient(ctx context.Context, cmd *exec.Cmd, environment []string) {
+func (e *entry) runClient(cmd *exec.Cmd, environment []string) {
+	e.run(cmd, environment, clientTime*patience(), func() {})
+}
+
+// run runs the client, calls started when it runs or cannot, and notes how it ended.
+func (e *entry) run(cmd *exec.Cmd, environment []string, limit time.Duration, started func()) {
 	out := new(buffer)
 	cmd.Env = append(cmd.Environ(), environment...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = time.Second
 	begun := time.Now()
-	if err := cmd.Start(); err != nil {
+	err := cmd.Start()
+	started()
+	if err != nil {
 		e.Outcome, e.Reason = notRun, err.Error()
 		return
 	}
-	tooLong := time.AfterFunc(clientTime*patience(), func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // with what it started
-	err := cmd.Wait()
+	tooLong := time.AfterFunc(limit, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // with what it started
+	err = cmd.Wait()
 	inTime := tooLong.Stop()
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind
 	e.Seconds = float64(time.Since(begun).Round(100*time.Millisecond)) / float64(time.Second)

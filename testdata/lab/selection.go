@@ -1,10 +1,22 @@
 package main
 
+import "path"
+
 // kept is a capture that has a place in testdata/captures.
 type kept struct {
+	// name is that of the file in -out; those of scenarios are in a folder: health/term_...
 	name string
 	// blind is why tshark sees something else in it than there is; then there is no oracle.
 	blind string
+}
+
+// kept is the capture's name in testdata.
+func (k kept) kept() string {
+	base := path.Base(k.name)
+	if base == k.name {
+		return base
+	}
+	return "lab_" + base
 }
 
 // rawTokens is what tshark takes for requests behind SaslHandshake v0.

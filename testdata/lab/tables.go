@@ -92,7 +92,7 @@ type table struct {
 func (c *cluster) ranges(ctx context.Context) ([]table, error) {
 	asked := map[mode]string{c.mode: c.internal}
 	if c.mode == kraft {
-		asked[controller] = address(controllerPort)
+		asked[controller] = address(c.host, controllerPort)
 	}
 	var all []table
 	for m, addr := range asked {

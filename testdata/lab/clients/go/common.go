@@ -1,7 +1,8 @@
 //go:build ignore
 
-// Common to the Go clients of the lab: what the environment asks for, TLS, and
-// the steps. Each client is this file and one more, built in a module of its own.
+// Common to the Go clients of the lab: what the environment asks for, TLS, the
+// steps, and the steady run. Each client is this file and one more, built in a
+// module of its own.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -78,8 +80,20 @@ func (r *read) done(v []byte) bool {
 	return r.n >= 3
 }
 
-// lab does the three steps, says how each ended and leaves the process.
-func lab(produce, consume func(env) error, list func(env) ([]string, error)) {
+// work is what a client can do.
+type work struct {
+	produce, consume func(env) error
+	list             func(env) ([]string, error)
+	// send opens a producer for the steady run: a function that sends one record and
+	// waits for its acknowledgement, and one that closes the producer.
+	send func(env) (one func(key, value string) error, closeAll func(), err error)
+	// receive consumes in a group until the time is over or an error ends it.
+	receive func(e env, until time.Time, got func()) error
+}
+
+// lab does the three steps, or the steady run where LAB_STEADY asks for one, prints
+// how each ended and leaves the process.
+func lab(w work) {
 	e := env{
 		bootstrap: os.Getenv("KAFKA_BOOTSTRAP"), topic: os.Getenv("KAFKA_TOPIC"), group: os.Getenv("KAFKA_GROUP"),
 		security: os.Getenv("KAFKA_SECURITY"), mechanism: os.Getenv("KAFKA_SASL_MECHANISM"),
@@ -88,14 +102,18 @@ func lab(produce, consume func(env) error, list func(env) ([]string, error)) {
 	if e.bootstrap == "" || e.topic == "" || e.group == "" {
 		stop(errors.New("KAFKA_BOOTSTRAP, KAFKA_TOPIC and KAFKA_GROUP are needed"))
 	}
+	if ms := number("LAB_STEADY"); ms > 0 {
+		w.steady(e, time.Duration(ms)*time.Millisecond)
+		os.Exit(0)
+	}
 	time.AfterFunc(watchdog, func() {
 		fmt.Println("failed: not done after", watchdog)
 		os.Exit(3)
 	})
-	ok := step("produce", produceLimit, func() (string, error) { return "3 records", produce(e) })
-	ok = step("consume", consumeLimit, func() (string, error) { return "3 records", consume(e) }) && ok
+	ok := step("produce", produceLimit, func() (string, error) { return "3 records", w.produce(e) })
+	ok = step("consume", consumeLimit, func() (string, error) { return "3 records", w.consume(e) }) && ok
 	ok = step("list", listLimit, func() (string, error) {
-		topics, err := list(e)
+		topics, err := w.list(e)
 		return fmt.Sprintf("%d topics", len(topics)), err
 	}) && ok
 	if !ok {
@@ -127,4 +145,58 @@ func step(name string, limit time.Duration, f func() (string, error)) bool {
 		fmt.Printf("failed %s: not done after %v\n", name, limit)
 		return false
 	}
+}
+
+// number is a variable of the environment, 0 unless it is a number.
+func number(name string) int {
+	n, _ := strconv.Atoi(os.Getenv(name))
+	return n
+}
+
+// steady sends a record every LAB_PAUSE ms and consumes them for a time. Errors are
+// printed and do not end it: the broker may go away and come back.
+func (w work) steady(e env, length time.Duration) {
+	until := time.Now().Add(length)
+	var sent, failures, received atomic.Int64
+	done := make(chan bool, 2)
+	report := func(what string, err error) {
+		if failures.Add(1) <= 20 {
+			fmt.Printf("%s %s: %v\n", time.Now().Format("15:04:05.000"), what, err)
+		}
+		time.Sleep(500 * time.Millisecond)
+	}
+	go func() {
+		for time.Now().Before(until) {
+			one, closeAll, err := w.send(e)
+			if err != nil {
+				report("open producer", err)
+				continue
+			}
+			for time.Now().Before(until) {
+				n := int(sent.Add(1))
+				if err := one(key(n), value(n)+strings.Repeat(".", number("LAB_SIZE"))); err != nil {
+					report("send", err)
+				}
+				time.Sleep(min(time.Until(until), time.Duration(max(100, number("LAB_PAUSE")))*time.Millisecond))
+			}
+			closeAll()
+		}
+		done <- true
+	}()
+	go func() {
+		for time.Now().Before(until) {
+			if err := w.receive(e, until, func() { received.Add(1) }); err != nil {
+				report("consume", err)
+			}
+		}
+		done <- true
+	}()
+	late := time.After(length + 4*time.Second)
+	for range 2 {
+		select {
+		case <-done:
+		case <-late:
+		}
+	}
+	fmt.Printf("ok steady: %d records sent, %d received, %d errors\n", sent.Load(), received.Load(), failures.Load())
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -13,10 +14,13 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-func main() { lab(produce, consume, list) }
+func main() { lab(work{produce, consume, list, send, receive}) }
 
 func client(e env, opts ...kgo.Opt) (*kgo.Client, error) {
 	opts = append(opts, kgo.SeedBrokers(e.bootstrap), kgo.WithLogger(kgo.BasicLogger(os.Stderr, kgo.LogLevelWarn, nil)))
+	if name := os.Getenv("LAB_SOFTWARE"); name != "" {
+		opts = append(opts, kgo.SoftwareNameAndVersion(name, "1.0.0"))
+	}
 	if e.overTLS() {
 		opts = append(opts, kgo.DialTLSConfig(e.tlsConfig()))
 	}
@@ -89,4 +93,36 @@ func list(e env) ([]string, error) {
 		names = append(names, *t.Topic)
 	}
 	return names, nil
+}
+
+func send(e env) (func(key, value string) error, func(), error) {
+	c, err := client(e, kgo.DefaultProduceTopic(e.topic), kgo.ProducerBatchMaxBytes(4<<20))
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(key, value string) error {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		return c.ProduceSync(ctx, kgo.KeyStringRecord(key, value)).FirstErr()
+	}, c.Close, nil
+}
+
+func receive(e env, until time.Time, got func()) error {
+	c, err := client(e, kgo.ConsumerGroup(e.group), kgo.ConsumeTopics(e.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := context.WithDeadline(context.Background(), until)
+	defer cancel()
+	for ctx.Err() == nil {
+		fetches := c.PollFetches(ctx)
+		for range fetches.Records() {
+			got()
+		}
+		if err := fetches.Err0(); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
 }

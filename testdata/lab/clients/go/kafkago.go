@@ -14,7 +14,7 @@ import (
 	"github.com/segmentio/kafka-go/sasl/scram"
 )
 
-func main() { lab(produce, consume, list) }
+func main() { lab(work{produce, consume, list, send, receive}) }
 
 func mechanism(e env) sasl.Mechanism {
 	algorithm := scram.SHA256
@@ -95,4 +95,35 @@ func list(e env) ([]string, error) {
 		names = append(names, t.Name)
 	}
 	return names, nil
+}
+
+func send(e env) (func(key, value string) error, func(), error) {
+	w := &kafka.Writer{Addr: kafka.TCP(e.bootstrap), Topic: e.topic, Transport: transport(e), RequiredAcks: kafka.RequireAll,
+		BatchTimeout: 10 * time.Millisecond, BatchBytes: 4 << 20}
+	return func(key, value string) error {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		return w.WriteMessages(ctx, kafka.Message{Key: []byte(key), Value: []byte(value)})
+	}, func() { w.Close() }, nil
+}
+
+func receive(e env, until time.Time, got func()) error {
+	d := &kafka.Dialer{SASLMechanism: mechanism(e)}
+	if e.overTLS() {
+		d.TLS = e.tlsConfig()
+	}
+	r := kafka.NewReader(kafka.ReaderConfig{
+		Brokers: []string{e.bootstrap}, GroupID: e.group, Topic: e.topic, Dialer: d, StartOffset: kafka.FirstOffset, MaxWait: 500 * time.Millisecond,
+	})
+	defer r.Close()
+	ctx, cancel := context.WithDeadline(context.Background(), until)
+	defer cancel()
+	for {
+		if _, err := r.ReadMessage(ctx); ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		got()
+	}
 }

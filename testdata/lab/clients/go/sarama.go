@@ -8,12 +8,13 @@ import (
 	"crypto/sha512"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/xdg-go/scram"
 )
 
-func main() { lab(produce, consume, list) }
+func main() { lab(work{produce, consume, list, send, receive}) }
 
 // config is sarama's own, but for a Version that LAB_VERSION asks for.
 func config(e env) *sarama.Config {
@@ -136,4 +137,46 @@ func list(e env) ([]string, error) {
 	}
 	defer c.Close()
 	return c.Topics()
+}
+
+func send(e env) (func(key, value string) error, func(), error) {
+	c := config(e)
+	c.Producer.MaxMessageBytes = 4 << 20
+	p, err := sarama.NewSyncProducer([]string{e.bootstrap}, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(key, value string) error {
+		_, _, err := p.SendMessage(&sarama.ProducerMessage{Topic: e.topic, Key: sarama.StringEncoder(key), Value: sarama.StringEncoder(value)})
+		return err
+	}, func() { p.Close() }, nil
+}
+
+// counter is the handler of the steady run.
+type counter struct{ got func() }
+
+func (counter) Setup(sarama.ConsumerGroupSession) error   { return nil }
+func (counter) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+func (h counter) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
+	for m := range c.Messages() {
+		s.MarkMessage(m, "")
+		h.got()
+	}
+	return nil
+}
+
+func receive(e env, until time.Time, got func()) error {
+	g, err := sarama.NewConsumerGroup([]string{e.bootstrap}, e.group, config(e))
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	ctx, cancel := context.WithDeadline(context.Background(), until)
+	defer cancel()
+	for ctx.Err() == nil {
+		if err := g.Consume(ctx, []string{e.topic}, counter{got}); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
 }

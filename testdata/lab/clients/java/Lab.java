@@ -79,6 +79,9 @@ public class Lab {
         p.put("value.deserializer", STRING + "Deserializer");
         p.put("group.id", env("KAFKA_GROUP"));
         p.put("auto.offset.reset", "earliest");
+        if (!env("LAB_GROUP_PROTOCOL").isEmpty()) {
+            p.put("group.protocol", env("LAB_GROUP_PROTOCOL"));
+        }
         return new KafkaConsumer<>(p);
     }
 
@@ -137,6 +140,90 @@ public class Lab {
         }
     }
 
+    static void steadySend(long until, long[] counts) throws Exception {
+        long pause = env("LAB_PAUSE").isEmpty() ? 500 : Long.parseLong(env("LAB_PAUSE"));
+        String padding = new String(new char[env("LAB_SIZE").isEmpty() ? 0 : Integer.parseInt(env("LAB_SIZE"))]).replace('\0', '.');
+        Properties p = config();
+        p.put("key.serializer", STRING + "Serializer");
+        p.put("value.serializer", STRING + "Serializer");
+        p.put("max.block.ms", "3000");
+        p.put("max.request.size", Integer.toString(4 << 20));
+        try (KafkaProducer<String, String> producer = new KafkaProducer<>(p)) {
+            while (System.currentTimeMillis() < until) {
+                long n = ++counts[0];
+                try {
+                    producer.send(new ProducerRecord<>(env("KAFKA_TOPIC"), "key-" + n, "secret-" + n + padding)).get(5, TimeUnit.SECONDS);
+                } catch (ExecutionException | TimeoutException e) {
+                    failed("send", e, counts);
+                }
+                Thread.sleep(Math.max(0, Math.min(until - System.currentTimeMillis(), Math.max(100, pause))));
+            }
+            closeSoon(producer);
+        }
+    }
+
+    /** A producer whose broker is away waits for it for long: its close gets a second. */
+    static void closeSoon(KafkaProducer<String, String> producer) throws Exception {
+        try {
+            KafkaProducer.class.getMethod("close", Duration.class).invoke(producer, Duration.ofSeconds(1));
+        } catch (NoSuchMethodException e) {
+            KafkaProducer.class.getMethod("close", long.class, TimeUnit.class).invoke(producer, 1L, TimeUnit.SECONDS);
+        }
+    }
+
+    static void steadyReceive(long until, long[] counts) throws Exception {
+        try (KafkaConsumer<String, String> consumer = consumer()) {
+            consumer.subscribe(Collections.singletonList(env("KAFKA_TOPIC")));
+            while (System.currentTimeMillis() < until) {
+                counts[1] += poll(consumer).count();
+            }
+        }
+    }
+
+    static void failed(String what, Throwable e, long[] counts) {
+        while (e.getCause() != null) {
+            e = e.getCause();
+        }
+        if (++counts[2] <= 20) {
+            System.out.println(java.time.LocalTime.now() + " " + what + ": " + e);
+        }
+    }
+
+    interface Run {
+        void run(long until, long[] counts) throws Exception;
+    }
+
+    /** Repeats one half of the steady run until the time is over. */
+    static Thread half(String name, Run run, long until, long[] counts) {
+        Thread t = new Thread(() -> {
+            while (System.currentTimeMillis() < until) {
+                try {
+                    run.run(until, counts);
+                } catch (Throwable e) {
+                    failed(name, e, counts);
+                }
+            }
+        });
+        t.setDaemon(true);
+        t.start();
+        return t;
+    }
+
+    /**
+     * Sends a record every LAB_PAUSE ms and consumes them for a time. Errors are printed and do not end it:
+     * the broker may go away and come back.
+     */
+    static void steady(long length) throws Exception {
+        long until = System.currentTimeMillis() + length;
+        long[] counts = new long[3]; // sent, received, errors
+        Thread sender = half("produce", Lab::steadySend, until, counts), receiver = half("consume", Lab::steadyReceive, until, counts);
+        sender.join(length + 4_000);
+        receiver.join(Math.max(1, until + 4_000 - System.currentTimeMillis()));
+        System.out.println("ok steady: " + counts[0] + " records sent, " + counts[1] + " received, " + counts[2] + " errors");
+        System.out.flush();
+        Runtime.getRuntime().halt(0);
+    }
+
     /** Runs one step in a thread of its own and says how it ended. */
     static boolean step(String name, long limit, Callable<String> f) throws Exception {
         FutureTask<String> task = new FutureTask<>(f);
@@ -162,6 +249,9 @@ public class Lab {
         if (env("KAFKA_BOOTSTRAP").isEmpty() || env("KAFKA_TOPIC").isEmpty() || env("KAFKA_GROUP").isEmpty()) {
             System.out.println("environment: KAFKA_BOOTSTRAP, KAFKA_TOPIC and KAFKA_GROUP are needed");
             System.exit(2);
+        }
+        if (!env("LAB_STEADY").isEmpty()) {
+            steady(Long.parseLong(env("LAB_STEADY")));
         }
         Thread watchdog = new Thread(() -> {
             try {

@@ -12,6 +12,12 @@ const tls = security.endsWith('SSL') ? { ca: [readFileSync(env.KAFKA_CA)] } : un
 const sasl = security.startsWith('SASL_')
 const records = [1, 2, 3].map(n => ({ key: `key-${n}`, value: `secret-${n}` }))
 
+// The steady run: its length and the pause between records in ms, bytes behind each value.
+const length = Number(env.LAB_STEADY || 0)
+const pause = Math.max(100, Number(env.LAB_PAUSE || 0))
+const padding = '.'.repeat(Number(env.LAB_SIZE || 0))
+const sleep = ms => new Promise(resolve => setTimeout(resolve, Math.max(0, ms)))
+
 async function kafkajs() {
   const { Kafka } = (await import('kafkajs')).default
   const kafka = new Kafka({
@@ -49,6 +55,19 @@ async function kafkajs() {
       const topics = await a.listTopics()
       await a.disconnect()
       return topics
+    },
+    async send() {
+      const p = kafka.producer()
+      await p.connect()
+      return { one: record => p.send({ topic: env.KAFKA_TOPIC, messages: [record] }), close: () => p.disconnect() }
+    },
+    async receive(until, got) {
+      const c = kafka.consumer({ groupId: env.KAFKA_GROUP })
+      await c.connect()
+      await c.subscribe({ topic: env.KAFKA_TOPIC, fromBeginning: true })
+      await c.run({ eachMessage: async () => got() })
+      await sleep(until - Date.now())
+      await c.disconnect()
     }
   }
 }
@@ -83,6 +102,20 @@ async function platformatic() {
       const topics = await a.listTopics()
       await a.close()
       return topics
+    },
+    async send() {
+      const p = new Producer({ ...options, serializers: stringSerializers })
+      return { one: record => p.send({ messages: [{ topic: env.KAFKA_TOPIC, ...record }] }), close: () => p.close() }
+    },
+    async receive(until, got) {
+      const c = new Consumer({ ...options, groupId: env.KAFKA_GROUP, deserializers: stringDeserializers })
+      try {
+        const stream = await c.consume({ topics: [env.KAFKA_TOPIC], mode: 'earliest', autocommit: true })
+        setTimeout(() => c.close(true).catch(() => {}), Math.max(0, until - Date.now()))
+        for await (const _ of stream) got()
+      } finally {
+        c.close(true).catch(() => {})
+      }
     }
   }
 }
@@ -110,15 +143,60 @@ async function step(name, f) {
   }
 }
 
+// steady sends a record every LAB_PAUSE ms and consumes them for a time. Errors are printed
+// and do not end it: the broker may go away and come back.
+async function steady(client) {
+  const until = Date.now() + length
+  const counts = { sent: 0, received: 0, errors: 0 }
+  const failed = async (what, e) => {
+    if (++counts.errors <= 20) console.log(`${new Date().toISOString().slice(11, 23)} ${what}: ${all(e)}`)
+    await sleep(500)
+  }
+  process.on('unhandledRejection', e => failed('unhandled', e))
+  process.on('uncaughtException', e => failed('uncaught', e))
+  const sender = async () => {
+    while (Date.now() < until) {
+      try {
+        const { one, close } = await client.send()
+        while (Date.now() < until) {
+          const n = ++counts.sent
+          try {
+            await one({ key: `key-${n}`, value: `secret-${n}${padding}` })
+          } catch (e) {
+            await failed('send', e)
+          }
+          await sleep(Math.min(pause, until - Date.now()))
+        }
+        await close()
+      } catch (e) {
+        await failed('open producer', e)
+      }
+    }
+  }
+  const receiver = async () => {
+    while (Date.now() < until) {
+      try {
+        await client.receive(until, () => counts.received++)
+      } catch (e) {
+        await failed('consume', e)
+      }
+    }
+  }
+  await Promise.race([Promise.all([sender(), receiver()]), sleep(length + 4000)])
+  console.log(`ok steady: ${counts.sent} records sent, ${counts.received} received, ${counts.errors} errors`)
+  process.exit(0)
+}
+
 if (!env.KAFKA_BOOTSTRAP || !env.KAFKA_TOPIC || !env.KAFKA_GROUP) {
   console.log('environment: KAFKA_BOOTSTRAP, KAFKA_TOPIC and KAFKA_GROUP are needed')
   process.exit(2)
 }
+const client = await { kafkajs, platformatic }[process.argv[2]]()
+if (length > 0) await steady(client)
 setTimeout(() => {
   console.log(`failed: not done after ${limits.watchdog}ms`)
   process.exit(3)
 }, limits.watchdog)
-const client = await { kafkajs, platformatic }[process.argv[2]]()
 let ok = await step('produce', client.produce)
 ok = (await step('consume', client.consume)) && ok
 ok = (await step('list', client.list)) && ok

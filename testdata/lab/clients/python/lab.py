@@ -21,6 +21,10 @@ USER = os.environ.get("KAFKA_USER", "")
 PASSWORD = os.environ.get("KAFKA_PASSWORD", "")
 CA = os.environ.get("KAFKA_CA", "")
 
+# The steady run: its length and the pause between records in seconds, bytes behind each value.
+STEADY, PAUSE = (int(os.environ.get(name) or 0) / 1000 for name in ("LAB_STEADY", "LAB_PAUSE"))
+PADDING = b"." * int(os.environ.get("LAB_SIZE") or 0)
+
 RECORDS = [(b"key-%d" % n, b"secret-%d" % n) for n in (1, 2, 3)]
 
 
@@ -87,6 +91,33 @@ class ConfluentKafka:
 
         return AdminClient(self.config()).list_topics(timeout=LIST - 0.5).topics
 
+    def send(self):
+        from confluent_kafka import KafkaException, Producer
+
+        p = Producer(self.config(**{"message.timeout.ms": 3000, "message.max.bytes": 4 << 20}))
+
+        def one(key, value):
+            said = []
+            p.produce(TOPIC, key=key, value=value, on_delivery=lambda e, _: said.append(e))
+            p.flush(4)
+            if not said or said[0]:
+                raise KafkaException(said[0] if said else "no answer")
+
+        return one, lambda: None
+
+    def receive(self, until, got):
+        from confluent_kafka import Consumer
+
+        c = Consumer(self.config(**{"group.id": GROUP, "auto.offset.reset": "earliest"}))
+        try:
+            c.subscribe([TOPIC])
+            while time.monotonic() < until:
+                m = c.poll(0.1)
+                if m is not None and m.error() is None:
+                    got()
+        finally:
+            c.close()
+
 
 class KafkaPython:
     def produce(self):
@@ -118,6 +149,24 @@ class KafkaPython:
         c = KafkaConsumer(**options())
         try:
             return c.topics()
+        finally:
+            c.close()
+
+    def send(self):
+        from kafka import KafkaProducer
+
+        p = KafkaProducer(max_block_ms=3000, max_request_size=4 << 20, **options())
+        return lambda key, value: p.send(TOPIC, key=key, value=value).get(timeout=5), lambda: p.close(timeout=1)
+
+    def receive(self, until, got):
+        from kafka import KafkaConsumer
+
+        c = KafkaConsumer(TOPIC, group_id=GROUP, auto_offset_reset="earliest", **options())
+        try:
+            while time.monotonic() < until:
+                for records in c.poll(timeout_ms=200).values():
+                    for _ in records:
+                        got()
         finally:
             c.close()
 
@@ -157,6 +206,85 @@ class AIOKafka:
         async with AIOKafkaConsumer(**options()) as c:
             return await c.topics()
 
+    def send(self):
+        from aiokafka import AIOKafkaProducer
+
+        loop = asyncio.new_event_loop()
+        threading.Thread(target=loop.run_forever, daemon=True).start()
+
+        def wait(coroutine, limit):
+            return asyncio.run_coroutine_threadsafe(coroutine, loop).result(limit)
+
+        async def start():
+            p = AIOKafkaProducer(max_request_size=4 << 20, **options())
+            await p.start()
+            return p
+
+        p = wait(start(), 10)
+        return lambda key, value: wait(p.send_and_wait(TOPIC, key=key, value=value), 5), lambda: wait(p.stop(), 2)
+
+    def receive(self, until, got):
+        asyncio.run(self._receive(until, got))
+
+    async def _receive(self, until, got):
+        from aiokafka import AIOKafkaConsumer
+
+        async with AIOKafkaConsumer(TOPIC, group_id=GROUP, auto_offset_reset="earliest", **options()) as c:
+            while time.monotonic() < until:
+                for records in (await c.getmany(timeout_ms=200)).values():
+                    for _ in records:
+                        got()
+
+
+def steady(c):
+    """Sends a record every LAB_PAUSE ms and consumes them for a time. Errors are printed and do
+    not end it: the broker may go away and come back."""
+    until = time.monotonic() + STEADY
+    counts = {"sent": 0, "received": 0, "errors": 0}
+
+    def add(name):
+        counts[name] += 1
+
+    def failed(what, e):
+        add("errors")
+        if counts["errors"] <= 20:
+            print("%s %s: %s: %s" % (time.strftime("%H:%M:%S"), what, type(e).__name__, e), flush=True)
+        time.sleep(0.5)
+
+    def sender():
+        while time.monotonic() < until:
+            try:
+                one, close = c.send()
+            except BaseException as e:
+                failed("open producer", e)
+                continue
+            while time.monotonic() < until:
+                add("sent")
+                try:
+                    one(b"key-%d" % counts["sent"], b"secret-%d" % counts["sent"] + PADDING)
+                except BaseException as e:
+                    failed("send", e)
+                time.sleep(max(0, min(until - time.monotonic(), max(0.1, PAUSE))))
+            try:
+                close()
+            except BaseException as e:
+                failed("close producer", e)
+
+    def receiver():
+        while time.monotonic() < until:
+            try:
+                c.receive(until, lambda: add("received"))
+            except BaseException as e:
+                failed("consume", e)
+
+    threads = [threading.Thread(target=f, daemon=True) for f in (sender, receiver)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(max(0, until + 4 - time.monotonic()))
+    print("ok steady: %(sent)d records sent, %(received)d received, %(errors)d errors" % counts)
+    return 0
+
 
 def step(name, limit, f):
     """Runs one step in a thread of its own and says how it ended."""
@@ -187,8 +315,10 @@ def main():
     if not (BOOTSTRAP and TOPIC and GROUP):
         print("environment: KAFKA_BOOTSTRAP, KAFKA_TOPIC and KAFKA_GROUP are needed")
         return 2
-    threading.Thread(target=watch, daemon=True).start()
     c = {"confluent-kafka": ConfluentKafka, "kafka-python": KafkaPython, "aiokafka": AIOKafka}[sys.argv[1]]()
+    if STEADY:
+        return steady(c)
+    threading.Thread(target=watch, daemon=True).start()
     ok = [step("produce", PRODUCE, c.produce), step("consume", CONSUME, c.consume), step("list", LIST, c.list)]
     return 0 if all(ok) else 1
 

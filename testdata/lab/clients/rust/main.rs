@@ -102,6 +102,53 @@ fn list() -> Result<String, String> {
     Ok(format!("{} topics", m.topics().len()))
 }
 
+/// Sends a record every LAB_PAUSE ms and consumes them for a time. Errors are printed and do not
+/// end it: the broker may go away and come back.
+fn steady(length: Duration) {
+    let until = Instant::now() + length;
+    let sender = thread::spawn(move || {
+        let pause = Duration::from_millis(env("LAB_PAUSE").parse().unwrap_or(0).max(100));
+        let padding = ".".repeat(env("LAB_SIZE").parse().unwrap_or(0));
+        let (send, delivered) = channel();
+        let p: ThreadedProducer<Delivered> = config()
+            .set("message.timeout.ms", "3000")
+            .set("message.max.bytes", "4194304")
+            .create_with_context(Delivered(Mutex::new(send)))
+            .expect("settings are right");
+        let (topic, mut sent, mut failed) = (env("KAFKA_TOPIC"), 0, 0);
+        while Instant::now() < until {
+            sent += 1;
+            let (key, value) = (format!("key-{sent}"), format!("secret-{sent}{padding}"));
+            let queued = p.send(BaseRecord::to(&topic).key(&key).payload(&value)).map_err(|(e, _)| e.to_string());
+            let result = queued.and_then(|_| delivered.recv_timeout(Duration::from_secs(5)).unwrap_or(Err("no answer".to_string())));
+            if let Err(e) = result {
+                failed += 1;
+                println!("send: {e}");
+            }
+            thread::sleep(pause.min(until.saturating_duration_since(Instant::now())));
+        }
+        (sent, failed)
+    });
+    let receiver = thread::spawn(move || {
+        let c: BaseConsumer = config()
+            .set("group.id", env("KAFKA_GROUP"))
+            .set("auto.offset.reset", "earliest")
+            .create()
+            .expect("settings are right");
+        c.subscribe(&[&env("KAFKA_TOPIC")]).expect("subscribe");
+        let mut got = 0;
+        while Instant::now() < until {
+            if let Some(Ok(_)) = c.poll(Duration::from_millis(100)) {
+                got += 1;
+            }
+        }
+        got
+    });
+    let (sent, failed) = sender.join().unwrap_or_default();
+    println!("ok steady: {sent} records sent, {} received, {failed} errors", receiver.join().unwrap_or_default());
+    exit(0);
+}
+
 /// Runs one step in a thread of its own and says how it ended.
 fn step(name: &str, seconds: u64, f: fn() -> Result<String, String>) -> bool {
     let (send, done) = channel();
@@ -120,6 +167,9 @@ fn main() {
     if ["KAFKA_BOOTSTRAP", "KAFKA_TOPIC", "KAFKA_GROUP"].iter().any(|name| env(name).is_empty()) {
         println!("environment: KAFKA_BOOTSTRAP, KAFKA_TOPIC and KAFKA_GROUP are needed");
         exit(2);
+    }
+    if let Ok(length) = env("LAB_STEADY").parse() {
+        steady(Duration::from_millis(length));
     }
     thread::spawn(|| {
         thread::sleep(limit(WATCHDOG));

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// baselineSchema names the format of a baseline file.
+const baselineSchema = "kafkavet/baseline/v1"
+
+// maxBaseline bounds a baseline file in bytes: 10,000 findings of some 200.
+const maxBaseline = 2 << 20
+
+// baseline is a file of findings that were accepted. What an entry leaves out fits everything.
+type baseline struct {
+	Schema   string             `json:"schema"`
+	Accepted []model.FindingKey `json:"accepted"`
+}
+
+// readBaseline reads a baseline file; an empty path is an empty baseline.
+func readBaseline(path string) (*baseline, error) {
+	b := new(baseline)
+	if path == "" {
+		return b, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("--baseline %s: %w", path, reason(err))
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxBaseline+1))
+	if err == nil && len(text) > maxBaseline {
+		err = fmt.Errorf("is larger than %d bytes", maxBaseline)
+	}
+	if err == nil {
+		err = b.parse(text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--baseline %s: %w", path, reason(err))
+	}
+	return b, nil
+}
+
+func (b *baseline) parse(text []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields() // a misspelt field would fit everything
+	if err := dec.Decode(b); err != nil {
+		return err
+	}
+	if b.Schema != baselineSchema {
+		return fmt.Errorf("schema %q: must be %q", b.Schema, baselineSchema)
+	}
+	for i := range b.Accepted {
+		if b.Accepted[i].Code == "" {
+			return fmt.Errorf("entry %d: has no code", i+1)
+		}
+	}
+	return nil
+}
+
+// accepts reports whether a finding is in the baseline.
+func (b *baseline) accepts(f *model.Finding) bool {
+	return slices.ContainsFunc(b.Accepted, func(k model.FindingKey) bool { return k.Fits(f) })
+}
+
+// mark marks the findings of a report that are accepted, and puts them behind the others.
+func (b *baseline) mark(rep *model.Report) {
+	if len(b.Accepted) == 0 {
+		return
+	}
+	for i := range rep.Findings {
+		rep.Findings[i].Accepted = b.accepts(&rep.Findings[i])
+	}
+	slices.SortStableFunc(rep.Findings, func(x, y model.Finding) int {
+		switch {
+		case x.Accepted == y.Accepted:
+			return 0
+		case x.Accepted:
+			return 1
+		}
+		return -1
+	})
+}
+
+// writeBaseline writes the findings of a report as a baseline.
+func writeBaseline(w io.Writer, rep *model.Report) error {
+	b := baseline{Schema: baselineSchema, Accepted: []model.FindingKey{}}
+	seen := map[string]bool{}
+	for i := range rep.Findings {
+		k := rep.Findings[i].Key()
+		if text := k.String(); !seen[text] {
+			seen[text] = true
+			b.Accepted = append(b.Accepted, k)
+		}
+	}
+	slices.SortFunc(b.Accepted, func(x, y model.FindingKey) int { return strings.Compare(x.String(), y.String()) })
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(b)
+}
+
+// notChecked is the error of --require-checked, with the reasons.
+func notChecked(rep *model.Report, required uint64, isFiltered bool) error {
+	s := &rep.Summary
+	var why []string
+	for _, n := range rep.Quality.NotChecked {
+		switch n.Reason {
+		case model.NotCheckedNoRange:
+			why = append(why, counted(n.Requests, "request")+" without a known range (capture from the start of a connection, or give --advertised)")
+		case model.NotCheckedEncrypted:
+			why = append(why, counted(n.Streams, "encrypted connection")+" (give --tls-keylog)")
+		case model.NotCheckedUndecided:
+			why = append(why, counted(n.Streams, "connection")+" with too little payload")
+		}
+	}
+	switch {
+	case s.Streams == 0 && isFiltered:
+		why = append(why, "no TCP connection passes --port, --not-port, --host and --net")
+	case s.Streams == 0:
+		why = append(why, "no TCP connection was seen")
+	case s.KafkaStreams == 0 && len(why) == 0:
+		why = append(why, fmt.Sprintf("none of %s spoke Kafka", counted(s.Streams, "connection")))
+	}
+	text := fmt.Sprintf("%s checked, --require-checked asks for %s", counted(s.RequestsChecked, "request"), grouped(required))
+	if len(why) > 0 {
+		text += ": " + strings.Join(why, "; ")
+	}
+	return errors.New(text)
+}

@@ -1,0 +1,85 @@
+package capture
+
+import "encoding/binary"
+
+// Checksum is what a checksum says of the bytes that it covers.
+type Checksum uint8
+
+// The outcomes of a checksum.
+const (
+	// ChecksumUnknown: not all that it covers was captured, or there is none.
+	ChecksumUnknown Checksum = iota
+	// ChecksumRight: the bytes are those that were sent.
+	ChecksumRight
+	// ChecksumLeft: it is not filled in yet. Where the network card does that, the capturing
+	// host sees its own packets so: with the sum of the pseudo header, or with 0.
+	ChecksumLeft
+	// ChecksumWrong: the receiver drops the packet.
+	ChecksumWrong
+)
+
+// TTL returns the time to live, or hop limit, of the innermost IP header; 0 for a segment
+// that came in fragments. It is valid as long as Payload.
+func (s *Segment) TTL() uint8 {
+	switch {
+	case s.transport == 0:
+		return 0
+	case s.raw[0]>>4 == 4:
+		return s.raw[8]
+	}
+	return s.raw[7]
+}
+
+// Checksum verifies the TCP checksum (RFC 9293 3.1), and that of the IPv4 header before it.
+// It reads all of the payload: it is for segments that are suspicious. It is valid as long
+// as Payload.
+func (s *Segment) Checksum() Checksum {
+	if h := s.raw[:s.transport]; len(h) > 0 && h[0]>>4 == 4 && onesSum(0, h[:int(h[0]&15)*4]) != 0xffff && h[10]|h[11] != 0 {
+		return ChecksumWrong
+	}
+	b := s.raw[s.transport:]
+	if len(b) < tcpHeader {
+		return ChecksumUnknown
+	}
+	n := int(b[12]>>4)*4 + int(s.Length)
+	if len(b) < n {
+		return ChecksumUnknown
+	}
+	pseudo := s.pseudoHeader(n)
+	field := binary.BigEndian.Uint16(b[16:])
+	switch {
+	case onesSum(uint64(pseudo), b[:n]) == 0xffff:
+		return ChecksumRight
+	case field == 0 || field == pseudo || n > 0xffff:
+		return ChecksumLeft
+	}
+	return ChecksumWrong
+}
+
+// pseudoHeader is the sum over addresses, protocol and length (RFC 9293 3.1, RFC 8200 8.1).
+func (s *Segment) pseudoHeader(length int) uint16 {
+	from := 0
+	if s.Src[10] == 0xff && s.Src[11] == 0xff && binary.BigEndian.Uint64(s.Src[:]) == 0 && s.Src[8]|s.Src[9] == 0 {
+		from = 12 // IPv4
+	}
+	sum := uint64(protocolTCP) + uint64(length&0xffff) + uint64(length>>16)
+	return onesSum(sum+uint64(onesSum(0, s.Src[from:])), s.Dst[from:])
+}
+
+// onesSum adds b to an Internet checksum (RFC 1071) and folds it to 16 bits.
+func onesSum(sum uint64, b []byte) uint16 {
+	for ; len(b) >= 4; b = b[4:] {
+		sum += uint64(binary.BigEndian.Uint32(b))
+	}
+	if len(b) >= 2 {
+		sum += uint64(binary.BigEndian.Uint16(b))
+		b = b[2:]
+	}
+	if len(b) == 1 {
+		sum += uint64(b[0]) << 8
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return uint16(sum)
+}

@@ -1,0 +1,98 @@
+package capture
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+// TestChecksums holds the checksums of segments in every kind of wrapping against what
+// package capturetest, which fills them in, has made of them.
+func TestChecksums(t *testing.T) {
+	r := capturetest.NewRecorder()
+	for _, ends := range [][2]string{{"192.0.2.7:40001", "192.0.2.9:9092"}, {"[2001:db8::7]:40001", "[2001:db8::9]:9092"}} {
+		c := r.Open(netip.MustParseAddrPort(ends[0]), netip.MustParseAddrPort(ends[1]))
+		c.Exchange([]byte("a request of odd length"), []byte("an answer"))
+	}
+	variants := append(capturetest.Encapsulations(), capturetest.Variant{Name: "fragments", Rewrite: func(p []capturetest.Packet, _ uint64) []capturetest.Packet {
+		return capturetest.Fragment(p, 16, capturetest.Fragments{})
+	}})
+	for _, v := range variants {
+		if v.Keeps&capturetest.KeepsAddresses == 0 && v.Name != "fragments" {
+			continue // made anew, with right checksums
+		}
+		seen := map[Checksum]int{}
+		for change, want := range map[string]Checksum{"": ChecksumRight, "payload": ChecksumWrong, "zero": ChecksumLeft, "offload": ChecksumLeft, "cut": ChecksumUnknown} {
+			d, s := NewDissector(DissectorOptions{}), garbage()
+			for _, p := range v.Rewrite(changed(r.Packets, change), 1) {
+				pkt := Packet{Data: p.Data, Length: uint32(p.Length()), Link: LinkType(p.Link)}
+				if !d.Segment(&pkt, &s) || len(s.Payload) == 0 && change != "" {
+					continue
+				}
+				seen[want]++
+				if got := s.Checksum(); got != want {
+					t.Errorf("%s, %s: checksum is %d, want %d", v.Name, change, got, want)
+				}
+				if ttl := s.TTL(); ttl != 64 && !s.Fragmented {
+					t.Errorf("%s: TTL %d", v.Name, ttl)
+				}
+			}
+		}
+		if v.Name != "fragments" && len(seen) < 3 {
+			t.Errorf("%s: only %v were tried", v.Name, seen)
+		}
+	}
+}
+
+// changed are packets with something changed that checksums cover.
+func changed(packets []capturetest.Packet, what string) []capturetest.Packet {
+	var out []capturetest.Packet
+	for _, p := range packets {
+		p.Data = slices.Clone(p.Data)
+		ip := p.Data[ethernetHeader:]
+		at := ipv4Header
+		if ip[0]>>4 == 6 {
+			at = ipv6Header
+		}
+		tcp := ip[at:]
+		payload := int(tcp[12]>>4) * 4
+		if len(tcp) > payload {
+			switch what {
+			case "payload":
+				tcp[payload] ^= 0x55
+			case "zero":
+				tcp[16], tcp[17] = 0, 0
+			case "offload":
+				var s Segment
+				pkt := Packet{Data: p.Data, Length: uint32(len(p.Data)), Link: LinkTypeEthernet}
+				NewDissector(DissectorOptions{}).Segment(&pkt, &s)
+				binary.BigEndian.PutUint16(tcp[16:], s.pseudoHeader(len(tcp)))
+			case "cut":
+				p.OrigLen = len(p.Data)
+				p.Data = p.Data[:len(p.Data)-1]
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func TestDirectionOfCookedPackets(t *testing.T) {
+	for _, c := range []struct {
+		link LinkType
+		data []byte
+		at   int
+	}{{LinkTypeLinuxSLL, cookedOf(1, etherTypeIPv4, built4()), 1}, {LinkTypeLinuxSLL2, cooked2Of(1, etherTypeIPv4, built4()), 10}} {
+		for kind := range byte(5) {
+			c.data[c.at] = kind
+			s := garbage()
+			p := Packet{Data: c.data, Length: uint32(len(c.data)), Link: c.link}
+			if !NewDissector(DissectorOptions{}).Segment(&p, &s) || s.Outgoing != (kind == packetOutgoing) {
+				t.Errorf("%s: packet type %d is outgoing: %v", c.link, kind, s.Outgoing)
+			}
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package capture
+
+import (
+	"hash/maphash"
+	"math"
+	"slices"
+)
+
+const (
+	// probeBytes is how much of each file is read to compare clocks before any file is
+	// analysed: 2 ms of reading.
+	probeBytes = 1 << 20
+	// maxProbes bounds the files whose clocks are compared, maxMoments what is noted of each:
+	// 64 * 2 * 4,096 entries of some 40 bytes are 20 MiB, until Open returns.
+	maxProbes  = 64
+	maxMoments = 4096
+	// maxSkew is how far clocks may differ, in nanoseconds: 26 hours are two places on
+	// earth with the same wrong idea of the time zone.
+	maxSkew = 26 * 3600 * int64(1e9)
+	// minSkew is the least difference that is taken for one of clocks, in nanoseconds: packets
+	// on their way through a host's own queues swap places within microseconds.
+	minSkew = int64(1e6)
+	// trimmed is the share of bounds that may be wrong: of 10 and more, one in 10. A packet of
+	// which the capture lacks the first copy seems to be answered before it was sent.
+	trimmed = 10
+)
+
+// clockTable compares the clocks of captures of the same connections. What was sent
+// comes before what acknowledges it: for each pair of packets in two captures this
+// bounds the difference of their clocks from one side.
+type clockTable struct {
+	seed   maphash.Seed
+	probes []*clockProbe
+}
+
+// clockProbe notes when the first packets of a capture were sent and acknowledged. A
+// probe that is nil notes nothing.
+type clockProbe struct {
+	table     *clockTable
+	dissector *Dissector
+	// sent and answered hold times by moment. A time is of the capture's own clock.
+	sent, answered map[uint64]int64
+}
+
+// moment identifies the end of a segment by its connection, direction, and what
+// both sides had sent.
+type moment struct {
+	from, to         [16]byte
+	fromPort, toPort uint16
+	end, ack         uint32
+}
+
+// file returns a probe for the i-th file.
+func (t *clockTable) file(i int) *clockProbe {
+	if i >= maxProbes {
+		return nil
+	}
+	if i == 0 {
+		t.seed = maphash.MakeSeed()
+	}
+	p := &clockProbe{table: t, dissector: NewDissector(DissectorOptions{}), sent: map[uint64]int64{}, answered: map[uint64]int64{}}
+	t.probes = append(t.probes, p)
+	return p
+}
+
+// add notes packets. It returns false when no more are needed.
+func (p *clockProbe) add(packets []Packet) bool {
+	if p == nil {
+		return false
+	}
+	var s Segment
+	for i := range packets {
+		if !p.dissector.Segment(&packets[i], &s) {
+			continue
+		}
+		length := s.Length
+		if s.Flags&(SYN|FIN) != 0 {
+			length++
+		}
+		if length > 0 {
+			ack := s.Ack
+			if s.Flags&ACK == 0 {
+				ack = 0
+			}
+			p.note(p.sent, moment{s.Src, s.Dst, s.SrcPort, s.DstPort, s.Seq + length, ack}, s.Time)
+		}
+		if s.Flags&ACK != 0 {
+			seq := s.Seq
+			if s.Flags&SYN != 0 {
+				seq = 0 // it answers a SYN, which acknowledged nothing
+			}
+			p.note(p.answered, moment{s.Dst, s.Src, s.DstPort, s.SrcPort, s.Ack, seq}, s.Time)
+		}
+		if len(p.sent) >= maxMoments && len(p.answered) >= maxMoments {
+			return false
+		}
+	}
+	return true
+}
+
+// note keeps the first time of a moment.
+func (p *clockProbe) note(times map[uint64]int64, m moment, t int64) {
+	key := maphash.Comparable(p.table.seed, m)
+	if _, ok := times[key]; !ok && len(times) < maxMoments {
+		times[key] = t
+	}
+}
+
+// compare sets the shift of inputs whose clock differs from that of an earlier one. It
+// returns false if there is none.
+func (t *clockTable) compare(inputs []*input) (shifted bool) {
+	for i, in := range inputs {
+		for _, earlier := range inputs[:i] {
+			if in.clock == nil || earlier.clock == nil {
+				continue
+			}
+			offset, related := in.clock.behind(earlier.clock)
+			if !related {
+				continue
+			}
+			if in.shift = offset + earlier.shift; offset != 0 {
+				in.reference, shifted = earlier, true
+			}
+			if in.reference == nil && earlier.shift != 0 {
+				in.reference, shifted = earlier.reference, true
+			}
+			in.first += in.shift
+			break
+		}
+	}
+	for _, in := range inputs {
+		in.clock = nil
+	}
+	return shifted
+}
+
+// behind returns how far the clock of p is behind that of q, 0 if the captures do not
+// contradict that they agree. related is false if they share no connection.
+func (p *clockProbe) behind(q *clockProbe) (offset int64, related bool) {
+	least := bounds(q.sent, p.answered)
+	most := bounds(p.sent, q.answered)
+	for i := range most {
+		most[i] = -most[i]
+	}
+	if len(least)+len(most) == 0 {
+		return 0, false
+	}
+	slices.Sort(least)
+	slices.Sort(most)
+	lo, hi := int64(math.MinInt64), int64(math.MaxInt64)
+	if n := len(least); n > 0 {
+		lo = least[n-1-n/trimmed]
+	}
+	if n := len(most); n > 0 {
+		hi = most[n/trimmed]
+	}
+	switch {
+	case lo <= minSkew && hi >= -minSkew:
+		return 0, true
+	case len(most) == 0:
+		offset = lo
+	case len(least) == 0:
+		offset = hi
+	default:
+		offset = lo + (hi-lo)/2
+	}
+	if offset > maxSkew || offset < -maxSkew {
+		return 0, false
+	}
+	return offset, true
+}
+
+// bounds are the differences of the times of moments that both captures hold.
+func bounds(sent, answered map[uint64]int64) []int64 {
+	var all []int64
+	for key, t := range sent {
+		if u, ok := answered[key]; ok {
+			all = append(all, t-u)
+		}
+	}
+	return all
+}

@@ -1,0 +1,150 @@
+package reassembly
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+// textGreetings are how servers begin that answer a Kafka request, or greet before one came: a status line (RFC 9112), the
+// identification of SSH (RFC 4253 4.2), the protocol header of AMQP, errors and replies of Redis.
+var textGreetings = []struct{ begin, protocol string }{
+	{"HTTP/", SpokeHTTP}, {"SSH-", SpokeSSH}, {"AMQP", SpokeAMQP},
+	{"-ERR", SpokeRedis}, {"-NOAUTH", SpokeRedis}, {"-DENIED", SpokeRedis}, {"+PONG", SpokeRedis},
+}
+
+// foreignGreeting names the protocol of a server whose first bytes are p, empty where they may be a Kafka response.
+func foreignGreeting(p []byte) string {
+	if len(p) < sizeBytes {
+		return ""
+	}
+	if size := int64(int32(binary.BigEndian.Uint32(p))); size >= minMessage && size <= maxMessage {
+		return binaryGreeting(p)
+	}
+	for _, g := range textGreetings {
+		if bytes.HasPrefix(p, []byte(g.begin)) {
+			return g.protocol
+		}
+	}
+	line := firstLine(p)
+	switch {
+	case bytes.HasPrefix(p, []byte("220")) && bytes.Contains(line, []byte("SMTP")):
+		return SpokeSMTP // RFC 5321 4.2
+	case bytes.HasPrefix(p, []byte("220")) && bytes.Contains(line, []byte("FTP")):
+		return SpokeFTP // RFC 959 5.4
+	case isText(line):
+		return SpokeText
+	case len(p) >= 5 && tlsrecord.LooksLikeRecord(p):
+		return SpokeTLS
+	case isMySQL(p):
+		return SpokeMySQL
+	case len(p) > 9 && p[0] == 'E' && p[5] == 'S':
+		return SpokePostgreSQL // ErrorResponse: its length, then the field "severity"
+	case bytes.HasPrefix(p, []byte{0x20, 0x02}):
+		return SpokeMQTT // CONNACK: MQTT 3.1.1, 3.2
+	}
+	return SpokeUnknown
+}
+
+// binaryGreeting is foreignGreeting for bytes that begin like the size of a Kafka response.
+func binaryGreeting(p []byte) string {
+	switch {
+	case isHTTP2(p):
+		return SpokeHTTP2
+	case isMySQL(p):
+		return SpokeMySQL
+	case isZooKeeper(p):
+		return SpokeZooKeeper
+	}
+	return ""
+}
+
+// isHTTP2 recognises the SETTINGS frame that a server of HTTP/2 begins with (RFC 9113 3.4, 6.5): a length of
+// 3 bytes, type 4, no flags, stream 0, then settings of 6 bytes, of which the identifiers are small. Without any
+// setting it reads as a Kafka response of 4 bytes to correlation id 0; no response is empty.
+func isHTTP2(p []byte) bool {
+	const header, setting, maxSettings, maxIdentifier = 9, 6, 16, 16
+	if len(p) < header || p[3] != 4 || p[4] != 0 || binary.BigEndian.Uint32(p[5:]) != 0 {
+		return false
+	}
+	n := int(p[0])<<16 | int(p[1])<<8 | int(p[2])
+	if n%setting != 0 || n > maxSettings*setting || len(p) < header+n {
+		return false
+	}
+	for s := p[header : header+n]; len(s) > 0; s = s[setting:] {
+		if id := binary.BigEndian.Uint16(s); id == 0 || id > maxIdentifier {
+			return false
+		}
+	}
+	return true
+}
+
+// isMySQL recognises the first packet of a MySQL server (MySQL internals, Protocol::Handshake and ERR_Packet): a
+// length of 3 bytes, little-endian, sequence number 0, then protocol 10 and the version as text, or an error.
+func isMySQL(p []byte) bool {
+	if len(p) < 8 || p[3] != 0 || int(p[0])|int(p[1])<<8|int(p[2])<<16 > len(p)-4 {
+		return false
+	}
+	return p[4] == 10 && p[5] >= '3' && p[5] <= '9' || p[4] == 0xff && isText(p[7:8])
+}
+
+// isZooKeeper recognises ZooKeeper's ConnectResponse (zookeeper.jute): 36 bytes, or 37 with a flag, of which the protocol
+// version is 0 and the password, behind a timeout and a session, has 16.
+func isZooKeeper(p []byte) bool {
+	const passwordAt, passwordLength = 20, 16
+	size := int(binary.BigEndian.Uint32(p))
+	return (size == 36 || size == 37) && len(p) == sizeBytes+size &&
+		binary.BigEndian.Uint32(p[4:]) == 0 && binary.BigEndian.Uint32(p[passwordAt:]) == passwordLength
+}
+
+// isText reports whether p holds printable ASCII and white space only.
+func isText(p []byte) bool {
+	for _, c := range p {
+		if (c < ' ' || c > '~') && c != '\t' {
+			return false
+		}
+	}
+	return len(p) > 0
+}
+
+// firstLine returns p up to the end of its first line, at most maxGreeting bytes.
+func firstLine(p []byte) []byte {
+	p = p[:min(len(p), maxGreeting)]
+	if i := bytes.IndexAny(p, "\r\n"); i >= 0 {
+		p = p[:i]
+	}
+	return p
+}
+
+// greet notes what the broker's side speaks, if its first bytes p show that it is not Kafka.
+func (c *conn) greet(p []byte) bool {
+	if c.info.Spoke != "" {
+		return true
+	}
+	c.info.Spoke = foreignGreeting(p)
+	switch c.info.Spoke {
+	case "":
+		return false
+	case SpokeTLS:
+		if c.tls == nil {
+			c.info.Confusion = ClearToTLS
+		}
+	case SpokeHTTP, SpokeSSH, SpokeAMQP, SpokeRedis, SpokeSMTP, SpokeFTP, SpokeText:
+		c.info.Greeting = bytes.Clone(firstLine(p))
+	default:
+		c.info.Greeting = bytes.Clone(p[:min(len(p), maxGreeting)])
+	}
+	return true
+}
+
+// keepOpening keeps the client's first bytes, if they could be a request.
+func (c *conn) keepOpening(first []byte) {
+	if len(first) < sizeBytes+wantBytes {
+		return
+	}
+	size := int64(int32(binary.BigEndian.Uint32(first)))
+	if c.w.opt.LooksLikeRequest(size, clip(first[sizeBytes:], size)) != No {
+		c.info.Opening = bytes.Clone(first[:min(len(first), maxGreeting)])
+	}
+}

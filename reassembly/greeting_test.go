@@ -1,0 +1,123 @@
+package reassembly
+
+import (
+	"testing"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+var (
+	emptySettings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	twoSettings   = "\x00\x00\x0c\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64\x00\x04\x00\x01\x00\x00"
+	oddSettings   = "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x64"
+	mysql         = "\x0c\x00\x00\x00\x0a8.0.36\x00\x01\x02\x03\x04"
+)
+
+func TestForeignGreetings(t *testing.T) {
+	for _, tt := range []struct{ name, p, want string }{
+		{"status line", "HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n", SpokeHTTP},
+		{"HTTP/2, no settings", emptySettings, SpokeHTTP2},
+		{"HTTP/2, two settings", twoSettings, SpokeHTTP2},
+		{"a setting with identifier 0", oddSettings, ""},
+		{"settings that are not all there", twoSettings[:15], ""},
+		{"SSH", "SSH-2.0-OpenSSH_9.6\r\n", SpokeSSH},
+		{"SMTP", "220 mail.example ESMTP Postfix\r\n", SpokeSMTP},
+		{"FTP", "220 (vsFTPd 3.0.5)\r\n", SpokeFTP},
+		{"220 of neither", "220 hello\r\n", SpokeText},
+		{"Redis", "-ERR unknown command\r\n", SpokeRedis},
+		{"MySQL", mysql, SpokeMySQL},
+		{"PostgreSQL", "E\x00\x00\x00\x20SFATAL\x00", SpokePostgreSQL},
+		{"ZooKeeper", "\x00\x00\x00\x24\x00\x00\x00\x00\x00\x00\x75\x30\x01\x02\x03\x04\x05\x06\x07\x08\x00\x00\x00\x10" + string(make([]byte, 16)), SpokeZooKeeper},
+		{"AMQP", "AMQP\x00\x00\x09\x01", SpokeAMQP},
+		{"MQTT", "\x20\x02\x00\x05", SpokeMQTT},
+		{"TLS alert", "\x15\x03\x03\x00\x02\x02\x50", SpokeTLS},
+		{"a line", "go away\n", SpokeText},
+		{"bytes", "\xde\xad\xbe\xef\x01", SpokeUnknown},
+		{"too few", "HTT", ""},
+		{"a response", string(response(1, 20)), ""},
+		{"the size of a response", string(response(1, 20)[:4]), ""},
+	} {
+		if got := foreignGreeting([]byte(tt.p)); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestKafkaToSomethingElse: requests to a port that speaks another protocol are listed, and that is named.
+func TestKafkaToSomethingElse(t *testing.T) {
+	for name, tc := range map[string]struct {
+		play            func(c *capturetest.Conversation)
+		spoke, greeting string
+		requests        uint64
+		protocol        Protocol
+	}{
+		"HTTP answers": {func(c *capturetest.Conversation) {
+			c.Exchange(request(3, 1, 1, 20), []byte("HTTP/1.1 400 Bad Request\r\nX: y\r\n"))
+			c.Send(capturetest.ToBroker, request(3, 1, 2, 20))
+		}, SpokeHTTP, "HTTP/1.1 400 Bad Request", 2, Kafka},
+		"HTTP answers a request that is but likely": {func(c *capturetest.Conversation) {
+			c.Exchange(request(3, 16, 1, 20), []byte("HTTP/1.1 400 Bad Request\r\n"))
+		}, SpokeHTTP, "HTTP/1.1 400 Bad Request", 1, Kafka},
+		"HTTP/2 answers": {func(c *capturetest.Conversation) {
+			c.Exchange(request(3, 1, 0, 20), []byte(emptySettings))
+		}, SpokeHTTP2, emptySettings, 1, Kafka},
+		"SMTP greets first": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToClient, []byte("220 mail ESMTP\r\n"))
+			c.Exchange(request(3, 1, 1, 20), []byte("500 what\r\n"))
+		}, SpokeSMTP, "220 mail ESMTP", 1, Kafka},
+		"a broker answers": {func(c *capturetest.Conversation) {
+			c.Exchange(request(3, 1, 1, 20), response(1, 20))
+		}, "", "", 1, Kafka},
+		"text behind an answer": {func(c *capturetest.Conversation) {
+			c.Exchange(request(3, 1, 1, 20), response(1, 20))
+			c.Send(capturetest.ToClient, []byte("HTTP/1.1 200 OK\r\n"))
+		}, "", "", 1, Kafka},
+		"SSH on both sides": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToClient, []byte("SSH-2.0-OpenSSH_9.6\r\n"))
+			c.Send(capturetest.ToBroker, []byte("SSH-2.0-OpenSSH_9.6\r\n"))
+		}, SpokeSSH, "SSH-2.0-OpenSSH_9.6", 0, Other},
+	} {
+		r := capturetest.NewRecorder()
+		c := r.Open(client, broker)
+		tc.play(c)
+		c.Close(capturetest.ToClient)
+		got := run(t, r.Packets, 100).conns[0]
+		if got.Spoke != tc.spoke || string(got.Greeting) != tc.greeting || got.Requests != tc.requests || got.Protocol != tc.protocol {
+			t.Errorf("%s: %q, greeting %q, %d requests, protocol %d", name, got.Spoke, got.Greeting, got.Requests, got.Protocol)
+		}
+	}
+}
+
+// TestConnectionsWithoutPayload are reported, however they end.
+func TestConnectionsWithoutPayload(t *testing.T) {
+	for name, tc := range map[string]struct {
+		play    func(c *capturetest.Conversation)
+		end     EndKind
+		refused bool
+	}{
+		"refused":          {func(c *capturetest.Conversation) { c.Syn(capturetest.ToBroker); c.Reset(capturetest.ToClient) }, Reset, true},
+		"no answer at all": {func(c *capturetest.Conversation) { c.Syn(capturetest.ToBroker) }, Cut, false},
+		"opened": {func(c *capturetest.Conversation) {
+			c.Syn(capturetest.ToBroker)
+			c.Syn(capturetest.ToClient)
+			c.Ack(capturetest.ToBroker)
+		}, Cut, false},
+		"opened and reset": {func(c *capturetest.Conversation) {
+			c.Syn(capturetest.ToBroker)
+			c.Syn(capturetest.ToClient)
+			c.Reset(capturetest.ToClient)
+		}, Reset, false},
+		"opened and closed": {func(c *capturetest.Conversation) {
+			c.Syn(capturetest.ToBroker)
+			c.Syn(capturetest.ToClient)
+			c.Close(capturetest.ToBroker)
+		}, Closed, false},
+	} {
+		r := capturetest.NewRecorder()
+		tc.play(r.Between(client, broker))
+		got := run(t, r.Packets, 100).conns
+		if len(got) != 1 || got[0].End.Kind != tc.end || got[0].Refused != tc.refused || got[0].Client != client || got[0].Protocol != Undecided {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

@@ -1,0 +1,280 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/decode/sealed"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+var sealedRule = Rule{
+	Code: "KV2020", Title: "refused-inside-tls", Severity: model.Warning,
+	Summary: "inferred from lengths, order and time of encrypted records: the broker closed on a request that it did not answer",
+	Documentation: model.Documentation{
+		What: "TLS and authentication worked, the broker answered requests, and then closed at once on a request that it did not answer. " +
+			"This is inferred without a key: nothing inside was read.",
+		Why: "A broker does this on a request whose version it does not support. Wrong security settings look different: the handshake fails, or the broker answers the authentication with an error. " +
+			"Clients report both as a wrong security.protocol.",
+		Wire: "The lengths of TLS records show the sizes of Kafka messages. Reported is a request whose size the broker never answers, closed within a fraction of a second, while the broker serves others. " +
+			"Not reported are closes that have another explanation: a broker that stops, an idle connection, a listener that wants SASL, a request that is too large.",
+		Do: "Make sure with a TLS key log of one side (--tls-keylog): then the report names the request, its version and what the broker advertised. " +
+			"The key log must be written while the connections are set up.",
+	},
+	sealed: true,
+	becomes: func(_ *group, at addressFacts) (instead *Rule, drop bool) {
+		_, refused := at.refusal()
+		return nil, !refused
+	},
+	message: func(s *subject) string {
+		r := &s.inside.refusal
+		return fmt.Sprintf("the broker closed on a request of %s inside TLS that it did not answer, %s of %s times",
+			sizeText(r), words.Number(r.Refused), words.Number(r.Total))
+	},
+	why: sealedWhy,
+	advice: func(*subject) string {
+		return "Make sure with a TLS key log (--tls-keylog FILE): then the report names the request and its version. KV9001 says how to get one."
+	},
+}
+
+// conclusion is what is concluded of requests inside TLS.
+type conclusion struct {
+	refusal sealed.Refusal
+	// answer is the broker's ApiVersions answer, nil where unknown, library the client's TLS library.
+	answer  *sealed.Answer
+	library sealed.Library
+	// issue is the id of the known issue that fits, fit says why; empty for none.
+	issue, fit string
+}
+
+// sizeText is the size of the refused requests: "92 bytes", "80 to 95 bytes" with CBC.
+func sizeText(r *sealed.Refusal) string {
+	if r.Slack > 0 {
+		return fmt.Sprintf("%d to %d bytes", r.Size-r.Slack, r.Size)
+	}
+	return words.Plural(uint64(r.Size), "byte")
+}
+
+// sealedWhy says what the finding rests on, and what fits.
+func sealedWhy(s *subject) string {
+	r := &s.inside.refusal
+	parts := []string{fmt.Sprintf("TLS worked, and the broker had answered %s on these connections before.", servedText(r))}
+	if r.Authenticated > 0 {
+		parts[0] = fmt.Sprintf("TLS and SASL worked, and the broker had answered %s on these connections before.", servedText(r))
+	}
+	parts = append(parts,
+		fmt.Sprintf("It closed within %s. A version that the broker does not support looks like this, wrong security settings do not.", words.Humane(max(r.Longest, time.Millisecond))),
+		"This is inferred from the lengths, the order and the time of encrypted records.")
+	if s.inside.library != sealed.UnknownLibrary {
+		parts = append(parts, fmt.Sprintf("The client uses %s.", libraryText(s.inside.library)))
+	}
+	if s.inside.fit != "" {
+		parts = append(parts, s.inside.fit)
+	}
+	return strings.Join(parts, " ")
+}
+
+// servedText is how many requests were answered behind ApiVersions and authentication.
+func servedText(r *sealed.Refusal) string {
+	switch {
+	case r.ServedMost == 0:
+		return "ApiVersions only"
+	case r.ServedLeast == r.ServedMost:
+		return words.Plural(uint64(r.ServedMost), "request")
+	}
+	return fmt.Sprintf("%d to %s", r.ServedLeast, words.Plural(uint64(r.ServedMost), "request"))
+}
+
+// libraryText names a TLS library and what uses it.
+func libraryText(l sealed.Library) string {
+	switch l {
+	case sealed.Java:
+		return "the TLS of Java, as kafka-clients does"
+	case sealed.Go:
+		return "the TLS of Go, as sarama, franz-go and segmentio/kafka-go do"
+	case sealed.OpenSSL:
+		return "OpenSSL, as librdkafka and its bindings, Python and Node.js do"
+	case sealed.Rustls:
+		return "rustls"
+	}
+	return "an unknown TLS library"
+}
+
+// inferredRelease is a release by the size of an ApiVersions answer: "Kafka 1.1 to 2.1 by the
+// size of its ApiVersions answer (43 APIs)".
+func inferredRelease(a *sealed.Answer) string {
+	text := "Kafka " + decode.Alternatives(a.Releases) + " by the size of its ApiVersions answer"
+	if a.APIs > 0 {
+		text += fmt.Sprintf(" (%s)", words.Plural(uint64(a.APIs), "API"))
+	}
+	return text
+}
+
+// closing notes a request inside TLS on which the broker closed. The rule decides later.
+func (b *Builder) closing(c *decode.Connection, q *sealed.Request) {
+	key := findingKey{rule: sealedIndex, detail: strconv.Itoa(q.Size), broker: endpoint{c.Domain, c.Broker}}
+	g := b.group(key)
+	if g == nil {
+		return
+	}
+	g.count++
+	if b.opt.Evidence != nil {
+		b.opt.Evidence.Connection(g.id, c)
+	}
+}
+
+var sealedIndex int
+
+func init() { sealedIndex = ruleIndex(sealedRule.Code) }
+
+// refusal is what the book concludes of a group of sealedRule.
+func (b *Builder) refusal(g *group) (sealed.Refusal, bool) {
+	size, err := strconv.Atoi(g.key.detail)
+	if err != nil {
+		return sealed.Refusal{}, false
+	}
+	return b.sealed.Refusal(sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}, size)
+}
+
+// concluded is g, or for a group of sealedRule a copy with what the book concludes.
+func (b *Builder) concluded(g *group) *group {
+	if g.key.rule != sealedIndex {
+		return g
+	}
+	r, ok := b.refusal(g)
+	if !ok {
+		return g
+	}
+	in := &conclusion{refusal: r}
+	c := &group{key: g.key, id: g.id, number: g.number, told: g.told, listed: g.listed, count: r.Refused, inside: in}
+	c.key.hasClient = true
+	took := map[decode.Outcome]*histogram{}
+	for i := range r.Cases {
+		k := &r.Cases[i]
+		outcome := decode.ClosedByBroker
+		if k.Reset {
+			outcome = decode.ResetByBroker
+		}
+		if took[outcome] == nil {
+			took[outcome] = &histogram{}
+		}
+		took[outcome].add(k.Delay)
+		c.outcomes[outcome]++
+		c.addresses.add(k.Client.Addr())
+		o := occurrence{at: k.At, stream: k.Stream, client: k.Client, outcome: outcome, isInferred: true}
+		if k.TLS != nil {
+			o.tls = tlsSession(k.TLS)
+		}
+		c.keep(o)
+	}
+	c.outcomes[decode.ClosedByBroker] += r.Refused - uint64(len(r.Cases))
+	for o, h := range took {
+		c.took[o] = h
+	}
+	at := sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}
+	if broker, ok := b.sealed.Broker(at); ok {
+		in.answer = &broker.Answer
+	}
+	for i := range r.Cases {
+		if t := r.Cases[i].TLS; t != nil && t.Hello != nil {
+			in.library = sealed.LibraryOf(t.Hello)
+			break
+		}
+	}
+	in.issue, in.fit = fitting(in)
+	return c
+}
+
+// inferred is the JSON form of what a finding of sealedRule rests on.
+func (g *group) inferred() *model.Inferred {
+	r := &g.inside.refusal
+	in := &model.Inferred{
+		Size: r.Size, SizeSlack: r.Slack, Refused: r.Refused, Total: r.Total,
+		ServedLeast: r.ServedLeast, ServedMost: r.ServedMost, LongestSeconds: r.Longest.Seconds(),
+		ClientIDLength: r.Cases[0].ClientID, SoftwareLength: r.Cases[0].Software, OpeningSize: r.Cases[0].Opening,
+		Authenticated: r.Authenticated, TLSLibrary: libraryName(g.inside.library), Releases: []string{},
+	}
+	if a := g.inside.answer; a != nil {
+		in.AdvertisedAPIs = a.APIs
+		in.Releases = append(in.Releases, a.Releases...)
+	}
+	return in
+}
+
+// libraryName is the name of a TLS library in JSON, empty for an unknown one.
+func libraryName(l sealed.Library) string {
+	if l == sealed.UnknownLibrary {
+		return ""
+	}
+	return l.String()
+}
+
+// inferredBrokers are the brokers of which only the shape of encrypted connections is known.
+func (b *Builder) inferredBrokers() []model.Broker {
+	var out []model.Broker
+	for _, k := range b.sealed.Brokers() {
+		at := endpoint{k.Domain, k.Addr}
+		if b.brokers.records[at] != nil {
+			continue
+		}
+		m := model.Broker{
+			Address: address(k.Addr), Network: networkName(k.Domain), Inferred: true,
+			ReleaseNames: append([]string{}, k.Answer.Releases...), ReleaseRunnersUp: []string{},
+			APIs: []model.API{}, Streams: uint64(k.Connections), TLS: true,
+		}
+		if len(k.Answer.Releases) > 0 {
+			m.Release = inferredRelease(&k.Answer)
+		} else {
+			m.Release, m.ReleaseReason = model.ReleaseUnknown, "encrypted, and its ApiVersions answer has the size of no known release"
+		}
+		out = append(out, m)
+	}
+	slices.SortStableFunc(out, func(x, y model.Broker) int {
+		return cmp.Or(strings.Compare(x.Address, y.Address), strings.Compare(x.Network, y.Network))
+	})
+	return out
+}
+
+// inferredClients are the clients of which only the shape of encrypted connections is known.
+func (b *Builder) inferredClients() []model.Client {
+	var out []model.Client
+	for _, k := range b.sealed.Clients() {
+		m := model.Client{
+			ClientIDs: []string{}, Addresses: []string{addrText(k.Addr)}, BrokerAddresses: []string{},
+			APIs: []model.Usage{}, Inferred: inferredClient(&k),
+		}
+		for _, at := range k.Brokers {
+			m.BrokerAddresses = append(m.BrokerAddresses, address(at))
+		}
+		slices.Sort(m.BrokerAddresses)
+		out = append(out, m)
+	}
+	slices.SortStableFunc(out, func(x, y model.Client) int {
+		return cmp.Or(strings.Compare(x.Addresses[0], y.Addresses[0]), strings.Compare(x.Inferred, y.Inferred))
+	})
+	return out
+}
+
+// inferredClient says what is inferred of a client.
+func inferredClient(k *sealed.Client) string {
+	var parts []string
+	if k.Library != sealed.UnknownLibrary {
+		parts = append(parts, k.Library.String()+" TLS")
+	}
+	if k.ClientID >= 0 {
+		parts = append(parts, fmt.Sprintf("client id of %s", words.Plural(uint64(k.ClientID), "byte")))
+	}
+	if k.Software > 0 {
+		parts = append(parts, fmt.Sprintf("software name and version of %s", words.Plural(uint64(k.Software), "byte")))
+	}
+	if k.ClientID < 0 {
+		parts = append(parts, fmt.Sprintf("first request of %s", words.Plural(uint64(k.Opening), "byte")))
+	}
+	return strings.Join(parts, ", ")
+}

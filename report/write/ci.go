@@ -1,0 +1,157 @@
+package write
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// What build servers read: annotations of GitHub Actions, and JUnit.
+
+// party is one side of a finding in words: "orders-svc (confluent-kafka-go 2.6.0)".
+func party(c *model.FindingClient) string {
+	if c == nil {
+		return ""
+	}
+	software := strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion)
+	switch {
+	case c.ClientID == nil || *c.ClientID == "":
+		return Escape(software)
+	case software == "":
+		return Escape(*c.ClientID)
+	}
+	return Escape(*c.ClientID) + " (" + Escape(software) + ")"
+}
+
+// Sentence says in one line what happened, to whom and how often.
+func Sentence(f *model.Finding) string {
+	text := Escape(f.Message)
+	var where []string
+	if who := party(f.Client); who != "" {
+		where = append(where, "client "+who)
+	}
+	if f.Broker != "" {
+		where = append(where, "broker "+Escape(f.Broker))
+	}
+	if f.Count > 1 {
+		where = append(where, words.Times(f.Count))
+	}
+	if len(where) > 0 {
+		text += "; " + strings.Join(where, ", ")
+	}
+	return text
+}
+
+// details are the paragraphs that follow Sentence: why, what to do, and what is known.
+func details(f *model.Finding) string {
+	parts := []string{Escape(f.Why)}
+	if f.Advice != "" {
+		parts = append(parts, Escape(f.Advice))
+	}
+	if k := f.KnownIssue; k != nil {
+		parts = append(parts, "Known: "+Escape(k.Title)+" "+Escape(k.URL))
+	}
+	return strings.Join(parts, "\n")
+}
+
+// checkedText says in one line how much was checked.
+func checkedText(r *model.Report) string {
+	return fmt.Sprintf("%s checked, %s found", words.Plural(r.Summary.RequestsChecked, "request"), words.Plural(uint64(len(r.Findings)), "finding"))
+}
+
+// GitHub writes r as annotations of GitHub Actions, one line for each finding:
+// https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+func GitHub(w io.Writer, r *model.Report) error {
+	var b bytes.Buffer
+	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		kind := map[model.Severity]string{model.Error: "error", model.Warning: "warning"}[f.Severity]
+		if kind == "" || f.Accepted {
+			kind = "notice"
+		}
+		fmt.Fprintf(&b, "::%s title=%s::%s\n", kind, property.Replace(f.Code+" "+f.Title+acceptedText(f)), data.Replace(Sentence(f)+"\n"+details(f)))
+	}
+	if len(r.Findings) == 0 {
+		fmt.Fprintf(&b, "::notice title=kafkavet::%s\n", checkedText(r))
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// acceptedText marks a finding that a baseline accepts.
+func acceptedText(f *model.Finding) string {
+	if f.Accepted {
+		return " (accepted)"
+	}
+	return ""
+}
+
+// The elements of JUnit's XML, as Jenkins and GitLab read it.
+type (
+	junitSuites struct {
+		XMLName xml.Name `xml:"testsuites"`
+		junitSuite
+	}
+	junitSuite struct {
+		Name     string      `xml:"name,attr"`
+		Tests    int         `xml:"tests,attr"`
+		Failures int         `xml:"failures,attr"`
+		Errors   int         `xml:"errors,attr"`
+		Skipped  int         `xml:"skipped,attr"`
+		Suite    *junitSuite `xml:"testsuite,omitempty"`
+		Cases    []junitCase `xml:"testcase"`
+	}
+	junitCase struct {
+		Name      string       `xml:"name,attr"`
+		ClassName string       `xml:"classname,attr"`
+		Failure   *junitResult `xml:"failure,omitempty"`
+		Skipped   *junitResult `xml:"skipped,omitempty"`
+		Output    string       `xml:"system-out,omitempty"`
+	}
+	junitResult struct {
+		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr,omitempty"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+// JUnit writes r as JUnit XML: a test case for each finding, which fails where opt.Fails says so, and
+// one that says how much was checked.
+func JUnit(w io.Writer, r *model.Report, opt TextOptions) error {
+	suite := junitSuite{Name: "kafkavet", Cases: []junitCase{{Name: "requests", ClassName: "kafkavet", Output: checkedText(r)}}}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		c := junitCase{Name: f.Code + " " + f.Title + ": " + Sentence(f), ClassName: "kafkavet." + f.Code}
+		switch {
+		case f.Accepted:
+			c.Skipped = &junitResult{Message: "accepted by the baseline"}
+			suite.Skipped++
+		case opt.fails(f):
+			c.Failure = &junitResult{Message: Sentence(f), Type: f.Severity.String(), Text: details(f)}
+			suite.Failures++
+		default:
+			c.Output = details(f)
+		}
+		suite.Cases = append(suite.Cases, c)
+	}
+	suite.Tests = len(suite.Cases)
+	all := junitSuites{junitSuite: suite}
+	all.Suite, all.Cases = &suite, nil
+	var b bytes.Buffer
+	b.WriteString(xml.Header)
+	enc := xml.NewEncoder(&b)
+	enc.Indent("", "  ")
+	if err := enc.Encode(all); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	_, err := w.Write(b.Bytes())
+	return err
+}

@@ -1,0 +1,192 @@
+package write
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"encoding/xml"
+	"strings"
+	"testing"
+
+	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// formatted is a report in a format.
+func formatted(t *testing.T, name string, r *model.Report, opt TextOptions) []byte {
+	t.Helper()
+	for _, f := range Formats() {
+		if f.Name == name {
+			var out bytes.Buffer
+			if err := f.Write(&out, r, opt); err != nil {
+				t.Fatal(err)
+			}
+			return out.Bytes()
+		}
+	}
+	t.Fatalf("no format %q", name)
+	return nil
+}
+
+// acceptedReport is the rich one with its first finding accepted.
+func acceptedReport() *model.Report {
+	r := richReport()
+	r.Findings[0].Accepted = true
+	return r
+}
+
+// TestSARIFIsValid reads SARIF with a library that knows every field and holds it against the schema of OASIS.
+func TestSARIFIsValid(t *testing.T) {
+	for name, r := range map[string]*model.Report{"rich": richReport(), "accepted": acceptedReport(), "empty": emptyReport(), "hostile": hostileReport("\x00<&\xff%\u202e")} {
+		doc := formatted(t, "sarif", r, TextOptions{})
+		log, err := sarif.FromBytes(doc)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for _, run := range log.Runs { // the library leaves defaults empty
+			run.Language, run.NewlineSequences, run.Tool.Driver.Language = "en-US", []string{"\n"}, "en-US"
+		}
+		if err := log.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(log.Runs) != 1 || len(log.Runs[0].Results) != len(r.Findings) {
+			t.Fatalf("%s: %d runs", name, len(log.Runs))
+		}
+		for i, result := range log.Runs[0].Results {
+			f := &r.Findings[i]
+			if *result.RuleID != f.Code || log.Runs[0].Tool.Driver.Rules[result.RuleIndex].ID == nil || *log.Runs[0].Tool.Driver.Rules[result.RuleIndex].ID != f.Code {
+				t.Errorf("%s: result %d is %s, want %s", name, i, *result.RuleID, f.Code)
+			}
+			if (len(result.Suppressions) > 0) != f.Accepted {
+				t.Errorf("%s: result %d has %d suppressions", name, i, len(result.Suppressions))
+			}
+			if result.PartialFingerprints["kafkavet/v1"] != f.Key().String() && name != "hostile" {
+				t.Errorf("%s: fingerprint %q", name, result.PartialFingerprints["kafkavet/v1"])
+			}
+		}
+		strict := json.NewDecoder(bytes.NewReader(doc))
+		strict.DisallowUnknownFields()
+		if err := strict.Decode(&sarif.Report{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestJUnit(t *testing.T) {
+	r := acceptedReport()
+	fails := func(f *model.Finding) bool { return f.Severity >= model.Warning && !f.Accepted }
+	var suites struct {
+		Tests    int `xml:"tests,attr"`
+		Failures int `xml:"failures,attr"`
+		Suite    struct {
+			Tests    int `xml:"tests,attr"`
+			Failures int `xml:"failures,attr"`
+			Skipped  int `xml:"skipped,attr"`
+			Cases    []struct {
+				Name    string    `xml:"name,attr"`
+				Failure *struct{} `xml:"failure"`
+				Skipped *struct{} `xml:"skipped"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	doc := formatted(t, "junit", r, TextOptions{Fails: fails})
+	if err := xml.Unmarshal(doc, &suites); err != nil {
+		t.Fatalf("%v in %s", err, doc)
+	}
+	failures := 0
+	for i := range r.Findings {
+		c := suites.Suite.Cases[i+1]
+		if want := fails(&r.Findings[i]); want != (c.Failure != nil) || r.Findings[i].Accepted != (c.Skipped != nil) {
+			t.Errorf("%s: failure %v, skipped %v", c.Name, c.Failure != nil, c.Skipped != nil)
+		}
+		if c.Failure != nil {
+			failures++
+		}
+	}
+	if suites.Tests != len(r.Findings)+1 || suites.Failures != failures || suites.Suite.Tests != suites.Tests || suites.Suite.Skipped != 1 {
+		t.Errorf("%+v, want %d failures", suites, failures)
+	}
+	if err := xml.Unmarshal(formatted(t, "junit", hostileReport("\x00]]><a>\xff"), TextOptions{}), &suites); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestGitHub(t *testing.T) {
+	lines := func(r *model.Report) []string {
+		return strings.Split(strings.TrimSpace(string(formatted(t, "github", r, TextOptions{}))), "\n")
+	}
+	r := richReport()
+	got := lines(r)
+	if len(got) != len(r.Findings) {
+		t.Fatalf("%d lines, want %d: %q", len(got), len(r.Findings), got)
+	}
+	for i, line := range got {
+		f := &r.Findings[i]
+		kind := map[model.Severity]string{model.Error: "error", model.Warning: "warning", model.Info: "notice"}[f.Severity]
+		if want := "::" + kind + " title=" + f.Code + " " + f.Title + "::"; !strings.HasPrefix(line, want) || !strings.Contains(line, "%0A") {
+			t.Errorf("%q, want %q", line, want)
+		}
+	}
+	if got := lines(acceptedReport())[0]; !strings.HasPrefix(got, "::notice title="+r.Findings[0].Code) || !strings.Contains(got, "(accepted)") {
+		t.Errorf("accepted: %q", got)
+	}
+	if got := lines(emptyReport()); len(got) != 1 || !strings.HasPrefix(got[0], "::notice title=kafkavet::0 requests checked") {
+		t.Errorf("nothing found: %q", got)
+	}
+	// Text from the wire begins no command and ends no property.
+	for _, line := range lines(hostileReport("\n::error::x%0A,title=y")) {
+		if strings.Count(line, "::error") > 1 && strings.Contains(line, "\n") {
+			t.Errorf("%q", line)
+		}
+	}
+}
+
+func TestCSV(t *testing.T) {
+	r := hostileReport("=cmd|' /C calc'!A0")
+	rows, err := csv.NewReader(bytes.NewReader(formatted(t, "csv", r, TextOptions{}))).ReadAll()
+	if err != nil || len(rows) != len(r.Findings)+1 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for _, row := range rows {
+		for i, cell := range row {
+			if cell != "" && strings.ContainsAny(cell[:1], "=+-@\t\r") {
+				t.Errorf("column %s: %q is calculated", rows[0][i], cell)
+			}
+		}
+	}
+	if rows[1][0] != r.Findings[0].Code || rows[1][13] == "" {
+		t.Errorf("first row: %q", rows[1])
+	}
+}
+
+// TestKey: a key fits findings that differ in what changes between runs, and what it leaves empty fits everything.
+func TestKey(t *testing.T) {
+	f := richReport().Findings[0]
+	k := f.Key()
+	later := f
+	later.Broker, later.Count, later.Occurrences = "192.0.2.99:1", 99, nil
+	if !k.Fits(&later) || k.String() != later.Key().String() {
+		t.Error("the same finding of another run does not fit")
+	}
+	other := f
+	other.Version = new(int16)
+	if k.Fits(&other) {
+		t.Error("another version fits")
+	}
+	none := f
+	none.Version = nil
+	if k.Fits(&none) {
+		t.Error("a finding about connections fits")
+	}
+	if wide := (model.FindingKey{Code: f.Code}); !wide.Fits(&other) || !wide.Fits(&none) {
+		t.Error("a code alone does not fit")
+	}
+	if wide := (model.FindingKey{Code: "KV0000"}); wide.Fits(&f) {
+		t.Error("another code fits")
+	}
+	if narrow := (model.FindingKey{Code: f.Code, Broker: f.Broker}); !narrow.Fits(&f) || narrow.Fits(&later) {
+		t.Error("a broker is not heeded")
+	}
+}

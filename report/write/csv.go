@@ -1,0 +1,71 @@
+package write
+
+import (
+	"bytes"
+	"encoding/csv"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// csvHeader are the columns of CSV.
+var csvHeader = []string{
+	"code", "title", "severity", "api", "version", "min", "max", "evidence", "client_software", "client_version", "client_id", "client_addresses",
+	"broker", "count", "first_frame", "first_stream", "first_time", "known_issue", "fixed_in", "accepted", "message", "advice",
+}
+
+// CSV writes the findings of r as comma-separated values with a header line (RFC 4180). A cell that a
+// spreadsheet would calculate begins with an apostrophe.
+func CSV(w io.Writer, r *model.Report) error {
+	var b bytes.Buffer
+	out := csv.NewWriter(&b)
+	out.UseCRLF = true
+	_ = out.Write(csvHeader) // a buffer takes everything
+	for i := range r.Findings {
+		row := csvRow(&r.Findings[i])
+		for j := range row {
+			row[j] = asCell(Escape(row[j]))
+		}
+		_ = out.Write(row) // a buffer takes everything
+	}
+	out.Flush()
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func csvRow(f *model.Finding) []string {
+	var version, lowest, highest, software, softwareVersion, id, addresses, frame, stream, at, issue, fixed string
+	if f.Version != nil {
+		version = strconv.Itoa(int(*f.Version))
+	}
+	if a := f.Advertised; a != nil {
+		lowest, highest = strconv.Itoa(int(a.Min)), strconv.Itoa(int(a.Max))
+	}
+	if c := f.Client; c != nil {
+		software, softwareVersion, addresses = c.SoftwareName, c.SoftwareVersion, strings.Join(c.Addresses, " ")
+		if c.ClientID != nil {
+			id = *c.ClientID
+		}
+	}
+	if len(f.Occurrences) > 0 {
+		o := &f.Occurrences[0]
+		frame, stream, at = strconv.FormatUint(o.Frame, 10), strconv.FormatUint(uint64(o.Stream), 10), o.Time.String()
+	}
+	if k := f.KnownIssue; k != nil {
+		issue, fixed = k.ID, k.FixedIn
+	}
+	return []string{
+		f.Code, f.Title, f.Severity.String(), f.API, version, lowest, highest, f.Evidence, software, softwareVersion, id, addresses,
+		f.Broker, strconv.FormatUint(f.Count, 10), frame, stream, at, issue, fixed, strconv.FormatBool(f.Accepted), f.Message, f.Advice,
+	}
+}
+
+// asCell makes text of a cell that a spreadsheet takes for a formula.
+func asCell(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+// newRun makes the command run.
+func newRun(e environment) (*cobra.Command, action) {
+	cmd := &cobra.Command{
+		Use:   "run [flags] -- COMMAND",
+		Short: "watch loopback while a command runs, then report",
+		Long: "Watch loopback, and the bridges of containers, while a command runs; then report on standard error, or where\n" +
+			"--output says. The command has the terminal and all signals for itself. The exit code is the command's, or 1\n" +
+			"for findings where the command succeeds.",
+		Example: "  kafkavet run -- go test ./...\n" +
+			"  kafkavet run --require-checked 1 -o report.html -o junit:kafka.xml -- mvn verify\n" +
+			"  sudo -E kafkavet run --user $USER --target kafka-4.0 -- ./integration-tests",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+	}
+	opt := &options{output: newReportOutput(false)}
+	opt.live.isRun = true
+	opt.add(cmd, &opt.live, &opt.save, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
+	cmd.Flags().SetInterspersed(false) // what follows the command is the command's
+	return cmd, func(ctx context.Context, args []string) (int, error) {
+		if asked, err := listReleases(e.streams, opt.report.color, opt.report.target, opt.traffic.advertised); asked {
+			return exitClean, err
+		}
+		if len(args) == 0 {
+			return 0, errors.New("run: no command given; kafkavet run -- go test ./...")
+		}
+		if err := opt.check(e.in); err != nil {
+			return 0, err
+		}
+		child := &child{args: args, streams: e.streams}
+		e := e
+		packets := e.out
+		if _, ok := opt.output.hasStdout(); ok && len(opt.output.texts) == 0 {
+			e.out = e.err // standard output is the command's
+		}
+		status := newStatusLine(e.err, true)
+		var w *watch
+		if _, err := newJob(e, opt, true, func(j *job) (_ result, err error) {
+			w, err = newWatch(j, status, packets)
+			return w, err
+		}); err != nil {
+			return 0, err
+		}
+		w.teller = &teller{w: io.Discard, name: "nowhere", line: status} // the report comes at the end
+		w.started = child.start
+		ended, end := context.WithCancel(context.WithoutCancel(ctx)) // signals are the command's
+		defer end()
+		child.ended = end
+		code, err := w.run(ended)
+		if err != nil {
+			child.kill()
+			return 0, err
+		}
+		if child.wait(); child.code != 0 {
+			return child.code, nil
+		}
+		return code, nil
+	}
+}
+
+// child is the command that run runs.
+type child struct {
+	args []string
+	streams
+	// ended is called when it has ended.
+	ended func()
+
+	cmd     *exec.Cmd
+	signals chan os.Signal
+	done    sync.WaitGroup
+	// code is its exit code, there after wait.
+	code int
+}
+
+// start starts the command and passes signals on to it.
+func (c *child) start() error {
+	c.cmd = exec.Command(c.args[0], c.args[1:]...)
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = c.in, c.out, c.err
+	c.signals = make(chan os.Signal, 8)
+	signal.Notify(c.signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	if err := c.cmd.Start(); err != nil {
+		signal.Stop(c.signals)
+		c.cmd = nil
+		return fmt.Errorf("run: %w", err)
+	}
+	c.done.Go(func() {
+		_ = c.cmd.Wait() // its state says how it ended
+		c.code = exitCode(c.cmd.ProcessState)
+		signal.Stop(c.signals)
+		close(c.signals)
+		c.ended()
+	})
+	atTerminal := c.isAtTerminal()
+	c.done.Go(func() {
+		for s := range c.signals {
+			// The keyboard sends an interrupt to the command itself, too.
+			if !atTerminal || s != os.Interrupt && s != syscall.SIGQUIT {
+				_ = c.cmd.Process.Signal(s) // it may have ended
+			}
+		}
+	})
+	return nil
+}
+
+func (c *child) isAtTerminal() bool {
+	return slices.ContainsFunc([]any{c.in, c.out, c.err}, func(stream any) bool {
+		f, ok := stream.(*os.File)
+		return ok && term.IsTerminal(int(f.Fd()))
+	})
+}
+
+// kill ends the command where nobody watches it any more.
+func (c *child) kill() {
+	if c.cmd != nil {
+		_ = c.cmd.Process.Kill() // it may have ended
+		c.wait()
+	}
+}
+
+// wait waits for the end of the command.
+func (c *child) wait() { c.done.Wait() }
+
+// exitCode is that of a shell: 128 and the number of the signal for a command that a signal ended.
+func exitCode(state *os.ProcessState) int {
+	if s, ok := state.Sys().(syscall.WaitStatus); ok && s.Signaled() {
+		const signaled = 128
+		return signaled + int(s.Signal())
+	}
+	return state.ExitCode()
+}
+
+// localInterface is what run watches: on Linux all interfaces, of which localPackets picks, elsewhere the loopback one.
+func localInterface() (string, error) {
+	if runtime.GOOS == "linux" {
+		return capture.AnyInterface, nil
+	}
+	all, err := net.Interfaces()
+	if err != nil {
+		return "", fmt.Errorf("run: %w", err)
+	}
+	for _, i := range all {
+		if i.Flags&net.FlagLoopback != 0 {
+			return i.Name, nil
+		}
+	}
+	return "", errors.New("run: there is no loopback interface; name one with -i")
+}
+
+// localPackets picks the packets of the loopback interface and of bridges, which connect containers. It
+// belongs to the reading goroutine.
+type localPackets struct {
+	// isLocal are the interfaces seen so far, by index, at most maxLocal.
+	isLocal map[uint32]bool
+	// lookUp reports whether one is.
+	lookUp func(index uint32) bool
+}
+
+// maxLocal bounds the interfaces that are told apart: a host of 1,000 containers has some 2,000, each of 8 bytes.
+const maxLocal = 4096
+
+func newLocalPackets() *localPackets { return &localPackets{map[uint32]bool{}, isLocalInterface} }
+
+// isLocalInterface reports whether an interface is the loopback one or a bridge.
+func isLocalInterface(index uint32) bool {
+	i, err := net.InterfaceByIndex(int(index))
+	if err != nil {
+		return false // it is gone
+	}
+	if i.Flags&net.FlagLoopback != 0 {
+		return true
+	}
+	_, err = os.Stat(filepath.Join("/sys/class/net", i.Name, "bridge"))
+	return err == nil
+}
+
+// pick reports whether a packet is one of them. Packets without an interface are.
+func (l *localPackets) pick(p *capture.Packet) bool {
+	const sll2, indexAt, header = 276, 4, 20 // https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html
+	if p.Link != sll2 || len(p.Data) < header {
+		return true
+	}
+	index := binary.BigEndian.Uint32(p.Data[indexAt:])
+	is, known := l.isLocal[index]
+	if !known && len(l.isLocal) < maxLocal {
+		is = l.lookUp(index)
+		l.isLocal[index] = is
+	}
+	return is
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/binary"
+	"net"
+	"testing"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+// onInterface is a packet of an interface, in the form in which all interfaces are watched.
+func onInterface(index uint32) capture.Packet {
+	data := make([]byte, 60)
+	binary.BigEndian.PutUint32(data[4:], index)
+	return capture.Packet{Data: data, Link: 276}
+}
+
+// TestLocalPackets: run looks at loopback and bridges only, and asks once for each interface.
+func TestLocalPackets(t *testing.T) {
+	asked := 0
+	l := newLocalPackets()
+	l.lookUp = func(index uint32) bool { asked++; return index == 1 || index == 3 }
+	s := &liveSource{pick: l.pick}
+	b := &capture.Batch{}
+	for range 2 {
+		b.Packets = []capture.Packet{onInterface(2), onInterface(1), onInterface(3), {Data: make([]byte, 60), Link: 1}, onInterface(2)}
+		s.pickFrom(b)
+		if len(b.Packets) != 3 || b.Packets[0].Data[7] != 1 || b.Packets[1].Data[7] != 3 || b.Packets[2].Link != 1 {
+			t.Errorf("%d packets were picked: %v", len(b.Packets), b.Packets)
+		}
+	}
+	if b.Packets[0].Frame != 4 || b.Packets[2].Frame != 6 {
+		t.Errorf("frames %d to %d, want 4 to 6", b.Packets[0].Frame, b.Packets[2].Frame)
+	}
+	if asked != 3 {
+		t.Errorf("asked %d times for 3 interfaces", asked)
+	}
+	for i := range uint32(2 * maxLocal) {
+		p := onInterface(10 + i)
+		l.pick(&p)
+	}
+	if len(l.isLocal) != maxLocal {
+		t.Errorf("%d interfaces are kept, at most %d may be", len(l.isLocal), maxLocal)
+	}
+}
+
+func TestLoopbackIsLocal(t *testing.T) {
+	all, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range all {
+		if got, want := isLocalInterface(uint32(i.Index)), i.Flags&net.FlagLoopback != 0; want && !got {
+			t.Errorf("%s: %v, want %v", i.Name, got, want)
+		}
+	}
+	if isLocalInterface(1 << 30) {
+		t.Error("an interface that does not exist is local")
+	}
+}
