@@ -253,6 +253,9 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 	if c.TLS != nil {
 		o.tls = tlsSession(c.TLS)
 	}
+	if rules[rule].Code == prefaceRule.Code {
+		o.prefaces = prefacesOf(c)
+	}
 	g.keep(o)
 	if b.opt.Evidence != nil {
 		b.opt.Evidence.Connection(g.id, c)

@@ -91,7 +91,7 @@ var rules = []Rule{
 	rangesChangedRule, beforeNegotiationRule, tlsConfusionRule, authenticationRule,
 	sealedRule,
 	unsupportedAnswerRule, breaksRule,
-	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule,
+	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule, prefaceRule,
 }
 
 // Rules describes all rules in the order of their codes.
