@@ -86,14 +86,14 @@ func runRoot(cmd *cobra.Command, args []string, e environment, code *int) error 
 	return unknownCommand(cmd, args[0])
 }
 
-// unknownCommand names the commands that are meant perhaps.
+// unknownCommand names the commands with a similar name.
 func unknownCommand(root *cobra.Command, name string) error {
 	root.SuggestionsMinimumDistance = 2
-	meant := ""
+	similar := ""
 	if near := root.SuggestionsFor(name); len(near) > 0 {
-		meant = fmt.Sprintf(": did you mean %s?", strings.Join(near, " or "))
+		similar = fmt.Sprintf(": did you mean %s?", strings.Join(near, " or "))
 	}
-	return fmt.Errorf("unknown command %q%s; see kafkavet help", name, meant)
+	return fmt.Errorf("unknown command %q%s; see kafkavet help", name, similar)
 }
 
 // newHelp makes the command help.

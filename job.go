@@ -89,8 +89,14 @@ func (j *job) warn(err error) {
 
 // newPipeline makes the pipeline between a source and the result.
 func (j *job) newPipeline(src capture.Source, sink decode.Sink, beside *live) *pipeline {
+	var d *debugger
+	if j.opt.traffic.debug.isSet {
+		d = &debugger{stream: j.opt.traffic.debug.number, s: j.streams}
+		sink = debugSink{sink, d}
+	}
 	return newPipeline(pipelineOptions{
-		src: src, dissector: j.dissector, filter: j.filter, keys: j.keys, supplied: j.supplied,
+		debug: d,
+		src:   src, dissector: j.dissector, filter: j.filter, keys: j.keys, supplied: j.supplied,
 		idle: j.opt.traffic.idle, sink: sink, tap: j.result.tap(), live: beside,
 	})
 }
@@ -131,6 +137,9 @@ func (j *job) inputIsWhole() bool {
 	}
 	for _, err := range warnings {
 		j.warn(err)
+	}
+	if d := j.pipeline.opt.debug; d != nil && !d.isSeen {
+		j.complain("stream %d: no packet with payload passes the filters", d.stream)
 	}
 	if j.files != nil && j.files.isInterrupted {
 		done, _ := j.files.Progress()

@@ -62,8 +62,15 @@ func (o *options) check(stdin io.Reader) error {
 	if !o.save.rotates() {
 		written = append(written, namedFile{"--write", o.save.path})
 	}
+	if o.redact.redact && o.traffic.debug.isSet {
+		return errors.New("--debug: cannot be redacted; it shows names and addresses")
+	}
 	if o.redact.redact && o.report.writeBaseline != "" {
 		return errors.New("--write-baseline: cannot be redacted; a baseline recognizes client ids")
+	}
+	isFile := func(f namedFile) bool { return f.path != "" && f.path != "-" }
+	if o.output.flags.Changed("output-mode") && !isFile(namedFile{path: o.save.path}) && !slices.ContainsFunc(written, isFile) {
+		return errors.New("--output-mode: has no effect where no file is written")
 	}
 	return apart(written, slices.Concat(fileNames(o.captures, stdin), o.traffic.keyLogs, o.report.knownIssues,
 		[]string{o.report.target, o.report.baseline, o.traffic.advertised, o.live.program})...)
@@ -86,6 +93,7 @@ type trafficOptions struct {
 	vxlanPorts  []uint
 	genevePorts []uint
 	idle        time.Duration
+	debug       debugStream
 	quiet       bool
 	verbose     bool
 }
@@ -101,6 +109,7 @@ func (o *trafficOptions) register(cmd *cobra.Command) {
 	f.UintSliceVar(&o.vxlanPorts, "vxlan-port", nil, "one more UDP `PORT` that carries VXLAN")
 	f.UintSliceVar(&o.genevePorts, "geneve-port", nil, "one more UDP `PORT` that carries Geneve")
 	f.DurationVar(&o.idle, "idle-timeout", time.Duration(reassembly.DefaultIdleTimeout), "give up connections that are silent for this `DURATION` of packet time")
+	f.Var(&o.debug, "debug", "print on standard error every decision about the connection with the number `STREAM` (tcp.stream in Wireshark)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar and no warnings")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print on standard error what was read, and how fast")
 	complete(cmd, "advertised", completeReleases)

@@ -246,7 +246,7 @@ func descriptor(path string) (n int, ok bool) {
 	return 0, false
 }
 
-// appear gives the file its name; whatever had that name before is gone. What is written later is in it too.
+// appear gives the file its name; it replaces whatever had that name. What is written later is in it, too.
 func (o *output) appear() error {
 	if o.temp == "" {
 		return nil

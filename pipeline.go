@@ -31,6 +31,8 @@ type pipelineOptions struct {
 	// tap gets every packet of the connections that are looked into, on the reading
 	// goroutine; nil for nobody.
 	tap func(stream uint32, p *capture.Packet, s *capture.Segment)
+	// debug prints the decisions about one connection; nil for none.
+	debug *debugger
 	// live is what goes on beside a live capture; nil for files.
 	live *live
 }
@@ -60,6 +62,9 @@ func newPipeline(opt pipelineOptions) *pipeline {
 	pooling := reassembly.Options{
 		Dissector: opt.dissector, LooksLikeRequest: decode.LooksLikeRequest, LooksLikeExchange: decode.LooksLikeExchange,
 		Secrets: opt.keys.Secrets, IdleTimeout: int64(opt.idle), Tap: opt.tap,
+	}
+	if opt.debug != nil {
+		pooling.Tracer = opt.debug
 	}
 	if !opt.filter.All() {
 		pooling.Want = opt.filter.Match

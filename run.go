@@ -46,7 +46,7 @@ func newRun(e environment) (*cobra.Command, action) {
 			return exitClean, err
 		}
 		if len(args) == 0 {
-			return 0, errors.New("run: no command given; kafkavet run -- go test ./...")
+			return 0, errors.New("run: no command given; it stands behind --")
 		}
 		if err := opt.check(e.in); err != nil {
 			return 0, err
@@ -65,7 +65,7 @@ func newRun(e environment) (*cobra.Command, action) {
 		}); err != nil {
 			return 0, err
 		}
-		w.teller = &teller{w: io.Discard, name: "nowhere", line: status} // the report comes at the end
+		w.news = &newsWriter{w: io.Discard, name: "nowhere", line: status} // the report comes at the end
 		w.started = child.start
 		ended, end := context.WithCancel(context.WithoutCancel(ctx)) // signals are the command's
 		defer end()

@@ -34,14 +34,14 @@ const (
 	headerTimeout = 5 * time.Second
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 60 * time.Second
-	// farewell is how long answers under way may take when the capture has ended.
-	farewell = time.Second
+	// shutdownTimeout is how long answers under way may take when the capture has ended.
+	shutdownTimeout = time.Second
 
 	// freshFor is how long a snapshot is handed out before another one is made:
 	// a report of thousands of findings takes some 10 ms, in which no packet is looked at.
 	freshFor = time.Second
-	// patience is how long a snapshot is waited for.
-	patience = 5 * time.Second
+	// snapshotTimeout is how long a request waits for a snapshot.
+	snapshotTimeout = 5 * time.Second
 	// deadAfter is how long the analysis may be silent before /healthz says so;
 	// it stirs every 100 ms.
 	deadAfter = 10 * time.Second
@@ -147,7 +147,7 @@ func (s *served) close() {
 		_ = s.listener.Close()
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if s.server.Shutdown(ctx) != nil {
 		_ = s.server.Close()
@@ -155,10 +155,10 @@ func (s *served) close() {
 	<-s.done
 }
 
-// beat tells that the analysis goes on.
+// beat says that the analysis works.
 func (s *served) beat(now time.Duration) { s.beaten.Store(int64(now)) }
 
-// wanted tells whether somebody waits for a new snapshot.
+// wanted reports whether somebody waits for a new snapshot.
 func (s *served) wanted(now time.Duration) bool {
 	if !s.asked.Load() {
 		return false
@@ -181,7 +181,7 @@ var errNoSnapshot = errors.New("the analysis is busy; try again")
 
 // snapshot is the newest snapshot if it is fresh, or else the next one.
 func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
 	for {
 		s.mu.Lock()
@@ -241,7 +241,7 @@ func (s *served) reportHandler(contentType, policy string, form func(*snapshot) 
 	}
 }
 
-// health tells whether the analysis goes on.
+// health says whether the analysis works.
 func (s *served) health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if silent := s.now() - time.Duration(s.beaten.Load()); silent > deadAfter {
@@ -249,7 +249,7 @@ func (s *served) health(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintf(w, "no packets were looked at for %v\n", silent.Round(time.Second))
 		return
 	}
-	_, _ = io.WriteString(w, "ok\n") // whoever asked has gone otherwise
+	_, _ = io.WriteString(w, "ok\n") // an error means that the client has closed
 }
 
 // guard sets what protects the reader, and turns away what has no business
@@ -278,7 +278,7 @@ func (s *served) guard(next http.Handler) http.Handler {
 	})
 }
 
-// localHost tells whether a Host header names this host as only itself can.
+// localHost reports whether a Host header is a name that only this host itself uses.
 func localHost(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {

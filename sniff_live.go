@@ -12,7 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// snapshotInterval is how often what is counted is copied for the goroutine that tells of it.
+// snapshotInterval is how often counters are copied for the goroutine that reports them.
 const snapshotInterval = time.Second
 
 // maxCatchUp bounds how long what has come already is read at the end: 1 GiB, the
@@ -40,7 +40,7 @@ type live struct {
 // come, and jumps when the host's clock is set.
 func (l *live) clock() int64 { return int64(l.now()) }
 
-// watch makes a shard tell of requests as soon as they are sent, and of its limits while it works.
+// watch has a shard report requests as soon as they are sent, and its limits while it works.
 func (l *live) watch(s *decode.Shard) reassembly.Shard[[]decode.Event] {
 	s.Watch()
 	w := &watchedShard{Shard: s}

@@ -43,7 +43,7 @@ func (o *saveOptions) register(cmd *cobra.Command) {
 	f.UintVar(&o.keep, "rotate-keep", 0, "keep the newest `N` files of -w, those of earlier runs included, and delete older ones")
 }
 
-// rotates tells whether there is more than one file.
+// rotates reports whether there is more than one file.
 func (o *saveOptions) rotates() bool { return o.size > 0 || o.interval > 0 }
 
 func (o *saveOptions) check() error {

@@ -69,7 +69,7 @@ func (l *statusLine) clear() {
 	}
 }
 
-// erase is what makes the terminal forget the line. A terminal that became
+// erase is what removes the line from the terminal. A terminal that became
 // narrower has broken it into several rows (ECMA-48: CUU, ED).
 func (l *statusLine) erase() string {
 	up := ""

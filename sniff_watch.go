@@ -42,7 +42,7 @@ func (e *every) due(now time.Duration) bool {
 type watch struct {
 	*findings
 	status *statusLine
-	teller *teller
+	news   *newsWriter
 
 	// src, live and what depends on them are there once run has opened the interface.
 	src  *liveSource
@@ -72,7 +72,7 @@ type watch struct {
 func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {
 	f, err := newFindings(j, true)
 	w := &watch{
-		findings: f, status: status, teller: newTeller(j, status), packets: packets,
+		findings: f, status: status, news: newNewsWriter(j, status), packets: packets,
 		age: every{interval: ageInterval}, sight: every{interval: sightInterval},
 		repeat: every{interval: j.opt.live.interval}, draw: every{interval: statusInterval},
 		stop: make(chan struct{}),
@@ -185,7 +185,7 @@ func (w *watch) finish() int {
 	}
 	// The last event is the report, and standard output that is lost takes no more.
 	w.outs = slices.DeleteFunc(w.outs, func(out reportFile) bool {
-		return out.file == nil && (w.lost != nil || w.teller.json)
+		return out.file == nil && (w.lost != nil || w.news.json)
 	})
 	isWritten := len(w.outs) == 0 || w.writeReports(rep)
 	fail(w.lost)
@@ -242,34 +242,34 @@ func (w *watch) each(p *pipeline) error {
 }
 
 // print prints findings that are new, with repeats also those that happened again and the sums.
-func (w *watch) print(sighted, repeats bool) error {
-	news := slices.DeleteFunc(w.News(sighted, repeats), func(n model.News) bool { return w.accepted.accepts(&n.Finding) })
+func (w *watch) print(isSightDue, repeats bool) error {
+	news := slices.DeleteFunc(w.News(isSightDue, repeats), func(n model.News) bool { return w.accepted.accepts(&n.Finding) })
 	if len(news) > 0 {
 		w.count(news)
 		if w.j.names != nil {
 			redactNews(news, w.j.names)
 		}
-		if err := w.teller.tell(news); err != nil {
+		if err := w.news.write(news); err != nil {
 			return err
 		}
 	}
 	if repeats {
-		return w.teller.status(w.counts())
+		return w.news.status(w.counts())
 	}
 	return nil
 }
 
-// last tells what is new at the end, and the report where that is an event.
+// last prints what is new at the end, and the report where that is an event.
 func (w *watch) last(rep *model.Report) error {
-	if w.teller.json {
+	if w.news.json {
 		if err := w.print(true, true); err != nil {
 			return err
 		}
 	}
-	return w.teller.final(rep)
+	return w.news.final(rep)
 }
 
-// count counts the findings that are told of.
+// count counts the findings that are printed.
 func (w *watch) count(news []model.News) {
 	for i := range news {
 		if !news[i].First {

@@ -61,7 +61,7 @@ func newBuild() build { return buildOf(debug.ReadBuildInfo()) }
 // pseudoVersion is the version that Go gives to a commit without a tag: time and commit are in it.
 var pseudoVersion = regexp.MustCompile(`-(?:0\.)?(\d{14})-([0-9a-f]{12})(?:\+dirty)?$`)
 
-// buildOf is what the linker was told, or else what the build recorded: go install MODULE@VERSION
+// buildOf is what the linker set, or else what the build recorded: go install MODULE@VERSION
 // records the version, go build in a checkout the commit.
 func buildOf(info *debug.BuildInfo, ok bool) build {
 	b := build{version: version, commit: commit, date: date}

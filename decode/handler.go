@@ -32,6 +32,8 @@ type handler struct {
 	conn  *reassembly.Connection
 	// queue holds the requests that have no answer so far.
 	queue queue
+	// counted is how many requests of the queue are in shard.outstanding.
+	counted int
 
 	// ranges are what the latest ApiVersions answer said, which came at rangesAt;
 	// before are the ones that it replaced.
@@ -114,6 +116,20 @@ func (h *handler) Message(f *reassembly.Frame) {
 		h.response(f)
 	}
 	h.flush()
+	h.countOutstanding()
+}
+
+// isCrowded reports whether there is no room for a further request without an answer.
+func (h *handler) isCrowded() bool {
+	n := h.queue.n
+	return n >= maxOutstanding || n >= unseenAfter && !h.conn.Seen[reassembly.ToClient] ||
+		n >= freeOutstanding && h.shard.outstanding >= maxShardOutstanding
+}
+
+// countOutstanding brings the shard's count of outstanding requests up to date.
+func (h *handler) countOutstanding() {
+	h.shard.outstanding += h.queue.n - h.counted
+	h.counted = h.queue.n
 }
 
 // request takes a request: it is judged by what the connection had been told by the packet in which it ends.
@@ -129,11 +145,12 @@ func (h *handler) request(f *reassembly.Frame) {
 	h.requests++
 	h.lastRequest = f.Last
 	h.note(hd.correlationID)
-	if h.queue.n >= maxOutstanding || h.queue.n >= unseenAfter && !h.conn.Seen[reassembly.ToClient] {
+	if h.isCrowded() {
 		h.overflow()
 	}
 	p := h.queue.push()
-	p.at, p.correlationID, p.key, p.version = f.Last, hd.correlationID, hd.key, hd.version
+	h.queue.identify(p, hd.correlationID)
+	p.at, p.key, p.version = f.Last, hd.key, hd.version
 	p.clientID, p.hasClientID = h.client(&hd)
 	p.span, p.ranges = span(f), h.ranges
 	p.offset, p.size, p.lacking = f.Offset, uint32(f.Size), uint32(f.Lacking)

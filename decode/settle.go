@@ -203,6 +203,7 @@ func (h *handler) End() {
 		h.settle(p, outcome, answer{at: at})
 	}
 	h.flush()
+	h.countOutstanding()
 	h.shard.ended[h.conn] = h
 }
 

@@ -36,6 +36,8 @@ type knownAnswer struct {
 type Shard struct {
 	events []Event
 	limits Limits
+	// outstanding counts the requests of all connections that wait for an answer (maxShardOutstanding).
+	outstanding int
 	// ended are Handlers that are over, until Closed is called for their connection; spare are those to be used again.
 	ended map[*reassembly.Connection]*handler
 	spare []*handler

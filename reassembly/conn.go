@@ -11,20 +11,24 @@ import (
 // goroutine and belongs to its shard from the first item on, until it is over
 // (Pool.reclaim).
 type conn struct {
-	w       *worker
-	flow    *flow // whose conn it is; the dispatching goroutine's
-	info    Connection
-	half    [2]half
-	flip    Direction // 1 where the side that was taken for the client is the broker
-	mode    connMode
-	waits   bool   // stands in worker.waiting
-	over    bool   // finished
-	turns   uint32 // segments so far
-	finAck  uint32 // what the first FIN acknowledged
-	reset   int64  // tick at which a RST came, -1 before
-	closing int64  // tick at which only the secrets of waiting records were missing to its end, -1 before
-	late    *postponed
-	offset  int64 // stream offset behind the bytes that are worked on, -1 where unknown
+	w      *worker
+	flow   *flow // whose conn it is; the dispatching goroutine's
+	info   Connection
+	half   [2]half
+	flip   Direction // 1 where the side that was taken for the client is the broker
+	mode   connMode
+	waits  bool   // stands in worker.waiting
+	over   bool   // finished
+	turns  uint32 // segments so far
+	finAck uint32 // what the first FIN acknowledged
+	reset  int64  // tick at which a RST came, -1 before
+	// resetMark belongs to reset. doubted are segments that wait for confirmation.
+	resetMark resetMark
+	doubted   doubts
+	closing   int64 // tick at which only the secrets of waiting records were missing to its end, -1 before
+	late      *postponed
+	tracer    Tracer // nil for all connections but one, if that is asked for
+	offset    int64  // stream offset behind the bytes that are worked on, -1 where unknown
 	// While isLost, bytes are given up that were lost before the packet lostBefore.
 	isLost     bool
 	lostBefore capture.Position
@@ -62,6 +66,7 @@ func (c *conn) init(w *worker, f *flow) {
 		c.info.Seen[d] = f.seen[d]
 	}
 	c.talk.init(c.info.Midstream)
+	c.trace(w.opt.Tracer)
 }
 
 // segment takes one segment of the connection.
@@ -70,9 +75,19 @@ func (c *conn) segment(it *item) {
 		return
 	}
 	c.info.Now = it.at
+	if !c.accepts(it) {
+		return
+	}
 	c.info.Last = it.at
 	d := it.dir ^ c.flip
 	c.info.Seen[d] = true
+	if c.tracer != nil && it.flags&(capture.RST|capture.FIN) != 0 {
+		kind := "FIN"
+		if it.flags&capture.RST != 0 {
+			kind = "RST"
+		}
+		c.tracer.Printf(it.at, "%s %v", kind, d)
+	}
 	switch {
 	case it.flags&capture.RST != 0:
 		if d == ToClient && c.turns == 0 && c.half[it.dir.Reverse()].synced && !c.half[it.dir].synced {
@@ -81,6 +96,7 @@ func (c *conn) segment(it *item) {
 		c.ending(c.endOf(Reset, d, it))
 		if c.reset < 0 {
 			c.reset = c.w.ticks
+			c.resetMark = resetMark{it.dir, it.seq, c.half[it.dir.Reverse()].next}
 			c.wait()
 		}
 	case it.flags&capture.FIN != 0:
@@ -183,6 +199,9 @@ func (c *conn) miss(n int64) {
 	c.info.Gaps++
 	c.w.missing += uint64(n)
 	c.w.gaps++
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "%d bytes are missing in the capture", n)
+	}
 }
 
 // place returns the stream offset of a byte behind which n bytes, itself included, are left of those that are
@@ -269,7 +288,7 @@ func (c *conn) waited() bool {
 	for i := range c.half {
 		h := &c.half[i]
 		if h.hole != nil && c.w.ticks-h.hole.since >= c.w.hole {
-			c.w.reorder.skip(c, Direction(i))
+			c.w.reorder.overdue(c, Direction(i))
 		}
 	}
 	c.resume(false)
@@ -319,12 +338,16 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		c.lastOfPreface()
 	}
 	c.over = true
+	c.forgetDoubts()
 	if c.tls != nil {
 		c.endTLS()
 	}
 	c.info.Outline = c.outline
 	c.talk.end(c)
 	c.w.opener.Closed(&c.info)
+	if c.tracer != nil {
+		c.traceEnd()
+	}
 	c.talk, c.tls, c.outline, c.mode = dialogue{}, nil, nil, ignored
 	if !c.waits { // or else the tick lets go of it
 		c.w.ended = append(c.w.ended, c)
@@ -349,6 +372,9 @@ func (c *conn) unheard(d Direction) {
 // swap exchanges the two sides: the one that was taken for the client turned out to be the broker.
 func (c *conn) swap() {
 	c.flip ^= 1
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "the sides are exchanged: %v is the broker", c.info.Client)
+	}
 	i := &c.info
 	i.Client, i.Broker = i.Broker, i.Client
 	i.Seen[0], i.Seen[1] = i.Seen[1], i.Seen[0]

@@ -116,6 +116,9 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		c.w.limits.Undecided++
 		c.give(Other)
 	case !sure:
+		if c.tracer != nil {
+			c.tracer.Printf(at, "undecided what the connection speaks after %d bytes", len(first)+len(answer))
+		}
 	case kind == Kafka:
 		t.open(c)
 		t.replay(c, p, d, at)
@@ -194,6 +197,9 @@ func (t *dialogue) again(c *conn, k chunk) {
 func (t *dialogue) unanchor(c *conn) {
 	t.anchored = false
 	t.fr[0].state, t.fr[1].state = searching, searching
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "the client's first bytes are not there: requests are searched for")
+	}
 	t.replay(c, nil, ToBroker, c.info.Now)
 }
 
@@ -201,11 +207,15 @@ func (t *dialogue) unanchor(c *conn) {
 func (t *dialogue) open(c *conn) {
 	t.decided = true
 	c.info.Protocol = Kafka
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "the connection speaks Kafka: %v is the broker", c.info.Broker)
+	}
 	t.handler = c.w.opener.Open(&c.info)
 }
 
 // end tells the handler that the connection is over.
 func (t *dialogue) end(c *conn) {
+	c.endGreeting()
 	if !t.decided && t.anchored && t.pending != nil && c.lone(t.pending) {
 		t.open(c)
 		t.replay(c, nil, ToBroker, c.info.Now)
@@ -268,6 +278,9 @@ func (c *conn) message(f *Frame) {
 	}
 	if f.Resynced {
 		c.info.Resyncs++
+	}
+	if c.tracer != nil {
+		c.traceMessage(f)
 	}
 	if f.Direction == ToBroker {
 		c.info.Requests++

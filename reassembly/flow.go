@@ -36,13 +36,16 @@ type flow struct {
 	a, b         [16]byte // a is the side that sent the SYN, or else the first packet
 	aPort, bPort uint16
 	depth        uint8
-	seen         [2]bool // by direction, 0 is from a
-	synced       [2]bool // base is that of a SYN
-	closed       uint8   // bit 0, 1: FIN of that direction; bit 2: RST
-	dead         bool    // slot is free
-	unwanted     bool    // kept out by Options.Want
-	mentioned    bool    // no segment of it was seen, only headers without one
-	acked        bool    // the base of the direction that was not seen is one less than what was acknowledged first
+	seen         [2]bool  // by direction, 0 is from a
+	synced       [2]bool  // base is that of a SYN
+	closed       uint8    // bit 0, 1: FIN of that direction; bit 2: RST
+	dead         bool     // slot is free
+	unwanted     bool     // kept out by Options.Want
+	mentioned    bool     // no segment of it was seen, only headers without one
+	hasChecksums [2]bool  // a segment of that direction had a good checksum
+	ttl          [2]uint8 // of the first segment with payload of that direction
+	isChallenged bool     // a SYN waits in flowTable.challenges
+	acked        bool     // the base of the direction that was not seen is one less than what was acknowledged first
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
 	last         [2]uint32 // sequence number after the last segment
@@ -79,28 +82,36 @@ type flowTable struct {
 	numbers []uint32 // streams by capture
 	hand    uint32
 	limits  *Limits
+	// challenges are SYNs on live connections, disbelieved counts those that nothing confirmed so far.
+	challenges  map[*flow]challenge
+	disbelieved uint64
 	// release is told of a flow that leaves the table, unless it is a copy of another or unwanted.
 	release func(*flow, EndKind)
 }
 
 func newFlowTable(limits *Limits, release func(*flow, EndKind)) *flowTable {
-	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), limits: limits, release: release}
+	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, limits: limits, release: release}
 }
 
 func (t *flowTable) at(i uint32) *flow { return &t.chunks[i/flowChunk][i%flowChunk] }
 
-// hash is the same for both directions. It is seeded, so that nobody can
-// craft addresses that all fall into one bucket.
+// hash is the same for both directions. The seed goes over the whole key, so that nobody can
+// craft addresses and ports that all fall into one bucket.
 func (t *flowTable) hash(s *capture.Segment) uint32 {
-	x := endpointWord(&s.Src, s.SrcPort)
-	y := endpointWord(&s.Dst, s.DstPort)
-	return uint32(maphash.Comparable(t.seed, [2]uint64{x ^ y, x + y}))
-}
-
-func endpointWord(addr *[16]byte, port uint16) uint64 {
-	hi := binary.LittleEndian.Uint64(addr[:8])
-	lo := binary.LittleEndian.Uint64(addr[8:])
-	return (hi*0x9e3779b97f4a7c15 ^ lo) + uint64(port)<<3*0xff51afd7ed558ccd
+	src0, src1 := binary.LittleEndian.Uint64(s.Src[8:]), binary.LittleEndian.Uint64(s.Src[:])
+	dst0, dst1 := binary.LittleEndian.Uint64(s.Dst[8:]), binary.LittleEndian.Uint64(s.Dst[:])
+	ports := uint32(s.SrcPort)<<16 | uint32(s.DstPort)
+	if src0 > dst0 || src0 == dst0 && (src1 > dst1 || src1 == dst1 && s.SrcPort > s.DstPort) {
+		src0, src1, dst0, dst1 = dst0, dst1, src0, src1
+		ports = ports<<16 | ports>>16
+	}
+	var key [4*8 + 4]byte
+	binary.LittleEndian.PutUint64(key[0:], src0)
+	binary.LittleEndian.PutUint64(key[8:], src1)
+	binary.LittleEndian.PutUint64(key[16:], dst0)
+	binary.LittleEndian.PutUint64(key[24:], dst1)
+	binary.LittleEndian.PutUint32(key[32:], ports)
+	return uint32(maphash.Bytes(t.seed, key[:]))
 }
 
 // lookup returns the flow that the segment belongs to and its direction in it (0
@@ -132,8 +143,18 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			}
 		}
 		if s.Flags&(capture.SYN|capture.ACK) == capture.SYN && f.begunBefore(s.Seq, d) {
+			if f.isLive() {
+				t.challenge(f, s)
+				return nil, d, false
+			}
 			t.drop(f, Replaced)
 			break
+		}
+		if f.isChallenged {
+			if g := t.replaced(f, s); g != nil {
+				d, _ = g.direction(s)
+				return g, d, true
+			}
 		}
 		return f, d, false
 	}
@@ -365,6 +386,9 @@ func (t *flowTable) drop(f *flow, how EndKind) {
 		t.settled--
 	}
 	t.live--
+	if f.isChallenged {
+		delete(t.challenges, f)
+	}
 	*f = flow{dead: true}
 	t.free = append(t.free, i)
 }

@@ -243,6 +243,12 @@ func (f *framer) drop(c *conn) {
 // lose notes that the place was lost, at the given packet at the latest: the next message has to be searched for.
 func (f *framer) lose(c *conn, at capture.Position) {
 	f.joined = f.joined && f.tentative
+	isFirst := f.dir == ToClient && f.state == reading && f.offset == 0 && c.tls == nil && !c.info.Midstream
+	if isFirst && f.passed == int64(len(f.buf)) && c.greet(f.buf) { // all that came is in buf
+		f.drop(c)
+		f.state = stopped
+		return
+	}
 	if f.buf != nil {
 		f.buf = f.buf[:0]
 	}

@@ -117,9 +117,15 @@ func firstLine(p []byte) []byte {
 	return p
 }
 
-// greet notes what the broker's side speaks, if its first bytes p show that it is not Kafka.
+// greet notes what the broker's side speaks, if its first bytes p show that it is not Kafka. Until the connection is over
+// Greeting holds the bytes as they come.
 func (c *conn) greet(p []byte) bool {
-	if c.info.Spoke != "" {
+	switch c.info.Spoke {
+	case "":
+	case SpokeTLS:
+		return true
+	default:
+		c.info.Greeting = append(c.info.Greeting, p[:min(len(p), maxGreeting-len(c.info.Greeting))]...)
 		return true
 	}
 	c.info.Spoke = foreignGreeting(p)
@@ -130,12 +136,25 @@ func (c *conn) greet(p []byte) bool {
 		if c.tls == nil {
 			c.info.Confusion = ClearToTLS
 		}
-	case SpokeHTTP, SpokeSSH, SpokeAMQP, SpokeRedis, SpokeSMTP, SpokeFTP, SpokeText:
-		c.info.Greeting = bytes.Clone(firstLine(p))
 	default:
 		c.info.Greeting = bytes.Clone(p[:min(len(p), maxGreeting)])
 	}
 	return true
+}
+
+// endGreeting names the protocol by all of the greeting, and cuts a text to its first line.
+func (c *conn) endGreeting() {
+	i := &c.info
+	if i.Greeting == nil {
+		return
+	}
+	if name := foreignGreeting(i.Greeting); name != "" && name != SpokeTLS {
+		i.Spoke = name
+	}
+	switch i.Spoke {
+	case SpokeHTTP, SpokeSSH, SpokeAMQP, SpokeRedis, SpokeSMTP, SpokeFTP, SpokeText:
+		i.Greeting = firstLine(i.Greeting)
+	}
 }
 
 // keepOpening keeps the client's first bytes, if they could be a request.

@@ -58,6 +58,16 @@ func TestKafkaToSomethingElse(t *testing.T) {
 		"HTTP answers a request that is but likely": {func(c *capturetest.Conversation) {
 			c.Exchange(request(3, 16, 1, 20), []byte("HTTP/1.1 400 Bad Request\r\n"))
 		}, SpokeHTTP, "HTTP/1.1 400 Bad Request", 1, Kafka},
+		"HTTP answers, byte by byte": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToBroker, request(3, 1, 1, 20))
+			c.MSS = 1
+			c.Send(capturetest.ToClient, []byte("HTTP/1.1 400 Bad Request\r\nX: y\r\n"))
+		}, SpokeHTTP, "HTTP/1.1 400 Bad Request", 1, Kafka},
+		"a broker answers byte by byte": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToBroker, request(3, 1, 1, 20))
+			c.MSS = 1
+			c.Send(capturetest.ToClient, response(1, 20))
+		}, "", "", 1, Kafka},
 		"HTTP/2 answers": {func(c *capturetest.Conversation) {
 			c.Exchange(request(3, 1, 0, 20), []byte(emptySettings))
 		}, SpokeHTTP2, emptySettings, 1, Kafka},

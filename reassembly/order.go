@@ -88,6 +88,9 @@ func (c *conn) order(d Direction, it *item) {
 			r.oldest = it.ack
 		}
 		r.noteAhead(it)
+		if r.hole != nil {
+			r.hole.isHeard = true
+		}
 	}
 	c.turns++
 	if it.length > 0 && !h.ended {
@@ -148,6 +151,9 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 	ahead := int32(seq - h.next)
 	if ahead < 0 { // at least partly seen before
 		old := uint32(-ahead)
+		if c.tracer != nil {
+			c.tracer.Printf(it.at, "%d bytes %v came again", min(old, length), d^c.flip)
+		}
 		c.overlap(h, seq, min(old, length), it)
 		if old >= length {
 			return
@@ -166,6 +172,9 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 			h.remember(seq, p)
 			c.deliver(d, p, length, it.at)
 			return
+		}
+		if c.tracer != nil {
+			c.tracer.Printf(it.at, "out of order %v: %d bytes before this segment are waited for", d^c.flip, ahead)
 		}
 		h.hole = newDisorder(h.next, c.w.ticks)
 		c.wait()

@@ -78,6 +78,8 @@ type Options struct {
 	// nanoseconds: for live captures, so that time passes while no packets come, whatever
 	// becomes of the host's clock. It is asked once for each batch and must not go back.
 	Clock func() int64
+	// Tracer is told of every decision about its connection; nil for none.
+	Tracer Tracer
 	// IdleTimeout in nanoseconds of packet time; 0 is DefaultIdleTimeout.
 	IdleTimeout int64
 }
@@ -146,6 +148,9 @@ type Stats struct {
 	// MissingBytes counts payload bytes that the capture lacks, Gaps the
 	// places, in connections of whatever protocol.
 	MissingBytes, Gaps uint64
+	// Disbelieved counts segments that their receiver cannot have accepted, and ends that were taken back because
+	// both sides went on.
+	Disbelieved uint64
 	// Limits counts how often limits were reached.
 	Limits Limits
 }
@@ -153,6 +158,7 @@ type Stats struct {
 // counts is what a worker counts.
 type counts struct {
 	missing, gaps uint64
+	disbelieved   uint64
 	limits        Limits
 }
 
@@ -262,6 +268,7 @@ func (s *slot[R]) total() Stats {
 	for i := range s.counts {
 		t.MissingBytes += s.counts[i].missing
 		t.Gaps += s.counts[i].gaps
+		t.Disbelieved += s.counts[i].disbelieved
 		t.Limits.add(&s.counts[i].limits)
 	}
 	return t
@@ -316,7 +323,7 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	err := p.deal(ctx, src, func(s *slot[R]) {
 		p.sent++
 		s.number = p.sent
-		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live - p.table.settled), Limits: p.tabled}
+		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live - p.table.settled), Disbelieved: p.table.disbelieved, Limits: p.tabled}
 		s.wait.Add(shards)
 		for i := range in {
 			in[i] <- s
@@ -476,6 +483,9 @@ func (p *Pool[R]) tick(s *slot[R], at capture.Position, now int64) {
 // segment finds the segment's connection and hands it to the shard of that.
 func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment) {
 	f, dir, fresh := p.table.lookup(seg)
+	if f == nil {
+		return
+	}
 	if f.mentioned {
 		f.appear(seg)
 		dir, fresh = ToBroker, true
@@ -485,6 +495,10 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	}
 	if fresh && p.opt.Want != nil {
 		f.unwanted = !p.opt.Want(seg)
+	}
+	if f.discards(seg, dir) {
+		p.table.disbelieved++
+		return
 	}
 	p.table.note(f, seg, dir)
 	seg.Stream = p.table.number(f, seg.Capture)

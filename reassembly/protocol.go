@@ -41,6 +41,9 @@ func foreignProtocol(p []byte) (_ Protocol, sure bool) {
 func (c *conn) give(p Protocol) {
 	c.talk.decided = true
 	c.talk.take(c)
+	if c.tracer != nil {
+		c.tracer.Printf(c.info.Now, "given up: the connection speaks %v", p)
+	}
 	if c.tls == nil {
 		c.info.Protocol = p
 	} else {
@@ -80,7 +83,7 @@ type greeting struct {
 func (c *conn) confused(p []byte) bool {
 	f := c.framer(ToClient)
 	isFirst := !c.info.Midstream && c.info.Responses == 0 && f.state == reading && f.passed == 0
-	if !c.alerts(p) && c.info.Spoke == "" && !(isFirst && c.greet(p)) {
+	if !c.alerts(p) && !(isFirst || c.info.Spoke != "") || !c.greet(p) {
 		return false
 	}
 	f.state = stopped
@@ -115,6 +118,9 @@ func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 	}
 	c.info.Protocol = TLS
 	c.mode = crypted
+	if c.tracer != nil {
+		c.tracer.Printf(at, "a TLS ClientHello: the connection is decrypted if there is a key for it")
+	}
 	c.tls = tlsrecord.NewSession(c.w.opt.Secrets, c, &o)
 	c.outline = tlsrecord.NewOutline(false)
 	c.talk = dialogue{}
@@ -166,6 +172,9 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 
 // Plaintext implements tlsrecord.Receiver.
 func (c *conn) Plaintext(toServer bool, p []byte, at capture.Position) {
+	if c.tracer != nil && c.outline != nil {
+		c.tracer.Printf(at, "TLS is decrypted from here on")
+	}
 	c.outline = nil
 	if c.mode == crypted && len(p) > 0 {
 		c.talk.data(c, towards(toServer), p, at)

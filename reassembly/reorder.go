@@ -43,6 +43,8 @@ type disorder struct {
 	// acked is up to where the receiver had acknowledged between one and two halves
 	// of ackedPatience ago, ackedLater up to where at the beginning of the latest half.
 	acked, ackedLater uint32
+	// isHeard: the receiver has acknowledged something since the disorder began.
+	isHeard bool
 }
 
 func newDisorder(base uint32, tick int64) *disorder {
@@ -167,6 +169,22 @@ func (r *reorderer) skip(c *conn, d Direction) {
 		seq, n = seq+k, n-k
 	}
 	r.settle(c, d)
+}
+
+// overdue gives up the bytes that direction d has waited for too long. Where the receiver's acknowledgements
+// are captured and none covers them, the receiver lacks them too: then what came early is given up instead.
+func (r *reorderer) overdue(c *conn, d Direction) {
+	h := &c.half[d]
+	if q := h.hole; q.isHeard && int32(h.acked-q.pieces[0].seq) < 0 && !h.fin {
+		r.w.disbelieved += uint64(len(q.pieces))
+		for i := range q.pieces {
+			r.pages -= q.pieces[i].pages()
+		}
+		q.pieces, q.pages = nil, 0
+		r.settle(c, d)
+		return
+	}
+	r.skip(c, d)
 }
 
 // drain gives up everything that direction d waits for.

@@ -35,6 +35,8 @@ type worker struct {
 	askedSize int64
 	// pending are the bytes held of connections that are not decided yet, postponed those of answers that came too early.
 	pending, postponed int
+	// doubted are the bytes of segments that wait for confirmation.
+	doubted int
 }
 
 func newWorker(opt *Options, o opener) *worker {

@@ -20,7 +20,7 @@ type (
 		Pending bool          `json:"pending"`
 		Finding model.Finding `json:"finding"`
 	}
-	// countEvent tells that a finding happened again: more times since the
+	// countEvent says that a finding happened again: more times since the
 	// last event of that number, count times in all.
 	countEvent struct {
 		Event  string `json:"event"`
@@ -30,7 +30,7 @@ type (
 		More   uint64 `json:"more"`
 		Count  uint64 `json:"count"`
 	}
-	// statusEvent has the sums so far.
+	// statusEvent holds the current counts.
 	statusEvent struct {
 		Event string `json:"event"`
 		Time  string `json:"time"`
@@ -44,22 +44,22 @@ type (
 	}
 )
 
-// teller tells what is found while it happens: in text, or with --format json as events.
-type teller struct {
+// newsWriter writes findings while they come in: as text, or with --format json as events.
+type newsWriter struct {
 	w     io.Writer
 	name  string
 	json  bool
 	color string
 	line  *statusLine
-	// close: the last text stands without an empty line behind it.
-	close bool
+	// isOpen says that no empty line follows the last text.
+	isOpen bool
 }
 
-// newTeller makes a teller. Text goes to standard output, unless that takes the
-// report as a document.
-func newTeller(j *job, line *statusLine) *teller {
+// newNewsWriter makes a newsWriter. Text goes to standard output, or to standard error where standard
+// output takes the report as a document.
+func newNewsWriter(j *job, line *statusLine) *newsWriter {
 	format := write.Formats()[j.opt.output.index(j.opt.output.format)]
-	t := &teller{w: j.out, name: "standard output", json: format.HasEvents, color: j.opt.report.color, line: line}
+	t := &newsWriter{w: j.out, name: "standard output", json: format.HasEvents, color: j.opt.report.color, line: line}
 	if n, ok := j.opt.output.hasStdout(); ok && write.Formats()[n].IsDocument && !t.json {
 		t.w, t.name = line.out, "standard error"
 	}
@@ -69,8 +69,8 @@ func newTeller(j *job, line *statusLine) *teller {
 // eventTime is the time of an event: RFC 3339 in UTC with microseconds.
 func eventTime() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000000Z") }
 
-// tell tells of findings.
-func (t *teller) tell(news []model.News) error {
+// write writes findings.
+func (t *newsWriter) write(news []model.News) error {
 	t.line.hide()
 	opt := textOptions(t.w, t.color) // a terminal may have another size by now
 	for i := range news {
@@ -86,7 +86,7 @@ func (t *teller) tell(news []model.News) error {
 			if err = write.News(t.w, n, opt); err == nil && block {
 				_, err = io.WriteString(t.w, "\n")
 			}
-			t.close = !block
+			t.isOpen = !block
 		}
 		if err != nil {
 			return fmt.Errorf("write %s: %w", t.name, reason(err))
@@ -95,8 +95,8 @@ func (t *teller) tell(news []model.News) error {
 	return nil
 }
 
-// status tells the sums so far, as an event.
-func (t *teller) status(c liveCounts) error {
+// status writes the current counts, as an event.
+func (t *newsWriter) status(c liveCounts) error {
 	if !t.json {
 		return nil
 	}
@@ -106,10 +106,10 @@ func (t *teller) status(c liveCounts) error {
 	return nil
 }
 
-// final tells the report as the last event. Text it only sets apart from what was told before.
-func (t *teller) final(rep *model.Report) error {
+// final writes the report as the last event. In text it only writes the empty line before the report.
+func (t *newsWriter) final(rep *model.Report) error {
 	if !t.json {
-		if !t.close {
+		if !t.isOpen {
 			return nil
 		}
 		if _, err := io.WriteString(t.w, "\n"); err != nil {

@@ -1,0 +1,132 @@
+package capturetest
+
+// Forgery is a segment that an attacker puts into every connection of a capture, between segments that its
+// end systems sent. Its receiver discards it (RFC 9293 3.10.7.4, RFC 5961), and the connection goes on.
+type Forgery uint8
+
+// The forgeries.
+const (
+	// ForgedFarReset is a RST 1 GiB outside the window.
+	ForgedFarReset Forgery = iota
+	// ForgedReset is a RST at the next byte, which did not reach its receiver: both sides go on.
+	ForgedReset
+	// ForgedFarFIN is a FIN 1 GiB outside the window.
+	ForgedFarFIN
+	// ForgedFIN is a FIN at the next byte with a wrong checksum.
+	ForgedFIN
+	// ForgedSYN is a SYN with another sequence number.
+	ForgedSYN
+	// ForgedFarByte is one byte 5 MiB ahead.
+	ForgedFarByte
+	// ForgedByteInWindow is one byte 3 MiB ahead, which the receiver keeps and never acknowledges.
+	ForgedByteInWindow
+	// ForgedAck is junk at the next byte that acknowledges what was never sent.
+	ForgedAck
+	// ForgedChecksum is junk at the next byte with a wrong checksum.
+	ForgedChecksum
+	// ForgedTTL is junk at the next byte whose TTL is used up before its receiver.
+	ForgedTTL
+)
+
+// Forge puts a forged segment of each direction into every connection, in the middle of its traffic.
+func Forge(packets []Packet, f Forgery) []Packet {
+	segments := dissect(packets)
+	data := map[way][]int{} // places of segments with payload
+	for i, s := range segments {
+		if s != nil && s.length > 0 {
+			data[s.way()] = append(data[s.way()], i)
+		}
+	}
+	behind := map[int]bool{}
+	for w, places := range data {
+		if other := data[way{w.stream, w.dir.Reverse()}]; len(places) >= 3 && len(other) >= 2 {
+			behind[places[1]] = true
+		}
+	}
+	var out []Packet
+	for i, s := range segments {
+		if s == nil {
+			out = append(out, packets[i])
+			continue
+		}
+		out = append(out, s.packet())
+		if behind[i] {
+			out = append(out, s.forged(f))
+		}
+	}
+	return out
+}
+
+// forged is the forgery that comes behind s.
+func (s *segment) forged(f Forgery) Packet {
+	const far = 1 << 30
+	junk := []byte("\x00\x00\x00\x1e\x00\x01\x00\x0c\x00\x00\x00\x63\x00\x04evil\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00")
+	c := s.with(s.end(), nil)
+	switch f {
+	case ForgedFarReset:
+		c.tcp.Seq += far
+		c.tcp.Flags = RST
+	case ForgedReset:
+		c.tcp.Flags = RST
+	case ForgedFarFIN:
+		c.tcp.Seq += far
+		c.tcp.Flags |= FIN
+	case ForgedFIN:
+		c.tcp.Flags |= FIN
+	case ForgedSYN:
+		c.tcp.Seq += far
+		c.tcp.Flags, c.tcp.Ack = SYN, 0
+	case ForgedFarByte:
+		c = s.with(s.end()+5<<20, junk[:1])
+	case ForgedByteInWindow:
+		c = s.with(s.end()+3<<20, junk[:1])
+	case ForgedAck:
+		c = s.with(s.end(), junk)
+		c.tcp.Ack += far
+	default:
+		c = s.with(s.end(), junk)
+	}
+	p := c.packet()
+	switch f {
+	case ForgedFIN, ForgedChecksum:
+		p.Data[len(s.head)+c.ipLength(p)+16] ^= 0xff
+	case ForgedTTL:
+		c.setTTL(p, 1)
+	}
+	return p
+}
+
+// ipLength is the length of the IP header in p.
+func (s *segment) ipLength(p Packet) int {
+	if s.src.Addr().Is4() {
+		return int(p.Data[len(s.head)]&15) * 4
+	}
+	return ipv6Length
+}
+
+// setTTL sets the TTL or hop limit of p. The header checksum of IPv4 is corrected.
+func (s *segment) setTTL(p Packet, ttl byte) {
+	ip := p.Data[len(s.head):]
+	if s.src.Addr().Is4() {
+		ip[8] = ttl
+		sumIPv4(ip)
+		return
+	}
+	ip[7] = ttl
+}
+
+// forgeries are captures into which somebody put segments that their receivers discarded.
+func forgeries() []Variant {
+	var all []Variant
+	for f, name := range []string{
+		ForgedFarReset: "a RST far off", ForgedReset: "a RST that did not arrive", ForgedFarFIN: "a FIN far off",
+		ForgedFIN: "a FIN with a wrong checksum", ForgedSYN: "a SYN in the middle", ForgedFarByte: "a byte 5 MiB ahead",
+		ForgedByteInWindow: "a byte ahead in the window", ForgedAck: "junk with an impossible acknowledgement",
+		ForgedChecksum: "junk with a wrong checksum", ForgedTTL: "junk with a TTL of 1",
+	} {
+		all = append(all, Variant{"forged: " + name, KeepsRequests | KeepsVerdicts | KeepsOutcomes | KeepsAddresses, plain(func(p []Packet) []Packet {
+			return Forge(p, Forgery(f))
+		})})
+	}
+	return all
+}

@@ -1,0 +1,83 @@
+package reassembly
+
+import "github.com/kafkavet/kafkavet/capture"
+
+// Tracer is told of every decision about one connection, in words. The goroutine of the
+// connection's shard calls it.
+type Tracer interface {
+	// Stream is the connection's number.
+	Stream() uint32
+	// Printf takes a decision. at is the packet that led to it.
+	Printf(at capture.Position, format string, args ...any)
+}
+
+// trace has the decisions about c traced, if those are asked for.
+func (c *conn) trace(t Tracer) {
+	if t == nil || t.Stream() != c.info.Stream {
+		return
+	}
+	c.tracer = t
+	how := "both sides' SYN seen"
+	switch {
+	case c.info.Midstream:
+		how = "joined midstream: no SYN was captured, who is the broker is decided later"
+	case !c.half[ToClient].synced:
+		how = "the client's SYN was captured"
+	case !c.half[ToBroker].synced:
+		how = "only the answer to a SYN was captured"
+	}
+	t.Printf(c.info.First, "connection %v to %v: %s", c.info.Client, c.info.Broker, how)
+}
+
+// protocolNames are the protocols in words.
+var protocolNames = [...]string{Undecided: "undecided", Kafka: "Kafka", TLS: "TLS", HTTP: "HTTP", Other: "not Kafka"}
+
+// String is the protocol in words.
+func (p Protocol) String() string { return protocolNames[p] }
+
+// endNames are the ends of a connection in words.
+var endNames = [...]string{Cut: "open when the capture ended", Closed: "closed", Reset: "reset", Expired: "silent for too long", Replaced: "replaced by a new one"}
+
+// String is the end in words.
+func (k EndKind) String() string { return endNames[k] }
+
+// String is the direction in words.
+func (d Direction) String() string {
+	if d == ToBroker {
+		return "to the broker"
+	}
+	return "to the client"
+}
+
+// traceEnd sums up a connection that is over.
+func (c *conn) traceEnd() {
+	i := &c.info
+	if t := i.TLS; t != nil {
+		version, why := "TLS", "decrypted"
+		if t.Version != "" {
+			version = t.Version
+		}
+		if t.Reason != "" {
+			why = t.Reason
+		}
+		c.tracer.Printf(i.Now, "%s %s: %s", version, t.Suite, why)
+	}
+	by := ""
+	if i.End.Kind == Closed || i.End.Kind == Reset {
+		by = " by the client"
+		if i.End.By == ToClient {
+			by = " by the broker"
+		}
+	}
+	c.tracer.Printf(i.End.At, "connection %v%s; spoke %v, %d requests, %d responses, %d bytes missing in %d places, found its place again %d times",
+		i.End.Kind, by, i.Protocol, i.Requests, i.Responses, i.Missing, i.Gaps, i.Resyncs)
+}
+
+// traceMessage prints a message that was framed.
+func (c *conn) traceMessage(f *Frame) {
+	found := ""
+	if f.Resynced {
+		found = ", found by searching"
+	}
+	c.tracer.Printf(f.Last, "message %v of %d bytes%s", f.Direction, f.Size, found)
+}

@@ -1,0 +1,227 @@
+package reassembly
+
+import (
+	"bytes"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+// Segments are judged as the end systems judge them (RFC 9293 3.10.7.4, RFC 5961): anyone can send
+// a segment that passes the capture and that its receiver discards. What is decided here must not depend
+// on one segment alone, as a capture also lacks segments.
+const (
+	// maxAckDistance is how far an acknowledgement may be from the bytes seen so far. A window is at most
+	// 1 GiB (RFC 7323 2.3); Linux lets it grow to tens of MiB (net.ipv4.tcp_rmem).
+	maxAckDistance = 64 << 20
+	// maxDoubted bounds the segments of one connection that wait for confirmation, 64 KiB each at most (a longer one is
+	// not kept). maxShardDoubted bounds their bytes in a shard: 1 MiB, of which 4 shards make 4 MiB.
+	maxDoubted      = 4
+	maxDoubtedBytes = 64 << 10
+	maxShardDoubted = 1 << 20
+	// confirmations is how many segments in a row confirm each other where the other side was not captured.
+	confirmations = 3
+)
+
+const (
+	// maxSummed is the longest payload whose checksum is verified. Requests that decide a verdict are short; the
+	// time to sum full segments would be a fifth of all.
+	maxSummed = 512
+	// minTTL and usualTTL say when a TTL is used up before the receiver: senders begin at 64, 128 or 255, so one
+	// below minTTL in a direction whose segments have at least usualTTL is no change of the route.
+	minTTL, usualTTL = 5, 20
+)
+
+// discards reports whether the receiver discards the segment, or never gets it: its checksum is wrong, or its TTL is
+// used up. A host that captures its own segments under checksum offload has no good checksum in that
+// direction; then a wrong one means nothing.
+func (f *flow) discards(s *capture.Segment, d Direction) bool {
+	if s.Length == 0 && s.Flags&(capture.SYN|capture.FIN|capture.RST) == 0 || s.Length > maxSummed {
+		return false
+	}
+	ttl := s.TTL()
+	if s.Length > 0 && f.ttl[d] == 0 {
+		f.ttl[d] = ttl
+	}
+	if f.ttl[d] >= usualTTL && 0 < ttl && ttl < minTTL {
+		return true
+	}
+	switch s.Checksum() {
+	case capture.ChecksumRight:
+		f.hasChecksums[d] = true
+	case capture.ChecksumWrong:
+		return f.hasChecksums[d]
+	}
+	return false
+}
+
+// doubts are segments whose receiver may have discarded them: the sequence or acknowledgement number is far
+// from what is known. They count once another segment confirms them.
+type doubts struct {
+	segments []item
+	bytes    int
+}
+
+// resetMark is what was known when a RST came that ended the connection.
+type resetMark struct {
+	dir  Direction // raw, as conn.half
+	seq  uint32
+	peer uint32 // the peer's next byte: what was sent after the RST begins here
+}
+
+// accepts reports whether the receiver can have accepted the segment, given the sequence numbers known. It may
+// clear FIN in it.flags. A segment that is only doubted is kept, and accepted later if others confirm it.
+func (c *conn) accepts(it *item) bool {
+	h := &c.half[it.dir]
+	if c.mode == ignored {
+		return true
+	}
+	if it.flags&capture.RST != 0 {
+		if h.synced && !within(it.seq, h.next, maxHole) {
+			c.w.disbelieved++
+			return false
+		}
+		return true
+	}
+	if c.reset >= 0 {
+		c.reviveReset(it)
+	}
+	if c.isFar(it) {
+		return c.confirmed(it)
+	}
+	if h.fin {
+		c.reviveFIN(it)
+	}
+	if it.flags&capture.FIN != 0 && h.synced && !h.fin && int32(it.first()+it.length-h.next) < 0 {
+		it.flags &^= capture.FIN
+		c.w.disbelieved++
+	}
+	return true
+}
+
+// within reports whether a is at most n before or behind b.
+func within(a, b uint32, n int32) bool {
+	d := int32(a - b)
+	return d >= -n && d <= n
+}
+
+// isFar reports whether the sequence or acknowledgement number is farther from what was seen than
+// loss in the capture explains.
+func (c *conn) isFar(it *item) bool {
+	h, r := &c.half[it.dir], &c.half[it.dir.Reverse()]
+	if it.flags&capture.ACK != 0 && r.synced && !within(it.ack, r.next, maxAckDistance) {
+		return true
+	}
+	if !h.synced || it.length == 0 && it.flags&capture.FIN == 0 {
+		return false
+	}
+	next := h.next
+	if h.ackSeen && int32(h.acked-next) > 0 {
+		next = h.acked // the receiver has more than the capture
+	}
+	return int32(it.first()-next) > maxHole
+}
+
+// confirmed keeps a segment that is far from what was seen, until a segment of the other side fits it. Where the other
+// side was not captured, segments that follow each other confirm each other. It reports whether it is confirmed;
+// what was kept is then handed on first.
+func (c *conn) confirmed(it *item) bool {
+	fits := 0
+	for i := range c.doubted.segments {
+		q := &c.doubted.segments[i]
+		switch {
+		case q.dir != it.dir:
+			if within(it.ack, q.first()+q.length, maxHole) && within(q.ack, it.seq, maxHole) {
+				fits = confirmations
+			}
+		case !c.info.Seen[it.dir.Reverse()^c.flip] && within(it.first(), q.first()+q.length, maxHole):
+			fits++
+		}
+	}
+	if fits < confirmations {
+		c.doubt(it)
+		return false
+	}
+	for i := range c.doubted.segments {
+		q := &c.doubted.segments[i]
+		c.jump(q)
+		c.w.disbelieved--
+		c.order(q.dir, q)
+	}
+	c.forgetDoubts()
+	c.jump(it)
+	return true
+}
+
+// jump takes the sequence numbers of a confirmed segment for those of its direction: what lies between was lost.
+func (c *conn) jump(it *item) {
+	h, r := &c.half[it.dir], &c.half[it.dir.Reverse()]
+	if n := int32(it.first() - h.next); h.synced && (n > maxHole || n < -maxAckDistance) {
+		c.w.reorder.drain(c, it.dir)
+		c.lost(it.dir, int64(max(n, 1)), it.at)
+		h.next = it.first()
+	}
+	if it.flags&capture.ACK != 0 && r.synced && !within(it.ack, r.next, maxAckDistance) {
+		c.w.reorder.drain(c, it.dir.Reverse())
+		c.lost(it.dir.Reverse(), int64(max(int32(it.ack-r.next), 1)), it.at)
+		r.next, r.acked = it.ack, it.ack
+	}
+}
+
+// doubt keeps a segment for confirmed.
+func (c *conn) doubt(it *item) {
+	c.w.disbelieved++
+	if len(it.payload) > maxDoubtedBytes || c.w.doubted+len(it.payload) > maxShardDoubted {
+		return
+	}
+	q := &c.doubted
+	if len(q.segments) == maxDoubted {
+		n := len(q.segments[0].payload)
+		q.segments = append(q.segments[:0], q.segments[1:]...)
+		q.bytes -= n
+		c.w.doubted -= n
+	}
+	kept := *it
+	kept.payload = bytes.Clone(it.payload)
+	q.segments = append(q.segments, kept)
+	q.bytes += len(kept.payload)
+	c.w.doubted += len(kept.payload)
+}
+
+func (c *conn) forgetDoubts() {
+	c.w.doubted -= c.doubted.bytes
+	c.doubted = doubts{}
+}
+
+// reviveReset takes a reset back when its sender goes on: it sends bytes behind the RST, or acknowledges some
+// that came after it. An end system that has sent a RST does neither.
+func (c *conn) reviveReset(it *item) {
+	m := &c.resetMark
+	if it.dir != m.dir || c.isFar(it) {
+		return
+	}
+	sent := it.length > 0 && int32(it.first()+it.length-m.seq) > 0
+	acked := it.flags&capture.ACK != 0 && c.half[m.dir.Reverse()].synced && int32(it.ack-m.peer) > 0
+	if !sent && !acked {
+		return
+	}
+	c.reset = -1
+	c.revive(Reset, m.dir)
+}
+
+// reviveFIN takes a FIN back when its sender goes on behind it and the receiver has not acknowledged it.
+func (c *conn) reviveFIN(it *item) {
+	h := &c.half[it.dir]
+	if h.ackSeen && int32(h.acked-h.finSeq) > 0 || int32(it.first()+it.length-h.finSeq) <= 1 {
+		return // a keep-alive sends the byte of the FIN again (RFC 9293 3.8.4)
+	}
+	h.fin, h.ended, h.finDue = false, false, 0
+	c.revive(Closed, it.dir)
+}
+
+// revive takes the end of the connection back that direction raw made.
+func (c *conn) revive(how EndKind, raw Direction) {
+	c.w.disbelieved++
+	if e := &c.info.End; e.Kind == how && e.By == raw^c.flip {
+		*e = End{}
+	}
+}
