@@ -262,6 +262,7 @@ func (w *watch) print(isSightDue, repeats bool) error {
 // last prints what is new at the end, and the report where that is an event.
 func (w *watch) last(rep *model.Report) error {
 	if w.news.json {
+		w.End()
 		if err := w.print(true, true); err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ func (b *Builder) Report() *model.Report {
 		Summary:  b.coverage.summary,
 		Brokers:  append(b.brokers.finish(releases, hit), b.inferredBrokers()...),
 		Clients:  append(b.clients.finish(hit), b.inferredClients()...),
-		Timeline: b.timeline.snapshot(),
+		Timeline: b.timeline.snapshot(b.verdicts()),
 	}
 	if b.target != nil {
 		r.Target = b.target.finish(hit)
@@ -32,13 +32,15 @@ func (b *Builder) Report() *model.Report {
 	if s := b.opt.Supplied; s != nil {
 		r.Supplied = &model.Supplied{Name: s.Name, Release: s.Release(), File: s.File, Source: s.Table.Source, Notes: append([]string{}, s.Notes...)}
 	}
-	addHits(hit, map[string]uint64{model.LimitFindings: b.omitted})
+	addHits(hit, map[string]uint64{model.LimitFindings: b.omitted, "departures": b.departed})
+	addHits(hit, b.history.Limits().Hit())
 	if e := b.opt.Evidence; e != nil {
 		addHits(hit, map[string]uint64{"evidence_occurrences": e.Omitted()})
 	}
 	addHits(hit, map[string]uint64{"sealed": b.sealed.Dropped})
 	addHits(hit, b.input.LimitsHit)
 	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
+	r.Quality.ExpectedRefusals = b.expectedRefusals()
 	r.Quality.OtherProtocols, r.Quality.LimitsHit = b.brokers.otherProtocols(), hit
 	r.Findings = b.findings(r.Quality.DroppedPackets, releases)
 	for i := range r.Findings {
@@ -67,7 +69,16 @@ func (b *Builder) captures() []model.Capture {
 // settled is a group with the rule that it has by now.
 type settled struct {
 	*group
-	rule *Rule
+	rule     *Rule
+	severity model.Severity
+}
+
+// severityOf is the severity of a finding by what is known of it.
+func (b *Builder) severityOf(g *group, rule *Rule) model.Severity {
+	if rule.severity == nil {
+		return rule.Severity
+	}
+	return rule.severity(g, b.facts(g))
 }
 
 // ruleOf is the rule that the input as a whole makes of g by now; drop tells that g is told by another finding, or by none.
@@ -85,22 +96,23 @@ func (b *Builder) ruleOf(g *group) (rule *Rule, drop bool) {
 
 // settle gives each group the rule that the input as a whole makes it, and orders them.
 func (b *Builder) settle(dropped uint64) []settled {
-	groups := make([]settled, 0, len(b.groups)+1)
-	for _, g := range b.groups {
+	current := b.current(all)
+	groups := make([]settled, 0, len(current)+1)
+	for _, g := range current {
 		if g.count == 0 {
 			continue // its request waits for its outcome
 		}
 		if rule, drop := b.ruleOf(g); !drop {
-			groups = append(groups, settled{b.concluded(g), rule})
+			groups = append(groups, settled{b.concluded(g), rule, b.severityOf(g, rule)})
 		}
 	}
 	if dropped > 0 {
 		key := findingKey{rule: ruleIndex(bytesMissingRule.Code), detail: droppedDetail}
-		groups = append(groups, settled{&group{key: key, count: 1, dropped: dropped}, &bytesMissingRule})
+		groups = append(groups, settled{&group{key: key, count: 1, dropped: dropped}, &bytesMissingRule, bytesMissingRule.Severity})
 	}
 	slices.SortFunc(groups, func(x, y settled) int {
 		return cmp.Or(
-			cmp.Compare(y.rule.Severity, x.rule.Severity),
+			cmp.Compare(y.severity, x.severity),
 			strings.Compare(x.rule.Code, y.rule.Code),
 			compareGroups(x.group, y.group),
 		)
@@ -115,8 +127,7 @@ func (b *Builder) findings(dropped uint64, releases map[endpoint]decode.Release)
 	guess := releaseGuesser(releases)
 	out := make([]model.Finding, 0, len(groups))
 	for _, g := range groups {
-		at := g.key.broker
-		f := g.finish(findingContext{rule: g.rule, tables: b.brokers.tables(at), target: b.opt.Target})
+		f := b.finish(g.group, g.rule, g.severity)
 		f.Release = guess(g.group)
 		f.KnownIssue = b.knownIssue(&f, g.group)
 		out = append(out, f)
@@ -194,7 +205,7 @@ func (b *Builder) WriteEvidence(w io.Writer, captures []capture.Info) (evidence.
 	claims := make([]evidence.Claim, 0, len(groups))
 	for _, g := range groups {
 		claims = append(claims, evidence.Claim{
-			ID: g.id, Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
+			IDs: g.ids, Occurrences: b.shared(g.group), Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
 			WithTLS: g.rule.Code != rules[g.key.rule].Code, WithClear: g.key.detail == tlsClosed,
 		})
 	}

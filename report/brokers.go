@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -190,6 +191,8 @@ type stranger struct {
 	facts addressFacts
 	// streams counts the connections by protocol.
 	streams [protocolCount]uint64
+	// through are the clients that came through a TLS handshake or were answered in the clear.
+	through members[netip.Addr]
 	// serverName is the first name by which a TLS client asked for it (SNI).
 	serverName string
 }
@@ -199,8 +202,12 @@ func (s *stranger) add(c *decode.Connection) {
 	s.streams[min(int(c.Protocol), protocolCount-1)]++
 	s.facts.clear = s.facts.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
 	s.facts.tls = s.facts.tls || spokeTLS(c)
+	s.facts.failed += uint64(b2i(handshakeFailed(c)))
 	s.facts.inside = s.facts.inside || c.Protocol == reassembly.Kafka && c.TLS != nil
 	s.facts.confused = s.facts.confused || c.Confusion == reassembly.ClearToTLS
+	if spokeTLS(c) || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0 {
+		s.through.add(c.Client.Addr())
+	}
 	if c.TLS != nil && s.serverName == "" {
 		s.serverName = ownText(c.TLS.ServerName)
 	}

@@ -20,12 +20,14 @@ package report
 
 import (
 	"encoding/hex"
+	"slices"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
 )
@@ -75,13 +77,22 @@ type Builder struct {
 	// target holds requests against Options.Target; nil without.
 	target *targetCheck
 
+	// history decides about requests that were not served, departures are connections that
+	// came to nothing.
+	history    *history.Book
+	departures []departure
+	// claims are the ids under which Options.Evidence keeps what is not decided yet.
+	claims map[findingKey]evidence.ID
+	// numbered counts the ids.
+	numbered evidence.ID
+
 	groups map[findingKey]*group
 	// perRule counts the groups of each rule.
 	perRule []int
 
-	// omitted counts findings for which there was no room.
-	omitted  uint64
-	bulletin bulletin
+	// omitted counts findings for which there was no room, departed connections.
+	omitted, departed uint64
+	bulletin          bulletin
 	// early are connections with a request before the ApiVersions response.
 	early map[uint32]struct{}
 }
@@ -96,11 +107,13 @@ func NewBuilder(opt Options) *Builder {
 		clients:  newClients(),
 		brokers:  newBrokers(),
 		timeline: newTimeline(),
+		claims:   map[findingKey]evidence.ID{},
 		sealed:   sealed.NewBook(),
 		groups:   map[findingKey]*group{},
 		perRule:  make([]int, len(rules)),
 		early:    map[uint32]struct{}{},
 	}
+	b.history = history.New(b.decidedEarly)
 	if opt.Target != nil {
 		b.target = newTargetCheck(opt.Target)
 	}
@@ -116,12 +129,20 @@ func (b *Builder) Exchange(x *decode.Exchange) {
 	b.coverage.exchange(x)
 	b.brokers.exchange(x)
 	b.clients.exchange(x)
+	isSuspect := b.history.Exchange(x)
 	if x.BeforeNegotiation && x.Key != apiVersionsKey {
 		remember(b.early, x.Stream)
 	}
 	fired := -1
+	if isSuspect {
+		fired = undecided
+		b.claim(x)
+	}
+	if b.opt.Watch {
+		b.settled(x)
+	}
 	for i := range rules {
-		if rules[i].exchange == nil {
+		if rules[i].exchange == nil || rules[i].onSight && x.Evidence == decode.Borrowed {
 			continue
 		}
 		if detail, ok := rules[i].exchange(x); ok {
@@ -150,7 +171,7 @@ func (b *Builder) onTarget(x *decode.Exchange) int {
 	if g := b.group(key); g != nil {
 		g.addExchange(x)
 		if b.opt.Evidence != nil {
-			b.opt.Evidence.Exchange(g.id, x)
+			b.opt.Evidence.Exchange(g.ids[0], x)
 		}
 	}
 	if f == certain {
@@ -161,6 +182,7 @@ func (b *Builder) onTarget(x *decode.Exchange) int {
 
 // Advertisement takes an ApiVersions answer. Its Ranges are kept.
 func (b *Builder) Advertisement(a *decode.Advertisement) {
+	b.history.Advertisement(a)
 	if b.opt.Evidence != nil {
 		b.opt.Evidence.Advertised(a)
 	}
@@ -175,7 +197,7 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 				text := difference(before, a.Ranges)
 				g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: text})
 				if b.opt.Evidence != nil {
-					b.opt.Evidence.Change(g.id, a, before, text)
+					b.opt.Evidence.Change(g.ids[0], a, before, text)
 				}
 			}
 		}
@@ -189,6 +211,7 @@ func (b *Builder) Connection(c *decode.Connection) {
 	if b.opt.Evidence != nil {
 		b.opt.Evidence.Met(c)
 	}
+	b.history.Connection(c)
 	past := past{b: b}
 	_, past.early = b.early[c.Stream]
 	delete(b.early, c.Stream)
@@ -200,6 +223,7 @@ func (b *Builder) Connection(c *decode.Connection) {
 			b.addConnection(i, detail, c)
 		}
 	}
+	b.depart(c, past)
 	if q := b.sealed.Connection(c); q != nil {
 		b.closing(c, q)
 	}
@@ -209,9 +233,12 @@ func (b *Builder) Connection(c *decode.Connection) {
 // addExchange adds x to the findings of a rule.
 func (b *Builder) addExchange(rule int, detail string, x *decode.Exchange) {
 	if g := b.group(b.exchangeKey(rule, detail, x)); g != nil {
+		if g.sample == nil && rules[rule].explains {
+			g.sample = b.history.Sample(x)
+		}
 		g.addExchange(x)
 		if b.opt.Evidence != nil {
-			b.opt.Evidence.Exchange(g.id, x)
+			b.opt.Evidence.Exchange(g.ids[0], x)
 		}
 	}
 }
@@ -244,6 +271,9 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 		return
 	}
 	g.count++
+	if g.greeting == "" && rules[rule].Code == notKafkaRule.Code {
+		g.greeting = greetingText(c.Greeting)
+	}
 	g.bytes += c.Missing
 	g.gaps += c.Gaps
 	if key.hasClient {
@@ -258,7 +288,7 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 	}
 	g.keep(o)
 	if b.opt.Evidence != nil {
-		b.opt.Evidence.Connection(g.id, c)
+		b.opt.Evidence.Connection(g.ids[0], c)
 	}
 }
 
@@ -284,7 +314,7 @@ func (b *Builder) group(key findingKey) *group {
 			return nil
 		}
 		key.detail, key.clientID, key.software = ownText(key.detail), ownText(key.clientID), ownSoftware(key.software)
-		g = &group{key: key, id: evidence.ID(len(b.groups))}
+		g = &group{key: key, ids: []evidence.ID{b.newID()}}
 		b.groups[key] = g
 		b.perRule[key.rule]++
 	}
@@ -297,8 +327,12 @@ func (b *Builder) group(key findingKey) *group {
 // facts is what is known of the broker's address of g.
 func (b *Builder) facts(g *group) addressFacts {
 	facts := addressFacts{}
-	if s := b.brokers.at(g.key.broker); s != nil {
-		facts = s.facts
+	known := b.brokers.at(g.key.broker)
+	if known != nil {
+		facts = known.facts
+	}
+	facts.gotThrough = func(g *group) bool {
+		return known != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return known.through.has(o.client.Addr()) })
 	}
 	facts.target = b.target
 	facts.refusal = func() (sealed.Refusal, bool) { return b.refusal(g) }

@@ -29,7 +29,7 @@ func TestEqualFindingsAreOne(t *testing.T) {
 		{"another stream", func(x *decode.Exchange) { x.Stream = 9 }, 1},
 		{"another client address", func(x *decode.Exchange) { x.Client = mustAddrPort("10.0.0.9:1") }, 1},
 		{"another outcome", outcomeOf(decode.ResetByBroker), 1},
-		{"another evidence", borrowedRange, 1},
+		{"another evidence", func(x *decode.Exchange) { borrowedRange(x); x.Outcome = decode.ClosedByBroker }, 1},
 		{"another version", func(x *decode.Exchange) { x.Version = 13 }, 2},
 		{"another range", rangesOf(newRanges), 2},
 		{"another software", func(x *decode.Exchange) { x.Software.Version = "2.6.1" }, 2},
@@ -95,7 +95,7 @@ func TestFindingsAreOrdered(t *testing.T) {
 
 func TestEvidenceIsTheBestThereIs(t *testing.T) {
 	above := verdictOf(decode.AboveMax)
-	f := builderOf(Options{}, exchangeOf(1, 0, 1, 12, above, borrowedRange), exchangeOf(2, 1, 1, 12, above)).Report().Findings[0]
+	f := builderOf(Options{}, exchangeOf(1, 0, 1, 12, above, borrowedRange, outcomeOf(decode.ClosedByBroker)), exchangeOf(2, 1, 1, 12, above)).Report().Findings[0]
 	if f.Evidence != "observed" || f.EvidenceCounts["borrowed"] != 1 || f.EvidenceCounts["observed"] != 1 {
 		t.Errorf("evidence %q of %v, want observed and one each", f.Evidence, f.EvidenceCounts)
 	}
@@ -235,6 +235,7 @@ func TestLimitsHoldAndAreCounted(t *testing.T) {
 	want := map[string]uint64{
 		"findings": uint64(n - maxGroupsPerCode), "clients": uint64(n - maxClients), "brokers": 100,
 		"broker_tables": 5, "client_members": 8, "client_versions": 10, "other_addresses": uint64(2*n - maxStrangers),
+		"history_clients": 1,
 	}
 	if diff := cmp.Diff(want, r.Quality.LimitsHit); diff != "" {
 		t.Errorf("limits hit (-want +got):\n%s", diff)

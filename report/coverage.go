@@ -30,9 +30,6 @@ func (c *coverage) exchange(x *decode.Exchange) {
 	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
 		s.Responses++
 	}
-	if isProbe(x) && refused(x) {
-		c.quality.ExpectedRefusals++
-	}
 	switch x.Verdict {
 	case decode.Exempt:
 		s.RequestsExempt++

@@ -10,6 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -44,8 +45,18 @@ const outcomeCount = decode.OutcomeCount
 // group gathers equal findings.
 type group struct {
 	key findingKey
-	// id names it to Options.Evidence.
-	id       evidence.ID
+	// ids name it to Options.Evidence; it shares them where suspects belong to it.
+	ids []evidence.ID
+	// sample is one of its requests, nil without.
+	sample *history.Suspect
+	// Of requests that were not served: from and to are the period in which the broker was
+	// away, unsure counts those that something else can explain.
+	from, to capture.Position
+	unsure   uint64
+	// earlier is an answer to the version in an earlier life of the broker.
+	earlier capture.Position
+	// tried are the APIs and versions, in order of appearance.
+	tried    members[usageKey]
 	count    uint64
 	outcomes [outcomeCount]uint64
 	evidence [int(decode.Supplied) + 1]uint64
@@ -53,6 +64,12 @@ type group struct {
 	took [outcomeCount]*histogram
 	// first are the first occurrences by position.
 	first []occurrence
+	// patient counts the requests that the client left after waiting long enough for an answer.
+	patient uint64
+	// greeting is what the other side sent first where it does not speak Kafka.
+	greeting string
+	// left counts the connections that the client ended.
+	left uint64
 	// addresses are the client's addresses.
 	addresses members[netip.Addr]
 	// ranges are those that the first request with any was held against.
@@ -96,6 +113,9 @@ func (g *group) addExchange(x *decode.Exchange) {
 	}
 	g.took[x.Outcome].add(x.Took)
 	g.addresses.add(x.Client.Addr())
+	if x.Outcome == decode.Left && history.IsRefused(x) {
+		g.patient++
+	}
 	if g.ranges == nil {
 		g.ranges = x.Ranges
 	}
@@ -150,7 +170,11 @@ func (g *group) worst() (worst decode.Outcome, ok bool) {
 	for _, o := range [...]decode.Outcome{
 		decode.ClosedByBroker, decode.ResetByBroker, decode.Unanswered, decode.Left, decode.Error,
 	} {
-		if n := g.outcomes[o]; n > 0 && (!ok || n > g.outcomes[worst]) {
+		n := g.outcomes[o]
+		if o == decode.Left {
+			n = g.patient // leaving at once says nothing of the broker
+		}
+		if n > 0 && (!ok || n > g.outcomes[worst]) {
 			worst, ok = o, true
 		}
 	}
@@ -208,22 +232,25 @@ func address(a netip.AddrPort) string {
 
 // findingContext is what a group needs beside itself to become a Finding.
 type findingContext struct {
-	rule   *Rule
-	tables []*decode.Ranges
-	target *decode.Reference
+	rule     *Rule
+	severity model.Severity
+	// isOpen: other causes are not ruled out. clear: the address answered Kafka in the clear.
+	isOpen, clear bool
+	tables        []*decode.Ranges
+	target        *decode.Reference
 }
 
 // finish turns g into its exported form.
 func (g *group) finish(c findingContext) model.Finding {
-	s := &subject{group: g, tables: c.tables, target: c.target}
+	s := &subject{group: g, isOpen: c.isOpen, clear: c.clear, tables: c.tables, target: c.target}
 	f := model.Finding{
-		Code: c.rule.Code, Title: c.rule.Title, Severity: c.rule.Severity,
+		Code: c.rule.Code, Title: c.rule.Title, Severity: c.severity,
 		Message: c.rule.message(s), Why: c.rule.why(s), Advice: c.rule.advice(s),
 		Broker: address(g.key.broker.addr),
 		Count:  g.count, Outcomes: map[string]uint64{}, MedianSeconds: map[string]float64{},
 		EvidenceCounts: map[string]uint64{},
 		Occurrences:    make([]model.Occurrence, 0, len(g.first)), OccurrencesOmitted: g.count - min(g.count, uint64(len(g.first))),
-		Client: g.client(),
+		Client: g.client(), Greeting: g.greeting,
 	}
 	if g.key.hasAPI {
 		f.APIKey, f.API, f.Version = &g.key.api, apiName(g.key.api), &g.key.version

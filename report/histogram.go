@@ -49,16 +49,39 @@ func (h *histogram) add(d time.Duration) {
 	h.count(d)
 }
 
+// clone is a copy that shares nothing.
+func (h *histogram) clone() *histogram {
+	return &histogram{slices.Clone(h.exact), slices.Clone(h.buckets), h.total}
+}
+
+// merge adds the durations of o.
+func (h *histogram) merge(o *histogram) {
+	if len(o.buckets) == 0 {
+		for _, d := range o.exact {
+			h.add(d)
+		}
+		return
+	}
+	for _, e := range h.exact {
+		h.count(e)
+	}
+	h.exact = nil
+	h.total += o.total
+	for _, b := range o.buckets {
+		h.countIn(b.index, b.count)
+	}
+}
+
 // count counts d in its bucket.
-func (h *histogram) count(d time.Duration) {
-	index := bucketOf(uint64(d))
+func (h *histogram) count(d time.Duration) { h.countIn(bucketOf(uint64(d)), 1) }
+
+// countIn counts n durations in a bucket.
+func (h *histogram) countIn(index uint16, n uint32) {
 	i, found := slices.BinarySearchFunc(h.buckets, index, func(b bucket, index uint16) int { return int(b.index) - int(index) })
 	if !found {
 		h.buckets = slices.Insert(h.buckets, i, bucket{index: index})
 	}
-	if h.buckets[i].count != ^uint32(0) {
-		h.buckets[i].count++
-	}
+	h.buckets[i].count += min(n, ^uint32(0)-h.buckets[i].count)
 }
 
 // median is the lower median, 0 for an empty histogram.

@@ -103,7 +103,7 @@ func TestMergeDependsOnNoOrder(t *testing.T) {
 		checkMerge(t, "target", parts, false, func() targetCheck { return *newTargetCheck(kafka4()) }, feedTarget, func(c *targetCheck) any {
 			return c.finish(map[string]uint64{})
 		})
-		checkMerge(t, "timeline", parts, false, newTimeline, feedTimeline, func(l *timeline) any { return l.snapshot() })
+		checkMerge(t, "timeline", parts, false, newTimeline, feedTimeline, func(l *timeline) any { return l.snapshot(nil) })
 	}
 }
 
@@ -136,7 +136,7 @@ func TestMergeKeepsTheBounds(t *testing.T) {
 		return []any{out.ClientIDs, out.Addresses, versions}
 	})
 	checkMerge(t, "timeline", randomParts(3, 1000, 30, 150), true, newTimeline, feedTimeline, func(l *timeline) any {
-		out := l.snapshot()
+		out := l.snapshot(nil)
 		if len(out.Lanes) > model.MaxFlaggedLanes+model.MaxPlainLanes || out.Omitted == 0 {
 			t.Errorf("%d lanes, %d omitted", len(out.Lanes), out.Omitted)
 		}

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"slices"
+
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/model"
 )
@@ -15,6 +17,19 @@ type bulletin struct {
 	again []*group
 	// numbers counts the groups told of.
 	numbers int
+	// late are the findings told of that suspects and departures belong to, by key.
+	late map[findingKey]lateNews
+	// ripe is the number of the latest suspect that was there already when News was called for sighted
+	// ones before; grown is that of the latest at that call.
+	ripe, grown uint64
+	// isOver: the input ended.
+	isOver bool
+}
+
+// lateNews is what was told of a finding.
+type lateNews struct {
+	number int
+	told   uint64
 }
 
 // note takes g among what is to be told.
@@ -59,6 +74,24 @@ func (b *Builder) Sighted(x *decode.Exchange) {
 	}
 }
 
+// settled forgets that x was sighted where it is judged with the suspects.
+func (b *Builder) settled(x *decode.Exchange) {
+	if x.Evidence != decode.Borrowed {
+		return
+	}
+	for i := range rules {
+		if !rules[i].onSight {
+			continue
+		}
+		if _, ok := rules[i].exchange(x); !ok {
+			continue
+		}
+		if g := b.groups[b.exchangeKey(i, "", x)]; g != nil && g.count == 0 {
+			g.sight = nil
+		}
+	}
+}
+
 var _ decode.Watcher = (*Builder)(nil)
 
 // News returns what is to be told since the last call, in the order in which
@@ -74,6 +107,10 @@ func (b *Builder) News(sighted, repeats bool) []model.News {
 	}
 	kept := n.fresh[:0]
 	for _, g := range n.fresh {
+		if g.count == 0 && g.sight == nil {
+			g.listed = false // it was settled, and is a suspect now
+			continue
+		}
 		if g.count == 0 && !(sighted && g.sight.aged) {
 			g.sight.aged = g.sight.aged || sighted
 			kept = append(kept, g)
@@ -93,6 +130,60 @@ func (b *Builder) News(sighted, repeats bool) []model.News {
 	n.fresh = kept
 	if repeats {
 		out = append(out, b.repeated()...)
+	}
+	if sighted || repeats {
+		out = append(out, b.lateNews(repeats)...)
+	}
+	return out
+}
+
+// End says that the input is over: News waits for nothing more.
+func (b *Builder) End() { b.bulletin.isOver = true }
+
+// lateNews returns what is to be told of suspects and departures. They wait from one call to
+// the next, so that what follows them can explain them.
+func (b *Builder) lateNews(repeats bool) (out []model.News) {
+	n := &b.bulletin
+	last := b.history.Numbered()
+	switch {
+	case n.isOver:
+		n.grown = last
+	case n.ripe == last || n.ripe == n.grown && !repeats:
+		n.grown = last
+		return nil
+	}
+	n.ripe, n.grown = n.grown, last
+	current := b.current(func(number uint64) bool { return number <= n.ripe })
+	var keys []findingKey
+	for key, g := range current {
+		if g.count > 0 && b.groups[key] != g {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(x, y findingKey) int { return compareGroups(current[x], current[y]) })
+	for _, key := range keys {
+		g := current[key]
+		before, ok := n.late[key]
+		if own := b.groups[key]; !ok && own != nil {
+			before = lateNews{own.number, own.told}
+		}
+		if g.count <= before.told || before.number > 0 && !repeats {
+			continue
+		}
+		f, ok := b.now(g)
+		if !ok {
+			continue
+		}
+		news := model.News{Number: before.number, First: before.number == 0, More: g.count - before.told, Finding: f}
+		if news.First {
+			n.numbers++
+			news.Number = n.numbers
+		}
+		if n.late == nil {
+			n.late = map[findingKey]lateNews{}
+		}
+		n.late[key] = lateNews{news.Number, g.count}
+		out = append(out, news)
 	}
 	return out
 }
@@ -131,7 +222,7 @@ func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 		releases[at] = r.release()
 	}
 	g = b.concluded(g)
-	f = g.finish(findingContext{rule: rule, tables: b.brokers.tables(at), target: b.opt.Target})
+	f = b.finish(g, rule, b.severityOf(g, rule))
 	f.Release = releaseGuesser(releases)(g)
 	if waits {
 		clear(f.Outcomes)

@@ -6,6 +6,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -20,11 +21,22 @@ type Rule struct {
 	// Documentation is what explain prints, each a paragraph in plain text.
 	Documentation model.Documentation
 
-	// One of the following decides; the others are nil. detail tells findings
+	// severity is the severity by what is known of a finding; nil where Severity always holds.
+	severity func(g *group, at addressFacts) model.Severity
+	// groups says what findings about suspects have in common.
+	groups grouping
+	// explains: the finding blames someone, and so says what else was ruled out.
+	explains bool
+
+	// One of the following decides; the others are nil, but for suspect. detail tells findings
 	// of one rule apart beyond what they share, mostly it is empty.
 
 	// exchange looks at a settled exchange.
 	exchange func(x *decode.Exchange) (detail string, fires bool)
+	// suspect looks at a request that was not served, and at what history decided about it.
+	suspect func(k *history.Suspect, r *history.Ruling) (detail string, fires bool)
+	// departure looks at a connection that came to nothing, when all is known.
+	departure func(d *departure, b *Builder) (detail string, fires bool)
 	// onSight: exchange decides by the verdict alone, before the outcome is known.
 	onSight bool
 	// connection looks at a connection that is over.
@@ -45,11 +57,27 @@ type Rule struct {
 	message, why, advice func(s *subject) string
 }
 
+// grouping says what the findings of a rule about suspects have in common.
+type grouping uint8
+
+const (
+	// byRequest: broker, client, API and version.
+	byRequest grouping = iota
+	// byClient: broker and client.
+	byClient
+	// byBroker: broker alone.
+	byBroker
+)
+
 // subject is what a rule's texts are made from.
 type subject struct {
 	*group
 	// tables are the different ranges that the broker advertised, in order of appearance.
 	tables []*decode.Ranges
+	// clear: the broker's address answered Kafka in the clear.
+	clear bool
+	// isOpen: other causes are not ruled out.
+	isOpen bool
 	// target is what requests were held against beside what was advertised, nil for none.
 	target *decode.Reference
 }
@@ -76,6 +104,11 @@ type addressFacts struct {
 	inside bool
 	// confused: Kafka in the clear was answered with TLS.
 	confused bool
+	// failed counts the TLS handshakes that failed.
+	failed uint64
+	// gotThrough tells whether one of the clients of the finding came through a TLS handshake there, or was
+	// answered in the clear.
+	gotThrough func(g *group) bool
 	// served tells whether the client of the finding was served there, on other connections.
 	served func() bool
 	// refusal is what the shape of encrypted connections shows of the requests of the finding (KV2020).
@@ -89,8 +122,10 @@ var rules = []Rule{
 	aboveMaxRule, belowMinRule, notAdvertisedRule, phantomRule,
 	unnegotiatedRule, apiVersionsRefusedRule, downgradedRule, clientLeftRule,
 	rangesChangedRule, beforeNegotiationRule, tlsConfusionRule, authenticationRule,
+	droppedRule, saslMissingRule, clientNameRule, notKafkaRule, awayRule, apiMissingRule,
+	sessionRule, cutOffRule, wrongRefusalRule, messageFormatRule,
 	sealedRule,
-	unsupportedAnswerRule, breaksRule,
+	unsupportedAnswerRule, fallbackRule, breaksRule,
 	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule, prefaceRule,
 }
 

@@ -2,49 +2,11 @@ package report
 
 import (
 	"fmt"
-	"slices"
-	"strings"
-	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
-
-// patience is how long a client must have waited before its leaving counts as
-// the broker's silence: half of librdkafka's api.version.request.timeout.ms
-// (10 s), and far above any broker's time for an answer that does not wait for
-// data.
-const patience = 5 * time.Second
-
-// probePrefix is how kafka-python's default client id begins. Its releases
-// before 2.1 probe a broker with requests that they expect to be closed, each
-// followed by Metadata v0 (kafka-python, BrokerConnection.check_version).
-const probePrefix = "kafka-python"
-
-// probeKeys are the APIs that kafka-python probes with, all in version 0:
-// ApiVersions, ListGroups, FindCoordinator, OffsetFetch, Metadata.
-var probeKeys = [...]int16{apiVersionsKey, 16, 10, 9, 3}
-
-// waitingKeys are the APIs whose answer may take long by design: Fetch,
-// JoinGroup, SyncGroup, ShareFetch.
-var waitingKeys = [...]int16{1, 11, 14, 78}
-
-// refused tells whether the broker closed, reset or ignored a request.
-func refused(x *decode.Exchange) bool {
-	switch x.Outcome {
-	case decode.ClosedByBroker, decode.ResetByBroker, decode.Unanswered:
-		return true
-	case decode.Left:
-		return x.Took >= patience && !slices.Contains(waitingKeys[:], x.Key)
-	}
-	return false
-}
-
-// isProbe tells whether x belongs to a probe whose refusal its client expects.
-func isProbe(x *decode.Exchange) bool {
-	return x.Version == 0 && strings.HasPrefix(x.ClientID, probePrefix) && slices.Contains(probeKeys[:], x.Key)
-}
 
 // unlessTLS is the becomes of requests in the clear that were refused: where the
 // address speaks TLS and never Kafka in the clear, that is the cause.
@@ -62,6 +24,9 @@ func unlessTLS(_ *group, at addressFacts) (instead *Rule, drop bool) {
 // not ask in a lower version.
 const inVain = "in vain"
 
+// takenBefore is the detail of findings where the address answered the version in an earlier life.
+const takenBefore = "taken before"
+
 var unnegotiatedRule = Rule{
 	Code: "KV2001", Title: "refused-unnegotiated", Severity: model.Warning,
 	Summary: "no range known, and the broker closed, reset or ignored the request",
@@ -73,12 +38,16 @@ var unnegotiatedRule = Rule{
 		Do: "Let the client negotiate (sarama before 1.46: set Version to the broker's release or lower; kafka-python: leave api_version unset), " +
 			"or capture from the beginning of the connection, so that the advertised ranges are seen. Check security.protocol as well.",
 	},
-	exchange: func(x *decode.Exchange) (string, bool) {
+	explains: true,
+	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
 		detail := ""
-		if x.AskedInVain {
+		switch {
+		case k.Exchange.AskedInVain:
 			detail = inVain
+		case r.Earlier.Time > 0:
+			detail = takenBefore
 		}
-		return detail, x.Verdict == decode.Unknown && x.Key != apiVersionsKey && refused(x) && !isProbe(x)
+		return detail, r.Cause == history.Refused && k.Exchange.Key != apiVersionsKey
 	},
 	becomes: unlessTLS,
 	message: func(s *subject) string {
@@ -111,11 +80,13 @@ var apiVersionsRefusedRule = Rule{
 		Do: "Limit the version that the client begins with (franz-go: MaxVersions; librdkafka: broker.version.fallback and api.version.request=false for brokers before 0.10), upgrade the broker or service, " +
 			"and check that the port speaks Kafka in the clear: a listener that wants TLS does the same (KV2007).",
 	},
-	exchange: func(x *decode.Exchange) (string, bool) {
-		if x.Key == apiVersionsKey && x.Outcome == decode.Error && x.Negotiated < 0 && !x.RetryUnseen {
-			return inVain, true
+	explains: true,
+	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
+		detail := ""
+		if k.Exchange.Outcome == decode.Error {
+			detail = inVain
 		}
-		return "", x.Key == apiVersionsKey && refused(x) && !isProbe(x)
+		return detail, r.Cause == history.Refused && k.Exchange.Key == apiVersionsKey
 	},
 	becomes: func(g *group, at addressFacts) (instead *Rule, drop bool) {
 		if g.key.detail == inVain {
@@ -174,28 +145,46 @@ var downgradedRule = Rule{
 	advice: func(*subject) string { return "Nothing needs to be done." },
 }
 
+// atController is the detail of findings at the listener of a KRaft controller.
+const atController = "controller"
+
 var clientLeftRule = Rule{
 	Code: "KV2004", Title: "client-left", Severity: model.Warning,
 	Summary: "the client closed after the ApiVersions response and asked for nothing",
 	Documentation: model.Documentation{
 		What: "The client asked for ApiVersions, got the answer, and closed the connection without any further request.",
 		Why: "A client that finds no version in common with the broker, or misses an API or a feature that it needs, gives up at this point; its own log says why, nothing on the wire does. " +
-			"Health checks and kafka-broker-api-versions.sh look the same and are harmless. A client that the same broker had served before on another connection misses nothing, and is not counted.",
+			"Health checks and kafka-broker-api-versions.sh look the same and are harmless. A client that a broker of the cluster served around that time misses nothing and is not counted, nor is a connection that stayed open for seconds. " +
+			"The listener of a KRaft controller answers ApiVersions, too, and serves no clients.",
 		Wire: "ApiVersions, its response, then a FIN or RST from the client.",
-		Do: "Look at the client's log for an unsupported version or feature, and hold its requirements against the ranges of the broker in this report. " +
+		Do: "Look at the client's log for an unsupported version or feature, and hold its requirements against the ranges of the broker in this report. At a controller, use a broker's port. " +
 			"If the client is a probe, there is nothing to do.",
 	},
-	connection: func(c *decode.Connection, p past) (string, bool) {
-		return "", c.Protocol == reassembly.Kafka && c.Advertised != nil && c.AfterAdvertised == 0 && !p.early &&
-			ended(c) && c.End.By == reassembly.ToBroker && c.Missing == 0 && c.Incomplete == 0 && !p.served(c)
+	departure: func(d *departure, b *Builder) (string, bool) {
+		if d.asked || !d.left || !d.soon || d.torn || b.serves(d) || b.excused(d) {
+			return "", false
+		}
+		if isController(d.ranges) {
+			return atController, true
+		}
+		return "", true
 	},
-	message: func(*subject) string {
+	message: func(s *subject) string {
+		if s.key.detail == atController {
+			return "the client closed after the ApiVersions response of a KRaft controller"
+		}
 		return "the client closed after the ApiVersions response and asked for nothing"
 	},
-	why: func(*subject) string {
+	why: func(s *subject) string {
+		if s.key.detail == atController {
+			return "The port is a controller's listener: it advertises Vote and no Metadata, and serves no clients."
+		}
 		return "A client that misses a version, an API or a feature in the answer gives up here, without a word on the wire. Health checks look the same."
 	},
 	advice: func(s *subject) string {
+		if s.key.detail == atController {
+			return "Use the port of a broker's listener: check bootstrap.servers, and advertised.listeners of the brokers."
+		}
 		return fmt.Sprintf("Look for an unsupported version or feature in the log of %s, and compare its needs with the ranges this broker advertised.", s.softwareName())
 	},
 }
@@ -233,7 +222,7 @@ var beforeNegotiationRule = Rule{
 		Do:   "Nothing, unless the same request is also in KV1001, KV1002 or KV1003.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {
-		return "", x.BeforeNegotiation && x.Key != apiVersionsKey && !isProbe(x)
+		return "", x.BeforeNegotiation && x.Key != apiVersionsKey && !history.IsProbe(x)
 	},
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s sent before the ApiVersions response arrived", s.request())

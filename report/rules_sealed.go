@@ -125,7 +125,7 @@ func (b *Builder) closing(c *decode.Connection, q *sealed.Request) {
 	}
 	g.count++
 	if b.opt.Evidence != nil {
-		b.opt.Evidence.Connection(g.id, c)
+		b.opt.Evidence.Connection(g.ids[0], c)
 	}
 }
 
@@ -152,7 +152,7 @@ func (b *Builder) concluded(g *group) *group {
 		return g
 	}
 	in := &conclusion{refusal: r}
-	c := &group{key: g.key, id: g.id, number: g.number, told: g.told, listed: g.listed, count: r.Refused, inside: in}
+	c := &group{key: g.key, ids: g.ids, number: g.number, told: g.told, listed: g.listed, count: r.Refused, inside: in}
 	c.key.hasClient = true
 	took := map[decode.Outcome]*histogram{}
 	for i := range r.Cases {

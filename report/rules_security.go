@@ -9,9 +9,14 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
 )
+
+// closedAgain is how often a listener must close on a ClientHello without a byte to look like one in the
+// clear: a broker reads the beginning of a ClientHello as a size above its limit, and closes each time.
+const closedAgain = 3
 
 // The details of tlsConfusionRule.
 const (
@@ -44,13 +49,15 @@ var tlsConfusionRule = Rule{
 		return "", false
 	},
 	becomes: func(g *group, at addressFacts) (instead *Rule, drop bool) {
-		if g.key.detail == tlsClosed && !at.clear {
+		if g.key.detail == tlsClosed && !at.clear && (at.tls || g.count < closedAgain) {
 			return &handshakeFailedRule, false
 		}
 		return nil, false
 	},
 	message: func(s *subject) string {
 		switch {
+		case s.key.detail == tlsClosed && !s.clear:
+			return "the client speaks TLS, and the other side closes without a byte: it looks like a listener in the clear"
 		case s.key.hasAPI:
 			return fmt.Sprintf("%s sent in the clear to a listener that speaks TLS, %s", s.request(), s.refusal())
 		case s.key.detail == tlsToClear:
@@ -82,6 +89,13 @@ const maxMechanisms = 8
 
 // saslErrors names the error codes of SaslHandshake and SaslAuthenticate
 // (Apache Kafka, org.apache.kafka.common.protocol.Errors).
+// closedInside is the detail of findings where the broker closed the connection during the
+// authentication; leftAfterHandshake where the client did, after an answered SaslHandshake.
+const (
+	closedInside       = "closed"
+	leftAfterHandshake = "left"
+)
+
 var saslErrors = map[int16]string{
 	33: "UNSUPPORTED_SASL_MECHANISM",
 	34: "ILLEGAL_SASL_STATE",
@@ -103,14 +117,38 @@ var authenticationRule = Rule{
 		}
 		return saslRefusal(x), true
 	},
+	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
+		return closedInside, r.Cause == history.Authentication
+	},
+	becomes: func(g *group, _ addressFacts) (instead *Rule, drop bool) {
+		return nil, g.key.detail == leftAfterHandshake && g.count < 2 // once it may have been stopped
+	},
+	departure: func(d *departure, b *Builder) (string, bool) {
+		return leftAfterHandshake, d.stage == saslHandshakeKey && d.left && !d.torn && !b.serves(d)
+	},
 	message: func(s *subject) string {
+		switch s.key.detail {
+		case closedInside:
+			return s.request() + " sent, and the broker closed the connection during the authentication"
+		case leftAfterHandshake:
+			return "the client closed after an answered SaslHandshake and sent no credentials"
+		}
 		return fmt.Sprintf("%s answered with %s", s.request(), s.key.detail)
 	},
-	why: func(*subject) string {
+	why: func(s *subject) string {
+		switch s.key.detail {
+		case closedInside:
+			return "The broker closes without an answer where it cannot read the client's tokens or does not accept them. The disconnect has this cause, not a version."
+		case leftAfterHandshake:
+			return "The broker accepts the mechanism. A client leaves here where it has no credentials to send: with GSSAPI, mostly no Kerberos ticket. No version is at fault."
+		}
 		return "The broker refused the authentication and closes the connection afterwards. The disconnect has this cause, not a version."
 	},
 	advice: func(s *subject) string {
-		if s.key.api == saslHandshakeKey {
+		if s.key.detail == leftAfterHandshake {
+			return "Look at the client's log; for GSSAPI check the keytab, the ticket (kinit, klist) and sasl.kerberos.service.name."
+		}
+		if s.key.hasAPI && s.key.api == saslHandshakeKey {
 			return "Set sasl.mechanism of the client to one that the broker enables, or enable the one it asks for (sasl.enabled.mechanisms)."
 		}
 		return "Check the client's credentials, and the broker's log for the reason."
@@ -183,6 +221,15 @@ var encryptedRule = Rule{
 
 var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,
+	severity: func(g *group, at addressFacts) model.Severity {
+		// HTTPS has a port that brokers seldom use, and failed handshakes of its own.
+		const https = 443
+		again := at.failed > 1 || strings.HasPrefix(g.key.detail, "alert ")
+		if at.gotThrough(g) || !again || g.key.broker.addr.Port() == https {
+			return model.Info
+		}
+		return model.Warning
+	},
 	Summary: "the TLS handshake ended in an alert or a close",
 	Documentation: model.Documentation{
 		What: "A TLS handshake began and did not come to its end: one side sent an alert, or closed the connection.",

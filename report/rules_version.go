@@ -5,12 +5,20 @@ import (
 	"fmt"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // apiVersionsKey is the key of ApiVersions, which negotiates and is itself
 // exempt from negotiation (KIP-35, KIP-511).
 const apiVersionsKey = 18
+
+// outsideBy is the suspect of rules about requests outside of a borrowed range.
+func outsideBy(verdict decode.Verdict) func(*history.Suspect, *history.Ruling) (string, bool) {
+	return func(k *history.Suspect, r *history.Ruling) (string, bool) {
+		return "", r.Cause == history.Outside && k.Exchange.Verdict == verdict
+	}
+}
 
 var aboveMaxRule = Rule{
 	Code: "KV1001", Title: "above-max", Severity: model.Error,
@@ -24,7 +32,8 @@ var aboveMaxRule = Rule{
 			"Where a proxy or a load balancer stands between them, see that ApiVersions and the request reach the same broker (KV2005).",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.AboveMax },
-	onSight:  true,
+	suspect:  outsideBy(decode.AboveMax),
+	onSight:  true, explains: true,
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s sent, the broker advertises %s", s.request(), rangeText(s.key.advertised))
 	},
@@ -50,7 +59,8 @@ var belowMinRule = Rule{
 			"Until then a broker before 4.0 still takes the old versions.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.BelowMin },
-	onSight:  true,
+	suspect:  outsideBy(decode.BelowMin),
+	onSight:  true, explains: true,
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s sent, the broker advertises %s", s.request(), rangeText(s.key.advertised))
 	},
@@ -75,7 +85,8 @@ var notAdvertisedRule = Rule{
 		Do:   "See which feature of the client asks for it and switch that off, connect to the listener that serves the API, or use a broker release that has it.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.NotAdvertised },
-	onSight:  true,
+	suspect:  outsideBy(decode.NotAdvertised),
+	onSight:  true, explains: true,
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s sent, the broker advertises no such API", s.request())
 	},
@@ -106,6 +117,13 @@ var phantomRule = Rule{
 		lowest, _ := phantomMin(x.Key, x.Ranges)
 		return fmt.Sprintf("v%d", lowest), true
 	},
+	explains: true,
+	severity: func(g *group, _ addressFacts) model.Severity {
+		if _, ok := g.worst(); ok {
+			return model.Error
+		}
+		return model.Warning
+	},
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s sent, advertised %s, but this release takes %s and up", s.request(), rangeText(s.key.advertised), s.key.detail)
 	},
@@ -129,9 +147,9 @@ var unsupportedAnswerRule = Rule{
 		Do: "Look at the cluster's finalized features and metadata version (kafka-features.sh describe), finish the upgrade, or limit the client to the older version. " +
 			"Behind a proxy, see that all brokers behind it are of one release.",
 	},
-	exchange: func(x *decode.Exchange) (string, bool) {
-		return "", x.Key != apiVersionsKey && x.Outcome == decode.Error &&
-			(x.Verdict == decode.OK || x.Verdict == decode.Unknown)
+	explains: true,
+	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
+		return "", r.Cause == history.Unsupported
 	},
 	message: func(s *subject) string {
 		if !s.key.hasRange {

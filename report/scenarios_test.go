@@ -25,6 +25,7 @@ func scenarios() []scenario {
 		{name: "clean", input: oneCapture(), calls: cleanCalls()},
 		{name: "empty", input: Input{}},
 		{name: "everything", input: troubledInput(), calls: everythingCalls()},
+		{name: "causes", input: oneCapture(), calls: causesCalls()},
 		{name: "target", input: oneCapture(), calls: targetCalls(), target: kafka4(), supplied: referenceFromFile()},
 	}
 }
@@ -68,7 +69,7 @@ func everythingCalls() []any {
 		exchangeOf(204, 10, 60, 0, verdictOf(decode.NotAdvertised), outcomeOf(decode.CutOff)),
 		exchangeOf(206, 10, 0, 2, rangesOf(newRanges), outcomeOf(decode.ClosedByBroker), other),
 		exchangeOf(208, 11, 3, 11, noRange, outcomeOf(decode.ClosedByBroker), third),
-		exchangeOf(210, 12, apiVersionsKey, 4, outcomeOf(decode.ResetByBroker), third),
+		exchangeOf(210, 12, apiVersionsKey, 4, outcomeOf(decode.ResetByBroker), func(x *decode.Exchange) { x.Broker = mustAddrPort("10.0.0.4:9092") }),
 		exchangeOf(212, 13, 0, 7, outcomeOf(decode.Error), func(x *decode.Exchange) { x.ErrorCode = 35 }),
 		exchangeOf(214, 13, 3, 1, noRange, func(x *decode.Exchange) { x.BeforeNegotiation = true }),
 		exchangeOf(216, 13, 17, 1, verdictOf(decode.NotAdvertised), func(x *decode.Exchange) {
@@ -96,4 +97,63 @@ func everythingCalls() []any {
 		connectionOf(25, 262, 331, sealedOf(262, 48, -14, 21, -272, 30, -157, 92)),
 		connectionOf(26, 280, 400, sealedOf(280, 48, -14, 21, -272, 30, -157, 30, -157), func(c *decode.Connection) { c.Last = at(900) }),
 	)
+}
+
+// causesCalls are requests that were not served, each at an address of its own, with what explains it.
+func causesCalls() []any {
+	closed, left := outcomeOf(decode.ClosedByBroker), outcomeOf(decode.Left)
+	refused := func(x *decode.Exchange) { x.Outcome, x.ErrorCode = decode.Error, 35 }
+	var calls []any
+	next := uint64(10)
+	stream := uint32(0)
+	// on makes calls at one address: connections with a request each, or more.
+	on := func(broker string, requests ...[]*decode.Exchange) {
+		for _, list := range requests {
+			for _, x := range list {
+				waited := x.Took
+				x.Stream, x.Broker = stream, mustAddrPort(broker)
+				x.Request, x.Settled = at(next), at(next+1)
+				x.Request.Stream = stream
+				x.Settled.Time += int64(waited)
+				calls = append(calls, x)
+				next += 2 + uint64(waited.Milliseconds())
+			}
+			stream++
+			next += 500 // milliseconds
+		}
+	}
+	one := func(key, version int16, changes ...func(*decode.Exchange)) *decode.Exchange {
+		return exchangeOf(1, 0, key, version, changes...)
+	}
+	list := func(x ...*decode.Exchange) []*decode.Exchange { return x }
+	asked := func() *decode.Exchange { return one(apiVersionsKey, 0) }
+	long := func(d time.Duration) func(*decode.Exchange) { return func(x *decode.Exchange) { x.Took = d } }
+	sized := func(n int64) func(*decode.Exchange) { return func(x *decode.Exchange) { x.Size, x.Received = n, n } }
+
+	on("10.0.0.9:9092", list(asked(), one(3, 7, closed)), list(asked(), one(3, 7, closed)), list(asked()))
+	on("10.0.0.10:9092", list(asked(), one(3, 7, closed)), list(asked(), one(10, 1, closed)))
+	on("10.0.0.11:9092", list(one(apiVersionsKey, 3, func(x *decode.Exchange) { x.ErrorCode = 42; x.Software.Version = "(devel)" })))
+	on("10.0.0.12:2181", list(one(apiVersionsKey, 0, closed)), list(one(3, 0, noRange, closed)))
+	on("10.0.0.13:9092", list(one(apiVersionsKey, 3)), list(one(apiVersionsKey, 3, left, long(10*time.Second))), list(one(apiVersionsKey, 3, left, long(10*time.Second))), list(one(apiVersionsKey, 3)))
+	on("10.0.0.15:9094",
+		list(one(17, 1), one(0, 7), one(0, 7, closed, func(x *decode.Exchange) { x.Took = 6 * time.Millisecond })),
+		list(one(17, 1), one(0, 7)))
+	on("10.0.0.16:9092", list(asked(), one(0, 7, closed, sized(200<<20), func(x *decode.Exchange) { x.Partial, x.Received = true, 1000 })), list(asked()))
+	on("10.0.0.17:9092", list(one(apiVersionsKey, 4, refused, func(x *decode.Exchange) { x.WrongRefusal = true })))
+	on("10.0.0.18:9092", list(one(0, 2, func(x *decode.Exchange) { x.ErrorCode = 43 })))
+	on("10.0.0.19:9092", list(one(69, 0, refused), one(15, 5)))
+	on("10.0.0.20:9092", list(one(0, 7, refused)))
+	for i := range calls {
+		if x := calls[i].(*decode.Exchange); x.Key == 17 {
+			x.SessionLifetime = time.Millisecond
+		}
+	}
+	return append(calls, exchangeOf(next, 900, 3, 7, producer), connectionOf(900, next-1, next+9, func(c *decode.Connection) {
+		c.AfterAdvertised, c.ClientIDs = 1, []string{"producer-7"}
+	}))
+}
+
+// producer is a request of an idempotent producer at an address of its own.
+func producer(x *decode.Exchange) {
+	x.ClientID, x.Software = "producer-7", decode.Software{Name: "apache-kafka-java", Version: "3.9.2"}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/Masterminds/semver/v3"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -137,7 +138,7 @@ func heedsNothing(s decode.Software) bool {
 func judge(x *decode.Exchange, t *targetRange, asked bool) (fate, reason) {
 	known := x.Verdict != decode.Unknown
 	switch {
-	case x.Key == apiVersionsKey || isProbe(x) && x.Key != metadataKey:
+	case x.Key == apiVersionsKey || history.IsProbe(x) && x.Key != metadataKey:
 		return exempt, noReason
 	case t.listed && t.Min <= x.Version && x.Version <= t.Max:
 		return passes, noReason

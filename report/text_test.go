@@ -188,7 +188,7 @@ func TestWhySaysWhereTheRangeIsFrom(t *testing.T) {
 	supplied := func(x *decode.Exchange) { x.Evidence = decode.Supplied }
 	for want, x := range map[string]*decode.Exchange{
 		"The broker had said that":                          exchangeOf(1, 0, 1, 12, above),
-		"The broker says on other connections that":         exchangeOf(1, 0, 1, 12, above, borrowedRange),
+		"The broker says on other connections that":         exchangeOf(1, 0, 1, 12, above, borrowedRange, outcomeOf(decode.ClosedByBroker)),
 		"The ranges that were given say of the broker that": exchangeOf(1, 0, 1, 12, above, supplied),
 	} {
 		f := builderOf(Options{}, x).Report().Findings[0]

@@ -57,7 +57,7 @@ type laneEvent struct {
 	advertised   decode.Range
 	verdict      decode.Verdict
 	outcome      decode.Outcome
-	// rule is the index of the rule in rules, -1 without one.
+	// rule is the index of the rule in rules, -1 without one, or undecided.
 	rule  int8
 	mixed bool
 }
@@ -80,6 +80,9 @@ func (t *timeline) exchange(x *decode.Exchange, rule int) {
 	}
 	if l.last.Before(x.Settled) {
 		l.last = x.Settled
+	}
+	if rule == undecided {
+		l.flagged = true
 	}
 	if rule >= 0 && rules[rule].Severity > model.Info {
 		l.worst, l.flagged = max(l.worst, rules[rule].Severity), true
@@ -247,8 +250,8 @@ func (t *timeline) retire(l *lane) {
 	t.kept[l.stream] = l
 }
 
-// snapshot is the Timeline so far, with room for the lanes in work.
-func (t *timeline) snapshot() model.Timeline {
+// snapshot is the Timeline so far, with room for the lanes in work. verdicts are the rules of suspects.
+func (t *timeline) snapshot(verdicts map[suspectPlace]int) model.Timeline {
 	lanes := make([]*lane, 0, len(t.kept)+len(t.open))
 	for _, l := range t.kept {
 		lanes = append(lanes, l)
@@ -267,7 +270,7 @@ func (t *timeline) snapshot() model.Timeline {
 	lanes = lanes[:shown]
 	slices.SortFunc(lanes, compareLanes)
 	for _, l := range lanes {
-		out.Lanes = append(out.Lanes, l.finish())
+		out.Lanes = append(out.Lanes, l.finish(verdicts))
 	}
 	return out
 }
@@ -286,15 +289,15 @@ func b2i(b bool) int {
 }
 
 // finish turns l into its exported form.
-func (l *lane) finish() model.Lane {
+func (l *lane) finish(verdicts map[suspectPlace]int) model.Lane {
 	out := model.Lane{
 		Capture: l.first.Capture, Stream: l.first.Stream,
 		Client: address(l.client), Broker: address(l.broker), ClientID: l.clientID,
 		SoftwareName: l.software.Name, SoftwareVersion: l.software.Version,
 		First: model.Time(l.first.Time), Last: model.Time(l.last.Time),
 		Events: make([]model.LaneEvent, 0, len(l.events)),
-		Worst:  l.worst, Flagged: l.flagged,
 	}
+	worst, flagged := l.worst, false
 	switch l.end.Kind {
 	case reassembly.Closed:
 		out.End = "closed"
@@ -308,9 +311,26 @@ func (l *lane) finish() model.Lane {
 	events := slices.Clone(l.events)
 	slices.SortStableFunc(events, func(a, b laneEvent) int { return a.at.Compare(b.at) })
 	for _, e := range events {
+		if e.rule == undecided {
+			e.rule = -1
+			if rule, ok := verdicts[suspectPlace{l.stream, e.at.Capture, e.at.Frame, e.key}]; ok {
+				e.rule = int8(rule)
+			}
+		}
+		if e.rule >= 0 && rules[e.rule].Severity > model.Info {
+			worst, flagged = max(worst, rules[e.rule].Severity), true
+		}
 		out.Events = append(out.Events, e.finish())
 	}
+	out.Worst, out.Flagged = worst, flagged
 	return out
+}
+
+// suspectPlace is a suspect's place in the input.
+type suspectPlace struct {
+	stream, capture uint32
+	frame           uint64
+	key             int16
 }
 
 // finish turns e into its exported form.

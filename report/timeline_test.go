@@ -107,7 +107,7 @@ func TestABusyLaneIsMergedNotCut(t *testing.T) {
 func TestALateExchangeJoinsItsLane(t *testing.T) {
 	b := builderOf(Options{},
 		exchangeOf(4, 0, apiVersionsKey, 0), connectionOf(0, 1, 20),
-		exchangeOf(6, 0, 3, 11, verdictOf(decode.AboveMax), borrowedRange),
+		exchangeOf(6, 0, 3, 11, verdictOf(decode.AboveMax), borrowedRange, outcomeOf(decode.ClosedByBroker)),
 	)
 	line := b.Report().Timeline
 	if len(line.Lanes) != 1 || len(line.Lanes[0].Events) != 2 || !line.Lanes[0].Flagged {

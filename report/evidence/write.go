@@ -30,10 +30,19 @@ type Summary struct {
 	Omitted uint64
 }
 
+// Place is where an occurrence of a finding is.
+type Place struct {
+	At     capture.Position
+	Stream uint32
+}
+
 // Claim is a finding of the report that is to be proven.
 type Claim struct {
-	ID   ID
-	Code string
+	// IDs are those under which its packets were kept. Where findings were not decided at that
+	// time, several share an ID: Occurrences tells which requests are this one's, nil for all.
+	IDs         []ID
+	Occurrences []Place
+	Code        string
 	// Domain and Broker are the address that the finding is about.
 	Domain uint64
 	Broker netip.AddrPort
@@ -108,14 +117,14 @@ func (e *Collector) pick(claims []Claim, sum *Summary) (map[framePlace][]string,
 	var used []*exhibit
 	for i := range claims {
 		claim := &claims[i]
-		proofs := e.proofs[claim.ID]
+		proofs := e.proofsOf(claim)
 		if len(proofs) == 0 {
 			sum.Unproven++
 			continue
 		}
 		sum.Findings++
 		for i := range proofs {
-			p := &proofs[i]
+			p := proofs[i]
 			e.corroborate(p, claim)
 			for _, m := range p.marks {
 				comments[place(m.at)] = append(comments[place(m.at)], strings.Replace(m.text, "%s", claim.Code, 1))
@@ -134,6 +143,21 @@ func (e *Collector) pick(claims []Claim, sum *Summary) (map[framePlace][]string,
 		}
 	}
 	return comments, used
+}
+
+// proofsOf are the first proofs of a claim.
+func (e *Collector) proofsOf(claim *Claim) []*proof {
+	var out []*proof
+	for _, id := range claim.IDs {
+		for i := range e.proofs[id] {
+			p := &e.proofs[id][i]
+			if claim.Occurrences == nil || slices.ContainsFunc(claim.Occurrences, func(o Place) bool { return o.Stream == p.stream && samePlace(o.At, p.at) }) {
+				out = append(out, p)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(x, y *proof) int { return cmp.Or(x.at.Compare(y.at), cmp.Compare(x.stream, y.stream)) })
+	return out[:min(len(out), e.opt.Occurrences)]
 }
 
 // corroborate adds the connection without which the input as a whole would not

@@ -264,11 +264,29 @@ type Finding struct {
 	OccurrencesOmitted uint64       `json:"occurrences_omitted"`
 	// KnownIssue is a known bug that fits, nil without one.
 	KnownIssue *KnownIssue `json:"known_issue"`
+	// Greeting is the first line, or the first bytes, that the other side sent where it does not speak Kafka;
+	// bytes that are no text are escaped. Empty otherwise.
+	Greeting string `json:"greeting,omitempty"`
+	// RuledOut are other causes that the finding could have, with what excludes them; NotRuledOut are
+	// those that nothing excludes. Both are empty where the finding blames no one.
+	RuledOut    []Explanation `json:"ruled_out"`
+	NotRuledOut []Explanation `json:"not_ruled_out"`
 	// Why says in a sentence what the finding means, Advice what to do about it.
 	Why    string `json:"why"`
 	Advice string `json:"advice"`
 	// Accepted: a baseline holds the finding, so that it makes no run fail.
 	Accepted bool `json:"accepted,omitempty"`
+}
+
+// Explanation is another cause that a finding could have.
+type Explanation struct {
+	// Cause is "restart", "idle limit", "authentication", "size", "proxy" or "lost packets".
+	Cause string `json:"cause"`
+	// Evidence says what excludes it, or what is missing to exclude it.
+	Evidence string `json:"evidence"`
+	// Capture and Frame are the packet that shows it; nil where no single one does.
+	Capture *uint32 `json:"capture"`
+	Frame   *uint64 `json:"frame"`
 }
 
 // IsOnTarget reports whether the finding is about the release named with

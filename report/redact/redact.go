@@ -128,6 +128,7 @@ func (d redaction) finding(f *model.Finding) {
 		}
 		f.Client = &replaced
 	}
+	f.Greeting = "" // servers name themselves in it
 	for i := range f.Occurrences {
 		o := &f.Occurrences[i]
 		if o.Client != "" {

@@ -77,6 +77,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Findings[].KnownIssue.ID", "Findings[].KnownIssue.Title", "Findings[].KnownIssue.URL", "Findings[].KnownIssue.FixedIn",
 		"Findings[].KnownIssue.Workaround", "Findings[].KnownIssue.Confidence",
 		"Findings[].Why", "Findings[].Advice",
+		"Findings[].RuledOut[].Cause", "Findings[].RuledOut[].Evidence", "Findings[].NotRuledOut[].Cause", "Findings[].NotRuledOut[].Evidence",
 		"Findings[].Reason",
 		"Target.Name", "Target.Release", "Target.Source", "Target.Notes[]", // made from numbers: reference_file.go
 		"Target.Clients[].SoftwareName", "Target.Clients[].SoftwareVersion", "Target.Clients[].Verdict",

@@ -137,7 +137,6 @@ func countedNotes(r *model.Report) []note {
 		{q.ConflictingBytes, "Sent twice", words.Plural(q.ConflictingBytes, "byte") + " sent again with other content; what came first counts"},
 		{q.UnparsedPackets, "Not read", words.Plural(q.UnparsedPackets, "packet") + unparsedReasons(q)},
 		{q.ExpectedRefusals, "Probes", words.Plural(q.ExpectedRefusals, "request") + " refused as the client expected (kafka-python probes for the broker's release)"},
-		{r.Summary.DroppedInRange, "Another cause", "On " + words.Plural(r.Summary.DroppedInRange, "request") + " inside the advertised range the broker closed or reset the connection; look at authentication, quotas and the broker's log"},
 	} {
 		if n.n > 0 {
 			notes = append(notes, note{n.what, say(n.text + ".")})
@@ -167,9 +166,9 @@ func limitNotes(r *model.Report) []note {
 	var notes []note
 	for i, name := range slices.Sorted(maps.Keys(r.Quality.LimitsHit)) {
 		if i == maxLimitNotes {
-			return append(notes, note{"Limit reached", say(words.Plural(uint64(len(r.Quality.LimitsHit)-i), "further limit"))})
+			return append(notes, note{"Limit exceeded", say(words.Plural(uint64(len(r.Quality.LimitsHit)-i), "further limit"))})
 		}
-		notes = append(notes, note{"Limit reached", say(verbatim(name), ", "+words.Times(r.Quality.LimitsHit[name])+": what was beyond it was not kept or not checked.")})
+		notes = append(notes, note{"Limit exceeded", say(words.UpperFirst(limitText(name)) + ", " + words.Times(r.Quality.LimitsHit[name]) + ": not kept or not checked.")})
 	}
 	return notes
 }

@@ -228,7 +228,12 @@ func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView 
 	if !v.Requests {
 		add("Seen", say(words.UpperFirst(words.Times(f.Count))))
 	}
+	if f.Greeting != "" {
+		add("The other side said", say(verbatim(f.Greeting)))
+	}
 	add("Why it matters", say(f.Why))
+	add("Ruled out", say(explanationTexts(f.RuledOut)))
+	add("Not ruled out", say(explanationTexts(f.NotRuledOut)))
 	v.Chart = findingChart(f, v.ID)
 	if k := f.KnownIssue; k != nil {
 		link, _ := webLink(k.URL)

@@ -217,11 +217,22 @@ func (m *markdown) finding(i int) string {
 	if requestText(f) == "" {
 		line("Seen", mdProse(words.Times(f.Count)))
 	}
+	line("The other side said", mdCodeOrNone(f.Greeting))
 	line("Why it matters", mdProse(f.Why))
+	line("Ruled out", mdProse(explanationTexts(f.RuledOut)))
+	line("Not ruled out", mdProse(explanationTexts(f.NotRuledOut)))
 	m.knownIssue(f, line)
 	b.WriteString("\n")
 	b.WriteString(m.occurrences(f))
 	return b.String()
+}
+
+// mdCodeOrNone is text as code, empty for none.
+func mdCodeOrNone(text string) string {
+	if text == "" {
+		return ""
+	}
+	return mdCode(shorten(text))
 }
 
 // knownIssue writes the known issue of a finding, and what to do.

@@ -208,7 +208,9 @@ func (t *textReport) finding(f *model.Finding) {
 	} else {
 		t.field("then", then(f))
 	}
+	t.field("said", escapeLong(f.Greeting))
 	t.field("why", escapeLong(f.Why))
+	t.field("excluded", escapeLong(excludedText(f)))
 	t.advice(f)
 }
 

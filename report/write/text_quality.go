@@ -99,7 +99,6 @@ func (t *textReport) quality() {
 		{q.ConflictingBytes, fmt.Sprintf("sent again with other content: %s; what came first counts", words.Plural(q.ConflictingBytes, "byte"))},
 		{q.UnparsedPackets, unparsed(q)},
 		{q.ExpectedRefusals, fmt.Sprintf("refused as the client expected: %s (kafka-python probes for the broker's release)", words.Plural(q.ExpectedRefusals, "request"))},
-		{t.r.Summary.DroppedInRange, droppedInRange(t.r.Summary.DroppedInRange)},
 	} {
 		if note.n > 0 {
 			t.item(note.text)
@@ -150,12 +149,6 @@ func unparsed(q *model.Quality) string {
 	return text
 }
 
-// droppedInRange says how often a broker dropped a connection without a version being at fault.
-func droppedInRange(n uint64) string {
-	return fmt.Sprintf("another cause: on %s inside the advertised range the broker closed or reset the connection; look at authentication, quotas and the broker's log",
-		words.Plural(n, "request"))
-}
-
 // otherProtocols names what else was spoken on brokers' ports, but for TLS,
 // which checked has told of.
 func (t *textReport) otherProtocols() {
@@ -181,10 +174,10 @@ func (t *textReport) limits() {
 	slices.Sort(names)
 	parts := []string{}
 	for _, name := range names {
-		parts = append(parts, fmt.Sprintf("%s (%s)", Escape(name), words.Times(t.r.Quality.LimitsHit[name])))
+		parts = append(parts, fmt.Sprintf("%s (%s)", Escape(limitText(name)), words.Times(t.r.Quality.LimitsHit[name])))
 	}
 	if len(parts) > 0 {
-		t.item("limits reached: " + strings.Join(parts, ", ") + "; what was beyond them was not kept or not checked")
+		t.item("limits exceeded, not kept or not checked: " + strings.Join(parts, "; "))
 	}
 }
 

@@ -76,13 +76,16 @@ func negotiationScenes() []scene {
 		{
 			name:   "kv2002-fires-silent",
 			by:     "frames",
-			holds:  "ApiVersions v0 that a Kafka 0.9 broker never answers; the client leaves after 10 s",
+			holds:  "ApiVersions v0 that a Kafka 0.9 broker never answers; the client leaves after 10 s; then Metadata v0 on a new connection, answered",
 			yields: "KV2002, outcome left",
 			play: func(s *stage) error {
 				t := s.connect(brokerA)
 				t.hello(0)
 				s.Wait(10 * time.Second)
 				t.leave()
+				u := s.connect(brokerA)
+				u.ask(3, 0)
+				u.leave()
 				return nil
 			},
 		},

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// TestBaselineIsBounded: a file that is no baseline is not read whole.
+func TestBaselineIsBounded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "base.json")
+	text := `{"schema": "kafkavet/baseline/v1", "accepted": []}`
+	for size, want := range map[int]string{maxBaseline: "", maxBaseline + 1: "is larger than 2097152 bytes"} {
+		if err := os.WriteFile(path, append([]byte(text), bytes.Repeat([]byte(" "), size-len(text))...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readBaseline(path); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
+// TestAcceptedFindingsStandLast: what a baseline accepts is marked and stands behind the rest, each in its order.
+func TestAcceptedFindingsStandLast(t *testing.T) {
+	rep := &model.Report{Findings: []model.Finding{{Code: "KV1001", Broker: "a"}, {Code: "KV1002"}, {Code: "KV1001", Broker: "b"}, {Code: "KV2001"}}}
+	b := &baseline{Accepted: []model.FindingKey{{Code: "KV1001"}}}
+	b.mark(rep)
+	var got []string
+	for _, f := range rep.Findings {
+		name := f.Code + f.Broker
+		if f.Accepted {
+			name += " accepted"
+		}
+		got = append(got, name)
+	}
+	if d := cmp.Diff([]string{"KV1002", "KV2001", "KV1001a accepted", "KV1001b accepted"}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestBaselineHoldsEachKindOnce: findings that differ in the broker only are one entry.
+func TestBaselineHoldsEachKindOnce(t *testing.T) {
+	rep := &model.Report{Findings: []model.Finding{{Code: "KV2001", Broker: "b:1"}, {Code: "KV1002"}, {Code: "KV2001", Broker: "a:1"}}}
+	var out bytes.Buffer
+	if err := writeBaseline(&out, rep); err != nil {
+		t.Fatal(err)
+	}
+	b := new(baseline)
+	if err := b.parse(out.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]model.FindingKey{{Code: "KV1002"}, {Code: "KV2001"}}, b.Accepted); d != "" {
+		t.Error(d)
+	}
+}

@@ -1,0 +1,189 @@
+package report
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/history"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// departure is a connection on which the client did not get to its work.
+type departure struct {
+	number      uint64
+	stream      uint32
+	broker      endpoint
+	client      netip.AddrPort
+	first, end  capture.Position
+	software    decode.Software
+	clientID    string
+	hasClientID bool
+	ranges      *decode.Ranges
+	// stage is the last API that was answered.
+	stage int16
+	// asked: there was a request behind the ApiVersions answer.
+	asked bool
+	// left: the client ended the connection. soon: within spareAge of the answer.
+	left, soon bool
+	// torn: bytes are missing, or a request was not complete, or came before the answer.
+	torn bool
+	id   evidence.ID
+	tls  *model.TLSSession
+}
+
+const (
+	// maxDepartures bounds the connections that came to nothing: 4,096 of some 250 bytes are 1 MiB.
+	// Further ones are decided at once.
+	maxDepartures = 4096
+	// spareAge is how long a client that misses something in the ApiVersions answer keeps the
+	// connection at most: clients decide when they read it. What stays open longer is a spare connection.
+	spareAge = int64(2 * time.Second)
+	// clusterWindow is how far away in time a client counts as served by another broker of the cluster.
+	clusterWindow = int64(2 * time.Minute)
+)
+
+// depart keeps c if it came to nothing.
+func (b *Builder) depart(c *decode.Connection, p past) {
+	if c.Protocol != reassembly.Kafka || c.Advertised == nil {
+		return
+	}
+	stage, worked := b.history.Stage(c.Stream)
+	if worked {
+		return
+	}
+	left := ended(c) && c.End.By == reassembly.ToBroker
+	if _, missing := nextNeed(c.Advertised, stage); !missing && !(left && (c.AfterAdvertised == 0 || stage == saslHandshakeKey)) {
+		return
+	}
+	d := departure{
+		stream: c.Stream, broker: endpoint{c.Domain, c.Broker}, client: c.Client, first: c.First, end: c.Last,
+		software: ownSoftware(c.Software), ranges: c.Advertised, stage: stage, asked: c.AfterAdvertised > 0,
+		torn: c.Missing > 0 || c.Incomplete > 0 || p.early,
+	}
+	if ended(c) {
+		d.end = c.End.At
+		d.left = left
+		d.soon = d.end.Time-max(c.LastAnswer.Time, c.First.Time) < spareAge
+	}
+	if len(c.ClientIDs) > 0 {
+		d.clientID, d.hasClientID = ownText(c.ClientIDs[0]), true
+	}
+	if c.TLS != nil {
+		d.tls = tlsSession(c.TLS)
+	}
+	d.number = b.history.NextNumber()
+	if b.opt.Evidence != nil {
+		key := findingKey{
+			rule: undecided, detail: "departure", broker: d.broker, hasClient: true,
+			hasClientID: d.hasClientID, clientID: d.clientID,
+		}
+		if id, ok := b.claimID(key); ok {
+			d.id = id
+			b.opt.Evidence.Connection(id, c)
+		}
+	}
+	if len(b.departures) >= maxDepartures {
+		b.departed++
+		b.addDeparture(b.group, &d)
+		return
+	}
+	b.departures = append(b.departures, d)
+}
+
+// addDeparture adds d to the group that group finds for it.
+func (b *Builder) addDeparture(find func(findingKey) *group, d *departure) {
+	for i := range rules {
+		if rules[i].departure == nil {
+			continue
+		}
+		detail, ok := rules[i].departure(d, b)
+		if !ok {
+			continue
+		}
+		g := find(findingKey{
+			rule: i, detail: detail, broker: d.broker, hasClient: true, software: d.software,
+			hasClientID: d.hasClientID, clientID: d.clientID,
+		})
+		if g == nil {
+			return
+		}
+		g.count++
+		g.addresses.add(d.client.Addr())
+		if d.left {
+			g.left++
+		}
+		g.keep(occurrence{at: d.first, stream: d.stream, client: d.client, tls: d.tls})
+		if d.id > 0 {
+			g.ids = append(g.ids, d.id)
+		}
+		return
+	}
+}
+
+// serves reports whether the client of d was served around that time, by this broker or another one of
+// its cluster.
+func (b *Builder) serves(d *departure) bool {
+	var ids []string
+	if d.hasClientID {
+		ids = []string{d.clientID}
+	}
+	addr := d.client.Addr()
+	return b.clients.served(d.broker, d.software, ids, []netip.Addr{addr}) ||
+		b.history.Served(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow)
+}
+
+// excused reports whether something else explains that the client asked for nothing on the connection of
+// d: it found its way on another one, or was refused there.
+func (b *Builder) excused(d *departure) bool {
+	addr := d.client.Addr()
+	return b.history.Found(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow) ||
+		b.history.Suspected(d.clientID, addr, history.Endpoint{Domain: d.broker.domain, Addr: d.broker.addr})
+}
+
+// isController reports whether a table is that of a KRaft controller's listener: it has Vote, and no Metadata.
+func isController(r *decode.Ranges) bool {
+	const vote = 52
+	_, votes := r.Find(vote)
+	_, finds := r.Find(metadataKey)
+	return votes && !finds && !r.Partial
+}
+
+// nextNeed is the API that a client needs next when stage was answered, and that the broker does not
+// advertise; ok is false where none is known. InitProducerId is needed by producers only.
+func nextNeed(ranges *decode.Ranges, stage int16) (key int16, ok bool) {
+	if ranges.Partial {
+		return 0, false
+	}
+	switch stage {
+	case findCoordinatorKey:
+		key = joinGroupKey
+	case metadataKey:
+		key = initProducerIDKey
+	default:
+		return 0, false
+	}
+	_, has := ranges.Find(key)
+	return key, !has
+}
+
+// The keys of APIs that clients need on their way.
+const (
+	findCoordinatorKey = 10
+	joinGroupKey       = 11
+	initProducerIDKey  = 22
+)
+
+// isProducer reports whether the client is an idempotent producer by all that is seen of it: by its
+// client id a producer, and by its software one that is idempotent by default (kafka-clients since 3.0).
+func (d *departure) isProducer() bool {
+	if !strings.Contains(strings.ToLower(d.clientID), "producer") {
+		return false
+	}
+	major, _, _ := strings.Cut(d.software.Version, ".")
+	return d.software.Name == "" || d.software.Name != "apache-kafka-java" || len(major) > 1 || major >= "3"
+}

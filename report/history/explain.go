@@ -1,0 +1,133 @@
+package history
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// Explanation is another cause that a request that was not served could have.
+type Explanation struct {
+	// Name is what the cause is called: "restart", "idle limit", "authentication", "size", "proxy"
+	// or "lost packets".
+	Name string
+	// Excluded: it cannot be the cause. By says what shows that, or what is missing to show it.
+	Excluded bool
+	By       string
+	// At is the packet that shows it; the zero value where no single one does.
+	At capture.Position
+}
+
+// Explanations are the other causes of a request, in the order in which people ask for them.
+func (b *Book) Explanations(k *Suspect) []Explanation {
+	at := Endpoint{k.Exchange.Domain, k.Exchange.Broker}
+	a := b.addresses[at]
+	if a == nil {
+		return nil
+	}
+	v := b.viewOf(at)
+	return []Explanation{
+		v.restartExplains(k), v.idleLimitExplains(k), v.authenticationExplains(k), v.sizeExplains(k), v.proxyExplains(k), v.lossExplains(k),
+	}
+}
+
+// excluded is a cause that cannot be it.
+func excluded(name string, at capture.Position, format string, args ...any) Explanation {
+	return Explanation{Name: name, Excluded: true, At: at, By: fmt.Sprintf(format, args...)}
+}
+
+// isAnswered reports whether the broker answered x, with an error or without.
+func isAnswered(x *decode.Exchange) bool {
+	return x.Outcome == decode.Answered || x.Outcome == decode.Error
+}
+
+func (v *view) restartExplains(k *Suspect) Explanation {
+	const name = "restart"
+	x := &k.Exchange
+	next, ok := v.alive.firstAfter(x.Settled.Time)
+	switch {
+	case isAnswered(x):
+		return excluded(name, x.Settled, "the broker answered")
+	case ok && next.Time-x.Settled.Time <= restartTakes:
+		return excluded(name, next, "the broker answered another request %s later", words.Humane(time.Duration(next.Time-x.Settled.Time)))
+	case ok && v.refusedAgain(k):
+		return excluded(name, next, "the broker answered other requests in between")
+	case v.openConnection(x.Request.Time):
+		return excluded(name, x.Settled, "another connection to the broker stayed open")
+	}
+	return Explanation{Name: name, By: "no answer of the broker soon afterwards was captured"}
+}
+
+func (v *view) idleLimitExplains(k *Suspect) Explanation {
+	const name = "idle limit"
+	x, s := &k.Exchange, k.stream
+	last, what := s.first, "the first request"
+	if s.answered.Time > 0 && s.answered.Time < x.Request.Time {
+		last, what = s.answered, "the answer before it"
+	}
+	quiet := x.Request.Time - last.Time
+	switch {
+	case isAnswered(x):
+		return excluded(name, x.Settled, "the broker answered")
+	case last.Frame == x.Request.Frame && last.Capture == x.Request.Capture:
+		return excluded(name, x.Request, "it was the first request of its connection")
+	case quiet < idlePause:
+		return excluded(name, last, "the request came %s after %s", words.Humane(time.Duration(quiet)), what)
+	case endedByBroker(x) && x.Took > 0 && int64(x.Took) <= prompt:
+		return excluded(name, x.Settled, "the broker ended the connection %s after the request", words.Humane(x.Took))
+	}
+	return Explanation{Name: name, By: fmt.Sprintf("the connection had been quiet for %s", words.Humane(time.Duration(quiet)))}
+}
+
+func (v *view) authenticationExplains(k *Suspect) Explanation {
+	const name = "authentication"
+	s := k.stream
+	switch {
+	case s.worked.Time > 0:
+		return excluded(name, s.worked, "the broker answered other requests of the connection")
+	case isAnswered(&k.Exchange):
+		return excluded(name, k.Exchange.Settled, "the broker answered")
+	case s.hasSASL:
+		return excluded(name, s.authenticated, "the client had authenticated")
+	case v.open.Time > 0:
+		return excluded(name, v.open, "the broker answers clients without SASL")
+	}
+	return Explanation{Name: name, By: "no request of a client without SASL was answered"}
+}
+
+func (v *view) sizeExplains(k *Suspect) Explanation {
+	const name = "size"
+	x := &k.Exchange
+	switch {
+	case isAnswered(x):
+		return excluded(name, x.Settled, "the broker answered")
+	case x.Size <= v.largest:
+		return excluded(name, v.largestAt, "the broker answered a request that is as large")
+	case x.Size < largeRequest:
+		return excluded(name, x.Request, "the request has %s", words.Plural(uint64(max(x.Size, 0)), "byte"))
+	}
+	return Explanation{Name: name, By: fmt.Sprintf("the request has %s, more than any that was answered", words.Size(uint64(x.Size)))}
+}
+
+func (v *view) proxyExplains(k *Suspect) Explanation {
+	const name = "proxy"
+	x, s := &k.Exchange, k.stream
+	switch {
+	case forbidden(x.Verdict) && x.Evidence == decode.Observed && s.advertised.Time > 0:
+		return excluded(name, s.advertised, "the range came on the same connection")
+	case s.worked.Time > 0 && x.Verdict != decode.OK:
+		return excluded(name, s.worked, "the connection was served before")
+	}
+	return Explanation{Name: name, By: "the capture does not show what stands behind the address"}
+}
+
+func (v *view) lossExplains(k *Suspect) Explanation {
+	const name = "lost packets"
+	if k.stream.missing == 0 {
+		return excluded(name, k.Exchange.Request, "no byte of the connection is missing")
+	}
+	return Explanation{Name: name, By: fmt.Sprintf("%s of the connection are missing", words.Plural(k.stream.missing, "byte"))}
+}

@@ -1,0 +1,332 @@
+// Package history keeps what was seen of each broker address, and decides from it why a request was
+// not served.
+//
+// In come all exchanges, ApiVersions answers and connections, in the order of decode.Sink. Out go
+// suspects, the requests that were closed, reset, ignored, left or refused, each with a Ruling: the
+// likely cause and the packets that show it. A suspect can be decided only when it is known what
+// came after it, so Decide is called at the end of the input, or as often as a live capture wants to
+// know what is known so far.
+//
+// The time of an address is cut into lives. A restart begins a new one: connections that the
+// broker ended together, connections that it refused, or another table of ranges. What an address
+// answered in one life says nothing of the next.
+//
+// Memory: see limits.go. Exchange allocates nothing in the steady state: no new address, version,
+// connection or suspect. A Book belongs to one goroutine, that of report.Builder.
+package history
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// Endpoint is a broker's address in its network.
+type Endpoint struct {
+	// Domain distinguishes equal addresses in different networks.
+	Domain uint64
+	Addr   netip.AddrPort
+}
+
+// Book keeps the history of all broker addresses.
+type Book struct {
+	addresses   map[Endpoint]*address
+	lastAddress *address
+	streams     map[uint32]*stream
+	lastStream  *stream
+	// past are the latest connections that are over, a ring once it is full; spare are records to be used again.
+	past     []uint32
+	nextPast int
+	spare    []*stream
+	clients  map[clientKey]*client
+	suspects []*Suspect
+	// early takes the suspects that were decided before the end because there were too many.
+	early  func(*Suspect, Ruling)
+	limits Limits
+	// numbered counts what waits to be decided.
+	numbered uint64
+	// answers counts the records of versions that were answered, over all addresses.
+	answers int
+	// now is the latest moment seen, in nanoseconds of packet time.
+	now int64
+	// views are what Decide made of the addresses at call number viewed, byAddress the connections.
+	views     map[Endpoint]*view
+	viewed    uint64
+	byAddress map[Endpoint][]*stream
+	// calls counts the calls that can change a ruling.
+	calls uint64
+}
+
+// New returns an empty Book. early is called for each suspect that has to be decided before the end
+// of the input because there are too many of them.
+func New(early func(*Suspect, Ruling)) *Book {
+	return &Book{
+		addresses: map[Endpoint]*address{}, streams: map[uint32]*stream{}, clients: map[clientKey]*client{}, early: early,
+	}
+}
+
+// version is an API in a version.
+type version struct{ key, version int16 }
+
+// address is what is known of one broker address.
+type address struct {
+	endpoint Endpoint
+	// alive are the periods in which it answered requests.
+	alive spans
+	// opened are the moments at which it answered the first request of a connection.
+	opened spans
+	// answers are the periods in which it answered an API in a version.
+	answers   map[version]*spans
+	lastKey   version
+	lastSpans *spans
+	// adverts are the tables that it advertised, one for each change.
+	adverts []advert
+	// contradicted are the tables that did not hold: it answered what they forbid.
+	contradicted []*decode.Ranges
+	// unserved are the moments at which it refused a connection, or ended one before a byte was sent.
+	unserved spans
+	// refused are those of them at which nothing listened.
+	refused spans
+	// ends are the connections that it closed or reset.
+	ends []end
+	// largest is the largest request that it answered, in bytes.
+	largest   int64
+	largestAt capture.Position
+	// handshake is the first answered SaslHandshake; open is the first answered request of
+	// a connection without SASL, ApiVersions not counted.
+	handshake, open capture.Position
+	// sessionAge is the longest time after the authentication at which a request was answered on
+	// a connection whose session has no known end.
+	sessionAge int64
+	// clear: it answered Kafka in the clear. tls: a TLS handshake came to its end, or it answered with TLS.
+	clear, tls bool
+	// foreign: it answered in another protocol.
+	foreign bool
+}
+
+// advert is a table of ranges that an address advertised from one moment to another.
+type advert struct {
+	ranges   *decode.Ranges
+	from, to capture.Position
+}
+
+// end is a connection that the broker closed or reset.
+type end struct {
+	at capture.Position
+	// idle: nothing was outstanding, and nothing had been sent for idlePause.
+	idle   bool
+	stream *stream
+	// outstanding: a request had no answer.
+	outstanding bool
+}
+
+// Exchange takes a settled exchange, and reports whether it is a suspect. x is not kept.
+func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
+	b.calls++
+	a := b.address(Endpoint{x.Domain, x.Broker})
+	if a == nil {
+		return false
+	}
+	b.now = max(b.now, x.Settled.Time, x.Request.Time)
+	s := b.stream(x.Stream)
+	s.request(b, x)
+	switch {
+	case x.Outcome == decode.Answered:
+		b.answered(a, s, x)
+	case x.Outcome == decode.Error:
+		b.reply(a, x, x.Settled)
+		s.replied(a, x.Settled)
+	}
+	if !isSuspect(x) {
+		s.offend(x)
+		return false
+	}
+	b.suspect(s, x)
+	return true
+}
+
+// answered notes an answer.
+func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
+	at := x.Settled
+	if at.Time == 0 {
+		at = x.Request
+	}
+	b.reply(a, x, at)
+	if forbidden(x.Verdict) && x.Evidence == decode.Borrowed {
+		a.contradict(x.Ranges)
+	}
+	s.replied(a, at)
+	s.answer(a, x, at)
+}
+
+// reply notes any answer. One with error 35, too, tells that the broker does not close on the version.
+func (b *Book) reply(a *address, x *decode.Exchange, at capture.Position) {
+	a.alive.add(at, aliveJoin, maxAlive)
+	if list := b.answersOf(a, version{x.Key, x.Version}); list != nil {
+		list.add(at, answerJoin, maxAnswerSpans)
+	}
+	if x.Size > a.largest {
+		a.largest, a.largestAt = x.Size, at
+	}
+}
+
+// answersOf finds or begins the periods in which a version was answered, nil where there is no room.
+func (b *Book) answersOf(a *address, v version) *spans {
+	if a.lastSpans != nil && a.lastKey == v {
+		return a.lastSpans
+	}
+	list := a.answers[v]
+	if list == nil {
+		if b.answers >= maxAnswers {
+			b.limits.Answers++
+			return nil
+		}
+		if a.answers == nil {
+			a.answers = map[version]*spans{}
+		}
+		b.answers++
+		list = &spans{}
+		a.answers[v] = list
+	}
+	a.lastKey, a.lastSpans = v, list
+	return list
+}
+
+// contradict notes a table that forbids what was answered.
+func (a *address) contradict(r *decode.Ranges) {
+	if r == nil || a.isContradicted(r) {
+		return
+	}
+	if len(a.contradicted) == maxContradicted {
+		copy(a.contradicted, a.contradicted[1:])
+		a.contradicted = a.contradicted[:maxContradicted-1]
+	}
+	a.contradicted = append(a.contradicted, r)
+}
+
+// isContradicted reports whether the address answered what the table r forbids.
+func (a *address) isContradicted(r *decode.Ranges) bool {
+	for _, c := range a.contradicted {
+		if same(c, r) {
+			return true
+		}
+	}
+	return false
+}
+
+// same reports whether two tables name the same ranges. Equal tables share their memory in most
+// cases, but not those of connections that different workers followed.
+func same(x, y *decode.Ranges) bool {
+	return x == y || x != nil && y != nil && slices.Equal(x.APIs, y.APIs)
+}
+
+// Advertisement takes an ApiVersions answer. Its Ranges are kept.
+func (b *Book) Advertisement(x *decode.Advertisement) {
+	b.calls++
+	a := b.address(Endpoint{x.Domain, x.Broker})
+	if a == nil || x.Ranges.Partial {
+		return
+	}
+	b.now = max(b.now, x.At.Time)
+	if n := len(a.adverts); n > 0 && same(a.adverts[n-1].ranges, x.Ranges) {
+		a.adverts[n-1].to = x.At
+		return
+	}
+	if len(a.adverts) == maxAdverts {
+		b.limits.Tables++
+		copy(a.adverts, a.adverts[1:])
+		a.adverts = a.adverts[:maxAdverts-1]
+	}
+	a.adverts = append(a.adverts, advert{x.Ranges, x.At, x.At})
+}
+
+// Connection takes a connection that is over. c is not kept.
+func (b *Book) Connection(c *decode.Connection) {
+	b.calls++
+	at := Endpoint{c.Domain, c.Broker}
+	spoke := c.Protocol == reassembly.Kafka || c.Protocol == reassembly.TLS || c.Confusion != reassembly.NoConfusion
+	silent := c.Bytes[reassembly.ToBroker]+c.Bytes[reassembly.ToClient] == 0 && !c.Midstream
+	foreign := c.Spoke != "" && c.Spoke != reassembly.SpokeTLS && (spoke || b.addresses[at] != nil)
+	if !spoke && !silent && !foreign {
+		return
+	}
+	a := b.address(at)
+	if a == nil {
+		return
+	}
+	b.now = max(b.now, c.Last.Time)
+	a.clear = a.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
+	a.tls = a.tls || c.TLS != nil && c.TLS.Established || c.Confusion == reassembly.ClearToTLS
+	a.foreign = a.foreign || foreign
+	if silent {
+		b.unserved(a, c)
+		return
+	}
+	if c.Protocol != reassembly.Kafka {
+		return
+	}
+	s := b.stream(c.Stream)
+	s.over(c)
+	b.end(s)
+	if byBroker(c) {
+		b.ended(a, s, c)
+	}
+}
+
+// byBroker reports whether the broker ended c.
+func byBroker(c *decode.Connection) bool {
+	return (c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset) && c.End.By == reassembly.ToClient
+}
+
+// unserved notes a connection on which no byte was sent, where that is due to the broker's side.
+func (b *Book) unserved(a *address, c *decode.Connection) {
+	unreachable := !c.Seen[reassembly.ToClient] && c.End.Kind != reassembly.Cut
+	if !c.Refused && !unreachable && !byBroker(c) {
+		return
+	}
+	a.unserved.add(c.First, unservedJoin, maxUnserved)
+	if c.Refused {
+		a.refused.add(c.First, unservedJoin, maxUnserved)
+	}
+}
+
+// ended notes a connection that the broker closed or reset.
+func (b *Book) ended(a *address, s *stream, c *decode.Connection) {
+	if len(a.ends) == maxEnds {
+		copy(a.ends, a.ends[maxEnds/2:])
+		a.ends = a.ends[:maxEnds-maxEnds/2]
+	}
+	s.isNeeded = true
+	quiet := c.End.At.Time - max(c.LastRequest.Time, c.LastAnswer.Time, c.First.Time)
+	a.ends = append(a.ends, end{
+		at: c.End.At, stream: s, outstanding: c.Unanswered > 0,
+		idle: c.Unanswered == 0 && quiet >= idlePause,
+	})
+}
+
+// address finds or begins what is known of an address, nil where there is no room.
+func (b *Book) address(at Endpoint) *address {
+	if b.lastAddress != nil && b.lastAddress.endpoint == at {
+		return b.lastAddress
+	}
+	a := b.addresses[at]
+	if a == nil {
+		if len(b.addresses) >= maxAddresses {
+			b.limits.Addresses++
+			return nil
+		}
+		a = &address{endpoint: at}
+		b.addresses[at] = a
+	}
+	b.lastAddress = a
+	return a
+}
+
+// Answered reports whether an address ever answered a request in the clear or inside TLS.
+func (b *Book) Answered(at Endpoint) bool {
+	a := b.addresses[at]
+	return a != nil && len(a.alive) > 0
+}

@@ -1,0 +1,627 @@
+package history
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// Decide decides all suspects by what is known so far: the i-th Ruling is that of the i-th of Suspects.
+func (b *Book) Decide() []Ruling {
+	rulings := make([]Ruling, len(b.suspects))
+	b.look()
+	for i, k := range b.suspects {
+		if v := b.viewOf(Endpoint{k.Exchange.Domain, k.Exchange.Broker}); v != nil {
+			rulings[i] = v.judge(k)
+			rulings[i].WithoutRange = !v.holds(&k.Exchange)
+		}
+	}
+	return rulings
+}
+
+// look prepares the views of all addresses with suspects, unless nothing changed since they were made.
+func (b *Book) look() {
+	if b.views != nil && b.viewed == b.calls {
+		return
+	}
+	b.views, b.viewed = map[Endpoint]*view{}, b.calls
+	b.byAddress = map[Endpoint][]*stream{}
+	for _, s := range b.streams {
+		b.byAddress[s.at] = append(b.byAddress[s.at], s)
+	}
+	for _, k := range b.suspects {
+		b.begin(Endpoint{k.Exchange.Domain, k.Exchange.Broker}).add(k)
+	}
+	for _, v := range b.views {
+		v.prepare()
+	}
+}
+
+// begin finds or begins the view of an address.
+func (b *Book) begin(at Endpoint) *view {
+	v := b.views[at]
+	if v == nil {
+		v = &view{book: b, address: b.addresses[at], refusals: map[version][]*Suspect{}, streams: b.byAddress[at]}
+		b.views[at] = v
+	}
+	return v
+}
+
+// viewOf is the view of an address that is known.
+func (b *Book) viewOf(at Endpoint) *view {
+	b.look()
+	v := b.views[at]
+	if v == nil {
+		v = b.begin(at)
+		v.prepare()
+	}
+	return v
+}
+
+// view is an address with its suspects, to be decided.
+type view struct {
+	book *Book
+	*address
+	// culprits are the first unserved requests of their connections, in the order of time.
+	culprits []*Suspect
+	// refusals are those of them by API and version.
+	refusals map[version][]*Suspect
+	// restarts are the moments at which a life ended and another one began.
+	restarts []restart
+	// exonerated are the moments of culprits whose version was answered in the same life, and that
+	// nothing else explains.
+	exonerated spans
+	// isForeign: the address never answered what clients asked.
+	isForeign bool
+	// sessionsEnd: SASL sessions of which the broker did not state the end seem to have one.
+	sessionsEnd bool
+	// again are the results of refusedAgain.
+	again map[againKey]bool
+	// large are the results of onlyLarge.
+	large map[version]bool
+	// streams are the connections to the address, in no order.
+	streams []*stream
+}
+
+// add takes a suspect in.
+func (v *view) add(k *Suspect) {
+	if k.Exchange.Outcome == decode.Error || !k.isCulprit() || !IsRefused(&k.Exchange) {
+		return
+	}
+	v.culprits = append(v.culprits, k)
+	key := version{k.Exchange.Key, k.Exchange.Version}
+	v.refusals[key] = append(v.refusals[key], k)
+}
+
+// isCulprit reports whether no earlier request of the connection went unserved. A request that was
+// passed over, while the connection went on, has no culprit but itself.
+func (k *Suspect) isCulprit() bool {
+	if k.Exchange.Outcome == decode.Unanswered {
+		return true
+	}
+	offended := k.stream.offended
+	return (k.stream.culprit == nil || k.stream.culprit == k) && (offended.Time == 0 || k.Exchange.Request.Before(offended))
+}
+
+// prepare finds what all suspects of the address share.
+func (v *view) prepare() {
+	slices.SortStableFunc(v.culprits, bySending)
+	for _, list := range v.refusals {
+		slices.SortStableFunc(list, bySending)
+	}
+	v.sessionsEnd = v.sessionsOver()
+	v.restarts = v.findRestarts()
+	for _, k := range v.culprits {
+		if v.isExonerated(k) {
+			v.exonerated.add(k.Exchange.Request, 0, maxSuspects)
+		}
+	}
+	v.isForeign = v.neverAnswered()
+}
+
+// bySending orders suspects as they were sent.
+func bySending(x, y *Suspect) int {
+	return cmp.Or(
+		cmp.Compare(x.Exchange.Request.Time, y.Exchange.Request.Time),
+		cmp.Compare(x.Exchange.Request.Capture, y.Exchange.Request.Capture),
+		cmp.Compare(x.Exchange.Request.Frame, y.Exchange.Request.Frame),
+		cmp.Compare(x.Exchange.Stream, y.Exchange.Stream),
+	)
+}
+
+// neverAnswered reports whether nothing that clients asked was ever answered, and the version is not known to
+// be the reason: different requests were tried, or an old version of ApiVersions, which every broker answers
+// (v0 to v2: since 0.10, 0.11 and 2.0), or the other side stays silent, or the port is well known as that of
+// something else.
+func (v *view) neverAnswered() bool {
+	if len(v.alive)+len(v.adverts)+len(v.unserved) > 0 || v.tls || len(v.refusals) == 0 {
+		return false
+	}
+	if len(v.refusals) > 1 || wellKnown[v.endpoint.Addr.Port()] {
+		return true
+	}
+	for key, list := range v.refusals {
+		return key.key == keyApiVersions && (key.version < 3 || !endedByBroker(&list[0].Exchange))
+	}
+	return false
+}
+
+// wellKnown are the ports of other services that Kafka clients are sent to by mistake: FTP, SSH, SMTP,
+// HTTP, HTTPS, ZooKeeper (three), MySQL, PostgreSQL, AMQP, Redis (IANA, Service Name and Transport Protocol
+// Port Number Registry).
+var wellKnown = map[uint16]bool{
+	21: true, 22: true, 25: true, 80: true, 443: true, 2181: true, 2888: true, 3888: true, 3306: true, 5432: true, 5672: true, 6379: true,
+}
+
+// judge decides one suspect.
+func (v *view) judge(k *Suspect) Ruling {
+	x := &k.Exchange
+	switch {
+	case v.outside(k):
+		return Ruling{Cause: Outside, Certain: true}
+	case x.Outcome == decode.Error:
+		return v.answeredWithError(k)
+	case !IsRefused(x):
+		return Ruling{}
+	case !k.isCulprit():
+		return Ruling{Cause: Behind}
+	case v.foreign && len(v.alive) == 0:
+		return Ruling{} // its connection says what is spoken there
+	case v.isForeign:
+		return Ruling{Cause: NotKafka}
+	case IsProbe(x):
+		return Ruling{Cause: Expected}
+	case v.sessionOver(k):
+		return Ruling{Cause: SessionOver, Certain: k.stream.lifetime > 0}
+	case v.othersUseSASL(k):
+		return Ruling{Cause: NoSASL, Certain: true}
+	case v.tooLarge(k) && !v.gone(k):
+		return Ruling{Cause: Cut, Certain: x.Partial}
+	}
+	return v.notServed(k)
+}
+
+// outside reports whether a request is outside of the borrowed range, and that range holds: the
+// address advertised it in the same life, and answered nothing that it forbids.
+func (v *view) outside(k *Suspect) bool {
+	x := &k.Exchange
+	return forbidden(x.Verdict) && v.holds(x)
+}
+
+// holds reports whether the borrowed table of x holds for it.
+func (v *view) holds(x *decode.Exchange) bool {
+	if x.Evidence != decode.Borrowed {
+		return true
+	}
+	if v.isContradicted(x.Ranges) {
+		return false
+	}
+	from, to := v.life(x.Request.Time)
+	known := false
+	for i := range v.adverts {
+		a := &v.adverts[i]
+		if !same(a.ranges, x.Ranges) {
+			continue
+		}
+		known = true
+		if a.from.Time < to && a.to.Time >= from {
+			return true
+		}
+	}
+	return !known // its advertisement was evicted
+}
+
+// answeredWithError decides a request that was answered with error 35.
+func (v *view) answeredWithError(k *Suspect) Ruling {
+	x := &k.Exchange
+	switch {
+	case x.Key == keyApiVersions:
+		if k.stream.hasLowest && k.stream.lowest < x.Version || k.stream.client.lowest < x.Version {
+			return Ruling{}
+		}
+		return Ruling{Cause: Refused, Certain: true}
+	case k.Instead.Time > 0:
+		return Ruling{Cause: Fallback, Certain: true}
+	}
+	return Ruling{Cause: Unsupported, Certain: true}
+}
+
+// sessionOver reports whether the SASL session of a request was over: its lifetime had passed, or, where
+// the broker did not state it, each time that a request was refused was longer after the authentication
+// than each time that one was answered, and the broker served the client again at once.
+func (v *view) sessionOver(k *Suspect) bool {
+	age, ok := v.sessionAgeOf(k)
+	switch {
+	case !ok:
+		return false
+	case k.stream.lifetime > 0:
+		return age >= int64(k.stream.lifetime)
+	}
+	return v.sessionsEnd && age > v.sessionAge
+}
+
+// sessionsOver reports whether sessions of which the broker did not state the end seem to have one.
+func (v *view) sessionsOver() bool {
+	var first int64
+	times := 0
+	for _, k := range v.culprits {
+		if age, ok := v.sessionAgeOf(k); ok && k.stream.lifetime == 0 && age > v.sessionAge {
+			if times == 0 {
+				first = k.Exchange.Settled.Time
+			}
+			times++
+		}
+	}
+	_, isBack := v.alive.within(first, first+2*restartTakes)
+	return times > 1 && isBack
+}
+
+// sessionAgeOf is how long after the authentication a request was sent that the broker ended the
+// connection on. ok is false for requests that were never served before on an authenticated connection.
+func (v *view) sessionAgeOf(k *Suspect) (age int64, ok bool) {
+	x, s := &k.Exchange, k.stream
+	if x.Outcome != decode.ClosedByBroker && x.Outcome != decode.ResetByBroker || int64(x.Took) > prompt ||
+		!s.hasSASL || s.renewed || s.worked.Time == 0 || x.Key == keySaslHandshake || x.Key == keySaslAuthenticate {
+		return 0, false
+	}
+	return x.Request.Time - s.authenticated.Time, true
+}
+
+// hasOwnCause reports whether something in the request or its connection explains that it was refused.
+func (v *view) hasOwnCause(k *Suspect) bool {
+	return v.sessionOver(k) || v.othersUseSASL(k) || v.tooLarge(k)
+}
+
+// tooLarge reports whether the broker ended the connection because of the size of a request: it had not
+// the whole of it, or all requests of the version that it refuses, and there are several, are larger
+// than any that it answered.
+func (v *view) tooLarge(k *Suspect) bool {
+	x := &k.Exchange
+	if !endedByBroker(x) || x.Size <= v.largest {
+		return false
+	}
+	return x.Partial || x.Size >= largeRequest && v.onlyLarge(version{x.Key, x.Version})
+}
+
+// onlyLarge reports whether several requests of a version were refused, and all of them are larger than any
+// that was answered.
+func (v *view) onlyLarge(key version) bool {
+	only, ok := v.large[key]
+	if !ok {
+		list := v.refusals[key]
+		only = len(list) > 1 && !slices.ContainsFunc(list, func(k *Suspect) bool {
+			return k.Exchange.Size < largeRequest || k.Exchange.Size <= v.largest
+		})
+		if v.large == nil {
+			v.large = map[version]bool{}
+		}
+		v.large[key] = only
+	}
+	return only
+}
+
+// largeRequest is the least size, in bytes, at which a request may be too large for a broker.
+const largeRequest = 64 << 10
+
+// endedByBroker reports whether the broker closed or reset the connection on x.
+func endedByBroker(x *decode.Exchange) bool {
+	return x.Outcome == decode.ClosedByBroker || x.Outcome == decode.ResetByBroker
+}
+
+// notServed decides a request that was closed, reset or ignored, the first of its connection, and has
+// no cause of its own.
+func (v *view) notServed(k *Suspect) Ruling {
+	x := &k.Exchange
+	if _, ok := v.answeredInLife(k); ok {
+		r, _ := v.away(k, true)
+		return r
+	}
+	if r, away := v.away(k, false); away {
+		return r
+	}
+	r := Ruling{Certain: true}
+	if earlier, ok := v.answeredBefore(k); ok {
+		if !v.refusedAgain(k) {
+			return Ruling{}
+		}
+		r.Earlier = earlier
+	}
+	switch {
+	case x.Key == keySaslAuthenticate && endedByBroker(x) && v.inRange(x):
+		r.Cause = Authentication
+	case v.wantsSASL(k):
+		r.Cause = NoSASL
+	case v.inRange(x) && (v.refusedAgain(k) && v.othersOpen(k) || v.isIgnored(k)):
+		r.Cause = Dropped
+	case !v.inRange(x) && v.inAnswer(k):
+		r.Cause = Refused
+	}
+	return r
+}
+
+// othersOpen reports whether the address did not turn away whole connections: one on which the version
+// was refused had been served before, or others were served between the refusals.
+func (v *view) othersOpen(k *Suspect) bool {
+	list := v.refusals[version{k.Exchange.Key, k.Exchange.Version}]
+	return slices.ContainsFunc(list, func(o *Suspect) bool { return o.stream.answered.Time > 0 }) ||
+		v.anyIn(v.opened, list[0].Exchange.Request.Time, list[len(list)-1].Exchange.Request.Time)
+}
+
+// isIgnored reports whether a client waited for an answer for longer than a broker takes, while the broker
+// answered other requests, and no version of the API was ever answered.
+func (v *view) isIgnored(k *Suspect) bool {
+	x := &k.Exchange
+	if x.Outcome != decode.Left || x.Took < Patience {
+		return false
+	}
+	for key := range v.answers {
+		if key.key == x.Key {
+			return false
+		}
+	}
+	_, ok := v.alive.within(x.Request.Time, x.Settled.Time)
+	return ok
+}
+
+// inRange reports whether a request is inside a range that holds for it.
+func (v *view) inRange(x *decode.Exchange) bool {
+	return x.Verdict == decode.OK && v.holds(x)
+}
+
+// inAnswer reports whether the broker's end, or silence, can be its answer to the request: it came at once,
+// or comes again and again.
+func (v *view) inAnswer(k *Suspect) bool {
+	x := &k.Exchange
+	switch {
+	case endedByBroker(x) && int64(x.Took) > prompt, x.Outcome == decode.Left && x.Took < Patience:
+		return v.refusedAgain(k)
+	}
+	return true
+}
+
+// againKey is a version in a life that begins at from.
+type againKey struct {
+	version
+	from int64
+}
+
+// refusedAgain reports whether the version was refused on at least two connections that did not end
+// together, in one life, while the address answered other requests in between or afterwards.
+func (v *view) refusedAgain(k *Suspect) bool {
+	from, to := v.life(k.Exchange.Request.Time)
+	key := againKey{version{k.Exchange.Key, k.Exchange.Version}, from}
+	if again, ok := v.again[key]; ok {
+		return again
+	}
+	var first, last int64
+	times := 0
+	for _, o := range v.refusals[key.version] {
+		t := o.Exchange.Settled.Time
+		if o.Exchange.Request.Time < from || o.Exchange.Request.Time >= to {
+			continue
+		}
+		if times == 0 {
+			first = t
+		}
+		if times == 0 || t-last > together {
+			times++
+		}
+		last = t
+	}
+	if v.again == nil {
+		v.again = map[againKey]bool{}
+	}
+	v.again[key] = times > 1 && v.anyIn(v.alive, first, to)
+	return v.again[key]
+}
+
+// withoutSASL reports whether the broker ended a connection that began with something else than SASL,
+// and answered no such connection besides ApiVersions.
+func (v *view) withoutSASL(k *Suspect) bool {
+	x := &k.Exchange
+	return !k.stream.hasSASL && !k.stream.midstream && x.Key != keyApiVersions && x.Key != keySaslHandshake &&
+		v.open.Time == 0 && endedByBroker(x)
+}
+
+// othersUseSASL reports whether a request was refused because the listener wants SASL: other clients
+// do authenticate there.
+func (v *view) othersUseSASL(k *Suspect) bool { return v.withoutSASL(k) && v.handshake.Time > 0 }
+
+// wantsSASL reports the same where no client authenticates: ApiVersions is answered, and different requests
+// behind it are refused alike, or each refusal takes as long as that of an authentication does (KIP-306).
+func (v *view) wantsSASL(k *Suspect) bool {
+	if !v.withoutSASL(k) || !v.inRange(&k.Exchange) {
+		return false
+	}
+	versions, times, delayed := 0, 0, 0
+	for key, list := range v.refusals {
+		if key.key == keyApiVersions {
+			continue
+		}
+		versions++
+		for _, o := range list {
+			times++
+			if int64(o.Exchange.Took) >= refusedDelay {
+				delayed++
+			}
+		}
+	}
+	return versions > 1 || times > 1 && delayed == times
+}
+
+// answeredInLife is an answer to the same version in the same life.
+func (v *view) answeredInLife(k *Suspect) (capture.Position, bool) {
+	list := v.answers[version{k.Exchange.Key, k.Exchange.Version}]
+	if list == nil {
+		return capture.Position{}, false
+	}
+	from, to := v.life(k.Exchange.Request.Time)
+	at, ok := list.within(from-1, to-1)
+	return at, ok && at.Time < to
+}
+
+// answeredBefore is the last answer to the same version in an earlier life.
+func (v *view) answeredBefore(k *Suspect) (capture.Position, bool) {
+	list := v.answers[version{k.Exchange.Key, k.Exchange.Version}]
+	if list == nil {
+		return capture.Position{}, false
+	}
+	from, _ := v.life(k.Exchange.Request.Time)
+	return list.lastBefore(from)
+}
+
+// gone reports whether there are signs of a restart around a suspect, or connections that were not served.
+func (v *view) gone(k *Suspect) bool {
+	o := v.outageOf(k)
+	return o.isRestart || v.anyIn(v.unserved, o.before.Time, o.after.Time)
+}
+
+// outage is the time around a suspect in which the address answered nothing, or restarted.
+type outage struct {
+	// before and after are the answers around it; their times are 0 and behind the end where there are none.
+	before, after    capture.Position
+	wasAlive, isBack bool
+	isRestart        bool
+	restart          restart
+}
+
+// outageOf finds the outage that a suspect may lie in.
+func (v *view) outageOf(k *Suspect) (o outage) {
+	sent, over := k.Exchange.Request.Time, k.Exchange.Settled.Time
+	o.before, o.wasAlive = v.alive.lastBefore(sent)
+	o.after, o.isBack = v.alive.firstAfter(over)
+	if !o.isBack {
+		o.after.Time = v.book.now + 1
+	}
+	o.restart, o.isRestart = v.restartAround(sent, over)
+	return o
+}
+
+// away decides whether the address was not there for a suspect. isKnown: it answers the version.
+func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
+	x := &k.Exchange
+	if x.Outcome == decode.Unanswered {
+		return Ruling{}, false // the connection went on
+	}
+	sent := x.Request.Time
+	o := v.outageOf(k)
+	switch {
+	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
+	case v.isTurnedAway(k):
+	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
+	case x.Outcome == decode.Left:
+		_, alive := v.alive.within(sent, x.Settled.Time)
+		switch {
+		case alive, !isKnown && (!o.wasAlive || v.refusedAgain(k) || v.asksLower(k)):
+			return Ruling{}, false
+		case !isKnown && o.isBack:
+			return Ruling{}, true // it may have hung, or not know the version: no one is blamed
+		}
+	case isKnown && x.Key == keyApiVersions:
+	case isKnown || !o.wasAlive || v.refusedAgain(k):
+		return Ruling{}, false
+	case !o.isBack && !v.openConnection(sent), !v.aliveInLife(sent):
+		if !v.others(o.before.Time, o.after.Time, k) {
+			return Ruling{}, true // too little was seen to blame anyone
+		}
+	default:
+		return Ruling{}, false
+	}
+	r := Ruling{Cause: Away, From: v.outageFrom(&o, x.Request)}
+	if o.isBack {
+		r.To = o.after
+	}
+	return r, true
+}
+
+// isTurnedAway reports whether the address turned away connections at the time of a suspect, whatever they
+// asked, while it served others that had begun before: it was the first request of its connection, and
+// until a new connection was served again, others were not served either, with a version that
+// the address answers or with another request.
+func (v *view) isTurnedAway(k *Suspect) bool {
+	if k.stream.answered.Time > 0 {
+		return false
+	}
+	before, _ := v.opened.lastBefore(k.Exchange.Request.Time)
+	after, isBack := v.opened.firstAfter(k.Exchange.Request.Time)
+	if !isBack {
+		after.Time = v.book.now + 1
+	}
+	if v.anyIn(v.unserved, before.Time, after.Time) {
+		return true
+	}
+	lived := before.Time > 0 && v.livedOn(before.Time, k.Exchange.Request.Time)
+	from, _ := slices.BinarySearchFunc(v.culprits, before.Time+1, bySent)
+	for _, o := range v.culprits[from:] {
+		x := &o.Exchange
+		if x.Request.Time >= after.Time {
+			break
+		}
+		if o.stream == k.stream || o.stream.answered.Time > 0 {
+			continue
+		}
+		if lived && (x.Key != k.Exchange.Key || x.Version != k.Exchange.Version) || v.isExonerated(o) {
+			return true
+		}
+	}
+	return false
+}
+
+// isExonerated reports whether a culprit's version was answered in its life, and nothing of its own
+// explains that it was refused.
+func (v *view) isExonerated(k *Suspect) bool {
+	_, ok := v.answeredInLife(k)
+	return ok && !v.hasOwnCause(k)
+}
+
+// bySent compares a suspect with the moment at which a request was sent.
+func bySent(k *Suspect, t int64) int { return cmp.Compare(k.Exchange.Request.Time, t) }
+
+// asksLower reports whether the client of an ApiVersions request asks in a lower version, too.
+func (v *view) asksLower(k *Suspect) bool {
+	return k.Exchange.Key == keyApiVersions && k.stream.client.lowest < k.Exchange.Version
+}
+
+// anyIn reports whether anything of a list happened between two moments.
+func (v *view) anyIn(s spans, from, to int64) bool {
+	at, ok := s.within(from, to-1)
+	return ok && at.Time > from && at.Time < to
+}
+
+// others reports whether a culprit on another connection fell between two moments.
+func (v *view) others(from, to int64, k *Suspect) bool {
+	return slices.ContainsFunc(v.culprits, func(o *Suspect) bool {
+		return o.stream != k.stream && o.Exchange.Request.Time > from && o.Exchange.Request.Time < to
+	})
+}
+
+// openConnection reports whether a connection that was served before a moment stayed open beyond it: the
+// broker's process lived on.
+func (v *view) openConnection(t int64) bool {
+	return slices.ContainsFunc(v.streams, func(s *stream) bool {
+		return s.answered.Time > 0 && s.answered.Time < t &&
+			(s.ended.Time == 0 || s.ended.Time > t && s.endedBy == reassembly.ToBroker)
+	})
+}
+
+// aliveInLife reports whether the address answered anything in the life that a moment lies in.
+func (v *view) aliveInLife(t int64) bool {
+	from, to := v.life(t)
+	at, ok := v.alive.within(from, to-1)
+	return ok && at.Time < to
+}
+
+// outageFrom is since when the address was away: its restart, or the first culprit behind its last answer.
+func (v *view) outageFrom(o *outage, request capture.Position) capture.Position {
+	if o.isRestart {
+		return o.restart.from
+	}
+	i, _ := slices.BinarySearchFunc(v.culprits, o.before.Time+1, bySent)
+	if i < len(v.culprits) && v.culprits[i].Exchange.Request.Time < request.Time {
+		return v.culprits[i].Exchange.Request
+	}
+	return request
+}

@@ -1,0 +1,186 @@
+package history
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+// restart is when a life of an address ended: from the first sign of it to the last one that belongs
+// together with it.
+type restart struct{ from, to capture.Position }
+
+// findRestarts returns the restarts of the address, in the order of time. Signs without an answer
+// between them are one restart.
+func (v *view) findRestarts() []restart {
+	signs := v.endedTogether()
+	for _, s := range v.refused {
+		signs = append(signs, restart{s.from, s.from})
+	}
+	for _, t := range append(v.changed(), v.stopped()...) {
+		signs = append(signs, restart{capture.Position{Time: t}, capture.Position{Time: t}})
+	}
+	slices.SortStableFunc(signs, func(x, y restart) int { return cmp.Compare(x.from.Time, y.from.Time) })
+	restarts := signs[:0]
+	for _, r := range signs {
+		if n := len(restarts); n > 0 {
+			last := &restarts[n-1]
+			if _, ok := v.alive.within(last.to.Time+together, r.from.Time); !ok || r.from.Time <= last.to.Time {
+				if r.to.Time > last.to.Time {
+					last.to = r.to
+				}
+				continue
+			}
+		}
+		restarts = append(restarts, r)
+	}
+	return restarts
+}
+
+// endedTogether returns the moments at which the broker ended several connections within
+// milliseconds, of which at least one gave no reason: nothing was outstanding on it, or only a
+// version that the address answers. Connections that were idle may have had the same limit.
+func (v *view) endedTogether() []restart {
+	ends := slices.Clone(v.ends)
+	slices.SortStableFunc(ends, func(x, y end) int { return cmp.Compare(x.at.Time, y.at.Time) })
+	var signs []restart
+	for i := 0; i < len(ends); {
+		j, innocent, idle := i+1, 0, 0
+		for j < len(ends) && ends[j].at.Time-ends[j-1].at.Time <= together {
+			j++
+		}
+		for _, e := range ends[i:j] {
+			switch {
+			case e.idle:
+				idle++
+			case v.isInnocent(&e):
+				innocent++
+			}
+		}
+		if j-i > 1 && innocent > 0 {
+			signs = append(signs, restart{ends[i].at, ends[j-1].at})
+		}
+		i = j
+	}
+	return signs
+}
+
+// isInnocent reports whether nothing that the client asked explains why the broker ended a connection.
+func (v *view) isInnocent(e *end) bool {
+	k := e.stream.culprit
+	if k == nil {
+		return !e.outstanding
+	}
+	return v.answers[version{k.Exchange.Key, k.Exchange.Version}] != nil && !forbidden(k.Exchange.Verdict)
+}
+
+// changed returns the moments at which the address began to advertise another table. Where tables come
+// back, several brokers stand behind one address, and none of them began a new life.
+func (v *view) changed() []int64 {
+	var signs []int64
+	for i := 1; i < len(v.adverts); i++ {
+		for j := range i - 1 {
+			if same(v.adverts[j].ranges, v.adverts[i].ranges) {
+				return nil
+			}
+		}
+		signs = append(signs, v.pauseBefore(v.adverts[i-1].to.Time, v.adverts[i].from.Time))
+	}
+	return signs
+}
+
+// pauseBefore is the beginning of the longest pause without an answer between two moments.
+func (v *view) pauseBefore(from, to int64) int64 {
+	best, at := int64(-1), to-1
+	last := from
+	for i := range v.alive {
+		s := &v.alive[i]
+		if s.to.Time <= from {
+			continue
+		}
+		next := min(s.from.Time, to)
+		if next-last > best {
+			best, at = next-last, last+1
+		}
+		if s.from.Time >= to {
+			break
+		}
+		last = max(last, min(s.to.Time, to))
+	}
+	return at
+}
+
+// life is the life that a moment lies in: from its beginning up to the next restart.
+func (v *view) life(t int64) (from, to int64) {
+	from, to = math.MinInt64+1, math.MaxInt64
+	for _, r := range v.restarts {
+		if r.from.Time > t {
+			return from, r.from.Time
+		}
+		from = r.from.Time
+	}
+	return from, to
+}
+
+// restartAround is the restart of the address while a request waited or just after, or the one before
+// it since which it had not answered anything.
+func (v *view) restartAround(sent, over int64) (restart, bool) {
+	for _, r := range v.restarts {
+		switch {
+		case r.from.Time > over+together:
+			return restart{}, false
+		case r.to.Time >= sent-together:
+			return r, true
+		default:
+			if _, ok := v.alive.within(r.to.Time+together, sent); !ok {
+				return r, true
+			}
+		}
+	}
+	return restart{}, false
+}
+
+// stopped returns the moments since which the address refuses a version again and again that it had
+// answered, and answers others: another release took its place, whatever there is to see of the change.
+func (v *view) stopped() []int64 {
+	var signs []int64
+	for key, refusals := range v.refusals {
+		list := v.answers[key]
+		if list == nil || len(*list) == 0 {
+			continue
+		}
+		last := (*list)[len(*list)-1].to.Time
+		var first, latest int64
+		times := 0
+		for _, k := range refusals {
+			t := k.Exchange.Settled.Time
+			if k.Exchange.Request.Time <= last || v.hasOwnCause(k) {
+				continue
+			}
+			if times == 0 {
+				first = k.Exchange.Request.Time
+			}
+			if times == 0 || t-latest > together {
+				times++
+			}
+			latest = t
+		}
+		if times >= againAndAgain && v.anyIn(v.alive, first, latest) && !v.livedOn(last, first) {
+			signs = append(signs, v.pauseBefore(last, first))
+		}
+	}
+	return signs
+}
+
+// livedOn reports whether a connection that had begun before a moment was served after another one: the
+// broker's process did not end between them.
+func (v *view) livedOn(before, after int64) bool {
+	return slices.ContainsFunc(v.streams, func(s *stream) bool {
+		return s.first.Time > 0 && s.first.Time <= before && s.answered.Time > after
+	})
+}
+
+// againAndAgain is how often a version that was answered must be refused to show another release.
+const againAndAgain = 3

@@ -1,0 +1,345 @@
+package history
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// Keys of the APIs that are told apart here.
+const (
+	keyProduce          = 0
+	keyFetch            = 1
+	keyMetadata         = 3
+	keyFindCoordinator  = 10
+	keyJoinGroup        = 11
+	keySyncGroup        = 14
+	keyDescribeGroups   = 15
+	keySaslHandshake    = 17
+	keyApiVersions      = 18
+	keyInitProducerID   = 22
+	keySaslAuthenticate = 36
+)
+
+// prefaceKeys are the APIs that come before a client's work, by which it finds its way.
+var prefaceKeys = [...]int16{keyMetadata, keyFindCoordinator, keySaslHandshake, keyApiVersions, keySaslAuthenticate}
+
+// isPreface reports whether requests of an API come before a client's work.
+func isPreface(key int16) bool { return slices.Contains(prefaceKeys[:], key) }
+
+// noStage is the stage of a connection on which the last answer was an error.
+const noStage = -1
+
+// stream is what is known of one connection.
+type stream struct {
+	id     uint32
+	at     Endpoint
+	client *client
+	// first is the first request, worked the latest answered one, the time of its answer; neither
+	// counts ApiVersions and SASL for worked.
+	first, worked capture.Position
+	// answered is the latest answer of any kind.
+	answered capture.Position
+	// hasWorked: it was answered more than what comes before a client's work.
+	hasWorked bool
+	// stage is the API that was answered last, noStage where that was with an error.
+	stage int16
+	// advertised is the latest ApiVersions answer.
+	advertised capture.Position
+	// authenticated is the latest answered SaslHandshake or SaslAuthenticate, hasSASL that there was one.
+	authenticated capture.Position
+	hasSASL       bool
+	// renewed: it authenticated more than once. lifetime is that of the latest session, 0 where unknown.
+	renewed  bool
+	lifetime time.Duration
+	// culprit is the first request that the broker did not serve.
+	culprit *Suspect
+	// offended is the first request that was not answered because its version is known to be refused.
+	offended capture.Position
+	// lowest is the lowest version of ApiVersions asked for, hasLowest that there was one.
+	lowest    int16
+	hasLowest bool
+	// The rest is known when the connection is over.
+	begun, ended capture.Position
+	endedBy      reassembly.Direction
+	missing      uint64
+	midstream    bool
+	// isNeeded: a suspect, a sample or an end refers to it.
+	isNeeded bool
+}
+
+// stream finds or begins what is known of a connection.
+func (b *Book) stream(id uint32) *stream {
+	if b.lastStream != nil && b.lastStream.id == id {
+		return b.lastStream
+	}
+	s := b.streams[id]
+	if s == nil {
+		if len(b.streams) >= maxStreams {
+			b.limits.Streams++
+			b.evict()
+		}
+		if n := len(b.spare); n > 0 {
+			s, b.spare = b.spare[n-1], b.spare[:n-1]
+			*s = stream{id: id}
+		} else {
+			s = &stream{id: id}
+		}
+		b.streams[id] = s
+	}
+	b.lastStream = s
+	return s
+}
+
+// evict makes room for connections: those go that no suspect needs.
+func (b *Book) evict() {
+	for id, s := range b.streams {
+		if !s.isNeeded {
+			delete(b.streams, id)
+		}
+	}
+	if len(b.streams) >= maxStreams {
+		clear(b.streams)
+	}
+	b.past, b.lastStream = b.past[:0], nil
+}
+
+// end remembers that a connection is over. Of those that nothing needs the latest maxPast are kept, as
+// their requests may still wait for a range.
+func (b *Book) end(s *stream) {
+	if len(b.past) < maxPast {
+		b.past = append(b.past, s.id)
+		return
+	}
+	oldest := b.past[b.nextPast]
+	b.past[b.nextPast] = s.id
+	b.nextPast = (b.nextPast + 1) % maxPast
+	if o := b.streams[oldest]; o != nil && !o.isNeeded && o != s {
+		delete(b.streams, oldest)
+		b.spare = append(b.spare, o)
+		if b.lastStream == o {
+			b.lastStream = nil
+		}
+	}
+}
+
+// request notes a request, whatever came of it.
+func (s *stream) request(b *Book, x *decode.Exchange) {
+	s.at = Endpoint{x.Domain, x.Broker}
+	if s.client == nil {
+		s.client = b.client(x)
+	}
+	if s.first.Time == 0 || x.Request.Before(s.first) {
+		s.first = x.Request
+	}
+	if x.Key == keyApiVersions {
+		if !s.hasLowest || x.Version < s.lowest {
+			s.lowest, s.hasLowest = x.Version, true
+		}
+		if s.client.lowest < 0 || x.Version < s.client.lowest {
+			s.client.lowest = x.Version
+		}
+	}
+}
+
+// replied notes an answer of any kind.
+func (s *stream) replied(a *address, at capture.Position) {
+	if s.answered.Time == 0 {
+		a.opened.add(at, 0, maxAlive)
+	}
+	if at.Time > s.answered.Time {
+		s.answered = at
+	}
+}
+
+// answer notes an answer without error 35.
+func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
+	if at.Time >= s.answered.Time {
+		s.stage = x.Key
+		if x.ErrorCode != 0 {
+			s.stage = noStage
+		}
+	}
+	switch x.Key {
+	case keyApiVersions:
+		s.advertised = at
+		return
+	case keySaslHandshake, keySaslAuthenticate:
+		s.authenticate(a, x, at)
+		return
+	}
+	if at.Time > s.worked.Time {
+		s.worked = at
+	}
+	s.hasWorked = s.hasWorked || !isPreface(x.Key)
+	if !s.hasSASL && a.open.Time == 0 && x.Asked != decode.MaybeAsked {
+		a.open = at
+	}
+	if s.hasSASL && !s.renewed && s.lifetime == 0 {
+		a.sessionAge = max(a.sessionAge, x.Request.Time-s.authenticated.Time)
+	}
+	s.client.served(x, at)
+}
+
+// authenticate notes an answer of the authentication.
+func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Position) {
+	if x.ErrorCode != 0 {
+		return
+	}
+	s.renewed = s.renewed || s.hasSASL && s.worked.Time > 0
+	s.hasSASL = true
+	if at.Time > s.authenticated.Time {
+		s.authenticated = at
+		s.lifetime = x.SessionLifetime
+	}
+	if a.handshake.Time == 0 && x.Key == keySaslHandshake {
+		a.handshake = at
+	}
+}
+
+// offend notes a request that others judge, and that made the broker end the connection.
+func (s *stream) offend(x *decode.Exchange) {
+	if s.offended.Time == 0 && x.Verdict != decode.Exempt && (endedByBroker(x) || x.Outcome == decode.Left) {
+		_, phantom := phantomMin(x)
+		if forbidden(x.Verdict) || phantom {
+			s.offended = x.Request
+		}
+	}
+}
+
+// over notes how the connection ended.
+func (s *stream) over(c *decode.Connection) {
+	s.begun, s.midstream, s.missing = c.First, c.Midstream, c.Missing
+	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
+		s.ended, s.endedBy = c.End.At, c.End.By
+	}
+}
+
+// clientKey tells clients apart: a client id at an address in a network.
+type clientKey struct {
+	id     string
+	addr   netip.Addr
+	domain uint64
+}
+
+// client is what is known of a client, whichever broker it asked.
+type client struct {
+	// work are the periods in which a broker answered it more than what comes before its work, found
+	// those in which one answered Metadata.
+	work, found spans
+	// offended is the first request that was not answered because its version is known to be refused.
+	offended capture.Position
+	// lowest is the lowest version of ApiVersions that it asked for, -1 for none.
+	lowest int16
+	// open are the requests that were answered with error 35, and may be the beginning of a fallback.
+	open []*Suspect
+	// joins: it asked for a group's or a transaction's coordinator.
+	joins bool
+}
+
+// client finds or begins what is known of the client of x.
+func (b *Book) client(x *decode.Exchange) *client {
+	key := clientKey{x.ClientID, x.Client.Addr(), x.Domain}
+	c := b.clients[key]
+	if c == nil {
+		if len(b.clients) >= maxClients {
+			b.limits.Clients++
+			clear(b.clients)
+		}
+		c = &client{lowest: -1}
+		b.clients[key] = c
+	}
+	return c
+}
+
+// served notes an answer to a request of a client.
+func (c *client) served(x *decode.Exchange, at capture.Position) {
+	c.joins = c.joins || x.Key == keyFindCoordinator
+	switch {
+	case !isPreface(x.Key):
+		c.work.add(at, answerJoin, maxClientSpans)
+	case x.Key == keyMetadata:
+		c.found.add(at, answerJoin, maxClientSpans)
+	}
+	if len(c.open) > 0 {
+		c.fallBack(x, at)
+	}
+}
+
+// fallBack marks the refusals after which the client went on with x.
+func (c *client) fallBack(x *decode.Exchange, at capture.Position) {
+	for _, s := range c.open {
+		r := &s.Exchange
+		if s.Instead.Time == 0 && r.Settled.Time <= x.Request.Time && x.Request.Time-r.Settled.Time <= fallbackWindow && goesOn(r, x) {
+			s.Instead, s.InsteadKey, s.InsteadVersion = at, x.Key, x.Version
+		}
+	}
+}
+
+// fallbacks are the APIs that clients use in place of one that was answered with error 35, by the key
+// of that one.
+//
+//	ConsumerGroupHeartbeat (68), ShareGroupHeartbeat (76), StreamsGroupHeartbeat (88): JoinGroup; KIP-848
+//	ConsumerGroupDescribe (69): DescribeGroups; kafka-clients, Admin.describeConsumerGroups
+//	UpdateRaftVoter (82): Fetch; controllers during an upgrade from 3.9
+//	DescribeTopicPartitions (75), DescribeCluster (60): Metadata; kafka-clients, Admin
+//	IncrementalAlterConfigs (44): AlterConfigs; kafka-clients
+//	ListConfigResources (74): DescribeConfigs; KIP-1142
+var fallbacks = map[int16][]int16{
+	68: {keyJoinGroup}, 76: {keyJoinGroup}, 88: {keyJoinGroup},
+	69: {keyDescribeGroups}, 82: {keyFetch, 52, 53, 54, 59}, 75: {keyMetadata}, 60: {keyMetadata}, 44: {33}, 74: {32},
+}
+
+// goesOn reports whether a client that was refused r goes on with x in its place.
+func goesOn(r, x *decode.Exchange) bool {
+	return x.Key == r.Key && x.Version != r.Version || slices.Contains(fallbacks[r.Key], x.Key)
+}
+
+// Served reports whether any broker served a client around a moment: within the window, in
+// nanoseconds, before or after. Found reports the same of Metadata, of a client that looks for no
+// coordinator and needs no more.
+func (b *Book) Served(id string, addr netip.Addr, domain uint64, at, window int64) bool {
+	c := b.clients[clientKey{id, addr, domain}]
+	if c == nil {
+		return false
+	}
+	_, ok := c.work.within(at-window, at+window)
+	return ok
+}
+
+// Found reports whether any broker answered Metadata to a client around a moment, and the client looks
+// for no coordinator: it may need no more.
+func (b *Book) Found(id string, addr netip.Addr, domain uint64, at, window int64) bool {
+	c := b.clients[clientKey{id, addr, domain}]
+	if c == nil || c.joins {
+		return false
+	}
+	_, ok := c.found.within(at-window, at+window)
+	return ok
+}
+
+// Suspected reports whether a client sent a request to an address that was not served: then that
+// is what keeps it from its work.
+func (b *Book) Suspected(id string, addr netip.Addr, at Endpoint) bool {
+	for _, k := range b.suspects {
+		x := &k.Exchange
+		if x.Outcome != decode.Error && x.ClientID == id && x.Client.Addr() == addr && x.Broker == at.Addr && x.Domain == at.Domain {
+			return true
+		}
+	}
+	return false
+}
+
+// Stage is the API that was answered last on a connection, and whether a request was answered, or
+// not served, that is more than what comes before a client's work.
+func (b *Book) Stage(id uint32) (key int16, worked bool) {
+	s := b.streams[id]
+	if s == nil {
+		return 0, true
+	}
+	return s.stage, s.hasWorked || s.culprit != nil
+}

@@ -1,0 +1,224 @@
+package history
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// Cause is the likely reason why a request was not served.
+type Cause uint8
+
+// The causes.
+const (
+	// Unexplained: nothing that was seen tells why. No one is blamed.
+	Unexplained Cause = iota
+	// Behind: an earlier request of the connection was not served, and this one shared its fate.
+	Behind
+	// Expected: a probe, whose refusal the client expects.
+	Expected
+	// Outside: the version is outside of the range that the address advertises on other connections.
+	Outside
+	// Refused: the broker does not take the version.
+	Refused
+	// Dropped: the version is inside the advertised range, and the address never answers it.
+	Dropped
+	// NoSASL: the listener wants SASL, and the client does not begin with it.
+	NoSASL
+	// Authentication: the broker ended the connection during the authentication.
+	Authentication
+	// NotKafka: the address never answered anything that Kafka clients asked.
+	NotKafka
+	// Away: the address was restarting, hanging or had no backend.
+	Away
+	// SessionOver: the SASL session was over.
+	SessionOver
+	// Cut: the broker ended the connection inside the request.
+	Cut
+	// Unsupported: error 35 inside the advertised range.
+	Unsupported
+	// Fallback: the same, and the client went on another way, as it intends.
+	Fallback
+)
+
+// Suspect is a request that was not served.
+type Suspect struct {
+	Exchange decode.Exchange
+	// Number counts the suspects of a Book from 1.
+	Number uint64
+	// Instead is the answer to what the client asked in place of a request that was refused with
+	// error 35; the zero value without one.
+	Instead                    capture.Position
+	InsteadKey, InsteadVersion int16
+	stream                     *stream
+}
+
+// Ruling is what a suspect is decided to be.
+type Ruling struct {
+	Cause Cause
+	// From and To are the period in which the address was away; To is the zero value where it did
+	// not come back.
+	From, To capture.Position
+	// Earlier is an answer to the same version in an earlier life of the broker; the zero value without.
+	Earlier capture.Position
+	// WithoutRange: the borrowed range of the request does not hold for it.
+	WithoutRange bool
+	// Certain: nothing else that is known explains it.
+	Certain bool
+}
+
+// waiting are the APIs whose answer may take as long as the client allows: Fetch, ShareFetch.
+// rebalancing are those that wait for other clients: JoinGroup, SyncGroup.
+var (
+	waiting     = [...]int16{keyFetch, 78}
+	rebalancing = [...]int16{keyJoinGroup, keySyncGroup}
+)
+
+// leastPatience is how long a client must have waited at least. Below Patience its leaving counts only
+// where it happens again.
+const leastPatience = 3 * time.Second
+
+// longPoll is how long a client must have waited for an answer to Fetch before its leaving counts as the
+// broker's silence. Brokers answer after fetch.max.wait.ms at the latest: 500 ms by default in most
+// clients, 5 s in franz-go and kafkajs.
+const longPoll = 5500 * time.Millisecond
+
+// MayWait reports whether the answer to an API may take long by design.
+func MayWait(key int16) bool {
+	return slices.Contains(waiting[:], key) || slices.Contains(rebalancing[:], key)
+}
+
+// IsRefused reports whether the broker closed, reset or ignored a request.
+func IsRefused(x *decode.Exchange) bool {
+	switch x.Outcome {
+	case decode.ClosedByBroker, decode.ResetByBroker, decode.Unanswered:
+		return true
+	case decode.Left:
+		switch {
+		case slices.Contains(rebalancing[:], x.Key):
+			return false
+		case slices.Contains(waiting[:], x.Key):
+			return x.Took >= longPoll
+		}
+		return x.Took >= leastPatience
+	}
+	return false
+}
+
+// forbidden reports whether a version is outside of a range.
+func forbidden(v decode.Verdict) bool {
+	return v == decode.AboveMax || v == decode.BelowMin || v == decode.NotAdvertised
+}
+
+// isSuspect reports whether x is a request that only the whole input can judge. What is outside of
+// the range that its own connection was told is judged at once, by others.
+func isSuspect(x *decode.Exchange) bool {
+	switch {
+	case forbidden(x.Verdict):
+		return x.Evidence == decode.Borrowed && x.Outcome != decode.Answered
+	case x.Outcome == decode.Error:
+		return !x.WrongRefusal && (x.Key != keyApiVersions || x.Negotiated < 0 && !x.RetryUnseen)
+	}
+	if lowest, ok := phantomMin(x); ok && x.Version < lowest {
+		return false // known to be refused
+	}
+	return IsRefused(x)
+}
+
+// phantomMin is the lowest version that the broker takes where it advertises lower ones.
+func phantomMin(x *decode.Exchange) (int16, bool) {
+	if x.Verdict != decode.OK || x.Ranges == nil {
+		return 0, false
+	}
+	return x.Ranges.PhantomMin(x.Key)
+}
+
+// suspect keeps a copy of x until it is decided.
+func (b *Book) suspect(s *stream, x *decode.Exchange) {
+	if len(b.suspects) >= maxSuspects {
+		b.decideEarly()
+	}
+	k := &Suspect{Exchange: *x, Number: b.NextNumber(), stream: s}
+	b.suspects = append(b.suspects, k)
+	s.isNeeded = true
+	if x.Outcome == decode.Error {
+		if len(s.client.open) == maxOpen {
+			copy(s.client.open, s.client.open[1:])
+			s.client.open = s.client.open[:maxOpen-1]
+		}
+		s.client.open = append(s.client.open, k)
+		return
+	}
+	if x.Outcome != decode.Unanswered && (s.culprit == nil || x.Request.Before(s.culprit.Exchange.Request)) {
+		s.culprit = k
+	}
+}
+
+// decideEarly decides the older half of the suspects by what is known so far.
+func (b *Book) decideEarly() {
+	b.limits.Suspects++
+	rulings := b.Decide()
+	half := len(b.suspects) / 2
+	for i := range half {
+		b.early(b.suspects[i], rulings[i])
+	}
+	b.suspects = slices.Delete(b.suspects, 0, half)
+}
+
+// Suspects are those that wait to be decided, in the order of Decide.
+func (b *Book) Suspects() []*Suspect { return b.suspects }
+
+// Numbered is the latest number that was given, to a suspect or by NextNumber.
+func (b *Book) Numbered() uint64 { return b.numbered }
+
+// NextNumber gives a number to something that waits to be decided as suspects do.
+func (b *Book) NextNumber() uint64 {
+	b.numbered++
+	return b.numbered
+}
+
+// Sample keeps a copy of x, of which Explanations can tell. x was given to Exchange before.
+func (b *Book) Sample(x *decode.Exchange) *Suspect {
+	s := b.stream(x.Stream)
+	s.isNeeded = true
+	return &Suspect{Exchange: *x, stream: s}
+}
+
+// Limits tells how often limits were reached.
+func (b *Book) Limits() Limits { return b.limits }
+
+// probePrefix is how kafka-python's default client id begins. Its releases before 2.1 probe a broker
+// with requests that they expect to be closed, each followed by Metadata v0 (kafka-python,
+// BrokerConnection.check_version).
+const probePrefix = "kafka-python"
+
+// probeKeys are the APIs that kafka-python probes with, all in version 0: ApiVersions, ListGroups,
+// FindCoordinator, OffsetFetch, Metadata.
+var probeKeys = [...]int16{keyApiVersions, 16, keyFindCoordinator, 9, keyMetadata}
+
+// IsProbe reports whether x belongs to a probe whose refusal its client expects.
+func IsProbe(x *decode.Exchange) bool {
+	return x.Version == 0 && strings.HasPrefix(x.ClientID, probePrefix) && slices.Contains(probeKeys[:], x.Key)
+}
+
+// LowestAsked is the lowest version of ApiVersions that the client of a suspect asked for, on any connection.
+func (s *Suspect) LowestAsked() int16 { return s.stream.client.lowest }
+
+// SessionAge is how long after the authentication a suspect was sent, and the lifetime of the session, 0
+// where the broker did not state it.
+func (s *Suspect) SessionAge() (age, lifetime time.Duration) {
+	return time.Duration(s.Exchange.Request.Time - s.stream.authenticated.Time), s.stream.lifetime
+}
+
+// causeNames are the words of the causes, for tests and debugging.
+var causeNames = [...]string{
+	Unexplained: "unexplained", Behind: "behind", Expected: "expected", Outside: "outside", Refused: "refused", Dropped: "dropped",
+	NoSASL: "no SASL", Authentication: "authentication", NotKafka: "not Kafka", Away: "away", SessionOver: "session over", Cut: "cut",
+	Unsupported: "unsupported", Fallback: "fallback",
+}
+
+// String is the word for c.
+func (c Cause) String() string { return causeNames[c] }

@@ -1,0 +1,141 @@
+package report
+
+import (
+	"encoding/binary"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// The rules about answers that say what is wrong.
+
+// Error codes of answers (Apache Kafka, org.apache.kafka.common.protocol.Errors).
+const (
+	errInvalidRequest   = 42
+	errForMessageFormat = 43
+)
+
+// softwarePattern is what KIP-511 allows as a client's software name and version.
+var softwarePattern = regexp.MustCompile(`^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$`)
+
+var clientNameRule = Rule{
+	Code: "KV2011", Title: "client-name-refused", Severity: model.Error,
+	Summary: "ApiVersions answered INVALID_REQUEST (42): the announced software name or version is not allowed",
+	Documentation: model.Documentation{
+		What: "The broker answered the ApiVersions request with error 42, INVALID_REQUEST: the name or version of the client software breaks the pattern of KIP-511.",
+		Why: "Since ApiVersions v3 a client announces its software. Name and version must match [a-zA-Z0-9](?:[a-zA-Z0-9\\-.]*[a-zA-Z0-9])?: no spaces, no parentheses, no empty text. " +
+			"The answer holds no ranges, so the client cannot go on, and most try again for ever.",
+		Wire: "ApiVersions v3 or higher with the name and version, and a response with error 42 and no ranges.",
+		Do:   "Set a name and version of letters, digits, hyphens and dots (franz-go: kgo.SoftwareNameAndVersion), or use a release of the library that does so itself.",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) {
+		if x.Key != apiVersionsKey || x.ErrorCode != errInvalidRequest ||
+			softwarePattern.MatchString(x.Software.Name) && softwarePattern.MatchString(x.Software.Version) {
+			return "", false // the name is not at fault
+		}
+		return badSoftware(x.Software), true
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s answered INVALID_REQUEST: the %s is not allowed", s.request(), s.key.detail)
+	},
+	why: func(*subject) string {
+		return "KIP-511 allows letters, digits, hyphens and dots, with a letter or digit at both ends. The answer holds no ranges, so the client cannot go on."
+	},
+	advice: func(*subject) string {
+		return "Set an allowed software name and version in the client (franz-go: kgo.SoftwareNameAndVersion), or use a release of the library that does so itself."
+	},
+}
+
+// badSoftware names the part of s that breaks the pattern.
+func badSoftware(s decode.Software) string {
+	name, version := strconv.Quote(cut(s.Name)), strconv.Quote(cut(s.Version))
+	switch {
+	case !softwarePattern.MatchString(s.Name) && !softwarePattern.MatchString(s.Version):
+		return fmt.Sprintf("software name %s with version %s", name, version)
+	case !softwarePattern.MatchString(s.Version):
+		return fmt.Sprintf("version %s of the software %s", version, name)
+	}
+	return "software name " + name
+}
+
+var wrongRefusalRule = Rule{
+	Code: "KV2017", Title: "wrong-refusal", Severity: model.Error,
+	Summary: "error 35 in a body other than v0: the fault of broker or proxy",
+	Documentation: model.Documentation{
+		What: "The broker or a proxy refused the version of ApiVersions with error 35, in the layout of the requested version.",
+		Why:  "KIP-511 demands a v0 body for this error: a client cannot know the layout of a version that the broker does not know. Clients fail to read the answer and disconnect, or read nonsense.",
+		Wire: "ApiVersions vN and a response with error 35 whose body has the layout of vN.",
+		Do:   "Upgrade or fix the broker or proxy. Until then limit the client to a version of ApiVersions that it supports.",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) { return "", x.WrongRefusal },
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s answered with error 35 in the layout of v%d, where v0 is due", s.request(), s.key.version)
+	},
+	why: func(*subject) string {
+		return "KIP-511 demands a v0 body for this error. It is a fault of the broker or of a proxy, and not of the client, which cannot read it."
+	},
+	advice: func(*subject) string {
+		return "Upgrade or fix the broker or proxy. Until then limit the client to a version of ApiVersions that it supports."
+	},
+}
+
+var messageFormatRule = Rule{
+	Code: "KV2018", Title: "message-format", Severity: model.Warning,
+	Summary: "error 43: the topic's message format, not the request's version",
+	Documentation: model.Documentation{
+		What: "The broker answered error 43, UNSUPPORTED_FOR_MESSAGE_FORMAT, to a Produce, Fetch or ListOffsets request.",
+		Why:  "The topic keeps an old message format (log.message.format.version, message.format.version), which has no place for what the client asks: headers, timestamps, idempotence. The version of the request is inside the range.",
+		Wire: "A response with error code 43 for a partition.",
+		Do:   "Raise message.format.version of the topic (to 0.11 or higher for idempotence and headers), or switch off in the client what needs it.",
+	},
+	exchange: func(x *decode.Exchange) (string, bool) { return "", x.ErrorCode == errForMessageFormat },
+	message: func(s *subject) string {
+		return s.request() + " answered UNSUPPORTED_FOR_MESSAGE_FORMAT"
+	},
+	why: func(*subject) string {
+		return "The topic keeps an old message format. The version of the request is not at fault."
+	},
+	advice: func(*subject) string {
+		return "Raise message.format.version of the topic, or switch off in the client what needs the newer format (idempotence, headers)."
+	},
+}
+
+// foreign says what the broker's side of c speaks where a client spoke Kafka to it.
+func foreign(c *decode.Connection) (string, bool) {
+	if c.Spoke == "" || c.Spoke == reassembly.SpokeTLS || c.Protocol == reassembly.TLS || !spokeKafka(c) {
+		return "", false
+	}
+	text := c.Spoke
+	switch c.Spoke {
+	case reassembly.SpokeUnknown:
+		text = "something else"
+	case reassembly.SpokeText:
+		text = "a line of text"
+	}
+	return text, true
+}
+
+// spokeKafka reports whether the client's side of c is a Kafka client.
+func spokeKafka(c *decode.Connection) bool {
+	if c.Protocol == reassembly.Kafka {
+		return true
+	}
+	const sizeBytes = 4
+	if len(c.Opening) <= sizeBytes {
+		return false
+	}
+	size := int64(int32(binary.BigEndian.Uint32(c.Opening)))
+	head := c.Opening[sizeBytes:]
+	return size > 0 && decode.LooksLikeRequest(size, head[:min(int64(len(head)), size)]) >= reassembly.Likely
+}
+
+// greetingText is a greeting without line ends, and with everything escaped that is no printable ASCII.
+func greetingText(b []byte) string {
+	text := strconv.QuoteToASCII(strings.TrimRight(string(b), "\r\n"))
+	return text[1 : len(text)-1]
+}

@@ -1,0 +1,299 @@
+package report
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/history"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// The rules about requests that were not served although no version is at fault, or not the client's.
+
+var droppedRule = Rule{
+	Code: "KV2009", Title: "dropped-in-range", Severity: model.Warning,
+	Summary: "one API and version inside the advertised range is never answered, while others are",
+	Documentation: model.Documentation{
+		What: "The broker's address closes, resets or ignores every request of one API and version, on at least two connections. The version lies inside the range that the address advertises, and other requests are answered.",
+		Why: "What answers ApiVersions advertises more than what is behind it accepts: a proxy or gateway that passes the broker's answer on, but does not know the version itself. " +
+			"A request with a malformed body ends like this, too. A client that negotiates can do nothing about it.",
+		Wire: "ApiVersions and its response; then, on each connection, the same request inside the range, and a FIN or RST from the broker, or nothing until the client leaves.",
+		Do:   "Upgrade or fix the proxy or gateway at this address, or have it advertise only what it supports. Until then limit the client to a lower version. Without a proxy, look at the broker's log: it names malformed requests.",
+	},
+	explains: true,
+	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
+		return "", r.Cause == history.Dropped
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s lies inside the advertised range, and the broker never answers it: %s of %s %s", s.request(), words.Number(s.count), words.Number(s.count), s.ends())
+	},
+	why: func(s *subject) string {
+		return fmt.Sprintf("The address answers other requests. It %s a proxy or gateway that advertises more than what is behind it accepts; a malformed request ends like this, too.", s.is())
+	},
+	advice: func(s *subject) string {
+		return fmt.Sprintf("Upgrade the proxy or gateway at this address, or have it advertise only what it supports. Until then limit %s to a lower version of %s.", s.softwareName(), apiName(s.key.api))
+	},
+}
+
+var saslMissingRule = Rule{
+	Code: "KV2010", Title: "sasl-missing", Severity: model.Warning,
+	Summary: "no SASL handshake was sent, and every request behind ApiVersions was closed",
+	Documentation: model.Documentation{
+		What: "The client sent no SASL handshake, and the broker closed the connection on its first request behind ApiVersions, each time.",
+		Why:  "A SASL listener answers ApiVersions to everyone, and closes on everything else until the client has authenticated. The client reports a disconnect. No version is at fault.",
+		Wire: "ApiVersions and its response, a request, and a FIN from the broker, mostly 100 ms or more later (connection.failed.authentication.delay.ms).",
+		Do:   "Set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL, with mechanism and credentials; or use the port of a listener without SASL.",
+	},
+	groups: byClient, explains: true,
+	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
+		return "", r.Cause == history.NoSASL
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("the client sent no SASL handshake, and the broker closed %s behind ApiVersions", words.Plural(s.count, "connection"))
+	},
+	why: func(s *subject) string {
+		return fmt.Sprintf("The port %s a SASL listener: it answers ApiVersions to everyone, and closes on everything else until the client authenticates.", s.is())
+	},
+	advice: func(*subject) string {
+		return "Set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL, with mechanism and credentials, or use the port of a listener without SASL."
+	},
+}
+
+// maxTried bounds the requests that a message lists.
+const maxTried = 6
+
+var notKafkaRule = Rule{
+	Code: "KV2012", Title: "not-kafka", Severity: model.Warning,
+	Summary: "the other side answered something else, or never anything that Kafka clients asked",
+	Documentation: model.Documentation{
+		What: "What listens at the address does not speak Kafka: it answered with another protocol, or it answered nothing of all that clients asked.",
+		Why:  "The port is that of something else (an HTTP server or ingress, SSH, ZooKeeper), or of a listener that wants TLS or SASL first. The client reports a disconnect, a time-out or a message that is too large. No version is at fault.",
+		Wire: "A Kafka request, and an answer in text or in another protocol; or different requests, all of them closed, reset or ignored.",
+		Do:   "Check bootstrap.servers, advertised.listeners and the port mappings between client and broker. Where nothing was answered, check also whether the listener wants TLS (security.protocol) or SASL.",
+	},
+	groups: byClient,
+	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
+		return "", r.Cause == history.NotKafka
+	},
+	connection: func(c *decode.Connection, _ past) (string, bool) { return foreign(c) },
+	message: func(s *subject) string {
+		if s.key.detail != "" {
+			return "the other side does not speak Kafka: " + s.key.detail
+		}
+		tried := make([]string, 0, maxTried)
+		for _, v := range s.tried.list[:min(len(s.tried.list), maxTried)] {
+			tried = append(tried, fmt.Sprintf("%s v%d", apiName(v.api), v.version))
+		}
+		text := "nothing that this port was asked was answered: " + words.List(tried)
+		if more := len(s.tried.list) - len(tried); more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		return text
+	},
+	why: func(s *subject) string {
+		if s.key.detail != "" {
+			return "The port is that of something else. The client reports a disconnect, a time-out or a message that is too large."
+		}
+		return "A Kafka listener in the clear answers at least one of these. The port is that of something else (ZooKeeper, an ingress, a proxy without a backend, a broker before Kafka 0.10), or wants TLS."
+	},
+	advice: func(s *subject) string {
+		if s.key.detail != "" {
+			return "Check bootstrap.servers, advertised.listeners and the port mappings: use the port of a Kafka listener."
+		}
+		return "Check bootstrap.servers, advertised.listeners and the port mappings; then whether the listener wants TLS or SASL (security.protocol)."
+	},
+}
+
+var awayRule = Rule{
+	Code: "KV2013", Title: "broker-away", Severity: model.Info,
+	Summary: "the broker was restarting, hanging or without a backend: no version is at fault",
+	Documentation: model.Documentation{
+		What: "Requests were closed, reset or not answered while the address was restarting, hanging, or a proxy without a backend. The same versions were answered before or afterwards, or nothing at all was.",
+		Why:  "Each of these looks like a refused version on one connection. What the address answered at other times, and what happened to its other connections, shows that it was not there.",
+		Wire: "Several connections that the broker ends within milliseconds, refused connections (RST instead of SYN-ACK), or silence, and then the same requests answered.",
+		Do: "See why the broker was away: its log, an upgrade, garbage collection, the health checks of the proxy. Clients need no change. " +
+			"A broker or proxy that limits the connections per address (max.connections.per.ip) looks the same.",
+	},
+	groups: byBroker,
+	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
+		return fmt.Sprintf("%d/%d", r.From.Capture, r.From.Frame), r.Cause == history.Away
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("the broker was away and did not serve %s%s", words.Plural(s.count, "connection"), s.period())
+	},
+	why: func(s *subject) string {
+		text := fmt.Sprintf("It was restarting, hanging, or a proxy without a backend: from %s", clock(s.from.Time))
+		if s.to.Time > 0 {
+			text += fmt.Sprintf(" until %s, when it answered again.", clock(s.to.Time))
+		} else {
+			text += ", and it answered nothing more in the capture."
+		}
+		return text + " No version is at fault."
+	},
+	advice: func(*subject) string {
+		return "Look for the reason in the broker's log or the proxy's health checks; clients need no change. A limit of connections per address looks the same."
+	},
+}
+
+var sessionRule = Rule{
+	Code: "KV2015", Title: "session-expired", Severity: model.Warning,
+	Summary: "the SASL session was over, and the client sent on without authenticating again",
+	Documentation: model.Documentation{
+		What: "The broker limits SASL sessions (connections.max.reauth.ms), and the client sent a request after the end of its session without authenticating again.",
+		Why:  "The broker closes the connection on the first such request (KIP-368). The client reports a disconnect at regular times, and the request is lost or sent again. No version is at fault.",
+		Wire: "SASL, answered requests, then, later than session_lifetime_ms of the SaslAuthenticate response, a request and a FIN from the broker; the same request is answered on the next connection. After SaslHandshake v0 the broker cannot state the lifetime.",
+		Do:   "Use a client that authenticates again (kafka-clients 2.2, librdkafka 1.6, franz-go, sarama 1.38 or later), or raise connections.max.reauth.ms.",
+	},
+	groups: byClient, explains: true,
+	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
+		return "", r.Cause == history.SessionOver
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("the SASL session was over, and the broker closed %s on the next request", words.Plural(s.count, "connection"))
+	},
+	why: func(s *subject) string {
+		age, lifetime := s.sample.SessionAge()
+		text := fmt.Sprintf("The first one came %s after the authentication", words.Humane(age))
+		if lifetime > 0 {
+			return text + fmt.Sprintf(", and the session lasts %s. The client did not authenticate again (KIP-368).", words.Humane(lifetime))
+		}
+		return text + "; requests that came sooner were answered. The broker could not state the lifetime, and the client did not authenticate again (KIP-368)."
+	},
+	advice: func(s *subject) string {
+		return fmt.Sprintf("Run a release of %s that authenticates again within the session, or raise connections.max.reauth.ms of the broker.", s.softwareName())
+	},
+}
+
+var cutOffRule = Rule{
+	Code: "KV2016", Title: "cut-off", Severity: model.Warning,
+	Summary: "the broker ended the connection inside a request that it had not whole",
+	Documentation: model.Documentation{
+		What: "The broker closed or reset the connection before it had the whole request.",
+		Why: "A broker reads the 4-byte size first, and closes the connection when it is above socket.request.max.bytes (100 MiB by default). " +
+			"A proxy may refuse a request at its header. The client reports a disconnect while it is sending, and tries again for ever.",
+		Wire: "The beginning of a request with its size, and a FIN or RST from the broker before its last byte.",
+		Do:   "Compare the size with socket.request.max.bytes of the broker and the limits of proxies; lower max.request.size and batch.size of the client, or raise the broker's limit. The broker's log names the size.",
+	},
+	explains: true,
+	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
+		if k.Exchange.Partial {
+			return cutInside, r.Cause == history.Cut
+		}
+		return "", r.Cause == history.Cut
+	},
+	message: func(s *subject) string {
+		x := &s.sample.Exchange
+		if s.key.detail == cutInside {
+			return fmt.Sprintf("the broker ended the connection inside %s of %s, of which %s had come", s.request(), bytesText(x.Size), bytesText(x.Received))
+		}
+		return fmt.Sprintf("the broker ended the connection on %s of %s, more than any request that it answered", s.request(), bytesText(x.Size))
+	},
+	why: func(s *subject) string {
+		return fmt.Sprintf("It %s a request that is too large (socket.request.max.bytes), or that a proxy refused at its header. The version is not known to be at fault.", s.is())
+	},
+	advice: func(*subject) string {
+		return "Compare the size with socket.request.max.bytes of the broker; lower max.request.size and batch.size of the client, or raise the broker's limit."
+	},
+}
+
+// cutInside is the detail of findings where the broker had not the whole request.
+const cutInside = "inside"
+
+var fallbackRule = Rule{
+	Code: "KV3002", Title: "fallback", Severity: model.Info,
+	Summary: "the broker answered UNSUPPORTED_VERSION inside its range, and the client went on another way",
+	Documentation: model.Documentation{
+		What: "The broker answered error 35, UNSUPPORTED_VERSION, to a request inside its advertised range. The client then used another API or version, and was served.",
+		Why: "Clients intend this: they try what is new and go back where a feature is not enabled. kafka-clients asks ConsumerGroupDescribe before DescribeGroups, " +
+			"franz-go asks ConsumerGroupHeartbeat before JoinGroup, controllers send UpdateRaftVoter to a leader of 3.9 during an upgrade.",
+		Wire: "A request, an answer with error code 35, and then a request of another API or version from the same client, which is answered.",
+		Do:   "Nothing.",
+	},
+	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
+		return fmt.Sprintf("%s v%d", apiName(k.InsteadKey), k.InsteadVersion), r.Cause == history.Fallback
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s answered UNSUPPORTED_VERSION, then %s answered", s.request(), s.key.detail)
+	},
+	why: func(*subject) string {
+		return "The client tries what is new first and goes back, as it intends. It was served."
+	},
+	advice: func(*subject) string { return "Nothing needs to be done." },
+}
+
+var apiMissingRule = Rule{
+	Code: "KV2014", Title: "api-missing", Severity: model.Info,
+	Summary: "an API that the client needs next is not advertised",
+	Documentation: model.Documentation{
+		What: "The client came to the point where it needs an API that the broker does not advertise, and its next step was not seen.",
+		Why: "Clients check the ApiVersions response before they send: what they need and do not find makes them stop, with an error in their own log and nothing on the wire. " +
+			"Producers that are idempotent (kafka-clients by default since 3.0) need InitProducerId; Kafka 2.8 in KRaft mode and some services do not have it.",
+		Wire: "ApiVersions, Metadata or FindCoordinator, their responses, and no further request of the client.",
+		Do:   "Look at the client's log. For InitProducerId set enable.idempotence=false, or use a broker that supports it; for others use a broker or listener that advertises the API.",
+	},
+	severity: func(g *group, _ addressFacts) model.Severity {
+		if g.left > 0 {
+			return model.Warning
+		}
+		return model.Info
+	},
+	departure: func(d *departure, b *Builder) (string, bool) {
+		key, missing := nextNeed(d.ranges, d.stage)
+		if !missing || key == initProducerIDKey && !d.isProducer() || d.torn || b.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {
+			return "", false
+		}
+		return apiName(key), true
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("the broker does not advertise %s, which the client needs next", s.key.detail)
+	},
+	why: func(s *subject) string {
+		text := "The client's next step was not seen."
+		if s.left > 0 {
+			text = "The client sent nothing more and closed the connection."
+		}
+		return text + " Clients that do not find what they need in the ApiVersions response stop, without a word on the wire."
+	},
+	advice: func(s *subject) string {
+		if s.key.detail == "InitProducerId" {
+			return "Set enable.idempotence=false in the producer, or use a broker that supports InitProducerId. The client's log names what it misses."
+		}
+		return fmt.Sprintf("Use a broker or listener that advertises %s. The client's log names what it misses.", s.key.detail)
+	},
+}
+
+// clock is a time of day in UTC.
+func clock(t int64) string { return time.Unix(0, t).UTC().Format("15:04:05.000") + " UTC" }
+
+// bytesText is a size in bytes, in full.
+func bytesText(n int64) string { return words.Plural(uint64(max(n, 0)), "byte") }
+
+// period is how long the broker was away.
+func (s *subject) period() string {
+	if s.to.Time > s.from.Time && s.from.Time > 0 {
+		return " for " + words.Humane(time.Duration(s.to.Time-s.from.Time))
+	}
+	return ""
+}
+
+// is is "is", or "looks like" where something else can explain the finding.
+func (s *subject) is() string {
+	if s.isOpen || s.unsure > 0 {
+		return "looks like"
+	}
+	return "is"
+}
+
+// ends says how the requests ended, as a participle.
+func (s *subject) ends() string {
+	closed := s.outcomes[decode.ClosedByBroker] + s.outcomes[decode.ResetByBroker]
+	switch {
+	case closed == s.count:
+		return "were closed"
+	case closed == 0:
+		return "were ignored"
+	}
+	return "were closed or ignored"
+}

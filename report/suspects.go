@@ -1,0 +1,358 @@
+package report
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/history"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// What cannot be decided before the input is over: requests that were not served, and connections that
+// came to nothing. The Builder keeps them until a report, or the news, asks for groups.
+
+// undecided is the rule of a request in the timeline as long as it is a suspect.
+const undecided = -2
+
+// newID is an id for Options.Evidence.
+func (b *Builder) newID() evidence.ID {
+	b.numbered++
+	return b.numbered
+}
+
+// maxClaims bounds the ids of what is not decided: 4,096 of some 150 bytes.
+const maxClaims = 4096
+
+// claimKey is what suspects have in common that share an id.
+func (b *Builder) claimKey(x *decode.Exchange) findingKey {
+	return findingKey{
+		rule: undecided, broker: endpoint{x.Domain, x.Broker}, hasAPI: true, api: x.Key, version: x.Version,
+		hasClient: true, hasClientID: x.HasClientID, clientID: cut(x.ClientID),
+	}
+}
+
+// claim keeps the packets of a suspect.
+func (b *Builder) claim(x *decode.Exchange) {
+	if b.opt.Evidence == nil {
+		return
+	}
+	if id, ok := b.claimID(b.claimKey(x)); ok {
+		b.opt.Evidence.Exchange(id, x)
+	}
+}
+
+// claimID finds or begins the id of what is not decided; ok is false where there is no room.
+func (b *Builder) claimID(key findingKey) (id evidence.ID, ok bool) {
+	if id, ok = b.claims[key]; ok {
+		return id, true
+	}
+	if len(b.claims) >= maxClaims {
+		return 0, false
+	}
+	key.clientID = ownText(key.clientID)
+	b.claims[key] = b.newID()
+	return b.claims[key], true
+}
+
+// decidedEarly takes a suspect that could not wait for the end of the input.
+func (b *Builder) decidedEarly(k *history.Suspect, r history.Ruling) {
+	if rule, key := b.ruleOfSuspect(k, &r); rule >= 0 {
+		if g := b.group(key); g != nil {
+			g.addSuspect(k, &r)
+			b.addClaim(g, k)
+		}
+	}
+}
+
+// ruleOfSuspect is the rule that a decided suspect breaks, -1 for none, and the key of its group.
+func (b *Builder) ruleOfSuspect(k *history.Suspect, r *history.Ruling) (int, findingKey) {
+	for i := range rules {
+		if rules[i].suspect == nil {
+			continue
+		}
+		if detail, ok := rules[i].suspect(k, r); ok {
+			return i, b.suspectKey(i, detail, k, r)
+		}
+	}
+	return -1, findingKey{}
+}
+
+// suspectKey is what the findings of a rule about suspects have in common.
+func (b *Builder) suspectKey(rule int, detail string, k *history.Suspect, r *history.Ruling) findingKey {
+	key := b.exchangeKey(rule, detail, &k.Exchange)
+	if r.WithoutRange {
+		key.hasRange, key.advertised = false, decode.Range{}
+	}
+	switch rules[rule].groups {
+	case byClient:
+		key.hasAPI, key.api, key.version, key.hasRange, key.advertised = false, 0, 0, false, decode.Range{}
+	case byBroker:
+		key = findingKey{rule: rule, detail: detail, broker: key.broker}
+	}
+	return key
+}
+
+// addSuspect counts a suspect.
+func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
+	x := k.Exchange
+	if r.WithoutRange {
+		x.Verdict, x.Evidence, x.Ranges = decode.Unknown, decode.None, nil
+	}
+	if g.sample == nil {
+		g.sample = k
+	}
+	if !r.Certain {
+		g.unsure++
+	}
+	if r.From.Time > 0 && (g.from.Time == 0 || r.From.Time < g.from.Time) {
+		g.from = r.From
+	}
+	if r.To.Time > g.to.Time {
+		g.to = r.To
+	}
+	if r.Earlier.Time > g.earlier.Time {
+		g.earlier = r.Earlier
+	}
+	g.tried.add(usageKey{x.Key, x.Version})
+	g.addExchange(&x)
+}
+
+// addClaim lets a group share the id of its suspects.
+func (b *Builder) addClaim(g *group, k *history.Suspect) {
+	if b.opt.Evidence == nil {
+		return
+	}
+	if id, ok := b.claims[b.claimKey(&k.Exchange)]; ok && !slices.Contains(g.ids, id) {
+		g.ids = append(g.ids, id)
+	}
+}
+
+// current are all groups by what is known so far: those that were certain at once, and those of the
+// suspects and departures that ripe accepts.
+func (b *Builder) current(ripe func(number uint64) bool) map[findingKey]*group {
+	groups := maps.Clone(b.groups)
+	c := &collection{b: b, groups: groups, perRule: slices.Clone(b.perRule)}
+	rulings := b.history.Decide()
+	suspects := b.history.Suspects()
+	for i, k := range suspects {
+		if !ripe(k.Number) {
+			continue
+		}
+		if rule, key := b.ruleOfSuspect(k, &rulings[i]); rule >= 0 {
+			if g := c.group(key); g != nil {
+				g.addSuspect(k, &rulings[i])
+				b.addClaim(g, k)
+			}
+		}
+	}
+	for i := range b.departures {
+		d := &b.departures[i]
+		if ripe(d.number) {
+			b.addDeparture(c.group, d)
+		}
+	}
+	c.identify()
+	return groups
+}
+
+// collection are groups in the making.
+type collection struct {
+	b       *Builder
+	groups  map[findingKey]*group
+	perRule []int
+	own     map[findingKey]bool
+}
+
+// group finds or begins a group that can be changed, nil where there is no room.
+func (c *collection) group(key findingKey) *group {
+	g := c.groups[key]
+	switch {
+	case c.own[key]:
+		return g
+	case g != nil:
+		g = g.clone()
+	case c.perRule[key.rule] >= maxGroupsPerCode:
+		return nil
+	default:
+		c.perRule[key.rule]++
+		key.detail, key.clientID, key.software = ownText(key.detail), ownText(key.clientID), ownSoftware(key.software)
+		g = &group{key: key}
+	}
+	if c.own == nil {
+		c.own = map[findingKey]bool{}
+	}
+	c.groups[key], c.own[key] = g, true
+	return g
+}
+
+// clone is a copy that shares nothing that adding to it changes.
+func (g *group) clone() *group {
+	c := *g
+	c.first, c.ids = slices.Clone(g.first), slices.Clone(g.ids)
+	c.addresses.list, c.tried.list = slices.Clone(g.addresses.list), slices.Clone(g.tried.list)
+	for o, h := range g.took {
+		if h != nil {
+			c.took[o] = h.clone()
+		}
+	}
+	return &c
+}
+
+// who is a client id at an address.
+type who struct {
+	clientID string
+	addr     netip.Addr
+}
+
+// identify makes one finding of those that differ only in that the client announced its software on some
+// connections and not on others: a client id at an address is one client.
+func (c *collection) identify() {
+	announced := map[who]decode.Software{}
+	for _, r := range c.b.clients.records {
+		if r.key.software.Name == "" {
+			continue
+		}
+		for _, id := range r.clientIDs.list {
+			for _, a := range r.addresses.list {
+				w := who{id, a}
+				if s, ok := announced[w]; ok && s != r.key.software {
+					announced[w] = decode.Software{} // two programs
+				} else if !ok {
+					announced[w] = r.key.software
+				}
+			}
+		}
+	}
+	for key, g := range c.groups {
+		if !key.hasClientID || key.software.Name != "" || len(g.addresses.list) == 0 || g.count == 0 {
+			continue
+		}
+		software := announced[who{key.clientID, g.addresses.list[0]}]
+		if software.Name == "" || slices.ContainsFunc(g.addresses.list, func(a netip.Addr) bool { return announced[who{key.clientID, a}] != software }) {
+			continue
+		}
+		key.software = software
+		if into := c.group(key); into != nil {
+			into.merge(g)
+			delete(c.groups, g.key)
+			delete(c.own, g.key)
+		}
+	}
+}
+
+// merge adds what g holds of the same client.
+func (g *group) merge(o *group) {
+	g.count += o.count
+	g.bytes, g.gaps, g.unsure = g.bytes+o.bytes, g.gaps+o.gaps, g.unsure+o.unsure
+	for i, n := range o.outcomes {
+		g.outcomes[i] += n
+		if o.took[i] == nil {
+			continue
+		}
+		if g.took[i] == nil {
+			g.took[i] = &histogram{}
+		}
+		g.took[i].merge(o.took[i])
+	}
+	for i, n := range o.evidence {
+		g.evidence[i] += n
+	}
+	for _, x := range o.first {
+		g.keep(x)
+	}
+	for _, a := range o.addresses.list {
+		g.addresses.add(a)
+	}
+	g.addresses.omitted += o.addresses.omitted
+	for _, v := range o.tried.list {
+		g.tried.add(v)
+	}
+	if g.ranges == nil {
+		g.ranges = o.ranges
+	}
+	if g.sample == nil {
+		g.sample = o.sample
+	}
+	for _, id := range o.ids {
+		if !slices.Contains(g.ids, id) {
+			g.ids = append(g.ids, id)
+		}
+	}
+	g.patient += o.patient
+	if g.number == 0 {
+		g.number, g.told = o.number, o.told
+	}
+}
+
+// all accepts everything.
+func all(uint64) bool { return true }
+
+// verdicts are the rules of all suspects by their place.
+func (b *Builder) verdicts() map[suspectPlace]int {
+	out := map[suspectPlace]int{}
+	rulings := b.history.Decide()
+	for i, k := range b.history.Suspects() {
+		x := &k.Exchange
+		if rule, _ := b.ruleOfSuspect(k, &rulings[i]); rule >= 0 {
+			out[suspectPlace{x.Stream, x.Request.Capture, x.Request.Frame, x.Key}] = rule
+		}
+	}
+	return out
+}
+
+// finish turns a group into its exported form.
+func (b *Builder) finish(g *group, rule *Rule, severity model.Severity) model.Finding {
+	ruledOut, open := []model.Explanation{}, []model.Explanation{}
+	if rule.explains && g.sample != nil && severity >= model.Warning {
+		ruledOut, open = explanations(b.history.Explanations(g.sample))
+	}
+	f := g.finish(findingContext{
+		rule: rule, severity: severity, isOpen: len(open) > 0, clear: b.facts(g).clear, tables: b.brokers.tables(g.key.broker), target: b.opt.Target,
+	})
+	f.RuledOut, f.NotRuledOut = ruledOut, open
+	return f
+}
+
+// explanations parts the other causes of a finding into those that are excluded and those that are not.
+func explanations(all []history.Explanation) (ruledOut, open []model.Explanation) {
+	ruledOut, open = []model.Explanation{}, []model.Explanation{}
+	for _, e := range all {
+		out := model.Explanation{Cause: e.Name, Evidence: e.By}
+		if e.At.Frame > 0 {
+			out.Capture, out.Frame = &e.At.Capture, &e.At.Frame
+		}
+		if e.Excluded {
+			ruledOut = append(ruledOut, out)
+		} else {
+			open = append(open, out)
+		}
+	}
+	return ruledOut, open
+}
+
+// expectedRefusals counts the probes whose refusal their client expects.
+func (b *Builder) expectedRefusals() (n uint64) {
+	rulings := b.history.Decide()
+	for i, k := range b.history.Suspects() {
+		if history.IsProbe(&k.Exchange) && (rulings[i].Cause == history.Expected || rulings[i].Cause == history.Behind) {
+			n++
+		}
+	}
+	return n
+}
+
+// shared are the places of the first occurrences of a group that shares its ids with others, nil for one
+// that does not.
+func (b *Builder) shared(g *group) []evidence.Place {
+	if b.groups[g.key] != nil && len(g.ids) == 1 {
+		return nil
+	}
+	out := make([]evidence.Place, len(g.first))
+	for i := range g.first {
+		out[i] = evidence.Place{At: g.first[i].at, Stream: g.first[i].stream}
+	}
+	return out
+}
