@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // keyring holds the TLS secrets of a job: those of key logs, and those that captures
@@ -34,13 +36,41 @@ func newKeyring(logs []string, warn func(error)) (*keyring, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read key log %s: %w", name, reason(err))
 		}
-		err = k.ReadKeyLog(f, name, warn)
+		counted := &lineCounter{Reader: f}
+		err = k.ReadKeyLog(counted, name, warn)
 		_ = f.Close() // it was only read
 		if err != nil {
 			return nil, fmt.Errorf("read key log: %w", err)
 		}
+		if k.Len() == 0 || counted.lines == 0 {
+			warn(noSecrets(name, counted.lines))
+		}
 	}
 	return k, nil
+}
+
+// noSecrets says that a key log is of no use.
+func noSecrets(name string, lines int) error {
+	return fmt.Errorf("%s has no secrets (%s): the program was not started with it, or its OpenSSL was built without key logging",
+		name, words.Plural(uint64(lines), "line"))
+}
+
+// lineCounter counts the lines that are read through it.
+type lineCounter struct {
+	io.Reader
+	lines int
+	open  bool // a line has begun
+}
+
+func (c *lineCounter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	for _, b := range p[:n] {
+		if !c.open {
+			c.lines++
+		}
+		c.open = b != '\n'
+	}
+	return n, err
 }
 
 // newLiveKeyring is an empty one for an interface: follow fills it.
@@ -83,18 +113,22 @@ const keyLogInterval = 100 * time.Millisecond
 func (k *keyring) follow(name string, stop <-chan struct{}) {
 	log := tlsrecord.FollowKeyLog(name, k.Secrets, k.warn)
 	defer log.Close()
-	warned := ""
+	warned, awaited := "", false
 	tick := time.NewTicker(keyLogInterval)
 	defer tick.Stop()
 	for {
 		_, err := log.Poll()
 		switch text := fmt.Sprint(err); {
 		case err == nil:
-			warned = ""
+			if awaited {
+				k.warn(fmt.Errorf("key log %s is there now: only connections that are set up from now on can be decrypted", name))
+			}
+			warned, awaited = "", false
 		case text != warned:
 			warned = text
 			if errors.Is(err, fs.ErrNotExist) {
 				err = fmt.Errorf("%w; waiting for it", err)
+				awaited = true
 			}
 			k.warn(err)
 		}

@@ -324,10 +324,10 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		return
 	}
 	c.info.Now = at
-	c.w.reorder.drain(c, ToBroker^c.flip)
+	c.w.reorder.end(c, ToBroker^c.flip)
 	c.resume(true)
 	for i := range c.half {
-		c.w.reorder.drain(c, Direction(i))
+		c.w.reorder.end(c, Direction(i))
 		c.unheard(Direction(i))
 	}
 	if c.info.End.Kind == Cut {

@@ -82,6 +82,9 @@ type Connection struct {
 	// Client and Broker are the two sides. Where Protocol is not Kafka,
 	// Client is the side that sent the SYN, or else the first packet.
 	Client, Broker netip.AddrPort
+	// Behind are further addresses of the broker's side, where the connection was captured before and after address
+	// translation: Broker is the one that was seen first.
+	Behind []netip.AddrPort
 	// First and Last are the first and last packets seen.
 	First, Last capture.Position
 	// Now is the packet that is being worked on. It is what orders events: a

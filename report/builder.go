@@ -282,6 +282,12 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 	o := occurrence{at: c.First, stream: c.Stream, client: c.Client}
 	if c.TLS != nil {
 		o.tls = tlsSession(c.TLS)
+		if l := sealed.LibraryOf(c.TLS.Hello); l != sealed.UnknownLibrary {
+			if g.libraries == nil {
+				g.libraries = map[sealed.Library]bool{}
+			}
+			g.libraries[l] = true
+		}
 	}
 	if rules[rule].Code == prefaceRule.Code {
 		o.prefaces = prefacesOf(c)

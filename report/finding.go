@@ -9,6 +9,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
@@ -77,6 +78,8 @@ type group struct {
 	// bytes and gaps are what connections lack (KV9002), dropped the packets lost while capturing.
 	bytes, gaps, dropped uint64
 
+	// libraries are the TLS libraries of the clients (KV9001), nil where none was recognised.
+	libraries map[sealed.Library]bool
 	// inside is what is concluded of a finding of sealedRule, nil for others.
 	inside *conclusion
 
@@ -251,6 +254,9 @@ func (g *group) finish(c findingContext) model.Finding {
 		EvidenceCounts: map[string]uint64{},
 		Occurrences:    make([]model.Occurrence, 0, len(g.first)), OccurrencesOmitted: g.count - min(g.count, uint64(len(g.first))),
 		Client: g.client(), Greeting: g.greeting,
+	}
+	if c.rule.commands != nil {
+		f.Commands = c.rule.commands(s)
 	}
 	if g.key.hasAPI {
 		f.APIKey, f.API, f.Version = &g.key.api, apiName(g.key.api), &g.key.version

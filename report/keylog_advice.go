@@ -1,32 +1,55 @@
 package report
 
-import "github.com/kafkavet/kafkavet/decode/sealed"
-
-// The ways to a TLS key log, by TLS library. Each begins with a command to copy.
-const (
-	// https://github.com/neykov/extract-tls-secrets
-	keyLogJava = "Client or broker in Java, attached to the running process (extract-tls-secrets, Maven name.neykov:extract-tls-secrets, needs a JDK): " +
-		"java -jar extract-tls-secrets-4.0.0.jar PID /tmp/keys.log"
-	keyLogGo = "Client in Go, in its code: tls.Config{KeyLogWriter: f}; for sarama config.Net.TLS.Config.KeyLogWriter = f"
-	// https://nodejs.org/api/cli.html#--tls-keylogfile, https://docs.python.org/3/library/ssl.html#ssl.SSLContext.keylog_filename
-	keyLogScripts = "kafkajs and others in Node.js: node --tls-keylog=/tmp/keys.log APP. " +
-		"kafka-python and aiokafka (ssl.create_default_context): SSLKEYLOGFILE=/tmp/keys.log python3 APP"
-	// https://github.com/openssl/openssl/blob/master/INSTALL.md#enable-sslkeylog, https://github.com/gojue/ecapture
-	keyLogOpenSSL = "librdkafka and its bindings: SSLKEYLOGFILE=/tmp/keys.log APP where OpenSSL is 3.5 or later and built with enable-sslkeylog (most are not: the file then stays empty). " +
-		"Otherwise, as root with eBPF, for an OpenSSL that is linked dynamically and a release that eCapture knows: ecapture tls -m keylog --keylogfile=/tmp/keys.log --libssl=/path/to/libssl.so.3"
-	keyLogThen = "Start it before the connections are set up, capture again, and give the file with --tls-keylog /tmp/keys.log."
+import (
+	"github.com/kafkavet/kafkavet/decode/sealed"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// keyLogAdvice says how to get a key log for a client with a TLS library, or for any.
-func keyLogAdvice(l sealed.Library) string {
-	const broker = " A broker is a process in Java, too: its key log holds the connections of all clients."
-	switch l {
-	case sealed.Java:
-		return "To be sure, get a TLS key log. " + keyLogJava + ". " + keyLogThen
-	case sealed.Go:
-		return "To be sure, get a TLS key log. " + keyLogGo + ". " + keyLogJava + ". " + keyLogThen
-	case sealed.OpenSSL:
-		return "To be sure, get a TLS key log. " + keyLogJava + "." + broker + " " + keyLogScripts + ". " + keyLogOpenSSL + ". " + keyLogThen
+// keyLogCommand is a way to a TLS key log.
+type keyLogCommand struct {
+	// libraries are those of clients for which it is a way; none: any.
+	libraries []sealed.Library
+	model.Command
+}
+
+// keyLogCommands are the ways to a TLS key log, the ones that need no restart first. Sources:
+// https://github.com/neykov/extract-tls-secrets, https://pkg.go.dev/crypto/tls#Config,
+// https://nodejs.org/api/cli.html#--tls-keylogfile, https://docs.python.org/3/library/ssl.html,
+// https://github.com/gojue/ecapture, INSTALL.md of OpenSSL 3.5 (enable-sslkeylog).
+var keyLogCommands = []keyLogCommand{
+	{nil, model.Command{
+		For: "broker (or a client in Java), attached while it runs, needs a JDK and Maven's name.neykov:extract-tls-secrets",
+		Run: "java -jar extract-tls-secrets-4.0.0.jar PID /tmp/keys.log",
+	}},
+	{[]sealed.Library{sealed.OpenSSL}, model.Command{
+		For: "librdkafka and others with OpenSSL, while they run: as root, by eBPF, where OpenSSL is a shared library (its path is LIBSSL) of a release that eCapture knows",
+		Run: "ecapture tls -m keylog --keylogfile=/tmp/keys.log --libssl=LIBSSL",
+	}},
+	{[]sealed.Library{sealed.OpenSSL}, model.Command{
+		For: "kafka-python and aiokafka, with ssl.create_default_context; librdkafka only with OpenSSL 3.5 or later built with enable-sslkeylog (other builds leave the file empty)",
+		Run: "SSLKEYLOGFILE=/tmp/keys.log python3 APP",
+	}},
+	{[]sealed.Library{sealed.OpenSSL}, model.Command{
+		For: "kafkajs and others in Node.js",
+		Run: "node --tls-keylog=/tmp/keys.log APP",
+	}},
+	{[]sealed.Library{sealed.Go}, model.Command{
+		For: "sarama, franz-go, kafka-go, in the code of the client",
+		Run: "tls.Config{KeyLogWriter: f}",
+	}},
+}
+
+// keyLogWays are the commands for clients with these TLS libraries.
+func keyLogWays(libraries map[sealed.Library]bool) []model.Command {
+	var out []model.Command
+	for _, k := range keyLogCommands {
+		fits := len(k.libraries) == 0 || len(libraries) == 0 || libraries[sealed.UnknownLibrary]
+		for _, l := range k.libraries {
+			fits = fits || libraries[l]
+		}
+		if fits {
+			out = append(out, k.Command)
+		}
 	}
-	return "To be sure, get a TLS key log. " + keyLogJava + "." + broker + " " + keyLogGo + ". " + keyLogScripts + ". " + keyLogOpenSSL + ". " + keyLogThen
+	return out
 }

@@ -55,6 +55,8 @@ type Rule struct {
 	// message, why and advice are the texts of the finding; none holds an
 	// address, a client id or a host name.
 	message, why, advice func(s *subject) string
+	// commands are commands that help; nil for most.
+	commands func(s *subject) []model.Command
 }
 
 // grouping says what the findings of a rule about suspects have in common.

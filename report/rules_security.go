@@ -205,19 +205,31 @@ var encryptedRule = Rule{
 		}
 		return message
 	},
-	why: func(*subject) string { return "Nothing inside was checked." },
-	advice: func(s *subject) string {
-		switch reason := s.key.detail; {
-		case strings.HasSuffix(reason, "is not supported"):
-			return "No key log helps: let client and broker agree on a usual cipher suite, such as AES-GCM, while capturing."
-		case strings.Contains(reason, "not in the capture"):
-			return "Begin the capture before the client connects, and give the client's or the broker's TLS key log with --tls-keylog."
-		case strings.Contains(reason, "after bytes were missing"):
-			return "Capture again without loss (tcpdump -s 0 -B 65536)."
+	why:    func(*subject) string { return "Nothing inside was checked." },
+	advice: func(s *subject) string { return encryptedAdvice(s.key.detail) },
+	commands: func(s *subject) []model.Command {
+		if encryptedAdvice(s.key.detail) != keyLogAdvice {
+			return nil
 		}
-		return "Give the client's or the broker's TLS key log with --tls-keylog."
+		return keyLogWays(s.libraries)
 	},
 }
+
+// encryptedAdvice says what helps against a reason.
+func encryptedAdvice(reason string) string {
+	switch {
+	case strings.HasSuffix(reason, "is not supported"):
+		return "No key log helps: let client and broker agree on a usual cipher suite, such as AES-GCM, while capturing."
+	case strings.Contains(reason, "not in the capture"):
+		return "Begin the capture before the client connects, and give the client's or the broker's TLS key log with --tls-keylog."
+	case strings.Contains(reason, "after bytes were missing"):
+		return "Capture again without loss (tcpdump -s 0 -B 65536)."
+	}
+	return keyLogAdvice
+}
+
+// keyLogAdvice is the advice where a key log helps.
+const keyLogAdvice = "Give the client's or the broker's TLS key log with --tls-keylog FILE. It has to be written while the connections are set up."
 
 var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,

@@ -117,7 +117,6 @@ type address struct {
 	lives    []life
 	sizes    map[int]*sizeCount
 	clients  map[netip.Addr]*clientFacts
-	largest  int
 }
 
 type counted struct {
@@ -189,7 +188,6 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 		k.opening = max(k.opening, r.opening)
 	}
 	for _, size := range r.answered {
-		a.largest = max(a.largest, size)
 		if s := b.size(a, size); s != nil {
 			s.answered++
 		}
@@ -402,7 +400,7 @@ func (b *Book) Refusal(at Endpoint, size int) (Refusal, bool) {
 
 // refusal decides about the requests of one size.
 func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
-	if s.refused == 0 || size > maxRefused && size > a.largest || !a.isKafka() && a.likeness != ByPort {
+	if s.refused == 0 || !a.isKafka() && a.likeness != ByPort {
 		return r, false
 	}
 	r = Refusal{Broker: a.broker, Size: size, ServedLeast: -1}

@@ -196,6 +196,7 @@ func TestRefusals(t *testing.T) {
 		{"session tickets are no answer", plays(times(5, with(closed(0, fetch, -180), func(p *play) { p.tls13, p.hello = true, tickets }))), nil},
 		{"a proxy without a broker behind it", plays(left(0, served...), times(5, closed(10*time.Second, versions3))), nil},
 		{"a request that is too large", plays(witness, times(3, closed(0, append(served, 100_000)...))), nil},
+		{"the same behind a small record of its own", plays(witness, times(3, closed(0, append(served, 70, 100_000)...))), nil},
 		{"HTTPS by its protocol", plays(times(5, with(refused, func(p *play) { p.hello = alpn }))), nil},
 		{"HTTPS", plays(times(5, with(closed(0, 300, -5000, 300), func(p *play) { p.to = "10.0.0.1:443" }))), nil},
 		{"MQTT", plays(times(5, closed(0, 30, -4, 12))), nil},

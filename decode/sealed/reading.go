@@ -109,9 +109,8 @@ const (
 	// idleBefore is the silence after which a close need not be an answer: the
 	// shortest idle timeouts of load balancers are 60 s.
 	idleBefore = 50 * time.Second
-	// maxRefused bounds the size of a request that can be refused for its version: a
-	// larger one can be too large for the broker (socket.request.max.bytes), unless the
-	// broker answered one as large.
+	// maxRefused bounds the size of a request that is taken to be refused for its version:
+	// a larger one can be too large for the broker (socket.request.max.bytes).
 	maxRefused = 8 << 10
 	// maxOutstanding bounds the requests that wait for an answer when one is refused. More
 	// look like Produce with acks=0, which has no answers.
@@ -305,7 +304,11 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 		Size: first.size, Slack: first.slack, At: first.at, Waiting: len(open) - 1,
 		Closed: e.at, Notified: e.alert, Reset: !e.alert && c.End.Kind == reassembly.Reset,
 	}
-	if first.guessed || first.size < minRequest {
+	total := 0 // what follows may be the rest of the request
+	for i := range open {
+		total += open[i].size
+	}
+	if first.guessed || first.size < minRequest || total > maxRefused {
 		return
 	}
 	since := q.At

@@ -274,8 +274,17 @@ type Finding struct {
 	// Why says in a sentence what the finding means, Advice what to do about it.
 	Why    string `json:"why"`
 	Advice string `json:"advice"`
+	// Commands are commands to copy, the most useful first; none for most findings.
+	Commands []Command `json:"commands,omitempty"`
 	// Accepted: a baseline holds the finding, so that it makes no run fail.
 	Accepted bool `json:"accepted,omitempty"`
+}
+
+// Command is a command to copy.
+type Command struct {
+	// For says for whom it is, Run is the command. PID, APP and FILE stand for what the reader knows.
+	For string `json:"for"`
+	Run string `json:"run"`
 }
 
 // Explanation is another cause that a finding could have.

@@ -143,6 +143,7 @@ type findingView struct {
 	Chart      *versionChart
 	KnownIssue *knownIssueView
 	Advice     string
+	Commands   []model.Command
 	// Listed says how many occurrences are listed; Several: they are in
 	// several captures, Detailed: some have a detail, Requests: they are requests.
 	Listed string
@@ -212,7 +213,7 @@ func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView 
 		ID:   ids.make("f", f.Code, f.API, f.Version != nil, value(f.Version), f.Advertised != nil, value(f.Advertised), f.Broker, f.Client != nil, clientKeyOf(f.Client)),
 		Code: f.Code, Title: f.Title + acceptedText(f), Message: clip(words.UpperFirst(f.Message), maxTitle),
 		Severity: f.Severity.String(), SeverityName: severityWords[f.Severity],
-		Advice: f.Advice, Several: len(r.Captures) > 1, Requests: requestText(f) != "",
+		Advice: f.Advice, Commands: f.Commands, Several: len(r.Captures) > 1, Requests: requestText(f) != "",
 	}
 	add := func(name string, text phrase) {
 		if len(text) > 0 && text[0].Text != "" {

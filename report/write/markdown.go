@@ -240,6 +240,9 @@ func (m *markdown) knownIssue(f *model.Finding, line func(label, text string)) {
 	k := f.KnownIssue
 	if k == nil {
 		line("What to do", mdProse(f.Advice))
+		for _, c := range f.Commands {
+			line("For "+mdProse(c.For), mdCode(c.Run))
+		}
 		return
 	}
 	text := mdLink(mdProse(k.Title), k.URL)

@@ -54,6 +54,8 @@ type textReport struct {
 	r *model.Report
 	// dated: moments are shown with their date, because the captures span several days (UTC).
 	dated bool
+	// helped is the code for which commands were listed last.
+	helped string
 }
 
 // spansDays tells whether the captures lie in more than one day, or no one knows.
@@ -254,6 +256,7 @@ func escapeLong(s string) string {
 
 // brief writes what is worth knowing of an info finding.
 func (t *textReport) brief(f *model.Finding) {
+	t.commands(f)
 	parts := []string{}
 	if f.Client != nil {
 		parts = append(parts, t.client(f))
@@ -269,6 +272,41 @@ func (t *textReport) brief(f *model.Finding) {
 	}
 	t.sessions(f)
 }
+
+// commands lists commands to copy, once for all findings of a code.
+func (t *textReport) commands(f *model.Finding) {
+	if len(f.Commands) == 0 || t.helped == f.Code {
+		return
+	}
+	t.helped = f.Code
+	t.item("help: " + escapeLong(f.Advice))
+	for _, c := range f.Commands {
+		t.item(escapeLong(c.For) + ":")
+		for _, l := range shellLines(escapeLong(c.Run), t.width-6) {
+			t.line("      " + l)
+		}
+	}
+}
+
+// shellLines breaks a command at blanks into lines of at most width columns, so that a shell takes them as one.
+func shellLines(command string, width int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(command) {
+		switch {
+		case line == "":
+			line = word
+		case displayWidth(line)+1+displayWidth(word)+len(continued) <= width:
+			line += " " + word
+		default:
+			lines = append(lines, line+continued)
+			line = word
+		}
+	}
+	return append(lines, line)
+}
+
+// continued ends a line of a command that the next one continues.
+const continued = " \\"
 
 // sessions lists the TLS sessions and the prefaces of a finding.
 func (t *textReport) sessions(f *model.Finding) {

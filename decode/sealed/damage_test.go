@@ -1,0 +1,122 @@
+package sealed
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"path/filepath"
+	"testing"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// packets is a capture.Source of packets in memory.
+type packets struct {
+	all []capturetest.Packet
+	at  int
+}
+
+func (m *packets) Next(b *capture.Batch) error {
+	b.Packets = b.Packets[:0]
+	if m.at == len(m.all) {
+		return io.EOF
+	}
+	for len(b.Packets) < 64 && m.at < len(m.all) {
+		p := &m.all[m.at]
+		m.at++
+		b.Packets = append(b.Packets, capture.Packet{
+			Position: capture.Position{Frame: uint64(m.at), Time: p.Time},
+			Data:     bytes.Clone(p.Data), Length: uint32(p.Length()), Link: capture.LinkType(p.Link),
+		})
+	}
+	return nil
+}
+
+func (m *packets) Captures() []capture.Info { return nil }
+func (m *packets) Close() error             { return nil }
+
+// bookSink hands connections to a Book.
+type bookSink struct{ *Book }
+
+func (bookSink) Exchange(*decode.Exchange)           {}
+func (bookSink) Advertisement(*decode.Advertisement) {}
+func (s bookSink) Connection(c *decode.Connection)   { s.Book.Connection(c) }
+
+// bookOf reads packets without a key.
+func bookOf(t *testing.T, all []capturetest.Packet) *Book {
+	t.Helper()
+	book := NewBook()
+	correlator := decode.NewCorrelator(decode.Options{}, bookSink{book})
+	pool := reassembly.NewPool(reassembly.Options{
+		Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: decode.LooksLikeRequest,
+		LooksLikeExchange: decode.LooksLikeExchange, IdleTimeout: reassembly.DefaultIdleTimeout,
+	}, func() reassembly.Shard[[]decode.Event] { return decode.NewShard() },
+		func(parts [][]decode.Event) error { correlator.Add(parts); return nil })
+	if _, err := pool.Run(context.Background(), &packets{all: all}); err != nil {
+		t.Fatal(err)
+	}
+	correlator.Finish()
+	return book
+}
+
+// namedIn are the streams on which a request looks refused.
+func namedIn(b *Book) map[uint32]bool {
+	named := map[uint32]bool{}
+	for _, r := range b.Refusals() {
+		for _, c := range r.Cases {
+			named[c.Stream] = true
+		}
+	}
+	return named
+}
+
+// TestDamagedCaptures: what is lost of a recorded connection makes fewer requests look refused, never others.
+func TestDamagedCaptures(t *testing.T) {
+	snapped := 0
+	for name, refused := range map[string]int{
+		"confluent-go-2.6.0_broker-2.1_tls12":                   6,
+		"confluent-go-2.6.0_broker-2.1_tls13":                   6,
+		"lab_confluent-go-2.6.0_kafka-2.1.1_tls_sasl-plain":     6,
+		"lab_confluent-go-2.6.0_kafka-2.6.1_tls":                7,
+		"lab_confluent-go-2.6.1_kafka-4.0.0_tls_sasl-scram-512": 0,
+		"lab_franz-go-1.22.3_kafka-4.0.0_tls":                   0,
+		"lab_java-2.1.0_kafka-2.1.1_tls_sasl-plain":             0,
+		"kv9004-fires-client-certificate":                       0,
+	} {
+		all := capturetest.MustRead(filepath.Join("../../testdata/captures", name+".pcap"))
+		whole := namedIn(bookOf(t, all))
+		if len(whole) != refused {
+			t.Errorf("%s: %d connections with a refused request, want %d", name, len(whole), refused)
+		}
+		for way, damaged := range map[string][]capturetest.Packet{
+			"snapped":      capturetest.Snap(all, 96),
+			"to broker":    capturetest.OneWay(all, capturetest.ToBroker),
+			"to client":    capturetest.OneWay(all, capturetest.ToClient),
+			"5 % lost":     capturetest.Lose(all, 1, 0.05),
+			"20 % lost":    capturetest.Lose(all, 2, 0.2),
+			"out of order": capturetest.Reorder(all, 3, 4),
+			"twice":        capturetest.Duplicate(all),
+		} {
+			named := namedIn(bookOf(t, damaged))
+			for stream := range named {
+				if !whole[stream] {
+					t.Errorf("%s, %s: stream %d named", name, way, stream)
+				}
+			}
+			switch want := len(whole); {
+			case (way == "to broker" || way == "to client") && len(named) > 0:
+				t.Errorf("%s, %s: %d named from one direction", name, way, len(named))
+			case way == "twice" && len(named) != want:
+				t.Errorf("%s, %s: %d named of %d", name, way, len(named), want)
+			case way == "snapped":
+				snapped += len(named)
+			}
+		}
+	}
+	if snapped < 12 {
+		t.Errorf("%d connections with a refused request in captures of 96 bytes a packet", snapped)
+	}
+}
