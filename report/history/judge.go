@@ -422,7 +422,7 @@ func (v *view) refusedAgain(k *Suspect) bool {
 // and answered no such connection besides ApiVersions.
 func (v *view) withoutSASL(k *Suspect) bool {
 	x := &k.Exchange
-	return !k.stream.hasSASL && !k.stream.midstream && x.Key != keyApiVersions && x.Key != keySaslHandshake &&
+	return !k.stream.hasSASL && !k.stream.midstream && k.stream.missing == 0 && x.Key != keyApiVersions && x.Key != keySaslHandshake &&
 		v.open.Time == 0 && endedByBroker(x)
 }
 
