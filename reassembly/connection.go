@@ -132,6 +132,9 @@ type Connection struct {
 	// Outline is what the record headers of a TLS connection show of which nothing
 	// was decrypted, nil for all others.
 	Outline *tlsrecord.Outline
+	// Prefaces are what a proxy or its client sent before all else, in order. The addresses that they carry have
+	// become those of Client and Broker; a host name has become part of Domain.
+	Prefaces []Preface
 	// End is how the connection ended.
 	End End
 	// Requests and Responses count the Kafka frames handed to the Handler.

@@ -291,6 +291,9 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 			g.libraries[l] = true
 		}
 	}
+	if rules[rule].Code == prefaceRule.Code {
+		o.prefaces = prefacesOf(c)
+	}
 	g.keep(o)
 	if b.opt.Evidence != nil {
 		b.opt.Evidence.Connection(g.ids[0], c)

@@ -370,6 +370,18 @@ type Occurrence struct {
 	Detail string `json:"detail"`
 	// TLS describes the session where the finding is about one.
 	TLS *TLSSession `json:"tls"`
+	// Prefaces are those of the connection where the finding is about them.
+	Prefaces []Preface `json:"prefaces,omitempty"`
+}
+
+// Preface is what a proxy, or a client of one, sent before everything else on a connection.
+type Preface struct {
+	// Kind is the protocol: "PROXY protocol v2".
+	Kind string `json:"kind"`
+	// Source is the client's IP:port that a load balancer named, Target the host:port that the client
+	// asked for. Both are empty where the preface does not have them.
+	Source string `json:"source"`
+	Target string `json:"target"`
 }
 
 // TLSSession is what is known of a TLS session; unknown parts are empty.

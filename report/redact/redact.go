@@ -139,6 +139,16 @@ func (d redaction) finding(f *model.Finding) {
 			session.ServerName = d.names.Name("host", session.ServerName)
 			o.TLS = &session
 		}
+		o.Prefaces = slices.Clone(o.Prefaces)
+		for j := range o.Prefaces {
+			p := &o.Prefaces[j]
+			if p.Source != "" {
+				p.Source = d.address(p.Source)
+			}
+			if p.Target != "" {
+				p.Target = d.address(p.Target)
+			}
+		}
 	}
 }
 

@@ -365,6 +365,11 @@ func detailPhrase(o *model.Occurrence) phrase {
 	if o.Detail != "" {
 		parts = append(parts, say(o.Detail))
 	}
+	for i := range o.Prefaces {
+		for _, a := range prefaceAddresses(&o.Prefaces[i]) {
+			parts = append(parts, say(a.name, verbatim(a.value)))
+		}
+	}
 	if o.TLS != nil {
 		for _, part := range []struct{ name, value string }{
 			{"", o.TLS.Version}, {"", o.TLS.Suite}, {"server name ", o.TLS.ServerName}, {"client random ", o.TLS.ClientRandom},
