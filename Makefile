@@ -7,7 +7,7 @@ TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kafkavet/$(STATICCHECK_VERSION)
 STATICCHECK := $(TOOLS)/staticcheck
 
 # Packages under testdata are left out by ./... and named here.
-TESTDATA := ./testdata/corpus ./testdata/bench ./testdata/recall
+TESTDATA := ./testdata/corpus ./testdata/bench ./testdata/recall ./testdata/truth
 # Modules of their own, so that what they need does not become a dependency.
 MODULES := testdata/generate testdata/live testdata/lab
 # What releases are built for.
@@ -18,11 +18,12 @@ CORPUS ?= corpus
 MANDIR ?= man
 BENCHFLAGS ?=
 LABFLAGS ?=
+TRUTH ?=
 
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := build
-.PHONY: help build man test live live-bench lab race lint fuzz bench microbench golden corpus captures recall picture modules tidy cross clean
+.PHONY: help build man test live live-bench lab race lint fuzz bench microbench golden corpus captures recall picture truth modules tidy cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +85,9 @@ captures: ## make the small captures in testdata anew
 
 recall: build ## print how many requests are still listed when packets are lost or cut short
 	go run ./testdata/recall -kafkavet ./kafkavet
+
+truth: build ## print how often findings are right, missed and false; TRUTH="DIR..." adds folders with a truth.json
+	go run ./testdata/truth -v -kafkavet ./kafkavet testdata/captures $(TRUTH)
 
 tidy: ## make go.mod and go.sum of all modules what the code needs
 	go mod tidy

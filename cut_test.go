@@ -16,11 +16,13 @@ import (
 // cutsPerCapture is how often each capture is cut, at places spread evenly over its packets.
 const cutsPerCapture = 4
 
-// unrecognised are captures with requests that only earlier ones of their connection show to be requests: of
-// unknown APIs and versions, without a client id, or with one that nobody chooses.
+// unrecognised are captures with requests that only the beginning of their connection shows to be requests: of
+// unknown APIs and versions, without a client id, or with one that nobody chooses. The greeting of an SMTP server
+// is the beginning, too.
 var unrecognised = map[string]bool{
-	"hostile-text.pcap": true, "kv1001-fires-unknown-version.pcap": true,
-	"kv1003-fires-header-v0.pcap": true, "kv1003-near-unknown-key.pcap": true,
+	"empty-client-id-unanswered.pcap": true, "foreign-smtp.pcap": true, "hostile-text.pcap": true,
+	"kv1001-fires-unknown-version.pcap": true, "kv1003-fires-header-v0.pcap": true, "kv1003-near-unknown-key.pcap": true,
+	"negative-version.pcap": true,
 }
 
 // TestCutAnywhere begins every capture at one packet after the other, with and without the loss of one packet
@@ -57,7 +59,7 @@ type cutCapture struct {
 	streams []int // by packet
 	spans   map[string]capturetest.Span
 	whole   cutView
-	partly  bool // not all requests can be recognised
+	partly  bool // see unrecognised
 }
 
 // cutView is what requests and analyze say.
@@ -142,7 +144,7 @@ func (c *cutCapture) check(t *testing.T, cut, lost int) {
 		}
 	}
 	for b := range got.blamed {
-		if !c.whole.blamed[b] {
+		if !c.whole.blamed[b] && !c.partly {
 			t.Errorf("%s: blamed: %s", name, b)
 		}
 	}

@@ -1,6 +1,8 @@
 package reassembly
 
 import (
+	"bytes"
+
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
@@ -33,6 +35,8 @@ type conn struct {
 	talk       dialogue
 	tls        *tlsrecord.Session
 	outline    *tlsrecord.Outline // of TLS, until something inside was decrypted
+	preface    *preface           // that is being read
+	noPreface  bool               // the first bytes are none, though they looked like one
 	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something else.
 	serverSpoke, notKafka bool
 }
@@ -213,7 +217,11 @@ func (c *conn) bytes(raw Direction, p []byte, at capture.Position) {
 	d := raw ^ c.flip
 	switch c.mode {
 	case inClear:
-		c.talk.data(c, d, p, at)
+		if c.preface != nil {
+			c.addPreface(chunk{dir: d, p: bytes.Clone(p), at: at, offset: c.offset})
+		} else {
+			c.talk.data(c, d, p, at)
+		}
 	case crypted:
 		c.records(d, p, at)
 	case headers:
@@ -225,7 +233,11 @@ func (c *conn) gap(raw Direction, n int64, at capture.Position) {
 	d := raw ^ c.flip
 	switch c.mode {
 	case inClear:
-		c.talk.gap(c, d, n, true, at)
+		if c.preface != nil {
+			c.addPreface(chunk{dir: d, gap: n, at: at})
+		} else {
+			c.talk.gap(c, d, n, true, at)
+		}
 	case crypted:
 		c.serverSpoke = c.serverSpoke || d == ToClient // how it began is not known
 		if c.outline != nil {
@@ -312,15 +324,18 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		return
 	}
 	c.info.Now = at
-	c.w.reorder.drain(c, ToBroker^c.flip)
+	c.w.reorder.end(c, ToBroker^c.flip)
 	c.resume(true)
 	for i := range c.half {
-		c.w.reorder.drain(c, Direction(i))
+		c.w.reorder.end(c, Direction(i))
 		c.unheard(Direction(i))
 	}
 	if c.info.End.Kind == Cut {
 		c.info.End.Kind = how
 		c.info.End.At = at
+	}
+	for c.preface != nil {
+		c.lastOfPreface()
 	}
 	c.over = true
 	c.forgetDoubts()

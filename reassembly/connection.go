@@ -82,6 +82,9 @@ type Connection struct {
 	// Client and Broker are the two sides. Where Protocol is not Kafka,
 	// Client is the side that sent the SYN, or else the first packet.
 	Client, Broker netip.AddrPort
+	// Behind are further addresses of the broker's side, where the connection was captured before and after address
+	// translation: Broker is the one that was seen first.
+	Behind []netip.AddrPort
 	// First and Last are the first and last packets seen.
 	First, Last capture.Position
 	// Now is the packet that is being worked on. It is what orders events: a
@@ -129,6 +132,9 @@ type Connection struct {
 	// Outline is what the record headers of a TLS connection show of which nothing
 	// was decrypted, nil for all others.
 	Outline *tlsrecord.Outline
+	// Prefaces are what a proxy or its client sent before all else, in order. The addresses that they carry have
+	// become those of Client and Broker; a host name has become part of Domain.
+	Prefaces []Preface
 	// End is how the connection ended.
 	End End
 	// Requests and Responses count the Kafka frames handed to the Handler.

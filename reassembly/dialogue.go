@@ -67,6 +67,7 @@ func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 			return
 		}
 		t.fr[d^c.flip].data(c, p, at)
+	case t.pending == nil && len(p) > 0 && c.beginPreface(d, p, at):
 	case t.anchored:
 		t.decide(c, d, p, at)
 	default:
@@ -290,7 +291,7 @@ func (c *conn) message(f *Frame) {
 }
 
 func (c *conn) lostPlace(d Direction, at capture.Position) {
-	if c.isLost && c.lostBefore.Before(at) {
+	if c.isLost && c.tls == nil && c.lostBefore.Before(at) { // a TLS record goes on behind the lost segment
 		at = c.lostBefore
 	}
 	if c.talk.handler != nil {

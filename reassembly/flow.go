@@ -45,6 +45,7 @@ type flow struct {
 	hasChecksums [2]bool  // a segment of that direction had a good checksum
 	ttl          [2]uint8 // of the first segment with payload of that direction
 	isChallenged bool     // a SYN waits in flowTable.challenges
+	hasPartner   bool     // has an entry in flowTable.twins.partners
 	acked        bool     // the base of the direction that was not seen is one less than what was acknowledged first
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
@@ -83,6 +84,7 @@ type flowTable struct {
 	hand    uint32
 	limits  *Limits
 	// challenges are SYNs on live connections, disbelieved counts those that nothing confirmed so far.
+	twins       twins
 	challenges  map[*flow]challenge
 	disbelieved uint64
 	// release is told of a flow that leaves the table, unless it is a copy of another or unwanted.
@@ -90,7 +92,7 @@ type flowTable struct {
 }
 
 func newFlowTable(limits *Limits, release func(*flow, EndKind)) *flowTable {
-	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, limits: limits, release: release}
+	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, twins: newTwins(), limits: limits, release: release}
 }
 
 func (t *flowTable) at(i uint32) *flow { return &t.chunks[i/flowChunk][i%flowChunk] }
@@ -136,11 +138,14 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			continue
 		}
 		if f.alias != 0 {
-			f = t.at(f.alias - 1)
-			d, ok = f.direction(s)
-			if !ok || f.dead { // the slot was given to another since
+			original := t.at(f.alias - 1)
+			if original.dead || original.alias != 0 || original.stream != f.stream { // the slot was given to another since
 				break
 			}
+			if e, ok := original.direction(s); ok {
+				d = e
+			}
+			f = original
 		}
 		if s.Flags&(capture.SYN|capture.ACK) == capture.SYN && f.begunBefore(s.Seq, d) {
 			if f.isLive() {
@@ -159,7 +164,8 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 		return f, d, false
 	}
 	if kin != nil {
-		t.insert(s, h).alias = t.index(kin) + 1
+		f = t.insert(s, h)
+		f.alias, f.stream = t.index(kin)+1, kin.stream
 		t.settled++
 		return kin, kinDir, false
 	}
@@ -252,6 +258,9 @@ func (f *flow) copyOf(s *capture.Segment, d Direction) bool {
 			return s.Seq == f.base[d]
 		}
 		return near(s.Seq, f.last[d])
+	}
+	if f.isCopied(s, d) {
+		return true
 	}
 	r := d.Reverse()
 	return !f.seen[d] && f.seen[r] && s.Flags&capture.ACK != 0 && near(s.Ack, f.last[r])
@@ -389,6 +398,8 @@ func (t *flowTable) drop(f *flow, how EndKind) {
 	if f.isChallenged {
 		delete(t.challenges, f)
 	}
+	t.part(f)
+	delete(t.twins.behind, f)
 	*f = flow{dead: true}
 	t.free = append(t.free, i)
 }

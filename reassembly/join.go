@@ -9,7 +9,7 @@ import (
 // in one direction, it is unknown which side is the client. Everything is kept until then, as far as
 // maxPending allows: an answer may come before the first request that can be recognised.
 func (t *dialogue) join(c *conn, k chunk) {
-	if !t.answered && c.foreign(k.dir, k.p, k.at) {
+	if !t.answered && !c.afterConnect(k) && c.foreign(k.dir, k.p, k.at) {
 		return
 	}
 	t.answered = t.answered || k.dir == ToClient

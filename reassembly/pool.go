@@ -455,6 +455,7 @@ func (p *Pool[R]) newConn(f *flow) *conn {
 		c = new(conn)
 	}
 	c.init(p.workers[i], f)
+	c.info.Behind = p.table.twins.behind[f]
 	return c
 }
 
@@ -501,6 +502,16 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		return
 	}
 	p.table.note(f, seg, dir)
+	switch {
+	case seg.Flags&capture.SYN == 0:
+	case fresh && seg.Flags&capture.ACK == 0:
+		p.table.noteSYN(f)
+	case f.hasPartner && seg.Flags&capture.ACK != 0:
+		if first := p.table.noteAnswer(f); first != f {
+			f = first
+			p.table.note(f, seg, dir)
+		}
+	}
 	seg.Stream = p.table.number(f, seg.Capture)
 	f.lastTime = p.clock
 	if f.unwanted {

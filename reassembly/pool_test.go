@@ -248,10 +248,11 @@ func TestPortReusedAfterOneSide(t *testing.T) {
 	}
 }
 
-// TestVLANs: the same packets on two VLANs are two connections, with a tag and without it one.
+// TestVLANs: equal addresses on two VLANs are two connections, unless the sequence numbers are equal too.
 func TestVLANs(t *testing.T) {
 	r := capturetest.NewRecorder()
 	talk(r, client, 5)
+	other := capturetest.Encapsulate(capturetest.WrapSequence(r.Packets, 1), capturetest.VLAN(capturetest.EtherVLAN, 6))
 	tagged := func(id uint16) []capturetest.Packet {
 		return capturetest.Encapsulate(r.Packets, capturetest.VLAN(capturetest.EtherVLAN, id))
 	}
@@ -259,7 +260,8 @@ func TestVLANs(t *testing.T) {
 		packets []capturetest.Packet
 		streams uint64
 	}{
-		"two VLANs":                   {capturetest.Merge(tagged(5), tagged(6)), 2},
+		"two VLANs":                   {capturetest.Merge(tagged(5), other), 2},
+		"both sides of a router":      {capturetest.Merge(tagged(5), tagged(6)), 1},
 		"a tag and none":              {capturetest.Merge(tagged(5), r.Packets), 1},
 		"none, a tag, and none again": {capturetest.Merge(r.Packets, tagged(5), r.Packets), 1},
 	} {

@@ -187,6 +187,13 @@ func (r *reorderer) overdue(c *conn, d Direction) {
 	r.skip(c, d)
 }
 
+// end gives up everything that direction d waits for when the connection is over.
+func (r *reorderer) end(c *conn, d Direction) {
+	for c.half[d].hole != nil {
+		r.overdue(c, d)
+	}
+}
+
 // drain gives up everything that direction d waits for.
 func (r *reorderer) drain(c *conn, d Direction) {
 	for c.half[d].hole != nil {

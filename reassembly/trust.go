@@ -88,9 +88,7 @@ func (c *conn) accepts(it *item) bool {
 	if c.isFar(it) {
 		return c.confirmed(it)
 	}
-	if h.fin {
-		c.reviveFIN(it)
-	}
+	c.reviveFIN(it)
 	if it.flags&capture.FIN != 0 && h.synced && !h.fin && int32(it.first()+it.length-h.next) < 0 {
 		it.flags &^= capture.FIN
 		c.w.disbelieved++
@@ -208,14 +206,15 @@ func (c *conn) reviveReset(it *item) {
 	c.revive(Reset, m.dir)
 }
 
-// reviveFIN takes a FIN back when its sender goes on behind it and the receiver has not acknowledged it.
+// reviveFIN takes a FIN of the other side back when it acknowledges bytes behind the FIN: it never got that.
 func (c *conn) reviveFIN(it *item) {
-	h := &c.half[it.dir]
-	if h.ackSeen && int32(h.acked-h.finSeq) > 0 || int32(it.first()+it.length-h.finSeq) <= 1 {
-		return // a keep-alive sends the byte of the FIN again (RFC 9293 3.8.4)
+	raw := it.dir.Reverse()
+	h := &c.half[raw]
+	if !h.fin || it.flags&capture.ACK == 0 || int32(it.ack-h.finSeq) <= 1 {
+		return
 	}
 	h.fin, h.ended, h.finDue = false, false, 0
-	c.revive(Closed, it.dir)
+	c.revive(Closed, raw)
 }
 
 // revive takes the end of the connection back that direction raw made.

@@ -56,6 +56,8 @@ type Input struct {
 	// UnparsedPackets counts packets without a TCP segment in them that could
 	// be read, by reason; the reasons are sorted by the builder.
 	UnparsedPackets []model.Count
+	// DisbelievedSegments is reassembly.Stats.Disbelieved.
+	DisbelievedSegments uint64
 	// LimitsHit counts by name how often a bound of the packages before was reached.
 	LimitsHit map[string]uint64
 }
@@ -288,6 +290,9 @@ func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
 			}
 			g.libraries[l] = true
 		}
+	}
+	if rules[rule].Code == prefaceRule.Code {
+		o.prefaces = prefacesOf(c)
 	}
 	g.keep(o)
 	if b.opt.Evidence != nil {

@@ -103,6 +103,7 @@ type occurrence struct {
 	evidence      decode.Evidence
 	detail        string
 	tls           *model.TLSSession
+	prefaces      []model.Preface
 }
 
 // addExchange counts x.
@@ -322,7 +323,7 @@ func (g *group) client() *model.FindingClient {
 func (o *occurrence) finish() model.Occurrence {
 	out := model.Occurrence{
 		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.at.Stream, Time: model.Time(o.at.Time),
-		Client: address(o.client), Detail: o.detail, TLS: o.tls,
+		Client: address(o.client), Detail: o.detail, TLS: o.tls, Prefaces: o.prefaces,
 	}
 	if o.hasRequest {
 		out.CorrelationID = &o.correlationID

@@ -128,7 +128,7 @@ var rules = []Rule{
 	sessionRule, cutOffRule, wrongRefusalRule, messageFormatRule,
 	sealedRule,
 	unsupportedAnswerRule, fallbackRule, breaksRule,
-	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule,
+	encryptedRule, bytesMissingRule, midstreamRule, handshakeFailedRule, prefaceRule,
 }
 
 // Rules describes all rules in the order of their codes.

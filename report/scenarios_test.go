@@ -86,6 +86,12 @@ func everythingCalls() []any {
 		})),
 		connectionOf(21, 236, 243, func(c *decode.Connection) { c.Protocol, c.Confusion = reassembly.Undecided, reassembly.ClearToTLS }),
 		connectionOf(22, 237, 244, func(c *decode.Connection) { c.Protocol = reassembly.HTTP }),
+		connectionOf(27, 239, 246, func(c *decode.Connection) {
+			c.Prefaces = []reassembly.Preface{
+				{Kind: reassembly.ProxyV2, Source: mustAddrPort("203.0.113.7:40000"), Target: "203.0.113.8:9092"},
+				{Kind: reassembly.Connect, Target: "kafka-1.example:9092", Problem: "the proxy refused it"},
+			}
+		}),
 		connectionOf(23, 238, 245, func(c *decode.Connection) { c.Protocol = reassembly.Undecided }),
 		connectionOf(24, 246, 330, sealedOf(246, 48, -14, 21, -272, 92)),
 		connectionOf(25, 262, 331, sealedOf(262, 48, -14, 21, -272, 30, -157, 92)),

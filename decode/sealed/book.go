@@ -182,10 +182,12 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 		a.answer(r.Answer)
 		b.client(c, &r, hello)
 	}
-	a.open = a.open || r.Authentication == NoSASL && (r.Likeness > ByPort && r.Served > 0 || r.Likeness == ByPort && r.Served > 1)
+	a.open = a.open || r.Authentication == NoSASL && (r.Likeness > ByForm && r.Served > 0 || r.Likeness > NotKafka && r.Served > 1)
 	if k := a.client(c.Client.Addr()); k != nil {
 		k.served = k.served || r.Served > 0 || r.Answer != nil
-		k.opening = max(k.opening, r.opening)
+		if r.Likeness > ByForm || r.Unnegotiated {
+			k.opening = max(k.opening, r.opening)
+		}
 	}
 	for _, size := range r.answered {
 		if s := b.size(a, size); s != nil {
@@ -400,7 +402,8 @@ func (b *Book) Refusal(at Endpoint, size int) (Refusal, bool) {
 
 // refusal decides about the requests of one size.
 func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
-	if s.refused == 0 || !a.isKafka() && a.likeness != ByPort {
+	byPort := !a.isKafka()
+	if s.refused == 0 || byPort && (a.likeness == NotKafka || !isKafkaPort(a.broker.Addr.Port())) {
 		return r, false
 	}
 	r = Refusal{Broker: a.broker, Size: size, ServedLeast: -1}
@@ -424,7 +427,7 @@ func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 		}
 	}
 	n := uint64(len(r.Cases))
-	if a.likeness == ByPort && (n < fewRefusals || !served) {
+	if byPort && (n < fewRefusals || !served) {
 		return r, false
 	}
 	if n == 0 || n < manyRefusals && !alive || n < fewRefusals && !served {

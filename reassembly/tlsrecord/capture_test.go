@@ -21,6 +21,7 @@ type recorded struct {
 	next    [2]uint32 // sequence numbers by direction
 	client  netip.AddrPort
 	kafka   kafkaRequests
+	pieces  []piece // payloads in order
 }
 
 // kafkaRequests takes plaintext and notes the Kafka requests in it.
@@ -105,6 +106,7 @@ func (c *recorded) segment(t *testing.T, toServer bool, tcp []byte, at capture.P
 			t.Fatalf("packet %d is out of order", at.Frame)
 		}
 		c.session.Data(toServer, payload, at)
+		c.pieces = append(c.pieces, piece{toServer, payload})
 		c.next[i] += uint32(len(payload))
 	}
 	if tcp[13]&5 != 0 {

@@ -58,6 +58,8 @@ func (s *scrubber) connection(x *exhibit) (encrypted bool) {
 	for d := range dirs {
 		dirs[d].assemble()
 	}
+	packets := dirs
+	s.prefaces(&dirs)
 	c := conversation{scrubber: s, exhibit: x}
 	for d := range dirs {
 		way := reassembly.Direction(d)
@@ -72,10 +74,43 @@ func (s *scrubber) connection(x *exhibit) (encrypted bool) {
 			dirs[d].clear()
 		}
 	}
-	for d := range dirs {
-		dirs[d].writeBack()
+	for d := range packets {
+		packets[d].writeBack()
 	}
 	return encrypted
+}
+
+// prefaces scrubs what goes before the conversation, and leaves in dirs what is behind it.
+func (s *scrubber) prefaces(dirs *[2]direction) {
+	asked, answered := &dirs[reassembly.ToBroker], &dirs[reassembly.ToClient]
+	for n := 0; n == 0 || len(asked.first()) > 0; {
+		var kind reassembly.PrefaceKind
+		if n, kind = reassembly.BlankPreface(asked.first(), s.names != nil); n == 0 {
+			return
+		}
+		asked.pass(n)
+		if len(answered.first()) > 0 {
+			answered.pass(reassembly.BlankReply(kind, answered.first(), s.names != nil))
+		}
+	}
+}
+
+// pass leaves the first n bytes out: the rest becomes a stream of its own, in the same memory.
+func (d *direction) pass(n int) {
+	behind := make([]*island, 0, len(d.islands))
+	for i, old := range d.islands {
+		c := &island{at: old.at - int64(n), bytes: old.bytes, starts: old.starts}
+		if i == 0 {
+			c.at, c.bytes, c.starts = 0, old.bytes[n:], []int{0}
+			for _, at := range old.starts {
+				if at > n {
+					c.starts = append(c.starts, at-n)
+				}
+			}
+		}
+		behind = append(behind, c)
+	}
+	d.islands = behind
 }
 
 // directions sorts the packets' payload by direction, that of the client first.

@@ -422,7 +422,7 @@ func (v *view) refusedAgain(k *Suspect) bool {
 // and answered no such connection besides ApiVersions.
 func (v *view) withoutSASL(k *Suspect) bool {
 	x := &k.Exchange
-	return !k.stream.hasSASL && !k.stream.midstream && x.Key != keyApiVersions && x.Key != keySaslHandshake &&
+	return !k.stream.hasSASL && !k.stream.midstream && k.stream.missing == 0 && x.Key != keyApiVersions && x.Key != keySaslHandshake &&
 		v.open.Time == 0 && endedByBroker(x)
 }
 
@@ -491,7 +491,7 @@ type outage struct {
 // outageOf finds the outage that a suspect may lie in.
 func (v *view) outageOf(k *Suspect) (o outage) {
 	sent, over := k.Exchange.Request.Time, k.Exchange.Settled.Time
-	o.before, o.wasAlive = v.alive.lastBefore(sent)
+	o.before, o.wasAlive = v.alive.lastBefore(sent + 1)
 	o.after, o.isBack = v.alive.firstAfter(over)
 	if !o.isBack {
 		o.after.Time = v.book.now + 1
@@ -545,7 +545,7 @@ func (v *view) isTurnedAway(k *Suspect) bool {
 	if k.stream.answered.Time > 0 {
 		return false
 	}
-	before, _ := v.opened.lastBefore(k.Exchange.Request.Time)
+	before, _ := v.opened.lastBefore(k.Exchange.Request.Time + 1)
 	after, isBack := v.opened.firstAfter(k.Exchange.Request.Time)
 	if !isBack {
 		after.Time = v.book.now + 1
@@ -602,7 +602,7 @@ func (v *view) others(from, to int64, k *Suspect) bool {
 // broker's process lived on.
 func (v *view) openConnection(t int64) bool {
 	return slices.ContainsFunc(v.streams, func(s *stream) bool {
-		return s.answered.Time > 0 && s.answered.Time < t &&
+		return s.answered.Time > 0 && s.answered.Time <= t &&
 			(s.ended.Time == 0 || s.ended.Time > t && s.endedBy == reassembly.ToBroker)
 	})
 }

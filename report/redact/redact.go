@@ -25,7 +25,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 	}
 	for i := range r.Brokers {
 		b := &r.Brokers[i]
-		b.Address = d.address(b.Address)
+		b.Address, b.Behind = d.address(b.Address), d.list(b.Behind, d.address)
 		b.Network = names.Name("network", b.Network)
 	}
 	for i := range r.Clients {
@@ -117,7 +117,7 @@ func (d redaction) file(purpose, path string) string {
 // finding replaces the names in a finding.
 func (d redaction) finding(f *model.Finding) {
 	if f.Broker != "" {
-		f.Broker = d.address(f.Broker)
+		f.Broker, f.Behind = d.address(f.Broker), d.list(f.Behind, d.address)
 	}
 	if c := f.Client; c != nil {
 		replaced := *c
@@ -138,6 +138,16 @@ func (d redaction) finding(f *model.Finding) {
 			session := *o.TLS
 			session.ServerName = d.names.Name("host", session.ServerName)
 			o.TLS = &session
+		}
+		o.Prefaces = slices.Clone(o.Prefaces)
+		for j := range o.Prefaces {
+			p := &o.Prefaces[j]
+			if p.Source != "" {
+				p.Source = d.address(p.Source)
+			}
+			if p.Target != "" {
+				p.Target = d.address(p.Target)
+			}
 		}
 	}
 }

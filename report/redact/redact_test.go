@@ -72,7 +72,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		// Texts of rules hold no names: TestTextsOfFindingsHoldNoNames.
 		"Findings[].Code", "Findings[].Title", "Findings[].Message", "Findings[].API", "Findings[].Evidence",
 		"Findings[].Client.SoftwareName", "Findings[].Client.SoftwareVersion", "Findings[].Release",
-		"Findings[].Occurrences[].Outcome", "Findings[].Occurrences[].Evidence", "Findings[].Occurrences[].Detail",
+		"Findings[].Occurrences[].Outcome", "Findings[].Occurrences[].Prefaces[].Kind", "Findings[].Occurrences[].Evidence", "Findings[].Occurrences[].Detail",
 		"Findings[].Occurrences[].TLS.Version", "Findings[].Occurrences[].TLS.Suite", "Findings[].Occurrences[].TLS.ClientRandom",
 		"Findings[].KnownIssue.ID", "Findings[].KnownIssue.Title", "Findings[].KnownIssue.URL", "Findings[].KnownIssue.FixedIn",
 		"Findings[].KnownIssue.Workaround", "Findings[].KnownIssue.Confidence",

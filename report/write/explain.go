@@ -81,7 +81,9 @@ func RulesMarkdown(w io.Writer, rules []model.Rule) error {
 	b.WriteString("# Findings\n\n" +
 		"This page is printed by `kafkavet explain --markdown`. Do not edit it: `make golden` writes it.\n\n" +
 		"A code is never renumbered and never reused.\n\n")
-	rulesTable(&b, rules, func(r *model.Rule) string { return "[" + r.Code + "](#" + strings.ToLower(r.Code) + "-" + r.Title + ")" })
+	rulesTable(&b, rules, func(r *model.Rule) string {
+		return "[" + r.Code + "](#" + strings.ToLower(r.Code) + "-" + r.Title + ")"
+	})
 	for i := range rules {
 		r := &rules[i]
 		fmt.Fprintf(&b, "\n## %s %s\n\n%s: %s.\n", r.Code, r.Title, r.Severity, mdProse(r.Summary))

@@ -308,19 +308,47 @@ func shellLines(command string, width int) (lines []string) {
 // continued ends a line of a command that the next one continues.
 const continued = " \\"
 
-// sessions lists the TLS sessions of a finding.
+// sessions lists the TLS sessions and the prefaces of a finding.
 func (t *textReport) sessions(f *model.Finding) {
 	listed := uint64(0)
 	for i := range f.Occurrences {
 		o := &f.Occurrences[i]
-		if o.TLS == nil || listed == maxTextDetails {
-			continue
+		if listed == maxTextDetails {
+			return
 		}
-		if text := session(o.TLS); text != "" {
+		parts := prefaces(o.Prefaces)
+		if o.TLS != nil && session(o.TLS) != "" {
+			parts = append(parts, session(o.TLS))
+		}
+		if len(parts) > 0 {
 			listed++
-			t.item(fmt.Sprintf("stream %d: %s", o.Stream, text))
+			t.item(fmt.Sprintf("stream %d: %s", o.Stream, strings.Join(parts, ", ")))
 		}
 	}
+}
+
+// prefaces names the addresses that prefaces carry.
+func prefaces(list []model.Preface) (parts []string) {
+	for i := range list {
+		for _, a := range prefaceAddresses(&list[i]) {
+			parts = append(parts, a.name+Escape(a.value))
+		}
+	}
+	return parts
+}
+
+// named is a value with the words before it.
+type named struct{ name, value string }
+
+// prefaceAddresses are the addresses that a preface carries.
+func prefaceAddresses(p *model.Preface) (list []named) {
+	if p.Source != "" {
+		list = append(list, named{"client ", p.Source})
+	}
+	if p.Target != "" {
+		list = append(list, named{"to ", p.Target})
+	}
+	return list
 }
 
 // session describes a TLS session.
@@ -382,9 +410,9 @@ func from(c *model.FindingClient) string {
 // broker says which broker, and what it looks like.
 func (t *textReport) broker(f *model.Finding) string {
 	if f.Broker == "" || f.Release == model.ReleaseUnknown || f.Release == "" {
-		return Escape(f.Broker)
+		return Escape(translated(f.Broker, f.Behind))
 	}
-	return Escape(f.Broker) + ", looks like " + Escape(f.Release)
+	return Escape(translated(f.Broker, f.Behind)) + ", looks like " + Escape(f.Release)
 }
 
 // evidence says where the range came from, if not from the connection itself.

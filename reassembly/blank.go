@@ -1,0 +1,109 @@
+package reassembly
+
+import "bytes"
+
+// BlankPreface overwrites in the first bytes of a client's side what its preface must not show: passwords, user
+// names and header fields, with addresses also those. It returns the preface's length and kind; kind is NoPreface
+// where b does not begin with a whole one. The preface can still be read afterwards.
+func BlankPreface(b []byte, addresses bool) (n int, kind PrefaceKind) {
+	if len(b) == 0 || !mayBePreface(b[0]) {
+		return 0, NoPreface
+	}
+	p, n, state := parsePreface(b)
+	if state != parsed {
+		return 0, NoPreface
+	}
+	blankers := [...]func([]byte, bool){ProxyV1: blankProxyV1, ProxyV2: blankProxyV2, SOCKS4: blankSOCKS4, SOCKS5: blankSOCKS5, Connect: blankConnect}
+	blankers[p.Kind](b[:n], addresses)
+	return n, p.Kind
+}
+
+// BlankReply is BlankPreface for what the proxy answers to a preface.
+func BlankReply(kind PrefaceKind, b []byte, addresses bool) (n int) {
+	n, state, _ := parseReply(kind, b)
+	if state != parsed && state != notRead {
+		return 0
+	}
+	switch {
+	case kind == Connect:
+		blankHead(b[:n])
+	case kind == SOCKS4 && addresses:
+		clear(b[2:n])
+	case kind == SOCKS5 && addresses && n > 10:
+		clear(b[n-6 : n])
+	}
+	return n
+}
+
+func blankProxyV1(b []byte, addresses bool) {
+	if addresses {
+		fill(b[:len(b)-2])
+		copy(b[:len(b)-2], "PROXY UNKNOWN ") // what follows UNKNOWN is not read; the shortest line with addresses is 35 bytes long
+	}
+}
+
+func blankProxyV2(b []byte, addresses bool) {
+	clear(b[proxyV2Fixed+proxyV2Addresses(b):])
+	if addresses {
+		clear(b[proxyV2Fixed:])
+		b[12], b[13] = 0x20, 0 // LOCAL, no addresses
+	}
+}
+
+func blankSOCKS4(b []byte, addresses bool) {
+	const fixed = 8
+	user := bytes.IndexByte(b[fixed:], 0)
+	fill(b[fixed : fixed+user])
+	if addresses {
+		if b[4] != 0 {
+			copy(b[4:fixed], []byte{192, 0, 2, 1}) // of a documentation network (RFC 5737)
+		}
+		if name := b[fixed+user+1:]; len(name) > 0 {
+			fill(name[:len(name)-1])
+		}
+	}
+}
+
+func blankSOCKS5(b []byte, addresses bool) {
+	n := 2 + int(b[1])
+	if b[n] == 1 {
+		user := b[n+2 : n+2+int(b[n+1])]
+		password := b[n+3+len(user) : n+3+len(user)+int(b[n+2+len(user)])]
+		fill(user)
+		fill(password)
+		n += 3 + len(user) + len(password)
+	}
+	if !addresses {
+		return
+	}
+	if b[n+3] == 3 {
+		fill(b[n+5 : len(b)-2])
+	} else {
+		clear(b[n+4 : len(b)-2])
+	}
+}
+
+func blankConnect(b []byte, addresses bool) {
+	blankHead(b)
+	if addresses {
+		host := b[len(connectMethod):]
+		if i := bytes.IndexAny(host, ": "); i > 0 {
+			fill(host[:i])
+		}
+	}
+}
+
+// blankHead overwrites the fields of a head, not its first line and not its line ends.
+func blankHead(b []byte) {
+	for i := bytes.IndexByte(b, '\n') + 1; i < len(b); i++ {
+		if b[i] != '\r' && b[i] != '\n' {
+			b[i] = 'x'
+		}
+	}
+}
+
+func fill(b []byte) {
+	for i := range b {
+		b[i] = 'x'
+	}
+}

@@ -1,0 +1,191 @@
+package reassembly
+
+import (
+	"bytes"
+	"hash/fnv"
+	"net/netip"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+// maxPrefaces bounds the prefaces of one connection: a load balancer's before a client's, and a second request
+// after a proxy has asked for a password.
+const maxPrefaces = 4
+
+// preface is one that is being read. All bytes of the connection are held until both sides are past it.
+type preface struct {
+	Preface
+
+	held pending
+	from Direction // of the side that began
+	// text is what each side sent, up to the first byte that is missing.
+	text [2][]byte
+	torn [2]bool // bytes are missing behind text
+	// past is how much of text belongs to the preface; read: the whole of the first side's does.
+	past [2]int
+	read bool
+}
+
+// beginPreface takes the first bytes of a conversation if a preface can begin with them.
+func (c *conn) beginPreface(d Direction, p []byte, at capture.Position) bool {
+	if c.tls != nil || len(c.info.Prefaces) >= maxPrefaces || c.noPreface || !mayBePreface(p[0]) || c.isBroker(d) {
+		return false
+	}
+	if _, _, state := parsePreface(p); state == noMatch {
+		return false
+	}
+	c.preface = &preface{from: d}
+	c.addPreface(chunk{dir: d, p: bytes.Clone(p), at: at, offset: c.offset})
+	return true
+}
+
+// addPreface takes bytes, or a gap, while a preface is read.
+func (c *conn) addPreface(k chunk) {
+	f := c.preface
+	f.held.chunks = append(f.held.chunks, k)
+	f.held.bytes += len(k.p)
+	c.w.pending += len(k.p) + chunkBytes
+	if k.gap > 0 {
+		f.torn[k.dir] = true
+	} else if !f.torn[k.dir] {
+		f.text[k.dir] = append(f.text[k.dir], k.p...)
+	}
+	state := f.parse()
+	full := f.held.bytes > maxPending || len(f.held.chunks) > maxPendingChunks || c.w.pending > maxShardPending
+	back := f.from.Reverse()
+	goesOn := len(f.text[f.from]) > f.past[f.from]
+	switch {
+	case state == needMore && (f.torn[f.from] && !f.read || f.torn[back] || f.read && (full || goesOn && !c.info.Seen[back])):
+		c.endPreface(parsed) // the rest of it is not in the capture
+	case state == needMore && full:
+		c.w.limits.Undecided++
+		c.endPreface(noMatch)
+	case state != needMore:
+		c.endPreface(state)
+	}
+}
+
+// parse reads on; it returns parsed when both sides are past the preface.
+func (f *preface) parse() parseState {
+	if !f.read {
+		p, n, state := parsePreface(f.text[f.from])
+		f.Kind = prefaceKind(f.text[f.from])
+		if state == needMore || state == noMatch {
+			return state
+		}
+		f.Preface, f.past[f.from], f.read = p, n, true
+	}
+	back := f.from.Reverse()
+	if f.Problem != "" { // it is believed for the first byte of the answer
+		return answersPreface(f.Kind, f.text[back])
+	}
+	n, state, problem := parseReply(f.Kind, f.text[back])
+	f.past[back] = n
+	f.Problem = problem
+	return state
+}
+
+// endPreface ends the reading of a preface and goes on with what is behind it.
+func (c *conn) endPreface(state parseState) {
+	f := c.preface
+	c.preface = nil
+	c.w.pending -= f.held.bytes + len(f.held.chunks)*chunkBytes
+	if state == noMatch {
+		c.noPreface, f.past = true, [2]int{}
+	} else {
+		f.giveUp()
+		f.turn(c)
+		c.accept(f)
+	}
+	if state == notRead && f.Problem != refusal {
+		c.give(Other)
+		return
+	}
+	for _, k := range f.held.chunks {
+		n := min(f.past[k.dir], len(k.p))
+		f.past[k.dir] -= n
+		if k.p = k.p[n:]; k.gap > 0 || len(k.p) > 0 {
+			c.again(k)
+		}
+	}
+}
+
+// giveUp passes over what came of the preface before bytes that are missing.
+func (f *preface) giveUp() {
+	for d := range f.torn {
+		if f.torn[d] && f.past[d] == 0 {
+			f.past[d] = len(f.text[d])
+		}
+	}
+}
+
+// turn makes the side that began the client.
+func (f *preface) turn(c *conn) {
+	if f.from == ToBroker {
+		return
+	}
+	c.swap()
+	f.from = ToBroker
+	f.past[0], f.past[1] = f.past[1], f.past[0]
+	f.torn[0], f.torn[1] = f.torn[1], f.torn[0]
+	for i := range f.held.chunks {
+		f.held.chunks[i].dir = f.held.chunks[i].dir.Reverse()
+	}
+}
+
+// accept notes the preface. The addresses that it carries are those of the connection.
+func (c *conn) accept(f *preface) {
+	c.info.Prefaces = append(c.info.Prefaces, f.Preface)
+	if !f.torn[ToBroker] { // this is the beginning, whatever came before
+		c.talk = dialogue{anchored: true}
+		for i := range c.talk.fr {
+			c.talk.fr[i].dir = Direction(i) ^ c.flip
+		}
+	}
+	c.talk.answered = true // what is left of the proxy's answer says nothing
+	if f.Source.IsValid() {
+		c.info.Client = f.Source
+	}
+	if f.Kind <= ProxyV2 || f.Target == "" {
+		return // the target of the PROXY protocol is the load balancer itself
+	}
+	if broker, err := netip.ParseAddrPort(f.Target); err == nil {
+		c.info.Broker = broker
+		return
+	}
+	h := fnv.New64a()
+	h.Write([]byte(f.Target))
+	c.info.Domain ^= h.Sum64() // brokers behind one proxy are told apart by their names
+}
+
+// again takes a chunk that was held.
+func (c *conn) again(k chunk) {
+	if k.gap > 0 {
+		c.gap(k.dir^c.flip, k.gap, k.at)
+		return
+	}
+	c.offset = k.offset
+	c.bytes(k.dir^c.flip, k.p, k.at)
+}
+
+// afterConnect tells whether bytes that look like HTTP may be a proxy's answer to a CONNECT that is not in the
+// capture: they hold the head of a success and nothing else, or the first bytes of the client are missing.
+func (c *conn) afterConnect(k chunk) bool {
+	if !bytes.HasPrefix(k.p, []byte("HTTP/1.")) {
+		return false
+	}
+	if !c.info.Midstream {
+		return true
+	}
+	n, state, _ := parseConnectReply(k.p)
+	return state == parsed && n == len(k.p) && !bytes.Contains(k.p, []byte("Transfer-Encoding")) && !bytes.Contains(k.p, []byte("Content-Length"))
+}
+
+// lastOfPreface ends the reading of a preface when nothing more comes.
+func (c *conn) lastOfPreface() {
+	if c.preface.read {
+		c.endPreface(parsed)
+	} else {
+		c.endPreface(noMatch)
+	}
+}

@@ -1,0 +1,251 @@
+package reassembly
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+)
+
+// prefaced is a conversation of two requests behind a preface.
+func prefaced(p capturetest.Preface, mss int, open bool) []capturetest.Packet {
+	r := capturetest.NewRecorder()
+	c := r.Join(client, broker)
+	if open {
+		c = r.Open(client, broker)
+	}
+	c.Silent, c.MSS = true, mss
+	for _, s := range p.Steps {
+		c.Send(s.Dir, s.Data)
+	}
+	c.Exchange(request(3, 1, 1, 20), response(1, 50))
+	c.Exchange(request(3, 1, 2, 20), response(2, 50))
+	c.Close(capturetest.ToBroker)
+	return r.Packets
+}
+
+// withoutPreface is what is said of the same conversation without a preface.
+func withoutPreface(t *testing.T) []string {
+	return sorted(withoutFrames(run(t, prefaced(capturetest.Preface{}, capturetest.DefaultMSS, true), 100).lines))
+}
+
+var (
+	namedClient = netip.MustParseAddrPort("203.0.113.7:40000")
+	namedBroker = netip.MustParseAddrPort("203.0.113.8:9092")
+)
+
+// TestPrefaces reads each preface, whole and byte by byte, at the beginning of a connection and of a capture.
+func TestPrefaces(t *testing.T) {
+	want := map[string]Preface{
+		"PROXY v1":                            {Kind: ProxyV1, Source: namedClient, Target: namedBroker.String()},
+		"PROXY v1 unknown":                    {Kind: ProxyV1},
+		"PROXY v2":                            {Kind: ProxyV2, Source: namedClient, Target: namedBroker.String()},
+		"PROXY v2 of a network load balancer": {Kind: ProxyV2, Source: netip.MustParseAddrPort("[::]:40000"), Target: "[::]:9092"},
+		"SOCKS4":                              {Kind: SOCKS4, Target: namedBroker.String()},
+		"SOCKS4a":                             {Kind: SOCKS4, Target: "kafka.example:9092"},
+		"SOCKS5":                              {Kind: SOCKS5, Target: namedBroker.String()},
+		"SOCKS5 with a password":              {Kind: SOCKS5, Target: "kafka.example:9092"},
+		"HTTP CONNECT":                        {Kind: Connect, Target: "kafka.example:9092"},
+	}
+	lines := withoutPreface(t)
+	for _, p := range capturetest.Prefaces() {
+		for _, mss := range []int{capturetest.DefaultMSS, 7, 1} {
+			for _, open := range []bool{true, false} {
+				name := fmt.Sprintf("%s, segments of %d bytes, open %v", p.Name, mss, open)
+				got := run(t, prefaced(p, mss, open), 100)
+				if d := cmp.Diff(lines, sorted(withoutFrames(got.lines))); d != "" {
+					t.Errorf("%s (-want +got):\n%s", name, d)
+				}
+				c, w := got.conns[0], want[p.Name]
+				if len(c.Prefaces) != 1 || c.Prefaces[0] != w {
+					t.Errorf("%s: %+v, want %+v", name, c.Prefaces, w)
+				}
+				wantClient, wantBroker := client, broker
+				if w.Source.IsValid() {
+					wantClient = w.Source
+				}
+				if w.Kind > ProxyV2 && w.Target == namedBroker.String() {
+					wantBroker = namedBroker
+				}
+				if c.Client != wantClient || c.Broker != wantBroker {
+					t.Errorf("%s: client %v, broker %v, want %v, %v", name, c.Client, c.Broker, wantClient, wantBroker)
+				}
+				if hasName := w.Target == "kafka.example:9092"; hasName != (c.Domain != 0) {
+					t.Errorf("%s: domain %d", name, c.Domain)
+				}
+				if strings.Contains(fmt.Sprintf("%+v %q %q", c.Prefaces, c.Opening, c.Greeting), "secret") {
+					t.Errorf("%s: the password is kept: %+v", name, c)
+				}
+			}
+		}
+	}
+}
+
+// TestPrefacesWithLoss loses each packet of a preface in turn: the requests behind it are found all the same.
+func TestPrefacesWithLoss(t *testing.T) {
+	lines := withoutPreface(t)
+	for _, p := range capturetest.Prefaces() {
+		packets := prefaced(p, 9, true)
+		data := 0
+		for _, s := range p.Steps {
+			data += (len(s.Data) + 8) / 9
+		}
+		for i := 3; i < 3+data; i++ {
+			got := run(t, slices.Delete(slices.Clone(packets), i, i+1), 100)
+			if d := cmp.Diff(lines, sorted(withoutFrames(got.lines))); d != "" {
+				t.Errorf("%s without packet %d (-want +got):\n%s", p.Name, i+1, d)
+			}
+		}
+	}
+}
+
+// TestPrefacesOneWay has the answers of the proxy and of the broker not captured.
+func TestPrefacesOneWay(t *testing.T) {
+	for _, p := range capturetest.Prefaces() {
+		got := run(t, capturetest.OneWay(prefaced(p, capturetest.DefaultMSS, true), capturetest.ToBroker), 100)
+		if n := count(got.lines, "request"); n != 2 || len(got.conns[0].Prefaces) != 1 {
+			t.Errorf("%s: %d requests, %d prefaces", p.Name, n, len(got.conns[0].Prefaces))
+		}
+	}
+}
+
+// TestTwoPrefaces has a load balancer before a client of a proxy, and a proxy that asks for a password first.
+func TestTwoPrefaces(t *testing.T) {
+	all := capturetest.Prefaces()
+	both := capturetest.Preface{Steps: slices.Concat(all[0].Steps, all[7].Steps)}
+	refused := capturetest.Preface{Steps: slices.Concat([]capturetest.PrefaceStep{
+		{Dir: capturetest.ToBroker, Data: []byte("CONNECT kafka.example:9092 HTTP/1.1\r\n\r\n")},
+		{Dir: capturetest.ToClient, Data: []byte("HTTP/1.1 407 Authenticate\r\nContent-Length: 5\r\n\r\nwhoru")},
+	}, all[7].Steps)}
+	for name, p := range map[string]capturetest.Preface{"load balancer": both, "password": refused} {
+		got := run(t, prefaced(p, capturetest.DefaultMSS, true), 100)
+		if d := cmp.Diff(withoutPreface(t), sorted(withoutFrames(got.lines))); d != "" || len(got.conns[0].Prefaces) != 2 {
+			t.Errorf("%s: %+v\n%s", name, got.conns[0].Prefaces, d)
+		}
+	}
+}
+
+// TestPrefacesNotRead names what is not understood, and takes nothing else for a preface.
+func TestPrefacesNotRead(t *testing.T) {
+	const bind, connect = "\x05\x02\x00\x01\x0a\x00\x00\x01\x23\x84", "\x05\x01\x00\x01\x0a\x00\x00\x01\x23\x84"
+	for _, tc := range []struct {
+		name, asked, said string
+		want              string
+	}{
+		{"SOCKS5 with GSSAPI", "\x05\x01\x01\x07token", "\x05\x01", "the authentication is not supported"},
+		{"SOCKS5 bind", "\x05\x01\x00" + bind, "\x05\x00", "it asks for something else than a connection"},
+		{"SOCKS5, no method", "\x05\x01\x00" + connect, "\x05\xff", refusal},
+		{"SOCKS5, wrong password", "\x05\x01\x02\x01\x01u\x01p" + connect, "\x05\x02\x01\x01", refusal},
+		{"SOCKS5, refused", "\x05\x01\x00" + connect, "\x05\x00\x05\x05\x00\x01\x00\x00\x00\x00\x00\x00", refusal},
+		{"SOCKS4 bind", "\x04\x02\x23\x84\x0a\x00\x00\x01\x00", "\x00\x5a", "it asks for a connection from outside (BIND)"},
+		{"SOCKS4 refused", "\x04\x01\x23\x84\x0a\x00\x00\x01\x00", "\x00\x5b\x00\x00\x00\x00\x00\x00", refusal},
+		{"CONNECT refused", "CONNECT a:1 HTTP/1.1\r\n\r\n", "HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n", refusal},
+		{"PROXY v2 of another family", string(capturetest.ProxyV2(nil, 0x77, nil)), "", "its header cannot be read"},
+		{"PROXY v1 of another family", "PROXY TCP9 a b 1 2\r\n", "", "its header cannot be read"},
+		{"a line without an end", "PROXY " + strings.Repeat("x", 200), "", ""},
+		{"POST", "POST / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", ""},
+		{"no methods", "\x05\x00\x00\x01", "\x05\x00", ""},
+		{"methods that are none", "\x05\x02\x41\x42\x05\x01", "\x05\x00", ""},
+		{"no SOCKS4 command", "\x04\x09\x23\x84\x0a\x00\x00\x01\x00", "\x00\x5a\x00\x00\x00\x00\x00\x00", ""},
+		{"no SOCKS4 answer", "\x04\x01\x23\x84\x0a\x00\x00\x01\x00", "hello", ""},
+		{"no SOCKS5 answer", "\x05\x01\x00" + bind, "hello", ""},
+		{"no HTTP", "CONNECT now please\r\n\r\n", "", ""},
+	} {
+		r := capturetest.NewRecorder()
+		c := r.Open(client, broker)
+		c.Send(capturetest.ToBroker, []byte(tc.asked))
+		c.Send(capturetest.ToClient, []byte(tc.said))
+		c.Close(capturetest.ToClient)
+		got := run(t, r.Packets, 100).conns[0]
+		problem := ""
+		for _, p := range got.Prefaces {
+			problem += p.Problem
+		}
+		if problem != tc.want || (len(got.Prefaces) > 0) != (tc.want != "") || got.Protocol == Kafka {
+			t.Errorf("%s: protocol %d, %+v, want %q", tc.name, got.Protocol, got.Prefaces, tc.want)
+		}
+	}
+}
+
+// TestPrefaceHoldsLittle has a client that never ends its preface.
+func TestPrefaceHoldsLittle(t *testing.T) {
+	w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
+	c := newConn(w, &flow{synced: [2]bool{true, true}})
+	c.bytes(ToBroker, []byte("CONNECT "), c.info.Now)
+	for range 100 {
+		c.bytes(ToBroker, bytes.Repeat([]byte{'x'}, 1000), c.info.Now)
+		if w.pending > maxPending+2000+maxPendingChunks*chunkBytes {
+			t.Fatalf("%d bytes are held", w.pending)
+		}
+	}
+	c.finish(Cut, c.info.Now)
+	if w.pending != 0 || w.limits.Undecided == 0 {
+		t.Errorf("%d bytes are still held, the limit was counted %d times", w.pending, w.limits.Undecided)
+	}
+}
+
+// TestBlankPrefaces overwrites secrets, and addresses where that is asked for; the preface stays readable.
+func TestBlankPrefaces(t *testing.T) {
+	for _, p := range capturetest.Prefaces() {
+		var sides [2][]byte
+		for _, s := range p.Steps {
+			sides[s.Dir] = append(sides[s.Dir], s.Data...)
+		}
+		for _, addresses := range []bool{false, true} {
+			asked, said := bytes.Clone(sides[ToBroker]), bytes.Clone(sides[ToClient])
+			before, _, _ := parsePreface(asked)
+			if n, kind := BlankPreface(asked, addresses); n != len(asked) || kind != before.Kind {
+				t.Errorf("%s: %d of %d bytes, kind %v", p.Name, n, len(asked), kind)
+			}
+			if n := BlankReply(before.Kind, said, addresses); n != len(said) {
+				t.Errorf("%s: %d of %d bytes of the answer", p.Name, n, len(said))
+			}
+			after, n, state := parsePreface(asked)
+			if state != parsed || n != len(asked) || after.Kind != before.Kind || !addresses && after != before {
+				t.Errorf("%s: %+v became %+v, state %d", p.Name, before, after, state)
+			}
+			both := slices.Concat(asked, said)
+			for _, word := range []string{"secret", "Via: 1.1", "vpce"} {
+				if bytes.Contains(both, []byte(word)) {
+					t.Errorf("%s: %q is still there", p.Name, word)
+				}
+			}
+			for _, word := range []string{"kafka.example", "\xcb\x00\x71", "203.0"} {
+				if addresses && bytes.Contains(asked, []byte(word)) {
+					t.Errorf("%s: an address is still there: %q", p.Name, asked)
+				}
+			}
+		}
+	}
+}
+
+// FuzzPreface reads anything as a preface, and overwrites in it what it must not show.
+func FuzzPreface(f *testing.F) {
+	for _, p := range capturetest.Prefaces() {
+		f.Add(p.Steps[0].Data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > maxPending {
+			return
+		}
+		bounded(t, func() {
+			p, n, state := parsePreface(data)
+			if n > len(data) || state == parsed && (n == 0 || p.Kind == NoPreface) {
+				t.Errorf("%d of %d bytes, %+v", n, len(data), p)
+			}
+			for k := range Connect + 1 {
+				if n, _, _ := parseReply(k, data); n > len(data) {
+					t.Errorf("answer of %d of %d bytes", n, len(data))
+				}
+				BlankReply(k, bytes.Clone(data), true)
+			}
+			BlankPreface(bytes.Clone(data), true)
+		})
+	})
+}

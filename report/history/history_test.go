@@ -1,0 +1,345 @@
+package history
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// play makes the calls of a Book for what happens at one address, by packet time.
+type play struct {
+	*testing.T
+	book   *Book
+	frame  uint64
+	stream uint32
+	now    time.Duration
+}
+
+var (
+	playClient = netip.MustParseAddrPort("10.0.0.1:40000")
+	playBroker = netip.MustParseAddrPort("10.0.0.2:9092")
+	playTable  = &decode.Ranges{APIs: []decode.API{{Key: keyProduce, Range: decode.Range{Max: 9}}, {Key: keyFetch, Range: decode.Range{Max: 12}}, {Key: keyMetadata, Range: decode.Range{Max: 12}}}}
+)
+
+func newPlay(t *testing.T) *play {
+	return &play{T: t, book: New(func(*Suspect, Ruling) {}), now: time.Hour}
+}
+
+// at is the position at the present time.
+func (p *play) at() capture.Position {
+	p.frame++
+	return capture.Position{Frame: p.frame, Time: int64(p.now)}
+}
+
+// connect begins a connection.
+func (p *play) connect() uint32 {
+	p.stream++
+	return p.stream
+}
+
+// send makes a request with its outcome, after took.
+func (p *play) send(stream uint32, key, version int16, outcome decode.Outcome, took time.Duration, changes ...func(*decode.Exchange)) {
+	x := &decode.Exchange{
+		Stream: stream, Client: playClient, Broker: playBroker, ClientID: "app", HasClientID: true, Key: key, Version: version,
+		Outcome: outcome, Took: took, Negotiated: -1, Verdict: decode.OK, Evidence: decode.Observed, Ranges: playTable, Size: 100,
+	}
+	if key == keyApiVersions {
+		x.Verdict, x.Evidence, x.Ranges = decode.Exempt, decode.None, nil
+	}
+	for _, change := range changes {
+		change(x)
+	}
+	x.Request = p.at()
+	p.now += took
+	x.Settled = p.at()
+	p.book.Exchange(x)
+}
+
+// end ends a connection by the broker, with as many requests outstanding.
+func (p *play) end(stream uint32, outstanding uint64) {
+	at := p.at()
+	p.book.Connection(&decode.Connection{
+		Connection: &reassembly.Connection{
+			Stream: stream, Client: playClient, Broker: playBroker, First: at, Last: at, Protocol: reassembly.Kafka,
+			Seen: [2]bool{true, true}, Bytes: [2]uint64{100, 100}, Responses: 1,
+			End: reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: at},
+		},
+		Unanswered: outstanding, LastRequest: at, LastAnswer: at,
+	})
+}
+
+// refuse is a SYN that is answered with RST.
+func (p *play) refuse() {
+	at := p.at()
+	p.book.Connection(&decode.Connection{Connection: &reassembly.Connection{
+		Stream: p.connect(), Client: playClient, Broker: playBroker, First: at, Last: at, Seen: [2]bool{true, true}, Refused: true,
+		End: reassembly.End{Kind: reassembly.Reset, By: reassembly.ToClient, At: at},
+	}})
+}
+
+// expect compares the causes of all suspects, in order.
+func (p *play) expect(want ...Cause) []Ruling {
+	p.Helper()
+	rulings := p.book.Decide()
+	got := make([]Cause, len(rulings))
+	for i := range rulings {
+		got[i] = rulings[i].Cause
+	}
+	if len(got) != len(want) {
+		p.Fatalf("causes %v, want %v", got, want)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			p.Fatalf("causes %v, want %v", got, want)
+		}
+	}
+	return rulings
+}
+
+const (
+	answered = decode.Answered
+	closed   = decode.ClosedByBroker
+	soon     = time.Millisecond
+)
+
+// noRange is a request of which no range is known.
+func noRange(x *decode.Exchange) {
+	x.Verdict, x.Evidence, x.Ranges = decode.Unknown, decode.None, nil
+}
+
+func TestAVersionThatWasAnsweredIsNotAtFault(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyFetch, 12, answered, soon, noRange)
+	p.send(s, keyFetch, 12, closed, soon, noRange)
+	p.end(s, 1)
+	p.expect(Unexplained)
+}
+
+func TestAVersionThatIsNeverAnsweredIsAtFault(t *testing.T) {
+	p := newPlay(t)
+	for range 2 {
+		s := p.connect()
+		p.send(s, keyMetadata, 10, closed, soon, noRange)
+		p.end(s, 1)
+		p.now += time.Second
+	}
+	p.expect(Refused, Refused)
+}
+
+func TestARestartExplainsWhatWaited(t *testing.T) {
+	p := newPlay(t)
+	s, u := p.connect(), p.connect()
+	p.send(s, keyMetadata, 12, answered, soon)
+	p.send(u, keyMetadata, 12, answered, soon)
+	p.send(s, keyProduce, 9, closed, soon)
+	p.end(s, 1)
+	p.end(u, 0)
+	p.now += time.Second
+	p.refuse()
+	p.now += 5 * time.Second
+	p.send(p.connect(), keyMetadata, 12, answered, soon)
+	r := p.expect(Away)
+	if r[0].From.Time == 0 || r[0].To.Time <= r[0].From.Time {
+		t.Errorf("away from %d to %d", r[0].From.Time, r[0].To.Time)
+	}
+}
+
+// TestADowngradeRefusesWhatWasAnswered: what an address answered in one life says nothing of the next.
+func TestADowngradeRefusesWhatWasAnswered(t *testing.T) {
+	p := newPlay(t)
+	s, u := p.connect(), p.connect()
+	p.send(s, keyMetadata, 12, answered, soon, noRange)
+	p.send(u, keyProduce, 9, answered, soon, noRange)
+	p.now += time.Second
+	p.end(s, 0)
+	p.end(u, 0)
+	p.now += time.Second
+	p.refuse()
+	for range 3 {
+		p.now += 5 * time.Second
+		p.send(p.connect(), keyApiVersions, 0, answered, soon)
+		v := p.connect()
+		p.send(v, keyMetadata, 12, closed, soon, noRange)
+		p.end(v, 1)
+	}
+	p.now += time.Second
+	p.send(p.connect(), keyApiVersions, 0, answered, soon)
+	r := p.expect(Refused, Refused, Refused)
+	if r[0].Earlier.Time == 0 {
+		t.Error("the answer of the earlier life is not told")
+	}
+}
+
+func TestAHangExplainsSilence(t *testing.T) {
+	p := newPlay(t)
+	p.send(p.connect(), keyApiVersions, 3, answered, soon)
+	p.now += time.Second
+	for range 2 {
+		p.send(p.connect(), keyApiVersions, 3, decode.Left, 10*time.Second)
+	}
+	p.expect(Away, Away)
+}
+
+func TestDroppedInRange(t *testing.T) {
+	p := newPlay(t)
+	for range 3 {
+		s := p.connect()
+		p.send(s, keyApiVersions, 3, answered, soon)
+		p.send(s, keyMetadata, 12, closed, soon)
+		p.end(s, 1)
+		p.now += time.Second
+	}
+	p.expect(Dropped, Dropped, Dropped)
+}
+
+func TestOnceInRangeIsNoPattern(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyApiVersions, 3, answered, soon)
+	p.send(s, keyMetadata, 12, closed, soon)
+	p.end(s, 1)
+	p.expect(Unexplained)
+}
+
+func TestASASLListenerTakesItsTime(t *testing.T) {
+	p := newPlay(t)
+	for range 2 {
+		s := p.connect()
+		p.send(s, keyApiVersions, 3, answered, soon)
+		p.send(s, keyMetadata, 12, closed, 120*time.Millisecond)
+		p.end(s, 1)
+		p.now += time.Second
+	}
+	p.expect(NoSASL, NoSASL)
+}
+
+func TestOthersThatAuthenticateTellOfSASL(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keySaslHandshake, 1, answered, soon)
+	p.send(s, keyMetadata, 12, answered, soon)
+	u := p.connect()
+	p.send(u, keyMetadata, 12, closed, soon, noRange)
+	p.end(u, 1)
+	p.expect(NoSASL)
+}
+
+func TestASessionThatWasOver(t *testing.T) {
+	p := newPlay(t)
+	for range 2 {
+		s := p.connect()
+		p.send(s, keySaslHandshake, 0, answered, soon)
+		p.send(s, keyProduce, 7, answered, soon)
+		p.now += 6 * time.Second
+		p.send(s, keyProduce, 7, closed, soon)
+		p.end(s, 1)
+	}
+	p.send(p.connect(), keySaslHandshake, 0, answered, soon)
+	p.expect(SessionOver, SessionOver)
+}
+
+func TestALimitOfConnectionsBlamesNoVersion(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyMetadata, 12, answered, soon)
+	for range 3 {
+		p.now += time.Second
+		p.send(p.connect(), keyFetch, 11, decode.ResetByBroker, soon)
+		p.send(p.connect(), 12, 3, decode.ResetByBroker, soon)
+		p.send(s, keyMetadata, 12, answered, soon)
+	}
+	p.expect(Away, Away, Away, Away, Away, Away)
+}
+
+func TestNothingAnsweredIsNoKafka(t *testing.T) {
+	p := newPlay(t)
+	p.send(p.connect(), keyApiVersions, 3, closed, soon)
+	p.send(p.connect(), keyMetadata, 0, closed, soon, noRange)
+	p.expect(NotKafka, NotKafka)
+}
+
+func TestTooLarge(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyApiVersions, 3, answered, soon)
+	p.send(s, keyProduce, 9, closed, soon, func(x *decode.Exchange) { x.Partial, x.Size = true, 200<<20 })
+	p.end(s, 1)
+	p.send(p.connect(), keyApiVersions, 3, answered, soon)
+	p.expect(Cut)
+}
+
+func TestFallback(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, 68, 1, decode.Error, soon)
+	p.send(p.connect(), keyJoinGroup, 9, answered, soon)
+	p.send(s, keyProduce, 9, decode.Error, soon)
+	p.expect(Fallback, Unsupported)
+}
+
+// TestBorrowedRangesYield: a table does not hold for a broker that answers what it forbids.
+func TestBorrowedRangesYield(t *testing.T) {
+	borrowed := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
+	for name, outcome := range map[string]decode.Outcome{"refused": closed, "answered": answered} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			p.book.Advertisement(&decode.Advertisement{Stream: 9, At: p.at(), Broker: playBroker, Ranges: playTable})
+			p.send(p.connect(), keyMetadata, 13, outcome, soon, borrowed)
+			p.send(p.connect(), keyFetch, 13, closed, soon, borrowed)
+			if outcome == answered {
+				p.expect(Refused)
+			} else {
+				p.expect(Outside, Outside)
+			}
+		})
+	}
+}
+
+func TestWhoSharesTheFateIsNotBlamed(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyMetadata, 10, closed, soon, noRange)
+	p.send(s, keyProduce, 3, closed, soon, noRange)
+	p.end(s, 2)
+	p.expect(Refused, Behind)
+}
+
+func TestSpans(t *testing.T) {
+	var s spans
+	for _, t := range []int64{10, 11, 50, 30, 90, 12} {
+		s.add(capture.Position{Time: t}, 2, 3)
+	}
+	// 10-12, 30, 50 and 90 are one too many: 30 and 50 have the shortest pause.
+	if len(s) != 3 || s[0].to.Time != 12 && s[0].to.Time != 30 {
+		t.Fatalf("%v", s)
+	}
+	if at, ok := s.lastBefore(90); !ok || at.Time >= 90 {
+		t.Errorf("before 90: %v %v", at, ok)
+	}
+	if at, ok := s.firstAfter(50); !ok || at.Time != 90 {
+		t.Errorf("after 50: %v %v", at, ok)
+	}
+	if _, ok := s.within(60, 80); ok {
+		t.Error("nothing lies between 60 and 80")
+	}
+}
+
+func TestTheBookIsBounded(t *testing.T) {
+	early := 0
+	b := New(func(*Suspect, Ruling) { early++ })
+	p := &play{T: t, book: b, now: time.Hour}
+	for i := range maxSuspects + 10 {
+		p.send(p.connect(), int16(i%90), int16(i%7), closed, soon, noRange)
+	}
+	if len(b.suspects) > maxSuspects || early == 0 || b.Limits().Suspects == 0 {
+		t.Errorf("%d suspects, %d decided early, limits %v", len(b.suspects), early, b.Limits().Hit())
+	}
+	if len(b.streams) > maxStreams {
+		t.Errorf("%d connections", len(b.streams))
+	}
+}

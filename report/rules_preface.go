@@ -1,0 +1,56 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+var prefaceRule = Rule{
+	Code: "KV9005", Title: "preface", Severity: model.Info,
+	Summary: "a PROXY, SOCKS or CONNECT preface went before the Kafka bytes",
+	Documentation: model.Documentation{
+		What: "A load balancer or proxy is between the client and the broker. It put a PROXY protocol header before the client's bytes, or the client asked it for the connection by SOCKS or HTTP CONNECT.",
+		Why:  "The addresses of the packets are those of the proxy. The report uses the addresses that the preface carries: the client's (PROXY protocol), or the broker's (SOCKS, CONNECT).",
+		Wire: "PROXY protocol v1 is a line of text, v2 begins with the bytes 0d 0a 0d 0a 00 0d 0a 51 55 49 54 0a; SOCKS begins with 04 or 05; CONNECT is an HTTP request. Kafka or TLS follows.",
+		Do: "Nothing, if the broker or the proxy before it expects the preface. A Kafka broker itself supports none of them: " +
+			"without a proxy that removes the preface, it closes the connection or does not answer.",
+	},
+	connection: func(c *decode.Connection, _ past) (string, bool) {
+		hasProblem := slices.ContainsFunc(c.Prefaces, func(p reassembly.Preface) bool { return p.Problem != "" })
+		if len(c.Prefaces) == 0 || !isKafkaOrTLS(c) && !hasProblem {
+			return "", false
+		}
+		var parts []string
+		for i := range c.Prefaces {
+			part := c.Prefaces[i].Kind.String()
+			if problem := c.Prefaces[i].Problem; problem != "" {
+				part += " (" + problem + ")"
+			}
+			parts = append(parts, part)
+		}
+		return strings.Join(parts, ", then "), true
+	},
+	message: func(s *subject) string {
+		return fmt.Sprintf("%s before the first Kafka byte of %s", s.key.detail, words.Plural(s.count, "connection"))
+	},
+	why: func(*subject) string { return "A load balancer or proxy is between the client and the broker." },
+	advice: func(*subject) string {
+		return "Check that the other end expects this preface. Kafka brokers do not."
+	},
+}
+
+// prefacesOf describes the prefaces of c.
+func prefacesOf(c *decode.Connection) []model.Preface {
+	out := make([]model.Preface, len(c.Prefaces))
+	for i := range c.Prefaces {
+		p := &c.Prefaces[i]
+		out[i] = model.Preface{Kind: p.Kind.String(), Source: address(p.Source), Target: ownText(cut(p.Target))}
+	}
+	return out
+}
