@@ -40,6 +40,7 @@ func (b *Builder) Report() *model.Report {
 	addHits(hit, map[string]uint64{"sealed": b.sealed.Dropped})
 	addHits(hit, b.input.LimitsHit)
 	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
+	r.Quality.DisbelievedSegments = b.input.DisbelievedSegments
 	r.Quality.ExpectedRefusals = b.expectedRefusals()
 	r.Quality.OtherProtocols, r.Quality.LimitsHit = b.brokers.otherProtocols(), hit
 	r.Findings = b.findings(r.Quality.DroppedPackets, releases)

@@ -319,6 +319,7 @@ func (b *Builder) finish(g *group, rule *Rule, severity model.Severity) model.Fi
 		rule: rule, severity: severity, isOpen: len(open) > 0, clear: b.facts(g).clear, tables: b.brokers.tables(g.key.broker), target: b.opt.Target,
 	})
 	f.RuledOut, f.NotRuledOut = ruledOut, open
+	f.Behind = b.brokers.behind(g.key.broker)
 	return f
 }
 
