@@ -206,7 +206,7 @@ func (b *Builder) WriteEvidence(w io.Writer, captures []capture.Info) (evidence.
 	claims := make([]evidence.Claim, 0, len(groups))
 	for _, g := range groups {
 		claims = append(claims, evidence.Claim{
-			IDs: g.ids, Occurrences: b.shared(g.group), Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
+			IDs: g.ids, Shared: g.shared, Occurrences: g.places, Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
 			WithTLS: g.rule.Code != rules[g.key.rule].Code, WithClear: g.key.detail == tlsClosed,
 		})
 	}
