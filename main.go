@@ -56,9 +56,16 @@ func host(s streams) environment {
 // little is held, and most of it is short-lived. GOGC overrules it.
 const gcPercent = 200
 
+// memoryLimit has the garbage collector work harder before the heap reaches 256 MiB, which no input may take:
+// above it, memory counts for more than speed. GOMEMLIMIT overrules it.
+const memoryLimit = 160 << 20
+
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})

@@ -116,7 +116,7 @@ func (p *pipeline) input() report.Input {
 
 // inputOf puts what was counted into the report's words. It belongs to the collecting goroutine.
 func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorStats, limits decode.Limits) report.Input {
-	in := report.Input{LimitsHit: p.stats.Limits.Hit()}
+	in := report.Input{LimitsHit: p.stats.Limits.Hit(), DisbelievedSegments: p.stats.Disbelieved}
 	for _, c := range captures {
 		in.Captures = append(in.Captures, describe(&c))
 		if c.Delayed {

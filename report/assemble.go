@@ -40,6 +40,7 @@ func (b *Builder) Report() *model.Report {
 	addHits(hit, map[string]uint64{"sealed": b.sealed.Dropped})
 	addHits(hit, b.input.LimitsHit)
 	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
+	r.Quality.DisbelievedSegments = b.input.DisbelievedSegments
 	r.Quality.ExpectedRefusals = b.expectedRefusals()
 	r.Quality.OtherProtocols, r.Quality.LimitsHit = b.brokers.otherProtocols(), hit
 	r.Findings = b.findings(r.Quality.DroppedPackets, releases)
@@ -205,7 +206,7 @@ func (b *Builder) WriteEvidence(w io.Writer, captures []capture.Info) (evidence.
 	claims := make([]evidence.Claim, 0, len(groups))
 	for _, g := range groups {
 		claims = append(claims, evidence.Claim{
-			IDs: g.ids, Occurrences: b.shared(g.group), Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
+			IDs: g.ids, Shared: g.shared, Occurrences: g.places, Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
 			WithTLS: g.rule.Code != rules[g.key.rule].Code, WithClear: g.key.detail == tlsClosed,
 		})
 	}

@@ -57,6 +57,29 @@ func (b *brokers) connection(c *decode.Connection) {
 	if s := b.stranger(c); s != nil {
 		s.add(c)
 	}
+	if len(c.Behind) == 0 {
+		return
+	}
+	if r := b.records[endpoint{c.Domain, c.Broker}]; r != nil {
+		for _, a := range c.Behind {
+			if len(r.behind) < maxBehind && !slices.Contains(r.behind, a) {
+				r.behind = append(r.behind, a)
+			}
+		}
+	}
+}
+
+// behind lists the further addresses of a broker, sorted.
+func (b *brokers) behind(at endpoint) []string {
+	r := b.records[at]
+	if r == nil || len(r.behind) == 0 {
+		return nil
+	}
+	var out []string
+	for _, a := range slices.SortedFunc(slices.Values(r.behind), netip.AddrPort.Compare) {
+		out = append(out, address(a))
+	}
+	return out
 }
 
 // at is what is known of an address, nil for nothing.
@@ -148,7 +171,9 @@ func (b *brokers) finish(releases map[endpoint]decode.Release, hit map[string]ui
 	records := slices.SortedFunc(maps.Values(b.records), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
 	out := make([]model.Broker, 0, len(records))
 	for _, r := range records {
-		out = append(out, r.finish(releases[r.endpoint]))
+		m := r.finish(releases[r.endpoint])
+		m.Behind = b.behind(r.endpoint)
+		out = append(out, m)
 	}
 	return out
 }
@@ -184,7 +209,12 @@ type brokerRecord struct {
 	tables            []*decode.Ranges
 	latest            *decode.Ranges
 	streams, requests uint64
+	// behind are its further addresses (reassembly.Connection.Behind), at most maxBehind.
+	behind []netip.AddrPort
 }
+
+// maxBehind bounds the further addresses of one broker: a service with many pods behind it may have more.
+const maxBehind = 8
 
 // stranger is what is known of any address that connections went to.
 type stranger struct {

@@ -56,6 +56,8 @@ type Input struct {
 	// UnparsedPackets counts packets without a TCP segment in them that could
 	// be read, by reason; the reasons are sorted by the builder.
 	UnparsedPackets []model.Count
+	// DisbelievedSegments is reassembly.Stats.Disbelieved.
+	DisbelievedSegments uint64
 	// LimitsHit counts by name how often a bound of the packages before was reached.
 	LimitsHit map[string]uint64
 }

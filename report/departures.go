@@ -119,7 +119,7 @@ func (b *Builder) addDeparture(find func(findingKey) *group, d *departure) {
 		}
 		g.keep(occurrence{at: d.first, stream: d.stream, client: d.client, tls: d.tls})
 		if d.id > 0 {
-			g.ids = append(g.ids, d.id)
+			g.share(d.id, d.first, d.stream)
 		}
 		return
 	}

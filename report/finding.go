@@ -46,8 +46,10 @@ const outcomeCount = decode.OutcomeCount
 // group gathers equal findings.
 type group struct {
 	key findingKey
-	// ids name it to Options.Evidence; it shares them where suspects belong to it.
-	ids []evidence.ID
+	// ids name it to Options.Evidence. shared are ids of what was not decided when it came, places
+	// its occurrences among them.
+	ids, shared []evidence.ID
+	places      []evidence.Place
 	// sample is one of its requests, nil without.
 	sample *history.Suspect
 	// Of requests that were not served: from and to are the period in which the broker was

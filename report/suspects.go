@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/history"
@@ -125,9 +126,17 @@ func (b *Builder) addClaim(g *group, k *history.Suspect) {
 	if b.opt.Evidence == nil {
 		return
 	}
-	if id, ok := b.claims[b.claimKey(&k.Exchange)]; ok && !slices.Contains(g.ids, id) {
-		g.ids = append(g.ids, id)
+	if id, ok := b.claims[b.claimKey(&k.Exchange)]; ok {
+		g.share(id, k.Exchange.Request, k.Exchange.Stream)
 	}
+}
+
+// share notes an occurrence whose packets were kept under an id that other findings may share.
+func (g *group) share(id evidence.ID, at capture.Position, stream uint32) {
+	if !slices.Contains(g.shared, id) {
+		g.shared = append(g.shared, id)
+	}
+	g.places = append(g.places, evidence.Place{At: at, Stream: stream})
 }
 
 // current are all groups by what is known so far: those that were certain at once, and those of the
@@ -192,6 +201,7 @@ func (c *collection) group(key findingKey) *group {
 func (g *group) clone() *group {
 	c := *g
 	c.first, c.ids = slices.Clone(g.first), slices.Clone(g.ids)
+	c.shared, c.places = slices.Clone(g.shared), slices.Clone(g.places)
 	c.addresses.list, c.tried.list = slices.Clone(g.addresses.list), slices.Clone(g.tried.list)
 	for o, h := range g.took {
 		if h != nil {
@@ -276,11 +286,7 @@ func (g *group) merge(o *group) {
 	if g.sample == nil {
 		g.sample = o.sample
 	}
-	for _, id := range o.ids {
-		if !slices.Contains(g.ids, id) {
-			g.ids = append(g.ids, id)
-		}
-	}
+	g.ids, g.shared, g.places = append(g.ids, o.ids...), append(g.shared, o.shared...), append(g.places, o.places...)
 	g.patient += o.patient
 	if g.number == 0 {
 		g.number, g.told = o.number, o.told
@@ -313,6 +319,7 @@ func (b *Builder) finish(g *group, rule *Rule, severity model.Severity) model.Fi
 		rule: rule, severity: severity, isOpen: len(open) > 0, clear: b.facts(g).clear, tables: b.brokers.tables(g.key.broker), target: b.opt.Target,
 	})
 	f.RuledOut, f.NotRuledOut = ruledOut, open
+	f.Behind = b.brokers.behind(g.key.broker)
 	return f
 }
 
@@ -342,17 +349,4 @@ func (b *Builder) expectedRefusals() (n uint64) {
 		}
 	}
 	return n
-}
-
-// shared are the places of the first occurrences of a group that shares its ids with others, nil for one
-// that does not.
-func (b *Builder) shared(g *group) []evidence.Place {
-	if b.groups[g.key] != nil && len(g.ids) == 1 {
-		return nil
-	}
-	out := make([]evidence.Place, len(g.first))
-	for i := range g.first {
-		out[i] = evidence.Place{At: g.first[i].at, Stream: g.first[i].stream}
-	}
-	return out
 }

@@ -38,9 +38,9 @@ type Place struct {
 
 // Claim is a finding of the report that is to be proven.
 type Claim struct {
-	// IDs are those under which its packets were kept. Where findings were not decided at that
-	// time, several share an ID: Occurrences tells which requests are this one's, nil for all.
-	IDs         []ID
+	// IDs are those under which its packets were kept. Shared are IDs of packets that were kept before it
+	// was decided which finding they prove: Occurrences are this one's among them.
+	IDs, Shared []ID
 	Occurrences []Place
 	Code        string
 	// Domain and Broker are the address that the finding is about.
@@ -150,8 +150,13 @@ func (e *Collector) proofsOf(claim *Claim) []*proof {
 	var out []*proof
 	for _, id := range claim.IDs {
 		for i := range e.proofs[id] {
+			out = append(out, &e.proofs[id][i])
+		}
+	}
+	for _, id := range claim.Shared {
+		for i := range e.proofs[id] {
 			p := &e.proofs[id][i]
-			if claim.Occurrences == nil || slices.ContainsFunc(claim.Occurrences, func(o Place) bool { return o.Stream == p.stream && samePlace(o.At, p.at) }) {
+			if slices.ContainsFunc(claim.Occurrences, func(o Place) bool { return o.Stream == p.stream && samePlace(o.At, p.at) }) {
 				out = append(out, p)
 			}
 		}

@@ -130,6 +130,8 @@ type Broker struct {
 	// different networks (VLANs, tunnels); it is empty for the plain one.
 	Address string `json:"address"`
 	Network string `json:"network"`
+	// Behind are further addresses of the broker, seen behind address translation: Address is the one that clients use.
+	Behind []string `json:"behind,omitempty"`
 	// NodeID is the broker's node id, nil where it is not known.
 	NodeID *int32 `json:"node_id"`
 	// Release is the best guess at the release in words ("Kafka 2.6 with Fetch
@@ -250,8 +252,10 @@ type Finding struct {
 	Client *FindingClient `json:"client"`
 	// Broker is IP:port, empty where that is not one address. Release is
 	// the guess at its release by the ranges concerned, or ReleaseUnknown.
-	Broker  string `json:"broker"`
-	Release string `json:"release"`
+	Broker string `json:"broker"`
+	// Behind is Broker.Behind of that address.
+	Behind  []string `json:"behind,omitempty"`
+	Release string   `json:"release"`
 	// Count is how often it happened.
 	Count uint64 `json:"count"`
 	// Outcomes counts the requests by outcome; empty for connections.
@@ -421,6 +425,9 @@ type Quality struct {
 	IncompleteRequests uint64 `json:"incomplete_requests"`
 	// ConflictingBytes counts retransmitted bytes that differed from what came first.
 	ConflictingBytes uint64 `json:"conflicting_bytes"`
+	// DisbelievedSegments counts segments whose receiver cannot have accepted them: a wrong checksum, a sequence number
+	// outside the window, a reset or SYN after which both sides went on.
+	DisbelievedSegments uint64 `json:"disbelieved_segments,omitempty"`
 	// UnparsedPackets counts packets in which no TCP segment could be looked
 	// for or found, UnparsedReasons why.
 	UnparsedPackets uint64  `json:"unparsed_packets"`

@@ -25,7 +25,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 	}
 	for i := range r.Brokers {
 		b := &r.Brokers[i]
-		b.Address = d.address(b.Address)
+		b.Address, b.Behind = d.address(b.Address), d.list(b.Behind, d.address)
 		b.Network = names.Name("network", b.Network)
 	}
 	for i := range r.Clients {
@@ -117,7 +117,7 @@ func (d redaction) file(purpose, path string) string {
 // finding replaces the names in a finding.
 func (d redaction) finding(f *model.Finding) {
 	if f.Broker != "" {
-		f.Broker = d.address(f.Broker)
+		f.Broker, f.Behind = d.address(f.Broker), d.list(f.Behind, d.address)
 	}
 	if c := f.Client; c != nil {
 		replaced := *c

@@ -201,7 +201,7 @@ func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 		}
 		v.FindingRows = append(v.FindingRows, findingRow{
 			Code: f.Code, Title: f.Title + acceptedText(f), Severity: f.Severity.String(), Message: clip(f.Message, maxTitle),
-			Client: clientPhrase(f.Client), Broker: brokerPhrase(f.Broker, ""), Count: words.Number(f.Count), Frame: frame,
+			Client: clientPhrase(f.Client), Broker: brokerPhrase(f.Broker, f.Behind, ""), Count: words.Number(f.Count), Frame: frame,
 		})
 	}
 	v.MoreFindings = countCodes(r.Findings[full+rows:])
@@ -221,7 +221,7 @@ func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView 
 		}
 	}
 	add("Client", clientPhrase(f.Client))
-	add("Broker", brokerPhrase(f.Broker, f.Release))
+	add("Broker", brokerPhrase(f.Broker, f.Behind, f.Release))
 	add("Sent", say(sentText(f)))
 	add("Advertised", say(advertisedText(f)))
 	add("The target takes", say(onTargetText(f)))

@@ -163,7 +163,7 @@ func (m *markdown) shortFindings(from int) {
 			frame = fmt.Sprint(f.Occurrences[0].Frame)
 		}
 		row := fmt.Sprintf("| %s %s | %s | %s | %s | %s | %s |\n", f.Code, mdWord(f.Title)+acceptedText(f), mdProse(clip(f.Message, maxTitle)),
-			mdCell(clientPhrase(f.Client)), mdCell(brokerPhrase(f.Broker, "")), words.Number(f.Count), frame)
+			mdCell(clientPhrase(f.Client)), mdCell(brokerPhrase(f.Broker, f.Behind, "")), words.Number(f.Count), frame)
 		if !m.putLeaving(markdownTail, row) {
 			break
 		}
@@ -209,7 +209,7 @@ func (m *markdown) finding(i int) string {
 		}
 	}
 	line("Client", mdPhrase(clientPhrase(f.Client)))
-	line("Broker", mdPhrase(brokerPhrase(f.Broker, f.Release)))
+	line("Broker", mdPhrase(brokerPhrase(f.Broker, f.Behind, f.Release)))
 	line("Sent", mdProse(sentText(f)))
 	line("Advertised", mdProse(advertisedText(f)))
 	line("The target takes", mdProse(onTargetText(f)))

@@ -410,9 +410,9 @@ func from(c *model.FindingClient) string {
 // broker says which broker, and what it looks like.
 func (t *textReport) broker(f *model.Finding) string {
 	if f.Broker == "" || f.Release == model.ReleaseUnknown || f.Release == "" {
-		return Escape(f.Broker)
+		return Escape(translated(f.Broker, f.Behind))
 	}
-	return Escape(f.Broker) + ", looks like " + Escape(f.Release)
+	return Escape(translated(f.Broker, f.Behind)) + ", looks like " + Escape(f.Release)
 }
 
 // evidence says where the range came from, if not from the connection itself.

@@ -219,14 +219,22 @@ func clientPhrase(c *model.FindingClient) phrase {
 }
 
 // brokerPhrase names a broker with what its ranges look like; nil without an address.
-func brokerPhrase(address, release string) phrase {
+func brokerPhrase(address string, behind []string, release string) phrase {
 	if address == "" {
 		return nil
 	}
 	if release == "" || release == model.ReleaseUnknown {
-		return say(verbatim(address))
+		return say(verbatim(translated(address, behind)))
 	}
-	return say(verbatim(address), ", looks like "+release)
+	return say(verbatim(translated(address, behind)), ", looks like "+release)
+}
+
+// translated is the address of a broker, where there is address translation with what is behind it.
+func translated(address string, behind []string) string {
+	if len(behind) == 0 {
+		return address
+	}
+	return strings.Join(behind, ", ") + ", behind " + address
 }
 
 // programPhrase names a client program by its software, or else by its client id.
@@ -415,7 +423,7 @@ func countCodes(findings []model.Finding) []codeCount {
 
 // brokerName is a broker's address, node id and network.
 func brokerName(b *model.Broker) phrase {
-	out := say(verbatim(b.Address))
+	out := say(verbatim(translated(b.Address, b.Behind)))
 	if b.NodeID != nil {
 		out = say(out, fmt.Sprintf(" (node %d)", *b.NodeID))
 	}
