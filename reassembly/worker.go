@@ -57,6 +57,8 @@ func (w *worker) work(items []item) {
 			it.conn.segment(it)
 		case endItem:
 			it.conn.finish(it.end, it.at)
+		case twinItem:
+			it.conn.noteBehind(it.payload)
 		case tickItem:
 			w.tick(it)
 		}
