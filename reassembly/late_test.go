@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
@@ -182,5 +183,57 @@ func TestOutlines(t *testing.T) {
 				t.Errorf("%s: stream %d has an outline", name, c.Stream)
 			}
 		}
+	}
+}
+
+// TestAhead is what is waited for, and what is not: a segment of the broker that acknowledges bytes of the client
+// which have not come.
+func TestAhead(t *testing.T) {
+	segment := func() *item { return &item{dir: ToClient, flags: capture.ACK, ack: 1100} }
+	for _, tc := range []struct {
+		name   string
+		change func(c *conn, it *item)
+		want   bool
+	}{
+		{"acknowledges what has not come", func(*conn, *item) {}, true},
+		{"acknowledges what has come", func(_ *conn, it *item) { it.ack = 1000 }, false},
+		{"is the client's", func(_ *conn, it *item) { it.dir = ToBroker }, false},
+		{"is the client's, as it turned out", func(c *conn, _ *item) { c.flip = 1 }, false},
+		{"acknowledges nothing", func(_ *conn, it *item) { it.flags = capture.PSH }, false},
+		{"the roles are unknown", func(c *conn, _ *item) { c.info.Midstream = true }, false},
+		{"the roles of a joined connection are known", func(c *conn, _ *item) { c.info.Midstream, c.talk.decided = true, true }, true},
+		{"the most that is waited for", func(_ *conn, it *item) { it.ack = 1000 + maxHole }, true},
+		{"more", func(_ *conn, it *item) { it.ack = 1001 + maxHole }, false},
+		{"the client's side is over", func(c *conn, _ *item) { c.half[ToBroker].ended = true }, false},
+		{"the client's first segment may be late", func(c *conn, _ *item) { c.half[ToBroker].synced, c.turns = false, ackedWait }, true},
+		{"the client's segments are not captured", func(c *conn, _ *item) { c.half[ToBroker].synced, c.turns = false, ackedWait+1 }, false},
+		{"the client's segments came before the capture", func(c *conn, _ *item) {
+			c.half[ToBroker].synced, c.info.Midstream, c.talk.decided = false, true, true
+		}, false},
+	} {
+		w := newWorker(&Options{}, new(log))
+		c := newConn(w, &flow{synced: [2]bool{true, true}, base: [2]uint32{999, 0}})
+		it := segment()
+		tc.change(c, it)
+		if got := c.ahead(it); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}
+
+// TestJoinedRequestDoesNotWait: where the broker was first and bytes of it are missing, the client's request
+// is found at once all the same.
+func TestJoinedRequestDoesNotWait(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Join(client, broker)
+	c.Silent = true
+	c.Send(capturetest.ToClient, []byte{1, 2, 3})
+	c.Miss(capturetest.ToClient, 10)
+	c.Send(capturetest.ToBroker, request(3, 1, 1, 20))
+	w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
+	items := dealt(t, w, r.Packets)
+	w.work(items)
+	if conn := items[0].conn; conn.info.Protocol != Kafka || conn.info.Client != client {
+		t.Errorf("protocol %d, client %v", conn.info.Protocol, conn.info.Client)
 	}
 }

@@ -4,7 +4,8 @@
 // each segment and numbers connections as Wireshark does (flow.go), puts the
 // segments of each direction in order (order.go; what comes too early goes
 // through gopacket's reassembly, reorder.go), finds out whether the connection
-// speaks Kafka (dialogue.go, protocol.go), has TLS decrypted (tlsrecord),
+// speaks Kafka (dialogue.go, protocol.go; join.go where the beginning was not captured; preface.go behind a
+// proxy's header), has TLS decrypted (tlsrecord),
 // and cuts the bytes into messages (framer.go), finding its place again
 // after a loss (search.go). Out go, to the Handler of each connection, the first bytes of
 // each message, and to its Shard every connection when it is over.
