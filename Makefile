@@ -26,7 +26,7 @@ TRUTH ?=
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := build
-.PHONY: help build man test live live-bench lab race lint mutate fuzz bench microbench golden corpus captures recall truth modules tidy cross clean
+.PHONY: help build man test live live-bench lab race lint mutate fuzz bench microbench golden corpus captures recall picture truth modules tidy cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,8 +76,17 @@ bench: ## hold kafkavet against tcpdump and tshark on large captures (about 1.5 
 microbench: ## run the Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
 
-golden: ## write the golden files anew; read what changed before committing it
-	go test . ./report -update
+golden: ## write the golden files, docs/findings.md and the printed parts of the README; read the diff before you commit
+	go test . ./report ./report/write -run Golden -update
+
+# The capture of docs/report.png, and the size of the page in pixels.
+PICTURE := testdata/captures/confluent-go-2.6.0_broker-2.1.pcap
+PICTURE_SIZE := 1000,1035
+
+picture: build ## draw docs/report.png, the HTML report in the README (needs chromium)
+	@page=$$(mktemp -d) && ./kafkavet analyze --fail-on never -q -o $$page/report.html $(PICTURE) && \
+	chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=$(PICTURE_SIZE) \
+		--screenshot=docs/report.png file://$$page/report.html 2>/dev/null && rm -r $$page && ls -l docs/report.png
 
 corpus: ## write the captures of the benchmarks to CORPUS (./corpus)
 	mkdir -p $(CORPUS)

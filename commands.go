@@ -179,18 +179,24 @@ func newExplain(e environment) (*cobra.Command, action) {
 		Short: "what a finding means, and what to do",
 		Long:  "What a finding means, why it matters, how it looks on the wire, and what to do. Without a code: the list.",
 		Example: "  kafkavet explain\n" +
-			"  kafkavet explain KV1001",
+			"  kafkavet explain KV1001\n" +
+			"  kafkavet explain --markdown > findings.md",
 		ValidArgsFunction: completeCodes,
 	}
+	markdown := cmd.Flags().Bool("markdown", false, "print all of it as one page of Markdown")
 	color := cmd.Flags().String("color", "auto", "colors: `WHEN` is auto, always or never; NO_COLOR is respected")
 	completeWords(cmd, "color", colors...)
 	return cmd, func(_ context.Context, args []string) (code int, err error) {
 		if err = oneOf("--color", *color, colors); err == nil {
 			opt := textOptions(e.out, *color)
-			switch len(args) {
-			case 0:
+			switch {
+			case *markdown && len(args) == 0:
+				err = write.RulesMarkdown(e.out, report.Rules())
+			case *markdown:
+				err = errors.New("--markdown prints all findings: it takes no code")
+			case len(args) == 0:
 				err = write.Rules(e.out, report.Rules(), opt)
-			case 1:
+			case len(args) == 1:
 				err = write.Rule(e.out, report.Rules(), args[0], opt)
 			default:
 				err = errors.New("takes one finding code")

@@ -399,7 +399,6 @@ func (t *flowTable) drop(f *flow, how EndKind) {
 		delete(t.challenges, f)
 	}
 	t.part(f)
-	delete(t.twins.behind, f)
 	*f = flow{dead: true}
 	t.free = append(t.free, i)
 }

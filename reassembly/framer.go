@@ -120,7 +120,7 @@ func (f *framer) whole(c *conn, p []byte, at capture.Position) int {
 	return sizeBytes + int(size)
 }
 
-// complete tells whether all that is wanted of the head is there.
+// complete reports whether the wanted part of the head has come.
 func (f *framer) complete() bool { return f.asked && len(f.buf) >= f.want }
 
 // left is how many bytes of the message are still to come.
@@ -207,8 +207,8 @@ func (f *framer) finish(c *conn, rest []byte, at capture.Position) {
 	f.next(c)
 }
 
-// confirmed tells whether what follows a message that was found by searching
-// bears it out: the end of a segment, or another message.
+// confirmed reports whether a message that was found by searching is followed by the end of a segment or by
+// another message.
 func (f *framer) confirmed(c *conn, rest []byte) bool {
 	if len(rest) == 0 {
 		return true
@@ -309,7 +309,7 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 	}
 }
 
-// open tells whether a message has begun and not ended.
+// open reports whether a message has begun and not ended.
 func (f *framer) open() bool {
 	return f.state == reading && f.asked && !f.unlisted && !f.tentative && f.left() > 0
 }

@@ -25,31 +25,31 @@ type postponed struct {
 	dir      Direction // raw, as conn.half
 }
 
-// late is a segment that waits, since the given tick and segment of the connection.
+// late is a segment that waits since tick (worker.ticks) and turn (conn.turns).
 type late struct {
 	item
 	tick int64
 	turn uint32
 }
 
-// ahead tells whether a segment was captured before bytes that it acknowledges. Only the broker's
-// are asked: requests need not wait for answers.
+// ahead reports whether a segment was captured before bytes that it acknowledges. Only segments of the broker
+// wait: requests need no answers before them.
 func (c *conn) ahead(it *item) bool {
-	if it.dir^c.flip != ToClient || it.flags&capture.ACK == 0 || c.info.Midstream && c.mode == inClear && !c.talk.decided {
-		return false
+	if it.dir^c.flip != ToClient || it.flags&capture.ACK == 0 || c.info.Midstream && !c.talk.decided {
+		return false // not the broker's, or nobody knows yet
 	}
 	client := &c.half[it.dir.Reverse()]
 	if !client.synced { // nothing of the client has been seen, unless it comes soon
-		return !c.info.Midstream && c.turns <= ackedPatience
+		return !c.info.Midstream && c.turns <= ackedWait
 	}
 	n := int32(it.ack - client.next)
 	return n > 0 && n <= maxHole && !client.ended
 }
 
-// overdue tells whether a segment has waited for long enough. Bytes that are seen to be
-// missing are given up in their own time.
+// overdue reports whether a segment has waited long enough. Where bytes are known to be missing, skipOverdue
+// decides.
 func (c *conn) overdue(l *late) bool {
-	return c.half[l.dir.Reverse()].hole == nil && (c.turns-l.turn > ackedPatience || c.w.ticks-l.tick >= c.w.hole)
+	return c.half[l.dir.Reverse()].hole == nil && (c.turns-l.turn > ackedWait || c.w.ticks-l.tick >= c.w.hole)
 }
 
 // postpone keeps a segment, and those of its direction behind it, until resume.
@@ -70,7 +70,7 @@ func (c *conn) postpone(it *item) {
 	c.w.postponed += n
 }
 
-// resume hands on the segments whose requests have come, or were waited for long enough, or all of them.
+// resume hands on the segments whose requests have come or are overdue, or all of them.
 func (c *conn) resume(all bool) {
 	for c.late != nil {
 		q := c.late

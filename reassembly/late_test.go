@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
@@ -181,6 +182,129 @@ func TestOutlines(t *testing.T) {
 			if c.Outline != nil {
 				t.Errorf("%s: stream %d has an outline", name, c.Stream)
 			}
+		}
+	}
+}
+
+// TestAhead is what is waited for, and what is not: a segment of the broker that acknowledges bytes of the client
+// which have not come.
+func TestAhead(t *testing.T) {
+	segment := func() *item { return &item{dir: ToClient, flags: capture.ACK, ack: 1100} }
+	for _, tc := range []struct {
+		name   string
+		change func(c *conn, it *item)
+		want   bool
+	}{
+		{"acknowledges what has not come", func(*conn, *item) {}, true},
+		{"acknowledges what has come", func(_ *conn, it *item) { it.ack = 1000 }, false},
+		{"is the client's", func(_ *conn, it *item) { it.dir = ToBroker }, false},
+		{"is the client's, as it turned out", func(c *conn, _ *item) { c.flip = 1 }, false},
+		{"acknowledges nothing", func(_ *conn, it *item) { it.flags = capture.PSH }, false},
+		{"the roles are unknown", func(c *conn, _ *item) { c.info.Midstream = true }, false},
+		{"the roles of a joined connection are known", func(c *conn, _ *item) { c.info.Midstream, c.talk.decided = true, true }, true},
+		{"the most that is waited for", func(_ *conn, it *item) { it.ack = 1000 + maxHole }, true},
+		{"more", func(_ *conn, it *item) { it.ack = 1001 + maxHole }, false},
+		{"the client's side is over", func(c *conn, _ *item) { c.half[ToBroker].ended = true }, false},
+		{"the client's first segment may be late", func(c *conn, _ *item) { c.half[ToBroker].synced, c.turns = false, ackedWait }, true},
+		{"the client's segments are not captured", func(c *conn, _ *item) { c.half[ToBroker].synced, c.turns = false, ackedWait+1 }, false},
+		{"the client's segments came before the capture", func(c *conn, _ *item) {
+			c.half[ToBroker].synced, c.info.Midstream, c.talk.decided = false, true, true
+		}, false},
+	} {
+		w := newWorker(&Options{}, new(log))
+		c := newConn(w, &flow{synced: [2]bool{true, true}, base: [2]uint32{999, 0}})
+		it := segment()
+		tc.change(c, it)
+		if got := c.ahead(it); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}
+
+// TestJoinedRequestDoesNotWait: where the broker was first and bytes of it are missing, the client's request
+// is found at once all the same.
+func TestJoinedRequestDoesNotWait(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Join(client, broker)
+	c.Silent = true
+	c.Send(capturetest.ToClient, []byte{1, 2, 3})
+	c.Miss(capturetest.ToClient, 10)
+	c.Send(capturetest.ToBroker, request(3, 1, 1, 20))
+	w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
+	items := dealt(t, w, r.Packets)
+	w.work(items)
+	if conn := items[0].conn; conn.info.Protocol != Kafka || conn.info.Client != client {
+		t.Errorf("protocol %d, client %v", conn.info.Protocol, conn.info.Client)
+	}
+}
+
+// TestOverdue is when an answer is no longer held back, and that then all behind it go on, too.
+func TestOverdue(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(c *conn)
+		want   bool
+	}{
+		{"just come", func(*conn) {}, false},
+		{"segments enough", func(c *conn) { c.turns += ackedWait }, false},
+		{"one segment more", func(c *conn) { c.turns += ackedWait + 1 }, true},
+		{"nearly ticks enough", func(c *conn) { c.w.ticks += holeTicks - 1 }, false},
+		{"ticks enough", func(c *conn) { c.w.ticks += holeTicks }, true},
+		{"the client's bytes wait for others", func(c *conn) {
+			c.w.ticks += holeTicks
+			c.half[ToBroker].hole = newDisorder(0, 0)
+		}, false},
+	} {
+		c := newConn(newWorker(&Options{}, new(log)), &flow{synced: [2]bool{true, true}, base: [2]uint32{999, 0}})
+		tc.change(c)
+		if got := c.overdue(&late{item: item{dir: ToClient}}); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+		if c.half[ToBroker].hole != nil {
+			continue
+		}
+		c.late = &postponed{dir: ToClient}
+		for range 2 {
+			c.late.segments = append(c.late.segments, late{item: item{dir: ToClient, flags: capture.ACK, ack: 1100, seq: 1}})
+		}
+		c.resume(false)
+		if waits := c.late != nil; waits == tc.want {
+			t.Errorf("%s: waits %v", tc.name, waits)
+		}
+	}
+}
+
+// TestFirstByteOfTheBroker is where the broker's bytes begin when its SYN was not captured.
+func TestFirstByteOfTheBroker(t *testing.T) {
+	const far = 50_000_000
+	for _, tc := range []struct {
+		name    string
+		acked   uint32 // by the client, before the broker's first segment; 0 for nothing
+		seq     uint32 // of that
+		missing uint64
+	}{
+		{"nothing was acknowledged", 0, 5000, 0},
+		{"the first segment is there", far, far, 0},
+		{"the first 58 bytes are not", far, far + 58, 58},
+		{"the first segment was acknowledged before it was captured", far, far - 58, 0},
+		{"the acknowledgement is of something else", far, far + maxHole, 0},
+	} {
+		r := capturetest.NewRecorder()
+		c := r.Between(client, broker)
+		c.Silent = true
+		c.Syn(capturetest.ToBroker)
+		h := capturetest.TCPHeader{Seq: c.Seq[capturetest.ToBroker], Ack: tc.acked}
+		if tc.acked != 0 {
+			h.Flags = capturetest.ACK
+		}
+		q := request(3, 1, 1, 20)
+		r.Record(capturetest.TCP(client, broker, h, q))
+		c.Seq[capturetest.ToBroker] += uint32(len(q))
+		c.Seq[capturetest.ToClient] = tc.seq
+		c.Send(capturetest.ToClient, response(1, 50))
+		got := run(t, r.Packets, 100)
+		if n := count(got.lines, "response"); got.missing() != tc.missing || n != 1 {
+			t.Errorf("%s: %d bytes missing, want %d; %d responses", tc.name, got.missing(), tc.missing, n)
 		}
 	}
 }

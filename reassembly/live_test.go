@@ -167,7 +167,7 @@ func TestLossIsNoticedWhileTrafficGoesOn(t *testing.T) {
 	if _, err := p.Run(context.Background(), &memory{packets: r.Packets, batch: 1}); err != nil {
 		t.Fatal(err)
 	}
-	if after := noticed - lost; after < ackedPatience || after > ackedPatience+10 {
+	if after := noticed - lost; after < ackedWait || after > ackedWait+10 {
 		t.Errorf("noticed %d packets after the loss, of %d", after, packets-lost)
 	}
 }

@@ -16,10 +16,10 @@ const (
 	// holeTicks is how many ticks (seconds of packet time; in live captures liveTicks times as many) a missing segment is waited for
 	// when nothing tells that the receiver got it: TCP repeats it within some 200 ms at first.
 	holeTicks = 5
-	// ackedPatience is how many further segments of the connection are waited for
+	// ackedWait is how many further segments of the connection are waited for
 	// when the receiver has acknowledged what is missing: it was lost by the capture, or
 	// stands some packets further on, as captures from several queues have it.
-	ackedPatience = 48
+	ackedWait = 48
 	// lingerTicks is how many ticks a reset connection is kept, and bytes before
 	// a FIN are waited for: segments that were under way, or out of order.
 	lingerTicks = 2
@@ -105,7 +105,7 @@ func (c *conn) order(d Direction, it *item) {
 	}
 	for i := range c.half {
 		if c.half[i].hole != nil {
-			c.patience(Direction(i))
+			c.skipOverdue(Direction(i))
 		}
 	}
 	if c.late != nil {
@@ -206,13 +206,13 @@ func (h *half) remember(seq uint32, p []byte) {
 	h.turn++
 }
 
-// patience decides whether the bytes that direction d waits for still come.
-func (c *conn) patience(d Direction) {
+// skipOverdue decides whether the bytes that direction d waits for still come.
+func (c *conn) skipOverdue(d Direction) {
 	h := &c.half[d]
-	if q := h.hole; h.ackSeen && c.turns%(ackedPatience/2) == 0 {
+	if q := h.hole; h.ackSeen && c.turns%(ackedWait/2) == 0 {
 		q.acked, q.ackedLater = q.ackedLater, h.acked
 	}
-	for h.hole != nil && h.hole.impatient(c.turns) {
+	for h.hole != nil && h.hole.isOverdue(c.turns) {
 		c.w.reorder.skip(c, d)
 	}
 }

@@ -236,6 +236,7 @@ const (
 	segmentItem itemKind = iota
 	tickItem
 	endItem
+	twinItem
 )
 
 // gone stands for the connections of all flows that are over: what still comes of them goes nowhere.
@@ -455,7 +456,6 @@ func (p *Pool[R]) newConn(f *flow) *conn {
 		c = new(conn)
 	}
 	c.init(p.workers[i], f)
-	c.info.Behind = p.table.twins.behind[f]
 	return c
 }
 
@@ -506,8 +506,15 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	case seg.Flags&capture.SYN == 0:
 	case fresh && seg.Flags&capture.ACK == 0:
 		p.table.noteSYN(f)
-	case f.hasPartner && seg.Flags&capture.ACK != 0:
-		if first := p.table.noteAnswer(f); first != f {
+	case f.hasPartner:
+		p.table.noteAnswer(f)
+	}
+	if f.hasPartner && seg.Length > 0 && dir == ToBroker {
+		if first := p.table.noteRequest(f, seg); first != f {
+			if first.conn != nil && first.conn != gone {
+				i := first.stream % shards
+				s.items[i] = append(s.items[i], item{conn: first.conn, kind: twinItem, payload: serverOf(f), at: seg.Position})
+			}
 			f = first
 			p.table.note(f, seg, dir)
 		}

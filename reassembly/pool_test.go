@@ -420,7 +420,8 @@ func TestFirstPacketFromBroker(t *testing.T) {
 	}
 }
 
-func TestNoAllocationsInSteadyState(t *testing.T) {
+// TestNoAllocationsBehindAHole: segments that wait for a missing one allocate nothing.
+func TestNoAllocationsBehindAHole(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
 	c.Send(capturetest.ToBroker, request(0, 3, 1, 100<<10))
@@ -432,7 +433,7 @@ func TestNoAllocationsInSteadyState(t *testing.T) {
 		w.work(body[:1])
 		body = body[1:]
 	}); n != 0 {
-		t.Errorf("%v allocations a packet in the middle of a message", n)
+		t.Errorf("%v allocations a segment that waits for a missing one", n)
 	}
 }
 

@@ -168,7 +168,7 @@ func (c *conn) again(k chunk) {
 	c.bytes(k.dir^c.flip, k.p, k.at)
 }
 
-// afterConnect tells whether bytes that look like HTTP may be a proxy's answer to a CONNECT that is not in the
+// afterConnect reports whether bytes that look like HTTP may be a proxy's answer to a CONNECT that is not in the
 // capture: they hold the head of a success and nothing else, or the first bytes of the client are missing.
 func (c *conn) afterConnect(k chunk) bool {
 	if !bytes.HasPrefix(k.p, []byte("HTTP/1.")) {

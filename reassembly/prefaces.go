@@ -74,7 +74,7 @@ var (
 	headEnd          = []byte("\r\n\r\n")
 )
 
-// mayBePreface tells whether a preface can begin with b. No Kafka request can: it would be over 64 MiB.
+// mayBePreface reports whether a preface can begin with b. No Kafka request can: it would be over 64 MiB.
 func mayBePreface(b byte) bool {
 	return b == 'P' || b == 'C' || b == '\r' || b == 4 || b == 5
 }
@@ -284,7 +284,7 @@ func parseSOCKS5(b []byte) (p Preface, n int, state parseState) {
 	return p, n, parsed
 }
 
-// areMethods tells whether b can be authentication methods: those assigned by IANA, or private ones.
+// areMethods reports whether b can be authentication methods: those assigned by IANA, or private ones.
 func areMethods(b []byte) bool {
 	const lastAssigned, firstPrivate, none = 9, 0x80, 0xff
 	for _, m := range b {
@@ -325,7 +325,7 @@ func parseReply(kind PrefaceKind, b []byte) (n int, state parseState, problem st
 // refusal is the Problem of a preface that the proxy refused.
 const refusal = "the proxy refused it"
 
-// answersPreface tells whether b begins the answer to a preface that was not understood.
+// answersPreface returns whether b begins the answer to a preface that was not understood.
 func answersPreface(kind PrefaceKind, b []byte) parseState {
 	switch {
 	case kind <= ProxyV2:

@@ -4,7 +4,8 @@
 // each segment and numbers connections as Wireshark does (flow.go), puts the
 // segments of each direction in order (order.go; what comes too early goes
 // through gopacket's reassembly, reorder.go), finds out whether the connection
-// speaks Kafka (dialogue.go, protocol.go), has TLS decrypted (tlsrecord),
+// speaks Kafka (dialogue.go, protocol.go; join.go where the beginning was not captured; preface.go behind a
+// proxy's header), has TLS decrypted (tlsrecord),
 // and cuts the bytes into messages (framer.go), finding its place again
 // after a loss (search.go). Out go, to the Handler of each connection, the first bytes of
 // each message, and to its Shard every connection when it is over.
@@ -16,8 +17,8 @@
 // shards by stream number, timeouts go by packet time, and the number of
 // shards is fixed: the same packets give the same calls on any machine.
 //
-// Memory: a connection costs some 900 bytes, most of them in conn, from its
-// first byte of payload, FIN or RST on; before that, and when it is over, 130. Bodies are never held, heads of messages up to
+// Memory: a connection costs some 1,200 bytes, most of them in conn, from its
+// first byte of payload, FIN or RST on; before that, and when it is over, 144. Bodies are never held, heads of messages up to
 // maxHeldBytes, segments that wait for a missing one up to maxShardPages, connections up to
 // maxFlows. Each limit that is reached is counted in Limits.
 package reassembly

@@ -39,9 +39,9 @@ type disorder struct {
 	since  int64  // tick at which the first missing segment began to be waited for
 	missed uint32 // its sequence number
 	pages  int
-	pieces []piece // queued, in order and disjoint
+	queued []queuedPart // in order of sequence number, disjoint
 	// acked is up to where the receiver had acknowledged between one and two halves
-	// of ackedPatience ago, ackedLater up to where at the beginning of the latest half.
+	// of ackedWait ago, ackedLater up to where at the beginning of the latest half.
 	acked, ackedLater uint32
 	// isHeard: the receiver has acknowledged something since the disorder began.
 	isHeard bool
@@ -51,16 +51,16 @@ func newDisorder(base uint32, tick int64) *disorder {
 	return &disorder{base: base, missed: base, since: tick, acked: base, ackedLater: base}
 }
 
-// impatient tells whether what is missing before the first piece was acknowledged long ago, and waited for as
+// isOverdue reports whether what is missing before the first queued part was acknowledged long ago, and waited for as
 // long; turn is conn.turns. Each gap has its own time: where many packets are lost, waiting for
 // one after the other would take ever longer.
-func (q *disorder) impatient(turn uint32) bool {
-	first := &q.pieces[0]
-	return turn-first.turn > ackedPatience && int32(q.acked-first.seq) >= 0
+func (q *disorder) isOverdue(turn uint32) bool {
+	first := &q.queued[0]
+	return turn-first.turn > ackedWait && int32(q.acked-first.seq) >= 0
 }
 
-// piece is a part of a segment that waits in the assembler.
-type piece struct {
+// queuedPart is a part of a segment that waits in the assembler.
+type queuedPart struct {
 	seq, length uint32
 	captured    uint32 // how many of its bytes are real; the rest was cut by the snapshot length
 	sum         uint32 // checksum of those
@@ -68,8 +68,8 @@ type piece struct {
 	at          capture.Position
 }
 
-func (p *piece) end() uint32 { return p.seq + p.length }
-func (p *piece) pages() int  { return int((p.length + pageBytes - 1) / pageBytes) }
+func (p *queuedPart) end() uint32 { return p.seq + p.length }
+func (p *queuedPart) pages() int  { return int((p.length + pageBytes - 1) / pageBytes) }
 
 // reorderer puts segments that came too early in order, by gopacket's
 // reassembly. Segments in order, nearly all, never come here: the assembler
@@ -106,15 +106,15 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 			return
 		}
 		q := h.hole
-		i, _ := slices.BinarySearchFunc(q.pieces, seq, func(e piece, seq uint32) int {
+		i, _ := slices.BinarySearchFunc(q.queued, seq, func(e queuedPart, seq uint32) int {
 			if int32(e.end()-seq) > 0 {
 				return 1
 			}
 			return -1
 		})
 		n := length
-		if i < len(q.pieces) {
-			if e := &q.pieces[i]; int32(e.seq-seq) <= 0 { // here already: the first copy wins
+		if i < len(q.queued) {
+			if e := &q.queued[i]; int32(e.seq-seq) <= 0 { // here already: the first copy wins
 				n = min(n, e.end()-seq)
 				c.info.Overlaps += uint64(n)
 				if e.seq == seq && e.length == length && int(e.captured) == len(p) && e.sum != crc32.Checksum(p, castagnoli) {
@@ -123,17 +123,17 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 				seq, length, p = seq+n, length-n, p[min(int(n), len(p)):]
 				continue
 			}
-			n = min(n, q.pieces[i].seq-seq)
+			n = min(n, q.queued[i].seq-seq)
 		}
 		part := p[:min(int(n), len(p))]
-		e := piece{seq: seq, length: n, captured: uint32(len(part)), sum: crc32.Checksum(part, castagnoli), turn: c.turns, at: at}
-		q.pieces = slices.Insert(q.pieces, i, e)
+		e := queuedPart{seq: seq, length: n, captured: uint32(len(part)), sum: crc32.Checksum(part, castagnoli), turn: c.turns, at: at}
+		q.queued = slices.Insert(q.queued, i, e)
 		q.pages += e.pages()
 		r.pages += e.pages()
 		next := h.next
 		r.feed(c, d, seq, r.padded(part, n))
 		if h.next != next {
-			r.settle(c, d)
+			r.endIfFilled(c, d)
 		}
 		seq, length, p = seq+n, length-n, p[len(part):]
 	}
@@ -158,7 +158,7 @@ func (r *reorderer) padded(p []byte, n uint32) []byte {
 // skip gives up the bytes that direction d waits for.
 func (r *reorderer) skip(c *conn, d Direction) {
 	h := &c.half[d]
-	first := h.hole.pieces[0]
+	first := h.hole.queued[0]
 	n := first.seq - h.next
 	c.lost(d, int64(n), first.at)
 	seq := h.next
@@ -168,20 +168,20 @@ func (r *reorderer) skip(c *conn, d Direction) {
 		r.feed(c, d, seq, zeros[:k])
 		seq, n = seq+k, n-k
 	}
-	r.settle(c, d)
+	r.endIfFilled(c, d)
 }
 
 // overdue gives up the bytes that direction d has waited for too long. Where the receiver's acknowledgements
 // are captured and none covers them, the receiver lacks them too: then what came early is given up instead.
 func (r *reorderer) overdue(c *conn, d Direction) {
 	h := &c.half[d]
-	if q := h.hole; q.isHeard && int32(h.acked-q.pieces[0].seq) < 0 && !h.fin {
-		r.w.disbelieved += uint64(len(q.pieces))
-		for i := range q.pieces {
-			r.pages -= q.pieces[i].pages()
+	if q := h.hole; q.isHeard && int32(h.acked-q.queued[0].seq) < 0 && !h.fin {
+		r.w.disbelieved += uint64(len(q.queued))
+		for i := range q.queued {
+			r.pages -= q.queued[i].pages()
 		}
-		q.pieces, q.pages = nil, 0
-		r.settle(c, d)
+		q.queued, q.pages = nil, 0
+		r.endIfFilled(c, d)
 		return
 	}
 	r.skip(c, d)
@@ -201,14 +201,14 @@ func (r *reorderer) drain(c *conn, d Direction) {
 	}
 }
 
-// settle ends the disorder when nothing is left of it; otherwise the next missing segment is waited for from now on.
-func (r *reorderer) settle(c *conn, d Direction) {
+// endIfFilled ends the disorder when nothing is left of it; otherwise the next missing segment is waited for from now on.
+func (r *reorderer) endIfFilled(c *conn, d Direction) {
 	h := &c.half[d]
 	q := h.hole
 	if q.missed != h.next {
 		q.missed, q.since = h.next, r.w.ticks
 	}
-	if len(q.pieces) > 0 {
+	if len(q.queued) > 0 {
 		return
 	}
 	// A RST in order closes this half of the assembler's connection, a SYN with RST
@@ -250,7 +250,7 @@ func (r *reorderer) assemble(c *conn, d Direction, q *disorder, tcp layers.TCP, 
 }
 
 // noContext is what the assembler wants to know of a packet; positions are
-// kept by piece, since its own account of them cannot be relied on.
+// kept in queuedPart, since its own account of them cannot be relied on.
 type noContext struct{}
 
 // GetCaptureInfo implements reassembly.AssemblerContext.
@@ -268,7 +268,7 @@ func (r *reorderer) Accept(*layers.TCP, gopacket.CaptureInfo, reassembly.TCPFlow
 }
 
 // ReassembledSG implements reassembly.Stream: bytes have found their place. What was fed is
-// without gaps and overlaps, so they are those of the first pieces.
+// without gaps and overlaps, so they are those of the first queued parts.
 func (r *reorderer) ReassembledSG(sg reassembly.ScatterGather, _ reassembly.AssemblerContext) {
 	n, _ := sg.Lengths()
 	data := sg.Fetch(n)
@@ -276,8 +276,8 @@ func (r *reorderer) ReassembledSG(sg reassembly.ScatterGather, _ reassembly.Asse
 	data, r.fill = data[k:], r.fill-uint32(k)
 	h := &r.conn.half[r.dir]
 	for len(data) > 0 {
-		e := h.hole.pieces[0]
-		h.hole.pieces = h.hole.pieces[1:]
+		e := h.hole.queued[0]
+		h.hole.queued = h.hole.queued[1:]
 		h.hole.pages -= e.pages()
 		r.pages -= e.pages()
 		h.next += e.length

@@ -20,7 +20,8 @@ const (
 	carryBytes = sizeBytes + plausibleBytes
 	// maxAnchors bounds the byte strings searched for at once.
 	maxAnchors = 8
-	// tellingAnchor is how long an anchor must be to tell anything: a correlation id, or a client id of two letters.
+	// tellingAnchor is the least length of an anchor that identifies a message: a correlation id, or a client id
+	// of two letters with its length.
 	tellingAnchor = 4
 	// maxTries bounds the segments of a direction that are searched before it is
 	// known whether the connection speaks Kafka at all.
@@ -52,7 +53,7 @@ func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []by
 	return nil
 }
 
-// holdsAnchor tells whether b may hold a message that is known by an anchor, though it was not recognised.
+// holdsAnchor reports whether b may hold an expected message that was not recognised.
 func (f *framer) holdsAnchor(c *conn, b []byte) bool {
 	anchors, _ := c.anchor(f.dir)
 	return len(anchors) > maxAnchors || slices.ContainsFunc(anchors, func(a []byte) bool { return bytes.Contains(b, a) })
@@ -129,7 +130,7 @@ func (f *framer) nextStart(c *conn, from, old int, start bool) int {
 	return -1
 }
 
-// isWhole tells whether all that Plausible is asked with of a message that begins with b is there.
+// isWhole reports whether all that Plausible is asked with of a message that begins with b is there.
 func isWhole(b []byte) bool {
 	if len(b) < sizeBytes {
 		return false
@@ -154,7 +155,7 @@ func (s *starts) next(n int) int {
 	return -1
 }
 
-// candidate tells whether a message can begin with b.
+// candidate reports whether a message can begin with b.
 func (f *framer) candidate(c *conn, b []byte, isStart bool) bool {
 	if len(b) < sizeBytes+minMessage {
 		return false
@@ -178,7 +179,7 @@ func (f *framer) candidate(c *conn, b []byte, isStart bool) bool {
 	return sizeBytes+size <= int64(len(b)) && f.confirmed(c, b[sizeBytes+size:])
 }
 
-// alone tells whether b, which begins where a segment does, is one message to its last byte, and holds one of
+// alone reports whether b, which begins where a segment does, is one message to its last byte, and holds one of
 // the anchors where a message must. That the size is right says more than whether the body is understood.
 func alone(b []byte, anchors [][]byte, offset int) bool {
 	if len(b) < sizeBytes+minMessage || len(b) < offset || int64(int32(binary.BigEndian.Uint32(b))) != int64(len(b)-sizeBytes) {

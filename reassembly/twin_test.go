@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 func TestOneConnectionBeforeAndAfterTranslation(t *testing.T) {
 	r := capturetest.NewRecorder()
 	talk(r, client, 5)
-	got := run(t, capturetest.Translated(r.Packets), 100)
+	got := run(t, capturetest.Translated(capturetest.WrapSequence(r.Packets, 1)), 100)
 	if n := count(got.lines, "request"); n != 5 || len(got.conns) != 1 {
 		t.Fatalf("%d requests on %d connections, want 5 on 1", n, len(got.conns))
 	}
@@ -33,5 +34,23 @@ func TestOtherSequenceNumbersAreAnotherConnection(t *testing.T) {
 	other := capturetest.WrapSequence(behind, 3)
 	if got := run(t, capturetest.Merge(r.Packets, other), 100); len(got.conns) != 2 || count(got.lines, "request") != 10 {
 		t.Errorf("%d connections and %d requests, want 2 and 10", len(got.conns), count(got.lines, "request"))
+	}
+}
+
+// Captures that were made up have the same small sequence numbers, or the same ones everywhere: clients that say
+// something else are others.
+func TestEqualSequenceNumbersAloneAreNoTwins(t *testing.T) {
+	r := capturetest.NewRecorder()
+	talk(r, client, 5)
+	if got := run(t, capturetest.Translated(r.Packets), 100); len(got.conns) != 2 {
+		t.Errorf("small sequence numbers: %d connections, want 2", len(got.conns))
+	}
+	r = capturetest.NewRecorder()
+	r.Open(client, broker).Exchange(request(3, 1, 7, 10), response(7, 50))
+	other := capturetest.NewRecorder()
+	other.Open(netip.AddrPortFrom(client.Addr(), client.Port()+1), broker).Exchange(request(3, 1, 8, 10), response(8, 50))
+	both := capturetest.Merge(capturetest.WrapSequence(r.Packets, 1), capturetest.WrapSequence(other.Packets, 1))
+	if got := run(t, both, 100); len(got.conns) != 2 || count(got.lines, "request") != 2 {
+		t.Errorf("other requests: %d connections and %d requests, want 2 and 2", len(got.conns), count(got.lines, "request"))
 	}
 }

@@ -207,7 +207,7 @@ func (b *Builder) WriteEvidence(w io.Writer, captures []capture.Info) (evidence.
 	for _, g := range groups {
 		claims = append(claims, evidence.Claim{
 			IDs: g.ids, Shared: g.shared, Occurrences: g.places, Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
-			WithTLS: g.rule.Code != rules[g.key.rule].Code, WithClear: g.key.detail == tlsClosed,
+			WithTLS: g.rule.Code != rules[g.key.rule].Code, WithClear: g.key.detail == tlsClosed || len(g.shared) > 0,
 		})
 	}
 	return b.opt.Evidence.Write(w, claims, captures)

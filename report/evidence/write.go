@@ -47,7 +47,7 @@ type Claim struct {
 	Domain uint64
 	Broker netip.AddrPort
 	// WithTLS: the finding is what it is because the address spoke TLS on another
-	// connection; WithClear: because it spoke in the clear.
+	// connection; WithClear: because it answered in the clear.
 	WithTLS, WithClear bool
 }
 

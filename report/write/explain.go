@@ -52,12 +52,7 @@ func Rule(w io.Writer, rules []model.Rule, name string, opt TextOptions) error {
 	p := newPage(opt)
 	p.line(p.style.code.Sprint(r.Code) + " " + r.Title + " (" + p.severity(r.Severity).Sprint(r.Severity.String()) + ")")
 	p.paragraph("", "", r.Summary)
-	for _, part := range []struct{ title, text string }{
-		{"What it is", r.Documentation.What},
-		{"Why it matters", r.Documentation.Why},
-		{"On the wire", r.Documentation.Wire},
-		{"What to do", r.Documentation.Do},
-	} {
+	for _, part := range documentation(r) {
 		p.blank()
 		p.line(p.style.strong.Sprint(part.title))
 		p.paragraph("  ", "  ", part.text)
@@ -78,4 +73,54 @@ func findRule(rules []model.Rule, name string) (*model.Rule, error) {
 		codes[i] = rules[i].Code
 	}
 	return nil, fmt.Errorf("%s: no such finding; there are %s", Escape(name), strings.Join(codes, ", "))
+}
+
+// RulesMarkdown writes the reference page of all rules: docs/findings.md.
+func RulesMarkdown(w io.Writer, rules []model.Rule) error {
+	var b strings.Builder
+	b.WriteString("# Findings\n\n" +
+		"This page is printed by `kafkavet explain --markdown`. Do not edit it: `make golden` writes it.\n\n" +
+		"A code is never renumbered and never reused.\n\n")
+	rulesTable(&b, rules, func(r *model.Rule) string {
+		return "[" + r.Code + "](#" + strings.ToLower(r.Code) + "-" + r.Title + ")"
+	})
+	for i := range rules {
+		r := &rules[i]
+		fmt.Fprintf(&b, "\n## %s %s\n\n%s: %s.\n", r.Code, r.Title, r.Severity, mdProse(r.Summary))
+		for _, part := range documentation(r) {
+			fmt.Fprintf(&b, "\n**%s.** %s\n", part.title, mdProse(part.text))
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// RulesTable writes the table of all rules, in Markdown.
+func RulesTable(w io.Writer, rules []model.Rule) error {
+	var b strings.Builder
+	rulesTable(&b, rules, func(r *model.Rule) string { return r.Code })
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// rulesTable writes a row for each rule. link writes its code.
+func rulesTable(b *strings.Builder, rules []model.Rule, link func(*model.Rule) string) {
+	b.WriteString("| code | severity | when |\n|---|---|---|\n")
+	for i := range rules {
+		r := &rules[i]
+		fmt.Fprintf(b, "| %s %s | %s | %s |\n", link(r), r.Title, r.Severity, mdProse(r.Summary))
+	}
+}
+
+// rulePart is a part of the documentation of a rule.
+type rulePart struct{ title, text string }
+
+// documentation returns the parts of a rule's documentation, in the order in which they are read.
+func documentation(r *model.Rule) []rulePart {
+	return []rulePart{
+		{"What it is", r.Documentation.What},
+		{"Why it matters", r.Documentation.Why},
+		{"On the wire", r.Documentation.Wire},
+		{"What to do", r.Documentation.Do},
+	}
 }

@@ -51,11 +51,11 @@ func securityScenes() []scene {
 			},
 		},
 		{
-			name:   "kv2007-fires-tls-to-clear",
+			name:   "kv2007-near-tls-closed",
 			blind:  "no Kafka in it",
 			by:     "franz-go, a listener that takes the ClientHello for a request of 369,295,616 bytes, as brokers do",
 			holds:  "a TLS ClientHello, upon which the listener closes without a byte",
-			yields: "KV2007 (the client speaks TLS, the broker Kafka)",
+			yields: "KV9004, closed by the broker; no KV2007, since nothing shows what the listener speaks",
 			play: func(s *stage) error {
 				return s.meet(&tls.Config{ServerName: "kafka.example", InsecureSkipVerify: true}, func(net.Conn) {})
 			},
