@@ -337,3 +337,48 @@ func BenchmarkTarget(b *testing.B) {
 		check.exchange(x)
 	}
 }
+
+// TestTargetNamesEveryClient: many services on one library are many rows, and those that break come before a limit.
+func TestTargetNamesEveryClient(t *testing.T) {
+	c := newTargetCheck(kafka4())
+	for i := range maxTargetClients + 100 {
+		version := int16(7)
+		if i == 3 || i == maxTargetClients+50 {
+			version = 0
+		}
+		c.exchange(exchangeOf(uint64(i), uint32(i), 2, version, asked, softwareOf("lib", "1.0"), idOf(fmt.Sprintf("svc-%05d", i)), offering(2, 0, 7)))
+	}
+	hit := map[string]uint64{}
+	out := c.finish(hit)
+	var breaks []string
+	for _, row := range out.Clients {
+		if row.Verdict == model.VerdictBreaks {
+			breaks = append(breaks, row.ClientIDs...)
+		}
+	}
+	if d := cmp.Diff([]string{"svc-00003", fmt.Sprintf("svc-%05d", maxTargetClients+50)}, breaks); d != "" || out.Summary.Breaks != 2 {
+		t.Errorf("breaks (-want +got):\n%s", d)
+	}
+	if want := maxTargetClients + 98; out.Summary.Fine != want || hit["target_clients"] != 0 {
+		t.Errorf("%d fine, want %d; limits %v", out.Summary.Fine, want, hit)
+	}
+}
+
+// TestTargetJoinsOneProgram: a client that announces itself on some connections only is one row.
+func TestTargetJoinsOneProgram(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		from string
+		want int
+	}{{"the same address", "192.0.2.1:1", 1}, {"another address", "192.0.2.9:1", 2}} {
+		c := newTargetCheck(kafka4())
+		at := func(a string) func(*decode.Exchange) {
+			return func(x *decode.Exchange) { x.Client = netip.MustParseAddrPort(a) }
+		}
+		c.exchange(exchangeOf(1, 1, 1, 10, asked, softwareOf("lib", "1.0"), idOf("svc"), at("192.0.2.1:5")))
+		c.exchange(exchangeOf(2, 2, 1, 10, asked, softwareOf("", ""), idOf("svc"), at(tt.from)))
+		if got := len(c.finish(map[string]uint64{}).Clients); got != tt.want {
+			t.Errorf("%s: %d rows, want %d", tt.name, got, tt.want)
+		}
+	}
+}
