@@ -1,10 +1,12 @@
 # Every target is one or a few ordinary go commands; `make help` lists them.
 
-# The one place where the linter's version stands. It is built outside the
+# The one place for the versions of the tools. Each tool is built outside the
 # repository, into a directory of its own.
 STATICCHECK_VERSION := v0.8.2
-TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kafkavet/$(STATICCHECK_VERSION)
-STATICCHECK := $(TOOLS)/staticcheck
+GREMLINS_VERSION := v0.6.0
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kafkavet
+STATICCHECK := $(TOOLS)/$(STATICCHECK_VERSION)/staticcheck
+GREMLINS := $(TOOLS)/gremlins-$(GREMLINS_VERSION)/gremlins
 
 # Packages under testdata are left out by ./... and named here.
 TESTDATA := ./testdata/corpus ./testdata/bench ./testdata/recall ./testdata/truth
@@ -18,12 +20,13 @@ CORPUS ?= corpus
 MANDIR ?= man
 BENCHFLAGS ?=
 LABFLAGS ?=
+MUTATE ?= decode/*.go decode/*/*.go report/rules*.go reassembly/*.go reassembly/*/*.go
 TRUTH ?=
 
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := build
-.PHONY: help build man test live live-bench lab race lint fuzz bench microbench golden corpus captures recall picture truth modules tidy cross clean
+.PHONY: help build man test live live-bench lab race lint mutate fuzz bench microbench golden corpus captures recall picture truth modules tidy cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,7 +51,16 @@ lint: $(STATICCHECK) ## gofmt, go vet and staticcheck
 	@set -e; for m in $(MODULES); do echo "lint $$m"; (cd $$m && go vet ./... && $(STATICCHECK) ./...); done
 
 $(STATICCHECK):
-	GOBIN=$(TOOLS) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+	GOBIN=$(@D) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+
+mutate: $(GREMLINS) ## print the mutations of the files MUTATE that no test notices (hours for all of them)
+	@set -e; for d in $(sort $(dir $(wildcard $(MUTATE)))); do \
+		others=$$(for f in $$d*.go; do case " $(wildcard $(MUTATE)) " in *" $$f "*) ;; *) printf '|^%s$$' "$${f##*/}";; esac; done); \
+		$(GREMLINS) unleash --workers 1 --timeout-coefficient 20 -E "/$$others" "./$$d"; \
+	done
+
+$(GREMLINS):
+	GOBIN=$(@D) go install github.com/go-gremlins/gremlins/cmd/gremlins@$(GREMLINS_VERSION)
 
 fuzz: ## run every fuzz target for FUZZTIME (60s, or a number of inputs: 10000x)
 	@set -e; n=0; for p in $$(go list ./...); do \

@@ -56,6 +56,8 @@ func TestOtherProtocolsAreNoRequests(t *testing.T) {
 		{"ZooKeeper reconnect with a session", "0000002d 00000000 0000000500000007 00007530 1000000000000001 00000010 0102030405060708090a0b0c0d0e0f10 00"},
 		{"ZooKeeper ping", "00000008 fffffffe 0000000b"},
 		{"PostgreSQL startup", "00000029 00030000 'user' 00 'postgres' 00 'database' 00 'postgres' 00 00"},
+		{"PostgreSQL startup, the user's first character is the length of a printable client id",
+			"00000057 00030000 'user' 00 '0f8fad5b-d9cb-469f-a165-70867728950e@tenant.example.com' 00 'database' 00 'orders' 00 00"},
 		{"PostgreSQL SSL request", "00000008 04d2162f 00000000"},
 		{"MySQL greeting", "4a000000 0a ' 8.0.36' 00 0800000000000000"},
 		{"MongoDB", "3a000000 01000000 00000000 d4070000 00000000 'admin.$cmd' 00"},

@@ -124,6 +124,15 @@ func TestHandler(t *testing.T) {
 			d.h.Lost(reassembly.ToClient, d.net.next())
 			return closed(d)
 		}, []string{"ApiVersions v2 exempt none answered", "Metadata v7 ok observed unseen"}},
+		{"the acks of a Produce were not captured", func(d *driver) []Event {
+			d.negotiate()
+			long := produce(7, 1).(*kmsg.ProduceRequest)
+			long.TransactionID = kmsg.StringPtr(strings.Repeat("x", longIDHead+produceHead))
+			d.request(long)
+			d.respond(d.request(requestOf(3, 7)), responseOf(3, 7))
+			d.request(long)
+			return closed(d)
+		}, []string{"ApiVersions v2 exempt none answered", "Produce v7 ok observed unseen", "Metadata v7 ok observed answered", "Produce v7 ok observed unseen"}},
 		{"broker's side not captured", func(d *driver) []Event {
 			d.conn.Seen[reassembly.ToClient] = false
 			d.request(requestOf(3, 7))

@@ -144,3 +144,29 @@ func TestNegativeVersions(t *testing.T) {
 		t.Errorf("%d exchanges: %s", len(list), line(list[1]))
 	}
 }
+
+// TestRefusalInPart: a response that does not fit its version is read as v0 only if all of it is there.
+func TestRefusalInPart(t *testing.T) {
+	cut := 0
+	for key := range MaxKnownKey + 1 {
+		l := layoutOf(key)
+		body := filledResponse(t, key, 0, 1, errUnsupportedVersion)
+		size := int64(len(body))
+		for version := range l.max + 1 {
+			for n := range body {
+				how, code := l.walkResponse(key, 0, size, body[:n])
+				asked, _ := l.walkResponse(key, version, size, body[:n])
+				if asked != misfit || how != fitsSoFar || code != errUnsupportedVersion {
+					continue
+				}
+				cut++
+				if got := refusal(key, version, size, body[:n], 9092); got != errNone {
+					t.Errorf("%s v%d, %d of %d bytes: error %d, want none", APIName(key), version, n, size, got)
+				}
+			}
+		}
+	}
+	if cut == 0 {
+		t.Error("no response was tried")
+	}
+}

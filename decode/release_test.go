@@ -175,6 +175,27 @@ func TestPhantomMin(t *testing.T) {
 	}
 }
 
+// TestMinimumEvidence: a few APIs that begin as in Kafka 4.0 do not make a broker one.
+func TestMinimumEvidence(t *testing.T) {
+	for _, tt := range []struct {
+		agreeing int
+		want     bool
+	}{{0, false}, {1, false}, {7, false}, {8, true}, {9, true}} {
+		r := &Ranges{APIs: []API{{keyProduce, Range{0, 12}}}}
+		for _, m := range minimums {
+			if m.advertised > 0 && m.only == "" && !internalKeys[m.key] && len(r.APIs) <= tt.agreeing {
+				r.APIs = append(r.APIs, API{m.key, Range{m.advertised, 20}})
+			}
+		}
+		if len(r.APIs) != tt.agreeing+1 {
+			t.Fatalf("%d APIs, want %d", len(r.APIs), tt.agreeing+1)
+		}
+		if _, got := r.PhantomMin(keyProduce); got != tt.want {
+			t.Errorf("%d APIs with the minimum of Kafka 4.0: %t, want %t", tt.agreeing, got, tt.want)
+		}
+	}
+}
+
 func TestMinimumsAreSortedAndSourced(t *testing.T) {
 	last := int16(math.MinInt16)
 	for _, m := range minimums {

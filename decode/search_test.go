@@ -152,6 +152,35 @@ func TestPlausibleRequests(t *testing.T) {
 	}
 }
 
+// TestPlausibleByTheBody: without a client id, only a body that fits to the last byte makes the first request plausible.
+func TestPlausibleByTheBody(t *testing.T) {
+	null := kmsg.NewRequestFormatter().AppendRequest(nil, requestOf(3, 5), 6)[4:]
+	empty := requestBytes(requestOf(3, 5), 6, "")
+	named := requestBytes(requestOf(3, 5), 6, "app")
+	for _, tt := range []struct {
+		name          string
+		expect, msg   []byte
+		partial, full bool // plausible with the first bytes of the body, and with all of it
+	}{
+		{"null client id", nil, null, false, true},
+		{"null client id, expected", null, null, false, true},
+		{"empty client id, expected", empty, empty, false, true},
+		{"client id, expected", named, named, true, true},
+		{"another client id is expected", named, empty, false, false},
+	} {
+		h := newNetwork().open(t).h
+		if tt.expect != nil {
+			h.Expect(int64(len(tt.expect)), tt.expect)
+		}
+		if got := h.Plausible(reassembly.ToBroker, int64(len(tt.msg)), tt.msg[:len(tt.msg)-2]); got != tt.partial {
+			t.Errorf("%s, a part of it: %v, want %v", tt.name, got, tt.partial)
+		}
+		if got := h.Plausible(reassembly.ToBroker, int64(len(tt.msg)), tt.msg); got != tt.full {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.full)
+		}
+	}
+}
+
 func TestPlausibleWhereIDsDoNotCount(t *testing.T) {
 	d := newNetwork().open(t)
 	d.negotiate()

@@ -29,14 +29,11 @@ type conn struct {
 	late      *postponed
 	tracer    Tracer // nil for all connections but one, if that is asked for
 	offset    int64  // stream offset behind the bytes that are worked on, -1 where unknown
-	// While isLost, bytes are given up that were lost before the packet lostBefore.
-	isLost     bool
-	lostBefore capture.Position
-	talk       dialogue
-	tls        *tlsrecord.Session
-	outline    *tlsrecord.Outline // of TLS, until something inside was decrypted
-	preface    *preface           // that is being read
-	noPreface  bool               // the first bytes are none, though they looked like one
+	talk      dialogue
+	tls       *tlsrecord.Session
+	outline   *tlsrecord.Outline // of TLS, until something inside was decrypted
+	preface   *preface           // that is being read
+	noPreface bool               // the first bytes are none, though they looked like one
 	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something else.
 	serverSpoke, notKafka bool
 }
@@ -188,9 +185,9 @@ func (c *conn) lost(raw Direction, n int64, at capture.Position) {
 
 // absent hands on that n bytes are not there.
 func (c *conn) absent(raw Direction, n int64, at capture.Position) {
-	c.lostBefore, c.isLost = c.half[raw].lostBefore(n, at), true
+	c.w.lostBefore, c.w.isLost = c.half[raw].lostBefore(n, at), true
 	c.gap(raw, n, at)
-	c.isLost = false
+	c.w.isLost = false
 }
 
 // miss counts n bytes that the capture lacks in one place.

@@ -291,8 +291,8 @@ func (c *conn) message(f *Frame) {
 }
 
 func (c *conn) lostPlace(d Direction, at capture.Position) {
-	if c.isLost && c.tls == nil && c.lostBefore.Before(at) { // a TLS record goes on behind the lost segment
-		at = c.lostBefore
+	if c.w.isLost && c.tls == nil && c.w.lostBefore.Before(at) { // a TLS record goes on behind the lost segment
+		at = c.w.lostBefore
 	}
 	if c.talk.handler != nil {
 		c.talk.handler.Lost(d, at)

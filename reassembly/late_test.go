@@ -237,3 +237,74 @@ func TestJoinedRequestDoesNotWait(t *testing.T) {
 		t.Errorf("protocol %d, client %v", conn.info.Protocol, conn.info.Client)
 	}
 }
+
+// TestOverdue is when an answer is no longer held back, and that then all behind it go on, too.
+func TestOverdue(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(c *conn)
+		want   bool
+	}{
+		{"just come", func(*conn) {}, false},
+		{"segments enough", func(c *conn) { c.turns += ackedWait }, false},
+		{"one segment more", func(c *conn) { c.turns += ackedWait + 1 }, true},
+		{"nearly ticks enough", func(c *conn) { c.w.ticks += holeTicks - 1 }, false},
+		{"ticks enough", func(c *conn) { c.w.ticks += holeTicks }, true},
+		{"the client's bytes wait for others", func(c *conn) {
+			c.w.ticks += holeTicks
+			c.half[ToBroker].hole = newDisorder(0, 0)
+		}, false},
+	} {
+		c := newConn(newWorker(&Options{}, new(log)), &flow{synced: [2]bool{true, true}, base: [2]uint32{999, 0}})
+		tc.change(c)
+		if got := c.overdue(&late{item: item{dir: ToClient}}); got != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
+		}
+		if c.half[ToBroker].hole != nil {
+			continue
+		}
+		c.late = &postponed{dir: ToClient}
+		for range 2 {
+			c.late.segments = append(c.late.segments, late{item: item{dir: ToClient, flags: capture.ACK, ack: 1100, seq: 1}})
+		}
+		c.resume(false)
+		if waits := c.late != nil; waits == tc.want {
+			t.Errorf("%s: waits %v", tc.name, waits)
+		}
+	}
+}
+
+// TestFirstByteOfTheBroker is where the broker's bytes begin when its SYN was not captured.
+func TestFirstByteOfTheBroker(t *testing.T) {
+	const far = 50_000_000
+	for _, tc := range []struct {
+		name    string
+		acked   uint32 // by the client, before the broker's first segment; 0 for nothing
+		seq     uint32 // of that
+		missing uint64
+	}{
+		{"nothing was acknowledged", 0, 5000, 0},
+		{"the first segment is there", far, far, 0},
+		{"the first 58 bytes are not", far, far + 58, 58},
+		{"the first segment was acknowledged before it was captured", far, far - 58, 0},
+		{"the acknowledgement is of something else", far, far + maxHole, 0},
+	} {
+		r := capturetest.NewRecorder()
+		c := r.Between(client, broker)
+		c.Silent = true
+		c.Syn(capturetest.ToBroker)
+		h := capturetest.TCPHeader{Seq: c.Seq[capturetest.ToBroker], Ack: tc.acked}
+		if tc.acked != 0 {
+			h.Flags = capturetest.ACK
+		}
+		q := request(3, 1, 1, 20)
+		r.Record(capturetest.TCP(client, broker, h, q))
+		c.Seq[capturetest.ToBroker] += uint32(len(q))
+		c.Seq[capturetest.ToClient] = tc.seq
+		c.Send(capturetest.ToClient, response(1, 50))
+		got := run(t, r.Packets, 100)
+		if n := count(got.lines, "response"); got.missing() != tc.missing || n != 1 {
+			t.Errorf("%s: %d bytes missing, want %d; %d responses", tc.name, got.missing(), tc.missing, n)
+		}
+	}
+}

@@ -17,8 +17,8 @@
 // shards by stream number, timeouts go by packet time, and the number of
 // shards is fixed: the same packets give the same calls on any machine.
 //
-// Memory: a connection costs some 900 bytes, most of them in conn, from its
-// first byte of payload, FIN or RST on; before that, and when it is over, 130. Bodies are never held, heads of messages up to
+// Memory: a connection costs some 1,200 bytes, most of them in conn, from its
+// first byte of payload, FIN or RST on; before that, and when it is over, 144. Bodies are never held, heads of messages up to
 // maxHeldBytes, segments that wait for a missing one up to maxShardPages, connections up to
 // maxFlows. Each limit that is reached is counted in Limits.
 package reassembly

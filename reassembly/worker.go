@@ -1,6 +1,9 @@
 package reassembly
 
-import "github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+import (
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
 
 // opener is the part of a Shard that does not depend on what it produces.
 type opener interface {
@@ -30,6 +33,9 @@ type worker struct {
 	heads [len(headSizes)][][]byte
 	held  int // bytes of all buffers that are lent out
 	frame Frame
+	// While isLost, bytes are given up that were lost before the packet lostBefore.
+	isLost     bool
+	lostBefore capture.Position
 	// asked is the head of the request that showed who the client is, of askedSize bytes (dialogue.noteRequest).
 	asked     []byte
 	askedSize int64

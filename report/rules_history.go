@@ -225,7 +225,7 @@ var fallbackRule = Rule{
 
 var apiMissingRule = Rule{
 	Code: "KV2014", Title: "api-missing", Severity: model.Info,
-	Summary: "an API that the client needs next is not advertised",
+	Summary: "an API that the client needs next is not advertised: warning where the client left",
 	Documentation: model.Documentation{
 		What: "The client came to the point where it needs an API that the broker does not advertise, and its next step was not seen.",
 		Why: "Clients check the ApiVersions response before they send: what they need and do not find makes them stop, with an error in their own log and nothing on the wire. " +

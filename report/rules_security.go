@@ -242,7 +242,7 @@ var handshakeFailedRule = Rule{
 		}
 		return model.Warning
 	},
-	Summary: "the TLS handshake ended in an alert or a close",
+	Summary: "the TLS handshake ended in an alert or a close: warning where it fails again and the client never gets through",
 	Documentation: model.Documentation{
 		What: "A TLS handshake began and did not come to its end: one side sent an alert, or closed the connection.",
 		Why:  "No Kafka request was answered, if one was sent at all. The client reports a disconnect or a TLS error; the cause is a certificate, a protocol version, a cipher suite or a listener that does not speak TLS, and no Kafka version.",

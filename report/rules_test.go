@@ -311,6 +311,9 @@ func TestRulesAreInOrderAndComplete(t *testing.T) {
 				t.Errorf("%s: %s is empty or has blanks around it: %q", r.Code, name, text)
 			}
 		}
+		if (r.severity != nil || r.target) && !strings.Contains(r.Summary, " where ") {
+			t.Errorf("%s: the summary does not say when the severity is another one: %q", r.Code, r.Summary)
+		}
 		deciders := b2i(r.exchange != nil) + b2i(r.connection != nil) + b2i(r.change != nil) + b2i(r.target) + b2i(r.suspect != nil) + b2i(r.departure != nil) + b2i(r.sealed)
 		if deciders == 0 || r.message == nil || r.why == nil || r.advice == nil {
 			t.Errorf("%s: %d functions decide, want some; message, why and advice must be there", r.Code, deciders)

@@ -102,7 +102,7 @@ var notAdvertisedRule = Rule{
 
 var phantomRule = Rule{
 	Code: "KV1004", Title: "phantom-range", Severity: model.Warning,
-	Summary: "inside the advertised range, yet known to be refused",
+	Summary: "inside the advertised range, yet known to be refused: error where the broker refused it",
 	Documentation: model.Documentation{
 		What: "The request's version lies inside the advertised range, but brokers of this release are known to refuse it all the same: Kafka 4.x advertises Produce from v0 and takes v3 and up.",
 		Why: "Kafka 4.0 removed Produce v0 to v2 (KIP-896) and had to go on advertising them, because librdkafka takes a higher min for a sign that the broker cannot compress (KAFKA-18659). " +

@@ -3,7 +3,7 @@
 // The HTML report in a real browser: headless Chromium, driven over the DevTools
 // protocol. It needs a chromium, chrome or headless-shell in the path:
 //
-//	go test -tags browser ./report -run Browser
+//	go test -tags browser ./report/write -run Browser
 package write
 
 import (
