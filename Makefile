@@ -77,7 +77,7 @@ microbench: ## run the Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
 
 golden: ## write the golden files anew; read what changed before committing it
-	go test . ./report -update
+	go test . ./report ./decode -update
 
 corpus: ## write the captures of the benchmarks to CORPUS (./corpus)
 	mkdir -p $(CORPUS)
