@@ -2,8 +2,9 @@ package decode
 
 import "encoding/binary"
 
-// reader reads the primitive types of Kafka's protocol from b. What is not
-// there reads as zero and makes bad true, and everything after it is not there either.
+// reader reads the primitive types of Kafka's protocol from b. A value that is missing or does
+// not fit reads as zero and sets bad, and so does everything behind it.
+// franz-go's kbin is no substitute: its tags loop runs up to 2^32 times behind the end of the input.
 type reader struct {
 	b   []byte
 	bad bool
