@@ -64,7 +64,7 @@ func (h *requestHeader) authenticates(how fit, head []byte) bool {
 	if h.key != keySaslHandshake || how != fitsExactly || !h.counts(how) {
 		return false
 	}
-	r := reader{b: h.body(head)}
+	r := newReader(h.body(head))
 	return isMechanism(r.text())
 }
 
@@ -76,15 +76,15 @@ func (h *requestHeader) producesNothing(head []byte) bool {
 		return false
 	}
 	r := produceBody(h.version, h.body(head))
-	r.int16() // acks
-	r.int32() // timeout
+	r.Int16() // acks
+	r.Int32() // timeout
 	topics := int64(0)
 	if h.version >= layouts[keyProduce].flexible {
-		topics = r.uvarint() - 1
+		topics = int64(r.Uvarint()) - 1
 	} else {
-		topics = int64(r.int32())
+		topics = int64(r.Int32())
 	}
-	return r.bad || topics <= 0
+	return !r.Ok() || topics <= 0
 }
 
 // counts tells whether the correlation id is one that a client can have counted up to. Java's wraps to the

@@ -311,13 +311,13 @@ func refusal(key, version int16, size int64, body []byte, port uint16) int16 {
 // acks reads the acks of a Produce request. body begins behind the client id.
 func acks(version int16, body []byte) (acks int16, ok bool) {
 	r := produceBody(version, body)
-	acks = r.int16()
-	return acks, !r.bad
+	acks = r.Int16()
+	return acks, r.Ok()
 }
 
 // produceBody reads a Produce request up to its acks. body begins behind the client id.
 func produceBody(version int16, body []byte) reader {
-	r := reader{b: body}
+	r := newReader(body)
 	switch {
 	case version >= layouts[keyProduce].flexible:
 		r.tags(nil)
