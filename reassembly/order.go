@@ -116,11 +116,13 @@ func (c *conn) order(d Direction, it *item) {
 
 // noteAhead keeps the first packet that acknowledges bytes of h which have not come.
 func (h *half) noteAhead(it *item) {
-	if h.synced && h.aheadSeen && int32(h.ahead-h.next) <= 0 {
-		h.aheadSeen = false
+	isNew := !h.aheadSeen || int32(it.ack-h.ahead) > 0 // nothing has come: the latest says most
+	if h.synced {
+		isPast := !h.aheadSeen || int32(h.ahead-h.next) <= 0
+		isNew = isPast && int32(it.ack-h.next) > 0
+		h.aheadSeen = !isPast
 	}
-	switch n := int32(it.ack - h.next); {
-	case !h.synced && it.ack == h.acked && (!h.aheadSeen || h.ahead != it.ack), h.synced && !h.aheadSeen && n > 0 && n <= maxHole:
+	if isNew {
 		h.ahead, h.aheadSeen, h.aheadAt = it.ack, true, it.at
 	}
 }
