@@ -76,12 +76,12 @@ bench: ## hold kafkavet against tcpdump and tshark on large captures (about 1.5 
 microbench: ## run the Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
 
-golden: ## write the golden files, docs/findings.md and the printed parts of the README; read the diff before you commit
-	go test . ./report ./report/write -run Golden -update
+golden: ## write the golden files, decode/recorded.go, docs/findings.md and the printed parts of the README; read the diff before you commit
+	go test . ./decode ./report ./report/write -run Golden -update
 
 # The capture of docs/report.png, and the size of the page in pixels.
 PICTURE := testdata/captures/confluent-go-2.6.0_broker-2.1.pcap
-PICTURE_SIZE := 1000,1035
+PICTURE_SIZE := 1000,1160
 
 picture: build ## draw docs/report.png, the HTML report in the README (needs chromium)
 	@page=$$(mktemp -d) && ./kafkavet analyze --fail-on never -q -o $$page/report.html $(PICTURE) && \
