@@ -55,5 +55,5 @@ func (t *flowTable) replaced(f *flow, s *capture.Segment) *flow {
 	return g
 }
 
-// isLive reports whether both sides were seen to talk and neither has ended.
-func (f *flow) isLive() bool { return f.closed == 0 && f.conn != nil && f.seen[0] && f.seen[1] }
+// isLive reports whether both sides were seen and neither has ended.
+func (f *flow) isLive() bool { return f.closed == 0 && f.seen[0] && f.seen[1] }

@@ -341,6 +341,9 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	}
 	c.info.Outline = c.outline
 	c.talk.end(c)
+	if i := &c.info; i.Spoke == SpokeTLS && i.Protocol == Undecided && i.Confusion == NoConfusion {
+		i.Protocol, i.TLS = TLS, &tlsrecord.Info{Reason: "the client's side is not in the capture"}
+	}
 	c.w.opener.Closed(&c.info)
 	if c.tracer != nil {
 		c.traceEnd()

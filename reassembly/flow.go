@@ -43,7 +43,7 @@ type flow struct {
 	unwanted     bool     // kept out by Options.Want
 	mentioned    bool     // no segment of it was seen, only headers without one
 	hasChecksums [2]bool  // a segment of that direction had a good checksum
-	ttl          [2]uint8 // of the first segment with payload of that direction
+	ttl          [2]uint8 // of the first segment of that direction that opens, carries or ends something
 	isChallenged bool     // a SYN waits in flowTable.challenges
 	hasPartner   bool     // has an entry in flowTable.twins.partners
 	acked        bool     // the base of the direction that was not seen is one less than what was acknowledged first
@@ -52,7 +52,9 @@ type flow struct {
 	last         [2]uint32 // sequence number after the last segment
 	domain       uint64
 	hash         uint32
-	next         uint32 // following flow of the bucket, +1
+	next         uint32  // following flow of the bucket, +1
+	opening      summary // of the client's first bytes, if hasOpening
+	hasOpening   bool
 	alias        uint32 // flow that this one is a copy of, +1
 	capture      uint32
 	first        uint64 // frame
@@ -148,6 +150,10 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			f = original
 		}
 		if s.Flags&(capture.SYN|capture.ACK) == capture.SYN && f.begunBefore(s.Seq, d) {
+			if f.discards(s, d) {
+				t.disbelieved++
+				return nil, d, false
+			}
 			if f.isLive() {
 				t.challenge(f, s)
 				return nil, d, false

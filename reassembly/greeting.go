@@ -133,7 +133,7 @@ func (c *conn) greet(p []byte) bool {
 	case "":
 		return false
 	case SpokeTLS:
-		if c.tls == nil {
+		if c.tls == nil && c.info.Bytes[ToBroker] > 0 { // otherwise the client's side was not captured
 			c.info.Confusion = ClearToTLS
 		}
 	default:

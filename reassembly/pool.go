@@ -509,8 +509,11 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	case f.hasPartner:
 		p.table.noteAnswer(f)
 	}
+	if seg.Length > 0 && !f.hasOpening && dir == ToBroker {
+		f.noteOpening(seg)
+	}
 	if f.hasPartner && seg.Length > 0 && dir == ToBroker {
-		if first := p.table.noteRequest(f, seg); first != f {
+		if first := p.table.noteRequest(f); first != f {
 			if first.conn != nil && first.conn != gone {
 				i := first.stream % shards
 				s.items[i] = append(s.items[i], item{conn: first.conn, kind: twinItem, payload: serverOf(f), at: seg.Position})

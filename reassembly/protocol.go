@@ -100,7 +100,10 @@ func (c *conn) alerts(p []byte) bool {
 	if int(g.n) < len(g.b) || !tlsrecord.LooksLikeAlert(g.b[:]) {
 		return false
 	}
-	c.info.Confusion, c.info.Spoke = ClearToTLS, SpokeTLS
+	c.info.Spoke = SpokeTLS
+	if c.info.Bytes[ToBroker] > 0 {
+		c.info.Confusion = ClearToTLS
+	}
 	return true
 }
 

@@ -39,7 +39,7 @@ func (f *flow) discards(s *capture.Segment, d Direction) bool {
 		return false
 	}
 	ttl := s.TTL()
-	if s.Length > 0 && f.ttl[d] == 0 {
+	if f.ttl[d] == 0 {
 		f.ttl[d] = ttl
 	}
 	if f.ttl[d] >= usualTTL && 0 < ttl && ttl < minTTL {

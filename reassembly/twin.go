@@ -88,22 +88,21 @@ func (t *flowTable) noteAnswer(f *flow) {
 	t.twins.partners[f], t.twins.partners[p.other] = p, q
 }
 
+// noteOpening keeps what the client of a flow sent first.
+func (f *flow) noteOpening(s *capture.Segment) {
+	f.hasOpening, f.opening = true, summary{s.Seq, s.Length, crc32.Checksum(s.Payload, castagnoli)}
+}
+
 // noteRequest compares the first bytes that the clients of two flows with equal initial sequence numbers sent. If they
 // are equal, the flow whose bytes come second becomes a copy of the other. It returns the flow that the segment belongs to.
-func (t *flowTable) noteRequest(f *flow, s *capture.Segment) *flow {
+func (t *flowTable) noteRequest(f *flow) *flow {
 	p := t.twins.partners[f]
 	first := p.other
-	q := t.twins.partners[first]
-	if !p.agrees || p.hasSum {
-		return f
-	}
-	p.hasSum, p.sum = true, summary{s.Seq, s.Length, crc32.Checksum(s.Payload, castagnoli)}
-	if !q.hasSum {
-		t.twins.partners[f] = p
+	if !p.agrees || !first.hasOpening {
 		return f
 	}
 	t.part(f)
-	if p.sum != q.sum || f.conn != nil || f.unwanted || first.unwanted {
+	if f.opening != first.opening || f.conn != nil || f.unwanted || first.unwanted {
 		return f
 	}
 	if f.numbered != first.numbered && first.elsewhere == nil {
