@@ -76,8 +76,8 @@ bench: ## hold kafkavet against tcpdump and tshark on large captures (about 1.5 
 microbench: ## run the Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
 
-golden: ## write the golden files, docs/findings.md and the printed parts of the README; read the diff before you commit
-	go test . ./report ./report/write -run Golden -update
+golden: ## write the golden files, decode/recorded.go, docs/findings.md and the printed parts of the README; read the diff before you commit
+	go test . ./decode ./report ./report/write -run Golden -update
 
 # The capture of docs/report.png, and the size of the page in pixels.
 PICTURE := testdata/captures/confluent-go-2.6.0_broker-2.1.pcap

@@ -40,11 +40,11 @@ type apiVersionsAnswer struct {
 // layouts, for the response whose request has not been seen. An answer with an error code names no APIs: what comes with errors
 // 35, 42 and 129 is no table of ranges. parse reports whether the bytes are an answer at all.
 func (a *apiVersionsAnswer) parse(version int16, size int64, body []byte, intern func([]byte) string) bool {
-	r := reader{b: body}
-	*a = apiVersionsAnswer{errorCode: r.int16(), apis: a.apis[:0], features: a.features[:0]}
-	if r.bad || a.errorCode != errNone {
+	r := newReader(body)
+	*a = apiVersionsAnswer{errorCode: r.Int16(), apis: a.apis[:0], features: a.features[:0]}
+	if !r.Ok() || a.errorCode != errNone {
 		a.wrong = a.errorCode == errUnsupportedVersion && isWrongRefusal(version, size, body)
-		return !r.bad
+		return r.Ok()
 	}
 	for _, v := range [...]int16{version, 0, 1, flexibleApiVersions} {
 		a.apis, a.featureBytes, a.partial, a.limited = a.apis[:0], nil, false, false
@@ -70,24 +70,24 @@ func isWrongRefusal(version int16, size int64, body []byte) bool {
 
 // read reads what follows the error code, at one version, and reports whether it fits.
 func (a *apiVersionsAnswer) read(r reader, version int16, size int64) bool {
-	whole := int64(len(r.b))+2 == size
+	whole := int64(len(r.Src))+2 == size
 	flexible := version >= flexibleApiVersions
 	n := int64(0)
 	if flexible {
-		n = r.uvarint() - 1
+		n = int64(r.Uvarint()) - 1
 	} else {
-		n = int64(r.int32())
+		n = int64(r.Int32())
 	}
 	if n*6 > size {
 		return false
 	}
-	for ; n > 0 && !r.bad; n-- {
-		api := API{r.int16(), Range{r.int16(), r.int16()}}
+	for ; n > 0 && r.Ok(); n-- {
+		api := API{r.Int16(), Range{r.Int16(), r.Int16()}}
 		if flexible {
 			r.tags(nil)
 		}
 		switch {
-		case r.bad:
+		case !r.Ok():
 		case api.Key < 0:
 			return false
 		case len(a.apis) == maxAPIs:
@@ -96,12 +96,12 @@ func (a *apiVersionsAnswer) read(r reader, version int16, size int64) bool {
 			a.apis = append(a.apis, api)
 		}
 	}
-	if r.bad {
+	if !r.Ok() {
 		a.partial = true
 		return !whole
 	}
 	if version >= 1 {
-		r.int32() // throttle time
+		r.Int32() // throttle time
 	}
 	if flexible {
 		r.tags(func(tag int64, b []byte) {
@@ -110,17 +110,17 @@ func (a *apiVersionsAnswer) read(r reader, version int16, size int64) bool {
 			}
 		})
 	}
-	return !whole || !r.bad && len(r.b) == 0
+	return !whole || r.Ok() && len(r.Src) == 0
 }
 
 // readFeatures reads the supported features.
 func (a *apiVersionsAnswer) readFeatures(intern func([]byte) string) {
-	r := reader{b: a.featureBytes}
-	for n := r.uvarint() - 1; n > 0 && len(a.features) < maxFeatures; n-- {
+	r := newReader(a.featureBytes)
+	for n := int64(r.Uvarint()) - 1; n > 0 && len(a.features) < maxFeatures; n-- {
 		name := r.compactText()
-		f := Feature{Range: Range{r.int16(), r.int16()}}
+		f := Feature{Range: Range{r.Int16(), r.Int16()}}
 		r.tags(nil)
-		if r.bad {
+		if !r.Ok() {
 			return
 		}
 		f.Name = intern(name)
@@ -145,10 +145,10 @@ func software(version int16, body []byte) (name, number []byte, ok bool) {
 	if version < flexibleApiVersions {
 		return nil, nil, false
 	}
-	r := reader{b: body}
+	r := newReader(body)
 	r.tags(nil)
 	name, number = r.compactText(), r.compactText()
-	return name, number, !r.bad
+	return name, number, r.Ok()
 }
 
 // Find returns the range of an API key, by binary search. A nil Ranges has none.

@@ -42,8 +42,8 @@ type Correlator struct {
 	live           int
 	// waited counts the exchanges that ever had to wait; those before aged did so at the latest call of Age.
 	waited, aged uint64
-	// rest are what is left of the parts in a merge.
-	rest [][]Event
+	// unmerged are the remaining parts during a merge.
+	unmerged [][]Event
 }
 
 // brokerKey is a broker address, in the network that it was seen in.
@@ -91,19 +91,19 @@ func (c *Correlator) Add(parts [][]Event) {
 			})
 		}
 	}
-	c.rest = append(c.rest[:0], parts...)
+	c.unmerged = append(c.unmerged[:0], parts...)
 	for {
 		least := -1
-		for i, part := range c.rest {
-			if len(part) > 0 && (least < 0 || before(&part[0], &c.rest[least][0])) {
+		for i, part := range c.unmerged {
+			if len(part) > 0 && (least < 0 || before(&part[0], &c.unmerged[least][0])) {
 				least = i
 			}
 		}
 		if least < 0 {
 			return
 		}
-		c.event(&c.rest[least][0])
-		c.rest[least] = c.rest[least][1:]
+		c.event(&c.unmerged[least][0])
+		c.unmerged[least] = c.unmerged[least][1:]
 	}
 }
 

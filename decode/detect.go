@@ -38,7 +38,7 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 	l := layoutOf(h.key)
 	named := h.idLength > 0 && printable(h.clientID)
 	if l == nil || !l.isNear(h.version) {
-		return outlandish(l, named)
+		return judgeUnknown(l, named)
 	}
 	how := h.fits(size, head)
 	if h.key == keyApiVersions && h.version > l.max {
@@ -64,7 +64,7 @@ func (h *requestHeader) authenticates(how fit, head []byte) bool {
 	if h.key != keySaslHandshake || how != fitsExactly || !h.counts(how) {
 		return false
 	}
-	r := reader{b: h.body(head)}
+	r := newReader(h.body(head))
 	return isMechanism(r.text())
 }
 
@@ -76,15 +76,15 @@ func (h *requestHeader) producesNothing(head []byte) bool {
 		return false
 	}
 	r := produceBody(h.version, h.body(head))
-	r.int16() // acks
-	r.int32() // timeout
+	r.Int16() // acks
+	r.Int32() // timeout
 	topics := int64(0)
 	if h.version >= layouts[keyProduce].flexible {
-		topics = r.uvarint() - 1
+		topics = int64(r.Uvarint()) - 1
 	} else {
-		topics = int64(r.int32())
+		topics = int64(r.Int32())
 	}
-	return r.bad || topics <= 0
+	return !r.Ok() || topics <= 0
 }
 
 // counts tells whether the correlation id is one that a client can have counted up to. Java's wraps to the
@@ -101,8 +101,8 @@ func (h *requestHeader) beginsSASL() bool {
 // isNear reports whether a version is one of the API, or one that a later release may bring.
 func (l *layout) isNear(version int16) bool { return version >= 0 && version <= l.max+versionSlack }
 
-// outlandish judges a request of an unknown API, of which l is nil, or an unknown version.
-func outlandish(l *layout, named bool) reassembly.Likelihood {
+// judgeUnknown judges a request of an unknown API (l is nil) or an unknown version.
+func judgeUnknown(l *layout, named bool) reassembly.Likelihood {
 	switch {
 	case !named:
 		return reassembly.No
@@ -151,7 +151,7 @@ func LooksLikeExchange(request, response []byte) bool {
 		return false
 	}
 	body := response[responseHeader:]
-	if int32(binary.BigEndian.Uint32(response)) != h.correlationID || blank(body) {
+	if int32(binary.BigEndian.Uint32(response)) != h.correlationID || allZero(body) {
 		return false
 	}
 	how, _ := layoutOf(h.key).walkResponse(h.key, h.version, int64(len(body)), body)

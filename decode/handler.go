@@ -48,8 +48,8 @@ type handler struct {
 
 	// refused are ApiVersions requests answered with error 35, until the retry is answered.
 	refused []*Exchange
-	// inVain is the latest answer with error 35, by which nothing was advertised.
-	inVain capture.Position
+	// lastRefusal is the position of the latest ApiVersions response with error 35.
+	lastRefusal capture.Position
 	// held are exchanges that are over and wait for ranges.
 	held []*Exchange
 	// early are answers that came before their requests.
@@ -73,17 +73,17 @@ type handler struct {
 	strayIDs bool
 	// tokens: what follows in direction ToBroker may be SASL tokens, answerTokens: in direction ToClient.
 	tokens, answerTokens bool
-	// asked: there was an ApiVersions request; torn: what the client sent is not all there.
-	asked, torn bool
+	// asked: the client sent an ApiVersions request. requestsLost: the capture lacks bytes of the client.
+	asked, requestsLost bool
 	// acksNone: the latest Produce request had acks=0.
 	acksNone bool
-	// looked is the latest request that sight looked at.
-	looked sighting
+	// announced is the latest request that announce judged.
+	announced announcement
 }
 
 var _ reassembly.Handler = (*handler)(nil)
 
-// answer is what is taken from a response.
+// answer is the part of a response that an Exchange needs.
 type answer struct {
 	at        capture.Position
 	errorCode int16
@@ -93,7 +93,7 @@ type answer struct {
 	wrong     bool          // Exchange.WrongRefusal
 }
 
-// earlyAnswer is a response that came before its request, as far as it could be read.
+// earlyAnswer is a response that was captured before its request.
 type earlyAnswer struct {
 	answer
 	correlationID int32
@@ -103,12 +103,12 @@ func newHandler(s *Shard, c *reassembly.Connection) *handler {
 	return &handler{shard: s, conn: c}
 }
 
-// reset makes a handler that is over ready for another connection. What it holds memory for is kept.
+// reset prepares an ended handler for another connection. It keeps the allocated memory.
 func (h *handler) reset() {
 	*h = handler{shard: h.shard, queue: queue{ring: h.queue.ring}, ids: h.ids[:0]}
 }
 
-// Message takes a request or a response.
+// Message handles a request or a response.
 func (h *handler) Message(f *reassembly.Frame) {
 	if f.Direction == reassembly.ToBroker {
 		h.request(f)
@@ -132,7 +132,7 @@ func (h *handler) countOutstanding() {
 	h.counted = h.queue.n
 }
 
-// request takes a request: it is judged by what the connection had been told by the packet in which it ends.
+// request handles a request. The ranges that the broker advertised before its last packet judge it.
 func (h *handler) request(f *reassembly.Frame) {
 	hd, ok := parseRequestHeader(f.Size, f.Head)
 	if h.tokens && !(ok && h.endsTokens(&hd, f)) {
@@ -144,7 +144,7 @@ func (h *handler) request(f *reassembly.Frame) {
 	h.tokens = false
 	h.requests++
 	h.lastRequest = f.Last
-	h.note(hd.correlationID)
+	h.trackID(hd.correlationID)
 	if h.isCrowded() {
 		h.overflow()
 	}
@@ -163,24 +163,24 @@ func (h *handler) request(f *reassembly.Frame) {
 		h.afterAdvertised++
 	}
 	if h.shard.watch {
-		h.sight(p)
+		h.announce(p)
 	}
-	h.particular(&hd, f, p)
+	h.byAPI(&hd, f, p)
 }
 
-// asking tells whether the client has asked for ranges.
+// asking reports whether the client has sent an ApiVersions request.
 func (h *handler) asking() Asking {
 	switch {
 	case h.asked:
 		return Asked
-	case h.torn || h.conn.Midstream:
+	case h.requestsLost || h.conn.Midstream:
 		return MaybeAsked
 	}
 	return NotAsked
 }
 
-// particular does what only some APIs need.
-func (h *handler) particular(hd *requestHeader, f *reassembly.Frame, p *pending) {
+// byAPI handles the parts of a request that only some APIs have.
+func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 	if n := len(h.refused); n > 0 && hd.key != keyApiVersions && h.negotiating == 0 && h.refused[n-1].Settled.Before(f.Last) {
 		h.release(-1) // the client goes on without a retry
 	}
@@ -200,28 +200,28 @@ func (h *handler) particular(hd *requestHeader, f *reassembly.Frame, p *pending)
 		if acks, ok := acks(hd.version, hd.body(f.Head)); ok {
 			h.acksNone = acks == 0
 		} else {
-			p.lost = true // whether an answer was due is not known
+			p.lost = true // the broker may owe no response
 		}
 		if h.acksNone {
-			h.settle(h.queue.popLast(), NoneExpected, answer{at: f.Last})
+			h.finish(h.queue.popLast(), NoneExpected, answer{at: f.Last})
 			return
 		}
 	}
 	h.matchEarly(f.Last)
 }
 
-// note keeps the correlation id of a request, which tells what the next one can be.
-func (h *handler) note(id int32) {
-	if reserved(id) {
+// trackID records the correlation id of a request. The next id must follow it.
+func (h *handler) trackID(id int32) {
+	if isReserved(id) {
 		return
 	}
-	if h.hasLastID && !goesOn(h.lastID, id) {
+	if h.hasLastID && !follows(h.lastID, id) {
 		h.strayIDs = true
 	}
 	h.lastID, h.hasLastID = id, true
 }
 
-// overflow gives up the oldest request.
+// overflow finishes the oldest request without a response.
 func (h *handler) overflow() {
 	outcome := Unseen
 	if h.conn.Seen[reassembly.ToClient] {
@@ -229,11 +229,11 @@ func (h *handler) overflow() {
 		outcome = CutOff
 	}
 	p := h.queue.pop()
-	h.settle(p, outcome, answer{at: h.conn.Last})
+	h.finish(p, outcome, answer{at: h.conn.Last})
 }
 
-// response takes a response: it answers the oldest request with its correlation
-// id. Responses come in the order of the requests, so that older ones will get none.
+// response matches a response to the oldest request with its correlation id. A broker responds in
+// the order of the requests, so older requests get no response.
 func (h *handler) response(f *reassembly.Frame) {
 	if len(f.Head) < responseHeader {
 		if !h.answerTokens {
@@ -254,7 +254,7 @@ func (h *handler) response(f *reassembly.Frame) {
 	h.answered(i, h.read(p, f))
 }
 
-// read takes from a response what its request makes of it.
+// read parses a response as its request demands.
 func (h *handler) read(p *pending, f *reassembly.Frame) answer {
 	a := answer{at: f.Last}
 	size, body := f.Size-responseHeader, f.Head[responseHeader:]
@@ -271,7 +271,7 @@ func (h *handler) read(p *pending, f *reassembly.Frame) answer {
 	return a
 }
 
-// readApiVersions takes the ranges from an ApiVersions response.
+// readApiVersions parses an ApiVersions response into a.
 func (h *handler) readApiVersions(a *answer, version int16, size int64, body []byte) {
 	s := h.shard
 	whole := int64(len(body)) == size
@@ -297,7 +297,7 @@ func (h *handler) readApiVersions(a *answer, version int16, size int64, body []b
 	}
 }
 
-// unmatched takes a response to a request that was not seen, or not yet.
+// unmatched keeps a response whose request was not captured, or comes later in the capture.
 func (h *handler) unmatched(id int32, f *reassembly.Frame) {
 	if h.answerTokens {
 		return
@@ -315,7 +315,7 @@ func (h *handler) unmatched(id int32, f *reassembly.Frame) {
 	h.early = append(h.early, e)
 }
 
-// matchEarly answers the newest request if its answer has come already.
+// matchEarly finishes the newest request if its response was captured before it.
 func (h *handler) matchEarly(at capture.Position) {
 	if len(h.early) == 0 {
 		return
@@ -340,14 +340,14 @@ func (h *handler) matchEarly(at capture.Position) {
 	}
 }
 
-// answered settles the i-th request with its answer, and the older ones without.
+// answered finishes the i-th request with its response, and all older ones without a response.
 func (h *handler) answered(i int, a answer) {
 	for range i {
 		p := h.queue.pop()
 		if h.mayHaveLost(&p) {
-			h.settle(p, Unseen, answer{at: a.at})
+			h.finish(p, Unseen, answer{at: a.at})
 		} else {
-			h.settle(p, Unanswered, answer{at: a.at})
+			h.finish(p, Unanswered, answer{at: a.at})
 		}
 	}
 	p := h.queue.pop()
@@ -359,15 +359,15 @@ func (h *handler) answered(i int, a answer) {
 	if p.key == keyApiVersions && outcome == Answered && a.errorCode == errNone {
 		h.release(p.version)
 	}
-	h.settle(p, outcome, a)
+	h.finish(p, outcome, a)
 	if a.ranges != nil {
 		h.advertised(&p, a)
 	}
 }
 
-// advertised makes what an ApiVersions answer said the connection's ranges, from the answer's packet on.
-// Requests that were sent earlier without knowing any are judged by it too: the broker does not change
-// while it answers. They are marked BeforeNegotiation.
+// advertised sets the ranges of the connection from the packet of an ApiVersions response on.
+// They also judge the earlier requests without ranges, because a broker does not change while it
+// responds. These requests are marked BeforeNegotiation.
 func (h *handler) advertised(p *pending, a answer) {
 	h.before, h.ranges, h.rangesAt = h.ranges, a.ranges, a.at
 	for i := range h.queue.n {

@@ -103,7 +103,7 @@ func (h *requestHeader) fits(size int64, head []byte) fit {
 		return misfit
 	}
 	left, body := size-int64(h.bodyAt()), h.body(head)
-	if h.key == keyApiVersions && h.version >= 0 && h.version < flexibleApiVersions && left == 4 && len(body) == 4 && blank(body) {
+	if h.key == keyApiVersions && h.version >= 0 && h.version < flexibleApiVersions && left == 4 && len(body) == 4 && allZero(body) {
 		return fitsExactly // older librdkafka writes an empty array where nothing belongs (rd_kafka_ApiVersionRequest)
 	}
 	return l.walkRequest(h.version, left, body)

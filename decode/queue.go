@@ -17,8 +17,8 @@ const (
 	freeOutstanding     = 8
 )
 
-// longRing is the ring from which on the queue counts its correlation ids, in filterFactor times as many counters:
-// what is not in the queue is then mostly told by one look.
+// A queue with longRing places or more counts its correlation ids, in filterFactor counters per
+// place. One counter then shows for most ids that they are not in the queue.
 const (
 	longRing     = 64
 	filterFactor = 4
@@ -31,7 +31,7 @@ var filterSeed = rand.Uint32() | 1
 type pending struct {
 	at            capture.Position
 	clientID      string
-	ranges        *Ranges // what the connection had been told when it was sent
+	ranges        *Ranges // that the broker had advertised on the connection before it
 	offset        int64   // reassembly.Frame.Offset
 	size, lacking uint32  // reassembly.Frame.Size, which is at most maxMessage, and Lacking
 	correlationID int32
@@ -42,7 +42,7 @@ type pending struct {
 	// early: sent while an ApiVersions request had no answer, on a connection without ranges.
 	early bool
 	asked Asking
-	// lost: whether an answer is due is not known.
+	// lost: the capture does not show whether the broker owes a response.
 	lost bool
 }
 

@@ -1,78 +1,26 @@
 package decode
 
-import "encoding/binary"
+import "github.com/twmb/franz-go/pkg/kbin"
 
-// reader reads the primitive types of Kafka's protocol from b. What is not
-// there reads as zero and makes bad true, and everything after it is not there either.
-type reader struct {
-	b   []byte
-	bad bool
-}
+// reader adds to kbin's primitive types the ones without a copy, and tagged fields. A value that is
+// missing or does not fit reads as zero; Ok is then false, and everything behind it is missing too.
+type reader struct{ kbin.Reader }
 
-// span returns the next n bytes.
-func (r *reader) span(n int64) []byte {
-	if n < 0 || n > int64(len(r.b)) {
-		r.b, r.bad = nil, true
-		return nil
-	}
-	s := r.b[:n]
-	r.b = r.b[n:]
-	return s
-}
-
-// int16 reads an INT16.
-func (r *reader) int16() int16 {
-	if b := r.span(2); b != nil {
-		return int16(binary.BigEndian.Uint16(b))
-	}
-	return 0
-}
-
-// int32 reads an INT32.
-func (r *reader) int32() int32 {
-	if b := r.span(4); b != nil {
-		return int32(binary.BigEndian.Uint32(b))
-	}
-	return 0
-}
-
-// int64 reads an INT64.
-func (r *reader) int64() int64 {
-	if b := r.span(8); b != nil {
-		return int64(binary.BigEndian.Uint64(b))
-	}
-	return 0
-}
-
-// uvarint reads an UNSIGNED_VARINT (KIP-482), of at most 5 bytes.
-func (r *reader) uvarint() int64 {
-	var n int64
-	for shift := 0; shift < 35; shift += 7 {
-		b := r.span(1)
-		if b == nil {
-			return 0
-		}
-		n |= int64(b[0]&0x7f) << shift
-		if b[0] < 0x80 {
-			return n
-		}
-	}
-	r.b, r.bad = nil, true
-	return 0
-}
+func newReader(b []byte) reader { return reader{kbin.Reader{Src: b}} }
 
 // text reads a STRING; null is empty.
-func (r *reader) text() []byte { return r.span(int64(max(r.int16(), 0))) }
+func (r *reader) text() []byte { return r.Span(int(max(r.Int16(), 0))) }
 
 // compactText reads a COMPACT_STRING (KIP-482); null is empty.
-func (r *reader) compactText() []byte { return r.span(max(r.uvarint()-1, 0)) }
+func (r *reader) compactText() []byte { return r.Span(int(max(int64(r.Uvarint())-1, 0))) }
 
-// tags steps over tagged fields (KIP-482), handing each to use if that is not nil.
+// tags skips tagged fields (KIP-482), and passes each to use unless that is nil. It stops at the end
+// of the input: the count of a hostile message can be 2^32 (kmsg's loop does not stop).
 func (r *reader) tags(use func(tag int64, b []byte)) {
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		tag := r.uvarint()
-		b := r.span(r.uvarint())
-		if use != nil && !r.bad {
+	for n := r.Uvarint(); n > 0 && r.Ok(); n-- {
+		tag := int64(r.Uvarint())
+		b := r.Span(int(r.Uvarint()))
+		if use != nil && r.Ok() {
 			use(tag, b)
 		}
 	}

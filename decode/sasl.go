@@ -25,10 +25,10 @@ const (
 // each behind a 4-byte size and without any header, until the client is
 // authenticated (KIP-43); after v1 they are wrapped in SaslAuthenticate (KIP-152).
 func (h *handler) handshake(hd *requestHeader, f *reassembly.Frame) {
-	r := reader{b: hd.body(f.Head)}
+	r := newReader(hd.body(f.Head))
 	mechanism := r.text()
 	h.mechanism = ""
-	if !r.bad && len(mechanism) <= maxMechanism {
+	if r.Ok() && len(mechanism) <= maxMechanism {
 		h.mechanism = h.shard.share(mechanism)
 	}
 	h.tokens = hd.version == 0
@@ -69,11 +69,11 @@ func (h *handler) nameless() bool { return len(h.ids) == 1 && h.ids[0].length ==
 
 // readHandshake reads a SaslHandshake response, v0 or v1.
 func readHandshake(body []byte, share func([]byte) string) (errorCode int16, enabled []string) {
-	r := reader{b: body}
-	errorCode = r.int16()
-	for n := r.int32(); n > 0 && len(enabled) < maxMechanisms; n-- {
+	r := newReader(body)
+	errorCode = r.Int16()
+	for n := r.Int32(); n > 0 && len(enabled) < maxMechanisms; n-- {
 		name := r.text()
-		if r.bad || len(name) > maxMechanism {
+		if !r.Ok() || len(name) > maxMechanism {
 			break
 		}
 		enabled = append(enabled, share(name))
@@ -84,12 +84,12 @@ func readHandshake(body []byte, share func([]byte) string) (errorCode int16, ena
 // readAuthenticate reads the error code of a SaslAuthenticate response and, from v1 on, how long the session
 // lasts (KIP-368; 0 is no limit). What stands between them is secret and passed over by its length.
 func readAuthenticate(version int16, body []byte) (errorCode int16, lifetime time.Duration) {
-	r := reader{b: body}
+	r := newReader(body)
 	flexible := version >= layouts[keySaslAuthenticate].flexible
 	if flexible {
 		r.tags(nil)
 	}
-	errorCode = r.int16()
+	errorCode = r.Int16()
 	if version < 1 || version > layouts[keySaslAuthenticate].max {
 		return errorCode, 0
 	}
@@ -98,10 +98,10 @@ func readAuthenticate(version int16, body []byte) (errorCode int16, lifetime tim
 		r.compactText() // token
 	} else {
 		r.text()
-		r.span(int64(max(r.int32(), 0)))
+		r.Span(int(max(r.Int32(), 0)))
 	}
-	ms := r.int64()
-	if r.bad || ms < 0 || ms > math.MaxInt64/int64(time.Millisecond) {
+	ms := r.Int64()
+	if !r.Ok() || ms < 0 || ms > math.MaxInt64/int64(time.Millisecond) {
 		return errorCode, 0
 	}
 	return errorCode, time.Duration(ms) * time.Millisecond

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// tellingID is how long a client id must be to vouch for a request whose body
+	// minVouchingID is how long a client id must be to vouch for a request whose body
 	// is blank: 3 bytes, with their length and the correlation id, are 7 that must be right.
-	tellingID = 3
+	minVouchingID = 3
 	// maxAnswerScan is how much of a response is held so that UNSUPPORTED_VERSION
 	// can be looked for, in bytes. A longer one carries data, and so no such error.
 	maxAnswerScan = 4 << 10
@@ -45,15 +45,15 @@ const (
 // count from there, those of the requests behind from 0 or 1 once more (captures of kafka-clients 0.10.2.2 and 2.1.0).
 const beforeCount = -1
 
-// reserved tells whether a correlation id is one of Java's for authentication.
-func reserved(id int32) bool { return id >= firstReserved || id == beforeCount }
+// isReserved reports whether Java's client uses a correlation id for authentication only.
+func isReserved(id int32) bool { return id >= firstReserved || id == beforeCount }
 
-// goesOn tells whether id can come after last on one connection: a little higher, over the wrap too, or,
-// from clients that do not count, the same.
-func goesOn(last, id int32) bool { return uint32(id-last) <= idWindow }
+// follows reports whether id can come after last on one connection: at most idWindow higher, also
+// over the wrap, or equal for clients that do not count.
+func follows(last, id int32) bool { return uint32(id-last) <= idWindow }
 
-// Want tells how much of a message is needed. In a stream that is in step it only
-// refuses what cannot be a message.
+// Want returns how many bytes of a message the handler needs. ok is false where head cannot begin
+// a message of this connection.
 func (h *handler) Want(d reassembly.Direction, size int64, head []byte) (n int, ok bool) {
 	if size < 0 || size > maxMessage {
 		return 0, false
@@ -147,7 +147,7 @@ func (h *handler) wantUnmatched(size int64, id int32) (n int64, ok bool) {
 	if h.answerTokens {
 		return responseHeader, true
 	}
-	if h.hasLastID && !h.strayIDs && !reserved(id) && uint32(id-h.lastID+strayWindow) > 2*strayWindow {
+	if h.hasLastID && !h.strayIDs && !isReserved(id) && uint32(id-h.lastID+strayWindow) > 2*strayWindow {
 		return 0, false
 	}
 	if size <= maxAnswerScan {
@@ -189,7 +189,7 @@ func (h *handler) plausibleRequest(size int64, head []byte) bool {
 		how = hd.fits(size, head)
 	}
 	switch {
-	case how == misfit && h.requests > 0 && hd.idLength >= tellingID && blank(hd.body(head)):
+	case how == misfit && h.requests > 0 && hd.idLength >= minVouchingID && allZero(hd.body(head)):
 		// The client id tells enough: the body was blanked out, as in evidence.
 	case how == misfit:
 		return false
@@ -209,8 +209,8 @@ func (h *handler) expected(hd *requestHeader, how fit) bool {
 	return h.sameClient(hd) && (hd.idLength > 0 || how == fitsExactly)
 }
 
-// blank tells whether all of b is zero.
-func blank(b []byte) bool {
+// allZero reports whether every byte of b is zero.
+func allZero(b []byte) bool {
 	for _, c := range b {
 		if c != 0 {
 			return false
@@ -219,9 +219,9 @@ func blank(b []byte) bool {
 	return true
 }
 
-// plausibleID tells whether id can come after the requests seen.
+// plausibleID reports whether id can follow the ids of the connection.
 func (h *handler) plausibleID(id int32) bool {
-	return !h.hasLastID || h.strayIDs || reserved(id) || goesOn(h.lastID, id)
+	return !h.hasLastID || h.strayIDs || isReserved(id) || follows(h.lastID, id)
 }
 
 // plausibleResponse wants a correlation id that is awaited, and a body that fits.
@@ -311,13 +311,13 @@ func refusal(key, version int16, size int64, body []byte, port uint16) int16 {
 // acks reads the acks of a Produce request. body begins behind the client id.
 func acks(version int16, body []byte) (acks int16, ok bool) {
 	r := produceBody(version, body)
-	acks = r.int16()
-	return acks, !r.bad
+	acks = r.Int16()
+	return acks, r.Ok()
 }
 
 // produceBody reads a Produce request up to its acks. body begins behind the client id.
 func produceBody(version int16, body []byte) reader {
-	r := reader{b: body}
+	r := newReader(body)
 	switch {
 	case version >= layouts[keyProduce].flexible:
 		r.tags(nil)

@@ -2,9 +2,7 @@ package decode
 
 import (
 	"cmp"
-	"embed"
 	"fmt"
-	"io/fs"
 	"regexp"
 	"slices"
 	"strconv"
@@ -65,39 +63,9 @@ func bothModes(release string) bool {
 	return compareReleases(release, "2.8") >= 0 && compareReleases(release, "4.0") < 0
 }
 
-//go:embed releases
-var recordedFiles embed.FS
-
-// readTables reads all files of a directory.
-func readTables(files fs.FS) ([]*Table, error) {
-	names, err := fs.Glob(files, "releases/*.json")
-	if err != nil {
-		return nil, err
-	}
-	tables := make([]*Table, 0, len(names))
-	for _, name := range names {
-		data, err := fs.ReadFile(files, name)
-		if err != nil {
-			return nil, err
-		}
-		t, err := readTable(data)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		tables = append(tables, t)
-	}
-	return tables, nil
-}
-
 // Tables are all known tables, by release and mode, oldest first: the recorded
-// ones, and of releases without one what kversion knows. They are read when they are first asked for.
-var Tables = sync.OnceValue(func() []*Table {
-	recorded, err := readTables(recordedFiles)
-	if err != nil {
-		panic("decode: built-in " + err.Error()) // a test reads them all
-	}
-	return allTables(recorded)
-})
+// ones, and of releases without one what kversion knows. They are made when they are first asked for.
+var Tables = sync.OnceValue(func() []*Table { return allTables(recorded) })
 
 // allTables adds to the recorded tables those of the releases that lack one.
 func allTables(recorded []*Table) []*Table {
@@ -179,14 +147,11 @@ func advertisedMin(key int16, release string) int16 {
 	return 0
 }
 
-// releaseNumber is the number of a release: three parts, or four as 0.10.2.2, or without the patch release.
-var releaseNumber = regexp.MustCompile(`^(0\.[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,3})?|[1-9][0-9]{0,2}\.[0-9]{1,3}(\.[0-9]{1,3})?)$`)
-
 // numbers are the parts of a release's number.
 func numbers(release string) []int {
 	var out []int
 	for _, part := range strings.Split(release, ".") {
-		n, _ := strconv.Atoi(part) // the parts are digits: releaseNumber
+		n, _ := strconv.Atoi(part) // the parts are digits: TestGoldenRecorded
 		out = append(out, n)
 	}
 	return out

@@ -1,42 +1,18 @@
 package decode
 
 import (
-	"encoding/json"
-	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// fileOf is a table in the form of a file in releases.
-func fileOf(t testing.TB, release string, mode Mode, r *Ranges) []byte {
-	t.Helper()
-	var f struct {
-		Release string           `json:"release"`
-		Mode    Mode             `json:"mode"`
-		Source  string           `json:"source"`
-		APIs    []map[string]any `json:"apis"`
-	}
-	f.Release, f.Mode, f.Source = release, mode, "made by a test"
-	for _, a := range r.APIs {
-		f.APIs = append(f.APIs, map[string]any{"key": a.Key, "name": APIName(a.Key), "min": a.Min, "max": a.Max})
-	}
-	data, err := json.MarshalIndent(f, "", " ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
 // recordedFor are tables as they are recorded from brokers: two patch releases that differ, and both modes of 3.9.
 func recordedFor(t testing.TB, tableOf func(string) *Ranges) []*Table {
 	t.Helper()
-	files := fstest.MapFS{}
+	var tables []*Table
 	for _, f := range []struct {
 		release string
 		mode    Mode
@@ -49,29 +25,12 @@ func recordedFor(t testing.TB, tableOf func(string) *Ranges) []*Table {
 		{"4.0.0", KRaft, tableOf("4.0").with(11, 2, 9)},
 		{"4.0.1", KRaft, tableOf("4.0")},
 	} {
-		files[fmt.Sprintf("releases/kafka-%s-%s.json", f.release, f.mode)] = &fstest.MapFile{Data: fileOf(t, f.release, f.mode, f.ranges)}
-	}
-	tables, err := readTables(files)
-	if err != nil {
-		t.Fatal(err)
+		tables = append(tables, &Table{Release: f.release, Mode: f.mode, Ranges: f.ranges, Recorded: true, Source: "made by a test"})
 	}
 	return allTables(tables)
 }
 
 func TestBuiltInTables(t *testing.T) {
-	tables, err := readTables(recordedFiles)
-	if err != nil {
-		t.Fatal(err)
-	}
-	names, err := fs.Glob(recordedFiles, "releases/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, table := range tables {
-		if want := "releases/" + table.Name() + ".json"; names[i] != want {
-			t.Errorf("%s holds what belongs into %s", names[i], want)
-		}
-	}
 	last := &Table{Release: "0.0.0"}
 	for _, table := range Tables() {
 		if compareReleases(last.Release, table.Release) > 0 || table.Source == "" || len(table.Ranges.APIs) < minCompared {
@@ -129,43 +88,6 @@ func TestFindTable(t *testing.T) {
 	}
 }
 
-// TestReadTableAgreesWithJSON: what the quick reader makes of the built-in files is what encoding/json makes of them.
-func TestReadTableAgreesWithJSON(t *testing.T) {
-	tables, err := readTables(recordedFiles)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, table := range tables {
-		data, err := recordedFiles.ReadFile("releases/" + table.Name() + ".json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		type named struct {
-			Key      int16
-			Name     string
-			Min, Max int16
-		}
-		var f struct {
-			Release, Source string
-			Mode            Mode
-			APIs, Features  []named
-		}
-		if err := json.Unmarshal(data, &f); err != nil {
-			t.Fatal(err)
-		}
-		want := &Table{Release: f.Release, Mode: f.Mode, Source: f.Source, Recorded: true, Ranges: &Ranges{}}
-		for _, a := range f.APIs {
-			want.Ranges.APIs = append(want.Ranges.APIs, API{a.Key, Range{a.Min, a.Max}})
-		}
-		for _, a := range f.Features {
-			want.Ranges.Features = append(want.Ranges.Features, Feature{a.Name, Range{a.Min, a.Max}})
-		}
-		if diff := cmp.Diff(want, table); diff != "" {
-			t.Errorf("%s (-encoding/json +quick):\n%s", table.Name(), diff)
-		}
-	}
-}
-
 // TestAllOfKversionIsListed: none of the releases that kversion knows is left out.
 func TestAllOfKversionIsListed(t *testing.T) {
 	var want, got []string
@@ -183,26 +105,6 @@ func TestAllOfKversionIsListed(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("kversion's releases differ from the list (-kversion +list):\n%s", diff)
-	}
-}
-
-func TestReadTableRefuses(t *testing.T) {
-	for _, tt := range []struct{ name, data, want string }{
-		{"nothing", ``, "want"},
-		{"cut", `{"release":"4.0`, "without an end"},
-		{"another key", `{"relaese":"4.0.0"}`, "unknown key"},
-		{"more behind", `{"release":"4.0.0","mode":"kraft","source":"x","apis":[{"key":18,"min":0,"max":4}]} {}`, "more behind"},
-		{"a large number", `{"apis":[{"key":18,"min":0,"max":40000}]}`, "integer"},
-		{"no max", `{"apis":[{"key":18,"min":0}]}`, "lacks"},
-		{"no release", `{"mode":"kraft","source":"x","apis":[{"key":18,"min":0,"max":4}]}`, "release"},
-		{"an unknown mode", `{"release":"4.0.0","mode":"raft","source":"x","apis":[{"key":18,"min":0,"max":4}]}`, "mode"},
-		{"no source", `{"release":"4.0.0","mode":"kraft","apis":[{"key":18,"min":0,"max":4}]}`, "source"},
-		{"keys out of order", `{"release":"4.0.0","mode":"kraft","source":"x","apis":[{"key":18,"min":0,"max":4},{"key":1,"min":0,"max":4}]}`, "ascend"},
-		{"no ApiVersions", `{"release":"4.0.0","mode":"kraft","source":"x","apis":[{"key":1,"min":0,"max":4}]}`, "ApiVersions"},
-	} {
-		if _, err := readTable([]byte(tt.data)); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: %v, want an error with %q", tt.name, err, tt.want)
-		}
 	}
 }
 
@@ -254,21 +156,6 @@ func TestEveryTableIsItself(t *testing.T) {
 		named := slices.Contains(got.Names, minor(table.Release))
 		if !named || len(got.Names) > 3 || !strings.HasPrefix(got.Text, "Kafka ") || (table.Mode == Controller) != strings.Contains(got.Text, "controller") {
 			t.Errorf("%s is taken for %+v", table.Name(), got)
-		}
-	}
-}
-
-// BenchmarkReadTables reads as many tables as there may be: every report with a broker does it once.
-func BenchmarkReadTables(b *testing.B) {
-	files := fstest.MapFS{}
-	for i, table := range derivedTables(all) {
-		files[fmt.Sprintf("releases/%d.json", i)] = &fstest.MapFile{Data: fileOf(b, "4.0.0", KRaft, table.Ranges)}
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		tables, err := readTables(files)
-		if err != nil || len(tables) < 20 {
-			b.Fatal(len(tables), err)
 		}
 	}
 }

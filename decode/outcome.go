@@ -8,14 +8,14 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// settle makes an exchange of a request that is decided, and passes it on
-// unless it has to wait: a refused ApiVersions request for its retry, a request of which no
-// ranges are known for the ApiVersions answer that is due.
-func (h *handler) settle(p pending, outcome Outcome, a answer) {
+// finish emits the exchange of a request whose outcome is decided, or holds it. A refused
+// ApiVersions request waits for its retry. A request without ranges waits for the ApiVersions
+// response that is outstanding.
+func (h *handler) finish(p pending, outcome Outcome, a answer) {
 	if p.key == keyApiVersions {
 		h.negotiating--
 		if outcome == Unseen {
-			h.forgetEarly()
+			h.clearEarly()
 			h.release(p.version)
 		}
 	}
@@ -25,7 +25,7 @@ func (h *handler) settle(p pending, outcome Outcome, a answer) {
 	h.fill(e, &p, outcome, a)
 	switch {
 	case refused:
-		h.inVain = a.at
+		h.lastRefusal = a.at
 		if n := len(h.refused); n > 0 && h.refused[n-1].Version <= p.version {
 			h.release(-1) // asked again, but not lower
 		}
@@ -46,9 +46,9 @@ func (h *handler) settle(p pending, outcome Outcome, a answer) {
 	}
 }
 
-// forgetEarly is called when an ApiVersions answer was not captured: whether what was sent after its
-// request was sent too early is not known.
-func (h *handler) forgetEarly() {
+// clearEarly is called when an ApiVersions response was not captured. Nothing then shows that
+// the requests behind its request were sent before it.
+func (h *handler) clearEarly() {
 	for i := range h.queue.n {
 		h.queue.at(i).early = false
 	}
@@ -57,20 +57,20 @@ func (h *handler) forgetEarly() {
 	}
 }
 
-// sighting is what a request is judged by.
-type sighting struct {
+// announcement is a request as its verdict sees it: equal values get the same verdict.
+type announcement struct {
 	ranges       *Ranges
 	key, version int16
 	any          bool
 }
 
-// sight makes an Event of a request that is not inside a range, unless the one before was the same.
-func (h *handler) sight(p *pending) {
-	now := sighting{p.ranges, p.key, p.version, true}
-	if now == h.looked || p.key == keyApiVersions || p.ranges == nil && h.waiting() {
+// announce emits an Event for a request outside its range, unless the latest request was the same.
+func (h *handler) announce(p *pending) {
+	now := announcement{p.ranges, p.key, p.version, true}
+	if now == h.announced || p.key == keyApiVersions || p.ranges == nil && h.waiting() {
 		return
 	}
-	h.looked = now
+	h.announced = now
 	e := h.shard.newExchange()
 	h.fill(e, p, CutOff, answer{at: p.at})
 	if e.Verdict == OK {
@@ -80,7 +80,7 @@ func (h *handler) sight(p *pending) {
 	h.emit(Event{Sighted: e})
 }
 
-// fill writes an exchange.
+// fill overwrites *e: the memory is used again.
 func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
 	*e = Exchange{
 		Stream: h.conn.Stream, Request: p.at, Settled: a.at,
@@ -98,15 +98,15 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
 		e.Mechanism, e.Enabled = h.mechanism, a.enabled
 	}
 	e.WrongRefusal, e.SessionLifetime = a.wrong, a.lifetime
-	e.AskedInVain = h.ranges == nil && h.inVain != (capture.Position{}) && h.inVain.Before(p.at)
+	e.AskedInVain = h.ranges == nil && h.lastRefusal != (capture.Position{}) && h.lastRefusal.Before(p.at)
 	e.judge(p.ranges, Observed)
 }
 
-// waiting tells whether an ApiVersions answer may still come.
+// waiting reports whether an ApiVersions response may still come.
 func (h *handler) waiting() bool { return h.negotiating > 0 || len(h.refused) > 0 }
 
-// release passes on the refused ApiVersions requests; negotiated is the version
-// in which the retry was answered, -1 without one.
+// release emits the refused ApiVersions requests. negotiated is the version of the retry that
+// was answered, -1 without one.
 func (h *handler) release(negotiated int16) {
 	for _, e := range h.refused {
 		e.Negotiated = negotiated
@@ -115,7 +115,7 @@ func (h *handler) release(negotiated int16) {
 	h.refused = nil
 }
 
-// flush passes on what is held when no ApiVersions answer can be waited for.
+// flush emits the held exchanges once no ApiVersions response is outstanding.
 func (h *handler) flush() {
 	if len(h.held) == 0 || h.waiting() {
 		return
@@ -126,21 +126,21 @@ func (h *handler) flush() {
 	h.held = nil
 }
 
-// Lost tells that messages may have been missed.
+// Lost is called when the capture may lack messages of a direction.
 func (h *handler) Lost(d reassembly.Direction, at capture.Position) {
 	if d == reassembly.ToClient {
 		h.missed = later(h.missed, at)
 	} else {
-		h.torn = true
+		h.requestsLost = true
 		for _, e := range h.refused {
 			e.RetryUnseen = true
 		}
 	}
 }
 
-// mayHaveLost tells whether the answer to a request may be missing in the
-// capture. It cannot where the request was sent after what is missing, even if that is known only by now. It
-// counts from the request's first packet: the last one may be missing too.
+// mayHaveLost reports whether the capture may lack the response to a request. A request that was
+// sent after the loss cannot lose its response to it. The request's first packet counts, because
+// the loss may include its last one.
 func (h *handler) mayHaveLost(p *pending) bool {
 	return p.lost || p.sent().Before(h.missed)
 }
@@ -152,7 +152,8 @@ func (p *pending) sent() capture.Position {
 	return first
 }
 
-// span is how many packets a frame takes beside the last, at most: all of them where it began in another capture.
+// span returns an upper bound for the packets of a frame before its last one. It is MaxUint32
+// for a frame that begins in another capture file.
 func span(f *reassembly.Frame) uint32 {
 	if f.First.Capture != f.Last.Capture || f.First.Frame > f.Last.Frame {
 		return math.MaxUint32
@@ -160,9 +161,9 @@ func span(f *reassembly.Frame) uint32 {
 	return uint32(min(f.Last.Frame-f.First.Frame, math.MaxUint32))
 }
 
-// isLate reports whether the broker had ended the connection before a request arrived. The FIN or RST tells by what it
-// acknowledges: in the capture a request can stand before it and still have crossed it on the way. Where that
-// is unknown, the order in the capture counts.
+// isLate reports whether the broker ended the connection before a request arrived. The
+// acknowledgement number of the FIN or RST decides: both can cross on the way, so their order in
+// the capture proves nothing. Without that number the order in the capture decides.
 func (h *handler) isLate(p *pending) bool {
 	end := &h.conn.End
 	switch {
@@ -174,7 +175,7 @@ func (h *handler) isLate(p *pending) bool {
 	return end.At.Before(p.sent())
 }
 
-// End settles what has no answer by how the connection ended.
+// End decides the outcome of every request without a response by how the connection ended.
 func (h *handler) End() {
 	end := h.conn.End
 	for i := range h.queue.n {
@@ -200,14 +201,14 @@ func (h *handler) End() {
 		case end.Kind == reassembly.Closed || end.Kind == reassembly.Reset:
 			outcome, at = Left, end.At
 		}
-		h.settle(p, outcome, answer{at: at})
+		h.finish(p, outcome, answer{at: at})
 	}
 	h.flush()
 	h.countOutstanding()
 	h.shard.ended[h.conn] = h
 }
 
-// emit passes on an event. Events of one stream never go back in the input.
+// emit appends an event. The positions of a stream's events never decrease.
 func (h *handler) emit(e Event) {
 	h.at = later(h.at, later(h.conn.Now, h.conn.End.At))
 	e.At, e.Stream, e.Order = h.at, h.conn.Stream, h.order
