@@ -167,10 +167,13 @@ func (t *targetCheck) merge(o *targetCheck) {
 		if mine := t.clients[key]; mine != nil {
 			t.limits.uses += mine.merge(c)
 		} else {
-			t.clients[key] = c
+			mine = &targetClient{key: key}
+			t.limits.uses += mine.merge(c)
+			t.clients[key] = mine
 		}
 	}
-	for _, c := range smallest(t.clients, maxClients, compareTargetClients) {
+	t.folded += o.folded
+	for _, c := range smallest(t.clients, maxTargetClients, compareTargetClients) {
 		t.limits.clients += c.requests
 	}
 	for key := range o.askers {
@@ -184,6 +187,12 @@ func (t *targetCheck) merge(o *targetCheck) {
 // merge adds what is known of the same client, and returns for how many requests there was no room.
 func (c *targetClient) merge(o *targetClient) (usesOmitted uint64) {
 	c.requests += o.requests
+	if c.uses == nil {
+		c.uses = map[targetUse]uint64{}
+	}
+	if c.reached == nil {
+		c.reached = map[int16]struct{}{}
+	}
 	for f, n := range o.fates {
 		c.fates[f] += n
 	}

@@ -17,6 +17,9 @@ const (
 	// maxAskers bounds the clients that are known to ask for ranges: 16,384 of some 100 bytes are 1.6 MiB.
 	// Further ones are counted as "target_askers".
 	maxAskers = 1 << 14
+	// maxTargetClients bounds the clients: 8,192 of about 600 bytes are 5 MiB. When it is reached, those of which the target
+	// refuses nothing are counted and make room; further ones are counted as "target_clients".
+	maxTargetClients = 1 << 13
 )
 
 // targetCheck holds every request against a release that is not the broker's.
@@ -29,7 +32,9 @@ type targetCheck struct {
 	clients map[targetClientKey]*targetClient
 	last    *targetClient
 	askers  map[asker]struct{}
-	limits  targetLimits
+	// folded counts clients of which the target refuses nothing, whose rows made room for others.
+	folded int
+	limits targetLimits
 }
 
 // targetLimits counts how often a limit of a targetCheck was reached.
@@ -128,10 +133,16 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 		if _, ok := c.uses[use]; !ok && len(c.uses) >= maxTargetUses {
 			t.limits.uses++
 		} else {
+			if c.uses == nil {
+				c.uses = map[targetUse]uint64{}
+			}
 			c.uses[use]++
 		}
 	case f == passes && asked:
 		if _, ok := c.reached[x.Key]; !ok {
+			if c.reached == nil {
+				c.reached = map[int16]struct{}{}
+			}
 			c.reached[x.Key] = struct{}{}
 		}
 	}
@@ -143,7 +154,7 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 
 // client finds or begins the client of x, nil where there is no room.
 func (t *targetCheck) client(x *decode.Exchange, brokers bool) *targetClient {
-	key := targetClientKey{clientKeyOfExchange(x), brokers}
+	key := targetClientKey{clientKey{software: cutSoftware(x.Software), clientID: cut(x.ClientID)}, brokers}
 	if brokers {
 		key.clientKey = clientKey{} // together: they are upgraded together
 	}
@@ -152,16 +163,60 @@ func (t *targetCheck) client(x *decode.Exchange, brokers bool) *targetClient {
 	}
 	c := t.clients[key]
 	if c == nil {
-		if len(t.clients) >= maxClients {
+		if len(t.clients) >= maxTargetClients {
+			t.fold()
+		}
+		if len(t.clients) >= maxTargetClients {
 			t.limits.clients++
 			return nil
 		}
 		key.clientKey = clientKey{ownSoftware(key.software), ownText(key.clientID)}
-		c = &targetClient{key: key, uses: map[targetUse]uint64{}, reached: map[int16]struct{}{}}
+		c = &targetClient{key: key}
 		t.clients[key] = c
 	}
 	t.last = c
 	return c
+}
+
+// fold counts the clients of which the target refuses nothing, and takes their rows.
+func (t *targetCheck) fold() {
+	for key, c := range t.clients {
+		if len(c.uses) == 0 && !key.brokers {
+			delete(t.clients, key)
+			t.folded++
+		}
+	}
+	t.last = nil
+}
+
+// programs returns the clients in order. A client that announced its software on some of its connections only is
+// one: what it sent on the others belongs to the software that has its client id, if there is one such.
+func (t *targetCheck) programs() []*targetClient {
+	announced := map[string][]*targetClient{}
+	for key, c := range t.clients {
+		if key.software.Name != "" && key.clientID != "" {
+			announced[key.clientID] = append(announced[key.clientID], c)
+		}
+	}
+	added := map[*targetClient]*targetClient{}
+	var out []*targetClient
+	for _, c := range slices.SortedFunc(maps.Values(t.clients), compareTargetClients) {
+		same := announced[c.key.clientID]
+		if c.key.software.Name == "" && !c.key.brokers && len(same) == 1 && slices.ContainsFunc(c.addresses.list, same[0].addresses.has) {
+			added[same[0]] = c
+			continue
+		}
+		out = append(out, c)
+	}
+	for i, c := range out {
+		if more := added[c]; more != nil {
+			both := &targetClient{key: c.key}
+			both.merge(c)
+			both.merge(more)
+			out[i] = both
+		}
+	}
+	return out
 }
 
 // settle tells what a kind of request of a client is, all input considered: where
@@ -178,10 +233,7 @@ func (c *targetClient) settle(api int16, f fate, why reason) fate {
 
 // settleGroup is settle for a group of findings.
 func (t *targetCheck) settleGroup(g *group) fate {
-	key := targetClientKey{clientKey: clientKey{software: g.key.software}}
-	if key.software.Name == "" {
-		key.clientID = g.key.clientID
-	}
+	key := targetClientKey{clientKey: clientKey{software: g.key.software, clientID: g.key.clientID}}
 	why := reason(g.key.detail)
 	return t.clients[key].settle(g.key.api, why.fate(), why)
 }
@@ -202,9 +254,10 @@ func (t *targetCheck) finish(hit map[string]uint64) *model.Target {
 	})
 	r := t.reference
 	out := &model.Target{Name: r.Name, Release: r.Release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...), Clients: []model.TargetClient{}}
-	for _, c := range slices.SortedFunc(maps.Values(t.clients), compareTargetClients) {
+	for _, c := range t.programs() {
 		out.Clients = append(out.Clients, t.finishClient(c))
 	}
+	out.Summary.Fine = t.folded
 	slices.SortStableFunc(out.Clients, func(a, b model.TargetClient) int {
 		return cmp.Or(slices.Index(model.Verdicts, a.Verdict)-slices.Index(model.Verdicts, b.Verdict), cmp.Compare(b.Counts.Breaks+b.Counts.Likely, a.Counts.Breaks+a.Counts.Likely))
 	})

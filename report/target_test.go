@@ -237,13 +237,13 @@ func TestTarget(t *testing.T) {
 		clients = append(clients, fmt.Sprintf("%s %s %s %d", c.Verdict, c.SoftwareName, c.ClientIDs, len(c.APIs)))
 	}
 	wantClients := []string{
-		"breaks old-lib [billing orders-svc] 2", "breaks  [cron] 4", "likely careful [orders-svc] 4", "likely  [python] 1", "likely sarama [orders-svc] 1",
+		"breaks  [cron] 4", "breaks old-lib [orders-svc] 2", "breaks old-lib [billing] 1", "likely careful [orders-svc] 4", "likely  [python] 1", "likely sarama [orders-svc] 1",
 		"unclear  [midstream] 0", "unclear  [probe] 0", "fine both [orders-svc] 0", "fine modern [orders-svc] 0", "between-brokers  [broker-1-fetcher-0] 0",
 	}
 	if diff := cmp.Diff(wantClients, clients); diff != "" {
 		t.Errorf("clients (-want +got):\n%s", diff)
 	}
-	if want := (model.TargetSummary{Breaks: 2, Likely: 3, Unclear: 2, Fine: 2}); r.Target.Summary != want {
+	if want := (model.TargetSummary{Breaks: 3, Likely: 3, Unclear: 2, Fine: 2}); r.Target.Summary != want {
 		t.Errorf("summary %+v, want %+v", r.Target.Summary, want)
 	}
 }
@@ -288,14 +288,16 @@ func TestWithoutATargetNothingIsSaidOfOne(t *testing.T) {
 // TestTargetIsBounded: clients and versions beyond the limits are counted, not kept.
 func TestTargetIsBounded(t *testing.T) {
 	b := NewBuilder(Options{Target: kafka4()})
-	for i := range maxClients + 10 {
-		b.Exchange(exchangeOf(uint64(i), 0, 8, 1, softwareOf("lib", strings.Repeat("x", i%200)+string(rune('a'+i/200))), asked))
+	for i := range maxTargetClients + 10 {
+		b.Exchange(exchangeOf(uint64(i), 0, 8, 1, softwareOf("lib", strings.Repeat("x", i%200)+string(rune('a'+i/200))), asked, offering(8, 0, 9)))
 	}
 	for i := range maxTargetUses + 10 {
 		b.Exchange(exchangeOf(uint64(i), 0, int16(200+i), 0, softwareOf("lib", "a"), asked, offering(int16(200+i), 0, 0)))
 	}
 	for i := range maxClientMembers + 10 {
-		b.Exchange(exchangeOf(uint64(i), 0, 8, 1, softwareOf("lib", "a"), asked, idOf(strings.Repeat("z", i))))
+		b.Exchange(exchangeOf(uint64(i), 0, 8, 1, softwareOf("lib", "a"), asked, func(x *decode.Exchange) {
+			x.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 1)
+		}))
 	}
 	for i := range maxAskers + 10 {
 		b.Exchange(exchangeOf(uint64(i), 0, apiVersionsKey, 0, idOf(strings.Repeat("y", i%250)+string(rune('a'+i/250)))))
@@ -306,7 +308,7 @@ func TestTargetIsBounded(t *testing.T) {
 			t.Errorf("limit %s was not counted: %v", name, hit)
 		}
 	}
-	if len(b.target.clients) > maxClients || len(b.target.askers) > maxAskers || len(b.target.ranges) > len(newRanges.APIs) {
+	if len(b.target.clients) > maxTargetClients || len(b.target.askers) > maxAskers || len(b.target.ranges) > len(newRanges.APIs) {
 		t.Errorf("%d clients, %d askers, %d ranges are kept", len(b.target.clients), len(b.target.askers), len(b.target.ranges))
 	}
 }
@@ -335,5 +337,50 @@ func BenchmarkTarget(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		check.exchange(x)
+	}
+}
+
+// TestTargetNamesEveryClient: many services on one library are many rows, and those that break come before a limit.
+func TestTargetNamesEveryClient(t *testing.T) {
+	c := newTargetCheck(kafka4())
+	for i := range maxTargetClients + 100 {
+		version := int16(7)
+		if i == 3 || i == maxTargetClients+50 {
+			version = 0
+		}
+		c.exchange(exchangeOf(uint64(i), uint32(i), 2, version, asked, softwareOf("lib", "1.0"), idOf(fmt.Sprintf("svc-%05d", i)), offering(2, 0, 7)))
+	}
+	hit := map[string]uint64{}
+	out := c.finish(hit)
+	var breaks []string
+	for _, row := range out.Clients {
+		if row.Verdict == model.VerdictBreaks {
+			breaks = append(breaks, row.ClientIDs...)
+		}
+	}
+	if d := cmp.Diff([]string{"svc-00003", fmt.Sprintf("svc-%05d", maxTargetClients+50)}, breaks); d != "" || out.Summary.Breaks != 2 {
+		t.Errorf("breaks (-want +got):\n%s", d)
+	}
+	if want := maxTargetClients + 98; out.Summary.Fine != want || hit["target_clients"] != 0 {
+		t.Errorf("%d fine, want %d; limits %v", out.Summary.Fine, want, hit)
+	}
+}
+
+// TestTargetJoinsOneProgram: a client that announces itself on some connections only is one row.
+func TestTargetJoinsOneProgram(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		from string
+		want int
+	}{{"the same address", "192.0.2.1:1", 1}, {"another address", "192.0.2.9:1", 2}} {
+		c := newTargetCheck(kafka4())
+		at := func(a string) func(*decode.Exchange) {
+			return func(x *decode.Exchange) { x.Client = netip.MustParseAddrPort(a) }
+		}
+		c.exchange(exchangeOf(1, 1, 1, 10, asked, softwareOf("lib", "1.0"), idOf("svc"), at("192.0.2.1:5")))
+		c.exchange(exchangeOf(2, 2, 1, 10, asked, softwareOf("", ""), idOf("svc"), at(tt.from)))
+		if got := len(c.finish(map[string]uint64{}).Clients); got != tt.want {
+			t.Errorf("%s: %d rows, want %d", tt.name, got, tt.want)
+		}
 	}
 }

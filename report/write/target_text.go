@@ -20,6 +20,8 @@ func followed(f *model.Finding) string {
 const (
 	// maxTargetTexts is how many clients of one verdict the text lists.
 	maxTargetTexts = 20
+	// maxFineTexts is up to how many clients that are fine it lists; more are only counted.
+	maxFineTexts = 5
 	// maxTargetAPIs is how many kinds of requests of one client are named.
 	maxTargetAPIs = 5
 )
@@ -206,16 +208,30 @@ func (t *textReport) target() {
 	for i, l := range wrap(Escape(lead)+targetHeadline(g), t.width, t.width-2) {
 		t.line(strings.Repeat("  ", min(i, 1)) + style.Sprint(l))
 	}
+	most := map[string]int{}
+	for _, v := range model.Verdicts {
+		most[v] = maxTargetTexts
+	}
+	if g.Summary.Fine > maxFineTexts {
+		most[model.VerdictFine] = 0
+	}
 	shown := map[string]int{}
 	for i := range g.Clients {
 		c := &g.Clients[i]
-		if shown[c.Verdict]++; shown[c.Verdict] <= maxTargetTexts {
+		if shown[c.Verdict]++; shown[c.Verdict] <= most[c.Verdict] {
 			t.field(targetVerdicts[c.Verdict], phraseText(targetClientPhrase(c))+": "+escapeLong(targetSays(c, maxTargetAPIs)))
 		}
 	}
 	for _, v := range model.Verdicts {
-		if more := shown[v] - maxTargetTexts; more > 0 {
-			t.field(targetVerdicts[v], fmt.Sprintf("%s (--format json has all)", words.Plural(uint64(more), "more client")))
+		more := shown[v] - most[v]
+		if v == model.VerdictFine {
+			more = g.Summary.Fine - min(shown[v], most[v])
+		}
+		switch {
+		case more > 0 && most[v] == 0:
+			t.field(targetVerdicts[v], fmt.Sprintf("%s (--format json lists them)", words.Plural(uint64(more), "client")))
+		case more > 0:
+			t.field(targetVerdicts[v], fmt.Sprintf("%s (--format json lists them)", words.Plural(uint64(more), "more client")))
 		}
 	}
 	for _, p := range targetRemarks(g, t.r) {
