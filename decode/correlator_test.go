@@ -55,6 +55,25 @@ func (p *part) told(frame uint64, stream uint32, broker netip.AddrPort, latest i
 	}})
 }
 
+// TestEventsOfOnePacket: events of several shards at one packet come in the order of their streams, then of Event.Order.
+func TestEventsOfOnePacket(t *testing.T) {
+	want := []string{"1: advertised 1 APIs", "2: advertised 1 APIs", "3: advertised 1 APIs", "4: connection", "4: advertised 1 APIs"}
+	var first, second part
+	first.told(5, 3, broker1, 7)
+	first.told(5, 1, broker1, 7)
+	second.told(5, 2, broker1, 7)
+	second.told(5, 4, broker1, 7)
+	second.add(5, 4, Event{Connection: &Connection{Connection: &reassembly.Connection{Stream: 4}}})
+	second[1].Order, second[2].Order = 2, 1
+	for _, parts := range [][][]Event{{first, second}, {second, first}} {
+		var r recorder
+		NewCorrelator(Options{}, &r).Add(parts)
+		if diff := cmp.Diff(want, r.got); diff != "" {
+			t.Errorf("events differ (-want +got):\n%s", diff)
+		}
+	}
+}
+
 func TestCorrelatorBorrows(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -70,6 +70,31 @@ func TestLateRequests(t *testing.T) {
 	}
 }
 
+// TestRefusalAfterRequest: only a refusal that came before a request tells its client that it gets no ranges.
+func TestRefusalAfterRequest(t *testing.T) {
+	d := newNetwork().open(t)
+	id := d.request(hello(3))
+	d.request(requestOf(3, 7))
+	d.respond(id, ranges(0, 35))
+	d.request(requestOf(3, 7))
+	list := exchanges(d.end(reassembly.Closed, reassembly.ToBroker))
+	if len(list) != 3 || list[1].AskedInVain || !list[2].AskedInVain {
+		t.Errorf("%d exchanges, asked in vain: %t before the refusal, %t after it", len(list), list[1].AskedInVain, list[2].AskedInVain)
+	}
+}
+
+// TestOlderLoss: a loss that is noticed late, and lies before an earlier one, does not take that one back.
+func TestOlderLoss(t *testing.T) {
+	d := newNetwork().open(t)
+	older := d.net.next()
+	d.request(requestOf(3, 7))
+	d.h.Lost(reassembly.ToClient, d.net.next())
+	d.h.Lost(reassembly.ToClient, older)
+	if e := exchanges(d.end(reassembly.Closed, reassembly.ToClient))[0]; e.Outcome != Unseen {
+		t.Errorf("outcome %v, want %v", e.Outcome, Unseen)
+	}
+}
+
 // TestPartialRequest: the last request of a connection is judged if its header came. Whether an answer to it was due
 // does not matter then.
 func TestPartialRequest(t *testing.T) {

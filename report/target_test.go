@@ -313,6 +313,20 @@ func TestTargetIsBounded(t *testing.T) {
 	}
 }
 
+// TestFoldsAreFew: a table of clients that break is not searched again for each new client.
+func TestFoldsAreFew(t *testing.T) {
+	check := newTargetCheck(kafka4())
+	for i := range maxTargetClients - 1 {
+		check.exchange(exchangeOf(uint64(i), 0, 8, 1, asked, offering(8, 0, 9), idOf(fmt.Sprintf("old-%d", i))))
+	}
+	for _, id := range []string{"fine-1", "fine-2", "fine-3"} {
+		check.exchange(exchangeOf(1, 0, 1, 10, asked, idOf(id)))
+	}
+	if check.folded != 1 || check.limits.clients != 1 || len(check.clients) != maxTargetClients {
+		t.Errorf("%d clients folded, %d without a row, %d rows; want 1, 1, %d", check.folded, check.limits.clients, len(check.clients), maxTargetClients)
+	}
+}
+
 // TestTargetAllocatesNothing in the steady state.
 func TestTargetAllocatesNothing(t *testing.T) {
 	b := NewBuilder(Options{Target: kafka4()})

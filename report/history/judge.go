@@ -334,6 +334,8 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r.Cause = Authentication
 	case v.wantsSASL(k):
 		r.Cause = NoSASL
+	case v.open.Time == 0 && (k.stream.midstream || k.stream.missing > 0):
+		return Ruling{} // the listener may want SASL, and whether the client began with it is unknown
 	case v.inRange(x) && (v.refusedAgain(k) && v.othersOpen(k) || v.isIgnored(k)):
 		r.Cause = Dropped
 	case !v.inRange(x) && v.inAnswer(k):
