@@ -83,7 +83,8 @@ func isHTTP2(p []byte) bool {
 // isMySQL recognises the first packet of a MySQL server (MySQL internals, Protocol::Handshake and ERR_Packet): a
 // length of 3 bytes, little-endian, sequence number 0, then protocol 10 and the version as text, or an error.
 func isMySQL(p []byte) bool {
-	if len(p) < 8 || p[3] != 0 || int(p[0])|int(p[1])<<8|int(p[2])<<16 > len(p)-4 {
+	const longest = 1 << 10 // of such a packet; p may be its beginning
+	if len(p) < 8 || p[3] != 0 || int(p[0])|int(p[1])<<8|int(p[2])<<16 > longest {
 		return false
 	}
 	return p[4] == 10 && p[5] >= '3' && p[5] <= '9' || p[4] == 0xff && isText(p[7:8])

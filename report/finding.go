@@ -162,11 +162,11 @@ func (g *group) softwareName() string {
 func (g *group) said() string {
 	switch {
 	case g.evidence[decode.Observed] > 0:
-		return "The broker had said"
+		return "The broker advertised"
 	case g.evidence[decode.Borrowed] > 0:
-		return "The broker says on other connections"
+		return "On other connections, the broker advertises"
 	}
-	return "The ranges that were given say of the broker"
+	return "The ranges of --advertised give"
 }
 
 // worst is the outcome that tells most about what the broker did: the most
@@ -209,11 +209,11 @@ func (g *group) consequence() string {
 	case !ok:
 		return "Brokers mostly close the connection on such a request."
 	case worst == decode.Unanswered || worst == decode.Left:
-		return "It leaves such a request without an answer, and the client waits in vain."
+		return "It does not answer such a request, and the client waits until its timeout."
 	case worst == decode.Error:
 		return "It answers UNSUPPORTED_VERSION."
 	}
-	return "It drops the connection on such a request, which clients tend to blame on security settings."
+	return "It closes the connection on such a request. Many clients then report a wrong security.protocol."
 }
 
 // rangeText is a range as it is called in texts.
@@ -239,15 +239,16 @@ func address(a netip.AddrPort) string {
 type findingContext struct {
 	rule     *Rule
 	severity model.Severity
-	// isOpen: other causes are not ruled out. clear: the address answered Kafka in the clear.
-	isOpen, clear bool
+	// isOpen: other causes are not ruled out, mayLackSASL: authentication is not. clear: the address answered Kafka in the
+	// clear.
+	isOpen, mayLackSASL, clear bool
 	tables        []*decode.Ranges
 	target        *decode.Reference
 }
 
 // finish turns g into its exported form.
 func (g *group) finish(c findingContext) model.Finding {
-	s := &subject{group: g, isOpen: c.isOpen, clear: c.clear, tables: c.tables, target: c.target}
+	s := &subject{group: g, isOpen: c.isOpen, mayLackSASL: c.mayLackSASL, clear: c.clear, tables: c.tables, target: c.target}
 	f := model.Finding{
 		Code: c.rule.Code, Title: c.rule.Title, Severity: c.severity,
 		Message: c.rule.message(s), Why: c.rule.why(s), Advice: c.rule.advice(s),

@@ -78,8 +78,8 @@ type subject struct {
 	tables []*decode.Ranges
 	// clear: the broker's address answered Kafka in the clear.
 	clear bool
-	// isOpen: other causes are not ruled out.
-	isOpen bool
+	// isOpen: other causes are not ruled out, mayLackSASL: authentication is not.
+	isOpen, mayLackSASL bool
 	// target is what requests were held against beside what was advertised, nil for none.
 	target *decode.Reference
 }

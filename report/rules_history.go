@@ -33,7 +33,11 @@ var droppedRule = Rule{
 		return fmt.Sprintf("The address answers other requests. It %s a proxy or gateway that advertises more than what is behind it accepts; a malformed request ends like this, too.", s.is())
 	},
 	advice: func(s *subject) string {
-		return fmt.Sprintf("Upgrade the proxy or gateway at this address, or have it advertise only what it supports. Until then limit %s to a lower version of %s.", s.softwareName(), apiName(s.key.api))
+		advice := fmt.Sprintf("Upgrade the proxy or gateway at this address, or have it advertise only what it supports. Until then limit %s to a lower version of %s.", s.softwareName(), apiName(s.key.api))
+		if s.mayLackSASL {
+			advice += " If the listener requires SASL, set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL instead."
+		}
+		return advice
 	},
 }
 

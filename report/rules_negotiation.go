@@ -55,7 +55,7 @@ var unnegotiatedRule = Rule{
 	},
 	why: func(s *subject) string {
 		if s.key.detail == inVain {
-			return "The broker had refused the client's ApiVersions request with error 35, and the client went on without asking in a lower version: it could not know what the broker takes."
+			return "The broker had refused the client's ApiVersions request with error 35, and the client went on without asking in a lower version: it could not know what the broker supports."
 		}
 		return "No ApiVersions response of this broker was seen. A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
 	},
@@ -102,7 +102,7 @@ var apiVersionsRefusedRule = Rule{
 	},
 	why: func(s *subject) string {
 		if s.key.detail == inVain {
-			return "The broker is older than the client and says so as it should (KIP-511). The client has to ask again, with ApiVersions v0 if need be; this one does not, and cannot know what the broker takes."
+			return "The broker is older than the client and says so as it should (KIP-511). The client has to ask again, with ApiVersions v0 if need be; this one does not, and cannot know what the broker supports."
 		}
 		if s.key.version == 0 {
 			return "Every broker since Kafka 0.10 answers ApiVersions v0: this one is older, is no Kafka broker, or wants TLS on this port."

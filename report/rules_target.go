@@ -31,13 +31,13 @@ func breaksOnTarget(s model.Severity, becomes func(g *group, at addressFacts) (*
 		Summary: "would be refused by the release named with --target: error where that is certain, warning where it is likely",
 		Documentation: model.Documentation{
 			What: "The request is in a version that the release named with --target does not take, and the client is not known to have a better one. " +
-				"It is an error where that is certain: the client does not ask which versions the broker takes, or sends what was not offered; or it was offered a version that the target takes, and sent an older one all the same, " +
+				"It is an error where that is certain: the client does not ask which versions the broker supports, or sends what was not advertised; or the broker advertised a version that the target accepts, and sent an older one all the same, " +
 				"so that it has no newer one; or the API is gone and nothing stands in for it. " +
-				"It is a warning where it is only likely: the client negotiates, and the broker in the capture offered nothing that the target takes, so that the client may know a newer version or not; " +
-				"or what it was offered was not seen; or it sent the request before the answer was there.",
+				"It is a warning where it is only likely: the client negotiates, and the broker in the capture advertised nothing that the target accepts, so that the client may know a newer version or not; " +
+				"or the advertised range was not seen; or it sent the request before the answer was there.",
 			Why: "An Apache Kafka broker closes the connection on such a request, without an answer: the client that worked before the upgrade sees a disconnect after it. " +
 				"Kafka 4.0 removed the versions from before Kafka 2.1 (KIP-896). " +
-				"A client that negotiates and would send another version is no finding: neither one above the target's max that had been offered, nor one below its min if the same client sent a version inside to another broker. " +
+				"A client that negotiates and would send another version is no finding: neither one above the target's max that was advertised, nor one below its min if the same client sent a version inside to another broker. " +
 				"Produce v0 to v2 count as refused on Kafka 4, which advertises them and does not take them (KAFKA-18659). ApiVersions may have any version, and requests of brokers among themselves are not judged, since they are upgraded together. " +
 				"What no packet can show: a client that would give up at the sight of the target's ranges, one with a bug that only shows with older brokers (librdkafka 2.6.0 and Fetch v12), " +
 				"or one that uses an API at another time (month-end jobs, administration).",
@@ -60,18 +60,18 @@ func breaksOnTarget(s model.Severity, becomes func(g *group, at addressFacts) (*
 	}
 }
 
-// takes says what the target takes of the API.
+// takes says what the target accepts of the API.
 func (s *subject) takes() string {
 	t := rangeOn(s.target, s.key.api)
 	switch {
 	case !t.listed:
 		return "has no such API"
 	case t.Min > t.Max:
-		return "takes no version of it"
+		return "accepts no version of it"
 	case t.advertised < t.Min && s.key.version < t.Min:
-		return fmt.Sprintf("takes v%d to v%d although it advertises v%d", t.Min, t.Max, t.advertised)
+		return fmt.Sprintf("accepts v%d to v%d although it advertises v%d", t.Min, t.Max, t.advertised)
 	}
-	return "takes " + t.Text()
+	return "accepts " + t.Text()
 }
 
 // whyOnTarget says how it is known.
@@ -80,13 +80,13 @@ func whyOnTarget(s *subject) string {
 	api, target := apiName(s.key.api), s.target.Called()
 	switch reason(s.key.detail) {
 	case againstOffer:
-		offered := "the broker offers no such API"
+		offered := "the broker advertises no such API"
 		if s.key.hasRange {
-			offered = "the broker offers " + rangeText(s.key.advertised)
+			offered = "the broker advertises " + rangeText(s.key.advertised)
 		}
-		return fmt.Sprintf("It is sent although %s: the client does not go by what is offered, and %s will refuse it.", offered, target)
+		return fmt.Sprintf("It is sent although %s: the client does not keep to what is advertised, and %s will refuse it.", offered, target)
 	case noNewer:
-		return fmt.Sprintf("The broker offers %s up to v%d, and the client still sent v%d: it has nothing newer, and v%d is the oldest that %s takes.",
+		return fmt.Sprintf("The broker advertises %s up to v%d, and the client still sent v%d: it has nothing newer, and v%d is the oldest that %s accepts.",
 			api, s.key.advertised.Max, s.key.version, t.Min, target)
 	case notAsked:
 		return "The client sent it on a connection on which it did not ask for the ranges, nor was it seen to ask on another: it will send the same version to any broker."
@@ -97,12 +97,12 @@ func whyOnTarget(s *subject) string {
 	case notHeeded:
 		return "sarama before 1.46.0 asks for the ranges and does not go by them: it sends the version that follows from the Version it is set to."
 	case offeredLess:
-		return fmt.Sprintf("The client negotiates, and the broker offers %s only up to v%d: whether the client also knows v%d, the oldest that %s takes, does not show here.",
+		return fmt.Sprintf("The client negotiates, and the broker advertises %s only up to v%d: whether the client also knows v%d, the oldest that %s accepts, does not show here.",
 			api, s.key.advertised.Max, t.Min, target)
 	case guessed:
 		return "It was sent before the broker's answer with the ranges was there: its version was guessed, or set."
 	}
-	return fmt.Sprintf("What the broker offered this client was not seen: whether it also knows v%d, the oldest that %s takes, does not show here.", t.Min, target)
+	return fmt.Sprintf("What the broker advertised to this client was not seen: whether it also knows v%d, the oldest that %s accepts, does not show here.", t.Min, target)
 }
 
 // adviceOnTarget says what to do before the upgrade.

@@ -28,7 +28,7 @@ var aboveMaxRule = Rule{
 		Why: "An Apache Kafka broker does not answer such a request: it closes the connection. Others stay silent until the client times out, or answer UNSUPPORTED_VERSION. " +
 			"Clients see a disconnect and guess at its cause, often security (\"Disconnected: verify that security.protocol is correctly configured\"). The client mostly tries again for ever, and nothing is consumed or produced.",
 		Wire: "An ApiVersions request and its response, with the min and max version of each API; later on the same connection a request whose api_version is above that max; then mostly a FIN or RST from the broker instead of a response.",
-		Do: "It is a fault of the client, which was told what the broker can do. Use a release of the client library in which it is mended, or the last one before it came in; or upgrade the broker to a release that knows the version. " +
+		Do: "It is a fault of the client, which knows the advertised range. Use a release of the client library in which it is fixed, or the last one before it came in; or upgrade the broker to a release that knows the version. " +
 			"Where a proxy or a load balancer stands between them, see that ApiVersions and the request reach the same broker (KV2005).",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.AboveMax },
@@ -38,11 +38,11 @@ var aboveMaxRule = Rule{
 		return fmt.Sprintf("%s sent, the broker advertises %s", s.request(), rangeText(s.key.advertised))
 	},
 	why: func(s *subject) string {
-		return fmt.Sprintf("%s that v%d is the newest %s it knows. %s",
+		return fmt.Sprintf("%s v%d as the newest version of %s. %s",
 			s.said(), s.key.advertised.Max, apiName(s.key.api), s.consequence())
 	},
 	advice: func(s *subject) string {
-		return fmt.Sprintf("Run a release of %s that keeps to the advertised range (%s v%d or lower here), or a broker that knows %s.",
+		return fmt.Sprintf("Run a release of %s that keeps to the advertised range (%s v%d or lower here), or a broker that supports %s.",
 			cmp.Or(cut(s.key.software.Name), "the client"), apiName(s.key.api), s.key.advertised.Max, s.request())
 	},
 }
@@ -56,7 +56,7 @@ var belowMinRule = Rule{
 			"the broker closes the connection without an answer, and the client sees a disconnect.",
 		Wire: "An ApiVersions response with a min above the api_version of a later request, then mostly a FIN or RST from the broker instead of a response.",
 		Do: "Upgrade the client library, or set it to a newer protocol version where it is configured (sarama: Version; kafka-python: api_version). " +
-			"Until then a broker before 4.0 still takes the old versions.",
+			"Until then a broker before 4.0 still accepts the old versions.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.BelowMin },
 	suspect:  outsideBy(decode.BelowMin),
@@ -65,7 +65,7 @@ var belowMinRule = Rule{
 		return fmt.Sprintf("%s sent, the broker advertises %s", s.request(), rangeText(s.key.advertised))
 	},
 	why: func(s *subject) string {
-		return fmt.Sprintf("%s that v%d is the oldest %s it takes (Kafka 4.0 removed many, KIP-896). %s",
+		return fmt.Sprintf("%s v%d as the oldest version of %s (Kafka 4.0 removed many, KIP-896). %s",
 			s.said(), s.key.advertised.Min, apiName(s.key.api), s.consequence())
 	},
 	advice: func(s *subject) string {
@@ -104,8 +104,8 @@ var phantomRule = Rule{
 	Code: "KV1004", Title: "phantom-range", Severity: model.Warning,
 	Summary: "inside the advertised range, yet known to be refused: error where the broker refused it",
 	Documentation: model.Documentation{
-		What: "The request's version lies inside the advertised range, but brokers of this release are known to refuse it all the same: Kafka 4.x advertises Produce from v0 and takes v3 and up.",
-		Why: "Kafka 4.0 removed Produce v0 to v2 (KIP-896) and had to go on advertising them, because librdkafka takes a higher min for a sign that the broker cannot compress (KAFKA-18659). " +
+		What: "The request's version lies inside the advertised range, but brokers of this release are known to refuse it all the same: Kafka 4.x advertises Produce from v0 and accepts v3 and up.",
+		Why: "Kafka 4.0 removed Produce v0 to v2 (KIP-896) and had to go on advertising them, because librdkafka reads a higher min as a sign that the broker cannot compress (KAFKA-18659). " +
 			"A client that goes by the range alone picks a version that is refused.",
 		Wire: "An ApiVersions response with the ranges of Kafka 4.x (Fetch from v4, ListOffsets from v1 and so on) and Produce from v0, then Produce v0, v1 or v2, which is not answered.",
 		Do:   "Upgrade the client to one that sends Produce v3 or higher (record batches, Kafka 0.11 and later), or set its protocol version to 0.11 or higher.",
@@ -125,10 +125,10 @@ var phantomRule = Rule{
 		return model.Warning
 	},
 	message: func(s *subject) string {
-		return fmt.Sprintf("%s sent, advertised %s, but this release takes %s and up", s.request(), rangeText(s.key.advertised), s.key.detail)
+		return fmt.Sprintf("%s sent, advertised %s, but this release accepts %s and up", s.request(), rangeText(s.key.advertised), s.key.detail)
 	},
 	why: func(s *subject) string {
-		return "The broker advertises more than it takes, for the sake of old librdkafka releases (KAFKA-18659). " + s.consequence()
+		return "The broker advertises more than it accepts, for the sake of old librdkafka releases (KAFKA-18659). " + s.consequence()
 	},
 	advice: func(s *subject) string {
 		return fmt.Sprintf("Upgrade %s to a release that sends %s %s or higher, or raise the protocol version it is set to.",
@@ -159,7 +159,7 @@ var unsupportedAnswerRule = Rule{
 	},
 	why: func(s *subject) string {
 		if !s.key.hasRange {
-			return "The broker itself says that it does not take this version. Its ApiVersions response was not seen, so it cannot be told whether the client was warned."
+			return "The broker itself says that it does not support this version. Its ApiVersions response was not seen, so it cannot be told whether the client was warned."
 		}
 		return "The advertised range is not all that decides: features that are not finalized, an unfinished upgrade or a broker behind this one can refuse a version inside it."
 	},

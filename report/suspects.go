@@ -316,7 +316,7 @@ func (b *Builder) finish(g *group, rule *Rule, severity model.Severity) model.Fi
 		ruledOut, open = explanations(b.history.Explanations(g.sample))
 	}
 	f := g.finish(findingContext{
-		rule: rule, severity: severity, isOpen: len(open) > 0, clear: b.facts(g).clear, tables: b.brokers.tables(g.key.broker), target: b.opt.Target,
+		rule: rule, severity: severity, isOpen: len(open) > 0, mayLackSASL: slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }), clear: b.facts(g).clear, tables: b.brokers.tables(g.key.broker), target: b.opt.Target,
 	})
 	f.RuledOut, f.NotRuledOut = ruledOut, open
 	f.Behind = b.brokers.behind(g.key.broker)

@@ -30,7 +30,7 @@ type targetCheck struct {
 	reference *decode.Reference
 	// rule is the index of breaksRule.
 	rule int
-	// ranges are what the target takes, as far as they were asked for, and it has the API.
+	// ranges are what the target accepts, as far as they were asked for, and it has the API.
 	ranges  map[int16]*targetRange
 	clients map[targetClientKey]*targetClient
 	last    *targetClient
@@ -65,7 +65,7 @@ type targetClient struct {
 	uses      map[targetUse]uint64
 	clientIDs members[string]
 	addresses members[netip.Addr]
-	// reached are the APIs of which it sent, having asked, a version that the target takes.
+	// reached are the APIs of which it sent, having asked, a version that the target accepts.
 	reached map[int16]struct{}
 }
 
@@ -101,7 +101,7 @@ func (t *targetCheck) asked(x *decode.Exchange) bool {
 	return true
 }
 
-// takes is what the target takes of an API.
+// takes is what the target accepts of an API.
 func (t *targetCheck) takes(key int16) *targetRange {
 	r := t.ranges[key]
 	if r == nil {
@@ -226,7 +226,7 @@ func (t *targetCheck) programs() []*targetClient {
 }
 
 // settle tells what a kind of request of a client is, all input considered: where
-// the broker offered less than the target's min, but the client was seen to send a version that the target takes
+// the broker offered less than the target's min, but the client was seen to send a version that the target accepts
 // to another broker, it adapts.
 func (c *targetClient) settle(api int16, f fate, why reason) fate {
 	if c != nil && why == offeredLess {

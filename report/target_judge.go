@@ -17,7 +17,7 @@ type fate uint8
 
 // The fates, best first.
 const (
-	// passes: the target takes this version.
+	// passes: the target accepts this version.
 	passes fate = iota
 	// exempt: ApiVersions, and requests that their client expects to be refused.
 	exempt
@@ -61,7 +61,7 @@ const (
 // metadataKey is the key of Metadata, which kafka-python also sends to see whether a probe was refused.
 const metadataKey = 3
 
-// targetRange is what the target takes of an API.
+// targetRange is what the target accepts of an API.
 type targetRange struct {
 	model.Range
 	// listed: it has the API; silent: it need not say so even if it has.
@@ -70,7 +70,7 @@ type targetRange struct {
 	advertised int16
 }
 
-// rangeOn is what the target takes of an API.
+// rangeOn is what the target accepts of an API.
 func rangeOn(r *decode.Reference, key int16) targetRange {
 	found, ok := r.Table.Ranges.Find(key)
 	t := targetRange{Range: model.Range{Min: found.Min, Max: found.Max}, listed: ok, silent: r.Table.Silent(key), advertised: found.Min}
@@ -114,7 +114,7 @@ func betweenBrokers(x *decode.Exchange) bool {
 	return (strings.HasPrefix(x.ClientID, "broker-") || strings.HasPrefix(x.ClientID, "raft-client-")) && brokerIDs.MatchString(x.ClientID)
 }
 
-// saramaNegotiates is the first release of sarama that heeds what the broker offers; those before ask for it
+// saramaNegotiates is the first release of sarama that heeds what the broker advertises; those before ask for it
 // only to say who they are (https://github.com/IBM/sarama/pull/3158).
 var saramaNegotiates = semver.MustParse("1.46.0")
 
@@ -179,7 +179,7 @@ func judgeMissing(key int16, t *targetRange) (fate, reason) {
 	return certain, noSuchAPI
 }
 
-// judgeOld judges a request of a client that may negotiate, in a version below what the target takes.
+// judgeOld judges a request of a client that may negotiate, in a version below what the target accepts.
 func judgeOld(x *decode.Exchange, t *targetRange, known bool) (fate, reason) {
 	switch {
 	case known && x.Advertised.Max >= t.Min:

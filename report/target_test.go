@@ -166,7 +166,7 @@ func targetCalls() []any {
 		exchangeOf(32, 4, 1, 18, softwareOf("careful", "1"), asked, early, offering(1, 0, 18)),
 		exchangeOf(34, 4, 22, 1, softwareOf("careful", "1"), asked, offering(22, 0, 1)),
 		exchangeOf(33, 4, 1, 18, softwareOf("sarama", "v1.40.0"), asked, offering(1, 0, 18)),
-		// Neither: the newest of an old broker, and a version that the target takes to a newer one.
+		// Neither: the newest of an old broker, and a version that the target accepts to a newer one.
 		exchangeOf(40, 5, 8, 1, softwareOf("both", "1"), asked, offering(8, 0, 1)),
 		exchangeOf(41, 6, 8, 5, softwareOf("both", "1"), asked, offering(8, 0, 5), second),
 		// Unclear, and nothing to judge.
@@ -188,7 +188,7 @@ func requestOf(f *model.Finding) string {
 	return fmt.Sprintf("%s v%d", f.API, *f.Version)
 }
 
-// targetOf is what the target takes of a finding's API.
+// targetOf is what the target accepts of a finding's API.
 func targetOf(f *model.Finding) string {
 	if f.Target == nil {
 		return "no such API"

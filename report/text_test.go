@@ -187,12 +187,12 @@ func TestWhySaysWhereTheRangeIsFrom(t *testing.T) {
 	above := verdictOf(decode.AboveMax)
 	supplied := func(x *decode.Exchange) { x.Evidence = decode.Supplied }
 	for want, x := range map[string]*decode.Exchange{
-		"The broker had said that":                          exchangeOf(1, 0, 1, 12, above),
-		"The broker says on other connections that":         exchangeOf(1, 0, 1, 12, above, borrowedRange, outcomeOf(decode.ClosedByBroker)),
-		"The ranges that were given say of the broker that": exchangeOf(1, 0, 1, 12, above, supplied),
+		"The broker advertised":                       exchangeOf(1, 0, 1, 12, above),
+		"On other connections, the broker advertises": exchangeOf(1, 0, 1, 12, above, borrowedRange, outcomeOf(decode.ClosedByBroker)),
+		"The ranges of --advertised give":             exchangeOf(1, 0, 1, 12, above, supplied),
 	} {
 		f := builderOf(Options{}, x).Report().Findings[0]
-		if want += " v10 is the newest Fetch it knows. "; !strings.HasPrefix(f.Why, want) {
+		if want += " v10 as the newest version of Fetch. "; !strings.HasPrefix(f.Why, want) {
 			t.Errorf("%s: %q, want it to begin with %q", f.Evidence, f.Why, want)
 		}
 	}

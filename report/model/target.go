@@ -33,7 +33,7 @@ const (
 	VerdictLikely = "likely"
 	// VerdictUnclear: of some requests nothing can be said, or there are none to judge.
 	VerdictUnclear = "unclear"
-	// VerdictFine: the target takes what the client sends, or would send to it.
+	// VerdictFine: the target accepts what the client sends, or would send to it.
 	VerdictFine = "fine"
 	// VerdictBrokers: requests of brokers among themselves, which are not judged: they are upgraded with the target.
 	VerdictBrokers = "between-brokers"
@@ -78,7 +78,7 @@ type TargetUse struct {
 	// Certain is false where it is only likely. Reason is as in Finding.
 	Certain bool   `json:"certain"`
 	Reason  string `json:"reason"`
-	// Target is what the target takes, nil where it has no such API.
+	// Target is what the target accepts, nil where it has no such API.
 	Target *Range `json:"target"`
 }
 

@@ -20,7 +20,7 @@ type versionChart struct {
 	// Numbers are the versions along the scale.
 	Numbers []scaleNumber
 	Rows    []versionRow
-	// Offers says whose range the bar is: "the broker advertises", where it is not that "the target takes".
+	// Offers says whose range the bar is: "the broker advertises", where it is not that "the target accepts".
 	Offers string
 }
 
@@ -150,7 +150,7 @@ func clientChart(apis []model.Usage, brokers []string, offers *offers, id string
 func findingChart(f *model.Finding, id string) *versionChart {
 	offered, offers := f.Advertised, "the broker advertises"
 	if f.IsOnTarget() {
-		offered, offers = f.Target, "the target takes"
+		offered, offers = f.Target, "the target accepts"
 	}
 	if f.APIKey == nil || f.Version == nil || offered == nil {
 		return nil
@@ -165,7 +165,7 @@ func findingChart(f *model.Finding, id string) *versionChart {
 	s.include(*f.Version)
 	row := newVersionRow(s, &usage, offer{Known: true, Common: offered, Widest: offered}, id+"-v")
 	if f.IsOnTarget() {
-		row.Title = fmt.Sprintf("%s: the target takes %s", f.API, offered.Text())
+		row.Title = fmt.Sprintf("%s: the target accepts %s", f.API, offered.Text())
 	}
 	return &versionChart{Numbers: s.numbers(), Rows: []versionRow{row}, Offers: offers}
 }

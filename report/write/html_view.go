@@ -224,7 +224,7 @@ func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView 
 	add("Broker", brokerPhrase(f.Broker, f.Behind, f.Release))
 	add("Sent", say(sentText(f)))
 	add("Advertised", say(advertisedText(f)))
-	add("The target takes", say(onTargetText(f)))
+	add("The target accepts", say(onTargetText(f)))
 	add(followed(f), say(words.UpperFirst(then(f))))
 	if !v.Requests {
 		add("Seen", say(words.UpperFirst(words.Times(f.Count))))

@@ -103,7 +103,7 @@ func (m *markdown) putLeaving(reserve int, text string) bool {
 func (m *markdown) head() {
 	m.put("## " + mdProse(clip(headline(m.r), maxTitle)) + "\n\n")
 	if more := otherFindings(m.r); more != "" {
-		m.put("Besides: " + mdProse(more) + ".\n\n")
+		m.put("Also: " + mdProse(more) + ".\n\n")
 	}
 	rest := m.totals()
 	for i := range m.r.Captures {
@@ -212,7 +212,7 @@ func (m *markdown) finding(i int) string {
 	line("Broker", mdPhrase(brokerPhrase(f.Broker, f.Behind, f.Release)))
 	line("Sent", mdProse(sentText(f)))
 	line("Advertised", mdProse(advertisedText(f)))
-	line("The target takes", mdProse(onTargetText(f)))
+	line("The target accepts", mdProse(onTargetText(f)))
 	line(followed(f), mdProse(then(f)))
 	if requestText(f) == "" {
 		line("Seen", mdProse(words.Times(f.Count)))

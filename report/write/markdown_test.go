@@ -72,7 +72,7 @@ func TestMarkdownHasEverythingTheTicketNeeds(t *testing.T) {
 		"frame.number == 62", "`tcp.stream eq 1 && kafka.correlation_id == 8`", "https://github.com/confluentinc/librdkafka/issues/4870",
 		"**Fixed in:** `2.6.1`", "**Workaround:** Go back to 2.5.3.", "| `confluent-kafka-go` `2.6.0`", "v12 (6 requests, outside)", "### What was not seen",
 		"**Missing:** 15 kB", "<details>", "kafkavet analyze 'orders one.pcap' orders-two.pcapng", "tshark -r 'orders one.pcap' -d tcp.port==19092,kafka",
-		"Besides: 1 further error, 2 further warnings and 1 note.",
+		"Also: 1 further error, 2 further warnings and 1 note.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
@@ -116,7 +116,7 @@ func TestMarkdownCountsWhatItLeavesOut(t *testing.T) {
 	if !strings.Contains(text, want) {
 		t.Errorf("no %q after %d and %d findings", want, full, short)
 	}
-	if !strings.Contains(text, "Besides: 3,999 further errors.") {
+	if !strings.Contains(text, "Also: 3,999 further errors.") {
 		t.Error("the head does not count the findings")
 	}
 }

@@ -134,7 +134,7 @@ func targetClientPhrase(c *model.TargetClient) phrase {
 }
 
 // targetUses says which of its requests the target refuses:
-// "OffsetCommit v1 (12 times; the target takes v2 to v9)". most bounds how many are named, 0 for all.
+// "OffsetCommit v1 (12 times; the target accepts v2 to v9)". most bounds how many are named, 0 for all.
 func targetUses(c *model.TargetClient, certain bool, most int) string {
 	var parts []string
 	more := uint64(0)
@@ -149,7 +149,7 @@ func targetUses(c *model.TargetClient, certain bool, most int) string {
 		}
 		takes := "the target has no such API"
 		if u.Target != nil {
-			takes = "the target takes " + u.Target.Text()
+			takes = "the target accepts " + u.Target.Text()
 		}
 		parts = append(parts, fmt.Sprintf("%s v%d (%s; %s)", u.Name, u.Version, words.Times(u.Requests), takes))
 	}
@@ -180,9 +180,9 @@ func targetSays(c *model.TargetClient, most int) string {
 	case judged == 0 && len(parts) == 0 && n.Unclear == 0:
 		parts = append(parts, "sent nothing but ApiVersions")
 	case n.Adapts > 0 && judged > 0:
-		parts = append(parts, fmt.Sprintf("%s taken, of which %s would be sent in another version", words.Plural(judged, "request"), words.Number(n.Adapts)))
+		parts = append(parts, fmt.Sprintf("%s accepted, of which %s would be sent in another version", words.Plural(judged, "request"), words.Number(n.Adapts)))
 	case judged > 0:
-		parts = append(parts, words.Plural(judged, "request")+" taken as "+one(judged, "it is", "they are"))
+		parts = append(parts, words.Plural(judged, "request")+" accepted unchanged")
 	}
 	if n.Unclear > 0 {
 		parts = append(parts, words.Plural(n.Unclear, "request")+" of which nothing can be said")

@@ -200,7 +200,7 @@ func (t *textReport) finding(f *model.Finding) {
 	t.field("broker", t.broker(f))
 	t.field("range", t.evidence(f))
 	if f.IsOnTarget() {
-		t.field("offered", advertisedText(f))
+		t.field("range", advertisedText(f))
 	}
 	t.first(f)
 	t.field("also", t.also(f))
@@ -210,7 +210,7 @@ func (t *textReport) finding(f *model.Finding) {
 	} else {
 		t.field("then", then(f))
 	}
-	t.field("said", escapeLong(f.Greeting))
+	t.field("said", greeting(f.Greeting))
 	t.field("why", escapeLong(f.Why))
 	t.field("excluded", escapeLong(excludedText(f)))
 	t.advice(f)
@@ -252,6 +252,15 @@ func escapeLong(s string) string {
 		return s
 	}
 	return string(appendEscapedAll(nil, s))
+}
+
+// greeting escapes a greeting, whose bytes that cannot be printed are written as \x00 already.
+func greeting(s string) string {
+	parts := strings.Split(s, `\`)
+	for i := range parts {
+		parts[i] = escapeLong(parts[i])
+	}
+	return strings.Join(parts, `\`)
 }
 
 // brief writes what is worth knowing of an info finding.

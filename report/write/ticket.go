@@ -150,7 +150,7 @@ func advertisedText(f *model.Finding) string {
 	return "not known: no ranges of this broker were seen"
 }
 
-// onTargetText says what the target takes, empty for findings about something else.
+// onTargetText says what the target accepts, empty for findings about something else.
 func onTargetText(f *model.Finding) string {
 	switch {
 	case !f.IsOnTarget():
