@@ -242,8 +242,8 @@ type findingContext struct {
 	// isOpen: other causes are not ruled out, mayLackSASL: authentication is not. clear: the address answered Kafka in the
 	// clear.
 	isOpen, mayLackSASL, clear bool
-	tables        []*decode.Ranges
-	target        *decode.Reference
+	tables                     []*decode.Ranges
+	target                     *decode.Reference
 }
 
 // finish turns g into its exported form.
