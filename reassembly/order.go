@@ -87,9 +87,8 @@ func (c *conn) order(d Direction, it *item) {
 		case !r.synced && int32(it.ack-r.oldest) < 0:
 			r.oldest = it.ack
 		}
-		r.noteAhead(it)
-		if r.hole != nil {
-			r.hole.isHeard = true
+		if int32(seq-h.next) <= 0 { // one that came too early says nothing of when those before it were sent
+			r.noteAhead(it)
 		}
 	}
 	c.turns++

@@ -43,8 +43,6 @@ type disorder struct {
 	// acked is up to where the receiver had acknowledged between one and two halves
 	// of ackedWait ago, ackedLater up to where at the beginning of the latest half.
 	acked, ackedLater uint32
-	// isHeard: the receiver has acknowledged something since the disorder began.
-	isHeard bool
 }
 
 func newDisorder(base uint32, tick int64) *disorder {
@@ -171,11 +169,19 @@ func (r *reorderer) skip(c *conn, d Direction) {
 	r.endIfFilled(c, d)
 }
 
-// overdue gives up the bytes that direction d has waited for too long. Where the receiver's acknowledgements
-// are captured and none covers them, the receiver lacks them too: then what came early is given up instead.
+// maxUnproved is up to how many missing bytes are believed to be lost although the receiver acknowledges nothing
+// behind them: four times the default receive window.
+const maxUnproved = 256 << 10
+
+// overdue gives up the bytes that direction d has waited for too long. Where they are many and the receiver's
+// acknowledgements do not cover them, the receiver lacks them too: then what came early is given up instead. What lies behind a FIN
+// belongs to nobody.
 func (r *reorderer) overdue(c *conn, d Direction) {
 	h := &c.half[d]
-	if q := h.hole; q.isHeard && int32(h.acked-q.queued[0].seq) < 0 && !h.fin {
+	q := h.hole
+	first := q.queued[0].seq
+	isUnproved := !h.fin && h.ackSeen && int32(h.acked-first) < 0 && first-h.next > maxUnproved
+	if isUnproved || h.fin && int32(first-h.finSeq) >= 0 {
 		r.w.disbelieved += uint64(len(q.queued))
 		for i := range q.queued {
 			r.pages -= q.queued[i].pages()

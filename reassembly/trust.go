@@ -88,6 +88,7 @@ func (c *conn) accepts(it *item) bool {
 	if c.isFar(it) {
 		return c.confirmed(it)
 	}
+	c.acknowledgeDoubted(it)
 	c.reviveFIN(it)
 	if it.flags&capture.FIN != 0 && h.synced && !h.fin && int32(it.first()+it.length-h.next) < 0 {
 		it.flags &^= capture.FIN
@@ -148,6 +149,28 @@ func (c *conn) confirmed(it *item) bool {
 	c.forgetDoubts()
 	c.jump(it)
 	return true
+}
+
+// acknowledgeDoubted hands on the segments far ahead that the other side acknowledges with it.
+func (c *conn) acknowledgeDoubted(it *item) {
+	if len(c.doubted.segments) == 0 || it.flags&capture.ACK == 0 {
+		return
+	}
+	acknowledged := false
+	for i := range c.doubted.segments {
+		q := &c.doubted.segments[i]
+		n := int32(it.ack - q.first() - q.length)
+		if q.dir == it.dir || n < 0 || n > maxHole || int32(q.first()-c.half[q.dir].next) <= maxHole {
+			continue
+		}
+		acknowledged = true
+		c.jump(q)
+		c.w.disbelieved--
+		c.order(q.dir, q)
+	}
+	if acknowledged {
+		c.forgetDoubts()
+	}
 }
 
 // jump takes the sequence numbers of a confirmed segment for those of its direction: what lies between was lost.

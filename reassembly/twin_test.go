@@ -12,7 +12,7 @@ import (
 func TestOneConnectionBeforeAndAfterTranslation(t *testing.T) {
 	r := capturetest.NewRecorder()
 	talk(r, client, 5)
-	got := run(t, capturetest.Translated(capturetest.WrapSequence(r.Packets, 1)), 100)
+	got := run(t, capturetest.Translated(capturetest.Randomize(r.Packets, 1)), 100)
 	if n := count(got.lines, "request"); n != 5 || len(got.conns) != 1 {
 		t.Fatalf("%d requests on %d connections, want 5 on 1", n, len(got.conns))
 	}
@@ -31,7 +31,7 @@ func TestOtherSequenceNumbersAreAnotherConnection(t *testing.T) {
 	if len(behind) != len(r.Packets) {
 		t.Fatalf("%d packets behind the translation, want %d", len(behind), len(r.Packets))
 	}
-	other := capturetest.WrapSequence(behind, 3)
+	other := capturetest.Randomize(behind, 3)
 	if got := run(t, capturetest.Merge(r.Packets, other), 100); len(got.conns) != 2 || count(got.lines, "request") != 10 {
 		t.Errorf("%d connections and %d requests, want 2 and 10", len(got.conns), count(got.lines, "request"))
 	}
@@ -49,7 +49,7 @@ func TestEqualSequenceNumbersAloneAreNoTwins(t *testing.T) {
 	r.Open(client, broker).Exchange(request(3, 1, 7, 10), response(7, 50))
 	other := capturetest.NewRecorder()
 	other.Open(netip.AddrPortFrom(client.Addr(), client.Port()+1), broker).Exchange(request(3, 1, 8, 10), response(8, 50))
-	both := capturetest.Merge(capturetest.WrapSequence(r.Packets, 1), capturetest.WrapSequence(other.Packets, 1))
+	both := capturetest.Merge(capturetest.Randomize(r.Packets, 1), capturetest.Randomize(other.Packets, 1))
 	if got := run(t, both, 100); len(got.conns) != 2 || count(got.lines, "request") != 2 {
 		t.Errorf("other requests: %d connections and %d requests, want 2 and 2", len(got.conns), count(got.lines, "request"))
 	}

@@ -39,7 +39,7 @@ type Variant struct {
 // Variants are all variants that the kit can make.
 func Variants() []Variant {
 	var all []Variant
-	for _, some := range [][]Variant{copies(), segmentations(), endings(), forgeries(), twins(), Encapsulations(), damages(), prefaces()} {
+	for _, some := range [][]Variant{copies(), segmentations(), endings(), Encapsulations(), damages(), prefaces(), forgeries(), twins()} {
 		all = append(all, some...)
 	}
 	return all
