@@ -36,8 +36,6 @@ type twins struct {
 type partner struct {
 	other  *flow
 	agrees bool // the answers to the SYNs are equal too
-	hasSum bool // the client's first bytes were seen; sum is theirs
-	sum    summary
 }
 
 func newTwins() twins {

@@ -1,8 +1,6 @@
 package report
 
 import (
-	"net/netip"
-
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -63,8 +61,8 @@ type Rule struct {
 type grouping uint8
 
 const (
-	// byRequest: broker, client, API and version.
-	byRequest grouping = iota
+	// The zero value: broker, client, API and version.
+	_ grouping = iota
 	// byClient: broker and client.
 	byClient
 	// byBroker: broker alone.
@@ -89,11 +87,6 @@ type past struct {
 	// early: a request was sent on it before the ApiVersions response arrived.
 	early bool
 	b     *Builder
-}
-
-// served tells whether the same broker had served the client of c on another connection.
-func (p past) served(c *decode.Connection) bool {
-	return p.b.clients.served(endpoint{c.Domain, c.Broker}, cutSoftware(c.Software), c.ClientIDs, []netip.Addr{c.Client.Addr()})
 }
 
 // addressFacts tells what was spoken at a broker's address, all input considered.

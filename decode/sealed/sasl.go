@@ -15,8 +15,6 @@ const (
 	maxEnabled = 7 + 8 + 13 + 15 + 15
 	// smallTokenAnswer bounds the answer to SaslAuthenticate that holds no token: v0 16, v1 24, v2 22.
 	smallTokenAnswer = 28
-	// smallestTokenAnswer is an answer v0 without error message and token, or an empty raw token.
-	smallestTokenAnswer = 4
 	// maxTokens bounds the exchanges of tokens: SCRAM takes two, GSSAPI three.
 	maxTokens = 3
 )

@@ -231,8 +231,6 @@ type client struct {
 	// work are the periods in which a broker answered it more than what comes before its work, found
 	// those in which one answered Metadata.
 	work, found spans
-	// offended is the first request that was not answered because its version is known to be refused.
-	offended capture.Position
 	// lowest is the lowest version of ApiVersions that it asked for, -1 for none.
 	lowest int16
 	// open are the requests that were answered with error 35, and may be the beginning of a fallback.
