@@ -149,15 +149,15 @@ type file struct {
 // counter counts the bytes read and keeps the first error but io.EOF.
 type counter struct {
 	r io.Reader
-	// n is what this reader has read, read the sum over all files.
-	n    int64
+	// n is what this reader has read, read the sum over all files. A decompressor reads in a goroutine of its own.
+	n    atomic.Int64
 	read *atomic.Int64
 	err  error
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	c.read.Add(int64(n))
 	if err != nil && err != io.EOF && c.err == nil {
 		c.err = cause(err)

@@ -153,7 +153,7 @@ func (s *Files) peek(in *input, b *Batch, probe *clockProbe) {
 	f.readSize = peekSize
 	for f.fill(b) {
 		in.first = min(in.first, b.Packets[0].Time)
-		if !probe.add(b.Packets) || f.raw.n > probeBytes {
+		if !probe.add(b.Packets) || f.raw.n.Load() > probeBytes {
 			break
 		}
 	}

@@ -97,7 +97,7 @@ func (s *Files) finish(c *cursor) {
 	s.tail = c.tail
 	_ = c.close() // closing what was only read has nothing to tell
 	if s.total >= 0 {
-		s.done.Add(c.in.size - c.raw.n) // also what of it was not read
+		s.done.Add(c.in.size - c.raw.n.Load()) // also what of it was not read
 	}
 	s.active = slices.DeleteFunc(s.active, func(other *cursor) bool { return other == c })
 }
