@@ -63,7 +63,7 @@ func releasesOf(tables []*Table) []release {
 		if t.Mode == Controller {
 			continue
 		}
-		name := minor(t.Release)
+		name := MinorRelease(t.Release)
 		if n := len(all); n == 0 || all[n-1].name != name {
 			all = append(all, release{name: name})
 		}
@@ -202,8 +202,8 @@ func controllerRelease(ranges *Ranges) Release {
 		if t.Mode != Controller {
 			continue
 		}
-		if c := t.compare(ranges); c.differ()+c.missing+c.inner == 0 && (len(names) == 0 || names[len(names)-1] != minor(t.Release)) {
-			names = append(names, minor(t.Release))
+		if c := t.compare(ranges); c.differ()+c.missing+c.inner == 0 && (len(names) == 0 || names[len(names)-1] != MinorRelease(t.Release)) {
+			names = append(names, MinorRelease(t.Release))
 		}
 	}
 	if len(names) > 0 {

@@ -17,7 +17,7 @@ func tableOf(t *testing.T, name string) *Ranges {
 	t.Helper()
 	var found *Ranges
 	for _, table := range derivedTables(all) {
-		if minor(table.Release) == name && (found == nil || table.Release != "4.0.0") {
+		if MinorRelease(table.Release) == name && (found == nil || table.Release != "4.0.0") {
 			found = table.Ranges
 		}
 	}

@@ -70,7 +70,7 @@ var Tables = sync.OnceValue(func() []*Table { return allTables(recorded) })
 // allTables adds to the recorded tables those of the releases that lack one.
 func allTables(recorded []*Table) []*Table {
 	all := slices.Concat(recorded, derivedTables(func(release string) bool {
-		return !slices.ContainsFunc(recorded, func(r *Table) bool { return r.Mode != Controller && minor(r.Release) == release })
+		return !slices.ContainsFunc(recorded, func(r *Table) bool { return r.Mode != Controller && MinorRelease(r.Release) == release })
 	}))
 	slices.SortStableFunc(all, func(a, b *Table) int {
 		return cmp.Or(compareReleases(a.Release, b.Release), slices.Index(modes, a.Mode)-slices.Index(modes, b.Mode))
@@ -96,7 +96,7 @@ func derivedTables(wanted func(release string) bool) []*Table {
 		}
 		first := t.Release
 		for _, m := range minimums {
-			if minor(m.only) == release { // the patch releases differ
+			if MinorRelease(m.only) == release { // the patch releases differ
 				first = m.only
 			}
 		}
@@ -160,8 +160,8 @@ func numbers(release string) []int {
 // compareReleases orders releases; "4.0" comes before "4.0.0".
 func compareReleases(a, b string) int { return slices.Compare(numbers(a), numbers(b)) }
 
-// minor is a release without its patch release: "4.0" for 4.0.1, "0.10.2" for 0.10.2.2.
-func minor(release string) string {
+// MinorRelease is a release without its patch release: "4.0" for 4.0.1, "0.10.2" for 0.10.2.2.
+func MinorRelease(release string) string {
 	parts := strings.Split(release, ".")
 	n := 2
 	if parts[0] == "0" {
@@ -202,7 +202,7 @@ func findTable(all []*Table, name string) (*Table, error) {
 	var best *Table
 	for _, t := range all {
 		switch {
-		case t.Release != release && minor(t.Release) != release && (t.Recorded || t.Release != minor(release)):
+		case t.Release != release && MinorRelease(t.Release) != release && (t.Recorded || t.Release != MinorRelease(release)):
 		case mode != "" && t.Mode != mode || mode == "" && t.Mode == Controller:
 		case best == nil || compareReleases(best.Release, t.Release) < 0 || mode == "" && t.Mode == usualMode(t.Release):
 			best = t
@@ -240,7 +240,7 @@ func nearest(all []*Table, name string) string {
 	if wanted := digits.FindString(name); wanted != "" && len(wanted) < 32 {
 		i, _ := slices.BinarySearchFunc(known, wanted, compareReleases)
 		before := 2
-		if i < len(known) && strings.HasPrefix(known[i]+".", minor(wanted)+".") {
+		if i < len(known) && strings.HasPrefix(known[i]+".", MinorRelease(wanted)+".") {
 			before = 1
 		}
 		from = min(max(0, i-before), from)

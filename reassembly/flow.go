@@ -272,10 +272,7 @@ func (f *flow) copyOf(s *capture.Segment, d Direction) bool {
 	return !f.seen[d] && f.seen[r] && s.Flags&capture.ACK != 0 && near(s.Ack, f.last[r])
 }
 
-func near(a, b uint32) bool {
-	d := int32(a - b)
-	return d > -sameFlowWindow && d < sameFlowWindow
-}
+func near(a, b uint32) bool { return within(a, b, sameFlowWindow-1) }
 
 // note records what later lookups need to know of the segment.
 func (f *flow) note(s *capture.Segment, d Direction) {

@@ -142,9 +142,7 @@ func (c *conn) confirmed(it *item) bool {
 	}
 	for i := range c.doubted.segments {
 		q := &c.doubted.segments[i]
-		c.jump(q)
-		c.w.disbelieved--
-		c.order(q.dir, q)
+		c.believe(q)
 	}
 	c.forgetDoubts()
 	c.jump(it)
@@ -164,13 +162,18 @@ func (c *conn) acknowledgeDoubted(it *item) {
 			continue
 		}
 		acknowledged = true
-		c.jump(q)
-		c.w.disbelieved--
-		c.order(q.dir, q)
+		c.believe(q)
 	}
 	if acknowledged {
 		c.forgetDoubts()
 	}
+}
+
+// believe hands on a segment that was doubted.
+func (c *conn) believe(q *item) {
+	c.jump(q)
+	c.w.disbelieved--
+	c.order(q.dir, q)
 }
 
 // jump takes the sequence numbers of a confirmed segment for those of its direction: what lies between was lost.

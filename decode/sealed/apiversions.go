@@ -2,7 +2,6 @@ package sealed
 
 import (
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/kafkavet/kafkavet/decode"
@@ -81,7 +80,7 @@ func sizesOf(tables []*decode.Table) (all [forms]map[int][]sized) {
 			continue
 		}
 		n := len(t.Ranges.APIs)
-		name := minor(t.Release)
+		name := decode.MinorRelease(t.Release)
 		add := func(f form, size int) {
 			if !slices.ContainsFunc(all[f][size], func(s sized) bool { return s.apis == n && s.release == name }) {
 				all[f][size] = append(all[f][size], sized{n, name, age})
@@ -156,16 +155,6 @@ func tag(n int) int {
 		return 1 + 1 + n
 	}
 	return 1 + 2 + n
-}
-
-// minor is a release without its patch release: "4.0" for 4.0.1, "0.10.2" for 0.10.2.2.
-func minor(release string) string {
-	parts := strings.Split(release, ".")
-	n := 2
-	if parts[0] == "0" {
-		n = 3
-	}
-	return strings.Join(parts[:min(n, len(parts))], ".")
 }
 
 // readAnswer looks up the size of an answer. fits is false where no known release
