@@ -137,8 +137,8 @@ func (c *Correlator) event(e *Event) {
 		c.advertisement(e.Advertisement)
 	case e.Connection != nil:
 		c.sink.Connection(e.Connection)
-	case e.Sighted != nil:
-		c.sighted(e.Sighted)
+	case e.OutOfRange != nil:
+		c.sighted(e.OutOfRange)
 	}
 }
 
@@ -240,7 +240,7 @@ func (c *Correlator) sighted(e *Exchange) {
 	}
 	switch e.Verdict {
 	case AboveMax, BelowMin, NotAdvertised:
-		w.Sighted(e)
+		w.OutOfRange(e)
 	}
 }
 

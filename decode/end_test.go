@@ -59,8 +59,8 @@ func TestLateRequests(t *testing.T) {
 			var got []Outcome
 			for _, e := range exchanges(d.net.shard.Take(nil)) {
 				got = append(got, e.Outcome)
-				if e.Outcome == Late && e.Settled != tt.end.At {
-					t.Errorf("settled in %d, the broker ended the connection in %d", e.Settled.Frame, tt.end.At.Frame)
+				if e.Outcome == Late && e.Decided != tt.end.At {
+					t.Errorf("settled in %d, the broker ended the connection in %d", e.Decided.Frame, tt.end.At.Frame)
 				}
 			}
 			if !slices.Equal(got, tt.want) {
@@ -78,8 +78,8 @@ func TestRefusalAfterRequest(t *testing.T) {
 	d.respond(id, ranges(0, 35))
 	d.request(requestOf(3, 7))
 	list := exchanges(d.end(reassembly.Closed, reassembly.ToBroker))
-	if len(list) != 3 || list[1].AskedInVain || !list[2].AskedInVain {
-		t.Errorf("%d exchanges, asked in vain: %t before the refusal, %t after it", len(list), list[1].AskedInVain, list[2].AskedInVain)
+	if len(list) != 3 || list[1].NegotiationRefused || !list[2].NegotiationRefused {
+		t.Errorf("%d exchanges, asked in vain: %t before the refusal, %t after it", len(list), list[1].NegotiationRefused, list[2].NegotiationRefused)
 	}
 }
 

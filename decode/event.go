@@ -39,10 +39,10 @@ type Event struct {
 	Exchange      *Exchange
 	Advertisement *Advertisement
 	Connection    *Connection
-	// Sighted is a request that was just sent, and is not inside a range that
+	// OutOfRange is a request that was just sent, and is not inside a range that
 	// its connection was told. It is made by Shard.Watch only. Its Exchange follows
 	// when it is settled, which may be long after.
-	Sighted *Exchange
+	OutOfRange *Exchange
 }
 
 // Sink takes what the correlator found, in an order that depends on the input
@@ -61,9 +61,9 @@ type Sink interface {
 // range: a broker may leave them without an answer for as long as the client waits.
 type Watcher interface {
 	Sink
-	// Sighted takes a request outside its range, of which the outcome is not
+	// OutOfRange takes a request outside its range, of which the outcome is not
 	// known yet: x.Outcome and what follows from it mean nothing. Exchange follows.
 	// Not every such request is sighted, but the first one of each API and version on a connection
 	// is. x is valid during the call only.
-	Sighted(x *Exchange)
+	OutOfRange(x *Exchange)
 }

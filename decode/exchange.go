@@ -100,8 +100,8 @@ type Exchange struct {
 	Stream uint32
 	// Request is the packet in which the request ends.
 	Request capture.Position
-	// Settled is the packet that decided the outcome, Took the time from Request to it.
-	Settled capture.Position
+	// Decided is the packet that decided the outcome, Took the time from Request to it.
+	Decided capture.Position
 	Took    time.Duration
 	// Client and Broker are the two addresses.
 	Client, Broker netip.AddrPort
@@ -148,9 +148,9 @@ type Exchange struct {
 	BeforeNegotiation bool
 	// Asked says whether the client asked for the ranges first.
 	Asked Asking
-	// AskedInVain: the client had asked for the ranges on this connection, and the last answer before the
+	// NegotiationRefused: the client had asked for the ranges on this connection, and the last answer before the
 	// request was error 35, which holds none.
-	AskedInVain bool
+	NegotiationRefused bool
 	// Negotiated is, for an ApiVersions request answered with error 35, the version of the
 	// retry that was then answered without error on the same connection, or of which the answer was not
 	// captured; -1 otherwise. RetryUnseen: a retry itself may not have been captured.

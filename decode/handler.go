@@ -181,7 +181,7 @@ func (h *handler) asking() Asking {
 
 // byAPI handles the parts of a request that only some APIs have.
 func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
-	if n := len(h.refused); n > 0 && hd.key != keyApiVersions && h.negotiating == 0 && h.refused[n-1].Settled.Before(f.Last) {
+	if n := len(h.refused); n > 0 && hd.key != keyApiVersions && h.negotiating == 0 && h.refused[n-1].Decided.Before(f.Last) {
 		h.release(-1) // the client goes on without a retry
 	}
 	switch hd.key {

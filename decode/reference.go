@@ -20,8 +20,8 @@ type Reference struct {
 	Notes []string
 }
 
-// Called is the reference as it is called in the texts of findings.
-func (r *Reference) Called() string {
+// Label is how the texts of findings name the reference.
+func (r *Reference) Label() string {
 	if r.File != "" {
 		return "the target"
 	}

@@ -50,7 +50,7 @@ type Shard struct {
 	slab    []Exchange
 	// free are the Exchanges given back by Take. There are never more than were on their way at one time.
 	free []*Exchange
-	// watch: Sighted events are wanted.
+	// watch: OutOfRange events are wanted.
 	watch bool
 
 	// Scratch space, valid during one call.
@@ -72,7 +72,7 @@ func NewShard() *Shard {
 	}
 }
 
-// Watch has s make Sighted events, too. It is called before the first Open.
+// Watch has s make OutOfRange events, too. It is called before the first Open.
 func (s *Shard) Watch() { s.watch = true }
 
 // Open returns the Handler for a connection that speaks Kafka.
@@ -113,7 +113,7 @@ func (s *Shard) Take(old []Event) []Event {
 		if e := old[i].Exchange; e != nil {
 			s.free = append(s.free, e)
 		}
-		if e := old[i].Sighted; e != nil {
+		if e := old[i].OutOfRange; e != nil {
 			s.free = append(s.free, e)
 		}
 	}

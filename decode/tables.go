@@ -52,9 +52,9 @@ func (t *Table) Title() string {
 	return "Kafka " + t.Release
 }
 
-// Silent tells whether the table says nothing of an API that it does not list: servers list it by their
-// configuration, or kversion's max versions are of servers that do not have it.
-func (t *Table) Silent(key int16) bool {
+// MayOmit reports whether a server of the release can support an API that the table does not list. Either the
+// server lists the API only with some configurations, or kversion's table is of servers without it.
+func (t *Table) MayOmit(key int16) bool {
 	return telemetry(key) || !t.Recorded && internalKeys[key]
 }
 
