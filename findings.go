@@ -189,7 +189,7 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 		}
 	}
 	if len(failing) == 0 {
-		return exitClean
+		return f.foldedVerdict(rep)
 	}
 	worst := slices.MaxFunc(failing, func(a, b *model.Finding) int { return cmp.Compare(a.Severity, b.Severity) })
 	text := fmt.Sprintf("%s %s %s: %s", worst.Severity, worst.Code, worst.Title, write.Sentence(worst))
@@ -198,4 +198,18 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 	}
 	f.j.complain("%s", strings.Join(strings.Fields(text), " ")) // in one line
 	return exitFindings
+}
+
+// foldedVerdict is the exit code by the findings that made room for others. No baseline can accept them.
+func (f *findings) foldedVerdict(rep *model.Report) int {
+	if rep.Folded == nil {
+		return exitClean
+	}
+	for _, folded := range rep.Folded.Findings {
+		if f.j.opt.report.reaches(folded.Severity) {
+			f.j.complain("%s %s %s: %s that are not listed", folded.Severity, folded.Code, folded.Title, counted(folded.Findings, "finding"))
+			return exitFindings
+		}
+	}
+	return exitClean
 }

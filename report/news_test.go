@@ -103,7 +103,7 @@ func TestNewsAreTheFindingsOfTheReport(t *testing.T) {
 
 func TestNewsAreNotGatheredForNobody(t *testing.T) {
 	b := builderOf(Options{}, fetchBug()...)
-	if n := &b.bulletin; len(n.fresh)+len(n.again)+len(n.quiet) > 0 {
+	if n := &b.findings.bulletin; len(n.fresh)+len(n.again)+len(n.quiet) > 0 {
 		t.Errorf("%+v", n)
 	}
 }

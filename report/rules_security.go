@@ -123,8 +123,8 @@ var authenticationRule = Rule{
 	becomes: func(g *group, _ addressFacts) (instead *Rule, drop bool) {
 		return nil, g.key.detail == leftAfterHandshake && g.count < 2 // once it may have been stopped
 	},
-	departure: func(d *departure, b *Builder) (string, bool) {
-		return leftAfterHandshake, d.stage == saslHandshakeKey && d.left && !d.torn && !b.serves(d)
+	departure: func(d *departure, f *findings) (string, bool) {
+		return leftAfterHandshake, d.stage == saslHandshakeKey && d.left && !d.torn && !f.serves(d)
 	},
 	message: func(s *subject) string {
 		switch s.key.detail {

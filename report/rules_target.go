@@ -15,7 +15,7 @@ var (
 
 // settleOnTarget tells by the whole input what a request is that the target does not take.
 func settleOnTarget(g *group, at addressFacts) (instead *Rule, drop bool) {
-	switch f := at.target.settleGroup(g); {
+	switch f := at.onTarget(g); {
 	case f < likely:
 		return nil, true
 	case f == likely:

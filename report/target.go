@@ -28,8 +28,6 @@ const (
 // targetCheck holds every request against a release that is not the broker's.
 type targetCheck struct {
 	reference *decode.Reference
-	// rule is the index of breaksRule.
-	rule int
 	// ranges are what the target accepts, as far as they were asked for, and it has the API.
 	ranges  map[int16]*targetRange
 	clients map[targetClientKey]*targetClient
@@ -78,7 +76,7 @@ type targetUse struct {
 
 func newTargetCheck(r *decode.Reference) *targetCheck {
 	return &targetCheck{
-		reference: r, rule: ruleIndex(breaksRule.Code), ranges: map[int16]*targetRange{},
+		reference: r, ranges: map[int16]*targetRange{},
 		clients: map[targetClientKey]*targetClient{}, askers: map[asker]struct{}{},
 	}
 }
@@ -223,6 +221,26 @@ func (t *targetCheck) programs() []*targetClient {
 		}
 	}
 	return out
+}
+
+// merge adds what is known of the same client. It takes what both had room for.
+func (c *targetClient) merge(o *targetClient) {
+	c.requests += o.requests
+	if c.uses == nil {
+		c.uses = map[targetUse]uint64{}
+	}
+	if c.reached == nil {
+		c.reached = map[int16]struct{}{}
+	}
+	for f, n := range o.fates {
+		c.fates[f] += n
+	}
+	for use, n := range o.uses {
+		c.uses[use] += n
+	}
+	c.clientIDs.merge(&o.clientIDs)
+	c.addresses.merge(&o.addresses)
+	maps.Copy(c.reached, o.reached)
 }
 
 // settle tells what a kind of request of a client is, all input considered: where

@@ -150,6 +150,9 @@ func TestOccurrencesStayWithinTheirNumber(t *testing.T) {
 			t.Errorf("occurrence %d is of connection %d", i, p.stream)
 		}
 	}
+	if c.Drop(7); len(c.proofs)+len(c.exhibits)+c.size != 0 {
+		t.Errorf("of a finding that was dropped, %d connections and %d bytes are held", len(c.exhibits), c.size)
+	}
 }
 
 // TestLendersStayWithinTheirNumber: addresses, and sets of ranges of one address.

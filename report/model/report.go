@@ -33,6 +33,8 @@ type Report struct {
 	Clients []Client `json:"clients"`
 	// Findings are ordered by severity, code, count and first occurrence.
 	Findings []Finding `json:"findings"`
+	// Folded counts what made room for others, nil where nothing did.
+	Folded *Folded `json:"folded,omitempty"`
 	// Target says what of the traffic another release would refuse; nil where none was named.
 	Target *Target `json:"target,omitempty"`
 	// Supplied tells which ranges the user supplied; nil for none.
@@ -369,6 +371,31 @@ type FindingClient struct {
 	// sightings of others.
 	Addresses        []string `json:"addresses"`
 	AddressesOmitted uint64   `json:"addresses_omitted"`
+}
+
+// Folded counts what is not listed: it was smaller, and was seen longer ago, than what is. What came again after
+// it was folded counts again.
+type Folded struct {
+	// Findings are ordered by severity, the gravest first, then by code.
+	Findings []FoldedFindings `json:"findings"`
+	Clients  FoldedRows       `json:"clients"`
+	Brokers  FoldedRows       `json:"brokers"`
+}
+
+// FoldedRows counts clients or brokers, and their requests.
+type FoldedRows struct {
+	Count    uint64 `json:"count"`
+	Requests uint64 `json:"requests"`
+}
+
+// FoldedFindings counts findings of one code and severity.
+type FoldedFindings struct {
+	Code     string   `json:"code"`
+	Title    string   `json:"title"`
+	Severity Severity `json:"severity"`
+	// Findings counts the findings, Count how often they happened.
+	Findings uint64 `json:"findings"`
+	Count    uint64 `json:"count"`
 }
 
 // Occurrence is one time that a finding happened.

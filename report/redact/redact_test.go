@@ -79,7 +79,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Findings[].KnownIssue.Workaround", "Findings[].KnownIssue.Confidence",
 		"Findings[].Why", "Findings[].Advice", "Findings[].Commands[].For", "Findings[].Commands[].Run",
 		"Findings[].RuledOut[].Cause", "Findings[].RuledOut[].Evidence", "Findings[].NotRuledOut[].Cause", "Findings[].NotRuledOut[].Evidence",
-		"Findings[].Reason",
+		"Findings[].Reason", "Folded.Findings[].Code", "Folded.Findings[].Title",
 		"Target.Name", "Target.Release", "Target.Source", "Target.Notes[]", // made from numbers: reference_file.go
 		"Target.Clients[].SoftwareName", "Target.Clients[].SoftwareVersion", "Target.Clients[].Verdict",
 		"Target.Clients[].APIs[].Name", "Target.Clients[].APIs[].Reason",

@@ -202,13 +202,23 @@ func otherFindings(r *model.Report) string {
 	return words.List(append(parts, unlisted(r)...))
 }
 
-// unlisted says how often there was a finding that the report has no room for.
-func unlisted(r *model.Report) []string {
-	n := r.Quality.LimitsHit[model.LimitFindings]
-	if n == 0 {
+// unlisted says how many findings, clients and brokers are not listed: they made room for newer and larger ones.
+func unlisted(r *model.Report) (parts []string) {
+	if r.Folded == nil {
 		return nil
 	}
-	return []string{words.Plural(n, "occurrence") + " of others that were not kept"}
+	for _, f := range r.Folded.Findings {
+		parts = append(parts, fmt.Sprintf("%s of %s (%s)", words.Plural(f.Findings, "other"), f.Code, words.Times(f.Count)))
+	}
+	for _, rows := range []struct {
+		noun string
+		model.FoldedRows
+	}{{"other client", r.Folded.Clients}, {"other broker", r.Folded.Brokers}} {
+		if rows.Count > 0 {
+			parts = append(parts, fmt.Sprintf("%s (%s)", words.Plural(rows.Count, rows.noun), words.Plural(rows.Requests, "request")))
+		}
+	}
+	return parts
 }
 
 // requestText is the request of a finding, "Fetch v12", empty where it is about connections.

@@ -109,8 +109,8 @@ func TestHeadlineTellsOfANoteWhereThereWasNoKafka(t *testing.T) {
 // TestFindingsBeyondTheLimitAreCounted in every format that is read by people.
 func TestFindingsBeyondTheLimitAreCounted(t *testing.T) {
 	r := richReport()
-	r.Quality.LimitsHit[model.LimitFindings] = 5000
-	const want = "and 5,000 occurrences of others that were not kept"
+	r.Folded = &model.Folded{Findings: []model.FoldedFindings{{Code: "KV1001", Severity: model.Error, Findings: 5000, Count: 7000}}}
+	const want = "and 5,000 others of KV1001 (7,000 times)"
 	var text strings.Builder
 	if err := Text(&text, r, TextOptions{}); err != nil {
 		t.Fatal(err)
