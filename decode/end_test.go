@@ -9,7 +9,8 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// TestLateRequests: a request that arrived after the broker had ended the connection was not refused.
+// TestLateRequests: a request that arrived after the broker had ended the connection was not
+// refused.
 func TestLateRequests(t *testing.T) {
 	// Each step is a request, which takes 100 bytes of the stream, or the broker's FIN.
 	const ended = -2
@@ -70,7 +71,8 @@ func TestLateRequests(t *testing.T) {
 	}
 }
 
-// TestRefusalAfterRequest: only a refusal that came before a request tells its client that it gets no ranges.
+// TestRefusalAfterRequest: only a refusal that came before a request tells its client that it
+// gets no ranges.
 func TestRefusalAfterRequest(t *testing.T) {
 	d := newNetwork().open(t)
 	id := d.request(hello(3))
@@ -83,7 +85,8 @@ func TestRefusalAfterRequest(t *testing.T) {
 	}
 }
 
-// TestOlderLoss: a loss that is noticed late, and lies before an earlier one, does not take that one back.
+// TestOlderLoss: a loss that is noticed late, and lies before an earlier one, does not take that
+// one back.
 func TestOlderLoss(t *testing.T) {
 	d := newNetwork().open(t)
 	older := d.net.next()
@@ -95,8 +98,8 @@ func TestOlderLoss(t *testing.T) {
 	}
 }
 
-// TestPartialRequest: the last request of a connection is judged if its header came. Whether an answer to it was due
-// does not matter then.
+// TestPartialRequest: the last request of a connection is judged if its header came. Whether an
+// answer to it was due does not matter then.
 func TestPartialRequest(t *testing.T) {
 	d := newNetwork().open(t)
 	d.negotiate()

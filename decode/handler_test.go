@@ -113,7 +113,8 @@ func TestHandler(t *testing.T) {
 		{"out of step, in pieces", func(d *driver) []Event {
 			d.negotiate()
 			d.respond(d.request(requestOf(3, 7)), responseOf(3, 7))
-			// A byte further on, the header of Produce v13 is one of v3328, and the client id holds what follows.
+			// A byte further on, the header of Produce v13 is one of v3328, and the client id
+			// holds what follows.
 			msg := append([]byte("\x00\x00\x0d\x00\x00\x00\x02\x00\x00\x20\x03app"), make([]byte, 800)...)
 			d.message(reassembly.ToBroker, msg)
 			return cut(d)
@@ -417,7 +418,8 @@ func TestResponseCapturedBeforeItsRequest(t *testing.T) {
 	}
 }
 
-// TestRequestCapturedAfterTheAnswerToApiVersions: what counts is the order of the packets, not of the calls.
+// TestRequestCapturedAfterTheAnswerToApiVersions: what counts is the order of the packets, not
+// of the calls.
 func TestOrderOfPacketsDecidesWhichAnswerCounts(t *testing.T) {
 	d := newNetwork().open(t)
 	d.respond(d.request(hello(2)), ranges(2, 0, 3, 0, 5))

@@ -57,7 +57,7 @@ func (h *handler) clearEarly() {
 	}
 }
 
-// announcement is a request as its verdict sees it: equal values get the same verdict.
+// announcement identifies a request and its ranges: equal values get the same verdict.
 type announcement struct {
 	ranges       *Ranges
 	key, version int16
@@ -80,7 +80,7 @@ func (h *handler) announce(p *pending) {
 	h.emit(Event{OutOfRange: e})
 }
 
-// fill overwrites *e: the memory is used again.
+// fill overwrites *e, because its memory is reused.
 func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
 	*e = Exchange{
 		Stream: h.conn.Stream, Request: p.at, Decided: a.at,
