@@ -6,12 +6,11 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// program puts a BPF program together. Jumps go forward to labels, however
-// far: where the 8 bits of a conditional jump do not reach, an
-// unconditional one is put behind it.
+// program assembles a BPF program. Jumps go forward to labels at any distance. If a label is
+// beyond the 8 bits of a conditional jump, an unconditional jump follows it.
 type program struct {
 	parts []part
-	// places holds for each label the part that it stands before.
+	// places holds for each label the index of the part after it.
 	places []int
 }
 
@@ -27,10 +26,10 @@ type part struct {
 // label is a place in a program.
 type label int
 
-// next is the label of the instruction that follows.
+// next is the label of the instruction after the jump.
 const next label = -1
 
-// longJump is the length of a conditional jump that cannot reach its labels.
+// longJump is the number of instructions of a conditional jump to a label beyond 8 bits.
 const longJump = 3
 
 func (p *program) label() label {
@@ -38,7 +37,7 @@ func (p *program) label() label {
 	return label(len(p.places) - 1)
 }
 
-// place says that l is here.
+// place defines l as the current place.
 func (p *program) place(l label) { p.places[l] = len(p.parts) }
 
 func (p *program) add(ins ...bpf.Instruction) {
@@ -47,21 +46,20 @@ func (p *program) add(ins ...bpf.Instruction) {
 	}
 }
 
-// jump tests A against val.
+// jump compares A with val.
 func (p *program) jump(test bpf.JumpTest, val uint32, yes, no label) {
 	p.parts = append(p.parts, part{test: test, val: val, yes: yes, no: no})
 }
 
 func (p *program) equal(val uint32, yes, no label) { p.jump(bpf.JumpEqual, val, yes, no) }
 
-// always jumps to l.
 func (p *program) always(l label) { p.parts = append(p.parts, part{yes: l, no: l}) }
 
 // assemble resolves the labels.
 func (p *program) assemble() ([]bpf.RawInstruction, error) {
 	at := p.stretch()
 	if n := at[len(p.parts)]; n > maxProgram {
-		return nil, fmt.Errorf("the filter takes %d instructions, %d are allowed: name fewer ports and networks, or larger networks", n, maxProgram)
+		return nil, fmt.Errorf("the filter needs %d instructions, the limit is %d: name fewer ports and networks, or larger networks", n, maxProgram)
 	}
 	var code []bpf.Instruction
 	for i, j := range p.parts {
@@ -89,9 +87,8 @@ func (p *program) assemble() ([]bpf.RawInstruction, error) {
 	return bpf.Assemble(code)
 }
 
-// stretch makes those jumps long that need it and returns where each part is
-// in the end. A jump that was made long can push others out of reach, so it
-// goes on until none is.
+// stretch makes jumps long where necessary, and returns the final place of each part. A long
+// jump can move other labels out of reach, so it repeats until none is.
 func (p *program) stretch() []int {
 	at := make([]int, len(p.parts)+1)
 	for again := true; again; {

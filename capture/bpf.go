@@ -11,18 +11,17 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// maxProgram is how many instructions a classic BPF program may have
-// (BPF_MAXINSNS in Linux' include/uapi/linux/bpf_common.h).
+// maxProgram bounds the instructions of a classic BPF program (BPF_MAXINSNS in Linux'
+// include/uapi/linux/bpf_common.h).
 const maxProgram = 4096
 
-// maxProgramLine bounds a line of a program file: four numbers of at most 10
-// digits, and far more blank than anyone writes.
+// maxProgramLine bounds a line of a program file: four numbers of at most 10 digits, and blanks.
 const maxProgramLine = 4096
 
-// ReadBPF reads a classic BPF program as tcpdump -ddd prints it: the number of
-// instructions, then a line for each one with code, jt, jf and k in decimal.
-// Empty lines and lines that begin with # are passed over. The program must be
-// one that a kernel takes: known codes, jumps inside, a return at the end.
+// ReadBPF reads a classic BPF program in the format of tcpdump -ddd: the number of instructions,
+// then one line for each with code, jt, jf and k in decimal. It skips empty lines and lines that
+// begin with #. The kernel must accept the program: known codes, jumps inside, a return at the
+// end.
 func ReadBPF(r io.Reader) ([]bpf.RawInstruction, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxProgramLine)
@@ -159,9 +158,8 @@ const (
 	ancillaryHardware  = ancillary + 28
 )
 
-// adaptBPF makes a program fit for a packet socket: one that was written for
-// LINUX_SLL2 is adapted where the packets come without a link-layer header,
-// and no more than snapLen bytes are kept.
+// adaptBPF adapts a program to a packet socket. It limits packets to snapLen bytes. If packets
+// come without a link-layer header, it converts a program for LINUX_SLL2.
 func adaptBPF(program []bpf.RawInstruction, snapLen uint32, cooked bool) ([]bpf.RawInstruction, error) {
 	if i, err := checkProgram(program); err != nil {
 		return nil, fmt.Errorf("BPF program: instruction %d: %w", i, err)
@@ -183,8 +181,8 @@ func adaptBPF(program []bpf.RawInstruction, snapLen uint32, cooked bool) ([]bpf.
 	return adapted, nil
 }
 
-// cookedOffset is where the kernel has what stands at an offset of
-// LINUX_SLL2, as in fix_offset of libpcap's pcap-linux.c.
+// cookedOffset converts an offset of LINUX_SLL2 to the kernel's, as fix_offset of libpcap's
+// pcap-linux.c.
 func cookedOffset(k uint32) (uint32, error) {
 	const header = 20
 	switch {

@@ -1,24 +1,22 @@
-// Package capture is where packets come from.
+// Package capture reads packets from capture files and network interfaces.
 //
-// In go capture files (pcap and pcapng, each also gzip-, zstd- or
-// lz4-compressed, recognised by content), standard input or an interface; out
-// come batches of packets (Source) and the TCP segments inside them
-// (Dissector). What is wrong with one capture is said in its Info and leaves
-// the others alone.
+// The input is capture files (pcap and pcapng, also compressed with gzip, zstd or lz4,
+// recognized by content), standard input or an interface. The output is batches of packets
+// (Source) and the TCP segments in them (Dissector). An error in one capture is reported in its
+// Info and does not affect the others.
 //
-// Memory does not depend on the length of the input: packets are slices into
-// the memory of the Batch that they came with, a batch is filled by one read
-// of readSize bytes, and no length field of a file sizes an allocation before
-// the bytes are there. Every further bound is a named constant.
+// Memory does not depend on the length of the input. Packets are slices of their Batch's memory,
+// and one read of readSize bytes fills a batch. No length field of a file sizes an allocation
+// before the bytes were read. Every other limit is a named constant.
 //
-// A Source and a Dissector belong to one goroutine each; what may be called
-// from elsewhere says so.
+// A Source and a Dissector belong to one goroutine each. Methods that other goroutines may call
+// say so.
 package capture
 
 import "strconv"
 
-// linkTypeNames are the names of rare link types at https://www.tcpdump.org/linktypes.html,
-// also of some that are not supported, for messages.
+// linkTypeNames are the names of rare link types at https://www.tcpdump.org/linktypes.html. Some
+// of them are not supported; messages need their names.
 var linkTypeNames = map[LinkType]string{
 	3: "AX25", 6: "IEEE802_5", 8: "SLIP", 9: "PPP", 10: "FDDI", 50: "PPP_SERIAL", 51: "PPP_ETHER", 99: "SYMANTEC_FIREWALL",
 	100: "ATM_RFC1483", 104: "C_HDLC", 105: "IEEE802_11", 107: "FRELAY", 109: "ENC", 117: "PFLOG", 119: "PRISM_HEADER",
@@ -29,9 +27,7 @@ var linkTypeNames = map[LinkType]string{
 	249: "USBPCAP", 252: "WIRESHARK_UPPER_PDU", 253: "NETLINK", 258: "PKTAP", 271: "VSOCK",
 }
 
-// String is the name that tcpdump gives the link type, "LINKTYPE_" and the
-// number for those without a name here. Some that are not understood have
-// one, so that a message about them can be read.
+// String returns tcpdump's name of the link type, or "LINKTYPE_" and the number.
 func (l LinkType) String() string {
 	switch l {
 	case LinkTypeNull:

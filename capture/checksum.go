@@ -2,24 +2,24 @@ package capture
 
 import "encoding/binary"
 
-// Checksum is what a checksum says of the bytes that it covers.
+// Checksum is the result of verifying a checksum.
 type Checksum uint8
 
 // The outcomes of a checksum.
 const (
-	// ChecksumUnknown: not all that it covers was captured, or there is none.
+	// ChecksumUnknown: the packet has no checksum, or not all covered bytes were captured.
 	ChecksumUnknown Checksum = iota
-	// ChecksumRight: the bytes are those that were sent.
+	// ChecksumRight: the bytes are as they were sent.
 	ChecksumRight
-	// ChecksumLeft: it is not filled in yet. Where the network card does that, the capturing
-	// host sees its own packets so: with the sum of the pseudo header, or with 0.
+	// ChecksumLeft: the checksum is not filled in yet. With checksum offload, the capturing host
+	// captures its own packets with 0 or the sum of the pseudo header.
 	ChecksumLeft
 	// ChecksumWrong: the receiver drops the packet.
 	ChecksumWrong
 )
 
-// TTL returns the time to live, or hop limit, of the innermost IP header; 0 for a segment
-// that came in fragments. It is valid as long as Payload.
+// TTL returns the time to live, or hop limit, of the innermost IP header; 0 for a segment in
+// fragments. It is valid as long as Payload.
 func (s *Segment) TTL() uint8 {
 	switch {
 	case s.transport == 0:
@@ -30,9 +30,9 @@ func (s *Segment) TTL() uint8 {
 	return s.raw[7]
 }
 
-// Checksum verifies the TCP checksum (RFC 9293 3.1), and that of the IPv4 header before it.
-// It reads all of the payload: it is for segments that are suspicious. It is valid as long
-// as Payload.
+// Checksum verifies the TCP checksum (RFC 9293 3.1) and the checksum of the IPv4 header. It
+// reads the complete payload, so call it only for suspicious segments. It is valid as long as
+// Payload.
 func (s *Segment) Checksum() Checksum {
 	if h := s.raw[:s.transport]; len(h) > 0 && h[0]>>4 == 4 && onesSum(0, h[:int(h[0]&15)*4]) != 0xffff && h[10]|h[11] != 0 {
 		return ChecksumWrong
@@ -56,7 +56,7 @@ func (s *Segment) Checksum() Checksum {
 	return ChecksumWrong
 }
 
-// pseudoHeader is the sum over addresses, protocol and length (RFC 9293 3.1, RFC 8200 8.1).
+// pseudoHeader returns the sum over addresses, protocol and length (RFC 9293 3.1, RFC 8200 8.1).
 func (s *Segment) pseudoHeader(length int) uint16 {
 	from := 0
 	if s.Src[10] == 0xff && s.Src[11] == 0xff && binary.BigEndian.Uint64(s.Src[:]) == 0 && s.Src[8]|s.Src[9] == 0 {

@@ -7,50 +7,50 @@ import (
 )
 
 const (
-	// probeBytes is how much of each file is read to compare clocks before any file is
-	// analysed: 2 ms of reading.
+	// probeBytes is how many bytes of each file are read to compare clocks before the analysis:
+	// 2 ms of reading.
 	probeBytes = 1 << 20
-	// maxProbes bounds the files whose clocks are compared, maxMoments what is noted of each:
-	// 64 * 2 * 4,096 entries of some 40 bytes are 20 MiB, until Open returns.
+	// maxProbes bounds the files whose clocks are compared, and maxMoments the entries for each:
+	// 64 * 2 * 4,096 entries of about 40 bytes are 20 MiB, until Open returns.
 	maxProbes  = 64
 	maxMoments = 4096
-	// maxSkew is how far clocks may differ, in nanoseconds: 26 hours are two places on
-	// earth with the same wrong idea of the time zone.
+	// maxSkew is how far clocks may differ, in nanoseconds: 26 hours, the distance between the
+	// two extreme time zones.
 	maxSkew = 26 * 3600 * int64(1e9)
-	// minSkew is the least difference that is taken for one of clocks, in nanoseconds: packets
-	// on their way through a host's own queues swap places within microseconds.
+	// minSkew is the smallest difference that counts as a difference of clocks, in nanoseconds.
+	// Packets in a host's own queues swap places within microseconds.
 	minSkew = int64(1e6)
-	// trimmed is the share of bounds that may be wrong: of 10 and more, one in 10. A packet of
-	// which the capture lacks the first copy seems to be answered before it was sent.
+	// trimmed is the share of bounds that may be wrong: one in 10 of 10 or more. If the capture
+	// lacks the first copy of a packet, the packet seems to be acknowledged before it was sent.
 	trimmed = 10
 )
 
-// clockTable compares the clocks of captures of the same connections. What was sent
-// comes before what acknowledges it: for each pair of packets in two captures this
-// bounds the difference of their clocks from one side.
+// clockTable compares the clocks of captures of the same connections. A packet is sent before it
+// is acknowledged. So each pair of packets in two captures bounds the difference of their clocks
+// from one side.
 type clockTable struct {
 	seed   maphash.Seed
 	probes []*clockProbe
 }
 
-// clockProbe notes when the first packets of a capture were sent and acknowledged. A
-// probe that is nil notes nothing.
+// clockProbe records when the first packets of a capture were sent and acknowledged. A nil probe
+// records nothing.
 type clockProbe struct {
 	table     *clockTable
 	dissector *Dissector
-	// sent and answered hold times by moment. A time is of the capture's own clock.
+	// sent and answered hold times by moment, from the capture's own clock.
 	sent, answered map[uint64]int64
 }
 
-// moment identifies the end of a segment by its connection, direction, and what
-// both sides had sent.
+// moment identifies the end of a segment by its connection, its direction, and what both sides
+// had sent.
 type moment struct {
 	from, to         [16]byte
 	fromPort, toPort uint16
 	end, ack         uint32
 }
 
-// file returns a probe for the i-th file.
+// file returns a probe for the i-th file, nil beyond maxProbes.
 func (t *clockTable) file(i int) *clockProbe {
 	if i >= maxProbes {
 		return nil
@@ -63,7 +63,7 @@ func (t *clockTable) file(i int) *clockProbe {
 	return p
 }
 
-// add notes packets. It returns false when no more are needed.
+// add records packets. It returns false if it needs no more.
 func (p *clockProbe) add(packets []Packet) bool {
 	if p == nil {
 		return false
@@ -87,7 +87,7 @@ func (p *clockProbe) add(packets []Packet) bool {
 		if s.Flags&ACK != 0 {
 			seq := s.Seq
 			if s.Flags&SYN != 0 {
-				seq = 0 // it answers a SYN, which acknowledged nothing
+				seq = 0 // it acknowledges a SYN, whose own Ack is 0
 			}
 			p.note(p.answered, moment{s.Dst, s.Src, s.DstPort, s.SrcPort, s.Ack, seq}, s.Time)
 		}
@@ -98,7 +98,7 @@ func (p *clockProbe) add(packets []Packet) bool {
 	return true
 }
 
-// note keeps the first time of a moment.
+// note records the first time of a moment.
 func (p *clockProbe) note(times map[uint64]int64, m moment, t int64) {
 	key := maphash.Comparable(p.table.seed, m)
 	if _, ok := times[key]; !ok && len(times) < maxMoments {
@@ -106,8 +106,8 @@ func (p *clockProbe) note(times map[uint64]int64, m moment, t int64) {
 	}
 }
 
-// compare sets the shift of inputs whose clock differs from that of an earlier one. It
-// returns false if there is none.
+// compare sets the shift of inputs whose clock differs from an earlier one's. It returns false
+// if there are none.
 func (t *clockTable) compare(inputs []*input) (shifted bool) {
 	for i, in := range inputs {
 		for _, earlier := range inputs[:i] {
@@ -134,8 +134,8 @@ func (t *clockTable) compare(inputs []*input) (shifted bool) {
 	return shifted
 }
 
-// behind returns how far the clock of p is behind that of q, 0 if the captures do not
-// contradict that they agree. related is false if they share no connection.
+// behind returns how far the clock of p is behind that of q; 0 if the two can be equal. related
+// is false if the captures share no connection.
 func (p *clockProbe) behind(q *clockProbe) (offset int64, related bool) {
 	least := bounds(q.sent, p.answered)
 	most := bounds(p.sent, q.answered)
@@ -170,7 +170,7 @@ func (p *clockProbe) behind(q *clockProbe) (offset int64, related bool) {
 	return offset, true
 }
 
-// bounds are the differences of the times of moments that both captures hold.
+// bounds returns the differences of times of moments that are in both captures.
 func bounds(sent, answered map[uint64]int64) []int64 {
 	var all []int64
 	for key, t := range sent {

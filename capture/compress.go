@@ -12,34 +12,34 @@ import (
 )
 
 const (
-	// compressedRead is how many bytes of a compressed capture are read at once, and by how
-	// many it must be longer than a crafted file to have a long window.
+	// compressedRead is how many bytes of a compressed capture are read at once. A zstd stream
+	// must also be longer than this to get a long window.
 	compressedRead = 128 << 10
-	// aheadChunk and aheadChunks bound what is unpacked ahead of the reader:
-	// 8 x 64 KiB = 512 KiB, as much as one batch.
+	// aheadChunk and aheadChunks bound the bytes decompressed ahead of the reader: 8 x 64 KiB =
+	// 512 KiB, as much as one batch.
 	aheadChunk  = 64 << 10
 	aheadChunks = 8
-	// shortZstdWindow is the largest zstd window that any stream is given: 8 MiB is what
-	// RFC 8878 (3.1.1.1.2) expects of every decoder and enough for "zstd -19". Nearly all the memory that
-	// unpacking takes is the window; gzip needs 32 KiB, lz4 two blocks of 4 MiB.
+	// shortZstdWindow is the largest zstd window for any stream: RFC 8878 (3.1.1.1.2) expects 8
+	// MiB of every decoder, and "zstd -19" needs no more. The window is nearly all the memory of
+	// decompression. gzip needs 32 KiB, lz4 two blocks of 4 MiB.
 	shortZstdWindow = 8 << 20
-	// longZstdWindow is the largest that a stream of compressedRead bytes and more is given, as zstd
-	// itself does without being told (ZSTD_WINDOWLOG_LIMIT_DEFAULT, 27): it covers "--ultra -22" and "--long", while
-	// "--long=31" can ask for 2 GiB.
+	// longZstdWindow is the largest window for a stream of at least compressedRead bytes. It is
+	// zstd's own default (ZSTD_WINDOWLOG_LIMIT_DEFAULT, 27). It is enough for "--ultra -22" and
+	// "--long"; "--long=31" can ask for 2 GiB.
 	longZstdWindow = 128 << 20
 )
 
-// codec is a compression that is understood.
+// codec is a supported compression.
 type codec struct {
 	name string
-	// is tells whether data begins as a stream of this compression does.
+	// is reports whether data begins a stream of this compression.
 	is func(data []byte) bool
-	// open returns what writes the unpacked bytes of r.
+	// open returns a writer of the decompressed bytes of r.
 	open func(r *bufio.Reader) (io.WriterTo, error)
 }
 
-// codecs are the compressions, told apart by their magic numbers: RFC 1952
-// (2.3.1), RFC 8878 (3.1.1, 3.1.2) and lz4_Frame_format.md.
+// codecs are the compressions with their magic numbers: RFC 1952 (2.3.1), RFC 8878 (3.1.1,
+// 3.1.2) and lz4_Frame_format.md.
 var codecs = []codec{
 	{"gzip", begins("\x1f\x8b\x08"), func(r *bufio.Reader) (io.WriterTo, error) {
 		return gzip.NewReader(r)
@@ -54,8 +54,8 @@ var codecs = []codec{
 	}},
 }
 
-// zstdWindow is the largest window that the stream r may have. A few bytes can ask for a
-// window of any size: only what is long enough to use it is given a long one.
+// zstdWindow returns the largest window for the stream r. A few bytes can ask for a window of
+// any size, so a short stream gets a short one.
 func zstdWindow(r *bufio.Reader) uint64 {
 	var h zstd.Header
 	begin, _ := r.Peek(zstd.HeaderMaxSize) // fewer at the end
@@ -68,28 +68,28 @@ func zstdWindow(r *bufio.Reader) uint64 {
 	return longZstdWindow
 }
 
-// isZstd also knows skippable frames, with which parallel compressors begin.
+// isZstd also accepts skippable frames, with which parallel compressors begin.
 func isZstd(data []byte) bool {
 	return begins("\x28\xb5\x2f\xfd")(data) ||
 		len(data) >= 4 && data[0]>>4 == 5 && string(data[1:4]) == "\x2a\x4d\x18"
 }
 
-// ahead unpacks a stream in a goroutine of its own, some chunks ahead of its reader.
+// ahead decompresses a stream in a goroutine, some chunks ahead of its reader.
 type ahead struct {
 	codec string
-	// full carries the chunks to the reader and is closed after the last one,
-	// when err is set. free carries them back; nil stands for one not made yet.
+	// full carries chunks to the reader. It is closed after the last one, when err is set. free
+	// returns chunks; nil stands for one not yet allocated.
 	full, free chan []byte
 	stop       chan struct{}
 	err        error
-	// chunk is being read, rest is what is left of it.
-	chunk, rest []byte
+	// chunk is being read; unread is its unread part.
+	chunk, unread []byte
 }
 
-// errStopped ends the goroutine when the reader wants no more.
+// errStopped ends the goroutine when the reader closes.
 var errStopped = errors.New("stopped")
 
-// unpack begins to unpack r.
+// unpack begins to decompress r.
 func (c *codec) unpack(r io.Reader) *ahead {
 	a := &ahead{
 		codec: c.name,
@@ -111,9 +111,8 @@ func (c *codec) unpack(r io.Reader) *ahead {
 	return a
 }
 
-// Write takes unpacked bytes and passes them to the reader at once, so that a
-// stream that is still being written is not held back. It is called by the
-// goroutine that unpacks.
+// Write passes decompressed bytes to the reader at once, so that a growing file is read without
+// delay. The decompressing goroutine calls it.
 func (a *ahead) Write(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
@@ -133,15 +132,15 @@ func (a *ahead) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Read waits for a chunk, and takes the further ones that are ready.
+// Read waits for one chunk, and also returns further ones that are ready.
 func (a *ahead) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
-		if len(a.rest) == 0 && !a.next(n == 0) {
+		if len(a.unread) == 0 && !a.next(n == 0) {
 			break
 		}
-		m := copy(p[n:], a.rest)
-		a.rest = a.rest[m:]
+		m := copy(p[n:], a.unread)
+		a.unread = a.unread[m:]
 		n += m
 	}
 	if n > 0 || len(p) == 0 {
@@ -153,11 +152,11 @@ func (a *ahead) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// next takes the next chunk, if wait is set or one is ready.
+// next receives the next chunk, if wait is set or one is ready.
 func (a *ahead) next(wait bool) bool {
 	if a.chunk != nil {
 		a.free <- a.chunk
-		a.chunk, a.rest = nil, nil
+		a.chunk, a.unread = nil, nil
 	}
 	if !wait {
 		select {
@@ -167,15 +166,14 @@ func (a *ahead) next(wait bool) bool {
 	} else {
 		a.chunk = <-a.full
 	}
-	a.rest = a.chunk
+	a.unread = a.chunk
 	return a.chunk != nil
 }
 
-// close makes the goroutine end, when it has to wait for the reader or for
-// nothing at all. It may still hang in a read from a pipe that nobody writes to.
+// close ends the goroutine at its next write. A read from a silent pipe can still block it.
 func (a *ahead) close() { close(a.stop) }
 
-// describe says what is wrong with a stream that err has ended.
+// describe explains the error err of a stream.
 func (a *ahead) describe(err error) error {
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):

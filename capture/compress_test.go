@@ -67,8 +67,8 @@ func TestCompressedCapturesYieldTheSamePackets(t *testing.T) {
 	}
 }
 
-// TestLongZstdWindow reads what "zstd --long" and "zstd --ultra -22" write: frames with a window of 2^27 bytes. A
-// few bytes that ask for as much memory do not get it.
+// TestLongZstdWindow reads what "zstd --long" and "zstd --ultra -22" write: frames with a window
+// of 2^27 bytes. A few bytes that ask for as much memory do not get it.
 func TestLongZstdWindow(t *testing.T) {
 	frame := func(data []byte) []byte {
 		stream := append([]byte("\x28\xb5\x2f\xfd\x00"), (27-10)<<3)

@@ -7,19 +7,19 @@ import (
 
 // Device describes a network interface that OpenLive can watch.
 type Device struct {
-	// Name is what LiveOptions.Interface takes.
+	// Name is the value for LiveOptions.Interface.
 	Name string
-	// Description is what the system says of it besides; empty except on Windows and macOS.
+	// Description is the system's description; empty except on Windows and macOS.
 	Description string
-	// Up says that it is switched on, Running that it has a carrier, too.
+	// Up: the interface is switched on. Running: it also has a carrier.
 	Up, Running bool
-	// Loopback says that it connects the host with itself.
+	// Loopback: it connects the host with itself.
 	Loopback bool
 	// Addresses are its addresses with the length of their networks.
 	Addresses []netip.Prefix
 }
 
-// State is "up", "no carrier" or "down".
+// State returns "up", "no carrier" or "down".
 func (d Device) State() string {
 	switch {
 	case d.Up && d.Running:
@@ -30,7 +30,7 @@ func (d Device) State() string {
 	return "down"
 }
 
-// AddressList puts the addresses into words, "-" for none.
+// AddressList returns the addresses as text, "-" for none.
 func (d Device) AddressList() string {
 	if len(d.Addresses) == 0 {
 		return "-"

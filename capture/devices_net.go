@@ -20,7 +20,7 @@ func Devices() ([]Device, error) {
 			Name: f.Name, Up: f.Flags&net.FlagUp != 0, Running: f.Flags&net.FlagRunning != 0,
 			Loopback: f.Flags&net.FlagLoopback != 0,
 		}
-		// An interface that went away meanwhile has no addresses any more.
+		// A removed interface has no addresses.
 		addresses, err := f.Addrs()
 		if err != nil {
 			continue

@@ -5,28 +5,25 @@ import (
 	"math"
 )
 
-// DissectorOptions says what a Dissector should understand beyond what it does by itself.
+// DissectorOptions are additional ports of tunnels.
 type DissectorOptions struct {
-	// VXLANPorts and GenevePorts are UDP destination ports on which VXLAN and
-	// Geneve are spoken, in addition to those that are always looked at (4789
-	// and 8472, 6081). A port in both lists is VXLAN's.
+	// VXLANPorts and GenevePorts are UDP destination ports of VXLAN and Geneve, in addition to
+	// the standard ones (4789 and 8472, 6081). A port in both lists is VXLAN's.
 	VXLANPorts, GenevePorts []uint16
 }
 
-// Bounds of the dissection of one packet. What goes beyond is counted in
-// DissectorStats.Limits and as unparsed.
+// Limits for one packet. A packet beyond them is counted in DissectorStats.Limits and as unparsed.
 const (
-	// maxTunnels is how many tunnels may lie around a segment. The deepest in
-	// practice: mirrored by ERSPAN (1), underlay GRE (2), VXLAN (3), IP in IP
-	// of a load balancer (4); twice that.
+	// maxTunnels bounds the tunnels around a segment. The deepest in practice are four: ERSPAN
+	// mirror, underlay GRE, VXLAN, IP in IP of a load balancer. The limit is twice that.
 	maxTunnels = 8
-	// maxHeaders is how many headers are taken off one packet, VLAN tags, MPLS
-	// labels, extension headers and GRE routes each counted: 8 tunnels of 6
-	// (Ethernet, tag, IP, extension, UDP, VXLAN) and 16 for the innermost.
+	// maxHeaders bounds the headers of one packet. VLAN tags, MPLS labels, extension headers and
+	// GRE routes count one each. 8 tunnels have 6 (Ethernet, tag, IP, extension, UDP, VXLAN),
+	// and the innermost part 16.
 	maxHeaders = maxTunnels*6 + 16
-	// maxDatagram is the longest IP packet believed, in bytes. Segmentation
-	// offload hands packets of up to 8 * 65,535 bytes to a capture
-	// (GSO_MAX_SIZE in Linux' include/linux/netdevice.h).
+	// maxDatagram is the longest IP packet accepted, in bytes. With segmentation offload, a
+	// capture has packets of up to 8 * 65,535 bytes (GSO_MAX_SIZE in Linux'
+	// include/linux/netdevice.h).
 	maxDatagram = 8 * 65535
 )
 
@@ -59,33 +56,32 @@ const (
 	ipv4Header     = 20
 	ipv6Header     = 40
 	tcpHeader      = 20
-	// tcpNeeded is as much of a TCP header as must have been captured: up to the window.
-	// Wireshark gives a stream number from there on (packet-tcp.c).
+	// tcpNeeded is the captured part of a TCP header that is needed: up to the window. Wireshark
+	// gives a stream number from there on (packet-tcp.c).
 	tcpNeeded = 16
 )
 
-// Dissector takes packets apart: link layer, tags, tunnels, IP, fragments, down
-// to the TCP segment. It holds fragments of datagrams that are not complete,
-// at most maxFragmentBytes of them, and nothing else. It is not safe for
-// concurrent use.
+// Dissector parses packets down to the TCP segment: link layer, tags, tunnels, IP, fragments. It
+// holds at most maxFragmentBytes of fragments of incomplete datagrams, and nothing else. It is
+// not safe for concurrent use.
 //
-// Checksums are not verified: where segmentation or checksum offload is at
-// work, the capturing host sees its own packets before they are filled in.
+// It does not verify checksums. With segmentation or checksum offload, the capturing host
+// captures its own packets before they are filled in.
 //
-// A packet inside an ICMP error is none that travelled: it is no segment, and only takes
-// a stream number, as in Wireshark (Segment.NumberOnly).
+// A packet inside an ICMP error was not sent as such. It is no segment, but it gets a stream
+// number, as in Wireshark (Segment.NumberOnly).
 type Dissector struct {
-	// ports lead from UDP to tunnels.
+	// ports map UDP ports to tunnels.
 	ports     lookup[uint16]
 	fragments defragmenter
 	// rare is nil until a packet needs it.
 	rare *rareHeaders
-	// trace, if not nil, notes the headers of a packet.
+	// trace, if not nil, records the headers of a packet.
 	trace  *trace
 	counts dissectorCounts
 }
 
-// NewDissector makes a Dissector.
+// NewDissector returns a Dissector.
 func NewDissector(o DissectorOptions) *Dissector {
 	d := &Dissector{fragments: newDefragmenter()}
 	for _, p := range o.VXLANPorts {
@@ -98,10 +94,9 @@ func NewDissector(o DissectorOptions) *Dissector {
 	return d
 }
 
-// Segment fills s, every field of it, with the TCP segment that p carries or,
-// being the last fragment to arrive, completes. It returns false, and s holds
-// nothing of use but NumberOnly, when there is none; Stats tells why. Payload lies in
-// p.Data unless s.Fragmented.
+// Segment fills all of s with the TCP segment that p carries, or that p completes as the last
+// fragment. It returns false if there is none; Stats counts why, and only NumberOnly of s is
+// then valid. Payload is part of p.Data unless s.Fragmented.
 func (d *Dissector) Segment(p *Packet, s *Segment) bool {
 	d.counts.packets++
 	if p.Link == LinkTypeEthernet && plainSegment(p, s) {
@@ -111,9 +106,8 @@ func (d *Dissector) Segment(p *Packet, s *Segment) bool {
 	return d.dissect(p, s)
 }
 
-// plainSegment is the straight way for most packets there are: untagged
-// Ethernet, IPv4 without options, no fragment, TCP. It returns false whenever
-// anything is unusual, and leaves the judgement to dissect.
+// plainSegment is the fast path for most packets: untagged Ethernet, IPv4 without options or
+// fragments, TCP. It returns false for all others, which dissect handles.
 func plainSegment(p *Packet, s *Segment) bool {
 	b := p.Data
 	if len(b) < ethernetHeader+ipv4Header+tcpHeader ||
@@ -138,7 +132,7 @@ func plainSegment(p *Packet, s *Segment) bool {
 	return true
 }
 
-// setHeader sets what the first tcpNeeded bytes of a TCP header tell.
+// setHeader reads the first tcpNeeded bytes of a TCP header.
 func (s *Segment) setHeader(b []byte) {
 	_ = b[tcpNeeded-1]
 	s.SrcPort = binary.BigEndian.Uint16(b[0:])
@@ -154,49 +148,49 @@ func mapIPv4(to *[16]byte, address []byte) {
 	binary.BigEndian.PutUint64(to[8:], 0xffff<<32|uint64(binary.BigEndian.Uint32(address)))
 }
 
-// dissection is the state of taking one packet apart.
+// dissection is the state of parsing one packet.
 type dissection struct {
-	// data holds the captured bytes that are still to be looked at, length is
-	// what there was of them on the wire; never less than len(data).
+	// data are the captured bytes not parsed yet. length is their number on the wire, never less
+	// than len(data).
 	data   []byte
 	length int
-	// protocol is the IP protocol number of what data begins with.
+	// protocol is the IP protocol number of the header at data.
 	protocol uint8
-	// v6 says that the innermost IP header so far is IPv6.
+	// v6: the innermost IP header so far is IPv6.
 	v6 bool
-	// fragmented says that data lies in the memory of the defragmenter.
+	// fragmented: data is memory of the defragmenter.
 	fragmented bool
-	// outgoing says that a cooked header marks the packet as sent by this host.
+	// outgoing: a cooked header marks the packet as sent by this host.
 	outgoing bool
-	// packet begins with the innermost IP header; nil behind the fragments of one.
+	// packet begins with the innermost IP header; nil for a reassembled datagram.
 	packet []byte
-	// aligned says that the payload of an 802.11 frame begins at a multiple of 4.
+	// aligned: the payload of an 802.11 frame begins at a multiple of 4.
 	aligned bool
 	// depth counts tunnels, headers all headers.
 	depth, headers uint8
-	// layer and problem say why it ended, for stepUnparsed.
+	// layer and problem are the reason for stepUnparsed.
 	layer   Layer
 	problem Problem
-	// unknown is what no parser supports, for ProblemUnsupported.
+	// unknown is the protocol without a parser, for ProblemUnsupported.
 	unknown Protocol
 	domain  uint64
 	time    int64
-	// segment is what is being filled in; its addresses are the innermost so far.
+	// segment is the result so far; its addresses are the innermost so far.
 	segment *Segment
-	// trace, if not nil, notes the headers.
+	// trace, if not nil, records the headers.
 	trace *trace
 }
 
-// step is what to do next with a dissection.
+// step is the next action of a dissection.
 type step uint8
 
-// The steps. Those up to stepSegment end the dissection.
+// The steps. All up to stepSegment end the dissection.
 const (
-	// stepOther: there is no TCP in this packet.
+	// stepOther: the packet has no TCP.
 	stepOther step = iota
-	// stepUnparsed: it cannot be known what is in it; layer and problem say why.
+	// stepUnparsed: the content is unknown; layer and problem are the reason.
 	stepUnparsed
-	// stepHeld: it is a fragment, and the datagram not complete, or was already.
+	// stepHeld: the packet is a fragment and does not complete a datagram.
 	stepHeld
 	// stepSegment: a TCP segment.
 	stepSegment
@@ -222,7 +216,7 @@ const (
 	stepTCP
 	stepICMP
 
-	// The rare ones.
+	// Rare headers.
 	stepCooked
 	stepCooked2
 	stepLoopback
@@ -249,7 +243,7 @@ const (
 	stepGTP
 )
 
-// dissect takes a packet apart, header by header.
+// dissect parses a packet header by header.
 func (d *Dissector) dissect(p *Packet, s *Segment) bool {
 	d.fragments.recycle()
 	s.NumberOnly = false
@@ -274,7 +268,7 @@ func (d *Dissector) dissect(p *Packet, s *Segment) bool {
 	return false
 }
 
-// descend takes off one header after the other and says how it ended.
+// descend parses one header after the other and returns the last step.
 func (d *Dissector) descend(c *dissection, next step) step {
 	for next > stepSegment {
 		if c.headers >= maxHeaders {
@@ -331,7 +325,7 @@ func (d *Dissector) descend(c *dissection, next step) step {
 	return next
 }
 
-// descendRare is descend for the headers that few packets have.
+// descendRare is descend for rare headers.
 func (d *Dissector) descendRare(c *dissection, next step) step {
 	switch next {
 	case stepLoopback:
@@ -386,7 +380,7 @@ func (d *Dissector) descendRare(c *dissection, next step) step {
 	panic("a step without a parser") // TestEveryStepHasAParser
 }
 
-// tcp is the end of the way: a TCP header.
+// tcp parses a TCP header, which ends the dissection.
 func (c *dissection) tcp() step {
 	b, s := c.data, c.segment
 	if len(b) < tcpNeeded {
@@ -410,22 +404,21 @@ func (c *dissection) tcp() step {
 	return stepSegment
 }
 
-// skip leaves n bytes behind, which must have been captured.
+// skip moves past n bytes, which must have been captured.
 func (c *dissection) skip(n int) {
 	c.data = c.data[n:]
 	c.length -= n
 }
 
-// limit sets the length on the wire of what follows, which the header before
-// it told. More than the frame around it had room for is believed: the frame
-// was shortened when it was mirrored or written (the ERSPAN T bit), the length
-// in the IP header is what was sent.
+// limit sets the length on the wire of the next headers, as the previous header states it. It
+// can be more than the outer frame has: a mirror (the ERSPAN T bit) or a writer can shorten the
+// frame. The length in the IP header is what was sent.
 func (c *dissection) limit(n int) {
 	c.length = n
 	c.data = c.data[:min(n, len(c.data))]
 }
 
-// trim is limit for lengths that only tell padding from content.
+// trim is limit for lengths that only separate padding from content.
 func (c *dissection) trim(n int) {
 	if n < c.length {
 		c.limit(n)
@@ -444,8 +437,8 @@ func (c *dissection) unsupported(l Layer, p Protocol) step {
 	return c.fail(l, ProblemUnsupported)
 }
 
-// cut ends the dissection for want of bytes: the header has need bytes, and so
-// many were not captured, or were not even sent.
+// cut ends the dissection at a header of need bytes that was not captured completely, or not
+// sent completely.
 func (c *dissection) cut(l Layer, need int) step {
 	if c.length < need {
 		return c.fail(l, ProblemShort)
@@ -462,14 +455,13 @@ const (
 	domainPBB
 )
 
-// extend mixes a network identifier into the domain. The order counts: VLAN 1
-// in VNI 2 is another network than VNI 2 in VLAN 1. The mixing is that of
-// splitmix64 (https://prng.di.unimi.it/splitmix64.c).
+// extend mixes a network identifier into the domain. The order counts: VLAN 1 in VNI 2 is
+// another network than VNI 2 in VLAN 1. The mixing is that of splitmix64
+// (https://prng.di.unimi.it/splitmix64.c).
 //
-// Only identifiers that both directions of a connection share are mixed in.
-// MPLS labels are chosen by the receiving router for its own direction, an
-// ERSPAN session may mirror one direction only, and a PPPoE session has one
-// customer with one set of addresses.
+// Only identifiers that both directions of a connection share count. The receiving router
+// chooses MPLS labels for its own direction. An ERSPAN session may mirror one direction only. A
+// PPPoE session has one customer with one set of addresses.
 func (c *dissection) extend(kind, id uint32) {
 	h := c.domain + 0x9e3779b97f4a7c15 + uint64(kind)<<32 + uint64(id)
 	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
@@ -478,7 +470,7 @@ func (c *dissection) extend(kind, id uint32) {
 	c.domain = max(h, 1) // 0 is the domain without any
 }
 
-// enter counts a tunnel. It returns false when there are too many.
+// enter counts a tunnel. It returns false at the limit maxTunnels.
 func (d *Dissector) enter(c *dissection) bool {
 	if c.depth >= maxTunnels {
 		d.counts.deepTunnels++
@@ -488,8 +480,7 @@ func (d *Dissector) enter(c *dissection) bool {
 	return true
 }
 
-// Stats tells what became of the packets so far. The slices in it are the
-// caller's to keep.
+// Stats returns the counts so far. The caller owns the slices in it.
 func (d *Dissector) Stats() DissectorStats {
 	s := DissectorStats{
 		Packets:              d.counts.packets,

@@ -91,7 +91,7 @@ func TestSegmentInEveryWrapping(t *testing.T) {
 const shortenedCase = "ipv4 total length beyond a mirrored and shortened frame"
 
 // TestPacketsWithoutSegment guards against segments where there are none, and
-// against packets that are passed over without being counted for what they are.
+// against packets that are skipped without being counted for what they are.
 func TestPacketsWithoutSegment(t *testing.T) {
 	for _, c := range slices.Concat(linkRefused(), ipRefused(), tunnelRefused(), rareRefused()) {
 		t.Run(c.name, func(t *testing.T) {

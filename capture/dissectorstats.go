@@ -6,28 +6,28 @@ import (
 	"strconv"
 )
 
-// DissectorStats says what became of the packets that a Dissector was given.
-// Each is counted once: Packets is Segments + Other + Fragments.Held + all Unparsed.
+// DissectorStats counts the packets that a Dissector has parsed. Each packet counts once:
+// Packets is Segments + Other + Fragments.Held + all Unparsed.
 type DissectorStats struct {
-	// Packets counts the packets.
+	// Packets counts all packets.
 	Packets uint64
 	// Segments counts the packets that carried, or completed, a TCP segment.
 	Segments uint64
-	// Other counts the packets without TCP: ARP, UDP, ICMP and whatever else.
+	// Other counts the packets without TCP: ARP, UDP, ICMP and others.
 	Other uint64
-	// Unparsed says why packets could not be understood, ordered by layer and
-	// problem. Reasons that did not occur are absent.
+	// Unparsed are the reasons for packets that could not be parsed, ordered by layer and
+	// problem, without reasons that did not occur.
 	Unparsed []Unparsed
-	// UnsupportedLinkTypes are the link types that no parser knows, in order
-	// of appearance, as far as they are among the first maxUnsupported protocols.
+	// UnsupportedLinkTypes are link types without a parser, in order of appearance, if they are
+	// among the first maxUnsupported protocols.
 	UnsupportedLinkTypes []UnsupportedLinkType
 	// Fragments counts IP fragments.
 	Fragments FragmentStats
-	// Limits are the limits that were hit, in a fixed order.
+	// Limits are the exceeded limits, in a fixed order.
 	Limits []LimitHit
 }
 
-// UnparsedPackets counts the packets that could not be understood.
+// UnparsedPackets returns the number of packets that could not be parsed.
 func (s *DissectorStats) UnparsedPackets() uint64 {
 	var n uint64
 	for i := range s.Unparsed {
@@ -36,19 +36,19 @@ func (s *DissectorStats) UnparsedPackets() uint64 {
 	return n
 }
 
-// Unparsed is a reason for which packets could not be understood.
+// Unparsed is a reason why packets could not be parsed.
 type Unparsed struct {
 	Layer   Layer
 	Problem Problem
-	// Protocol is what no parser supports, if the problem is that and the protocol is
-	// among the first maxUnsupported ones.
+	// Protocol is the protocol without a parser for ProblemUnsupported, if it is among the first
+	// maxUnsupported ones.
 	Protocol Protocol
-	// Packets counts them, First is the first one.
+	// Packets counts the packets; First is the first one.
 	Packets uint64
 	First   Position
 }
 
-// String is the reason in words: "TCP header: cut off by the snapshot length".
+// String returns the reason as text: "TCP header: cut off by the snapshot length".
 func (u Unparsed) String() string {
 	if u.Protocol.Kind != 0 {
 		return u.Protocol.String() + ": not supported"
@@ -56,13 +56,13 @@ func (u Unparsed) String() string {
 	return u.Layer.String() + ": " + u.Problem.String()
 }
 
-// Protocol is a number in a header that says what follows.
+// Protocol is a number in a header that identifies the next header.
 type Protocol struct {
 	Kind   ProtocolKind
 	Number uint32
 }
 
-// ProtocolKind says what a Protocol's number is; 0 is none.
+// ProtocolKind is the kind of a Protocol's number; 0 is none.
 type ProtocolKind uint8
 
 // The kinds of protocol numbers.
@@ -73,7 +73,7 @@ const (
 	ProtocolNSH
 )
 
-// protocolNames are the names of protocols that could carry TCP and are not supported.
+// protocolNames are the names of unsupported protocols that can carry TCP.
 var protocolNames = map[Protocol]string{
 	{ProtocolEtherType, 0x22f3}: "TRILL", {ProtocolEtherType, 0x8903}: "FabricPath", {ProtocolEtherType, 0x88b5}: "experimental",
 	{ProtocolEtherType, 0x876b}: "TCP/IP compression", {ProtocolEtherType, 0x8847}: "MPLS", {ProtocolEtherType, 0x9003}: "vendor's CPU tag",
@@ -81,7 +81,7 @@ var protocolNames = map[Protocol]string{
 	{ProtocolPPP, 0x0031}: "bridging", {ProtocolPPP, 0x0053}: "encrypted", {ProtocolPPP, 0x00fb}: "compressed", {ProtocolPPP, 0x00fd}: "compressed",
 }
 
-// String is the protocol with its number: "EtherType 0x22f3 (TRILL)".
+// String returns the protocol with its number: "EtherType 0x22f3 (TRILL)".
 func (p Protocol) String() string {
 	var text string
 	switch p.Kind {
@@ -102,7 +102,7 @@ func (p Protocol) String() string {
 	return text
 }
 
-// UnsupportedLinkType is a link type that no parser knows.
+// UnsupportedLinkType is a link type without a parser.
 type UnsupportedLinkType struct {
 	Link LinkType
 	// Packets counts the packets of that type, First is the first one.
@@ -110,39 +110,39 @@ type UnsupportedLinkType struct {
 	First   Position
 }
 
-// LimitHit is a limit that was reached.
+// LimitHit is an exceeded limit.
 type LimitHit struct {
 	// Name is the limit's name in reports, in snake case.
 	Name string
-	// Limit is its value, Hits how often it was reached.
+	// Limit is its value, Hits how often it was exceeded.
 	Limit, Hits uint64
 }
 
-// FragmentStats counts IP fragments. Those of protocols that cannot lead to
-// TCP (ICMP, OSPF) are not among them, they are Other.
+// FragmentStats counts IP fragments. Fragments of protocols that cannot contain TCP (ICMP, OSPF)
+// count as Other instead.
 type FragmentStats struct {
-	// Seen counts fragments. Held counts the packets with one that completed
-	// nothing; those of impossible length are Unparsed.
+	// Seen counts fragments. Held counts the packets with a fragment that completed no datagram.
+	// Fragments of impossible length are Unparsed.
 	Seen, Held uint64
 	// Reassembled counts datagrams that were completed.
 	Reassembled uint64
-	// Duplicates counts fragments that came again with the same bytes, or when
-	// their datagram was complete.
+	// Duplicates counts fragments that repeat the same bytes, or come after their datagram was
+	// complete.
 	Duplicates uint64
-	// Overlapping counts fragments that covered again what an earlier one had
-	// brought, with other bounds or other bytes. The earlier bytes were kept.
+	// Overlapping counts fragments that overlap an earlier one with other bounds or other bytes.
+	// The earlier bytes count.
 	Overlapping uint64
-	// Dropped counts fragments that were thrown away: of impossible length, past the
-	// end of their datagram, or because a limit was hit.
+	// Dropped counts discarded fragments: of impossible length, past the end of their datagram,
+	// or beyond a limit.
 	Dropped uint64
-	// Expired counts datagrams given up because the rest did not come in
-	// time, Evicted those that made place for newer ones.
+	// Expired counts datagrams evicted because they stayed incomplete too long, Evicted those
+	// evicted for newer ones.
 	Expired, Evicted uint64
-	// Pending is the number of datagrams that still wait for their rest.
+	// Pending is the number of incomplete datagrams.
 	Pending uint64
 }
 
-// Layer names the header at which a packet could not be understood further.
+// Layer is the header at which the parsing of a packet ended.
 type Layer uint8
 
 // The layers.
@@ -176,7 +176,7 @@ const (
 	layerCount
 )
 
-// String is the layer in words.
+// String returns the layer as text.
 func (l Layer) String() string {
 	names := [...]string{
 		LayerLink: "link-layer header", LayerVLAN: "VLAN tag", LayerMPLS: "MPLS label stack",
@@ -199,28 +199,28 @@ type Problem uint8
 
 // The problems.
 const (
-	// ProblemCut: the snapshot length of the capture cut it off.
+	// ProblemCut: the snapshot length cut the header.
 	ProblemCut Problem = iota
-	// ProblemShort: the packet itself ends inside it.
+	// ProblemShort: the packet ends inside the header.
 	ProblemShort
-	// ProblemLength: a length in it is impossible.
+	// ProblemLength: a length in the header is impossible.
 	ProblemLength
-	// ProblemVersion: its version is none that belongs here.
+	// ProblemVersion: the version of the header is unexpected.
 	ProblemVersion
-	// ProblemDepth: too much was nested.
+	// ProblemDepth: the nesting is too deep.
 	ProblemDepth
-	// ProblemUnsupported: no parser knows what it is or what follows.
+	// ProblemUnsupported: the header, or the next one, has no parser.
 	ProblemUnsupported
 	// ProblemMalformed: the decoder refused it.
 	ProblemMalformed
-	// ProblemEncrypted: what follows is encrypted.
+	// ProblemEncrypted: the next bytes are encrypted.
 	ProblemEncrypted
-	// ProblemFragment: it holds a fragment, and such fragments are not reassembled.
+	// ProblemFragment: the header has a fragment of a kind that is not reassembled.
 	ProblemFragment
 	problemCount
 )
 
-// String is the problem in words.
+// String returns the problem as text.
 func (p Problem) String() string {
 	names := [...]string{
 		ProblemCut: "cut off by the snapshot length", ProblemShort: "longer than the packet",
@@ -234,24 +234,22 @@ func (p Problem) String() string {
 	return "problem " + strconv.Itoa(int(p))
 }
 
-// maxUnsupported is how many unsupported protocols are counted each. Captures have a
-// handful; a crafted file can name 65,536 link types and as many EtherTypes.
+// maxUnsupported bounds the unsupported protocols with counts of their own. A capture has fewer
+// than ten. A crafted file can have 65,536 link types and as many EtherTypes.
 const maxUnsupported = 32
 
-// dissectorCounts is what a Dissector counts.
 type dissectorCounts struct {
 	packets, segments, other uint64
 	deepTunnels, deepHeaders uint64
-	// subframes counts aggregates of 802.11 of which only the first frame was read.
+	// subframes counts 802.11 aggregates of which only the first frame was read.
 	subframes uint64
-	// protocols are the first maxUnsupported protocols without a parser, protocolsLeft
-	// counts the packets of others.
+	// protocols are the first maxUnsupported protocols without a parser. protocolsLeft counts
+	// the packets of all others.
 	protocols     []Unparsed
 	protocolsLeft uint64
 	unparsed      [layerCount][problemCount]reasonCount
 }
 
-// reasonCount counts packets for one reason.
 type reasonCount struct {
 	packets uint64
 	first   Position
@@ -264,8 +262,8 @@ func (r *reasonCount) add(at Position) {
 	r.packets++
 }
 
-// unsupported counts a packet of a protocol that no parser supports. It returns false
-// if the packet is to be counted without a name.
+// unsupported counts a packet of a protocol without a parser. It returns false if the protocol
+// gets no count of its own.
 func (n *dissectorCounts) unsupported(p Protocol, at Position) bool {
 	if p.Kind == 0 {
 		return false
@@ -284,7 +282,7 @@ func (n *dissectorCounts) unsupported(p Protocol, at Position) bool {
 	return true
 }
 
-// linkTypes are the link types among the unsupported protocols.
+// linkTypes returns the link types among the unsupported protocols.
 func (n *dissectorCounts) linkTypes() []UnsupportedLinkType {
 	var all []UnsupportedLinkType
 	for _, u := range n.protocols {
@@ -295,7 +293,7 @@ func (n *dissectorCounts) linkTypes() []UnsupportedLinkType {
 	return all
 }
 
-// reasons are the reasons that occurred.
+// reasons returns the reasons that occurred.
 func (n *dissectorCounts) reasons() []Unparsed {
 	all := slices.Clone(n.protocols)
 	for l := range n.unparsed {
@@ -308,7 +306,7 @@ func (n *dissectorCounts) reasons() []Unparsed {
 	return all
 }
 
-// limits are the limits that were hit.
+// limits returns the exceeded limits.
 func (d *Dissector) limits() []LimitHit {
 	var hit []LimitHit
 	for _, l := range []LimitHit{
@@ -318,7 +316,7 @@ func (d *Dissector) limits() []LimitHit {
 		{"802.11_subframes", 1, d.counts.subframes},
 		{"fragmented_datagrams", uint64(d.fragments.maxDatagrams), d.fragments.datagramLimit},
 		{"fragment_bytes", uint64(d.fragments.maxBytes), d.fragments.byteLimit},
-		{"fragment_pieces", maxPieces, d.fragments.pieceLimit},
+		{"fragment_pieces", maxSpans, d.fragments.spanLimit},
 	} {
 		if l.Hits > 0 {
 			hit = append(hit, l)

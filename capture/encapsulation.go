@@ -2,23 +2,22 @@ package capture
 
 import "slices"
 
-// encapsulation is one kind of header in which IP packets are wrapped, and where it is
-// recognised. The dissector and the kernel filter both read this table, so a row that
-// one of them supports is a row that both support.
+// encapsulation is one kind of header around IP packets, and the numbers that identify it. The
+// dissector and the kernel filter both read this table, so both support the same headers.
 type encapsulation struct {
 	// name is the name in the README and in the variants of package capturetest.
 	name string
-	// step reads the header. It is stepOther for those that only other headers lead to.
+	// step parses the header. It is stepOther for headers that only other headers identify.
 	step step
 	// links are link types that begin with the header.
 	links []LinkType
-	// etherTypes lead to it from Ethernet and from all that carries EtherTypes,
-	// protocols from IP, ports from UDP (destination port).
+	// etherTypes identify it in Ethernet and in other headers with EtherTypes, protocols in IP,
+	// ports in UDP (destination port).
 	etherTypes, ports []uint16
 	protocols         []uint8
 }
 
-// encapsulations are all kinds of headers around IP that are read.
+// encapsulations are all supported headers around IP.
 var encapsulations = []encapsulation{
 	{name: "Ethernet", step: stepEthernet, links: []LinkType{LinkTypeEthernet}},
 	{name: "SLL", step: stepCooked, links: []LinkType{LinkTypeLinuxSLL}},
@@ -64,7 +63,7 @@ var encapsulations = []encapsulation{
 	{name: "Geneve", step: stepGeneve, ports: []uint16{portGeneve}},
 }
 
-// Encapsulations returns the names of all headers around IP that a Dissector reads.
+// Encapsulations returns the names of all headers around IP that a Dissector supports.
 func Encapsulations() []string {
 	var names []string
 	for i := range encapsulations {
@@ -73,10 +72,10 @@ func Encapsulations() []string {
 	return names
 }
 
-// lookup maps a number in a header to the step that reads what it announces.
+// lookup maps a number in a header to the step of the next header.
 type lookup[N number] []entry[N]
 
-// number is the type of a field that says what follows.
+// number is the type of a field that identifies the next header.
 type number interface{ ~uint8 | ~uint16 | ~uint32 }
 
 type entry[N number] struct {
@@ -91,7 +90,6 @@ var (
 	portSteps      = newLookup(func(e *encapsulation) []uint16 { return e.ports })
 )
 
-// newLookup collects the numbers of one kind from the table.
 func newLookup[N number](numbers func(*encapsulation) []N) lookup[N] {
 	var l lookup[N]
 	for i := range encapsulations {
@@ -102,8 +100,8 @@ func newLookup[N number](numbers func(*encapsulation) []N) lookup[N] {
 	return l
 }
 
-// find returns the step of a number, stepOther without one. A scan of a few dozen
-// numbers is faster than a map.
+// find returns the step of a number, else stepOther. A scan of a few dozen numbers is faster
+// than a map.
 func (l lookup[N]) find(n N) step {
 	for i := range l {
 		if l[i].number == n {
@@ -113,7 +111,7 @@ func (l lookup[N]) find(n N) step {
 	return stepOther
 }
 
-// values are the numbers as a BPF program compares them, without those in skip.
+// values returns the numbers for a BPF program, without those in skip.
 func (l lookup[N]) values(skip ...N) []uint32 {
 	var values []uint32
 	for _, e := range l {

@@ -10,60 +10,57 @@ import (
 )
 
 const (
-	// readSize is how many bytes of a capture are asked for at once, and so the
-	// usual size of a batch. Measured on a file in the page cache, the time per
-	// byte is the same from 128 KiB to 1 MiB and grows above, where the batches
-	// under way no longer fit the caches. A batch of 512 KiB holds 340 packets
-	// of 1,500 bytes or 5,000 of 100.
+	// readSize is how many bytes of a capture are read at once, and the usual size of a batch.
+	// Measured on a file in the page cache, the time per byte is the same from 128 KiB to 1 MiB.
+	// Above, it grows, because the batches in use no longer fit the caches. A batch of 512 KiB
+	// holds 340 packets of 1,500 bytes or 5,000 of 100.
 	readSize = 512 << 10
-	// maxBatchPackets bounds the packets of a batch: 8,192 of 64 bytes each
-	// make 512 KiB, no more than the bytes they point to.
+	// maxBatchPackets bounds the packets of a batch: 8,192 of 64 bytes each are 512 KiB, no more
+	// than the bytes of the batch.
 	maxBatchPackets = 8192
-	// minBatchPackets is for how many packets a batch has room at first.
+	// minBatchPackets is the first capacity of a batch.
 	minBatchPackets = 512
-	// maxPacket bounds the captured length of a packet: four times tcpdump's
-	// largest snapshot length (256 KiB) and twice the largest packet that
-	// Linux hands out (BIG TCP, 512 KiB).
+	// maxPacket bounds the captured length of a packet: four times tcpdump's largest snapshot
+	// length (256 KiB), and twice Linux' largest packet (BIG TCP, 512 KiB).
 	maxPacket = 1 << 20
-	// maxFileLinks bounds the different link types of one capture: the registry
-	// has some 200, a real capture a handful.
+	// maxFileLinks bounds the different link types of one capture: the registry has about 200, a
+	// real capture fewer than ten.
 	maxFileLinks = 64
-	// maxInfoInterfaces bounds the interfaces that a capture's Info describes:
-	// 1,024 of 48 bytes and a name of 256 at most are 300 KiB.
+	// maxInfoInterfaces bounds the interfaces in a capture's Info: 1,024 of 48 bytes and a name
+	// of at most 256 are 300 KiB.
 	maxInfoInterfaces = 1024
-	// maxInterfaceName bounds what is kept of an interface's name, in bytes.
+	// maxInterfaceName bounds the bytes kept of an interface's name.
 	maxInterfaceName = 256
-	// maxEmptyReads is how often a reader may return nothing, and no error,
-	// before it counts as broken (as in package bufio).
+	// maxEmptyReads is how often a reader may return no bytes and no error before it counts as
+	// broken (as in package bufio).
 	maxEmptyReads = 100
 )
 
-// parser takes the bytes of one capture format apart.
+// parser parses one capture format.
 type parser interface {
-	// parse appends the packets in data, which begins where the last call
-	// ended, to b, up to maxBatchPackets. It returns how many bytes it is done
-	// with: more than len(data) where bytes that were not read yet are to be
-	// skipped. Bytes that are not used come again, with more behind them.
+	// parse appends the packets in data to b, up to maxBatchPackets. data begins where the last
+	// call ended. It returns the number of bytes that it used; the others are in the next call's
+	// data, with more after them. used is more than len(data) to skip bytes that were not read
+	// yet.
 	parse(data []byte, b *Batch) (used int64, err error)
-	// torn describes what breaks off when the capture ends with the bytes rest
-	// not used; nil where that is a good place to end. end is the length of
-	// the capture.
-	torn(rest []byte, end int64) error
+	// torn describes the incomplete record at the end of a capture, nil if it is complete.
+	// unused are the bytes not used, end is the length of the capture.
+	torn(unused []byte, end int64) error
 }
 
-// records is what the parsers note down about a capture.
+// records is what the parsers collect about a capture.
 type records struct {
 	info *Info
 	// capture is the index of info.
 	capture uint32
 	// shift is Info.ClockOffset.
 	shift int64
-	// offset is where in the (unpacked) capture the data of a parse call begins.
+	// offset is where in the (decompressed) capture the data of a parse call begins.
 	offset int64
-	// last is the timestamp of the packet before; timed is set when there was one.
+	// last is the timestamp of the previous packet; timed is set if there was one.
 	last  int64
 	timed bool
-	// secrets takes the text of decryption secrets blocks; nil to pass it over.
+	// secrets receives the text of decryption secrets blocks; nil to skip it.
 	secrets func(kind uint32, text []byte)
 }
 
@@ -82,12 +79,12 @@ func (r *records) add(b *Batch, data []byte, length uint32, at int64, link LinkT
 		b.Packets = slices.Grow(b.Packets, n+minBatchPackets)
 	}
 	b.Packets = b.Packets[:n+1]
-	p := &b.Packets[n] // filled in place: a Packet made first would be copied
+	p := &b.Packets[n] // filled in place, to avoid a copy
 	p.Frame, p.Time, p.Capture = info.Packets, at+r.shift, r.capture
 	p.Data, p.Length, p.Link, p.Interface = data, length, link, iface
 }
 
-// at notes the time of a packet that has one.
+// at records the time of a packet.
 func (r *records) at(t int64) {
 	r.last = t
 	if !r.timed {
@@ -99,7 +96,7 @@ func (r *records) at(t int64) {
 	r.info.Last = max(r.info.Last, t)
 }
 
-// meet notes a link type. No capture has many; a list without an end is refused.
+// meet records a link type. A capture with too many is refused.
 func (r *records) meet(l LinkType) error {
 	if slices.Contains(r.info.LinkTypes, l) {
 		return nil
@@ -111,45 +108,46 @@ func (r *records) meet(l LinkType) error {
 	return nil
 }
 
-// introduce notes an interface, in the order of Packet.Interface.
+// introduce records an interface, in the order of Packet.Interface.
 func (r *records) introduce(i Interface) {
 	if len(r.info.Interfaces) < maxInfoInterfaces {
 		r.info.Interfaces = append(r.info.Interfaces, i)
 	}
 }
 
-// wrong is an error about the packet that begins pos bytes into the data being parsed.
+// wrong returns an error about the packet at pos in the data of the parse call.
 func (r *records) wrong(pos int, format string, args ...any) error {
 	return fmt.Errorf("packet %d at offset %d: "+format,
 		append([]any{r.info.Packets + 1, r.offset + int64(pos)}, args...)...)
 }
 
-// file is one capture while it is read.
+// file is one open capture.
 type file struct {
 	records
 	// parser is nil after the end, and after an error.
 	parser parser
-	// raw is the input as it is on disk, src the same unpacked.
+	// raw is the input as on disk, src the decompressed input.
 	raw *counter
 	src io.Reader
-	// ahead is src where the capture is compressed.
+	// ahead is src of a compressed capture.
 	ahead *ahead
 	// closer closes raw; nil for standard input.
 	closer io.Closer
 	// tail holds bytes that were read and not used yet.
 	tail []byte
-	// skip counts bytes that are to be read and thrown away.
+	// skip is how many bytes to read and discard.
 	skip int64
-	// end is what the last read returned: io.EOF, or why there is no more.
+	// end is the last read's error: io.EOF, or another one.
 	end error
 	// readSize is the size of a batch's memory.
 	readSize int
 }
 
-// counter counts the bytes read and keeps the first error but io.EOF.
+// counter counts the bytes read and keeps the first error except io.EOF.
 type counter struct {
 	r io.Reader
-	// n is what this reader has read, read the sum over all files. A decompressor reads in a goroutine of its own.
+	// n counts the bytes of this reader, read those of all files. A decompressor reads in a
+	// goroutine of its own.
 	n    atomic.Int64
 	read *atomic.Int64
 	err  error
@@ -165,9 +163,8 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fill puts the packets that follow into b. It returns as soon as there are
-// some, and false, with none, at the end of the capture. What was wrong then
-// stands in the Info.
+// fill puts the next packets into b and returns as soon as there are some. It returns false,
+// with none, at the end of the capture. An error is then in the Info.
 func (f *file) fill(b *Batch) bool {
 	b.Packets = b.Packets[:0]
 	if f.parser == nil {
@@ -179,7 +176,7 @@ func (f *file) fill(b *Batch) bool {
 	for {
 		rest, err := f.take(data, b)
 		if err != nil {
-			// What follows cannot be told apart; the packets before it count.
+			// The bytes after an error have no known structure. The packets before it count.
 			f.fail(err)
 			return len(b.Packets) > 0
 		}
@@ -191,7 +188,7 @@ func (f *file) fill(b *Batch) bool {
 			f.finish(rest)
 			return false
 		}
-		// No packet points into the memory yet: what is left can move to its front.
+		// No packet uses the memory yet, so the unused bytes can move to its front.
 		n := copy(b.buf, rest)
 		if n == len(b.buf) {
 			b.room(2*n, n)
@@ -200,7 +197,7 @@ func (f *file) fill(b *Batch) bool {
 	}
 }
 
-// room makes b.buf at least size bytes long and keeps the first n of them.
+// room makes b.buf at least size bytes long and keeps its first n.
 func (b *Batch) room(size, n int) {
 	if len(b.buf) >= size {
 		return
@@ -210,7 +207,7 @@ func (b *Batch) room(size, n int) {
 	b.buf = buf
 }
 
-// take parses data and returns what is left of it.
+// take parses data and returns the unused part.
 func (f *file) take(data []byte, b *Batch) ([]byte, error) {
 	if f.skip > 0 {
 		n := min(f.skip, int64(len(data)))
@@ -225,7 +222,7 @@ func (f *file) take(data []byte, b *Batch) ([]byte, error) {
 	return data[used:], err
 }
 
-// read reads into p and returns how many bytes came; without any, end is set.
+// read reads into p and returns the number of bytes; if it is 0, end is set.
 func (f *file) read(p []byte) int {
 	for range maxEmptyReads {
 		n, err := f.src.Read(p)
@@ -238,7 +235,7 @@ func (f *file) read(p []byte) int {
 	return 0
 }
 
-// finish notes how the capture ended; rest are the bytes that were not used.
+// finish records how the capture ended; unused are the bytes not used.
 func (f *file) finish(rest []byte) {
 	end := f.offset + int64(len(rest)) - f.skip
 	err := f.end
@@ -258,18 +255,17 @@ func (f *file) finish(rest []byte) {
 	f.parser = nil
 }
 
-// after says how far the capture could be read before err.
+// after adds to err how far the capture was read.
 func (f *file) after(offset int64, err error) error {
 	return fmt.Errorf("after packet %d at offset %d: %w", f.info.Packets, offset, err)
 }
 
-// fail ends the capture because of err.
+// fail ends the capture with an error.
 func (f *file) fail(err error) {
 	f.info.Err = readError(f.info.Path, err)
 	f.parser = nil
 }
 
-// close releases what the file holds.
 func (f *file) close() error {
 	if f.ahead != nil {
 		f.ahead.close()
@@ -280,12 +276,12 @@ func (f *file) close() error {
 	return f.closer.Close()
 }
 
-// readError says of which capture err tells.
+// readError adds the path to an error.
 func readError(path string, err error) error {
 	return fmt.Errorf("read capture %s: %w", path, err)
 }
 
-// cause is err without the operation and the path that package os puts before it.
+// cause removes the operation and the path that package os adds to an error.
 func cause(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return p.Err

@@ -478,8 +478,8 @@ func TestReadAllocatesNothingInTheSteadyState(t *testing.T) {
 	}
 }
 
-// BenchmarkReadPcap and BenchmarkReadPcapng read packets of two sizes from memory, in batches that are
-// used in turn as downstream does. The time a packet includes copying it.
+// BenchmarkReadPcap and BenchmarkReadPcapng read packets of two sizes from memory, in batches
+// that are used in turn as downstream does. The time a packet includes copying it.
 func BenchmarkReadPcap(b *testing.B)   { benchmarkRead(b, "pcap") }
 func BenchmarkReadPcapng(b *testing.B) { benchmarkRead(b, "pcapng") }
 

@@ -10,38 +10,37 @@ import (
 	"sync/atomic"
 )
 
-// Options say how captures are read.
+// Options configure how captures are read.
 type Options struct {
-	// Stdin is what the path "-" stands for.
+	// Stdin is the input for the path "-".
 	Stdin io.Reader
-	// Secrets is called with what the decryption secrets blocks of pcapng
-	// files hold: kind is the type of the secrets (0x544c534b for a TLS key
-	// log), text a piece of them that is only valid during the call. A piece
-	// consists of whole lines, unless a line is longer than 64 KiB. It is
-	// called by the goroutine that calls Next (or Open, for secrets that
-	// standard input begins with), when the packets before the block have been
-	// returned and those that follow have not. May be nil.
+	// Secrets receives the decryption secrets blocks of pcapng files. kind is the type of the
+	// secrets (0x544c534b for a TLS key log). text is part of them, valid only during the call.
+	// It consists of complete lines, unless a line is longer than 64 KiB. The goroutine that
+	// calls Next calls it after it returned the packets before the block, and before those after
+	// it. Open calls it for secrets at the start of standard input. May be nil.
 	Secrets func(kind uint32, text []byte)
 }
 
-// Files is a Source that reads capture files. Those that overlap in time are merged by
-// time, the others are read one after the other.
+// Files is a Source that reads capture files. It merges files that overlap in time by time, and
+// reads the others one after the other.
 type Files struct {
 	opt Options
-	// inputs are ordered by their first packets; the first next ones have been begun.
+	// inputs are ordered by their first packets; the first next ones are already open or
+	// finished.
 	inputs []*input
 	next   int
 	// again are the paths of the inputs that can be read more than once.
 	again []string
-	// infos has a place for each input; the first next ones are in use.
+	// infos has an entry for each input; the first next ones are in use.
 	infos []Info
-	// active are the inputs that are being read, at most maxMerged.
+	// active are the open inputs, at most maxMerged.
 	active []*cursor
-	// tail is memory that files hand on to each other.
+	// tail is memory that one file passes to the next.
 	tail []byte
-	// latest is the time of the last packet that merge has returned.
+	// latest is the time of the last packet from merge.
 	latest int64
-	// done counts the bytes read on disk, total is their sum, -1 when not known.
+	// done counts the bytes read on disk; total is their final sum, -1 if unknown.
 	done  atomic.Int64
 	total int64
 }
@@ -51,38 +50,36 @@ var _ Source = (*Files)(nil)
 // input is a file to be read.
 type input struct {
 	path string
-	// size is its length on disk; -1 for what can be read only once: a pipe or a device.
+	// size is its length on disk; -1 for a pipe or a device, which can be read only once.
 	size int64
 	// first is the time of its first packet, corrected by shift.
 	first int64
-	// shift and reference are its Info.ClockOffset, and the input that ClockOf stands for.
+	// shift is Info.ClockOffset, reference the input of Info.ClockOf.
 	shift     int64
 	reference *input
-	// clock holds what its first packets say of the clock while inputs are compared.
+	// clock holds the clock data of its first packets while inputs are compared.
 	clock *clockProbe
 	// index is its index in Files.infos.
 	index uint32
-	// begun is the file, where it can be read only once and has been begun.
+	// begun is the open file of an input that can be read only once.
 	begun *begunFile
 }
 
-// begunFile is a file with its first batch.
+// begunFile is an open file with its first batch.
 type begunFile struct {
 	*file
 	info  Info
 	batch Batch
 }
 
-// peekSize is the memory with which the first packet of a file is looked for.
+// peekSize is the memory used to find the first packet of a file.
 const peekSize = 64 << 10
 
-// Open returns the captures with the given paths as one source, ordered by
-// their first packets; those without one come last. "-" is opt.Stdin. Files
-// are opened when they are read, one at a time. An error means that paths do
-// not make sense; what is wrong with a single capture stands in its Info.
+// Open returns the captures at paths as one source, ordered by their first packets; those
+// without packets are last. "-" is opt.Stdin. A file is opened when it is read. An error means
+// that the paths are not valid; an error of a single capture is in its Info.
 //
-// With more than one path, Open waits for the first packet of each one that is
-// standard input or a pipe.
+// With more than one path, Open waits for the first packet of standard input and of each pipe.
 func Open(paths []string, opt Options) (*Files, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no capture to read")
@@ -97,7 +94,7 @@ func Open(paths []string, opt Options) (*Files, error) {
 			in.size = st.Size()
 			s.again = append(s.again, path)
 		} else if err != nil || st.IsDir() {
-			in.size = 0 // nothing will be read
+			in.size = 0 // it cannot be read
 		}
 		s.inputs = append(s.inputs, in)
 		if s.total >= 0 && in.size >= 0 {
@@ -108,7 +105,7 @@ func Open(paths []string, opt Options) (*Files, error) {
 	}
 	switch {
 	case stdin > 1:
-		return nil, errors.New("- stands among the captures twice: standard input can be read once")
+		return nil, errors.New("- is given twice as a capture: standard input can be read once")
 	case stdin == 1 && opt.Stdin == nil:
 		return nil, errors.New("-: there is no standard input")
 	}
@@ -121,7 +118,7 @@ func Open(paths []string, opt Options) (*Files, error) {
 	return s, nil
 }
 
-// order sorts the inputs by their first packets, when their clocks were compared.
+// order compares the clocks and sorts the inputs by their first packets.
 func (s *Files) order() {
 	var b Batch
 	var clocks clockTable
@@ -135,8 +132,8 @@ func (s *Files) order() {
 	}
 }
 
-// peek finds out the time of the first packet of in, and gives the first packets to
-// the probe of its clock. b is memory to do so.
+// peek finds the time of the first packet of in, and passes the first packets to probe. b is
+// scratch memory.
 func (s *Files) peek(in *input, b *Batch, probe *clockProbe) {
 	in.clock = probe
 	if in.size < 0 {
@@ -158,13 +155,13 @@ func (s *Files) peek(in *input, b *Batch, probe *clockProbe) {
 		}
 	}
 	s.tail = f.tail
-	_ = f.close() // what is wrong with it is found again when it is read
+	_ = f.close() // a later read finds the same error
 }
 
-// EachSecret calls handle with all that the decryption secrets blocks of the
-// captures hold, as Options.Secrets, also with those that Next has not come
-// to. Captures that can be read only once are left out. It reads the pcapng files
-// among them from beginning to end, and may be called by any goroutine.
+// EachSecret calls handle with all decryption secrets blocks of the captures, as
+// Options.Secrets, also with those after the packets that Next returned. It skips captures that
+// can be read only once. It reads all pcapng files from beginning to end. Any goroutine may call
+// it.
 func (s *Files) EachSecret(handle func(kind uint32, text []byte)) {
 	var b Batch
 	for _, path := range s.again {
@@ -175,11 +172,11 @@ func (s *Files) EachSecret(handle func(kind uint32, text []byte)) {
 				}
 			}
 		}
-		_ = f.close() // what is wrong with it is found when it is read for its packets
+		_ = f.close() // the read for packets finds the same error
 	}
 }
 
-// Comment returns Info.Comment of the capture file at path, empty where it cannot be read.
+// Comment returns Info.Comment of the capture file at path, empty if it cannot be read.
 func Comment(path string) string {
 	var b Batch
 	info := Info{Path: path}
@@ -187,11 +184,11 @@ func Comment(path string) string {
 	if f.open(path, nil, new(atomic.Int64)) == nil && f.recognize() == nil {
 		f.fill(&b)
 	}
-	_ = f.close() // what is wrong with it is found when it is read for its packets
+	_ = f.close() // the read for packets finds the same error
 	return info.Comment
 }
 
-// begin opens in. A file that cannot be read has no parser, and its info says why.
+// begin opens in. A file that cannot be read has no parser, and an error in its info.
 func (s *Files) begin(in *input, info *Info, read *atomic.Int64, secrets func(uint32, []byte)) *file {
 	*info = Info{Path: in.path}
 	f := &file{records: records{info: info, secrets: secrets}, tail: s.tail, readSize: readSize}
@@ -226,8 +223,8 @@ func (f *file) open(path string, stdin io.Reader, read *atomic.Int64) error {
 
 var errIsDirectory = errors.New("is a directory")
 
-// Captures implements Source. It may be called by the goroutine that calls
-// Next, or after Next has returned io.EOF.
+// Captures implements Source. The goroutine that calls Next may call it; any goroutine may after
+// Next returned io.EOF.
 func (s *Files) Captures() []Info {
 	infos := slices.Clone(s.infos[:s.next])
 	for i := range infos {
@@ -237,9 +234,8 @@ func (s *Files) Captures() []Info {
 	return infos
 }
 
-// Progress tells how many bytes were read so far, as they are on disk, and
-// how many there are, -1 when that is not known (standard input). It may be
-// called by any goroutine.
+// Progress returns how many bytes on disk were read so far, and their total, -1 if it is unknown
+// (standard input). Any goroutine may call it.
 func (s *Files) Progress() (done, total int64) {
 	done = s.done.Load()
 	if s.total >= 0 {

@@ -171,7 +171,7 @@ func TestOpenRefusesWhatMakesNoSense(t *testing.T) {
 		opt   Options
 	}{
 		"no capture to read": {nil, Options{}},
-		"- stands among the captures twice: standard input can be read once": {[]string{"-", "x", "-"}, Options{Stdin: bytes.NewReader(nil)}},
+		"- is given twice as a capture: standard input can be read once": {[]string{"-", "x", "-"}, Options{Stdin: bytes.NewReader(nil)}},
 		"-: there is no standard input":                                      {[]string{"-"}, Options{}},
 	} {
 		if s, err := Open(tt.paths, tt.opt); message(err) != want || s != nil {

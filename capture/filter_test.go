@@ -132,7 +132,7 @@ func TestFilterTooLargeForTheKernelIsRefused(t *testing.T) {
 		f.Nets = append(f.Nets, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i / 256), byte(i), 0}), 24))
 	}
 	_, err := f.compile(cookedFrame, 4096, true)
-	if err == nil || !strings.Contains(err.Error(), "4096 are allowed") {
+	if err == nil || !strings.Contains(err.Error(), "limit is 4096") {
 		t.Errorf("error is %v", err)
 	}
 }

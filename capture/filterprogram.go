@@ -22,28 +22,28 @@ import (
 //   - more than two VLAN tags, the other EtherTypes of the table, SNAP
 //   - every packet of a link type of the table with a layout that varies
 
-// frame says where things are in a packet as a BPF program sees it.
+// frame is the layout of a packet for a BPF program.
 type frame struct {
-	// typeAt is the offset of the EtherType: or typeKernel, typeNone or typeVaries.
+	// typeAt is the offset of the EtherType, or typeKernel, typeNone or typeVaries.
 	typeAt int
-	// ip is the offset of the IP header without tags.
+	// ip is the offset of the IP header in a packet without tags.
 	ip uint32
 }
 
 const (
-	// typeKernel: the kernel knows the EtherType, the packet begins with IP
-	// (packet(7): SOCK_DGRAM).
+	// typeKernel: the kernel gives the EtherType, and the packet begins with IP (packet(7):
+	// SOCK_DGRAM).
 	typeKernel = -1
-	// typeNone: there is none, the version of the IP header tells.
+	// typeNone: there is no EtherType; the version in the IP header decides.
 	typeNone = -2
-	// typeVaries: no fixed offset leads to IP.
+	// typeVaries: the IP header has no fixed offset.
 	typeVaries = -3
 )
 
 // cookedFrame is a packet on a SOCK_DGRAM packet socket.
 var cookedFrame = frame{typeAt: typeKernel}
 
-// frameOf is the layout of a link type, false where it is not known.
+// frameOf returns the layout of a link type, false for an unsupported one.
 func frameOf(l LinkType) (frame, bool) {
 	switch l {
 	case LinkTypeEthernet:
@@ -60,25 +60,25 @@ func frameOf(l LinkType) (frame, bool) {
 	return frame{typeAt: typeVaries}, linkSteps.find(l) != stepOther
 }
 
-// tunnelProtocols carry packets, in IPv4 and IPv6.
+// tunnelProtocols are the IP protocols that carry packets, in IPv4 and IPv6.
 var tunnelProtocols = append(protocolSteps.values(), protocolAH)
 
-// tunnelTypes are the EtherTypes of the table but for IP and tags.
+// tunnelTypes are the EtherTypes of the table without IP and tags.
 var tunnelTypes = etherTypeSteps.values(etherTypeIPv4, etherTypeIPv6, etherTypeVLAN, etherTypeQinQ, etherTypeQinQ1, etherTypeQinQ2, etherTypeQinQ3)
 
-// tunnelDevices have a header of their own behind the cooked one.
+// tunnelDevices have another header after the cooked one.
 var tunnelDevices = []uint32{deviceFrameRelay, device80211, device80211Prism, device80211Radio}
 
-// extensionHeaders are what the dissector looks behind in IPv6, but for hop-by-hop options.
+// extensionHeaders are the IPv6 extension headers that the dissector parses, without hop-by-hop
+// options.
 var extensionHeaders = []uint32{
 	protocolRouting, protocolFragment, protocolDestination, protocolMobility, protocolHIP, protocolShim6,
 }
 
-// tagTypes are the EtherTypes of VLAN tags.
 var tagTypes = []uint32{etherTypeVLAN, etherTypeQinQ, etherTypeQinQ1, etherTypeQinQ2, etherTypeQinQ3}
 
-// maxTags is how many VLAN tags in the packet itself are looked behind. (The
-// kernel takes the outermost off before.)
+// maxTags is how many VLAN tags in the packet the program skips. The kernel removes the
+// outermost tag before.
 const maxTags = 2
 
 // filterProgram is the state of compiling a Filter.
@@ -86,16 +86,16 @@ type filterProgram struct {
 	program
 	filter *Filter
 	frame  frame
-	// Where packets end up.
+	// accept and reject end the program.
 	accept, reject label
-	// What they go through; X is how far the tags move the IP header back,
-	// and the length of the IP header on top of it from ports and tunnel on.
+	// ipv4 to tunnel are the parts of the program. X is the length of the tags, and from ports
+	// and tunnel on also of the IP header.
 	ipv4, ipv6, ports, tunnel label
 }
 
-// compile makes the program; it returns snapLen for packets let through.
-// noEcho leaves out packets as they leave by a loopback interface, where
-// each comes in again; it needs a kernel with the ancillary data of Linux.
+// compile returns the program; it returns snapLen for accepted packets. noEcho rejects packets
+// that leave by a loopback interface, because each is also received. It needs a kernel with
+// Linux' ancillary data.
 func (f *Filter) compile(at frame, snapLen uint32, noEcho bool) ([]bpf.RawInstruction, error) {
 	p := &filterProgram{filter: f, frame: at}
 	p.accept, p.reject = p.label(), p.label()
@@ -138,16 +138,16 @@ func (p *filterProgram) end(snapLen uint32) {
 	p.add(bpf.RetConstant{Val: 0})
 }
 
-// load loads size bytes at an offset behind X.
+// load loads size bytes at an offset after X.
 func (p *filterProgram) load(offset uint32, size int) {
 	p.add(bpf.LoadIndirect{Off: p.frame.ip + offset, Size: size})
 }
 
-// anyChunk is how many comparisons share a jump to a label that may be far: more than
-// 255 instructions away, each would need one of its own.
+// anyChunk is how many comparisons share one jump to a far label. A label more than 255
+// instructions away needs a jump of its own for each comparison.
 const anyChunk = 128
 
-// any jumps to yes if A is one of values, and goes on if not.
+// any jumps to yes if A is one of values, and else continues.
 func (p *filterProgram) any(values []uint32, yes label) {
 	for chunk := range slices.Chunk(values, anyChunk) {
 		hit, done := yes, next
@@ -172,7 +172,7 @@ const (
 	deviceLoopback = 772
 )
 
-// echo rejects what leaves by loopback.
+// echo rejects packets that leave by loopback.
 func (p *filterProgram) echo() {
 	start := p.label()
 	p.add(bpf.LoadExtension{Num: bpf.ExtType})
@@ -182,7 +182,7 @@ func (p *filterProgram) echo() {
 	p.place(start)
 }
 
-// version tells IPv4 and IPv6 apart by the first 4 bits.
+// version decides between IPv4 and IPv6 by the first 4 bits.
 func (p *filterProgram) version() {
 	p.load(0, 1)
 	p.add(bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4})
@@ -190,12 +190,12 @@ func (p *filterProgram) version() {
 	p.equal(6, p.ipv6, p.reject)
 }
 
-// etherType looks behind VLAN tags and tells by the EtherType.
+// etherType skips VLAN tags and decides by the EtherType.
 func (p *filterProgram) etherType() {
 	judge := p.label()
 	if p.frame.typeAt == typeKernel {
 		p.add(bpf.LoadExtension{Num: bpf.ExtProto})
-		// Whether the packet begins with the rest of the tag depends on where it came from.
+		// The packet can begin inside the tag, depending on its source.
 		p.any(tagTypes, p.accept)
 	} else {
 		p.add(bpf.LoadAbsolute{Off: uint32(p.frame.typeAt), Size: 2})
@@ -216,21 +216,20 @@ func (p *filterProgram) etherType() {
 	if p.frame.typeAt == typeKernel {
 		p.device(p.accept)
 	}
-	// A length is followed by LLC, which says 0xaaaa where SNAP follows.
+	// After a length comes LLC, with 0xaaaa if SNAP follows.
 	p.jump(bpf.JumpGreaterThan, maxLength8023, p.reject, next)
 	p.load(0, 2)
 	p.equal(0xaaaa, p.accept, p.reject)
 }
 
-// device jumps to yes if the device has a header of its own behind the cooked one. A
-// keeps the EtherType.
+// device jumps to yes if the device has another header after the cooked one. A keeps the
+// EtherType.
 func (p *filterProgram) device(yes label) {
 	p.add(bpf.LoadExtension{Num: bpf.ExtLinkLayerType})
 	p.any(tunnelDevices, yes)
 	p.add(bpf.LoadExtension{Num: bpf.ExtProto})
 }
 
-// network4 judges an IPv4 header.
 func (p *filterProgram) network4() {
 	udp, hosts, host := p.label(), p.label(), p.label()
 	p.load(9, 1)
@@ -272,7 +271,6 @@ func (p *filterProgram) headerLength4() {
 		bpf.ALUOpX{Op: bpf.ALUOpAdd}, bpf.TAX{})
 }
 
-// network6 judges an IPv6 header.
 func (p *filterProgram) network6() {
 	udp, hosts, host := p.label(), p.label(), p.label()
 	p.load(6, 1)
@@ -283,8 +281,8 @@ func (p *filterProgram) network6() {
 	p.any(extensionHeaders, p.accept)
 	p.always(other)
 	p.place(options)
-	// Hop-by-hop options in practice are those of multicast listener reports,
-	// which every network is full of (RFC 3810 5).
+	// In practice, most hop-by-hop options are of multicast listener reports, which are
+	// frequent in every network (RFC 3810 5).
 	p.load(ipv6Header, 1)
 	p.equal(protocolICMPv6, p.reject, p.accept)
 	p.place(other)
@@ -313,7 +311,7 @@ func (p *filterProgram) headerLength6() {
 	p.add(bpf.TXA{}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: ipv6Header}, bpf.TAX{})
 }
 
-// transport judges the ports of TCP.
+// transport compares the TCP ports.
 func (p *filterProgram) transport() {
 	for _, offset := range []uint32{0, 2} {
 		p.load(offset, 2)
@@ -329,7 +327,7 @@ func (p *filterProgram) transport() {
 	}
 }
 
-// datagram judges the ports of UDP.
+// datagram compares the UDP ports.
 func (p *filterProgram) datagram() {
 	p.load(2, 2)
 	p.any(portSteps.values(), p.accept)
@@ -338,8 +336,8 @@ func (p *filterProgram) datagram() {
 	p.equal(portL2TP, p.accept, p.reject)
 }
 
-// inNets4 jumps to yes if the address at the offset lies in one of nets, and
-// goes on if not. Networks of one size are compared together.
+// inNets4 jumps to yes if the address at the offset is in one of nets, and else continues. It
+// compares networks of one size together.
 func (p *filterProgram) inNets4(offset uint32, nets []netip.Prefix, yes label) {
 	for bits := 32; bits >= 0; bits-- {
 		var same []uint32
@@ -357,7 +355,7 @@ func (p *filterProgram) inNets4(offset uint32, nets []netip.Prefix, yes label) {
 	}
 }
 
-// inNet6 jumps to yes if the address at the offset lies in n.
+// inNet6 jumps to yes if the address at the offset is in n.
 func (p *filterProgram) inNet6(offset uint32, n netip.Prefix, yes label) {
 	a, no := n.Addr().As16(), p.label()
 	for i := 0; i < 16 && n.Bits() > i*8; i += 4 {
@@ -376,10 +374,10 @@ func (p *filterProgram) masked(bits int) {
 	}
 }
 
-// portless reports whether ports do not matter.
+// portless reports whether f ignores ports.
 func (f *Filter) portless() bool { return len(f.Ports)+len(f.NotPorts) == 0 }
 
-// family returns the networks of IPv4 or IPv6, each once.
+// family returns the networks of IPv4 or IPv6 without duplicates.
 func (f *Filter) family(v6 bool) []netip.Prefix {
 	var nets []netip.Prefix
 	for _, n := range f.Nets {
@@ -390,7 +388,7 @@ func (f *Filter) family(v6 bool) []netip.Prefix {
 	return nets
 }
 
-// widen makes ports values of BPF, each once.
+// widen returns ports as BPF values without duplicates.
 func widen(ports []uint16) []uint32 {
 	var out []uint32
 	for _, p := range ports {

@@ -2,39 +2,37 @@ package capture
 
 import "bytes"
 
-// Bounds of the reassembly of IP fragments.
+// Limits of the reassembly of IP fragments.
 const (
-	// maxFragmentedDatagram is the longest datagram that fragments can make:
-	// the length field of IPv4 has 16 bits.
+	// maxFragmentedDatagram is the longest datagram in fragments: the length field of IPv4 has
+	// 16 bits.
 	maxFragmentedDatagram = 65535
-	// maxFragmentBytes bounds the memory for bytes of fragments: 64 datagrams
-	// of full length, or 1,024 of up to 4 KiB, the smallest buffer.
+	// maxFragmentBytes bounds the memory for fragment bytes: 64 datagrams of full length, or
+	// 1,024 of up to 4 KiB, the smallest buffer.
 	maxFragmentBytes = 4 << 20
-	// maxDatagrams is how many datagrams may be incomplete at a time, and how
-	// many complete ones are remembered: as many as maxFragmentBytes has
-	// buffers of the smallest size. 2 * 1,024 of 0.6 KiB each are 1.2 MiB more.
+	// maxDatagrams bounds the incomplete datagrams, and the complete ones kept to recognize
+	// copies: as many as maxFragmentBytes has buffers of the smallest size. 2 * 1,024 of 0.6 KiB
+	// each are 1.2 MiB more.
 	maxDatagrams = maxFragmentBytes / (4 << 10)
-	// maxPieces is how many separate pieces of one datagram may lie there. A
-	// full datagram in an MTU of 576 has 65,535/552 = 119 fragments, which in
-	// the worst order, every other one first, are 60 pieces.
-	maxPieces = 64
-	// fragmentTimeout is how long, in nanoseconds of packet time, a datagram
-	// waits for its rest. Linux waits 30 s for IPv4 (net.ipv4.ipfrag_time);
-	// RFC 791 and RFC 8200 allow 60 s. Longer would mix datagrams that use the
-	// same 16-bit id one after the other.
+	// maxSpans bounds the separate byte ranges of one datagram. A full datagram in an MTU of
+	// 576 has 65,535/552 = 119 fragments. In the worst order, every other one first, they make
+	// 60 ranges.
+	maxSpans = 64
+	// fragmentTimeout is how long, in nanoseconds of packet time, a datagram may stay
+	// incomplete. Linux waits 30 s for IPv4 (net.ipv4.ipfrag_time); RFC 791 and RFC 8200 allow
+	// 60 s. A longer time would mix datagrams with the same 16-bit id.
 	fragmentTimeout = 30e9
-	// duplicateWindow is how long, in nanoseconds, further fragments of a
-	// complete datagram are taken for copies of it: "any" and mirror ports
-	// show each packet twice within microseconds, while a sender needs 65,536
-	// datagrams before it uses an id again.
+	// duplicateWindow is how long, in nanoseconds, fragments of a complete datagram count as
+	// copies. "any" and mirror ports capture each packet twice within microseconds. A sender
+	// reuses an id after 65,536 datagrams.
 	duplicateWindow = 50e6
 )
 
-// bufferSizes are the sizes that buffers come in. A datagram moves on to the
-// next one as it grows, so that none holds more than 4 times what it needs.
+// bufferSizes are the sizes of buffers. A growing datagram moves to the next size, so none has
+// more than 4 times what it needs.
 var bufferSizes = [...]int{4 << 10, 16 << 10, 64 << 10}
 
-// fragment is what an IP header says about the fragment behind it.
+// fragment is what an IP header states about a fragment.
 type fragment struct {
 	id       uint32
 	offset   int // in bytes
@@ -42,9 +40,9 @@ type fragment struct {
 	protocol uint8
 }
 
-// datagramKey tells which fragments belong together (RFC 791 3.2, RFC 8200 4.5).
-// The number of tunnels is in it so that the copies of a fragment that were
-// captured inside and outside of a tunnel do not complete each other.
+// datagramKey identifies the fragments of one datagram (RFC 791 3.2, RFC 8200 4.5). It has the
+// number of tunnels, so that copies captured inside and outside of a tunnel do not complete each
+// other.
 type datagramKey struct {
 	src, dst [16]byte
 	domain   uint64
@@ -54,60 +52,59 @@ type datagramKey struct {
 	depth    uint8
 }
 
-// datagram is a datagram of which fragments were seen.
+// datagram is a datagram in fragments.
 type datagram struct {
 	key datagramKey
-	// buffer holds the bytes of the pieces in held, each at its offset.
+	// buffer holds the captured bytes, each at its offset.
 	buffer []byte
-	// seen are the pieces that were on the wire, held those that were captured:
-	// less, where the snapshot length cut fragments.
-	seen, held pieces
-	// total is the length of the datagram, -1 until the last fragment came.
+	// seen are the byte ranges that were on the wire, held those that were captured. held is
+	// less if the snapshot length cut fragments.
+	seen, held spans
+	// total is the length of the datagram, -1 before its last fragment.
 	total int
-	// protocol is what the datagram holds, from its first fragment.
+	// protocol is the protocol in its first fragment.
 	protocol uint8
-	// complete says that it was handed out, and is remembered for its copies only.
+	// complete: it was returned, and is only kept to recognize copies.
 	complete bool
-	// time is when it was begun, or completed, in nanoseconds.
+	// time is when it began, or was completed, in nanoseconds.
 	time int64
 	// older and newer are its neighbours in its datagramList.
 	older, newer *datagram
 }
 
-// defragmenter puts fragments together. Where fragments overlap, the bytes
-// that came first are kept and the overlap is counted, for IPv6 too: RFC 5722
-// has the receiver drop the whole datagram, yet it may have seen other
-// fragments than the capture, and what is built here is only looked at.
+// defragmenter reassembles fragments. Where fragments overlap, it keeps the earlier bytes and
+// counts the overlap, also for IPv6. RFC 5722 demands that the receiver drop such a datagram.
+// But the receiver may have received other fragments than the capture has, and here the datagram
+// is only analyzed.
 type defragmenter struct {
-	// maxDatagrams and maxBytes are the constants; tests have them smaller.
+	// maxDatagrams and maxBytes are the constants, or smaller values in tests.
 	maxDatagrams, maxBytes int
 
 	datagrams map[datagramKey]*datagram
-	// pending and finished are the incomplete and the complete ones, oldest first.
+	// pending and finished are the incomplete and the complete datagrams, oldest first.
 	pending, finished datagramList
-	// spare are datagrams to be used again, linked by newer; free are buffers,
-	// by index of bufferSizes.
+	// spare are datagrams for reuse, linked by newer; free are buffers, by index of bufferSizes.
 	spare *datagram
 	free  [len(bufferSizes)][][]byte
-	// lent are the buffers that the packet in work lies in.
+	// lent are the buffers of the packet that is being parsed.
 	lent [][]byte
-	// bytes is the size of all buffers, wherever they are.
+	// bytes is the size of all buffers.
 	bytes int
 
-	stats                                FragmentStats
-	datagramLimit, byteLimit, pieceLimit uint64
+	stats                               FragmentStats
+	datagramLimit, byteLimit, spanLimit uint64
 }
 
 func newDefragmenter() defragmenter {
 	return defragmenter{maxDatagrams: maxDatagrams, maxBytes: maxFragmentBytes}
 }
 
-// fragment takes up a fragment, and goes on with the datagram that it completes.
+// fragment adds a fragment, and continues with the datagram that it completes.
 func (d *Dissector) fragment(c *dissection, f fragment) step {
 	switch next := c.follow(f.protocol); next {
 	case stepOther, stepUnparsed:
 		return next
-	case stepICMP: // what a fragment quotes is not worth keeping it for
+	case stepICMP: // ICMP in fragments is not reassembled
 		return stepOther
 	}
 	key := datagramKey{src: c.segment.Src, dst: c.segment.Dst, domain: c.domain, id: f.id, v6: c.v6, depth: c.depth}
@@ -133,8 +130,8 @@ func (d *Dissector) fragment(c *dissection, f fragment) step {
 	return c.follow(g.protocol)
 }
 
-// add takes a fragment of length bytes, of which data was captured, into g. It
-// reports whether g is complete now.
+// add adds a fragment of length bytes to g; data is its captured part. It reports whether g is
+// complete.
 func (m *defragmenter) add(g *datagram, f fragment, data []byte, length int) bool {
 	lo, hi := f.offset, f.offset+length
 	switch {
@@ -142,7 +139,7 @@ func (m *defragmenter) add(g *datagram, f fragment, data []byte, length int) boo
 		m.stats.Duplicates++
 		return false
 	case g.total >= 0 && hi > g.total, !f.more && hi < g.seen.end(), !f.more && g.total >= 0 && hi != g.total:
-		// Two fragments disagree about the end: the first one counts.
+		// Two fragments contradict each other about the end: the first one counts.
 		m.stats.Dropped++
 		return false
 	case g.seen.overlap(lo, hi):
@@ -153,7 +150,7 @@ func (m *defragmenter) add(g *datagram, f fragment, data []byte, length int) boo
 		return false
 	}
 	if !g.seen.add(lo, hi) {
-		m.pieceLimit++
+		m.spanLimit++
 		m.stats.Dropped++
 		return false
 	}
@@ -169,17 +166,17 @@ func (m *defragmenter) add(g *datagram, f fragment, data []byte, length int) boo
 	return g.total >= 0 && g.seen.prefix() == g.total
 }
 
-// same reports whether the bytes of a fragment are all there already.
+// same reports whether the buffer already has the bytes of a fragment.
 func (g *datagram) same(lo, hi int, data []byte) bool {
 	if !g.seen.cover(lo, hi) {
 		return false
 	}
-	// Of a fragment that was cut down to nothing there is nothing to compare,
-	// and no buffer may reach as far as it.
+	// A fragment of which nothing was captured has nothing to compare, and the buffer can be
+	// too short for it.
 	return len(data) == 0 || g.held.cover(lo, lo+len(data)) && bytes.Equal(g.buffer[lo:lo+len(data)], data)
 }
 
-// fill copies data, which begins at offset lo, to where nothing is yet.
+// fill copies data, which begins at offset lo, into the gaps of the buffer.
 func (g *datagram) fill(lo int, data []byte) {
 	hi := lo + len(data)
 	for _, p := range g.held.list[:g.held.count] {
@@ -197,11 +194,11 @@ func (g *datagram) fill(lo int, data []byte) {
 	if lo < hi {
 		copy(g.buffer[lo:hi], data[len(data)-(hi-lo):])
 	}
-	// Where there are too many pieces this one counts as not captured.
+	// Beyond maxSpans this range counts as not captured.
 	g.held.add(hi-len(data), hi)
 }
 
-// find returns the datagram with that key, nil when there is none or it is too old.
+// find returns the datagram of a key, nil if there is none or it is too old.
 func (m *defragmenter) find(key datagramKey, now int64) *datagram {
 	g := m.datagrams[key]
 	if g == nil {
@@ -214,11 +211,11 @@ func (m *defragmenter) find(key datagramKey, now int64) *datagram {
 	if age := now - g.time; age <= window && age >= -window {
 		return g
 	}
-	m.giveUp(g)
+	m.expireOne(g)
 	return nil
 }
 
-// begin starts a datagram.
+// begin adds a datagram.
 func (m *defragmenter) begin(key datagramKey, now int64) *datagram {
 	if m.pending.length >= m.maxDatagrams {
 		m.datagramLimit++
@@ -240,13 +237,13 @@ func (m *defragmenter) begin(key datagramKey, now int64) *datagram {
 	return g
 }
 
-// finish hands out what g holds, up to the first byte that was not captured,
-// and its length on the wire. The bytes are valid until recycle.
+// finish returns the bytes of g up to the first one that was not captured, and its length on the
+// wire. The bytes are valid until recycle.
 func (m *defragmenter) finish(g *datagram, now int64) ([]byte, int) {
 	m.stats.Reassembled++
 	m.pending.remove(g)
 	if m.finished.length >= m.maxDatagrams {
-		m.forget(m.finished.oldest)
+		m.remove(m.finished.oldest)
 	}
 	data := g.buffer[:g.held.prefix()]
 	if g.buffer != nil {
@@ -258,7 +255,7 @@ func (m *defragmenter) finish(g *datagram, now int64) ([]byte, int) {
 	return data, g.total
 }
 
-// recycle takes back the buffers that finish handed out.
+// recycle takes back the buffers that finish returned.
 func (m *defragmenter) recycle() {
 	for _, b := range m.lent {
 		m.release(b)
@@ -266,32 +263,32 @@ func (m *defragmenter) recycle() {
 	m.lent = m.lent[:0]
 }
 
-// expire gives up what has waited too long.
+// expire evicts datagrams that are too old.
 func (m *defragmenter) expire(now int64) {
 	for g := m.pending.oldest; g != nil && now-g.time > fragmentTimeout; g = m.pending.oldest {
-		m.giveUp(g)
+		m.expireOne(g)
 	}
 	for g := m.finished.oldest; g != nil && now-g.time > duplicateWindow; g = m.finished.oldest {
-		m.giveUp(g)
+		m.expireOne(g)
 	}
 }
 
-// giveUp forgets a datagram because of its age.
-func (m *defragmenter) giveUp(g *datagram) {
+// expireOne evicts a datagram because of its age.
+func (m *defragmenter) expireOne(g *datagram) {
 	if !g.complete {
 		m.stats.Expired++
 	}
-	m.forget(g)
+	m.remove(g)
 }
 
-// evict forgets an incomplete datagram to make room.
+// evict evicts an incomplete datagram for a newer one.
 func (m *defragmenter) evict(g *datagram) {
 	m.stats.Evicted++
-	m.forget(g)
+	m.remove(g)
 }
 
-// forget removes a datagram.
-func (m *defragmenter) forget(g *datagram) {
+// remove removes a datagram.
+func (m *defragmenter) remove(g *datagram) {
 	if g.complete {
 		m.finished.remove(g)
 	} else {
@@ -305,8 +302,8 @@ func (m *defragmenter) forget(g *datagram) {
 	g.newer, m.spare = m.spare, g
 }
 
-// grow makes room for size bytes in the buffer of g. It returns false when
-// there is none to be had.
+// grow makes the buffer of g at least size bytes long. It returns false if there is no memory
+// for it.
 func (m *defragmenter) grow(g *datagram, size int) bool {
 	if size <= len(g.buffer) {
 		return true
@@ -327,9 +324,8 @@ func (m *defragmenter) grow(g *datagram, size int) bool {
 	return true
 }
 
-// allocate returns a buffer. Within maxBytes it may be a new one; beyond, free
-// ones of other sizes and then the oldest datagrams give way, except keep. It
-// returns nil when nothing is left to give way.
+// allocate returns a buffer. Beyond maxBytes, it first discards free buffers of other sizes, and
+// then evicts the oldest datagrams except keep. It returns nil if there are none.
 func (m *defragmenter) allocate(class int, keep *datagram) []byte {
 	for {
 		if n := len(m.free[class]); n > 0 {
@@ -356,7 +352,7 @@ func (m *defragmenter) allocate(class int, keep *datagram) []byte {
 	}
 }
 
-// discard leaves a free buffer to the garbage collector. It returns false when there is none.
+// discard frees a buffer that is not in use. It returns false if there is none.
 func (m *defragmenter) discard() bool {
 	for class := range m.free {
 		if n := len(m.free[class]); n > 0 {
@@ -369,7 +365,7 @@ func (m *defragmenter) discard() bool {
 	return false
 }
 
-// release puts a buffer back.
+// release returns a buffer to the free ones.
 func (m *defragmenter) release(b []byte) {
 	for class, size := range bufferSizes {
 		if len(b) == size {
@@ -378,7 +374,7 @@ func (m *defragmenter) release(b []byte) {
 	}
 }
 
-// datagramList is a list of datagrams in order of age.
+// datagramList is a list of datagrams ordered by age.
 type datagramList struct {
 	oldest, newest *datagram
 	length         int
@@ -410,42 +406,42 @@ func (l *datagramList) remove(g *datagram) {
 	l.length--
 }
 
-// pieces are the parts of a datagram that are there: disjoint, in order, not adjacent.
-type pieces struct {
+// spans are byte ranges of a datagram: disjoint, in order, not adjacent.
+type spans struct {
 	count int
-	list  [maxPieces]piece
+	list  [maxSpans]span
 }
 
-// piece is a part of a datagram: the bytes from lo up to, not including, hi.
-type piece struct{ lo, hi int }
+// span is a byte range: from lo up to, not including, hi.
+type span struct{ lo, hi int }
 
-// add adds a piece. It returns false when there are too many.
-func (s *pieces) add(lo, hi int) bool {
-	first := 0 // of the pieces that the new one overlaps or touches
+// add adds a range. It returns false at the limit maxSpans.
+func (s *spans) add(lo, hi int) bool {
+	first := 0 // of the ranges that the new one overlaps or touches
 	for first < s.count && s.list[first].hi < lo {
 		first++
 	}
-	after := first // the first piece behind them
+	after := first // the first range after those
 	for after < s.count && s.list[after].lo <= hi {
 		after++
 	}
 	if first == after {
-		if s.count == maxPieces {
+		if s.count == maxSpans {
 			return false
 		}
 		copy(s.list[first+1:], s.list[first:s.count])
-		s.list[first] = piece{lo, hi}
+		s.list[first] = span{lo, hi}
 		s.count++
 		return true
 	}
-	s.list[first] = piece{min(lo, s.list[first].lo), max(hi, s.list[after-1].hi)}
+	s.list[first] = span{min(lo, s.list[first].lo), max(hi, s.list[after-1].hi)}
 	copy(s.list[first+1:], s.list[after:s.count])
 	s.count -= after - first - 1
 	return true
 }
 
-// cover reports whether all bytes from lo to hi are there.
-func (s *pieces) cover(lo, hi int) bool {
+// cover reports whether s has all bytes from lo to hi.
+func (s *spans) cover(lo, hi int) bool {
 	for _, p := range s.list[:s.count] {
 		if p.lo <= lo && hi <= p.hi {
 			return true
@@ -454,8 +450,8 @@ func (s *pieces) cover(lo, hi int) bool {
 	return lo == hi
 }
 
-// overlap reports whether any byte from lo to hi is there.
-func (s *pieces) overlap(lo, hi int) bool {
+// overlap reports whether s has any byte from lo to hi.
+func (s *spans) overlap(lo, hi int) bool {
 	for _, p := range s.list[:s.count] {
 		if p.lo < hi && lo < p.hi {
 			return true
@@ -464,16 +460,16 @@ func (s *pieces) overlap(lo, hi int) bool {
 	return false
 }
 
-// prefix is the length of the piece at the beginning, 0 without one.
-func (s *pieces) prefix() int {
+// prefix returns the length of the range at the beginning, 0 without one.
+func (s *spans) prefix() int {
 	if s.count == 0 || s.list[0].lo != 0 {
 		return 0
 	}
 	return s.list[0].hi
 }
 
-// end is the end of the last piece, 0 without any.
-func (s *pieces) end() int {
+// end returns the end of the last range, 0 without one.
+func (s *spans) end() int {
 	if s.count == 0 {
 		return 0
 	}

@@ -362,8 +362,8 @@ func TestFragmentLimits(t *testing.T) {
 			FragmentStats{Seen: maxDatagrams + 10, Held: maxDatagrams + 10, Evicted: 10, Pending: maxDatagrams}},
 		"bytes": {firsts(70, 32768), LimitHit{"fragment_bytes", maxFragmentBytes, 6},
 			FragmentStats{Seen: 70, Held: 70, Evicted: 6, Pending: 64}},
-		"pieces": {scattered(maxPieces + 5), LimitHit{"fragment_pieces", maxPieces, 5},
-			FragmentStats{Seen: maxPieces + 5, Held: maxPieces + 5, Dropped: 5, Pending: 1}},
+		"pieces": {scattered(maxSpans + 5), LimitHit{"fragment_pieces", maxSpans, 5},
+			FragmentStats{Seen: maxSpans + 5, Held: maxSpans + 5, Dropped: 5, Pending: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := NewDissector(DissectorOptions{})

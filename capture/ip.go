@@ -2,8 +2,7 @@ package capture
 
 import "encoding/binary"
 
-// The fragment fields. "Don't fragment" is not looked at: senders set it on
-// fragments, too.
+// The fragment fields. "Don't fragment" is ignored, because senders also set it on fragments.
 const (
 	moreFragments4  = 0x2000
 	fragmentOffset4 = 0x1fff // in units of 8 bytes
@@ -25,7 +24,7 @@ const (
 	routingSegment = 4
 )
 
-// ip is an IP packet of either version, told by its first 4 bits.
+// ip decides the version of an IP packet by its first 4 bits.
 func (c *dissection) ip() step {
 	if len(c.data) == 0 {
 		return c.cut(LayerIP, 1)
@@ -39,7 +38,7 @@ func (c *dissection) ip() step {
 	return c.fail(LayerIP, ProblemVersion)
 }
 
-// ipv4 is an IPv4 header (RFC 791).
+// ipv4 parses an IPv4 header (RFC 791).
 func (d *Dissector) ipv4(c *dissection) step {
 	b := c.data
 	if len(b) < ipv4Header {
@@ -51,7 +50,7 @@ func (d *Dissector) ipv4(c *dissection) step {
 	size := int(b[0]&15) * 4
 	total := int(binary.BigEndian.Uint16(b[2:]))
 	if total == 0 {
-		// Left open by segmentation offload, which fills it in on the network card.
+		// With segmentation offload, the network card fills it in later.
 		total = c.length
 	}
 	if size < ipv4Header || total < size || total > maxDatagram {
@@ -78,7 +77,7 @@ func (d *Dissector) ipv4(c *dissection) step {
 	})
 }
 
-// ipv6 is an IPv6 header (RFC 8200).
+// ipv6 parses an IPv6 header (RFC 8200).
 func (c *dissection) ipv6() step {
 	b := c.data
 	if len(b) < ipv6Header {
@@ -92,7 +91,7 @@ func (c *dissection) ipv6() step {
 	length := int(binary.BigEndian.Uint16(b[4:]))
 	c.skip(ipv6Header)
 	if length == 0 {
-		// A jumbogram, or left open by segmentation offload.
+		// A jumbogram, or segmentation offload.
 		length = c.length
 		if n, ok := jumboLength(b[6], c.data); ok {
 			length = n
@@ -105,9 +104,9 @@ func (c *dissection) ipv6() step {
 	return c.follow(b[6])
 }
 
-// jumboLength looks for the jumbo payload option (RFC 2675 2) in the hop-by-hop
-// options, which begin with b when next says so. Linux writes it on packets
-// longer than 65,535 bytes that it hands to its own segmentation offload.
+// jumboLength finds the jumbo payload option (RFC 2675 2) in the hop-by-hop options at b, if
+// next is their number. Linux writes it into packets longer than 65,535 bytes for its own
+// segmentation offload.
 func jumboLength(next uint8, b []byte) (int, bool) {
 	if next != protocolHopByHop || len(b) < extensionMinimum {
 		return 0, false
@@ -119,7 +118,7 @@ func jumboLength(next uint8, b []byte) (int, bool) {
 			continue
 		}
 		if b[0] == jumboOption && b[1] == 4 && len(b) >= 6 {
-			// Beyond what is believed any length is as good, and fits an int of 32 bits.
+			// A length above maxDatagram is refused; the minimum fits an int of 32 bits.
 			return int(min(binary.BigEndian.Uint32(b[2:]), maxDatagram+1)), true
 		}
 		b = b[min(2+int(b[1]), len(b)):]
@@ -127,8 +126,8 @@ func jumboLength(next uint8, b []byte) (int, bool) {
 	return 0, false
 }
 
-// follow says what an IP protocol number, or an IPv6 next header, stands for.
-// Whatever is not named here holds no TCP that could be read.
+// follow returns the step of an IP protocol number or an IPv6 next header. All numbers not
+// listed contain no TCP that could be parsed.
 func (c *dissection) follow(number uint8) step {
 	c.protocol = number
 	switch number {
@@ -161,7 +160,7 @@ func (c *dissection) follow(number uint8) step {
 	return stepOther
 }
 
-// extension is an IPv6 extension header of the common form (RFC 6564 4).
+// extension parses an IPv6 extension header of the common form (RFC 6564 4).
 func (c *dissection) extension() step {
 	b := c.data
 	if len(b) < extensionMinimum {
@@ -178,9 +177,8 @@ func (c *dissection) extension() step {
 	return c.follow(b[0])
 }
 
-// route sets the destination to the last one of a routing header, as long as
-// the packet is on its way there: it is the address that the TCP checksum
-// covers and the other side answers from (RFC 8200 8.1).
+// route sets the destination to the last one of a routing header, if the packet is not there
+// yet. The TCP checksum covers that address, and the other side responds from it (RFC 8200 8.1).
 func (c *dissection) route(h []byte) {
 	if segmentsLeft := h[3]; segmentsLeft == 0 || len(h) < 8+16 {
 		return
@@ -194,7 +192,7 @@ func (c *dissection) route(h []byte) {
 	}
 }
 
-// authentication is an AH header (RFC 4302): what follows is in the clear.
+// authentication parses an AH header (RFC 4302), which does not encrypt.
 func (c *dissection) authentication() step {
 	const minimum = 12
 	b := c.data
@@ -212,7 +210,7 @@ func (c *dissection) authentication() step {
 	return c.follow(b[0])
 }
 
-// fragment6 is an IPv6 fragment header (RFC 8200 4.5).
+// fragment6 parses an IPv6 fragment header (RFC 8200 4.5).
 func (d *Dissector) fragment6(c *dissection) step {
 	b := c.data
 	if len(b) < 8 {
@@ -232,8 +230,8 @@ func (d *Dissector) fragment6(c *dissection) step {
 	})
 }
 
-// icmp looks for a TCP header in an ICMP error (RFC 792, RFC 4443 3), which quotes the
-// packet that it is about. It never finds a segment.
+// icmp finds the TCP header that an ICMP error quotes (RFC 792, RFC 4443 3). It never finds a
+// segment.
 func (c *dissection) icmp() step {
 	const size = 8
 	var errors uint32 = 1<<3 | 1<<4 | 1<<11 | 1<<12 // unreachable, source quench, time exceeded, parameter problem

@@ -5,40 +5,39 @@ import (
 	"slices"
 )
 
-// The link types that are understood, by their numbers in
+// The supported link types, by their numbers in
 // https://www.tcpdump.org/linktypes.html.
 const (
 	// LinkTypeNull is BSD loopback: an address family in the byte order of the capturing host.
 	LinkTypeNull LinkType = 0
 	// LinkTypeEthernet is Ethernet, II or 802.3.
 	LinkTypeEthernet LinkType = 1
-	// LinkTypeRawDLT12 and LinkTypeRawDLT14 are raw IP as some BSDs wrote it,
-	// with their own numbers instead of the registered one.
+	// LinkTypeRawDLT12 and LinkTypeRawDLT14 are raw IP with the numbers that some BSDs wrote.
 	LinkTypeRawDLT12 LinkType = 12
 	LinkTypeRawDLT14 LinkType = 14
-	// LinkTypeRaw is IPv4 or IPv6 without anything before it.
+	// LinkTypeRaw is IPv4 or IPv6 without another header.
 	LinkTypeRaw LinkType = 101
 	// LinkTypeLoop is OpenBSD loopback: an address family in network byte order.
 	LinkTypeLoop LinkType = 108
-	// LinkTypeLinuxSLL is the cooked header of Linux, of "any" and of devices without a header.
+	// LinkTypeLinuxSLL is Linux' cooked header, of "any" and of devices without a header.
 	LinkTypeLinuxSLL LinkType = 113
 	// LinkTypeIPv4 and LinkTypeIPv6 are raw IP of one version.
 	LinkTypeIPv4 LinkType = 228
 	LinkTypeIPv6 LinkType = 229
 	// LinkTypeLinuxSLL2 is the second version of LinkTypeLinuxSLL.
 	LinkTypeLinuxSLL2 LinkType = 276
-	// LinkTypeNFLOG is what the netfilter log of Linux hands out.
+	// LinkTypeNFLOG is a packet of Linux' netfilter log.
 	LinkTypeNFLOG LinkType = 239
 	// LinkTypePFLOG is the log of the packet filter of the BSDs.
 	LinkTypePFLOG LinkType = 117
-	// LinkTypePKTAP is macOS' header with interface and process; LinkTypeUser2 is
-	// the number that macOS 10.9 wrote for it.
+	// LinkTypePKTAP is macOS' header with interface and process; macOS 10.9 wrote it as
+	// LinkTypeUser2.
 	LinkTypePKTAP LinkType = 258
 	LinkTypeUser2 LinkType = 149
 	// LinkTypePPP and LinkTypePPPSerial are PPP, and PPP or Cisco HDLC in HDLC-like framing.
 	LinkTypePPP       LinkType = 9
 	LinkTypePPPSerial LinkType = 50
-	// LinkTypePPPWithDir and LinkTypeLinuxPPP are PPP behind a byte that holds the direction.
+	// LinkTypePPPWithDir and LinkTypeLinuxPPP are PPP after a byte with the direction.
 	LinkTypePPPWithDir LinkType = 204
 	LinkTypeLinuxPPP   LinkType = 166
 	// LinkTypePPPEther is a PPPoE session without the Ethernet header.
@@ -48,9 +47,9 @@ const (
 	LinkTypeFrameRelay LinkType = 107
 	// LinkTypeMPLS begins with a label stack.
 	LinkTypeMPLS LinkType = 219
-	// LinkTypeIPoIB is IP over InfiniBand behind a pseudo header.
+	// LinkTypeIPoIB is IP over InfiniBand with a pseudo header.
 	LinkTypeIPoIB LinkType = 242
-	// LinkType80211 is 802.11; behind the radio headers radiotap, Prism, AVS and PPI it is 802.11, too.
+	// LinkType80211 is 802.11, also after the radio headers radiotap, Prism, AVS and PPI.
 	LinkType80211    LinkType = 105
 	LinkTypeRadiotap LinkType = 127
 	LinkTypePrism    LinkType = 119
@@ -80,18 +79,18 @@ const (
 	etherTypeVNTag      = 0x8926
 	etherTypeNSH        = 0x894f // RFC 8300 7
 
-	// maxLength8023 is the largest value that is a length and no type (IEEE 802.3 3.2.6).
+	// maxLength8023 is the largest value that is a length and not a type (IEEE 802.3 3.2.6).
 	maxLength8023 = 1500
 )
 
-// silentEtherTypes carry no TCP: address resolution, link control, and the
-// protocols of storage, time and industry that have no IP inside.
+// silentEtherTypes carry no TCP: address resolution, link control, and protocols of storage,
+// time and industry without IP.
 var silentEtherTypes = []uint16{
 	0x0806, 0x8035, 0x80f3, 0x809b, 0x8137, 0x8138, 0x0842, 0x2000, 0x2001, 0x2003, 0x9000, 0x8808, 0x8809, 0x8863, 0x888e, 0x88cc, 0x88f7,
 	0x8902, 0x88a2, 0x8906, 0x8914, 0x8892, 0x88a4, 0x88b8, 0x88ba, 0x8899, 0x887b, 0x88e1, 0x893a, 0x88d9, 0x88c7, 0x890d, 0x8915, 0x6002, 0x6003, 0x86dc,
 }
 
-// link is the first header of a packet, also of one inside PKTAP and PPI.
+// link returns the step of a link type, also inside PKTAP and PPI.
 func (c *dissection) link(l LinkType) step {
 	switch l {
 	case LinkTypeEthernet:
@@ -105,18 +104,18 @@ func (c *dissection) link(l LinkType) step {
 	return c.unsupported(LayerLink, Protocol{ProtocolLink, uint32(l)})
 }
 
-// etherType says what an EtherType stands for.
+// etherType returns the step of an EtherType.
 func (c *dissection) etherType(t uint16) step {
 	switch next := knownEtherType(t); {
 	case next != stepUnparsed:
 		return next
-	case t <= maxLength8023: // a number of Linux' own, in a cooked header
+	case t <= maxLength8023: // a Linux number in a cooked header
 		return stepOther
 	}
 	return c.unsupported(LayerLink, Protocol{ProtocolEtherType, uint32(t)})
 }
 
-// knownEtherType is etherType with stepUnparsed for those that are not known.
+// knownEtherType is etherType with stepUnparsed for unknown ones.
 func knownEtherType(t uint16) step {
 	switch t {
 	case etherTypeIPv4:
@@ -135,7 +134,7 @@ func knownEtherType(t uint16) step {
 	return stepUnparsed
 }
 
-// ethernet is an Ethernet header: addresses, then type or length.
+// ethernet parses an Ethernet header: addresses, then type or length.
 func (c *dissection) ethernet() step {
 	if len(c.data) < ethernetHeader {
 		return c.cut(LayerLink, ethernetHeader)
@@ -145,7 +144,7 @@ func (c *dissection) ethernet() step {
 	return c.typeOrLength(t)
 }
 
-// typeOrLength is what follows the type field of Ethernet or of a VLAN tag.
+// typeOrLength returns the step after the type field of Ethernet or of a VLAN tag.
 func (c *dissection) typeOrLength(t uint16) step {
 	if t > maxLength8023 {
 		return c.etherType(t)
@@ -154,8 +153,8 @@ func (c *dissection) typeOrLength(t uint16) step {
 	return stepLLC
 }
 
-// llc is an 802.2 header, with a SNAP header behind it that holds an EtherType
-// (RFC 1042). IP directly in LLC (SAP 6) has not been seen on a wire for decades.
+// llc parses an 802.2 header with a SNAP header, which has an EtherType (RFC 1042). IP directly
+// in LLC (SAP 6) is not supported: it is decades out of use.
 func (c *dissection) llc() step {
 	const size = 8
 	b := c.data
@@ -165,7 +164,7 @@ func (c *dissection) llc() step {
 	if len(b) < size {
 		return c.cut(LayerLink, size)
 	}
-	// The organisation is 0 for EtherTypes, or 0xf8 for those of bridged ones (802.1H).
+	// The organization is 0 for EtherTypes, or 0xf8 for bridged ones (802.1H).
 	if b[3] != 0 || b[4] != 0 || b[5] != 0 && b[5] != 0xf8 {
 		return stepOther
 	}
@@ -173,12 +172,12 @@ func (c *dissection) llc() step {
 	return c.etherType(binary.BigEndian.Uint16(b[6:]))
 }
 
-// vlan is what follows the type of a VLAN tag: priority, id and the next type.
+// vlan parses a VLAN tag after its type: priority, id and the next type.
 func (c *dissection) vlan() step {
 	if len(c.data) < 4 {
 		return c.cut(LayerVLAN, 4)
 	}
-	// Id 0 says that the tag is there for its priority only (IEEE 802.1Q 9.6).
+	// A tag with id 0 has only a priority (IEEE 802.1Q 9.6).
 	if id := binary.BigEndian.Uint16(c.data) & 0xfff; id != 0 {
 		c.extend(domainVLAN, uint32(id))
 	}
@@ -199,7 +198,7 @@ const (
 	cookedLLC = 4
 )
 
-// cooked is the Linux cooked header, LINKTYPE_LINUX_SLL.
+// cooked parses Linux' cooked header, LINKTYPE_LINUX_SLL.
 func (c *dissection) cooked() step {
 	const size = 16
 	if len(c.data) < size {
@@ -211,7 +210,7 @@ func (c *dissection) cooked() step {
 	return c.cookedProtocol(device, protocol)
 }
 
-// cooked2 is the second version of it, LINKTYPE_LINUX_SLL2.
+// cooked2 parses its second version, LINKTYPE_LINUX_SLL2.
 func (c *dissection) cooked2() step {
 	const size = 20
 	if len(c.data) < size {
@@ -223,8 +222,8 @@ func (c *dissection) cooked2() step {
 	return c.cookedProtocol(device, protocol)
 }
 
-// cookedProtocol says what follows a cooked header: the device's own header for
-// some devices, what the protocol number says for the others.
+// cookedProtocol returns the step after a cooked header: for some devices their own header, for
+// the others by the protocol number.
 func (c *dissection) cookedProtocol(device, protocol uint16) step {
 	switch device {
 	case deviceFrameRelay:
@@ -244,8 +243,8 @@ func (c *dissection) cookedProtocol(device, protocol uint16) step {
 	return c.etherType(protocol)
 }
 
-// loopback is the BSD header, LINKTYPE_NULL and LINKTYPE_LOOP: an address
-// family of 4 bytes. Its byte order is the one in which it is small.
+// loopback parses the BSD header, LINKTYPE_NULL and LINKTYPE_LOOP: an address family of 4 bytes.
+// Its byte order is the one in which it is small.
 func (c *dissection) loopback() step {
 	if len(c.data) < 4 {
 		return c.cut(LayerLink, 4)

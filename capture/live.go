@@ -13,61 +13,56 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// AnyInterface is the name under which all interfaces are watched at once.
+// AnyInterface is the name that captures on all interfaces.
 const AnyInterface = "any"
 
-// Bounds and defaults of a live capture.
+// Limits and defaults of a live capture.
 const (
-	// DefaultSnapLen is how many bytes of a packet are kept unless told
-	// otherwise, as in tcpdump: four of the largest packets that receive offload
-	// makes without BIG TCP (64 KiB).
+	// DefaultSnapLen is the default snapshot length, as in tcpdump: four of the largest packets
+	// of receive offload without BIG TCP (64 KiB).
 	DefaultSnapLen = 262144
-	// MinSnapLen holds the headers of most packets: SLL2 (20) and a tag (4),
-	// IPv6 (40), TCP with options (60).
+	// MinSnapLen is enough for the headers of most packets: SLL2 (20) and a tag (4), IPv6 (40),
+	// TCP with options (60).
 	MinSnapLen = 124
-	// DefaultBuffer is the size of the ring in bytes: at 150 MB/s of packets
-	// it covers 110 ms in which nobody reads, and is a quarter of the memory
-	// that kafkavet allows itself (64 MB).
+	// DefaultBuffer is the size of the ring in bytes. At 150 MB/s of packets it covers 110 ms
+	// without a read. It is a quarter of the memory budget of kafkavet (64 MB).
 	DefaultBuffer = 16 << 20
 	// MinBuffer is 16 blocks of 128 KiB, each large enough for a packet of 64 KiB.
 	MinBuffer = 2 << 20
-	// MaxBuffer is far more than helps: at 10 Gbit/s a ring of 1 GiB fills in 0.9 s.
+	// MaxBuffer is more than any capture needs: at 10 Gbit/s a ring of 1 GiB fills in 0.9 s.
 	MaxBuffer = 1 << 30
 
 	// livePause is the longest time that Next waits for packets.
 	livePause = 100 * time.Millisecond
 )
 
-// LiveOptions say what is captured on which interface.
+// LiveOptions configure a live capture.
 type LiveOptions struct {
-	// Interface is the name of the interface; AnyInterface for all of them,
-	// those that appear later included.
+	// Interface is the name of the interface; AnyInterface for all of them, also those that
+	// appear later.
 	Interface string
-	// SnapLen is how many bytes of a packet are kept, link-layer header
-	// included; 0 is DefaultSnapLen.
+	// SnapLen is how many bytes of a packet are captured, with the link-layer header; 0 is
+	// DefaultSnapLen.
 	SnapLen int
-	// BufferBytes is the size of the ring that the kernel writes packets to,
-	// rounded down to whole blocks; 0 is DefaultBuffer.
+	// BufferBytes is the size of the kernel's ring, rounded down to complete blocks; 0 is
+	// DefaultBuffer.
 	BufferBytes int
-	// Promiscuous asks the interface for packets to other hosts, too. It
-	// does not apply to AnyInterface.
+	// Promiscuous also captures packets to other hosts. It does not apply to AnyInterface.
 	Promiscuous bool
-	// Filter says which packets are let through by the kernel: those that
-	// carry, or might carry, a segment that Filter.Match accepts. Of these,
-	// tunnels, fragments and IPv6 extension headers are left for Match to
-	// decide. The zero value lets all TCP pass.
+	// Filter selects the packets that the kernel accepts: those that contain, or can contain, a
+	// segment that Filter.Match accepts. For tunnels, fragments and IPv6 extension headers,
+	// Match decides later. The zero value accepts all TCP.
 	Filter Filter
-	// BPF, if not empty, is what the kernel filters with instead of Filter: a
-	// classic BPF program for Ethernet, or for LINUX_SLL2 where the interface
-	// is AnyInterface or has no Ethernet header. See ReadBPF.
+	// BPF, if not empty, replaces Filter in the kernel. It is a classic BPF program for
+	// Ethernet, or for LINUX_SLL2 if the interface is AnyInterface or has no Ethernet header.
+	// See ReadBPF.
 	BPF []bpf.RawInstruction
-	// Warn takes what the user should know while the capture goes on: the
-	// interface went down, or came back. It is called by the goroutine that calls
-	// OpenLive or Next. May be nil.
+	// Warn receives warnings during the capture: the interface went down, or came back. The
+	// goroutine that calls OpenLive or Next calls it. May be nil.
 	Warn func(error)
 }
 
-// complete fills in defaults and tells what cannot be.
+// complete sets defaults and returns an error for invalid options.
 func (o *LiveOptions) complete() error {
 	if o.SnapLen == 0 {
 		o.SnapLen = DefaultSnapLen
@@ -95,22 +90,21 @@ func (o *LiveOptions) complete() error {
 
 var errNoInterface = errors.New("there is no such interface; kafkavet interfaces lists them")
 
-// LiveStats counts what a live capture has seen so far.
+// LiveStats counts the packets of a live capture so far.
 type LiveStats struct {
-	// Packets and Bytes count what Next has returned; bytes as captured.
+	// Packets and Bytes count the packets from Next and their captured bytes.
 	Packets, Bytes uint64
-	// Dropped counts packets that passed the filter and were lost because the
-	// ring was full, or, with libpcap, by the interface.
+	// Dropped counts packets that passed the filter and were dropped because the ring was full
+	// or, with libpcap, by the interface.
 	Dropped uint64
 }
 
-// Live is a Source of packets as they pass an interface. Its packets stay
-// valid until their batch is filled again, also after Close; the batches must
-// be used with no other Source.
+// Live is a Source of packets from an interface. Its packets stay valid until their batch is
+// filled again, also after Close. A batch must not be used with another Source.
 //
-// Next belongs to one goroutine; Captures, Stats and Close may be called by any.
+// One goroutine calls Next; any goroutine may call Captures, Stats and Close.
 type Live struct {
-	// next is held while packets are read, and by Close when none are any more.
+	// next is held during Next, and by Close at the end.
 	next    sync.Mutex
 	tap     tap
 	records records
@@ -125,20 +119,20 @@ type Live struct {
 
 var _ Source = (*Live)(nil)
 
-// tap is how packets are captured on one operating system.
+// tap captures packets on one operating system.
 type tap interface {
-	// fill adds packets to b, which is empty, and waits for the first one for
-	// livePause at most, or until wake is called.
+	// fill adds packets to the empty batch b. It waits at most livePause for the first one, or
+	// until wake is called.
 	fill(r *records, b *Batch) error
-	// drops is how many packets were lost since it was called last.
+	// drops returns how many packets were dropped since the last call.
 	drops() uint64
-	// wake ends the waiting of fill. It may be called from any goroutine.
+	// wake ends the waiting of fill. Any goroutine may call it.
 	wake()
 	close() error
 }
 
-// OpenLive begins to capture. Nothing passes unfiltered: the filter is in place
-// before the first packet. An interface that exists but is down is waited for.
+// OpenLive begins to capture. The filter is active before the first packet. If an interface is
+// down, OpenLive does not fail, and Next waits for it.
 func OpenLive(opt LiveOptions) (*Live, error) {
 	if err := opt.complete(); err != nil {
 		return nil, err
@@ -154,8 +148,8 @@ func OpenLive(opt LiveOptions) (*Live, error) {
 	return &Live{tap: t, shown: info, records: records{info: &info}}, nil
 }
 
-// Next implements Source. It returns io.EOF once Close was called. An
-// interface that is gone or down is no error: it is waited for.
+// Next implements Source. It returns io.EOF after Close. If the interface is removed or down,
+// Next returns no error and waits for it.
 func (l *Live) Next(b *Batch) error {
 	b.free()
 	l.next.Lock()
@@ -171,7 +165,7 @@ func (l *Live) Next(b *Batch) error {
 	return nil
 }
 
-// publish makes what was counted visible to other goroutines.
+// publish makes the counts visible to other goroutines.
 func (l *Live) publish() {
 	info := l.records.info
 	info.Dropped += l.tap.drops()
@@ -183,7 +177,7 @@ func (l *Live) publish() {
 	l.mu.Unlock()
 }
 
-// Captures implements Source. The Info is that of the packets returned so far.
+// Captures implements Source. The Info covers the packets returned so far.
 func (l *Live) Captures() []Info {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -193,12 +187,12 @@ func (l *Live) Captures() []Info {
 	return []Info{info}
 }
 
-// Stats tells what was captured and lost up to the last call of Next, or Close.
+// Stats returns the counts up to the last call of Next or Close.
 func (l *Live) Stats() LiveStats {
 	return LiveStats{Packets: l.packets.Load(), Bytes: l.bytes.Load(), Dropped: l.dropped.Load()}
 }
 
-// Close ends the capture. A Next that waits returns within a moment.
+// Close ends the capture. It also ends a waiting Next.
 func (l *Live) Close() error {
 	if l.closed.Swap(true) {
 		return nil

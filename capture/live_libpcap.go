@@ -14,37 +14,36 @@ import (
 )
 
 const (
-	// libpcapPause is how long libpcap holds packets back. It is shorter than
-	// livePause, so that a batch is complete within that.
+	// libpcapPause is how long libpcap delays packets. It is shorter than livePause, so that a
+	// batch is complete within that time.
 	libpcapPause = 40 * time.Millisecond
-	// reopenEvery is how often an interface that went away is tried again.
+	// reopenEvery is how often a removed interface is opened again.
 	reopenEvery = time.Second
-	// clockEvery is after how many packets fill looks at the clock.
+	// clockEvery is the number of packets after which fill reads the clock.
 	clockEvery = 64
 )
 
-// libpcapTap captures with libpcap, on every system that has it.
+// libpcapTap captures with libpcap.
 type libpcapTap struct {
 	opt    *LiveOptions
 	handle *libpcap.Handle
 	link   LinkType
 	woken  atomic.Bool
-	// lost is what the statistics of handle said last, gone what was lost on
-	// handles before and not told yet.
-	lost int
-	gone uint64
-	// tried is when it was last tried to open the interface; handle is nil while it is away.
+	// lost are the drops in the last statistics of handle, earlier those of previous handles not
+	// returned yet.
+	lost    int
+	earlier uint64
+	// tried is the time of the last attempt to open the interface; handle is nil while it is
+	// down or removed.
 	tried time.Time
 }
 
-// openTap opens an interface with libpcap.
 func openTap(opt *LiveOptions) (tap, LinkType, error) {
 	handle, err := activate(opt)
 	if err != nil {
 		return nil, 0, err
 	}
-	// gopacket's type for it has 8 bits. Those above that libpcap chooses by
-	// itself are not supported, and the rest of their numbers no others.
+	// gopacket's link type has 8 bits. libpcap never chooses a supported link type above that.
 	link := registered(int(handle.LinkType()))
 	t := &libpcapTap{opt: opt, handle: handle, link: link}
 	if err := t.filter(); err != nil {
@@ -54,7 +53,6 @@ func openTap(opt *LiveOptions) (tap, LinkType, error) {
 	return t, link, nil
 }
 
-// activate opens a handle as the options say.
 func activate(opt *LiveOptions) (*libpcap.Handle, error) {
 	inactive, err := libpcap.NewInactiveHandle(opt.Interface)
 	if err != nil {
@@ -87,8 +85,8 @@ func activate(opt *LiveOptions) (*libpcap.Handle, error) {
 	return nil, fmt.Errorf("open with libpcap: %w", err)
 }
 
-// registered is the number in the registry of what libpcap calls a link type
-// on this system (DLT_); they differ for raw IP only.
+// registered returns the registered number of libpcap's link type (DLT_). They differ only for
+// raw IP.
 func registered(dlt int) LinkType {
 	if dlt == int(LinkTypeRawDLT12) || dlt == int(LinkTypeRawDLT14) {
 		return LinkTypeRaw
@@ -96,7 +94,7 @@ func registered(dlt int) LinkType {
 	return LinkType(dlt)
 }
 
-// filter sets the filter. libpcap sees to it that packets from before are not let through.
+// filter sets the filter. libpcap discards packets that arrived before it.
 func (t *libpcapTap) filter() error {
 	program := t.opt.BPF
 	if len(program) == 0 {
@@ -123,7 +121,7 @@ func (t *libpcapTap) set(program []bpf.RawInstruction) error {
 	return nil
 }
 
-// fill implements tap. Packets are copied: libpcap keeps them for one call only.
+// fill implements tap. It copies packets, because libpcap keeps them only until the next call.
 func (t *libpcapTap) fill(records *records, b *Batch) error {
 	if t.handle == nil && !t.reopen() {
 		return nil
@@ -150,15 +148,15 @@ func (t *libpcapTap) fill(records *records, b *Batch) error {
 	return nil
 }
 
-// leave closes an interface that cannot be read any more.
+// leave closes an interface that can no longer be read.
 func (t *libpcapTap) leave(why error) {
-	t.gone += t.drops()
+	t.earlier += t.drops()
 	t.handle.Close()
 	t.handle, t.lost, t.tried = nil, 0, time.Now()
-	t.opt.Warn(fmt.Errorf("interface %s is gone or down (%w); waiting for it", t.opt.Interface, why))
+	t.opt.Warn(fmt.Errorf("interface %s was removed or is down (%w); waiting for it", t.opt.Interface, why))
 }
 
-// reopen tries to open an interface again that was left.
+// reopen tries to open the interface again.
 func (t *libpcapTap) reopen() bool {
 	if time.Since(t.tried) < reopenEvery {
 		time.Sleep(libpcapPause)
@@ -179,7 +177,7 @@ func (t *libpcapTap) reopen() bool {
 	return true
 }
 
-// keep copies a packet into b and returns how many bytes it took.
+// keep copies a packet into b and returns its length there.
 func (t *libpcapTap) keep(records *records, b *Batch, used int, data []byte, ci gopacket.CaptureInfo) int {
 	n := copy(b.buf[used:], data[:min(len(data), t.opt.SnapLen)])
 	at := ci.Timestamp.UnixNano()
@@ -190,8 +188,8 @@ func (t *libpcapTap) keep(records *records, b *Batch, used int, data []byte, ci 
 
 // drops implements tap.
 func (t *libpcapTap) drops() uint64 {
-	before := t.gone
-	t.gone = 0
+	before := t.earlier
+	t.earlier = 0
 	if t.handle == nil {
 		return before
 	}
@@ -202,10 +200,10 @@ func (t *libpcapTap) drops() uint64 {
 	lost := stats.PacketsDropped + stats.PacketsIfDropped
 	fresh := lost - t.lost
 	t.lost = lost
-	return before + uint64(max(fresh, 0)) // the counters have 32 bits and begin anew
+	return before + uint64(max(fresh, 0)) // the counters have 32 bits and wrap
 }
 
-// wake implements tap: fill looks at it each libpcapPause.
+// wake implements tap: fill checks woken each libpcapPause.
 func (t *libpcapTap) wake() { t.woken.Store(true) }
 
 // close implements tap.

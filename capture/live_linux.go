@@ -14,33 +14,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// packetSocket is a packet(7) socket with a ring: the tap of Linux.
+// packetSocket is Linux' tap: a packet(7) socket with a ring.
 //
-// It is opened for no protocol, so that nothing arrives before the filter and
-// the ring are in place and it is bound. It is never opened again: when
-// the interface was gone and comes back it is bound once more, which takes no
-// capability, so that a program that dropped its rights goes on.
+// It is opened for no protocol, so no packet arrives before filter, ring and binding are
+// complete. It is opened only once. When a removed interface comes back, the socket is bound
+// again. That needs no capability, so a program without its rights can continue.
 type packetSocket struct {
 	opt *LiveOptions
 	fd  int
-	// file is fd, and raw what waits for it; look is called then.
+	// file is fd. raw waits for it, and calls look.
 	file *os.File
 	raw  syscall.RawConn
 	look func(uintptr) bool
-	// woken says that nothing is waited for any more.
+	// woken: wake was called.
 	woken atomic.Bool
-	// failed is what look found.
+	// failed is the error that look found.
 	failed error
 	ring   *ring
-	// any says that all interfaces are watched. Otherwise, index and hardware
-	// are those of the interface.
+	// any: the socket captures on all interfaces. Otherwise index and hardware are the
+	// interface's.
 	any      bool
 	index    int
 	hardware uint16
-	// away says that the interface is down or gone, and waited for; told is
-	// what was said about it last.
-	away bool
-	told string
+	// isAway: the interface is down or removed. warned is the last warning about it.
+	isAway bool
+	warned string
 }
 
 // openTap opens a packet socket.
@@ -48,7 +46,7 @@ func openTap(opt *LiveOptions) (t tap, link LinkType, err error) {
 	s := &packetSocket{opt: opt, any: opt.Interface == AnyInterface}
 	defer func() {
 		if err != nil {
-			_ = s.close() // what went wrong before tells more
+			_ = s.close() // err is the cause
 		}
 	}()
 	cooked := true
@@ -78,14 +76,14 @@ func openTap(opt *LiveOptions) (t tap, link LinkType, err error) {
 	if s.ring, err = newRing(s.fd, opt.BufferBytes, opt.SnapLen, cooked); err != nil {
 		return nil, 0, err
 	}
-	s.look = s.news
+	s.look = s.isDone
 	return s, s.ring.link, s.bind()
 }
 
-// examine finds out what kind of interface it is, and whether it needs a cooked header.
+// examine returns whether the interface needs a cooked header.
 func (s *packetSocket) examine() (cooked bool, err error) {
-	// Asking needs a socket, but not the rights to a packet socket: an interface that does
-	// not exist is worth telling to those without them, too.
+	// This needs a socket, but not the right to open a packet socket. So an interface that does
+	// not exist is also reported without that right.
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		if fd, err = unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
@@ -101,14 +99,13 @@ func (s *packetSocket) examine() (cooked bool, err error) {
 	return i.hardware != unix.ARPHRD_ETHER && i.hardware != unix.ARPHRD_LOOPBACK, nil
 }
 
-// linkState is what is asked of an interface.
 type linkState struct {
 	index    int
 	hardware uint16
 	up       bool
 }
 
-// query asks about an interface in the network namespace of a socket.
+// query returns the state of an interface in the network namespace of a socket.
 func query(fd int, name string) (linkState, error) {
 	var state linkState
 	for _, q := range []struct {
@@ -121,7 +118,7 @@ func query(fd int, name string) (linkState, error) {
 	} {
 		r, err := unix.NewIfreq(name)
 		if err != nil {
-			return state, errNoInterface // the name is too long for one
+			return state, errNoInterface // the name is too long
 		}
 		switch err := unix.IoctlIfreq(fd, q.request, r); err {
 		case nil:
@@ -129,13 +126,13 @@ func query(fd int, name string) (linkState, error) {
 		case unix.ENODEV:
 			return state, errNoInterface
 		default:
-			return state, fmt.Errorf("ask for its state: %w", err)
+			return state, fmt.Errorf("get its state: %w", err)
 		}
 	}
 	return state, nil
 }
 
-// program is the filter for the socket.
+// program returns the filter for the socket.
 func (s *packetSocket) program(cooked bool) ([]bpf.RawInstruction, error) {
 	switch {
 	case len(s.opt.BPF) > 0:
@@ -164,7 +161,7 @@ func (s *packetSocket) attach(program []bpf.RawInstruction) error {
 	return fmt.Errorf("set a filter of %d instructions: %w", len(code), err)
 }
 
-// bind begins to capture. An interface that is down is waited for.
+// bind begins to capture. An interface that is down is no error.
 func (s *packetSocket) bind() error {
 	all := networkOrder(unix.ETH_P_ALL)
 	if err := unix.Bind(s.fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: s.index}); err != nil {
@@ -179,7 +176,7 @@ func (s *packetSocket) bind() error {
 	return nil
 }
 
-// promiscuous adds or drops the wish for packets to other hosts.
+// promiscuous adds or removes the membership that receives packets to other hosts.
 func (s *packetSocket) promiscuous(option int) error {
 	err := unix.SetsockoptPacketMreq(s.fd, unix.SOL_PACKET, option,
 		&unix.PacketMreq{Ifindex: int32(s.index), Type: unix.PACKET_MR_PROMISC})
@@ -191,8 +188,8 @@ func (s *packetSocket) promiscuous(option int) error {
 
 // fill implements tap.
 func (s *packetSocket) fill(records *records, b *Batch) error {
-	if s.away {
-		if err := s.seek(); err != nil {
+	if s.isAway {
+		if err := s.reattach(); err != nil {
 			return err
 		}
 	}
@@ -207,10 +204,9 @@ func (s *packetSocket) fill(records *records, b *Batch) error {
 	return s.ring.take(records, b)
 }
 
-// wait waits for a block, or for trouble. Go's poller waits for edges, and so it must be
-// done here: poll(2) takes the socket for readable as long as the block handed over last
-// has not been given back, which batches can take a while to do. A
-// thread of its own in poll(2) would also cost more, in wake-ups of Go's scheduler.
+// wait waits for a block or an error. It uses Go's poller, which waits for edges. poll(2) would
+// report the socket as readable until the last block is returned, and batches can take a while
+// to do that. A thread in poll(2) would also cost more wake-ups of Go's scheduler.
 func (s *packetSocket) wait() error {
 	if err := s.file.SetReadDeadline(time.Now().Add(livePause)); err != nil {
 		return fmt.Errorf("set a deadline: %w", err)
@@ -223,88 +219,86 @@ func (s *packetSocket) wait() error {
 	if err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		return s.failed
 	}
-	// The poller may not tell an error of the socket from one of its own.
-	if failed := s.trouble(); failed != nil || s.away {
+	// The poller can report a socket error as its own.
+	if failed := s.socketError(); failed != nil || s.isAway {
 		return failed
 	}
 	return fmt.Errorf("wait for packets: %w", err)
 }
 
-// news reports whether there is an end to the waiting; failed is why, if it is an error.
-func (s *packetSocket) news(uintptr) bool {
+// isDone reports whether the waiting ends; s.failed is the error, if there is one.
+func (s *packetSocket) isDone(uintptr) bool {
 	if s.ring.ready() {
 		return true
 	}
-	s.failed = s.trouble()
-	return s.failed != nil || s.away
+	s.failed = s.socketError()
+	return s.failed != nil || s.isAway
 }
 
-// trouble looks whether the socket reports an error.
-func (s *packetSocket) trouble() error {
+// socketError handles the socket's pending error.
+func (s *packetSocket) socketError() error {
 	code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err != nil {
-		return fmt.Errorf("ask for the socket's error: %w", err)
+		return fmt.Errorf("get the socket's error: %w", err)
 	}
 	switch errno := unix.Errno(code); errno {
 	case 0:
 	case unix.ENETDOWN, unix.ENODEV, unix.ENXIO:
-		s.away = true
-		return s.seek()
+		s.isAway = true
+		return s.reattach()
 	default:
 		return errno
 	}
 	return nil
 }
 
-// seek looks whether an interface that was away is back, says when things
-// changed, and binds to it.
-func (s *packetSocket) seek() error {
+// reattach binds to an interface that came back, and warns about its state.
+func (s *packetSocket) reattach() error {
 	state, err := query(s.fd, s.opt.Interface)
 	switch {
 	case errors.Is(err, errNoInterface):
-		s.tell("is gone; waiting for it")
+		s.warn("was removed; waiting for it")
 		return nil
 	case err != nil:
 		return err
 	case state.hardware != s.hardware:
-		s.tell("came back as another kind of interface; waiting for the one it was")
+		s.warn("came back as another kind of interface; waiting for the one it was")
 		return nil
 	case !state.up:
-		s.tell("is down; waiting for it")
+		s.warn("is down; waiting for it")
 		return nil
 	}
 	s.index = state.index
 	switch err := s.bind(); {
 	case errors.Is(err, errNoInterface):
-		return nil // gone again; the next look says so
+		return nil // removed again; the next call warns
 	case err != nil:
 		return err
 	}
-	if s.told == "" {
+	if s.warned == "" {
 		// It was down for less than a moment.
-		s.tell("was down for a moment")
+		s.warn("was down for a moment")
 	} else {
-		s.tell("is back")
+		s.warn("is back")
 	}
-	s.away, s.told = false, ""
+	s.isAway, s.warned = false, ""
 	return nil
 }
 
-// tell warns of what is new about the interface.
-func (s *packetSocket) tell(what string) {
-	if s.told != what {
-		s.told = what
+// warn warns if the state of the interface changed.
+func (s *packetSocket) warn(what string) {
+	if s.warned != what {
+		s.warned = what
 		s.opt.Warn(fmt.Errorf("interface %s %s", s.opt.Interface, what))
 	}
 }
 
-// drops implements tap. Reading the counters sets them to 0. How often the ring
-// was full is counted as well, by the kernel, but not added: each
-// packet lost then is a drop already.
+// drops implements tap. Reading the counters resets them. The kernel also counts how often the
+// ring was full; that is not added, because each packet lost then is also a drop.
 func (s *packetSocket) drops() uint64 {
 	stats, err := unix.GetsockoptTpacketStatsV3(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
-		return 0 // it fails for what is no packet socket only
+		return 0 // it fails only for other kinds of sockets
 	}
 	return uint64(stats.Drops)
 }
@@ -312,16 +306,16 @@ func (s *packetSocket) drops() uint64 {
 // wake implements tap.
 func (s *packetSocket) wake() {
 	s.woken.Store(true)
-	_ = s.file.SetReadDeadline(time.Unix(1, 0)) // the wait ends anyway, only later
+	_ = s.file.SetReadDeadline(time.Unix(1, 0)) // on error the wait ends later
 }
 
 // close implements tap.
 func (s *packetSocket) close() error {
 	var errs []error
 	if s.ring != nil {
-		// As long as batches hold the ring, the socket lives, too: let it rest.
+		// While batches hold the ring, the socket stays open. It captures no more packets.
 		if s.opt.Promiscuous {
-			_ = s.promiscuous(unix.PACKET_DROP_MEMBERSHIP) // it is gone already where the interface is
+			_ = s.promiscuous(unix.PACKET_DROP_MEMBERSHIP) // it fails if the interface was removed
 		}
 		errs = append(errs, s.attach([]bpf.RawInstruction{{Op: bpfReturn}}))
 		s.ring.close()
@@ -332,7 +326,7 @@ func (s *packetSocket) close() error {
 	return errors.Join(errs...)
 }
 
-// explainRights says which right is missing, and how to get it.
+// explainRights explains an error of opening a packet socket, and which right is missing.
 func explainRights(err error) error {
 	switch {
 	case err == unix.EAFNOSUPPORT:

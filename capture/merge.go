@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// maxMerged bounds the captures that are open at once. Those that overlap with more
-	// begin when one of these ends (Info.Delayed). The first mergedInFull have up to readSize of packets
-	// in memory, twice while a batch moves on, the others peekSize: 8 MiB and 7 MiB.
+	// maxMerged bounds the open captures. A further overlapping capture begins when one of these
+	// ends (Info.Delayed). The first mergedInFull have up to readSize of packets in memory, and
+	// twice that during a change of batches; the others have peekSize: 8 MiB and 7 MiB.
 	maxMerged    = 64
 	mergedInFull = 8
 )
 
-// cursor is an input that is being read.
+// cursor is an open input.
 type cursor struct {
 	*file
 	in *input
@@ -27,7 +27,7 @@ type cursor struct {
 // head is the time of the next packet in ahead.
 func (c *cursor) head() int64 { return c.ahead.Packets[c.at].Time }
 
-// refill sees that there is a packet in ahead. It returns false at the end.
+// refill makes ahead hold a packet. It returns false at the end.
 func (c *cursor) refill() bool {
 	if c.at < len(c.ahead.Packets) {
 		return true
@@ -36,8 +36,8 @@ func (c *cursor) refill() bool {
 	return c.fill(&c.ahead)
 }
 
-// Next implements Source. A batch holds packets of one capture, or of several that
-// overlap in time.
+// Next implements Source. A batch has packets of one capture, or of several that overlap in
+// time.
 func (s *Files) Next(b *Batch) error {
 	b.Packets = b.Packets[:0]
 	for {
@@ -57,7 +57,7 @@ func (s *Files) Next(b *Batch) error {
 	}
 }
 
-// nextFirst is the time of the first packet of the input that begins next.
+// nextFirst is the time of the first packet of the next input.
 func (s *Files) nextFirst() int64 {
 	if s.next == len(s.inputs) || len(s.active) == maxMerged {
 		return math.MaxInt64
@@ -65,7 +65,7 @@ func (s *Files) nextFirst() int64 {
 	return s.inputs[s.next].first
 }
 
-// start begins to read the next input.
+// start opens the next input.
 func (s *Files) start() {
 	in, info := s.inputs[s.next], &s.infos[s.next]
 	c := &cursor{in: in}
@@ -92,18 +92,18 @@ func (s *Files) start() {
 	s.active = append(s.active, c)
 }
 
-// finish closes an input that has ended.
+// finish closes an input at its end.
 func (s *Files) finish(c *cursor) {
 	s.tail = c.tail
-	_ = c.close() // closing what was only read has nothing to tell
+	_ = c.close() // closing a file that was only read cannot lose data
 	if s.total >= 0 {
-		s.done.Add(c.in.size - c.raw.n.Load()) // also what of it was not read
+		s.done.Add(c.in.size - c.raw.n.Load()) // also the bytes not read
 	}
 	s.active = slices.DeleteFunc(s.active, func(other *cursor) bool { return other == c })
 }
 
-// straight fills b from the only input that is being read. It returns false if that
-// has ended, or if another one begins before the last of these packets.
+// straight fills b from the only open input. It returns false at the end of the input, or if
+// another input begins before the last of these packets.
 func (s *Files) straight(c *cursor, b *Batch) bool {
 	if !c.fill(b) {
 		s.finish(c)
@@ -118,8 +118,8 @@ func (s *Files) straight(c *cursor, b *Batch) bool {
 	return false
 }
 
-// merge fills b with copies of the packets that come next in time. It returns false if
-// there are none, or if a single input is left of which all packets read are in b.
+// merge fills b with copies of the next packets in time. It returns false if there are none, or
+// if b has all packets read so far of the only open input.
 func (s *Files) merge(b *Batch) bool {
 	b.room(readSize, 0)
 	used := 0
@@ -148,9 +148,9 @@ func (s *Files) merge(b *Batch) bool {
 	return len(b.Packets) > 0
 }
 
-// earliest returns the input whose next packet is the earliest, and until when, that time
-// included, none of another one comes before. It begins the inputs whose time has come and closes those
-// that have ended; nil means that none is left.
+// earliest returns the input with the earliest next packet. No packet of another input comes
+// before until, or at it. It opens inputs that begin by then and closes ended ones; nil means
+// that none is left.
 func (s *Files) earliest() (first *cursor, until int64) {
 	for i := 0; i < len(s.active); {
 		if c := s.active[i]; c.refill() {
@@ -162,7 +162,7 @@ func (s *Files) earliest() (first *cursor, until int64) {
 	if len(s.active) == 0 {
 		return nil, 0
 	}
-	// Of one time, packets come in the order of the captures.
+	// Packets of equal time come in the order of the captures.
 	slices.SortFunc(s.active, func(a, b *cursor) int {
 		return cmp.Or(cmp.Compare(a.head(), b.head()), cmp.Compare(a.capture, b.capture))
 	})

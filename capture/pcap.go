@@ -6,8 +6,8 @@ import (
 	"math/bits"
 )
 
-// The magic numbers of classic pcap (draft-ietf-opsawg-pcap and libpcap's
-// sf-pcap.c), as a little-endian reader sees them in a little-endian file.
+// The magic numbers of classic pcap (draft-ietf-opsawg-pcap and libpcap's sf-pcap.c), in
+// little-endian byte order.
 const (
 	pcapMicro = 0xa1b2c3d4
 	pcapNano  = 0xa1b23c4d
@@ -18,30 +18,30 @@ const (
 const (
 	pcapHeaderLength = 24
 	pcapRecordLength = 16
-	// pcapModifiedLength: the modified format adds interface index (4 bytes),
-	// protocol (2) and packet type (1) to the record header, and one of padding.
+	// pcapModifiedLength: the modified format adds interface index (4 bytes), protocol (2),
+	// packet type (1) and a byte of padding to the record header.
 	pcapModifiedLength = 24
-	// pcapMajor is the only major version there is; 2.4 is from 1998.
+	// pcapMajor is the only major version; 2.4 is from 1998.
 	pcapMajor = 2
-	// pcapLastSwapped is the last minor version that may have the captured
-	// length after the length on the wire (libpcap, sf-pcap.c).
+	// pcapLastSwapped is the last minor version that can have the captured length after the
+	// length on the wire (libpcap, sf-pcap.c).
 	pcapLastSwapped = 3
-	// pcapLinkMask frees the link type from what shares its field: the length
-	// of the frame check sequence in the upper bits (libpcap, pcap-common.h).
+	// pcapLinkMask removes the length of the frame check sequence from the link type's field
+	// (libpcap, pcap-common.h).
 	pcapLinkMask = 0x03ffffff
 )
 
-// pcapVariant is what the magic number of a classic pcap file says.
+// pcapVariant is the variant of a classic pcap file, by its magic number.
 type pcapVariant struct {
 	// swap: the file's byte order is big-endian.
 	swap bool
-	// fraction is the length in nanoseconds of the unit of the second timestamp field.
+	// fraction is the unit of the second timestamp field in nanoseconds.
 	fraction int64
 	// head is the length of a record header.
 	head int
 }
 
-// pcapMagic says which variant the magic number, read as little-endian, stands for.
+// pcapMagic returns the variant of a magic number, read as little-endian.
 func pcapMagic(magic uint32) (v pcapVariant, ok bool) {
 	for _, v.swap = range []bool{false, true} {
 		switch magic {
@@ -65,9 +65,9 @@ type pcap struct {
 	*records
 	pcapVariant
 	link LinkType
-	// ready is set once the file header was read.
+	// ready: the file header was read.
 	ready bool
-	// swapped: the lengths of a record may have changed places.
+	// swapped: the two lengths of a record may be swapped.
 	swapped bool
 }
 
@@ -103,7 +103,6 @@ func (p *pcap) parse(data []byte, b *Batch) (int64, error) {
 	return int64(pos), nil
 }
 
-// header reads the file header.
 func (p *pcap) header(data []byte) error {
 	major, minor := binary.LittleEndian.Uint16(data[4:]), binary.LittleEndian.Uint16(data[6:])
 	link := binary.LittleEndian.Uint32(data[20:])
@@ -111,7 +110,7 @@ func (p *pcap) header(data []byte) error {
 		major, minor = bits.ReverseBytes16(major), bits.ReverseBytes16(minor)
 		link = bits.ReverseBytes32(link)
 	}
-	// Some writers turn the bytes of the version, and of nothing else.
+	// Some writers swap the bytes of the version only.
 	if swapped := bits.ReverseBytes16(major); swapped == pcapMajor {
 		major, minor = swapped, bits.ReverseBytes16(minor)
 	}
@@ -133,7 +132,6 @@ func (p *pcap) header(data []byte) error {
 	return p.meet(p.link)
 }
 
-// record reads the fields of a record header.
 func (p *pcap) record(d []byte) (seconds, fraction, captured, length uint32) {
 	_ = d[15]
 	seconds = binary.LittleEndian.Uint32(d)

@@ -7,8 +7,7 @@ import (
 	"math/bits"
 )
 
-// The block types that are read (draft-ietf-opsawg-pcapng, section 11.1); the
-// others are passed over.
+// The block types that are parsed (draft-ietf-opsawg-pcapng, section 11.1). Others are skipped.
 const (
 	blockInterface  = 1
 	blockObsolete   = 2
@@ -20,15 +19,15 @@ const (
 )
 
 const (
-	// byteOrderMagic opens a section and tells its byte order.
+	// byteOrderMagic begins a section and shows its byte order.
 	byteOrderMagic = 0x1a2b3c4d
-	// pcapngMajor is the only major version there is.
+	// pcapngMajor is the only major version.
 	pcapngMajor = 1
 
 	// blockHead is the type and the length of a block, blockTail its length again.
 	blockHead = 8
 	blockTail = 4
-	// blockLeast is the shortest block: one without a body.
+	// blockLeast is the shortest block, without a body.
 	blockLeast = blockHead + blockTail
 
 	// Lengths up to the packet data, or the options, of the blocks.
@@ -39,38 +38,36 @@ const (
 	statisticsHead = blockHead + 12
 	secretsHead    = blockHead + 8
 
-	// maxBlock bounds the blocks that must lie in memory as a whole: a packet
-	// of the largest length with 128 KiB of comments and other options.
+	// maxBlock bounds the blocks that must be in memory completely: a packet of the largest
+	// length with 128 KiB of comments and other options.
 	maxBlock = maxPacket + 128<<10
-	// maxInterfaces bounds the interfaces of a section: 65,536 of 64 bytes
-	// make 4 MiB. dumpcap writes one for each interface watched.
+	// maxInterfaces bounds the interfaces of a section: 65,536 of 64 bytes are 4 MiB. dumpcap
+	// writes one for each captured interface.
 	maxInterfaces = 1 << 16
-	// maxSecretLine is the longest line of secrets that is handed on in one
-	// piece. A line of a TLS key log has at most 300 bytes or so: label,
-	// 64 digits of client random, 96 of secret.
+	// maxSecretLine is the longest line of secrets that is never split. A line of a TLS key log
+	// has at most about 300 bytes: label, 64 digits of client random, 96 of secret.
 	maxSecretLine = 64 << 10
 )
 
 // pcapng parses pcapng files.
 type pcapng struct {
 	*records
-	// swap: the byte order of the section is big-endian.
+	// swap: the section is big-endian.
 	swap bool
-	// interfaces are those described in the section so far; base counts those of the sections before.
+	// interfaces are those of the section so far; base counts those of earlier sections.
 	interfaces []ngInterface
 	base       uint32
-	// open is the block that was begun and is being passed over or read piece by piece.
+	// open is the block that is being skipped or read in parts.
 	open ngBlock
-	// secret says how many bytes of secrets of which kind come next in the
-	// open block, and how many of padding and options after them.
+	// secret is the number of bytes of secrets next in the open block, their kind, and the
+	// number of bytes of padding and options after them.
 	secret struct {
 		kind        uint32
 		left, after int64
 	}
 }
 
-// ngBlock is where a block begins in the capture, its type and its length; the
-// length is 0 when there is none.
+// ngBlock is the offset, type and length of a block; length 0 is no block.
 type ngBlock struct {
 	start  int64
 	kind   uint32
@@ -101,8 +98,8 @@ func (p *pcapng) u64(d []byte) uint64 {
 	return v
 }
 
-// parse goes from block to block. pos can pass the end of data: the bytes
-// between belong to a block that is passed over.
+// parse parses block after block. pos can be after the end of data: the bytes between belong to
+// a skipped block.
 func (p *pcapng) parse(data []byte, b *Batch) (int64, error) {
 	pos := int64(0)
 	for len(b.Packets) < maxBatchPackets && pos <= int64(len(data)) {
@@ -121,9 +118,8 @@ func (p *pcapng) parse(data []byte, b *Batch) (int64, error) {
 	return pos, nil
 }
 
-// enhanced is the short way for the block that nearly all are: an enhanced
-// packet block that is all there and as it should be. It returns 0, and has
-// done nothing, for any other; block tells what to do with it, or what is wrong.
+// enhanced is the fast path for most blocks: a complete and valid enhanced packet block. For any
+// other block it does nothing and returns 0; block then handles it or returns the error.
 func (p *pcapng) enhanced(d []byte, b *Batch) int64 {
 	if len(d) < packetHead+blockTail || p.u32(d) != blockEnhanced {
 		return 0
@@ -142,8 +138,8 @@ func (p *pcapng) enhanced(d []byte, b *Batch) int64 {
 	return int64(length)
 }
 
-// block handles the block that d begins with and returns how far to go on; 0
-// asks for more bytes. pos is where d begins in the data being parsed.
+// block handles the block at the beginning of d and returns its length; 0 asks for more bytes.
+// pos is the offset of d in the data of the parse call.
 func (p *pcapng) block(d []byte, pos int64, b *Batch) (int64, error) {
 	if len(d) < blockLeast {
 		return 0, nil
@@ -168,7 +164,7 @@ func (p *pcapng) block(d []byte, pos int64, b *Batch) (int64, error) {
 	case len(d) < head:
 		return 0, nil
 	case blk.kind == blockSecrets && len(b.Packets) > 0 && p.records.secrets != nil:
-		return 0, nil // a batch ends before secrets, so that Options.Secrets is called between batches
+		return 0, nil // end the batch, because Options.Secrets is called between batches
 	case blk.kind == blockSection || blk.kind == blockSecrets:
 		return p.begin(blk, d)
 	}
@@ -176,7 +172,8 @@ func (p *pcapng) block(d []byte, pos int64, b *Batch) (int64, error) {
 		return 0, p.wrongBlock(blk, "length %d exceeds %d", blk.length, maxBlock)
 	}
 	if blk.kind == blockEnhanced || blk.kind == blockObsolete {
-		// Before the rest is there: a capture that ends in it is not torn but wrong.
+		// Before the block is complete: a capture that ends in an invalid block is invalid, not
+		// torn.
 		if err := p.capturedLength(blk, d); err != nil {
 			return 0, err
 		}
@@ -188,11 +185,11 @@ func (p *pcapng) block(d []byte, pos int64, b *Batch) (int64, error) {
 	if err := p.sameLength(blk, d[end:]); err != nil {
 		return 0, err
 	}
-	return int64(blk.length), p.whole(blk, d[:end:end], b)
+	return int64(blk.length), p.complete(blk, d[:end:end], b)
 }
 
-// headOf is how many bytes of a block must be there before it can be judged;
-// 0 for blocks that are passed over.
+// headOf returns how many bytes of a block are needed to check it; 0 for blocks that are
+// skipped.
 func headOf(kind uint32) int {
 	switch kind {
 	case blockEnhanced, blockObsolete:
@@ -211,8 +208,8 @@ func headOf(kind uint32) int {
 	return 0
 }
 
-// whole handles a block that is all there; d is the block up to its second length.
-func (p *pcapng) whole(blk ngBlock, d []byte, b *Batch) error {
+// complete handles a complete block; d ends before its second length.
+func (p *pcapng) complete(blk ngBlock, d []byte, b *Batch) error {
 	switch blk.kind {
 	case blockEnhanced:
 		return p.packet(blk, d, p.u32(d[8:]), b)
@@ -227,7 +224,7 @@ func (p *pcapng) whole(blk ngBlock, d []byte, b *Batch) error {
 	return nil
 }
 
-// begin handles a block that is not held as a whole, when its head is there.
+// begin handles the head of a block that is not read completely.
 func (p *pcapng) begin(blk ngBlock, d []byte) (int64, error) {
 	p.open = blk
 	if blk.kind == blockSection {
@@ -245,7 +242,7 @@ func (p *pcapng) begin(blk ngBlock, d []byte) (int64, error) {
 	return secretsHead, nil
 }
 
-// resume goes on with the open block: with its secrets, or with its end.
+// resume continues the open block with its secrets or its end.
 func (p *pcapng) resume(d []byte) (int64, error) {
 	if p.secret.left > 0 {
 		return p.secrets(d), nil
@@ -258,8 +255,8 @@ func (p *pcapng) resume(d []byte) (int64, error) {
 	return blockTail, err
 }
 
-// secrets hands on as many whole lines as d holds, and returns how far to go
-// on: after the last one, up to the second length of the block.
+// secrets passes on the complete lines in d. It returns how far to continue: after the last
+// line, and after the last secrets up to the second length of the block.
 func (p *pcapng) secrets(d []byte) int64 {
 	text := d[:min(int64(len(d)), p.secret.left)]
 	if int64(len(text)) < p.secret.left {
@@ -277,7 +274,7 @@ func (p *pcapng) secrets(d []byte) int64 {
 	return n
 }
 
-// sameLength compares the length at the end of a block with that at its beginning.
+// sameLength compares the two lengths of a block.
 func (p *pcapng) sameLength(blk ngBlock, d []byte) error {
 	if n := p.u32(d); n != blk.length {
 		return p.wrongBlock(blk, "length %d at its beginning, %d at its end", blk.length, n)
@@ -285,7 +282,7 @@ func (p *pcapng) sameLength(blk ngBlock, d []byte) error {
 	return nil
 }
 
-// order reads the byte order of the section that d begins with.
+// order reads the byte order of the section at d.
 func (p *pcapng) order(d []byte, pos int64) error {
 	switch magic := binary.LittleEndian.Uint32(d[8:]); magic {
 	case byteOrderMagic:
@@ -299,7 +296,6 @@ func (p *pcapng) order(d []byte, pos int64) error {
 	return nil
 }
 
-// section begins a new section.
 func (p *pcapng) section(blk ngBlock, d []byte) error {
 	if major := p.u16(d[12:]); major != pcapngMajor {
 		return p.wrongBlock(blk, "pcapng version %d.%d is not supported, only %d.x is", major, p.u16(d[14:]), pcapngMajor)
@@ -316,8 +312,8 @@ func (p *pcapng) section(blk ngBlock, d []byte) error {
 	return nil
 }
 
-// packet handles an enhanced or obsolete packet block, which differ in the
-// width of the interface number only.
+// packet handles an enhanced or obsolete packet block. They differ only in the width of the
+// interface number.
 func (p *pcapng) packet(blk ngBlock, d []byte, iface uint32, b *Batch) error {
 	if int64(iface) >= int64(len(p.interfaces)) {
 		return p.noInterface(blk, iface)
@@ -342,9 +338,8 @@ func (p *pcapng) capturedLength(blk ngBlock, d []byte) error {
 	return nil
 }
 
-// simple handles a simple packet block: interface 0, no timestamp (the one of
-// the packet before is used, 0 without any), and a captured length that
-// follows from the snapshot length.
+// simple handles a simple packet block. It has interface 0 and no timestamp; the previous
+// packet's is used, else 0. The snapshot length gives its captured length.
 func (p *pcapng) simple(blk ngBlock, d []byte, b *Batch) error {
 	if len(p.interfaces) == 0 {
 		return p.noInterface(blk, 0)
@@ -383,7 +378,7 @@ func (p *pcapng) torn(rest []byte, end int64) error {
 	return fmt.Errorf("%s breaks off: %d of %d bytes", p.name(blk), end-blk.start, blk.length)
 }
 
-// name says which block is meant, by the number of the packet in it, if it holds one.
+// name identifies a block in errors, by the number of its packet if it has one.
 func (p *pcapng) name(blk ngBlock) string {
 	switch blk.kind {
 	case blockEnhanced, blockObsolete, blockSimple:

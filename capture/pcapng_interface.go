@@ -17,9 +17,8 @@ const (
 	binaryExponent = 0x80
 )
 
-// maxTime bounds timestamps and offsets, in nanoseconds from the Unix epoch, so
-// that their sum cannot overflow: 2^62 ns are 146 years. What lies beyond the
-// year 2116 is taken as that.
+// maxTime bounds timestamps and offsets, in nanoseconds since the Unix epoch, so that their sum
+// cannot overflow: 2^62 ns are 146 years. Times after the year 2116 are reduced to that.
 const maxTime = 1 << 62
 
 // ngInterface is an interface of a pcapng section.
@@ -34,11 +33,11 @@ type ngInterface struct {
 	base int64
 	// scale is the unit in nanoseconds, for timestamps of up to maxTicks.
 	scale, maxTicks uint64
-	// dropped is what the last statistics block said.
+	// dropped is the count in the last statistics block.
 	dropped uint64
 }
 
-// time is a timestamp of the interface in nanoseconds since the Unix epoch.
+// time converts a timestamp to nanoseconds since the Unix epoch.
 func (i *ngInterface) time(ticks uint64) int64 {
 	if ticks <= i.maxTicks {
 		return int64(ticks*i.scale) + i.base
@@ -46,7 +45,7 @@ func (i *ngInterface) time(ticks uint64) int64 {
 	return int64(min(nanoseconds(ticks, i.exponent), maxTime)) + i.base
 }
 
-// prepare works out scale and maxTicks.
+// prepare sets scale and maxTicks.
 func (i *ngInterface) prepare() {
 	i.scale, i.maxTicks = 1, 0
 	if i.exponent <= nanoExponent {
@@ -55,8 +54,7 @@ func (i *ngInterface) prepare() {
 	}
 }
 
-// nanoseconds converts ticks of the unit that exponent stands for. What does
-// not fit is the largest number.
+// nanoseconds converts ticks of the unit of exponent. It returns the largest number on overflow.
 func nanoseconds(ticks uint64, exponent uint8) uint64 {
 	if exponent&binaryExponent != 0 {
 		return shiftedNanoseconds(ticks, exponent&^binaryExponent)
@@ -86,7 +84,7 @@ func shiftedNanoseconds(ticks uint64, shift uint8) uint64 {
 	return hi<<(64-shift) | lo>>shift
 }
 
-// power10 is 10^n, for n up to maxExponent.
+// power10 returns 10^n, for n up to maxExponent.
 func power10(n uint8) uint64 {
 	p := uint64(1)
 	for range n {
@@ -95,7 +93,7 @@ func power10(n uint8) uint64 {
 	return p
 }
 
-// describe handles an interface description block; d is the block up to its second length.
+// describe handles an interface description block; d ends before its second length.
 func (p *pcapng) describe(blk ngBlock, d []byte) error {
 	if len(p.interfaces) == maxInterfaces {
 		return p.wrongBlock(blk, "more than %d interfaces in a section", maxInterfaces)
@@ -126,29 +124,27 @@ func (p *pcapng) describe(blk ngBlock, d []byte) error {
 	return nil
 }
 
-// statistics handles an interface statistics block. The numbers count from the
-// beginning of the capture, so that the last block of an interface holds. One
-// for an interface that was not described says nothing of use.
+// statistics handles an interface statistics block. The numbers count from the beginning of the
+// capture, so the last block of an interface is valid.
 func (p *pcapng) statistics(d []byte) {
 	iface := p.u32(d[8:])
 	if int64(iface) >= int64(len(p.interfaces)) {
 		return
 	}
 	in := &p.interfaces[iface]
-	dropped, told := uint64(0), false
+	dropped, found := uint64(0), false
 	p.options(d[statisticsHead:], func(code uint16, value []byte) {
 		if (code == optionIfDrop || code == optionOSDrop) && len(value) >= 8 {
-			dropped, told = dropped+p.u64(value), true
+			dropped, found = dropped+p.u64(value), true
 		}
 	})
-	if told {
+	if found {
 		p.info.Dropped += dropped - in.dropped
 		in.dropped = dropped
 	}
 }
 
-// options calls f with each option in d. Options that do not fit into their
-// block end the list: nothing in them is needed to read on.
+// options calls f with each option in d. An option that does not fit ends the list.
 func (p *pcapng) options(d []byte, f func(code uint16, value []byte)) {
 	for len(d) >= optionHead {
 		code, length := p.u16(d), int(p.u16(d[2:]))

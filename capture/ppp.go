@@ -9,11 +9,11 @@ const (
 	pppIPv6          = 0x0057
 	pppMPLS          = 0x0281 // RFC 3032 4.1
 	pppMPLSMulticast = 0x0283
-	// pppControl begins the numbers of protocols that set up a link (RFC 1661 2).
+	// pppControl is the first number of protocols that set up a link (RFC 1661 2).
 	pppControl = 0x8000
 )
 
-// ppp is a PPP frame (RFC 1661 2), with or without address and control (RFC 1662 3.1).
+// ppp parses a PPP frame (RFC 1661 2), with or without address and control (RFC 1662 3.1).
 func (c *dissection) ppp() step {
 	if b := c.data; len(b) >= 2 && b[0] == 0xff && b[1] == 3 {
 		c.skip(2)
@@ -22,8 +22,8 @@ func (c *dissection) ppp() step {
 	if len(b) == 0 {
 		return c.cut(LayerPPP, 2)
 	}
-	// The first byte of a protocol number is even and the last odd, so that a
-	// leading 0 can be left out (RFC 1661 2 and 6.5).
+	// The first byte of a protocol number is even and the last one odd. So a sender may omit a
+	// leading 0 (RFC 1661 2 and 6.5).
 	protocol, width := uint16(b[0]), 1
 	if protocol&1 == 0 {
 		width = 2
@@ -49,8 +49,8 @@ func (c *dissection) ppp() step {
 	return c.unsupported(LayerPPP, Protocol{ProtocolPPP, uint32(protocol)})
 }
 
-// multilink is a PPP multilink header with a long sequence number (RFC 1990 3).
-// Only a packet in one fragment is read.
+// multilink parses a PPP multilink header with a long sequence number (RFC 1990 3). Only a
+// packet in one fragment is supported.
 func (c *dissection) multilink() step {
 	const size, whole = 4, 0xc0
 	if len(c.data) < size {
@@ -63,8 +63,8 @@ func (c *dissection) multilink() step {
 	return stepPPP
 }
 
-// directedPPP is a PPP frame behind a byte that holds the direction; in
-// LINKTYPE_LINUX_PPP_WITHDIRECTION the byte stands in the place of the address.
+// directedPPP parses a PPP frame after a byte with the direction. In
+// LINKTYPE_LINUX_PPP_WITHDIRECTION the byte replaces the address.
 func (c *dissection) directedPPP() step {
 	b := c.data
 	if len(b) < 2 {
@@ -77,7 +77,7 @@ func (c *dissection) directedPPP() step {
 	return stepPPP
 }
 
-// pppoe is a PPPoE session header (RFC 2516 4).
+// pppoe parses a PPPoE session header (RFC 2516 4).
 func (c *dissection) pppoe() step {
 	const size = 6
 	b := c.data
@@ -95,8 +95,8 @@ func (c *dissection) pppoe() step {
 	return stepPPP
 }
 
-// hdlc is PPP in HDLC-like framing (RFC 1662), or Cisco HDLC (RFC 1547 4.3.1),
-// which begins with another address.
+// hdlc parses PPP in HDLC-like framing (RFC 1662), or Cisco HDLC (RFC 1547 4.3.1), which has
+// another address.
 func (c *dissection) hdlc() step {
 	const size, unicast, broadcast = 4, 0x0f, 0x8f
 	b := c.data
@@ -118,8 +118,8 @@ const (
 	nlpidPPP  = 0xcf
 )
 
-// frameRelay is a Frame Relay header: an address of 2 to 4 bytes, then RFC 2427
-// or Cisco's own encapsulation.
+// frameRelay parses a Frame Relay header: an address of 2 to 4 bytes, then RFC 2427 or Cisco's
+// encapsulation.
 func (c *dissection) frameRelay() step {
 	const longest, lastByte, unnumbered = 4, 0x01, 0x03
 	n := 2
@@ -157,7 +157,7 @@ func (c *dissection) frameRelay() step {
 	return stepOther // ISO protocols and link management
 }
 
-// snap is a SNAP header without LLC: organisation and type.
+// snap parses a SNAP header without LLC: organization and type.
 func (c *dissection) snap(layer Layer) step {
 	const size, bridgedEthernet, bridgedWithFCS = 5, 0x0080c20007, 0x0080c20001
 	b := c.data

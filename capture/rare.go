@@ -2,8 +2,8 @@ package capture
 
 import "encoding/binary"
 
-// vnTag is what follows the type of a VN-Tag (IEEE 802.1BR, and Cisco's before it):
-// interface numbers that differ between the directions, then the next type.
+// vnTag parses a VN-Tag after its type (IEEE 802.1BR, and Cisco's before it): interface numbers
+// that differ between the directions, then the next type.
 func (c *dissection) vnTag() step {
 	const size = 6
 	b := c.data
@@ -14,8 +14,8 @@ func (c *dissection) vnTag() step {
 	return c.typeOrLength(binary.BigEndian.Uint16(b[4:]))
 }
 
-// fabricPath is what follows the type of a FabricPath header: tree and time to live,
-// then the frame of the host.
+// fabricPath parses a FabricPath header after its type: tree and time to live, then the frame of
+// the host.
 func (c *dissection) fabricPath() step {
 	const size = 2
 	if len(c.data) < size {
@@ -25,8 +25,8 @@ func (c *dissection) fabricPath() step {
 	return stepEthernet
 }
 
-// pbb is what follows the type of a service tag (IEEE 802.1ah): flags and service id,
-// then the frame of the customer.
+// pbb parses a service tag after its type (IEEE 802.1ah): flags and service id, then the frame
+// of the customer.
 func (c *dissection) pbb() step {
 	const size = 4
 	b := c.data
@@ -38,9 +38,8 @@ func (c *dissection) pbb() step {
 	return stepEthernet
 }
 
-// macSec is what follows the type of a SecTAG (IEEE 802.1AE 9.3). Without
-// encryption the frame's own type follows; the check value behind it is cut off by
-// the length in the IP header.
+// macSec parses a SecTAG after its type (IEEE 802.1AE 9.3). Without encryption, the frame's own
+// type follows. The length in the IP header cuts off the check value.
 func (c *dissection) macSec() step {
 	const (
 		size     = 6
@@ -72,8 +71,8 @@ func (c *dissection) macSec() step {
 	return c.typeOrLength(binary.BigEndian.Uint16(b[n:]))
 }
 
-// nsh is a Network Service Header (RFC 8300 2). The path in it differs between the
-// directions of a connection.
+// nsh parses a Network Service Header (RFC 8300 2). Its path differs between the directions of a
+// connection.
 func (c *dissection) nsh() step {
 	const least, version = 8, 0xc0
 	b := c.data
@@ -93,8 +92,8 @@ func (c *dissection) nsh() step {
 	return c.nextProtocol(LayerNSH, b[3])
 }
 
-// nextProtocol is the next protocol of VXLAN-GPE and NSH, which share their numbers
-// (RFC 8300 9.1.1, draft-ietf-nvo3-vxlan-gpe 3.2).
+// nextProtocol returns the step of a next protocol number, which VXLAN-GPE and NSH share (RFC
+// 8300 9.1.1, draft-ietf-nvo3-vxlan-gpe 3.2).
 func (c *dissection) nextProtocol(layer Layer, number uint8) step {
 	switch number {
 	case 1:
@@ -111,9 +110,8 @@ func (c *dissection) nextProtocol(layer Layer, number uint8) step {
 	return c.unsupported(layer, Protocol{ProtocolNSH, uint32(number)})
 }
 
-// nflog is the header of a packet of the netfilter log, LINKTYPE_NFLOG: family,
-// version and resource, then attributes, of which one is the packet. Lengths and
-// types have the byte order of the capturing host.
+// nflog parses the header of LINKTYPE_NFLOG: family, version and resource, then attributes, one
+// of which is the packet. Lengths and types have the byte order of the capturing host.
 func (c *dissection) nflog() step {
 	const size, head, payload, mask = 4, 4, 9, 0x7fff
 	if len(c.data) < size {
@@ -123,7 +121,8 @@ func (c *dissection) nflog() step {
 		return c.fail(LayerLink, ProblemVersion)
 	}
 	var order binary.ByteOrder = binary.LittleEndian
-	// The first attribute is at most the packet header, 8 bytes: a small number in the right order.
+	// The first attribute is at most the packet header, 8 bytes: a small number in the right
+	// order.
 	if len(c.data) >= size+2 && c.data[size] == 0 && c.data[size+1] != 0 {
 		order = binary.BigEndian
 	}
@@ -147,8 +146,8 @@ func (c *dissection) nflog() step {
 	return stepOther // an entry without a packet
 }
 
-// pktap is the header of LINKTYPE_PKTAP: its length, what follows, and of which
-// link type that is. Interface and process are not looked at.
+// pktap parses the header of LINKTYPE_PKTAP: its length, the record type and the link type. It
+// skips interface and process.
 func (c *dissection) pktap() step {
 	const least, hasPacket, named = 108, 1, 12
 	b := c.data
@@ -169,8 +168,8 @@ func (c *dissection) pktap() step {
 	return c.link(LinkType(link))
 }
 
-// ipoib is the pseudo header of LINKTYPE_IPOIB: the addresses of InfiniBand, then the
-// header of RFC 4391 6.
+// ipoib parses the pseudo header of LINKTYPE_IPOIB: InfiniBand addresses, then the header of RFC
+// 4391 6.
 func (c *dissection) ipoib() step {
 	const addresses, size = 40, 44
 	b := c.data
@@ -182,7 +181,7 @@ func (c *dissection) ipoib() step {
 	return c.etherType(binary.BigEndian.Uint16(b[addresses:]))
 }
 
-// etherIP is an EtherIP header (RFC 3378 3).
+// etherIP parses an EtherIP header (RFC 3378 3).
 func (d *Dissector) etherIP(c *dissection) step {
 	const size, version = 2, 3
 	b := c.data
@@ -199,8 +198,8 @@ func (d *Dissector) etherIP(c *dissection) step {
 	return stepEthernet
 }
 
-// l2tp is an L2TP header in UDP (RFC 2661 3.1, RFC 3931 4.1.2). Tunnel and session
-// ids are chosen by the receiver, so that they differ between the directions.
+// l2tp parses an L2TP header in UDP (RFC 2661 3.1, RFC 3931 4.1.2). The receiver chooses tunnel
+// and session ids, so they differ between the directions.
 func (d *Dissector) l2tp(c *dissection) step {
 	const (
 		control, hasLength, hasSequence, hasOffset = 0x80, 0x40, 0x08, 0x02
@@ -219,7 +218,7 @@ func (d *Dissector) l2tp(c *dissection) step {
 		return stepL2TPv3
 	case 2:
 	default:
-		return stepOther // L2F, or something else
+		return stepOther // L2F or unknown
 	}
 	size, offset := 6, 0
 	if b[0]&hasLength != 0 {
@@ -251,9 +250,9 @@ func (d *Dissector) l2tp(c *dissection) step {
 	return stepPPP
 }
 
-// l2tp3 is an L2TPv3 data message from its session id on (RFC 3931 4.1.1). What
-// follows was agreed on when the session began: a cookie of 0, 4 or 8 bytes, a
-// sublayer of 0 or 4, then a frame of some kind. What makes sense is taken.
+// l2tp3 parses an L2TPv3 data message from its session id on (RFC 3931 4.1.1). The peers agreed
+// on the format when the session began: a cookie of 0, 4 or 8 bytes, a sublayer of 0 or 4, then
+// a frame. l2tp3 tries the possible offsets.
 func (d *Dissector) l2tp3(c *dissection) step {
 	const session, longest = 4, 8 + 4
 	b := c.data
@@ -280,8 +279,8 @@ func (d *Dissector) l2tp3(c *dissection) step {
 	return c.fail(LayerL2TP, ProblemUnsupported)
 }
 
-// framed guesses the kind of the frame at an offset, stepUnparsed if it looks like none:
-// PPP or Cisco HDLC or Ethernet with IP of the right version in it.
+// framed guesses the kind of the frame at an offset: PPP, Cisco HDLC or Ethernet with IP of the
+// right version. It returns stepUnparsed for anything else.
 func (c *dissection) framed(at int) step {
 	b := c.data[min(at, len(c.data)):]
 	isIP := func(at int, t uint16) bool {
@@ -310,8 +309,8 @@ func (c *dissection) framed(at int) step {
 	return stepUnparsed
 }
 
-// gtp is a GTP-U header (3GPP TS 29.281 5). The tunnel id is chosen by the receiver,
-// so that it differs between the directions.
+// gtp parses a GTP-U header (3GPP TS 29.281 5). The receiver chooses the tunnel id, so it
+// differs between the directions.
 func (d *Dissector) gtp(c *dissection) step {
 	const (
 		size, optional           = 8, 4
@@ -323,7 +322,7 @@ func (d *Dissector) gtp(c *dissection) step {
 		return c.cut(LayerGTP, size)
 	}
 	if b[0]&whole != version1 || b[1] != pdu {
-		return stepOther // signalling, or something else
+		return stepOther // signaling or unknown
 	}
 	c.skip(size)
 	c.trim(int(binary.BigEndian.Uint16(b[2:])))
@@ -346,8 +345,8 @@ func (d *Dissector) gtp(c *dissection) step {
 	return stepIP
 }
 
-// gtpExtensions leaves extension headers behind (3GPP TS 29.281 5.2.1). It returns
-// false, and has ended the dissection, if they are wrong or cut.
+// gtpExtensions skips extension headers (3GPP TS 29.281 5.2.1). If they are invalid or cut, it
+// ends the dissection and returns false.
 func (c *dissection) gtpExtensions(next uint8) bool {
 	for ; next != 0; c.headers++ {
 		if len(c.data) == 0 {

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// headSize is how many bytes are read to recognise a capture. All magic
-	// numbers lie in the first 4; the rest helps to say what else it is.
+	// headSize is how many bytes are read to recognize a capture. All magic numbers are in the
+	// first 4. The others help to name another kind of file.
 	headSize = 4096
-	// headLeast is how many bytes are needed to tell.
+	// headLeast is the number of bytes needed.
 	headLeast = 4
 )
 
-// recognize reads the first bytes of f.src and sets f.parser by them. It
-// looks into one level of compression.
+// recognize reads the first bytes of f.src and sets f.parser. It accepts one level of
+// compression.
 func (f *file) recognize() error {
 	if err := f.head(); err != nil {
 		return err
@@ -83,12 +83,12 @@ func (f *file) head() error {
 	return fmt.Errorf("not a pcap or pcapng capture, only %d bytes", len(f.tail))
 }
 
-// begins returns what tells whether data begins with magic.
+// begins returns a function that reports whether data begins with magic.
 func begins(magic string) func(data []byte) bool {
 	return func(data []byte) bool { return strings.HasPrefix(string(data[:min(len(data), len(magic))]), magic) }
 }
 
-// looks are things that are taken for captures, with what to do about it.
+// looks are kinds of files that users give as captures, and what to do with them.
 var looks = []struct{ magic, what string }{
 	{"\x7fELF", "it looks like an ELF program"},
 	{"MZ", "it looks like a Windows program"},
@@ -116,7 +116,7 @@ var looks = []struct{ magic, what string }{
 	{"# SSL/TLS secrets log", "it looks like a TLS key log: give it with --tls-keylog"},
 }
 
-// looksLike says what data, the beginning of no capture, looks like.
+// looksLike names the kind of a file that is not a capture.
 func looksLike(data []byte) string {
 	for _, l := range looks {
 		if begins(l.magic)(data) {
@@ -135,8 +135,8 @@ func looksLike(data []byte) string {
 	return fmt.Sprintf("it begins with the bytes % x", data[:min(len(data), 8)])
 }
 
-// isText tells whether data, which may end inside a character, is UTF-8
-// without control characters.
+// isText reports whether data is UTF-8 without control characters. It may end inside a
+// character.
 func isText(data []byte) bool {
 	for utf8.FullRune(data) {
 		r, n := utf8.DecodeRune(data)

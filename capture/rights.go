@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// missingRights says which right is missing, and how to get it.
+// missingRights explains which right is missing, and how to get it.
 func missingRights() error {
 	switch {
 	case runtime.GOOS != "linux":
@@ -23,7 +23,7 @@ func missingRights() error {
 	return fmt.Errorf("need CAP_NET_RAW: sudo setcap cap_net_raw+ep %s, or sudo", shellQuote(path))
 }
 
-// shellQuote quotes a path for a shell where that is needed.
+// shellQuote quotes a path for a shell if necessary.
 func shellQuote(path string) string {
 	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+") == "" {
 		return path

@@ -14,34 +14,34 @@ import (
 
 // Sizes of the ring.
 const (
-	// maxRingBlock is the usual size of a block: it holds the largest packet there is (BIG
-	// TCP, 512 KiB), and at 150 MB/s one block fills in 7 ms.
+	// maxRingBlock is the usual size of a block. The largest packet fits (BIG TCP, 512 KiB), and
+	// at 150 MB/s one block fills in 7 ms.
 	maxRingBlock = 1 << 20
-	// minRingBlock holds a packet of 64 KiB, as receive offload makes them.
+	// minRingBlock is large enough for a packet of 64 KiB from receive offload.
 	minRingBlock = 128 << 10
-	// minRingBlocks keeps blocks for the kernel while batches under way hold some:
-	// the pool of package reassembly has 4.
+	// minRingBlocks leaves blocks for the kernel while batches hold some: the pool of package
+	// reassembly has 4.
 	minRingBlocks = 16
-	// retireAfter is when the kernel hands over a block that is not full, in
-	// milliseconds after it was begun. It looks once per such time, so that it can
-	// be twice as late: 80 ms.
+	// retireAfter is the age of a partly filled block, in milliseconds, at which the kernel
+	// hands it over. It checks once per such time, so it can be twice as late: 80 ms.
 	retireAfter = 40
-	// headroom is what is kept free before each packet, for the cooked header and a
-	// tag, rounded up to keep IP headers aligned.
+	// headroom is kept free before each packet, for the cooked header and a tag, rounded up to
+	// align IP headers.
 	headroom = 24
-	// sockaddrAt is where the address of a packet stands behind its header, aligned as TPACKET_ALIGN does.
+	// sockaddrAt is the offset of a packet's address after its header, aligned as by
+	// TPACKET_ALIGN.
 	sockaddrAt = (unix.SizeofTpacket3Hdr + unix.TPACKET_ALIGNMENT - 1) &^ (unix.TPACKET_ALIGNMENT - 1)
-	// blockHeaderAt is where the header of a block begins, behind two fields of 4 bytes.
+	// blockHeaderAt is the offset of a block's header, after two fields of 4 bytes.
 	blockHeaderAt = 8
 	// tagLength is the length of a VLAN tag.
 	tagLength = 4
 	// cookedHeader is the length of the header of LINKTYPE_LINUX_SLL2.
 	cookedHeader = 20
-	// addressesLength is what stands before the EtherType of an Ethernet header.
+	// addressesLength is the length of the addresses in an Ethernet header.
 	addressesLength = 12
 )
 
-// blockSize is the size of the blocks of a ring of that size.
+// blockSize returns the size of blocks for a ring.
 func blockSize(ring int) int {
 	size := maxRingBlock
 	for size > minRingBlock && size*minRingBlocks > ring {
@@ -50,17 +50,16 @@ func blockSize(ring int) int {
 	return size
 }
 
-// ring is the memory that the kernel writes packets to (packet_mmap.rst,
-// TPACKET_V3): blocks, which belong to the kernel or to the program, in turn.
-// Packets are not copied out of it: a batch holds the block that its
-// packets lie in. It is unmapped when neither the capture nor a batch refers to it
-// any more.
+// ring is the memory into which the kernel writes packets (packet_mmap.rst, TPACKET_V3). Its
+// blocks belong to the kernel or to the program in turn. Packets are not copied: a batch holds
+// the block of its packets. The ring is unmapped when neither the capture nor a batch refers to
+// it.
 type ring struct {
 	memory []byte
 	blocks []block
-	// current is the block to be read next.
+	// current is the next block to read.
 	current int
-	// cooked says that packets come without link-layer header, and get one of their own.
+	// cooked: packets come without a link-layer header, and get a cooked one.
 	cooked  bool
 	snapLen int
 	link    LinkType
@@ -70,17 +69,15 @@ type ring struct {
 	unmap runtime.Cleanup
 }
 
-// block is a part of the ring.
 type block struct {
 	ring   *ring
 	memory []byte
 	header *unix.TpacketHdrV1
 }
 
-// newRing asks the kernel for a ring on a socket and maps it.
 func newRing(fd, bytes, snapLen int, cooked bool) (*ring, error) {
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V3); err != nil {
-		return nil, fmt.Errorf("ask for TPACKET_V3, which Linux has since 3.2: %w", err)
+		return nil, fmt.Errorf("set TPACKET_V3, which needs Linux 3.2: %w", err)
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_RESERVE, headroom); err != nil {
 		return nil, fmt.Errorf("reserve headroom: %w", err)
@@ -89,12 +86,12 @@ func newRing(fd, bytes, snapLen int, cooked bool) (*ring, error) {
 	n := bytes / size
 	req := unix.TpacketReq3{
 		Block_size: uint32(size), Block_nr: uint32(n),
-		// The kernel wants frames to fill the blocks, and then does not look at them.
+		// The kernel demands that frames fill the blocks, but does not use them.
 		Frame_size: minRingBlock, Frame_nr: uint32(n * (size / minRingBlock)),
 		Retire_blk_tov: retireAfter,
 	}
 	if err := unix.SetsockoptTpacketReq3(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &req); err != nil {
-		return nil, fmt.Errorf("ask for a ring of %d MiB: %w", bytes>>20, err)
+		return nil, fmt.Errorf("create a ring of %d MiB: %w", bytes>>20, err)
 	}
 	memory, err := unix.Mmap(fd, 0, n*size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
@@ -114,16 +111,16 @@ func newRing(fd, bytes, snapLen int, cooked bool) (*ring, error) {
 	return r, nil
 }
 
-// close unmaps the ring, now or as soon as no batch holds a block of it.
+// close unmaps the ring at once, or when the last batch returns its block.
 func (r *ring) close() {
 	if r.lent.Load() == 0 {
 		r.unmap.Stop()
-		_ = unix.Munmap(r.memory) // fails for memory that is not mapped only
+		_ = unix.Munmap(r.memory) // fails only for memory that is not mapped
 		r.memory, r.blocks = nil, nil
 	}
 }
 
-// ready reports whether the kernel has handed over the next block.
+// ready reports whether the next block belongs to the program.
 func (r *ring) ready() bool {
 	return atomic.LoadUint32(&r.blocks[r.current].header.Block_status)&unix.TP_STATUS_USER != 0
 }
@@ -148,7 +145,7 @@ func (r *ring) take(records *records, b *Batch) error {
 		}
 		at += uint64(h.Next_offset)
 		if from.Pkttype == unix.PACKET_OUTGOING && from.Hatype == unix.ARPHRD_LOOPBACK {
-			continue // it comes in, too
+			continue // it is also received
 		}
 		length := h.Len
 		if r.cooked {
@@ -167,10 +164,10 @@ func (r *ring) take(records *records, b *Batch) error {
 	return nil
 }
 
-// errRing cannot happen unless the kernel writes another format than it was asked for.
+// errRing means that the kernel writes another format than TPACKET_V3.
 var errRing = fmt.Errorf("the kernel's packet ring is not in the format of TPACKET_V3")
 
-// tagType is the EtherType of the tag that the kernel took off.
+// tagType returns the EtherType of the tag that the kernel removed.
 func tagType(h *unix.Tpacket3Hdr) uint16 {
 	if h.Status&unix.TP_STATUS_VLAN_TPID_VALID != 0 {
 		return h.Hv1.Vlan_tpid
@@ -178,7 +175,7 @@ func tagType(h *unix.Tpacket3Hdr) uint16 {
 	return etherTypeVLAN // before Linux 3.14
 }
 
-// tag puts back the VLAN tag before the EtherType and returns where the packet begins then.
+// tag inserts the VLAN tag before the EtherType and returns the packet's new beginning.
 func tag(m []byte, begin uint64, h *unix.Tpacket3Hdr) uint64 {
 	begin -= tagLength
 	copy(m[begin:begin+addressesLength], m[begin+tagLength:])
@@ -187,9 +184,9 @@ func tag(m []byte, begin uint64, h *unix.Tpacket3Hdr) uint64 {
 	return begin
 }
 
-// cook puts a LINKTYPE_LINUX_SLL2 header before a packet and returns where
-// that begins. A VLAN tag that the kernel took off becomes the protocol,
-// followed by the rest of the tag and the EtherType, as in Ethernet.
+// cook inserts a LINKTYPE_LINUX_SLL2 header before a packet and returns its beginning. If the
+// kernel removed a VLAN tag, its type is the protocol, and the tag and the EtherType follow, as
+// in Ethernet.
 func cook(m []byte, begin uint64, h *unix.Tpacket3Hdr, from *unix.RawSockaddrLinklayer) uint64 {
 	protocol := networkOrder(from.Protocol) // now in the order of this machine
 	if h.Status&unix.TP_STATUS_VLAN_VALID != 0 {
@@ -205,7 +202,7 @@ func cook(m []byte, begin uint64, h *unix.Tpacket3Hdr, from *unix.RawSockaddrLin
 		}
 		protocol = tagType(h)
 	} else if knownEtherType(protocol) == stepVLAN {
-		// Before 6.11, an outgoing packet could begin at the IP header, its tag lost.
+		// Before Linux 6.11, an outgoing packet could begin at the IP header, without its tag.
 		if ip := beginsWith(m[begin : begin+uint64(h.Snaplen)]); ip != 0 {
 			protocol = ip
 		}
@@ -222,21 +219,20 @@ func cook(m []byte, begin uint64, h *unix.Tpacket3Hdr, from *unix.RawSockaddrLin
 	return begin
 }
 
-// tagInside reports whether a packet begins with the rest of a VLAN tag although the
-// kernel says that it is of that protocol. Since 6.11, Linux gives the
-// innermost protocol of packets that have a tag within (vlan_get_protocol_dgram in
-// net/packet/af_packet.c), and they begin behind the first tag or at the IP
-// header, depending on where they come from.
+// tagInside reports whether a packet begins inside a VLAN tag although the kernel reports an IP
+// protocol. Since 6.11, Linux reports the innermost protocol of packets with a second tag
+// (vlan_get_protocol_dgram in net/packet/af_packet.c). Depending on their source, they begin
+// after the first tag or at the IP header.
 func tagInside(packet []byte, protocol uint16) bool {
 	if len(packet) < ipv4Header || protocol != etherTypeIPv4 && protocol != etherTypeIPv6 {
 		return false
 	}
 	behind := binary.BigEndian.Uint16(packet[2:])
-	// What is taken for the type could be the length of an IPv4 packet.
+	// The bytes of the type could also be the length of an IPv4 packet.
 	return (behind == protocol || knownEtherType(behind) == stepVLAN) && beginsWith(packet) != protocol
 }
 
-// beginsWith is the EtherType of an IP packet, 0 where it is none.
+// beginsWith returns the EtherType of an IP packet, 0 for other packets.
 func beginsWith(packet []byte) uint16 {
 	switch {
 	case len(packet) < ipv4Header:
@@ -248,14 +244,14 @@ func beginsWith(packet []byte) uint16 {
 	return 0
 }
 
-// networkOrder turns v from the byte order of this machine into that of the network, or back.
+// networkOrder converts v between native and network byte order.
 func networkOrder(v uint16) uint16 {
 	var b [2]byte
 	binary.BigEndian.PutUint16(b[:], v)
 	return binary.NativeEndian.Uint16(b[:])
 }
 
-// release gives the block back to the kernel.
+// release returns the block to the kernel.
 func (k *block) release() {
 	atomic.StoreUint32(&k.header.Block_status, unix.TP_STATUS_KERNEL)
 	k.ring.lent.Add(-1)

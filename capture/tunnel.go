@@ -5,8 +5,8 @@ import "encoding/binary"
 // UDP destination ports of tunnels.
 const (
 	portVXLAN = 4789 // RFC 7348 8
-	// portVXLANLinux is what the Linux kernel uses unless told otherwise, from
-	// the time before the registration (drivers/net/vxlan): flannel and Cilium among them.
+	// portVXLANLinux is the default of the Linux kernel, older than the registration
+	// (drivers/net/vxlan). flannel and Cilium use it.
 	portVXLANLinux = 8472
 	portVXLANGPE   = 4790 // draft-ietf-nvo3-vxlan-gpe
 	portGeneve     = 6081 // RFC 8926 3.3
@@ -16,8 +16,8 @@ const (
 	portMPLS       = 6635 // RFC 7510 3
 )
 
-// udp is a UDP header: a tunnel behind it is known by the destination port, the
-// source port being a hash of the connection inside.
+// udp parses a UDP header. The destination port identifies a tunnel; the source port is a hash
+// of the inner connection.
 func (d *Dissector) udp(c *dissection) step {
 	const size = 8
 	b := c.data
@@ -25,27 +25,27 @@ func (d *Dissector) udp(c *dissection) step {
 		return c.cut(LayerUDP, size)
 	}
 	next := d.ports.find(binary.BigEndian.Uint16(b[2:]))
-	// An L2TP client behind address translation has another port, at which it is answered.
+	// An L2TP client behind address translation has another port, to which the server responds.
 	if binary.BigEndian.Uint16(b) == portL2TP && next == stepOther {
 		next = stepL2TP
 	}
 	if next == stepOther {
 		return stepOther
 	}
-	if next == stepMPLS && !d.enter(c) { // it counts no tunnel of its own
+	if next == stepMPLS && !d.enter(c) { // mpls does not count this tunnel
 		return c.fail(LayerMPLS, ProblemDepth)
 	}
 	length := int(binary.BigEndian.Uint16(b[4:]))
 	c.skip(size)
-	// Length 0 is left open, by a jumbogram (RFC 2675 4) or by segmentation offload.
+	// Length 0 means a jumbogram (RFC 2675 4) or segmentation offload.
 	if length >= size {
 		c.trim(length - size)
 	}
 	return next
 }
 
-// vxlan is a VXLAN header (RFC 7348 5), or one of the generic protocol
-// extension, which says what follows instead of it being Ethernet.
+// vxlan parses a VXLAN header (RFC 7348 5). The generic protocol extension names the next
+// protocol; otherwise it is Ethernet.
 func (d *Dissector) vxlan(c *dissection, gpe bool) step {
 	const (
 		size       = 8
@@ -58,7 +58,7 @@ func (d *Dissector) vxlan(c *dissection, gpe bool) step {
 		return c.cut(LayerVXLAN, size)
 	}
 	if b[0]&validID == 0 || gpe && b[0]&version != 0 {
-		return stepOther // something else uses the port
+		return stepOther // another protocol on the port
 	}
 	next := stepEthernet
 	if gpe && b[0]&nextFollow != 0 {
@@ -74,7 +74,7 @@ func (d *Dissector) vxlan(c *dissection, gpe bool) step {
 	return next
 }
 
-// geneve is a Geneve header (RFC 8926 3.4) with its options.
+// geneve parses a Geneve header (RFC 8926 3.4) with its options.
 func (d *Dissector) geneve(c *dissection) step {
 	const size = 8
 	b := c.data
@@ -82,7 +82,7 @@ func (d *Dissector) geneve(c *dissection) step {
 		return c.cut(LayerGeneve, size)
 	}
 	if b[0]>>6 != 0 {
-		return stepOther // version 0 is all there is: something else uses the port
+		return stepOther // only version 0 exists: another protocol on the port
 	}
 	options := int(b[0]&0x3f) * 4
 	if len(b) < size+options {
@@ -96,7 +96,7 @@ func (d *Dissector) geneve(c *dissection) step {
 	return c.bridged(binary.BigEndian.Uint16(b[2:]))
 }
 
-// bridged is etherType in tunnels that can carry Ethernet as well.
+// bridged is etherType for tunnels that can also carry Ethernet.
 func (c *dissection) bridged(t uint16) step {
 	if t == etherTypeBridging {
 		return stepEthernet
@@ -104,7 +104,7 @@ func (c *dissection) bridged(t uint16) step {
 	return c.etherType(t)
 }
 
-// inIP is IP directly in IP (RFC 2003, RFC 2473, RFC 4213) or MPLS in it (RFC 4023).
+// inIP handles IP directly in IP (RFC 2003, RFC 2473, RFC 4213) and MPLS in IP (RFC 4023).
 func (d *Dissector) inIP(c *dissection) step {
 	if !d.enter(c) {
 		return c.fail(LayerIP, ProblemDepth)
@@ -134,8 +134,8 @@ const (
 	greERSPAN3 = 0x22eb
 )
 
-// gre is a GRE header of version 0, or of version 1, which belongs to PPTP. The key of
-// version 1 is a length and a call id, which differs between the directions.
+// gre parses a GRE header of version 0, or of version 1 (PPTP). The key of version 1 is a length
+// and a call id, which differs between the directions.
 func (d *Dissector) gre(c *dissection) step {
 	b := c.data
 	if len(b) < 4 {
@@ -176,7 +176,7 @@ func (d *Dissector) gre(c *dissection) step {
 	switch protocol {
 	case greERSPAN:
 		if flags&greSequence == 0 {
-			return stepEthernet // type I has no header of its own
+			return stepEthernet // type I has no header
 		}
 		return stepERSPAN
 	case greERSPAN3:
@@ -185,10 +185,9 @@ func (d *Dissector) gre(c *dissection) step {
 	return c.bridged(protocol)
 }
 
-// greNetwork is the part of a GRE key that names the network. NVGRE (RFC 7637
-// 3.2) keeps the lowest 8 bits for a flow id, which differs between the
-// directions of a connection. Its network ids begin at 0x1000, which tells it
-// from other users of keyed Ethernet in GRE: these count their keys from 1.
+// greNetwork returns the part of a GRE key that identifies the network. NVGRE (RFC 7637 3.2)
+// uses the lowest 8 bits for a flow id, which differs between the directions of a connection.
+// Its network ids begin at 0x1000. Other users of keyed Ethernet in GRE count their keys from 1.
 func greNetwork(protocol uint16, key uint32) uint32 {
 	if protocol == etherTypeBridging && key>>8 >= 0x1000 {
 		return key >> 8
@@ -196,8 +195,8 @@ func greNetwork(protocol uint16, key uint32) uint32 {
 	return key
 }
 
-// greRoutes leaves the source route entries of RFC 1701 behind. It returns
-// false when the last one, which has length 0, was not found.
+// greRoutes skips the source route entries of RFC 1701. It returns false without the last one,
+// which has length 0.
 func (c *dissection) greRoutes() bool {
 	for len(c.data) >= 4 && c.headers < maxHeaders {
 		c.headers++
@@ -214,10 +213,9 @@ func (c *dissection) greRoutes() bool {
 	return false
 }
 
-// erspan is an ERSPAN header of type II or III (draft-foschiano-erspan), which
-// have the version numbers 1 and 2. The VLAN in it is the mirrored port's, and
-// is not looked at: a trunk's frames bring their own tag, and the
-// directions of one connection can have been mirrored on different ports.
+// erspan parses an ERSPAN header of type II or III (draft-foschiano-erspan), whose version
+// numbers are 1 and 2. It ignores the VLAN of the mirrored port: a trunk's frames have their own
+// tag, and different ports may mirror the directions of one connection.
 func (c *dissection) erspan() step {
 	const (
 		size2       = 8
@@ -252,11 +250,10 @@ func (c *dissection) erspan() step {
 	return stepEthernet
 }
 
-// mpls is an MPLS label stack (RFC 3032), and a guess at what is behind it,
-// because nothing says so: IP by its version (RFC 4928 3), or the Ethernet of
-// a pseudowire with or without a control word (RFC 4448 4.6). The first 4 bits
-// of an Ethernet address can be anything, so IP must also look like IP, and
-// Ethernet must carry a known type.
+// mpls parses an MPLS label stack (RFC 3032), and guesses the next header, which the labels do
+// not name. It is IP by its version (RFC 4928 3), or the Ethernet of a pseudowire with or
+// without a control word (RFC 4448 4.6). The first 4 bits of an Ethernet address are arbitrary.
+// So IP must also have plausible lengths, and Ethernet a known type.
 func (d *Dissector) mpls(c *dissection) step {
 	const (
 		label       = 4
@@ -293,7 +290,7 @@ func (d *Dissector) mpls(c *dissection) step {
 	case version == 0 && knownEthernet(b, controlWord):
 		c.skip(controlWord)
 	case version == 4 || version == 6:
-		return stepIP // and let it say what is wrong
+		return stepIP // its parser reports the problem
 	default:
 		return stepOther
 	}
@@ -309,13 +306,12 @@ func (c *dissection) plausibleIPv4() bool {
 	return size >= ipv4Header && (total == 0 || total >= size && total <= c.length)
 }
 
-// plausibleIPv6 is the same for IPv6.
+// plausibleIPv6 is plausibleIPv4 for IPv6.
 func (c *dissection) plausibleIPv6() bool {
 	return ipv6Header+int(binary.BigEndian.Uint16(c.data[4:])) <= c.length
 }
 
-// knownEthernet reports whether an Ethernet header at that offset carries
-// something that is understood here.
+// knownEthernet reports whether an Ethernet header at that offset has a supported type.
 func knownEthernet(b []byte, at int) bool {
 	return len(b) >= at+ethernetHeader && knownEtherType(binary.BigEndian.Uint16(b[at+12:])) > stepSegment
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/google/gopacket/layers"
 )
 
-// maxRareHeader bounds, in bytes, what a decoder of gopacket is given of a packet.
-// The longest header in practice is radiotap with a field for each of 4 antennas,
-// about 100 bytes; AVS and Prism have 64 and 144.
+// maxRareHeader bounds the bytes of a packet for a decoder of gopacket. The longest header in
+// practice is radiotap with a field for each of 4 antennas, about 100 bytes; AVS and Prism have
+// 64 and 144.
 const maxRareHeader = 508
 
-// rareHeaders decodes headers with gopacket's layers. A decoder works on a copy of
-// at most maxRareHeader bytes, so that no length field sizes an allocation and no
-// packet is written to. Its panics are errors.
+// rareHeaders decodes headers with gopacket's layers. A decoder gets a copy of at most
+// maxRareHeader bytes, so no length field sizes an allocation and the packet is not changed. A
+// panic of a decoder counts as an error.
 type rareHeaders struct {
-	// window holds the copy, and 4 zero bytes: the check sequence that Dot11 cuts off.
+	// window holds the copy, and 4 zero bytes for the check sequence that Dot11 removes.
 	window   [maxRareHeader + 4]byte
 	dot11    layers.Dot11
 	radiotap layers.RadioTap
@@ -24,14 +24,13 @@ type rareHeaders struct {
 	pflog    layers.PFLog
 }
 
-// decoder is what gopacket's layers have in common here.
+// decoder is the interface of gopacket's layers that is used here.
 type decoder interface {
 	gopacket.DecodingLayer
 	LayerContents() []byte
 }
 
-// decode decodes the header that data begins with and returns its length, 0 if it
-// could not be decoded.
+// decode decodes the header at the beginning of data and returns its length, 0 on error.
 func (r *rareHeaders) decode(data []byte, into decoder) (length int) {
 	defer func() {
 		if recover() != nil {
@@ -49,7 +48,7 @@ func (r *rareHeaders) decode(data []byte, into decoder) (length int) {
 	return length
 }
 
-// rareHeaders returns the decoders of d, which few captures need.
+// rareHeaders returns the decoders of d.
 func (d *Dissector) rareHeaders() *rareHeaders {
 	if d.rare == nil {
 		d.rare = new(rareHeaders)
@@ -57,8 +56,8 @@ func (d *Dissector) rareHeaders() *rareHeaders {
 	return d.rare
 }
 
-// rareHeader leaves behind a header that gopacket decodes. It returns false, and has
-// ended the dissection, if that was not possible.
+// rareHeader skips a header that gopacket decodes. On error it ends the dissection and returns
+// false.
 func (d *Dissector) rareHeader(c *dissection, layer Layer, into decoder) bool {
 	n := d.rareHeaders().decode(c.data, into)
 	if n == 0 {
@@ -73,10 +72,10 @@ func (d *Dissector) rareHeader(c *dissection, layer Layer, into decoder) bool {
 	return true
 }
 
-// radiotap is a radiotap header (https://www.radiotap.org) before 802.11.
+// radiotap parses a radiotap header (https://www.radiotap.org) before 802.11.
 func (d *Dissector) radiotap(c *dissection) step {
 	rare := d.rareHeaders()
-	rare.radiotap = layers.RadioTap{} // fields that are absent are left as they were
+	rare.radiotap = layers.RadioTap{} // the decoder does not reset absent fields
 	if !d.rareHeader(c, LayerRadio, &rare.radiotap) {
 		return stepUnparsed
 	}
@@ -84,8 +83,8 @@ func (d *Dissector) radiotap(c *dissection) step {
 	return step80211
 }
 
-// prism is a Prism header before 802.11, or an AVS header, which replaced it under
-// the same link type: version and length.
+// prism parses a Prism header before 802.11. AVS replaced it under the same link type: version
+// and length.
 func (d *Dissector) prism(c *dissection) step {
 	const size, avs, avsMask = 8, 0x80211000, 0xfffff000
 	b := c.data
@@ -111,8 +110,8 @@ func (d *Dissector) prism(c *dissection) step {
 	return step80211
 }
 
-// ppi is a PPI header: version, flags, length, link type. The fields behind them, a
-// place on earth among them, are not looked at.
+// ppi parses a PPI header: version, flags, length, link type. It skips the fields after them,
+// which can have a geographic position.
 func (c *dissection) ppi() step {
 	const size = 8
 	b := c.data
@@ -133,8 +132,8 @@ func (c *dissection) ppi() step {
 	return c.link(LinkType(binary.LittleEndian.Uint32(b[4:])))
 }
 
-// dot11 is an 802.11 frame (IEEE 802.11 9.2 and 9.3.2): only unencrypted data is
-// read, with LLC inside.
+// dot11 parses an 802.11 frame (IEEE 802.11 9.2 and 9.3.2). It supports only unencrypted data
+// with LLC.
 func (d *Dissector) dot11(c *dissection) step {
 	const (
 		typeMask, typeData, noData, qos        = 0x0c, 0x08, 0x40, 0x80
@@ -180,8 +179,8 @@ func (d *Dissector) dot11(c *dissection) step {
 	return stepLLC
 }
 
-// aggregate is an aggregate of frames (A-MSDU, IEEE 802.11 9.3.2.2): addresses and a length
-// before each. The first one is read, further ones are counted.
+// aggregate parses an aggregate of frames (A-MSDU, IEEE 802.11 9.3.2.2), each with addresses and
+// a length. It parses the first frame and counts the others.
 func (d *Dissector) aggregate(c *dissection) step {
 	const size = 14
 	b := c.data
@@ -198,7 +197,7 @@ func (d *Dissector) aggregate(c *dissection) step {
 	return stepLLC
 }
 
-// pfLog is a header of the BSDs' packet filter, LINKTYPE_PFLOG.
+// pfLog parses a header of the BSDs' packet filter, LINKTYPE_PFLOG.
 func (d *Dissector) pfLog(c *dissection) step {
 	rare, b := d.rareHeaders(), c.data
 	rare.pflog = layers.PFLog{}

@@ -7,31 +7,31 @@ import (
 	"math"
 )
 
-// Options of blocks as they are written (draft-ietf-opsawg-pcapng, sections 3.5, 4.1 and 4.2).
+// Options of written blocks (draft-ietf-opsawg-pcapng, sections 3.5, 4.1 and 4.2).
 const (
 	optionComment     = 1
 	optionApplication = 4 // shb_userappl
 	optionName        = 2 // if_name
-	// maxOptionText bounds a text in an option, in bytes: its length field has 16 bits.
+	// maxOptionText bounds the bytes of a text in an option: its length field has 16 bits.
 	maxOptionText = math.MaxUint16
 )
 
 // Interface describes one interface of a capture.
 type Interface struct {
-	// Name is the interface's name, empty where it is not known.
+	// Name is the interface's name, empty if unknown.
 	Name string
 	// Link is its link type.
 	Link LinkType
 	// SnapLen is the snapshot length in bytes, 0 for none.
 	SnapLen uint32
-	// Resolution is the unit of its timestamps: 10^-Resolution seconds, up to
-	// 9. Timestamps of a finer or of a binary unit are kept in nanoseconds.
+	// Resolution is the unit of its timestamps: 10^-Resolution seconds, up to 9. Finer and
+	// binary units are converted to nanoseconds.
 	Resolution uint8
 }
 
-// Writer writes packets as a pcapng file with one section. The first error is
-// kept and returned by every call after it. A Writer belongs to one goroutine;
-// it holds no more than the block it is writing.
+// Writer writes packets as a pcapng file with one section. Every call after the first error
+// returns that error. A Writer belongs to one goroutine. It holds no more than the current
+// block.
 type Writer struct {
 	w          io.Writer
 	interfaces []Interface
@@ -40,24 +40,23 @@ type Writer struct {
 	err        error
 }
 
-// NewWriter begins a pcapng file on w. application names the program that
-// writes it, comment stands on the whole file; either may be empty. w should
-// be buffered: it is called once for each block.
+// NewWriter begins a pcapng file on w. application is the name of the writing program, comment
+// describes the file; either may be empty. w should be buffered: each block is one write.
 func NewWriter(w io.Writer, application, comment string) *Writer {
 	n := &Writer{w: w}
 	n.begin(blockSection)
 	n.u32(byteOrderMagic)
 	n.u16(pcapngMajor)
 	n.u16(0)
-	n.block = binary.LittleEndian.AppendUint64(n.block, math.MaxUint64) // the length of the section is not given
+	n.block = binary.LittleEndian.AppendUint64(n.block, math.MaxUint64) // unknown length of the section
 	n.text(optionComment, comment)
 	n.text(optionApplication, application)
 	n.end()
 	return n
 }
 
-// AddInterface describes an interface and returns the number by which
-// WritePacket calls it. Link types above 65,535 do not fit the format.
+// AddInterface adds an interface and returns its number for WritePacket. The format does not
+// support link types above 65,535.
 func (n *Writer) AddInterface(i Interface) (uint32, error) {
 	if i.Link > math.MaxUint16 {
 		return 0, n.fail(fmt.Errorf("link type %d exceeds %d", i.Link, math.MaxUint16))
@@ -74,10 +73,9 @@ func (n *Writer) AddInterface(i Interface) (uint32, error) {
 	return uint32(len(n.interfaces) - 1), n.err
 }
 
-// WritePacket writes a packet that was seen on the interface of that number:
-// its captured bytes, its length on the wire and its time, in the interface's
-// unit. Its Capture, Frame, Link and Interface are not looked at. comment, if
-// not empty, is what Wireshark shows with the packet.
+// WritePacket writes a packet of that interface: its captured bytes, its length on the wire and
+// its time, in the interface's unit. It ignores Capture, Frame, Link and Interface of p.
+// comment, if not empty, is a comment on the packet.
 func (n *Writer) WritePacket(iface uint32, p *Packet, comment string) error {
 	if int64(iface) >= int64(len(n.interfaces)) {
 		return n.fail(fmt.Errorf("interface %d is not described, only %d are", iface, len(n.interfaces)))
@@ -97,10 +95,10 @@ func (n *Writer) WritePacket(iface uint32, p *Packet, comment string) error {
 	return n.err
 }
 
-// Written is how many bytes were written so far.
+// Written returns the number of bytes written so far.
 func (n *Writer) Written() int64 { return n.written }
 
-// Err is the first error.
+// Err returns the first error.
 func (n *Writer) Err() error { return n.err }
 
 // fail keeps the first error.
@@ -111,7 +109,7 @@ func (n *Writer) fail(err error) error {
 	return n.err
 }
 
-// begin starts a block, its length left open.
+// begin starts a block; end sets its length.
 func (n *Writer) begin(kind uint32) {
 	n.block = binary.LittleEndian.AppendUint32(n.block[:0], kind)
 	n.u32(0)
@@ -140,7 +138,6 @@ func (n *Writer) text(code uint16, s string) {
 	}
 }
 
-// option adds an option.
 func (n *Writer) option(code uint16, value []byte) {
 	n.u16(code)
 	n.u16(uint16(len(value)))
@@ -148,7 +145,7 @@ func (n *Writer) option(code uint16, value []byte) {
 	n.pad()
 }
 
-// pad fills up to a multiple of 4.
+// pad pads to a multiple of 4.
 func (n *Writer) pad() {
 	for len(n.block)%4 != 0 {
 		n.block = append(n.block, 0)

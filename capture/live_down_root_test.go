@@ -47,7 +47,7 @@ func TestLiveWaitsForAnInterfaceThatWentAway(t *testing.T) {
 	passes("after it was down")
 	for range 2 {
 		ip(t, "link del kv0")
-		await("interface kv1 is gone; waiting for it")
+		await("interface kv1 was removed; waiting for it")
 		addVeth(t)
 		await("interface kv1 is back")
 		passes("after it was removed and added")
