@@ -156,10 +156,12 @@ func isController(r *decode.Ranges) bool {
 // nextNeed is the API that a client needs next when stage was answered, and that the broker does not
 // advertise; ok is false where none is known. InitProducerId is needed by producers only.
 func nextNeed(ranges *decode.Ranges, stage int16) (key int16, ok bool) {
-	if ranges.Partial {
+	if ranges.Partial || isController(ranges) {
 		return 0, false
 	}
 	switch stage {
+	case apiVersionsKey:
+		key = metadataKey
 	case findCoordinatorKey:
 		key = joinGroupKey
 	case metadataKey:

@@ -167,7 +167,8 @@ var clientLeftRule = Rule{
 		if isController(d.ranges) {
 			return atController, true
 		}
-		return "", true
+		_, missing := nextNeed(d.ranges, d.stage)
+		return "", !missing // KV2014 says more
 	},
 	message: func(s *subject) string {
 		if s.key.detail == atController {

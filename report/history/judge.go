@@ -398,25 +398,22 @@ func (v *view) refusedAgain(k *Suspect) bool {
 	if again, ok := v.again[key]; ok {
 		return again
 	}
-	var first, last int64
-	times := 0
+	var first int64
+	n := moments{}
 	for _, o := range v.refusals[key.version] {
 		t := o.Exchange.Settled.Time
 		if o.Exchange.Request.Time < from || o.Exchange.Request.Time >= to {
 			continue
 		}
-		if times == 0 {
+		if n.count == 0 {
 			first = t
 		}
-		if times == 0 || t-last > together {
-			times++
-		}
-		last = t
+		n.add(t)
 	}
 	if v.again == nil {
 		v.again = map[againKey]bool{}
 	}
-	v.again[key] = times > 1 && v.anyIn(v.alive, first, to)
+	v.again[key] = n.count > 1 && v.anyIn(v.alive, first, to)
 	return v.again[key]
 }
 
@@ -433,12 +430,13 @@ func (v *view) withoutSASL(k *Suspect) bool {
 func (v *view) othersUseSASL(k *Suspect) bool { return v.withoutSASL(k) && v.handshake.Time > 0 }
 
 // wantsSASL reports the same where no client authenticates: ApiVersions is answered, and different requests
-// behind it are refused alike, or each refusal takes as long as that of an authentication does (KIP-306).
+// behind it are refused alike, or each refusal takes as long as that of an authentication does (KIP-306), or
+// each version lies below the advertised max. A proxy that advertises too much refuses the highest versions.
 func (v *view) wantsSASL(k *Suspect) bool {
 	if !v.withoutSASL(k) || !v.inRange(&k.Exchange) {
 		return false
 	}
-	versions, times, delayed := 0, 0, 0
+	versions, times, delayed, below := 0, 0, 0, 0
 	for key, list := range v.refusals {
 		if key.key == keyApiVersions {
 			continue
@@ -449,9 +447,12 @@ func (v *view) wantsSASL(k *Suspect) bool {
 			if int64(o.Exchange.Took) >= refusedDelay {
 				delayed++
 			}
+			if o.Exchange.Version < o.Exchange.Advertised.Max {
+				below++
+			}
 		}
 	}
-	return versions > 1 || times > 1 && delayed == times
+	return versions > 1 || times > 1 && (delayed == times || below == times)
 }
 
 // answeredInLife is an answer to the same version in the same life.

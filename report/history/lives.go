@@ -48,7 +48,7 @@ func (v *view) endedTogether() []restart {
 	var signs []restart
 	for i := 0; i < len(ends); {
 		j, innocent, idle := i+1, 0, 0
-		for j < len(ends) && ends[j].at.Time-ends[j-1].at.Time <= together {
+		for j < len(ends) && ends[j].at.Time-ends[i].at.Time <= together {
 			j++
 		}
 		for _, e := range ends[i:j] {
@@ -153,21 +153,18 @@ func (v *view) stopped() []int64 {
 		}
 		last := (*list)[len(*list)-1].to.Time
 		var first, latest int64
-		times := 0
+		n := moments{}
 		for _, k := range refusals {
-			t := k.Exchange.Settled.Time
 			if k.Exchange.Request.Time <= last || v.hasOwnCause(k) {
 				continue
 			}
-			if times == 0 {
+			if n.count == 0 {
 				first = k.Exchange.Request.Time
 			}
-			if times == 0 || t-latest > together {
-				times++
-			}
-			latest = t
+			latest = k.Exchange.Settled.Time
+			n.add(latest)
 		}
-		if times >= againAndAgain && v.anyIn(v.alive, first, latest) && !v.livedOn(last, first) {
+		if n.count >= againAndAgain && v.anyIn(v.alive, first, latest) && !v.livedOn(last, first) {
 			signs = append(signs, v.pauseBefore(last, first))
 		}
 	}
@@ -184,3 +181,17 @@ func (v *view) livedOn(before, after int64) bool {
 
 // againAndAgain is how often a version that was answered must be refused to show another release.
 const againAndAgain = 3
+
+// moments counts moments in the order of time. Those that lie together count once.
+type moments struct {
+	count int
+	first int64 // of those that are counted once
+}
+
+// add adds a moment.
+func (m *moments) add(t int64) {
+	if m.count == 0 || t-m.first > together {
+		m.count++
+		m.first = t
+	}
+}

@@ -81,6 +81,10 @@ var (
 // where it happens again.
 const leastPatience = 3 * time.Second
 
+// probePatience is the same for kafka-python's probes: half of api_version_auto_timeout_ms, 2 s by default, as
+// Metadata follows each probe and the connection is closed some time after both.
+const probePatience = time.Second
+
 // longPoll is how long a client must have waited for an answer to Fetch before its leaving counts as the
 // broker's silence. Brokers answer after fetch.max.wait.ms at the latest: 500 ms by default in most
 // clients, 5 s in franz-go and kafkajs.
@@ -103,7 +107,7 @@ func IsRefused(x *decode.Exchange) bool {
 		case slices.Contains(waiting[:], x.Key):
 			return x.Took >= longPoll
 		}
-		return x.Took >= leastPatience
+		return x.Took >= leastPatience || x.Took >= probePatience && IsProbe(x)
 	}
 	return false
 }
