@@ -343,6 +343,8 @@ func (b *Builder) facts(g *group) addressFacts {
 		return known != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return known.through.has(o.client.Addr()) })
 	}
 	facts.target = b.target
+	at := history.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}
+	facts.restarted = func() bool { return b.history.Restarted(at) }
 	facts.refusal = func() (sealed.Refusal, bool) { return b.refusal(g) }
 	facts.served = func() bool {
 		var clientIDs []string

@@ -114,6 +114,9 @@ func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
 	if r.To.Time > g.to.Time {
 		g.to = r.To
 	}
+	if r.Last.Time > g.last.Time {
+		g.last = r.Last
+	}
 	if r.Earlier.Time > g.earlier.Time {
 		g.earlier = r.Earlier
 	}
@@ -312,21 +315,42 @@ func (b *Builder) verdicts() map[suspectPlace]int {
 // finish turns a group into its exported form.
 func (b *Builder) finish(g *group, rule *Rule, severity model.Severity) model.Finding {
 	ruledOut, open := []model.Explanation{}, []model.Explanation{}
-	if rule.explains && g.sample != nil && severity >= model.Warning {
-		ruledOut, open = explanations(b.history.Explanations(g.sample))
+	if rule.explains && severity >= model.Warning {
+		ruledOut, open = explanations(b.explain(g, rule), rule.own)
 	}
-	f := g.finish(findingContext{
-		rule: rule, severity: severity, isOpen: len(open) > 0, mayLackSASL: slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }), clear: b.facts(g).clear, tables: b.brokers.tables(g.key.broker), target: b.opt.Target,
+	at, facts := history.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}, b.facts(g)
+	f := g.finish(rule, severity, &subject{
+		group: g, tables: b.brokers.tables(g.key.broker), target: b.opt.Target,
+		clear: facts.clear, answers: b.history.Answered(at), restarted: facts.restarted(), isOpen: len(open) > 0,
+		mayLackSASL: slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }),
 	})
 	f.RuledOut, f.NotRuledOut = ruledOut, open
 	f.Behind = b.brokers.behind(g.key.broker)
 	return f
 }
 
-// explanations parts the other causes of a finding into those that are excluded and those that are not.
-func explanations(all []history.Explanation) (ruledOut, open []model.Explanation) {
+// explain returns the other causes of a finding: of its first request, of a change of ranges, or of what was
+// answered on a connection.
+func (b *Builder) explain(g *group, rule *Rule) []history.Explanation {
+	switch {
+	case g.sample != nil:
+		return b.history.Explanations(g.sample)
+	case len(g.first) == 0:
+		return nil
+	case rule.change != nil:
+		return b.history.ChangeExplanations(history.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}, g.first[0].at)
+	}
+	return history.AnsweredExplanations(g.first[0].at, g.bytes)
+}
+
+// explanations parts the other causes of a finding into those that are excluded and those that are not. The
+// finding's own is left out.
+func explanations(all []history.Explanation, own string) (ruledOut, open []model.Explanation) {
 	ruledOut, open = []model.Explanation{}, []model.Explanation{}
 	for _, e := range all {
+		if e.Name == own {
+			continue
+		}
 		out := model.Explanation{Cause: e.Name, Evidence: e.By}
 		if e.At.Frame > 0 {
 			out.Capture, out.Frame = &e.At.Capture, &e.At.Frame

@@ -359,13 +359,18 @@ func (v *view) isIgnored(k *Suspect) bool {
 	if x.Outcome != decode.Left || x.Took < Patience {
 		return false
 	}
-	for key := range v.answers {
-		if key.key == x.Key {
-			return false
+	_, ok := v.alive.within(x.Request.Time, x.Settled.Time)
+	return ok && !v.answersAPI(x.Key)
+}
+
+// answersAPI reports whether the address answered any version of an API.
+func (v *view) answersAPI(key int16) bool {
+	for answered := range v.answers {
+		if answered.key == key {
+			return true
 		}
 	}
-	_, ok := v.alive.within(x.Request.Time, x.Settled.Time)
-	return ok
+	return false
 }
 
 // inRange reports whether a request is inside a range that holds for it.
@@ -509,7 +514,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	if x.Outcome == decode.Unanswered {
 		return Ruling{}, false // the connection went on
 	}
-	sent := x.Request.Time
+	sent, isSure := x.Request.Time, true
 	o := v.outageOf(k)
 	switch {
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
@@ -518,7 +523,11 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	case x.Outcome == decode.Left:
 		_, alive := v.alive.within(sent, x.Settled.Time)
 		switch {
-		case alive, !isKnown && (!o.wasAlive || v.refusedAgain(k) || v.asksLower(k)):
+		case alive, !isKnown && v.refusedAgain(k):
+			return Ruling{}, false
+		case !isKnown && o.isBack && x.Key == keyApiVersions && v.answersAPI(x.Key):
+			isSure = false // it may have hung, or ignore the version
+		case !isKnown && !o.wasAlive:
 			return Ruling{}, false
 		case !isKnown && o.isBack:
 			return Ruling{}, true // it may have hung, or not know the version: no one is blamed
@@ -533,7 +542,10 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	default:
 		return Ruling{}, false
 	}
-	r := Ruling{Cause: Away, From: v.outageFrom(&o, x.Request)}
+	r := Ruling{Cause: Away, From: v.outageFrom(&o, x.Request), Last: x.Settled, Certain: isSure}
+	if last, ok := v.unserved.lastBefore(o.after.Time); ok && last.Time > r.Last.Time {
+		r.Last = last
+	}
 	if o.isBack {
 		r.To = o.after
 	}
@@ -582,11 +594,6 @@ func (v *view) isExonerated(k *Suspect) bool {
 
 // bySent compares a suspect with the moment at which a request was sent.
 func bySent(k *Suspect, t int64) int { return cmp.Compare(k.Exchange.Request.Time, t) }
-
-// asksLower reports whether the client of an ApiVersions request asks in a lower version, too.
-func (v *view) asksLower(k *Suspect) bool {
-	return k.Exchange.Key == keyApiVersions && k.stream.client.lowest < k.Exchange.Version
-}
 
 // anyIn reports whether anything of a list happened between two moments.
 func (v *view) anyIn(s spans, from, to int64) bool {

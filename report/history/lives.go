@@ -79,16 +79,43 @@ func (v *view) isInnocent(e *end) bool {
 // changed returns the moments at which the address began to advertise another table. Where tables come
 // back, several brokers stand behind one address, and none of them began a new life.
 func (v *view) changed() []int64 {
+	if v.comesBack() > 0 {
+		return nil
+	}
 	var signs []int64
 	for i := 1; i < len(v.adverts); i++ {
-		for j := range i - 1 {
-			if same(v.adverts[j].ranges, v.adverts[i].ranges) {
-				return nil
-			}
-		}
 		signs = append(signs, v.pauseBefore(v.adverts[i-1].to.Time, v.adverts[i].from.Time))
 	}
 	return signs
+}
+
+// comesBack is the index of the first table that the address had advertised before another one, 0 for none.
+func (v *view) comesBack() int {
+	for i := 2; i < len(v.adverts); i++ {
+		for _, earlier := range v.adverts[:i-1] {
+			if same(earlier.ranges, v.adverts[i].ranges) {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// Restarted reports whether a broker was restarted each time that its table changed: between the tables it
+// ended connections or did not serve them, and none that began before was served afterwards.
+func (b *Book) Restarted(at Endpoint) bool {
+	v := b.known(at)
+	if v == nil || len(v.adverts) < 2 || v.comesBack() > 0 {
+		return false
+	}
+	for i := 1; i < len(v.adverts); i++ {
+		from, to := v.adverts[i-1].to.Time, v.adverts[i].from.Time
+		ended := slices.ContainsFunc(v.ends, func(e end) bool { return e.at.Time > from && e.at.Time < to })
+		if v.livedOn(from, to) || !ended && !v.anyIn(v.unserved, from, to) {
+			return false
+		}
+	}
+	return true
 }
 
 // pauseBefore is the beginning of the longest pause without an answer between two moments.

@@ -60,8 +60,8 @@ type Suspect struct {
 type Ruling struct {
 	Cause Cause
 	// From and To are the period in which the address was away; To is the zero value where it did
-	// not come back.
-	From, To capture.Position
+	// not come back. Last is the last sign of it: nobody may have asked between Last and To.
+	From, Last, To capture.Position
 	// Earlier is an answer to the same version in an earlier life of the broker; the zero value without.
 	Earlier capture.Position
 	// WithoutRange: the borrowed range of the request does not hold for it.
