@@ -40,7 +40,7 @@ func (r *Reference) Release() string {
 // with 95 APIs of 110 bytes is 43 MB, one of a hundred brokers 1 MB.
 const maxReference = 64 << 20
 
-// LoadReference finds the table of a release ("kafka-4.0.1", "4.0"), or reads that of a
+// LoadReference finds the table of a release ("kafka-4.0.1", "4.0", "confluent-8.0"), or reads that of a
 // file: the JSON form of a report, or the output of kafka-broker-api-versions.sh.
 func LoadReference(name string) (*Reference, error) {
 	if IsTableName(name) {
@@ -48,7 +48,11 @@ func LoadReference(name string) (*Reference, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w; a file of that name is ./%s", err, name)
 		}
-		return referenceOf(t), nil
+		r := referenceOf(t)
+		if _, note, _ := fromVendor(Tables(), name); note != "" {
+			r.Notes = append(r.Notes, note)
+		}
+		return r, nil
 	}
 	f, err := os.Open(name)
 	if err != nil {

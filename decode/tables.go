@@ -185,13 +185,21 @@ func nextPatch(release string) string {
 var tableName = regexp.MustCompile(`^(?:kafka-)?([0-9]+(?:\.[0-9]+)+)(?:-(zookeeper|kraft|controller))?$`)
 
 // IsTableName tells whether a text is the name of a release, known or not, and no file's.
-func IsTableName(text string) bool { return tableName.MatchString(text) }
+func IsTableName(text string) bool {
+	return tableName.MatchString(text) || vendorName.MatchString(text)
+}
 
-// FindTable finds the table of a release by its name: "kafka-4.0.1" or "4.0.1".
+// FindTable finds the table of a release by its name: "kafka-4.0.1" or "4.0.1", or a vendor's name (VendorNames).
 // Without a patch release it is the newest one known. Where a release runs with
 // ZooKeeper and with KRaft, "kafka-3.9-zookeeper" names one of them; without,
 // it is KRaft from 3.3 on, since when KRaft is fit for production (KIP-833).
-func FindTable(name string) (*Table, error) { return findTable(Tables(), name) }
+func FindTable(name string) (*Table, error) {
+	release, _, err := fromVendor(Tables(), name)
+	if err != nil {
+		return nil, err
+	}
+	return findTable(Tables(), release)
+}
 
 func findTable(all []*Table, name string) (*Table, error) {
 	parts := tableName.FindStringSubmatch(name)
