@@ -1,5 +1,7 @@
 package decode
 
+import "slices"
+
 // minimum is what Kafka 4.0 and up do with old versions of an API.
 type minimum struct {
 	key int16
@@ -41,6 +43,9 @@ var minimums = []minimum{
 	{56, 2, 2, "", kip896},
 }
 
+// phantoms are the rows of minimums whose lowest advertised version is refused.
+var phantoms = slices.DeleteFunc(slices.Clone(minimums), func(m minimum) bool { return m.advertised >= m.min })
+
 // minimumEvidence is how many rows of minimums a table of ranges has to agree
 // with to be taken for Kafka 4's. A broker has some 13 of them.
 const minimumEvidence = 8
@@ -67,8 +72,8 @@ func (r *Ranges) removesOldVersions() bool {
 // that is above what they say: 3 for Produce on Kafka 4.0 and up. ok is false
 // where the ranges are as good as their word, as far as is known.
 func (r *Ranges) PhantomMin(key int16) (lowest int16, ok bool) {
-	for _, m := range minimums {
-		if m.key == key && m.advertised < m.min {
+	for _, m := range phantoms {
+		if m.key == key {
 			return m.min, r.removesOldVersions()
 		}
 	}

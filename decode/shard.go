@@ -91,8 +91,9 @@ func (s *Shard) Open(c *reassembly.Connection) reassembly.Handler {
 func (s *Shard) Closed(c *reassembly.Connection) {
 	over := &Connection{Connection: c}
 	h := s.ended[c]
-	if h == nil {
-		h = newHandler(s, c)
+	if h == nil { // it did not speak Kafka
+		s.events = append(s.events, Event{At: later(c.Now, c.End.At), Stream: c.Stream, Connection: over})
+		return
 	}
 	delete(s.ended, c)
 	over.ClientIDs, over.ClientIDsOmitted = h.clientIDs(), h.idsOmitted

@@ -324,7 +324,9 @@ func TestFineClientsFoldBeforeOthers(t *testing.T) {
 	breaking := func(i int) *decode.Exchange {
 		return exchangeOf(uint64(i), uint32(i), 8, 1, asked, offering(8, 0, 9), idOf(fmt.Sprintf("breaks-%d", i)))
 	}
-	fine := func(i int) *decode.Exchange { return exchangeOf(uint64(i), uint32(i), 1, 10, asked, idOf(fmt.Sprintf("fine-%d", i))) }
+	fine := func(i int) *decode.Exchange {
+		return exchangeOf(uint64(i), uint32(i), 1, 10, asked, idOf(fmt.Sprintf("fine-%d", i)))
+	}
 	check.exchange(breaking(0))
 	for i := range 3 * maxTargetClients {
 		check.exchange(fine(i))

@@ -36,7 +36,8 @@ type Book struct {
 	addresses   map[Endpoint]*address
 	lastAddress *address
 	streams     map[uint32]*stream
-	lastStream  *stream
+	// recent are those of streams that were asked for last, by the last bits of the id.
+	recent [recentStreams]*stream
 	// past are the latest connections that are over, a ring once it is full; spare are records to be used again.
 	past     []uint32
 	nextPast int
