@@ -32,7 +32,7 @@ func TestNamesOfVendors(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"confluent-9.0": "the newest is confluent-8.1", "kafka-9": "the nearest are", "msk-9.0": "the nearest are", "cp-7.90": "no such release",
-		"msk-four": "there is no file of that name",
+		"msk-four": "no file of that name",
 	} {
 		if _, err := LoadReference(name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, want)
