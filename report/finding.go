@@ -22,6 +22,11 @@ type endpoint struct {
 	addr   netip.AddrPort
 }
 
+// inHistory is e as package history knows it.
+func (e endpoint) inHistory() history.Endpoint {
+	return history.Endpoint{Domain: e.domain, Addr: e.addr}
+}
+
 // findingKey is what equal findings have in common.
 type findingKey struct {
 	// rule is the index in rules.
@@ -91,6 +96,10 @@ type group struct {
 	number int
 	told   uint64
 	listed bool
+
+	// touched is the tick at which it happened last; isFolded: it made room for another one.
+	touched  uint64
+	isFolded bool
 }
 
 // occurrence is an Occurrence in the making.

@@ -250,7 +250,7 @@ func (v *view) sessionsOver() bool {
 	for _, k := range v.culprits {
 		if age, ok := v.sessionAgeOf(k); ok && k.stream.lifetime == 0 && age > v.sessionAge {
 			if times == 0 {
-				first = k.Exchange.Settled.Time
+				first = k.Exchange.Decided.Time
 			}
 			times++
 		}
@@ -359,7 +359,7 @@ func (v *view) isIgnored(k *Suspect) bool {
 	if x.Outcome != decode.Left || x.Took < Patience {
 		return false
 	}
-	_, ok := v.alive.within(x.Request.Time, x.Settled.Time)
+	_, ok := v.alive.within(x.Request.Time, x.Decided.Time)
 	return ok && !v.answersAPI(x.Key)
 }
 
@@ -406,7 +406,7 @@ func (v *view) refusedAgain(k *Suspect) bool {
 	var first int64
 	n := moments{}
 	for _, o := range v.refusals[key.version] {
-		t := o.Exchange.Settled.Time
+		t := o.Exchange.Decided.Time
 		if o.Exchange.Request.Time < from || o.Exchange.Request.Time >= to {
 			continue
 		}
@@ -498,7 +498,7 @@ type outage struct {
 
 // outageOf finds the outage that a suspect may lie in.
 func (v *view) outageOf(k *Suspect) (o outage) {
-	sent, over := k.Exchange.Request.Time, k.Exchange.Settled.Time
+	sent, over := k.Exchange.Request.Time, k.Exchange.Decided.Time
 	o.before, o.wasAlive = v.alive.lastBefore(sent + 1)
 	o.after, o.isBack = v.alive.firstAfter(over)
 	if !o.isBack {
@@ -521,7 +521,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	case v.isTurnedAway(k):
 	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
 	case x.Outcome == decode.Left:
-		_, alive := v.alive.within(sent, x.Settled.Time)
+		_, alive := v.alive.within(sent, x.Decided.Time)
 		switch {
 		case alive, !isKnown && v.refusedAgain(k):
 			return Ruling{}, false
@@ -542,7 +542,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	default:
 		return Ruling{}, false
 	}
-	r := Ruling{Cause: Away, From: v.outageFrom(&o, x.Request), Last: x.Settled, Certain: isSure}
+	r := Ruling{Cause: Away, From: v.outageFrom(&o, x.Request), Last: x.Decided, Certain: isSure}
 	if last, ok := v.unserved.lastBefore(o.after.Time); ok && last.Time > r.Last.Time {
 		r.Last = last
 	}

@@ -188,7 +188,7 @@ func (v *view) stopped() []int64 {
 			if n.count == 0 {
 				first = k.Exchange.Request.Time
 			}
-			latest = k.Exchange.Settled.Time
+			latest = k.Exchange.Decided.Time
 			n.add(latest)
 		}
 		if n.count >= againAndAgain && v.anyIn(v.alive, first, latest) && !v.livedOn(last, first) {
