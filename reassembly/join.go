@@ -3,6 +3,7 @@ package reassembly
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // join takes the next bytes of a conversation whose beginning was not captured. Until a request is found
@@ -135,9 +136,38 @@ func (t *dialogue) finish(c *conn) {
 	for i := range t.fr {
 		t.fr[i].research(c, c.info.LastData[t.fr[i].dir])
 	}
-	if t.found {
+	switch {
+	case t.found || t.answersHeld(c):
 		t.start(c, chunk{at: c.info.Now})
+	case t.pending != nil && t.pending.isOneSided() && c.lone(t.pending):
+		if t.pending.chunks[0].dir == ToClient {
+			c.swap()
+			for i := range t.pending.chunks {
+				t.pending.chunks[i].dir = ToBroker
+			}
+		}
+		for i := range t.fr {
+			t.fr[i].drop(c)
+			t.fr[i] = framer{dir: Direction(i) ^ c.flip}
+		}
+		t.open(c)
+		t.replay(c, nil, ToBroker, c.info.Now)
 	}
+}
+
+// answersHeld looks for a request and its answer among all that is held, by packet: bytes that waited for missing ones
+// came behind their answers.
+func (t *dialogue) answersHeld(c *conn) bool {
+	if t.pending == nil {
+		return false
+	}
+	t.pending.chunks = inOrder(t.pending.chunks)
+	return slices.ContainsFunc(t.pending.chunks, func(k chunk) bool { return t.answers(c, k) })
+}
+
+// isOneSided reports whether all bytes held are of one direction, and none are missing.
+func (p *pending) isOneSided() bool {
+	return !p.dropped && !slices.ContainsFunc(p.chunks, func(k chunk) bool { return k.dir != p.chunks[0].dir || k.gap > 0 })
 }
 
 // message returns the first message in p without its size, empty if it is not all there.
