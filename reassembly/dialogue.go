@@ -216,7 +216,7 @@ func (t *dialogue) open(c *conn) {
 // end tells the handler that the connection is over.
 func (t *dialogue) end(c *conn) {
 	c.endGreeting()
-	if !t.decided && t.anchored && t.pending != nil && len(t.pending.first()) > 0 && t.pending.isOneSided() && c.lone(t.pending) {
+	if !t.decided && t.anchored && t.pending != nil && c.lone(t.pending) {
 		t.open(c)
 		t.replay(c, nil, ToBroker, c.info.Now)
 	}
@@ -341,19 +341,21 @@ func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 	return Other, true
 }
 
-// lone reports whether all bytes of a connection, which one side sent, are one request: the broker closed the
-// connection on it, or never answered. Of a connection seen from its beginning they may be the beginning of a request.
+// lone tells whether all that was said on a connection is one request, or the beginning of one: one that the broker
+// dropped the connection on, or never answered.
 func (c *conn) lone(held *pending) bool {
-	first := held.run(held.chunks[0].dir)
+	for _, k := range held.chunks {
+		if k.dir == ToClient || k.gap > 0 {
+			return false
+		}
+	}
+	first := held.first()
 	if len(first) < sizeBytes+wantBytes {
 		return false
 	}
 	size := int64(int32(binary.BigEndian.Uint32(first)))
 	how := c.w.opt.LooksLikeRequest(size, clip(first[sizeBytes:], size))
 	rest := sizeBytes + size - int64(held.bytes)
-	if !c.talk.anchored {
-		return rest == 0 && how >= Likely
-	}
 	return rest == 0 && how >= Fits || rest > 0 && how >= Likely
 }
 

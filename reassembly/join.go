@@ -136,22 +136,8 @@ func (t *dialogue) finish(c *conn) {
 	for i := range t.fr {
 		t.fr[i].research(c, c.info.LastData[t.fr[i].dir])
 	}
-	switch {
-	case t.found || t.answersHeld(c):
+	if t.found || t.answersHeld(c) {
 		t.start(c, chunk{at: c.info.Now})
-	case t.pending != nil && t.pending.isOneSided() && c.lone(t.pending):
-		if t.pending.chunks[0].dir == ToClient {
-			c.swap()
-			for i := range t.pending.chunks {
-				t.pending.chunks[i].dir = ToBroker
-			}
-		}
-		for i := range t.fr {
-			t.fr[i].drop(c)
-			t.fr[i] = framer{dir: Direction(i) ^ c.flip}
-		}
-		t.open(c)
-		t.replay(c, nil, ToBroker, c.info.Now)
 	}
 }
 
@@ -163,11 +149,6 @@ func (t *dialogue) answersHeld(c *conn) bool {
 	}
 	t.pending.chunks = inOrder(t.pending.chunks)
 	return slices.ContainsFunc(t.pending.chunks, func(k chunk) bool { return t.answers(c, k) })
-}
-
-// isOneSided reports whether all bytes held are of one direction, and none are missing.
-func (p *pending) isOneSided() bool {
-	return !p.dropped && !slices.ContainsFunc(p.chunks, func(k chunk) bool { return k.dir != p.chunks[0].dir || k.gap > 0 })
 }
 
 // message returns the first message in p without its size, empty if it is not all there.
