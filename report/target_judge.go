@@ -73,7 +73,7 @@ type targetRange struct {
 // rangeOn is what the target accepts of an API.
 func rangeOn(r *decode.Reference, key int16) targetRange {
 	found, ok := r.Table.Ranges.Find(key)
-	t := targetRange{Range: model.Range{Min: found.Min, Max: found.Max}, listed: ok, silent: r.Table.Silent(key), advertised: found.Min}
+	t := targetRange{Range: model.Range{Min: found.Min, Max: found.Max}, listed: ok, silent: r.Table.MayOmit(key), advertised: found.Min}
 	if lowest, phantom := r.Table.Ranges.PhantomMin(key); ok && phantom {
 		t.Min = lowest
 	}

@@ -41,6 +41,8 @@ type Report struct {
 	Supplied *Supplied `json:"supplied,omitempty"`
 	// Quality tells what could not be seen or not be checked.
 	Quality Quality `json:"quality"`
+	// Evidence is the file with the packets that prove the findings; nil without one.
+	Evidence *EvidenceFile `json:"evidence_file,omitempty"`
 	// Timeline shows a selection of connections as they went, for a picture.
 	// It is no part of the JSON form.
 	Timeline Timeline `json:"-"`
@@ -86,6 +88,25 @@ type Clock struct {
 	Capture uint32 `json:"capture"`
 	// Offset is what was added to the timestamps, in seconds.
 	Offset float64 `json:"offset"`
+}
+
+// EvidenceFile is a file with the packets that prove findings.
+type EvidenceFile struct {
+	// Path is its name, Bundle that of the archive that holds it; empty without one.
+	Path   string `json:"path"`
+	Bundle string `json:"bundle,omitempty"`
+	// Packets and Connections count what is in it.
+	Packets     uint64 `json:"packets"`
+	Connections uint64 `json:"connections"`
+	// Redacted: names and addresses in it are pseudonyms, those of the report, and of what is inside TLS
+	// only lengths are left.
+	Redacted bool `json:"redacted"`
+}
+
+// EvidencePlace is where a packet is in the file with the evidence: Wireshark's frame.number and tcp.stream.
+type EvidencePlace struct {
+	Frame  uint64 `json:"frame"`
+	Stream uint32 `json:"stream"`
 }
 
 // Summary counts what was looked at and what was found.
@@ -385,6 +406,8 @@ type Occurrence struct {
 	Frame   uint64 `json:"frame"`
 	Stream  uint32 `json:"stream"`
 	Time    Time   `json:"time"`
+	// InEvidence is the same packet in Report.Evidence, nil where it is not in it.
+	InEvidence *EvidencePlace `json:"in_evidence,omitempty"`
 	// CorrelationID is the request's, nil for a connection.
 	CorrelationID *int32 `json:"correlation_id"`
 	// Client is IP:port.

@@ -63,6 +63,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 	fillTexts(reflect.ValueOf(&r).Elem(), "")
 	Report(&r, NewPseudonyms("key"))
 	want := []string{
+		"Evidence.Path", "Evidence.Bundle", // without directory, and put in behind the redaction
 		"Schema", "Tool.Name", "Tool.Version",
 		"Captures[].Format",
 		"Captures[].Problem", // its path is replaced: TestRedactReplacesThePathInAProblem
