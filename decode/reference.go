@@ -41,15 +41,19 @@ func (r *Reference) Release() string {
 // 110 bytes is 43 MB; with a hundred brokers it is 1 MB.
 const maxReference = 64 << 20
 
-// LoadReference finds the table of a release ("kafka-4.0.1", "4.0"), or reads a file: the JSON
-// form of a report, or the output of kafka-broker-api-versions.sh.
+// LoadReference finds the table of a release ("kafka-4.0.1", "4.0", "confluent-8.0"), or reads a
+// file: the JSON form of a report, or the output of kafka-broker-api-versions.sh.
 func LoadReference(name string) (*Reference, error) {
 	if IsTableName(name) {
 		t, err := FindTable(name)
 		if err != nil {
 			return nil, fmt.Errorf("%w; a file of that name is ./%s", err, name)
 		}
-		return referenceOf(t), nil
+		r := referenceOf(t)
+		if _, note, _ := fromVendor(Tables(), name); note != "" {
+			r.Notes = append(r.Notes, note)
+		}
+		return r, nil
 	}
 	f, err := os.Open(name)
 	if err != nil {

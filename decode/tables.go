@@ -189,12 +189,21 @@ var tableName = regexp.MustCompile(`^(?:kafka-)?([0-9]+(?:\.[0-9]+)+)(?:-(zookee
 
 // IsTableName reports whether a text has the form of a release, known or not, and so is not a
 // file.
-func IsTableName(text string) bool { return tableName.MatchString(text) }
+func IsTableName(text string) bool {
+	return tableName.MatchString(text) || vendorName.MatchString(text)
+}
 
-// FindTable finds the table of a release by its name: "kafka-4.0.1" or "4.0.1". Without a patch
-// number, it is the latest known patch release. "kafka-3.9-zookeeper" selects a mode. The
-// default mode from 3.3 on is KRaft, which is ready for production since then (KIP-833).
-func FindTable(name string) (*Table, error) { return findTable(Tables(), name) }
+// FindTable finds the table of a release by its name: "kafka-4.0.1" or "4.0.1", or a vendor's name
+// (VendorNames). Without a patch number, it is the latest known patch release. "kafka-3.9-zookeeper"
+// selects a mode. The default mode from 3.3 on is KRaft, which is ready for production since then
+// (KIP-833).
+func FindTable(name string) (*Table, error) {
+	release, _, err := fromVendor(Tables(), name)
+	if err != nil {
+		return nil, err
+	}
+	return findTable(Tables(), release)
+}
 
 func findTable(all []*Table, name string) (*Table, error) {
 	parts := tableName.FindStringSubmatch(name)

@@ -132,6 +132,9 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 func (b *Builder) Connection(c *decode.Connection) {
 	b.coverage.connection(c)
 	b.brokers.connection(c)
+	if b.target != nil {
+		b.target.connection(c)
+	}
 	b.findings.connection(c)
 	b.timeline.connection(c)
 }
