@@ -234,11 +234,7 @@ func (s *Files) Captures() []Info {
 	return infos
 }
 
-<<<<<<< HEAD
-// Progress returns how many bytes on disk were read so far, and their total, -1 if it is unknown
-// (standard input). Any goroutine may call it.
-=======
-// Paths are the paths of the captures in the order of Captures. It may be called before Next.
+// Paths returns the paths of the captures in the order of Captures. It may be called before Next.
 func (s *Files) Paths() []string {
 	paths := make([]string, len(s.inputs))
 	for i, in := range s.inputs {
@@ -247,10 +243,8 @@ func (s *Files) Paths() []string {
 	return paths
 }
 
-// Progress tells how many bytes were read so far, as they are on disk, and
-// how many there are, -1 when that is not known (standard input). It may be
-// called by any goroutine.
->>>>>>> main
+// Progress returns how many bytes on disk were read so far, and their total, -1 if it is unknown
+// (standard input). Any goroutine may call it.
 func (s *Files) Progress() (done, total int64) {
 	done = s.done.Load()
 	if s.total >= 0 {
