@@ -50,8 +50,9 @@ type direction struct {
 	identified bool // the search of the client random was made
 	doubt      bool // early data may have been passed over
 	depth      uint8
-	buf        []byte   // an incomplete record; while searching, what is searched
-	wait       *waiting // what came while the direction was blocked, nil for nothing
+	buf        []byte           // an incomplete record; while searching, what is searched
+	last       capture.Position // of the packet that brought the latest bytes
+	wait       *waiting         // what came while the direction was blocked, nil for nothing
 	hs         assembler
 	skip       int    // bytes to come that belong to a record that is not wanted
 	records    uint64 // headers read
@@ -79,6 +80,7 @@ type direction struct {
 
 // feed takes bytes of a direction.
 func (s *Session) feed(d *direction, p []byte, at capture.Position) {
+	d.last = at
 	for len(p) > 0 {
 		switch {
 		case d.blocked:

@@ -37,7 +37,7 @@ func (s *Session) gap(d *direction, n int64, at capture.Position) {
 		return
 	}
 	if !d.searching && len(d.buf) >= headerSize {
-		left, ok := s.patch(d, n, at)
+		left, ok := s.patch(d, n)
 		if !ok {
 			left = s.damaged(d, n)
 		}

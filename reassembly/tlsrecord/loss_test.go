@@ -351,3 +351,28 @@ func TestRenegotiationIsFollowedBehindALoss(t *testing.T) {
 		t.Errorf("only %d losses tried", lost)
 	}
 }
+
+// TestLostEndOfARecord: the record is at the last packet that holds a part of it. The next
+// packet of the direction may come much later.
+func TestLostEndOfARecord(t *testing.T) {
+	c := tls13Config()
+	tr := converse(t, c, c, exchange(100, 100, 400, 100, 100))
+	pieces := split(tr.pieces, 200)
+	lost, n := 0, 0
+	for i, p := range pieces {
+		if p.toServer && len(p.data) == 200 {
+			lost = i + 1 // behind it comes the rest of the largest record
+		}
+	}
+	var got collector
+	s := NewSession(tr.secrets(t), &got, nil)
+	lossy(s, pieces, func(i int) bool { return i == lost })
+	for i, at := range got.at[0] {
+		if at == frame(lost) {
+			n = i
+		}
+	}
+	if n == 0 || len(got.gaps) == 0 {
+		t.Errorf("packet %d lost: plaintext at %v, gaps %v", lost+1, got.at[0], got.gaps)
+	}
+}
