@@ -186,16 +186,9 @@ func (o *opener) decipher(sc *Scratch, rec []byte, seq uint64, k *keys) bool {
 	if err != nil {
 		return false
 	}
-	// The first counter block of the content: SP 800-38D 7.1, RFC 3610 2.3.
-	var counter [aes.BlockSize]byte
-	if k.suite.bulk == gcm {
-		copy(counter[:], nonce)
-		counter[15] = 2
-	} else {
-		counter[0] = 2
-		copy(counter[1:], nonce)
-		counter[15] = 1
-	}
+	var counter [aes.BlockSize]byte // of the content's first block: SP 800-38D 7.1
+	copy(counter[:], nonce)
+	counter[15] = 2
 	cipher.NewCTR(b, counter[:]).XORKeyStream(content, content)
 	return true
 }
