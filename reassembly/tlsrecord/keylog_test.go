@@ -1,6 +1,7 @@
 package tlsrecord
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -324,5 +325,29 @@ func TestSessionsNamedByTheirID(t *testing.T) {
 				t.Errorf("%q, want %q", said, c.want)
 			}
 		})
+	}
+}
+
+// TestMastersForResumption: the newest come first, and the limit holds over both generations.
+func TestMastersForResumption(t *testing.T) {
+	s := NewSecrets()
+	s.max = 2
+	for i, l := range []label{labelMaster, labelSession, labelClientTraffic, labelMaster} {
+		random := random32(byte(i))
+		s.put(&random, l, bytes.Repeat([]byte{byte(i)}, maxSecretSize))
+	}
+	for limit, want := range map[int][]byte{4: {3, 1, 0}, 3: {3, 1, 0}, 2: {3, 1}} {
+		var got []byte
+		for _, m := range s.masters(limit) {
+			got = append(got, m[0])
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("limit %d: masters %v, want %v", limit, got, want)
+		}
+	}
+	for limit, want := range map[int]int{4: 4, 3: 0} {
+		if got := len(s.randoms(limit)); got != want {
+			t.Errorf("limit %d: %d randoms, want %d", limit, got, want)
+		}
 	}
 }

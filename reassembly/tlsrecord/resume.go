@@ -72,9 +72,8 @@ func (s *Session) identify(d *direction, rec []byte) bool {
 		k, ok := keys{}, false
 		if d.phase == phaseSealed {
 			var master [maxSecretSize]byte
-			if ok = s.secrets.get(&random, labelMaster, &master) > 0; ok {
-				k = s.keys12(d, &master)
-			}
+			s.secrets.get(&random, labelMaster, &master)
+			k, ok = s.keys12(d, &master), true
 		} else {
 			k, ok = s.keys13(labelServerHandshake)
 		}
