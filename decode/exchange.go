@@ -118,6 +118,8 @@ type Exchange struct {
 	Key, Version int16
 	// Advertised is the broker's range for Key; meaningful for the verdicts OK, AboveMax and BelowMin.
 	Advertised Range
+	// ResponseSize is the length of the response in bytes, as its size field states it; 0 without a response.
+	ResponseSize int32
 	// Ranges is the whole table that the verdict was reached by, nil for Evidence None.
 	Ranges *Ranges
 	// Evidence says where Ranges came from.
@@ -159,6 +161,18 @@ type Exchange struct {
 	// Mechanism is the SASL mechanism asked for by a SaslHandshake; Enabled those that its answer named.
 	Mechanism string
 	Enabled   []string
+}
+
+// IsAnswered reports whether a response came.
+func (x *Exchange) IsAnswered() bool { return x.Outcome == Answered || x.Outcome == Error }
+
+// HasErrorCode reports whether ErrorCode is what the response says: it is 0 also where no error code was read.
+func (x *Exchange) HasErrorCode() bool {
+	switch x.Key {
+	case keyApiVersions, keySaslHandshake, keySaslAuthenticate:
+		return x.IsAnswered()
+	}
+	return x.ErrorCode != errNone
 }
 
 // Ranges is one ApiVersions answer: what a broker advertised. Equal answers
