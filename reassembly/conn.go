@@ -238,12 +238,21 @@ func (c *conn) gap(raw Direction, n int64, at capture.Position) {
 	case crypted:
 		c.serverSpoke = c.serverSpoke || d == ToClient // how it began is not known
 		if c.outline != nil {
-			c.outline.Gap(d == ToBroker, n, at)
+			c.outline.Gap(d == ToBroker, n, c.lostAt(at))
 		}
 		c.tls.Gap(d == ToBroker, n, at)
 	case headers:
-		c.outline.Gap(d == ToBroker, n, at)
+		c.outline.Gap(d == ToBroker, n, c.lostAt(at))
 	}
+}
+
+// lostAt is the earliest packet known to come behind the bytes that a gap stands for: at, the next
+// packet of the direction, or one that acknowledges them.
+func (c *conn) lostAt(at capture.Position) capture.Position {
+	if c.w.isLost && c.w.lostBefore.Before(at) {
+		return c.w.lostBefore
+	}
+	return at
 }
 
 // ended is called when all bytes of a direction were handed on, up to its FIN.

@@ -132,15 +132,18 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 func (b *Builder) Connection(c *decode.Connection) {
 	b.coverage.connection(c)
 	b.brokers.connection(c)
+	if b.target != nil {
+		b.target.connection(c)
+	}
 	b.findings.connection(c)
 	b.timeline.connection(c)
 }
 
 var _ decode.Watcher = (*Builder)(nil)
 
-// Sighted takes a request outside its range that was just sent. News tells of
+// OutOfRange takes a request outside its range that was just sent. News tells of
 // its finding if the outcome does not come soon; everything else waits for Exchange. x is not kept.
-func (b *Builder) Sighted(x *decode.Exchange) { b.findings.sighted(x) }
+func (b *Builder) OutOfRange(x *decode.Exchange) { b.findings.sighted(x) }
 
 // News returns what is to be told since the last call, in the order in which
 // it became known: findings that are new; with sighted also those whose request

@@ -71,7 +71,7 @@ type sight struct {
 	aged bool
 }
 
-// sighted is Builder.Sighted.
+// sighted is Builder.OutOfRange.
 func (f *findings) sighted(x *decode.Exchange) {
 	for i := range rules {
 		if !rules[i].onSight {

@@ -42,7 +42,7 @@ var unnegotiatedRule = Rule{
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
 		detail := ""
 		switch {
-		case k.Exchange.AskedInVain:
+		case k.Exchange.NegotiationRefused:
 			detail = inVain
 		case r.Earlier.Time > 0:
 			detail = takenBefore

@@ -71,6 +71,9 @@ func sealedWhy(s *subject) string {
 	parts = append(parts,
 		fmt.Sprintf("It closed within %s. A version that the broker does not support looks like this, wrong security settings do not.", words.Humane(max(r.Longest, time.Millisecond))),
 		"This is inferred from the lengths, the order and the time of encrypted records.")
+	if r.Torn > 0 {
+		parts = append(parts, fmt.Sprintf("%s to the broker could not be judged: packets are missing.", words.Plural(uint64(r.Torn), "more connection")))
+	}
 	if s.inside.library != sealed.UnknownLibrary {
 		parts = append(parts, fmt.Sprintf("The client uses %s.", libraryText(s.inside.library)))
 	}

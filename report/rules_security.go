@@ -221,7 +221,7 @@ func encryptedAdvice(reason string) string {
 	case strings.HasSuffix(reason, "is not supported"):
 		return "No key log helps: let client and broker agree on a usual cipher suite, such as AES-GCM, while capturing."
 	case strings.Contains(reason, "not in the capture"):
-		return "Begin the capture before the client connects, and give the client's or the broker's TLS key log with --tls-keylog."
+		return "Begin the capture before the client connects, with whole packets (tcpdump -s 0), and give the client's or the broker's TLS key log with --tls-keylog."
 	case strings.Contains(reason, "after bytes were missing"):
 		return "Capture again without loss (tcpdump -s 0 -B 65536)."
 	}

@@ -426,7 +426,7 @@ func (e *Collector) Exchange(id ID, x *decode.Exchange) {
 		return
 	}
 	p := proof{at: x.Request, stream: x.Stream}
-	to := x.Settled
+	to := x.Decided
 	if to.Before(x.Request) {
 		to = x.Request
 	}

@@ -131,15 +131,15 @@ func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 	if a == nil {
 		return false
 	}
-	b.now = max(b.now, x.Settled.Time, x.Request.Time)
+	b.now = max(b.now, x.Decided.Time, x.Request.Time)
 	s := b.stream(x.Stream)
 	s.request(b, x)
 	switch {
 	case x.Outcome == decode.Answered:
 		b.answered(a, s, x)
 	case x.Outcome == decode.Error:
-		b.reply(a, x, x.Settled)
-		s.replied(a, x.Settled)
+		b.reply(a, x, x.Decided)
+		s.replied(a, x.Decided)
 	}
 	if !isSuspect(x) {
 		s.offend(x)
@@ -151,7 +151,7 @@ func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 
 // answered notes an answer.
 func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
-	at := x.Settled
+	at := x.Decided
 	if at.Time == 0 {
 		at = x.Request
 	}

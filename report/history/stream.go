@@ -275,7 +275,7 @@ func (c *client) served(x *decode.Exchange, at capture.Position) {
 func (c *client) fallBack(x *decode.Exchange, at capture.Position) {
 	for _, s := range c.open {
 		r := &s.Exchange
-		if s.Instead.Time == 0 && r.Settled.Time <= x.Request.Time && x.Request.Time-r.Settled.Time <= fallbackWindow && goesOn(r, x) {
+		if s.Instead.Time == 0 && r.Decided.Time <= x.Request.Time && x.Request.Time-r.Decided.Time <= fallbackWindow && goesOn(r, x) {
 			s.Instead, s.InsteadKey, s.InsteadVersion = at, x.Key, x.Version
 		}
 	}

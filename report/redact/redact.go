@@ -43,6 +43,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 			c := &t.Clients[i]
 			c.ClientIDs = d.list(c.ClientIDs, d.client)
 			c.Addresses = d.list(c.Addresses, d.address)
+			c.Principal = d.names.Name("principal", c.Principal)
 		}
 	}
 	if s := r.Supplied; s != nil {

@@ -81,7 +81,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Findings[].RuledOut[].Cause", "Findings[].RuledOut[].Evidence", "Findings[].NotRuledOut[].Cause", "Findings[].NotRuledOut[].Evidence",
 		"Findings[].Reason", "Folded.Findings[].Code", "Folded.Findings[].Title",
 		"Target.Name", "Target.Release", "Target.Source", "Target.Notes[]", // made from numbers: reference_file.go
-		"Target.Clients[].SoftwareName", "Target.Clients[].SoftwareVersion", "Target.Clients[].Verdict",
+		"Target.Clients[].SoftwareName", "Target.Clients[].SoftwareVersion", "Target.Clients[].Verdict", "Target.Clients[].Role",
 		"Target.Clients[].APIs[].Name", "Target.Clients[].APIs[].Reason",
 		"Supplied.Name", "Supplied.Release", "Supplied.Source", "Supplied.Notes[]",
 		"Quality.UnparsedReasons[].Name", "Quality.OtherProtocols[].Protocol", "Quality.NotChecked[].Reason",

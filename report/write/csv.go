@@ -17,15 +17,22 @@ var csvHeader = []string{
 	"evidence_file", "evidence_frame", "evidence_stream",
 }
 
-// CSV writes the findings of r as comma-separated values with a header line (RFC 4180). A cell that a
-// spreadsheet would calculate begins with an apostrophe.
+// CSV writes the findings of r as comma-separated values with a header line (RFC 4180), or with a target its clients. A
+// cell that a spreadsheet would calculate begins with an apostrophe.
 func CSV(w io.Writer, r *model.Report) error {
 	var b bytes.Buffer
 	out := csv.NewWriter(&b)
 	out.UseCRLF = true
-	_ = out.Write(csvHeader) // a buffer takes everything
-	for i := range r.Findings {
-		row := csvRow(r, &r.Findings[i])
+	var rows [][]string
+	if r.Target != nil {
+		rows = targetRows(r.Target)
+	} else {
+		rows = append(rows, csvHeader)
+		for i := range r.Findings {
+			rows = append(rows, csvRow(r, &r.Findings[i]))
+		}
+	}
+	for _, row := range rows {
 		for j := range row {
 			row[j] = asCell(Escape(row[j]))
 		}
