@@ -58,7 +58,7 @@ var requestColumns = []requestColumn{
 		if !x.IsAnswered() {
 			return dst
 		}
-		return strconv.AppendUint(dst, x.Settled.Frame, 10)
+		return strconv.AppendUint(dst, x.Decided.Frame, 10)
 	}},
 	{name: "error_code", append: func(dst []byte, x *decode.Exchange, _ *stamp) []byte {
 		if !x.HasErrorCode() {

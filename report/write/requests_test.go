@@ -165,7 +165,7 @@ func TestColumnsOfTheResponse(t *testing.T) {
 		want string
 	}{{3, 0, "\t9\t-\t1.234\t567\n"}, {3, 35, "\t9\t35\t1.234\t567\n"}, {18, 0, "\t9\t0\t1.234\t567\n"}} {
 		x := exchangeAt(1, func(x *decode.Exchange) {
-			x.Key, x.ErrorCode, x.Settled.Frame, x.Took, x.ResponseSize = c.key, c.code, 9, 1234567*time.Nanosecond, 567
+			x.Key, x.ErrorCode, x.Decided.Frame, x.Took, x.ResponseSize = c.key, c.code, 9, 1234567*time.Nanosecond, 567
 		})
 		if got := string(appendRowTSV(nil, x, &stamp{})); !strings.HasSuffix(got, c.want) {
 			t.Errorf("row %q, want it to end in %q", got, c.want)
