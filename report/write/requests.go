@@ -24,10 +24,10 @@ const (
 // still held back.
 type RequestsWriter struct {
 	out    *bufio.Writer
-	format func(dst []byte, x *decode.Exchange, t *stamp) []byte
+	format func(dst []byte, x *decode.Exchange, a *aside) []byte
 	// layout makes the line that is written of one that was held back; nil for the same.
 	layout func(line []byte) []byte
-	stamp  stamp
+	aside  aside
 	// rows are the rows held back, texts their lines, free the places in texts without one.
 	rows  rowHeap
 	texts [][]byte
@@ -44,10 +44,20 @@ type RequestsWriter struct {
 var _ decode.Sink = (*RequestsWriter)(nil)
 
 // newRequests makes a writer of lines. header is written first.
-func newRequests(w io.Writer, header string, format func([]byte, *decode.Exchange, *stamp) []byte) *RequestsWriter {
+func newRequests(w io.Writer, header string, format func([]byte, *decode.Exchange, *aside) []byte) *RequestsWriter {
 	r := &RequestsWriter{out: bufio.NewWriterSize(w, 64<<10), format: format}
 	_, r.err = r.out.WriteString(header)
 	return r
+}
+
+// NameCaptures has each JSON object name the capture of its frame, by the captures' paths in the order of the input. It is to be
+// called before the first Exchange.
+func (r *RequestsWriter) NameCaptures(paths []string) { r.aside.captures = paths }
+
+// aside is what a row needs besides its exchange.
+type aside struct {
+	stamp
+	captures []string // nil where frames need no capture beside them
 }
 
 // Exchange takes an exchange; x is not kept.
@@ -57,7 +67,7 @@ func (r *RequestsWriter) Exchange(x *decode.Exchange) {
 	}
 	place := r.place()
 	held := cap(r.texts[place])
-	r.texts[place] = r.format(r.texts[place][:0], x, &r.stamp)
+	r.texts[place] = r.format(r.texts[place][:0], x, &r.aside)
 	r.bytes += cap(r.texts[place]) - held
 	r.rows.push(row{at: x.Request, place: place, seq: r.seq})
 	r.seq++
