@@ -43,12 +43,17 @@ type clockProbe struct {
 }
 
 // moment identifies the end of a segment by its connection, its direction, and what both sides
-// had sent.
+// had sent. If both numbers began at random ones, the moment has no addresses, because address
+// translation changes them.
 type moment struct {
 	from, to         [16]byte
 	fromPort, toPort uint16
 	end, ack         uint32
 }
+
+// leastRandom is the least sequence number that counts as random. Those of generated captures are
+// small and equal everywhere.
+const leastRandom = 1 << 20
 
 // file returns a probe for the i-th file, nil beyond maxProbes.
 func (t *clockTable) file(i int) *clockProbe {
@@ -100,6 +105,9 @@ func (p *clockProbe) add(packets []Packet) bool {
 
 // note records the first time of a moment.
 func (p *clockProbe) note(times map[uint64]int64, m moment, t int64) {
+	if m.end >= leastRandom && m.ack >= leastRandom {
+		m.from, m.to, m.fromPort, m.toPort = [16]byte{}, [16]byte{}, 0, 0
+	}
 	key := maphash.Comparable(p.table.seed, m)
 	if _, ok := times[key]; !ok && len(times) < maxMoments {
 		times[key] = t
