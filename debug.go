@@ -37,7 +37,8 @@ func (d *debugStream) Set(text string) error {
 // Type implements pflag.Value.
 func (d *debugStream) Type() string { return "STREAM" }
 
-// debugger prints every decision about one connection on standard error. Any goroutine may call it.
+// debugger prints every decision about one connection on standard error. Any goroutine may call
+// it.
 type debugger struct {
 	stream uint32
 	s      streams
@@ -61,7 +62,7 @@ func (d *debugger) Printf(at capture.Position, format string, args ...any) {
 	d.s.complain("stream %d%s: %s", d.stream, where, write.Escape(fmt.Sprintf(format, args...)))
 }
 
-// debugSink prints what was decided about requests, on their way to another sink.
+// debugSink prints what was decided about requests, and passes them to another sink.
 type debugSink struct {
 	decode.Sink
 	*debugger

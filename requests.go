@@ -13,7 +13,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// newRequests makes the command requests.
 func newRequests(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "requests [flags] FILE...",
@@ -43,7 +42,7 @@ func newRequests(e environment) (*cobra.Command, action) {
 	}
 }
 
-// listing is the result of requests: lines, written while the captures are read.
+// listing is the result of requests: lines written while the captures are read.
 type listing struct {
 	// Sink is w, behind pseudonyms if they are asked for. It belongs to the collecting goroutine.
 	decode.Sink
@@ -93,7 +92,7 @@ func (l *listing) finish() int {
 		return exitTrouble
 	}
 	if n := l.w.Late(); n > 0 {
-		l.j.warn(fmt.Errorf("%s answered so late that the lines are out of order", wasWere(n, "request")))
+		l.j.warn(fmt.Errorf("%s answered so late that the lines are not in order", wasWere(n, "request")))
 	}
 	if !l.j.inputIsWhole() {
 		return exitTrouble
