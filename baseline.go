@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // baselineSchema names the format of a baseline file.
@@ -114,11 +115,11 @@ func notChecked(rep *model.Report, required uint64, isFiltered bool) error {
 	for _, n := range rep.Quality.NotChecked {
 		switch n.Reason {
 		case model.NotCheckedNoRange:
-			why = append(why, counted(n.Requests, "request")+" without a known range (capture from the start of a connection, or give --advertised)")
+			why = append(why, words.Plural(n.Requests, "request")+" without a known range (capture from the start of a connection, or give --advertised)")
 		case model.NotCheckedEncrypted:
-			why = append(why, counted(n.Streams, "encrypted connection")+" (give --tls-keylog)")
+			why = append(why, words.Plural(n.Streams, "encrypted connection")+" (give --tls-keylog)")
 		case model.NotCheckedUndecided:
-			why = append(why, counted(n.Streams, "connection")+" with too little payload")
+			why = append(why, words.Plural(n.Streams, "connection")+" with too little payload")
 		}
 	}
 	switch {
@@ -127,9 +128,9 @@ func notChecked(rep *model.Report, required uint64, isFiltered bool) error {
 	case s.Streams == 0:
 		why = append(why, "no TCP connection was captured")
 	case s.KafkaStreams == 0 && len(why) == 0:
-		why = append(why, fmt.Sprintf("none of %s spoke Kafka", counted(s.Streams, "connection")))
+		why = append(why, fmt.Sprintf("none of %s spoke Kafka", words.Plural(s.Streams, "connection")))
 	}
-	text := fmt.Sprintf("%s checked, --require-checked asks for %s", counted(s.RequestsChecked, "request"), grouped(required))
+	text := fmt.Sprintf("%s checked, --require-checked asks for %s", words.Plural(s.RequestsChecked, "request"), words.Number(required))
 	if len(why) > 0 {
 		text += ": " + strings.Join(why, "; ")
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/words"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
@@ -98,7 +99,7 @@ func (s debugSink) Advertisement(a *decode.Advertisement) {
 		if a.Ranges.Partial {
 			partial = ", its end is missing"
 		}
-		s.Printf(a.At, "ApiVersions v%d answer: %s advertised%s", a.Version, counted(uint64(len(a.Ranges.APIs)), "API"), partial)
+		s.Printf(a.At, "ApiVersions v%d answer: %s advertised%s", a.Version, words.Plural(uint64(len(a.Ranges.APIs)), "API"), partial)
 	}
 	s.Sink.Advertisement(a)
 }

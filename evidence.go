@@ -12,6 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
@@ -136,14 +137,14 @@ func (f *findings) commit(out *output, err error) (isWritten bool) {
 func (f *findings) explainEvidence(sum *evidence.Summary, path string) {
 	if sum.Omitted > 0 || sum.Unproven > 0 {
 		f.j.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",
-			path, counted(uint64(sum.Unproven), "finding"), counted(sum.Omitted, "occurrence")))
+			path, words.Plural(uint64(sum.Unproven), "finding"), words.Plural(sum.Omitted, "occurrence")))
 	}
 	if sum.Encrypted > 0 {
 		f.j.warn(fmt.Errorf("%s: TLS on %d of %s: %s",
-			path, sum.Encrypted, counted(uint64(sum.Connections), "connection"), sum.OfEncrypted(f.j.names != nil)))
+			path, sum.Encrypted, words.Plural(uint64(sum.Connections), "connection"), sum.OfEncrypted(f.j.names != nil)))
 	}
 	if f.j.opt.traffic.verbose {
-		f.j.complain("wrote %s: %s of %s for %s", path, counted(uint64(sum.Packets), "packet"),
-			counted(uint64(sum.Connections), "connection"), counted(uint64(sum.Findings), "finding"))
+		f.j.complain("wrote %s: %s of %s for %s", path, words.Plural(uint64(sum.Packets), "packet"),
+			words.Plural(uint64(sum.Connections), "connection"), words.Plural(uint64(sum.Findings), "finding"))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/words"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
@@ -195,7 +196,7 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 	worst := slices.MaxFunc(failing, func(a, b *model.Finding) int { return cmp.Compare(a.Severity, b.Severity) })
 	text := fmt.Sprintf("%s %s %s: %s", worst.Severity, worst.Code, worst.Title, write.Sentence(worst))
 	if n := len(failing) - 1; n > 0 {
-		text += "; and " + counted(uint64(n), "more finding")
+		text += "; and " + words.Plural(uint64(n), "more finding")
 	}
 	f.j.complain("%s", strings.Join(strings.Fields(text), " ")) // in one line
 	return exitFindings
@@ -209,7 +210,7 @@ func (f *findings) foldedVerdict(rep *model.Report) int {
 	}
 	for _, folded := range rep.Folded.Findings {
 		if f.j.opt.report.reaches(folded.Severity) {
-			f.j.complain("%s %s %s: %s that are not listed", folded.Severity, folded.Code, folded.Title, counted(folded.Findings, "finding"))
+			f.j.complain("%s %s %s: %s that are not listed", folded.Severity, folded.Code, folded.Title, words.Plural(folded.Findings, "finding"))
 			return exitFindings
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // job is one run of analyze, requests, sniff or run. Packets go from a source through the
@@ -156,7 +157,7 @@ func (j *job) inputIsWhole() bool {
 	}
 	if j.files != nil && j.files.isInterrupted {
 		done, _ := j.files.Progress()
-		j.complain("interrupted after %s of input; the output covers only these", counted(uint64(done), "byte"))
+		j.complain("interrupted after %s of input; the output covers only these", words.Plural(uint64(done), "byte"))
 		failed = true
 	}
 	return !failed

@@ -12,6 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report"
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // pipelineOptions configure a pipeline.
@@ -204,14 +205,14 @@ func (p *pipeline) summary(took time.Duration, processors int) string {
 		return ""
 	}
 	return fmt.Sprintf("read %s: %s, %s in %.3f s (%.0f packets/s) on %s",
-		strings.Join(names, ", "), counted(packets, "packet"), counted(size, "byte"), took.Seconds(), float64(packets)/took.Seconds(),
-		counted(uint64(processors), "processor"))
+		strings.Join(names, ", "), words.Plural(packets, "packet"), words.Plural(size, "byte"), took.Seconds(), float64(packets)/took.Seconds(),
+		words.Plural(uint64(processors), "processor"))
 }
 
 // wasWere is counted with a verb.
 func wasWere(n uint64, noun string) string {
 	if n == 1 {
-		return counted(n, noun) + " was"
+		return words.Plural(n, noun) + " was"
 	}
-	return counted(n, noun) + " were"
+	return words.Plural(n, noun) + " were"
 }

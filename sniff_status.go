@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // statusLine is the last line at a terminal, with the current counts. All writes to standard
@@ -81,8 +83,8 @@ func (l *statusLine) erase() string {
 // is too long.
 func statusText(c liveCounts, room int) string {
 	parts := []string{
-		counted(c.Packets, "packet"), fmt.Sprintf("%s (%s open)", counted(c.Connections, "connection"), grouped(c.Open)),
-		counted(c.Requests, "request"),
+		words.Plural(c.Packets, "packet"), fmt.Sprintf("%s (%s open)", words.Plural(c.Connections, "connection"), words.Number(c.Open)),
+		words.Plural(c.Requests, "request"),
 	}
 	var findings []string
 	for _, f := range []struct {
@@ -90,7 +92,7 @@ func statusText(c liveCounts, room int) string {
 		noun string
 	}{{c.Findings.Error, "error"}, {c.Findings.Warning, "warning"}, {c.Findings.Info, "note"}} {
 		if f.n > 0 {
-			findings = append(findings, counted(uint64(f.n), f.noun))
+			findings = append(findings, words.Plural(uint64(f.n), f.noun))
 		}
 	}
 	if findings == nil {
@@ -98,7 +100,7 @@ func statusText(c liveCounts, room int) string {
 	}
 	parts = append(parts, strings.Join(findings, ", "))
 	if c.Dropped > 0 {
-		parts = append(parts, grouped(c.Dropped)+" DROPPED")
+		parts = append(parts, words.Number(c.Dropped)+" DROPPED")
 	} else {
 		parts = append(parts, "none dropped")
 	}
@@ -107,21 +109,4 @@ func statusText(c liveCounts, room int) string {
 		parts = parts[1:]
 	}
 	return text[:min(len(text), room)]
-}
-
-// counted returns a number with its noun.
-func counted(n uint64, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return grouped(n) + " " + noun
-}
-
-// grouped returns a number with separated thousands.
-func grouped(n uint64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }
