@@ -1,18 +1,17 @@
-# Every target is one or a few ordinary go commands; `make help` lists them.
+# Every target is one or a few go commands; `make help` lists them.
 
-# The one place for the versions of the tools. Each tool is built outside the
-# repository, into a directory of its own.
+# The versions of the tools. Each tool is built into its own directory outside the repository.
 STATICCHECK_VERSION := v0.8.2
 GREMLINS_VERSION := v0.6.0
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kafkavet
 STATICCHECK := $(TOOLS)/$(STATICCHECK_VERSION)/staticcheck
 GREMLINS := $(TOOLS)/gremlins-$(GREMLINS_VERSION)/gremlins
 
-# Packages under testdata are left out by ./... and named here.
+# ./... does not include the packages under testdata.
 TESTDATA := ./testdata/corpus ./testdata/bench ./testdata/recall ./testdata/truth
-# Modules of their own, so that what they need does not become a dependency.
+# Separate modules, so that their dependencies are not kafkavet's.
 MODULES := testdata/generate testdata/live testdata/lab
-# What releases are built for.
+# The platforms of a release.
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 FUZZTIME ?= 60s
@@ -53,7 +52,7 @@ lint: $(STATICCHECK) ## gofmt, go vet and staticcheck
 $(STATICCHECK):
 	GOBIN=$(@D) go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
 
-mutate: $(GREMLINS) ## print the mutations of the files MUTATE that no test notices (hours for all of them)
+mutate: $(GREMLINS) ## print the mutations of the files MUTATE that no test detects (hours for all files)
 	@set -e; for d in $(sort $(dir $(wildcard $(MUTATE)))); do \
 		others=$$(for f in $$d*.go; do case " $(wildcard $(MUTATE)) " in *" $$f "*) ;; *) printf '|^%s$$' "$${f##*/}";; esac; done); \
 		$(GREMLINS) unleash --workers 1 --timeout-coefficient 20 -E "/$$others" "./$$d"; \
@@ -70,13 +69,13 @@ fuzz: ## run every fuzz target for FUZZTIME (60s, or a number of inputs: 10000x)
 		done; \
 	done; [ $$n -gt 0 ] || { echo "no fuzz target was found"; exit 1; }; echo "$$n fuzz targets"
 
-bench: ## hold kafkavet against tcpdump and tshark on large captures (about 1.5 GB in the temporary directory)
+bench: ## compare kafkavet with tcpdump and tshark on large captures (needs about 1.5 GB in the temporary directory)
 	go run ./testdata/bench $(BENCHFLAGS)
 
 microbench: ## run the Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
 
-golden: ## write the golden files, decode/recorded.go, docs/findings.md and the printed parts of the README; read the diff before you commit
+golden: ## write the golden files, decode/recorded.go, docs/findings.md and the printed parts of the README; then read the diff
 	go test . ./decode ./report ./report/write -run Golden -update
 
 # The capture of docs/report.png, and the size of the page in pixels.
@@ -92,33 +91,33 @@ corpus: ## write the captures of the benchmarks to CORPUS (./corpus)
 	mkdir -p $(CORPUS)
 	for k in bulk swarm open synflood; do go run ./testdata/corpus -kind $$k -o $(CORPUS)/$$k.pcap || exit 1; done
 
-captures: ## make the small captures in testdata anew
+captures: ## make the small captures in testdata again
 	cd testdata/generate && go run .
 
-recall: build ## print how many requests are still listed when packets are lost or cut short
+recall: build ## print how many requests are listed when packets are lost or cut
 	go run ./testdata/recall -kafkavet ./kafkavet
 
-truth: build ## print how often findings are right, missed and false; TRUTH="DIR..." adds folders with a truth.json
+truth: build ## print how many findings are right, missed and false; TRUTH="DIR..." adds folders with a truth.json
 	go run ./testdata/truth -v -kafkavet ./kafkavet testdata/captures $(TRUTH)
 
-tidy: ## make go.mod and go.sum of all modules what the code needs
+tidy: ## update go.mod and go.sum of all modules
 	go mod tidy
 	@set -e; for m in $(MODULES); do (cd $$m && go mod tidy); done
 
 modules: ## build and test the modules under testdata
 	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go build ./... && go test -count=1 ./...); done
 
-live: ## watch real clients on loopback and in network namespaces (needs root and a C compiler)
+live: ## test sniff and run with real clients on loopback and in network namespaces (needs root and a C compiler)
 	cd testdata/live && CGO_ENABLED=1 go vet -tags root ./... && CGO_ENABLED=1 go test -count=1 -tags root ./...
 
-live-bench: build ## hold kafkavet sniff against tcpdump at full rate between two network namespaces (needs root)
+live-bench: build ## compare kafkavet sniff with tcpdump at full rate between two network namespaces (needs root)
 	cd testdata/live && go run ./bench -kafkavet ../../kafkavet $(BENCHFLAGS)
 
-lab: ## run real clients against real brokers and record them (needs root, Java 17 and the package registries; LABFLAGS)
+lab: ## record real clients and real brokers (needs root, Java 17 and the package registries; LABFLAGS)
 	cd testdata/lab && go run . $(LABFLAGS)
 
 cross: ## build for every platform of a release
 	@set -e; for p in $(PLATFORMS); do echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build -o /dev/null ./...; done
 
-clean: ## remove what the other targets made in the repository
+clean: ## remove the files that other targets made in the repository
 	rm -rf kafkavet kafkavet.exe corpus man

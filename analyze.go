@@ -15,12 +15,11 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// textOptions are how wide text on w may be, 0 for any width, and whether it
-// may be coloured.
+// textOptions returns the width of text on w, 0 for any width, and whether it may have colors.
 func textOptions(w io.Writer, color string) write.TextOptions {
 	var opt write.TextOptions
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		opt.Width, _, _ = term.GetSize(int(f.Fd())) // 0 where the terminal does not say
+		opt.Width, _, _ = term.GetSize(int(f.Fd())) // 0 if unknown
 		opt.Color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 	}
 	switch color {
@@ -43,7 +42,6 @@ func listReleases(s streams, color string, flags ...string) (asked bool, err err
 	return true, nil
 }
 
-// newAnalyze makes the command analyze.
 func newAnalyze(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "analyze [flags] FILE...",
@@ -74,7 +72,8 @@ func newAnalyze(e environment) (*cobra.Command, action) {
 	}
 }
 
-// openFiles opens captures. A signal ends them, or only what comes from standard input if that is one of them.
+// openFiles opens captures. A signal ends them all, or only standard input if that is one of
+// them.
 func openFiles(ctx context.Context, paths []string, stdin io.Reader, keys *keyring) (*fileSource, error) {
 	if len(paths) == 0 {
 		return nil, errors.New(`no capture given; "-" is standard input`)

@@ -11,15 +11,16 @@ import (
 	"strings"
 
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // baselineSchema names the format of a baseline file.
 const baselineSchema = "kafkavet/baseline/v1"
 
-// maxBaseline bounds a baseline file in bytes: 10,000 findings of some 200.
+// maxBaseline bounds a baseline file in bytes: 10,000 findings of about 200.
 const maxBaseline = 2 << 20
 
-// baseline is a file of findings that were accepted. What an entry leaves out fits everything.
+// baseline is a file of accepted findings. A field that an entry omits matches every value.
 type baseline struct {
 	Schema   string             `json:"schema"`
 	Accepted []model.FindingKey `json:"accepted"`
@@ -51,7 +52,7 @@ func readBaseline(path string) (*baseline, error) {
 
 func (b *baseline) parse(text []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields() // a misspelt field would fit everything
+	dec.DisallowUnknownFields() // an entry with a misspelled field would match too much
 	if err := dec.Decode(b); err != nil {
 		return err
 	}
@@ -71,7 +72,7 @@ func (b *baseline) accepts(f *model.Finding) bool {
 	return slices.ContainsFunc(b.Accepted, func(k model.FindingKey) bool { return k.Fits(f) })
 }
 
-// mark marks the findings of a report that are accepted, and puts them behind the others.
+// mark marks the accepted findings of a report and moves them after the others.
 func (b *baseline) mark(rep *model.Report) {
 	if len(b.Accepted) == 0 {
 		return
@@ -90,7 +91,6 @@ func (b *baseline) mark(rep *model.Report) {
 	})
 }
 
-// writeBaseline writes the findings of a report as a baseline.
 func writeBaseline(w io.Writer, rep *model.Report) error {
 	b := baseline{Schema: baselineSchema, Accepted: []model.FindingKey{}}
 	seen := map[string]bool{}
@@ -108,29 +108,29 @@ func writeBaseline(w io.Writer, rep *model.Report) error {
 	return enc.Encode(b)
 }
 
-// notChecked is the error of --require-checked, with the reasons.
+// notChecked returns the error of --require-checked, with the reasons.
 func notChecked(rep *model.Report, required uint64, isFiltered bool) error {
 	s := &rep.Summary
 	var why []string
 	for _, n := range rep.Quality.NotChecked {
 		switch n.Reason {
 		case model.NotCheckedNoRange:
-			why = append(why, counted(n.Requests, "request")+" without a known range (capture from the start of a connection, or give --advertised)")
+			why = append(why, words.Plural(n.Requests, "request")+" without a known range (capture from the start of a connection, or give --advertised)")
 		case model.NotCheckedEncrypted:
-			why = append(why, counted(n.Streams, "encrypted connection")+" (give --tls-keylog)")
+			why = append(why, words.Plural(n.Streams, "encrypted connection")+" (give --tls-keylog)")
 		case model.NotCheckedUndecided:
-			why = append(why, counted(n.Streams, "connection")+" with too little payload")
+			why = append(why, words.Plural(n.Streams, "connection")+" with too little payload")
 		}
 	}
 	switch {
 	case s.Streams == 0 && isFiltered:
 		why = append(why, "no TCP connection passes --port, --not-port, --host and --net")
 	case s.Streams == 0:
-		why = append(why, "no TCP connection was seen")
+		why = append(why, "no TCP connection was captured")
 	case s.KafkaStreams == 0 && len(why) == 0:
-		why = append(why, fmt.Sprintf("none of %s spoke Kafka", counted(s.Streams, "connection")))
+		why = append(why, fmt.Sprintf("none of %s spoke Kafka", words.Plural(s.Streams, "connection")))
 	}
-	text := fmt.Sprintf("%s checked, --require-checked asks for %s", counted(s.RequestsChecked, "request"), grouped(required))
+	text := fmt.Sprintf("%s checked, --require-checked asks for %s", words.Plural(s.RequestsChecked, "request"), words.Number(required))
 	if len(why) > 0 {
 		text += ": " + strings.Join(why, "; ")
 	}

@@ -26,7 +26,8 @@ func TestBaselineIsBounded(t *testing.T) {
 	}
 }
 
-// TestAcceptedFindingsStandLast: what a baseline accepts is marked and stands behind the rest, each in its order.
+// TestAcceptedFindingsStandLast: what a baseline accepts is marked and stands behind the rest,
+// each in its order.
 func TestAcceptedFindingsStandLast(t *testing.T) {
 	rep := &model.Report{Findings: []model.Finding{{Code: "KV1001", Broker: "a"}, {Code: "KV1002"}, {Code: "KV1001", Broker: "b"}, {Code: "KV2001"}}}
 	b := &baseline{Accepted: []model.FindingKey{{Code: "KV1001"}}}

@@ -15,14 +15,14 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// The commands are listed in the order of use.
+// Help lists the commands in the order of use.
 func init() { cobra.EnableCommandSorting = false }
 
-// action is what a command does: it returns the exit code, or an error, which is
-// printed and makes the exit code 2.
+// action runs a command. It returns the exit code, or an error, which is printed and gives the
+// exit code 2.
 type action func(ctx context.Context, args []string) (int, error)
 
-// commands make the commands, each with its flags.
+// commands are the constructors of the commands with their flags.
 var commands = []func(environment) (*cobra.Command, action){
 	newAnalyze, newSniff, newRequests, newRun, newExplain, newInterfaces, newCompletion, newVersion,
 }
@@ -30,8 +30,8 @@ var commands = []func(environment) (*cobra.Command, action){
 // furtherCommands are those of build tags.
 var furtherCommands []func(environment) (*cobra.Command, action)
 
-// newRoot makes the tree of commands for one run. code is the exit code of the
-// command that ran.
+// newRoot returns the tree of commands for one run. code is the exit code of the command that
+// ran.
 func newRoot(e environment) (root *cobra.Command, code *int) {
 	code = new(int)
 	root = &cobra.Command{
@@ -40,7 +40,7 @@ func newRoot(e environment) (root *cobra.Command, code *int) {
 		Long: "kafkavet reports Kafka requests in protocol versions that the broker does not advertise, from captured packets.\n\n" +
 			"Exit codes: 0 no finding at or above --fail-on, 1 at least one, 2 the work could not be done.",
 		Args:               cobra.ArbitraryArgs,
-		DisableFlagParsing: true, // flags stand behind the command
+		DisableFlagParsing: true, // flags follow the command
 		SilenceErrors:      true,
 		SilenceUsage:       true,
 		RunE:               func(cmd *cobra.Command, args []string) error { return runRoot(cmd, args, e, code) },
@@ -68,7 +68,7 @@ func newRoot(e environment) (root *cobra.Command, code *int) {
 	return root, code
 }
 
-// runRoot runs where no command is named.
+// runRoot runs without a command.
 func runRoot(cmd *cobra.Command, args []string, e environment, code *int) error {
 	switch {
 	case len(args) == 0:
@@ -81,12 +81,12 @@ func runRoot(cmd *cobra.Command, args []string, e environment, code *int) error 
 	case args[0] == "--version":
 		return writeVersion(e.out)
 	case strings.HasPrefix(args[0], "-"):
-		return fmt.Errorf("unknown flag %s; flags stand behind the command, see kafkavet help", args[0])
+		return fmt.Errorf("unknown flag %s; flags follow the command; see kafkavet help", args[0])
 	}
 	return unknownCommand(cmd, args[0])
 }
 
-// unknownCommand names the commands with a similar name.
+// unknownCommand returns an error with similar command names.
 func unknownCommand(root *cobra.Command, name string) error {
 	root.SuggestionsMinimumDistance = 2
 	similar := ""
@@ -96,7 +96,6 @@ func unknownCommand(root *cobra.Command, name string) error {
 	return fmt.Errorf("unknown command %q%s; see kafkavet help", name, similar)
 }
 
-// newHelp makes the command help.
 func newHelp(e environment) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
@@ -126,7 +125,6 @@ func newHelp(e environment) *cobra.Command {
 	}
 }
 
-// writeHelp writes the help of a command.
 func writeHelp(w io.Writer, cmd *cobra.Command) {
 	var b strings.Builder
 	if !cmd.HasParent() {
@@ -143,14 +141,14 @@ func writeHelp(w io.Writer, cmd *cobra.Command) {
 			fmt.Fprintf(&b, "\nexamples:\n%s\n", cmd.Example)
 		}
 		cmd.InitDefaultHelpFlag()
-		// pflag writes what needs no words into the middle of its columns.
+		// Remove pflag's notes that carry no information.
 		plain := strings.NewReplacer("[=true|false]", "             ", " (default [])", "")
 		fmt.Fprintf(&b, "\nflags:\n%s", plain.Replace(cmd.Flags().FlagUsagesWrapped(textOptions(w, "never").Width)))
 	}
-	_, _ = io.WriteString(w, b.String()) // there is nowhere to report its failure
+	_, _ = io.WriteString(w, b.String()) // its error cannot be reported
 }
 
-// flagError says what is wrong with a flag, and where the flags are listed.
+// flagError adds the flag's name, and where the flags are listed.
 func flagError(cmd *cobra.Command, err error) error {
 	var bad *pflag.InvalidValueError
 	if errors.As(err, &bad) {
@@ -161,7 +159,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w; see kafkavet %s --help", err, cmd.Name())
 }
 
-// numberError says in plain words what is wrong with a number.
+// numberError explains an error of strconv.
 func numberError(err error) error {
 	switch {
 	case errors.Is(err, strconv.ErrSyntax):
@@ -172,7 +170,6 @@ func numberError(err error) error {
 	return err
 }
 
-// newExplain makes the command explain.
 func newExplain(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "explain [CODE]",

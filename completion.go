@@ -13,7 +13,6 @@ import (
 	"github.com/kafkavet/kafkavet/report"
 )
 
-// newCompletion makes the command completion.
 func newCompletion(e environment) (*cobra.Command, action) {
 	shells := []string{"bash", "zsh", "fish", "powershell"}
 	cmd := &cobra.Command{
@@ -45,19 +44,18 @@ func newCompletion(e environment) (*cobra.Command, action) {
 	}
 }
 
-// complete has a flag's value completed by a function. The flag is one of cmd's.
+// complete registers a completion function for a flag of cmd.
 func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
 	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
 		panic(err) // the command has no such flag
 	}
 }
 
-// completeWords has a flag's value completed with words.
+// completeWords completes a flag's value with words.
 func completeWords(cmd *cobra.Command, flag string, words ...string) {
 	complete(cmd, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// completeCodes completes the codes of findings.
 func completeCodes(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -69,7 +67,6 @@ func completeCodes(_ *cobra.Command, args []string, _ string) ([]string, cobra.S
 	return codes, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeInterfaces completes the interfaces of this host.
 func completeInterfaces(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	names := []string{cobra.CompletionWithDesc(capture.AnyInterface, "all of them")}
 	devices, err := capture.Devices()
@@ -82,7 +79,7 @@ func completeInterfaces(*cobra.Command, []string, string) ([]string, cobra.Shell
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeReleases completes releases of Kafka, and files.
+// completeReleases completes releases of Kafka and files.
 func completeReleases(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	names := []string{"list"}
 	for _, t := range decode.Tables() {

@@ -16,16 +16,18 @@ import (
 // cutsPerCapture is how often each capture is cut, at places spread evenly over its packets.
 const cutsPerCapture = 8
 
-// unrecognised are captures with requests that only the beginning of their connection shows to be requests: without
-// a client id and an answer, of an unknown API or version, or with a client id that nobody chooses.
+// unrecognised are captures with requests that only the beginning of their connection shows to
+// be requests: without a client id and an answer, of an unknown API or version, or with a client
+// id that nobody chooses.
 var unrecognised = map[string]bool{
 	"empty-client-id-unanswered.pcap": true, "hostile-text.pcap": true, "kv1003-fires-header-v0.pcap": true,
 	"kv1003-near-unknown-key.pcap": true, "kv1001-fires-unknown-version.pcap": true, "negative-version.pcap": true,
 }
 
-// TestCutAnywhere begins every capture at one packet after the other, with and without the loss of one packet
-// behind that. Each request of which all packets are there has to be listed with the outcome that it has in the
-// whole capture. No request may be blamed that the whole capture does not blame.
+// TestCutAnywhere begins every capture at one packet after the other, with and without the loss
+// of one packet behind that. Each request of which all packets are there has to be listed with
+// the outcome that it has in the whole capture. No request may be blamed that the whole capture
+// does not blame.
 func TestCutAnywhere(t *testing.T) {
 	names, err := filepath.Glob("testdata/captures/*.pcap")
 	if err != nil || len(names) < 12 {
@@ -74,12 +76,14 @@ type blame struct {
 	requests []string
 }
 
-// same reports whether two findings may be about the same: which one it is depends on what else was seen.
+// same reports whether two findings may be about the same: which one it is depends on what else
+// was seen.
 func (b *blame) same(o *blame) bool {
 	return b.what == o.what || slices.ContainsFunc(b.requests, func(r string) bool { return slices.Contains(o.requests, r) })
 }
 
-// cutRow is a line of requests. place is its packet and what makes the request one of those that the packet ends.
+// cutRow is a line of requests. place is its packet and what makes the request one of those that
+// the packet ends.
 type cutRow struct {
 	place, id, outcome string
 	isAnonymous        bool // its client id is empty
@@ -129,7 +133,8 @@ func (c *cutCapture) view(t *testing.T, packets []capturetest.Packet) cutView {
 	return v
 }
 
-// check holds the capture from the place cut on, without the packet at the place lost, against the whole.
+// check holds the capture from the place cut on, without the packet at the place lost, against
+// the whole.
 func (c *cutCapture) check(t *testing.T, cut, lost int) {
 	name := fmt.Sprintf("from packet %d on", cut+1)
 	part := slices.Clone(c.packets[cut:])

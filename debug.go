@@ -7,6 +7,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/words"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
@@ -37,7 +38,8 @@ func (d *debugStream) Set(text string) error {
 // Type implements pflag.Value.
 func (d *debugStream) Type() string { return "STREAM" }
 
-// debugger prints every decision about one connection on standard error. Any goroutine may call it.
+// debugger prints every decision about one connection on standard error. Any goroutine may call
+// it.
 type debugger struct {
 	stream uint32
 	s      streams
@@ -61,7 +63,7 @@ func (d *debugger) Printf(at capture.Position, format string, args ...any) {
 	d.s.complain("stream %d%s: %s", d.stream, where, write.Escape(fmt.Sprintf(format, args...)))
 }
 
-// debugSink prints what was decided about requests, on their way to another sink.
+// debugSink prints what was decided about requests, and passes them to another sink.
 type debugSink struct {
 	decode.Sink
 	*debugger
@@ -97,7 +99,7 @@ func (s debugSink) Advertisement(a *decode.Advertisement) {
 		if a.Ranges.Partial {
 			partial = ", its end is missing"
 		}
-		s.Printf(a.At, "ApiVersions v%d answer: %s advertised%s", a.Version, counted(uint64(len(a.Ranges.APIs)), "API"), partial)
+		s.Printf(a.At, "ApiVersions v%d answer: %s advertised%s", a.Version, words.Plural(uint64(len(a.Ranges.APIs)), "API"), partial)
 	}
 	s.Sink.Advertisement(a)
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// TestGoldenDocuments compares docs/findings.md, and the parts of the README that the program prints, with what
-// it prints now.
+// TestGoldenDocuments compares docs/findings.md, and the parts of the README that the program
+// prints, with what it prints now.
 func TestGoldenDocuments(t *testing.T) {
 	var page bytes.Buffer
 	if err := write.RulesMarkdown(&page, report.Rules()); err != nil {
@@ -32,8 +32,9 @@ func TestGoldenDocuments(t *testing.T) {
 	golden(t, "README.md", printed(t, readFile(t, "README.md")))
 }
 
-// part is a part of the README that is printed: it stands between "<!-- printed by COMMAND -->" and "<!-- end -->".
-// With "paragraph: WORDS" behind the command it is the one paragraph of the output that begins with these words.
+// part is a part of the README that is printed: it stands between "<!-- printed by COMMAND -->"
+// and "<!-- end -->". With "paragraph: WORDS" behind the command it is the one paragraph of the
+// output that begins with these words.
 var part = regexp.MustCompile(`(?s)(<!-- printed by (kafkavet [^\n]*?)(?:, paragraph: ([^\n]*))? -->\n).*?(<!-- end -->\n)`)
 
 // printed returns the README with all parts that are printed as they are printed now.
@@ -94,8 +95,8 @@ var notRun = map[string]string{
 	"docker":      "needs a container runtime; the arguments behind IMAGE are checked",
 }
 
-// TestCommandsOfTheReadme runs every command of the README in a directory that has the files it names. Of those that
-// need root, the flags are checked.
+// TestCommandsOfTheReadme runs every command of the README in a directory that has the files it
+// names. Of those that need root, the flags are checked.
 func TestCommandsOfTheReadme(t *testing.T) {
 	dir := t.TempDir()
 	for name, from := range map[string]string{
@@ -126,8 +127,8 @@ func TestCommandsOfTheReadme(t *testing.T) {
 	}
 }
 
-// readmeCommands returns the lines of the README that a reader types: in indented code, outside the parts that are
-// printed, without comments.
+// readmeCommands returns the lines of the README that a reader types: in indented code, outside
+// the parts that are printed, without comments.
 func readmeCommands(t *testing.T) (commands []string) {
 	isCommand := regexp.MustCompile(`^    (?:ExecStart=/usr/local/bin/)?((?:sudo (?:-E )?)?(?:kafkavet|go|tcpdump|ssh|docker|editcap|setcap) .*)`)
 	for line := range strings.Lines(part.ReplaceAllString(readFile(t, "README.md"), "")) {
@@ -192,7 +193,8 @@ func shellWords(command string) (words []string) {
 	return words
 }
 
-// TestTargetsOfDocumentsExist guards against a make target in a document that the Makefile does not have.
+// TestTargetsOfDocumentsExist guards against a make target in a document that the Makefile does
+// not have.
 func TestTargetsOfDocumentsExist(t *testing.T) {
 	makefile, n := readFile(t, "Makefile"), 0
 	for _, name := range []string{"README.md", "CONTRIBUTING.md", "docs/performance.md", "testdata/README.md"} {
@@ -207,8 +209,8 @@ func TestTargetsOfDocumentsExist(t *testing.T) {
 	}
 }
 
-// TestEveryDependencyHasAReason guards against a module in go.mod for which the README gives no reason, and against a
-// reason for a module that is gone.
+// TestEveryDependencyHasAReason guards against a module in go.mod for which the README gives no
+// reason, and against a reason for a module that is gone.
 func TestEveryDependencyHasAReason(t *testing.T) {
 	var want []string
 	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(readFile(t, "go.mod"), -1) {
@@ -226,8 +228,8 @@ func TestEveryDependencyHasAReason(t *testing.T) {
 	}
 }
 
-// TestFormatsAndCommandsAreDocumented guards against a format, of reports or requests, or a command that the README
-// does not name.
+// TestFormatsAndCommandsAreDocumented guards against a format, of reports or requests, or a
+// command that the README does not name.
 func TestFormatsAndCommandsAreDocumented(t *testing.T) {
 	formats := section(t, "README.md", "## Formats")
 	for _, f := range write.Formats() {
@@ -249,8 +251,9 @@ func TestFormatsAndCommandsAreDocumented(t *testing.T) {
 	}
 }
 
-// TestEveryCaptureIsDescribed guards against a capture of which testdata/README.md does not say what made it and what
-// it must yield, and against a description that the findings of the capture do not bear out.
+// TestEveryCaptureIsDescribed guards against a capture of which testdata/README.md does not say
+// what made it and what it must yield, and against a description that the findings of the
+// capture do not bear out.
 func TestEveryCaptureIsDescribed(t *testing.T) {
 	rows := map[string][]string{}
 	for line := range strings.Lines(readFile(t, "testdata/README.md")) {
@@ -288,7 +291,8 @@ func TestEveryCaptureIsDescribed(t *testing.T) {
 	}
 }
 
-// mustYield returns the codes that a description of a capture asks for: those in clauses without "no" or "at most".
+// mustYield returns the codes that a description of a capture asks for: those in clauses without
+// "no" or "at most".
 func mustYield(description string) (codes []string) {
 	for _, clause := range regexp.MustCompile(`[;,.]`).Split(description, -1) {
 		if regexp.MustCompile(`\b(no|without|alone|at most)\b`).MatchString(clause) {
@@ -299,7 +303,8 @@ func mustYield(description string) (codes []string) {
 	return codes
 }
 
-// TestLayoutIsDocumented compares the table of packages in CONTRIBUTING.md with the imports of the code.
+// TestLayoutIsDocumented compares the table of packages in CONTRIBUTING.md with the imports of
+// the code.
 func TestLayoutIsDocumented(t *testing.T) {
 	const module = "github.com/kafkavet/kafkavet/"
 	text := section(t, "CONTRIBUTING.md", "## How the code is laid out")
@@ -336,7 +341,8 @@ func TestLayoutIsDocumented(t *testing.T) {
 	}
 }
 
-// packages returns the directories of all packages of the module, but for those of testdata and those for tests alone.
+// packages returns the directories of all packages of the module, but for those of testdata and
+// those for tests alone.
 func packages(t *testing.T) (names []string) {
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {

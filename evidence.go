@@ -12,10 +12,11 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// evidenceOptions say which packets are kept as evidence.
+// evidenceOptions configure --evidence and --bundle.
 type evidenceOptions struct {
 	path, bundle string
 	occurrences  uint
@@ -30,10 +31,10 @@ func (o *evidenceOptions) register(cmd *cobra.Command) {
 	f.UintVar(&o.occurrences, "evidence-occurrences", 3, "keep `N` occurrences of each finding as evidence")
 }
 
-// isWanted reports whether packets are kept.
+// isWanted reports whether evidence is written.
 func (o *evidenceOptions) isWanted() bool { return o.path != "" || o.bundle != "" }
 
-// maxOccurrences bounds --evidence-occurrences: a capture of more is the capture itself.
+// maxOccurrences bounds --evidence-occurrences. More would be most of the capture.
 const maxOccurrences = 1000
 
 func (o *evidenceOptions) check() error {
@@ -52,14 +53,14 @@ func (o *evidenceOptions) check() error {
 	return nil
 }
 
-// writeEvidence writes the evidence and the bundle, puts into the report where the evidence is, and warns of what is
-// not proven. It prints what could not be written.
+// writeEvidence writes the evidence and the bundle, adds the places of the evidence to the
+// report, and warns about missing proofs. It prints errors.
 func (f *findings) writeEvidence(rep *model.Report) (isWritten bool) {
 	if f.evidence == nil {
 		return true
 	}
-	// The evidence holds at most 16 MiB of packets (evidence.Collector). It is made in memory, because the report that
-	// goes with it into the bundle names its packets.
+	// The evidence has at most 16 MiB of packets (evidence.Collector). It is made in memory,
+	// because the report in the bundle names its packets.
 	var packets bytes.Buffer
 	sum, err := f.WriteEvidence(&packets, f.j.pipeline.opt.src.Captures())
 	if err != nil {
@@ -72,7 +73,7 @@ func (f *findings) writeEvidence(rep *model.Report) (isWritten bool) {
 	return isWritten
 }
 
-// locate puts into the report where its occurrences are in the evidence.
+// locate adds to the report where its occurrences are in the evidence.
 func (f *findings) locate(rep *model.Report, sum *evidence.Summary) {
 	opt := &f.j.opt.evidence
 	file := &model.EvidenceFile{
@@ -108,7 +109,7 @@ func (f *findings) keepEvidence(packets []byte) (isWritten bool) {
 	return f.commit(f.proof, err)
 }
 
-// writeBundle writes the file of --bundle. Its report names the evidence in it.
+// writeBundle writes the file of --bundle. Its report names the evidence in the bundle.
 func (f *findings) writeBundle(rep *model.Report, packets []byte) (isWritten bool) {
 	if f.bundle == nil {
 		return true
@@ -119,7 +120,7 @@ func (f *findings) writeBundle(rep *model.Report, packets []byte) (isWritten boo
 	return f.commit(f.bundle, write.Bundle(f.bundle.w, &inside, packets))
 }
 
-// commit makes a file appear that was written with an error or without, and prints what is wrong.
+// commit finishes a written file and prints errors.
 func (f *findings) commit(out *output, err error) (isWritten bool) {
 	if err != nil {
 		err = fmt.Errorf("write %s: %w", out.name, reason(err))
@@ -132,18 +133,18 @@ func (f *findings) commit(out *output, err error) (isWritten bool) {
 	return err == nil
 }
 
-// explainEvidence warns of what the evidence does not prove.
+// explainEvidence warns about missing proofs.
 func (f *findings) explainEvidence(sum *evidence.Summary, path string) {
 	if sum.Omitted > 0 || sum.Unproven > 0 {
 		f.j.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",
-			path, counted(uint64(sum.Unproven), "finding"), counted(sum.Omitted, "occurrence")))
+			path, words.Plural(uint64(sum.Unproven), "finding"), words.Plural(sum.Omitted, "occurrence")))
 	}
 	if sum.Encrypted > 0 {
 		f.j.warn(fmt.Errorf("%s: TLS on %d of %s: %s",
-			path, sum.Encrypted, counted(uint64(sum.Connections), "connection"), sum.OfEncrypted(f.j.names != nil)))
+			path, sum.Encrypted, words.Plural(uint64(sum.Connections), "connection"), sum.OfEncrypted(f.j.names != nil)))
 	}
 	if f.j.opt.traffic.verbose {
-		f.j.complain("wrote %s: %s of %s for %s", path, counted(uint64(sum.Packets), "packet"),
-			counted(uint64(sum.Connections), "connection"), counted(uint64(sum.Findings), "finding"))
+		f.j.complain("wrote %s: %s of %s for %s", path, words.Plural(uint64(sum.Packets), "packet"),
+			words.Plural(uint64(sum.Connections), "connection"), words.Plural(uint64(sum.Findings), "finding"))
 	}
 }

@@ -37,11 +37,12 @@ func requestsOf(t *testing.T, args ...string) (list []requestPlace) {
 	return list
 }
 
-// prefaced are the captures with addresses in a preface: they are overwritten in redacted evidence, where the client is
-// then the proxy.
+// prefaced are the captures with addresses in a preface: they are overwritten in redacted
+// evidence, where the client is then the proxy.
 var prefaced = regexp.MustCompile(`kv9005|proxy`)
 
-// TestReportAndEvidenceAreOne: what the report says of the evidence holds in it, for our own reader.
+// TestReportAndEvidenceAreOne: what the report says of the evidence holds in it, for our own
+// reader.
 func TestReportAndEvidenceAreOne(t *testing.T) {
 	located := 0
 	for name, keys := range captureArgs(t) {
@@ -113,8 +114,8 @@ func parties(r *model.Report) (out []string) {
 	return out
 }
 
-// TestPseudonymsStayInEvidence: redacted evidence names everybody as the report does, also when it is redacted again,
-// whatever the key.
+// TestPseudonymsStayInEvidence: redacted evidence names everybody as the report does, also when
+// it is redacted again, whatever the key.
 func TestPseudonymsStayInEvidence(t *testing.T) {
 	for _, name := range []string{"confluent-go-2.6.0_fetch-max-7", "kv1001-fires-every-api-one-above", "ipv6", "sarama-1.61.1_v3.6-no-apiversions_broker-2.1"} {
 		file := filepath.Join(t.TempDir(), "evidence.pcapng")
@@ -130,8 +131,8 @@ func TestPseudonymsStayInEvidence(t *testing.T) {
 	}
 }
 
-// TestFiltersOfEvidenceInTshark: the filter that a report prints finds the packets in the evidence, and the commands to
-// reproduce it find the requests.
+// TestFiltersOfEvidenceInTshark: the filter that a report prints finds the packets in the
+// evidence, and the commands to reproduce it find the requests.
 func TestFiltersOfEvidenceInTshark(t *testing.T) {
 	tshark, err := exec.LookPath("tshark")
 	if err != nil {

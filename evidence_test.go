@@ -39,7 +39,8 @@ func captureArgs(t *testing.T) map[string][]string {
 	return out
 }
 
-// invoke runs kafkavet, which must be able to do the work, and returns what it wrote to standard output.
+// invoke runs kafkavet, which must be able to do the work, and returns what it wrote to standard
+// output.
 func invoke(t *testing.T, stdin io.Reader, args ...string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -59,7 +60,8 @@ func analysed(t *testing.T, args ...string) *model.Report {
 	return r
 }
 
-// kinds are the findings without what redaction and a selection of packets change; counted with their counts.
+// kinds are the findings without what redaction and a selection of packets change; counted with
+// their counts.
 func kinds(r *model.Report, counted bool) []string {
 	out := []string{}
 	for _, f := range r.Findings {
@@ -209,7 +211,8 @@ func leaks(output, text string) bool {
 // do name: where they would be a client id is told by shown.
 var libraries = []string{"rdkafka", "kafkajs", "kgo", "sarama"}
 
-// shown tells whether a client id stands as one in an output: in JSON, in TSV, or in text before the software's name.
+// shown tells whether a client id stands as one in an output: in JSON, in TSV, or in text before
+// the software's name.
 func shown(output, id string) bool {
 	return strings.Contains(output, `"client_id": "`+id+`"`) || strings.Contains(output, `"client_id":"`+id+`"`) ||
 		regexp.MustCompile(`"client_ids": \[[^]]*"`+id+`"`).MatchString(output) ||
@@ -389,9 +392,9 @@ func dissected(t *testing.T, tshark, name string) []string {
 	return lines
 }
 
-// beyondEvidence are the variants of which evidence does not hold enough: packets
-// in fragments, heads of connections in packets of a few bytes, copies of which it holds one side only, and segments that
-// only the packets left out show to be forged.
+// beyondEvidence are the variants of which evidence does not hold enough: packets in fragments,
+// heads of connections in packets of a few bytes, copies of which it holds one side only, and
+// segments that only the packets left out show to be forged.
 var beyondEvidence = regexp.MustCompile(`(?i)fragment|every byte|in pieces|address translation|impossible acknowledgement`)
 
 // TestEvidenceOfRewrittenCaptures makes redacted evidence of a capture delivered in all the

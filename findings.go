@@ -12,25 +12,27 @@ import (
 	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/words"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// findings is the result of analyze and sniff: the report, and the evidence for it.
+// findings is the result of analyze and sniff: the report and its evidence.
 type findings struct {
 	// Builder belongs to the collecting goroutine while the pipeline runs.
 	*report.Builder
 	j *job
-	// evidence takes the packets that prove findings; nil for none.
+	// evidence collects the packets that prove findings; nil without --evidence.
 	evidence *evidence.Collector
 	// accepted are the findings of --baseline.
 	accepted *baseline
-	// outs, proof, bundle and baseline are open from open to finish or discard; proof is nil without --evidence,
-	// bundle without --bundle, baseline without --write-baseline.
+	// outs, proof and baseline are open from open to finish or discard. proof is nil without
+	// --evidence, baseline without --write-baseline.
 	outs                    []reportFile
 	proof, bundle, baseline *output
 }
 
-// newFindings makes the result of analyze and sniff. isWatched has the builder report findings while they come in.
+// newFindings returns the result of analyze and sniff. With isWatched, the builder reports
+// findings at once.
 func newFindings(j *job, isWatched bool) (*findings, error) {
 	f := &findings{j: j}
 	var err error
@@ -102,7 +104,7 @@ func (f *findings) discard() {
 	}
 }
 
-// report is the report so far, redacted if that is asked for.
+// report returns the report so far, redacted with --redact.
 func (f *findings) report(in report.Input) *model.Report {
 	f.SetInput(in)
 	rep := f.Report()
@@ -126,8 +128,8 @@ type reportFile struct {
 	format write.Format
 }
 
-// writeReports writes the report to all its outputs, standard output last, and prints which could not be
-// written. A report that no output takes goes to standard output.
+// writeReports writes the report to all its outputs, standard output last, and prints errors. If
+// every output fails, it writes the report to standard output.
 func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
 	failed := 0
 	slices.SortStableFunc(f.outs, func(a, b reportFile) int { return cmp.Compare(a.rank(), b.rank()) })
@@ -146,7 +148,7 @@ func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
 	return failed == 0
 }
 
-// rank puts standard output last: a reader that goes away ends the program.
+// rank orders standard output last, because a closed reader ends the program.
 func (r reportFile) rank() int {
 	if r.place.name == "" {
 		return 1
@@ -163,7 +165,7 @@ func (f *findings) writeReport(out reportFile, rep *model.Report) error {
 	return out.commit()
 }
 
-// writeBaseline writes the baseline and makes its file appear. It prints why it could not be written.
+// writeBaseline writes the baseline file and prints errors.
 func (f *findings) writeBaseline(rep *model.Report) (isWritten bool) {
 	if f.baseline == nil {
 		return true
@@ -171,8 +173,8 @@ func (f *findings) writeBaseline(rep *model.Report) (isWritten bool) {
 	return f.commit(f.baseline, writeBaseline(f.baseline.w, rep))
 }
 
-// verdict is the exit code of a report. isWhole says that all could be read and written; otherwise the reason
-// why not was printed. For other reasons it is printed here, in one line.
+// verdict returns the exit code of a report. isWhole: all input was read and all output written.
+// Otherwise the reason was already printed. verdict prints every other reason in one line.
 func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 	opt := &f.j.opt.report
 	if !isWhole {
@@ -194,20 +196,21 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 	worst := slices.MaxFunc(failing, func(a, b *model.Finding) int { return cmp.Compare(a.Severity, b.Severity) })
 	text := fmt.Sprintf("%s %s %s: %s", worst.Severity, worst.Code, worst.Title, write.Sentence(worst))
 	if n := len(failing) - 1; n > 0 {
-		text += "; and " + counted(uint64(n), "more finding")
+		text += "; and " + words.Plural(uint64(n), "more finding")
 	}
 	f.j.complain("%s", strings.Join(strings.Fields(text), " ")) // in one line
 	return exitFindings
 }
 
-// foldedVerdict is the exit code by the findings that made room for others. No baseline can accept them.
+// foldedVerdict returns the exit code of the findings folded to save memory. No baseline can
+// accept them.
 func (f *findings) foldedVerdict(rep *model.Report) int {
 	if rep.Folded == nil {
 		return exitClean
 	}
 	for _, folded := range rep.Folded.Findings {
 		if f.j.opt.report.reaches(folded.Severity) {
-			f.j.complain("%s %s %s: %s that are not listed", folded.Severity, folded.Code, folded.Title, counted(folded.Findings, "finding"))
+			f.j.complain("%s %s %s: %s that are not listed", folded.Severity, folded.Code, folded.Title, words.Plural(folded.Findings, "finding"))
 			return exitFindings
 		}
 	}

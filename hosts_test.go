@@ -13,8 +13,9 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TestRewrittenCapturesInTwoFiles divides the traffic of every capture between two files, as hosts with
-// clocks of their own see it, and holds what is said of them against what is said of the capture.
+// TestRewrittenCapturesInTwoFiles divides the traffic of every capture between two files, as
+// hosts with clocks of their own see it, and holds what is said of them against what is said of
+// the capture.
 func TestRewrittenCapturesInTwoFiles(t *testing.T) {
 	names, err := filepath.Glob("testdata/captures/*.pcap*")
 	if err != nil || len(names) < 12 {

@@ -12,7 +12,6 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// newInterfaces makes the command interfaces.
 func newInterfaces(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:               "interfaces",

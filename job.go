@@ -12,19 +12,20 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// job is one run of analyze, requests or sniff: packets go from a source through the
+// job is one run of analyze, requests, sniff or run. Packets go from a source through the
 // pipeline to a result, which is written at the end.
 type job struct {
 	environment
 	// opt is never changed.
 	opt *options
 
-	// What follows is made by newJob from the options alone, and not changed afterwards.
+	// newJob makes the fields below from the options. They never change.
 
 	dissecting capture.DissectorOptions
-	// dissector belongs to the pipeline once that runs.
+	// dissector belongs to the pipeline while that runs.
 	dissector *capture.Dissector
 	filter    capture.Filter
 	// names are the pseudonyms; nil for none.
@@ -34,27 +35,27 @@ type job struct {
 	keys     *keyring
 	result   result
 
-	// files and pipeline are there once run has opened what is read.
+	// files and pipeline are set when run has opened the input.
 	files    *fileSource
 	pipeline *pipeline
 }
 
-// result is what a job makes of what the pipeline finds. Its methods belong to the
-// goroutine of the job, its sink to the collecting one.
+// result receives what the pipeline finds. Its methods belong to the goroutine of the job, its
+// sink to the collecting one.
 type result interface {
 	decode.Sink
-	// open opens what is written, before any packet is looked at.
+	// open opens the outputs before the first packet.
 	open() error
-	// tap is that of pipelineOptions.
+	// tap returns pipelineOptions.tap.
 	tap() func(stream uint32, p *capture.Packet, s *capture.Segment)
-	// finish writes what was found, prints what could not be written, and returns the exit code.
+	// finish writes the outputs, prints errors, and returns the exit code.
 	finish() int
-	// discard removes what was written and not finished.
+	// discard removes unfinished outputs.
 	discard()
 }
 
-// newJob makes a job as the options say; newResult makes its result. Errors name the flag. isLive
-// says that the packets come from an interface.
+// newJob makes a job from the options; newResult makes its result. Errors name the flag. isLive:
+// the packets come from an interface.
 func newJob(e environment, opt *options, isLive bool, newResult func(*job) (result, error)) (j *job, err error) {
 	j = &job{environment: e, opt: opt, names: opt.redact.pseudonyms()}
 	if j.names != nil && len(opt.captures) > 0 && !slices.ContainsFunc(opt.captures, hasNames) {
@@ -79,11 +80,11 @@ func newJob(e environment, opt *options, isLive bool, newResult func(*job) (resu
 	return j, err
 }
 
-// hasNames reports whether a capture may hold names that are no pseudonyms: any but evidence that was redacted. Of
-// standard input nothing is known before it is read.
+// hasNames reports whether a capture may hold names that are no pseudonyms: any but evidence
+// that was redacted. Of standard input nothing is known before it is read.
 func hasNames(path string) bool { return path == "-" || !evidence.HasPseudonyms(capture.Comment(path)) }
 
-// opener opens what the job writes, with the rights that the process has now.
+// opener returns an opener with the current rights of the process.
 func (j *job) opener() opener {
 	mode, _ := j.opt.output.fileMode() // it was checked
 	return opener{mode: mode, isRoot: os.Geteuid() == 0, stdout: j.out}
@@ -96,7 +97,7 @@ func (j *job) warn(err error) {
 	}
 }
 
-// newPipeline makes the pipeline between a source and the result.
+// newPipeline makes the pipeline between a source and a sink.
 func (j *job) newPipeline(src capture.Source, sink decode.Sink, beside *live) *pipeline {
 	var d *debugger
 	if j.opt.traffic.debug.isSet {
@@ -141,7 +142,8 @@ func (j *job) runFiles(ctx context.Context) (int, error) {
 	return j.result.finish(), nil
 }
 
-// inputIsWhole prints what was wrong with the input, and reports whether it could be read as it should.
+// inputIsWhole prints errors and warnings of the input, and reports whether it was read
+// completely.
 func (j *job) inputIsWhole() bool {
 	errs, warnings, failed := j.pipeline.inputErrors()
 	for _, err := range errs {
@@ -155,7 +157,7 @@ func (j *job) inputIsWhole() bool {
 	}
 	if j.files != nil && j.files.isInterrupted {
 		done, _ := j.files.Progress()
-		j.complain("interrupted after %s of input; the output covers no more", counted(uint64(done), "byte"))
+		j.complain("interrupted after %s of input; the output covers only these", words.Plural(uint64(done), "byte"))
 		failed = true
 	}
 	return !failed
@@ -165,7 +167,7 @@ func (j *job) inputIsWhole() bool {
 type fileSource struct {
 	*capture.Files
 	ctx context.Context
-	// isInterrupted says that there was more to read; it belongs to the reading goroutine.
+	// isInterrupted: the input was not read to its end. It belongs to the reading goroutine.
 	isInterrupted bool
 }
 

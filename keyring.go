@@ -14,20 +14,19 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// keyring holds the TLS secrets of a job: those of key logs, and those that captures
-// hold themselves.
+// keyring holds the TLS secrets of a job, from key logs and from captures.
 type keyring struct {
 	// Secrets may be used by any goroutine.
 	*tlsrecord.Secrets
 	warn func(error)
-	// files may hold secrets behind the packets that need them. openFiles sets it; it
-	// stays nil for an interface.
+	// files may hold secrets after the packets that need them. openFiles sets it; it is nil for
+	// an interface.
 	files *capture.Files
-	// drain waits until the workers are done with all packets read so far. newPipeline sets it.
+	// drain waits until the workers have processed all packets read so far. newPipeline sets it.
 	drain func()
 }
 
-// newKeyring reads key logs for captures in files.
+// newKeyring reads key logs for capture files.
 func newKeyring(logs []string, warn func(error)) (*keyring, error) {
 	k := &keyring{warn: warn, drain: func() {}}
 	k.Secrets = tlsrecord.NewFileSecrets(k.readLate)
@@ -49,13 +48,13 @@ func newKeyring(logs []string, warn func(error)) (*keyring, error) {
 	return k, nil
 }
 
-// noSecrets says that a key log is of no use.
+// noSecrets explains a key log without secrets.
 func noSecrets(name string, lines int) error {
 	return fmt.Errorf("%s has no secrets (%s): the program was not started with it, or its OpenSSL was built without key logging",
 		name, words.Plural(uint64(lines), "line"))
 }
 
-// lineCounter counts the lines that are read through it.
+// lineCounter counts the lines read through it.
 type lineCounter struct {
 	io.Reader
 	lines int
@@ -73,28 +72,27 @@ func (c *lineCounter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// newLiveKeyring is an empty one for an interface: follow fills it.
+// newLiveKeyring returns an empty keyring for an interface; follow fills it.
 func newLiveKeyring(warn func(error)) *keyring {
 	return &keyring{Secrets: tlsrecord.NewSecrets(), warn: warn}
 }
 
-// tlsKeyLog is the type of secrets that are a TLS key log (draft-ietf-opsawg-pcapng, 4.7).
+// tlsKeyLog is the secrets type of a TLS key log (draft-ietf-opsawg-pcapng, 4.7).
 const tlsKeyLog = 0x544c534b
 
-// add takes a pcapng decryption secrets block. It belongs to the reading goroutine.
+// add reads a pcapng decryption secrets block. It belongs to the reading goroutine.
 func (k *keyring) add(kind uint32, text []byte) {
 	if kind != tlsKeyLog {
 		k.warn(fmt.Errorf("decryption secrets of an unknown type (%#08x) are ignored", kind))
 		return
 	}
-	k.drain() // they count for the packets behind them, however far the workers are
+	k.drain() // the secrets apply only to later packets
 	if err := k.ReadKeyLog(bytes.NewReader(text), "decryption secrets block", k.warn); err != nil {
 		k.warn(err)
 	}
 }
 
-// readLate reads the secrets that stand behind the packets that need them. add warns of
-// what is wrong with them.
+// readLate reads the secrets after the packets that need them. add warns about errors in them.
 func (k *keyring) readLate(s *tlsrecord.Secrets) {
 	if k.files == nil {
 		return
@@ -106,29 +104,29 @@ func (k *keyring) readLate(s *tlsrecord.Secrets) {
 	})
 }
 
-// keyLogInterval is how often key logs are looked at. Records wait 10 s for their secrets.
+// keyLogInterval is how often key logs are read. Records wait 10 s for their secrets.
 const keyLogInterval = 100 * time.Millisecond
 
-// follow reads a key log as it grows, until stop is closed. It has a goroutine of its own.
+// follow reads a growing key log until stop is closed. It has a goroutine of its own.
 func (k *keyring) follow(name string, stop <-chan struct{}) {
 	log := tlsrecord.FollowKeyLog(name, k.Secrets, k.warn)
 	defer log.Close()
-	warned, awaited := "", false
+	warned, isMissing := "", false
 	tick := time.NewTicker(keyLogInterval)
 	defer tick.Stop()
 	for {
 		_, err := log.Poll()
 		switch text := fmt.Sprint(err); {
 		case err == nil:
-			if awaited {
-				k.warn(fmt.Errorf("key log %s is there now: only connections that are set up from now on can be decrypted", name))
+			if isMissing {
+				k.warn(fmt.Errorf("key log %s exists now: only connections that begin after this can be decrypted", name))
 			}
-			warned, awaited = "", false
+			warned, isMissing = "", false
 		case text != warned:
 			warned = text
 			if errors.Is(err, fs.ErrNotExist) {
 				err = fmt.Errorf("%w; waiting for it", err)
-				awaited = true
+				isMissing = true
 			}
 			k.warn(err)
 		}

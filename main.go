@@ -22,7 +22,7 @@ const (
 	exitTrouble  = 2 // the work could not be done
 )
 
-// streams are where a command reads and writes.
+// streams are the standard streams of a command.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
@@ -30,19 +30,18 @@ type streams struct {
 
 // complain writes one line to standard error.
 func (s streams) complain(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.err, "kafkavet: "+format+"\n", args...) // there is nowhere to report its failure
+	_, _ = fmt.Fprintf(s.err, "kafkavet: "+format+"\n", args...) // its error cannot be reported
 }
 
-// environment is what a command gets from outside, and what tests replace.
+// environment is what a command uses of the system, and what tests replace.
 type environment struct {
 	streams
 	// open opens an interface.
 	open func(capture.LiveOptions) (liveCapture, error)
-	// now is the time since the start; it never goes back. Any goroutine may call it.
+	// now is the time since the start; it never decreases. Any goroutine may call it.
 	now func() time.Duration
 }
 
-// host is the environment of this process.
 func host(s streams) environment {
 	start := time.Now()
 	return environment{
@@ -52,12 +51,12 @@ func host(s streams) environment {
 	}
 }
 
-// gcPercent lets the heap grow to three times the live heap before a collection:
-// little is held, and most of it is short-lived. GOGC overrules it.
+// gcPercent lets the heap grow to three times the live heap before a collection, because most
+// memory is short-lived. GOGC overrides it.
 const gcPercent = 200
 
-// memoryLimit has the garbage collector work harder before the heap reaches 256 MiB, which no input may take:
-// above it, memory counts for more than speed. GOMEMLIMIT overrules it.
+// memoryLimit makes the garbage collector work more before the heap reaches 256 MiB, the limit
+// for any input. GOMEMLIMIT overrides it.
 const memoryLimit = 224 << 20
 
 func main() {
@@ -73,15 +72,15 @@ func main() {
 	os.Exit(code)
 }
 
-// run does what the arguments say and returns the exit code.
+// run executes the arguments and returns the exit code.
 func run(ctx context.Context, args []string, s streams) int {
 	return host(s).run(ctx, args)
 }
 
-// run does what the arguments say and returns the exit code.
+// run executes the arguments and returns the exit code.
 func (e environment) run(ctx context.Context, args []string) int {
 	root, code := newRoot(e)
-	root.SetArgs(append([]string{}, args...)) // cobra reads os.Args where there are none
+	root.SetArgs(append([]string{}, args...)) // cobra reads os.Args if they are nil
 	if err := root.ExecuteContext(ctx); err != nil {
 		e.complain("%v", err)
 		return exitTrouble

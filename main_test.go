@@ -98,7 +98,8 @@ func compress(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(errors.Join(err, w.Close(), os.WriteFile(ts.MkAbs(args[2]), out.Bytes(), 0o600)))
 }
 
-// extract writes the files of an archive into the working directory, which may be read by its owner only: extract FILE
+// extract writes the files of an archive into the working directory, which may be read by its
+// owner only: extract FILE
 func extract(ts *testscript.TestScript, _ bool, args []string) {
 	archive := ts.MkAbs(args[0])
 	if st, err := os.Stat(archive); err != nil || runtime.GOOS != "windows" && st.Mode().Perm() != 0o600 {
@@ -164,7 +165,8 @@ func TestSecretsReachNoOutput(t *testing.T) {
 	}
 }
 
-// TestGolden holds the outputs for every capture in testdata against those that were read and accepted.
+// TestGolden holds the outputs for every capture in testdata against those that were read and
+// accepted.
 func TestGolden(t *testing.T) {
 	captures, err := filepath.Glob("testdata/captures/*.pcap*")
 	if err != nil || len(captures) < 12 {

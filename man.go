@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// The command man writes the man pages. It is in no release: what it needs would be a third of the binary.
+// The command man writes the man pages. Releases do not have it, because its dependencies would
+// be a third of the binary.
 func init() { furtherCommands = append(furtherCommands, newMan) }
 
 func newMan(environment) (*cobra.Command, action) {

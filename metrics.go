@@ -18,41 +18,40 @@ import (
 )
 
 const (
-	// maxSoftware bounds the values of the label client_software: software in
-	// its versions, of which a site has some dozen. Further ones are "other".
+	// maxSoftware bounds the values of the label client_software. A site has a few dozen.
+	// Further values are "other".
 	maxSoftware = 100
-	// maxRequestSeries bounds the series of kafkavet_requests_total: 90 APIs in
-	// one or two versions for some twenty clients, each of some 300 bytes. What is beyond
-	// counts with api, version and client_software "other".
+	// maxRequestSeries bounds the series of kafkavet_requests_total: 90 APIs in one or two
+	// versions for about twenty clients, each of about 300 bytes. Further requests count with
+	// api, version and client_software "other".
 	maxRequestSeries = 4000
 	// maxFindingSeries bounds the series of kafkavet_findings_total in the same way.
 	maxFindingSeries = 1000
-	// maxScrapes bounds the scrapes at one time; further ones are turned away.
+	// maxScrapes bounds the simultaneous scrapes; further ones are refused.
 	maxScrapes = 4
 )
 
-// other is the value of a label that stands for those for which there was no room.
+// other is the label value beyond a limit.
 const other = "other"
 
-// requestLabels are the labels of kafkavet_requests_total.
 var requestLabels = []string{"api", "version", "verdict", "client_software"}
 
-// requestKey is what requests are counted by.
+// requestKey identifies a series of requests.
 type requestKey struct {
 	software     decode.Software
 	key, version int16
 	verdict      decode.Verdict
 }
 
-// requestMetrics counts requests. It belongs to the collecting goroutine; the
-// counters may be read by any. Counting allocates nothing in the steady state.
+// requestMetrics counts requests. It belongs to the collecting goroutine; any goroutine may read
+// the counters. Counting allocates nothing in the steady state.
 type requestMetrics struct {
 	vec      *prometheus.CounterVec
 	counters map[requestKey]prometheus.Counter
 	software map[decode.Software]string
 	lastKey  requestKey
 	last     prometheus.Counter
-	// beyond counts requests for which there was no series of their own.
+	// beyond counts requests without a series of their own.
 	beyond prometheus.Counter
 }
 
@@ -60,18 +59,17 @@ func newRequestMetrics() *requestMetrics {
 	return &requestMetrics{
 		vec: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kafkavet_requests_total",
-			Help: "Kafka requests by API, version, verdict and what the client announced as its software.",
+			Help: "Kafka requests by API, version, verdict and client software.",
 		}, requestLabels),
 		counters: map[requestKey]prometheus.Counter{},
 		software: map[decode.Software]string{},
 		beyond: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "kafkavet_series_limit_requests_total",
-			Help: "Requests that were counted under \"other\", because there were too many series or clients.",
+			Help: "Requests counted under \"other\" because there were too many series or clients.",
 		}),
 	}
 }
 
-// count counts a request.
 func (m *requestMetrics) count(x *decode.Exchange) {
 	key := requestKey{x.Software, x.Key, x.Version, x.Verdict}
 	if m.last == nil || key != m.lastKey {
@@ -80,7 +78,7 @@ func (m *requestMetrics) count(x *decode.Exchange) {
 	m.last.Inc()
 }
 
-// counter finds or makes the counter of a key.
+// counter returns the counter of a key.
 func (m *requestMetrics) counter(key requestKey) prometheus.Counter {
 	if c := m.counters[key]; c != nil {
 		return c
@@ -103,7 +101,7 @@ func (m *requestMetrics) counter(key requestKey) prometheus.Counter {
 	return c
 }
 
-// softwareLabel is client software as the value of a label.
+// softwareLabel returns client software as a label value.
 func softwareLabel(name, version string) string {
 	text := strings.TrimSpace(name + " " + version)
 	if text == "" {
@@ -112,7 +110,7 @@ func softwareLabel(name, version string) string {
 	return write.Escape(text)
 }
 
-// countedSink counts what passes on its way to the report.
+// countedSink counts requests and passes them to the report.
 type countedSink struct {
 	*report.Builder
 	metrics *requestMetrics
@@ -124,25 +122,25 @@ func (s *countedSink) Exchange(x *decode.Exchange) {
 	s.Builder.Exchange(x)
 }
 
-// The metrics that are taken from a snapshot.
+// The metrics from a snapshot.
 var (
 	findingsDesc = prometheus.NewDesc("kafkavet_findings_total",
-		"How often findings happened, by code, API, version and what the client announced as its software.",
+		"How often findings happened, by code, API, version and client software.",
 		[]string{"code", "severity", "api", "version", "client_software"}, nil)
-	limitsDesc    = prometheus.NewDesc("kafkavet_limit_hits_total", "How often a limit of memory or time was reached, by its name.", []string{"limit"}, nil)
-	unparsedDesc  = prometheus.NewDesc("kafkavet_unparsed_packets_total", "Packets that could not be read, by reason.", []string{"reason"}, nil)
+	limitsDesc    = prometheus.NewDesc("kafkavet_limit_hits_total", "How often a limit of memory or time was exceeded, by its name.", []string{"limit"}, nil)
+	unparsedDesc  = prometheus.NewDesc("kafkavet_unparsed_packets_total", "Packets that could not be parsed, by reason.", []string{"reason"}, nil)
 	packetsDesc   = prometheus.NewDesc("kafkavet_packets_total", "Packets captured.", nil, nil)
 	bytesDesc     = prometheus.NewDesc("kafkavet_captured_bytes_total", "Bytes captured.", nil, nil)
-	droppedDesc   = prometheus.NewDesc("kafkavet_dropped_packets_total", "Packets lost because they were not read in time.", nil, nil)
-	streamsDesc   = prometheus.NewDesc("kafkavet_connections_total", "TCP connections seen.", nil, nil)
-	openDesc      = prometheus.NewDesc("kafkavet_connections", "TCP connections that are open.", nil, nil)
-	endedDesc     = prometheus.NewDesc("kafkavet_ended_connections_total", "TCP connections that are over, by what was spoken: kafka, encrypted or other.", []string{"protocol"}, nil)
-	gapsDesc      = prometheus.NewDesc("kafkavet_gaps_total", "Places at which bytes of a TCP connection are missing.", nil, nil)
-	missingDesc   = prometheus.NewDesc("kafkavet_missing_bytes_total", "Bytes of TCP connections that are missing.", nil, nil)
-	responsesDesc = prometheus.NewDesc("kafkavet_responses_total", "Kafka requests that were answered.", nil, nil)
+	droppedDesc   = prometheus.NewDesc("kafkavet_dropped_packets_total", "Packets dropped because they were not read in time.", nil, nil)
+	streamsDesc   = prometheus.NewDesc("kafkavet_connections_total", "TCP connections captured.", nil, nil)
+	openDesc      = prometheus.NewDesc("kafkavet_connections", "Open TCP connections.", nil, nil)
+	endedDesc     = prometheus.NewDesc("kafkavet_ended_connections_total", "Ended TCP connections by protocol: kafka, encrypted or other.", []string{"protocol"}, nil)
+	gapsDesc      = prometheus.NewDesc("kafkavet_gaps_total", "Gaps in TCP connections.", nil, nil)
+	missingDesc   = prometheus.NewDesc("kafkavet_missing_bytes_total", "Missing bytes of TCP connections.", nil, nil)
+	responsesDesc = prometheus.NewDesc("kafkavet_responses_total", "Kafka responses.", nil, nil)
 )
 
-// snapshotMetrics takes metrics from a snapshot of the report. Any goroutine may call it.
+// snapshotMetrics reads metrics from a snapshot of the report. Any goroutine may call it.
 type snapshotMetrics struct {
 	served   *served
 	findings *findingSeries
@@ -191,14 +189,14 @@ func (m snapshotMetrics) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// findingSeries are the series of kafkavet_findings_total. One that has a place keeps it: the
-// order of the findings changes with what happens, and a counter must not go back.
+// findingSeries are the series of kafkavet_findings_total. A series is never removed, because a
+// counter must not decrease when the order of the findings changes.
 type findingSeries struct {
 	mu    sync.Mutex
 	known map[[5]string]struct{}
 }
 
-// counts adds up findings by the labels of kafkavet_findings_total.
+// counts sums findings by the labels of kafkavet_findings_total.
 func (s *findingSeries) counts(findings []model.Finding) map[[5]string]uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,7 +220,7 @@ func (s *findingSeries) counts(findings []model.Finding) map[[5]string]uint64 {
 	return counts
 }
 
-// newMetrics makes the handler of /metrics.
+// newMetrics returns the handler of /metrics.
 func newMetrics(s *served, requests *requestMetrics) http.Handler {
 	r := prometheus.NewRegistry()
 	r.MustRegister(

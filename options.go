@@ -17,8 +17,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/redact"
 )
 
-// options are what the command line asks for. The flags of a command fill the groups that
-// it registers; the job reads them, and nothing changes them.
+// options are the parsed command line. The flags of a command fill its groups; the job reads
+// them, and nothing changes them.
 type options struct {
 	// captures are the arguments of analyze and requests.
 	captures []string
@@ -38,7 +38,7 @@ type options struct {
 type group interface {
 	// register adds the flags to those of a command.
 	register(*cobra.Command)
-	// check says what is wrong with their values, before any work is done.
+	// check returns an error for invalid values, before any work is done.
 	check() error
 }
 
@@ -50,8 +50,8 @@ func (o *options) add(cmd *cobra.Command, groups ...group) {
 	o.groups = append(o.groups, groups...)
 }
 
-// check says what is wrong with the options, before any work is done. A capture that comes from
-// stdin has the name of its file.
+// check returns an error for invalid options, before any work is done. The name of a capture on
+// stdin is that of its file.
 func (o *options) check(stdin io.Reader) error {
 	for _, g := range o.groups {
 		if err := g.check(); err != nil {
@@ -70,7 +70,7 @@ func (o *options) check(stdin io.Reader) error {
 	}
 	isFile := func(f namedFile) bool { return f.path != "" && f.path != "-" }
 	if o.output.flags.Changed("output-mode") && !isFile(namedFile{path: o.save.path}) && !slices.ContainsFunc(written, isFile) {
-		return errors.New("--output-mode: has no effect where no file is written")
+		return errors.New("--output-mode: has no effect without an output file")
 	}
 	return apart(written, slices.Concat(fileNames(o.captures, stdin), o.traffic.keyLogs, o.report.knownIssues,
 		[]string{o.report.target, o.report.baseline, o.traffic.advertised, o.live.program})...)
@@ -82,7 +82,7 @@ var (
 	severities = []string{"error", "warning", "info", "never"}
 )
 
-// trafficOptions say what is looked at, and how.
+// trafficOptions select the connections, and configure their analysis.
 type trafficOptions struct {
 	ports       []uint
 	notPorts    []uint
@@ -100,24 +100,23 @@ type trafficOptions struct {
 
 func (o *trafficOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.UintSliceVar(&o.ports, "port", nil, "look only at TCP connections with this `PORT`; a list, or repeated")
-	f.UintSliceVar(&o.notPorts, "not-port", nil, "leave out TCP connections with this `PORT`")
-	f.StringSliceVar(&o.hosts, "host", nil, "look only at connections of this IP `ADDRESS` or network (10.0.0.0/8)")
-	f.StringSliceVar(&o.nets, "net", nil, "the same for a `NETWORK`; --host and --net add up")
+	f.UintSliceVar(&o.ports, "port", nil, "analyze only TCP connections with this `PORT`; a list, or repeated")
+	f.UintSliceVar(&o.notPorts, "not-port", nil, "ignore TCP connections with this `PORT`")
+	f.StringSliceVar(&o.hosts, "host", nil, "analyze only connections of this IP `ADDRESS` or network (10.0.0.0/8)")
+	f.StringSliceVar(&o.nets, "net", nil, "as --host, for a `NETWORK`; --host and --net can be combined")
 	f.StringArrayVar(&o.keyLogs, "tls-keylog", nil, "decrypt TLS with the key log `FILE` (NSS format, SSLKEYLOGFILE); may be repeated")
-	f.StringVar(&o.advertised, "advertised", "", "the `RELEASE` or file that gives the ranges of brokers whose ApiVersions response was not captured; list prints the releases")
-	f.UintSliceVar(&o.vxlanPorts, "vxlan-port", nil, "one more UDP `PORT` that carries VXLAN")
-	f.UintSliceVar(&o.genevePorts, "geneve-port", nil, "one more UDP `PORT` that carries Geneve")
-	f.DurationVar(&o.idle, "idle-timeout", time.Duration(reassembly.DefaultIdleTimeout), "give up connections that are silent for this `DURATION` of packet time")
+	f.StringVar(&o.advertised, "advertised", "", "the `RELEASE` or file with the ranges of brokers whose ApiVersions response was not captured; list prints the releases")
+	f.UintSliceVar(&o.vxlanPorts, "vxlan-port", nil, "an additional UDP `PORT` of VXLAN")
+	f.UintSliceVar(&o.genevePorts, "geneve-port", nil, "an additional UDP `PORT` of Geneve")
+	f.DurationVar(&o.idle, "idle-timeout", time.Duration(reassembly.DefaultIdleTimeout), "evict connections without packets for this `DURATION` of packet time")
 	f.Var(&o.debug, "debug", "print on standard error every decision about the connection with the number `STREAM` (tcp.stream in Wireshark)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar and no warnings")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print on standard error what was read, and how fast")
 	complete(cmd, "advertised", completeReleases)
 }
 
-func (o *trafficOptions) check() error { return nil } // the job makes values of them
+func (o *trafficOptions) check() error { return nil } // newJob checks them
 
-// dissector is how packets are taken apart.
 func (o *trafficOptions) dissector() (d capture.DissectorOptions, err error) {
 	if d.VXLANPorts, err = ports("--vxlan-port", o.vxlanPorts); err != nil {
 		return d, err
@@ -131,7 +130,7 @@ func (o *trafficOptions) dissector() (d capture.DissectorOptions, err error) {
 	return d, nil
 }
 
-// filter makes the filter of --port, --not-port, --host and --net.
+// filter returns the filter of --port, --not-port, --host and --net.
 func (o *trafficOptions) filter(d capture.DissectorOptions) (f capture.Filter, err error) {
 	f.TunnelPorts = slices.Concat(d.VXLANPorts, d.GenevePorts)
 	if f.Ports, err = ports("--port", o.ports); err != nil {
@@ -166,10 +165,10 @@ func ports(flag string, numbers []uint) ([]uint16, error) {
 	return out, nil
 }
 
-// reportOptions say what findings are compared with, and when they fail a run.
+// reportOptions select what findings are compared with, and when they fail a run.
 type reportOptions struct {
 	failOn string
-	// required is how many requests must have been checked.
+	// required is the least number of checked requests.
 	required      uint64
 	baseline      string
 	writeBaseline string
@@ -182,11 +181,11 @@ func (o *reportOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.failOn, "fail-on", "error", "exit with 1 on a finding of this `SEVERITY` or above: error, warning, info, never")
 	f.Uint64Var(&o.required, "require-checked", 0, "exit with 2 if fewer than `N` requests could be compared with an advertised range")
-	f.StringVar(&o.baseline, "baseline", "", "accept the findings in the baseline `FILE`: they are shown, and do not make the run fail")
+	f.StringVar(&o.baseline, "baseline", "", "accept the findings in the baseline `FILE`: the report lists them, but they do not fail the run")
 	f.StringVar(&o.writeBaseline, "write-baseline", "", "write the findings to `FILE` as a baseline")
 	f.StringVar(&o.color, "color", "auto", "colors in text: `WHEN` is auto, always or never; NO_COLOR is respected")
 	f.StringArrayVar(&o.knownIssues, "known-issues", nil, "compare findings also with the known issues of the YAML `FILE`; may be repeated")
-	f.StringVar(&o.target, "target", "", "report what of the traffic this `RELEASE` would refuse (kafka-4.0, 4.0.1), or the brokers of a file:\n"+
+	f.StringVar(&o.target, "target", "", "report the requests that this `RELEASE` (kafka-4.0, 4.0.1) would refuse, or the brokers of a file:\n"+
 		"a report in JSON or the output of kafka-broker-api-versions.sh; list prints the releases")
 	completeWords(cmd, "fail-on", severities...)
 	completeWords(cmd, "color", colors...)
@@ -203,7 +202,7 @@ func (o *reportOptions) check() error {
 	return oneOf("--color", o.color, colors)
 }
 
-// reaches reports whether --fail-on asks for findings of a severity.
+// reaches reports whether --fail-on includes findings of a severity.
 func (o *reportOptions) reaches(s model.Severity) bool {
 	switch o.failOn {
 	case "error":
@@ -216,10 +215,10 @@ func (o *reportOptions) reaches(s model.Severity) bool {
 	return false
 }
 
-// fails reports whether a finding makes the run fail.
+// fails reports whether a finding fails the run.
 func (o *reportOptions) fails(f *model.Finding) bool { return !f.Accepted && o.reaches(f.Severity) }
 
-// redactOptions say whether names and addresses are replaced.
+// redactOptions configure the replacement of names and addresses.
 type redactOptions struct {
 	redact bool
 	key    string
@@ -238,7 +237,7 @@ func (o *redactOptions) check() error {
 	return nil
 }
 
-// pseudonyms are those asked for, nil for none.
+// pseudonyms returns the pseudonyms of --redact, nil without it.
 func (o *redactOptions) pseudonyms() *redact.Pseudonyms {
 	if !o.redact {
 		return nil
@@ -246,7 +245,7 @@ func (o *redactOptions) pseudonyms() *redact.Pseudonyms {
 	return redact.NewPseudonyms(o.key)
 }
 
-// oneOf fails where the value of a flag is none of those allowed.
+// oneOf returns an error if the value of a flag is not allowed.
 func oneOf(flag, value string, allowed []string) error {
 	if slices.Contains(allowed, value) {
 		return nil
@@ -254,7 +253,7 @@ func oneOf(flag, value string, allowed []string) error {
 	return fmt.Errorf("%s %q: must be one of %s", flag, value, strings.Join(allowed, ", "))
 }
 
-// reference finds the ranges that a flag names, nil for none.
+// reference loads the ranges that a flag names, nil for none.
 func reference(flag, name string) (*decode.Reference, error) {
 	if name == "" {
 		return nil, nil

@@ -12,7 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// liveOptions say what is captured on an interface, and for how long.
+// liveOptions configure the capture on an interface, and its end.
 type liveOptions struct {
 	iface       string
 	snaplen     int
@@ -24,8 +24,8 @@ type liveOptions struct {
 	interval    time.Duration
 	listen      string
 	user        string
-	// isRun says that the command is run: a command says when the capture ends, and findings are
-	// not printed before.
+	// isRun: the command is run. A child process ends the capture, and findings are printed only
+	// at the end.
 	isRun bool
 }
 
@@ -38,9 +38,9 @@ func (o *liveOptions) register(cmd *cobra.Command) {
 		f.StringVarP(&o.iface, "interface", "i", "", "watch the interface `IFACE`, or any for all of them; kafkavet interfaces lists them")
 		o.registerSniff(f)
 	}
-	f.StringVar(&o.user, "user", "", "continue as this `USER` once the interface is open (Linux, started as root); the user must be able to write all outputs")
-	f.IntVar(&o.snaplen, "snaplen", capture.DefaultSnapLen, "keep `N` bytes of each packet")
-	f.UintVar(&o.buffer, "buffer", capture.DefaultBuffer>>20, "size in `MIB` of the buffer for packets that were not read yet")
+	f.StringVar(&o.user, "user", "", "continue as this `USER` after the interface is open (Linux, started as root); the user must be able to write all outputs")
+	f.IntVar(&o.snaplen, "snaplen", capture.DefaultSnapLen, "capture at most `N` bytes of each packet")
+	f.UintVar(&o.buffer, "buffer", capture.DefaultBuffer>>20, "size in `MIB` of the buffer for packets not read yet")
 	complete(cmd, "interface", completeInterfaces)
 }
 
@@ -51,12 +51,12 @@ func (o *liveOptions) registerSniff(f *pflag.FlagSet) {
 	f.DurationVar(&o.interval, "interval", defaultInterval, "print new counts of findings every `DURATION`")
 	f.StringVar(&o.listen, "listen", "", "serve the current report and metrics by HTTP at this `ADDRESS`; :9999 is 127.0.0.1:9999, only a full address reaches other hosts")
 	f.StringVar(&o.program, "bpf", "", "filter in the kernel with the program in `FILE`, as tcpdump -ddd prints it")
-	f.BoolVar(&o.promiscuous, "promiscuous", false, "ask the interface also for packets to other hosts")
+	f.BoolVar(&o.promiscuous, "promiscuous", false, "also capture packets to other hosts")
 }
 
 const (
 	defaultInterval = 10 * time.Second
-	// minInterval bounds --interval, so that people can follow what is printed.
+	// minInterval bounds --interval, so that users can read the output.
 	minInterval = time.Second
 )
 
@@ -83,7 +83,7 @@ func (o *liveOptions) check() error {
 	return nil
 }
 
-// capture is what the interface is opened with.
+// capture returns the options to open the interface.
 func (o *liveOptions) capture(filter capture.Filter, warn func(error)) (capture.LiveOptions, error) {
 	name := o.iface
 	if name == "" {

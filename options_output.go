@@ -14,24 +14,24 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// outputOptions say where the result goes, and in which formats.
+// outputOptions configure the outputs and their formats.
 type outputOptions struct {
 	format string
 	texts  []string
 	mode   string
 	// formats are those of the command, the default first.
 	formats []outputFormat
-	// isLive says that --format is also that of what is printed while packets come.
+	// isLive: --format also applies to the live output.
 	isLive bool
-	// outputs are made of all that by check.
+	// outputs are the result of check.
 	outputs []outputOption
 	flags   *pflag.FlagSet
 }
 
-// outputFormat is a format that a command can write.
+// outputFormat is a format of a command.
 type outputFormat struct {
 	name string
-	// extensions are the endings of file names that stand for it.
+	// extensions are the file name extensions that select it.
 	extensions []string
 }
 
@@ -43,7 +43,7 @@ type outputOption struct {
 	path string
 }
 
-// newReportOutput are the options of a command that writes a report.
+// newReportOutput returns the options of a command that writes a report.
 func newReportOutput(isLive bool) outputOptions {
 	o := outputOptions{isLive: isLive}
 	for _, f := range write.Formats() {
@@ -52,7 +52,7 @@ func newReportOutput(isLive bool) outputOptions {
 	return o
 }
 
-// newRequestsOutput are the options of a command that lists requests.
+// newRequestsOutput returns the options of a command that lists requests.
 func newRequestsOutput() (o outputOptions) {
 	for _, f := range write.RequestFormats() {
 		o.formats = append(o.formats, outputFormat{f.Name, f.Extensions})
@@ -66,7 +66,7 @@ func (o *outputOptions) register(cmd *cobra.Command) {
 	o.flags.StringVar(&o.format, "format", names[0], "the `FORMAT` of the output: "+strings.Join(names, ", "))
 	o.flags.StringArrayVarP(&o.texts, "output", "o", nil, "write to `[FORMAT:]FILE` instead of standard output, which is -; may be repeated.\n"+
 		"Without FORMAT the name decides (.html, .json, ...), or else --format")
-	o.flags.StringVar(&o.mode, "output-mode", "0600", "give files that are written the rights `MODE` (octal)")
+	o.flags.StringVar(&o.mode, "output-mode", "0600", "the permissions `MODE` (octal) of written files")
 	completeWords(cmd, "format", names...)
 }
 
@@ -101,7 +101,7 @@ func (o *outputOptions) check() error {
 		o.outputs = append(o.outputs, out)
 	}
 	if n, ok := o.hasStdout(); o.isLive && ok && len(o.texts) > 0 && write.Formats()[o.index(o.format)].HasEvents && n != o.index(o.format) {
-		return fmt.Errorf("--output: standard output takes the events of --format %s", o.format)
+		return fmt.Errorf("--output: standard output is used for the events of --format %s", o.format)
 	}
 	if o.flags.Changed("format") && !isUsed {
 		return fmt.Errorf("--format %s: has no effect, because --output %s has the format %s; write %s as --output %s:FILE",
@@ -110,7 +110,8 @@ func (o *outputOptions) check() error {
 	return nil
 }
 
-// parse reads one -o: the format stands before a colon, or the ending of the name or --format says it.
+// parse reads one -o. A prefix before a colon selects the format, else the file name extension,
+// else --format.
 func (o *outputOptions) parse(text string) (out outputOption, err error) {
 	prefix, path, found := strings.Cut(text, ":")
 	if out.format = o.index(prefix); found && out.format >= 0 {
@@ -131,12 +132,12 @@ func (o *outputOptions) parse(text string) (out outputOption, err error) {
 	return out, nil
 }
 
-// index is the place of a format among those of the command, -1 for none.
+// index returns the index of a format of the command, -1 for none.
 func (o *outputOptions) index(name string) int {
 	return slices.IndexFunc(o.formats, func(f outputFormat) bool { return f.name == name })
 }
 
-// hasStdout reports whether one of the outputs is standard output, with its format.
+// hasStdout reports whether standard output is an output, and its format.
 func (o *outputOptions) hasStdout() (format int, ok bool) {
 	for _, out := range o.outputs {
 		if out.path == "" {
@@ -146,7 +147,7 @@ func (o *outputOptions) hasStdout() (format int, ok bool) {
 	return 0, false
 }
 
-// files are the files that are written.
+// files returns the output files.
 func (o *outputOptions) files() (files []namedFile) {
 	for _, out := range o.outputs {
 		files = append(files, namedFile{"--output", out.path})
@@ -154,7 +155,7 @@ func (o *outputOptions) files() (files []namedFile) {
 	return files
 }
 
-// fileMode are the rights of files that are written.
+// fileMode returns the permissions of written files.
 func (o *outputOptions) fileMode() (fs.FileMode, error) {
 	n, err := strconv.ParseUint(o.mode, 8, 32)
 	if err != nil || n&^0o777 != 0 {

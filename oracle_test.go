@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// rowsOf are the columns of the requests of a capture, sorted; outside leaves those inside their range out.
+// rowsOf are the columns of the requests of a capture, sorted; outside leaves those inside their
+// range out.
 func rowsOf(t *testing.T, outside bool, columns []string, args ...string) (rows []string) {
 	t.Helper()
 	r := csv.NewReader(strings.NewReader(invoke(t, strings.NewReader(""), append([]string{"requests"}, args...)...)))
@@ -38,8 +39,8 @@ func rowsOf(t *testing.T, outside bool, columns []string, args ...string) (rows 
 	return rows
 }
 
-// TestRequestsAgreeWithTshark holds the requests of every capture against those that tshark saw in it, and
-// those outside their range against what tshark saw advertised.
+// TestRequestsAgreeWithTshark holds the requests of every capture against those that tshark saw
+// in it, and those outside their range against what tshark saw advertised.
 func TestRequestsAgreeWithTshark(t *testing.T) {
 	names, err := filepath.Glob("testdata/oracle/*.requests.tsv")
 	if err != nil || len(names) < 90 {

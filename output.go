@@ -13,36 +13,37 @@ import (
 	"strings"
 )
 
-// opener opens every file that a command writes. It never follows a link as root, and
-// writes to a device or a pipe only where that is what was named.
+// opener opens every file that a command writes. As root it never follows a link. It writes to a
+// device or a pipe only if that was named.
 type opener struct {
-	// mode are the rights of new files, whatever the umask.
+	// mode are the permissions of new files, whatever the umask.
 	mode fs.FileMode
-	// isRoot says that links are not followed: whoever owns a directory could lay one in it.
+	// isRoot: do not follow links. The owner of a directory could create one in it.
 	isRoot bool
 	stdout io.Writer
 }
 
-// output is what a command writes to: standard output, a device or pipe, or a file.
+// output is an output of a command: standard output, a device or pipe, or a file.
 type output struct {
 	w io.Writer
-	// name is what messages call it.
+	// name is its name in messages.
 	name string
 	// file is closed at the end; nil for standard output.
 	file *os.File
-	// place is where file appears, temp its name until then; empty where it has appeared, or is no file.
+	// place is the final name of file, temp its temporary one. temp is empty when the file has
+	// its final name, and for devices and pipes.
 	place place
 	temp  string
 }
 
-// place is a name in a directory that is held open, so that nobody can put another one there.
+// place is a name in a directory that is held open, so that nobody can replace the directory.
 type place struct {
 	dir  *os.Root
 	name string
 }
 
-// open opens path, or takes standard output where path is empty or "-". A file appears under its name
-// when it is finished, or with appear. It fails before any work is done where nothing can be written.
+// open opens path; empty or "-" is standard output. A file gets its name when it is committed,
+// or by appear. An error comes before any work is done.
 func (o opener) open(path string) (*output, error) {
 	if path == "" || path == "-" {
 		return o.standardOutput(), nil
@@ -69,7 +70,7 @@ func (o opener) openFile(path string) (*output, error) {
 	st, err := p.dir.Lstat(p.name)
 	switch {
 	case err == nil && st.Mode()&fs.ModeSymlink != 0:
-		_ = p.dir.Close() // it was not written to
+		_ = p.dir.Close() // nothing was written
 		return o.openLink(path)
 	case err == nil && st.IsDir():
 		err = errIsDirectory
@@ -89,8 +90,7 @@ func (o opener) openFile(path string) (*output, error) {
 
 var errIsDirectory = errors.New("is a directory")
 
-// openLink opens the file that a link points to, so that the link stays one. One that points
-// nowhere is replaced.
+// openLink opens the target of a link, and keeps the link.
 func (o opener) openLink(path string) (*output, error) {
 	if o.isRoot {
 		return nil, errors.New("is a symbolic link, which root does not follow; name the file itself")
@@ -105,7 +105,7 @@ func (o opener) openLink(path string) (*output, error) {
 	return o.openFile(target)
 }
 
-// openSame opens a device or a pipe, if it still is the one that was looked at.
+// openSame opens a device or a pipe, if it is still the checked one.
 func openSame(p place, looked fs.FileInfo) (*os.File, error) {
 	f, err := p.dir.OpenFile(p.name, os.O_WRONLY, 0)
 	if err != nil {
@@ -118,7 +118,7 @@ func openSame(p place, looked fs.FileInfo) (*os.File, error) {
 	return f, nil
 }
 
-// create creates a file that nobody had; it appears at once.
+// create creates a new file, which appears at once.
 func (o opener) create(p place) (*output, error) {
 	f, err := p.dir.OpenFile(p.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, o.mode)
 	if err == nil {
@@ -127,7 +127,7 @@ func (o opener) create(p place) (*output, error) {
 	return &output{w: f, file: f, name: p.name}, err
 }
 
-// createTemp creates a file of another name beside p.
+// createTemp creates a temporary file beside p.
 func (o opener) createTemp(p place) (*os.File, string, error) {
 	const tries = 100
 	for n := 0; ; n++ {
@@ -157,8 +157,8 @@ func (o opener) place(path string) (p place, err error) {
 // maxLinks bounds the links on the way to a directory, as Linux does.
 const maxLinks = 40
 
-// openTrusted opens a directory step by step. It follows links only where root owns
-// them: nobody else can have laid them.
+// openTrusted opens a directory step by step. It follows only links that root owns, because no
+// other user can create them.
 func openTrusted(dir string) (*os.Root, error) {
 	if !filepath.IsAbs(dir) {
 		here, err := os.Getwd()
@@ -206,7 +206,7 @@ func openTrusted(dir string) (*os.Root, error) {
 	return at, nil
 }
 
-// step goes from a directory to one in it, or returns what link stands there.
+// step opens a directory in another one, or returns the target of a link.
 func step(at *os.Root, name string) (link string, next *os.Root, err error) {
 	st, err := at.Lstat(name)
 	if err != nil {
@@ -229,7 +229,7 @@ func step(at *os.Root, name string) (link string, next *os.Root, err error) {
 	return "", next, nil
 }
 
-// descriptor is the number of an open descriptor that a path names.
+// descriptor returns the number of an open descriptor that a path names.
 func descriptor(path string) (n int, ok bool) {
 	switch path {
 	case "/dev/stdout":
@@ -246,21 +246,22 @@ func descriptor(path string) (n int, ok bool) {
 	return 0, false
 }
 
-// appear gives the file its name; it replaces whatever had that name. What is written later is in it, too.
+// appear gives the file its final name, and replaces a file of that name. Later writes go to it
+// too.
 func (o *output) appear() error {
 	if o.temp == "" {
 		return nil
 	}
 	if err := o.place.dir.Rename(o.temp, o.place.name); err != nil {
 		temp := filepath.Join(filepath.Dir(o.name), o.temp)
-		o.temp = "" // what was written stays
+		o.temp = "" // keep the temporary file
 		return fmt.Errorf("write %s: %w; it is in %s", o.name, reason(err), temp)
 	}
 	o.temp = ""
 	return nil
 }
 
-// commit closes the file and makes it appear under its name.
+// commit closes the file and gives it its final name.
 func (o *output) commit() error {
 	if o.file == nil {
 		return nil
@@ -276,10 +277,10 @@ func (o *output) commit() error {
 	return err
 }
 
-// abandon removes what did not appear.
+// abandon removes a file without its final name.
 func (o *output) abandon() {
 	if o.temp != "" {
-		_ = o.place.dir.Remove(o.temp) // what is left of it harms nobody
+		_ = o.place.dir.Remove(o.temp) // a left temporary file does no harm
 		o.temp = ""
 	}
 	o.close()
@@ -287,39 +288,36 @@ func (o *output) abandon() {
 
 func (o *output) close() {
 	if o.file != nil {
-		_ = o.file.Close() // it was committed, or given up
+		_ = o.file.Close() // the file is committed or abandoned
 		o.file = nil
 	}
 	if o.place.dir != nil {
-		_ = o.place.dir.Close() // nothing is written to a directory
+		_ = o.place.dir.Close() // directories have no unwritten data
 		o.place.dir = nil
 	}
 }
 
-// namedFile is a file that a command writes, with the flag that says so; path is
-// empty where it does not.
+// namedFile is an output file with its flag; path is empty without the flag.
 type namedFile struct{ flag, path string }
 
-// apart fails where a file would be written over one that is read, or where two
-// are one: a capture is not to be lost to its own report.
+// apart returns an error if an output would overwrite an input or another output.
 func apart(files []namedFile, read ...string) error {
 	for i, f := range files {
 		for _, name := range read {
 			if sameFile(f.path, name) {
-				return fmt.Errorf("%s %s: is a file that is read", f.flag, f.path)
+				return fmt.Errorf("%s %s: is an input file", f.flag, f.path)
 			}
 		}
 		for _, other := range files[:i] {
 			if sameFile(f.path, other.path) {
-				return fmt.Errorf("%s %s: is the file of %s", f.flag, f.path, other.flag)
+				return fmt.Errorf("%s %s: is also the file of %s", f.flag, f.path, other.flag)
 			}
 		}
 	}
 	return nil
 }
 
-// fileNames are the names of captures in the file system: that of standard input is
-// the name of its file.
+// fileNames returns the file names of captures, also of a file on standard input.
 func fileNames(captures []string, stdin io.Reader) []string {
 	out := slices.Clone(captures)
 	for i, name := range out {
@@ -348,7 +346,7 @@ func sameFile(a, b string) bool {
 	return aErr == nil && bErr == nil && os.SameFile(ad, bd) && filepath.Base(a) == filepath.Base(b)
 }
 
-// reason is what the system said, without the name it was said of.
+// reason returns the system's error without the file name.
 func reason(err error) error {
 	var p *os.PathError
 	var l *os.LinkError

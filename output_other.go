@@ -10,7 +10,7 @@ import (
 
 // duplicate is for unix only.
 func duplicate(int, string) (*os.File, error) {
-	return nil, errors.New("there are no descriptors with names here")
+	return nil, errors.New("descriptors have no names on this system")
 }
 
 // ownedByRoot is for unix only: elsewhere nobody is root.

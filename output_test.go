@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// TestOutputRights: reports hold names and addresses, so that only the user may read them, whatever file was there.
+// TestOutputRights: reports hold names and addresses, so that only the user may read them,
+// whatever file was there.
 func TestOutputRights(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "report")
@@ -77,7 +78,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestDescriptors: the name of a descriptor is written to where that stands, and the descriptor stays open.
+// TestDescriptors: the name of a descriptor is written to where that stands, and the descriptor
+// stays open.
 func TestDescriptors(t *testing.T) {
 	f, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -155,7 +157,7 @@ func TestOutputIsNotStandardInput(t *testing.T) {
 	defer stdin.Close()
 	for _, args := range [][]string{{"analyze", "-o", path, "-"}, {"analyze", "--evidence", path, "-"}, {"requests", "-o", path, "-"}} {
 		var said bytes.Buffer
-		if code := run(t.Context(), args, streams{stdin, io.Discard, &said}); code != exitTrouble || !strings.Contains(said.String(), "is a file that is read") {
+		if code := run(t.Context(), args, streams{stdin, io.Discard, &said}); code != exitTrouble || !strings.Contains(said.String(), "is an input file") {
 			t.Errorf("%v: exit code %d, %s", args, code, said.String())
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// duplicate opens a descriptor of this process once more: it writes where the descriptor
-// stands, which opening its name would not.
+// duplicate duplicates a descriptor of this process, so that writes continue at its offset.
+// Opening its name would not.
 func duplicate(n int, name string) (*os.File, error) {
 	d, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -20,7 +20,7 @@ func duplicate(n int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(d), name), nil
 }
 
-// ownedByRoot reports whether only root can have made a file.
+// ownedByRoot reports whether root owns a file.
 func ownedByRoot(st fs.FileInfo) bool {
 	s, ok := st.Sys().(*syscall.Stat_t)
 	return ok && s.Uid == 0

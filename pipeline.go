@@ -12,11 +12,13 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report"
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// pipelineOptions are everything that a pipeline is made of.
+// pipelineOptions configure a pipeline.
 type pipelineOptions struct {
-	// src gives the packets. Its Next belongs to the reading goroutine until run returns.
+	// src is the source of the packets. Its Next belongs to the reading goroutine until run
+	// returns.
 	src       capture.Source
 	dissector *capture.Dissector
 	filter    capture.Filter
@@ -24,34 +26,33 @@ type pipelineOptions struct {
 	keys *keyring
 	// supplied are the ranges of --advertised; nil for none.
 	supplied *decode.Reference
-	// idle is how long a connection may be silent.
+	// idle is how long a connection may have no packets.
 	idle time.Duration
-	// sink takes what is found, on the collecting goroutine.
+	// sink receives the results on the collecting goroutine.
 	sink decode.Sink
-	// tap gets every packet of the connections that are looked into, on the reading
-	// goroutine; nil for nobody.
+	// tap receives every packet of the analyzed connections on the reading goroutine; may be
+	// nil.
 	tap func(stream uint32, p *capture.Packet, s *capture.Segment)
 	// debug prints the decisions about one connection; nil for none.
 	debug *debugger
-	// live is what goes on beside a live capture; nil for files.
+	// live is the live capture; nil for files.
 	live *live
 }
 
-// pipeline takes packets from a source through all packages to a sink.
+// pipeline passes packets from a source through all packages to a sink.
 type pipeline struct {
 	// opt is never changed.
 	opt pipelineOptions
 	// pool owns the goroutines.
 	pool *reassembly.Pool[[]decode.Event]
-	// shards belong to a worker each until run returns.
+	// shards belong to one worker each until run returns.
 	shards []*decode.Shard
-	// correlator and stats belong to the collecting goroutine until run returns;
-	// stats are those of its newest batch.
+	// correlator and stats belong to the collecting goroutine until run returns. stats are those
+	// of its latest batch.
 	correlator *decode.Correlator
 	stats      reassembly.Stats
 }
 
-// newPipeline makes a pipeline that is ready to run.
 func newPipeline(opt pipelineOptions) *pipeline {
 	p := &pipeline{opt: opt}
 	var decoding decode.Options
@@ -77,7 +78,7 @@ func newPipeline(opt pipelineOptions) *pipeline {
 	return p
 }
 
-// newShard makes the decoder of a part of the connections.
+// newShard returns the decoder of one worker.
 func (p *pipeline) newShard() reassembly.Shard[[]decode.Event] {
 	s := decode.NewShard()
 	p.shards = append(p.shards, s)
@@ -87,7 +88,7 @@ func (p *pipeline) newShard() reassembly.Shard[[]decode.Event] {
 	return s
 }
 
-// collect takes what the shards made of a batch.
+// collect handles the events of a batch.
 func (p *pipeline) collect(parts [][]decode.Event) error {
 	p.correlator.Add(parts)
 	if p.opt.live == nil {
@@ -105,7 +106,7 @@ func (p *pipeline) run() error {
 	return err
 }
 
-// input is what the packages before report have counted, when the pipeline has ended.
+// input returns the counts of all packages after the pipeline ended.
 func (p *pipeline) input() report.Input {
 	var limits decode.Limits
 	for _, s := range p.shards {
@@ -114,7 +115,7 @@ func (p *pipeline) input() report.Input {
 	return p.inputOf(p.opt.src.Captures(), p.opt.dissector.Stats(), limits)
 }
 
-// inputOf puts what was counted into the report's words. It belongs to the collecting goroutine.
+// inputOf converts counts to the report's model. It belongs to the collecting goroutine.
 func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorStats, limits decode.Limits) report.Input {
 	in := report.Input{LimitsHit: p.stats.Limits.Hit(), DisbelievedSegments: p.stats.Disbelieved}
 	for _, c := range captures {
@@ -139,7 +140,7 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 	return in
 }
 
-// describe puts what is known of a capture into the report's words.
+// describe converts a capture's Info to the report's model.
 func describe(c *capture.Info) model.Capture {
 	d := model.Capture{
 		Path: c.Path, Format: c.Format, Packets: c.Packets, Bytes: c.Bytes, Torn: c.Torn != nil,
@@ -164,8 +165,8 @@ func describe(c *capture.Info) model.Capture {
 	return d
 }
 
-// inputErrors are what was wrong with the captures, and warnings about those that were read as far
-// as they go. failed: one could not be read, or holds only link types that are not supported.
+// inputErrors returns errors of the captures, and warnings about incomplete ones. failed: a
+// capture could not be read, or has only unsupported link types.
 func (p *pipeline) inputErrors() (errs, warnings []error, failed bool) {
 	captures := p.opt.src.Captures()
 	for _, c := range captures {
@@ -189,7 +190,7 @@ func (p *pipeline) inputErrors() (errs, warnings []error, failed bool) {
 	return errs, warnings, failed
 }
 
-// summary says, for --verbose, what was read and how long it took; empty where nothing was.
+// summary returns the text of --verbose about the input, empty if nothing was read.
 func (p *pipeline) summary(took time.Duration, processors int) string {
 	var packets, size uint64
 	var names []string
@@ -204,14 +205,14 @@ func (p *pipeline) summary(took time.Duration, processors int) string {
 		return ""
 	}
 	return fmt.Sprintf("read %s: %s, %s in %.3f s (%.0f packets/s) on %s",
-		strings.Join(names, ", "), counted(packets, "packet"), counted(size, "byte"), took.Seconds(), float64(packets)/took.Seconds(),
-		counted(uint64(processors), "processor"))
+		strings.Join(names, ", "), words.Plural(packets, "packet"), words.Plural(size, "byte"), took.Seconds(), float64(packets)/took.Seconds(),
+		words.Plural(uint64(processors), "processor"))
 }
 
 // wasWere is counted with a verb.
 func wasWere(n uint64, noun string) string {
 	if n == 1 {
-		return counted(n, noun) + " was"
+		return words.Plural(n, noun) + " was"
 	}
-	return counted(n, noun) + " were"
+	return words.Plural(n, noun) + " were"
 }

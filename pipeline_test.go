@@ -8,7 +8,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestUnsupportedLinkTypes: a capture of which nothing can be read is a failure, one of which a part can be is not.
+// TestUnsupportedLinkTypes: a capture of which nothing can be read is a failure, one of which a
+// part can be is not.
 func TestUnsupportedLinkTypes(t *testing.T) {
 	const user0 = 147 // LINKTYPE_USER0: whatever the user wants
 	unsupported := refused(1)

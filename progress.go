@@ -9,11 +9,11 @@ import (
 	"golang.org/x/term"
 )
 
-// progressInterval is how often the progress bar moves.
+// progressInterval is how often the progress bar is drawn.
 const progressInterval = 200 * time.Millisecond
 
-// showProgress draws a progress bar on standard error, if that is a terminal, until
-// stop is called, which clears it.
+// showProgress draws a progress bar on standard error, if that is a terminal, until stop is
+// called.
 func showProgress(src *fileSource, isQuiet bool, stderr io.Writer) (stop func()) {
 	f, ok := stderr.(*os.File)
 	if isQuiet || !ok || !term.IsTerminal(int(f.Fd())) {
@@ -32,7 +32,7 @@ func showProgress(src *fileSource, isQuiet bool, stderr io.Writer) (stop func())
 			select {
 			case <-tick.C:
 				n, _ := src.Progress()
-				_ = bar.Set64(n) // a picture for the eye: nothing is lost with it
+				_ = bar.Set64(n) // an error only affects the picture
 			case <-done:
 				_ = bar.Finish()
 				return

@@ -13,7 +13,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// newRequests makes the command requests.
 func newRequests(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "requests [flags] FILE...",
@@ -49,7 +48,7 @@ func newRequests(e environment) (*cobra.Command, action) {
 	}
 }
 
-// listing is the result of requests: lines, written while the captures are read.
+// listing is the result of requests: lines written while the captures are read.
 type listing struct {
 	// Sink is w, behind pseudonyms if they are asked for. It belongs to the collecting goroutine.
 	decode.Sink
@@ -108,7 +107,7 @@ func (l *listing) finish() int {
 		l.j.warn(fmt.Errorf("none of %s passes %s", counted(p.seen, "request"), p.pick.flags()))
 	}
 	if n := l.w.Late(); n > 0 {
-		l.j.warn(fmt.Errorf("%s answered so late that the lines are out of order", wasWere(n, "request")))
+		l.j.warn(fmt.Errorf("%s answered so late that the lines are not in order", wasWere(n, "request")))
 	}
 	if !l.j.inputIsWhole() {
 		return exitTrouble

@@ -22,14 +22,13 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// newRun makes the command run.
 func newRun(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND",
 		Short: "watch loopback while a command runs, then report",
-		Long: "Watch loopback, and the bridges of containers, while a command runs; then report on standard error, or where\n" +
-			"--output says. The command has the terminal and all signals for itself. The exit code is the command's, or 1\n" +
-			"for findings where the command succeeds.",
+		Long: "Watch loopback, and the bridges of containers, while a command runs; then report on standard error, or to\n" +
+			"--output. The command owns the terminal and gets all signals. The exit code is the command's, or 1 for\n" +
+			"findings if the command succeeds.",
 		Example: "  kafkavet run -- go test ./...\n" +
 			"  kafkavet run --require-checked 1 -o report.html -o junit:kafka.xml -- mvn verify\n" +
 			"  sudo -E kafkavet run --user $USER --target kafka-4.0 -- ./integration-tests",
@@ -40,13 +39,13 @@ func newRun(e environment) (*cobra.Command, action) {
 	opt := &options{output: newReportOutput(false)}
 	opt.live.isRun = true
 	opt.add(cmd, &opt.live, &opt.save, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
-	cmd.Flags().SetInterspersed(false) // what follows the command is the command's
+	cmd.Flags().SetInterspersed(false) // later arguments belong to the command
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		if asked, err := listReleases(e.streams, opt.report.color, opt.report.target, opt.traffic.advertised); asked {
 			return exitClean, err
 		}
 		if len(args) == 0 {
-			return 0, errors.New("run: no command given; it stands behind --")
+			return 0, errors.New("run: no command given; it follows --")
 		}
 		if err := opt.check(e.in); err != nil {
 			return 0, err
@@ -55,7 +54,7 @@ func newRun(e environment) (*cobra.Command, action) {
 		e := e
 		packets := e.out
 		if _, ok := opt.output.hasStdout(); ok && len(opt.output.texts) == 0 {
-			e.out = e.err // standard output is the command's
+			e.out = e.err // standard output belongs to the command
 		}
 		status := newStatusLine(e.err, true)
 		var w *watch
@@ -67,7 +66,7 @@ func newRun(e environment) (*cobra.Command, action) {
 		}
 		w.news = &newsWriter{w: io.Discard, name: "nowhere", line: status} // the report comes at the end
 		w.started = child.start
-		ended, end := context.WithCancel(context.WithoutCancel(ctx)) // signals are the command's
+		ended, end := context.WithCancel(context.WithoutCancel(ctx)) // the command handles signals
 		defer end()
 		child.ended = end
 		code, err := w.run(ended)
@@ -82,21 +81,21 @@ func newRun(e environment) (*cobra.Command, action) {
 	}
 }
 
-// child is the command that run runs.
+// child is the process that run starts.
 type child struct {
 	args []string
 	streams
-	// ended is called when it has ended.
+	// ended is called at its end.
 	ended func()
 
 	cmd     *exec.Cmd
 	signals chan os.Signal
 	done    sync.WaitGroup
-	// code is its exit code, there after wait.
+	// code is its exit code, valid after wait.
 	code int
 }
 
-// start starts the command and passes signals on to it.
+// start starts the command and passes signals to it.
 func (c *child) start() error {
 	c.cmd = exec.Command(c.args[0], c.args[1:]...)
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = c.in, c.out, c.err
@@ -108,7 +107,7 @@ func (c *child) start() error {
 		return fmt.Errorf("run: %w", err)
 	}
 	c.done.Go(func() {
-		_ = c.cmd.Wait() // its state says how it ended
+		_ = c.cmd.Wait() // ProcessState has the result
 		c.code = exitCode(c.cmd.ProcessState)
 		signal.Stop(c.signals)
 		close(c.signals)
@@ -117,7 +116,7 @@ func (c *child) start() error {
 	atTerminal := c.isAtTerminal()
 	c.done.Go(func() {
 		for s := range c.signals {
-			// The keyboard sends an interrupt to the command itself, too.
+			// The terminal also sends an interrupt to the command itself.
 			if !atTerminal || s != os.Interrupt && s != syscall.SIGQUIT {
 				_ = c.cmd.Process.Signal(s) // it may have ended
 			}
@@ -133,7 +132,7 @@ func (c *child) isAtTerminal() bool {
 	})
 }
 
-// kill ends the command where nobody watches it any more.
+// kill ends the command after an error.
 func (c *child) kill() {
 	if c.cmd != nil {
 		_ = c.cmd.Process.Kill() // it may have ended
@@ -141,10 +140,10 @@ func (c *child) kill() {
 	}
 }
 
-// wait waits for the end of the command.
 func (c *child) wait() { c.done.Wait() }
 
-// exitCode is that of a shell: 128 and the number of the signal for a command that a signal ended.
+// exitCode returns the exit code as a shell does: 128 and the number of the signal for a command
+// that a signal ended.
 func exitCode(state *os.ProcessState) int {
 	if s, ok := state.Sys().(syscall.WaitStatus); ok && s.Signaled() {
 		const signaled = 128
@@ -153,7 +152,8 @@ func exitCode(state *os.ProcessState) int {
 	return state.ExitCode()
 }
 
-// localInterface is what run watches: on Linux all interfaces, of which localPackets picks, elsewhere the loopback one.
+// localInterface returns the interface for run: on Linux all of them, filtered by localPackets,
+// elsewhere loopback.
 func localInterface() (string, error) {
 	if runtime.GOOS == "linux" {
 		return capture.AnyInterface, nil
@@ -170,25 +170,25 @@ func localInterface() (string, error) {
 	return "", errors.New("run: there is no loopback interface; name one with -i")
 }
 
-// localPackets picks the packets of the loopback interface and of bridges, which connect containers. It
+// localPackets selects the packets of loopback and of bridges, which connect containers. It
 // belongs to the reading goroutine.
 type localPackets struct {
-	// isLocal are the interfaces seen so far, by index, at most maxLocal.
+	// isLocal caches lookUp by interface index, with at most maxLocal entries.
 	isLocal map[uint32]bool
-	// lookUp reports whether one is.
+	// lookUp reports whether an interface is loopback or a bridge.
 	lookUp func(index uint32) bool
 }
 
-// maxLocal bounds the interfaces that are told apart: a host of 1,000 containers has some 2,000, each of 8 bytes.
+// maxLocal bounds the cached interfaces: a host with 1,000 containers has about 2,000, each of 8
+// bytes.
 const maxLocal = 4096
 
 func newLocalPackets() *localPackets { return &localPackets{map[uint32]bool{}, isLocalInterface} }
 
-// isLocalInterface reports whether an interface is the loopback one or a bridge.
 func isLocalInterface(index uint32) bool {
 	i, err := net.InterfaceByIndex(int(index))
 	if err != nil {
-		return false // it is gone
+		return false // it was removed
 	}
 	if i.Flags&net.FlagLoopback != 0 {
 		return true
@@ -197,7 +197,7 @@ func isLocalInterface(index uint32) bool {
 	return err == nil
 }
 
-// pick reports whether a packet is one of them. Packets without an interface are.
+// pick reports whether a packet is local. Packets without an interface count as local.
 func (l *localPackets) pick(p *capture.Packet) bool {
 	const sll2, indexAt, header = 276, 4, 20 // https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html
 	if p.Link != sll2 || len(p.Data) < header {

@@ -21,42 +21,42 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// The bounds of the HTTP server.
+// Limits of the HTTP server.
 const (
-	// maxServed bounds the connections: a few readers and scrapers, each of
-	// some 30 KB with its goroutine and buffers.
+	// maxServed bounds the connections: a few readers and scrapers, each of about 30 KB with its
+	// goroutine and buffers.
 	maxServed = 64
-	// maxRequestHeader bounds the header of a request in bytes; what browsers
-	// send is below 2 KiB. Bodies are not read at all.
+	// maxRequestHeader bounds the header of a request in bytes. Browsers send less than 2 KiB.
+	// Bodies are never read.
 	maxRequestHeader = 16 << 10
-	// The times after which a client is given up that is slow to ask, slow to
-	// read some 10 MB, or silent.
+	// The timeouts for a client that sends its request slowly, reads about 10 MB slowly, or is
+	// silent.
 	headerTimeout = 5 * time.Second
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 60 * time.Second
-	// shutdownTimeout is how long answers under way may take when the capture has ended.
+	// shutdownTimeout is how long responses may take after the capture ended.
 	shutdownTimeout = time.Second
 
-	// freshFor is how long a snapshot is handed out before another one is made:
-	// a report of thousands of findings takes some 10 ms, in which no packet is looked at.
+	// freshFor is how long a snapshot is valid. A report of thousands of findings takes about 10
+	// ms, in which no packet is analyzed.
 	freshFor = time.Second
 	// snapshotTimeout is how long a request waits for a snapshot.
 	snapshotTimeout = 5 * time.Second
-	// deadAfter is how long the analysis may be silent before /healthz says so;
-	// it stirs every 100 ms.
+	// deadAfter is how long the analysis may be silent before /healthz reports it. It is active
+	// every 100 ms.
 	deadAfter = 10 * time.Second
 )
 
-// snapshot is the report as it was at a time.
+// snapshot is the report at one time.
 type snapshot struct {
 	report *model.Report
 	counts liveCounts
 	at     time.Duration
-	// The forms of it that were asked for.
+	// html, json and markdown are written when they are first requested.
 	html, json, markdown form
 }
 
-// form is a report as it is sent, written when it is first asked for.
+// form is a written report.
 type form struct {
 	once sync.Once
 	body []byte
@@ -72,8 +72,8 @@ func (f *form) bytes(write func(io.Writer) error) ([]byte, error) {
 	return f.body, f.err
 }
 
-// served is the HTTP server of --listen. The collecting goroutine publishes
-// snapshots when they are wanted; any goroutine asks for them.
+// served is the HTTP server of --listen. Any goroutine requests snapshots; the collecting
+// goroutine publishes them.
 type served struct {
 	listener net.Listener
 	server   *http.Server
@@ -87,7 +87,7 @@ type served struct {
 	next    chan struct{} // closed when the next snapshot is there
 }
 
-// listenAddress completes an address: the loopback one where it names no host.
+// listenAddress adds the loopback host to an address without a host.
 func listenAddress(text string) (string, error) {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || port == "" {
@@ -99,7 +99,7 @@ func listenAddress(text string) (string, error) {
 	return net.JoinHostPort(host, port), nil
 }
 
-// listen opens the address of --listen; nothing is answered before start.
+// listen opens the address of --listen. start begins to serve.
 func listen(text string, now func() time.Duration) (*served, error) {
 	address, err := listenAddress(text)
 	if err != nil {
@@ -107,7 +107,7 @@ func listen(text string, now func() time.Duration) (*served, error) {
 	}
 	network := "tcp"
 	if a, err := netip.ParseAddrPort(address); err == nil && a.Addr().Is4() {
-		network = "tcp4" // or else 0.0.0.0 would be every IPv6 address, too
+		network = "tcp4" // "tcp" would also listen on every IPv6 address for 0.0.0.0
 	}
 	l, err := net.Listen(network, address)
 	if err != nil {
@@ -122,16 +122,14 @@ func listen(text string, now func() time.Duration) (*served, error) {
 	}, nil
 }
 
-// address is where the server listens.
 func (s *served) address() string { return s.listener.Addr().String() }
 
-// start begins to answer.
 func (s *served) start(w *watch) {
 	s.server = &http.Server{
 		Handler:           s.handler(newMetrics(s, w.metrics)),
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxRequestHeader,
-		ErrorLog:       log.New(io.Discard, "", 0), // what clients do wrong is of no interest here
+		ErrorLog:       log.New(io.Discard, "", 0), // errors of clients are not logged
 	}
 	go func() {
 		defer close(s.done)
@@ -155,10 +153,10 @@ func (s *served) close() {
 	<-s.done
 }
 
-// beat says that the analysis works.
+// beat records that the analysis is active.
 func (s *served) beat(now time.Duration) { s.beaten.Store(int64(now)) }
 
-// wanted reports whether somebody waits for a new snapshot.
+// wanted reports whether a request waits for a new snapshot.
 func (s *served) wanted(now time.Duration) bool {
 	if !s.asked.Load() {
 		return false
@@ -167,7 +165,6 @@ func (s *served) wanted(now time.Duration) bool {
 	return c == nil || now-c.at >= freshFor
 }
 
-// publish makes a snapshot the one that is handed out.
 func (s *served) publish(c *snapshot) {
 	s.asked.Store(false)
 	s.current.Store(c)
@@ -179,7 +176,7 @@ func (s *served) publish(c *snapshot) {
 
 var errNoSnapshot = errors.New("the analysis is busy; try again")
 
-// snapshot is the newest snapshot if it is fresh, or else the next one.
+// snapshot returns the current snapshot if it is fresh, or else the next one.
 func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
@@ -200,7 +197,6 @@ func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
 	}
 }
 
-// handler answers requests.
 func (s *served) handler(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	page := write.HTMLPolicy(true) + "; frame-ancestors 'none'"
@@ -220,7 +216,7 @@ func (s *served) handler(metrics http.Handler) http.Handler {
 	return s.guard(mux)
 }
 
-// reportHandler answers with a form of the report.
+// reportHandler serves a form of the report.
 func (s *served) reportHandler(contentType, policy string, form func(*snapshot) ([]byte, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.snapshot(r.Context())
@@ -241,7 +237,7 @@ func (s *served) reportHandler(contentType, policy string, form func(*snapshot) 
 	}
 }
 
-// health says whether the analysis works.
+// health reports whether the analysis is active.
 func (s *served) health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if silent := s.now() - time.Duration(s.beaten.Load()); silent > deadAfter {
@@ -252,9 +248,9 @@ func (s *served) health(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "ok\n") // an error means that the client has closed
 }
 
-// guard sets what protects the reader, and turns away what has no business
-// here: a page from elsewhere that reaches this host under a name of its own (DNS
-// rebinding) asks for that name.
+// guard sets security headers and refuses requests under a foreign host name. A page from
+// elsewhere can reach this host under a name of its own (DNS rebinding), and that name is in its
+// request.
 func (s *served) guard(next http.Handler) http.Handler {
 	local := s.listener.Addr().(*net.TCPAddr).IP.IsLoopback()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -271,14 +267,14 @@ func (s *served) guard(next http.Handler) http.Handler {
 			h.Set("Allow", "GET, HEAD")
 			http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
 		case local && !localHost(r.Host):
-			http.Error(w, "this server is for its own host: ask for localhost or 127.0.0.1", http.StatusMisdirectedRequest)
+			http.Error(w, "this server serves only its own host: use localhost or 127.0.0.1", http.StatusMisdirectedRequest)
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-// localHost reports whether a Host header is a name that only this host itself uses.
+// localHost reports whether a Host header is a name of the local host.
 func localHost(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {

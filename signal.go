@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// interruptGrace is how long standard input is read on after a signal. Ctrl-C
-// reaches the whole pipeline, and what writes it ends with the packets that it still held.
+// interruptGrace is how long standard input is read after a signal. Ctrl-C reaches the complete
+// pipeline, and the writer sends the packets that it still holds.
 const interruptGrace = time.Second
 
-// untilInterrupted is in up to its end, or until shortly after ctx is done: the
-// capture that comes through a pipe is over then, and what came of it counts.
+// untilInterrupted reads in to its end, or until shortly after ctx is done. The capture from the
+// pipe is then complete, and its result counts.
 func untilInterrupted(ctx context.Context, in io.Reader) io.Reader {
 	const size = 256 << 10 // of a read: a pipe holds 64 KiB
 	r, w := io.Pipe()
 	go func() {
-		// Both ends are wrapped, or else the copying would be left to them, in smaller pieces.
+		// Both ends are wrapped, because their own copy methods use smaller buffers.
 		_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{in}, make([]byte, size))
 		_ = w.CloseWithError(err) // nil is the end
 	}()
@@ -29,10 +29,9 @@ func untilInterrupted(ctx context.Context, in io.Reader) io.Reader {
 	return r
 }
 
-// onSecondSignal has the program end at once when a signal comes after the one that
-// ended ctx: the report may take longer than the user wants to wait. tidy is called
-// before. stop ends the waiting. A hangup does not count: a terminal that goes away may
-// send several.
+// onSecondSignal ends the program at once at the second signal, because the report can take
+// longer than the user wants to wait. It calls tidy before. stop ends the waiting. A hangup does
+// not count, because a closing terminal can send several.
 func onSecondSignal(ctx context.Context, tidy func()) (stop func()) {
 	done := make(chan struct{})
 	signals := make(chan os.Signal, 1)

@@ -23,7 +23,8 @@ func endless(t *testing.T, name string) io.Reader {
 	return r
 }
 
-// TestASignalEndsStandardInput: Ctrl-C reaches tcpdump and kafkavet alike, and the report is what the user waits for.
+// TestASignalEndsStandardInput: Ctrl-C reaches tcpdump and kafkavet alike, and the report is
+// what the user waits for.
 func TestASignalEndsStandardInput(t *testing.T) {
 	const capture = "testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap"
 	for _, c := range []struct {

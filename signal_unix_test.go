@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// TestInterruptGivesTheReportSoFar has a signal come in the middle of a capture that is no standard input.
+// TestInterruptGivesTheReportSoFar has a signal come in the middle of a capture that is no
+// standard input.
 func TestInterruptGivesTheReportSoFar(t *testing.T) {
 	data, err := os.ReadFile("testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap")
 	if err != nil {

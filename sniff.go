@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newSniff makes the command sniff.
 func newSniff(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "sniff [flags] -i IFACE",
@@ -24,11 +23,11 @@ func newSniff(e environment) (*cobra.Command, action) {
 	opt := &options{output: newReportOutput(true)}
 	opt.add(cmd, &opt.live, &opt.save, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
-		// Without this, a reader of standard output that goes away ends the program
-		// at once, with files half written. So the write fails instead.
+		// A closed reader of standard output must not end the program with incomplete files. The
+		// write fails instead.
 		signal.Ignore(syscall.SIGPIPE)
-		// A terminal or a remote session that goes away ends a capture in good order;
-		// nohup has the hangup ignored.
+		// A closed terminal or remote session ends the capture with its report. Under nohup the
+		// hangup is ignored.
 		if !signal.Ignored(syscall.SIGHUP) {
 			var stop context.CancelFunc
 			ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
@@ -38,7 +37,7 @@ func newSniff(e environment) (*cobra.Command, action) {
 			return exitClean, err
 		}
 		if len(args) > 0 {
-			return 0, fmt.Errorf("argument %q: takes none; the interface goes with -i", args[0])
+			return 0, fmt.Errorf("argument %q: sniff takes no arguments; use -i for the interface", args[0])
 		}
 		if err := opt.check(e.in); err != nil {
 			return 0, err

@@ -12,35 +12,35 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// snapshotInterval is how often counters are copied for the goroutine that reports them.
+// snapshotInterval is how often counters are copied for the reporting goroutine.
 const snapshotInterval = time.Second
 
-// maxCatchUp bounds how long what has come already is read at the end: 1 GiB, the
-// largest buffer, in 10 s. Without it a clock that is set back could keep the end off.
+// maxCatchUp bounds how long buffered packets are read at the end: 1 GiB, the largest buffer, in
+// 10 s. A clock that is set back could otherwise delay the end without limit.
 const maxCatchUp = 10 * time.Second
 
-// liveCapture is what sniff needs of an interface that is watched: *capture.Live.
+// liveCapture is the part of *capture.Live that sniff uses.
 type liveCapture interface {
 	capture.Source
 	// Stats may be called by any goroutine.
 	Stats() capture.LiveStats
 }
 
-// live is what goes on beside the pipeline of a live capture.
+// live connects a live capture to the pipeline.
 type live struct {
 	src *liveSource
-	// now is the time since the capture began; it never goes back.
+	// now is the time since the start of the capture; it never decreases.
 	now    func() time.Duration
 	shards []*watchedShard
-	// each is called by the collecting goroutine after every batch, at least every 100 ms.
+	// each is called on the collecting goroutine after every batch, at least every 100 ms.
 	each func(p *pipeline) error
 }
 
-// clock is what timeouts go by: packet time stands still while no packets
-// come, and jumps when the host's clock is set.
+// clock is the time of timeouts. Packet time stops without packets, and jumps when the host's
+// clock is set.
 func (l *live) clock() int64 { return int64(l.now()) }
 
-// watch has a shard report requests as soon as they are sent, and its limits while it works.
+// watch makes a shard report requests at once, and its limits while it works.
 func (l *live) watch(s *decode.Shard) reassembly.Shard[[]decode.Event] {
 	s.Watch()
 	w := &watchedShard{Shard: s}
@@ -48,7 +48,7 @@ func (l *live) watch(s *decode.Shard) reassembly.Shard[[]decode.Event] {
 	return w
 }
 
-// limits are those of the shards as of their latest batch.
+// limits returns the limits of the shards at their latest batches.
 func (l *live) limits() (sum decode.Limits) {
 	for _, s := range l.shards {
 		s.mu.Lock()
@@ -58,14 +58,14 @@ func (l *live) limits() (sum decode.Limits) {
 	return sum
 }
 
-// watchedShard is a shard whose limits can be asked for while it works.
+// watchedShard is a shard whose limits can be read while it works.
 type watchedShard struct {
 	*decode.Shard
 	mu     sync.Mutex
 	limits decode.Limits
 }
 
-// Take is that of the shard.
+// Take implements reassembly.Shard.
 func (w *watchedShard) Take(old []decode.Event) []decode.Event {
 	events := w.Shard.Take(old)
 	w.mu.Lock()
@@ -74,31 +74,30 @@ func (w *watchedShard) Take(old []decode.Event) []decode.Event {
 	return events
 }
 
-// liveSource is an interface that is watched until it is enough: because the
-// user says so (ctx), after a time, or after a number of packets. What it passes on
-// is also written to a file, if one is asked for. Next belongs to one goroutine.
+// liveSource captures until the user ends it (ctx), for a time, or for a number of packets. With
+// -w, it also saves the packets. Next belongs to one goroutine.
 type liveSource struct {
 	liveCapture
-	// ctx ends the capture: what has come by then is still read.
+	// ctx ends the capture. Packets captured before that are still read.
 	ctx context.Context
 	now func() time.Duration
-	// until and most end it too; 0 for never.
+	// until and most also end it; 0 for no limit.
 	until time.Duration
 	most  uint64
-	// pick picks the packets that are looked at; nil for all.
+	// pick selects the analyzed packets; nil for all.
 	pick func(*capture.Packet) bool
-	// save takes the packets of every batch; nil for nobody. Its first error goes to unsaved, and save
-	// becomes nil: the capture continues without it.
+	// save receives the packets of every batch; may be nil. Its first error goes to unsaved, and
+	// save becomes nil. The capture continues without it.
 	save      func(packets []capture.Packet) error
 	unsaved   func(error)
 	isUnsaved bool
-	// dissector belongs to the reading goroutine, stats are a copy for others.
+	// dissector belongs to the reading goroutine; stats is a copy for others.
 	dissector *capture.Dissector
 	stats     atomic.Pointer[capture.DissectorStats]
 	copied    time.Duration
 
-	// asked is when the end was asked for, by now, and ends the same by the clock
-	// that packets have; ends is 0 before.
+	// asked is when the end was requested, by now; ends is the same by the clock of packets, 0
+	// before.
 	asked time.Duration
 	ends  int64
 
@@ -143,10 +142,10 @@ func (s *liveSource) Next(b *capture.Batch) error {
 	return nil
 }
 
-// countsItself reports whether not all packets are passed on.
+// countsItself reports whether the source skips packets.
 func (s *liveSource) countsItself() bool { return s.most > 0 || s.pick != nil }
 
-// pickFrom leaves the picked packets in a batch, with frame numbers of their own.
+// pickFrom removes unselected packets from a batch and numbers the others.
 func (s *liveSource) pickFrom(b *capture.Batch) {
 	picked := b.Packets[:0]
 	for i := range b.Packets {
@@ -159,8 +158,7 @@ func (s *liveSource) pickFrom(b *capture.Batch) {
 	b.Packets = picked
 }
 
-// caughtUp reports whether what had come when the end was asked for has been
-// read: nothing more waits, or what is read now came later.
+// caughtUp reports whether all packets from before the end were read.
 func (s *liveSource) caughtUp(packets []capture.Packet) bool {
 	return len(packets) == 0 || packets[0].Time >= s.ends || s.now()-s.asked >= maxCatchUp
 }
@@ -174,7 +172,7 @@ func (s *liveSource) copyStats() {
 	}
 }
 
-// count counts what is passed on.
+// count counts the packets of a batch.
 func (s *liveSource) count(packets []capture.Packet) {
 	n := uint64(0)
 	for i := range packets {
@@ -185,7 +183,7 @@ func (s *liveSource) count(packets []capture.Packet) {
 	s.bytes.Add(n)
 }
 
-// Captures implements capture.Source. Packets beyond the number that was asked for do not count.
+// Captures implements capture.Source. Skipped packets do not count.
 func (s *liveSource) Captures() []capture.Info {
 	infos := s.liveCapture.Captures()
 	if s.countsItself() && len(infos) == 1 {

@@ -9,10 +9,10 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// The events of sniff --format json, one object a line.
+// The events of sniff --format json, one object per line.
 type (
-	// findingEvent is a finding that is new. Pending: its request was sent and
-	// waits for its outcome, so that count is 1 and outcomes is empty.
+	// findingEvent is a new finding. Pending: its request waits for its outcome, so count is 1
+	// and outcomes is empty.
 	findingEvent struct {
 		Event   string        `json:"event"`
 		Time    string        `json:"time"`
@@ -20,8 +20,8 @@ type (
 		Pending bool          `json:"pending"`
 		Finding model.Finding `json:"finding"`
 	}
-	// countEvent says that a finding happened again: more times since the
-	// last event of that number, count times in all.
+	// countEvent reports that a finding happened again: more times since the last event of that
+	// number, count times in total.
 	countEvent struct {
 		Event  string `json:"event"`
 		Time   string `json:"time"`
@@ -44,19 +44,19 @@ type (
 	}
 )
 
-// newsWriter writes findings while they come in: as text, or with --format json as events.
+// newsWriter writes findings at once: as text, or with --format json as events.
 type newsWriter struct {
 	w     io.Writer
 	name  string
 	json  bool
 	color string
 	line  *statusLine
-	// isOpen says that no empty line follows the last text.
+	// isOpen: no empty line follows the last text.
 	isOpen bool
 }
 
-// newNewsWriter makes a newsWriter. Text goes to standard output, or to standard error where standard
-// output takes the report as a document.
+// newNewsWriter returns a newsWriter. Text goes to standard output, or to standard error if the
+// report on standard output is a document.
 func newNewsWriter(j *job, line *statusLine) *newsWriter {
 	format := write.Formats()[j.opt.output.index(j.opt.output.format)]
 	t := &newsWriter{w: j.out, name: "standard output", json: format.HasEvents, color: j.opt.report.color, line: line}
@@ -66,13 +66,12 @@ func newNewsWriter(j *job, line *statusLine) *newsWriter {
 	return t
 }
 
-// eventTime is the time of an event: RFC 3339 in UTC with microseconds.
+// eventTime returns the current time: RFC 3339 in UTC with microseconds.
 func eventTime() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000000Z") }
 
-// write writes findings.
 func (t *newsWriter) write(news []model.News) error {
 	t.line.hide()
-	opt := textOptions(t.w, t.color) // a terminal may have another size by now
+	opt := textOptions(t.w, t.color) // the size of a terminal can change
 	for i := range news {
 		n := &news[i]
 		var err error
@@ -95,7 +94,7 @@ func (t *newsWriter) write(news []model.News) error {
 	return nil
 }
 
-// status writes the current counts, as an event.
+// status writes the current counts as an event.
 func (t *newsWriter) status(c liveCounts) error {
 	if !t.json {
 		return nil
@@ -106,7 +105,8 @@ func (t *newsWriter) status(c liveCounts) error {
 	return nil
 }
 
-// final writes the report as the last event. In text it only writes the empty line before the report.
+// final writes the report as the last event. In text it only writes the empty line before the
+// report.
 func (t *newsWriter) final(rep *model.Report) error {
 	if !t.json {
 		if !t.isOpen {

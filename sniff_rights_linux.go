@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// becomeUser gives up all rights of root for good and continues as another user, in all
-// threads, with the groups of that user.
+// becomeUser changes to another user and its groups in all threads, and gives up all rights of
+// root for good.
 func becomeUser(name string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("--user: only root can continue as another user")
@@ -19,20 +19,20 @@ func becomeUser(name string) error {
 	if err != nil {
 		return fmt.Errorf("--user %s: %w", name, err)
 	}
-	// The order matters: without uid 0 the groups cannot be changed. Each of these acts on
-	// all threads. Without uid 0 all capabilities are gone, too (capabilities(7)).
+	// The order matters: without uid 0 the groups cannot be changed. Each call acts on all
+	// threads. A change from uid 0 also clears all capabilities (capabilities(7)).
 	if err := changeUser(name, func() error { return syscall.Setgroups(groups) },
 		func() error { return syscall.Setresgid(gid, gid, gid) },
 		func() error { return syscall.Setresuid(uid, uid, uid) }); err != nil {
 		return err
 	}
 	if uid != 0 && syscall.Setresuid(0, 0, 0) == nil {
-		return fmt.Errorf("--user %s: root could be got back", name)
+		return fmt.Errorf("--user %s: root could be regained", name)
 	}
 	return nil
 }
 
-// changeUser takes steps in which the user changes.
+// changeUser runs the steps that change the user.
 func changeUser(name string, steps ...func() error) error {
 	for _, step := range steps {
 		switch err := step(); err {
@@ -46,7 +46,6 @@ func changeUser(name string, steps ...func() error) error {
 	return nil
 }
 
-// lookupUser finds a user by name or number.
 func lookupUser(name string) (uid, gid int, groups []int, err error) {
 	u, err := user.Lookup(name)
 	if _, numeric := strconv.Atoi(name); err != nil && numeric == nil {

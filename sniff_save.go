@@ -18,16 +18,16 @@ import (
 )
 
 const (
-	// saveBuffer is how much is written to a saved capture at once, unless a
-	// packet is longer.
+	// saveBuffer is how many bytes of a saved capture are written at once, unless a packet is
+	// longer.
 	saveBuffer = 256 << 10
-	// saveFlush is how long packets may wait before they are written.
+	// saveFlush is the longest time before packets are written.
 	saveFlush = time.Second
-	// minRotation bounds --rotate-interval, so that the names of files differ.
+	// minRotation bounds --rotate-interval, so that file names differ.
 	minRotation = time.Second
 )
 
-// saveOptions say how packets are kept.
+// saveOptions configure -w.
 type saveOptions struct {
 	path     string
 	size     uint
@@ -40,7 +40,7 @@ func (o *saveOptions) register(cmd *cobra.Command) {
 	f.StringVarP(&o.path, "write", "w", "", "also write the captured packets to `FILE` (pcapng); - is standard output, and findings go to standard error")
 	f.UintVar(&o.size, "rotate-size", 0, "begin a new file of -w after `N` MiB; the names get time and number")
 	f.DurationVar(&o.interval, "rotate-interval", 0, "begin a new file of -w after this `DURATION`")
-	f.UintVar(&o.keep, "rotate-keep", 0, "keep the newest `N` files of -w, those of earlier runs included, and delete older ones")
+	f.UintVar(&o.keep, "rotate-keep", 0, "keep the newest `N` files of -w, also those of earlier runs, and delete older ones")
 }
 
 // rotates reports whether there is more than one file.
@@ -60,13 +60,13 @@ func (o *saveOptions) check() error {
 	return nil
 }
 
-// saver keeps packets in pcapng files. It belongs to the reading goroutine.
+// saver writes packets to pcapng files. It belongs to the reading goroutine.
 type saver struct {
 	options saveOptions
 	opener  opener
 	info    capture.Info
 	now     func() time.Duration
-	// place is where the files are; its directory is held open where there is more than one.
+	// place is where the files are; its directory is held open during a rotation.
 	place place
 	// stamp names the files of this run.
 	stamp   string
@@ -78,11 +78,10 @@ type saver struct {
 	flushed time.Duration
 }
 
-// wholeBlocks writes on at the borders of blocks only, so that the file can be
-// read at any time.
+// wholeBlocks writes only complete blocks, so that the file can be read at any time.
 type wholeBlocks struct{ *bufio.Writer }
 
-// Write takes a whole block.
+// Write writes a complete block.
 func (b wholeBlocks) Write(block []byte) (int, error) {
 	if len(block) > b.Available() {
 		if err := b.Flush(); err != nil {
@@ -92,18 +91,18 @@ func (b wholeBlocks) Write(block []byte) (int, error) {
 	return b.Writer.Write(block)
 }
 
-// blockFile is an output that is written in whole blocks: where a full disk takes only a part,
-// that is cut off again.
+// blockFile writes complete blocks. If a full disk accepts only part, it removes that part
+// again.
 type blockFile struct {
 	out  *output
 	size int64
 }
 
-// Write takes whole blocks.
+// Write writes complete blocks.
 func (f *blockFile) Write(blocks []byte) (int, error) {
 	n, err := f.out.w.Write(blocks)
 	if err != nil && f.out.file != nil {
-		_ = f.out.file.Truncate(f.size) // a pipe cannot be cut; its reader sees the tear
+		_ = f.out.file.Truncate(f.size) // a pipe cannot be truncated; its reader gets an incomplete block
 	}
 	f.size += int64(n)
 	return n, err
@@ -123,7 +122,7 @@ func openSaver(options saveOptions, o opener, info capture.Info, now func() time
 	return s, s.begin()
 }
 
-// begin begins a file.
+// begin opens the next file.
 func (s *saver) begin() (err error) {
 	if s.options.rotates() {
 		err = s.createNext()
@@ -144,17 +143,17 @@ func (s *saver) begin() (err error) {
 	if err := s.buf.Flush(); err != nil { // a file without a header cannot be read
 		s.file.abandon()
 		if s.options.rotates() {
-			_ = s.place.dir.Remove(filepath.Base(s.file.name)) // it holds nothing
+			_ = s.place.dir.Remove(filepath.Base(s.file.name)) // it is empty
 		}
 		return s.explain(err)
 	}
 	if err := s.file.appear(); err != nil {
 		return err
 	}
-	return s.forget()
+	return s.removeOldest()
 }
 
-// createNext creates the next file of a rotation. A name that is there already belongs to another run.
+// createNext creates the next file of a rotation. An existing name belongs to another run.
 func (s *saver) createNext() (err error) {
 	const tries = 1000
 	ext := filepath.Ext(s.place.name)
@@ -172,7 +171,7 @@ func (s *saver) createNext() (err error) {
 	return nil
 }
 
-// write keeps packets.
+// write writes packets.
 func (s *saver) write(packets []capture.Packet) error {
 	now := s.now()
 	for i := range packets {
@@ -195,7 +194,6 @@ func (s *saver) write(packets []capture.Packet) error {
 	return nil
 }
 
-// rotate ends the file and begins the next one.
 func (s *saver) rotate() error {
 	if err := s.close(); err != nil {
 		return err
@@ -203,7 +201,6 @@ func (s *saver) rotate() error {
 	return s.begin()
 }
 
-// close ends the file.
 func (s *saver) close() error {
 	err := s.explain(s.buf.Flush())
 	return errors.Join(err, s.file.commit())
@@ -216,10 +213,9 @@ func (s *saver) explain(err error) error {
 	return fmt.Errorf("write %s: %w", s.file.name, reason(err))
 }
 
-// forget deletes the oldest files beyond those to be kept: files with the name
-// that rotation gives, and no others. Those of this run are the newest, whatever their
-// names say: the clock may have been set.
-func (s *saver) forget() error {
+// removeOldest deletes the oldest files beyond --rotate-keep. It deletes only files named by a
+// rotation. Files of this run count as the newest, because the clock may have been set.
+func (s *saver) removeOldest() error {
 	if s.options.keep == 0 {
 		return nil
 	}

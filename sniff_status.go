@@ -8,11 +8,12 @@ import (
 	"sync"
 
 	"golang.org/x/term"
+
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// statusLine is the last line at a terminal, which shows how things stand. All
-// that is written to standard error goes through it, so that it never stands
-// in the middle of something else. Any goroutine may call it.
+// statusLine is the last line at a terminal, with the current counts. All writes to standard
+// error go through it, so they never mix. Any goroutine may call it.
 type statusLine struct {
 	out  io.Writer
 	size func() (width int, ok bool)
@@ -41,14 +42,13 @@ func (l *statusLine) Write(p []byte) (int, error) {
 	return l.out.Write(p)
 }
 
-// hide takes the line away until it is shown again.
+// hide removes the line until it is shown again.
 func (l *statusLine) hide() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.clear()
 }
 
-// show draws the line anew.
 func (l *statusLine) show(c liveCounts) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,8 +56,8 @@ func (l *statusLine) show(c liveCounts) {
 	if !ok {
 		return
 	}
-	text := statusText(c, width-1)               // the last column would make some terminals wrap
-	_, _ = io.WriteString(l.out, l.erase()+text) // a picture for the eye: nothing is lost with it
+	text := statusText(c, width-1)               // some terminals wrap after the last column
+	_, _ = io.WriteString(l.out, l.erase()+text) // an error only affects the picture
 	l.shown = len(text)
 }
 
@@ -69,8 +69,8 @@ func (l *statusLine) clear() {
 	}
 }
 
-// erase is what removes the line from the terminal. A terminal that became
-// narrower has broken it into several rows (ECMA-48: CUU, ED).
+// erase returns the codes that erase the line. A narrower terminal has wrapped it into several
+// rows (ECMA-48: CUU, ED).
 func (l *statusLine) erase() string {
 	up := ""
 	if width, ok := l.size(); ok && l.shown > width {
@@ -79,12 +79,12 @@ func (l *statusLine) erase() string {
 	return "\r" + up + "\x1b[J"
 }
 
-// statusText is the line, in ASCII. What matters most stands last, and stays
-// where there is no room for everything.
+// statusText returns the line in ASCII. The most important parts are last, and stay if the line
+// is too long.
 func statusText(c liveCounts, room int) string {
 	parts := []string{
-		counted(c.Packets, "packet"), fmt.Sprintf("%s (%s open)", counted(c.Connections, "connection"), grouped(c.Open)),
-		counted(c.Requests, "request"),
+		words.Plural(c.Packets, "packet"), fmt.Sprintf("%s (%s open)", words.Plural(c.Connections, "connection"), words.Number(c.Open)),
+		words.Plural(c.Requests, "request"),
 	}
 	var findings []string
 	for _, f := range []struct {
@@ -92,7 +92,7 @@ func statusText(c liveCounts, room int) string {
 		noun string
 	}{{c.Findings.Error, "error"}, {c.Findings.Warning, "warning"}, {c.Findings.Info, "note"}} {
 		if f.n > 0 {
-			findings = append(findings, counted(uint64(f.n), f.noun))
+			findings = append(findings, words.Plural(uint64(f.n), f.noun))
 		}
 	}
 	if findings == nil {
@@ -100,7 +100,7 @@ func statusText(c liveCounts, room int) string {
 	}
 	parts = append(parts, strings.Join(findings, ", "))
 	if c.Dropped > 0 {
-		parts = append(parts, grouped(c.Dropped)+" DROPPED")
+		parts = append(parts, words.Number(c.Dropped)+" DROPPED")
 	} else {
 		parts = append(parts, "none dropped")
 	}
@@ -109,21 +109,4 @@ func statusText(c liveCounts, room int) string {
 		parts = parts[1:]
 	}
 	return text[:min(len(text), room)]
-}
-
-// counted is a number with its noun.
-func counted(n uint64, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return grouped(n) + " " + noun
-}
-
-// grouped is a number with its thousands set apart.
-func grouped(n uint64) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

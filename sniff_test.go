@@ -158,7 +158,8 @@ func TestFindingIsToldWithinASecond(t *testing.T) {
 			if test.name == "the broker is silent" && !e.Pending {
 				t.Error("not told as pending")
 			}
-			// The packets came at fakeStep. The reader of a fake is up to five batches ahead of what is told.
+			// The packets came at fakeStep. The reader of a fake is up to five batches ahead of
+			// what is told.
 			if late := e.at - fakeStep; late > time.Second+5*fakeStep {
 				t.Errorf("told %v after the packet", late)
 			}
@@ -448,7 +449,8 @@ func TestWeeksTakeNoMemory(t *testing.T) {
 	if o.code != exitFindings {
 		t.Fatalf("exit code %d: %s", o.code, o.stderr)
 	}
-	// What tests and runtime need besides varies by some 100 KB; one connection kept would be 900 bytes, 27 MB in all.
+	// What tests and runtime need besides varies by some 100 KB; one connection kept would be
+	// 900 bytes, 27 MB in all.
 	if grown := int64(late) - int64(early); grown > 3<<20 {
 		t.Errorf("the heap grew from %d to %d bytes", early, late)
 	}

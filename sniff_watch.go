@@ -15,20 +15,20 @@ import (
 )
 
 const (
-	// ageInterval is how often requests are given up that wait for a range to borrow: they
-	// wait at most twice as long, so that a finding is printed within a second.
+	// ageInterval is how often requests stop waiting for a range to borrow. They wait at most
+	// twice as long, so a finding is printed within a second.
 	ageInterval = 400 * time.Millisecond
-	// sightInterval is how long a request outside its range waits for its outcome before
-	// it is printed without one: at most twice as long.
-	sightInterval = 300 * time.Millisecond
+	// pendingInterval is how long a request outside its range waits for its outcome before it is
+	// printed without one: at most twice as long.
+	pendingInterval = 300 * time.Millisecond
 	// statusInterval is how often the status line is drawn.
 	statusInterval = 500 * time.Millisecond
 )
 
-// every is something that is done again and again.
+// every limits how often something is done.
 type every struct{ interval, last time.Duration }
 
-// due reports whether it is time again.
+// due reports whether the interval is over.
 func (e *every) due(now time.Duration) bool {
 	if now-e.last < e.interval {
 		return false
@@ -37,14 +37,14 @@ func (e *every) due(now time.Duration) bool {
 	return true
 }
 
-// watch is the result of a live capture, and what goes on beside the capture while it runs. Its methods
-// belong to the job's goroutine before and after that, and to the collecting one in between.
+// watch is the result of a live capture. Its methods belong to the job's goroutine before and
+// after the pipeline runs, and to the collecting one while it runs.
 type watch struct {
 	*findings
 	status *statusLine
 	news   *newsWriter
 
-	// src, live and what depends on them are there once run has opened the interface.
+	// src and live are set when run has opened the interface.
 	src  *liveSource
 	live *live
 	// packets is the standard output of -w.
@@ -53,27 +53,27 @@ type watch struct {
 	save *saver
 	// served may be called by any goroutine; nil without --listen.
 	served *served
-	// metrics counts requests; nil where nobody can ask for them.
+	// metrics counts requests; nil without --listen.
 	metrics *requestMetrics
 
-	age, sight, repeat, draw every
-	counted                  model.SeverityCounts
-	// lost is why standard output takes no more; the report may still go to a file.
+	age, pending, repeat, draw every
+	counted                    model.SeverityCounts
+	// lost is the error of standard output. The report may still go to a file.
 	lost error
 
-	// started is called when everything is open, before the first packet is looked at.
+	// started is called when all outputs are open, before the first packet.
 	started func() error
 	// stop ends the tasks.
 	stop  chan struct{}
 	tasks sync.WaitGroup
 }
 
-// newWatch makes the result of a job whose packets come from an interface.
+// newWatch returns the result of a live job.
 func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {
 	f, err := newFindings(j, true)
 	w := &watch{
 		findings: f, status: status, news: newNewsWriter(j, status), packets: packets,
-		age: every{interval: ageInterval}, sight: every{interval: sightInterval},
+		age: every{interval: ageInterval}, pending: every{interval: pendingInterval},
 		repeat: every{interval: j.opt.live.interval}, draw: every{interval: statusInterval},
 		stop: make(chan struct{}),
 	}
@@ -84,7 +84,7 @@ func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {
 	return w, err
 }
 
-// run watches the interface until it is enough, and returns the exit code.
+// run captures until the end and returns the exit code.
 func (w *watch) run(ctx context.Context) (int, error) {
 	defer w.close()
 	if err := w.openSource(ctx); err != nil {
@@ -116,7 +116,7 @@ func (w *watch) run(ctx context.Context) (int, error) {
 	return w.finish(), nil
 }
 
-// openSource opens what needs rights, and gives up those that --user does not have.
+// openSource opens everything that needs rights, then changes to --user.
 func (w *watch) openSource(ctx context.Context) error {
 	opt, err := w.j.opt.live.capture(w.j.filter, w.j.warn)
 	if err != nil {
@@ -162,10 +162,10 @@ func (w *watch) open() (err error) {
 	return nil
 }
 
-// saveFailed says that packets are not written to -w any more. It belongs to the reading goroutine.
+// saveFailed reports that -w has failed. It belongs to the reading goroutine.
 func (w *watch) saveFailed(err error) { w.j.complain("%v; watching continues without -w", err) }
 
-// finish implements result: it writes what is new at the end, and the report.
+// finish implements result.
 func (w *watch) finish() int {
 	failed := w.src.isUnsaved
 	fail := func(err error) {
@@ -183,7 +183,7 @@ func (w *watch) finish() int {
 	if w.lost == nil {
 		w.lost = w.last(rep)
 	}
-	// The last event is the report, and standard output that is lost takes no more.
+	// With events, the last one is the report. A failed standard output is not written again.
 	w.outs = slices.DeleteFunc(w.outs, func(out reportFile) bool {
 		return out.file == nil && (w.lost != nil || w.news.json)
 	})
@@ -192,14 +192,14 @@ func (w *watch) finish() int {
 	return w.verdict(rep, w.j.inputIsWhole() && isProven && isKept && isWritten && !failed)
 }
 
-// note prints on standard error what the user may want to know.
+// note prints information on standard error.
 func (w *watch) note(format string, args ...any) {
 	if !w.j.opt.traffic.quiet {
 		w.j.complain(format, args...)
 	}
 }
 
-// sink is where the pipeline hands what it found.
+// sink returns the sink of the pipeline.
 func (w *watch) sink() decode.Sink {
 	if w.metrics != nil {
 		return &countedSink{w.Builder, w.metrics}
@@ -207,7 +207,7 @@ func (w *watch) sink() decode.Sink {
 	return w.Builder
 }
 
-// close ends what goes on beside the analysis.
+// close ends the other goroutines.
 func (w *watch) close() {
 	close(w.stop)
 	if w.served != nil {
@@ -216,7 +216,6 @@ func (w *watch) close() {
 	w.tasks.Wait()
 }
 
-// each is called after every batch.
 func (w *watch) each(p *pipeline) error {
 	now := w.j.now()
 	if w.age.due(now) {
@@ -224,7 +223,7 @@ func (w *watch) each(p *pipeline) error {
 	}
 	repeats := w.repeat.due(now)
 	if w.lost == nil {
-		w.lost = w.print(w.sight.due(now), repeats)
+		w.lost = w.print(w.pending.due(now), repeats)
 	}
 	if w.lost != nil {
 		return w.lost
@@ -241,9 +240,9 @@ func (w *watch) each(p *pipeline) error {
 	return nil
 }
 
-// print prints findings that are new, with repeats also those that happened again and the sums.
-func (w *watch) print(isSightDue, repeats bool) error {
-	news := slices.DeleteFunc(w.News(isSightDue, repeats), func(n model.News) bool { return w.accepted.accepts(&n.Finding) })
+// print prints new findings. With repeats it also prints repeated ones and the counts.
+func (w *watch) print(isPendingDue, repeats bool) error {
+	news := slices.DeleteFunc(w.News(isPendingDue, repeats), func(n model.News) bool { return w.accepted.accepts(&n.Finding) })
 	if len(news) > 0 {
 		w.count(news)
 		if w.j.names != nil {
@@ -259,7 +258,7 @@ func (w *watch) print(isSightDue, repeats bool) error {
 	return nil
 }
 
-// last prints what is new at the end, and the report where that is an event.
+// last prints new findings at the end, and the report as an event.
 func (w *watch) last(rep *model.Report) error {
 	if w.news.json {
 		w.End()
@@ -270,7 +269,7 @@ func (w *watch) last(rep *model.Report) error {
 	return w.news.final(rep)
 }
 
-// count counts the findings that are printed.
+// count counts the printed findings.
 func (w *watch) count(news []model.News) {
 	for i := range news {
 		if !news[i].First {
@@ -287,7 +286,6 @@ func (w *watch) count(news []model.News) {
 	}
 }
 
-// redactNews replaces names and addresses.
 func redactNews(news []model.News, names *redact.Pseudonyms) {
 	for i := range news {
 		r := model.Report{Findings: []model.Finding{news[i].Finding}}
@@ -296,7 +294,7 @@ func redactNews(news []model.News, names *redact.Pseudonyms) {
 	}
 }
 
-// liveCounts are the sums so far, as JSON in an event of its own.
+// liveCounts are the counts so far.
 type liveCounts struct {
 	Packets      uint64               `json:"packets"`
 	Bytes        uint64               `json:"bytes"`
@@ -310,7 +308,6 @@ type liveCounts struct {
 	Findings     model.SeverityCounts `json:"findings"`
 }
 
-// counts are the sums so far.
 func (w *watch) counts() liveCounts {
 	captured, stats, sums := w.src.Stats(), w.j.pipeline.stats, w.Counts()
 	return liveCounts{
@@ -320,7 +317,6 @@ func (w *watch) counts() liveCounts {
 	}
 }
 
-// snapshot is the current report.
 func (w *watch) snapshot(now time.Duration) *snapshot {
 	in := w.j.pipeline.inputOf(w.src.Captures(), *w.src.stats.Load(), w.live.limits())
 	return &snapshot{report: w.report(in), counts: w.counts(), at: now}

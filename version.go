@@ -15,13 +15,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// number is the version that is being worked on, CHANGELOG.md says what is in it.
+// number is the next version; CHANGELOG.md describes it.
 const number = "0.2.0"
 
-// version, commit and date are set by the linker for releases (-X main.version=...).
+// The linker sets version, commit and date for releases (-X main.version=...).
 var version, commit, date string
 
-// newVersion makes the command version.
 func newVersion(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:               "version",
@@ -38,7 +37,7 @@ func newVersion(e environment) (*cobra.Command, action) {
 	}
 }
 
-// writeVersion writes the version, and what it was built from.
+// writeVersion writes the version and its build.
 func writeVersion(w io.Writer) error {
 	b := newBuild()
 	_, err := fmt.Fprintf(w, "kafkavet %s\ncommit %s\ndate %s\ngo %s %s/%s\n",
@@ -49,20 +48,20 @@ func writeVersion(w io.Writer) error {
 	return nil
 }
 
-// build is what a binary was made of.
+// build identifies the source of a binary.
 type build struct{ version, commit, date string }
 
-// toolVersion is the version that reports name.
+// toolVersion is the version named in reports.
 func toolVersion() string { return newBuild().version }
 
-// newBuild is that of this binary.
 func newBuild() build { return buildOf(debug.ReadBuildInfo()) }
 
-// pseudoVersion is the version that Go gives to a commit without a tag: time and commit are in it.
+// pseudoVersion matches the version that Go gives to a commit without a tag, with its time and
+// commit.
 var pseudoVersion = regexp.MustCompile(`-(?:0\.)?(\d{14})-([0-9a-f]{12})(?:\+dirty)?$`)
 
-// buildOf is what the linker set, or else what the build recorded: go install MODULE@VERSION
-// records the version, go build in a checkout the commit.
+// buildOf returns what the linker set, or else what the build recorded: go install
+// MODULE@VERSION records the version, go build in a checkout the commit.
 func buildOf(info *debug.BuildInfo, ok bool) build {
 	b := build{version: version, commit: commit, date: date}
 	if ok {

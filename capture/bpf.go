@@ -20,13 +20,11 @@ const maxProgramLine = 4096
 
 // ReadBPF reads a classic BPF program in the format of tcpdump -ddd: the number of instructions,
 // then one line for each with code, jt, jf and k in decimal. It skips empty lines and lines that
-// begin with #. The kernel must accept the program: known codes, jumps inside, a return at the
-// end.
+// begin with #. The kernel checks the program itself.
 func ReadBPF(r io.Reader) ([]bpf.RawInstruction, error) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxProgramLine)
 	var program []bpf.RawInstruction
-	var at []int // the line of each instruction
 	count := -1
 	for n := 1; lines.Scan(); n++ {
 		fields := strings.Fields(lines.Text())
@@ -48,7 +46,7 @@ func ReadBPF(r io.Reader) ([]bpf.RawInstruction, error) {
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
-		program, at = append(program, ins), append(at, n)
+		program = append(program, ins)
 	}
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
@@ -59,9 +57,6 @@ func ReadBPF(r io.Reader) ([]bpf.RawInstruction, error) {
 		return nil, errors.New("empty: expected what tcpdump -ddd prints")
 	case len(program) < count:
 		return nil, fmt.Errorf("ends after %d of %d instructions", len(program), count)
-	}
-	if i, err := checkProgram(program); err != nil {
-		return nil, fmt.Errorf("line %d: instruction %d: %w", at[i], i, err)
 	}
 	return program, nil
 }
@@ -85,69 +80,13 @@ func parseInstruction(fields []string) (bpf.RawInstruction, error) {
 // Parts of an instruction's code (Linux' include/uapi/linux/bpf_common.h).
 const (
 	bpfClass    = 0x07
-	bpfLoad     = 0x00
 	bpfLoadX    = 0x01
-	bpfStore    = 0x02
-	bpfStoreX   = 0x03
-	bpfALU      = 0x04
-	bpfJump     = 0x05
 	bpfReturn   = 0x06
 	bpfMode     = 0xe0
 	bpfAbsolute = 0x20
 	bpfIndirect = 0x40
-	bpfScratch  = 0x60
 	bpfHeader   = 0xa0 // 4 * (byte & 0xf)
-	bpfOperator = 0xf0
-	bpfFromX    = 0x08
-	bpfScratchN = 16
 )
-
-// bpfCodes are the codes of classic BPF (chk_code_allowed in Linux' net/core/filter.c).
-var bpfCodes = func() map[uint16]bool {
-	codes := map[uint16]bool{}
-	for _, c := range []uint16{
-		0x20, 0x28, 0x30, 0x40, 0x48, 0x50, 0x00, 0x60, 0x80, // load into A: absolute, indirect, k, scratch, length
-		0x01, 0x61, 0x81, 0xb1, // load into X: k, scratch, length, header length
-		0x02, 0x03, // store
-		0x04, 0x0c, 0x14, 0x1c, 0x24, 0x2c, 0x34, 0x3c, 0x44, 0x4c, 0x54, 0x5c, // add, sub, mul, div, or, and
-		0x64, 0x6c, 0x74, 0x7c, 0x84, 0x94, 0x9c, 0xa4, 0xac, // lsh, rsh, neg, mod, xor
-		0x05, 0x15, 0x1d, 0x25, 0x2d, 0x35, 0x3d, 0x45, 0x4d, // ja, jeq, jgt, jge, jset
-		0x06, 0x16, // return k, A
-		0x07, 0x87, // tax, txa
-	} {
-		codes[c] = true
-	}
-	return codes
-}()
-
-// checkProgram returns the first instruction that makes the program invalid, and why.
-func checkProgram(program []bpf.RawInstruction) (int, error) {
-	if len(program) == 0 || len(program) > maxProgram {
-		return 0, fmt.Errorf("%d instructions: must be from 1 to %d", len(program), maxProgram)
-	}
-	for i, ins := range program {
-		if !bpfCodes[ins.Op] {
-			return i, fmt.Errorf("code %d is not one of classic BPF", ins.Op)
-		}
-		left := uint64(len(program) - i - 1)
-		switch class := ins.Op & bpfClass; {
-		case class == bpfJump && ins.Op&bpfOperator == 0 && uint64(ins.K) >= left:
-			return i, fmt.Errorf("jumps %d instructions ahead, only %d follow", ins.K, left)
-		case class == bpfJump && ins.Op&bpfOperator != 0 && uint64(max(ins.Jt, ins.Jf)) >= left:
-			return i, fmt.Errorf("jumps %d instructions ahead, only %d follow", max(ins.Jt, ins.Jf), left)
-		case class == bpfALU && (ins.Op&bpfOperator == 0x30 || ins.Op&bpfOperator == 0x90) && ins.Op&bpfFromX == 0 && ins.K == 0:
-			return i, errors.New("divides by 0")
-		case class == bpfALU && (ins.Op&bpfOperator == 0x60 || ins.Op&bpfOperator == 0x70) && ins.Op&bpfFromX == 0 && ins.K > 31:
-			return i, fmt.Errorf("shifts 32 bits by %d", ins.K)
-		case (class == bpfStore || class == bpfStoreX || class <= bpfLoadX && ins.Op&bpfMode == bpfScratch) && ins.K >= bpfScratchN:
-			return i, fmt.Errorf("scratch cell %d: there are %d", ins.K, bpfScratchN)
-		}
-	}
-	if last := len(program) - 1; program[last].Op&bpfClass != bpfReturn {
-		return last, errors.New("is the last, and no return")
-	}
-	return 0, nil
-}
 
 // Ancillary data of Linux: offsets beyond any packet (SKF_AD_ in include/uapi/linux/filter.h).
 const (
@@ -161,9 +100,6 @@ const (
 // adaptBPF adapts a program to a packet socket. It limits packets to snapLen bytes. If packets
 // come without a link-layer header, it converts a program for LINUX_SLL2.
 func adaptBPF(program []bpf.RawInstruction, snapLen uint32, cooked bool) ([]bpf.RawInstruction, error) {
-	if i, err := checkProgram(program); err != nil {
-		return nil, fmt.Errorf("BPF program: instruction %d: %w", i, err)
-	}
 	adapted := make([]bpf.RawInstruction, len(program))
 	for i, ins := range program {
 		switch class, mode := ins.Op&bpfClass, ins.Op&bpfMode; {

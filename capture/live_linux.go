@@ -155,6 +155,8 @@ func (s *packetSocket) attach(program []bpf.RawInstruction) error {
 	switch err {
 	case nil:
 		return nil
+	case unix.EINVAL:
+		return errors.New("the kernel refuses the BPF program: it must have known codes, jump inside the program and end with a return")
 	case unix.ENOMEM:
 		return fmt.Errorf("a filter of %d instructions needs more memory than net.core.optmem_max allows: raise it (sysctl -w net.core.optmem_max=131072)", len(code))
 	}

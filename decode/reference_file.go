@@ -2,26 +2,21 @@ package decode
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-const (
-	// maxReferenceAPIs bounds the APIs of one broker in a file: ten times as many as Kafka has.
-	maxReferenceAPIs = 1024
-	// maxReferenceDepth bounds the nesting of JSON; a report has 7 levels.
-	maxReferenceDepth = 64
-)
+// maxReferenceAPIs bounds the APIs of one broker in a file: ten times as many as Kafka has.
+const maxReferenceAPIs = 1024
 
 // parseReference reads the ranges of brokers from the JSON form of a report or from the output
-// of kafka-broker-api-versions.sh. Errors name file, line and cause.
+// of kafka-broker-api-versions.sh. Errors name the file, the line or broker, and the cause.
 func parseReference(name string, data []byte) (*Reference, error) {
 	if len(data) > maxReference {
 		return nil, fmt.Errorf("%s: more than %d MiB", name, maxReference>>20)
@@ -113,96 +108,43 @@ func (f *referenceFile) finish() (*Reference, error) {
 
 // readReport reads the brokers of a report in JSON.
 func (f *referenceFile) readReport() error {
-	d := json.NewDecoder(bytes.NewReader(f.data))
-	found := false
-	_, err := d.Token() // the brace that begins it
-	for err == nil && d.More() {
-		var name json.Token
-		if name, err = d.Token(); err != nil {
-			break
-		}
-		if name != "brokers" {
-			err = skipJSON(d)
-			continue
-		}
-		found = true
-		err = f.reportBrokers(d)
-	}
-	if err == nil {
-		_, err = d.Token()
-	}
-	switch {
-	case err != nil:
-		return f.jsonError(d, err)
-	case !found:
-		return fmt.Errorf("%s: no report: it has no key brokers", f.name)
-	}
-	return nil
-}
-
-func (f *referenceFile) reportBrokers(d *json.Decoder) error {
-	if open, err := d.Token(); err != nil || open != json.Delim('[') {
-		return cmp.Or(err, errors.New("brokers is no array"))
-	}
-	for d.More() {
-		var b struct {
+	var report struct {
+		Brokers *[]struct {
 			APIs []struct {
 				Key *int16 `json:"key"`
 				Min *int16 `json:"min"`
 				Max *int16 `json:"max"`
 			} `json:"apis"`
-		}
-		at := d.InputOffset()
-		if err := d.Decode(&b); err != nil {
-			var wrong *json.UnmarshalTypeError
-			if errors.As(err, &wrong) {
-				wrong.Offset += at
-			}
-			return err
-		}
+		} `json:"brokers"`
+	}
+	if err := json.Unmarshal(f.data, &report); err != nil {
+		return f.jsonError(err)
+	}
+	if report.Brokers == nil {
+		return fmt.Errorf("%s: no report: it has no key brokers", f.name)
+	}
+	for i, b := range *report.Brokers {
 		if len(b.APIs) == 0 {
 			f.silent++
 			continue
 		}
-		apis := make([]API, 0, len(b.APIs))
-		for _, a := range b.APIs {
+		apis := make([]API, len(b.APIs))
+		for j, a := range b.APIs {
 			if a.Key == nil || a.Min == nil || a.Max == nil {
-				return errors.New("an API of this broker lacks key, min or max")
+				return fmt.Errorf("%s: broker %d: an API lacks key, min or max", f.name, i+1)
 			}
-			apis = append(apis, API{Key: *a.Key, Range: Range{Min: *a.Min, Max: *a.Max}})
+			apis[j] = API{Key: *a.Key, Range: Range{Min: *a.Min, Max: *a.Max}}
 		}
 		if err := f.broker(apis); err != nil {
-			return err
+			return fmt.Errorf("%s: broker %d: %w", f.name, i+1, err)
 		}
 	}
-	_, err := d.Token()
-	return err
+	return nil
 }
 
-// skipJSON skips a value.
-func skipJSON(d *json.Decoder) error {
-	for depth := 0; ; {
-		token, err := d.Token()
-		if err != nil {
-			return err
-		}
-		switch token {
-		case json.Delim('['), json.Delim('{'):
-			if depth++; depth > maxReferenceDepth {
-				return fmt.Errorf("nested more than %d deep", maxReferenceDepth)
-			}
-		case json.Delim(']'), json.Delim('}'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
-		}
-	}
-}
-
-// jsonError adds the line number to an error of d.
-func (f *referenceFile) jsonError(d *json.Decoder, err error) error {
-	at := d.InputOffset()
+// jsonError adds the line number to an error of package json.
+func (f *referenceFile) jsonError(err error) error {
+	at := int64(0)
 	var syntax *json.SyntaxError
 	var wrong *json.UnmarshalTypeError
 	switch {
@@ -211,13 +153,10 @@ func (f *referenceFile) jsonError(d *json.Decoder, err error) error {
 	case errors.As(err, &wrong):
 		at = wrong.Offset
 		err = fmt.Errorf("%s is a %s, want an integer from 0 to 32767", wrong.Field, wrong.Value)
-		if wrong.Type.Kind().String() != "int16" {
+		if wrong.Type.Kind() != reflect.Int16 {
 			err = fmt.Errorf("%s is a %s, which does not belong there", wrong.Field, wrong.Value)
 		}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		at, err = int64(len(f.data)), errors.New("the file ends too early")
 	}
-	at = max(0, min(at, int64(len(f.data))))
 	return f.fail(1+bytes.Count(f.data[:at], []byte("\n")), "%w", err)
 }
 
