@@ -10,6 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/words"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
@@ -104,7 +105,7 @@ func (l *listing) finish() int {
 		return exitTrouble
 	}
 	if p := l.picked; p != nil && p.passed == 0 && p.seen > 0 {
-		l.j.warn(fmt.Errorf("none of %s passes %s", counted(p.seen, "request"), p.pick.flags()))
+		l.j.warn(fmt.Errorf("none of %s passes %s", words.Plural(p.seen, "request"), p.pick.flags()))
 	}
 	if n := l.w.Late(); n > 0 {
 		l.j.warn(fmt.Errorf("%s answered so late that the lines are not in order", wasWere(n, "request")))
