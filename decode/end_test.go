@@ -118,3 +118,50 @@ func TestPartialRequest(t *testing.T) {
 		t.Errorf("%d unanswered, last request in %d, last answer in %d", c.Unanswered, c.LastRequest.Frame, c.LastAnswer.Frame)
 	}
 }
+
+// TestRetryAtTheEnd: a refused ApiVersions request was negotiated if the capture lacks the response to its retry.
+func TestRetryAtTheEnd(t *testing.T) {
+	for _, tt := range []struct {
+		name                string
+		retry, lost, unseen bool
+		want                int16
+	}{
+		{"the retry has no response", true, false, false, -1},
+		{"the response is missing in the capture", true, true, false, 0},
+		{"the broker's direction is missing in the capture", true, false, true, 0},
+		{"no retry, and a loss", false, true, false, -1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newNetwork().open(t)
+			d.respond(d.request(hello(3)), ranges(0, errUnsupportedVersion))
+			if tt.retry {
+				d.request(hello(0))
+			} else {
+				d.h.(*handler).queue.push().key = keyFetch
+			}
+			if tt.lost {
+				d.h.Lost(reassembly.ToClient, d.net.next())
+			}
+			d.conn.Seen[reassembly.ToClient] = !tt.unseen
+			if e := exchanges(d.end(reassembly.Closed, reassembly.ToBroker))[0]; e.Negotiated != tt.want {
+				t.Errorf("negotiated v%d, want v%d", e.Negotiated, tt.want)
+			}
+		})
+	}
+}
+
+// TestRefusedAgain: a client that retries in the same version was not negotiated by the first refusal.
+func TestRefusedAgain(t *testing.T) {
+	d := newNetwork().open(t)
+	for _, version := range []int16{3, 3} {
+		d.respond(d.request(hello(version)), ranges(0, errUnsupportedVersion))
+	}
+	d.respond(d.request(hello(0)), ranges(0, 0, usual...))
+	var got []int16
+	for _, e := range exchanges(d.end(reassembly.Closed, reassembly.ToBroker)) {
+		got = append(got, e.Negotiated)
+	}
+	if want := []int16{-1, 0, -1}; !slices.Equal(got, want) {
+		t.Errorf("negotiated %v, want %v", got, want)
+	}
+}

@@ -146,3 +146,33 @@ func TestAgeGivesUpWhatHasWaited(t *testing.T) {
 		t.Errorf("passed on twice: %q", r.got)
 	}
 }
+
+// TestRequestsThatMayGetRangesAreNotReportedYet: the response to ApiVersions may still judge a request without
+// ranges. A request with ranges, and one without ApiVersions, are reported at once.
+func TestRequestsThatMayGetRangesAreNotReportedYet(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		begin func(*driver)
+		want  bool
+	}{
+		{"no ApiVersions", func(*driver) {}, true},
+		{"a response may come", func(d *driver) { d.request(hello(2)) }, false},
+		{"a refusal may be retried", func(d *driver) { d.respond(d.request(hello(3)), ranges(0, errUnsupportedVersion)) }, false},
+		{"ranges, and another response may come", func(d *driver) { d.negotiate(); d.request(hello(2)) }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNetwork()
+			n.shard.Watch()
+			d := n.open(t)
+			tt.begin(d)
+			d.request(requestOf(1, 12))
+			got := false
+			for _, e := range n.shard.Take(nil) {
+				got = got || e.OutOfRange != nil
+			}
+			if got != tt.want {
+				t.Errorf("reported: %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
