@@ -13,7 +13,8 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// pickOptions say which requests are listed. Those of one flag are alternatives; all flags must agree.
+// pickOptions select the listed requests. Values of one flag are alternatives; a request must
+// match all flags.
 type pickOptions struct {
 	verdicts, outcomes, apis, clients []string
 }
@@ -29,7 +30,7 @@ func (o *pickOptions) register(cmd *cobra.Command) {
 	completeWords(cmd, "api", apiNames()...)
 }
 
-// apiNames are the names of the APIs, by key.
+// apiNames returns the names of the APIs by key.
 func apiNames() (names []string) {
 	for key := range decode.MaxKnownKey + 1 {
 		names = append(names, decode.APIName(key))
@@ -73,7 +74,7 @@ func (o *pickOptions) isSet() bool {
 	return len(o.verdicts)+len(o.outcomes)+len(o.apis)+len(o.clients) > 0
 }
 
-// flags are the flags that are given, as they are typed.
+// flags returns the given flags as typed.
 func (o *pickOptions) flags() string {
 	var given []string
 	for _, list := range []struct {
@@ -96,7 +97,7 @@ func (o *pickOptions) passes(x *decode.Exchange) bool {
 	}))
 }
 
-// isClient reports whether a pattern fits the client of a request.
+// isClient reports whether a pattern matches the client of a request.
 func isClient(pattern string, x *decode.Exchange) bool {
 	client := netip.AddrPortFrom(x.Client.Addr().Unmap(), x.Client.Port())
 	names := []string{client.Addr().String(), client.String(), x.Software.Name}
@@ -104,12 +105,12 @@ func isClient(pattern string, x *decode.Exchange) bool {
 		names = append(names, x.ClientID)
 	}
 	return slices.ContainsFunc(names, func(name string) bool {
-		ok, _ := path.Match(pattern, name) // it was checked
+		ok, _ := path.Match(pattern, name) // check has checked it
 		return ok
 	})
 }
 
-// pickedRequests is a sink that hands on the requests that pass.
+// pickedRequests passes on the requests that match.
 type pickedRequests struct {
 	decode.Sink
 	pick         *pickOptions

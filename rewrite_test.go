@@ -19,13 +19,16 @@ import (
 var exceptions = map[string]capturetest.Keeps{
 	// The request and the FIN 10 s after it become one segment: nobody was silent for long.
 	"kv2002-fires-silent.pcap merged": capturetest.KeepsFindings,
-	// Client ids that are empty or hold control characters are believed only where the beginning of the
-	// connection or an answer was seen, and those with a zero byte only where an answer was.
+	// Client ids that are empty or hold control characters are believed only where the beginning
+	// of the connection or an answer was seen, and those with a zero byte only where an answer
+	// was.
 	"empty-client-id-unanswered.pcap no handshakes": capturetest.KeepsAll &^ capturetest.KeepsAddresses,
-	// What a server says first is believed to be no Kafka only where the connection was seen from its beginning.
+	// What a server says first is believed to be no Kafka only where the connection was seen
+	// from its beginning.
 	"foreign-http.pcap no handshakes":  capturetest.KeepsOutcomes,
 	"foreign-http2.pcap no handshakes": capturetest.KeepsOutcomes,
-	// The answer to a ClientHello is told from TLS by the 5 bytes of a record header in one segment.
+	// The answer to a ClientHello is told from TLS by the 5 bytes of a record header in one
+	// segment.
 	"foreign-text-to-tls.pcap split at every byte": capturetest.KeepsFindings,
 	"hostile-text.pcap to the broker only":         capturetest.KeepsAll &^ capturetest.KeepsAddresses,
 	// A greeting is recognised by its first segment, as long as that holds enough of it.
@@ -33,7 +36,8 @@ var exceptions = map[string]capturetest.Keeps{
 	"foreign-smtp.pcap split at every byte":              capturetest.KeepsFindings,
 	"foreign-http2.pcap split at every byte":             capturetest.KeepsFindings,
 	"foreign-http.pcap SOCKS5 with a password in pieces": capturetest.KeepsFindings | capturetest.KeepsOutcomes,
-	// How often and for how long an address was away, and how fast it closed, depends on times, which a new order changes.
+	// How often and for how long an address was away, and how fast it closed, depends on times,
+	// which a new order changes.
 	"lab_sasl-missing_aiokafka-0.14.0_kafka-3.9.2-kraft.pcap out of order":                        capturetest.KeepsFindings,
 	"lab_sasl-missing_aiokafka-0.14.0_kafka-3.9.2-kraft.pcap split and out of order":              capturetest.KeepsFindings,
 	"lab_sasl-missing_aiokafka-0.14.0_kafka-3.9.2-kraft.pcap split, twice and out of order":       capturetest.KeepsFindings,
@@ -154,7 +158,8 @@ func (s seen) rows(keeps capturetest.Keeps) []string {
 	return rows
 }
 
-// ignored are the requests, without client and client id, of which the broker is said to have taken no notice.
+// ignored are the requests, without client and client id, of which the broker is said to have
+// taken no notice.
 func (s seen) ignored() []string {
 	var rows []string
 	for _, line := range s.requests {

@@ -8,8 +8,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Compressor returns a writer to w that compresses as the ending of a file name says: gzip for .gz, zstd for .zst,
-// nothing for any other. Close ends the stream; w stays open.
+// Compressor returns a writer to w that compresses by the file name extension: gzip for .gz,
+// zstd for .zst, else nothing. Close ends the stream; w stays open.
 func Compressor(w io.Writer, name string) (io.WriteCloser, error) {
 	switch filepath.Ext(name) {
 	case ".gz":
@@ -20,7 +20,7 @@ func Compressor(w io.Writer, name string) (io.WriteCloser, error) {
 	return plainWriter{w}, nil
 }
 
-// plainWriter writes everything as it is.
+// plainWriter does not compress.
 type plainWriter struct{ io.Writer }
 
 // Close implements io.Closer.

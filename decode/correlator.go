@@ -293,7 +293,7 @@ func (c *Correlator) advertisement(a *Advertisement) {
 
 // remember adds an advertisement to the history if it differs from the previous one. It returns
 // the number of evicted entries.
-func (b *broker) remember(a *Advertisement) (forgotten uint64) {
+func (b *broker) remember(a *Advertisement) (evicted uint64) {
 	i := len(b.history)
 	for i > 0 && a.At.Before(b.history[i-1].at) {
 		i--

@@ -37,7 +37,7 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 		return reassembly.No
 	}
 	l := layoutOf(h.key)
-	named := h.idLength > 0 && printable(h.clientID)
+	named := printable(h.clientID)
 	if l == nil || !l.isNear(h.version) {
 		return judgeUnknown(l, named)
 	}

@@ -85,6 +85,20 @@ func TestRefusalAfterRequest(t *testing.T) {
 	}
 }
 
+// TestRefusalOfAnotherRequest: error 35 in a response to another request is no refusal of
+// ApiVersions.
+func TestRefusalOfAnotherRequest(t *testing.T) {
+	d := newNetwork().open(t)
+	refused := responseOf(1, 12).(*kmsg.FetchResponse)
+	refused.ErrorCode = errUnsupportedVersion
+	d.respond(d.request(requestOf(1, 12)), refused)
+	d.request(requestOf(3, 7))
+	list := exchanges(d.end(reassembly.Closed, reassembly.ToBroker))
+	if len(list) != 2 || list[0].Outcome != Error || list[1].NegotiationRefused {
+		t.Errorf("%+v", list)
+	}
+}
+
 // TestOlderLoss: a loss that is noticed late, and lies before an earlier one, does not take that
 // one back.
 func TestOlderLoss(t *testing.T) {
@@ -119,7 +133,8 @@ func TestPartialRequest(t *testing.T) {
 	}
 }
 
-// TestRetryAtTheEnd: a refused ApiVersions request was negotiated if the capture lacks the response to its retry.
+// TestRetryAtTheEnd: a refused ApiVersions request was negotiated if the capture lacks the
+// response to its retry.
 func TestRetryAtTheEnd(t *testing.T) {
 	for _, tt := range []struct {
 		name                string
@@ -150,7 +165,8 @@ func TestRetryAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestRefusedAgain: a client that retries in the same version was not negotiated by the first refusal.
+// TestRefusedAgain: a client that retries in the same version was not negotiated by the first
+// refusal.
 func TestRefusedAgain(t *testing.T) {
 	d := newNetwork().open(t)
 	for _, version := range []int16{3, 3} {
@@ -163,5 +179,28 @@ func TestRefusedAgain(t *testing.T) {
 	}
 	if want := []int16{-1, 0, -1}; !slices.Equal(got, want) {
 		t.Errorf("negotiated %v, want %v", got, want)
+	}
+}
+
+// TestNewRangesDoNotJudgeEarlierRequests: a request keeps the ranges that were advertised before it.
+func TestNewRangesDoNotJudgeEarlierRequests(t *testing.T) {
+	d := newNetwork().open(t)
+	d.negotiate()
+	d.request(requestOf(1, 12))
+	d.respond(d.request(hello(2)), ranges(2, 0, 1, 4, 13))
+	if e := exchanges(d.end(reassembly.Closed, reassembly.ToBroker))[1]; e.Key != 1 || e.Verdict != AboveMax {
+		t.Errorf("%s v%d: %v", APIName(e.Key), e.Version, e.Verdict)
+	}
+}
+
+// TestRequestsWithoutApiVersionsAreNotHeld: no response can give them ranges.
+func TestRequestsWithoutApiVersionsAreNotHeld(t *testing.T) {
+	d := newNetwork().open(t)
+	for range 2 * maxHeld {
+		d.request(requestOf(3, 7))
+	}
+	d.respond(d.request(requestOf(3, 7)), responseOf(3, 7))
+	if got := d.net.shard.Limits().HeldExchanges; got > 0 {
+		t.Errorf("the limit of held exchanges was exceeded %d times", got)
 	}
 }

@@ -124,7 +124,8 @@ type Exchange struct {
 	// Advertised is the broker's range for Key; meaningful for the verdicts OK, AboveMax and
 	// BelowMin.
 	Advertised Range
-	// ResponseSize is the length of the response in bytes, as its size field states it; 0 without a response.
+	// ResponseSize is the length of the response in bytes, by its size field; 0 without a
+	// response.
 	ResponseSize int32
 	// Ranges are all ranges of the broker that the verdict used, nil for Evidence None.
 	Ranges *Ranges
@@ -173,7 +174,7 @@ type Exchange struct {
 // IsAnswered reports whether a response came.
 func (x *Exchange) IsAnswered() bool { return x.Outcome == Answered || x.Outcome == Error }
 
-// HasErrorCode reports whether ErrorCode is what the response says: it is 0 also where no error code was read.
+// HasErrorCode reports whether ErrorCode was read from the response. Otherwise it is 0.
 func (x *Exchange) HasErrorCode() bool {
 	switch x.Key {
 	case keyApiVersions, keySaslHandshake, keySaslAuthenticate:

@@ -193,10 +193,10 @@ func IsTableName(text string) bool {
 	return tableName.MatchString(text) || vendorName.MatchString(text)
 }
 
-// FindTable finds the table of a release by its name: "kafka-4.0.1" or "4.0.1", or a vendor's name
-// (VendorNames). Without a patch number, it is the latest known patch release. "kafka-3.9-zookeeper"
-// selects a mode. The default mode from 3.3 on is KRaft, which is ready for production since then
-// (KIP-833).
+// FindTable finds the table of a release by its name: "kafka-4.0.1" or "4.0.1", or a vendor's
+// name (VendorNames). Without a patch number, it is the latest known patch release.
+// "kafka-3.9-zookeeper" selects a mode. The default mode from 3.3 on is KRaft, which is ready
+// for production since then (KIP-833).
 func FindTable(name string) (*Table, error) {
 	release, _, err := fromVendor(Tables(), name)
 	if err != nil {

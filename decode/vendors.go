@@ -7,11 +7,13 @@ import (
 	"strings"
 )
 
-// Latest is the name of the newest release that is known.
+// Latest is the name of the newest known release.
 const Latest = "latest"
 
-// confluentReleases are the releases of Confluent Platform, newest first, with the Kafka in them. Source:
-// https://docs.confluent.io/platform/current/installation/versions-interoperability.html and, for those up to 5.5,
+// confluentReleases are the releases of Confluent Platform with their Kafka release, newest
+// first. Source:
+// https://docs.confluent.io/platform/current/installation/versions-interoperability.html and, up
+// to 5.5,
 // https://docs.confluent.io/legacy/platform/5.5.15/installation/versions-interoperability.html.
 var confluentReleases = []struct{ platform, kafka string }{
 	{"8.1", "4.1"}, {"8.0", "4.0"},
@@ -21,13 +23,13 @@ var confluentReleases = []struct{ platform, kafka string }{
 	{"4.1", "1.1"}, {"4.0", "1.0"}, {"3.3", "0.11.0"}, {"3.2", "0.10.2"}, {"3.1", "0.10.1"}, {"3.0", "0.10.0"},
 }
 
-// vendorName is a name that stands for a release of Kafka: "latest", "kafka-4", "confluent-8.0", "cp-7.9.2", "msk-4.0",
-// "msk-3.9.x.kraft". Amazon MSK names its releases after those of Kafka:
+// vendorName matches other names of a Kafka release: "latest", "kafka-4", "confluent-8.0",
+// "cp-7.9.2", "msk-4.0", "msk-3.9.x.kraft". Amazon MSK uses Kafka's release numbers:
 // https://docs.aws.amazon.com/msk/latest/developerguide/supported-kafka-versions.html.
 var vendorName = regexp.MustCompile(`^(?:(latest)|kafka-([0-9]+)|(?:confluent|cp)-([0-9]+(?:\.[0-9]+)*)|msk-([0-9]+(?:\.[0-9]+)*)(?:\.x)?(?:[.-](kraft))?)$`)
 
-// fromVendor gives the name of a release that findTable understands for a vendor's name, and says what it stands
-// for. Other names it returns as they are.
+// fromVendor converts a vendor's name to one that findTable accepts, with a note about it. It
+// returns other names unchanged.
 func fromVendor(all []*Table, name string) (release, note string, err error) {
 	parts := vendorName.FindStringSubmatch(name)
 	switch {
@@ -42,27 +44,27 @@ func fromVendor(all []*Table, name string) (release, note string, err error) {
 			return strings.HasPrefix(parts[3]+".", r.platform+".") || strings.HasPrefix(r.platform+".", parts[3]+".")
 		})
 		if i < 0 {
-			return "", "", fmt.Errorf("%q: no such release of Confluent Platform is known; the newest is confluent-%s", name, confluentReleases[0].platform)
+			return "", "", fmt.Errorf("%q: unknown release of Confluent Platform; the newest known is confluent-%s", name, confluentReleases[0].platform)
 		}
 		r := confluentReleases[i]
-		return r.kafka, fmt.Sprintf("Confluent Platform %s has Kafka %s in it", r.platform, r.kafka), nil
+		return r.kafka, fmt.Sprintf("Confluent Platform %s contains Kafka %s", r.platform, r.kafka), nil
 	default:
 		release = parts[4]
 		if !strings.Contains(release, ".") {
 			release = newest(all, release)
 		}
-		note = "Amazon MSK names its releases after those of Kafka"
+		note = "Amazon MSK uses Kafka's release numbers"
 		if parts[5] != "" {
 			release += "-" + parts[5]
 		}
 	}
 	if release == "" {
-		return "", "", fmt.Errorf("%q is no release that is known; %s", name, nearest(all, name))
+		return "", "", fmt.Errorf("%q is an unknown release; %s", name, nearest(all, name))
 	}
 	return release, note, nil
 }
 
-// newest is the newest release whose number begins with major, or of all; empty for none.
+// newest returns the newest release whose number begins with major, or of all; empty for none.
 func newest(all []*Table, major string) string {
 	for _, t := range slices.Backward(all) {
 		if major == "" || strings.HasPrefix(t.Release, major+".") {
@@ -72,7 +74,8 @@ func newest(all []*Table, major string) string {
 	return ""
 }
 
-// VendorNames are the names beside those of Tables that FindTable understands, the newest first.
+// VendorNames returns the names that FindTable accepts in addition to those of Tables, newest
+// first.
 func VendorNames() []string {
 	names := []string{Latest}
 	for _, r := range confluentReleases {

@@ -11,15 +11,15 @@ func TestNamesOfVendors(t *testing.T) {
 		{"latest", newest, ""},
 		{"kafka-4", newest, ""},
 		{"kafka-3", "3.9.2", ""},
-		{"confluent-8.0", "4.0.2", "Confluent Platform 8.0 has Kafka 4.0 in it"},
-		{"cp-8", "4.1.2", "Confluent Platform 8.1 has Kafka 4.1 in it"},
-		{"cp-7.9", "3.9.2", "Confluent Platform 7.9 has Kafka 3.9 in it"},
-		{"cp-7.9.3", "3.9.2", "Confluent Platform 7.9 has Kafka 3.9 in it"},
-		{"cp-3.3", "0.11.0.3", "Confluent Platform 3.3 has Kafka 0.11.0 in it"},
-		{"msk-4.0", "4.0.2", "Amazon MSK names its releases after those of Kafka"},
-		{"msk-4.0.x", "4.0.2", "Amazon MSK names its releases after those of Kafka"},
-		{"msk-3.7.x.kraft", "3.7.2", "Amazon MSK names its releases after those of Kafka"},
-		{"msk-4", newest, "Amazon MSK names its releases after those of Kafka"},
+		{"confluent-8.0", "4.0.2", "Confluent Platform 8.0 contains Kafka 4.0"},
+		{"cp-8", "4.1.2", "Confluent Platform 8.1 contains Kafka 4.1"},
+		{"cp-7.9", "3.9.2", "Confluent Platform 7.9 contains Kafka 3.9"},
+		{"cp-7.9.3", "3.9.2", "Confluent Platform 7.9 contains Kafka 3.9"},
+		{"cp-3.3", "0.11.0.3", "Confluent Platform 3.3 contains Kafka 0.11.0"},
+		{"msk-4.0", "4.0.2", "Amazon MSK uses Kafka's release numbers"},
+		{"msk-4.0.x", "4.0.2", "Amazon MSK uses Kafka's release numbers"},
+		{"msk-3.7.x.kraft", "3.7.2", "Amazon MSK uses Kafka's release numbers"},
+		{"msk-4", newest, "Amazon MSK uses Kafka's release numbers"},
 	} {
 		r, err := LoadReference(tt.name)
 		if err != nil {
@@ -31,7 +31,7 @@ func TestNamesOfVendors(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"confluent-9.0": "the newest is confluent-8.1", "kafka-9": "the nearest are", "msk-9.0": "the nearest are", "cp-7.90": "no such release",
+		"confluent-9.0": "the newest known is confluent-8.1", "kafka-9": "the nearest are", "msk-9.0": "the nearest are", "cp-7.90": "unknown release",
 		"msk-four": "no file of that name",
 	} {
 		if _, err := LoadReference(name); err == nil || !strings.Contains(err.Error(), want) {

@@ -147,8 +147,9 @@ func TestAgeGivesUpWhatHasWaited(t *testing.T) {
 	}
 }
 
-// TestRequestsThatMayGetRangesAreNotReportedYet: the response to ApiVersions may still judge a request without
-// ranges. A request with ranges, and one without ApiVersions, are reported at once.
+// TestRequestsThatMayGetRangesAreNotReportedYet: the response to ApiVersions may still judge a
+// request without ranges. A request with ranges, and one without ApiVersions, are reported at
+// once.
 func TestRequestsThatMayGetRangesAreNotReportedYet(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
