@@ -14,7 +14,7 @@ import (
 var csvHeader = []string{
 	"code", "title", "severity", "api", "version", "min", "max", "evidence", "client_software", "client_version", "client_id", "client_addresses",
 	"broker", "count", "first_frame", "first_stream", "first_time", "known_issue", "fixed_in", "accepted", "message", "advice",
-	"evidence_file", "evidence_frame", "evidence_stream", "known_issue_match",
+	"known_issue_match", "evidence_file", "evidence_frame", "evidence_stream",
 }
 
 // CSV writes the findings of r as comma-separated values with a header line (RFC 4180), or with a target its clients. A
@@ -71,7 +71,7 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 	return []string{
 		f.Code, f.Title, f.Severity.String(), f.API, version, lowest, highest, f.Evidence, software, softwareVersion, id, addresses,
 		f.Broker, strconv.FormatUint(f.Count, 10), frame, stream, at, issue, fixed, strconv.FormatBool(f.Accepted), f.Message, f.Advice,
-		proof, proofFrame, proofStream, match,
+		match, proof, proofFrame, proofStream,
 	}
 }
 
