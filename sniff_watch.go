@@ -12,6 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 const (
@@ -57,7 +58,9 @@ type watch struct {
 	metrics *requestMetrics
 
 	age, pending, repeat, draw every
-	counted                    model.SeverityCounts
+	// reports is how often the report so far is written; its interval is 0 for never.
+	reports every
+	counted model.SeverityCounts
 	// lost is the error of standard output. The report may still go to a file.
 	lost error
 
@@ -75,7 +78,8 @@ func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {
 		findings: f, status: status, news: newNewsWriter(j, status), packets: packets,
 		age: every{interval: ageInterval}, pending: every{interval: pendingInterval},
 		repeat: every{interval: j.opt.live.interval}, draw: every{interval: statusInterval},
-		stop: make(chan struct{}),
+		reports: every{interval: j.opt.live.reportEvery},
+		stop:    make(chan struct{}),
 	}
 	w.started = func() error {
 		w.note("watching %s; Ctrl-C ends and reports", j.opt.live.iface)
@@ -228,6 +232,9 @@ func (w *watch) each(p *pipeline) error {
 	if w.lost != nil {
 		return w.lost
 	}
+	if w.reports.interval > 0 && w.reports.due(now) {
+		w.writeReportSoFar(p)
+	}
 	if w.draw.due(now) {
 		w.status.show(w.counts())
 	}
@@ -238,6 +245,26 @@ func (w *watch) each(p *pipeline) error {
 		}
 	}
 	return nil
+}
+
+// writeReportSoFar writes the report so far to its files. It prints errors; the next call tries again.
+func (w *watch) writeReportSoFar(p *pipeline) {
+	rep := w.report(p.input())
+	for _, o := range w.j.opt.output.outputs {
+		if o.path == "" {
+			continue
+		}
+		out, err := w.j.opener().open(o.path)
+		if err == nil {
+			err = w.writeReport(reportFile{out, write.Formats()[o.format]}, rep)
+		}
+		if err != nil {
+			w.j.complain("%v; --report-every tries again in %v", err, w.reports.interval)
+			if out != nil {
+				out.abandon()
+			}
+		}
+	}
 }
 
 // print prints new findings. With repeats it also prints repeated ones and the counts.
