@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -45,6 +46,23 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// TestEveryFormatSaysWhatAMatchIsWorth: a known issue that is only possible comes with the reason.
+func TestEveryFormatSaysWhatAMatchIsWorth(t *testing.T) {
+	r := richReport()
+	known := r.Findings[0].KnownIssue
+	known.Confidence, known.ConfidenceReason = "possible", "only the request fits"
+	for _, f := range Formats() {
+		var out bytes.Buffer
+		if err := f.Write(&out, r, TextOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(out.String()), " ")
+		if !strings.Contains(text, "possible") || !strings.Contains(text, "only the request fits") {
+			t.Errorf("%s does not say that the match is possible, and why", f.Name)
+		}
+	}
+}
+
 func formatNames() (names []string) {
 	for _, f := range Formats() {
 		names = append(names, f.Name)
@@ -55,7 +73,7 @@ func formatNames() (names []string) {
 func TestRequestFormats(t *testing.T) {
 	for _, f := range RequestFormats() {
 		var out bytes.Buffer
-		w := f.New(&out)
+		w := f.New(&out, TextOptions{})
 		w.Exchange(exchangeAt(1))
 		if err := w.Close(); err != nil || out.Len() == 0 || f.Name == "" || len(f.Extensions) == 0 {
 			t.Errorf("%q: %d bytes, error %v", f.Name, out.Len(), err)
