@@ -59,6 +59,19 @@ func TestRequestsOutsideTheirRangeBorrow(t *testing.T) {
 	}
 }
 
+// TestRequestsOutsideTheirRangeWithSuppliedRanges: a broker for which exchanges wait has no ranges to borrow yet.
+func TestRequestsOutsideTheirRangeWithSuppliedRanges(t *testing.T) {
+	var p, x part
+	p.asked(1, 2, 0, broker1)
+	x.asked(3, 3, 2, broker1)
+	p.add(3, 2, Event{OutOfRange: x[0].Exchange})
+	w := &watcher{}
+	NewCorrelator(Options{Supplied: &Ranges{APIs: apiList(1, 0, 7)}}, w).Add([][]Event{p})
+	if d := cmp.Diff([]string{"2: out-of-range Fetch v12 above-max supplied"}, w.got); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestSinksThatDoNotWatchGetNoRequestsOutsideTheirRange(t *testing.T) {
 	n := newNetwork()
 	d := n.open(t)
