@@ -25,7 +25,7 @@ var unrecognised = map[string]bool{
 }
 
 // TestCutAnywhere begins every capture at one packet after the other, with and without the loss
-// of one packet behind that. Each request of which all packets are there has to be listed with
+// of one packet after that. Each request of which all packets are there has to be listed with
 // the outcome that it has in the whole capture. No request may be blamed that the whole capture
 // does not blame.
 func TestCutAnywhere(t *testing.T) {
@@ -133,7 +133,7 @@ func (c *cutCapture) view(t *testing.T, packets []capturetest.Packet) cutView {
 	return v
 }
 
-// check holds the capture from the place cut on, without the packet at the place lost, against
+// check compares the capture from the place cut on, without the packet at the place lost, with
 // the whole.
 func (c *cutCapture) check(t *testing.T, cut, lost int) {
 	name := fmt.Sprintf("from packet %d on", cut+1)

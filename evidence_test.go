@@ -107,7 +107,7 @@ func TestEvidenceGivesTheSameFindings(t *testing.T) {
 	}
 }
 
-// TestEvidenceOfStandardInput holds the evidence of a stream against that of the file.
+// TestEvidenceOfStandardInput compares the evidence of a stream with that of the file.
 func TestEvidenceOfStandardInputIsThatOfTheFile(t *testing.T) {
 	const name = "testdata/captures/confluent-go-2.6.0_broker-2.1.pcap"
 	dir := t.TempDir()
@@ -211,7 +211,7 @@ func leaks(output, text string) bool {
 // do name: where they would be a client id is told by shown.
 var libraries = []string{"rdkafka", "kafkajs", "kgo", "sarama"}
 
-// shown tells whether a client id stands as one in an output: in JSON, in TSV, or in text before
+// shown reports whether a client id stands as one in an output: in JSON, in TSV, or in text before
 // the software's name.
 func shown(output, id string) bool {
 	return strings.Contains(output, `"client_id": "`+id+`"`) || strings.Contains(output, `"client_id":"`+id+`"`) ||
@@ -331,7 +331,7 @@ func TestPseudonymsAreStable(t *testing.T) {
 	}
 }
 
-// TestEvidenceInTshark holds the requests that tshark sees in the evidence against those
+// TestEvidenceInTshark compares the requests that tshark sees in the evidence with those
 // it sees on the same connections of the capture.
 func TestEvidenceInTshark(t *testing.T) {
 	tshark, err := exec.LookPath("tshark")

@@ -14,7 +14,7 @@ import (
 )
 
 // TestRewrittenCapturesInTwoFiles divides the traffic of every capture between two files, as
-// hosts with clocks of their own see it, and holds what is said of them against what is said of
+// hosts with clocks of their own see it, and compares what is said of them with what is said of
 // the capture.
 func TestRewrittenCapturesInTwoFiles(t *testing.T) {
 	names, err := filepath.Glob("testdata/captures/*.pcap*")

@@ -165,7 +165,7 @@ func TestSecretsReachNoOutput(t *testing.T) {
 	}
 }
 
-// TestGolden holds the outputs for every capture in testdata against those that were read and
+// TestGolden compares the outputs for every capture in testdata with those that were read and
 // accepted.
 func TestGolden(t *testing.T) {
 	captures, err := filepath.Glob("testdata/captures/*.pcap*")

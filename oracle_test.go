@@ -39,7 +39,7 @@ func rowsOf(t *testing.T, outside bool, columns []string, args ...string) (rows 
 	return rows
 }
 
-// TestRequestsAgreeWithTshark holds the requests of every capture against those that tshark saw
+// TestRequestsAgreeWithTshark compares the requests of every capture with those that tshark saw
 // in it, and those outside their range against what tshark saw advertised.
 func TestRequestsAgreeWithTshark(t *testing.T) {
 	names, err := filepath.Glob("testdata/oracle/*.requests.tsv")

@@ -19,11 +19,11 @@ import (
 var exceptions = map[string]capturetest.Keeps{
 	// The request and the FIN 10 s after it become one segment: nobody was silent for long.
 	"kv2002-fires-silent.pcap merged": capturetest.KeepsFindings,
-	// Client ids that are empty or hold control characters are believed only where the beginning
+	// Client ids that are empty or hold control characters are accepted only where the beginning
 	// of the connection or an answer was seen, and those with a zero byte only where an answer
 	// was.
 	"empty-client-id-unanswered.pcap no handshakes": capturetest.KeepsAll &^ capturetest.KeepsAddresses,
-	// What a server says first is believed to be no Kafka only where the connection was seen
+	// What a server says first is accepted to be no Kafka only where the connection was seen
 	// from its beginning.
 	"foreign-http.pcap no handshakes":  capturetest.KeepsOutcomes,
 	"foreign-http2.pcap no handshakes": capturetest.KeepsOutcomes,
@@ -59,7 +59,7 @@ var notTried = []string{
 }
 
 // TestRewrittenCaptures delivers the traffic of every capture in all the ways
-// that production does, and holds what is said of it against what is said of
+// that production does, and compares what is said of it with what is said of
 // the capture as it is.
 func TestRewrittenCaptures(t *testing.T) {
 	names, err := filepath.Glob("testdata/captures/*.pcap*")

@@ -10,7 +10,7 @@ import (
 )
 
 // TestSecretsBehindThePackets: a decryption secrets block counts wherever it
-// stands in a file, and from a pipe for the packets behind it. Neither depends on how
+// stands in a file, and from a pipe for the packets after it. Neither depends on how
 // far the workers are.
 func TestSecretsBehindThePackets(t *testing.T) {
 	const name = "testdata/captures/confluent-go-2.6.0_broker-2.1_tls13"

@@ -75,7 +75,8 @@ func ownRequests(t *testing.T, data []byte) []string {
 	return rows
 }
 
-// TestEncapsulationsAreReadAsByTshark sees that tshark reads each encapsulation as kafkavet does.
+// TestEncapsulationsAreReadAsByTshark checks that tshark reads each encapsulation as kafkavet
+// does.
 func TestEncapsulationsAreReadAsByTshark(t *testing.T) {
 	packets := capturetest.MustRead("testdata/captures/kcat-1.7.1_broker-4.4.pcap")
 	for _, v := range capturetest.Encapsulations() {

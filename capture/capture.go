@@ -15,9 +15,11 @@ package capture
 
 import "strconv"
 
-// linkTypeNames are the names of rare link types at https://www.tcpdump.org/linktypes.html. Some
-// of them are not supported; messages need their names.
+// linkTypeNames are tcpdump's names of link types, https://www.tcpdump.org/linktypes.html. Some of
+// them are not supported; messages need their names.
 var linkTypeNames = map[LinkType]string{
+	LinkTypeNull: "NULL", LinkTypeEthernet: "EN10MB", LinkTypeRaw: "RAW", LinkTypeRawDLT12: "RAW", LinkTypeRawDLT14: "RAW", LinkTypeLoop: "LOOP",
+	LinkTypeLinuxSLL: "LINUX_SLL", LinkTypeIPv4: "IPV4", LinkTypeIPv6: "IPV6", LinkTypeLinuxSLL2: "LINUX_SLL2",
 	3: "AX25", 6: "IEEE802_5", 8: "SLIP", 9: "PPP", 10: "FDDI", 50: "PPP_SERIAL", 51: "PPP_ETHER", 99: "SYMANTEC_FIREWALL",
 	100: "ATM_RFC1483", 104: "C_HDLC", 105: "IEEE802_11", 107: "FRELAY", 109: "ENC", 117: "PFLOG", 119: "PRISM_HEADER",
 	122: "IP_OVER_FC", 127: "IEEE802_11_RADIO", 141: "MTP2", 143: "DOCSIS", 147: "USER0", 149: "USER2", 163: "IEEE802_11_AVS",
@@ -29,24 +31,6 @@ var linkTypeNames = map[LinkType]string{
 
 // String returns tcpdump's name of the link type, or "LINKTYPE_" and the number.
 func (l LinkType) String() string {
-	switch l {
-	case LinkTypeNull:
-		return "NULL"
-	case LinkTypeEthernet:
-		return "EN10MB"
-	case LinkTypeRaw, LinkTypeRawDLT12, LinkTypeRawDLT14:
-		return "RAW"
-	case LinkTypeLoop:
-		return "LOOP"
-	case LinkTypeLinuxSLL:
-		return "LINUX_SLL"
-	case LinkTypeIPv4:
-		return "IPV4"
-	case LinkTypeIPv6:
-		return "IPV6"
-	case LinkTypeLinuxSLL2:
-		return "LINUX_SLL2"
-	}
 	if name, ok := linkTypeNames[l]; ok {
 		return name
 	}

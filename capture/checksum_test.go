@@ -9,7 +9,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestChecksums holds the checksums of segments in every kind of wrapping against what
+// TestChecksums compares the checksums of segments in every kind of wrapping with what
 // package capturetest, which fills them in, has made of them.
 func TestChecksums(t *testing.T) {
 	r := capturetest.NewRecorder()

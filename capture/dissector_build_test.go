@@ -135,7 +135,7 @@ func tagOf(control, t uint16, payload []byte) []byte {
 	return append(be16(nil, control, t), payload...)
 }
 
-// snapOf is an 802.3 length with LLC and SNAP behind it; the Ethernet header is the caller's.
+// snapOf is an 802.3 length with LLC and SNAP after it; the Ethernet header is the caller's.
 func snapOf(t uint16, payload []byte) []byte {
 	return append(be16([]byte{0xaa, 0xaa, 3, 0, 0, 0}, t), payload...)
 }

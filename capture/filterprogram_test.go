@@ -171,7 +171,7 @@ func machine(t testing.TB, program []bpf.Instruction) *bpf.VM {
 	return vm
 }
 
-// readFixture reads a program, and sees that it is for the expression of today.
+// readFixture reads a program, and checks that it is for the expression of today.
 func readFixture(t testing.TB, f fixture) []bpf.RawInstruction {
 	t.Helper()
 	data, err := os.ReadFile(f.file)
@@ -255,7 +255,7 @@ func acceptsCooked(t testing.TB, program []bpf.Instruction, etherType uint16, pa
 // with all options, ports. Shorter packets end programs where they happen to look.
 const needed = 14 + 8 + 60 + 4
 
-// check holds the programs of a case against each other for one Ethernet frame.
+// check compares the programs of a case with each other for one Ethernet frame.
 func (j *judge) check(t testing.TB, d *Dissector, packet []byte) {
 	t.Helper()
 	if len(packet) < needed {
@@ -279,7 +279,7 @@ func (j *judge) check(t testing.TB, d *Dissector, packet []byte) {
 	j.checkMatch(t, d, packet, own)
 }
 
-// checkTags sees that tags in the packet make no difference.
+// checkTags checks that tags in the packet make no difference.
 func (j *judge) checkTags(t testing.TB, packet []byte, own bool) {
 	t.Helper()
 	for tags := 1; tags <= maxTags+1; tags++ {
@@ -295,7 +295,7 @@ func (j *judge) checkTags(t testing.TB, packet []byte, own bool) {
 	}
 }
 
-// checkCooked sees that without an Ethernet header it is the same.
+// checkCooked checks that without an Ethernet header it is the same.
 func (j *judge) checkCooked(t testing.TB, kind uint16, payload []byte, own bool) {
 	t.Helper()
 	if got := acceptsCooked(t, j.cooked, kind, payload); got != own {
@@ -317,7 +317,7 @@ func (j *judge) checkCooked(t testing.TB, kind uint16, payload []byte, own bool)
 // seen (RFC 4942 2.2); Match takes them for IPv4, the program for IPv6.
 var mappedPrefix = []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}
 
-// checkMatch sees that no segment that Match accepts is lost.
+// checkMatch checks that no segment that Match accepts is lost.
 func (j *judge) checkMatch(t testing.TB, d *Dissector, packet []byte, own bool) {
 	t.Helper()
 	var s Segment

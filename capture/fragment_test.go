@@ -276,7 +276,7 @@ func overBoth(part func([]byte, int, int) []byte, right, wrong []byte) []byte {
 	return part(slices.Concat(wrong[:40], right[40:80], wrong[80:120], right[120:]), 16, 160)
 }
 
-// TestFragmentsRefused guards against impossible fragments that are believed.
+// TestFragmentsRefused guards against impossible fragments that are accepted.
 func TestFragmentsRefused(t *testing.T) {
 	fragment := func(offset int, more bool, n int) []byte {
 		return ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(offset, more), make([]byte, n))

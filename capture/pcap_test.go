@@ -8,7 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// record is a record header of a little-endian pcap file with the bytes behind it.
+// record is a record header of a little-endian pcap file with the bytes after it.
 func record(seconds, fraction, captured, length uint32, data ...byte) []byte {
 	var b []byte
 	for _, v := range []uint32{seconds, fraction, captured, length} {

@@ -165,6 +165,7 @@ func TestDoubtfulRequests(t *testing.T) {
 		{"empty client id, a byte too much", "0000000f 0003 0000 00000001 0000 00000000 00", reassembly.No},
 		{"empty client id, a byte less there than said", "0000000f 0003 0000 00000001 0000 00000001 00", reassembly.No},
 		{"version far newer than known", "00000010 0003 0063 00000001 0003 'app' 000000", reassembly.Likely},
+		{"ApiVersions far newer than known", "00000010 0012 0063 00000001 0003 'app' 000000", reassembly.Likely},
 		{"API newer than known", "00000010 0063 0000 00000001 0003 'app' 000000", reassembly.Weak},
 		{"API of Confluent Server", "00000010 2710 0000 00000001 0003 'app' 000000", reassembly.Weak},
 		{"control characters in the client id, body that fits", "00000012 0003 0000 00000001 0004 611b5b32 00000000", reassembly.Weak},

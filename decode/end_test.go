@@ -61,7 +61,7 @@ func TestLateRequests(t *testing.T) {
 			for _, e := range exchanges(d.net.shard.Take(nil)) {
 				got = append(got, e.Outcome)
 				if e.Outcome == Late && e.Decided != tt.end.At {
-					t.Errorf("settled in %d, the broker ended the connection in %d", e.Decided.Frame, tt.end.At.Frame)
+					t.Errorf("decided in %d, the broker ended the connection in %d", e.Decided.Frame, tt.end.At.Frame)
 				}
 			}
 			if !slices.Equal(got, tt.want) {
@@ -81,7 +81,7 @@ func TestRefusalAfterRequest(t *testing.T) {
 	d.request(requestOf(3, 7))
 	list := exchanges(d.end(reassembly.Closed, reassembly.ToBroker))
 	if len(list) != 3 || list[1].NegotiationRefused || !list[2].NegotiationRefused {
-		t.Errorf("%d exchanges, asked in vain: %t before the refusal, %t after it", len(list), list[1].NegotiationRefused, list[2].NegotiationRefused)
+		t.Errorf("%d exchanges, refused: %t before the refusal, %t after it", len(list), list[1].NegotiationRefused, list[2].NegotiationRefused)
 	}
 }
 
@@ -182,7 +182,8 @@ func TestRefusedAgain(t *testing.T) {
 	}
 }
 
-// TestNewRangesDoNotJudgeEarlierRequests: a request keeps the ranges that were advertised before it.
+// TestNewRangesDoNotJudgeEarlierRequests: a request keeps the ranges that were advertised before
+// it.
 func TestNewRangesDoNotJudgeEarlierRequests(t *testing.T) {
 	d := newNetwork().open(t)
 	d.negotiate()
@@ -202,5 +203,17 @@ func TestRequestsWithoutApiVersionsAreNotHeld(t *testing.T) {
 	d.respond(d.request(requestOf(3, 7)), responseOf(3, 7))
 	if got := d.net.shard.Limits().HeldExchanges; got > 0 {
 		t.Errorf("the limit of held exchanges was exceeded %d times", got)
+	}
+}
+
+// TestPipelinedApiVersionsAreNotHeld: an ApiVersions request needs no range, so it is emitted
+// before its ranges.
+func TestPipelinedApiVersionsAreNotHeld(t *testing.T) {
+	d := newNetwork().open(t)
+	id := d.request(hello(2))
+	d.request(hello(2))
+	d.respond(id, ranges(2, 0, usual...))
+	if e := d.net.shard.Take(nil)[0].Exchange; e == nil || e.Evidence != None {
+		t.Errorf("the first event is %+v", e)
 	}
 }

@@ -310,7 +310,7 @@ func TestExchangeTellsWhatTheRequestSaid(t *testing.T) {
 		t.Errorf("exchange differs (-want +got):\n%s", diff)
 	}
 	if got.Request.Frame != 4 || got.Decided.Frame != 5 {
-		t.Errorf("request in frame %d, settled in %d, want 4 and 5", got.Request.Frame, got.Decided.Frame)
+		t.Errorf("request in frame %d, decided in %d, want 4 and 5", got.Request.Frame, got.Decided.Frame)
 	}
 	last := events[len(events)-1].Connection
 	wantConn := Connection{
@@ -363,8 +363,8 @@ func TestAsking(t *testing.T) {
 	}
 }
 
-// TestAskedInVain: what counts is the latest answer before the request.
-func TestAskedInVain(t *testing.T) {
+// TestNegotiationRefused: what counts is the latest answer before the request.
+func TestNegotiationRefused(t *testing.T) {
 	d := newNetwork().open(t)
 	d.request(requestOf(3, 1))
 	d.respond(d.request(hello(3)), ranges(0, 35, 18, 0, 2))

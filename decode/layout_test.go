@@ -93,7 +93,7 @@ func TestLayoutsAgreeWithKmsg(t *testing.T) {
 	}
 }
 
-// checkLayout holds one version of an API against kmsg's encoder: the whole fits, every
+// checkLayout compares one version of an API with kmsg's encoder: the whole fits, every
 // beginning fits so far, a byte more or less does not fit, and error 35 is found where it is.
 func checkLayout(t *testing.T, key, version int16, l *layout) {
 	t.Helper()

@@ -44,7 +44,7 @@ func TestBuiltInTables(t *testing.T) {
 	}
 }
 
-// TestRecordedTablesFitTheMinimums holds what brokers said against what is known of their
+// TestRecordedTablesFitTheMinimums compares what brokers said with what is known of their
 // minimums.
 func TestRecordedTablesFitTheMinimums(t *testing.T) {
 	for _, table := range Tables() {

@@ -9,14 +9,14 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// watcher is a recorder that also wants what was sighted.
+// watcher is a recorder that also receives requests out of range.
 type watcher struct{ recorder }
 
 func (w *watcher) OutOfRange(e *Exchange) {
-	w.got = append(w.got, fmt.Sprintf("%d: sighted %s v%d %s %s", e.Stream, APIName(e.Key), e.Version, e.Verdict, e.Evidence))
+	w.got = append(w.got, fmt.Sprintf("%d: out-of-range %s v%d %s %s", e.Stream, APIName(e.Key), e.Version, e.Verdict, e.Evidence))
 }
 
-func TestRequestsOutsideTheirRangeAreSightedOnce(t *testing.T) {
+func TestRequestsOutsideTheirRangeAreReportedOnce(t *testing.T) {
 	n := newNetwork()
 	n.shard.Watch()
 	d := n.open(t)
@@ -27,19 +27,19 @@ func TestRequestsOutsideTheirRangeAreSightedOnce(t *testing.T) {
 	}
 	w := &watcher{}
 	NewCorrelator(Options{}, w).Add([][]Event{n.shard.Take(nil)})
-	var sighted []string
+	var reported []string
 	for _, line := range w.got {
-		if len(line) > 10 && line[3:10] == "sighted" {
-			sighted = append(sighted, line)
+		if len(line) > 15 && line[3:15] == "out-of-range" {
+			reported = append(reported, line)
 		}
 	}
-	want := []string{"0: sighted Fetch v12 above-max observed", "0: sighted Fetch v11 above-max observed"}
-	if d := cmp.Diff(want, sighted); d != "" {
+	want := []string{"0: out-of-range Fetch v12 above-max observed", "0: out-of-range Fetch v11 above-max observed"}
+	if d := cmp.Diff(want, reported); d != "" {
 		t.Error(d)
 	}
 }
 
-func TestSightedRequestsBorrow(t *testing.T) {
+func TestRequestsOutsideTheirRangeBorrow(t *testing.T) {
 	var p part
 	seen := func(frame uint64, stream uint32) {
 		x := part{}
@@ -53,20 +53,33 @@ func TestSightedRequestsBorrow(t *testing.T) {
 	seen(5, 3)
 	w := &watcher{}
 	NewCorrelator(Options{}, w).Add([][]Event{p})
-	want := []string{"1: advertised 1 APIs", "2: sighted Fetch v12 above-max borrowed", "1: advertised 1 APIs"}
+	want := []string{"1: advertised 1 APIs", "2: out-of-range Fetch v12 above-max borrowed", "1: advertised 1 APIs"}
 	if d := cmp.Diff(want, w.got); d != "" {
 		t.Error(d)
 	}
 }
 
-func TestSinksThatDoNotWatchAreSparedSightings(t *testing.T) {
+// TestRequestsOutsideTheirRangeWithSuppliedRanges: a broker for which exchanges wait has no ranges to borrow yet.
+func TestRequestsOutsideTheirRangeWithSuppliedRanges(t *testing.T) {
+	var p, x part
+	p.asked(1, 2, 0, broker1)
+	x.asked(3, 3, 2, broker1)
+	p.add(3, 2, Event{OutOfRange: x[0].Exchange})
+	w := &watcher{}
+	NewCorrelator(Options{Supplied: &Ranges{APIs: apiList(1, 0, 7)}}, w).Add([][]Event{p})
+	if d := cmp.Diff([]string{"2: out-of-range Fetch v12 above-max supplied"}, w.got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestSinksThatDoNotWatchGetNoRequestsOutsideTheirRange(t *testing.T) {
 	n := newNetwork()
 	d := n.open(t)
 	d.negotiate()
 	d.request(requestOf(1, 12))
 	for _, e := range d.end(reassembly.Closed, reassembly.ToClient) {
 		if e.OutOfRange != nil {
-			t.Errorf("sighted without Watch: %+v", e.OutOfRange)
+			t.Errorf("reported without Watch: %+v", e.OutOfRange)
 		}
 	}
 	r := &recorder{}
@@ -97,7 +110,7 @@ func TestWatchingAllocatesNothingMore(t *testing.T) {
 		step()
 	}
 	if got := testing.AllocsPerRun(1000, step); got > 4 { // the Frame of each message of the driver
-		t.Errorf("%v allocations for two exchanges of which one is sighted", got)
+		t.Errorf("%v allocations for two exchanges of which one is out of range", got)
 	}
 }
 
