@@ -148,6 +148,9 @@ type Exchange struct {
 	// field are not counted. Received is how many of them came before the connection ended: Size
 	// unless Partial.
 	Size, Received int64
+	// Contested: the capture has two versions of bytes of the request, or of responses on its connection, and does not show
+	// which one was received (reassembly.Connection.Contested).
+	Contested bool
 	// SessionLifetime is session_lifetime_ms of a SaslAuthenticate response (v1 and up,
 	// KIP-368): the client must authenticate again within that time. 0 is no limit.
 	SessionLifetime time.Duration
