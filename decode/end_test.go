@@ -139,8 +139,8 @@ func TestContested(t *testing.T) {
 		for _, e := range exchanges(d.end(reassembly.Closed, reassembly.ToClient)) {
 			got = append(got, e.Contested)
 		}
-		if diff := cmp.Diff(tt.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
 }
