@@ -61,7 +61,8 @@ const (
 	Left
 	// Unanswered: the connection continued without a response to the request.
 	Unanswered
-	// CutOff: the capture ended, or a limit evicted the connection, before a response.
+	// CutOff: the capture ended, or the analysis of the connection was given up, before a
+	// response.
 	CutOff
 	// Unseen: the broker's direction was not captured, or lacks bytes where the response was
 	// due.
