@@ -126,7 +126,8 @@ func (f *findings) gate(rep *model.Report, within time.Duration) (int, error) {
 	return exitFindings, nil
 }
 
-// closedBy says what closes the gate, empty for nothing. The time counts back from the latest packet of all reports.
+// closedBy says what closes the gate, empty for nothing. The time counts back from the latest
+// packet of all reports.
 func closedBy(rep *model.Report, within time.Duration, withLikely bool) (string, error) {
 	var first, last model.Time
 	for i := range rep.Parts {

@@ -247,7 +247,8 @@ func (w *watch) each(p *pipeline) error {
 	return nil
 }
 
-// writeReportSoFar writes the report so far to its files. It prints errors; the next call tries again.
+// writeReportSoFar writes the report so far to its files. It prints errors; the next call tries
+// again.
 func (w *watch) writeReportSoFar(p *pipeline) {
 	rep := w.report(p.input())
 	for _, o := range w.j.opt.output.outputs {

@@ -218,7 +218,8 @@ func TestPipelinedApiVersionsAreNotHeld(t *testing.T) {
 	}
 }
 
-// TestContested: a request is contested where it has contested bytes, and all are where responses have.
+// TestContested: a request is contested where it has contested bytes, and all are where
+// responses have.
 func TestContested(t *testing.T) {
 	for _, tt := range []struct {
 		name string

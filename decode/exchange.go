@@ -61,7 +61,8 @@ const (
 	Left
 	// Unanswered: the connection continued without a response to the request.
 	Unanswered
-	// CutOff: the capture ended, or a limit evicted the connection, before a response.
+	// CutOff: the capture ended, or the analysis of the connection was given up, before a
+	// response.
 	CutOff
 	// Unseen: the broker's direction was not captured, or lacks bytes where the response was
 	// due.
@@ -160,8 +161,8 @@ type Exchange struct {
 	// NegotiationRefused: on this connection, the last ApiVersions response before the request
 	// was error 35, which has no ranges.
 	NegotiationRefused bool
-	// Contested: the capture has two versions of bytes of the request, or of responses on its connection, and does not show
-	// which one was received (reassembly.Connection.Contested).
+	// Contested: the capture has two versions of bytes of the request, or of responses on its
+	// connection, and does not show which one was received (reassembly.Connection.Contested).
 	Contested bool
 	// Negotiated is set for an ApiVersions request with error 35. It is the version of the
 	// retry, if the retry succeeded on the same connection or its response was not captured;

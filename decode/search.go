@@ -9,7 +9,7 @@ import (
 
 const (
 	// minProvingID is the shortest client id that proves a request with a blank body. 3 bytes,
-	// their length and the correlation id are 9 bytes that must be right.
+	// their length and a correlation id near the last one are about 7 bytes that must be right.
 	minProvingID = 3
 	// maxAnswerScan bounds the bytes of a response that are searched for UNSUPPORTED_VERSION. A
 	// longer response carries data, and so has no such error.

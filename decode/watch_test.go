@@ -59,7 +59,8 @@ func TestRequestsOutsideTheirRangeBorrow(t *testing.T) {
 	}
 }
 
-// TestRequestsOutsideTheirRangeWithSuppliedRanges: a broker for which exchanges wait has no ranges to borrow yet.
+// TestRequestsOutsideTheirRangeWithSuppliedRanges: a broker for which exchanges wait has no
+// ranges to borrow yet.
 func TestRequestsOutsideTheirRangeWithSuppliedRanges(t *testing.T) {
 	var p, x part
 	p.asked(1, 2, 0, broker1)
