@@ -5,10 +5,12 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/redact"
 )
 
@@ -55,6 +57,9 @@ type result interface {
 // says that the packets come from an interface.
 func newJob(e environment, opt *options, isLive bool, newResult func(*job) (result, error)) (j *job, err error) {
 	j = &job{environment: e, opt: opt, names: opt.redact.pseudonyms()}
+	if j.names != nil && len(opt.captures) > 0 && !slices.ContainsFunc(opt.captures, hasNames) {
+		j.names.Keep()
+	}
 	if j.dissecting, err = opt.traffic.dissector(); err != nil {
 		return nil, err
 	}
@@ -73,6 +78,10 @@ func newJob(e environment, opt *options, isLive bool, newResult func(*job) (resu
 	j.result, err = newResult(j)
 	return j, err
 }
+
+// hasNames reports whether a capture may hold names that are no pseudonyms: any but evidence that was redacted. Of
+// standard input nothing is known before it is read.
+func hasNames(path string) bool { return path == "-" || !evidence.HasPseudonyms(capture.Comment(path)) }
 
 // opener opens what the job writes, with the rights that the process has now.
 func (j *job) opener() opener {

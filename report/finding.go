@@ -91,6 +91,10 @@ type group struct {
 	number int
 	told   uint64
 	listed bool
+
+	// touched is the tick at which it happened last; isFolded: it made room for another one.
+	touched  uint64
+	isFolded bool
 }
 
 // occurrence is an Occurrence in the making.

@@ -34,7 +34,7 @@ type Rule struct {
 	// suspect looks at a request that was not served, and at what history decided about it.
 	suspect func(k *history.Suspect, r *history.Ruling) (detail string, fires bool)
 	// departure looks at a connection that came to nothing, when all is known.
-	departure func(d *departure, b *Builder) (detail string, fires bool)
+	departure func(d *departure, f *findings) (detail string, fires bool)
 	// onSight: exchange decides by the verdict alone, before the outcome is known.
 	onSight bool
 	// connection looks at a connection that is over.
@@ -86,7 +86,6 @@ type subject struct {
 type past struct {
 	// early: a request was sent on it before the ApiVersions response arrived.
 	early bool
-	b     *Builder
 }
 
 // addressFacts tells what was spoken at a broker's address, all input considered.
@@ -108,8 +107,8 @@ type addressFacts struct {
 	served func() bool
 	// refusal is what the shape of encrypted connections shows of the requests of the finding (KV2020).
 	refusal func() (sealed.Refusal, bool)
-	// target is the check against another release, whatever the address; nil without.
-	target *targetCheck
+	// onTarget is what the release named with --target makes of the requests of the finding.
+	onTarget func(g *group) fate
 }
 
 // rules are all rules in the order of their codes. It is the only list of them.

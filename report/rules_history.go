@@ -243,9 +243,9 @@ var apiMissingRule = Rule{
 		}
 		return model.Info
 	},
-	departure: func(d *departure, b *Builder) (string, bool) {
+	departure: func(d *departure, f *findings) (string, bool) {
 		key, missing := nextNeed(d.ranges, d.stage)
-		if !missing || key == initProducerIDKey && !d.isProducer() || d.torn || b.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {
+		if !missing || key == initProducerIDKey && !d.isProducer() || d.torn || f.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {
 			return "", false
 		}
 		return apiName(key), true

@@ -42,7 +42,7 @@ var unnegotiatedRule = Rule{
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
 		detail := ""
 		switch {
-		case k.Exchange.AskedInVain:
+		case k.Exchange.NegotiationRefused:
 			detail = inVain
 		case r.Earlier.Time > 0:
 			detail = takenBefore
@@ -160,8 +160,8 @@ var clientLeftRule = Rule{
 		Do: "Look at the client's log for an unsupported version or feature, and hold its requirements against the ranges of the broker in this report. At a controller, use a broker's port. " +
 			"If the client is a probe, there is nothing to do.",
 	},
-	departure: func(d *departure, b *Builder) (string, bool) {
-		if d.asked || !d.left || !d.soon || d.torn || b.serves(d) || b.excused(d) {
+	departure: func(d *departure, f *findings) (string, bool) {
+		if d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) {
 			return "", false
 		}
 		if isController(d.ranges) {

@@ -123,8 +123,8 @@ var authenticationRule = Rule{
 	becomes: func(g *group, _ addressFacts) (instead *Rule, drop bool) {
 		return nil, g.key.detail == leftAfterHandshake && g.count < 2 // once it may have been stopped
 	},
-	departure: func(d *departure, b *Builder) (string, bool) {
-		return leftAfterHandshake, d.stage == saslHandshakeKey && d.left && !d.torn && !b.serves(d)
+	departure: func(d *departure, f *findings) (string, bool) {
+		return leftAfterHandshake, d.stage == saslHandshakeKey && d.left && !d.torn && !f.serves(d)
 	},
 	message: func(s *subject) string {
 		switch s.key.detail {
@@ -221,7 +221,7 @@ func encryptedAdvice(reason string) string {
 	case strings.HasSuffix(reason, "is not supported"):
 		return "No key log helps: let client and broker agree on a usual cipher suite, such as AES-GCM, while capturing."
 	case strings.Contains(reason, "not in the capture"):
-		return "Begin the capture before the client connects, and give the client's or the broker's TLS key log with --tls-keylog."
+		return "Begin the capture before the client connects, with whole packets (tcpdump -s 0), and give the client's or the broker's TLS key log with --tls-keylog."
 	case strings.Contains(reason, "after bytes were missing"):
 		return "Capture again without loss (tcpdump -s 0 -B 65536)."
 	}

@@ -135,7 +135,7 @@ func TestNegotiationRules(t *testing.T) {
 		{"a retry on another connection is one, too", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), exchangeOf(5, 1, 0, 7, func(x *decode.Exchange) { x.Software = decode.Software{} })}, []string{}},
 		{"a retry of another client is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), exchangeOf(5, 1, 0, 7, func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.2:41000") })},
 			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
-		{"who goes on after error 35 is told of it", []any{exchangeOf(2, 0, 3, 10, noRange, outcomeOf(decode.ClosedByBroker), func(x *decode.Exchange) { x.AskedInVain = true })},
+		{"who goes on after error 35 is told of it", []any{exchangeOf(2, 0, 3, 10, noRange, outcomeOf(decode.ClosedByBroker), func(x *decode.Exchange) { x.NegotiationRefused = true })},
 			[]string{"KV2001 Metadata v10 sent without a known range, the broker closed the connection"}},
 
 		{"a client that leaves after ApiVersions fires", []any{connectionOf(0, 1, 9, leaves)},

@@ -187,11 +187,16 @@ func (s *Session) Info() Info {
 	case info.Reason != "":
 	case s.Waiting():
 		info.Reason = s.waitReason()
-	case info.Decrypted == 0 && info.LostRecords > 0:
+	case info.Decrypted == 0 && s.searching() && (s.clientRound == 0 || s.serverRound == 0):
+		info.Reason = "the handshake is not in the capture"
+	case info.Decrypted == 0 && (s.searching() || info.LostRecords > 0):
 		info.Reason = "no record is complete in the capture"
 	}
 	return info
 }
+
+// searching reports whether a direction ended without a record that could be found.
+func (s *Session) searching() bool { return s.dirs[0].searching || s.dirs[1].searching }
 
 // giveUp ends the decryption of a direction. The first reason of a session is kept.
 func (s *Session) giveUp(d *direction, reason string, at capture.Position) {

@@ -47,16 +47,16 @@ func isAnswered(x *decode.Exchange) bool {
 func (v *view) restartExplains(k *Suspect) Explanation {
 	const name = "restart"
 	x := &k.Exchange
-	next, ok := v.alive.firstAfter(x.Settled.Time)
+	next, ok := v.alive.firstAfter(x.Decided.Time)
 	switch {
 	case isAnswered(x):
-		return excluded(name, x.Settled, "the broker answered")
-	case ok && next.Time-x.Settled.Time <= restartTakes:
-		return excluded(name, next, "the broker answered another request %s later", words.Humane(time.Duration(next.Time-x.Settled.Time)))
+		return excluded(name, x.Decided, "the broker answered")
+	case ok && next.Time-x.Decided.Time <= restartTakes:
+		return excluded(name, next, "the broker answered another request %s later", words.Humane(time.Duration(next.Time-x.Decided.Time)))
 	case ok && v.refusedAgain(k):
 		return excluded(name, next, "the broker answered other requests in between")
 	case v.openConnection(x.Request.Time):
-		return excluded(name, x.Settled, "another connection to the broker stayed open")
+		return excluded(name, x.Decided, "another connection to the broker stayed open")
 	}
 	return Explanation{Name: name, By: "no answer of the broker soon afterwards was captured"}
 }
@@ -71,13 +71,13 @@ func (v *view) idleLimitExplains(k *Suspect) Explanation {
 	quiet := x.Request.Time - last.Time
 	switch {
 	case isAnswered(x):
-		return excluded(name, x.Settled, "the broker answered")
+		return excluded(name, x.Decided, "the broker answered")
 	case last.Frame == x.Request.Frame && last.Capture == x.Request.Capture:
 		return excluded(name, x.Request, "it was the first request of its connection")
 	case quiet < idlePause:
 		return excluded(name, last, "the request came %s after %s", words.Humane(time.Duration(quiet)), what)
 	case endedByBroker(x) && x.Took > 0 && int64(x.Took) <= prompt:
-		return excluded(name, x.Settled, "the broker ended the connection %s after the request", words.Humane(x.Took))
+		return excluded(name, x.Decided, "the broker ended the connection %s after the request", words.Humane(x.Took))
 	}
 	return Explanation{Name: name, By: fmt.Sprintf("the connection had been quiet for %s", words.Humane(time.Duration(quiet)))}
 }
@@ -89,7 +89,7 @@ func (v *view) authenticationExplains(k *Suspect) Explanation {
 	case s.worked.Time > 0:
 		return excluded(name, s.worked, "the broker answered other requests of the connection")
 	case isAnswered(&k.Exchange):
-		return excluded(name, k.Exchange.Settled, "the broker answered")
+		return excluded(name, k.Exchange.Decided, "the broker answered")
 	case s.hasSASL:
 		return excluded(name, s.authenticated, "the client had authenticated")
 	case v.open.Time > 0:
@@ -103,7 +103,7 @@ func (v *view) sizeExplains(k *Suspect) Explanation {
 	x := &k.Exchange
 	switch {
 	case isAnswered(x):
-		return excluded(name, x.Settled, "the broker answered")
+		return excluded(name, x.Decided, "the broker answered")
 	case x.Size <= v.largest:
 		return excluded(name, v.largestAt, "the broker answered a request that is as large")
 	case x.Size < largeRequest:

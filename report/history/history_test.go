@@ -55,7 +55,7 @@ func (p *play) send(stream uint32, key, version int16, outcome decode.Outcome, t
 	}
 	x.Request = p.at()
 	p.now += took
-	x.Settled = p.at()
+	x.Decided = p.at()
 	p.book.Exchange(x)
 }
 

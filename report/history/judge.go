@@ -250,7 +250,7 @@ func (v *view) sessionsOver() bool {
 	for _, k := range v.culprits {
 		if age, ok := v.sessionAgeOf(k); ok && k.stream.lifetime == 0 && age > v.sessionAge {
 			if times == 0 {
-				first = k.Exchange.Settled.Time
+				first = k.Exchange.Decided.Time
 			}
 			times++
 		}
@@ -364,7 +364,7 @@ func (v *view) isIgnored(k *Suspect) bool {
 			return false
 		}
 	}
-	_, ok := v.alive.within(x.Request.Time, x.Settled.Time)
+	_, ok := v.alive.within(x.Request.Time, x.Decided.Time)
 	return ok
 }
 
@@ -401,7 +401,7 @@ func (v *view) refusedAgain(k *Suspect) bool {
 	var first, last int64
 	times := 0
 	for _, o := range v.refusals[key.version] {
-		t := o.Exchange.Settled.Time
+		t := o.Exchange.Decided.Time
 		if o.Exchange.Request.Time < from || o.Exchange.Request.Time >= to {
 			continue
 		}
@@ -492,7 +492,7 @@ type outage struct {
 
 // outageOf finds the outage that a suspect may lie in.
 func (v *view) outageOf(k *Suspect) (o outage) {
-	sent, over := k.Exchange.Request.Time, k.Exchange.Settled.Time
+	sent, over := k.Exchange.Request.Time, k.Exchange.Decided.Time
 	o.before, o.wasAlive = v.alive.lastBefore(sent + 1)
 	o.after, o.isBack = v.alive.firstAfter(over)
 	if !o.isBack {
@@ -515,7 +515,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	case v.isTurnedAway(k):
 	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
 	case x.Outcome == decode.Left:
-		_, alive := v.alive.within(sent, x.Settled.Time)
+		_, alive := v.alive.within(sent, x.Decided.Time)
 		switch {
 		case alive, !isKnown && (!o.wasAlive || v.refusedAgain(k) || v.asksLower(k)):
 			return Ruling{}, false

@@ -155,7 +155,7 @@ func (v *view) stopped() []int64 {
 		var first, latest int64
 		times := 0
 		for _, k := range refusals {
-			t := k.Exchange.Settled.Time
+			t := k.Exchange.Decided.Time
 			if k.Exchange.Request.Time <= last || v.hasOwnCause(k) {
 				continue
 			}

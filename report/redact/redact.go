@@ -43,6 +43,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 			c := &t.Clients[i]
 			c.ClientIDs = d.list(c.ClientIDs, d.client)
 			c.Addresses = d.list(c.Addresses, d.address)
+			c.Principal = d.names.Name("principal", c.Principal)
 		}
 	}
 	if s := r.Supplied; s != nil {
@@ -62,7 +63,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 type redaction struct{ names *Pseudonyms }
 
 // client replaces a client id.
-func (d redaction) client(id string) string { return d.names.Name("client", id) }
+func (d redaction) client(id string) string { return d.names.Fitted("client", id) }
 
 // address replaces an IP address, with or without port. What is none is
 // replaced as a name.
@@ -136,7 +137,7 @@ func (d redaction) finding(f *model.Finding) {
 		}
 		if o.TLS != nil {
 			session := *o.TLS
-			session.ServerName = d.names.Name("host", session.ServerName)
+			session.ServerName = d.names.Fitted("host", session.ServerName)
 			o.TLS = &session
 		}
 		o.Prefaces = slices.Clone(o.Prefaces)
@@ -168,6 +169,6 @@ func Requests(w decode.Sink, names *Pseudonyms) decode.Sink {
 func (r *redactedRequests) Exchange(x *decode.Exchange) {
 	y := *x
 	y.Client, y.Broker = r.names.AddrPort(x.Client), r.names.AddrPort(x.Broker)
-	y.ClientID = r.names.Name("client", x.ClientID)
+	y.ClientID = r.names.Fitted("client", x.ClientID)
 	r.Sink.Exchange(&y)
 }
