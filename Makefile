@@ -28,7 +28,7 @@ TRUTH ?=
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := build
-.PHONY: help build man test live live-bench lab race lint mutate fuzz bench microbench golden corpus captures recall picture truth modules tidy release clean
+.PHONY: help build man test live live-bench lab race lint mutate fuzz bench microbench golden corpus captures recall picture truth modules tidy alerts release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -118,6 +118,10 @@ live-bench: build ## hold kafkavet sniff against tcpdump at full rate between tw
 
 lab: ## run real clients against real brokers and record them (needs root, Java 17 and the package registries; LABFLAGS)
 	cd testdata/lab && go run . $(LABFLAGS)
+
+alerts: ## check and test the alerts of Prometheus (needs promtool)
+	promtool check rules deploy/prometheus/kafkavet.rules.yml
+	promtool test rules deploy/prometheus/kafkavet.rules.test.yml
 
 # The version of a release: the tag of this commit, or else the number in version.go with -dev.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match 2>/dev/null)),$(shell sed -n 's/^const number = "\(.*\)"/\1/p' version.go)-dev)
