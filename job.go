@@ -122,6 +122,9 @@ func (j *job) runFiles(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer j.files.Close()
+	if l, ok := j.result.(*listing); ok {
+		l.nameCaptures(j.files.Paths())
+	}
 	j.pipeline = j.newPipeline(j.files, j.result, nil)
 	began := time.Now()
 	stop := showProgress(j.files, j.opt.traffic.quiet, j.err)

@@ -237,6 +237,15 @@ func (s *Files) Captures() []Info {
 	return infos
 }
 
+// Paths are the paths of the captures in the order of Captures. It may be called before Next.
+func (s *Files) Paths() []string {
+	paths := make([]string, len(s.inputs))
+	for i, in := range s.inputs {
+		paths[i] = in.path
+	}
+	return paths
+}
+
 // Progress tells how many bytes were read so far, as they are on disk, and
 // how many there are, -1 when that is not known (standard input). It may be
 // called by any goroutine.

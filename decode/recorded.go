@@ -2,8 +2,7 @@
 
 package decode
 
-// recorded are tables that servers of a release advertised. The linker lays them out: reading
-// them takes no time.
+// recorded are tables that servers of a release advertised. The linker lays them out: reading them takes no time.
 var recorded = []*Table{
 	{Release: "0.10.0.1", Mode: "zookeeper", Recorded: true,
 		Source: "ApiVersions v0 response of org.apache.kafka:kafka_2.11:0.10.0.1 with its default configuration",

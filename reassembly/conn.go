@@ -57,7 +57,7 @@ func (c *conn) init(w *worker, f *flow) {
 		First: first, Last: first, Midstream: !f.synced[ToBroker] && !f.synced[ToClient],
 	}
 	for d := range f.seen {
-		if f.synced[d] {
+		if f.synced[d] || f.isAnswered(Direction(d)) {
 			c.half[d].next, c.half[d].synced = f.base[d]+1, true
 		}
 		c.info.Seen[d] = f.seen[d]

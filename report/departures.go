@@ -9,7 +9,6 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/evidence"
-	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -139,7 +138,7 @@ func (f *findings) serves(d *departure) bool {
 func (f *findings) excused(d *departure) bool {
 	addr := d.client.Addr()
 	return f.history.Found(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow) ||
-		f.history.Suspected(d.clientID, addr, history.Endpoint{Domain: d.broker.domain, Addr: d.broker.addr})
+		f.history.Suspected(d.clientID, addr, d.broker.inHistory())
 }
 
 // isController reports whether a table is that of a KRaft controller's listener: it has Vote, and no Metadata.
@@ -153,10 +152,12 @@ func isController(r *decode.Ranges) bool {
 // nextNeed is the API that a client needs next when stage was answered, and that the broker does not
 // advertise; ok is false where none is known. InitProducerId is needed by producers only.
 func nextNeed(ranges *decode.Ranges, stage int16) (key int16, ok bool) {
-	if ranges.Partial {
+	if ranges.Partial || isController(ranges) {
 		return 0, false
 	}
 	switch stage {
+	case apiVersionsKey:
+		key = metadataKey
 	case findCoordinatorKey:
 		key = joinGroupKey
 	case metadataKey:

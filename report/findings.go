@@ -254,6 +254,7 @@ func (f *findings) facts(g *group) addressFacts {
 		return at != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return at.through.has(o.client.Addr()) })
 	}
 	facts.onTarget = f.known.onTarget
+	facts.restarted = func() bool { return f.history.Restarted(g.key.broker.inHistory()) }
 	facts.refusal = func() (sealed.Refusal, bool) { return f.refusal(g) }
 	facts.served = func() bool {
 		var clientIDs []string

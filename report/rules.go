@@ -23,8 +23,10 @@ type Rule struct {
 	severity func(g *group, at addressFacts) model.Severity
 	// groups says what findings about suspects have in common.
 	groups grouping
-	// explains: the finding blames someone, and so says what else was ruled out.
+	// explains: the finding blames someone, and so says what else was ruled out. own is the cause that the
+	// finding itself names, which is not among them; empty where there is none.
 	explains bool
+	own      string
 
 	// One of the following decides; the others are nil, but for suspect. detail tells findings
 	// of one rule apart beyond what they share, mostly it is empty.
@@ -74,8 +76,9 @@ type subject struct {
 	*group
 	// tables are the different ranges that the broker advertised, in order of appearance.
 	tables []*decode.Ranges
-	// clear: the broker's address answered Kafka in the clear.
-	clear bool
+	// clear: the broker's address answered Kafka in the clear. answers: it answered anything that Kafka
+	// clients asked. restarted: it was restarted between the tables.
+	clear, answers, restarted bool
 	// isOpen: other causes are not ruled out, mayLackSASL: authentication is not.
 	isOpen, mayLackSASL bool
 	// target is what requests were held against beside what was advertised, nil for none.
@@ -103,6 +106,8 @@ type addressFacts struct {
 	// gotThrough tells whether one of the clients of the finding came through a TLS handshake there, or was
 	// answered in the clear.
 	gotThrough func(g *group) bool
+	// restarted tells whether the broker was restarted between its tables, each time that they changed.
+	restarted func() bool
 	// served tells whether the client of the finding was served there, on other connections.
 	served func() bool
 	// refusal is what the shape of encrypted connections shows of the requests of the finding (KV2020).

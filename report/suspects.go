@@ -110,6 +110,9 @@ func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
 	if r.To.Time > g.to.Time {
 		g.to = r.To
 	}
+	if r.Last.Time > g.last.Time {
+		g.last = r.Last
+	}
 	if r.Earlier.Time > g.earlier.Time {
 		g.earlier = r.Earlier
 	}
@@ -272,23 +275,42 @@ func (f *findings) verdicts() map[suspectPlace]int {
 // finish turns a group into its exported form.
 func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.Finding {
 	ruledOut, open := []model.Explanation{}, []model.Explanation{}
-	if rule.explains && g.sample != nil && severity >= model.Warning {
-		ruledOut, open = explanations(f.history.Explanations(g.sample))
+	if rule.explains && severity >= model.Warning {
+		ruledOut, open = explanations(f.explain(g, rule), rule.own)
 	}
-	mayLackSASL := slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() })
-	out := g.finish(findingContext{
-		rule: rule, severity: severity, isOpen: len(open) > 0, mayLackSASL: mayLackSASL, clear: f.facts(g).clear,
-		tables: f.known.tables(g.key.broker), target: f.target,
+	facts := f.facts(g)
+	out := g.finish(rule, severity, &subject{
+		group: g, tables: f.known.tables(g.key.broker), target: f.target,
+		clear: facts.clear, answers: f.history.Answered(g.key.broker.inHistory()), restarted: facts.restarted(), isOpen: len(open) > 0,
+		mayLackSASL: slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }),
 	})
 	out.RuledOut, out.NotRuledOut = ruledOut, open
 	out.Behind = f.known.behind(g.key.broker)
 	return out
 }
 
-// explanations parts the other causes of a finding into those that are excluded and those that are not.
-func explanations(all []history.Explanation) (ruledOut, open []model.Explanation) {
+// explain returns the other causes of a finding: of its first request, of a change of ranges, or of what was
+// answered on a connection.
+func (f *findings) explain(g *group, rule *Rule) []history.Explanation {
+	switch {
+	case g.sample != nil:
+		return f.history.Explanations(g.sample)
+	case len(g.first) == 0:
+		return nil
+	case rule.change != nil:
+		return f.history.ChangeExplanations(g.key.broker.inHistory(), g.first[0].at)
+	}
+	return history.AnsweredExplanations(g.first[0].at, g.bytes)
+}
+
+// explanations parts the other causes of a finding into those that are excluded and those that are not. The
+// finding's own is left out.
+func explanations(all []history.Explanation, own string) (ruledOut, open []model.Explanation) {
 	ruledOut, open = []model.Explanation{}, []model.Explanation{}
 	for _, e := range all {
+		if e.Name == own {
+			continue
+		}
 		out := model.Explanation{Cause: e.Name, Evidence: e.By}
 		if e.At.Frame > 0 {
 			out.Capture, out.Frame = &e.At.Capture, &e.At.Frame

@@ -121,13 +121,61 @@ func (v *view) proxyExplains(k *Suspect) Explanation {
 	case s.worked.Time > 0 && x.Verdict != decode.OK:
 		return excluded(name, s.worked, "the connection was served before")
 	}
-	return Explanation{Name: name, By: "the capture does not show what stands behind the address"}
+	return Explanation{Name: name, By: behindUnknown}
 }
 
+// behindUnknown is why a proxy cannot be excluded.
+const behindUnknown = "the capture does not show what stands behind the address"
+
 func (v *view) lossExplains(k *Suspect) Explanation {
+	return loss(k.stream.missing, k.Exchange.Request)
+}
+
+// loss is the explanation by lost packets.
+func loss(missing uint64, at capture.Position) Explanation {
 	const name = "lost packets"
-	if k.stream.missing == 0 {
-		return excluded(name, k.Exchange.Request, "no byte of the connection is missing")
+	if missing == 0 {
+		return excluded(name, at, "no byte of the connection is missing")
 	}
-	return Explanation{Name: name, By: fmt.Sprintf("%s of the connection are missing", words.Plural(k.stream.missing, "byte"))}
+	return Explanation{Name: name, By: fmt.Sprintf("%s of the connection are missing", words.Plural(missing, "byte"))}
+}
+
+// AnsweredExplanations are the other causes of a connection on which the other side answered at a moment, with
+// so many bytes missing.
+func AnsweredExplanations(at capture.Position, missing uint64) []Explanation {
+	var out []Explanation
+	for _, name := range [...]string{"restart", "idle limit", Authentication.String(), "size"} {
+		out = append(out, excluded(name, at, "the other side answered"))
+	}
+	return append(out, Explanation{Name: "proxy", By: behindUnknown}, loss(missing, at))
+}
+
+// ChangeExplanations are the other causes of a change of ranges that an address advertised, seen at a moment.
+func (b *Book) ChangeExplanations(at Endpoint, seen capture.Position) []Explanation {
+	e := Explanation{Name: "restart", By: "no connection was served before and after the change"}
+	if v := b.known(at); v != nil {
+		e = v.restartExplainsChange()
+	}
+	return []Explanation{e, excluded("lost packets", seen, "both answers are complete")}
+}
+
+// known is the view of an address, nil where nothing is known of it.
+func (b *Book) known(at Endpoint) *view {
+	if b.addresses[at] == nil {
+		return nil
+	}
+	return b.viewOf(at)
+}
+
+func (v *view) restartExplainsChange() Explanation {
+	const name = "restart"
+	if i := v.comesBack(); i > 0 {
+		return excluded(name, v.adverts[i].from, "the address advertised the earlier ranges again")
+	}
+	for i := 1; i < len(v.adverts); i++ {
+		if v.livedOn(v.adverts[i-1].to.Time, v.adverts[i].from.Time) {
+			return excluded(name, v.adverts[i].from, "a connection that began before was served afterwards")
+		}
+	}
+	return Explanation{Name: name, By: "no connection was served before and after the change"}
 }

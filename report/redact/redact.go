@@ -91,20 +91,25 @@ func (d redaction) list(texts []string, replace func(string) string) []string {
 var endings = []string{".pcap", ".pcapng", ".cap", ".gz", ".zst", ".lz4"}
 
 // capture replaces the path of the i-th capture, also where its problem names
-// it. Standard input has no name.
+// it.
 func (d redaction) capture(c *model.Capture, i int) {
-	if c.Path == "-" {
-		return
-	}
-	ending, rest := "", c.Path
-	for e := path.Ext(rest); slices.Contains(endings, e); e = path.Ext(rest) {
-		ending, rest = e+ending, strings.TrimSuffix(rest, e)
-	}
-	name := fmt.Sprintf("capture-%d%s", i+1, ending)
-	if c.Path != "" {
+	name := CaptureName(c.Path, i)
+	if c.Path != "" && c.Path != name {
 		c.Problem = strings.ReplaceAll(c.Problem, c.Path, name)
 	}
 	c.Path = name
+}
+
+// CaptureName is what is shown instead of the path of the i-th capture, from 0 on. Standard input ("-") has no name.
+func CaptureName(name string, i int) string {
+	if name == "-" {
+		return name
+	}
+	ending := ""
+	for e := path.Ext(name); slices.Contains(endings, e); e = path.Ext(name) {
+		ending, name = e+ending, strings.TrimSuffix(name, e)
+	}
+	return fmt.Sprintf("capture-%d%s", i+1, ending)
 }
 
 // file replaces the path of a file by what it is for.

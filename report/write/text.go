@@ -342,11 +342,20 @@ func (t *textReport) sessions(f *model.Finding) {
 	}
 }
 
-// prefaces names the addresses that prefaces carry.
+// prefaces names the addresses that prefaces carry, and the kinds where there are several. Equal ones in a row, as
+// requests to a proxy that asks for a password, are one.
 func prefaces(list []model.Preface) (parts []string) {
-	for i := range list {
-		for _, a := range prefaceAddresses(&list[i]) {
-			parts = append(parts, a.name+Escape(a.value))
+	for _, p := range slices.Compact(slices.Clone(list)) {
+		var addresses []string
+		for _, a := range prefaceAddresses(&p) {
+			addresses = append(addresses, a.name+Escape(a.value))
+		}
+		part := strings.Join(addresses, " ")
+		if len(list) > 1 {
+			part = strings.TrimSpace(p.Kind + " " + part)
+		}
+		if part != "" {
+			parts = append(parts, part)
 		}
 	}
 	return parts

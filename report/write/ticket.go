@@ -240,12 +240,15 @@ func sentText(f *model.Finding) string {
 // advertisedText says what the broker offered for it, and how that is known.
 func advertisedText(f *model.Finding) string {
 	switch {
-	case requestText(f) == "":
-		return ""
+	case requestText(f) == "", f.API == "ApiVersions":
+		return "" // ApiVersions may have any version
 	case f.Advertised != nil:
 		return f.Advertised.Text() + evidenceText(f)
 	case f.Code == model.CodeNotAdvertised, f.IsOnTarget() && f.EvidenceCounts["none"] < f.Count:
 		return "nothing for this API" + evidenceText(f)
+	}
+	if f.Release != "" && f.Release != model.ReleaseUnknown {
+		return "not known: the ranges that were seen of this broker do not hold here"
 	}
 	return "not known: no ranges of this broker were seen"
 }

@@ -135,3 +135,18 @@ func TestFoldedFindingsAreToldApart(t *testing.T) {
 		t.Error("a fold does not say what is in it")
 	}
 }
+
+// TestAdvertisedSaysOnlyWhatIsTrue: that no ranges were seen is not said of ApiVersions, which may have any version,
+// nor of a broker whose ranges were seen.
+func TestAdvertisedSaysOnlyWhatIsTrue(t *testing.T) {
+	for _, c := range []struct{ api, release, want string }{
+		{"ApiVersions", model.ReleaseUnknown, ""},
+		{"Metadata", model.ReleaseUnknown, "not known: no ranges of this broker were seen"},
+		{"Metadata", "Kafka 3.9", "not known: the ranges that were seen of this broker do not hold here"},
+	} {
+		f := &model.Finding{API: c.api, APIKey: ref[int16](3), Version: ref[int16](3), Release: c.release}
+		if got := advertisedText(f); got != c.want {
+			t.Errorf("%s at %s: %q, want %q", c.api, c.release, got, c.want)
+		}
+	}
+}
