@@ -57,7 +57,9 @@ func TestDashboard(t *testing.T) {
 	if n := len(ask(t, address, `kafkavet_build_info`)); n != 2 {
 		t.Errorf("%d hosts are watched, want 2", n)
 	}
-	server.until(func() bool { return len(ask(t, address, `ALERTS{alertname="KafkaClientBreaksOnTarget",alertstate="firing"}`)) == 1 }, "an alert")
+	server.until(func() bool {
+		return len(ask(t, address, `ALERTS{alertname="KafkaClientBreaksOnTarget",alertstate="firing"}`)) == 1
+	}, "an alert")
 }
 
 // dashboardQueries are the queries of the dashboard, with the values of its variables.
