@@ -1,0 +1,180 @@
+package write
+
+import (
+	"io"
+	"net/netip"
+	"strconv"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// requestColumn is a column of the list of requests.
+type requestColumn struct {
+	name string
+	// isText: in JSON it is a string.
+	isText bool
+	// append appends the value, or nothing where it is unknown. It holds nothing that must be escaped.
+	append func(dst []byte, x *decode.Exchange, t *aside) []byte
+	// text is a value from the wire, in the place of append; ok is false where it is unknown.
+	text func(x *decode.Exchange) (value string, ok bool)
+}
+
+// requestColumns are the columns of TSV and the keys of JSON. New ones go last.
+var requestColumns = []requestColumn{
+	{name: "frame", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		return strconv.AppendUint(dst, x.Request.Frame, 10)
+	}},
+	{name: "stream", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		return strconv.AppendUint(dst, uint64(x.Request.Stream), 10)
+	}},
+	{name: "time", isText: true, append: func(dst []byte, x *decode.Exchange, t *aside) []byte { return t.append(dst, x.Request.Time) }},
+	{name: "client", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return appendAddress(dst, x.Client) }},
+	{name: "broker", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return appendAddress(dst, x.Broker) }},
+	{name: "client_id", text: func(x *decode.Exchange) (string, bool) { return x.ClientID, x.HasClientID }},
+	{name: "correlation_id", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		return strconv.AppendInt(dst, int64(x.CorrelationID), 10)
+	}},
+	{name: "api_key", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return strconv.AppendInt(dst, int64(x.Key), 10) }},
+	{name: "api", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, decode.APIName(x.Key)...) }},
+	{name: "version", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		return strconv.AppendInt(dst, int64(x.Version), 10)
+	}},
+	{name: "min", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.Verdict.HasRange() {
+			return dst
+		}
+		return strconv.AppendInt(dst, int64(x.Advertised.Min), 10)
+	}},
+	{name: "max", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.Verdict.HasRange() {
+			return dst
+		}
+		return strconv.AppendInt(dst, int64(x.Advertised.Max), 10)
+	}},
+	{name: "evidence", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, x.Evidence.String()...) }},
+	{name: "verdict", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, x.Verdict.String()...) }},
+	{name: "outcome", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, x.Outcome.String()...) }},
+	{name: "response_frame", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.IsAnswered() {
+			return dst
+		}
+		return strconv.AppendUint(dst, x.Decided.Frame, 10)
+	}},
+	{name: "error_code", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.HasErrorCode() {
+			return dst
+		}
+		return strconv.AppendInt(dst, int64(x.ErrorCode), 10)
+	}},
+	{name: "milliseconds", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.IsAnswered() {
+			return dst
+		}
+		return strconv.AppendFloat(dst, float64(x.Took.Microseconds())/1000, 'f', 3, 64)
+	}},
+	{name: "response_size", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.IsAnswered() {
+			return dst
+		}
+		return strconv.AppendInt(dst, int64(x.ResponseSize), 10)
+	}},
+}
+
+// NewRequestsTSV writes tab-separated values with a header line:
+//
+//	frame stream time client broker client_id correlation_id api_key api version min max evidence verdict outcome
+//	response_frame error_code milliseconds response_size
+//
+// "-" stands for what is not known, "" for an empty client id; other texts are
+// escaped as by Escape, and a client id that is itself "-" or two quotation
+// marks is written as \x2d or \x22\x22. Times are RFC 3339, UTC, with nanoseconds.
+func NewRequestsTSV(w io.Writer) *RequestsWriter {
+	header := ""
+	for i, c := range requestColumns {
+		header += separator(i, "\t") + c.name
+	}
+	return newRequests(w, header+"\n", appendRowTSV)
+}
+
+// separator is what stands before the i-th part of a list.
+func separator(i int, text string) string {
+	if i == 0 {
+		return ""
+	}
+	return text
+}
+
+// appendRowTSV appends x as a line of TSV.
+func appendRowTSV(dst []byte, x *decode.Exchange, t *aside) []byte {
+	for i := range requestColumns {
+		if i > 0 {
+			dst = append(dst, '\t')
+		}
+		dst = requestColumns[i].appendTSV(dst, x, t)
+	}
+	return append(dst, '\n')
+}
+
+// appendTSV appends the value of a column as a field of TSV.
+func (c *requestColumn) appendTSV(dst []byte, x *decode.Exchange, t *aside) []byte {
+	if c.text != nil {
+		if value, ok := c.text(x); ok {
+			return appendTSV(dst, value)
+		}
+		return append(dst, tsvUnknown...)
+	}
+	before := len(dst)
+	if dst = c.append(dst, x, t); len(dst) == before {
+		dst = append(dst, tsvUnknown...)
+	}
+	return dst
+}
+
+// NewRequestsJSON writes one JSON object a line with the keys of the columns
+// of NewRequestsTSV; null stands for what is not known. With NameCaptures there is a key "capture", too.
+func NewRequestsJSON(w io.Writer) *RequestsWriter { return newRequests(w, "", appendRowJSON) }
+
+// appendRowJSON appends x as a JSON object and a newline.
+func appendRowJSON(dst []byte, x *decode.Exchange, t *aside) []byte {
+	dst = append(dst, '{')
+	for i := range requestColumns {
+		c := &requestColumns[i]
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, '"'), c.name...), '"', ':')
+		dst = c.appendJSON(dst, x, t)
+	}
+	if n := int(x.Request.Capture); n < len(t.captures) {
+		dst = appendJSONString(append(dst, `,"capture":`...), t.captures[n])
+	}
+	return append(dst, '}', '\n')
+}
+
+// appendJSON appends the value of a column as JSON.
+func (c *requestColumn) appendJSON(dst []byte, x *decode.Exchange, t *aside) []byte {
+	if c.text != nil {
+		if value, ok := c.text(x); ok {
+			return appendJSONString(dst, value)
+		}
+		return append(dst, "null"...)
+	}
+	before := len(dst)
+	if c.isText {
+		dst = append(dst, '"')
+	}
+	begin := len(dst)
+	if dst = c.append(dst, x, t); len(dst) == begin {
+		return append(dst[:before], "null"...)
+	}
+	if c.isText {
+		dst = append(dst, '"')
+	}
+	return dst
+}
+
+// appendAddress appends a as IP:port, IPv4 never as mapped IPv6. It holds
+// nothing that needs escaping: packets carry no IPv6 zones.
+func appendAddress(dst []byte, a netip.AddrPort) []byte {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).AppendTo(dst)
+}
