@@ -15,7 +15,7 @@ CYCLONEDX := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
 # Packages under testdata are left out by ./... and named here.
 TESTDATA := ./testdata/corpus ./testdata/bench ./testdata/recall ./testdata/truth
 # Modules of their own, so that what they need does not become a dependency.
-MODULES := testdata/generate testdata/live testdata/lab
+MODULES := testdata/generate testdata/live testdata/lab testdata/chart
 
 FUZZTIME ?= 60s
 CORPUS ?= corpus
@@ -134,10 +134,10 @@ release: $(GORELEASER) $(CYCLONEDX) ## make all files of a release in dist, and 
 	for s in bash fish; do package/kafkavet completion $$s > package/completion/kafkavet.$$s || exit 1; done
 	package/kafkavet completion zsh > package/completion/_kafkavet
 	deploy/package/changelog $(VERSION) | gzip -9 -n > package/changelog.gz
-	VERSION=$(VERSION) CYCLONEDX=$(CYCLONEDX) $(GORELEASER) release --snapshot --clean
+	VERSION=$(VERSION) PATH=$(dir $(CYCLONEDX)):$$PATH $(GORELEASER) release --snapshot --clean
 	go run ./deploy/image -version $(VERSION) -commit $$(git rev-parse HEAD) -date $$(git show -s --format=%ct HEAD) -o dist/kafkavet_$(VERSION)_image.tar \
 		amd64=dist/kafkavet_linux_amd64_v1/kafkavet arm64=dist/kafkavet_linux_arm64_v8.0/kafkavet
-	cd dist && sha256sum $$(ls | grep '^kafkavet_.*[.]') > checksums.txt && cat checksums.txt
+	cd dist && sha256sum $$(find . -maxdepth 1 -type f -name 'kafkavet_*' -printf '%f\n' | sort) > checksums.txt && cat checksums.txt
 
 $(GORELEASER):
 	GOBIN=$(@D) go install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
