@@ -48,8 +48,8 @@ var _ decode.Sink = (*RequestsWriter)(nil)
 //	frame stream time client broker client_id correlation_id api_key api version min max evidence verdict outcome
 //
 // "-" stands for what is not known, "" for an empty client id; other texts are
-// escaped as by Escape, and a client id that is itself "-" or two quotation
-// marks is written as \x2d or \x22\x22. Times are RFC 3339, UTC, with nanoseconds.
+// escaped as by Escape, and so are the first character of a formula (= + - @), and a
+// client id of two quotation marks. Times are RFC 3339, UTC, with nanoseconds.
 func NewRequestsTSV(w io.Writer) *RequestsWriter {
 	r := newRequests(w, appendRowTSV)
 	_, r.err = r.out.WriteString(tsvHeader)
