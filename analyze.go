@@ -51,7 +51,8 @@ func newAnalyze(e environment) (*cobra.Command, action) {
 		Long: "Analyze captures (pcap, pcapng, also gzip, zstd or lz4) and report every request that the broker does not\n" +
 			"advertise. Several files are one input, as a rotated capture. \"-\" is standard input.",
 		Example: "  kafkavet analyze broker.pcap\n" +
-			"  kafkavet analyze --redact --format markdown -o ticket.md --evidence ticket.pcapng broker.pcap\n" +
+			"  kafkavet analyze --redact --bundle ticket.zip broker.pcap\n" +
+			"  kafkavet analyze --redact --evidence proof.pcapng.gz -o report.md broker.pcap\n" +
 			"  kafkavet analyze --target kafka-4.0 broker.pcap\n" +
 			"  tcpdump -i any -w - tcp port 9092 | kafkavet analyze -",
 	}

@@ -88,6 +88,7 @@ func completeReleases(_ *cobra.Command, _ []string, begun string) ([]string, cob
 	for _, t := range decode.Tables() {
 		names = append(names, t.Name())
 	}
+	names = append(names, decode.VendorNames()...)
 	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, begun) })
 	return names, cobra.ShellCompDirectiveDefault
 }

@@ -85,7 +85,7 @@ func (s debugSink) Exchange(x *decode.Exchange) {
 		if x.ErrorCode != 0 {
 			code = fmt.Sprintf(", error code %d", x.ErrorCode)
 		}
-		s.Printf(x.Settled, "  outcome of correlation id %d: %v after %v%s", x.CorrelationID, x.Outcome, x.Took, code)
+		s.Printf(x.Decided, "  outcome of correlation id %d: %v after %v%s", x.CorrelationID, x.Outcome, x.Took, code)
 	}
 	s.Sink.Exchange(x)
 }
@@ -102,9 +102,9 @@ func (s debugSink) Advertisement(a *decode.Advertisement) {
 	s.Sink.Advertisement(a)
 }
 
-// Sighted implements decode.Watcher.
-func (s debugSink) Sighted(x *decode.Exchange) {
+// OutOfRange implements decode.Watcher.
+func (s debugSink) OutOfRange(x *decode.Exchange) {
 	if w, ok := s.Sink.(decode.Watcher); ok {
-		w.Sighted(x)
+		w.OutOfRange(x)
 	}
 }

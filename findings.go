@@ -24,10 +24,10 @@ type findings struct {
 	evidence *evidence.Collector
 	// accepted are the findings of --baseline.
 	accepted *baseline
-	// outs, proof and baseline are open from open to finish or discard; proof is nil without --evidence,
-	// baseline without --write-baseline.
-	outs            []reportFile
-	proof, baseline *output
+	// outs, proof, bundle and baseline are open from open to finish or discard; proof is nil without --evidence,
+	// bundle without --bundle, baseline without --write-baseline.
+	outs                    []reportFile
+	proof, bundle, baseline *output
 }
 
 // newFindings makes the result of analyze and sniff. isWatched has the builder report findings while they come in.
@@ -38,7 +38,7 @@ func newFindings(j *job, isWatched bool) (*findings, error) {
 		return nil, err
 	}
 	tool := model.Tool{Name: "kafkavet", Version: toolVersion()}
-	if j.opt.evidence.path != "" {
+	if j.opt.evidence.isWanted() {
 		f.evidence = evidence.New(evidence.Options{
 			Occurrences: int(j.opt.evidence.occurrences), Dissector: j.dissecting, Pseudonyms: j.names, Tool: tool,
 		})
@@ -59,13 +59,16 @@ func newFindings(j *job, isWatched bool) (*findings, error) {
 
 // open implements result.
 func (f *findings) open() (err error) {
-	if f.evidence != nil {
-		if f.proof, err = f.j.opener().open(f.j.opt.evidence.path); err != nil {
-			return err
+	for _, file := range []struct {
+		path string
+		to   **output
+	}{
+		{f.j.opt.evidence.path, &f.proof}, {f.j.opt.evidence.bundle, &f.bundle}, {f.j.opt.report.writeBaseline, &f.baseline},
+	} {
+		if file.path == "" {
+			continue
 		}
-	}
-	if path := f.j.opt.report.writeBaseline; path != "" {
-		if f.baseline, err = f.j.opener().open(path); err != nil {
+		if *file.to, err = f.j.opener().open(file.path); err != nil {
 			return err
 		}
 	}
@@ -89,7 +92,7 @@ func (f *findings) tap() func(uint32, *capture.Packet, *capture.Segment) {
 
 // discard implements result.
 func (f *findings) discard() {
-	for _, out := range []*output{f.proof, f.baseline} {
+	for _, out := range []*output{f.proof, f.bundle, f.baseline} {
 		if out != nil {
 			out.abandon()
 		}
@@ -113,7 +116,7 @@ func (f *findings) report(in report.Input) *model.Report {
 // finish implements result.
 func (f *findings) finish() int {
 	rep := f.report(f.j.pipeline.input())
-	isProven, isKept, isWritten := f.writeEvidence(), f.writeBaseline(rep), f.writeReports(rep)
+	isProven, isKept, isWritten := f.writeEvidence(rep), f.writeBaseline(rep), f.writeReports(rep)
 	return f.verdict(rep, f.j.inputIsWhole() && isProven && isKept && isWritten)
 }
 
@@ -165,47 +168,7 @@ func (f *findings) writeBaseline(rep *model.Report) (isWritten bool) {
 	if f.baseline == nil {
 		return true
 	}
-	err := writeBaseline(f.baseline.w, rep)
-	if err != nil {
-		err = fmt.Errorf("write %s: %w", f.baseline.name, reason(err))
-	} else {
-		err = f.baseline.commit()
-	}
-	if err != nil {
-		f.j.complain("%v", err)
-	}
-	return err == nil
-}
-
-// writeEvidence writes the evidence, makes its file appear, and warns of what is not proven. It prints
-// why it could not be written.
-func (f *findings) writeEvidence() (isWritten bool) {
-	if f.evidence == nil {
-		return true
-	}
-	sum, err := f.WriteEvidence(f.proof.w, f.j.pipeline.opt.src.Captures())
-	if err != nil {
-		err = fmt.Errorf("write %s: %w", f.proof.name, reason(err))
-	} else {
-		err = f.proof.commit()
-	}
-	if err != nil {
-		f.j.complain("%v", err)
-		return false
-	}
-	if sum.Omitted > 0 || sum.Unproven > 0 {
-		f.j.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",
-			f.proof.name, counted(uint64(sum.Unproven), "finding"), counted(sum.Omitted, "occurrence")))
-	}
-	if sum.Encrypted > 0 {
-		f.j.warn(fmt.Errorf("%s: TLS on %d of %s: %s",
-			f.proof.name, sum.Encrypted, counted(uint64(sum.Connections), "connection"), sum.OfEncrypted(f.j.names != nil)))
-	}
-	if f.j.opt.traffic.verbose {
-		f.j.complain("wrote %s: %s of %s for %s", f.proof.name, counted(uint64(sum.Packets), "packet"),
-			counted(uint64(sum.Connections), "connection"), counted(uint64(sum.Findings), "finding"))
-	}
-	return true
+	return f.commit(f.baseline, writeBaseline(f.baseline.w, rep))
 }
 
 // verdict is the exit code of a report. isWhole says that all could be read and written; otherwise the reason
@@ -226,7 +189,7 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 		}
 	}
 	if len(failing) == 0 {
-		return exitClean
+		return f.foldedVerdict(rep)
 	}
 	worst := slices.MaxFunc(failing, func(a, b *model.Finding) int { return cmp.Compare(a.Severity, b.Severity) })
 	text := fmt.Sprintf("%s %s %s: %s", worst.Severity, worst.Code, worst.Title, write.Sentence(worst))
@@ -235,4 +198,18 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 	}
 	f.j.complain("%s", strings.Join(strings.Fields(text), " ")) // in one line
 	return exitFindings
+}
+
+// foldedVerdict is the exit code by the findings that made room for others. No baseline can accept them.
+func (f *findings) foldedVerdict(rep *model.Report) int {
+	if rep.Folded == nil {
+		return exitClean
+	}
+	for _, folded := range rep.Folded.Findings {
+		if f.j.opt.report.reaches(folded.Severity) {
+			f.j.complain("%s %s %s: %s that are not listed", folded.Severity, folded.Code, folded.Title, counted(folded.Findings, "finding"))
+			return exitFindings
+		}
+	}
+	return exitClean
 }

@@ -5,10 +5,12 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/redact"
 )
 
@@ -58,6 +60,9 @@ func newJob(e environment, opt *options, isLive bool, newResult func(*job) (resu
 	if j.names, err = opt.redact.pseudonyms(); err != nil {
 		return nil, err
 	}
+	if j.names != nil && len(opt.captures) > 0 && !slices.ContainsFunc(opt.captures, hasNames) {
+		j.names.Keep()
+	}
 	if j.dissecting, err = opt.traffic.dissector(); err != nil {
 		return nil, err
 	}
@@ -76,6 +81,10 @@ func newJob(e environment, opt *options, isLive bool, newResult func(*job) (resu
 	j.result, err = newResult(j)
 	return j, err
 }
+
+// hasNames reports whether a capture may hold names that are no pseudonyms: any but evidence that was redacted. Of
+// standard input nothing is known before it is read.
+func hasNames(path string) bool { return path == "-" || !evidence.HasPseudonyms(capture.Comment(path)) }
 
 // opener opens what the job writes, with the rights that the process has now.
 func (j *job) opener() opener {
@@ -117,6 +126,9 @@ func (j *job) runFiles(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer j.files.Close()
+	if l, ok := j.result.(*listing); ok {
+		l.nameCaptures(j.files.Paths())
+	}
 	j.pipeline = j.newPipeline(j.files, j.result, nil)
 	began := time.Now()
 	stop := showProgress(j.files, j.opt.traffic.quiet, j.err)

@@ -60,7 +60,7 @@ const gcPercent = 200
 
 // memoryLimit has the garbage collector work harder before the heap reaches 256 MiB, which no input may take:
 // above it, memory counts for more than speed. GOMEMLIMIT overrules it.
-const memoryLimit = 160 << 20
+const memoryLimit = 224 << 20
 
 func main() {
 	if os.Getenv("GOGC") == "" {

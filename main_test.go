@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,7 +46,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("CAPTURES", filepath.Join(data, "captures"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "compress": compress, "firstbytes": firstBytes, "helps": helps},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "compress": compress, "firstbytes": firstBytes, "helps": helps, "extract": extract},
 	})
 }
 
@@ -94,6 +96,23 @@ func compress(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	_, err = w.Write(data)
 	ts.Check(errors.Join(err, w.Close(), os.WriteFile(ts.MkAbs(args[2]), out.Bytes(), 0o600)))
+}
+
+// extract writes the files of an archive into the working directory, which may be read by its owner only: extract FILE
+func extract(ts *testscript.TestScript, _ bool, args []string) {
+	archive := ts.MkAbs(args[0])
+	if st, err := os.Stat(archive); err != nil || runtime.GOOS != "windows" && st.Mode().Perm() != 0o600 {
+		ts.Fatalf("%s: %v, rights %v", args[0], err, st.Mode())
+	}
+	z, err := zip.OpenReader(archive)
+	ts.Check(err)
+	for _, f := range z.File {
+		r, err := f.Open()
+		ts.Check(err)
+		data, err := io.ReadAll(r)
+		ts.Check(errors.Join(err, r.Close(), os.WriteFile(ts.MkAbs(f.Name), data, 0o600)))
+	}
+	ts.Check(z.Close())
 }
 
 // firstBytes copies the first bytes of a file: firstbytes N FROM TO

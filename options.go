@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
@@ -59,7 +58,7 @@ func (o *options) check(stdin io.Reader) error {
 			return err
 		}
 	}
-	written := append(o.output.files(), namedFile{"--evidence", o.evidence.path}, namedFile{"--write-baseline", o.report.writeBaseline})
+	written := append(o.output.files(), namedFile{"--evidence", o.evidence.path}, namedFile{"--bundle", o.evidence.bundle}, namedFile{"--write-baseline", o.report.writeBaseline})
 	if !o.save.rotates() {
 		written = append(written, namedFile{"--write", o.save.path})
 	}
@@ -277,37 +276,6 @@ func (o *redactOptions) pseudonyms() (*redact.Pseudonyms, error) {
 		return nil, fmt.Errorf("--redact-key: %s is %w", what, err)
 	}
 	return redact.NewPseudonyms(key), nil
-}
-
-// evidenceOptions say which packets are kept as evidence.
-type evidenceOptions struct {
-	path        string
-	occurrences uint
-	flags       *pflag.FlagSet
-}
-
-func (o *evidenceOptions) register(cmd *cobra.Command) {
-	f := cmd.Flags()
-	o.flags = f
-	f.StringVar(&o.path, "evidence", "", "write the packets that prove the findings to `FILE` (pcapng), with comments for Wireshark and without records, tokens and secrets")
-	f.UintVar(&o.occurrences, "evidence-occurrences", 3, "keep `N` occurrences of each finding in --evidence")
-}
-
-// maxOccurrences bounds --evidence-occurrences: a capture of more is the capture itself.
-const maxOccurrences = 1000
-
-func (o *evidenceOptions) check() error {
-	switch {
-	case o.path == "" && o.flags.Changed("evidence-occurrences"):
-		return errors.New("--evidence-occurrences: has no effect without --evidence")
-	case o.path == "":
-		return nil
-	case o.occurrences < 1 || o.occurrences > maxOccurrences:
-		return fmt.Errorf("--evidence-occurrences %d: must be from 1 to %d", o.occurrences, maxOccurrences)
-	case o.path == "-":
-		return errors.New("--evidence -: must be a file; standard output is the report's")
-	}
-	return nil
 }
 
 // oneOf fails where the value of a flag is none of those allowed.

@@ -66,6 +66,19 @@ func (l *listing) open() (err error) {
 	return nil
 }
 
+// nameCaptures has the lines name the capture that they are of, if there are several.
+func (l *listing) nameCaptures(paths []string) {
+	if len(paths) < 2 {
+		return
+	}
+	if l.j.names != nil {
+		for i, path := range paths {
+			paths[i] = redact.CaptureName(path, i)
+		}
+	}
+	l.w.NameCaptures(paths)
+}
+
 // tap implements result.
 func (l *listing) tap() func(uint32, *capture.Packet, *capture.Segment) { return nil }
 

@@ -54,9 +54,6 @@ var notTried = []string{
 	// The address of the client is in the preface, which is not there.
 	"kv9005-fires-proxy-v2.pcap VXLAN, 128 bytes of each packet",
 	"kv9005-fires-proxy-v2.pcap the second half",
-	// A known fault: an answer lost inside TLS is said to have been left out by the broker, as the loss is known to
-	// lie before a later record only.
-	"lab_confluent-go-2.6.0_kafka-2.6.1_tls.pcap small segments, 5 % lost",
 }
 
 // TestRewrittenCaptures delivers the traffic of every capture in all the ways

@@ -27,7 +27,7 @@ func (j *job) confine(s sandbox) {
 	for _, o := range j.opt.output.outputs {
 		s.appears = append(s.appears, o.path)
 	}
-	s.appears = append(s.appears, j.opt.evidence.path, j.opt.report.writeBaseline)
+	s.appears = append(s.appears, j.opt.evidence.path, j.opt.evidence.bundle, j.opt.report.writeBaseline)
 	applied, err := j.environment.confine(s)
 	if err != nil {
 		j.warn(err)

@@ -188,7 +188,7 @@ func (w *watch) finish() int {
 		fail(w.save.close())
 	}
 	rep := w.report(w.j.pipeline.input())
-	isProven, isKept := w.writeEvidence(), w.writeBaseline(rep)
+	isProven, isKept := w.writeEvidence(rep), w.writeBaseline(rep)
 	w.status.hide()
 	if w.lost == nil {
 		w.lost = w.last(rep)

@@ -63,11 +63,18 @@ func (s *Segment) pseudoHeader(length int) uint16 {
 		from = 12 // IPv4
 	}
 	sum := uint64(protocolTCP) + uint64(length&0xffff) + uint64(length>>16)
-	return onesSum(sum+uint64(onesSum(0, s.Src[from:])), s.Dst[from:])
+	for ; from < len(s.Src); from += 4 {
+		sum += uint64(binary.BigEndian.Uint32(s.Src[from:])) + uint64(binary.BigEndian.Uint32(s.Dst[from:]))
+	}
+	return onesSum(sum, nil)
 }
 
 // onesSum adds b to an Internet checksum (RFC 1071) and folds it to 16 bits.
 func onesSum(sum uint64, b []byte) uint16 {
+	for ; len(b) >= 16; b = b[16:] {
+		x, y := binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
+		sum += x>>32 + x&0xffffffff + y>>32 + y&0xffffffff
+	}
 	for ; len(b) >= 4; b = b[4:] {
 		sum += uint64(binary.BigEndian.Uint32(b))
 	}

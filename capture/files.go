@@ -179,6 +179,18 @@ func (s *Files) EachSecret(handle func(kind uint32, text []byte)) {
 	}
 }
 
+// Comment returns Info.Comment of the capture file at path, empty where it cannot be read.
+func Comment(path string) string {
+	var b Batch
+	info := Info{Path: path}
+	f := &file{records: records{info: &info}, readSize: peekSize}
+	if f.open(path, nil, new(atomic.Int64)) == nil && f.recognize() == nil {
+		f.fill(&b)
+	}
+	_ = f.close() // what is wrong with it is found when it is read for its packets
+	return info.Comment
+}
+
 // begin opens in. A file that cannot be read has no parser, and its info says why.
 func (s *Files) begin(in *input, info *Info, read *atomic.Int64, secrets func(uint32, []byte)) *file {
 	*info = Info{Path: in.path}
@@ -223,6 +235,15 @@ func (s *Files) Captures() []Info {
 		infos[i].Interfaces = slices.Clone(infos[i].Interfaces)
 	}
 	return infos
+}
+
+// Paths are the paths of the captures in the order of Captures. It may be called before Next.
+func (s *Files) Paths() []string {
+	paths := make([]string, len(s.inputs))
+	for i, in := range s.inputs {
+		paths[i] = in.path
+	}
+	return paths
 }
 
 // Progress tells how many bytes were read so far, as they are on disk, and

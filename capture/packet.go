@@ -27,7 +27,12 @@ type Position struct {
 
 // Before reports whether p lies before q in the input. Within a capture the frames
 // are in order; captures are merged by time.
-func (p Position) Before(q Position) bool { return p.Compare(q) < 0 }
+func (p Position) Before(q Position) bool {
+	if p.Capture == q.Capture {
+		return p.Frame < q.Frame
+	}
+	return p.Compare(q) < 0
+}
 
 // Compare orders positions as they lie in the input: -1, 0 or +1.
 func (p Position) Compare(q Position) int {

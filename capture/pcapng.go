@@ -304,6 +304,13 @@ func (p *pcapng) section(blk ngBlock, d []byte) error {
 	if major := p.u16(d[12:]); major != pcapngMajor {
 		return p.wrongBlock(blk, "pcapng version %d.%d is not supported, only %d.x is", major, p.u16(d[14:]), pcapngMajor)
 	}
+	if blk.start == 0 && int64(blk.length) <= int64(len(d)) {
+		p.options(d[sectionHead:blk.length-blockTail], func(code uint16, value []byte) {
+			if code == optionComment {
+				p.info.Comment = string(value)
+			}
+		})
+	}
 	p.base += uint32(len(p.interfaces))
 	p.interfaces = p.interfaces[:0]
 	return nil

@@ -45,6 +45,9 @@ type Info struct {
 	// Format is "pcap", "pcapng" or "live", with the compression behind it:
 	// "pcapng+zstd". Empty while unknown.
 	Format string
+	// Comment is the comment on the first section of a pcapng file, empty without one and where the section block
+	// does not fit into what is read at once.
+	Comment string
 	// LinkTypes are the link types met, in order of appearance.
 	LinkTypes []LinkType
 	// Interfaces are the interfaces by Packet.Interface, at most maxInfoInterfaces

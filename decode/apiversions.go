@@ -6,39 +6,39 @@ import (
 )
 
 const (
-	// maxApiVersionsAnswer is how much of an ApiVersions answer is looked at, in
-	// bytes: the 95 APIs of Kafka 4.4 take 7 each, its features some hundred; this is 20 times that.
+	// maxApiVersionsAnswer bounds the bytes read of an ApiVersions response. The 95 APIs of
+	// Kafka 4.4 take 7 bytes each, its features a few hundred; the limit is 20 times that.
 	maxApiVersionsAnswer = 16 << 10
-	// maxAPIs bounds the APIs taken from one answer: ten times as many as Kafka has.
+	// maxAPIs bounds the APIs read from one response: ten times as many as Kafka has.
 	maxAPIs = 1024
-	// maxFeatures bounds the features taken from one answer; Kafka 4.4 has a handful.
+	// maxFeatures bounds the features read from one response. Kafka 4.4 has fewer than ten.
 	maxFeatures = 64
 	// flexibleApiVersions is the first flexible version of ApiVersions (KIP-511).
 	flexibleApiVersions = 3
 )
 
-// apiVersionsAnswer is what an ApiVersions response says. Its slices are used again.
+// apiVersionsAnswer is a parsed ApiVersions response. Its slices are reused.
 type apiVersionsAnswer struct {
 	errorCode int16
 	apis      []API
 	features  []Feature
-	// partial: the bytes end before the list of APIs does.
+	// partial: the bytes end before the list of APIs ends.
 	partial bool
 	// limited: there were more APIs than maxAPIs.
 	limited bool
 	wrong   bool // Exchange.WrongRefusal
-	// featureBytes are the supported features as they stand in the bytes.
+	// featureBytes are the supported features as on the wire.
 	featureBytes []byte
 }
 
-// parse reads the response to an ApiVersions request of the given version. body
-// is what is there of the response behind the correlation id (its header is v0
-// in every version: KIP-511), size its length.
+// parse reads the response to an ApiVersions request of the given version. body is the captured
+// part of the response after the correlation id, size its complete length. The response header
+// is v0 in every version (KIP-511).
 //
-// It is read at the request's version; where it does not fit that, as v0, in
-// which a broker answers a version that it does not know; and then at the other
-// layouts, for the response whose request has not been seen. An answer with an error code names no APIs: what comes with errors
-// 35, 42 and 129 is no table of ranges. parse reports whether the bytes are an answer at all.
+// parse tries the request's version first. Then it tries v0, which a broker uses to refuse an
+// unknown version. Then it tries the other layouts, for a response whose request was not
+// captured. A response with an error code has no ranges. parse reports whether the bytes are an
+// ApiVersions response.
 func (a *apiVersionsAnswer) parse(version int16, size int64, body []byte, intern func([]byte) string) bool {
 	r := newReader(body)
 	*a = apiVersionsAnswer{errorCode: r.Int16(), apis: a.apis[:0], features: a.features[:0]}
@@ -57,8 +57,9 @@ func (a *apiVersionsAnswer) parse(version int16, size int64, body []byte, intern
 	return false
 }
 
-// isWrongRefusal reports whether an answer with UNSUPPORTED_VERSION has the layout of the requested version and not that of
-// v0, in which a broker has to refuse (KIP-511): the client cannot know what else the broker would write.
+// isWrongRefusal reports whether a response with UNSUPPORTED_VERSION has the layout of the
+// requested version instead of v0. KIP-511 demands v0, because a client can read nothing else at
+// that point.
 func isWrongRefusal(version int16, size int64, body []byte) bool {
 	l := &layouts[keyApiVersions]
 	if how, _ := l.walkResponse(keyApiVersions, 0, size, body); how != misfit {
@@ -68,7 +69,7 @@ func isWrongRefusal(version int16, size int64, body []byte) bool {
 	return how == fitsExactly
 }
 
-// read reads what follows the error code, at one version, and reports whether it fits.
+// read reads the part after the error code at one version, and reports whether it fits.
 func (a *apiVersionsAnswer) read(r reader, version int16, size int64) bool {
 	whole := int64(len(r.Src))+2 == size
 	flexible := version >= flexibleApiVersions
@@ -113,7 +114,6 @@ func (a *apiVersionsAnswer) read(r reader, version int16, size int64) bool {
 	return !whole || r.Ok() && len(r.Src) == 0
 }
 
-// readFeatures reads the supported features.
 func (a *apiVersionsAnswer) readFeatures(intern func([]byte) string) {
 	r := newReader(a.featureBytes)
 	for n := int64(r.Uvarint()) - 1; n > 0 && len(a.features) < maxFeatures; n-- {
@@ -128,7 +128,7 @@ func (a *apiVersionsAnswer) readFeatures(intern func([]byte) string) {
 	}
 }
 
-// sort brings APIs and features into order; of APIs listed twice the first counts.
+// sort orders APIs and features. Of an API that is listed twice, it keeps the first.
 func (a *apiVersionsAnswer) sort() {
 	byKey := func(x, y API) int { return cmp.Compare(x.Key, y.Key) }
 	if !slices.IsSortedFunc(a.apis, byKey) {
@@ -138,9 +138,9 @@ func (a *apiVersionsAnswer) sort() {
 	slices.SortStableFunc(a.features, func(x, y Feature) int { return cmp.Compare(x.Name, y.Name) })
 }
 
-// software reads the client's software from an ApiVersions request, v3 and up
-// (KIP-511). body begins with the tagged fields of the request header. ok is false where
-// it is not there, or where the bytes end before it does.
+// software reads the client's software from an ApiVersions request, v3 and later (KIP-511). body
+// begins with the tagged fields of the request header. ok is false if the fields are missing or
+// incomplete.
 func software(version int16, body []byte) (name, number []byte, ok bool) {
 	if version < flexibleApiVersions {
 		return nil, nil, false
@@ -151,7 +151,7 @@ func software(version int16, body []byte) (name, number []byte, ok bool) {
 	return name, number, r.Ok()
 }
 
-// Find returns the range of an API key, by binary search. A nil Ranges has none.
+// Find returns the range of an API key. A nil Ranges has none.
 func (r *Ranges) Find(key int16) (Range, bool) {
 	if r == nil {
 		return Range{}, false
@@ -163,7 +163,6 @@ func (r *Ranges) Find(key int16) (Range, bool) {
 	return r.APIs[i].Range, true
 }
 
-// equal tells whether two tables say the same.
 func (r *Ranges) equal(o *Ranges) bool {
 	return r == o || r != nil && o != nil && r.Partial == o.Partial &&
 		slices.Equal(r.APIs, o.APIs) && slices.Equal(r.Features, o.Features)

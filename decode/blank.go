@@ -1,52 +1,50 @@
 package decode
 
-// Blanking says how much of a Kafka message is overwritten with zeros before it
-// is shown to others.
+// Blanking is how much of a Kafka message is overwritten with zeros before others see it.
 type Blanking uint8
 
 const (
-	// BlankSecrets overwrites what nobody may see: records and all other bytes fields
-	// (SASL tokens, HMACs, user data), and, in all APIs but the harmless ones,
-	// every value.
+	// BlankSecrets overwrites records and all other bytes fields (SASL tokens, HMACs, user
+	// data). In APIs that are not harmless, it also overwrites every value.
 	BlankSecrets Blanking = iota
-	// BlankAll overwrites every value, but for error codes, the lengths that say
-	// where these are, what ApiVersions and SaslHandshake negotiate, and the acks of Produce.
+	// BlankAll overwrites every value except error codes, the lengths needed to find them, the
+	// acks of Produce, and what ApiVersions and SaslHandshake negotiate.
 	BlankAll
 )
 
-// harmless are the APIs whose texts and numbers tell no secret: names of topics
-// and groups, addresses, offsets. APIs that carry configuration, credentials, user data or
-// telemetry are not among them, nor are those nobody needs here.
+// harmless are the APIs whose texts and numbers are not secret: names of topics and groups,
+// addresses, offsets. APIs that carry configuration, credentials, user data or telemetry are not
+// harmless. Rare APIs count as not harmless.
 var harmless = map[int16]bool{
 	keyProduce: true, 1: true, 2: true, 3: true, 10: true, 12: true, 13: true, 16: true,
 	keySaslHandshake: true, keyApiVersions: true, 22: true, 23: true, 24: true, 25: true, 26: true, 60: true, 68: true,
 }
 
-// RequestHead is what all requests begin with.
+// RequestHead is the beginning that all requests share.
 type RequestHead struct {
 	Key, Version  int16
 	CorrelationID int32
-	// ClientID is the client id in the bytes that it was read from; nil without one.
+	// ClientID is a slice of the parsed bytes; nil without a client id.
 	ClientID []byte
 }
 
-// ReadRequestHead reads the head of a request of size bytes, of which body is
-// what is there. ok is false where this cannot be a request.
+// ReadRequestHead parses the head of a request of size bytes; body is the captured part. ok is
+// false if it cannot be a request.
 func ReadRequestHead(size int64, body []byte) (head RequestHead, ok bool) {
 	h, ok := parseRequestHeader(size, body)
 	return RequestHead{h.key, h.version, h.correlationID, h.clientID}, ok
 }
 
-// FitsRequest tells whether a message is all there and is a request of a known
-// API, to the last byte.
+// FitsRequest reports whether a message is complete and fits a request of a known API to the
+// last byte.
 func FitsRequest(size int64, body []byte) bool {
 	h, ok := parseRequestHeader(size, body)
 	return ok && h.fits(size, body) == fitsExactly
 }
 
-// Request overwrites in a request of size bytes, of which body is what is there
-// behind the size field. Its header stays: the client id is the caller's to replace. What is no request is
-// overwritten whole.
+// Request blanks a request of size bytes; body is the captured part after the size field. It
+// keeps the header: the caller replaces the client id. It overwrites the complete body if that
+// is not a request.
 func (b Blanking) Request(size int64, body []byte) {
 	h, ok := parseRequestHeader(size, body)
 	if !ok {
@@ -70,11 +68,11 @@ func (b Blanking) Request(size int64, body []byte) {
 	k.whole(l.request)
 }
 
-// Response overwrites in the response to a request of that key and version.
-// body is what is there behind the correlation id, size its length.
+// Response blanks the response to a request of that key and version. body is the captured part
+// after the correlation id, size its complete length.
 func (b Blanking) Response(key, version int16, size int64, body []byte) {
 	if key == keyApiVersions {
-		return // names of features, and numbers that are what this is about
+		return // it holds only feature names and the ranges that the report needs
 	}
 	l := layoutOf(key)
 	if l == nil {
@@ -82,7 +80,7 @@ func (b Blanking) Response(key, version int16, size int64, body []byte) {
 		return
 	}
 	if how, _ := l.walkResponse(key, version, size, body); how == misfit {
-		version = 0 // as brokers answer a version that they do not know
+		version = 0 // brokers refuse unknown versions in v0
 		if how, _ := l.walkResponse(key, version, size, body); how != fitsExactly {
 			clear(body)
 			return
@@ -98,11 +96,12 @@ func (b Blanking) Response(key, version int16, size int64, body []byte) {
 	k.whole(l.response)
 }
 
-// keptOfRequest tells which fields of a request's body, by index, always stay.
+// keptOfRequest returns the fields of a request's body that are never overwritten: bit i is
+// field i.
 func keptOfRequest(key int16) uint8 {
 	switch key {
 	case keyProduce:
-		return 1 << 1 // acks: whether an answer is due
+		return 1 << 1 // acks: whether a response is due
 	case keyApiVersions:
 		return 1<<0 | 1<<1 // software name and version
 	case keySaslHandshake:
@@ -111,7 +110,7 @@ func keptOfRequest(key int16) uint8 {
 	return 0
 }
 
-// keptOfResponse is the same for responses.
+// keptOfResponse is keptOfRequest for responses.
 func keptOfResponse(key int16) uint8 {
 	if key == keySaslHandshake {
 		return 1 << 1 // the enabled mechanisms
@@ -119,16 +118,16 @@ func keptOfResponse(key int16) uint8 {
 	return 0
 }
 
-// blanker is a walker that overwrites what it steps over.
+// blanker is a walker that overwrites the fields that it passes.
 type blanker struct {
 	walker
 	// keeps has a bit for each field of the body that stays.
 	keeps uint8
-	// texts: not only bytes fields are overwritten, but texts and numbers, too.
+	// texts: also overwrite texts and numbers, not only bytes fields.
 	texts bool
 }
 
-// whole overwrites in a body; what is left of it where the walk ends is overwritten whole.
+// whole overwrites a body. Where the walk ends, it overwrites all bytes after it.
 func (k *blanker) whole(fields []field) {
 	k.structure(fields, k.keeps)
 	clear(k.b)
@@ -185,14 +184,14 @@ func (k *blanker) field(f *field, keep bool) {
 	}
 }
 
-// over steps over n bytes, and overwrites them unless they are to stay.
+// over skips n bytes, and overwrites them unless keep is true.
 func (k *blanker) over(n int64, keep bool) {
 	if b := k.take(n); b != nil && !keep {
 		clear(b)
 	}
 }
 
-// tags steps over tagged fields (KIP-482) and overwrites what is in them.
+// tags skips tagged fields (KIP-482) and overwrites their contents.
 func (k *blanker) tags() {
 	for n := k.uvarint(); n > 0 && k.state == fitsExactly; n-- {
 		k.uvarint()

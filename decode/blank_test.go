@@ -70,7 +70,8 @@ func marked(r *rand.Rand, l *layout, fields []field, version int16, flexible boo
 
 const marker = "secretsecret"
 
-// everyMessage calls do for every API in every version with a request (and header) and a response body.
+// everyMessage calls do for every API in every version with a request (and header) and a
+// response body.
 func everyMessage(do func(key, version int16, l *layout, request, response []byte)) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for key := range layouts {
@@ -151,7 +152,8 @@ func TestBlankSecretsLeavesNoBytes(t *testing.T) {
 	})
 }
 
-// TestBlankOverwritesWhatItDoesNotKnow: an unknown API, an unknown version and what does not fit its layout.
+// TestBlankOverwritesWhatItDoesNotKnow: an unknown API, an unknown version and what does not fit
+// its layout.
 func TestBlankOverwritesWhatItDoesNotKnow(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -176,7 +178,8 @@ func TestBlankOverwritesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-// TestBlankKeepsAcks: without them a Produce request that was not answered looks like one that needs no answer.
+// TestBlankKeepsAcks: without them a Produce request that was not answered looks like one that
+// needs no answer.
 func TestBlankKeepsAcks(t *testing.T) {
 	for version := int16(0); version <= layouts[keyProduce].max; version++ {
 		req := kmsg.NewPtrProduceRequest()

@@ -2,20 +2,20 @@ package decode
 
 import "encoding/binary"
 
-// maxClientIDs is how many client ids of one connection are listed. A
-// connection has one; a proxy may put several on one.
+// maxClientIDs bounds the client ids listed for one connection. A connection has one; a proxy
+// may put several on one.
 const maxClientIDs = 4
 
 // clientName is a client id of a connection.
 type clientName struct {
 	// text is the client id, or its beginning and cutMark.
 	text string
-	// length is its length on the wire, kept how many bytes of it text holds.
+	// length is its length on the wire; kept is the number of its bytes in text.
 	length, kept int
 }
 
-// is tells whether hd has this client id. One whose end is missing, here or in the capture,
-// is taken for the one that begins like it.
+// is reports whether hd has this client id. If one of them lacks its end, equal beginnings are
+// enough.
 func (c *clientName) is(hd *requestHeader) bool {
 	if c.length != hd.idLength {
 		return false
@@ -24,7 +24,7 @@ func (c *clientName) is(hd *requestHeader) bool {
 	return c.text[:n] == string(hd.clientID[:n])
 }
 
-// client returns the client id of a request, and lists it.
+// client returns the client id of a request, and adds it to the connection's list.
 func (h *handler) client(hd *requestHeader) (id string, has bool) {
 	if hd.idLength < 0 {
 		h.nullID = h.nullID || hd.idLength == nullID
@@ -40,7 +40,7 @@ func (h *handler) client(hd *requestHeader) (id string, has bool) {
 		}
 	}
 	if len(hd.clientID) == 0 && hd.idLength > 0 {
-		return "", false // nothing of it was captured
+		return "", false // not captured
 	}
 	c := h.newName(hd)
 	if len(h.ids) == maxClientIDs {
@@ -52,7 +52,8 @@ func (h *handler) client(hd *requestHeader) (id string, has bool) {
 	return c.text, true
 }
 
-// name is the i-th client id, which hd has; where hd holds more of it than was seen before, that is kept.
+// name returns the i-th client id, which hd also has. A longer capture of it replaces a shorter
+// one.
 func (h *handler) name(i int, hd *requestHeader) string {
 	if c := &h.ids[i]; c.kept < min(len(hd.clientID), maxClientID-utf8Slack) {
 		*c = h.newName(hd)
@@ -60,10 +61,10 @@ func (h *handler) name(i int, hd *requestHeader) string {
 	return h.ids[i].text
 }
 
-// utf8Slack is how many bytes a text can be cut below maxClientID to end with a whole character.
+// utf8Slack is how many bytes below maxClientID a text can end, so that its last character is
+// complete.
 const utf8Slack = 4
 
-// newName takes the client id from a header.
 func (h *handler) newName(hd *requestHeader) clientName {
 	short, wasCut := cut(hd.clientID)
 	c := clientName{length: hd.idLength, kept: len(short)}
@@ -79,7 +80,6 @@ func (h *handler) newName(hd *requestHeader) clientName {
 	return c
 }
 
-// clientIDs lists the connection's client ids.
 func (h *handler) clientIDs() []string {
 	if len(h.ids) == 0 {
 		return nil
@@ -91,7 +91,7 @@ func (h *handler) clientIDs() []string {
 	return texts
 }
 
-// sameClient tells whether a request has one of the connection's client ids.
+// sameClient reports whether a request has one of the connection's client ids.
 func (h *handler) sameClient(hd *requestHeader) bool {
 	if hd.idLength < 0 {
 		return h.nullID && hd.idLength == nullID
@@ -104,8 +104,8 @@ func (h *handler) sameClient(hd *requestHeader) bool {
 	return false
 }
 
-// clientAnchors are the client ids that are known whole, as they stand on the
-// wire. The slices are the shard's.
+// clientAnchors returns the client ids that were captured completely, as on the wire. The slices
+// belong to the shard.
 func (h *handler) clientAnchors() [][]byte {
 	s := h.shard
 	for i := range h.ids {
@@ -121,5 +121,4 @@ func (h *handler) clientAnchors() [][]byte {
 	return s.anchors
 }
 
-// nullAnchor is a null client id on the wire.
 var nullAnchor = []byte{0xff, 0xff}

@@ -8,58 +8,58 @@ import (
 )
 
 const (
-	// maxWaiting bounds the exchanges that wait for a range to borrow: 32,768 of
-	// some 360 bytes are 12 MiB. The oldest one is passed on without.
+	// maxWaiting bounds the exchanges that wait for a range to borrow: 32,768 of about 360 bytes
+	// are 12 MiB. At the limit, the oldest exchange stops waiting.
 	maxWaiting = 32_768
-	// maxBrokers bounds the broker addresses of which ranges are remembered:
-	// 16,384 of some 200 bytes are 3 MiB. The largest clusters have a thousand brokers.
+	// maxBrokers bounds the broker addresses whose ranges are kept: 16,384 of about 200 bytes
+	// are 3 MiB. The largest clusters have a thousand brokers.
 	maxBrokers = 16_384
-	// maxHistory bounds the tables remembered of one broker address, of which
-	// equal ones in a row are one: a rolling upgrade changes them once, behind a load balancer
-	// they can change with every connection.
+	// maxHistory bounds the tables kept for one broker address. Equal tables in a row count
+	// once. A rolling upgrade changes the table once; behind a load balancer it can change with
+	// every connection.
 	maxHistory = 64
 )
 
-// Options of a Correlator.
+// Options configure a Correlator.
 type Options struct {
-	// Supplied are ranges given by the user for connections whose ApiVersions
-	// answer was not captured; nil for none. They come after what was observed on
-	// the connection and what can be borrowed: what a broker says of itself counts for more.
+	// Supplied are ranges given by the user for connections whose ApiVersions response was not
+	// captured; nil for none. Observed and borrowed ranges take precedence.
 	Supplied *Ranges
 }
 
-// Correlator brings the events of all shards into one order and passes them on.
-// An exchange on whose connection no ranges were seen is given those that
-// the same broker address advertised on another one: the latest before the
-// request, or else the first after it, or else those that the user supplied. It belongs to one goroutine.
+// Correlator merges the events of all shards into one order and passes them to a Sink. An
+// exchange without ranges on its connection borrows a table of the same broker address. It takes
+// the latest table before the request, else the first one after it, else the supplied one. A
+// Correlator belongs to one goroutine.
 type Correlator struct {
 	opt     Options
 	sink    Sink
 	limits  Limits
 	brokers map[brokerKey]*broker
-	// oldest and newest are the ends of the list of all exchanges that wait, live its length.
+	// oldest and newest are the ends of the list of waiting exchanges; live is its length.
 	oldest, newest *waiter
 	live           int
-	// waited counts the exchanges that ever had to wait; those before aged did so at the latest call of Age.
+	// waited counts the exchanges that ever had to wait. Those numbered below aged waited before
+	// the last call of Age.
 	waited, aged uint64
 	// unmerged are the remaining parts during a merge.
 	unmerged [][]Event
 }
 
-// brokerKey is a broker address, in the network that it was seen in.
+// brokerKey is a broker address in one network (reassembly.Connection.Domain).
 type brokerKey struct {
 	address netip.AddrPort
 	domain  uint64
 }
 
-// broker is what one broker address advertised, and which exchanges wait for it.
+// broker is what one broker address advertised, and the exchanges that wait for it.
 type broker struct {
 	history []advertised
-	// waiting are the exchanges that wait for the first of history, oldest first.
+	// waiting are the exchanges that wait for the first entry of history, oldest first.
 	waiting []*waiter
 }
 
-// waiter is an exchange that waits, in the list of all that do.
+// waiter is an exchange in the list of waiting exchanges.
 type waiter struct {
 	exchange     Exchange
 	key          brokerKey
@@ -73,13 +73,13 @@ type advertised struct {
 	ranges *Ranges
 }
 
-// NewCorrelator returns a Correlator that passes on to sink.
+// NewCorrelator returns a Correlator that passes its results to sink.
 func NewCorrelator(opt Options, sink Sink) *Correlator {
 	return &Correlator{opt: opt, sink: sink, brokers: make(map[brokerKey]*broker)}
 }
 
-// Add takes the events of one batch of packets, a part for each shard. The
-// parts are put in order in place; they and their Exchanges are the caller's again afterwards.
+// Add merges the events of one batch of packets, one part for each shard. It sorts the parts in
+// place. The caller owns the parts and their Exchanges again after the call.
 func (c *Correlator) Add(parts [][]Event) {
 	for _, part := range parts {
 		if !inOrder(part) {
@@ -107,7 +107,6 @@ func (c *Correlator) Add(parts [][]Event) {
 	}
 }
 
-// inOrder tells whether events are sorted.
 func inOrder(events []Event) bool {
 	for i := 1; i < len(events); i++ {
 		if before(&events[i], &events[i-1]) {
@@ -117,7 +116,7 @@ func inOrder(events []Event) bool {
 	return true
 }
 
-// before orders events by packet, then by stream, and those of one stream by their order.
+// before orders events by packet, then by stream, then by their order in the stream.
 func before(a, b *Event) bool {
 	switch {
 	case a.At.Frame != b.At.Frame || a.At.Capture != b.At.Capture:
@@ -128,7 +127,6 @@ func before(a, b *Event) bool {
 	return a.Order < b.Order
 }
 
-// event passes on one event.
 func (c *Correlator) event(e *Event) {
 	switch {
 	case e.Exchange != nil:
@@ -137,12 +135,12 @@ func (c *Correlator) event(e *Event) {
 		c.advertisement(e.Advertisement)
 	case e.Connection != nil:
 		c.sink.Connection(e.Connection)
-	case e.Sighted != nil:
-		c.sighted(e.Sighted)
+	case e.OutOfRange != nil:
+		c.sighted(e.OutOfRange)
 	}
 }
 
-// exchange passes on an exchange, unless it has to wait for a range.
+// exchange passes on an exchange, or lets it wait for a range.
 func (c *Correlator) exchange(e *Exchange) {
 	if e.Evidence != None || e.Verdict == Exempt {
 		c.sink.Exchange(e)
@@ -163,7 +161,8 @@ func (c *Correlator) exchange(e *Exchange) {
 	}
 }
 
-// broker returns what is known of a broker address, new or old; nil where too many are known.
+// broker returns the broker of a key, and adds it if it is new. It returns nil at the limit
+// maxBrokers.
 func (c *Correlator) broker(key brokerKey) *broker {
 	b := c.brokers[key]
 	if b == nil && len(c.brokers) < maxBrokers {
@@ -173,7 +172,7 @@ func (c *Correlator) broker(key brokerKey) *broker {
 	return b
 }
 
-// lookup returns what the broker had advertised last before a packet, or else first after it.
+// lookup returns the last table advertised before a packet, else the first one after it.
 func (b *broker) lookup(at capture.Position) *Ranges {
 	for i := len(b.history) - 1; i > 0; i-- {
 		if b.history[i].at.Before(at) {
@@ -183,7 +182,7 @@ func (b *broker) lookup(at capture.Position) *Ranges {
 	return b.history[0].ranges
 }
 
-// wait puts an exchange, of which a copy is kept, among those that wait.
+// wait adds a copy of an exchange to the list of waiting exchanges.
 func (c *Correlator) wait(b *broker, key brokerKey, e *Exchange) {
 	if c.live == maxWaiting {
 		c.limits.WaitingExchanges++
@@ -201,8 +200,8 @@ func (c *Correlator) wait(b *broker, key brokerKey, e *Exchange) {
 	b.waiting = append(b.waiting, w)
 }
 
-// giveUp passes on the exchange that has waited longest. The broker keep is
-// not forgotten, even if nothing waits for it.
+// giveUp passes on the exchange that has waited longest. It removes a broker for which no
+// exchange waits, except keep.
 func (c *Correlator) giveUp(keep *broker) {
 	w := c.oldest
 	b := c.brokers[w.key]
@@ -214,9 +213,9 @@ func (c *Correlator) giveUp(keep *broker) {
 	c.passWithout(w)
 }
 
-// Age passes on what has waited since before the last call of Age, judged by
-// what was supplied. It is for live captures, in which nobody wants to wait for an
-// ApiVersions answer that may come tomorrow; the time between the calls is the caller's.
+// Age ends the wait of exchanges that already waited at the previous call; supplied ranges judge
+// them. A live capture calls it, so that its exchanges do not wait without end. The caller
+// decides the interval.
 func (c *Correlator) Age() {
 	for c.oldest != nil && c.oldest.number < c.aged {
 		c.giveUp(nil)
@@ -240,17 +239,18 @@ func (c *Correlator) sighted(e *Exchange) {
 	}
 	switch e.Verdict {
 	case AboveMax, BelowMin, NotAdvertised:
-		w.Sighted(e)
+		w.OutOfRange(e)
 	}
 }
 
-// passWithout passes on an exchange that no broker's answer came for: it is judged by what was supplied.
+// passWithout passes on an exchange for which no broker advertised ranges. The supplied ranges
+// judge it.
 func (c *Correlator) passWithout(w *waiter) {
 	w.exchange.judge(c.opt.Supplied, Supplied)
 	c.pass(w)
 }
 
-// pass takes an exchange out of the list of those that wait, and passes it on.
+// pass removes an exchange from the list of waiting exchanges, and passes it on.
 func (c *Correlator) pass(w *waiter) {
 	if w.older != nil {
 		w.older.newer = w.newer
@@ -267,8 +267,8 @@ func (c *Correlator) pass(w *waiter) {
 	c.sink.Exchange(&w.exchange)
 }
 
-// advertisement passes on an ApiVersions answer, remembers it, and judges what has waited for it.
-// One whose end is missing is not lent.
+// advertisement passes on an ApiVersions response, adds it to the broker's history, and judges
+// the exchanges that waited for it. An incomplete response is never borrowed.
 func (c *Correlator) advertisement(a *Advertisement) {
 	c.sink.Advertisement(a)
 	if a.Ranges.Partial {
@@ -291,8 +291,8 @@ func (c *Correlator) advertisement(a *Advertisement) {
 	b.waiting = nil
 }
 
-// remember adds an advertisement to the history, if it says something new, and
-// returns how many older ones were forgotten.
+// remember adds an advertisement to the history if it differs from the previous one. It returns
+// the number of evicted entries.
 func (b *broker) remember(a *Advertisement) (forgotten uint64) {
 	i := len(b.history)
 	for i > 0 && a.At.Before(b.history[i-1].at) {
@@ -309,8 +309,8 @@ func (b *broker) remember(a *Advertisement) (forgotten uint64) {
 	return 0
 }
 
-// Finish passes on what still waits: judged by what was supplied, or else with verdict Unknown and evidence None.
-// Nothing may be added after it.
+// Finish passes on the exchanges that still wait. The supplied ranges judge them; without these
+// the verdict is Unknown and the evidence None. Add must not be called after it.
 func (c *Correlator) Finish() {
 	for c.oldest != nil {
 		c.passWithout(c.oldest)
@@ -318,5 +318,5 @@ func (c *Correlator) Finish() {
 	clear(c.brokers)
 }
 
-// Limits tells how often limits were reached.
+// Limits returns how often each limit was exceeded.
 func (c *Correlator) Limits() Limits { return c.limits }

@@ -55,7 +55,8 @@ func (p *part) told(frame uint64, stream uint32, broker netip.AddrPort, latest i
 	}})
 }
 
-// TestEventsOfOnePacket: events of several shards at one packet come in the order of their streams, then of Event.Order.
+// TestEventsOfOnePacket: events of several shards at one packet come in the order of their
+// streams, then of Event.Order.
 func TestEventsOfOnePacket(t *testing.T) {
 	want := []string{"1: advertised 1 APIs", "2: advertised 1 APIs", "3: advertised 1 APIs", "4: connection", "4: advertised 1 APIs"}
 	var first, second part

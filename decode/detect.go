@@ -7,29 +7,30 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// versionSlack is how far above the latest version known here a version may be and
-// still be taken for real: most APIs gain less than one version in a release of Kafka.
+// versionSlack is how far a version may be above the latest version known here. Most APIs gain
+// less than one version in a release of Kafka.
 const versionSlack = 16
 
-// maxFirst is the longest request believed in where nothing is known of a
-// connection: 256 MiB, more than twice what a broker accepts by default. TLS records and
-// text would all be longer.
+// maxFirst is the longest request accepted on an unknown connection: 256 MiB, more than twice
+// what a broker accepts by default. TLS records and text, read as a size, are longer.
 const maxFirst = 1 << 28
 
-// leastAnswer is the shortest response that tells that a message was its request, without the correlation id, in bytes:
-// longer than an error code and the time of throttling, which are zeros as a rule.
+// leastAnswer is the shortest response, in bytes without the correlation id, that can identify
+// its request. It is longer than an error code and the throttle time, which are usually zeros.
 const leastAnswer = 10
 
-// LooksLikeRequest tells how much a message of size bytes, beginning with head
-// (300 bytes, or all of a shorter message), looks like a Kafka request on a connection of which nothing is known yet. It
-// is for reassembly.Options.
+// LooksLikeRequest reports how likely a message of size bytes is a Kafka request on an unknown
+// connection. head is its first 300 bytes, or all of a shorter message. It is for
+// reassembly.Options.
 //
-// What makes it Strong is a known API and version, a client id that someone chose, and a body that fits
-// its layout as far as it is there; with a null client id, or a negative correlation id, the body has to be there
-// and fit to the last byte. A known API and such a client id alone make it Likely. With an empty client id, a body
-// that fits to the last byte makes it Fits.
-// The body is looked at because responses that begin with an array of names look like requests otherwise:
-// its length stands where the correlation id of a request is, the first name where the client id is.
+// Strong needs a known API and version, a readable client id, and a body of which the captured
+// part fits its layout. With a null client id or a negative correlation id, the body must be
+// complete and fit to the last byte. Likely needs only a known API and a readable client id.
+// Fits is an empty client id with a body that fits to the last byte.
+//
+// The body counts because a response that begins with an array of names can look like a request.
+// The length of the array is then at the place of the correlation id, and the first name at the
+// place of the client id.
 func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 	h, ok := parseRequestHeader(size, head)
 	if !ok || size > maxFirst || isZooKeeper(size, head) || isPostgreSQL(&h) {
@@ -52,14 +53,15 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 	case h.idLength > 0 && hasNUL(h.clientID) && (h.key != keyApiVersions || how != fitsExactly), h.idLength <= 0 && how == misfit:
 		return reassembly.No
 	case h.idLength == nullID && how == fitsExactly && h.counts(how), h.idLength == 0 && h.authenticates(how, head):
-		return reassembly.Strong // otherwise an empty client id would not do: responses can be as full of zeros
+		return reassembly.Strong // any other empty client id proves less: responses can have as many zeros
 	case h.idLength == 0 && how == fitsExactly && h.counts(how) && !h.producesNothing(head):
 		return reassembly.Fits
 	}
 	return reassembly.Weak
 }
 
-// authenticates tells whether a request of which the body is how names a SASL mechanism, and nothing else.
+// authenticates reports whether a request is a SaslHandshake whose body is exactly one SASL
+// mechanism. how is the fit of its body.
 func (h *requestHeader) authenticates(how fit, head []byte) bool {
 	if h.key != keySaslHandshake || how != fitsExactly || !h.counts(how) {
 		return false
@@ -68,9 +70,10 @@ func (h *requestHeader) authenticates(how fit, head []byte) bool {
 	return isMechanism(r.text())
 }
 
-// producesNothing tells whether a request is a Produce in which no topic is in sight. No client sends one without a
-// topic, but responses that begin with an array of topics read like it, if their correlation id is one of its
-// versions: that of OffsetCommit v2 to its last byte, that of Produce v8 as far as the first topic's name.
+// producesNothing reports whether a request is a Produce without a topic. No client sends that.
+// Responses that begin with an array of topics look like it if their correlation id is a version
+// of Produce. Examples are OffsetCommit v2 (to its last byte) and Produce v8 (up to the first
+// topic's name).
 func (h *requestHeader) producesNothing(head []byte) bool {
 	if h.key != keyProduce {
 		return false
@@ -87,21 +90,22 @@ func (h *requestHeader) producesNothing(head []byte) bool {
 	return !r.Ok() || topics <= 0
 }
 
-// counts tells whether the correlation id is one that a client can have counted up to. Java's wraps to the
-// lowest negative one; -1 stands for null where responses have a length, and begins the authentication of older Java clients.
+// counts reports whether a client's counter can reach the correlation id. Java's counter wraps
+// to the lowest negative number. In responses, -1 is a null length; older Java clients also
+// begin authentication with it.
 func (h *requestHeader) counts(how fit) bool {
 	return h.correlationID >= 0 || (h.correlationID != beforeCount || h.beginsSASL()) && how == fitsExactly
 }
 
-// beginsSASL tells whether a request is one with which an older Java client begins to authenticate.
+// beginsSASL reports whether an older Java client begins authentication with this request.
 func (h *requestHeader) beginsSASL() bool {
 	return h.correlationID == beforeCount && (h.key == keySaslHandshake || h.key == keyApiVersions)
 }
 
-// isNear reports whether a version is one of the API, or one that a later release may bring.
+// isNear reports whether the version is known, or a later release may add it.
 func (l *layout) isNear(version int16) bool { return version >= 0 && version <= l.max+versionSlack }
 
-// judgeUnknown judges a request of an unknown API (l is nil) or an unknown version.
+// judgeUnknown is LooksLikeRequest for an unknown API (l is nil) or an unknown version.
 func judgeUnknown(l *layout, named bool) reassembly.Likelihood {
 	switch {
 	case !named:
@@ -112,13 +116,13 @@ func judgeUnknown(l *layout, named bool) reassembly.Likelihood {
 	return reassembly.Likely
 }
 
-// hasNUL tells whether id holds a zero byte, as binary data do and names do not.
+// hasNUL reports whether id has a zero byte. Binary data does; names do not.
 func hasNUL(id []byte) bool { return bytes.IndexByte(id, 0) >= 0 }
 
-// isZooKeeper recognises ZooKeeper's ConnectRequest: protocol version 0, the last
-// transaction id, a timeout, a session id and a password of 16 bytes; then, since
-// 3.4, a flag (zookeeper.jute). A Kafka request that begins with 0 is Produce v0, whose body cannot
-// have that length and this inside.
+// isZooKeeper recognizes ZooKeeper's ConnectRequest: protocol version 0, the last transaction
+// id, a timeout, a session id and a password of 16 bytes; since 3.4 also a flag
+// (zookeeper.jute). A Kafka request that begins with 0 is Produce v0, whose body cannot have
+// that length and these values.
 func isZooKeeper(size int64, head []byte) bool {
 	const passwordAt, passwordLength = 24, 16
 	if size != passwordAt+4+passwordLength && size != passwordAt+4+passwordLength+1 || len(head) < passwordAt+4 {
@@ -127,8 +131,8 @@ func isZooKeeper(size int64, head []byte) bool {
 	return binary.BigEndian.Uint32(head) == 0 && binary.BigEndian.Uint32(head[passwordAt:]) == passwordLength
 }
 
-// isPostgreSQL recognises PostgreSQL's StartupMessage, protocol 3.0: a parameter
-// name in ASCII stands where the correlation id is.
+// isPostgreSQL recognizes PostgreSQL's StartupMessage, protocol 3.0. The name of an ASCII
+// parameter is at the place of the correlation id.
 func isPostgreSQL(h *requestHeader) bool {
 	if h.key != 3 || h.version != 0 {
 		return false
@@ -141,9 +145,10 @@ func isPostgreSQL(h *requestHeader) bool {
 	return true
 }
 
-// LooksLikeExchange tells whether a message that could be a request is one, because the one that came back next is its response:
-// both have the same correlation id, fit the layout of the API and version to the last byte, and the response
-// says something. Both come without their sizes. It is for reassembly.Options.
+// LooksLikeExchange reports whether a message is a request and the next message in the other
+// direction is its response. Both must have the same correlation id and fit the layout of the
+// API and version to the last byte, and the response must not be all zeros. Both are without
+// their size fields. It is for reassembly.Options.
 func LooksLikeExchange(request, response []byte) bool {
 	size := int64(len(request))
 	h, ok := parseRequestHeader(size, request)

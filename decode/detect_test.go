@@ -225,8 +225,8 @@ func TestExchangesAreRecognised(t *testing.T) {
 	}
 }
 
-// TestResponsesAndRequestsAreNoExchange: in a connection joined midstream a response may be looked at first, and the
-// next request then.
+// TestResponsesAndRequestsAreNoExchange: in a connection joined midstream a response may be
+// looked at first, and the next request then.
 func TestResponsesAndRequestsAreNoExchange(t *testing.T) {
 	empty := kmsg.NewRequestFormatter(kmsg.FormatterClientID(""))
 	for _, id := range []int32{0, 1, 3, 5, 9, 11, 13, 17, 18, 1 << 16, 3 << 16, 18 << 16} {

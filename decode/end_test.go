@@ -9,7 +9,8 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// TestLateRequests: a request that arrived after the broker had ended the connection was not refused.
+// TestLateRequests: a request that arrived after the broker had ended the connection was not
+// refused.
 func TestLateRequests(t *testing.T) {
 	// Each step is a request, which takes 100 bytes of the stream, or the broker's FIN.
 	const ended = -2
@@ -59,8 +60,8 @@ func TestLateRequests(t *testing.T) {
 			var got []Outcome
 			for _, e := range exchanges(d.net.shard.Take(nil)) {
 				got = append(got, e.Outcome)
-				if e.Outcome == Late && e.Settled != tt.end.At {
-					t.Errorf("settled in %d, the broker ended the connection in %d", e.Settled.Frame, tt.end.At.Frame)
+				if e.Outcome == Late && e.Decided != tt.end.At {
+					t.Errorf("settled in %d, the broker ended the connection in %d", e.Decided.Frame, tt.end.At.Frame)
 				}
 			}
 			if !slices.Equal(got, tt.want) {
@@ -70,7 +71,8 @@ func TestLateRequests(t *testing.T) {
 	}
 }
 
-// TestRefusalAfterRequest: only a refusal that came before a request tells its client that it gets no ranges.
+// TestRefusalAfterRequest: only a refusal that came before a request tells its client that it
+// gets no ranges.
 func TestRefusalAfterRequest(t *testing.T) {
 	d := newNetwork().open(t)
 	id := d.request(hello(3))
@@ -78,12 +80,13 @@ func TestRefusalAfterRequest(t *testing.T) {
 	d.respond(id, ranges(0, 35))
 	d.request(requestOf(3, 7))
 	list := exchanges(d.end(reassembly.Closed, reassembly.ToBroker))
-	if len(list) != 3 || list[1].AskedInVain || !list[2].AskedInVain {
-		t.Errorf("%d exchanges, asked in vain: %t before the refusal, %t after it", len(list), list[1].AskedInVain, list[2].AskedInVain)
+	if len(list) != 3 || list[1].NegotiationRefused || !list[2].NegotiationRefused {
+		t.Errorf("%d exchanges, asked in vain: %t before the refusal, %t after it", len(list), list[1].NegotiationRefused, list[2].NegotiationRefused)
 	}
 }
 
-// TestOlderLoss: a loss that is noticed late, and lies before an earlier one, does not take that one back.
+// TestOlderLoss: a loss that is noticed late, and lies before an earlier one, does not take that
+// one back.
 func TestOlderLoss(t *testing.T) {
 	d := newNetwork().open(t)
 	older := d.net.next()
@@ -95,8 +98,8 @@ func TestOlderLoss(t *testing.T) {
 	}
 }
 
-// TestPartialRequest: the last request of a connection is judged if its header came. Whether an answer to it was due
-// does not matter then.
+// TestPartialRequest: the last request of a connection is judged if its header came. Whether an
+// answer to it was due does not matter then.
 func TestPartialRequest(t *testing.T) {
 	d := newNetwork().open(t)
 	d.negotiate()

@@ -5,33 +5,34 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// Connection is what is known of one TCP connection when it is over.
+// Connection is the result of one TCP connection after it ended.
 type Connection struct {
 	*reassembly.Connection
-	// The rest is only meaningful where Protocol is Kafka.
+	// The fields below are only meaningful where Protocol is Kafka.
 
 	// ClientIDs are the client ids used, in order of appearance, at most maxClientIDs of them.
 	ClientIDs []string
-	// Software is what the client announced.
+	// Software is the client's name and version from its ApiVersions request.
 	Software Software
-	// Advertised is the last ApiVersions answer, nil without one.
+	// Advertised is the last ApiVersions response, nil without one.
 	Advertised *Ranges
-	// AfterAdvertised counts the requests that came after the first ApiVersions answer, further ApiVersions requests not counted.
+	// AfterAdvertised counts the requests after the first ApiVersions response, without further
+	// ApiVersions requests.
 	AfterAdvertised uint64
 	// ClientIDsOmitted counts the uses of client ids beyond maxClientIDs.
 	ClientIDsOmitted uint64
-	// Unanswered counts the requests without an answer when the connection ended. Produce with acks=0
-	// is not counted.
+	// Unanswered counts the requests without a response when the connection ended, without
+	// Produce requests with acks=0.
 	Unanswered uint64
-	// LastRequest and LastAnswer are the packets of the latest request and of the latest answer; the
-	// zero value without one.
+	// LastRequest and LastAnswer are the packets of the last request and of the last response;
+	// zero without one.
 	LastRequest, LastAnswer capture.Position
 }
 
-// Event is one thing that a Shard found. Exactly one of the pointers is set.
+// Event is one result of a Shard. Exactly one of the pointers is set.
 type Event struct {
-	// At is the packet at which it was found; with Stream and Order it gives
-	// events one order, whatever the number of shards.
+	// At is the packet that caused the event. At, Stream and Order give events one order, for
+	// any number of shards.
 	At     capture.Position
 	Stream uint32
 	// Order counts the events of a stream.
@@ -39,31 +40,32 @@ type Event struct {
 	Exchange      *Exchange
 	Advertisement *Advertisement
 	Connection    *Connection
-	// Sighted is a request that was just sent, and is not inside a range that
-	// its connection was told. It is made by Shard.Watch only. Its Exchange follows
-	// when it is settled, which may be long after.
-	Sighted *Exchange
+	// OutOfRange is a request that was just sent, and that no range of its connection is known
+	// to contain. Only a Shard with Watch makes it. Its Exchange follows when the outcome is
+	// decided, which can be much later.
+	OutOfRange *Exchange
 }
 
-// Sink takes what the correlator found, in an order that depends on the input
-// alone. All calls come from one goroutine.
+// Sink receives the results of the Correlator, in an order that depends only on the input. One
+// goroutine makes all calls.
 type Sink interface {
-	// Exchange takes a settled exchange. It is valid during the call only: its memory is used again.
+	// Exchange receives an exchange whose outcome is decided. It is valid only during the call,
+	// because its memory is reused.
 	Exchange(*Exchange)
-	// Advertisement takes an ApiVersions answer.
+	// Advertisement receives an ApiVersions response.
 	Advertisement(*Advertisement)
-	// Connection takes a connection that is over. Its exchanges came before, apart
-	// from those that wait for a range to borrow.
+	// Connection receives a connection that ended. Its exchanges came before it, except those
+	// that wait for a range to borrow.
 	Connection(*Connection)
 }
 
-// Watcher is a Sink that also wants to know at once of requests outside their
-// range: a broker may leave them without an answer for as long as the client waits.
+// Watcher is a Sink that also receives requests outside their range at once. A broker may leave
+// such a request without a response for as long as the client waits.
 type Watcher interface {
 	Sink
-	// Sighted takes a request outside its range, of which the outcome is not
-	// known yet: x.Outcome and what follows from it mean nothing. Exchange follows.
-	// Not every such request is sighted, but the first one of each API and version on a connection
-	// is. x is valid during the call only.
-	Sighted(x *Exchange)
+	// OutOfRange receives a request outside its range before its outcome is decided: x.Outcome
+	// and the fields that depend on it are meaningless. Exchange follows. The first such request
+	// of each API and version on a connection is always reported, a repetition not always. x is
+	// valid only during the call.
+	OutOfRange(x *Exchange)
 }

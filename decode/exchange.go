@@ -7,7 +7,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// Evidence says where an advertised range came from.
+// Evidence is the source of an advertised range.
 type Evidence uint8
 
 // The kinds of evidence.
@@ -27,61 +27,66 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	// Unknown: no range is known to judge by.
+	// Unknown: no range is known.
 	Unknown Verdict = iota
-	// OK: inside the advertised range.
+	// OK: the version is inside the advertised range.
 	OK
 	// AboveMax: the version is above the advertised max.
 	AboveMax
 	// BelowMin: the version is below the advertised min.
 	BelowMin
-	// NotAdvertised: the broker advertised no such API.
+	// NotAdvertised: the broker did not advertise the API.
 	NotAdvertised
-	// Exempt: ApiVersions, which may be sent in any version (KIP-511).
+	// Exempt: ApiVersions, which clients may send in any version (KIP-511).
 	Exempt
 )
 
-// HasRange tells whether Exchange.Advertised is meaningful for this verdict.
+// HasRange reports whether Exchange.Advertised is meaningful for this verdict.
 func (v Verdict) HasRange() bool { return v == OK || v == AboveMax || v == BelowMin }
 
-// Outcome says how the connection went on after a request.
+// Outcome is what happened on the connection after a request.
 type Outcome uint8
 
 // The outcomes.
 const (
-	// Answered: a response with the correlation id came.
+	// Answered: the broker sent a response with the correlation id.
 	Answered Outcome = iota
 	// Error: the response was UNSUPPORTED_VERSION (35).
 	Error
-	// ClosedByBroker: a FIN from the broker came instead.
+	// ClosedByBroker: the broker sent a FIN and no response.
 	ClosedByBroker
-	// ResetByBroker: a RST from the broker came instead.
+	// ResetByBroker: the broker sent a RST and no response.
 	ResetByBroker
-	// Left: the client closed the connection before an answer.
+	// Left: the client closed the connection before a response.
 	Left
-	// Unanswered: the connection went on without an answer to it.
+	// Unanswered: the connection continued without a response to the request.
 	Unanswered
-	// CutOff: the capture ended, or the connection was given up, before an answer.
+	// CutOff: the capture ended, or a limit evicted the connection, before a response.
 	CutOff
-	// Unseen: the broker's side was not captured, or bytes of it are missing where the answer was due.
+	// Unseen: the broker's direction was not captured, or lacks bytes where the response was
+	// due.
 	Unseen
 	// NoneExpected: Produce with acks=0 has no response.
 	NoneExpected
-	// Late: sent into a connection that the broker had already closed. A RST usually follows.
+	// Late: the client sent the request after the broker had closed the connection. A RST
+	// usually follows.
 	Late
 )
 
 // OutcomeCount is the number of outcomes.
 const OutcomeCount = int(Late) + 1
 
-// Asking says whether a client asked for the broker's ranges before a request, on the connection of that request.
+// Asking says whether the client requested the broker's ranges on the same connection before a
+// request.
 type Asking uint8
 
 // The kinds of asking.
 const (
-	// NotAsked: the connection was seen from its start, and no ApiVersions request came before.
+	// NotAsked: the capture has the connection from its start, and no ApiVersions request came
+	// before.
 	NotAsked Asking = iota
-	// MaybeAsked: none was seen, but what the client sent before is not all there.
+	// MaybeAsked: the capture has no ApiVersions request before, but it lacks some bytes of the
+	// client.
 	MaybeAsked
 	// Asked: an ApiVersions request came before.
 	Asked
@@ -90,37 +95,38 @@ const (
 // Range is a range of API versions, both ends included.
 type Range struct{ Min, Max int16 }
 
-// Software is what a client says of itself in ApiVersions v3 and up (KIP-511).
+// Software is the client's name and version, as in ApiVersions v3 and later requests (KIP-511).
 type Software struct{ Name, Version string }
 
-// Exchange is a request, the response that answers it (if any), and what was
-// known when it was sent.
+// Exchange is a request, its response if there is one, and the range known when it was sent.
 type Exchange struct {
 	// Stream is Wireshark's tcp.stream.
 	Stream uint32
 	// Request is the packet in which the request ends.
 	Request capture.Position
-	// Settled is the packet that decided the outcome, Took the time from Request to it.
-	Settled capture.Position
+	// Decided is the packet that decided the outcome. Took is the time from Request to it.
+	Decided capture.Position
 	Took    time.Duration
 	// Client and Broker are the two addresses.
 	Client, Broker netip.AddrPort
-	// Domain tells equal addresses in different networks apart (reassembly.Connection.Domain).
+	// Domain distinguishes equal addresses in different networks (reassembly.Connection.Domain).
 	Domain uint64
-	// ClientID is the client id of the request header; HasClientID is false where it was null or absent.
+	// ClientID is the client id of the request header; HasClientID is false where it was null or
+	// absent.
 	ClientID    string
 	HasClientID bool
-	// Software is what the client announced on this connection.
+	// Software is the client's name and version from an ApiVersions request on this connection.
 	Software Software
-	// CorrelationID is the request's.
+	// CorrelationID is the correlation id of the request.
 	CorrelationID int32
 	// Key and Version are the API key and version of the request.
 	Key, Version int16
-	// Advertised is the broker's range for Key; meaningful for the verdicts OK, AboveMax and BelowMin.
+	// Advertised is the broker's range for Key; meaningful for the verdicts OK, AboveMax and
+	// BelowMin.
 	Advertised Range
-	// Ranges is the whole table that the verdict was reached by, nil for Evidence None.
+	// Ranges are all ranges of the broker that the verdict used, nil for Evidence None.
 	Ranges *Ranges
-	// Evidence says where Ranges came from.
+	// Evidence is the source of Ranges.
 	Evidence Evidence
 	Verdict  Verdict
 	Outcome  Outcome
@@ -140,36 +146,37 @@ type Exchange struct {
 	// field are not counted. Received is how many of them came before the connection ended: Size
 	// unless Partial.
 	Size, Received int64
-	// SessionLifetime is session_lifetime_ms of a SaslAuthenticate response (v1 and up, KIP-368): the
-	// client must authenticate again within that time. 0 is no limit.
+	// SessionLifetime is session_lifetime_ms of a SaslAuthenticate response (v1 and up,
+	// KIP-368): the client must authenticate again within that time. 0 is no limit.
 	SessionLifetime time.Duration
-	// BeforeNegotiation: sent after an ApiVersions request whose response had not come yet, on a
+	// BeforeNegotiation: sent after an ApiVersions request and before its response, on a
 	// connection without ranges.
 	BeforeNegotiation bool
 	// Asked says whether the client asked for the ranges first.
 	Asked Asking
-	// AskedInVain: the client had asked for the ranges on this connection, and the last answer before the
-	// request was error 35, which holds none.
-	AskedInVain bool
-	// Negotiated is, for an ApiVersions request answered with error 35, the version of the
-	// retry that was then answered without error on the same connection, or of which the answer was not
-	// captured; -1 otherwise. RetryUnseen: a retry itself may not have been captured.
+	// NegotiationRefused: on this connection, the last ApiVersions response before the request
+	// was error 35, which has no ranges.
+	NegotiationRefused bool
+	// Negotiated is set for an ApiVersions request with error 35. It is the version of the
+	// retry, if the retry succeeded on the same connection or its response was not captured;
+	// otherwise -1. RetryUnseen: the capture may lack the retry itself.
 	Negotiated  int16
 	RetryUnseen bool
-	// Mechanism is the SASL mechanism asked for by a SaslHandshake; Enabled those that its answer named.
+	// Mechanism is the SASL mechanism of a SaslHandshake request. Enabled are the mechanisms of
+	// its response.
 	Mechanism string
 	Enabled   []string
 }
 
-// Ranges is one ApiVersions answer: what a broker advertised. Equal answers
-// share one Ranges within a Shard; it must not be changed.
+// Ranges are the ranges of one ApiVersions response. Equal responses share one Ranges within a
+// Shard; it must not be changed.
 type Ranges struct {
 	// APIs are the advertised ranges by API key, in ascending order of Key.
 	APIs []API
 	// Features are the broker's supported features (ApiVersions v3 and up), by name.
 	Features []Feature
-	// Partial: the end of the answer is missing in the capture. What is listed was
-	// advertised, and so may be what is not.
+	// Partial: the capture lacks the end of the response. An API that is not listed may also be
+	// advertised.
 	Partial bool
 }
 
@@ -185,12 +192,12 @@ type Feature struct {
 	Range
 }
 
-// Advertisement is an ApiVersions answer with the connection on which it came.
+// Advertisement is an ApiVersions response and its connection.
 type Advertisement struct {
 	Stream         uint32
 	At             capture.Position
 	Client, Broker netip.AddrPort
-	// Domain tells equal addresses in different networks apart (reassembly.Connection.Domain).
+	// Domain distinguishes equal addresses in different networks (reassembly.Connection.Domain).
 	Domain  uint64
 	Version int16
 	Ranges  *Ranges

@@ -108,7 +108,8 @@ func FuzzApiVersionsAnswer(f *testing.F) {
 	})
 }
 
-// script is a conversation for FuzzHandler: an operation, a length of two bytes and a message each.
+// script is a conversation for FuzzHandler: an operation, a length of two bytes and a message
+// each.
 type script []byte
 
 const (

@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	// maxEarly bounds the answers of one connection that are kept until their
-	// request comes: packets that were captured in the wrong order are neighbours. 16 of 48 bytes are 768.
+	// maxEarly bounds the responses of one connection that wait for their request. Packets
+	// captured in the wrong order are close together. 16 of 48 bytes are 768 bytes.
 	maxEarly = 16
-	// earlyWindow is how long before its request an answer can have been
-	// captured, in nanoseconds: packets of several receive queues are put in order that well.
+	// earlyWindow is how long before its request a response can be captured, in nanoseconds. The
+	// packets of several receive queues are ordered at least that well.
 	earlyWindow = int64(100 * time.Millisecond)
-	// maxHeld bounds the exchanges of one connection that are over and wait for
-	// its ApiVersions answer: 32 of some 300 bytes are 9.4 KiB.
+	// maxHeld bounds the finished exchanges of one connection that wait for its ApiVersions
+	// response: 32 of about 300 bytes are 9.4 KiB.
 	maxHeld = 32
-	// maxRefused bounds the refused ApiVersions requests of one connection that
-	// wait for the retry; a client retries once.
+	// maxRefused bounds the refused ApiVersions requests of one connection that wait for the
+	// retry. A client retries once.
 	maxRefused = 8
-	// unseenAfter is how many requests a connection may have without an answer
-	// while no packet of the broker has been seen: that direction was not captured.
+	// unseenAfter is how many requests without a response a connection may have while no packet
+	// of the broker was captured. Beyond it, that direction counts as not captured.
 	unseenAfter = 16
 )
 
@@ -30,13 +30,13 @@ const (
 type handler struct {
 	shard *Shard
 	conn  *reassembly.Connection
-	// queue holds the requests that have no answer so far.
+	// queue holds the requests without a response so far.
 	queue queue
-	// counted is how many requests of the queue are in shard.outstanding.
+	// counted is the number of requests of the queue included in shard.outstanding.
 	counted int
 
-	// ranges are what the latest ApiVersions answer said, which came at rangesAt;
-	// before are the ones that it replaced.
+	// ranges are from the latest ApiVersions response, whose packet is rangesAt. before are the
+	// previous ranges.
 	ranges, before  *Ranges
 	rangesAt        capture.Position
 	afterAdvertised uint64
@@ -50,11 +50,11 @@ type handler struct {
 	refused []*Exchange
 	// lastRefusal is the position of the latest ApiVersions response with error 35.
 	lastRefusal capture.Position
-	// held are exchanges that are over and wait for ranges.
+	// held are finished exchanges that wait for ranges.
 	held []*Exchange
-	// early are answers that came before their requests.
+	// early are responses captured before their requests.
 	early []earlyAnswer
-	// missed is the packet up to which answers may have been missed.
+	// missed is the last packet up to which the capture may lack responses.
 	missed capture.Position
 
 	at    capture.Position // of the latest event
@@ -69,11 +69,13 @@ type handler struct {
 	latestName  int8   // the place in ids of the latest request's client id
 	nullID      bool   // a request had a null client id
 	hasLastID   bool
-	// strayIDs: correlation ids do not count up on this connection.
+	// strayIDs: the correlation ids of this connection do not count up.
 	strayIDs bool
-	// tokens: what follows in direction ToBroker may be SASL tokens, answerTokens: in direction ToClient.
+	// tokens: the next messages to the broker may be SASL tokens; answerTokens: those to the
+	// client.
 	tokens, answerTokens bool
-	// asked: the client sent an ApiVersions request. requestsLost: the capture lacks bytes of the client.
+	// asked: the client sent an ApiVersions request. requestsLost: the capture lacks bytes of
+	// the client.
 	asked, requestsLost bool
 	// acksNone: the latest Produce request had acks=0.
 	acksNone bool
@@ -119,26 +121,27 @@ func (h *handler) Message(f *reassembly.Frame) {
 	h.countOutstanding()
 }
 
-// isCrowded reports whether there is no room for a further request without an answer.
+// isCrowded reports whether the limit of requests without a response is reached.
 func (h *handler) isCrowded() bool {
 	n := h.queue.n
 	return n >= maxOutstanding || n >= unseenAfter && !h.conn.Seen[reassembly.ToClient] ||
 		n >= freeOutstanding && h.shard.outstanding >= maxShardOutstanding
 }
 
-// countOutstanding brings the shard's count of outstanding requests up to date.
+// countOutstanding updates the shard's count of outstanding requests.
 func (h *handler) countOutstanding() {
 	h.shard.outstanding += h.queue.n - h.counted
 	h.counted = h.queue.n
 }
 
-// request handles a request. The ranges that the broker advertised before its last packet judge it.
+// request handles a request. The ranges that the broker advertised before its last packet judge
+// it.
 func (h *handler) request(f *reassembly.Frame) {
 	hd, ok := parseRequestHeader(f.Size, f.Head)
 	if h.tokens && !(ok && h.endsTokens(&hd, f)) {
 		return
 	}
-	if !ok || !h.tokens && !h.expects(&hd, f.Size, f.Head) { // Want may not have been shown the client id
+	if !ok || !h.tokens && !h.expects(&hd, f.Size, f.Head) { // the head given to Want may have had no client id
 		return
 	}
 	h.tokens = false
@@ -181,8 +184,8 @@ func (h *handler) asking() Asking {
 
 // byAPI handles the parts of a request that only some APIs have.
 func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
-	if n := len(h.refused); n > 0 && hd.key != keyApiVersions && h.negotiating == 0 && h.refused[n-1].Settled.Before(f.Last) {
-		h.release(-1) // the client goes on without a retry
+	if n := len(h.refused); n > 0 && hd.key != keyApiVersions && h.negotiating == 0 && h.refused[n-1].Decided.Before(f.Last) {
+		h.release(-1) // the client continues without a retry
 	}
 	switch hd.key {
 	case keyApiVersions:

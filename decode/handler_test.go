@@ -113,7 +113,8 @@ func TestHandler(t *testing.T) {
 		{"out of step, in pieces", func(d *driver) []Event {
 			d.negotiate()
 			d.respond(d.request(requestOf(3, 7)), responseOf(3, 7))
-			// A byte further on, the header of Produce v13 is one of v3328, and the client id holds what follows.
+			// A byte further on, the header of Produce v13 is one of v3328, and the client id
+			// holds what follows.
 			msg := append([]byte("\x00\x00\x0d\x00\x00\x00\x02\x00\x00\x20\x03app"), make([]byte, 800)...)
 			d.message(reassembly.ToBroker, msg)
 			return cut(d)
@@ -300,7 +301,7 @@ func TestExchangeTellsWhatTheRequestSaid(t *testing.T) {
 	events := d.end(reassembly.Closed, reassembly.ToClient)
 	got := exchanges(events)[1]
 	want := &Exchange{
-		Stream: 0, Request: got.Request, Settled: d.conn.End.At, Took: stepTime, Client: d.conn.Client, Broker: d.conn.Broker,
+		Stream: 0, Request: got.Request, Decided: d.conn.End.At, Took: stepTime, Client: d.conn.Client, Broker: d.conn.Broker,
 		ClientID: "app", HasClientID: true, Software: Software{"lib", "1.2.3"}, CorrelationID: 2, Key: 1, Version: 12,
 		Advertised: Range{4, 10}, Ranges: got.Ranges, Evidence: Observed, Verdict: AboveMax, Outcome: ClosedByBroker, Asked: Asked, Negotiated: -1,
 		Size: 43, Received: 43,
@@ -308,8 +309,8 @@ func TestExchangeTellsWhatTheRequestSaid(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Errorf("exchange differs (-want +got):\n%s", diff)
 	}
-	if got.Request.Frame != 4 || got.Settled.Frame != 5 {
-		t.Errorf("request in frame %d, settled in %d, want 4 and 5", got.Request.Frame, got.Settled.Frame)
+	if got.Request.Frame != 4 || got.Decided.Frame != 5 {
+		t.Errorf("request in frame %d, settled in %d, want 4 and 5", got.Request.Frame, got.Decided.Frame)
 	}
 	last := events[len(events)-1].Connection
 	wantConn := Connection{
@@ -372,7 +373,7 @@ func TestAskedInVain(t *testing.T) {
 	d.request(requestOf(3, 7))
 	got := map[string]bool{}
 	for _, e := range exchanges(d.end(reassembly.Closed, reassembly.ToClient)) {
-		got[fmt.Sprintf("%s v%d", APIName(e.Key), e.Version)] = e.AskedInVain
+		got[fmt.Sprintf("%s v%d", APIName(e.Key), e.Version)] = e.NegotiationRefused
 	}
 	want := map[string]bool{"ApiVersions v3": false, "ApiVersions v0": true, "Metadata v1": false, "Metadata v2": true, "Metadata v7": false}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -417,7 +418,8 @@ func TestResponseCapturedBeforeItsRequest(t *testing.T) {
 	}
 }
 
-// TestRequestCapturedAfterTheAnswerToApiVersions: what counts is the order of the packets, not of the calls.
+// TestRequestCapturedAfterTheAnswerToApiVersions: what counts is the order of the packets, not
+// of the calls.
 func TestOrderOfPacketsDecidesWhichAnswerCounts(t *testing.T) {
 	d := newNetwork().open(t)
 	d.respond(d.request(hello(2)), ranges(2, 0, 3, 0, 5))

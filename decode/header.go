@@ -6,39 +6,39 @@ import (
 )
 
 const (
-	// fixedHeader is the length of what all request headers begin with: API
-	// key, API version and correlation id.
+	// fixedHeader is the length of the part that all request headers share: API key, API version
+	// and correlation id.
 	fixedHeader = 8
-	// clientIDAt is where the client id begins in request headers v1 and v2,
-	// behind its 2-byte length.
+	// clientIDAt is the offset of the client id in request headers v1 and v2. Its 2-byte length
+	// is before it.
 	clientIDAt = 10
 	// responseHeader is the length of response header v0: the correlation id.
 	responseHeader = 4
 
-	// maxMessage is the longest message believed in: 1 GiB, ten times what
-	// a broker accepts by default (socket.request.max.bytes is 100 MiB). Text such as "GET " would be longer.
+	// maxMessage is the longest message accepted: 1 GiB, ten times what a broker accepts by
+	// default (socket.request.max.bytes is 100 MiB). Text such as "GET ", read as a size, is
+	// longer.
 	maxMessage = 1 << 30
-	// maxKey is the largest API key believed in. Kafka's own end below 100,
-	// those of Confluent Server begin at 10,000.
+	// maxKey is the largest API key accepted. Kafka's own keys are below 100; those of Confluent
+	// Server begin at 10,000.
 	maxKey = 11_999
 
-	// maxClientID bounds what is kept of a client id, a software name or
-	// version, in bytes. Kafka allows 32,767 for a client id; names that people and libraries choose
-	// are shorter than 100.
+	// maxClientID bounds the bytes kept of a client id, a software name or a version. Kafka
+	// allows 32,767 for a client id. Names that people and libraries choose are shorter than
+	// 100.
 	maxClientID = 256
 	// cutMark ends a text that was cut.
 	cutMark = "..."
 )
 
-// requestHeader is the header of a request, v0, v1 or v2 (KIP-482). They differ
-// behind the fixed part only: v0 (ControlledShutdown v0 alone) ends there, v2 has tagged fields behind
-// the client id.
+// requestHeader is the header of a request, v0, v1 or v2 (KIP-482). v0 has only the fixed part;
+// only ControlledShutdown v0 has it. v2 also has tagged fields after the client id.
 type requestHeader struct {
 	key, version  int16
 	correlationID int32
 	// idLength is the length of the client id; nullID or absentID without one.
 	idLength int
-	// clientID is what is there of the client id.
+	// clientID is the captured part of the client id.
 	clientID []byte
 }
 
@@ -47,8 +47,9 @@ const (
 	absentID = -2
 )
 
-// parseRequestHeader reads the header of a request of size bytes, of which head
-// are there. ok is false when they cannot be one. The version may be negative: a faulty client can send that.
+// parseRequestHeader reads the header of a request of size bytes; head is its captured
+// beginning. ok is false if head cannot be a request. The version may be negative, because a
+// faulty client can send that.
 func parseRequestHeader(size int64, head []byte) (h requestHeader, ok bool) {
 	if size < fixedHeader || size > maxMessage || len(head) < fixedHeader {
 		return h, false
@@ -73,17 +74,17 @@ func parseRequestHeader(size int64, head []byte) (h requestHeader, ok bool) {
 	if h.idLength < nullID || int64(clientIDAt+h.idLength) > size {
 		return h, false
 	}
-	rest := head[clientIDAt:]
-	h.clientID = rest[:min(max(h.idLength, 0), len(rest))]
+	id := head[clientIDAt:]
+	h.clientID = id[:min(max(h.idLength, 0), len(id))]
 	return h, true
 }
 
-// lacksID tells whether the length of the client id is not among the bytes that are there.
+// lacksID reports whether the captured bytes end before the length of the client id.
 func (h *requestHeader) lacksID() bool {
 	return h.idLength == absentID && (h.key != keyControlledShutdown || h.version != 0)
 }
 
-// bodyAt is where the body begins, or, in flexible versions, the tagged fields of the header.
+// bodyAt is the offset of the body; in flexible versions, of the header's tagged fields.
 func (h *requestHeader) bodyAt() int {
 	if h.idLength == absentID {
 		return fixedHeader
@@ -91,12 +92,12 @@ func (h *requestHeader) bodyAt() int {
 	return clientIDAt + max(h.idLength, 0)
 }
 
-// body is what is there of the body of a message that begins with head.
+// body returns the captured part of the body of a message that begins with head.
 func (h *requestHeader) body(head []byte) []byte {
 	return head[min(h.bodyAt(), len(head)):]
 }
 
-// fits holds the request against the layout of its API and version.
+// fits compares the request with the layout of its API and version.
 func (h *requestHeader) fits(size int64, head []byte) fit {
 	l := layoutOf(h.key)
 	if l == nil || h.lacksID() {
@@ -104,12 +105,12 @@ func (h *requestHeader) fits(size int64, head []byte) fit {
 	}
 	left, body := size-int64(h.bodyAt()), h.body(head)
 	if h.key == keyApiVersions && h.version >= 0 && h.version < flexibleApiVersions && left == 4 && len(body) == 4 && allZero(body) {
-		return fitsExactly // older librdkafka writes an empty array where nothing belongs (rd_kafka_ApiVersionRequest)
+		return fitsExactly // older librdkafka sends an empty array in an empty body (rd_kafka_ApiVersionRequest)
 	}
 	return l.walkRequest(h.version, left, body)
 }
 
-// printable tells whether id could be a client id that someone chose: not empty, and no control characters.
+// printable reports whether id is not empty and has no control characters.
 func printable(id []byte) bool {
 	for _, c := range id {
 		if c < ' ' || c == 0x7f {
@@ -119,7 +120,7 @@ func printable(id []byte) bool {
 	return len(id) > 0
 }
 
-// cut shortens a text to maxClientID bytes, at a character's beginning.
+// cut shortens a text to maxClientID bytes, between two characters.
 func cut(b []byte) (short []byte, wasCut bool) {
 	if len(b) <= maxClientID {
 		return b, false

@@ -22,7 +22,7 @@ type layoutRow struct {
 	request, response string
 }
 
-// layout is a layoutRow made ready for walking.
+// layout is a compiled layoutRow.
 type layout struct {
 	name              string
 	max, flexible     int16
@@ -41,7 +41,7 @@ const (
 	nullableField                  // sub, or null
 )
 
-// field is one field of a body, there from version since to version until.
+// field is one field of a body, in the versions since to until.
 type field struct {
 	kind         fieldKind
 	array        bool
@@ -50,10 +50,9 @@ type field struct {
 	sub          []field
 }
 
-// layouts are the layoutRows by key.
 var layouts = compileLayouts(layoutRows)
 
-// layoutOf is the layout of the API key, nil for one that the table lacks.
+// layoutOf returns the layout of an API key, nil for an unknown key.
 func layoutOf(key int16) *layout {
 	if key < 0 || int(key) >= len(layouts) {
 		return nil
@@ -61,8 +60,8 @@ func layoutOf(key int16) *layout {
 	return &layouts[key]
 }
 
-// compileLayouts reads the rows, whose keys count up from 0. It panics on a
-// mistake in them: they are part of the program.
+// compileLayouts compiles rows, whose keys count up from 0. It panics on an error in them,
+// because they are constants.
 func compileLayouts(rows []layoutRow) []layout {
 	out := make([]layout, len(rows))
 	for i, row := range rows {
@@ -74,7 +73,7 @@ func compileLayouts(rows []layoutRow) []layout {
 	return out
 }
 
-// compileFields reads the fields of one body.
+// compileFields compiles the fields of one body.
 func compileFields(text string) []field {
 	fields, rest := parseFields(text)
 	if rest != "" {
@@ -83,8 +82,8 @@ func compileFields(text string) []field {
 	return fields
 }
 
-// parseFields reads fields up to the end of text or a closing bracket, and
-// returns what follows.
+// parseFields reads fields up to the end of text or a closing bracket. It returns the text after
+// them.
 func parseFields(text string) (fields []field, rest string) {
 	for {
 		text = strings.TrimLeft(text, " ")
@@ -153,36 +152,37 @@ func mustInt(digits string) int16 {
 	return int16(n)
 }
 
-// fit says how bytes fit a layout.
+// fit is the result of comparing bytes with a layout.
 type fit uint8
 
 const (
 	// misfit: the bytes contradict the layout.
 	misfit fit = iota
-	// fitsSoFar: they fit, but the message is longer than what is there of it.
+	// fitsSoFar: the captured bytes fit, but they are not the complete message.
 	fitsSoFar
-	// fitsExactly: they fit, and nothing is left over.
+	// fitsExactly: the complete message fits.
 	fitsExactly
 )
 
-// walker steps through a message by its layout. It looks only at lengths and
-// error codes, copies nothing and allocates nothing. Each step consumes a byte or ends the
-// walk, so the time is bounded by the bytes that are there.
+// walker steps through a message by its layout. It reads only lengths and error codes, copies
+// nothing and allocates nothing. Each step consumes a byte or ends the walk, so the captured
+// bytes bound the time.
 type walker struct {
-	// b is what is there from here on, left the length of the message from here on, len(b) or more.
+	// b is the captured part from the current place on. left is the length of the message from
+	// there, len(b) or more.
 	b        []byte
 	left     int64
 	version  int16
 	flexible bool
-	// state is fitsExactly as long as the walk goes on.
+	// state is fitsExactly until the walk ends.
 	state fit
 	// errorCode is the first error code that is errUnsupportedVersion or
-	// errUnsupportedForMessageFormat, 0 without one.
+	// errUnsupportedForMessageFormat, else 0.
 	errorCode int16
 }
 
-// walkRequest holds the body of a request against its layout. body is what is
-// there of it, size its length. A version beyond the layout's is a misfit, and so is a negative one.
+// walkRequest compares the body of a request with its layout. body is the captured part, size
+// the complete length. A negative version and one above the layout's are a misfit.
 func (l *layout) walkRequest(version int16, size int64, body []byte) fit {
 	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
 	if version < 0 || version > l.max {
@@ -194,8 +194,8 @@ func (l *layout) walkRequest(version int16, size int64, body []byte) fit {
 	return w.whole(l.request)
 }
 
-// walkResponse holds a response without its correlation id against its layout.
-// body is what is there of it, size its length. errorCode is walker.errorCode of the part that was walked.
+// walkResponse compares a response without its correlation id with its layout. body is the
+// captured part, size the complete length. errorCode is walker.errorCode.
 func (l *layout) walkResponse(key, version int16, size int64, body []byte) (how fit, errorCode int16) {
 	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
 	if version < 0 || version > l.max {
@@ -238,7 +238,7 @@ func (w *walker) structure(fields []field) {
 	}
 }
 
-// array walks an array; a null array is taken for an empty one.
+// array walks an array. A null array counts as empty.
 func (w *walker) array(f *field) {
 	n := w.count(4)
 	if n > w.left {
@@ -279,7 +279,7 @@ func (w *walker) field(f *field) {
 	}
 }
 
-// fail notes an error code.
+// fail records an error code.
 func (w *walker) fail(code int16) {
 	if w.errorCode == errNone && (code == errUnsupportedVersion || code == errUnsupportedForMessageFormat) {
 		w.errorCode = code
@@ -301,7 +301,7 @@ func (w *walker) count(width int64) int64 {
 	return w.length(int64(int32(binary.BigEndian.Uint32(b))))
 }
 
-// length is n, 0 for the null length -1; other negative lengths fit nothing.
+// length returns n, and 0 for the null length -1. Other negative lengths are a misfit.
 func (w *walker) length(n int64) int64 {
 	if n < -1 {
 		w.state = misfit
@@ -338,7 +338,7 @@ func (w *walker) uvarint() int64 {
 	return 0
 }
 
-// take returns the next n bytes; nil where they are not there.
+// take returns the next n bytes; nil if they were not captured.
 func (w *walker) take(n int64) []byte {
 	if !w.room(n) {
 		return nil
@@ -348,14 +348,13 @@ func (w *walker) take(n int64) []byte {
 	return b
 }
 
-// skip steps over n bytes.
 func (w *walker) skip(n int64) {
 	if w.room(n) {
 		w.b, w.left = w.b[n:], w.left-n
 	}
 }
 
-// room tells whether the next n bytes are there.
+// room reports whether the next n bytes were captured, and ends the walk if not.
 func (w *walker) room(n int64) bool {
 	switch {
 	case w.state != fitsExactly:

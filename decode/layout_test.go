@@ -7,8 +7,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// fillValue gives every field of a message a value that takes bytes on the
-// wire: n elements to arrays (with none, what can be null is), small numbers, and code to error codes.
+// fillValue gives every field of a message a value that takes bytes on the wire: n elements to
+// arrays (with none, what can be null is), small numbers, and code to error codes.
 func fillValue(v reflect.Value, n int, code int16) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -93,8 +93,8 @@ func TestLayoutsAgreeWithKmsg(t *testing.T) {
 	}
 }
 
-// checkLayout holds one version of an API against kmsg's encoder: the whole
-// fits, every beginning fits so far, a byte more or less does not fit, and error 35 is found where it is.
+// checkLayout holds one version of an API against kmsg's encoder: the whole fits, every
+// beginning fits so far, a byte more or less does not fit, and error 35 is found where it is.
 func checkLayout(t *testing.T, key, version int16, l *layout) {
 	t.Helper()
 	for n := range 3 {

@@ -1,23 +1,27 @@
 package decode
 
-// Limits counts how often a bound was reached, each named after what it bounds.
+// Limits counts how often each limit was exceeded. Each field has the name of what it limits.
 type Limits struct {
-	// OutstandingRequests counts requests given up because too many of their connection had no answer (maxOutstanding).
+	// OutstandingRequests counts requests evicted because too many requests of their connection
+	// had no response (maxOutstanding).
 	OutstandingRequests uint64
-	// EarlyAnswers counts responses forgotten because too many came before their requests (maxEarly).
+	// EarlyAnswers counts responses evicted because too many came before their requests
+	// (maxEarly).
 	EarlyAnswers uint64
-	// HeldExchanges counts how often exchanges were passed on without waiting any longer for the ApiVersions answer of
+	// HeldExchanges counts how often exchanges stopped waiting for the ApiVersions response of
 	// their connection (maxHeld, maxRefused).
 	HeldExchanges uint64
-	// LongTexts counts client ids, software names and the like that were cut (maxClientID).
+	// LongTexts counts client ids, software names and similar texts that were cut (maxClientID).
 	LongTexts uint64
-	// LargeAnswers counts ApiVersions answers of which only the first part was looked at (maxApiVersionsAnswer, maxAPIs).
+	// LargeAnswers counts ApiVersions responses of which only the first part was read
+	// (maxApiVersionsAnswer, maxAPIs).
 	LargeAnswers uint64
 	// WaitingExchanges counts exchanges that stopped waiting for a range to borrow (maxWaiting).
 	WaitingExchanges uint64
-	// Brokers counts advertisements that nothing can be borrowed from, because too many brokers are known (maxBrokers).
+	// Brokers counts advertisements that no connection can borrow, because the Correlator holds
+	// too many brokers (maxBrokers).
 	Brokers uint64
-	// BrokerTables counts advertised ranges of a broker that were forgotten for newer ones (maxHistory).
+	// BrokerTables counts advertised ranges of a broker that newer ones evicted (maxHistory).
 	BrokerTables uint64
 }
 

@@ -1,22 +1,24 @@
 package decode
 
-// minimum is what Kafka 4.0 and up do with old versions of an API.
+import "slices"
+
+// minimum is the lowest version of an API in Kafka 4.0 and later.
 type minimum struct {
 	key int16
-	// min is the lowest version that is accepted, advertised the lowest that ApiVersions names.
+	// min is the lowest accepted version, advertised the lowest version in ApiVersions
+	// responses.
 	min, advertised int16
-	// only restricts the row to one release, empty for 4.0.0 and up.
+	// only limits the row to one release; empty for 4.0.0 and later.
 	only string
-	// source is where the row is from.
+	// source cites where the row is from.
 	source string
 }
 
-// kip896 is the table of KIP-896 for what clients may send; the versions below were removed.
+// kip896 cites the table of KIP-896. Versions below its minimum were removed.
 const kip896 = "KIP-896"
 
-// minimums are the APIs of which Kafka 4.0 removed versions, by key. Of APIs
-// that are not listed (Metadata, FindCoordinator, SaslHandshake, DeleteGroups and
-// the ones that came later) all versions from 0 are left.
+// minimums are the APIs of which Kafka 4.0 removed versions, by key. All other APIs (Metadata,
+// FindCoordinator, SaslHandshake, DeleteGroups and later ones) still have all versions from 0.
 var minimums = []minimum{
 	{0, 3, 0, "", "KIP-896; advertised from 0 because librdkafka turned compression off otherwise: KAFKA-18659"},
 	{1, 4, 4, "", kip896},
@@ -41,13 +43,16 @@ var minimums = []minimum{
 	{56, 2, 2, "", kip896},
 }
 
-// minimumEvidence is how many rows of minimums a table of ranges has to agree
-// with to be taken for Kafka 4's. A broker has some 13 of them.
+// phantoms are the rows of minimums whose lowest advertised version the broker refuses.
+var phantoms = slices.DeleteFunc(slices.Clone(minimums), func(m minimum) bool { return m.advertised >= m.min })
+
+// minimumEvidence is how many rows of minimums ranges must agree with to count as Kafka 4's. A
+// broker has about 13 of them.
 const minimumEvidence = 8
 
-// removesOldVersions tells whether the ranges are those of Kafka 4.0 or newer: every API of
-// the table begins where the table says, but for those that clients have no use for: servers that
-// speak like Kafka 4 do not all follow it there.
+// removesOldVersions reports whether the ranges are those of Kafka 4.0 or later: every API of
+// the table begins at the table's version. Internal APIs do not count, because other servers
+// with Kafka 4's ranges differ in them.
 func (r *Ranges) removesOldVersions() bool {
 	agree := 0
 	for _, m := range minimums {
@@ -63,12 +68,12 @@ func (r *Ranges) removesOldVersions() bool {
 	return agree >= minimumEvidence
 }
 
-// PhantomMin returns the lowest version of an API that a broker with these ranges accepts, where
-// that is above what they say: 3 for Produce on Kafka 4.0 and up. ok is false
-// where the ranges are as good as their word, as far as is known.
+// PhantomMin returns the lowest version of an API that a broker with these ranges accepts, if
+// the ranges advertise a lower one: 3 for Produce on Kafka 4.0 and later. ok is false if no such
+// difference is known.
 func (r *Ranges) PhantomMin(key int16) (lowest int16, ok bool) {
-	for _, m := range minimums {
-		if m.key == key && m.advertised < m.min {
+	for _, m := range phantoms {
+		if m.key == key {
 			return m.min, r.removesOldVersions()
 		}
 	}

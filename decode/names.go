@@ -6,11 +6,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// KeyAPIVersions is the API key of ApiVersions, which negotiates and is itself
-// exempt from what it negotiates.
+// KeyAPIVersions is the API key of ApiVersions. Its requests have the verdict Exempt.
 const KeyAPIVersions = int16(keyApiVersions)
 
-// API keys that this package treats in a way of their own.
+// API keys that this package handles specially.
 const (
 	keyProduce            = 0
 	keyFetch              = 1
@@ -26,16 +25,16 @@ const (
 const (
 	errNone               = 0
 	errUnsupportedVersion = 35
-	// errUnsupportedForMessageFormat is about the message format of a topic (log.message.format.version),
-	// not about the version of the request.
+	// errUnsupportedForMessageFormat is about the message format of a topic
+	// (log.message.format.version), not about the version of the request.
 	errUnsupportedForMessageFormat = 43
 )
 
-// MaxKnownKey is the largest API key that APIName knows; they begin at 0 and have no holes.
+// MaxKnownKey is the largest API key that APIName knows. The known keys begin at 0 without gaps.
 const MaxKnownKey = int16(kmsg.MaxKey)
 
-// APIName is Kafka's name of an API key, such as "Fetch" for 1, or "Unknown(123)" where
-// there is none (ApiKeys in Apache Kafka 4.4).
+// APIName returns Kafka's name of an API key, such as "Fetch" for 1, or "Unknown(123)" for an
+// unknown key (ApiKeys in Apache Kafka 4.4).
 func APIName(key int16) string {
 	if l := layoutOf(key); l != nil {
 		return l.name

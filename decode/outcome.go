@@ -57,7 +57,7 @@ func (h *handler) clearEarly() {
 	}
 }
 
-// announcement is a request as its verdict sees it: equal values get the same verdict.
+// announcement identifies a request and its ranges: equal values get the same verdict.
 type announcement struct {
 	ranges       *Ranges
 	key, version int16
@@ -77,13 +77,13 @@ func (h *handler) announce(p *pending) {
 		h.shard.free = append(h.shard.free, e)
 		return
 	}
-	h.emit(Event{Sighted: e})
+	h.emit(Event{OutOfRange: e})
 }
 
-// fill overwrites *e: the memory is used again.
+// fill overwrites *e, because its memory is reused.
 func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
 	*e = Exchange{
-		Stream: h.conn.Stream, Request: p.at, Settled: a.at,
+		Stream: h.conn.Stream, Request: p.at, Decided: a.at,
 		Client: h.conn.Client, Broker: h.conn.Broker, Domain: h.conn.Domain,
 		ClientID: p.clientID, HasClientID: p.hasClientID, Software: h.software,
 		CorrelationID: p.correlationID, Key: p.key, Version: p.version,
@@ -98,7 +98,7 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
 		e.Mechanism, e.Enabled = h.mechanism, a.enabled
 	}
 	e.WrongRefusal, e.SessionLifetime = a.wrong, a.lifetime
-	e.AskedInVain = h.ranges == nil && h.lastRefusal != (capture.Position{}) && h.lastRefusal.Before(p.at)
+	e.NegotiationRefused = h.ranges == nil && h.lastRefusal != (capture.Position{}) && h.lastRefusal.Before(p.at)
 	e.judge(p.ranges, Observed)
 }
 

@@ -6,13 +6,14 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// maxOutstanding bounds the requests of one connection that wait for an answer:
-// clients have 5 (Java) to some hundred in flight. 1,024 of 80 bytes are 80 KiB.
+// maxOutstanding bounds the requests of one connection without a response. Clients have from 5
+// (Java) to a few hundred in flight. 1,024 of 80 bytes are 80 KiB.
 const maxOutstanding = 1024
 
 const (
-	// maxShardOutstanding bounds the requests of all connections of a shard that wait for an answer: 16,384 of 120 bytes
-	// are 2 MiB, of which 4 shards make 8 MiB. A connection may have freeOutstanding of them in any case.
+	// maxShardOutstanding bounds the requests without a response of all connections of a shard:
+	// 16,384 of 120 bytes are 2 MiB, and 8 MiB for 4 shards. Each connection may always have
+	// freeOutstanding of them.
 	maxShardOutstanding = 16_384
 	freeOutstanding     = 8
 )
@@ -27,7 +28,7 @@ const (
 // filterSeed makes the counter of a correlation id unpredictable. It is odd.
 var filterSeed = rand.Uint32() | 1
 
-// pending is a request without an answer so far.
+// pending is a request without a response so far.
 type pending struct {
 	at            capture.Position
 	clientID      string
@@ -36,10 +37,10 @@ type pending struct {
 	size, lacking uint32  // reassembly.Frame.Size, which is at most maxMessage, and Lacking
 	correlationID int32
 	key, version  int16
-	// span is how many packets before at the request began.
+	// span is an upper bound for the packets of the request before at.
 	span        uint32
 	hasClientID bool
-	// early: sent while an ApiVersions request had no answer, on a connection without ranges.
+	// early: sent before the response to an ApiVersions request, on a connection without ranges.
 	early bool
 	asked Asking
 	// lost: the capture does not show whether the broker owes a response.
@@ -51,19 +52,20 @@ type queue struct {
 	ring []pending // its length is 0 or a power of two
 	head int
 	n    int
-	// missed is a correlation id that find did not find, if hasMissed: a response's id is looked for more than once.
+	// missed is a correlation id that find did not find, if hasMissed. find is called more than
+	// once for one response.
 	missed    int32
 	hasMissed bool
 	// counters count the correlation ids of a long ring, nil for a short one.
 	counters []uint16
 }
 
-// counter is the counter of a correlation id.
+// counter returns the counter of a correlation id.
 func (q *queue) counter(id int32) *uint16 {
 	return &q.counters[uint32(id)*filterSeed>>8&uint32(len(q.counters)-1)]
 }
 
-// identify gives a request its correlation id.
+// identify sets the correlation id of a request.
 func (q *queue) identify(p *pending, id int32) {
 	p.correlationID = id
 	if q.counters != nil {
@@ -71,17 +73,17 @@ func (q *queue) identify(p *pending, id int32) {
 	}
 }
 
-// forget takes a request out of the counters.
-func (q *queue) forget(p *pending) {
+// uncount removes a request from the counters.
+func (q *queue) uncount(p *pending) {
 	if q.counters != nil {
 		*q.counter(p.correlationID)--
 	}
 }
 
-// at is the i-th oldest.
+// at returns the i-th oldest request.
 func (q *queue) at(i int) *pending { return &q.ring[(q.head+i)&(len(q.ring)-1)] }
 
-// push adds a request, which is returned to be filled in.
+// push adds a request. The caller fills it.
 func (q *queue) push() *pending {
 	if q.n == len(q.ring) {
 		q.resize(max(2, 2*q.n))
@@ -93,22 +95,22 @@ func (q *queue) push() *pending {
 	return p
 }
 
-// popLast removes the newest.
+// popLast removes the newest request.
 func (q *queue) popLast() pending {
 	p := *q.at(q.n - 1)
-	q.forget(&p)
+	q.uncount(&p)
 	*q.at(q.n - 1) = pending{}
 	q.n--
 	return p
 }
 
-// keptRing is the ring that an empty queue keeps.
+// keptRing is the longest ring that an empty queue keeps.
 const keptRing = 16
 
-// pop removes the oldest.
+// pop removes the oldest request.
 func (q *queue) pop() pending {
 	p := *q.at(0)
-	q.forget(&p)
+	q.uncount(&p)
 	*q.at(0) = pending{}
 	q.head = (q.head + 1) & (len(q.ring) - 1)
 	q.n--

@@ -2,8 +2,8 @@ package decode
 
 import "slices"
 
-// Agrees tells whether two answers name the same ranges. Of an answer whose end
-// is missing, what is missing may be anything.
+// Agrees reports whether two responses advertise the same ranges. The missing end of an
+// incomplete response agrees with everything.
 func (r *Ranges) Agrees(o *Ranges) bool {
 	if r == o {
 		return true
@@ -22,8 +22,8 @@ func (r *Ranges) Agrees(o *Ranges) bool {
 	return same
 }
 
-// Compare calls do for each API that one of the two names, in ascending order
-// of the keys, with nil for the one that does not name it.
+// Compare calls do for each API that r or o has, in ascending order of the keys. The range is
+// nil if r or o lacks the API.
 func (r *Ranges) Compare(o *Ranges, do func(key int16, x, y *Range)) {
 	i, j := 0, 0
 	for i < len(r.APIs) || j < len(o.APIs) {

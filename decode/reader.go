@@ -2,8 +2,8 @@ package decode
 
 import "github.com/twmb/franz-go/pkg/kbin"
 
-// reader adds to kbin's primitive types the ones without a copy, and tagged fields. A value that is
-// missing or does not fit reads as zero; Ok is then false, and everything behind it is missing too.
+// reader adds to kbin.Reader strings without a copy, and tagged fields. A value that is missing
+// or does not fit reads as zero. Ok is then false, and all later values are missing too.
 type reader struct{ kbin.Reader }
 
 func newReader(b []byte) reader { return reader{kbin.Reader{Src: b}} }
@@ -14,8 +14,8 @@ func (r *reader) text() []byte { return r.Span(int(max(r.Int16(), 0))) }
 // compactText reads a COMPACT_STRING (KIP-482); null is empty.
 func (r *reader) compactText() []byte { return r.Span(int(max(int64(r.Uvarint())-1, 0))) }
 
-// tags skips tagged fields (KIP-482), and passes each to use unless that is nil. It stops at the end
-// of the input: the count of a hostile message can be 2^32 (kmsg's loop does not stop).
+// tags skips tagged fields (KIP-482), and passes each to use unless use is nil. It stops at the
+// end of the input, because a hostile count can be 2^32. The loop of kmsg does not stop there.
 func (r *reader) tags(use func(tag int64, b []byte)) {
 	for n := r.Uvarint(); n > 0 && r.Ok(); n-- {
 		tag := int64(r.Uvarint())

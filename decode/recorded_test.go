@@ -89,7 +89,8 @@ func sourceOf(t *testing.T, tables []*Table) []byte {
 	return source
 }
 
-// releaseNumber is the number of a release: three parts, or four as 0.10.2.2, or without the patch release.
+// releaseNumber is the number of a release: three parts, or four as 0.10.2.2, or without the
+// patch release.
 var releaseNumber = regexp.MustCompile(`^(0\.[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,3})?|[1-9][0-9]{0,2}\.[0-9]{1,3}(\.[0-9]{1,3})?)$`)
 
 // readTable parses a file in releases and checks it.

@@ -16,12 +16,12 @@ import (
 const (
 	// maxReferenceAPIs bounds the APIs of one broker in a file: ten times as many as Kafka has.
 	maxReferenceAPIs = 1024
-	// maxReferenceDepth bounds how deep JSON may be nested; a report's is 7 deep.
+	// maxReferenceDepth bounds the nesting of JSON; a report has 7 levels.
 	maxReferenceDepth = 64
 )
 
-// parseReference reads what brokers advertise from the JSON form of a report or
-// from the output of kafka-broker-api-versions.sh. Errors name file, line and cause.
+// parseReference reads the ranges of brokers from the JSON form of a report or from the output
+// of kafka-broker-api-versions.sh. Errors name file, line and cause.
 func parseReference(name string, data []byte) (*Reference, error) {
 	if len(data) > maxReference {
 		return nil, fmt.Errorf("%s: more than %d MiB", name, maxReference>>20)
@@ -37,23 +37,24 @@ func parseReference(name string, data []byte) (*Reference, error) {
 	return f.finish()
 }
 
-// referenceFile gathers what the brokers of a file advertise.
+// referenceFile collects the ranges of the brokers in a file.
 type referenceFile struct {
 	name string
 	data []byte
-	// brokers counts those with ranges, silent those without.
+	// brokers counts brokers with ranges, silent those without.
 	brokers, silent int
-	// common is what all brokers take so far, differ are the APIs in which they differ.
+	// common are the versions that all brokers so far support; differ are the APIs in which they
+	// differ.
 	common []API
 	differ map[int16]struct{}
 }
 
-// fail is an error at a line, counted from 1.
+// fail returns an error with a line number, counted from 1.
 func (f *referenceFile) fail(line int, format string, args ...any) error {
 	return fmt.Errorf("%s: line %d: %w", f.name, line, fmt.Errorf(format, args...))
 }
 
-// broker takes in what one broker advertises, which is sorted by key.
+// broker adds the ranges of one broker.
 func (f *referenceFile) broker(apis []API) error {
 	if len(apis) > maxReferenceAPIs {
 		return fmt.Errorf("%d APIs of one broker, more than %d", len(apis), maxReferenceAPIs)
@@ -85,7 +86,6 @@ func (f *referenceFile) broker(apis []API) error {
 	return nil
 }
 
-// finish makes the reference.
 func (f *referenceFile) finish() (*Reference, error) {
 	if f.brokers == 0 {
 		return nil, fmt.Errorf("%s: no broker with ranges in it", f.name)
@@ -140,7 +140,6 @@ func (f *referenceFile) readReport() error {
 	return nil
 }
 
-// reportBrokers reads the array of brokers.
 func (f *referenceFile) reportBrokers(d *json.Decoder) error {
 	if open, err := d.Token(); err != nil || open != json.Delim('[') {
 		return cmp.Or(err, errors.New("brokers is no array"))
@@ -180,7 +179,7 @@ func (f *referenceFile) reportBrokers(d *json.Decoder) error {
 	return err
 }
 
-// skipJSON passes over a value.
+// skipJSON skips a value.
 func skipJSON(d *json.Decoder) error {
 	for depth := 0; ; {
 		token, err := d.Token()
@@ -201,7 +200,7 @@ func skipJSON(d *json.Decoder) error {
 	}
 }
 
-// jsonError says where in the file the JSON is wrong.
+// jsonError adds the line number to an error of d.
 func (f *referenceFile) jsonError(d *json.Decoder, err error) error {
 	at := d.InputOffset()
 	var syntax *json.SyntaxError
@@ -223,19 +222,21 @@ func (f *referenceFile) jsonError(d *json.Decoder, err error) error {
 }
 
 var (
-	// listingBroker begins the list of a broker: "localhost:9092 (id: 0 rack: null) -> (".
-	// Apache Kafka, BrokerApiVersionsCommand; that of one which did not answer ends in "-> ERROR: ..."
+	// listingBroker matches the first line of a broker: "localhost:9092 (id: 0 rack: null) ->
+	// (". If the broker did not respond, the line ends in "-> ERROR: ..." (Apache Kafka,
+	// BrokerApiVersionsCommand).
 	listingBroker = regexp.MustCompile(`\) -> (\(|ERROR: )`)
-	// listingAPI is an API: "Fetch(1): 4 to 17 [usable: 17],", "Vote(52): 0 [usable: 0]",
-	// "UNKNOWN(93): 0 to 1", "LeaderAndIsr(4): UNSUPPORTED,". Apache Kafka, NodeApiVersions.toString.
+	// listingAPI matches an API: "Fetch(1): 4 to 17 [usable: 17],", "Vote(52): 0 [usable: 0]",
+	// "UNKNOWN(93): 0 to 1", "LeaderAndIsr(4): UNSUPPORTED," (Apache Kafka,
+	// NodeApiVersions.toString).
 	listingAPI = regexp.MustCompile(`^[A-Za-z_0-9]+\(([0-9]{1,5})\): (?:UNSUPPORTED|([0-9]{1,5})(?: to ([0-9]{1,5}))?(?: \[(?:un)?usable: [a-z0-9 ]+\])?),?$`)
 )
 
-// maxListingLine is how much of a line is shown where it is wrong.
+// maxListingLine is how many characters of a wrong line an error quotes.
 const maxListingLine = 60
 
-// readListing reads the output of kafka-broker-api-versions.sh. What stands
-// outside the lists of brokers, such as lines of a log, is passed over.
+// readListing reads the output of kafka-broker-api-versions.sh. It skips lines outside the lists
+// of brokers, such as log lines.
 func (f *referenceFile) readListing() error {
 	var apis []API
 	inside := 0 // the line in which the list began
@@ -279,7 +280,6 @@ func (f *referenceFile) readListing() error {
 	return nil
 }
 
-// excerpt is the beginning of a line.
 func excerpt(line []byte) string {
 	text := []rune(strings.ToValidUTF8(string(line[:min(len(line), 4*maxListingLine)]), "?"))
 	if len(text) > maxListingLine {
@@ -288,7 +288,7 @@ func excerpt(line []byte) string {
 	return string(text)
 }
 
-// counted is a number with its noun, a regular one.
+// counted returns a number with its regular noun.
 func counted(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -296,7 +296,7 @@ func counted(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// listedAPI reads the line of an API; ok is false for one that is not supported.
+// listedAPI reads the line of an API; ok is false if the API is not supported.
 func listedAPI(text []byte) (api API, ok bool, err error) {
 	m := listingAPI.FindSubmatch(text)
 	if m == nil {

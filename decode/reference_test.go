@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// listing is the output of kafka-broker-api-versions.sh about three brokers, one of which did not answer.
+// listing is the output of kafka-broker-api-versions.sh about three brokers, one of which did
+// not answer.
 const listing = `[2026-01-02 03:04:05,678] WARN something of the client (org.apache.kafka.clients.NetworkClient)
 kafka-1.example:9092 (id: 1 rack: null isFenced: false) -> (
 	Produce(0): 0 to 12 [usable: 12],
@@ -117,8 +118,8 @@ func TestReferenceRefuses(t *testing.T) {
 func TestLoadReferenceSaysWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	for _, tt := range []struct{ name, want string }{
-		{"kafka-4.0.9", `"kafka-4.0.9" is no release that is known; the nearest are kafka-4.0.1, kafka-4.0.2 and kafka-4.1.2; a file of that name is ./kafka-4.0.9`},
-		{"kafka4", `"kafka4" is no release; the nearest are kafka-3.9.2, kafka-4.0.0 and kafka-4.0.1; there is no file of that name, either`},
+		{"kafka-4.0.9", `"kafka-4.0.9" is an unknown release; the nearest are kafka-4.0.1, kafka-4.0.2 and kafka-4.1.2; a file of that name is ./kafka-4.0.9`},
+		{"kafka4", `"kafka4" is not a release; the nearest are kafka-3.9.2, kafka-4.0.0 and kafka-4.0.1; there is also no file of that name`},
 		{filepath.Join(dir, "none.json"), "read " + filepath.Join(dir, "none.json") + ": no such file or directory"},
 		{dir, "read " + dir + ": is a directory"},
 	} {
@@ -128,7 +129,8 @@ func TestLoadReferenceSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// FuzzReference: whatever a file holds, it is read in bounded time, and what is taken from it is in order.
+// FuzzReference: whatever a file holds, it is read in bounded time, and what is taken from it is
+// in order.
 func FuzzReference(f *testing.F) {
 	f.Add([]byte(listing))
 	f.Add([]byte(`{"brokers":[{"apis":[{"key":1,"min":0,"max":3}]},{"apis":[]}],"quality":{}}`))

@@ -92,7 +92,8 @@ func TestMessageFormatError(t *testing.T) {
 	}
 }
 
-// TestSessionLifetime: SaslAuthenticate v1 and up says how long the session lasts, behind a token of any length.
+// TestSessionLifetime: SaslAuthenticate v1 and up says how long the session lasts, behind a
+// token of any length.
 func TestSessionLifetime(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -145,7 +146,8 @@ func TestNegativeVersions(t *testing.T) {
 	}
 }
 
-// TestRefusalInPart: a response that does not fit its version is read as v0 only if all of it is there.
+// TestRefusalInPart: a response that does not fit its version is read as v0 only if all of it is
+// there.
 func TestRefusalInPart(t *testing.T) {
 	cut := 0
 	for key := range MaxKnownKey + 1 {

@@ -11,30 +11,32 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// Release is a guess at the release of Kafka behind a table of ranges.
+// Release is a guess of the Kafka release that has given ranges.
 type Release struct {
-	// Text is the guess in words: "Kafka 2.1", "Kafka 2.6 with Fetch capped at
-	// 7", "Kafka 4.4 or newer", or "cannot tell" and why.
+	// Text is the guess: "Kafka 2.1", "Kafka 2.6 with Fetch capped at 7", "Kafka 4.4 or newer",
+	// or "cannot tell" and why.
 	Text string
-	// Names are the releases that fit equally well, oldest first, such as "2.6". It is empty when Text says that it cannot tell.
+	// Names are the releases that fit equally well, oldest first, such as "2.6". It is empty if
+	// Text is "cannot tell".
 	Names []string
-	// Capped are the APIs, with what was advertised, whose max is below that of the release.
+	// Capped are the advertised ranges whose max is below the release's.
 	Capped []API
-	// RunnersUp are the releases that fit next best, oldest first.
+	// RunnersUp are the releases with the next best fit, oldest first.
 	RunnersUp []string
 }
 
 const (
-	// minCompared is how many APIs a table must have in common with the
-	// releases for a guess. The smallest real one, Kafka 0.10.0's, has 19.
+	// minCompared is how many APIs ranges must share with the releases for a guess. The smallest
+	// real table, of Kafka 0.10.0, has 19.
 	minCompared = 8
-	// maxCapped is how many APIs may be below a release's and still be taken for capped.
+	// maxCapped is how many APIs below a release's max count as capped.
 	maxCapped = 3
 )
 
-// internalKeys are APIs between brokers and controllers, or that depend on mode and configuration. They
-// tell the modes of a release apart, and releases only where one fits to the last API: servers
-// that speak for Kafka without being it leave them out, and kversion's tables up to 3.9 are of brokers with ZooKeeper.
+// internalKeys are APIs between brokers and controllers, and APIs that depend on mode and
+// configuration. They distinguish the modes of a release. They distinguish releases only if one
+// fits to the last API: servers that imitate Kafka leave them out, and kversion's tables up to
+// 3.9 are of brokers with ZooKeeper.
 var internalKeys = map[int16]bool{
 	4: true, 5: true, 6: true, 7: true, 27: true, // LeaderAndIsr to ControlledShutdown, WriteTxnMarkers
 	38: true, 39: true, 40: true, 41: true, // delegation tokens: KRaft since 3.6
@@ -45,16 +47,18 @@ var internalKeys = map[int16]bool{
 	73: true, 75: true, 80: true, 81: true, 82: true, // KRaft only
 }
 
-// telemetry tells whether an API is advertised only where a receiver of telemetry is configured (KIP-714).
+// telemetry reports whether an API is advertised only with a configured telemetry receiver
+// (KIP-714).
 func telemetry(key int16) bool { return key == 71 || key == 72 }
 
-// release is a release of Kafka with the tables of its brokers: its patch releases and modes.
+// release is a minor release of Kafka with the tables of its brokers, for its patch releases and
+// modes.
 type release struct {
 	name   string
 	tables []*Table
 }
 
-// releases are the releases of which there are tables of brokers, oldest first.
+// releases are the releases with tables of brokers, oldest first.
 var releases = sync.OnceValue(func() []release { return releasesOf(Tables()) })
 
 func releasesOf(tables []*Table) []release {
@@ -73,36 +77,36 @@ func releasesOf(tables []*Table) []release {
 	return all
 }
 
-// comparison is how a table of ranges differs from a release.
+// comparison is the difference between ranges and a table of a release.
 type comparison struct {
 	release *release
 	table   *Table
-	// common counts APIs that both have; of these, below are those whose max is below the release's, above counts the
-	// others whose max differs, mins those whose min differs.
+	// common counts APIs that both have. Of these, below has those with a lower max than the
+	// release's. above counts those with a higher max, mins those with another min.
 	common, above, mins int
 	below               []API
-	// extra and missing count APIs that only the ranges have, only the release has;
-	// inner counts the internal ones that only one of them has.
+	// extra counts APIs that only the ranges have, missing those that only the release has.
+	// inner counts internal APIs that only one of them has.
 	extra, missing, inner int
 }
 
-// differ counts what speaks against the release.
+// differ counts the differences that exclude the release.
 func (c *comparison) differ() int { return c.above + len(c.below) + c.extra }
 
-// whole tells whether the ranges are those of a recorded broker to the last API.
+// whole reports whether the ranges equal those of a recorded broker to the last API.
 func (c *comparison) whole() bool { return c.table.Recorded && c.differ()+c.missing+c.inner == 0 }
 
-// compareFit orders by how well a release fits: what speaks against it, then what the ranges lack.
+// compareFit orders by fit: first by differ, then by the APIs that the ranges lack.
 func compareFit(a, b *comparison) int {
 	return cmp.Or(cmp.Compare(a.differ(), b.differ()), cmp.Compare(a.missing, b.missing))
 }
 
-// compareDetail orders the tables of one release.
+// compareDetail orders the tables of one release by fit.
 func compareDetail(a, b *comparison) int {
 	return cmp.Or(compareFit(a, b), cmp.Compare(a.inner, b.inner), cmp.Compare(a.mins, b.mins))
 }
 
-// compare holds ranges against each table of a release; the one that fits best comes first.
+// compare compares ranges with each table of a release. The best fit is first.
 func (r *release) compare(ranges *Ranges) []comparison {
 	all := make([]comparison, len(r.tables))
 	for i, t := range r.tables {
@@ -113,7 +117,7 @@ func (r *release) compare(ranges *Ranges) []comparison {
 	return all
 }
 
-// compare holds ranges against a table.
+// compare compares ranges with a table.
 func (t *Table) compare(ranges *Ranges) comparison {
 	c := comparison{table: t}
 	for _, api := range ranges.APIs {
@@ -149,9 +153,9 @@ func (t *Table) compare(ranges *Ranges) comparison {
 	return c
 }
 
-// GuessRelease tells which release of Kafka advertises such ranges, by the
-// tables of releases (Tables). Max versions decide; min versions tell patch releases apart. Brokers that are not
-// Apache Kafka's can look like one, or like none.
+// GuessRelease guesses which release of Kafka advertises the ranges, by Tables. Max versions
+// decide the release; min versions distinguish patch releases. Other servers than Apache Kafka
+// can look like any release, or like none.
 func GuessRelease(ranges *Ranges) Release { return guess(releases(), ranges) }
 
 func guess(all []release, ranges *Ranges) Release {
@@ -194,8 +198,8 @@ func guess(all []release, ranges *Ranges) Release {
 	}
 }
 
-// controllerRelease is the guess for the listener of a KRaft controller: by the recorded tables, or else by kversion,
-// which keeps its tables of controllers to itself and tells the outcome only.
+// controllerRelease guesses the release of a KRaft controller. It uses the recorded tables, else
+// kversion, whose tables of controllers are not exported.
 func controllerRelease(ranges *Ranges) Release {
 	var names []string
 	for _, t := range Tables() {
@@ -225,8 +229,8 @@ func controllerRelease(ranges *Ranges) Release {
 	return Release{Text: "cannot tell which release of a KRaft controller"}
 }
 
-// exact is the guess where releases fit without a difference; those that lack the
-// fewest APIs come first, and before them those that fit to the last internal API.
+// exact is the guess if releases fit without a difference. Releases that lack the fewest APIs
+// come first. Those that fit to the last internal API precede all others.
 func exact(compared []comparison, detail [][]comparison, missing int) Release {
 	var r Release
 	var only []comparison
@@ -248,7 +252,7 @@ func exact(compared []comparison, detail [][]comparison, missing int) Release {
 	return r
 }
 
-// patches is a release, or those of its patch releases that fit best where they differ.
+// patches returns the release, or its best patch releases if they differ.
 func patches(c []comparison) string {
 	var all, fit []string
 	for i := range c {
@@ -271,8 +275,8 @@ func patches(c []comparison) string {
 	return alternatives(fit)
 }
 
-// mode is how the broker runs, where the release can run in two ways and the ranges are
-// those of one of them to the last API.
+// mode returns how the broker runs, if the release has two modes and the ranges equal those of
+// one to the last API.
 func mode(c []comparison) string {
 	if !c[0].whole() || !bothModes(c[0].release.name) {
 		return ""
@@ -288,7 +292,7 @@ func mode(c []comparison) string {
 	return ""
 }
 
-// capped is the guess where a release fits but for few APIs below it.
+// capped is the guess if a release fits except for a few APIs with a lower max.
 func capped(compared []comparison, best *comparison) Release {
 	r := Release{Names: []string{best.release.name}, Capped: best.below}
 	for i := range compared {
@@ -305,8 +309,8 @@ func capped(compared []comparison, best *comparison) Release {
 	return r
 }
 
-// between returns two releases in a row of which the ranges have more than the first
-// and less than the second.
+// between returns two consecutive releases: the ranges support more than the first and less than
+// the second.
 func between(compared []comparison) (low, high *release) {
 	for i := 1; i < len(compared); i++ {
 		a, b := &compared[i-1], &compared[i]
@@ -317,8 +321,8 @@ func between(compared []comparison) (low, high *release) {
 	return nil, nil
 }
 
-// Alternatives is alternatives for releases that need not follow each other: with a gap between
-// them they are listed.
+// Alternatives joins the names of releases: "2.1", "3.3 or 3.4", "3.1 to 3.4". Releases with a
+// gap between them are listed.
 func Alternatives(names []string) string {
 	if len(names) < 3 {
 		return alternatives(names)
@@ -331,7 +335,7 @@ func Alternatives(names []string) string {
 	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
-// alternatives is "2.1", "3.3 or 3.4", or "3.1 to 3.4" for three and more.
+// alternatives is Alternatives for consecutive releases.
 func alternatives(names []string) string {
 	switch n := len(names); n {
 	case 1:

@@ -91,7 +91,8 @@ func TestGuessRelease(t *testing.T) {
 	}
 }
 
-// TestEveryReleaseIsItself: the table of each release is taken for that release, or for several with the same table.
+// TestEveryReleaseIsItself: the table of each release counts as that release, or for several
+// with the same table.
 func TestEveryReleaseIsItself(t *testing.T) {
 	for _, r := range releases() {
 		got := GuessRelease(tableOf(t, r.name))

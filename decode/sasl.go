@@ -8,22 +8,21 @@ import (
 )
 
 const (
-	// maxMechanism bounds what is read of a SASL mechanism's name, in bytes:
-	// RFC 4422 3.1 allows 20.
+	// maxMechanism bounds the bytes read of a SASL mechanism's name. RFC 4422 3.1 allows 20.
 	maxMechanism = 64
-	// maxMechanisms bounds the enabled mechanisms taken from an answer; Kafka knows five.
+	// maxMechanisms bounds the enabled mechanisms read from a response. Kafka has five.
 	maxMechanisms = 16
-	// maxSaslAnswer is how much of a SaslHandshake answer is looked at, in bytes: maxMechanisms names.
+	// maxSaslAnswer bounds the bytes read of a SaslHandshake response: maxMechanisms names.
 	maxSaslAnswer = 1024
-	// maxAuthenticateAnswer is how much of a SaslAuthenticate answer is held, in bytes: the length of the
-	// session is at its end. The last token of SCRAM and GSSAPI has some 100 bytes. The token is
-	// secret, and so is the error message, which can name a user.
+	// maxAuthenticateAnswer bounds the bytes held of a SaslAuthenticate response, which has the
+	// session lifetime at its end. The last token of SCRAM and GSSAPI has about 100 bytes. The
+	// token is secret, and so is the error message, which can contain a user name.
 	maxAuthenticateAnswer = 1024
 )
 
-// handshake takes a SaslHandshake request. After v0 both sides send raw tokens,
-// each behind a 4-byte size and without any header, until the client is
-// authenticated (KIP-43); after v1 they are wrapped in SaslAuthenticate (KIP-152).
+// handshake handles a SaslHandshake request. After v0, both sides send raw tokens with a 4-byte
+// size and no header, until the client is authenticated (KIP-43). After v1, tokens are inside
+// SaslAuthenticate (KIP-152).
 func (h *handler) handshake(hd *requestHeader, f *reassembly.Frame) {
 	r := newReader(hd.body(f.Head))
 	mechanism := r.text()
@@ -35,8 +34,8 @@ func (h *handler) handshake(hd *requestHeader, f *reassembly.Frame) {
 	h.answerTokens = hd.version == 0
 }
 
-// isMechanism tells whether name could be that of a SASL mechanism: upper-case letters, digits, hyphens and
-// underscores, and no more than 20 (RFC 4422 3.1).
+// isMechanism reports whether name can be a SASL mechanism: at most 20 upper-case letters,
+// digits, hyphens and underscores (RFC 4422 3.1).
 func isMechanism(name []byte) bool {
 	const longest = 20
 	for _, c := range name {
@@ -47,10 +46,10 @@ func isMechanism(name []byte) bool {
 	return len(name) > 0 && len(name) <= longest
 }
 
-// endsTokens tells whether a message behind a SaslHandshake v0 is a request
-// again, and no token: it has a client id of the connection. Where that is empty or null, the body has to be
-// there and fit to the last byte; so has it where the client id is new because the one until now was empty, as
-// Java's 0.10.2 shakes hands.
+// endsTokens reports whether a message after a SaslHandshake v0 is a request and not a token. A
+// request has a client id of the connection. With an empty or null client id, its body must be
+// complete and fit to the last byte. The same holds for a new client id after an empty one, as
+// in the handshake of Java's 0.10.2.
 func (h *handler) endsTokens(hd *requestHeader, f *reassembly.Frame) bool {
 	l := layoutOf(hd.key)
 	switch {
@@ -64,7 +63,7 @@ func (h *handler) endsTokens(hd *requestHeader, f *reassembly.Frame) bool {
 	return false
 }
 
-// nameless tells whether the connection's requests had an empty client id until now.
+// nameless reports whether all requests of the connection so far had an empty client id.
 func (h *handler) nameless() bool { return len(h.ids) == 1 && h.ids[0].length == 0 }
 
 // readHandshake reads a SaslHandshake response, v0 or v1.
@@ -81,8 +80,9 @@ func readHandshake(body []byte, share func([]byte) string) (errorCode int16, ena
 	return errorCode, enabled
 }
 
-// readAuthenticate reads the error code of a SaslAuthenticate response and, from v1 on, how long the session
-// lasts (KIP-368; 0 is no limit). What stands between them is secret and passed over by its length.
+// readAuthenticate reads the error code of a SaslAuthenticate response. From v1 on it also reads
+// the session lifetime (KIP-368; 0 is no limit). It skips the secret fields between them by
+// their lengths.
 func readAuthenticate(version int16, body []byte) (errorCode int16, lifetime time.Duration) {
 	r := newReader(body)
 	flexible := version >= layouts[keySaslAuthenticate].flexible

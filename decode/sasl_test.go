@@ -182,7 +182,8 @@ func TestRequestsAfterTokensWithoutAClientID(t *testing.T) {
 	}
 }
 
-// Java's client of 0.10.2 begins with correlation id -1 and an empty client id, and counts from 0 behind the tokens.
+// Java's client of 0.10.2 begins with correlation id -1 and an empty client id, and counts from
+// 0 behind the tokens.
 func TestRequestsAfterTokensOfAnOlderJavaClient(t *testing.T) {
 	for _, token := range tokens {
 		if strings.HasPrefix(token, "\x00\x12") || strings.HasPrefix(token, "\x00\x03") {

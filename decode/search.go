@@ -8,48 +8,49 @@ import (
 )
 
 const (
-	// minVouchingID is how long a client id must be to vouch for a request whose body
-	// is blank: 3 bytes, with their length and the correlation id, are 7 that must be right.
-	minVouchingID = 3
-	// maxAnswerScan is how much of a response is held so that UNSUPPORTED_VERSION
-	// can be looked for, in bytes. A longer one carries data, and so no such error.
+	// minProvingID is the shortest client id that proves a request with a blank body. 3 bytes,
+	// their length and the correlation id are 9 bytes that must be right.
+	minProvingID = 3
+	// maxAnswerScan bounds the bytes of a response that are searched for UNSUPPORTED_VERSION. A
+	// longer response carries data, and so has no such error.
 	maxAnswerScan = 4 << 10
-	// longIDHead is what is held of a request with a client id that has to be
-	// cut, in bytes: one more than is kept, so that it ends with a whole character.
+	// longIDHead is how many bytes of a request with a long client id are needed: one more than
+	// is kept, so that the cut is between characters.
 	longIDHead = clientIDAt + maxClientID + 1
-	// produceHead is what is held of a Produce request behind its client id, in
-	// bytes: a transactional id of any usual length, and the acks.
+	// produceHead is how many bytes after the client id of a Produce request are needed: a
+	// transactional id of usual length, and the acks.
 	produceHead = 256
-	// softwareHead is what is held of an ApiVersions request behind its client
-	// id, in bytes: two texts of maxClientID with their lengths, and a few tags.
+	// softwareHead is how many bytes after the client id of an ApiVersions request are needed:
+	// two texts of maxClientID with their lengths, and a few tags.
 	softwareHead = 2*(maxClientID+2) + 16
-	// nextRequestHead is what is held of a message that may be the first request
-	// after raw SASL tokens, in bytes, where it has no client id to know it by: ApiVersions, Metadata and
-	// the like are shorter.
+	// nextRequestHead is how many bytes are needed of a message that may be the first request
+	// after raw SASL tokens, if no client id identifies it. ApiVersions, Metadata and similar
+	// requests are shorter.
 	nextRequestHead = 512
-	// maxAnchors bounds the byte strings that a lost place is searched by.
+	// maxAnchors bounds the byte strings used to search for the next frame.
 	maxAnchors = 16
-	// idWindow is how far correlation ids may jump over a loss. Java counts
-	// them over all its connections, so that a single one skips some.
+	// idWindow is how far correlation ids may jump over a loss. Java counts them over all its
+	// connections, so one connection skips some.
 	idWindow = 10_000
-	// strayWindow is how far from the latest request's correlation id one can be
-	// that belongs to a connection whose frames are in step.
+	// strayWindow is how far a correlation id can be from the last request's on a connection
+	// whose frames are in step.
 	strayWindow = 1_000_000
-	// firstReserved is the first of the eight correlation ids that Java's
-	// client keeps for authentication, out of the count of the others
-	// (SaslClientAuthenticator.MIN_RESERVED_CORRELATION_ID).
+	// firstReserved is the first of the eight correlation ids that Java's client reserves for
+	// authentication (SaslClientAuthenticator.MIN_RESERVED_CORRELATION_ID). It does not count
+	// them with the others.
 	firstReserved = 1<<31 - 8
 )
 
-// beforeCount is the correlation id with which older Java clients begin to authenticate: theirs
-// count from there, those of the requests behind from 0 or 1 once more (captures of kafka-clients 0.10.2.2 and 2.1.0).
+// beforeCount is the correlation id with which older Java clients begin to authenticate.
+// Authentication counts up from it. The requests after it count again from 0 or 1 (captures of
+// kafka-clients 0.10.2.2 and 2.1.0).
 const beforeCount = -1
 
 // isReserved reports whether Java's client uses a correlation id for authentication only.
 func isReserved(id int32) bool { return id >= firstReserved || id == beforeCount }
 
-// follows reports whether id can come after last on one connection: at most idWindow higher, also
-// over the wrap, or equal for clients that do not count.
+// follows reports whether id can come after last on one connection: at most idWindow higher,
+// with wraparound. For clients that do not count it can be equal.
 func follows(last, id int32) bool { return uint32(id-last) <= idWindow }
 
 // Want returns how many bytes of a message the handler needs. ok is false where head cannot begin
@@ -84,11 +85,11 @@ func (h *handler) wantRequest(size int64, head []byte) (n int64, ok bool) {
 	return int64(hd.bodyAt()) + headAfterID(hd.key), true
 }
 
-// expects tells whether a request can come on this connection. Any can that has
-// the client id of an earlier one; with another client id, as behind a proxy, its API and version have to be
-// known, and its client id one that someone chose or its body one that fits: a
-// stream that is out of step is to be noticed. A negative version, which only a faulty client sends, needs a known
-// API and the client id.
+// expects reports whether a request can come on this connection. Any request with an earlier
+// client id can. With another client id, as from a proxy, the API and version must be known.
+// Also its client id must be printable or its body must fit. Otherwise a stream out of step
+// would not be noticed. A negative version, which only faulty clients send, needs a known API
+// and an earlier client id.
 func (h *handler) expects(hd *requestHeader, size int64, head []byte) bool {
 	l := layoutOf(hd.key)
 	switch {
@@ -102,7 +103,7 @@ func (h *handler) expects(hd *requestHeader, size int64, head []byte) bool {
 	return l != nil && l.isNear(hd.version) && (printable(hd.clientID) || hd.fits(size, head) != misfit)
 }
 
-// headAfterID is how many bytes behind the client id are needed of a request.
+// headAfterID returns how many bytes of a request after the client id are needed.
 func headAfterID(key int16) int64 {
 	switch key {
 	case keyApiVersions:
@@ -141,8 +142,8 @@ func (h *handler) wantResponse(size int64, head []byte) (n int64, ok bool) {
 	return responseHeader, true
 }
 
-// wantUnmatched judges a response to no request that is outstanding: captured
-// before its request, or its request was lost.
+// wantUnmatched handles a response without an outstanding request. Either the capture has it
+// before its request, or it lacks the request.
 func (h *handler) wantUnmatched(size int64, id int32) (n int64, ok bool) {
 	if h.answerTokens {
 		return responseHeader, true
@@ -156,15 +157,15 @@ func (h *handler) wantUnmatched(size int64, id int32) (n int64, ok bool) {
 	return responseHeader, true
 }
 
-// Expect lists the client id of a request that will come: what came before it is searched by that.
+// Expect adds the client id of a later request. The search for earlier requests uses it.
 func (h *handler) Expect(size int64, head []byte) {
 	if hd, ok := parseRequestHeader(size, head); ok {
 		h.client(&hd)
 	}
 }
 
-// Plausible tells whether head can begin a message in this connection, where
-// the place of one is searched for.
+// Plausible reports whether head can begin a message of this connection, in a search for the
+// next frame.
 func (h *handler) Plausible(d reassembly.Direction, size int64, head []byte) bool {
 	if d == reassembly.ToBroker {
 		return h.plausibleRequest(size, head)
@@ -172,9 +173,9 @@ func (h *handler) Plausible(d reassembly.Direction, size int64, head []byte) boo
 	return h.plausibleResponse(size, head)
 }
 
-// plausibleRequest goes by the client id and the correlation ids of the
-// connection. Where none has been seen, the client id has to be one that someone
-// chose. In every case the body, as far as it is there, has to fit.
+// plausibleRequest compares the client id and the correlation id with those of the connection.
+// Without an earlier request, the client id must be printable. The captured part of the body
+// must always fit.
 func (h *handler) plausibleRequest(size int64, head []byte) bool {
 	hd, ok := parseRequestHeader(size, head)
 	if !ok || hd.idLength == absentID {
@@ -189,19 +190,20 @@ func (h *handler) plausibleRequest(size int64, head []byte) bool {
 		how = hd.fits(size, head)
 	}
 	switch {
-	case how == misfit && h.requests > 0 && hd.idLength >= minVouchingID && allZero(hd.body(head)):
-		// The client id tells enough: the body was blanked out, as in evidence.
+	case how == misfit && h.requests > 0 && hd.idLength >= minProvingID && allZero(hd.body(head)):
+		// The client id is enough: redacted evidence has blank bodies.
 	case how == misfit:
 		return false
 	case h.requests == 0:
 		return hd.counts(how) && h.expected(&hd, how)
 	}
-	same := h.sameClient(&hd) || h.nameless() && printable(hd.clientID) // Java authenticates without a client id
+	same := h.sameClient(&hd) || h.nameless() && printable(hd.clientID) // Java authenticates with an empty client id
 	return same && h.plausibleID(hd.correlationID)
 }
 
-// expected tells whether a request can be the first one that is found. If Expect named a client id, it has that;
-// otherwise one that someone chose, or a null one and a body that fits to the last byte.
+// expected reports whether a request can be the first one found. It must have the client id that
+// Expect added. Without that, its client id must be printable, or null with a body that fits to
+// the last byte.
 func (h *handler) expected(hd *requestHeader, how fit) bool {
 	if len(h.ids) == 0 && !h.nullID {
 		return printable(hd.clientID) || hd.idLength == nullID && how == fitsExactly
@@ -209,7 +211,6 @@ func (h *handler) expected(hd *requestHeader, how fit) bool {
 	return h.sameClient(hd) && (hd.idLength > 0 || how == fitsExactly)
 }
 
-// allZero reports whether every byte of b is zero.
 func allZero(b []byte) bool {
 	for _, c := range b {
 		if c != 0 {
@@ -224,7 +225,7 @@ func (h *handler) plausibleID(id int32) bool {
 	return !h.hasLastID || h.strayIDs || isReserved(id) || follows(h.lastID, id)
 }
 
-// plausibleResponse wants a correlation id that is awaited, and a body that fits.
+// plausibleResponse needs the correlation id of an outstanding request, and a body that fits.
 func (h *handler) plausibleResponse(size int64, head []byte) bool {
 	if size < responseHeader || size > maxMessage || len(head) < responseHeader {
 		return false
@@ -247,9 +248,9 @@ func (h *handler) plausibleResponse(size int64, head []byte) bool {
 	return false
 }
 
-// Anchor returns what a message must hold: the length-prefixed client ids of the
-// connection behind the fixed part of a request header, or the correlation ids
-// that are awaited.
+// Anchor returns byte strings of which a message must contain one, and their offset. They are
+// the client ids of the connection with their lengths, or the correlation ids of outstanding
+// requests.
 func (h *handler) Anchor(d reassembly.Direction) (anchors [][]byte, offset int) {
 	const sizeField = 4
 	s := h.shard
@@ -266,9 +267,10 @@ func (h *handler) Anchor(d reassembly.Direction) (anchors [][]byte, offset int) 
 	return h.clientAnchors(), sizeField + fixedHeader
 }
 
-// mayHoldError reports whether an error code can stand in body. Ports are full of 35:
-// 9092 is 00 00 23 84, and every Metadata answer holds that of the broker. After an
-// error code such a byte would begin a length of over 126; those are passed over.
+// mayHoldError reports whether body can contain an error code. The bytes of a port often look
+// like error 35: 9092 is 00 00 23 84, and every Metadata response has the broker's port. If 84
+// began a length after error 35, that length would be over 126. So those bytes count as the
+// port.
 func mayHoldError(body []byte, code byte, port uint16) bool {
 	for {
 		i := bytes.Index(body, []byte{0, code})
@@ -283,10 +285,10 @@ func mayHoldError(body []byte, code byte, port uint16) bool {
 	}
 }
 
-// refusal returns UNSUPPORTED_VERSION where a response is, or holds, that error, and
-// UNSUPPORTED_FOR_MESSAGE_FORMAT where one of Produce, Fetch or ListOffsets holds that; otherwise 0.
-// It is read at the request's version, or else as v0, to which brokers fall back for
-// versions that they do not know.
+// refusal returns UNSUPPORTED_VERSION if a response is or contains that error. In responses of
+// Produce, Fetch and ListOffsets it also finds UNSUPPORTED_FOR_MESSAGE_FORMAT. Otherwise it
+// returns 0. It reads the response at the request's version, else as v0, which brokers use for
+// unknown versions.
 func refusal(key, version int16, size int64, body []byte, port uint16) int16 {
 	l := layoutOf(key)
 	if l == nil || len(body) > maxAnswerScan {
@@ -308,14 +310,14 @@ func refusal(key, version int16, size int64, body []byte, port uint16) int16 {
 	return code
 }
 
-// acks reads the acks of a Produce request. body begins behind the client id.
+// acks reads the acks of a Produce request. body begins after the client id.
 func acks(version int16, body []byte) (acks int16, ok bool) {
 	r := produceBody(version, body)
 	acks = r.Int16()
 	return acks, r.Ok()
 }
 
-// produceBody reads a Produce request up to its acks. body begins behind the client id.
+// produceBody reads a Produce request up to its acks. body begins after the client id.
 func produceBody(version int16, body []byte) reader {
 	r := newReader(body)
 	switch {

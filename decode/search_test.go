@@ -47,7 +47,8 @@ func TestWantOfRequests(t *testing.T) {
 	}
 }
 
-// TestWantNoticesAStreamOutOfStep: beyond what no message can be, what this connection would not send.
+// TestWantNoticesAStreamOutOfStep: beyond what no message can be, what this connection would not
+// send.
 func TestWantNoticesAStreamOutOfStep(t *testing.T) {
 	d := newNetwork().open(t)
 	d.negotiate()
@@ -152,7 +153,8 @@ func TestPlausibleRequests(t *testing.T) {
 	}
 }
 
-// TestPlausibleByTheBody: without a client id, only a body that fits to the last byte makes the first request plausible.
+// TestPlausibleByTheBody: without a client id, only a body that fits to the last byte makes the
+// first request plausible.
 func TestPlausibleByTheBody(t *testing.T) {
 	null := kmsg.NewRequestFormatter().AppendRequest(nil, requestOf(3, 5), 6)[4:]
 	empty := requestBytes(requestOf(3, 5), 6, "")

@@ -10,47 +10,49 @@ import (
 const (
 	// maxTexts bounds the texts that a shard shares: 4,096 of at most 259 bytes are 1 MiB.
 	maxTexts = 4096
-	// maxTables bounds the tables of ranges that a shard shares: 256 of at most 6 KiB
-	// of APIs are 1.5 MiB. A cluster has a handful.
+	// maxTables bounds the tables of ranges that a shard shares: 256 of at most 6 KiB are 1.5
+	// MiB. A cluster has fewer than ten.
 	maxTables = 256
-	// slabExchanges is how many exchanges are allocated at once: 32 of some
-	// 300 bytes are 9.4 KiB.
+	// slabExchanges is how many exchanges are allocated at once: 32 of about 300 bytes are 9.4
+	// KiB.
 	slabExchanges = 32
-	// maxAnswers bounds the ApiVersions answers that are known by their bytes,
-	// of at most maxKnownAnswer bytes each: 64 of 2 KiB are 128 KiB.
+	// maxAnswers bounds the ApiVersions responses recognized by their bytes, of at most
+	// maxKnownAnswer bytes each: 64 of 2 KiB are 128 KiB.
 	maxAnswers     = 64
 	maxKnownAnswer = 2 << 10
-	// maxSpare bounds the Handlers kept to be used again: 64 of some 600 bytes are 38 KiB.
+	// maxSpare bounds the handlers kept for reuse: 64 of about 600 bytes are 38 KiB.
 	maxSpare = 64
 )
 
-// knownAnswer is what an ApiVersions answer to a request of some version said.
+// knownAnswer are the ranges of an ApiVersions response to a request of a version.
 type knownAnswer struct {
 	version int16
 	ranges  *Ranges
 }
 
-// Shard makes the Handlers of the connections that fall to one worker, and
-// gathers their Events. It implements reassembly.Shard[[]Event], and belongs to
-// the worker's goroutine.
+// Shard makes the handlers for the connections of one worker, and collects their Events. It
+// implements reassembly.Shard[[]Event]. It belongs to the worker's goroutine.
 type Shard struct {
 	events []Event
 	limits Limits
-	// outstanding counts the requests of all connections that wait for an answer (maxShardOutstanding).
+	// outstanding counts the requests without a response of all connections
+	// (maxShardOutstanding).
 	outstanding int
-	// ended are Handlers that are over, until Closed is called for their connection; spare are those to be used again.
+	// ended are the handlers of ended connections, until Closed is called. spare are handlers
+	// for reuse.
 	ended map[*reassembly.Connection]*handler
 	spare []*handler
 
 	texts  map[string]string
 	tables map[uint64][]*Ranges
 	nTable int
-	// answers are ApiVersions answers that were read before: a broker gives the same bytes to everybody.
+	// answers are earlier ApiVersions responses: a broker sends the same bytes to every client.
 	answers map[string]knownAnswer
 	slab    []Exchange
-	// free are the Exchanges given back by Take. There are never more than were on their way at one time.
+	// free are the Exchanges returned by Take. There are never more than were in use at one
+	// time.
 	free []*Exchange
-	// watch: Sighted events are wanted.
+	// watch: emit OutOfRange events.
 	watch bool
 
 	// Scratch space, valid during one call.
@@ -72,10 +74,10 @@ func NewShard() *Shard {
 	}
 }
 
-// Watch has s make Sighted events, too. It is called before the first Open.
+// Watch makes s also emit OutOfRange events. It must be called before the first Open.
 func (s *Shard) Watch() { s.watch = true }
 
-// Open returns the Handler for a connection that speaks Kafka.
+// Open returns the handler for a Kafka connection.
 func (s *Shard) Open(c *reassembly.Connection) reassembly.Handler {
 	n := len(s.spare)
 	if n == 0 {
@@ -87,12 +89,13 @@ func (s *Shard) Open(c *reassembly.Connection) reassembly.Handler {
 	return h
 }
 
-// Closed makes an Event of a connection that is over.
+// Closed emits the Event of an ended connection.
 func (s *Shard) Closed(c *reassembly.Connection) {
 	over := &Connection{Connection: c}
 	h := s.ended[c]
-	if h == nil {
-		h = newHandler(s, c)
+	if h == nil { // it did not speak Kafka
+		s.events = append(s.events, Event{At: later(c.Now, c.End.At), Stream: c.Stream, Connection: over})
+		return
 	}
 	delete(s.ended, c)
 	over.ClientIDs, over.ClientIDsOmitted = h.clientIDs(), h.idsOmitted
@@ -105,14 +108,14 @@ func (s *Shard) Closed(c *reassembly.Connection) {
 	}
 }
 
-// Take returns the Events since the last call. They are the caller's until it
-// gives them back as old, which lets their Exchanges be used again.
+// Take returns the Events since the last call. The caller owns them until it returns them as
+// old. The Exchanges of old are then reused.
 func (s *Shard) Take(old []Event) []Event {
 	for i := range old {
 		if e := old[i].Exchange; e != nil {
 			s.free = append(s.free, e)
 		}
-		if e := old[i].Sighted; e != nil {
+		if e := old[i].OutOfRange; e != nil {
 			s.free = append(s.free, e)
 		}
 	}
@@ -122,11 +125,11 @@ func (s *Shard) Take(old []Event) []Event {
 	return taken
 }
 
-// Limits tells how often limits were reached. It may be called when the worker has ended.
+// Limits returns how often each limit was exceeded. It may be called after the worker ended.
 func (s *Shard) Limits() Limits { return s.limits }
 
-// newExchange returns an Exchange to be written over. It is used again when it
-// comes back by Take, so that a Sink that keeps one has to copy it.
+// newExchange returns an Exchange to overwrite. It is reused after Take returns it, so a Sink
+// that keeps one must copy it.
 func (s *Shard) newExchange() *Exchange {
 	if n := len(s.free); n > 0 {
 		e := s.free[n-1]
@@ -151,13 +154,13 @@ func (s *Shard) share(b []byte) string {
 	return s.intern(short)
 }
 
-// shareMarked is share for the beginning of a text.
+// shareMarked returns b and cutMark as a shared string.
 func (s *Shard) shareMarked(b []byte) string {
 	s.text = append(append(s.text[:0], b...), cutMark...)
 	return s.intern(s.text)
 }
 
-// intern returns short as a string.
+// intern returns short as a shared string.
 func (s *Shard) intern(short []byte) string {
 	if t, ok := s.texts[string(short)]; ok {
 		return t
@@ -170,7 +173,7 @@ func (s *Shard) intern(short []byte) string {
 	return t
 }
 
-// known returns the table of an answer that was read before, nil of another one.
+// known returns the table of an earlier equal response, else nil.
 func (s *Shard) known(version int16, body []byte) *Ranges {
 	if a := s.answers[string(body)]; a.version == version {
 		return a.ranges
@@ -178,7 +181,7 @@ func (s *Shard) known(version int16, body []byte) *Ranges {
 	return nil
 }
 
-// remember keeps what an answer said.
+// remember keeps the table of a response for known.
 func (s *Shard) remember(version int16, body []byte, r *Ranges) {
 	if len(body) > maxKnownAnswer {
 		return
@@ -189,7 +192,7 @@ func (s *Shard) remember(version int16, body []byte, r *Ranges) {
 	s.answers[string(body)] = knownAnswer{version, r}
 }
 
-// ranges returns the answer's table. Equal tables share their memory.
+// ranges returns the table of a response. Equal tables share their memory.
 func (s *Shard) ranges(a *apiVersionsAnswer) *Ranges {
 	now := Ranges{APIs: a.apis, Features: a.features, Partial: a.partial}
 	hash := now.hash()
@@ -219,7 +222,6 @@ func (r *Ranges) hash() uint64 {
 	return h
 }
 
-// later is the later of two positions.
 func later(p, q capture.Position) capture.Position {
 	if p.Before(q) {
 		return q

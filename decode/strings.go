@@ -4,7 +4,7 @@ import "fmt"
 
 var evidenceNames = [...]string{None: "none", Observed: "observed", Borrowed: "borrowed", Supplied: "supplied"}
 
-// String is "none", "observed", "borrowed" or "supplied".
+// String returns "none", "observed", "borrowed" or "supplied".
 func (e Evidence) String() string { return enumName(evidenceNames[:], uint8(e), "evidence") }
 
 var verdictNames = [...]string{
@@ -12,7 +12,7 @@ var verdictNames = [...]string{
 	NotAdvertised: "not-advertised", Exempt: "exempt",
 }
 
-// String is "unknown", "ok", "above-max", "below-min", "not-advertised" or "exempt".
+// String returns "unknown", "ok", "above-max", "below-min", "not-advertised" or "exempt".
 func (v Verdict) String() string { return enumName(verdictNames[:], uint8(v), "verdict") }
 
 var outcomeNames = [...]string{
@@ -21,11 +21,11 @@ var outcomeNames = [...]string{
 	Late: "late",
 }
 
-// String is "answered", "error", "closed", "reset", "left", "unanswered",
-// "cut", "unseen", "none-expected" or "late".
+// String returns "answered", "error", "closed", "reset", "left", "unanswered", "cut", "unseen",
+// "none-expected" or "late".
 func (o Outcome) String() string { return enumName(outcomeNames[:], uint8(o), "outcome") }
 
-// enumName is the name of value i of an enumeration, "kind(i)" for a value that has none.
+// enumName returns the name of value i, "kind(i)" for a value without one.
 func enumName(names []string, i uint8, kind string) string {
 	if int(i) < len(names) {
 		return names[i]

@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// Mode is what kind of Kafka server a table is of.
+// Mode is the kind of a Kafka server.
 type Mode string
 
 // The modes.
@@ -29,17 +29,17 @@ type Table struct {
 	Release string
 	Mode    Mode
 	Ranges  *Ranges
-	// Recorded: the ranges are those of a server of the release. Otherwise max
-	// versions are kversion's and min versions KIP-896's.
+	// Recorded: the ranges were recorded from a server of the release. Otherwise the max
+	// versions are kversion's and the min versions KIP-896's.
 	Recorded bool
-	// Source says where the ranges are from.
+	// Source cites where the ranges are from.
 	Source string
 }
 
-// Name is the name by which FindTable finds the table, where modes differ with its mode.
+// Name returns the name with which FindTable finds the table.
 func (t *Table) Name() string { return "kafka-" + t.Release + "-" + string(t.Mode) }
 
-// Title is the table's release and mode as they are called in texts.
+// Title returns the release for texts, with its mode if the release has two.
 func (t *Table) Title() string {
 	switch {
 	case t.Mode == Controller:
@@ -52,22 +52,24 @@ func (t *Table) Title() string {
 	return "Kafka " + t.Release
 }
 
-// Silent tells whether the table says nothing of an API that it does not list: servers list it by their
-// configuration, or kversion's max versions are of servers that do not have it.
-func (t *Table) Silent(key int16) bool {
+// MayOmit reports whether a server of the release can support an API that the table does not
+// list. Either the server lists the API only with some configurations, or kversion's table is of
+// servers without it.
+func (t *Table) MayOmit(key int16) bool {
 	return telemetry(key) || !t.Recorded && internalKeys[key]
 }
 
-// bothModes tells whether brokers of a release run with ZooKeeper and without: from 2.8 (KIP-500) to 3.9 (KIP-833).
+// bothModes reports whether brokers of a release run with ZooKeeper and with KRaft: from 2.8
+// (KIP-500) to 3.9 (KIP-833).
 func bothModes(release string) bool {
 	return compareReleases(release, "2.8") >= 0 && compareReleases(release, "4.0") < 0
 }
 
-// Tables are all known tables, by release and mode, oldest first: the recorded
-// ones, and of releases without one what kversion knows. They are made when they are first asked for.
+// Tables returns all known tables by release and mode, oldest first. They are the recorded ones
+// and, for releases without one, kversion's. The first call makes them.
 var Tables = sync.OnceValue(func() []*Table { return allTables(recorded) })
 
-// allTables adds to the recorded tables those of the releases that lack one.
+// allTables adds the derived tables of releases that recorded lacks.
 func allTables(recorded []*Table) []*Table {
 	all := slices.Concat(recorded, derivedTables(func(release string) bool {
 		return !slices.ContainsFunc(recorded, func(r *Table) bool { return r.Mode != Controller && MinorRelease(r.Release) == release })
@@ -81,8 +83,9 @@ func allTables(recorded []*Table) []*Table {
 // modes are the modes in the order of tables.
 var modes = []Mode{ZooKeeper, KRaft, Controller}
 
-// derivedTables are the tables of brokers that kversion's max versions and the
-// min versions of KIP-896 make, of the releases that are wanted. Those up to 3.9 are of brokers with ZooKeeper, the later ones of KRaft brokers.
+// derivedTables returns the tables of the wanted releases, from kversion's max versions and
+// KIP-896's min versions. Tables up to 3.9 are of brokers with ZooKeeper, the later ones of
+// KRaft brokers.
 func derivedTables(wanted func(release string) bool) []*Table {
 	var tables []*Table
 	for _, k := range kversions {
@@ -112,8 +115,8 @@ func derivedTables(wanted func(release string) bool) []*Table {
 	return tables
 }
 
-// kversions are the releases of kversion that have ApiVersions, oldest first. To ask it by name takes
-// milliseconds; a test holds the list against the names that it has.
+// kversions are the releases of kversion that support ApiVersions, oldest first. A lookup by
+// name would take milliseconds. A test compares the list with kversion's names.
 var kversions = []struct {
 	release  string
 	versions func() *kversion.Versions
@@ -127,7 +130,6 @@ var kversions = []struct {
 	{"4.0", kversion.V4_0_0}, {"4.1", kversion.V4_1_0}, {"4.2", kversion.V4_2_0}, {"4.3", kversion.V4_3_0}, {"4.4", kversion.V4_4_0},
 }
 
-// derivedRanges are the ranges of a release by its max versions.
 func derivedRanges(versions *kversion.Versions, release string) *Ranges {
 	r := &Ranges{}
 	versions.EachMaxKeyVersion(func(key, latest int16) {
@@ -137,7 +139,7 @@ func derivedRanges(versions *kversion.Versions, release string) *Ranges {
 	return r
 }
 
-// advertisedMin is the min version that a release advertises by the table of minimums.
+// advertisedMin returns the min version that a release advertises, by minimums.
 func advertisedMin(key int16, release string) int16 {
 	for _, m := range minimums {
 		if m.key == key && compareReleases(release, "4.0") >= 0 && (m.only == "" || m.only == release) {
@@ -147,7 +149,7 @@ func advertisedMin(key int16, release string) int16 {
 	return 0
 }
 
-// numbers are the parts of a release's number.
+// numbers returns the parts of a release as numbers.
 func numbers(release string) []int {
 	var out []int
 	for _, part := range strings.Split(release, ".") {
@@ -160,7 +162,8 @@ func numbers(release string) []int {
 // compareReleases orders releases; "4.0" comes before "4.0.0".
 func compareReleases(a, b string) int { return slices.Compare(numbers(a), numbers(b)) }
 
-// MinorRelease is a release without its patch release: "4.0" for 4.0.1, "0.10.2" for 0.10.2.2.
+// MinorRelease returns a release without its patch number: "4.0" for 4.0.1, "0.10.2" for
+// 0.10.2.2.
 func MinorRelease(release string) string {
 	parts := strings.Split(release, ".")
 	n := 2
@@ -170,7 +173,7 @@ func MinorRelease(release string) string {
 	return strings.Join(parts[:min(n, len(parts))], ".")
 }
 
-// nextPatch is the patch release after one.
+// nextPatch returns the next patch release.
 func nextPatch(release string) string {
 	parts := numbers(release)
 	parts[len(parts)-1]++
@@ -181,22 +184,31 @@ func nextPatch(release string) string {
 	return strings.Join(texts, ".")
 }
 
-// tableName is a name that FindTable understands: "kafka-4.0.1", "4.0", "kafka-3.9-zookeeper".
+// tableName matches a name that FindTable accepts: "kafka-4.0.1", "4.0", "kafka-3.9-zookeeper".
 var tableName = regexp.MustCompile(`^(?:kafka-)?([0-9]+(?:\.[0-9]+)+)(?:-(zookeeper|kraft|controller))?$`)
 
-// IsTableName tells whether a text is the name of a release, known or not, and no file's.
-func IsTableName(text string) bool { return tableName.MatchString(text) }
+// IsTableName reports whether a text has the form of a release, known or not, and so is not a
+// file.
+func IsTableName(text string) bool {
+	return tableName.MatchString(text) || vendorName.MatchString(text)
+}
 
-// FindTable finds the table of a release by its name: "kafka-4.0.1" or "4.0.1".
-// Without a patch release it is the newest one known. Where a release runs with
-// ZooKeeper and with KRaft, "kafka-3.9-zookeeper" names one of them; without,
-// it is KRaft from 3.3 on, since when KRaft is fit for production (KIP-833).
-func FindTable(name string) (*Table, error) { return findTable(Tables(), name) }
+// FindTable finds the table of a release by its name: "kafka-4.0.1" or "4.0.1", or a vendor's name
+// (VendorNames). Without a patch number, it is the latest known patch release. "kafka-3.9-zookeeper"
+// selects a mode. The default mode from 3.3 on is KRaft, which is ready for production since then
+// (KIP-833).
+func FindTable(name string) (*Table, error) {
+	release, _, err := fromVendor(Tables(), name)
+	if err != nil {
+		return nil, err
+	}
+	return findTable(Tables(), release)
+}
 
 func findTable(all []*Table, name string) (*Table, error) {
 	parts := tableName.FindStringSubmatch(name)
 	if parts == nil {
-		return nil, fmt.Errorf("%q is no release; %s", name, nearest(all, name))
+		return nil, fmt.Errorf("%q is not a release; %s", name, nearest(all, name))
 	}
 	release, mode := parts[1], Mode(parts[2])
 	var best *Table
@@ -209,12 +221,12 @@ func findTable(all []*Table, name string) (*Table, error) {
 		}
 	}
 	if best == nil {
-		return nil, fmt.Errorf("%q is no release that is known; %s", name, nearest(all, name))
+		return nil, fmt.Errorf("%q is an unknown release; %s", name, nearest(all, name))
 	}
 	return best, nil
 }
 
-// usualMode is the mode that a release is taken to run in.
+// usualMode is the default mode of a release.
 func usualMode(release string) Mode {
 	if compareReleases(release, "3.3") >= 0 {
 		return KRaft
@@ -222,13 +234,13 @@ func usualMode(release string) Mode {
 	return ZooKeeper
 }
 
-// nearestShown is how many releases are named to one who asked for another.
+// nearestShown is how many releases an error suggests.
 const nearestShown = 3
 
-// digits finds the number in what may be meant as a release.
+// digits finds the number in a text that may be a release.
 var digits = regexp.MustCompile(`[0-9]+(\.[0-9]+)*`)
 
-// nearest says which releases are nearest to a name that is none.
+// nearest suggests the releases nearest to an unknown name.
 func nearest(all []*Table, name string) string {
 	var known []string
 	for _, t := range all {

@@ -9,7 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// recordedFor are tables as they are recorded from brokers: two patch releases that differ, and both modes of 3.9.
+// recordedFor are tables as they are recorded from brokers: two patch releases that differ, and
+// both modes of 3.9.
 func recordedFor(t testing.TB, tableOf func(string) *Ranges) []*Table {
 	t.Helper()
 	var tables []*Table
@@ -43,7 +44,8 @@ func TestBuiltInTables(t *testing.T) {
 	}
 }
 
-// TestRecordedTablesFitTheMinimums holds what brokers said against what is known of their minimums.
+// TestRecordedTablesFitTheMinimums holds what brokers said against what is known of their
+// minimums.
 func TestRecordedTablesFitTheMinimums(t *testing.T) {
 	for _, table := range Tables() {
 		if table.Mode == Controller || compareReleases(table.Release, "4.0") < 0 {
@@ -69,12 +71,12 @@ func TestFindTable(t *testing.T) {
 		{"kafka-3.5.2", "kafka-3.5-zookeeper"}, // no patch release of 3.5 is recorded
 		{"0.10.2.2", "kafka-0.10.2-zookeeper"},
 		{"4.1", "kafka-4.1-kraft"},
-		{"kafka-4.0.7", `error: "kafka-4.0.7" is no release that is known; the nearest are kafka-4.0.0, kafka-4.0.1 and kafka-4.1`},
-		{"4.0-zookeeper", `error: "4.0-zookeeper" is no release that is known; the nearest are kafka-3.9.1, kafka-4.0.0 and kafka-4.0.1`},
-		{"kafka-9.9", `error: "kafka-9.9" is no release that is known; the nearest are kafka-4.2, kafka-4.3 and kafka-4.4`},
-		{"kafka-0.9", `error: "kafka-0.9" is no release that is known; the nearest are kafka-0.10.0, kafka-0.10.1 and kafka-0.10.2`},
-		{"kafka", `error: "kafka" is no release; the nearest are kafka-4.2, kafka-4.3 and kafka-4.4`},
-		{"kafka-3.99999999999999999999999", `error: "kafka-3.99999999999999999999999" is no release that is known; the nearest are kafka-3.8, kafka-3.9.1 and kafka-4.0.0`},
+		{"kafka-4.0.7", `error: "kafka-4.0.7" is an unknown release; the nearest are kafka-4.0.0, kafka-4.0.1 and kafka-4.1`},
+		{"4.0-zookeeper", `error: "4.0-zookeeper" is an unknown release; the nearest are kafka-3.9.1, kafka-4.0.0 and kafka-4.0.1`},
+		{"kafka-9.9", `error: "kafka-9.9" is an unknown release; the nearest are kafka-4.2, kafka-4.3 and kafka-4.4`},
+		{"kafka-0.9", `error: "kafka-0.9" is an unknown release; the nearest are kafka-0.10.0, kafka-0.10.1 and kafka-0.10.2`},
+		{"kafka", `error: "kafka" is not a release; the nearest are kafka-4.2, kafka-4.3 and kafka-4.4`},
+		{"kafka-3.99999999999999999999999", `error: "kafka-3.99999999999999999999999" is an unknown release; the nearest are kafka-3.8, kafka-3.9.1 and kafka-4.0.0`},
 	} {
 		got := ""
 		if table, err := findTable(tables, tt.name); err != nil {
@@ -108,7 +110,8 @@ func TestAllOfKversionIsListed(t *testing.T) {
 	}
 }
 
-// TestGuessByRecordedTables: patch releases and modes are told apart where recorded tables differ, and only there.
+// TestGuessByRecordedTables: patch releases and modes are distinguished where recorded tables
+// differ, and only there.
 func TestGuessByRecordedTables(t *testing.T) {
 	known := releasesOf(recordedFor(t, func(name string) *Ranges { return tableOf(t, name) }))
 	zk := tableOf(t, "3.9")
@@ -149,7 +152,7 @@ func TestTitle(t *testing.T) {
 	}
 }
 
-// TestEveryTableIsItself: what a recorded server advertises is taken for its release.
+// TestEveryTableIsItself: what a recorded server advertises counts as its release.
 func TestEveryTableIsItself(t *testing.T) {
 	for _, table := range Tables() {
 		got := GuessRelease(table.Ranges)

@@ -1,9 +1,9 @@
 package decode
 
-// judge holds a request against an advertised table. known is false where the table cannot tell:
-// there is none, or its end is missing and the API is not in what is there.
+// judge compares a request with an advertised table. known is false if the table does not
+// decide: there is none, or it is incomplete and lacks the API.
 //
-// A range whose min is negative or above its max is malformed and tells nothing.
+// A range with a negative min, or a min above its max, is malformed and decides nothing.
 func judge(key, version int16, r *Ranges) (v Verdict, advertised Range, known bool) {
 	advertised, found := r.Find(key)
 	switch {
@@ -23,7 +23,7 @@ func judge(key, version int16, r *Ranges) (v Verdict, advertised Range, known bo
 	return OK, advertised, true
 }
 
-// judge gives e its verdict by the table r, and reports whether r can tell.
+// judge sets the verdict of e by the table r, and reports whether r decides.
 func (e *Exchange) judge(r *Ranges, evidence Evidence) bool {
 	v, advertised, known := judge(e.Key, e.Version, r)
 	e.Verdict, e.Advertised, e.Ranges, e.Evidence = v, advertised, nil, None

@@ -12,7 +12,7 @@ import (
 // watcher is a recorder that also wants what was sighted.
 type watcher struct{ recorder }
 
-func (w *watcher) Sighted(e *Exchange) {
+func (w *watcher) OutOfRange(e *Exchange) {
 	w.got = append(w.got, fmt.Sprintf("%d: sighted %s v%d %s %s", e.Stream, APIName(e.Key), e.Version, e.Verdict, e.Evidence))
 }
 
@@ -44,7 +44,7 @@ func TestSightedRequestsBorrow(t *testing.T) {
 	seen := func(frame uint64, stream uint32) {
 		x := part{}
 		x.asked(frame, frame, stream, broker1)
-		p.add(frame, stream, Event{Sighted: x[0].Exchange})
+		p.add(frame, stream, Event{OutOfRange: x[0].Exchange})
 	}
 	seen(1, 0)
 	p.told(2, 1, broker1, 7)
@@ -65,12 +65,12 @@ func TestSinksThatDoNotWatchAreSparedSightings(t *testing.T) {
 	d.negotiate()
 	d.request(requestOf(1, 12))
 	for _, e := range d.end(reassembly.Closed, reassembly.ToClient) {
-		if e.Sighted != nil {
-			t.Errorf("sighted without Watch: %+v", e.Sighted)
+		if e.OutOfRange != nil {
+			t.Errorf("sighted without Watch: %+v", e.OutOfRange)
 		}
 	}
 	r := &recorder{}
-	NewCorrelator(Options{}, r).Add([][]Event{{{Sighted: &Exchange{Key: 1, Version: 12}}}})
+	NewCorrelator(Options{}, r).Add([][]Event{{{OutOfRange: &Exchange{Key: 1, Version: 12}}}})
 	if len(r.got) > 0 {
 		t.Errorf("%q", r.got)
 	}
@@ -105,7 +105,7 @@ func TestWatchingAllocatesNothingMore(t *testing.T) {
 type nobody struct{}
 
 func (*nobody) Exchange(*Exchange)           {}
-func (*nobody) Sighted(*Exchange)            {}
+func (*nobody) OutOfRange(*Exchange)         {}
 func (*nobody) Advertisement(*Advertisement) {}
 func (*nobody) Connection(*Connection)       {}
 

@@ -11,31 +11,31 @@ import (
 // goroutine and belongs to its shard from the first item on, until it is over
 // (Pool.reclaim).
 type conn struct {
-	w      *worker
-	flow   *flow // whose conn it is; the dispatching goroutine's
-	info   Connection
-	half   [2]half
-	flip   Direction // 1 where the side that was taken for the client is the broker
-	mode   connMode
-	waits  bool   // stands in worker.waiting
-	over   bool   // finished
-	turns  uint32 // segments so far
-	finAck uint32 // what the first FIN acknowledged
-	reset  int64  // tick at which a RST came, -1 before
-	// resetMark belongs to reset. doubted are segments that wait for confirmation.
-	resetMark resetMark
-	doubted   doubts
-	closing   int64 // tick at which only the secrets of waiting records were missing to its end, -1 before
-	late      *postponed
-	tracer    Tracer // nil for all connections but one, if that is asked for
-	offset    int64  // stream offset behind the bytes that are worked on, -1 where unknown
-	talk      dialogue
-	tls       *tlsrecord.Session
-	outline   *tlsrecord.Outline // of TLS, until something inside was decrypted
-	preface   *preface           // that is being read
-	noPreface bool               // the first bytes are none, though they looked like one
+	w     *worker
+	flow  *flow // whose conn it is; the dispatching goroutine's
+	info  Connection
+	half  [2]half
+	flip  Direction // 1 where the side that was taken for the client is the broker
+	mode  connMode
+	waits bool // stands in worker.waiting
+	over  bool // finished
+	// isTraced: Options.Tracer is told of it.
+	isTraced  bool
+	noPreface bool // the first bytes are none, though they looked like one
 	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something else.
 	serverSpoke, notKafka bool
+	turns                 uint32    // segments so far
+	finAck                uint32    // what the first FIN acknowledged
+	resetMark             resetMark // belongs to reset
+	reset                 int64     // tick at which a RST came, -1 before
+	closing               int64     // tick at which only the secrets of waiting records were missing to its end, -1 before
+	doubted               *doubts   // segments that wait for confirmation, nil without any
+	late                  *postponed
+	offset                int64 // stream offset behind the bytes that are worked on, -1 where unknown
+	talk                  dialogue
+	tls                   *tlsrecord.Session
+	outline               *tlsrecord.Outline // of TLS, until something inside was decrypted
+	preface               *preface           // that is being read
 }
 
 // connMode is the way a connection's bytes take.
@@ -57,7 +57,7 @@ func (c *conn) init(w *worker, f *flow) {
 		First: first, Last: first, Midstream: !f.synced[ToBroker] && !f.synced[ToClient],
 	}
 	for d := range f.seen {
-		if f.synced[d] {
+		if f.synced[d] || f.isAnswered(Direction(d)) {
 			c.half[d].next, c.half[d].synced = f.base[d]+1, true
 		}
 		c.info.Seen[d] = f.seen[d]
@@ -78,12 +78,12 @@ func (c *conn) segment(it *item) {
 	c.info.Last = it.at
 	d := it.dir ^ c.flip
 	c.info.Seen[d] = true
-	if c.tracer != nil && it.flags&(capture.RST|capture.FIN) != 0 {
+	if c.isTraced && it.flags&(capture.RST|capture.FIN) != 0 {
 		kind := "FIN"
 		if it.flags&capture.RST != 0 {
 			kind = "RST"
 		}
-		c.tracer.Printf(it.at, "%s %v", kind, d)
+		c.w.opt.Tracer.Printf(it.at, "%s %v", kind, d)
 	}
 	switch {
 	case it.flags&capture.RST != 0:
@@ -196,8 +196,8 @@ func (c *conn) miss(n int64) {
 	c.info.Gaps++
 	c.w.missing += uint64(n)
 	c.w.gaps++
-	if c.tracer != nil {
-		c.tracer.Printf(c.info.Now, "%d bytes are missing in the capture", n)
+	if c.isTraced {
+		c.w.opt.Tracer.Printf(c.info.Now, "%d bytes are missing in the capture", n)
 	}
 }
 
@@ -238,12 +238,21 @@ func (c *conn) gap(raw Direction, n int64, at capture.Position) {
 	case crypted:
 		c.serverSpoke = c.serverSpoke || d == ToClient // how it began is not known
 		if c.outline != nil {
-			c.outline.Gap(d == ToBroker, n, at)
+			c.outline.Gap(d == ToBroker, n, c.lostAt(at))
 		}
 		c.tls.Gap(d == ToBroker, n, at)
 	case headers:
-		c.outline.Gap(d == ToBroker, n, at)
+		c.outline.Gap(d == ToBroker, n, c.lostAt(at))
 	}
+}
+
+// lostAt is the earliest packet known to come behind the bytes that a gap stands for: at, the next
+// packet of the direction, or one that acknowledges them.
+func (c *conn) lostAt(at capture.Position) capture.Position {
+	if c.w.isLost && c.w.lostBefore.Before(at) {
+		return c.w.lostBefore
+	}
+	return at
 }
 
 // ended is called when all bytes of a direction were handed on, up to its FIN.
@@ -345,7 +354,7 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		i.Protocol, i.TLS = TLS, &tlsrecord.Info{Reason: "the client's side is not in the capture"}
 	}
 	c.w.opener.Closed(&c.info)
-	if c.tracer != nil {
+	if c.isTraced {
 		c.traceEnd()
 	}
 	c.talk, c.tls, c.outline, c.mode = dialogue{}, nil, nil, ignored
@@ -372,8 +381,8 @@ func (c *conn) unheard(d Direction) {
 // swap exchanges the two sides: the one that was taken for the client turned out to be the broker.
 func (c *conn) swap() {
 	c.flip ^= 1
-	if c.tracer != nil {
-		c.tracer.Printf(c.info.Now, "the sides are exchanged: %v is the broker", c.info.Client)
+	if c.isTraced {
+		c.w.opt.Tracer.Printf(c.info.Now, "the sides are exchanged: %v is the broker", c.info.Client)
 	}
 	i := &c.info
 	i.Client, i.Broker = i.Broker, i.Client

@@ -61,14 +61,14 @@ type End struct {
 	// By is the direction in which the first FIN or RST travelled: ToClient
 	// means that the broker ended the connection. Only for Closed and Reset.
 	By Direction
+	// HasAcked is false where Acked is unknown: the packet acknowledges nothing, or was not captured.
+	HasAcked bool
 	// At is the packet that ended it.
 	At capture.Position
 	// Acked is the number of stream bytes (as Connection.Bytes counts them) that the side which ended
 	// the connection had received from the other side by then, as its FIN or RST acknowledges them. A request
 	// that begins behind them arrived later, so the end is not the answer to it (Frame.Offset).
-	// HasAcked is false where the number is unknown: the packet acknowledges nothing, or was not captured.
-	Acked    int64
-	HasAcked bool
+	Acked int64
 }
 
 // Connection is what is known of one TCP connection, apart from the Kafka
@@ -93,8 +93,12 @@ type Connection struct {
 	Now capture.Position
 	// Protocol is what the connection speaks.
 	Protocol Protocol
+	// Confusion says that one side spoke TLS and the other something else (KV2007).
+	Confusion Confusion
 	// Midstream: the connection was open before its first packet here.
 	Midstream bool
+	// Refused: the broker's side answered the SYN with a RST: nothing listens there.
+	Refused bool
 	// Seen tells for each direction whether any segment of it was captured.
 	Seen [2]bool
 	// Bytes counts the payload bytes of each direction, those missing included.
@@ -112,8 +116,6 @@ type Connection struct {
 	// be told only where the first copy is still known: segments that wait
 	// for earlier ones, and the last few short segments of each direction.
 	Conflicts uint64
-	// Refused: the broker's side answered the SYN with a RST: nothing listens there.
-	Refused bool
 	// LastData are the packets with the latest payload byte of each direction; the zero value without any.
 	LastData [2]capture.Position
 	// Spoke names the protocol of the broker's side where that is not Kafka: one of the constants
@@ -125,8 +127,6 @@ type Connection struct {
 	// Opening is what the client's side sent first, at most maxGreeting bytes of it, where that could be a Kafka
 	// request and the connection was not taken for Kafka. Other bytes are not kept: they may hold secrets.
 	Opening []byte
-	// Confusion says that one side spoke TLS and the other something else (KV2007).
-	Confusion Confusion
 	// TLS describes the TLS session, nil without any.
 	TLS *tlsrecord.Info
 	// Outline is what the record headers of a TLS connection show of which nothing

@@ -116,8 +116,8 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		c.w.limits.Undecided++
 		c.give(Other)
 	case !sure:
-		if c.tracer != nil {
-			c.tracer.Printf(at, "undecided what the connection speaks after %d bytes", len(first)+len(answer))
+		if c.isTraced {
+			c.w.opt.Tracer.Printf(at, "undecided what the connection speaks after %d bytes", len(first)+len(answer))
 		}
 	case kind == Kafka:
 		t.open(c)
@@ -197,8 +197,8 @@ func (t *dialogue) again(c *conn, k chunk) {
 func (t *dialogue) unanchor(c *conn) {
 	t.anchored = false
 	t.fr[0].state, t.fr[1].state = searching, searching
-	if c.tracer != nil {
-		c.tracer.Printf(c.info.Now, "the client's first bytes are not there: requests are searched for")
+	if c.isTraced {
+		c.w.opt.Tracer.Printf(c.info.Now, "the client's first bytes are not there: requests are searched for")
 	}
 	t.replay(c, nil, ToBroker, c.info.Now)
 }
@@ -207,8 +207,8 @@ func (t *dialogue) unanchor(c *conn) {
 func (t *dialogue) open(c *conn) {
 	t.decided = true
 	c.info.Protocol = Kafka
-	if c.tracer != nil {
-		c.tracer.Printf(c.info.Now, "the connection speaks Kafka: %v is the broker", c.info.Broker)
+	if c.isTraced {
+		c.w.opt.Tracer.Printf(c.info.Now, "the connection speaks Kafka: %v is the broker", c.info.Broker)
 	}
 	t.handler = c.w.opener.Open(&c.info)
 }
@@ -279,7 +279,7 @@ func (c *conn) message(f *Frame) {
 	if f.Resynced {
 		c.info.Resyncs++
 	}
-	if c.tracer != nil {
+	if c.isTraced {
 		c.traceMessage(f)
 	}
 	if f.Direction == ToBroker {

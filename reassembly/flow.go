@@ -279,11 +279,11 @@ func (f *flow) note(s *capture.Segment, d Direction) {
 	switch {
 	case s.Flags&capture.SYN != 0:
 		f.base[d], f.synced[d] = s.Seq, true
-	case !f.seen[d]:
+	case !f.seen[d] && !f.isAnswered(d):
 		f.base[d] = s.Seq - 1
 	}
 	f.seen[d] = true
-	if r := d.Reverse(); !f.seen[r] && !f.acked && s.Flags&capture.ACK != 0 {
+	if r := d.Reverse(); !f.seen[r] && s.Flags&capture.ACK != 0 && (!f.acked || s.Flags&capture.SYN != 0) {
 		f.base[r], f.acked = s.Ack-1, true
 	}
 	f.last[d] = s.Seq + s.Length
@@ -293,6 +293,11 @@ func (f *flow) note(s *capture.Segment, d Direction) {
 	if s.Flags&capture.RST != 0 {
 		f.closed |= 4
 	}
+}
+
+// isAnswered reports whether base[d] is that of a SYN that was not captured: only its answer was.
+func (f *flow) isAnswered(d Direction) bool {
+	return d == ToBroker && !f.synced[ToBroker] && f.synced[ToClient] && f.acked
 }
 
 // note has f record what later lookups need to know of the segment.

@@ -31,15 +31,15 @@ type framer struct {
 	asked     bool // want is known
 	unlisted  bool // a message whose header was lost: only its end is of interest
 	handed    bool // handed on already
+	final     bool // no more bytes come before a gap or the end
 	size      int64
 	passed    int64  // bytes of the message so far, its size field included
 	want      int    // bytes wanted, the size field included
 	buf       []byte // of worker.room
 	first     capture.Position
-	offset    int64  // Frame.Offset
-	final     bool   // no more bytes come before a gap or the end
-	starts    starts // while searching: where segments begin in buf, which holds what came before
-	tries     int    // chunks searched in vain
+	offset    int64   // Frame.Offset
+	starts    *starts // while searching: where segments begin in buf, which holds what came before
+	tries     int     // chunks searched in vain
 }
 
 type framerState uint8
@@ -254,7 +254,7 @@ func (f *framer) lose(c *conn, at capture.Position) {
 	}
 	f.sized, f.asked, f.unlisted, f.handed, f.tentative = false, false, false, false, false
 	f.passed = 0
-	f.state, f.starts = searching, starts{}
+	f.state, f.starts = searching, nil
 	c.lostPlace(f.dir, at)
 }
 
@@ -270,7 +270,7 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 		if f.buf != nil {
 			f.buf = f.buf[:0]
 		}
-		f.starts = starts{}
+		f.starts = nil
 		c.lostPlace(f.dir, at)
 		return
 	case !f.sized:

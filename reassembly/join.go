@@ -3,6 +3,7 @@ package reassembly
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // join takes the next bytes of a conversation whose beginning was not captured. Until a request is found
@@ -135,9 +136,19 @@ func (t *dialogue) finish(c *conn) {
 	for i := range t.fr {
 		t.fr[i].research(c, c.info.LastData[t.fr[i].dir])
 	}
-	if t.found {
+	if t.found || t.answersHeld(c) {
 		t.start(c, chunk{at: c.info.Now})
 	}
+}
+
+// answersHeld looks for a request and its answer among all that is held, by packet: bytes that waited for missing ones
+// came behind their answers.
+func (t *dialogue) answersHeld(c *conn) bool {
+	if t.pending == nil {
+		return false
+	}
+	t.pending.chunks = inOrder(t.pending.chunks)
+	return slices.ContainsFunc(t.pending.chunks, func(k chunk) bool { return t.answers(c, k) })
 }
 
 // message returns the first message in p without its size, empty if it is not all there.

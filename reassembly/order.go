@@ -34,22 +34,26 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // half puts one direction of a connection in order.
 type half struct {
 	next    uint32 // sequence number of the next byte to hand on
-	synced  bool   // next is known
-	ended   bool   // the FIN was reached
-	finDue  int64  // tick up to which bytes before the FIN are waited for; 0 for none
-	fin     bool   // a FIN was seen, at finSeq
 	finSeq  uint32
 	acked   uint32 // highest acknowledgement by the other side
 	oldest  uint32 // lowest one, as long as not synced
+	synced  bool   // next is known
+	ended   bool   // the FIN was reached
+	fin     bool   // a FIN was seen, at finSeq
 	ackSeen bool
-	// ahead is the first acknowledgement by the other side of bytes that have not come, in packet aheadAt; it
-	// stands while aheadSeen.
-	ahead     uint32
-	aheadSeen bool
-	aheadAt   capture.Position
-	hole      *disorder // what came too early; nil in the usual case
-	recent    [recentSegments]summary
-	turn      uint8
+	turn    uint8
+	finDue  int64 // tick up to which bytes before the FIN are waited for; 0 for none
+	// ahead is the first acknowledgement by the other side of bytes that have not come, nil before there was one.
+	ahead  *ackAhead
+	hole   *disorder // what came too early; nil in the usual case
+	recent [recentSegments]summary
+}
+
+// ackAhead is an acknowledgement of bytes that have not come, in packet at, unless they came since (over).
+type ackAhead struct {
+	ack  uint32
+	over bool
+	at   capture.Position
 }
 
 // summary is what is remembered of a segment that was handed on.
@@ -115,22 +119,29 @@ func (c *conn) order(d Direction, it *item) {
 
 // noteAhead keeps the first packet that acknowledges bytes of h which have not come.
 func (h *half) noteAhead(it *item) {
-	isNew := !h.aheadSeen || int32(it.ack-h.ahead) > 0 // nothing has come: the latest says most
+	a := h.ahead
+	isNew := a == nil || a.over || int32(it.ack-a.ack) > 0 // nothing has come: the latest says most
 	if h.synced {
-		isPast := !h.aheadSeen || int32(h.ahead-h.next) <= 0
+		isPast := a == nil || a.over || int32(a.ack-h.next) <= 0
 		isNew = isPast && int32(it.ack-h.next) > 0
-		h.aheadSeen = !isPast
+		if a != nil {
+			a.over = isPast
+		}
 	}
 	if isNew {
-		h.ahead, h.aheadSeen, h.aheadAt = it.ack, true, it.at
+		if a == nil {
+			a = new(ackAhead)
+			h.ahead = a
+		}
+		*a = ackAhead{ack: it.ack, at: it.at}
 	}
 }
 
 // lostBefore returns the earliest packet known to come behind the next n bytes, which are missing: at, or one that
 // acknowledges them.
 func (h *half) lostBefore(n int64, at capture.Position) capture.Position {
-	if h.aheadSeen && int64(int32(h.ahead-h.next)) >= n && h.aheadAt.Before(at) {
-		return h.aheadAt
+	if a := h.ahead; a != nil && !a.over && int64(int32(a.ack-h.next)) >= n && a.at.Before(at) {
+		return a.at
 	}
 	return at
 }
@@ -152,8 +163,8 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 	ahead := int32(seq - h.next)
 	if ahead < 0 { // at least partly seen before
 		old := uint32(-ahead)
-		if c.tracer != nil {
-			c.tracer.Printf(it.at, "%d bytes %v came again", min(old, length), d^c.flip)
+		if c.isTraced {
+			c.w.opt.Tracer.Printf(it.at, "%d bytes %v came again", min(old, length), d^c.flip)
 		}
 		c.overlap(h, seq, min(old, length), it)
 		if old >= length {
@@ -174,8 +185,8 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 			c.deliver(d, p, length, it.at)
 			return
 		}
-		if c.tracer != nil {
-			c.tracer.Printf(it.at, "out of order %v: %d bytes before this segment are waited for", d^c.flip, ahead)
+		if c.isTraced {
+			c.w.opt.Tracer.Printf(it.at, "out of order %v: %d bytes before this segment are waited for", d^c.flip, ahead)
 		}
 		h.hole = newDisorder(h.next, c.w.ticks)
 		c.wait()

@@ -20,9 +20,9 @@ const (
 	// batchesInFlight bounds the batches between reading and collecting: 4 of about
 	// 2 MiB each are 8 MiB.
 	batchesInFlight = 4
-	// maxSilentEnds bounds the connections without payload that one batch ends, as a scan or a flood of SYNs makes them: 1,024 of
-	// some 1,000 bytes in each of the batches in flight are 4 MiB.
-	maxSilentEnds = 1024
+	// maxSilentEnds bounds the connections without payload that one batch ends, as a scan or a flood of SYNs makes
+	// them: 128 of some 1,000 bytes in each of the batches in flight are 512 KiB.
+	maxSilentEnds = 128
 	// endsPerBatch is how many connections are ended together when the input is over.
 	endsPerBatch = 4096
 
@@ -391,7 +391,7 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 		if err != nil {
 			ended := 0
 			p.table.all(func(f *flow) {
-				if ended++; ended%endsPerBatch == 0 {
+				if ended++; ended%endsPerBatch == 0 || s.silent == maxSilentEnds {
 					send(s)
 					next()
 				}

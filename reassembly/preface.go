@@ -24,6 +24,8 @@ type preface struct {
 	// past is how much of text belongs to the preface; read: the whole of the first side's does.
 	past [2]int
 	read bool
+	// isRefused: the proxy refuses, though not all that it says of that has come.
+	isRefused bool
 }
 
 // beginPreface takes the first bytes of a conversation if a preface can begin with them.
@@ -81,7 +83,9 @@ func (f *preface) parse() parseState {
 	}
 	n, state, problem := parseReply(f.Kind, f.text[back])
 	f.past[back] = n
-	f.Problem = problem
+	if f.isRefused = problem != ""; state != needMore {
+		f.Problem = problem
+	}
 	return state
 }
 
@@ -183,9 +187,13 @@ func (c *conn) afterConnect(k chunk) bool {
 
 // lastOfPreface ends the reading of a preface when nothing more comes.
 func (c *conn) lastOfPreface() {
-	if c.preface.read {
+	switch f := c.preface; {
+	case f.isRefused:
+		f.Problem = refusal
+		c.endPreface(notRead)
+	case f.read:
 		c.endPreface(parsed)
-	} else {
+	default:
 		c.endPreface(noMatch)
 	}
 }

@@ -52,6 +52,11 @@ func TestPrefaces(t *testing.T) {
 		"SOCKS5":                              {Kind: SOCKS5, Target: namedBroker.String()},
 		"SOCKS5 with a password":              {Kind: SOCKS5, Target: "kafka.example:9092"},
 		"HTTP CONNECT":                        {Kind: Connect, Target: "kafka.example:9092"},
+
+		"PROXY v2 of no address family":         {Kind: ProxyV2},
+		"PROXY v2 of a health check":            {Kind: ProxyV2},
+		"HTTP CONNECT with an interim response": {Kind: Connect, Target: "kafka.example:9092"},
+		"HTTP CONNECT with bare line feeds":     {Kind: Connect, Target: "kafka.example:9092"},
 	}
 	lines := withoutPreface(t)
 	for _, p := range capturetest.Prefaces() {
@@ -123,7 +128,9 @@ func TestTwoPrefaces(t *testing.T) {
 		{Dir: capturetest.ToBroker, Data: []byte("CONNECT kafka.example:9092 HTTP/1.1\r\n\r\n")},
 		{Dir: capturetest.ToClient, Data: []byte("HTTP/1.1 407 Authenticate\r\nContent-Length: 5\r\n\r\nwhoru")},
 	}, all[7].Steps)}
-	for name, p := range map[string]capturetest.Preface{"load balancer": both, "password": refused} {
+	chunked := capturetest.Preface{Steps: slices.Clone(refused.Steps)}
+	chunked.Steps[1].Data = []byte("HTTP/1.1 407 Authenticate\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nwhoru\r\n1\r\n?\r\n0\r\nA: b\r\n\r\n")
+	for name, p := range map[string]capturetest.Preface{"load balancer": both, "password": refused, "password, asked for in chunks": chunked} {
 		got := run(t, prefaced(p, capturetest.DefaultMSS, true), 100)
 		if d := cmp.Diff(withoutPreface(t), sorted(withoutFrames(got.lines))); d != "" || len(got.conns[0].Prefaces) != 2 {
 			t.Errorf("%s: %+v\n%s", name, got.conns[0].Prefaces, d)

@@ -71,7 +71,6 @@ var (
 	proxyV1Signature = []byte("PROXY ")
 	proxyV2Signature = []byte("\r\n\r\n\x00\r\nQUIT\n")
 	connectMethod    = []byte("CONNECT ")
-	headEnd          = []byte("\r\n\r\n")
 )
 
 // mayBePreface reports whether a preface can begin with b. No Kafka request can: it would be over 64 MiB.
@@ -136,11 +135,18 @@ func parseProxyV2(b []byte) (p Preface, n int, state parseState) {
 	if len(b) < proxyV2Fixed {
 		return p, 0, needMore
 	}
+	const version, local, proxy = 2 << 4, 0, 1
+	if b[12] != version|local && b[12] != version|proxy {
+		return p, 0, noMatch
+	}
 	p.Kind = ProxyV2
 	length := int(binary.BigEndian.Uint16(b[14:]))
 	n = proxyV2Fixed + length
 	if len(b) < n {
 		return p, 0, needMore
+	}
+	if b[12] == version|local || b[13]>>4 == 0 { // a health check, or no address family (UNSPEC)
+		return p, n, parsed
 	}
 	addresses := proxyV2Addresses(b)
 	header := bytes.Clone(b[:proxyV2Fixed+addresses])
@@ -297,16 +303,31 @@ func areMethods(b []byte) bool {
 
 // parseConnect reads the head of a CONNECT request. Of its fields nothing is kept: they hold passwords.
 func parseConnect(b []byte) (p Preface, n int, state parseState) {
-	end := bytes.Index(b, headEnd)
-	if end < 0 {
+	n = headLength(b)
+	if n == 0 {
 		return p, 0, needMore
 	}
-	line, _, _ := bytes.Cut(b[len(connectMethod):end+2], []byte("\r\n"))
+	line, _, _ := bytes.Cut(b[len(connectMethod):n], []byte("\n"))
 	authority, version, ok := strings.Cut(string(line[:min(len(line), maxTarget+len(" HTTP/1.1"))]), " ")
 	if !ok || !strings.HasPrefix(version, "HTTP/1.") {
 		return p, 0, noMatch
 	}
-	return Preface{Kind: Connect, Target: authority}, end + len(headEnd), parsed
+	return Preface{Kind: Connect, Target: authority}, n, parsed
+}
+
+// headLength returns the length of the head of an HTTP message, the empty line at its end included; 0 where that has not come.
+// A line may end without CR (RFC 9112 2.2).
+func headLength(b []byte) int {
+	for n := 0; ; {
+		i := bytes.IndexByte(b[n:], '\n')
+		if i < 0 {
+			return 0
+		}
+		isEmpty := i == 0 || i == 1 && b[n] == '\r'
+		if n += i + 1; isEmpty {
+			return n
+		}
+	}
 }
 
 // parseReply reads what the proxy answers to a preface, and returns its length.
@@ -390,46 +411,89 @@ func parseSOCKS5Reply(b []byte) (n int, state parseState, problem string) {
 	return n, parsed, ""
 }
 
-// parseConnectReply reads the head of a response. One that is no 2xx may have a body, as one that asks for a
-// password has; another CONNECT can follow.
+// parseConnectReply reads the head of a response, and of the interim ones before it (RFC 9110 15.2). One that is no 2xx
+// may have a body, as one that asks for a password has; another CONNECT can follow.
 func parseConnectReply(b []byte) (n int, state parseState, problem string) {
 	const status = "HTTP/1.x NNN"
-	m := min(len(b), len("HTTP/1."))
-	if string(b[:m]) != "HTTP/1."[:m] {
-		return 0, noMatch, ""
+	for {
+		head := b[n:]
+		m := min(len(head), len("HTTP/1."))
+		if string(head[:m]) != "HTTP/1."[:m] {
+			return 0, noMatch, ""
+		}
+		length := headLength(head)
+		switch {
+		case length == 0:
+			return 0, needMore, ""
+		case length < len(status):
+			return 0, noMatch, ""
+		}
+		n += length
+		switch head[len(status)-3] {
+		case '1':
+			continue
+		case '2':
+			return n, parsed, ""
+		}
+		if length, state = bodyLength(head[:length], b[n:]); state == needMore {
+			return n, needMore, refusal
+		}
+		return n + length, notRead, refusal
 	}
-	end := bytes.Index(b, headEnd)
-	if end < 0 {
-		return 0, needMore, ""
-	}
-	n = end + len(headEnd)
-	if end < len(status) {
-		return 0, noMatch, ""
-	}
-	if b[len(status)-3] == '2' {
-		return n, parsed, ""
-	}
-	length, ok := contentLength(b[:end])
-	switch {
-	case !ok:
-		return n, notRead, refusal
-	case len(b) < n+length:
-		return 0, needMore, ""
-	}
-	return n + length, notRead, refusal
 }
 
-// contentLength reads the length of the body from a head; ok is false where the head does not tell it.
-func contentLength(head []byte) (n int, ok bool) {
-	for _, line := range bytes.Split(head, []byte("\r\n")) {
+// bodyLength returns the length of the body that follows a head, in b. The state is needMore where it has not come,
+// noMatch where its length is unknown.
+func bodyLength(head, b []byte) (n int, state parseState) {
+	for line := range bytes.Lines(head) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimSpace(value)
 		switch {
-		case bytes.EqualFold(name, []byte("Content-Length")):
-			n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
-			return n, err == nil && n >= 0
 		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
-			return 0, false
+			if !bytes.EqualFold(value, []byte("chunked")) {
+				return 0, noMatch
+			}
+			return chunkedLength(b)
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			length, err := strconv.Atoi(string(value))
+			if err != nil || length < 0 {
+				return 0, noMatch
+			}
+			n = length
 		}
 	}
-	return 0, true
+	if len(b) < n {
+		return 0, needMore
+	}
+	return n, parsed
+}
+
+// chunkedLength is bodyLength for a body in chunks (RFC 9112 7.1), of which the last is empty, and trailers.
+func chunkedLength(b []byte) (n int, state parseState) {
+	for {
+		line, _, ok := bytes.Cut(b[n:], []byte("\n"))
+		if !ok {
+			return 0, needMore
+		}
+		digits, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(";"))
+		size, err := strconv.ParseUint(string(bytes.TrimSpace(digits)), 16, 31)
+		if err != nil {
+			return 0, noMatch
+		}
+		if size == 0 {
+			trailers := headLength(b[n+len(line)+1:])
+			if trailers == 0 {
+				return 0, needMore
+			}
+			return n + len(line) + 1 + trailers, parsed
+		}
+		if n += len(line) + 1 + int(size); n >= len(b) {
+			return 0, needMore
+		}
+		end := bytes.IndexByte(b[n:], '\n')
+		if end < 0 {
+			return 0, needMore
+		}
+		n += end + 1
+	}
 }

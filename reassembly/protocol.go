@@ -41,8 +41,8 @@ func foreignProtocol(p []byte) (_ Protocol, sure bool) {
 func (c *conn) give(p Protocol) {
 	c.talk.decided = true
 	c.talk.take(c)
-	if c.tracer != nil {
-		c.tracer.Printf(c.info.Now, "given up: the connection speaks %v", p)
+	if c.isTraced {
+		c.w.opt.Tracer.Printf(c.info.Now, "given up: the connection speaks %v", p)
 	}
 	if c.tls == nil {
 		c.info.Protocol = p
@@ -121,8 +121,8 @@ func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 	}
 	c.info.Protocol = TLS
 	c.mode = crypted
-	if c.tracer != nil {
-		c.tracer.Printf(at, "a TLS ClientHello: the connection is decrypted if there is a key for it")
+	if c.isTraced {
+		c.w.opt.Tracer.Printf(at, "a TLS ClientHello: the connection is decrypted if there is a key for it")
 	}
 	c.tls = tlsrecord.NewSession(c.w.opt.Secrets, c, &o)
 	c.outline = tlsrecord.NewOutline(false)
@@ -175,8 +175,8 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 
 // Plaintext implements tlsrecord.Receiver.
 func (c *conn) Plaintext(toServer bool, p []byte, at capture.Position) {
-	if c.tracer != nil && c.outline != nil {
-		c.tracer.Printf(at, "TLS is decrypted from here on")
+	if c.isTraced && c.outline != nil {
+		c.w.opt.Tracer.Printf(at, "TLS is decrypted from here on")
 	}
 	c.outline = nil
 	if c.mode == crypted && len(p) > 0 {

@@ -139,14 +139,21 @@ func isWhole(b []byte) bool {
 	return size < minMessage || size > maxMessage || int64(len(b)-sizeBytes) >= min(size, plausibleBytes)
 }
 
-// starts are the places among the bytes held of a search at which segments begin, a bit each.
+// starts are the places among the bytes held of a search at which segments begin, a bit each; nil is none.
 type starts [(carryBytes + 63) / 64]uint64
 
-func (s *starts) set(n int)   { s[n/64] |= 1 << (n % 64) }
-func (s *starts) clear(n int) { s[n/64] &^= 1 << (n % 64) }
+func (s *starts) set(n int) { s[n/64] |= 1 << (n % 64) }
+func (s *starts) clear(n int) {
+	if s != nil {
+		s[n/64] &^= 1 << (n % 64)
+	}
+}
 
 // next returns the first place from n on, -1 without one.
 func (s *starts) next(n int) int {
+	if s == nil {
+		return -1
+	}
 	for i := n / 64; i < len(s); i, n = i+1, (i+1)*64 {
 		if w := s[i] >> (n % 64); w != 0 {
 			return n + bits.TrailingZeros64(w)
@@ -204,6 +211,12 @@ func (f *framer) carry(c *conn, b []byte, old int, start bool) {
 	if start && old >= from {
 		kept.set(old - from)
 	}
-	f.starts = kept
+	switch {
+	case f.starts != nil:
+		*f.starts = kept
+	case kept != (starts{}):
+		f.starts = new(starts)
+		*f.starts = kept
+	}
 	f.buf = append(f.buf[:0], b[from:]...)
 }

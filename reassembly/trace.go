@@ -16,7 +16,7 @@ func (c *conn) trace(t Tracer) {
 	if t == nil || t.Stream() != c.info.Stream {
 		return
 	}
-	c.tracer = t
+	c.isTraced = true
 	how := "both sides' SYN seen"
 	switch {
 	case c.info.Midstream:
@@ -60,7 +60,7 @@ func (c *conn) traceEnd() {
 		if t.Reason != "" {
 			why = t.Reason
 		}
-		c.tracer.Printf(i.Now, "%s %s: %s", version, t.Suite, why)
+		c.w.opt.Tracer.Printf(i.Now, "%s %s: %s", version, t.Suite, why)
 	}
 	by := ""
 	if i.End.Kind == Closed || i.End.Kind == Reset {
@@ -69,7 +69,7 @@ func (c *conn) traceEnd() {
 			by = " by the broker"
 		}
 	}
-	c.tracer.Printf(i.End.At, "connection %v%s; spoke %v, %d requests, %d responses, %d bytes missing in %d places, found its place again %d times",
+	c.w.opt.Tracer.Printf(i.End.At, "connection %v%s; spoke %v, %d requests, %d responses, %d bytes missing in %d places, found its place again %d times",
 		i.End.Kind, by, i.Protocol, i.Requests, i.Responses, i.Missing, i.Gaps, i.Resyncs)
 }
 
@@ -79,5 +79,5 @@ func (c *conn) traceMessage(f *Frame) {
 	if f.Resynced {
 		found = ", found by searching"
 	}
-	c.tracer.Printf(f.Last, "message %v of %d bytes%s", f.Direction, f.Size, found)
+	c.w.opt.Tracer.Printf(f.Last, "message %v of %d bytes%s", f.Direction, f.Size, found)
 }

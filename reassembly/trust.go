@@ -125,7 +125,7 @@ func (c *conn) isFar(it *item) bool {
 // what was kept is then handed on first.
 func (c *conn) confirmed(it *item) bool {
 	fits := 0
-	for i := range c.doubted.segments {
+	for i := range c.doubts() {
 		q := &c.doubted.segments[i]
 		switch {
 		case q.dir != it.dir:
@@ -140,9 +140,8 @@ func (c *conn) confirmed(it *item) bool {
 		c.doubt(it)
 		return false
 	}
-	for i := range c.doubted.segments {
-		q := &c.doubted.segments[i]
-		c.believe(q)
+	for i := range c.doubts() {
+		c.believe(&c.doubted.segments[i])
 	}
 	c.forgetDoubts()
 	c.jump(it)
@@ -151,7 +150,7 @@ func (c *conn) confirmed(it *item) bool {
 
 // acknowledgeDoubted hands on the segments far ahead that the other side acknowledges with it.
 func (c *conn) acknowledgeDoubted(it *item) {
-	if len(c.doubted.segments) == 0 || it.flags&capture.ACK == 0 {
+	if c.doubted == nil || it.flags&capture.ACK == 0 {
 		return
 	}
 	acknowledged := false
@@ -197,7 +196,10 @@ func (c *conn) doubt(it *item) {
 	if len(it.payload) > maxDoubtedBytes || c.w.doubted+len(it.payload) > maxShardDoubted {
 		return
 	}
-	q := &c.doubted
+	if c.doubted == nil {
+		c.doubted = new(doubts)
+	}
+	q := c.doubted
 	if len(q.segments) == maxDoubted {
 		n := len(q.segments[0].payload)
 		q.segments = append(q.segments[:0], q.segments[1:]...)
@@ -212,8 +214,18 @@ func (c *conn) doubt(it *item) {
 }
 
 func (c *conn) forgetDoubts() {
-	c.w.doubted -= c.doubted.bytes
-	c.doubted = doubts{}
+	if c.doubted != nil {
+		c.w.doubted -= c.doubted.bytes
+		c.doubted = nil
+	}
+}
+
+// doubts are the segments that wait for confirmation.
+func (c *conn) doubts() []item {
+	if c.doubted == nil {
+		return nil
+	}
+	return c.doubted.segments
 }
 
 // reviveReset takes a reset back when its sender goes on: it sends bytes behind the RST, or acknowledges some

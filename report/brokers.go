@@ -22,7 +22,10 @@ type brokers struct {
 	records   map[endpoint]*brokerRecord
 	last      *brokerRecord
 	strangers map[endpoint]*stranger
-	limits    struct{ brokers, tables, strangers uint64 }
+	// folded counts the brokers that made room for others, tick the changes of last.
+	folded model.FoldedRows
+	tick   uint64
+	limits struct{ tables, strangers uint64 }
 }
 
 func newBrokers() brokers {
@@ -31,17 +34,12 @@ func newBrokers() brokers {
 
 // exchange takes a settled exchange.
 func (b *brokers) exchange(x *decode.Exchange) {
-	if r := b.broker(endpoint{x.Domain, x.Broker}); r != nil {
-		r.requests++
-	}
+	b.broker(endpoint{x.Domain, x.Broker}).requests++
 }
 
 // advertisement takes an ApiVersions answer and returns the one before from that address, nil for none.
 func (b *brokers) advertisement(a *decode.Advertisement) (before *decode.Ranges) {
 	r := b.broker(endpoint{a.Domain, a.Broker})
-	if r == nil {
-		return nil
-	}
 	before, full := r.advertised(a.Ranges)
 	if full {
 		b.limits.tables++
@@ -95,11 +93,9 @@ func (b *brokers) at(at endpoint) *stranger {
 func (b *brokers) stranger(c *decode.Connection) *stranger {
 	at := endpoint{c.Domain, c.Broker}
 	if c.Protocol == reassembly.Kafka {
-		if r := b.broker(at); r != nil {
-			r.streams++
-			return &r.stranger
-		}
-		return nil
+		r := b.broker(at)
+		r.streams++
+		return &r.stranger
 	}
 	if r := b.records[at]; r != nil {
 		return &r.stranger
@@ -116,7 +112,7 @@ func (b *brokers) stranger(c *decode.Connection) *stranger {
 	return s
 }
 
-// broker finds or begins a broker, nil where there is no room.
+// broker finds or begins a broker.
 func (b *brokers) broker(at endpoint) *brokerRecord {
 	if b.last != nil && b.last.endpoint == at {
 		return b.last
@@ -124,8 +120,7 @@ func (b *brokers) broker(at endpoint) *brokerRecord {
 	r := b.records[at]
 	if r == nil {
 		if len(b.records) >= maxBrokers {
-			b.limits.brokers++
-			return nil
+			b.fold()
 		}
 		r = &brokerRecord{endpoint: at}
 		if s := b.strangers[at]; s != nil {
@@ -134,8 +129,19 @@ func (b *brokers) broker(at endpoint) *brokerRecord {
 		}
 		b.records[at] = r
 	}
-	b.last = r
+	b.tick++
+	r.touched, b.last = b.tick, r
 	return r
+}
+
+// fold makes room for new brokers.
+func (b *brokers) fold() {
+	all := slices.Collect(maps.Values(b.records))
+	for _, r := range oldAndSmall(all, func(r *brokerRecord) (size, touched uint64) { return r.requests, r.touched }) {
+		delete(b.records, r.endpoint)
+		b.folded.Count++
+		b.folded.Requests += r.requests
+	}
 }
 
 // tables are the different ranges that a broker advertised.
@@ -154,24 +160,24 @@ func (b *brokers) serverName(at endpoint) string {
 	return ""
 }
 
-// releases are the guesses at the brokers' releases.
-func (b *brokers) releases() map[endpoint]decode.Release {
-	out := make(map[endpoint]decode.Release, len(b.records))
-	for at, r := range b.records {
-		out[at] = r.release()
+// release is the guess at a broker's release; ok is false for an address that is no broker's.
+func (b *brokers) release(at endpoint) (r decode.Release, ok bool) {
+	record := b.records[at]
+	if record == nil {
+		return r, false
 	}
-	return out
+	return record.release(), true
 }
 
 // finish returns the brokers by address, and adds the limits that were reached to hit.
-func (b *brokers) finish(releases map[endpoint]decode.Release, hit map[string]uint64) []model.Broker {
+func (b *brokers) finish(hit map[string]uint64) []model.Broker {
 	addHits(hit, map[string]uint64{
-		"brokers": b.limits.brokers, "broker_tables": b.limits.tables, "other_addresses": b.limits.strangers,
+		"broker_tables": b.limits.tables, "other_addresses": b.limits.strangers,
 	})
 	records := slices.SortedFunc(maps.Values(b.records), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
 	out := make([]model.Broker, 0, len(records))
 	for _, r := range records {
-		m := r.finish(releases[r.endpoint])
+		m := r.finish()
 		m.Behind = b.behind(r.endpoint)
 		out = append(out, m)
 	}
@@ -209,6 +215,7 @@ type brokerRecord struct {
 	tables            []*decode.Ranges
 	latest            *decode.Ranges
 	streams, requests uint64
+	touched           uint64 // the tick at which it became the last one
 	// behind are its further addresses (reassembly.Connection.Behind), at most maxBehind.
 	behind []netip.AddrPort
 }
@@ -281,7 +288,8 @@ func splitRelease(text string) (release, reason string) {
 }
 
 // finish turns b into its exported form.
-func (b *brokerRecord) finish(release decode.Release) model.Broker {
+func (b *brokerRecord) finish() model.Broker {
+	release := b.release()
 	out := model.Broker{
 		Address: address(b.addr), Network: networkName(b.domain),
 		ReleaseNames: append([]string{}, release.Names...), ReleaseRunnersUp: append([]string{}, release.RunnersUp...),

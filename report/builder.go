@@ -19,15 +19,11 @@
 package report
 
 import (
-	"encoding/hex"
-	"slices"
+	"io"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/decode/sealed"
-	"github.com/kafkavet/kafkavet/reassembly"
-	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report/evidence"
-	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
 )
@@ -63,40 +59,21 @@ type Input struct {
 }
 
 // Builder gathers exchanges, advertisements and connections, and makes a
-// Report of them. It belongs to one goroutine. Exchange allocates nothing in
-// the steady state: no new client, broker, version or finding.
+// Report of them: it hands each to the accumulators, and knows nothing itself. It belongs to one
+// goroutine. Exchange allocates nothing in the steady state: no new client, broker, version or finding.
 type Builder struct {
 	opt   Options
 	input Input
 
-	// Each of these gathers a part of the report and knows none of the others.
+	// Each of these gathers a part of the report and knows none of the others. What findings need
+	// of an address when they are worded, they ask through the interface known.
 	coverage coverage
 	clients  clients
 	brokers  brokers
 	timeline timeline
-	// sealed reads the connections inside TLS without a key.
-	sealed *sealed.Book
-	// target holds requests against Options.Target; nil without.
+	findings findings
+	// target compares requests with Options.Target; nil without.
 	target *targetCheck
-
-	// history decides about requests that were not served, departures are connections that
-	// came to nothing.
-	history    *history.Book
-	departures []departure
-	// claims are the ids under which Options.Evidence keeps what is not decided yet.
-	claims map[findingKey]evidence.ID
-	// numbered counts the ids.
-	numbered evidence.ID
-
-	groups map[findingKey]*group
-	// perRule counts the groups of each rule.
-	perRule []int
-
-	// omitted counts findings for which there was no room, departed connections.
-	omitted, departed uint64
-	bulletin          bulletin
-	// early are connections with a request before the ApiVersions response.
-	early map[uint32]struct{}
 }
 
 var _ decode.Sink = (*Builder)(nil)
@@ -109,18 +86,23 @@ func NewBuilder(opt Options) *Builder {
 		clients:  newClients(),
 		brokers:  newBrokers(),
 		timeline: newTimeline(),
-		claims:   map[findingKey]evidence.ID{},
-		sealed:   sealed.NewBook(),
-		groups:   map[findingKey]*group{},
-		perRule:  make([]int, len(rules)),
-		early:    map[uint32]struct{}{},
 	}
-	b.history = history.New(b.decidedEarly)
 	if opt.Target != nil {
 		b.target = newTargetCheck(opt.Target)
 	}
+	b.findings.init(&opt, surroundings{&b.brokers, &b.clients, b.target})
 	return b
 }
+
+// surroundings are what the other accumulators know of addresses and clients.
+type surroundings struct {
+	*brokers
+	*clients
+	target *targetCheck
+}
+
+// onTarget is what the target makes of the requests of a group, all input considered.
+func (s surroundings) onTarget(g *group) fate { return s.target.settleGroup(g) }
 
 // SetInput tells what the packages before counted; each call replaces what the
 // last one told. It may be called at any time before Report.
@@ -131,225 +113,52 @@ func (b *Builder) Exchange(x *decode.Exchange) {
 	b.coverage.exchange(x)
 	b.brokers.exchange(x)
 	b.clients.exchange(x)
-	isSuspect := b.history.Exchange(x)
-	if x.BeforeNegotiation && x.Key != apiVersionsKey {
-		remember(b.early, x.Stream)
-	}
-	fired := -1
-	if isSuspect {
-		fired = undecided
-		b.claim(x)
-	}
-	if b.opt.Watch {
-		b.settled(x)
-	}
-	for i := range rules {
-		if rules[i].exchange == nil || rules[i].onSight && x.Evidence == decode.Borrowed {
-			continue
-		}
-		if detail, ok := rules[i].exchange(x); ok {
-			b.addExchange(i, detail, x)
-			if fired < 0 || rules[i].Severity > rules[fired].Severity {
-				fired = i
-			}
-		}
-	}
+	rule := b.findings.exchange(x)
 	if b.target != nil {
-		if rule := b.onTarget(x); fired < 0 {
-			fired = rule
+		becomes, why := b.target.exchange(x)
+		if broken := b.findings.onTarget(x, becomes, why); rule == noRule {
+			rule = broken
 		}
 	}
-	b.timeline.exchange(x, fired)
-}
-
-// onTarget holds x against the target, and returns the rule that it certainly breaks, -1 for none.
-func (b *Builder) onTarget(x *decode.Exchange) int {
-	f, why := b.target.exchange(x)
-	if f < likely {
-		return -1
-	}
-	key := b.exchangeKey(b.target.rule, string(why), x)
-	key.broker = endpoint{} // it is said of the target, whichever broker the request went to
-	if g := b.group(key); g != nil {
-		g.addExchange(x)
-		if b.opt.Evidence != nil {
-			b.opt.Evidence.Exchange(g.ids[0], x)
-		}
-	}
-	if f == certain {
-		return b.target.rule
-	}
-	return -1
+	b.timeline.exchange(x, rule)
 }
 
 // Advertisement takes an ApiVersions answer. Its Ranges are kept.
 func (b *Builder) Advertisement(a *decode.Advertisement) {
-	b.history.Advertisement(a)
-	if b.opt.Evidence != nil {
-		b.opt.Evidence.Advertised(a)
-	}
-	before := b.brokers.advertisement(a)
-	if before == nil {
-		return
-	}
-	for i := range rules {
-		if rules[i].change != nil && rules[i].change(before, a.Ranges) {
-			if g := b.group(findingKey{rule: i, broker: endpoint{a.Domain, a.Broker}}); g != nil {
-				g.count++
-				text := difference(before, a.Ranges)
-				g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: text})
-				if b.opt.Evidence != nil {
-					b.opt.Evidence.Change(g.ids[0], a, before, text)
-				}
-			}
-		}
-	}
+	b.findings.advertisement(a, b.brokers.advertisement(a))
 }
 
 // Connection takes a connection that is over. c is not kept.
 func (b *Builder) Connection(c *decode.Connection) {
 	b.coverage.connection(c)
 	b.brokers.connection(c)
-	if b.opt.Evidence != nil {
-		b.opt.Evidence.Met(c)
+	if b.target != nil {
+		b.target.connection(c)
 	}
-	b.history.Connection(c)
-	past := past{b: b}
-	_, past.early = b.early[c.Stream]
-	delete(b.early, c.Stream)
-	for i := range rules {
-		if rules[i].connection == nil {
-			continue
-		}
-		if detail, ok := rules[i].connection(c, past); ok {
-			b.addConnection(i, detail, c)
-		}
-	}
-	b.depart(c, past)
-	if q := b.sealed.Connection(c); q != nil {
-		b.closing(c, q)
-	}
+	b.findings.connection(c)
 	b.timeline.connection(c)
 }
 
-// addExchange adds x to the findings of a rule.
-func (b *Builder) addExchange(rule int, detail string, x *decode.Exchange) {
-	if g := b.group(b.exchangeKey(rule, detail, x)); g != nil {
-		if g.sample == nil && rules[rule].explains {
-			g.sample = b.history.Sample(x)
-		}
-		g.addExchange(x)
-		if b.opt.Evidence != nil {
-			b.opt.Evidence.Exchange(g.ids[0], x)
-		}
-	}
-}
+var _ decode.Watcher = (*Builder)(nil)
 
-// exchangeKey is what the findings of a rule about x have in common. Its texts are those of x.
-func (b *Builder) exchangeKey(rule int, detail string, x *decode.Exchange) findingKey {
-	key := findingKey{
-		rule: rule, detail: detail, broker: endpoint{x.Domain, x.Broker},
-		hasAPI: true, api: x.Key, version: x.Version,
-		software:  cutSoftware(x.Software),
-		hasClient: true, hasClientID: x.HasClientID, clientID: cut(x.ClientID),
-	}
-	if x.Verdict.HasRange() {
-		key.hasRange, key.advertised = true, x.Advertised
-	}
-	return key
-}
+// OutOfRange takes a request outside its range that was just sent. News tells of
+// its finding if the outcome does not come soon; everything else waits for Exchange. x is not kept.
+func (b *Builder) OutOfRange(x *decode.Exchange) { b.findings.sighted(x) }
 
-// addConnection adds c to the findings of a rule.
-func (b *Builder) addConnection(rule int, detail string, c *decode.Connection) {
-	key := findingKey{rule: rule, detail: cut(detail), broker: endpoint{c.Domain, c.Broker}}
-	if rules[rule].Severity > model.Info && c.Protocol == reassembly.Kafka {
-		key.hasClient, key.software = true, cutSoftware(c.Software)
-		if len(c.ClientIDs) > 0 {
-			key.hasClientID, key.clientID = true, cut(c.ClientIDs[0])
-		}
-	}
-	g := b.group(key)
-	if g == nil {
-		return
-	}
-	g.count++
-	if g.greeting == "" && rules[rule].Code == notKafkaRule.Code {
-		g.greeting = greetingText(c.Greeting)
-	}
-	g.bytes += c.Missing
-	g.gaps += c.Gaps
-	if key.hasClient {
-		g.addresses.add(c.Client.Addr())
-	}
-	o := occurrence{at: c.First, stream: c.Stream, client: c.Client}
-	if c.TLS != nil {
-		o.tls = tlsSession(c.TLS)
-		if l := sealed.LibraryOf(c.TLS.Hello); l != sealed.UnknownLibrary {
-			if g.libraries == nil {
-				g.libraries = map[sealed.Library]bool{}
-			}
-			g.libraries[l] = true
-		}
-	}
-	if rules[rule].Code == prefaceRule.Code {
-		o.prefaces = prefacesOf(c)
-	}
-	g.keep(o)
-	if b.opt.Evidence != nil {
-		b.opt.Evidence.Connection(g.ids[0], c)
-	}
-}
+// News returns what is to be told since the last call, in the order in which
+// it became known: findings that are new; with sighted also those whose request
+// has been waiting for its outcome since the last call with sighted, and with repeats those
+// that happened again. It needs Options.Watch. Called when nothing happened it costs nothing.
+func (b *Builder) News(sighted, repeats bool) []model.News { return b.findings.news(sighted, repeats) }
 
-// clientRandomShown is how many bytes of a client random are shown: enough to
-// find it in a key log.
-const clientRandomShown = 8
+// End says that the input is over: News waits for nothing more.
+func (b *Builder) End() { b.findings.bulletin.isOver = true }
 
-// tlsSession describes a TLS session.
-func tlsSession(info *tlsrecord.Info) *model.TLSSession {
-	t := &model.TLSSession{Version: info.Version, Suite: info.Suite, ServerName: ownText(info.ServerName)}
-	if info.HasClientRandom {
-		t.ClientRandom = hex.EncodeToString(info.ClientRandom[:clientRandomShown])
-	}
-	return t
-}
+// Counts are the sums so far, without those of findings.
+func (b *Builder) Counts() model.Summary { return b.coverage.summary }
 
-// group finds or begins a group, nil where there is no room.
-func (b *Builder) group(key findingKey) *group {
-	g := b.groups[key]
-	if g == nil {
-		if b.perRule[key.rule] >= maxGroupsPerCode {
-			b.omitted++
-			return nil
-		}
-		key.detail, key.clientID, key.software = ownText(key.detail), ownText(key.clientID), ownSoftware(key.software)
-		g = &group{key: key, ids: []evidence.ID{b.newID()}}
-		b.groups[key] = g
-		b.perRule[key.rule]++
-	}
-	if b.opt.Watch {
-		b.bulletin.note(g)
-	}
-	return g
-}
-
-// facts is what is known of the broker's address of g.
-func (b *Builder) facts(g *group) addressFacts {
-	facts := addressFacts{}
-	known := b.brokers.at(g.key.broker)
-	if known != nil {
-		facts = known.facts
-	}
-	facts.gotThrough = func(g *group) bool {
-		return known != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return known.through.has(o.client.Addr()) })
-	}
-	facts.target = b.target
-	facts.refusal = func() (sealed.Refusal, bool) { return b.refusal(g) }
-	facts.served = func() bool {
-		var clientIDs []string
-		if g.key.hasClientID {
-			clientIDs = []string{g.key.clientID}
-		}
-		return b.clients.served(g.key.broker, g.key.software, clientIDs, g.addresses.list)
-	}
-	return facts
+// WriteEvidence writes the packets that prove the findings of the report so far;
+// see evidence.Collector.Write. It needs Options.Evidence.
+func (b *Builder) WriteEvidence(w io.Writer, captures []capture.Info) (evidence.Summary, error) {
+	return b.opt.Evidence.Write(w, b.findings.claimed(), captures)
 }

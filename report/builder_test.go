@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -233,26 +234,52 @@ func TestLimitsHoldAndAreCounted(t *testing.T) {
 	}
 	r := b.Report()
 	want := map[string]uint64{
-		"findings": uint64(n - maxGroupsPerCode), "clients": uint64(n - maxClients), "brokers": 100,
-		"broker_tables": 5, "client_members": 8, "client_versions": 10, "other_addresses": uint64(2*n - maxStrangers),
+		"broker_tables": 5, "client_members": 7, "client_versions": 9, "other_addresses": uint64(2*n - maxStrangers),
 		"history_clients": 1,
 	}
 	if diff := cmp.Diff(want, r.Quality.LimitsHit); diff != "" {
 		t.Errorf("limits hit (-want +got):\n%s", diff)
 	}
-	if len(r.Brokers) != maxBrokers || len(r.Clients) != maxClients || r.Summary.Findings.Error != maxGroupsPerCode {
-		t.Errorf("%d brokers, %d clients, %d errors", len(r.Brokers), len(r.Clients), r.Summary.Findings.Error)
+	if len(r.Brokers) > maxBrokers || len(r.Clients) > maxClients || r.Summary.Findings.Error > maxGroupsPerCode || r.Folded == nil {
+		t.Fatalf("%d brokers, %d clients, %d errors, folded %+v", len(r.Brokers), len(r.Clients), r.Summary.Findings.Error, r.Folded)
+	}
+	folded := &r.Folded.Findings[0]
+	if folded.Code != "KV1001" || folded.Severity != model.Error || folded.Findings != uint64(n-r.Summary.Findings.Error) || folded.Count != folded.Findings {
+		t.Errorf("%d findings are listed, folded %+v", len(r.Findings), folded)
+	}
+	// The first two clients and brokers came again after they were folded.
+	if c := r.Folded.Clients; c.Count != uint64(n+2-len(r.Clients)) || c.Requests < c.Count {
+		t.Errorf("%d clients are listed, folded %+v", len(r.Clients), c)
+	}
+	if k := r.Folded.Brokers; k.Count != uint64(n+2-len(r.Brokers)) || k.Requests < k.Count {
+		t.Errorf("%d brokers are listed, folded %+v", len(r.Brokers), k)
 	}
 }
 
-func TestAFloodOfOneCodeLeavesRoomForAnother(t *testing.T) {
-	b := NewBuilder(Options{})
-	for i := range maxGroupsPerCode + 10 {
-		b.Exchange(numbered(i))
+// TestAFloodFoldsWhatIsOldAndSmall: what happens often stays, however old, and what is new is listed.
+func TestAFloodFoldsWhatIsOldAndSmall(t *testing.T) {
+	b := NewBuilder(Options{Watch: true})
+	large := func(x *decode.Exchange) { x.ClientID = "large" }
+	for i := range uint64(20) {
+		b.Exchange(exchangeOf(i+1, 0, 1, 12, verdictOf(decode.AboveMax), large))
 	}
-	b.Exchange(exchangeOf(1, 0, 1, 3, verdictOf(decode.BelowMin)))
-	if got := b.Report().Findings[maxGroupsPerCode].Code; got != "KV1002" {
-		t.Errorf("the last finding is %s, want KV1002", got)
+	listed := func(id string) bool {
+		return slices.ContainsFunc(b.Report().Findings, func(f model.Finding) bool { return *f.Client.ClientID == id })
+	}
+	news := 0
+	for i := range 5 * maxGroupsPerCode {
+		b.Exchange(numbered(i))
+		if i%100 == 0 {
+			news += len(b.News(false, false))
+		}
+	}
+	b.Exchange(exchangeOf(1, 0, 1, 3, verdictOf(decode.BelowMin), func(x *decode.Exchange) { x.ClientID = "other code" }))
+	newest := fmt.Sprint("c", 5*maxGroupsPerCode-1)
+	if !listed("large") || !listed(newest) || !listed("other code") || listed("c1") {
+		t.Errorf("large %v, newest %v, of another code %v; old and small %v", listed("large"), listed(newest), listed("other code"), listed("c1"))
+	}
+	if news += len(b.News(false, false)); news != 5*maxGroupsPerCode+2 {
+		t.Errorf("%d news", news)
 	}
 }
 

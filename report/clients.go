@@ -35,6 +35,14 @@ func (m *members[T]) add(v T) bool {
 	return true
 }
 
+// merge adds the members of o, as far as there is room.
+func (m *members[T]) merge(o *members[T]) {
+	m.omitted += o.omitted
+	for _, v := range o.list {
+		m.add(v)
+	}
+}
+
 // has tells whether v is a member.
 func (m *members[T]) has(v T) bool {
 	if m.last < len(m.list) && m.list[m.last] == v {
@@ -95,18 +103,19 @@ type clientKey struct {
 type clients struct {
 	records map[clientKey]*clientRecord
 	last    *clientRecord
-	limits  struct{ clients, members, usages uint64 }
+	// folded counts the clients that made room for others, tick the changes of last.
+	folded model.FoldedRows
+	tick   uint64
+	limits struct{ members, usages uint64 }
 }
 
 func newClients() clients { return clients{records: map[clientKey]*clientRecord{}} }
 
 // exchange takes a settled exchange.
 func (c *clients) exchange(x *decode.Exchange) {
-	if r := c.client(x); r != nil {
-		members, usages := r.add(x)
-		c.limits.members += members
-		c.limits.usages += usages
-	}
+	members, usages := c.client(x).add(x)
+	c.limits.members += members
+	c.limits.usages += usages
 }
 
 // clientKeyOfExchange is the key of the client of x. Its texts are those of x.
@@ -118,7 +127,7 @@ func clientKeyOfExchange(x *decode.Exchange) clientKey {
 	return key
 }
 
-// client finds or begins the client of x, nil where there is no room.
+// client finds or begins the client of x.
 func (c *clients) client(x *decode.Exchange) *clientRecord {
 	key := clientKeyOfExchange(x)
 	if c.last != nil && c.last.key == key {
@@ -127,15 +136,25 @@ func (c *clients) client(x *decode.Exchange) *clientRecord {
 	r := c.records[key]
 	if r == nil {
 		if len(c.records) >= maxClients {
-			c.limits.clients++
-			return nil
+			c.fold()
 		}
 		key = clientKey{software: ownSoftware(key.software), clientID: ownText(key.clientID)}
 		r = newClientRecord(key)
 		c.records[key] = r
 	}
-	c.last = r
+	c.tick++
+	r.touched, c.last = c.tick, r
 	return r
+}
+
+// fold makes room for new clients.
+func (c *clients) fold() {
+	all := slices.Collect(maps.Values(c.records))
+	for _, r := range oldAndSmall(all, func(r *clientRecord) (size, touched uint64) { return r.requests, r.touched }) {
+		delete(c.records, r.key)
+		c.folded.Count++
+		c.folded.Requests += r.requests
+	}
 }
 
 // served is clientRecord.servedBy of any client.
@@ -148,10 +167,31 @@ func (c *clients) served(broker endpoint, software decode.Software, clientIDs []
 	return false
 }
 
+// announced is the software of client ids at addresses; that of one that two programs share is empty.
+func (c *clients) announced() map[who]decode.Software {
+	out := map[who]decode.Software{}
+	for _, r := range c.records {
+		if r.key.software.Name == "" {
+			continue
+		}
+		for _, id := range r.clientIDs.list {
+			for _, a := range r.addresses.list {
+				w := who{id, a}
+				if s, ok := out[w]; ok && s != r.key.software {
+					out[w] = decode.Software{} // two programs
+				} else if !ok {
+					out[w] = r.key.software
+				}
+			}
+		}
+	}
+	return out
+}
+
 // finish returns the clients by software and client id, and adds the limits that were reached to hit.
 func (c *clients) finish(hit map[string]uint64) []model.Client {
 	addHits(hit, map[string]uint64{
-		"clients": c.limits.clients, "client_members": c.limits.members, "client_versions": c.limits.usages,
+		"client_members": c.limits.members, "client_versions": c.limits.usages,
 	})
 	out := make([]model.Client, 0, len(c.records))
 	for _, r := range slices.SortedFunc(maps.Values(c.records), compareClients) {
@@ -164,6 +204,7 @@ func (c *clients) finish(hit map[string]uint64) []model.Client {
 type clientRecord struct {
 	key       clientKey
 	requests  uint64
+	touched   uint64 // the tick at which it became the last one
 	clientIDs members[string]
 	addresses members[netip.Addr]
 	brokers   members[netip.AddrPort]

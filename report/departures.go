@@ -9,7 +9,6 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/evidence"
-	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -48,11 +47,11 @@ const (
 )
 
 // depart keeps c if it came to nothing.
-func (b *Builder) depart(c *decode.Connection, p past) {
+func (f *findings) depart(c *decode.Connection, p past) {
 	if c.Protocol != reassembly.Kafka || c.Advertised == nil {
 		return
 	}
-	stage, worked := b.history.Stage(c.Stream)
+	stage, worked := f.history.Stage(c.Stream)
 	if worked {
 		return
 	}
@@ -76,32 +75,32 @@ func (b *Builder) depart(c *decode.Connection, p past) {
 	if c.TLS != nil {
 		d.tls = tlsSession(c.TLS)
 	}
-	d.number = b.history.NextNumber()
-	if b.opt.Evidence != nil {
+	d.number = f.history.NextNumber()
+	if f.evidence != nil {
 		key := findingKey{
 			rule: undecided, detail: "departure", broker: d.broker, hasClient: true,
 			hasClientID: d.hasClientID, clientID: d.clientID,
 		}
-		if id, ok := b.claimID(key); ok {
+		if id, ok := f.claimID(key); ok {
 			d.id = id
-			b.opt.Evidence.Connection(id, c)
+			f.evidence.Connection(id, c)
 		}
 	}
-	if len(b.departures) >= maxDepartures {
-		b.departed++
-		b.addDeparture(b.group, &d)
+	if len(f.departures) >= maxDepartures {
+		f.departed++
+		f.addDeparture(f.find, &d)
 		return
 	}
-	b.departures = append(b.departures, d)
+	f.departures = append(f.departures, d)
 }
 
 // addDeparture adds d to the group that group finds for it.
-func (b *Builder) addDeparture(find func(findingKey) *group, d *departure) {
+func (f *findings) addDeparture(find func(findingKey) *group, d *departure) {
 	for i := range rules {
 		if rules[i].departure == nil {
 			continue
 		}
-		detail, ok := rules[i].departure(d, b)
+		detail, ok := rules[i].departure(d, f)
 		if !ok {
 			continue
 		}
@@ -109,9 +108,6 @@ func (b *Builder) addDeparture(find func(findingKey) *group, d *departure) {
 			rule: i, detail: detail, broker: d.broker, hasClient: true, software: d.software,
 			hasClientID: d.hasClientID, clientID: d.clientID,
 		})
-		if g == nil {
-			return
-		}
 		g.count++
 		g.addresses.add(d.client.Addr())
 		if d.left {
@@ -127,22 +123,22 @@ func (b *Builder) addDeparture(find func(findingKey) *group, d *departure) {
 
 // serves reports whether the client of d was served around that time, by this broker or another one of
 // its cluster.
-func (b *Builder) serves(d *departure) bool {
+func (f *findings) serves(d *departure) bool {
 	var ids []string
 	if d.hasClientID {
 		ids = []string{d.clientID}
 	}
 	addr := d.client.Addr()
-	return b.clients.served(d.broker, d.software, ids, []netip.Addr{addr}) ||
-		b.history.Served(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow)
+	return f.known.served(d.broker, d.software, ids, []netip.Addr{addr}) ||
+		f.history.Served(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow)
 }
 
 // excused reports whether something else explains that the client asked for nothing on the connection of
 // d: it found its way on another one, or was refused there.
-func (b *Builder) excused(d *departure) bool {
+func (f *findings) excused(d *departure) bool {
 	addr := d.client.Addr()
-	return b.history.Found(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow) ||
-		b.history.Suspected(d.clientID, addr, history.Endpoint{Domain: d.broker.domain, Addr: d.broker.addr})
+	return f.history.Found(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow) ||
+		f.history.Suspected(d.clientID, addr, d.broker.inHistory())
 }
 
 // isController reports whether a table is that of a KRaft controller's listener: it has Vote, and no Metadata.
@@ -156,10 +152,12 @@ func isController(r *decode.Ranges) bool {
 // nextNeed is the API that a client needs next when stage was answered, and that the broker does not
 // advertise; ok is false where none is known. InitProducerId is needed by producers only.
 func nextNeed(ranges *decode.Ranges, stage int16) (key int16, ok bool) {
-	if ranges.Partial {
+	if ranges.Partial || isController(ranges) {
 		return 0, false
 	}
 	switch stage {
+	case apiVersionsKey:
+		key = metadataKey
 	case findCoordinatorKey:
 		key = joinGroupKey
 	case metadataKey:

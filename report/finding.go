@@ -22,6 +22,11 @@ type endpoint struct {
 	addr   netip.AddrPort
 }
 
+// inHistory is e as package history knows it.
+func (e endpoint) inHistory() history.Endpoint {
+	return history.Endpoint{Domain: e.domain, Addr: e.addr}
+}
+
 // findingKey is what equal findings have in common.
 type findingKey struct {
 	// rule is the index in rules.
@@ -53,9 +58,9 @@ type group struct {
 	// sample is one of its requests, nil without.
 	sample *history.Suspect
 	// Of requests that were not served: from and to are the period in which the broker was
-	// away, unsure counts those that something else can explain.
-	from, to capture.Position
-	unsure   uint64
+	// away, last is the last sign of it. unsure counts those that something else can explain.
+	from, last, to capture.Position
+	unsure         uint64
 	// earlier is an answer to the version in an earlier life of the broker.
 	earlier capture.Position
 	// tried are the APIs and versions, in order of appearance.
@@ -91,6 +96,10 @@ type group struct {
 	number int
 	told   uint64
 	listed bool
+
+	// touched is the tick at which it happened last; isFolded: it made room for another one.
+	touched  uint64
+	isFolded bool
 }
 
 // occurrence is an Occurrence in the making.
@@ -235,31 +244,19 @@ func address(a netip.AddrPort) string {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
 }
 
-// findingContext is what a group needs beside itself to become a Finding.
-type findingContext struct {
-	rule     *Rule
-	severity model.Severity
-	// isOpen: other causes are not ruled out, mayLackSASL: authentication is not. clear: the address answered Kafka in the
-	// clear.
-	isOpen, mayLackSASL, clear bool
-	tables                     []*decode.Ranges
-	target                     *decode.Reference
-}
-
-// finish turns g into its exported form.
-func (g *group) finish(c findingContext) model.Finding {
-	s := &subject{group: g, isOpen: c.isOpen, mayLackSASL: c.mayLackSASL, clear: c.clear, tables: c.tables, target: c.target}
+// finish turns g into its exported form, with the texts of the rule about s.
+func (g *group) finish(rule *Rule, severity model.Severity, s *subject) model.Finding {
 	f := model.Finding{
-		Code: c.rule.Code, Title: c.rule.Title, Severity: c.severity,
-		Message: c.rule.message(s), Why: c.rule.why(s), Advice: c.rule.advice(s),
+		Code: rule.Code, Title: rule.Title, Severity: severity,
+		Message: rule.message(s), Why: rule.why(s), Advice: rule.advice(s),
 		Broker: address(g.key.broker.addr),
 		Count:  g.count, Outcomes: map[string]uint64{}, MedianSeconds: map[string]float64{},
 		EvidenceCounts: map[string]uint64{},
 		Occurrences:    make([]model.Occurrence, 0, len(g.first)), OccurrencesOmitted: g.count - min(g.count, uint64(len(g.first))),
 		Client: g.client(), Greeting: g.greeting,
 	}
-	if c.rule.commands != nil {
-		f.Commands = c.rule.commands(s)
+	if rule.commands != nil {
+		f.Commands = rule.commands(s)
 	}
 	if g.key.hasAPI {
 		f.APIKey, f.API, f.Version = &g.key.api, apiName(g.key.api), &g.key.version
@@ -273,9 +270,9 @@ func (g *group) finish(c findingContext) model.Finding {
 	if g.key.hasRange {
 		f.Advertised = &model.Range{Min: g.key.advertised.Min, Max: g.key.advertised.Max}
 	}
-	if c.rule.target {
+	if rule.target {
 		f.Reason = g.key.detail
-		if t := rangeOn(c.target, g.key.api); t.listed {
+		if t := rangeOn(s.target, g.key.api); t.listed {
 			f.Target = &model.Range{Min: t.Min, Max: t.Max}
 		}
 	}

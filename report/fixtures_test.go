@@ -57,7 +57,7 @@ var newRanges = &decode.Ranges{APIs: []decode.API{
 // exchangeOf makes an answered request inside oldRanges, with changes.
 func exchangeOf(frame uint64, stream uint32, key, version int16, changes ...func(*decode.Exchange)) *decode.Exchange {
 	x := &decode.Exchange{
-		Stream: stream, Request: within(frame, stream), Settled: within(frame+1, stream), Took: 200 * time.Microsecond,
+		Stream: stream, Request: within(frame, stream), Decided: within(frame+1, stream), Took: 200 * time.Microsecond,
 		Client: testClient, Broker: testBroker,
 		ClientID: "orders-svc", HasClientID: true,
 		Software:      decode.Software{Name: "confluent-kafka-go", Version: "2.6.0"},

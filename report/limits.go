@@ -10,11 +10,11 @@ const (
 	// at, the count tells the rest.
 	maxOccurrences = 10
 	// maxGroupsPerCode bounds the distinct findings of one code, so that a
-	// flood of one code leaves room for the others. Further ones are counted as
-	// "findings" in LimitsHit.
+	// flood of one code leaves room for the others. Old and small ones make room for
+	// further ones, and are counted (model.Folded).
 	maxGroupsPerCode = 1000
 	// maxClients bounds the client programs: 1,024 of about 4 KiB are 4 MiB.
-	// Further ones are counted as "clients".
+	// Old and small ones make room for further ones, and are counted (model.Folded).
 	maxClients = 1024
 	// maxClientMembers bounds the client ids, addresses and broker addresses
 	// of a client, and the addresses of a finding's client; further ones are
@@ -24,7 +24,8 @@ const (
 	// some 90 APIs of a few versions; further ones are counted as "client_versions".
 	maxUsages = 512
 	// maxBrokers bounds the brokers: 4,096 of about 1 KiB are 4 MiB, and few
-	// clusters have a thousand. Further ones are counted as "brokers".
+	// clusters have a thousand. Old and small ones make room for further ones, and are
+	// counted (model.Folded).
 	maxBrokers = 4096
 	// maxTables bounds the sets of ranges kept for one broker address; further
 	// ones are counted as "broker_tables".

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/kafkavet/kafkavet/decode"
@@ -8,7 +9,7 @@ import (
 )
 
 // bulletin is what a Builder remembers of the findings that are to be told. It
-// holds nothing but groups of the Builder, each at most once.
+// holds nothing but groups, each at most once.
 type bulletin struct {
 	// fresh are groups that were never told of, quiet those of them that another
 	// finding tells better so far (Rule.becomes).
@@ -45,6 +46,23 @@ func (n *bulletin) note(g *group) {
 	}
 }
 
+// drop forgets the groups that were folded.
+func (n *bulletin) drop() {
+	isFolded := func(g *group) bool { return g.isFolded }
+	n.fresh = slices.DeleteFunc(n.fresh, isFolded)
+	n.quiet = slices.DeleteFunc(n.quiet, isFolded)
+	n.again = slices.DeleteFunc(n.again, isFolded)
+}
+
+// find finds or begins the group of something that happened, and notes it for the news.
+func (f *findings) find(key findingKey) *group {
+	g := f.groups.find(key)
+	if f.isWatch {
+		f.bulletin.note(g)
+	}
+	return g
+}
+
 // sight is a request that waits for its outcome.
 type sight struct {
 	occurrence
@@ -53,9 +71,8 @@ type sight struct {
 	aged bool
 }
 
-// Sighted takes a request outside its range that was just sent. News tells of
-// its finding if the outcome does not come soon; everything else waits for Exchange. x is not kept.
-func (b *Builder) Sighted(x *decode.Exchange) {
+// sighted is Builder.OutOfRange.
+func (f *findings) sighted(x *decode.Exchange) {
 	for i := range rules {
 		if !rules[i].onSight {
 			continue
@@ -63,8 +80,8 @@ func (b *Builder) Sighted(x *decode.Exchange) {
 		if _, ok := rules[i].exchange(x); !ok {
 			continue
 		}
-		g := b.group(b.exchangeKey(i, "", x))
-		if g == nil || g.count > 0 || g.sight != nil {
+		g := f.find(exchangeKey(i, "", x))
+		if g.count > 0 || g.sight != nil {
 			continue
 		}
 		g.sight = &sight{ranges: x.Ranges, occurrence: occurrence{
@@ -75,7 +92,7 @@ func (b *Builder) Sighted(x *decode.Exchange) {
 }
 
 // settled forgets that x was sighted where it is judged with the suspects.
-func (b *Builder) settled(x *decode.Exchange) {
+func (f *findings) settled(x *decode.Exchange) {
 	if x.Evidence != decode.Borrowed {
 		return
 	}
@@ -86,20 +103,15 @@ func (b *Builder) settled(x *decode.Exchange) {
 		if _, ok := rules[i].exchange(x); !ok {
 			continue
 		}
-		if g := b.groups[b.exchangeKey(i, "", x)]; g != nil && g.count == 0 {
+		if g := f.groups.all[exchangeKey(i, "", x)]; g != nil && g.count == 0 {
 			g.sight = nil
 		}
 	}
 }
 
-var _ decode.Watcher = (*Builder)(nil)
-
-// News returns what is to be told since the last call, in the order in which
-// it became known: findings that are new; with sighted also those whose request
-// has been waiting for its outcome since the last call with sighted, and with repeats those
-// that happened again. It needs Options.Watch. Called when nothing happened it costs nothing.
-func (b *Builder) News(sighted, repeats bool) []model.News {
-	n := &b.bulletin
+// news is Builder.News.
+func (f *findings) news(sighted, repeats bool) []model.News {
+	n := &f.bulletin
 	var out []model.News
 	if repeats {
 		n.fresh = append(n.fresh, n.quiet...)
@@ -116,35 +128,32 @@ func (b *Builder) News(sighted, repeats bool) []model.News {
 			kept = append(kept, g)
 			continue
 		}
-		f, ok := b.now(g)
+		finding, ok := f.now(g)
 		if !ok {
 			n.quiet = append(n.quiet, g)
 			continue
 		}
 		n.numbers++
 		g.number, g.listed = n.numbers, false
-		out = append(out, model.News{Number: g.number, First: true, More: g.count, Finding: f})
+		out = append(out, model.News{Number: g.number, First: true, More: g.count, Finding: finding})
 		g.told, g.sight = max(g.count, 1), nil // a request that waits for its outcome will be counted once more
 	}
 	clear(n.fresh[len(kept):])
 	n.fresh = kept
 	if repeats {
-		out = append(out, b.repeated()...)
+		out = append(out, f.repeated()...)
 	}
 	if sighted || repeats {
-		out = append(out, b.lateNews(repeats)...)
+		out = append(out, f.lateNews(repeats)...)
 	}
 	return out
 }
 
-// End says that the input is over: News waits for nothing more.
-func (b *Builder) End() { b.bulletin.isOver = true }
-
 // lateNews returns what is to be told of suspects and departures. They wait from one call to
 // the next, so that what follows them can explain them.
-func (b *Builder) lateNews(repeats bool) (out []model.News) {
-	n := &b.bulletin
-	last := b.history.Numbered()
+func (f *findings) lateNews(repeats bool) (out []model.News) {
+	n := &f.bulletin
+	last := f.history.Numbered()
 	switch {
 	case n.isOver:
 		n.grown = last
@@ -153,10 +162,11 @@ func (b *Builder) lateNews(repeats bool) (out []model.News) {
 		return nil
 	}
 	n.ripe, n.grown = n.grown, last
-	current := b.current(func(number uint64) bool { return number <= n.ripe })
+	current := f.current(func(number uint64) bool { return number <= n.ripe }).all
+	maps.DeleteFunc(n.late, func(key findingKey, _ lateNews) bool { return current[key] == nil })
 	var keys []findingKey
 	for key, g := range current {
-		if g.count > 0 && b.groups[key] != g {
+		if g.count > 0 && f.groups.all[key] != g {
 			keys = append(keys, key)
 		}
 	}
@@ -164,17 +174,17 @@ func (b *Builder) lateNews(repeats bool) (out []model.News) {
 	for _, key := range keys {
 		g := current[key]
 		before, ok := n.late[key]
-		if own := b.groups[key]; !ok && own != nil {
+		if own := f.groups.all[key]; !ok && own != nil {
 			before = lateNews{own.number, own.told}
 		}
 		if g.count <= before.told || before.number > 0 && !repeats {
 			continue
 		}
-		f, ok := b.now(g)
+		finding, ok := f.now(g)
 		if !ok {
 			continue
 		}
-		news := model.News{Number: before.number, First: before.number == 0, More: g.count - before.told, Finding: f}
+		news := model.News{Number: before.number, First: before.number == 0, More: g.count - before.told, Finding: finding}
 		if news.First {
 			n.numbers++
 			news.Number = n.numbers
@@ -189,15 +199,15 @@ func (b *Builder) lateNews(repeats bool) (out []model.News) {
 }
 
 // repeated are the findings that happened again.
-func (b *Builder) repeated() (out []model.News) {
-	n := &b.bulletin
+func (f *findings) repeated() (out []model.News) {
+	n := &f.bulletin
 	for _, g := range n.again {
 		g.listed = false
 		if g.count <= g.told {
 			continue
 		}
-		if f, ok := b.now(g); ok {
-			out = append(out, model.News{Number: g.number, More: g.count - g.told, Finding: f})
+		if finding, ok := f.now(g); ok {
+			out = append(out, model.News{Number: g.number, More: g.count - g.told, Finding: finding})
 			g.told = g.count
 		}
 	}
@@ -207,9 +217,8 @@ func (b *Builder) repeated() (out []model.News) {
 }
 
 // now is the finding of a group as it stands; ok is false where another one tells it better.
-func (b *Builder) now(g *group) (f model.Finding, ok bool) {
-	at := g.key.broker
-	rule, drop := b.ruleOf(g)
+func (f *findings) now(g *group) (out model.Finding, ok bool) {
+	rule, drop := f.ruleOf(g)
 	if drop {
 		return model.Finding{}, false
 	}
@@ -217,20 +226,16 @@ func (b *Builder) now(g *group) (f model.Finding, ok bool) {
 	if waits {
 		g = g.atSight()
 	}
-	releases := map[endpoint]decode.Release{}
-	if r := b.brokers.records[at]; r != nil {
-		releases[at] = r.release()
-	}
-	g = b.concluded(g)
-	f = b.finish(g, rule, b.severityOf(g, rule))
-	f.Release = releaseGuesser(releases)(g)
+	g = f.concluded(g)
+	out = f.finish(g, rule, f.severityOf(g, rule))
+	out.Release = f.releaseGuesser()(g)
 	if waits {
-		clear(f.Outcomes)
-		clear(f.MedianSeconds)
-		f.Occurrences[0].Outcome = ""
+		clear(out.Outcomes)
+		clear(out.MedianSeconds)
+		out.Occurrences[0].Outcome = ""
 	}
-	f.KnownIssue = b.knownIssue(&f, g)
-	return f, true
+	out.KnownIssue = f.knownIssue(&out, g)
+	return out, true
 }
 
 // atSight is g as it will be when the request that was sighted is settled.
@@ -240,6 +245,3 @@ func (g *group) atSight() *group {
 	c.addresses.add(g.sight.client.Addr())
 	return c
 }
-
-// Counts are the sums so far, without those of findings.
-func (b *Builder) Counts() model.Summary { return b.coverage.summary }

@@ -52,7 +52,7 @@ func TestNewsOfARequestThatWaits(t *testing.T) {
 	b := NewBuilder(Options{Watch: true})
 	waits := closed(1)
 	waits.Outcome = decode.CutOff
-	b.Sighted(waits)
+	b.OutOfRange(waits)
 	expectNews(t, "the outcome may come soon", b.News(false, false))
 	expectNews(t, "or a bit later", b.News(true, false))
 	if r := b.Report(); len(r.Findings) != 0 {
@@ -64,7 +64,7 @@ func TestNewsOfARequestThatWaits(t *testing.T) {
 		t.Errorf("%+v", news[0].Finding)
 	}
 	again := closed(2)
-	b.Sighted(again)
+	b.OutOfRange(again)
 	expectNews(t, "another one of the same", b.News(true, true))
 	b.Exchange(closed(1))
 	expectNews(t, "the one that was told of is settled", b.News(true, true))
@@ -77,7 +77,7 @@ func TestNewsOfARequestThatWaits(t *testing.T) {
 
 func TestNewsOfAnOutcomeThatComesSoonHasIt(t *testing.T) {
 	b := NewBuilder(Options{Watch: true})
-	b.Sighted(closed(1))
+	b.OutOfRange(closed(1))
 	b.News(true, false)
 	b.Exchange(closed(1))
 	expectNews(t, "settled", b.News(false, false), "1 first=true more=1 KV1001 count=1 outcomes=map[closed:1]")
@@ -103,7 +103,7 @@ func TestNewsAreTheFindingsOfTheReport(t *testing.T) {
 
 func TestNewsAreNotGatheredForNobody(t *testing.T) {
 	b := builderOf(Options{}, fetchBug()...)
-	if n := &b.bulletin; len(n.fresh)+len(n.again)+len(n.quiet) > 0 {
+	if n := &b.findings.bulletin; len(n.fresh)+len(n.again)+len(n.quiet) > 0 {
 		t.Errorf("%+v", n)
 	}
 }

@@ -23,8 +23,10 @@ type Rule struct {
 	severity func(g *group, at addressFacts) model.Severity
 	// groups says what findings about suspects have in common.
 	groups grouping
-	// explains: the finding blames someone, and so says what else was ruled out.
+	// explains: the finding blames someone, and so says what else was ruled out. own is the cause that the
+	// finding itself names, which is not among them; empty where there is none.
 	explains bool
+	own      string
 
 	// One of the following decides; the others are nil, but for suspect. detail tells findings
 	// of one rule apart beyond what they share, mostly it is empty.
@@ -34,7 +36,7 @@ type Rule struct {
 	// suspect looks at a request that was not served, and at what history decided about it.
 	suspect func(k *history.Suspect, r *history.Ruling) (detail string, fires bool)
 	// departure looks at a connection that came to nothing, when all is known.
-	departure func(d *departure, b *Builder) (detail string, fires bool)
+	departure func(d *departure, f *findings) (detail string, fires bool)
 	// onSight: exchange decides by the verdict alone, before the outcome is known.
 	onSight bool
 	// connection looks at a connection that is over.
@@ -74,8 +76,9 @@ type subject struct {
 	*group
 	// tables are the different ranges that the broker advertised, in order of appearance.
 	tables []*decode.Ranges
-	// clear: the broker's address answered Kafka in the clear.
-	clear bool
+	// clear: the broker's address answered Kafka in the clear. answers: it answered anything that Kafka
+	// clients asked. restarted: it was restarted between the tables.
+	clear, answers, restarted bool
 	// isOpen: other causes are not ruled out, mayLackSASL: authentication is not.
 	isOpen, mayLackSASL bool
 	// target is what requests were held against beside what was advertised, nil for none.
@@ -86,7 +89,6 @@ type subject struct {
 type past struct {
 	// early: a request was sent on it before the ApiVersions response arrived.
 	early bool
-	b     *Builder
 }
 
 // addressFacts tells what was spoken at a broker's address, all input considered.
@@ -104,12 +106,14 @@ type addressFacts struct {
 	// gotThrough tells whether one of the clients of the finding came through a TLS handshake there, or was
 	// answered in the clear.
 	gotThrough func(g *group) bool
+	// restarted tells whether the broker was restarted between its tables, each time that they changed.
+	restarted func() bool
 	// served tells whether the client of the finding was served there, on other connections.
 	served func() bool
 	// refusal is what the shape of encrypted connections shows of the requests of the finding (KV2020).
 	refusal func() (sealed.Refusal, bool)
-	// target is the check against another release, whatever the address; nil without.
-	target *targetCheck
+	// onTarget is what the release named with --target makes of the requests of the finding.
+	onTarget func(g *group) fate
 }
 
 // rules are all rules in the order of their codes. It is the only list of them.

@@ -33,6 +33,7 @@ var clientNameRule = Rule{
 		Wire: "ApiVersions v3 or higher with the name and version, and a response with error 42 and no ranges.",
 		Do:   "Set a name and version of letters, digits, hyphens and dots (franz-go: kgo.SoftwareNameAndVersion), or use a release of the library that does so itself.",
 	},
+	explains: true,
 	exchange: func(x *decode.Exchange) (string, bool) {
 		if x.Key != apiVersionsKey || x.ErrorCode != errInvalidRequest ||
 			softwarePattern.MatchString(x.Software.Name) && softwarePattern.MatchString(x.Software.Version) {
@@ -93,15 +94,16 @@ var messageFormatRule = Rule{
 		Wire: "A response with error code 43 for a partition.",
 		Do:   "Raise message.format.version of the topic (to 0.11 or higher for idempotence and headers), or switch off in the client what needs it.",
 	},
+	explains: true,
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.ErrorCode == errForMessageFormat },
 	message: func(s *subject) string {
 		return s.request() + " answered UNSUPPORTED_FOR_MESSAGE_FORMAT"
 	},
 	why: func(*subject) string {
-		return "The topic keeps an old message format. The version of the request is not at fault."
+		return "The topic keeps an old message format (log.message.format.version of the broker, or message.format.version of the topic). The version of the request is not at fault."
 	},
 	advice: func(*subject) string {
-		return "Raise message.format.version of the topic, or switch off in the client what needs the newer format (idempotence, headers)."
+		return "Raise log.message.format.version of the broker or message.format.version of the topic (0.11.0 or higher), or switch off in the client what needs the newer format (idempotence, headers)."
 	},
 }
 

@@ -50,7 +50,7 @@ var saslMissingRule = Rule{
 		Wire: "ApiVersions and its response, a request, and a FIN from the broker, mostly 100 ms or more later (connection.failed.authentication.delay.ms).",
 		Do:   "Set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL, with mechanism and credentials; or use the port of a listener without SASL.",
 	},
-	groups: byClient, explains: true,
+	groups: byClient, explains: true, own: "authentication",
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
 		return "", r.Cause == history.NoSASL
 	},
@@ -77,7 +77,8 @@ var notKafkaRule = Rule{
 		Wire: "A Kafka request, and an answer in text or in another protocol; or different requests, all of them closed, reset or ignored.",
 		Do:   "Check bootstrap.servers, advertised.listeners and the port mappings between client and broker. Where nothing was answered, check also whether the listener wants TLS (security.protocol) or SASL.",
 	},
-	groups: byClient,
+	explains: true,
+	groups:   byClient,
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
 		return "", r.Cause == history.NotKafka
 	},
@@ -128,16 +129,22 @@ var awayRule = Rule{
 		return fmt.Sprintf("the broker was away and did not serve %s%s", words.Plural(s.count, "connection"), s.period())
 	},
 	why: func(s *subject) string {
-		text := fmt.Sprintf("It was restarting, hanging, or a proxy without a backend: from %s", clock(s.from.Time))
+		text := "It was restarting, hanging, a proxy without a backend, or at its limit of connections per address (max.connections.per.ip): from " + clock(s.from.Time)
+		if s.last.Time > s.from.Time {
+			text += fmt.Sprintf(" until at least %s", clock(s.last.Time))
+		}
 		if s.to.Time > 0 {
-			text += fmt.Sprintf(" until %s, when it answered again.", clock(s.to.Time))
+			text += fmt.Sprintf(". It answered again at %s.", clock(s.to.Time))
 		} else {
-			text += ", and it answered nothing more in the capture."
+			text += ". It answered nothing more in the capture."
+		}
+		if s.unsure > 0 {
+			return text + " A broker that ignores this version of ApiVersions looks the same."
 		}
 		return text + " No version is at fault."
 	},
 	advice: func(*subject) string {
-		return "Look for the reason in the broker's log or the proxy's health checks; clients need no change. A limit of connections per address looks the same."
+		return "Look for the reason in the broker's log or in the health checks of the proxy; clients need no change."
 	},
 }
 
@@ -175,12 +182,12 @@ var cutOffRule = Rule{
 	Summary: "the broker ended the connection inside a request that it had not whole",
 	Documentation: model.Documentation{
 		What: "The broker closed or reset the connection before it had the whole request.",
-		Why: "A broker reads the 4-byte size first, and closes the connection when it is above socket.request.max.bytes (100 MiB by default). " +
+		Why: "A broker reads the 4-byte size first, and closes the connection when it is above socket.request.max.bytes (104857600 by default, 100 MiB). " +
 			"A proxy may refuse a request at its header. The client reports a disconnect while it is sending, and tries again for ever.",
 		Wire: "The beginning of a request with its size, and a FIN or RST from the broker before its last byte.",
 		Do:   "Compare the size with socket.request.max.bytes of the broker and the limits of proxies; lower max.request.size and batch.size of the client, or raise the broker's limit. The broker's log names the size.",
 	},
-	explains: true,
+	explains: true, own: "size",
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
 		if k.Exchange.Partial {
 			return cutInside, r.Cause == history.Cut
@@ -195,10 +202,11 @@ var cutOffRule = Rule{
 		return fmt.Sprintf("the broker ended the connection on %s of %s, more than any request that it answered", s.request(), bytesText(x.Size))
 	},
 	why: func(s *subject) string {
-		return fmt.Sprintf("It %s a request that is too large (socket.request.max.bytes), or that a proxy refused at its header. The version is not known to be at fault.", s.is())
+		return fmt.Sprintf("The request has %s; a broker accepts 104,857,600 bytes (100 MiB) unless socket.request.max.bytes is set. It %s a request that is too large, or that a proxy refused at its header. The version is not known to be at fault.",
+			bytesText(s.sample.Exchange.Size), s.is())
 	},
 	advice: func(*subject) string {
-		return "Compare the size with socket.request.max.bytes of the broker; lower max.request.size and batch.size of the client, or raise the broker's limit."
+		return "Compare the size with socket.request.max.bytes of the broker (default 104857600); lower max.request.size and batch.size of the client, or raise the broker's limit."
 	},
 }
 
@@ -243,9 +251,9 @@ var apiMissingRule = Rule{
 		}
 		return model.Info
 	},
-	departure: func(d *departure, b *Builder) (string, bool) {
+	departure: func(d *departure, f *findings) (string, bool) {
 		key, missing := nextNeed(d.ranges, d.stage)
-		if !missing || key == initProducerIDKey && !d.isProducer() || d.torn || b.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {
+		if !missing || key == initProducerIDKey && !d.isProducer() || d.torn || f.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {
 			return "", false
 		}
 		return apiName(key), true
@@ -274,10 +282,10 @@ func clock(t int64) string { return time.Unix(0, t).UTC().Format("15:04:05.000")
 // bytesText is a size in bytes, in full.
 func bytesText(n int64) string { return words.Plural(uint64(max(n, 0)), "byte") }
 
-// period is how long the broker was away.
+// period is how long the broker was away at least, as far as it was asked. Below a second it is not worth a word.
 func (s *subject) period() string {
-	if s.to.Time > s.from.Time && s.from.Time > 0 {
-		return " for " + words.Humane(time.Duration(s.to.Time-s.from.Time))
+	if d := time.Duration(s.last.Time - s.from.Time); d >= time.Second {
+		return ", for at least " + words.Humane(d)
 	}
 	return ""
 }

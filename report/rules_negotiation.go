@@ -42,7 +42,7 @@ var unnegotiatedRule = Rule{
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
 		detail := ""
 		switch {
-		case k.Exchange.AskedInVain:
+		case k.Exchange.NegotiationRefused:
 			detail = inVain
 		case r.Earlier.Time > 0:
 			detail = takenBefore
@@ -63,7 +63,7 @@ var unnegotiatedRule = Rule{
 		if s.key.detail == inVain {
 			return fmt.Sprintf("Run a release of %s that asks again with ApiVersions v0, or set it to the broker's release.", s.softwareName())
 		}
-		return fmt.Sprintf("Let %s negotiate its versions or set it to the broker's release; check security.protocol; or capture from the start of the connection.", s.softwareName())
+		return fmt.Sprintf("Let %s negotiate its versions, or set it to the broker's release. Check security.protocol as well. To be sure, capture from the start of the connection.", s.softwareName())
 	},
 }
 
@@ -77,8 +77,8 @@ var apiVersionsRefusedRule = Rule{
 			"Brokers before 0.10 and some that only speak the protocol (hosted services, proxies) do not, and the client cannot even begin.",
 		Wire: "An ApiVersions request (api_key 18), then a FIN or RST from the broker, or nothing until the client gives up; " +
 			"or a response with error 35 in a v0 body, and no ApiVersions request in a lower version behind it.",
-		Do: "Limit the version that the client begins with (franz-go: MaxVersions; librdkafka: broker.version.fallback and api.version.request=false for brokers before 0.10), upgrade the broker or service, " +
-			"and check that the port speaks Kafka in the clear: a listener that wants TLS does the same (KV2007).",
+		Do: "Limit the version that the client begins with (franz-go: MaxVersions; librdkafka: broker.version.fallback and api.version.request=false for brokers before 0.10), or upgrade the broker or service. " +
+			"If no version is answered, check that the port is a Kafka listener and speaks Kafka in the clear: a listener that wants TLS does the same (KV2007).",
 	},
 	explains: true,
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
@@ -107,7 +107,11 @@ var apiVersionsRefusedRule = Rule{
 		if s.key.version == 0 {
 			return "Every broker since Kafka 0.10 answers ApiVersions v0: this one is older, is no Kafka broker, or wants TLS on this port."
 		}
-		return "A broker that does not know this version has to answer error 35, so that the client can try lower (KIP-511). Without an answer the client cannot begin."
+		text := "A broker that does not know this version has to answer error 35, so that the client can try lower (KIP-511). Without an answer the client cannot begin."
+		if !s.answers {
+			text += " Nothing else was answered at this address: a port that is no Kafka listener looks the same."
+		}
+		return text
 	},
 	advice: func(s *subject) string {
 		if s.key.detail == inVain {
@@ -116,7 +120,7 @@ var apiVersionsRefusedRule = Rule{
 		if s.key.version == 0 {
 			return "Check that the port is a Kafka listener and security.protocol fits it; for brokers before 0.10 switch version negotiation off (librdkafka: api.version.request=false)."
 		}
-		return fmt.Sprintf("Limit %s to a lower ApiVersions version, upgrade the broker or service, and check that security.protocol fits the listener.", s.softwareName())
+		return fmt.Sprintf("Limit %s to a lower ApiVersions version, or upgrade the broker or service. If no version is answered, check that the port is a Kafka listener and that security.protocol fits it.", s.softwareName())
 	},
 }
 
@@ -160,14 +164,15 @@ var clientLeftRule = Rule{
 		Do: "Look at the client's log for an unsupported version or feature, and hold its requirements against the ranges of the broker in this report. At a controller, use a broker's port. " +
 			"If the client is a probe, there is nothing to do.",
 	},
-	departure: func(d *departure, b *Builder) (string, bool) {
-		if d.asked || !d.left || !d.soon || d.torn || b.serves(d) || b.excused(d) {
+	departure: func(d *departure, f *findings) (string, bool) {
+		if d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) {
 			return "", false
 		}
 		if isController(d.ranges) {
 			return atController, true
 		}
-		return "", true
+		_, missing := nextNeed(d.ranges, d.stage)
+		return "", !missing // KV2014 says more
 	},
 	message: func(s *subject) string {
 		if s.key.detail == atController {
@@ -191,22 +196,39 @@ var clientLeftRule = Rule{
 
 var rangesChangedRule = Rule{
 	Code: "KV2005", Title: "ranges-changed", Severity: model.Warning,
-	Summary: "one broker address advertised different ranges",
+	severity: func(_ *group, at addressFacts) model.Severity {
+		if at.restarted() {
+			return model.Info
+		}
+		return model.Warning
+	},
+	explains: true, own: "proxy",
+	Summary: "one broker address advertised different ranges: info where the broker was restarted between them",
 	Documentation: model.Documentation{
 		What: "Two ApiVersions responses from the same address differ in the ranges of at least one API.",
 		Why: "Clients negotiate for each connection, and most go on for hours with what they learnt. During a rolling upgrade that is expected; " +
 			"behind a load balancer or proxy with brokers of several releases a client can negotiate with one broker and send to another.",
 		Wire: "ApiVersions responses from one address and port with different min or max versions.",
-		Do:   "During an upgrade: wait until all brokers run one release and look again. Otherwise look for a proxy or load balancer at this address, and for brokers of different releases behind it.",
+		Do:   "Across a restart: nothing. During an upgrade: wait until all brokers run one release and look again. Otherwise look for a proxy or load balancer at this address, and for brokers of different releases behind it.",
 	},
 	change: func(before, after *decode.Ranges) bool { return !before.Agrees(after) },
 	message: func(s *subject) string {
-		return fmt.Sprintf("one address advertised %d different sets of ranges: %s", len(s.tables), tableDifferences(s.tables))
+		text := fmt.Sprintf("one address advertised %d different sets of ranges", len(s.tables))
+		if s.restarted {
+			text += ", changed across a restart"
+		}
+		return text + ": " + tableDifferences(s.tables)
 	},
-	why: func(*subject) string {
+	why: func(s *subject) string {
+		if s.restarted {
+			return "The broker was restarted with another release, as in a rolling upgrade. Connections that began before have ended."
+		}
 		return "A rolling upgrade does this, and so does a proxy or load balancer with brokers of several releases behind it, where a client may negotiate with one and send to another."
 	},
-	advice: func(*subject) string {
+	advice: func(s *subject) string {
+		if s.restarted {
+			return "Nothing needs to be done during an upgrade. Otherwise see which release was started at this address."
+		}
 		return "Unless an upgrade is under way, see what stands behind this address, and bring the brokers there to one release."
 	},
 }

@@ -71,6 +71,9 @@ func sealedWhy(s *subject) string {
 	parts = append(parts,
 		fmt.Sprintf("It closed within %s. A version that the broker does not support looks like this, wrong security settings do not.", words.Humane(max(r.Longest, time.Millisecond))),
 		"This is inferred from the lengths, the order and the time of encrypted records.")
+	if r.Torn > 0 {
+		parts = append(parts, fmt.Sprintf("%s to the broker could not be judged: packets are missing.", words.Plural(uint64(r.Torn), "more connection")))
+	}
 	if s.inside.library != sealed.UnknownLibrary {
 		parts = append(parts, fmt.Sprintf("The client uses %s.", libraryText(s.inside.library)))
 	}
@@ -117,37 +120,35 @@ func inferredRelease(a *sealed.Answer) string {
 }
 
 // closing notes a request inside TLS on which the broker closed. The rule decides later.
-func (b *Builder) closing(c *decode.Connection, q *sealed.Request) {
+func (f *findings) closing(c *decode.Connection, q *sealed.Request) {
 	key := findingKey{rule: sealedIndex, detail: strconv.Itoa(q.Size), broker: endpoint{c.Domain, c.Broker}}
-	g := b.group(key)
-	if g == nil {
-		return
-	}
+	g := f.find(key)
 	g.count++
-	if b.opt.Evidence != nil {
-		b.opt.Evidence.Connection(g.ids[0], c)
+	if f.evidence != nil {
+		f.evidence.Connection(g.ids[0], c)
 	}
 }
 
-var sealedIndex int
+// The indexes of rules that something else than the exchange decides.
+var sealedIndex, targetIndex int
 
-func init() { sealedIndex = ruleIndex(sealedRule.Code) }
+func init() { sealedIndex, targetIndex = ruleIndex(sealedRule.Code), ruleIndex(breaksRule.Code) }
 
 // refusal is what the book concludes of a group of sealedRule.
-func (b *Builder) refusal(g *group) (sealed.Refusal, bool) {
+func (f *findings) refusal(g *group) (sealed.Refusal, bool) {
 	size, err := strconv.Atoi(g.key.detail)
 	if err != nil {
 		return sealed.Refusal{}, false
 	}
-	return b.sealed.Refusal(sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}, size)
+	return f.sealed.Refusal(sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}, size)
 }
 
 // concluded is g, or for a group of sealedRule a copy with what the book concludes.
-func (b *Builder) concluded(g *group) *group {
+func (f *findings) concluded(g *group) *group {
 	if g.key.rule != sealedIndex {
 		return g
 	}
-	r, ok := b.refusal(g)
+	r, ok := f.refusal(g)
 	if !ok {
 		return g
 	}
@@ -178,7 +179,7 @@ func (b *Builder) concluded(g *group) *group {
 		c.took[o] = h
 	}
 	at := sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}
-	if broker, ok := b.sealed.Broker(at); ok {
+	if broker, ok := f.sealed.Broker(at); ok {
 		in.answer = &broker.Answer
 	}
 	for i := range r.Cases {
@@ -216,11 +217,11 @@ func libraryName(l sealed.Library) string {
 }
 
 // inferredBrokers are the brokers of which only the shape of encrypted connections is known.
-func (b *Builder) inferredBrokers() []model.Broker {
+func (f *findings) inferredBrokers() []model.Broker {
 	var out []model.Broker
-	for _, k := range b.sealed.Brokers() {
+	for _, k := range f.sealed.Brokers() {
 		at := endpoint{k.Domain, k.Addr}
-		if b.brokers.records[at] != nil {
+		if _, isBroker := f.known.release(at); isBroker {
 			continue
 		}
 		m := model.Broker{
@@ -242,9 +243,9 @@ func (b *Builder) inferredBrokers() []model.Broker {
 }
 
 // inferredClients are the clients of which only the shape of encrypted connections is known.
-func (b *Builder) inferredClients() []model.Client {
+func (f *findings) inferredClients() []model.Client {
 	var out []model.Client
-	for _, k := range b.sealed.Clients() {
+	for _, k := range f.sealed.Clients() {
 		m := model.Client{
 			ClientIDs: []string{}, Addresses: []string{addrText(k.Addr)}, BrokerAddresses: []string{},
 			APIs: []model.Usage{}, Inferred: inferredClient(&k),

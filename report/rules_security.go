@@ -111,6 +111,7 @@ var authenticationRule = Rule{
 		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. What is inside the tokens is never looked at.",
 		Do:   "For a refused mechanism set sasl.mechanism to one that the broker enables. For refused credentials check user, password, token or ticket, and the broker's log, which names the reason.",
 	},
+	explains: true, own: "authentication",
 	exchange: func(x *decode.Exchange) (string, bool) {
 		if x.ErrorCode == 0 || x.Outcome == decode.Error || x.Key != saslHandshakeKey && x.Key != saslAuthenticateKey {
 			return "", false
@@ -123,8 +124,8 @@ var authenticationRule = Rule{
 	becomes: func(g *group, _ addressFacts) (instead *Rule, drop bool) {
 		return nil, g.key.detail == leftAfterHandshake && g.count < 2 // once it may have been stopped
 	},
-	departure: func(d *departure, b *Builder) (string, bool) {
-		return leftAfterHandshake, d.stage == saslHandshakeKey && d.left && !d.torn && !b.serves(d)
+	departure: func(d *departure, f *findings) (string, bool) {
+		return leftAfterHandshake, d.stage == saslHandshakeKey && d.left && !d.torn && !f.serves(d)
 	},
 	message: func(s *subject) string {
 		switch s.key.detail {
@@ -218,10 +219,12 @@ var encryptedRule = Rule{
 // encryptedAdvice says what helps against a reason.
 func encryptedAdvice(reason string) string {
 	switch {
-	case strings.HasSuffix(reason, "is not supported"):
+	case strings.HasPrefix(reason, "cipher suite") && strings.HasSuffix(reason, "is not supported"):
 		return "No key log helps: let client and broker agree on a usual cipher suite, such as AES-GCM, while capturing."
+	case strings.HasSuffix(reason, "is not supported"):
+		return "No key log helps: switch this off in the client while capturing."
 	case strings.Contains(reason, "not in the capture"):
-		return "Begin the capture before the client connects, and give the client's or the broker's TLS key log with --tls-keylog."
+		return "Begin the capture before the client connects, with whole packets (tcpdump -s 0), and give the client's or the broker's TLS key log with --tls-keylog."
 	case strings.Contains(reason, "after bytes were missing"):
 		return "Capture again without loss (tcpdump -s 0 -B 65536)."
 	}
@@ -236,7 +239,7 @@ var handshakeFailedRule = Rule{
 	severity: func(g *group, at addressFacts) model.Severity {
 		// HTTPS has a port that brokers seldom use, and failed handshakes of its own.
 		const https = 443
-		again := at.failed > 1 || strings.HasPrefix(g.key.detail, "alert ")
+		again := at.failed > 1 || strings.HasPrefix(g.key.detail, alertPrefix)
 		if at.gotThrough(g) || !again || g.key.broker.addr.Port() == https {
 			return model.Info
 		}
@@ -256,9 +259,9 @@ var handshakeFailedRule = Rule{
 		}
 		switch {
 		case c.TLS.Alert != "" && c.TLS.AlertFromServer:
-			return "alert " + c.TLS.Alert + " from the broker", true
+			return alertPrefix + c.TLS.Alert + fromBroker, true
 		case c.TLS.Alert != "":
-			return "alert " + c.TLS.Alert + " from the client", true
+			return alertPrefix + c.TLS.Alert + " from the client", true
 		case c.End.By == reassembly.ToClient:
 			return "closed by the broker", true
 		}
@@ -271,9 +274,18 @@ var handshakeFailedRule = Rule{
 		}
 		return fmt.Sprintf("TLS handshake failed on %s: %s", words.Plural(s.count, "connection"), detail)
 	},
-	why: func(*subject) string { return "No Kafka request was answered; the cause lies in TLS." },
-	advice: func(*subject) string {
-		return "Check certificates, TLS versions and whether the listener speaks TLS; the alert's name and sender tell where to begin."
+	why: func(s *subject) string {
+		const text = "No Kafka request was answered; the cause lies in TLS."
+		if a, ok := alertOf(s.key.detail); ok {
+			return text + " " + a.meaning
+		}
+		return text
+	},
+	advice: func(s *subject) string {
+		if a, ok := alertOf(s.key.detail); ok {
+			return a.advice
+		}
+		return "Check whether the listener speaks TLS; then certificates, TLS versions, and the logs of both sides."
 	},
 }
 

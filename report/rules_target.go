@@ -15,7 +15,7 @@ var (
 
 // settleOnTarget tells by the whole input what a request is that the target does not take.
 func settleOnTarget(g *group, at addressFacts) (instead *Rule, drop bool) {
-	switch f := at.target.settleGroup(g); {
+	switch f := at.onTarget(g); {
 	case f < likely:
 		return nil, true
 	case f == likely:
@@ -47,7 +47,7 @@ func breaksOnTarget(s model.Severity, becomes func(g *group, at addressFacts) (*
 		},
 		target: true, becomes: becomes,
 		message: func(b *subject) string {
-			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.Called(), b.takes())
+			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.Label(), b.takes())
 			switch {
 			case s == model.Error || reason(b.key.detail) == someSpareIt:
 				return text
@@ -77,7 +77,7 @@ func (s *subject) takes() string {
 // whyOnTarget says how it is known.
 func whyOnTarget(s *subject) string {
 	t := rangeOn(s.target, s.key.api)
-	api, target := apiName(s.key.api), s.target.Called()
+	api, target := apiName(s.key.api), s.target.Label()
 	switch reason(s.key.detail) {
 	case againstOffer:
 		offered := "the broker advertises no such API"
@@ -108,7 +108,7 @@ func whyOnTarget(s *subject) string {
 // adviceOnTarget says what to do before the upgrade.
 func adviceOnTarget(s *subject) string {
 	t := rangeOn(s.target, s.key.api)
-	software, target, api := s.softwareName(), s.target.Called(), apiName(s.key.api)
+	software, target, api := s.softwareName(), s.target.Label(), apiName(s.key.api)
 	switch {
 	case !t.listed || t.Min > t.Max:
 		return fmt.Sprintf("Find out what makes %s use %s, and do without it before the upgrade.", software, api)

@@ -135,7 +135,7 @@ func TestNegotiationRules(t *testing.T) {
 		{"a retry on another connection is one, too", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), exchangeOf(5, 1, 0, 7, func(x *decode.Exchange) { x.Software = decode.Software{} })}, []string{}},
 		{"a retry of another client is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), exchangeOf(5, 1, 0, 7, func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.2:41000") })},
 			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
-		{"who goes on after error 35 is told of it", []any{exchangeOf(2, 0, 3, 10, noRange, outcomeOf(decode.ClosedByBroker), func(x *decode.Exchange) { x.AskedInVain = true })},
+		{"who goes on after error 35 is told of it", []any{exchangeOf(2, 0, 3, 10, noRange, outcomeOf(decode.ClosedByBroker), func(x *decode.Exchange) { x.NegotiationRefused = true })},
 			[]string{"KV2001 Metadata v10 sent without a known range, the broker closed the connection"}},
 
 		{"a client that leaves after ApiVersions fires", []any{connectionOf(0, 1, 9, leaves)},
@@ -145,6 +145,12 @@ func TestNegotiationRules(t *testing.T) {
 			[]string{"KV2004 the client closed after the ApiVersions response and asked for nothing"}},
 		{"a client that was served by a broker of that address in another network fires", []any{exchangeOf(2, 0, 0, 7, func(x *decode.Exchange) { x.Domain = 1 }), connectionOf(1, 5, 9, leaves)},
 			[]string{"KV2004 the client closed after the ApiVersions response and asked for nothing"}},
+		{"a client that leaves where Metadata is not advertised misses it", []any{exchangeOf(2, 0, apiVersionsKey, 0), connectionOf(0, 1, 9, leaves, func(c *decode.Connection) {
+			c.Advertised = &decode.Ranges{APIs: oldRanges.APIs[:2]}
+		})}, []string{"KV2014 the broker does not advertise Metadata, which the client needs next"}},
+		{"a client that leaves a controller does not miss Metadata", []any{exchangeOf(2, 0, apiVersionsKey, 0), connectionOf(0, 1, 9, leaves, func(c *decode.Connection) {
+			c.Advertised = &decode.Ranges{APIs: []decode.API{{Key: 52}}}
+		})}, []string{"KV2004 the client closed after the ApiVersions response of a KRaft controller"}},
 		{"a client that leaves and is served later does not fire", []any{connectionOf(1, 5, 9, leaves), exchangeOf(12, 0, 0, 7)}, []string{}},
 		{"a connection that was open for seconds does not fire", []any{connectionOf(1, 5, 2009, leaves)}, []string{}},
 		{"a client at another address that leaves fires", []any{exchangeOf(2, 0, 0, 7, func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.2:41000") }), connectionOf(1, 5, 9, leaves)},
@@ -169,6 +175,9 @@ func TestNegotiationRules(t *testing.T) {
 		{"an answer whose end is missing differs in nothing that was seen", []any{
 			adOf(1, 0, oldRanges), adOf(2, 1, &decode.Ranges{APIs: oldRanges.APIs[:2], Partial: true}), adOf(3, 2, oldRanges),
 		}, []string{}},
+		{"different ranges across a restart are told", []any{
+			exchangeOf(1, 0, 3, 7), adOf(2, 0, oldRanges), connectionOf(0, 1, 9, func(c *decode.Connection) { c.End.By = reassembly.ToClient }), adOf(2000, 1, newRanges),
+		}, []string{"KV2005 one address advertised 2 different sets of ranges, changed across a restart: Produce (v0 to v7, v0 to v12), Fetch (v4 to v10, v4 to v17), ListOffsets (v0 to v4, v1 to v10) and 10 more APIs"}},
 		{"different ranges from two addresses do not fire", []any{adOf(1, 0, oldRanges), func() *decode.Advertisement {
 			a := adOf(2, 1, newRanges)
 			a.Broker = mustAddrPort("127.0.0.1:19093")
@@ -361,6 +370,7 @@ func TestAdviceOnEncryptedFitsTheReason(t *testing.T) {
 		"":                                 "--tls-keylog",
 		"no secrets for its client random": "--tls-keylog",
 		"cipher suite TLS_RSA_WITH_CAMELLIA_128_CBC_SHA is not supported":      "AES-GCM",
+		"renegotiation is not supported":                                       "switch this off",
 		"the handshake is not in the capture":                                  "before the client connects",
 		"the ServerHello is not in the capture":                                "before the client connects",
 		"the place in the stream was not found again after bytes were missing": "without loss",
@@ -393,5 +403,71 @@ func TestTextsOfFindingsHoldNoNames(t *testing.T) {
 	}
 	if len(seen) < 10 {
 		t.Errorf("only %d rules fired", len(seen))
+	}
+}
+
+// TestAdviceNamesTheFeature: the setting that a refused request needs is named where it is known.
+func TestAdviceNamesTheFeature(t *testing.T) {
+	for _, c := range []struct {
+		key, version int16
+		want         string
+	}{
+		{68, 0, "group.version=1. Or set group.protocol=classic"}, {76, 1, "share.version=1"}, {88, 0, "streams.version=1"}, {82, 0, "kraft.version=1"},
+		{0, 12, "transaction.version=2"}, {0, 11, "metadata.version"}, {28, 5, "transaction.version=2"}, {60, 1, "metadata.version"},
+	} {
+		f := builderOf(Options{}, exchangeOf(1, 0, c.key, c.version, outcomeOf(decode.Error))).Report().Findings[0]
+		if !strings.Contains(f.Advice, c.want) {
+			t.Errorf("API %d v%d: advice %q, want %q in it", c.key, c.version, f.Advice, c.want)
+		}
+	}
+}
+
+// TestAlertsAreExplained: who sent an alert decides whose certificate it is about.
+func TestAlertsAreExplained(t *testing.T) {
+	for detail, want := range map[string]string{
+		"alert unknown_ca from the client":        "does not trust the CA of the broker's certificate",
+		"alert unknown_ca from the broker":        "does not trust the CA of the client's certificate",
+		"alert protocol_version from the broker":  "no TLS version in common",
+		"alert alert 99 from the broker":          "no meaning that is known",
+		"alert handshake_failure from the client": "no cipher suite",
+	} {
+		s := &subject{group: &group{key: findingKey{detail: detail}}}
+		if why := handshakeFailedRule.why(s); !strings.Contains(why, want) {
+			t.Errorf("%s: %q, want %q in it", detail, why, want)
+		}
+		if handshakeFailedRule.advice(s) == "" {
+			t.Errorf("%s: no advice", detail)
+		}
+	}
+	if _, ok := alertOf("closed by the client"); ok {
+		t.Error("a close is an alert")
+	}
+}
+
+// TestWarningsSayWhatIsRuledOut: findings that blame someone name what else could explain them, and not the
+// cause that they state.
+func TestWarningsSayWhatIsRuledOut(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range scenarios() {
+		for _, f := range reportOf(s).Findings {
+			rule := rules[ruleIndex(f.Code)]
+			if !rule.explains || f.Severity < model.Warning {
+				continue
+			}
+			seen[f.Code] = true
+			if len(f.RuledOut) == 0 {
+				t.Errorf("%s: %s: nothing is ruled out", s.name, f.Code)
+			}
+			for _, e := range slices.Concat(f.RuledOut, f.NotRuledOut) {
+				if e.Cause == rule.own {
+					t.Errorf("%s: %s: its own cause, %s, is listed", s.name, f.Code, e.Cause)
+				}
+			}
+		}
+	}
+	for _, code := range []string{"KV2005", "KV2008", "KV2011", "KV2012", "KV2016", "KV2018"} {
+		if !seen[code] {
+			t.Errorf("%s is at warning in no scenario", code)
+		}
 	}
 }

@@ -164,7 +164,10 @@ var unsupportedAnswerRule = Rule{
 		return "The advertised range is not all that decides: features that are not finalized, an unfinished upgrade or a broker behind this one can refuse a version inside it."
 	},
 	advice: func(s *subject) string {
-		return fmt.Sprintf("Compare the cluster's finalized features (kafka-features.sh describe) with what %s needs, finish the upgrade, or limit the client to a lower version.", s.request())
+		if f, ok := featureOf(s.key.api, s.key.version); ok {
+			return fmt.Sprintf("%s needs the cluster's feature %s at %d or higher: kafka-features.sh upgrade --feature %s=%d. %s", s.request(), f.name, f.level, f.name, f.level, f.instead)
+		}
+		return fmt.Sprintf("Compare the cluster's finalized features (kafka-features.sh describe) with what %s needs, and finish the upgrade (metadata.version). Or limit the client to a lower version.", s.request())
 	},
 }
 

@@ -112,9 +112,9 @@ func causesCalls() []any {
 			for _, x := range list {
 				waited := x.Took
 				x.Stream, x.Broker = stream, mustAddrPort(broker)
-				x.Request, x.Settled = at(next), at(next+1)
+				x.Request, x.Decided = at(next), at(next+1)
 				x.Request.Stream = stream
-				x.Settled.Time += int64(waited)
+				x.Decided.Time += int64(waited)
 				calls = append(calls, x)
 				next += 2 + uint64(waited.Milliseconds())
 			}

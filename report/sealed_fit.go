@@ -111,8 +111,8 @@ func (f *sealedFit) outside(a *sealed.Answer) (support string, outside bool) {
 const possible = "possible"
 
 // fittingIssue is the known issue of a finding of sealedRule, nil without one.
-func (b *Builder) fittingIssue(in *conclusion) *model.KnownIssue {
-	known, ok := b.opt.KnownIssues.ByID(in.issue)
+func (f *findings) fittingIssue(in *conclusion) *model.KnownIssue {
+	known, ok := f.issues.ByID(in.issue)
 	if !ok {
 		return nil
 	}

@@ -13,22 +13,19 @@ import (
 )
 
 // What cannot be decided before the input is over: requests that were not served, and connections that
-// came to nothing. The Builder keeps them until a report, or the news, asks for groups.
-
-// undecided is the rule of a request in the timeline as long as it is a suspect.
-const undecided = -2
+// came to nothing. They are kept until a report, or the news, asks for groups.
 
 // newID is an id for Options.Evidence.
-func (b *Builder) newID() evidence.ID {
-	b.numbered++
-	return b.numbered
+func (f *findings) newID() evidence.ID {
+	f.numbered++
+	return f.numbered
 }
 
 // maxClaims bounds the ids of what is not decided: 4,096 of some 150 bytes.
 const maxClaims = 4096
 
 // claimKey is what suspects have in common that share an id.
-func (b *Builder) claimKey(x *decode.Exchange) findingKey {
+func (f *findings) claimKey(x *decode.Exchange) findingKey {
 	return findingKey{
 		rule: undecided, broker: endpoint{x.Domain, x.Broker}, hasAPI: true, api: x.Key, version: x.Version,
 		hasClient: true, hasClientID: x.HasClientID, clientID: cut(x.ClientID),
@@ -36,54 +33,53 @@ func (b *Builder) claimKey(x *decode.Exchange) findingKey {
 }
 
 // claim keeps the packets of a suspect.
-func (b *Builder) claim(x *decode.Exchange) {
-	if b.opt.Evidence == nil {
+func (f *findings) claim(x *decode.Exchange) {
+	if f.evidence == nil {
 		return
 	}
-	if id, ok := b.claimID(b.claimKey(x)); ok {
-		b.opt.Evidence.Exchange(id, x)
+	if id, ok := f.claimID(f.claimKey(x)); ok {
+		f.evidence.Exchange(id, x)
 	}
 }
 
 // claimID finds or begins the id of what is not decided; ok is false where there is no room.
-func (b *Builder) claimID(key findingKey) (id evidence.ID, ok bool) {
-	if id, ok = b.claims[key]; ok {
+func (f *findings) claimID(key findingKey) (id evidence.ID, ok bool) {
+	if id, ok = f.claims[key]; ok {
 		return id, true
 	}
-	if len(b.claims) >= maxClaims {
+	if len(f.claims) >= maxClaims {
 		return 0, false
 	}
 	key.clientID = ownText(key.clientID)
-	b.claims[key] = b.newID()
-	return b.claims[key], true
+	f.claims[key] = f.newID()
+	return f.claims[key], true
 }
 
 // decidedEarly takes a suspect that could not wait for the end of the input.
-func (b *Builder) decidedEarly(k *history.Suspect, r history.Ruling) {
-	if rule, key := b.ruleOfSuspect(k, &r); rule >= 0 {
-		if g := b.group(key); g != nil {
-			g.addSuspect(k, &r)
-			b.addClaim(g, k)
-		}
+func (f *findings) decidedEarly(k *history.Suspect, r history.Ruling) {
+	if rule, key := ruleOfSuspect(k, &r); rule >= 0 {
+		g := f.find(key)
+		g.addSuspect(k, &r)
+		f.addClaim(g, k)
 	}
 }
 
 // ruleOfSuspect is the rule that a decided suspect breaks, -1 for none, and the key of its group.
-func (b *Builder) ruleOfSuspect(k *history.Suspect, r *history.Ruling) (int, findingKey) {
+func ruleOfSuspect(k *history.Suspect, r *history.Ruling) (int, findingKey) {
 	for i := range rules {
 		if rules[i].suspect == nil {
 			continue
 		}
 		if detail, ok := rules[i].suspect(k, r); ok {
-			return i, b.suspectKey(i, detail, k, r)
+			return i, suspectKey(i, detail, k, r)
 		}
 	}
 	return -1, findingKey{}
 }
 
 // suspectKey is what the findings of a rule about suspects have in common.
-func (b *Builder) suspectKey(rule int, detail string, k *history.Suspect, r *history.Ruling) findingKey {
-	key := b.exchangeKey(rule, detail, &k.Exchange)
+func suspectKey(rule int, detail string, k *history.Suspect, r *history.Ruling) findingKey {
+	key := exchangeKey(rule, detail, &k.Exchange)
 	if r.WithoutRange {
 		key.hasRange, key.advertised = false, decode.Range{}
 	}
@@ -114,6 +110,9 @@ func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
 	if r.To.Time > g.to.Time {
 		g.to = r.To
 	}
+	if r.Last.Time > g.last.Time {
+		g.last = r.Last
+	}
 	if r.Earlier.Time > g.earlier.Time {
 		g.earlier = r.Earlier
 	}
@@ -122,11 +121,11 @@ func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
 }
 
 // addClaim lets a group share the id of its suspects.
-func (b *Builder) addClaim(g *group, k *history.Suspect) {
-	if b.opt.Evidence == nil {
+func (f *findings) addClaim(g *group, k *history.Suspect) {
+	if f.evidence == nil {
 		return
 	}
-	if id, ok := b.claims[b.claimKey(&k.Exchange)]; ok {
+	if id, ok := f.claims[f.claimKey(&k.Exchange)]; ok {
 		g.share(id, k.Exchange.Request, k.Exchange.Stream)
 	}
 }
@@ -141,59 +140,46 @@ func (g *group) share(id evidence.ID, at capture.Position, stream uint32) {
 
 // current are all groups by what is known so far: those that were certain at once, and those of the
 // suspects and departures that ripe accepts.
-func (b *Builder) current(ripe func(number uint64) bool) map[findingKey]*group {
-	groups := maps.Clone(b.groups)
-	c := &collection{b: b, groups: groups, perRule: slices.Clone(b.perRule)}
-	rulings := b.history.Decide()
-	suspects := b.history.Suspects()
-	for i, k := range suspects {
+func (f *findings) current(ripe func(number uint64) bool) *collection {
+	c := &collection{groups: f.groups.clone(), own: map[*group]bool{}}
+	rulings := f.history.Decide()
+	for i, k := range f.history.Suspects() {
 		if !ripe(k.Number) {
 			continue
 		}
-		if rule, key := b.ruleOfSuspect(k, &rulings[i]); rule >= 0 {
-			if g := c.group(key); g != nil {
-				g.addSuspect(k, &rulings[i])
-				b.addClaim(g, k)
-			}
+		if rule, key := ruleOfSuspect(k, &rulings[i]); rule >= 0 {
+			g := c.find(key)
+			g.addSuspect(k, &rulings[i])
+			f.addClaim(g, k)
 		}
 	}
-	for i := range b.departures {
-		d := &b.departures[i]
-		if ripe(d.number) {
-			b.addDeparture(c.group, d)
+	for i := range f.departures {
+		if d := &f.departures[i]; ripe(d.number) {
+			f.addDeparture(c.find, d)
 		}
 	}
-	c.identify()
-	return groups
+	c.identify(f.known.announced())
+	return c
 }
 
 // collection are groups in the making.
 type collection struct {
-	b       *Builder
-	groups  map[findingKey]*group
-	perRule []int
-	own     map[findingKey]bool
+	groups
+	// own are the groups that are no others' and can be changed.
+	own map[*group]bool
 }
 
-// group finds or begins a group that can be changed, nil where there is no room.
-func (c *collection) group(key findingKey) *group {
-	g := c.groups[key]
-	switch {
-	case c.own[key]:
-		return g
-	case g != nil:
+// find finds or begins a group that can be changed.
+func (c *collection) find(key findingKey) *group {
+	g := c.all[key]
+	if g == nil {
+		g = c.begin(key)
+	} else if !c.own[g] {
 		g = g.clone()
-	case c.perRule[key.rule] >= maxGroupsPerCode:
-		return nil
-	default:
-		c.perRule[key.rule]++
-		key.detail, key.clientID, key.software = ownText(key.detail), ownText(key.clientID), ownSoftware(key.software)
-		g = &group{key: key}
+		c.all[key] = g
 	}
-	if c.own == nil {
-		c.own = map[findingKey]bool{}
-	}
-	c.groups[key], c.own[key] = g, true
+	c.own[g] = true
+	c.touch(g)
 	return g
 }
 
@@ -219,24 +205,8 @@ type who struct {
 
 // identify makes one finding of those that differ only in that the client announced its software on some
 // connections and not on others: a client id at an address is one client.
-func (c *collection) identify() {
-	announced := map[who]decode.Software{}
-	for _, r := range c.b.clients.records {
-		if r.key.software.Name == "" {
-			continue
-		}
-		for _, id := range r.clientIDs.list {
-			for _, a := range r.addresses.list {
-				w := who{id, a}
-				if s, ok := announced[w]; ok && s != r.key.software {
-					announced[w] = decode.Software{} // two programs
-				} else if !ok {
-					announced[w] = r.key.software
-				}
-			}
-		}
-	}
-	for key, g := range c.groups {
+func (c *collection) identify(announced map[who]decode.Software) {
+	for key, g := range maps.Clone(c.all) {
 		if !key.hasClientID || key.software.Name != "" || len(g.addresses.list) == 0 || g.count == 0 {
 			continue
 		}
@@ -245,11 +215,9 @@ func (c *collection) identify() {
 			continue
 		}
 		key.software = software
-		if into := c.group(key); into != nil {
-			into.merge(g)
-			delete(c.groups, g.key)
-			delete(c.own, g.key)
-		}
+		c.find(key).merge(g)
+		delete(c.all, g.key)
+		c.perRule[key.rule]--
 	}
 }
 
@@ -273,13 +241,8 @@ func (g *group) merge(o *group) {
 	for _, x := range o.first {
 		g.keep(x)
 	}
-	for _, a := range o.addresses.list {
-		g.addresses.add(a)
-	}
-	g.addresses.omitted += o.addresses.omitted
-	for _, v := range o.tried.list {
-		g.tried.add(v)
-	}
+	g.addresses.merge(&o.addresses)
+	g.tried.merge(&o.tried)
 	if g.ranges == nil {
 		g.ranges = o.ranges
 	}
@@ -297,12 +260,12 @@ func (g *group) merge(o *group) {
 func all(uint64) bool { return true }
 
 // verdicts are the rules of all suspects by their place.
-func (b *Builder) verdicts() map[suspectPlace]int {
+func (f *findings) verdicts() map[suspectPlace]int {
 	out := map[suspectPlace]int{}
-	rulings := b.history.Decide()
-	for i, k := range b.history.Suspects() {
+	rulings := f.history.Decide()
+	for i, k := range f.history.Suspects() {
 		x := &k.Exchange
-		if rule, _ := b.ruleOfSuspect(k, &rulings[i]); rule >= 0 {
+		if rule, _ := ruleOfSuspect(k, &rulings[i]); rule >= 0 {
 			out[suspectPlace{x.Stream, x.Request.Capture, x.Request.Frame, x.Key}] = rule
 		}
 	}
@@ -310,23 +273,44 @@ func (b *Builder) verdicts() map[suspectPlace]int {
 }
 
 // finish turns a group into its exported form.
-func (b *Builder) finish(g *group, rule *Rule, severity model.Severity) model.Finding {
+func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.Finding {
 	ruledOut, open := []model.Explanation{}, []model.Explanation{}
-	if rule.explains && g.sample != nil && severity >= model.Warning {
-		ruledOut, open = explanations(b.history.Explanations(g.sample))
+	if rule.explains && severity >= model.Warning {
+		ruledOut, open = explanations(f.explain(g, rule), rule.own)
 	}
-	f := g.finish(findingContext{
-		rule: rule, severity: severity, isOpen: len(open) > 0, mayLackSASL: slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }), clear: b.facts(g).clear, tables: b.brokers.tables(g.key.broker), target: b.opt.Target,
+	facts := f.facts(g)
+	out := g.finish(rule, severity, &subject{
+		group: g, tables: f.known.tables(g.key.broker), target: f.target,
+		clear: facts.clear, answers: f.history.Answered(g.key.broker.inHistory()), restarted: facts.restarted(), isOpen: len(open) > 0,
+		mayLackSASL: slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }),
 	})
-	f.RuledOut, f.NotRuledOut = ruledOut, open
-	f.Behind = b.brokers.behind(g.key.broker)
-	return f
+	out.RuledOut, out.NotRuledOut = ruledOut, open
+	out.Behind = f.known.behind(g.key.broker)
+	return out
 }
 
-// explanations parts the other causes of a finding into those that are excluded and those that are not.
-func explanations(all []history.Explanation) (ruledOut, open []model.Explanation) {
+// explain returns the other causes of a finding: of its first request, of a change of ranges, or of what was
+// answered on a connection.
+func (f *findings) explain(g *group, rule *Rule) []history.Explanation {
+	switch {
+	case g.sample != nil:
+		return f.history.Explanations(g.sample)
+	case len(g.first) == 0:
+		return nil
+	case rule.change != nil:
+		return f.history.ChangeExplanations(g.key.broker.inHistory(), g.first[0].at)
+	}
+	return history.AnsweredExplanations(g.first[0].at, g.bytes)
+}
+
+// explanations parts the other causes of a finding into those that are excluded and those that are not. The
+// finding's own is left out.
+func explanations(all []history.Explanation, own string) (ruledOut, open []model.Explanation) {
 	ruledOut, open = []model.Explanation{}, []model.Explanation{}
 	for _, e := range all {
+		if e.Name == own {
+			continue
+		}
 		out := model.Explanation{Cause: e.Name, Evidence: e.By}
 		if e.At.Frame > 0 {
 			out.Capture, out.Frame = &e.At.Capture, &e.At.Frame
@@ -341,9 +325,9 @@ func explanations(all []history.Explanation) (ruledOut, open []model.Explanation
 }
 
 // expectedRefusals counts the probes whose refusal their client expects.
-func (b *Builder) expectedRefusals() (n uint64) {
-	rulings := b.history.Decide()
-	for i, k := range b.history.Suspects() {
+func (f *findings) expectedRefusals() (n uint64) {
+	rulings := f.history.Decide()
+	for i, k := range f.history.Suspects() {
 		if history.IsProbe(&k.Exchange) && (rulings[i].Cause == history.Expected || rulings[i].Cause == history.Behind) {
 			n++
 		}

@@ -17,33 +17,32 @@ const (
 	// maxAskers bounds the clients that are known to ask for ranges: 16,384 of some 100 bytes are 1.6 MiB.
 	// Further ones are counted as "target_askers".
 	maxAskers = 1 << 14
-	// maxTargetClients bounds the clients: 8,192 of about 600 bytes are 5 MiB. When it is reached, those of which the target
-	// refuses nothing are counted and make room; further ones are counted as "target_clients".
+	// maxTargetClients bounds the clients: 8,192 of about 600 bytes are 5 MiB. When it is reached, an eighth of them make room
+	// and are counted: fine ones before those that break, old ones before new ones.
 	maxTargetClients = 1 << 13
-	// minFolded is how many rows a fold must free to be repeated: a walk over 8,192 rows for 1,024 new clients
-	// is 8 rows for each. Without it, each new client walks over a table of clients that break (0.2 ms).
-	minFolded = maxTargetClients / 8
+	// maxTargetStreams bounds the open connections whose client is known: 65,536 of some 50 bytes are 3 MiB. On
+	// further ones, counted as "target_connections", a client counts once for each change of connections.
+	maxTargetStreams = 1 << 16
 )
 
 // targetCheck holds every request against a release that is not the broker's.
 type targetCheck struct {
 	reference *decode.Reference
-	// rule is the index of breaksRule.
-	rule int
 	// ranges are what the target accepts, as far as they were asked for, and it has the API.
 	ranges  map[int16]*targetRange
 	clients map[targetClientKey]*targetClient
 	last    *targetClient
 	askers  map[asker]struct{}
-	// folded counts clients of which the target refuses nothing, whose rows made room for others.
-	folded int
-	// isFull: the last fold freed fewer than minFolded rows. Clients that break stay, so the next would not free more.
-	isFull bool
+	// streams are the open connections with their clients, mostly one.
+	streams map[uint32][]*targetClient
+	// folded counts clients by verdict whose rows made room for others, tick the changes of last.
+	folded model.TargetSummary
+	tick   uint64
 	limits targetLimits
 }
 
 // targetLimits counts how often a limit of a targetCheck was reached.
-type targetLimits struct{ clients, uses, askers, members uint64 }
+type targetLimits struct{ uses, askers, members, streams uint64 }
 
 // asker is a client that asked for the ranges.
 type asker struct {
@@ -54,7 +53,7 @@ type asker struct {
 // targetClientKey tells clients apart, and brokers among themselves from them.
 type targetClientKey struct {
 	clientKey
-	brokers bool
+	role string // of brokers; what they ask each other for one purpose is one row
 }
 
 // targetClient is a TargetClient in the making.
@@ -67,6 +66,11 @@ type targetClient struct {
 	addresses members[netip.Addr]
 	// reached are the APIs of which it sent, having asked, a version that the target accepts.
 	reached map[int16]struct{}
+	// connections counts its connections; stream is the one of its latest request.
+	connections uint64
+	stream      uint32
+	first, last int64 // times of requests
+	touched     uint64
 }
 
 // targetUse is a kind of request that is refused.
@@ -78,8 +82,8 @@ type targetUse struct {
 
 func newTargetCheck(r *decode.Reference) *targetCheck {
 	return &targetCheck{
-		reference: r, rule: ruleIndex(breaksRule.Code), ranges: map[int16]*targetRange{},
-		clients: map[targetClientKey]*targetClient{}, askers: map[asker]struct{}{},
+		reference: r, ranges: map[int16]*targetRange{},
+		clients: map[targetClientKey]*targetClient{}, askers: map[asker]struct{}{}, streams: map[uint32][]*targetClient{},
 	}
 }
 
@@ -116,16 +120,15 @@ func (t *targetCheck) takes(key int16) *targetRange {
 // exchange judges x, counts it, and tells whether it is refused, and why.
 func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	asked := t.asked(x)
-	between := betweenBrokers(x)
-	c := t.client(x, between)
+	role := brokerRole(x)
+	c := t.client(x, role)
 	f, why := unclear, noReason
-	if !between {
+	if role == "" {
 		f, why = judge(x, t.takes(x.Key), asked)
 	}
-	if c == nil {
-		return f, why
-	}
 	c.requests++
+	t.connect(c, x.Stream)
+	c.see(x.Request.Time, x.Request.Time)
 	if id := cut(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
 		t.limits.members++
 	}
@@ -157,42 +160,79 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	return f, why
 }
 
-// client finds or begins the client of x, nil where there is no room.
-func (t *targetCheck) client(x *decode.Exchange, brokers bool) *targetClient {
-	key := targetClientKey{clientKey{software: cutSoftware(x.Software), clientID: cut(x.ClientID)}, brokers}
-	if brokers {
-		key.clientKey = clientKey{} // together: they are upgraded together
+// see widens the time in which the client was seen.
+func (c *targetClient) see(first, last int64) {
+	if c.last == 0 || first < c.first {
+		c.first = first
+	}
+	c.last = max(c.last, last)
+}
+
+// connect counts the connection of a request once.
+func (t *targetCheck) connect(c *targetClient, stream uint32) {
+	if c.connections > 0 && c.stream == stream {
+		return
+	}
+	c.stream = stream
+	on := t.streams[stream]
+	if slices.Contains(on, c) {
+		return
+	}
+	c.connections++
+	if on == nil && len(t.streams) >= maxTargetStreams || len(on) >= maxClientMembers {
+		t.limits.streams++
+		return
+	}
+	t.streams[stream] = append(on, c)
+}
+
+// connection takes a connection that is over.
+func (t *targetCheck) connection(c *decode.Connection) { delete(t.streams, c.Stream) }
+
+// client finds or begins the client of x.
+func (t *targetCheck) client(x *decode.Exchange, role string) *targetClient {
+	key := targetClientKey{clientKey{software: cutSoftware(x.Software), clientID: cut(x.ClientID)}, role}
+	if role != "" {
+		key.clientKey = clientKey{}
 	}
 	if t.last != nil && t.last.key == key {
 		return t.last
 	}
 	c := t.clients[key]
 	if c == nil {
-		if len(t.clients) >= maxTargetClients && !t.isFull {
-			t.fold()
-		}
 		if len(t.clients) >= maxTargetClients {
-			t.limits.clients++
-			return nil
+			t.fold()
 		}
 		key.clientKey = clientKey{ownSoftware(key.software), ownText(key.clientID)}
 		c = &targetClient{key: key}
 		t.clients[key] = c
 	}
-	t.last = c
+	t.tick++
+	c.touched, t.last = t.tick, c
 	return c
 }
 
-// fold counts the clients of which the target refuses nothing, and takes their rows.
+// fold makes room for new clients: an eighth of the rows go, fine ones before those that break, old ones before new
+// ones. It walks over 8,192 rows for 1,024 new clients, which is 8 rows and the sorting for each.
 func (t *targetCheck) fold() {
-	for key, c := range t.clients {
-		if len(c.uses) == 0 && !key.brokers {
-			delete(t.clients, key)
-			t.folded++
+	type row struct {
+		*targetClient
+		verdict string
+	}
+	var rows []row
+	for _, c := range t.clients {
+		if c.key.role == "" {
+			counts := t.counts(c)
+			rows = append(rows, row{c, c.verdict(&counts)})
 		}
 	}
-	t.isFull = len(t.clients) > maxTargetClients-minFolded
-	t.last = nil
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(slices.Index(model.Verdicts, b.verdict)-slices.Index(model.Verdicts, a.verdict), cmp.Compare(a.touched, b.touched))
+	})
+	for _, r := range rows[:len(rows)/8] {
+		delete(t.clients, r.key)
+		*t.folded.Of(r.verdict)++
+	}
 }
 
 // programs returns the clients in order. A client that announced its software on some of its connections only is
@@ -208,7 +248,7 @@ func (t *targetCheck) programs() []*targetClient {
 	var out []*targetClient
 	for _, c := range slices.SortedFunc(maps.Values(t.clients), compareTargetClients) {
 		same := announced[c.key.clientID]
-		if c.key.software.Name == "" && !c.key.brokers && len(same) == 1 && slices.ContainsFunc(c.addresses.list, same[0].addresses.has) {
+		if c.key.software.Name == "" && c.key.role == "" && len(same) == 1 && slices.ContainsFunc(c.addresses.list, same[0].addresses.has) {
 			added[same[0]] = c
 			continue
 		}
@@ -223,6 +263,28 @@ func (t *targetCheck) programs() []*targetClient {
 		}
 	}
 	return out
+}
+
+// merge adds what is known of the same client. It takes what both had room for.
+func (c *targetClient) merge(o *targetClient) {
+	c.requests += o.requests
+	c.connections += o.connections
+	c.see(o.first, o.last)
+	if c.uses == nil {
+		c.uses = map[targetUse]uint64{}
+	}
+	if c.reached == nil {
+		c.reached = map[int16]struct{}{}
+	}
+	for f, n := range o.fates {
+		c.fates[f] += n
+	}
+	for use, n := range o.uses {
+		c.uses[use] += n
+	}
+	c.clientIDs.merge(&o.clientIDs)
+	c.addresses.merge(&o.addresses)
+	maps.Copy(c.reached, o.reached)
 }
 
 // settle tells what a kind of request of a client is, all input considered: where
@@ -256,44 +318,48 @@ func (r reason) fate() fate {
 // finish turns t into its exported form, and adds the limits that were reached to hit.
 func (t *targetCheck) finish(hit map[string]uint64) *model.Target {
 	addHits(hit, map[string]uint64{
-		"target_clients": t.limits.clients, "target_versions": t.limits.uses, "target_askers": t.limits.askers, "target_members": t.limits.members,
+		"target_versions": t.limits.uses, "target_askers": t.limits.askers, "target_members": t.limits.members, "target_connections": t.limits.streams,
 	})
 	r := t.reference
-	out := &model.Target{Name: r.Name, Release: r.Release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...), Clients: []model.TargetClient{}}
+	out := &model.Target{Name: r.Name, Release: r.Release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...), Clients: []model.TargetClient{}, Summary: t.folded}
+	if t.folded != (model.TargetSummary{}) {
+		folded := t.folded
+		out.Folded = &folded
+	}
 	for _, c := range t.programs() {
 		out.Clients = append(out.Clients, t.finishClient(c))
 	}
-	out.Summary.Fine = t.folded
-	slices.SortStableFunc(out.Clients, func(a, b model.TargetClient) int {
-		return cmp.Or(slices.Index(model.Verdicts, a.Verdict)-slices.Index(model.Verdicts, b.Verdict), cmp.Compare(b.Counts.Breaks+b.Counts.Likely, a.Counts.Breaks+a.Counts.Likely))
-	})
+	slices.SortStableFunc(out.Clients, model.CompareTargetClients)
 	for i := range out.Clients {
-		switch out.Clients[i].Verdict {
-		case model.VerdictBreaks:
-			out.Summary.Breaks++
-		case model.VerdictLikely:
-			out.Summary.Likely++
-		case model.VerdictUnclear:
-			out.Summary.Unclear++
-		case model.VerdictFine:
-			out.Summary.Fine++
+		if n := out.Summary.Of(out.Clients[i].Verdict); n != nil {
+			*n++
 		}
 	}
 	return out
 }
 
+// counts are the requests of c by what the target makes of them, all input considered.
+func (t *targetCheck) counts(c *targetClient) (n model.TargetCounts) {
+	fates := c.fates
+	for use, n := range c.uses {
+		fates[c.settle(use.api, use.fate, use.reason)] += n
+	}
+	return model.TargetCounts{
+		Breaks: fates[certain], Likely: fates[likely], Adapts: fates[adapts], Passes: fates[passes], Unclear: fates[unclear], Exempt: fates[exempt],
+	}
+}
+
 // finishClient turns c into its exported form.
 func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 	out := model.TargetClient{
-		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version,
-		ClientIDs: c.clientIDs.texts(cmp.Compare[string], func(s string) string { return s }),
-		Addresses: c.addresses.texts(compareAddrs, addrText),
-		Requests:  c.requests, APIs: []model.TargetUse{},
+		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version, Role: c.key.role,
+		ClientIDs:   c.clientIDs.texts(cmp.Compare[string], func(s string) string { return s }),
+		Addresses:   c.addresses.texts(compareAddrs, addrText),
+		Connections: c.connections, FirstSeen: model.Time(c.first), LastSeen: model.Time(c.last),
+		Requests: c.requests, APIs: []model.TargetUse{},
 	}
-	fates := c.fates
 	for use, n := range c.uses {
 		f := c.settle(use.api, use.fate, use.reason)
-		fates[f] += n
 		if f < likely {
 			continue
 		}
@@ -303,29 +369,18 @@ func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 		}
 		out.APIs = append(out.APIs, u)
 	}
-	slices.SortFunc(out.APIs, func(a, b model.TargetUse) int {
-		return cmp.Or(-cmp.Compare(b2i(a.Certain), b2i(b.Certain)), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Reason, b.Reason))
-	})
-	out.Counts = model.TargetCounts{
-		Breaks: fates[certain], Likely: fates[likely], Adapts: fates[adapts], Passes: fates[passes], Unclear: fates[unclear], Exempt: fates[exempt],
-	}
+	slices.SortFunc(out.APIs, model.CompareTargetUses)
+	out.Counts = t.counts(c)
 	out.Verdict = c.verdict(&out.Counts)
 	return out
 }
 
 // verdict sums up a client.
 func (c *targetClient) verdict(n *model.TargetCounts) string {
-	switch {
-	case c.key.brokers:
+	if c.key.role != "" {
 		return model.VerdictBrokers
-	case n.Breaks > 0:
-		return model.VerdictBreaks
-	case n.Likely > 0:
-		return model.VerdictLikely
-	case n.Unclear > 0 || n.Passes+n.Adapts == 0:
-		return model.VerdictUnclear
 	}
-	return model.VerdictFine
+	return n.Verdict()
 }
 
 // compareTargetClients orders clients by software, then by client id.
@@ -334,6 +389,6 @@ func compareTargetClients(a, b *targetClient) int {
 		cmp.Compare(a.key.software.Name, b.key.software.Name),
 		cmp.Compare(a.key.software.Version, b.key.software.Version),
 		cmp.Compare(a.key.clientID, b.key.clientID),
-		b2i(a.key.brokers)-b2i(b.key.brokers),
+		cmp.Compare(a.key.role, b.key.role),
 	)
 }

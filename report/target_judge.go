@@ -73,7 +73,7 @@ type targetRange struct {
 // rangeOn is what the target accepts of an API.
 func rangeOn(r *decode.Reference, key int16) targetRange {
 	found, ok := r.Table.Ranges.Find(key)
-	t := targetRange{Range: model.Range{Min: found.Min, Max: found.Max}, listed: ok, silent: r.Table.Silent(key), advertised: found.Min}
+	t := targetRange{Range: model.Range{Min: found.Min, Max: found.Max}, listed: ok, silent: r.Table.MayOmit(key), advertised: found.Min}
 	if lowest, phantom := r.Table.Ranges.PhantomMin(key); ok && phantom {
 		t.Min = lowest
 	}
@@ -97,21 +97,53 @@ var sparedBySome = map[int16]string{
 	22: "franz-go 1.22 produces without idempotence then, the Java producer (idempotent by default since 3.0) does not produce",
 }
 
+// The keys of WriteTxnMarkers, and of Vote, BeginQuorumEpoch, EndQuorumEpoch, FetchSnapshot and UpdateRaftVoter.
+const writeTxnMarkersKey = 27
+
+var quorumKeys = [...]int16{52, 53, 54, 59, 82}
+
 // brokerKeys are the APIs that brokers and controllers use among themselves
 // (Apache Kafka, clients/src/main/resources/common/message: requests without the listener
 // "broker", or for other brokers only).
 var brokerKeys = [...]int16{4, 5, 6, 7, 27, 52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73, 82, 83, 84, 85, 86, 87}
 
-// brokerIDs are the client ids of brokers among themselves (Apache Kafka:
-// BrokerBlockingSender, TransactionMarkerChannelManager, KafkaRaftManager).
-var brokerIDs = regexp.MustCompile(`^(broker-[0-9]+-(fetcher-[0-9]+|txn-marker-sender)|raft-client-[0-9]+)$`)
+// The roles of brokers and controllers among themselves.
+const (
+	replicaFetcher    = "replica fetcher"
+	markerSender      = "transaction marker sender"
+	partitionsManager = "AddPartitionsManager"
+	quorum            = "controller quorum"
+	controller        = "controller"
+)
 
-// betweenBrokers tells whether a request is one of a broker or controller to another.
-func betweenBrokers(x *decode.Exchange) bool {
-	if slices.Contains(brokerKeys[:], x.Key) {
-		return true
+// brokerIDs are the client ids of brokers among themselves (Apache Kafka: BrokerBlockingSender,
+// TransactionMarkerChannelManager, AddPartitionsToTxnManager with NetworkUtils, KafkaRaftManager).
+var brokerIDs = []struct {
+	prefix, role string
+	pattern      *regexp.Regexp
+}{
+	{"broker-", replicaFetcher, regexp.MustCompile(`^broker-[0-9]+-fetcher-[0-9]+$`)},
+	{"broker-", markerSender, regexp.MustCompile(`^broker-[0-9]+-txn-marker-sender$`)},
+	{"AddPartitionsManager-", partitionsManager, regexp.MustCompile(`^AddPartitionsManager-(client-)?[0-9]+$`)},
+	{"raft-client-", quorum, regexp.MustCompile(`^raft-client-[0-9]+$`)},
+}
+
+// brokerRole is what a request of a broker or controller to another is for, empty for one of a client.
+func brokerRole(x *decode.Exchange) string {
+	for i := range brokerIDs {
+		if id := &brokerIDs[i]; strings.HasPrefix(x.ClientID, id.prefix) && id.pattern.MatchString(x.ClientID) {
+			return id.role
+		}
 	}
-	return (strings.HasPrefix(x.ClientID, "broker-") || strings.HasPrefix(x.ClientID, "raft-client-")) && brokerIDs.MatchString(x.ClientID)
+	switch {
+	case !slices.Contains(brokerKeys[:], x.Key):
+		return ""
+	case x.Key == writeTxnMarkersKey:
+		return markerSender
+	case slices.Contains(quorumKeys[:], x.Key):
+		return quorum
+	}
+	return controller
 }
 
 // saramaNegotiates is the first release of sarama that heeds what the broker advertises; those before ask for it

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,13 +125,17 @@ func TestBetweenBrokers(t *testing.T) {
 	for _, tt := range []struct {
 		key  int16
 		id   string
-		want bool
+		want string
 	}{
-		{1, "broker-2-fetcher-0", true}, {2, "broker-2-fetcher-0", true}, {27, "broker-12-txn-marker-sender", true}, {52, "raft-client-3", true},
-		{6, "0", true}, {1, "broker-2-fetcher", false}, {1, "my-broker-2-fetcher-0", false}, {3, "raft-client", false}, {3, "", false},
+		{1, "broker-2-fetcher-0", "replica fetcher"}, {2, "broker-2-fetcher-0", "replica fetcher"}, {18, "broker-2-fetcher-0", "replica fetcher"},
+		{27, "broker-12-txn-marker-sender", "transaction marker sender"}, {27, "12", "transaction marker sender"},
+		{52, "raft-client-3", "controller quorum"}, {1, "raft-client-3", "controller quorum"}, {53, "3", "controller quorum"},
+		{24, "AddPartitionsManager-1", "AddPartitionsManager"}, {24, "AddPartitionsManager-client-1", "AddPartitionsManager"},
+		{6, "0", "controller"}, {1, "broker-2-fetcher", ""}, {1, "my-broker-2-fetcher-0", ""}, {3, "raft-client", ""}, {3, "", ""},
+		{24, "AddPartitionsManager-", ""},
 	} {
-		if got := betweenBrokers(exchangeOf(1, 0, tt.key, 0, idOf(tt.id))); got != tt.want {
-			t.Errorf("API %d of %q: %v, want %v", tt.key, tt.id, got, tt.want)
+		if got := brokerRole(exchangeOf(1, 0, tt.key, 0, idOf(tt.id))); got != tt.want {
+			t.Errorf("API %d of %q: %q, want %q", tt.key, tt.id, got, tt.want)
 		}
 	}
 }
@@ -303,7 +308,7 @@ func TestTargetIsBounded(t *testing.T) {
 		b.Exchange(exchangeOf(uint64(i), 0, apiVersionsKey, 0, idOf(strings.Repeat("y", i%250)+string(rune('a'+i/250)))))
 	}
 	hit := b.Report().Quality.LimitsHit
-	for _, name := range []string{"target_clients", "target_versions", "target_askers", "target_members"} {
+	for _, name := range []string{"target_versions", "target_askers", "target_members"} {
 		if hit[name] == 0 {
 			t.Errorf("limit %s was not counted: %v", name, hit)
 		}
@@ -313,17 +318,61 @@ func TestTargetIsBounded(t *testing.T) {
 	}
 }
 
-// TestFoldsAreFew: a table of clients that break is not searched again for each new client.
-func TestFoldsAreFew(t *testing.T) {
+// TestFineClientsFoldBeforeOthers: a flood of clients takes the rows of fine ones, and new ones are always listed.
+func TestFineClientsFoldBeforeOthers(t *testing.T) {
 	check := newTargetCheck(kafka4())
-	for i := range maxTargetClients - 1 {
-		check.exchange(exchangeOf(uint64(i), 0, 8, 1, asked, offering(8, 0, 9), idOf(fmt.Sprintf("old-%d", i))))
+	breaking := func(i int) *decode.Exchange {
+		return exchangeOf(uint64(i), uint32(i), 8, 1, asked, offering(8, 0, 9), idOf(fmt.Sprintf("breaks-%d", i)))
 	}
-	for _, id := range []string{"fine-1", "fine-2", "fine-3"} {
-		check.exchange(exchangeOf(1, 0, 1, 10, asked, idOf(id)))
+	fine := func(i int) *decode.Exchange {
+		return exchangeOf(uint64(i), uint32(i), 1, 10, asked, idOf(fmt.Sprintf("fine-%d", i)))
 	}
-	if check.folded != 1 || check.limits.clients != 1 || len(check.clients) != maxTargetClients {
-		t.Errorf("%d clients folded, %d without a row, %d rows; want 1, 1, %d", check.folded, check.limits.clients, len(check.clients), maxTargetClients)
+	check.exchange(breaking(0))
+	for i := range 3 * maxTargetClients {
+		check.exchange(fine(i))
+	}
+	r := check.finish(map[string]uint64{})
+	if len(r.Clients) > maxTargetClients || r.Summary.Fine != 3*maxTargetClients || r.Summary.Breaks != 1 || r.Folded.Breaks != 0 || r.Folded.Fine != 3*maxTargetClients-len(r.Clients)+1 {
+		t.Errorf("%d rows, %+v, folded %+v", len(r.Clients), r.Summary, r.Folded)
+	}
+	for i := range 2 * maxTargetClients {
+		check.exchange(breaking(i))
+	}
+	r = check.finish(map[string]uint64{})
+	last := fmt.Sprintf("breaks-%d", 2*maxTargetClients-1)
+	if len(r.Clients) > maxTargetClients || !slices.ContainsFunc(r.Clients, func(c model.TargetClient) bool { return c.ClientIDs[0] == last }) || r.Folded.Breaks == 0 {
+		t.Errorf("%d rows, folded %+v; the last client that breaks must be among them", len(r.Clients), r.Folded)
+	}
+}
+
+// TestConnectionsOfClients: each counts once for each client, whatever the order, and is forgotten at its end.
+func TestConnectionsOfClients(t *testing.T) {
+	check := newTargetCheck(kafka4())
+	for i := range 4 {
+		for stream := range uint32(3) {
+			check.exchange(exchangeOf(uint64(10*i+int(stream)+1), stream, 1, 10, asked, idOf("a")))
+		}
+		check.exchange(exchangeOf(uint64(10*i+4), 2, 1, 10, asked, idOf("b"))) // two on one connection
+	}
+	r := check.finish(map[string]uint64{})
+	for i, want := range []string{"a 3 15:35:01.001 15:35:01.033", "b 1 15:35:01.004 15:35:01.034"} {
+		c := &r.Clients[i]
+		clock := func(at model.Time) string { return at.UTC().Format("15:04:05.000") }
+		if got := fmt.Sprint(c.ClientIDs[0], " ", c.Connections, " ", clock(c.FirstSeen), " ", clock(c.LastSeen)); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	for stream := range uint32(3) {
+		check.connection(connectionOf(stream, 1, 9))
+	}
+	if len(check.streams) != 0 {
+		t.Errorf("%d connections are remembered", len(check.streams))
+	}
+	for stream := range uint32(maxTargetStreams + 5) {
+		check.exchange(exchangeOf(1, stream, 1, 10, asked, idOf("c")))
+	}
+	if len(check.streams) > maxTargetStreams || check.limits.streams != 5 {
+		t.Errorf("%d connections are remembered, %d beyond the limit", len(check.streams), check.limits.streams)
 	}
 }
 

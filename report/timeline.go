@@ -78,8 +78,8 @@ func (t *timeline) exchange(x *decode.Exchange, rule int) {
 	if x.Request.Before(l.first) {
 		l.first = x.Request
 	}
-	if l.last.Before(x.Settled) {
-		l.last = x.Settled
+	if l.last.Before(x.Decided) {
+		l.last = x.Decided
 	}
 	if rule == undecided {
 		l.flagged = true
@@ -202,7 +202,7 @@ func (t *timeline) begin(x *decode.Exchange) *lane {
 		l = &lane{}
 	}
 	l.stream, l.client, l.broker = x.Stream, x.Client, x.Broker
-	l.first, l.last = x.Request, x.Settled
+	l.first, l.last = x.Request, x.Decided
 	t.open[x.Stream] = l
 	return l
 }

@@ -12,11 +12,15 @@ func prefaces() []Variant {
 	for _, p := range Prefaces() {
 		all = append(all, Variant{p.Name, keeps, func(packets []Packet, _ uint64) []Packet { return p.Before(packets) }})
 	}
-	split := Prefaces()[len(all)-1]
-	return append(all, Variant{split.Name + " in pieces", keeps, func(packets []Packet, seed uint64) []Packet {
-		return Split(split.Before(packets), seed, 5)
-	}})
+	split := all[firstPrefaces-1]
+	pieces := Variant{split.Name + " in pieces", keeps, func(packets []Packet, seed uint64) []Packet {
+		return Split(split.Rewrite(packets, seed), seed, 5)
+	}}
+	return slices.Insert(all, firstPrefaces, pieces)
 }
+
+// firstPrefaces is how many of prefaces without "in pieces" come before the other kinds of variants.
+const firstPrefaces = 9
 
 // A Preface is what goes before the first byte of a client.
 type Preface struct {
@@ -41,6 +45,7 @@ func Prefaces() []Preface {
 		return p
 	}
 	const granted = "\x05\x00\x00\x01\x0a\x00\x00\x01\x10\x00"
+	const connect = "CONNECT kafka.example:9092 HTTP/1.1\r\nHost: kafka.example:9092\r\nProxy-Authorization: Basic secret\r\n\r\n"
 	return []Preface{
 		asks("PROXY v1", "PROXY TCP4 203.0.113.7 203.0.113.8 40000 9092\r\n"),
 		asks("PROXY v1 unknown", "PROXY UNKNOWN\r\n"),
@@ -50,10 +55,15 @@ func Prefaces() []Preface {
 		asks("SOCKS4", "\x04\x01\x23\x84\xcb\x00\x71\x08secret\x00", "\x00\x5a\x00\x00\x00\x00\x00\x00"),
 		asks("SOCKS4a", "\x04\x01\x23\x84\x00\x00\x00\x01secret\x00kafka.example\x00", "\x00\x5a\x00\x00\x00\x00\x00\x00"),
 		asks("SOCKS5", "\x05\x01\x00", "\x05\x00", "\x05\x01\x00\x01\xcb\x00\x71\x08\x23\x84", granted),
-		asks("HTTP CONNECT", "CONNECT kafka.example:9092 HTTP/1.1\r\nHost: kafka.example:9092\r\nProxy-Authorization: Basic secret\r\n\r\n",
+		asks("HTTP CONNECT", connect,
 			"HTTP/1.1 200 Connection established\r\nVia: 1.1 proxy\r\n\r\n"),
 		asks("SOCKS5 with a password", "\x05\x02\x00\x02", "\x05\x02", "\x01\x04user\x06secret", "\x01\x00",
 			"\x05\x01\x00\x03\x0dkafka.example\x23\x84", granted),
+		asks("PROXY v2 of no address family", string(ProxyV2(nil, 0, []byte("\x04\x00\x03abc")))),
+		asks("PROXY v2 of a health check", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"),
+		asks("HTTP CONNECT with an interim response", connect, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"),
+		asks("HTTP CONNECT with bare line feeds", "CONNECT kafka.example:9092 HTTP/1.1\nHost: kafka.example:9092\n\n",
+			"HTTP/1.1 200 OK\n\n"),
 	}
 }
 

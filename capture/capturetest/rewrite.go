@@ -39,7 +39,8 @@ type Variant struct {
 // Variants are all variants that the kit can make.
 func Variants() []Variant {
 	var all []Variant
-	for _, some := range [][]Variant{copies(), segmentations(), endings(), Encapsulations(), damages(), prefaces(), forgeries(), twins()} {
+	first, second := prefaces()[:firstPrefaces+1], prefaces()[firstPrefaces+1:]
+	for _, some := range [][]Variant{copies(), segmentations(), endings(), Encapsulations(), damages(), first, forgeries(), twins(), second} {
 		all = append(all, some...)
 	}
 	return all

@@ -65,6 +65,8 @@ type Case struct {
 
 	modern  bool // its ApiVersions request and the broker's answer are of Kafka 1.0 and later
 	delayed bool // a broker of this release would delay the close for a failed authentication
+	// midstream: the capture has not the beginning of the connection.
+	midstream bool
 }
 
 // Refusal is what a Book concludes: the broker refused requests of one size.
@@ -81,6 +83,8 @@ type Refusal struct {
 	Longest time.Duration
 	// Authenticated counts those of the connections that used SASL.
 	Authenticated int
+	// Torn counts further connections to the broker on which bytes are missing. They show nothing.
+	Torn int
 }
 
 // Client is what is inferred of the connections from one host that begin alike.
@@ -112,7 +116,9 @@ type address struct {
 	broker  Endpoint
 	answers []*counted
 	// open: a request was answered on a connection without SASL.
-	open     bool
+	open bool
+	// torn counts the connections on which bytes are missing and no request looks refused.
+	torn     int
 	likeness Likeness
 	lives    []life
 	sizes    map[int]*sizeCount
@@ -194,6 +200,9 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 			s.answered++
 		}
 	}
+	if r.missing && r.Refused == nil {
+		a.torn++
+	}
 	if q := r.Refused; q != nil {
 		if s := b.size(a, q.Size); s != nil {
 			s.refused++
@@ -202,7 +211,7 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 					Request: *q, Stream: c.Stream, Client: c.Client, TLS: c.TLS,
 					Served: r.Served, Authentication: r.Authentication, First: r.Opening, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
 					modern:  r.Likeness == ByRetry && r.Answer.APIs >= apisOf10,
-					delayed: r.Answer.since22(), Unnegotiated: r.Unnegotiated,
+					delayed: r.Answer.since22(), Unnegotiated: r.Unnegotiated, midstream: c.Midstream,
 				})
 			}
 		}
@@ -240,7 +249,7 @@ func (b *Book) live(a *address, c *decode.Connection, r *Reading) {
 	}
 	b.kept++
 	l := life{stream: c.Stream, begin: c.First.Time, end: c.Last.Time, served: r.Served > 0 || r.Answer != nil}
-	if r.end.byServer {
+	if r.end.byServer && !r.torn {
 		l.end, l.byBroker = r.end.at.Time, true
 	}
 	if q := r.Refused; q != nil {
@@ -406,7 +415,7 @@ func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 	if s.refused == 0 || byPort && (a.likeness == NotKafka || !isKafkaPort(a.broker.Addr.Port())) {
 		return r, false
 	}
-	r = Refusal{Broker: a.broker, Size: size, ServedLeast: -1}
+	r = Refusal{Broker: a.broker, Size: size, ServedLeast: -1, Torn: a.torn}
 	alive, served := false, false
 	for i := range s.cases {
 		c := &s.cases[i]
@@ -446,6 +455,10 @@ func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 	return r, true
 }
 
+// maxBeginning bounds the exchanges before the first ordinary request: ApiVersions, its retry,
+// SaslHandshake and tokens. Midstream, they cannot be told from others.
+const maxBeginning = 3 + maxTokens
+
 // answeredShare is how many refused requests it takes for each answered one of the same size.
 const answeredShare = 4
 
@@ -453,6 +466,8 @@ const answeredShare = 4
 // own connection and the address show.
 func (a *address) counts(c *Case) bool {
 	switch {
+	case c.midstream:
+		return c.Served > maxBeginning
 	case c.Served > 0:
 		return true
 	case c.First:

@@ -27,6 +27,7 @@ type play struct {
 	from  string // client
 	to    string // broker
 	hello *tlsrecord.Hello
+	mid   bool // joined midstream
 }
 
 // Sizes of messages of librdkafka and Kafka 2.1.1, and of others.
@@ -73,7 +74,10 @@ func (p *play) connection(stream uint32) *decode.Connection {
 	if p.to != "" {
 		c.Broker = netip.MustParseAddrPort(p.to)
 	}
-	wr.handshake(position())
+	c.Midstream = p.mid
+	if !p.mid {
+		wr.handshake(position())
+	}
 	for i, size := range p.say {
 		now += int64(p.pause[i])
 		at := position()
@@ -148,6 +152,11 @@ func TestRefusals(t *testing.T) {
 	witness := open(0, time.Minute, served...)
 	authenticated := slices.Clip(negotiated(handshakePlain, -21, tokens, -16, metadata, metadataSays))
 	asking := open(0, time.Minute, metadata, metadataSays, metadata, metadataSays) // without ApiVersions
+	long := slices.Clip(served)
+	for range maxBeginning {
+		long = append(long, metadata, metadataSays)
+	}
+	joined := with(closed(0, append(long, fetch)...), func(p *play) { p.mid = true })
 	alpn := &tlsrecord.Hello{ALPN: "http/1.1"}
 	tickets := &tlsrecord.Hello{Extensions: []uint16{extPSKModes}}
 	for _, c := range []struct {
@@ -171,7 +180,11 @@ func TestRefusals(t *testing.T) {
 			plays(times(3, closed(0, versions3, table26, fetch))), []string{"92 3/3"}},
 		{"ApiVersions refused, and the client goes on", plays(times(3, closed(0, versions3, refusal, 26))), []string{"26 3/3"}},
 		{"without ApiVersions, on a port of Kafka", plays(times(3, closed(0, metadata, metadataSays, fetch))), []string{"92 3/3"}},
+		{"midstream", plays(times(3, joined)), []string{"92 3/3"}},
+		{"midstream, TLS 1.3", plays(times(3, with(joined, func(p *play) { p.tls13 = true }))), []string{"92 3/3"}},
 
+		{"midstream, and the size of records is unknown", plays(times(3, with(joined, func(p *play) { p.quiet = true }))), nil},
+		{"midstream, and it may be the authentication", plays(times(3, with(joined, func(p *play) { p.say = append(served[:6:6], fetch) }))), nil},
 		{"answered", plays(times(3, left(0, append(served, fetch, -500)...))), nil},
 		{"the client leaves", plays(witness, times(3, left(0, append(served, fetch)...))), nil},
 		{"the client announces its leave first", plays(witness, times(3, with(left(0, append(served, fetch)...), func(p *play) { p.tls13 = true }))), nil},

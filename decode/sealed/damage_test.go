@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -93,6 +94,7 @@ func TestDamagedCaptures(t *testing.T) {
 		}
 		for way, damaged := range map[string][]capturetest.Packet{
 			"snapped":      capturetest.Snap(all, 96),
+			"snapped, 80":  capturetest.Snap(all, 80),
 			"to broker":    capturetest.OneWay(all, capturetest.ToBroker),
 			"to client":    capturetest.OneWay(all, capturetest.ToClient),
 			"5 % lost":     capturetest.Lose(all, 1, 0.05),
@@ -111,12 +113,32 @@ func TestDamagedCaptures(t *testing.T) {
 				t.Errorf("%s, %s: %d named from one direction", name, way, len(named))
 			case way == "twice" && len(named) != want:
 				t.Errorf("%s, %s: %d named of %d", name, way, len(named), want)
-			case way == "snapped":
+			case way == "snapped" || way == "snapped, 80":
 				snapped += len(named)
 			}
 		}
 	}
-	if snapped < 12 {
-		t.Errorf("%d connections with a refused request in captures of 96 bytes a packet", snapped)
+	if snapped < 42 {
+		t.Errorf("%d connections with a refused request in captures of 80 and 96 bytes a packet", snapped)
+	}
+}
+
+// TestOneLostPacket: a lost packet changes nothing but what is said of its own connection.
+func TestOneLostPacket(t *testing.T) {
+	for _, name := range []string{"confluent-go-2.6.0_broker-2.1_tls12", "confluent-go-2.6.0_broker-2.1_tls13", "lab_confluent-go-2.6.0_kafka-2.6.1_tls"} {
+		all := capturetest.MustRead(filepath.Join("../../testdata/captures", name+".pcap"))
+		whole := namedIn(bookOf(t, all))
+		for i := range all {
+			named := namedIn(bookOf(t, slices.Delete(slices.Clone(all), i, i+1)))
+			silenced := 0
+			for stream := range whole {
+				if !named[stream] {
+					silenced++
+				}
+			}
+			if silenced > 1 || len(named)+silenced > len(whole) {
+				t.Errorf("%s without packet %d: named %v, want %v but for its connection", name, i+1, named, whole)
+			}
+		}
 	}
 }

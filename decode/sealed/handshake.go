@@ -15,6 +15,9 @@ type overhead struct {
 // size returns the largest content that a record of n bytes can have.
 func (o overhead) size(n int) int { return n - o.least }
 
+// recordHeader is the size of a record's header in bytes.
+const recordHeader = 5
+
 // Overheads of records, in bytes.
 const (
 	// TLS 1.3: the type of the content and a tag (RFC 8446 5.2).
@@ -50,6 +53,8 @@ type handshake struct {
 	first int
 	// tls13: the session tickets of the server may follow.
 	tls13 bool
+	// fromClient: the client's Finished was found.
+	fromClient bool
 	// together: the server's Finished is not in a record of its own, so its overhead is unknown.
 	together bool
 }
@@ -69,11 +74,35 @@ func readHandshake(records []tlsrecord.Record, info *tlsrecord.Info) (h handshak
 		if records[i].Kind == tlsrecord.HandshakeRecord {
 			return readHandshake12(records)
 		}
-		if records[i].Kind == tlsrecord.DataRecord {
+		if records[i].Kind == tlsrecord.DataRecord && !records[i].Guessed {
 			break
 		}
 	}
+	if info.Version == "" || info.Version == "TLS 1.2" {
+		// A short snapshot length cuts the headers behind the first of each segment.
+		if h, ok := readHandshake12(records); ok && h.fromClient {
+			return h, true
+		}
+	}
 	return readHandshake13(records, info)
+}
+
+// changeCipherRecord is a ChangeCipherSpec, header included.
+const changeCipherRecord = 5 + 1
+
+// finishedSize returns the size of the record that holds Finished in TLS 1.2, where r can
+// be that record: r itself, or ChangeCipherSpec and Finished whose headers were cut.
+func finishedSize(r *tlsrecord.Record) (size int, can bool) {
+	switch {
+	case r.Kind == tlsrecord.HandshakeRecord:
+		return r.Size, true
+	case r.Kind == tlsrecord.DataRecord && r.Guessed:
+		return r.Size, byFinished[r.Size].least > 0
+	case r.Kind == tlsrecord.MissingRecord:
+		size = r.Size - changeCipherRecord - recordHeader
+		return size, byFinished[size].least > 0
+	}
+	return 0, false
 }
 
 // readHandshake12 is for TLS 1.2 and older, where a record of its own kind holds Finished.
@@ -81,7 +110,8 @@ func readHandshake12(records []tlsrecord.Record) (h handshake, ok bool) {
 	var seen [2]bool
 	for i := range records {
 		r := &records[i]
-		if r.Kind != tlsrecord.HandshakeRecord {
+		size, can := finishedSize(r)
+		if !can {
 			if r.Kind == tlsrecord.DataRecord {
 				break
 			}
@@ -91,12 +121,13 @@ func readHandshake12(records []tlsrecord.Record) (h handshake, ok bool) {
 		if seen[d] {
 			continue
 		}
-		over, known := byFinished[r.Size]
+		over, known := byFinished[size]
 		if !known {
 			return h, false
 		}
 		seen[d], h.over[d], h.first = true, over, i+1
 	}
+	h.fromClient = seen[0]
 	// Where the capture lacks the one, the suite is that of the other.
 	switch {
 	case seen[0] && !seen[1]:
@@ -151,6 +182,49 @@ func readHandshake13(records []tlsrecord.Record, info *tlsrecord.Info) (h handsh
 		}
 	}
 	h.together = !server
+	return h, true
+}
+
+// byAlert are the overheads of TLS 1.2 by the size of the record that holds an alert.
+var byAlert = map[int]overhead{
+	alertSize + 24: {least: 24},
+	alertSize + 16: {least: 16},
+	48:             cbc(20), // 32 = alert, HMAC-SHA-1 and padding
+	64:             cbc(32),
+	80:             cbc(48),
+	52:             cbc(20), // encrypt-then-MAC
+}
+
+// readMidstream finds the overheads of a connection whose handshake is not in the capture, by
+// the alerts before its end. ok is false where the broker sent none.
+func readMidstream(records []tlsrecord.Record) (h handshake, ok bool) {
+	var last [2]*tlsrecord.Record
+	for i := range records {
+		r := &records[i]
+		d := direction(r.ToServer)
+		if last[d] == nil || last[d].Kind != tlsrecord.AlertRecord {
+			last[d] = r
+		}
+	}
+	var known [2]bool
+	for d, r := range last {
+		switch {
+		case r == nil || r.Guessed:
+		case r.Kind == tlsrecord.AlertRecord:
+			h.over[d], known[d] = byAlert[r.Size], byAlert[r.Size].least > 0
+		case r.Kind == tlsrecord.DataRecord && (r.Size == alertSize+overhead13 || r.Size == alertSize+overhead13+padding13):
+			h.over[d], known[d], h.tls13 = overhead{least: r.Size - alertSize}, true, true
+		}
+	}
+	if !known[1] {
+		return h, false
+	}
+	if !known[0] {
+		h.over[0] = h.over[1]
+		if h.tls13 { // the client may be Java, or not
+			h.over[0] = overhead{least: overhead13, slack: padding13}
+		}
+	}
 	return h, true
 }
 

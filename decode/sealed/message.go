@@ -1,6 +1,8 @@
 package sealed
 
 import (
+	"slices"
+
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
@@ -107,6 +109,17 @@ func (o overhead) isPrefix(size int) bool {
 // turn is a run of messages to the server and the run of messages that follows from it.
 type turn struct {
 	requests, answers []message
+}
+
+// isTorn reports whether bytes of unknown content are missing in a turn.
+func (t *turn) isTorn() bool {
+	isMissing := func(m message) bool { return m.records == 0 }
+	return slices.ContainsFunc(t.requests, isMissing) || slices.ContainsFunc(t.answers, isMissing)
+}
+
+// hasGuess reports whether the size of a request is a guess.
+func (t *turn) hasGuess() bool {
+	return slices.ContainsFunc(t.requests, func(m message) bool { return m.guessed })
 }
 
 // turns groups messages: a turn ends where a request follows an answer.

@@ -80,6 +80,8 @@ type Reading struct {
 	alerted  bool // the broker sent a record of the size of an alert
 	opening  int  // size of the first request
 	prefixes int  // records of the broker that hold no more than the size of a frame
+	torn     bool // bytes are missing around the last request, so it is unknown on what the broker closed
+	missing  bool // bytes are missing anywhere behind the handshake
 }
 
 // Request is a request that the broker did not answer.
@@ -117,15 +119,20 @@ const (
 	maxOutstanding = 8
 )
 
-// Read reads the outline of a connection that is over. A connection that was joined
-// midstream, or of which one direction is missing, has no Reading but its stream.
+// Read reads the outline of a connection that is over. A connection of which one
+// direction is missing has no Reading but its stream.
 func Read(c *decode.Connection) Reading {
 	best := Reading{Stream: c.Stream, ClientID: -1, Software: -1}
-	if c.Outline == nil || c.Midstream || !c.Seen[reassembly.ToBroker] || !c.Seen[reassembly.ToClient] {
+	if c.Outline == nil || c.TLS == nil || !c.Seen[reassembly.ToBroker] || !c.Seen[reassembly.ToClient] {
 		return best
 	}
 	records, omitted := c.Outline.Records()
-	h, ok := readHandshake(records, c.TLS)
+	h, ok := handshake{}, false
+	if c.Midstream {
+		h, ok = readMidstream(records)
+	} else {
+		h, ok = readHandshake(records, c.TLS)
+	}
 	if !ok {
 		return best
 	}
@@ -165,12 +172,15 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 		tail.record(&records[i])
 	}
 	all := turns(head.messages)
-	r.Established = !h.tls13
+	r.Established = !h.tls13 || c.Midstream
 	for i := range head.messages {
 		r.Established = r.Established || !head.messages[i].toServer
 	}
-	all = trimTickets(all, h.tls13, c.TLS.Hello)
-	rest := r.open(all)
+	all = trimTickets(all, h.tls13 && !c.Midstream, c.TLS.Hello)
+	rest := all
+	if !c.Midstream {
+		rest = r.open(all)
+	}
 	if r.Likeness == NotKafka && isKafkaPort(c.Broker.Port()) && !outsideKafka(all) {
 		r.Likeness = ByPort
 	}
@@ -276,7 +286,12 @@ func (r *Reading) finish(c *decode.Connection, all, rest []turn, e end) {
 			}
 		}
 	}
-	r.Opening = len(all) == 1 && len(all[0].answers) == 0
+	r.Opening = len(all) == 1 && len(all[0].answers) == 0 && !c.Midstream
+	for i := range all {
+		t := &all[i]
+		r.missing = r.missing || t.isTorn()
+		r.torn = t.isTorn() || len(t.answers) == 0 && t.hasGuess()
+	}
 	if len(rest) > 0 && e.byServer {
 		r.refused(c, all, &rest[len(rest)-1], e)
 	}

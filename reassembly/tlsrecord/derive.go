@@ -65,8 +65,8 @@ func expandLabel(h crypto.Hash, secret []byte, label string, out []byte) bool {
 // ivSize is how much of the key block each direction's IV takes.
 func (s *suite) ivSize(version uint16) int {
 	switch s.bulk {
-	case gcm, ccm, ccm8:
-		return 4 // RFC 5288 3, RFC 6655 3
+	case gcm:
+		return 4 // RFC 5288 3
 	case chacha:
 		return 12 // RFC 7905 2
 	}

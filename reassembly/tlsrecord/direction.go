@@ -24,14 +24,13 @@ type phase uint8
 
 const (
 	phasePlain     phase = iota
-	phaseEarly           // TLS 1.3: early data
 	phaseHandshake       // TLS 1.3: from after the hellos to Finished
 	phaseTraffic         // TLS 1.3: application data
 	phaseSealed          // TLS 1.2 and older: after ChangeCipherSpec
 )
 
 func (p phase) String() string {
-	return [...]string{"plain", "early", "handshake", "traffic", "sealed"}[p]
+	return [...]string{"plain", "handshake", "traffic", "sealed"}[p]
 }
 
 // direction is one direction of a session.
@@ -48,10 +47,10 @@ type direction struct {
 	finished   bool // a Finished was seen, or is concluded
 	padded     bool // records of TLS 1.3 were padded
 	identified bool // the search of the client random was made
-	doubt      bool // early data may have been passed over
 	depth      uint8
-	buf        []byte   // an incomplete record; while searching, what is searched
-	wait       *waiting // what came while the direction was blocked, nil for nothing
+	buf        []byte           // an incomplete record; while searching, what is searched
+	last       capture.Position // of the packet that brought the latest bytes
+	wait       *waiting         // what came while the direction was blocked, nil for nothing
 	hs         assembler
 	skip       int    // bytes to come that belong to a record that is not wanted
 	records    uint64 // headers read
@@ -79,6 +78,7 @@ type direction struct {
 
 // feed takes bytes of a direction.
 func (s *Session) feed(d *direction, p []byte, at capture.Position) {
+	d.last = at
 	for len(p) > 0 {
 		switch {
 		case d.blocked:
@@ -240,7 +240,7 @@ func (s *Session) record(d *direction, rec []byte, at capture.Position) bool {
 			s.alert(d, rec[headerSize:], at)
 		}
 		// What else is not protected is a ChangeCipherSpec for the sake of
-		// middleboxes, or the ClientHello repeated after early data.
+		// middleboxes.
 		return true
 	}
 	return s.protected(d, h, rec, at)
@@ -251,12 +251,9 @@ func (s *Session) enterProtected(d *direction, h header) bool {
 	if h.kind != typeData {
 		return false
 	}
-	switch {
-	case s.serverRound > 0 && s.version != versionTLS13:
+	if s.hasServer && s.version != versionTLS13 {
 		s.enter(d, phaseSealed) // its ChangeCipherSpec was lost
-	case d == s.client():
-		s.enter(d, phaseEarly) // if there is any: see readyEarly
-	default:
+	} else {
 		s.enter(d, phaseHandshake)
 	}
 	return true
@@ -279,8 +276,8 @@ func (s *Session) plainRecord(d *direction, h header, content []byte, at capture
 // only. false: the ServerHello has to come first.
 func (s *Session) changeCipher(d *direction, h header, at capture.Position) bool {
 	switch {
-	case s.retried || s.serverRound > 0 && s.version == versionTLS13:
-	case s.serverRound > 0:
+	case s.retried || s.hasServer && s.version == versionTLS13:
+	case s.hasServer:
 		s.enterSealed(d)
 	default:
 		switch v := s.hellos(d, nil); v.step {
@@ -362,8 +359,8 @@ func (s *Session) opened(d *direction, o *opener, rec []byte, kind byte, content
 	case typeAlert:
 		s.alert(d, content, at)
 	case typeChangeCipher:
-		if d.phase == phaseSealed && s.clientRound > 1 {
-			s.enterSealed(d) // the renegotiated keys
+		if d.phase == phaseSealed {
+			s.giveUp(d, "renegotiation is not supported", at)
 		}
 	}
 }
@@ -373,14 +370,8 @@ func (s *Session) deliver(d *direction, content []byte, at capture.Position) {
 	if d.phase == phaseHandshake {
 		return
 	}
-	if d.phase != phaseEarly {
-		s.info.Established = true
-	}
+	s.info.Established = true
 	d.delivered++
-	if d.doubt {
-		d.doubt = false
-		s.receiver.PlaintextGap(d.index == 0, 0, false, at)
-	}
 	if len(content) > 0 {
 		s.info.Decrypted += uint64(len(content))
 		s.receiver.Plaintext(d.index == 0, content, at)
@@ -398,7 +389,7 @@ func (s *Session) watch(d *direction, h header) {
 		s.info.Undecrypted += uint64(h.size)
 	}
 	switch {
-	case s.clientRound == 0 || s.serverRound == 0:
+	case !s.hasClient || !s.hasServer:
 		s.info.Established = s.info.Established || h.kind == typeData
 	case s.version != versionTLS13:
 		d.finished = d.finished || h.kind == typeHandshake && d.phase == phaseSealed

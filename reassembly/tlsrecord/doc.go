@@ -9,7 +9,8 @@
 // transcript. The library's crypto packages do the cryptography; the record
 // layer is here.
 //
-// TLS 1.0 to 1.3 are understood, with the suites of suites.go. The files are
+// TLS 1.0 to 1.3 are understood, with the suites of suites.go, without renegotiation and early
+// data (0-RTT), which Kafka clients do not use. The files are
 // one subject each: secrets.go and keylog.go the key log, derive.go and
 // opener.go keys and ciphers, record.go, hello.go and handshake.go what is on
 // the wire, direction.go the way of the bytes of one direction, keys.go which
@@ -76,6 +77,4 @@ type Info struct {
 	// by the direction as the caller calls it, and in which packet.
 	Closing, ClosingToServer bool
 	ClosingAt                capture.Position
-	// Renegotiated tells that a second handshake took place inside the first (TLS 1.2 and older).
-	Renegotiated bool
 }

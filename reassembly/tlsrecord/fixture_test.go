@@ -56,9 +56,9 @@ func TestOpenSSLTranscripts(t *testing.T) {
 				s := NewSession(tr.secrets(t), &got, nil)
 				play(s, split(tr.pieces, n))
 				info := s.Info()
-				if r.suite == "TLS_RSA_WITH_CAMELLIA_128_CBC_SHA" {
-					if want := "cipher suite " + r.suite + " is not supported"; info.Reason != want || info.Decrypted > 0 {
-						t.Errorf("reason %q, want %q; decrypted %d", info.Reason, want, info.Decrypted)
+				if r.reason != "" {
+					if info.Reason != r.reason || !bytes.HasPrefix(tr.sent[0], got.data[0]) || !bytes.HasPrefix(tr.sent[1], got.data[1]) {
+						t.Errorf("reason %q, want %q; decrypted %q", info.Reason, r.reason, got.data)
 					}
 				} else if !r.fails {
 					mustYield(t, tr, &got, info)
@@ -66,26 +66,13 @@ func TestOpenSSLTranscripts(t *testing.T) {
 				if info.Version != r.version || info.Suite != r.suite || info.ServerName != "broker.example" {
 					t.Errorf("version %q, suite %q, server %q", info.Version, info.Suite, info.ServerName)
 				}
-				if info.Alert != r.alert || info.AlertFromServer != r.alertFromServer || info.Renegotiated != r.renegotiated {
-					t.Errorf("alert %q from server %v, renegotiated %v", info.Alert, info.AlertFromServer, info.Renegotiated)
+				if info.Alert != r.alert || info.AlertFromServer != r.alertFromServer {
+					t.Errorf("alert %q from server %v", info.Alert, info.AlertFromServer)
 				}
 				if t.Failed() {
 					t.Fatalf("in pieces of %d", n)
 				}
 			}
 		})
-	}
-}
-
-// TestRejectedEarlyDataIsNotHandedOn: the server did not take it, and the client sends it again if it must.
-func TestRejectedEarlyDataIsNotHandedOn(t *testing.T) {
-	for _, name := range []string{"tls13-early-rejected", "tls13-early-retry"} {
-		tr := readTranscript(t, name)
-		var got collector
-		s := NewSession(tr.secrets(t), &got, nil)
-		play(s, tr.pieces)
-		if bytes.Contains(got.data[0], []byte("early")) {
-			t.Errorf("%s: rejected early data was handed on", name)
-		}
 	}
 }

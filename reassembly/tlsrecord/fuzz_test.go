@@ -79,7 +79,7 @@ func FuzzKeyLog(f *testing.F) {
 }
 
 func FuzzHandshake(f *testing.F) {
-	for _, name := range []string{"tls13-aes256", "tls12-fragments", "tls13-early-retry"} {
+	for _, name := range []string{"tls13-aes256", "tls12-fragments", "tls13-resumed"} {
 		tr := readTranscript(f, name)
 		for _, toServer := range []bool{true, false} {
 			b := tr.stream(toServer)
@@ -110,7 +110,7 @@ func FuzzHandshake(f *testing.F) {
 // FuzzRecords feeds a transcript that an edit script has damaged, cut and
 // mixed, with the secrets at hand. Whatever is handed on was sent.
 func FuzzRecords(f *testing.F) {
-	names := []string{"tls13-aes256", "tls13-keyupdate", "tls12-fragments", "tls10-cbc", "tls12-cbc-sha384", "tls12-ccm8", "tls13-early", "tls12-renegotiation", "tls12-resumed-ticket"}
+	names := []string{"tls13-aes256", "tls13-keyupdate", "tls12-fragments", "tls10-cbc", "tls12-cbc-sha384", "tls13-early", "tls12-renegotiation", "tls12-resumed-ticket"}
 	var transcripts []*transcript
 	for i, name := range names {
 		transcripts = append(transcripts, readTranscript(f, name))

@@ -25,7 +25,7 @@ type assembler struct {
 // needed tells whether the body of a message is looked at.
 func needed(kind byte) bool {
 	switch kind {
-	case helloClient, helloServer, encryptedExtensions:
+	case helloClient, helloServer:
 		return true
 	}
 	return false
@@ -98,14 +98,6 @@ func (s *Session) message(d *direction, kind byte, body []byte) {
 		s.takeClientHello(d, body)
 	case helloServer:
 		s.takeServerHello(d, body)
-	case encryptedExtensions:
-		if d.phase == phaseHandshake {
-			s.judgeEarlyData(verdictOnEarlyData(body))
-		}
-	case endOfEarlyData:
-		if d.phase == phaseEarly {
-			s.enter(d, phaseHandshake)
-		}
 	case helloDone:
 		s.fullHandshake = true
 	case finished:
@@ -119,45 +111,33 @@ func (s *Session) message(d *direction, kind byte, body []byte) {
 	}
 }
 
-// takeClientHello learns the client random. The second ClientHello after a
-// HelloRetryRequest repeats it; one inside the protected part begins a renegotiation.
+// takeClientHello learns the client random. The second ClientHello after a HelloRetryRequest repeats it.
 func (s *Session) takeClientHello(d *direction, body []byte) {
 	h, ok := parseClientHello(body)
-	if !ok || d.phase != phasePlain && d.phase != phaseSealed {
+	if !ok || s.hasClient || d.phase != phasePlain {
 		return
 	}
-	if s.clientRound > 0 && (d.phase == phasePlain || d != s.client()) {
-		return
-	}
-	if d.phase == phaseSealed {
-		s.info.Renegotiated = true
-		s.master = nil
-	} else {
-		s.clientIndex = d.index
-		s.early = earlyNone
-		if h.earlyData {
-			s.early = earlyOffered
-		}
-		if h.serverName != nil {
-			s.info.ServerName = string(h.serverName)
-		}
+	s.clientIndex = d.index
+	s.earlyData = h.earlyData
+	if h.serverName != nil {
+		s.info.ServerName = string(h.serverName)
 	}
 	s.info.ClientRandom, s.info.HasClientRandom = h.random, true
 	s.info.Hello = h.traits
-	s.clientRound++
+	s.hasClient = true
 	s.progress++
 }
 
 // takeServerHello learns version and suite.
 func (s *Session) takeServerHello(d *direction, body []byte) {
 	h, ok := parseServerHello(body)
-	if !ok || d.phase != phasePlain && d.phase != phaseSealed {
+	if !ok || s.hasServer || d.phase != phasePlain {
 		return
 	}
-	if s.clientRound == 0 {
+	if !s.hasClient {
 		s.clientIndex = d.index ^ 1
 	}
-	if d != s.server() || s.serverRound > 0 && d.phase == phasePlain {
+	if d != s.server() {
 		return
 	}
 	s.version, s.suiteID, s.etm = h.version, h.suite, h.etm
@@ -166,19 +146,9 @@ func (s *Session) takeServerHello(d *direction, body []byte) {
 	s.progress++
 	if h.retry {
 		s.retried = true
-		s.judgeEarlyData(earlyRejected)
 		return
 	}
-	s.serverRandom, s.sessionID = h.random, h.session
-	s.serverRound++
-}
-
-// judgeEarlyData learns what became of early data that was offered.
-func (s *Session) judgeEarlyData(e early) {
-	if s.early == earlyOffered {
-		s.early = e
-		s.progress++
-	}
+	s.serverRandom, s.sessionID, s.hasServer = h.random, h.session, true
 }
 
 // takeFinished ends the handshake in one direction.
@@ -186,11 +156,9 @@ func (s *Session) takeFinished(d *direction) {
 	switch d.phase {
 	case phaseHandshake:
 		s.enter(d, phaseTraffic)
-		if d == s.server() {
-			s.judgeEarlyData(earlyUnknown) // should its verdict have been missed
-			return
+		if d == s.client() {
+			s.info.Established = true
 		}
-		s.info.Established = true
 	case phaseSealed:
 		d.finished = true
 		if s.dirs[d.index^1].finished {

@@ -7,12 +7,10 @@ import (
 
 // Handshake message types (RFC 8446 4, RFC 5246 7.4).
 const (
-	helloClient         = 1
-	helloServer         = 2
-	endOfEarlyData      = 5
-	encryptedExtensions = 8
-	finished            = 20
-	keyUpdate           = 24
+	helloClient = 1
+	helloServer = 2
+	finished    = 20
+	keyUpdate   = 24
 )
 
 // Extension types, https://www.iana.org/assignments/tls-extensiontype-values.
@@ -176,16 +174,4 @@ func parseServerHello(body []byte) (h serverHello, ok bool) {
 		h.version = versionTLS13 // should the extension be cut off
 	}
 	return h, true
-}
-
-// verdictOnEarlyData reads EncryptedExtensions (RFC 8446 4.3.1, 4.2.10).
-func verdictOnEarlyData(body []byte) early {
-	verdict := earlyRejected
-	r := reader(body)
-	r.extensions(func(kind int, _ reader) {
-		if kind == extEarlyData {
-			verdict = earlyAccepted
-		}
-	})
-	return verdict
 }

@@ -233,7 +233,7 @@ func TestRefusedClientCertificate(t *testing.T) {
 
 // TestClosingIsTheFirstCloseNotify: whoever says first that it is done, is told.
 func TestClosingIsTheFirstCloseNotify(t *testing.T) {
-	for _, name := range []string{"tls10-cbc", "tls12-ccm", "tls12-renegotiation", "tls13-chacha"} {
+	for _, name := range []string{"tls10-cbc", "tls12-fragments", "tls13-chacha"} {
 		tr := readTranscript(t, name)
 		for _, n := range []int{1, 1 << 20} {
 			pieces := split(tr.pieces, n)

@@ -21,7 +21,6 @@ const (
 // keyLogLabels are the labels whose secrets are used.
 var keyLogLabels = map[string]label{
 	"CLIENT_RANDOM":                   labelMaster,
-	"CLIENT_EARLY_TRAFFIC_SECRET":     labelEarly,
 	"CLIENT_HANDSHAKE_TRAFFIC_SECRET": labelClientHandshake,
 	"SERVER_HANDSHAKE_TRAFFIC_SECRET": labelServerHandshake,
 	"CLIENT_TRAFFIC_SECRET_0":         labelClientTraffic,

@@ -1,6 +1,7 @@
 package tlsrecord
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -34,15 +35,14 @@ func TestReadKeyLog(t *testing.T) {
 	}{
 		{"empty", "", 0, nil},
 		{"comments and blank lines", "# a comment\n\n  \n#\n", 0, nil},
-		{"all labels", "CLIENT_RANDOM " + r + " " + m + "\nCLIENT_EARLY_TRAFFIC_SECRET " + r + " " + s32 +
-			"\nCLIENT_HANDSHAKE_TRAFFIC_SECRET " + r + " " + s32 + "\nSERVER_HANDSHAKE_TRAFFIC_SECRET " + r + " " + s32 +
-			"\nCLIENT_TRAFFIC_SECRET_0 " + r + " " + s32 + "\nSERVER_TRAFFIC_SECRET_0 " + r + " " + m + "\n", 6, nil},
+		{"all labels", "CLIENT_RANDOM " + r + " " + m + "\nCLIENT_HANDSHAKE_TRAFFIC_SECRET " + r + " " + s32 + "\nSERVER_HANDSHAKE_TRAFFIC_SECRET " + r + " " + s32 +
+			"\nCLIENT_TRAFFIC_SECRET_0 " + r + " " + s32 + "\nSERVER_TRAFFIC_SECRET_0 " + r + " " + m + "\n", 5, nil},
 		{"carriage returns", "CLIENT_RANDOM " + r + " " + m + "\r\n", 1, nil},
 		{"upper case digits", "CLIENT_RANDOM " + strings.ToUpper(r) + " " + m, 1, nil},
 		{"no newline at the end", "CLIENT_RANDOM " + r + " " + m, 1, nil},
 		{"byte order mark", "\xef\xbb\xbfCLIENT_RANDOM " + r + " " + m, 1, nil},
 		{"the same line twice", strings.Repeat("CLIENT_RANDOM "+r+" "+m+"\n", 2), 1, nil},
-		{"labels of no use", "EXPORTER_SECRET " + r + " " + s32 + "\nECH_SECRET x y\nQUIC_CLIENT_TRAFFIC_SECRET_0 x y\n", 0, nil},
+		{"labels of no use", "EXPORTER_SECRET " + r + " " + s32 + "\nCLIENT_EARLY_TRAFFIC_SECRET " + r + " " + s32 + "\nECH_SECRET x y\nQUIC_CLIENT_TRAFFIC_SECRET_0 x y\n", 0, nil},
 		{"master secret of 32 bytes", "\nCLIENT_RANDOM " + r + " " + s32, 0, []string{"k:2: the master secret is not 96 hex digits"}},
 		{"short random", "CLIENT_RANDOM " + r[2:] + " " + m, 0, []string{"k:1: the client random is not 64 hex digits"}},
 		{"no secret", "CLIENT_RANDOM " + r, 0, []string{"k:1: the master secret is not 96 hex digits"}},
@@ -134,7 +134,7 @@ func TestLaterSecretCounts(t *testing.T) {
 	if n := s.get(&r, labelMaster, &b); string(b[:n]) != "second" || s.Len() != 1 {
 		t.Errorf("got %q, %d secrets", b[:n], s.Len())
 	}
-	if s.get(&r, labelEarly, &b) != 0 {
+	if s.get(&r, labelClientTraffic, &b) != 0 {
 		t.Error("a secret with a label that was not put")
 	}
 }
@@ -146,13 +146,13 @@ func TestOldSecretsAreForgotten(t *testing.T) {
 	for i := range 100 {
 		r := random32(byte(i))
 		s.put(&r, labelMaster, []byte{1})
-		s.put(&r, labelEarly, []byte{2})
+		s.put(&r, labelClientTraffic, []byte{2})
 		if s.Len() > 2*s.max {
 			t.Fatalf("%d secrets, the bound is %d", s.Len(), 2*s.max)
 		}
 	}
 	newest, oldest := random32(99), random32(0)
-	if s.get(&newest, labelMaster, &b) != 1 || s.get(&newest, labelEarly, &b) != 1 || s.get(&oldest, labelMaster, &b) != 0 {
+	if s.get(&newest, labelMaster, &b) != 1 || s.get(&newest, labelClientTraffic, &b) != 1 || s.get(&oldest, labelMaster, &b) != 0 {
 		t.Error("the newest secrets are not there, or the oldest are")
 	}
 	if s.Forgotten() != uint64(200-s.Len()) {
@@ -325,5 +325,29 @@ func TestSessionsNamedByTheirID(t *testing.T) {
 				t.Errorf("%q, want %q", said, c.want)
 			}
 		})
+	}
+}
+
+// TestMastersForResumption: the newest come first, and the limit holds over both generations.
+func TestMastersForResumption(t *testing.T) {
+	s := NewSecrets()
+	s.max = 2
+	for i, l := range []label{labelMaster, labelSession, labelClientTraffic, labelMaster} {
+		random := random32(byte(i))
+		s.put(&random, l, bytes.Repeat([]byte{byte(i)}, maxSecretSize))
+	}
+	for limit, want := range map[int][]byte{4: {3, 1, 0}, 3: {3, 1, 0}, 2: {3, 1}} {
+		var got []byte
+		for _, m := range s.masters(limit) {
+			got = append(got, m[0])
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("limit %d: masters %v, want %v", limit, got, want)
+		}
+	}
+	for limit, want := range map[int]int{4: 4, 3: 0} {
+		if got := len(s.randoms(limit)); got != want {
+			t.Errorf("limit %d: %d randoms, want %d", limit, got, want)
+		}
 	}
 }

@@ -7,9 +7,8 @@ import (
 
 // maxForeign is how many records in a row may fail to open where there are
 // records under keys that are not at hand before those under the keys that
-// are: the encrypted part of a handshake (less than ten records), or rejected
-// early data (16 KiB with the usual limit).
-const maxForeign = 64
+// are: the encrypted part of a handshake, less than ten records.
+const maxForeign = 16
 
 // step is what to do with a record.
 type step uint8
@@ -63,24 +62,24 @@ func (s *Session) loseHello(d *direction) {
 // hellos tells whether both hellos of the handshake are there. rec is the
 // first protected record of d.
 func (s *Session) hellos(d *direction, rec []byte) verdict {
-	if s.clientRound == 0 || s.serverRound > s.clientRound {
+	if !s.hasClient {
 		c, v := s.client(), s.server()
 		switch {
 		case !c.helloLost && !c.closed:
 			return verdict{step: stepWait}
 		case d == c && v.mode == reading && !v.identified && !v.helloLost && !v.closed:
 			return verdict{step: stepWait} // the server's part may tell whose session it is
-		case d == c || s.serverRound != 1 || !s.identify(d, rec):
+		case d == c || !s.hasServer || !s.identify(d, rec):
 			return never("the handshake is not in the capture")
 		}
 	}
-	if s.serverRound == s.clientRound {
+	if s.hasServer {
 		return verdict{}
 	}
 	if v := s.server(); v != d && !v.helloLost && !v.closed {
 		return verdict{step: stepWait}
 	}
-	if s.clientRound == 1 && s.guess() {
+	if s.guess() {
 		return verdict{}
 	}
 	return never("the ServerHello is not in the capture")
@@ -100,7 +99,7 @@ func (s *Session) guess() bool {
 		if g := suiteByID(id); g.size13() == n {
 			s.suite, s.suiteID, s.version, s.guessed = g, id, versionTLS13, true
 			s.info.Version = versionName(versionTLS13)
-			s.serverRound = s.clientRound
+			s.hasServer = true
 			s.progress++
 			return true
 		}
@@ -109,7 +108,7 @@ func (s *Session) guess() bool {
 }
 
 // guesses are the suites of TLS 1.3 in the order of how common they are.
-var guesses = [...]uint16{0x1301, 0x1302, 0x1303, 0x1304}
+var guesses = [...]uint16{0x1301, 0x1302, 0x1303}
 
 // ready puts the keys of d's phase in force. rec is its first record.
 func (s *Session) ready(d *direction, rec []byte) verdict {
@@ -144,10 +143,8 @@ func (s *Session) ready12(d *direction, rec []byte) verdict {
 }
 
 func (s *Session) ready13(d *direction) verdict {
-	if d.phase == phaseEarly {
-		if v, done := s.readyEarly(d); done {
-			return v
-		}
+	if s.earlyData {
+		return never("early data (0-RTT) is not supported")
 	}
 	handshake, traffic := labelServerHandshake, labelServerTraffic
 	if d == s.client() {
@@ -163,43 +160,11 @@ func (s *Session) ready13(d *direction) verdict {
 		}
 		s.enter(d, phaseTraffic)
 		d.foreign = maxForeign
-		if d == s.server() {
-			s.judgeEarlyData(earlyUnknown)
-		}
 	}
 	if s.use13(d, traffic) {
 		return verdict{}
 	}
 	return s.noSecrets()
-}
-
-// readyEarly decides about a client's first protected records, which may be
-// early data. done is false where they belong to the next phase. Data
-// that the server did not take, or may not have taken, is not handed on: the
-// client sends it again if it must.
-func (s *Session) readyEarly(d *direction) (v verdict, done bool) {
-	if s.early == earlyOffered && !s.server().closed && !s.server().helloLost && s.server().mode == reading {
-		return verdict{step: stepWait}, true
-	}
-	s.judgeEarlyData(earlyUnknown)
-	if s.early == earlyAccepted && s.use13(d, labelEarly) {
-		return verdict{}, true
-	}
-	known := d.known
-	s.enter(d, phaseHandshake)
-	if d.known = known; s.early != earlyNone {
-		d.known = 0 // some may have been early data
-		d.foreign, d.doubt = maxForeign, s.early != earlyRejected
-	}
-	return verdict{}, false
-}
-
-// suspectEarlyData is for a ClientHello that is lost or cut: a key log that
-// names a secret for early data says that some was offered.
-func (s *Session) suspectEarlyData() {
-	if s.early == earlyNone && s.clientRound == 1 && s.secrets.has(&s.info.ClientRandom, labelEarly) {
-		s.early = earlyOffered
-	}
 }
 
 // use13 puts the keys of a secret in force. false: there is no such secret.
@@ -231,16 +196,12 @@ func (s *Session) noSecrets() verdict {
 
 // secretReason names the session in the way that lets a user look for it in the key log.
 func (s *Session) secretReason() string {
-	reason := "no secrets for client random " + hex.EncodeToString(s.info.ClientRandom[:8]) + "..."
-	if s.info.Renegotiated {
-		return "renegotiated, and " + reason
-	}
-	return reason
+	return "no secrets for client random " + hex.EncodeToString(s.info.ClientRandom[:8]) + "..."
 }
 
 // waitReason says what blocked directions wait for.
 func (s *Session) waitReason() string {
-	if s.clientRound > 0 && s.serverRound == s.clientRound {
+	if s.hasClient && s.hasServer {
 		return s.secretReason()
 	}
 	return "the handshake is not in the capture"

@@ -37,7 +37,7 @@ func (s *Session) gap(d *direction, n int64, at capture.Position) {
 		return
 	}
 	if !d.searching && len(d.buf) >= headerSize {
-		left, ok := s.patch(d, n, at)
+		left, ok := s.patch(d, n)
 		if !ok {
 			left = s.damaged(d, n)
 		}
@@ -84,7 +84,7 @@ func (s *Session) loseTrack(d *direction) {
 	s.dropTorn(d)
 	if d.phase == phasePlain {
 		s.loseHandshake(d)
-		if d.chain == nil && (s.serverRound == 0 || s.version == versionTLS10) {
+		if d.chain == nil && (!s.hasServer || s.version == versionTLS10) {
 			d.chain = &chain{} // should the keys turn out to need it
 		}
 	}
@@ -109,12 +109,11 @@ func (s *Session) loseHandshake(d *direction) {
 	switch kind, body := d.hs.partial(); kind {
 	case helloClient:
 		s.takeClientHello(d, body)
-		s.suspectEarlyData()
 	case helloServer:
 		s.takeServerHello(d, body)
 	}
 	d.hs.loseTrack()
-	if d == s.client() && s.clientRound == 0 || d == s.server() && s.serverRound == 0 {
+	if d == s.client() && !s.hasClient || d == s.server() && !s.hasServer {
 		s.loseHello(d)
 	}
 }
@@ -174,9 +173,6 @@ func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position
 		s.enter(d, p.phase)
 		s.install(d, p.keys)
 		s.scratch.keep(d, p.opener)
-		if p.phase == phaseTraffic && d == s.server() {
-			s.judgeEarlyData(earlyUnknown)
-		}
 	}
 	d.seq = p.seq
 	s.opened(d, p.opener, rec, p.kind, p.content, at)
@@ -191,8 +187,7 @@ func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position
 // tickets), at its end (alerts), or change the keys (KeyUpdate).
 func (s *Session) reportGap(d *direction, p *place, lost uint64, at capture.Position) {
 	first := d.opened == 0 && d.phase == phaseSealed
-	if p.phase != phaseTraffic && p.phase != phaseSealed && p.phase != phaseEarly ||
-		lost == 0 || first && lost == 1 {
+	if p.phase != phaseTraffic && p.phase != phaseSealed || lost == 0 || first && lost == 1 {
 		return
 	}
 	over, exact := p.opener.overhead()

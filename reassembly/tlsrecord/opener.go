@@ -46,7 +46,7 @@ func newOpener(k *keys) (o *opener, ok bool) {
 	case chacha:
 		o.aead, err = chacha20poly1305.New(key)
 		return o, err == nil
-	case gcm, ccm, ccm8, cbc:
+	case gcm, cbc:
 	default:
 		return nil, false
 	}
@@ -60,10 +60,6 @@ func newOpener(k *keys) (o *opener, ok bool) {
 	switch k.suite.bulk {
 	case gcm:
 		o.aead, err = cipher.NewGCM(b)
-	case ccm:
-		o.aead = newCCM(b, 16)
-	case ccm8:
-		o.aead = newCCM(b, 8)
 	case cbc:
 		o.block, ok = cipher.NewCBCDecrypter(b, o.iv[:]).(blockMode)
 		o.mac, o.macSize = k.newMAC(), k.suite.mac.Size()
@@ -143,7 +139,7 @@ func (o *opener) open12(sc *Scratch, rec []byte, seq uint64) ([]byte, bool) {
 }
 
 // nonce is the nonce of a record: from the sequence number (RFC 8446 5.3, RFC
-// 7905 2), or in part sent with the record (RFC 5288 3, RFC 6655 3).
+// 7905 2), or in part sent with the record (RFC 5288 3).
 func (o *opener) nonce(sc *Scratch, rec []byte, seq uint64) []byte {
 	nonce := sc.nonce[:12]
 	copy(nonce, o.iv[:12])

@@ -2,6 +2,7 @@ package tlsrecord
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -229,8 +230,8 @@ func (o *Outline) add(rec outlined, at capture.Position) {
 	}
 }
 
-// Records returns the records that are kept, in the order in which they ended,
-// and how many are left out behind the first firstRecords of them.
+// Records returns the records that are kept, in the order of their packets, and how many
+// are left out behind the first firstRecords of them.
 func (o *Outline) Records() (records []Record, omitted uint64) {
 	records = make([]Record, 0, len(o.first)+len(o.last))
 	for _, part := range [][]outlined{o.first, o.last[o.next:], o.last[:o.next]} {
@@ -238,8 +239,32 @@ func (o *Outline) Records() (records []Record, omitted uint64) {
 			records = append(records, o.record(&part[i]))
 		}
 	}
-	return records, o.total - uint64(len(records))
+	omitted = o.total - uint64(len(records))
+	// A direction that waits for a lost segment brings its records behind later ones of the other.
+	if omitted == 0 {
+		slices.SortStableFunc(records, byPacket)
+	} else {
+		slices.SortStableFunc(records[:len(o.first)], byPacket)
+		slices.SortStableFunc(records[len(o.first):], byPacket)
+	}
+	return records, omitted
 }
+
+// byPacket orders records by packet. What is missing in one direction comes before the packet
+// of the other that acknowledges it.
+func byPacket(x, y Record) int {
+	c := x.At.Compare(y.At)
+	if c != 0 || x.ToServer == y.ToServer || x.isLost() == y.isLost() {
+		return c
+	}
+	if x.isLost() {
+		return -1
+	}
+	return 1
+}
+
+// isLost reports whether the header of a record is not in the capture.
+func (r *Record) isLost() bool { return r.Kind == MissingRecord || r.Guessed }
 
 // FirstRecords is how many of the records that Records returns come before those that are left out.
 func (o *Outline) FirstRecords() int { return len(o.first) }

@@ -46,7 +46,7 @@ func (s *Secrets) randoms(limit int) (out [][32]byte) {
 // shows in the first protected record, a Finished. What other connections did
 // is not asked for: the answer would depend on which was read first.
 func (s *Session) resumed(d *direction, rec []byte) bool {
-	if s.fullHandshake || s.clientRound != 1 || d.gapped {
+	if s.fullHandshake || d.gapped {
 		return false
 	}
 	for _, master := range s.secrets.masters(maxMasters) {
@@ -72,16 +72,14 @@ func (s *Session) identify(d *direction, rec []byte) bool {
 		k, ok := keys{}, false
 		if d.phase == phaseSealed {
 			var master [maxSecretSize]byte
-			if ok = s.secrets.get(&random, labelMaster, &master) > 0; ok {
-				k = s.keys12(d, &master)
-			}
+			s.secrets.get(&random, labelMaster, &master)
+			k, ok = s.keys12(d, &master), true
 		} else {
 			k, ok = s.keys13(labelServerHandshake)
 		}
 		if ok && s.opens(&k, rec) {
 			s.info.HasClientRandom = true
-			s.clientRound++
-			s.suspectEarlyData()
+			s.hasClient = true
 			s.progress++
 			return true
 		}

@@ -12,7 +12,6 @@ type label uint8
 // The labels that are kept (https://www.ietf.org/archive/id/draft-ietf-tls-keylogfile-05.html).
 const (
 	labelMaster          label = iota // CLIENT_RANDOM: the master secret of TLS 1.2 and older
-	labelEarly                        // CLIENT_EARLY_TRAFFIC_SECRET
 	labelClientHandshake              // CLIENT_HANDSHAKE_TRAFFIC_SECRET
 	labelServerHandshake              // SERVER_HANDSHAKE_TRAFFIC_SECRET
 	labelClientTraffic                // CLIENT_TRAFFIC_SECRET_0

@@ -47,35 +47,24 @@ type Session struct {
 	dirs     [2]direction // by index: 0 is toServer
 	info     Info
 
-	// What the hellos said. A round is a handshake: the second is a renegotiation.
-	clientRound, serverRound uint16
-	clientIndex              uint8
-	retried                  bool // by a HelloRetryRequest: this is TLS 1.3
-	guessed                  bool // version and suite are a guess: the ServerHello is lost
-	etm                      bool
-	early                    early
-	version, suiteID         uint16
-	suite                    *suite // nil for one that is not known
-	serverRandom, sessionID  [32]byte
-	fullHandshake            bool                 // not a resumed session (before TLS 1.3)
-	master                   *[maxSecretSize]byte // found for a resumed session, nil for none
+	// What the hellos said.
+	hasClient, hasServer    bool // a ClientHello, a ServerHello was read
+	clientIndex             uint8
+	retried                 bool // by a HelloRetryRequest: this is TLS 1.3
+	guessed                 bool // version and suite are a guess: the ServerHello is lost
+	etm                     bool
+	earlyData               bool // the client offered early data (0-RTT)
+	version, suiteID        uint16
+	suite                   *suite // nil for one that is not known
+	serverRandom, sessionID [32]byte
+	fullHandshake           bool                 // not a resumed session (before TLS 1.3)
+	master                  *[maxSecretSize]byte // found for a resumed session, nil for none
 
 	// progress changes when something happened that a direction may wait for.
 	progress uint64
 	expired  bool // secrets are not waited for any more
 	ended    bool
 }
-
-// early is what is known of early data (0-RTT).
-type early uint8
-
-const (
-	earlyNone early = iota
-	earlyOffered
-	earlyAccepted
-	earlyRejected
-	earlyUnknown // what the server said of it is lost
-)
 
 // NewSession returns a session at the beginning of its connection. secrets and
 // o may be nil; o is shared, not copied.
@@ -187,11 +176,16 @@ func (s *Session) Info() Info {
 	case info.Reason != "":
 	case s.Waiting():
 		info.Reason = s.waitReason()
-	case info.Decrypted == 0 && info.LostRecords > 0:
+	case info.Decrypted == 0 && s.searching() && (!s.hasClient || !s.hasServer):
+		info.Reason = "the handshake is not in the capture"
+	case info.Decrypted == 0 && (s.searching() || info.LostRecords > 0):
 		info.Reason = "no record is complete in the capture"
 	}
 	return info
 }
+
+// searching reports whether a direction ended without a record that could be found.
+func (s *Session) searching() bool { return s.dirs[0].searching || s.dirs[1].searching }
 
 // giveUp ends the decryption of a direction. The first reason of a session is kept.
 func (s *Session) giveUp(d *direction, reason string, at capture.Position) {

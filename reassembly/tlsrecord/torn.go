@@ -47,7 +47,7 @@ func (t *tears) count() int {
 // patch fills a gap of n bytes in the incomplete record in the buffer. It
 // returns how many are missing behind the record. ok is false where the
 // record would be of no use.
-func (s *Session) patch(d *direction, n int64, at capture.Position) (left int64, ok bool) {
+func (s *Session) patch(d *direction, n int64) (left int64, ok bool) {
 	h, _ := parseHeader(d.buf)
 	if d.gapped || d.opened == 0 || h.kind != typeData || d.phase != phaseTraffic && d.phase != phaseSealed ||
 		d.keys.suite.bulk == cbc || d.tears.count() >= maxTorn {
@@ -66,7 +66,7 @@ func (s *Session) patch(d *direction, n int64, at capture.Position) (left int64,
 	if len(d.buf) == total {
 		rec := d.buf
 		d.buf = nil
-		s.tear(d, rec, at)
+		s.tear(d, rec, d.last) // the next packet may come much later
 	}
 	return n - int64(m), true
 }
@@ -186,16 +186,9 @@ func (o *opener) decipher(sc *Scratch, rec []byte, seq uint64, k *keys) bool {
 	if err != nil {
 		return false
 	}
-	// The first counter block of the content: SP 800-38D 7.1, RFC 3610 2.3.
-	var counter [aes.BlockSize]byte
-	if k.suite.bulk == gcm {
-		copy(counter[:], nonce)
-		counter[15] = 2
-	} else {
-		counter[0] = 2
-		copy(counter[1:], nonce)
-		counter[15] = 1
-	}
+	var counter [aes.BlockSize]byte // of the content's first block: SP 800-38D 7.1
+	copy(counter[:], nonce)
+	counter[15] = 2
 	cipher.NewCTR(b, counter[:]).XORKeyStream(content, content)
 	return true
 }

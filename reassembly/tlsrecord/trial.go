@@ -5,7 +5,7 @@ const (
 	// burst of loss of 64 KiB can hold 2,978 of the smallest records (22 bytes).
 	maxTrials = 4096
 	// Trials may take trialBase bytes, and trialPerByte for each byte that was opened.
-	// The slowest suite (CCM) takes 10 ms for 2 MiB, the most common ones 1 to 4 ms.
+	// The slowest suite takes 10 ms for 2 MiB, the most common ones 1 to 4 ms.
 	trialBase    = 2 << 20
 	trialPerByte = 8
 	// trialCost is what a trial takes beside the bytes of the record, in bytes.
@@ -140,14 +140,11 @@ func (s *Session) otherSuites(t *trials, p *place, w window) bool {
 
 // nextKeys are the keys that follow those of a phase, where what announced them was lost.
 func (s *Session) nextKeys(d *direction, after phase) (p phase, k keys, ok bool) {
-	handshake, traffic := labelServerHandshake, labelServerTraffic
+	traffic := labelServerTraffic
 	if d == s.client() {
-		handshake, traffic = labelClientHandshake, labelClientTraffic
+		traffic = labelClientTraffic
 	}
 	switch after {
-	case phaseEarly:
-		k, ok = s.keys13(handshake)
-		return phaseHandshake, k, ok
 	case phaseHandshake:
 		k, ok = s.keys13(traffic)
 		return phaseTraffic, k, ok

@@ -35,7 +35,7 @@ func (s *Session) block(d *direction, at capture.Position, rec, rest []byte) {
 	d.blocked = true
 	w := d.queue(at)
 	w.stamp = s.stamp()
-	w.secret = s.clientRound > 0 && s.serverRound == s.clientRound
+	w.secret = s.hasClient && s.hasServer
 	s.enqueue(d, rec, at)
 	s.enqueue(d, rest, at)
 }
@@ -65,7 +65,7 @@ func (s *Session) enqueue(d *direction, p []byte, at capture.Position) {
 
 // awaited is the direction whose hello has not come.
 func (s *Session) awaited() *direction {
-	if s.clientRound == 0 || s.serverRound > s.clientRound {
+	if !s.hasClient {
 		return s.client()
 	}
 	return s.server()

@@ -412,13 +412,21 @@ func (e *Collector) insert(id ID, p proof) {
 	e.proofs[id] = kept
 }
 
+// Drop lets go of what is kept for a finding.
+func (e *Collector) Drop(id ID) {
+	for i := range e.proofs[id] {
+		e.release(&e.proofs[id][i])
+	}
+	delete(e.proofs, id)
+}
+
 // Exchange keeps a request that is an occurrence of a finding.
 func (e *Collector) Exchange(id ID, x *decode.Exchange) {
 	if !e.wants(id, x.Request, x.Stream) {
 		return
 	}
 	p := proof{at: x.Request, stream: x.Stream}
-	to := x.Settled
+	to := x.Decided
 	if to.Before(x.Request) {
 		to = x.Request
 	}

@@ -109,7 +109,7 @@ func TestExhibitsStayWithinTheirBytes(t *testing.T) {
 	const size = 1400
 	for stream := range uint32(2 * exhibitBytes / rangeBytes) {
 		first, last := gather(c, stream, &frame, rangeBytes/size-1, size)
-		c.Exchange(ID(stream), &decode.Exchange{Stream: stream, Request: first, Settled: last, Key: 1})
+		c.Exchange(ID(stream), &decode.Exchange{Stream: stream, Request: first, Decided: last, Key: 1})
 		if c.size > exhibitBytes {
 			t.Fatalf("%d bytes are held after %d connections", c.size, stream+1)
 		}
@@ -140,7 +140,7 @@ func TestOccurrencesStayWithinTheirNumber(t *testing.T) {
 		places = append(places, first)
 	}
 	for i := connections - 1; i >= 0; i-- {
-		c.Exchange(7, &decode.Exchange{Stream: uint32(i), Request: places[i], Settled: places[i]})
+		c.Exchange(7, &decode.Exchange{Stream: uint32(i), Request: places[i], Decided: places[i]})
 		if len(c.proofs[7]) > occurrences || len(c.exhibits) > occurrences || c.size > occurrences*(100+keptOverhead) {
 			t.Fatalf("%d occurrences, %d connections, %d bytes", len(c.proofs[7]), len(c.exhibits), c.size)
 		}
@@ -149,6 +149,9 @@ func TestOccurrencesStayWithinTheirNumber(t *testing.T) {
 		if p.stream != uint32(i) {
 			t.Errorf("occurrence %d is of connection %d", i, p.stream)
 		}
+	}
+	if c.Drop(7); len(c.proofs)+len(c.exhibits)+c.size != 0 {
+		t.Errorf("of a finding that was dropped, %d connections and %d bytes are held", len(c.exhibits), c.size)
 	}
 }
 

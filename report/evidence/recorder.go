@@ -52,8 +52,8 @@ type seen struct {
 	iface   uint32
 	seq     uint32
 	flags   capture.TCPFlags
-	// index counts the packets of the connection from 0.
-	index uint32
+	// stream is the number of the connection, index counts its packets from 0.
+	stream, index uint32
 	// back: it was sent by the other side than the first packet of the connection.
 	back bool
 	// changed: data is not as it was captured any more.
@@ -135,7 +135,7 @@ func (r *recorder) take(stream uint32, p *capture.Packet, s *capture.Segment) (*
 	if c.packets == 0 {
 		c.openerAddr, c.openerPort = s.Src, s.SrcPort
 	}
-	e.data, e.index = data, c.packets
+	e.data, e.stream, e.index = data, stream, c.packets
 	e.back = s.SrcPort != c.openerPort || s.Src != c.openerAddr
 	r.next++
 	c.newest = r.next

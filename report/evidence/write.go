@@ -28,6 +28,18 @@ type Summary struct {
 	Encrypted int
 	// Omitted counts the occurrences that were to be kept, had their packets still been there.
 	Omitted uint64
+
+	// frames are the frame numbers in the file, streams the stream numbers, by what they are in the input.
+	frames  map[framePlace]uint64
+	streams map[uint32]uint32
+}
+
+// Find returns where a packet of the input is in the file, as Wireshark numbers it: the frame and the connection. ok is
+// false where it is not in it.
+func (s *Summary) Find(capture uint32, frame uint64, stream uint32) (inFrame uint64, inStream uint32, ok bool) {
+	inFrame, ok = s.frames[framePlace{capture, frame}]
+	inStream, known := s.streams[stream]
+	return inFrame, inStream, ok && known
 }
 
 // Place is where an occurrence of a finding is.
@@ -64,6 +76,7 @@ func (e *Collector) Write(w io.Writer, claims []Claim, captures []capture.Info) 
 	defer e.mu.Unlock()
 	packets := e.scrubbed(used, &sum)
 	sum.Connections, sum.Packets = len(used), len(packets)
+	sum.number(packets)
 	out := bufio.NewWriterSize(w, 64<<10)
 	f := evidenceFile{
 		out:      capture.NewWriter(out, e.opt.Tool.Name+" "+e.opt.Tool.Version, e.about(&sum)),
@@ -80,13 +93,30 @@ func (e *Collector) Write(w io.Writer, claims []Claim, captures []capture.Info) 
 	return sum, out.Flush()
 }
 
+// number fills in the numbers that packets and connections have in the file.
+func (s *Summary) number(packets []*seen) {
+	s.frames, s.streams = map[framePlace]uint64{}, map[uint32]uint32{}
+	for i, p := range packets {
+		s.frames[place(p.at)] = uint64(i + 1)
+		if _, known := s.streams[p.stream]; !known {
+			s.streams[p.stream] = uint32(len(s.streams))
+		}
+	}
+}
+
+// pseudonymsMark stands in the comment on a file in which everything has a pseudonym.
+const pseudonymsMark = "Addresses, names and client ids are replaced"
+
+// HasPseudonyms reports whether a capture is evidence in which everything has a pseudonym, by the comment on it.
+func HasPseudonyms(comment string) bool { return strings.Contains(comment, pseudonymsMark) }
+
 // about is the comment on the file.
 func (e *Collector) about(sum *Summary) string {
 	text := fmt.Sprintf("Evidence for %s: the packets of the first occurrences. "+
 		"Records, SASL tokens, credentials and configuration are overwritten with zeros; lengths and headers are as captured.",
 		words.Plural(uint64(sum.Findings), "finding"))
 	if e.opt.Pseudonyms != nil {
-		text += " Addresses, names and client ids are replaced, and all values that prove nothing are overwritten."
+		text += " " + pseudonymsMark + ", and all values that prove nothing are overwritten."
 	}
 	if sum.Encrypted > 0 {
 		text += fmt.Sprintf(" TLS on %d of %d connections: %s.", sum.Encrypted, sum.Connections, sum.OfEncrypted(e.opt.Pseudonyms != nil))

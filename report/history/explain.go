@@ -47,16 +47,16 @@ func isAnswered(x *decode.Exchange) bool {
 func (v *view) restartExplains(k *Suspect) Explanation {
 	const name = "restart"
 	x := &k.Exchange
-	next, ok := v.alive.firstAfter(x.Settled.Time)
+	next, ok := v.alive.firstAfter(x.Decided.Time)
 	switch {
 	case isAnswered(x):
-		return excluded(name, x.Settled, "the broker answered")
-	case ok && next.Time-x.Settled.Time <= restartTakes:
-		return excluded(name, next, "the broker answered another request %s later", words.Humane(time.Duration(next.Time-x.Settled.Time)))
+		return excluded(name, x.Decided, "the broker answered")
+	case ok && next.Time-x.Decided.Time <= restartTakes:
+		return excluded(name, next, "the broker answered another request %s later", words.Humane(time.Duration(next.Time-x.Decided.Time)))
 	case ok && v.refusedAgain(k):
 		return excluded(name, next, "the broker answered other requests in between")
 	case v.openConnection(x.Request.Time):
-		return excluded(name, x.Settled, "another connection to the broker stayed open")
+		return excluded(name, x.Decided, "another connection to the broker stayed open")
 	}
 	return Explanation{Name: name, By: "no answer of the broker soon afterwards was captured"}
 }
@@ -71,13 +71,13 @@ func (v *view) idleLimitExplains(k *Suspect) Explanation {
 	quiet := x.Request.Time - last.Time
 	switch {
 	case isAnswered(x):
-		return excluded(name, x.Settled, "the broker answered")
+		return excluded(name, x.Decided, "the broker answered")
 	case last.Frame == x.Request.Frame && last.Capture == x.Request.Capture:
 		return excluded(name, x.Request, "it was the first request of its connection")
 	case quiet < idlePause:
 		return excluded(name, last, "the request came %s after %s", words.Humane(time.Duration(quiet)), what)
 	case endedByBroker(x) && x.Took > 0 && int64(x.Took) <= prompt:
-		return excluded(name, x.Settled, "the broker ended the connection %s after the request", words.Humane(x.Took))
+		return excluded(name, x.Decided, "the broker ended the connection %s after the request", words.Humane(x.Took))
 	}
 	return Explanation{Name: name, By: fmt.Sprintf("the connection had been quiet for %s", words.Humane(time.Duration(quiet)))}
 }
@@ -89,7 +89,7 @@ func (v *view) authenticationExplains(k *Suspect) Explanation {
 	case s.worked.Time > 0:
 		return excluded(name, s.worked, "the broker answered other requests of the connection")
 	case isAnswered(&k.Exchange):
-		return excluded(name, k.Exchange.Settled, "the broker answered")
+		return excluded(name, k.Exchange.Decided, "the broker answered")
 	case s.hasSASL:
 		return excluded(name, s.authenticated, "the client had authenticated")
 	case v.open.Time > 0:
@@ -103,7 +103,7 @@ func (v *view) sizeExplains(k *Suspect) Explanation {
 	x := &k.Exchange
 	switch {
 	case isAnswered(x):
-		return excluded(name, x.Settled, "the broker answered")
+		return excluded(name, x.Decided, "the broker answered")
 	case x.Size <= v.largest:
 		return excluded(name, v.largestAt, "the broker answered a request that is as large")
 	case x.Size < largeRequest:
@@ -121,13 +121,61 @@ func (v *view) proxyExplains(k *Suspect) Explanation {
 	case s.worked.Time > 0 && x.Verdict != decode.OK:
 		return excluded(name, s.worked, "the connection was served before")
 	}
-	return Explanation{Name: name, By: "the capture does not show what stands behind the address"}
+	return Explanation{Name: name, By: behindUnknown}
 }
 
+// behindUnknown is why a proxy cannot be excluded.
+const behindUnknown = "the capture does not show what stands behind the address"
+
 func (v *view) lossExplains(k *Suspect) Explanation {
+	return loss(k.stream.missing, k.Exchange.Request)
+}
+
+// loss is the explanation by lost packets.
+func loss(missing uint64, at capture.Position) Explanation {
 	const name = "lost packets"
-	if k.stream.missing == 0 {
-		return excluded(name, k.Exchange.Request, "no byte of the connection is missing")
+	if missing == 0 {
+		return excluded(name, at, "no byte of the connection is missing")
 	}
-	return Explanation{Name: name, By: fmt.Sprintf("%s of the connection are missing", words.Plural(k.stream.missing, "byte"))}
+	return Explanation{Name: name, By: fmt.Sprintf("%s of the connection are missing", words.Plural(missing, "byte"))}
+}
+
+// AnsweredExplanations are the other causes of a connection on which the other side answered at a moment, with
+// so many bytes missing.
+func AnsweredExplanations(at capture.Position, missing uint64) []Explanation {
+	var out []Explanation
+	for _, name := range [...]string{"restart", "idle limit", Authentication.String(), "size"} {
+		out = append(out, excluded(name, at, "the other side answered"))
+	}
+	return append(out, Explanation{Name: "proxy", By: behindUnknown}, loss(missing, at))
+}
+
+// ChangeExplanations are the other causes of a change of ranges that an address advertised, seen at a moment.
+func (b *Book) ChangeExplanations(at Endpoint, seen capture.Position) []Explanation {
+	e := Explanation{Name: "restart", By: "no connection was served before and after the change"}
+	if v := b.known(at); v != nil {
+		e = v.restartExplainsChange()
+	}
+	return []Explanation{e, excluded("lost packets", seen, "both answers are complete")}
+}
+
+// known is the view of an address, nil where nothing is known of it.
+func (b *Book) known(at Endpoint) *view {
+	if b.addresses[at] == nil {
+		return nil
+	}
+	return b.viewOf(at)
+}
+
+func (v *view) restartExplainsChange() Explanation {
+	const name = "restart"
+	if i := v.comesBack(); i > 0 {
+		return excluded(name, v.adverts[i].from, "the address advertised the earlier ranges again")
+	}
+	for i := 1; i < len(v.adverts); i++ {
+		if v.livedOn(v.adverts[i-1].to.Time, v.adverts[i].from.Time) {
+			return excluded(name, v.adverts[i].from, "a connection that began before was served afterwards")
+		}
+	}
+	return Explanation{Name: name, By: "no connection was served before and after the change"}
 }

@@ -36,7 +36,8 @@ type Book struct {
 	addresses   map[Endpoint]*address
 	lastAddress *address
 	streams     map[uint32]*stream
-	lastStream  *stream
+	// recent are those of streams that were asked for last, by the last bits of the id.
+	recent [recentStreams]*stream
 	// past are the latest connections that are over, a ring once it is full; spare are records to be used again.
 	past     []uint32
 	nextPast int
@@ -130,15 +131,15 @@ func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 	if a == nil {
 		return false
 	}
-	b.now = max(b.now, x.Settled.Time, x.Request.Time)
+	b.now = max(b.now, x.Decided.Time, x.Request.Time)
 	s := b.stream(x.Stream)
 	s.request(b, x)
 	switch {
 	case x.Outcome == decode.Answered:
 		b.answered(a, s, x)
 	case x.Outcome == decode.Error:
-		b.reply(a, x, x.Settled)
-		s.replied(a, x.Settled)
+		b.reply(a, x, x.Decided)
+		s.replied(a, x.Decided)
 	}
 	if !isSuspect(x) {
 		s.offend(x)
@@ -150,7 +151,7 @@ func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 
 // answered notes an answer.
 func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
-	at := x.Settled
+	at := x.Decided
 	if at.Time == 0 {
 		at = x.Request
 	}

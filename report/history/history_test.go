@@ -2,6 +2,7 @@ package history
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func (p *play) send(stream uint32, key, version int16, outcome decode.Outcome, t
 	}
 	x.Request = p.at()
 	p.now += took
-	x.Settled = p.at()
+	x.Decided = p.at()
 	p.book.Exchange(x)
 }
 
@@ -341,5 +342,149 @@ func TestTheBookIsBounded(t *testing.T) {
 	}
 	if len(b.streams) > maxStreams {
 		t.Errorf("%d connections", len(b.streams))
+	}
+}
+
+// TestATightLoopIsNoRestart: a client that tries again every few milliseconds is refused again and again, and
+// the broker that ends its connections does not shut down.
+func TestATightLoopIsNoRestart(t *testing.T) {
+	p := newPlay(t)
+	p.send(p.connect(), keyMetadata, 12, answered, soon)
+	var want []Cause
+	for range 30 {
+		s := p.connect()
+		p.send(s, keyApiVersions, 3, answered, soon)
+		p.send(s, keyFetch, 12, closed, soon)
+		p.end(s, 1)
+		p.now += 8 * time.Millisecond
+		want = append(want, Dropped)
+	}
+	p.expect(want...)
+}
+
+// TestEndsTogetherAreOneRefusal: within milliseconds one cause ends all connections.
+func TestEndsTogetherAreOneRefusal(t *testing.T) {
+	p := newPlay(t)
+	for range 3 {
+		s := p.connect()
+		p.send(s, keyApiVersions, 3, answered, soon)
+		p.send(s, keyMetadata, 12, closed, soon)
+		p.end(s, 1)
+	}
+	p.now += time.Second
+	p.send(p.connect(), keyApiVersions, 3, answered, soon)
+	p.expect(Unexplained, Unexplained, Unexplained)
+}
+
+// TestBelowTheMaxAProxyIsNoCause: a proxy that advertises too much refuses the highest versions.
+func TestBelowTheMaxAProxyIsNoCause(t *testing.T) {
+	for max, want := range map[int16]Cause{12: NoSASL, 4: Dropped} {
+		p := newPlay(t)
+		for range 3 {
+			s := p.connect()
+			p.send(s, keyApiVersions, 3, answered, soon)
+			p.send(s, keyMetadata, 4, closed, soon, func(x *decode.Exchange) { x.Advertised.Max = max })
+			p.end(s, 1)
+			p.now += time.Second
+		}
+		p.expect(want, want, want)
+	}
+}
+
+// TestProbesThatAreNotAnswered: kafka-python waits for two seconds.
+func TestProbesThatAreNotAnswered(t *testing.T) {
+	for waited, want := range map[time.Duration][]Cause{2 * time.Second: {NotKafka, Behind}, 500 * time.Millisecond: nil} {
+		p := newPlay(t)
+		probe := func(x *decode.Exchange) { x.ClientID = "kafka-python-2.0.2" }
+		s := p.connect()
+		p.send(s, keyApiVersions, 0, decode.Left, waited, probe)
+		p.send(s, keyMetadata, 0, decode.Left, waited, probe, noRange)
+		p.expect(want...)
+	}
+}
+
+// TestOneSilenceIsNoRefusal: a broker that answers a lower version of ApiVersions afterwards may have hung.
+func TestOneSilenceIsNoRefusal(t *testing.T) {
+	p := newPlay(t)
+	p.send(p.connect(), keyApiVersions, 3, decode.Left, 10*time.Second)
+	p.send(p.connect(), keyApiVersions, 0, answered, soon)
+	if r := p.expect(Away); r[0].Certain || r[0].Last.Time < r[0].From.Time+int64(10*time.Second) {
+		t.Errorf("certain: %v, from %d until at least %d; want it open, and 10 s", r[0].Certain, r[0].From.Time, r[0].Last.Time)
+	}
+	p.send(p.connect(), keyApiVersions, 3, decode.Left, 10*time.Second)
+	p.send(p.connect(), keyApiVersions, 0, answered, soon)
+	p.expect(Refused, Refused)
+}
+
+// TestSilenceOnAllApiVersionsIsARefusal: Kafka 0.9 answers other requests.
+func TestSilenceOnAllApiVersionsIsARefusal(t *testing.T) {
+	p := newPlay(t)
+	p.send(p.connect(), keyApiVersions, 0, decode.Left, 10*time.Second)
+	p.send(p.connect(), keyMetadata, 0, answered, soon, noRange)
+	p.expect(Refused)
+}
+
+// TestTheLastSignOfAnOutage: between the last request that was not served and the next answer nobody asked.
+func TestTheLastSignOfAnOutage(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyMetadata, 12, answered, soon)
+	p.send(s, keyMetadata, 12, closed, soon)
+	p.end(s, 1)
+	p.now += 3 * time.Second
+	p.refuse()
+	p.now += time.Minute
+	p.send(p.connect(), keyMetadata, 12, answered, soon)
+	r := p.expect(Away)[0]
+	if last := r.Last.Time - r.From.Time; last < int64(3*time.Second) || last > int64(4*time.Second) {
+		t.Errorf("the last sign came %v after the first, want 3 s", time.Duration(last))
+	}
+}
+
+// TestRestarted: a table that changed across a restart, and those that changed otherwise.
+func TestRestarted(t *testing.T) {
+	other := &decode.Ranges{APIs: []decode.API{{Key: keyMetadata, Range: decode.Range{Max: 9}}}}
+	advertise := func(p *play, r *decode.Ranges) {
+		p.now += time.Second
+		p.book.Advertisement(&decode.Advertisement{Stream: p.stream, At: p.at(), Broker: playBroker, Ranges: r})
+	}
+	for _, c := range []struct {
+		name string
+		play func(p *play)
+		want bool
+	}{
+		{"a connection ends between", func(p *play) { p.now += soon; p.end(p.stream, 0) }, true},
+		{"a connection is refused between", func(p *play) { p.now += time.Second; p.refuse() }, true},
+		{"nothing happens between", func(*play) {}, false},
+		{"a connection outlives the change", func(p *play) {
+			p.send(p.stream, keyMetadata, 9, answered, 3*time.Second)
+			p.end(p.connect(), 0)
+			p.now -= 2 * time.Second
+		}, false},
+		{"the first table comes back", func(p *play) {
+			p.end(p.stream, 0)
+			advertise(p, other)
+			p.end(p.stream, 0)
+			advertise(p, playTable)
+			p.end(p.stream, 0)
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPlay(t)
+			p.send(p.connect(), keyMetadata, 9, answered, soon)
+			advertise(p, playTable)
+			c.play(p)
+			advertise(p, other)
+			if got := p.book.Restarted(Endpoint{Addr: playBroker}); got != c.want {
+				t.Errorf("restarted: %v, want %v", got, c.want)
+			}
+			excluded := p.book.ChangeExplanations(Endpoint{Addr: playBroker}, p.at())[0].Excluded
+			if strings.Contains(c.name, "outlives") && !excluded || c.want && excluded {
+				t.Errorf("a restart is excluded: %v", excluded)
+			}
+		})
+	}
+	if newPlay(t).book.Restarted(Endpoint{Addr: playBroker}) {
+		t.Error("an unknown address was restarted")
 	}
 }

@@ -250,7 +250,7 @@ func (v *view) sessionsOver() bool {
 	for _, k := range v.culprits {
 		if age, ok := v.sessionAgeOf(k); ok && k.stream.lifetime == 0 && age > v.sessionAge {
 			if times == 0 {
-				first = k.Exchange.Settled.Time
+				first = k.Exchange.Decided.Time
 			}
 			times++
 		}
@@ -359,13 +359,18 @@ func (v *view) isIgnored(k *Suspect) bool {
 	if x.Outcome != decode.Left || x.Took < Patience {
 		return false
 	}
-	for key := range v.answers {
-		if key.key == x.Key {
-			return false
+	_, ok := v.alive.within(x.Request.Time, x.Decided.Time)
+	return ok && !v.answersAPI(x.Key)
+}
+
+// answersAPI reports whether the address answered any version of an API.
+func (v *view) answersAPI(key int16) bool {
+	for answered := range v.answers {
+		if answered.key == key {
+			return true
 		}
 	}
-	_, ok := v.alive.within(x.Request.Time, x.Settled.Time)
-	return ok
+	return false
 }
 
 // inRange reports whether a request is inside a range that holds for it.
@@ -398,25 +403,22 @@ func (v *view) refusedAgain(k *Suspect) bool {
 	if again, ok := v.again[key]; ok {
 		return again
 	}
-	var first, last int64
-	times := 0
+	var first int64
+	n := moments{}
 	for _, o := range v.refusals[key.version] {
-		t := o.Exchange.Settled.Time
+		t := o.Exchange.Decided.Time
 		if o.Exchange.Request.Time < from || o.Exchange.Request.Time >= to {
 			continue
 		}
-		if times == 0 {
+		if n.count == 0 {
 			first = t
 		}
-		if times == 0 || t-last > together {
-			times++
-		}
-		last = t
+		n.add(t)
 	}
 	if v.again == nil {
 		v.again = map[againKey]bool{}
 	}
-	v.again[key] = times > 1 && v.anyIn(v.alive, first, to)
+	v.again[key] = n.count > 1 && v.anyIn(v.alive, first, to)
 	return v.again[key]
 }
 
@@ -433,12 +435,13 @@ func (v *view) withoutSASL(k *Suspect) bool {
 func (v *view) othersUseSASL(k *Suspect) bool { return v.withoutSASL(k) && v.handshake.Time > 0 }
 
 // wantsSASL reports the same where no client authenticates: ApiVersions is answered, and different requests
-// behind it are refused alike, or each refusal takes as long as that of an authentication does (KIP-306).
+// behind it are refused alike, or each refusal takes as long as that of an authentication does (KIP-306), or
+// each version lies below the advertised max. A proxy that advertises too much refuses the highest versions.
 func (v *view) wantsSASL(k *Suspect) bool {
 	if !v.withoutSASL(k) || !v.inRange(&k.Exchange) {
 		return false
 	}
-	versions, times, delayed := 0, 0, 0
+	versions, times, delayed, below := 0, 0, 0, 0
 	for key, list := range v.refusals {
 		if key.key == keyApiVersions {
 			continue
@@ -449,9 +452,12 @@ func (v *view) wantsSASL(k *Suspect) bool {
 			if int64(o.Exchange.Took) >= refusedDelay {
 				delayed++
 			}
+			if o.Exchange.Version < o.Exchange.Advertised.Max {
+				below++
+			}
 		}
 	}
-	return versions > 1 || times > 1 && delayed == times
+	return versions > 1 || times > 1 && (delayed == times || below == times)
 }
 
 // answeredInLife is an answer to the same version in the same life.
@@ -492,7 +498,7 @@ type outage struct {
 
 // outageOf finds the outage that a suspect may lie in.
 func (v *view) outageOf(k *Suspect) (o outage) {
-	sent, over := k.Exchange.Request.Time, k.Exchange.Settled.Time
+	sent, over := k.Exchange.Request.Time, k.Exchange.Decided.Time
 	o.before, o.wasAlive = v.alive.lastBefore(sent + 1)
 	o.after, o.isBack = v.alive.firstAfter(over)
 	if !o.isBack {
@@ -508,16 +514,20 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	if x.Outcome == decode.Unanswered {
 		return Ruling{}, false // the connection went on
 	}
-	sent := x.Request.Time
+	sent, isSure := x.Request.Time, true
 	o := v.outageOf(k)
 	switch {
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
 	case v.isTurnedAway(k):
 	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
 	case x.Outcome == decode.Left:
-		_, alive := v.alive.within(sent, x.Settled.Time)
+		_, alive := v.alive.within(sent, x.Decided.Time)
 		switch {
-		case alive, !isKnown && (!o.wasAlive || v.refusedAgain(k) || v.asksLower(k)):
+		case alive, !isKnown && v.refusedAgain(k):
+			return Ruling{}, false
+		case !isKnown && o.isBack && x.Key == keyApiVersions && v.answersAPI(x.Key):
+			isSure = false // it may have hung, or ignore the version
+		case !isKnown && !o.wasAlive:
 			return Ruling{}, false
 		case !isKnown && o.isBack:
 			return Ruling{}, true // it may have hung, or not know the version: no one is blamed
@@ -532,7 +542,10 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	default:
 		return Ruling{}, false
 	}
-	r := Ruling{Cause: Away, From: v.outageFrom(&o, x.Request)}
+	r := Ruling{Cause: Away, From: v.outageFrom(&o, x.Request), Last: x.Decided, Certain: isSure}
+	if last, ok := v.unserved.lastBefore(o.after.Time); ok && last.Time > r.Last.Time {
+		r.Last = last
+	}
 	if o.isBack {
 		r.To = o.after
 	}
@@ -581,11 +594,6 @@ func (v *view) isExonerated(k *Suspect) bool {
 
 // bySent compares a suspect with the moment at which a request was sent.
 func bySent(k *Suspect, t int64) int { return cmp.Compare(k.Exchange.Request.Time, t) }
-
-// asksLower reports whether the client of an ApiVersions request asks in a lower version, too.
-func (v *view) asksLower(k *Suspect) bool {
-	return k.Exchange.Key == keyApiVersions && k.stream.client.lowest < k.Exchange.Version
-}
 
 // anyIn reports whether anything of a list happened between two moments.
 func (v *view) anyIn(s spans, from, to int64) bool {

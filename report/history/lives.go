@@ -48,7 +48,7 @@ func (v *view) endedTogether() []restart {
 	var signs []restart
 	for i := 0; i < len(ends); {
 		j, innocent, idle := i+1, 0, 0
-		for j < len(ends) && ends[j].at.Time-ends[j-1].at.Time <= together {
+		for j < len(ends) && ends[j].at.Time-ends[i].at.Time <= together {
 			j++
 		}
 		for _, e := range ends[i:j] {
@@ -79,16 +79,43 @@ func (v *view) isInnocent(e *end) bool {
 // changed returns the moments at which the address began to advertise another table. Where tables come
 // back, several brokers stand behind one address, and none of them began a new life.
 func (v *view) changed() []int64 {
+	if v.comesBack() > 0 {
+		return nil
+	}
 	var signs []int64
 	for i := 1; i < len(v.adverts); i++ {
-		for j := range i - 1 {
-			if same(v.adverts[j].ranges, v.adverts[i].ranges) {
-				return nil
-			}
-		}
 		signs = append(signs, v.pauseBefore(v.adverts[i-1].to.Time, v.adverts[i].from.Time))
 	}
 	return signs
+}
+
+// comesBack is the index of the first table that the address had advertised before another one, 0 for none.
+func (v *view) comesBack() int {
+	for i := 2; i < len(v.adverts); i++ {
+		for _, earlier := range v.adverts[:i-1] {
+			if same(earlier.ranges, v.adverts[i].ranges) {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// Restarted reports whether a broker was restarted each time that its table changed: between the tables it
+// ended connections or did not serve them, and none that began before was served afterwards.
+func (b *Book) Restarted(at Endpoint) bool {
+	v := b.known(at)
+	if v == nil || len(v.adverts) < 2 || v.comesBack() > 0 {
+		return false
+	}
+	for i := 1; i < len(v.adverts); i++ {
+		from, to := v.adverts[i-1].to.Time, v.adverts[i].from.Time
+		ended := slices.ContainsFunc(v.ends, func(e end) bool { return e.at.Time > from && e.at.Time < to })
+		if v.livedOn(from, to) || !ended && !v.anyIn(v.unserved, from, to) {
+			return false
+		}
+	}
+	return true
 }
 
 // pauseBefore is the beginning of the longest pause without an answer between two moments.
@@ -153,21 +180,18 @@ func (v *view) stopped() []int64 {
 		}
 		last := (*list)[len(*list)-1].to.Time
 		var first, latest int64
-		times := 0
+		n := moments{}
 		for _, k := range refusals {
-			t := k.Exchange.Settled.Time
 			if k.Exchange.Request.Time <= last || v.hasOwnCause(k) {
 				continue
 			}
-			if times == 0 {
+			if n.count == 0 {
 				first = k.Exchange.Request.Time
 			}
-			if times == 0 || t-latest > together {
-				times++
-			}
-			latest = t
+			latest = k.Exchange.Decided.Time
+			n.add(latest)
 		}
-		if times >= againAndAgain && v.anyIn(v.alive, first, latest) && !v.livedOn(last, first) {
+		if n.count >= againAndAgain && v.anyIn(v.alive, first, latest) && !v.livedOn(last, first) {
 			signs = append(signs, v.pauseBefore(last, first))
 		}
 	}
@@ -184,3 +208,17 @@ func (v *view) livedOn(before, after int64) bool {
 
 // againAndAgain is how often a version that was answered must be refused to show another release.
 const againAndAgain = 3
+
+// moments counts moments in the order of time. Those that lie together count once.
+type moments struct {
+	count int
+	first int64 // of those that are counted once
+}
+
+// add adds a moment.
+func (m *moments) add(t int64) {
+	if m.count == 0 || t-m.first > together {
+		m.count++
+		m.first = t
+	}
+}

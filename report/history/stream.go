@@ -74,8 +74,9 @@ type stream struct {
 
 // stream finds or begins what is known of a connection.
 func (b *Book) stream(id uint32) *stream {
-	if b.lastStream != nil && b.lastStream.id == id {
-		return b.lastStream
+	recent := &b.recent[id%recentStreams]
+	if *recent != nil && (*recent).id == id {
+		return *recent
 	}
 	s := b.streams[id]
 	if s == nil {
@@ -91,7 +92,7 @@ func (b *Book) stream(id uint32) *stream {
 		}
 		b.streams[id] = s
 	}
-	b.lastStream = s
+	*recent = s
 	return s
 }
 
@@ -100,12 +101,14 @@ func (b *Book) evict() {
 	for id, s := range b.streams {
 		if !s.isNeeded {
 			delete(b.streams, id)
+			b.spare = append(b.spare, s)
 		}
 	}
 	if len(b.streams) >= maxStreams {
 		clear(b.streams)
 	}
-	b.past, b.lastStream = b.past[:0], nil
+	b.past = b.past[:0]
+	clear(b.recent[:])
 }
 
 // end remembers that a connection is over. Of those that nothing needs the latest maxPast are kept, as
@@ -121,8 +124,8 @@ func (b *Book) end(s *stream) {
 	if o := b.streams[oldest]; o != nil && !o.isNeeded && o != s {
 		delete(b.streams, oldest)
 		b.spare = append(b.spare, o)
-		if b.lastStream == o {
-			b.lastStream = nil
+		if recent := &b.recent[oldest%recentStreams]; *recent == o {
+			*recent = nil
 		}
 	}
 }
@@ -272,7 +275,7 @@ func (c *client) served(x *decode.Exchange, at capture.Position) {
 func (c *client) fallBack(x *decode.Exchange, at capture.Position) {
 	for _, s := range c.open {
 		r := &s.Exchange
-		if s.Instead.Time == 0 && r.Settled.Time <= x.Request.Time && x.Request.Time-r.Settled.Time <= fallbackWindow && goesOn(r, x) {
+		if s.Instead.Time == 0 && r.Decided.Time <= x.Request.Time && x.Request.Time-r.Decided.Time <= fallbackWindow && goesOn(r, x) {
 			s.Instead, s.InsteadKey, s.InsteadVersion = at, x.Key, x.Version
 		}
 	}

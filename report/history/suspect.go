@@ -60,8 +60,8 @@ type Suspect struct {
 type Ruling struct {
 	Cause Cause
 	// From and To are the period in which the address was away; To is the zero value where it did
-	// not come back.
-	From, To capture.Position
+	// not come back. Last is the last sign of it: nobody may have asked between Last and To.
+	From, Last, To capture.Position
 	// Earlier is an answer to the same version in an earlier life of the broker; the zero value without.
 	Earlier capture.Position
 	// WithoutRange: the borrowed range of the request does not hold for it.
@@ -80,6 +80,10 @@ var (
 // leastPatience is how long a client must have waited at least. Below Patience its leaving counts only
 // where it happens again.
 const leastPatience = 3 * time.Second
+
+// probePatience is the same for kafka-python's probes: half of api_version_auto_timeout_ms, 2 s by default, as
+// Metadata follows each probe and the connection is closed some time after both.
+const probePatience = time.Second
 
 // longPoll is how long a client must have waited for an answer to Fetch before its leaving counts as the
 // broker's silence. Brokers answer after fetch.max.wait.ms at the latest: 500 ms by default in most
@@ -103,7 +107,7 @@ func IsRefused(x *decode.Exchange) bool {
 		case slices.Contains(waiting[:], x.Key):
 			return x.Took >= longPoll
 		}
-		return x.Took >= leastPatience
+		return x.Took >= leastPatience || x.Took >= probePatience && IsProbe(x)
 	}
 	return false
 }

@@ -9,7 +9,7 @@ type News struct {
 	// First is true the first time that this finding is told of.
 	First bool
 	// More is how often it happened since it was told of last; 0 for one whose
-	// request was sent, but waits for its outcome (see Builder.Sighted).
+	// request was sent, but waits for its outcome (see Builder.OutOfRange).
 	More uint64
 	// Finding is the finding by now.
 	Finding Finding

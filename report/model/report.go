@@ -33,12 +33,16 @@ type Report struct {
 	Clients []Client `json:"clients"`
 	// Findings are ordered by severity, code, count and first occurrence.
 	Findings []Finding `json:"findings"`
+	// Folded counts what made room for others, nil where nothing did.
+	Folded *Folded `json:"folded,omitempty"`
 	// Target says what of the traffic another release would refuse; nil where none was named.
 	Target *Target `json:"target,omitempty"`
 	// Supplied tells which ranges the user supplied; nil for none.
 	Supplied *Supplied `json:"supplied,omitempty"`
 	// Quality tells what could not be seen or not be checked.
 	Quality Quality `json:"quality"`
+	// Evidence is the file with the packets that prove the findings; nil without one.
+	Evidence *EvidenceFile `json:"evidence_file,omitempty"`
 	// Timeline shows a selection of connections as they went, for a picture.
 	// It is no part of the JSON form.
 	Timeline Timeline `json:"-"`
@@ -84,6 +88,25 @@ type Clock struct {
 	Capture uint32 `json:"capture"`
 	// Offset is what was added to the timestamps, in seconds.
 	Offset float64 `json:"offset"`
+}
+
+// EvidenceFile is a file with the packets that prove findings.
+type EvidenceFile struct {
+	// Path is its name, Bundle that of the archive that holds it; empty without one.
+	Path   string `json:"path"`
+	Bundle string `json:"bundle,omitempty"`
+	// Packets and Connections count what is in it.
+	Packets     uint64 `json:"packets"`
+	Connections uint64 `json:"connections"`
+	// Redacted: names and addresses in it are pseudonyms, those of the report, and of what is inside TLS
+	// only lengths are left.
+	Redacted bool `json:"redacted"`
+}
+
+// EvidencePlace is where a packet is in the file with the evidence: Wireshark's frame.number and tcp.stream.
+type EvidencePlace struct {
+	Frame  uint64 `json:"frame"`
+	Stream uint32 `json:"stream"`
 }
 
 // Summary counts what was looked at and what was found.
@@ -350,6 +373,31 @@ type FindingClient struct {
 	AddressesOmitted uint64   `json:"addresses_omitted"`
 }
 
+// Folded counts what is not listed: it was smaller, and was seen longer ago, than what is. What came again after
+// it was folded counts again.
+type Folded struct {
+	// Findings are ordered by severity, the gravest first, then by code.
+	Findings []FoldedFindings `json:"findings"`
+	Clients  FoldedRows       `json:"clients"`
+	Brokers  FoldedRows       `json:"brokers"`
+}
+
+// FoldedRows counts clients or brokers, and their requests.
+type FoldedRows struct {
+	Count    uint64 `json:"count"`
+	Requests uint64 `json:"requests"`
+}
+
+// FoldedFindings counts findings of one code and severity.
+type FoldedFindings struct {
+	Code     string   `json:"code"`
+	Title    string   `json:"title"`
+	Severity Severity `json:"severity"`
+	// Findings counts the findings, Count how often they happened.
+	Findings uint64 `json:"findings"`
+	Count    uint64 `json:"count"`
+}
+
 // Occurrence is one time that a finding happened.
 type Occurrence struct {
 	// Capture is the index into Report.Captures, Frame the number of the packet
@@ -358,6 +406,8 @@ type Occurrence struct {
 	Frame   uint64 `json:"frame"`
 	Stream  uint32 `json:"stream"`
 	Time    Time   `json:"time"`
+	// InEvidence is the same packet in Report.Evidence, nil where it is not in it.
+	InEvidence *EvidencePlace `json:"in_evidence,omitempty"`
 	// CorrelationID is the request's, nil for a connection.
 	CorrelationID *int32 `json:"correlation_id"`
 	// Client is IP:port.

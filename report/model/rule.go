@@ -25,6 +25,3 @@ const (
 	CodeBytesMissing = "KV9002"
 	CodeMidstream    = "KV9003"
 )
-
-// LimitFindings is the name, in Quality.LimitsHit, of the limit on findings of one code.
-const LimitFindings = "findings"

@@ -1,5 +1,10 @@
 package model
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Target says what of the traffic a release would refuse that is not the
 // brokers': the check before an upgrade.
 type Target struct {
@@ -15,6 +20,8 @@ type Target struct {
 	Summary TargetSummary `json:"summary"`
 	// Clients are ordered by verdict, the gravest first.
 	Clients []TargetClient `json:"clients"`
+	// Folded counts by verdict the clients that made room for others, nil for none. Summary counts them, too.
+	Folded *TargetSummary `json:"folded,omitempty"`
 }
 
 // TargetSummary counts clients by verdict; brokers among themselves are none.
@@ -48,6 +55,14 @@ type TargetClient struct {
 	SoftwareVersion string   `json:"software_version"`
 	ClientIDs       []string `json:"client_ids"`
 	Addresses       []string `json:"addresses"`
+	// Principal is who the client is to the broker; empty where it is unknown.
+	Principal string `json:"principal"`
+	// Role says which requests of brokers among themselves these are: "replica fetcher"; empty for a client.
+	Role string `json:"role,omitempty"`
+	// Connections counts its connections, FirstSeen and LastSeen are the times of its first and last request.
+	Connections uint64 `json:"connections"`
+	FirstSeen   Time   `json:"first_seen"`
+	LastSeen    Time   `json:"last_seen"`
 	// Verdict is one of the Verdict constants.
 	Verdict  string       `json:"verdict"`
 	Requests uint64       `json:"requests"`
@@ -90,4 +105,52 @@ type Supplied struct {
 	File    string   `json:"file"`
 	Source  string   `json:"source"`
 	Notes   []string `json:"notes"`
+}
+
+// Of is the count of a verdict, nil for brokers among themselves.
+func (s *TargetSummary) Of(verdict string) *int {
+	switch verdict {
+	case VerdictBreaks:
+		return &s.Breaks
+	case VerdictLikely:
+		return &s.Likely
+	case VerdictUnclear:
+		return &s.Unclear
+	case VerdictFine:
+		return &s.Fine
+	}
+	return nil
+}
+
+// Verdict sums up the requests of a client.
+func (n *TargetCounts) Verdict() string {
+	switch {
+	case n.Breaks > 0:
+		return VerdictBreaks
+	case n.Likely > 0:
+		return VerdictLikely
+	case n.Unclear > 0 || n.Passes+n.Adapts == 0:
+		return VerdictUnclear
+	}
+	return VerdictFine
+}
+
+// CompareTargetClients orders clients as in a Target: by verdict, the gravest first, then by how many requests are refused.
+// Equal ones stay in their order.
+func CompareTargetClients(a, b TargetClient) int {
+	return cmp.Or(
+		slices.Index(Verdicts, a.Verdict)-slices.Index(Verdicts, b.Verdict),
+		cmp.Compare(b.Counts.Breaks+b.Counts.Likely, a.Counts.Breaks+a.Counts.Likely),
+	)
+}
+
+// CompareTargetUses orders what a target refuses: certain ones first, then by API and version.
+func CompareTargetUses(a, b TargetUse) int {
+	if a.Certain != b.Certain {
+		if a.Certain {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Reason, b.Reason))
 }

@@ -7,11 +7,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
+	"strings"
 )
 
 const (
-	// pseudonymBits is the size of the range that IPv4 addresses are mapped to,
-	// 198.18.0.0/15, set apart for measurements between networks (RFC 2544, RFC 6890).
+	// pseudonymBits is the size of range4, which IPv4 addresses are mapped to.
 	pseudonymBits = 17
 	// maxPseudonyms bounds the IPv4 addresses with a place in that range, half
 	// of it: 65,536 of some 40 bytes in two maps are 5 MiB. Further ones are mapped to IPv6.
@@ -28,7 +28,20 @@ type Pseudonyms struct {
 	// places are the IPv4 addresses that have been mapped, taken the places that are used up.
 	places map[[4]byte]uint32
 	taken  map[uint32]struct{}
+	// keeps: what has the form of a pseudonym stays as it is.
+	keeps bool
 }
+
+// Keep leaves what has the form of a pseudonym as it is. It is for captures in which pseudonyms took the place of
+// everything else already, so that they stay the same when such a capture is analyzed again.
+func (p *Pseudonyms) Keep() { p.keeps = true }
+
+// What pseudonyms of addresses lie in: set apart for measurements between networks (RFC 2544, RFC 6890) and for
+// documentation (RFC 3849).
+var (
+	range4 = netip.MustParsePrefix("198.18.0.0/15")
+	range6 = netip.MustParsePrefix("2001:db8::/32")
+)
 
 // NewPseudonyms makes pseudonyms from a key; an empty one stands for a random
 // key, which nobody knows afterwards.
@@ -54,7 +67,7 @@ func (p *Pseudonyms) sum(kind string, b []byte) [sha256.Size]byte {
 // 2001:db8::/32 for IPv6.
 func (p *Pseudonyms) Addr(a netip.Addr) netip.Addr {
 	a = a.Unmap()
-	if !a.IsValid() {
+	if !a.IsValid() || p.keeps && (range4.Contains(a) || range6.Contains(a)) {
 		return a
 	}
 	if a.Is4() {
@@ -63,14 +76,15 @@ func (p *Pseudonyms) Addr(a netip.Addr) netip.Addr {
 		}
 	}
 	sum := p.sum("ip", a.AsSlice())
-	out := [16]byte{0x20, 0x01, 0x0d, 0xb8}
+	out := range6.Addr().As16()
 	copy(out[4:], sum[:])
 	return netip.AddrFrom16(out)
 }
 
 // place finds or takes a place in the range of IPv4 pseudonyms.
 func (p *Pseudonyms) place(a [4]byte) (netip.Addr, bool) {
-	const network = 198<<24 | 18<<16
+	first := range4.Addr().As4()
+	network := binary.BigEndian.Uint32(first[:])
 	n, ok := p.places[a]
 	if !ok {
 		if len(p.places) >= maxPseudonyms {
@@ -112,8 +126,8 @@ func (p *Pseudonyms) MAC(b []byte) {
 // digits is how many hexadecimal digits of the hash a name shows: 32 bits.
 const digits = 8
 
-// Name is the pseudonym of a name of a kind ("client", "host"): the kind, a
-// hyphen and some digits. It is empty for an empty name.
+// Name is the pseudonym of a name of a kind that stands in no packet ("network"): the kind, a hyphen and some
+// digits. It is empty for an empty name.
 func (p *Pseudonyms) Name(kind, name string) string {
 	if name == "" {
 		return ""
@@ -122,14 +136,34 @@ func (p *Pseudonyms) Name(kind, name string) string {
 	return kind + "-" + hex.EncodeToString(sum[:digits/2])
 }
 
-// Fill overwrites a name with its pseudonym, filled up to its length, or cut: of
-// the kind first, so that "client-1f2e3d4c" becomes "cli-1f2e3d4c".
-func (p *Pseudonyms) Fill(kind string, b []byte) {
-	name := p.Name(kind, string(b))
-	if over := len(name) - len(b); over > 0 {
-		name = name[:max(len(kind)-over, 0)] + name[min(max(len(kind), over), len(name)):]
+// maxNamed is how many bytes of a name decide on its pseudonym: as many as reports keep, so that a longer name has the
+// same pseudonym in a report and in a packet.
+const maxNamed = 256
+
+// Fitted is the pseudonym of a name that stands in packets ("client", "host"). It has the length of the name, so that
+// it is the same in reports and in packets: Name filled up with hyphens, or cut, of the kind first, so that
+// "client-1f2e3d4c" becomes "cli-1f2e3d4c".
+func (p *Pseudonyms) Fitted(kind, name string) string {
+	if p.keeps && isFitted(kind, name) {
+		return name
 	}
-	for i := copy(b, name); i < len(b); i++ {
-		b[i] = '-'
+	out, length := p.Name(kind, name[:min(len(name), maxNamed)]), len(name)
+	if over := len(out) - length; over > 0 {
+		return out[:max(len(kind)-over, 0)] + out[min(max(len(kind), over), len(out)):]
 	}
+	return out + strings.Repeat("-", length-len(out))
 }
+
+// isFitted reports whether a name has the form that Fitted gives.
+func isFitted(kind, name string) bool {
+	kindLength := min(max(len(name)-digits-1, 0), len(kind))
+	rest, ok := strings.CutPrefix(name, kind[:kindLength])
+	if ok && len(name) > digits {
+		rest, ok = strings.CutPrefix(rest, "-")
+	}
+	hash := rest[:min(len(rest), digits)]
+	return ok && strings.Trim(hash, "0123456789abcdef") == "" && strings.Trim(rest[len(hash):], "-") == ""
+}
+
+// Fill overwrites a name with Fitted of it.
+func (p *Pseudonyms) Fill(kind string, b []byte) { copy(b, p.Fitted(kind, string(b))) }

@@ -70,3 +70,37 @@ func TestPseudonymsFillTheLengthOfAName(t *testing.T) {
 		}
 	}
 }
+
+func TestPseudonymsThatAreKept(t *testing.T) {
+	p := NewPseudonyms("key")
+	long := strings.Repeat("x", maxNamed)
+	if p.Fitted("client", long) != p.Fitted("client", long+"y")[:maxNamed] {
+		t.Error("a name that a report cuts has another pseudonym than in a packet")
+	}
+	kept := []string{p.Addr(netip.MustParseAddr("10.0.0.1")).String(), p.Addr(netip.MustParseAddr("fd00::1")).String()}
+	names := []string{"ab", "eight-ch", "nine-char", "twelve-chars", "orders-svc-eu-west-1", long + "y"}
+	for i, name := range names {
+		names[i] = p.Fitted("client", name)
+	}
+	p.Keep()
+	for _, a := range kept {
+		if got := p.Addr(netip.MustParseAddr(a)).String(); got != a {
+			t.Errorf("%s became %s", a, got)
+		}
+	}
+	for _, name := range names {
+		if got := p.Fitted("client", name); got != name {
+			t.Errorf("%s became %s", name, got)
+		}
+	}
+	for _, name := range []string{"orders-svc", "client-1f2e3d4", "client-1f2e3d4c-x", "cliant-1f2e3d4c", "1f2e3d4g", "client-1F2E3D4C", "host-1f2e3d4c-"} {
+		if p.Fitted("client", name) == name {
+			t.Errorf("%s stays", name)
+		}
+	}
+	for _, a := range []string{"10.0.0.1", "198.17.255.255", "198.20.0.0", "2001:db9::1"} {
+		if p.Addr(netip.MustParseAddr(a)).String() == a {
+			t.Errorf("%s stays", a)
+		}
+	}
+}

@@ -43,6 +43,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 			c := &t.Clients[i]
 			c.ClientIDs = d.list(c.ClientIDs, d.client)
 			c.Addresses = d.list(c.Addresses, d.address)
+			c.Principal = d.names.Name("principal", c.Principal)
 		}
 	}
 	if s := r.Supplied; s != nil {
@@ -62,7 +63,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 type redaction struct{ names *Pseudonyms }
 
 // client replaces a client id.
-func (d redaction) client(id string) string { return d.names.Name("client", id) }
+func (d redaction) client(id string) string { return d.names.Fitted("client", id) }
 
 // address replaces an IP address, with or without port. What is none is
 // replaced as a name.
@@ -90,20 +91,25 @@ func (d redaction) list(texts []string, replace func(string) string) []string {
 var endings = []string{".pcap", ".pcapng", ".cap", ".gz", ".zst", ".lz4"}
 
 // capture replaces the path of the i-th capture, also where its problem names
-// it. Standard input has no name.
+// it.
 func (d redaction) capture(c *model.Capture, i int) {
-	if c.Path == "-" {
-		return
-	}
-	ending, rest := "", c.Path
-	for e := path.Ext(rest); slices.Contains(endings, e); e = path.Ext(rest) {
-		ending, rest = e+ending, strings.TrimSuffix(rest, e)
-	}
-	name := fmt.Sprintf("capture-%d%s", i+1, ending)
-	if c.Path != "" {
+	name := CaptureName(c.Path, i)
+	if c.Path != "" && c.Path != name {
 		c.Problem = strings.ReplaceAll(c.Problem, c.Path, name)
 	}
 	c.Path = name
+}
+
+// CaptureName is what is shown instead of the path of the i-th capture, from 0 on. Standard input ("-") has no name.
+func CaptureName(name string, i int) string {
+	if name == "-" {
+		return name
+	}
+	ending := ""
+	for e := path.Ext(name); slices.Contains(endings, e); e = path.Ext(name) {
+		ending, name = e+ending, strings.TrimSuffix(name, e)
+	}
+	return fmt.Sprintf("capture-%d%s", i+1, ending)
 }
 
 // file replaces the path of a file by what it is for.
@@ -136,7 +142,7 @@ func (d redaction) finding(f *model.Finding) {
 		}
 		if o.TLS != nil {
 			session := *o.TLS
-			session.ServerName = d.names.Name("host", session.ServerName)
+			session.ServerName = d.names.Fitted("host", session.ServerName)
 			o.TLS = &session
 		}
 		o.Prefaces = slices.Clone(o.Prefaces)
@@ -168,6 +174,6 @@ func Requests(w decode.Sink, names *Pseudonyms) decode.Sink {
 func (r *redactedRequests) Exchange(x *decode.Exchange) {
 	y := *x
 	y.Client, y.Broker = r.names.AddrPort(x.Client), r.names.AddrPort(x.Broker)
-	y.ClientID = r.names.Name("client", x.ClientID)
+	y.ClientID = r.names.Fitted("client", x.ClientID)
 	r.Sink.Exchange(&y)
 }

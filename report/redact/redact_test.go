@@ -63,6 +63,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 	fillTexts(reflect.ValueOf(&r).Elem(), "")
 	Report(&r, NewPseudonyms("key"))
 	want := []string{
+		"Evidence.Path", "Evidence.Bundle", // without directory, and put in behind the redaction
 		"Schema", "Tool.Name", "Tool.Version",
 		"Captures[].Format",
 		"Captures[].Problem", // its path is replaced: TestRedactReplacesThePathInAProblem
@@ -78,9 +79,9 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Findings[].KnownIssue.Workaround", "Findings[].KnownIssue.Confidence",
 		"Findings[].Why", "Findings[].Advice", "Findings[].Commands[].For", "Findings[].Commands[].Run",
 		"Findings[].RuledOut[].Cause", "Findings[].RuledOut[].Evidence", "Findings[].NotRuledOut[].Cause", "Findings[].NotRuledOut[].Evidence",
-		"Findings[].Reason",
+		"Findings[].Reason", "Folded.Findings[].Code", "Folded.Findings[].Title",
 		"Target.Name", "Target.Release", "Target.Source", "Target.Notes[]", // made from numbers: reference_file.go
-		"Target.Clients[].SoftwareName", "Target.Clients[].SoftwareVersion", "Target.Clients[].Verdict",
+		"Target.Clients[].SoftwareName", "Target.Clients[].SoftwareVersion", "Target.Clients[].Verdict", "Target.Clients[].Role",
 		"Target.Clients[].APIs[].Name", "Target.Clients[].APIs[].Reason",
 		"Supplied.Name", "Supplied.Release", "Supplied.Source", "Supplied.Notes[]",
 		"Quality.UnparsedReasons[].Name", "Quality.OtherProtocols[].Protocol", "Quality.NotChecked[].Reason",

@@ -47,14 +47,17 @@ func Sentence(f *model.Finding) string {
 	return text
 }
 
-// details are the paragraphs that follow Sentence: why, what to do, and what is known.
-func details(f *model.Finding) string {
+// details are the paragraphs that follow Sentence: why, what to do, what is known, and where the evidence is.
+func details(r *model.Report, f *model.Finding) string {
 	parts := []string{Escape(f.Why)}
 	if f.Advice != "" {
 		parts = append(parts, Escape(f.Advice))
 	}
 	if k := f.KnownIssue; k != nil {
 		parts = append(parts, "Known: "+Escape(k.Title)+" "+Escape(k.URL))
+	}
+	if where, filter := (filters{r}).inEvidence(f); len(where) > 0 {
+		parts = append(parts, "Evidence: "+textPhrase(where)+" ("+filter+")")
 	}
 	return strings.Join(parts, "\n")
 }
@@ -76,7 +79,7 @@ func GitHub(w io.Writer, r *model.Report) error {
 		if kind == "" || f.Accepted {
 			kind = "notice"
 		}
-		fmt.Fprintf(&b, "::%s title=%s::%s\n", kind, property.Replace(f.Code+" "+f.Title+acceptedText(f)), data.Replace(Sentence(f)+"\n"+details(f)))
+		fmt.Fprintf(&b, "::%s title=%s::%s\n", kind, property.Replace(f.Code+" "+f.Title+acceptedText(f)), data.Replace(Sentence(f)+"\n"+details(r, f)))
 	}
 	if len(r.Findings) == 0 {
 		fmt.Fprintf(&b, "::notice title=kafkavet::%s\n", checkedText(r))
@@ -134,10 +137,10 @@ func JUnit(w io.Writer, r *model.Report, opt TextOptions) error {
 			c.Skipped = &junitResult{Message: "accepted by the baseline"}
 			suite.Skipped++
 		case opt.fails(f):
-			c.Failure = &junitResult{Message: Sentence(f), Type: f.Severity.String(), Text: details(f)}
+			c.Failure = &junitResult{Message: Sentence(f), Type: f.Severity.String(), Text: details(r, f)}
 			suite.Failures++
 		default:
-			c.Output = details(f)
+			c.Output = details(r, f)
 		}
 		suite.Cases = append(suite.Cases, c)
 	}

@@ -107,7 +107,7 @@ func torn(r *model.Report) []note {
 func uncheckedNote(n *model.NotChecked) note {
 	switch n.Reason {
 	case model.NotCheckedNoRange:
-		return note{"Not checked", say(words.Plural(n.Requests, "request") + " to brokers of which no ApiVersions response was seen. Capture from the start of a connection.")}
+		return note{"Not checked", say(words.Plural(n.Requests, "request") + " to brokers of which no ranges were seen. Capture from the start of a connection.")}
 	case model.NotCheckedEncrypted:
 		return note{"Encrypted", say(words.Plural(n.Streams, "connection")+": nothing inside was looked at. Give the key log with ", verbatim("--tls-keylog"), ".")}
 	case model.NotCheckedUndecided:

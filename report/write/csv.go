@@ -15,17 +15,25 @@ import (
 var csvHeader = []string{
 	"code", "title", "severity", "api", "version", "min", "max", "evidence", "client_software", "client_version", "client_id", "client_addresses",
 	"broker", "count", "first_frame", "first_stream", "first_time", "known_issue", "fixed_in", "accepted", "message", "advice",
+	"evidence_file", "evidence_frame", "evidence_stream",
 }
 
-// CSV writes the findings of r as comma-separated values with a header line (RFC 4180). A cell that a
-// spreadsheet would calculate begins with an apostrophe.
+// CSV writes the findings of r as comma-separated values with a header line (RFC 4180), or with a target its clients. A
+// cell that a spreadsheet would calculate begins with an apostrophe.
 func CSV(w io.Writer, r *model.Report) error {
 	var b bytes.Buffer
 	out := csv.NewWriter(&b)
 	out.UseCRLF = true
-	_ = out.Write(csvHeader) // a buffer takes everything
-	for i := range r.Findings {
-		row := csvRow(&r.Findings[i])
+	var rows [][]string
+	if r.Target != nil {
+		rows = targetRows(r.Target)
+	} else {
+		rows = append(rows, csvHeader)
+		for i := range r.Findings {
+			rows = append(rows, csvRow(r, &r.Findings[i]))
+		}
+	}
+	for _, row := range rows {
 		for j := range row {
 			row[j] = asCell(Escape(row[j]))
 		}
@@ -36,8 +44,9 @@ func CSV(w io.Writer, r *model.Report) error {
 	return err
 }
 
-func csvRow(f *model.Finding) []string {
+func csvRow(r *model.Report, f *model.Finding) []string {
 	var version, lowest, highest, software, softwareVersion, id, addresses, frame, stream, at, issue, fixed string
+	var proof, proofFrame, proofStream string
 	if f.Version != nil {
 		version = strconv.Itoa(int(*f.Version))
 	}
@@ -53,6 +62,9 @@ func csvRow(f *model.Finding) []string {
 	if len(f.Occurrences) > 0 {
 		o := &f.Occurrences[0]
 		frame, stream, at = strconv.FormatUint(o.Frame, 10), strconv.FormatUint(uint64(o.Stream), 10), o.Time.String()
+		if e := o.InEvidence; e != nil && r.Evidence != nil {
+			proof, proofFrame, proofStream = r.Evidence.Path, strconv.FormatUint(e.Frame, 10), strconv.FormatUint(uint64(e.Stream), 10)
+		}
 	}
 	if k := f.KnownIssue; k != nil {
 		issue, fixed = k.ID, k.FixedIn
@@ -60,6 +72,7 @@ func csvRow(f *model.Finding) []string {
 	return []string{
 		f.Code, f.Title, f.Severity.String(), f.API, version, lowest, highest, f.Evidence, software, softwareVersion, id, addresses,
 		f.Broker, strconv.FormatUint(f.Count, 10), frame, stream, at, issue, fixed, strconv.FormatBool(f.Accepted), f.Message, f.Advice,
+		proof, proofFrame, proofStream,
 	}
 }
 

@@ -54,11 +54,8 @@ func explanationTexts(list []model.Explanation) string {
 
 // limitWords say of the limits, by their names in the JSON report, what was not kept.
 var limitWords = map[string]string{
-	"findings":               "findings of one code beyond the first 1,000",
-	"clients":                "client programs beyond the first 1,024",
 	"client_members":         "client ids and addresses of a client beyond the first 64",
 	"client_versions":        "API versions of a client beyond the first 512",
-	"brokers":                "broker addresses beyond the first 4,096",
 	"broker_tables":          "different ranges of one broker beyond the first 16",
 	"other_addresses":        "addresses that are not known as brokers",
 	"departures":             "connections that came to nothing: they were judged before the end of the input",

@@ -415,7 +415,7 @@ func TestBrowserLivePageKeepsTheReadersPlace(t *testing.T) {
 		"closed":     fmt.Sprintf("!document.getElementById(%q).open", closed),
 		"replaced":   fmt.Sprintf("!document.getElementById(%q).dataset.old", closed),
 		"focus":      "document.activeElement === document.querySelector('#broker-0 summary')",
-		"title":      "document.title.startsWith('Fetch v12 sent by 000000')",
+		"title":      "document.title.includes(' sends Fetch v12 ')",
 	} {
 		if !ask[bool](b, expression) {
 			t.Errorf("after the new report: not %s", want)

@@ -25,11 +25,12 @@ type pageView struct {
 	// Headline says what happened, State is "error", "warning" or "good", or
 	// "info" where nothing could be checked, StateName the word for it.
 	Headline, State, StateName string
-	// Besides counts the findings after the first.
-	Besides  string
-	Captures []phrase
+	// Course says how often it happened and how it went on, Besides counts the findings after the first.
+	Course, Besides string
+	Captures        []phrase
 	// MoreCaptures, and the other More fields, count what is not listed.
 	MoreCaptures uint64
+	Evidence     phrase
 	Facts        []fact
 	Coverage     phrase
 
@@ -65,12 +66,13 @@ func newPageView(r *model.Report) *pageView {
 	ids := idMaker{}
 	offers := newOffers(r)
 	v := &pageView{
-		Headline: clip(headline(r), maxTitle), Besides: otherFindings(r),
+		Headline: clip(headline(r), maxTitle), Evidence: evidencePhrase(r),
 		Facts: facts(r), Coverage: join(coverage(r), " "),
 		Notes: qualityNotes(r), NothingMissing: nothingMissing(r),
 		Steps: reproduce(r), Remark: reproduceRemark(r),
 		Tool: strings.TrimSpace(r.Tool.Name + " " + r.Tool.Version),
 	}
+	v.Course, v.Besides = besides(r)
 	v.State, v.StateName = state(r)
 	for i := range r.Captures[:min(len(r.Captures), maxHTMLCaptures)] {
 		v.Captures = append(v.Captures, capturePhrase(&r.Captures[i]))
@@ -137,6 +139,8 @@ type findingView struct {
 	ID, Code, Title, Message string
 	// Severity is the name of the severity, SeverityName the word for it.
 	Severity, SeverityName string
+	// Folded: it is shown on a click.
+	Folded bool
 	// Rows are what is to be said, each under a name.
 	Rows []statement
 	// Chart is the range and the version that was sent, nil for findings about connections.
@@ -151,10 +155,12 @@ type findingView struct {
 	Hint                        string
 	Occurrences                 []occurrenceView
 	Several, Detailed, Requests bool
-	// Frames is a display filter for all of the packets listed, as far as they
-	// are in FirstCapture; empty for a single one.
-	Frames       string
-	FirstCapture phrase
+	// Frames is a display filter for the packets that All names; empty for a single one. EvidenceFrames is one for the
+	// packets in the evidence that Proof names; both are empty where there are none.
+	Frames         string
+	All            phrase
+	EvidenceFrames string
+	Proof          phrase
 }
 
 // statement is a statement under a name.
@@ -176,6 +182,7 @@ type occurrenceView struct {
 	Capture phrase
 	Outcome phrase
 	Detail  phrase
+	Proof   string
 }
 
 // findingRow is a finding in a row of a table.
@@ -211,7 +218,7 @@ func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView {
 	v := findingView{
 		ID:   ids.make("f", f.Code, f.API, f.Version != nil, value(f.Version), f.Advertised != nil, value(f.Advertised), f.Broker, f.Client != nil, clientKeyOf(f.Client)),
-		Code: f.Code, Title: f.Title + acceptedText(f), Message: clip(words.UpperFirst(f.Message), maxTitle),
+		Code: f.Code, Title: f.Title + acceptedText(f), Message: clip(title(f), maxTitle), Folded: isNote(r, f),
 		Severity: f.Severity.String(), SeverityName: severityWords[f.Severity],
 		Advice: f.Advice, Commands: f.Commands, Several: len(r.Captures) > 1, Requests: requestText(f) != "",
 	}
@@ -270,16 +277,16 @@ func (v *findingView) addOccurrences(r *model.Report, f *model.Finding) {
 	}
 	v.Listed, v.Hint = words.UpperFirst(firstOf(uint64(len(f.Occurrences)), f.Count)), filters{r}.hint(f)
 	if len(f.Occurrences) > 1 {
-		v.Frames = filters{r}.frames(f.Occurrences)
+		v.Frames, v.All = filters{r}.frames(f.Occurrences), allPackets(r, f)
 	}
-	v.FirstCapture = captureName(r, f.Occurrences[0].Capture)
+	v.Proof, v.EvidenceFrames = filters{r}.inEvidence(f)
 	for i := range f.Occurrences {
 		o := &f.Occurrences[i]
 		detail := detailPhrase(o)
 		v.Detailed = v.Detailed || len(detail) > 0
 		v.Occurrences = append(v.Occurrences, occurrenceView{
 			Occurrence: *o, Filter: filters{r}.occurrence(o),
-			Capture: captureName(r, o.Capture), Outcome: outcomePhrase(o.Outcome), Detail: detail,
+			Capture: captureName(r, o.Capture), Outcome: outcomePhrase(o.Outcome), Detail: detail, Proof: evidencePlace(o),
 		})
 	}
 }

@@ -1,9 +1,11 @@
 package write
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/kafkavet/kafkavet/report/model"
@@ -102,8 +104,12 @@ func (m *markdown) putLeaving(reserve int, text string) bool {
 // head says what happened, where it was seen and what was looked at.
 func (m *markdown) head() {
 	m.put("## " + mdProse(clip(headline(m.r), maxTitle)) + "\n\n")
-	if more := otherFindings(m.r); more != "" {
-		m.put("Also: " + mdProse(more) + ".\n\n")
+	course, others := besides(m.r)
+	if course != "" {
+		m.put(mdProse(course) + ".\n\n")
+	}
+	if others != "" {
+		m.put("Also: " + mdProse(others) + ".\n\n")
 	}
 	rest := m.totals()
 	for i := range m.r.Captures {
@@ -123,6 +129,9 @@ func (m *markdown) totals() string {
 	if s.EncryptedStreams > 0 {
 		text += "; " + words.Plural(s.EncryptedStreams, "encrypted connection") + " not looked into"
 	}
+	if p := evidencePhrase(m.r); len(p) > 0 {
+		text += "\n- " + mdPhrase(p)
+	}
 	return text + "\n- " + mdPhrase(join(coverage(m.r), " ")) + "\n" +
 		"- Found by " + mdCode(shorten(strings.TrimSpace(m.r.Tool.Name+" "+m.r.Tool.Version))) + "\n\n"
 }
@@ -137,7 +146,7 @@ func (m *markdown) findings() {
 	shown := 0
 	for shown < len(all) && shown < maxMarkdownFull {
 		text := m.finding(shown)
-		if shown >= maxMarkdownOpen {
+		if shown >= maxMarkdownOpen || isNote(m.r, &all[shown]) {
 			text = folded(html.EscapeString(summaryOf(&all[shown], shown+1)), text)
 		}
 		if !m.putLeaving(markdownTail+m.left/3, text) {
@@ -202,7 +211,7 @@ func summaryOf(f *model.Finding, number int) string {
 func (m *markdown) finding(i int) string {
 	f := &m.r.Findings[i]
 	var b strings.Builder
-	fmt.Fprintf(&b, "#### %d. %s %s, %s: %s\n\n", i+1, f.Code, mdWord(f.Title)+acceptedText(f), f.Severity, mdProse(clip(f.Message, maxTitle)))
+	fmt.Fprintf(&b, "#### %d. %s %s, %s: %s\n\n", i+1, f.Code, mdWord(f.Title)+acceptedText(f), f.Severity, mdProse(clip(title(f), maxTitle)))
 	line := func(label, text string) {
 		if text != "" {
 			fmt.Fprintf(&b, "- **%s:** %s\n", label, text)
@@ -266,43 +275,57 @@ func (m *markdown) occurrences(f *model.Finding) string {
 		return ""
 	}
 	first := f.Occurrences[:min(len(f.Occurrences), maxMarkdownOccurrences)]
+	show := filters{m.r}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, with Wireshark display filters%s:\n\n", words.UpperFirst(firstOf(uint64(len(first)), f.Count)), mdProse(filters{m.r}.hint(f)))
-	captures, detailed := len(m.r.Captures) > 1, false
-	for i := range first {
-		detailed = detailed || detailPhrase(&first[i]) != nil
+	fmt.Fprintf(&b, "%s, with Wireshark display filters%s:\n\n", words.UpperFirst(firstOf(uint64(len(first)), f.Count)), mdProse(show.hint(f)))
+	columns := m.occurrenceColumns(first)
+	row := func(cell func(c *occurrenceColumn) string) {
+		for i := range columns {
+			b.WriteString("| " + cell(&columns[i]) + " ")
+		}
+		b.WriteString("|\n")
 	}
-	row := func(cells ...string) { b.WriteString("| " + strings.Join(cells, " | ") + " |\n") }
-	columns := []string{"Frame", "Stream", "Time (UTC)", "Client", "Outcome", "Display filter"}
-	if captures {
-		columns = append(columns, "Capture")
-	}
-	if detailed {
-		columns = append(columns, "Detail")
-	}
-	row(columns...)
+	row(func(c *occurrenceColumn) string { return c.name })
 	b.WriteString(strings.Repeat("|---", len(columns)) + "|\n")
 	for i := range first {
-		o := &first[i]
-		cells := []string{fmt.Sprint(o.Frame), fmt.Sprint(o.Stream), clockText(o.Time), mdCell(addressPhrase(o.Client)),
-			mdCell(outcomePhrase(o.Outcome)), mdCode(filters{m.r}.occurrence(o))}
-		if captures {
-			cells = append(cells, mdCell(captureName(m.r, o.Capture)))
-		}
-		if detailed {
-			cells = append(cells, mdCell(detailPhrase(o)))
-		}
-		row(cells...)
+		row(func(c *occurrenceColumn) string { return c.cell(&first[i]) })
 	}
 	b.WriteString("\n")
-	if len(first) > 1 {
-		which := "All of these packets"
-		if captures {
-			which = "Those in " + mdPhrase(captureName(m.r, first[0].Capture))
-		}
-		b.WriteString(which + ":\n\n" + mdFence("", filters{m.r}.frames(first)) + "\n")
+	if len(f.Occurrences) > 1 {
+		b.WriteString(mdPhrase(allPackets(m.r, f)) + ":\n\n" + mdFence("", show.frames(f.Occurrences)) + "\n")
+	}
+	if where, filter := show.inEvidence(f); len(where) > 0 {
+		b.WriteString("In the evidence, " + mdPhrase(where) + ":\n\n" + mdFence("", filter) + "\n")
 	}
 	return b.String()
+}
+
+// occurrenceColumn is a column of the table of occurrences.
+type occurrenceColumn struct {
+	name string
+	cell func(o *model.Occurrence) string
+}
+
+// occurrenceColumns are those that the occurrences need.
+func (m *markdown) occurrenceColumns(list []model.Occurrence) []occurrenceColumn {
+	columns := []occurrenceColumn{
+		{"Frame", func(o *model.Occurrence) string { return fmt.Sprint(o.Frame) }},
+		{"Stream", func(o *model.Occurrence) string { return fmt.Sprint(o.Stream) }},
+		{"Time (UTC)", func(o *model.Occurrence) string { return clockText(o.Time) }},
+		{"Client", func(o *model.Occurrence) string { return mdCell(addressPhrase(o.Client)) }},
+		{"Outcome", func(o *model.Occurrence) string { return mdCell(outcomePhrase(o.Outcome)) }},
+		{"Display filter", func(o *model.Occurrence) string { return mdCode(filters{m.r}.occurrence(o)) }},
+	}
+	if len(m.r.Captures) > 1 {
+		columns = append(columns, occurrenceColumn{"Capture", func(o *model.Occurrence) string { return mdCell(captureName(m.r, o.Capture)) }})
+	}
+	if slices.ContainsFunc(list, func(o model.Occurrence) bool { return detailPhrase(&o) != nil }) {
+		columns = append(columns, occurrenceColumn{"Detail", func(o *model.Occurrence) string { return mdCell(detailPhrase(o)) }})
+	}
+	if slices.ContainsFunc(list, func(o model.Occurrence) bool { return o.InEvidence != nil }) {
+		columns = append(columns, occurrenceColumn{"In the evidence", func(o *model.Occurrence) string { return cmp.Or(evidencePlace(o), "–") }})
+	}
+	return columns
 }
 
 // folded is text that opens on a click. Where HTML is not understood, its two

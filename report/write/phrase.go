@@ -1,6 +1,7 @@
 package write
 
 import (
+	"strings"
 	"unicode/utf8"
 
 	"github.com/kafkavet/kafkavet/report/words"
@@ -37,6 +38,15 @@ func say(parts ...any) phrase {
 		}
 	}
 	return out
+}
+
+// textPhrase is a phrase as text.
+func textPhrase(p phrase) string {
+	var b strings.Builder
+	for _, part := range p {
+		b.WriteString(escapeLong(part.Text))
+	}
+	return b.String()
 }
 
 // join puts separator between phrases.

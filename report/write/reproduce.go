@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // How a reader finds the same thing again: Wireshark display filters, and
@@ -26,10 +27,9 @@ type step struct {
 const wiresharkKafkaPort = 9092
 
 const (
-	// maxFilterStreams and maxFilterFrames are how many connections and frames
-	// a display filter names.
+	// maxFilterStreams is how many connections a display filter names. It names all frames: a finding has ten
+	// occurrences at most.
 	maxFilterStreams = 5
-	maxFilterFrames  = 10
 	// maxDecodePorts is how many ports are declared to be Kafka.
 	maxDecodePorts = 4
 	// maxReproduceFiles is how many captures a command names.
@@ -77,12 +77,12 @@ func portOf(address string) (port uint64, ok bool) {
 	return port, err == nil
 }
 
-// frames is a display filter that shows the packets of the first occurrences,
+// frames is a display filter that shows the packets of occurrences,
 // as far as they are in the same capture as the first one.
 func (f filters) frames(occurrences []model.Occurrence) string {
 	var numbers []uint64
 	for i := range occurrences {
-		if o := &occurrences[i]; o.Capture == occurrences[0].Capture && len(numbers) < maxFilterFrames {
+		if o := &occurrences[i]; o.Capture == occurrences[0].Capture {
 			numbers = append(numbers, o.Frame)
 		}
 	}
@@ -101,6 +101,104 @@ func (f filters) streams(occurrences []model.Occurrence) string {
 	return alternatives("tcp.stream", numbers)
 }
 
+// inEvidence says where the occurrences of a finding are in the evidence, with a display filter that shows them there; both
+// are empty where none is in it. The filter goes by frames: of a long connection the evidence holds parts only, between which
+// Wireshark may lose the messages.
+func (f filters) inEvidence(finding *model.Finding) (where phrase, filter string) {
+	var frames, streams []uint64
+	for i := range finding.Occurrences {
+		if at := finding.Occurrences[i].InEvidence; at != nil {
+			frames, streams = append(frames, at.Frame), append(streams, uint64(at.Stream))
+		}
+	}
+	if f.r.Evidence == nil || len(frames) == 0 {
+		return nil, ""
+	}
+	slices.Sort(streams)
+	streams = slices.Compact(streams)
+	return say(numbered("frame", frames)+", "+numbered("stream", streams)+" of ", verbatim(f.r.Evidence.Path)), alternatives("frame.number", frames)
+}
+
+// numbered is a noun with numbers: "frames 22, 35 and 48".
+func numbered(noun string, numbers []uint64) string {
+	var texts []string
+	for _, n := range numbers {
+		texts = append(texts, fmt.Sprint(n))
+	}
+	return word(uint64(len(numbers)), noun) + " " + words.List(texts)
+}
+
+// evidencePlace is where an occurrence is in the evidence: "frame 22, stream 0", empty where it is not in it.
+func evidencePlace(o *model.Occurrence) string {
+	if o.InEvidence == nil {
+		return ""
+	}
+	return fmt.Sprintf("frame %d, stream %d", o.InEvidence.Frame, o.InEvidence.Stream)
+}
+
+// evidencePhrase names the file with the evidence, nil without one.
+func evidencePhrase(r *model.Report) phrase {
+	e := r.Evidence
+	if e == nil {
+		return nil
+	}
+	name := say(verbatim(e.Path))
+	if e.Bundle != "" {
+		name = say(name, " in ", verbatim(e.Bundle))
+	}
+	text := fmt.Sprintf(": %s of %s", words.Plural(e.Packets, "packet"), words.Plural(e.Connections, "connection"))
+	if e.Redacted {
+		text += ", with the pseudonyms of this report"
+	}
+	return say("Evidence: ", name, text)
+}
+
+// allPackets says which packets the filter shows that covers the occurrences of a finding.
+func allPackets(r *model.Report, f *model.Finding) phrase {
+	listed := uint64(len(f.Occurrences))
+	switch {
+	case len(r.Captures) > 1:
+		return say("Those in ", captureName(r, f.Occurrences[0].Capture))
+	case listed < f.Count:
+		return say(fmt.Sprintf("The first %s of these %s packets", words.Number(listed), words.Number(f.Count)))
+	}
+	return say("All of these packets")
+}
+
+// inHand is the report as the commands to reproduce it need it: of the evidence where there is some, because that is what
+// goes with the report.
+func inHand(r *model.Report) *model.Report {
+	if r.Evidence == nil || r.Evidence.Packets == 0 {
+		return r
+	}
+	hand := *r
+	hand.Captures = []model.Capture{{Path: r.Evidence.Path, Packets: r.Evidence.Packets}}
+	hand.Findings, hand.Brokers = nil, slices.Clone(r.Brokers)
+	closed := map[string]bool{} // brokers of which what was inside TLS is not in it
+	for i := range hand.Brokers {
+		b := &hand.Brokers[i]
+		closed[b.Address] = b.TLS && r.Evidence.Redacted
+		b.TLS = b.TLS && !r.Evidence.Redacted
+	}
+	for _, f := range r.Findings {
+		list := f.Occurrences
+		f.Occurrences = nil
+		for _, o := range list {
+			if o.InEvidence != nil {
+				o.Capture, o.Frame, o.Stream = 0, o.InEvidence.Frame, o.InEvidence.Stream
+				f.Occurrences = append(f.Occurrences, o)
+			}
+		}
+		if closed[f.Broker] {
+			f.APIKey = nil
+		}
+		if len(f.Occurrences) > 0 {
+			hand.Findings = append(hand.Findings, f)
+		}
+	}
+	return &hand
+}
+
 // alternatives is a display filter for any of some values of a field.
 func alternatives(field string, values []uint64) string {
 	slices.Sort(values)
@@ -114,6 +212,7 @@ func alternatives(field string, values []uint64) string {
 
 // reproduce says how to find again what the report says.
 func reproduce(r *model.Report) []step {
+	r = inHand(r)
 	steps := []step{
 		{"The whole analysis", "kafkavet analyze" + rangeFlags(r, true) + kafkavetFiles(r)},
 		{"Every request, one a line", "kafkavet requests" + rangeFlags(r, false) + kafkavetFiles(r)},
@@ -176,6 +275,10 @@ func reproduceRequest(r *model.Report, f *model.Finding) []step {
 // reproduceRemark says what the commands leave open, nil for nothing.
 func reproduceRemark(r *model.Report) phrase {
 	var remarks []phrase
+	if hand := inHand(r); hand != r {
+		remarks = append(remarks, say("The commands read ", verbatim(r.Evidence.Path), ", which holds the packets of the first occurrences."))
+		r = hand
+	}
 	if usesPlaceholder(r) {
 		remarks = append(remarks, say(verbatim(placeholder), " stands for the capture file."))
 	}

@@ -26,8 +26,8 @@ const (
 // still held back.
 type RequestsWriter struct {
 	out    *bufio.Writer
-	format func(dst []byte, x *decode.Exchange, t *stamp) []byte
-	stamp  stamp
+	format func(dst []byte, x *decode.Exchange, a *aside) []byte
+	aside  aside
 	// rows are the rows held back, texts their lines, free the places in texts without one.
 	rows  rowHeap
 	texts [][]byte
@@ -57,10 +57,20 @@ func NewRequestsTSV(w io.Writer) *RequestsWriter {
 }
 
 // NewRequestsJSON writes one JSON object a line with the keys of the columns
-// of NewRequestsTSV; null stands for what is not known.
+// of NewRequestsTSV; null stands for what is not known. With NameCaptures there is a key "capture", too.
 func NewRequestsJSON(w io.Writer) *RequestsWriter { return newRequests(w, appendRowJSON) }
 
-func newRequests(w io.Writer, format func([]byte, *decode.Exchange, *stamp) []byte) *RequestsWriter {
+// NameCaptures has each JSON object name the capture of its frame, by the captures' paths in the order of the input. It is to be
+// called before the first Exchange.
+func (r *RequestsWriter) NameCaptures(paths []string) { r.aside.captures = paths }
+
+// aside is what a row needs besides its exchange.
+type aside struct {
+	stamp
+	captures []string // nil where frames need no capture beside them
+}
+
+func newRequests(w io.Writer, format func([]byte, *decode.Exchange, *aside) []byte) *RequestsWriter {
 	return &RequestsWriter{out: bufio.NewWriterSize(w, 64<<10), format: format}
 }
 
@@ -71,7 +81,7 @@ func (r *RequestsWriter) Exchange(x *decode.Exchange) {
 	}
 	place := r.place()
 	held := cap(r.texts[place])
-	r.texts[place] = r.format(r.texts[place][:0], x, &r.stamp)
+	r.texts[place] = r.format(r.texts[place][:0], x, &r.aside)
 	r.bytes += cap(r.texts[place]) - held
 	r.rows.push(row{at: x.Request, place: place, seq: r.seq})
 	r.seq++
@@ -217,7 +227,7 @@ func (s *stamp) append(dst []byte, at int64) []byte {
 const tsvHeader = "frame\tstream\ttime\tclient\tbroker\tclient_id\tcorrelation_id\tapi_key\tapi\tversion\tmin\tmax\tevidence\tverdict\toutcome\n"
 
 // appendRowTSV appends x as a line of TSV.
-func appendRowTSV(dst []byte, x *decode.Exchange, t *stamp) []byte {
+func appendRowTSV(dst []byte, x *decode.Exchange, t *aside) []byte {
 	dst = strconv.AppendUint(dst, x.Request.Frame, 10)
 	dst = strconv.AppendUint(append(dst, '\t'), uint64(x.Request.Stream), 10)
 	dst = t.append(append(dst, '\t'), x.Request.Time)
@@ -246,7 +256,7 @@ func appendRowTSV(dst []byte, x *decode.Exchange, t *stamp) []byte {
 }
 
 // appendRowJSON appends x as a JSON object and a newline.
-func appendRowJSON(dst []byte, x *decode.Exchange, t *stamp) []byte {
+func appendRowJSON(dst []byte, x *decode.Exchange, t *aside) []byte {
 	dst = strconv.AppendUint(append(dst, `{"frame":`...), x.Request.Frame, 10)
 	dst = strconv.AppendUint(append(dst, `,"stream":`...), uint64(x.Request.Stream), 10)
 	dst = t.append(append(dst, `,"time":"`...), x.Request.Time)
@@ -271,6 +281,10 @@ func appendRowJSON(dst []byte, x *decode.Exchange, t *stamp) []byte {
 	dst = append(append(dst, `,"evidence":"`...), x.Evidence.String()...)
 	dst = append(append(dst, `","verdict":"`...), x.Verdict.String()...)
 	dst = append(append(dst, `","outcome":"`...), x.Outcome.String()...)
+	if n := int(x.Request.Capture); n < len(t.captures) {
+		dst = appendJSONString(append(dst, `","capture":`...), t.captures[n])
+		return append(dst, "}\n"...)
+	}
 	return append(dst, "\"}\n"...)
 }
 

@@ -147,10 +147,10 @@ func TestUnknownValuesAreMarked(t *testing.T) {
 		x.Version, x.Evidence, x.Verdict = 11, decode.None, decode.Unknown
 		x.HasClientID, x.ClientID = false, ""
 	})
-	if got, want := string(appendRowTSV(nil, x, &stamp{})), "\t-\t1\t3\tMetadata\t11\t-\t-\tnone\tunknown\tanswered\n"; !strings.HasSuffix(got, want) {
+	if got, want := string(appendRowTSV(nil, x, &aside{})), "\t-\t1\t3\tMetadata\t11\t-\t-\tnone\tunknown\tanswered\n"; !strings.HasSuffix(got, want) {
 		t.Errorf("row %q, want it to end in %q", got, want)
 	}
-	if got, want := string(appendRowJSON(nil, x, &stamp{})), `"client_id":null,"correlation_id":1,"api_key":3,"api":"Metadata","version":11,"min":null,"max":null,"evidence":"none","verdict":"unknown","outcome":"answered"}`; !strings.Contains(got, want) {
+	if got, want := string(appendRowJSON(nil, x, &aside{})), `"client_id":null,"correlation_id":1,"api_key":3,"api":"Metadata","version":11,"min":null,"max":null,"evidence":"none","verdict":"unknown","outcome":"answered"}`; !strings.Contains(got, want) {
 		t.Errorf("row %s, want %s in it", got, want)
 	}
 }

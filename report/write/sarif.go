@@ -96,7 +96,7 @@ func SARIF(w io.Writer, r *model.Report) error {
 			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, rule)
 		}
 		result := sarifResult{
-			RuleID: f.Code, RuleIndex: index, Level: level, Message: sarifText{Sentence(f) + "\n" + details(f)},
+			RuleID: f.Code, RuleIndex: index, Level: level, Message: sarifText{Sentence(f) + "\n" + details(r, f)},
 			PartialFingerprints: map[string]string{"kafkavet/v1": f.Key().String()}, OccurrenceCount: f.Count,
 			Locations: sarifLocations(f, r.Captures),
 		}

@@ -3,6 +3,7 @@ package write
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kafkavet/kafkavet/report/model"
@@ -114,11 +115,15 @@ func targetRemarks(g *model.Target, r *model.Report) []phrase {
 
 // targetClientPhrase says who it is: software and client ids.
 func targetClientPhrase(c *model.TargetClient) phrase {
-	if c.Verdict == model.VerdictBrokers {
-		return say("brokers among themselves")
-	}
 	who := say("unnamed")
 	ids := slices.DeleteFunc(slices.Clone(c.ClientIDs), func(id string) bool { return id == "" })
+	if c.Verdict == model.VerdictBrokers {
+		who = say("brokers among themselves, " + c.Role)
+		if len(ids) > 0 {
+			who = say(who, ", client id ", some(ids, 2, 0))
+		}
+		return who
+	}
 	switch {
 	case c.SoftwareName != "":
 		who = softwarePhrase(c.SoftwareName, c.SoftwareVersion)
@@ -127,8 +132,9 @@ func targetClientPhrase(c *model.TargetClient) phrase {
 		}
 	case len(ids) > 0:
 		who = say("client id ", some(ids, 2, 0))
-	case len(c.Addresses) > 0:
-		who = say("unnamed, from ", some(c.Addresses, 2, 0))
+	}
+	if len(c.Addresses) > 0 {
+		who = say(who, " from ", some(c.Addresses, 2, 0))
 	}
 	return who
 }
@@ -157,6 +163,38 @@ func targetUses(c *model.TargetClient, certain bool, most int) string {
 		parts = append(parts, words.Number(more)+" more")
 	}
 	return words.List(parts)
+}
+
+// targetTable are the columns of the clients of a target, one row for each owner.
+var targetTable = []struct {
+	name string
+	cell func(c *model.TargetClient) string
+}{
+	{"client_id", func(c *model.TargetClient) string { return strings.Join(c.ClientIDs, " ") }},
+	{"principal", func(c *model.TargetClient) string { return c.Principal }},
+	{"software_name", func(c *model.TargetClient) string { return c.SoftwareName }},
+	{"software_version", func(c *model.TargetClient) string { return c.SoftwareVersion }},
+	{"role", func(c *model.TargetClient) string { return c.Role }},
+	{"addresses", func(c *model.TargetClient) string { return strings.Join(c.Addresses, " ") }},
+	{"verdict", func(c *model.TargetClient) string { return c.Verdict }},
+	{"breaks", func(c *model.TargetClient) string { return targetUses(c, true, 0) }},
+	{"likely", func(c *model.TargetClient) string { return targetUses(c, false, 0) }},
+	{"connections", func(c *model.TargetClient) string { return strconv.FormatUint(c.Connections, 10) }},
+	{"requests", func(c *model.TargetClient) string { return strconv.FormatUint(c.Requests, 10) }},
+	{"first_seen", func(c *model.TargetClient) string { return c.FirstSeen.String() }},
+	{"last_seen", func(c *model.TargetClient) string { return c.LastSeen.String() }},
+}
+
+// targetRows are the header and a row for each client of a target.
+func targetRows(t *model.Target) [][]string {
+	rows := make([][]string, 1+len(t.Clients))
+	for _, column := range targetTable {
+		rows[0] = append(rows[0], column.name)
+		for i := range t.Clients {
+			rows[i+1] = append(rows[i+1], column.cell(&t.Clients[i]))
+		}
+	}
+	return rows
 }
 
 // targetSays tells in a sentence what the target makes of the client.

@@ -28,17 +28,17 @@ func TestTargetInWords(t *testing.T) {
 		clients = append(clients, c.Verdict+" "+phraseText(targetClientPhrase(c))+": "+targetSays(c, maxTargetAPIs))
 	}
 	wantClients := []string{
-		"breaks client id cron: Produce v2 (once; the target accepts v3 to v12), Fetch v18 (once; the target accepts v4 to v17), Fetch v19 (once; the target accepts v4 to v17) and ListOffsets v0 (once; the target accepts v1 to v10)",
-		"breaks old-lib 1.0, client id orders-svc: OffsetCommit v1 (3 times; the target accepts v2 to v9) and Unknown(100) v0 (once; the target has no such API); 1 request accepted unchanged",
-		"breaks old-lib 1.0, client id billing: OffsetCommit v1 (once; the target accepts v2 to v9)",
-		"likely careful 1, client id orders-svc: Fetch v18 (once; the target accepts v4 to v17), ListOffsets v0 (once; the target accepts v1 to v10), OffsetCommit v1 (once; the target accepts v2 to v9) and InitProducerId v1 (once; the target has no such API)",
-		"likely client id python: OffsetCommit v1 (once; the target accepts v2 to v9)",
-		"likely sarama v1.40.0, client id orders-svc: Fetch v18 (once; the target accepts v4 to v17)",
-		"unclear client id midstream: 1 request of which nothing can be said",
-		"unclear client id probe: sent nothing but ApiVersions",
-		"fine both 1, client id orders-svc: 2 requests accepted, of which 1 would be sent in another version",
-		"fine modern 2.0, client id orders-svc: 2 requests accepted, of which 1 would be sent in another version",
-		"between-brokers brokers among themselves: 1 request, not judged: brokers are upgraded together",
+		"breaks client id cron from 127.0.0.1: Produce v2 (once; the target accepts v3 to v12), Fetch v18 (once; the target accepts v4 to v17), Fetch v19 (once; the target accepts v4 to v17) and ListOffsets v0 (once; the target accepts v1 to v10)",
+		"breaks old-lib 1.0, client id orders-svc from 127.0.0.1: OffsetCommit v1 (3 times; the target accepts v2 to v9) and Unknown(100) v0 (once; the target has no such API); 1 request accepted unchanged",
+		"breaks old-lib 1.0, client id billing from 127.0.0.1: OffsetCommit v1 (once; the target accepts v2 to v9)",
+		"likely careful 1, client id orders-svc from 127.0.0.1: Fetch v18 (once; the target accepts v4 to v17), ListOffsets v0 (once; the target accepts v1 to v10), OffsetCommit v1 (once; the target accepts v2 to v9) and InitProducerId v1 (once; the target has no such API)",
+		"likely client id python from 10.0.0.10: OffsetCommit v1 (once; the target accepts v2 to v9)",
+		"likely sarama v1.40.0, client id orders-svc from 127.0.0.1: Fetch v18 (once; the target accepts v4 to v17)",
+		"unclear client id midstream from 127.0.0.1: 1 request of which nothing can be said",
+		"unclear client id probe from 10.0.0.9: sent nothing but ApiVersions",
+		"fine both 1, client id orders-svc from 127.0.0.1: 2 requests accepted, of which 1 would be sent in another version",
+		"fine modern 2.0, client id orders-svc from 127.0.0.1: 2 requests accepted, of which 1 would be sent in another version",
+		"between-brokers brokers among themselves, replica fetcher, client id broker-1-fetcher-0: 1 request, not judged: brokers are upgraded together",
 	}
 	if diff := cmp.Diff(wantClients, clients); diff != "" {
 		t.Errorf("clients (-want +got):\n%s", diff)

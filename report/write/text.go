@@ -84,6 +84,9 @@ func inputSpan(r *model.Report) (first, last *model.Time) {
 // header says what was read.
 func (t *textReport) header() {
 	totals := t.totals()
+	if p := evidencePhrase(t.r); len(p) > 0 {
+		defer t.paragraph("", "  ", textPhrase(p))
+	}
 	switch n := len(t.r.Captures); {
 	case n == 0:
 		t.paragraph("", "  ", totals)
@@ -198,12 +201,12 @@ func (t *textReport) finding(f *model.Finding) {
 	}
 	t.field("client", t.client(f))
 	t.field("broker", t.broker(f))
-	t.field("range", t.evidence(f))
-	if f.IsOnTarget() {
+	if f.Advertised != nil || f.Code == model.CodeNotAdvertised || f.IsOnTarget() {
 		t.field("range", advertisedText(f))
 	}
 	t.first(f)
 	t.field("also", t.also(f))
+	t.proof(f)
 	t.details(f)
 	if f.IsOnTarget() {
 		t.field("so far", then(f))
@@ -224,6 +227,9 @@ func (t *textReport) headline(f *model.Finding) {
 	}
 	lead := fmt.Sprintf("%s %s %s: ", f.Severity, f.Code, f.Title+acceptedText(f))
 	message := escapeLong(f.Message)
+	if f.Severity > model.Info {
+		message = escapeLong(title(f))
+	}
 	lines := wrap(message, t.width-len(lead), t.width-2)
 	used := displayWidth(lines[len(lines)-1])
 	if len(lines) == 1 {
@@ -336,11 +342,20 @@ func (t *textReport) sessions(f *model.Finding) {
 	}
 }
 
-// prefaces names the addresses that prefaces carry.
+// prefaces names the addresses that prefaces carry, and the kinds where there are several. Equal ones in a row, as
+// requests to a proxy that asks for a password, are one.
 func prefaces(list []model.Preface) (parts []string) {
-	for i := range list {
-		for _, a := range prefaceAddresses(&list[i]) {
-			parts = append(parts, a.name+Escape(a.value))
+	for _, p := range slices.Compact(slices.Clone(list)) {
+		var addresses []string
+		for _, a := range prefaceAddresses(&p) {
+			addresses = append(addresses, a.name+Escape(a.value))
+		}
+		part := strings.Join(addresses, " ")
+		if len(list) > 1 {
+			part = strings.TrimSpace(p.Kind + " " + part)
+		}
+		if part != "" {
+			parts = append(parts, part)
 		}
 	}
 	return parts
@@ -424,22 +439,12 @@ func (t *textReport) broker(f *model.Finding) string {
 	return Escape(translated(f.Broker, f.Behind)) + ", looks like " + Escape(f.Release)
 }
 
-// evidence says where the range came from, if not from the connection itself.
-func (t *textReport) evidence(f *model.Finding) string {
-	parts := []string{}
-	for _, e := range []struct{ name, text string }{
-		{"borrowed", "borrowed from another connection to this broker"},
-		{"supplied", "supplied by the user"},
-	} {
-		switch n := f.EvidenceCounts[e.name]; {
-		case n == 0 || f.IsOnTarget() || f.Advertised == nil && f.Code != model.CodeNotAdvertised:
-		case n == f.Count:
-			parts = append(parts, e.text)
-		default:
-			parts = append(parts, fmt.Sprintf("for %s of %s %s", words.Number(n), words.Number(f.Count), e.text))
-		}
+// proof writes where it is in the evidence.
+func (t *textReport) proof(f *model.Finding) {
+	if where, filter := (filters{t.r}).inEvidence(f); len(where) > 0 {
+		t.field("evidence", textPhrase(where))
+		t.field("filter", filter)
 	}
-	return strings.Join(parts, "; ")
 }
 
 // first writes where it happened first, with the way to find it in Wireshark.

@@ -13,14 +13,14 @@ import (
 
 // What the documents for a bug ticket (Markdown, HTML) say in the same words.
 
-// headline says in one line what happened. It holds no name but those in
-// Finding.Message.
+// headline says in one line what happened: who does what, and what fixes it. It may hold names from the wire.
 func headline(r *model.Report) string {
-	if len(r.Findings) > 0 && r.Findings[0].Severity > model.Info {
-		if r.Findings[0].IsOnTarget() { // how it went on so far is not what matters
-			return words.UpperFirst(r.Findings[0].Message) + parenthesis(words.Times(r.Findings[0].Count))
+	if f := worst(r); f != nil {
+		text := title(f)
+		if strings.HasPrefix(text, f.Message) || strings.HasPrefix(text, unnamedClient) { // no name begins it
+			return words.UpperFirst(text)
 		}
-		return words.UpperFirst(r.Findings[0].Message) + parenthesis(howItWent(&r.Findings[0]))
+		return text
 	}
 	s := &r.Summary
 	switch {
@@ -38,6 +38,78 @@ func headline(r *model.Report) string {
 		return "No Kafka request was seen: " + r.Findings[0].Message
 	}
 	return "Nothing to check: no Kafka request was seen"
+}
+
+// worst is the first finding that is not only a note, nil without one.
+func worst(r *model.Report) *model.Finding {
+	if len(r.Findings) > 0 && r.Findings[0].Severity > model.Info {
+		return &r.Findings[0]
+	}
+	return nil
+}
+
+// title says in one line who did what and what fixes it: "sarama 1.38.0 sends Metadata v10 to 10.0.0.1:9092, which
+// takes up to v8; fixed in 1.46.0". It may hold names from the wire.
+func title(f *model.Finding) string {
+	text, request := f.Message, requestText(f)
+	who, to := actor(f.Client), shorten(f.Broker)
+	if rest, ok := strings.CutPrefix(f.Message, request+" sent"); ok && request != "" {
+		text = who + " sends " + request
+		if to != "" && !f.IsOnTarget() {
+			text += " to " + to
+			if course, ok := strings.CutPrefix(rest, ", the broker "); ok {
+				rest = ", which " + course
+			}
+		}
+		text += cmp.Or(limit(f), rest)
+	} else {
+		parties := []string{}
+		if f.Client != nil && who != unnamedClient {
+			parties = append(parties, who)
+		}
+		if to != "" {
+			parties = append(parties, to)
+		}
+		if len(parties) > 0 {
+			text = strings.Join(parties, " to ") + ": " + f.Message
+		}
+	}
+	if k := f.KnownIssue; k != nil && k.FixedIn != "" && k.Confidence != confidencePossible {
+		text += "; fixed in " + shorten(k.FixedIn)
+	}
+	return text
+}
+
+// confidencePossible is the confidence in a known issue that may be another one.
+const confidencePossible = "possible"
+
+// actor names the client of a finding by its software, or else by its client id.
+func actor(c *model.FindingClient) string {
+	switch {
+	case c == nil:
+	case c.SoftwareName != "" || c.SoftwareVersion != "":
+		return shorten(strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion))
+	case value(c.ClientID) != "":
+		return shorten(*c.ClientID)
+	}
+	return unnamedClient
+}
+
+// unnamedClient stands for a client without a name.
+const unnamedClient = "a client"
+
+// limit is what the broker supports, as a clause behind a request outside it; empty for other findings.
+func limit(f *model.Finding) string {
+	switch {
+	case f.Code == model.CodeNotAdvertised:
+		return ", which does not advertise it"
+	case f.Advertised == nil || f.Version == nil || f.IsOnTarget():
+	case *f.Version > f.Advertised.Max:
+		return fmt.Sprintf(", which takes up to v%d", f.Advertised.Max)
+	case *f.Version < f.Advertised.Min:
+		return fmt.Sprintf(", which takes v%d and up", f.Advertised.Min)
+	}
+	return ""
 }
 
 // parenthesis is text in parentheses behind a space, empty for an empty one.
@@ -72,15 +144,16 @@ func howItWent(f *model.Finding) string {
 	return words.Times(f.Count) + ": " + strings.Join(told, "; ")
 }
 
-// tells tells whether the message says that the requests went on like this.
+// tells reports whether the title says that the requests went on like this.
 func tells(f *model.Finding, outcome, text string) bool {
+	title := title(f)
 	switch outcome {
 	case "answered", "error":
-		return strings.Contains(f.Message, " answered ")
+		return strings.Contains(title, " answered ")
 	case "left":
-		return strings.HasSuffix(f.Message, "the client gave up")
+		return strings.Contains(title, "the client gave up")
 	}
-	return strings.HasSuffix(f.Message, text)
+	return strings.Contains(title, text)
 }
 
 // timesIfMore is "6 times", empty for once.
@@ -89,6 +162,23 @@ func timesIfMore(n uint64) string {
 		return ""
 	}
 	return words.Times(n)
+}
+
+// besides says what follows the headline: how often it happened and how it went on, and what else was found; each is
+// empty for nothing.
+func besides(r *model.Report) (course, others string) {
+	if f := worst(r); f != nil {
+		course = howItWent(f)
+		if f.IsOnTarget() { // how it went on so far is not what matters
+			course = words.Times(f.Count)
+		}
+	}
+	return words.UpperFirst(course), otherFindings(r)
+}
+
+// isNote reports whether a finding is shown folded: a note where something is wrong, or one with nothing to do.
+func isNote(r *model.Report, f *model.Finding) bool {
+	return f.Severity == model.Info && (worst(r) != nil || strings.HasPrefix(f.Advice, "Nothing needs to be done"))
 }
 
 // otherFindings counts the findings after the first one: "1 further warning, 2
@@ -112,13 +202,23 @@ func otherFindings(r *model.Report) string {
 	return words.List(append(parts, unlisted(r)...))
 }
 
-// unlisted says how often there was a finding that the report has no room for.
-func unlisted(r *model.Report) []string {
-	n := r.Quality.LimitsHit[model.LimitFindings]
-	if n == 0 {
+// unlisted says how many findings, clients and brokers are not listed: they made room for newer and larger ones.
+func unlisted(r *model.Report) (parts []string) {
+	if r.Folded == nil {
 		return nil
 	}
-	return []string{words.Plural(n, "occurrence") + " of others that were not kept"}
+	for _, f := range r.Folded.Findings {
+		parts = append(parts, fmt.Sprintf("%s of %s (%s)", words.Plural(f.Findings, "other"), f.Code, words.Times(f.Count)))
+	}
+	for _, rows := range []struct {
+		noun string
+		model.FoldedRows
+	}{{"other client", r.Folded.Clients}, {"other broker", r.Folded.Brokers}} {
+		if rows.Count > 0 {
+			parts = append(parts, fmt.Sprintf("%s (%s)", words.Plural(rows.Count, rows.noun), words.Plural(rows.Requests, "request")))
+		}
+	}
+	return parts
 }
 
 // requestText is the request of a finding, "Fetch v12", empty where it is about connections.
@@ -140,12 +240,15 @@ func sentText(f *model.Finding) string {
 // advertisedText says what the broker offered for it, and how that is known.
 func advertisedText(f *model.Finding) string {
 	switch {
-	case requestText(f) == "":
-		return ""
+	case requestText(f) == "", f.API == "ApiVersions":
+		return "" // ApiVersions may have any version
 	case f.Advertised != nil:
 		return f.Advertised.Text() + evidenceText(f)
 	case f.Code == model.CodeNotAdvertised, f.IsOnTarget() && f.EvidenceCounts["none"] < f.Count:
 		return "nothing for this API" + evidenceText(f)
+	}
+	if f.Release != "" && f.Release != model.ReleaseUnknown {
+		return "not known: the ranges that were seen of this broker do not hold here"
 	}
 	return "not known: no ranges of this broker were seen"
 }

@@ -7,27 +7,92 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TestHeadlineSaysEachThingOnce: how it went on stands in parentheses only as far as
-// the message does not say it.
+// TestHeadlineSaysEachThingOnce: how it went on follows the headline only as far as the headline does not say it.
 func TestHeadlineSaysEachThingOnce(t *testing.T) {
 	for _, c := range []struct {
-		message  string
-		count    uint64
-		outcomes map[string]uint64
-		want     string
+		message      string
+		count        uint64
+		outcomes     map[string]uint64
+		want, course string
 	}{
-		{"Fetch v12 sent, the broker advertises v4 to v7", 6, map[string]uint64{"closed": 6}, "Fetch v12 sent, the broker advertises v4 to v7 (6 times, each time the broker closed the connection)"},
-		{"Fetch v12 sent, the broker advertises v4 to v7", 1, map[string]uint64{"closed": 1}, "Fetch v12 sent, the broker advertises v4 to v7 (the broker closed the connection)"},
-		{"Fetch v12 sent, the broker advertises v4 to v7", 3, map[string]uint64{"closed": 2, "reset": 1}, "Fetch v12 sent, the broker advertises v4 to v7 (3 times: the broker closed the connection twice; the broker reset the connection once)"},
-		{"ApiVersions v4 sent, the broker reset the connection", 1, map[string]uint64{"reset": 1}, "ApiVersions v4 sent, the broker reset the connection"},
-		{"ApiVersions v4 sent, the broker reset the connection", 3, map[string]uint64{"reset": 3}, "ApiVersions v4 sent, the broker reset the connection (3 times)"},
-		{"ApiVersions v0 sent, the broker did not answer and the client gave up", 1, map[string]uint64{"left": 1}, "ApiVersions v0 sent, the broker did not answer and the client gave up"},
-		{"SaslAuthenticate v2 answered with SASL_AUTHENTICATION_FAILED", 2, map[string]uint64{"answered": 2}, "SaslAuthenticate v2 answered with SASL_AUTHENTICATION_FAILED (twice)"},
+		{"Fetch v12 sent, the broker advertises v4 to v7", 6, map[string]uint64{"closed": 6},
+			"A client sends Fetch v12, which takes up to v7", "6 times, each time the broker closed the connection"},
+		{"Fetch v12 sent, the broker advertises v4 to v7", 1, map[string]uint64{"closed": 1},
+			"A client sends Fetch v12, which takes up to v7", "The broker closed the connection"},
+		{"Fetch v12 sent, the broker advertises v4 to v7", 3, map[string]uint64{"closed": 2, "reset": 1},
+			"A client sends Fetch v12, which takes up to v7", "3 times: the broker closed the connection twice; the broker reset the connection once"},
+		{"Fetch v12 answered UNSUPPORTED_VERSION", 2, map[string]uint64{"error": 2}, "Fetch v12 answered UNSUPPORTED_VERSION", "Twice"},
+		{"Fetch v12 sent without a known range, the broker did not answer and the client gave up", 1, map[string]uint64{"left": 1},
+			"A client sends Fetch v12, which takes up to v7", "The client closed the connection before an answer"},
 	} {
 		r := emptyReport()
-		r.Findings = []model.Finding{{Severity: model.Warning, Message: c.message, APIKey: ref[int16](1), Count: c.count, Outcomes: c.outcomes}}
-		if got := headline(r); got != c.want {
+		r.Findings = []model.Finding{{
+			Severity: model.Warning, Message: c.message, APIKey: ref[int16](1), API: "Fetch", Version: ref[int16](12),
+			Advertised: &model.Range{Min: 4, Max: 7}, Count: c.count, Outcomes: c.outcomes,
+		}}
+		course, _ := besides(r)
+		if got := headline(r); got != c.want || course != c.course {
+			t.Errorf("got  %s. %s\nwant %s. %s", got, course, c.want, c.course)
+		}
+	}
+}
+
+// TestTitleSaysWhoWhatAndTheFix.
+func TestTitleSaysWhoWhatAndTheFix(t *testing.T) {
+	finding := func(change func(f *model.Finding)) *model.Finding {
+		f := &model.Finding{
+			Severity: model.Error, Code: "KV1001", Message: "Fetch v12 sent, the broker advertises v4 to v10", APIKey: ref[int16](1), API: "Fetch",
+			Version: ref[int16](12), Advertised: &model.Range{Min: 4, Max: 10}, Broker: "127.0.0.1:9092",
+			Client:     &model.FindingClient{SoftwareName: "confluent-kafka-go", SoftwareVersion: "2.6.0", ClientID: ref("orders")},
+			KnownIssue: &model.KnownIssue{FixedIn: "2.6.1", Confidence: "certain"},
+		}
+		change(f)
+		return f
+	}
+	for _, c := range []struct {
+		change func(f *model.Finding)
+		want   string
+	}{
+		{func(*model.Finding) {}, "confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which takes up to v10; fixed in 2.6.1"},
+		{func(f *model.Finding) { f.KnownIssue.Confidence = "possible" }, "confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which takes up to v10"},
+		{func(f *model.Finding) { f.Client.SoftwareName, f.Client.SoftwareVersion, f.KnownIssue = "", "", nil },
+			"orders sends Fetch v12 to 127.0.0.1:9092, which takes up to v10"},
+		{func(f *model.Finding) { f.Client, f.KnownIssue = nil, nil }, "a client sends Fetch v12 to 127.0.0.1:9092, which takes up to v10"},
+		{func(f *model.Finding) { f.Advertised, f.KnownIssue = &model.Range{Min: 14, Max: 17}, nil },
+			"confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which takes v14 and up"},
+		{func(f *model.Finding) { f.Code, f.Advertised, f.KnownIssue = model.CodeNotAdvertised, nil, nil },
+			"confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which does not advertise it"},
+		{func(f *model.Finding) {
+			f.Message, f.Advertised, f.KnownIssue = "Fetch v12 sent, the broker reset the connection", nil, nil
+		}, "confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which reset the connection"},
+		{func(f *model.Finding) { f.Message = "Fetch v12 answered UNSUPPORTED_VERSION" },
+			"confluent-kafka-go 2.6.0 to 127.0.0.1:9092: Fetch v12 answered UNSUPPORTED_VERSION; fixed in 2.6.1"},
+		{func(f *model.Finding) {
+			f.Message, f.API, f.APIKey, f.Client, f.KnownIssue = "one address advertised 2 different sets of ranges", "", nil, nil, nil
+		}, "127.0.0.1:9092: one address advertised 2 different sets of ranges"},
+		{func(f *model.Finding) {
+			f.Message, f.Reason, f.KnownIssue = "Fetch v12 sent, Kafka 4.0.0 accepts v14 to v17", "no-newer", nil
+		}, "confluent-kafka-go 2.6.0 sends Fetch v12, Kafka 4.0.0 accepts v14 to v17"},
+	} {
+		if got := title(finding(c.change)); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
+
+// TestNotesAreFolded where something is wrong, and where there is nothing to do.
+func TestNotesAreFolded(t *testing.T) {
+	note := model.Finding{Severity: model.Info, Advice: "Capture more."}
+	nothing := model.Finding{Severity: model.Info, Advice: "Nothing needs to be done."}
+	alone, beside := emptyReport(), emptyReport()
+	beside.Findings = []model.Finding{{Severity: model.Warning}}
+	for _, c := range []struct {
+		r    *model.Report
+		f    model.Finding
+		want bool
+	}{{alone, note, false}, {alone, nothing, true}, {beside, note, true}, {beside, beside.Findings[0], false}} {
+		if got := isNote(c.r, &c.f); got != c.want {
+			t.Errorf("%d findings, %s: folded %t", len(c.r.Findings), c.f.Advice, got)
 		}
 	}
 }
@@ -44,8 +109,8 @@ func TestHeadlineTellsOfANoteWhereThereWasNoKafka(t *testing.T) {
 // TestFindingsBeyondTheLimitAreCounted in every format that is read by people.
 func TestFindingsBeyondTheLimitAreCounted(t *testing.T) {
 	r := richReport()
-	r.Quality.LimitsHit[model.LimitFindings] = 5000
-	const want = "and 5,000 occurrences of others that were not kept"
+	r.Folded = &model.Folded{Findings: []model.FoldedFindings{{Code: "KV1001", Severity: model.Error, Findings: 5000, Count: 7000}}}
+	const want = "and 5,000 others of KV1001 (7,000 times)"
 	var text strings.Builder
 	if err := Text(&text, r, TextOptions{}); err != nil {
 		t.Fatal(err)
@@ -68,5 +133,20 @@ func TestFoldedFindingsAreToldApart(t *testing.T) {
 	}
 	if text := markdownOf(t, hugeReport(20, 20)); !strings.Contains(text, "<summary>7. KV1001 above-max: Fetch v12, advertised v4 to v7, 14 times</summary>") {
 		t.Error("a fold does not say what is in it")
+	}
+}
+
+// TestAdvertisedSaysOnlyWhatIsTrue: that no ranges were seen is not said of ApiVersions, which may have any version,
+// nor of a broker whose ranges were seen.
+func TestAdvertisedSaysOnlyWhatIsTrue(t *testing.T) {
+	for _, c := range []struct{ api, release, want string }{
+		{"ApiVersions", model.ReleaseUnknown, ""},
+		{"Metadata", model.ReleaseUnknown, "not known: no ranges of this broker were seen"},
+		{"Metadata", "Kafka 3.9", "not known: the ranges that were seen of this broker do not hold here"},
+	} {
+		f := &model.Finding{API: c.api, APIKey: ref[int16](3), Version: ref[int16](3), Release: c.release}
+		if got := advertisedText(f); got != c.want {
+			t.Errorf("%s at %s: %q, want %q", c.api, c.release, got, c.want)
+		}
 	}
 }

@@ -48,7 +48,7 @@ func TestPageInABrowserWhileTrafficRuns(t *testing.T) {
 		t.Fatalf("%v: %s", err, &stderr)
 	}
 	for _, want := range []string{
-		"Fetch v12 sent, the broker advertises v4 to v10", "KV1001",
+		" sends Fetch v12 to ", "KV1001",
 		`id="live-time"[^>]*>live, `, // written by the script after it has fetched the page anew
 		`id="live-pause"`,
 	} {

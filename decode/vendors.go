@@ -1,0 +1,94 @@
+package decode
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Latest is the name of the newest release that is known.
+const Latest = "latest"
+
+// confluentReleases are the releases of Confluent Platform, newest first, with the Kafka in them. Source:
+// https://docs.confluent.io/platform/current/installation/versions-interoperability.html and, for those up to 5.5,
+// https://docs.confluent.io/legacy/platform/5.5.15/installation/versions-interoperability.html.
+var confluentReleases = []struct{ platform, kafka string }{
+	{"8.1", "4.1"}, {"8.0", "4.0"},
+	{"7.9", "3.9"}, {"7.8", "3.8"}, {"7.7", "3.7"}, {"7.6", "3.6"}, {"7.5", "3.5"}, {"7.4", "3.4"}, {"7.3", "3.3"}, {"7.2", "3.2"}, {"7.1", "3.1"}, {"7.0", "3.0"},
+	{"6.2", "2.8"}, {"6.1", "2.7"}, {"6.0", "2.6"},
+	{"5.5", "2.5"}, {"5.4", "2.4"}, {"5.3", "2.3"}, {"5.2", "2.2"}, {"5.1", "2.1"}, {"5.0", "2.0"},
+	{"4.1", "1.1"}, {"4.0", "1.0"}, {"3.3", "0.11.0"}, {"3.2", "0.10.2"}, {"3.1", "0.10.1"}, {"3.0", "0.10.0"},
+}
+
+// vendorName is a name that stands for a release of Kafka: "latest", "kafka-4", "confluent-8.0", "cp-7.9.2", "msk-4.0",
+// "msk-3.9.x.kraft". Amazon MSK names its releases after those of Kafka:
+// https://docs.aws.amazon.com/msk/latest/developerguide/supported-kafka-versions.html.
+var vendorName = regexp.MustCompile(`^(?:(latest)|kafka-([0-9]+)|(?:confluent|cp)-([0-9]+(?:\.[0-9]+)*)|msk-([0-9]+(?:\.[0-9]+)*)(?:\.x)?(?:[.-](kraft))?)$`)
+
+// fromVendor gives the name of a release that findTable understands for a vendor's name, and says what it stands
+// for. Other names it returns as they are.
+func fromVendor(all []*Table, name string) (release, note string, err error) {
+	parts := vendorName.FindStringSubmatch(name)
+	switch {
+	case parts == nil:
+		return name, "", nil
+	case parts[1] != "":
+		release = newest(all, "")
+	case parts[2] != "":
+		release = newest(all, parts[2])
+	case parts[3] != "":
+		i := slices.IndexFunc(confluentReleases, func(r struct{ platform, kafka string }) bool {
+			return strings.HasPrefix(parts[3]+".", r.platform+".") || strings.HasPrefix(r.platform+".", parts[3]+".")
+		})
+		if i < 0 {
+			return "", "", fmt.Errorf("%q: no such release of Confluent Platform is known; the newest is confluent-%s", name, confluentReleases[0].platform)
+		}
+		r := confluentReleases[i]
+		return r.kafka, fmt.Sprintf("Confluent Platform %s has Kafka %s in it", r.platform, r.kafka), nil
+	default:
+		release = parts[4]
+		if !strings.Contains(release, ".") {
+			release = newest(all, release)
+		}
+		note = "Amazon MSK names its releases after those of Kafka"
+		if parts[5] != "" {
+			release += "-" + parts[5]
+		}
+	}
+	if release == "" {
+		return "", "", fmt.Errorf("%q is no release that is known; %s", name, nearest(all, name))
+	}
+	return release, note, nil
+}
+
+// newest is the newest release whose number begins with major, or of all; empty for none.
+func newest(all []*Table, major string) string {
+	for _, t := range slices.Backward(all) {
+		if major == "" || strings.HasPrefix(t.Release, major+".") {
+			return t.Release
+		}
+	}
+	return ""
+}
+
+// VendorNames are the names beside those of Tables that FindTable understands, the newest first.
+func VendorNames() []string {
+	names := []string{Latest}
+	for _, r := range confluentReleases {
+		names = append(names, "confluent-"+r.platform)
+	}
+	seen := map[string]bool{}
+	for _, t := range slices.Backward(Tables()) {
+		major, _, _ := strings.Cut(t.Release, ".")
+		if minor := MinorRelease(t.Release); !seen[minor] {
+			seen[minor] = true
+			names = append(names, "msk-"+minor)
+		}
+		if major != "0" && !seen[major] {
+			seen[major] = true
+			names = append(names, "kafka-"+major)
+		}
+	}
+	return names
+}

@@ -1,0 +1,46 @@
+package decode
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestNamesOfVendors(t *testing.T) {
+	newest := Tables()[len(Tables())-1].Release
+	for _, tt := range []struct{ name, release, note string }{
+		{"latest", newest, ""},
+		{"kafka-4", newest, ""},
+		{"kafka-3", "3.9.2", ""},
+		{"confluent-8.0", "4.0.2", "Confluent Platform 8.0 has Kafka 4.0 in it"},
+		{"cp-8", "4.1.2", "Confluent Platform 8.1 has Kafka 4.1 in it"},
+		{"cp-7.9", "3.9.2", "Confluent Platform 7.9 has Kafka 3.9 in it"},
+		{"cp-7.9.3", "3.9.2", "Confluent Platform 7.9 has Kafka 3.9 in it"},
+		{"cp-3.3", "0.11.0.3", "Confluent Platform 3.3 has Kafka 0.11.0 in it"},
+		{"msk-4.0", "4.0.2", "Amazon MSK names its releases after those of Kafka"},
+		{"msk-4.0.x", "4.0.2", "Amazon MSK names its releases after those of Kafka"},
+		{"msk-3.7.x.kraft", "3.7.2", "Amazon MSK names its releases after those of Kafka"},
+		{"msk-4", newest, "Amazon MSK names its releases after those of Kafka"},
+	} {
+		r, err := LoadReference(tt.name)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if note := strings.Join(r.Notes, "; "); r.Table.Release != tt.release || note != tt.note || r.Table.Mode == Controller {
+			t.Errorf("%s is Kafka %s (%s) %q, want %s, %q", tt.name, r.Table.Release, r.Table.Mode, note, tt.release, tt.note)
+		}
+	}
+	for name, want := range map[string]string{
+		"confluent-9.0": "the newest is confluent-8.1", "kafka-9": "the nearest are", "msk-9.0": "the nearest are", "cp-7.90": "no such release",
+		"msk-four": "no file of that name",
+	} {
+		if _, err := LoadReference(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one with %q", name, err, want)
+		}
+	}
+	for _, name := range VendorNames() {
+		if _, err := FindTable(name); err != nil || !IsTableName(name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

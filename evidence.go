@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
+)
+
+// evidenceOptions say which packets are kept as evidence.
+type evidenceOptions struct {
+	path, bundle string
+	occurrences  uint
+	flags        *pflag.FlagSet
+}
+
+func (o *evidenceOptions) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	o.flags = f
+	f.StringVar(&o.path, "evidence", "", "write the packets that prove the findings to `FILE` (pcapng; .gz and .zst are compressed), with comments for Wireshark and without records, tokens and secrets")
+	f.StringVar(&o.bundle, "bundle", "", "write `FILE` (zip) with the report, the evidence and a note, to attach to a ticket")
+	f.UintVar(&o.occurrences, "evidence-occurrences", 3, "keep `N` occurrences of each finding as evidence")
+}
+
+// isWanted reports whether packets are kept.
+func (o *evidenceOptions) isWanted() bool { return o.path != "" || o.bundle != "" }
+
+// maxOccurrences bounds --evidence-occurrences: a capture of more is the capture itself.
+const maxOccurrences = 1000
+
+func (o *evidenceOptions) check() error {
+	switch {
+	case !o.isWanted() && o.flags.Changed("evidence-occurrences"):
+		return errors.New("--evidence-occurrences: has no effect without --evidence or --bundle")
+	case !o.isWanted():
+		return nil
+	case o.occurrences < 1 || o.occurrences > maxOccurrences:
+		return fmt.Errorf("--evidence-occurrences %d: must be from 1 to %d", o.occurrences, maxOccurrences)
+	case o.path == "-":
+		return errors.New("--evidence -: must be a file; standard output is the report's")
+	case o.bundle == "-":
+		return errors.New("--bundle -: must be a file; standard output is the report's")
+	}
+	return nil
+}
+
+// writeEvidence writes the evidence and the bundle, puts into the report where the evidence is, and warns of what is
+// not proven. It prints what could not be written.
+func (f *findings) writeEvidence(rep *model.Report) (isWritten bool) {
+	if f.evidence == nil {
+		return true
+	}
+	// The evidence holds at most 16 MiB of packets (evidence.Collector). It is made in memory, because the report that
+	// goes with it into the bundle names its packets.
+	var packets bytes.Buffer
+	sum, err := f.WriteEvidence(&packets, f.j.pipeline.opt.src.Captures())
+	if err != nil {
+		f.j.complain("%v", err)
+		return false
+	}
+	f.locate(rep, &sum)
+	isWritten = f.keepEvidence(packets.Bytes()) && f.writeBundle(rep, packets.Bytes())
+	f.explainEvidence(&sum, rep.Evidence.Path)
+	return isWritten
+}
+
+// locate puts into the report where its occurrences are in the evidence.
+func (f *findings) locate(rep *model.Report, sum *evidence.Summary) {
+	opt := &f.j.opt.evidence
+	file := &model.EvidenceFile{
+		Path: opt.path, Packets: uint64(sum.Packets), Connections: uint64(sum.Connections), Redacted: f.j.names != nil,
+	}
+	if file.Redacted { // its directory can hold names
+		file.Path = filepath.Base(file.Path)
+	}
+	if opt.path == "" {
+		file.Path, file.Bundle = write.BundledEvidence, filepath.Base(opt.bundle)
+	}
+	rep.Evidence = file
+	for i := range rep.Findings {
+		for j := range rep.Findings[i].Occurrences {
+			o := &rep.Findings[i].Occurrences[j]
+			if frame, stream, ok := sum.Find(o.Capture, o.Frame, o.Stream); ok {
+				o.InEvidence = &model.EvidencePlace{Frame: frame, Stream: stream}
+			}
+		}
+	}
+}
+
+// keepEvidence writes the file of --evidence.
+func (f *findings) keepEvidence(packets []byte) (isWritten bool) {
+	if f.proof == nil {
+		return true
+	}
+	to, err := capture.Compressor(f.proof.w, f.proof.name)
+	if err == nil {
+		_, err = to.Write(packets)
+		err = errors.Join(err, to.Close())
+	}
+	return f.commit(f.proof, err)
+}
+
+// writeBundle writes the file of --bundle. Its report names the evidence in it.
+func (f *findings) writeBundle(rep *model.Report, packets []byte) (isWritten bool) {
+	if f.bundle == nil {
+		return true
+	}
+	inside, file := *rep, *rep.Evidence
+	file.Path, file.Bundle = write.BundledEvidence, ""
+	inside.Evidence = &file
+	return f.commit(f.bundle, write.Bundle(f.bundle.w, &inside, packets))
+}
+
+// commit makes a file appear that was written with an error or without, and prints what is wrong.
+func (f *findings) commit(out *output, err error) (isWritten bool) {
+	if err != nil {
+		err = fmt.Errorf("write %s: %w", out.name, reason(err))
+	} else {
+		err = out.commit()
+	}
+	if err != nil {
+		f.j.complain("%v", err)
+	}
+	return err == nil
+}
+
+// explainEvidence warns of what the evidence does not prove.
+func (f *findings) explainEvidence(sum *evidence.Summary, path string) {
+	if sum.Omitted > 0 || sum.Unproven > 0 {
+		f.j.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",
+			path, counted(uint64(sum.Unproven), "finding"), counted(sum.Omitted, "occurrence")))
+	}
+	if sum.Encrypted > 0 {
+		f.j.warn(fmt.Errorf("%s: TLS on %d of %s: %s",
+			path, sum.Encrypted, counted(uint64(sum.Connections), "connection"), sum.OfEncrypted(f.j.names != nil)))
+	}
+	if f.j.opt.traffic.verbose {
+		f.j.complain("wrote %s: %s of %s for %s", path, counted(uint64(sum.Packets), "packet"),
+			counted(uint64(sum.Connections), "connection"), counted(uint64(sum.Findings), "finding"))
+	}
+}

@@ -1,0 +1,38 @@
+package report
+
+// feature is a feature of a cluster that must be finalized before a broker serves a request.
+type feature struct {
+	name  string
+	level int
+	// instead says what the client can do without it.
+	instead string
+}
+
+// Features by API. Sources: the KIPs, and Feature, GroupVersion, ShareVersion, StreamsVersion, TransactionVersion
+// and KRaftVersion of Apache Kafka (org.apache.kafka.server.common).
+var (
+	groupFeature       = feature{"group.version", 1, "Or set group.protocol=classic in the client (KIP-848)."}
+	shareFeature       = feature{"share.version", 1, "Or use a consumer group in place of the share group (KIP-932)."}
+	streamsFeature     = feature{"streams.version", 1, "Or set group.protocol=classic in the client (KIP-1071)."}
+	transactionFeature = feature{"transaction.version", 2, "Or limit the client to a lower version (KIP-890)."}
+	quorumFeature      = feature{"kraft.version", 1, "Without it the voters are those of controller.quorum.voters (KIP-853)."}
+
+	features = map[int16]feature{
+		68: groupFeature, 69: groupFeature,
+		76: shareFeature, 77: shareFeature, 78: shareFeature, 79: shareFeature,
+		88: streamsFeature, 89: streamsFeature,
+		80: quorumFeature, 81: quorumFeature, 82: quorumFeature,
+	}
+	// transactionVersions are the lowest versions of an API that need transactionFeature: Produce, EndTxn,
+	// TxnOffsetCommit.
+	transactionVersions = map[int16]int16{0: 12, 26: 5, 28: 5}
+)
+
+// featureOf is the feature that a request needs; ok is false where none is known.
+func featureOf(key, version int16) (f feature, ok bool) {
+	if lowest, isTransactional := transactionVersions[key]; isTransactional && version >= lowest {
+		return transactionFeature, true
+	}
+	f, ok = features[key]
+	return f, ok
+}

@@ -1,0 +1,281 @@
+package report
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/decode/sealed"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/history"
+	"github.com/kafkavet/kafkavet/report/knownissues"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// known is what findings ask of an address or a client, when they are worded and when a connection
+// that came to nothing is decided: what else the input showed of it.
+type known interface {
+	// at is what is known of an address, nil for nothing.
+	at(endpoint) *stranger
+	// tables are the different ranges that a broker advertised, behind its further addresses.
+	tables(endpoint) []*decode.Ranges
+	behind(endpoint) []string
+	serverName(endpoint) string
+	// release is the guess at a broker's release; ok is false for an address that is no broker's.
+	release(endpoint) (r decode.Release, ok bool)
+	// served reports whether a client was served by a broker.
+	served(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool
+	// announced is the software of client ids at addresses.
+	announced() map[who]decode.Software
+	onTarget(*group) fate
+}
+
+// findings gathers what the rules find, in groups of equal findings, and what cannot be decided before
+// the input is over: requests that were not served, connections that came to nothing, requests inside TLS.
+type findings struct {
+	known    known
+	issues   *knownissues.Catalogue
+	evidence *evidence.Collector // nil without
+	isWatch  bool
+	target   *decode.Reference
+
+	groups   groups
+	bulletin bulletin
+	// history decides about requests that were not served, sealed reads the connections inside TLS
+	// without a key, departures are connections that came to nothing.
+	history    *history.Book
+	sealed     *sealed.Book
+	departures []departure
+	// departed counts departures for which there was no room: they were decided at once.
+	departed uint64
+	// claims are the ids under which evidence keeps what is not decided yet, numbered counts the ids.
+	claims   map[findingKey]evidence.ID
+	numbered evidence.ID
+	// early are connections with a request before the ApiVersions response.
+	early map[uint32]struct{}
+}
+
+// The rules of a request in the timeline: none, or one that waits for the decision about a suspect.
+const (
+	noRule    = -1
+	undecided = -2
+)
+
+// init begins to gather.
+func (f *findings) init(opt *Options, k known) {
+	*f = findings{
+		known: k, issues: opt.KnownIssues, evidence: opt.Evidence, isWatch: opt.Watch, target: opt.Target,
+		sealed: sealed.NewBook(), claims: map[findingKey]evidence.ID{}, early: map[uint32]struct{}{},
+	}
+	f.history = history.New(f.decidedEarly)
+	f.groups = groups{all: map[findingKey]*group{}, perRule: make([]int, len(rules)), folded: map[foldKey]fold{}, decide: f.decided, begun: f.begun, dropped: f.dropped}
+}
+
+// exchange takes a settled exchange, and returns the rule that it breaks, noRule or undecided.
+func (f *findings) exchange(x *decode.Exchange) int {
+	isSuspect := f.history.Exchange(x)
+	if x.BeforeNegotiation && x.Key != apiVersionsKey {
+		remember(f.early, x.Stream)
+	}
+	fired := noRule
+	if isSuspect {
+		fired = undecided
+		f.claim(x)
+	}
+	if f.isWatch {
+		f.settled(x)
+	}
+	for i := range rules {
+		if rules[i].exchange == nil || rules[i].onSight && x.Evidence == decode.Borrowed {
+			continue
+		}
+		if detail, ok := rules[i].exchange(x); ok {
+			f.addExchange(i, detail, x)
+			if fired < 0 || rules[i].Severity > rules[fired].Severity {
+				fired = i
+			}
+		}
+	}
+	return fired
+}
+
+// onTarget takes what the target makes of x, and returns the rule that x certainly breaks there, noRule for none.
+func (f *findings) onTarget(x *decode.Exchange, becomes fate, why reason) int {
+	if becomes < likely {
+		return noRule
+	}
+	key := exchangeKey(targetIndex, string(why), x)
+	key.broker = endpoint{} // it is said of the target, whichever broker the request went to
+	g := f.find(key)
+	g.addExchange(x)
+	if f.evidence != nil {
+		f.evidence.Exchange(g.ids[0], x)
+	}
+	if becomes == certain {
+		return targetIndex
+	}
+	return noRule
+}
+
+// advertisement takes an ApiVersions answer and the one before it from that address, nil for none.
+func (f *findings) advertisement(a *decode.Advertisement, before *decode.Ranges) {
+	f.history.Advertisement(a)
+	if f.evidence != nil {
+		f.evidence.Advertised(a)
+	}
+	if before == nil {
+		return
+	}
+	for i := range rules {
+		if rules[i].change == nil || !rules[i].change(before, a.Ranges) {
+			continue
+		}
+		g := f.find(findingKey{rule: i, broker: endpoint{a.Domain, a.Broker}})
+		g.count++
+		text := difference(before, a.Ranges)
+		g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: text})
+		if f.evidence != nil {
+			f.evidence.Change(g.ids[0], a, before, text)
+		}
+	}
+}
+
+// connection takes a connection that is over.
+func (f *findings) connection(c *decode.Connection) {
+	if f.evidence != nil {
+		f.evidence.Met(c)
+	}
+	f.history.Connection(c)
+	past := past{}
+	_, past.early = f.early[c.Stream]
+	delete(f.early, c.Stream)
+	for i := range rules {
+		if rules[i].connection == nil {
+			continue
+		}
+		if detail, ok := rules[i].connection(c, past); ok {
+			f.addConnection(i, detail, c)
+		}
+	}
+	f.depart(c, past)
+	if q := f.sealed.Connection(c); q != nil {
+		f.closing(c, q)
+	}
+}
+
+// addExchange adds x to the findings of a rule.
+func (f *findings) addExchange(rule int, detail string, x *decode.Exchange) {
+	g := f.find(exchangeKey(rule, detail, x))
+	if g.sample == nil && rules[rule].explains {
+		g.sample = f.history.Sample(x)
+	}
+	g.addExchange(x)
+	if f.evidence != nil {
+		f.evidence.Exchange(g.ids[0], x)
+	}
+}
+
+// exchangeKey is what the findings of a rule about x have in common. Its texts are those of x.
+func exchangeKey(rule int, detail string, x *decode.Exchange) findingKey {
+	key := findingKey{
+		rule: rule, detail: detail, broker: endpoint{x.Domain, x.Broker},
+		hasAPI: true, api: x.Key, version: x.Version,
+		software:  cutSoftware(x.Software),
+		hasClient: true, hasClientID: x.HasClientID, clientID: cut(x.ClientID),
+	}
+	if x.Verdict.HasRange() {
+		key.hasRange, key.advertised = true, x.Advertised
+	}
+	return key
+}
+
+// addConnection adds c to the findings of a rule.
+func (f *findings) addConnection(rule int, detail string, c *decode.Connection) {
+	key := findingKey{rule: rule, detail: cut(detail), broker: endpoint{c.Domain, c.Broker}}
+	if rules[rule].Severity > model.Info && c.Protocol == reassembly.Kafka {
+		key.hasClient, key.software = true, cutSoftware(c.Software)
+		if len(c.ClientIDs) > 0 {
+			key.hasClientID, key.clientID = true, cut(c.ClientIDs[0])
+		}
+	}
+	g := f.find(key)
+	g.count++
+	if g.greeting == "" && rules[rule].Code == notKafkaRule.Code {
+		g.greeting = greetingText(c.Greeting)
+	}
+	g.bytes += c.Missing
+	g.gaps += c.Gaps
+	if key.hasClient {
+		g.addresses.add(c.Client.Addr())
+	}
+	o := occurrence{at: c.First, stream: c.Stream, client: c.Client}
+	if c.TLS != nil {
+		o.tls = tlsSession(c.TLS)
+		if l := sealed.LibraryOf(c.TLS.Hello); l != sealed.UnknownLibrary {
+			if g.libraries == nil {
+				g.libraries = map[sealed.Library]bool{}
+			}
+			g.libraries[l] = true
+		}
+	}
+	if rules[rule].Code == prefaceRule.Code {
+		o.prefaces = prefacesOf(c)
+	}
+	g.keep(o)
+	if f.evidence != nil {
+		f.evidence.Connection(g.ids[0], c)
+	}
+}
+
+// clientRandomShown is how many bytes of a client random are shown: enough to
+// find it in a key log.
+const clientRandomShown = 8
+
+// tlsSession describes a TLS session.
+func tlsSession(info *tlsrecord.Info) *model.TLSSession {
+	t := &model.TLSSession{Version: info.Version, Suite: info.Suite, ServerName: ownText(info.ServerName)}
+	if info.HasClientRandom {
+		t.ClientRandom = hex.EncodeToString(info.ClientRandom[:clientRandomShown])
+	}
+	return t
+}
+
+// facts is what is known of the broker's address of g.
+func (f *findings) facts(g *group) addressFacts {
+	facts := addressFacts{}
+	at := f.known.at(g.key.broker)
+	if at != nil {
+		facts = at.facts
+	}
+	facts.gotThrough = func(g *group) bool {
+		return at != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return at.through.has(o.client.Addr()) })
+	}
+	facts.onTarget = f.known.onTarget
+	facts.restarted = func() bool { return f.history.Restarted(g.key.broker.inHistory()) }
+	facts.refusal = func() (sealed.Refusal, bool) { return f.refusal(g) }
+	facts.served = func() bool {
+		var clientIDs []string
+		if g.key.hasClientID {
+			clientIDs = []string{g.key.clientID}
+		}
+		return f.known.served(g.key.broker, g.key.software, clientIDs, g.addresses.list)
+	}
+	return facts
+}
+
+// begun is told of a group that was just begun.
+func (f *findings) begun(g *group) { g.ids = []evidence.ID{f.newID()} }
+
+// dropped is told of groups that were folded.
+func (f *findings) dropped(folded []*group) {
+	for _, g := range folded {
+		g.isFolded = true
+		if f.evidence != nil {
+			f.evidence.Drop(g.ids[0])
+		}
+	}
+	f.bulletin.drop()
+}

@@ -1,0 +1,140 @@
+package report
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// groups are the findings so far. A code that has as many as it may have folds an eighth of them when
+// another one comes: of the half that did not happen lately, those that happened least. A new
+// finding always finds room, whatever came before it.
+type groups struct {
+	all map[findingKey]*group
+	// perRule counts the groups of each rule.
+	perRule []int
+	// folded are the findings that made room.
+	folded map[foldKey]fold
+	// tick counts the calls of find: the time by which groups age.
+	tick uint64
+	// decide gives the rule and the severity that a group has by now; drop says that it is no finding.
+	decide func(*group) (rule *Rule, severity model.Severity, drop bool)
+	// begun is told of new groups, dropped of folded ones; nil for nobody.
+	begun   func(*group)
+	dropped func([]*group)
+}
+
+// foldKey is what findings that were folded have in common.
+type foldKey struct {
+	rule     int // the index in rules
+	severity model.Severity
+}
+
+// fold counts findings that were folded, and how often they happened.
+type fold struct{ findings, count uint64 }
+
+// find finds or begins a group.
+func (t *groups) find(key findingKey) *group {
+	g := t.all[key]
+	if g == nil {
+		g = t.begin(key)
+		if t.begun != nil {
+			t.begun(g)
+		}
+	}
+	t.touch(g)
+	return g
+}
+
+// touch makes g the group that happened last.
+func (t *groups) touch(g *group) {
+	t.tick++
+	g.touched = t.tick
+}
+
+// begin makes a group, and room for it.
+func (t *groups) begin(key findingKey) *group {
+	if t.perRule[key.rule] >= maxGroupsPerCode {
+		t.fold(key.rule)
+	}
+	key.detail, key.clientID, key.software = ownText(key.detail), ownText(key.clientID), ownSoftware(key.software)
+	g := &group{key: key}
+	t.all[key] = g
+	t.perRule[key.rule]++
+	return g
+}
+
+// fold makes room among the groups of a rule.
+func (t *groups) fold(rule int) {
+	own := make([]*group, 0, maxGroupsPerCode)
+	for key, g := range t.all {
+		if key.rule == rule {
+			own = append(own, g)
+		}
+	}
+	folded := oldAndSmall(own, func(g *group) (size, touched uint64) { return g.count, g.touched })
+	for _, g := range folded {
+		delete(t.all, g.key)
+		t.perRule[rule]--
+		t.count(g)
+	}
+	if t.dropped != nil {
+		t.dropped(folded)
+	}
+}
+
+// clone is a copy of the table. The groups in it are those of t.
+func (t *groups) clone() groups {
+	c := *t
+	c.all, c.perRule, c.folded = maps.Clone(t.all), slices.Clone(t.perRule), maps.Clone(t.folded)
+	c.begun, c.dropped = nil, nil
+	return c
+}
+
+// count counts a group that was folded.
+func (t *groups) count(g *group) {
+	if g.count == 0 {
+		return // its request waits for its outcome
+	}
+	rule, severity, drop := t.decide(g)
+	if drop {
+		return
+	}
+	key := foldKey{ruleIndex(rule.Code), severity}
+	n := t.folded[key]
+	t.folded[key] = fold{n.findings + 1, n.count + g.count}
+}
+
+// oldAndSmall chooses an eighth of the entries of a table that is full: of the half that was
+// not touched lately, the smallest ones. of gives the size of an entry, and when it was
+// touched last, which tells all entries apart. A fold walks over the table once for an eighth of its
+// entries that are new, which is 8 steps and the sorting for each.
+func oldAndSmall[T any](entries []T, of func(T) (size, touched uint64)) []T {
+	slices.SortFunc(entries, func(a, b T) int {
+		_, x := of(a)
+		_, y := of(b)
+		return cmp.Compare(x, y)
+	})
+	old := entries[:len(entries)/2]
+	slices.SortStableFunc(old, func(a, b T) int {
+		x, _ := of(a)
+		y, _ := of(b)
+		return cmp.Compare(x, y)
+	})
+	return old[:len(entries)/8]
+}
+
+// finishFolded lists what was folded, the gravest first, then by code.
+func (t *groups) finishFolded() []model.FoldedFindings {
+	out := []model.FoldedFindings{}
+	for key, n := range t.folded {
+		r := &rules[key.rule]
+		out = append(out, model.FoldedFindings{Code: r.Code, Title: r.Title, Severity: key.severity, Findings: n.findings, Count: n.count})
+	}
+	slices.SortFunc(out, func(a, b model.FoldedFindings) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Code, b.Code))
+	})
+	return out
+}

@@ -1,0 +1,170 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/knownissues"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// settled is a group with the rule that it has by now.
+type settled struct {
+	*group
+	rule     *Rule
+	severity model.Severity
+}
+
+// severityOf is the severity of a finding by what is known of it.
+func (f *findings) severityOf(g *group, rule *Rule) model.Severity {
+	if rule.severity == nil {
+		return rule.Severity
+	}
+	return rule.severity(g, f.facts(g))
+}
+
+// ruleOf is the rule that the input as a whole makes of g by now; drop tells that g is told by another finding, or by none.
+func (f *findings) ruleOf(g *group) (rule *Rule, drop bool) {
+	rule = &rules[g.key.rule]
+	if rule.becomes == nil {
+		return rule, false
+	}
+	instead, drop := rule.becomes(g, f.facts(g))
+	if instead != nil {
+		rule = instead
+	}
+	return rule, drop
+}
+
+// decided is what g is by now, for groups that are folded.
+func (f *findings) decided(g *group) (rule *Rule, severity model.Severity, drop bool) {
+	if rule, drop = f.ruleOf(g); drop {
+		return rule, 0, true
+	}
+	return rule, f.severityOf(g, rule), false
+}
+
+// settle gives each group the rule that the input as a whole makes it, and orders them.
+func (f *findings) settle(dropped uint64) ([]settled, *collection) {
+	current := f.current(all)
+	groups := make([]settled, 0, len(current.all)+1)
+	for _, g := range current.all {
+		if g.count == 0 {
+			continue // its request waits for its outcome
+		}
+		if rule, drop := f.ruleOf(g); !drop {
+			groups = append(groups, settled{f.concluded(g), rule, f.severityOf(g, rule)})
+		}
+	}
+	if dropped > 0 {
+		key := findingKey{rule: ruleIndex(bytesMissingRule.Code), detail: droppedDetail}
+		groups = append(groups, settled{&group{key: key, count: 1, dropped: dropped}, &bytesMissingRule, bytesMissingRule.Severity})
+	}
+	slices.SortFunc(groups, func(x, y settled) int {
+		return cmp.Or(
+			cmp.Compare(y.severity, x.severity),
+			strings.Compare(x.rule.Code, y.rule.Code),
+			compareGroups(x.group, y.group),
+		)
+	})
+	return groups, current
+}
+
+// report returns the findings in their order, and those that were folded, and adds the limits that were
+// reached to hit. dropped is how many packets the capturing side lost.
+func (f *findings) report(dropped uint64, hit map[string]uint64) ([]model.Finding, []model.FoldedFindings) {
+	addHits(hit, map[string]uint64{"departures": f.departed, "sealed": f.sealed.Dropped})
+	addHits(hit, f.history.Limits().Hit())
+	if f.evidence != nil {
+		addHits(hit, map[string]uint64{"evidence_occurrences": f.evidence.Omitted()})
+	}
+	groups, current := f.settle(dropped)
+	guess := f.releaseGuesser()
+	out := make([]model.Finding, 0, len(groups))
+	for _, g := range groups {
+		finding := f.finish(g.group, g.rule, g.severity)
+		finding.Release = guess(g.group)
+		finding.KnownIssue = f.knownIssue(&finding, g.group)
+		out = append(out, finding)
+	}
+	return out, current.finishFolded()
+}
+
+// releaseGuesser returns a function that guesses the release of a group's
+// broker: by the ranges that its requests were held against, or else by what
+// the broker advertised last. It is empty where there is no broker, and where the finding
+// is that those ranges differ.
+func (f *findings) releaseGuesser() func(*group) string {
+	known := map[*decode.Ranges]string{}
+	return func(g *group) string {
+		if rules[g.key.rule].change != nil || !g.key.broker.addr.IsValid() {
+			return ""
+		}
+		if g.inside != nil && g.inside.answer != nil && len(g.inside.answer.Releases) > 0 {
+			return inferredRelease(g.inside.answer)
+		}
+		if g.ranges == nil {
+			release, ok := f.known.release(g.key.broker)
+			if !ok {
+				return model.ReleaseUnknown
+			}
+			text, _ := splitRelease(release.Text)
+			return text
+		}
+		if g.evidence[decode.Observed]+g.evidence[decode.Borrowed] == 0 {
+			return model.ReleaseUnknown // what the user supplied says nothing of this broker
+		}
+		text, ok := known[g.ranges]
+		if !ok {
+			text, _ = splitRelease(decode.GuessRelease(g.ranges).Text)
+			known[g.ranges] = text
+		}
+		return text
+	}
+}
+
+// knownIssue is the known issue that fits f best, nil without one.
+func (f *findings) knownIssue(of *model.Finding, g *group) *model.KnownIssue {
+	if g.inside != nil {
+		return f.fittingIssue(g.inside)
+	}
+	m := knownissues.Mismatch{Code: of.Code, IsAhead: of.IsOnTarget(), Outcomes: of.Outcomes, ServerName: f.known.serverName(g.key.broker)}
+	if c := of.Client; c != nil {
+		m.SoftwareName, m.SoftwareVersion = c.SoftwareName, c.SoftwareVersion
+		if c.ClientID != nil {
+			m.ClientID = *c.ClientID
+		}
+	}
+	if of.APIKey != nil {
+		m.HasAPI, m.APIKey, m.Version = true, *of.APIKey, *of.Version
+	}
+	switch {
+	case m.IsAhead:
+		if of.Target != nil {
+			m.HasRange, m.Min, m.Max = true, of.Target.Min, of.Target.Max
+		}
+	case of.Advertised != nil:
+		m.HasRange, m.Min, m.Max = true, of.Advertised.Min, of.Advertised.Max
+	}
+	known, _, ok := f.issues.Match(m)
+	if !ok {
+		return nil
+	}
+	return &known
+}
+
+// claimed are the findings so far that evidence is to prove.
+func (f *findings) claimed() []evidence.Claim {
+	groups, _ := f.settle(0)
+	claims := make([]evidence.Claim, 0, len(groups))
+	for _, g := range groups {
+		claims = append(claims, evidence.Claim{
+			IDs: g.ids, Shared: g.shared, Occurrences: g.places, Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
+			WithTLS: g.rule.Code != rules[g.key.rule].Code, WithClear: g.key.detail == tlsClosed || len(g.shared) > 0,
+		})
+	}
+	return claims
+}

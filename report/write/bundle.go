@@ -1,0 +1,74 @@
+package write
+
+import (
+	"archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// BundledEvidence is the name of the evidence in a bundle.
+const BundledEvidence = "evidence.pcapng"
+
+// bundled are the other files of a bundle, in the order in which they are read.
+var bundled = []struct {
+	name, what string
+	write      func(io.Writer, *model.Report) error
+}{
+	{"report.md", "the report, to paste into a ticket", Markdown},
+	{"report.html", "the same for a browser; it loads nothing from the network", func(w io.Writer, r *model.Report) error { return HTML(w, r, HTMLOptions{}) }},
+	{"report.json", "the same for programs", JSON},
+}
+
+// Bundle writes a zip archive with a report, the evidence for it and a note, ready to attach to a ticket. evidence is
+// the pcapng file; r.Evidence names it BundledEvidence. The same report makes the same bytes: files have the time of
+// the last packet.
+func Bundle(w io.Writer, r *model.Report, evidence []byte) error {
+	z := zip.NewWriter(w)
+	at := time.Unix(0, 0)
+	if _, last := inputSpan(r); last != nil {
+		at = last.UTC()
+	}
+	add := func(name string, write func(io.Writer, *model.Report) error) error {
+		entry, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: at})
+		if err != nil {
+			return err
+		}
+		return write(entry, r)
+	}
+	err := add("README.txt", bundleNote)
+	for _, f := range bundled {
+		err = errors.Join(err, add(f.name, f.write))
+	}
+	err = errors.Join(err, add(BundledEvidence, func(entry io.Writer, _ *model.Report) error {
+		_, err := entry.Write(evidence)
+		return err
+	}))
+	return errors.Join(err, z.Close())
+}
+
+// bundleNote writes what is in the bundle, and how to look at it.
+func bundleNote(w io.Writer, r *model.Report) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n\n", escapeLong(headline(r)))
+	for _, f := range bundled {
+		fmt.Fprintf(&b, "%-16s %s\n", f.name, f.what)
+	}
+	e := r.Evidence
+	fmt.Fprintf(&b, "%-16s the packets that prove it, with comments: %s of %s\n", e.Path,
+		words.Plural(e.Packets, "packet"), words.Plural(e.Connections, "connection"))
+	fmt.Fprintf(&b, "\nTo look at it:\n\n    kafkavet analyze %[1]s\n    wireshark %[1]s\n\n", e.Path)
+	names := "Names and addresses are as captured. kafkavet analyze --redact replaces them.\n"
+	if e.Redacted {
+		names = "Names and addresses are replaced with pseudonyms. They are the same in all files.\n"
+	}
+	b.WriteString("Record values, SASL tokens and keys are not in these files.\n" + names)
+	fmt.Fprintf(&b, "\nMade by %s.\n", Escape(strings.TrimSpace(r.Tool.Name+" "+r.Tool.Version)))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
