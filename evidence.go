@@ -88,7 +88,7 @@ func (f *findings) locate(rep *model.Report, sum *evidence.Summary) {
 	for i := range rep.Findings {
 		for j := range rep.Findings[i].Occurrences {
 			o := &rep.Findings[i].Occurrences[j]
-			if frame, stream, ok := sum.Find(o.Capture, o.Frame, o.Stream); ok {
+			if frame, stream, ok := sum.Find(o.Capture, o.Frame); ok {
 				o.InEvidence = &model.EvidencePlace{Frame: frame, Stream: stream}
 			}
 		}

@@ -26,6 +26,7 @@ type options struct {
 	traffic  trafficOptions
 	report   reportOptions
 	redact   redactOptions
+	pick     pickOptions
 	evidence evidenceOptions
 	output   outputOptions
 	live     liveOptions

@@ -18,16 +18,22 @@ func newRequests(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "requests [flags] FILE...",
 		Short: "one line for every Kafka request",
-		Long:  "One line for every Kafka request: what was sent, what the broker advertised, and the outcome.",
+		Long: "One line for every Kafka request: what was sent, what the broker advertised, and the outcome.\n" +
+			"At a terminal it is a table, cut at the right border; elsewhere it is TSV.",
 		Example: "  kafkavet requests broker.pcap\n" +
+			"  kafkavet requests --verdict above-max,below-min --api Fetch broker.pcap\n" +
+			"  kafkavet requests --client 'orders-*' --format table broker.pcap | less -S\n" +
 			"  kafkavet requests --format json broker.pcap | jq 'select(.verdict == \"above-max\")'",
 	}
 	opt := &options{output: newRequestsOutput()}
-	opt.add(cmd, &opt.output, &opt.redact, &opt.traffic)
+	opt.add(cmd, &opt.output, &opt.pick, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		opt.captures = args
 		if asked, err := listReleases(e.streams, "never", opt.traffic.advertised); asked {
 			return exitClean, err
+		}
+		if textOptions(e.out, "never").Width > 0 && !cmd.Flags().Changed("format") && len(opt.output.texts) == 0 {
+			opt.output.format = write.TableFormat
 		}
 		if err := opt.check(e.in); err != nil {
 			return 0, err
@@ -50,6 +56,8 @@ type listing struct {
 	j   *job
 	out *output
 	w   *write.RequestsWriter
+	// picked are the requests that pass the filters, nil where all do.
+	picked *pickedRequests
 }
 
 // open implements result.
@@ -58,10 +66,14 @@ func (l *listing) open() (err error) {
 	if l.out, err = l.j.opener().open(to.path); err != nil {
 		return err
 	}
-	l.w = write.RequestFormats()[to.format].New(l.out.w)
+	l.w = write.RequestFormats()[to.format].New(l.out.w, textOptions(l.out.w, "never"))
 	l.Sink = l.w
 	if l.j.names != nil {
 		l.Sink = redact.Requests(l.w, l.j.names)
+	}
+	if pick := &l.j.opt.pick; pick.isSet() {
+		l.picked = &pickedRequests{Sink: l.Sink, pick: pick}
+		l.Sink = l.picked
 	}
 	return nil
 }
@@ -91,6 +103,9 @@ func (l *listing) finish() int {
 	if err := l.out.commit(); err != nil {
 		l.j.complain("%v", err)
 		return exitTrouble
+	}
+	if p := l.picked; p != nil && p.passed == 0 && p.seen > 0 {
+		l.j.warn(fmt.Errorf("none of %s passes %s", counted(p.seen, "request"), p.pick.flags()))
 	}
 	if n := l.w.Late(); n > 0 {
 		l.j.warn(fmt.Errorf("%s answered so late that the lines are out of order", wasWere(n, "request")))

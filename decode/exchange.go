@@ -124,6 +124,8 @@ type Exchange struct {
 	// Advertised is the broker's range for Key; meaningful for the verdicts OK, AboveMax and
 	// BelowMin.
 	Advertised Range
+	// ResponseSize is the length of the response in bytes, as its size field states it; 0 without a response.
+	ResponseSize int32
 	// Ranges are all ranges of the broker that the verdict used, nil for Evidence None.
 	Ranges *Ranges
 	// Evidence is the source of Ranges.
@@ -166,6 +168,18 @@ type Exchange struct {
 	// its response.
 	Mechanism string
 	Enabled   []string
+}
+
+// IsAnswered reports whether a response came.
+func (x *Exchange) IsAnswered() bool { return x.Outcome == Answered || x.Outcome == Error }
+
+// HasErrorCode reports whether ErrorCode is what the response says: it is 0 also where no error code was read.
+func (x *Exchange) HasErrorCode() bool {
+	switch x.Key {
+	case keyApiVersions, keySaslHandshake, keySaslAuthenticate:
+		return x.IsAnswered()
+	}
+	return x.ErrorCode != errNone
 }
 
 // Ranges are the ranges of one ApiVersions response. Equal responses share one Ranges within a

@@ -88,6 +88,7 @@ var _ reassembly.Handler = (*handler)(nil)
 // answer is the part of a response that an Exchange needs.
 type answer struct {
 	at        capture.Position
+	size      int32 // Exchange.ResponseSize
 	errorCode int16
 	ranges    *Ranges
 	enabled   []string
@@ -259,7 +260,7 @@ func (h *handler) response(f *reassembly.Frame) {
 
 // read parses a response as its request demands.
 func (h *handler) read(p *pending, f *reassembly.Frame) answer {
-	a := answer{at: f.Last}
+	a := answer{at: f.Last, size: int32(f.Size)}
 	size, body := f.Size-responseHeader, f.Head[responseHeader:]
 	switch p.key {
 	case keyApiVersions:
@@ -311,7 +312,7 @@ func (h *handler) unmatched(id int32, f *reassembly.Frame) {
 		h.early = h.early[:maxEarly-1]
 		h.shard.limits.EarlyAnswers++
 	}
-	e := earlyAnswer{answer: answer{at: f.Last}, correlationID: id}
+	e := earlyAnswer{answer: answer{at: f.Last, size: int32(f.Size)}, correlationID: id}
 	if int64(len(f.Head)) == f.Size {
 		h.readApiVersions(&e.answer, flexibleApiVersions, f.Size-responseHeader, f.Head[responseHeader:])
 	}

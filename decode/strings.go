@@ -1,6 +1,9 @@
 package decode
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 var evidenceNames = [...]string{None: "none", Observed: "observed", Borrowed: "borrowed", Supplied: "supplied"}
 
@@ -24,6 +27,12 @@ var outcomeNames = [...]string{
 // String returns "answered", "error", "closed", "reset", "left", "unanswered", "cut", "unseen",
 // "none-expected" or "late".
 func (o Outcome) String() string { return enumName(outcomeNames[:], uint8(o), "outcome") }
+
+// VerdictNames are the names of the verdicts.
+func VerdictNames() []string { return slices.Clone(verdictNames[:]) }
+
+// OutcomeNames are the names of the outcomes.
+func OutcomeNames() []string { return slices.Clone(outcomeNames[:]) }
 
 // enumName returns the name of value i, "kind(i)" for a value without one.
 func enumName(names []string, i uint8, kind string) string {

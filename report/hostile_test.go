@@ -119,7 +119,7 @@ func TestTSVCanBeReadAsCSVWithTabs(t *testing.T) {
 	r.Comma = '\t'
 	rows, err := r.ReadAll()
 	if err != nil || len(rows) != 25 || strings.Join(rows[0], " ") !=
-		"frame stream time client broker client_id correlation_id api_key api version min max evidence verdict outcome" {
+		"frame stream time client broker client_id correlation_id api_key api version min max evidence verdict outcome response_frame error_code milliseconds response_size" {
 		t.Errorf("%d rows, header %v, error %v", len(rows), rows[0], err)
 	}
 }

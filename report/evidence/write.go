@@ -29,17 +29,21 @@ type Summary struct {
 	// Omitted counts the occurrences that were to be kept, had their packets still been there.
 	Omitted uint64
 
-	// frames are the frame numbers in the file, streams the stream numbers, by what they are in the input.
-	frames  map[framePlace]uint64
-	streams map[uint32]uint32
+	// places are where the packets of the input are in the file.
+	places map[framePlace]filePlace
+}
+
+// filePlace is where a packet is in the file, as Wireshark numbers it.
+type filePlace struct {
+	frame  uint64
+	stream uint32
 }
 
 // Find returns where a packet of the input is in the file, as Wireshark numbers it: the frame and the connection. ok is
 // false where it is not in it.
-func (s *Summary) Find(capture uint32, frame uint64, stream uint32) (inFrame uint64, inStream uint32, ok bool) {
-	inFrame, ok = s.frames[framePlace{capture, frame}]
-	inStream, known := s.streams[stream]
-	return inFrame, inStream, ok && known
+func (s *Summary) Find(capture uint32, frame uint64) (inFrame uint64, inStream uint32, ok bool) {
+	at, ok := s.places[framePlace{capture, frame}]
+	return at.frame, at.stream, ok
 }
 
 // Place is where an occurrence of a finding is.
@@ -95,12 +99,13 @@ func (e *Collector) Write(w io.Writer, claims []Claim, captures []capture.Info) 
 
 // number fills in the numbers that packets and connections have in the file.
 func (s *Summary) number(packets []*seen) {
-	s.frames, s.streams = map[framePlace]uint64{}, map[uint32]uint32{}
+	s.places = make(map[framePlace]filePlace, len(packets))
+	streams := map[uint32]uint32{}
 	for i, p := range packets {
-		s.frames[place(p.at)] = uint64(i + 1)
-		if _, known := s.streams[p.stream]; !known {
-			s.streams[p.stream] = uint32(len(s.streams))
+		if _, known := streams[p.stream]; !known {
+			streams[p.stream] = uint32(len(streams))
 		}
+		s.places[place(p.at)] = filePlace{uint64(i + 1), streams[p.stream]}
 	}
 }
 

@@ -53,13 +53,22 @@ type RequestFormat struct {
 	// Extensions are the endings of file names that stand for it, the usual one first.
 	Extensions []string
 	// New begins a list.
-	New func(w io.Writer) *RequestsWriter
+	New func(w io.Writer, opt TextOptions) *RequestsWriter
 }
 
 // requestFormats are the formats of the list of requests, the default first.
 var requestFormats = []RequestFormat{
-	{Name: "tsv", Extensions: []string{".tsv"}, New: NewRequestsTSV},
-	{Name: "json", Extensions: []string{".json", ".jsonl", ".ndjson"}, New: NewRequestsJSON},
+	{Name: "tsv", Extensions: []string{".tsv"}, New: withoutTextOptions(NewRequestsTSV)},
+	{Name: "json", Extensions: []string{".json", ".jsonl", ".ndjson"}, New: withoutTextOptions(NewRequestsJSON)},
+	{Name: TableFormat, Extensions: []string{".txt"}, New: NewRequestsTable},
+}
+
+// TableFormat is the name of the format of requests for people.
+const TableFormat = "table"
+
+// withoutTextOptions makes a RequestFormat.New of a writer without options.
+func withoutTextOptions(new func(io.Writer) *RequestsWriter) func(io.Writer, TextOptions) *RequestsWriter {
+	return func(w io.Writer, _ TextOptions) *RequestsWriter { return new(w) }
 }
 
 // RequestFormats returns the formats of the list of requests, the default first.

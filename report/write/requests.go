@@ -3,8 +3,6 @@ package write
 import (
 	"bufio"
 	"io"
-	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -27,6 +25,8 @@ const (
 type RequestsWriter struct {
 	out    *bufio.Writer
 	format func(dst []byte, x *decode.Exchange, a *aside) []byte
+	// layout makes the line that is written of one that was held back; nil for the same.
+	layout func(line []byte) []byte
 	aside  aside
 	// rows are the rows held back, texts their lines, free the places in texts without one.
 	rows  rowHeap
@@ -43,22 +43,12 @@ type RequestsWriter struct {
 
 var _ decode.Sink = (*RequestsWriter)(nil)
 
-// NewRequestsTSV writes tab-separated values with a header line:
-//
-//	frame stream time client broker client_id correlation_id api_key api version min max evidence verdict outcome
-//
-// "-" stands for what is not known, "" for an empty client id; other texts are
-// escaped as by Escape, and so are the first character of a formula (= + - @), and a
-// client id of two quotation marks. Times are RFC 3339, UTC, with nanoseconds.
-func NewRequestsTSV(w io.Writer) *RequestsWriter {
-	r := newRequests(w, appendRowTSV)
-	_, r.err = r.out.WriteString(tsvHeader)
+// newRequests makes a writer of lines. header is written first.
+func newRequests(w io.Writer, header string, format func([]byte, *decode.Exchange, *aside) []byte) *RequestsWriter {
+	r := &RequestsWriter{out: bufio.NewWriterSize(w, 64<<10), format: format}
+	_, r.err = r.out.WriteString(header)
 	return r
 }
-
-// NewRequestsJSON writes one JSON object a line with the keys of the columns
-// of NewRequestsTSV; null stands for what is not known. With NameCaptures there is a key "capture", too.
-func NewRequestsJSON(w io.Writer) *RequestsWriter { return newRequests(w, appendRowJSON) }
 
 // NameCaptures has each JSON object name the capture of its frame, by the captures' paths in the order of the input. It is to be
 // called before the first Exchange.
@@ -68,10 +58,6 @@ func (r *RequestsWriter) NameCaptures(paths []string) { r.aside.captures = paths
 type aside struct {
 	stamp
 	captures []string // nil where frames need no capture beside them
-}
-
-func newRequests(w io.Writer, format func([]byte, *decode.Exchange, *aside) []byte) *RequestsWriter {
-	return &RequestsWriter{out: bufio.NewWriterSize(w, 64<<10), format: format}
 }
 
 // Exchange takes an exchange; x is not kept.
@@ -136,7 +122,11 @@ func (r *RequestsWriter) pop() {
 	}
 	text := r.texts[first.place]
 	if r.err == nil {
-		_, r.err = r.out.Write(text)
+		line := text
+		if r.layout != nil {
+			line = r.layout(text)
+		}
+		_, r.err = r.out.Write(line)
 	}
 	if cap(text) > maxSpare || r.bytes > maxWindowBytes {
 		r.bytes -= cap(text)
@@ -221,75 +211,4 @@ func (s *stamp) append(dst []byte, at int64) []byte {
 		dst = append(dst, byte('0'+nanos/unit%10))
 	}
 	return append(dst, 'Z')
-}
-
-// tsvHeader is the first line of NewRequestsTSV.
-const tsvHeader = "frame\tstream\ttime\tclient\tbroker\tclient_id\tcorrelation_id\tapi_key\tapi\tversion\tmin\tmax\tevidence\tverdict\toutcome\n"
-
-// appendRowTSV appends x as a line of TSV.
-func appendRowTSV(dst []byte, x *decode.Exchange, t *aside) []byte {
-	dst = strconv.AppendUint(dst, x.Request.Frame, 10)
-	dst = strconv.AppendUint(append(dst, '\t'), uint64(x.Request.Stream), 10)
-	dst = t.append(append(dst, '\t'), x.Request.Time)
-	dst = appendAddress(append(dst, '\t'), x.Client)
-	dst = appendAddress(append(dst, '\t'), x.Broker)
-	dst = append(dst, '\t')
-	if x.HasClientID {
-		dst = appendTSV(dst, x.ClientID)
-	} else {
-		dst = append(dst, tsvUnknown...)
-	}
-	dst = strconv.AppendInt(append(dst, '\t'), int64(x.CorrelationID), 10)
-	dst = strconv.AppendInt(append(dst, '\t'), int64(x.Key), 10)
-	dst = append(append(dst, '\t'), decode.APIName(x.Key)...)
-	dst = strconv.AppendInt(append(dst, '\t'), int64(x.Version), 10)
-	if x.Verdict.HasRange() {
-		dst = strconv.AppendInt(append(dst, '\t'), int64(x.Advertised.Min), 10)
-		dst = strconv.AppendInt(append(dst, '\t'), int64(x.Advertised.Max), 10)
-	} else {
-		dst = append(dst, "\t"+tsvUnknown+"\t"+tsvUnknown...)
-	}
-	dst = append(append(dst, '\t'), x.Evidence.String()...)
-	dst = append(append(dst, '\t'), x.Verdict.String()...)
-	dst = append(append(dst, '\t'), x.Outcome.String()...)
-	return append(dst, '\n')
-}
-
-// appendRowJSON appends x as a JSON object and a newline.
-func appendRowJSON(dst []byte, x *decode.Exchange, t *aside) []byte {
-	dst = strconv.AppendUint(append(dst, `{"frame":`...), x.Request.Frame, 10)
-	dst = strconv.AppendUint(append(dst, `,"stream":`...), uint64(x.Request.Stream), 10)
-	dst = t.append(append(dst, `,"time":"`...), x.Request.Time)
-	dst = appendAddress(append(dst, `","client":"`...), x.Client)
-	dst = appendAddress(append(dst, `","broker":"`...), x.Broker)
-	dst = append(dst, `","client_id":`...)
-	if x.HasClientID {
-		dst = appendJSONString(dst, x.ClientID)
-	} else {
-		dst = append(dst, "null"...)
-	}
-	dst = strconv.AppendInt(append(dst, `,"correlation_id":`...), int64(x.CorrelationID), 10)
-	dst = strconv.AppendInt(append(dst, `,"api_key":`...), int64(x.Key), 10)
-	dst = append(append(dst, `,"api":"`...), decode.APIName(x.Key)...)
-	dst = strconv.AppendInt(append(dst, `","version":`...), int64(x.Version), 10)
-	if x.Verdict.HasRange() {
-		dst = strconv.AppendInt(append(dst, `,"min":`...), int64(x.Advertised.Min), 10)
-		dst = strconv.AppendInt(append(dst, `,"max":`...), int64(x.Advertised.Max), 10)
-	} else {
-		dst = append(dst, `,"min":null,"max":null`...)
-	}
-	dst = append(append(dst, `,"evidence":"`...), x.Evidence.String()...)
-	dst = append(append(dst, `","verdict":"`...), x.Verdict.String()...)
-	dst = append(append(dst, `","outcome":"`...), x.Outcome.String()...)
-	if n := int(x.Request.Capture); n < len(t.captures) {
-		dst = appendJSONString(append(dst, `","capture":`...), t.captures[n])
-		return append(dst, "}\n"...)
-	}
-	return append(dst, "\"}\n"...)
-}
-
-// appendAddress appends a as IP:port, IPv4 never as mapped IPv6. It holds
-// nothing that needs escaping: packets carry no IPv6 zones.
-func appendAddress(dst []byte, a netip.AddrPort) []byte {
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).AppendTo(dst)
 }

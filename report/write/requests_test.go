@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
@@ -145,13 +147,61 @@ func TestRequestsKeepTheFirstError(t *testing.T) {
 func TestUnknownValuesAreMarked(t *testing.T) {
 	x := exchangeAt(1, func(x *decode.Exchange) {
 		x.Version, x.Evidence, x.Verdict = 11, decode.None, decode.Unknown
-		x.HasClientID, x.ClientID = false, ""
+		x.HasClientID, x.ClientID, x.Outcome = false, "", decode.ClosedByBroker
 	})
-	if got, want := string(appendRowTSV(nil, x, &aside{})), "\t-\t1\t3\tMetadata\t11\t-\t-\tnone\tunknown\tanswered\n"; !strings.HasSuffix(got, want) {
+	if got, want := string(appendRowTSV(nil, x, &aside{})), "\t-\t1\t3\tMetadata\t11\t-\t-\tnone\tunknown\tclosed\t-\t-\t-\t-\n"; !strings.HasSuffix(got, want) {
 		t.Errorf("row %q, want it to end in %q", got, want)
 	}
-	if got, want := string(appendRowJSON(nil, x, &aside{})), `"client_id":null,"correlation_id":1,"api_key":3,"api":"Metadata","version":11,"min":null,"max":null,"evidence":"none","verdict":"unknown","outcome":"answered"}`; !strings.Contains(got, want) {
+	if got, want := string(appendRowJSON(nil, x, &aside{})), `"client_id":null,"correlation_id":1,"api_key":3,"api":"Metadata","version":11,"min":null,"max":null,"evidence":"none","verdict":"unknown","outcome":"closed","response_frame":null,"error_code":null,"milliseconds":null,"response_size":null}`; !strings.Contains(got, want) {
 		t.Errorf("row %s, want %s in it", got, want)
+	}
+}
+
+// TestColumnsOfTheResponse: an error code is only shown where one was read.
+func TestColumnsOfTheResponse(t *testing.T) {
+	for _, c := range []struct {
+		key  int16
+		code int16
+		want string
+	}{{3, 0, "\t9\t-\t1.234\t567\n"}, {3, 35, "\t9\t35\t1.234\t567\n"}, {18, 0, "\t9\t0\t1.234\t567\n"}} {
+		x := exchangeAt(1, func(x *decode.Exchange) {
+			x.Key, x.ErrorCode, x.Decided.Frame, x.Took, x.ResponseSize = c.key, c.code, 9, 1234567*time.Nanosecond, 567
+		})
+		if got := string(appendRowTSV(nil, x, &aside{})); !strings.HasSuffix(got, c.want) {
+			t.Errorf("row %q, want it to end in %q", got, c.want)
+		}
+	}
+}
+
+// TestRequestsTableIsAligned: also behind wide characters, and cut where the terminal ends.
+func TestRequestsTableIsAligned(t *testing.T) {
+	table := func(width int) []string {
+		var out bytes.Buffer
+		w := NewRequestsTable(&out, TextOptions{Width: width})
+		for i, id := range []string{"orders", "\u6ce8\u6587", "", "a\tb"} {
+			w.Exchange(exchangeAt(uint64(1000*i+1), func(x *decode.Exchange) {
+				x.ClientID, x.Broker = id, netip.MustParseAddrPort("192.0.2.1:9092")
+			}))
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	}
+	lines := table(0)
+	column := displayWidth(lines[0][:strings.Index(lines[0], "BROKER")])
+	for _, line := range lines[1:] {
+		if at := strings.LastIndex(line, "192.0.2.1:9092"); at < 0 || displayWidth(line[:at]) != column {
+			t.Errorf("the broker is not in column %d:\n%s", column, strings.Join(lines, "\n"))
+		}
+	}
+	if want := " 1001       0  01-01 00:00:00.000  Metadata v7  v0 to v7    ok       answered  0.000  "; !strings.HasPrefix(lines[2], want) {
+		t.Errorf("line %q, want %q", lines[2], want)
+	}
+	for _, line := range table(40) {
+		if displayWidth(line) != 40 || !strings.HasSuffix(line, ellipsis) {
+			t.Errorf("%q is %d columns wide", line, displayWidth(line))
+		}
 	}
 }
 

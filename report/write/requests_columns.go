@@ -1,0 +1,90 @@
+package write
+
+import (
+	"io"
+	"net/netip"
+	"strconv"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// requestColumn is a column of the list of requests.
+type requestColumn struct {
+	name string
+	// isText: in JSON it is a string.
+	isText bool
+	// append appends the value, or nothing where it is unknown. It holds nothing that must be escaped.
+	append func(dst []byte, x *decode.Exchange, t *aside) []byte
+	// text is a value from the wire, in the place of append; ok is false where it is unknown.
+	text func(x *decode.Exchange) (value string, ok bool)
+}
+
+// requestColumns are the columns of TSV and the keys of JSON. New ones go last.
+var requestColumns = []requestColumn{
+	{name: "frame", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		return strconv.AppendUint(dst, x.Request.Frame, 10)
+	}},
+	{name: "stream", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		return strconv.AppendUint(dst, uint64(x.Request.Stream), 10)
+	}},
+	{name: "time", isText: true, append: func(dst []byte, x *decode.Exchange, t *aside) []byte { return t.append(dst, x.Request.Time) }},
+	{name: "client", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return appendAddress(dst, x.Client) }},
+	{name: "broker", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return appendAddress(dst, x.Broker) }},
+	{name: "client_id", text: func(x *decode.Exchange) (string, bool) { return x.ClientID, x.HasClientID }},
+	{name: "correlation_id", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		return strconv.AppendInt(dst, int64(x.CorrelationID), 10)
+	}},
+	{name: "api_key", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return strconv.AppendInt(dst, int64(x.Key), 10) }},
+	{name: "api", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, decode.APIName(x.Key)...) }},
+	{name: "version", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		return strconv.AppendInt(dst, int64(x.Version), 10)
+	}},
+	{name: "min", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.Verdict.HasRange() {
+			return dst
+		}
+		return strconv.AppendInt(dst, int64(x.Advertised.Min), 10)
+	}},
+	{name: "max", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.Verdict.HasRange() {
+			return dst
+		}
+		return strconv.AppendInt(dst, int64(x.Advertised.Max), 10)
+	}},
+	{name: "evidence", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, x.Evidence.String()...) }},
+	{name: "verdict", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, x.Verdict.String()...) }},
+	{name: "outcome", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, x.Outcome.String()...) }},
+	{name: "response_frame", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.IsAnswered() {
+			return dst
+		}
+		return strconv.AppendUint(dst, x.Decided.Frame, 10)
+	}},
+	{name: "error_code", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.HasErrorCode() {
+			return dst
+		}
+		return strconv.AppendInt(dst, int64(x.ErrorCode), 10)
+	}},
+	{name: "milliseconds", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.IsAnswered() {
+			return dst
+		}
+		return strconv.AppendFloat(dst, float64(x.Took.Microseconds())/1000, 'f', 3, 64)
+	}},
+	{name: "response_size", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+		if !x.IsAnswered() {
+			return dst
+		}
+		return strconv.AppendInt(dst, int64(x.ResponseSize), 10)
+	}},
+}
+
+// NewRequestsTSV writes tab-separated values with a header line:
+//
+//	frame stream time client broker client_id correlation_id api_key api version min max evidence verdict outcome
+//	response_frame error_code milliseconds response_size
+//
+// "-" stands for what is not known, "" for an empty client id; other texts are
+// escaped as by Escape, as are the first character of a formula (= + - @) and a client id of two quotation
+// marks: \x3d, \x22\x22. Times are RFC 3339, UTC, with nanoseconds.
