@@ -65,7 +65,9 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 	want := []string{
 		"Evidence.Path", "Evidence.Bundle", // without directory, and put in behind the redaction
 		"Schema", "Tool.Name", "Tool.Version",
-		"Captures[].Format",
+		"Captures[].Format", "Captures[].Part",
+		"Parts[].ID", "Parts[].Digest", "Connections[].ID", // hashes
+		"Parts[].Target",
 		"Captures[].Problem", // its path is replaced: TestRedactReplacesThePathInAProblem
 		"Brokers[].Release", "Brokers[].ReleaseReason", "Brokers[].ReleaseNames[]", "Brokers[].ReleaseRunnersUp[]", "Brokers[].APIs[].Name",
 		"Clients[].SoftwareName", "Clients[].SoftwareVersion", "Clients[].APIs[].Name",

@@ -88,3 +88,93 @@ var requestColumns = []requestColumn{
 // "-" stands for what is not known, "" for an empty client id; other texts are
 // escaped as by Escape, as are the first character of a formula (= + - @) and a client id of two quotation
 // marks: \x3d, \x22\x22. Times are RFC 3339, UTC, with nanoseconds.
+func NewRequestsTSV(w io.Writer) *RequestsWriter {
+	header := ""
+	for i, c := range requestColumns {
+		header += separator(i, "\t") + c.name
+	}
+	return newRequests(w, header+"\n", appendRowTSV)
+}
+
+// separator is what stands before the i-th part of a list.
+func separator(i int, text string) string {
+	if i == 0 {
+		return ""
+	}
+	return text
+}
+
+// appendRowTSV appends x as a line of TSV.
+func appendRowTSV(dst []byte, x *decode.Exchange, t *aside) []byte {
+	for i := range requestColumns {
+		if i > 0 {
+			dst = append(dst, '\t')
+		}
+		dst = requestColumns[i].appendTSV(dst, x, t)
+	}
+	return append(dst, '\n')
+}
+
+// appendTSV appends the value of a column as a field of TSV.
+func (c *requestColumn) appendTSV(dst []byte, x *decode.Exchange, t *aside) []byte {
+	if c.text != nil {
+		if value, ok := c.text(x); ok {
+			return appendTSV(dst, value)
+		}
+		return append(dst, tsvUnknown...)
+	}
+	before := len(dst)
+	if dst = c.append(dst, x, t); len(dst) == before {
+		dst = append(dst, tsvUnknown...)
+	}
+	return dst
+}
+
+// NewRequestsJSON writes one JSON object a line with the keys of the columns
+// of NewRequestsTSV; null stands for what is not known. With NameCaptures there is a key "capture", too.
+func NewRequestsJSON(w io.Writer) *RequestsWriter { return newRequests(w, "", appendRowJSON) }
+
+// appendRowJSON appends x as a JSON object and a newline.
+func appendRowJSON(dst []byte, x *decode.Exchange, t *aside) []byte {
+	dst = append(dst, '{')
+	for i := range requestColumns {
+		c := &requestColumns[i]
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, '"'), c.name...), '"', ':')
+		dst = c.appendJSON(dst, x, t)
+	}
+	if n := int(x.Request.Capture); n < len(t.captures) {
+		dst = appendJSONString(append(dst, `,"capture":`...), t.captures[n])
+	}
+	return append(dst, '}', '\n')
+}
+
+// appendJSON appends the value of a column as JSON.
+func (c *requestColumn) appendJSON(dst []byte, x *decode.Exchange, t *aside) []byte {
+	if c.text != nil {
+		if value, ok := c.text(x); ok {
+			return appendJSONString(dst, value)
+		}
+		return append(dst, "null"...)
+	}
+	before := len(dst)
+	if c.isText {
+		dst = append(dst, '"')
+	}
+	begin := len(dst)
+	if dst = c.append(dst, x, t); len(dst) == begin {
+		return append(dst[:before], "null"...)
+	}
+	if c.isText {
+		dst = append(dst, '"')
+	}
+	return dst
+}
+
+// appendAddress appends a as IP:port, IPv4 never as mapped IPv6. It holds
+// nothing that needs escaping: packets carry no IPv6 zones.
+func appendAddress(dst []byte, a netip.AddrPort) []byte {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).AppendTo(dst)
+}
