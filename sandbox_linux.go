@@ -103,6 +103,9 @@ func (s sandbox) dropCapabilities() error {
 	if s.hasChild {
 		keep |= 1 << unix.CAP_KILL
 	}
+	if data[0].Permitted&^keep|data[0].Inheritable|data[1].Permitted|data[1].Inheritable == 0 {
+		return nil // most users have none
+	}
 	data[0].Permitted &= keep
 	data[0].Effective = data[0].Permitted
 	data[0].Inheritable = 0
@@ -173,20 +176,21 @@ func (s sandbox) filterCalls() (isThere bool, err error) {
 	return true, nil
 }
 
-// policies are the filters for a machine that has the system calls known. A call passes if all let it pass. A filter
-// looks at the arguments of one system call alone, and has short groups: the programs that the library makes
-// compare an argument with the next number, and jump to wrong places in groups that are longer than a jump.
-func (s sandbox) policies(known map[string]int) (all []seccomp.Policy) {
+// policies are the filters for a machine that has the system calls known. A call passes if both let it pass. The
+// programs that the library makes jump to wrong places in long groups, and behind conditions that do not hold they
+// compare the argument with the next number. So groups are short, and what looks at arguments only refuses: memory
+// rights and the flags of threads are no numbers of the calls behind them.
+func (s sandbox) policies(known map[string]int) []seccomp.Policy {
 	names, parts := calls, partCalls
 	if s.hasChild {
 		names, parts = slices.Concat(names, childCalls), append(parts[:len(parts):len(parts)], socketCall)
 	}
 	for _, c := range parts {
 		names = append(names[:len(names):len(names)], c.Name)
-		all = append(all, seccomp.Policy{DefaultAction: seccomp.ActionAllow, Syscalls: []seccomp.SyscallGroup{
-			{Action: seccomp.ActionErrno | seccomp.Action(unix.EPERM), NamesWithCondtions: []seccomp.NameWithConditions{c}},
-		}})
 	}
+	partly := seccomp.Policy{DefaultAction: seccomp.ActionAllow, Syscalls: []seccomp.SyscallGroup{
+		{Action: seccomp.ActionErrno | seccomp.Action(unix.EPERM), NamesWithCondtions: parts},
+	}}
 	// A C library takes ENOSYS as a reason to use clone in its place, whose flags can be looked at.
 	whole := seccomp.Policy{DefaultAction: seccomp.ActionErrno, Syscalls: []seccomp.SyscallGroup{
 		{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: []string{"clone3"}},
@@ -196,5 +200,5 @@ func (s sandbox) policies(known map[string]int) (all []seccomp.Policy) {
 	for group := range slices.Chunk(names, longest) {
 		whole.Syscalls = append(whole.Syscalls, seccomp.SyscallGroup{Action: seccomp.ActionAllow, Names: group})
 	}
-	return append(all, whole) // the last one: it refuses further filters, too
+	return []seccomp.Policy{partly, whole} // the last one refuses further filters, too
 }
