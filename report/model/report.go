@@ -468,6 +468,8 @@ type KnownIssue struct {
 	Workaround string `json:"workaround"`
 	// Confidence says what the match rests on.
 	Confidence string `json:"confidence"`
+	// ConfidenceReason says why the match is not certain, empty where it is.
+	ConfidenceReason string `json:"confidence_reason"`
 }
 
 // Quality tells what could not be seen, and so not be checked.

@@ -78,7 +78,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Findings[].Occurrences[].Outcome", "Findings[].Occurrences[].Prefaces[].Kind", "Findings[].Occurrences[].Evidence", "Findings[].Occurrences[].Detail",
 		"Findings[].Occurrences[].TLS.Version", "Findings[].Occurrences[].TLS.Suite", "Findings[].Occurrences[].TLS.ClientRandom",
 		"Findings[].KnownIssue.ID", "Findings[].KnownIssue.Title", "Findings[].KnownIssue.URL", "Findings[].KnownIssue.FixedIn",
-		"Findings[].KnownIssue.Workaround", "Findings[].KnownIssue.Confidence",
+		"Findings[].KnownIssue.Workaround", "Findings[].KnownIssue.Confidence", "Findings[].KnownIssue.ConfidenceReason",
 		"Findings[].Why", "Findings[].Advice", "Findings[].Commands[].For", "Findings[].Commands[].Run",
 		"Findings[].RuledOut[].Cause", "Findings[].RuledOut[].Evidence", "Findings[].NotRuledOut[].Cause", "Findings[].NotRuledOut[].Evidence",
 		"Findings[].Reason", "Folded.Findings[].Code", "Folded.Findings[].Title",

@@ -585,11 +585,7 @@ func (t *textReport) advice(f *model.Finding) {
 		t.field("do", escapeLong(f.Advice))
 		return
 	}
-	known := Escape(k.Title)
-	if k.Confidence != "" {
-		known += " (match: " + Escape(k.Confidence) + ")"
-	}
-	t.field("known", known)
+	t.field("known", escapeLong(k.Title+matchText(k)))
 	t.field("", Escape(k.URL))
 	if k.FixedIn != "" {
 		t.field("fixed in", Escape(k.FixedIn))
