@@ -227,8 +227,11 @@ func unwatched(rep *model.Report, since model.Time) (out []string) {
 			out = append(out, b.Address)
 		}
 	}
+	if len(rep.Brokers) >= len(rep.Nodes) {
+		return out // another address is taken for translation
+	}
 	for i := range rep.Nodes {
-		if n := &rep.Nodes[i]; !n.Captured && n.Last >= since {
+		if n := &rep.Nodes[i]; n.Captured != nil && !*n.Captured && n.Last >= since {
 			out = append(out, n.Address)
 		}
 	}
