@@ -15,26 +15,21 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // Limits of the HTTP server.
 const (
-	// maxServed bounds the connections: a few readers and scrapers, each of about 30 KB with its
-	// goroutine and buffers.
-	maxServed = 64
-	// maxRequestHeader bounds the header of a request in bytes. Browsers send less than 2 KiB.
-	// Bodies are never read.
+	// maxRequestHeader bounds the header of a request in bytes; what browsers
+	// send is below 2 KiB. Bodies are not read at all.
 	maxRequestHeader = 16 << 10
 	// The timeouts for a client that sends its request slowly, reads about 10 MB slowly, or is
 	// silent.
 	headerTimeout = 5 * time.Second
 	writeTimeout  = 30 * time.Second
-	idleTimeout   = 60 * time.Second
-	// shutdownTimeout is how long responses may take after the capture ended.
+	idleTimeout   = 10 * time.Second
+	// shutdownTimeout is how long answers under way may take when the capture has ended.
 	shutdownTimeout = time.Second
 
 	// freshFor is how long a snapshot is valid. A report of thousands of findings takes about 10
@@ -125,15 +120,17 @@ func listen(text string, now func() time.Duration) (*served, error) {
 func (s *served) address() string { return s.listener.Addr().String() }
 
 func (s *served) start(w *watch) {
+	places := newRoom(s.listener)
 	s.server = &http.Server{
-		Handler:           s.handler(newMetrics(s, w.metrics)),
+		Handler:           places.keep(s.handler(newMetrics(s, w.metrics), places)),
+		ConnContext:       withHeld,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxRequestHeader,
 		ErrorLog:       log.New(io.Discard, "", 0), // errors of clients are not logged
 	}
 	go func() {
 		defer close(s.done)
-		if err := s.server.Serve(netutil.LimitListener(s.listener, maxServed)); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(places); !errors.Is(err, http.ErrServerClosed) {
 			w.j.warn(fmt.Errorf("serve %s: %w", s.address(), err))
 		}
 	}()
@@ -197,20 +194,21 @@ func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
 	}
 }
 
-func (s *served) handler(metrics http.Handler) http.Handler {
+// handler answers requests.
+func (s *served) handler(metrics http.Handler, places *room) http.Handler {
 	mux := http.NewServeMux()
 	page := write.HTMLPolicy(true) + "; frame-ancestors 'none'"
-	mux.Handle("GET /{$}", s.reportHandler("text/html; charset=utf-8", page, func(c *snapshot) ([]byte, error) {
+	mux.Handle("GET /{$}", places.few(s.reportHandler("text/html; charset=utf-8", page, func(c *snapshot) ([]byte, error) {
 		return c.html.bytes(func(w io.Writer) error {
 			return write.HTML(w, c.report, write.HTMLOptions{Live: true})
 		})
-	}))
-	mux.Handle("GET /report.json", s.reportHandler("application/json", "", func(c *snapshot) ([]byte, error) {
+	})))
+	mux.Handle("GET /report.json", places.few(s.reportHandler("application/json", "", func(c *snapshot) ([]byte, error) {
 		return c.json.bytes(func(w io.Writer) error { return write.JSON(w, c.report) })
-	}))
-	mux.Handle("GET /report.md", s.reportHandler("text/markdown; charset=utf-8", "", func(c *snapshot) ([]byte, error) {
+	})))
+	mux.Handle("GET /report.md", places.few(s.reportHandler("text/markdown; charset=utf-8", "", func(c *snapshot) ([]byte, error) {
 		return c.markdown.bytes(func(w io.Writer) error { return write.Markdown(w, c.report) })
-	}))
+	})))
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", s.health)
 	return s.guard(mux)

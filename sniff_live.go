@@ -86,12 +86,9 @@ type liveSource struct {
 	most  uint64
 	// pick selects the analyzed packets; nil for all.
 	pick func(*capture.Packet) bool
-	// save receives the packets of every batch; may be nil. Its first error goes to unsaved, and
-	// save becomes nil. The capture continues without it.
-	save      func(packets []capture.Packet) error
-	unsaved   func(error)
-	isUnsaved bool
-	// dissector belongs to the reading goroutine; stats is a copy for others.
+	// save takes the packets of every batch; nil for nobody.
+	save func(packets []capture.Packet)
+	// dissector belongs to the reading goroutine, stats are a copy for others.
 	dissector *capture.Dissector
 	stats     atomic.Pointer[capture.DissectorStats]
 	copied    time.Duration
@@ -134,10 +131,7 @@ func (s *liveSource) Next(b *capture.Batch) error {
 		s.count(b.Packets)
 	}
 	if s.save != nil {
-		if err := s.save(b.Packets); err != nil {
-			s.unsaved(err)
-			s.save, s.isUnsaved = nil, true
-		}
+		s.save(b.Packets)
 	}
 	return nil
 }
