@@ -295,3 +295,17 @@ func TestLimitsAdd(t *testing.T) {
 		t.Errorf("%d limits are named, want 8", got)
 	}
 }
+
+// TestEventsOfTwoCaptures: packets of one number in two captures are in the order of their times.
+func TestEventsOfTwoCaptures(t *testing.T) {
+	at := func(file uint32, time int64, stream uint32) Event {
+		return Event{At: capture.Position{Frame: 5, Time: time, Capture: file}, Stream: stream, Connection: &Connection{
+			Connection: &reassembly.Connection{Stream: stream},
+		}}
+	}
+	r := &recorder{}
+	NewCorrelator(Options{}, r).Add([][]Event{{at(0, 20, 1), at(1, 10, 2)}})
+	if d := cmp.Diff([]string{"2: connection", "1: connection"}, r.got); d != "" {
+		t.Error(d)
+	}
+}
