@@ -51,6 +51,8 @@ type watch struct {
 	packets io.Writer
 	// save belongs to the reading goroutine while the pipeline runs; nil without -w.
 	save *saver
+	// comments puts findings on the packets that are saved; nil without --comments.
+	comments *commenter
 	// served may be called by any goroutine; nil without --listen.
 	served *served
 	// metrics counts requests; nil where nobody can ask for them.
@@ -158,12 +160,22 @@ func (w *watch) open() (err error) {
 			return err
 		}
 		w.src.save = w.save.write
+		if w.j.opt.save.comments {
+			w.comments = newCommenter(w.save, w.j.now)
+			w.src.save = w.comments.write
+		}
 	}
 	return nil
 }
 
 // saveFailed says that packets are not written to -w any more. It belongs to the reading goroutine.
-func (w *watch) saveFailed(err error) { w.j.complain("%v; watching continues without -w", err) }
+func (w *watch) saveFailed(err error) {
+	if w.comments != nil { // whoever reads them is gone, and would not end the capture
+		w.src.over = true
+		return
+	}
+	w.j.complain("%v; watching continues without -w", err)
+}
 
 // finish implements result: it writes what is new at the end, and the report.
 func (w *watch) finish() int {
@@ -174,14 +186,20 @@ func (w *watch) finish() int {
 			failed = true
 		}
 	}
-	if w.src.save != nil {
-		fail(w.save.close())
-	}
 	rep := w.report(w.j.pipeline.input())
 	isProven, isKept := w.writeEvidence(rep), w.writeBaseline(rep)
 	w.status.hide()
 	if w.lost == nil {
 		w.lost = w.last(rep)
+	}
+	switch {
+	case w.src.save == nil:
+	case w.comments != nil:
+		w.End()
+		w.comments.add(w.News(true, true))
+		fail(w.comments.close())
+	default:
+		fail(w.save.close())
 	}
 	// The last event is the report, and standard output that is lost takes no more.
 	w.outs = slices.DeleteFunc(w.outs, func(out reportFile) bool {
@@ -246,6 +264,9 @@ func (w *watch) print(isSightDue, repeats bool) error {
 	news := slices.DeleteFunc(w.News(isSightDue, repeats), func(n model.News) bool { return w.accepted.accepts(&n.Finding) })
 	if len(news) > 0 {
 		w.count(news)
+		if w.comments != nil {
+			w.comments.add(news)
+		}
 		if w.j.names != nil {
 			redactNews(news, w.j.names)
 		}
