@@ -49,8 +49,6 @@ var exceptions = map[string]capturetest.Keeps{
 
 // notTried are rewritings that leave too little of single captures to be compared.
 var notTried = []string{
-	// The server speaks first, and copies are recognised by the client's first bytes.
-	"foreign-smtp.pcap before and after address translation",
 	// The address of the client is in the preface, which is not there.
 	"kv9005-fires-proxy-v2.pcap VXLAN, 128 bytes of each packet",
 	"kv9005-fires-proxy-v2.pcap the second half",

@@ -43,12 +43,17 @@ type clockProbe struct {
 }
 
 // moment identifies the end of a segment by its connection, direction, and what
-// both sides had sent.
+// both sides had sent. Where both numbers count on from random ones, they do that without addresses, which address
+// translation changes.
 type moment struct {
 	from, to         [16]byte
 	fromPort, toPort uint16
 	end, ack         uint32
 }
+
+// leastRandom is the least sequence number that is taken for one that counts on from a random one: those of made-up
+// captures are small and equal everywhere.
+const leastRandom = 1 << 20
 
 // file returns a probe for the i-th file.
 func (t *clockTable) file(i int) *clockProbe {
@@ -100,6 +105,9 @@ func (p *clockProbe) add(packets []Packet) bool {
 
 // note keeps the first time of a moment.
 func (p *clockProbe) note(times map[uint64]int64, m moment, t int64) {
+	if m.end >= leastRandom && m.ack >= leastRandom {
+		m.from, m.to, m.fromPort, m.toPort = [16]byte{}, [16]byte{}, 0, 0
+	}
 	key := maphash.Comparable(p.table.seed, m)
 	if _, ok := times[key]; !ok && len(times) < maxMoments {
 		times[key] = t

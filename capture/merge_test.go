@@ -156,6 +156,10 @@ func TestClocksAreCompared(t *testing.T) {
 	other := capturetest.NewRecorder()
 	other.Open(netip.MustParseAddrPort("192.0.2.8:40001"), netip.MustParseAddrPort("192.0.2.9:9092")).Exchange([]byte("x"), []byte("y"))
 	to, from := capturetest.OneWay(r.Packets, capturetest.ToBroker), capturetest.OneWay(r.Packets, capturetest.ToClient)
+	before := capturetest.Randomize(r.Packets, 1)
+	behind := slices.DeleteFunc(capturetest.Translated(before), func(p capturetest.Packet) bool {
+		return !bytes.Contains(p.Data, []byte{203, 0, 113, 77})
+	})
 	// A segment whose first copy the capture lacks seems to be answered before it was sent.
 	late := slices.Clone(r.Packets)
 	for i := range late {
@@ -179,6 +183,7 @@ func TestClocksAreCompared(t *testing.T) {
 		{name: "less than can be told", a: r.Packets, b: r.Packets, skew: minSkew / 2},
 		{name: "more than clocks differ", a: r.Packets, b: r.Packets, skew: maxSkew + 1e9},
 		{name: "another connection", a: r.Packets, b: other.Packets, skew: 1e9},
+		{name: "behind address translation", a: before, b: behind, skew: 5e9, want: true},
 		{name: "one packet late", a: r.Packets, b: late},
 	} {
 		dir := save(t, map[string][]byte{

@@ -36,6 +36,7 @@ type conn struct {
 	tls                   *tlsrecord.Session
 	outline               *tlsrecord.Outline // of TLS, until something inside was decrypted
 	preface               *preface           // that is being read
+	behind                []sides            // the addresses behind address translation, nil for most
 }
 
 // connMode is the way a connection's bytes take.
@@ -353,6 +354,7 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	if i := &c.info; i.Spoke == SpokeTLS && i.Protocol == Undecided && i.Confusion == NoConfusion {
 		i.Protocol, i.TLS = TLS, &tlsrecord.Info{Reason: "the client's side is not in the capture"}
 	}
+	c.listBehind()
 	c.w.opener.Closed(&c.info)
 	if c.isTraced {
 		c.traceEnd()

@@ -45,17 +45,17 @@ type flow struct {
 	hasChecksums [2]bool  // a segment of that direction had a good checksum
 	ttl          [2]uint8 // of the first segment of that direction that opens, carries or ends something
 	isChallenged bool     // a SYN waits in flowTable.challenges
-	hasPartner   bool     // has an entry in flowTable.twins.partners
 	acked        bool     // the base of the direction that was not seen is one less than what was acknowledged first
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
 	last         [2]uint32 // sequence number after the last segment
 	domain       uint64
 	hash         uint32
-	next         uint32  // following flow of the bucket, +1
-	opening      summary // of the client's first bytes, if hasOpening
-	hasOpening   bool
+	next         uint32 // following flow of the bucket, +1
 	alias        uint32 // flow that this one is a copy of, +1
+	isTurned     bool   // the copy's directions are the other way round
+	marks        uint8  // segments compared by flowTable.twin
+	batch        uint32 // the lower half of the number of the batch in which conn was made
 	capture      uint32
 	first        uint64 // frame
 	firstTime    int64
@@ -86,7 +86,7 @@ type flowTable struct {
 	hand    uint32
 	limits  *Limits
 	// challenges are SYNs on live connections, disbelieved counts those that nothing confirmed so far.
-	twins       twins
+	marks       map[mark]marked // of connections with other addresses
 	challenges  map[*flow]challenge
 	disbelieved uint64
 	// release is told of a flow that leaves the table, unless it is a copy of another or unwanted.
@@ -94,7 +94,7 @@ type flowTable struct {
 }
 
 func newFlowTable(limits *Limits, release func(*flow, EndKind)) *flowTable {
-	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, twins: newTwins(), limits: limits, release: release}
+	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, marks: map[mark]marked{}, limits: limits, release: release}
 }
 
 func (t *flowTable) at(i uint32) *flow { return &t.chunks[i/flowChunk][i%flowChunk] }
@@ -140,12 +140,14 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			continue
 		}
 		if f.alias != 0 {
-			original := t.at(f.alias - 1)
-			if original.dead || original.alias != 0 || original.stream != f.stream { // the slot was given to another since
+			original := t.original(f)
+			if original == nil {
 				break
 			}
 			if e, ok := original.direction(s); ok {
 				d = e
+			} else if f.isTurned {
+				d = d.Reverse()
 			}
 			f = original
 		}
@@ -181,6 +183,14 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 	f.numbered, f.number = s.Capture, t.nextNumber(s.Capture)
 	d, _ := f.direction(s)
 	return f, d, true
+}
+
+// original is the flow that f is a copy of; nil where its place was given to another since.
+func (t *flowTable) original(f *flow) *flow {
+	if o := t.at(f.alias - 1); !o.dead && o.alias == 0 && o.stream == f.stream {
+		return o
+	}
+	return nil
 }
 
 // nextNumber is the next free stream number of a capture.
@@ -406,7 +416,6 @@ func (t *flowTable) drop(f *flow, how EndKind) {
 	if f.isChallenged {
 		delete(t.challenges, f)
 	}
-	t.part(f)
 	*f = flow{dead: true}
 	t.free = append(t.free, i)
 }
@@ -441,6 +450,9 @@ func (t *flowTable) expire(idle, over int64) {
 	for i := range t.used {
 		f := t.at(i)
 		if f.dead {
+			continue
+		}
+		if f.alias != 0 && t.original(f) != nil {
 			continue
 		}
 		limit := idle

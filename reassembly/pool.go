@@ -481,6 +481,67 @@ func (p *Pool[R]) tick(s *slot[R], at capture.Position, now int64) {
 	}
 }
 
+// open makes the connection of f.
+func (p *Pool[R]) open(f *flow) {
+	f.conn, f.batch = p.newConn(f), uint32(p.sent)
+	p.table.silent--
+}
+
+// unite looks whether a segment of f was seen with other addresses, and if so makes one connection of the two. It returns
+// the flow and the direction of the segment.
+func (p *Pool[R]) unite(s *slot[R], f *flow, seg *capture.Segment, dir Direction) (*flow, Direction) {
+	first, e := p.table.twin(f, seg, dir)
+	if first == nil {
+		return f, dir
+	}
+	copied, d := f, dir
+	if first.stream > f.stream {
+		first, copied, d, e = f, first, e, dir
+	}
+	isNew := copied.conn == nil || copied.conn != gone && copied.batch == uint32(p.sent)
+	if !isNew || first.conn == gone {
+		return f, dir
+	}
+	if copied.conn != nil {
+		p.move(s, copied, first, d != e)
+	}
+	p.table.join(copied, first, d, e)
+	if first.conn != nil {
+		i := first.stream % shards
+		s.items[i] = append(s.items[i], item{conn: first.conn, kind: twinItem, payload: sidesOf(copied), at: seg.Position})
+	}
+	if first != f {
+		p.table.note(first, seg, e)
+	}
+	return first, e
+}
+
+// move gives what came for the connection of a flow, all of it in this batch, to that which it is a copy of.
+func (p *Pool[R]) move(s *slot[R], copied, to *flow, isTurned bool) {
+	if to.conn == nil {
+		p.open(to)
+	}
+	from, i, j := copied.conn, copied.stream%shards, to.stream%shards
+	kept := s.items[i][:0]
+	for _, it := range s.items[i] {
+		if it.conn == from {
+			it.conn = to.conn
+			if isTurned {
+				it.dir = it.dir.Reverse()
+			}
+			if i != j {
+				s.items[j] = append(s.items[j], it)
+				continue
+			}
+		}
+		kept = append(kept, it)
+	}
+	clear(s.items[i][len(kept):])
+	s.items[i] = kept
+	copied.conn = nil
+	p.table.silent++
+}
+
 // segment finds the segment's connection and hands it to the shard of that.
 func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment) {
 	f, dir, fresh := p.table.lookup(seg)
@@ -502,25 +563,8 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		return
 	}
 	p.table.note(f, seg, dir)
-	switch {
-	case seg.Flags&capture.SYN == 0:
-	case fresh && seg.Flags&capture.ACK == 0:
-		p.table.noteSYN(f)
-	case f.hasPartner:
-		p.table.noteAnswer(f)
-	}
-	if seg.Length > 0 && !f.hasOpening && dir == ToBroker {
-		f.noteOpening(seg)
-	}
-	if f.hasPartner && seg.Length > 0 && dir == ToBroker {
-		if first := p.table.noteRequest(f); first != f {
-			if first.conn != nil && first.conn != gone {
-				i := first.stream % shards
-				s.items[i] = append(s.items[i], item{conn: first.conn, kind: twinItem, payload: serverOf(f), at: seg.Position})
-			}
-			f = first
-			p.table.note(f, seg, dir)
-		}
+	if seg.Length > 0 && f.marks < marksPerFlow && !f.unwanted {
+		f, dir = p.unite(s, f, seg, dir)
 	}
 	seg.Stream = p.table.number(f, seg.Capture)
 	f.lastTime = p.clock
@@ -534,8 +578,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		if seg.Length == 0 && seg.Flags&(capture.FIN|capture.RST) == 0 {
 			return
 		}
-		f.conn = p.newConn(f)
-		p.table.silent--
+		p.open(f)
 	}
 	if f.conn == gone {
 		return

@@ -3,138 +3,122 @@ package reassembly
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"net/netip"
 	"slices"
 
 	"github.com/kafkavet/kafkavet/capture"
 )
 
 // One connection can be captured in several places: on two VLANs that a router connects, before and after address
-// translation, on a node and in a pod. Its addresses, tags and TTL differ there; the sequence numbers do not. The
-// initial ones of both sides are 64 random bits (RFC 6528): where they and the first bytes of the client are equal, so
-// is the connection.
+// translation, on a node and in a pod. Its addresses, tags and TTL differ there; the sequence numbers do not. Those of a
+// segment with payload, and what it acknowledges, count on from 64 random bits (RFC 6528): where they, the length and the
+// first bytes are equal, so is the connection.
 const (
-	// twinWindow is how much time may lie between two copies of a SYN, in nanoseconds. Copies come microseconds apart on
-	// one host; the clocks of two hosts differ by more.
+	// twinWindow is how much time may lie between two copies of a segment, in nanoseconds. Copies come microseconds apart
+	// on one host, and the clocks of two hosts are corrected.
 	twinWindow = 3e9
-	// maxTwinSYNs bounds the SYNs that a later one is compared with: 4,096 of 16 bytes are 64 KiB. When it is reached, all
-	// are forgotten.
-	maxTwinSYNs = 4096
-	// minRandom is the least initial sequence number that is taken for a random one: those of made-up captures are
-	// small and equal everywhere. One random number in 4,096 is below it.
+	// maxMarks bounds the segments that those of other addresses are compared with: 4,096 of some 60 bytes are 240 KiB.
+	// When it is reached, all are forgotten.
+	maxMarks = 4096
+	// marksPerFlow is how many segments with payload of a connection are compared: the first, as a rule. Where the capture
+	// begins in between, one place has some that the other has not.
+	marksPerFlow = 4
+	// markBytes is how many bytes of a segment are compared: few enough for captures that cut their packets.
+	markBytes = 32
+	// minRandom is the least sequence number that is taken for one that counts on from a random one: those of made-up
+	// captures are small and equal everywhere. One random number in 4,096 is below it.
 	minRandom = 1 << 20
 )
 
-// twins finds flows with different addresses that are one connection.
-type twins struct {
-	// bySYN are recent flows by the sequence number of their SYN.
-	bySYN map[uint32]*flow
-	// partners are pairs of flows with equal SYNs, until it is clear whether they are one connection.
-	partners map[*flow]partner
+// mark is what is equal in all copies of a segment.
+type mark struct{ seq, ack, length, sum uint32 }
+
+// marked is the flow that had a segment first, and when.
+type marked struct {
+	flow   *flow
+	stream uint32 // of flow, which may have become that of another connection
+	dir    Direction
+	time   int64
 }
 
-// partner is the other flow of a pair, and how far the two were compared.
-type partner struct {
-	other  *flow
-	agrees bool // the answers to the SYNs are equal too
-}
-
-func newTwins() twins {
-	return twins{bySYN: map[uint32]*flow{}, partners: map[*flow]partner{}}
-}
-
-// noteSYN looks for the twin of a flow whose SYN was just seen.
-func (t *flowTable) noteSYN(f *flow) {
-	if f.base[ToBroker] < minRandom {
-		return
+// twin returns the flow with other addresses that s was seen on before, and the direction there; nil without one. f
+// has s in direction d.
+func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction) (*flow, Direction) {
+	f.marks++
+	if s.Seq < minRandom || s.Ack < minRandom || s.Flags&capture.ACK == 0 {
+		return nil, d
 	}
-	w := &t.twins
-	g := w.bySYN[f.base[ToBroker]]
-	if g == nil || !g.hasSYN(f.base[ToBroker]) || f.firstTime-g.firstTime > twinWindow || g.firstTime-f.firstTime > twinWindow {
-		if len(w.bySYN) >= maxTwinSYNs {
-			clear(w.bySYN)
-			for f := range w.partners {
-				f.hasPartner = false
-			}
-			clear(w.partners)
+	k := mark{s.Seq, s.Ack, s.Length, crc32.Checksum(s.Payload[:min(len(s.Payload), markBytes)], castagnoli)}
+	m, ok := t.marks[k]
+	if ok && m.flow.alias != 0 {
+		if m.flow.isTurned {
+			m.dir = m.dir.Reverse()
 		}
-		w.bySYN[f.base[ToBroker]] = f
-		return
+		if m.flow = t.original(m.flow); m.flow != nil {
+			m.stream = m.flow.stream
+		}
 	}
-	if g != f && !g.hasPartner {
-		w.partners[f], w.partners[g] = partner{other: g}, partner{other: f}
-		f.hasPartner, g.hasPartner = true, true
+	if !ok || m.flow == nil || m.flow.dead || m.flow.stream != m.stream || s.Time-m.time > twinWindow || m.time-s.Time > twinWindow {
+		if len(t.marks) >= maxMarks {
+			clear(t.marks)
+		}
+		t.marks[k] = marked{f, f.stream, d, s.Time}
+		return nil, d
 	}
+	if m.flow == f || m.flow.unwanted || f.unwanted {
+		return nil, d
+	}
+	return m.flow, m.dir
 }
 
-// hasSYN reports whether f began with a SYN of this sequence number.
-func (f *flow) hasSYN(seq uint32) bool {
-	return !f.dead && f.alias == 0 && f.synced[ToBroker] && f.base[ToBroker] == seq
-}
-
-// noteAnswer compares the answers of two flows with equal SYNs when the second answer is seen.
-func (t *flowTable) noteAnswer(f *flow) {
-	p := t.twins.partners[f]
-	if !p.other.synced[ToClient] {
-		return
-	}
-	if f.base[ToClient] != p.other.base[ToClient] || f.base[ToClient] < minRandom {
-		t.part(f)
-		return
-	}
-	q := t.twins.partners[p.other]
-	p.agrees, q.agrees = true, true
-	t.twins.partners[f], t.twins.partners[p.other] = p, q
-}
-
-// noteOpening keeps what the client of a flow sent first.
-func (f *flow) noteOpening(s *capture.Segment) {
-	f.hasOpening, f.opening = true, summary{s.Seq, s.Length, crc32.Checksum(s.Payload, castagnoli)}
-}
-
-// noteRequest compares the first bytes that the clients of two flows with equal initial sequence numbers sent. If they
-// are equal, the flow whose bytes come second becomes a copy of the other. It returns the flow that the segment belongs to.
-func (t *flowTable) noteRequest(f *flow) *flow {
-	p := t.twins.partners[f]
-	first := p.other
-	if !p.agrees || !first.hasOpening {
-		return f
-	}
-	t.part(f)
-	if f.opening != first.opening || f.conn != nil || f.unwanted || first.unwanted {
-		return f
-	}
+// join makes f a copy of first: a segment of direction d of f is one of direction e of first.
+func (t *flowTable) join(f, first *flow, d, e Direction) {
 	if f.numbered != first.numbered && first.elsewhere == nil {
 		first.elsewhere = &[]captureNumber{{f.numbered, f.number}}
 	}
-	f.alias, f.stream = t.index(first)+1, first.stream
+	f.alias, f.stream, f.isTurned = t.index(first)+1, first.stream, d != e
 	t.settled++
-	t.twins.bySYN[first.base[ToBroker]] = first // there may be a third
-	return first
 }
 
 // maxBehind bounds the further addresses of one connection: a service, its node and its pod are three.
 const maxBehind = 4
 
-// noteBehind adds an address of the server's side, as serverOf writes it, that was seen behind address translation.
-func (c *conn) noteBehind(server []byte) {
-	at := addrPort([16]byte(server), binary.BigEndian.Uint16(server[16:]))
-	if i := &c.info; !c.over && len(i.Behind) < maxBehind && at != i.Broker && !slices.Contains(i.Behind, at) {
-		i.Behind = append(i.Behind, at)
+// sides are the addresses of the two sides of a connection, by the direction of what is sent to them.
+type sides [2]netip.AddrPort
+
+// sidesOf are those of f, which is a copy, by the directions of the original, as noteBehind reads them.
+func sidesOf(f *flow) []byte {
+	b := make([]byte, 0, 2*(16+2))
+	if f.isTurned {
+		b = binary.BigEndian.AppendUint16(append(b, f.a[:]...), f.aPort)
 	}
+	b = binary.BigEndian.AppendUint16(append(b, f.b[:]...), f.bPort)
+	if !f.isTurned {
+		b = binary.BigEndian.AppendUint16(append(b, f.a[:]...), f.aPort)
+	}
+	return b
 }
 
-// serverOf is the address and port of the side of f that was sent the SYN.
-func serverOf(f *flow) []byte { return binary.BigEndian.AppendUint16(f.b[:len(f.b):len(f.b)], f.bPort) }
-
-// part ends the comparison of f with its partner.
-func (t *flowTable) part(f *flow) {
-	if !f.hasPartner {
+// noteBehind adds the addresses that the connection has behind address translation, as sidesOf writes them.
+func (c *conn) noteBehind(b []byte) {
+	if c.over || len(c.behind) == maxBehind {
 		return
 	}
-	g := t.twins.partners[f].other
-	delete(t.twins.partners, f)
-	delete(t.twins.partners, g)
-	f.hasPartner, g.hasPartner = false, false
+	var s sides
+	for d := range s {
+		side := b[d*(16+2):]
+		s[d] = addrPort([16]byte(side), binary.BigEndian.Uint16(side[16:]))
+	}
+	c.behind = append(c.behind, s)
+}
+
+// listBehind names the addresses of the broker's side, when it is known which that is.
+func (c *conn) listBehind() {
+	for _, s := range c.behind {
+		if at := s[c.flip]; at != c.info.Broker && !slices.Contains(c.info.Behind, at) {
+			c.info.Behind = append(c.info.Behind, at)
+		}
+	}
 }
 
 // isCopied reports whether a segment on another VLAN is a copy of one of f: it has the initial sequence number of

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
@@ -52,5 +54,37 @@ func TestEqualSequenceNumbersAloneAreNoTwins(t *testing.T) {
 	both := capturetest.Merge(capturetest.Randomize(r.Packets, 1), capturetest.Randomize(other.Packets, 1))
 	if got := run(t, both, 100); len(got.conns) != 2 || count(got.lines, "request") != 2 {
 		t.Errorf("other requests: %d connections and %d requests, want 2 and 2", len(got.conns), count(got.lines, "request"))
+	}
+}
+
+// TestTranslationJoinedMidstream begins at each packet: where copies come in pairs, and where one place has a packet that the
+// other has not.
+func TestTranslationJoinedMidstream(t *testing.T) {
+	r := capturetest.NewRecorder()
+	talk(r, client, 5)
+	plain := capturetest.Randomize(r.Packets, 1)
+	both := capturetest.Translated(plain)
+	for cut := range both {
+		got, want := run(t, both[cut:], 100), run(t, plain[cut/2:], 100)
+		if count(want.lines, "request") == 0 {
+			break // ends alone are not compared
+		}
+		if d := cmp.Diff(sorted(withoutFrames(want.lines)), sorted(withoutFrames(got.lines))); d != "" || len(got.conns) != 1 {
+			t.Fatalf("from packet %d on: %d connections (-want +got):\n%s", cut+1, len(got.conns), d)
+		}
+		if c := got.conns[0]; len(c.Behind) != 1 || c.Broker.Port() == c.Behind[0].Port() {
+			t.Errorf("from packet %d on: broker %v behind %v", cut+1, c.Broker, c.Behind)
+		}
+	}
+}
+
+// TestTranslationOfAServerThatSpeaksFirst has the first bytes come from the server.
+func TestTranslationOfAServerThatSpeaksFirst(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Send(capturetest.ToClient, []byte("220 mail.example ESMTP\r\n"))
+	c.Exchange(request(3, 1, 7, 10), []byte("500 what?\r\n"))
+	if got := run(t, capturetest.Translated(capturetest.Randomize(r.Packets, 1)), 100); len(got.conns) != 1 || got.conns[0].Spoke != SpokeSMTP {
+		t.Errorf("connections %+v, want 1 of SMTP", got.conns)
 	}
 }
