@@ -25,7 +25,7 @@ type action func(ctx context.Context, args []string) (int, error)
 
 // commands make the commands, each with its flags.
 var commands = []func(environment) (*cobra.Command, action){
-	newAnalyze, newSniff, newRequests, newRun, newExplain, newWireshark, newInterfaces, newCompletion, newVersion,
+	newAnalyze, newSniff, newRequests, newMerge, newRun, newExplain, newWireshark, newInterfaces, newCompletion, newVersion,
 }
 
 // furtherCommands are those of build tags.

@@ -119,6 +119,10 @@ func TestCommandsOfTheReadme(t *testing.T) {
 	if err := os.Symlink(filepath.Join(root, "testdata"), "testdata"); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir("reports", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	checkCommand(t, "kafkavet analyze --target kafka-4.0 --format json -o reports/host-1.json kafka.pcap")
 	for _, line := range commands {
 		for command := range strings.SplitSeq(line, "|") {
 			checkCommand(t, strings.TrimSpace(command))
@@ -187,6 +191,10 @@ func checkCommand(t *testing.T, command string) {
 func shellWords(command string) (words []string) {
 	command, _, _ = strings.Cut(command, " > ")
 	for _, m := range regexp.MustCompile(`'([^']*)'|(\S+)`).FindAllStringSubmatch(command, -1) {
+		if files, _ := filepath.Glob(m[2]); strings.Contains(m[2], "*") && len(files) > 0 {
+			words = append(words, files...)
+			continue
+		}
 		words = append(words, m[1]+m[2])
 	}
 	return words

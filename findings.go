@@ -10,6 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/report"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/knownissues"
+	"github.com/kafkavet/kafkavet/report/merge"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/redact"
 	"github.com/kafkavet/kafkavet/report/write"
@@ -110,6 +111,7 @@ func (f *findings) report(in report.Input) *model.Report {
 	if f.j.names != nil {
 		redact.Report(rep, f.j.names)
 	}
+	merge.Identify(rep)
 	return rep
 }
 

@@ -22,6 +22,8 @@ import (
 type options struct {
 	// captures are the arguments of analyze and requests.
 	captures []string
+	// merged are the reports that merge reads.
+	merged   []string
 	traffic  trafficOptions
 	report   reportOptions
 	redact   redactOptions
@@ -69,10 +71,13 @@ func (o *options) check(stdin io.Reader) error {
 		return errors.New("--write-baseline: cannot be redacted; a baseline recognizes client ids")
 	}
 	isFile := func(f namedFile) bool { return f.path != "" && f.path != "-" }
+	if o.live.reportEvery > 0 && !slices.ContainsFunc(o.output.files(), isFile) {
+		return errors.New("--report-every: has no effect without --output FILE")
+	}
 	if o.output.flags.Changed("output-mode") && !isFile(namedFile{path: o.save.path}) && !slices.ContainsFunc(written, isFile) {
 		return errors.New("--output-mode: has no effect where no file is written")
 	}
-	return apart(written, slices.Concat(fileNames(o.captures, stdin), o.traffic.keyLogs, o.report.knownIssues,
+	return apart(written, slices.Concat(fileNames(o.captures, stdin), o.merged, o.traffic.keyLogs, o.report.knownIssues,
 		[]string{o.report.target, o.report.baseline, o.traffic.advertised, o.live.program})...)
 }
 

@@ -22,6 +22,7 @@ type liveOptions struct {
 	duration    time.Duration
 	count       uint64
 	interval    time.Duration
+	reportEvery time.Duration
 	listen      string
 	user        string
 	// isRun says that the command is run: a command says when the capture ends, and findings are
@@ -49,6 +50,7 @@ func (o *liveOptions) registerSniff(f *pflag.FlagSet) {
 	f.DurationVar(&o.duration, "duration", 0, "end with the report after this `DURATION`")
 	f.Uint64VarP(&o.count, "count", "c", 0, "end with the report after `N` packets")
 	f.DurationVar(&o.interval, "interval", defaultInterval, "print new counts of findings every `DURATION`")
+	f.DurationVar(&o.reportEvery, "report-every", 0, "write the report so far to the files of --output every `DURATION`, so that a host that dies loses no more")
 	f.StringVar(&o.listen, "listen", "", "serve the current report and metrics by HTTP at this `ADDRESS`; :9999 is 127.0.0.1:9999, only a full address reaches other hosts")
 	f.StringVar(&o.program, "bpf", "", "filter in the kernel with the program in `FILE`, as tcpdump -ddd prints it")
 	f.BoolVar(&o.promiscuous, "promiscuous", false, "ask the interface also for packets to other hosts")
@@ -68,6 +70,8 @@ func (o *liveOptions) check() error {
 		return fmt.Errorf("--duration %v: must be above 0", o.duration)
 	case o.interval < minInterval:
 		return fmt.Errorf("--interval %v: must be %v or more", o.interval, minInterval)
+	case o.reportEvery != 0 && o.reportEvery < minInterval:
+		return fmt.Errorf("--report-every %v: must be %v or more", o.reportEvery, minInterval)
 	case o.buffer < capture.MinBuffer>>20 || o.buffer > capture.MaxBuffer>>20:
 		return fmt.Errorf("--buffer %d: must be from %d to %d MiB", o.buffer, capture.MinBuffer>>20, capture.MaxBuffer>>20)
 	case o.snaplen != 0 && (o.snaplen < capture.MinSnapLen || o.snaplen > capture.DefaultSnapLen):

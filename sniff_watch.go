@@ -12,6 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/redact"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 const (
@@ -59,7 +60,9 @@ type watch struct {
 	metrics *requestMetrics
 
 	age, sight, repeat, draw every
-	counted                  model.SeverityCounts
+	// reports is when the report so far is written; its interval is 0 for never.
+	reports every
+	counted model.SeverityCounts
 	// lost is why standard output takes no more; the report may still go to a file.
 	lost error
 
@@ -77,7 +80,8 @@ func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {
 		findings: f, status: status, news: newNewsWriter(j, status), packets: packets,
 		age: every{interval: ageInterval}, sight: every{interval: sightInterval},
 		repeat: every{interval: j.opt.live.interval}, draw: every{interval: statusInterval},
-		stop: make(chan struct{}),
+		reports: every{interval: j.opt.live.reportEvery},
+		stop:    make(chan struct{}),
 	}
 	w.started = func() error {
 		w.note("watching %s; Ctrl-C ends and reports", j.opt.live.iface)
@@ -247,6 +251,9 @@ func (w *watch) each(p *pipeline) error {
 	if w.lost != nil {
 		return w.lost
 	}
+	if w.reports.interval > 0 && w.reports.due(now) {
+		w.writeReportSoFar(p)
+	}
 	if w.draw.due(now) {
 		w.status.show(w.counts())
 	}
@@ -257,6 +264,26 @@ func (w *watch) each(p *pipeline) error {
 		}
 	}
 	return nil
+}
+
+// writeReportSoFar writes the report to its files. What fails is said, and tried again the next time.
+func (w *watch) writeReportSoFar(p *pipeline) {
+	rep := w.report(p.input())
+	for _, o := range w.j.opt.output.outputs {
+		if o.path == "" {
+			continue
+		}
+		out, err := w.j.opener().open(o.path)
+		if err == nil {
+			err = w.writeReport(reportFile{out, write.Formats()[o.format]}, rep)
+		}
+		if err != nil {
+			w.j.complain("%v; --report-every tries again in %v", err, w.reports.interval)
+			if out != nil {
+				out.abandon()
+			}
+		}
+	}
 }
 
 // print prints findings that are new, with repeats also those that happened again and the sums.

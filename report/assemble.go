@@ -25,6 +25,11 @@ func (b *Builder) Report() *model.Report {
 	}
 	addHits(hit, b.input.LimitsHit)
 	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
+	if first, last := model.InputSpan(r.Captures); first != nil {
+		for i := range r.Brokers {
+			r.Brokers[i].Watched = []model.Span{{First: *first, Last: *last}}
+		}
+	}
 	r.Quality.DisbelievedSegments = b.input.DisbelievedSegments
 	r.Quality.ExpectedRefusals = b.findings.expectedRefusals()
 	r.Quality.OtherProtocols, r.Quality.LimitsHit = b.brokers.otherProtocols(), hit

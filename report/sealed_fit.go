@@ -116,6 +116,6 @@ func (f *findings) fittingIssue(in *conclusion) *model.KnownIssue {
 	if !ok {
 		return nil
 	}
-	known.Confidence = possible
+	known.Confidence, known.ConfidenceReason = possible, "only the sizes of encrypted messages fit"
 	return &known
 }

@@ -120,8 +120,9 @@ type issueClient struct {
 	// name, or announced library.
 	clientIDs []wildcard
 	library   string
-	// most is the most that this client is worth.
-	most Confidence
+	// most is the most that this client is worth, because says why it is not more.
+	most    Confidence
+	because string
 }
 
 // Match finds the issue that fits m best, and how sure that is; false without
@@ -134,16 +135,16 @@ func (k *Catalogue) Match(m Mismatch) (model.KnownIssue, Confidence, bool) {
 	k.load()
 	for f := range k.files {
 		var found *issue
-		best := noMatch
+		best, why := noMatch, ""
 		for i := range k.files[f].issues {
 			candidate := &k.files[f].issues[i]
-			if c := k.match(candidate, &m); c > best {
-				found, best = candidate, c
+			if c, reason := k.match(candidate, &m); c > best {
+				found, best, why = candidate, c, reason
 			}
 		}
 		if found != nil {
 			known := found.KnownIssue
-			known.Confidence = best.String()
+			known.Confidence, known.ConfidenceReason = best.String(), why
 			return known, best, true
 		}
 	}
@@ -166,15 +167,19 @@ func (k *Catalogue) ByID(id string) (model.KnownIssue, bool) {
 	return model.KnownIssue{}, false
 }
 
-// match tells how sure it is that i is what m shows.
-func (k *Catalogue) match(i *issue, m *Mismatch) Confidence {
+// match tells how sure it is that i is what m shows, and why it is not certain.
+func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
 	if !slices.Contains(i.codes, m.Code) || !i.sentIn(m) || !i.wentOn(m) {
-		return noMatch
+		return noMatch, ""
 	}
 	if len(i.serverNames) > 0 && !anyMatches(i.serverNames, strings.ToLower(m.ServerName)) {
-		return noMatch
+		return noMatch, ""
 	}
-	return min(i.rangeFits(m), k.who(i, m))
+	c, why := k.who(i, m)
+	if r := i.rangeFits(m); r < c {
+		return r, "the broker's range was not seen"
+	}
+	return c, why
 }
 
 // sentIn tells whether the request of m is one that the bug sends.
@@ -211,42 +216,55 @@ func (i *issue) rangeFits(m *Mismatch) Confidence {
 	return Certain
 }
 
-// who tells how sure it is that the client, or the broker, is one with the bug.
-func (k *Catalogue) who(i *issue, m *Mismatch) Confidence {
-	best := noMatch
-	for c := range i.clients {
-		best = max(best, i.clients[c].match(m))
+// who tells how sure it is that the client, or the broker, is one with the bug, and why it is not certain.
+func (k *Catalogue) who(i *issue, m *Mismatch) (best Confidence, why string) {
+	for n := range i.clients {
+		if c, reason := i.clients[n].match(m); c > best {
+			best, why = c, reason
+		}
 	}
 	switch {
 	case best > noMatch:
-		return best
+		return best, why
 	case len(i.clients) == 0 && len(i.serverNames) > 0:
-		return Certain
+		return Certain, ""
 	case i.pattern && m.SoftwareName == "" && !anyMatches(k.foreign, m.ClientID):
-		return Possible
+		return Possible, "only the request fits: the client announced no software"
 	}
-	return noMatch
+	return noMatch, ""
 }
 
-// match tells how sure it is that c sent the requests of m.
-func (c *issueClient) match(m *Mismatch) Confidence {
+// match tells how sure it is that c sent the requests of m, and why it is not certain.
+func (c *issueClient) match(m *Mismatch) (Confidence, string) {
 	if c.name != "" && m.SoftwareName == c.name {
-		if !c.versionFits(m.SoftwareVersion) {
-			return noMatch
+		switch {
+		case !c.versionFits(m.SoftwareVersion):
+			return noMatch, ""
+		case c.most < Certain:
+			return c.most, c.because
 		}
-		return min(Certain, c.most)
+		return Certain, ""
 	}
-	if m.SoftwareName != "" && m.SoftwareName != c.library {
-		return noMatch
+	if m.SoftwareName != "" && m.SoftwareName != c.library && c.library != anyLibrary {
+		return noMatch, ""
 	}
 	for _, id := range c.clientIDs {
 		between, ok := id.match(m.ClientID)
-		if ok && (!id.version || constraintAllows(c.versions, between)) {
-			return min(Likely, c.most)
+		switch {
+		case !ok || id.version && !constraintAllows(c.versions, between):
+		case c.most < Likely:
+			return c.most, c.because
+		case m.SoftwareName != "":
+			return Likely, "the client id fits, and the announced software does not tell the library"
+		default:
+			return Likely, "the client id fits, and the client announced no software"
 		}
 	}
-	return noMatch
+	return noMatch, ""
 }
+
+// anyLibrary is a library that stands for any announced name.
+const anyLibrary = "*"
 
 // versionFits tells whether an announced version is one with the bug.
 func (c *issueClient) versionFits(announced string) bool {

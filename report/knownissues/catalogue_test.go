@@ -146,6 +146,9 @@ func resetUnranged(change func(*Mismatch)) func(*Mismatch) {
 
 func TestBuiltInIssuesAndTheirNearMisses(t *testing.T) {
 	const kafkaGo = "consumer@host-1 (github.com/segmentio/kafka-go)"
+	erred := func(change func(*Mismatch)) func(*Mismatch) {
+		return func(m *Mismatch) { change(m); m.Outcomes = map[string]uint64{"error": 1} }
+	}
 	eventHubs := func(m *Mismatch) { m.ServerName = "Orders.ServiceBus.Windows.net" }
 	for name, test := range map[string]struct {
 		m    Mismatch
@@ -169,6 +172,20 @@ func TestBuiltInIssuesAndTheirNearMisses(t *testing.T) {
 		"sarama built from a checkout":         {mismatch("KV2011", 18, 3, 0, 0, announced("sarama", "(devel)")), "sarama-devel-version", Certain},
 		"sarama 1.35 announces a fit version":  {mismatch("KV2011", 18, 3, 0, 0, announced("sarama", "v1.35.0")), "", noMatch},
 		"kafka-clients 3.9 behind a proxy":     {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(announced("apache-kafka-java", "3.9.2"))), "kroxylicious-apiversions-4", Possible},
+		"Redpanda Console's name":              {mismatch("KV2011", 18, 3, 0, 0, announced("RP Console", "1.0")), "redpanda-console-software-name", Certain},
+		"another name with a blank":            {mismatch("KV2011", 18, 3, 0, 0, announced("My Console", "1.0")), "", noMatch},
+		"franz-go with a name of its own":      {mismatch("KV2011", 18, 3, 0, 0, func(m *Mismatch) { announced("My App", "1.0")(m); m.ClientID = "kgo" }), "franz-go-hidden-refusal", Possible},
+		"lua-resty-kafka":                      {mismatch("KV2002", 18, 2, 0, 0, erred(unannounced("worker4242"))), "lua-resty-kafka-apiversions-2", Possible},
+		"lua-resty-kafka's id, ApiVersions v1": {mismatch("KV2002", 18, 1, 0, 0, erred(unannounced("worker4242"))), "", noMatch},
+		"kafkajs asks with ApiVersions v2":     {mismatch("KV2002", 18, 2, 0, 0, erred(unannounced("kafkajs"))), "", noMatch},
+		"kafka_ex joins":                       {mismatch("KV1002", 11, 0, 2, 9, unannounced("kafka_ex")), "kafka-ex-joingroup-0", Likely},
+		"kafka_ex joins, range unknown":        {mismatch("KV2001", 11, 0, 0, 0, resetUnranged(unannounced("kafka_ex"))), "kafka-ex-joingroup-0", Possible},
+		"kafka_ex on a broker that accepts it": {mismatch("KV4001", 11, 0, 0, 9, unannounced("kafka_ex")), "", noMatch},
+		"ruby-kafka produces":                  {mismatch("KV1001", 0, 3, 0, 2, unannounced("ruby-kafka")), "ruby-kafka-0.7-kafka-0.10", Likely},
+		"ruby-kafka fetches":                   {mismatch("KV2001", 1, 4, 0, 0, resetUnranged(unannounced("ruby-kafka"))), "ruby-kafka-0.7-kafka-0.10", Possible},
+		"ruby-kafka before 0.7":                {mismatch("KV1002", 0, 2, 3, 12, unannounced("ruby-kafka")), "", noMatch},
+		"kafka-go at MSK Serverless":           {mismatch("KV2009", 3, 1, 0, 12, unannounced(kafkaGo)), "kafka-go-metadata-1-msk-serverless", Possible},
+		"kafka-go asks with Metadata v6":       {mismatch("KV2009", 3, 6, 0, 12, unannounced(kafkaGo)), "", noMatch},
 		"kafka-clients 3.8 begins lower":       {mismatch("KV2002", 18, 3, 0, 0, resetUnranged(announced("apache-kafka-java", "3.8.0"))), "", noMatch},
 		"a replica fetcher":                    {mismatch("KV1001", 1, 12, 4, 11, unannounced("broker-2-fetcher-0")), "", noMatch},
 		"any client at Event Hubs":             {mismatch("KV2002", 18, 5, 0, 0, resetUnranged(eventHubs)), "azure-event-hubs-apiversions-4", Certain},
@@ -226,6 +243,9 @@ func TestBuiltInIssuesAndTheirNearMisses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			known, got, ok := loadBuiltIn(t).Match(test.m)
+			if ok && (known.ConfidenceReason == "") != (got == Certain) {
+				t.Errorf("%s: the reason is %q", got, known.ConfidenceReason)
+			}
 			if known.ID != test.id || got != test.want || ok != (test.id != "") {
 				t.Errorf("got %q %v %v, want %q %v", known.ID, got, ok, test.id, test.want)
 			}
@@ -290,7 +310,7 @@ func TestUsersIssueGoesBeforeABetterBuiltInOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	known, confidence, _ := k.Match(fetch12(nil))
-	want := model.KnownIssue{ID: "mine", Title: "A title", URL: "https://example.org/1", FixedIn: "7.5", Confidence: "likely"}
+	want := model.KnownIssue{ID: "mine", Title: "A title", URL: "https://example.org/1", FixedIn: "7.5", Confidence: "likely", ConfidenceReason: "the client id fits, and the announced software does not tell the library"}
 	if diff := cmp.Diff(want, known); diff != "" || confidence != Likely {
 		t.Errorf("confidence %v, issue (-want +got):\n%s", confidence, diff)
 	}
@@ -568,4 +588,27 @@ func FuzzMatchNeverTakesOneSoftwareForAnother(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTheReasonOfALowConfidence: the entry gives it, or the catalogue does.
+func TestTheReasonOfALowConfidence(t *testing.T) {
+	for because, want := range map[string]string{"": "the catalogue of known issues allows no more for this client", ", because: it is a guess": "it is a guess"} {
+		path := writeIssues(t, "mine.yaml", issueText("mine", "codes: [KV1001]", "clients: [{name: confluent-kafka-go, at_most: possible"+because+"}]"))
+		k, err := Load(isCode, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if known, _, _ := k.Match(fetch12(nil)); known.ConfidenceReason != want {
+			t.Errorf("the reason is %q, want %q", known.ConfidenceReason, want)
+		}
+	}
+	for _, file := range loadBuiltIn(t).files {
+		for _, i := range file.issues {
+			for _, c := range i.clients {
+				if c.most < Certain && strings.HasPrefix(c.because, "the catalogue") {
+					t.Errorf("%s: at_most without because", i.ID)
+				}
+			}
+		}
+	}
 }

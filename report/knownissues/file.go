@@ -1,6 +1,7 @@
 package knownissues
 
 import (
+	"cmp"
 	_ "embed" // for the built-in known issues
 	"errors"
 	"fmt"
@@ -185,6 +186,7 @@ type yamlClient struct {
 	ClientIDs    []yamlText `yaml:"client_ids"`
 	Library      yamlText   `yaml:"library"`
 	AtMost       yamlText   `yaml:"at_most"`
+	Because      yamlText   `yaml:"because"`
 }
 
 // yamlSent is an API with versions as it is written.
@@ -538,6 +540,7 @@ func (b *issueBuilder) client(w *yamlClient, field string) issueClient {
 		name: w.Name.text, versionAfter: w.VersionAfter.text, library: w.Library.text,
 		clientIDs: b.wildcards(w.ClientIDs, b.path+"."+field+".client_ids"),
 		most:      b.confidence(w.AtMost, field+".at_most", Certain),
+		because:   cmp.Or(w.Because.text, "the catalogue of known issues allows no more for this client"),
 	}
 	for n, also := range w.Also {
 		if also.line == 0 {

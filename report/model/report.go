@@ -23,12 +23,17 @@ type Report struct {
 	Schema string `json:"schema"`
 	// Tool is the program that made the report.
 	Tool Tool `json:"tool"`
+	// Parts are what the report was made of: one for each run. A report that was merged has several.
+	Parts []Part `json:"parts,omitempty"`
 	// Captures are the inputs, in the order in which they were read.
 	Captures []Capture `json:"captures"`
 	// Summary counts what was looked at and found.
 	Summary Summary `json:"summary"`
 	// Brokers are the addresses that answered as a Kafka broker, by address.
 	Brokers []Broker `json:"brokers"`
+	// Nodes are the brokers that Metadata responses name, by cluster and node id: also those of which nothing
+	// was captured.
+	Nodes []Node `json:"nodes,omitempty"`
 	// Clients are the client programs, by software name, version and client id.
 	Clients []Client `json:"clients"`
 	// Findings are ordered by severity, code, count and first occurrence.
@@ -43,6 +48,9 @@ type Report struct {
 	Quality Quality `json:"quality"`
 	// Evidence is the file with the packets that prove the findings; nil without one.
 	Evidence *EvidenceFile `json:"evidence_file,omitempty"`
+	// Connections are those that can be recognised in the report of another host, by id: of more than
+	// MaxConnections the first ones.
+	Connections []Connection `json:"connections,omitempty"`
 	// Timeline shows a selection of connections as they went, for a picture.
 	// It is no part of the JSON form.
 	Timeline Timeline `json:"-"`
@@ -78,6 +86,8 @@ type Capture struct {
 	Truncated uint64 `json:"truncated"`
 	// Dropped counts packets that the capturing side says it lost.
 	Dropped uint64 `json:"dropped"`
+	// Part is the id of the part that it belongs to; empty where the report has one part.
+	Part string `json:"part,omitempty"`
 	// Clock says that the clock of the capture differs from that of another; nil if not.
 	Clock *Clock `json:"clock,omitempty"`
 }
@@ -175,6 +185,9 @@ type Broker struct {
 	// Inferred: nothing of its connections was decrypted, and what is said follows from
 	// the sizes of encrypted records.
 	Inferred bool `json:"inferred,omitempty"`
+	// Watched are the times in which it was watched, in order: from the first to the last packet of each part in
+	// which it was seen.
+	Watched []Span `json:"watched,omitempty"`
 	// TLS: a TLS handshake came to its end at this address, so that Wireshark
 	// needs other arguments for it.
 	TLS bool `json:"tls"`
@@ -455,6 +468,8 @@ type KnownIssue struct {
 	Workaround string `json:"workaround"`
 	// Confidence says what the match rests on.
 	Confidence string `json:"confidence"`
+	// ConfidenceReason says why the match is not certain, empty where it is.
+	ConfidenceReason string `json:"confidence_reason"`
 }
 
 // Quality tells what could not be seen, and so not be checked.
@@ -517,6 +532,9 @@ type NotChecked struct {
 	Streams  uint64 `json:"streams"`
 	Requests uint64 `json:"requests"`
 }
+
+// NotCheckedReasons are the reasons in the order of a report.
+var NotCheckedReasons = []string{NotCheckedNoRange, NotCheckedEncrypted, NotCheckedUndecided}
 
 // The reasons of NotChecked.
 const (

@@ -28,6 +28,10 @@ func Report(r *model.Report, names *Pseudonyms) {
 		b.Address, b.Behind = d.address(b.Address), d.list(b.Behind, d.address)
 		b.Network = names.Name("network", b.Network)
 	}
+	for i := range r.Nodes {
+		n := &r.Nodes[i]
+		n.Address, n.Cluster = d.address(n.Address), names.Name("cluster", n.Cluster)
+	}
 	for i := range r.Clients {
 		c := &r.Clients[i]
 		c.ClientIDs = d.list(c.ClientIDs, d.client)

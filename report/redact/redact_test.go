@@ -65,7 +65,9 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 	want := []string{
 		"Evidence.Path", "Evidence.Bundle", // without directory, and put in behind the redaction
 		"Schema", "Tool.Name", "Tool.Version",
-		"Captures[].Format",
+		"Captures[].Format", "Captures[].Part",
+		"Parts[].ID", "Parts[].Digest", "Connections[].ID", // hashes
+		"Parts[].Target",
 		"Captures[].Problem", // its path is replaced: TestRedactReplacesThePathInAProblem
 		"Brokers[].Release", "Brokers[].ReleaseReason", "Brokers[].ReleaseNames[]", "Brokers[].ReleaseRunnersUp[]", "Brokers[].APIs[].Name",
 		"Clients[].SoftwareName", "Clients[].SoftwareVersion", "Clients[].APIs[].Name",
@@ -76,7 +78,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Findings[].Occurrences[].Outcome", "Findings[].Occurrences[].Prefaces[].Kind", "Findings[].Occurrences[].Evidence", "Findings[].Occurrences[].Detail",
 		"Findings[].Occurrences[].TLS.Version", "Findings[].Occurrences[].TLS.Suite", "Findings[].Occurrences[].TLS.ClientRandom",
 		"Findings[].KnownIssue.ID", "Findings[].KnownIssue.Title", "Findings[].KnownIssue.URL", "Findings[].KnownIssue.FixedIn",
-		"Findings[].KnownIssue.Workaround", "Findings[].KnownIssue.Confidence",
+		"Findings[].KnownIssue.Workaround", "Findings[].KnownIssue.Confidence", "Findings[].KnownIssue.ConfidenceReason",
 		"Findings[].Why", "Findings[].Advice", "Findings[].Commands[].For", "Findings[].Commands[].Run",
 		"Findings[].RuledOut[].Cause", "Findings[].RuledOut[].Evidence", "Findings[].NotRuledOut[].Cause", "Findings[].NotRuledOut[].Evidence",
 		"Findings[].Reason", "Folded.Findings[].Code", "Folded.Findings[].Title",

@@ -54,7 +54,7 @@ func details(r *model.Report, f *model.Finding) string {
 		parts = append(parts, Escape(f.Advice))
 	}
 	if k := f.KnownIssue; k != nil {
-		parts = append(parts, "Known: "+Escape(k.Title)+" "+Escape(k.URL))
+		parts = append(parts, "Known: "+Escape(k.Title+matchText(k))+" "+Escape(k.URL))
 	}
 	if where, filter := (filters{r}).inEvidence(f); len(where) > 0 {
 		parts = append(parts, "Evidence: "+textPhrase(where)+" ("+filter+")")

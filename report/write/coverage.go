@@ -123,6 +123,9 @@ func countedNotes(r *model.Report) []note {
 	for _, text := range clocks(r) {
 		notes = append(notes, note{"Clocks", say(verbatim(text), ".")})
 	}
+	for _, text := range fleetNotes(r) {
+		notes = append(notes, note{"Fleet", say(verbatim(text), ".")})
+	}
 	for _, n := range []struct {
 		n          uint64
 		what, text string

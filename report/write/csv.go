@@ -14,7 +14,7 @@ import (
 var csvHeader = []string{
 	"code", "title", "severity", "api", "version", "min", "max", "evidence", "client_software", "client_version", "client_id", "client_addresses",
 	"broker", "count", "first_frame", "first_stream", "first_time", "known_issue", "fixed_in", "accepted", "message", "advice",
-	"evidence_file", "evidence_frame", "evidence_stream",
+	"known_issue_match", "evidence_file", "evidence_frame", "evidence_stream",
 }
 
 // CSV writes the findings of r as comma-separated values with a header line (RFC 4180), or with a target its clients. A
@@ -44,7 +44,7 @@ func CSV(w io.Writer, r *model.Report) error {
 }
 
 func csvRow(r *model.Report, f *model.Finding) []string {
-	var version, lowest, highest, software, softwareVersion, id, addresses, frame, stream, at, issue, fixed string
+	var version, lowest, highest, software, softwareVersion, id, addresses, frame, stream, at, issue, fixed, match string
 	var proof, proofFrame, proofStream string
 	if f.Version != nil {
 		version = strconv.Itoa(int(*f.Version))
@@ -66,12 +66,12 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 		}
 	}
 	if k := f.KnownIssue; k != nil {
-		issue, fixed = k.ID, k.FixedIn
+		issue, fixed, match = k.ID, k.FixedIn, matchWords(k)
 	}
 	return []string{
 		f.Code, f.Title, f.Severity.String(), f.API, version, lowest, highest, f.Evidence, software, softwareVersion, id, addresses,
 		f.Broker, strconv.FormatUint(f.Count, 10), frame, stream, at, issue, fixed, strconv.FormatBool(f.Accepted), f.Message, f.Advice,
-		proof, proofFrame, proofStream,
+		match, proof, proofFrame, proofStream,
 	}
 }
 

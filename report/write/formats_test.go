@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -42,6 +43,23 @@ func TestFormats(t *testing.T) {
 	}
 	if !slices.Equal(formatNames(), []string{"text", "json", "markdown", "html", "csv", "sarif", "junit", "github"}) {
 		t.Errorf("formats %v", formatNames())
+	}
+}
+
+// TestEveryFormatSaysWhatAMatchIsWorth: a known issue that is only possible comes with the reason.
+func TestEveryFormatSaysWhatAMatchIsWorth(t *testing.T) {
+	r := richReport()
+	known := r.Findings[0].KnownIssue
+	known.Confidence, known.ConfidenceReason = "possible", "only the request fits"
+	for _, f := range Formats() {
+		var out bytes.Buffer
+		if err := f.Write(&out, r, TextOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(out.String()), " ")
+		if !strings.Contains(text, "possible") || !strings.Contains(text, "only the request fits") {
+			t.Errorf("%s does not say that the match is possible, and why", f.Name)
+		}
 	}
 }
 

@@ -172,7 +172,7 @@ type statement struct {
 // knownIssueView is a known issue; Link is empty where it leads nowhere.
 type knownIssueView struct {
 	model.KnownIssue
-	Link string
+	Link, Match string
 }
 
 // occurrenceView is a row of the table of occurrences.
@@ -245,7 +245,7 @@ func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView 
 	v.Chart = findingChart(f, v.ID)
 	if k := f.KnownIssue; k != nil {
 		link, _ := webLink(k.URL)
-		v.KnownIssue = &knownIssueView{*k, link}
+		v.KnownIssue = &knownIssueView{*k, link, strings.TrimSpace(matchText(k))}
 	}
 	v.addOccurrences(r, f)
 	return v

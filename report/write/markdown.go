@@ -255,9 +255,7 @@ func (m *markdown) knownIssue(f *model.Finding, line func(label, text string)) {
 		return
 	}
 	text := mdLink(mdProse(k.Title), k.URL)
-	if k.Confidence != "" {
-		text += " (match: " + mdProse(k.Confidence) + ")"
-	}
+	text += mdProse(matchText(k))
 	line("Known issue", text)
 	if k.FixedIn != "" {
 		line("Fixed in", mdCode(shorten(k.FixedIn)))

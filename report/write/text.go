@@ -65,21 +65,7 @@ func spansDays(r *model.Report) bool {
 }
 
 // inputSpan is the earliest and the latest moment of all captures, nil without packets.
-func inputSpan(r *model.Report) (first, last *model.Time) {
-	for i := range r.Captures {
-		c := &r.Captures[i]
-		if c.First == nil || c.Last == nil {
-			continue
-		}
-		if first == nil || *c.First < *first {
-			first = c.First
-		}
-		if last == nil || *c.Last > *last {
-			last = c.Last
-		}
-	}
-	return first, last
-}
+func inputSpan(r *model.Report) (first, last *model.Time) { return model.InputSpan(r.Captures) }
 
 // header says what was read.
 func (t *textReport) header() {
@@ -599,11 +585,7 @@ func (t *textReport) advice(f *model.Finding) {
 		t.field("do", escapeLong(f.Advice))
 		return
 	}
-	known := Escape(k.Title)
-	if k.Confidence != "" {
-		known += " (match: " + Escape(k.Confidence) + ")"
-	}
-	t.field("known", known)
+	t.field("known", escapeLong(k.Title+matchText(k)))
 	t.field("", Escape(k.URL))
 	if k.FixedIn != "" {
 		t.field("fixed in", Escape(k.FixedIn))

@@ -86,6 +86,9 @@ func (t *textReport) quality() {
 	for _, text := range clocks(t.r) {
 		t.item(Escape(text))
 	}
+	for _, text := range fleetNotes(t.r) {
+		t.item(escapeLong(text))
+	}
 	for _, note := range []struct {
 		n    uint64
 		text string

@@ -224,6 +224,23 @@ func unlisted(r *model.Report) (parts []string) {
 	return parts
 }
 
+// matchText says what the match with a known issue is worth, and why it is not certain; empty where that is
+// unknown.
+func matchText(k *model.KnownIssue) string {
+	if k.Confidence == "" {
+		return ""
+	}
+	return " (match: " + matchWords(k) + ")"
+}
+
+// matchWords is matchText without its frame.
+func matchWords(k *model.KnownIssue) string {
+	if k.ConfidenceReason == "" {
+		return k.Confidence
+	}
+	return k.Confidence + ", " + k.ConfidenceReason
+}
+
 // requestText is the request of a finding, "Fetch v12", empty where it is about connections.
 func requestText(f *model.Finding) string {
 	if f.APIKey == nil || f.Version == nil {

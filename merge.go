@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kafkavet/kafkavet/report/merge"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// mergeOptions are the flags of merge that no other command has.
+type mergeOptions struct {
+	report *reportOptions
+	gate   days
+}
+
+func (o *mergeOptions) register(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.report.failOn, "fail-on", "error", "exit with 1 on a finding of this `SEVERITY` or above: error, warning, info, never")
+	f.Uint64Var(&o.report.required, "require-checked", 0, "exit with 2 if fewer than `N` requests could be compared with an advertised range")
+	f.StringVar(&o.report.color, "color", "auto", "colors in text: `WHEN` is auto, always or never; NO_COLOR is respected")
+	f.Var(&o.gate, "gate", "exit with 1 as long as a client that breaks on the target was seen in the last `DURATION` (7d, 36h) of the reports,\n"+
+		"or a broker was not watched in it; findings then do not count. --fail-on warning: also clients that are likely to break")
+	completeWords(cmd, "fail-on", severities...)
+	completeWords(cmd, "color", colors...)
+	completeWords(cmd, "gate", "1d", "7d", "30d")
+}
+
+func (o *mergeOptions) check() error {
+	if err := oneOf("--fail-on", o.report.failOn, severities); err != nil {
+		return err
+	}
+	return oneOf("--color", o.report.color, colors)
+}
+
+// days is a duration that may be given in days; 0 where it was not given.
+type days time.Duration
+
+// String implements pflag.Value.
+func (d *days) String() string {
+	if *d == 0 {
+		return ""
+	}
+	return words.Humane(time.Duration(*d))
+}
+
+// Set implements pflag.Value.
+func (d *days) Set(text string) error {
+	number, isDays := strings.CutSuffix(text, "d")
+	n, err := strconv.ParseUint(number, 10, 16)
+	length := time.Duration(n) * 24 * time.Hour
+	if !isDays {
+		length, err = time.ParseDuration(text)
+	}
+	if err != nil || length <= 0 {
+		return errors.New("must be a number of days or hours above 0, such as 7d or 36h")
+	}
+	*d = days(length)
+	return nil
+}
+
+// Type implements pflag.Value.
+func (d *days) Type() string { return "duration" }
+
+// newMerge makes the command merge.
+func newMerge(e environment) (*cobra.Command, action) {
+	cmd := &cobra.Command{
+		Use:   "merge [flags] REPORT...",
+		Short: "make one report of the reports of many hosts and days",
+		Long: "Make one report of the reports (JSON) of many hosts and days. Order and grouping do not matter, and a report that is\n" +
+			"named twice counts once: merged reports can be merged again.",
+		Example: "  kafkavet merge host-1.json host-2.json host-3.json\n" +
+			"  kafkavet merge --format json -o fleet.json reports/*.json\n" +
+			"  kafkavet merge --gate 7d reports/*.json",
+	}
+	opt := &options{output: newReportOutput(false)}
+	flags := &mergeOptions{report: &opt.report}
+	opt.add(cmd, &opt.output, flags)
+	return cmd, func(_ context.Context, args []string) (int, error) {
+		if len(args) == 0 {
+			return 0, errors.New("no report given; merge reads what --format json writes")
+		}
+		opt.merged = args
+		if err := opt.check(e.in); err != nil {
+			return 0, err
+		}
+		// The job has no packets: its result is made of reports.
+		f := &findings{j: &job{environment: e, opt: opt}}
+		defer f.discard()
+		if err := f.open(); err != nil {
+			return 0, err
+		}
+		rep, err := merge.Files(args)
+		if err != nil {
+			return 0, err
+		}
+		isWritten := f.writeReports(rep)
+		if flags.gate == 0 {
+			return f.verdict(rep, isWritten), nil
+		}
+		if !isWritten {
+			return exitTrouble, nil
+		}
+		return f.gate(rep, time.Duration(flags.gate))
+	}
+}
+
+// gate is the exit code of --gate. It prints in one line why the gate is closed.
+func (f *findings) gate(rep *model.Report, within time.Duration) (int, error) {
+	why, err := closedBy(rep, within, f.j.opt.report.reaches(model.Warning))
+	if err != nil {
+		return 0, fmt.Errorf("--gate: %w", err)
+	}
+	if why == "" {
+		return exitClean, nil
+	}
+	f.j.complain("gate: %s", why)
+	return exitFindings, nil
+}
+
+// closedBy says what closes the gate, empty for nothing. The time counts back from the latest packet of all reports.
+func closedBy(rep *model.Report, within time.Duration, withLikely bool) (string, error) {
+	var first, last model.Time
+	for i := range rep.Parts {
+		p := &rep.Parts[i]
+		if p.Target == "" {
+			return "", fmt.Errorf("%s made without --target, so it cannot say who breaks", wasWere(withoutTarget(rep), "report"))
+		}
+		if p.First != nil && (first == 0 || *p.First < first) {
+			first = *p.First
+		}
+		if p.Last != nil {
+			last = max(last, *p.Last)
+		}
+	}
+	if last == 0 {
+		return "", errors.New("the reports have no packets")
+	}
+	since := last - model.Time(within)
+	var breaking []string
+	for i := range rep.Target.Clients {
+		c := &rep.Target.Clients[i]
+		if c.LastSeen >= since && (c.Verdict == model.VerdictBreaks || withLikely && c.Verdict == model.VerdictLikely) {
+			breaking = append(breaking, clientName(c))
+		}
+	}
+	folded := uint64(0)
+	if s := rep.Target.Folded; s != nil {
+		folded = uint64(s.Breaks)
+	}
+	switch unwatched := unwatched(rep, since); {
+	case len(breaking) > 0:
+		return fmt.Sprintf("%s on %s and %s seen in the last %s: %s", brokenClients(uint64(len(breaking))), rep.Target.Name, one(len(breaking), "was", "were"),
+			words.Humane(within), firstOf(breaking)), nil
+	case folded > 0:
+		return fmt.Sprintf("%s that %s on %s are not listed", counted(folded, "client"), one(int(folded), "breaks", "break"), rep.Target.Name), nil
+	case len(unwatched) > 0:
+		return fmt.Sprintf("%s not watched in the last %s: %s", wasWere(uint64(len(unwatched)), "broker"), words.Humane(within), firstOf(unwatched)), nil
+	case first > since:
+		return fmt.Sprintf("the reports cover %s, less than %s", words.Humane(time.Duration(last-first)), words.Humane(within)), nil
+	}
+	return "", nil
+}
+
+func brokenClients(n uint64) string {
+	return counted(n, "client") + " " + one(int(n), "breaks", "break")
+}
+
+// one is singular for 1, and many otherwise.
+func one(n int, singular, many string) string {
+	if n == 1 {
+		return singular
+	}
+	return many
+}
+
+func withoutTarget(rep *model.Report) (n uint64) {
+	for i := range rep.Parts {
+		if rep.Parts[i].Target == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// clientName is who a client is, in a word.
+func clientName(c *model.TargetClient) string {
+	switch {
+	case len(c.ClientIDs) > 0 && c.ClientIDs[0] != "":
+		return c.ClientIDs[0]
+	case len(c.Addresses) > 0:
+		return c.Addresses[0]
+	}
+	return strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion)
+}
+
+// maxNamed is how many names stand in one line.
+const maxNamed = 3
+
+// firstOf names the first of a list.
+func firstOf(names []string) string {
+	shown := slices.Clone(names[:min(len(names), maxNamed)])
+	for i := range shown {
+		shown[i] = strconv.Quote(shown[i])
+	}
+	text := strings.Join(shown, ", ")
+	if more := len(names) - len(shown); more > 0 {
+		text += fmt.Sprintf(" and %s more", grouped(uint64(more)))
+	}
+	return text
+}
+
+// unwatched are the brokers of which no packet was captured since a time.
+func unwatched(rep *model.Report, since model.Time) (out []string) {
+	for i := range rep.Brokers {
+		b := &rep.Brokers[i]
+		if !slices.ContainsFunc(b.Watched, func(s model.Span) bool { return s.Last >= since }) {
+			out = append(out, b.Address)
+		}
+	}
+	for i := range rep.Nodes {
+		if n := &rep.Nodes[i]; !n.Captured && n.Last >= since {
+			out = append(out, n.Address)
+		}
+	}
+	return out
+}

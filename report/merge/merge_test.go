@@ -1,0 +1,351 @@
+package merge
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
+)
+
+// reportOf is the report of a host: some clients of a fleet, as seen by one broker.
+func reportOf(t testing.TB, seed uint64, changes ...func(*model.Report)) *model.Report {
+	t.Helper()
+	target, err := decode.LoadReference("kafka-4.0.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := report.NewBuilder(report.Options{Tool: model.Tool{Name: "kafkavet", Version: "test"}, Target: target})
+	r := rand.New(rand.NewPCG(seed, 7))
+	ranges := &decode.Ranges{APIs: []decode.API{{Key: 0, Range: decode.Range{Max: 8}}, {Key: 1, Range: decode.Range{Min: 4, Max: 10}}, {Key: 2, Range: decode.Range{Max: 5}}, {Key: 3, Range: decode.Range{Max: 9}}}}
+	begin := int64(1_790_000_000_000_000_000) + int64(seed)*int64(3600e9)
+	for i := range 60 {
+		n := r.IntN(12)
+		at := capture.Position{Frame: uint64(i + 1), Time: begin + int64(i)*1e9, Capture: uint32(i % 2), Stream: uint32(n)}
+		x := &decode.Exchange{
+			Stream: uint32(n), Request: at, Decided: at, Client: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(seed), byte(n)}), 1000),
+			Broker:   netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 0, byte(seed % 3)}), 9092),
+			ClientID: fmt.Sprint("svc-", n%7), HasClientID: true, Key: int16(r.IntN(4)), Version: int16(r.IntN(12)), Ranges: ranges, Evidence: decode.Observed,
+			CorrelationID: int32(i), Asked: decode.Asked,
+		}
+		if n%2 == 0 {
+			x.Software = decode.Software{Name: "lib", Version: fmt.Sprint(n % 3)}
+		}
+		x.Advertised, _ = ranges.Find(x.Key)
+		x.Verdict = decode.OK
+		if x.Version > x.Advertised.Max {
+			x.Verdict, x.Outcome = decode.AboveMax, decode.ClosedByBroker
+		}
+		if x.Version < x.Advertised.Min {
+			x.Verdict = decode.BelowMin
+		}
+		b.Exchange(x)
+	}
+	for n := range uint32(12) {
+		at := capture.Position{Frame: 70 + uint64(n), Time: begin + 70e9, Stream: n}
+		b.Connection(&decode.Connection{Connection: &reassembly.Connection{
+			Stream: n, Protocol: reassembly.Kafka, First: at, Last: at, Broker: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 9, 0, byte(seed % 3)}), 9092),
+		}})
+	}
+	span := func(a, b int64) (first, last *model.Time) {
+		x, y := model.Time(begin+a), model.Time(begin+b)
+		return &x, &y
+	}
+	in := report.Input{Captures: []model.Capture{{Path: "a.pcap", Format: "pcap", Packets: 100, LinkTypes: []uint32{1}}, {Path: "b.pcap", Format: "pcap", Packets: 10 + seed}}}
+	in.Captures[0].First, in.Captures[0].Last = span(0, 60e9)
+	in.Captures[1].First, in.Captures[1].Last = span(1e9, 90e9)
+	b.SetInput(in)
+	out := b.Report()
+	for _, change := range changes {
+		change(out)
+	}
+	Identify(out)
+	return out
+}
+
+// save writes a report to a file, and returns its path.
+func save(t testing.TB, name string, r *model.Report) string {
+	t.Helper()
+	var text bytes.Buffer
+	if err := write.JSON(&text, r); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// merged merges files, and writes the result to another one.
+func merged(t *testing.T, paths ...string) string {
+	t.Helper()
+	r, err := Files(paths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return save(t, "merged.json", r)
+}
+
+func text(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// tree merges files in a random order and grouping, some of them twice.
+func tree(t *testing.T, r *rand.Rand, paths []string, overlap bool) string {
+	paths = slices.Clone(paths)
+	r.Shuffle(len(paths), func(i, j int) { paths[i], paths[j] = paths[j], paths[i] })
+	for len(paths) > 1 {
+		n := 1 + r.IntN(min(4, len(paths)))
+		group := slices.Clone(paths[:n])
+		if overlap && r.IntN(2) == 0 {
+			group = append(group, paths[r.IntN(len(paths))]) // also merged elsewhere
+		}
+		paths = append(paths[n:], merged(t, append(group, group[0])...))
+		if n == 1 {
+			r.Shuffle(len(paths), func(i, j int) { paths[i], paths[j] = paths[j], paths[i] })
+		}
+	}
+	return merged(t, paths[0], paths[0])
+}
+
+// TestMergeIsAJoin: the result depends on the set of reports alone, byte for byte. Overlaps can be taken apart
+// as long as the parts are carried along; blocks may only lie inside each other.
+func TestMergeIsAJoin(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		most    int
+		overlap bool
+	}{{"with parts", maxEmbedded, true}, {"as blocks", 0, false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			defer func(n int) { embeddedLimit = n }(embeddedLimit)
+			embeddedLimit = tt.most
+			var paths []string
+			for seed := range uint64(9) {
+				paths = append(paths, save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed)))
+			}
+			want := text(t, merged(t, paths...))
+			for seed := range uint64(12) {
+				if got := text(t, tree(t, rand.New(rand.NewPCG(seed, 3)), paths, tt.overlap)); got != want {
+					t.Fatalf("another grouping (%d) gives another report", seed)
+				}
+			}
+			if strings.Contains(want, "\"report\":") != tt.overlap {
+				t.Errorf("parts are carried along: %v", !tt.overlap)
+			}
+		})
+	}
+}
+
+// TestMergedReportsAreValidBySchema, and say what each of the reports says.
+func TestMergedReportsAreValidBySchema(t *testing.T) {
+	a, b := reportOf(t, 1), reportOf(t, 2)
+	path := merged(t, save(t, "a.json", a), save(t, "b.json", b))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(write.Schema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("report.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := c.Compile("report.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if doc, err = jsonschema.UnmarshalJSON(strings.NewReader(text(t, path))); err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(doc); err != nil {
+		t.Error(err)
+	}
+	r, err := Files([]string{path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.Summary.Requests, a.Summary.Requests+b.Summary.Requests; got != want {
+		t.Errorf("%d requests, want %d", got, want)
+	}
+	if len(r.Parts) != 2 || len(r.Captures) != 4 || r.Captures[3].Part != b.Parts[0].ID || len(r.Brokers) != 2 || len(r.Brokers[0].Watched) != 1 {
+		t.Errorf("%d parts, captures %+v, brokers %d", len(r.Parts), r.Captures, len(r.Brokers))
+	}
+	count := func(all ...*model.Report) (n uint64, occurrences map[string]bool) {
+		occurrences = map[string]bool{}
+		for _, r := range all {
+			for i := range r.Findings {
+				n += r.Findings[i].Count
+				for _, o := range r.Findings[i].Occurrences {
+					occurrences[fmt.Sprint(o.Time, o.Frame, r.Captures[o.Capture].Path, r.Captures[o.Capture].Packets)] = true
+				}
+			}
+		}
+		return n, occurrences
+	}
+	got, places := count(r)
+	want, all := count(a, b)
+	if got != want {
+		t.Errorf("findings happened %d times, want %d", got, want)
+	}
+	for p := range places {
+		if !all[p] {
+			t.Errorf("an occurrence is in neither report: %s", p)
+		}
+	}
+	rows := map[string]uint64{}
+	for _, one := range []*model.Report{a, b} {
+		for i := range one.Target.Clients {
+			rows[fmt.Sprint(one.Target.Clients[i].ClientIDs, one.Target.Clients[i].SoftwareVersion)] += one.Target.Clients[i].Requests
+		}
+	}
+	for i := range r.Target.Clients {
+		c := &r.Target.Clients[i]
+		if key := fmt.Sprint(c.ClientIDs, c.SoftwareVersion); rows[key] != c.Requests {
+			t.Errorf("%s: %d requests, want %d", key, c.Requests, rows[key])
+		}
+	}
+	if len(rows) != len(r.Target.Clients) {
+		t.Errorf("%d rows, want %d", len(r.Target.Clients), len(rows))
+	}
+}
+
+// TestTheLaterStateOfARunCounts: reports of one interface supersede each other.
+func TestTheLaterStateOfARunCounts(t *testing.T) {
+	live := func(packets uint64) func(*model.Report) {
+		return func(r *model.Report) {
+			for i := range r.Captures {
+				r.Captures[i].Format, r.Captures[i].Packets = model.FormatLive, packets
+			}
+			r.Summary.Requests = packets
+		}
+	}
+	early, late, other := save(t, "early.json", reportOf(t, 1, live(50))), save(t, "late.json", reportOf(t, 1, live(80))), save(t, "other.json", reportOf(t, 2, live(7)))
+	for _, paths := range [][]string{{early, late, other}, {late, merged(t, early, other)}, {merged(t, early, late), other}, {merged(t, late, other), early}} {
+		r, err := Files(paths)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Summary.Requests != 87 || len(r.Parts) != 2 {
+			t.Errorf("%d requests of %d parts, want 87 of 2", r.Summary.Requests, len(r.Parts))
+		}
+	}
+}
+
+// TestBlocksThatOverlapAreRefused: nothing counts twice without a word.
+func TestBlocksThatOverlapAreRefused(t *testing.T) {
+	defer func(n int) { embeddedLimit = n }(embeddedLimit)
+	embeddedLimit = 0
+	var p []string
+	for seed := range uint64(3) {
+		p = append(p, save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed)))
+	}
+	ab, bc := merged(t, p[0], p[1]), merged(t, p[1], p[2])
+	if _, err := Files([]string{ab, bc}); err == nil || !strings.Contains(err.Error(), "overlap: both hold part") || !strings.Contains(err.Error(), ab) {
+		t.Errorf("blocks that overlap: %v", err)
+	}
+	if r, err := Files([]string{ab, p[0], p[2]}); err != nil || len(r.Parts) != 3 {
+		t.Errorf("a block and reports: %v", err)
+	}
+	all := merged(t, p...)
+	if got := text(t, merged(t, ab, all, p[1])); got != text(t, all) {
+		t.Error("a block inside another counts again")
+	}
+}
+
+func TestWhatIsNoReportIsNamedWithItsCause(t *testing.T) {
+	good := text(t, save(t, "a.json", reportOf(t, 1)))
+	for _, tt := range []struct{ name, text, want string }{
+		{"torn", good[:len(good)/2], "the JSON breaks off"},
+		{"torn at once", good[:1], "the JSON breaks off"},
+		{"empty", "", "the JSON breaks off"},
+		{"no JSON", "packet capture", "not JSON: byte 0"},
+		{"no object", "[1]", "not a report: no JSON object"},
+		{"another object", `{"a": 1}`, "not a report: it has no schema"},
+		{"a later schema", `{"schema": "kafkavet/report/v2"}`, `schema "kafkavet/report/v2": this release reads "kafkavet/report/v1"`},
+		{"another type", `{"schema": "kafkavet/report/v1", "summary": {"streams": "many"}}`, "not a report: byte"},
+		{"a part without id", `{"schema": "kafkavet/report/v1", "parts": [{}]}`, "a part has no id"},
+		{"another type behind the parts", strings.Replace(good, `"streams": 12`, `"streams": true`, 1), "summary/streams is a "},
+	} {
+		path := filepath.Join(t.TempDir(), "bad.json")
+		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Files([]string{path}); err == nil || !strings.HasPrefix(err.Error(), "read report "+path+": ") || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want one with %q", tt.name, err, tt.want)
+		}
+	}
+	if _, err := Files([]string{"/nonexistent.json"}); err == nil || err.Error() != "read report /nonexistent.json: no such file or directory" {
+		t.Errorf("a missing file: %v", err)
+	}
+	other := reportOf(t, 3, func(r *model.Report) { r.Target.Release = "kafka-4.1.2-kraft" })
+	if _, err := Files([]string{save(t, "a.json", reportOf(t, 1)), save(t, "b.json", other)}); err == nil || !strings.Contains(err.Error(), "merge reports with one --target") {
+		t.Errorf("two targets: %v", err)
+	}
+}
+
+// TestReportsWithoutPartsGetThem: they were made by an earlier release.
+func TestReportsWithoutPartsGetThem(t *testing.T) {
+	r := reportOf(t, 1)
+	now := save(t, "now.json", r)
+	r.Parts = nil
+	r2, err := Files([]string{save(t, "old.json", r), now})
+	if err != nil || len(r2.Parts) != 1 || r2.Summary.Requests != r.Summary.Requests {
+		t.Errorf("%v, %d parts", err, len(r2.Parts))
+	}
+}
+
+// TestBoundsOfMerge: rows beyond the limits are folded, fine ones first, and counted.
+func TestBoundsOfMerge(t *testing.T) {
+	a := newAggregate()
+	for i := range 5*maxFindings + 10 {
+		f := &model.Finding{Code: "KV1001", Severity: model.Error, Count: uint64(i + 1), Message: "m", Broker: fmt.Sprint(i)}
+		a.addFinding(f, nil)
+	}
+	found := a.finishFindings(nil)
+	if len(found) != maxFindings || found[0].Count != 5*maxFindings+10 || a.folded.findings[foldKey{"KV1001", model.Error}].Findings != 4*maxFindings+10 {
+		t.Errorf("%d findings, folded %+v", len(found), a.folded.findings)
+	}
+	rows := &targetRows{rows: map[targetKey]*targetRow{}}
+	for i := range 2*maxTargetClients + 100 {
+		c := model.TargetClient{ClientIDs: []string{fmt.Sprint(i)}, Requests: 9, Counts: model.TargetCounts{Passes: 9}}
+		if i%2000 == 0 {
+			c.Requests, c.Counts = 1, model.TargetCounts{Breaks: 1}
+		}
+		rows.add(&c)
+	}
+	r := rows.finish()
+	if len(r.Clients) != maxTargetClients || r.Folded.Breaks != 0 || r.Summary.Breaks != 66 || r.Summary.Fine+66 != 2*maxTargetClients+100 {
+		t.Errorf("%d rows, %+v, folded %+v", len(r.Clients), r.Summary, r.Folded)
+	}
+}
+
+func TestSpans(t *testing.T) {
+	var many []model.Span
+	for i := range 3 * maxSpans {
+		many = append(many, model.Span{First: model.Time(i*i*100 + 10), Last: model.Time(i*i*100 + 20)})
+	}
+	if got := spans(many, nil); len(got) != maxSpans || got[0].First != 10 || got[maxSpans-1].Last != many[len(many)-1].Last {
+		t.Errorf("%d spans from %d to %d", len(got), got[0].First, got[len(got)-1].Last)
+	}
+	got := spans([]model.Span{{First: 5, Last: 9}, {First: 20, Last: 30}}, []model.Span{{First: 1, Last: 5}, {First: 22, Last: 25}, {First: 31, Last: 32}})
+	if want := []model.Span{{First: 1, Last: 9}, {First: 20, Last: 30}, {First: 31, Last: 32}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

@@ -1,0 +1,312 @@
+package merge
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// maxReport bounds the file of one report: ten times what a report of 4,096 brokers and 1,000 findings of
+// each code takes.
+const maxReport = 512 << 20
+
+// head is what a report says of itself.
+type head struct {
+	path  string
+	parts []model.Part
+	// hasParts: its parts can be taken apart. Otherwise a report of several parts is a block.
+	hasParts bool
+}
+
+func (h *head) isBlock() bool { return len(h.parts) > 1 && !h.hasParts }
+
+// has reports whether h has a part.
+func (h *head) has(id string) bool {
+	return slices.ContainsFunc(h.parts, func(p model.Part) bool { return p.ID == id })
+}
+
+// Files merges the reports in files. Errors name the file and the cause.
+func Files(paths []string) (*model.Report, error) {
+	paths = slices.Compact(slices.Sorted(slices.Values(paths)))
+	heads := make([]head, len(paths))
+	err := parallel(len(paths), func(i int) (err error) {
+		heads[i], err = readHead(paths[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	from, err := plan(heads)
+	if err != nil {
+		return nil, err
+	}
+	a, mu := newAggregate(), sync.Mutex{}
+	err = parallel(len(heads), func(i int) error {
+		if len(from[i]) == 0 {
+			return nil // other files have it all
+		}
+		reports, err := readParts(&heads[i], from[i])
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, r := range reports {
+			if err := a.add(r, heads[i].path); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.finish(), nil
+}
+
+// parallel calls do for all numbers below n, on all processors, and returns the error of the lowest one.
+func parallel(n int, do func(i int) error) error {
+	errs, next, mu := make([]error, n), 0, sync.Mutex{}
+	var workers sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		workers.Go(func() {
+			for {
+				mu.Lock()
+				i := next
+				next++
+				mu.Unlock()
+				if i >= n {
+					return
+				}
+				errs[i] = do(i)
+			}
+		})
+	}
+	workers.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plan says which parts come from which file, by the digests of those wanted: each part once, in its latest
+// state. It depends on the set of files, not on their order. For a block, it is any part of it.
+func plan(heads []head) ([]map[string]bool, error) {
+	from, latest, holder := make([]map[string]bool, len(heads)), map[string]model.Part{}, map[string]int{}
+	for i := range heads {
+		for _, p := range heads[i].parts {
+			if known, ok := latest[p.ID]; !ok || later(&p, &known) {
+				latest[p.ID] = p
+			}
+		}
+	}
+	for i := range heads {
+		h := &heads[i]
+		if !h.isBlock() || slices.ContainsFunc(heads, func(o head) bool {
+			return o.isBlock() && contains(&o, h) && (len(o.parts) > len(h.parts) || o.path < h.path)
+		}) {
+			continue
+		}
+		from[i] = map[string]bool{h.parts[0].Digest: true}
+		for _, p := range h.parts {
+			if other, ok := holder[p.ID]; ok {
+				return nil, fmt.Errorf("%s and %s overlap: both hold part %s, and each holds others; merge the reports that they were made of", heads[other].path, h.path, p.ID)
+			}
+			if now := latest[p.ID]; now.Digest != p.Digest {
+				return nil, fmt.Errorf("%s holds an earlier state of part %s, which cannot be taken out of it; merge the reports that it was made of", h.path, p.ID)
+			}
+			holder[p.ID] = i
+		}
+	}
+	for i := range heads {
+		h := &heads[i]
+		if h.isBlock() {
+			continue
+		}
+		for _, p := range h.parts {
+			if _, ok := holder[p.ID]; ok || latest[p.ID].Digest != p.Digest {
+				continue
+			}
+			if holder[p.ID] = i; from[i] == nil {
+				from[i] = map[string]bool{}
+			}
+			from[i][p.Digest] = true
+		}
+	}
+	return from, nil
+}
+
+// contains reports whether all parts of b are parts of a.
+func contains(a, b *head) bool {
+	return !slices.ContainsFunc(b.parts, func(p model.Part) bool { return !a.has(p.ID) })
+}
+
+// fault is what is wrong with the text of a report, in the words of a user.
+func fault(path string, err error) error {
+	var wrong *json.SemanticError
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		err = errors.New("the JSON breaks off: the file is torn or was not written to its end")
+	case errors.As(err, &syntax):
+		err = fmt.Errorf("not JSON: byte %d: %w", syntax.ByteOffset, syntax.Err)
+	case errors.As(err, &wrong):
+		err = fmt.Errorf("not a report: byte %d: %s is a %s", wrong.ByteOffset, strings.TrimPrefix(string(wrong.JSONPointer), "/"), wrong.JSONKind)
+	default:
+		var p *os.PathError
+		if errors.As(err, &p) {
+			err = p.Err
+		}
+	}
+	return fmt.Errorf("read report %s: %w", path, err)
+}
+
+// checkSchema says what is wrong with the schema of a report.
+func checkSchema(schema string) error {
+	switch {
+	case schema == model.SchemaName:
+		return nil
+	case schema == "":
+		return errors.New("not a report: it has no schema; merge reads what --format json of analyze, sniff, run and merge writes")
+	}
+	return fmt.Errorf("schema %q: this release reads %q", schema, model.SchemaName)
+}
+
+// readHead reads what a report says of itself. It reads no further than it has to: parts stand at the beginning.
+func readHead(path string) (h head, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return h, fault(path, err)
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && st.Size() > maxReport {
+		return h, fault(path, fmt.Errorf("%d bytes, more than %d", st.Size(), maxReport))
+	}
+	h.path = path
+	d := jsontext.NewDecoder(f)
+	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
+		if err == nil {
+			err = errors.New("not a report: no JSON object")
+		}
+		return h, fault(path, err)
+	}
+	schema := ""
+	for d.PeekKind() == '"' && (h.parts == nil || schema == "") {
+		name, err := d.ReadToken()
+		if err != nil {
+			return h, fault(path, err)
+		}
+		switch name.String() {
+		case "schema":
+			err = json.UnmarshalDecode(d, &schema)
+			if err == nil {
+				err = checkSchema(schema)
+			}
+		case "parts":
+			err = json.UnmarshalDecode(d, &h.parts)
+		default:
+			err = d.SkipValue()
+		}
+		if err != nil {
+			return h, fault(path, err)
+		}
+	}
+	if h.parts == nil || schema == "" { // all of it was read
+		if _, err := d.ReadToken(); err != nil {
+			return h, fault(path, err)
+		}
+	}
+	if err := checkSchema(schema); err != nil {
+		return h, fault(path, err)
+	}
+	return h, h.identify()
+}
+
+// identify gives a report without parts one: it was made by an older release.
+func (h *head) identify() error {
+	h.hasParts = len(h.parts) > 0
+	for i := range h.parts {
+		h.hasParts = h.hasParts && len(h.parts[i].Report) > 0
+		if h.parts[i].ID == "" {
+			return fault(h.path, errors.New("not a report: a part has no id"))
+		}
+	}
+	for i := range h.parts {
+		h.parts[i].Report = nil
+	}
+	if len(h.parts) > 0 {
+		return nil
+	}
+	r, err := readReport(h.path)
+	if err != nil {
+		return err
+	}
+	Identify(r)
+	h.parts = r.Parts
+	return nil
+}
+
+// readReport reads a whole report.
+func readReport(path string) (*model.Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault(path, err)
+	}
+	defer f.Close()
+	r := new(model.Report)
+	if err := json.UnmarshalRead(f, r); err != nil {
+		return nil, fault(path, err)
+	}
+	if err := checkSchema(r.Schema); err != nil {
+		return nil, fault(path, err)
+	}
+	// Evidence is a file of one host.
+	r.Evidence = nil
+	for i := range r.Findings {
+		for j := range r.Findings[i].Occurrences {
+			r.Findings[i].Occurrences[j].InEvidence = nil
+		}
+	}
+	if len(r.Parts) == 0 {
+		Identify(r)
+	}
+	return r, nil
+}
+
+// readParts reads the reports of the wanted parts of a file, by their digests; a block is one report.
+func readParts(h *head, wanted map[string]bool) ([]*model.Report, error) {
+	r, err := readReport(h.path)
+	if err != nil {
+		return nil, err
+	}
+	if !h.hasParts {
+		return []*model.Report{r}, nil
+	}
+	var out []*model.Report
+	for i := range r.Parts {
+		p := r.Parts[i]
+		if !wanted[p.Digest] {
+			continue
+		}
+		one := new(model.Report)
+		if err := json.Unmarshal(p.Report, one); err != nil {
+			return nil, fault(h.path, fmt.Errorf("part %s: %w", p.ID, err))
+		}
+		p.Report = nil
+		one.Parts = []model.Part{p}
+		out = append(out, one)
+	}
+	return out, nil
+}

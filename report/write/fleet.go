@@ -1,0 +1,99 @@
+package write
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// maxUncaptured is how many brokers that were not captured are named.
+const maxUncaptured = 5
+
+// fleetNotes say what a merged report was made of, what counts once, and how long each broker was
+// watched; of any report, which brokers were not captured.
+func fleetNotes(r *model.Report) (notes []string) {
+	if n := len(r.Parts); n > 1 {
+		notes = append(notes, fmt.Sprintf("merged from %s", words.Plural(uint64(n), "report")))
+		notes = append(notes, sharedConnections(r)...)
+		notes = append(notes, watchedBrokers(r)...)
+	}
+	return append(notes, uncaptured(r)...)
+}
+
+// sharedConnections say which connections count once although several hosts captured them, and which could not be compared.
+func sharedConnections(r *model.Report) (notes []string) {
+	shared := uint64(0)
+	for i := range r.Connections {
+		if r.Connections[i].Hosts > 1 {
+			shared++
+		}
+	}
+	if shared > 0 {
+		notes = append(notes, fmt.Sprintf("%s captured on several hosts: counted once above; what findings and clients count adds up", wasWereCounted(shared, "connection")))
+	}
+	if n, known := r.Summary.KafkaStreams, uint64(len(r.Connections)); n > known {
+		notes = append(notes, fmt.Sprintf("%s cannot be compared with those of other hosts: the beginning was not captured, or there were too many",
+			words.Plural(n-known, "Kafka connection")))
+	}
+	return notes
+}
+
+func wasWereCounted(n uint64, noun string) string {
+	return words.Plural(n, noun) + " " + wasWere(n)
+}
+
+// watchedBrokers say how long each broker was watched, the shortest first.
+func watchedBrokers(r *model.Report) []string {
+	type watched struct {
+		address string
+		total   time.Duration
+	}
+	var all []watched
+	for i := range r.Brokers {
+		w := watched{address: r.Brokers[i].Address}
+		for _, s := range r.Brokers[i].Watched {
+			w.total += time.Duration(s.Last - s.First)
+		}
+		all = append(all, w)
+	}
+	slices.SortStableFunc(all, func(a, b watched) int { return int(min(max(a.total-b.total, -1), 1)) })
+	var parts []string
+	for _, w := range all[:min(len(all), maxTextNotes)] {
+		parts = append(parts, fmt.Sprintf("%s for %s", w.address, words.Humane(w.total)))
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	if more := len(all) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("%s for longer", words.Plural(uint64(more), "more broker")))
+	}
+	return []string{"watched: " + strings.Join(parts, ", ")}
+}
+
+// uncaptured says which brokers Metadata responses name that were not captured.
+func uncaptured(r *model.Report) (notes []string) {
+	named := map[string]int{}
+	for i := range r.Nodes {
+		named[r.Nodes[i].Cluster]++
+	}
+	left := 0
+	for i := range r.Nodes {
+		n := &r.Nodes[i]
+		switch {
+		case n.Captured:
+		case left < maxUncaptured:
+			left++
+			notes = append(notes, fmt.Sprintf("broker %d of %d was not captured: %s", n.NodeID, named[n.Cluster], n.Address))
+		default:
+			left++
+		}
+	}
+	if left > maxUncaptured {
+		notes = append(notes, fmt.Sprintf("%s not captured", wasWereCounted(uint64(left-maxUncaptured), "more broker")))
+	}
+	return notes
+}
