@@ -171,7 +171,7 @@ func countedNotes(r *model.Report) []note {
 		{q.OneSidedStreams, "one direction only", words.Plural(q.OneSidedStreams, "connection"), ""},
 		{q.IncompleteRequests, "not complete", words.Plural(q.IncompleteRequests, "request") + " at the end of the capture or connection", ""},
 		{q.Resyncs, "frame borders lost and found again", words.Times(q.Resyncs), ""},
-		{q.ConflictingBytes, "sent again with other content", words.Plural(q.ConflictingBytes, "byte") + "; what came first counts", ""},
+		{q.ConflictingBytes, "sent again with other content", words.Plural(q.ConflictingBytes, "byte") + "; what came first in order counts", ""},
 		{q.DisbelievedSegments, "not believed", words.Plural(q.DisbelievedSegments, "segment") + " that no receiver accepts (wrong checksum, outside the window, or both sides went on)", ""},
 		{q.UnparsedPackets, "not read", words.Plural(q.UnparsedPackets, "packet") + unparsedReasons(q), ""},
 		{q.ExpectedRefusals, "refused as the client expected", words.Plural(q.ExpectedRefusals, "request") + " (kafka-python probes for the broker's release)", ""},
