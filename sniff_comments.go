@@ -76,7 +76,7 @@ func (c *commenter) add(news []model.News) {
 }
 
 // write takes packets, and writes those that waited long enough.
-func (c *commenter) write(packets []capture.Packet) error {
+func (c *commenter) write(packets []capture.Packet) {
 	now := c.now()
 	for i := range packets {
 		p := heldPacket{packets[i], now}
@@ -88,11 +88,11 @@ func (c *commenter) write(packets []capture.Packet) error {
 	for size := c.size; n < len(c.held) && (now-c.held[n].since >= commentDelay || size > maxHeld); n++ {
 		size -= len(c.held[n].Data) + heldOverhead
 	}
-	return c.flush(n)
+	c.flush(n)
 }
 
 // flush writes the first n packets that wait.
-func (c *commenter) flush(n int) error {
+func (c *commenter) flush(n int) {
 	out := make([]capture.Packet, n)
 	comments := make([]string, n)
 	c.mu.Lock()
@@ -107,13 +107,11 @@ func (c *commenter) flush(n int) error {
 	}
 	c.mu.Unlock()
 	c.held = slices.Delete(c.held, 0, n)
-	return c.save.writeWith(out, comments)
+	c.save.writeWith(out, comments)
 }
 
 // close writes what waits.
 func (c *commenter) close() error {
-	if err := c.flush(len(c.held)); err != nil {
-		return err
-	}
+	c.flush(len(c.held))
 	return c.save.close()
 }
