@@ -214,6 +214,7 @@ func (w *watch) finish() int {
 		w.End()
 		w.comments.add(w.News(true, true))
 		fail(w.comments.close())
+		failed = failed || w.save.hasLost
 	default:
 		fail(w.save.close())
 	}
