@@ -57,6 +57,9 @@ func (c *conn) init(w *worker, f *flow) {
 		Stream: f.stream, Domain: f.domain, Client: addrPort(f.a, f.aPort), Broker: addrPort(f.b, f.bPort),
 		First: first, Last: first, Midstream: !f.synced[ToBroker] && !f.synced[ToClient],
 	}
+	if f.synced[ToBroker] && f.synced[ToClient] {
+		c.info.Initial, c.info.HasInitial = f.base, true
+	}
 	for d := range f.seen {
 		if f.synced[d] || f.isAnswered(Direction(d)) {
 			c.half[d].next, c.half[d].synced = f.base[d]+1, true

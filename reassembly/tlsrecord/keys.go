@@ -194,9 +194,14 @@ func (s *Session) noSecrets() verdict {
 	return verdict{stepNever, s.secretReason()}
 }
 
-// secretReason names the session in the way that lets a user look for it in the key log.
+// secretReason says that there are no secrets for the session, by the client random that a user can
+// look for in the key log.
 func (s *Session) secretReason() string {
-	return "no secrets for client random " + hex.EncodeToString(s.info.ClientRandom[:8]) + "..."
+	random := "client random " + hex.EncodeToString(s.info.ClientRandom[:8]) + "..."
+	if s.secrets.Len() > 0 {
+		return "the key log has no entry for " + random
+	}
+	return "no secrets for " + random
 }
 
 // waitReason says what blocked directions wait for.
