@@ -107,6 +107,7 @@ func newMerge(e environment) (*cobra.Command, action) {
 		if os.Getenv("GOMEMLIMIT") == "" {
 			defer debug.SetMemoryLimit(debug.SetMemoryLimit(mergeMemory))
 		}
+		f.j.confine(sandbox{reads: args})
 		rep, err := merge.Files(args)
 		if err != nil {
 			return 0, err

@@ -240,7 +240,9 @@ func (c *conn) gap(raw Direction, n int64, at capture.Position) {
 			c.talk.gap(c, d, n, true, at)
 		}
 	case crypted:
-		c.serverSpoke = c.serverSpoke || d == ToClient // how it began is not known
+		if d == ToClient { // how it began is not known
+			c.serverSpoke, c.talk.greeting.n = true, max(c.talk.greeting.n, recordHeader)
+		}
 		if c.outline != nil {
 			c.outline.Gap(d == ToBroker, n, c.lostAt(at))
 		}

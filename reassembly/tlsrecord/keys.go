@@ -51,7 +51,7 @@ func (s *Session) install(d *direction, k keys) {
 	}
 }
 
-// loseHello tells that the hello of this side will not come.
+// loseHello notes that the hello of this side will not come.
 func (s *Session) loseHello(d *direction) {
 	if !d.helloLost {
 		d.helloLost = true
@@ -59,7 +59,7 @@ func (s *Session) loseHello(d *direction) {
 	}
 }
 
-// hellos tells whether both hellos of the handshake are there. rec is the
+// hellos reports whether both hellos of the handshake are there. rec is the
 // first protected record of d.
 func (s *Session) hellos(d *direction, rec []byte) verdict {
 	if !s.hasClient {
@@ -68,7 +68,7 @@ func (s *Session) hellos(d *direction, rec []byte) verdict {
 		case !c.helloLost && !c.closed:
 			return verdict{step: stepWait}
 		case d == c && v.mode == reading && !v.identified && !v.helloLost && !v.closed:
-			return verdict{step: stepWait} // the server's part may tell whose session it is
+			return verdict{step: stepWait} // the server's part may show whose session it is
 		case d == c || !s.hasServer || !s.identify(d, rec):
 			return never("the handshake is not in the capture")
 		}
@@ -86,7 +86,7 @@ func (s *Session) hellos(d *direction, rec []byte) verdict {
 }
 
 // guess concludes the version from the key log where the ServerHello is lost,
-// and the suite as far as possible: trials tell the rest. TLS 1.3 only: the others
+// and the suite as far as possible: trials find the rest. TLS 1.3 only: the others
 // need the server's random.
 func (s *Session) guess() bool {
 	var b [maxSecretSize]byte
