@@ -341,6 +341,20 @@ func TestOnlyTheBroker(t *testing.T) {
 	}
 }
 
+// TestOneSideOfTLS: the reason why nothing is decrypted is the side that is missing.
+func TestOneSideOfTLS(t *testing.T) {
+	all := capturetest.MustRead("../testdata/captures/confluent-go-2.6.0_broker-2.1_tls12.pcap")
+	for d, want := range map[capturetest.Direction]string{
+		capturetest.ToBroker: "the broker's side is not in the capture", capturetest.ToClient: "the client's side is not in the capture",
+	} {
+		for _, c := range run(t, capturetest.OneWay(all, d), 100).conns {
+			if c.TLS == nil || c.TLS.Reason != want {
+				t.Errorf("%v: %+v, want %q", d, c.TLS, want)
+			}
+		}
+	}
+}
+
 // TestMessageAlone: after a loss a message that fills a segment and has the client id at its place is believed,
 // whatever its version and body.
 func TestMessageAlone(t *testing.T) {

@@ -203,8 +203,11 @@ func (c *conn) endTLS() {
 	c.offset = -1
 	c.tls.End(c.info.Now)
 	info := c.tls.Info()
-	if c.notKafka && info.Reason == "" {
+	switch {
+	case c.notKafka && info.Reason == "":
 		info.Reason = "what is inside is not Kafka"
+	case info.Decrypted == 0 && !c.info.Seen[ToClient]:
+		info.Reason = "the broker's side is not in the capture"
 	}
 	c.info.TLS = &info
 	// Who announced the end, ended the connection, whoever was faster to close it.

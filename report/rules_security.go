@@ -223,6 +223,8 @@ func encryptedAdvice(reason string) string {
 		return "No key log helps: let client and broker agree on a usual cipher suite, such as AES-GCM, while capturing."
 	case strings.HasSuffix(reason, "is not supported"):
 		return "No key log helps: switch this off in the client while capturing."
+	case strings.Contains(reason, "side is not in the capture"):
+		return "Capture both directions: on the host of the client or of the broker, or mirror both directions of the port."
 	case strings.Contains(reason, "not in the capture"):
 		return "Begin the capture before the client connects, with whole packets (tcpdump -s 0), and give the client's or the broker's TLS key log with --tls-keylog."
 	case strings.Contains(reason, "after bytes were missing"):

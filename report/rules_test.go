@@ -371,6 +371,7 @@ func TestAdviceOnEncryptedFitsTheReason(t *testing.T) {
 		"no secrets for its client random": "--tls-keylog",
 		"cipher suite TLS_RSA_WITH_CAMELLIA_128_CBC_SHA is not supported":      "AES-GCM",
 		"renegotiation is not supported":                                       "switch this off",
+		"the broker's side is not in the capture":                              "both directions",
 		"the handshake is not in the capture":                                  "before the client connects",
 		"the ServerHello is not in the capture":                                "before the client connects",
 		"the place in the stream was not found again after bytes were missing": "without loss",

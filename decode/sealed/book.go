@@ -65,6 +65,7 @@ type Case struct {
 
 	modern  bool // its ApiVersions request and the broker's answer are of Kafka 1.0 and later
 	delayed bool // a broker of this release would delay the close for a failed authentication
+	begin   int64
 	// midstream: the capture has not the beginning of the connection.
 	midstream bool
 }
@@ -211,7 +212,8 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 					Request: *q, Stream: c.Stream, Client: c.Client, TLS: c.TLS,
 					Served: r.Served, Authentication: r.Authentication, First: r.Opening, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
 					modern:  r.Likeness == ByRetry && r.Answer.APIs >= apisOf10,
-					delayed: r.Answer.since22(), Unnegotiated: r.Unnegotiated, midstream: c.Midstream,
+					delayed: r.Answer.since22(), Unnegotiated: r.Unnegotiated,
+					begin: c.First.Time, midstream: c.Midstream,
 				})
 			}
 		}
@@ -252,7 +254,7 @@ func (b *Book) live(a *address, c *decode.Connection, r *Reading) {
 	if r.end.byServer && !r.torn {
 		l.end, l.byBroker = r.end.at.Time, true
 	}
-	if q := r.Refused; q != nil {
+	if q := r.Refused; q != nil && !q.Slow {
 		l.end, l.byBroker, l.size = q.Closed.Time, true, q.Size
 	}
 	a.lives = append(a.lives, l)
@@ -416,10 +418,13 @@ func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 		return r, false
 	}
 	r = Refusal{Broker: a.broker, Size: size, ServedLeast: -1, Torn: a.torn}
-	alive, served := false, false
+	alive, served, prompt := false, false, false
+	for i := range s.cases {
+		prompt = prompt || a.counts(&s.cases[i], false)
+	}
 	for i := range s.cases {
 		c := &s.cases[i]
-		if !a.counts(c) || a.stopped(c) {
+		if !prompt || !a.counts(c, true) || a.stopped(c) {
 			continue
 		}
 		alive = alive || a.goesOn(c)
@@ -463,9 +468,11 @@ const maxBeginning = 3 + maxTokens
 const answeredShare = 4
 
 // counts reports whether nothing but the request itself explains a refusal as far as its
-// own connection and the address show.
-func (a *address) counts(c *Case) bool {
+// own connection and the address show. again: another one of the same size, which was prompt, counts.
+func (a *address) counts(c *Case, again bool) bool {
 	switch {
+	case c.Slow && !again:
+		return false
 	case c.midstream:
 		return c.Served > maxBeginning
 	case c.Served > 0:
@@ -478,7 +485,7 @@ func (a *address) counts(c *Case) bool {
 		if k == nil || k.opening > 0 && c.Size <= k.opening+openingRoom {
 			return false
 		}
-		return a.open && k.served && a.sizes[c.Size].answered == 0 && a.goesOn(c)
+		return a.open && k.served && a.sizes[c.Size].answered == 0 && a.goesOn(c) && !a.isCrowded(c)
 	case c.Authentication == SASLDone:
 		return true
 	case c.Authentication == SASLOpen:
@@ -486,7 +493,7 @@ func (a *address) counts(c *Case) bool {
 		return c.modern
 	}
 	// Or else the listener may want SASL.
-	return a.open || (c.delayed || c.Unnegotiated) && c.Delay < failedAuthentication
+	return a.open || (c.delayed || c.Unnegotiated) && (again || c.Delay < failedAuthentication)
 }
 
 // stopped reports whether the broker ended another connection at the time of a refusal,
@@ -515,6 +522,31 @@ func (a *address) goesOn(c *Case) bool {
 		}
 	}
 	return false
+}
+
+// isCrowded reports whether a limit on the connections explains a refusal: the broker also ended
+// connections that began with another request or with none, and served none that began while as
+// many others were open.
+func (a *address) isCrowded(c *Case) bool {
+	crowd, other := a.openAt(c.begin), false
+	for i := range a.lives {
+		l := &a.lives[i]
+		if l.served && l.stream != c.Stream && a.openAt(l.begin) >= crowd {
+			return false
+		}
+		other = other || !l.served && l.byBroker && l.size != c.Size
+	}
+	return other
+}
+
+// openAt counts the served connections that were open at a time.
+func (a *address) openAt(at int64) (n int) {
+	for i := range a.lives {
+		if l := &a.lives[i]; l.served && l.begin < at && l.end >= at {
+			n++
+		}
+	}
+	return n
 }
 
 func abs(n int64) int64 { return max(n, -n) }

@@ -157,6 +157,7 @@ func TestRefusals(t *testing.T) {
 		long = append(long, metadata, metadataSays)
 	}
 	joined := with(closed(0, append(long, fetch)...), func(p *play) { p.mid = true })
+	crowd := plays(asking, times(3, closed(time.Second, fetch)), closed(5*time.Second, join))
 	alpn := &tlsrecord.Hello{ALPN: "http/1.1"}
 	tickets := &tlsrecord.Hello{Extensions: []uint16{extPSKModes}}
 	for _, c := range []struct {
@@ -180,6 +181,9 @@ func TestRefusals(t *testing.T) {
 			plays(times(3, closed(0, versions3, table26, fetch))), []string{"92 3/3"}},
 		{"ApiVersions refused, and the client goes on", plays(times(3, closed(0, versions3, refusal, 26))), []string{"26 3/3"}},
 		{"without ApiVersions, on a port of Kafka", plays(times(3, closed(0, metadata, metadataSays, fetch))), []string{"92 3/3"}},
+		{"one of them closed late", plays(witness, refused, with(refused, func(p *play) { p.at, p.delay = time.Second, time.Second })), []string{"92 2/2"}},
+		{"one of them closed as late as a broker delays a failed authentication",
+			plays(times(3, closed(0, versions3, table26, fetch)), with(closed(5*time.Second, versions3, table26, fetch), func(p *play) { p.delay = 100 * time.Millisecond })), []string{"92 4/4"}},
 		{"midstream", plays(times(3, joined)), []string{"92 3/3"}},
 		{"midstream, TLS 1.3", plays(times(3, with(joined, func(p *play) { p.tls13 = true }))), []string{"92 3/3"}},
 
@@ -200,6 +204,8 @@ func TestRefusals(t *testing.T) {
 		{"the first of its connection, by a client that begins with ApiVersions elsewhere", plays(witness, times(3, closed(0, fetch))), nil},
 		{"the same, and it is no ApiVersions request by its size", plays(witness, times(3, closed(0, join))), []string{"140 3/3"}},
 		{"the first of its connection, and the same was answered on another", plays(asking, times(5, closed(0, metadata))), nil},
+		{"a limit on connections", crowd, nil},
+		{"the same, and as many others were served", append(slices.Clone(crowd), left(30*time.Second, metadata, metadataSays)), []string{"92 3/3"}},
 		{"no SASL, the first request", plays(times(5, closed(0, metadata))), nil},
 		{"no SASL, ApiVersions refused", plays(times(5, with(closed(0, versions3, refusal, 26), func(p *play) { p.delay = 100 * time.Millisecond }))), nil},
 		{"wrong password", plays(times(5, closed(0, negotiated(handshakePlain, -21, tokens, -60)...))), nil},

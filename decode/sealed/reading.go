@@ -96,6 +96,8 @@ type Request struct {
 	// Closed is the packet by which the broker closes, Delay the time that passed until then.
 	Closed capture.Position
 	Delay  time.Duration
+	// Slow: that is longer than a close in answer to a request usually takes.
+	Slow bool
 	// Notified: the broker announced the close (close_notify). Reset: it closed by a RST.
 	Notified, Reset bool
 }
@@ -334,9 +336,10 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 		since = later(since, last.answers[i].at)
 	}
 	q.Delay = time.Duration(e.at.Time - since.Time)
-	if e.at.Before(open[len(open)-1].first) || q.Delay > bound(all) {
+	if e.at.Before(open[len(open)-1].first) || q.Delay > maxPromptly {
 		return
 	}
+	q.Slow = q.Delay > bound(all)
 	if before := lastAnswer(all, first.first); before > 0 && time.Duration(first.first.Time-before) > idleBefore {
 		return
 	}
