@@ -4,16 +4,18 @@
 # repository, into a directory of its own.
 STATICCHECK_VERSION := v0.8.2
 GREMLINS_VERSION := v0.6.0
+GORELEASER_VERSION := v2.15.1
+CYCLONEDX_VERSION := v1.10.0
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kafkavet
 STATICCHECK := $(TOOLS)/$(STATICCHECK_VERSION)/staticcheck
 GREMLINS := $(TOOLS)/gremlins-$(GREMLINS_VERSION)/gremlins
+GORELEASER := $(TOOLS)/goreleaser-$(GORELEASER_VERSION)/goreleaser
+CYCLONEDX := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
 
 # Packages under testdata are left out by ./... and named here.
 TESTDATA := ./testdata/corpus ./testdata/bench ./testdata/recall ./testdata/truth
 # Modules of their own, so that what they need does not become a dependency.
-MODULES := testdata/generate testdata/live testdata/lab
-# What releases are built for.
-PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+MODULES := testdata/generate testdata/live testdata/lab testdata/chart
 
 FUZZTIME ?= 60s
 CORPUS ?= corpus
@@ -26,7 +28,7 @@ TRUTH ?=
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := build
-.PHONY: help build man test live live-bench lab race lint mutate fuzz bench microbench golden corpus captures recall picture truth modules tidy cross clean
+.PHONY: help build man test live live-bench lab race lint mutate fuzz bench microbench golden corpus captures recall picture truth modules tidy alerts release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -117,8 +119,31 @@ live-bench: build ## hold kafkavet sniff against tcpdump at full rate between tw
 lab: ## run real clients against real brokers and record them (needs root, Java 17 and the package registries; LABFLAGS)
 	cd testdata/lab && go run . $(LABFLAGS)
 
-cross: ## build for every platform of a release
-	@set -e; for p in $(PLATFORMS); do echo "build $$p"; GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build -o /dev/null ./...; done
+alerts: ## check and test the alerts of Prometheus (needs promtool)
+	promtool check rules deploy/prometheus/kafkavet.rules.yml
+	promtool test rules deploy/prometheus/kafkavet.rules.test.yml
+
+# The version of a release: the tag of this commit, or else the number in version.go with -dev.
+VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match 2>/dev/null)),$(shell sed -n 's/^const number = "\(.*\)"/\1/p' version.go)-dev)
+
+release: $(GORELEASER) $(CYCLONEDX) ## make all files of a release in dist, and publish nothing
+	rm -rf package && mkdir -p package/completion
+	$(MAKE) --no-print-directory man MANDIR=package/man
+	for f in package/man/*.1; do gzip -9 -n -c $$f > $$f.gz || exit 1; done
+	go build -trimpath -o package/kafkavet .
+	for s in bash fish; do package/kafkavet completion $$s > package/completion/kafkavet.$$s || exit 1; done
+	package/kafkavet completion zsh > package/completion/_kafkavet
+	deploy/package/changelog $(VERSION) | gzip -9 -n > package/changelog.gz
+	VERSION=$(VERSION) PATH=$(dir $(CYCLONEDX)):$$PATH $(GORELEASER) release --snapshot --clean
+	go run ./deploy/image -version $(VERSION) -commit $$(git rev-parse HEAD) -date $$(git show -s --format=%ct HEAD) -o dist/kafkavet_$(VERSION)_image.tar \
+		amd64=dist/kafkavet_linux_amd64_v1/kafkavet arm64=dist/kafkavet_linux_arm64_v8.0/kafkavet
+	cd dist && sha256sum $$(find . -maxdepth 1 -type f -name 'kafkavet_*' -printf '%f\n' | sort) > checksums.txt && cat checksums.txt
+
+$(GORELEASER):
+	GOBIN=$(@D) go install github.com/goreleaser/goreleaser/v2@$(GORELEASER_VERSION)
+
+$(CYCLONEDX):
+	GOBIN=$(@D) go install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)
 
 clean: ## remove what the other targets made in the repository
-	rm -rf kafkavet kafkavet.exe corpus man
+	rm -rf kafkavet kafkavet.exe corpus man package dist

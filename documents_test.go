@@ -84,14 +84,19 @@ func printedPart(t *testing.T, command, paragraph string) string {
 
 // notRun are the commands of the README that no test runs, by their beginning, with the reason.
 var notRun = map[string]string{
-	"go install ": "needs the published module",
-	"go build":    "the tests build the program",
-	"go test":     "it would run itself",
-	"sudo setcap": "needs root",
-	"editcap":     "part of Wireshark",
-	"tcpdump":     "needs root; what it writes stands in for it",
-	"ssh":         "needs another host; a capture stands in for it",
-	"docker":      "needs a container runtime; the arguments behind IMAGE are checked",
+	"go install ":    "needs the published module",
+	"go build":       "the tests build the program",
+	"go test":        "it would run itself",
+	"sudo setcap":    "needs root",
+	"editcap":        "part of Wireshark",
+	"tcpdump":        "needs root; what it writes stands in for it",
+	"ssh":            "needs another host; a capture stands in for it",
+	"sudo apt":       "CI installs the package of a release",
+	"sudo dnf":       "CI reads the package of a release",
+	"brew":           "needs Homebrew",
+	"podman load":    "CI loads the image of a release",
+	"sudo systemctl": "needs systemd; CI checks the unit",
+	"helm":           "needs a cluster; a test in testdata/chart renders the chart",
 }
 
 // TestCommandsOfTheReadme runs every command of the README in a directory that has the files it names. Of those that
@@ -133,7 +138,7 @@ func TestCommandsOfTheReadme(t *testing.T) {
 // readmeCommands returns the lines of the README that a reader types: in indented code, outside the parts that are
 // printed, without comments.
 func readmeCommands(t *testing.T) (commands []string) {
-	isCommand := regexp.MustCompile(`^    (?:ExecStart=/usr/local/bin/)?((?:sudo (?:-E )?)?(?:kafkavet|go|tcpdump|ssh|docker|editcap|setcap) .*)`)
+	isCommand := regexp.MustCompile(`^    ((?:sudo (?:-E )?)?(?:kafkavet|go|tcpdump|ssh|editcap|setcap|apt|dnf|brew|podman|systemctl|helm) .*)`)
 	for line := range strings.Lines(part.ReplaceAllString(readFile(t, "README.md"), "")) {
 		line, _, _ = strings.Cut(strings.TrimRight(line, "\n"), "  #")
 		if m := isCommand.FindStringSubmatch(line); m != nil {

@@ -153,6 +153,7 @@ func (m snapshotMetrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		findingsDesc, limitsDesc, unparsedDesc, packetsDesc, bytesDesc, droppedDesc,
 		streamsDesc, openDesc, endedDesc, gapsDesc, missingDesc, responsesDesc,
+		targetDesc, targetClientsDesc, targetClientDesc, targetSeenDesc, brokerDesc,
 	} {
 		to <- d
 	}
@@ -188,6 +189,10 @@ func (m snapshotMetrics) Collect(to chan<- prometheus.Metric) {
 	}
 	for labels, n := range m.findings.counts(c.report.Findings) {
 		put(findingsDesc, n, labels[:]...)
+	}
+	collectBrokers(c.report.Brokers, to)
+	if c.report.Target != nil {
+		collectTarget(c.report.Target, to)
 	}
 }
 

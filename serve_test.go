@@ -22,6 +22,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // servedRun is a run of sniff --listen that goes on until the test ends.
@@ -396,5 +397,46 @@ func TestCountingRequestsAllocatesNothing(t *testing.T) {
 func TestLabelsHoldNoControlCharacters(t *testing.T) {
 	if got := softwareLabel("evil\x1b[31m\n", "1\xff"); strings.ContainsAny(got, "\x1b\n") || !strings.Contains(got, "evil") {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestTargetMetrics: clients of one label set are one series, brokers among themselves none, and clients
+// beyond the limit are "other".
+func TestTargetMetrics(t *testing.T) {
+	client := func(id, software, verdict string, requests uint64, seen model.Time) model.TargetClient {
+		return model.TargetClient{ClientIDs: []string{id}, SoftwareName: software, Verdict: verdict, Requests: requests, LastSeen: seen}
+	}
+	clients := []model.TargetClient{
+		client("orders", "sarama", model.VerdictBreaks, 3, 2e9),
+		client("orders", "sarama", model.VerdictBreaks, 4, 1e9),
+		client("evil\n", "", model.VerdictLikely, 1, 5e8),
+		client("fetcher", "", model.VerdictBrokers, 9, 9e9),
+	}
+	clients[2].ClientIDs = append(clients[2].ClientIDs, "second")
+	want := map[[3]string]targetSeries{
+		{"orders", "sarama", "breaks"}:                {7, 2},
+		{write.Escape("evil\n"), "unknown", "likely"}: {1, 0.5},
+		{"second", "unknown", "likely"}:               {0, 0.5},
+	}
+	if got := seriesOf(clients); !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	clients = clients[:1]
+	for i := range 2 * maxTargetSeries {
+		clients = append(clients, client(strconv.Itoa(i), "", model.VerdictFine, 1, 1e9))
+	}
+	got := seriesOf(clients)
+	folded := got[[3]string{other, other, model.VerdictFine}]
+	if len(got) != maxTargetSeries+1 || folded.requests != maxTargetSeries+1 || got[[3]string{"orders", "sarama", "breaks"}].requests != 3 {
+		t.Errorf("%d series, %+v of others", len(got), folded)
+	}
+	brokers := make([]model.Broker, 2*maxBrokerSeries)
+	for i := range brokers {
+		brokers[i] = model.Broker{Address: strconv.Itoa(i), Requests: uint64(i)}
+	}
+	to := make(chan prometheus.Metric, len(brokers))
+	collectBrokers(brokers, to)
+	if len(to) != maxBrokerSeries+1 {
+		t.Errorf("%d series of brokers", len(to))
 	}
 }

@@ -118,3 +118,29 @@ func TestPartialRequest(t *testing.T) {
 		t.Errorf("%d unanswered, last request in %d, last answer in %d", c.Unanswered, c.LastRequest.Frame, c.LastAnswer.Frame)
 	}
 }
+
+// TestContested: a request is contested where it has contested bytes, and all are where responses have.
+func TestContested(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		what [2]reassembly.Span
+		want []bool
+	}{
+		{"nothing", [2]reassembly.Span{}, []bool{false, false}},
+		{"requests", [2]reassembly.Span{reassembly.ToBroker: {From: 0, To: 1}}, []bool{true, true}},
+		{"behind the requests", [2]reassembly.Span{reassembly.ToBroker: {From: 1 << 20, To: 1<<20 + 1}}, []bool{false, false}},
+		{"a response", [2]reassembly.Span{reassembly.ToClient: {From: 0, To: 1}}, []bool{true, true}},
+	} {
+		d := newNetwork().open(t)
+		d.conn.Contested = tt.what
+		d.request(requestOf(3, 1))
+		d.request(requestOf(3, 1))
+		var got []bool
+		for _, e := range exchanges(d.end(reassembly.Closed, reassembly.ToClient)) {
+			got = append(got, e.Contested)
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}

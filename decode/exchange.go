@@ -159,6 +159,9 @@ type Exchange struct {
 	// NegotiationRefused: on this connection, the last ApiVersions response before the request
 	// was error 35, which has no ranges.
 	NegotiationRefused bool
+	// Contested: the capture has two versions of bytes of the request, or of responses on its connection, and does not show
+	// which one was received (reassembly.Connection.Contested).
+	Contested bool
 	// Negotiated is set for an ApiVersions request with error 35. It is the version of the
 	// retry, if the retry succeeded on the same connection or its response was not captured;
 	// otherwise -1. RetryUnseen: the capture may lack the retry itself.

@@ -294,7 +294,7 @@ func (c *conn) wait() {
 func (c *conn) waited() bool {
 	for i := range c.half {
 		h := &c.half[i]
-		if h.hole != nil && c.w.ticks-h.hole.since >= c.w.hole {
+		if h.hole != nil && c.w.ticks-h.hole.since >= c.w.patience(h) {
 			c.w.reorder.overdue(c, Direction(i))
 		}
 	}
@@ -390,6 +390,7 @@ func (c *conn) swap() {
 	i.Client, i.Broker = i.Broker, i.Client
 	i.Seen[0], i.Seen[1] = i.Seen[1], i.Seen[0]
 	i.Bytes[0], i.Bytes[1] = i.Bytes[1], i.Bytes[0]
+	i.Contested[0], i.Contested[1] = i.Contested[1], i.Contested[0]
 	i.LastData[0], i.LastData[1] = i.LastData[1], i.LastData[0]
 	if i.End.Kind == Closed || i.End.Kind == Reset {
 		i.End.By = i.End.By.Reverse()

@@ -71,6 +71,12 @@ type End struct {
 	Acked int64
 }
 
+// Span is a range of offsets in a stream, From included, To not.
+type Span struct{ From, To int64 }
+
+// Has reports whether the range has one of the n bytes from an offset on.
+func (s Span) Has(offset, n int64) bool { return offset < s.To && offset+n > s.From }
+
 // Connection is what is known of one TCP connection, apart from the Kafka
 // messages in it. It is handed to the Shard when the connection speaks Kafka
 // (still growing) and, for every connection, when it is over.
@@ -116,6 +122,9 @@ type Connection struct {
 	// be told only where the first copy is still known: segments that wait
 	// for earlier ones, and the last few short segments of each direction.
 	Conflicts uint64
+	// Contested is for each direction where the capture has two versions of bytes and nothing shows which
+	// of them the receiver has, as offsets in the stream (Bytes): from the first place to the last.
+	Contested [2]Span
 	// LastData are the packets with the latest payload byte of each direction; the zero value without any.
 	LastData [2]capture.Position
 	// Spoke names the protocol of the broker's side where that is not Kafka: one of the constants

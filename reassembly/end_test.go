@@ -47,11 +47,11 @@ func TestEndSaysWhatWasReceived(t *testing.T) {
 			c.Send(capturetest.ToBroker, second)
 			c.Reset(capturetest.ToClient)
 		}, End{Kind: Reset, By: ToClient, Acked: begin + int64(len(second)), HasAcked: true}},
-		"RST that acknowledges something absurd": {func(r *capturetest.Recorder) {
+		"RST that acknowledges what was never sent": {func(r *capturetest.Recorder) {
 			c := answered(r)
 			c.Seq[capturetest.ToBroker] += 1 << 30
 			c.Reset(capturetest.ToClient)
-		}, End{Kind: Reset, By: ToClient}},
+		}, End{Kind: Cut}},
 		"joined midstream, FIN": {func(r *capturetest.Recorder) {
 			c := r.Join(client, broker)
 			c.Exchange(first, response(1, 50))

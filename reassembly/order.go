@@ -16,6 +16,9 @@ const (
 	// holeTicks is how many ticks (seconds of packet time; in live captures liveTicks times as many) a missing segment is waited for
 	// when nothing tells that the receiver got it: TCP repeats it within some 200 ms at first.
 	holeTicks = 5
+	// lackedTicks is the same where the receiver acknowledged, after a later one was sent, all up to the missing segment and
+	// nothing behind it: it lacks that too, and what came behind may be forged.
+	lackedTicks = 60
 	// ackedWait is how many further segments of the connection are waited for
 	// when the receiver has acknowledged what is missing: it was lost by the capture, or
 	// stands some packets further on, as captures from several queues have it.
@@ -90,6 +93,9 @@ func (c *conn) order(d Direction, it *item) {
 			r.acked = it.ack
 		case !r.synced && int32(it.ack-r.oldest) < 0:
 			r.oldest = it.ack
+		}
+		if r.hole != nil && it.ack == r.next {
+			r.hole.isLacked = true
 		}
 		if int32(seq-h.next) <= 0 { // one that came too early says nothing of when those before it were sent
 			r.noteAhead(it)
@@ -166,7 +172,7 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 		if c.isTraced {
 			c.w.opt.Tracer.Printf(it.at, "%d bytes %v came again", min(old, length), d^c.flip)
 		}
-		c.overlap(h, seq, min(old, length), it)
+		c.overlap(d, seq, min(old, length), it)
 		if old >= length {
 			return
 		}
@@ -195,7 +201,8 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 }
 
 // overlap counts bytes that came again, n of them from seq on.
-func (c *conn) overlap(h *half, seq, n uint32, it *item) {
+func (c *conn) overlap(d Direction, seq, n uint32, it *item) {
+	h := &c.half[d]
 	c.info.Overlaps += uint64(n)
 	if len(it.payload) == 0 || len(it.payload) > recentBytes || len(it.payload) != int(it.length) {
 		return
@@ -203,10 +210,28 @@ func (c *conn) overlap(h *half, seq, n uint32, it *item) {
 	for i := range h.recent {
 		if r := &h.recent[i]; r.seq == seq && r.length == it.length {
 			if r.sum != crc32.Checksum(it.payload, castagnoli) {
-				c.info.Conflicts += uint64(n)
+				c.contest(d, seq, n)
 			}
 			return
 		}
+	}
+}
+
+// contest notes that the capture has two versions of n bytes from seq on. Where the receiver had acknowledged them before
+// the second came, it has the first.
+func (c *conn) contest(d Direction, seq, n uint32) {
+	c.info.Conflicts += uint64(n)
+	h := &c.half[d]
+	if h.ackSeen && int32(h.acked-seq-n) >= 0 {
+		return
+	}
+	raw := d ^ c.flip
+	from := int64(c.info.Bytes[raw]) - int64(int32(h.next-seq))
+	to := from + int64(n)
+	if s := &c.info.Contested[raw]; s.To == 0 {
+		*s = Span{from, to}
+	} else {
+		s.From, s.To = min(s.From, from), max(s.To, to)
 	}
 }
 
@@ -216,6 +241,14 @@ func (h *half) remember(seq uint32, p []byte) {
 	}
 	h.recent[h.turn%recentSegments] = summary{seq, uint32(len(p)), crc32.Checksum(p, castagnoli)}
 	h.turn++
+}
+
+// patience is how many ticks the segment that h lacks is waited for.
+func (w *worker) patience(h *half) int64 {
+	if h.hole.isLacked && h.acked == h.next {
+		return w.hole / holeTicks * lackedTicks
+	}
+	return w.hole
 }
 
 // skipOverdue decides whether the bytes that direction d waits for still come.

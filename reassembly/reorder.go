@@ -1,6 +1,7 @@
 package reassembly
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"slices"
@@ -40,6 +41,10 @@ type disorder struct {
 	missed uint32 // its sequence number
 	pages  int
 	queued []queuedPart // in order of sequence number, disjoint
+	// isLacked: the receiver acknowledged all before the missing segment, and not more, after a later one was sent.
+	isLacked bool
+	// disbelieved are bytes at the end that the assembler has and that are not believed.
+	disbelieved uint32
 	// acked is up to where the receiver had acknowledged between one and two halves
 	// of ackedWait ago, ackedLater up to where at the beginning of the latest half.
 	acked, ackedLater uint32
@@ -64,6 +69,9 @@ type queuedPart struct {
 	sum         uint32 // checksum of those
 	turn        uint32 // conn.turns when it came
 	at          capture.Position
+	// instead are bytes that came in order later, and that the receiver has in place of the first ones. They
+	// are valid during reorderer.add only.
+	instead []byte
 }
 
 func (p *queuedPart) end() uint32 { return p.seq + p.length }
@@ -91,6 +99,9 @@ func newReorderer(w *worker) *reorderer { return &reorderer{w: w} }
 // add takes a segment of a direction in disorder.
 func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at capture.Position) {
 	h := &c.half[d]
+	if seq == h.next {
+		c.overrule(h, seq, length, p, at)
+	}
 	for length > 0 {
 		if old := int32(h.next - seq); old > 0 { // the part before filled a gap, and this waited behind it
 			n := min(uint32(old), length)
@@ -116,7 +127,7 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 				n = min(n, e.end()-seq)
 				c.info.Overlaps += uint64(n)
 				if e.seq == seq && e.length == length && int(e.captured) == len(p) && e.sum != crc32.Checksum(p, castagnoli) {
-					c.info.Conflicts += uint64(n)
+					c.contest(d, seq, n)
 				}
 				seq, length, p = seq+n, length-n, p[min(int(n), len(p)):]
 				continue
@@ -139,6 +150,39 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 		r.w.limits.QueuedSegments++
 		r.skip(c, d)
 	}
+}
+
+// overrule has the bytes of a segment in order win over those that wait behind it: the receiver takes what is in order
+// whole, and drops what it held of that. It does not where it had acknowledged them: then it had the missing bytes before.
+func (c *conn) overrule(h *half, seq, length uint32, p []byte, at capture.Position) {
+	if h.ackSeen && int32(h.acked-seq) > 0 {
+		return
+	}
+	for i := range h.hole.queued {
+		e := &h.hole.queued[i]
+		from := e.seq - seq
+		if from >= length || int(from) >= len(p) {
+			return
+		}
+		e.instead, e.at = p[from:min(uint32(len(p)), e.end()-seq)], at
+	}
+}
+
+// replaced returns the bytes of a part that the receiver has, p being the first ones. Where others came in order, the part is
+// believed no further than those reach, if it is the last that waits.
+func (c *conn) replaced(d Direction, e *queuedPart, p []byte) []byte {
+	n := len(e.instead)
+	if n == 0 || bytes.HasPrefix(p, e.instead) {
+		return p
+	}
+	c.contest(d, e.seq, uint32(n))
+	if q := c.half[d].hole; n < len(p) && len(q.queued) == 0 {
+		q.disbelieved = uint32(len(p) - n)
+		e.length, e.captured = uint32(n), uint32(n)
+		return e.instead
+	}
+	e.captured = uint32(max(n, int(e.captured)))
+	return append(bytes.Clone(e.instead), p[n:]...)
 }
 
 // padded returns p with as many zeros behind it as make n bytes.
@@ -221,6 +265,7 @@ func (r *reorderer) endIfFilled(c *conn, d Direction) {
 	// the other, which never had a byte; then it is forgotten.
 	r.assemble(c, d, q, layers.TCP{RST: true, Seq: q.offset(h.next)}, false)
 	r.assemble(c, d, q, layers.TCP{SYN: true, RST: true}, true)
+	h.next -= q.disbelieved
 	h.hole = nil
 }
 
@@ -286,9 +331,11 @@ func (r *reorderer) ReassembledSG(sg reassembly.ScatterGather, _ reassembly.Asse
 		h.hole.queued = h.hole.queued[1:]
 		h.hole.pages -= e.pages()
 		r.pages -= e.pages()
-		h.next += e.length
-		r.conn.deliver(r.dir, data[:e.captured], e.length, e.at)
-		data = data[e.length:]
+		length := e.length
+		p := r.conn.replaced(r.dir, &e, data[:length])
+		h.next += length
+		data = data[length:]
+		r.conn.deliver(r.dir, p[:e.captured], e.length, e.at)
 	}
 }
 

@@ -76,7 +76,9 @@ func (c *conn) accepts(it *item) bool {
 		return true
 	}
 	if it.flags&capture.RST != 0 {
-		if h.synced && !within(it.seq, h.next, maxHole) {
+		r := &c.half[it.dir.Reverse()]
+		isImpossible := it.flags&capture.ACK != 0 && r.synced && !within(it.ack, r.next, maxAckDistance)
+		if isImpossible || h.synced && !within(it.seq, h.next, maxHole) {
 			c.w.disbelieved++
 			return false
 		}

@@ -109,6 +109,7 @@ type occurrence struct {
 	client        netip.AddrPort
 	hasRequest    bool
 	isInferred    bool // of a request inside TLS
+	isContested   bool // model.Occurrence.Contested
 	correlationID int32
 	outcome       decode.Outcome
 	evidence      decode.Evidence
@@ -135,7 +136,7 @@ func (g *group) addExchange(x *decode.Exchange) {
 	}
 	g.keep(occurrence{
 		at: x.Request, stream: x.Stream, client: x.Client,
-		hasRequest: true, correlationID: x.CorrelationID, outcome: x.Outcome, evidence: x.Evidence,
+		hasRequest: true, correlationID: x.CorrelationID, outcome: x.Outcome, evidence: x.Evidence, isContested: x.Contested,
 	})
 }
 
@@ -244,6 +245,9 @@ func address(a netip.AddrPort) string {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
 }
 
+// restsOnContested is said of findings with requests of which the capture has two versions.
+const restsOnContested = " This rests on contested bytes: the capture has two versions of bytes of such a connection, and does not show which one was received. One may be forged."
+
 // finish turns g into its exported form, with the texts of the rule about s.
 func (g *group) finish(rule *Rule, severity model.Severity, s *subject) model.Finding {
 	f := model.Finding{
@@ -278,6 +282,9 @@ func (g *group) finish(rule *Rule, severity model.Severity, s *subject) model.Fi
 	}
 	for i := range g.first {
 		f.Occurrences = append(f.Occurrences, g.first[i].finish())
+	}
+	if slices.ContainsFunc(g.first, func(o occurrence) bool { return o.isContested }) {
+		f.Why += restsOnContested
 	}
 	return f
 }
@@ -328,6 +335,7 @@ func (o *occurrence) finish() model.Occurrence {
 	if o.hasRequest {
 		out.CorrelationID = &o.correlationID
 		out.Outcome, out.Evidence = o.outcome.String(), o.evidence.String()
+		out.Contested = o.isContested
 	}
 	if o.isInferred {
 		out.Outcome, out.Evidence = o.outcome.String(), model.EvidenceInferred

@@ -26,6 +26,10 @@ const (
 	ForgedChecksum
 	// ForgedTTL is junk at the next byte whose TTL is used up before its receiver.
 	ForgedTTL
+	// ForgedAhead is junk a few bytes ahead, which the receiver keeps until the bytes in order replace it.
+	ForgedAhead
+	// ForgedResetAck is a RST at the next byte that acknowledges what was never sent.
+	ForgedResetAck
 )
 
 // Forge puts a forged segment of each direction into every connection, in the middle of its traffic.
@@ -80,6 +84,11 @@ func (s *segment) forged(f Forgery) Packet {
 		c = s.with(s.end()+5<<20, junk[:1])
 	case ForgedByteInWindow:
 		c = s.with(s.end()+3<<20, junk[:1])
+	case ForgedAhead:
+		c = s.with(s.end()+5, junk)
+	case ForgedResetAck:
+		c.tcp.Flags = RST | ACK
+		c.tcp.Ack += far
 	case ForgedAck:
 		c = s.with(s.end(), junk)
 		c.tcp.Ack += far
@@ -115,6 +124,9 @@ func (s *segment) setTTL(p Packet, ttl byte) {
 	ip[7] = ttl
 }
 
+// firstForgeries is how many of forgeries come before the other kinds of variants.
+const firstForgeries = 10
+
 // forgeries are captures into which somebody put segments that their receivers discarded.
 func forgeries() []Variant {
 	var all []Variant
@@ -123,6 +135,7 @@ func forgeries() []Variant {
 		ForgedFIN: "a FIN with a wrong checksum", ForgedSYN: "a SYN in the middle", ForgedFarByte: "a byte 5 MiB ahead",
 		ForgedByteInWindow: "a byte ahead in the window", ForgedAck: "junk with an impossible acknowledgement",
 		ForgedChecksum: "junk with a wrong checksum", ForgedTTL: "junk with a TTL of 1",
+		ForgedAhead: "junk a few bytes ahead", ForgedResetAck: "a RST with an impossible acknowledgement",
 	} {
 		all = append(all, Variant{"forged: " + name, KeepsRequests | KeepsVerdicts | KeepsOutcomes | KeepsAddresses, plain(func(p []Packet) []Packet {
 			return Forge(p, Forgery(f))

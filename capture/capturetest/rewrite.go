@@ -40,7 +40,7 @@ type Variant struct {
 func Variants() []Variant {
 	var all []Variant
 	first, second := prefaces()[:firstPrefaces+1], prefaces()[firstPrefaces+1:]
-	for _, some := range [][]Variant{copies(), segmentations(), endings(), Encapsulations(), damages(), first, forgeries(), twins(), second} {
+	for _, some := range [][]Variant{copies(), segmentations(), endings(), Encapsulations(), damages(), first, forgeries()[:firstForgeries], twins(), second, forgeries()[firstForgeries:]} {
 		all = append(all, some...)
 	}
 	return all

@@ -488,3 +488,16 @@ func TestRestarted(t *testing.T) {
 		t.Error("an unknown address was restarted")
 	}
 }
+
+// TestPortsOfOtherServices: a close on ApiVersions v3 alone tells a port of another service, where a broker may
+// be too old for the version.
+func TestPortsOfOtherServices(t *testing.T) {
+	for port, want := range map[uint16]Cause{2181: NotKafka, 8081: NotKafka, 9999: NotKafka, 9092: Refused, 19092: Refused} {
+		p := newPlay(t)
+		at := func(x *decode.Exchange) { x.Broker = netip.AddrPortFrom(playBroker.Addr(), port) }
+		p.send(p.connect(), keyApiVersions, 3, closed, soon, at)
+		if got := p.book.Decide()[0].Cause; got != want {
+			t.Errorf("port %d: %v, want %v", port, got, want)
+		}
+	}
+}

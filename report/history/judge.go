@@ -149,10 +149,12 @@ func (v *view) neverAnswered() bool {
 }
 
 // wellKnown are the ports of other services that Kafka clients are sent to by mistake: FTP, SSH, SMTP,
-// HTTP, HTTPS, ZooKeeper (three), MySQL, PostgreSQL, AMQP, Redis (IANA, Service Name and Transport Protocol
-// Port Number Registry).
+// HTTP and HTTPS (two each), ZooKeeper (three), MySQL, PostgreSQL, AMQP, Redis (IANA, Service Name and Transport
+// Protocol Port Number Registry); Schema Registry, the REST proxy, Kafka Connect and JMX beside a broker (their
+// documentation: listeners 8081 to 8083, JMX_PORT=9999).
 var wellKnown = map[uint16]bool{
-	21: true, 22: true, 25: true, 80: true, 443: true, 2181: true, 2888: true, 3888: true, 3306: true, 5432: true, 5672: true, 6379: true,
+	21: true, 22: true, 25: true, 80: true, 8080: true, 443: true, 8443: true, 2181: true, 2888: true, 3888: true,
+	3306: true, 5432: true, 5672: true, 6379: true, 8081: true, 8082: true, 8083: true, 9999: true,
 }
 
 // judge decides one suspect.

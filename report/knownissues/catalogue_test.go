@@ -267,7 +267,10 @@ func TestEveryBuiltInIssueIsReachedByATestAndComplete(t *testing.T) {
 			t.Errorf("%s has no test", i.ID)
 		}
 		if i.FixedIn == "" && i.Workaround == "" {
-			t.Errorf("%s says neither which release mends it nor what to do", i.ID)
+			t.Errorf("%s says neither which release fixes it nor what to do", i.ID)
+		}
+		if !strings.Contains(i.Workaround, i.FixedIn) {
+			t.Errorf("%s: what to do begins with the release that fixes it, %s: %s", i.ID, i.FixedIn, i.Workaround)
 		}
 		if !strings.HasPrefix(i.URL, "https://github.com/") {
 			t.Errorf("%s: %s is no thread", i.ID, i.URL)

@@ -429,6 +429,8 @@ type Occurrence struct {
 	Outcome string `json:"outcome"`
 	// Evidence is the request's; empty for a connection.
 	Evidence string `json:"evidence"`
+	// Contested: the capture has two versions of bytes that it rests on, and does not show which one was received.
+	Contested bool `json:"contested,omitempty"`
 	// Detail is what sets this occurrence apart, empty without.
 	Detail string `json:"detail"`
 	// TLS describes the session where the finding is about one.

@@ -137,7 +137,7 @@ func countedNotes(r *model.Report) []note {
 		{q.OneSidedStreams, "One direction", words.Plural(q.OneSidedStreams, "connection") + " of which only one side was captured"},
 		{q.IncompleteRequests, "Not complete", words.Plural(q.IncompleteRequests, "request") + " cut off by the end of the capture or of the connection"},
 		{q.Resyncs, "Place lost", "The next message had to be searched for " + words.Times(q.Resyncs)},
-		{q.ConflictingBytes, "Sent twice", words.Plural(q.ConflictingBytes, "byte") + " sent again with other content; what came first counts"},
+		{q.ConflictingBytes, "Sent twice", words.Plural(q.ConflictingBytes, "byte") + " sent again with other content; what came first in order counts"},
 		{q.DisbelievedSegments, "Not believed", words.Plural(q.DisbelievedSegments, "segment") + " that no receiver accepts: wrong checksum, outside the window, or both sides went on"},
 		{q.UnparsedPackets, "Not read", words.Plural(q.UnparsedPackets, "packet") + unparsedReasons(q)},
 		{q.ExpectedRefusals, "Probes", words.Plural(q.ExpectedRefusals, "request") + " refused as the client expected (kafka-python probes for the broker's release)"},

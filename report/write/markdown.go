@@ -261,7 +261,7 @@ func (m *markdown) knownIssue(f *model.Finding, line func(label, text string)) {
 		line("Fixed in", mdCode(shorten(k.FixedIn)))
 	}
 	if k.Workaround != "" {
-		line("Workaround", mdProse(k.Workaround))
+		line("What to do", mdProse(k.Workaround))
 	} else {
 		line("What to do", mdProse(f.Advice))
 	}

@@ -70,7 +70,7 @@ func TestMarkdownHasEverythingTheTicketNeeds(t *testing.T) {
 		"`confluent-kafka-go` `2.6.0`, client id `orders-svc`, from `10.0.0.7`", "`10.0.0.5:19092`, looks like Kafka 2.6 with Fetch capped",
 		"**Sent:** Fetch v12 (API key 1), 12 times", "**Advertised:** v4 to v7", "the broker closed the connection, 11 of 12",
 		"frame.number == 62", "`tcp.stream eq 1 && kafka.correlation_id == 8`", "https://github.com/confluentinc/librdkafka/issues/4870",
-		"**Fixed in:** `2.6.1`", "**Workaround:** Go back to 2.5.3.", "| `confluent-kafka-go` `2.6.0`", "v12 (6 requests, outside)", "### What was not seen",
+		"**Fixed in:** `2.6.1`", "**What to do:** Go back to 2.5.3.", "| `confluent-kafka-go` `2.6.0`", "v12 (6 requests, outside)", "### What was not seen",
 		"**Missing:** 15 kB", "<details>", "kafkavet analyze 'orders one.pcap' orders-two.pcapng", "tshark -r 'orders one.pcap' -d tcp.port==19092,kafka",
 		"12 times: the broker closed the connection 11 times; the capture ends before an answer once.", "Also: 1 further error, 2 further warnings and 1 note.",
 	} {

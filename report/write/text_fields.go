@@ -222,7 +222,7 @@ func (t *textReport) advice(f *model.Finding) {
 	}
 	t.field("known", escapeLong(k.Title+matchText(k)))
 	t.field("", Escape(k.URL))
-	if k.FixedIn != "" {
+	if k.FixedIn != "" && k.Workaround == "" {
 		t.field("fixed in", Escape(k.FixedIn))
 	}
 	switch {

@@ -99,7 +99,7 @@ func (t *textReport) quality() {
 		{q.OneSidedStreams, fmt.Sprintf("one direction only: %s", words.Plural(q.OneSidedStreams, "connection"))},
 		{q.IncompleteRequests, fmt.Sprintf("not complete: %s at the end of the capture or connection", words.Plural(q.IncompleteRequests, "request"))},
 		{q.Resyncs, fmt.Sprintf("frame borders lost and found again: %s", words.Times(q.Resyncs))},
-		{q.ConflictingBytes, fmt.Sprintf("sent again with other content: %s; what came first counts", words.Plural(q.ConflictingBytes, "byte"))},
+		{q.ConflictingBytes, fmt.Sprintf("sent again with other content: %s; what came first in order counts", words.Plural(q.ConflictingBytes, "byte"))},
 		{q.DisbelievedSegments, fmt.Sprintf("not believed: %s that no receiver accepts (wrong checksum, outside the window, or both sides went on)", words.Plural(q.DisbelievedSegments, "segment"))},
 		{q.UnparsedPackets, unparsed(q)},
 		{q.ExpectedRefusals, fmt.Sprintf("refused as the client expected: %s (kafka-python probes for the broker's release)", words.Plural(q.ExpectedRefusals, "request"))},
