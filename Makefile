@@ -28,7 +28,7 @@ TRUTH ?=
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := build
-.PHONY: help build man test live live-bench lab race lint mutate fuzz bench microbench golden corpus captures recall picture truth modules tidy alerts release clean
+.PHONY: help build man test attack live live-bench lab race lint mutate fuzz bench microbench golden corpus captures recall picture truth modules tidy alerts release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -109,6 +109,12 @@ tidy: ## make go.mod and go.sum of all modules what the code needs
 
 modules: ## build and test the modules under testdata
 	@set -e; for m in $(MODULES); do echo "test $$m"; (cd $$m && go build ./... && go test -count=1 ./...); done
+
+attack: build ## run the attacks of the README, in namespaces and on full disks (needs root and a C compiler)
+	go test -count=1 -tags planted . -run Planted
+	go test -count=1 . -run 'Hostile|IdleConnections|Room|Filter|FuzzPipeline|ForgedSegments'
+	cd testdata/live && CGO_ENABLED=1 go test -count=1 -tags root . -run 'Root|Power|Outputs|Killed|Disk|Saving|Idle|Flood'
+	go run ./testdata/bench -only attacks -check -kafkavet ./kafkavet $(BENCHFLAGS)
 
 live: ## watch real clients on loopback and in network namespaces (needs root and a C compiler)
 	cd testdata/live && CGO_ENABLED=1 go vet -tags root ./... && CGO_ENABLED=1 go test -count=1 -tags root ./...

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"go/parser"
 	"go/token"
@@ -124,7 +125,7 @@ func TestCommandsOfTheReadme(t *testing.T) {
 	if err := os.Symlink(filepath.Join(root, "testdata"), "testdata"); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir("reports", 0o700); err != nil {
+	if err := errors.Join(os.Mkdir("reports", 0o700), os.WriteFile("secret.txt", []byte("a secret of yours\n"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	checkCommand(t, "kafkavet analyze --target kafka-4.0 --format json -o reports/host-1.json kafka.pcap")

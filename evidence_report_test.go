@@ -118,8 +118,8 @@ func parties(r *model.Report) (out []string) {
 func TestPseudonymsStayInEvidence(t *testing.T) {
 	for _, name := range []string{"confluent-go-2.6.0_fetch-max-7", "kv1001-fires-every-api-one-above", "ipv6", "sarama-1.61.1_v3.6-no-apiversions_broker-2.1"} {
 		file := filepath.Join(t.TempDir(), "evidence.pcapng")
-		want := parties(analysed(t, "--redact", "--redact-key", "one", "--evidence", file, "--evidence-occurrences", "100", "testdata/captures/"+name+".pcap"))
-		for _, again := range [][]string{nil, {"--redact", "--redact-key", "one"}, {"--redact", "--redact-key", "other"}, {"--redact"}} {
+		want := parties(analysed(t, "--redact", "--redact-key", "the first secret", "--evidence", file, "--evidence-occurrences", "100", "testdata/captures/"+name+".pcap"))
+		for _, again := range [][]string{nil, {"--redact", "--redact-key", "the first secret"}, {"--redact", "--redact-key", "another secret"}, {"--redact"}} {
 			if d := cmp.Diff(want, parties(analysed(t, append(again, file)...))); d != "" {
 				t.Errorf("%s, evidence analyzed with %v (-report +evidence):\n%s", name, again, d)
 			}

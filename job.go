@@ -56,7 +56,10 @@ type result interface {
 // newJob makes a job as the options say; newResult makes its result. Errors name the flag. isLive
 // says that the packets come from an interface.
 func newJob(e environment, opt *options, isLive bool, newResult func(*job) (result, error)) (j *job, err error) {
-	j = &job{environment: e, opt: opt, names: opt.redact.pseudonyms()}
+	j = &job{environment: e, opt: opt}
+	if j.names, err = opt.redact.pseudonyms(); err != nil {
+		return nil, err
+	}
 	if j.names != nil && len(opt.captures) > 0 && !slices.ContainsFunc(opt.captures, hasNames) {
 		j.names.Keep()
 	}
@@ -117,6 +120,7 @@ func (j *job) runFiles(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer onSecondSignal(ctx, j.result.discard)()
+	j.confine(sandbox{reads: j.opt.captures})
 	var err error
 	if j.files, err = openFiles(ctx, j.opt.captures, j.in, j.keys); err != nil {
 		return 0, err

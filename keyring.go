@@ -114,10 +114,13 @@ func (k *keyring) follow(name string, stop <-chan struct{}) {
 	log := tlsrecord.FollowKeyLog(name, k.Secrets, k.warn)
 	defer log.Close()
 	warned, awaited := "", false
+	isThere, total := false, int64(0) // whether the file was found, and how many bytes were read
 	tick := time.NewTicker(keyLogInterval)
 	defer tick.Stop()
 	for {
-		_, err := log.Poll()
+		added, err := log.Poll()
+		total += added
+		isThere = isThere || err == nil
 		switch text := fmt.Sprint(err); {
 		case err == nil:
 			if awaited {
@@ -134,6 +137,9 @@ func (k *keyring) follow(name string, stop <-chan struct{}) {
 		}
 		select {
 		case <-stop:
+			if isThere && total == 0 {
+				k.warn(noSecrets(name, 0))
+			}
 			return
 		case <-tick.C:
 		}

@@ -40,6 +40,8 @@ type environment struct {
 	open func(capture.LiveOptions) (liveCapture, error)
 	// now is the time since the start; it never goes back. Any goroutine may call it.
 	now func() time.Duration
+	// confine gives up what a sandbox does not name, for the whole process; nil for not at all.
+	confine func(sandbox) (applied string, err error)
 }
 
 // host is the environment of this process.
@@ -68,9 +70,16 @@ func main() {
 		debug.SetMemoryLimit(memoryLimit)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
+	code := runConfined(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
+}
+
+// runConfined is run for a process that has nothing else to do.
+func runConfined(ctx context.Context, args []string) int {
+	e := host(streams{os.Stdin, os.Stdout, os.Stderr})
+	e.confine = confine
+	return e.run(ctx, args)
 }
 
 // run does what the arguments say and returns the exit code.

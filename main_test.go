@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	version = "(devel)" // golden files outlive releases
 	testscript.Main(m, map[string]func(){
 		"kafkavet": func() {
-			os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+			os.Exit(runConfined(context.Background(), os.Args[1:]))
 		},
 	})
 }

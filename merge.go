@@ -98,6 +98,7 @@ func newMerge(e environment) (*cobra.Command, action) {
 		if err := f.open(); err != nil {
 			return 0, err
 		}
+		f.j.confine(sandbox{reads: args})
 		rep, err := merge.Files(args)
 		if err != nil {
 			return 0, err
@@ -226,8 +227,11 @@ func unwatched(rep *model.Report, since model.Time) (out []string) {
 			out = append(out, b.Address)
 		}
 	}
+	if len(rep.Brokers) >= len(rep.Nodes) {
+		return out // another address is taken for translation
+	}
 	for i := range rep.Nodes {
-		if n := &rep.Nodes[i]; !n.Captured && n.Last >= since {
+		if n := &rep.Nodes[i]; n.Captured != nil && !*n.Captured && n.Last >= since {
 			out = append(out, n.Address)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -78,7 +79,7 @@ func (o *options) check(stdin io.Reader) error {
 		return errors.New("--output-mode: has no effect where no file is written")
 	}
 	return apart(written, slices.Concat(fileNames(o.captures, stdin), o.merged, o.traffic.keyLogs, o.report.knownIssues,
-		[]string{o.report.target, o.report.baseline, o.traffic.advertised, o.live.program})...)
+		[]string{o.redact.file(), o.report.target, o.report.baseline, o.traffic.advertised, o.live.program})...)
 }
 
 // colors are the values of --color, severities those of --fail-on.
@@ -99,6 +100,7 @@ type trafficOptions struct {
 	genevePorts []uint
 	idle        time.Duration
 	debug       debugStream
+	noSandbox   bool
 	quiet       bool
 	verbose     bool
 }
@@ -115,6 +117,7 @@ func (o *trafficOptions) register(cmd *cobra.Command) {
 	f.UintSliceVar(&o.genevePorts, "geneve-port", nil, "one more UDP `PORT` that carries Geneve")
 	f.DurationVar(&o.idle, "idle-timeout", time.Duration(reassembly.DefaultIdleTimeout), "give up connections that are silent for this `DURATION` of packet time")
 	f.Var(&o.debug, "debug", "print on standard error every decision about the connection with the number `STREAM` (tcp.stream in Wireshark)")
+	f.BoolVar(&o.noSandbox, "no-sandbox", false, "keep all rights of the process once the files are open (Linux)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar and no warnings")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print on standard error what was read, and how fast")
 	complete(cmd, "advertised", completeReleases)
@@ -233,7 +236,8 @@ type redactOptions struct {
 func (o *redactOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.redact, "redact", false, "replace addresses, host names, client ids and file names with pseudonyms, and remove every value from --evidence that the proof does not need")
-	f.StringVar(&o.key, "redact-key", "", "derive the pseudonyms from this secret `TEXT`: they are the same in every report")
+	f.StringVar(&o.key, "redact-key", "", "derive the pseudonyms from a `SECRET`, so that they are the same in every report:\n"+
+		"file:FILE, env:VARIABLE, or the text itself, which other users of this host can see")
 }
 
 func (o *redactOptions) check() error {
@@ -243,12 +247,41 @@ func (o *redactOptions) check() error {
 	return nil
 }
 
-// pseudonyms are those asked for, nil for none.
-func (o *redactOptions) pseudonyms() *redact.Pseudonyms {
-	if !o.redact {
-		return nil
+// file is the file of the secret; empty for none.
+func (o *redactOptions) file() string {
+	name, _ := strings.CutPrefix(o.key, "file:")
+	if name == o.key {
+		return ""
 	}
-	return redact.NewPseudonyms(o.key)
+	return name
+}
+
+// pseudonyms are those asked for, nil for none.
+func (o *redactOptions) pseudonyms() (*redact.Pseudonyms, error) {
+	switch {
+	case !o.redact:
+		return nil, nil
+	case o.key == "":
+		return redact.NewPseudonyms(""), nil
+	}
+	secret, what := o.key, "the secret"
+	if name := o.file(); name != "" {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("--redact-key file:%s: %w", name, reason(err))
+		}
+		secret, what = strings.TrimRight(string(text), "\r\n"), o.key
+	} else if name, ok := strings.CutPrefix(o.key, "env:"); ok {
+		if secret, ok = os.LookupEnv(name); !ok {
+			return nil, fmt.Errorf("--redact-key env:%s: the variable is not set", name)
+		}
+		what = o.key
+	}
+	key, err := redact.Key(secret)
+	if err != nil {
+		return nil, fmt.Errorf("--redact-key: %s is %w", what, err)
+	}
+	return redact.NewPseudonyms(key), nil
 }
 
 // oneOf fails where the value of a flag is none of those allowed.

@@ -73,6 +73,8 @@ func (o opener) openFile(path string) (*output, error) {
 		return o.openLink(path)
 	case err == nil && st.IsDir():
 		err = errIsDirectory
+	case err == nil && o.isRoot && st.Mode()&fs.ModeNamedPipe != 0 && !ownedByRoot(st):
+		err = errors.New("is a pipe of another user, which root does not write to; give --user, or standard output")
 	case err == nil && !st.Mode().IsRegular():
 		defer p.dir.Close()
 		f, err := openSame(p, st)

@@ -129,7 +129,7 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 	for _, l := range dissected.Limits {
 		in.LimitsHit[l.Name] += l.Hits
 	}
-	if n := p.opt.keys.Forgotten(); n > 0 {
+	if n := p.opt.keys.Evicted(); n > 0 {
 		in.LimitsHit["tls_secrets"] = n
 	}
 	limits.Add(p.correlator.Limits())

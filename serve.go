@@ -15,17 +15,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // The bounds of the HTTP server.
 const (
-	// maxServed bounds the connections: a few readers and scrapers, each of
-	// some 30 KB with its goroutine and buffers.
-	maxServed = 64
 	// maxRequestHeader bounds the header of a request in bytes; what browsers
 	// send is below 2 KiB. Bodies are not read at all.
 	maxRequestHeader = 16 << 10
@@ -33,7 +28,7 @@ const (
 	// read some 10 MB, or silent.
 	headerTimeout = 5 * time.Second
 	writeTimeout  = 30 * time.Second
-	idleTimeout   = 60 * time.Second
+	idleTimeout   = 10 * time.Second
 	// shutdownTimeout is how long answers under way may take when the capture has ended.
 	shutdownTimeout = time.Second
 
@@ -127,15 +122,17 @@ func (s *served) address() string { return s.listener.Addr().String() }
 
 // start begins to answer.
 func (s *served) start(w *watch) {
+	places := newRoom(s.listener)
 	s.server = &http.Server{
-		Handler:           s.handler(newMetrics(s, w.metrics)),
+		Handler:           places.keep(s.handler(newMetrics(s, w.metrics), places)),
+		ConnContext:       withHeld,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxRequestHeader,
 		ErrorLog:       log.New(io.Discard, "", 0), // what clients do wrong is of no interest here
 	}
 	go func() {
 		defer close(s.done)
-		if err := s.server.Serve(netutil.LimitListener(s.listener, maxServed)); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.server.Serve(places); !errors.Is(err, http.ErrServerClosed) {
 			w.j.warn(fmt.Errorf("serve %s: %w", s.address(), err))
 		}
 	}()
@@ -201,20 +198,20 @@ func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
 }
 
 // handler answers requests.
-func (s *served) handler(metrics http.Handler) http.Handler {
+func (s *served) handler(metrics http.Handler, places *room) http.Handler {
 	mux := http.NewServeMux()
 	page := write.HTMLPolicy(true) + "; frame-ancestors 'none'"
-	mux.Handle("GET /{$}", s.reportHandler("text/html; charset=utf-8", page, func(c *snapshot) ([]byte, error) {
+	mux.Handle("GET /{$}", places.few(s.reportHandler("text/html; charset=utf-8", page, func(c *snapshot) ([]byte, error) {
 		return c.html.bytes(func(w io.Writer) error {
 			return write.HTML(w, c.report, write.HTMLOptions{Live: true})
 		})
-	}))
-	mux.Handle("GET /report.json", s.reportHandler("application/json", "", func(c *snapshot) ([]byte, error) {
+	})))
+	mux.Handle("GET /report.json", places.few(s.reportHandler("application/json", "", func(c *snapshot) ([]byte, error) {
 		return c.json.bytes(func(w io.Writer) error { return write.JSON(w, c.report) })
-	}))
-	mux.Handle("GET /report.md", s.reportHandler("text/markdown; charset=utf-8", "", func(c *snapshot) ([]byte, error) {
+	})))
+	mux.Handle("GET /report.md", places.few(s.reportHandler("text/markdown; charset=utf-8", "", func(c *snapshot) ([]byte, error) {
 		return c.markdown.bytes(func(w io.Writer) error { return write.Markdown(w, c.report) })
-	}))
+	})))
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", s.health)
 	return s.guard(mux)

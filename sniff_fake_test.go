@@ -139,7 +139,7 @@ func (f *fakeInterface) run(ctx context.Context, args ...string) outcome {
 
 // sniff is run with streams of its own.
 func (f *fakeInterface) sniff(ctx context.Context, s streams, args ...string) int {
-	return environment{s, f.open, f.now}.run(ctx, append([]string{"sniff", "-i", "fake0"}, args...))
+	return environment{streams: s, open: f.open, now: f.now}.run(ctx, append([]string{"sniff", "-i", "fake0"}, args...))
 }
 
 // event is one line of sniff --format json.

@@ -87,11 +87,8 @@ type liveSource struct {
 	most  uint64
 	// pick picks the packets that are looked at; nil for all.
 	pick func(*capture.Packet) bool
-	// save takes the packets of every batch; nil for nobody. Its first error goes to unsaved, and save
-	// becomes nil: the capture continues without it.
-	save      func(packets []capture.Packet) error
-	unsaved   func(error)
-	isUnsaved bool
+	// save takes the packets of every batch; nil for nobody.
+	save func(packets []capture.Packet)
 	// dissector belongs to the reading goroutine, stats are a copy for others.
 	dissector *capture.Dissector
 	stats     atomic.Pointer[capture.DissectorStats]
@@ -135,10 +132,7 @@ func (s *liveSource) Next(b *capture.Batch) error {
 		s.count(b.Packets)
 	}
 	if s.save != nil {
-		if err := s.save(b.Packets); err != nil {
-			s.unsaved(err)
-			s.save, s.isUnsaved = nil, true
-		}
+		s.save(b.Packets)
 	}
 	return nil
 }

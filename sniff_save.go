@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -23,6 +25,8 @@ const (
 	saveBuffer = 256 << 10
 	// saveFlush is how long packets may wait before they are written.
 	saveFlush = time.Second
+	// saveRetry is how long a file that could not be written is left alone.
+	saveRetry = 10 * time.Second
 	// minRotation bounds --rotate-interval, so that the names of files differ.
 	minRotation = time.Second
 )
@@ -66,16 +70,25 @@ type saver struct {
 	opener  opener
 	info    capture.Info
 	now     func() time.Duration
+	// say prints on standard error.
+	say func(format string, args ...any)
 	// place is where the files are; its directory is held open where there is more than one.
 	place place
 	// stamp names the files of this run.
 	stamp   string
 	number  int
 	file    *output
+	blocks  *blockFile
 	buf     wholeBlocks
 	w       *capture.Writer
 	begun   time.Duration
 	flushed time.Duration
+
+	// isOut says that nothing can be written since outSince; tried is the last try. isOver: it is not tried again.
+	isOut, isOver   bool
+	outSince, tried time.Duration
+	// hasLost says that packets are missing from the files.
+	hasLost bool
 }
 
 // wholeBlocks writes on at the borders of blocks only, so that the file can be
@@ -97,22 +110,29 @@ func (b wholeBlocks) Write(block []byte) (int, error) {
 type blockFile struct {
 	out  *output
 	size int64
+	// isTorn says that a part could not be cut off: a pipe cannot be cut, and its reader sees the tear.
+	isTorn bool
 }
 
 // Write takes whole blocks.
 func (f *blockFile) Write(blocks []byte) (int, error) {
 	n, err := f.out.w.Write(blocks)
-	if err != nil && f.out.file != nil {
-		_ = f.out.file.Truncate(f.size) // a pipe cannot be cut; its reader sees the tear
+	if err == nil {
+		f.size += int64(n)
+		return n, nil
 	}
-	f.size += int64(n)
+	f.isTorn = true
+	if f.out.file != nil && f.out.file.Truncate(f.size) == nil {
+		_, failed := f.out.file.Seek(f.size, io.SeekStart)
+		f.isTorn = failed != nil
+	}
 	return n, err
 }
 
 // openSaver opens the first file. info describes the interface.
-func openSaver(options saveOptions, o opener, info capture.Info, now func() time.Duration) (s *saver, err error) {
+func openSaver(options saveOptions, o opener, info capture.Info, now func() time.Duration, say func(string, ...any)) (s *saver, err error) {
 	s = &saver{
-		options: options, opener: o, info: info, now: now, stamp: time.Now().UTC().Format("20060102T150405Z"),
+		options: options, opener: o, info: info, now: now, say: say, stamp: time.Now().UTC().Format("20060102T150405Z"),
 		buf: wholeBlocks{bufio.NewWriterSize(nil, saveBuffer)},
 	}
 	if options.rotates() {
@@ -134,24 +154,32 @@ func (s *saver) begin() (err error) {
 		return err
 	}
 	s.begun = s.now()
-	s.buf.Reset(&blockFile{out: s.file})
+	s.blocks = &blockFile{out: s.file}
+	if err := s.section(); err != nil { // a file without a header cannot be read
+		s.file.abandon()
+		if s.options.rotates() {
+			_ = s.place.dir.Remove(filepath.Base(s.file.name)) // it holds nothing
+		}
+		return err
+	}
+	if err := s.file.appear(); err != nil {
+		return err
+	}
+	err = s.forget()
+	s.isOver = s.isOver || err != nil // or else further files would fill the disk
+	return err
+}
+
+// section begins a section of the file.
+func (s *saver) section() error {
+	s.buf.Reset(s.blocks)
 	s.w = capture.NewWriter(s.buf, "kafkavet "+toolVersion(), "")
 	for _, i := range s.info.Interfaces {
 		if _, err := s.w.AddInterface(i); err != nil {
 			return s.explain(err)
 		}
 	}
-	if err := s.buf.Flush(); err != nil { // a file without a header cannot be read
-		s.file.abandon()
-		if s.options.rotates() {
-			_ = s.place.dir.Remove(filepath.Base(s.file.name)) // it holds nothing
-		}
-		return s.explain(err)
-	}
-	if err := s.file.appear(); err != nil {
-		return err
-	}
-	return s.forget()
+	return s.explain(s.buf.Flush())
 }
 
 // createNext creates the next file of a rotation. A name that is there already belongs to another run.
@@ -172,14 +200,49 @@ func (s *saver) createNext() (err error) {
 	return nil
 }
 
-// write keeps packets.
-func (s *saver) write(packets []capture.Packet) error {
+// write keeps packets. Where that fails it says so, and tries again later where the file can be continued.
+func (s *saver) write(packets []capture.Packet) {
+	now := s.now()
+	switch {
+	case s.isOver || s.isOut && now-s.tried < saveRetry:
+		return
+	case s.isOut:
+		s.tried = now
+		if s.resume() != nil {
+			return // it was said why
+		}
+		s.isOut = false
+		s.say("%s is written again; the packets of %v are missing from it", s.options.path, (now - s.outSince).Round(time.Second))
+	}
+	err := s.keep(packets)
+	if err == nil {
+		return
+	}
+	s.hasLost, s.isOut, s.outSince, s.tried = true, true, now, now
+	if s.isOver = s.isOver || s.blocks.isTorn; s.isOver {
+		s.say("%v; watching continues without -w", err)
+	} else {
+		s.say("%v; watching continues without -w, which is tried again every %v", err, saveRetry)
+	}
+}
+
+// resume goes on after an outage: with the next file of a rotation, or with a new section.
+func (s *saver) resume() error {
+	if !s.options.rotates() {
+		return s.section()
+	}
+	s.file.close()
+	return s.begin()
+}
+
+// keep writes packets.
+func (s *saver) keep(packets []capture.Packet) error {
 	now := s.now()
 	for i := range packets {
 		if err := s.w.WritePacket(packets[i].Interface, &packets[i], ""); err != nil {
 			return s.explain(err)
 		}
-		if s.options.size > 0 && s.w.Written() >= int64(s.options.size)<<20 {
+		if s.options.size > 0 && s.blocks.size+int64(s.buf.Buffered()) >= int64(s.options.size)<<20 {
 			if err := s.rotate(); err != nil {
 				return err
 			}
@@ -205,7 +268,15 @@ func (s *saver) rotate() error {
 
 // close ends the file.
 func (s *saver) close() error {
-	err := s.explain(s.buf.Flush())
+	var err error
+	if !s.isOut {
+		err = s.explain(s.buf.Flush())
+	}
+	if !s.options.rotates() && s.file.file != nil {
+		if _, gone := os.Lstat(s.options.path); errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("write %s: it was deleted meanwhile", s.options.path))
+		}
+	}
 	return errors.Join(err, s.file.commit())
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -124,7 +125,7 @@ func TestOldestFilesAreForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := openSaver(saveOptions{path: "k.pcapng", size: 1, keep: 4}, opener{mode: 0o600, isRoot: true}, info, func() time.Duration { return 0 })
+	s, err := openSaver(saveOptions{path: "k.pcapng", size: 1, keep: 4}, opener{mode: 0o600, isRoot: true}, info, func() time.Duration { return 0 }, t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,6 +178,59 @@ func TestFailureToSaveEndsNoCapture(t *testing.T) {
 	}
 	if n < 600 {
 		t.Errorf("%d batches, want 600: %s", n, o.stdout)
+	}
+}
+
+// fullDisk takes so many bytes, and no more until there is room again.
+type fullDisk struct {
+	io.Writer
+	room int
+}
+
+func (d *fullDisk) Write(p []byte) (int, error) {
+	n := min(len(p), d.room)
+	d.room -= n
+	written, err := d.Writer.Write(p[:n])
+	if err == nil && n < len(p) {
+		err = syscall.ENOSPC
+	}
+	return written, err
+}
+
+// TestSavingGoesOnWhenThereIsRoom fills the disk in the middle of a block, and makes room later.
+func TestSavingGoesOnWhenThereIsRoom(t *testing.T) {
+	t.Chdir(t.TempDir())
+	info := capture.Info{Interfaces: []capture.Interface{{Name: "fake0", Link: 1, Resolution: 9}}}
+	now := time.Duration(0)
+	var said []string
+	s, err := openSaver(saveOptions{path: "k.pcapng"}, opener{mode: 0o600}, info, func() time.Duration { return now },
+		func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := &fullDisk{Writer: s.file.w, room: 1000}
+	s.file.w = disk
+	packet := []capture.Packet{{Data: make([]byte, 300), Length: 300}}
+	for second := range 40 { // one packet each; three fit
+		now = time.Duration(second+1) * time.Second
+		if second == 25 {
+			disk.room = 1 << 20
+		}
+		s.write(packet)
+	}
+	if err := s.close(); err != nil {
+		t.Error(err)
+	}
+	want := []string{
+		"write k.pcapng: no space left on device; watching continues without -w, which is tried again every 10s",
+		"k.pcapng is written again; the packets of 30s are missing from it",
+	}
+	if !slices.Equal(said, want) || !s.hasLost {
+		t.Errorf("said %q, want %q", said, want)
+	}
+	// 3 before, and from the 34th second on.
+	if got, err := capturetest.ReadFile("k.pcapng"); err != nil || len(got) != 3+40-33 {
+		t.Errorf("%d packets, %v", len(got), err)
 	}
 }
 

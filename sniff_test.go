@@ -464,3 +464,41 @@ func heap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// TestKeyLogThatAppearsLater: sniff waits for a key log that is not there yet, says so, and reads
+// what is written to it from then on.
+func TestKeyLogThatAppearsLater(t *testing.T) {
+	const name = "testdata/captures/lab_confluent-go-2.6.0_kafka-2.6.1_tls"
+	keys, err := os.ReadFile(name + ".keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := filepath.Join(t.TempDir(), "keys.log")
+	f := played(capturetest.MustRead(name+".pcap"), 7)
+	f.step = time.Microsecond
+	batch := f.batch
+	f.batch = func(now time.Duration) []capturetest.Packet {
+		if now == f.step {
+			time.Sleep(300 * time.Millisecond) // the key log is looked for by the clock on the wall
+			if err := os.WriteFile(late, keys, 0o600); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		return batch(now)
+	}
+	got := f.run(t.Context(), "--format", "json", "--tls-keylog", late, "--duration", "10ms")
+	for _, want := range []string{"waiting for it", "is there now: only connections that are set up from now on can be decrypted"} {
+		if !strings.Contains(got.stderr.String(), want) {
+			t.Errorf("standard error lacks %q: %s", want, got.stderr.String())
+		}
+	}
+	events := got.events(t)
+	codes := map[any]bool{}
+	for _, finding := range findingsOf(t, events[len(events)-1].Report) {
+		codes[finding["code"]] = true
+	}
+	if !codes["KV1001"] || codes["KV2020"] {
+		t.Errorf("findings %v, want KV1001 and no KV2020", codes)
+	}
+}

@@ -114,10 +114,20 @@ func (w *watch) run(ctx context.Context) (int, error) {
 	if err := w.started(); err != nil {
 		return 0, err
 	}
+	w.confine()
 	if err := w.j.pipeline.run(); err != nil && (w.lost == nil || !errors.Is(err, w.lost)) {
 		return 0, err
 	}
 	return w.finish(), nil
+}
+
+// confine gives up what the capture does not need any more.
+func (w *watch) confine() {
+	s := sandbox{waits: w.j.opt.traffic.keyLogs, hasChild: w.j.opt.live.isRun, isLive: true}
+	if w.j.opt.save.rotates() {
+		s.creates = []string{w.j.opt.save.path}
+	}
+	w.j.confine(s)
 }
 
 // openSource opens what needs rights, and gives up those that --user does not have.
@@ -132,7 +142,7 @@ func (w *watch) openSource(ctx context.Context) error {
 	}
 	w.src = &liveSource{
 		liveCapture: device, ctx: ctx, now: w.j.now, dissector: w.j.dissector,
-		until: w.j.opt.live.duration, most: w.j.opt.live.count, unsaved: w.saveFailed,
+		until: w.j.opt.live.duration, most: w.j.opt.live.count,
 	}
 	if w.j.opt.live.iface == "" {
 		w.src.pick = newLocalPackets().pick
@@ -145,6 +155,9 @@ func (w *watch) openSource(ctx context.Context) error {
 		w.metrics = newRequestMetrics()
 	}
 	if w.j.opt.live.user != "" {
+		if w.j.environment.confine != nil && !w.j.opt.traffic.noSandbox && !w.j.opt.live.isRun {
+			emptyBoundingSet() // the user cannot
+		}
 		return becomeUser(w.j.opt.live.user)
 	}
 	return nil
@@ -158,7 +171,7 @@ func (w *watch) open() (err error) {
 	if w.j.opt.save.path != "" {
 		o := w.j.opener()
 		o.stdout = w.packets
-		if w.save, err = openSaver(w.j.opt.save, o, w.src.Captures()[0], w.j.now); err != nil {
+		if w.save, err = openSaver(w.j.opt.save, o, w.src.Captures()[0], w.j.now, w.j.complain); err != nil {
 			return err
 		}
 		w.src.save = w.save.write
@@ -166,19 +179,16 @@ func (w *watch) open() (err error) {
 	return nil
 }
 
-// saveFailed says that packets are not written to -w any more. It belongs to the reading goroutine.
-func (w *watch) saveFailed(err error) { w.j.complain("%v; watching continues without -w", err) }
-
 // finish implements result: it writes what is new at the end, and the report.
 func (w *watch) finish() int {
-	failed := w.src.isUnsaved
+	failed := w.save != nil && w.save.hasLost
 	fail := func(err error) {
 		if err != nil {
 			w.j.complain("%v", err)
 			failed = true
 		}
 	}
-	if w.src.save != nil {
+	if w.save != nil {
 		fail(w.save.close())
 	}
 	rep := w.report(w.j.pipeline.input())

@@ -138,6 +138,9 @@ type Exchange struct {
 	// and 43 where one of a Produce, Fetch or ListOffsets response is
 	// UNSUPPORTED_FOR_MESSAGE_FORMAT. Otherwise it is 0.
 	ErrorCode int16
+	// Cluster is what a Metadata response says of the cluster, nil for other APIs and where it could
+	// not be read.
+	Cluster *Cluster
 	// WrongRefusal: error 35 in an ApiVersions response whose body has the layout of the requested
 	// version. KIP-511 demands a v0 body, and clients cannot read anything else.
 	WrongRefusal bool

@@ -14,6 +14,7 @@ const (
 	keyProduce            = 0
 	keyFetch              = 1
 	keyListOffsets        = 2
+	keyMetadata           = 3
 	keyControlledShutdown = 7
 	keySaslHandshake      = 17
 	keyApiVersions        = 18

@@ -135,6 +135,8 @@ func (h *handler) wantResponse(size int64, head []byte) (n int64, ok bool) {
 			return responseHeader + 2, true // the error code
 		}
 		return maxAuthenticateAnswer, true
+	case keyMetadata:
+		return min(size, maxMetadataHead), true
 	}
 	if size <= maxAnswerScan {
 		return size, true

@@ -13,7 +13,7 @@ const (
 	// maxTables bounds the tables of ranges that a shard shares: 256 of at most 6 KiB are 1.5
 	// MiB. A cluster has fewer than ten.
 	maxTables = 256
-	// slabExchanges is how many exchanges are allocated at once: 32 of about 300 bytes are 9.4
+	// slabExchanges is how many exchanges are allocated at once: 32 of about 320 bytes are 10
 	// KiB.
 	slabExchanges = 32
 	// maxAnswers bounds the ApiVersions responses recognized by their bytes, of at most
@@ -43,9 +43,11 @@ type Shard struct {
 	ended map[*reassembly.Connection]*handler
 	spare []*handler
 
-	texts  map[string]string
-	tables map[uint64][]*Ranges
-	nTable int
+	texts map[string]string
+	// clusters are what Metadata responses said lately, by the bytes that say it.
+	clusters map[string]*Cluster
+	tables   map[uint64][]*Ranges
+	nTable   int
 	// answers are earlier ApiVersions responses: a broker sends the same bytes to every client.
 	answers map[string]knownAnswer
 	slab    []Exchange

@@ -57,6 +57,9 @@ func (c *conn) init(w *worker, f *flow) {
 		Stream: f.stream, Domain: f.domain, Client: addrPort(f.a, f.aPort), Broker: addrPort(f.b, f.bPort),
 		First: first, Last: first, Midstream: !f.synced[ToBroker] && !f.synced[ToClient],
 	}
+	if f.synced[ToBroker] && f.synced[ToClient] {
+		c.info.Initial, c.info.HasInitial = f.base, true
+	}
 	for d := range f.seen {
 		if f.synced[d] || f.isAnswered(Direction(d)) {
 			c.half[d].next, c.half[d].synced = f.base[d]+1, true
@@ -237,7 +240,9 @@ func (c *conn) gap(raw Direction, n int64, at capture.Position) {
 			c.talk.gap(c, d, n, true, at)
 		}
 	case crypted:
-		c.serverSpoke = c.serverSpoke || d == ToClient // how it began is not known
+		if d == ToClient { // how it began is not known
+			c.serverSpoke, c.talk.greeting.n = true, max(c.talk.greeting.n, recordHeader)
+		}
 		if c.outline != nil {
 			c.outline.Gap(d == ToBroker, n, c.lostAt(at))
 		}

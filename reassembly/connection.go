@@ -101,6 +101,10 @@ type Connection struct {
 	Protocol Protocol
 	// Confusion says that one side spoke TLS and the other something else (KV2007).
 	Confusion Confusion
+	// Initial are the initial sequence numbers of the sides that sent the SYN and that answered it, if
+	// HasInitial: both were captured.
+	Initial    [2]uint32
+	HasInitial bool
 	// Midstream: the connection was open before its first packet here.
 	Midstream bool
 	// Refused: the broker's side answered the SYN with a RST: nothing listens there.

@@ -63,7 +63,7 @@ func (t *dialogue) init(midstream bool) {
 func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 	switch {
 	case t.decided:
-		if d == ToClient && c.confused(p) {
+		if d == ToClient && (t.waits(c, p, at) || c.confused(p)) {
 			return
 		}
 		t.fr[d^c.flip].data(c, p, at)
@@ -88,9 +88,37 @@ func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Pos
 		}
 		t.keep(c, k)
 	}
+	if t.decided && t.pending != nil {
+		t.flush(c)
+	}
 	t.fr[d^c.flip].gap(c, n, exact, at)
 	if t.found && !t.decided {
 		t.start(c, chunk{dir: d, at: at})
+	}
+}
+
+// waits holds the first bytes of the broker's side until they are enough to tell whether they can be Kafka's.
+func (t *dialogue) waits(c *conn, p []byte, at capture.Position) bool {
+	if t.pending == nil && (!c.isFirstAnswer() || !needsMore(p)) {
+		return false
+	}
+	t.hold(c, chunk{dir: ToClient, p: bytes.Clone(p), at: at, offset: c.offset})
+	if !needsMore(t.pending.answer()) {
+		t.flush(c)
+	}
+	return true
+}
+
+// flush hands on what waits.
+func (t *dialogue) flush(c *conn) {
+	answer := t.pending.answer()
+	held := t.take(c)
+	if c.confused(answer) {
+		return
+	}
+	for _, k := range held.chunks {
+		c.offset = k.offset
+		t.fr[k.dir^c.flip].data(c, k.p, k.at)
 	}
 }
 
@@ -100,6 +128,9 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 	if t.pending != nil || d == ToClient {
 		t.hold(c, chunk{dir: d, p: bytes.Clone(p), at: at, offset: c.offset})
 		first, answer = t.pending.first(), t.pending.answer()
+	}
+	if len(first) == 0 && c.info.Spoke == "" && needsMore(answer) && len(t.pending.chunks) < http2Header {
+		return
 	}
 	if len(first) == 0 { // the broker's side speaks first, or the first bytes are missing
 		if c.greet(answer) {
@@ -215,6 +246,9 @@ func (t *dialogue) open(c *conn) {
 
 // end tells the handler that the connection is over.
 func (t *dialogue) end(c *conn) {
+	if t.decided && t.pending != nil {
+		t.flush(c)
+	}
 	c.endGreeting()
 	if !t.decided && t.anchored && t.pending != nil && c.lone(t.pending) {
 		t.open(c)

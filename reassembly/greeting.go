@@ -14,6 +14,15 @@ var textGreetings = []struct{ begin, protocol string }{
 	{"-ERR", SpokeRedis}, {"-NOAUTH", SpokeRedis}, {"-DENIED", SpokeRedis}, {"+PONG", SpokeRedis},
 }
 
+// needsMore reports whether p may begin a greeting that only more bytes show to be one.
+func needsMore(p []byte) bool {
+	if m := message(p); len(m) > minMessage && len(m) == len(p)-sizeBytes {
+		return false // it is a whole response
+	}
+	n, ok := settingsLength(p)
+	return len(p) < http2Header || ok && len(p) < http2Header+n
+}
+
 // foreignGreeting names the protocol of a server whose first bytes are p, empty where they may be a Kafka response.
 func foreignGreeting(p []byte) string {
 	if len(p) < sizeBytes {
@@ -60,24 +69,34 @@ func binaryGreeting(p []byte) string {
 	return ""
 }
 
+// http2Header is the length of the header of an HTTP/2 frame.
+const http2Header = 9
+
 // isHTTP2 recognises the SETTINGS frame that a server of HTTP/2 begins with (RFC 9113 3.4, 6.5): a length of
 // 3 bytes, type 4, no flags, stream 0, then settings of 6 bytes, of which the identifiers are small. Without any
 // setting it reads as a Kafka response of 4 bytes to correlation id 0; no response is empty.
 func isHTTP2(p []byte) bool {
-	const header, setting, maxSettings, maxIdentifier = 9, 6, 16, 16
-	if len(p) < header || p[3] != 4 || p[4] != 0 || binary.BigEndian.Uint32(p[5:]) != 0 {
+	const setting, maxIdentifier = 6, 16
+	n, ok := settingsLength(p)
+	if !ok || len(p) < http2Header+n {
 		return false
 	}
-	n := int(p[0])<<16 | int(p[1])<<8 | int(p[2])
-	if n%setting != 0 || n > maxSettings*setting || len(p) < header+n {
-		return false
-	}
-	for s := p[header : header+n]; len(s) > 0; s = s[setting:] {
+	for s := p[http2Header : http2Header+n]; len(s) > 0; s = s[setting:] {
 		if id := binary.BigEndian.Uint16(s); id == 0 || id > maxIdentifier {
 			return false
 		}
 	}
 	return true
+}
+
+// settingsLength returns the length of the settings in a SETTINGS frame; ok is false where p does not begin with the header of one.
+func settingsLength(p []byte) (n int, ok bool) {
+	const setting, maxSettings = 6, 16
+	if len(p) < http2Header || p[3] != 4 || p[4] != 0 || binary.BigEndian.Uint32(p[5:]) != 0 {
+		return 0, false
+	}
+	n = int(p[0])<<16 | int(p[1])<<8 | int(p[2])
+	return n, n%setting == 0 && n <= maxSettings*setting
 }
 
 // isMySQL recognises the first packet of a MySQL server (MySQL internals, Protocol::Handshake and ERR_Packet): a

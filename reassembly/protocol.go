@@ -72,6 +72,9 @@ func (c *conn) foreign(d Direction, p []byte, at capture.Position) bool {
 	return true
 }
 
+// recordHeader is the length of the header of a TLS record.
+const recordHeader = 5
+
 // greeting gathers the first bytes that the broker's side says: the length of a TLS alert.
 type greeting struct {
 	b [7]byte
@@ -81,13 +84,17 @@ type greeting struct {
 // confused reports whether the broker's side speaks something else than Kafka, among others by a TLS alert. Then
 // its bytes are of no more interest.
 func (c *conn) confused(p []byte) bool {
-	f := c.framer(ToClient)
-	isFirst := !c.info.Midstream && c.info.Responses == 0 && f.state == reading && f.passed == 0
-	if !c.alerts(p) && !(isFirst || c.info.Spoke != "") || !c.greet(p) {
+	if !c.alerts(p) && !(c.isFirstAnswer() || c.info.Spoke != "") || !c.greet(p) {
 		return false
 	}
-	f.state = stopped
+	c.framer(ToClient).state = stopped
 	return true
+}
+
+// isFirstAnswer reports whether the bytes of the broker's side that come next are its first ones.
+func (c *conn) isFirstAnswer() bool {
+	f := c.framer(ToClient)
+	return !c.info.Midstream && c.info.Responses == 0 && f.state == reading && f.passed == 0
 }
 
 // alerts reports whether the broker answers Kafka in the clear with a TLS alert.
@@ -144,9 +151,16 @@ func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 
 // records hands bytes to the TLS session.
 func (c *conn) records(d Direction, p []byte, at capture.Position) {
-	if d == ToClient && !c.serverSpoke {
+	if g := &c.talk.greeting; d == ToClient && (!c.serverSpoke || 0 < g.n && g.n < recordHeader) {
 		c.serverSpoke = true
-		if len(p) >= 5 && !tlsrecord.LooksLikeRecord(p) {
+		old := g.n
+		if g.n += uint8(copy(g.b[g.n:recordHeader], p)); g.n < recordHeader {
+			return
+		}
+		if old > 0 {
+			p = append(bytes.Clone(g.b[:old]), p...)
+		}
+		if !tlsrecord.LooksLikeRecord(p) {
 			if !c.greet(p) { // a broker's answer could be Kafka, a line of text could not
 				c.info.Confusion = TLSToClear
 			}

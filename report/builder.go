@@ -72,6 +72,8 @@ type Builder struct {
 	brokers  brokers
 	timeline timeline
 	findings findings
+	shared   sharedConnections
+	clusters clusters
 	// target compares requests with Options.Target; nil without.
 	target *targetCheck
 }
@@ -86,6 +88,8 @@ func NewBuilder(opt Options) *Builder {
 		clients:  newClients(),
 		brokers:  newBrokers(),
 		timeline: newTimeline(),
+		shared:   newSharedConnections(),
+		clusters: newClusters(),
 	}
 	if opt.Target != nil {
 		b.target = newTargetCheck(opt.Target)
@@ -113,6 +117,8 @@ func (b *Builder) Exchange(x *decode.Exchange) {
 	b.coverage.exchange(x)
 	b.brokers.exchange(x)
 	b.clients.exchange(x)
+	b.shared.exchange(x)
+	b.clusters.exchange(x)
 	rule := b.findings.exchange(x)
 	if b.target != nil {
 		becomes, why := b.target.exchange(x)
@@ -132,6 +138,7 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 func (b *Builder) Connection(c *decode.Connection) {
 	b.coverage.connection(c)
 	b.brokers.connection(c)
+	b.shared.connection(c)
 	if b.target != nil {
 		b.target.connection(c)
 	}

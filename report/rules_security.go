@@ -209,7 +209,7 @@ var encryptedRule = Rule{
 	why:    func(*subject) string { return "Nothing inside was checked." },
 	advice: func(s *subject) string { return encryptedAdvice(s.key.detail) },
 	commands: func(s *subject) []model.Command {
-		if encryptedAdvice(s.key.detail) != keyLogAdvice {
+		if a := encryptedAdvice(s.key.detail); a != keyLogAdvice && a != otherKeyLogAdvice {
 			return nil
 		}
 		return keyLogWays(s.libraries)
@@ -230,11 +230,17 @@ func encryptedAdvice(reason string) string {
 	case strings.Contains(reason, "after bytes were missing"):
 		return "Capture again without loss (tcpdump -s 0 -B 65536)."
 	}
+	if strings.Contains(reason, "has no entry") {
+		return otherKeyLogAdvice
+	}
 	return keyLogAdvice
 }
 
 // keyLogAdvice is the advice where a key log helps.
 const keyLogAdvice = "Give the client's or the broker's TLS key log with --tls-keylog FILE. It has to be written while the connections are set up."
+
+// otherKeyLogAdvice is the advice where the key log is that of other connections.
+const otherKeyLogAdvice = "The key log given is from another time or another program. Give the one that this client or its broker wrote while these connections were set up."
 
 var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,

@@ -370,6 +370,7 @@ func TestAdviceOnEncryptedFitsTheReason(t *testing.T) {
 		"":                                 "--tls-keylog",
 		"no secrets for its client random": "--tls-keylog",
 		"cipher suite TLS_RSA_WITH_CAMELLIA_128_CBC_SHA is not supported":      "AES-GCM",
+		"the key log has no entry for its client random":                       "another time",
 		"renegotiation is not supported":                                       "switch this off",
 		"the broker's side is not in the capture":                              "both directions",
 		"the handshake is not in the capture":                                  "before the client connects",

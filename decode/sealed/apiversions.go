@@ -34,7 +34,7 @@ type Answer struct {
 	Size int
 	// APIs is how many APIs are advertised, 0 where sizes of different numbers of APIs are the same.
 	APIs int
-	// Releases are the releases of which brokers answer in this size, oldest first; none if no release does.
+	// Releases are those whose brokers answer in this size, oldest first.
 	Releases []string
 	// Refused: the broker first refused the version of the ApiVersions request (error 35).
 	Refused bool
@@ -196,7 +196,8 @@ const (
 	maxAPIs = 110
 )
 
-// countAPIs returns the number of APIs that an answer of v0 (or of v1 and v2) holds, 0 if its size is none.
+// countAPIs returns the number of APIs that an answer of v0, or of v1 and v2, holds. It is 0 for
+// a size that no such answer has.
 func countAPIs(size int) int {
 	for _, head := range [...]int{headV0, headV1} {
 		if n := (size - head) / perAPI; size > head && (size-head)%perAPI == 0 && n >= minAPIs && n <= maxAPIs {

@@ -467,8 +467,8 @@ const maxBeginning = 3 + maxTokens
 // answeredShare is how many refused requests it takes for each answered one of the same size.
 const answeredShare = 4
 
-// counts reports whether nothing but the request itself explains a refusal as far as its
-// own connection and the address show. again: another one of the same size, which was prompt, counts.
+// counts reports whether nothing but the request itself explains a refusal, as far as its own
+// connection and the address show. again: another case of the same size counts.
 func (a *address) counts(c *Case, again bool) bool {
 	switch {
 	case c.Slow && !again:

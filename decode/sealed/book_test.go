@@ -166,6 +166,7 @@ func TestRefusals(t *testing.T) {
 		want  []string // "size refused/total"
 	}{
 		{"the seed's bug", plays(witness, times(5, bare)), []string{"92 5/5"}},
+		{"a connection without SASL was served once", plays(left(0, served...), times(5, bare)), []string{"92 5/5"}},
 		{"once, and the broker goes on", plays(witness, refused), []string{"92 1/1"}},
 		{"once, and nothing shows that the broker goes on", plays(refused), nil},
 		{"twice, each shows that the broker was there after the other", plays(times(2, refused)), []string{"92 2/2"}},

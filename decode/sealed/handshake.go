@@ -228,7 +228,8 @@ func readMidstream(records []tlsrecord.Record) (h handshake, ok bool) {
 	return h, true
 }
 
-// isFinished reports whether a record can hold Finished of one of the hashes, and with what overhead.
+// isFinished reports whether a record can hold Finished of one of the hashes, and returns the
+// overhead of the record.
 func isFinished(n int, hashes []int) (overhead, bool) {
 	for _, padding := range [...]int{0, padding13} {
 		for _, size := range hashes {

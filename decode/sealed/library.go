@@ -39,7 +39,7 @@ const (
 	suiteRenegotiation = 0x00ff
 )
 
-// LibraryOf tells the library by the traits of a ClientHello.
+// LibraryOf returns the library that the traits of a ClientHello show.
 func LibraryOf(h *tlsrecord.Hello) Library {
 	switch {
 	case h == nil:

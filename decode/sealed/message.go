@@ -36,7 +36,7 @@ type message struct {
 
 // end is how the records end a connection.
 type end struct {
-	// alert: a side sent an alert, as before it closes. byServer tells which one was first.
+	// alert: a side sent an alert, as before it closes. byServer says which one was first.
 	alert, byServer bool
 	at              capture.Position
 }

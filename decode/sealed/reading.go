@@ -80,7 +80,7 @@ type Reading struct {
 	alerted  bool // the broker sent a record of the size of an alert
 	opening  int  // size of the first request
 	prefixes int  // records of the broker that hold no more than the size of a frame
-	torn     bool // bytes are missing around the last request, so it is unknown on what the broker closed
+	torn     bool // bytes are missing around the last request
 	missing  bool // bytes are missing anywhere behind the handshake
 }
 

@@ -13,7 +13,7 @@ type chain struct {
 	n    int
 }
 
-// cut tells that bytes are missing.
+// cut notes that bytes are missing.
 func (c *chain) cut() {
 	if c != nil {
 		c.first, c.n = false, 0

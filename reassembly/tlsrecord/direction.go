@@ -177,8 +177,8 @@ func (s *Session) continued(d *direction, p []byte, at capture.Position) []byte 
 	return p
 }
 
-// wants tells whether the body of a record is needed. Of one that is not, it
-// takes what the header tells.
+// wants reports whether the body of a record is needed. Of one that is not, it
+// takes what the header says.
 func (s *Session) wants(d *direction, h header) bool {
 	if d.mode == reading || h.kind == typeAlert && h.size == 2 {
 		return true
@@ -378,7 +378,7 @@ func (s *Session) deliver(d *direction, content []byte, at capture.Position) {
 	}
 }
 
-// watch takes what the header of a record tells where nothing can be opened:
+// watch takes what the header of a record says where nothing can be opened:
 // whether the handshake came to its end.
 func (s *Session) watch(d *direction, h header) {
 	d.records++

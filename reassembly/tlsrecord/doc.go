@@ -16,7 +16,7 @@
 // the wire, direction.go the way of the bytes of one direction, keys.go which
 // keys are in force when, wait.go what waits for them, session.go the whole.
 //
-// A lost piece ends nothing. What is lost of a record is told as a gap and the
+// A lost piece ends nothing. What is lost of a record is reported as a gap and the
 // rest decrypted (torn.go); where the next record begins is searched
 // (search.go) and proved by opening it, with the sequence numbers and keys that
 // it can have by then (trial.go); loss.go says how much was lost. A record
@@ -49,9 +49,10 @@ type Info struct {
 	ClientRandom [32]byte
 	// Hello is what the ClientHello shows of its library, nil without one.
 	Hello *Hello
-	// HasClientRandom tells whether a ClientHello was seen.
+	// HasClientRandom reports whether a ClientHello was seen.
 	HasClientRandom bool
-	// Decrypted counts plaintext bytes, Undecrypted the bytes of application records that stayed closed.
+	// Decrypted counts plaintext bytes, Undecrypted the bytes of application records that were
+	// not decrypted.
 	Decrypted, Undecrypted uint64
 	// LostRecords counts the records that were stepped over: incomplete in the
 	// capture, or not authentic.
@@ -67,12 +68,12 @@ type Info struct {
 	// Alert names the fatal alert that ended the session ("handshake_failure"), empty without one.
 	// It ended the handshake when Established is false.
 	Alert string
-	// AlertFromServer tells who sent Alert.
+	// AlertFromServer: the server sent Alert.
 	AlertFromServer bool
-	// Established tells whether the handshake came to its end. Where nothing
+	// Established reports whether the handshake came to its end. Where nothing
 	// can be decrypted it is concluded from the records that followed.
 	Established bool
-	// Closing tells that a side announced the end of the connection
+	// Closing: a side announced the end of the connection
 	// (close_notify). ClosingToServer and ClosingAt say which one did so first,
 	// by the direction as the caller calls it, and in which packet.
 	Closing, ClosingToServer bool

@@ -138,7 +138,7 @@ func FuzzRecords(f *testing.F) {
 	})
 }
 
-// damagedAndTorn tells whether a script may damage records that also have
+// damagedAndTorn reports whether a script may damage records that also have
 // gaps: what is left of those is decrypted, but cannot be authenticated.
 func damagedAndTorn(script []byte) bool {
 	var silent, gaps bool

@@ -22,7 +22,7 @@ type assembler struct {
 	lost bool // where messages begin is not known
 }
 
-// needed tells whether the body of a message is looked at.
+// needed reports whether the body of a message is looked at.
 func needed(kind byte) bool {
 	switch kind {
 	case helloClient, helloServer:
@@ -34,10 +34,10 @@ func needed(kind byte) bool {
 // reset expects a new message next.
 func (a *assembler) reset() { *a = assembler{} }
 
-// loseTrack tells that handshake bytes of unknown number are missing.
+// loseTrack notes that handshake bytes of unknown number are missing.
 func (a *assembler) loseTrack() { *a = assembler{lost: true} }
 
-// next takes handshake bytes from the front of p. done tells that a message ended: its type
+// next takes handshake bytes from the front of p. done: a message ended; its type
 // and its body (nil if it was not needed). The body is valid until the next call.
 func (a *assembler) next(p []byte) (rest []byte, kind byte, body []byte, done bool) {
 	if a.lost {
@@ -111,7 +111,8 @@ func (s *Session) message(d *direction, kind byte, body []byte) {
 	}
 }
 
-// takeClientHello learns the client random. The second ClientHello after a HelloRetryRequest repeats it.
+// takeClientHello learns the client random. The second ClientHello after a HelloRetryRequest
+// repeats it.
 func (s *Session) takeClientHello(d *direction, body []byte) {
 	h, ok := parseClientHello(body)
 	if !ok || s.hasClient || d.phase != phasePlain {

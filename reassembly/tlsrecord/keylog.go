@@ -48,9 +48,9 @@ var (
 )
 
 // ReadKeyLog adds the secrets of a key log in the NSS format, read from r to
-// its end. name is for messages. A malformed line is told to warn
+// its end. name is for messages. A malformed line is given to warn
 // ("name:line: cause", never with its text) and left out. RSA premaster
-// secrets are not used: where there is nothing else, warn is told. Labels that
+// secrets are not used: where there is nothing else, warn is called. Labels that
 // are of no use here (EXPORTER_SECRET) are left out silently. The error is r's. warn may be nil.
 func (s *Secrets) ReadKeyLog(r io.Reader, name string, warn func(error)) error {
 	l := lineReader{secrets: s, name: name, warn: warn}
@@ -115,7 +115,7 @@ func (l *lineReader) write(p []byte) {
 	}
 }
 
-// end tells that the line is complete.
+// end completes the line.
 func (l *lineReader) end() {
 	if len(l.partial) > 0 {
 		l.put(l.partial)
@@ -123,7 +123,7 @@ func (l *lineReader) end() {
 	l.partial, l.open, l.tooLong = l.partial[:0], false, false
 }
 
-// restart forgets a line that was begun and counts from line 1 again.
+// restart drops a line that was begun and counts from line 1 again.
 func (l *lineReader) restart() {
 	l.partial, l.open, l.tooLong, l.line = l.partial[:0], false, false, 0
 }
@@ -214,7 +214,7 @@ func (s *Secrets) putSession(rest []byte) error {
 	return nil
 }
 
-// isLabel tells whether word has the form of a key log label.
+// isLabel reports whether word has the form of a key log label.
 func isLabel(word []byte) bool {
 	if len(word) == 0 {
 		return false

@@ -139,7 +139,7 @@ func TestLaterSecretCounts(t *testing.T) {
 	}
 }
 
-func TestOldSecretsAreForgotten(t *testing.T) {
+func TestOldSecretsAreEvicted(t *testing.T) {
 	s := NewSecrets()
 	s.max = 10
 	var b [maxSecretSize]byte
@@ -155,8 +155,8 @@ func TestOldSecretsAreForgotten(t *testing.T) {
 	if s.get(&newest, labelMaster, &b) != 1 || s.get(&newest, labelClientTraffic, &b) != 1 || s.get(&oldest, labelMaster, &b) != 0 {
 		t.Error("the newest secrets are not there, or the oldest are")
 	}
-	if s.Forgotten() != uint64(200-s.Len()) {
-		t.Errorf("%d forgotten of 200, %d there", s.Forgotten(), s.Len())
+	if s.Evicted() != uint64(200-s.Len()) {
+		t.Errorf("%d forgotten of 200, %d there", s.Evicted(), s.Len())
 	}
 }
 
@@ -279,8 +279,8 @@ func TestFileSecretsHoldALargeKeyLog(t *testing.T) {
 		s.put(&random, labelMaster, random[:])
 	}
 	clear(random[:])
-	if !s.has(&random, labelMaster) || s.Forgotten() != 0 {
-		t.Errorf("%d secrets were forgotten", s.Forgotten())
+	if !s.has(&random, labelMaster) || s.Evicted() != 0 {
+		t.Errorf("%d secrets were forgotten", s.Evicted())
 	}
 }
 

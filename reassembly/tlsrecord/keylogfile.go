@@ -60,7 +60,7 @@ func (k *KeyLogFile) Poll() (added int64, err error) {
 }
 
 // rest reads what was added to the open file; now is what name leads to, nil
-// for nothing. replaced tells that it is another file.
+// for nothing. replaced: it is another file.
 func (k *KeyLogFile) rest(now os.FileInfo) (n int64, replaced bool, err error) {
 	opened, err := k.file.Stat()
 	if err != nil {

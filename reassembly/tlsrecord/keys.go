@@ -51,7 +51,7 @@ func (s *Session) install(d *direction, k keys) {
 	}
 }
 
-// loseHello tells that the hello of this side will not come.
+// loseHello notes that the hello of this side will not come.
 func (s *Session) loseHello(d *direction) {
 	if !d.helloLost {
 		d.helloLost = true
@@ -59,7 +59,7 @@ func (s *Session) loseHello(d *direction) {
 	}
 }
 
-// hellos tells whether both hellos of the handshake are there. rec is the
+// hellos reports whether both hellos of the handshake are there. rec is the
 // first protected record of d.
 func (s *Session) hellos(d *direction, rec []byte) verdict {
 	if !s.hasClient {
@@ -68,7 +68,7 @@ func (s *Session) hellos(d *direction, rec []byte) verdict {
 		case !c.helloLost && !c.closed:
 			return verdict{step: stepWait}
 		case d == c && v.mode == reading && !v.identified && !v.helloLost && !v.closed:
-			return verdict{step: stepWait} // the server's part may tell whose session it is
+			return verdict{step: stepWait} // the server's part may show whose session it is
 		case d == c || !s.hasServer || !s.identify(d, rec):
 			return never("the handshake is not in the capture")
 		}
@@ -86,7 +86,7 @@ func (s *Session) hellos(d *direction, rec []byte) verdict {
 }
 
 // guess concludes the version from the key log where the ServerHello is lost,
-// and the suite as far as possible: trials tell the rest. TLS 1.3 only: the others
+// and the suite as far as possible: trials find the rest. TLS 1.3 only: the others
 // need the server's random.
 func (s *Session) guess() bool {
 	var b [maxSecretSize]byte
@@ -194,9 +194,14 @@ func (s *Session) noSecrets() verdict {
 	return verdict{stepNever, s.secretReason()}
 }
 
-// secretReason names the session in the way that lets a user look for it in the key log.
+// secretReason says that there are no secrets for the session, by the client random that a user can
+// look for in the key log.
 func (s *Session) secretReason() string {
-	return "no secrets for client random " + hex.EncodeToString(s.info.ClientRandom[:8]) + "..."
+	random := "client random " + hex.EncodeToString(s.info.ClientRandom[:8]) + "..."
+	if s.secrets.Len() > 0 {
+		return "the key log has no entry for " + random
+	}
+	return "no secrets for " + random
 }
 
 // waitReason says what blocked directions wait for.

@@ -91,7 +91,7 @@ func (s *Session) loseTrack(d *direction) {
 	d.loseMessages(typeHandshake)
 }
 
-// loseMessages tells that a record of some kind, as its header has it, is
+// loseMessages notes that a record of some kind, as its header has it, is
 // missing, and handshake bytes with it. After the handshake of TLS 1.3 each
 // message begins with a record, in all that is known of. Elsewhere nobody can
 // tell before the next application data.
@@ -178,7 +178,7 @@ func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position
 	s.opened(d, p.opener, rec, p.kind, p.content, at)
 }
 
-// reportGap tells the receiver of lost records between the record opened last and a place.
+// reportGap reports the records that were lost between the record opened last and a place.
 //
 // With AEAD suites each record is longer than its content by the same number
 // of bytes, so that the content that was lost can be computed from the bytes and
@@ -208,7 +208,7 @@ func (s *Session) estimate(d *direction) int64 {
 	return max(d.missing-int64(d.known)*int64(over), 0)
 }
 
-// reportUnresolved tells of a loss behind which nothing was opened any more.
+// reportUnresolved reports a loss behind which nothing was opened any more.
 func (s *Session) reportUnresolved(d *direction, at capture.Position) {
 	s.dropTorn(d)
 	if d.mode != reading || d.missing == 0 || d.phase == phasePlain {

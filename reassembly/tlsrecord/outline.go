@@ -97,7 +97,8 @@ type Record struct {
 	Guessed bool
 }
 
-// NewOutline returns the Outline of a connection. midstream: the first bytes need not be the beginning of a record.
+// NewOutline returns the Outline of a connection. midstream: the first bytes need not begin a
+// record.
 func NewOutline(midstream bool) *Outline {
 	o := &Outline{}
 	for i := range o.dirs {
@@ -106,7 +107,8 @@ func NewOutline(midstream bool) *Outline {
 	return o
 }
 
-// Data takes the next bytes of a direction: one TCP segment, or the captured part of one. p is not kept.
+// Data takes the next bytes of a direction: one TCP segment, or the captured part of one. p is
+// not kept.
 func (o *Outline) Data(toServer bool, p []byte, at capture.Position) {
 	r := &o.dirs[index01(toServer)]
 	if r.lost {

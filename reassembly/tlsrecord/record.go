@@ -46,7 +46,7 @@ func parseHeader(p []byte) (h header, ok bool) {
 	return h, ok
 }
 
-// beginsLikeHeader tells whether p, of any length, can be the beginning of a header.
+// beginsLikeHeader reports whether p, of any length, can be the beginning of a header.
 func beginsLikeHeader(p []byte) bool {
 	if len(p) >= headerSize {
 		_, ok := parseHeader(p)

@@ -89,7 +89,7 @@ func (s *Session) identify(d *direction, rec []byte) bool {
 	return false
 }
 
-// opens tells whether a record is the first one under some keys.
+// opens reports whether a record is the first one under some keys.
 func (s *Session) opens(k *keys, rec []byte) bool {
 	o, ok := newOpener(k)
 	if !ok {

@@ -24,7 +24,7 @@ const (
 const maxSecretSize = 48
 
 // maxGeneration bounds the secrets of one generation; two are kept, so that
-// the oldest secrets are forgotten when a key log grows without end.
+// the oldest secrets are evicted when a key log grows without end.
 // 2 x 131,072 secrets take 56 bytes each, and an index entry of about 60
 // bytes for each session: 30 MB if all are of TLS 1.2 (one secret a
 // session), 19 MB if all are of TLS 1.3 (four).
@@ -42,10 +42,10 @@ const maxWaitingTotal = 16 << 20
 // safe for concurrent use. The newest 131,072 secrets at least are kept, or
 // 1,048,576 of NewFileSecrets.
 type Secrets struct {
-	mu        sync.RWMutex
-	cur, old  generation
-	forgotten uint64
-	max       int
+	mu       sync.RWMutex
+	cur, old generation
+	evicted  uint64
+	max      int
 	// version changes whenever a secret is added, so that a waiting session
 	// knows when another look is worth it.
 	version atomic.Uint64
@@ -103,14 +103,14 @@ func (s *Secrets) Len() int {
 	return len(s.cur.pool) + len(s.old.pool)
 }
 
-// Forgotten counts the secrets that were dropped to keep the store bounded.
-func (s *Secrets) Forgotten() uint64 {
+// Evicted counts the secrets that were dropped to keep the store bounded.
+func (s *Secrets) Evicted() uint64 {
 	if s == nil {
 		return 0
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.forgotten
+	return s.evicted
 }
 
 // Format writes "secrets(n)" for every verb: no key material leaves by way of
@@ -134,7 +134,7 @@ func (s *Secrets) put(random *[32]byte, l label, value []byte) {
 		return
 	}
 	if len(s.cur.pool) >= s.max {
-		s.forgotten += uint64(len(s.old.pool))
+		s.evicted += uint64(len(s.old.pool))
 		s.old = s.cur
 		s.cur = generation{heads: make(map[[32]byte]uint32)}
 	}
@@ -171,7 +171,7 @@ func (s *Secrets) held(random *[32]byte, l label, dst *[maxSecretSize]byte) int 
 	return copy(dst[:], e.bytes[:e.size])
 }
 
-// has tells whether there is a secret.
+// has reports whether there is a secret.
 func (s *Secrets) has(random *[32]byte, l label) bool {
 	var b [maxSecretSize]byte
 	return s.get(random, l, &b) > 0

@@ -15,7 +15,7 @@ type Receiver interface {
 	// Plaintext takes application data, never empty. p is valid during the
 	// call only; at is the packet in which the record ends.
 	Plaintext(toServer bool, p []byte, at capture.Position)
-	// PlaintextGap tells that n bytes of application data are missing before
+	// PlaintextGap: n bytes of application data are missing before
 	// what comes next. n is an estimate, perhaps 0, unless exact is true. at
 	// is the packet in which the plaintext goes on, or in which it was given up.
 	PlaintextGap(toServer bool, n int64, exact bool, at capture.Position)
@@ -38,7 +38,7 @@ var noSecrets = NewSecrets()
 // Session decrypts one TLS connection. It is used by one goroutine at a time.
 //
 // The side that sends the ClientHello is the client, whichever direction the
-// caller calls toServer; the Receiver is told the caller's directions.
+// caller calls toServer; the Receiver gets the caller's directions.
 type Session struct {
 	secrets  *Secrets
 	receiver Receiver
@@ -105,28 +105,28 @@ func (s *Session) Data(toServer bool, p []byte, at capture.Position) {
 		return
 	}
 	s.feed(d, p, at)
-	s.settle(at)
+	s.advance(at)
 }
 
-// Gap tells that the next n bytes of a direction are not in the capture.
+// Gap takes the place of the next n bytes of a direction, which are not in the capture.
 func (s *Session) Gap(toServer bool, n int64, at capture.Position) {
 	if n <= 0 {
 		return
 	}
 	s.gap(s.dir(toServer), n, at)
-	s.settle(at)
+	s.advance(at)
 }
 
-// Close tells that a direction ended with a FIN or RST.
+// Close ends a direction: a FIN or RST came.
 func (s *Session) Close(toServer bool, at capture.Position) {
 	s.dir(toServer).closed = true
 	s.progress++
-	s.settle(at)
+	s.advance(at)
 }
 
 // Retry looks again for secrets that were missing, and gives up where
 // Options.Wait is over at packet time at. It is cheap where nothing waits.
-func (s *Session) Retry(at capture.Position) { s.settle(at) }
+func (s *Session) Retry(at capture.Position) { s.advance(at) }
 
 // End is called once when the connection is over, closed or not. What still
 // waits is decrypted as far as it can be, and what the session holds is given back. Only Info
@@ -137,7 +137,7 @@ func (s *Session) End(at capture.Position) {
 		s.dirs[i].closed = true
 	}
 	s.progress++
-	s.settle(at)
+	s.advance(at)
 	for i := range s.dirs {
 		d := &s.dirs[i]
 		s.reportUnresolved(d, at)

@@ -27,7 +27,7 @@ type suite struct {
 	name string
 }
 
-// tls13 tells whether the suite belongs to TLS 1.3, which has its own.
+// tls13 reports whether the suite belongs to TLS 1.3, which has its own.
 func (s *suite) tls13() bool { return s.id>>8 == 0x13 }
 
 // suiteByID returns the suite of a ServerHello, nil for one that is not known.

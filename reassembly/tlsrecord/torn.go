@@ -33,7 +33,7 @@ type tears struct {
 	torn  []torn // that are complete but for their holes
 }
 
-// pending tells whether the incomplete record has holes.
+// pending reports whether the incomplete record has holes.
 func (t *tears) pending() bool { return t != nil && len(t.holes) > 0 }
 
 // count is the number of complete ones.
@@ -159,7 +159,7 @@ func (s *Session) deliverTorn(d *direction, t *torn, start, end int) {
 	plaintext(t.rec[start:end])
 }
 
-// whole tells whether a part of the record has no hole.
+// whole reports whether a part of the record has no hole.
 func (t *torn) whole(from, to int) bool {
 	for _, h := range t.holes {
 		if h.from < to && h.from+h.n > from {

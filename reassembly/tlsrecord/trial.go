@@ -86,7 +86,7 @@ func (s *Session) locate(d *direction, o *opener, rec []byte) (p place, ok, exha
 	p = place{opener: o, phase: d.phase, current: true}
 	w := d.window(o)
 	if n, has := o.counter(rec); has && d.opened > 0 {
-		// Where the explicit nonce counts records, it tells.
+		// The explicit nonce counts records in most implementations.
 		if seq := d.seq - 1 + n - d.counter; seq >= d.seq+d.known && seq <= w.hi && t.open(&p, seq) {
 			return p, true, false
 		}

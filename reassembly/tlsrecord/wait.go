@@ -88,8 +88,8 @@ func (d *direction) queue(at capture.Position) *waiting {
 	return d.wait
 }
 
-// settle goes on with blocked directions where something they may wait for has happened.
-func (s *Session) settle(at capture.Position) {
+// advance goes on with blocked directions where something they may wait for has happened.
+func (s *Session) advance(at capture.Position) {
 	if !s.Waiting() {
 		return
 	}

@@ -349,3 +349,73 @@ func TestSpans(t *testing.T) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
+
+// TestConnectionsOnTwoHostsCountOnce: what both hosts counted is taken back once, in any grouping.
+func TestConnectionsOnTwoHostsCountOnce(t *testing.T) {
+	defer func(n int) { embeddedLimit = n }(embeddedLimit)
+	embeddedLimit = 0
+	host := func(seed uint64, connections ...model.Connection) string {
+		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) {
+			r.Connections = connections
+			r.Summary = model.Summary{Streams: 5, KafkaStreams: 4, Requests: 100, Responses: 90, RequestsChecked: 80, RequestsExempt: 10}
+		}))
+	}
+	shared := model.Connection{ID: "s", Hosts: 1, Requests: 30, Responses: 20, Checked: 10, Exempt: 5}
+	longer := model.Connection{ID: "s", Hosts: 1, Requests: 40, Responses: 19, Checked: 12, Exempt: 5}
+	a, b, c := host(1, shared), host(2, longer, model.Connection{ID: "t", Hosts: 1, Requests: 3}), host(3, shared)
+	want := model.Summary{Streams: 13, KafkaStreams: 10, Requests: 240, Responses: 231, RequestsChecked: 220, RequestsExempt: 20}
+	for _, paths := range [][]string{{a, b, c}, {merged(t, a, b), c}, {merged(t, a, c), b}, {a, merged(t, b, c)}} {
+		r, err := Files(paths)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Findings = r.Summary.Findings
+		if r.Summary != want {
+			t.Errorf("%+v, want %+v", r.Summary, want)
+		}
+		if len(r.Connections) != 2 || r.Connections[0].Hosts != 3 || r.Connections[0].Requests != 40 {
+			t.Errorf("connections %+v", r.Connections)
+		}
+		var text bytes.Buffer
+		if err := write.Text(&text, r, write.TextOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"1 connection was captured on several hosts: counted once", "8 Kafka connections cannot be compared"} {
+			if !strings.Contains(strings.Join(strings.Fields(text.String()), " "), want) {
+				t.Errorf("%q is not in\n%s", want, text.String())
+			}
+		}
+	}
+}
+
+// TestBrokersThatWereNotCapturedAreNamed: of the nodes of a cluster that Metadata responses name.
+func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
+	yes, no := true, false
+	node := func(id int32, captured *bool) model.Node {
+		return model.Node{Cluster: "c", NodeID: id, Address: fmt.Sprintf("10.9.0.%d:9092", id), Captured: captured, First: 1, Last: 2}
+	}
+	host := func(seed uint64, nodes ...model.Node) string {
+		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) { r.Nodes = nodes }))
+	}
+	a := host(1, node(1, &yes), node(2, &no), node(7, &no), node(8, nil))
+	b := host(4, node(1, &no), node(2, &yes), node(7, &no), node(9, nil))
+	r, err := Files([]string{a, b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := write.Text(&text, r, write.TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(strings.Fields(text.String()), " ")
+	for _, want := range []string{"broker 7 of 5 was not captured: 10.9.0.7:9092", "5 brokers were named in Metadata responses, 1 broker address was captured: which one has which host name cannot be told"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is not in\n%s", want, text.String())
+		}
+	}
+	for _, not := range []string{"broker 1 of", "broker 2 of"} {
+		if strings.Contains(got, not) {
+			t.Errorf("%q is in\n%s", not, text.String())
+		}
+	}
+}

@@ -188,7 +188,9 @@ func (a *aggregate) addNode(n *model.Node) {
 	key := nodeKey{n.Cluster, n.Address, n.NodeID}
 	if own := a.nodes[key]; own != nil {
 		own.First, own.Last = min(own.First, n.First), max(own.Last, n.Last)
-		own.Captured = own.Captured || n.Captured
+		if own.Captured == nil || n.Captured != nil && *n.Captured {
+			own.Captured = n.Captured
+		}
 		return
 	}
 	a.nodes[key] = n
@@ -199,9 +201,7 @@ func (a *aggregate) finishNodes() []model.Node {
 	for _, n := range a.nodes {
 		out = append(out, *n)
 	}
-	slices.SortFunc(out, func(x, y model.Node) int {
-		return cmp.Or(cmp.Compare(x.Cluster, y.Cluster), cmp.Compare(x.NodeID, y.NodeID), cmp.Compare(x.Address, y.Address))
-	})
+	slices.SortFunc(out, model.CompareNodes)
 	return out
 }
 

@@ -1,6 +1,9 @@
 package model
 
-import "encoding/json"
+import (
+	"cmp"
+	"encoding/json"
+)
 
 // FormatLive is the Capture.Format of an interface.
 const FormatLive = "live"
@@ -36,11 +39,17 @@ type Node struct {
 	NodeID  int32  `json:"node_id"`
 	// Address is host:port, as the broker advertises it.
 	Address string `json:"address"`
-	// Captured: Kafka connections to it were captured. A host name is recognised where TLS clients asked for it.
-	Captured bool `json:"captured"`
+	// Captured: connections to it were captured; nil where that cannot be told, because it has a host name that no TLS
+	// client asked for.
+	Captured *bool `json:"captured"`
 	// First and Last are the times of the first and the last response that names it.
 	First Time `json:"first"`
 	Last  Time `json:"last"`
+}
+
+// CompareNodes orders nodes by cluster, node id and address.
+func CompareNodes(a, b Node) int {
+	return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.NodeID, b.NodeID), cmp.Compare(a.Address, b.Address))
 }
 
 // MaxConnections bounds Report.Connections: 4,096 of some 120 bytes are 480 KiB.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/kafkavet/kafkavet/report/model"
 )
@@ -75,10 +76,16 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 	}
 }
 
-// asCell makes text of a cell that a spreadsheet takes for a formula.
+// asCell makes text of a cell that a spreadsheet takes for a formula. Negative numbers stay numbers.
 func asCell(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@", rune(cell[0])) {
+	if _, err := strconv.Atoi(cell); isFormula(cell) && err != nil {
 		return "'" + cell
 	}
 	return cell
+}
+
+// isFormula reports whether a spreadsheet would calculate a cell, some of them also with the wide signs.
+func isFormula(cell string) bool {
+	first, _ := utf8.DecodeRuneInString(cell)
+	return strings.ContainsRune("=+-@\t\r＝＋－＠", first)
 }

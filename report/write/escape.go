@@ -1,6 +1,7 @@
 package write
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -98,16 +99,21 @@ const (
 )
 
 // appendTSV appends s as a field: escaped, so that it holds no tab and no line
-// end; an empty text as "", a text that is "-" or `""` itself as \x2d and
-// \x22\x22, so that each field has one meaning.
+// end; an empty text as "", a text that is `""` itself as \x22\x22, so that each field
+// has one meaning. The first character of what a spreadsheet would take for a formula
+// is escaped, too: "=1" is \x3d1, and a text that is "-" is \x2d.
 func appendTSV(dst []byte, s string) []byte {
 	switch s {
 	case "":
 		return append(dst, tsvEmpty...)
-	case tsvUnknown:
-		return append(dst, `\x2d`...)
 	case tsvEmpty:
 		return append(dst, `\x22\x22`...)
+	}
+	if c := s[0]; isFormula(s) && c < utf8.RuneSelf && c >= ' ' {
+		dst, s = append(dst, '\\', 'x', hexDigits[c>>4], hexDigits[c&15]), s[1:]
+	} else if isFormula(s) && c >= utf8.RuneSelf {
+		first, size := utf8.DecodeRuneInString(s)
+		dst, s = fmt.Appendf(dst, `\u%04x`, first), s[size:]
 	}
 	return appendEscaped(dst, s)
 }

@@ -13,14 +13,15 @@ import (
 // maxUncaptured is how many brokers that were not captured are named.
 const maxUncaptured = 5
 
-// fleetNotes say what a merged report was made of, what counts once, and how long each broker was
-// watched; of any report, which brokers were not captured.
+// fleetNotes say what a merged report was made of, what counts once, how long each broker was
+// watched, and which brokers were not captured.
 func fleetNotes(r *model.Report) (notes []string) {
-	if n := len(r.Parts); n > 1 {
-		notes = append(notes, fmt.Sprintf("merged from %s", words.Plural(uint64(n), "report")))
-		notes = append(notes, sharedConnections(r)...)
-		notes = append(notes, watchedBrokers(r)...)
+	if len(r.Parts) < 2 {
+		return nil
 	}
+	notes = append(notes, fmt.Sprintf("merged from %s", words.Plural(uint64(len(r.Parts)), "report")))
+	notes = append(notes, sharedConnections(r)...)
+	notes = append(notes, watchedBrokers(r)...)
 	return append(notes, uncaptured(r)...)
 }
 
@@ -74,23 +75,33 @@ func watchedBrokers(r *model.Report) []string {
 	return []string{"watched: " + strings.Join(parts, ", ")}
 }
 
-// uncaptured says which brokers Metadata responses name that were not captured.
+// uncaptured says which brokers Metadata responses name that were not captured. Where as many brokers were captured
+// as are named, another address is taken for translation.
 func uncaptured(r *model.Report) (notes []string) {
+	if len(r.Brokers) >= len(r.Nodes) {
+		return nil
+	}
 	named := map[string]int{}
 	for i := range r.Nodes {
 		named[r.Nodes[i].Cluster]++
 	}
-	left := 0
+	left, unknown := 0, 0
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
 		switch {
-		case n.Captured:
+		case n.Captured == nil:
+			unknown++
+		case *n.Captured:
 		case left < maxUncaptured:
 			left++
 			notes = append(notes, fmt.Sprintf("broker %d of %d was not captured: %s", n.NodeID, named[n.Cluster], n.Address))
 		default:
 			left++
 		}
+	}
+	if unknown > 0 && len(r.Nodes)-len(r.Brokers) > left {
+		notes = append(notes, fmt.Sprintf("%s named in Metadata responses, %s captured: which one has which host name cannot be told",
+			wasWereCounted(uint64(len(r.Nodes)), "broker"), wasWereCounted(uint64(len(r.Brokers)), "broker address")))
 	}
 	if left > maxUncaptured {
 		notes = append(notes, fmt.Sprintf("%s not captured", wasWereCounted(uint64(left-maxUncaptured), "more broker")))

@@ -86,8 +86,8 @@ var requestColumns = []requestColumn{
 //	response_frame error_code milliseconds response_size
 //
 // "-" stands for what is not known, "" for an empty client id; other texts are
-// escaped as by Escape, and a client id that is itself "-" or two quotation
-// marks is written as \x2d or \x22\x22. Times are RFC 3339, UTC, with nanoseconds.
+// escaped as by Escape, as are the first character of a formula (= + - @) and a client id of two quotation
+// marks: \x3d, \x22\x22. Times are RFC 3339, UTC, with nanoseconds.
 func NewRequestsTSV(w io.Writer) *RequestsWriter {
 	header := ""
 	for i, c := range requestColumns {

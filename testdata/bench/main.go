@@ -4,7 +4,7 @@
 // tshark: all read the same captures in turn, from a warm page cache. It
 // prints medians, ratios, packets a second and peak resident memory.
 //
-//	go run ./testdata/bench [-runs N] [-check]
+//	go run ./testdata/bench [-runs N] [-check] [-only CORPUS]
 //
 // With -check it exits with 1 where a goal is missed, each with a line that
 // says by how much; 2 means that the measurement itself failed.
@@ -51,16 +51,18 @@ type options struct {
 	kafkavet, dir, only string
 	runs                int
 	check, tshark       bool
+	cheap               bool
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.kafkavet, "kafkavet", "", "the program to measure (default: built from the module in the current directory)")
 	flag.StringVar(&o.dir, "dir", "", "keep the captures here and use those that are there (default: made anew, then removed)")
-	flag.StringVar(&o.only, "only", "", "measure on this corpus alone")
+	flag.StringVar(&o.only, "only", "", "measure on this corpus alone; attacks are all that are made to cost memory or time")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each program on each capture; the median counts")
 	flag.BoolVar(&o.check, "check", false, "exit with 1 where a goal is missed")
 	flag.BoolVar(&o.tshark, "tshark", true, "run tshark too, once on each of two captures")
+	flag.BoolVar(&o.cheap, "cheap", false, "small captures of attacks")
 	flag.Parse()
 	missed, err := run(o)
 	switch {
@@ -109,6 +111,13 @@ func run(o options) (missed []string, err error) {
 		more, err := measure(o, c, maker)
 		if err != nil {
 			return missed, fmt.Errorf("%s: %w", c.name, err)
+		}
+		missed = append(missed, more...)
+	}
+	if o.only == "" || o.only == "attacks" {
+		more, err := measureAttacks(o, maker)
+		if err != nil {
+			return missed, fmt.Errorf("attacks: %w", err)
 		}
 		missed = append(missed, more...)
 	}

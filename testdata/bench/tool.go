@@ -62,6 +62,15 @@ func (t *tool) median() measurement {
 	return sorted[len(sorted)/2]
 }
 
+// leastCPU is the shortest CPU time, which other work on the machine changes least.
+func (t *tool) leastCPU() time.Duration {
+	least := t.runs[0].cpu
+	for _, r := range t.runs {
+		least = min(least, r.cpu)
+	}
+	return least
+}
+
 // best is the shortest wall time.
 func (t *tool) best() time.Duration {
 	best := t.runs[0].wall

@@ -1,7 +1,7 @@
 // Command corpus writes the large captures that the benchmarks read. The same
 // arguments give the same bytes, on any machine and at any time.
 //
-//	go run ./testdata/corpus -kind bulk|swarm|open|synflood [-size N] -o FILE
+//	go run ./testdata/corpus -kind KIND [-size N] -o FILE
 //
 // It holds no more than the packets of one turn in memory.
 package main
@@ -33,6 +33,16 @@ var kinds = []kind{
 	{"swarm", "connections", "short connections of 18 packets each, 64 of them at a time", 20_000, swarm},
 	{"open", "connections", "connections that are all open at once and go on now and then", 100_000, open},
 	{"synflood", "SYNs", "connection attempts from as many different ports, and nothing else", 1_000_000, synflood},
+	{"mute", "connections", "attack: connections with 1,020 small requests each to a listener that is silent", 3000, mute},
+	{"onebyte", "segments", "attack: segments of one byte with holes between them", 262_144, oneByte},
+	{"hellos", "connections", "attack: TLS connections that begin with a large ClientHello", 10_000, hellos},
+	{"sweep", "connections", "attack: connections that come and go 16 s apart", 50_000, sweep},
+	{"ticks", "packets", "attack: packets a second apart on 1,000 connections", 200_000, ticks},
+	{"unmatched", "segments", "attack: answers to requests that nobody sent", 50_000, unmatched},
+	{"holes", "segments", "attack: every second segment is missing", 200_000, holes},
+	{"brokers", "brokers", "attack: as many brokers as connections", 50_000, brokers},
+	{"disorder", "segments", "attack: segments in a random order", 200_000, disorder},
+	{"prefix", "SYNs", "attack: connection attempts from addresses of one IPv6 network", 200_000, prefix},
 }
 
 func main() {

@@ -4,6 +4,8 @@ package live
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -101,6 +103,22 @@ func TestRootFollowsNoLink(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestRootWritesToNoPipeOfAnother: whoever owns the directory of an output lays a pipe there, to read it.
+func TestRootWritesToNoPipeOfAnother(t *testing.T) {
+	p := newTrap(t)
+	pipe := filepath.Join(p.dir, "k")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Lchown(pipe, nobody, nobody)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // it would wait for a reader
+	defer cancel()
+	out, err := exec.CommandContext(ctx, binary, "sniff", "-i", "lo", "--port", "9", "--duration", "100ms", "-w", pipe).CombinedOutput()
+	var exit *exec.ExitError
+	if !asExit(err, &exit) || exit.ExitCode() != 2 || !bytes.Contains(out, []byte("is a pipe of another user")) {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

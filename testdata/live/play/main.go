@@ -5,6 +5,7 @@
 //	go run ./play produce -addr 127.0.0.1:19092 -for 10s
 //	go run ./play consume -addr 127.0.0.1:19092 -for 10s
 //	go run ./play violate -addr 127.0.0.1:19092 -every 1s -for 10s
+//	go run ./play replay -iface veth0 -file attack.pcap
 //
 // violate sends Fetch v12 whatever the broker advertised, as librdkafka 2.6.0 does.
 package main
@@ -32,6 +33,7 @@ const topic = "orders"
 // options are the flags of all roles.
 type options struct {
 	addr, release string
+	iface, file   string
 	lasts, every  time.Duration
 	size          int
 }
@@ -39,9 +41,10 @@ type options struct {
 func main() {
 	roles := map[string]func(context.Context, options) error{
 		"broker": broker, "produce": produce, "consume": consume, "violate": violate,
+		"replay": replay,
 	}
 	if len(os.Args) < 2 || roles[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: play broker|produce|consume|violate [flags]")
+		fmt.Fprintln(os.Stderr, "usage: play broker|produce|consume|violate|replay [flags]")
 		os.Exit(2)
 	}
 	var o options
@@ -50,6 +53,8 @@ func main() {
 	f.StringVar(&o.release, "release", "", "the Kafka release whose ranges the broker has, the newest unless given")
 	f.DurationVar(&o.lasts, "for", 0, "how long it goes on, 0 for ever")
 	f.DurationVar(&o.every, "every", time.Second, "violate: how often")
+	f.StringVar(&o.iface, "iface", "", "replay: the interface to send on")
+	f.StringVar(&o.file, "file", "", "replay: the capture that is sent")
 	f.IntVar(&o.size, "size", 10_000, "produce: the size of a record in bytes")
 	_ = f.Parse(os.Args[2:]) // ExitOnError
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

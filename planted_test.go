@@ -1,0 +1,76 @@
+//go:build planted
+
+package main
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestPlantedParserCanDoNothing has a parser that was taken over read files, connect, run programs and more: nothing
+// succeeds in the sandbox, everything does without it. It runs as root, which may do all of it.
+func TestPlantedParserCanDoNothing(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	const capture = "testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap"
+	data, err := os.ReadFile(capture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempt := regexp.MustCompile(`(?m)^planted: (.*) (succeeded|failed: .*)$`)
+	const attempts = 8
+	for _, args := range [][]string{
+		{"analyze", "-q", "-"},
+		{"analyze", "-q", "-o", "report.json", "--evidence", "e.pcapng", "-", capture},
+		{"requests", "-q", "-"},
+		{"sniff", "-q", "-i", "lo", "--duration", "1s", "-w", "k.pcapng", "--rotate-size", "1", "--listen", "127.0.0.1:0"},
+		{"sniff", "-q", "-i", "lo", "--duration", "1s", "--user", "nobody"},
+		{"run", "-q", "--", "sleep", "1"},
+	} {
+		for _, isFree := range []bool{false, true} {
+			name := args[0]
+			if isFree {
+				args, name = append([]string{args[0], "--no-sandbox"}, args[1:]...), name+" --no-sandbox"
+			}
+			t.Run(name, func(t *testing.T) {
+				dir := t.TempDir()
+				victim := filepath.Join(t.TempDir(), "victim")
+				cmd := exec.CommandContext(t.Context(), "kafkavet", args...)
+				for i, a := range cmd.Args {
+					if a == capture {
+						cmd.Args[i], _ = filepath.Abs(capture)
+					}
+				}
+				cmd.Dir, cmd.WaitDelay = dir, 20*time.Second
+				cmd.Env = append(os.Environ(), "PLANTED_FILE="+victim, "PLANTED_ADDRESS="+listener.Addr().String())
+				cmd.Stdin = bytes.NewReader(data)
+				out, _ := cmd.CombinedOutput() // it may have findings
+				tried := attempt.FindAllSubmatch(out, -1)
+				if len(tried) != attempts {
+					t.Errorf("%d attempts, want %d: %s", len(tried), attempts, out)
+				}
+				for _, a := range tried {
+					succeeded := string(a[2]) == "succeeded"
+					allowed := isFree || args[0] == "run" && string(a[1]) == "signal"
+					isNobody := isFree && slices.Contains(args, "nobody") // who may not do all of it anyway
+					if succeeded != allowed && !isNobody {
+						t.Errorf("%s %s", a[1], a[2])
+					}
+				}
+				if code := cmd.ProcessState.ExitCode(); code != exitClean && code != exitFindings {
+					t.Errorf("exit code %d: %s", code, out)
+				}
+			})
+		}
+	}
+}

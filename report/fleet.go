@@ -1,0 +1,195 @@
+package report
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+const (
+	// maxCounted bounds the open connections whose requests are counted: 65,536 of some 60 bytes are 4 MiB.
+	// When it is reached they are forgotten together; less is then taken back where another host counted them, too.
+	maxCounted = 1 << 16
+	// maxClusters bounds the sets of brokers that Metadata responses name: 1,024, of mostly some dozen
+	// brokers. They change when a broker joins or leaves. Further ones are counted as "clusters".
+	maxClusters = 1024
+)
+
+// sharedConnections gathers the Kafka connections that the report of another host may have counted, too.
+type sharedConnections struct {
+	counts map[uint32]connectionCounts
+	// current are the counts of stream, if isCounting: most requests are of the connection of the one before.
+	current    connectionCounts
+	stream     uint32
+	isCounting bool
+	// kept are the connections with the smallest ids, at most twice MaxConnections.
+	kept map[connectionID]connectionCounts
+}
+
+// connectionID is a salted hash of the initial sequence numbers. Address translation keeps them, and they tell nothing of
+// who is connected.
+type connectionID [12]byte
+
+func newConnectionID(initial [2]uint32) connectionID {
+	var text [30]byte
+	copy(text[:], "kafkavet/connection/v1")
+	binary.BigEndian.PutUint32(text[22:], initial[0])
+	binary.BigEndian.PutUint32(text[26:], initial[1])
+	sum := sha256.Sum256(text[:])
+	return connectionID(sum[:len(connectionID{})])
+}
+
+// connectionCounts are those of model.Connection.
+type connectionCounts struct{ requests, responses, checked, exempt uint64 }
+
+func newSharedConnections() sharedConnections {
+	return sharedConnections{counts: map[uint32]connectionCounts{}, kept: map[connectionID]connectionCounts{}}
+}
+
+// exchange counts x.
+func (s *sharedConnections) exchange(x *decode.Exchange) {
+	if s.stream != x.Stream || !s.isCounting {
+		s.flush()
+		s.current, s.stream, s.isCounting = s.counts[x.Stream], x.Stream, true
+	}
+	c := &s.current
+	c.requests++
+	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
+		c.responses++
+	}
+	switch x.Verdict {
+	case decode.Exempt:
+		c.exempt++
+	case decode.Unknown:
+	default:
+		c.checked++
+	}
+}
+
+// flush puts the current counts with the others.
+func (s *sharedConnections) flush() {
+	if !s.isCounting {
+		return
+	}
+	if len(s.counts) >= maxCounted {
+		clear(s.counts)
+	}
+	s.counts[s.stream], s.isCounting = s.current, false
+}
+
+// connection takes a connection that is over.
+func (s *sharedConnections) connection(c *decode.Connection) {
+	s.flush()
+	counted := s.counts[c.Stream]
+	delete(s.counts, c.Stream)
+	if c.Protocol != reassembly.Kafka || !c.HasInitial {
+		return
+	}
+	s.kept[newConnectionID(c.Initial)] = counted
+	if len(s.kept) > 2*model.MaxConnections {
+		for _, id := range s.sorted()[model.MaxConnections:] {
+			delete(s.kept, id)
+		}
+	}
+}
+
+func (s *sharedConnections) sorted() []connectionID {
+	return slices.SortedFunc(maps.Keys(s.kept), func(a, b connectionID) int { return bytes.Compare(a[:], b[:]) })
+}
+
+func (s *sharedConnections) finish() (out []model.Connection) {
+	all := s.sorted()
+	for _, id := range all[:min(len(all), model.MaxConnections)] {
+		n := s.kept[id]
+		out = append(out, model.Connection{ID: hex.EncodeToString(id[:]), Hosts: 1, Requests: n.requests, Responses: n.responses, Checked: n.checked, Exempt: n.exempt})
+	}
+	return out
+}
+
+// clusters gathers the brokers that Metadata responses name.
+type clusters struct {
+	seen map[*decode.Cluster]*model.Span
+	// omitted counts responses for which there was no room.
+	omitted uint64
+}
+
+func newClusters() clusters { return clusters{seen: map[*decode.Cluster]*model.Span{}} }
+
+// exchange takes a settled exchange.
+func (c *clusters) exchange(x *decode.Exchange) {
+	if x.Cluster == nil {
+		return
+	}
+	at := model.Time(x.Decided.Time)
+	if s := c.seen[x.Cluster]; s != nil {
+		s.First, s.Last = min(s.First, at), max(s.Last, at)
+		return
+	}
+	if len(c.seen) >= maxClusters {
+		c.omitted++
+		return
+	}
+	c.seen[x.Cluster] = &model.Span{First: at, Last: at}
+}
+
+// finish lists the brokers by cluster and node id. isCaptured says whether connections to one were captured; nil where
+// it cannot be told.
+func (c *clusters) finish(hit map[string]uint64, isCaptured func(host string, port uint16) *bool) []model.Node {
+	addHits(hit, map[string]uint64{"clusters": c.omitted})
+	type key struct {
+		cluster, address string
+		id               int32
+	}
+	nodes := map[key]*model.Node{}
+	for cluster, s := range c.seen {
+		for _, n := range cluster.Nodes {
+			k := key{cluster.ID, net.JoinHostPort(n.Host, strconv.Itoa(int(n.Port))), n.ID}
+			if own := nodes[k]; own != nil {
+				own.First, own.Last = min(own.First, s.First), max(own.Last, s.Last)
+				continue
+			}
+			nodes[k] = &model.Node{Cluster: k.cluster, NodeID: k.id, Address: k.address, First: s.First, Last: s.Last, Captured: isCaptured(n.Host, uint16(n.Port))}
+		}
+	}
+	var out []model.Node
+	for _, n := range nodes {
+		out = append(out, *n)
+	}
+	slices.SortFunc(out, model.CompareNodes)
+	return out
+}
+
+// isCaptured reports whether Kafka connections to a broker were captured, or TLS connections of clients that asked
+// for it by its name; nil for a host name that no client asked for.
+func (b *brokers) isCaptured(host string, port uint16) *bool {
+	yes, no := true, false
+	addr, err := netip.ParseAddr(host)
+	for at, s := range b.strangers {
+		if s.serverName == host && at.addr.Port() == port {
+			return &yes
+		}
+	}
+	for at, r := range b.records {
+		if at.addr.Port() != port {
+			continue
+		}
+		isBehind := slices.ContainsFunc(r.behind, func(a netip.AddrPort) bool { return a.Addr().Unmap() == addr })
+		if err == nil && (at.addr.Addr().Unmap() == addr.Unmap() || isBehind) || err != nil && r.serverName == host {
+			return &yes
+		}
+	}
+	if err != nil {
+		return nil
+	}
+	return &no
+}

@@ -1,0 +1,22 @@
+package redact
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestKey(t *testing.T) {
+	if _, err := Key(strings.Repeat("x", MinSecret-1)); !errors.Is(err, ErrShort) {
+		t.Errorf("a short secret: %v", err)
+	}
+	a, err := Key(strings.Repeat("x", MinSecret))
+	b, errB := Key(strings.Repeat("y", MinSecret))
+	if err != nil || errB != nil || len(a) != keySize || a == b {
+		t.Errorf("keys %x and %x, %v, %v", a, b, err, errB)
+	}
+	// It never changes: reports of years are compared.
+	if want := "client-0d41cef0"; NewPseudonyms(a).Name("client", "orders-svc") != want {
+		t.Errorf("the pseudonym is %s, want %s", NewPseudonyms(a).Name("client", "orders-svc"), want)
+	}
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+	"github.com/kafkavet/kafkavet/report/merge"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// TestReportEvery: reports appear while the interface is watched, whole and with the mode of outputs, and are
+// states of one part; the last one has all.
+func TestReportEvery(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "report.json")
+	f := &fakeInterface{step: 100 * time.Millisecond}
+	kept := 0
+	f.batch = func(now time.Duration) []capturetest.Packet {
+		if now%(5*time.Second) == 0 {
+			if data, err := os.ReadFile(path); err == nil {
+				var r model.Report
+				if err := json.Unmarshal(data, &r); err != nil {
+					t.Errorf("after %v the report is not whole: %v", now, err)
+				}
+				kept++
+				if err := os.WriteFile(filepath.Join(dir, now.String()), data, 0o600); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if now%time.Second == 0 {
+			return refused(int(now / time.Second))
+		}
+		return nil
+	}
+	f.run(t.Context(), "--report-every", "2s", "-o", path, "--duration", "31s")
+	if kept < 4 {
+		t.Fatalf("%d reports before the end", kept)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) != kept+1 {
+		t.Errorf("%d files, want the report and %d copies: nothing else is left", len(files), kept)
+	}
+	last, err := merge.Files([]string{path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := merge.Files(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all.Parts) != 1 || all.Summary != last.Summary || last.Findings[0].Count < 29 {
+		t.Errorf("all reports of the run: %d parts, %+v, want those of the last one: %+v", len(all.Parts), all.Summary, last.Summary)
+	}
+}
+
+// TestReportEveryNeedsAFile: and an interval that a disk bears.
+func TestReportEveryNeedsAFile(t *testing.T) {
+	for _, tt := range []struct{ args, want string }{
+		{"--report-every 5m", "--report-every: has no effect without --output FILE"},
+		{"--report-every 5m -o -", "--report-every: has no effect without --output FILE"},
+		{"--report-every 5ms -o x.json", "--report-every 5ms: must be 1s or more"},
+	} {
+		f := played(nil, 1)
+		if got := f.run(t.Context(), strings.Fields(tt.args)...); got.code != exitTrouble || !strings.Contains(got.stderr.String(), tt.want) {
+			t.Errorf("%s: exit code %d, %s", tt.args, got.code, got.stderr.String())
+		}
+	}
+}
+
+// TestReportEveryGoesOnWithoutItsDirectory: a report that cannot be written is said, and stops nothing.
+func TestReportEveryGoesOnWithoutItsDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "reports")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeInterface{step: 100 * time.Millisecond}
+	f.batch = func(now time.Duration) []capturetest.Packet {
+		if now == 3*time.Second {
+			_ = os.RemoveAll(dir)
+		}
+		if now%time.Second == 0 {
+			return refused(int(now / time.Second))
+		}
+		return nil
+	}
+	got := f.run(t.Context(), "--report-every", "2s", "-o", filepath.Join(dir, "report.json"), "--duration", "9s")
+	if said := got.stderr.String(); !strings.Contains(said, "--report-every tries again in 2s") {
+		t.Errorf("exit code %d, %s", got.code, said)
+	}
+}
