@@ -40,7 +40,7 @@ func (v *view) sessionsOver() bool {
 // connection on. ok is false for requests that were never served before on an authenticated connection.
 func (v *view) sessionAgeOf(k *Suspect) (age int64, ok bool) {
 	x, s := &k.Exchange, k.stream
-	if x.Outcome != decode.ClosedByBroker && x.Outcome != decode.ResetByBroker || int64(x.Took) > prompt ||
+	if !endedByBroker(x) || int64(x.Took) > prompt ||
 		!s.hasSASL || s.renewed || s.worked.Time == 0 || x.Key == keySaslHandshake || x.Key == keySaslAuthenticate {
 		return 0, false
 	}
