@@ -97,6 +97,7 @@ var notRun = map[string]string{
 	"brew":           "needs Homebrew",
 	"podman load":    "CI loads the image of a release",
 	"sudo systemctl": "needs systemd; CI checks the unit",
+	"spark-submit":   "CI runs it on a local cluster",
 	"helm":           "needs a cluster; a test in testdata/chart renders the chart",
 }
 
@@ -139,7 +140,7 @@ func TestCommandsOfTheReadme(t *testing.T) {
 // readmeCommands returns the lines of the README that a reader types: in indented code, outside the parts that are
 // printed, without comments.
 func readmeCommands(t *testing.T) (commands []string) {
-	isCommand := regexp.MustCompile(`^    ((?:sudo (?:-E )?)?(?:kafkavet|go|tcpdump|ssh|editcap|setcap|apt|dnf|brew|podman|systemctl|helm) .*)`)
+	isCommand := regexp.MustCompile(`^    ((?:sudo (?:-E )?)?(?:kafkavet|go|tcpdump|ssh|editcap|setcap|apt|dnf|brew|podman|systemctl|helm|spark-submit) .*)`)
 	for line := range strings.Lines(part.ReplaceAllString(readFile(t, "README.md"), "")) {
 		line, _, _ = strings.Cut(strings.TrimRight(line, "\n"), "  #")
 		if m := isCommand.FindStringSubmatch(line); m != nil {
