@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type action func(ctx context.Context, args []string) (int, error)
 
 // commands make the commands, each with its flags.
 var commands = []func(environment) (*cobra.Command, action){
-	newAnalyze, newSniff, newRequests, newMerge, newRun, newExplain, newInterfaces, newCompletion, newVersion,
+	newAnalyze, newSniff, newRequests, newMerge, newRun, newExplain, newWireshark, newInterfaces, newCompletion, newVersion,
 }
 
 // furtherCommands are those of build tags.
@@ -80,6 +81,10 @@ func runRoot(cmd *cobra.Command, args []string, e environment, code *int) error 
 		return nil
 	case args[0] == "--version":
 		return writeVersion(e.out)
+	case isExtcap(args):
+		var err error
+		*code, err = extcap(cmd.Context(), e, args)
+		return err
 	case strings.HasPrefix(args[0], "-"):
 		return fmt.Errorf("unknown flag %s; flags stand behind the command, see kafkavet help", args[0])
 	}
@@ -177,7 +182,8 @@ func newExplain(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "explain [CODE]",
 		Short: "what a finding means, and what to do",
-		Long:  "What a finding means, why it matters, how it looks on the wire, and what to do. Without a code: the list.",
+		Long: "What a finding means, why it matters, how it looks on the wire, and what to do. Without a code: the list.\n" +
+			"At a terminal, what does not fit is shown with $PAGER, or else less -R.",
 		Example: "  kafkavet explain\n" +
 			"  kafkavet explain KV1001\n" +
 			"  kafkavet explain --markdown > findings.md",
@@ -187,19 +193,23 @@ func newExplain(e environment) (*cobra.Command, action) {
 	color := cmd.Flags().String("color", "auto", "colors: `WHEN` is auto, always or never; NO_COLOR is respected")
 	completeWords(cmd, "color", colors...)
 	return cmd, func(_ context.Context, args []string) (code int, err error) {
+		var text bytes.Buffer
 		if err = oneOf("--color", *color, colors); err == nil {
 			opt := textOptions(e.out, *color)
 			switch {
 			case *markdown && len(args) == 0:
-				err = write.RulesMarkdown(e.out, report.Rules())
+				err = write.RulesMarkdown(&text, report.Rules())
 			case *markdown:
 				err = errors.New("--markdown prints all findings: it takes no code")
 			case len(args) == 0:
-				err = write.Rules(e.out, report.Rules(), opt)
+				err = write.Rules(&text, report.Rules(), opt)
 			case len(args) == 1:
-				err = write.Rule(e.out, report.Rules(), args[0], opt)
+				err = write.Rule(&text, report.Rules(), args[0], opt)
 			default:
 				err = errors.New("takes one finding code")
+			}
+			if err == nil {
+				err = paged(e.out, text.Bytes())
 			}
 		}
 		if err != nil {

@@ -37,6 +37,7 @@ type saveOptions struct {
 	size     uint
 	interval time.Duration
 	keep     uint
+	comments bool
 }
 
 func (o *saveOptions) register(cmd *cobra.Command) {
@@ -45,6 +46,7 @@ func (o *saveOptions) register(cmd *cobra.Command) {
 	f.UintVar(&o.size, "rotate-size", 0, "begin a new file of -w after `N` MiB; the names get time and number")
 	f.DurationVar(&o.interval, "rotate-interval", 0, "begin a new file of -w after this `DURATION`")
 	f.UintVar(&o.keep, "rotate-keep", 0, "keep the newest `N` files of -w, those of earlier runs included, and delete older ones")
+	f.BoolVar(&o.comments, "comments", false, "write findings into -w as comments on their packets, which wait up to 2s for them")
 }
 
 // rotates reports whether there is more than one file.
@@ -54,6 +56,8 @@ func (o *saveOptions) check() error {
 	switch {
 	case o.path == "" && (o.rotates() || o.keep > 0):
 		return errors.New("--rotate-size, --rotate-interval and --rotate-keep need -w")
+	case o.path == "" && o.comments:
+		return errors.New("--comments: needs -w")
 	case o.path == "-" && o.rotates():
 		return errors.New("-w -: standard output cannot be rotated")
 	case o.keep > 0 && !o.rotates():
@@ -201,7 +205,10 @@ func (s *saver) createNext() (err error) {
 }
 
 // write keeps packets. Where that fails it says so, and tries again later where the file can be continued.
-func (s *saver) write(packets []capture.Packet) {
+func (s *saver) write(packets []capture.Packet) { s.writeWith(packets, nil) }
+
+// writeWith is write with comments on the packets, one for each; nil for none.
+func (s *saver) writeWith(packets []capture.Packet, comments []string) {
 	now := s.now()
 	switch {
 	case s.isOver || s.isOut && now-s.tried < saveRetry:
@@ -214,7 +221,7 @@ func (s *saver) write(packets []capture.Packet) {
 		s.isOut = false
 		s.say("%s is written again; the packets of %v are missing from it", s.options.path, (now - s.outSince).Round(time.Second))
 	}
-	err := s.keep(packets)
+	err := s.keep(packets, comments)
 	if err == nil {
 		return
 	}
@@ -236,10 +243,14 @@ func (s *saver) resume() error {
 }
 
 // keep writes packets.
-func (s *saver) keep(packets []capture.Packet) error {
+func (s *saver) keep(packets []capture.Packet, comments []string) error {
 	now := s.now()
 	for i := range packets {
-		if err := s.w.WritePacket(packets[i].Interface, &packets[i], ""); err != nil {
+		comment := ""
+		if comments != nil {
+			comment = comments[i]
+		}
+		if err := s.w.WritePacket(packets[i].Interface, &packets[i], comment); err != nil {
 			return s.explain(err)
 		}
 		if s.options.size > 0 && s.blocks.size+int64(s.buf.Buffered()) >= int64(s.options.size)<<20 {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/redact"
@@ -52,6 +53,8 @@ type watch struct {
 	packets io.Writer
 	// save belongs to the reading goroutine while the pipeline runs; nil without -w.
 	save *saver
+	// comments puts findings on the packets that are saved; nil without --comments.
+	comments *commenter
 	// served may be called by any goroutine; nil without --listen.
 	served *served
 	// metrics counts requests; nil where nobody can ask for them.
@@ -175,8 +178,19 @@ func (w *watch) open() (err error) {
 			return err
 		}
 		w.src.save = w.save.write
+		if w.j.opt.save.comments {
+			w.comments = newCommenter(w.save, w.j.now)
+			w.src.save = w.saveWithComments
+		}
 	}
 	return nil
+}
+
+// saveWithComments saves packets with comments. Where a pipe takes no more, its reader is gone, as Wireshark when it
+// crashes: nobody else would end the capture. It belongs to the reading goroutine.
+func (w *watch) saveWithComments(packets []capture.Packet) {
+	w.comments.write(packets)
+	w.src.over = w.src.over || w.save.hasLost && w.save.file.place.name == ""
 }
 
 // finish implements result: it writes what is new at the end, and the report.
@@ -188,14 +202,21 @@ func (w *watch) finish() int {
 			failed = true
 		}
 	}
-	if w.save != nil {
-		fail(w.save.close())
-	}
 	rep := w.report(w.j.pipeline.input())
 	isProven, isKept := w.writeEvidence(rep), w.writeBaseline(rep)
 	w.status.hide()
 	if w.lost == nil {
 		w.lost = w.last(rep)
+	}
+	switch {
+	case w.save == nil:
+	case w.comments != nil:
+		w.End()
+		w.comments.add(w.News(true, true))
+		fail(w.comments.close())
+		failed = failed || w.save.hasLost
+	default:
+		fail(w.save.close())
 	}
 	// The last event is the report, and standard output that is lost takes no more.
 	w.outs = slices.DeleteFunc(w.outs, func(out reportFile) bool {
@@ -283,6 +304,9 @@ func (w *watch) print(isSightDue, repeats bool) error {
 	news := slices.DeleteFunc(w.News(isSightDue, repeats), func(n model.News) bool { return w.accepted.accepts(&n.Finding) })
 	if len(news) > 0 {
 		w.count(news)
+		if w.comments != nil {
+			w.comments.add(news)
+		}
 		if w.j.names != nil {
 			redactNews(news, w.j.names)
 		}

@@ -93,12 +93,15 @@ func blankConnect(b []byte, addresses bool) {
 	}
 }
 
-// blankHead overwrites the fields of a head, not its first line and not its line ends.
+// blankHead overwrites the fields of a head, and of the interim ones before it: not their first lines, and no line ends.
 func blankHead(b []byte) {
-	for i := bytes.IndexByte(b, '\n') + 1; i < len(b); i++ {
-		if b[i] != '\r' && b[i] != '\n' {
-			b[i] = 'x'
+	isFirst := true
+	for line := range bytes.Lines(b) {
+		text := bytes.TrimRight(line, "\r\n")
+		if !isFirst {
+			fill(text)
 		}
+		isFirst = len(text) == 0
 	}
 }
 

@@ -3,44 +3,29 @@ package write
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
-	"strings"
 
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// What the documents for a bug ticket say about what was looked at and what was not.
+// What all formats for people say about what was looked at and what was not: one sentence for each, without its full stop.
 
-// coverage says in sentences what was held against what.
+// coverage says in sentences what was compared with what.
 func coverage(r *model.Report) []phrase {
 	s := &r.Summary
 	if s.Requests == 0 {
 		return []phrase{say("No Kafka request was seen: nothing was checked.")}
 	}
-	toCheck := s.Requests - min(s.Requests, s.RequestsExempt)
-	text := fmt.Sprintf("%s of %s %s held against an advertised range", words.Number(s.RequestsChecked), words.Plural(toCheck, "request"), wasWere(s.RequestsChecked))
-	var sources []string
-	for _, source := range []struct {
-		n    uint64
-		text string
-	}{
-		{s.Evidence.Observed, "seen on the same connection"},
-		{s.Evidence.Borrowed, "seen on another connection to the same broker"},
-		{s.Evidence.Supplied, "supplied by the user"},
-	} {
-		switch source.n {
-		case 0:
-		case s.RequestsChecked:
-			text += " " + source.text
-		default:
-			sources = append(sources, words.Number(source.n)+" "+source.text)
-		}
+	text := fmt.Sprintf("%s of %s %s held against an advertised range", words.Number(s.RequestsChecked), words.Plural(toCheck(s), "request"), wasWere(s.RequestsChecked))
+	one, parts := sources(s, "seen on the same connection", "seen on another connection to the same broker")
+	if one != "" {
+		text += " " + one
 	}
-	text += parenthesis(words.List(sources))
-	out := []phrase{say(text + ".")}
+	out := []phrase{say(text + parenthesis(words.List(parts)) + ".")}
 	if s.RequestsExempt > 0 {
-		out = append(out, say(fmt.Sprintf("%s more %s ApiVersions, which may have any version.", words.Number(s.RequestsExempt), isAre(s.RequestsExempt))))
+		out = append(out, say(exemptText(s)+"."))
 	}
 	if r.Supplied != nil {
 		out = append(out, say("The ranges supplied by the user are those of "+r.Supplied.Name+fileText(r.Supplied.File)+"."))
@@ -48,31 +33,71 @@ func coverage(r *model.Report) []phrase {
 	return out
 }
 
-// note is one thing that was not seen, or not as it should be.
-type note struct {
-	// What names it, Text says how much and what follows.
-	What string
-	Text phrase
+// toCheck is how many requests need a range.
+func toCheck(s *model.Summary) uint64 { return s.Requests - min(s.Requests, s.RequestsExempt) }
+
+// exemptText says which requests need no range.
+func exemptText(s *model.Summary) string {
+	return fmt.Sprintf("%s more %s ApiVersions, which may have any version", words.Number(s.RequestsExempt), isAre(s.RequestsExempt))
 }
 
-// qualityNotes tells what could not be seen or not be checked, and every limit
-// that was reached; it is empty where nothing is amiss.
+// sources says where the ranges came from: one source where all have the same, or parts with their numbers.
+func sources(s *model.Summary, observed, borrowed string) (one string, parts []string) {
+	for _, source := range []struct {
+		n    uint64
+		text string
+	}{{s.Evidence.Observed, observed}, {s.Evidence.Borrowed, borrowed}, {s.Evidence.Supplied, "supplied by the user"}} {
+		switch source.n {
+		case 0:
+		case s.RequestsChecked:
+			return source.text, nil
+		default:
+			parts = append(parts, words.Number(source.n)+" "+source.text)
+		}
+	}
+	return "", parts
+}
+
+// note is one thing that was not seen, or not as it should be.
+type note struct {
+	// What names it, in lower case; Text says how much and what follows.
+	What string
+	Text phrase
+	// code is that of findings which say the same where there is a single one; empty for none.
+	code string
+}
+
+// documentNotes are the notes of a document: with captures that are torn, as sentences.
+func documentNotes(r *model.Report) []note {
+	notes := append(torn(r), qualityNotes(r)...)
+	for i := range notes {
+		notes[i].What = words.UpperFirst(notes[i].What)
+		notes[i].Text = say(notes[i].Text, ".")
+	}
+	return notes
+}
+
+// qualityNotes say what could not be seen or not be checked, and which limits were exceeded; there are none where nothing is
+// amiss.
 func qualityNotes(r *model.Report) []note {
-	notes := torn(r)
+	var notes []note
 	for i := range r.Quality.NotChecked {
-		notes = append(notes, uncheckedNote(&r.Quality.NotChecked[i]))
+		notes = append(notes, uncheckedNote(&r.Quality, i))
 	}
 	notes = append(notes, countedNotes(r)...)
-	for i, o := range r.Quality.OtherProtocols {
+	others := slices.DeleteFunc(slices.Clone(r.Quality.OtherProtocols), func(o model.OtherProtocol) bool {
+		return o.Protocol == "TLS" // it is among what was not looked into
+	})
+	for i, o := range others {
 		if i == maxNotes {
-			notes = append(notes, note{"Not Kafka", say(words.Plural(uint64(len(r.Quality.OtherProtocols)-i), "more case"))})
+			notes = append(notes, note{What: "on a Kafka port", Text: say(words.Plural(uint64(len(others)-i), "more case"))})
 			break
 		}
-		name := say(o.Protocol)
+		name := say(shorten(o.Protocol))
 		if o.Protocol == "other" {
-			name = say("something else")
+			name = say("something that is not Kafka")
 		}
-		notes = append(notes, note{"Not Kafka", say(words.Plural(o.Streams, "connection")+" to ", verbatim(o.Address), " spoke ", name)})
+		notes = append(notes, note{What: "on a Kafka port", Text: say(name, " at ", verbatim(o.Address), ", "+words.Plural(o.Streams, "connection"))})
 	}
 	return append(notes, limitNotes(r)...)
 }
@@ -89,7 +114,7 @@ func torn(r *model.Report) []note {
 			continue
 		}
 		if len(notes) == maxNotes {
-			return append(notes, note{"Broken capture", say("and others")})
+			return append(notes, note{What: "broken capture", Text: say("and others")})
 		}
 		text := say(verbatim(c.Path))
 		if c.Torn {
@@ -98,81 +123,100 @@ func torn(r *model.Report) []note {
 		if c.Problem != "" {
 			text = say(text, ": ", verbatim(c.Problem))
 		}
-		notes = append(notes, note{"Broken capture", text})
+		notes = append(notes, note{What: "broken capture", Text: text})
 	}
 	return notes
 }
 
-// uncheckedNote says what was not checked, and what would help.
-func uncheckedNote(n *model.NotChecked) note {
+// uncheckedNote says what was not checked, the i-th of q, and what would help.
+func uncheckedNote(q *model.Quality, i int) note {
+	n := &q.NotChecked[i]
 	switch n.Reason {
 	case model.NotCheckedNoRange:
-		return note{"Not checked", say(words.Plural(n.Requests, "request") + " to brokers of which no ranges were seen. Capture from the start of a connection.")}
+		text := words.Plural(n.Requests, "request") + ", no ranges of the broker were seen"
+		switch {
+		case q.MidstreamStreams > 0:
+			text += "; capture from the start of a connection"
+		case q.OneSidedStreams > 0:
+			text += "; capture both directions"
+		case q.MissingBytes > 0: // it may be among them, which is said below
+		default:
+			text += ": the client did not ask, or was told none; --advertised takes those of a release"
+		}
+		return note{What: "not checked", Text: say(text)}
 	case model.NotCheckedEncrypted:
-		return note{"Encrypted", say(words.Plural(n.Streams, "connection")+": nothing inside was looked at. Give the key log with ", verbatim("--tls-keylog"), ".")}
+		return note{What: "not looked into", Text: say(words.Plural(n.Streams, "encrypted connection") + "; KV9001 says what would help")}
 	case model.NotCheckedUndecided:
-		return note{"Not recognised", say(words.Plural(n.Streams, "connection") + " with too little payload to tell the protocol.")}
+		return note{What: "not recognised", Text: say(fmt.Sprintf("%s with too little in %s to tell the protocol", words.Plural(n.Streams, "connection"), itThem(n.Streams)))}
 	}
-	return note{"Not checked", say(words.Plural(n.Requests+n.Streams, "time")+": ", verbatim(n.Reason))}
+	return note{What: "not checked", Text: say(verbatim(n.Reason), ", "+words.Plural(n.Requests+n.Streams, "time"))}
 }
 
-// countedNotes tells what Quality and Summary count.
+// countedNotes say what Quality and Summary count.
 func countedNotes(r *model.Report) []note {
 	q := &r.Quality
-	var notes []note
-	for _, text := range clocks(r) {
-		notes = append(notes, note{"Clocks", say(verbatim(text), ".")})
-	}
+	notes := clocks(r)
 	for _, text := range fleetNotes(r) {
-		notes = append(notes, note{"Fleet", say(verbatim(text), ".")})
+		notes = append(notes, note{What: "fleet", Text: say(text)})
 	}
 	for _, n := range []struct {
 		n          uint64
 		what, text string
+		code       string
 	}{
-		{q.MissingBytes, "Missing", fmt.Sprintf("%s in %s of %s", words.Size(q.MissingBytes), words.Plural(q.Gaps, "place"), words.Plural(q.GapStreams, "connection"))},
-		{q.DroppedPackets, "Dropped", words.Plural(q.DroppedPackets, "packet") + " lost by the capturing side"},
-		{q.TruncatedPackets, "Cut short", words.Plural(q.TruncatedPackets, "packet") + " of which less was captured than was sent (tcpdump -s 0 takes all)"},
-		{q.MidstreamStreams, "Begun earlier", words.Plural(q.MidstreamStreams, "connection") + " open before the capture began"},
-		{q.OneSidedStreams, "One direction", words.Plural(q.OneSidedStreams, "connection") + " of which only one side was captured"},
-		{q.IncompleteRequests, "Not complete", words.Plural(q.IncompleteRequests, "request") + " cut off by the end of the capture or of the connection"},
-		{q.Resyncs, "Place lost", "The next message had to be searched for " + words.Times(q.Resyncs)},
-		{q.ConflictingBytes, "Sent twice", words.Plural(q.ConflictingBytes, "byte") + " sent again with other content; what came first in order counts"},
-		{q.DisbelievedSegments, "Not believed", words.Plural(q.DisbelievedSegments, "segment") + " that no receiver accepts: wrong checksum, outside the window, or both sides went on"},
-		{q.UnparsedPackets, "Not read", words.Plural(q.UnparsedPackets, "packet") + unparsedReasons(q)},
-		{q.ExpectedRefusals, "Probes", words.Plural(q.ExpectedRefusals, "request") + " refused as the client expected (kafka-python probes for the broker's release)"},
+		{q.MissingBytes, "missing", fmt.Sprintf("%s in %s of %s", words.Size(q.MissingBytes), words.Plural(q.Gaps, "place"), words.Plural(q.GapStreams, "connection")), model.CodeBytesMissing},
+		{q.DroppedPackets, "dropped", words.Plural(q.DroppedPackets, "packet") + " lost by the capturing side", model.CodeBytesMissing},
+		{q.TruncatedPackets, "cut short", words.Plural(q.TruncatedPackets, "packet") + " of which less was captured than was sent (tcpdump -s 0 takes all)", ""},
+		{q.MidstreamStreams, "begun before the capture", words.Plural(q.MidstreamStreams, "connection"), model.CodeMidstream},
+		{q.OneSidedStreams, "one direction only", words.Plural(q.OneSidedStreams, "connection"), ""},
+		{q.IncompleteRequests, "not complete", words.Plural(q.IncompleteRequests, "request") + " at the end of the capture or connection", ""},
+		{q.Resyncs, "frame borders lost and found again", words.Times(q.Resyncs), ""},
+		{q.ConflictingBytes, "sent again with other content", words.Plural(q.ConflictingBytes, "byte") + "; what came first in order counts", ""},
+		{q.DisbelievedSegments, "not believed", words.Plural(q.DisbelievedSegments, "segment") + " that no receiver accepts (wrong checksum, outside the window, or both sides went on)", ""},
+		{q.UnparsedPackets, "not read", words.Plural(q.UnparsedPackets, "packet") + unparsedReasons(q), ""},
+		{q.ExpectedRefusals, "refused as the client expected", words.Plural(q.ExpectedRefusals, "request") + " (kafka-python probes for the broker's release)", ""},
 	} {
 		if n.n > 0 {
-			notes = append(notes, note{n.what, say(n.text + ".")})
+			notes = append(notes, note{n.what, say(n.text), n.code})
 		}
+	}
+	return notes
+}
+
+// clocks say which clocks of captures differ.
+func clocks(r *model.Report) (notes []note) {
+	for i := range r.Captures {
+		c := &r.Captures[i]
+		if c.Clock == nil || int(c.Clock.Capture) >= len(r.Captures) {
+			continue
+		}
+		other := verbatim(r.Captures[c.Clock.Capture].Path)
+		notes = append(notes, note{What: "clocks", Text: say("those of ", other, " and ", verbatim(c.Path),
+			fmt.Sprintf(" differ by %.3f s; the times are by that of ", math.Abs(c.Clock.Offset)), other)})
 	}
 	return notes
 }
 
 // unparsedReasons says why packets were not read.
 func unparsedReasons(q *model.Quality) string {
-	var parts []string
+	text := ""
 	for i, reason := range q.UnparsedReasons {
 		if i == maxNotes {
-			parts = append(parts, "others")
-			break
+			return text + "; ..."
 		}
-		parts = append(parts, fmt.Sprintf("%s %s", words.Number(reason.Count), reason.Name))
+		text += fmt.Sprintf("; %s (%s)", shorten(reason.Name), words.Number(reason.Count))
 	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return ": " + strings.Join(parts, ", ")
+	return text
 }
 
-// limitNotes names the bounds that were reached.
+// limitNotes name the limits that were exceeded.
 func limitNotes(r *model.Report) []note {
 	var notes []note
 	for i, name := range slices.Sorted(maps.Keys(r.Quality.LimitsHit)) {
 		if i == maxLimitNotes {
-			return append(notes, note{"Limit exceeded", say(words.Plural(uint64(len(r.Quality.LimitsHit)-i), "further limit"))})
+			return append(notes, note{What: "limit exceeded", Text: say(words.Plural(uint64(len(r.Quality.LimitsHit)-i), "further limit"))})
 		}
-		notes = append(notes, note{"Limit exceeded", say(words.UpperFirst(limitText(name)) + ", " + words.Times(r.Quality.LimitsHit[name]) + ": not kept or not checked.")})
+		notes = append(notes, note{What: "limit exceeded", Text: say(shorten(limitText(name)) + ", " + words.Times(r.Quality.LimitsHit[name]) + ": not kept or not checked")})
 	}
 	return notes
 }

@@ -63,7 +63,7 @@ func watchedBrokers(r *model.Report) []string {
 	}
 	slices.SortStableFunc(all, func(a, b watched) int { return int(min(max(a.total-b.total, -1), 1)) })
 	var parts []string
-	for _, w := range all[:min(len(all), maxTextNotes)] {
+	for _, w := range all[:min(len(all), maxNotes)] {
 		parts = append(parts, fmt.Sprintf("%s for %s", w.address, words.Humane(w.total)))
 	}
 	if len(parts) == 0 {

@@ -68,7 +68,7 @@ func newPageView(r *model.Report) *pageView {
 	v := &pageView{
 		Headline: clip(headline(r), maxTitle), Evidence: evidencePhrase(r),
 		Facts: facts(r), Coverage: join(coverage(r), " "),
-		Notes: qualityNotes(r), NothingMissing: nothingMissing(r),
+		Notes: documentNotes(r), NothingMissing: nothingMissing(r),
 		Steps: reproduce(r), Remark: reproduceRemark(r),
 		Tool: strings.TrimSpace(r.Tool.Name + " " + r.Tool.Version),
 	}

@@ -40,7 +40,8 @@ func TestHintFitsWhyThereIsNoRange(t *testing.T) {
 		{model.Quality{MissingBytes: 100}, "no ranges of the broker were seen"},
 	} {
 		tt.quality.NotChecked = []model.NotChecked{{Reason: model.NotCheckedNoRange, Requests: 2}}
-		if got := notChecked(&tt.quality, 0); got != "not checked: 2 requests, "+tt.want {
+		n := uncheckedNote(&tt.quality, 0)
+		if got := n.What + ": " + textPhrase(n.Text); got != "not checked: 2 requests, "+tt.want {
 			t.Errorf("%+v: %s", tt.quality, got)
 		}
 	}

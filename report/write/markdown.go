@@ -321,7 +321,7 @@ func (m *markdown) occurrenceColumns(list []model.Occurrence) []occurrenceColumn
 		columns = append(columns, occurrenceColumn{"Detail", func(o *model.Occurrence) string { return mdCell(detailPhrase(o)) }})
 	}
 	if slices.ContainsFunc(list, func(o model.Occurrence) bool { return o.InEvidence != nil }) {
-		columns = append(columns, occurrenceColumn{"In the evidence", func(o *model.Occurrence) string { return cmp.Or(evidencePlace(o), "–") }})
+		columns = slices.Insert(columns, 2, occurrenceColumn{evidenceColumn, func(o *model.Occurrence) string { return cmp.Or(evidencePlace(o), "–") }})
 	}
 	return columns
 }

@@ -127,7 +127,7 @@ func (m *markdown) brokers() {
 // quality writes what was not seen.
 func (m *markdown) quality() {
 	m.put("### What was not seen\n\n")
-	notes := qualityNotes(m.r)
+	notes := documentNotes(m.r)
 	if len(notes) == 0 {
 		m.put(mdProse(nothingMissing(m.r)) + "\n\n")
 		return

@@ -128,12 +128,15 @@ func numbered(noun string, numbers []uint64) string {
 	return word(uint64(len(numbers)), noun) + " " + words.List(texts)
 }
 
-// evidencePlace is where an occurrence is in the evidence: "frame 22, stream 0", empty where it is not in it.
+// evidenceColumn is the name of the column with evidencePlace.
+const evidenceColumn = "In the evidence"
+
+// evidencePlace is the frame of an occurrence in the evidence: "22 (stream 0)", empty where it is not in it.
 func evidencePlace(o *model.Occurrence) string {
 	if o.InEvidence == nil {
 		return ""
 	}
-	return fmt.Sprintf("frame %d, stream %d", o.InEvidence.Frame, o.InEvidence.Stream)
+	return fmt.Sprintf("%d (stream %d)", o.InEvidence.Frame, o.InEvidence.Stream)
 }
 
 // evidencePhrase names the file with the evidence, nil without one.

@@ -29,8 +29,6 @@ const (
 	maxTextDetails = 3
 	// maxTextCaptures is how many captures are listed one by one.
 	maxTextCaptures = 20
-	// maxTextNotes is how many of one kind of note are listed.
-	maxTextNotes = 5
 )
 
 // Text writes r for people to read, at a terminal or in a file. All text

@@ -80,6 +80,9 @@ func title(f *model.Finding) string {
 	return text
 }
 
+// Title says in one line who did what and what fixes it, escaped.
+func Title(f *model.Finding) string { return escapeLong(title(f)) }
+
 // confidencePossible is the confidence in a known issue that may be another one.
 const confidencePossible = "possible"
 

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/report/write"
+)
+
+// newWireshark makes the command wireshark.
+func newWireshark(e environment) (*cobra.Command, action) {
+	cmd := &cobra.Command{
+		Use:   "wireshark",
+		Short: "the Lua script that shows verdicts in Wireshark and tshark",
+		Long: "Print a Lua script for Wireshark and tshark. It adds to each Kafka request what was advertised, the verdict and\n" +
+			"the finding, colors what is outside, and has the filter kafkavet.verdict == \"above-max\". It computes them from\n" +
+			"Wireshark's own fields, for versions only; the script says more.\n\n" +
+			"To capture with kafkavet from Wireshark's own list of interfaces, link the program into the folder \"Personal\n" +
+			"Extcap path\" (Help, About Wireshark, Folders). Findings are then comments on their packets.",
+		Example: "  kafkavet wireshark > ~/.local/lib/wireshark/plugins/kafkavet.lua\n" +
+			"  kafkavet wireshark > kafkavet.lua\n" +
+			"  tshark -X lua_script:kafkavet.lua -r broker.pcap -Y 'kafkavet.verdict == \"above-max\"'\n" +
+			"  ln -s \"$(command -v kafkavet)\" ~/.config/wireshark/extcap/",
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	return cmd, func(_ context.Context, args []string) (int, error) {
+		if len(args) > 0 {
+			return 0, errors.New("wireshark: takes no arguments")
+		}
+		if _, err := io.WriteString(e.out, write.WiresharkScript); err != nil {
+			return 0, fmt.Errorf("write standard output: %w", reason(err))
+		}
+		return exitClean, nil
+	}
+}
+
+// extcapPrefix begins the names of interfaces that Wireshark shows.
+const extcapPrefix = "kafkavet-"
+
+// extcapOptions are the arguments with which Wireshark calls an extcap program
+// (https://www.wireshark.org/docs/wsdg_html_chunked/ChCaptureExtcap.html).
+type extcapOptions struct {
+	interfaces, dlts, config, capture    bool
+	version, iface, fifo, filter, reload string
+	// ports and keyLog are those of extcapConfig.
+	ports, keyLog string
+}
+
+// extcapConfig are the settings that Wireshark offers for an interface.
+const extcapConfig = "arg {number=0}{call=--port}{display=Only these ports}{type=string}{tooltip=a list, for example 9092,9093; empty for all}\n" +
+	"arg {number=1}{call=--tls-keylog}{display=TLS key log}{type=fileselect}{mustexist=true}\n"
+
+// isExtcap reports whether Wireshark calls, which names no command.
+func isExtcap(args []string) bool {
+	return len(args) > 0 && (strings.HasPrefix(args[0], "--extcap-") || args[0] == "--capture" || strings.HasPrefix(args[0], "--fifo"))
+}
+
+// extcap does what Wireshark asks for and returns the exit code.
+func extcap(ctx context.Context, e environment, args []string) (int, error) {
+	var o extcapOptions
+	f := pflag.NewFlagSet("extcap", pflag.ContinueOnError)
+	f.BoolVar(&o.interfaces, "extcap-interfaces", false, "")
+	f.BoolVar(&o.dlts, "extcap-dlts", false, "")
+	f.BoolVar(&o.config, "extcap-config", false, "")
+	f.BoolVar(&o.capture, "capture", false, "")
+	f.StringVar(&o.version, "extcap-version", "", "")
+	f.StringVar(&o.iface, "extcap-interface", "", "")
+	f.StringVar(&o.filter, "extcap-capture-filter", "", "")
+	f.StringVar(&o.reload, "extcap-reload-option", "", "")
+	f.StringVar(&o.fifo, "fifo", "", "")
+	f.StringVar(&o.ports, "port", "", "")
+	f.StringVar(&o.keyLog, "tls-keylog", "", "")
+	if err := f.Parse(args); err != nil {
+		return 0, fmt.Errorf("extcap: %w", err)
+	}
+	iface := strings.TrimPrefix(o.iface, extcapPrefix)
+	text := ""
+	switch {
+	case o.interfaces:
+		list, err := capture.Devices()
+		if err != nil {
+			return 0, err
+		}
+		text = fmt.Sprintf("extcap {version=%s}{help=https://github.com/kafkavet/kafkavet}\n", toolVersion())
+		for _, name := range append([]string{capture.AnyInterface}, deviceNames(list)...) {
+			text += fmt.Sprintf("interface {value=%s%s}{display=kafkavet: %s}\n", extcapPrefix, name, name)
+		}
+	case iface == "":
+		return 0, errors.New("extcap: no --extcap-interface given")
+	case o.dlts: // the file that is written has the link types of its packets
+		text = "dlt {number=1}{name=EN10MB}{display=as captured}\n"
+	case o.config:
+		text = extcapConfig
+	case o.capture && o.fifo != "":
+		e.out = io.Discard // Wireshark does not read it
+		return e.run(ctx, o.sniff(iface)), nil
+	case o.filter != "": // asked whether it is one; none is
+		return 0, errors.New("extcap: capture filters are not supported; give the ports in the interface's settings")
+	default:
+		return 0, errors.New("extcap: nothing is asked for")
+	}
+	_, err := io.WriteString(e.out, text)
+	return exitClean, err
+}
+
+// deviceNames are the names of interfaces.
+func deviceNames(list []capture.Device) (names []string) {
+	for _, d := range list {
+		names = append(names, d.Name)
+	}
+	return names
+}
+
+// sniff are the arguments of the capture.
+func (o *extcapOptions) sniff(iface string) []string {
+	args := []string{"sniff", "-q", "-i", iface, "-w", o.fifo, "--comments", "--interval", minInterval.String(), "--fail-on", "never"}
+	if o.ports != "" {
+		args = append(args, "--port", o.ports)
+	}
+	if o.keyLog != "" {
+		args = append(args, "--tls-keylog", o.keyLog)
+	}
+	return args
+}
