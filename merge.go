@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -70,6 +72,10 @@ func (d *days) Set(text string) error {
 // Type implements pflag.Value.
 func (d *days) Type() string { return "duration" }
 
+// mergeMemory is memoryLimit for merge: rows of a fleet take more than what one host has, and the collector
+// would take half of the time. 1,000 reports of 5 MB take 400 MiB.
+const mergeMemory = 384 << 20
+
 // newMerge makes the command merge.
 func newMerge(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
@@ -97,6 +103,9 @@ func newMerge(e environment) (*cobra.Command, action) {
 		defer f.discard()
 		if err := f.open(); err != nil {
 			return 0, err
+		}
+		if os.Getenv("GOMEMLIMIT") == "" {
+			defer debug.SetMemoryLimit(debug.SetMemoryLimit(mergeMemory))
 		}
 		f.j.confine(sandbox{reads: args})
 		rep, err := merge.Files(args)

@@ -14,6 +14,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
@@ -149,10 +150,11 @@ func TestClientsWithoutSoftwareAreToldApartByTheirID(t *testing.T) {
 	as := func(id string, software decode.Software) func(*decode.Exchange) {
 		return func(x *decode.Exchange) { x.ClientID, x.HasClientID, x.Software = id, true, software }
 	}
+	elsewhere := func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.9:41000") }
 	sarama := decode.Software{Name: "sarama", Version: "v1.61.1"}
 	r := builderOf(Options{},
 		exchangeOf(1, 0, 3, 7, as("a", sarama)), exchangeOf(2, 0, 3, 7, as("b", sarama)),
-		exchangeOf(3, 1, 3, 7, as("a", decode.Software{})), exchangeOf(4, 1, 1, 12, as("b", decode.Software{}), verdictOf(decode.AboveMax)),
+		exchangeOf(3, 1, 3, 7, as("a", decode.Software{}), elsewhere), exchangeOf(4, 1, 1, 12, as("b", decode.Software{}), elsewhere, verdictOf(decode.AboveMax)),
 	).Report()
 	got := []string{}
 	for _, c := range r.Clients {
@@ -377,5 +379,40 @@ func BenchmarkBuilderConnection(b *testing.B) {
 		c.Stream++
 		builder.Exchange(x)
 		builder.Connection(c)
+	}
+}
+
+// TestOneClientIsOneRow: a client that announces its software on some of its connections only is one client,
+// unless two programs use its client id at the same address.
+func TestOneClientIsOneRow(t *testing.T) {
+	software := func(name string) func(*decode.Exchange) {
+		return func(x *decode.Exchange) { x.Software = decode.Software{Name: name, Version: "1"} }
+	}
+	bare := func(x *decode.Exchange) { x.Software = decode.Software{} }
+	elsewhere := func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.9:41000") }
+	unnamed := func(x *decode.Exchange) { bare(x); x.ClientID, x.HasClientID = "", false }
+	for name, c := range map[string]struct {
+		calls []any
+		rows  []string
+	}{
+		"one client":         {[]any{exchangeOf(1, 0, 3, 7, bare), exchangeOf(2, 1, 3, 7, software("a")), exchangeOf(3, 1, 0, 7, software("a"))}, []string{"a: 3 requests, Metadata v7 twice"}},
+		"another address":    {[]any{exchangeOf(1, 0, 3, 7, bare, elsewhere), exchangeOf(2, 1, 3, 7, software("a"))}, []string{": 1 requests, Metadata v7 once", "a: 1 requests, Metadata v7 once"}},
+		"two programs":       {[]any{exchangeOf(1, 0, 3, 7, bare), exchangeOf(2, 1, 3, 7, software("a")), exchangeOf(3, 2, 3, 7, software("b"))}, []string{": 1 requests, Metadata v7 once", "a: 1 requests, Metadata v7 once", "b: 1 requests, Metadata v7 once"}},
+		"without client ids": {[]any{exchangeOf(1, 0, 3, 7, unnamed), exchangeOf(2, 1, 3, 7, software("a"))}, []string{": 1 requests, Metadata v7 once", "a: 1 requests, Metadata v7 once"}},
+	} {
+		b := builderOf(Options{}, c.calls...)
+		for range 2 { // a report changes nothing
+			var rows []string
+			for _, row := range b.Report().Clients {
+				for _, api := range row.APIs {
+					if api.Key == metadataKey {
+						rows = append(rows, fmt.Sprintf("%s: %d requests, Metadata v%d %s", row.SoftwareName, row.Requests, api.Versions[0].Version, words.Times(api.Versions[0].Requests)))
+					}
+				}
+			}
+			if diff := cmp.Diff(c.rows, rows); diff != "" {
+				t.Errorf("%s: rows (-want +got):\n%s", name, diff)
+			}
+		}
 	}
 }

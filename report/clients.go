@@ -194,10 +194,61 @@ func (c *clients) finish(hit map[string]uint64) []model.Client {
 		"client_members": c.limits.members, "client_versions": c.limits.usages,
 	})
 	out := make([]model.Client, 0, len(c.records))
-	for _, r := range slices.SortedFunc(maps.Values(c.records), compareClients) {
+	for _, r := range c.programs() {
 		out = append(out, r.finish())
 	}
 	return out
+}
+
+// programs are the records by software and client id. One without software belongs to the program that
+// announced its software under the same client id at all of its addresses.
+func (c *clients) programs() []*clientRecord {
+	announced := c.announced()
+	more := map[decode.Software][]*clientRecord{}
+	var out []*clientRecord
+	for _, r := range slices.SortedFunc(maps.Values(c.records), compareClients) {
+		if software, ok := r.announcedAs(announced); ok {
+			more[software] = append(more[software], r)
+		} else {
+			out = append(out, r)
+		}
+	}
+	for i, r := range out {
+		if list := more[r.key.software]; len(list) > 0 {
+			out[i] = newClientRecord(r.key)
+			out[i].merge(r)
+			for _, o := range list {
+				out[i].merge(o)
+			}
+		}
+	}
+	return out
+}
+
+// announcedAs is the software that the client of c announced on other connections; ok is false where there is
+// none, or more than one.
+func (c *clientRecord) announcedAs(announced map[who]decode.Software) (s decode.Software, ok bool) {
+	if c.key.software.Name != "" || len(c.clientIDs.list) == 0 || len(c.addresses.list) == 0 {
+		return s, false
+	}
+	s = announced[who{c.key.clientID, c.addresses.list[0]}]
+	return s, s.Name != "" && !slices.ContainsFunc(c.addresses.list, func(a netip.Addr) bool { return announced[who{c.key.clientID, a}] != s })
+}
+
+// merge adds what o holds of the same program. It takes what both had room for.
+func (c *clientRecord) merge(o *clientRecord) {
+	c.requests += o.requests
+	c.clientIDs.merge(&o.clientIDs)
+	c.addresses.merge(&o.addresses)
+	c.brokers.merge(&o.brokers)
+	for key, u := range o.usages {
+		mine := c.usages[key]
+		if mine == nil {
+			mine = &usage{key: key}
+			c.usages[key] = mine
+		}
+		mine.requests, mine.outside, mine.unchecked = mine.requests+u.requests, mine.outside+u.outside, mine.unchecked+u.unchecked
+	}
 }
 
 // clientRecord is a Client in the making.

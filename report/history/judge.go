@@ -6,7 +6,6 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/reassembly"
 )
 
 // Decide decides all suspects by what is known so far: the i-th Ruling is that of the i-th of Suspects.
@@ -150,10 +149,12 @@ func (v *view) neverAnswered() bool {
 }
 
 // wellKnown are the ports of other services that Kafka clients are sent to by mistake: FTP, SSH, SMTP,
-// HTTP, HTTPS, ZooKeeper (three), MySQL, PostgreSQL, AMQP, Redis (IANA, Service Name and Transport Protocol
-// Port Number Registry).
+// HTTP and HTTPS (two each), ZooKeeper (three), MySQL, PostgreSQL, AMQP, Redis (IANA, Service Name and Transport
+// Protocol Port Number Registry); Schema Registry, the REST proxy, Kafka Connect and JMX beside a broker (their
+// documentation: listeners 8081 to 8083, JMX_PORT=9999).
 var wellKnown = map[uint16]bool{
-	21: true, 22: true, 25: true, 80: true, 443: true, 2181: true, 2888: true, 3888: true, 3306: true, 5432: true, 5672: true, 6379: true,
+	21: true, 22: true, 25: true, 80: true, 8080: true, 443: true, 8443: true, 2181: true, 2888: true, 3888: true,
+	3306: true, 5432: true, 5672: true, 6379: true, 8081: true, 8082: true, 8083: true, 9999: true,
 }
 
 // judge decides one suspect.
@@ -227,88 +228,6 @@ func (v *view) answeredWithError(k *Suspect) Ruling {
 		return Ruling{Cause: Fallback, Certain: true}
 	}
 	return Ruling{Cause: Unsupported, Certain: true}
-}
-
-// sessionOver reports whether the SASL session of a request was over: its lifetime had passed, or, where
-// the broker did not state it, each time that a request was refused was longer after the authentication
-// than each time that one was answered, and the broker served the client again at once.
-func (v *view) sessionOver(k *Suspect) bool {
-	age, ok := v.sessionAgeOf(k)
-	switch {
-	case !ok:
-		return false
-	case k.stream.lifetime > 0:
-		return age >= int64(k.stream.lifetime)
-	}
-	return v.sessionsEnd && age > v.sessionAge
-}
-
-// sessionsOver reports whether sessions of which the broker did not state the end seem to have one.
-func (v *view) sessionsOver() bool {
-	var first int64
-	times := 0
-	for _, k := range v.culprits {
-		if age, ok := v.sessionAgeOf(k); ok && k.stream.lifetime == 0 && age > v.sessionAge {
-			if times == 0 {
-				first = k.Exchange.Decided.Time
-			}
-			times++
-		}
-	}
-	_, isBack := v.alive.within(first, first+2*restartTakes)
-	return times > 1 && isBack
-}
-
-// sessionAgeOf is how long after the authentication a request was sent that the broker ended the
-// connection on. ok is false for requests that were never served before on an authenticated connection.
-func (v *view) sessionAgeOf(k *Suspect) (age int64, ok bool) {
-	x, s := &k.Exchange, k.stream
-	if x.Outcome != decode.ClosedByBroker && x.Outcome != decode.ResetByBroker || int64(x.Took) > prompt ||
-		!s.hasSASL || s.renewed || s.worked.Time == 0 || x.Key == keySaslHandshake || x.Key == keySaslAuthenticate {
-		return 0, false
-	}
-	return x.Request.Time - s.authenticated.Time, true
-}
-
-// hasOwnCause reports whether something in the request or its connection explains that it was refused.
-func (v *view) hasOwnCause(k *Suspect) bool {
-	return v.sessionOver(k) || v.othersUseSASL(k) || v.tooLarge(k)
-}
-
-// tooLarge reports whether the broker ended the connection because of the size of a request: it had not
-// the whole of it, or all requests of the version that it refuses, and there are several, are larger
-// than any that it answered.
-func (v *view) tooLarge(k *Suspect) bool {
-	x := &k.Exchange
-	if !endedByBroker(x) || x.Size <= v.largest {
-		return false
-	}
-	return x.Partial || x.Size >= largeRequest && v.onlyLarge(version{x.Key, x.Version})
-}
-
-// onlyLarge reports whether several requests of a version were refused, and all of them are larger than any
-// that was answered.
-func (v *view) onlyLarge(key version) bool {
-	only, ok := v.large[key]
-	if !ok {
-		list := v.refusals[key]
-		only = len(list) > 1 && !slices.ContainsFunc(list, func(k *Suspect) bool {
-			return k.Exchange.Size < largeRequest || k.Exchange.Size <= v.largest
-		})
-		if v.large == nil {
-			v.large = map[version]bool{}
-		}
-		v.large[key] = only
-	}
-	return only
-}
-
-// largeRequest is the least size, in bytes, at which a request may be too large for a broker.
-const largeRequest = 64 << 10
-
-// endedByBroker reports whether the broker closed or reset the connection on x.
-func endedByBroker(x *decode.Exchange) bool {
-	return x.Outcome == decode.ClosedByBroker || x.Outcome == decode.ResetByBroker
 }
 
 // notServed decides a request that was closed, reset or ignored, the first of its connection, and has
@@ -422,44 +341,6 @@ func (v *view) refusedAgain(k *Suspect) bool {
 	return v.again[key]
 }
 
-// withoutSASL reports whether the broker ended a connection that began with something else than SASL,
-// and answered no such connection besides ApiVersions.
-func (v *view) withoutSASL(k *Suspect) bool {
-	x := &k.Exchange
-	return !k.stream.hasSASL && !k.stream.midstream && k.stream.missing == 0 && x.Key != keyApiVersions && x.Key != keySaslHandshake &&
-		v.open.Time == 0 && endedByBroker(x)
-}
-
-// othersUseSASL reports whether a request was refused because the listener wants SASL: other clients
-// do authenticate there.
-func (v *view) othersUseSASL(k *Suspect) bool { return v.withoutSASL(k) && v.handshake.Time > 0 }
-
-// wantsSASL reports the same where no client authenticates: ApiVersions is answered, and different requests
-// behind it are refused alike, or each refusal takes as long as that of an authentication does (KIP-306), or
-// each version lies below the advertised max. A proxy that advertises too much refuses the highest versions.
-func (v *view) wantsSASL(k *Suspect) bool {
-	if !v.withoutSASL(k) || !v.inRange(&k.Exchange) {
-		return false
-	}
-	versions, times, delayed, below := 0, 0, 0, 0
-	for key, list := range v.refusals {
-		if key.key == keyApiVersions {
-			continue
-		}
-		versions++
-		for _, o := range list {
-			times++
-			if int64(o.Exchange.Took) >= refusedDelay {
-				delayed++
-			}
-			if o.Exchange.Version < o.Exchange.Advertised.Max {
-				below++
-			}
-		}
-	}
-	return versions > 1 || times > 1 && (delayed == times || below == times)
-}
-
 // answeredInLife is an answer to the same version in the same life.
 func (v *view) answeredInLife(k *Suspect) (capture.Position, bool) {
 	list := v.answers[version{k.Exchange.Key, k.Exchange.Version}]
@@ -481,110 +362,6 @@ func (v *view) answeredBefore(k *Suspect) (capture.Position, bool) {
 	return list.lastBefore(from)
 }
 
-// gone reports whether there are signs of a restart around a suspect, or connections that were not served.
-func (v *view) gone(k *Suspect) bool {
-	o := v.outageOf(k)
-	return o.isRestart || v.anyIn(v.unserved, o.before.Time, o.after.Time)
-}
-
-// outage is the time around a suspect in which the address answered nothing, or restarted.
-type outage struct {
-	// before and after are the answers around it; their times are 0 and behind the end where there are none.
-	before, after    capture.Position
-	wasAlive, isBack bool
-	isRestart        bool
-	restart          restart
-}
-
-// outageOf finds the outage that a suspect may lie in.
-func (v *view) outageOf(k *Suspect) (o outage) {
-	sent, over := k.Exchange.Request.Time, k.Exchange.Decided.Time
-	o.before, o.wasAlive = v.alive.lastBefore(sent + 1)
-	o.after, o.isBack = v.alive.firstAfter(over)
-	if !o.isBack {
-		o.after.Time = v.book.now + 1
-	}
-	o.restart, o.isRestart = v.restartAround(sent, over)
-	return o
-}
-
-// away decides whether the address was not there for a suspect. isKnown: it answers the version.
-func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
-	x := &k.Exchange
-	if x.Outcome == decode.Unanswered {
-		return Ruling{}, false // the connection went on
-	}
-	sent, isSure := x.Request.Time, true
-	o := v.outageOf(k)
-	switch {
-	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
-	case v.isTurnedAway(k):
-	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
-	case x.Outcome == decode.Left:
-		_, alive := v.alive.within(sent, x.Decided.Time)
-		switch {
-		case alive, !isKnown && v.refusedAgain(k):
-			return Ruling{}, false
-		case !isKnown && o.isBack && x.Key == keyApiVersions && v.answersAPI(x.Key):
-			isSure = false // it may have hung, or ignore the version
-		case !isKnown && !o.wasAlive:
-			return Ruling{}, false
-		case !isKnown && o.isBack:
-			return Ruling{}, true // it may have hung, or not know the version: no one is blamed
-		}
-	case isKnown && x.Key == keyApiVersions:
-	case isKnown || !o.wasAlive || v.refusedAgain(k):
-		return Ruling{}, false
-	case !o.isBack && !v.openConnection(sent), !v.aliveInLife(sent):
-		if !v.others(o.before.Time, o.after.Time, k) {
-			return Ruling{}, true // too little was seen to blame anyone
-		}
-	default:
-		return Ruling{}, false
-	}
-	r := Ruling{Cause: Away, From: v.outageFrom(&o, x.Request), Last: x.Decided, Certain: isSure}
-	if last, ok := v.unserved.lastBefore(o.after.Time); ok && last.Time > r.Last.Time {
-		r.Last = last
-	}
-	if o.isBack {
-		r.To = o.after
-	}
-	return r, true
-}
-
-// isTurnedAway reports whether the address turned away connections at the time of a suspect, whatever they
-// asked, while it served others that had begun before: it was the first request of its connection, and
-// until a new connection was served again, others were not served either, with a version that
-// the address answers or with another request.
-func (v *view) isTurnedAway(k *Suspect) bool {
-	if k.stream.answered.Time > 0 {
-		return false
-	}
-	before, _ := v.opened.lastBefore(k.Exchange.Request.Time + 1)
-	after, isBack := v.opened.firstAfter(k.Exchange.Request.Time)
-	if !isBack {
-		after.Time = v.book.now + 1
-	}
-	if v.anyIn(v.unserved, before.Time, after.Time) {
-		return true
-	}
-	lived := before.Time > 0 && v.livedOn(before.Time, k.Exchange.Request.Time)
-	from, _ := slices.BinarySearchFunc(v.culprits, before.Time+1, bySent)
-	for _, o := range v.culprits[from:] {
-		x := &o.Exchange
-		if x.Request.Time >= after.Time {
-			break
-		}
-		if o.stream == k.stream || o.stream.answered.Time > 0 {
-			continue
-		}
-		if lived && (x.Key != k.Exchange.Key || x.Version != k.Exchange.Version) || v.isExonerated(o) {
-			return true
-		}
-	}
-	return false
-}
-
 // isExonerated reports whether a culprit's version was answered in its life, and nothing of its own
 // explains that it was refused.
 func (v *view) isExonerated(k *Suspect) bool {
@@ -601,37 +378,9 @@ func (v *view) anyIn(s spans, from, to int64) bool {
 	return ok && at.Time > from && at.Time < to
 }
 
-// others reports whether a culprit on another connection fell between two moments.
-func (v *view) others(from, to int64, k *Suspect) bool {
-	return slices.ContainsFunc(v.culprits, func(o *Suspect) bool {
-		return o.stream != k.stream && o.Exchange.Request.Time > from && o.Exchange.Request.Time < to
-	})
-}
-
-// openConnection reports whether a connection that was served before a moment stayed open beyond it: the
-// broker's process lived on.
-func (v *view) openConnection(t int64) bool {
-	return slices.ContainsFunc(v.streams, func(s *stream) bool {
-		return s.answered.Time > 0 && s.answered.Time <= t &&
-			(s.ended.Time == 0 || s.ended.Time > t && s.endedBy == reassembly.ToBroker)
-	})
-}
-
 // aliveInLife reports whether the address answered anything in the life that a moment lies in.
 func (v *view) aliveInLife(t int64) bool {
 	from, to := v.life(t)
 	at, ok := v.alive.within(from, to-1)
 	return ok && at.Time < to
-}
-
-// outageFrom is since when the address was away: its restart, or the first culprit behind its last answer.
-func (v *view) outageFrom(o *outage, request capture.Position) capture.Position {
-	if o.isRestart {
-		return o.restart.from
-	}
-	i, _ := slices.BinarySearchFunc(v.culprits, o.before.Time+1, bySent)
-	if i < len(v.culprits) && v.culprits[i].Exchange.Request.Time < request.Time {
-		return v.culprits[i].Exchange.Request
-	}
-	return request
 }

@@ -47,15 +47,12 @@ func (v *view) endedTogether() []restart {
 	slices.SortStableFunc(ends, func(x, y end) int { return cmp.Compare(x.at.Time, y.at.Time) })
 	var signs []restart
 	for i := 0; i < len(ends); {
-		j, innocent, idle := i+1, 0, 0
+		j, innocent := i+1, 0
 		for j < len(ends) && ends[j].at.Time-ends[i].at.Time <= together {
 			j++
 		}
 		for _, e := range ends[i:j] {
-			switch {
-			case e.idle:
-				idle++
-			case v.isInnocent(&e):
+			if !e.idle && v.isInnocent(&e) {
 				innocent++
 			}
 		}

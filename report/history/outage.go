@@ -1,0 +1,141 @@
+package history
+
+import (
+	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// gone reports whether there are signs of a restart around a suspect, or connections that were not served.
+func (v *view) gone(k *Suspect) bool {
+	o := v.outageOf(k)
+	return o.isRestart || v.anyIn(v.unserved, o.before.Time, o.after.Time)
+}
+
+// outage is the time around a suspect in which the address answered nothing, or restarted.
+type outage struct {
+	// before and after are the answers around it; their times are 0 and behind the end where there are none.
+	before, after    capture.Position
+	wasAlive, isBack bool
+	isRestart        bool
+	restart          restart
+}
+
+// outageOf finds the outage that a suspect may lie in.
+func (v *view) outageOf(k *Suspect) (o outage) {
+	sent, over := k.Exchange.Request.Time, k.Exchange.Decided.Time
+	o.before, o.wasAlive = v.alive.lastBefore(sent + 1)
+	o.after, o.isBack = v.alive.firstAfter(over)
+	if !o.isBack {
+		o.after.Time = v.book.now + 1
+	}
+	o.restart, o.isRestart = v.restartAround(sent, over)
+	return o
+}
+
+// away decides whether the address was not there for a suspect. isKnown: it answers the version.
+func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
+	x := &k.Exchange
+	if x.Outcome == decode.Unanswered {
+		return Ruling{}, false // the connection went on
+	}
+	sent, isSure := x.Request.Time, true
+	o := v.outageOf(k)
+	switch {
+	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
+	case v.isTurnedAway(k):
+	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
+	case x.Outcome == decode.Left:
+		_, alive := v.alive.within(sent, x.Decided.Time)
+		switch {
+		case alive, !isKnown && v.refusedAgain(k):
+			return Ruling{}, false
+		case !isKnown && o.isBack && x.Key == keyApiVersions && v.answersAPI(x.Key):
+			isSure = false // it may have hung, or ignore the version
+		case !isKnown && !o.wasAlive:
+			return Ruling{}, false
+		case !isKnown && o.isBack:
+			return Ruling{}, true // it may have hung, or not know the version: no one is blamed
+		}
+	case isKnown && x.Key == keyApiVersions:
+	case isKnown || !o.wasAlive || v.refusedAgain(k):
+		return Ruling{}, false
+	case !o.isBack && !v.openConnection(sent), !v.aliveInLife(sent):
+		if !v.others(o.before.Time, o.after.Time, k) {
+			return Ruling{}, true // too little was seen to blame anyone
+		}
+	default:
+		return Ruling{}, false
+	}
+	r := Ruling{Cause: Away, From: v.outageFrom(&o, x.Request), Last: x.Decided, Certain: isSure}
+	if last, ok := v.unserved.lastBefore(o.after.Time); ok && last.Time > r.Last.Time {
+		r.Last = last
+	}
+	if o.isBack {
+		r.To = o.after
+	}
+	return r, true
+}
+
+// isTurnedAway reports whether the address turned away connections at the time of a suspect, whatever they
+// asked, while it served others that had begun before: it was the first request of its connection, and
+// until a new connection was served again, others were not served either, with a version that
+// the address answers or with another request.
+func (v *view) isTurnedAway(k *Suspect) bool {
+	if k.stream.answered.Time > 0 {
+		return false
+	}
+	before, _ := v.opened.lastBefore(k.Exchange.Request.Time + 1)
+	after, isBack := v.opened.firstAfter(k.Exchange.Request.Time)
+	if !isBack {
+		after.Time = v.book.now + 1
+	}
+	if v.anyIn(v.unserved, before.Time, after.Time) {
+		return true
+	}
+	lived := before.Time > 0 && v.livedOn(before.Time, k.Exchange.Request.Time)
+	from, _ := slices.BinarySearchFunc(v.culprits, before.Time+1, bySent)
+	for _, o := range v.culprits[from:] {
+		x := &o.Exchange
+		if x.Request.Time >= after.Time {
+			break
+		}
+		if o.stream == k.stream || o.stream.answered.Time > 0 {
+			continue
+		}
+		if lived && (x.Key != k.Exchange.Key || x.Version != k.Exchange.Version) || v.isExonerated(o) {
+			return true
+		}
+	}
+	return false
+}
+
+// others reports whether a culprit on another connection fell between two moments.
+func (v *view) others(from, to int64, k *Suspect) bool {
+	return slices.ContainsFunc(v.culprits, func(o *Suspect) bool {
+		return o.stream != k.stream && o.Exchange.Request.Time > from && o.Exchange.Request.Time < to
+	})
+}
+
+// openConnection reports whether a connection that was served before a moment stayed open beyond it: the
+// broker's process lived on.
+func (v *view) openConnection(t int64) bool {
+	return slices.ContainsFunc(v.streams, func(s *stream) bool {
+		return s.answered.Time > 0 && s.answered.Time <= t &&
+			(s.ended.Time == 0 || s.ended.Time > t && s.endedBy == reassembly.ToBroker)
+	})
+}
+
+// outageFrom is since when the address was away: its restart, or the first culprit behind its last answer.
+func (v *view) outageFrom(o *outage, request capture.Position) capture.Position {
+	if o.isRestart {
+		return o.restart.from
+	}
+	i, _ := slices.BinarySearchFunc(v.culprits, o.before.Time+1, bySent)
+	if i < len(v.culprits) && v.culprits[i].Exchange.Request.Time < request.Time {
+		return v.culprits[i].Exchange.Request
+	}
+	return request
+}

@@ -1,0 +1,236 @@
+package write
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// The fields of a finding in the text.
+
+// client says who: "orders-svc (confluent-kafka-go 2.6.0) from 127.0.0.1".
+func (t *textReport) client(f *model.Finding) string {
+	c := f.Client
+	if c == nil {
+		return ""
+	}
+	software := Escape(strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion))
+	name := software
+	switch {
+	case c.ClientID != nil && *c.ClientID != "" && software != "":
+		name = fmt.Sprintf("%s (%s)", Escape(*c.ClientID), software)
+	case c.ClientID != nil && *c.ClientID != "":
+		name = Escape(*c.ClientID)
+	case software == "":
+		name = "unnamed"
+	}
+	return name + from(c)
+}
+
+// from says from which addresses.
+func from(c *model.FindingClient) string {
+	if len(c.Addresses) == 0 {
+		return ""
+	}
+	more := len(c.Addresses) - min(len(c.Addresses), maxTextDetails)
+	shown := make([]string, 0, maxTextDetails)
+	for _, a := range c.Addresses[:len(c.Addresses)-more] {
+		shown = append(shown, Escape(a))
+	}
+	text := " from " + strings.Join(shown, ", ")
+	switch {
+	case more > 0 && c.AddressesOmitted > 0:
+		return text + fmt.Sprintf(" and more than %d others", more)
+	case more > 0:
+		return text + fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// broker says which broker, and what it looks like.
+func (t *textReport) broker(f *model.Finding) string {
+	if f.Broker == "" || f.Release == model.ReleaseUnknown || f.Release == "" {
+		return Escape(translated(f.Broker, f.Behind))
+	}
+	return Escape(translated(f.Broker, f.Behind)) + ", looks like " + Escape(f.Release)
+}
+
+// proof writes where it is in the evidence.
+func (t *textReport) proof(f *model.Finding) {
+	if where, filter := (filters{t.r}).inEvidence(f); len(where) > 0 {
+		t.field("evidence", textPhrase(where))
+		t.field("filter", filter)
+	}
+}
+
+// first writes where it happened first, with the way to find it in Wireshark.
+func (t *textReport) first(f *model.Finding) {
+	if len(f.Occurrences) == 0 {
+		return
+	}
+	o := &f.Occurrences[0]
+	text := t.position(o)
+	filter := fmt.Sprintf("frame.number == %d", o.Frame)
+	room := t.width - labelColumn
+	if line := text + "     wireshark: " + filter; displayWidth(line) <= room {
+		t.line("  " + t.style.label.Sprint("first") + strings.Repeat(" ", labelColumn-7) + text +
+			"     " + t.style.label.Sprint("wireshark: ") + filter)
+		return
+	}
+	t.field("first", text)
+	t.field("filter", filter)
+}
+
+// position says where an occurrence is.
+func (t *textReport) position(o *model.Occurrence) string {
+	text := fmt.Sprintf("%s, %s, stream %d", t.frame(o), t.clock(o.Time), o.Stream)
+	if o.CorrelationID != nil {
+		text += fmt.Sprintf(", correlation id %d", *o.CorrelationID)
+	}
+	return text
+}
+
+// frame names the packet, with its capture where there are several.
+func (t *textReport) frame(o *model.Occurrence) string {
+	text := fmt.Sprintf("frame %d", o.Frame)
+	if len(t.r.Captures) > 1 && int(o.Capture) < len(t.r.Captures) {
+		text += " of " + Escape(t.captureName(int(o.Capture)))
+	}
+	return text
+}
+
+// captureName is the name of a capture, without its directory unless another
+// capture has the same one.
+func (t *textReport) captureName(i int) string {
+	path := t.r.Captures[i].Path
+	name := filepath.Base(path)
+	for j := range t.r.Captures {
+		if j != i && filepath.Base(t.r.Captures[j].Path) == name {
+			return path
+		}
+	}
+	return name
+}
+
+// clock is a moment with microseconds, with its date where that is not the same for all.
+func (t *textReport) clock(at model.Time) string {
+	if t.dated {
+		return at.UTC().Format("2006-01-02 15:04:05.000000")
+	}
+	return at.UTC().Format("15:04:05.000000")
+}
+
+// also lists the frames of the occurrences after the first.
+func (t *textReport) also(f *model.Finding) string {
+	if len(f.Occurrences) < 2 || f.Occurrences[0].Detail != "" {
+		return ""
+	}
+	frames := []string{}
+	for i := range f.Occurrences[1:] {
+		o := &f.Occurrences[i+1]
+		if o.Capture != f.Occurrences[0].Capture {
+			continue
+		}
+		frames = append(frames, fmt.Sprint(o.Frame))
+	}
+	if rest := f.Count - 1 - uint64(len(frames)); rest > 0 {
+		frames = append(frames, words.Number(rest)+" more")
+	}
+	if len(frames) == 1 {
+		return "frame " + frames[0]
+	}
+	return "frames " + words.List(frames)
+}
+
+// details writes what sets the occurrences apart.
+func (t *textReport) details(f *model.Finding) {
+	listed := 0
+	for i := range f.Occurrences {
+		o := &f.Occurrences[i]
+		if o.Detail == "" || listed == maxTextDetails {
+			continue
+		}
+		listed++
+		t.field("change", fmt.Sprintf("%s, stream %d: %s", t.clock(o.Time), o.Stream, escapeLong(o.Detail)))
+	}
+	if rest := f.Count - uint64(listed); listed > 0 && rest > 0 {
+		t.field("change", words.Number(rest)+" more")
+	}
+}
+
+// outcomeTexts say how it went on, in the order in which they are told.
+var outcomeTexts = []struct{ outcome, text string }{
+	{"closed", "the broker closed the connection"},
+	{"reset", "the broker reset the connection"},
+	{"error", "the broker answered UNSUPPORTED_VERSION"},
+	{"unanswered", "the broker did not answer, and the connection went on"},
+	{"left", "the client closed the connection before an answer"},
+	{"answered", "the broker answered"},
+	{"none-expected", "no answer is expected (acks=0)"},
+	{"cut", "the capture ends before an answer"},
+	{"unseen", "the answer was not captured"},
+	{"late", "the broker had closed the connection before"},
+}
+
+// then says how it went on after the requests.
+func then(f *model.Finding) string {
+	parts := []string{}
+	for _, o := range outcomeTexts {
+		n := f.Outcomes[o.outcome]
+		if n == 0 {
+			continue
+		}
+		text := o.text
+		if f.Count > 1 {
+			text += fmt.Sprintf(", %s of %s", words.Number(n), words.Number(f.Count))
+		}
+		if timed(o.outcome) {
+			text += elapsed(f.Count, time.Duration(f.MedianSeconds[o.outcome]*1e9), n)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// timed tells whether the time to an outcome means something.
+func timed(outcome string) bool {
+	return !slices.Contains([]string{"none-expected", "cut", "unseen", "unanswered"}, outcome)
+}
+
+// elapsed says after what time, and, where there were several, that it is the median.
+func elapsed(count uint64, d time.Duration, n uint64) string {
+	switch {
+	case count == 1:
+		return " after " + words.Humane(d)
+	case n == 1:
+		return ", after " + words.Humane(d)
+	}
+	return ", after " + words.Humane(d) + " at the median"
+}
+
+// advice writes what to do: the known issue's way where there is one.
+func (t *textReport) advice(f *model.Finding) {
+	k := f.KnownIssue
+	if k == nil {
+		t.field("do", escapeLong(f.Advice))
+		return
+	}
+	t.field("known", escapeLong(k.Title+matchText(k)))
+	t.field("", Escape(k.URL))
+	if k.FixedIn != "" && k.Workaround == "" {
+		t.field("fixed in", Escape(k.FixedIn))
+	}
+	switch {
+	case k.Workaround != "" && f.Evidence == model.EvidenceInferred:
+		t.field("do", escapeLong(f.Advice+" If it is this bug: "+k.Workaround))
+	case k.Workaround != "":
+		t.field("do", escapeLong(k.Workaround))
+	default:
+		t.field("do", escapeLong(f.Advice))
+	}
+}
