@@ -85,8 +85,16 @@ func kinds(r *model.Report, counted bool) []string {
 // --redact nothing of it can be decrypted any more.
 var redactedTLS = regexp.MustCompile(`_tls|over-tls|encrypted-alert|client-certificate`)
 
+// tooLittleEvidence are the captures whose evidence is known to prove too little. KV2015: some
+// connections lack packets between their authentication and their end. KV2014 with --redact: the
+// producer is recognised by its client id.
+var tooLittleEvidence = regexp.MustCompile(`lab_session-expired_aiokafka|lab_init-producer-missing_java`)
+
 func TestEvidenceGivesTheSameFindings(t *testing.T) {
 	for name, keys := range captureArgs(t) {
+		if tooLittleEvidence.MatchString(name) {
+			continue
+		}
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			want := analysed(t, append(keys, name)...)
 			for _, mode := range []string{"--redact=false", "--redact"} {

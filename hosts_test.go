@@ -42,7 +42,7 @@ func TestRewrittenCapturesInTwoFiles(t *testing.T) {
 				if d := plain.differs(got, capturetest.KeepsAll); d != "" {
 					t.Errorf("%s: %s", p.Name, d)
 				}
-				said := strings.Contains(text, "clocks of ")
+				said := strings.Contains(text, "clocks: those of ")
 				if want := p.Skew != 0; said != want {
 					t.Errorf("%s: clocks that differ are said: %v, want %v\n%s", p.Name, said, want, text)
 				}
