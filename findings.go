@@ -56,6 +56,7 @@ func newFindings(j *job, isWatched bool) (*findings, error) {
 	}
 	f.Builder = report.NewBuilder(report.Options{
 		Tool: tool, KnownIssues: issues, Target: target, Supplied: j.supplied, Evidence: f.evidence, Watch: isWatched,
+		IsFinal: !isWatched && j.opt.evidence.bundle == "" && !j.opt.output.has("json"),
 	})
 	return f, nil
 }

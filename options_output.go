@@ -163,3 +163,8 @@ func (o *outputOptions) fileMode() (fs.FileMode, error) {
 	}
 	return fs.FileMode(n), nil
 }
+
+// has reports whether an output has the format of that name.
+func (o *outputOptions) has(name string) bool {
+	return slices.ContainsFunc(o.outputs, func(out outputOption) bool { return out.format == o.index(name) })
+}

@@ -40,6 +40,8 @@ type Options struct {
 	Target *decode.Reference
 	// Supplied are the ranges that the correlator was given (decode.Options); nil for none.
 	Supplied *decode.Reference
+	// IsFinal: the report is merged with no other, so that it need not list connections.
+	IsFinal bool
 	// Evidence gathers packets that prove the findings; nil for none.
 	Evidence *evidence.Collector
 }
@@ -117,7 +119,9 @@ func (b *Builder) Exchange(x *decode.Exchange) {
 	b.coverage.exchange(x)
 	b.brokers.exchange(x)
 	b.clients.exchange(x)
-	b.shared.exchange(x)
+	if !b.opt.IsFinal {
+		b.shared.exchange(x)
+	}
 	b.clusters.exchange(x)
 	rule := b.findings.exchange(x)
 	if b.target != nil {
@@ -138,7 +142,9 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 func (b *Builder) Connection(c *decode.Connection) {
 	b.coverage.connection(c)
 	b.brokers.connection(c)
-	b.shared.connection(c)
+	if !b.opt.IsFinal {
+		b.shared.connection(c)
+	}
 	if b.target != nil {
 		b.target.connection(c)
 	}
