@@ -60,6 +60,26 @@ func BenchmarkDecrypt(b *testing.B) {
 	}
 }
 
+// BenchmarkOutline is the time for the same bytes where there is no key: only record headers are read.
+func BenchmarkOutline(b *testing.B) {
+	for _, segment := range []int{1448, 65483} {
+		b.Run(fmt.Sprintf("segments of %d", segment), func(b *testing.B) {
+			tr, pieces := bulkTranscript(b, tls13Config(), 4<<20, segment)
+			b.SetBytes(int64(len(tr.stream(true))))
+			b.ReportAllocs()
+			for b.Loop() {
+				o := NewOutline(false)
+				for i, p := range pieces {
+					o.Data(p.toServer, p.data, capture.Position{Frame: uint64(i)})
+				}
+				if records, _ := o.Records(); len(records) < 2 {
+					b.Fatalf("%d records", len(records))
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkAESGCM opens records of 16 KiB: what no record layer can be faster than.
 func BenchmarkAESGCM(b *testing.B) {
 	block, err := aes.NewCipher(make([]byte, 16))
