@@ -176,8 +176,14 @@ func (b *brokers) finish(hit map[string]uint64) []model.Broker {
 	})
 	records := slices.SortedFunc(maps.Values(b.records), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
 	out := make([]model.Broker, 0, len(records))
+	guesses := map[*decode.Ranges]decode.Release{} // brokers of a cluster share their tables
 	for _, r := range records {
-		m := r.finish()
+		release, ok := guesses[r.latest]
+		if !ok {
+			release = r.release()
+			guesses[r.latest] = release
+		}
+		m := r.finish(release)
 		m.Behind = b.behind(r.endpoint)
 		out = append(out, m)
 	}
@@ -287,9 +293,8 @@ func splitRelease(text string) (release, reason string) {
 	return text, ""
 }
 
-// finish turns b into its exported form.
-func (b *brokerRecord) finish() model.Broker {
-	release := b.release()
+// finish turns b, which is likely of that release, into its exported form.
+func (b *brokerRecord) finish(release decode.Release) model.Broker {
 	out := model.Broker{
 		Address: address(b.addr), Network: networkName(b.domain),
 		ReleaseNames: append([]string{}, release.Names...), ReleaseRunnersUp: append([]string{}, release.RunnersUp...),
