@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -34,6 +35,10 @@ func wholeReport(t *testing.T, path string) (r report) {
 
 // TestHangupEndsWithTheReport has the terminal go away, which is said more than once.
 func TestHangupEndsWithTheReport(t *testing.T) {
+	// Where SIGHUP is ignored, as under nohup, the processes of this one would ignore it, too.
+	handled := make(chan os.Signal, 1)
+	signal.Notify(handled, syscall.SIGHUP)
+	defer signal.Stop(handled)
 	addr, port := broker(t, kversion.V2_1_0())
 	out := filepath.Join(t.TempDir(), "report.json")
 	p := sniff(t, port, "-o", out)

@@ -147,12 +147,17 @@ func (p *process) end() int {
 	return p.wait()
 }
 
-// wait waits for the process to end.
+// wait waits for the process to end, and kills it where it does not.
 func (p *process) wait() int {
 	p.t.Helper()
 	p.waited = true
+	late := time.AfterFunc(patience, func() {
+		p.t.Errorf("not within %v: the end of %v\nstdout: %s\nstderr: %s", patience, p.cmd, &p.out, &p.err)
+		_ = p.cmd.Process.Kill()
+	})
 	p.reading.Wait()
 	err := p.cmd.Wait()
+	late.Stop()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		p.t.Fatal(err)
