@@ -123,7 +123,7 @@ func (s sandbox) dropCapabilities() error {
 // names to files, waiting, and answering on a socket that listens. Those that an architecture does not have are left out.
 var calls = strings.Fields(`
 	read readv pread64 preadv write writev pwrite64 pwritev lseek close dup dup3 fcntl
-	open openat openat2 stat fstat lstat newfstatat statx fstatfs readlink readlinkat getdents64 getcwd access faccessat faccessat2
+	open openat openat2 stat fstat lstat newfstatat statx statfs fstatfs readlink readlinkat getdents64 getcwd access faccessat faccessat2
 	ftruncate fsync fdatasync fchmod fchmodat unlink unlinkat rename renameat renameat2 sendfile splice copy_file_range
 	munmap mremap madvise mincore brk membarrier
 	futex sched_yield sched_getaffinity nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time restart_syscall

@@ -127,6 +127,9 @@ func (w *watch) run(ctx context.Context) (int, error) {
 // confine gives up what the capture does not need any more.
 func (w *watch) confine() {
 	s := sandbox{waits: w.j.opt.traffic.keyLogs, hasChild: w.j.opt.live.isRun, isLive: true}
+	if w.j.opt.live.listen != "" { // the metrics of the process are read there
+		s.reads = []string{"/proc/stat", "/proc/self/stat", "/proc/self/limits", "/proc/self/fd"}
+	}
 	if w.j.opt.save.rotates() {
 		s.creates = []string{w.j.opt.save.path}
 	}

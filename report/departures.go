@@ -27,6 +27,8 @@ type departure struct {
 	stage int16
 	// asked: there was a request behind the ApiVersions answer.
 	asked bool
+	// waited: a request was not answered, so the client's next step was seen.
+	waited bool
 	// left: the client ended the connection. soon: within spareAge of the answer.
 	left, soon bool
 	// torn: bytes are missing, or a request was not complete, or came before the answer.
@@ -61,7 +63,7 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	}
 	d := departure{
 		stream: c.Stream, broker: endpoint{c.Domain, c.Broker}, client: c.Client, first: c.First, end: c.Last,
-		software: ownSoftware(c.Software), ranges: c.Advertised, stage: stage, asked: c.AfterAdvertised > 0,
+		software: ownSoftware(c.Software), ranges: c.Advertised, stage: stage, asked: c.AfterAdvertised > 0, waited: c.Unanswered > 0,
 		torn: c.Missing > 0 || c.Incomplete > 0 || c.Midstream || p.early,
 	}
 	if ended(c) {

@@ -253,7 +253,7 @@ var apiMissingRule = Rule{
 	},
 	departure: func(d *departure, f *findings) (string, bool) {
 		key, missing := nextNeed(d.ranges, d.stage)
-		if !missing || key == initProducerIDKey && !d.isProducer() || d.torn || f.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {
+		if !missing || key == initProducerIDKey && !d.isProducer() || d.torn || d.waited || f.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {
 			return "", false
 		}
 		return apiName(key), true
