@@ -76,7 +76,7 @@ func (c *conn) segment(it *item) {
 		return
 	}
 	c.info.Now = it.at
-	if !c.accepts(it) {
+	if !c.accepts(it) || c.over {
 		return
 	}
 	c.info.Last = it.at

@@ -142,10 +142,14 @@ func (c *conn) confirmed(it *item) bool {
 		c.doubt(it)
 		return false
 	}
-	for i := range c.doubts() {
-		c.believe(&c.doubted.segments[i])
-	}
+	segments := c.doubts()
 	c.forgetDoubts()
+	for i := range segments {
+		c.believe(&segments[i])
+	}
+	if c.over {
+		return false
+	}
 	c.jump(it)
 	return true
 }
@@ -156,8 +160,9 @@ func (c *conn) acknowledgeDoubted(it *item) {
 		return
 	}
 	acknowledged := false
-	for i := range c.doubted.segments {
-		q := &c.doubted.segments[i]
+	segments := c.doubts()
+	for i := range segments {
+		q := &segments[i]
 		n := int32(it.ack - q.first() - q.length)
 		if q.dir == it.dir || n < 0 || n > maxHole || int32(q.first()-c.half[q.dir].next) <= maxHole {
 			continue
@@ -170,10 +175,13 @@ func (c *conn) acknowledgeDoubted(it *item) {
 	}
 }
 
-// believe hands on a segment that was doubted.
+// believe hands on a segment that was doubted, unless one before it ended the connection.
 func (c *conn) believe(q *item) {
-	c.jump(q)
 	c.w.disbelieved--
+	if c.over {
+		return
+	}
+	c.jump(q)
 	c.order(q.dir, q)
 }
 
