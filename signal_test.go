@@ -32,7 +32,7 @@ func TestASignalEndsStandardInput(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"analyze", "-"}, exitFindings, "error KV1001 above-max: Fetch v12 sent"},
+		{[]string{"analyze", "-"}, exitFindings, "error KV1001 above-max: confluent-kafka-go 2.6.0 sends Fetch v12"},
 		{[]string{"requests", "-"}, exitClean, "above-max"},
 	} {
 		t.Run(c.args[0], func(t *testing.T) {

@@ -490,7 +490,7 @@ func TestKeyLogThatAppearsLater(t *testing.T) {
 		return batch(now)
 	}
 	got := f.run(t.Context(), "--format", "json", "--tls-keylog", late, "--duration", "10ms")
-	for _, want := range []string{"waiting for it", "is there now: only connections that are set up from now on can be decrypted"} {
+	for _, want := range []string{"waiting for it", "exists now: only connections that begin after this can be decrypted"} {
 		if !strings.Contains(got.stderr.String(), want) {
 			t.Errorf("standard error lacks %q: %s", want, got.stderr.String())
 		}
