@@ -39,16 +39,7 @@ func (b *Builder) Report() *model.Report {
 	if f := (model.Folded{Findings: folded, Clients: b.clients.folded, Brokers: b.brokers.folded}); len(folded) > 0 || f.Clients.Count+f.Brokers.Count > 0 {
 		r.Folded = &f
 	}
-	for i := range r.Findings {
-		switch r.Findings[i].Severity {
-		case model.Error:
-			r.Summary.Findings.Error++
-		case model.Warning:
-			r.Summary.Findings.Warning++
-		default:
-			r.Summary.Findings.Info++
-		}
-	}
+	r.Summary.Findings = model.CountSeverities(r.Findings)
 	return r
 }
 

@@ -211,17 +211,7 @@ func (a *aggregate) finish() *model.Report {
 		r.Target = a.target.finish()
 	}
 	r.Folded = a.folded.finish()
-	r.Summary.Findings = model.SeverityCounts{}
-	for i := range r.Findings {
-		switch r.Findings[i].Severity {
-		case model.Error:
-			r.Summary.Findings.Error++
-		case model.Warning:
-			r.Summary.Findings.Warning++
-		default:
-			r.Summary.Findings.Info++
-		}
-	}
+	r.Summary.Findings = model.CountSeverities(r.Findings)
 	return r
 }
 
