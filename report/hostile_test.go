@@ -11,6 +11,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/reporttest"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
@@ -54,7 +55,7 @@ func checkShown(t *testing.T, what string, out []byte, allowed string) {
 }
 
 func TestHostileTextsReachNoOutputUnescaped(t *testing.T) {
-	schema := compiledSchema(t)
+	schema := reporttest.Schema(t, write.Schema)
 	for i, text := range hostileTexts {
 		calls := hostileCalls(text)
 		b := builderOf(Options{}, calls...)

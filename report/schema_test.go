@@ -11,26 +11,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/reporttest"
 	"github.com/kafkavet/kafkavet/report/write"
 )
-
-// compiledSchema compiles the shipped schema.
-func compiledSchema(t *testing.T) *jsonschema.Schema {
-	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(write.Schema))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	if err := c.AddResource("report.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	s, err := c.Compile("report.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // written is the JSON form of a report, read back.
 func written(t *testing.T, r *model.Report) any {
@@ -47,7 +30,7 @@ func written(t *testing.T, r *model.Report) any {
 }
 
 func TestReportsAreValidBySchema(t *testing.T) {
-	schema := compiledSchema(t)
+	schema := reporttest.Schema(t, write.Schema)
 	for _, s := range scenarios() {
 		if err := schema.Validate(written(t, reportOf(s))); err != nil {
 			t.Errorf("%s: %v", s.name, err)
@@ -56,7 +39,7 @@ func TestReportsAreValidBySchema(t *testing.T) {
 }
 
 func TestSchemaRefusesWhatBreaksTheContract(t *testing.T) {
-	schema := compiledSchema(t)
+	schema := reporttest.Schema(t, write.Schema)
 	for name, spoil := range map[string]func(map[string]any){
 		"another schema": func(r map[string]any) { r["schema"] = "kafkavet/report/v2" },
 		"no quality":     func(r map[string]any) { delete(r, "quality") },

@@ -1,4 +1,4 @@
-// Package reporttest is for the tests of report and its rooms: it compares an
+// Package reporttest is for the tests of report and its rooms: it compiles the JSON Schema and compares an
 // output with its golden file.
 package reporttest
 
