@@ -11,6 +11,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/redact"
 	"github.com/kafkavet/kafkavet/report/write"
@@ -267,7 +268,7 @@ func (w *watch) each(p *pipeline) error {
 		return w.lost
 	}
 	if w.reports.interval > 0 && w.reports.due(now) {
-		w.writeReportSoFar(p)
+		w.writeReportSoFar()
 	}
 	if w.draw.due(now) {
 		w.status.show(w.counts())
@@ -283,8 +284,8 @@ func (w *watch) each(p *pipeline) error {
 
 // writeReportSoFar writes the report so far to its files. It prints errors; the next call tries
 // again.
-func (w *watch) writeReportSoFar(p *pipeline) {
-	rep := w.report(p.input())
+func (w *watch) writeReportSoFar() {
+	rep := w.report(w.inputSoFar())
 	for _, o := range w.j.opt.output.outputs {
 		if o.path == "" {
 			continue
@@ -382,7 +383,12 @@ func (w *watch) counts() liveCounts {
 	}
 }
 
+// inputSoFar returns the counts of all packages while packets are being read. It belongs to the
+// collecting goroutine.
+func (w *watch) inputSoFar() report.Input {
+	return w.j.pipeline.inputOf(w.src.Captures(), *w.src.stats.Load(), w.live.limits())
+}
+
 func (w *watch) snapshot(now time.Duration) *snapshot {
-	in := w.j.pipeline.inputOf(w.src.Captures(), *w.src.stats.Load(), w.live.limits())
-	return &snapshot{report: w.report(in), counts: w.counts(), at: now}
+	return &snapshot{report: w.report(w.inputSoFar()), counts: w.counts(), at: now}
 }
