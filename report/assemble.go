@@ -36,9 +36,7 @@ func (b *Builder) Report() *model.Report {
 	r.Quality.OtherProtocols, r.Quality.LimitsHit = b.brokers.otherProtocols(), hit
 	var folded []model.FoldedFindings
 	r.Findings, folded = b.findings.report(r.Quality.DroppedPackets, hit)
-	if f := (model.Folded{Findings: folded, Clients: b.clients.folded, Brokers: b.brokers.folded}); len(folded) > 0 || f.Clients.Count+f.Brokers.Count > 0 {
-		r.Folded = &f
-	}
+	r.Folded = model.Folded{Findings: folded, Clients: b.clients.folded, Brokers: b.brokers.folded}.OrNil()
 	r.Summary.Findings = model.CountSeverities(r.Findings)
 	return r
 }

@@ -139,8 +139,7 @@ func (b *brokers) fold() {
 	all := slices.Collect(maps.Values(b.records))
 	for _, r := range oldAndSmall(all, func(r *brokerRecord) (size, touched uint64) { return r.requests, r.touched }) {
 		delete(b.records, r.endpoint)
-		b.folded.Count++
-		b.folded.Requests += r.requests
+		b.folded.Add(r.requests)
 	}
 }
 
@@ -207,7 +206,7 @@ func (b *brokers) otherProtocols() []model.OtherProtocol {
 		}
 	}
 	slices.SortFunc(out, func(x, y model.OtherProtocol) int {
-		return cmp.Or(strings.Compare(x.Address, y.Address), strings.Compare(x.Protocol, y.Protocol), cmp.Compare(x.Streams, y.Streams))
+		return cmp.Or(model.CompareOtherProtocols(x, y), cmp.Compare(x.Streams, y.Streams))
 	})
 	return out
 }

@@ -152,8 +152,7 @@ func (c *clients) fold() {
 	all := slices.Collect(maps.Values(c.records))
 	for _, r := range oldAndSmall(all, func(r *clientRecord) (size, touched uint64) { return r.requests, r.touched }) {
 		delete(c.records, r.key)
-		c.folded.Count++
-		c.folded.Requests += r.requests
+		c.folded.Add(r.requests)
 	}
 }
 

@@ -1,9 +1,7 @@
 package report
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -114,9 +112,7 @@ func (c *coverage) finish(captures []model.Capture, unparsed []model.Count) mode
 			q.UnparsedReasons = append(q.UnparsedReasons, u)
 		}
 	}
-	slices.SortStableFunc(q.UnparsedReasons, func(a, b model.Count) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Name, b.Name))
-	})
+	slices.SortStableFunc(q.UnparsedReasons, model.CompareCounts)
 	q.NotChecked = []model.NotChecked{}
 	for _, n := range []model.NotChecked{
 		{Reason: model.NotCheckedNoRange, Requests: c.unknown},

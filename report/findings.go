@@ -71,7 +71,7 @@ func (f *findings) init(opt *Options, k known) {
 		sealed: sealed.NewBook(), claims: map[findingKey]evidence.ID{}, early: map[uint32]struct{}{},
 	}
 	f.history = history.New(f.decidedEarly)
-	f.groups = groups{all: map[findingKey]*group{}, perRule: make([]int, len(rules)), folded: map[foldKey]fold{}, decide: f.decided, begun: f.begun, dropped: f.dropped}
+	f.groups = groups{all: map[findingKey]*group{}, perRule: make([]int, len(rules)), decide: f.decided, begun: f.begun, dropped: f.dropped}
 }
 
 // exchange takes a settled exchange, and returns the rule that it breaks, noRule or undecided.

@@ -1,11 +1,9 @@
 package report
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -33,27 +31,23 @@ type sharedConnections struct {
 	stream     uint32
 	isCounting bool
 	// kept are the connections with the smallest ids, at most twice MaxConnections.
-	kept map[connectionID]connectionCounts
+	kept *model.Table[model.ConnectionID, model.Connection]
 }
 
-// connectionID is a salted hash of the initial sequence numbers. Address translation keeps them, and they tell nothing of
+// connectionID is a salted hash of the initial sequence numbers. Address translation keeps them, and they say nothing of
 // who is connected.
-type connectionID [12]byte
-
-func newConnectionID(initial [2]uint32) connectionID {
-	var text [30]byte
-	copy(text[:], "kafkavet/connection/v1")
-	binary.BigEndian.PutUint32(text[22:], initial[0])
-	binary.BigEndian.PutUint32(text[26:], initial[1])
-	sum := sha256.Sum256(text[:])
-	return connectionID(sum[:len(connectionID{})])
+func connectionID(initial [2]uint32) string {
+	const salt, size = "kafkavet/connection/v1", 12
+	text := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte(salt), initial[0]), initial[1])
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:size])
 }
 
 // connectionCounts are those of model.Connection.
 type connectionCounts struct{ requests, responses, checked, exempt uint64 }
 
 func newSharedConnections() sharedConnections {
-	return sharedConnections{counts: map[uint32]connectionCounts{}, kept: map[connectionID]connectionCounts{}}
+	return sharedConnections{counts: map[uint32]connectionCounts{}, kept: model.NewTable((*model.Connection).Key, keepLatest)}
 }
 
 // exchange counts x.
@@ -90,30 +84,25 @@ func (s *sharedConnections) flush() {
 // connection takes a connection that is over.
 func (s *sharedConnections) connection(c *decode.Connection) {
 	s.flush()
-	counted := s.counts[c.Stream]
+	n := s.counts[c.Stream]
 	delete(s.counts, c.Stream)
 	if c.Protocol != reassembly.Kafka || !c.HasInitial {
 		return
 	}
-	s.kept[newConnectionID(c.Initial)] = counted
-	if len(s.kept) > 2*model.MaxConnections {
-		for _, id := range s.sorted()[model.MaxConnections:] {
-			delete(s.kept, id)
-		}
+	s.kept.Add(&model.Connection{
+		ID: connectionID(c.Initial), Hosts: 1, Requests: n.requests, Responses: n.responses, Checked: n.checked, Exempt: n.exempt,
+	})
+	if s.kept.Len() > 2*model.MaxConnections {
+		s.kept.Trim(model.MaxConnections, nil, nil)
 	}
 }
 
-func (s *sharedConnections) sorted() []connectionID {
-	return slices.SortedFunc(maps.Keys(s.kept), func(a, b connectionID) int { return bytes.Compare(a[:], b[:]) })
-}
+// keepLatest replaces a connection by a later one with the same sequence numbers.
+func keepLatest(into, from *model.Connection) { *into = *from }
 
-func (s *sharedConnections) finish() (out []model.Connection) {
-	all := s.sorted()
-	for _, id := range all[:min(len(all), model.MaxConnections)] {
-		n := s.kept[id]
-		out = append(out, model.Connection{ID: hex.EncodeToString(id[:]), Hosts: 1, Requests: n.requests, Responses: n.responses, Checked: n.checked, Exempt: n.exempt})
-	}
-	return out
+func (s *sharedConnections) finish() []model.Connection {
+	all := s.kept.Sorted()
+	return all[:min(len(all), model.MaxConnections)]
 }
 
 // clusters gathers the brokers that Metadata responses name.
@@ -146,27 +135,17 @@ func (c *clusters) exchange(x *decode.Exchange) {
 // it cannot be told.
 func (c *clusters) finish(hit map[string]uint64, isCaptured func(host string, port uint16) *bool) []model.Node {
 	addHits(hit, map[string]uint64{"clusters": c.omitted})
-	type key struct {
-		cluster, address string
-		id               int32
-	}
-	nodes := map[key]*model.Node{}
+	nodes := model.NewTable((*model.Node).Key, (*model.Node).Merge)
 	for cluster, s := range c.seen {
 		for _, n := range cluster.Nodes {
-			k := key{cluster.ID, net.JoinHostPort(n.Host, strconv.Itoa(int(n.Port))), n.ID}
-			if own := nodes[k]; own != nil {
-				own.First, own.Last = min(own.First, s.First), max(own.Last, s.Last)
-				continue
+			node := model.Node{Cluster: cluster.ID, NodeID: n.ID, Address: net.JoinHostPort(n.Host, strconv.Itoa(int(n.Port))), First: s.First, Last: s.Last}
+			if nodes.Get(node.Key()) == nil {
+				node.Captured = isCaptured(n.Host, uint16(n.Port))
 			}
-			nodes[k] = &model.Node{Cluster: k.cluster, NodeID: k.id, Address: k.address, First: s.First, Last: s.Last, Captured: isCaptured(n.Host, uint16(n.Port))}
+			nodes.Add(&node)
 		}
 	}
-	var out []model.Node
-	for _, n := range nodes {
-		out = append(out, *n)
-	}
-	slices.SortFunc(out, model.CompareNodes)
-	return out
+	return nodes.Sorted()
 }
 
 // isCaptured reports whether Kafka connections to a broker were captured, or TLS connections of clients that asked

@@ -16,7 +16,7 @@ type groups struct {
 	// perRule counts the groups of each rule.
 	perRule []int
 	// folded are the findings that made room.
-	folded map[foldKey]fold
+	folded model.Folded
 	// tick counts the calls of find: the time by which groups age.
 	tick uint64
 	// decide gives the rule and the severity that a group has by now; drop says that it is no finding.
@@ -25,15 +25,6 @@ type groups struct {
 	begun   func(*group)
 	dropped func([]*group)
 }
-
-// foldKey is what findings that were folded have in common.
-type foldKey struct {
-	rule     int // the index in rules
-	severity model.Severity
-}
-
-// fold counts findings that were folded, and how often they happened.
-type fold struct{ findings, count uint64 }
 
 // find finds or begins a group.
 func (t *groups) find(key findingKey) *group {
@@ -88,7 +79,7 @@ func (t *groups) fold(rule int) {
 // clone is a copy of the table. The groups in it are those of t.
 func (t *groups) clone() groups {
 	c := *t
-	c.all, c.perRule, c.folded = maps.Clone(t.all), slices.Clone(t.perRule), maps.Clone(t.folded)
+	c.all, c.perRule, c.folded.Findings = maps.Clone(t.all), slices.Clone(t.perRule), slices.Clone(t.folded.Findings)
 	c.begun, c.dropped = nil, nil
 	return c
 }
@@ -102,9 +93,7 @@ func (t *groups) count(g *group) {
 	if drop {
 		return
 	}
-	key := foldKey{ruleIndex(rule.Code), severity}
-	n := t.folded[key]
-	t.folded[key] = fold{n.findings + 1, n.count + g.count}
+	t.folded.AddFindings(model.FoldedFindings{Code: rule.Code, Title: rule.Title, Severity: severity, Findings: 1, Count: g.count})
 }
 
 // oldAndSmall chooses an eighth of the entries of a table that is full: of the half that was
@@ -124,17 +113,4 @@ func oldAndSmall[T any](entries []T, of func(T) (size, touched uint64)) []T {
 		return cmp.Compare(x, y)
 	})
 	return old[:len(entries)/8]
-}
-
-// finishFolded lists what was folded, the gravest first, then by code.
-func (t *groups) finishFolded() []model.FoldedFindings {
-	out := []model.FoldedFindings{}
-	for key, n := range t.folded {
-		r := &rules[key.rule]
-		out = append(out, model.FoldedFindings{Code: r.Code, Title: r.Title, Severity: key.severity, Findings: n.findings, Count: n.count})
-	}
-	slices.SortFunc(out, func(a, b model.FoldedFindings) int {
-		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Code, b.Code))
-	})
-	return out
 }

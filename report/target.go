@@ -227,11 +227,11 @@ func (t *targetCheck) fold() {
 		}
 	}
 	slices.SortFunc(rows, func(a, b row) int {
-		return cmp.Or(slices.Index(model.Verdicts, b.verdict)-slices.Index(model.Verdicts, a.verdict), cmp.Compare(a.touched, b.touched))
+		return cmp.Or(model.CompareVerdicts(b.verdict, a.verdict), cmp.Compare(a.touched, b.touched))
 	})
 	for _, r := range rows[:len(rows)/8] {
 		delete(t.clients, r.key)
-		*t.folded.Of(r.verdict)++
+		t.folded.Count(r.verdict)
 	}
 }
 
@@ -321,20 +321,12 @@ func (t *targetCheck) finish(hit map[string]uint64) *model.Target {
 		"target_versions": t.limits.uses, "target_askers": t.limits.askers, "target_members": t.limits.members, "target_connections": t.limits.streams,
 	})
 	r := t.reference
-	out := &model.Target{Name: r.Name, Release: r.Release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...), Clients: []model.TargetClient{}, Summary: t.folded}
-	if t.folded != (model.TargetSummary{}) {
-		folded := t.folded
-		out.Folded = &folded
-	}
+	out := &model.Target{Name: r.Name, Release: r.Release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...)}
+	clients := []model.TargetClient{}
 	for _, c := range t.programs() {
-		out.Clients = append(out.Clients, t.finishClient(c))
+		clients = append(clients, t.finishClient(c))
 	}
-	slices.SortStableFunc(out.Clients, model.CompareTargetClients)
-	for i := range out.Clients {
-		if n := out.Summary.Of(out.Clients[i].Verdict); n != nil {
-			*n++
-		}
-	}
+	out.Finish(clients, t.folded)
 	return out
 }
 

@@ -90,7 +90,7 @@ func (f *findings) report(dropped uint64, hit map[string]uint64) ([]model.Findin
 		finding.KnownIssue = f.knownIssue(&finding, g.group)
 		out = append(out, finding)
 	}
-	return out, current.finishFolded()
+	return out, current.folded.Findings
 }
 
 // releaseGuesser returns a function that guesses the release of a group's

@@ -12,13 +12,21 @@ import (
 
 // findingKey is what equal findings of several reports have in common.
 type findingKey struct {
-	model    string // code, API, version, software and client id
-	broker   string
-	reason   string
-	offered  model.Range
-	hasRange bool
+	model      string // code, API, version, software and client id
+	broker     string
+	reason     string
+	advertised model.Range
+	hasRange   bool
 	// message is the message without its numbers: details set findings of one code apart.
 	message string
+}
+
+// Compare implements model.Key.
+func (k findingKey) Compare(o findingKey) int {
+	return cmp.Or(
+		cmp.Compare(k.model, o.model), cmp.Compare(k.broker, o.broker), cmp.Compare(k.reason, o.reason),
+		cmp.Compare(k.advertised.Min, o.advertised.Min), cmp.Compare(k.advertised.Max, o.advertised.Max), cmp.Compare(k.message, o.message),
+	)
 }
 
 // numbers are numbers in a message, which change from report to report.
@@ -27,86 +35,79 @@ var numbers = regexp.MustCompile(`[0-9][0-9,.]*`)
 func keyOfFinding(f *model.Finding) findingKey {
 	key := findingKey{model: f.Key().String(), broker: f.Broker, reason: f.Reason, message: numbers.ReplaceAllString(f.Message, "0")}
 	if f.Advertised != nil {
-		key.hasRange, key.offered = true, *f.Advertised
+		key.hasRange, key.advertised = true, *f.Advertised
 	}
 	return key
 }
 
-func (a *aggregate) addFinding(f *model.Finding, renumber []uint32) {
-	f.Occurrences = slices.Clone(f.Occurrences)
+// addFinding adds a finding of a report whose captures have these indexes in the result.
+func (a *aggregate) addFinding(f *model.Finding, indexes []uint32) {
 	for i := range f.Occurrences {
-		f.Occurrences[i].Capture = renumbered(renumber, f.Occurrences[i].Capture)
+		f.Occurrences[i].Capture = renumbered(indexes, f.Occurrences[i].Capture)
 	}
-	f.RuledOut, f.NotRuledOut = moved(f.RuledOut, renumber), moved(f.NotRuledOut, renumber)
-	key := keyOfFinding(f)
-	own := a.findings[key]
-	if own == nil {
-		a.findings[key] = f
-		if a.perCode[f.Code]++; a.perCode[f.Code] > 4*maxFindings {
-			a.foldFindings(f.Code)
+	for _, list := range [][]model.Explanation{f.RuledOut, f.NotRuledOut} {
+		for i := range list {
+			if c := list[i].Capture; c != nil {
+				*c = renumbered(indexes, *c)
+			}
 		}
-		return
 	}
-	counts := counted{own.Count + f.Count, sums(own.Outcomes, f.Outcomes), sums(own.EvidenceCounts, f.EvidenceCounts), largest(own.MedianSeconds, f.MedianSeconds)}
-	occurrences := slices.Concat(own.Occurrences, f.Occurrences)
-	slices.SortFunc(occurrences, a.captures.compareOccurrences)
-	occurrences = occurrences[:min(len(occurrences), maxOccurrences)]
-	client, behind, accepted := clients(own.Client, f.Client), own.Behind, own.Accepted && f.Accepted
-	if len(f.Behind) > 0 {
-		behind = union(behind, f.Behind)
+	of := a.findings[f.Code]
+	if of == nil {
+		of = model.NewTable(keyOfFinding, mergeFindings)
+		a.findings[f.Code] = of
 	}
-	evidence := own.Evidence
-	if slices.Index(evidences, f.Evidence) > slices.Index(evidences, evidence) {
-		evidence = f.Evidence
+	if of.Add(f); of.Len() > 4*maxFindings {
+		a.foldFindings(f.Code)
 	}
+}
+
+// mergeFindings merges equal findings of two reports.
+func mergeFindings(into, f *model.Finding) {
+	both := *into
 	// Texts belong together: those of the graver finding, or else of the larger numbers.
-	if cmp.Or(compareTexts(own, f), a.captures.compareExplanations(own, f)) < 0 {
-		*own = *f
+	if cmp.Or(compareTexts(into, f), compareExplanations(into, f)) < 0 {
+		both = *f
 	}
-	own.Count, own.Outcomes, own.EvidenceCounts, own.MedianSeconds = counts.count, counts.outcomes, counts.evidence, counts.medians
-	own.Occurrences, own.Client, own.Behind, own.Accepted, own.Evidence = occurrences, client, behind, accepted, evidence
+	both.Count = into.Count + f.Count
+	both.Outcomes = combine(into.Outcomes, f.Outcomes, func(a, b uint64) uint64 { return a + b })
+	both.EvidenceCounts = combine(into.EvidenceCounts, f.EvidenceCounts, func(a, b uint64) uint64 { return a + b })
+	// The median of medians is unknown: the largest one is kept.
+	both.MedianSeconds = combine(into.MedianSeconds, f.MedianSeconds, func(a, b float64) float64 { return max(a, b) })
+	both.Occurrences = slices.Concat(into.Occurrences, f.Occurrences)
+	slices.SortFunc(both.Occurrences, compareOccurrences)
+	both.Occurrences = both.Occurrences[:min(len(both.Occurrences), maxOccurrences)]
+	both.Client, both.Accepted = mergeClients(into.Client, f.Client), into.Accepted && f.Accepted
+	if both.Behind = into.Behind; len(f.Behind) > 0 {
+		both.Behind = model.Union(into.Behind, f.Behind)
+	}
+	if both.Evidence = into.Evidence; slices.Index(evidences, f.Evidence) > slices.Index(evidences, into.Evidence) {
+		both.Evidence = f.Evidence
+	}
+	*into = both
 }
 
 // evidences are the kinds of evidence, the best last.
 var evidences = []string{"", model.EvidenceInferred, "none", "supplied", "borrowed", "observed"}
 
-// counted are the counts of two findings together.
-type counted struct {
-	count              uint64
-	outcomes, evidence map[string]uint64
-	medians            map[string]float64
-}
-
-func sums(a, b map[string]uint64) map[string]uint64 {
+// combine returns the values of both maps, combined by with if both have the key.
+func combine[N uint64 | float64](a, b map[string]N, with func(a, b N) N) map[string]N {
 	out := maps.Clone(a)
 	if out == nil {
-		out = map[string]uint64{}
+		out = map[string]N{}
 	}
 	for k, n := range b {
-		out[k] += n
+		out[k] = with(out[k], n)
 	}
 	return out
 }
 
-// largest has the larger number of each key: the median of medians cannot be told.
-func largest(a, b map[string]float64) map[string]float64 {
-	out := maps.Clone(a)
-	if out == nil {
-		out = map[string]float64{}
-	}
-	for k, n := range b {
-		out[k] = max(out[k], n)
-	}
-	return out
-}
-
-// clients is the client of two equal findings.
-func clients(a, b *model.FindingClient) *model.FindingClient {
+func mergeClients(a, b *model.FindingClient) *model.FindingClient {
 	if a == nil || b == nil {
 		return cmp.Or(a, b)
 	}
 	both := *a
-	both.Addresses, both.AddressesOmitted = union(a.Addresses, b.Addresses), a.AddressesOmitted+b.AddressesOmitted
+	both.Addresses, both.AddressesOmitted = model.Union(a.Addresses, b.Addresses), a.AddressesOmitted+b.AddressesOmitted
 	return &both
 }
 
@@ -133,19 +134,7 @@ func compareTexts(a, b *model.Finding) int {
 	return strings.Compare(of(a), of(b))
 }
 
-// compareExplanations orders findings by the packets that exclude other causes.
-func (c *captures) compareExplanations(a, b *model.Finding) int {
-	compare := func(x, y model.Explanation) int {
-		if x.Capture == nil || y.Capture == nil || x.Frame == nil || y.Frame == nil {
-			return 0 // the same for both: a cause is excluded in one way
-		}
-		p, q := c.place(*x.Capture), c.place(*y.Capture)
-		return cmp.Or(cmp.Compare(p.part, q.part), cmp.Compare(p.n, q.n), cmp.Compare(*x.Frame, *y.Frame))
-	}
-	return cmp.Or(slices.CompareFunc(a.RuledOut, b.RuledOut, compare), slices.CompareFunc(a.NotRuledOut, b.NotRuledOut, compare))
-}
-
-// causes are explanations without their packets, whose captures are numbered otherwise in each report.
+// causes are explanations without their packets.
 func causes(all []model.Explanation) (out []string) {
 	for _, e := range all {
 		out = append(out, e.Cause+": "+e.Evidence)
@@ -153,82 +142,43 @@ func causes(all []model.Explanation) (out []string) {
 	return out
 }
 
-// moved are explanations with the captures numbered anew.
-func moved(all []model.Explanation, renumber []uint32) []model.Explanation {
-	out := slices.Clone(all)
-	for i := range out {
-		if c := out[i].Capture; c != nil {
-			n := renumbered(renumber, *c)
-			out[i].Capture = &n
+// compareExplanations orders findings by the packets that exclude other causes.
+func compareExplanations(a, b *model.Finding) int {
+	compare := func(x, y model.Explanation) int {
+		if x.Capture == nil || y.Capture == nil || x.Frame == nil || y.Frame == nil {
+			return 0 // the same for both: a cause is excluded in one way
 		}
+		return cmp.Or(cmp.Compare(*x.Capture, *y.Capture), cmp.Compare(*x.Frame, *y.Frame))
 	}
-	return out
-}
-
-// place is the place of a capture; the zero value for an index that no capture has.
-func (c *captures) place(i uint32) place {
-	if int(i) < len(c.places) {
-		return c.places[i]
-	}
-	return place{}
+	return cmp.Or(slices.CompareFunc(a.RuledOut, b.RuledOut, compare), slices.CompareFunc(a.NotRuledOut, b.NotRuledOut, compare))
 }
 
 // compareOccurrences orders occurrences by time, then by place.
-func (c *captures) compareOccurrences(a, b model.Occurrence) int {
-	x, y := c.place(a.Capture), c.place(b.Capture)
-	order := cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(x.part, y.part), cmp.Compare(x.n, y.n), cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Stream, b.Stream))
+func compareOccurrences(a, b model.Occurrence) int {
+	order := cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Capture, b.Capture), cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Stream, b.Stream))
 	if order == 0 {
-		order = cmp.Compare(encodedOccurrence(a), encodedOccurrence(b))
+		order = cmp.Compare(encoded(a), encoded(b))
 	}
 	return order
 }
 
-func encodedOccurrence(o model.Occurrence) string {
-	o.Capture = 0
-	return encoded(o)
-}
-
-// foldFindings folds the smallest findings of a code, until there are as many as there may be.
+// foldFindings folds the smallest findings of a code: the graver, then the more frequent ones stay.
 func (a *aggregate) foldFindings(code string) {
-	own := map[findingKey]*model.Finding{}
-	for key, f := range a.findings {
-		if f.Code == code {
-			own[key] = f
-		}
-	}
-	for _, key := range smallest(own, maxFindings, compareSizes, compareFindingKeys) {
-		f := own[key]
-		a.folded.addFindings(model.FoldedFindings{Code: f.Code, Title: f.Title, Severity: f.Severity, Findings: 1, Count: f.Count})
-		delete(a.findings, key)
-		a.perCode[code]--
-	}
+	a.findings[code].Trim(maxFindings, func(x, y *model.Finding) int {
+		return cmp.Or(cmp.Compare(y.Severity, x.Severity), cmp.Compare(y.Count, x.Count))
+	}, func(f *model.Finding) {
+		a.folded.AddFindings(model.FoldedFindings{Code: f.Code, Title: f.Title, Severity: f.Severity, Findings: 1, Count: f.Count})
+	})
 }
 
-// compareSizes orders the graver, then the more frequent findings first.
-func compareSizes(a, b *model.Finding) int {
-	return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(b.Count, a.Count))
-}
-
-func compareFindingKeys(a, b findingKey) int {
-	return cmp.Or(
-		cmp.Compare(a.model, b.model), cmp.Compare(a.broker, b.broker), cmp.Compare(a.reason, b.reason),
-		cmp.Compare(a.offered.Min, b.offered.Min), cmp.Compare(a.offered.Max, b.offered.Max), cmp.Compare(a.message, b.message),
-	)
-}
-
-func (a *aggregate) finishFindings(renumber []uint32) []model.Finding {
-	for code := range a.perCode {
+func (a *aggregate) finishFindings() []model.Finding {
+	out := []model.Finding{}
+	for _, code := range slices.Sorted(maps.Keys(a.findings)) {
 		a.foldFindings(code)
+		out = append(out, a.findings[code].Sorted()...)
 	}
-	out := make([]model.Finding, 0, len(a.findings))
-	for _, key := range slices.SortedFunc(maps.Keys(a.findings), compareFindingKeys) {
-		f := a.findings[key]
-		f.OccurrencesOmitted = f.Count - min(f.Count, uint64(len(f.Occurrences)))
-		for i := range f.Occurrences {
-			f.Occurrences[i].Capture = renumbered(renumber, f.Occurrences[i].Capture)
-		}
-		f.RuledOut, f.NotRuledOut = moved(f.RuledOut, renumber), moved(f.NotRuledOut, renumber)
-		out = append(out, *f)
+	for i := range out {
+		out[i].OccurrencesOmitted = out[i].Count - min(out[i].Count, uint64(len(out[i].Occurrences)))
 	}
 	slices.SortStableFunc(out, func(a, b model.Finding) int {
 		if a.Accepted != b.Accepted {

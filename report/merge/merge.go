@@ -32,12 +32,8 @@ const (
 	// maxClients and maxTargetClients bound the rows of clients: 16,384 of some 4 KB, 65,536 of some 1 KB.
 	maxClients       = 1 << 14
 	maxTargetClients = 1 << 16
-	// maxMembers bounds the client ids and addresses of a row: the first ones in their order stay.
-	maxMembers = 64
 	// maxOccurrences bounds those of a finding: the first ones stay.
 	maxOccurrences = 10
-	// maxSpans bounds the times in which a broker was watched: beyond, the nearest ones are joined.
-	maxSpans = 64
 	// maxConnections bounds the connections that are recognised on several hosts, 262,144 of some 120
 	// bytes: those with the smallest ids stay, as in each report.
 	maxConnections = 1 << 18
@@ -58,12 +54,6 @@ func Identify(r *model.Report) {
 		if c.First == nil || c.Last == nil {
 			continue
 		}
-		if p.First == nil || *c.First < *p.First {
-			p.First = c.First
-		}
-		if p.Last == nil || *c.Last > *p.Last {
-			p.Last = c.Last
-		}
 		// An interface is watched on: later reports of the run are states of one part.
 		if c.Format == model.FormatLive {
 			fmt.Fprint(h, "live", c.LinkTypes, *c.First, ";")
@@ -71,7 +61,7 @@ func Identify(r *model.Report) {
 			fmt.Fprint(h, "file", c.LinkTypes, *c.First, *c.Last, c.Packets, c.Bytes, ";")
 		}
 	}
-	if p.First == nil {
+	if p.First, p.Last = model.InputSpan(r.Captures); p.First == nil {
 		h.Write(digest[:]) // nothing was captured: the report itself is the identity
 	}
 	p.ID = hex.EncodeToString(h.Sum(nil)[:16])
@@ -103,71 +93,87 @@ func contents(r *model.Report) any {
 	return c
 }
 
-// later reports whether a is a later state of a part than b. Of equally late ones the digest decides.
-func later(a, b *model.Part) bool {
-	return cmp.Or(cmp.Compare(a.Packets, b.Packets), cmp.Compare(a.Digest, b.Digest)) > 0
+// encoded is a value as JSON, to order values that nothing else orders.
+func encoded(v any) string {
+	text, _ := json.Marshal(v, json.Deterministic(true)) // a part of a report always has a JSON form
+	return string(text)
 }
 
 // aggregate is the sum of reports with different parts.
 type aggregate struct {
-	parts []model.Part
+	// sum is the result; its tables are below.
+	sum model.Report
 	// embedded is the size of the parts' reports; those are dropped when there are too many.
 	embedded int
-	captures captures
-	summary  model.Summary
-	quality  qualities
-	brokers  map[brokerKey]*model.Broker
-	clients  map[clientKey]*client
-	findings map[findingKey]*model.Finding
-	perCode  map[string]int
-	target   *targetRows
-	// targetName is the target, from the report in targetPath.
-	targetName, targetPath string
-	supplied               *model.Supplied
-	folded                 foldedRows
-	connections            connections
-	nodes                  map[nodeKey]*model.Node
-	tool                   model.Tool
+	// indexes are the places of the captures in sum, by part.
+	indexes     map[string][]uint32
+	brokers     *model.Table[model.BrokerKey, model.Broker]
+	nodes       *model.Table[model.NodeKey, model.Node]
+	clients     *model.Table[model.ClientKey, model.Client]
+	connections *model.Table[model.ConnectionID, model.Connection]
+	// findings are the findings by code.
+	findings map[string]*model.Table[findingKey, model.Finding]
+	folded   model.Folded
+	// targets are the clients of sum.Target, which is from the report in targetPath.
+	targets       *model.Table[model.TargetKey, model.TargetClient]
+	foldedTargets model.TargetSummary
+	targetPath    string
 }
 
-func newAggregate() *aggregate {
-	return &aggregate{
-		captures: captures{index: map[place]uint32{}}, quality: newQualities(), brokers: map[brokerKey]*model.Broker{}, clients: map[clientKey]*client{},
-		findings: map[findingKey]*model.Finding{}, perCode: map[string]int{}, connections: connections{byID: map[string]*model.Connection{}},
-		nodes: map[nodeKey]*model.Node{}, folded: foldedRows{findings: map[foldKey]model.FoldedFindings{}},
+// newAggregate begins a report of these captures, each with the id of its part. They are in their final order.
+func newAggregate(captures []model.Capture) *aggregate {
+	a := &aggregate{
+		sum: model.Report{Schema: model.SchemaName, Captures: captures, Brokers: []model.Broker{}, Clients: []model.Client{}, Quality: model.Quality{
+			UnparsedReasons: []model.Count{}, OtherProtocols: []model.OtherProtocol{}, NotChecked: []model.NotChecked{}, LimitsHit: map[string]uint64{},
+		}},
+		indexes:     map[string][]uint32{},
+		brokers:     model.NewTable((*model.Broker).Key, (*model.Broker).Merge),
+		nodes:       model.NewTable((*model.Node).Key, (*model.Node).Merge),
+		clients:     model.NewTable((*model.Client).Key, (*model.Client).Merge),
+		connections: model.NewTable((*model.Connection).Key, (*model.Connection).Merge),
+		targets:     model.NewTable((*model.TargetClient).Key, (*model.TargetClient).Merge),
+		findings:    map[string]*model.Table[findingKey, model.Finding]{},
 	}
+	for i := range captures {
+		part := captures[i].Part
+		a.indexes[part] = append(a.indexes[part], uint32(i))
+	}
+	return a
 }
 
 // add adds a report with parts of its own. r is used up. path names its file.
 func (a *aggregate) add(r *model.Report, path string) error {
 	a.addParts(r)
-	if a.tool.Name == "" || a.tool.Version < r.Tool.Version {
-		a.tool = r.Tool
+	if a.sum.Tool.Name == "" || a.sum.Tool.Version < r.Tool.Version {
+		a.sum.Tool = r.Tool
 	}
-	renumber := a.captures.add(r)
-	addSummary(&a.summary, &r.Summary)
-	a.quality.add(&r.Quality)
+	a.sum.Summary.Merge(&r.Summary)
+	a.sum.Quality.Merge(&r.Quality)
 	for i := range r.Brokers {
-		a.addBroker(&r.Brokers[i])
+		a.brokers.Add(&r.Brokers[i])
 	}
 	for i := range r.Nodes {
-		a.addNode(&r.Nodes[i])
+		a.nodes.Add(&r.Nodes[i])
 	}
 	for i := range r.Clients {
-		a.addClient(&r.Clients[i])
+		a.clients.Add(&r.Clients[i])
 	}
+	if a.clients.Len() > 2*maxClients {
+		a.foldClients()
+	}
+	indexes := a.indexesOf(r)
 	for i := range r.Findings {
-		a.addFinding(&r.Findings[i], renumber)
+		a.addFinding(&r.Findings[i], indexes)
 	}
 	if r.Target != nil {
 		if err := a.addTarget(r.Target, path); err != nil {
 			return err
 		}
 	}
-	if s := r.Supplied; s != nil && (a.supplied == nil || s.Name > a.supplied.Name) {
-		a.supplied = s
+	if s := r.Supplied; s != nil && (a.sum.Supplied == nil || s.Name > a.sum.Supplied.Name) {
+		a.sum.Supplied = s
 	}
-	a.folded.add(r.Folded)
+	a.folded.Merge(r.Folded)
 	a.addConnections(r)
 	return nil
 }
@@ -185,82 +191,29 @@ func (a *aggregate) addParts(r *model.Report) {
 			}
 			r.Parts = []model.Part{p}
 		}
-		a.parts = append(a.parts, p)
+		a.sum.Parts = append(a.sum.Parts, p)
 	} else {
 		a.embedded = embeddedLimit + 1 // a block
-		a.parts = append(a.parts, r.Parts...)
+		a.sum.Parts = append(a.sum.Parts, r.Parts...)
 	}
 	if a.embedded > embeddedLimit {
-		for i := range a.parts {
-			a.parts[i].Report = nil
+		for i := range a.sum.Parts {
+			a.sum.Parts[i].Report = nil
 		}
 	}
 }
 
-// finish makes the report.
-func (a *aggregate) finish() *model.Report {
-	slices.SortFunc(a.parts, func(x, y model.Part) int { return cmp.Or(comparePart(&x, &y)) })
-	r := &model.Report{
-		Schema: model.SchemaName, Tool: a.tool, Parts: a.parts, Summary: a.summary, Brokers: a.finishBrokers(), Clients: a.finishClients(), Nodes: a.finishNodes(),
-		Supplied: a.supplied, Quality: a.quality.finish(), Connections: a.connections.finish(),
-	}
-	var renumber []uint32
-	r.Captures, renumber = a.captures.finish(a.parts)
-	r.Findings = a.finishFindings(renumber)
-	if a.target != nil {
-		r.Target = a.target.finish()
-	}
-	r.Folded = a.folded.finish()
-	r.Summary.Findings = model.CountSeverities(r.Findings)
-	return r
-}
-
-// comparePart orders parts by their time, those without one first.
-func comparePart(a, b *model.Part) int {
-	first := func(p *model.Part) model.Time {
-		if p.First == nil {
-			return 0
-		}
-		return *p.First
-	}
-	return cmp.Or(cmp.Compare(first(a), first(b)), cmp.Compare(a.ID, b.ID))
-}
-
-// place is a capture among those of a part.
-type place struct {
-	part string
-	n    int
-}
-
-// captures gathers the inputs. Reports name them by their index, which is another one in the result.
-type captures struct {
-	list   []model.Capture
-	places []place
-	index  map[place]uint32
-}
-
-// add takes the captures of a report, and returns their indexes so far.
-func (c *captures) add(r *model.Report) []uint32 {
-	numbers, indexes := map[string]int{}, make([]uint32, 0, len(r.Captures))
+// indexesOf returns the places of the captures of r in the result.
+func (a *aggregate) indexesOf(r *model.Report) []uint32 {
+	seen, out := map[string]int{}, make([]uint32, 0, len(r.Captures))
 	for i := range r.Captures {
-		one := r.Captures[i]
-		if one.Part == "" {
-			one.Part = r.Parts[0].ID
+		part := cmp.Or(r.Captures[i].Part, r.Parts[0].ID)
+		if n := seen[part]; n < len(a.indexes[part]) {
+			out = append(out, a.indexes[part][n])
 		}
-		at := place{one.Part, numbers[one.Part]}
-		numbers[one.Part]++
-		c.index[at] = uint32(len(c.list))
-		indexes = append(indexes, c.index[at])
-		c.list, c.places = append(c.list, one), append(c.places, at)
+		seen[part]++
 	}
-	for i := range indexes {
-		if clock := c.list[indexes[i]].Clock; clock != nil {
-			moved := *clock
-			moved.Capture = renumbered(indexes, clock.Capture)
-			c.list[indexes[i]].Clock = &moved
-		}
-	}
-	return indexes
+	return out
 }
 
 // renumbered is an index in another numbering; one that is out of range stays.
@@ -271,28 +224,92 @@ func renumbered(indexes []uint32, i uint32) uint32 {
 	return i
 }
 
-// finish returns the captures in the order of the parts, and for each index so far the one in that order.
-func (c *captures) finish(parts []model.Part) (out []model.Capture, renumber []uint32) {
-	rank := map[string]int{}
-	for i := range parts {
-		rank[parts[i].ID] = i
-	}
-	order := make([]int, len(c.list))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int {
-		return cmp.Or(cmp.Compare(rank[c.places[i].part], rank[c.places[j].part]), cmp.Compare(c.places[i].n, c.places[j].n))
+// foldClients folds the clients with the fewest requests, until there are as many as there may be.
+func (a *aggregate) foldClients() {
+	a.clients.Trim(maxClients, func(x, y *model.Client) int { return cmp.Compare(y.Requests, x.Requests) }, func(c *model.Client) {
+		a.folded.Clients.Add(c.Requests)
 	})
-	renumber, out = make([]uint32, len(c.list)), make([]model.Capture, 0, len(c.list))
-	for to, from := range order {
-		renumber[from] = uint32(to)
-		out = append(out, c.list[from])
-	}
-	for i := range out {
-		if clock := out[i].Clock; clock != nil {
-			clock.Capture = renumbered(renumber, clock.Capture)
+}
+
+// addConnections takes the connections of a report. If another report counted one of them too, the smaller count is
+// subtracted.
+func (a *aggregate) addConnections(r *model.Report) {
+	for i := range r.Connections {
+		c := &r.Connections[i]
+		if own := a.connections.Get(c.Key()); own != nil {
+			s := &a.sum.Summary
+			s.Streams--
+			s.KafkaStreams--
+			s.Requests -= min(s.Requests, own.Requests, c.Requests)
+			s.Responses -= min(s.Responses, own.Responses, c.Responses)
+			s.RequestsChecked -= min(s.RequestsChecked, own.Checked, c.Checked)
+			s.RequestsExempt -= min(s.RequestsExempt, own.Exempt, c.Exempt)
 		}
+		a.connections.Add(c)
 	}
-	return out, renumber
+	if a.connections.Len() > 2*maxConnections {
+		a.connections.Trim(maxConnections, nil, nil)
+	}
+}
+
+// addTarget takes the clients of a target. All reports must be about one target.
+func (a *aggregate) addTarget(t *model.Target, path string) error {
+	if a.sum.Target == nil {
+		about := *t
+		about.Clients, about.Folded = nil, nil
+		a.sum.Target, a.targetPath = &about, path
+	}
+	own := a.sum.Target
+	if name, ownName := cmp.Or(t.Release, t.Name), cmp.Or(own.Release, own.Name); name != ownName {
+		return fmt.Errorf("%s is about %s, %s about %s: merge reports with one --target", path, name, a.targetPath, ownName)
+	}
+	if encoded(t.Notes)+t.Source+t.File > encoded(own.Notes)+own.Source+own.File {
+		own.Notes, own.Source, own.File, own.Name = t.Notes, t.Source, t.File, t.Name
+	}
+	if t.Folded != nil {
+		a.foldedTargets.Merge(t.Folded)
+	}
+	for i := range t.Clients {
+		a.targets.Add(&t.Clients[i])
+	}
+	if a.targets.Len() > 2*maxTargetClients {
+		a.foldTargets()
+	}
+	return nil
+}
+
+// foldTargets folds clients of the target: those that are fine before those that break.
+func (a *aggregate) foldTargets() {
+	a.targets.Trim(maxTargetClients, func(x, y *model.TargetClient) int {
+		return cmp.Or(model.CompareVerdicts(x.Verdict, y.Verdict), cmp.Compare(y.Requests, x.Requests))
+	}, func(c *model.TargetClient) { a.foldedTargets.Count(c.Verdict) })
+}
+
+// finish makes the report.
+func (a *aggregate) finish() *model.Report {
+	r := &a.sum
+	slices.SortFunc(r.Parts, compareParts)
+	a.foldClients()
+	a.connections.Trim(maxConnections, nil, nil)
+	r.Brokers, r.Clients = append(r.Brokers, a.brokers.Sorted()...), append(r.Clients, a.clients.Sorted()...)
+	r.Nodes, r.Connections = a.nodes.Sorted(), a.connections.Sorted()
+	r.Findings = a.finishFindings()
+	if r.Target != nil {
+		a.foldTargets()
+		r.Target.Finish(append([]model.TargetClient{}, a.targets.Sorted()...), a.foldedTargets)
+	}
+	r.Folded = a.folded.OrNil()
+	r.Summary.Findings = model.CountSeverities(r.Findings)
+	return r
+}
+
+// compareParts orders parts by their time, those without one first.
+func compareParts(a, b model.Part) int {
+	first := func(p *model.Part) model.Time {
+		if p.First == nil {
+			return 0
+		}
+		return *p.First
+	}
+	return cmp.Or(cmp.Compare(first(&a), first(&b)), cmp.Compare(a.ID, b.ID))
 }

@@ -303,40 +303,28 @@ func TestReportsWithoutPartsGetThem(t *testing.T) {
 
 // TestBoundsOfMerge: rows beyond the limits are folded, fine ones first, and counted.
 func TestBoundsOfMerge(t *testing.T) {
-	a := newAggregate()
+	a := newAggregate(nil)
 	for i := range 5*maxFindings + 10 {
 		f := &model.Finding{Code: "KV1001", Severity: model.Error, Count: uint64(i + 1), Message: "m", Broker: fmt.Sprint(i)}
 		a.addFinding(f, nil)
 	}
-	found := a.finishFindings(nil)
-	if len(found) != maxFindings || found[0].Count != 5*maxFindings+10 || a.folded.findings[foldKey{"KV1001", model.Error}].Findings != 4*maxFindings+10 {
-		t.Errorf("%d findings, folded %+v", len(found), a.folded.findings)
-	}
-	rows := &targetRows{rows: map[targetKey]*targetRow{}}
+	var target model.Target
 	for i := range 2*maxTargetClients + 100 {
-		c := model.TargetClient{ClientIDs: []string{fmt.Sprint(i)}, Requests: 9, Counts: model.TargetCounts{Passes: 9}}
+		c := model.TargetClient{ClientIDs: []string{fmt.Sprint(i)}, Requests: 9, Counts: model.TargetCounts{Passes: 9}, Verdict: model.VerdictFine}
 		if i%2000 == 0 {
-			c.Requests, c.Counts = 1, model.TargetCounts{Breaks: 1}
+			c.Requests, c.Counts, c.Verdict = 1, model.TargetCounts{Breaks: 1}, model.VerdictBreaks
 		}
-		rows.add(&c)
+		target.Clients = append(target.Clients, c)
 	}
-	r := rows.finish()
-	if len(r.Clients) != maxTargetClients || r.Folded.Breaks != 0 || r.Summary.Breaks != 66 || r.Summary.Fine+66 != 2*maxTargetClients+100 {
-		t.Errorf("%d rows, %+v, folded %+v", len(r.Clients), r.Summary, r.Folded)
+	if err := a.addTarget(&target, "a.json"); err != nil {
+		t.Fatal(err)
 	}
-}
-
-func TestSpans(t *testing.T) {
-	var many []model.Span
-	for i := range 3 * maxSpans {
-		many = append(many, model.Span{First: model.Time(i*i*100 + 10), Last: model.Time(i*i*100 + 20)})
+	r := a.finish()
+	if found := r.Findings; len(found) != maxFindings || found[0].Count != 5*maxFindings+10 || r.Folded.Findings[0].Findings != 4*maxFindings+10 {
+		t.Errorf("%d findings, folded %+v", len(found), r.Folded)
 	}
-	if got := spans(many, nil); len(got) != maxSpans || got[0].First != 10 || got[maxSpans-1].Last != many[len(many)-1].Last {
-		t.Errorf("%d spans from %d to %d", len(got), got[0].First, got[len(got)-1].Last)
-	}
-	got := spans([]model.Span{{First: 5, Last: 9}, {First: 20, Last: 30}}, []model.Span{{First: 1, Last: 5}, {First: 22, Last: 25}, {First: 31, Last: 32}})
-	if want := []model.Span{{First: 1, Last: 9}, {First: 20, Last: 30}, {First: 31, Last: 32}}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
+	if g := r.Target; len(g.Clients) != maxTargetClients || g.Folded.Breaks != 0 || g.Summary.Breaks != 66 || g.Summary.Fine+66 != 2*maxTargetClients+100 {
+		t.Errorf("%d rows, %+v, folded %+v", len(g.Clients), g.Summary, g.Folded)
 	}
 }
 

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,8 +23,9 @@ const maxReport = 512 << 20
 
 // head is what a report says of itself.
 type head struct {
-	path  string
-	parts []model.Part
+	path     string
+	parts    []model.Part
+	captures []model.Capture
 	// hasParts: its parts can be taken apart. Otherwise a report of several parts is a block.
 	hasParts bool
 }
@@ -50,7 +52,7 @@ func Files(paths []string) (*model.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, mu := newAggregate(), sync.Mutex{}
+	a, mu := newAggregate(captures(heads, from)), sync.Mutex{}
 	err = parallel(len(heads), func(i int) error {
 		if len(from[i]) == 0 {
 			return nil // other files have it all
@@ -101,6 +103,11 @@ func parallel(n int, do func(i int) error) error {
 	return nil
 }
 
+// later reports whether a is a later state of a part than b. Of equally late ones the digest decides.
+func later(a, b *model.Part) bool {
+	return cmp.Or(cmp.Compare(a.Packets, b.Packets), cmp.Compare(a.Digest, b.Digest)) > 0
+}
+
 // plan says which parts come from which file, by the digests of those wanted: each part once, in its latest
 // state. It depends on the set of files, not on their order. For a block, it is any part of it.
 func plan(heads []head) ([]map[string]bool, error) {
@@ -148,6 +155,43 @@ func plan(heads []head) ([]map[string]bool, error) {
 	return from, nil
 }
 
+// captures lists the captures of the parts that are read from each file, in the order of the parts. Each has the id of
+// its part, and clocks refer to the list.
+func captures(heads []head, from []map[string]bool) []model.Capture {
+	type place struct{ file, index int }
+	var parts []model.Part
+	places, readFrom := map[string][]place{}, map[string]int{}
+	for i := range heads {
+		h := &heads[i]
+		for _, p := range h.parts {
+			if len(from[i]) > 0 && (h.isBlock() || from[i][p.Digest]) {
+				parts, readFrom[p.ID] = append(parts, p), i
+			}
+		}
+		for j := range h.captures {
+			c := &h.captures[j]
+			c.Part = cmp.Or(c.Part, h.parts[0].ID)
+			if file, isRead := readFrom[c.Part]; isRead && file == i {
+				places[c.Part] = append(places[c.Part], place{i, j})
+			}
+		}
+	}
+	slices.SortFunc(parts, compareParts)
+	out, indexes := []model.Capture{}, map[place]uint32{}
+	for _, p := range parts {
+		for _, at := range places[p.ID] {
+			indexes[at] = uint32(len(out))
+			out = append(out, heads[at.file].captures[at.index])
+		}
+	}
+	for at, i := range indexes {
+		if clock := out[i].Clock; clock != nil {
+			clock.Capture = indexes[place{at.file, int(clock.Capture)}]
+		}
+	}
+	return out
+}
+
 // contains reports whether all parts of b are parts of a.
 func contains(a, b *head) bool {
 	return !slices.ContainsFunc(b.parts, func(p model.Part) bool { return !a.has(p.ID) })
@@ -184,7 +228,8 @@ func checkSchema(schema string) error {
 	return fmt.Errorf("schema %q: this release reads %q", schema, model.SchemaName)
 }
 
-// readHead reads what a report says of itself. It reads no further than it has to: parts stand at the beginning.
+// readHead reads what a report says of itself. It reads no further than it has to: parts and captures stand at the
+// beginning.
 func readHead(path string) (h head, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -203,7 +248,7 @@ func readHead(path string) (h head, err error) {
 		return h, fault(path, err)
 	}
 	schema := ""
-	for d.PeekKind() == '"' && (h.parts == nil || schema == "") {
+	for d.PeekKind() == '"' && (h.parts == nil || h.captures == nil || schema == "") {
 		name, err := d.ReadToken()
 		if err != nil {
 			return h, fault(path, err)
@@ -216,6 +261,8 @@ func readHead(path string) (h head, err error) {
 			}
 		case "parts":
 			err = json.UnmarshalDecode(d, &h.parts)
+		case "captures":
+			err = json.UnmarshalDecode(d, &h.captures)
 		default:
 			err = d.SkipValue()
 		}
@@ -223,7 +270,7 @@ func readHead(path string) (h head, err error) {
 			return h, fault(path, err)
 		}
 	}
-	if h.parts == nil || schema == "" { // all of it was read
+	if h.parts == nil || h.captures == nil || schema == "" { // all of it was read
 		if _, err := d.ReadToken(); err != nil {
 			return h, fault(path, err)
 		}
@@ -254,7 +301,7 @@ func (h *head) identify() error {
 		return err
 	}
 	Identify(r)
-	h.parts = r.Parts
+	h.parts, h.captures = r.Parts, r.Captures
 	return nil
 }
 

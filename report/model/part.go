@@ -1,9 +1,6 @@
 package model
 
-import (
-	"cmp"
-	"encoding/json"
-)
+import "encoding/json"
 
 // FormatLive is the Capture.Format of an interface.
 const FormatLive = "live"
@@ -45,11 +42,6 @@ type Node struct {
 	// First and Last are the times of the first and the last response that names it.
 	First Time `json:"first"`
 	Last  Time `json:"last"`
-}
-
-// CompareNodes orders nodes by cluster, node id and address.
-func CompareNodes(a, b Node) int {
-	return cmp.Or(cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.NodeID, b.NodeID), cmp.Compare(a.Address, b.Address))
 }
 
 // MaxConnections bounds Report.Connections: 4,096 of some 120 bytes are 480 KiB.

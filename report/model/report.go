@@ -401,6 +401,12 @@ type FoldedRows struct {
 	Requests uint64 `json:"requests"`
 }
 
+// Add counts a row with that many requests.
+func (f *FoldedRows) Add(requests uint64) {
+	f.Count++
+	f.Requests += requests
+}
+
 // FoldedFindings counts findings of one code and severity.
 type FoldedFindings struct {
 	Code     string   `json:"code"`

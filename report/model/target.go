@@ -122,6 +122,25 @@ func (s *TargetSummary) Of(verdict string) *int {
 	return nil
 }
 
+// Count counts a client with that verdict. Brokers among themselves do not count.
+func (s *TargetSummary) Count(verdict string) {
+	if n := s.Of(verdict); n != nil {
+		*n++
+	}
+}
+
+// Finish completes t with its clients, and with the counts of those that were folded.
+func (t *Target) Finish(clients []TargetClient, folded TargetSummary) {
+	t.Clients, t.Summary = clients, folded
+	if folded != (TargetSummary{}) {
+		t.Folded = &folded
+	}
+	slices.SortStableFunc(t.Clients, compareTargetClients)
+	for i := range t.Clients {
+		t.Summary.Count(t.Clients[i].Verdict)
+	}
+}
+
 // Verdict sums up the requests of a client.
 func (n *TargetCounts) Verdict() string {
 	switch {
@@ -135,11 +154,13 @@ func (n *TargetCounts) Verdict() string {
 	return VerdictFine
 }
 
-// CompareTargetClients orders clients as in a Target: by verdict, the gravest first, then by how many requests are refused.
-// Equal ones stay in their order.
-func CompareTargetClients(a, b TargetClient) int {
+// CompareVerdicts orders verdicts, the gravest first.
+func CompareVerdicts(a, b string) int { return slices.Index(Verdicts, a) - slices.Index(Verdicts, b) }
+
+// compareTargetClients orders clients by verdict, the gravest first, then by how many requests are refused.
+func compareTargetClients(a, b TargetClient) int {
 	return cmp.Or(
-		slices.Index(Verdicts, a.Verdict)-slices.Index(Verdicts, b.Verdict),
+		CompareVerdicts(a.Verdict, b.Verdict),
 		cmp.Compare(b.Counts.Breaks+b.Counts.Likely, a.Counts.Breaks+a.Counts.Likely),
 	)
 }

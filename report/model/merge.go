@@ -1,0 +1,285 @@
+package model
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// How rows of reports are merged: the same for the rows of one report and for reports of many hosts.
+
+const (
+	// maxMembers bounds the client ids and addresses of a merged row: the first ones in their order stay.
+	maxMembers = 64
+	// maxSpans bounds the times in which a broker was watched: beyond, the nearest ones are joined.
+	maxSpans = 64
+)
+
+// addCounts adds the counters of a struct and of the structs in it. No counter can be left out by mistake.
+func addCounts[T any](into, from *T) {
+	addFields(reflect.ValueOf(into).Elem(), reflect.ValueOf(from).Elem())
+}
+
+func addFields(into, from reflect.Value) {
+	for i := range into.NumField() {
+		switch to, n := into.Field(i), from.Field(i); to.Kind() {
+		case reflect.Uint64:
+			to.SetUint(to.Uint() + n.Uint())
+		case reflect.Int:
+			to.SetInt(to.Int() + n.Int())
+		case reflect.Struct:
+			addFields(to, n)
+		}
+	}
+}
+
+// mergeSorted merges rows into a list that is sorted by compare.
+func mergeSorted[T any](into, from []T, compare func(a, b T) int, merge func(into, from *T)) []T {
+	for i := range from {
+		at, found := slices.BinarySearchFunc(into, from[i], compare)
+		if found {
+			merge(&into[at], &from[i])
+		} else {
+			into = slices.Insert(into, at, from[i])
+		}
+	}
+	return into
+}
+
+// Union returns the sorted union of two lists of names: the first 64. It is never nil.
+func Union(a, b []string) []string {
+	out := append(append([]string{}, a...), b...)
+	slices.Sort(out)
+	out = slices.Compact(out)
+	return out[:min(len(out), maxMembers)]
+}
+
+// Merge adds the counts of o.
+func (s *Summary) Merge(o *Summary) { addCounts(s, o) }
+
+// Merge adds the counts of o.
+func (q *Quality) Merge(o *Quality) {
+	addCounts(q, o)
+	byName := func(a, b Count) int { return cmp.Compare(a.Name, b.Name) }
+	slices.SortFunc(q.UnparsedReasons, byName)
+	q.UnparsedReasons = mergeSorted(q.UnparsedReasons, o.UnparsedReasons, byName, addCounts)
+	slices.SortFunc(q.UnparsedReasons, CompareCounts)
+	q.OtherProtocols = mergeSorted(q.OtherProtocols, o.OtherProtocols, CompareOtherProtocols, addCounts)
+	q.NotChecked = mergeSorted(q.NotChecked, o.NotChecked, func(a, b NotChecked) int {
+		return cmp.Or(slices.Index(NotCheckedReasons, a.Reason)-slices.Index(NotCheckedReasons, b.Reason), cmp.Compare(a.Reason, b.Reason))
+	}, addCounts)
+	for name, n := range o.LimitsHit {
+		q.LimitsHit[name] += n
+	}
+}
+
+// CompareCounts orders the largest first.
+func CompareCounts(a, b Count) int {
+	return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name))
+}
+
+// CompareOtherProtocols orders by address and protocol.
+func CompareOtherProtocols(a, b OtherProtocol) int {
+	return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Protocol, b.Protocol))
+}
+
+// BrokerKey identifies a broker.
+type BrokerKey struct{ address, network string }
+
+// Compare orders keys by address.
+func (k BrokerKey) Compare(o BrokerKey) int {
+	return cmp.Or(cmp.Compare(k.address, o.address), cmp.Compare(k.network, o.network))
+}
+
+// Key identifies b.
+func (b *Broker) Key() BrokerKey { return BrokerKey{b.Address, b.Network} }
+
+// Merge adds what another report says of the broker. Its ranges and release are those of the report with more APIs.
+func (b *Broker) Merge(o *Broker) {
+	both := *b
+	if compareAdvertised(b, o) < 0 {
+		both = *o
+	}
+	both.Streams, both.Requests, both.Tables = b.Streams+o.Streams, b.Requests+o.Requests, max(b.Tables, o.Tables)
+	both.Watched, both.TLS, both.Inferred = joinSpans(b.Watched, o.Watched), b.TLS || o.TLS, b.Inferred && o.Inferred
+	if both.Behind = b.Behind; len(o.Behind) > 0 {
+		both.Behind = Union(b.Behind, o.Behind)
+	}
+	if both.NodeID = b.NodeID; b.NodeID == nil || o.NodeID != nil && *o.NodeID > *b.NodeID {
+		both.NodeID = o.NodeID
+	}
+	*b = both
+}
+
+// compareAdvertised orders what reports say of the ranges and the release of a broker.
+func compareAdvertised(a, b *Broker) int {
+	return cmp.Or(
+		cmp.Compare(len(a.APIs), len(b.APIs)),
+		slices.CompareFunc(a.APIs, b.APIs, func(x, y API) int {
+			return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Max, y.Max), cmp.Compare(x.Min, y.Min))
+		}),
+		cmp.Compare(a.Release, b.Release), cmp.Compare(a.ReleaseReason, b.ReleaseReason),
+		slices.Compare(a.ReleaseNames, b.ReleaseNames), slices.Compare(a.ReleaseRunnersUp, b.ReleaseRunnersUp),
+	)
+}
+
+// joinSpans returns the union of two lists of times, in order and without overlaps.
+func joinSpans(a, b []Span) []Span {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(x, y Span) int { return cmp.Or(cmp.Compare(x.First, y.First), cmp.Compare(x.Last, y.Last)) })
+	out := all[:0]
+	for _, s := range all {
+		if n := len(out); n > 0 && s.First <= out[n-1].Last {
+			out[n-1].Last = max(out[n-1].Last, s.Last)
+		} else {
+			out = append(out, s)
+		}
+	}
+	for len(out) > maxSpans {
+		nearest := 1
+		for i := 2; i < len(out); i++ {
+			if out[i].First-out[i-1].Last < out[nearest].First-out[nearest-1].Last {
+				nearest = i
+			}
+		}
+		out[nearest-1].Last = out[nearest].Last
+		out = slices.Delete(out, nearest, nearest+1)
+	}
+	return out
+}
+
+// NodeKey identifies a node.
+type NodeKey struct {
+	cluster string
+	id      int32
+	address string
+}
+
+// Compare orders keys by cluster, node id and address.
+func (k NodeKey) Compare(o NodeKey) int {
+	return cmp.Or(cmp.Compare(k.cluster, o.cluster), cmp.Compare(k.id, o.id), cmp.Compare(k.address, o.address))
+}
+
+// Key identifies n.
+func (n *Node) Key() NodeKey { return NodeKey{n.Cluster, n.NodeID, n.Address} }
+
+// Merge adds what was seen of the node elsewhere.
+func (n *Node) Merge(o *Node) {
+	n.First, n.Last = min(n.First, o.First), max(n.Last, o.Last)
+	if n.Captured == nil || o.Captured != nil && *o.Captured {
+		n.Captured = o.Captured
+	}
+}
+
+// ConnectionID is Connection.ID.
+type ConnectionID string
+
+// Compare orders ids as text.
+func (k ConnectionID) Compare(o ConnectionID) int { return cmp.Compare(k, o) }
+
+// Key identifies c.
+func (c *Connection) Key() ConnectionID { return ConnectionID(c.ID) }
+
+// Merge keeps the larger counts: another host counted the same requests.
+func (c *Connection) Merge(o *Connection) {
+	c.Hosts += o.Hosts
+	c.Requests, c.Responses = max(c.Requests, o.Requests), max(c.Responses, o.Responses)
+	c.Checked, c.Exempt = max(c.Checked, o.Checked), max(c.Exempt, o.Exempt)
+}
+
+// ClientKey identifies a client: by its software, or else by its client ids.
+type ClientKey struct{ name, version, rest string }
+
+// Compare orders keys by software.
+func (k ClientKey) Compare(o ClientKey) int {
+	return cmp.Or(cmp.Compare(k.name, o.name), cmp.Compare(k.version, o.version), cmp.Compare(k.rest, o.rest))
+}
+
+// Key identifies c.
+func (c *Client) Key() ClientKey {
+	key := ClientKey{name: c.SoftwareName, version: c.SoftwareVersion}
+	switch {
+	case c.Inferred != "":
+		key.rest = "inferred\x00" + c.Inferred + "\x00" + strings.Join(c.Addresses, "\x00")
+	case c.SoftwareName == "":
+		key.rest = strings.Join(c.ClientIDs, "\x00")
+	}
+	return key
+}
+
+// Merge adds what the same client did elsewhere.
+func (c *Client) Merge(o *Client) {
+	c.ClientIDs, c.Addresses = Union(c.ClientIDs, o.ClientIDs), Union(c.Addresses, o.Addresses)
+	c.BrokerAddresses = Union(c.BrokerAddresses, o.BrokerAddresses)
+	c.Requests += o.Requests
+	c.APIs = mergeSorted(c.APIs, o.APIs, func(a, b Usage) int { return cmp.Compare(a.Key, b.Key) }, func(into, from *Usage) {
+		into.Versions = mergeSorted(into.Versions, from.Versions, func(a, b VersionUsage) int { return cmp.Compare(a.Version, b.Version) }, addCounts)
+	})
+}
+
+// Merge adds the counts of o.
+func (s *TargetSummary) Merge(o *TargetSummary) { addCounts(s, o) }
+
+// TargetKey identifies a client of a target.
+type TargetKey struct{ name, version, clientIDs, principal, role string }
+
+// Compare orders keys by software.
+func (k TargetKey) Compare(o TargetKey) int {
+	return cmp.Or(
+		cmp.Compare(k.name, o.name), cmp.Compare(k.version, o.version), cmp.Compare(k.clientIDs, o.clientIDs),
+		cmp.Compare(k.principal, o.principal), cmp.Compare(k.role, o.role),
+	)
+}
+
+// Key identifies c.
+func (c *TargetClient) Key() TargetKey {
+	key := TargetKey{name: c.SoftwareName, version: c.SoftwareVersion, principal: c.Principal, role: c.Role}
+	if c.Role == "" {
+		key.clientIDs = strings.Join(c.ClientIDs, "\x00")
+	}
+	return key
+}
+
+// Merge adds what the same client did elsewhere.
+func (c *TargetClient) Merge(o *TargetClient) {
+	c.ClientIDs, c.Addresses = Union(c.ClientIDs, o.ClientIDs), Union(c.Addresses, o.Addresses)
+	c.FirstSeen, c.LastSeen = min(c.FirstSeen, o.FirstSeen), max(c.LastSeen, o.LastSeen)
+	addCounts(c, o)
+	c.APIs = mergeSorted(c.APIs, o.APIs, CompareTargetUses, addCounts)
+	c.Verdict = c.verdict()
+}
+
+// verdict sums up the requests of the client.
+func (c *TargetClient) verdict() string {
+	if c.Role != "" {
+		return VerdictBrokers
+	}
+	return c.Counts.Verdict()
+}
+
+// AddFindings adds findings that are not listed.
+func (f *Folded) AddFindings(list ...FoldedFindings) {
+	f.Findings = mergeSorted(f.Findings, list, func(a, b FoldedFindings) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Code, b.Code))
+	}, addCounts)
+}
+
+// Merge adds the counts of o, which may be nil.
+func (f *Folded) Merge(o *Folded) {
+	if o != nil {
+		f.AddFindings(o.Findings...)
+		addCounts(f, o)
+	}
+}
+
+// OrNil returns f, or nil if everything is listed.
+func (f Folded) OrNil() *Folded {
+	if len(f.Findings) == 0 && f.Clients.Count+f.Brokers.Count == 0 {
+		return nil
+	}
+	if f.Findings == nil {
+		f.Findings = []FoldedFindings{}
+	}
+	return &f
+}

@@ -1,0 +1,48 @@
+package model
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestJoinSpans(t *testing.T) {
+	var many []Span
+	for i := range 3 * maxSpans {
+		many = append(many, Span{First: Time(i*i*100 + 10), Last: Time(i*i*100 + 20)})
+	}
+	if got := joinSpans(many, nil); len(got) != maxSpans || got[0].First != 10 || got[maxSpans-1].Last != many[len(many)-1].Last {
+		t.Errorf("%d spans from %d to %d", len(got), got[0].First, got[len(got)-1].Last)
+	}
+	got := joinSpans([]Span{{First: 5, Last: 9}, {First: 20, Last: 30}}, []Span{{First: 1, Last: 5}, {First: 22, Last: 25}, {First: 31, Last: 32}})
+	if want := []Span{{First: 1, Last: 9}, {First: 20, Last: 30}, {First: 31, Last: 32}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// TestMergedListsAreLists: an empty list stays one, because the JSON Schema allows no null.
+func TestMergedListsAreLists(t *testing.T) {
+	c := Client{Inferred: "Go TLS", ClientIDs: []string{}, Addresses: []string{"10.0.0.1"}, BrokerAddresses: []string{}}
+	o := c
+	c.Merge(&o)
+	if c.ClientIDs == nil || c.BrokerAddresses == nil || !slices.Equal(c.Addresses, []string{"10.0.0.1"}) {
+		t.Errorf("%#v", c)
+	}
+}
+
+// TestMergeAddsEveryCounter: also those of nested rows, and of versions that only one side has.
+func TestMergeAddsEveryCounter(t *testing.T) {
+	client := func(requests uint64, versions ...VersionUsage) *Client {
+		return &Client{Requests: requests, APIs: []Usage{{Key: 1, Name: "Fetch", Versions: versions}}}
+	}
+	c := client(5, VersionUsage{Version: 4, Requests: 3, Outside: 1}, VersionUsage{Version: 12, Requests: 2})
+	c.Merge(client(7, VersionUsage{Version: 4, Requests: 6, Unchecked: 6}, VersionUsage{Version: 7, Requests: 1}))
+	want := []VersionUsage{{Version: 4, Requests: 9, Outside: 1, Unchecked: 6}, {Version: 7, Requests: 1}, {Version: 12, Requests: 2}}
+	if c.Requests != 12 || !slices.Equal(c.APIs[0].Versions, want) {
+		t.Errorf("%d requests, versions %+v, want %+v", c.Requests, c.APIs[0].Versions, want)
+	}
+	a := TargetClient{Connections: 1, Requests: 2, FirstSeen: 5, LastSeen: 9, Counts: TargetCounts{Passes: 2}, Verdict: VerdictFine}
+	a.Merge(&TargetClient{Connections: 3, Requests: 4, FirstSeen: 4, LastSeen: 8, Counts: TargetCounts{Breaks: 1, Passes: 3}, Verdict: VerdictBreaks})
+	if a.Connections != 4 || a.Requests != 6 || a.FirstSeen != 4 || a.LastSeen != 9 || a.Counts != (TargetCounts{Breaks: 1, Passes: 5}) || a.Verdict != VerdictBreaks {
+		t.Errorf("%+v", a)
+	}
+}
