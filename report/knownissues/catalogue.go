@@ -70,59 +70,81 @@ type Catalogue struct {
 	later sync.Once
 	// isCode tells whether there is a finding of that code.
 	isCode func(code string) bool
-	// foreign are client ids that libraries use by default: where one of them
-	// is seen and no client of an issue has it, another library is at work.
-	foreign []wildcard
 }
 
 // issueFile is one file of issues.
 type issueFile struct {
-	name   string
-	issues []issue
+	name string
+	// DefaultClientIDs are client ids that libraries use by default: where one of them
+	// is seen and no client of an issue has it, another library is at work.
+	DefaultClientIDs []wildcard `yaml:"default_client_ids"`
+	Issues           []issue    `yaml:"issues"`
 }
 
-// issue is one entry. Empty lists do not restrict.
+// issue is one entry. Empty lists do not restrict. The head of knownissues.yaml says what the fields mean.
 type issue struct {
-	model.KnownIssue
-	// line is where its id stands in its file, from 1.
-	line int
-	// reproduced names the capture in which it was seen, or says after "no: " why there is none.
-	reproduced string
-	// codes are the findings that it explains, outcomes how those went on.
-	codes, outcomes []string
-	sent            []sentRange
-	// conditions hold for the broker's range; unknownRange is the most that a
-	// match is worth where that range was not seen, noMatch for nothing.
-	conditions   []rangeCondition
-	unknownRange Confidence
-	// serverNames are the brokers that have the bug.
-	serverNames []wildcard
-	clients     []issueClient
-	// pattern: the requests alone make it Possible.
-	pattern bool
+	ID          placedText    `yaml:"id"`
+	Title       text          `yaml:"title"`
+	Clients     []issueClient `yaml:"clients"`
+	ServerNames []wildcard    `yaml:"server_names"`
+	Pattern     flag          `yaml:"pattern"`
+	Sent        []sentRange   `yaml:"sent"`
+	Range       conditions    `yaml:"range"`
+	// UnknownRange is noMatch where the range must be known.
+	UnknownRange Confidence   `yaml:"unknown_range"`
+	Codes        []placedText `yaml:"codes"`
+	Outcomes     []outcome    `yaml:"outcomes"`
+	URL          link         `yaml:"url"`
+	See          []link       `yaml:"see"`
+	FixedIn      text         `yaml:"fixed_in"`
+	Workaround   text         `yaml:"workaround"`
+	Source       text         `yaml:"source"`
+	Reproduced   text         `yaml:"reproduced"`
 }
 
-// sentRange is an API with the versions, both ends included, that the bug sends.
-type sentRange struct{ key, min, max int16 }
+// known is the issue as the report shows it.
+func (i *issue) known() model.KnownIssue {
+	return model.KnownIssue{ID: i.ID.text, Title: string(i.Title), URL: string(i.URL), FixedIn: string(i.FixedIn), Workaround: string(i.Workaround)}
+}
+
+// The types of fields. A text is one line of printable characters.
+type (
+	text    string
+	link    string
+	flag    bool
+	outcome string
+	apiKey  int16
+	// placedText has its line in the file, 0 where it is missing.
+	placedText struct {
+		text string
+		line int
+	}
+	versionRange struct{ min, max int16 }
+	conditions   []rangeCondition
+	constraint   struct{ *semver.Constraints }
+)
+
+// sentRange is an API with the versions that the bug sends.
+type sentRange struct {
+	API      *apiKey       `yaml:"api"`
+	Versions *versionRange `yaml:"versions"`
+}
 
 // issueClient is a piece of software that has the bug. Each binding of a library is one, since it announces a name
 // and a version of its own.
 type issueClient struct {
-	// name is the announced software name, empty for an application that announces its library's.
-	name string
-	// versions restricts the version, nil for any. It is read from the announced
-	// version behind the last versionAfter in it, or from a client id.
-	versions     *semver.Constraints
-	versionAfter string
-	// also are announced versions that are none, and count as fitting.
-	also []string
-	// clientIDs are client ids that tell the software where it announced no
-	// name, or announced library.
-	clientIDs []wildcard
-	library   string
-	// most is the most that this client is worth, because says why it is not more.
-	most    Confidence
-	because string
+	// Name is empty for an application that announces its library's.
+	Name text `yaml:"name"`
+	// Versions is read from the announced version behind the last VersionAfter in it, or from a client id.
+	Versions     constraint `yaml:"versions"`
+	VersionAfter text       `yaml:"version_after"`
+	Also         []text     `yaml:"also"`
+	// ClientIDs tell the software where it announced no name, or announced Library.
+	ClientIDs []wildcard `yaml:"client_ids"`
+	Library   text       `yaml:"library"`
+	// AtMost is the most that a match is worth, Because says why it is not more.
+	AtMost  Confidence `yaml:"at_most"`
+	Because text       `yaml:"because"`
 }
 
 // Match finds the issue that fits m best, and how sure that is; false without
@@ -136,14 +158,14 @@ func (k *Catalogue) Match(m Mismatch) (model.KnownIssue, Confidence, bool) {
 	for f := range k.files {
 		var found *issue
 		best, why := noMatch, ""
-		for i := range k.files[f].issues {
-			candidate := &k.files[f].issues[i]
+		for i := range k.files[f].Issues {
+			candidate := &k.files[f].Issues[i]
 			if c, reason := k.match(candidate, &m); c > best {
 				found, best, why = candidate, c, reason
 			}
 		}
 		if found != nil {
-			known := found.KnownIssue
+			known := found.known()
 			known.Confidence, known.ConfidenceReason = best.String(), why
 			return known, best, true
 		}
@@ -153,26 +175,23 @@ func (k *Catalogue) Match(m Mismatch) (model.KnownIssue, Confidence, bool) {
 
 // ByID returns the issue of that id. A user's file goes before the built-in issues.
 func (k *Catalogue) ByID(id string) (model.KnownIssue, bool) {
-	if k == nil || id == "" {
+	if k == nil {
 		return model.KnownIssue{}, false
 	}
 	k.load()
-	for f := range k.files {
-		for i := range k.files[f].issues {
-			if issue := &k.files[f].issues[i]; issue.ID == id {
-				return issue.KnownIssue, true
-			}
-		}
+	found := k.byID(id)
+	if found.issue == nil {
+		return model.KnownIssue{}, false
 	}
-	return model.KnownIssue{}, false
+	return found.known(), true
 }
 
 // match tells how sure it is that i is what m shows, and why it is not certain.
 func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
-	if !slices.Contains(i.codes, m.Code) || !i.sentIn(m) || !i.wentOn(m) {
+	if !slices.ContainsFunc(i.Codes, func(c placedText) bool { return c.text == m.Code }) || !i.sentIn(m) || !i.wentOn(m) {
 		return noMatch, ""
 	}
-	if len(i.serverNames) > 0 && !anyMatches(i.serverNames, strings.ToLower(m.ServerName)) {
+	if len(i.ServerNames) > 0 && !anyMatches(i.ServerNames, strings.ToLower(m.ServerName)) {
 		return noMatch, ""
 	}
 	c, why := k.who(i, m)
@@ -184,31 +203,31 @@ func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
 
 // sentIn tells whether the request of m is one that the bug sends.
 func (i *issue) sentIn(m *Mismatch) bool {
-	if len(i.sent) == 0 {
+	if len(i.Sent) == 0 {
 		return true
 	}
-	return m.HasAPI && slices.ContainsFunc(i.sent, func(s sentRange) bool {
-		return s.key == m.APIKey && s.min <= m.Version && m.Version <= s.max
+	return m.HasAPI && slices.ContainsFunc(i.Sent, func(s sentRange) bool {
+		return int16(*s.API) == m.APIKey && s.Versions.min <= m.Version && m.Version <= s.Versions.max
 	})
 }
 
 // wentOn tells whether a request of m ended in a way that the issue knows.
 func (i *issue) wentOn(m *Mismatch) bool {
-	if len(i.outcomes) == 0 || m.IsAhead {
+	if len(i.Outcomes) == 0 || m.IsAhead {
 		return true
 	}
-	return slices.ContainsFunc(i.outcomes, func(o string) bool { return m.Outcomes[o] > 0 })
+	return slices.ContainsFunc(i.Outcomes, func(o outcome) bool { return m.Outcomes[string(o)] > 0 })
 }
 
 // rangeFits tells how much a match is worth by the broker's range.
 func (i *issue) rangeFits(m *Mismatch) Confidence {
-	if len(i.conditions) == 0 {
+	if len(i.Range) == 0 {
 		return Certain
 	}
 	if !m.HasRange || !m.HasAPI {
-		return i.unknownRange
+		return i.UnknownRange
 	}
-	for _, c := range i.conditions {
+	for _, c := range i.Range {
 		if !c.holds(m) {
 			return noMatch
 		}
@@ -218,42 +237,47 @@ func (i *issue) rangeFits(m *Mismatch) Confidence {
 
 // who tells how sure it is that the client, or the broker, is one with the bug, and why it is not certain.
 func (k *Catalogue) who(i *issue, m *Mismatch) (best Confidence, why string) {
-	for n := range i.clients {
-		if c, reason := i.clients[n].match(m); c > best {
+	for n := range i.Clients {
+		if c, reason := i.Clients[n].match(m); c > best {
 			best, why = c, reason
 		}
 	}
 	switch {
 	case best > noMatch:
 		return best, why
-	case len(i.clients) == 0 && len(i.serverNames) > 0:
+	case len(i.Clients) == 0 && len(i.ServerNames) > 0:
 		return Certain, ""
-	case i.pattern && m.SoftwareName == "" && !anyMatches(k.foreign, m.ClientID):
+	case bool(i.Pattern) && m.SoftwareName == "" && !k.isDefault(m.ClientID):
 		return Possible, "only the request fits: the client announced no software"
 	}
 	return noMatch, ""
 }
 
+// isDefault reports whether a library uses the client id by default.
+func (k *Catalogue) isDefault(clientID string) bool {
+	return slices.ContainsFunc(k.files, func(f issueFile) bool { return anyMatches(f.DefaultClientIDs, clientID) })
+}
+
 // match tells how sure it is that c sent the requests of m, and why it is not certain.
 func (c *issueClient) match(m *Mismatch) (Confidence, string) {
-	if c.name != "" && m.SoftwareName == c.name {
+	if c.Name != "" && m.SoftwareName == string(c.Name) {
 		switch {
 		case !c.versionFits(m.SoftwareVersion):
 			return noMatch, ""
-		case c.most < Certain:
-			return c.most, c.because
+		case c.AtMost < Certain:
+			return c.AtMost, string(c.Because)
 		}
 		return Certain, ""
 	}
-	if m.SoftwareName != "" && m.SoftwareName != c.library && c.library != anyLibrary {
+	if m.SoftwareName != "" && m.SoftwareName != string(c.Library) && c.Library != anyLibrary {
 		return noMatch, ""
 	}
-	for _, id := range c.clientIDs {
+	for _, id := range c.ClientIDs {
 		between, ok := id.match(m.ClientID)
 		switch {
-		case !ok || id.version && !constraintAllows(c.versions, between):
-		case c.most < Likely:
-			return c.most, c.because
+		case !ok || id.version && !constraintAllows(c.Versions.Constraints, between):
+		case c.AtMost < Likely:
+			return c.AtMost, string(c.Because)
 		case m.SoftwareName != "":
 			return Likely, "the client id fits, and the announced software does not tell the library"
 		default:
@@ -268,17 +292,17 @@ const anyLibrary = "*"
 
 // versionFits tells whether an announced version is one with the bug.
 func (c *issueClient) versionFits(announced string) bool {
-	if slices.Contains(c.also, announced) || c.versions == nil {
+	if slices.Contains(c.Also, text(announced)) || c.Versions.Constraints == nil {
 		return true
 	}
-	if c.versionAfter != "" {
-		at := strings.LastIndex(announced, c.versionAfter)
+	if c.VersionAfter != "" {
+		at := strings.LastIndex(announced, string(c.VersionAfter))
 		if at < 0 {
 			return false
 		}
-		announced = announced[at+len(c.versionAfter):]
+		announced = announced[at+len(c.VersionAfter):]
 	}
-	return constraintAllows(c.versions, announced)
+	return constraintAllows(c.Versions.Constraints, announced)
 }
 
 // maxAnnounced is the longest version from the wire that is looked at, in bytes:
@@ -326,6 +350,8 @@ type wildcard struct {
 	// open: between before and after may stand anything; version: a version stands there.
 	open, version bool
 }
+
+func (w wildcard) isEmpty() bool { return w.before+w.after == "" }
 
 // match tells whether s is of the form of w, and what stands in its open part.
 func (w wildcard) match(s string) (between string, ok bool) {

@@ -259,10 +259,12 @@ func TestEveryBuiltInIssueIsReachedByATestAndComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := loadBuiltIn(t)
-	if n := len(k.files[0].issues); n < 10 {
+	if n := len(k.files[0].Issues); n < 10 {
 		t.Fatalf("only %d built-in issues", n)
 	}
-	for _, i := range k.files[0].issues {
+	for n := range k.files[0].Issues {
+		entry := &k.files[0].Issues[n]
+		i := entry.known()
 		if !strings.Contains(string(source), `"`+i.ID+`"`) {
 			t.Errorf("%s has no test", i.ID)
 		}
@@ -275,11 +277,11 @@ func TestEveryBuiltInIssueIsReachedByATestAndComplete(t *testing.T) {
 		if !strings.HasPrefix(i.URL, "https://github.com/") {
 			t.Errorf("%s: %s is no thread", i.ID, i.URL)
 		}
-		if strings.HasPrefix(i.reproduced, "no: ") {
+		if strings.HasPrefix(string(entry.Reproduced), "no: ") {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join("..", "..", "testdata", "captures", i.reproduced+".pcap")); i.reproduced == "" || err != nil {
-			t.Errorf("%s: reproduced in %q: %v", i.ID, i.reproduced, err)
+		if _, err := os.Stat(filepath.Join("..", "..", "testdata", "captures", string(entry.Reproduced)+".pcap")); entry.Reproduced == "" || err != nil {
+			t.Errorf("%s: reproduced in %q: %v", i.ID, entry.Reproduced, err)
 		}
 	}
 }
@@ -396,7 +398,7 @@ func TestErrorsNameFileLineAndField(t *testing.T) {
 		"a wildcard for everybody": {issueText("a", codes, "clients: [{client_ids: [\"*\"]}]"), `line 7: issues[0].clients[0].client_ids[0]: "*" may have one * or one {version}, and must have more than that`},
 		"pattern":                  {issueText("a", codes, "pattern: yes"), `line 7: issues[0].pattern: "yes" is neither true nor false`},
 		"no API":                   {issueText("a", codes, "pattern: true", "sent: [{api: Fetsh, versions: 1}]"), `line 8: issues[0].sent[0].api: "Fetsh" is no API like Fetch`},
-		"no versions":              {issueText("a", codes, "pattern: true", "sent: [{api: Fetch}]"), `line 2: issues[0].sent[0].versions: "" is not of the form 12, 0-2 or 4+`},
+		"no versions":              {issueText("a", codes, "pattern: true", "sent: [{api: Fetch}]"), `line 2: issues[0].sent[0]: needs api and versions`},
 		"versions reversed":        {issueText("a", codes, "pattern: true", "sent: [{api: Fetch, versions: 3-1}]"), `"3-1" is not of the form 12, 0-2 or 4+`},
 		"version too large":        {issueText("a", codes, "pattern: true", "sent: [{api: Fetch, versions: 32768}]"), `"32768" is not of the form 12, 0-2 or 4+`},
 		"range":                    {issueText("a", codes, "pattern: true", "range: max << 12"), `line 8: issues[0].range: "max << 12" is not of the form "max < 12" or "min > sent"`},
@@ -405,7 +407,7 @@ func TestErrorsNameFileLineAndField(t *testing.T) {
 		"url":                      {strings.Replace(issueText("a", codes, "pattern: true"), "https:", "javascript:", 1), `line 4: issues[0].url: "javascript://example.org/1" is no http or https address`},
 		"url without a host":       {strings.Replace(issueText("a", codes, "pattern: true"), "https://example.org/1", "https:x", 1), `line 4: issues[0].url: "https:x" is no http or https address`},
 		"see":                      {issueText("a", codes, "pattern: true", "see: [nowhere]"), `line 8: issues[0].see[0]: "nowhere" is no http or https address`},
-		"no client id":             {issueText("a", codes, "clients: [{client_ids: [~]}]"), `line 2: issues[0].clients[0].client_ids[0]: "" may have`},
+		"no client id":             {issueText("a", codes, "clients: [{client_ids: [~]}]"), `line 2: issues[0].clients[0].client_ids[0]: is empty`},
 		"no other version":         {issueText("a", codes, "clients: [{name: x, also: [~]}]"), `line 2: issues[0].clients[0].also[0]: is empty`},
 		"no entry":                 {"issues: [~]\n", `line 1: issues[0].id: "" is not of`},
 		"default client id":        {"default_client_ids: [\"{version}\"]\n", `line 1: default_client_ids[0]: "{version}" may have one * or one {version}`},
@@ -506,7 +508,7 @@ func TestHostileFilesEndSoonInAnError(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			if _, _, err := parseIssues([]byte(text), isCode); err == nil {
+			if _, err := parseIssues([]byte(text), isCode); err == nil {
 				t.Error("no error")
 			}
 			if took := time.Since(start); took > 10*time.Second { // 0.3 s at most on 2 cores
@@ -527,13 +529,13 @@ func TestDamagedFilesEndInAnErrorOrInIssues(t *testing.T) {
 		for range 1 + r.IntN(4) {
 			data[r.IntN(len(data))] = damage[r.IntN(len(damage))]
 		}
-		issues, foreign, err := parseIssues(data[:r.IntN(len(data))], isCode)
+		f, err := parseIssues(data[:r.IntN(len(data))], isCode)
 		switch {
 		case err != nil && !strings.HasPrefix(err.Error(), "line "):
 			t.Errorf("error without a line: %v", err)
 		case err != nil:
 			refused++
-		case len(issues)+len(foreign) == 0:
+		case len(f.Issues)+len(f.DefaultClientIDs) == 0:
 			t.Error("neither issues nor an error")
 		}
 	}
@@ -550,12 +552,12 @@ func FuzzParseIssues(f *testing.F) {
 			return
 		}
 		start := time.Now()
-		issues, _, err := parseIssues(data, isCode)
+		read, err := parseIssues(data, isCode)
 		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("%d bytes took %v", len(data), took)
 		}
-		for _, i := range issues {
-			if err == nil && (i.ID == "" || i.URL == "" || len(i.codes) == 0 || i.line == 0) {
+		for _, i := range read.Issues {
+			if err == nil && (i.ID.text == "" || i.URL == "" || len(i.Codes) == 0 || i.ID.line == 0) {
 				t.Errorf("accepted an incomplete issue: %+v", i)
 			}
 		}
@@ -567,9 +569,9 @@ func FuzzMatchNeverTakesOneSoftwareForAnother(f *testing.F) {
 	f.Add("", "-rdkafka-", "kafka-python-", "x.servicebus.windows.net", int16(18), int16(4), int16(0), int16(0))
 	k := loadBuiltIn(f)
 	named := make(map[string]bool)
-	for _, i := range k.files[0].issues {
-		for _, c := range i.clients {
-			named[c.name], named[c.library] = true, true
+	for _, i := range k.files[0].Issues {
+		for _, c := range i.Clients {
+			named[string(c.Name)], named[string(c.Library)] = true, true
 		}
 	}
 	f.Fuzz(func(t *testing.T, name, version, id, host string, key, sent, lowest, highest int16) {
@@ -606,10 +608,10 @@ func TestTheReasonOfALowConfidence(t *testing.T) {
 		}
 	}
 	for _, file := range loadBuiltIn(t).files {
-		for _, i := range file.issues {
-			for _, c := range i.clients {
-				if c.most < Certain && strings.HasPrefix(c.because, "the catalogue") {
-					t.Errorf("%s: at_most without because", i.ID)
+		for _, i := range file.Issues {
+			for _, c := range i.Clients {
+				if c.AtMost < Certain && strings.HasPrefix(string(c.Because), "the catalogue") {
+					t.Errorf("%s: at_most without because", i.ID.text)
 				}
 			}
 		}
