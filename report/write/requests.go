@@ -2,21 +2,23 @@ package write
 
 import (
 	"bufio"
+	"cmp"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// The window of a RequestsWriter: exchanges are written in the order of their
-// requests, although a request that waits for its answer settles after later
-// ones. 50,000 rows of some 180 bytes are 9 MB; maxWindowBytes holds with the
-// longest client ids, too. A request that settles more than a window later is
-// written late, and counted.
+// The window of a RequestsWriter: exchanges are written in the order of their requests, although a request that waits for
+// its answer settles after later ones. When maxHeldRows are held back, the first ones are written until windowRows are
+// left. 75,000 rows of some 180 bytes are 14 MB; maxHeldBytes holds with the longest client ids, too. A request that
+// settles more than a window later is written late, and counted.
 const (
-	maxWindowRows  = 50_000
-	maxWindowBytes = 16 << 20
+	windowRows   = 50_000
+	maxHeldRows  = windowRows * 3 / 2
+	maxHeldBytes = 16 << 20
 )
 
 // RequestsWriter is a decode.Sink that writes a line for every exchange, in
@@ -28,12 +30,9 @@ type RequestsWriter struct {
 	// layout makes the line that is written of one that was held back; nil for the same.
 	layout func(line []byte) []byte
 	aside  aside
-	// rows are the rows held back, texts their lines, free the places in texts without one.
-	rows  rowHeap
-	texts [][]byte
-	free  []uint32
-	// bytes is the room that texts takes.
-	bytes int
+	// rows are held back. Their texts are in lines; spare is the room for the next lines.
+	rows         []row
+	lines, spare []byte
 	// seq counts the rows, written is the position of the last one written.
 	seq     uint64
 	written capture.Position
@@ -65,14 +64,14 @@ func (r *RequestsWriter) Exchange(x *decode.Exchange) {
 	if r.err != nil {
 		return
 	}
-	place := r.place()
-	held := cap(r.texts[place])
-	r.texts[place] = r.format(r.texts[place][:0], x, &r.aside)
-	r.bytes += cap(r.texts[place]) - held
-	r.rows.push(row{at: x.Request, place: place, seq: r.seq})
+	from := len(r.lines)
+	r.lines = r.format(r.lines, x, &r.aside)
+	r.rows = append(r.rows, row{x.Request, r.seq, from, len(r.lines)})
 	r.seq++
-	for len(r.rows) > maxWindowRows || r.bytes > maxWindowBytes && len(r.rows) > 0 {
-		r.pop()
+	if len(r.rows) >= maxHeldRows {
+		r.write(maxHeldRows - windowRows)
+	} else if len(r.lines) >= maxHeldBytes {
+		r.write(len(r.rows) / 2)
 	}
 }
 
@@ -89,105 +88,53 @@ func (r *RequestsWriter) Late() uint64 { return r.late }
 // Close writes what is held back and returns the first error of all writing.
 // It does not close the writer below.
 func (r *RequestsWriter) Close() error {
-	for len(r.rows) > 0 && r.err == nil {
-		r.pop()
-	}
+	r.write(len(r.rows))
 	if r.err == nil {
 		r.err = r.out.Flush()
 	}
 	return r.err
 }
 
-// place returns a place in texts that is free.
-func (r *RequestsWriter) place() uint32 {
-	if n := len(r.free); n > 0 {
-		place := r.free[n-1]
-		r.free = r.free[:n-1]
-		return place
-	}
-	r.texts = append(r.texts, nil)
-	return uint32(len(r.texts) - 1)
-}
-
-// maxSpare is the room of a text that is kept for the next one; a longer one is let go.
-const maxSpare = 512
-
-// pop writes the first row.
-func (r *RequestsWriter) pop() {
-	first := r.rows.pop()
-	if first.at.Before(r.written) {
-		r.late++
-	} else {
-		r.written = first.at
-	}
-	text := r.texts[first.place]
-	if r.err == nil {
-		line := text
+// write writes the first n rows.
+func (r *RequestsWriter) write(n int) {
+	slices.SortFunc(r.rows, row.compare)
+	for _, first := range r.rows[:n] {
+		if first.at.Before(r.written) {
+			r.late++
+		} else {
+			r.written = first.at
+		}
+		line := r.lines[first.from:first.to]
 		if r.layout != nil {
-			line = r.layout(text)
+			line = r.layout(line)
 		}
-		_, r.err = r.out.Write(line)
+		if r.err == nil {
+			_, r.err = r.out.Write(line)
+		}
 	}
-	if cap(text) > maxSpare || r.bytes > maxWindowBytes {
-		r.bytes -= cap(text)
-		r.texts[first.place] = nil
+	left := r.rows[:0]
+	rest := r.spare[:0]
+	for _, held := range r.rows[n:] {
+		from := len(rest)
+		rest = append(rest, r.lines[held.from:held.to]...)
+		left = append(left, row{held.at, held.seq, from, len(rest)})
 	}
-	r.free = append(r.free, first.place)
+	r.rows, r.lines, r.spare = left, rest, r.lines
 }
 
-// row is a line that waits for its turn.
+// row is a line that waits for its turn: lines[from:to].
 type row struct {
-	at    capture.Position
-	seq   uint64
-	place uint32
+	at       capture.Position
+	seq      uint64
+	from, to int
 }
 
-// before orders rows by position, those of one packet as they came.
-func (r *row) before(o *row) bool {
-	if r.at.Capture != o.at.Capture || r.at.Frame != o.at.Frame {
-		return r.at.Before(o.at)
+// compare orders rows by position, those of one packet as they came.
+func (r row) compare(o row) int {
+	if r.at.Capture == o.at.Capture && r.at.Frame == o.at.Frame {
+		return cmp.Compare(r.seq, o.seq)
 	}
-	return r.seq < o.seq
-}
-
-// rowHeap is a binary heap with the first row on top. (container/heap would
-// allocate for every row.)
-type rowHeap []row
-
-// push takes a row in.
-func (h *rowHeap) push(r row) {
-	*h = append(*h, r)
-	rows := *h
-	for i := len(rows) - 1; i > 0; {
-		parent := (i - 1) / 2
-		if !rows[i].before(&rows[parent]) {
-			return
-		}
-		rows[i], rows[parent] = rows[parent], rows[i]
-		i = parent
-	}
-}
-
-// pop takes the first row off; there must be one.
-func (h *rowHeap) pop() row {
-	rows := *h
-	first, last := rows[0], len(rows)-1
-	rows[0] = rows[last]
-	rows = rows[:last]
-	*h = rows
-	for i := 0; ; {
-		least := i
-		for child := 2*i + 1; child <= 2*i+2 && child < len(rows); child++ {
-			if rows[child].before(&rows[least]) {
-				least = child
-			}
-		}
-		if least == i {
-			return first
-		}
-		rows[i], rows[least] = rows[least], rows[i]
-		i = least
-	}
+	return r.at.Compare(o.at)
 }
 
 // stamp writes times; it keeps what the second of the last one looks like.

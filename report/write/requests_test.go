@@ -94,25 +94,32 @@ func TestTheWindowOfRequestsIsBounded(t *testing.T) {
 	w := NewRequestsTSV(io.Discard)
 	w.Exchange(exchangeAt(1 << 40))
 	x := exchangeAt(1)
-	for i := range maxWindowRows + 10 {
-		x.Request.Frame = uint64(2*maxWindowRows - i)
+	for i := range maxHeldRows + 10 {
+		x.Request.Frame = uint64(2*maxHeldRows - i)
 		w.Exchange(x)
-		if len(w.rows) > maxWindowRows || w.bytes > maxWindowBytes {
-			t.Fatalf("%d rows of %d bytes are held back", len(w.rows), w.bytes)
+		if len(w.rows) >= maxHeldRows || len(w.lines) > maxHeldBytes {
+			t.Fatalf("%d rows of %d bytes are held back", len(w.rows), len(w.lines))
 		}
+	}
+	if len(w.rows) < windowRows {
+		t.Errorf("only %d rows are held back", len(w.rows))
+	}
+	for range maxHeldRows {
+		x.Request.Frame = 1
+		w.Exchange(x)
 	}
 	if w.Late() == 0 {
 		t.Error("rows that came more than a window late were not counted")
 	}
 	x.ClientID = strings.Repeat("\x1b", maxShown)
-	for i := range maxWindowBytes / maxShown / 3 {
+	for i := range maxHeldBytes / maxShown {
 		x.Request.Frame = uint64(1<<41 + i)
 		w.Exchange(x)
-		if w.bytes > maxWindowBytes {
-			t.Fatalf("%d rows of %d bytes are held back", len(w.rows), w.bytes)
+		if len(w.lines) > maxHeldBytes {
+			t.Fatalf("%d rows of %d bytes are held back", len(w.rows), len(w.lines))
 		}
 	}
-	if len(w.rows) >= maxWindowRows {
+	if len(w.rows) >= windowRows {
 		t.Errorf("%d rows with the longest client ids are held back", len(w.rows))
 	}
 	if err := w.Close(); err != nil || len(w.rows) != 0 {
@@ -136,7 +143,7 @@ func (f *failing) Write(p []byte) (int, error) {
 
 func TestRequestsKeepTheFirstError(t *testing.T) {
 	w := NewRequestsTSV(&failing{room: 100 << 10})
-	for i := range 2 * maxWindowRows {
+	for i := range 2 * maxHeldRows {
 		w.Exchange(exchangeAt(uint64(i + 1)))
 	}
 	if err := w.Close(); !errors.Is(err, errNoRoom) {
@@ -218,7 +225,7 @@ func BenchmarkRequestsTSV(b *testing.B) {
 	b.ReportAllocs()
 	w := NewRequestsTSV(io.Discard)
 	x := exchangeAt(1)
-	for i := range maxWindowRows + 1 {
+	for i := range 2 * maxHeldRows {
 		x.Request.Frame = uint64(i)
 		w.Exchange(x)
 	}
