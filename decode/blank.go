@@ -8,7 +8,8 @@ const (
 	// data). In APIs that are not harmless, it also overwrites every value.
 	BlankSecrets Blanking = iota
 	// BlankAll overwrites every value except error codes, the lengths needed to find them, the
-	// acks of Produce, and what ApiVersions and SaslHandshake negotiate.
+	// acks of Produce, what ApiVersions and SaslHandshake negotiate, and the lifetime of a SASL
+	// session.
 	BlankAll
 )
 
@@ -112,8 +113,11 @@ func keptOfRequest(key int16) uint8 {
 
 // keptOfResponse is keptOfRequest for responses.
 func keptOfResponse(key int16) uint8 {
-	if key == keySaslHandshake {
+	switch key {
+	case keySaslHandshake:
 		return 1 << 1 // the enabled mechanisms
+	case keySaslAuthenticate:
+		return 1 << 3 // the lifetime of the session, in milliseconds (KIP-368)
 	}
 	return 0
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 
@@ -178,10 +179,18 @@ const (
 	initProducerIDKey  = 22
 )
 
+var (
+	// producerWord is a client id with the word producer in it: "producer-1", "app-StreamThread-1-producer",
+	// "connector-producer-orders-0". otherWord is one of a client that names a producer only by the way:
+	// kafka-clients call consumers "consumer-GROUP-1".
+	producerWord = regexp.MustCompile(`(?i)(^|[^a-z])producer([^a-z]|$)`)
+	otherWord    = regexp.MustCompile(`(?i)(^|[^a-z])(consumer|admin|adminclient)([^a-z]|$)`)
+)
+
 // isProducer reports whether the client is an idempotent producer by all that is seen of it: by its
 // client id a producer, and by its software one that is idempotent by default (kafka-clients since 3.0).
 func (d *departure) isProducer() bool {
-	if !strings.Contains(strings.ToLower(d.clientID), "producer") {
+	if !producerWord.MatchString(d.clientID) || otherWord.MatchString(d.clientID) {
 		return false
 	}
 	major, _, _ := strings.Cut(d.software.Version, ".")

@@ -30,7 +30,7 @@ const (
 	rangeEnds  = 8
 	// bridgePackets and bridgeBytes bound what is kept between the head of a connection
 	// and the request, so that most connections are shown without a hole.
-	bridgePackets = 64
+	bridgePackets = 256
 	bridgeBytes   = 64 << 10
 	// afterPackets bounds what is kept behind the outcome: acknowledgements, FIN and RST.
 	afterPackets = 8

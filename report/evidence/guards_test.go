@@ -210,10 +210,10 @@ func TestChooseTakesBothEndsOfALongRequest(t *testing.T) {
 		want     []int
 	}{
 		{"all of a short connection", packets(20, 100), 10, 15, count(0, 16)},
-		{"a bridge of as many packets as there may be", packets(200, 100), headPackets + bridgePackets + lastPackets, headPackets + bridgePackets + lastPackets, count(0, headPackets+bridgePackets+lastPackets+1)},
-		{"a bridge of one more", packets(200, 100), headPackets + bridgePackets + lastPackets + 1, headPackets + bridgePackets + lastPackets + 1,
+		{"a bridge of as many packets as there may be", packets(400, 100), headPackets + bridgePackets + lastPackets, headPackets + bridgePackets + lastPackets, count(0, headPackets+bridgePackets+lastPackets+1)},
+		{"a bridge of one more", packets(400, 100), headPackets + bridgePackets + lastPackets + 1, headPackets + bridgePackets + lastPackets + 1,
 			join(count(0, headPackets), count(headPackets+bridgePackets+1, headPackets+bridgePackets+lastPackets+2))},
-		{"a bridge of too many bytes", packets(200, 1+bridgeBytes/bridgePackets), headPackets + bridgePackets + lastPackets, headPackets + bridgePackets + lastPackets,
+		{"a bridge of too many bytes", packets(400, 1+bridgeBytes/bridgePackets), headPackets + bridgePackets + lastPackets, headPackets + bridgePackets + lastPackets,
 			join(count(0, headPackets), count(headPackets+bridgePackets, headPackets+bridgePackets+lastPackets+1))},
 		{"many packets of few bytes", packets(300, 100), 32, 299, count(0, 300)},
 		{"few packets of many bytes", packets(10, 60_000), 5, 9, count(0, 10)},

@@ -358,7 +358,7 @@ func (c *conversation) request(size int64, body []byte) {
 		c.ids = append(c.ids, bytes.Clone(head.ClientID))
 	}
 	if c.names != nil {
-		c.names.Fill("client", head.ClientID)
+		copy(head.ClientID, c.names.Client(string(head.ClientID)))
 	}
 }
 

@@ -67,7 +67,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 type redaction struct{ names *Pseudonyms }
 
 // client replaces a client id.
-func (d redaction) client(id string) string { return d.names.Fitted("client", id) }
+func (d redaction) client(id string) string { return d.names.Client(id) }
 
 // address replaces an IP address, with or without port. What is none is
 // replaced as a name.
@@ -178,6 +178,6 @@ func Requests(w decode.Sink, names *Pseudonyms) decode.Sink {
 func (r *redactedRequests) Exchange(x *decode.Exchange) {
 	y := *x
 	y.Client, y.Broker = r.names.AddrPort(x.Client), r.names.AddrPort(x.Broker)
-	y.ClientID = r.names.Fitted("client", x.ClientID)
+	y.ClientID = r.names.Client(x.ClientID)
 	r.Sink.Exchange(&y)
 }

@@ -24,7 +24,7 @@ func excludedText(f *model.Finding) string {
 		if text != "" {
 			text += "; "
 		}
-		text += "not " + open
+		text += "not excluded: " + open
 	}
 	return text
 }
