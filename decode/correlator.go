@@ -119,8 +119,10 @@ func inOrder(events []Event) bool {
 // before orders events by packet, then by stream, then by their order in the stream.
 func before(a, b *Event) bool {
 	switch {
-	case a.At.Frame != b.At.Frame || a.At.Capture != b.At.Capture:
+	case a.At.Capture != b.At.Capture:
 		return a.At.Before(b.At)
+	case a.At.Frame != b.At.Frame:
+		return a.At.Frame < b.At.Frame
 	case a.Stream != b.Stream:
 		return a.Stream < b.Stream
 	}

@@ -52,7 +52,7 @@ type Sink interface {
 	// Exchange receives an exchange whose outcome is decided. It is valid only during the call,
 	// because its memory is reused.
 	Exchange(*Exchange)
-	// Advertisement receives an ApiVersions response.
+	// Advertisement receives an ApiVersions response. It is valid only during the call.
 	Advertisement(*Advertisement)
 	// Connection receives a connection that ended. Its exchanges came before it, except those
 	// that wait for a range to borrow.

@@ -155,7 +155,7 @@ func (s script) play(t *testing.T, end reassembly.End) {
 	h.End()
 	shard.Closed(c)
 	events := shard.Take(nil)
-	if got := len(exchanges(events)); uint64(got) != requests {
+	if got := len(exchanges(events)); uint32(got) != requests {
 		t.Errorf("%d requests became %d exchanges", requests, got)
 	}
 	for i := range events {

@@ -32,8 +32,6 @@ type handler struct {
 	conn  *reassembly.Connection
 	// queue holds the requests without a response so far.
 	queue queue
-	// counted is the number of requests of the queue included in shard.outstanding.
-	counted int
 
 	// ranges are from the latest ApiVersions response, whose packet is rangesAt. before are the
 	// previous ranges.
@@ -59,11 +57,13 @@ type handler struct {
 
 	at    capture.Position // of the latest event
 	order uint32
+	// counted is the number of requests of the queue included in shard.outstanding.
+	counted int32
 
 	lastRequest, lastAnswer capture.Position
 
-	requests    uint64
 	unanswered  uint64 // when the connection ended
+	requests    uint32 // so far
 	lastID      int32  // correlation id of the latest request
 	negotiating int16  // ApiVersions requests in queue
 	latestName  int8   // the place in ids of the latest request's client id
@@ -132,8 +132,8 @@ func (h *handler) isCrowded() bool {
 
 // countOutstanding updates the shard's count of outstanding requests.
 func (h *handler) countOutstanding() {
-	h.shard.outstanding += h.queue.n - h.counted
-	h.counted = h.queue.n
+	h.shard.outstanding += h.queue.n - int(h.counted)
+	h.counted = int32(h.queue.n)
 }
 
 // request handles a request. The ranges that the broker advertised before its last packet judge
@@ -388,10 +388,12 @@ func (h *handler) advertised(p *pending, a answer) {
 			q.ranges = a.ranges
 		}
 	}
-	h.emit(Event{Advertisement: &Advertisement{
+	advertisement := h.shard.advertisements.get()
+	*advertisement = Advertisement{
 		Stream: h.conn.Stream, At: a.at, Client: h.conn.Client, Broker: h.conn.Broker, Domain: h.conn.Domain,
 		Version: p.version, Ranges: a.ranges,
-	}})
+	}
+	h.emit(Event{Advertisement: advertisement})
 	for _, e := range h.held {
 		e.judge(a.ranges, Observed)
 		e.BeforeNegotiation = e.BeforeNegotiation && !a.at.Before(e.Request)

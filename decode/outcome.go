@@ -21,7 +21,7 @@ func (h *handler) finish(p pending, outcome Outcome, a answer) {
 	}
 	refused := p.key == keyApiVersions && outcome == Error
 	waits := p.key != keyApiVersions && p.ranges == nil && h.waiting()
-	e := h.shard.newExchange()
+	e := h.shard.exchanges.get()
 	h.fill(e, &p, outcome, a)
 	switch {
 	case refused:
@@ -71,10 +71,10 @@ func (h *handler) announce(p *pending) {
 		return
 	}
 	h.announced = now
-	e := h.shard.newExchange()
+	e := h.shard.exchanges.get()
 	h.fill(e, p, CutOff, answer{at: p.at})
 	if e.Verdict == OK {
-		h.shard.free = append(h.shard.free, e)
+		h.shard.exchanges.put(e)
 		return
 	}
 	h.emit(Event{OutOfRange: e})

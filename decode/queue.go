@@ -57,12 +57,13 @@ type queue struct {
 	missed    int32
 	hasMissed bool
 	// counters count the correlation ids of a long ring, nil for a short one.
-	counters []uint16
+	counters *[]uint16
 }
 
 // counter returns the counter of a correlation id.
 func (q *queue) counter(id int32) *uint16 {
-	return &q.counters[uint32(id)*filterSeed>>8&uint32(len(q.counters)-1)]
+	counters := *q.counters
+	return &counters[uint32(id)*filterSeed>>8&uint32(len(counters)-1)]
 }
 
 // identify sets the correlation id of a request.
@@ -86,7 +87,7 @@ func (q *queue) at(i int) *pending { return &q.ring[(q.head+i)&(len(q.ring)-1)] 
 // push adds a request. The caller fills it.
 func (q *queue) push() *pending {
 	if q.n == len(q.ring) {
-		q.resize(max(2, 2*q.n))
+		q.resize(max(1, 2*q.n))
 	}
 	q.n++
 	q.hasMissed = false
@@ -128,7 +129,8 @@ func (q *queue) resize(length int) {
 	}
 	q.ring, q.head = ring, 0
 	if length >= longRing {
-		q.counters = make([]uint16, filterFactor*length)
+		counters := make([]uint16, filterFactor*length)
+		q.counters = &counters
 		for i := range q.n {
 			*q.counter(ring[i].correlationID)++
 		}

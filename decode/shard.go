@@ -13,9 +13,9 @@ const (
 	// maxTables bounds the tables of ranges that a shard shares: 256 of at most 6 KiB are 1.5
 	// MiB. A cluster has fewer than ten.
 	maxTables = 256
-	// slabExchanges is how many exchanges are allocated at once: 32 of about 320 bytes are 10
-	// KiB.
-	slabExchanges = 32
+	// slabSize is how many values a store allocates at once: 32 exchanges of about 320 bytes are
+	// 10 KiB.
+	slabSize = 32
 	// maxAnswers bounds the ApiVersions responses recognized by their bytes, of at most
 	// maxKnownAnswer bytes each: 64 of 2 KiB are 128 KiB.
 	maxAnswers     = 64
@@ -50,10 +50,9 @@ type Shard struct {
 	nTable   int
 	// answers are earlier ApiVersions responses: a broker sends the same bytes to every client.
 	answers map[string]knownAnswer
-	slab    []Exchange
-	// free are the Exchanges returned by Take. There are never more than were in use at one
-	// time.
-	free []*Exchange
+	// exchanges and advertisements hold those returned by Take.
+	exchanges      store[Exchange]
+	advertisements store[Advertisement]
 	// watch: emit OutOfRange events.
 	watch bool
 
@@ -111,15 +110,12 @@ func (s *Shard) Closed(c *reassembly.Connection) {
 }
 
 // Take returns the Events since the last call. The caller owns them until it returns them as
-// old. The Exchanges of old are then reused.
+// old. The Exchanges and Advertisements of old are then reused.
 func (s *Shard) Take(old []Event) []Event {
 	for i := range old {
-		if e := old[i].Exchange; e != nil {
-			s.free = append(s.free, e)
-		}
-		if e := old[i].OutOfRange; e != nil {
-			s.free = append(s.free, e)
-		}
+		s.exchanges.put(old[i].Exchange)
+		s.exchanges.put(old[i].OutOfRange)
+		s.advertisements.put(old[i].Advertisement)
 	}
 	clear(old)
 	taken := s.events
@@ -130,20 +126,33 @@ func (s *Shard) Take(old []Event) []Event {
 // Limits returns how often each limit was exceeded. It may be called after the worker ended.
 func (s *Shard) Limits() Limits { return s.limits }
 
-// newExchange returns an Exchange to overwrite. It is reused after Take returns it, so a Sink
-// that keeps one must copy it.
-func (s *Shard) newExchange() *Exchange {
+// store allocates values, and reuses those that were put back. There are never more than were in
+// use at one time.
+type store[T any] struct {
+	free []*T
+	slab []T
+}
+
+// get returns a value to overwrite.
+func (s *store[T]) get() *T {
 	if n := len(s.free); n > 0 {
-		e := s.free[n-1]
+		v := s.free[n-1]
 		s.free = s.free[:n-1]
-		return e
+		return v
 	}
 	if len(s.slab) == 0 {
-		s.slab = make([]Exchange, slabExchanges)
+		s.slab = make([]T, slabSize)
 	}
-	e := &s.slab[0]
+	v := &s.slab[0]
 	s.slab = s.slab[1:]
-	return e
+	return v
+}
+
+// put takes a value back, unless it is nil.
+func (s *store[T]) put(v *T) {
+	if v != nil {
+		s.free = append(s.free, v)
+	}
 }
 
 // share returns b as a string, cut if it is long. Equal texts share their memory.

@@ -85,8 +85,9 @@ type flowTable struct {
 	numbers []uint32 // streams by capture
 	hand    uint32
 	limits  *Limits
+	// marks are the latest first segments of connections, by mark.place.
+	marks *[maxMarks]marked
 	// challenges are SYNs on live connections, disbelieved counts those that nothing confirmed so far.
-	marks       map[mark]marked // of connections with other addresses
 	challenges  map[*flow]challenge
 	disbelieved uint64
 	// release is told of a flow that leaves the table, unless it is a copy of another or unwanted.
@@ -94,7 +95,7 @@ type flowTable struct {
 }
 
 func newFlowTable(limits *Limits, release func(*flow, EndKind)) *flowTable {
-	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, marks: map[mark]marked{}, limits: limits, release: release}
+	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, marks: new([maxMarks]marked), limits: limits, release: release}
 }
 
 func (t *flowTable) at(i uint32) *flow { return &t.chunks[i/flowChunk][i%flowChunk] }

@@ -25,21 +25,21 @@ type framer struct {
 	// tentative: the message being read was found by searching, and nothing has
 	// confirmed yet that it is one.
 	tentative bool
-	resynced  bool // for Frame.Resynced
-	joined    bool // searching the first message of a connection that was open before, of which nothing was lost
-	sized     bool // size is known
-	asked     bool // want is known
-	unlisted  bool // a message whose header was lost: only its end is of interest
-	handed    bool // handed on already
-	final     bool // no more bytes come before a gap or the end
+	resynced  bool   // for Frame.Resynced
+	joined    bool   // searching the first message of a connection that was open before, of which nothing was lost
+	sized     bool   // size is known
+	asked     bool   // want is known
+	unlisted  bool   // a message whose header was lost: only its end is of interest
+	handed    bool   // handed on already
+	final     bool   // no more bytes come before a gap or the end
+	tries     uint16 // chunks searched in vain, at most maxTries
+	want      int32  // bytes wanted, the size field included
 	size      int64
 	passed    int64  // bytes of the message so far, its size field included
-	want      int    // bytes wanted, the size field included
 	buf       []byte // of worker.room
 	first     capture.Position
 	offset    int64   // Frame.Offset
 	starts    *starts // while searching: where segments begin in buf, which holds what came before
-	tries     int     // chunks searched in vain
 }
 
 type framerState uint8
@@ -121,7 +121,7 @@ func (f *framer) whole(c *conn, p []byte, at capture.Position) int {
 }
 
 // complete reports whether the wanted part of the head has come.
-func (f *framer) complete() bool { return f.asked && len(f.buf) >= f.want }
+func (f *framer) complete() bool { return f.asked && len(f.buf) >= int(f.want) }
 
 // left is how many bytes of the message are still to come.
 func (f *framer) left() int64 { return sizeBytes + f.size - f.passed }
@@ -131,7 +131,7 @@ func (f *framer) gather(c *conn, p []byte) int {
 	need := sizeBytes
 	switch {
 	case f.asked:
-		need = f.want
+		need = int(f.want)
 	case f.sized:
 		need = sizeBytes + int(min(f.size, wantBytes))
 	}
@@ -160,10 +160,9 @@ func (f *framer) ask(c *conn, at capture.Position) bool {
 			f.lose(c, at)
 			return false
 		}
-		f.want = sizeBytes + int(min(int64(max(n, 0)), f.size))
-		f.want = max(f.want, len(f.buf))
-		f.buf = c.w.room(f.buf, f.want)
-		f.want = min(f.want, cap(f.buf))
+		want := max(sizeBytes+int(min(int64(max(n, 0)), f.size)), len(f.buf))
+		f.buf = c.w.room(f.buf, want)
+		f.want = int32(min(want, cap(f.buf)))
 		f.asked = true
 	}
 	return true
@@ -284,7 +283,7 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 		}
 		f.asked = true
 	}
-	f.want = min(f.want, len(f.buf)) // the head ends here
+	f.want = min(f.want, int32(len(f.buf))) // the head ends here
 	if f.dir == ToClient && !f.tentative && !f.handed {
 		f.hand(c, at)
 	}

@@ -1,7 +1,7 @@
 package reassembly
 
 import (
-	"hash/crc32"
+	"hash/maphash"
 
 	"github.com/kafkavet/kafkavet/capture"
 )
@@ -27,12 +27,15 @@ const (
 	// a FIN are waited for: segments that were under way, or out of order.
 	lingerTicks = 2
 	// recentSegments and recentBytes say of how many segments and of which length
-	// the checksum is kept, to tell a copy from a forgery.
+	// the fingerprint is kept, to distinguish a copy from a forgery.
 	recentSegments = 2
 	recentBytes    = 512
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var fingerprintSeed = maphash.MakeSeed()
+
+// fingerprint returns a hash that equal bytes share within one run of the program.
+func fingerprint(p []byte) uint32 { return uint32(maphash.Bytes(fingerprintSeed, p)) }
 
 // half puts one direction of a connection in order.
 type half struct {
@@ -209,7 +212,7 @@ func (c *conn) overlap(d Direction, seq, n uint32, it *item) {
 	}
 	for i := range h.recent {
 		if r := &h.recent[i]; r.seq == seq && r.length == it.length {
-			if r.sum != crc32.Checksum(it.payload, castagnoli) {
+			if r.sum != fingerprint(it.payload) {
 				c.contest(d, seq, n)
 			}
 			return
@@ -239,7 +242,7 @@ func (h *half) remember(seq uint32, p []byte) {
 	if len(p) > recentBytes {
 		return
 	}
-	h.recent[h.turn%recentSegments] = summary{seq, uint32(len(p)), crc32.Checksum(p, castagnoli)}
+	h.recent[h.turn%recentSegments] = summary{seq, uint32(len(p)), fingerprint(p)}
 	h.turn++
 }
 

@@ -3,7 +3,6 @@ package reassembly
 import (
 	"bytes"
 	"encoding/binary"
-	"hash/crc32"
 	"slices"
 
 	"github.com/google/gopacket"
@@ -66,7 +65,7 @@ func (q *disorder) isOverdue(turn uint32) bool {
 type queuedPart struct {
 	seq, length uint32
 	captured    uint32 // how many of its bytes are real; the rest was cut by the snapshot length
-	sum         uint32 // checksum of those
+	sum         uint32 // fingerprint of those
 	turn        uint32 // conn.turns when it came
 	at          capture.Position
 	// instead are bytes that came in order later, and that the receiver has in place of the first ones. They
@@ -126,7 +125,7 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 			if e := &q.queued[i]; int32(e.seq-seq) <= 0 { // here already: the first copy wins
 				n = min(n, e.end()-seq)
 				c.info.Overlaps += uint64(n)
-				if e.seq == seq && e.length == length && int(e.captured) == len(p) && e.sum != crc32.Checksum(p, castagnoli) {
+				if e.seq == seq && e.length == length && int(e.captured) == len(p) && e.sum != fingerprint(p) {
 					c.contest(d, seq, n)
 				}
 				seq, length, p = seq+n, length-n, p[min(int(n), len(p)):]
@@ -135,7 +134,7 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 			n = min(n, q.queued[i].seq-seq)
 		}
 		part := p[:min(int(n), len(p))]
-		e := queuedPart{seq: seq, length: n, captured: uint32(len(part)), sum: crc32.Checksum(part, castagnoli), turn: c.turns, at: at}
+		e := queuedPart{seq: seq, length: n, captured: uint32(len(part)), sum: fingerprint(part), turn: c.turns, at: at}
 		q.queued = slices.Insert(q.queued, i, e)
 		q.pages += e.pages()
 		r.pages += e.pages()

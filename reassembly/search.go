@@ -46,7 +46,8 @@ func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []by
 		c.lostPlace(f.dir, at)
 	}
 	f.carry(c, b, old, start)
-	if f.tries++; f.tries >= maxTries && c.talk.handler == nil {
+	f.tries = min(f.tries+1, maxTries)
+	if f.tries == maxTries && c.talk.handler == nil {
 		f.drop(c)
 		f.state = stopped
 	}

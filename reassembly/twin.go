@@ -2,7 +2,6 @@ package reassembly
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 	"net/netip"
 	"slices"
 
@@ -17,8 +16,8 @@ const (
 	// twinWindow is how much time may lie between two copies of a segment, in nanoseconds. Copies come microseconds apart
 	// on one host, and the clocks of two hosts are corrected.
 	twinWindow = 3e9
-	// maxMarks bounds the segments that those of other addresses are compared with: 4,096 of some 60 bytes are 240 KiB.
-	// When it is reached, all are forgotten.
+	// maxMarks bounds the segments that those of other addresses are compared with: 4,096 of 48 bytes are 192 KiB.
+	// A segment evicts the one that had its place.
 	maxMarks = 4096
 	// marksPerFlow is how many segments with payload of a connection are compared: the first, as a rule. Where the capture
 	// begins in between, one place has some that the other has not.
@@ -33,8 +32,12 @@ const (
 // mark is what is equal in all copies of a segment.
 type mark struct{ seq, ack, length, sum uint32 }
 
-// marked is the flow that had a segment first, and when.
+// place is the place of a segment in flowTable.marks. The same packets give the same places in every run.
+func (k *mark) place() uint32 { return (k.seq ^ k.ack*0x9e3779b1) >> 16 % maxMarks }
+
+// marked is a segment, the flow that had it first, and when.
 type marked struct {
+	mark
 	flow   *flow
 	stream uint32 // of flow, which may have become that of another connection
 	dir    Direction
@@ -48,9 +51,10 @@ func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction) (*flow, Direc
 	if s.Seq < minRandom || s.Ack < minRandom || s.Flags&capture.ACK == 0 {
 		return nil, d
 	}
-	k := mark{s.Seq, s.Ack, s.Length, crc32.Checksum(s.Payload[:min(len(s.Payload), markBytes)], castagnoli)}
-	m, ok := t.marks[k]
-	if ok && m.flow.alias != 0 {
+	k := mark{s.Seq, s.Ack, s.Length, fingerprint(s.Payload[:min(len(s.Payload), markBytes)])}
+	known := &t.marks[k.place()]
+	m := *known
+	if m.mark == k && m.flow.alias != 0 {
 		if m.flow.isTurned {
 			m.dir = m.dir.Reverse()
 		}
@@ -58,11 +62,8 @@ func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction) (*flow, Direc
 			m.stream = m.flow.stream
 		}
 	}
-	if !ok || m.flow == nil || m.flow.dead || m.flow.stream != m.stream || s.Time-m.time > twinWindow || m.time-s.Time > twinWindow {
-		if len(t.marks) >= maxMarks {
-			clear(t.marks)
-		}
-		t.marks[k] = marked{f, f.stream, d, s.Time}
+	if m.mark != k || m.flow == nil || m.flow.dead || m.flow.stream != m.stream || s.Time-m.time > twinWindow || m.time-s.Time > twinWindow {
+		*known = marked{k, f, f.stream, d, s.Time}
 		return nil, d
 	}
 	if m.flow == f || m.flow.unwanted || f.unwanted {

@@ -54,6 +54,8 @@ type findings struct {
 	// claims are the ids under which evidence keeps what is not decided yet, numbered counts the ids.
 	claims   map[findingKey]evidence.ID
 	numbered evidence.ID
+	// onExchange and onConnection are the indices of the rules that look at exchanges and at connections.
+	onExchange, onConnection []int
 	// early are connections with a request before the ApiVersions response.
 	early map[uint32]struct{}
 }
@@ -69,6 +71,14 @@ func (f *findings) init(opt *Options, k known) {
 	*f = findings{
 		known: k, issues: opt.KnownIssues, evidence: opt.Evidence, isWatch: opt.Watch, target: opt.Target,
 		sealed: sealed.NewBook(), claims: map[findingKey]evidence.ID{}, early: map[uint32]struct{}{},
+	}
+	for i := range rules {
+		if rules[i].exchange != nil {
+			f.onExchange = append(f.onExchange, i)
+		}
+		if rules[i].connection != nil {
+			f.onConnection = append(f.onConnection, i)
+		}
 	}
 	f.history = history.New(f.decidedEarly)
 	f.groups = groups{all: map[findingKey]*group{}, perRule: make([]int, len(rules)), decide: f.decided, begun: f.begun, dropped: f.dropped}
@@ -88,8 +98,8 @@ func (f *findings) exchange(x *decode.Exchange) int {
 	if f.isWatch {
 		f.settled(x)
 	}
-	for i := range rules {
-		if rules[i].exchange == nil || rules[i].onSight && x.Evidence == decode.Borrowed {
+	for _, i := range f.onExchange {
+		if rules[i].onSight && x.Evidence == decode.Borrowed {
 			continue
 		}
 		if detail, ok := rules[i].exchange(x); ok {
@@ -152,10 +162,7 @@ func (f *findings) connection(c *decode.Connection) {
 	past := past{}
 	_, past.early = f.early[c.Stream]
 	delete(f.early, c.Stream)
-	for i := range rules {
-		if rules[i].connection == nil {
-			continue
-		}
+	for _, i := range f.onConnection {
 		if detail, ok := rules[i].connection(c, past); ok {
 			f.addConnection(i, detail, c)
 		}
