@@ -563,7 +563,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		return
 	}
 	p.table.note(f, seg, dir)
-	if seg.Length > 0 && f.marks < marksPerFlow && !f.unwanted {
+	if seg.Length > 0 && f.needsMark() && !f.unwanted {
 		f, dir = p.unite(s, f, seg, dir)
 	}
 	seg.Stream = p.table.number(f, seg.Capture)

@@ -19,9 +19,11 @@ const (
 	// maxMarks bounds the segments that those of other addresses are compared with: 4,096 of 48 bytes are 192 KiB.
 	// A segment evicts the one that had its place.
 	maxMarks = 4096
-	// marksPerFlow is how many segments with payload of a connection are compared: the first, as a rule. Where the capture
-	// begins in between, one place has some that the other has not.
-	marksPerFlow = 4
+	// marksPerFlow is how many segments with payload of a connection are compared: the first, and the next one in case the
+	// capture lacks that. midstreamMarks is the same where the handshake was not captured: when the capture begins, one place
+	// has some segments that the other has not.
+	marksPerFlow   = 2
+	midstreamMarks = 4
 	// markBytes is how many bytes of a segment are compared: few enough for captures that cut their packets.
 	markBytes = 32
 	// minRandom is the least sequence number that is taken for one that counts on from a random one: those of made-up
@@ -42,6 +44,11 @@ type marked struct {
 	stream uint32 // of flow, which may have become that of another connection
 	dir    Direction
 	time   int64
+}
+
+// needsMark reports whether the next segment with payload of f is compared.
+func (f *flow) needsMark() bool {
+	return f.marks < marksPerFlow || f.marks < midstreamMarks && !f.synced[ToBroker] && !f.synced[ToClient]
 }
 
 // twin returns the flow with other addresses that s was seen on before, and the direction there; nil without one. f

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -22,10 +23,10 @@ const (
 // timeline follows connections for the Timeline. Lanes in work are in a list by
 // activity, so that the one that was silent longest makes room.
 type timeline struct {
-	open           map[uint32]*lane
-	newest, oldest *lane
-	kept           map[uint32]*lane
-	flagged, plain int
+	lanes map[uint32]*lane
+	// open is how many lanes are in work. The others are kept: flagged ones, and plain ones.
+	open, flagged, plain int
+	newest, oldest       *lane
 	// free are lanes to be used again, so that short connections cost no garbage.
 	free    []*lane
 	omitted uint64
@@ -45,6 +46,7 @@ type lane struct {
 	merged  [eventKinds]uint8
 	worst   model.Severity
 	flagged bool
+	isKept  bool // no longer in work
 }
 
 // laneEvent is a LaneEvent in the making.
@@ -63,7 +65,7 @@ type laneEvent struct {
 }
 
 func newTimeline() timeline {
-	return timeline{open: map[uint32]*lane{}, kept: map[uint32]*lane{}}
+	return timeline{lanes: map[uint32]*lane{}}
 }
 
 // exchange adds an exchange, with the index of the rule that fired on it or -1.
@@ -166,8 +168,8 @@ func (e *laneEvent) kind() int {
 
 // connection ends a lane.
 func (t *timeline) connection(c *decode.Connection) {
-	l := t.open[c.Stream]
-	if l == nil {
+	l := t.lanes[c.Stream]
+	if l == nil || l.isKept {
 		return
 	}
 	l.first, l.last, l.end = c.First, c.Last, c.End
@@ -176,16 +178,16 @@ func (t *timeline) connection(c *decode.Connection) {
 
 // lane finds the lane of x, or begins one.
 func (t *timeline) lane(x *decode.Exchange) *lane {
-	if l := t.kept[x.Stream]; l != nil {
-		return l
-	}
-	l := t.open[x.Stream]
-	if l == nil {
-		if len(t.open) >= maxOpenLanes {
+	l := t.lanes[x.Stream]
+	switch {
+	case l == nil:
+		if t.open >= maxOpenLanes {
 			t.retire(t.oldest)
 		}
 		l = t.begin(x)
-	} else {
+	case l.isKept || l == t.newest:
+		return l
+	default:
 		t.unlink(l)
 	}
 	t.link(l)
@@ -203,7 +205,8 @@ func (t *timeline) begin(x *decode.Exchange) *lane {
 	}
 	l.stream, l.client, l.broker = x.Stream, x.Client, x.Broker
 	l.first, l.last = x.Request, x.Decided
-	t.open[x.Stream] = l
+	t.lanes[x.Stream] = l
+	t.open++
 	return l
 }
 
@@ -235,7 +238,7 @@ func (t *timeline) unlink(l *lane) {
 // retire ends the work on l: it is kept where there is room for its kind.
 func (t *timeline) retire(l *lane) {
 	t.unlink(l)
-	delete(t.open, l.stream)
+	t.open--
 	switch {
 	case l.flagged && t.flagged < model.MaxFlaggedLanes:
 		t.flagged++
@@ -243,23 +246,17 @@ func (t *timeline) retire(l *lane) {
 		t.plain++
 	default:
 		t.omitted++
+		delete(t.lanes, l.stream)
 		t.free = append(t.free, l)
 		return
 	}
 	l.events = slices.Clip(l.events)
-	t.kept[l.stream] = l
+	l.isKept = true
 }
 
 // snapshot is the Timeline so far, with room for the lanes in work. verdicts are the rules of suspects.
 func (t *timeline) snapshot(verdicts map[suspectPlace]int) model.Timeline {
-	lanes := make([]*lane, 0, len(t.kept)+len(t.open))
-	for _, l := range t.kept {
-		lanes = append(lanes, l)
-	}
-	for _, l := range t.open {
-		lanes = append(lanes, l)
-	}
-	slices.SortFunc(lanes, func(a, b *lane) int {
+	lanes := slices.SortedFunc(maps.Values(t.lanes), func(a, b *lane) int {
 		if a.flagged != b.flagged {
 			return cmp.Compare(b2i(b.flagged), b2i(a.flagged))
 		}

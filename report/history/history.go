@@ -39,7 +39,7 @@ type Book struct {
 	// recent are those of streams that were asked for last, by the last bits of the id.
 	recent [recentStreams]*stream
 	// past are the latest connections that are over, a ring once it is full; spare are records to be used again.
-	past     []uint32
+	past     []*stream
 	nextPast int
 	spare    []*stream
 	clients  map[clientKey]*client

@@ -115,16 +115,16 @@ func (b *Book) evict() {
 // their requests may still wait for a range.
 func (b *Book) end(s *stream) {
 	if len(b.past) < maxPast {
-		b.past = append(b.past, s.id)
+		b.past = append(b.past, s)
 		return
 	}
-	oldest := b.past[b.nextPast]
-	b.past[b.nextPast] = s.id
+	o := b.past[b.nextPast]
+	b.past[b.nextPast] = s
 	b.nextPast = (b.nextPast + 1) % maxPast
-	if o := b.streams[oldest]; o != nil && !o.isNeeded && o != s {
-		delete(b.streams, oldest)
+	if !o.isNeeded && o != s {
+		delete(b.streams, o.id)
 		b.spare = append(b.spare, o)
-		if recent := &b.recent[oldest%recentStreams]; *recent == o {
+		if recent := &b.recent[o.id%recentStreams]; *recent == o {
 			*recent = nil
 		}
 	}
