@@ -162,3 +162,10 @@ func LooksLikeExchange(request, response []byte) bool {
 	how, _ := layoutOf(h.key).walkResponse(h.key, h.version, int64(len(body)), body)
 	return how == fitsExactly
 }
+
+// IsKafkaPort reports whether brokers and proxies usually listen on a port: 9091 to 9098, the same
+// with another digit for the hundreds (9192, 9292), and those of containers, 19092 or 29094.
+func IsKafkaPort(port uint16) bool {
+	n := port % 10000
+	return n/1000 == 9 && n%100 >= 91 && n%100 <= 98
+}

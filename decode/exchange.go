@@ -164,6 +164,9 @@ type Exchange struct {
 	// NegotiationRefused: on this connection, the last ApiVersions response before the request
 	// was error 35, which has no ranges.
 	NegotiationRefused bool
+	// Challenge: the SaslAuthenticate response holds a token, so the authentication goes on, or it
+	// was the last step of SCRAM or GSSAPI. With OAUTHBEARER it is a refusal (RFC 7628 3.2.2).
+	Challenge bool
 	// Contested: the capture has two versions of bytes of the request, or of responses on its
 	// connection, and does not show which one was received (reassembly.Connection.Contested).
 	Contested bool

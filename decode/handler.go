@@ -93,6 +93,7 @@ type answer struct {
 	ranges    *Ranges
 	enabled   []string
 	lifetime  time.Duration // Exchange.SessionLifetime
+	challenge bool          // Exchange.Challenge
 	wrong     bool          // Exchange.WrongRefusal
 	cluster   *Cluster      // Exchange.Cluster
 }
@@ -269,7 +270,7 @@ func (h *handler) read(p *pending, f *reassembly.Frame) answer {
 	case keySaslHandshake:
 		a.errorCode, a.enabled = readHandshake(body, h.shard.share)
 	case keySaslAuthenticate:
-		a.errorCode, a.lifetime = readAuthenticate(p.version, body)
+		a.errorCode, a.challenge, a.lifetime = readAuthenticate(p.version, body)
 	case keyMetadata:
 		a.cluster = h.shard.cluster(p.version, body)
 		if size <= maxAnswerScan-responseHeader {

@@ -98,6 +98,7 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
 		e.Mechanism, e.Enabled = h.mechanism, a.enabled
 	}
 	e.WrongRefusal, e.SessionLifetime, e.ResponseSize, e.Cluster = a.wrong, a.lifetime, a.size, a.cluster
+	e.Challenge = a.challenge
 	e.NegotiationRefused = h.ranges == nil && h.lastRefusal != (capture.Position{}) && h.lastRefusal.Before(p.at)
 	const sizeField = 4
 	contested := &h.conn.Contested

@@ -80,29 +80,36 @@ func readHandshake(body []byte, share func([]byte) string) (errorCode int16, ena
 	return errorCode, enabled
 }
 
-// readAuthenticate reads the error code of a SaslAuthenticate response. From v1 on it also reads
-// the session lifetime (KIP-368; 0 is no limit). It skips the secret fields between them by
-// their lengths.
-func readAuthenticate(version int16, body []byte) (errorCode int16, lifetime time.Duration) {
+// readAuthenticate reads the error code of a SaslAuthenticate response, and whether it holds a
+// token. From v1 on it also reads the session lifetime (KIP-368; 0 is no limit). It skips the
+// secret fields between them by their lengths.
+func readAuthenticate(version int16, body []byte) (errorCode int16, challenge bool, lifetime time.Duration) {
 	r := newReader(body)
 	flexible := version >= layouts[keySaslAuthenticate].flexible
 	if flexible {
 		r.tags(nil)
 	}
 	errorCode = r.Int16()
-	if version < 1 || version > layouts[keySaslAuthenticate].max {
-		return errorCode, 0
+	if version < 0 || version > layouts[keySaslAuthenticate].max {
+		return errorCode, false, 0
 	}
 	if flexible {
 		r.compactText() // error message
-		r.compactText() // token
+		token := int(r.Uvarint()) - 1
+		challenge = r.Ok() && token > 0
+		r.Span(max(token, 0))
 	} else {
 		r.text()
-		r.Span(int(max(r.Int32(), 0)))
+		token := r.Int32()
+		challenge = r.Ok() && token > 0
+		r.Span(int(max(token, 0)))
+	}
+	if version < 1 {
+		return errorCode, challenge, 0
 	}
 	ms := r.Int64()
 	if !r.Ok() || ms < 0 || ms > math.MaxInt64/int64(time.Millisecond) {
-		return errorCode, 0
+		return errorCode, challenge, 0
 	}
-	return errorCode, time.Duration(ms) * time.Millisecond
+	return errorCode, challenge, time.Duration(ms) * time.Millisecond
 }

@@ -241,3 +241,22 @@ func TestMechanismsAreBounded(t *testing.T) {
 		t.Errorf("enabled mechanisms differ (-want +got):\n%s", diff)
 	}
 }
+
+// TestChallenge: a token in the answer to SaslAuthenticate is reported, in each version, and nothing of it kept.
+func TestChallenge(t *testing.T) {
+	for version := int16(0); version <= 2; version++ {
+		for _, token := range []string{"", "secret-challenge", strings.Repeat("secret", maxAuthenticateAnswer)} {
+			d := newNetwork().open(t)
+			req, resp := authenticate(version, 0)
+			resp.(*kmsg.SASLAuthenticateResponse).SASLAuthBytes = []byte(token)
+			d.respond(d.request(req), resp)
+			events := d.end(reassembly.Cut, 0)
+			if x := exchanges(events)[0]; x.Challenge != (token != "") {
+				t.Errorf("v%d, token of %d bytes: %v", version, len(token), x.Challenge)
+			}
+			if said := dump(events); strings.Contains(said, "secret") {
+				t.Errorf("v%d: a secret is kept: %s", version, said)
+			}
+		}
+	}
+}

@@ -131,9 +131,6 @@ func (h *handler) wantResponse(size int64, head []byte) (n int64, ok bool) {
 	case keySaslHandshake:
 		return maxSaslAnswer, true
 	case keySaslAuthenticate:
-		if h.queue.at(i).version == 0 {
-			return responseHeader + 2, true // the error code
-		}
 		return maxAuthenticateAnswer, true
 	case keyMetadata:
 		return min(size, maxMetadataHead), true

@@ -10,6 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/evidence"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -30,8 +31,8 @@ type departure struct {
 	asked bool
 	// waited: a request was not answered, so the client's next step was seen.
 	waited bool
-	// left: the client ended the connection. soon: within spareAge of the answer.
-	left, soon bool
+	// left: the client ended the connection, closed: the broker did. soon: within spareAge of the answer.
+	left, closed, soon bool
 	// torn: bytes are missing, or a request was not complete, or came before the answer.
 	torn bool
 	id   evidence.ID
@@ -59,7 +60,8 @@ func (f *findings) depart(c *decode.Connection, p past) {
 		return
 	}
 	left := ended(c) && c.End.By == reassembly.ToBroker
-	if _, missing := nextNeed(c.Advertised, stage); !missing && !(left && (c.AfterAdvertised == 0 || stage == saslHandshakeKey)) {
+	inside := ended(c) && (stage == saslHandshakeKey || stage == history.Challenged)
+	if _, missing := nextNeed(c.Advertised, stage); !missing && !inside && !(left && c.AfterAdvertised == 0) {
 		return
 	}
 	d := departure{
@@ -69,7 +71,7 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	}
 	if ended(c) {
 		d.end = c.End.At
-		d.left = left
+		d.left, d.closed = left, !left
 		d.soon = d.end.Time-max(c.LastAnswer.Time, c.First.Time) < spareAge
 	}
 	if len(c.ClientIDs) > 0 {

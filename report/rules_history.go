@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
@@ -74,8 +75,9 @@ var notKafkaRule = Rule{
 	Documentation: model.Documentation{
 		What: "What listens at the address does not speak Kafka: it answered with another protocol, or it answered nothing of all that clients asked.",
 		Why:  "The port is that of something else (an HTTP server or ingress, SSH, ZooKeeper), or of a listener that wants TLS or SASL first. The client reports a disconnect, a time-out or a message that is too large. No version is at fault.",
-		Wire: "A Kafka request, and an answer in text or in another protocol; or different requests, all of them closed, reset or ignored.",
-		Do:   "Check bootstrap.servers, advertised.listeners and the port mappings between client and broker. Where nothing was answered, check also whether the listener wants TLS (security.protocol) or SASL.",
+		Wire: "A Kafka request, and an answer in text or in another protocol; or different requests, all of them closed, reset or ignored. " +
+			"ApiVersions v3 or higher alone, closed, is counted here on a port on which brokers seldom listen, and as KV2002 on 9092 and its like.",
+		Do: "Check bootstrap.servers, advertised.listeners and the port mappings between client and broker. Where nothing was answered, check also whether the listener wants TLS (security.protocol) or SASL.",
 	},
 	explains: true,
 	groups:   byClient,
@@ -101,7 +103,11 @@ var notKafkaRule = Rule{
 		if s.key.detail != "" {
 			return "The port is that of something else. The client reports a disconnect, a time-out or a message that is too large."
 		}
-		return "A Kafka listener in the clear answers at least one of these. The port is that of something else (ZooKeeper, an ingress, a proxy without a backend, a broker before Kafka 0.10), or wants TLS."
+		text := "A Kafka listener in the clear answers at least one of these. The port is that of something else (ZooKeeper, an ingress, a proxy without a backend, a broker before Kafka 0.10), or wants TLS."
+		if s.closedOnNewApiVersions() {
+			text += " A proxy that does not know the version of ApiVersions, and closes instead of answering error 35, looks the same."
+		}
+		return text
 	},
 	advice: func(s *subject) string {
 		if s.key.detail != "" {
@@ -274,6 +280,14 @@ var apiMissingRule = Rule{
 		}
 		return fmt.Sprintf("Use a broker or listener that advertises %s. The client's log names what it misses.", s.key.detail)
 	},
+}
+
+// closedOnNewApiVersions reports whether nothing was tried but versions of ApiVersions that a broker or proxy
+// may be too old for, and the connections were closed or reset.
+func (s *subject) closedOnNewApiVersions() bool {
+	return s.ends() == "were closed" && !slices.ContainsFunc(s.tried.list, func(v usageKey) bool {
+		return v.api != apiVersionsKey || v.version < 3 // older brokers answer these
+	})
 }
 
 // clock is a time of day in UTC.

@@ -87,15 +87,18 @@ const (
 // maxMechanisms bounds the SASL mechanisms that a message lists; Kafka has five.
 const maxMechanisms = 8
 
-// saslErrors names the error codes of SaslHandshake and SaslAuthenticate
-// (Apache Kafka, org.apache.kafka.common.protocol.Errors).
-// closedInside is the detail of findings where the broker closed the connection during the
-// authentication; leftAfterHandshake where the client did, after an answered SaslHandshake.
+// The details of authenticationRule where there is no error code: closedInside, the broker closed on a
+// SaslAuthenticate; closedOnTokens, the same where the tokens have no header; leftAfterHandshake and leftAfterChallenge, the client
+// closed after an answered SaslHandshake, or after the broker's first token.
 const (
 	closedInside       = "closed"
+	closedOnTokens     = "closed on tokens"
 	leftAfterHandshake = "left"
+	leftAfterChallenge = "left after a challenge"
 )
 
+// saslErrors names the error codes of SaslHandshake and SaslAuthenticate
+// (Apache Kafka, org.apache.kafka.common.protocol.Errors).
 var saslErrors = map[int16]string{
 	33: "UNSUPPORTED_SASL_MECHANISM",
 	34: "ILLEGAL_SASL_STATE",
@@ -122,10 +125,23 @@ var authenticationRule = Rule{
 		return closedInside, r.Cause == history.Authentication
 	},
 	becomes: func(g *group, _ addressFacts) (instead *Rule, drop bool) {
-		return nil, g.key.detail == leftAfterHandshake && g.count < 2 // once it may have been stopped
+		switch g.key.detail {
+		case leftAfterHandshake, leftAfterChallenge, closedOnTokens:
+			return nil, g.count < 2 // once it may have been stopped
+		}
+		return nil, false
 	},
-	departure: func(d *departure, f *findings) (string, bool) {
-		return leftAfterHandshake, d.stage == saslHandshakeKey && d.left && !d.torn && !f.serves(d)
+	departure: func(d *departure, f *findings) (detail string, fires bool) {
+		switch {
+		case d.torn || f.serves(d):
+		case d.left && d.stage == saslHandshakeKey:
+			return leftAfterHandshake, true
+		case d.left && d.stage == history.Challenged:
+			return leftAfterChallenge, true
+		case d.closed && d.soon && d.stage == saslHandshakeKey:
+			return closedOnTokens, true
+		}
+		return "", false
 	},
 	message: func(s *subject) string {
 		switch s.key.detail {
@@ -133,6 +149,10 @@ var authenticationRule = Rule{
 			return s.request() + " sent, and the broker closed the connection during the authentication"
 		case leftAfterHandshake:
 			return "the client closed after an answered SaslHandshake and sent no credentials"
+		case leftAfterChallenge:
+			return "the client closed after the broker answered its first token with another one"
+		case closedOnTokens:
+			return "the broker closed the connection during the authentication, after an answered SaslHandshake"
 		}
 		return fmt.Sprintf("%s answered with %s", s.request(), s.key.detail)
 	},
@@ -142,12 +162,19 @@ var authenticationRule = Rule{
 			return "The broker closes without an answer where it cannot read the client's tokens or does not accept them. The disconnect has this cause, not a version."
 		case leftAfterHandshake:
 			return "The broker accepts the mechanism. A client leaves here where it has no credentials to send: with GSSAPI, mostly no Kerberos ticket. No version is at fault."
+		case leftAfterChallenge:
+			return "The authentication is not complete, and the client does not go on. With OAUTHBEARER, such a token of the broker is a refusal (RFC 7628): the access token is expired or not accepted. No version is at fault."
+		case closedOnTokens:
+			return "After SaslHandshake v0 the tokens have no header, and a broker closes without an answer where it does not accept them: mostly a wrong user or password. No version is at fault."
 		}
 		return "The broker refused the authentication and closes the connection afterwards. The disconnect has this cause, not a version."
 	},
 	advice: func(s *subject) string {
 		if s.key.detail == leftAfterHandshake {
 			return "Look at the client's log; for GSSAPI check the keytab, the ticket (kinit, klist) and sasl.kerberos.service.name."
+		}
+		if s.key.detail == leftAfterChallenge {
+			return "Look at the client's log; for OAUTHBEARER check the access token: its expiry, issuer, audience and scope, and the broker's log."
 		}
 		if s.key.hasAPI && s.key.api == saslHandshakeKey {
 			return "Set sasl.mechanism of the client to one that the broker enables, or enable the one it asks for (sasl.enabled.mechanisms)."

@@ -414,7 +414,7 @@ func (b *Book) Refusal(at Endpoint, size int) (Refusal, bool) {
 // refusal decides about the requests of one size.
 func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 	byPort := !a.isKafka()
-	if s.refused == 0 || byPort && (a.likeness == NotKafka || !isKafkaPort(a.broker.Addr.Port())) {
+	if s.refused == 0 || byPort && (a.likeness == NotKafka || !decode.IsKafkaPort(a.broker.Addr.Port())) {
 		return r, false
 	}
 	r = Refusal{Broker: a.broker, Size: size, ServedLeast: -1, Torn: a.torn}

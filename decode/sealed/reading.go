@@ -183,7 +183,7 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 	if !c.Midstream {
 		rest = r.open(all)
 	}
-	if r.Likeness == NotKafka && isKafkaPort(c.Broker.Port()) && !outsideKafka(all) {
+	if r.Likeness == NotKafka && decode.IsKafkaPort(c.Broker.Port()) && !outsideKafka(all) {
 		r.Likeness = ByPort
 	}
 	if later := turns(tail.messages); len(later) > 1 { // the first one is cut
@@ -199,13 +199,6 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 	r.end, r.alerted, r.prefixes = end, head.alerted || tail.alerted, head.prefixes+tail.prefixes
 	r.finish(c, all, rest, end)
 	return r
-}
-
-// isKafkaPort reports whether brokers usually listen on a port: 9092 to 9098, and those of
-// containers, 19092 or 29094.
-func isKafkaPort(port uint16) bool {
-	n := port % 10000
-	return n >= 9091 && n <= 9098
 }
 
 // outsideKafka reports whether a message is smaller than Kafka's messages are.

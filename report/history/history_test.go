@@ -490,15 +490,94 @@ func TestRestarted(t *testing.T) {
 	}
 }
 
-// TestPortsOfOtherServices: a close on ApiVersions v3 alone tells a port of another service, where a broker may
-// be too old for the version.
+// TestPortsOfOtherServices: where nothing is ever answered, the port decides about a close on one version
+// alone: a proxy may be too old for ApiVersions v3, and a broker for Metadata v5.
 func TestPortsOfOtherServices(t *testing.T) {
-	for port, want := range map[uint16]Cause{2181: NotKafka, 8081: NotKafka, 9999: NotKafka, 9092: Refused, 19092: Refused} {
+	for _, c := range []struct {
+		port         uint16
+		key, version int16
+		want         Cause
+	}{
+		{2181, keyApiVersions, 3, NotKafka}, {8081, keyApiVersions, 3, NotKafka}, {9999, keyApiVersions, 3, NotKafka},
+		{18080, keyApiVersions, 3, NotKafka}, {31092, keyApiVersions, 4, NotKafka}, {9099, keyApiVersions, 4, NotKafka},
+		{9092, keyApiVersions, 3, Refused}, {19092, keyApiVersions, 4, Refused}, {9292, keyApiVersions, 4, Refused},
+		{9092, keyApiVersions, 2, NotKafka},
+		{2181, keyMetadata, 5, NotKafka}, {31092, keyMetadata, 5, Refused},
+	} {
 		p := newPlay(t)
-		at := func(x *decode.Exchange) { x.Broker = netip.AddrPortFrom(playBroker.Addr(), port) }
-		p.send(p.connect(), keyApiVersions, 3, closed, soon, at)
-		if got := p.book.Decide()[0].Cause; got != want {
-			t.Errorf("port %d: %v, want %v", port, got, want)
+		at := func(x *decode.Exchange) { x.Broker = netip.AddrPortFrom(playBroker.Addr(), c.port) }
+		p.send(p.connect(), c.key, c.version, closed, soon, at, noRange)
+		if got := p.book.Decide()[0].Cause; got != c.want {
+			t.Errorf("port %d, API %d v%d: %v, want %v", c.port, c.key, c.version, got, c.want)
+		}
+	}
+}
+
+// TestWhoAnswersAHigherVersionReadsTheLower: ApiVersions v3 is closed at an address that answers v4 in the same
+// life: the connection was turned away. The other way round, or on a connection that was served, or
+// in another life, the version is at fault.
+func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers int16
+		before  func(p *play, s uint32)
+		want    Cause
+	}{
+		"higher": {4, nil, Away}, "lower": {2, nil, Refused},
+		"on a connection that was served": {4, func(p *play, s uint32) { p.send(s, keyMetadata, 12, answered, soon) }, Refused},
+		"in another life":                 {4, func(p *play, _ uint32) {
+			if len(p.book.suspects) == 0 {
+				p.refuse()
+				p.now += time.Second
+				p.send(p.connect(), keyMetadata, 12, answered, soon)
+			}
+			p.now += time.Second
+		}, Refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			other := p.connect()
+			p.send(other, keyApiVersions, c.answers, answered, soon)
+			p.now += time.Second
+			for range 2 {
+				s := p.connect()
+				if c.before != nil {
+					c.before(p, s)
+				}
+				p.send(s, keyApiVersions, 3, closed, soon)
+				p.end(s, 1)
+				p.now += time.Second
+				p.send(other, keyMetadata, 12, answered, soon)
+			}
+			r := p.expect(c.want, c.want)
+			if c.want == Away && r[0].From != r[1].From {
+				t.Errorf("turned away from %v and from %v, want one period", r[0].From, r[1].From)
+			}
+		})
+	}
+}
+
+// TestStageOfAnAuthentication: the first answer to SaslAuthenticate that holds a token asks for more; the next
+// one may be the last.
+func TestStageOfAnAuthentication(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	challenge := func(x *decode.Exchange) { x.Challenge = true }
+	for i, c := range []struct {
+		key     int16
+		changes []func(*decode.Exchange)
+		want    int16
+	}{
+		{keySaslHandshake, nil, keySaslHandshake},
+		{keySaslAuthenticate, []func(*decode.Exchange){challenge}, Challenged},
+		{keySaslAuthenticate, []func(*decode.Exchange){challenge}, keySaslAuthenticate},
+		{keySaslHandshake, nil, keySaslHandshake},
+		{keySaslAuthenticate, nil, keySaslAuthenticate},
+		{keySaslHandshake, nil, keySaslHandshake},
+		{keySaslAuthenticate, []func(*decode.Exchange){challenge, func(x *decode.Exchange) { x.ErrorCode = 58 }}, noStage},
+	} {
+		p.send(s, c.key, 1, answered, soon, c.changes...)
+		if got, worked := p.book.Stage(s); got != c.want || worked {
+			t.Errorf("answer %d: stage %d, worked %v; want %d", i, got, worked, c.want)
 		}
 	}
 }

@@ -133,20 +133,25 @@ func bySending(x, y *Suspect) int {
 
 // neverAnswered reports whether nothing that clients asked was ever answered, and the version is not known to
 // be the reason: different requests were tried, or an old version of ApiVersions, which every broker answers
-// (v0 to v2: since 0.10, 0.11 and 2.0), or the other side stays silent, or the port is well known as that of
-// something else.
+// (v0 to v2: since 0.10, 0.11 and 2.0), or the other side stays silent, or the port is none on which brokers
+// usually listen. A proxy that closes on a version of ApiVersions that it does not know (Kroxylicious before
+// pull request 1635) looks the same on the wire, so on the port of a broker the version stays suspect.
 func (v *view) neverAnswered() bool {
 	if len(v.alive)+len(v.adverts)+len(v.unserved) > 0 || v.tls || len(v.refusals) == 0 {
 		return false
 	}
-	if len(v.refusals) > 1 || wellKnown[v.endpoint.Addr.Port()] {
+	port := v.endpoint.Addr.Port()
+	if len(v.refusals) > 1 || wellKnown[port] {
 		return true
 	}
 	for key, list := range v.refusals {
-		return key.key == keyApiVersions && (key.version < 3 || !endedByBroker(&list[0].Exchange))
+		return key.key == keyApiVersions && (key.version < firstFlexible || !endedByBroker(&list[0].Exchange) || !decode.IsKafkaPort(port))
 	}
 	return false
 }
+
+// firstFlexible is the lowest version of ApiVersions that a broker before Kafka 2.4 does not know (KIP-511).
+const firstFlexible = 3
 
 // wellKnown are the ports of other services that Kafka clients are sent to by mistake: FTP, SSH, SMTP,
 // HTTP and HTTPS (two each), ZooKeeper (three), MySQL, PostgreSQL, AMQP, Redis (IANA, Service Name and Transport

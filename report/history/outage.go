@@ -45,7 +45,8 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	o := v.outageOf(k)
 	switch {
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
-	case v.isTurnedAway(k):
+	case v.isTurnedAway(k), v.answersHigher(k):
+		o.before, _ = v.opened.lastBefore(sent + 1)
 	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
 	case x.Outcome == decode.Left:
 		_, alive := v.alive.within(sent, x.Decided.Time)
@@ -106,6 +107,26 @@ func (v *view) isTurnedAway(k *Suspect) bool {
 			continue
 		}
 		if lived && (x.Key != k.Exchange.Key || x.Version != k.Exchange.Version) || v.isExonerated(o) {
+			return true
+		}
+	}
+	return false
+}
+
+// answersHigher reports whether an ApiVersions request was the first of its connection, and the address
+// answered a higher version of it in the same life. Who reads the higher version reads the lower one: the
+// connection was turned away.
+func (v *view) answersHigher(k *Suspect) bool {
+	x := &k.Exchange
+	if x.Key != keyApiVersions || k.stream.answered.Time > 0 {
+		return false
+	}
+	from, to := v.life(x.Request.Time)
+	for answered, list := range v.answers {
+		if answered.key != keyApiVersions || answered.version <= x.Version {
+			continue
+		}
+		if at, ok := list.within(from-1, to-1); ok && at.Time < to {
 			return true
 		}
 	}

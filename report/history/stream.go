@@ -34,6 +34,10 @@ func isPreface(key int16) bool { return slices.Contains(prefaceKeys[:], key) }
 // noStage is the stage of a connection on which the last answer was an error.
 const noStage = -1
 
+// Challenged is the stage of a connection on which the last answer was the first one to SaslAuthenticate, and
+// held a token: the client has to send another one. OAUTHBEARER refuses with such a token (RFC 7628 3.2.2).
+const Challenged = -2
+
 // stream is what is known of one connection.
 type stream struct {
 	id     uint32
@@ -46,7 +50,7 @@ type stream struct {
 	answered capture.Position
 	// hasWorked: it was answered more than what comes before a client's work.
 	hasWorked bool
-	// stage is the API that was answered last, noStage where that was with an error.
+	// stage is the API that was answered last, noStage where that was with an error; or Challenged.
 	stage int16
 	// advertised is the latest ApiVersions answer.
 	advertised capture.Position
@@ -162,9 +166,13 @@ func (s *stream) replied(a *address, at capture.Position) {
 // answer notes an answer without error 35.
 func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 	if at.Time >= s.answered.Time {
-		s.stage = x.Key
-		if x.ErrorCode != 0 {
+		switch {
+		case x.ErrorCode != 0:
 			s.stage = noStage
+		case x.Key == keySaslAuthenticate && x.Challenge && s.stage == keySaslHandshake:
+			s.stage = Challenged
+		default:
+			s.stage = x.Key
 		}
 	}
 	switch x.Key {
@@ -335,7 +343,7 @@ func (b *Book) Suspected(id string, addr netip.Addr, at Endpoint) bool {
 	return false
 }
 
-// Stage is the API that was answered last on a connection, and whether a request was answered, or
+// Stage is the API that was answered last on a connection, or Challenged, and whether a request was answered, or
 // not served, that is more than what comes before a client's work.
 func (b *Book) Stage(id uint32) (key int16, worked bool) {
 	s := b.streams[id]

@@ -45,7 +45,7 @@ const maxSize = 30_000
 
 // scenes are all scenes, in the order of the documentation.
 func scenes() []scene {
-	return slices.Concat(versionScenes(), negotiationScenes(), securityScenes(), targetScenes(), qualityScenes(), prefaceScenes(), endingScenes(), foreignScenes(), oddScenes(), otherScenes())
+	return slices.Concat(versionScenes(), negotiationScenes(), securityScenes(), targetScenes(), qualityScenes(), prefaceScenes(), endingScenes(), causeScenes(), foreignScenes(), oddScenes(), otherScenes())
 }
 
 func main() {

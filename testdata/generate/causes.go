@@ -1,0 +1,294 @@
+package main
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// causeScenes are for the causes of a disconnect that are no version, and for their near misses.
+func causeScenes() []scene {
+	const again = 3 // times that a client tries
+	// tries makes a client try again and again, each time on a new connection.
+	tries := func(broker netip.AddrPort, try func(s *stage, t *talk)) func(*stage) error {
+		return func(s *stage) error {
+			for range again {
+				try(s, s.connect(broker))
+				s.Wait(time.Second)
+			}
+			return nil
+		}
+	}
+	closes := func(port uint16) func(*stage) error {
+		return tries(netip.AddrPortFrom(brokerA.Addr(), port), func(_ *stage, t *talk) {
+			t.hello(4)
+			t.Close(capturetest.ToClient)
+		})
+	}
+	return []scene{
+		{
+			name: "kv1002-fires-after-upgrade", by: "frames",
+			holds:  "Kafka 3.9 serves a client that negotiates and one that does not (Fetch v2); it is restarted as Kafka 4.0; the first one is served again, the second one closed again and again",
+			yields: "KV1002 for Fetch v2 by the range of another connection, KV2005 as a note; nothing says that the broker was away",
+			play:   upgradeUnderLegacyClient,
+		},
+		{
+			name: "kv2001-near-idle", by: "frames",
+			holds:  "a client that never asks for ApiVersions: Metadata answered, six idle minutes, then the first Produce, upon which a load balancer that forgot the connection sends a RST; the capture ends",
+			yields: "no finding: an idle limit explains it",
+			play: func(s *stage) error {
+				t := s.connect(brokerA)
+				t.ask(3, 1)
+				s.Wait(6 * time.Minute)
+				t.Silent = true
+				t.send(0, 2)
+				t.Reset(capturetest.ToClient)
+				return nil
+			},
+		},
+		{
+			name: "kv2008-fires-oauthbearer", by: "frames",
+			holds:  "OAUTHBEARER: the broker answers the token with another one and no error, which is a refusal (RFC 7628); the client leaves, three times",
+			yields: "KV2008",
+			play: tries(brokerA, func(_ *stage, t *talk) {
+				t.negotiate(3, kafka2_8())
+				t.n++
+				t.Exchange(capturetest.SaslHandshake(1, t.n, t.id, "OAUTHBEARER"), capturetest.SaslHandshakeResponse(t.n, 0, "OAUTHBEARER"))
+				t.n++
+				t.Exchange(capturetest.SaslAuthenticate(1, t.n, t.id, []byte("n,,\x01auth=Bearer secret-token\x01\x01")),
+					capturetest.SaslAuthenticateResponse(1, t.n, 0, "", []byte(`{"status":"invalid_token"}`)))
+				t.leave()
+			}),
+		},
+		{
+			name: "kv2008-fires-raw-token", by: "frames", blind: "it takes the raw tokens for requests",
+			holds:  "SaslHandshake v0, then a raw token with a wrong password, upon which the broker closes, three times",
+			yields: "KV2008",
+			play: tries(brokerA, func(_ *stage, t *talk) {
+				t.negotiate(2, kafka2_1())
+				t.handshake(0)
+				t.Send(capturetest.ToBroker, capturetest.Frame(token(wrongPassword)))
+				t.Close(capturetest.ToClient)
+			}),
+		},
+		{
+			name: "kv2009-fires-silent", by: "frames",
+			holds:  "InitProducerId v4 inside the range, never answered; the client leaves after 30 s, three times; Metadata is answered",
+			yields: "KV2009, outcome left",
+			play: tries(brokerA, func(s *stage, t *talk) {
+				t.negotiate(3, kafka3_9())
+				t.ask(3, 12)
+				t.send(22, 4)
+				s.Wait(30 * time.Second)
+				t.leave()
+			}),
+		},
+		{
+			name: "kv2012-fires-closes", by: "frames",
+			holds:  "ApiVersions v4 to port 18080, closed three times; nothing else is asked, nothing answered",
+			yields: "KV2012, no KV2002: brokers seldom listen there",
+			play:   closes(18080),
+		},
+		{
+			name: "kv2012-near-port-9092", by: "frames",
+			holds:  "the same to port 9092",
+			yields: "KV2002, which names both possibilities",
+			play:   closes(9092),
+		},
+		{
+			name: "kv2013-fires-turned-away", by: "frames",
+			holds:  "a client that is served, with ApiVersions v4; another host's ApiVersions v3 is closed four times meanwhile (max.connections.per.ip)",
+			yields: "KV2013 once, for four connections; no KV2002: who reads v4 reads v3",
+			play: func(s *stage) error {
+				served := s.connect(brokerA)
+				served.negotiate(4, kafka4_0())
+				served.ask(3, 12)
+				for range 4 {
+					s.Wait(time.Second)
+					s.clients++
+					t := &talk{Conversation: s.Open(netip.AddrPortFrom(clientA.Next(), 40_000+s.clients), brokerA), id: "reports"}
+					t.hello(3)
+					t.Close(capturetest.ToClient)
+					served.ask(1, 17)
+				}
+				return nil
+			},
+		},
+		{
+			name: "kv2015-fires-stated-lifetime", by: "frames",
+			holds:  "SASL with a session of 60 s (SaslAuthenticate v1); Fetch after 61 s is closed, twice",
+			yields: "KV2015",
+			play: func(s *stage) error {
+				for range 2 {
+					t := s.connect(brokerA)
+					t.session(time.Minute)
+					t.ask(1, 11)
+					s.Wait(61 * time.Second)
+					t.refused(1, 11)
+					s.Wait(time.Second)
+				}
+				return nil
+			},
+		},
+		{
+			name: "kv2015-near-renewed", by: "frames",
+			holds:  "the same client authenticates again after 50 s",
+			yields: "no finding",
+			play: func(s *stage) error {
+				t := s.connect(brokerA)
+				t.session(time.Minute)
+				t.ask(1, 11)
+				s.Wait(50 * time.Second)
+				t.handshake(1)
+				t.authenticated(time.Minute)
+				s.Wait(50 * time.Second)
+				t.ask(1, 11)
+				t.leave()
+				return nil
+			},
+		},
+		{
+			name: "kv2016-near-restart", by: "frames", blind: "it lists complete requests only",
+			holds:  "the first 1,460 bytes of a Produce of 900,000, during which the broker ends this connection and another one; three connections are refused; then both are served",
+			yields: "KV2013; no KV2016: the broker went away",
+			play:   restartInsideProduce,
+		},
+		{
+			name: "kv2017-near-v0-body", by: "frames",
+			holds:  "ApiVersions v4 refused with error 35 in a v0 body, as KIP-511 demands; v2 is then answered",
+			yields: "KV2003; no KV2017",
+			play: func(s *stage) error {
+				t := s.connect(brokerA)
+				t.hello(4)
+				t.Send(capturetest.ToClient, capturetest.UnsupportedApiVersions(t.n, ranged18))
+				t.negotiate(2, kafka2_3())
+				t.ask(3, 8)
+				t.leave()
+				return nil
+			},
+		},
+		{
+			name: "kv2018-near-other-error", by: "frames",
+			holds:  "ListOffsets v5 answered with error 6 (not the leader) for a partition, then without error",
+			yields: "no finding",
+			play: func(s *stage) error {
+				t := s.connect(brokerA)
+				t.negotiate(3, kafka2_8())
+				for _, code := range []int16{6, 0} {
+					t.Exchange(request(t, kmsg.NewPtrListOffsetsRequest(), 5, func(_ *kmsg.ListOffsetsRequest, a *kmsg.ListOffsetsResponse) {
+						a.Topics = []kmsg.ListOffsetsResponseTopic{{Topic: "orders", Partitions: []kmsg.ListOffsetsResponseTopicPartition{{ErrorCode: code, Offset: -1, Timestamp: -1}}}}
+					}))
+				}
+				t.leave()
+				return nil
+			},
+		},
+		{
+			name: "kv3002-fires-describe-groups", by: "frames",
+			holds:  "ConsumerGroupDescribe v0 inside the range, answered with error 35; then DescribeGroups v5, answered",
+			yields: "KV3002; no KV3001",
+			play: func(s *stage) error {
+				t := s.connect(brokerA)
+				t.negotiate(4, kafka4_0())
+				t.describeRefused()
+				t.ask(15, 5)
+				t.leave()
+				return nil
+			},
+		},
+		{
+			name: "kv3002-near-no-other-way", by: "frames",
+			holds:  "ConsumerGroupDescribe v0 inside the range, answered with error 35; the client asks for Metadata, which is no substitute, and leaves",
+			yields: "KV3001; no KV3002",
+			play: func(s *stage) error {
+				t := s.connect(brokerA)
+				t.negotiate(4, kafka4_0())
+				t.describeRefused()
+				t.ask(3, 12)
+				t.leave()
+				return nil
+			},
+		},
+	}
+}
+
+// describeRefused asks for ConsumerGroupDescribe and gets error 35.
+func (t *talk) describeRefused() {
+	t.Exchange(request(t, kmsg.NewPtrConsumerGroupDescribeRequest(), 0, func(q *kmsg.ConsumerGroupDescribeRequest, a *kmsg.ConsumerGroupDescribeResponse) {
+		q.Groups = []string{"billing"}
+		a.Groups = []kmsg.ConsumerGroupDescribeResponseGroup{{Group: "billing", ErrorCode: 35}}
+	}))
+}
+
+// session negotiates and authenticates for some time.
+func (t *talk) session(lifetime time.Duration) {
+	t.negotiate(3, kafka2_8())
+	t.handshake(1)
+	t.authenticated(lifetime)
+}
+
+// authenticated sends the token of PLAIN and gets a session of some time.
+func (t *talk) authenticated(lifetime time.Duration) {
+	t.Exchange(request(t, kmsg.NewPtrSASLAuthenticateRequest(), 1, func(q *kmsg.SASLAuthenticateRequest, a *kmsg.SASLAuthenticateResponse) {
+		q.SASLAuthBytes = token(password)
+		a.SessionLifetimeMillis = lifetime.Milliseconds()
+	}))
+}
+
+// down is a broker that refuses connections for some seconds.
+func (s *stage) down() {
+	for range 3 {
+		s.Wait(time.Second)
+		s.clients++
+		c := s.Between(netip.AddrPortFrom(clientA, 40_000+s.clients), brokerA)
+		c.Syn(capturetest.ToBroker)
+		c.Reset(capturetest.ToClient)
+	}
+	s.Wait(5 * time.Second)
+}
+
+func upgradeUnderLegacyClient(s *stage) error {
+	modern, legacy := s.connect(brokerA), s.connect(brokerA)
+	legacy.id = "legacy-loader"
+	modern.negotiate(3, kafka3_9())
+	modern.ask(1, 16)
+	legacy.ask(3, 1)
+	legacy.ask(1, 2)
+	s.Wait(time.Second)
+	modern.Close(capturetest.ToClient)
+	legacy.Close(capturetest.ToClient)
+	s.down()
+	modern = s.connect(brokerA)
+	modern.negotiate(4, kafka4_0())
+	for range 3 {
+		legacy = s.connect(brokerA)
+		legacy.id = "legacy-loader"
+		legacy.ask(3, 1)
+		legacy.refused(1, 2)
+		s.Wait(time.Second)
+		modern.ask(1, 17)
+	}
+	return nil
+}
+
+func restartInsideProduce(s *stage) error {
+	producer, consumer := s.connect(brokerA), s.connect(brokerA)
+	for _, t := range []*talk{producer, consumer} {
+		t.negotiate(3, kafka2_8())
+		t.ask(1, 11)
+	}
+	consumer.send(1, 11)
+	producer.Send(capturetest.ToBroker, largeProduce(producer, 9, 900_000)[:capturetest.DefaultMSS])
+	producer.Reset(capturetest.ToClient)
+	consumer.Reset(capturetest.ToClient)
+	s.down()
+	for range 2 {
+		t := s.connect(brokerA)
+		t.negotiate(3, kafka2_8())
+		t.ask(1, 11)
+		t.leave()
+	}
+	return nil
+}
