@@ -524,7 +524,7 @@ func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
 	}{
 		"higher": {4, nil, Away}, "lower": {2, nil, Refused},
 		"on a connection that was served": {4, func(p *play, s uint32) { p.send(s, keyMetadata, 12, answered, soon) }, Refused},
-		"in another life":                 {4, func(p *play, _ uint32) {
+		"in another life": {4, func(p *play, _ uint32) {
 			if len(p.book.suspects) == 0 {
 				p.refuse()
 				p.now += time.Second
