@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestTruth: what kafkavet says of every capture with a stated truth is right, and the README has the count.
+// TestTruth: what kafkavet says of every capture with a stated truth is right, and the README has the counts.
 func TestTruth(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -24,15 +24,21 @@ func TestTruth(t *testing.T) {
 	if err != nil {
 		t.Errorf("%v:\n%s", err, out)
 	}
-	counts := regexp.MustCompile(`all right in (\d+) of (\d+)`).FindSubmatch(out)
-	if counts == nil {
-		t.Fatalf("no count of captures in:\n%s", out)
+	captures := regexp.MustCompile(`all right in (\d+) of (\d+)`).FindSubmatch(out)
+	sealed := regexp.MustCompile(`key: (\d+) of (\d+) refused connections named, 0 named falsely`).FindSubmatch(out)
+	if captures == nil || sealed == nil {
+		t.Fatalf("no counts in:\n%s", out)
 	}
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if row := fmt.Sprintf("| `testdata/captures` | %s | %s |", counts[2], counts[1]); !strings.Contains(string(readme), row) {
-		t.Errorf("README.md has not the line %s", row)
+	for _, row := range []string{
+		fmt.Sprintf("| `testdata/captures` | %s | %s |", captures[2], captures[1]),
+		fmt.Sprintf("as the key log shows | %s | %s, and no other:", sealed[2], sealed[1]),
+	} {
+		if !strings.Contains(string(readme), row) {
+			t.Errorf("README.md has not: %s", row)
+		}
 	}
 }

@@ -6,6 +6,9 @@
 // Each folder has a truth.json, which maps a capture to what must be true of it: codes (must be there),
 // one_of (at least one of them), no (must not be there), first (the first finding), worst (no finding is
 // more severe), keys (a TLS key log beside the capture). Exit status 1 where anything is missed or false.
+//
+// Of each capture NAME.pcap with a key log NAME.keys it also counts connections: those on which the broker
+// refused a request, as the key shows, and those of which KV2020 says so without the key.
 package main
 
 import (
@@ -33,8 +36,12 @@ type truth struct {
 // report is the part of kafkavet's JSON report that is held against a truth.
 type report struct {
 	Findings []struct {
-		Code     string `json:"code"`
-		Severity string `json:"severity"`
+		Code        string `json:"code"`
+		Severity    string `json:"severity"`
+		Occurrences []struct {
+			Stream uint32 `json:"stream"`
+		} `json:"occurrences"`
+		Omitted int `json:"occurrences_omitted"`
 	} `json:"findings"`
 }
 
@@ -47,6 +54,8 @@ type matrix struct {
 	captures, right           int
 	firsts, firstsRight       int
 	overSevere, hasWorstLimit int
+	// Connections inside TLS: refused as the key shows, and of them named without it; named falsely.
+	refused, named, falselyNamed int
 }
 
 var severities = map[string]int{"info": 0, "warning": 1, "error": 2}
@@ -63,7 +72,7 @@ func main() {
 		}
 	}
 	m.print()
-	if m.right < m.captures {
+	if m.right < m.captures || m.named < m.refused || m.falselyNamed > 0 {
 		os.Exit(1)
 	}
 }
@@ -88,7 +97,7 @@ func (m *matrix) folder(program, dir string, verbose bool) error {
 			fmt.Println("falls short:", filepath.Join(dir, name))
 		}
 	}
-	return nil
+	return m.sealed(program, dir, verbose)
 }
 
 // analyze runs the program on a capture.
@@ -174,6 +183,7 @@ func (m *matrix) print() {
 		r := m.rows[code]
 		fmt.Printf("%-8s %8d %8d %8d\n", code, r.right, r.missed, r.false)
 	}
+	fmt.Printf("inside TLS without the key: %d of %d refused connections named, %d named falsely\n", m.named, m.refused, m.falselyNamed)
 	fmt.Printf("first finding right in %d of %d captures, too severe in %d of %d, all right in %d of %d\n",
 		m.firstsRight, m.firsts, m.overSevere, m.hasWorstLimit, m.right, m.captures)
 }
