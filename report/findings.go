@@ -70,7 +70,7 @@ const (
 func (f *findings) init(opt *Options, k known) {
 	*f = findings{
 		known: k, issues: opt.KnownIssues, evidence: opt.Evidence, isWatch: opt.Watch, target: opt.Target,
-		sealed: sealed.NewBook(), claims: map[findingKey]evidence.ID{}, early: map[uint32]struct{}{},
+		claims: map[findingKey]evidence.ID{}, early: map[uint32]struct{}{},
 	}
 	for i := range rules {
 		if rules[i].exchange != nil {
@@ -81,6 +81,7 @@ func (f *findings) init(opt *Options, k known) {
 		}
 	}
 	f.history = history.New(f.decidedEarly)
+	f.sealed = sealed.NewBook(func(at sealed.Endpoint, moment int64) bool { return f.history.WentDown(history.Endpoint(at), moment) })
 	f.groups = groups{all: map[findingKey]*group{}, perRule: make([]int, len(rules)), decide: f.decided, begun: f.begun, dropped: f.dropped}
 }
 

@@ -31,8 +31,11 @@ const (
 	// together is the time within which the connections to a broker end that is stopped or killed.
 	together = 250 * time.Millisecond
 	// stillThere is how soon after a refusal another connection shows that the broker
-	// goes on. A broker that restarts is away for longer.
-	stillThere = 5 * time.Second
+	// goes on. A broker that restarts is away for longer; clients connect again within a second.
+	stillThere = 2 * time.Second
+	// shortestSession is how long a SASL session lasts at least (connections.max.reauth.ms). It has
+	// no default; the shortest in the documentation of brokers are minutes, those of tests seconds.
+	shortestSession = 4 * time.Second
 	// manyRefusals is how many refusals without any such sign are enough.
 	manyRefusals = 3
 	// fewRefusals is how many are needed where nothing else was ever served.
@@ -108,6 +111,7 @@ type Book struct {
 	order     []*address
 	clients   []*Client
 	kept      int
+	isDown    func(at Endpoint, moment int64) bool
 	// Dropped counts what was left out where a limit was exceeded.
 	Dropped uint64
 }
@@ -163,8 +167,11 @@ type sizeCount struct {
 	cases    []Case
 }
 
-// NewBook returns an empty Book.
-func NewBook() *Book { return &Book{addresses: make(map[Endpoint]*address)} }
+// NewBook returns an empty Book. isDown reports whether nothing listened at an address soon after a
+// moment, in nanoseconds: the broker was stopped or killed.
+func NewBook(isDown func(at Endpoint, moment int64) bool) *Book {
+	return &Book{addresses: make(map[Endpoint]*address), isDown: isDown}
+}
 
 // Connection takes a connection that is over, and ignores those without an Outline. It returns
 // the request that may have been refused on it, nil for none: Refusal decides later.
@@ -392,7 +399,7 @@ func (b *Book) Refusals() []Refusal {
 	var all []Refusal
 	for _, a := range b.order {
 		for size, s := range a.sizes {
-			if r, ok := a.refusal(size, s); ok {
+			if r, ok := b.refusal(a, size, s); ok {
 				all = append(all, r)
 			}
 		}
@@ -406,13 +413,13 @@ func (b *Book) Refusals() []Refusal {
 // Refusal concludes whether requests of one size to an address were refused.
 func (b *Book) Refusal(at Endpoint, size int) (Refusal, bool) {
 	if a := b.addresses[at]; a != nil && a.sizes[size] != nil {
-		return a.refusal(size, a.sizes[size])
+		return b.refusal(a, size, a.sizes[size])
 	}
 	return Refusal{}, false
 }
 
 // refusal decides about the requests of one size.
-func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
+func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) {
 	byPort := !a.isKafka()
 	if s.refused == 0 || byPort && (a.likeness == NotKafka || !decode.IsKafkaPort(a.broker.Addr.Port())) {
 		return r, false
@@ -424,10 +431,11 @@ func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 	}
 	for i := range s.cases {
 		c := &s.cases[i]
-		if !prompt || !a.counts(c, true) || a.stopped(c) {
+		goesOn := a.goesOn(c)
+		if !prompt || !a.counts(c, true) || a.stopped(c) || !goesOn && b.isDown(a.broker, c.Closed.Time) {
 			continue
 		}
-		alive = alive || a.goesOn(c)
+		alive = alive || goesOn
 		served = served || c.Served > 0 || c.Authentication == SASLDone || a.open
 		r.Cases = append(r.Cases, *c)
 		r.Slack = max(r.Slack, c.Slack)
@@ -444,6 +452,9 @@ func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 	if byPort && (n < fewRefusals || !served) {
 		return r, false
 	}
+	if n == 1 && r.Cases[0].mayBeOver() {
+		return r, false
+	}
 	if n == 0 || n < manyRefusals && !alive || n < fewRefusals && !served {
 		return r, false
 	}
@@ -458,6 +469,12 @@ func (a *address) refusal(size int, s *sizeCount) (r Refusal, ok bool) {
 	}
 	slices.SortFunc(r.Cases, func(x, y Case) int { return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Stream, y.Stream)) })
 	return r, true
+}
+
+// mayBeOver reports whether the SASL session of a refused request may have been over: the broker closes on the
+// next request then, whatever it is (KIP-368).
+func (c *Case) mayBeOver() bool {
+	return c.Authentication != NoSASL && c.At.Time-c.begin >= int64(shortestSession)
 }
 
 // maxBeginning bounds the exchanges before the first ordinary request: ApiVersions, its retry,

@@ -144,6 +144,9 @@ func plays(parts ...any) (all []play) {
 	return all
 }
 
+// staysUp is the broker that nothing is known of.
+func staysUp(Endpoint, int64) bool { return false }
+
 // TestRefusals: what is named, and what is not.
 func TestRefusals(t *testing.T) {
 	served := slices.Clip(negotiated(metadata, metadataSays))
@@ -221,10 +224,20 @@ func TestRefusals(t *testing.T) {
 		{"HTTPS", plays(times(5, with(closed(0, 300, -5000, 300), func(p *play) { p.to = "10.0.0.1:443" }))), nil},
 		{"MQTT", plays(times(5, closed(0, 30, -4, 12))), nil},
 		{"AMQP", plays(times(5, closed(0, 8, -500, 300))), nil},
+		{"a SASL session that was over: an authenticated connection, closed after a minute on a request of a size of its own",
+			plays(witness, with(closed(0, append(authenticated, fetch)...), func(p *play) { p.pause = map[int]time.Duration{8: 2 * time.Second, 10: 2 * time.Second} }),
+				with(closed(time.Second, append(authenticated, join)...), func(p *play) { p.pause = map[int]time.Duration{8: 2 * time.Second, 10: 2 * time.Second} })), nil},
+		{"the same size at different times after the authentication",
+			plays(witness, times(2, with(closed(0, append(authenticated, fetch)...), func(p *play) { p.pause = map[int]time.Duration{8: 2 * time.Second, 10: 2 * time.Second} }))), []string{"92 2/2"}},
+		{"an authenticated connection, closed after three seconds",
+			plays(witness, with(closed(0, append(authenticated, fetch)...), func(p *play) { p.pause = map[int]time.Duration{10: 3 * time.Second} })), []string{"92 1/1"}},
+		{"no SASL, closed after a minute", plays(witness, with(refused, func(p *play) { p.pause = map[int]time.Duration{6: 40 * time.Second} })), []string{"92 1/1"}},
+		{"once, and the next connection is served three seconds later", plays(refused, left(3*time.Second, served...)), nil},
+		{"once, and the next connection is served a second later", plays(refused, left(time.Second, served...)), []string{"92 1/1"}},
 		{"requests without answers (acks=0)", plays(witness, times(3, closed(0, append(served, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109)...))), nil},
 	} {
 		for i, order := range []func(int) int{func(k int) int { return k }, func(k int) int { return len(c.plays) - 1 - k }} {
-			b := NewBook()
+			b := NewBook(staysUp)
 			for k := range c.plays {
 				p := &c.plays[order(k)]
 				b.Connection(p.connection(uint32(order(k))))
@@ -239,6 +252,31 @@ func TestRefusals(t *testing.T) {
 					t.Logf("  %+v", Read(c.plays[len(c.plays)-1-k].connection(0)))
 				}
 			}
+		}
+	}
+}
+
+// TestWhereNothingListensAfterwards: a broker that was killed refuses the next connections. One that serves
+// another connection was not.
+func TestWhereNothingListensAfterwards(t *testing.T) {
+	refused := closed(0, negotiated(metadata, metadataSays, fetch)...)
+	apart := plays(refused, with(refused, func(p *play) { p.at = 20 * time.Second }), with(refused, func(p *play) { p.at = 40 * time.Second }))
+	for _, c := range []struct {
+		name   string
+		plays  []play
+		isDown bool
+		want   int
+	}{
+		{"it stays up", apart, false, 1},
+		{"it goes down", apart, true, 0},
+		{"others are served", append(slices.Clone(apart), open(0, time.Minute, negotiated(metadata, metadataSays)...)), true, 1},
+	} {
+		b := NewBook(func(Endpoint, int64) bool { return c.isDown })
+		for i := range c.plays {
+			b.Connection(c.plays[i].connection(uint32(i)))
+		}
+		if got := len(b.Refusals()); got != c.want {
+			t.Errorf("%s: %d refusals, want %d", c.name, got, c.want)
 		}
 	}
 }

@@ -326,6 +326,17 @@ func (b *Book) address(at Endpoint) *address {
 	return a
 }
 
+// WentDown reports whether nothing listened at an address soon after a moment, in nanoseconds: it refused
+// the next connections.
+func (b *Book) WentDown(at Endpoint, moment int64) bool {
+	a := b.addresses[at]
+	if a == nil {
+		return false
+	}
+	_, ok := a.refused.within(moment, moment+reconnects)
+	return ok
+}
+
 // Answered reports whether an address ever answered a request in the clear or inside TLS.
 func (b *Book) Answered(at Endpoint) bool {
 	a := b.addresses[at]

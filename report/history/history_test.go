@@ -556,6 +556,23 @@ func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
 	}
 }
 
+// TestWentDown: a refused connection soon after a moment shows that nothing listened then.
+func TestWentDown(t *testing.T) {
+	p := newPlay(t)
+	down := int64(p.now)
+	p.now += 8 * time.Second
+	p.refuse()
+	at := Endpoint{Addr: playBroker}
+	for moment, want := range map[int64]bool{down: true, down - int64(3*time.Second): false, int64(p.now): false} {
+		if got := p.book.WentDown(at, moment); got != want {
+			t.Errorf("%v: %v", time.Duration(moment), got)
+		}
+	}
+	if p.book.WentDown(Endpoint{Addr: playClient}, down) {
+		t.Error("an address of which nothing is known went down")
+	}
+}
+
 // TestStageOfAnAuthentication: the first answer to SaslAuthenticate that holds a token asks for more; the next
 // one may be the last.
 func TestStageOfAnAuthentication(t *testing.T) {

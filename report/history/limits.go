@@ -63,6 +63,9 @@ const (
 	prompt = int64(2 * time.Second)
 	// refusedDelay is the least delay that tells a refused authentication (KIP-306).
 	refusedDelay = int64(90 * time.Millisecond)
+	// reconnects is how soon clients connect again to a broker that went away: the longest reconnect.backoff.max.ms
+	// by default is that of librdkafka, 10 s.
+	reconnects = int64(10 * time.Second)
 	// restartTakes is the shortest time in which a broker restarts.
 	restartTakes = int64(500 * time.Millisecond)
 	// fallbackWindow is how soon a client goes on another way after error 35.
