@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -475,14 +476,68 @@ func TestKeyLogThatAppearsLater(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	codes := keyLogAppearsLater(t, capturetest.MustRead(name+".pcap"), string(keys))
+	if !codes["KV1001"] || codes["KV2020"] {
+		t.Errorf("findings %v, want KV1001 and no KV2020", codes)
+	}
+}
+
+// TestKeyLogOfAnAgentThatIsAttached: the Java agent begins to write while sniff runs, and names sessions of TLS
+// 1.2 by their id.
+func TestKeyLogOfAnAgentThatIsAttached(t *testing.T) {
+	const name = "testdata/captures/lab_java-2.1.0_kafka-2.1.1_tls_sasl-plain"
+	keys, err := os.ReadFile(name + ".keys")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets := capturetest.MustRead(name + ".pcap")
+	if codes := keyLogAppearsLater(t, packets, bySession(t, packets, string(keys))); codes["KV9001"] {
+		t.Errorf("findings %v: connections stay encrypted", codes)
+	}
+}
+
+// bySession rewrites a key log of TLS 1.2 as the Java agent writes it: by the id of the session, which the
+// ServerHello has, in place of the random of the ClientHello.
+func bySession(t *testing.T, packets []capturetest.Packet, keys string) string {
+	t.Helper()
+	const kindAt, versionAt, randomAt, lengthAt, idAt = 5, 9, 11, 43, 44 // in the record of a hello
+	ids := map[string]string{}                                           // of the session that began with a client's random
+	random := ""
+	for _, p := range packets {
+		at := max(bytes.Index(p.Data, []byte{22, 3, 3}), bytes.Index(p.Data, []byte{22, 3, 1}))
+		if at < 0 || len(p.Data) < at+idAt+32 || p.Data[at+versionAt] != 3 {
+			continue
+		}
+		switch h := p.Data[at:]; {
+		case h[kindAt] == 1: // ClientHello; the ServerHello is the next one
+			random = hex.EncodeToString(h[randomAt:lengthAt])
+		case h[kindAt] == 2 && h[lengthAt] == 32:
+			ids[random] = strings.ToUpper(hex.EncodeToString(h[idAt : idAt+32]))
+		}
+	}
+	var out strings.Builder
+	for line := range strings.Lines(keys) {
+		if f := strings.Fields(line); len(f) == 3 && ids[f[1]] != "" {
+			fmt.Fprintf(&out, "RSA Session-ID:%s Master-Key:%s\n", ids[f[1]], strings.ToUpper(f[2]))
+		}
+	}
+	if out.Len() == 0 {
+		t.Fatal("the capture has no session with an id")
+	}
+	return out.String()
+}
+
+// keyLogAppearsLater plays packets while a key log appears, and returns the codes of the findings.
+func keyLogAppearsLater(t *testing.T, packets []capturetest.Packet, keys string) map[any]bool {
+	t.Helper()
 	late := filepath.Join(t.TempDir(), "keys.log")
-	f := played(capturetest.MustRead(name+".pcap"), 7)
+	f := played(packets, 7)
 	f.step = time.Microsecond
 	batch := f.batch
 	f.batch = func(now time.Duration) []capturetest.Packet {
 		if now == f.step {
 			time.Sleep(300 * time.Millisecond) // the key log is looked for by the clock on the wall
-			if err := os.WriteFile(late, keys, 0o600); err != nil {
+			if err := os.WriteFile(late, []byte(keys), 0o600); err != nil {
 				t.Error(err)
 			}
 			time.Sleep(500 * time.Millisecond)
@@ -500,7 +555,5 @@ func TestKeyLogThatAppearsLater(t *testing.T) {
 	for _, finding := range findingsOf(t, events[len(events)-1].Report) {
 		codes[finding["code"]] = true
 	}
-	if !codes["KV1001"] || codes["KV2020"] {
-		t.Errorf("findings %v, want KV1001 and no KV2020", codes)
-	}
+	return codes
 }
