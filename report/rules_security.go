@@ -138,7 +138,7 @@ var authenticationRule = Rule{
 			return leftAfterHandshake, true
 		case d.left && d.stage == history.Challenged:
 			return leftAfterChallenge, true
-		case d.closed && d.soon && d.stage == saslHandshakeKey:
+		case d.closed && d.soon && d.stage == saslHandshakeKey && !f.history.RestartedAt(d.broker.inHistory(), d.end.Time):
 			return closedOnTokens, true
 		}
 		return "", false

@@ -573,6 +573,29 @@ func TestWentDown(t *testing.T) {
 	}
 }
 
+// TestRestartedAt: connections that end together without a reason are a restart.
+func TestRestartedAt(t *testing.T) {
+	p := newPlay(t)
+	at := Endpoint{Addr: playBroker}
+	if p.book.RestartedAt(at, int64(p.now)) {
+		t.Error("an address of which nothing is known was restarted")
+	}
+	one, other := p.connect(), p.connect()
+	p.send(one, keySaslHandshake, 0, answered, soon)
+	p.send(other, keyMetadata, 1, answered, soon)
+	p.now += time.Second
+	end := int64(p.now)
+	p.end(one, 0)
+	p.end(other, 0)
+	p.now += 5 * time.Second
+	p.send(p.connect(), keyMetadata, 1, answered, soon)
+	for moment, want := range map[int64]bool{end: true, int64(p.now): false} {
+		if got := p.book.RestartedAt(at, moment); got != want {
+			t.Errorf("%v after the end: %v", time.Duration(moment-end), got)
+		}
+	}
+}
+
 // TestStageOfAnAuthentication: the first answer to SaslAuthenticate that holds a token asks for more; the next
 // one may be the last.
 func TestStageOfAnAuthentication(t *testing.T) {

@@ -115,6 +115,16 @@ func (b *Book) Restarted(at Endpoint) bool {
 	return true
 }
 
+// RestartedAt reports whether a broker was restarting at a moment, in nanoseconds.
+func (b *Book) RestartedAt(at Endpoint, moment int64) bool {
+	v := b.known(at)
+	if v == nil {
+		return false
+	}
+	_, ok := v.restartAround(moment, moment)
+	return ok
+}
+
 // pauseBefore is the beginning of the longest pause without an answer between two moments.
 func (v *view) pauseBefore(from, to int64) int64 {
 	best, at := int64(-1), to-1

@@ -1,0 +1,67 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// TestAuthenticationsThatEnd: connections that end during the authentication, without an error code, are KV2008
+// when that happens again, and nothing else explains it.
+func TestAuthenticationsThatEnd(t *testing.T) {
+	byBroker := func(c *decode.Connection) { c.End.By = reassembly.ToClient }
+	challenge := func(x *decode.Exchange) { x.Challenge = true }
+	// try is a connection on which the keys are answered, each with its changes.
+	try := func(i int, end func(*decode.Connection), keys ...func(frame uint64, stream uint32) *decode.Exchange) []any {
+		stream, frame := uint32(i), uint64(1+2000*i)
+		var calls []any
+		for _, key := range keys {
+			calls = append(calls, key(frame, stream))
+			frame += 2
+		}
+		return append(calls, connectionOf(stream, uint64(1+2000*i), frame, end, func(c *decode.Connection) { c.LastAnswer = within(frame-1, stream) }))
+	}
+	on := func(key int16, changes ...func(*decode.Exchange)) func(uint64, uint32) *decode.Exchange {
+		return func(frame uint64, stream uint32) *decode.Exchange {
+			return exchangeOf(frame, stream, key, 1, changes...)
+		}
+	}
+	byClient := func(*decode.Connection) {}
+	late := func(c *decode.Connection) { byBroker(c); c.End.At.Time += spareAge }
+	torn := func(c *decode.Connection) { byBroker(c); c.Missing = 10 }
+	shake, answer := on(saslHandshakeKey), on(saslAuthenticateKey)
+	raw := []string{"KV2008 the broker closed the connection during the authentication, after an answered SaslHandshake"}
+	left := []string{"KV2008 the client closed after an answered SaslHandshake and sent no credentials"}
+	challenged := []string{"KV2008 the client closed after the broker answered its first token with another one"}
+	for _, c := range []struct {
+		name  string
+		calls []any
+		want  []string
+	}{
+		{"the broker closes on raw tokens", slices.Concat(try(0, byBroker, shake), try(1, byBroker, shake)), raw},
+		{"once", try(0, byBroker, shake), nil},
+		{"long after the handshake", slices.Concat(try(0, late, shake), try(1, late, shake)), nil},
+		{"bytes are missing", slices.Concat(try(0, torn, shake), try(1, torn, shake)), nil},
+		{"the client is served on another connection", slices.Concat(try(0, byBroker, shake), try(1, byBroker, shake), try(2, byClient, shake, on(3), on(0))), nil},
+		{"the client leaves", slices.Concat(try(0, byClient, shake), try(1, byClient, shake)), left},
+		{"the client leaves once", try(0, byClient, shake), nil},
+		{"a token is answered with another one", slices.Concat(try(0, byClient, shake, on(saslAuthenticateKey, challenge)), try(1, byClient, shake, on(saslAuthenticateKey, challenge))), challenged},
+		{"once a token is answered so", try(0, byClient, shake, on(saslAuthenticateKey, challenge)), nil},
+		{"the token is accepted", slices.Concat(try(0, byClient, shake, answer), try(1, byClient, shake, answer)), nil},
+	} {
+		var got []string
+		for _, f := range builderOf(Options{}, c.calls...).Report().Findings {
+			if f.Code != "KV9002" {
+				got = append(got, fmt.Sprintf("%s %s", f.Code, f.Message))
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
