@@ -196,5 +196,5 @@ func (d *departure) isProducer() bool {
 		return false
 	}
 	major, _, _ := strings.Cut(d.software.Version, ".")
-	return d.software.Name == "" || d.software.Name != "apache-kafka-java" || len(major) > 1 || major >= "3"
+	return d.software.Name == "" || d.software.Name != javaClient || len(major) > 1 || major >= "3"
 }

@@ -24,6 +24,13 @@ func unlessTLS(_ *group, at addressFacts) (instead *Rule, drop bool) {
 // not ask in a lower version.
 const inVain = "in vain"
 
+// javaClient is the software name of kafka-clients.
+const javaClient = "apache-kafka-java"
+
+// isInTheClear reports whether the address answers others in the clear and without SASL, so that no security
+// setting explains a refusal.
+func (s *subject) isInTheClear() bool { return s.clear && s.answers && !s.mayLackSASL }
+
 // takenBefore is the detail of findings where the address answered the version in an earlier life.
 const takenBefore = "taken before"
 
@@ -57,13 +64,20 @@ var unnegotiatedRule = Rule{
 		if s.key.detail == inVain {
 			return "The broker had refused the client's ApiVersions request with error 35, and the client went on without asking in a lower version: it could not know what the broker supports."
 		}
+		if s.isInTheClear() {
+			return "No ApiVersions response of this broker was seen. It answers other requests in the clear, without SASL. A version that the broker does not know ends like this."
+		}
 		return "No ApiVersions response of this broker was seen. A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
 	},
 	advice: func(s *subject) string {
 		if s.key.detail == inVain {
 			return fmt.Sprintf("Run a release of %s that asks again with ApiVersions v0, or set it to the broker's release.", s.softwareName())
 		}
-		return fmt.Sprintf("Let %s negotiate its versions, or set it to the broker's release. Check security.protocol as well. To be sure, capture from the start of the connection.", s.softwareName())
+		advice := fmt.Sprintf("Let %s negotiate its versions, or set it to the broker's release.", s.softwareName())
+		if !s.isInTheClear() {
+			advice += " Check security.protocol as well."
+		}
+		return advice + " To be sure, capture from the start of the connection."
 	},
 }
 
@@ -120,7 +134,14 @@ var apiVersionsRefusedRule = Rule{
 		if s.key.version == 0 {
 			return "Check that the port is a Kafka listener and security.protocol fits it; for brokers before 0.10 switch version negotiation off (librdkafka: api.version.request=false)."
 		}
-		return fmt.Sprintf("Limit %s to a lower ApiVersions version, or upgrade the broker or service. If no version is answered, check that the port is a Kafka listener and that security.protocol fits it.", s.softwareName())
+		advice := fmt.Sprintf("Limit %s to a lower ApiVersions version, or upgrade the broker or service.", s.softwareName())
+		if s.key.software.Name == javaClient {
+			advice = "Upgrade the broker or service. Until then use an older release of kafka-clients, which has no setting for this version: it sends ApiVersions v4 since 3.9 and v3 since 2.4."
+		}
+		if s.answers {
+			return advice
+		}
+		return advice + " If no version is answered, check that the port is a Kafka listener and that security.protocol fits it."
 	},
 }
 

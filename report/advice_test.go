@@ -1,0 +1,39 @@
+package report
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+// TestAdviceCanBeFollowed: no security setting is named where the address answers in the clear, and no setting
+// that the client does not have.
+func TestAdviceCanBeFollowed(t *testing.T) {
+	closed := outcomeOf(decode.ClosedByBroker)
+	java := func(x *decode.Exchange) { x.Software = decode.Software{Name: javaClient, Version: "3.8.1"} }
+	inTheClear := connectionOf(1, 1, 9)
+	for _, c := range []struct {
+		name       string
+		calls      []any
+		code       string
+		with, lack string
+	}{
+		{"nothing was answered", []any{exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "security.protocol", ""},
+		{"others are answered in the clear", []any{exchangeOf(1, 1, 3, 1, noRange), inTheClear, exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "negotiate", "security.protocol"},
+		{"the same with SASL", []any{exchangeOf(1, 1, saslHandshakeKey, 1, noRange), exchangeOf(2, 1, 3, 1, noRange), inTheClear, exchangeOf(4, 2, 0, 1, noRange), exchangeOf(5, 2, 3, 12, noRange, closed), exchangeOf(9, 3, 3, 12, noRange, closed)}, "KV2001", "negotiate", "security.protocol"},
+		{"ApiVersions, nothing was answered", []any{exchangeOf(5, 0, apiVersionsKey, 4, closed)}, "KV2002", "security.protocol", ""},
+		{"ApiVersions, others are answered", []any{exchangeOf(1, 1, apiVersionsKey, 3), inTheClear, exchangeOf(5, 0, apiVersionsKey, 4, closed)}, "KV2002", "Limit", "security.protocol"},
+		{"ApiVersions of kafka-clients", []any{exchangeOf(5, 0, apiVersionsKey, 3, java, closed)}, "KV2002", "older release of kafka-clients", "Limit"},
+	} {
+		r := builderOf(Options{}, c.calls...).Report()
+		if len(r.Findings) == 0 || r.Findings[0].Code != c.code {
+			t.Errorf("%s: %+v, want %s first", c.name, r.Findings, c.code)
+			continue
+		}
+		f := &r.Findings[0]
+		if !strings.Contains(f.Advice, c.with) || c.lack != "" && (strings.Contains(f.Advice, c.lack) || strings.Contains(f.Why, c.lack) && c.code == "KV2001") {
+			t.Errorf("%s: why %q, advice %q", c.name, f.Why, f.Advice)
+		}
+	}
+}
