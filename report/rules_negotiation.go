@@ -27,7 +27,7 @@ const inVain = "in vain"
 // javaClient is the software name of kafka-clients.
 const javaClient = "apache-kafka-java"
 
-// isInTheClear reports whether the address answers others in the clear and without SASL, so that no security
+// isInTheClear reports whether the address answers others in the clear, and nothing points to SASL, so that no security
 // setting explains a refusal.
 func (s *subject) isInTheClear() bool { return s.clear && s.answers && !s.mayLackSASL }
 
@@ -65,7 +65,7 @@ var unnegotiatedRule = Rule{
 			return "The broker had refused the client's ApiVersions request with error 35, and the client went on without asking in a lower version: it could not know what the broker supports."
 		}
 		if s.isInTheClear() {
-			return "No ApiVersions response of this broker was seen. It answers other requests in the clear, without SASL. A version that the broker does not know ends like this."
+			return "No ApiVersions response of this broker was seen. It answers other requests in the clear. A version that the broker does not know ends like this."
 		}
 		return "No ApiVersions response of this broker was seen. A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
 	},
