@@ -74,7 +74,7 @@ func newPipeline(opt pipelineOptions) *pipeline {
 		pooling.Live, pooling.Clock = true, opt.live.clock
 	}
 	p.pool = reassembly.NewPool(pooling, p.newShard, p.collect)
-	opt.keys.drain = p.pool.Settle
+	opt.keys.drain = p.pool.Drain
 	return p
 }
 

@@ -27,8 +27,8 @@ func (s *steady) Message(f *Frame) {
 	}
 }
 
-// traffics are the kinds of traffic that are measured: of each the packets that begin the connection, and those of
-// one round, which can come again and again with higher sequence numbers.
+// traffics are the kinds of traffic that are measured: of each the packets that begin the
+// connection, and those of one round, which can come again and again with higher sequence numbers.
 var traffics = []struct {
 	name            string
 	request, answer int // lengths of the bodies
@@ -40,7 +40,8 @@ var traffics = []struct {
 	{"split", 20, 30, 7},
 }
 
-// rounds are the items of one round of a connection that has begun, and by how much the numbers of each side go on.
+// rounds are the items of one round of a connection that has begun, and by how much the numbers of
+// each side go on.
 func rounds(t testing.TB, w *worker, asked, answer, mss int) (items []item, by [2]uint32, size int) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)

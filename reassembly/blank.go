@@ -2,9 +2,10 @@ package reassembly
 
 import "bytes"
 
-// BlankPreface overwrites in the first bytes of a client's side what its preface must not show: passwords, user
-// names and header fields, with addresses also those. It returns the preface's length and kind; kind is NoPreface
-// where b does not begin with a whole one. The preface can still be read afterwards.
+// BlankPreface overwrites in the first bytes of a client's side what its preface must not show:
+// passwords, user names and header fields, with addresses also those. It returns the preface's
+// length and kind; kind is NoPreface where b does not begin with a whole one. The preface can
+// still be read afterwards.
 func BlankPreface(b []byte, addresses bool) (n int, kind PrefaceKind) {
 	if len(b) == 0 || !mayBePreface(b[0]) {
 		return 0, NoPreface
@@ -93,7 +94,8 @@ func blankConnect(b []byte, addresses bool) {
 	}
 }
 
-// blankHead overwrites the fields of a head, and of the interim ones before it: not their first lines, and no line ends.
+// blankHead overwrites the fields of a head, and of the interim ones before it: not their first
+// lines, and no line ends.
 func blankHead(b []byte) {
 	isFirst := true
 	for line := range bytes.Lines(b) {

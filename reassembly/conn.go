@@ -11,18 +11,19 @@ import (
 // goroutine and belongs to its shard from the first item on, until it is over
 // (Pool.reclaim).
 type conn struct {
-	w     *worker
-	flow  *flow // whose conn it is; the dispatching goroutine's
-	info  Connection
-	half  [2]half
-	flip  Direction // 1 where the side that was taken for the client is the broker
-	mode  connMode
-	waits bool // stands in worker.waiting
-	over  bool // finished
-	// isTraced: Options.Tracer is told of it.
+	w       *worker
+	flow    *flow // whose conn it is; the dispatching goroutine's
+	info    Connection
+	half    [2]half
+	swapped Direction // 1 where the side that first seemed to be the client is the broker
+	mode    connMode
+	waits   bool // stands in worker.waiting
+	over    bool // finished
+	// isTraced: Options.Tracer gets its decisions.
 	isTraced  bool
-	noPreface bool // the first bytes are none, though they looked like one
-	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something else.
+	noPreface bool // the first bytes only looked like a preface
+	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something
+	// else.
 	serverSpoke, notKafka bool
 	turns                 uint32    // segments so far
 	finAck                uint32    // what the first FIN acknowledged
@@ -32,7 +33,7 @@ type conn struct {
 	doubted               *doubts   // segments that wait for confirmation, nil without any
 	late                  *postponed
 	offset                int64 // stream offset behind the bytes that are worked on, -1 where unknown
-	talk                  dialogue
+	dialogue              dialogue
 	tls                   *tlsrecord.Session
 	outline               *tlsrecord.Outline // of TLS, until something inside was decrypted
 	preface               *preface           // that is being read
@@ -66,7 +67,7 @@ func (c *conn) init(w *worker, f *flow) {
 		}
 		c.info.Seen[d] = f.seen[d]
 	}
-	c.talk.init(c.info.Midstream)
+	c.dialogue.init(c.info.Midstream)
 	c.trace(w.opt.Tracer)
 }
 
@@ -80,7 +81,7 @@ func (c *conn) segment(it *item) {
 		return
 	}
 	c.info.Last = it.at
-	d := it.dir ^ c.flip
+	d := it.dir ^ c.swapped
 	c.info.Seen[d] = true
 	if c.isTraced && it.flags&(capture.RST|capture.FIN) != 0 {
 		kind := "FIN"
@@ -115,7 +116,7 @@ func (c *conn) segment(it *item) {
 
 // pass counts a segment of a connection that is not looked into.
 func (c *conn) pass(it *item) {
-	if d := it.dir ^ c.flip; it.length > 0 {
+	if d := it.dir ^ c.swapped; it.length > 0 {
 		c.info.Bytes[d] += uint64(it.length)
 		c.info.LastData[d] = it.at
 	}
@@ -139,13 +140,13 @@ func (c *conn) endOf(how EndKind, d Direction, it *item) End {
 	e := End{Kind: how, By: d, At: it.at}
 	other := it.dir.Reverse()
 	if h := &c.half[other]; it.flags&capture.ACK != 0 && h.synced && near(it.ack, h.next) {
-		e.Acked, e.HasAcked = max(0, int64(c.info.Bytes[other^c.flip])+int64(int32(it.ack-h.next))), true
+		e.Acked, e.HasAcked = max(0, int64(c.info.Bytes[other^c.swapped])+int64(int32(it.ack-h.next))), true
 	}
 	return e
 }
 
-// fin notes a FIN of direction d. If it acknowledges the other side's, that was the first, even where
-// it was captured later or not at all.
+// fin notes a FIN of direction d. If it acknowledges the other side's, that was the first, even
+// where it was captured later or not at all.
 func (c *conn) fin(d Direction, it *item) {
 	other := &c.half[it.dir.Reverse()]
 	e := &c.info.End
@@ -165,7 +166,7 @@ func (c *conn) fin(d Direction, it *item) {
 // deliver takes the next bytes of a direction in order: p, and what the
 // snapshot length cut off behind it.
 func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Position) {
-	d := raw ^ c.flip
+	d := raw ^ c.swapped
 	c.info.Bytes[d] += uint64(length)
 	if length > 0 {
 		c.info.LastData[d] = at
@@ -182,12 +183,12 @@ func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Positi
 
 // lost takes the place of n bytes that the capture lacks. at is the packet behind them.
 func (c *conn) lost(raw Direction, n int64, at capture.Position) {
-	c.info.Bytes[raw^c.flip] += uint64(n)
+	c.info.Bytes[raw^c.swapped] += uint64(n)
 	c.miss(n)
 	c.absent(raw, n, at)
 }
 
-// absent hands on that n bytes are not there.
+// absent passes on a gap of n bytes.
 func (c *conn) absent(raw Direction, n int64, at capture.Position) {
 	c.w.lostBefore, c.w.isLost = c.half[raw].lostBefore(n, at), true
 	c.gap(raw, n, at)
@@ -205,8 +206,8 @@ func (c *conn) miss(n int64) {
 	}
 }
 
-// place returns the stream offset of a byte behind which n bytes, itself included, are left of those that are
-// worked on; -1 where unknown.
+// place returns the stream offset of a byte behind which n bytes, itself included, are left of
+// those that are worked on; -1 where unknown.
 func (c *conn) place(n int) int64 {
 	if c.tls != nil || c.offset < 0 {
 		return c.offset
@@ -215,13 +216,13 @@ func (c *conn) place(n int) int64 {
 }
 
 func (c *conn) bytes(raw Direction, p []byte, at capture.Position) {
-	d := raw ^ c.flip
+	d := raw ^ c.swapped
 	switch c.mode {
 	case inClear:
 		if c.preface != nil {
 			c.addPreface(chunk{dir: d, p: bytes.Clone(p), at: at, offset: c.offset})
 		} else {
-			c.talk.data(c, d, p, at)
+			c.dialogue.data(c, d, p, at)
 		}
 	case crypted:
 		c.records(d, p, at)
@@ -231,17 +232,17 @@ func (c *conn) bytes(raw Direction, p []byte, at capture.Position) {
 }
 
 func (c *conn) gap(raw Direction, n int64, at capture.Position) {
-	d := raw ^ c.flip
+	d := raw ^ c.swapped
 	switch c.mode {
 	case inClear:
 		if c.preface != nil {
 			c.addPreface(chunk{dir: d, gap: n, at: at})
 		} else {
-			c.talk.gap(c, d, n, true, at)
+			c.dialogue.gap(c, d, n, true, at)
 		}
 	case crypted:
 		if d == ToClient { // how it began is not known
-			c.serverSpoke, c.talk.greeting.n = true, max(c.talk.greeting.n, recordHeader)
+			c.serverSpoke, c.dialogue.greeting.n = true, max(c.dialogue.greeting.n, recordHeader)
 		}
 		if c.outline != nil {
 			c.outline.Gap(d == ToBroker, n, c.lostAt(at))
@@ -261,10 +262,10 @@ func (c *conn) lostAt(at capture.Position) capture.Position {
 	return at
 }
 
-// ended is called when all bytes of a direction were handed on, up to its FIN.
+// ended is called when all bytes of a direction were passed on, up to its FIN.
 func (c *conn) ended(raw Direction) {
 	if c.mode == crypted {
-		c.tls.Close(raw^c.flip == ToBroker, c.info.Now)
+		c.tls.Close(raw^c.swapped == ToBroker, c.info.Now)
 	}
 	if c.half[raw.Reverse()].ended {
 		c.close(c.info.End.Kind)
@@ -286,7 +287,7 @@ func (c *conn) close(how EndKind) {
 	c.finish(how, c.info.Now)
 }
 
-// wait has the next ticks look at the connection, unless it is over.
+// wait makes the next ticks check the connection, unless it is over.
 func (c *conn) wait() {
 	if !c.waits && !c.over {
 		c.waits = true
@@ -294,8 +295,7 @@ func (c *conn) wait() {
 	}
 }
 
-// waited is called with each tick for a connection that waits, and tells
-// whether it still does.
+// waited is called with each tick for a connection that waits, and reports whether it still does.
 func (c *conn) waited() bool {
 	for i := range c.half {
 		h := &c.half[i]
@@ -329,18 +329,18 @@ func (c *conn) waited() bool {
 	return c.waits
 }
 
-// finish ends the connection: what is held up is given up, and the handler and
-// the shard are told.
+// finish ends the connection. It stops waiting for missing bytes, and calls the handler and the
+// shard.
 func (c *conn) finish(how EndKind, at capture.Position) {
 	if c.over {
 		return
 	}
 	c.info.Now = at
-	c.w.reorder.end(c, ToBroker^c.flip)
+	c.w.reorder.end(c, ToBroker^c.swapped)
 	c.resume(true)
 	for i := range c.half {
 		c.w.reorder.end(c, Direction(i))
-		c.unheard(Direction(i))
+		c.loseEnd(Direction(i))
 	}
 	if c.info.End.Kind == Cut {
 		c.info.End.Kind = how
@@ -350,12 +350,12 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		c.lastOfPreface()
 	}
 	c.over = true
-	c.forgetDoubts()
+	c.dropDoubts()
 	if c.tls != nil {
 		c.endTLS()
 	}
 	c.info.Outline = c.outline
-	c.talk.end(c)
+	c.dialogue.end(c)
 	if i := &c.info; i.Spoke == SpokeTLS && i.Protocol == Undecided && i.Confusion == NoConfusion {
 		i.Protocol, i.TLS = TLS, &tlsrecord.Info{Reason: "the client's side is not in the capture"}
 	}
@@ -364,14 +364,14 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	if c.isTraced {
 		c.traceEnd()
 	}
-	c.talk, c.tls, c.outline, c.mode = dialogue{}, nil, nil, ignored
+	c.dialogue, c.tls, c.outline, c.mode = dialogue{}, nil, nil, ignored
 	if !c.waits { // or else the tick lets go of it
 		c.w.ended = append(c.w.ended, c)
 	}
 }
 
-// unheard counts the last bytes of a direction as missing that the other side has acknowledged.
-func (c *conn) unheard(d Direction) {
+// loseEnd counts the last bytes of a direction as missing that the other side has acknowledged.
+func (c *conn) loseEnd(d Direction) {
 	h := &c.half[d]
 	if !h.synced || h.ended || !h.ackSeen {
 		return
@@ -387,7 +387,7 @@ func (c *conn) unheard(d Direction) {
 
 // swap exchanges the two sides: the one that was taken for the client turned out to be the broker.
 func (c *conn) swap() {
-	c.flip ^= 1
+	c.swapped ^= 1
 	if c.isTraced {
 		c.w.opt.Tracer.Printf(c.info.Now, "the sides are exchanged: %v is the broker", c.info.Client)
 	}

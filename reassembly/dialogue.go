@@ -24,7 +24,7 @@ const (
 type dialogue struct {
 	decided  bool
 	anchored bool // the first byte towards the broker is the first of the conversation
-	answered bool // the broker's side said something
+	answered bool // the broker's side sent something
 	found    bool // not anchored: a request was found, in direction asker
 	asker    Direction
 	greeting greeting
@@ -66,7 +66,7 @@ func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 		if d == ToClient && (t.waits(c, p, at) || c.confused(p)) {
 			return
 		}
-		t.fr[d^c.flip].data(c, p, at)
+		t.fr[d^c.swapped].data(c, p, at)
 	case t.pending == nil && len(p) > 0 && c.beginPreface(d, p, at):
 	case t.anchored:
 		t.decide(c, d, p, at)
@@ -91,13 +91,14 @@ func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Pos
 	if t.decided && t.pending != nil {
 		t.flush(c)
 	}
-	t.fr[d^c.flip].gap(c, n, exact, at)
+	t.fr[d^c.swapped].gap(c, n, exact, at)
 	if t.found && !t.decided {
 		t.start(c, chunk{dir: d, at: at})
 	}
 }
 
-// waits holds the first bytes of the broker's side until they are enough to tell whether they can be Kafka's.
+// waits holds the first bytes of the broker's side until they are enough to decide whether they
+// can be Kafka's.
 func (t *dialogue) waits(c *conn, p []byte, at capture.Position) bool {
 	if t.pending == nil && (!c.isFirstAnswer() || !needsMore(p)) {
 		return false
@@ -109,7 +110,7 @@ func (t *dialogue) waits(c *conn, p []byte, at capture.Position) bool {
 	return true
 }
 
-// flush hands on what waits.
+// flush passes on what waits.
 func (t *dialogue) flush(c *conn) {
 	answer := t.pending.answer()
 	held := t.take(c)
@@ -118,7 +119,7 @@ func (t *dialogue) flush(c *conn) {
 	}
 	for _, k := range held.chunks {
 		c.offset = k.offset
-		t.fr[k.dir^c.flip].data(c, k.p, k.at)
+		t.fr[k.dir^c.swapped].data(c, k.p, k.at)
 	}
 }
 
@@ -145,7 +146,7 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		t.hold(c, chunk{dir: d, p: bytes.Clone(p), at: at, offset: c.offset})
 	case !sure && (t.pending.bytes > maxPending || len(t.pending.chunks) > maxPendingChunks || c.w.pending > maxShardPending):
 		c.w.limits.Undecided++
-		c.give(Other)
+		c.giveUp(Other)
 	case !sure:
 		if c.isTraced {
 			c.w.opt.Tracer.Printf(at, "undecided what the connection speaks after %d bytes", len(first)+len(answer))
@@ -157,11 +158,10 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		c.startTLS(t.take(c), p, at)
 	default:
 		c.keepOpening(first)
-		c.give(kind)
+		c.giveUp(kind)
 	}
 }
 
-// hold keeps a chunk of an undecided conversation.
 func (t *dialogue) hold(c *conn, k chunk) {
 	if t.pending == nil {
 		t.pending = new(pending)
@@ -171,7 +171,7 @@ func (t *dialogue) hold(c *conn, k chunk) {
 	c.w.pending += len(k.p) + chunkBytes
 }
 
-// take returns what was held and forgets it.
+// take returns what was held and removes it.
 func (t *dialogue) take(c *conn) *pending {
 	held := t.pending
 	if held != nil {
@@ -234,7 +234,7 @@ func (t *dialogue) unanchor(c *conn) {
 	t.replay(c, nil, ToBroker, c.info.Now)
 }
 
-// open begins to speak Kafka.
+// open creates the handler of a Kafka connection.
 func (t *dialogue) open(c *conn) {
 	t.decided = true
 	c.info.Protocol = Kafka
@@ -244,13 +244,13 @@ func (t *dialogue) open(c *conn) {
 	t.handler = c.w.opener.Open(&c.info)
 }
 
-// end tells the handler that the connection is over.
+// end ends the conversation and its handler.
 func (t *dialogue) end(c *conn) {
 	if t.decided && t.pending != nil {
 		t.flush(c)
 	}
 	c.endGreeting()
-	if !t.decided && t.anchored && t.pending != nil && c.lone(t.pending) {
+	if !t.decided && t.anchored && t.pending != nil && c.isLoneRequest(t.pending) {
 		t.open(c)
 		t.replay(c, nil, ToBroker, c.info.Now)
 	}
@@ -272,38 +272,38 @@ func (t *dialogue) end(c *conn) {
 	}
 }
 
-// The methods below are what the framers ask and tell.
+// The framers call the methods below.
 
 func (c *conn) want(d Direction, size int64, head []byte) (n int, ok bool) {
-	if h := c.talk.handler; h != nil {
+	if h := c.dialogue.handler; h != nil {
 		return h.Want(d, size, head)
 	}
 	return plausibleBytes, true // what Plausible found, and the end will confirm
 }
 
 func (c *conn) plausible(d Direction, size int64, head []byte) bool {
-	if h := c.talk.handler; h != nil {
+	if h := c.dialogue.handler; h != nil {
 		return h.Plausible(d, size, head)
 	}
 	if c.isBroker(d) {
 		return false
 	}
-	// Otherwise the first request that is found tells.
+	// Otherwise the first request that is found decides.
 	return size >= wantBytes && c.w.opt.LooksLikeRequest(size, head) == Strong
 }
 
-// isBroker tells whether the handshake showed that the sender of direction d is the broker.
+// isBroker reports whether the handshake showed that the sender of direction d is the broker.
 func (c *conn) isBroker(d Direction) bool { return d == ToClient && !c.info.Midstream }
 
 func (c *conn) anchor(d Direction) ([][]byte, int) {
-	if h := c.talk.handler; h != nil {
+	if h := c.dialogue.handler; h != nil {
 		return h.Anchor(d)
 	}
 	return nil, 0
 }
 
 func (c *conn) message(f *Frame) {
-	t := &c.talk
+	t := &c.dialogue
 	if t.handler == nil { // it is framed again, with what came before it
 		if !t.found {
 			t.noteRequest(c, f.Direction, f.Size, f.Head)
@@ -328,8 +328,8 @@ func (c *conn) lostPlace(d Direction, at capture.Position) {
 	if c.w.isLost && c.tls == nil && c.w.lostBefore.Before(at) { // a TLS record goes on behind the lost segment
 		at = c.w.lostBefore
 	}
-	if c.talk.handler != nil {
-		c.talk.handler.Lost(d, at)
+	if c.dialogue.handler != nil {
+		c.dialogue.handler.Lost(d, at)
 	}
 }
 
@@ -375,9 +375,9 @@ func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 	return Other, true
 }
 
-// lone tells whether all that was said on a connection is one request, or the beginning of one: one that the broker
-// dropped the connection on, or never answered.
-func (c *conn) lone(held *pending) bool {
+// isLoneRequest reports whether the connection carried one request only, or the beginning of one:
+// the broker closed the connection on it, or never answered.
+func (c *conn) isLoneRequest(held *pending) bool {
 	for _, k := range held.chunks {
 		if k.dir == ToClient || k.gap > 0 {
 			return false
@@ -389,11 +389,11 @@ func (c *conn) lone(held *pending) bool {
 	}
 	size := int64(int32(binary.BigEndian.Uint32(first)))
 	how := c.w.opt.LooksLikeRequest(size, clip(first[sizeBytes:], size))
-	rest := sizeBytes + size - int64(held.bytes)
-	return rest == 0 && how >= Fits || rest > 0 && how >= Likely
+	missing := sizeBytes + size - int64(held.bytes)
+	return missing == 0 && how >= Fits || missing > 0 && how >= Likely
 }
 
-// follows tells whether next begins the request after the one that begins with head.
+// follows reports whether next begins the request after the one that begins with head.
 func (c *conn) follows(head, next []byte) bool {
 	size := int64(int32(binary.BigEndian.Uint32(next)))
 	after := clip(next[sizeBytes:], size)

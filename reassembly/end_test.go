@@ -9,8 +9,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestEndSaysWhatWasReceived: a FIN or RST acknowledges the requests that came before the broker ended the connection,
-// wherever it stands in the capture.
+// TestEndSaysWhatWasReceived: a FIN or RST acknowledges the requests that came before the broker
+// ended the connection, wherever it stands in the capture.
 func TestEndSaysWhatWasReceived(t *testing.T) {
 	first, second := request(3, 1, 1, 20), request(3, 1, 2, 40)
 	answered := func(r *capturetest.Recorder) *capturetest.Conversation {
@@ -91,7 +91,8 @@ func TestOffsetsCountWhatIsMissing(t *testing.T) {
 	}
 }
 
-// TestRequestCutShort: the last request of a connection is handed on if its header came, with what is lacking.
+// TestRequestCutShort: the last request of a connection is passed on if its header came, with what
+// is lacking.
 func TestRequestCutShort(t *testing.T) {
 	whole := request(3, 1, 2, 4000)
 	answered := "0: request 3 v1 id 1 size 34 frame 4"

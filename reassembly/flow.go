@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// maxFlows bounds the TCP connections remembered at once, with payload or
-	// without: 262,144 flows of 144 bytes are 36 MiB.
+	// maxFlows bounds the TCP connections in the table, with payload or
+	// without: 262,144 flows of 152 bytes are 38 MiB.
 	maxFlows = 1 << 18
 	// maxSilentFlows bounds those of them that never carried a byte of payload, as a
-	// flood of SYNs makes them: 65,536 of 144 bytes are 9 MiB.
+	// flood of SYNs makes them: 65,536 of 152 bytes are 9.5 MiB.
 	maxSilentFlows = 1 << 16
-	// flowChunk is how many flows are allocated together: 144 KiB.
+	// flowChunk is how many flows are allocated together: 152 KiB.
 	flowChunk = 1024
 	// evictionScan is how many flows are looked at for the one to give up when
 	// there are too many.
 	evictionScan = 32
-	// maxElsewhere bounds the captures, besides the latest, in which a connection keeps its
+	// maxElsewhere bounds the captures other than the latest in which a connection keeps its
 	// number: hosts at both ends and on the way, each twice.
 	maxElsewhere = 8
 	// sameFlowWindow is how far sequence numbers of two copies of one connection
@@ -41,7 +41,7 @@ type flow struct {
 	closed       uint8    // bit 0, 1: FIN of that direction; bit 2: RST
 	dead         bool     // slot is free
 	unwanted     bool     // kept out by Options.Want
-	mentioned    bool     // no segment of it was seen, only headers without one
+	isNumberOnly bool     // the capture has no segment of it, only headers (Segment.NumberOnly)
 	hasChecksums [2]bool  // a segment of that direction had a good checksum
 	ttl          [2]uint8 // of the first segment of that direction that opens, carries or ends something
 	isChallenged bool     // a SYN waits in flowTable.challenges
@@ -60,7 +60,7 @@ type flow struct {
 	first        uint64 // frame
 	firstTime    int64
 	lastTime     int64 // of the clock of the pool, not of packets
-	conn         *conn // nil until there is payload, gone when it is over
+	conn         *conn // nil until there is payload, endedConn when it is over
 	// number is the stream number within the capture numbered; elsewhere, nil for most,
 	// holds those within other captures.
 	number, numbered uint32
@@ -73,24 +73,26 @@ type captureNumber struct{ capture, number uint32 }
 // flowTable finds the flow of a segment and numbers new ones as Wireshark's
 // tcp.stream does: in order of first appearance, a reused port pair being new.
 type flowTable struct {
-	seed    maphash.Seed
-	chunks  []*[flowChunk]flow
-	free    []uint32
-	used    uint32 // slots handed out so far
-	buckets []uint32
-	live    int // flows in the table
-	silent  int // of them without conn
-	settled int // of them over, or a copy of another
-	streams uint32
-	numbers []uint32 // streams by capture
-	hand    uint32
-	limits  *Limits
+	seed     maphash.Seed
+	chunks   []*[flowChunk]flow
+	free     []uint32
+	used     uint32 // slots handed out so far
+	buckets  []uint32
+	live     int // flows in the table
+	silent   int // of them without conn
+	inactive int // of them over, or a copy of another
+	streams  uint32
+	numbers  []uint32 // streams by capture
+	hand     uint32
+	limits   *Limits
 	// marks are the latest first segments of connections, by mark.place.
 	marks *[maxMarks]marked
-	// challenges are SYNs on live connections, disbelieved counts those that nothing confirmed so far.
+	// challenges are SYNs on live connections, disbelieved counts those that nothing confirmed so
+	// far.
 	challenges  map[*flow]challenge
 	disbelieved uint64
-	// release is told of a flow that leaves the table, unless it is a copy of another or unwanted.
+	// release is called for a flow that leaves the table, unless it is a copy of another or
+	// unwanted.
 	release func(*flow, EndKind)
 }
 
@@ -100,7 +102,7 @@ func newFlowTable(limits *Limits, release func(*flow, EndKind)) *flowTable {
 
 func (t *flowTable) at(i uint32) *flow { return &t.chunks[i/flowChunk][i%flowChunk] }
 
-// hash is the same for both directions. The seed goes over the whole key, so that nobody can
+// hash is the same for both directions. The seed goes over the whole key, so that no sender can
 // craft addresses and ports that all fall into one bucket.
 func (t *flowTable) hash(s *capture.Segment) uint32 {
 	src0, src1 := binary.LittleEndian.Uint64(s.Src[8:]), binary.LittleEndian.Uint64(s.Src[:])
@@ -120,11 +122,11 @@ func (t *flowTable) hash(s *capture.Segment) uint32 {
 }
 
 // lookup returns the flow that the segment belongs to and its direction in it (0
-// is from a), making the flow if need be. fresh tells that it was made now.
+// is from a), making the flow if need be. fresh reports that it was made now.
 func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bool) {
 	h := t.hash(s)
-	var kin *flow // the same addresses in another domain
-	var kinDir Direction
+	var other *flow // the same addresses in another domain
+	var otherDir Direction
 	for i := t.buckets[h&uint32(len(t.buckets)-1)]; i != 0; i = f.next {
 		f = t.at(i - 1)
 		if f.hash != h {
@@ -135,8 +137,8 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			continue
 		}
 		if f.domain != s.Domain || f.depth != s.Depth {
-			if f.alias == 0 && kin == nil && f.copyOf(s, d) {
-				kin, kinDir = f, d
+			if f.alias == 0 && other == nil && f.copyOf(s, d) {
+				other, otherDir = f, d
 			}
 			continue
 		}
@@ -172,11 +174,11 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 		}
 		return f, d, false
 	}
-	if kin != nil {
+	if other != nil {
 		f = t.insert(s, h)
-		f.alias, f.stream = t.index(kin)+1, kin.stream
-		t.settled++
-		return kin, kinDir, false
+		f.alias, f.stream = t.index(other)+1, other.stream
+		t.inactive++
+		return other, otherDir, false
 	}
 	f = t.insert(s, h)
 	f.stream = t.streams
@@ -244,8 +246,8 @@ func (f *flow) firstNumber() uint32 {
 	return f.number
 }
 
-// direction tells in which direction of f the segment travels, and whether it
-// has f's addresses at all.
+// direction returns the direction of f in which the segment travels, and whether it has f's
+// addresses at all.
 func (f *flow) direction(s *capture.Segment) (Direction, bool) {
 	if f.aPort == s.SrcPort && f.bPort == s.DstPort && f.a == s.Src && f.b == s.Dst {
 		return ToBroker, true
@@ -253,8 +255,9 @@ func (f *flow) direction(s *capture.Segment) (Direction, bool) {
 	return ToClient, f.aPort == s.DstPort && f.bPort == s.SrcPort && f.a == s.Dst && f.b == s.Src
 }
 
-// begunBefore tells whether f is an older connection than the one that a SYN of direction d begins. Where
-// nothing of that direction was seen, the other side may have acknowledged more than the SYN, which came late, but not less.
+// begunBefore reports whether f is an older connection than the one that a SYN of direction d
+// begins. Where nothing of that direction was seen, the other side may have acknowledged more than
+// the SYN, which came late, but not less.
 func (f *flow) begunBefore(seq uint32, d Direction) bool {
 	switch {
 	case f.seen[d]:
@@ -265,10 +268,10 @@ func (f *flow) begunBefore(seq uint32, d Direction) bool {
 	return false
 }
 
-// copyOf tells whether a segment from another domain belongs to f all the same:
-// it is a copy of f's traffic seen inside a tunnel and outside, or with a tag and without (as
-// the interfaces of a bridge give it), or the other direction of a link whose two directions are tagged
-// differently (as mirror ports do). Equal addresses on two VLANs are two connections.
+// copyOf reports whether a segment from another domain belongs to f all the same: it is a copy of
+// f's traffic seen inside a tunnel and outside, or with a tag and without (as the interfaces of a
+// bridge give it), or the other direction of a link whose two directions are tagged differently
+// (as mirror ports do). Equal addresses on two VLANs are two connections.
 func (f *flow) copyOf(s *capture.Segment, d Direction) bool {
 	if (f.depth != s.Depth || (f.domain == 0) != (s.Domain == 0)) && f.seen[d] {
 		if s.Flags&capture.SYN != 0 {
@@ -316,11 +319,11 @@ func (t *flowTable) note(f *flow, s *capture.Segment, d Direction) {
 	before := f.over()
 	f.note(s, d)
 	if f.over() && !before {
-		t.settled++
+		t.inactive++
 	}
 }
 
-// over tells whether nothing more is to be expected of the flow.
+// over reports whether the flow has ended: by a FIN of each side, or by a RST.
 func (f *flow) over() bool { return f.closed&4 != 0 || f.closed&3 == 3 }
 
 func (t *flowTable) insert(s *capture.Segment, h uint32) *flow {
@@ -355,22 +358,22 @@ func (t *flowTable) insert(s *capture.Segment, h uint32) *flow {
 	return f
 }
 
-// appear sets what the first segment of f tells.
+// appear sets the addresses and the first packet of f, by its first segment.
 func (f *flow) appear(s *capture.Segment) {
 	f.a, f.b, f.aPort, f.bPort = s.Src, s.Dst, s.SrcPort, s.DstPort
-	f.first, f.firstTime, f.capture, f.mentioned = s.Frame, s.Time, s.Capture, false
+	f.first, f.firstTime, f.capture, f.isNumberOnly = s.Frame, s.Time, s.Capture, false
 	if s.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK { // the SYN itself was not seen
 		f.a, f.b, f.aPort, f.bPort = f.b, f.a, f.bPort, f.aPort
 	}
 }
 
-// mention gives the connection of a header that is no segment a stream number. Its flags
-// and numbers are not believed.
-func (t *flowTable) mention(s *capture.Segment, clock int64) {
+// numberOnly gives the connection of a header that is no segment a stream number
+// (Segment.NumberOnly). It ignores the flags and numbers of that header.
+func (t *flowTable) numberOnly(s *capture.Segment, clock int64) {
 	s.Flags, s.Seq, s.Ack = 0, 0, 0
 	f, _, fresh := t.lookup(s)
 	if fresh {
-		f.mentioned = true
+		f.isNumberOnly = true
 		f.lastTime = clock
 	}
 	t.number(f, s.Capture)
@@ -411,7 +414,7 @@ func (t *flowTable) drop(f *flow, how EndKind) {
 		t.release(f, how)
 	}
 	if f.over() || f.alias != 0 {
-		t.settled--
+		t.inactive--
 	}
 	t.live--
 	if f.isChallenged {

@@ -18,7 +18,7 @@ const (
 )
 
 // framer cuts one direction of a connection into Kafka messages. It holds no
-// more of a message than the first bytes that its grammar wants; the rest is counted off.
+// more of a message than the first bytes that its grammar wants; it counts the other bytes.
 type framer struct {
 	dir   Direction
 	state framerState
@@ -30,7 +30,7 @@ type framer struct {
 	sized     bool   // size is known
 	asked     bool   // want is known
 	unlisted  bool   // a message whose header was lost: only its end is of interest
-	handed    bool   // handed on already
+	handed    bool   // it was passed on
 	final     bool   // no more bytes come before a gap or the end
 	tries     uint16 // chunks searched in vain, at most maxTries
 	want      int32  // bytes wanted, the size field included
@@ -66,7 +66,7 @@ func (f *framer) data(c *conn, p []byte, at capture.Position) {
 	}
 }
 
-// read takes bytes of one message from p and returns the rest of p.
+// read takes bytes of one message from p and returns the bytes behind them.
 func (f *framer) read(c *conn, p []byte, at capture.Position) []byte {
 	if f.passed == 0 {
 		f.first, f.offset = at, c.place(len(p))
@@ -99,8 +99,8 @@ func (f *framer) read(c *conn, p []byte, at capture.Position) []byte {
 	return p
 }
 
-// whole hands on a message that lies in p from its first byte to its last, without copying it, and returns its
-// length with the size field; 0 when it does not.
+// whole passes on a message that lies in p from its first byte to its last, without copying it,
+// and returns its length with the size field; 0 when it does not.
 func (f *framer) whole(c *conn, p []byte, at capture.Position) int {
 	if f.tentative || len(p) < sizeBytes+wantBytes {
 		return 0
@@ -192,10 +192,9 @@ func (f *framer) emit(c *conn, head []byte, lacking int64, at capture.Position) 
 	c.message(&c.w.frame)
 }
 
-// finish is called at the last byte of a message; rest is what follows it in
-// the same segment.
-func (f *framer) finish(c *conn, rest []byte, at capture.Position) {
-	if f.tentative && !f.confirmed(c, rest) {
+// finish is called at the last byte of a message; behind is what follows it in the same segment.
+func (f *framer) finish(c *conn, behind []byte, at capture.Position) {
+	if f.tentative && !f.confirmed(c, behind) {
 		f.lose(c, at)
 		return
 	}
@@ -206,17 +205,17 @@ func (f *framer) finish(c *conn, rest []byte, at capture.Position) {
 	f.next(c)
 }
 
-// confirmed reports whether a message that was found by searching is followed by the end of a segment or by
-// another message.
-func (f *framer) confirmed(c *conn, rest []byte) bool {
-	if len(rest) == 0 {
+// confirmed reports whether a message that was found by searching is followed by the end of a
+// segment or by another message.
+func (f *framer) confirmed(c *conn, behind []byte) bool {
+	if len(behind) == 0 {
 		return true
 	}
-	if len(rest) < sizeBytes+wantBytes {
+	if len(behind) < sizeBytes+wantBytes {
 		return false
 	}
-	size := int64(int32(binary.BigEndian.Uint32(rest)))
-	return c.plausible(f.dir, size, clip(rest[sizeBytes:], size))
+	size := int64(int32(binary.BigEndian.Uint32(behind)))
+	return c.plausible(f.dir, size, clip(behind[sizeBytes:], size))
 }
 
 // clip cuts p to the size of a message and to what Plausible is asked with.
@@ -239,7 +238,8 @@ func (f *framer) drop(c *conn) {
 	}
 }
 
-// lose notes that the place was lost, at the given packet at the latest: the next message has to be searched for.
+// lose notes that the place was lost, at the given packet at the latest: the next message has to
+// be searched for.
 func (f *framer) lose(c *conn, at capture.Position) {
 	f.joined = f.joined && f.tentative
 	isFirst := f.dir == ToClient && f.state == reading && f.offset == 0 && c.tls == nil && !c.info.Midstream
@@ -276,7 +276,7 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 		f.lose(c, at)
 		return
 	}
-	if !f.asked { // the header is gone, but not the size: the next message's place is known
+	if !f.asked { // the header is lost, but not the size: the place of the next message is known
 		if len(f.buf) < sizeBytes+int(min(f.size, wantBytes)) {
 			f.unlisted = true
 			c.lostPlace(f.dir, at)

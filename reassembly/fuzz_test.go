@@ -53,7 +53,7 @@ func FuzzFramer(f *testing.F) {
 		bounded(t, func() {
 			w := newWorker(&Options{LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange}, new(log))
 			c := &conn{w: w, reset: -1}
-			c.talk.init(piece%2 == 1)
+			c.dialogue.init(piece%2 == 1)
 			at := capture.Position{Frame: 1}
 			for i := 0; len(data) > 0; i++ {
 				n := min(len(data), int(piece%2000)+1)
@@ -85,7 +85,8 @@ func FuzzSegments(f *testing.F) {
 		bounded(t, func() {
 			w := newWorker(&Options{LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange}, new(log))
 			c := newConn(w, &flow{})
-			// Each 11 bytes are a segment: sequence and acknowledgement number, flags, length, direction.
+			// Each 11 bytes are a segment: sequence and acknowledgement number, flags, length,
+			// direction.
 			for i := 0; i+11 <= len(data); i += 11 {
 				b := data[i : i+11]
 				n := int(b[9]) * 4

@@ -7,8 +7,9 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// textGreetings are how servers begin that answer a Kafka request, or greet before one came: a status line (RFC 9112), the
-// identification of SSH (RFC 4253 4.2), the protocol header of AMQP, errors and replies of Redis.
+// textGreetings are how servers begin that answer a Kafka request, or greet before one came: a
+// status line (RFC 9112), the identification of SSH (RFC 4253 4.2), the protocol header of AMQP,
+// errors and replies of Redis.
 var textGreetings = []struct{ begin, protocol string }{
 	{"HTTP/", SpokeHTTP}, {"SSH-", SpokeSSH}, {"AMQP", SpokeAMQP},
 	{"-ERR", SpokeRedis}, {"-NOAUTH", SpokeRedis}, {"-DENIED", SpokeRedis}, {"+PONG", SpokeRedis},
@@ -23,7 +24,8 @@ func needsMore(p []byte) bool {
 	return len(p) < http2Header || ok && len(p) < http2Header+n
 }
 
-// foreignGreeting names the protocol of a server whose first bytes are p, empty where they may be a Kafka response.
+// foreignGreeting names the protocol of a server whose first bytes are p, empty where they may be
+// a Kafka response.
 func foreignGreeting(p []byte) string {
 	if len(p) < sizeBytes {
 		return ""
@@ -72,9 +74,10 @@ func binaryGreeting(p []byte) string {
 // http2Header is the length of the header of an HTTP/2 frame.
 const http2Header = 9
 
-// isHTTP2 recognises the SETTINGS frame that a server of HTTP/2 begins with (RFC 9113 3.4, 6.5): a length of
-// 3 bytes, type 4, no flags, stream 0, then settings of 6 bytes, of which the identifiers are small. Without any
-// setting it reads as a Kafka response of 4 bytes to correlation id 0; no response is empty.
+// isHTTP2 recognises the SETTINGS frame that a server of HTTP/2 begins with (RFC 9113 3.4, 6.5): a
+// length of 3 bytes, type 4, no flags, stream 0, then settings of 6 bytes, of which the
+// identifiers are small. Without any setting it reads as a Kafka response of 4 bytes to
+// correlation id 0; no response is empty.
 func isHTTP2(p []byte) bool {
 	const setting, maxIdentifier = 6, 16
 	n, ok := settingsLength(p)
@@ -89,7 +92,8 @@ func isHTTP2(p []byte) bool {
 	return true
 }
 
-// settingsLength returns the length of the settings in a SETTINGS frame; ok is false where p does not begin with the header of one.
+// settingsLength returns the length of the settings in a SETTINGS frame; ok is false where p does
+// not begin with the header of one.
 func settingsLength(p []byte) (n int, ok bool) {
 	const setting, maxSettings = 6, 16
 	if len(p) < http2Header || p[3] != 4 || p[4] != 0 || binary.BigEndian.Uint32(p[5:]) != 0 {
@@ -99,8 +103,9 @@ func settingsLength(p []byte) (n int, ok bool) {
 	return n, n%setting == 0 && n <= maxSettings*setting
 }
 
-// isMySQL recognises the first packet of a MySQL server (MySQL internals, Protocol::Handshake and ERR_Packet): a
-// length of 3 bytes, little-endian, sequence number 0, then protocol 10 and the version as text, or an error.
+// isMySQL recognises the first packet of a MySQL server (MySQL internals, Protocol::Handshake and
+// ERR_Packet): a length of 3 bytes, little-endian, sequence number 0, then protocol 10 and the
+// version as text, or an error.
 func isMySQL(p []byte) bool {
 	const longest = 1 << 10 // of such a packet; p may be its beginning
 	if len(p) < 8 || p[3] != 0 || int(p[0])|int(p[1])<<8|int(p[2])<<16 > longest {
@@ -109,8 +114,9 @@ func isMySQL(p []byte) bool {
 	return p[4] == 10 && p[5] >= '3' && p[5] <= '9' || p[4] == 0xff && isText(p[7:8])
 }
 
-// isZooKeeper recognises ZooKeeper's ConnectResponse (zookeeper.jute): 36 bytes, or 37 with a flag, of which the protocol
-// version is 0 and the password, behind a timeout and a session, has 16.
+// isZooKeeper recognises ZooKeeper's ConnectResponse (zookeeper.jute): 36 bytes, or 37 with a
+// flag, of which the protocol version is 0 and the password, behind a timeout and a session, has
+// 16.
 func isZooKeeper(p []byte) bool {
 	const passwordAt, passwordLength = 20, 16
 	size := int(binary.BigEndian.Uint32(p))
@@ -137,8 +143,8 @@ func firstLine(p []byte) []byte {
 	return p
 }
 
-// greet notes what the broker's side speaks, if its first bytes p show that it is not Kafka. Until the connection is over
-// Greeting holds the bytes as they come.
+// greet notes what the broker's side speaks, if its first bytes p show that it is not Kafka. Until
+// the connection is over Greeting holds the bytes as they come.
 func (c *conn) greet(p []byte) bool {
 	switch c.info.Spoke {
 	case "":

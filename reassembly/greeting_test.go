@@ -43,7 +43,8 @@ func TestForeignGreetings(t *testing.T) {
 	}
 }
 
-// TestKafkaToSomethingElse: requests to a port that speaks another protocol are listed, and that is named.
+// TestKafkaToSomethingElse: requests to a port that speaks another protocol are listed, and that
+// is named.
 func TestKafkaToSomethingElse(t *testing.T) {
 	for name, tc := range map[string]struct {
 		play            func(c *capturetest.Conversation)

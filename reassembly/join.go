@@ -6,29 +6,30 @@ import (
 	"slices"
 )
 
-// join takes the next bytes of a conversation whose beginning was not captured. Until a request is found
-// in one direction, it is unknown which side is the client. Everything is kept until then, as far as
-// maxPending allows: an answer may come before the first request that can be recognised.
+// join takes the next bytes of a conversation whose beginning was not captured. Until a request is
+// found in one direction, it is unknown which side is the client. Everything is kept until then,
+// as far as maxPending allows: an answer may come before the first request that can be recognised.
 func (t *dialogue) join(c *conn, k chunk) {
 	if !t.answered && !c.afterConnect(k) && c.foreign(k.dir, k.p, k.at) {
 		return
 	}
 	t.answered = t.answered || k.dir == ToClient
-	t.fr[k.dir^c.flip].data(c, k.p, k.at)
+	t.fr[k.dir^c.swapped].data(c, k.p, k.at)
 	if t.found || t.answers(c, k) {
 		t.start(c, k)
 		return
 	}
 	if t.fr[0].state == stopped && t.fr[1].state == stopped {
 		c.w.limits.Undecided++
-		c.give(Other)
+		c.giveUp(Other)
 		return
 	}
 	k.p = bytes.Clone(k.p)
 	t.keep(c, k)
 }
 
-// keep holds a chunk of a conversation that was joined. The oldest chunks go when there are too many.
+// keep holds a chunk of a conversation that was joined. The oldest chunks go when there are too
+// many.
 func (t *dialogue) keep(c *conn, k chunk) {
 	t.hold(c, k)
 	q := t.pending
@@ -52,8 +53,8 @@ func (t *dialogue) noteRequest(c *conn, from Direction, size int64, head []byte)
 	c.w.asked, c.w.askedSize = append(c.w.asked[:0], head[:min(len(head), plausibleBytes)]...), size
 }
 
-// answers tells whether k begins with the answer to a message held. Such a pair shows that the message is a
-// request, even where nothing in it is certain.
+// answers reports whether k begins with the answer to a message held. Such a pair shows that the
+// message is a request, even where nothing in it is certain.
 func (t *dialogue) answers(c *conn, k chunk) bool {
 	answer := message(k.p)
 	if c.w.opt.LooksLikeExchange == nil || t.pending == nil || len(answer) < 4 || c.isBroker(k.dir.Reverse()) {
@@ -88,7 +89,7 @@ func (t *dialogue) start(c *conn, k chunk) {
 	}
 	for i := range t.fr {
 		t.fr[i].drop(c)
-		t.fr[i] = framer{dir: Direction(i) ^ c.flip, state: searching, joined: c.info.Midstream}
+		t.fr[i] = framer{dir: Direction(i) ^ c.swapped, state: searching, joined: c.info.Midstream}
 	}
 	held := t.take(c)
 	t.open(c)
@@ -107,8 +108,8 @@ func (t *dialogue) start(c *conn, k chunk) {
 	}
 }
 
-// inOrder sorts chunks by packet. Those of one direction keep their order: what waited for a missing segment
-// comes behind later packets of the other direction.
+// inOrder sorts chunks by packet. Those of one direction keep their order: what waited for a
+// missing segment comes behind later packets of the other direction.
 func inOrder(chunks []chunk) []chunk {
 	sorted := make([]chunk, 0, len(chunks))
 	var next [2]int
@@ -141,8 +142,8 @@ func (t *dialogue) finish(c *conn) {
 	}
 }
 
-// answersHeld looks for a request and its answer among all that is held, by packet: bytes that waited for missing ones
-// came behind their answers.
+// answersHeld looks for a request and its answer among all that is held, by packet: bytes that
+// waited for missing ones came behind their answers.
 func (t *dialogue) answersHeld(c *conn) bool {
 	if t.pending == nil {
 		return false

@@ -25,7 +25,8 @@ func looksLikeExchange(request, response []byte) bool {
 	return len(response) > 20 && bytes.Equal(request[4:8], response[:4])
 }
 
-// TestDoubtfulRequestMidstream: in a connection that was open before, a request that could be anything is believed for its answer.
+// TestDoubtfulRequestMidstream: in a connection that was open before, a request that could be
+// anything is believed for its answer.
 func TestDoubtfulRequestMidstream(t *testing.T) {
 	found := []string{"0: request 3 v1 id 1 size 30", "0: response 1 size 54", "0: request 3 v1 id 2 size 30", "0: response 2 size 54"}
 	second := found[2:]
@@ -66,8 +67,8 @@ func TestDoubtfulRequestMidstream(t *testing.T) {
 	}
 }
 
-// TestJoinHoldsLittle: what is kept of connections that are joined is bounded for each and for all, and is given
-// back, however the connection goes on.
+// TestJoinHoldsLittle: what is kept of connections that are joined is bounded for each and for
+// all, and is given back, however the connection goes on.
 func TestJoinHoldsLittle(t *testing.T) {
 	w := newWorker(&Options{LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange}, new(log))
 	conns := make([]*conn, 2*maxShardPending/maxPending)

@@ -16,9 +16,9 @@ const (
 	postponedBytes = 128
 )
 
-// postponed are segments of the broker that acknowledge bytes of the client
-// which have not been handed on: those are missing, or were captured late. An answer would otherwise
-// come before its request, and be taken for one to a request that was lost.
+// postponed are segments of the broker that acknowledge bytes of the client which have not been
+// passed on: those are missing, or were captured late. An answer would otherwise come before its
+// request, and be taken for one to a request that was lost.
 type postponed struct {
 	segments []late
 	bytes    int
@@ -32,11 +32,11 @@ type late struct {
 	turn uint32
 }
 
-// ahead reports whether a segment was captured before bytes that it acknowledges. Only segments of the broker
-// wait: requests need no answers before them.
+// ahead reports whether a segment was captured before bytes that it acknowledges. Only segments of
+// the broker wait: requests need no answers before them.
 func (c *conn) ahead(it *item) bool {
-	if it.dir^c.flip != ToClient || it.flags&capture.ACK == 0 || c.info.Midstream && !c.talk.decided {
-		return false // not the broker's, or nobody knows yet
+	if it.dir^c.swapped != ToClient || it.flags&capture.ACK == 0 || c.info.Midstream && !c.dialogue.decided {
+		return false // not the broker's, or not known yet
 	}
 	client := &c.half[it.dir.Reverse()]
 	if !client.synced { // nothing of the client has been seen, unless it comes soon
@@ -46,8 +46,8 @@ func (c *conn) ahead(it *item) bool {
 	return n > 0 && n <= maxHole && !client.ended
 }
 
-// overdue reports whether a segment has waited long enough. Where bytes are known to be missing, skipOverdue
-// decides.
+// overdue reports whether a segment has waited long enough. Where bytes are known to be missing,
+// skipOverdue decides.
 func (c *conn) overdue(l *late) bool {
 	return c.half[l.dir.Reverse()].hole == nil && (c.turns-l.turn > ackedWait || c.w.ticks-l.tick >= c.w.hole)
 }
@@ -70,7 +70,7 @@ func (c *conn) postpone(it *item) {
 	c.w.postponed += n
 }
 
-// resume hands on the segments whose requests have come or are overdue, or all of them.
+// resume passes on the segments whose requests have come or are overdue, or all of them.
 func (c *conn) resume(all bool) {
 	for c.late != nil {
 		q := c.late

@@ -10,8 +10,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestLostRequestOfLongConversation guards against answers that overtake their requests while a lost
-// one is waited for, and against waiting ever anew while packets go on coming.
+// TestLostRequestOfLongConversation guards against answers that overtake their requests while a
+// lost one is waited for, and against waiting ever anew while packets go on coming.
 func TestLostRequestOfLongConversation(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -82,7 +82,8 @@ func TestPostponedBytesAreBounded(t *testing.T) {
 	}
 }
 
-// TestFirstFINIsFoundByItsAcknowledgement has the broker close first, and its FIN captured late or not at all.
+// TestFirstFINIsFoundByItsAcknowledgement has the broker close first, and its FIN captured late or
+// not at all.
 func TestFirstFINIsFoundByItsAcknowledgement(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -104,7 +105,8 @@ func TestFirstFINIsFoundByItsAcknowledgement(t *testing.T) {
 	}
 }
 
-// TestLastAnswerIsMissing has the client acknowledge an answer that was not captured, and nothing follow.
+// TestLastAnswerIsMissing has the client acknowledge an answer that was not captured, and nothing
+// follow.
 func TestLastAnswerIsMissing(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -117,8 +119,8 @@ func TestLastAnswerIsMissing(t *testing.T) {
 	}
 }
 
-// TestFirstAnswerIsMissing loses the broker's SYN and its first answer: the client's first acknowledgement
-// tells where its bytes began.
+// TestFirstAnswerIsMissing loses the broker's SYN and its first answer: the client's first
+// acknowledgement tells where its bytes began.
 func TestFirstAnswerIsMissing(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -134,8 +136,8 @@ func TestFirstAnswerIsMissing(t *testing.T) {
 	}
 }
 
-// TestLostServerHelloIsNoConfusion loses each packet in turn: what follows the first bytes of a TLS server need
-// not look like the beginning of a record.
+// TestLostServerHelloIsNoConfusion loses each packet in turn: what follows the first bytes of a
+// TLS server need not look like the beginning of a record.
 func TestLostServerHelloIsNoConfusion(t *testing.T) {
 	packets := capturetest.MustRead("../testdata/captures/kv2007-near-tls.pcap")
 	tls := 0
@@ -186,8 +188,8 @@ func TestOutlines(t *testing.T) {
 	}
 }
 
-// TestAhead is what is waited for, and what is not: a segment of the broker that acknowledges bytes of the client
-// which have not come.
+// TestAhead is what is waited for, and what is not: a segment of the broker that acknowledges
+// bytes of the client which have not come.
 func TestAhead(t *testing.T) {
 	segment := func() *item { return &item{dir: ToClient, flags: capture.ACK, ack: 1100} }
 	for _, tc := range []struct {
@@ -198,17 +200,17 @@ func TestAhead(t *testing.T) {
 		{"acknowledges what has not come", func(*conn, *item) {}, true},
 		{"acknowledges what has come", func(_ *conn, it *item) { it.ack = 1000 }, false},
 		{"is the client's", func(_ *conn, it *item) { it.dir = ToBroker }, false},
-		{"is the client's, as it turned out", func(c *conn, _ *item) { c.flip = 1 }, false},
+		{"is the client's, as it turned out", func(c *conn, _ *item) { c.swapped = 1 }, false},
 		{"acknowledges nothing", func(_ *conn, it *item) { it.flags = capture.PSH }, false},
 		{"the roles are unknown", func(c *conn, _ *item) { c.info.Midstream = true }, false},
-		{"the roles of a joined connection are known", func(c *conn, _ *item) { c.info.Midstream, c.talk.decided = true, true }, true},
+		{"the roles of a joined connection are known", func(c *conn, _ *item) { c.info.Midstream, c.dialogue.decided = true, true }, true},
 		{"the most that is waited for", func(_ *conn, it *item) { it.ack = 1000 + maxHole }, true},
 		{"more", func(_ *conn, it *item) { it.ack = 1001 + maxHole }, false},
 		{"the client's side is over", func(c *conn, _ *item) { c.half[ToBroker].ended = true }, false},
 		{"the client's first segment may be late", func(c *conn, _ *item) { c.half[ToBroker].synced, c.turns = false, ackedWait }, true},
 		{"the client's segments are not captured", func(c *conn, _ *item) { c.half[ToBroker].synced, c.turns = false, ackedWait+1 }, false},
 		{"the client's segments came before the capture", func(c *conn, _ *item) {
-			c.half[ToBroker].synced, c.info.Midstream, c.talk.decided = false, true, true
+			c.half[ToBroker].synced, c.info.Midstream, c.dialogue.decided = false, true, true
 		}, false},
 	} {
 		w := newWorker(&Options{}, new(log))
@@ -221,8 +223,8 @@ func TestAhead(t *testing.T) {
 	}
 }
 
-// TestJoinedRequestDoesNotWait: where the broker was first and bytes of it are missing, the client's request
-// is found at once all the same.
+// TestJoinedRequestDoesNotWait: where the broker was first and bytes of it are missing, the
+// client's request is found at once all the same.
 func TestJoinedRequestDoesNotWait(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Join(client, broker)

@@ -33,7 +33,7 @@ func (q *quiet) Next(b *capture.Batch) error {
 }
 
 // live runs packets through a pool of a live capture, and returns after how much time
-// their connections were told to be over.
+// their connections were over.
 func live(t *testing.T, packets []capturetest.Packet, batches int) (after []int64, stats []Stats) {
 	t.Helper()
 	q := &quiet{memory: memory{packets: packets, batch: len(packets)}, batches: batches}
@@ -68,12 +68,12 @@ const over = "over"
 // ends is a log that also has a line for every connection that is over.
 type ends struct {
 	*log
-	told int
+	seen int
 }
 
 func (e *ends) Take(old []string) []string {
 	lines := e.log.Take(old)
-	for ; e.told < len(e.conns); e.told++ {
+	for ; e.seen < len(e.conns); e.seen++ {
 		lines = append(lines, over)
 	}
 	return lines
@@ -186,7 +186,7 @@ func TestSecretsComeAfterTheEnd(t *testing.T) {
 		q := &quiet{memory: memory{packets: packets, batch: len(packets)}, batches: 150}
 		secrets := tlsrecord.NewSecrets()
 		var logs []*log
-		batch, told := 0, 0
+		batch, ended := 0, 0
 		p := NewPool(Options{
 			Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike,
 			Live: true, Clock: func() int64 { return q.time }, Secrets: secrets,
@@ -198,8 +198,8 @@ func TestSecretsComeAfterTheEnd(t *testing.T) {
 			if batch++; batch == come {
 				_ = secrets.ReadKeyLog(bytes.NewReader(keys), "keys", nil)
 			}
-			if told == 0 && slices.Contains(slices.Concat(parts...), over) {
-				told = batch
+			if ended == 0 && slices.Contains(slices.Concat(parts...), over) {
+				ended = batch
 			}
 			return nil
 		})
@@ -216,11 +216,11 @@ func TestSecretsComeAfterTheEnd(t *testing.T) {
 		c := &conns[0]
 		switch {
 		case come == never:
-			if c.TLS.Reason == "" || told < 100 || told > 115 {
-				t.Errorf("without secrets: over with batch %d, reason %q", told, c.TLS.Reason)
+			if c.TLS.Reason == "" || ended < 100 || ended > 115 {
+				t.Errorf("without secrets: over with batch %d, reason %q", ended, c.TLS.Reason)
 			}
-		case c.Protocol != Kafka || c.TLS.Reason != "" || told < come || told > come+10:
-			t.Errorf("secrets with batch %d: over with %d, %v, reason %q", come, told, c.Protocol, c.TLS.Reason)
+		case c.Protocol != Kafka || c.TLS.Reason != "" || ended < come || ended > come+10:
+			t.Errorf("secrets with batch %d: over with %d, %v, reason %q", come, ended, c.Protocol, c.TLS.Reason)
 		}
 	}
 }

@@ -23,8 +23,9 @@ func (l *losses) Lost(d Direction, at capture.Position) {
 	}
 }
 
-// TestLossIsBoundedByAcknowledgement: bytes that the client acknowledges in a packet were lost before that packet, even if
-// that shows later. A request behind it cannot have its answer among them.
+// TestLossIsBoundedByAcknowledgement: bytes that the client acknowledges in a packet were lost
+// before that packet, even if that shows later. A request behind it cannot have its answer among
+// them.
 func TestLossIsBoundedByAcknowledgement(t *testing.T) {
 	const handshake = 3
 	lose := func(c *capturetest.Conversation) { // an answer, whose request is in packet 4
@@ -91,8 +92,9 @@ func TestLossIsBoundedByAcknowledgement(t *testing.T) {
 	}
 }
 
-// TestLossBeforeTheFirstSegment: where the broker's side begins with a hole in a connection that was joined, the client's
-// acknowledgements bound it, too. Nothing is counted as missing: the bytes may have come before the capture began.
+// TestLossBeforeTheFirstSegment: where the broker's side begins with a hole in a connection that
+// was joined, the client's acknowledgements bound it, too. Nothing is counted as missing: the
+// bytes may have come before the capture began.
 func TestLossBeforeTheFirstSegment(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Join(client, broker)

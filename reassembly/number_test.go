@@ -12,7 +12,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// oddHeader is the IP packet of a TCP header from a port, cut to n bytes of TCP, with a data offset.
+// oddHeader is the IP packet of a TCP header from a port, cut to n bytes of TCP, with a data
+// offset.
 func oddHeader(port uint16, n int, offset byte) []byte {
 	a := netip.AddrPortFrom(client.Addr(), port)
 	ip := capturetest.TCP(a, broker, capturetest.TCPHeader{Seq: 1, Ack: 1, Flags: capturetest.ACK}, nil)

@@ -8,16 +8,18 @@ import (
 
 const (
 	// maxSegment bounds the payload of a segment: segmentation offload makes them up
-	// to 512 KiB (Linux "BIG TCP"); a longer one is a lie of the capture.
+	// to 512 KiB (Linux "BIG TCP"); a longer one is an error of the capture.
 	maxSegment = 1 << 20
 	// maxHole is how many missing bytes are waited for: 4 MiB are 64 calls of the assembler
 	// to fill them. More are lost at once: packets do not overtake each other that far.
 	maxHole = 4 << 20
-	// holeTicks is how many ticks (seconds of packet time; in live captures liveTicks times as many) a missing segment is waited for
-	// when nothing tells that the receiver got it: TCP repeats it within some 200 ms at first.
+	// holeTicks is how many ticks (seconds of packet time; in live captures liveTicks times as
+	// many) a missing segment is waited for when nothing shows that the receiver has it: TCP
+	// repeats it within some 200 ms at first.
 	holeTicks = 5
-	// lackedTicks is the same where the receiver acknowledged, after a later one was sent, all up to the missing segment and
-	// nothing behind it: it lacks that too, and what came behind may be forged.
+	// lackedTicks is the same where the receiver acknowledged, after a later one was sent, all up
+	// to the missing segment and nothing behind it: it lacks that too, and what came behind may be
+	// forged.
 	lackedTicks = 60
 	// ackedWait is how many further segments of the connection are waited for
 	// when the receiver has acknowledged what is missing: it was lost by the capture, or
@@ -39,7 +41,7 @@ func fingerprint(p []byte) uint32 { return uint32(maphash.Bytes(fingerprintSeed,
 
 // half puts one direction of a connection in order.
 type half struct {
-	next    uint32 // sequence number of the next byte to hand on
+	next    uint32 // sequence number of the next byte to pass on
 	finSeq  uint32
 	acked   uint32 // highest acknowledgement by the other side
 	oldest  uint32 // lowest one, as long as not synced
@@ -49,23 +51,25 @@ type half struct {
 	ackSeen bool
 	turn    uint8
 	finDue  int64 // tick up to which bytes before the FIN are waited for; 0 for none
-	// ahead is the first acknowledgement by the other side of bytes that have not come, nil before there was one.
+	// ahead is the first acknowledgement by the other side of bytes that have not come, nil before
+	// there was one.
 	ahead  *ackAhead
 	hole   *disorder // what came too early; nil in the usual case
 	recent [recentSegments]summary
 }
 
-// ackAhead is an acknowledgement of bytes that have not come, in packet at, unless they came since (over).
+// ackAhead is an acknowledgement of bytes that have not come, in packet at, unless they came since
+// (over).
 type ackAhead struct {
 	ack  uint32
 	over bool
 	at   capture.Position
 }
 
-// summary is what is remembered of a segment that was handed on.
+// summary identifies a segment that was passed on.
 type summary struct{ seq, length, sum uint32 }
 
-// segment takes a segment of direction d in whatever order it comes.
+// order takes a segment of direction d, in any order.
 func (c *conn) order(d Direction, it *item) {
 	h := &c.half[d]
 	seq := it.seq
@@ -78,12 +82,12 @@ func (c *conn) order(d Direction, it *item) {
 	if !h.synced {
 		h.next, h.synced = seq, true
 		if n := int32(seq - h.oldest); c.half[d.Reverse()].synced && h.ackSeen && n > 0 && n < maxHole {
-			if c.info.Midstream { // sent before the capture began, or lost: nobody can tell
+			if c.info.Midstream { // sent before the capture began, or lost: which one is unknown
 				h.next = h.oldest
 				c.absent(d, int64(n), it.at)
 				h.next = seq
 			} else {
-				h.next = h.oldest // the other side had acknowledged no more when it was first seen: the rest was lost
+				h.next = h.oldest // the other side had acknowledged no more when its first segment was captured: what followed was lost
 			}
 		}
 	}
@@ -100,7 +104,7 @@ func (c *conn) order(d Direction, it *item) {
 		if r.hole != nil && it.ack == r.next {
 			r.hole.isLacked = true
 		}
-		if int32(seq-h.next) <= 0 { // one that came too early says nothing of when those before it were sent
+		if !r.ended && int32(seq-h.next) <= 0 { // one that came too early does not show when those before it were sent
 			r.noteAhead(it)
 		}
 	}
@@ -146,8 +150,8 @@ func (h *half) noteAhead(it *item) {
 	}
 }
 
-// lostBefore returns the earliest packet known to come behind the next n bytes, which are missing: at, or one that
-// acknowledges them.
+// lostBefore returns the earliest packet known to come behind the next n bytes, which are missing:
+// at, or one that acknowledges them.
 func (h *half) lostBefore(n int64, at capture.Position) capture.Position {
 	if a := h.ahead; a != nil && !a.over && int64(int32(a.ack-h.next)) >= n && a.at.Before(at) {
 		return a.at
@@ -161,7 +165,7 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 		c.w.limits.HugeSegments++
 		return
 	}
-	if h.fin { // what follows a FIN belongs to nobody
+	if h.fin { // no receiver accepts what follows a FIN
 		room := int32(h.finSeq - seq)
 		if room <= 0 {
 			return
@@ -173,7 +177,7 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 	if ahead < 0 { // at least partly seen before
 		old := uint32(-ahead)
 		if c.isTraced {
-			c.w.opt.Tracer.Printf(it.at, "%d bytes %v came again", min(old, length), d^c.flip)
+			c.w.opt.Tracer.Printf(it.at, "%d bytes %v came again", min(old, length), d^c.swapped)
 		}
 		c.overlap(d, seq, min(old, length), it)
 		if old >= length {
@@ -195,7 +199,7 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 			return
 		}
 		if c.isTraced {
-			c.w.opt.Tracer.Printf(it.at, "out of order %v: %d bytes before this segment are waited for", d^c.flip, ahead)
+			c.w.opt.Tracer.Printf(it.at, "out of order %v: %d bytes before this segment are waited for", d^c.swapped, ahead)
 		}
 		h.hole = newDisorder(h.next, c.w.ticks)
 		c.wait()
@@ -220,15 +224,15 @@ func (c *conn) overlap(d Direction, seq, n uint32, it *item) {
 	}
 }
 
-// contest notes that the capture has two versions of n bytes from seq on. Where the receiver had acknowledged them before
-// the second came, it has the first.
+// contest notes that the capture has two versions of n bytes from seq on. Where the receiver had
+// acknowledged them before the second came, it has the first.
 func (c *conn) contest(d Direction, seq, n uint32) {
 	c.info.Conflicts += uint64(n)
 	h := &c.half[d]
 	if h.ackSeen && int32(h.acked-seq-n) >= 0 {
 		return
 	}
-	raw := d ^ c.flip
+	raw := d ^ c.swapped
 	from := int64(c.info.Bytes[raw]) - int64(int32(h.next-seq))
 	to := from + int64(n)
 	if s := &c.info.Contested[raw]; s.To == 0 {
@@ -265,7 +269,7 @@ func (c *conn) skipOverdue(d Direction) {
 	}
 }
 
-// checkFIN ends direction d when all before its FIN was handed on.
+// checkFIN ends direction d when all before its FIN was passed on.
 func (c *conn) checkFIN(d Direction) {
 	h := &c.half[d]
 	if h.ended || !h.fin || h.hole != nil || c.late != nil && d == c.late.dir {

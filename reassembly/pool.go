@@ -13,15 +13,16 @@ import (
 )
 
 const (
-	// shards is the number of parts that the connections are dealt to, by stream
-	// number, each part with its own goroutine and limits. It does not depend on the machine, so
-	// that neither does what happens when a limit is reached.
+	// shards is the number of parts that the connections are dealt to, by stream number, each part
+	// with its own goroutine and limits. It is a constant, so limits act the same on every
+	// machine.
 	shards = 4
 	// batchesInFlight bounds the batches between reading and collecting: 4 of about
 	// 2 MiB each are 8 MiB.
 	batchesInFlight = 4
-	// maxSilentEnds bounds the connections without payload that one batch ends, as a scan or a flood of SYNs makes
-	// them: 128 of some 1,000 bytes in each of the batches in flight are 512 KiB.
+	// maxSilentEnds bounds the connections without payload that one batch ends, as a scan or a
+	// flood of SYNs makes them: 128 of some 1,000 bytes in each of the batches in flight are 512
+	// KiB.
 	maxSilentEnds = 128
 	// endsPerBatch is how many connections are ended together when the input is over.
 	endsPerBatch = 4096
@@ -32,13 +33,13 @@ const (
 	// liveTicks is how many looks a live capture takes in that time, every other
 	// batch: a connection that was reset is over within a second.
 	liveTicks = 5
-	// maxSpareConns bounds the connections of a shard that are over and kept to be used again: 512 of some
-	// 750 bytes in each of 4 shards are 1.5 MiB.
+	// maxSpareConns bounds the connections of a shard that are over and kept for reuse: 512 of 1
+	// KiB in each of 4 shards are 2 MiB.
 	maxSpareConns = 512
 	// maxClockStep bounds how far a single packet can move the clock that
 	// timeouts go by: a clock that is set, or a machine that was suspended, ends no connection.
 	maxClockStep = 60 * int64(1e9)
-	// overTimeout is how long a closed connection is remembered, so that late
+	// overTimeout is how long a closed connection stays in the table, so that late
 	// copies of its segments are not taken for a new one. TIME-WAIT is as long (2 MSL on Linux).
 	overTimeout = 60 * int64(1e9)
 	// sweepTicks is the number of ticks between two searches for idle flows; in
@@ -46,8 +47,8 @@ const (
 	sweepTicks = 16
 )
 
-// DefaultIdleTimeout is how long an open connection may be silent, in
-// nanoseconds of packet time, before it is given up. Brokers close idle connections after 10 minutes
+// DefaultIdleTimeout is how long an open connection may be silent, in nanoseconds of packet time,
+// before it is given up. Brokers close idle connections after 10 minutes
 // (connections.max.idle.ms).
 const DefaultIdleTimeout = 30 * 60 * int64(1e9)
 
@@ -59,13 +60,13 @@ type Options struct {
 	// 4-byte size (given as size) and beginning (head: at least 8 bytes, up to 300, or all of a
 	// shorter message) of a Kafka request?
 	LooksLikeRequest func(size int64, head []byte) Likelihood
-	// LooksLikeExchange tells, of a message that is a Weak request and of one that came back next, both whole and without
-	// their sizes, whether there is no doubt that they are a request and its response. It decides in connections
-	// that were joined midstream; nil is never.
+	// LooksLikeExchange decides, for a message that is a Weak request and of one that came back
+	// next, both whole and without their sizes, whether there is no doubt that they are a request
+	// and its response. It decides in connections that were joined midstream; nil is never.
 	LooksLikeExchange func(request, response []byte) bool
-	// Want, if not nil, tells for the first segment of a connection whether it is to be looked into.
+	// Want, if not nil, decides by the first segment of a connection whether it is analyzed.
 	Want func(*capture.Segment) bool
-	// Tap, if not nil, is told of every packet of a connection that is looked
+	// Tap, if not nil, is called for every packet of a connection that is looked
 	// into, with the stream number of that, in the order of the source. p and s are valid
 	// during the call only. It is called by the goroutine that reads.
 	Tap func(stream uint32, p *capture.Packet, s *capture.Segment)
@@ -75,10 +76,10 @@ type Options struct {
 	// what waits is looked at more often.
 	Live bool
 	// Clock, if not nil, is what timeouts go by instead of packet time, in
-	// nanoseconds: for live captures, so that time passes while no packets come, whatever
-	// becomes of the host's clock. It is asked once for each batch and must not go back.
+	// nanoseconds: for live captures, so that time passes while no packets come, even if
+	// the host's clock is set. It is asked once for each batch and must not go back.
 	Clock func() int64
-	// Tracer is told of every decision about its connection; nil for none.
+	// Tracer gets every decision about its connection; nil for none.
 	Tracer Tracer
 	// IdleTimeout in nanoseconds of packet time; 0 is DefaultIdleTimeout.
 	IdleTimeout int64
@@ -91,10 +92,11 @@ type Likelihood uint8
 const (
 	// No: they are none.
 	No Likelihood = iota
-	// Weak: they could be; an answer with the same correlation id decides, or, midstream, Options.LooksLikeExchange.
+	// Weak: they could be; an answer with the same correlation id decides, or, midstream,
+	// Options.LooksLikeExchange.
 	Weak
-	// Fits: as Weak; where no answer came at all and the connection was seen from its beginning, it is enough
-	// that the message ends where the client's bytes do.
+	// Fits: as Weak; where no answer came at all and the connection was seen from its beginning,
+	// it is enough that the message ends where the client's bytes do.
 	Fits
 	// Likely: as Fits, and only the beginning of the message may have come.
 	Likely
@@ -104,9 +106,11 @@ const (
 
 // Limits counts how often a limit was reached, each named after what it bounds.
 type Limits struct {
-	// Flows and SilentFlows count connections forgotten because there were too many. Those of SilentFlows carried no payload.
+	// Flows and SilentFlows count connections evicted because there were too many. Those of
+	// SilentFlows carried no payload.
 	Flows, SilentFlows uint64
-	// QueuedSegments counts waits for a missing segment that were cut short because too much had come after it.
+	// QueuedSegments counts waits for a missing segment that were cut short because too much had
+	// come after it.
 	QueuedSegments uint64
 	// Undecided counts connections given up before it was known what they speak.
 	Undecided uint64
@@ -146,10 +150,10 @@ type Stats struct {
 	// Open counts those of them that are open, as far as was seen.
 	Open uint64
 	// MissingBytes counts payload bytes that the capture lacks, Gaps the
-	// places, in connections of whatever protocol.
+	// places, in connections of any protocol.
 	MissingBytes, Gaps uint64
-	// Disbelieved counts segments that their receiver cannot have accepted, and ends that were taken back because
-	// both sides went on.
+	// Disbelieved counts segments that their receiver cannot have accepted, and ends that were
+	// taken back because both sides went on.
 	Disbelieved uint64
 	// Limits counts how often limits were reached.
 	Limits Limits
@@ -173,10 +177,10 @@ type Pool[R any] struct {
 	table   *flowTable
 	tabled  Limits
 	free    chan *slot[R]
-	// sent counts the batches sent off. resting are connections that are over, oldest first, to which items that
-	// are under way may still belong; spare are those to be used again.
+	// sent counts the batches sent off. retired are connections that are over, oldest first, to
+	// which items that are under way may still belong; spare are those to be used again.
 	sent    uint64
-	resting []rest
+	retired []retired
 	spare   [shards][]*conn
 
 	clock    int64 // packet time, as far as it moved in steps of at most maxClockStep
@@ -188,9 +192,9 @@ type Pool[R any] struct {
 	stats    Stats // as of the batch that is collected
 }
 
-// NewPool makes a pool. newShard is called once for each shard. collect takes
-// what the shards produced for one batch of packets after the other; it is called from one goroutine,
-// and an error from it ends Run.
+// NewPool makes a pool. newShard is called once for each shard. collect takes what the shards
+// produced for one batch of packets after the other; it is called from one goroutine, and an error
+// from it ends Run.
 func NewPool[R any](opt Options, newShard func() Shard[R], collect func([]R) error) *Pool[R] {
 	if opt.IdleTimeout == 0 {
 		opt.IdleTimeout = DefaultIdleTimeout
@@ -239,11 +243,11 @@ const (
 	twinItem
 )
 
-// gone stands for the connections of all flows that are over: what still comes of them goes nowhere.
-var gone = new(conn)
+// endedConn is the conn of all flows whose connection is over: their later segments are ignored.
+var endedConn = new(conn)
 
-// rest is a connection that is over, and the last batch that can hold items of it.
-type rest struct {
+// retired is a connection that is over, and the last batch that can hold items of it.
+type retired struct {
 	conn  *conn
 	until uint64
 }
@@ -324,7 +328,7 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	err := p.deal(ctx, src, func(s *slot[R]) {
 		p.sent++
 		s.number = p.sent
-		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live - p.table.settled), Disbelieved: p.table.disbelieved, Limits: p.tabled}
+		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live - p.table.inactive), Disbelieved: p.table.disbelieved, Limits: p.tabled}
 		s.wait.Add(shards)
 		for i := range in {
 			in[i] <- s
@@ -343,9 +347,9 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	return p.stats, err
 }
 
-// Settle waits until all that the packets read so far have led to was
-// collected. It is for the Source, to be called from within Next.
-func (p *Pool[R]) Settle() {
+// Drain waits until the results of all packets read so far are collected. It is for the Source, to
+// be called from within Next.
+func (p *Pool[R]) Drain() {
 	var idle [batchesInFlight - 1]*slot[R] // Next fills the other one
 	for i := range idle {
 		idle[i] = <-p.free
@@ -355,8 +359,8 @@ func (p *Pool[R]) Settle() {
 	}
 }
 
-// Stats tells what was seen up to the end of the batch that is being
-// collected. It may be called by collect, and when Run has returned.
+// Stats returns the counts up to the end of the batch that is being collected. It may be called by
+// collect, and when Run has returned.
 func (p *Pool[R]) Stats() Stats { return p.stats }
 
 // deal reads batch after batch and sends it off with its segments dealt to the shards.
@@ -365,7 +369,7 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 	var last capture.Position
 	p.table = newFlowTable(&p.tabled, func(f *flow, how EndKind) {
 		switch {
-		case f.conn == gone:
+		case f.conn == endedConn:
 			return
 		case f.conn == nil && s.silent == maxSilentEnds:
 			p.tabled.SilentFlows++
@@ -413,7 +417,7 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 			if p.opt.Dissector.Segment(pkt, &seg) {
 				p.segment(s, pkt, &seg)
 			} else if seg.NumberOnly {
-				p.table.mention(&seg, p.clock)
+				p.table.numberOnly(&seg, p.clock)
 			}
 		}
 		if p.opt.Clock != nil {
@@ -423,27 +427,28 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 	}
 }
 
-// reclaim takes back what the batch of s, and those before it, are done with: the connections
-// that it ended get no more items, and can be used again when the batches that may hold some have come back too.
+// reclaim takes back what the batch of s, and those before it, are done with: the connections that
+// it ended get no more items, and can be used again when the batches that may hold some have come
+// back too.
 func (p *Pool[R]) reclaim(s *slot[R]) {
 	for i := range s.ended {
 		for _, c := range s.ended[i] {
 			if c.flow.conn == c {
-				c.flow.conn = gone
+				c.flow.conn = endedConn
 			}
-			p.resting = append(p.resting, rest{c, p.sent})
+			p.retired = append(p.retired, retired{c, p.sent})
 		}
 		clear(s.ended[i])
 		s.ended[i] = s.ended[i][:0]
 	}
 	n := 0
-	for ; n < len(p.resting) && p.resting[n].until <= s.number; n++ {
-		c := p.resting[n].conn
+	for ; n < len(p.retired) && p.retired[n].until <= s.number; n++ {
+		c := p.retired[n].conn
 		if spare := &p.spare[c.info.Stream%shards]; len(*spare) < maxSpareConns {
 			*spare = append(*spare, c)
 		}
 	}
-	p.resting = slices.Delete(p.resting, 0, n)
+	p.retired = slices.Delete(p.retired, 0, n)
 }
 
 // newConn makes the connection of f.
@@ -487,8 +492,8 @@ func (p *Pool[R]) open(f *flow) {
 	p.table.silent--
 }
 
-// unite looks whether a segment of f was seen with other addresses, and if so makes one connection of the two. It returns
-// the flow and the direction of the segment.
+// unite looks whether a segment of f was seen with other addresses, and if so makes one connection
+// of the two. It returns the flow and the direction of the segment.
 func (p *Pool[R]) unite(s *slot[R], f *flow, seg *capture.Segment, dir Direction) (*flow, Direction) {
 	first, e := p.table.twin(f, seg, dir)
 	if first == nil {
@@ -498,8 +503,8 @@ func (p *Pool[R]) unite(s *slot[R], f *flow, seg *capture.Segment, dir Direction
 	if first.stream > f.stream {
 		first, copied, d, e = f, first, e, dir
 	}
-	isNew := copied.conn == nil || copied.conn != gone && copied.batch == uint32(p.sent)
-	if !isNew || first.conn == gone {
+	isNew := copied.conn == nil || copied.conn != endedConn && copied.batch == uint32(p.sent)
+	if !isNew || first.conn == endedConn {
 		return f, dir
 	}
 	if copied.conn != nil {
@@ -516,7 +521,8 @@ func (p *Pool[R]) unite(s *slot[R], f *flow, seg *capture.Segment, dir Direction
 	return first, e
 }
 
-// move gives what came for the connection of a flow, all of it in this batch, to that which it is a copy of.
+// move gives what came for the connection of a flow, all of it in this batch, to that which it is
+// a copy of.
 func (p *Pool[R]) move(s *slot[R], copied, to *flow, isTurned bool) {
 	if to.conn == nil {
 		p.open(to)
@@ -548,7 +554,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	if f == nil {
 		return
 	}
-	if f.mentioned {
+	if f.isNumberOnly {
 		f.appear(seg)
 		dir, fresh = ToBroker, true
 		if seg.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK {
@@ -580,7 +586,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		}
 		p.open(f)
 	}
-	if f.conn == gone {
+	if f.conn == endedConn {
 		return
 	}
 	payload := seg.Payload

@@ -221,8 +221,8 @@ func TestStreamNumbers(t *testing.T) {
 	}
 }
 
-// TestPortReusedAfterOneSide: a SYN begins another connection where of the one before between the same ports only
-// the other side was seen, unless that acknowledges the SYN.
+// TestPortReusedAfterOneSide: a SYN begins another connection where of the one before between the
+// same ports only the other side was seen, unless that acknowledges the SYN.
 func TestPortReusedAfterOneSide(t *testing.T) {
 	r := capturetest.NewRecorder()
 	old := r.Join(client, broker)
@@ -248,7 +248,8 @@ func TestPortReusedAfterOneSide(t *testing.T) {
 	}
 }
 
-// TestVLANs: equal addresses on two VLANs are two connections, unless the sequence numbers are equal too.
+// TestVLANs: equal addresses on two VLANs are two connections, unless the sequence numbers are
+// equal too.
 func TestVLANs(t *testing.T) {
 	r := capturetest.NewRecorder()
 	talk(r, client, 5)
@@ -297,7 +298,8 @@ func TestForeignProtocols(t *testing.T) {
 	}
 }
 
-// TestLoneRequest: a request that is but likely is believed without an answer where nothing else was said.
+// TestLoneRequest: a request that is but likely is believed without an answer where nothing else
+// was said.
 func TestLoneRequest(t *testing.T) {
 	likely, unlikely := request(3, 16, 1, 20), request(91, 16, 1, 20)
 	for name, tc := range map[string]struct {
@@ -324,7 +326,8 @@ func TestLoneRequest(t *testing.T) {
 	}
 }
 
-// TestOnlyTheBroker: what the broker says is no request where its handshake tells who it is, whatever it looks like.
+// TestOnlyTheBroker: what the broker says is no request where the handshake shows who it is,
+// whatever it looks like.
 func TestOnlyTheBroker(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -335,7 +338,7 @@ func TestOnlyTheBroker(t *testing.T) {
 	if len(got.lines) != 0 || got.conns[0].Client != client || got.conns[0].Protocol != Undecided {
 		t.Errorf("behind the handshake: %v, %+v", got.lines, got.conns)
 	}
-	got = run(t, packets[1:], 100) // the first request that is found has to tell
+	got = run(t, packets[1:], 100) // the first request that is found has to decide
 	if len(got.lines) != 1 || got.conns[0].Client != broker {
 		t.Errorf("without the handshake: %v, %+v", got.lines, got.conns)
 	}
@@ -355,8 +358,8 @@ func TestOneSideOfTLS(t *testing.T) {
 	}
 }
 
-// TestMessageAlone: after a loss a message that fills a segment and has the client id at its place is believed,
-// whatever its version and body.
+// TestMessageAlone: after a loss a message that fills a segment and has the client id at its place
+// is believed, whatever its version and body.
 func TestMessageAlone(t *testing.T) {
 	odd := request(2, 16, 2, 20)
 	for name, tc := range map[string]struct {

@@ -8,11 +8,12 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// maxPrefaces bounds the prefaces of one connection: a load balancer's before a client's, and a second request
-// after a proxy has asked for a password.
+// maxPrefaces bounds the prefaces of one connection: a load balancer's before a client's, and a
+// second request after a proxy has asked for a password.
 const maxPrefaces = 4
 
-// preface is one that is being read. All bytes of the connection are held until both sides are past it.
+// preface is one that is being read. All bytes of the connection are held until both sides are
+// past it.
 type preface struct {
 	Preface
 
@@ -58,7 +59,7 @@ func (c *conn) addPreface(k chunk) {
 	goesOn := len(f.text[f.from]) > f.past[f.from]
 	switch {
 	case state == needMore && (f.torn[f.from] && !f.read || f.torn[back] || f.read && (full || goesOn && !c.info.Seen[back])):
-		c.endPreface(parsed) // the rest of it is not in the capture
+		c.endPreface(parsed) // the capture lacks the end of it
 	case state == needMore && full:
 		c.w.limits.Undecided++
 		c.endPreface(noMatch)
@@ -102,7 +103,7 @@ func (c *conn) endPreface(state parseState) {
 		c.accept(f)
 	}
 	if state == notRead && f.Problem != refusal {
-		c.give(Other)
+		c.giveUp(Other)
 		return
 	}
 	for _, k := range f.held.chunks {
@@ -140,13 +141,13 @@ func (f *preface) turn(c *conn) {
 // accept notes the preface. The addresses that it carries are those of the connection.
 func (c *conn) accept(f *preface) {
 	c.info.Prefaces = append(c.info.Prefaces, f.Preface)
-	if !f.torn[ToBroker] { // this is the beginning, whatever came before
-		c.talk = dialogue{anchored: true}
-		for i := range c.talk.fr {
-			c.talk.fr[i].dir = Direction(i) ^ c.flip
+	if !f.torn[ToBroker] { // the conversation begins here
+		c.dialogue = dialogue{anchored: true}
+		for i := range c.dialogue.fr {
+			c.dialogue.fr[i].dir = Direction(i) ^ c.swapped
 		}
 	}
-	c.talk.answered = true // what is left of the proxy's answer says nothing
+	c.dialogue.answered = true // what is left of the proxy's answer says nothing
 	if f.Source.IsValid() {
 		c.info.Client = f.Source
 	}
@@ -159,21 +160,22 @@ func (c *conn) accept(f *preface) {
 	}
 	h := fnv.New64a()
 	h.Write([]byte(f.Target))
-	c.info.Domain ^= h.Sum64() // brokers behind one proxy are told apart by their names
+	c.info.Domain ^= h.Sum64() // their names distinguish the brokers behind one proxy
 }
 
 // again takes a chunk that was held.
 func (c *conn) again(k chunk) {
 	if k.gap > 0 {
-		c.gap(k.dir^c.flip, k.gap, k.at)
+		c.gap(k.dir^c.swapped, k.gap, k.at)
 		return
 	}
 	c.offset = k.offset
-	c.bytes(k.dir^c.flip, k.p, k.at)
+	c.bytes(k.dir^c.swapped, k.p, k.at)
 }
 
-// afterConnect reports whether bytes that look like HTTP may be a proxy's answer to a CONNECT that is not in the
-// capture: they hold the head of a success and nothing else, or the first bytes of the client are missing.
+// afterConnect reports whether bytes that look like HTTP may be a proxy's answer to a CONNECT that
+// is not in the capture: they hold the head of a success and nothing else, or the first bytes of
+// the client are missing.
 func (c *conn) afterConnect(k chunk) bool {
 	if !bytes.HasPrefix(k.p, []byte("HTTP/1.")) {
 		return false

@@ -40,7 +40,8 @@ var (
 	namedBroker = netip.MustParseAddrPort("203.0.113.8:9092")
 )
 
-// TestPrefaces reads each preface, whole and byte by byte, at the beginning of a connection and of a capture.
+// TestPrefaces reads each preface, whole and byte by byte, at the beginning of a connection and of
+// a capture.
 func TestPrefaces(t *testing.T) {
 	want := map[string]Preface{
 		"PROXY v1":                            {Kind: ProxyV1, Source: namedClient, Target: namedBroker.String()},
@@ -92,7 +93,8 @@ func TestPrefaces(t *testing.T) {
 	}
 }
 
-// TestPrefacesWithLoss loses each packet of a preface in turn: the requests behind it are found all the same.
+// TestPrefacesWithLoss loses each packet of a preface in turn: the requests behind it are found
+// all the same.
 func TestPrefacesWithLoss(t *testing.T) {
 	lines := withoutPreface(t)
 	for _, p := range capturetest.Prefaces() {
@@ -120,7 +122,8 @@ func TestPrefacesOneWay(t *testing.T) {
 	}
 }
 
-// TestTwoPrefaces has a load balancer before a client of a proxy, and a proxy that asks for a password first.
+// TestTwoPrefaces has a load balancer before a client of a proxy, and a proxy that asks for a
+// password first.
 func TestTwoPrefaces(t *testing.T) {
 	all := capturetest.Prefaces()
 	both := capturetest.Preface{Steps: slices.Concat(all[0].Steps, all[7].Steps)}
@@ -197,7 +200,8 @@ func TestPrefaceHoldsLittle(t *testing.T) {
 	}
 }
 
-// TestBlankPrefaces overwrites secrets, and addresses where that is asked for; the preface stays readable.
+// TestBlankPrefaces overwrites secrets, and addresses where that is asked for; the preface stays
+// readable.
 func TestBlankPrefaces(t *testing.T) {
 	for _, p := range capturetest.Prefaces() {
 		var sides [2][]byte

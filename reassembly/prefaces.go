@@ -41,8 +41,8 @@ type Preface struct {
 	Kind PrefaceKind
 	// Source is the address of the client that a load balancer names; the zero value without one.
 	Source netip.AddrPort
-	// Target is the host and port that the client asked for, or connected to; empty without. It comes from
-	// the wire and has to be escaped.
+	// Target is the host and port that the client asked for, or connected to; empty without. It
+	// comes from the wire and has to be escaped.
 	Target string
 	// Problem says why the bytes behind the preface were not read; empty where they were.
 	Problem string
@@ -73,7 +73,8 @@ var (
 	connectMethod    = []byte("CONNECT ")
 )
 
-// mayBePreface reports whether a preface can begin with b. No Kafka request can: it would be over 64 MiB.
+// mayBePreface reports whether a preface can begin with b. No Kafka request can: it would be over
+// 64 MiB.
 func mayBePreface(b byte) bool {
 	return b == 'P' || b == 'C' || b == '\r' || b == 4 || b == 5
 }
@@ -129,8 +130,8 @@ func parseProxyV1(b []byte) (p Preface, n int, state parseState) {
 	return readProxy(p, b[:n], n)
 }
 
-// parseProxyV2 reads the addresses of a binary header. What follows them (TLVs) is passed over: it can be as
-// long as 64 KiB, and go-proxyproto would copy it.
+// parseProxyV2 reads the addresses of a binary header. What follows them (TLVs) is passed over: it
+// can be as long as 64 KiB, and go-proxyproto would copy it.
 func parseProxyV2(b []byte) (p Preface, n int, state parseState) {
 	if len(b) < proxyV2Fixed {
 		return p, 0, needMore
@@ -184,8 +185,8 @@ func readProxy(p Preface, header []byte, n int) (Preface, int, parseState) {
 
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
-// parseSOCKS4 reads a request to connect: version, command, port, address, user id; in SOCKS4a the address is
-// 0.0.0.x, and a host name follows the user id.
+// parseSOCKS4 reads a request to connect: version, command, port, address, user id; in SOCKS4a the
+// address is 0.0.0.x, and a host name follows the user id.
 func parseSOCKS4(b []byte) (p Preface, n int, state parseState) {
 	const fixed, maxUser = 8, 255
 	switch {
@@ -231,8 +232,8 @@ func target(host string, port uint16) string {
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
-// parseSOCKS5 reads all that the client says: the methods that it knows, user name and password if it was asked
-// for them, and the request.
+// parseSOCKS5 reads all that the client says: the methods that it knows, user name and password if
+// it was asked for them, and the request.
 func parseSOCKS5(b []byte) (p Preface, n int, state parseState) {
 	if len(b) < 2 {
 		return p, 0, needMore
@@ -290,7 +291,8 @@ func parseSOCKS5(b []byte) (p Preface, n int, state parseState) {
 	return p, n, parsed
 }
 
-// areMethods reports whether b can be authentication methods: those assigned by IANA, or private ones.
+// areMethods reports whether b can be authentication methods: those assigned by IANA, or private
+// ones.
 func areMethods(b []byte) bool {
 	const lastAssigned, firstPrivate, none = 9, 0x80, 0xff
 	for _, m := range b {
@@ -301,7 +303,8 @@ func areMethods(b []byte) bool {
 	return true
 }
 
-// parseConnect reads the head of a CONNECT request. Of its fields nothing is kept: they hold passwords.
+// parseConnect reads the head of a CONNECT request. Of its fields nothing is kept: they hold
+// passwords.
 func parseConnect(b []byte) (p Preface, n int, state parseState) {
 	n = headLength(b)
 	if n == 0 {
@@ -315,8 +318,8 @@ func parseConnect(b []byte) (p Preface, n int, state parseState) {
 	return Preface{Kind: Connect, Target: authority}, n, parsed
 }
 
-// headLength returns the length of the head of an HTTP message, the empty line at its end included; 0 where that has not come.
-// A line may end without CR (RFC 9112 2.2).
+// headLength returns the length of the head of an HTTP message, the empty line at its end
+// included; 0 where that has not come. A line may end without CR (RFC 9112 2.2).
 func headLength(b []byte) int {
 	for n := 0; ; {
 		i := bytes.IndexByte(b[n:], '\n')
@@ -411,8 +414,9 @@ func parseSOCKS5Reply(b []byte) (n int, state parseState, problem string) {
 	return n, parsed, ""
 }
 
-// parseConnectReply reads the head of a response, and of the interim ones before it (RFC 9110 15.2). One that is no 2xx
-// may have a body, as one that asks for a password has; another CONNECT can follow.
+// parseConnectReply reads the head of a response, and of the interim ones before it (RFC 9110
+// 15.2). One that is no 2xx may have a body, as one that asks for a password has; another CONNECT
+// can follow.
 func parseConnectReply(b []byte) (n int, state parseState, problem string) {
 	const status = "HTTP/1.x NNN"
 	for {
@@ -442,8 +446,8 @@ func parseConnectReply(b []byte) (n int, state parseState, problem string) {
 	}
 }
 
-// bodyLength returns the length of the body that follows a head, in b. The state is needMore where it has not come,
-// noMatch where its length is unknown.
+// bodyLength returns the length of the body that follows a head, in b. The state is needMore where
+// it has not come, noMatch where its length is unknown.
 func bodyLength(head, b []byte) (n int, state parseState) {
 	for line := range bytes.Lines(head) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
@@ -468,7 +472,8 @@ func bodyLength(head, b []byte) (n int, state parseState) {
 	return n, parsed
 }
 
-// chunkedLength is bodyLength for a body in chunks (RFC 9112 7.1), of which the last is empty, and trailers.
+// chunkedLength is bodyLength for a body in chunks (RFC 9112 7.1), of which the last is empty, and
+// trailers.
 func chunkedLength(b []byte) (n int, state parseState) {
 	for {
 		line, _, ok := bytes.Cut(b[n:], []byte("\n"))

@@ -14,8 +14,8 @@ var httpBeginnings = [][]byte{
 	[]byte("OPTIONS "), []byte("CONNECT "), []byte("TRACE "), []byte("PRI * HTTP/2"), []byte("HTTP/1."),
 }
 
-// foreignProtocol tells from the first bytes of a conversation whether it is TLS or HTTP. sure is false
-// while there are too few bytes.
+// foreignProtocol reports whether a conversation with these first bytes is TLS or HTTP. sure is
+// false while there are too few bytes.
 func foreignProtocol(p []byte) (_ Protocol, sure bool) {
 	for _, b := range httpBeginnings {
 		n := min(len(p), len(b))
@@ -37,10 +37,10 @@ func foreignProtocol(p []byte) (_ Protocol, sure bool) {
 	return Undecided, true
 }
 
-// give stops looking into the connection.
-func (c *conn) give(p Protocol) {
-	c.talk.decided = true
-	c.talk.take(c)
+// giveUp ends the analysis of a connection that speaks p.
+func (c *conn) giveUp(p Protocol) {
+	c.dialogue.decided = true
+	c.dialogue.take(c)
 	if c.isTraced {
 		c.w.opt.Tracer.Printf(c.info.Now, "given up: the connection speaks %v", p)
 	}
@@ -60,9 +60,9 @@ func (c *conn) foreign(d Direction, p []byte, at capture.Position) bool {
 	kind, sure := foreignProtocol(p)
 	switch {
 	case sure && kind == HTTP:
-		c.give(HTTP)
+		c.giveUp(HTTP)
 	case sure && kind == TLS, len(p) >= 5 && tlsrecord.LooksLikeRecord(p):
-		c.give(TLS)
+		c.giveUp(TLS)
 		c.info.TLS = &tlsrecord.Info{Reason: "the handshake is not in the capture"}
 		c.mode, c.outline = headers, tlsrecord.NewOutline(true)
 		c.outline.Data(d == ToBroker, p, at)
@@ -81,8 +81,8 @@ type greeting struct {
 	n uint8
 }
 
-// confused reports whether the broker's side speaks something else than Kafka, among others by a TLS alert. Then
-// its bytes are of no more interest.
+// confused reports whether the broker's side speaks something else than Kafka, among others by a
+// TLS alert. Then its bytes are of no more interest.
 func (c *conn) confused(p []byte) bool {
 	if !c.alerts(p) && !(c.isFirstAnswer() || c.info.Spoke != "") || !c.greet(p) {
 		return false
@@ -99,7 +99,7 @@ func (c *conn) isFirstAnswer() bool {
 
 // alerts reports whether the broker answers Kafka in the clear with a TLS alert.
 func (c *conn) alerts(p []byte) bool {
-	g := &c.talk.greeting
+	g := &c.dialogue.greeting
 	if int(g.n) == len(g.b) || c.tls != nil {
 		return false
 	}
@@ -114,7 +114,7 @@ func (c *conn) alerts(p []byte) bool {
 	return true
 }
 
-func (c *conn) framer(d Direction) *framer { return &c.talk.fr[d^c.flip] }
+func (c *conn) framer(d Direction) *framer { return &c.dialogue.fr[d^c.swapped] }
 
 // liveWait is how long records wait for their secrets in a live capture, in
 // nanoseconds: what reads the key log may be some seconds behind.
@@ -133,15 +133,15 @@ func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 	}
 	c.tls = tlsrecord.NewSession(c.w.opt.Secrets, c, &o)
 	c.outline = tlsrecord.NewOutline(false)
-	c.talk = dialogue{}
-	c.talk.init(false)
+	c.dialogue = dialogue{}
+	c.dialogue.init(false)
 	if held == nil {
 		c.records(ToBroker, p, at)
 		return
 	}
 	for _, k := range held.chunks {
 		if k.gap > 0 {
-			c.gap(k.dir^c.flip, k.gap, k.at)
+			c.gap(k.dir^c.swapped, k.gap, k.at)
 		} else {
 			c.offset = k.offset
 			c.records(k.dir, k.p, k.at)
@@ -151,7 +151,7 @@ func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 
 // records hands bytes to the TLS session.
 func (c *conn) records(d Direction, p []byte, at capture.Position) {
-	if g := &c.talk.greeting; d == ToClient && (!c.serverSpoke || 0 < g.n && g.n < recordHeader) {
+	if g := &c.dialogue.greeting; d == ToClient && (!c.serverSpoke || 0 < g.n && g.n < recordHeader) {
 		c.serverSpoke = true
 		old := g.n
 		if g.n += uint8(copy(g.b[g.n:recordHeader], p)); g.n < recordHeader {
@@ -194,14 +194,14 @@ func (c *conn) Plaintext(toServer bool, p []byte, at capture.Position) {
 	}
 	c.outline = nil
 	if c.mode == crypted && len(p) > 0 {
-		c.talk.data(c, towards(toServer), p, at)
+		c.dialogue.data(c, towards(toServer), p, at)
 	}
 }
 
 // PlaintextGap implements tlsrecord.Receiver.
 func (c *conn) PlaintextGap(toServer bool, n int64, exact bool, at capture.Position) {
 	if c.mode == crypted {
-		c.talk.gap(c, towards(toServer), n, exact, at)
+		c.dialogue.gap(c, towards(toServer), n, exact, at)
 	}
 }
 

@@ -40,7 +40,8 @@ type disorder struct {
 	missed uint32 // its sequence number
 	pages  int
 	queued []queuedPart // in order of sequence number, disjoint
-	// isLacked: the receiver acknowledged all before the missing segment, and not more, after a later one was sent.
+	// isLacked: the receiver acknowledged all before the missing segment, and not more, after a
+	// later one was sent.
 	isLacked bool
 	// disbelieved are bytes at the end that the assembler has and that are not believed.
 	disbelieved uint32
@@ -53,9 +54,9 @@ func newDisorder(base uint32, tick int64) *disorder {
 	return &disorder{base: base, missed: base, since: tick, acked: base, ackedLater: base}
 }
 
-// isOverdue reports whether what is missing before the first queued part was acknowledged long ago, and waited for as
-// long; turn is conn.turns. Each gap has its own time: where many packets are lost, waiting for
-// one after the other would take ever longer.
+// isOverdue reports whether what is missing before the first queued part was acknowledged long
+// ago, and waited for as long; turn is conn.turns. Each gap has its own time: where many packets
+// are lost, waiting for one after the other would take ever longer.
 func (q *disorder) isOverdue(turn uint32) bool {
 	first := &q.queued[0]
 	return turn-first.turn > ackedWait && int32(q.acked-first.seq) >= 0
@@ -64,12 +65,12 @@ func (q *disorder) isOverdue(turn uint32) bool {
 // queuedPart is a part of a segment that waits in the assembler.
 type queuedPart struct {
 	seq, length uint32
-	captured    uint32 // how many of its bytes are real; the rest was cut by the snapshot length
+	captured    uint32 // how many of its bytes are real; the snapshot length cut the others
 	sum         uint32 // fingerprint of those
 	turn        uint32 // conn.turns when it came
 	at          capture.Position
-	// instead are bytes that came in order later, and that the receiver has in place of the first ones. They
-	// are valid during reorderer.add only.
+	// instead are bytes that came in order later, and that the receiver has in place of the first
+	// ones. They are valid during reorderer.add only.
 	instead []byte
 }
 
@@ -151,8 +152,9 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 	}
 }
 
-// overrule has the bytes of a segment in order win over those that wait behind it: the receiver takes what is in order
-// whole, and drops what it held of that. It does not where it had acknowledged them: then it had the missing bytes before.
+// overrule has the bytes of a segment in order win over those that wait behind it: the receiver
+// takes what is in order whole, and drops what it held of that. It does not where it had
+// acknowledged them: then it had the missing bytes before.
 func (c *conn) overrule(h *half, seq, length uint32, p []byte, at capture.Position) {
 	if h.ackSeen && int32(h.acked-seq) > 0 {
 		return
@@ -167,8 +169,8 @@ func (c *conn) overrule(h *half, seq, length uint32, p []byte, at capture.Positi
 	}
 }
 
-// replaced returns the bytes of a part that the receiver has, p being the first ones. Where others came in order, the part is
-// believed no further than those reach, if it is the last that waits.
+// replaced returns the bytes of a part that the receiver has, p being the first ones. Where others
+// came in order, the part is believed no further than those reach, if it is the last that waits.
 func (c *conn) replaced(d Direction, e *queuedPart, p []byte) []byte {
 	n := len(e.instead)
 	if n == 0 || bytes.HasPrefix(p, e.instead) {
@@ -212,13 +214,13 @@ func (r *reorderer) skip(c *conn, d Direction) {
 	r.endIfFilled(c, d)
 }
 
-// maxUnproved is up to how many missing bytes are believed to be lost although the receiver acknowledges nothing
-// behind them: four times the default receive window.
+// maxUnproved is up to how many missing bytes are believed to be lost although the receiver
+// acknowledges nothing behind them: four times the default receive window.
 const maxUnproved = 256 << 10
 
-// overdue gives up the bytes that direction d has waited for too long. Where they are many and the receiver's
-// acknowledgements do not cover them, the receiver lacks them too: then what came early is given up instead. What lies behind a FIN
-// belongs to nobody.
+// overdue gives up the bytes that direction d has waited for too long. Where they are many and the
+// receiver's acknowledgements do not cover them, the receiver lacks them too: then what came early
+// is given up instead. No receiver accepts what lies behind a FIN.
 func (r *reorderer) overdue(c *conn, d Direction) {
 	h := &c.half[d]
 	q := h.hole
@@ -250,7 +252,8 @@ func (r *reorderer) drain(c *conn, d Direction) {
 	}
 }
 
-// endIfFilled ends the disorder when nothing is left of it; otherwise the next missing segment is waited for from now on.
+// endIfFilled ends the disorder when nothing is left of it; otherwise the next missing segment is
+// waited for from now on.
 func (r *reorderer) endIfFilled(c *conn, d Direction) {
 	h := &c.half[d]
 	q := h.hole

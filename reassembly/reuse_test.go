@@ -20,8 +20,8 @@ func (s *counting) Open(c *Connection) Handler { return &voice{log: new(log), c:
 func (s *counting) Take(_ struct{}) struct{}   { return struct{}{} }
 func (s *counting) Closed(c *Connection)       { s.places[c]++; *s.closed++ }
 
-// TestConnectionsThatAreOverAreUsedAgain: short connections one after the other take the memory of those in the batches
-// under way, however many they are, and none is lost or told of twice.
+// TestConnectionsThatAreOverAreUsedAgain: short connections one after the other take the memory of
+// those in the batches under way, however many they are, and none is lost or reported twice.
 func TestConnectionsThatAreOverAreUsedAgain(t *testing.T) {
 	const n, perBatch = 3000, 50
 	r := capturetest.NewRecorder()

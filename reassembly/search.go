@@ -20,8 +20,8 @@ const (
 	carryBytes = sizeBytes + plausibleBytes
 	// maxAnchors bounds the byte strings searched for at once.
 	maxAnchors = 8
-	// tellingAnchor is the least length of an anchor that identifies a message: a correlation id, or a client id
-	// of two letters with its length.
+	// tellingAnchor is the least length of an anchor that identifies a message: a correlation id,
+	// or a client id of two letters with its length.
 	tellingAnchor = 4
 	// maxTries bounds the segments of a direction that are searched before it is
 	// known whether the connection speaks Kafka at all.
@@ -30,7 +30,7 @@ const (
 
 // search looks for the beginning of a message in what is left of the chunk
 // before and p. When it finds one, it goes over to reading and returns the bytes from there on;
-// otherwise nil. start tells that p begins where a segment does.
+// otherwise nil. start: p begins where a segment does.
 func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []byte {
 	b, old := p, len(f.buf)
 	if old > 0 {
@@ -47,7 +47,7 @@ func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []by
 	}
 	f.carry(c, b, old, start)
 	f.tries = min(f.tries+1, maxTries)
-	if f.tries == maxTries && c.talk.handler == nil {
+	if f.tries == maxTries && c.dialogue.handler == nil {
 		f.drop(c)
 		f.state = stopped
 	}
@@ -60,9 +60,10 @@ func (f *framer) holdsAnchor(c *conn, b []byte) bool {
 	return len(anchors) > maxAnchors || slices.ContainsFunc(anchors, func(a []byte) bool { return bytes.Contains(b, a) })
 }
 
-// research looks once more at what is held of a search, with what is left of the data before a gap or the end.
+// research looks once more at what is held of a search, with what is left of the data before a gap
+// or the end.
 func (f *framer) research(c *conn, at capture.Position) {
-	if c.talk.handler != nil || f.state != searching || len(f.buf) == 0 {
+	if c.dialogue.handler != nil || f.state != searching || len(f.buf) == 0 {
 		return
 	}
 	c.w.join = append(c.w.join[:0], f.buf...)
@@ -110,17 +111,18 @@ func (f *framer) find(c *conn, b []byte, old int, start bool) (int, bool) {
 		if f.candidate(c, b[best:], isStart) || isStart && alone(b[best:], anchors, offset) {
 			return best, true
 		}
-		if isStart && best < old && c.talk.handler == nil && isWhole(b[best:]) {
+		if isStart && best < old && c.dialogue.handler == nil && isWhole(b[best:]) {
 			f.starts.clear(best) // more bytes change nothing
 		}
 		from = best + 1
 	}
 }
 
-// nextStart returns the first place from from on where a segment begins, -1 without one: among the old bytes, which
-// were held, or behind them if start. Where anchors are known, only the first of the old bytes are asked for.
+// nextStart returns the first place from from on where a segment begins, -1 without one: among the
+// old bytes, which were held, or behind them if start. Where anchors are known, only the first of
+// the old bytes are asked for.
 func (f *framer) nextStart(c *conn, from, old int, start bool) int {
-	if from < old && (from == 0 || c.talk.handler == nil) {
+	if from < old && (from == 0 || c.dialogue.handler == nil) {
 		if n := f.starts.next(from); n >= 0 && n < old {
 			return n
 		}
@@ -131,7 +133,8 @@ func (f *framer) nextStart(c *conn, from, old int, start bool) int {
 	return -1
 }
 
-// isWhole reports whether all that Plausible is asked with of a message that begins with b is there.
+// isWhole reports whether all that Plausible is asked with of a message that begins with b is
+// there.
 func isWhole(b []byte) bool {
 	if len(b) < sizeBytes {
 		return false
@@ -140,7 +143,8 @@ func isWhole(b []byte) bool {
 	return size < minMessage || size > maxMessage || int64(len(b)-sizeBytes) >= min(size, plausibleBytes)
 }
 
-// starts are the places among the bytes held of a search at which segments begin, a bit each; nil is none.
+// starts are the places among the bytes held of a search at which segments begin, a bit each; nil
+// is none.
 type starts [(carryBytes + 63) / 64]uint64
 
 func (s *starts) set(n int) { s[n/64] |= 1 << (n % 64) }
@@ -173,7 +177,7 @@ func (f *framer) candidate(c *conn, b []byte, isStart bool) bool {
 		return false
 	}
 	head := clip(b[sizeBytes:], size)
-	if c.talk.handler == nil && !f.final && int64(len(head)) < min(size, plausibleBytes) {
+	if c.dialogue.handler == nil && !f.final && int64(len(head)) < min(size, plausibleBytes) {
 		return false // the beginning of a client id looks like anything
 	}
 	if int64(len(head)) < min(size, wantBytes) || !c.plausible(f.dir, size, head) {
@@ -187,8 +191,9 @@ func (f *framer) candidate(c *conn, b []byte, isStart bool) bool {
 	return sizeBytes+size <= int64(len(b)) && f.confirmed(c, b[sizeBytes+size:])
 }
 
-// alone reports whether b, which begins where a segment does, is one message to its last byte, and holds one of
-// the anchors where a message must. That the size is right says more than whether the body is understood.
+// alone reports whether b, which begins where a segment does, is one message to its last byte, and
+// holds one of the anchors where a message must. That the size is right says more than whether the
+// body is understood.
 func alone(b []byte, anchors [][]byte, offset int) bool {
 	if len(b) < sizeBytes+minMessage || len(b) < offset || int64(int32(binary.BigEndian.Uint32(b))) != int64(len(b)-sizeBytes) {
 		return false

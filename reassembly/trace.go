@@ -2,8 +2,8 @@ package reassembly
 
 import "github.com/kafkavet/kafkavet/capture"
 
-// Tracer is told of every decision about one connection, in words. The goroutine of the
-// connection's shard calls it.
+// Tracer prints every decision about one connection. The goroutine of the connection's shard calls
+// it.
 type Tracer interface {
 	// Stream is the connection's number.
 	Stream() uint32

@@ -7,33 +7,36 @@ import (
 )
 
 // Segments are judged as the end systems judge them (RFC 9293 3.10.7.4, RFC 5961): anyone can send
-// a segment that passes the capture and that its receiver discards. What is decided here must not depend
-// on one segment alone, as a capture also lacks segments.
+// a segment that passes the capture and that its receiver discards. What is decided here must not
+// depend on one segment alone, as a capture also lacks segments.
 const (
-	// maxAckDistance is how far an acknowledgement may be from the bytes seen so far. A window is at most
-	// 1 GiB (RFC 7323 2.3); Linux lets it grow to tens of MiB (net.ipv4.tcp_rmem).
+	// maxAckDistance is how far an acknowledgement may be from the bytes seen so far. A window is
+	// at most 1 GiB (RFC 7323 2.3); Linux lets it grow to tens of MiB (net.ipv4.tcp_rmem).
 	maxAckDistance = 64 << 20
-	// maxDoubted bounds the segments of one connection that wait for confirmation, 64 KiB each at most (a longer one is
-	// not kept). maxShardDoubted bounds their bytes in a shard: 1 MiB, of which 4 shards make 4 MiB.
+	// maxDoubted bounds the segments of one connection that wait for confirmation, 64 KiB each at
+	// most (a longer one is not kept). maxShardDoubted bounds their bytes in a shard: 1 MiB, of
+	// which 4 shards make 4 MiB.
 	maxDoubted      = 4
 	maxDoubtedBytes = 64 << 10
 	maxShardDoubted = 1 << 20
-	// confirmations is how many segments in a row confirm each other where the other side was not captured.
+	// confirmations is how many segments in a row confirm each other where the other side was not
+	// captured.
 	confirmations = 3
 )
 
 const (
-	// maxSummed is the longest payload whose checksum is verified. Requests that decide a verdict are short; the
-	// time to sum full segments would be a fifth of all.
+	// maxSummed is the longest payload whose checksum is verified. Requests that decide a verdict
+	// are short; the time to sum full segments would be a fifth of all.
 	maxSummed = 512
-	// minTTL and usualTTL say when a TTL is used up before the receiver: senders begin at 64, 128 or 255, so one
-	// below minTTL in a direction whose segments have at least usualTTL is no change of the route.
+	// minTTL and usualTTL say when a TTL is used up before the receiver: senders begin at 64, 128
+	// or 255, so one below minTTL in a direction whose segments have at least usualTTL is no
+	// change of the route.
 	minTTL, usualTTL = 5, 20
 )
 
-// discards reports whether the receiver discards the segment, or never gets it: its checksum is wrong, or its TTL is
-// used up. A host that captures its own segments under checksum offload has no good checksum in that
-// direction; then a wrong one means nothing.
+// discards reports whether the receiver discards the segment, or never gets it: its checksum is
+// wrong, or its TTL is used up. A host that captures its own segments under checksum offload has
+// no good checksum in that direction; then a wrong one means nothing.
 func (f *flow) discards(s *capture.Segment, d Direction) bool {
 	if s.Length == 0 && s.Flags&(capture.SYN|capture.FIN|capture.RST) == 0 || s.Length > maxSummed {
 		return false
@@ -54,8 +57,8 @@ func (f *flow) discards(s *capture.Segment, d Direction) bool {
 	return false
 }
 
-// doubts are segments whose receiver may have discarded them: the sequence or acknowledgement number is far
-// from what is known. They count once another segment confirms them.
+// doubts are segments whose receiver may have discarded them: the sequence or acknowledgement
+// number is far from what is known. They count once another segment confirms them.
 type doubts struct {
 	segments []item
 	bytes    int
@@ -68,8 +71,9 @@ type resetMark struct {
 	peer uint32 // the peer's next byte: what was sent after the RST begins here
 }
 
-// accepts reports whether the receiver can have accepted the segment, given the sequence numbers known. It may
-// clear FIN in it.flags. A segment that is only doubted is kept, and accepted later if others confirm it.
+// accepts reports whether the receiver can have accepted the segment, given the sequence numbers
+// known. It may clear FIN in it.flags. A segment that is only doubted is kept, and accepted later
+// if others confirm it.
 func (c *conn) accepts(it *item) bool {
 	h := &c.half[it.dir]
 	if c.mode == ignored {
@@ -122,9 +126,9 @@ func (c *conn) isFar(it *item) bool {
 	return int32(it.first()-next) > maxHole
 }
 
-// confirmed keeps a segment that is far from what was seen, until a segment of the other side fits it. Where the other
-// side was not captured, segments that follow each other confirm each other. It reports whether it is confirmed;
-// what was kept is then handed on first.
+// confirmed keeps a segment that is far from what was seen, until a segment of the other side fits
+// it. Where the other side was not captured, segments that follow each other confirm each other.
+// It reports whether it is confirmed; what was kept is then passed on first.
 func (c *conn) confirmed(it *item) bool {
 	fits := 0
 	for i := range c.doubts() {
@@ -134,7 +138,7 @@ func (c *conn) confirmed(it *item) bool {
 			if within(it.ack, q.first()+q.length, maxHole) && within(q.ack, it.seq, maxHole) {
 				fits = confirmations
 			}
-		case !c.info.Seen[it.dir.Reverse()^c.flip] && within(it.first(), q.first()+q.length, maxHole):
+		case !c.info.Seen[it.dir.Reverse()^c.swapped] && within(it.first(), q.first()+q.length, maxHole):
 			fits++
 		}
 	}
@@ -143,9 +147,9 @@ func (c *conn) confirmed(it *item) bool {
 		return false
 	}
 	segments := c.doubts()
-	c.forgetDoubts()
+	c.dropDoubts()
 	for i := range segments {
-		c.believe(&segments[i])
+		c.acceptDoubted(&segments[i])
 	}
 	if c.over {
 		return false
@@ -154,7 +158,7 @@ func (c *conn) confirmed(it *item) bool {
 	return true
 }
 
-// acknowledgeDoubted hands on the segments far ahead that the other side acknowledges with it.
+// acknowledgeDoubted passes on the segments far ahead that the other side acknowledges with it.
 func (c *conn) acknowledgeDoubted(it *item) {
 	if c.doubted == nil || it.flags&capture.ACK == 0 {
 		return
@@ -168,15 +172,15 @@ func (c *conn) acknowledgeDoubted(it *item) {
 			continue
 		}
 		acknowledged = true
-		c.believe(q)
+		c.acceptDoubted(q)
 	}
 	if acknowledged {
-		c.forgetDoubts()
+		c.dropDoubts()
 	}
 }
 
-// believe hands on a segment that was doubted, unless one before it ended the connection.
-func (c *conn) believe(q *item) {
+// acceptDoubted passes on a doubted segment, unless one before it ended the connection.
+func (c *conn) acceptDoubted(q *item) {
 	c.w.disbelieved--
 	if c.over {
 		return
@@ -185,7 +189,8 @@ func (c *conn) believe(q *item) {
 	c.order(q.dir, q)
 }
 
-// jump takes the sequence numbers of a confirmed segment for those of its direction: what lies between was lost.
+// jump takes the sequence numbers of a confirmed segment for those of its direction: what lies
+// between was lost.
 func (c *conn) jump(it *item) {
 	h, r := &c.half[it.dir], &c.half[it.dir.Reverse()]
 	if n := int32(it.first() - h.next); h.synced && (n > maxHole || n < -maxAckDistance) {
@@ -223,7 +228,7 @@ func (c *conn) doubt(it *item) {
 	c.w.doubted += len(kept.payload)
 }
 
-func (c *conn) forgetDoubts() {
+func (c *conn) dropDoubts() {
 	if c.doubted != nil {
 		c.w.doubted -= c.doubted.bytes
 		c.doubted = nil
@@ -238,8 +243,8 @@ func (c *conn) doubts() []item {
 	return c.doubted.segments
 }
 
-// reviveReset takes a reset back when its sender goes on: it sends bytes behind the RST, or acknowledges some
-// that came after it. An end system that has sent a RST does neither.
+// reviveReset takes a reset back when its sender goes on: it sends bytes behind the RST, or
+// acknowledges some that came after it. An end system that has sent a RST does neither.
 func (c *conn) reviveReset(it *item) {
 	m := &c.resetMark
 	if it.dir != m.dir || c.isFar(it) {
@@ -254,7 +259,8 @@ func (c *conn) reviveReset(it *item) {
 	c.revive(Reset, m.dir)
 }
 
-// reviveFIN takes a FIN of the other side back when it acknowledges bytes behind the FIN: it never got that.
+// reviveFIN takes a FIN of the other side back when it acknowledges bytes behind the FIN: it never
+// got that.
 func (c *conn) reviveFIN(it *item) {
 	raw := it.dir.Reverse()
 	h := &c.half[raw]
@@ -268,7 +274,7 @@ func (c *conn) reviveFIN(it *item) {
 // revive takes the end of the connection back that direction raw made.
 func (c *conn) revive(how EndKind, raw Direction) {
 	c.w.disbelieved++
-	if e := &c.info.End; e.Kind == how && e.By == raw^c.flip {
+	if e := &c.info.End; e.Kind == how && e.By == raw^c.swapped {
 		*e = End{}
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestTwoVersionsOfBytes: of two segments with other content the receiver has what it acknowledged, or else what came in
-// order; that is in doubt where both came before its acknowledgement.
+// TestTwoVersionsOfBytes: of two segments with other content the receiver has what it
+// acknowledged, or else what came in order; that is in doubt where both came before its
+// acknowledgement.
 func TestTwoVersionsOfBytes(t *testing.T) {
 	genuine, forged := request(3, 1, 1, 10), request(3, 1, 1, 10)
 	forged[7] = 9 // another version

@@ -8,40 +8,45 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// One connection can be captured in several places: on two VLANs that a router connects, before and after address
-// translation, on a node and in a pod. Its addresses, tags and TTL differ there; the sequence numbers do not. Those of a
-// segment with payload, and what it acknowledges, count on from 64 random bits (RFC 6528): where they, the length and the
-// first bytes are equal, so is the connection.
+// One connection can be captured in several places: on two VLANs that a router connects, before
+// and after address translation, on a node and in a pod. Its addresses, tags and TTL differ there;
+// the sequence numbers do not. Those of a segment with payload, and what it acknowledges, count on
+// from 64 random bits (RFC 6528): where they, the length and the first bytes are equal, so is the
+// connection.
 const (
-	// twinWindow is how much time may lie between two copies of a segment, in nanoseconds. Copies come microseconds apart
-	// on one host, and the clocks of two hosts are corrected.
+	// twinWindow is how much time may lie between two copies of a segment, in nanoseconds. Copies
+	// come microseconds apart on one host, and the clocks of two hosts are corrected.
 	twinWindow = 3e9
-	// maxMarks bounds the segments that those of other addresses are compared with: 4,096 of 48 bytes are 192 KiB.
-	// A segment evicts the one that had its place.
+	// maxMarks bounds the segments that those of other addresses are compared with: 4,096 of 48
+	// bytes are 192 KiB. A segment evicts the one that had its place.
 	maxMarks = 4096
-	// marksPerFlow is how many segments with payload of a connection are compared: the first, and the next one in case the
-	// capture lacks that. midstreamMarks is the same where the handshake was not captured: when the capture begins, one place
-	// has some segments that the other has not.
+	// marksPerFlow is how many segments with payload of a connection are compared: the first, and
+	// the next one in case the capture lacks that. midstreamMarks is the same where the handshake
+	// was not captured: when the capture begins, one place has some segments that the other has
+	// not.
 	marksPerFlow   = 2
 	midstreamMarks = 4
-	// markBytes is how many bytes of a segment are compared: few enough for captures that cut their packets.
+	// markBytes is how many bytes of a segment are compared: few enough for captures that cut
+	// their packets.
 	markBytes = 32
-	// minRandom is the least sequence number that is taken for one that counts on from a random one: those of made-up
-	// captures are small and equal everywhere. One random number in 4,096 is below it.
+	// minRandom is the least sequence number that is taken for one that counts on from a random
+	// one: those of made-up captures are small and equal everywhere. One random number in 4,096 is
+	// below it.
 	minRandom = 1 << 20
 )
 
 // mark is what is equal in all copies of a segment.
 type mark struct{ seq, ack, length, sum uint32 }
 
-// place is the place of a segment in flowTable.marks. The same packets give the same places in every run.
+// place is the place of a segment in flowTable.marks. The same packets give the same places in
+// every run.
 func (k *mark) place() uint32 { return (k.seq ^ k.ack*0x9e3779b1) >> 16 % maxMarks }
 
 // marked is a segment, the flow that had it first, and when.
 type marked struct {
 	mark
 	flow   *flow
-	stream uint32 // of flow, which may have become that of another connection
+	stream uint32 // of flow at that time; flow may belong to another connection since
 	dir    Direction
 	time   int64
 }
@@ -51,8 +56,8 @@ func (f *flow) needsMark() bool {
 	return f.marks < marksPerFlow || f.marks < midstreamMarks && !f.synced[ToBroker] && !f.synced[ToClient]
 }
 
-// twin returns the flow with other addresses that s was seen on before, and the direction there; nil without one. f
-// has s in direction d.
+// twin returns the flow with other addresses that s was seen on before, and the direction there;
+// nil without one. f has s in direction d.
 func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction) (*flow, Direction) {
 	f.marks++
 	if s.Seq < minRandom || s.Ack < minRandom || s.Flags&capture.ACK == 0 {
@@ -85,16 +90,19 @@ func (t *flowTable) join(f, first *flow, d, e Direction) {
 		first.elsewhere = &[]captureNumber{{f.numbered, f.number}}
 	}
 	f.alias, f.stream, f.isTurned = t.index(first)+1, first.stream, d != e
-	t.settled++
+	t.inactive++
 }
 
-// maxBehind bounds the further addresses of one connection: a service, its node and its pod are three.
+// maxBehind bounds the further addresses of one connection: a service, its node and its pod are
+// three.
 const maxBehind = 4
 
-// sides are the addresses of the two sides of a connection, by the direction of what is sent to them.
+// sides are the addresses of the two sides of a connection, by the direction of what is sent to
+// them.
 type sides [2]netip.AddrPort
 
-// sidesOf are those of f, which is a copy, by the directions of the original, as noteBehind reads them.
+// sidesOf are those of f, which is a copy, by the directions of the original, as noteBehind reads
+// them.
 func sidesOf(f *flow) []byte {
 	b := make([]byte, 0, 2*(16+2))
 	if f.isTurned {
@@ -107,7 +115,8 @@ func sidesOf(f *flow) []byte {
 	return b
 }
 
-// noteBehind adds the addresses that the connection has behind address translation, as sidesOf writes them.
+// noteBehind adds the addresses that the connection has behind address translation, as sidesOf
+// writes them.
 func (c *conn) noteBehind(b []byte) {
 	if c.over || len(c.behind) == maxBehind {
 		return
@@ -123,14 +132,15 @@ func (c *conn) noteBehind(b []byte) {
 // listBehind names the addresses of the broker's side, when it is known which that is.
 func (c *conn) listBehind() {
 	for _, s := range c.behind {
-		if at := s[c.flip]; at != c.info.Broker && !slices.Contains(c.info.Behind, at) {
+		if at := s[c.swapped]; at != c.info.Broker && !slices.Contains(c.info.Behind, at) {
 			c.info.Behind = append(c.info.Behind, at)
 		}
 	}
 }
 
-// isCopied reports whether a segment on another VLAN is a copy of one of f: it has the initial sequence number of
-// its direction, or is the same as the latest segment. Equal addresses on two VLANs alone are two connections.
+// isCopied reports whether a segment on another VLAN is a copy of one of f: it has the initial
+// sequence number of its direction, or is the same as the latest segment. Equal addresses on two
+// VLANs alone are two connections.
 func (f *flow) isCopied(s *capture.Segment, d Direction) bool {
 	if !f.seen[d] {
 		return false

@@ -23,7 +23,7 @@ func TestOneConnectionBeforeAndAfterTranslation(t *testing.T) {
 	}
 }
 
-// Two connections are told apart by the initial sequence number of either side.
+// The initial sequence number of either side distinguishes two connections.
 func TestOtherSequenceNumbersAreAnotherConnection(t *testing.T) {
 	r := capturetest.NewRecorder()
 	talk(r, client, 5)
@@ -39,8 +39,8 @@ func TestOtherSequenceNumbersAreAnotherConnection(t *testing.T) {
 	}
 }
 
-// Captures that were made up have the same small sequence numbers, or the same ones everywhere: clients that say
-// something else are others.
+// Captures that were made up have the same small sequence numbers, or the same ones everywhere:
+// clients that say something else are others.
 func TestEqualSequenceNumbersAloneAreNoTwins(t *testing.T) {
 	r := capturetest.NewRecorder()
 	talk(r, client, 5)
@@ -57,8 +57,8 @@ func TestEqualSequenceNumbersAloneAreNoTwins(t *testing.T) {
 	}
 }
 
-// TestTranslationJoinedMidstream begins at each packet: where copies come in pairs, and where one place has a packet that the
-// other has not.
+// TestTranslationJoinedMidstream begins at each packet: where copies come in pairs, and where one
+// place has a packet that the other has not.
 func TestTranslationJoinedMidstream(t *testing.T) {
 	r := capturetest.NewRecorder()
 	talk(r, client, 5)

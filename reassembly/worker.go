@@ -36,10 +36,12 @@ type worker struct {
 	// While isLost, bytes are given up that were lost before the packet lostBefore.
 	isLost     bool
 	lostBefore capture.Position
-	// asked is the head of the request that showed who the client is, of askedSize bytes (dialogue.noteRequest).
+	// asked is the head of the request that showed who the client is, of askedSize bytes
+	// (dialogue.noteRequest).
 	asked     []byte
 	askedSize int64
-	// pending are the bytes held of connections that are not decided yet, postponed those of answers that came too early.
+	// pending are the bytes held of connections that are not decided yet, postponed those of
+	// answers that came too early.
 	pending, postponed int
 	// doubted are the bytes of segments that wait for confirmation.
 	doubted int
@@ -88,21 +90,25 @@ func (w *worker) tick(it *item) {
 }
 
 const (
-	// headFloor is what is always held of a message: its size and the fixed part of a request header.
+	// headFloor is what is always held of a message: its size and the fixed part of a request
+	// header.
 	headFloor = 64
-	// maxHeldBytes bounds what a shard holds of messages whose rest has not come: 4
+	// maxHeldBytes bounds what a shard holds of incomplete messages: 4
 	// MiB, of which 4 shards make 16 MiB. A message that comes when
 	// this is used up is judged by its first headFloor bytes.
 	maxHeldBytes = 4 << 20
-	// maxSpare bounds the buffers of each size that are kept to be used again: 32 of all sizes are 250 KiB.
+	// maxSpare bounds the buffers of each size that are kept to be used again: 32 of all sizes are
+	// 250 KiB.
 	maxSpare = 32
 )
 
-// headSizes are the sizes of buffers for the beginnings of messages: the last holds a response of the
-// length that is looked through (4 KiB). A buffer that has to hold more is as large as that, and is not kept.
+// headSizes are the sizes of buffers for the beginnings of messages: the last holds a response of
+// the length that is looked through (4 KiB). A buffer that has to hold more is as large as that,
+// and is not kept.
 var headSizes = [...]int{headFloor, 512, 1 << 10, 2 << 10, sizeBytes + 4<<10}
 
-// headClass is the place in headSizes of the smallest size that holds n bytes, len(headSizes) if none does.
+// headClass is the place in headSizes of the smallest size that holds n bytes, len(headSizes) if
+// none does.
 func headClass(n int) (class int) {
 	for class < len(headSizes) && headSizes[class] < n {
 		class++
@@ -110,8 +116,9 @@ func headClass(n int) (class int) {
 	return class
 }
 
-// room returns a buffer for n bytes that holds those of buf, which may be nil and is given back if it is too small. When
-// too much is held already, the buffer returned has room for headFloor bytes, or as many as buf.
+// room returns a buffer for n bytes that holds those of buf, which may be nil and is given back if
+// it is too small. When too much is held already, the buffer returned has room for headFloor
+// bytes, or as many as buf.
 func (w *worker) room(buf []byte, n int) []byte {
 	if buf != nil && n <= cap(buf) {
 		return buf

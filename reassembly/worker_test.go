@@ -32,8 +32,8 @@ func slow(w *worker, n int) []*conn {
 	return conns
 }
 
-// TestSlowMessagesHoldLittle guards against buffers that are larger than what is counted, or are not counted: a
-// message comes a few bytes at a time on very many connections.
+// TestSlowMessagesHoldLittle guards against buffers that are larger than what is counted, or are
+// not counted: a message comes a few bytes at a time on very many connections.
 func TestSlowMessagesHoldLittle(t *testing.T) {
 	const n = 20_000
 	for _, want := range []int{20, 300, 3000, 16 << 10} {
@@ -58,7 +58,7 @@ func TestSlowMessagesHoldLittle(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		held := 0
 		for _, c := range conns {
-			held += cap(c.talk.fr[ToBroker].buf)
+			held += cap(c.dialogue.fr[ToBroker].buf)
 		}
 		if held != w.held || held > maxHeldBytes+n*headFloor {
 			t.Errorf("%d bytes of each: %d bytes held, %d counted, the cap is %d", want, held, w.held, maxHeldBytes+n*headFloor)

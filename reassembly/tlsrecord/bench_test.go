@@ -60,7 +60,8 @@ func BenchmarkDecrypt(b *testing.B) {
 	}
 }
 
-// BenchmarkOutline is the time for the same bytes where there is no key: only record headers are read.
+// BenchmarkOutline is the time for the same bytes where there is no key: only record headers are
+// read.
 func BenchmarkOutline(b *testing.B) {
 	for _, segment := range []int{1448, 65483} {
 		b.Run(fmt.Sprintf("segments of %d", segment), func(b *testing.B) {

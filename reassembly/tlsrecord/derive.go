@@ -22,7 +22,7 @@ type keys struct {
 	secret  [maxSecretSize]byte // MAC key, or the traffic secret of TLS 1.3
 }
 
-// String keeps key material out of whatever is formatted.
+// String keeps key material out of formatted text.
 func (k *keys) String() string { return "keys" }
 
 // GoString is String.

@@ -62,7 +62,7 @@ type direction struct {
 	seq    uint64  // sequence number of the next record, but for those lost
 
 	opened    uint64 // records opened under these keys
-	delivered uint64 // records of application data handed on, under any keys
+	delivered uint64 // records of application data passed on, under any keys
 	bytes     uint64 // bytes of records opened under these keys
 	total     int64  // bytes of records opened under any keys
 	counter   uint64 // explicit nonce of the record opened last
@@ -145,8 +145,8 @@ func (s *Session) continued(d *direction, p []byte, at capture.Position) []byte 
 			var head [headerSize]byte
 			copy(head[:], d.buf)
 			s.dropBuffer(d)
-			if rest := s.misplaced(d, head[:], at); len(rest) > 0 {
-				s.feed(d, rest, at)
+			if moved := s.misplaced(d, head[:], at); len(moved) > 0 {
+				s.feed(d, moved, at)
 			}
 			return p
 		}

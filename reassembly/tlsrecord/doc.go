@@ -16,11 +16,11 @@
 // the wire, direction.go the way of the bytes of one direction, keys.go which
 // keys are in force when, wait.go what waits for them, session.go the whole.
 //
-// A lost piece ends nothing. What is lost of a record is reported as a gap and the
-// rest decrypted (torn.go); where the next record begins is searched
+// A lost piece ends nothing. What is lost of a record is reported as a gap, and its
+// other bytes are decrypted (torn.go); where the next record begins is searched
 // (search.go) and proved by opening it, with the sequence numbers and keys that
 // it can have by then (trial.go); loss.go says how much was lost. A record
-// that is not proved is never handed on.
+// that is not proved is never passed on.
 //
 // Memory: an idle Session holds under 1 KiB. An incomplete record is held until it
 // is complete (at most 16,384 + 2,048 + 5 bytes, RFC 5246 6.2.3), bytes that

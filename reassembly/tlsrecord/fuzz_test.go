@@ -17,8 +17,8 @@ const (
 	fuzzInput  = 64 << 10
 )
 
-// within fails where f takes too long or allocates too much. What counts is the time of the processor, the
-// least of some runs, so that a busy machine does not look like a slow decoder.
+// within fails where f takes too long or allocates too much. What counts is the time of the
+// processor, the least of some runs, so that a busy machine does not look like a slow decoder.
 func within(t *testing.T, f func()) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -108,7 +108,7 @@ func FuzzHandshake(f *testing.F) {
 }
 
 // FuzzRecords feeds a transcript that an edit script has damaged, cut and
-// mixed, with the secrets at hand. Whatever is handed on was sent.
+// mixed, with the secrets at hand. Whatever is passed on was sent.
 func FuzzRecords(f *testing.F) {
 	names := []string{"tls13-aes256", "tls13-keyupdate", "tls12-fragments", "tls10-cbc", "tls12-cbc-sha384", "tls13-early", "tls12-renegotiation", "tls12-resumed-ticket"}
 	var transcripts []*transcript
@@ -149,7 +149,7 @@ func damagedAndTorn(script []byte) bool {
 	return silent && gaps
 }
 
-// runScript feeds a transcript's pieces as told by operations of five bytes:
+// runScript feeds a transcript's pieces as directed by operations of five bytes:
 // what to do, and with which piece, where and how much.
 func runScript(s *Session, tr *transcript, script []byte) {
 	next := 0
@@ -196,6 +196,6 @@ func checkSent(t *testing.T, sent []byte, got *collector, toServer bool) {
 		}
 	}
 	if i < len(data) {
-		t.Errorf("to server %v: plaintext was handed on that was not sent: %q", toServer, data[i:])
+		t.Errorf("to server %v: plaintext was passed on that was not sent: %q", toServer, data[i:])
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // maxMessage bounds the handshake messages that are put together from several
 // records, in bytes. A ClientHello with post-quantum key shares and tickets
-// takes about 3 KiB; the rest is room. Longer ones are used as far as this.
+// takes about 3 KiB. Of longer messages the first bytes are used.
 const maxMessage = 16 << 10
 
 // assembler puts the handshake messages of one direction together from the contents of records.

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// TestWithoutSecrets: what is visible from outside is told, and the session is soon done.
+// TestWithoutSecrets: what is visible from outside is reported, and the session is soon done.
 func TestWithoutSecrets(t *testing.T) {
 	for name, c := range lossConfigs {
 		for _, secrets := range []*Secrets{nil, NewSecrets()} {
@@ -220,7 +220,8 @@ func TestIdleSessionIsSmall(t *testing.T) {
 
 const sizeOfSession = unsafe.Sizeof(Session{})
 
-// TestRefusedClientCertificate: the server's alert comes when the client is done with the handshake.
+// TestRefusedClientCertificate: the server's alert comes when the client is done with the
+// handshake.
 func TestRefusedClientCertificate(t *testing.T) {
 	tr := readTranscript(t, "tls13-certificate-required")
 	var got collector
@@ -231,7 +232,7 @@ func TestRefusedClientCertificate(t *testing.T) {
 	}
 }
 
-// TestClosingIsTheFirstCloseNotify: whoever says first that it is done, is told.
+// TestClosingIsTheFirstCloseNotify: the side that sends close_notify first is reported.
 func TestClosingIsTheFirstCloseNotify(t *testing.T) {
 	for _, name := range []string{"tls10-cbc", "tls12-fragments", "tls13-chacha"} {
 		tr := readTranscript(t, name)

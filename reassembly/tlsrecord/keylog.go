@@ -11,9 +11,9 @@ import (
 const (
 	// maxLine bounds a line of a key log, in bytes: the longest that is used has a label of 31
 	// letters, a random of 64 hex digits, a secret of 96 and two spaces, 193
-	// in all; the rest is room for labels of others.
+	// in all. Labels of other tools can be longer.
 	maxLine = 1024
-	// maxWarnings bounds the malformed lines of one key log that are told
+	// maxWarnings bounds the malformed lines of one key log that are reported
 	// one by one: a file that is no key log at all must not flood the terminal.
 	maxWarnings = 20
 )
@@ -78,7 +78,7 @@ type lineReader struct {
 	line      int    // lines begun
 	partial   []byte // a line whose end has not come, at most maxLine bytes
 	open      bool   // a line has begun
-	tooLong   bool   // the rest of the line is to be left out
+	tooLong   bool   // the line is skipped up to its end
 	malformed int
 	rsaLines  bool // RSA premaster lines were left out
 	masters   bool // a CLIENT_RANDOM line was used

@@ -284,7 +284,8 @@ func TestFileSecretsHoldALargeKeyLog(t *testing.T) {
 	}
 }
 
-// TestSessionsNamedByTheirID: agents for Java write master secrets by session id, not by client random.
+// TestSessionsNamedByTheirID: agents for Java write master secrets by session id, not by client
+// random.
 func TestSessionsNamedByTheirID(t *testing.T) {
 	tr := readTranscript(t, "tls12-resumed-id")
 	var lines []string

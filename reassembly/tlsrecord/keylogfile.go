@@ -28,15 +28,15 @@ func FollowKeyLog(name string, s *Secrets, warn func(error)) *KeyLogFile {
 }
 
 // Poll reads what was added since the last call, and returns how many bytes
-// that were. A line without its end is kept until the rest comes. Where the file
-// was replaced, the rest of the old one is read, then the new one from its beginning;
+// that were. A line without its end is kept until its end comes. Where the file
+// was replaced, the end of the old one is read, then the new one from its beginning;
 // where it became shorter it is read again from the beginning. An error for
 // which errors.Is(err, fs.ErrNotExist) holds means that the file is not there
 // (yet): poll again.
 func (k *KeyLogFile) Poll() (added int64, err error) {
 	now, statErr := os.Stat(k.lines.name)
 	if k.file != nil {
-		n, replaced, err := k.rest(now)
+		n, replaced, err := k.added(now)
 		added += n
 		if err != nil || !replaced {
 			return added, err
@@ -59,9 +59,9 @@ func (k *KeyLogFile) Poll() (added int64, err error) {
 	return added + n, err
 }
 
-// rest reads what was added to the open file; now is what name leads to, nil
+// added reads what was added to the open file; now is what name leads to, nil
 // for nothing. replaced: it is another file.
-func (k *KeyLogFile) rest(now os.FileInfo) (n int64, replaced bool, err error) {
+func (k *KeyLogFile) added(now os.FileInfo) (n int64, replaced bool, err error) {
 	opened, err := k.file.Stat()
 	if err != nil {
 		return 0, false, fmt.Errorf("follow key log %s: %w", k.lines.name, err)

@@ -86,7 +86,7 @@ func (s *Session) hellos(d *direction, rec []byte) verdict {
 }
 
 // guess concludes the version from the key log where the ServerHello is lost,
-// and the suite as far as possible: trials find the rest. TLS 1.3 only: the others
+// and the suite as far as possible: trials find its other half. TLS 1.3 only: older versions
 // need the server's random.
 func (s *Session) guess() bool {
 	var b [maxSecretSize]byte

@@ -93,8 +93,8 @@ func (s *Session) loseTrack(d *direction) {
 
 // loseMessages notes that a record of some kind, as its header has it, is
 // missing, and handshake bytes with it. After the handshake of TLS 1.3 each
-// message begins with a record, in all that is known of. Elsewhere nobody can
-// tell before the next application data.
+// message begins with a record, in all known implementations. Otherwise only the next
+// application data shows it.
 func (d *direction) loseMessages(kind byte) {
 	switch {
 	case d.phase == phaseTraffic:
@@ -104,7 +104,7 @@ func (d *direction) loseMessages(kind byte) {
 	}
 }
 
-// loseHandshake uses what has come of a hello whose rest is missing.
+// loseHandshake uses the beginning of a hello whose end is missing.
 func (s *Session) loseHandshake(d *direction) {
 	switch kind, body := d.hs.partial(); kind {
 	case helloClient:
@@ -164,7 +164,7 @@ func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position
 	}
 	s.info.LostRecords += max(lost, d.known)
 	if p.current && !d.gapped && lost > 0 && lost == uint64(d.tears.count()) {
-		s.mend(d, p.opener)
+		s.decryptTorn(d, p.opener)
 	} else {
 		s.dropTorn(d)
 		s.reportGap(d, p, lost, at)

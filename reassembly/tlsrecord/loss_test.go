@@ -147,7 +147,7 @@ func TestLossAfterTheHandshake(t *testing.T) {
 						if float64(got.got[i]) < c.recall*float64(whole) {
 							t.Errorf("direction %d: %d bytes, want %g of the %d in whole records", i, got.got[i], c.recall, whole)
 						}
-						// With AEAD suites the rest of damaged records comes out, too.
+						// With AEAD suites the other bytes of damaged records come out, too.
 						sent := len(tr.sent[i])
 						if c.recall == 1 && size == 1448 && rate <= 0.02 && float64(got.got[i]) < 0.88*float64(sent) {
 							t.Errorf("direction %d: %d of %d bytes", i, got.got[i], sent)
@@ -209,7 +209,7 @@ func lastPiece(pieces []piece, toServer bool) int {
 	return -1
 }
 
-// TestHelloLost: what is left tells the rest, but for the server's random of TLS 1.2.
+// TestHelloLost: the other messages show the same, except the server's random of TLS 1.2.
 func TestHelloLost(t *testing.T) {
 	for version, c := range lossConfigs {
 		tr := converse(t, c.c, c.c, exchange(100, 300, 40, 20, 50, 60))
@@ -251,7 +251,7 @@ func TestHelloLost(t *testing.T) {
 }
 
 // TestLossInOpenSSLTranscripts: of any packet, with key updates
-// and padding. What is handed on was sent.
+// and padding. What is passed on was sent.
 func TestLossInOpenSSLTranscripts(t *testing.T) {
 	for _, r := range recipes {
 		if r.fails || r.reason != "" {

@@ -78,7 +78,8 @@ const (
 	HandshakeRecord
 	// AlertRecord is an alert, encrypted or not.
 	AlertRecord
-	// MissingRecord stands for bytes that the capture lacks and that may hold any number of records.
+	// MissingRecord stands for bytes that the capture lacks and that may hold any number of
+	// records.
 	MissingRecord
 )
 
@@ -163,7 +164,7 @@ func (o *Outline) Gap(toServer bool, n int64, at capture.Position) {
 	n += int64(r.have)
 	r.have = 0
 	if body := n - headerSize; !r.lost && r.sealed && body >= minSealed && body <= maxBody {
-		// The rest of a segment that a short snapshot length cut, most often: one record.
+		// Most often the end of a segment that a short snapshot length cut: one record.
 		o.add(outlined{kind: DataRecord, size: uint16(body), toServer: toServer, guessed: true}, at)
 		r.lost = true
 		return
@@ -198,7 +199,7 @@ func (o *Outline) end(r *headerReader, toServer bool, at capture.Position) {
 	o.add(rec, at)
 }
 
-// miss notes n bytes in which records cannot be told apart.
+// miss notes n bytes with an unknown number of records.
 func (o *Outline) miss(r *headerReader, toServer bool, n int, at capture.Position) {
 	r.lost, r.pending, r.have = true, false, 0
 	o.add(outlined{kind: MissingRecord, size: uint16(min(n, math.MaxUint16)), toServer: toServer}, at)

@@ -65,7 +65,7 @@ func (t *transcript) secrets(tb testing.TB) *Secrets {
 // collector is a Receiver that keeps all.
 type collector struct {
 	data [2][]byte
-	// gaps are the exact and inexact gaps as they were told; where says
+	// gaps are the exact and inexact gaps as they were reported; where says
 	// behind how many bytes of data.
 	gaps  []gapEvent
 	at    [2][]capture.Position

@@ -53,7 +53,7 @@ type Session struct {
 	retried                 bool // by a HelloRetryRequest: this is TLS 1.3
 	guessed                 bool // version and suite are a guess: the ServerHello is lost
 	etm                     bool
-	earlyData               bool // the client offered early data (0-RTT)
+	earlyData               bool // the ClientHello announces early data (0-RTT)
 	version, suiteID        uint16
 	suite                   *suite // nil for one that is not known
 	serverRandom, sessionID [32]byte

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// allSuites are the suites of crypto/tls that are understood here, each with each version it goes with.
+// allSuites are the suites of crypto/tls that are understood here, each with each version it goes
+// with.
 func allSuites() (out []*tls.Config) {
 	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 		if k := suiteByID(s.ID); k == nil || k.bulk == unsupported {

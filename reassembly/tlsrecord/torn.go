@@ -17,7 +17,7 @@ const maxTorn = 4
 type hole struct{ from, n int }
 
 // torn is a record with holes. It cannot be authenticated, but the AEAD suites
-// encrypt each byte for itself, so that the rest can be decrypted where its sequence number
+// encrypt each byte for itself, so that its other bytes can be decrypted where its sequence number
 // is certain: when the record before it was opened, and the record behind it opens
 // with the number that follows. Until then it is held.
 type torn struct {
@@ -98,17 +98,17 @@ func (s *Session) dropTorn(d *direction) {
 	d.tears = nil
 }
 
-// mend hands on what is left of torn records, confirmed now.
-func (s *Session) mend(d *direction, o *opener) {
+// decryptTorn passes on the captured bytes of torn records, once they are confirmed.
+func (s *Session) decryptTorn(d *direction, o *opener) {
 	for i := range d.tears.torn {
 		t := &d.tears.torn[i]
-		s.mendOne(d, o, t)
+		s.decryptOneTorn(d, o, t)
 		s.scratch.release(t.rec)
 	}
 	d.tears = nil
 }
 
-func (s *Session) mendOne(d *direction, o *opener, t *torn) {
+func (s *Session) decryptOneTorn(d *direction, o *opener, t *torn) {
 	start, end := headerSize+o.explicit, len(t.rec)-o.aead.Overhead()
 	exact := !d.padded && (!o.tls13 || d.delivered > 0)
 	if start > end {
@@ -138,7 +138,7 @@ func (s *Session) mendOne(d *direction, o *opener, t *torn) {
 	s.deliverTorn(d, t, start, end)
 }
 
-// deliverTorn hands on the content of a record from start to end, and its holes.
+// deliverTorn passes on the content of a record from start to end, and its holes.
 func (s *Session) deliverTorn(d *direction, t *torn, start, end int) {
 	plaintext := func(p []byte) {
 		if len(p) > 0 {

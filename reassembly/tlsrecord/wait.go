@@ -31,13 +31,13 @@ type mark struct {
 func (s *Session) stamp() uint64 { return s.progress + s.secrets.changes() }
 
 // block holds a record that cannot be read yet, given in two parts, and what follows it.
-func (s *Session) block(d *direction, at capture.Position, rec, rest []byte) {
+func (s *Session) block(d *direction, at capture.Position, rec, behind []byte) {
 	d.blocked = true
 	w := d.queue(at)
 	w.stamp = s.stamp()
 	w.secret = s.hasClient && s.hasServer
 	s.enqueue(d, rec, at)
-	s.enqueue(d, rest, at)
+	s.enqueue(d, behind, at)
 }
 
 // enqueue holds bytes of a blocked direction as far as the bounds allow.
@@ -139,7 +139,7 @@ func (s *Session) drain(d *direction) {
 		s.feed(d, p, m.at)
 	}
 	switch {
-	case d.wait != nil: // blocked again: what was held is followed by the rest
+	case d.wait != nil: // blocked again: what was held comes first
 		d.wait.since = w.since
 		d.wait.data = append(d.wait.data, w.data[w.off:]...)
 		d.wait.marks = append(d.wait.marks, w.marks[w.first:]...)
