@@ -24,6 +24,8 @@ type findings struct {
 	j *job
 	// evidence collects the packets that prove findings; nil without --evidence.
 	evidence *evidence.Collector
+	// processes are those of clients; nil with --no-process.
+	processes *processes
 	// accepted are the findings of --baseline.
 	accepted *baseline
 	// outs, proof and baseline are open from open to finish or discard. proof is nil without
@@ -54,8 +56,13 @@ func newFindings(j *job, isWatched bool) (*findings, error) {
 	if err != nil {
 		return nil, err
 	}
+	var at report.ProcessAt
+	if !j.opt.report.noProcess {
+		f.processes = newProcesses()
+		at = f.processes.at
+	}
 	f.Builder = report.NewBuilder(report.Options{
-		Tool: tool, KnownIssues: issues, Target: target, Supplied: j.supplied, Evidence: f.evidence, Watch: isWatched,
+		Tool: tool, ProcessAt: at, KnownIssues: issues, Target: target, Supplied: j.supplied, Evidence: f.evidence, Watch: isWatched,
 		IsFinal: !isWatched && j.opt.evidence.bundle == "" && !j.opt.output.has("json"),
 	})
 	return f, nil
@@ -88,10 +95,18 @@ func (f *findings) open() (err error) {
 
 // tap implements result.
 func (f *findings) tap() func(uint32, *capture.Packet, *capture.Segment) {
-	if f.evidence == nil {
+	switch {
+	case f.processes == nil && f.evidence == nil:
 		return nil
+	case f.processes == nil:
+		return f.evidence.Tap
+	case f.evidence == nil:
+		return f.processes.packet
 	}
-	return f.evidence.Tap
+	return func(stream uint32, p *capture.Packet, s *capture.Segment) {
+		f.processes.packet(stream, p, s)
+		f.evidence.Tap(stream, p, s)
+	}
 }
 
 // discard implements result.

@@ -183,6 +183,7 @@ type reportOptions struct {
 	color         string
 	knownIssues   []string
 	target        string
+	noProcess     bool
 }
 
 func (o *reportOptions) register(cmd *cobra.Command) {
@@ -195,6 +196,7 @@ func (o *reportOptions) register(cmd *cobra.Command) {
 	f.StringArrayVar(&o.knownIssues, "known-issues", nil, "compare findings also with the known issues of the YAML `FILE`; may be repeated")
 	f.StringVar(&o.target, "target", "", "report the requests that this `RELEASE` (kafka-4.0, 4.0.1) would refuse, or the brokers of a file:\n"+
 		"a report in JSON or the output of kafka-broker-api-versions.sh; list prints the releases")
+	f.BoolVar(&o.noProcess, "no-process", false, "do not name the processes of clients")
 	completeWords(cmd, "fail-on", severities...)
 	completeWords(cmd, "color", colors...)
 	complete(cmd, "target", completeReleases)

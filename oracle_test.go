@@ -51,6 +51,9 @@ func TestRequestsAgreeWithTshark(t *testing.T) {
 		t.Run(stem, func(t *testing.T) {
 			t.Parallel()
 			args := []string{filepath.Join("testdata", "captures", stem+".pcap")}
+			if !exists(args[0]) {
+				args[0] += "ng"
+			}
 			if keys := filepath.Join("testdata", "captures", stem+".keys"); exists(keys) {
 				args = append(args, "--tls-keylog", keys)
 			}

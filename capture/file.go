@@ -81,7 +81,7 @@ func (r *records) add(b *Batch, data []byte, length uint32, at int64, link LinkT
 	b.Packets = b.Packets[:n+1]
 	p := &b.Packets[n] // filled in place, to avoid a copy
 	p.Frame, p.Time, p.Capture = info.Packets, at+r.shift, r.capture
-	p.Data, p.Length, p.Link, p.Interface = data, length, link, iface
+	p.Data, p.Length, p.Link, p.Interface, p.Process = data, length, link, iface, nil
 }
 
 // at records the time of a packet.

@@ -57,6 +57,9 @@ type pcapng struct {
 	// interfaces are those of the section so far; base counts those of earlier sections.
 	interfaces []ngInterface
 	base       uint32
+	// processes are those of PacketProcess so far by their comments, nil for other comments; commentText is scratch space.
+	processes   map[string]*PacketProcess
+	commentText []byte
 	// open is the block that is being skipped or read in parts.
 	open ngBlock
 	// secret is the number of bytes of secrets next in the open block, their kind, and the
@@ -135,6 +138,9 @@ func (p *pcapng) enhanced(d []byte, b *Batch) int64 {
 	p.at(t)
 	end := packetHead + captured
 	p.add(b, d[packetHead:end:end], p.u32(d[24:]), t, in.link, p.base+iface)
+	if options := (end + 3) &^ 3; options+optionHead < length-blockTail {
+		b.Packets[len(b.Packets)-1].Process = p.comments(d[options : length-blockTail])
+	}
 	return int64(length)
 }
 

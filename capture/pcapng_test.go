@@ -85,9 +85,9 @@ func TestSectionsHaveInterfacesOfTheirOwn(t *testing.T) {
 	got := readFrom(t, bytes.NewReader(b.Bytes))
 	got.sound(t)
 	samePackets(t, "two sections", []Packet{
-		{Position{Frame: 1, Time: 5}, []byte("cooked"), 6, 276, 1},
-		{Position{Frame: 2, Time: 5000}, []byte("ethernet"), 8, 1, 0},
-		{Position{Frame: 3, Time: 10_000_005_000}, []byte("raw"), 3, 101, 2},
+		{Position{Frame: 1, Time: 5}, []byte("cooked"), 6, 276, 1, nil},
+		{Position{Frame: 2, Time: 5000}, []byte("ethernet"), 8, 1, 0, nil},
+		{Position{Frame: 3, Time: 10_000_005_000}, []byte("raw"), 3, 101, 2, nil},
 	}, got.packets)
 	if diff := cmp.Diff([]LinkType{1, 276, 101}, got.info(t).LinkTypes); diff != "" {
 		t.Errorf("link types differ (-want +got):\n%s", diff)

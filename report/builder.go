@@ -42,6 +42,8 @@ type Options struct {
 	Supplied *decode.Reference
 	// IsFinal: the report is merged with no other, so that it need not list connections.
 	IsFinal bool
+	// ProcessAt finds the processes of clients; nil for none.
+	ProcessAt ProcessAt
 	// Evidence gathers packets that prove the findings; nil for none.
 	Evidence *evidence.Collector
 }
@@ -87,14 +89,14 @@ func NewBuilder(opt Options) *Builder {
 	b := &Builder{
 		opt:      opt,
 		coverage: newCoverage(),
-		clients:  newClients(),
+		clients:  newClients(opt.ProcessAt),
 		brokers:  newBrokers(),
 		timeline: newTimeline(),
 		shared:   newSharedConnections(),
 		clusters: newClusters(),
 	}
 	if opt.Target != nil {
-		b.target = newTargetCheck(opt.Target)
+		b.target = newTargetCheck(opt.Target, opt.ProcessAt)
 	}
 	b.findings.init(&opt, surroundings{&b.brokers, &b.clients, b.target})
 	return b
@@ -142,6 +144,7 @@ func (b *Builder) Advertisement(a *decode.Advertisement) {
 func (b *Builder) Connection(c *decode.Connection) {
 	b.coverage.connection(c)
 	b.brokers.connection(c)
+	b.clients.connection(c)
 	if !b.opt.IsFinal {
 		b.shared.connection(c)
 	}

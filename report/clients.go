@@ -107,15 +107,39 @@ type clients struct {
 	folded model.FoldedRows
 	tick   uint64
 	limits struct{ members, usages uint64 }
+	// processAt finds the processes of clients.
+	processAt ProcessAt
 }
 
-func newClients() clients { return clients{records: map[clientKey]*clientRecord{}} }
+func newClients(at ProcessAt) clients {
+	return clients{records: map[clientKey]*clientRecord{}, processAt: at}
+}
 
 // exchange takes a settled exchange.
 func (c *clients) exchange(x *decode.Exchange) {
 	members, usages := c.client(x).add(x)
 	c.limits.members += members
 	c.limits.usages += usages
+}
+
+// connection takes a connection that is over.
+func (c *clients) connection(over *decode.Connection) {
+	if c.processAt == nil {
+		return
+	}
+	p, ok := c.processAt(over.Stream, over.Client)
+	if !ok {
+		return
+	}
+	for _, id := range append([]string{""}, over.ClientIDs...) {
+		key := clientKey{clientID: cut(id)}
+		if over.Software.Name != "" {
+			key = clientKey{software: cutSoftware(over.Software)}
+		}
+		if r := c.records[key]; r != nil && r.addresses.has(over.Client.Addr()) {
+			r.owners.add(p)
+		}
+	}
 }
 
 // clientKeyOfExchange is the key of the client of x. Its texts are those of x.
@@ -192,6 +216,9 @@ func (c *clients) finish(hit map[string]uint64) []model.Client {
 	addHits(hit, map[string]uint64{
 		"client_members": c.limits.members, "client_versions": c.limits.usages,
 	})
+	for _, r := range c.records {
+		r.owners.find(c.processAt)
+	}
 	out := make([]model.Client, 0, len(c.records))
 	for _, r := range c.programs() {
 		out = append(out, r.finish())
@@ -240,6 +267,7 @@ func (c *clientRecord) merge(o *clientRecord) {
 	c.clientIDs.merge(&o.clientIDs)
 	c.addresses.merge(&o.addresses)
 	c.brokers.merge(&o.brokers)
+	c.owners.merge(&o.owners.members)
 	for key, u := range o.usages {
 		mine := c.usages[key]
 		if mine == nil {
@@ -258,6 +286,7 @@ type clientRecord struct {
 	clientIDs members[string]
 	addresses members[netip.Addr]
 	brokers   members[netip.AddrPort]
+	owners    owners
 	// served are by whom it was answered more than what comes before its work.
 	served members[served]
 	// usages are the API versions used; last is the one met last.
@@ -301,6 +330,7 @@ func newClientRecord(key clientKey) *clientRecord {
 // add counts x and reports how many of its parts there was no room for: members, and versions.
 func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted uint64) {
 	c.requests++
+	c.owners.exchange(x)
 	if id := cut(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
 		membersOmitted++
 	}
@@ -351,6 +381,7 @@ func (c *clientRecord) finish() model.Client {
 		ClientIDs:       c.clientIDs.texts(strings.Compare, func(s string) string { return s }),
 		Addresses:       c.addresses.texts(compareAddrs, addrText),
 		BrokerAddresses: c.brokers.texts(compareAddrPorts, address),
+		Processes:       c.owners.finish(),
 		Requests:        c.requests,
 		APIs:            []model.Usage{},
 	}

@@ -41,6 +41,8 @@ type findings struct {
 	evidence *evidence.Collector // nil without
 	isWatch  bool
 	target   *decode.Reference
+	// processAt finds the processes of clients; nil for none.
+	processAt ProcessAt
 
 	groups   groups
 	bulletin bulletin
@@ -69,7 +71,7 @@ const (
 // init begins to gather.
 func (f *findings) init(opt *Options, k known) {
 	*f = findings{
-		known: k, issues: opt.KnownIssues, evidence: opt.Evidence, isWatch: opt.Watch, target: opt.Target,
+		known: k, issues: opt.KnownIssues, evidence: opt.Evidence, isWatch: opt.Watch, target: opt.Target, processAt: opt.ProcessAt,
 		claims: map[findingKey]evidence.ID{}, early: map[uint32]struct{}{},
 	}
 	for i := range rules {

@@ -286,7 +286,23 @@ func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.F
 	})
 	out.RuledOut, out.NotRuledOut = ruledOut, open
 	out.Behind = f.known.behind(g.key.broker)
+	if out.Client != nil {
+		out.Client.Processes = f.processes(g)
+	}
 	return out
+}
+
+// processes are those of the clients of the first occurrences.
+func (f *findings) processes(g *group) []model.Process {
+	if f.processAt == nil {
+		return nil
+	}
+	for i := range g.first {
+		if p, ok := f.processAt(g.first[i].stream, g.first[i].client); ok {
+			g.processes.add(p)
+		}
+	}
+	return model.UnionProcesses(g.processes.list, nil)
 }
 
 // explain returns the other causes of a finding: of its first request, of a change of ranges, or of what was

@@ -32,7 +32,9 @@ type targetCheck struct {
 	ranges  map[int16]*targetRange
 	clients map[targetClientKey]*targetClient
 	last    *targetClient
-	askers  map[asker]struct{}
+	// processAt finds the processes of clients.
+	processAt ProcessAt
+	askers    map[asker]struct{}
 	// streams are the open connections with their clients, mostly one.
 	streams map[uint32][]*targetClient
 	// folded counts clients by verdict whose rows made room for others, tick the changes of last.
@@ -64,6 +66,7 @@ type targetClient struct {
 	uses      map[targetUse]uint64
 	clientIDs members[string]
 	addresses members[netip.Addr]
+	owners    owners
 	// reached are the APIs of which it sent, having asked, a version that the target accepts.
 	reached map[int16]struct{}
 	// connections counts its connections; stream is the one of its latest request.
@@ -80,9 +83,9 @@ type targetUse struct {
 	reason       reason
 }
 
-func newTargetCheck(r *decode.Reference) *targetCheck {
+func newTargetCheck(r *decode.Reference, at ProcessAt) *targetCheck {
 	return &targetCheck{
-		reference: r, ranges: map[int16]*targetRange{},
+		reference: r, processAt: at, ranges: map[int16]*targetRange{},
 		clients: map[targetClientKey]*targetClient{}, askers: map[asker]struct{}{}, streams: map[uint32][]*targetClient{},
 	}
 }
@@ -127,6 +130,7 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 		f, why = judge(x, t.takes(x.Key), asked)
 	}
 	c.requests++
+	c.owners.exchange(x)
 	t.connect(c, x.Stream)
 	c.see(x.Request.Time, x.Request.Time)
 	if id := cut(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
@@ -187,7 +191,16 @@ func (t *targetCheck) connect(c *targetClient, stream uint32) {
 }
 
 // connection takes a connection that is over.
-func (t *targetCheck) connection(c *decode.Connection) { delete(t.streams, c.Stream) }
+func (t *targetCheck) connection(c *decode.Connection) {
+	if t.processAt != nil {
+		if p, ok := t.processAt(c.Stream, c.Client); ok {
+			for _, row := range t.streams[c.Stream] {
+				row.owners.add(p)
+			}
+		}
+	}
+	delete(t.streams, c.Stream)
+}
 
 // client finds or begins the client of x.
 func (t *targetCheck) client(x *decode.Exchange, role string) *targetClient {
@@ -284,6 +297,7 @@ func (c *targetClient) merge(o *targetClient) {
 	}
 	c.clientIDs.merge(&o.clientIDs)
 	c.addresses.merge(&o.addresses)
+	c.owners.merge(&o.owners.members)
 	maps.Copy(c.reached, o.reached)
 }
 
@@ -323,6 +337,9 @@ func (t *targetCheck) finish(hit map[string]uint64) *model.Target {
 	r := t.reference
 	out := &model.Target{Name: r.Name, Release: r.Release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...)}
 	clients := []model.TargetClient{}
+	for _, c := range t.clients {
+		c.owners.find(t.processAt)
+	}
 	for _, c := range t.programs() {
 		clients = append(clients, t.finishClient(c))
 	}
@@ -348,7 +365,7 @@ func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 		ClientIDs:   c.clientIDs.texts(cmp.Compare[string], func(s string) string { return s }),
 		Addresses:   c.addresses.texts(compareAddrs, addrText),
 		Connections: c.connections, FirstSeen: model.Time(c.first), LastSeen: model.Time(c.last),
-		Requests: c.requests, APIs: []model.TargetUse{},
+		Requests: c.requests, APIs: []model.TargetUse{}, Processes: c.owners.finish(),
 	}
 	for use, n := range c.uses {
 		f := c.settle(use.api, use.fate, use.reason)

@@ -320,7 +320,7 @@ func TestTargetIsBounded(t *testing.T) {
 
 // TestFineClientsFoldBeforeOthers: a flood of clients takes the rows of fine ones, and new ones are always listed.
 func TestFineClientsFoldBeforeOthers(t *testing.T) {
-	check := newTargetCheck(kafka4())
+	check := newTargetCheck(kafka4(), nil)
 	breaking := func(i int) *decode.Exchange {
 		return exchangeOf(uint64(i), uint32(i), 8, 1, asked, offering(8, 0, 9), idOf(fmt.Sprintf("breaks-%d", i)))
 	}
@@ -347,7 +347,7 @@ func TestFineClientsFoldBeforeOthers(t *testing.T) {
 
 // TestConnectionsOfClients: each counts once for each client, whatever the order, and is forgotten at its end.
 func TestConnectionsOfClients(t *testing.T) {
-	check := newTargetCheck(kafka4())
+	check := newTargetCheck(kafka4(), nil)
 	for i := range 4 {
 		for stream := range uint32(3) {
 			check.exchange(exchangeOf(uint64(10*i+int(stream)+1), stream, 1, 10, asked, idOf("a")))
@@ -395,7 +395,7 @@ func TestTargetAllocatesNothing(t *testing.T) {
 
 // BenchmarkTarget is what --target costs for each request.
 func BenchmarkTarget(b *testing.B) {
-	check := newTargetCheck(kafka4())
+	check := newTargetCheck(kafka4(), nil)
 	x := exchangeOf(1, 0, 1, 10, asked)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -405,7 +405,7 @@ func BenchmarkTarget(b *testing.B) {
 
 // TestTargetNamesEveryClient: many services on one library are many rows, and those that break come before a limit.
 func TestTargetNamesEveryClient(t *testing.T) {
-	c := newTargetCheck(kafka4())
+	c := newTargetCheck(kafka4(), nil)
 	for i := range maxTargetClients + 100 {
 		version := int16(7)
 		if i == 3 || i == maxTargetClients+50 {
@@ -436,7 +436,7 @@ func TestTargetJoinsOneProgram(t *testing.T) {
 		from string
 		want int
 	}{{"the same address", "192.0.2.1:1", 1}, {"another address", "192.0.2.9:1", 2}} {
-		c := newTargetCheck(kafka4())
+		c := newTargetCheck(kafka4(), nil)
 		at := func(a string) func(*decode.Exchange) {
 			return func(x *decode.Exchange) { x.Client = netip.MustParseAddrPort(a) }
 		}

@@ -62,6 +62,8 @@ type Packet struct {
 	OrigLen int
 	// Comment is the comment on the packet, which only pcapng can hold.
 	Comment string
+	// Inbound and Outbound are the direction in the packet's flags, which only pcapng can hold.
+	Inbound, Outbound bool
 }
 
 // Length is the packet's length on the wire in bytes.

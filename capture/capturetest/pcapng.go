@@ -20,6 +20,7 @@ const (
 // The pcapng options that are used here.
 const (
 	OptionComment  = 1
+	OptionFlags    = 2  // epb_flags
 	OptionTSResol  = 9  // if_tsresol
 	OptionTSOffset = 14 // if_tsoffset
 	OptionIfName   = 2  // if_name
@@ -222,6 +223,9 @@ func (f Pcapng) write(b *Blocks, iface uint32, p Packet) {
 	if p.Comment != "" {
 		options = append(options, Option{OptionComment, []byte(p.Comment)})
 	}
+	if direction := directionOf(p); direction > 0 {
+		options = append(options, Option{OptionFlags, order(b.BigEndian).AppendUint32(nil, direction)})
+	}
 	switch f.Block {
 	case BlockSimple:
 		if iface != 0 {
@@ -233,6 +237,17 @@ func (f Pcapng) write(b *Blocks, iface uint32, p Packet) {
 	default:
 		b.Enhanced(iface, f.Timestamp(p.Time), p.Data, p.Length(), options...)
 	}
+}
+
+// directionOf is the direction in epb_flags: 1 inbound, 2 outbound.
+func directionOf(p Packet) uint32 {
+	switch {
+	case p.Inbound:
+		return 1
+	case p.Outbound:
+		return 2
+	}
+	return 0
 }
 
 // Timestamp is a time in nanoseconds since the Unix epoch, in the units and

@@ -108,6 +108,7 @@ func mergeClients(a, b *model.FindingClient) *model.FindingClient {
 	}
 	both := *a
 	both.Addresses, both.AddressesOmitted = model.Union(a.Addresses, b.Addresses), a.AddressesOmitted+b.AddressesOmitted
+	both.Processes = model.UnionProcesses(a.Processes, b.Processes)
 	return &both
 }
 

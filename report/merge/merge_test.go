@@ -29,7 +29,10 @@ func reportOf(t testing.TB, seed uint64, changes ...func(*model.Report)) *model.
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := report.NewBuilder(report.Options{Tool: model.Tool{Name: "kafkavet", Version: "test"}, Target: target})
+	at := func(stream uint32, _ netip.AddrPort) (model.Process, bool) {
+		return model.Process{PID: int(stream % 5), Command: fmt.Sprint("svc-", seed%3), Pod: fmt.Sprint("pod-", stream)}, stream%3 > 0
+	}
+	b := report.NewBuilder(report.Options{Tool: model.Tool{Name: "kafkavet", Version: "test"}, Target: target, ProcessAt: at})
 	r := rand.New(rand.NewPCG(seed, 7))
 	ranges := &decode.Ranges{APIs: []decode.API{{Key: 0, Range: decode.Range{Max: 8}}, {Key: 1, Range: decode.Range{Min: 4, Max: 10}}, {Key: 2, Range: decode.Range{Max: 5}}, {Key: 3, Range: decode.Range{Max: 9}}}}
 	begin := int64(1_790_000_000_000_000_000) + int64(seed)*int64(3600e9)

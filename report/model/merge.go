@@ -10,7 +10,7 @@ import (
 // How rows of reports are merged: the same for the rows of one report and for reports of many hosts.
 
 const (
-	// maxMembers bounds the client ids and addresses of a merged row: the first ones in their order stay.
+	// maxMembers bounds the client ids, addresses and processes of a merged row: the first ones in their order stay.
 	maxMembers = 64
 	// maxSpans bounds the times in which a broker was watched: beyond, the nearest ones are joined.
 	maxSpans = 64
@@ -212,6 +212,7 @@ func (c *Client) Key() ClientKey {
 func (c *Client) Merge(o *Client) {
 	c.ClientIDs, c.Addresses = Union(c.ClientIDs, o.ClientIDs), Union(c.Addresses, o.Addresses)
 	c.BrokerAddresses = Union(c.BrokerAddresses, o.BrokerAddresses)
+	c.Processes = UnionProcesses(c.Processes, o.Processes)
 	c.Requests += o.Requests
 	c.APIs = mergeSorted(c.APIs, o.APIs, func(a, b Usage) int { return cmp.Compare(a.Key, b.Key) }, func(into, from *Usage) {
 		into.Versions = mergeSorted(into.Versions, from.Versions, func(a, b VersionUsage) int { return cmp.Compare(a.Version, b.Version) }, addCounts)
@@ -244,6 +245,7 @@ func (c *TargetClient) Key() TargetKey {
 // Merge adds what the same client did elsewhere.
 func (c *TargetClient) Merge(o *TargetClient) {
 	c.ClientIDs, c.Addresses = Union(c.ClientIDs, o.ClientIDs), Union(c.Addresses, o.Addresses)
+	c.Processes = UnionProcesses(c.Processes, o.Processes)
 	c.FirstSeen, c.LastSeen = min(c.FirstSeen, o.FirstSeen), max(c.LastSeen, o.LastSeen)
 	addCounts(c, o)
 	c.APIs = mergeSorted(c.APIs, o.APIs, CompareTargetUses, addCounts)

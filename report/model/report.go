@@ -229,6 +229,8 @@ type Client struct {
 	// Addresses are its IP addresses, BrokerAddresses the brokers (IP:port) it spoke to, sorted.
 	Addresses       []string `json:"addresses"`
 	BrokerAddresses []string `json:"broker_addresses"`
+	// Processes are its processes on the hosts that captured, sorted, nil where none is known.
+	Processes []Process `json:"processes,omitempty"`
 	// Requests counts its requests.
 	Requests uint64 `json:"requests"`
 	// Inferred says what follows from the sizes of encrypted records, where nothing of its connections
@@ -384,6 +386,8 @@ type FindingClient struct {
 	// sightings of others.
 	Addresses        []string `json:"addresses"`
 	AddressesOmitted uint64   `json:"addresses_omitted"`
+	// Processes are those of its first occurrences on the hosts that captured, sorted, nil where none is known.
+	Processes []Process `json:"processes,omitempty"`
 }
 
 // Folded counts what is not listed: it was smaller, and was seen longer ago, than what is. What came again after

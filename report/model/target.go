@@ -57,6 +57,8 @@ type TargetClient struct {
 	Addresses       []string `json:"addresses"`
 	// Principal is who the client is to the broker; empty where it is unknown.
 	Principal string `json:"principal"`
+	// Processes are as in Client.
+	Processes []Process `json:"processes,omitempty"`
 	// Role says which requests of brokers among themselves these are: "replica fetcher"; empty for a client.
 	Role string `json:"role,omitempty"`
 	// Connections counts its connections, FirstSeen and LastSeen are the times of its first and last request.

@@ -37,6 +37,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 		c.ClientIDs = d.list(c.ClientIDs, d.client)
 		c.Addresses = d.list(c.Addresses, d.address)
 		c.BrokerAddresses = d.list(c.BrokerAddresses, d.address)
+		c.Processes = d.processes(c.Processes)
 	}
 	for i := range r.Findings {
 		d.finding(&r.Findings[i])
@@ -47,6 +48,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 			c := &t.Clients[i]
 			c.ClientIDs = d.list(c.ClientIDs, d.client)
 			c.Addresses = d.list(c.Addresses, d.address)
+			c.Processes = d.processes(c.Processes)
 			c.Principal = d.names.Name("principal", c.Principal)
 		}
 	}
@@ -79,6 +81,18 @@ func (d redaction) address(text string) string {
 		return d.names.Addr(a).String()
 	}
 	return d.names.Name("address", text)
+}
+
+// processes replaces the names of processes, and leaves out their numbers.
+func (d redaction) processes(list []model.Process) []model.Process {
+	out := make([]model.Process, 0, len(list))
+	for _, p := range list {
+		out = append(out, model.Process{
+			Command: d.names.Name("command", p.Command), User: d.names.Name("user", p.User), Container: d.names.Name("container", p.Container),
+			Pod: d.names.Name("pod", p.Pod), Namespace: d.names.Name("namespace", p.Namespace),
+		})
+	}
+	return model.UnionProcesses(out, nil)
 }
 
 // list replaces each text of a list and sorts the result, so that its order tells nothing.
@@ -132,6 +146,7 @@ func (d redaction) finding(f *model.Finding) {
 	if c := f.Client; c != nil {
 		replaced := *c
 		replaced.Addresses = d.list(c.Addresses, d.address)
+		replaced.Processes = d.processes(c.Processes)
 		if c.ClientID != nil {
 			id := d.client(*c.ClientID)
 			replaced.ClientID = &id

@@ -137,3 +137,19 @@ func TestRedactedRequestsLeaveTheExchangeAlone(t *testing.T) {
 		t.Errorf("handed on: %+v", got.x)
 	}
 }
+
+// TestRedactedProcessesHaveNoNumbers: a pid leads to the name, for who has the host.
+func TestRedactedProcessesHaveNoNumbers(t *testing.T) {
+	names := NewPseudonyms("key")
+	r := model.Report{Clients: []model.Client{{Processes: []model.Process{
+		{PID: 1, Command: "java", User: "kafka", Container: "c", Pod: "p", Namespace: "n"}, {PID: 2, Command: "java", User: "kafka", Container: "c", Pod: "p", Namespace: "n"},
+	}}}}
+	Report(&r, names)
+	want := []model.Process{{
+		Command: names.Name("command", "java"), User: names.Name("user", "kafka"), Container: names.Name("container", "c"),
+		Pod: names.Name("pod", "p"), Namespace: names.Name("namespace", "n"),
+	}}
+	if diff := cmp.Diff(want, r.Clients[0].Processes); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -133,6 +133,7 @@ func targetClientPhrase(c *model.TargetClient) phrase {
 	case len(ids) > 0:
 		who = say("client id ", some(ids, 2, 0))
 	}
+	who = say(who, processPhrase(c.Processes))
 	if len(c.Addresses) > 0 {
 		who = say(who, " from ", some(c.Addresses, 2, 0))
 	}
@@ -183,6 +184,7 @@ var targetTable = []struct {
 	{"requests", func(c *model.TargetClient) string { return strconv.FormatUint(c.Requests, 10) }},
 	{"first_seen", func(c *model.TargetClient) string { return c.FirstSeen.String() }},
 	{"last_seen", func(c *model.TargetClient) string { return c.LastSeen.String() }},
+	{"processes", func(c *model.TargetClient) string { return strings.Join(processTexts(c.Processes), "; ") }},
 }
 
 // targetRows are the header and a row for each client of a target.

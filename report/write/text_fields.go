@@ -19,17 +19,22 @@ func (t *textReport) client(f *model.Finding) string {
 	if c == nil {
 		return ""
 	}
-	software := Escape(strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion))
-	name := software
+	name, more := strings.TrimSpace(c.SoftwareName+" "+c.SoftwareVersion), processTexts(c.Processes)
+	if n := len(more) - maxProcesses; n > 0 {
+		more = append(more[:maxProcesses], fmt.Sprintf("%d more", n))
+	}
 	switch {
-	case c.ClientID != nil && *c.ClientID != "" && software != "":
-		name = fmt.Sprintf("%s (%s)", Escape(*c.ClientID), software)
+	case c.ClientID != nil && *c.ClientID != "" && name != "":
+		name, more = *c.ClientID, append([]string{name}, more...)
 	case c.ClientID != nil && *c.ClientID != "":
-		name = Escape(*c.ClientID)
-	case software == "":
+		name = *c.ClientID
+	case name == "":
 		name = "unnamed"
 	}
-	return name + from(c)
+	if len(more) > 0 {
+		name += " (" + strings.Join(more, ", ") + ")"
+	}
+	return Escape(name) + from(c)
 }
 
 // from says from which addresses.

@@ -112,7 +112,9 @@ func (s scene) record() (map[string][]byte, error) {
 		return nil, errors.New("no packets were recorded")
 	}
 	files := map[string][]byte{}
-	if s.files < 2 {
+	if slices.ContainsFunc(st.Packets, func(p capturetest.Packet) bool { return p.Comment != "" }) {
+		files[s.name+".pcapng"] = capturetest.Pcapng{}.Encode(st.Packets)
+	} else if s.files < 2 {
 		files[s.name+".pcap"] = capturetest.Pcap{}.Encode(st.Packets)
 	} else {
 		for i := range s.files {

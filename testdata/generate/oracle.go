@@ -20,7 +20,11 @@ func oracles(captures, dir string) error {
 		if s.blind != "" || s.files > 1 {
 			continue
 		}
-		requests, violations, err := askTshark(filepath.Join(captures, s.name+".pcap"))
+		path := filepath.Join(captures, s.name+".pcap")
+		if _, err := os.Stat(path); err != nil {
+			path += "ng"
+		}
+		requests, violations, err := askTshark(path)
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}

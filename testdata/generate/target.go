@@ -36,6 +36,37 @@ func targetScenes() []scene {
 			},
 		},
 		{
+			name: "kv4001-fires-processes",
+			by:   "frames",
+			holds: "Kafka 3.9 ranges; ListOffsets v0 by loader, whose packets have the comments that ptcpdump writes on the client's host, " +
+				"and by importer, whose packets have them as on the broker's host; the arguments hold the word secret",
+			yields: "with --target 4.0.0, KV4001 twice; loader is pid 4711 in the pod shop/loader-abc; the process of the broker is not one of importer",
+			play: func(s *stage) error {
+				mustHave(kafka3_9(), 2, 0, true)
+				for _, client := range []struct {
+					id, comment string
+					onBroker    bool
+				}{
+					{"loader", "PID: 4711\nCmd: /usr/bin/loader\nArgs: --password secret\nPID: 1\nUserId: 1001\n" +
+						"ContainerId: 0123456789abcdef\nPodName: loader-abc\nPodNamespace: shop\nPodAnnotations: {\"token\":\"secret\"}", false},
+					{"importer", "PID: 815\nCmd: /usr/bin/java\nArgs: -Dpassword=secret", true},
+				} {
+					from := len(s.Packets)
+					t := s.connect(brokerA)
+					t.id = client.id
+					t.negotiate(3, kafka3_9())
+					t.ask(2, 0)
+					t.leave()
+					for i := range s.Packets[from:] {
+						p := &s.Packets[from+i]
+						isRequest := sentBy(p, clientA)
+						p.Comment, p.Outbound, p.Inbound = client.comment, isRequest != client.onBroker, isRequest == client.onBroker
+					}
+				}
+				return nil
+			},
+		},
+		{
 			name:   "kv4001-fires-likely",
 			by:     "frames",
 			holds:  "Kafka 0.10.0 ranges; Fetch v2 and ListOffsets v0, the newest of them, by a client that negotiates; answered",
@@ -73,4 +104,10 @@ func targetScenes() []scene {
 			},
 		},
 	}
+}
+
+// sentBy reports whether an IPv4 packet in an Ethernet frame is from an address.
+func sentBy(p *capturetest.Packet, a netip.Addr) bool {
+	const source = 14 + 12
+	return [4]byte(p.Data[source:source+4]) == a.As4()
 }

@@ -1,0 +1,113 @@
+package capture
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+const (
+	// optionFlags is epb_flags of an enhanced packet block. Its two lowest bits are the direction
+	// (draft-ietf-opsawg-pcapng, section 4.3.1).
+	optionFlags = 2
+	// directionInbound is the direction of packets that the capturing host received.
+	directionInbound = 1
+	// maxComments bounds the bytes read of the comments of one packet. ptcpdump writes arguments, labels
+	// and annotations, which can be longer than all else.
+	maxComments = 16 << 10
+	// maxProcesses bounds the processes of a capture that are kept to share them: 1,024 of mostly 1 KiB
+	// are 1 MiB. A capture of one host has some dozen.
+	maxProcesses = 1024
+	// maxProcessText bounds, in bytes, a text of a Process.
+	maxProcessText = 256
+)
+
+// Process is a process of the host that captured a packet. Its texts are as the capturing tool wrote
+// them, at most maxProcessText bytes each, and empty where they are unknown.
+type Process struct {
+	// PID is its number on that host, 0 if unknown.
+	PID int
+	// Command is the program, without its arguments. User is its name or number.
+	Command, User string
+	// Container is the id of its container. Pod and Namespace are those of Kubernetes.
+	Container, Pod, Namespace string
+}
+
+// PacketProcess is a process that a comment on a packet names.
+type PacketProcess struct {
+	Process
+	// IsReceiver: it received the packet. Without a direction in the packet's flags, it sent it.
+	IsReceiver bool
+}
+
+// comments reads what the options of an enhanced packet block say about a process; nil without any.
+func (p *pcapng) comments(options []byte) *PacketProcess {
+	text, direction := p.commentText[:0], uint32(0)
+	for len(options) >= optionHead {
+		code, length := p.u16(options), int(p.u16(options[2:]))
+		options = options[optionHead:]
+		if code == optionEnd || length > len(options) {
+			break
+		}
+		switch value := options[:length]; {
+		case code == optionComment && len(text)+length < maxComments:
+			text = append(append(text, value...), '\n')
+		case code == optionFlags && length == 4:
+			direction = p.u32(value) & 3
+		}
+		options = options[min((length+3)&^3, len(options)):]
+	}
+	p.commentText = text
+	if len(text) == 0 {
+		return nil
+	}
+	text = append(text, byte(direction)) // a part of the key
+	if known, ok := p.processes[string(text)]; ok {
+		return known
+	}
+	var found *PacketProcess
+	if process, ok := parseProcess(text[:len(text)-1]); ok {
+		found = &PacketProcess{process, direction == directionInbound}
+	}
+	if p.processes == nil || len(p.processes) >= maxProcesses {
+		p.processes = map[string]*PacketProcess{}
+	}
+	p.processes[string(text)] = found
+	return found
+}
+
+// parseProcess reads the comments of ptcpdump: lines of "PID: 1", "Cmd: /usr/bin/java", "ContainerId: ..." and so on.
+// Of each key the first line counts: the arguments of a process can hold line breaks, and come after the lines about
+// it. They can hold secrets, and are not read. Tools for Windows write "PID=1".
+func parseProcess(text []byte) (p Process, ok bool) {
+	take := func(to *string, value []byte) {
+		if *to == "" {
+			*to = strings.ToValidUTF8(string(value[:min(len(value), maxProcessText)]), "")
+		}
+	}
+	for line := range bytes.Lines(text) {
+		at := bytes.IndexAny(line, ":=")
+		if at < 0 {
+			continue
+		}
+		value := bytes.TrimSpace(line[at+1:])
+		switch string(bytes.TrimSpace(line[:at])) {
+		case "PID":
+			digits, _, _ := bytes.Cut(value, []byte(" "))
+			if n, err := strconv.ParseUint(string(digits), 10, 31); err == nil && p.PID == 0 {
+				p.PID = int(n)
+			}
+		case "Cmd", "Command":
+			take(&p.Command, value)
+		case "UserId":
+			take(&p.User, value)
+		case "ContainerId":
+			take(&p.Container, value)
+		case "PodName":
+			take(&p.Pod, value)
+		case "PodNamespace":
+			take(&p.Namespace, value)
+		}
+	}
+	return p, p.PID > 0 || p.Pod != "" || p.Container != ""
+}

@@ -1,0 +1,82 @@
+package report
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// TestProcessesOfClients: clients, findings and the rows of a target have the processes of their connections: those
+// that are over, and the latest one.
+func TestProcessesOfClients(t *testing.T) {
+	known := map[uint32]model.Process{}
+	at := func(stream uint32, end netip.AddrPort) (model.Process, bool) {
+		p, ok := known[stream]
+		return p, ok && end == testClient
+	}
+	b := NewBuilder(Options{Target: kafka4(), ProcessAt: at})
+	above := func(x *decode.Exchange) { x.Verdict, x.Outcome = decode.AboveMax, decode.ClosedByBroker }
+	for stream := range uint32(4) {
+		b.Exchange(exchangeOf(uint64(10*stream+1), stream, 1, 12, above))
+	}
+	other := func(x *decode.Exchange) {
+		x.Client, x.ClientID, x.Software = netip.MustParseAddrPort("10.0.0.99:1"), "other", decode.Software{}
+	}
+	b.Exchange(exchangeOf(50, 9, 1, 12, above, other))
+	known[9] = model.Process{PID: 9}
+	known[0] = model.Process{PID: 20, Command: "b", Pod: "p"} // found later than the request
+	b.Connection(connectionOf(0, 1, 5))
+	b.Connection(connectionOf(1, 1, 5)) // of which nothing is known
+	delete(known, 0)
+	known[3] = model.Process{PID: 3, Command: "a"}
+	check := func(want []model.Process) {
+		t.Helper()
+		r := b.Report()
+		for _, c := range r.Clients {
+			expected := want
+			if c.SoftwareName == "" {
+				expected = nil
+			}
+			if diff := cmp.Diff(expected, c.Processes); diff != "" {
+				t.Errorf("client %v: %s", c.ClientIDs, diff)
+			}
+		}
+		for _, c := range r.Target.Clients {
+			if diff := cmp.Diff(want, c.Processes); c.SoftwareName != "" && diff != "" {
+				t.Errorf("row %v: %s", c.ClientIDs, diff)
+			}
+		}
+	}
+	check([]model.Process{{PID: 3, Command: "a"}, {PID: 20, Command: "b", Pod: "p"}})
+	for _, f := range b.Report().Findings {
+		want := []model.Process{{PID: 3, Command: "a"}}
+		if f.Client == nil {
+			continue
+		}
+		if f.Client.SoftwareName == "" {
+			want = nil
+		}
+		if diff := cmp.Diff(want, f.Client.Processes); diff != "" {
+			t.Errorf("%s: %s", f.Code, diff)
+		}
+	}
+	clear(known) // what was found stays
+	check([]model.Process{{PID: 3, Command: "a"}, {PID: 20, Command: "b", Pod: "p"}})
+}
+
+func TestProcessesOfAClientAreBounded(t *testing.T) {
+	b := NewBuilder(Options{ProcessAt: func(stream uint32, _ netip.AddrPort) (model.Process, bool) {
+		return model.Process{PID: int(stream) + 1}, true
+	}})
+	for stream := range uint32(2 * maxClientMembers) {
+		b.Exchange(exchangeOf(uint64(stream)+1, stream, 1, 4))
+		b.Connection(connectionOf(stream, 1, 5))
+	}
+	if got := b.Report().Clients[0].Processes; len(got) != maxClientMembers {
+		t.Errorf("%d processes", len(got))
+	}
+}

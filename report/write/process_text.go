@@ -1,0 +1,50 @@
+package write
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// maxProcesses is how many processes of a client are named.
+const maxProcesses = 2
+
+// processText names a process: "pid 4711 loader, pod shop/loader-abc". It is text from the wire.
+func processText(p *model.Process) string {
+	var parts []string
+	switch {
+	case p.PID > 0:
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("pid %d %s", p.PID, p.Command)))
+	case p.Command != "":
+		parts = append(parts, p.Command)
+	}
+	switch {
+	case p.Pod != "" && p.Namespace != "":
+		parts = append(parts, "pod "+p.Namespace+"/"+p.Pod)
+	case p.Pod != "":
+		parts = append(parts, "pod "+p.Pod)
+	case p.Container != "":
+		parts = append(parts, "container "+p.Container)
+	case p.User != "":
+		parts = append(parts, "user "+p.User)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// processTexts are the processes of a client.
+func processTexts(list []model.Process) []string {
+	var out []string
+	for i := range list {
+		out = append(out, processText(&list[i]))
+	}
+	return out
+}
+
+// processPhrase continues a sentence with the processes of a client; nil without any.
+func processPhrase(list []model.Process) phrase {
+	if len(list) == 0 {
+		return nil
+	}
+	return say(", ", some(processTexts(list), maxProcesses, 0))
+}
