@@ -42,6 +42,8 @@ type environment struct {
 	now func() time.Duration
 	// confine gives up what a sandbox does not name, for the whole process; nil for not at all.
 	confine func(sandbox) (applied string, err error)
+	// lookUp starts a process that looks up the processes of connections; nil for none.
+	lookUp func(isConfined bool) (to io.WriteCloser, from io.Reader, err error)
 }
 
 func host(s streams) environment {
@@ -62,6 +64,9 @@ const gcPercent = 200
 const memoryLimit = 224 << 20
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == lookupArgument {
+		os.Exit(lookUp(os.Args[2:]))
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -77,7 +82,7 @@ func main() {
 // runConfined is run for a process that has nothing else to do.
 func runConfined(ctx context.Context, args []string) int {
 	e := host(streams{os.Stdin, os.Stdout, os.Stderr})
-	e.confine = confine
+	e.confine, e.lookUp = confine, startLookup
 	return e.run(ctx, args)
 }
 

@@ -37,7 +37,7 @@ func confine(s sandbox) (applied string, err error) {
 	}
 	abi, _ := landlocksys.LandlockGetABIVersion() // 0 without Landlock
 	add(fmt.Sprintf("Landlock (version %d)", abi), abi > 0, s.restrictFiles())
-	add("capabilities", true, s.dropCapabilities())
+	add("capabilities", true, s.capabilities())
 	hasFilter, failed := s.filterCalls()
 	add("seccomp", hasFilter, failed)
 	return strings.Join(parts, ", "), err
@@ -91,17 +91,22 @@ func (s sandbox) restrictFiles() error {
 	return config.BestEffort().Restrict(rules...)
 }
 
-// dropCapabilities keeps of the capabilities only CAP_DAC_OVERRIDE, with which root writes outputs into the
+// capabilities keeps of the capabilities only CAP_DAC_OVERRIDE, with which root writes outputs into the
 // directories of others and reads their key logs, and CAP_KILL for the command that runs.
-func (s sandbox) dropCapabilities() error {
+func (s sandbox) capabilities() error {
+	keep := uint32(1) << unix.CAP_DAC_OVERRIDE
+	if s.hasChild {
+		keep |= 1 << unix.CAP_KILL
+	}
+	return dropCapabilities(keep)
+}
+
+// dropCapabilities gives up all capabilities but those of a set.
+func dropCapabilities(keep uint32) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&header, &data[0]); err != nil {
 		return err
-	}
-	keep := uint32(1) << unix.CAP_DAC_OVERRIDE
-	if s.hasChild {
-		keep |= 1 << unix.CAP_KILL
 	}
 	if data[0].Permitted&^keep|data[0].Inheritable|data[1].Permitted|data[1].Inheritable == 0 {
 		return nil // most users have none

@@ -54,6 +54,8 @@ type watch struct {
 	packets io.Writer
 	// save belongs to the reading goroutine while the pipeline runs; nil without -w.
 	save *saver
+	// asker asks for the processes of clients; nil for nobody.
+	asker *asker
 	// comments puts findings on the packets that are saved; nil without --comments.
 	comments *commenter
 	// served may be called by any goroutine; nil without --listen.
@@ -161,6 +163,7 @@ func (w *watch) openSource(ctx context.Context) error {
 		}
 		w.metrics = newRequestMetrics()
 	}
+	w.ask()
 	if w.j.opt.live.user != "" {
 		if w.j.environment.confine != nil && !w.j.opt.traffic.noSandbox && !w.j.opt.live.isRun {
 			emptyBoundingSet() // the user cannot
@@ -168,6 +171,37 @@ func (w *watch) openSource(ctx context.Context) error {
 		return becomeUser(w.j.opt.live.user)
 	}
 	return nil
+}
+
+// ask starts the lookup of processes, which needs rights that the capture gives up.
+func (w *watch) ask() {
+	if w.processes == nil || w.j.environment.lookUp == nil {
+		return
+	}
+	note := func(text string) {
+		if w.j.opt.traffic.verbose {
+			w.j.complain("processes: %s", text)
+		}
+	}
+	to, from, err := w.j.environment.lookUp(w.j.environment.confine != nil && !w.j.opt.traffic.noSandbox)
+	if err != nil {
+		note(err.Error())
+		return
+	}
+	w.asker = newAsker(w.processes, to, from, note)
+}
+
+// tap implements result.
+func (w *watch) tap() func(uint32, *capture.Packet, *capture.Segment) {
+	if w.asker == nil {
+		return w.findings.tap()
+	}
+	return func(stream uint32, p *capture.Packet, s *capture.Segment) {
+		w.asker.packet(stream, s)
+		if w.evidence != nil {
+			w.evidence.Tap(stream, p, s)
+		}
+	}
 }
 
 // open implements result.
@@ -199,6 +233,9 @@ func (w *watch) saveWithComments(packets []capture.Packet) {
 
 // finish implements result: it writes what is new at the end, and the report.
 func (w *watch) finish() int {
+	if w.asker != nil {
+		w.asker.settle()
+	}
 	failed := w.save != nil && w.save.hasLost
 	fail := func(err error) {
 		if err != nil {

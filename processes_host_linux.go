@@ -1,0 +1,308 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/procfs"
+	"golang.org/x/sys/unix"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+const (
+	// scanInterval and scanShare limit how often /proc is read: not within 50 ms, and for at most a tenth of the time.
+	scanInterval = 50 * time.Millisecond
+	scanShare    = 10
+	// maxHostName bounds the bytes read of the name of a pod, and of its namespace.
+	maxHostName = 256
+	// shownContainer is how many digits of a container's id are shown, as docker ps does.
+	shownContainer = 12
+	// stateListen is TCP_LISTEN of include/net/tcp_states.h.
+	stateListen = 10
+)
+
+// hostProcesses finds the processes behind TCP sockets, in all network namespaces whose processes are visible. It
+// belongs to one goroutine.
+type hostProcesses struct {
+	// proc is where the proc file system is mounted.
+	proc string
+	fs   procfs.FS
+	// own is the network namespace of this process.
+	own   string
+	users map[string]string
+	pause func(time.Duration)
+
+	// tables are the sockets by namespace, holders the processes that hold them, by inode.
+	tables  map[string]*socketTable
+	holders map[uint64]holder
+	// Reading tables and holders is limited.
+	tableScan, holderScan scan
+}
+
+// socketTable are the TCP sockets of a network namespace.
+type socketTable struct {
+	// inodes are those of connections, 0 where no process accepted one yet. locals are those by their local end.
+	inodes map[[2]netip.AddrPort]uint64
+	locals map[netip.AddrPort][]uint64
+	// listeners are by port, unspecified ones by an address without an IP.
+	listeners map[netip.AddrPort]uint64
+}
+
+// holder is a process with an open socket, and its number of the file.
+type holder struct{ pid, file int }
+
+// scan is when something was read last, and how long that took.
+type scan struct {
+	last time.Time
+	took time.Duration
+}
+
+// due waits until it may be read again.
+func (s *scan) due(pause func(time.Duration)) {
+	if wait := max(scanInterval, scanShare*s.took) - time.Since(s.last); wait > 0 && !s.last.IsZero() {
+		pause(wait)
+	}
+}
+
+// over notes the end of a scan.
+func (s *scan) over(began time.Time) { s.last, s.took = time.Now(), time.Since(began) }
+
+// newHostProcesses reads the names of users in passwd, a file as /etc/passwd.
+func newHostProcesses(proc, passwd string) (*hostProcesses, error) {
+	fs, err := procfs.NewFS(proc)
+	if err != nil {
+		return nil, fmt.Errorf("look up processes: %w", err)
+	}
+	h := &hostProcesses{proc: proc, fs: fs, users: map[string]string{}, pause: time.Sleep, tables: map[string]*socketTable{}}
+	h.own, _ = os.Readlink(filepath.Join(proc, "self/ns/net")) // empty is nobody's
+	text, _ := os.ReadFile(passwd)                             // without it, users are numbers
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Split(line, ":"); len(fields) > 2 {
+			h.users[fields[2]] = fields[0]
+		}
+	}
+	return h, nil
+}
+
+// find answers a question.
+func (h *hostProcesses) find(q question) (found []answer) {
+	if !h.knows(q.Ends) {
+		h.readTables()
+	}
+	for i, end := range q.Ends {
+		if p, ok := h.at(end, q.Ends[1-i]); ok {
+			found = append(found, answer{Stream: q.Stream, End: end, Process: p})
+		}
+	}
+	return found
+}
+
+// knows reports whether the tables have a connection that a process holds.
+func (h *hostProcesses) knows(ends [2]netip.AddrPort) bool {
+	for _, t := range h.tables {
+		if t.inodes[ends] > 0 || t.inodes[[2]netip.AddrPort{ends[1], ends[0]}] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// at finds the process at the local end of a connection.
+func (h *hostProcesses) at(local, remote netip.AddrPort) (model.Process, bool) {
+	for name, t := range h.tables {
+		if local.Addr().IsLoopback() && name != h.own {
+			continue // each namespace has its own
+		}
+		inode := t.socket(local, remote)
+		if inode == 0 {
+			continue
+		}
+		holder, ok := h.holder(inode)
+		if !ok {
+			return model.Process{}, false
+		}
+		return h.describe(holder.pid, name), true
+	}
+	return model.Process{}, false
+}
+
+// socket finds the socket at the local end of a connection: of the connection, or the only one at that end, because address
+// translation can have changed the other end, or the one that listens, where the connection is not accepted yet.
+func (t *socketTable) socket(local, remote netip.AddrPort) uint64 {
+	inode, isHere := t.inodes[[2]netip.AddrPort{local, remote}]
+	if inode > 0 {
+		return inode
+	}
+	if at := t.locals[local]; len(at) == 1 {
+		return at[0]
+	}
+	if !isHere {
+		return 0
+	}
+	if inode = t.listeners[local]; inode == 0 {
+		inode = t.listeners[netip.AddrPortFrom(netip.Addr{}, local.Port())]
+	}
+	return inode
+}
+
+// readTables reads the sockets of all namespaces.
+func (h *hostProcesses) readTables() {
+	h.tableScan.due(h.pause)
+	defer h.tableScan.over(time.Now())
+	h.tables = map[string]*socketTable{}
+	all, _ := h.fs.AllProcs() // what can be read
+	for _, p := range all {
+		dir := filepath.Join(h.proc, strconv.Itoa(p.PID))
+		name, err := os.Readlink(filepath.Join(dir, "ns/net"))
+		if err != nil || h.tables[name] != nil {
+			continue
+		}
+		if t, err := readTable(dir); err == nil { // else the process is gone: another one of the namespace will do
+			h.tables[name] = t
+		}
+	}
+}
+
+// readTable reads the sockets of the namespace of a process, whose folder in /proc is dir.
+func readTable(dir string) (*socketTable, error) {
+	fs, err := procfs.NewFS(dir)
+	if err != nil {
+		return nil, err
+	}
+	four, err := fs.NetTCP()
+	if err != nil {
+		return nil, err
+	}
+	six, _ := fs.NetTCP6() // there may be no IPv6
+	t := &socketTable{inodes: map[[2]netip.AddrPort]uint64{}, locals: map[netip.AddrPort][]uint64{}, listeners: map[netip.AddrPort]uint64{}}
+	for _, l := range append(four, six...) {
+		local, remote := socketEnd(l.LocalAddr, l.LocalPort), socketEnd(l.RemAddr, l.RemPort)
+		switch {
+		case l.St == stateListen && l.LocalAddr.IsUnspecified():
+			t.listeners[netip.AddrPortFrom(netip.Addr{}, local.Port())] = l.Inode
+		case l.St == stateListen:
+			t.listeners[local] = l.Inode
+		default:
+			t.inodes[[2]netip.AddrPort{local, remote}] = l.Inode
+			if l.Inode > 0 {
+				t.locals[local] = append(t.locals[local], l.Inode)
+			}
+		}
+	}
+	return t, nil
+}
+
+func socketEnd(ip net.IP, port uint64) netip.AddrPort {
+	a, _ := netip.AddrFromSlice(ip)
+	return netip.AddrPortFrom(a.Unmap(), uint16(port))
+}
+
+// holder finds the process that holds a socket.
+func (h *hostProcesses) holder(inode uint64) (holder, bool) {
+	if at, ok := h.holders[inode]; ok {
+		name, _ := os.Readlink(filepath.Join(h.proc, strconv.Itoa(at.pid), "fd", strconv.Itoa(at.file)))
+		if name == socketName(inode) {
+			return at, true
+		}
+	}
+	h.readHolders()
+	at, ok := h.holders[inode]
+	return at, ok
+}
+
+func socketName(inode uint64) string { return fmt.Sprintf("socket:[%d]", inode) }
+
+// readHolders reads who holds which socket. Of several processes, the one with the lowest number counts: the others mostly
+// are its children.
+func (h *hostProcesses) readHolders() {
+	h.holderScan.due(h.pause)
+	defer h.holderScan.over(time.Now())
+	h.holders = map[uint64]holder{}
+	all, _ := h.fs.AllProcs() // what can be read
+	slices.SortFunc(all, func(a, b procfs.Proc) int { return a.PID - b.PID })
+	for _, p := range all {
+		files, _ := p.FileDescriptors() // of other users it takes rights
+		for _, file := range files {
+			name, _ := os.Readlink(filepath.Join(h.proc, strconv.Itoa(p.PID), "fd", strconv.Itoa(int(file))))
+			digits, isSocket := strings.CutPrefix(name, "socket:[")
+			if !isSocket {
+				continue
+			}
+			inode, err := strconv.ParseUint(strings.TrimSuffix(digits, "]"), 10, 64)
+			if _, known := h.holders[inode]; err == nil && !known {
+				h.holders[inode] = holder{p.PID, int(file)}
+			}
+		}
+	}
+}
+
+// containerID is how runtimes name containers in cgroups.
+var containerID = regexp.MustCompile(`[0-9a-f]{64}`)
+
+// describe says what is known of a process in a network namespace. It reads neither arguments nor environment: they
+// hold secrets.
+func (h *hostProcesses) describe(pid int, namespace string) model.Process {
+	out := model.Process{PID: pid}
+	p, err := h.fs.Proc(pid)
+	if err != nil {
+		return out
+	}
+	out.Command, _ = p.Comm()
+	if status, err := p.NewStatus(); err == nil {
+		const effective = 1
+		out.User = strconv.FormatUint(status.UIDs[effective], 10)
+	}
+	isPod := false
+	cgroups, _ := p.Cgroups()
+	for _, g := range cgroups {
+		isPod = isPod || strings.Contains(g.Path, "kubepods")
+		if all := containerID.FindAllString(g.Path, -1); len(all) > 0 {
+			out.Container = all[len(all)-1][:shownContainer]
+		}
+	}
+	if out.Container == "" {
+		if name, ok := h.users[out.User]; ok { // a container has users of its own
+			out.User = name
+		}
+		return out
+	}
+	root := filepath.Join(h.proc, strconv.Itoa(pid), "root")
+	out.Namespace = firstLine(root, "var/run/secrets/kubernetes.io/serviceaccount/namespace")
+	if (isPod || out.Namespace != "") && namespace != h.own { // in the network of the host, it is the name of the host
+		out.Pod = firstLine(root, "etc/hostname")
+	}
+	return out
+}
+
+// firstLine reads the first line of a file of another root. Links in it cannot lead out of that root: whoever owns
+// a container could have the files of the host read.
+func firstLine(root, name string) string {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer unix.Close(dir)
+	how := &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	fd, err := unix.Openat2(dir, name, how)
+	if err != nil {
+		return ""
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return ""
+	}
+	text, _ := io.ReadAll(io.LimitReader(f, maxHostName))
+	line, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimSpace(line)
+}
