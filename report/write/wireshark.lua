@@ -45,6 +45,9 @@ local by_stream, by_broker, judged
 
 function kafkavet.init()
 	by_stream, by_broker, judged = {}, {}, {}
+	if gui_enabled() then -- earlier, while scripts are loaded, Wireshark has no window and would crash
+		set_color_filter_slot(1, "kafkavet.finding") -- a color that lasts until Wireshark ends
+	end
 end
 
 -- learn takes the ranges of an ApiVersions response. One with ApiVersions alone is a refusal (KIP-511), and no table.
@@ -127,7 +130,3 @@ function kafkavet.dissector(tvb, pinfo, tree)
 end
 
 register_postdissector(kafkavet)
-
-if gui_enabled() then
-	pcall(set_color_filter_slot, 1, "kafkavet.finding") -- a color that lasts until Wireshark ends
-end
