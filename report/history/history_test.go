@@ -2,8 +2,6 @@ package history
 
 import (
 	"net/netip"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -231,50 +229,6 @@ func TestOthersThatAuthenticateTellOfSASL(t *testing.T) {
 	p.expect(NoSASL)
 }
 
-func TestASessionThatWasOver(t *testing.T) {
-	p := newPlay(t)
-	for range 2 {
-		s := p.connect()
-		p.send(s, keySaslHandshake, 0, answered, soon)
-		p.send(s, keyProduce, 7, answered, soon)
-		p.now += 6 * time.Second
-		p.send(s, keyProduce, 7, closed, soon)
-		p.end(s, 1)
-	}
-	p.send(p.connect(), keySaslHandshake, 0, answered, soon)
-	p.expect(SessionOver, SessionOver)
-}
-
-func TestALimitOfConnectionsBlamesNoVersion(t *testing.T) {
-	p := newPlay(t)
-	s := p.connect()
-	p.send(s, keyMetadata, 12, answered, soon)
-	for range 3 {
-		p.now += time.Second
-		p.send(p.connect(), keyFetch, 11, decode.ResetByBroker, soon)
-		p.send(p.connect(), 12, 3, decode.ResetByBroker, soon)
-		p.send(s, keyMetadata, 12, answered, soon)
-	}
-	p.expect(Away, Away, Away, Away, Away, Away)
-}
-
-func TestNothingAnsweredIsNoKafka(t *testing.T) {
-	p := newPlay(t)
-	p.send(p.connect(), keyApiVersions, 3, closed, soon)
-	p.send(p.connect(), keyMetadata, 0, closed, soon, noRange)
-	p.expect(NotKafka, NotKafka)
-}
-
-func TestTooLarge(t *testing.T) {
-	p := newPlay(t)
-	s := p.connect()
-	p.send(s, keyApiVersions, 3, answered, soon)
-	p.send(s, keyProduce, 9, closed, soon, func(x *decode.Exchange) { x.Partial, x.Size = true, 200<<20 })
-	p.end(s, 1)
-	p.send(p.connect(), keyApiVersions, 3, answered, soon)
-	p.expect(Cut)
-}
-
 func TestFallback(t *testing.T) {
 	p := newPlay(t)
 	s := p.connect()
@@ -293,10 +247,12 @@ func TestBorrowedRangesYield(t *testing.T) {
 			p.book.Advertisement(&decode.Advertisement{Stream: 9, At: p.at(), Broker: playBroker, Ranges: playTable})
 			p.send(p.connect(), keyMetadata, 13, outcome, soon, borrowed)
 			p.send(p.connect(), keyFetch, 13, closed, soon, borrowed)
+			want := []Cause{Outside, Outside}
 			if outcome == answered {
-				p.expect(Refused)
-			} else {
-				p.expect(Outside, Outside)
+				want = []Cause{Refused}
+			}
+			if r := p.expect(want...); r[0].WithoutRange != (outcome == answered) {
+				t.Errorf("without a range: %v", r[0].WithoutRange)
 			}
 		})
 	}
@@ -425,177 +381,6 @@ func TestSilenceOnAllApiVersionsIsARefusal(t *testing.T) {
 	p.expect(Refused)
 }
 
-// TestTheLastSignOfAnOutage: between the last request that was not served and the next answer nobody asked.
-func TestTheLastSignOfAnOutage(t *testing.T) {
-	p := newPlay(t)
-	s := p.connect()
-	p.send(s, keyMetadata, 12, answered, soon)
-	p.send(s, keyMetadata, 12, closed, soon)
-	p.end(s, 1)
-	p.now += 3 * time.Second
-	p.refuse()
-	p.now += time.Minute
-	p.send(p.connect(), keyMetadata, 12, answered, soon)
-	r := p.expect(Away)[0]
-	if last := r.Last.Time - r.From.Time; last < int64(3*time.Second) || last > int64(4*time.Second) {
-		t.Errorf("the last sign came %v after the first, want 3 s", time.Duration(last))
-	}
-}
-
-// TestRestarted: a table that changed across a restart, and those that changed otherwise.
-func TestRestarted(t *testing.T) {
-	other := &decode.Ranges{APIs: []decode.API{{Key: keyMetadata, Range: decode.Range{Max: 9}}}}
-	advertise := func(p *play, r *decode.Ranges) {
-		p.now += time.Second
-		p.book.Advertisement(&decode.Advertisement{Stream: p.stream, At: p.at(), Broker: playBroker, Ranges: r})
-	}
-	for _, c := range []struct {
-		name string
-		play func(p *play)
-		want bool
-	}{
-		{"a connection ends between", func(p *play) { p.now += soon; p.end(p.stream, 0) }, true},
-		{"a connection is refused between", func(p *play) { p.now += time.Second; p.refuse() }, true},
-		{"nothing happens between", func(*play) {}, false},
-		{"a connection outlives the change", func(p *play) {
-			p.send(p.stream, keyMetadata, 9, answered, 3*time.Second)
-			p.end(p.connect(), 0)
-			p.now -= 2 * time.Second
-		}, false},
-		{"the first table comes back", func(p *play) {
-			p.end(p.stream, 0)
-			advertise(p, other)
-			p.end(p.stream, 0)
-			advertise(p, playTable)
-			p.end(p.stream, 0)
-		}, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			p := newPlay(t)
-			p.send(p.connect(), keyMetadata, 9, answered, soon)
-			advertise(p, playTable)
-			c.play(p)
-			advertise(p, other)
-			if got := p.book.Restarted(Endpoint{Addr: playBroker}); got != c.want {
-				t.Errorf("restarted: %v, want %v", got, c.want)
-			}
-			excluded := p.book.ChangeExplanations(Endpoint{Addr: playBroker}, p.at())[0].Excluded
-			if strings.Contains(c.name, "outlives") && !excluded || c.want && excluded {
-				t.Errorf("a restart is excluded: %v", excluded)
-			}
-		})
-	}
-	if newPlay(t).book.Restarted(Endpoint{Addr: playBroker}) {
-		t.Error("an unknown address was restarted")
-	}
-}
-
-// TestPortsOfOtherServices: where nothing is ever answered, the port decides about a close on one version
-// alone: a proxy may be too old for ApiVersions v3, and a broker for Metadata v5.
-func TestPortsOfOtherServices(t *testing.T) {
-	for _, c := range []struct {
-		port         uint16
-		key, version int16
-		want         Cause
-	}{
-		{2181, keyApiVersions, 3, NotKafka}, {8081, keyApiVersions, 3, NotKafka}, {9999, keyApiVersions, 3, NotKafka},
-		{18080, keyApiVersions, 3, NotKafka}, {31092, keyApiVersions, 4, NotKafka}, {9099, keyApiVersions, 4, NotKafka},
-		{9092, keyApiVersions, 3, Refused}, {19092, keyApiVersions, 4, Refused}, {9292, keyApiVersions, 4, Refused},
-		{9092, keyApiVersions, 2, NotKafka},
-		{2181, keyMetadata, 5, NotKafka}, {31092, keyMetadata, 5, Refused},
-	} {
-		p := newPlay(t)
-		at := func(x *decode.Exchange) { x.Broker = netip.AddrPortFrom(playBroker.Addr(), c.port) }
-		p.send(p.connect(), c.key, c.version, closed, soon, at, noRange)
-		if got := p.book.Decide()[0].Cause; got != c.want {
-			t.Errorf("port %d, API %d v%d: %v, want %v", c.port, c.key, c.version, got, c.want)
-		}
-	}
-}
-
-// TestWhoAnswersAHigherVersionReadsTheLower: ApiVersions v3 is closed at an address that answers v4 in the same
-// life: the connection was turned away. The other way round, or on a connection that was served, or
-// in another life, the version is at fault.
-func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
-	for name, c := range map[string]struct {
-		answers int16
-		before  func(p *play, s uint32)
-		want    Cause
-	}{
-		"higher": {4, nil, Away}, "lower": {2, nil, Refused},
-		"on a connection that was served": {4, func(p *play, s uint32) { p.send(s, keyMetadata, 12, answered, soon) }, Refused},
-		"in another life": {4, func(p *play, _ uint32) {
-			if len(p.book.suspects) == 0 {
-				p.refuse()
-				p.now += time.Second
-				p.send(p.connect(), keyMetadata, 12, answered, soon)
-			}
-			p.now += time.Second
-		}, Refused},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := newPlay(t)
-			other := p.connect()
-			p.send(other, keyApiVersions, c.answers, answered, soon)
-			p.now += time.Second
-			for range 2 {
-				s := p.connect()
-				if c.before != nil {
-					c.before(p, s)
-				}
-				p.send(s, keyApiVersions, 3, closed, soon)
-				p.end(s, 1)
-				p.now += time.Second
-				p.send(other, keyMetadata, 12, answered, soon)
-			}
-			r := p.expect(c.want, c.want)
-			if c.want == Away && r[0].From != r[1].From {
-				t.Errorf("turned away from %v and from %v, want one period", r[0].From, r[1].From)
-			}
-		})
-	}
-}
-
-// TestWentDown: a refused connection soon after a moment shows that nothing listened then.
-func TestWentDown(t *testing.T) {
-	p := newPlay(t)
-	down := int64(p.now)
-	p.now += 8 * time.Second
-	p.refuse()
-	at := Endpoint{Addr: playBroker}
-	for moment, want := range map[int64]bool{down: true, down - int64(3*time.Second): false, int64(p.now): false} {
-		if got := p.book.WentDown(at, moment); got != want {
-			t.Errorf("%v: %v", time.Duration(moment), got)
-		}
-	}
-	if p.book.WentDown(Endpoint{Addr: playClient}, down) {
-		t.Error("an address of which nothing is known went down")
-	}
-}
-
-// TestRestartedAt: connections that end together without a reason are a restart.
-func TestRestartedAt(t *testing.T) {
-	p := newPlay(t)
-	at := Endpoint{Addr: playBroker}
-	if p.book.RestartedAt(at, int64(p.now)) {
-		t.Error("an address of which nothing is known was restarted")
-	}
-	one, other := p.connect(), p.connect()
-	p.send(one, keySaslHandshake, 0, answered, soon)
-	p.send(other, keyMetadata, 1, answered, soon)
-	p.now += time.Second
-	end := int64(p.now)
-	p.end(one, 0)
-	p.end(other, 0)
-	p.now += 5 * time.Second
-	p.send(p.connect(), keyMetadata, 1, answered, soon)
-	for moment, want := range map[int64]bool{end: true, int64(p.now): false} {
-		if got := p.book.RestartedAt(at, moment); got != want {
-			t.Errorf("%v after the end: %v", time.Duration(moment-end), got)
-		}
-	}
-}
-
 // TestStageOfAnAuthentication: the first answer to SaslAuthenticate that holds a token asks for more; the next
 // one may be the last.
 func TestStageOfAnAuthentication(t *testing.T) {
@@ -619,87 +404,5 @@ func TestStageOfAnAuthentication(t *testing.T) {
 		if got, worked := p.book.Stage(s); got != c.want || worked {
 			t.Errorf("answer %d: stage %d, worked %v; want %d", i, got, worked, c.want)
 		}
-	}
-}
-
-// TestASessionWhoseEndIsKnown: the broker closes on the first request at or after the end, not before.
-func TestASessionWhoseEndIsKnown(t *testing.T) {
-	for waited, want := range map[time.Duration]Cause{10 * time.Second: SessionOver, 9 * time.Second: Unexplained} {
-		p := newPlay(t)
-		s := p.connect()
-		p.send(s, keySaslAuthenticate, 1, answered, 0, func(x *decode.Exchange) { x.SessionLifetime = 10 * time.Second })
-		p.send(s, keyProduce, 7, answered, 0)
-		p.now += waited
-		p.send(s, keyProduce, 7, closed, soon)
-		p.end(s, 1)
-		p.expect(want)
-	}
-}
-
-// TestNoSessionIsOver: a refusal once, on a renewed session, long after the request or while the broker stays
-// away says nothing of a session.
-func TestNoSessionIsOver(t *testing.T) {
-	for name, c := range map[string]struct {
-		times          int
-		renews, isBack bool
-		took           time.Duration
-	}{
-		"once":          {1, false, true, soon},
-		"renewed":       {2, true, true, soon},
-		"long after":    {2, false, true, 3 * time.Second},
-		"never answers": {2, false, false, soon},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := newPlay(t)
-			for range c.times {
-				s := p.connect()
-				p.send(s, keySaslHandshake, 0, answered, soon)
-				p.send(s, keyProduce, 7, answered, soon)
-				if c.renews {
-					p.send(s, keySaslHandshake, 0, answered, soon)
-				}
-				p.now += 6 * time.Second
-				p.send(s, keyProduce, 7, closed, c.took)
-				p.end(s, 1)
-				if !c.isBack {
-					p.now += time.Minute
-				}
-			}
-			p.send(p.connect(), keySaslHandshake, 0, answered, soon)
-			for _, r := range p.book.Decide() {
-				if r.Cause == SessionOver {
-					t.Error("the session is over")
-				}
-			}
-		})
-	}
-}
-
-// TestOnlyLargeRequestsAreRefused: several of one version, all larger than any that was answered.
-func TestOnlyLargeRequestsAreRefused(t *testing.T) {
-	for name, c := range map[string]struct {
-		answered int64
-		sizes    []int64
-		want     Cause
-	}{
-		"all large":           {100, []int64{largeRequest, largeRequest + 1}, Cut},
-		"one is small":        {100, []int64{largeRequest, 200}, Dropped},
-		"both are small":      {100, []int64{largeRequest - 1, largeRequest - 1}, Dropped},
-		"as large as answers": {largeRequest, []int64{largeRequest, largeRequest + 1}, Dropped},
-		"once":                {100, []int64{largeRequest}, Unexplained},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := newPlay(t)
-			p.send(p.connect(), keyMetadata, 12, answered, soon, func(x *decode.Exchange) { x.Size = c.answered })
-			for _, size := range c.sizes {
-				s := p.connect()
-				p.send(s, keyApiVersions, 3, answered, soon)
-				p.send(s, keyProduce, 9, closed, soon, func(x *decode.Exchange) { x.Size = size })
-				p.end(s, 1)
-				p.now += time.Second
-			}
-			p.send(p.connect(), keyMetadata, 12, answered, soon)
-			p.expect(slices.Repeat([]Cause{c.want}, len(c.sizes))...)
-		})
 	}
 }

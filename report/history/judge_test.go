@@ -1,0 +1,71 @@
+package history
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+func TestNothingAnsweredIsNoKafka(t *testing.T) {
+	p := newPlay(t)
+	p.send(p.connect(), keyApiVersions, 3, closed, soon)
+	p.send(p.connect(), keyMetadata, 0, closed, soon, noRange)
+	p.expect(NotKafka, NotKafka)
+}
+
+// TestPortsOfOtherServices: where nothing is ever answered, the port decides about a close on one version
+// alone: a proxy may be too old for ApiVersions v3, and a broker for Metadata v5.
+func TestPortsOfOtherServices(t *testing.T) {
+	for _, c := range []struct {
+		port         uint16
+		key, version int16
+		want         Cause
+	}{
+		{2181, keyApiVersions, 3, NotKafka}, {8081, keyApiVersions, 3, NotKafka}, {9999, keyApiVersions, 3, NotKafka},
+		{18080, keyApiVersions, 3, NotKafka}, {31092, keyApiVersions, 4, NotKafka}, {9099, keyApiVersions, 4, NotKafka},
+		{9092, keyApiVersions, 3, Refused}, {19092, keyApiVersions, 4, Refused}, {9292, keyApiVersions, 4, Refused},
+		{9092, keyApiVersions, 2, NotKafka},
+		{2181, keyMetadata, 5, NotKafka}, {31092, keyMetadata, 5, Refused},
+	} {
+		p := newPlay(t)
+		at := func(x *decode.Exchange) { x.Broker = netip.AddrPortFrom(playBroker.Addr(), c.port) }
+		p.send(p.connect(), c.key, c.version, closed, soon, at, noRange)
+		if got := p.book.Decide()[0].Cause; got != c.want {
+			t.Errorf("port %d, API %d v%d: %v, want %v", c.port, c.key, c.version, got, c.want)
+		}
+	}
+}
+
+// TestWhatWasPassedOverHasItsOwnCause: a request that was ignored is judged, whatever ended the connection later.
+func TestWhatWasPassedOverHasItsOwnCause(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyMetadata, 12, decode.Unanswered, soon, noRange)
+	p.send(s, keyMetadata, 1, answered, soon, noRange)
+	p.send(s, keyProduce, 11, closed, soon, noRange)
+	p.end(s, 1)
+	p.expect(Refused, Unexplained)
+}
+
+// TestAnAddressThatSpeaksTLSIsNoOtherService: requests in the clear are closed there.
+func TestAnAddressThatSpeaksTLSIsNoOtherService(t *testing.T) {
+	for name, c := range map[string]struct {
+		tls  *tlsrecord.Info
+		want Cause
+	}{"TLS": {&tlsrecord.Info{Established: true}, Refused}, "a handshake that failed": {&tlsrecord.Info{}, NotKafka}} {
+		p := newPlay(t)
+		at := p.at()
+		p.book.Connection(&decode.Connection{Connection: &reassembly.Connection{
+			Stream: p.connect(), Client: playClient, Broker: playBroker, First: at, Last: at, Protocol: reassembly.TLS, TLS: c.tls,
+			Seen: [2]bool{true, true}, Bytes: [2]uint64{100, 100},
+		}})
+		p.send(p.connect(), keyMetadata, 12, closed, soon, noRange)
+		p.send(p.connect(), keyFetch, 12, closed, soon, noRange)
+		if got := p.book.Decide()[0].Cause; got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package history
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kafkavet/kafkavet/decode"
+)
+
+func TestALimitOfConnectionsBlamesNoVersion(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyMetadata, 12, answered, soon)
+	for range 3 {
+		p.now += time.Second
+		p.send(p.connect(), keyFetch, 11, decode.ResetByBroker, soon)
+		p.send(p.connect(), 12, 3, decode.ResetByBroker, soon)
+		p.send(s, keyMetadata, 12, answered, soon)
+	}
+	p.expect(Away, Away, Away, Away, Away, Away)
+}
+
+// TestTheLastSignOfAnOutage: between the last request that was not served and the next answer nobody asked.
+func TestTheLastSignOfAnOutage(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyMetadata, 12, answered, soon)
+	p.send(s, keyMetadata, 12, closed, soon)
+	p.end(s, 1)
+	p.now += 3 * time.Second
+	p.refuse()
+	p.now += time.Minute
+	p.send(p.connect(), keyMetadata, 12, answered, soon)
+	r := p.expect(Away)[0]
+	if last := r.Last.Time - r.From.Time; last < int64(3*time.Second) || last > int64(4*time.Second) {
+		t.Errorf("the last sign came %v after the first, want 3 s", time.Duration(last))
+	}
+}
+
+// TestRestarted: a table that changed across a restart, and those that changed otherwise.
+func TestRestarted(t *testing.T) {
+	other := &decode.Ranges{APIs: []decode.API{{Key: keyMetadata, Range: decode.Range{Max: 9}}}}
+	advertise := func(p *play, r *decode.Ranges) {
+		p.now += time.Second
+		p.book.Advertisement(&decode.Advertisement{Stream: p.stream, At: p.at(), Broker: playBroker, Ranges: r})
+	}
+	for _, c := range []struct {
+		name string
+		play func(p *play)
+		want bool
+	}{
+		{"a connection ends between", func(p *play) { p.now += soon; p.end(p.stream, 0) }, true},
+		{"a connection is refused between", func(p *play) { p.now += time.Second; p.refuse() }, true},
+		{"nothing happens between", func(*play) {}, false},
+		{"a connection outlives the change", func(p *play) {
+			p.send(p.stream, keyMetadata, 9, answered, 3*time.Second)
+			p.end(p.connect(), 0)
+			p.now -= 2 * time.Second
+		}, false},
+		{"the first table comes back", func(p *play) {
+			p.end(p.stream, 0)
+			advertise(p, other)
+			p.end(p.stream, 0)
+			advertise(p, playTable)
+			p.end(p.stream, 0)
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPlay(t)
+			p.send(p.connect(), keyMetadata, 9, answered, soon)
+			advertise(p, playTable)
+			c.play(p)
+			advertise(p, other)
+			if got := p.book.Restarted(Endpoint{Addr: playBroker}); got != c.want {
+				t.Errorf("restarted: %v, want %v", got, c.want)
+			}
+			excluded := p.book.ChangeExplanations(Endpoint{Addr: playBroker}, p.at())[0].Excluded
+			if strings.Contains(c.name, "outlives") && !excluded || c.want && excluded {
+				t.Errorf("a restart is excluded: %v", excluded)
+			}
+		})
+	}
+	if newPlay(t).book.Restarted(Endpoint{Addr: playBroker}) {
+		t.Error("an unknown address was restarted")
+	}
+}
+
+// TestWhoAnswersAHigherVersionReadsTheLower: ApiVersions v3 is closed at an address that answers v4 in the same
+// life: the connection was turned away. The other way round, or on a connection that was served, or
+// in another life, the version is at fault.
+func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
+	for name, c := range map[string]struct {
+		answers int16
+		before  func(p *play, s uint32)
+		want    Cause
+	}{
+		"higher": {4, nil, Away}, "lower": {2, nil, Refused},
+		"on a connection that was served": {4, func(p *play, s uint32) { p.send(s, keyMetadata, 12, answered, soon) }, Refused},
+		"in another life": {4, func(p *play, _ uint32) {
+			if len(p.book.suspects) == 0 {
+				p.refuse()
+				p.now += time.Second
+				p.send(p.connect(), keyMetadata, 12, answered, soon)
+			}
+			p.now += time.Second
+		}, Refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			other := p.connect()
+			p.send(other, keyApiVersions, c.answers, answered, soon)
+			p.now += time.Second
+			for range 2 {
+				s := p.connect()
+				if c.before != nil {
+					c.before(p, s)
+				}
+				p.send(s, keyApiVersions, 3, closed, soon)
+				p.end(s, 1)
+				p.now += time.Second
+				p.send(other, keyMetadata, 12, answered, soon)
+			}
+			r := p.expect(c.want, c.want)
+			if c.want == Away && r[0].From != r[1].From {
+				t.Errorf("turned away from %v and from %v, want one period", r[0].From, r[1].From)
+			}
+		})
+	}
+}
+
+// TestWentDown: a refused connection soon after a moment shows that nothing listened then.
+func TestWentDown(t *testing.T) {
+	p := newPlay(t)
+	down := int64(p.now)
+	p.now += 8 * time.Second
+	p.refuse()
+	at := Endpoint{Addr: playBroker}
+	for moment, want := range map[int64]bool{down: true, down - int64(3*time.Second): false, int64(p.now): false} {
+		if got := p.book.WentDown(at, moment); got != want {
+			t.Errorf("%v: %v", time.Duration(moment), got)
+		}
+	}
+	if p.book.WentDown(Endpoint{Addr: playClient}, down) {
+		t.Error("an address of which nothing is known went down")
+	}
+}
+
+// TestRestartedAt: connections that end together without a reason are a restart.
+func TestRestartedAt(t *testing.T) {
+	p := newPlay(t)
+	at := Endpoint{Addr: playBroker}
+	if p.book.RestartedAt(at, int64(p.now)) {
+		t.Error("an address of which nothing is known was restarted")
+	}
+	one, other := p.connect(), p.connect()
+	p.send(one, keySaslHandshake, 0, answered, soon)
+	p.send(other, keyMetadata, 1, answered, soon)
+	p.now += time.Second
+	end := int64(p.now)
+	p.end(one, 0)
+	p.end(other, 0)
+	p.now += 5 * time.Second
+	p.send(p.connect(), keyMetadata, 1, answered, soon)
+	for moment, want := range map[int64]bool{end: true, int64(p.now): false} {
+		if got := p.book.RestartedAt(at, moment); got != want {
+			t.Errorf("%v after the end: %v", time.Duration(moment-end), got)
+		}
+	}
+}
