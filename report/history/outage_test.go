@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 )
 
 func TestALimitOfConnectionsBlamesNoVersion(t *testing.T) {
@@ -166,5 +167,84 @@ func TestRestartedAt(t *testing.T) {
 		if got := p.book.RestartedAt(at, moment); got != want {
 			t.Errorf("%v after the end: %v", time.Duration(moment-end), got)
 		}
+	}
+}
+
+// TestAnswersAroundAnOutage: two requests that went unserved between two answers, in versions that the address
+// answers, show that it was away. One alone shows nothing.
+func TestAnswersAroundAnOutage(t *testing.T) {
+	for n, want := range map[int][]Cause{1: {Unexplained}, 2: {Away, Away}} {
+		p := newPlay(t)
+		p.send(p.connect(), keyFetch, 11, answered, soon)
+		for range n {
+			p.now += time.Second
+			s := p.connect()
+			p.send(s, keyApiVersions, 3, decode.CutOff, 0)
+			p.send(s, keyFetch, 11, closed, soon)
+		}
+		p.now += time.Second
+		p.send(p.connect(), keyFetch, 11, answered, soon)
+		p.expect(want...)
+	}
+}
+
+// TestTooLargeOrAway: a request that the broker had not whole is too large, unless the broker was restarted
+// or turned connections away at that time.
+func TestTooLargeOrAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		around func(p *play, s uint32)
+		want   Cause
+	}{
+		"it stays": {func(p *play, s uint32) { p.end(s, 1) }, Cut},
+		"it is restarted: connections end together": {func(p *play, s uint32) {
+			idle := p.connect()
+			p.send(idle, keyApiVersions, 3, answered, 0)
+			p.end(s, 1)
+			p.end(idle, 0)
+		}, Away},
+		"it refuses connections": {func(p *play, s uint32) { p.end(s, 1); p.now += time.Second; p.refuse() }, Away},
+		"a proxy closes connections before a byte is sent": {func(p *play, s uint32) {
+			p.end(s, 1)
+			p.now += time.Second
+			at := p.at()
+			p.book.Connection(&decode.Connection{Connection: &reassembly.Connection{
+				Stream: p.connect(), Client: playClient, Broker: playBroker, First: at, Last: at, Seen: [2]bool{true, true},
+				End: reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: at},
+			}})
+		}, Away},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			s := p.connect()
+			p.send(s, keyApiVersions, 3, answered, soon)
+			p.now += time.Second
+			p.send(s, keyProduce, 9, closed, soon, func(x *decode.Exchange) { x.Partial, x.Size = true, 900_000 })
+			c.around(p, s)
+			p.now += 5 * time.Second
+			p.send(p.connect(), keyApiVersions, 3, answered, soon)
+			p.expect(c.want)
+		})
+	}
+}
+
+// TestSilenceOnAVersionNeverSeen: the broker may have hung or may not know the version. Nobody is blamed where it
+// answered before and afterwards; where it never answers again, it is away; where it never answered
+// before, the version is at fault.
+func TestSilenceOnAVersionNeverSeen(t *testing.T) {
+	for _, c := range []struct {
+		before, after bool
+		want          Cause
+	}{{true, true, Unexplained}, {true, false, Away}, {false, true, Refused}} {
+		p := newPlay(t)
+		if c.before {
+			p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
+			p.now += time.Second
+		}
+		p.send(p.connect(), keyProduce, 11, decode.Left, 10*time.Second, noRange)
+		if c.after {
+			p.now += time.Second
+			p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
+		}
+		p.expect(c.want)
 	}
 }
