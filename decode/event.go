@@ -19,6 +19,8 @@ type Connection struct {
 	// AfterAdvertised counts the requests after the first ApiVersions response, without further
 	// ApiVersions requests.
 	AfterAdvertised uint64
+	// Mechanism is the SASL mechanism of its last SaslHandshake, empty without one.
+	Mechanism string
 	// ClientIDsOmitted counts the uses of client ids beyond maxClientIDs.
 	ClientIDsOmitted uint64
 	// Unanswered counts the requests without a response when the connection ended, without

@@ -260,3 +260,18 @@ func TestChallenge(t *testing.T) {
 		}
 	}
 }
+
+// TestMechanismOfAConnection: a connection that is over has the mechanism of its last SaslHandshake.
+func TestMechanismOfAConnection(t *testing.T) {
+	for _, mechanism := range []string{"", "GSSAPI"} {
+		d := newNetwork().open(t)
+		d.negotiate()
+		if mechanism != "" {
+			d.respond(d.request(handshakeOf(1, mechanism)), enabled(1, 0, mechanism))
+		}
+		events := d.end(reassembly.Cut, 0)
+		if got := events[len(events)-1].Connection; got == nil || got.Mechanism != mechanism {
+			t.Errorf("%+v, want mechanism %q", got, mechanism)
+		}
+	}
+}

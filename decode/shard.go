@@ -102,6 +102,7 @@ func (s *Shard) Closed(c *reassembly.Connection) {
 	over.ClientIDs, over.ClientIDsOmitted = h.clientIDs(), h.idsOmitted
 	over.Unanswered, over.LastRequest, over.LastAnswer = h.unanswered, h.lastRequest, h.lastAnswer
 	over.Software, over.Advertised, over.AfterAdvertised = h.software, h.ranges, h.afterAdvertised
+	over.Mechanism = h.mechanism
 	h.emit(Event{Connection: over})
 	if len(s.spare) < maxSpare {
 		h.reset()

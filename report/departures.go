@@ -24,8 +24,9 @@ type departure struct {
 	software    decode.Software
 	clientID    string
 	hasClientID bool
-	ranges      *decode.Ranges
-	// stage is the last API that was answered.
+	// ranges are what was advertised, nil where the client did not ask.
+	ranges *decode.Ranges
+	// stage is the last API that was answered (history.Book.Stage).
 	stage int16
 	// asked: there was a request behind the ApiVersions answer.
 	asked bool
@@ -52,18 +53,19 @@ const (
 
 // depart keeps c if it came to nothing.
 func (f *findings) depart(c *decode.Connection, p past) {
-	if c.Protocol != reassembly.Kafka || c.Advertised == nil {
+	if c.Protocol != reassembly.Kafka {
 		return
 	}
 	stage, worked := f.history.Stage(c.Stream)
-	if worked {
+	if c.Advertised == nil {
+		// Its exchanges may come later, as they wait for a range to borrow: addDeparture looks again.
+		if c.Mechanism == "" || !ended(c) {
+			return
+		}
+	} else if worked || !mayDepart(c, stage) {
 		return
 	}
 	left := ended(c) && c.End.By == reassembly.ToBroker
-	inside := ended(c) && (stage == saslHandshakeKey || stage == history.Challenged)
-	if _, missing := nextNeed(c.Advertised, stage); !missing && !inside && !(left && c.AfterAdvertised == 0) {
-		return
-	}
 	d := departure{
 		stream: c.Stream, broker: endpoint{c.Domain, c.Broker}, client: c.Client, first: c.First, end: c.Last,
 		software: ownSoftware(c.Software), ranges: c.Advertised, stage: stage, asked: c.AfterAdvertised > 0, waited: c.Unanswered > 0,
@@ -99,8 +101,21 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	f.departures = append(f.departures, d)
 }
 
+// mayDepart reports whether a client that asked for ApiVersions did not get to its work on c, or not in good order.
+func mayDepart(c *decode.Connection, stage int16) bool {
+	_, missing := nextNeed(c.Advertised, stage)
+	inside := stage == saslHandshakeKey || stage == history.Challenged
+	return missing || ended(c) && (inside || c.End.By == reassembly.ToBroker && c.AfterAdvertised == 0)
+}
+
 // addDeparture adds d to the group that group finds for it.
 func (f *findings) addDeparture(find func(findingKey) *group, d *departure) {
+	if d.ranges == nil {
+		worked := false
+		if d.stage, worked = f.history.Stage(d.stream); worked {
+			return
+		}
+	}
 	for i := range rules {
 		if rules[i].departure == nil {
 			continue
@@ -157,7 +172,7 @@ func isController(r *decode.Ranges) bool {
 // nextNeed is the API that a client needs next when stage was answered, and that the broker does not
 // advertise; ok is false where none is known. InitProducerId is needed by producers only.
 func nextNeed(ranges *decode.Ranges, stage int16) (key int16, ok bool) {
-	if ranges.Partial || isController(ranges) {
+	if ranges == nil || ranges.Partial || isController(ranges) {
 		return 0, false
 	}
 	switch stage {

@@ -186,7 +186,7 @@ var clientLeftRule = Rule{
 			"If the client is a probe, there is nothing to do.",
 	},
 	departure: func(d *departure, f *findings) (string, bool) {
-		if d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) {
+		if d.ranges == nil || d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) {
 			return "", false
 		}
 		if isController(d.ranges) {

@@ -34,6 +34,21 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 	byClient := func(*decode.Connection) {}
 	late := func(c *decode.Connection) { byBroker(c); c.End.At.Time += spareAge }
 	torn := func(c *decode.Connection) { byBroker(c); c.Missing = 10 }
+	// unasked are calls of a client that does not ask for ApiVersions: its exchanges wait for ranges to the end.
+	unasked := func(calls []any) (late []any) {
+		var exchanges []any
+		for _, call := range calls {
+			switch call := call.(type) {
+			case *decode.Connection:
+				call.Advertised, call.AfterAdvertised, call.Mechanism = nil, 0, "PLAIN"
+				late = append(late, call)
+			case *decode.Exchange:
+				noRange(call)
+				exchanges = append(exchanges, call)
+			}
+		}
+		return append(late, exchanges...)
+	}
 	shake, answer := on(saslHandshakeKey), on(saslAuthenticateKey)
 	raw := []string{"KV2008 the broker closed the connection during the authentication, after an answered SaslHandshake"}
 	left := []string{"KV2008 the client closed after an answered SaslHandshake and sent no credentials"}
@@ -52,6 +67,9 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 		{"the client leaves once", try(0, byClient, shake), nil},
 		{"a token is answered with another one", slices.Concat(try(0, byClient, shake, on(saslAuthenticateKey, challenge)), try(1, byClient, shake, on(saslAuthenticateKey, challenge))), challenged},
 		{"once a token is answered so", try(0, byClient, shake, on(saslAuthenticateKey, challenge)), nil},
+		{"the client asks for no ranges, and the broker closes on raw tokens", unasked(slices.Concat(try(0, byBroker, shake), try(1, byBroker, shake))), raw},
+		{"the client asks for no ranges, and leaves", unasked(slices.Concat(try(0, byClient, shake), try(1, byClient, shake))), left},
+		{"the client asks for no ranges, and is served", unasked(slices.Concat(try(0, byClient, shake, on(3), on(0)), try(1, byClient, shake, on(3), on(0)))), nil},
 		{"the token is accepted", slices.Concat(try(0, byClient, shake, answer), try(1, byClient, shake, answer)), nil},
 	} {
 		var got []string

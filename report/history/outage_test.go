@@ -248,3 +248,23 @@ func TestSilenceOnAVersionNeverSeen(t *testing.T) {
 		p.expect(c.want)
 	}
 }
+
+// TestARefusalOnAServedConnectionTurnsNobodyAway: only connections that were never served count.
+func TestARefusalOnAServedConnectionTurnsNobodyAway(t *testing.T) {
+	p := newPlay(t)
+	other := p.connect()
+	p.send(other, keyMetadata, 1, answered, soon, noRange)
+	p.now += time.Second
+	served := p.connect()
+	p.send(served, keyMetadata, 1, answered, soon, noRange)
+	p.now += time.Second
+	p.send(served, keyProduce, 11, closed, soon, noRange)
+	p.end(served, 1)
+	p.now += time.Second
+	first := p.connect()
+	p.send(first, keyFetch, 17, closed, soon, noRange)
+	p.end(first, 1)
+	p.now += time.Second
+	p.send(other, keyMetadata, 1, answered, soon, noRange)
+	p.expect(Refused, Refused)
+}
