@@ -81,6 +81,15 @@ func (p *play) refuse() {
 	}})
 }
 
+// drop is a connection that the broker closes before a byte was sent.
+func (p *play) drop() {
+	at := p.at()
+	p.book.Connection(&decode.Connection{Connection: &reassembly.Connection{
+		Stream: p.connect(), Client: playClient, Broker: playBroker, First: at, Last: at, Seen: [2]bool{true, true},
+		End: reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: at},
+	}})
+}
+
 // expect compares the causes of all suspects, in order.
 func (p *play) expect(want ...Cause) []Ruling {
 	p.Helper()

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/reassembly"
 )
 
 func TestALimitOfConnectionsBlamesNoVersion(t *testing.T) {
@@ -202,16 +201,8 @@ func TestTooLargeOrAway(t *testing.T) {
 			p.end(s, 1)
 			p.end(idle, 0)
 		}, Away},
-		"it refuses connections": {func(p *play, s uint32) { p.end(s, 1); p.now += time.Second; p.refuse() }, Away},
-		"a proxy closes connections before a byte is sent": {func(p *play, s uint32) {
-			p.end(s, 1)
-			p.now += time.Second
-			at := p.at()
-			p.book.Connection(&decode.Connection{Connection: &reassembly.Connection{
-				Stream: p.connect(), Client: playClient, Broker: playBroker, First: at, Last: at, Seen: [2]bool{true, true},
-				End: reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: at},
-			}})
-		}, Away},
+		"it refuses connections":                           {func(p *play, s uint32) { p.end(s, 1); p.now += time.Second; p.refuse() }, Away},
+		"a proxy closes connections before a byte is sent": {func(p *play, s uint32) { p.end(s, 1); p.now += time.Second; p.drop() }, Away},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlay(t)
@@ -267,4 +258,38 @@ func TestARefusalOnAServedConnectionTurnsNobodyAway(t *testing.T) {
 	p.now += time.Second
 	p.send(other, keyMetadata, 1, answered, soon, noRange)
 	p.expect(Refused, Refused)
+}
+
+// TestAConnectionWithoutAByteTurnsAway: while a connection is served, new ones are closed, one of them before a
+// byte was sent.
+func TestAConnectionWithoutAByteTurnsAway(t *testing.T) {
+	for drops, want := range map[bool]Cause{true: Away, false: Refused} {
+		p := newPlay(t)
+		other := p.connect()
+		serve := func() { p.now += time.Second; p.send(other, keyMetadata, 1, answered, soon, noRange) }
+		serve()
+		if drops {
+			p.now += time.Second
+			p.drop()
+		}
+		for range 2 {
+			serve()
+			p.send(p.connect(), keyFetch, 17, closed, soon, noRange)
+			serve()
+		}
+		p.expect(want, want)
+	}
+}
+
+// TestTheLastRequestIsTheLastSign: of an outage that began with a refused connection.
+func TestTheLastRequestIsTheLastSign(t *testing.T) {
+	p := newPlay(t)
+	p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
+	p.now += time.Second
+	p.refuse()
+	p.now += time.Second
+	p.send(p.connect(), keyMetadata, 1, decode.Left, 10*time.Second, noRange)
+	if r := p.expect(Away)[0]; r.Last != p.book.suspects[0].Exchange.Decided {
+		t.Errorf("last sign %v, want that of the request, %v", r.Last, p.book.suspects[0].Exchange.Decided)
+	}
 }
