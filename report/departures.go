@@ -101,7 +101,7 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	f.departures = append(f.departures, d)
 }
 
-// mayDepart reports whether a client that asked for ApiVersions did not get to its work on c, or not in good order.
+// mayDepart reports whether a client that asked for ApiVersions may not have got to its work on c.
 func mayDepart(c *decode.Connection, stage int16) bool {
 	_, missing := nextNeed(c.Advertised, stage)
 	inside := stage == saslHandshakeKey || stage == history.Challenged

@@ -123,7 +123,8 @@ var awayRule = Rule{
 	Documentation: model.Documentation{
 		What: "Requests were closed, reset or not answered while the address was restarting, hanging, or a proxy without a backend. The same versions were answered before or afterwards, or nothing at all was.",
 		Why:  "Each of these looks like a refused version on one connection. What the address answered at other times, and what happened to its other connections, shows that it was not there.",
-		Wire: "Several connections that the broker ends within milliseconds, refused connections (RST instead of SYN-ACK), or silence, and then the same requests answered.",
+		Wire: "Several connections that the broker ends within milliseconds, refused connections (RST instead of SYN-ACK), or silence, and then the same requests answered. " +
+			"Or new connections that are closed on their first request, while the address serves those that began before.",
 		Do: "See why the broker was away: its log, an upgrade, garbage collection, the health checks of the proxy. Clients need no change. " +
 			"A broker or proxy that limits the connections per address (max.connections.per.ip) looks the same.",
 	},

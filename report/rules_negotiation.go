@@ -27,8 +27,8 @@ const inVain = "in vain"
 // javaClient is the software name of kafka-clients.
 const javaClient = "apache-kafka-java"
 
-// isInTheClear reports whether the address answers others in the clear, and nothing points to SASL, so that no security
-// setting explains a refusal.
+// isInTheClear reports whether the address answers others in the clear, and nothing points to SASL, so that no
+// security setting explains a refusal.
 func (s *subject) isInTheClear() bool { return s.clear && s.answers && !s.mayLackSASL }
 
 // takenBefore is the detail of findings where the address answered the version in an earlier life.

@@ -23,7 +23,8 @@ var sealedRule = Rule{
 		Why: "A broker does this on a request whose version it does not support. Wrong security settings look different: the handshake fails, or the broker answers the authentication with an error. " +
 			"Clients report both as a wrong security.protocol.",
 		Wire: "The lengths of TLS records show the sizes of Kafka messages. Reported is a request whose size the broker never answers, closed within a fraction of a second, while the broker serves others. " +
-			"Not reported are closes that have another explanation: a broker that stops, an idle connection, a listener that wants SASL, a request that is too large.",
+			"Not reported are closes that have another explanation: a broker that stops or refuses the next connections, an idle connection, " +
+			"a listener that wants SASL, a SASL session that may be over, a request that is too large.",
 		Do: "Make sure with a TLS key log of one side (--tls-keylog): then the report names the request, its version and what the broker advertised. " +
 			"The key log must be written while the connections are set up.",
 	},

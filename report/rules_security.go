@@ -88,8 +88,8 @@ const (
 const maxMechanisms = 8
 
 // The details of authenticationRule where there is no error code: closedInside, the broker closed on a
-// SaslAuthenticate; closedOnTokens, the same where the tokens have no header; leftAfterHandshake and leftAfterChallenge, the client
-// closed after an answered SaslHandshake, or after the broker's first token.
+// SaslAuthenticate; closedOnTokens, the same where the tokens have no header; leftAfterHandshake and
+// leftAfterChallenge, the client closed after an answered SaslHandshake, or after the broker's first token.
 const (
 	closedInside       = "closed"
 	closedOnTokens     = "closed on tokens"
@@ -111,8 +111,10 @@ var authenticationRule = Rule{
 	Documentation: model.Documentation{
 		What: "The broker refused the SASL mechanism that the client asked for, or the credentials that it sent.",
 		Why:  "The broker closes the connection afterwards, and the client may report no more than a disconnect. The cause is the authentication and no version.",
-		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. What is inside the tokens is never looked at.",
-		Do:   "For a refused mechanism set sasl.mechanism to one that the broker enables. For refused credentials check user, password, token or ticket, and the broker's log, which names the reason.",
+		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. " +
+			"Or, at least twice: a FIN or RST from the broker after SaslHandshake v0 and tokens without a header; a client that leaves after the handshake, or after the broker answered its first token with another one. " +
+			"What is inside the tokens is never looked at.",
+		Do: "For a refused mechanism set sasl.mechanism to one that the broker enables. For refused credentials check user, password, token or ticket, and the broker's log, which names the reason.",
 	},
 	explains: true, own: "authentication",
 	exchange: func(x *decode.Exchange) (string, bool) {

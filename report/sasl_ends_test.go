@@ -70,6 +70,8 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 		{"the client asks for no ranges, and the broker closes on raw tokens", unasked(slices.Concat(try(0, byBroker, shake), try(1, byBroker, shake))), raw},
 		{"the client asks for no ranges, and leaves", unasked(slices.Concat(try(0, byClient, shake), try(1, byClient, shake))), left},
 		{"the client asks for no ranges, and is served", unasked(slices.Concat(try(0, byClient, shake, on(3), on(0)), try(1, byClient, shake, on(3), on(0)))), nil},
+		{"the broker closes on a SaslAuthenticate, which says it", slices.Concat(try(0, byBroker, shake, on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker))), try(1, byBroker, shake, on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker))), try(2, byClient, shake)),
+			[]string{"KV2008 SaslAuthenticate v1 sent, and the broker closed the connection during the authentication"}},
 		{"the token is accepted", slices.Concat(try(0, byClient, shake, answer), try(1, byClient, shake, answer)), nil},
 	} {
 		var got []string
