@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
@@ -117,6 +119,22 @@ func securityScenes() []scene {
 			holds:  "ApiVersions answered; the client says that it is done (close_notify), upon which the broker is the first to close the connection",
 			yields: "with the key log KV2004",
 			play:   leaveOverTLS,
+		},
+		{
+			name:   "kv2020-fires-reset",
+			blind:  "encrypted",
+			by:     "frames over TLS 1.3 to kfake",
+			holds:  "three connections of which the ranges and Metadata are answered, and which are reset upon the next request",
+			yields: "KV2020",
+			play:   endsInsideTLS(0),
+		},
+		{
+			name:   "kv2020-near-idle",
+			blind:  "encrypted",
+			by:     "frames over TLS 1.3 to kfake",
+			holds:  "the same, each idle for six minutes before that request, as behind a load balancer that forgets idle connections",
+			yields: "no KV2020",
+			play:   endsInsideTLS(6 * time.Minute),
 		},
 		{
 			name:   "kv9004-fires-close",
@@ -376,4 +394,55 @@ func (s *stage) meet(config *tls.Config, answer func(net.Conn)) error {
 	}
 	defer stop()
 	return fails(s.client(addr, config))
+}
+
+// endsInsideTLS asks for the ranges and Metadata on each of three connections inside TLS and lets time pass. Upon
+// the next request the connection is reset.
+func endsInsideTLS(pause time.Duration) func(*stage) error {
+	return func(s *stage) error {
+		own, pool, err := certificate()
+		if err != nil {
+			return err
+		}
+		o := brokerOptions{versions: kversion.V2_8_0(), more: []kfake.Opt{kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}})}}
+		return s.withBroker(o, func(b *fake) error {
+			for range 3 {
+				if err := s.endInsideTLS(b.addr, pool, pause); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+}
+
+func (s *stage) endInsideTLS(addr string, pool *x509.CertPool, pause time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conn, err := s.dial(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	t := conn.(*tap)
+	defer func() { _ = t.Conn.Close() }()
+	secure := tls.Client(conn, &tls.Config{RootCAs: pool, ServerName: "kafka.example", MinVersion: tls.VersionTLS13})
+	metadata, fetch := kmsg.NewPtrMetadataRequest(), kmsg.NewPtrFetchRequest()
+	metadata.Version, fetch.Version = 9, 11
+	for _, q := range [][]byte{
+		capturetest.ApiVersionsRequest(3, 1, "orders-svc", "example-client", "1.4.2"), capturetest.Request(metadata, 2, "orders-svc"),
+	} {
+		if _, err := secure.Write(q); err != nil {
+			return err
+		}
+		if _, err := secure.Read(make([]byte, 16<<10)); err != nil {
+			return err
+		}
+	}
+	s.Wait(pause)
+	if _, err := secure.Write(capturetest.Request(fetch, 3, "orders-svc")); err != nil {
+		return err
+	}
+	t.once.Do(func() { t.talk.Reset(capturetest.ToClient) })
+	s.Wait(time.Second)
+	return nil
 }
