@@ -158,6 +158,9 @@ func TestNegotiationRules(t *testing.T) {
 		{"a client that had asked before the answer does not fire", []any{
 			exchangeOf(2, 0, 3, 1, early), connectionOf(0, 1, 9, leaves),
 		}, []string{"KV2006 Metadata v1 sent before the ApiVersions response arrived"}},
+		{"nor one that had asked for more than its way", []any{
+			exchangeOf(2, 0, 10, 1, early), connectionOf(0, 1, 9, leaves),
+		}, []string{"KV2006 FindCoordinator v1 sent before the ApiVersions response arrived"}},
 		{"a client that asks for something does not fire", []any{connectionOf(0, 1, 9)}, []string{}},
 		{"a broker that closes after ApiVersions does not fire", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
 			c.AfterAdvertised, c.End.By = 0, reassembly.ToClient

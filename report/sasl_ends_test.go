@@ -33,6 +33,8 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 	}
 	byClient := func(*decode.Connection) {}
 	late := func(c *decode.Connection) { byBroker(c); c.End.At.Time += spareAge }
+	joined := func(c *decode.Connection) { byBroker(c); c.Midstream = true }
+	incomplete := func(c *decode.Connection) { byBroker(c); c.Incomplete = 1 }
 	torn := func(c *decode.Connection) { byBroker(c); c.Missing = 10 }
 	// unasked are calls of a client that does not ask for ApiVersions: its exchanges wait for ranges to the end.
 	unasked := func(calls []any) (late []any) {
@@ -62,6 +64,8 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 		{"once", try(0, byBroker, shake), nil},
 		{"long after the handshake", slices.Concat(try(0, late, shake), try(1, late, shake)), nil},
 		{"bytes are missing", slices.Concat(try(0, torn, shake), try(1, torn, shake)), nil},
+		{"the connections were open before the capture", slices.Concat(try(0, joined, shake), try(1, joined, shake)), nil},
+		{"a request is not complete", slices.Concat(try(0, incomplete, shake), try(1, incomplete, shake)), nil},
 		{"the client is served on another connection", slices.Concat(try(0, byBroker, shake), try(1, byBroker, shake), try(2, byClient, shake, on(3), on(0))), nil},
 		{"the client leaves", slices.Concat(try(0, byClient, shake), try(1, byClient, shake)), left},
 		{"the client leaves once", try(0, byClient, shake), nil},
@@ -76,7 +80,7 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 	} {
 		var got []string
 		for _, f := range builderOf(Options{}, c.calls...).Report().Findings {
-			if f.Code != "KV9002" {
+			if f.Code < "KV9" {
 				got = append(got, fmt.Sprintf("%s %s", f.Code, f.Message))
 			}
 		}
