@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/kafkavet/kafkavet/report"
 )
 
 // TestTruth: what kafkavet says of every capture with a stated truth is right, and the README has the counts.
@@ -40,5 +43,49 @@ func TestTruth(t *testing.T) {
 		if !strings.Contains(string(readme), row) {
 			t.Errorf("README.md has not: %s", row)
 		}
+	}
+}
+
+// TestEveryRuleHasCaptures: each finding is in the accepted output of a capture, and a capture that must not have
+// it says so.
+func TestEveryRuleHasCaptures(t *testing.T) {
+	fires, isNear := map[string]bool{}, map[string]bool{}
+	goldens, err := filepath.Glob("testdata/golden/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range goldens {
+		var golden struct{ Findings []struct{ Code string } }
+		readJSON(t, name, &golden)
+		for _, f := range golden.Findings {
+			fires[f.Code] = true
+		}
+	}
+	var truths map[string]struct{ No []string }
+	readJSON(t, "testdata/captures/truth.json", &truths)
+	for _, truth := range truths {
+		for _, code := range truth.No {
+			isNear[code] = true
+		}
+	}
+	for _, rule := range report.Rules() {
+		if !fires[rule.Code] {
+			t.Errorf("%s %s is in no file of testdata/golden", rule.Code, rule.Title)
+		}
+		if !isNear[rule.Code] {
+			t.Errorf("%s %s: testdata/captures/truth.json names no near miss", rule.Code, rule.Title)
+		}
+	}
+}
+
+// readJSON reads a file.
+func readJSON(t *testing.T, name string, into any) {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err == nil {
+		err = json.Unmarshal(data, into)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
 	}
 }
