@@ -47,6 +47,9 @@ const (
 	// spareAge is how long a client that misses something in the ApiVersions answer keeps the
 	// connection at most: clients decide when they read it. What stays open longer is a spare connection.
 	spareAge = int64(2 * time.Second)
+	// authenticationAnswers is how many answers an authentication has at most: that to SaslHandshake, and three
+	// tokens (GSSAPI).
+	authenticationAnswers = 4
 	// clusterWindow is how far away in time a client counts as served by another broker of the cluster.
 	clusterWindow = int64(2 * time.Minute)
 )
@@ -59,7 +62,7 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	stage, worked := f.history.Stage(c.Stream)
 	if c.Advertised == nil {
 		// Its exchanges may come later, as they wait for a range to borrow: addDeparture looks again.
-		if c.Mechanism == "" || !ended(c) {
+		if c.Mechanism == "" || !ended(c) || c.Responses > authenticationAnswers {
 			return
 		}
 	} else if worked || !mayDepart(c, stage) {

@@ -89,3 +89,22 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoWorksIsNoDeparture: without ApiVersions, only connections are kept that can have ended during the
+// authentication.
+func TestWhoWorksIsNoDeparture(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*decode.Connection)
+		want   int
+	}{
+		"may have ended during the authentication": {func(*decode.Connection) {}, 1},
+		"no SASL":             {func(c *decode.Connection) { c.Mechanism = "" }, 0},
+		"more answers":        {func(c *decode.Connection) { c.Responses = authenticationAnswers + 1 }, 0},
+		"its end is not seen": {func(c *decode.Connection) { c.End.Kind = reassembly.Cut }, 0},
+	} {
+		b := builderOf(Options{}, connectionOf(1, 1, 9, func(c *decode.Connection) { c.Advertised, c.AfterAdvertised, c.Mechanism = nil, 0, "PLAIN" }, c.change))
+		if got := len(b.findings.departures); got != c.want {
+			t.Errorf("%s: %d departures, want %d", name, got, c.want)
+		}
+	}
+}
