@@ -2,6 +2,8 @@ package evidence
 
 import (
 	"encoding/binary"
+
+	"golang.org/x/crypto/cryptobyte"
 )
 
 // TLS as far as it is in the clear (RFC 5246, RFC 8446).
@@ -125,30 +127,25 @@ func (s *scrubber) handshake(parts [][]byte) {
 // tell who the client is.
 func (s *scrubber) clientHello(b []byte) {
 	const fixed = 2 + 32 // version, random
-	rest, ok := after(b, fixed)
-	for _, width := range [...]int{1, 2, 1} { // session id, cipher suites, compression methods
-		if ok {
-			rest, ok = afterVector(rest, width)
-		}
-	}
-	if !ok || len(rest) < 2 {
+	hello := cryptobyte.String(b)
+	var session, suites, compression cryptobyte.String
+	if !hello.Skip(fixed) || !hello.ReadUint8LengthPrefixed(&session) || !hello.ReadUint16LengthPrefixed(&suites) ||
+		!hello.ReadUint8LengthPrefixed(&compression) || !hello.Skip(2) {
 		clear(b[min(fixed, len(b)):])
 		return
 	}
-	for rest = rest[2:]; len(rest) > 0; {
-		if len(rest) < 4 {
-			clear(rest)
-			return
-		}
-		kind, length := binary.BigEndian.Uint16(rest), int(binary.BigEndian.Uint16(rest[2:]))
-		body := rest[4:min(len(rest), 4+length)]
+	for !hello.Empty() {
+		var kind uint16
+		var body cryptobyte.String
 		switch {
+		case !hello.ReadUint16(&kind) || !hello.ReadUint16LengthPrefixed(&body):
+			clear(hello) // cut
+			return
 		case kind == extensionServerName:
 			s.serverName(body)
 		case !plainExtensions[kind]:
 			clear(body)
 		}
-		rest = rest[4+len(body):]
 	}
 }
 
@@ -160,24 +157,4 @@ func (s *scrubber) serverName(b []byte) {
 		return
 	}
 	s.names.Fill("host", b[head:])
-}
-
-// after is b behind its first n bytes.
-func after(b []byte, n int) ([]byte, bool) {
-	if len(b) < n {
-		return nil, false
-	}
-	return b[n:], true
-}
-
-// afterVector is b behind a vector with a length of that many bytes.
-func afterVector(b []byte, width int) ([]byte, bool) {
-	if len(b) < width {
-		return nil, false
-	}
-	n := 0
-	for _, c := range b[:width] {
-		n = n<<8 | int(c)
-	}
-	return after(b[width:], n)
 }

@@ -163,12 +163,6 @@ type findingView struct {
 	Proof          phrase
 }
 
-// statement is a statement under a name.
-type statement struct {
-	Name string
-	Text phrase
-}
-
 // knownIssueView is a known issue; Link is empty where it leads nowhere.
 type knownIssueView struct {
 	model.KnownIssue
@@ -222,26 +216,7 @@ func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView 
 		Severity: f.Severity.String(), SeverityName: severityWords[f.Severity],
 		Advice: f.Advice, Commands: f.Commands, Several: len(r.Captures) > 1, Requests: requestText(f) != "",
 	}
-	add := func(name string, text phrase) {
-		if len(text) > 0 && text[0].Text != "" {
-			v.Rows = append(v.Rows, statement{name, text})
-		}
-	}
-	add("Client", clientPhrase(f.Client))
-	add("Broker", brokerPhrase(f.Broker, f.Behind, f.Release))
-	add("Sent", say(sentText(f)))
-	add("Advertised", say(advertisedText(f)))
-	add("The target accepts", say(onTargetText(f)))
-	add(followed(f), say(words.UpperFirst(then(f))))
-	if !v.Requests {
-		add("Seen", say(words.UpperFirst(words.Times(f.Count))))
-	}
-	if f.Greeting != "" {
-		add("The other side said", say(verbatim(f.Greeting)))
-	}
-	add("Why it matters", say(f.Why))
-	add("Ruled out", say(explanationTexts(f.RuledOut)))
-	add("Not ruled out", say(explanationTexts(f.NotRuledOut)))
+	v.Rows = statements(f)
 	v.Chart = findingChart(f, v.ID)
 	if k := f.KnownIssue; k != nil {
 		link, _ := webLink(k.URL)

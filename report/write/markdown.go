@@ -217,31 +217,13 @@ func (m *markdown) finding(i int) string {
 			fmt.Fprintf(&b, "- **%s:** %s\n", label, text)
 		}
 	}
-	line("Client", mdPhrase(clientPhrase(f.Client)))
-	line("Broker", mdPhrase(brokerPhrase(f.Broker, f.Behind, f.Release)))
-	line("Sent", mdProse(sentText(f)))
-	line("Advertised", mdProse(advertisedText(f)))
-	line("The target accepts", mdProse(onTargetText(f)))
-	line(followed(f), mdProse(then(f)))
-	if requestText(f) == "" {
-		line("Seen", mdProse(words.Times(f.Count)))
+	for _, row := range statements(f) {
+		line(row.Name, mdPhrase(row.Text))
 	}
-	line("The other side said", mdCodeOrNone(f.Greeting))
-	line("Why it matters", mdProse(f.Why))
-	line("Ruled out", mdProse(explanationTexts(f.RuledOut)))
-	line("Not ruled out", mdProse(explanationTexts(f.NotRuledOut)))
 	m.knownIssue(f, line)
 	b.WriteString("\n")
 	b.WriteString(m.occurrences(f))
 	return b.String()
-}
-
-// mdCodeOrNone is text as code, empty for none.
-func mdCodeOrNone(text string) string {
-	if text == "" {
-		return ""
-	}
-	return mdCode(shorten(text))
 }
 
 // knownIssue writes the known issue of a finding, and what to do.
@@ -254,9 +236,7 @@ func (m *markdown) knownIssue(f *model.Finding, line func(label, text string)) {
 		}
 		return
 	}
-	text := mdLink(mdProse(k.Title), k.URL)
-	text += mdProse(matchText(k))
-	line("Known issue", text)
+	line("Known issue", mdLink(mdProse(k.Title), k.URL)+mdProse(matchText(k)))
 	if k.FixedIn != "" {
 		line("Fixed in", mdCode(shorten(k.FixedIn)))
 	}

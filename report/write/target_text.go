@@ -259,7 +259,7 @@ func (t *textReport) target() {
 	for i := range g.Clients {
 		c := &g.Clients[i]
 		if shown[c.Verdict]++; shown[c.Verdict] <= most[c.Verdict] {
-			t.field(targetVerdicts[c.Verdict], phraseText(targetClientPhrase(c))+": "+escapeLong(targetSays(c, maxTargetAPIs)))
+			t.field(targetVerdicts[c.Verdict], textPhrase(targetClientPhrase(c))+": "+escapeLong(targetSays(c, maxTargetAPIs)))
 		}
 	}
 	for _, v := range model.Verdicts {
@@ -275,19 +275,6 @@ func (t *textReport) target() {
 		}
 	}
 	for _, p := range targetRemarks(g, t.r) {
-		t.item(phraseText(p))
+		t.item(textPhrase(p))
 	}
-}
-
-// phraseText is a phrase at a terminal.
-func phraseText(p phrase) string {
-	var b strings.Builder
-	for _, part := range p {
-		if part.Verbatim {
-			b.WriteString(Escape(part.Text))
-		} else {
-			b.WriteString(part.Text)
-		}
-	}
-	return b.String()
 }

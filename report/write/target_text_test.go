@@ -25,7 +25,7 @@ func TestTargetInWords(t *testing.T) {
 	var clients []string
 	for i := range target.Clients {
 		c := &target.Clients[i]
-		clients = append(clients, c.Verdict+" "+phraseText(targetClientPhrase(c))+": "+targetSays(c, maxTargetAPIs))
+		clients = append(clients, c.Verdict+" "+textPhrase(targetClientPhrase(c))+": "+targetSays(c, maxTargetAPIs))
 	}
 	wantClients := []string{
 		"breaks client id cron from 127.0.0.1: Produce v2 (once; the target accepts v3 to v12), Fetch v18 (once; the target accepts v4 to v17), Fetch v19 (once; the target accepts v4 to v17) and ListOffsets v0 (once; the target accepts v1 to v10)",

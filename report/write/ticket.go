@@ -309,6 +309,37 @@ func evidenceText(f *model.Finding) string {
 	return ", " + strings.Join(parts, "; ")
 }
 
+// statement is a statement under a name.
+type statement struct {
+	Name string
+	Text phrase
+}
+
+// statements are what documents say of a finding, but for what to do.
+func statements(f *model.Finding) (out []statement) {
+	add := func(name string, text phrase) {
+		if len(text) > 0 && text[0].Text != "" {
+			out = append(out, statement{name, text})
+		}
+	}
+	add("Client", clientPhrase(f.Client))
+	add("Broker", brokerPhrase(f.Broker, f.Behind, f.Release))
+	add("Sent", say(sentText(f)))
+	add("Advertised", say(advertisedText(f)))
+	add("The target accepts", say(onTargetText(f)))
+	add(followed(f), say(then(f)))
+	if requestText(f) == "" {
+		add("Seen", say(words.Times(f.Count)))
+	}
+	if f.Greeting != "" {
+		add("The other side said", say(verbatim(f.Greeting)))
+	}
+	add("Why it matters", say(f.Why))
+	add("Ruled out", say(explanationTexts(f.RuledOut)))
+	add("Not ruled out", say(explanationTexts(f.NotRuledOut)))
+	return out
+}
+
 // softwarePhrase names software by what it announced: two verbatim texts.
 func softwarePhrase(name, version string) phrase {
 	if version == "" {
