@@ -14,7 +14,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// baselineSchema names the format of a baseline file.
 const baselineSchema = "kafkavet/baseline/v1"
 
 // maxBaseline bounds a baseline file in bytes: 10,000 findings of about 200.

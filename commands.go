@@ -69,7 +69,6 @@ func newRoot(e environment) (root *cobra.Command, code *int) {
 	return root, code
 }
 
-// runRoot runs without a command.
 func runRoot(cmd *cobra.Command, args []string, e environment, code *int) error {
 	switch {
 	case len(args) == 0:

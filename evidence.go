@@ -31,7 +31,6 @@ func (o *evidenceOptions) register(cmd *cobra.Command) {
 	f.UintVar(&o.occurrences, "evidence-occurrences", 3, "keep `N` occurrences of each finding as evidence")
 }
 
-// isWanted reports whether evidence is written.
 func (o *evidenceOptions) isWanted() bool { return o.path != "" || o.bundle != "" }
 
 // maxOccurrences bounds --evidence-occurrences. More would be most of the capture.

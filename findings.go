@@ -140,7 +140,6 @@ func (f *findings) finish() int {
 	return f.verdict(rep, f.j.inputIsWhole() && isProven && isKept && isWritten)
 }
 
-// reportFile is one output of the report.
 type reportFile struct {
 	*output
 	format write.Format

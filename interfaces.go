@@ -35,7 +35,6 @@ func newInterfaces(e environment) (*cobra.Command, action) {
 	}
 }
 
-// listDevices writes a table of interfaces, and "any".
 func listDevices(w io.Writer, list []capture.Device) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	// Errors come from w, and Flush returns the first one.

@@ -100,8 +100,7 @@ func (j *job) warn(err error) {
 	}
 }
 
-// newPipeline makes the pipeline between a source and a sink.
-func (j *job) newPipeline(src capture.Source, sink decode.Sink, beside *live) *pipeline {
+func (j *job) newPipeline(src capture.Source, sink decode.Sink, with *live) *pipeline {
 	var d *debugger
 	if j.opt.traffic.debug.isSet {
 		d = &debugger{stream: j.opt.traffic.debug.number, s: j.streams}
@@ -110,7 +109,7 @@ func (j *job) newPipeline(src capture.Source, sink decode.Sink, beside *live) *p
 	return newPipeline(pipelineOptions{
 		debug: d,
 		src:   src, dissector: j.dissector, filter: j.filter, keys: j.keys, supplied: j.supplied,
-		idle: j.opt.traffic.idle, sink: sink, tap: j.result.tap(), live: beside,
+		idle: j.opt.traffic.idle, sink: sink, tap: j.result.tap(), live: with,
 	})
 }
 

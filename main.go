@@ -22,7 +22,6 @@ const (
 	exitTrouble  = 2 // the work could not be done
 )
 
-// streams are the standard streams of a command.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
@@ -86,7 +85,6 @@ func runConfined(ctx context.Context, args []string) int {
 	return e.run(ctx, args)
 }
 
-// run does what the arguments say and returns the exit code.
 func run(ctx context.Context, args []string, s streams) int {
 	return host(s).run(ctx, args)
 }

@@ -76,7 +76,6 @@ func (d *days) Type() string { return "duration" }
 // would take half of the time. 1,000 reports of 5 MB take 400 MiB.
 const mergeMemory = 384 << 20
 
-// newMerge makes the command merge.
 func newMerge(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "merge [flags] REPORT...",
@@ -143,7 +142,7 @@ func closedBy(rep *model.Report, within time.Duration, withLikely bool) (string,
 	for i := range rep.Parts {
 		p := &rep.Parts[i]
 		if p.Target == "" {
-			return "", fmt.Errorf("%s made without --target, so it cannot say who breaks", wasWere(withoutTarget(rep), "report"))
+			return "", fmt.Errorf("%s made without --target, so it cannot say who breaks", words.Were(withoutTarget(rep), "report"))
 		}
 		if p.First != nil && (first == 0 || *p.First < first) {
 			first = *p.First
@@ -169,12 +168,12 @@ func closedBy(rep *model.Report, within time.Duration, withLikely bool) (string,
 	}
 	switch unwatched := unwatched(rep, since); {
 	case len(breaking) > 0:
-		return fmt.Sprintf("%s on %s and %s seen in the last %s: %s", brokenClients(uint64(len(breaking))), rep.Target.Name, one(len(breaking), "was", "were"),
+		return fmt.Sprintf("%s on %s and %s seen in the last %s: %s", brokenClients(uint64(len(breaking))), rep.Target.Name, words.Agree(uint64(len(breaking)), "was", "were"),
 			words.Humane(within), firstOf(breaking)), nil
 	case folded > 0:
-		return fmt.Sprintf("%s that %s on %s are not listed", words.Plural(folded, "client"), one(int(folded), "breaks", "break"), rep.Target.Name), nil
+		return fmt.Sprintf("%s that %s on %s are not listed", words.Plural(folded, "client"), words.Agree(folded, "breaks", "break"), rep.Target.Name), nil
 	case len(unwatched) > 0:
-		return fmt.Sprintf("%s not watched in the last %s: %s", wasWere(uint64(len(unwatched)), "broker"), words.Humane(within), firstOf(unwatched)), nil
+		return fmt.Sprintf("%s not watched in the last %s: %s", words.Were(uint64(len(unwatched)), "broker"), words.Humane(within), firstOf(unwatched)), nil
 	case first > since:
 		return fmt.Sprintf("the reports cover %s, less than %s", words.Humane(time.Duration(last-first)), words.Humane(within)), nil
 	}
@@ -182,15 +181,7 @@ func closedBy(rep *model.Report, within time.Duration, withLikely bool) (string,
 }
 
 func brokenClients(n uint64) string {
-	return words.Plural(n, "client") + " " + one(int(n), "breaks", "break")
-}
-
-// one is singular for 1, and many otherwise.
-func one(n int, singular, many string) string {
-	if n == 1 {
-		return singular
-	}
-	return many
+	return words.Plural(n, "client") + " " + words.Agree(n, "breaks", "break")
 }
 
 func withoutTarget(rep *model.Report) (n uint64) {
@@ -213,7 +204,6 @@ func clientName(c *model.TargetClient) string {
 	return strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion)
 }
 
-// maxNamed is how many names stand in one line.
 const maxNamed = 3
 
 // firstOf names the first of a list.

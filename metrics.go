@@ -36,7 +36,6 @@ const other = "other"
 
 var requestLabels = []string{"api", "version", "verdict", "client_software"}
 
-// requestKey identifies a series of requests.
 type requestKey struct {
 	software     decode.Software
 	key, version int16
@@ -78,7 +77,6 @@ func (m *requestMetrics) count(x *decode.Exchange) {
 	m.last.Inc()
 }
 
-// counter returns the counter of a key.
 func (m *requestMetrics) counter(key requestKey) prometheus.Counter {
 	if c := m.counters[key]; c != nil {
 		return c
@@ -101,7 +99,6 @@ func (m *requestMetrics) counter(key requestKey) prometheus.Counter {
 	return c
 }
 
-// softwareLabel returns client software as a label value.
 func softwareLabel(name, version string) string {
 	text := strings.TrimSpace(name + " " + version)
 	if text == "" {
@@ -225,7 +222,6 @@ func (s *findingSeries) counts(findings []model.Finding) map[[5]string]uint64 {
 	return counts
 }
 
-// newMetrics returns the handler of /metrics.
 func newMetrics(s *served, requests *requestMetrics) http.Handler {
 	r := prometheus.NewRegistry()
 	r.MustRegister(

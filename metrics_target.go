@@ -86,7 +86,6 @@ func seriesOf(clients []model.TargetClient) map[[3]string]targetSeries {
 	return series
 }
 
-// collectBrokers sends the requests by broker.
 func collectBrokers(brokers []model.Broker, to chan<- prometheus.Metric) {
 	requests := map[string]uint64{}
 	for i := range brokers {

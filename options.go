@@ -37,7 +37,6 @@ type options struct {
 	groups []group
 }
 
-// group is a group of flags.
 type group interface {
 	// register adds the flags to those of a command.
 	register(*cobra.Command)
@@ -45,7 +44,6 @@ type group interface {
 	check() error
 }
 
-// add adds groups of flags to a command.
 func (o *options) add(cmd *cobra.Command, groups ...group) {
 	for _, g := range groups {
 		g.register(cmd)
@@ -212,7 +210,6 @@ func (o *reportOptions) check() error {
 	return oneOf("--color", o.color, colors)
 }
 
-// reaches reports whether --fail-on includes findings of a severity.
 func (o *reportOptions) reaches(s model.Severity) bool {
 	switch o.failOn {
 	case "error":
@@ -225,7 +222,6 @@ func (o *reportOptions) reaches(s model.Severity) bool {
 	return false
 }
 
-// fails reports whether a finding fails the run.
 func (o *reportOptions) fails(f *model.Finding) bool { return !f.Accepted && o.reaches(f.Severity) }
 
 // redactOptions configure the replacement of names and addresses.

@@ -87,7 +87,6 @@ func (o *liveOptions) check() error {
 	return nil
 }
 
-// capture returns the options to open the interface.
 func (o *liveOptions) capture(filter capture.Filter, warn func(error)) (capture.LiveOptions, error) {
 	name := o.iface
 	if name == "" {

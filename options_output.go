@@ -28,7 +28,6 @@ type outputOptions struct {
 	flags   *pflag.FlagSet
 }
 
-// outputFormat is a format of a command.
 type outputFormat struct {
 	name string
 	// extensions are the file name extensions that select it.
@@ -43,7 +42,6 @@ type outputOption struct {
 	path string
 }
 
-// newReportOutput returns the options of a command that writes a report.
 func newReportOutput(isLive bool) outputOptions {
 	o := outputOptions{isLive: isLive}
 	for _, f := range write.Formats() {
@@ -52,7 +50,6 @@ func newReportOutput(isLive bool) outputOptions {
 	return o
 }
 
-// newRequestsOutput returns the options of a command that lists requests.
 func newRequestsOutput() (o outputOptions) {
 	for _, f := range write.RequestFormats() {
 		o.formats = append(o.formats, outputFormat{f.Name, f.Extensions})
@@ -147,7 +144,6 @@ func (o *outputOptions) hasStdout() (format int, ok bool) {
 	return 0, false
 }
 
-// files returns the output files.
 func (o *outputOptions) files() (files []namedFile) {
 	for _, out := range o.outputs {
 		files = append(files, namedFile{"--output", out.path})
@@ -155,7 +151,6 @@ func (o *outputOptions) files() (files []namedFile) {
 	return files
 }
 
-// fileMode returns the permissions of written files.
 func (o *outputOptions) fileMode() (fs.FileMode, error) {
 	n, err := strconv.ParseUint(o.mode, 8, 32)
 	if err != nil || n&^0o777 != 0 {

@@ -231,7 +231,6 @@ func step(at *os.Root, name string) (link string, next *os.Root, err error) {
 	return "", next, nil
 }
 
-// descriptor returns the number of an open descriptor that a path names.
 func descriptor(path string) (n int, ok bool) {
 	switch path {
 	case "/dev/stdout":

@@ -78,7 +78,6 @@ func newPipeline(opt pipelineOptions) *pipeline {
 	return p
 }
 
-// newShard returns the decoder of one worker.
 func (p *pipeline) newShard() reassembly.Shard[[]decode.Event] {
 	s := decode.NewShard()
 	p.shards = append(p.shards, s)
@@ -88,7 +87,6 @@ func (p *pipeline) newShard() reassembly.Shard[[]decode.Event] {
 	return s
 }
 
-// collect handles the events of a batch.
 func (p *pipeline) collect(parts [][]decode.Event) error {
 	p.correlator.Add(parts)
 	if p.opt.live == nil {
@@ -98,7 +96,6 @@ func (p *pipeline) collect(parts [][]decode.Event) error {
 	return p.opt.live.each(p)
 }
 
-// run reads the source to its end.
 func (p *pipeline) run() error {
 	var err error
 	p.stats, err = p.pool.Run(context.Background(), p.opt.src)
@@ -182,7 +179,7 @@ func (p *pipeline) inputErrors() (errs, warnings []error, failed bool) {
 	for _, l := range p.opt.dissector.Stats().UnsupportedLinkTypes {
 		unsupported[l.Link] = true
 		errs = append(errs, fmt.Errorf("read capture %s: packet %d: link type %s (%d) is not supported: %s not looked at",
-			captures[l.First.Capture].Path, l.First.Frame, l.Link, uint32(l.Link), wasWere(l.Packets, "packet")))
+			captures[l.First.Capture].Path, l.First.Frame, l.Link, uint32(l.Link), words.Were(l.Packets, "packet")))
 	}
 	for _, c := range captures {
 		failed = failed || len(c.LinkTypes) > 0 && !slices.ContainsFunc(c.LinkTypes, func(l capture.LinkType) bool { return !unsupported[l] })
@@ -207,12 +204,4 @@ func (p *pipeline) summary(took time.Duration, processors int) string {
 	return fmt.Sprintf("read %s: %s, %s in %.3f s (%.0f packets/s) on %s",
 		strings.Join(names, ", "), words.Plural(packets, "packet"), words.Plural(size, "byte"), took.Seconds(), float64(packets)/took.Seconds(),
 		words.Plural(uint64(processors), "processor"))
-}
-
-// wasWere is counted with a verb.
-func wasWere(n uint64, noun string) string {
-	if n == 1 {
-		return words.Plural(n, noun) + " was"
-	}
-	return words.Plural(n, noun) + " were"
 }

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/term"
 )
 
-// progressInterval is how often the progress bar is drawn.
 const progressInterval = 200 * time.Millisecond
 
 // showProgress draws a progress bar on standard error, if that is a terminal, until stop is

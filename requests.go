@@ -108,7 +108,7 @@ func (l *listing) finish() int {
 		l.j.warn(fmt.Errorf("none of %s passes %s", words.Plural(p.seen, "request"), p.pick.flags()))
 	}
 	if n := l.w.Late(); n > 0 {
-		l.j.warn(fmt.Errorf("%s answered so late that the lines are not in order", wasWere(n, "request")))
+		l.j.warn(fmt.Errorf("%s answered so late that the lines are not in order", words.Were(n, "request")))
 	}
 	if !l.j.inputIsWhole() {
 		return exitTrouble

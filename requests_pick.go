@@ -30,7 +30,6 @@ func (o *pickOptions) register(cmd *cobra.Command) {
 	completeWords(cmd, "api", apiNames()...)
 }
 
-// apiNames returns the names of the APIs by key.
 func apiNames() (names []string) {
 	for key := range decode.MaxKnownKey + 1 {
 		names = append(names, decode.APIName(key))
@@ -69,7 +68,6 @@ func (o *pickOptions) check() error {
 	return nil
 }
 
-// isSet reports whether any of the flags is given.
 func (o *pickOptions) isSet() bool {
 	return len(o.verdicts)+len(o.outcomes)+len(o.apis)+len(o.clients) > 0
 }
@@ -88,7 +86,6 @@ func (o *pickOptions) flags() string {
 	return strings.Join(given, " ")
 }
 
-// passes reports whether a request is listed.
 func (o *pickOptions) passes(x *decode.Exchange) bool {
 	has := func(list []string, value string) bool { return len(list) == 0 || slices.Contains(list, value) }
 	return has(o.verdicts, x.Verdict.String()) && has(o.outcomes, x.Outcome.String()) &&
@@ -97,7 +94,6 @@ func (o *pickOptions) passes(x *decode.Exchange) bool {
 	}))
 }
 
-// isClient reports whether a pattern matches the client of a request.
 func isClient(pattern string, x *decode.Exchange) bool {
 	client := netip.AddrPortFrom(x.Client.Addr().Unmap(), x.Client.Port())
 	names := []string{client.Addr().String(), client.String(), x.Software.Name}

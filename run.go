@@ -81,7 +81,6 @@ func newRun(e environment) (*cobra.Command, action) {
 	}
 }
 
-// child is the process that run starts.
 type child struct {
 	args []string
 	streams
@@ -132,7 +131,6 @@ func (c *child) isAtTerminal() bool {
 	})
 }
 
-// kill ends the command after an error.
 func (c *child) kill() {
 	if c.cmd != nil {
 		_ = c.cmd.Process.Kill() // it may have ended

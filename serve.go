@@ -42,7 +42,6 @@ const (
 	deadAfter = 10 * time.Second
 )
 
-// snapshot is the report at one time.
 type snapshot struct {
 	report *model.Report
 	counts liveCounts
@@ -51,7 +50,6 @@ type snapshot struct {
 	html, json, markdown form
 }
 
-// form is a written report.
 type form struct {
 	once sync.Once
 	body []byte
@@ -136,7 +134,6 @@ func (s *served) start(w *watch) {
 	}()
 }
 
-// close ends the server.
 func (s *served) close() {
 	if s.server == nil {
 		_ = s.listener.Close()
@@ -150,7 +147,6 @@ func (s *served) close() {
 	<-s.done
 }
 
-// beat records that the analysis is active.
 func (s *served) beat(now time.Duration) { s.beaten.Store(int64(now)) }
 
 // wanted reports whether a request waits for a new snapshot.
@@ -194,7 +190,6 @@ func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
 	}
 }
 
-// handler answers requests.
 func (s *served) handler(metrics http.Handler, places *room) http.Handler {
 	mux := http.NewServeMux()
 	page := write.HTMLPolicy(true) + "; frame-ancestors 'none'"
@@ -235,7 +230,6 @@ func (s *served) reportHandler(contentType, policy string, form func(*snapshot) 
 	}
 }
 
-// health reports whether the analysis is active.
 func (s *served) health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if silent := s.now() - time.Duration(s.beaten.Load()); silent > deadAfter {

@@ -32,7 +32,6 @@ type room struct {
 	reports chan struct{}
 }
 
-// heldConn is a connection that has a place.
 type heldConn struct {
 	net.Conn
 	room *room
@@ -62,7 +61,6 @@ func (r *room) Accept() (net.Conn, error) {
 	}
 }
 
-// admit finds a place for a connection.
 func (r *room) admit(h *heldConn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -103,7 +101,6 @@ func (h *heldConn) Close() error {
 	return h.Conn.Close()
 }
 
-// heldKey is the key of a heldConn in the context of its requests.
 type heldKey struct{}
 
 func withHeld(ctx context.Context, c net.Conn) context.Context {

@@ -42,7 +42,6 @@ type commenter struct {
 	seen map[int]uint64
 }
 
-// heldPacket is a packet that waits.
 type heldPacket struct {
 	capture.Packet
 	since time.Duration
@@ -110,7 +109,6 @@ func (c *commenter) flush(n int) {
 	c.save.writeWith(out, comments)
 }
 
-// close writes what waits.
 func (c *commenter) close() error {
 	c.flush(len(c.held))
 	return c.save.close()

@@ -136,7 +136,6 @@ func (s *liveSource) Next(b *capture.Batch) error {
 	return nil
 }
 
-// countsItself reports whether the source skips packets.
 func (s *liveSource) countsItself() bool { return s.most > 0 || s.pick != nil }
 
 // pickFrom removes unselected packets from a batch and numbers the others.
@@ -152,7 +151,6 @@ func (s *liveSource) pickFrom(b *capture.Batch) {
 	b.Packets = picked
 }
 
-// caughtUp reports whether all packets from before the end were read.
 func (s *liveSource) caughtUp(packets []capture.Packet) bool {
 	return len(packets) == 0 || packets[0].Time >= s.ends || s.now()-s.asked >= maxCatchUp
 }
@@ -166,7 +164,6 @@ func (s *liveSource) copyStats() {
 	}
 }
 
-// count counts the packets of a batch.
 func (s *liveSource) count(packets []capture.Packet) {
 	n := uint64(0)
 	for i := range packets {

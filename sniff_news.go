@@ -94,7 +94,6 @@ func (t *newsWriter) write(news []model.News) error {
 	return nil
 }
 
-// status writes the current counts as an event.
 func (t *newsWriter) status(c liveCounts) error {
 	if !t.json {
 		return nil

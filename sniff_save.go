@@ -49,7 +49,6 @@ func (o *saveOptions) register(cmd *cobra.Command) {
 	f.BoolVar(&o.comments, "comments", false, "write findings into -w as comments on their packets, which wait up to 2s for them")
 }
 
-// rotates reports whether there is more than one file.
 func (o *saveOptions) rotates() bool { return o.size > 0 || o.interval > 0 }
 
 func (o *saveOptions) check() error {
@@ -146,7 +145,6 @@ func openSaver(options saveOptions, o opener, info capture.Info, now func() time
 	return s, s.begin()
 }
 
-// begin opens the next file.
 func (s *saver) begin() (err error) {
 	if s.options.rotates() {
 		err = s.createNext()
@@ -173,7 +171,6 @@ func (s *saver) begin() (err error) {
 	return err
 }
 
-// section begins a section of the file.
 func (s *saver) section() error {
 	s.buf.Reset(s.blocks)
 	s.w = capture.NewWriter(s.buf, "kafkavet "+toolVersion(), "")
@@ -241,7 +238,6 @@ func (s *saver) resume() error {
 	return s.begin()
 }
 
-// keep writes packets.
 func (s *saver) keep(packets []capture.Packet, comments []string) error {
 	now := s.now()
 	for i := range packets {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kafkavet/kafkavet/report/words"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // statusLine is the last line at a terminal, with the current counts. All writes to standard
@@ -61,7 +62,6 @@ func (l *statusLine) show(c liveCounts) {
 	l.shown = len(text)
 }
 
-// clear erases the line.
 func (l *statusLine) clear() {
 	if l.shown > 0 {
 		_, _ = io.WriteString(l.out, l.erase())
@@ -86,15 +86,7 @@ func statusText(c liveCounts, room int) string {
 		words.Plural(c.Packets, "packet"), fmt.Sprintf("%s (%s open)", words.Plural(c.Connections, "connection"), words.Number(c.Open)),
 		words.Plural(c.Requests, "request"),
 	}
-	var findings []string
-	for _, f := range []struct {
-		n    int
-		noun string
-	}{{c.Findings.Error, "error"}, {c.Findings.Warning, "warning"}, {c.Findings.Info, "note"}} {
-		if f.n > 0 {
-			findings = append(findings, words.Plural(uint64(f.n), f.noun))
-		}
-	}
+	findings := write.CountTexts(c.Findings, "")
 	if findings == nil {
 		findings = []string{"no findings"}
 	}

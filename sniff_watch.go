@@ -31,7 +31,6 @@ const (
 // every limits how often something is done.
 type every struct{ interval, last time.Duration }
 
-// due reports whether the interval is over.
 func (e *every) due(now time.Duration) bool {
 	if now-e.last < e.interval {
 		return false
@@ -77,7 +76,6 @@ type watch struct {
 	tasks sync.WaitGroup
 }
 
-// newWatch returns the result of a live job.
 func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {
 	f, err := newFindings(j, true)
 	w := &watch{
@@ -268,14 +266,12 @@ func (w *watch) finish() int {
 	return w.verdict(rep, w.j.inputIsWhole() && isProven && isKept && isWritten && !failed)
 }
 
-// note prints information on standard error.
 func (w *watch) note(format string, args ...any) {
 	if !w.j.opt.traffic.quiet {
 		w.j.complain(format, args...)
 	}
 }
 
-// sink returns the sink of the pipeline.
 func (w *watch) sink() decode.Sink {
 	if w.metrics != nil {
 		return &countedSink{w.Builder, w.metrics}
@@ -283,7 +279,6 @@ func (w *watch) sink() decode.Sink {
 	return w.Builder
 }
 
-// close ends the other goroutines.
 func (w *watch) close() {
 	close(w.stop)
 	if w.served != nil {
@@ -372,19 +367,10 @@ func (w *watch) last(rep *model.Report) error {
 	return w.news.final(rep)
 }
 
-// count counts the printed findings.
 func (w *watch) count(news []model.News) {
 	for i := range news {
-		if !news[i].First {
-			continue
-		}
-		switch news[i].Finding.Severity {
-		case model.Error:
-			w.counted.Error++
-		case model.Warning:
-			w.counted.Warning++
-		default:
-			w.counted.Info++
+		if news[i].First {
+			w.counted.Add(news[i].Finding.Severity)
 		}
 	}
 }
@@ -397,7 +383,6 @@ func redactNews(news []model.News, names *redact.Pseudonyms) {
 	}
 }
 
-// liveCounts are the counts so far.
 type liveCounts struct {
 	Packets      uint64               `json:"packets"`
 	Bytes        uint64               `json:"bytes"`

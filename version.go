@@ -48,10 +48,8 @@ func writeVersion(w io.Writer) error {
 	return nil
 }
 
-// build identifies the source of a binary.
 type build struct{ version, commit, date string }
 
-// toolVersion is the version named in reports.
 func toolVersion() string { return newBuild().version }
 
 func newBuild() build { return buildOf(debug.ReadBuildInfo()) }

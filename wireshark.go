@@ -14,7 +14,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// newWireshark makes the command wireshark.
 func newWireshark(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "wireshark",
@@ -110,7 +109,6 @@ func extcap(ctx context.Context, e environment, args []string) (int, error) {
 	return exitClean, err
 }
 
-// deviceNames are the names of interfaces.
 func deviceNames(list []capture.Device) (names []string) {
 	for _, d := range list {
 		names = append(names, d.Name)

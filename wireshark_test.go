@@ -105,7 +105,7 @@ func TestFindingsAreCommentsOnTheirPackets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const text = "KV1001 above-max: confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:19092, which takes up to v7; fixed in 2.6.1"
+	const text = "KV1001 above-max: confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:19092, which supports up to v7; fixed in 2.6.1"
 	if n := strings.Count(string(data), text); n != 6 {
 		t.Errorf("%d comments, want 6", n)
 	}

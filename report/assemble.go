@@ -41,7 +41,6 @@ func (b *Builder) Report() *model.Report {
 	return r
 }
 
-// captures are the inputs, with lists that are never nil.
 func (b *Builder) captures() []model.Capture {
 	out := make([]model.Capture, 0, len(b.input.Captures))
 	for _, c := range b.input.Captures {

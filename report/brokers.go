@@ -13,7 +13,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// protocolCount is the number of protocols that reassembly tells apart.
+// protocolCount is the number of protocols of reassembly.
 const protocolCount = int(reassembly.Other) + 1
 
 // brokers gathers what was seen of each address that connections went to: of
@@ -32,7 +32,6 @@ func newBrokers() brokers {
 	return brokers{records: map[endpoint]*brokerRecord{}, strangers: map[endpoint]*stranger{}}
 }
 
-// exchange takes a settled exchange.
 func (b *brokers) exchange(x *decode.Exchange) {
 	b.broker(endpoint{x.Domain, x.Broker}).requests++
 }
@@ -47,7 +46,6 @@ func (b *brokers) advertisement(a *decode.Advertisement) (before *decode.Ranges)
 	return before
 }
 
-// connection takes a connection that is over.
 func (b *brokers) connection(c *decode.Connection) {
 	if c.Bytes == [2]uint64{} && c.Protocol == reassembly.Undecided {
 		return // nothing was said; a scan of ports makes many of them
@@ -143,7 +141,6 @@ func (b *brokers) fold() {
 	}
 }
 
-// tables are the different ranges that a broker advertised.
 func (b *brokers) tables(at endpoint) []*decode.Ranges {
 	if r := b.records[at]; r != nil {
 		return r.tables
@@ -239,7 +236,6 @@ type stranger struct {
 	serverName string
 }
 
-// add counts a connection that is over.
 func (s *stranger) add(c *decode.Connection) {
 	s.streams[min(int(c.Protocol), protocolCount-1)]++
 	s.facts.clear = s.facts.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
@@ -316,7 +312,6 @@ func networkName(domain uint64) string {
 	return fmt.Sprintf("%016x", domain)
 }
 
-// compareEndpoints orders brokers by address.
 func compareEndpoints(a, b endpoint) int {
 	return cmp.Or(compareAddrPorts(a.addr, b.addr), cmp.Compare(a.domain, b.domain))
 }

@@ -3,13 +3,7 @@
 //
 // A Builder is a decode.Sink: it takes exchanges, advertisements and
 // connections, holds each against the rules, and counts. At any time it gives
-// a model.Report, a finished value that the writers (report/write) need nothing
-// beside.
-//
-// Around it are rooms, each importing only those before it: model, the values
-// of a report; words, how numbers are worded; redact, pseudonyms; knownissues,
-// the catalogue of known bugs; evidence, the packets that prove findings.
-// report imports them all but write; write imports model, words and decode.
+// a model.Report, which is all that the writers (report/write) need.
 //
 // Memory is bounded by the limits in limits.go, whatever the length of the
 // input; each hit of a limit is counted in Quality.LimitsHit. A Builder belongs
@@ -34,7 +28,7 @@ type Options struct {
 	Tool model.Tool
 	// KnownIssues is the catalogue that findings are held against; nil for none.
 	KnownIssues *knownissues.Catalogue
-	// Watch has Builder.News tell of findings while they come in.
+	// Watch has Builder.News report findings as they come in.
 	Watch bool
 	// Target is a release that every request is held against; nil for none.
 	Target *decode.Reference
@@ -112,11 +106,11 @@ type surroundings struct {
 // onTarget is what the target makes of the requests of a group, all input considered.
 func (s surroundings) onTarget(g *group) fate { return s.target.settleGroup(g) }
 
-// SetInput tells what the packages before counted; each call replaces what the
-// last one told. It may be called at any time before Report.
+// SetInput sets what the packages before counted, in place of the last call's. It may be called at any time before
+// Report.
 func (b *Builder) SetInput(in Input) { b.input = in }
 
-// Exchange takes a settled exchange. x is not kept.
+// Exchange takes a finished exchange. x is not kept.
 func (b *Builder) Exchange(x *decode.Exchange) {
 	b.coverage.exchange(x)
 	b.brokers.exchange(x)
@@ -127,8 +121,8 @@ func (b *Builder) Exchange(x *decode.Exchange) {
 	b.clusters.exchange(x)
 	rule := b.findings.exchange(x)
 	if b.target != nil {
-		becomes, why := b.target.exchange(x)
-		if broken := b.findings.onTarget(x, becomes, why); rule == noRule {
+		fate, why := b.target.exchange(x)
+		if broken := b.findings.onTarget(x, fate, why); rule == noRule {
 			rule = broken
 		}
 	}
@@ -157,15 +151,16 @@ func (b *Builder) Connection(c *decode.Connection) {
 
 var _ decode.Watcher = (*Builder)(nil)
 
-// OutOfRange takes a request outside its range that was just sent. News tells of
-// its finding if the outcome does not come soon; everything else waits for Exchange. x is not kept.
-func (b *Builder) OutOfRange(x *decode.Exchange) { b.findings.sighted(x) }
+// OutOfRange takes a request outside its range that was just sent. News reports its finding if the outcome does not
+// come soon; everything else waits for Exchange. x is not kept.
+func (b *Builder) OutOfRange(x *decode.Exchange) { b.findings.outOfRange(x) }
 
-// News returns what is to be told since the last call, in the order in which
-// it became known: findings that are new; with sighted also those whose request
-// has been waiting for its outcome since the last call with sighted, and with repeats those
-// that happened again. It needs Options.Watch. Called when nothing happened it costs nothing.
-func (b *Builder) News(sighted, repeats bool) []model.News { return b.findings.news(sighted, repeats) }
+// News returns the findings that are new since the last call, in the order in which they became known. withPending adds
+// those whose request has waited for its outcome since the last such call, withRepeats those that happened again.
+// It needs Options.Watch. Called when nothing happened it costs nothing.
+func (b *Builder) News(withPending, withRepeats bool) []model.News {
+	return b.findings.news(withPending, withRepeats)
+}
 
 // End says that the input is over: News waits for nothing more.
 func (b *Builder) End() { b.findings.bulletin.isOver = true }

@@ -43,7 +43,6 @@ func (m *members[T]) merge(o *members[T]) {
 	}
 }
 
-// has tells whether v is a member.
 func (m *members[T]) has(v T) bool {
 	if m.last < len(m.list) && m.list[m.last] == v {
 		return true
@@ -68,7 +67,6 @@ func (m *members[T]) texts(compare func(a, b T) int, text func(T) string) []stri
 	return out
 }
 
-// addrText is an IP address as it is written.
 func addrText(a netip.Addr) string { return a.Unmap().String() }
 
 // cut is s, or its first maxText bytes.
@@ -92,7 +90,7 @@ func ownSoftware(s decode.Software) decode.Software {
 	return decode.Software{Name: ownText(s.Name), Version: ownText(s.Version)}
 }
 
-// clientKey tells client programs apart: by what they announced, or, where
+// clientKey identifies a client program: by what they announced, or, where
 // that is nothing, by client id.
 type clientKey struct {
 	software decode.Software
@@ -115,7 +113,6 @@ func newClients(at ProcessAt) clients {
 	return clients{records: map[clientKey]*clientRecord{}, processAt: at}
 }
 
-// exchange takes a settled exchange.
 func (c *clients) exchange(x *decode.Exchange) {
 	members, usages := c.client(x).add(x)
 	c.limits.members += members
@@ -303,18 +300,17 @@ type served struct {
 // usageKey is an API in a version.
 type usageKey struct{ api, version int16 }
 
-// usage counts the requests of an API in a version.
 type usage struct {
 	key                          usageKey
 	requests, outside, unchecked uint64
 }
 
 // prefaceKeys are the APIs that come before a client's work, by which it finds its way:
-// Metadata, FindCoordinator, SaslHandshake, ApiVersions, SaslAuthenticate. Answers to them do not tell that it finds all
+// Metadata, FindCoordinator, SaslHandshake, ApiVersions, SaslAuthenticate. Answers to them do not show that it finds all
 // that it needs: kafka-clients 0.10.2 meets the JoinGroup that Kafka 4.0.0 has not when it comes to the coordinator.
 var prefaceKeys = [...]int16{metadataKey, 10, 17, apiVersionsKey, 36}
 
-// servedBy tells whether the client that announced software, or used the client id, at one of the addresses from
+// servedBy reports whether the client that announced software, or used the client id, at one of the addresses from
 // was answered more by a broker than what comes before its work. On connections where a client begins with
 // ApiVersions v0 it announces nothing.
 func (c *clientRecord) servedBy(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
@@ -404,7 +400,6 @@ func (c *clientRecord) finish() model.Client {
 	return out
 }
 
-// compareClients orders clients by software, then by client id.
 func compareClients(a, b *clientRecord) int {
 	return cmp.Or(
 		strings.Compare(a.key.software.Name, b.key.software.Name),

@@ -21,7 +21,6 @@ type coverage struct {
 
 func newCoverage() coverage { return coverage{offenders: map[uint32]struct{}{}} }
 
-// exchange adds x to the sums.
 func (c *coverage) exchange(x *decode.Exchange) {
 	s := &c.summary
 	s.Requests++
@@ -55,7 +54,6 @@ func (c *coverage) exchange(x *decode.Exchange) {
 	}
 }
 
-// connection adds c to the sums.
 func (v *coverage) connection(c *decode.Connection) {
 	q := &v.quality
 	v.summary.Streams++
@@ -91,7 +89,7 @@ func (v *coverage) connection(c *decode.Connection) {
 	q.MidstreamStreams += uint64(b2i(c.Midstream))
 }
 
-// offended tells whether a request outside its range came before x on its
+// offended reports whether a request outside its range came before x on its
 // connection: then that one, and not x, made the broker close it.
 func (c *coverage) offended(x *decode.Exchange) bool {
 	_, ok := c.offenders[x.Stream]
@@ -128,7 +126,7 @@ func (c *coverage) finish(captures []model.Capture, unparsed []model.Count) mode
 
 // maxRemembered bounds the connections that are remembered for something that
 // matters when they end, mostly within milliseconds: 4,096 of some 20 bytes.
-// When it is reached they are forgotten together.
+// When it is reached all of them are evicted.
 const maxRemembered = 4096
 
 // remember adds a stream to a set.

@@ -17,7 +17,7 @@ import (
 
 // endpoint is a broker's address in its network.
 type endpoint struct {
-	// domain tells equal addresses in different networks apart.
+	// domain distinguishes equal addresses in different networks.
 	domain uint64
 	addr   netip.AddrPort
 }
@@ -45,10 +45,8 @@ type findingKey struct {
 	hasClientID, hasClient bool
 }
 
-// outcomeCount is the number of outcomes.
 const outcomeCount = decode.OutcomeCount
 
-// group gathers equal findings.
 type group struct {
 	key findingKey
 	// ids name it to Options.Evidence. shared are ids of what was not decided when it came, places
@@ -92,12 +90,12 @@ type group struct {
 	// inside is what is concluded of a finding of sealedRule, nil for others.
 	inside *conclusion
 
-	// sight is a request that waited for its outcome when count was 0.
-	sight *sight
-	// number and told are those of News; listed: it stands in the bulletin.
-	number int
-	told   uint64
-	listed bool
+	// pending is a request that waits for its outcome while count is 0.
+	pending *pendingRequest
+	// number is that of News, reported the count so far; listed: it stands in the bulletin.
+	number   int
+	reported uint64
+	listed   bool
 
 	// touched is the tick at which it happened last; isFolded: it made room for another one.
 	touched  uint64
@@ -120,7 +118,6 @@ type occurrence struct {
 	prefaces      []model.Preface
 }
 
-// addExchange counts x.
 func (g *group) addExchange(x *decode.Exchange) {
 	g.count++
 	g.outcomes[x.Outcome]++
@@ -181,8 +178,7 @@ func (g *group) said() string {
 	return "The ranges of --advertised give"
 }
 
-// worst is the outcome that tells most about what the broker did: the most
-// frequent one of those that a client suffers from; ok is false without any.
+// worst is the most frequent outcome among those that a client suffers from; ok is false without any.
 func (g *group) worst() (worst decode.Outcome, ok bool) {
 	for _, o := range [...]decode.Outcome{
 		decode.ClosedByBroker, decode.ResetByBroker, decode.Unanswered, decode.Left, decode.Error,
@@ -229,12 +225,7 @@ func (g *group) consequence() string {
 }
 
 // rangeText is a range as it is called in texts.
-func rangeText(r decode.Range) string {
-	if r.Min == r.Max {
-		return fmt.Sprintf("v%d only", r.Min)
-	}
-	return fmt.Sprintf("v%d to v%d", r.Min, r.Max)
-}
+func rangeText(r decode.Range) string { return model.Range{Min: r.Min, Max: r.Max}.Text() }
 
 // apiName is the name of an API as it is called in texts.
 func apiName(key int16) string { return decode.APIName(key) }
@@ -328,7 +319,6 @@ func (g *group) client() *model.FindingClient {
 	return c
 }
 
-// finish turns o into its exported form.
 func (o *occurrence) finish() model.Occurrence {
 	out := model.Occurrence{
 		Capture: o.at.Capture, Frame: o.at.Frame, Stream: o.at.Stream, Time: model.Time(o.at.Time),
@@ -359,7 +349,6 @@ func compareGroups(a, b *group) int {
 	return compareKeys(&a.key, &b.key)
 }
 
-// compareKeys is a total order of keys.
 func compareKeys(a, b *findingKey) int {
 	return cmp.Or(
 		cmp.Compare(a.rule, b.rule),

@@ -68,7 +68,6 @@ const (
 	undecided = -2
 )
 
-// init begins to gather.
 func (f *findings) init(opt *Options, k known) {
 	*f = findings{
 		known: k, issues: opt.KnownIssues, evidence: opt.Evidence, isWatch: opt.Watch, target: opt.Target, processAt: opt.ProcessAt,
@@ -87,7 +86,7 @@ func (f *findings) init(opt *Options, k known) {
 	f.groups = groups{all: map[findingKey]*group{}, perRule: make([]int, len(rules)), decide: f.decided, begun: f.begun, dropped: f.dropped}
 }
 
-// exchange takes a settled exchange, and returns the rule that it breaks, noRule or undecided.
+// exchange takes a finished exchange, and returns the rule that it breaks, noRule or undecided.
 func (f *findings) exchange(x *decode.Exchange) int {
 	isSuspect := f.history.Exchange(x)
 	if x.BeforeNegotiation && x.Key != apiVersionsKey {
@@ -99,7 +98,7 @@ func (f *findings) exchange(x *decode.Exchange) int {
 		f.claim(x)
 	}
 	if f.isWatch {
-		f.settled(x)
+		f.dropPending(x)
 	}
 	for _, i := range f.onExchange {
 		if rules[i].onSight && x.Evidence == decode.Borrowed {
@@ -116,8 +115,8 @@ func (f *findings) exchange(x *decode.Exchange) int {
 }
 
 // onTarget takes what the target makes of x, and returns the rule that x certainly breaks there, noRule for none.
-func (f *findings) onTarget(x *decode.Exchange, becomes fate, why reason) int {
-	if becomes < likely {
+func (f *findings) onTarget(x *decode.Exchange, on fate, why reason) int {
+	if on < likely {
 		return noRule
 	}
 	key := exchangeKey(targetIndex, string(why), x)
@@ -127,7 +126,7 @@ func (f *findings) onTarget(x *decode.Exchange, becomes fate, why reason) int {
 	if f.evidence != nil {
 		f.evidence.Exchange(g.ids[0], x)
 	}
-	if becomes == certain {
+	if on == certain {
 		return targetIndex
 	}
 	return noRule
@@ -159,7 +158,7 @@ func (f *findings) advertisement(a *decode.Advertisement, before *decode.Ranges)
 // connection takes a connection that is over.
 func (f *findings) connection(c *decode.Connection) {
 	if f.evidence != nil {
-		f.evidence.Met(c)
+		f.evidence.NoteAddress(c)
 	}
 	f.history.Connection(c)
 	past := past{}
@@ -176,7 +175,6 @@ func (f *findings) connection(c *decode.Connection) {
 	}
 }
 
-// addExchange adds x to the findings of a rule.
 func (f *findings) addExchange(rule int, detail string, x *decode.Exchange) {
 	g := f.find(exchangeKey(rule, detail, x))
 	if g.sample == nil && rules[rule].explains {
@@ -202,7 +200,6 @@ func exchangeKey(rule int, detail string, x *decode.Exchange) findingKey {
 	return key
 }
 
-// addConnection adds c to the findings of a rule.
 func (f *findings) addConnection(rule int, detail string, c *decode.Connection) {
 	key := findingKey{rule: rule, detail: cut(detail), broker: endpoint{c.Domain, c.Broker}}
 	if rules[rule].Severity > model.Info && c.Protocol == reassembly.Kafka {
@@ -244,7 +241,6 @@ func (f *findings) addConnection(rule int, detail string, c *decode.Connection) 
 // find it in a key log.
 const clientRandomShown = 8
 
-// tlsSession describes a TLS session.
 func tlsSession(info *tlsrecord.Info) *model.TLSSession {
 	t := &model.TLSSession{Version: info.Version, Suite: info.Suite, ServerName: ownText(info.ServerName)}
 	if info.HasClientRandom {
@@ -276,10 +272,10 @@ func (f *findings) facts(g *group) addressFacts {
 	return facts
 }
 
-// begun is told of a group that was just begun.
+// begun is called for each new group.
 func (f *findings) begun(g *group) { g.ids = []evidence.ID{f.newID()} }
 
-// dropped is told of groups that were folded.
+// dropped is called for groups that were folded.
 func (f *findings) dropped(folded []*group) {
 	for _, g := range folded {
 		g.isFolded = true

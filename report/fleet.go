@@ -16,7 +16,7 @@ import (
 
 const (
 	// maxCounted bounds the open connections whose requests are counted: 65,536 of some 60 bytes are 4 MiB.
-	// When it is reached they are forgotten together; less is then taken back where another host counted them, too.
+	// When it is reached, all of them are evicted; less is then subtracted where another host counted them, too.
 	maxCounted = 1 << 16
 	// maxClusters bounds the sets of brokers that Metadata responses name: 1,024, of mostly some dozen
 	// brokers. They change when a broker joins or leaves. Further ones are counted as "clusters".
@@ -114,7 +114,6 @@ type clusters struct {
 
 func newClusters() clusters { return clusters{seen: map[*decode.Cluster]*model.Span{}} }
 
-// exchange takes a settled exchange.
 func (c *clusters) exchange(x *decode.Exchange) {
 	if x.Cluster == nil {
 		return
@@ -132,7 +131,7 @@ func (c *clusters) exchange(x *decode.Exchange) {
 }
 
 // finish lists the brokers by cluster and node id. isCaptured says whether connections to one were captured; nil where
-// it cannot be told.
+// it is unknown.
 func (c *clusters) finish(hit map[string]uint64, isCaptured func(host string, port uint16) *bool) []model.Node {
 	addHits(hit, map[string]uint64{"clusters": c.omitted})
 	nodes := model.NewTable((*model.Node).Key, (*model.Node).Merge)

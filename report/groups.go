@@ -19,14 +19,13 @@ type groups struct {
 	folded model.Folded
 	// tick counts the calls of find: the time by which groups age.
 	tick uint64
-	// decide gives the rule and the severity that a group has by now; drop says that it is no finding.
+	// decide gives the rule and the severity that a group has so far; drop says that it is no finding.
 	decide func(*group) (rule *Rule, severity model.Severity, drop bool)
-	// begun is told of new groups, dropped of folded ones; nil for nobody.
+	// begun is called for new groups, dropped for folded ones; both may be nil.
 	begun   func(*group)
 	dropped func([]*group)
 }
 
-// find finds or begins a group.
 func (t *groups) find(key findingKey) *group {
 	g := t.all[key]
 	if g == nil {
@@ -45,7 +44,6 @@ func (t *groups) touch(g *group) {
 	g.touched = t.tick
 }
 
-// begin makes a group, and room for it.
 func (t *groups) begin(key findingKey) *group {
 	if t.perRule[key.rule] >= maxGroupsPerCode {
 		t.fold(key.rule)
@@ -84,7 +82,6 @@ func (t *groups) clone() groups {
 	return c
 }
 
-// count counts a group that was folded.
 func (t *groups) count(g *group) {
 	if g.count == 0 {
 		return // its request waits for its outcome
@@ -98,7 +95,7 @@ func (t *groups) count(g *group) {
 
 // oldAndSmall chooses an eighth of the entries of a table that is full: of the half that was
 // not touched lately, the smallest ones. of gives the size of an entry, and when it was
-// touched last, which tells all entries apart. A fold walks over the table once for an eighth of its
+// touched last, which is different for all entries. A fold walks over the table once for an eighth of its
 // entries that are new, which is 8 steps and the sorting for each.
 func oldAndSmall[T any](entries []T, of func(T) (size, touched uint64)) []T {
 	slices.SortFunc(entries, func(a, b T) int {

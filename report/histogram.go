@@ -99,7 +99,7 @@ func (h *histogram) median() time.Duration {
 	return 0
 }
 
-// threeDigits is d with three significant digits, which is more than a bucket tells.
+// threeDigits is d with three significant digits, which is more than a bucket has.
 func threeDigits(d time.Duration) time.Duration {
 	unit := time.Duration(1)
 	for d/unit >= 1000 {

@@ -7,7 +7,7 @@ package report
 // a hundred groups.
 const (
 	// maxOccurrences is how many occurrences a finding keeps: enough to look
-	// at, the count tells the rest.
+	// at.
 	maxOccurrences = 10
 	// maxGroupsPerCode bounds the distinct findings of one code, so that a
 	// flood of one code leaves room for the others. Old and small ones make room for

@@ -8,32 +8,28 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// bulletin is what a Builder remembers of the findings that are to be told. It
-// holds nothing but groups, each at most once.
+// bulletin holds the groups that News reports next, each at most once.
 type bulletin struct {
-	// fresh are groups that were never told of, quiet those of them that another
-	// finding tells better so far (Rule.becomes).
+	// fresh are groups that were never reported, quiet those of them that another finding covers so far (Rule.becomes).
 	fresh, quiet []*group
 	// again are groups that happened again.
 	again []*group
-	// numbers counts the groups told of.
+	// numbers counts the reported groups.
 	numbers int
-	// late are the findings told of that suspects and departures belong to, by key.
+	// late are the reported findings about suspects and departures, by key.
 	late map[findingKey]lateNews
-	// ripe is the number of the latest suspect that was there already when News was called for sighted
-	// ones before; grown is that of the latest at that call.
-	ripe, grown uint64
+	// known is the number of the latest suspect at the last call of lateNews, waited that at the call before.
+	waited, known uint64
 	// isOver: the input ended.
 	isOver bool
 }
 
-// lateNews is what was told of a finding.
+// lateNews is what was reported of a finding.
 type lateNews struct {
-	number int
-	told   uint64
+	number   int
+	reported uint64
 }
 
-// note takes g among what is to be told.
 func (n *bulletin) note(g *group) {
 	if g.listed {
 		return
@@ -46,7 +42,7 @@ func (n *bulletin) note(g *group) {
 	}
 }
 
-// drop forgets the groups that were folded.
+// drop removes the groups that were folded.
 func (n *bulletin) drop() {
 	isFolded := func(g *group) bool { return g.isFolded }
 	n.fresh = slices.DeleteFunc(n.fresh, isFolded)
@@ -63,68 +59,68 @@ func (f *findings) find(key findingKey) *group {
 	return g
 }
 
-// sight is a request that waits for its outcome.
-type sight struct {
+// pendingRequest is a request that waits for its outcome.
+type pendingRequest struct {
 	occurrence
 	ranges *decode.Ranges
-	// aged: it waited already when News was called for such requests before.
-	aged bool
+	// hasWaited: it was pending at an earlier call of News.
+	hasWaited bool
 }
 
-// sighted is Builder.OutOfRange.
-func (f *findings) sighted(x *decode.Exchange) {
-	for i := range rules {
-		if !rules[i].onSight {
-			continue
+// outOfRange implements Builder.OutOfRange.
+func (f *findings) outOfRange(x *decode.Exchange) {
+	f.pendingKeys(x, func(key findingKey) {
+		g := f.find(key)
+		if g.count > 0 || g.pending != nil {
+			return
 		}
-		if _, ok := rules[i].exchange(x); !ok {
-			continue
-		}
-		g := f.find(exchangeKey(i, "", x))
-		if g.count > 0 || g.sight != nil {
-			continue
-		}
-		g.sight = &sight{ranges: x.Ranges, occurrence: occurrence{
+		g.pending = &pendingRequest{ranges: x.Ranges, occurrence: occurrence{
 			at: x.Request, stream: x.Stream, client: x.Client,
 			hasRequest: true, correlationID: x.CorrelationID, evidence: x.Evidence,
 		}}
-	}
+	})
 }
 
-// settled forgets that x was sighted where it is judged with the suspects.
-func (f *findings) settled(x *decode.Exchange) {
+// dropPending removes x from the pending requests where it is judged with the suspects.
+func (f *findings) dropPending(x *decode.Exchange) {
 	if x.Evidence != decode.Borrowed {
 		return
 	}
+	f.pendingKeys(x, func(key findingKey) {
+		if g := f.groups.all[key]; g != nil && g.count == 0 {
+			g.pending = nil
+		}
+	})
+}
+
+// pendingKeys calls do with the keys of x for the rules that it breaks whatever its outcome.
+func (f *findings) pendingKeys(x *decode.Exchange, do func(findingKey)) {
 	for i := range rules {
 		if !rules[i].onSight {
 			continue
 		}
-		if _, ok := rules[i].exchange(x); !ok {
-			continue
-		}
-		if g := f.groups.all[exchangeKey(i, "", x)]; g != nil && g.count == 0 {
-			g.sight = nil
+		if _, ok := rules[i].exchange(x); ok {
+			do(exchangeKey(i, "", x))
 		}
 	}
 }
 
-// news is Builder.News.
-func (f *findings) news(sighted, repeats bool) []model.News {
+// news implements Builder.News.
+func (f *findings) news(withPending, withRepeats bool) []model.News {
 	n := &f.bulletin
 	var out []model.News
-	if repeats {
+	if withRepeats {
 		n.fresh = append(n.fresh, n.quiet...)
 		n.quiet = nil
 	}
 	kept := n.fresh[:0]
 	for _, g := range n.fresh {
-		if g.count == 0 && g.sight == nil {
-			g.listed = false // it was settled, and is a suspect now
+		if g.count == 0 && g.pending == nil {
+			g.listed = false // it is a suspect now
 			continue
 		}
-		if g.count == 0 && !(sighted && g.sight.aged) {
-			g.sight.aged = g.sight.aged || sighted
+		if g.count == 0 && !(withPending && g.pending.hasWaited) {
+			g.pending.hasWaited = g.pending.hasWaited || withPending
 			kept = append(kept, g)
 			continue
 		}
@@ -136,33 +132,33 @@ func (f *findings) news(sighted, repeats bool) []model.News {
 		n.numbers++
 		g.number, g.listed = n.numbers, false
 		out = append(out, model.News{Number: g.number, First: true, More: g.count, Finding: finding})
-		g.told, g.sight = max(g.count, 1), nil // a request that waits for its outcome will be counted once more
+		g.reported, g.pending = max(g.count, 1), nil // a request that waits for its outcome will be counted once more
 	}
 	clear(n.fresh[len(kept):])
 	n.fresh = kept
-	if repeats {
+	if withRepeats {
 		out = append(out, f.repeated()...)
 	}
-	if sighted || repeats {
-		out = append(out, f.lateNews(repeats)...)
+	if withPending || withRepeats {
+		out = append(out, f.lateNews(withRepeats)...)
 	}
 	return out
 }
 
-// lateNews returns what is to be told of suspects and departures. They wait from one call to
-// the next, so that what follows them can explain them.
-func (f *findings) lateNews(repeats bool) (out []model.News) {
+// lateNews reports suspects and departures. They wait from one call to the next, so that what follows them can explain
+// them.
+func (f *findings) lateNews(withRepeats bool) (out []model.News) {
 	n := &f.bulletin
 	last := f.history.Numbered()
 	switch {
 	case n.isOver:
-		n.grown = last
-	case n.ripe == last || n.ripe == n.grown && !repeats:
-		n.grown = last
+		n.known = last
+	case n.waited == last || n.waited == n.known && !withRepeats:
+		n.known = last
 		return nil
 	}
-	n.ripe, n.grown = n.grown, last
-	current := f.current(func(number uint64) bool { return number <= n.ripe }).all
+	n.waited, n.known = n.known, last
+	current := f.current(func(number uint64) bool { return number <= n.waited }).all
 	maps.DeleteFunc(n.late, func(key findingKey, _ lateNews) bool { return current[key] == nil })
 	var keys []findingKey
 	for key, g := range current {
@@ -175,16 +171,16 @@ func (f *findings) lateNews(repeats bool) (out []model.News) {
 		g := current[key]
 		before, ok := n.late[key]
 		if own := f.groups.all[key]; !ok && own != nil {
-			before = lateNews{own.number, own.told}
+			before = lateNews{own.number, own.reported}
 		}
-		if g.count <= before.told || before.number > 0 && !repeats {
+		if g.count <= before.reported || before.number > 0 && !withRepeats {
 			continue
 		}
 		finding, ok := f.now(g)
 		if !ok {
 			continue
 		}
-		news := model.News{Number: before.number, First: before.number == 0, More: g.count - before.told, Finding: finding}
+		news := model.News{Number: before.number, First: before.number == 0, More: g.count - before.reported, Finding: finding}
 		if news.First {
 			n.numbers++
 			news.Number = n.numbers
@@ -198,17 +194,17 @@ func (f *findings) lateNews(repeats bool) (out []model.News) {
 	return out
 }
 
-// repeated are the findings that happened again.
+// repeated reports the findings that happened again.
 func (f *findings) repeated() (out []model.News) {
 	n := &f.bulletin
 	for _, g := range n.again {
 		g.listed = false
-		if g.count <= g.told {
+		if g.count <= g.reported {
 			continue
 		}
 		if finding, ok := f.now(g); ok {
-			out = append(out, model.News{Number: g.number, More: g.count - g.told, Finding: finding})
-			g.told = g.count
+			out = append(out, model.News{Number: g.number, More: g.count - g.reported, Finding: finding})
+			g.reported = g.count
 		}
 	}
 	clear(n.again)
@@ -216,7 +212,7 @@ func (f *findings) repeated() (out []model.News) {
 	return out
 }
 
-// now is the finding of a group as it stands; ok is false where another one tells it better.
+// now is the finding of a group so far; ok is false where another finding covers it.
 func (f *findings) now(g *group) (out model.Finding, ok bool) {
 	rule, drop := f.ruleOf(g)
 	if drop {
@@ -224,7 +220,7 @@ func (f *findings) now(g *group) (out model.Finding, ok bool) {
 	}
 	waits := g.count == 0
 	if waits {
-		g = g.atSight()
+		g = g.withOutcome()
 	}
 	g = f.concluded(g)
 	out = f.finish(g, rule, f.severityOf(g, rule))
@@ -238,10 +234,10 @@ func (f *findings) now(g *group) (out model.Finding, ok bool) {
 	return out, true
 }
 
-// atSight is g as it will be when the request that was sighted is settled.
-func (g *group) atSight() *group {
-	c := &group{key: g.key, count: 1, ranges: g.sight.ranges, first: []occurrence{g.sight.occurrence}}
-	c.evidence[g.sight.evidence] = 1
-	c.addresses.add(g.sight.client.Addr())
+// withOutcome is g as it will be when its pending request is counted.
+func (g *group) withOutcome() *group {
+	c := &group{key: g.key, count: 1, ranges: g.pending.ranges, first: []occurrence{g.pending.occurrence}}
+	c.evidence[g.pending.evidence] = 1
+	c.addresses.add(g.pending.client.Addr())
 	return c
 }

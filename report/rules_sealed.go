@@ -154,7 +154,7 @@ func (f *findings) concluded(g *group) *group {
 		return g
 	}
 	in := &conclusion{refusal: r}
-	c := &group{key: g.key, ids: g.ids, number: g.number, told: g.told, listed: g.listed, count: r.Refused, inside: in}
+	c := &group{key: g.key, ids: g.ids, number: g.number, reported: g.reported, listed: g.listed, count: r.Refused, inside: in}
 	c.key.hasClient = true
 	took := map[decode.Outcome]*histogram{}
 	for i := range r.Cases {

@@ -15,7 +15,6 @@ import (
 // What cannot be decided before the input is over: requests that were not served, and connections that
 // came to nothing. They are kept until a report, or the news, asks for groups.
 
-// newID is an id for Options.Evidence.
 func (f *findings) newID() evidence.ID {
 	f.numbered++
 	return f.numbered
@@ -32,7 +31,6 @@ func (f *findings) claimKey(x *decode.Exchange) findingKey {
 	}
 }
 
-// claim keeps the packets of a suspect.
 func (f *findings) claim(x *decode.Exchange) {
 	if f.evidence == nil {
 		return
@@ -92,7 +90,6 @@ func suspectKey(rule int, detail string, k *history.Suspect, r *history.Ruling) 
 	return key
 }
 
-// addSuspect counts a suspect.
 func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
 	x := k.Exchange
 	if r.WithoutRange {
@@ -139,12 +136,12 @@ func (g *group) share(id evidence.ID, at capture.Position, stream uint32) {
 }
 
 // current are all groups by what is known so far: those that were certain at once, and those of the
-// suspects and departures that ripe accepts.
-func (f *findings) current(ripe func(number uint64) bool) *collection {
+// suspects and departures whose number isDue accepts.
+func (f *findings) current(isDue func(number uint64) bool) *collection {
 	c := &collection{groups: f.groups.clone(), own: map[*group]bool{}}
 	rulings := f.history.Decide()
 	for i, k := range f.history.Suspects() {
-		if !ripe(k.Number) {
+		if !isDue(k.Number) {
 			continue
 		}
 		if rule, key := ruleOfSuspect(k, &rulings[i]); rule >= 0 {
@@ -154,7 +151,7 @@ func (f *findings) current(ripe func(number uint64) bool) *collection {
 		}
 	}
 	for i := range f.departures {
-		if d := &f.departures[i]; ripe(d.number) {
+		if d := &f.departures[i]; isDue(d.number) {
 			f.addDeparture(c.find, d)
 		}
 	}
@@ -252,12 +249,9 @@ func (g *group) merge(o *group) {
 	g.ids, g.shared, g.places = append(g.ids, o.ids...), append(g.shared, o.shared...), append(g.places, o.places...)
 	g.patient += o.patient
 	if g.number == 0 {
-		g.number, g.told = o.number, o.told
+		g.number, g.reported = o.number, o.reported
 	}
 }
-
-// all accepts everything.
-func all(uint64) bool { return true }
 
 // verdicts are the rules of all suspects by their place.
 func (f *findings) verdicts() map[suspectPlace]int {
@@ -272,7 +266,6 @@ func (f *findings) verdicts() map[suspectPlace]int {
 	return out
 }
 
-// finish turns a group into its exported form.
 func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.Finding {
 	ruledOut, open := []model.Explanation{}, []model.Explanation{}
 	if rule.explains && severity >= model.Warning {

@@ -90,7 +90,7 @@ func newTargetCheck(r *decode.Reference, at ProcessAt) *targetCheck {
 	}
 }
 
-// asked tells whether the client of x is known to ask for ranges, on this connection or another.
+// asked reports whether the client of x is known to ask for ranges, on this connection or another.
 func (t *targetCheck) asked(x *decode.Exchange) bool {
 	key := asker{cut(x.ClientID), x.Client.Addr()}
 	if _, ok := t.askers[key]; ok {
@@ -120,7 +120,7 @@ func (t *targetCheck) takes(key int16) *targetRange {
 	return r
 }
 
-// exchange judges x, counts it, and tells whether it is refused, and why.
+// exchange judges x, counts it, and reports whether it is refused, and why.
 func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	asked := t.asked(x)
 	role := brokerRole(x)

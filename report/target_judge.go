@@ -150,7 +150,7 @@ func brokerRole(x *decode.Exchange) string {
 // only to say who they are (https://github.com/IBM/sarama/pull/3158).
 var saramaNegotiates = semver.MustParse("1.46.0")
 
-// heedsNothing tells whether a client asks for the ranges and is likely not to heed
+// heedsNothing reports whether a client asks for the ranges and is likely not to heed
 // them. It cannot be certain: before 1.47.0 sarama announced the version of its application, or
 // "dev" (https://github.com/IBM/sarama/pull/3415).
 func heedsNothing(s decode.Software) bool {

@@ -68,7 +68,6 @@ func newTimeline() timeline {
 	return timeline{lanes: map[uint32]*lane{}}
 }
 
-// exchange adds an exchange, with the index of the rule that fired on it or -1.
 func (t *timeline) exchange(x *decode.Exchange, rule int) {
 	l := t.lane(x)
 	if x.HasClientID && l.clientID == "" {
@@ -153,7 +152,6 @@ const (
 	eventKinds
 )
 
-// kind is the kind of e.
 func (e *laneEvent) kind() int {
 	switch {
 	case e.rule >= 0 && rules[e.rule].Severity == model.Error:
@@ -166,7 +164,6 @@ func (e *laneEvent) kind() int {
 	return requestEvent
 }
 
-// connection ends a lane.
 func (t *timeline) connection(c *decode.Connection) {
 	l := t.lanes[c.Stream]
 	if l == nil || l.isKept {
@@ -194,7 +191,6 @@ func (t *timeline) lane(x *decode.Exchange) *lane {
 	return l
 }
 
-// begin makes a lane for the connection of x.
 func (t *timeline) begin(x *decode.Exchange) *lane {
 	var l *lane
 	if n := len(t.free); n > 0 {
@@ -210,7 +206,6 @@ func (t *timeline) begin(x *decode.Exchange) *lane {
 	return l
 }
 
-// link puts l at the newest end of the list.
 func (t *timeline) link(l *lane) {
 	l.older, l.newer = t.newest, nil
 	if t.newest != nil {
@@ -221,7 +216,6 @@ func (t *timeline) link(l *lane) {
 	t.newest = l
 }
 
-// unlink takes l out of the list.
 func (t *timeline) unlink(l *lane) {
 	if l.older != nil {
 		l.older.newer = l.newer
@@ -272,7 +266,6 @@ func (t *timeline) snapshot(verdicts map[suspectPlace]int) model.Timeline {
 	return out
 }
 
-// compareLanes orders lanes by their first packet.
 func compareLanes(a, b *lane) int {
 	return cmp.Or(a.first.Compare(b.first), cmp.Compare(a.stream, b.stream))
 }
@@ -285,7 +278,6 @@ func b2i(b bool) int {
 	return 0
 }
 
-// finish turns l into its exported form.
 func (l *lane) finish(verdicts map[suspectPlace]int) model.Lane {
 	out := model.Lane{
 		Capture: l.first.Capture, Stream: l.first.Stream,
@@ -330,7 +322,6 @@ type suspectPlace struct {
 	key             int16
 }
 
-// finish turns e into its exported form.
 func (e laneEvent) finish() model.LaneEvent {
 	out := model.LaneEvent{
 		Frame: e.at.Frame, Time: model.Time(e.at.Time), Seconds: float64(e.took) / 1e9,

@@ -11,14 +11,12 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// settled is a group with the rule that it has by now.
-type settled struct {
+type ruled struct {
 	*group
 	rule     *Rule
 	severity model.Severity
 }
 
-// severityOf is the severity of a finding by what is known of it.
 func (f *findings) severityOf(g *group, rule *Rule) model.Severity {
 	if rule.severity == nil {
 		return rule.Severity
@@ -26,7 +24,7 @@ func (f *findings) severityOf(g *group, rule *Rule) model.Severity {
 	return rule.severity(g, f.facts(g))
 }
 
-// ruleOf is the rule that the input as a whole makes of g by now; drop tells that g is told by another finding, or by none.
+// ruleOf is the rule that the whole input supports for g; drop: another finding or none reports g.
 func (f *findings) ruleOf(g *group) (rule *Rule, drop bool) {
 	rule = &rules[g.key.rule]
 	if rule.becomes == nil {
@@ -39,7 +37,6 @@ func (f *findings) ruleOf(g *group) (rule *Rule, drop bool) {
 	return rule, drop
 }
 
-// decided is what g is by now, for groups that are folded.
 func (f *findings) decided(g *group) (rule *Rule, severity model.Severity, drop bool) {
 	if rule, drop = f.ruleOf(g); drop {
 		return rule, 0, true
@@ -47,23 +44,23 @@ func (f *findings) decided(g *group) (rule *Rule, severity model.Severity, drop 
 	return rule, f.severityOf(g, rule), false
 }
 
-// settle gives each group the rule that the input as a whole makes it, and orders them.
-func (f *findings) settle(dropped uint64) ([]settled, *collection) {
-	current := f.current(all)
-	groups := make([]settled, 0, len(current.all)+1)
+// ruledGroups returns each group with the rule that the whole input supports, in order.
+func (f *findings) ruledGroups(dropped uint64) ([]ruled, *collection) {
+	current := f.current(func(uint64) bool { return true })
+	groups := make([]ruled, 0, len(current.all)+1)
 	for _, g := range current.all {
 		if g.count == 0 {
 			continue // its request waits for its outcome
 		}
 		if rule, drop := f.ruleOf(g); !drop {
-			groups = append(groups, settled{f.concluded(g), rule, f.severityOf(g, rule)})
+			groups = append(groups, ruled{f.concluded(g), rule, f.severityOf(g, rule)})
 		}
 	}
 	if dropped > 0 {
 		key := findingKey{rule: ruleIndex(bytesMissingRule.Code), detail: droppedDetail}
-		groups = append(groups, settled{&group{key: key, count: 1, dropped: dropped}, &bytesMissingRule, bytesMissingRule.Severity})
+		groups = append(groups, ruled{&group{key: key, count: 1, dropped: dropped}, &bytesMissingRule, bytesMissingRule.Severity})
 	}
-	slices.SortFunc(groups, func(x, y settled) int {
+	slices.SortFunc(groups, func(x, y ruled) int {
 		return cmp.Or(
 			cmp.Compare(y.severity, x.severity),
 			strings.Compare(x.rule.Code, y.rule.Code),
@@ -81,7 +78,7 @@ func (f *findings) report(dropped uint64, hit map[string]uint64) ([]model.Findin
 	if f.evidence != nil {
 		addHits(hit, map[string]uint64{"evidence_occurrences": f.evidence.Omitted()})
 	}
-	groups, current := f.settle(dropped)
+	groups, current := f.ruledGroups(dropped)
 	guess := f.releaseGuesser()
 	out := make([]model.Finding, 0, len(groups))
 	for _, g := range groups {
@@ -158,7 +155,7 @@ func (f *findings) knownIssue(of *model.Finding, g *group) *model.KnownIssue {
 
 // claimed are the findings so far that evidence is to prove.
 func (f *findings) claimed() []evidence.Claim {
-	groups, _ := f.settle(0)
+	groups, _ := f.ruledGroups(0)
 	claims := make([]evidence.Claim, 0, len(groups))
 	for _, g := range groups {
 		claims = append(claims, evidence.Claim{

@@ -9,7 +9,6 @@ package evidence
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -37,11 +36,10 @@ const (
 	// lastPackets is how many packets before a connection's end are kept for
 	// findings about connections.
 	lastPackets = 16
-	// maxLenders bounds the broker addresses of which it is remembered which
-	// connections can bear witness: 4,096 of some 300 bytes.
-	maxLenders = 4096
-	// maxLent bounds the sets of ranges of one address of which it is remembered who advertised them.
-	maxLent = 16
+	// maxAddresses bounds the broker addresses with their connections: 4,096 of some 300 bytes.
+	maxAddresses = 4096
+	// maxAdvertised bounds the sets of ranges of one address.
+	maxAdvertised = 16
 )
 
 // Options say what evidence is gathered.
@@ -70,17 +68,17 @@ type Collector struct {
 	size     int
 
 	// The rest belongs to the Builder's goroutine.
-	proofs  map[ID][]proof
-	lenders map[network]*lender
-	// omitted counts occurrences that would have been kept, had their packets still been there.
+	proofs    map[ID][]proof
+	addresses map[network]*address
+	// omitted counts occurrences that would have been kept, but whose packets were evicted.
 	omitted uint64
 }
 
 // ID names a finding while it is being counted.
 type ID int
 
-// network is a broker's address; domain tells equal addresses in different
-// networks apart.
+// network is a broker's address; domain distinguishes equal addresses in
+// different networks.
 type network struct {
 	domain uint64
 	addr   netip.AddrPort
@@ -98,7 +96,7 @@ type exhibit struct {
 	// following is how many packets behind the outcome are still to be taken.
 	following int
 	// opener is who sent the first packet, client who asks, as far as it is known;
-	// kafka tells that Kafka was spoken.
+	// kafka: Kafka was spoken.
 	opener, client netip.AddrPort
 	kafka          bool
 	// wanted are the requests that it is kept for.
@@ -128,7 +126,6 @@ func (w wanted) pattern() []byte {
 	return binary.BigEndian.AppendUint32(b, uint32(w.correlationID))
 }
 
-// proof is one occurrence of a finding with its exhibits.
 type proof struct {
 	at      capture.Position
 	stream  uint32
@@ -142,16 +139,16 @@ type mark struct {
 	text string
 }
 
-// lender remembers for a broker address the latest connections that can bear witness.
-type lender struct {
-	tables []lent
+// address has the latest connections that show what a broker address speaks and advertises.
+type address struct {
+	tables []advertised
 	// clear and tls are connections on which the address spoke in the clear and with TLS, as far as seen.
 	clear, tls       uint32
 	hasClear, hasTLS bool
 }
 
-// lent is a connection on which ranges were advertised.
-type lent struct {
+// advertised is a connection on which ranges were advertised.
+type advertised struct {
 	stream uint32
 	ranges *decode.Ranges
 }
@@ -160,11 +157,11 @@ type lent struct {
 func New(opt Options) *Collector {
 	return &Collector{
 		opt: opt, recorder: newRecorder(), exhibits: map[uint32]*exhibit{},
-		proofs: map[ID][]proof{}, lenders: map[network]*lender{},
+		proofs: map[ID][]proof{}, addresses: map[network]*address{},
 	}
 }
 
-// Omitted counts occurrences that were to be kept, had their packets still been there.
+// Omitted counts occurrences that were to be kept, but whose packets were evicted.
 func (e *Collector) Omitted() uint64 { return e.omitted }
 
 // Tap takes a packet of the connection with that number; it is for
@@ -232,7 +229,7 @@ func (e *Collector) keep(stream uint32, from, to capture.Position, who party) *e
 	case x == nil:
 		x = &exhibit{stream: stream, record: c, opener: c.opener()}
 		e.exhibits[stream] = x
-	case x.record != c: // it had been forgotten in between
+	case x.record != c: // it was evicted in between
 		return nil
 	}
 	for i := range chosen {
@@ -255,10 +252,9 @@ func (e *Collector) keep(stream uint32, from, to capture.Position, who party) *e
 	return x
 }
 
-// samePlace tells whether two positions are the same packet.
 func samePlace(a, b capture.Position) bool { return a.Capture == b.Capture && a.Frame == b.Frame }
 
-// indexOf is the index of the packet at a position, -1 for none.
+// indexOf returns -1 for none.
 func indexOf(packets []seen, at capture.Position) int {
 	return slices.IndexFunc(packets, func(s seen) bool { return samePlace(s.at, at) })
 }
@@ -329,7 +325,6 @@ func beginning(all []seen, end int, request *wanted) int {
 	return max(end-lastPackets, 0) // encrypted, or the header is split
 }
 
-// bytesOf is the sum of the packets' captured bytes.
 func bytesOf(packets []seen) int {
 	n := 0
 	for i := range packets {
@@ -338,7 +333,6 @@ func bytesOf(packets []seen) int {
 	return n
 }
 
-// release takes back a proof's claim on its exhibits.
 func (e *Collector) release(p *proof) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -355,8 +349,8 @@ func (e *Collector) release(p *proof) {
 	}
 }
 
-// witness keeps what there is of the beginning of another connection, and tells whether it could.
-func (e *Collector) witness(p *proof, stream uint32, kafka bool) bool {
+// useHead keeps what there is of the beginning of another connection, and reports whether it could.
+func (e *Collector) useHead(p *proof, stream uint32, kafka bool) bool {
 	if slices.Contains(p.streams, stream) {
 		return true
 	}
@@ -374,7 +368,7 @@ func (e *Collector) witness(p *proof, stream uint32, kafka bool) bool {
 	return e.use(p, stream, last, last, party{kafka: kafka})
 }
 
-// use keeps a connection for a proof, and tells whether it could.
+// use keeps a connection for a proof, and reports whether it could.
 func (e *Collector) use(p *proof, stream uint32, from, to capture.Position, who party) bool {
 	x := e.keep(stream, from, to, who)
 	if x == nil {
@@ -387,7 +381,7 @@ func (e *Collector) use(p *proof, stream uint32, from, to capture.Position, who 
 	return true
 }
 
-// wants tells whether an occurrence of a finding at that place is among those to be kept.
+// wants reports whether an occurrence of a finding at that place is among those to be kept.
 func (e *Collector) wants(id ID, at capture.Position, stream uint32) bool {
 	kept := e.proofs[id]
 	if len(kept) < e.opt.Occurrences {
@@ -397,7 +391,7 @@ func (e *Collector) wants(id ID, at capture.Position, stream uint32) bool {
 	return at.Before(last.at) || samePlace(at, last.at) && stream < last.stream
 }
 
-// insert adds a proof in its order, and lets go of one too many.
+// insert adds a proof in its order, and drops one too many.
 func (e *Collector) insert(id ID, p proof) {
 	kept := e.proofs[id]
 	i := len(kept)
@@ -412,7 +406,7 @@ func (e *Collector) insert(id ID, p proof) {
 	e.proofs[id] = kept
 }
 
-// Drop lets go of what is kept for a finding.
+// Drop drops what is kept for a finding.
 func (e *Collector) Drop(id ID) {
 	for i := range e.proofs[id] {
 		e.release(&e.proofs[id][i])
@@ -442,44 +436,6 @@ func (e *Collector) Exchange(id ID, x *decode.Exchange) {
 		p.marks = append(p.marks, mark{to, "%s " + text})
 	}
 	e.insert(id, p)
-}
-
-// requestMark is what stands on a request: "Fetch v12, advertised 4-7".
-func requestMark(x *decode.Exchange) string {
-	text := fmt.Sprintf("%s v%d, ", decode.APIName(x.Key), x.Version)
-	switch {
-	case x.Verdict == decode.Exempt:
-		text += "which may be sent in any version"
-	case x.Verdict == decode.NotAdvertised:
-		text += "not advertised"
-	case !x.Verdict.HasRange():
-		text += "no advertised range known"
-	default:
-		text += fmt.Sprintf("advertised %d-%d", x.Advertised.Min, x.Advertised.Max)
-	}
-	if x.Evidence == decode.Borrowed {
-		text += " on another connection"
-	}
-	return text
-}
-
-// outcomeMark is what stands on the packet that decided the outcome.
-func outcomeMark(o decode.Outcome) string {
-	switch o {
-	case decode.Error:
-		return "answered with UNSUPPORTED_VERSION"
-	case decode.Answered:
-		return "answered"
-	case decode.ClosedByBroker:
-		return "the broker closes the connection"
-	case decode.ResetByBroker:
-		return "the broker resets the connection"
-	case decode.Left:
-		return "the client closes the connection"
-	case decode.Unanswered:
-		return "by here without an answer"
-	}
-	return ""
 }
 
 // Connection keeps a connection that is an occurrence of a finding.
@@ -526,46 +482,46 @@ func (e *Collector) Change(id ID, a *decode.Advertisement, before *decode.Ranges
 
 // borrow keeps a connection on which the broker advertised those ranges.
 func (e *Collector) borrow(p *proof, at network, ranges *decode.Ranges) {
-	l := e.lenders[at]
+	l := e.addresses[at]
 	if l == nil {
 		return
 	}
 	for _, t := range l.tables {
 		if t.ranges.Agrees(ranges) {
-			e.witness(p, t.stream, true)
+			e.useHead(p, t.stream, true)
 			return
 		}
 	}
 }
 
-// lender finds or begins what is known of a broker's connections, nil where there is no room.
-func (e *Collector) lender(at network) *lender {
-	l := e.lenders[at]
-	if l == nil && len(e.lenders) < maxLenders {
-		l = &lender{}
-		e.lenders[at] = l
+// address finds or begins a broker address, nil where there is no room.
+func (e *Collector) address(at network) *address {
+	l := e.addresses[at]
+	if l == nil && len(e.addresses) < maxAddresses {
+		l = &address{}
+		e.addresses[at] = l
 	}
 	return l
 }
 
 // Advertised notes an ApiVersions answer.
 func (e *Collector) Advertised(a *decode.Advertisement) {
-	if l := e.lender(network{a.Domain, a.Broker}); l != nil {
-		i := slices.IndexFunc(l.tables, func(t lent) bool { return t.ranges.Agrees(a.Ranges) })
+	if l := e.address(network{a.Domain, a.Broker}); l != nil {
+		i := slices.IndexFunc(l.tables, func(t advertised) bool { return t.ranges.Agrees(a.Ranges) })
 		if i >= 0 {
 			l.tables[i].stream = a.Stream
-		} else if len(l.tables) < maxLent {
-			l.tables = append(l.tables, lent{a.Stream, a.Ranges})
+		} else if len(l.tables) < maxAdvertised {
+			l.tables = append(l.tables, advertised{a.Stream, a.Ranges})
 		}
 	}
-	if e.outlast(a) {
+	if e.noteAdvert(a) {
 		e.keep(a.Stream, a.At, a.At, party{client: a.Client, kafka: true})
 	}
 }
 
-// outlast notes where an ApiVersions answer came, and keeps its exchange
-// beyond the window. It tells whether the connection is an exhibit already.
-func (e *Collector) outlast(a *decode.Advertisement) bool {
+// noteAdvert notes where an ApiVersions answer came, and keeps its exchange
+// beyond the window. It reports whether the connection is an exhibit already.
+func (e *Collector) noteAdvert(a *decode.Advertisement) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c := e.recorder.records[a.Stream]
@@ -586,14 +542,14 @@ func (e *Collector) outlast(a *decode.Advertisement) bool {
 	return c.exhibit != nil
 }
 
-// Met notes what a connection tells of its broker's address.
-func (e *Collector) Met(c *decode.Connection) {
+// NoteAddress notes the protocols that the broker of a connection speaks.
+func (e *Collector) NoteAddress(c *decode.Connection) {
 	inClear := c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
 	inTLS := c.TLS != nil && c.TLS.Established || c.Confusion == reassembly.ClearToTLS
 	if !inClear && !inTLS {
 		return
 	}
-	l := e.lender(network{c.Domain, c.Broker})
+	l := e.address(network{c.Domain, c.Broker})
 	switch {
 	case l == nil:
 	case inClear:

@@ -33,7 +33,6 @@ type disguiser struct {
 	headers []capture.Header
 }
 
-// packet finishes a packet whose payload has been scrubbed.
 func (d *disguiser) packet(s *seen) {
 	p := capture.Packet{Position: s.at, Data: s.data, Length: s.length, Link: s.link}
 	d.headers = d.dissector.Headers(&p, d.headers[:0])
@@ -79,7 +78,6 @@ func (d *disguiser) rest(s *seen) {
 	}
 }
 
-// headerLength is the length of the header that b begins with.
 func headerLength(b []byte, kind capture.HeaderKind) int {
 	switch kind {
 	case capture.HeaderEthernet:
@@ -137,7 +135,6 @@ func (d *disguiser) addresses(b []byte, kind capture.HeaderKind) {
 	}
 }
 
-// address replaces an IP address in place.
 func (d *disguiser) address(b []byte) {
 	a, ok := netip.AddrFromSlice(b)
 	if !ok {
@@ -244,7 +241,7 @@ func (d *disguiser) destination(data []byte, j int) []byte {
 	return data[d.headers[j].At:][24:40]
 }
 
-// add adds the 16-bit words of b to a sum (RFC 1071).
+// add adds 16-bit words (RFC 1071).
 func add(sum uint64, b []byte) uint64 {
 	for ; len(b) >= 2; b = b[2:] {
 		sum += uint64(binary.BigEndian.Uint16(b))

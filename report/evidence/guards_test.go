@@ -158,19 +158,19 @@ func TestOccurrencesStayWithinTheirNumber(t *testing.T) {
 // TestLendersStayWithinTheirNumber: addresses, and sets of ranges of one address.
 func TestLendersStayWithinTheirNumber(t *testing.T) {
 	c := New(Options{})
-	for i := range maxLenders + 100 {
+	for i := range maxAddresses + 100 {
 		broker := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 9092)
 		c.Advertised(&decode.Advertisement{Stream: uint32(i), Broker: broker, Ranges: &decode.Ranges{}})
 	}
-	if len(c.lenders) != maxLenders {
-		t.Errorf("%d addresses are known, want %d", len(c.lenders), maxLenders)
+	if len(c.addresses) != maxAddresses {
+		t.Errorf("%d addresses are known, want %d", len(c.addresses), maxAddresses)
 	}
 	broker := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, 1}), 9092)
-	for i := range int16(maxLent + 10) {
+	for i := range int16(maxAdvertised + 10) {
 		c.Advertised(&decode.Advertisement{Broker: broker, Ranges: &decode.Ranges{APIs: []decode.API{{Key: 1, Range: decode.Range{Max: i}}}}})
 	}
-	if n := len(c.lenders[network{0, broker}].tables); n != maxLent {
-		t.Errorf("%d sets of ranges are known of one address, want %d", n, maxLent)
+	if n := len(c.addresses[network{0, broker}].tables); n != maxAdvertised {
+		t.Errorf("%d sets of ranges are known of one address, want %d", n, maxAdvertised)
 	}
 }
 

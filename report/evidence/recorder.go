@@ -32,7 +32,7 @@ const (
 	keptBytes = 16 << 20
 	// maxRecords bounds the connections: 32,768 of 280 bytes with their places in the map are 9 MiB.
 	maxRecords = 1 << 15
-	// keptOverhead is what a kept packet takes beside its bytes: 80, half as much
+	// keptOverhead is what a kept packet takes in addition to its bytes: 80, half as much
 	// again that lists have to spare, and what rounding up its bytes takes.
 	keptOverhead = 160
 	// maxAdverts is how many ApiVersions answers of a connection are remembered, the last ones.
@@ -60,7 +60,6 @@ type seen struct {
 	changed bool
 }
 
-// clone is a copy with its own memory.
 func (s *seen) clone() seen {
 	c := *s
 	c.data = slices.Clone(s.data)
@@ -124,7 +123,6 @@ func newRecorder() recorder {
 	return recorder{memory: make([]byte, windowBytes), ring: make([]entry, windowPackets), records: map[uint32]*record{}}
 }
 
-// take adds a packet to the window.
 func (r *recorder) take(stream uint32, p *capture.Packet, s *capture.Segment) (*record, *entry) {
 	c := r.record(stream)
 	at, start := r.room(len(p.Data))
@@ -156,7 +154,6 @@ func look(p *capture.Packet, s *capture.Segment) seen {
 	return l
 }
 
-// opener is who sent the first packet.
 func (c *record) opener() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(c.openerAddr).Unmap(), c.openerPort)
 }
@@ -195,7 +192,7 @@ func (r *recorder) pass() {
 	}
 	e.record = nil
 	for r.kept > keptBytes && r.oldest != nil {
-		r.forget(r.oldest)
+		r.evict(r.oldest)
 	}
 }
 
@@ -233,7 +230,7 @@ func (r *recorder) record(stream uint32) *record {
 	c := r.records[stream]
 	if c == nil {
 		if len(r.records) >= maxRecords {
-			r.forget(r.oldest)
+			r.evict(r.oldest)
 		}
 		c = &record{stream: stream}
 		r.records[stream] = c
@@ -245,8 +242,7 @@ func (r *recorder) record(stream uint32) *record {
 	return c
 }
 
-// forget gives up a connection.
-func (r *recorder) forget(c *record) {
+func (r *recorder) evict(c *record) {
 	r.unlink(c)
 	delete(r.records, c.stream)
 	for _, packets := range [][]seen{c.head, c.tail, c.extra} {
@@ -257,7 +253,6 @@ func (r *recorder) forget(c *record) {
 	c.head, c.tail, c.extra, c.dropped = nil, nil, nil, true
 }
 
-// link puts c at the newest end of the list.
 func (r *recorder) link(c *record) {
 	c.older, c.newer = r.newest, nil
 	if r.newest != nil {
@@ -268,7 +263,6 @@ func (r *recorder) link(c *record) {
 	r.newest = c
 }
 
-// unlink takes c out of the list.
 func (r *recorder) unlink(c *record) {
 	if c.older != nil {
 		c.older.newer = c.newer

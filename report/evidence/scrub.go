@@ -34,17 +34,14 @@ type island struct {
 	starts []int
 }
 
-// end is the offset behind its last byte.
 func (i *island) end() int64 { return i.at + int64(len(i.bytes)) }
 
-// piece is the payload of one packet.
 type piece struct {
 	at    int64
 	text  []byte
 	owner *seen
 }
 
-// direction is one direction of a connection.
 type direction struct {
 	pieces  []piece
 	islands []*island
@@ -52,7 +49,7 @@ type direction struct {
 	whole bool
 }
 
-// connection scrubs the packets of x, and tells whether it speaks TLS.
+// connection scrubs the packets of x, and reports whether it speaks TLS.
 func (s *scrubber) connection(x *exhibit) (encrypted bool) {
 	dirs := x.directions()
 	for d := range dirs {
@@ -145,7 +142,7 @@ func (x *exhibit) directions() [2]direction {
 	return dirs
 }
 
-// clientIsBack tells whether the client is not the one who sent the first packet.
+// clientIsBack reports whether the client is not the one who sent the first packet.
 // The client is who sent the SYN, or who is known to be it, or else the sender of that packet.
 func (x *exhibit) clientIsBack() bool {
 	for i := range x.packets {
@@ -198,7 +195,6 @@ func (d *direction) writeBack() {
 	}
 }
 
-// clear overwrites everything.
 func (d *direction) clear() {
 	for _, i := range d.islands {
 		clear(i.bytes)
@@ -213,7 +209,7 @@ func (d *direction) first() []byte {
 	return nil
 }
 
-// asks tells whether the stream begins with a Kafka request.
+// asks reports whether the stream begins with a Kafka request.
 func (d *direction) asks() bool { return looksLikeRequest(d.first()) }
 
 // conversation is the walk through the Kafka messages of a connection.
@@ -227,7 +223,6 @@ type conversation struct {
 	tokens bool
 }
 
-// messages scrubs one direction.
 func (c *conversation) messages(d *direction, way reassembly.Direction) {
 	at := int64(-1) // where the next message begins; -1 where that is not known
 	if d.whole {
@@ -259,8 +254,7 @@ func (c *conversation) messages(d *direction, way reassembly.Direction) {
 	}
 }
 
-// anchor looks in the island, from an offset in it on, for a message that can be
-// told to be one, and returns where in the stream its size field begins; -1 where there is none.
+// anchor looks in the island, from an offset in it on, for a message, and returns where in the stream its size field begins; -1 where there is none.
 func (c *conversation) anchor(i *island, from int, way reassembly.Direction) int64 {
 	best := -1
 	next, _ := slices.BinarySearch(i.starts, from)
@@ -300,7 +294,7 @@ func findRequest(b []byte, from int, pattern []byte) int {
 	return -1
 }
 
-// answers tells whether b begins with the answer to a request that is known.
+// answers reports whether b begins with the answer to a request that is known.
 func (c *conversation) answers(b []byte) bool {
 	if len(b) < 8 {
 		return false
@@ -310,7 +304,7 @@ func (c *conversation) answers(b []byte) bool {
 		slices.ContainsFunc(c.asked, func(h decode.RequestHead) bool { return h.CorrelationID == id })
 }
 
-// looksLikeRequest tells whether b begins with the size of a Kafka request, and with one behind it.
+// looksLikeRequest reports whether b begins with the size of a Kafka request, and with one behind it.
 func looksLikeRequest(b []byte) bool {
 	if len(b) < 4 {
 		return false
@@ -362,7 +356,7 @@ func (c *conversation) request(size int64, body []byte) {
 	}
 }
 
-// endsTokens tells whether a message behind a SaslHandshake v0 is a request
+// endsTokens reports whether a message behind a SaslHandshake v0 is a request
 // again, and no token.
 func (c *conversation) endsTokens(head decode.RequestHead, size int64, body []byte) bool {
 	known := slices.ContainsFunc(c.ids, func(id []byte) bool { return bytes.Equal(id, head.ClientID) })

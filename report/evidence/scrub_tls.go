@@ -23,21 +23,21 @@ const (
 	extensionServerName = 0
 )
 
-// plainExtensions are the extensions of a ClientHello that tell what a client can
-// do, and nothing of who it is (IANA, TLS ExtensionType Values): groups, point
+// plainExtensions are the extensions of a ClientHello that show what a client
+// supports, and not who it is (IANA, TLS ExtensionType Values): groups, point
 // formats, signature algorithms, ALPN, encrypt-then-MAC, extended master
 // secret, versions, PSK modes, key share, renegotiation.
 var plainExtensions = map[uint16]bool{
 	10: true, 11: true, 13: true, 16: true, 22: true, 23: true, 43: true, 45: true, 51: true, 0xff01: true,
 }
 
-// isRecord tells whether b begins like a TLS record.
+// isRecord reports whether b begins like a TLS record.
 func isRecord(b []byte) bool {
 	return len(b) >= recordHead && b[0] >= recordChange && b[0] <= recordData && b[1] == 3 && b[2] <= 4 &&
 		binary.BigEndian.Uint16(b[3:]) <= maxRecord
 }
 
-// speaksTLS tells whether the direction begins with a TLS record, or, where its
+// speaksTLS reports whether the direction begins with a TLS record, or, where its
 // beginning is not there, each of its parts does.
 func (d *direction) speaksTLS() bool {
 	if b := d.first(); b != nil {
@@ -124,7 +124,7 @@ func (s *scrubber) handshake(parts [][]byte) {
 }
 
 // clientHello replaces the server name and overwrites the extensions that can
-// tell who the client is.
+// identify the client.
 func (s *scrubber) clientHello(b []byte) {
 	const fixed = 2 + 32 // version, random
 	hello := cryptobyte.String(b)

@@ -26,7 +26,7 @@ type Summary struct {
 	// Encrypted counts the connections that speak TLS. They are in it as captured, or, with
 	// pseudonyms, with nothing left of what is encrypted but its length.
 	Encrypted int
-	// Omitted counts the occurrences that were to be kept, had their packets still been there.
+	// Omitted counts the occurrences that were to be kept, but whose packets were evicted.
 	Omitted uint64
 
 	// places are where the packets of the input are in the file.
@@ -115,7 +115,6 @@ const pseudonymsMark = "Addresses, names and client ids are replaced"
 // HasPseudonyms reports whether a capture is evidence in which everything has a pseudonym, by the comment on it.
 func HasPseudonyms(comment string) bool { return strings.Contains(comment, pseudonymsMark) }
 
-// about is the comment on the file.
 func (e *Collector) about(sum *Summary) string {
 	text := fmt.Sprintf("Evidence for %s: the packets of the first occurrences. "+
 		"Records, SASL tokens, credentials and configuration are overwritten with zeros; lengths and headers are as captured.",
@@ -203,13 +202,13 @@ func (e *Collector) proofsOf(claim *Claim) []*proof {
 // corroborate adds the connection without which the input as a whole would not
 // make the finding what it is.
 func (e *Collector) corroborate(p *proof, claim *Claim) {
-	l := e.lenders[network{claim.Domain, claim.Broker}]
+	l := e.addresses[network{claim.Domain, claim.Broker}]
 	switch {
 	case l == nil:
 	case claim.WithTLS && l.hasTLS:
-		e.witness(p, l.tls, false)
+		e.useHead(p, l.tls, false)
 	case claim.WithClear && l.hasClear:
-		e.witness(p, l.clear, true)
+		e.useHead(p, l.clear, true)
 	}
 }
 
@@ -235,13 +234,11 @@ func (e *Collector) scrubbed(used []*exhibit, sum *Summary) []*seen {
 	return packets
 }
 
-// interfaceKey names an interface of the input.
 type interfaceKey struct {
 	capture, iface uint32
 	link           capture.LinkType
 }
 
-// evidenceFile is the file that is being written.
 type evidenceFile struct {
 	out       *capture.Writer
 	captures  []capture.Info
@@ -266,7 +263,6 @@ func (f *evidenceFile) packet(s *seen, comments []string) error {
 	return f.out.WritePacket(number, &p, text[:min(len(text), maxComment)])
 }
 
-// describe is the interface as the input had it.
 func (f *evidenceFile) describe(key interfaceKey) capture.Interface {
 	i := capture.Interface{Link: key.link, Resolution: 9}
 	if int(key.capture) < len(f.captures) {

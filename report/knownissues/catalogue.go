@@ -20,7 +20,7 @@ type Confidence uint8
 // The levels of confidence, weakest first.
 const (
 	noMatch Confidence = iota
-	// Possible: only the requests fit; nothing tells which software sent them.
+	// Possible: only the requests fit; nothing shows which software sent them.
 	Possible
 	// Likely: the client named its software but its version cannot be relied on,
 	// or it named none and its client id is the software's default one, or the
@@ -37,7 +37,7 @@ var confidenceNames = [...]string{noMatch: "", Possible: "possible", Likely: "li
 // String is the word for c: "certain", "likely" or "possible", empty for no match.
 func (c Confidence) String() string { return confidenceNames[c] }
 
-// Mismatch is what a finding tells about its requests, as far as known issues go by it.
+// Mismatch is what known issues are compared with: what a finding says of its requests.
 // What comes from the wire may be of any length and hold any bytes.
 type Mismatch struct {
 	// Code is the finding's ("KV1001").
@@ -46,10 +46,10 @@ type Mismatch struct {
 	SoftwareName, SoftwareVersion string
 	// ClientID is the client id of the requests, empty without.
 	ClientID string
-	// HasAPI tells whether the finding is about requests of one API and version: APIKey and Version.
+	// HasAPI reports whether the finding is about requests of one API and version: APIKey and Version.
 	HasAPI          bool
 	APIKey, Version int16
-	// HasRange tells whether the broker's range for APIKey is known: Min to Max.
+	// HasRange reports whether the broker's range for APIKey is known: Min to Max.
 	// Where IsAhead it is the range of the target release.
 	HasRange bool
 	Min, Max int16
@@ -68,7 +68,7 @@ type Catalogue struct {
 	// file that is read when it is first needed: it takes longer than a small capture.
 	files []issueFile
 	later sync.Once
-	// isCode tells whether there is a finding of that code.
+	// isCode reports whether there is a finding of that code.
 	isCode func(code string) bool
 }
 
@@ -139,7 +139,7 @@ type issueClient struct {
 	Versions     constraint `yaml:"versions"`
 	VersionAfter text       `yaml:"version_after"`
 	Also         []text     `yaml:"also"`
-	// ClientIDs tell the software where it announced no name, or announced Library.
+	// ClientIDs identify the software where it announced no name, or announced Library.
 	ClientIDs []wildcard `yaml:"client_ids"`
 	Library   text       `yaml:"library"`
 	// AtMost is the most that a match is worth, Because says why it is not more.
@@ -186,7 +186,7 @@ func (k *Catalogue) ByID(id string) (model.KnownIssue, bool) {
 	return found.known(), true
 }
 
-// match tells how sure it is that i is what m shows, and why it is not certain.
+// match returns how sure it is that i is what m shows, and why it is not certain.
 func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
 	if !slices.ContainsFunc(i.Codes, func(c placedText) bool { return c.text == m.Code }) || !i.sentIn(m) || !i.wentOn(m) {
 		return noMatch, ""
@@ -201,7 +201,7 @@ func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
 	return c, why
 }
 
-// sentIn tells whether the request of m is one that the bug sends.
+// sentIn reports whether the request of m is one that the bug sends.
 func (i *issue) sentIn(m *Mismatch) bool {
 	if len(i.Sent) == 0 {
 		return true
@@ -211,7 +211,7 @@ func (i *issue) sentIn(m *Mismatch) bool {
 	})
 }
 
-// wentOn tells whether a request of m ended in a way that the issue knows.
+// wentOn reports whether a request of m ended in a way that the issue knows.
 func (i *issue) wentOn(m *Mismatch) bool {
 	if len(i.Outcomes) == 0 || m.IsAhead {
 		return true
@@ -219,7 +219,7 @@ func (i *issue) wentOn(m *Mismatch) bool {
 	return slices.ContainsFunc(i.Outcomes, func(o outcome) bool { return m.Outcomes[string(o)] > 0 })
 }
 
-// rangeFits tells how much a match is worth by the broker's range.
+// rangeFits returns how much a match is worth by the broker's range.
 func (i *issue) rangeFits(m *Mismatch) Confidence {
 	if len(i.Range) == 0 {
 		return Certain
@@ -235,7 +235,7 @@ func (i *issue) rangeFits(m *Mismatch) Confidence {
 	return Certain
 }
 
-// who tells how sure it is that the client, or the broker, is one with the bug, and why it is not certain.
+// who returns how sure it is that the client, or the broker, is one with the bug, and why it is not certain.
 func (k *Catalogue) who(i *issue, m *Mismatch) (best Confidence, why string) {
 	for n := range i.Clients {
 		if c, reason := i.Clients[n].match(m); c > best {
@@ -253,12 +253,11 @@ func (k *Catalogue) who(i *issue, m *Mismatch) (best Confidence, why string) {
 	return noMatch, ""
 }
 
-// isDefault reports whether a library uses the client id by default.
 func (k *Catalogue) isDefault(clientID string) bool {
 	return slices.ContainsFunc(k.files, func(f issueFile) bool { return anyMatches(f.DefaultClientIDs, clientID) })
 }
 
-// match tells how sure it is that c sent the requests of m, and why it is not certain.
+// match returns how sure it is that c sent the requests of m, and why it is not certain.
 func (c *issueClient) match(m *Mismatch) (Confidence, string) {
 	if c.Name != "" && m.SoftwareName == string(c.Name) {
 		switch {
@@ -279,7 +278,7 @@ func (c *issueClient) match(m *Mismatch) (Confidence, string) {
 		case c.AtMost < Likely:
 			return c.AtMost, string(c.Because)
 		case m.SoftwareName != "":
-			return Likely, "the client id fits, and the announced software does not tell the library"
+			return Likely, "the client id fits, and the announced software does not name the library"
 		default:
 			return Likely, "the client id fits, and the client announced no software"
 		}
@@ -290,7 +289,7 @@ func (c *issueClient) match(m *Mismatch) (Confidence, string) {
 // anyLibrary is a library that stands for any announced name.
 const anyLibrary = "*"
 
-// versionFits tells whether an announced version is one with the bug.
+// versionFits reports whether an announced version is one with the bug.
 func (c *issueClient) versionFits(announced string) bool {
 	if slices.Contains(c.Also, text(announced)) || c.Versions.Constraints == nil {
 		return true
@@ -309,7 +308,7 @@ func (c *issueClient) versionFits(announced string) bool {
 // a Go pseudo-version behind a binding's own has about 80.
 const maxAnnounced = 128
 
-// constraintAllows tells whether version is one that the constraint allows. What is no version does not fit.
+// constraintAllows reports whether version is one that the constraint allows. What is no version does not fit.
 func constraintAllows(versions *semver.Constraints, version string) bool {
 	if versions == nil {
 		return true
@@ -325,14 +324,14 @@ func constraintAllows(versions *semver.Constraints, version string) bool {
 type rangeCondition struct {
 	// ofMax: the max is compared, else the min.
 	ofMax bool
-	// compare tells whether the end of the range, its first argument, fits.
+	// compare reports whether the end of the range, its first argument, fits.
 	compare func(end, operand int16) bool
 	// operand is what the end is compared with unless sent is set.
 	operand int16
 	sent    bool
 }
 
-// holds tells whether the range of m meets c.
+// holds reports whether the range of m meets c.
 func (c rangeCondition) holds(m *Mismatch) bool {
 	end, operand := m.Min, c.operand
 	if c.ofMax {
@@ -353,7 +352,7 @@ type wildcard struct {
 
 func (w wildcard) isEmpty() bool { return w.before+w.after == "" }
 
-// match tells whether s is of the form of w, and what stands in its open part.
+// match reports whether s is of the form of w, and what stands in its open part.
 func (w wildcard) match(s string) (between string, ok bool) {
 	if !w.open {
 		return "", s == w.before
@@ -364,7 +363,6 @@ func (w wildcard) match(s string) (between string, ok bool) {
 	return s[len(w.before) : len(s)-len(w.after)], true
 }
 
-// anyMatches tells whether s is of the form of one of them.
 func anyMatches(ws []wildcard, s string) bool {
 	return slices.ContainsFunc(ws, func(w wildcard) bool {
 		_, ok := w.match(s)

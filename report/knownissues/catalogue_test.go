@@ -315,7 +315,7 @@ func TestUsersIssueGoesBeforeABetterBuiltInOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	known, confidence, _ := k.Match(fetch12(nil))
-	want := model.KnownIssue{ID: "mine", Title: "A title", URL: "https://example.org/1", FixedIn: "7.5", Confidence: "likely", ConfidenceReason: "the client id fits, and the announced software does not tell the library"}
+	want := model.KnownIssue{ID: "mine", Title: "A title", URL: "https://example.org/1", FixedIn: "7.5", Confidence: "likely", ConfidenceReason: "the client id fits, and the announced software does not name the library"}
 	if diff := cmp.Diff(want, known); diff != "" || confidence != Likely {
 		t.Errorf("confidence %v, issue (-want +got):\n%s", confidence, diff)
 	}
@@ -390,7 +390,7 @@ func TestErrorsNameFileLineAndField(t *testing.T) {
 		"a code of no rule":        {issueText("a", "codes: [KV1999]"), `line 6: issues[0].codes[0]: "KV1999" is no finding code like KV1001`},
 		"no such code":             {issueText("a", "codes: [KV1001, KV12]"), `line 6: issues[0].codes[1]: "KV12" is no finding code like KV1001`},
 		"codes is a text":          {issueText("a", "codes: KV1001"), `line 6: string was used where sequence is expected`},
-		"nobody":                   {issueText("a", codes), `line 2: issues[0].clients: is missing, and so are server_names and pattern: nothing would tell who has the bug`},
+		"nobody":                   {issueText("a", codes), `line 2: issues[0].clients: is missing, and so are server_names and pattern: nothing says who has the bug`},
 		"client without a name":    {issueText("a", codes, "clients: [{versions: \"1\"}]"), `issues[0].clients[0]: has neither name nor client_ids`},
 		"constraint":               {issueText("a", codes, "clients:", "  - {name: x}", "  - {name: x, versions: \"<<2\"}"), `line 9: issues[0].clients[1].versions: "<<2" is no version constraint like ">=2.1.3, <2.2.1"`},
 		"level":                    {issueText("a", codes, "clients: [{name: x, at_most: sure}]"), `line 7: issues[0].clients[0].at_most: "sure" is none of certain, likely and possible`},

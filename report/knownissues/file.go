@@ -55,7 +55,7 @@ const (
 )
 
 // Load reads the built-in known issues and the user's own files,
-// which go before them. An id may be used once only. isCode tells whether there
+// which go before them. An id may be used once only. isCode reports whether there
 // is a finding of that code. Errors name the file, the line and the field.
 func Load(isCode func(code string) bool, paths ...string) (*Catalogue, error) {
 	k := &Catalogue{isCode: isCode}
@@ -384,7 +384,7 @@ func (i *issue) incomplete() (field, problem string) {
 		}
 	}
 	if len(i.Clients) == 0 && len(i.ServerNames) == 0 && !bool(i.Pattern) {
-		return ".clients", "is missing, and so are server_names and pattern: nothing would tell who has the bug"
+		return ".clients", "is missing, and so are server_names and pattern: nothing says who has the bug"
 	}
 	for n, s := range i.Sent {
 		if s.API == nil || s.Versions == nil {

@@ -62,7 +62,6 @@ func (a *aggregate) addFinding(f *model.Finding, indexes []uint32) {
 	}
 }
 
-// mergeFindings merges equal findings of two reports.
 func mergeFindings(into, f *model.Finding) {
 	both := *into
 	// Texts belong together: those of the graver finding, or else of the larger numbers.

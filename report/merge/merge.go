@@ -285,7 +285,6 @@ func (a *aggregate) foldTargets() {
 	}, func(c *model.TargetClient) { a.foldedTargets.Count(c.Verdict) })
 }
 
-// finish makes the report.
 func (a *aggregate) finish() *model.Report {
 	r := &a.sum
 	slices.SortFunc(r.Parts, compareParts)

@@ -32,7 +32,6 @@ type head struct {
 
 func (h *head) isBlock() bool { return len(h.parts) > 1 && !h.hasParts }
 
-// has reports whether h has a part.
 func (h *head) has(id string) bool {
 	return slices.ContainsFunc(h.parts, func(p model.Part) bool { return p.ID == id })
 }
@@ -192,7 +191,6 @@ func captures(heads []head, from []map[string]bool) []model.Capture {
 	return out
 }
 
-// contains reports whether all parts of b are parts of a.
 func contains(a, b *head) bool {
 	return !slices.ContainsFunc(b.parts, func(p model.Part) bool { return !a.has(p.ID) })
 }
@@ -305,7 +303,6 @@ func (h *head) identify() error {
 	return nil
 }
 
-// readReport reads a whole report.
 func readReport(path string) (*model.Report, error) {
 	f, err := os.Open(path)
 	if err != nil {

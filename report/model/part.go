@@ -31,12 +31,12 @@ type Span struct {
 
 // Node is a broker that Metadata responses name.
 type Node struct {
-	// Cluster is the id of the cluster, empty where it is not told. NodeID is the broker's.
+	// Cluster is the id of the cluster, empty where it is unknown. NodeID is the broker's.
 	Cluster string `json:"cluster"`
 	NodeID  int32  `json:"node_id"`
 	// Address is host:port, as the broker advertises it.
 	Address string `json:"address"`
-	// Captured: connections to it were captured; nil where that cannot be told, because it has a host name that no TLS
+	// Captured: connections to it were captured; nil where that is unknown, because it has a host name that no TLS
 	// client asked for.
 	Captured *bool `json:"captured"`
 	// First and Last are the times of the first and the last response that names it.

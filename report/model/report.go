@@ -1,5 +1,5 @@
 // Package model holds the values that a report is made of: the keys of its JSON
-// form, the picture of its connections (Timeline), a finding as sniff tells it
+// form, the picture of its connections (Timeline), a finding as sniff reports it
 // while it watches (News), and what explain says of a rule (Rule).
 //
 // The values are finished: they share nothing that changes, and belong to
@@ -7,10 +7,7 @@
 // sent; the writers escape it. The package imports nothing of this program.
 package model
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // SchemaName is the value of Report.Schema. A change that breaks a reader of
 // the JSON gets a new one.
@@ -42,9 +39,9 @@ type Report struct {
 	Folded *Folded `json:"folded,omitempty"`
 	// Target says what of the traffic another release would refuse; nil where none was named.
 	Target *Target `json:"target,omitempty"`
-	// Supplied tells which ranges the user supplied; nil for none.
+	// Supplied says which ranges the user supplied; nil for none.
 	Supplied *Supplied `json:"supplied,omitempty"`
-	// Quality tells what could not be seen or not be checked.
+	// Quality says what could not be seen or not be checked.
 	Quality Quality `json:"quality"`
 	// Evidence is the file with the packets that prove the findings; nil without one.
 	Evidence *EvidenceFile `json:"evidence_file,omitempty"`
@@ -159,7 +156,7 @@ type SeverityCounts struct {
 
 // Broker is an address that answered as a Kafka broker.
 type Broker struct {
-	// Address is IP:port. Network tells equal addresses apart that lie in
+	// Address is IP:port. Network distinguishes equal addresses in
 	// different networks (VLANs, tunnels); it is empty for the plain one.
 	Address string `json:"address"`
 	Network string `json:"network"`
@@ -193,7 +190,7 @@ type Broker struct {
 	TLS bool `json:"tls"`
 }
 
-// ReleaseUnknown stands in Broker.Release and Finding.Release where the release cannot be told.
+// ReleaseUnknown stands in Broker.Release and Finding.Release where the release is unknown.
 const ReleaseUnknown = "cannot tell"
 
 // API is the advertised range of one API.
@@ -383,7 +380,7 @@ type FindingClient struct {
 	// ClientID is nil where the requests had none.
 	ClientID *string `json:"client_id"`
 	// Addresses are its first IP addresses, sorted; AddressesOmitted counts
-	// sightings of others.
+	// requests from others.
 	Addresses        []string `json:"addresses"`
 	AddressesOmitted uint64   `json:"addresses_omitted"`
 	// Processes are those of its first occurrences on the hosts that captured, sorted, nil where none is known.
@@ -484,7 +481,7 @@ type KnownIssue struct {
 	ConfidenceReason string `json:"confidence_reason"`
 }
 
-// Quality tells what could not be seen, and so not be checked.
+// Quality says what could not be seen, and so not be checked.
 type Quality struct {
 	// MissingBytes counts bytes of Kafka or TLS connections that the capture
 	// lacks, Gaps the places, GapStreams the connections.
@@ -554,75 +551,6 @@ const (
 	NotCheckedNoRange = "no-range"
 	// NotCheckedEncrypted: TLS that was not decrypted.
 	NotCheckedEncrypted = "encrypted"
-	// NotCheckedUndecided: connections with payload, too little of it to tell the protocol.
+	// NotCheckedUndecided: connections with payload, too little of it to recognise the protocol.
 	NotCheckedUndecided = "undecided"
 )
-
-// Severity is how grave a finding is. The zero value is Info.
-type Severity uint8
-
-// The severities, in rising order.
-const (
-	Info Severity = iota
-	Warning
-	Error
-)
-
-// severityNames are the names in the contract.
-var severityNames = [...]string{Info: "info", Warning: "warning", Error: "error"}
-
-// String is "info", "warning" or "error".
-func (s Severity) String() string {
-	if int(s) < len(severityNames) {
-		return severityNames[s]
-	}
-	return fmt.Sprintf("severity(%d)", uint8(s))
-}
-
-// MarshalText is String, for JSON.
-func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// UnmarshalText reads what MarshalText wrote.
-func (s *Severity) UnmarshalText(text []byte) error {
-	for i, name := range severityNames {
-		if string(text) == name {
-			*s = Severity(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("severity %q: not one of info, warning, error", text)
-}
-
-// Time is a moment in nanoseconds since the Unix epoch.
-type Time int64
-
-// timeLayout is RFC 3339 in UTC with nanoseconds, always of one length so that
-// it sorts as text.
-const timeLayout = "2006-01-02T15:04:05.000000000Z"
-
-// UTC is t as a time.Time in UTC.
-func (t Time) UTC() time.Time { return time.Unix(0, int64(t)).UTC() }
-
-// String is t in RFC 3339, UTC, with nanoseconds.
-func (t Time) String() string { return t.UTC().Format(timeLayout) }
-
-// MarshalText is String, for JSON.
-func (t Time) MarshalText() ([]byte, error) { return t.UTC().AppendFormat(nil, timeLayout), nil }
-
-// UnmarshalText reads what MarshalText wrote.
-func (t *Time) UnmarshalText(text []byte) error {
-	at, err := time.Parse(time.RFC3339Nano, string(text))
-	if err != nil {
-		return err
-	}
-	*t = Time(at.UnixNano())
-	return nil
-}
-
-// Worst is the gravest severity among the findings; ok is false without findings.
-func (r *Report) Worst() (worst Severity, ok bool) {
-	for i := range r.Findings {
-		worst, ok = max(worst, r.Findings[i].Severity), true
-	}
-	return worst, ok
-}

@@ -1,16 +1,66 @@
 package model
 
+import "fmt"
+
+// Severity is how grave a finding is. The zero value is Info.
+type Severity uint8
+
+// The severities, in rising order.
+const (
+	Info Severity = iota
+	Warning
+	Error
+)
+
+// severityNames are the names in the contract.
+var severityNames = [...]string{Info: "info", Warning: "warning", Error: "error"}
+
+// String is "info", "warning" or "error".
+func (s Severity) String() string {
+	if int(s) < len(severityNames) {
+		return severityNames[s]
+	}
+	return fmt.Sprintf("severity(%d)", uint8(s))
+}
+
+// MarshalText is String, for JSON.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (s *Severity) UnmarshalText(text []byte) error {
+	for i, name := range severityNames {
+		if string(text) == name {
+			*s = Severity(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("severity %q: not one of info, warning, error", text)
+}
+
+// Worst is the gravest severity among the findings; ok is false without findings.
+func (r *Report) Worst() (worst Severity, ok bool) {
+	for i := range r.Findings {
+		worst, ok = max(worst, r.Findings[i].Severity), true
+	}
+	return worst, ok
+}
+
+// Add counts a finding of that severity.
+func (n *SeverityCounts) Add(s Severity) {
+	switch s {
+	case Error:
+		n.Error++
+	case Warning:
+		n.Warning++
+	default:
+		n.Info++
+	}
+}
+
 // CountSeverities counts findings by severity, each once whatever its Count.
 func CountSeverities(findings []Finding) (n SeverityCounts) {
 	for i := range findings {
-		switch findings[i].Severity {
-		case Error:
-			n.Error++
-		case Warning:
-			n.Warning++
-		default:
-			n.Info++
-		}
+		n.Add(findings[i].Severity)
 	}
 	return n
 }

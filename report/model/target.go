@@ -49,7 +49,7 @@ const (
 // Verdicts are the verdicts in their order.
 var Verdicts = []string{VerdictBreaks, VerdictLikely, VerdictUnclear, VerdictFine, VerdictBrokers}
 
-// TargetClient is a client, told apart as in Report.Clients, and what the target makes of it.
+// TargetClient is a client, as in Report.Clients, and what the target makes of it.
 type TargetClient struct {
 	SoftwareName    string   `json:"software_name"`
 	SoftwareVersion string   `json:"software_version"`
@@ -81,7 +81,7 @@ type TargetCounts struct {
 	// Adapts would be sent in another version, Passes are taken as they are.
 	Adapts uint64 `json:"adapts"`
 	Passes uint64 `json:"passes"`
-	// Unclear: it cannot be told. Exempt: ApiVersions, and probes that expect to be refused.
+	// Unclear: it is unknown. Exempt: ApiVersions, and probes that expect to be refused.
 	Unclear uint64 `json:"unclear"`
 	Exempt  uint64 `json:"exempt"`
 }
@@ -99,7 +99,7 @@ type TargetUse struct {
 	Target *Range `json:"target"`
 }
 
-// Supplied tells of ranges that the user supplied for brokers whose own were not seen.
+// Supplied describes ranges that the user supplied for brokers whose own were not seen.
 type Supplied struct {
 	// The fields are as those of Target.
 	Name    string   `json:"name"`

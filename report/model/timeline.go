@@ -18,7 +18,7 @@ type Lane struct {
 	SoftwareName, SoftwareVersion string
 	First, Last                   Time
 	// End says how it ended: "closed", "reset", or empty where the end was
-	// not seen. EndedByBroker tells by whom, EndFrame is the packet.
+	// not seen. EndedByBroker says by whom, EndFrame is the packet.
 	End           string
 	EndedByBroker bool
 	EndFrame      uint64
@@ -61,6 +61,6 @@ const (
 	MaxFlaggedLanes = 60
 	MaxPlainLanes   = 40
 	// MaxLaneEvents bounds the events of a lane: where there are more, they are
-	// merged by two, over and over, but for the first ones, which tell how it began.
+	// merged by two, over and over, but for the first ones, which show how it began.
 	MaxLaneEvents = 128
 )

@@ -20,7 +20,7 @@ const (
 	keySize = 32
 )
 
-// Pseudonyms replaces names and addresses by others that tell nothing: the same by
+// Pseudonyms replaces names and addresses by others that reveal nothing: the same by
 // the same, different ones by different ones, and with the same key in every
 // report. It belongs to one goroutine.
 type Pseudonyms struct {
@@ -54,7 +54,6 @@ func NewPseudonyms(key string) *Pseudonyms {
 	return p
 }
 
-// sum is the keyed hash of something of a kind.
 func (p *Pseudonyms) sum(kind string, b []byte) [sha256.Size]byte {
 	h := hmac.New(sha256.New, p.key)
 	h.Write([]byte(kind))
@@ -104,7 +103,7 @@ func (p *Pseudonyms) place(a [4]byte) (netip.Addr, bool) {
 	return netip.AddrFrom4(out), true
 }
 
-// AddrPort is an address with its IP address replaced; ports tell nobody apart.
+// AddrPort is an address with its IP address replaced; ports identify nobody.
 func (p *Pseudonyms) AddrPort(a netip.AddrPort) netip.AddrPort {
 	if !a.IsValid() {
 		return a

@@ -65,10 +65,8 @@ func Report(r *model.Report, names *Pseudonyms) {
 	}
 }
 
-// redaction replaces the texts of a report.
 type redaction struct{ names *Pseudonyms }
 
-// client replaces a client id.
 func (d redaction) client(id string) string { return d.names.Client(id) }
 
 // address replaces an IP address, with or without port. What is none is
@@ -95,7 +93,7 @@ func (d redaction) processes(list []model.Process) []model.Process {
 	return model.UnionProcesses(out, nil)
 }
 
-// list replaces each text of a list and sorts the result, so that its order tells nothing.
+// list replaces each text of a list and sorts the result, so that its order reveals nothing.
 func (d redaction) list(texts []string, replace func(string) string) []string {
 	out := make([]string, 0, len(texts))
 	for _, t := range texts {
@@ -138,7 +136,6 @@ func (d redaction) file(purpose, path string) string {
 	return purpose + "-file"
 }
 
-// finding replaces the names in a finding.
 func (d redaction) finding(f *model.Finding) {
 	if f.Broker != "" {
 		f.Broker, f.Behind = d.address(f.Broker), d.list(f.Behind, d.address)

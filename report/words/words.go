@@ -12,20 +12,31 @@ import (
 )
 
 // Plural is "1 packet" or "1,234 packets".
-func Plural(n uint64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
+func Plural(n uint64, noun string) string { return Number(n) + " " + Noun(n, noun) }
+
+// Noun is "packet" for 1, or else "packets".
+func Noun(n uint64, noun string) string {
 	switch {
+	case n == 1:
+		return noun
 	case strings.HasSuffix(noun, "y"):
-		noun = noun[:len(noun)-1] + "ies"
+		return noun[:len(noun)-1] + "ies"
 	case strings.HasSuffix(noun, "s"):
-		noun += "es"
-	default:
-		noun += "s"
+		return noun + "es"
 	}
-	return Number(n) + " " + noun
+	return noun + "s"
 }
+
+// Agree is singular for 1, or else plural.
+func Agree(n uint64, singular, plural string) string {
+	if n == 1 {
+		return singular
+	}
+	return plural
+}
+
+// Were is "1 packet was" or "1,234 packets were".
+func Were(n uint64, noun string) string { return Plural(n, noun) + " " + Agree(n, "was", "were") }
 
 // Number is n with commas between thousands.
 func Number(n uint64) string {

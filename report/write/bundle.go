@@ -31,7 +31,7 @@ var bundled = []struct {
 func Bundle(w io.Writer, r *model.Report, evidence []byte) error {
 	z := zip.NewWriter(w)
 	at := time.Unix(0, 0)
-	if _, last := inputSpan(r); last != nil {
+	if _, last := model.InputSpan(r.Captures); last != nil {
 		at = last.UTC()
 	}
 	add := func(name string, write func(io.Writer, *model.Report) error) error {

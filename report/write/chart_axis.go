@@ -13,7 +13,7 @@ import (
 
 // timeAxis maps moments to places from left to right. With few moments it
 // stretches short times and shortens long ones, so that what happened within a
-// millisecond can be told apart beside a pause of seconds; the order is always
+// millisecond can be shown apart beside a pause of seconds; the order is always
 // kept. With many it is even.
 type timeAxis struct {
 	// times are the moments, ascending, without repetition, places where they
@@ -33,7 +33,6 @@ const (
 	axisLeft, axisRight = 2, 97
 )
 
-// moment is a moment to be shown.
 type moment struct {
 	model.Time
 	// Minor: it is of a connection without findings, beside others with some,
@@ -97,14 +96,12 @@ func (a *timeAxis) x(t model.Time) float64 {
 	return a.places[i]
 }
 
-// tick is a moment that is written along the axis.
 type tick struct {
 	X, Text, Anchor string
 	// Minor ticks are left out where there is little room.
 	Minor bool
 }
 
-// maxTicks is how many moments are written along an axis.
 const maxTicks = 6
 
 // ticks are moments along the axis, as the time since the first one. On a
@@ -152,7 +149,6 @@ func offset(d time.Duration, exact bool) string {
 	return text
 }
 
-// bit is 1 for true.
 func bit(b bool) int {
 	if b {
 		return 1

@@ -107,7 +107,7 @@ func TestTicksAreToldApart(t *testing.T) {
 		seen[tick.Text] = true
 	}
 	if !seen["+0:01:00.039"] {
-		t.Errorf("the last moment is not told to the millisecond: %v", seen)
+		t.Errorf("the last moment is not shown to the millisecond: %v", seen)
 	}
 	for d, want := range map[time.Duration]string{0: "0", 1500 * time.Microsecond: "1.5 ms", 90 * time.Second: "0:01:30", 2*time.Hour + time.Second: "2:00:01"} {
 		if got := offset(d, false); got != want {
@@ -224,29 +224,29 @@ func TestSequenceTellsARunOnceAndCountsTheRest(t *testing.T) {
 func TestVersionChartPutsMarksWhereTheyBelong(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 2000 {
-		offered := model.Range{Min: int16(random.IntN(20)), Max: int16(random.IntN(20))}
+		advertised := model.Range{Min: int16(random.IntN(20)), Max: int16(random.IntN(20))}
 		version := int16(random.IntN(60) - 10)
 		if random.IntN(20) == 0 {
 			version = []int16{math.MinInt16, math.MaxInt16, -1}[random.IntN(3)]
 		}
-		f := model.Finding{APIKey: ref(int16(1)), API: "Fetch", Version: &version, Advertised: &offered, Count: 1}
+		f := model.Finding{APIKey: ref(int16(1)), API: "Fetch", Version: &version, Advertised: &advertised, Count: 1}
 		row := findingChart(&f, "x").Rows[0]
 		mark := row.Marks[0]
 		x := position(t, mark.X)
-		inside := offered.Min <= version && version <= offered.Max
+		inside := advertised.Min <= version && version <= advertised.Max
 		if x < 0 || x > 100 || (mark.Kind == "inside") != inside || (mark.Label == "") != inside {
-			t.Fatalf("v%d of %v: %+v", version, offered, mark)
+			t.Fatalf("v%d of %v: %+v", version, advertised, mark)
 		}
 		if row.Common == nil {
-			if offered.Min <= offered.Max {
-				t.Fatalf("%v has no bar", offered)
+			if advertised.Min <= advertised.Max {
+				t.Fatalf("%v has no bar", advertised)
 			}
 			continue
 		}
 		from := position(t, row.Common.X)
 		to := from + position(t, row.Common.Width)
 		if from < -0.01 || to > 100.01 || (from <= x && x <= to) != inside {
-			t.Fatalf("v%d at %v, the bar of %v from %v to %v", version, x, offered, from, to)
+			t.Fatalf("v%d at %v, the bar of %v from %v to %v", version, x, advertised, from, to)
 		}
 	}
 }
@@ -257,13 +257,13 @@ func TestOffersOfSeveralBrokers(t *testing.T) {
 			{Address: "a", APIs: []model.API{{Key: 1, Range: model.Range{Min: 4, Max: 7}}, {Key: 2, Range: model.Range{Min: 0, Max: 5}}}},
 			{Address: "b", APIs: []model.API{{Key: 1, Range: model.Range{Min: 6, Max: 12}}}},
 			{Address: "c", APIs: []model.API{{Key: 1, Range: model.Range{Min: 8, Max: 12}}}},
-			{Address: "unseen"}, {Address: "told"},
+			{Address: "unseen"}, {Address: "shown"},
 			{Address: "twice", Network: "1", APIs: []model.API{{Key: 1, Range: model.Range{Min: 0, Max: 1}}}},
 			{Address: "twice", Network: "2", APIs: []model.API{{Key: 1, Range: model.Range{Min: 0, Max: 2}}}},
 		},
-		Findings: []model.Finding{{Broker: "told", APIKey: ref(int16(1)), Advertised: &model.Range{Min: 0, Max: 3}}, {Broker: "a", APIKey: ref(int16(1)), Advertised: &model.Range{Min: 0, Max: 99}}},
+		Findings: []model.Finding{{Broker: "shown", APIKey: ref(int16(1)), Advertised: &model.Range{Min: 0, Max: 3}}, {Broker: "a", APIKey: ref(int16(1)), Advertised: &model.Range{Min: 0, Max: 99}}},
 	}
-	offers := newOffers(r)
+	ranges := newBrokerRanges(r)
 	for _, test := range []struct {
 		brokers []string
 		key     int16
@@ -277,11 +277,11 @@ func TestOffersOfSeveralBrokers(t *testing.T) {
 		{[]string{"b", "c"}, 2, "not advertised"},
 		{[]string{"a", "unseen"}, 1, "v4 to v7"},
 		{[]string{"unseen", "elsewhere"}, 1, "range not known"},
-		{[]string{"told"}, 1, "v0 to v3"},
+		{[]string{"shown"}, 1, "v0 to v3"},
 		{[]string{"twice"}, 1, "v0 to v1, v0 to v2 on some brokers"},
 		{nil, 1, "range not known"},
 	} {
-		if got := offers.of(test.brokers, test.key).text(); got != test.want {
+		if got := ranges.of(test.brokers, test.key).text(); got != test.want {
 			t.Errorf("%v, key %d: %s, want %s", test.brokers, test.key, got, test.want)
 		}
 	}

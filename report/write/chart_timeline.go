@@ -12,7 +12,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// timelineView is the picture of connections over time.
 type timelineView struct {
 	// Panels are the picture that is shown and, if there are more connections,
 	// one that is folded.
@@ -38,7 +37,6 @@ type timelinePanel struct {
 	Folded bool
 }
 
-// laneView is a connection.
 type laneView struct {
 	ID     string
 	Stream uint32
@@ -81,7 +79,7 @@ const (
 	markDistance = 1.2
 	// laneLabelDistance keeps labels of a lane apart, in percent of the width.
 	laneLabelDistance = 16
-	// maxSequence is how many steps of a connection are told in words.
+	// maxSequence is how many steps of a connection are shown in words.
 	maxSequence = 16
 )
 
@@ -156,7 +154,7 @@ func newPanel(r *model.Report, lanes []*model.Lane) timelinePanel {
 
 // laneMoments are the moments to be shown. Beside lanes with findings the others
 // are minor, and where only findings count, all requests but those of a finding, so that
-// among thousands of requests the one that matters and the close behind it can be told apart.
+// among thousands of requests the one that matters and the close behind it stand apart.
 func laneMoments(lanes []*model.Lane, onlyFindings bool) []moment {
 	flagged := slices.ContainsFunc(lanes, func(l *model.Lane) bool { return l.Flagged })
 	var out []moment
@@ -172,7 +170,6 @@ func laneMoments(lanes []*model.Lane, onlyFindings bool) []moment {
 	return out
 }
 
-// newLaneView draws a lane.
 func newLaneView(r *model.Report, l *model.Lane, axis *timeAxis) laneView {
 	v := laneView{
 		ID: fmt.Sprintf("s%d-%d", l.Capture, l.Stream), Stream: l.Stream, Capture: captureName(r, l.Capture),
@@ -240,7 +237,6 @@ func laneMarks(l *model.Lane, axis *timeAxis) []laneMark {
 	return out
 }
 
-// cluster is some events of one kind that lie together.
 type cluster struct {
 	from, to float64
 	first    *model.LaneEvent
@@ -249,7 +245,6 @@ type cluster struct {
 	mixed bool
 }
 
-// clusters gathers the events of a kind.
 func clusters(l *model.Lane, axis *timeAxis, kind string) []cluster {
 	var out []cluster
 	for i := range l.Events {
@@ -269,7 +264,6 @@ func clusters(l *model.Lane, axis *timeAxis, kind string) []cluster {
 	return out
 }
 
-// eventKind is the kind of mark that e gets.
 func eventKind(e *model.LaneEvent) string {
 	switch {
 	case e.Code != "" && e.Severity == model.Error:
@@ -282,7 +276,6 @@ func eventKind(e *model.LaneEvent) string {
 	return "request"
 }
 
-// mark draws a cluster.
 func (c *cluster) mark(kind string) laneMark {
 	m := laneMark{X1: percent(c.from), X2: percent(c.to), Kind: kind, Several: c.count > 1}
 	if c.count == 1 {
@@ -296,7 +289,6 @@ func (c *cluster) mark(kind string) laneMark {
 	return m
 }
 
-// label is what is written above a cluster.
 func (c *cluster) label() string {
 	text := eventRequest(c.first)
 	if c.mixed {
@@ -316,7 +308,6 @@ func repeated(n uint64) string {
 // eventRequest is the request: "Fetch v12".
 func eventRequest(e *model.LaneEvent) string { return fmt.Sprintf("%s v%d", e.API, e.Version) }
 
-// eventText says all about an event.
 func eventText(e *model.LaneEvent) string {
 	text := fmt.Sprintf("frame %d: %s", e.Frame, eventRequest(e))
 	if e.Advertised != nil {
@@ -331,21 +322,21 @@ func eventText(e *model.LaneEvent) string {
 	return text
 }
 
-// laneSequence tells a lane in words: "ApiVersions v3, Metadata v9 ×2, Fetch v12
+// laneSequence is a lane in words: "ApiVersions v3, Metadata v9 ×2, Fetch v12
 // (above-max, closed by the broker)".
 func laneSequence(l *model.Lane) string {
 	var parts []string
-	told := 0
-	for told < len(l.Events) && len(parts) < maxSequence {
-		text, n := eventBrief(&l.Events[told]), uint64(0)
-		for ; told < len(l.Events) && eventBrief(&l.Events[told]) == text; told++ {
-			n += l.Events[told].Count
+	shown := 0
+	for shown < len(l.Events) && len(parts) < maxSequence {
+		text, n := eventBrief(&l.Events[shown]), uint64(0)
+		for ; shown < len(l.Events) && eventBrief(&l.Events[shown]) == text; shown++ {
+			n += l.Events[shown].Count
 		}
 		parts = append(parts, text+repeated(n))
 	}
 	left := uint64(0)
-	for i := range l.Events[told:] {
-		left += l.Events[told+i].Count
+	for i := range l.Events[shown:] {
+		left += l.Events[shown+i].Count
 	}
 	if left > 0 {
 		parts = append(parts, words.Plural(left, "more request"))
@@ -353,7 +344,7 @@ func laneSequence(l *model.Lane) string {
 	return strings.Join(parts, ", ")
 }
 
-// eventBrief is an event in a few words: what is as it should be is not told.
+// eventBrief is an event in a few words: only what differs from the normal case is shown.
 func eventBrief(e *model.LaneEvent) string {
 	var remarks []string
 	if e.Verdict != "ok" && e.Verdict != "exempt" && e.Verdict != "unknown" && e.Verdict != "" {

@@ -20,8 +20,8 @@ type versionChart struct {
 	// Numbers are the versions along the scale.
 	Numbers []scaleNumber
 	Rows    []versionRow
-	// Offers says whose range the bar is: "the broker advertises", where it is not that "the target accepts".
-	Offers string
+	// Whose says whose range the bar is: "the broker advertises", where it is not that "the target accepts".
+	Whose string
 }
 
 // scaleNumber is a number along the scale; X is in percent of the width, Minor
@@ -32,7 +32,6 @@ type scaleNumber struct {
 	Minor bool
 }
 
-// versionRow is an API in a version chart.
 type versionRow struct {
 	ID, API string
 	// Advertised is the range, Used the versions used, in words.
@@ -45,10 +44,8 @@ type versionRow struct {
 	Title, Description string
 }
 
-// bar is a range, in percent of the width.
 type bar struct{ X, Width string }
 
-// versionMark is a version that was used.
 type versionMark struct {
 	X string
 	// Kind is "inside", "outside" or "unchecked"; inside versions of which some
@@ -66,7 +63,6 @@ type scale struct {
 	others bool
 }
 
-// slots is the number of slots.
 func (s scale) slots() float64 {
 	if s.others {
 		return float64(s.top) + 2
@@ -92,7 +88,6 @@ func (s scale) bar(r *model.Range) *bar {
 	return &bar{percent(from / s.slots() * 100), percent((to - from) / s.slots() * 100)}
 }
 
-// numbers are the versions along the scale.
 func (s scale) numbers() []scaleNumber {
 	out := make([]scaleNumber, 0, s.top+2)
 	for v := int16(0); v <= s.top; v++ {
@@ -109,7 +104,7 @@ func (s scale) numbers() []scaleNumber {
 // percent is less than a pixel on any screen.
 func percent(x float64) string { return fmt.Sprintf("%.2f", x) }
 
-// include makes room for a version that was used, offer for an advertised range.
+// include makes room for a version that was used, includeRange for an advertised range.
 func (s *scale) include(version int16) {
 	if version < 0 || version > maxScaleVersion {
 		s.others = true
@@ -118,22 +113,21 @@ func (s *scale) include(version int16) {
 	s.top = max(s.top, version)
 }
 
-func (s *scale) offer(r *model.Range) {
+func (s *scale) includeRange(r *model.Range) {
 	if r != nil {
 		s.top = max(s.top, min(r.Max, maxScaleVersion))
 	}
 }
 
-// clientChart is the chart of a client's APIs.
-func clientChart(apis []model.Usage, brokers []string, offers *offers, id string) *versionChart {
+func clientChart(apis []model.Usage, brokers []string, ranges *brokerRanges, id string) *versionChart {
 	if len(apis) == 0 {
 		return nil
 	}
 	s := scale{top: 1}
-	found := make([]offer, len(apis))
+	found := make([]clientRange, len(apis))
 	for i := range apis {
-		found[i] = offers.of(brokers, apis[i].Key)
-		s.offer(found[i].Widest)
+		found[i] = ranges.of(brokers, apis[i].Key)
+		s.includeRange(found[i].Widest)
 		for _, v := range apis[i].Versions {
 			s.include(v.Version)
 		}
@@ -148,35 +142,34 @@ func clientChart(apis []model.Usage, brokers []string, offers *offers, id string
 // findingChart is the chart of the one API and version of a finding, nil where
 // it is about connections or there is no range to show.
 func findingChart(f *model.Finding, id string) *versionChart {
-	offered, offers := f.Advertised, "the broker advertises"
+	advertised, whose := f.Advertised, "the broker advertises"
 	if f.IsOnTarget() {
-		offered, offers = f.Target, "the target accepts"
+		advertised, whose = f.Target, "the target accepts"
 	}
-	if f.APIKey == nil || f.Version == nil || offered == nil {
+	if f.APIKey == nil || f.Version == nil || advertised == nil {
 		return nil
 	}
 	use := model.VersionUsage{Version: *f.Version, Requests: f.Count}
-	if *f.Version < offered.Min || *f.Version > offered.Max {
+	if *f.Version < advertised.Min || *f.Version > advertised.Max {
 		use.Outside = f.Count
 	}
 	usage := model.Usage{Key: *f.APIKey, Name: f.API, Versions: []model.VersionUsage{use}}
 	s := scale{top: 1}
-	s.offer(offered)
+	s.includeRange(advertised)
 	s.include(*f.Version)
-	row := newVersionRow(s, &usage, offer{Known: true, Common: offered, Widest: offered}, id+"-v")
+	row := newVersionRow(s, &usage, clientRange{Known: true, Common: advertised, Widest: advertised}, id+"-v")
 	if f.IsOnTarget() {
-		row.Title = fmt.Sprintf("%s: the target accepts %s", f.API, offered.Text())
+		row.Title = fmt.Sprintf("%s: the target accepts %s", f.API, advertised.Text())
 	}
-	return &versionChart{Numbers: s.numbers(), Rows: []versionRow{row}, Offers: offers}
+	return &versionChart{Numbers: s.numbers(), Rows: []versionRow{row}, Whose: whose}
 }
 
-// newVersionRow is an API on a scale.
-func newVersionRow(s scale, u *model.Usage, offered offer, id string) versionRow {
+func newVersionRow(s scale, u *model.Usage, advertised clientRange, id string) versionRow {
 	row := versionRow{
-		ID: id, API: u.Name, Advertised: offered.text(), Used: versionsText(u), Common: s.bar(offered.Common),
+		ID: id, API: u.Name, Advertised: advertised.text(), Used: versionsText(u), Common: s.bar(advertised.Common),
 	}
-	if offered.Widest != nil && (offered.Common == nil || *offered.Common != *offered.Widest) {
-		row.Widest = s.bar(offered.Widest)
+	if advertised.Widest != nil && (advertised.Common == nil || *advertised.Common != *advertised.Widest) {
+		row.Widest = s.bar(advertised.Widest)
 	}
 	labelled := -100.0
 	for i := range u.Versions {
@@ -201,7 +194,6 @@ func newVersionRow(s scale, u *model.Usage, offered offer, id string) versionRow
 // minLabelDistance keeps labels from lying on each other, in percent of the width.
 const minLabelDistance = 7
 
-// newVersionMark is a version that was used, on a scale.
 func newVersionMark(s scale, v *model.VersionUsage) versionMark {
 	mark := versionMark{X: percent(s.x(v.Version)), Kind: "inside", Title: fmt.Sprintf("v%d: %s%s", v.Version, words.Plural(v.Requests, "request"), versionRemark(v))}
 	switch {

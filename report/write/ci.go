@@ -62,7 +62,6 @@ func details(r *model.Report, f *model.Finding) string {
 	return strings.Join(parts, "\n")
 }
 
-// checkedText says in one line how much was checked.
 func checkedText(r *model.Report) string {
 	return fmt.Sprintf("%s checked, %s found", words.Plural(r.Summary.RequestsChecked, "request"), words.Plural(uint64(len(r.Findings)), "finding"))
 }
@@ -88,7 +87,6 @@ func GitHub(w io.Writer, r *model.Report) error {
 	return err
 }
 
-// acceptedText marks a finding that a baseline accepts.
 func acceptedText(f *model.Finding) string {
 	if f.Accepted {
 		return " (accepted)"

@@ -18,7 +18,7 @@ func coverage(r *model.Report) []phrase {
 	if s.Requests == 0 {
 		return []phrase{say("No Kafka request was seen: nothing was checked.")}
 	}
-	text := fmt.Sprintf("%s of %s %s held against an advertised range", words.Number(s.RequestsChecked), words.Plural(toCheck(s), "request"), wasWere(s.RequestsChecked))
+	text := fmt.Sprintf("%s of %s %s compared with an advertised range", words.Number(s.RequestsChecked), words.Plural(toCheck(s), "request"), words.Agree(s.RequestsChecked, "was", "were"))
 	one, parts := sources(s, "seen on the same connection", "seen on another connection to the same broker")
 	if one != "" {
 		text += " " + one
@@ -33,12 +33,10 @@ func coverage(r *model.Report) []phrase {
 	return out
 }
 
-// toCheck is how many requests need a range.
 func toCheck(s *model.Summary) uint64 { return s.Requests - min(s.Requests, s.RequestsExempt) }
 
-// exemptText says which requests need no range.
 func exemptText(s *model.Summary) string {
-	return fmt.Sprintf("%s more %s ApiVersions, which may have any version", words.Number(s.RequestsExempt), isAre(s.RequestsExempt))
+	return fmt.Sprintf("%s more %s ApiVersions, which may have any version", words.Number(s.RequestsExempt), words.Agree(s.RequestsExempt, "is", "are"))
 }
 
 // sources says where the ranges came from: one source where all have the same, or parts with their numbers.
@@ -105,7 +103,7 @@ func qualityNotes(r *model.Report) []note {
 // maxNotes is how many notes of one kind are listed before they are counted.
 const maxNotes = 8
 
-// torn tells of captures that could not be read to their end.
+// torn names captures that could not be read to their end.
 func torn(r *model.Report) []note {
 	var notes []note
 	for i := range r.Captures {
@@ -141,13 +139,13 @@ func uncheckedNote(q *model.Quality, i int) note {
 			text += "; capture both directions"
 		case q.MissingBytes > 0: // it may be among them, which is said below
 		default:
-			text += ": the client did not ask, or was told none; --advertised takes those of a release"
+			text += ": the client did not ask, or got no answer; --advertised takes those of a release"
 		}
 		return note{What: "not checked", Text: say(text)}
 	case model.NotCheckedEncrypted:
 		return note{What: "not looked into", Text: say(words.Plural(n.Streams, "encrypted connection") + "; KV9001 says what would help")}
 	case model.NotCheckedUndecided:
-		return note{What: "not recognised", Text: say(fmt.Sprintf("%s with too little in %s to tell the protocol", words.Plural(n.Streams, "connection"), itThem(n.Streams)))}
+		return note{What: "not recognised", Text: say(fmt.Sprintf("%s with too little in %s to recognise the protocol", words.Plural(n.Streams, "connection"), words.Agree(n.Streams, "it", "them")))}
 	}
 	return note{What: "not checked", Text: say(verbatim(n.Reason), ", "+words.Plural(n.Requests+n.Streams, "time"))}
 }
@@ -197,7 +195,6 @@ func clocks(r *model.Report) (notes []note) {
 	return notes
 }
 
-// unparsedReasons says why packets were not read.
 func unparsedReasons(q *model.Quality) string {
 	text := ""
 	for i, reason := range q.UnparsedReasons {
@@ -209,7 +206,6 @@ func unparsedReasons(q *model.Quality) string {
 	return text
 }
 
-// limitNotes name the limits that were exceeded.
 func limitNotes(r *model.Report) []note {
 	var notes []note
 	for i, name := range slices.Sorted(maps.Keys(r.Quality.LimitsHit)) {
@@ -224,7 +220,6 @@ func limitNotes(r *model.Report) []note {
 // maxLimitNotes is how many limits are named; the program has fewer.
 const maxLimitNotes = 32
 
-// nothingMissing is said where there are no notes.
 func nothingMissing(r *model.Report) string {
 	if r.Summary.Requests == 0 {
 		return "No packet is known to be lost."

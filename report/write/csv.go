@@ -11,7 +11,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// csvHeader are the columns of CSV.
 var csvHeader = []string{
 	"code", "title", "severity", "api", "version", "min", "max", "evidence", "client_software", "client_version", "client_id", "client_addresses",
 	"broker", "count", "first_frame", "first_stream", "first_time", "known_issue", "fixed_in", "accepted", "message", "advice",

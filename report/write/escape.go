@@ -25,7 +25,7 @@ func Escape(s string) string {
 	return string(appendEscaped(nil, s))
 }
 
-// plain tells whether s needs no escaping.
+// plain reports whether s needs no escaping.
 func plain(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < 0x20 || c > 0x7e || c == '\\' {
@@ -45,7 +45,7 @@ func plainRunes(s string) bool {
 	return true
 }
 
-// shown tells whether r is written as it is. unicode.IsPrint leaves out
+// shown reports whether r is written as it is. unicode.IsPrint leaves out
 // control and format characters (Cc, Cf), private use, surrogates, and all
 // spaces but U+0020.
 func shown(r rune) bool { return r != '\\' && unicode.IsPrint(r) }

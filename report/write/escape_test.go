@@ -28,7 +28,7 @@ func TestEscape(t *testing.T) {
 		{"no UTF-8", "a\xff\xfeb", `a\xff\xfeb`},
 		{"cut UTF-8", "a\xe6\xb3", `a\xe6\xb3`},
 		{"the replacement character itself", "a\ufffdb", "a\ufffdb"},
-		{"a backslash is told from an escape", `a\n`, `a\\n`},
+		{"a backslash is shown from an escape", `a\n`, `a\\n`},
 		{"as long as is shown", long, long},
 		{"longer than is shown", long + "y", long + "..."},
 		{"a character across the end", long[1:] + "é", long[1:] + "..."},

@@ -19,12 +19,12 @@ func Rules(w io.Writer, rules []model.Rule, opt TextOptions) error {
 		p.ruleLine(&rules[i], title)
 	}
 	p.blank()
-	p.paragraph("", "", "kafkavet explain CODE tells more of one.")
+	p.paragraph("", "", "kafkavet explain CODE describes one of them.")
 	_, err := w.Write(p.buf.Bytes())
 	return err
 }
 
-// minSummary is the room, in columns, that the summary of a rule needs beside its title.
+// minSummary is the room, in columns, that the summary of a rule needs after its title.
 const minSummary = 24
 
 // ruleLine writes a line of the list of rules, with title columns for titles.
@@ -61,7 +61,6 @@ func Rule(w io.Writer, rules []model.Rule, name string, opt TextOptions) error {
 	return err
 }
 
-// findRule finds a rule by its code or title.
 func findRule(rules []model.Rule, name string) (*model.Rule, error) {
 	for i := range rules {
 		if strings.EqualFold(name, rules[i].Code) || strings.EqualFold(name, rules[i].Title) {
@@ -112,7 +111,6 @@ func rulesTable(b *strings.Builder, rules []model.Rule, link func(*model.Rule) s
 	}
 }
 
-// rulePart is a part of the documentation of a rule.
 type rulePart struct{ title, text string }
 
 // documentation returns the parts of a rule's documentation, in the order in which they are read.

@@ -81,8 +81,8 @@ var limitWords = map[string]string{
 	"huge_segments":          "segments above the largest size",
 	"held_bytes":             "bytes held for connections that were not recognised yet",
 	"tls_secrets":            "TLS secrets beyond the limit",
-	"target_clients":         "clients that were held against the target",
-	"target_client_versions": "API versions that were held against the target",
+	"target_clients":         "clients that were compared with the target",
+	"target_client_versions": "API versions that were compared with the target",
 }
 
 // limitText says in words what a limit kept out.

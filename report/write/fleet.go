@@ -34,17 +34,13 @@ func sharedConnections(r *model.Report) (notes []string) {
 		}
 	}
 	if shared > 0 {
-		notes = append(notes, fmt.Sprintf("%s captured on several hosts: counted once above; what findings and clients count adds up", wasWereCounted(shared, "connection")))
+		notes = append(notes, fmt.Sprintf("%s captured on several hosts: counted once above; what findings and clients count adds up", words.Were(shared, "connection")))
 	}
 	if n, known := r.Summary.KafkaStreams, uint64(len(r.Connections)); n > known {
 		notes = append(notes, fmt.Sprintf("%s cannot be compared with those of other hosts: the beginning was not captured, or there were too many",
 			words.Plural(n-known, "Kafka connection")))
 	}
 	return notes
-}
-
-func wasWereCounted(n uint64, noun string) string {
-	return words.Plural(n, noun) + " " + wasWere(n)
 }
 
 // watchedBrokers say how long each broker was watched, the shortest first.
@@ -100,11 +96,11 @@ func uncaptured(r *model.Report) (notes []string) {
 		}
 	}
 	if unknown > 0 && len(r.Nodes)-len(r.Brokers) > left {
-		notes = append(notes, fmt.Sprintf("%s named in Metadata responses, %s captured: which one has which host name cannot be told",
-			wasWereCounted(uint64(len(r.Nodes)), "broker"), wasWereCounted(uint64(len(r.Brokers)), "broker address")))
+		notes = append(notes, fmt.Sprintf("%s named in Metadata responses, %s captured: which one has which host name is unknown",
+			words.Were(uint64(len(r.Nodes)), "broker"), words.Were(uint64(len(r.Brokers)), "broker address")))
 	}
 	if left > maxUncaptured {
-		notes = append(notes, fmt.Sprintf("%s not captured", wasWereCounted(uint64(left-maxUncaptured), "more broker")))
+		notes = append(notes, fmt.Sprintf("%s not captured", words.Were(uint64(left-maxUncaptured), "more broker")))
 	}
 	return notes
 }

@@ -175,7 +175,7 @@ func TestBrowserShowsTheFindingWithItsPictures(t *testing.T) {
 	b := openTab(t)
 	b.do(chromedp.EmulateViewport(1400, 900), chromedp.Navigate(b.file(richReport())))
 	text := ask[string](b, "document.getElementById('findings').innerText")
-	for _, want := range []string{"KV1001 above-max", "sends Fetch v12 to 10.0.0.5:19092, which takes up to v7", "confluent-kafka-go 2.6.0", "10.0.0.5:19092", "librdkafka #4870", "tcp.stream eq 1 && kafka.correlation_id == 8"} {
+	for _, want := range []string{"KV1001 above-max", "sends Fetch v12 to 10.0.0.5:19092, which supports up to v7", "confluent-kafka-go 2.6.0", "10.0.0.5:19092", "librdkafka #4870", "tcp.stream eq 1 && kafka.correlation_id == 8"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not show %q", want)
 		}
@@ -459,7 +459,7 @@ func TestBrowserLivePageLeavesASelectionAlone(t *testing.T) {
 	ask[any](b, "getSelection().selectAllChildren(document.querySelector('.finding h3'))")
 	live.change(func(s *liveServer) { s.report = withNews(2) })
 	time.Sleep(3 * minRefresh)
-	if got := ask[string](b, "getSelection().toString()"); got != "confluent-kafka-go 2.6.0 sends Fetch v12 to 10.0.0.5:19092, which takes up to v7; fixed in 2.6.1" {
+	if got := ask[string](b, "getSelection().toString()"); got != "confluent-kafka-go 2.6.0 sends Fetch v12 to 10.0.0.5:19092, which supports up to v7; fixed in 2.6.1" {
 		t.Errorf("%q is selected", got)
 	}
 	ask[any](b, "getSelection().removeAllRanges()")

@@ -25,9 +25,9 @@ type pageView struct {
 	// Headline says what happened, State is "error", "warning" or "good", or
 	// "info" where nothing could be checked, StateName the word for it.
 	Headline, State, StateName string
-	// Course says how often it happened and how it went on, Besides counts the findings after the first.
-	Course, Besides string
-	Captures        []phrase
+	// Course says how often it happened and how it went on, Also counts the findings after the first.
+	Course, Also string
+	Captures     []phrase
 	// MoreCaptures, and the other More fields, count what is not listed.
 	MoreCaptures uint64
 	Evidence     phrase
@@ -58,13 +58,11 @@ type pageView struct {
 	Tool           string
 }
 
-// fact is a number with its name, for the row at the top.
 type fact struct{ Name, Value string }
 
-// newPageView makes the view of r.
 func newPageView(r *model.Report) *pageView {
 	ids := idMaker{}
-	offers := newOffers(r)
+	ranges := newBrokerRanges(r)
 	v := &pageView{
 		Headline: clip(headline(r), maxTitle), Evidence: evidencePhrase(r),
 		Facts: facts(r), Coverage: join(coverage(r), " "),
@@ -72,7 +70,7 @@ func newPageView(r *model.Report) *pageView {
 		Steps: reproduce(r), Remark: reproduceRemark(r),
 		Tool: strings.TrimSpace(r.Tool.Name + " " + r.Tool.Version),
 	}
-	v.Course, v.Besides = besides(r)
+	v.Course, v.Also = afterHeadline(r)
 	v.State, v.StateName = state(r)
 	for i := range r.Captures[:min(len(r.Captures), maxHTMLCaptures)] {
 		v.Captures = append(v.Captures, capturePhrase(&r.Captures[i]))
@@ -81,12 +79,12 @@ func newPageView(r *model.Report) *pageView {
 	v.addFindings(r, ids)
 	v.Target = newTargetView(r)
 	v.Timeline = newTimelineView(r)
-	v.addPrograms(r, offers, ids)
+	v.addPrograms(r, ranges, ids)
 	v.addBrokers(r)
 	return v
 }
 
-// state tells how the page as a whole is marked.
+// state is how the page as a whole is marked.
 func state(r *model.Report) (state, name string) {
 	worst, _ := r.Worst()
 	switch {
@@ -100,7 +98,6 @@ func state(r *model.Report) (state, name string) {
 	return "good", "Nothing found"
 }
 
-// facts are the numbers at the top.
 func facts(r *model.Report) []fact {
 	s := &r.Summary
 	out := []fact{
@@ -112,7 +109,7 @@ func facts(r *model.Report) []fact {
 		out = append(out, fact{"Encrypted", words.Number(s.EncryptedStreams)})
 	}
 	out = append(out, fact{"Brokers", words.Number(uint64(len(r.Brokers)))}, fact{"Clients", words.Number(uint64(len(r.Clients)))})
-	if first, last := inputSpan(r); first != nil {
+	if first, last := model.InputSpan(r.Captures); first != nil {
 		out = append(out, fact{"Time covered", words.Humane(time.Duration(*last - *first))})
 	}
 	return out
@@ -134,7 +131,6 @@ func (m idMaker) make(prefix string, properties ...any) string {
 	return id
 }
 
-// findingView is a finding in full.
 type findingView struct {
 	ID, Code, Title, Message string
 	// Severity is the name of the severity, SeverityName the word for it.
@@ -151,7 +147,7 @@ type findingView struct {
 	// Listed says how many occurrences are listed; Several: they are in
 	// several captures, Detailed: some have a detail, Requests: they are requests.
 	Listed string
-	// Hint says what Wireshark has to be told before.
+	// Hint says what Wireshark needs to know.
 	Hint                        string
 	Occurrences                 []occurrenceView
 	Several, Detailed, Requests bool
@@ -169,7 +165,6 @@ type knownIssueView struct {
 	Link, Match string
 }
 
-// occurrenceView is a row of the table of occurrences.
 type occurrenceView struct {
 	model.Occurrence
 	Filter  string
@@ -179,7 +174,6 @@ type occurrenceView struct {
 	Proof   string
 }
 
-// findingRow is a finding in a row of a table.
 type findingRow struct {
 	Code, Title, Severity, Message string
 	Client, Broker                 phrase
@@ -208,7 +202,6 @@ func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 	v.MoreFindings = countCodes(r.Findings[full+rows:])
 }
 
-// newFindingView is a finding in full.
 func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView {
 	v := findingView{
 		ID:   ids.make("f", f.Code, f.API, f.Version != nil, value(f.Version), f.Advertised != nil, value(f.Advertised), f.Broker, f.Client != nil, clientKeyOf(f.Client)),
@@ -226,7 +219,6 @@ func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView 
 	return v
 }
 
-// severityWords are the severities as they are shown.
 var severityWords = map[model.Severity]string{model.Error: "Error", model.Warning: "Warning", model.Info: "Note"}
 
 // value is what p points to, the zero value for nil.
@@ -237,7 +229,7 @@ func value[T any](p *T) T {
 	return *p
 }
 
-// clientKeyOf is what tells a finding's client apart.
+// clientKeyOf identifies the client of a finding.
 func clientKeyOf(c *model.FindingClient) []string {
 	if c == nil {
 		return nil
@@ -245,7 +237,6 @@ func clientKeyOf(c *model.FindingClient) []string {
 	return []string{c.SoftwareName, c.SoftwareVersion, value(c.ClientID)}
 }
 
-// addOccurrences adds the first occurrences.
 func (v *findingView) addOccurrences(r *model.Report, f *model.Finding) {
 	if len(f.Occurrences) == 0 {
 		return
@@ -266,7 +257,6 @@ func (v *findingView) addOccurrences(r *model.Report, f *model.Finding) {
 	}
 }
 
-// programView is a client with its version chart.
 type programView struct {
 	ID   string
 	Name phrase
@@ -278,7 +268,6 @@ type programView struct {
 	MoreAPIs uint64
 }
 
-// programRow is a client in a row of a table.
 type programRow struct {
 	Name, ClientIDs    phrase
 	Requests           uint64
@@ -286,12 +275,12 @@ type programRow struct {
 }
 
 // addPrograms adds the clients: those with most requests outside the ranges with charts.
-func (v *pageView) addPrograms(r *model.Report, offers *offers, ids idMaker) {
+func (v *pageView) addPrograms(r *model.Report, ranges *brokerRanges, ids idMaker) {
 	for i, c := range clientsByTrouble(r) {
 		outside, unchecked := outside(c)
 		switch {
 		case i < maxHTMLPrograms:
-			v.Programs = append(v.Programs, newProgramView(c, offers, ids, outside, unchecked))
+			v.Programs = append(v.Programs, newProgramView(c, ranges, ids, outside, unchecked))
 		case i < maxHTMLPrograms+maxHTMLProgramRows:
 			v.ProgramRows = append(v.ProgramRows, programRow{programPhrase(c), some(c.ClientIDs, maxListed, 0), c.Requests, outside, unchecked})
 		default:
@@ -300,8 +289,7 @@ func (v *pageView) addPrograms(r *model.Report, offers *offers, ids idMaker) {
 	}
 }
 
-// newProgramView is a client with its version chart.
-func newProgramView(c *model.Client, offers *offers, ids idMaker, outside, unchecked uint64) programView {
+func newProgramView(c *model.Client, ranges *brokerRanges, ids idMaker, outside, unchecked uint64) programView {
 	v := programView{
 		ID:   ids.make("c", c.SoftwareName, c.SoftwareVersion, c.SoftwareName == "" && len(c.ClientIDs) > 0, c.ClientIDs[:min(len(c.ClientIDs), 1)]),
 		Name: programPhrase(c), Outside: outside > 0,
@@ -323,11 +311,10 @@ func newProgramView(c *model.Client, offers *offers, ids idMaker, outside, unche
 	}
 	apis := c.APIs[:min(len(c.APIs), maxHTMLAPIs)]
 	v.MoreAPIs = uint64(len(c.APIs) - len(apis))
-	v.Chart = clientChart(apis, c.BrokerAddresses, offers, v.ID)
+	v.Chart = clientChart(apis, c.BrokerAddresses, ranges, v.ID)
 	return v
 }
 
-// brokerView is a broker.
 type brokerView struct {
 	Name                  phrase
 	ReleaseText, APIsText string

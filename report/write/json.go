@@ -55,7 +55,7 @@ func escapeJSON(doc []byte) []byte {
 	return out
 }
 
-// safeJSON tells whether doc needs no further escaping.
+// safeJSON reports whether doc needs no further escaping.
 func safeJSON(doc []byte) bool {
 	for _, c := range doc {
 		if c >= 0x7f {

@@ -78,7 +78,6 @@ func newPage(opt TextOptions) *page {
 	return p
 }
 
-// severity is the style of a severity.
 func (p *page) severity(s model.Severity) *color.Color {
 	switch s {
 	case model.Error:
@@ -95,7 +94,6 @@ func (p *page) line(s string) {
 	p.buf.WriteByte('\n')
 }
 
-// blank writes an empty line.
 func (p *page) blank() { p.buf.WriteByte('\n') }
 
 // paragraph writes text wrapped, its first line after first and the others

@@ -52,7 +52,7 @@ const (
 // most 60,000 characters, what does not fit being counted. Text from the wire
 // stands in code spans, so that it neither formats, links nor notifies.
 func Markdown(w io.Writer, r *model.Report) error {
-	m := &markdown{r: r, offers: newOffers(r)}
+	m := &markdown{r: r, ranges: newBrokerRanges(r)}
 	head := m.part(maxMarkdownHead, m.head) + m.part(maxMarkdownTarget, m.target)
 	after := []string{
 		m.part(maxMarkdownClients, m.clients),
@@ -72,7 +72,7 @@ func Markdown(w io.Writer, r *model.Report) error {
 // markdown is a report being written part by part.
 type markdown struct {
 	r      *model.Report
-	offers *offers
+	ranges *brokerRanges
 	// buf is the part in work, left what remains of its budget in bytes.
 	buf  strings.Builder
 	left int
@@ -104,7 +104,7 @@ func (m *markdown) putLeaving(reserve int, text string) bool {
 // head says what happened, where it was seen and what was looked at.
 func (m *markdown) head() {
 	m.put("## " + mdProse(clip(headline(m.r), maxTitle)) + "\n\n")
-	course, others := besides(m.r)
+	course, others := afterHeadline(m.r)
 	if course != "" {
 		m.put(mdProse(course) + ".\n\n")
 	}
@@ -187,7 +187,6 @@ func (m *markdown) shortFindings(from int) {
 	}
 }
 
-// mdCell is a phrase in a cell of a table.
 func mdCell(p phrase) string {
 	if len(p) == 0 {
 		return "–"
@@ -207,7 +206,6 @@ func summaryOf(f *model.Finding, number int) string {
 	return text + ", " + words.Times(f.Count)
 }
 
-// finding is a finding in full.
 func (m *markdown) finding(i int) string {
 	f := &m.r.Findings[i]
 	var b strings.Builder
@@ -278,7 +276,6 @@ func (m *markdown) occurrences(f *model.Finding) string {
 	return b.String()
 }
 
-// occurrenceColumn is a column of the table of occurrences.
 type occurrenceColumn struct {
 	name string
 	cell func(o *model.Occurrence) string

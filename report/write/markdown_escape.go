@@ -62,7 +62,7 @@ func mdWord(w string) string {
 	return head + mdCode(core) + tail
 }
 
-// harmless tells whether no renderer takes w for anything but a word.
+// harmless reports whether no renderer takes w for anything but a word.
 func harmless(w string) bool {
 	// A line may begin with it: of lists and underlines only those with a letter or a digit are.
 	begins := false
@@ -81,7 +81,6 @@ func harmless(w string) bool {
 	return !linked.MatchString(w)
 }
 
-// digit tells whether w has a digit at i.
 func digit(w string, i int) bool { return i >= 0 && i < len(w) && '0' <= w[i] && w[i] <= '9' }
 
 // linked matches words that some renderer makes a link of without being asked:

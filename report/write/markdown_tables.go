@@ -53,7 +53,6 @@ func (t *table) text(noun string) string {
 // headingRoom is kept free for a heading and the markup of a folded part.
 const headingRoom = 200
 
-// clients writes the table of clients and APIs.
 func (m *markdown) clients() {
 	if len(m.r.Clients) == 0 {
 		return
@@ -70,14 +69,13 @@ func (m *markdown) clients() {
 			if i > 0 {
 				cell = ""
 			}
-			t.row(cell, mdProse(u.Name), mdProse(m.offers.of(c.BrokerAddresses, u.Key).text()), mdProse(versionsText(u)))
+			t.row(cell, mdProse(u.Name), mdProse(m.ranges.of(c.BrokerAddresses, u.Key).text()), mdProse(versionsText(u)))
 		}
 	}
 	m.put("### Clients and APIs\n\n")
 	m.foldable(t, "row", words.Plural(uint64(len(m.r.Clients)), "client"))
 }
 
-// target writes the table of clients and what the target makes of them.
 func (m *markdown) target() {
 	g := m.r.Target
 	if g == nil {
@@ -110,7 +108,6 @@ func (m *markdown) foldable(t *table, noun, title string) {
 	m.put(text)
 }
 
-// brokers writes the table of brokers.
 func (m *markdown) brokers() {
 	if len(m.r.Brokers) == 0 {
 		return

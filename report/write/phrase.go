@@ -40,7 +40,6 @@ func say(parts ...any) phrase {
 	return out
 }
 
-// textPhrase is a phrase as text.
 func textPhrase(p phrase) string {
 	var b strings.Builder
 	for _, part := range p {
@@ -67,7 +66,7 @@ func join(phrases []phrase, separator string) phrase {
 const maxVerbatim = 96
 
 // shorten is s, its middle left out where it is longer than maxVerbatim: of a
-// path or a generated client id both ends tell something.
+// path or a generated client id both ends matter.
 func shorten(s string) string {
 	if len(s) <= maxVerbatim {
 		return s

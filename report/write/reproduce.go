@@ -41,7 +41,7 @@ const (
 // filters finds occurrences again in Wireshark.
 type filters struct{ r *model.Report }
 
-// inOneCapture tells whether tcp.stream of an occurrence is what Wireshark
+// inOneCapture reports whether tcp.stream of an occurrence is what Wireshark
 // shows: in the later ones of several captures its numbers begin anew.
 func (f filters) inOneCapture(o *model.Occurrence) bool { return o.Capture == 0 }
 
@@ -53,7 +53,7 @@ func (f filters) occurrence(o *model.Occurrence) string {
 	return fmt.Sprintf("tcp.stream eq %d && kafka.correlation_id == %d", o.Stream, *o.CorrelationID)
 }
 
-// hint says what Wireshark has to be told before the filters of a finding's
+// hint says what Wireshark needs to know before the filters of a finding's
 // occurrences show anything, in parentheses behind a space; empty for nothing.
 func (f filters) hint(finding *model.Finding) string {
 	asks := func(o model.Occurrence) bool { return o.CorrelationID != nil && f.inOneCapture(&o) }
@@ -71,7 +71,6 @@ func (f filters) hint(finding *model.Finding) string {
 	return ""
 }
 
-// portOf is the port of an address.
 func portOf(address string) (port uint64, ok bool) {
 	port, err := strconv.ParseUint(address[strings.LastIndexByte(address, ':')+1:], 10, 16)
 	return port, err == nil
@@ -125,7 +124,7 @@ func numbered(noun string, numbers []uint64) string {
 	for _, n := range numbers {
 		texts = append(texts, fmt.Sprint(n))
 	}
-	return word(uint64(len(numbers)), noun) + " " + words.List(texts)
+	return words.Noun(uint64(len(numbers)), noun) + " " + words.List(texts)
 }
 
 // evidenceColumn is the name of the column with evidencePlace.
@@ -294,12 +293,10 @@ func reproduceRemark(r *model.Report) phrase {
 	return join(remarks, " ")
 }
 
-// usesTLS tells whether what was looked at was, at least in part, inside of TLS.
 func usesTLS(r *model.Report) bool {
 	return slices.ContainsFunc(r.Brokers, func(b model.Broker) bool { return b.TLS })
 }
 
-// firstWithRequest is the first finding about requests, nil without one.
 func firstWithRequest(r *model.Report) *model.Finding {
 	for i := range r.Findings {
 		if f := &r.Findings[i]; f.APIKey != nil && f.Version != nil && len(f.Occurrences) > 0 {
@@ -309,7 +306,6 @@ func firstWithRequest(r *model.Report) *model.Finding {
 	return nil
 }
 
-// tshark is a tshark command on one of the captures.
 func tshark(r *model.Report, capture uint32, arguments string) string {
 	file := placeholder
 	if int(capture) < len(r.Captures) {
@@ -318,7 +314,7 @@ func tshark(r *model.Report, capture uint32, arguments string) string {
 	return "tshark -r " + file + decodeAs(r) + " " + arguments
 }
 
-// decodeAs are the arguments that tell Wireshark which ports speak Kafka, in
+// decodeAs are the arguments that say to Wireshark which ports speak Kafka, in
 // the clear or inside of TLS.
 func decodeAs(r *model.Report) string {
 	inTLS := map[int]bool{}
@@ -352,7 +348,7 @@ const keysPlaceholder = "KEYS"
 // placeholder stands in commands for a capture that has no file name.
 const placeholder = "CAPTURE"
 
-// usesPlaceholder tells whether a capture has no name that a shell can open.
+// usesPlaceholder reports whether a capture has no name that a shell can open.
 func usesPlaceholder(r *model.Report) bool {
 	return len(r.Captures) == 0 || slices.ContainsFunc(r.Captures, func(c model.Capture) bool { return fileArgument(&c) == placeholder })
 }
@@ -401,5 +397,5 @@ func pathArgument(path, instead string) string {
 // of a word or inside.
 const shellSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+:,@%-"
 
-// unprintable tells whether a shell's user could not type r, or not see it.
+// unprintable reports whether a shell's user could not type r, or not see it.
 func unprintable(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }

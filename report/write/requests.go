@@ -12,9 +12,9 @@ import (
 )
 
 // The window of a RequestsWriter: exchanges are written in the order of their requests, although a request that waits for
-// its answer settles after later ones. When maxHeldRows are held back, the first ones are written until windowRows are
+// its answer is finished after later ones. When maxHeldRows are held back, the first ones are written until windowRows are
 // left. 75,000 rows of some 180 bytes are 14 MB; maxHeldBytes holds with the longest client ids, too. A request that
-// settles more than a window later is written late, and counted.
+// is finished more than a window later is written late, and counted.
 const (
 	windowRows   = 50_000
 	maxHeldRows  = windowRows * 3 / 2
@@ -26,10 +26,10 @@ const (
 // still held back.
 type RequestsWriter struct {
 	out    *bufio.Writer
-	format func(dst []byte, x *decode.Exchange, a *aside) []byte
+	format func(dst []byte, x *decode.Exchange, a *rowContext) []byte
 	// layout makes the line that is written of one that was held back; nil for the same.
-	layout func(line []byte) []byte
-	aside  aside
+	layout  func(line []byte) []byte
+	context rowContext
 	// rows are held back. Their texts are in lines; spare is the room for the next lines.
 	rows         []row
 	lines, spare []byte
@@ -43,7 +43,7 @@ type RequestsWriter struct {
 var _ decode.Sink = (*RequestsWriter)(nil)
 
 // newRequests makes a writer of lines. header is written first.
-func newRequests(w io.Writer, header string, format func([]byte, *decode.Exchange, *aside) []byte) *RequestsWriter {
+func newRequests(w io.Writer, header string, format func([]byte, *decode.Exchange, *rowContext) []byte) *RequestsWriter {
 	r := &RequestsWriter{out: bufio.NewWriterSize(w, 64<<10), format: format}
 	_, r.err = r.out.WriteString(header)
 	return r
@@ -51,12 +51,12 @@ func newRequests(w io.Writer, header string, format func([]byte, *decode.Exchang
 
 // NameCaptures has each JSON object name the capture of its frame, by the captures' paths in the order of the input. It is to be
 // called before the first Exchange.
-func (r *RequestsWriter) NameCaptures(paths []string) { r.aside.captures = paths }
+func (r *RequestsWriter) NameCaptures(paths []string) { r.context.captures = paths }
 
-// aside is what a row needs besides its exchange.
-type aside struct {
+// rowContext is what rows need in addition to their exchange.
+type rowContext struct {
 	stamp
-	captures []string // nil where frames need no capture beside them
+	captures []string // nil for a single capture
 }
 
 // Exchange takes an exchange; x is not kept.
@@ -65,7 +65,7 @@ func (r *RequestsWriter) Exchange(x *decode.Exchange) {
 		return
 	}
 	from := len(r.lines)
-	r.lines = r.format(r.lines, x, &r.aside)
+	r.lines = r.format(r.lines, x, &r.context)
 	r.rows = append(r.rows, row{x.Request, r.seq, from, len(r.lines)})
 	r.seq++
 	if len(r.rows) >= maxHeldRows {
@@ -82,7 +82,7 @@ func (r *RequestsWriter) Advertisement(*decode.Advertisement) {}
 func (r *RequestsWriter) Connection(*decode.Connection) {}
 
 // Late counts the lines that stand behind one of a later packet, because they
-// settled more than a window later.
+// were finished more than a window later.
 func (r *RequestsWriter) Late() uint64 { return r.late }
 
 // Close writes what is held back and returns the first error of all writing.

@@ -14,65 +14,69 @@ type requestColumn struct {
 	// isText: in JSON it is a string.
 	isText bool
 	// append appends the value, or nothing where it is unknown. It holds nothing that must be escaped.
-	append func(dst []byte, x *decode.Exchange, t *aside) []byte
+	append func(dst []byte, x *decode.Exchange, t *rowContext) []byte
 	// text is a value from the wire, in the place of append; ok is false where it is unknown.
 	text func(x *decode.Exchange) (value string, ok bool)
 }
 
 // requestColumns are the columns of TSV and the keys of JSON. New ones go last.
 var requestColumns = []requestColumn{
-	{name: "frame", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{name: "frame", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		return strconv.AppendUint(dst, x.Request.Frame, 10)
 	}},
-	{name: "stream", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{name: "stream", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		return strconv.AppendUint(dst, uint64(x.Request.Stream), 10)
 	}},
-	{name: "time", isText: true, append: func(dst []byte, x *decode.Exchange, t *aside) []byte { return t.append(dst, x.Request.Time) }},
-	{name: "client", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return appendAddress(dst, x.Client) }},
-	{name: "broker", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return appendAddress(dst, x.Broker) }},
+	{name: "time", isText: true, append: func(dst []byte, x *decode.Exchange, t *rowContext) []byte { return t.append(dst, x.Request.Time) }},
+	{name: "client", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return appendAddress(dst, x.Client) }},
+	{name: "broker", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return appendAddress(dst, x.Broker) }},
 	{name: "client_id", text: func(x *decode.Exchange) (string, bool) { return x.ClientID, x.HasClientID }},
-	{name: "correlation_id", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{name: "correlation_id", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		return strconv.AppendInt(dst, int64(x.CorrelationID), 10)
 	}},
-	{name: "api_key", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return strconv.AppendInt(dst, int64(x.Key), 10) }},
-	{name: "api", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, decode.APIName(x.Key)...) }},
-	{name: "version", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{name: "api_key", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
+		return strconv.AppendInt(dst, int64(x.Key), 10)
+	}},
+	{name: "api", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
+		return append(dst, decode.APIName(x.Key)...)
+	}},
+	{name: "version", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		return strconv.AppendInt(dst, int64(x.Version), 10)
 	}},
-	{name: "min", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{name: "min", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		if !x.Verdict.HasRange() {
 			return dst
 		}
 		return strconv.AppendInt(dst, int64(x.Advertised.Min), 10)
 	}},
-	{name: "max", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{name: "max", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		if !x.Verdict.HasRange() {
 			return dst
 		}
 		return strconv.AppendInt(dst, int64(x.Advertised.Max), 10)
 	}},
-	{name: "evidence", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, x.Evidence.String()...) }},
-	{name: "verdict", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, x.Verdict.String()...) }},
-	{name: "outcome", isText: true, append: func(dst []byte, x *decode.Exchange, _ *aside) []byte { return append(dst, x.Outcome.String()...) }},
-	{name: "response_frame", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{name: "evidence", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return append(dst, x.Evidence.String()...) }},
+	{name: "verdict", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return append(dst, x.Verdict.String()...) }},
+	{name: "outcome", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return append(dst, x.Outcome.String()...) }},
+	{name: "response_frame", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		if !x.IsAnswered() {
 			return dst
 		}
 		return strconv.AppendUint(dst, x.Decided.Frame, 10)
 	}},
-	{name: "error_code", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{name: "error_code", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		if !x.HasErrorCode() {
 			return dst
 		}
 		return strconv.AppendInt(dst, int64(x.ErrorCode), 10)
 	}},
-	{name: "milliseconds", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{name: "milliseconds", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		if !x.IsAnswered() {
 			return dst
 		}
 		return strconv.AppendFloat(dst, float64(x.Took.Microseconds())/1000, 'f', 3, 64)
 	}},
-	{name: "response_size", append: func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{name: "response_size", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		if !x.IsAnswered() {
 			return dst
 		}
@@ -104,8 +108,7 @@ func separator(i int, text string) string {
 	return text
 }
 
-// appendRowTSV appends x as a line of TSV.
-func appendRowTSV(dst []byte, x *decode.Exchange, t *aside) []byte {
+func appendRowTSV(dst []byte, x *decode.Exchange, t *rowContext) []byte {
 	for i := range requestColumns {
 		if i > 0 {
 			dst = append(dst, '\t')
@@ -115,8 +118,7 @@ func appendRowTSV(dst []byte, x *decode.Exchange, t *aside) []byte {
 	return append(dst, '\n')
 }
 
-// appendTSV appends the value of a column as a field of TSV.
-func (c *requestColumn) appendTSV(dst []byte, x *decode.Exchange, t *aside) []byte {
+func (c *requestColumn) appendTSV(dst []byte, x *decode.Exchange, t *rowContext) []byte {
 	if c.text != nil {
 		if value, ok := c.text(x); ok {
 			return appendTSV(dst, value)
@@ -134,8 +136,7 @@ func (c *requestColumn) appendTSV(dst []byte, x *decode.Exchange, t *aside) []by
 // of NewRequestsTSV; null stands for what is not known. With NameCaptures there is a key "capture", too.
 func NewRequestsJSON(w io.Writer) *RequestsWriter { return newRequests(w, "", appendRowJSON) }
 
-// appendRowJSON appends x as a JSON object and a newline.
-func appendRowJSON(dst []byte, x *decode.Exchange, t *aside) []byte {
+func appendRowJSON(dst []byte, x *decode.Exchange, t *rowContext) []byte {
 	dst = append(dst, '{')
 	for i := range requestColumns {
 		c := &requestColumns[i]
@@ -151,8 +152,7 @@ func appendRowJSON(dst []byte, x *decode.Exchange, t *aside) []byte {
 	return append(dst, '}', '\n')
 }
 
-// appendJSON appends the value of a column as JSON.
-func (c *requestColumn) appendJSON(dst []byte, x *decode.Exchange, t *aside) []byte {
+func (c *requestColumn) appendJSON(dst []byte, x *decode.Exchange, t *rowContext) []byte {
 	if c.text != nil {
 		if value, ok := c.text(x); ok {
 			return appendJSONString(dst, value)

@@ -15,14 +15,14 @@ type tableColumn struct {
 	name string
 	// isNumber: it is set to the right.
 	isNumber bool
-	append   func(dst []byte, x *decode.Exchange, t *aside) []byte
+	append   func(dst []byte, x *decode.Exchange, t *rowContext) []byte
 }
 
 // tableColumns are the columns of the table, what matters most first: a terminal may not have room for all.
 var tableColumns = []tableColumn{
 	{"FRAME", true, sameColumn("frame")},
 	{"STREAM", true, sameColumn("stream")},
-	{"TIME (UTC)", false, func(dst []byte, x *decode.Exchange, t *aside) []byte {
+	{"TIME (UTC)", false, func(dst []byte, x *decode.Exchange, t *rowContext) []byte {
 		const month, millisecond = 5, 23 // 2026-11-22T15:35:04.110513000Z
 		from := len(dst)
 		dst = t.append(dst, x.Request.Time)
@@ -30,10 +30,10 @@ var tableColumns = []tableColumn{
 		dst[from+len("11-22")] = ' '
 		return dst[:from+n]
 	}},
-	{"REQUEST", false, func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{"REQUEST", false, func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		return strconv.AppendInt(append(append(dst, decode.APIName(x.Key)...), " v"...), int64(x.Version), 10)
 	}},
-	{"ADVERTISED", false, func(dst []byte, x *decode.Exchange, _ *aside) []byte {
+	{"ADVERTISED", false, func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		if !x.Verdict.HasRange() {
 			return append(dst, tsvUnknown...)
 		}
@@ -52,7 +52,7 @@ var tableColumns = []tableColumn{
 }
 
 // sameColumn is the value of a column of TSV.
-func sameColumn(name string) func([]byte, *decode.Exchange, *aside) []byte {
+func sameColumn(name string) func([]byte, *decode.Exchange, *rowContext) []byte {
 	for i := range requestColumns {
 		if c := &requestColumns[i]; c.name == name {
 			return c.appendTSV
@@ -92,7 +92,7 @@ type requestsTable struct {
 }
 
 // row appends the cells of a line, with tabs between them.
-func (t *requestsTable) row(dst []byte, x *decode.Exchange, s *aside) []byte {
+func (t *requestsTable) row(dst []byte, x *decode.Exchange, s *rowContext) []byte {
 	for i := range tableColumns {
 		if i > 0 {
 			dst = append(dst, '\t')
@@ -104,7 +104,6 @@ func (t *requestsTable) row(dst []byte, x *decode.Exchange, s *aside) []byte {
 	return append(dst, '\n')
 }
 
-// cellWidth is the number of columns that a cell takes at a terminal.
 func cellWidth(cell []byte) int {
 	if utf8.RuneCount(cell) == len(cell) { // ASCII: control characters are escaped
 		return len(cell)

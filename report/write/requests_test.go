@@ -156,10 +156,10 @@ func TestUnknownValuesAreMarked(t *testing.T) {
 		x.Version, x.Evidence, x.Verdict = 11, decode.None, decode.Unknown
 		x.HasClientID, x.ClientID, x.Outcome = false, "", decode.ClosedByBroker
 	})
-	if got, want := string(appendRowTSV(nil, x, &aside{})), "\t-\t1\t3\tMetadata\t11\t-\t-\tnone\tunknown\tclosed\t-\t-\t-\t-\n"; !strings.HasSuffix(got, want) {
+	if got, want := string(appendRowTSV(nil, x, &rowContext{})), "\t-\t1\t3\tMetadata\t11\t-\t-\tnone\tunknown\tclosed\t-\t-\t-\t-\n"; !strings.HasSuffix(got, want) {
 		t.Errorf("row %q, want it to end in %q", got, want)
 	}
-	if got, want := string(appendRowJSON(nil, x, &aside{})), `"client_id":null,"correlation_id":1,"api_key":3,"api":"Metadata","version":11,"min":null,"max":null,"evidence":"none","verdict":"unknown","outcome":"closed","response_frame":null,"error_code":null,"milliseconds":null,"response_size":null}`; !strings.Contains(got, want) {
+	if got, want := string(appendRowJSON(nil, x, &rowContext{})), `"client_id":null,"correlation_id":1,"api_key":3,"api":"Metadata","version":11,"min":null,"max":null,"evidence":"none","verdict":"unknown","outcome":"closed","response_frame":null,"error_code":null,"milliseconds":null,"response_size":null}`; !strings.Contains(got, want) {
 		t.Errorf("row %s, want %s in it", got, want)
 	}
 }
@@ -174,7 +174,7 @@ func TestColumnsOfTheResponse(t *testing.T) {
 		x := exchangeAt(1, func(x *decode.Exchange) {
 			x.Key, x.ErrorCode, x.Decided.Frame, x.Took, x.ResponseSize = c.key, c.code, 9, 1234567*time.Nanosecond, 567
 		})
-		if got := string(appendRowTSV(nil, x, &aside{})); !strings.HasSuffix(got, c.want) {
+		if got := string(appendRowTSV(nil, x, &rowContext{})); !strings.HasSuffix(got, c.want) {
 			t.Errorf("row %q, want it to end in %q", got, c.want)
 		}
 	}

@@ -116,7 +116,6 @@ func SARIF(w io.Writer, r *model.Report) error {
 	return err
 }
 
-// sarifLocations is the capture in which a finding is first seen.
 func sarifLocations(f *model.Finding, captures []model.Capture) []sarifLocation {
 	if len(f.Occurrences) == 0 || int(f.Occurrences[0].Capture) >= len(captures) {
 		return []sarifLocation{}

@@ -43,9 +43,9 @@ func targetHeadline(t *model.Target) string {
 		switch {
 		case p.n == 0:
 		case len(parts) == 0:
-			parts = append(parts, words.Plural(uint64(p.n), "client")+" "+one(uint64(p.n), p.one, p.many))
+			parts = append(parts, words.Plural(uint64(p.n), "client")+" "+words.Agree(uint64(p.n), p.one, p.many))
 		default:
-			parts = append(parts, fmt.Sprintf("%d %s", p.n, one(uint64(p.n), p.one, p.many)))
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, words.Agree(uint64(p.n), p.one, p.many)))
 		}
 	}
 	if len(parts) == 0 {
@@ -82,7 +82,7 @@ var targetVerdicts = map[string]string{
 // targetCaveat says what the verdicts rest on.
 func targetCaveat(r *model.Report) string {
 	text := "Judged by what was captured"
-	if first, last := inputSpan(r); first != nil {
+	if first, last := model.InputSpan(r.Captures); first != nil {
 		text += " in " + words.Humane(last.UTC().Sub(first.UTC()))
 	}
 	text += ": what a client did not send in that time was not judged"
@@ -199,7 +199,7 @@ func targetRows(t *model.Target) [][]string {
 	return rows
 }
 
-// targetSays tells in a sentence what the target makes of the client.
+// targetSays says in a sentence what the target makes of the client.
 func targetSays(c *model.TargetClient, most int) string {
 	n := &c.Counts
 	if c.Verdict == model.VerdictBrokers {

@@ -5,7 +5,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// targetView is what the target makes of the clients, for a page.
 type targetView struct {
 	Headline string
 	Rows     []targetRow
@@ -26,7 +25,6 @@ var targetClasses = map[string]string{
 	model.VerdictBreaks: "error", model.VerdictLikely: "warning", model.VerdictUnclear: "info", model.VerdictFine: "good", model.VerdictBrokers: "info",
 }
 
-// newTargetView is the view of r's target, nil without one.
 func newTargetView(r *model.Report) *targetView {
 	g := r.Target
 	if g == nil {

@@ -2,10 +2,10 @@
 // Markdown for a ticket, one HTML page, and the list of requests as TSV or JSON
 // lines (NewRequestsTSV, NewRequestsJSON). Also what explain and --target list say.
 //
-// A writer takes a finished model.Report and needs nothing beside; the writers of
+// A writer takes a finished model.Report and needs nothing else; the writers of
 // requests are decode.Sinks. Each belongs to one goroutine. Text from the wire
 // is escaped here (Escape), and what would make an output too long is counted
-// in it: the bounds are named constants beside each writer.
+// in it: the bounds are named constants near each writer.
 package write
 
 import (
@@ -45,7 +45,6 @@ func Text(w io.Writer, r *model.Report, opt TextOptions) error {
 	return err
 }
 
-// textReport is a report being written as text.
 type textReport struct {
 	*page
 	r *model.Report
@@ -55,16 +54,12 @@ type textReport struct {
 	helped string
 }
 
-// spansDays tells whether the captures lie in more than one day, or no one knows.
+// spansDays reports whether the captures lie in more than one day, or no one knows.
 func spansDays(r *model.Report) bool {
-	first, last := inputSpan(r)
+	first, last := model.InputSpan(r.Captures)
 	return first == nil || first.UTC().Format(time.DateOnly) != last.UTC().Format(time.DateOnly)
 }
 
-// inputSpan is the earliest and the latest moment of all captures, nil without packets.
-func inputSpan(r *model.Report) (first, last *model.Time) { return model.InputSpan(r.Captures) }
-
-// header says what was read.
 func (t *textReport) header() {
 	totals := t.totals()
 	if p := evidencePhrase(t.r); len(p) > 0 {
@@ -80,13 +75,12 @@ func (t *textReport) header() {
 		t.captureProblem(c)
 	default:
 		t.captures()
-		first, last := inputSpan(t.r)
+		first, last := model.InputSpan(t.r.Captures)
 		t.paragraph("", "  ", "together: "+totals)
 		t.captureTime(first, last)
 	}
 }
 
-// captures lists the captures of an input of several.
 func (t *textReport) captures() {
 	for i := range t.r.Captures {
 		c := &t.r.Captures[i]
@@ -105,7 +99,6 @@ func (t *textReport) captures() {
 	}
 }
 
-// captureTime says from when to when.
 func (t *textReport) captureTime(first, last *model.Time) {
 	if first == nil || last == nil {
 		return
@@ -118,7 +111,6 @@ func (t *textReport) captureTime(first, last *model.Time) {
 		first.UTC().Format(time.DateTime), end, words.Humane(time.Duration(*last-*first))))
 }
 
-// captureProblem says what is wrong with a capture.
 func (t *textReport) captureProblem(c *model.Capture) {
 	if c.Problem == "" && !c.Torn {
 		return
@@ -134,7 +126,6 @@ func (t *textReport) captureProblem(c *model.Capture) {
 	}
 }
 
-// totals counts connections, brokers and requests.
 func (t *textReport) totals() string {
 	s := &t.r.Summary
 	text := words.Plural(s.Streams, "connection")
@@ -168,14 +159,12 @@ func (t *textReport) findings() {
 	}
 }
 
-// hidden says how many findings of a code are not shown.
 func (t *textReport) hidden(code string, n int) {
 	if n > 0 {
 		t.paragraph("", "  ", fmt.Sprintf("and %s of %s (--format json has all)", words.Plural(uint64(n), "more finding"), code))
 	}
 }
 
-// finding writes one finding.
 func (t *textReport) finding(f *model.Finding) {
 	t.headline(f)
 	if f.Severity == model.Info {
@@ -206,7 +195,7 @@ func (t *textReport) finding(f *model.Finding) {
 func (t *textReport) headline(f *model.Finding) {
 	count := words.Times(f.Count)
 	if f.Severity == model.Info && f.APIKey == nil {
-		count = "" // the message tells of how many connections
+		count = "" // the message counts the connections
 	}
 	lead := fmt.Sprintf("%s %s %s: ", f.Severity, f.Code, f.Title+acceptedText(f))
 	message := escapeLong(f.Message)
@@ -358,7 +347,6 @@ func prefaceAddresses(p *model.Preface) (list []named) {
 	return list
 }
 
-// session describes a TLS session.
 func session(s *model.TLSSession) string {
 	parts := []string{}
 	for _, part := range []struct{ name, value string }{

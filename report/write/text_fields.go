@@ -37,7 +37,6 @@ func (t *textReport) client(f *model.Finding) string {
 	return Escape(name) + from(c)
 }
 
-// from says from which addresses.
 func from(c *model.FindingClient) string {
 	if len(c.Addresses) == 0 {
 		return ""
@@ -57,7 +56,6 @@ func from(c *model.FindingClient) string {
 	return text
 }
 
-// broker says which broker, and what it looks like.
 func (t *textReport) broker(f *model.Finding) string {
 	if f.Broker == "" || f.Release == model.ReleaseUnknown || f.Release == "" {
 		return Escape(translated(f.Broker, f.Behind))
@@ -91,7 +89,6 @@ func (t *textReport) first(f *model.Finding) {
 	t.field("filter", filter)
 }
 
-// position says where an occurrence is.
 func (t *textReport) position(o *model.Occurrence) string {
 	text := fmt.Sprintf("%s, %s, stream %d", t.frame(o), t.clock(o.Time), o.Stream)
 	if o.CorrelationID != nil {
@@ -168,7 +165,7 @@ func (t *textReport) details(f *model.Finding) {
 	}
 }
 
-// outcomeTexts say how it went on, in the order in which they are told.
+// outcomeTexts say how it went on, in their order in texts.
 var outcomeTexts = []struct{ outcome, text string }{
 	{"closed", "the broker closed the connection"},
 	{"reset", "the broker reset the connection"},
@@ -182,7 +179,6 @@ var outcomeTexts = []struct{ outcome, text string }{
 	{"late", "the broker had closed the connection before"},
 }
 
-// then says how it went on after the requests.
 func then(f *model.Finding) string {
 	parts := []string{}
 	for _, o := range outcomeTexts {
@@ -202,7 +198,7 @@ func then(f *model.Finding) string {
 	return strings.Join(parts, "; ")
 }
 
-// timed tells whether the time to an outcome means something.
+// timed reports whether the time to an outcome means something.
 func timed(outcome string) bool {
 	return !slices.Contains([]string{"none-expected", "cut", "unseen", "unanswered"}, outcome)
 }

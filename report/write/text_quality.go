@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
@@ -13,7 +14,7 @@ func (t *textReport) checked() {
 	s := &t.r.Summary
 	text := "no Kafka requests were seen: nothing was checked"
 	if s.Requests > 0 {
-		text = fmt.Sprintf("checked %s of %s %s", words.Number(s.RequestsChecked), words.Number(toCheck(s)), word(toCheck(s), "request"))
+		text = fmt.Sprintf("checked %s of %s %s", words.Number(s.RequestsChecked), words.Number(toCheck(s)), words.Noun(toCheck(s), "request"))
 		one, parts := sources(s, "seen on their own connection", "borrowed from another connection to the same broker")
 		switch {
 		case one != "":
@@ -51,6 +52,20 @@ func (t *textReport) isSaidByOne(code string) bool {
 	return findings == 1
 }
 
+// CountTexts are counts of findings in words, the gravest first: "2 errors", "1 note". further stands before errors and
+// warnings.
+func CountTexts(n model.SeverityCounts, further string) (texts []string) {
+	for _, count := range []struct {
+		n    int
+		noun string
+	}{{n.Error, further + "error"}, {n.Warning, further + "warning"}, {n.Info, "note"}} {
+		if count.n > 0 {
+			texts = append(texts, words.Plural(uint64(count.n), count.noun))
+		}
+	}
+	return texts
+}
+
 // bottom counts the findings in the last line, in the colour of the gravest.
 func (t *textReport) bottom() {
 	f, parts, style := &t.r.Summary.Findings, []string{}, t.style.good
@@ -62,37 +77,10 @@ func (t *textReport) bottom() {
 	case checked == 0:
 		parts, style = append(parts, "nothing found, because nothing was checked"), t.style.warning
 	default:
-		parts = append(parts, fmt.Sprintf("nothing found in the %s that %s checked", words.Plural(checked, "request"), wasWere(checked)))
+		parts = append(parts, fmt.Sprintf("nothing found in the %s that %s checked", words.Plural(checked, "request"), words.Agree(checked, "was", "were")))
 	}
-	for _, count := range []struct {
-		n    int
-		noun string
-	}{{f.Error, "error"}, {f.Warning, "warning"}, {f.Info, "note"}} {
-		if count.n > 0 {
-			parts = append(parts, words.Plural(uint64(count.n), count.noun))
-		}
-	}
-	parts = append(parts, unlisted(t.r)...)
+	parts = append(append(parts, CountTexts(*f, "")...), unlisted(t.r)...)
 	for _, l := range wrap(strings.Join(parts, ", "), t.width, t.width) {
 		t.line(style.Sprint(l))
 	}
-}
-
-// word is noun, in the plural unless n is 1.
-func word(n uint64, noun string) string {
-	text := words.Plural(n, noun)
-	return text[strings.IndexByte(text, ' ')+1:]
-}
-
-// isAre, itThem and wasWere agree with a number.
-func isAre(n uint64) string   { return one(n, "is", "are") }
-func itThem(n uint64) string  { return one(n, "it", "them") }
-func wasWere(n uint64) string { return one(n, "was", "were") }
-
-// one is singular for 1, and many otherwise.
-func one(n uint64, singular, many string) string {
-	if n == 1 {
-		return singular
-	}
-	return many
 }

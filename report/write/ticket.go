@@ -98,7 +98,6 @@ func actor(c *model.FindingClient) string {
 	return unnamedClient
 }
 
-// unnamedClient stands for a client without a name.
 const unnamedClient = "a client"
 
 // limit is what the broker supports, as a clause behind a request outside it; empty for other findings.
@@ -108,9 +107,9 @@ func limit(f *model.Finding) string {
 		return ", which does not advertise it"
 	case f.Advertised == nil || f.Version == nil || f.IsOnTarget():
 	case *f.Version > f.Advertised.Max:
-		return fmt.Sprintf(", which takes up to v%d", f.Advertised.Max)
+		return fmt.Sprintf(", which supports up to v%d", f.Advertised.Max)
 	case *f.Version < f.Advertised.Min:
-		return fmt.Sprintf(", which takes v%d and up", f.Advertised.Min)
+		return fmt.Sprintf(", which supports v%d and up", f.Advertised.Min)
 	}
 	return ""
 }
@@ -130,25 +129,25 @@ func howItWent(f *model.Finding) string {
 	if f.APIKey == nil || f.Count == 0 {
 		return ""
 	}
-	var told []string
+	var parts []string
 	for _, o := range outcomeTexts {
 		switch n := f.Outcomes[o.outcome]; {
 		case n == 0:
-		case n == f.Count && tells(f, o.outcome, o.text):
+		case n == f.Count && isInTitle(f, o.outcome, o.text):
 			return timesIfMore(n)
 		case n == f.Count && n > 1:
 			return fmt.Sprintf("%s, each time %s", words.Times(n), o.text)
 		case n == f.Count:
 			return o.text
 		default:
-			told = append(told, fmt.Sprintf("%s %s", o.text, words.Times(n)))
+			parts = append(parts, fmt.Sprintf("%s %s", o.text, words.Times(n)))
 		}
 	}
-	return words.Times(f.Count) + ": " + strings.Join(told, "; ")
+	return words.Times(f.Count) + ": " + strings.Join(parts, "; ")
 }
 
-// tells reports whether the title says that the requests went on like this.
-func tells(f *model.Finding, outcome, text string) bool {
+// isInTitle reports whether the title says that the requests went on like this.
+func isInTitle(f *model.Finding, outcome, text string) bool {
 	title := title(f)
 	switch outcome {
 	case "answered", "error":
@@ -159,7 +158,7 @@ func tells(f *model.Finding, outcome, text string) bool {
 	return strings.Contains(title, text)
 }
 
-// timesIfMore is "6 times", empty for once.
+// timesIfMore is empty for once.
 func timesIfMore(n uint64) string {
 	if n == 1 {
 		return ""
@@ -167,9 +166,8 @@ func timesIfMore(n uint64) string {
 	return words.Times(n)
 }
 
-// besides says what follows the headline: how often it happened and how it went on, and what else was found; each is
-// empty for nothing.
-func besides(r *model.Report) (course, others string) {
+// afterHeadline says how often it happened and how it went on, and what else was found; each is empty for nothing.
+func afterHeadline(r *model.Report) (course, others string) {
 	if f := worst(r); f != nil {
 		course = howItWent(f)
 		if f.IsOnTarget() { // how it went on so far is not what matters
@@ -187,22 +185,11 @@ func isNote(r *model.Report, f *model.Finding) bool {
 // otherFindings counts the findings after the first one: "1 further warning, 2
 // notes", and what more there was than the report holds.
 func otherFindings(r *model.Report) string {
-	left := map[model.Severity]uint64{}
-	for i := range r.Findings {
-		if i > 0 || r.Findings[i].Severity == model.Info {
-			left[r.Findings[i].Severity]++
-		}
+	others := r.Findings
+	if worst(r) != nil {
+		others = others[1:]
 	}
-	var parts []string
-	for _, s := range []struct {
-		severity model.Severity
-		noun     string
-	}{{model.Error, "further error"}, {model.Warning, "further warning"}, {model.Info, "note"}} {
-		if n := left[s.severity]; n > 0 {
-			parts = append(parts, words.Plural(n, s.noun))
-		}
-	}
-	return words.List(append(parts, unlisted(r)...))
+	return words.List(append(CountTexts(model.CountSeverities(others), "further "), unlisted(r)...))
 }
 
 // unlisted says how many findings, clients and brokers are not listed: they made room for newer and larger ones.
@@ -233,7 +220,6 @@ func matchText(k *model.KnownIssue) string {
 	return " (match: " + matchWords(k) + ")"
 }
 
-// matchWords is matchText without its frame.
 func matchWords(k *model.KnownIssue) string {
 	if k.ConfidenceReason == "" {
 		return k.Confidence
@@ -257,7 +243,7 @@ func sentText(f *model.Finding) string {
 	return fmt.Sprintf("%s (API key %d), %s", requestText(f), *f.APIKey, words.Times(f.Count))
 }
 
-// advertisedText says what the broker offered for it, and how that is known.
+// advertisedText says what the broker advertised for it, and how that is known.
 func advertisedText(f *model.Finding) string {
 	switch {
 	case requestText(f) == "", f.API == "ApiVersions":
@@ -284,7 +270,7 @@ func onTargetText(f *model.Finding) string {
 	return f.Target.Text()
 }
 
-// evidenceTexts say where ranges came from, in the order in which they are told.
+// evidenceTexts say where ranges came from, in their order in texts.
 var evidenceTexts = []struct{ evidence, text string }{
 	{"observed", "in the ApiVersions response on the same connection"},
 	{"borrowed", "in the ApiVersions response on another connection to this broker"},
@@ -309,7 +295,6 @@ func evidenceText(f *model.Finding) string {
 	return ", " + strings.Join(parts, "; ")
 }
 
-// statement is a statement under a name.
 type statement struct {
 	Name string
 	Text phrase
@@ -478,7 +463,6 @@ func capturePhrase(c *model.Capture) phrase {
 	return say(name, text)
 }
 
-// captureName names a capture by its place in the input.
 func captureName(r *model.Report, i uint32) phrase {
 	if int(i) >= len(r.Captures) {
 		return say(fmt.Sprintf("capture %d", i+1))
@@ -490,7 +474,6 @@ func captureName(r *model.Report, i uint32) phrase {
 func momentText(t model.Time) string { return t.UTC().Format(time.DateTime) }
 func clockText(t model.Time) string  { return t.UTC().Format("2006-01-02 15:04:05.000000") }
 
-// addressPhrase is an address; nil for none.
 func addressPhrase(address string) phrase {
 	if address == "" {
 		return nil
@@ -498,7 +481,6 @@ func addressPhrase(address string) phrase {
 	return say(verbatim(address))
 }
 
-// outcomeLabels are short words for outcomes.
 var outcomeLabels = map[string]string{
 	"closed": "closed by broker", "reset": "reset by broker", "error": "UNSUPPORTED_VERSION",
 	"unanswered": "no answer", "left": "client left", "answered": "answered",
@@ -506,7 +488,6 @@ var outcomeLabels = map[string]string{
 	"late": "sent after the close",
 }
 
-// outcomePhrase is an outcome in a few words; nil for none.
 func outcomePhrase(outcome string) phrase {
 	if outcome == "" {
 		return nil
@@ -550,7 +531,6 @@ func firstOf(listed, count uint64) string {
 	return fmt.Sprintf("the first %s of %s", words.Number(listed), words.Plural(count, "occurrence"))
 }
 
-// codeCount counts the findings of one code.
 type codeCount struct {
 	Code, Title string
 	Severity    model.Severity
@@ -576,7 +556,6 @@ func countCodes(findings []model.Finding) []codeCount {
 	return out
 }
 
-// brokerName is a broker's address, node id and network.
 func brokerName(b *model.Broker) phrase {
 	out := say(verbatim(translated(b.Address, b.Behind)))
 	if b.NodeID != nil {
@@ -588,18 +567,16 @@ func brokerName(b *model.Broker) phrase {
 	return out
 }
 
-// releaseText says what release a broker looks like.
 func releaseText(b *model.Broker) string {
 	if b.Release == model.ReleaseUnknown || b.Release == "" {
 		if b.ReleaseReason != "" {
-			return "Its release cannot be told: " + b.ReleaseReason
+			return "Its release is unknown: " + b.ReleaseReason
 		}
-		return "Its release cannot be told"
+		return "Its release is unknown"
 	}
 	return "Looks like " + b.Release
 }
 
-// apisText says how many APIs a broker advertised.
 func apisText(b *model.Broker) string {
 	switch {
 	case len(b.APIs) == 0:

@@ -171,7 +171,7 @@ func richFindings() []model.Finding {
 		APIKey: ref(int16(1)), API: "Fetch", Version: ref(int16(12)), Advertised: &model.Range{Min: 4, Max: 7}, Evidence: "observed", EvidenceCounts: map[string]uint64{"observed": 5, "borrowed": 1},
 		Client: orders, Broker: "10.0.0.5:19092", Release: "Kafka 2.6 with Fetch capped", Count: 12,
 		Outcomes: map[string]uint64{"closed": 11, "cut": 1}, MedianSeconds: map[string]float64{"closed": 0.00026, "cut": 0},
-		Why:    "The client was told that v7 is the newest Fetch this broker knows, and sent v12. The broker drops the connection without an answer, which clients often take for a security or network problem.",
+		Why:    "The client was shown that v7 is the newest Fetch this broker knows, and sent v12. The broker drops the connection without an answer, which clients often take for a security or network problem.",
 		Advice: "Run a release of confluent-kafka-go 2.6.0 that keeps to the advertised range (Fetch v7 or lower here), or a broker that knows Fetch v12.",
 		KnownIssue: &model.KnownIssue{
 			ID: "librdkafka-2.6.0-fetch-12", Title: "librdkafka 2.6.0 sends Fetch v12 to brokers that only know older versions, such as Kafka before 2.7 (librdkafka #4870)",

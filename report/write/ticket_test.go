@@ -16,21 +16,21 @@ func TestHeadlineSaysEachThingOnce(t *testing.T) {
 		want, course string
 	}{
 		{"Fetch v12 sent, the broker advertises v4 to v7", 6, map[string]uint64{"closed": 6},
-			"A client sends Fetch v12, which takes up to v7", "6 times, each time the broker closed the connection"},
+			"A client sends Fetch v12, which supports up to v7", "6 times, each time the broker closed the connection"},
 		{"Fetch v12 sent, the broker advertises v4 to v7", 1, map[string]uint64{"closed": 1},
-			"A client sends Fetch v12, which takes up to v7", "The broker closed the connection"},
+			"A client sends Fetch v12, which supports up to v7", "The broker closed the connection"},
 		{"Fetch v12 sent, the broker advertises v4 to v7", 3, map[string]uint64{"closed": 2, "reset": 1},
-			"A client sends Fetch v12, which takes up to v7", "3 times: the broker closed the connection twice; the broker reset the connection once"},
+			"A client sends Fetch v12, which supports up to v7", "3 times: the broker closed the connection twice; the broker reset the connection once"},
 		{"Fetch v12 answered UNSUPPORTED_VERSION", 2, map[string]uint64{"error": 2}, "Fetch v12 answered UNSUPPORTED_VERSION", "Twice"},
 		{"Fetch v12 sent without a known range, the broker did not answer and the client gave up", 1, map[string]uint64{"left": 1},
-			"A client sends Fetch v12, which takes up to v7", "The client closed the connection before an answer"},
+			"A client sends Fetch v12, which supports up to v7", "The client closed the connection before an answer"},
 	} {
 		r := emptyReport()
 		r.Findings = []model.Finding{{
 			Severity: model.Warning, Message: c.message, APIKey: ref[int16](1), API: "Fetch", Version: ref[int16](12),
 			Advertised: &model.Range{Min: 4, Max: 7}, Count: c.count, Outcomes: c.outcomes,
 		}}
-		course, _ := besides(r)
+		course, _ := afterHeadline(r)
 		if got := headline(r); got != c.want || course != c.course {
 			t.Errorf("got  %s. %s\nwant %s. %s", got, course, c.want, c.course)
 		}
@@ -53,13 +53,13 @@ func TestTitleSaysWhoWhatAndTheFix(t *testing.T) {
 		change func(f *model.Finding)
 		want   string
 	}{
-		{func(*model.Finding) {}, "confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which takes up to v10; fixed in 2.6.1"},
-		{func(f *model.Finding) { f.KnownIssue.Confidence = "possible" }, "confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which takes up to v10"},
+		{func(*model.Finding) {}, "confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which supports up to v10; fixed in 2.6.1"},
+		{func(f *model.Finding) { f.KnownIssue.Confidence = "possible" }, "confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which supports up to v10"},
 		{func(f *model.Finding) { f.Client.SoftwareName, f.Client.SoftwareVersion, f.KnownIssue = "", "", nil },
-			"orders sends Fetch v12 to 127.0.0.1:9092, which takes up to v10"},
-		{func(f *model.Finding) { f.Client, f.KnownIssue = nil, nil }, "a client sends Fetch v12 to 127.0.0.1:9092, which takes up to v10"},
+			"orders sends Fetch v12 to 127.0.0.1:9092, which supports up to v10"},
+		{func(f *model.Finding) { f.Client, f.KnownIssue = nil, nil }, "a client sends Fetch v12 to 127.0.0.1:9092, which supports up to v10"},
 		{func(f *model.Finding) { f.Advertised, f.KnownIssue = &model.Range{Min: 14, Max: 17}, nil },
-			"confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which takes v14 and up"},
+			"confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which supports v14 and up"},
 		{func(f *model.Finding) { f.Code, f.Advertised, f.KnownIssue = model.CodeNotAdvertised, nil, nil },
 			"confluent-kafka-go 2.6.0 sends Fetch v12 to 127.0.0.1:9092, which does not advertise it"},
 		{func(f *model.Finding) {

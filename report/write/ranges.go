@@ -4,23 +4,23 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// offers tells what brokers advertise for an API.
-type offers struct {
+// brokerRanges are what brokers advertise, by address.
+type brokerRanges struct {
 	// brokers are the ranges by broker address; an address that stands for
 	// several networks has several.
 	brokers map[string][]*model.Broker
 	// supplied are ranges that findings name, for brokers whose own were not seen.
-	supplied map[offerKey]model.Range
+	supplied map[rangeKey]model.Range
 }
 
-// offerKey is an API of a broker.
-type offerKey struct {
+// rangeKey is an API of a broker.
+type rangeKey struct {
 	broker string
 	key    int16
 }
 
-// offer is what the brokers of a client advertise for an API.
-type offer struct {
+// clientRange is what the brokers of a client advertise for an API.
+type clientRange struct {
 	// Known: the ranges of at least one of the brokers are known.
 	Known bool
 	// Common is what all of them take, Widest spans what any of them takes; nil
@@ -28,24 +28,24 @@ type offer struct {
 	Common, Widest *model.Range
 }
 
-// newOffers gathers what the report tells about ranges.
-func newOffers(r *model.Report) *offers {
-	o := &offers{brokers: make(map[string][]*model.Broker, len(r.Brokers)), supplied: map[offerKey]model.Range{}}
+// newOffers gathers the ranges in the report.
+func newBrokerRanges(r *model.Report) *brokerRanges {
+	o := &brokerRanges{brokers: make(map[string][]*model.Broker, len(r.Brokers)), supplied: map[rangeKey]model.Range{}}
 	for i := range r.Brokers {
 		b := &r.Brokers[i]
 		o.brokers[b.Address] = append(o.brokers[b.Address], b)
 	}
 	for i := range r.Findings {
 		if f := &r.Findings[i]; f.APIKey != nil && f.Advertised != nil {
-			o.supplied[offerKey{f.Broker, *f.APIKey}] = *f.Advertised
+			o.supplied[rangeKey{f.Broker, *f.APIKey}] = *f.Advertised
 		}
 	}
 	return o
 }
 
 // of is what brokers at these addresses advertise for an API.
-func (o *offers) of(addresses []string, key int16) offer {
-	out := offer{}
+func (o *brokerRanges) of(addresses []string, key int16) clientRange {
+	out := clientRange{}
 	for _, address := range addresses {
 		known := false
 		for _, b := range o.brokers[address] {
@@ -54,7 +54,7 @@ func (o *offers) of(addresses []string, key int16) offer {
 				known = true
 			}
 		}
-		if r, ok := o.supplied[offerKey{address, key}]; ok && !known {
+		if r, ok := o.supplied[rangeKey{address, key}]; ok && !known {
 			out.add(&r)
 		}
 	}
@@ -62,7 +62,7 @@ func (o *offers) of(addresses []string, key int16) offer {
 }
 
 // add takes in what one more broker advertises, nil where it does not have the API.
-func (o *offer) add(r *model.Range) {
+func (o *clientRange) add(r *model.Range) {
 	first := !o.Known
 	o.Known = true
 	switch {
@@ -86,8 +86,7 @@ func (o *offer) add(r *model.Range) {
 	o.Widest = &widest
 }
 
-// text is the offer in words.
-func (o offer) text() string {
+func (o clientRange) text() string {
 	switch {
 	case !o.Known:
 		return "range not known"
