@@ -26,22 +26,14 @@ type mergeOptions struct {
 
 func (o *mergeOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.report.failOn, "fail-on", "error", "exit with 1 on a finding of this `SEVERITY` or above: error, warning, info, never")
-	f.Uint64Var(&o.report.required, "require-checked", 0, "exit with 2 if fewer than `N` requests could be compared with an advertised range")
-	f.StringVar(&o.report.color, "color", "auto", "colors in text: `WHEN` is auto, always or never; NO_COLOR is respected")
+	o.report.registerLimits(cmd)
+	o.report.registerColor(cmd)
 	f.Var(&o.gate, "gate", "exit with 1 as long as a client that breaks on the target was seen in the last `DURATION` (7d, 36h) of the reports,\n"+
 		"or a broker was not watched in it; findings then do not count. --fail-on warning: also clients that are likely to break")
-	completeWords(cmd, "fail-on", severities...)
-	completeWords(cmd, "color", colors...)
 	completeWords(cmd, "gate", "1d", "7d", "30d")
 }
 
-func (o *mergeOptions) check() error {
-	if err := oneOf("--fail-on", o.report.failOn, severities); err != nil {
-		return err
-	}
-	return oneOf("--color", o.report.color, colors)
-}
+func (o *mergeOptions) check() error { return o.report.check() }
 
 // days is a duration that may be given in days; 0 where it was not given.
 type days time.Duration

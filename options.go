@@ -186,18 +186,28 @@ type reportOptions struct {
 
 func (o *reportOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.failOn, "fail-on", "error", "exit with 1 on a finding of this `SEVERITY` or above: error, warning, info, never")
-	f.Uint64Var(&o.required, "require-checked", 0, "exit with 2 if fewer than `N` requests could be compared with an advertised range")
+	o.registerLimits(cmd)
 	f.StringVar(&o.baseline, "baseline", "", "accept the findings in the baseline `FILE`: the report lists them, but they do not fail the run")
 	f.StringVar(&o.writeBaseline, "write-baseline", "", "write the findings to `FILE` as a baseline")
-	f.StringVar(&o.color, "color", "auto", "colors in text: `WHEN` is auto, always or never; NO_COLOR is respected")
+	o.registerColor(cmd)
 	f.StringArrayVar(&o.knownIssues, "known-issues", nil, "compare findings also with the known issues of the YAML `FILE`; may be repeated")
 	f.StringVar(&o.target, "target", "", "report the requests that this `RELEASE` (kafka-4.0, 4.0.1) would refuse, or the brokers of a file:\n"+
 		"a report in JSON or the output of kafka-broker-api-versions.sh; list prints the releases")
 	f.BoolVar(&o.noProcess, "no-process", false, "do not name the processes of clients")
-	completeWords(cmd, "fail-on", severities...)
-	completeWords(cmd, "color", colors...)
 	complete(cmd, "target", completeReleases)
+}
+
+// registerLimits adds the flags about the exit code.
+func (o *reportOptions) registerLimits(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.failOn, "fail-on", "error", "exit with 1 on a finding of this `SEVERITY` or above: error, warning, info, never")
+	f.Uint64Var(&o.required, "require-checked", 0, "exit with 2 if fewer than `N` requests could be compared with an advertised range")
+	completeWords(cmd, "fail-on", severities...)
+}
+
+func (o *reportOptions) registerColor(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.color, "color", "auto", "colors in text: `WHEN` is auto, always or never; NO_COLOR is respected")
+	completeWords(cmd, "color", colors...)
 }
 
 func (o *reportOptions) check() error {

@@ -88,36 +88,35 @@ func (t *newsWriter) write(news []model.News) error {
 			t.isOpen = !block
 		}
 		if err != nil {
-			return fmt.Errorf("write %s: %w", t.name, reason(err))
+			return t.explain(err)
 		}
 	}
 	return nil
+}
+
+// explain names the output in an error; nil stays nil.
+func (t *newsWriter) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("write %s: %w", t.name, reason(err))
 }
 
 func (t *newsWriter) status(c liveCounts) error {
 	if !t.json {
 		return nil
 	}
-	if err := write.JSONLine(t.w, statusEvent{"status", eventTime(), c}); err != nil {
-		return fmt.Errorf("write %s: %w", t.name, reason(err))
-	}
-	return nil
+	return t.explain(write.JSONLine(t.w, statusEvent{"status", eventTime(), c}))
 }
 
 // final writes the report as the last event. In text it only writes the empty line before the
 // report.
-func (t *newsWriter) final(rep *model.Report) error {
-	if !t.json {
-		if !t.isOpen {
-			return nil
-		}
-		if _, err := io.WriteString(t.w, "\n"); err != nil {
-			return fmt.Errorf("write %s: %w", t.name, reason(err))
-		}
-		return nil
+func (t *newsWriter) final(rep *model.Report) (err error) {
+	switch {
+	case t.json:
+		err = write.JSONLine(t.w, reportEvent{"report", eventTime(), rep})
+	case t.isOpen:
+		_, err = io.WriteString(t.w, "\n")
 	}
-	if err := write.JSONLine(t.w, reportEvent{"report", eventTime(), rep}); err != nil {
-		return fmt.Errorf("write %s: %w", t.name, reason(err))
-	}
-	return nil
+	return t.explain(err)
 }

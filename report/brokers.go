@@ -86,7 +86,7 @@ func (b *brokers) at(at endpoint) *stranger {
 	return b.strangers[at]
 }
 
-// stranger finds or begins what is known of the address that c went to, nil
+// stranger finds or creates what is known of the address that c went to, nil
 // where there is no room.
 func (b *brokers) stranger(c *decode.Connection) *stranger {
 	at := endpoint{c.Domain, c.Broker}
@@ -110,7 +110,7 @@ func (b *brokers) stranger(c *decode.Connection) *stranger {
 	return s
 }
 
-// broker finds or begins a broker.
+// broker finds or creates a broker.
 func (b *brokers) broker(at endpoint) *brokerRecord {
 	if b.last != nil && b.last.endpoint == at {
 		return b.last

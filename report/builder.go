@@ -2,7 +2,7 @@
 // into a report.
 //
 // A Builder is a decode.Sink: it takes exchanges, advertisements and
-// connections, holds each against the rules, and counts. At any time it gives
+// connections, applies the rules, and counts. At any time it gives
 // a model.Report, which is all that the writers (report/write) need.
 //
 // Memory is bounded by the limits in limits.go, whatever the length of the
@@ -26,11 +26,11 @@ import (
 type Options struct {
 	// Tool names the program in the report.
 	Tool model.Tool
-	// KnownIssues is the catalogue that findings are held against; nil for none.
+	// KnownIssues is the catalogue that findings are compared with; nil for none.
 	KnownIssues *knownissues.Catalogue
 	// Watch has Builder.News report findings as they come in.
 	Watch bool
-	// Target is a release that every request is held against; nil for none.
+	// Target is a release that every request is compared with; nil for none.
 	Target *decode.Reference
 	// Supplied are the ranges that the correlator was given (decode.Options); nil for none.
 	Supplied *decode.Reference
@@ -104,7 +104,7 @@ type surroundings struct {
 }
 
 // onTarget is what the target makes of the requests of a group, all input considered.
-func (s surroundings) onTarget(g *group) fate { return s.target.settleGroup(g) }
+func (s surroundings) onTarget(g *group) fate { return s.target.fateOf(g) }
 
 // SetInput sets what the packages before counted, in place of the last call's. It may be called at any time before
 // Report.

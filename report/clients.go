@@ -148,7 +148,7 @@ func clientKeyOfExchange(x *decode.Exchange) clientKey {
 	return key
 }
 
-// client finds or begins the client of x.
+// client finds or creates the client of x.
 func (c *clients) client(x *decode.Exchange) *clientRecord {
 	key := clientKeyOfExchange(x)
 	if c.last != nil && c.last.key == key {
@@ -353,7 +353,7 @@ func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted ui
 	return membersOmitted, 0
 }
 
-// usage finds or begins the counts of an API version, nil where there is no room.
+// usage finds or creates the counts of an API version, nil where there is no room.
 func (c *clientRecord) usage(key usageKey) *usage {
 	if c.last != nil && c.last.key == key {
 		return c.last

@@ -80,7 +80,7 @@ type group struct {
 	addresses members[netip.Addr]
 	// processes are those of clients, as far as they were found when the finding was last reported.
 	processes members[model.Process]
-	// ranges are those that the first request with any was held against.
+	// ranges are those that the first request with any was compared with.
 	ranges *decode.Ranges
 	// bytes and gaps are what connections lack (KV9002), dropped the packets lost while capturing.
 	bytes, gaps, dropped uint64

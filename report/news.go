@@ -50,7 +50,7 @@ func (n *bulletin) drop() {
 	n.again = slices.DeleteFunc(n.again, isFolded)
 }
 
-// find finds or begins the group of something that happened, and notes it for the news.
+// find finds or creates the group of something that happened, and notes it for the news.
 func (f *findings) find(key findingKey) *group {
 	g := f.groups.find(key)
 	if f.isWatch {

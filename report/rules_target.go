@@ -49,7 +49,7 @@ func breaksOnTarget(s model.Severity, becomes func(g *group, at addressFacts) (*
 		message: func(b *subject) string {
 			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.Label(), b.takes())
 			switch {
-			case s == model.Error || reason(b.key.detail) == someSpareIt:
+			case s == model.Error || reason(b.key.detail) == someDoWithout:
 				return text
 			case b.key.version > rangeOn(b.target, b.key.api).Max:
 				return text + ", and the client may not go lower"
@@ -79,7 +79,7 @@ func whyOnTarget(s *subject) string {
 	t := rangeOn(s.target, s.key.api)
 	api, target := apiName(s.key.api), s.target.Label()
 	switch reason(s.key.detail) {
-	case againstOffer:
+	case outsideAdvertised:
 		offered := "the broker advertises no such API"
 		if s.key.hasRange {
 			offered = "the broker advertises " + rangeText(s.key.advertised)
@@ -92,11 +92,11 @@ func whyOnTarget(s *subject) string {
 		return "The client sent it on a connection on which it did not ask for the ranges, nor was it seen to ask on another: it will send the same version to any broker."
 	case noSuchAPI:
 		return fmt.Sprintf("%s does not have %s, and nothing stands in for it: what the client does with it will fail.", words.UpperFirst(target), api)
-	case someSpareIt:
-		return fmt.Sprintf("%s does not have %s, which some clients do without: %s.", words.UpperFirst(target), api, sparedBySome[s.key.api])
-	case notHeeded:
+	case someDoWithout:
+		return fmt.Sprintf("%s does not have %s, which some clients do without: %s.", words.UpperFirst(target), api, doneWithout[s.key.api])
+	case ignored:
 		return "sarama before 1.46.0 asks for the ranges and does not go by them: it sends the version that follows from the Version it is set to."
-	case offeredLess:
+	case advertisedLess:
 		return fmt.Sprintf("The client negotiates, and the broker advertises %s only up to v%d: whether the client also knows v%d, the oldest that %s accepts, does not show here.",
 			api, s.key.advertised.Max, t.Min, target)
 	case guessed:
@@ -112,7 +112,7 @@ func adviceOnTarget(s *subject) string {
 	switch {
 	case !t.listed || t.Min > t.Max:
 		return fmt.Sprintf("Find out what makes %s use %s, and do without it before the upgrade.", software, api)
-	case reason(s.key.detail) == notHeeded:
+	case reason(s.key.detail) == ignored:
 		return "Run sarama 1.46.0 or later, which negotiates, or set its Version to the release of the target."
 	case reason(s.key.detail).fate() == likely:
 		return fmt.Sprintf("Try %s against a broker of %s, or look up whether it knows %s %s; upgrade it first if not.", software, target, api, t.Text())

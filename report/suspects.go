@@ -40,7 +40,7 @@ func (f *findings) claim(x *decode.Exchange) {
 	}
 }
 
-// claimID finds or begins the id of what is not decided; ok is false where there is no room.
+// claimID finds or creates the id of what is not decided; ok is false where there is no room.
 func (f *findings) claimID(key findingKey) (id evidence.ID, ok bool) {
 	if id, ok = f.claims[key]; ok {
 		return id, true
@@ -166,7 +166,7 @@ type collection struct {
 	own map[*group]bool
 }
 
-// find finds or begins a group that can be changed.
+// find finds or creates a group that can be changed.
 func (c *collection) find(key findingKey) *group {
 	g := c.all[key]
 	if g == nil {

@@ -25,7 +25,7 @@ const (
 	maxTargetStreams = 1 << 16
 )
 
-// targetCheck holds every request against a release that is not the broker's.
+// targetCheck compares every request with a release that is not the broker's.
 type targetCheck struct {
 	reference *decode.Reference
 	// ranges are what the target accepts, as far as they were asked for, and it has the API.
@@ -52,7 +52,7 @@ type asker struct {
 	address  netip.Addr
 }
 
-// targetClientKey tells clients apart, and brokers among themselves from them.
+// targetClientKey identifies a client, or brokers among themselves.
 type targetClientKey struct {
 	clientKey
 	role string // of brokers; what they ask each other for one purpose is one row
@@ -202,7 +202,7 @@ func (t *targetCheck) connection(c *decode.Connection) {
 	delete(t.streams, c.Stream)
 }
 
-// client finds or begins the client of x.
+// client finds or creates the client of x.
 func (t *targetCheck) client(x *decode.Exchange, role string) *targetClient {
 	key := targetClientKey{clientKey{software: cutSoftware(x.Software), clientID: cut(x.ClientID)}, role}
 	if role != "" {
@@ -301,11 +301,10 @@ func (c *targetClient) merge(o *targetClient) {
 	maps.Copy(c.reached, o.reached)
 }
 
-// settle tells what a kind of request of a client is, all input considered: where
-// the broker offered less than the target's min, but the client was seen to send a version that the target accepts
-// to another broker, it adapts.
-func (c *targetClient) settle(api int16, f fate, why reason) fate {
-	if c != nil && why == offeredLess {
+// finalFate is the fate of a kind of request when the whole input is known. Where the broker advertised less than the
+// target's min, the client adapts if it sent to another broker a version that the target accepts.
+func (c *targetClient) finalFate(api int16, f fate, why reason) fate {
+	if c != nil && why == advertisedLess {
 		if _, ok := c.reached[api]; ok {
 			return adapts
 		}
@@ -313,17 +312,17 @@ func (c *targetClient) settle(api int16, f fate, why reason) fate {
 	return f
 }
 
-// settleGroup is settle for a group of findings.
-func (t *targetCheck) settleGroup(g *group) fate {
+// fateOf is finalFate for a group of findings.
+func (t *targetCheck) fateOf(g *group) fate {
 	key := targetClientKey{clientKey: clientKey{software: g.key.software, clientID: g.key.clientID}}
 	why := reason(g.key.detail)
-	return t.clients[key].settle(g.key.api, why.fate(), why)
+	return t.clients[key].finalFate(g.key.api, why.fate(), why)
 }
 
 // fate is the fate that goes with a reason.
 func (r reason) fate() fate {
 	switch r {
-	case againstOffer, noNewer, notAsked, noSuchAPI:
+	case outsideAdvertised, noNewer, notAsked, noSuchAPI:
 		return certain
 	}
 	return likely
@@ -351,7 +350,7 @@ func (t *targetCheck) finish(hit map[string]uint64) *model.Target {
 func (t *targetCheck) counts(c *targetClient) (n model.TargetCounts) {
 	fates := c.fates
 	for use, n := range c.uses {
-		fates[c.settle(use.api, use.fate, use.reason)] += n
+		fates[c.finalFate(use.api, use.fate, use.reason)] += n
 	}
 	return model.TargetCounts{
 		Breaks: fates[certain], Likely: fates[likely], Adapts: fates[adapts], Passes: fates[passes], Unclear: fates[unclear], Exempt: fates[exempt],
@@ -368,7 +367,7 @@ func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 		Requests: c.requests, APIs: []model.TargetUse{}, Processes: c.owners.finish(),
 	}
 	for use, n := range c.uses {
-		f := c.settle(use.api, use.fate, use.reason)
+		f := c.finalFate(use.api, use.fate, use.reason)
 		if f < likely {
 			continue
 		}

@@ -12,7 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// fate is what becomes of a request on the target.
+// fate is what the target does with a request.
 type fate uint8
 
 // The fates, best first.
@@ -23,7 +23,7 @@ const (
 	exempt
 	// adapts: the client negotiates, and would send another version.
 	adapts
-	// unclear: it cannot be told.
+	// unclear: it is unknown.
 	unclear
 	// likely: it is refused unless the client can do more than it showed.
 	likely
@@ -38,22 +38,22 @@ type reason string
 // The reasons; what is certain about the first four is only likely about the others.
 const (
 	noReason reason = ""
-	// againstOffer: sent although outside what the broker offered.
-	againstOffer reason = "against-offer"
-	// noNewer: below the target's min, although the broker offered that min.
+	// outsideAdvertised: sent although outside what the broker advertised.
+	outsideAdvertised reason = "against-offer"
+	// noNewer: below the target's min, although the broker advertised that min.
 	noNewer reason = "no-newer-version"
 	// notAsked: the client does not ask for the ranges.
 	notAsked reason = "not-negotiated"
 	// noSuchAPI: the target has no such API, and nothing stands in for it.
 	noSuchAPI reason = "no-such-api"
-	// someSpareIt: the target has no such API, which some clients do without.
-	someSpareIt reason = "no-such-api-some-do-without"
-	// notHeeded: the client asks for the ranges and is known not to heed them.
-	notHeeded reason = "not-heeded"
-	// offeredLess: below the target's min, the newest that the broker offered.
-	offeredLess reason = "offered-less"
-	// offerUnknown: below the target's min, and what the broker offered was not seen.
-	offerUnknown reason = "offer-not-seen"
+	// someDoWithout: the target has no such API, which some clients do without.
+	someDoWithout reason = "no-such-api-some-do-without"
+	// ignored: the client asks for the ranges and is known to ignore them.
+	ignored reason = "not-heeded"
+	// advertisedLess: below the target's min, the newest that the broker advertised.
+	advertisedLess reason = "offered-less"
+	// advertisedUnknown: below the target's min, and what the broker advertised was not seen.
+	advertisedUnknown reason = "offer-not-seen"
 	// guessed: sent before the broker's answer was there.
 	guessed reason = "sent-before-the-answer"
 )
@@ -81,7 +81,7 @@ func rangeOn(r *decode.Reference, key int16) targetRange {
 }
 
 // standIns are the APIs that a client which negotiates does without, where a broker
-// does not offer them.
+// does not advertise them.
 var standIns = map[int16]string{
 	23: "KIP-320: a consumer that cannot validate its position goes on without",
 	36: "KIP-152: SaslHandshake v0 and raw tokens",
@@ -91,9 +91,9 @@ var standIns = map[int16]string{
 	75: "KIP-966: the Java admin client asks for Metadata",
 }
 
-// sparedBySome are the APIs without which some clients that negotiate do, where a broker
-// does not offer them, and others fail; with what was seen of them.
-var sparedBySome = map[int16]string{
+// doneWithout are the APIs without which some clients that negotiate do, where a broker
+// does not advertise them, and others fail; with what was seen of them.
+var doneWithout = map[int16]string{
 	22: "franz-go 1.22 produces without idempotence then, the Java producer (idempotent by default since 3.0) does not produce",
 }
 
@@ -146,14 +146,14 @@ func brokerRole(x *decode.Exchange) string {
 	return controller
 }
 
-// saramaNegotiates is the first release of sarama that heeds what the broker advertises; those before ask for it
+// saramaNegotiates is the first release of sarama that respects what the broker advertises; those before ask for it
 // only to say who they are (https://github.com/IBM/sarama/pull/3158).
 var saramaNegotiates = semver.MustParse("1.46.0")
 
-// heedsNothing reports whether a client asks for the ranges and is likely not to heed
+// ignoresRanges reports whether a client asks for the ranges and is likely to ignore
 // them. It cannot be certain: before 1.47.0 sarama announced the version of its application, or
 // "dev" (https://github.com/IBM/sarama/pull/3415).
-func heedsNothing(s decode.Software) bool {
+func ignoresRanges(s decode.Software) bool {
 	if s.Name != "sarama" {
 		return false
 	}
@@ -161,12 +161,12 @@ func heedsNothing(s decode.Software) bool {
 	return err != nil || v.LessThan(saramaNegotiates)
 }
 
-// judge tells what becomes of x on a target that takes t of its API, and why. asked: the client is
+// judge returns the fate of x on a target that accepts t of its API, and why. asked: the client is
 // known to ask for ranges, on this connection or another.
 //
 // A client that asks is taken to choose the newest version that both sides know. So
-// it has none at or above the target's min if it was offered that and sent less;
-// where it was offered less it may have one.
+// it has none at or above the target's min if the broker advertised that and it sent less;
+// where the broker advertised less it may have one.
 func judge(x *decode.Exchange, t *targetRange, asked bool) (fate, reason) {
 	known := x.Verdict != decode.Unknown
 	switch {
@@ -175,7 +175,7 @@ func judge(x *decode.Exchange, t *targetRange, asked bool) (fate, reason) {
 	case t.listed && t.Min <= x.Version && x.Version <= t.Max:
 		return passes, noReason
 	case known && x.Verdict != decode.OK:
-		return certain, againstOffer
+		return certain, outsideAdvertised
 	case !asked && x.Asked == decode.NotAsked:
 		if t.listed && x.Version < t.Min && known && x.Advertised.Max >= t.Min {
 			return certain, noNewer
@@ -190,8 +190,8 @@ func judge(x *decode.Exchange, t *targetRange, asked bool) (fate, reason) {
 		return judgeOld(x, t, known)
 	case x.BeforeNegotiation:
 		return likely, guessed
-	case heedsNothing(x.Software):
-		return likely, notHeeded
+	case ignoresRanges(x.Software):
+		return likely, ignored
 	case asked && known:
 		return adapts, noReason
 	}
@@ -205,8 +205,8 @@ func judgeMissing(key int16, t *targetRange) (fate, reason) {
 		return adapts, noReason
 	case t.silent:
 		return unclear, noReason
-	case sparedBySome[key] != "":
-		return likely, someSpareIt
+	case doneWithout[key] != "":
+		return likely, someDoWithout
 	}
 	return certain, noSuchAPI
 }
@@ -218,10 +218,10 @@ func judgeOld(x *decode.Exchange, t *targetRange, known bool) (fate, reason) {
 		return certain, noNewer
 	case x.BeforeNegotiation:
 		return likely, guessed
-	case heedsNothing(x.Software):
-		return likely, notHeeded
+	case ignoresRanges(x.Software):
+		return likely, ignored
 	case known:
-		return likely, offeredLess
+		return likely, advertisedLess
 	}
-	return likely, offerUnknown
+	return likely, advertisedUnknown
 }

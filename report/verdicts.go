@@ -91,7 +91,7 @@ func (f *findings) report(dropped uint64, hit map[string]uint64) ([]model.Findin
 }
 
 // releaseGuesser returns a function that guesses the release of a group's
-// broker: by the ranges that its requests were held against, or else by what
+// broker: by the ranges that its requests were compared with, or else by what
 // the broker advertised last. It is empty where there is no broker, and where the finding
 // is that those ranges differ.
 func (f *findings) releaseGuesser() func(*group) string {

@@ -494,7 +494,7 @@ func (e *Collector) borrow(p *proof, at network, ranges *decode.Ranges) {
 	}
 }
 
-// address finds or begins a broker address, nil where there is no room.
+// address finds or creates a broker address, nil where there is no room.
 func (e *Collector) address(at network) *address {
 	l := e.addresses[at]
 	if l == nil && len(e.addresses) < maxAddresses {

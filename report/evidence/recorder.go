@@ -222,7 +222,7 @@ func (r *recorder) keepAlso(c *record, packets []seen) {
 	}
 }
 
-// record finds or begins the record of a connection.
+// record finds or creates the record of a connection.
 func (r *recorder) record(stream uint32) *record {
 	if r.last != nil && r.last.stream == stream && !r.last.dropped {
 		return r.last

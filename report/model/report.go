@@ -49,7 +49,7 @@ type Report struct {
 	// MaxConnections the first ones.
 	Connections []Connection `json:"connections,omitempty"`
 	// Timeline shows a selection of connections as they went, for a picture.
-	// It is no part of the JSON form.
+	// It is not part of the JSON form.
 	Timeline Timeline `json:"-"`
 }
 
@@ -126,7 +126,7 @@ type Summary struct {
 	// Requests counts the Kafka requests, Responses those of them that were answered.
 	Requests  uint64 `json:"requests"`
 	Responses uint64 `json:"responses"`
-	// RequestsChecked counts the requests that were held against an advertised
+	// RequestsChecked counts the requests that were compared with an advertised
 	// range; RequestsExempt those that need none (ApiVersions). The rest is in
 	// Quality.NotChecked.
 	RequestsChecked uint64 `json:"requests_checked"`

@@ -45,7 +45,7 @@ type LaneEvent struct {
 	APIKey  int16
 	API     string
 	Version int16
-	// Advertised is the range it was held against, nil without one.
+	// Advertised is the range it was compared with, nil without one.
 	Advertised *Range
 	Verdict    string
 	Outcome    string

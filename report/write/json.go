@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"encoding/json"
 	"io"
-	"strconv"
 	"unicode"
 	"unicode/utf8"
 
@@ -85,11 +84,7 @@ func appendJSONString(dst []byte, s string) []byte {
 	if len(s) > maxShown {
 		s = cutRunes(s, maxShown) + "..."
 	}
-	quoted, err := json.Marshal(s)
-	if err != nil {
-		// A string has no other form than this one that could fail.
-		return append(dst, strconv.Quote("")...)
-	}
+	quoted, _ := json.Marshal(s) // a string always has a JSON form
 	return append(dst, escapeJSON(quoted)...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/kafkavet/kafkavet/decode"
 )
@@ -21,67 +22,45 @@ type requestColumn struct {
 
 // requestColumns are the columns of TSV and the keys of JSON. New ones go last.
 var requestColumns = []requestColumn{
-	{name: "frame", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
-		return strconv.AppendUint(dst, x.Request.Frame, 10)
-	}},
-	{name: "stream", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
-		return strconv.AppendUint(dst, uint64(x.Request.Stream), 10)
-	}},
+	{name: "frame", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.Request.Frame), true })},
+	{name: "stream", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.Request.Stream), true })},
 	{name: "time", isText: true, append: func(dst []byte, x *decode.Exchange, t *rowContext) []byte { return t.append(dst, x.Request.Time) }},
 	{name: "client", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return appendAddress(dst, x.Client) }},
 	{name: "broker", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return appendAddress(dst, x.Broker) }},
 	{name: "client_id", text: func(x *decode.Exchange) (string, bool) { return x.ClientID, x.HasClientID }},
-	{name: "correlation_id", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
-		return strconv.AppendInt(dst, int64(x.CorrelationID), 10)
-	}},
-	{name: "api_key", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
-		return strconv.AppendInt(dst, int64(x.Key), 10)
-	}},
-	{name: "api", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
-		return append(dst, decode.APIName(x.Key)...)
-	}},
-	{name: "version", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
-		return strconv.AppendInt(dst, int64(x.Version), 10)
-	}},
-	{name: "min", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
-		if !x.Verdict.HasRange() {
-			return dst
-		}
-		return strconv.AppendInt(dst, int64(x.Advertised.Min), 10)
-	}},
-	{name: "max", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
-		if !x.Verdict.HasRange() {
-			return dst
-		}
-		return strconv.AppendInt(dst, int64(x.Advertised.Max), 10)
-	}},
-	{name: "evidence", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return append(dst, x.Evidence.String()...) }},
-	{name: "verdict", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return append(dst, x.Verdict.String()...) }},
-	{name: "outcome", isText: true, append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return append(dst, x.Outcome.String()...) }},
-	{name: "response_frame", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
-		if !x.IsAnswered() {
-			return dst
-		}
-		return strconv.AppendUint(dst, x.Decided.Frame, 10)
-	}},
-	{name: "error_code", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
-		if !x.HasErrorCode() {
-			return dst
-		}
-		return strconv.AppendInt(dst, int64(x.ErrorCode), 10)
-	}},
+	{name: "correlation_id", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.CorrelationID), true })},
+	{name: "api_key", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.Key), true })},
+	{name: "api", isText: true, append: word(func(x *decode.Exchange) string { return decode.APIName(x.Key) })},
+	{name: "version", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.Version), true })},
+	{name: "min", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.Advertised.Min), x.Verdict.HasRange() })},
+	{name: "max", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.Advertised.Max), x.Verdict.HasRange() })},
+	{name: "evidence", isText: true, append: word(func(x *decode.Exchange) string { return x.Evidence.String() })},
+	{name: "verdict", isText: true, append: word(func(x *decode.Exchange) string { return x.Verdict.String() })},
+	{name: "outcome", isText: true, append: word(func(x *decode.Exchange) string { return x.Outcome.String() })},
+	{name: "response_frame", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.Decided.Frame), x.IsAnswered() })},
+	{name: "error_code", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.ErrorCode), x.HasErrorCode() })},
 	{name: "milliseconds", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		if !x.IsAnswered() {
 			return dst
 		}
 		return strconv.AppendFloat(dst, float64(x.Took.Microseconds())/1000, 'f', 3, 64)
 	}},
-	{name: "response_size", append: func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
-		if !x.IsAnswered() {
-			return dst
+	{name: "response_size", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.ResponseSize), x.IsAnswered() })},
+}
+
+// integer is the append of a number; ok is false where it is unknown.
+func integer(of func(x *decode.Exchange) (n int64, ok bool)) func([]byte, *decode.Exchange, *rowContext) []byte {
+	return func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
+		if n, ok := of(x); ok {
+			dst = strconv.AppendInt(dst, n, 10)
 		}
-		return strconv.AppendInt(dst, int64(x.ResponseSize), 10)
-	}},
+		return dst
+	}
+}
+
+// word is the append of one of our own words.
+func word(of func(x *decode.Exchange) string) func([]byte, *decode.Exchange, *rowContext) []byte {
+	return func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return append(dst, of(x)...) }
 }
 
 // NewRequestsTSV writes tab-separated values with a header line:
@@ -93,19 +72,11 @@ var requestColumns = []requestColumn{
 // escaped as by Escape, as are the first character of a formula (= + - @) and a client id of two quotation
 // marks: \x3d, \x22\x22. Times are RFC 3339, UTC, with nanoseconds.
 func NewRequestsTSV(w io.Writer) *RequestsWriter {
-	header := ""
-	for i, c := range requestColumns {
-		header += separator(i, "\t") + c.name
+	names := make([]string, 0, len(requestColumns))
+	for _, c := range requestColumns {
+		names = append(names, c.name)
 	}
-	return newRequests(w, header+"\n", appendRowTSV)
-}
-
-// separator is what stands before the i-th part of a list.
-func separator(i int, text string) string {
-	if i == 0 {
-		return ""
-	}
-	return text
+	return newRequests(w, strings.Join(names, "\t")+"\n", appendRowTSV)
 }
 
 func appendRowTSV(dst []byte, x *decode.Exchange, t *rowContext) []byte {

@@ -248,30 +248,29 @@ func (t *textReport) target() {
 	for i, l := range wrap(Escape(lead)+targetHeadline(g), t.width, t.width-2) {
 		t.line(strings.Repeat("  ", min(i, 1)) + style.Sprint(l))
 	}
-	most := map[string]int{}
-	for _, v := range model.Verdicts {
-		most[v] = maxTargetTexts
-	}
-	if g.Summary.Fine > maxFineTexts {
-		most[model.VerdictFine] = 0
+	most := func(verdict string) int {
+		if verdict == model.VerdictFine && g.Summary.Fine > maxFineTexts {
+			return 0
+		}
+		return maxTargetTexts
 	}
 	shown := map[string]int{}
 	for i := range g.Clients {
 		c := &g.Clients[i]
-		if shown[c.Verdict]++; shown[c.Verdict] <= most[c.Verdict] {
+		if shown[c.Verdict]++; shown[c.Verdict] <= most(c.Verdict) {
 			t.field(targetVerdicts[c.Verdict], textPhrase(targetClientPhrase(c))+": "+escapeLong(targetSays(c, maxTargetAPIs)))
 		}
 	}
 	for _, v := range model.Verdicts {
-		more := shown[v] - most[v]
+		more, noun := shown[v]-most(v), "more client"
 		if v == model.VerdictFine {
-			more = g.Summary.Fine - min(shown[v], most[v])
+			more = g.Summary.Fine - min(shown[v], most(v))
 		}
-		switch {
-		case more > 0 && most[v] == 0:
-			t.field(targetVerdicts[v], fmt.Sprintf("%s (--format json lists them)", words.Plural(uint64(more), "client")))
-		case more > 0:
-			t.field(targetVerdicts[v], fmt.Sprintf("%s (--format json lists them)", words.Plural(uint64(more), "more client")))
+		if most(v) == 0 {
+			noun = "client"
+		}
+		if more > 0 {
+			t.field(targetVerdicts[v], fmt.Sprintf("%s (--format json lists them)", words.Plural(uint64(more), noun)))
 		}
 	}
 	for _, p := range targetRemarks(g, t.r) {
