@@ -160,7 +160,7 @@ func (c *cutCapture) check(t *testing.T, cut, lost int) {
 		}
 		o := left[at].outcome
 		excused := same && lost > s.Last && o != "unanswered" || // the answer, or the end, is not there
-			w.outcome == "late" || o == "unseen" && w.outcome == "cut" // the end came before the cut; or nobody can tell
+			w.outcome == "late" || o == "unseen" && w.outcome == "cut" // the end came before the cut; or it is unknown
 		if o != w.outcome && !excused {
 			t.Errorf("%s: request %s: outcome %s, want %s", name, w.id, o, w.outcome)
 		}

@@ -109,7 +109,7 @@ func FuzzPipeline(f *testing.F) {
 		}
 		f.Add(seed)
 	}
-	alone := witnessed(f, innocent())
+	alone := reportedOf(f, innocent())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		const longest = 64 << 10
 		if len(data) > longest {
@@ -119,7 +119,7 @@ func FuzzPipeline(f *testing.F) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		began := cpuTime()
-		got := witnessed(t, packets)
+		got := reportedOf(t, packets)
 		took := cpuTime() - began
 		runtime.ReadMemStats(&after)
 		if most := fuzzTime + time.Duration(len(data))*fuzzTimePerByte; took > most {
@@ -134,11 +134,11 @@ func FuzzPipeline(f *testing.F) {
 	})
 }
 
-// witness is what is reported of the innocent connections.
-type witness struct{ Requests, Findings []string }
+// innocentResult is what is reported of the innocent connections.
+type innocentResult struct{ Requests, Findings []string }
 
-// witnessed runs requests and analyze.
-func witnessed(t testing.TB, packets []capturetest.Packet) (s witness) {
+// reportedOf runs requests and analyze.
+func reportedOf(t testing.TB, packets []capturetest.Packet) (s innocentResult) {
 	t.Helper()
 	file := capturetest.Pcapng{}.Encode(packets)
 	output := func(args ...string) []byte {

@@ -170,7 +170,7 @@ func (s seen) ignored() []string {
 	return rows
 }
 
-// differs tells what of s is not in got although the rewriting keeps it, or was invented.
+// differs says what of s is not in got although the rewriting keeps it, or was invented.
 func (s seen) differs(got seen, keeps capturetest.Keeps) string {
 	if keeps&capturetest.KeepsRequests == 0 {
 		left := s.rows(keeps)

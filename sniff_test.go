@@ -36,7 +36,7 @@ func fetch(id int32) []byte {
 	return capturetest.RequestHeader{Key: 1, Version: 12, CorrelationID: id, ClientID: "orders-svc", HeaderVersion: 2}.Frame(make([]byte, 30))
 }
 
-// negotiated is a connection that was told sniffRanges.
+// negotiated is a connection on which sniffRanges were advertised.
 func negotiated(r *capturetest.Recorder, client netip.AddrPort) *capturetest.Conversation {
 	c := r.Open(client, sniffBroker)
 	c.Exchange(capturetest.ApiVersionsRequest(0, 1, "orders-svc", "", ""), capturetest.ApiVersionsResponse(0, 1, 0, sniffRanges...))
@@ -102,8 +102,8 @@ func TestLiveFindingsAreThoseOfTheFile(t *testing.T) {
 			if d := cmp.Diff(want, findingsOf(t, last.Report)); d != "" {
 				t.Errorf("findings (-file +live):\n%s", d)
 			}
-			if told := of("finding", events); len(told) != len(want) {
-				t.Errorf("%d findings were told of, %d are in the report", len(told), len(want))
+			if reported := of("finding", events); len(reported) != len(want) {
+				t.Errorf("%d findings were reported, %d are in the report", len(reported), len(want))
 			}
 		})
 	}
@@ -145,27 +145,27 @@ func TestFindingIsToldWithinASecond(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			f := played(test.packets, len(test.packets))
 			o := f.run(t.Context(), "--format", "json", "--duration", "5s")
-			told := of("finding", o.events(t))
-			if len(told) != 1 {
-				t.Fatalf("%d findings were told of, want 1: %s", len(told), o.stdout)
+			reported := of("finding", o.events(t))
+			if len(reported) != 1 {
+				t.Fatalf("%d findings were reported, want 1: %s", len(reported), o.stdout)
 			}
-			e := told[0]
+			e := reported[0]
 			if e.Finding.Code != test.code || e.Finding.Count != 1 {
-				t.Errorf("told of %s, %d times", e.Finding.Code, e.Finding.Count)
+				t.Errorf("reported %s, %d times", e.Finding.Code, e.Finding.Count)
 			}
 			if d := cmp.Diff(test.outcomes, e.Finding.Outcomes); d != "" && e.Pending == test.pending {
 				t.Errorf("outcomes: %s", d)
 			}
 			if test.name == "the broker is silent" && !e.Pending {
-				t.Error("not told as pending")
+				t.Error("not reported as pending")
 			}
 			// The packets came at fakeStep. The reader of a fake is up to five batches ahead of
-			// what is told.
+			// what is reported.
 			if late := e.at - fakeStep; late > time.Second+5*fakeStep {
-				t.Errorf("told %v after the packet", late)
+				t.Errorf("reported %v after the packet", late)
 			}
 			if again := of("count", o.events(t)); len(again) != 0 {
-				t.Errorf("told again: %+v", again)
+				t.Errorf("reported again: %+v", again)
 			}
 		})
 	}
@@ -184,7 +184,7 @@ func TestRepeatsAreCounted(t *testing.T) {
 	events := o.events(t)
 	first := of("finding", events)
 	if len(first) != 1 || first[0].Number != 1 {
-		t.Fatalf("findings told of: %+v", first)
+		t.Fatalf("reported findings: %+v", first)
 	}
 	sum := first[0].Finding.Count
 	counts := of("count", events)
@@ -419,9 +419,9 @@ func TestClockThatIsSetHarmsNothing(t *testing.T) {
 			f := played(append(packets, r.Packets...), 4)
 			o := f.run(t.Context(), "--format", "json", "--duration", "5s")
 			all := o.events(t)
-			told := of("finding", all)
-			if len(told) != 1 || told[0].at > time.Second {
-				t.Fatalf("told %+v", told)
+			reported := of("finding", all)
+			if len(reported) != 1 || reported[0].at > time.Second {
+				t.Fatalf("reported %+v", reported)
 			}
 			findings := findingsOf(t, all[len(all)-1].Report)
 			if len(findings) != 1 || findings[0]["count"] != 2.0 || fmt.Sprint(findings[0]["outcomes"]) != "map[closed:2]" {
@@ -450,7 +450,7 @@ func TestWeeksTakeNoMemory(t *testing.T) {
 	if o.code != exitFindings {
 		t.Fatalf("exit code %d: %s", o.code, o.stderr)
 	}
-	// What tests and runtime need besides varies by some 100 KB; one connection kept would be
+	// What tests and runtime need in addition varies by some 100 KB; one connection kept would be
 	// 900 bytes, 27 MB in all.
 	if grown := int64(late) - int64(early); grown > 3<<20 {
 		t.Errorf("the heap grew from %d to %d bytes", early, late)

@@ -176,7 +176,7 @@ func TestBrokersShowWhatTheyAdvertisedLast(t *testing.T) {
 		t.Errorf("broker %+v", b)
 	}
 	if b.Release != model.ReleaseUnknown || b.ReleaseReason == "" {
-		t.Errorf("release %q because %q, want that it cannot be told and why", b.Release, b.ReleaseReason)
+		t.Errorf("release %q because %q, want that it is unknown and why", b.Release, b.ReleaseReason)
 	}
 	if got := r.Findings[0]; got.Count != 2 || got.Occurrences[1].Detail == "" || got.Release != "" {
 		t.Errorf("finding %+v, want 2 changes with details", got)

@@ -37,7 +37,7 @@ var oldRanges = &decode.Ranges{APIs: []decode.API{
 	{Key: 18, Range: decode.Range{Min: 0, Max: 2}},
 }}
 
-// newRanges are those of Kafka 4.0, as far as its minimums tell it.
+// newRanges are those of Kafka 4.0, as far as its minimums show it.
 var newRanges = &decode.Ranges{APIs: []decode.API{
 	{Key: 0, Range: decode.Range{Min: 0, Max: 12}},
 	{Key: 1, Range: decode.Range{Min: 4, Max: 17}},

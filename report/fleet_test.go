@@ -27,7 +27,7 @@ func TestConnectionsOfOtherHosts(t *testing.T) {
 		t.Errorf("before translation %+v, behind it %+v", a, b)
 	}
 	if c := host("10.0.0.1:9092", initialOf(8, 7)); c[0].ID == a[0].ID {
-		t.Error("the sides are not told apart")
+		t.Error("the sides are not distinguished")
 	}
 	if c := host("10.0.0.1:9092"); len(c) != 0 {
 		t.Errorf("without sequence numbers: %+v", c)

@@ -34,7 +34,7 @@ func TestGuardsOfRules(t *testing.T) {
 }
 
 // TestTargetKnowsWhoAsked: a client that asks on one connection is taken for one that
-// negotiates on all, and only what such a client sends tells that it adapts.
+// negotiates on all, and only what such a client sends shows that it adapts.
 func TestTargetKnowsWhoAsked(t *testing.T) {
 	none := softwareOf("", "")
 	second := func(x *decode.Exchange) { x.Broker = mustAddrPort("127.0.0.1:19093") }

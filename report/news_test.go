@@ -13,8 +13,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// told is news in short.
-func told(news []model.News) (lines []string) {
+// brief is news in short.
+func brief(news []model.News) (lines []string) {
 	for i := range news {
 		n := &news[i]
 		lines = append(lines, fmt.Sprintf("%d first=%v more=%d %s count=%d outcomes=%v", n.Number, n.First, n.More, n.Finding.Code, n.Finding.Count, n.Finding.Outcomes))
@@ -29,7 +29,7 @@ func closed(frame uint64) *decode.Exchange {
 
 func expectNews(t *testing.T, what string, got []model.News, want ...string) {
 	t.Helper()
-	if d := cmp.Diff(want, told(got)); d != "" {
+	if d := cmp.Diff(want, brief(got)); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
 	}
 }
@@ -67,7 +67,7 @@ func TestNewsOfARequestThatWaits(t *testing.T) {
 	b.OutOfRange(again)
 	expectNews(t, "another one of the same", b.News(true, true))
 	b.Exchange(closed(1))
-	expectNews(t, "the one that was told of is settled", b.News(true, true))
+	expectNews(t, "the reported one has its outcome", b.News(true, true))
 	b.Exchange(again)
 	expectNews(t, "the second one, too", b.News(true, true), "1 first=false more=1 KV1001 count=2 outcomes=map[closed:2]")
 	if r := b.Report(); len(r.Findings) != 1 || r.Findings[0].Count != 2 {
@@ -84,7 +84,7 @@ func TestNewsOfAnOutcomeThatComesSoonHasIt(t *testing.T) {
 	expectNews(t, "and no more", b.News(true, true))
 }
 
-// TestNewsAreTheFindingsOfTheReport tells of what a whole input holds, piece by piece.
+// TestNewsAreTheFindingsOfTheReport reports what a whole input holds, piece by piece.
 func TestNewsAreTheFindingsOfTheReport(t *testing.T) {
 	b := NewBuilder(Options{Watch: true})
 	var last []model.News

@@ -60,14 +60,14 @@ func TestJudge(t *testing.T) {
 	}{
 		{"inside", 1, 10, changes{asked}, passes, noReason},
 		{"inside, and not asked", 3, 7, changes{none, noRange}, passes, noReason},
-		{"outside what was offered, inside the target's", 1, 12, changes{asked, verdictOf(decode.AboveMax)}, passes, noReason},
+		{"outside what was advertised, inside the target's", 1, 12, changes{asked, verdictOf(decode.AboveMax)}, passes, noReason},
 		{"ApiVersions in any version", apiVersionsKey, 9, changes{asked}, exempt, noReason},
 		{"a probe of kafka-python", 9, 0, changes{none, noRange, idOf("kafka-python-2.0.2")}, exempt, noReason},
 
-		{"above the target's max, but offered", 1, 18, changes{asked, offering(1, 0, 18)}, adapts, noReason},
-		{"above it, and above what was offered", 1, 18, changes{asked, verdictOf(decode.AboveMax)}, certain, outsideAdvertised},
+		{"above the target's max, but advertised", 1, 18, changes{asked, offering(1, 0, 18)}, adapts, noReason},
+		{"above it, and above what was advertised", 1, 18, changes{asked, verdictOf(decode.AboveMax)}, certain, outsideAdvertised},
 		{"above it, not asked", 1, 18, changes{none, noRange}, certain, notAsked},
-		{"above it, not asked, though it was offered", 1, 18, changes{none, borrowedRange, offering(1, 0, 18)}, certain, notAsked},
+		{"above it, not asked, though it was advertised", 1, 18, changes{none, borrowedRange, offering(1, 0, 18)}, certain, notAsked},
 		{"above it, perhaps asked", 1, 18, changes{maybeAsked, borrowedRange, offering(1, 0, 18)}, unclear, noReason},
 		{"above it, the offer not seen", 1, 18, changes{asked, noRange}, unclear, noReason},
 		{"above it, before the answer", 1, 18, changes{asked, early, offering(1, 0, 18)}, likely, guessed},
@@ -75,24 +75,24 @@ func TestJudge(t *testing.T) {
 		{"above it, sarama of an application", 1, 18, changes{asked, softwareOf("sarama", "dev"), offering(1, 0, 18)}, likely, ignored},
 		{"above it, sarama since", 1, 18, changes{asked, softwareOf("sarama", "v1.46.0"), offering(1, 0, 18)}, adapts, noReason},
 
-		{"below the target's min, which was offered", 8, 1, changes{asked, offering(8, 0, 2)}, certain, noNewer},
-		{"below it, offered on another connection", 8, 1, changes{none, borrowedRange, offering(8, 0, 9)}, certain, noNewer},
-		{"below it, perhaps asked, offered", 8, 1, changes{maybeAsked, borrowedRange, offering(8, 0, 9)}, certain, noNewer},
-		{"below it, the newest that was offered", 8, 1, changes{asked, offering(8, 0, 1)}, likely, advertisedLess},
-		{"below it, older than offered, which is below it, too", 23, 0, changes{asked, offering(23, 0, 1)}, likely, advertisedLess},
-		{"below it, not asked, less offered", 8, 1, changes{none, borrowedRange, offering(8, 0, 1)}, certain, notAsked},
+		{"below the target's min, which was advertised", 8, 1, changes{asked, offering(8, 0, 2)}, certain, noNewer},
+		{"below it, advertised on another connection", 8, 1, changes{none, borrowedRange, offering(8, 0, 9)}, certain, noNewer},
+		{"below it, perhaps asked, advertised", 8, 1, changes{maybeAsked, borrowedRange, offering(8, 0, 9)}, certain, noNewer},
+		{"below it, the newest that was advertised", 8, 1, changes{asked, offering(8, 0, 1)}, likely, advertisedLess},
+		{"below it, older than advertised, which is below it, too", 23, 0, changes{asked, offering(23, 0, 1)}, likely, advertisedLess},
+		{"below it, not asked, less advertised", 8, 1, changes{none, borrowedRange, offering(8, 0, 1)}, certain, notAsked},
 		{"below it, not asked, nothing known", 8, 1, changes{none, noRange}, certain, notAsked},
 		{"below it, perhaps asked, nothing known", 8, 1, changes{none, maybeAsked, noRange}, likely, advertisedUnknown},
 		{"below it, asked, the offer not seen", 8, 1, changes{asked, noRange}, likely, advertisedUnknown},
-		{"below it, and below what was offered", 8, 1, changes{asked, verdictOf(decode.BelowMin), offering(8, 2, 9)}, certain, outsideAdvertised},
-		{"below it, before the answer, less offered", 8, 1, changes{asked, early, offering(8, 0, 1)}, likely, guessed},
-		{"below it, before the answer, offered", 8, 1, changes{asked, early, offering(8, 0, 9)}, certain, noNewer},
+		{"below it, and below what was advertised", 8, 1, changes{asked, verdictOf(decode.BelowMin), offering(8, 2, 9)}, certain, outsideAdvertised},
+		{"below it, before the answer, less advertised", 8, 1, changes{asked, early, offering(8, 0, 1)}, likely, guessed},
+		{"below it, before the answer, advertised", 8, 1, changes{asked, early, offering(8, 0, 9)}, certain, noNewer},
 		{"Produce v2, which the target advertises and refuses", 0, 2, changes{asked, offering(0, 0, 7)}, certain, noNewer},
 		{"Produce v3", 0, 3, changes{asked, offering(0, 0, 7)}, passes, noReason},
 
 		{"gone", 100, 0, changes{asked, offering(100, 0, 0)}, certain, noSuchAPI},
 		{"gone, not asked", 100, 0, changes{none, noRange}, certain, notAsked},
-		{"gone, and not offered either", 100, 0, changes{asked, verdictOf(decode.NotAdvertised)}, certain, outsideAdvertised},
+		{"gone, and not advertised either", 100, 0, changes{asked, verdictOf(decode.NotAdvertised)}, certain, outsideAdvertised},
 		{"gone, which some do without", 22, 1, changes{asked, offering(22, 0, 1)}, likely, someDoWithout},
 		{"gone, but another stands in", 60, 0, changes{asked, offering(60, 0, 0)}, adapts, noReason},
 		{"telemetry, which depends on the configuration", 71, 0, changes{asked, offering(71, 0, 0)}, adapts, noReason},
@@ -149,7 +149,7 @@ func targetCalls() []any {
 	}
 	const old = "old-lib"
 	return []any{
-		// Fine: takes less where less is offered.
+		// Fine: takes less where less is advertised.
 		exchangeOf(1, 0, apiVersionsKey, 3, softwareOf("modern", "2.0")),
 		exchangeOf(2, 0, 1, 18, softwareOf("modern", "2.0"), asked, offering(1, 0, 18)),
 		exchangeOf(3, 0, 3, 7, softwareOf("modern", "2.0"), asked),
@@ -165,7 +165,7 @@ func targetCalls() []any {
 		exchangeOf(21, 3, 1, 18, none, noRange, idOf("cron")),
 		exchangeOf(22, 3, 0, 2, none, borrowedRange, offering(0, 0, 7), idOf("cron")),
 		exchangeOf(23, 3, 1, 19, none, verdictOf(decode.AboveMax), offering(1, 0, 18), idOf("cron")),
-		// Likely: all that was offered is too old, or what was is not known.
+		// Likely: all that was advertised is too old, or what was is not known.
 		exchangeOf(30, 4, 8, 1, softwareOf("careful", "1"), asked, offering(8, 0, 1)),
 		exchangeOf(31, 4, 2, 0, softwareOf("careful", "1"), asked, noRange),
 		exchangeOf(32, 4, 1, 18, softwareOf("careful", "1"), asked, early, offering(1, 0, 18)),
@@ -345,7 +345,7 @@ func TestFineClientsFoldBeforeOthers(t *testing.T) {
 	}
 }
 
-// TestConnectionsOfClients: each counts once for each client, whatever the order, and is forgotten at its end.
+// TestConnectionsOfClients: each counts once for each client, whatever the order, and is dropped at its end.
 func TestConnectionsOfClients(t *testing.T) {
 	check := newTargetCheck(kafka4(), nil)
 	for i := range 4 {

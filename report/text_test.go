@@ -175,7 +175,7 @@ func TestPacketsAreNamedWithTheirCapture(t *testing.T) {
 	}
 	r.Captures[1].Path = "/y/a.pcap"
 	if text := textOf(t, r, write.TextOptions{}); !strings.Contains(text, "first    frame 16 of /x/a.pcap, ") {
-		t.Errorf("two captures of one name are not told apart:\n%s", text)
+		t.Errorf("two captures of one name are not distinguished:\n%s", text)
 	}
 	r.Captures = r.Captures[:1]
 	if text := textOf(t, r, write.TextOptions{}); !strings.Contains(text, "first    frame 16, ") {
