@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"container/list"
 	"net/netip"
 	"slices"
 
@@ -87,9 +88,10 @@ type entry struct {
 
 // record is what is kept of one connection.
 type record struct {
-	stream       uint32
-	older, newer *record
-	packets      uint32
+	stream uint32
+	// place is in recorder.active.
+	place   *list.Element
+	packets uint32
 	// opener is who sent the first packet.
 	openerAddr [16]byte
 	openerPort uint16
@@ -112,11 +114,12 @@ type recorder struct {
 	written int64
 	ring    []entry
 	// The window holds the packets numbered from first up to next.
-	first, next    uint64
-	records        map[uint32]*record
-	last           *record
-	newest, oldest *record
-	kept           int
+	first, next uint64
+	records     map[uint32]*record
+	last        *record
+	// active are the records (*record), that of the connection that was silent longest first.
+	active list.List
+	kept   int
 }
 
 func newRecorder() recorder {
@@ -191,8 +194,8 @@ func (r *recorder) pass() {
 		r.keepLast(c, e)
 	}
 	e.record = nil
-	for r.kept > keptBytes && r.oldest != nil {
-		r.evict(r.oldest)
+	for r.kept > keptBytes && r.active.Len() > 0 {
+		r.evictOldest()
 	}
 }
 
@@ -230,20 +233,21 @@ func (r *recorder) record(stream uint32) *record {
 	c := r.records[stream]
 	if c == nil {
 		if len(r.records) >= maxRecords {
-			r.evict(r.oldest)
+			r.evictOldest()
 		}
 		c = &record{stream: stream}
+		c.place = r.active.PushBack(c)
 		r.records[stream] = c
 	} else {
-		r.unlink(c)
+		r.active.MoveToBack(c.place)
 	}
-	r.link(c)
 	r.last = c
 	return c
 }
 
-func (r *recorder) evict(c *record) {
-	r.unlink(c)
+// evictOldest evicts the connection that was silent longest.
+func (r *recorder) evictOldest() {
+	c := r.active.Remove(r.active.Front()).(*record)
 	delete(r.records, c.stream)
 	for _, packets := range [][]seen{c.head, c.tail, c.extra} {
 		for i := range packets {
@@ -251,29 +255,6 @@ func (r *recorder) evict(c *record) {
 		}
 	}
 	c.head, c.tail, c.extra, c.dropped = nil, nil, nil, true
-}
-
-func (r *recorder) link(c *record) {
-	c.older, c.newer = r.newest, nil
-	if r.newest != nil {
-		r.newest.newer = c
-	} else {
-		r.oldest = c
-	}
-	r.newest = c
-}
-
-func (r *recorder) unlink(c *record) {
-	if c.older != nil {
-		c.older.newer = c.newer
-	} else {
-		r.oldest = c.newer
-	}
-	if c.newer != nil {
-		c.newer.older = c.older
-	} else {
-		r.newest = c.older
-	}
 }
 
 // packets are those of a connection that are still there, in order. Their bytes

@@ -22,10 +22,10 @@ func recordOne(r *recorder, stream uint32, frame uint64, n int) {
 func (r *recorder) check(t *testing.T) {
 	t.Helper()
 	kept := 0
-	for c, n := r.newest, 0; c != nil; c, n = c.older, n+1 {
-		if r.records[c.stream] != c || n > len(r.records) {
-			t.Fatal("the list of connections is not their map")
-		}
+	if r.active.Len() != len(r.records) {
+		t.Fatal("the list of connections is not their map")
+	}
+	for _, c := range r.records {
 		if len(c.head) > headPackets || len(c.tail) > tailPackets {
 			t.Fatalf("stream %d has a head of %d packets and a tail of %d", c.stream, len(c.head), len(c.tail))
 		}
