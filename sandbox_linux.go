@@ -91,8 +91,8 @@ func (s sandbox) restrictFiles() error {
 	return config.BestEffort().Restrict(rules...)
 }
 
-// capabilities keeps of the capabilities only CAP_DAC_OVERRIDE, with which root writes outputs into the
-// directories of others and reads their key logs, and CAP_KILL for the command that runs.
+// capabilities keeps only two capabilities. With CAP_DAC_OVERRIDE, root writes outputs into the directories of
+// others and reads their key logs. CAP_KILL is for the command that runs.
 func (s sandbox) capabilities() error {
 	keep := uint32(1) << unix.CAP_DAC_OVERRIDE
 	if s.hasChild {

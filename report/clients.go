@@ -310,8 +310,8 @@ type usage struct {
 // that it needs: kafka-clients 0.10.2 meets the JoinGroup that Kafka 4.0.0 has not when it comes to the coordinator.
 var prefaceKeys = [...]int16{metadataKey, 10, 17, apiVersionsKey, 36}
 
-// servedBy reports whether the client that announced software, or used the client id, at one of the addresses from
-// was answered more by a broker than what comes before its work. On connections where a client begins with
+// servedBy reports whether a broker answered a client more than what comes before its work. The client announced
+// software, or used one of the client ids, at one of the addresses from. On connections where a client begins with
 // ApiVersions v0 it announces nothing.
 func (c *clientRecord) servedBy(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
 	same := software.Name != "" && c.key.software == software || slices.ContainsFunc(clientIDs, c.clientIDs.has)

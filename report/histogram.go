@@ -6,13 +6,12 @@ import (
 	"time"
 )
 
-// histogram finds the median of durations. Up to maxExact of them are kept and
-// the median is exact; more are counted in buckets whose width is 1/16 of the
-// power of two below them, so that the median, given as the middle of its
-// bucket, is off by at most 1/32 (3.2 %). The result does not depend on the
-// order of the calls. Only buckets that were hit take memory, 8 bytes each; a
-// duration has at most 63 significant bits, so there are at most 60*16 of them
-// (7.5 KiB), and real ones use some dozen.
+// histogram finds the median of durations. Up to maxExact of them are kept and the median is
+// exact; more are counted in buckets. The width of a bucket is 1/16 of the power of two below it.
+// The median is the middle of its bucket, off by at most 1/32 (3.2 %). The result does not depend
+// on the order of the calls. Only buckets that were hit take memory, 8 bytes each; a duration has
+// at most 63 significant bits, so there are at most 60*16 of them (7.5 KiB), and real ones use
+// some dozen.
 type histogram struct {
 	// exact are the durations in ascending order, nil once they are in buckets.
 	exact   []time.Duration

@@ -1,9 +1,8 @@
 package report
 
-// What a Builder holds, whatever the length of the input. A group of equal
-// findings takes about 2 KiB (ten occurrences of 120 bytes, the keys' strings,
-// outcome histograms of some dozen buckets), so the 1,000 of one code take
-// 2 MiB and, with every code at its limit, some 40 MiB; real inputs stay below
+// What a Builder holds, whatever the length of the input. A group of equal findings takes about 2
+// KiB: ten occurrences of 120 bytes, the keys' strings, histograms of some dozen buckets. The
+// 1,000 of one code take 2 MiB, and all codes at their limit some 40 MiB; real inputs stay below
 // a hundred groups.
 const (
 	// maxOccurrences is how many occurrences a finding keeps: enough to look

@@ -122,8 +122,8 @@ func (l *lane) condense() {
 	}
 }
 
-// merge merges e with the last event of its kind, if the two stand for no more
-// requests than an event of this kind may and that event is not one of the first.
+// merge merges e with the last event of its kind. That must not be one of the first, and the two must stand for no
+// more requests than an event of this kind may.
 func (l *lane) merge(e laneEvent) bool {
 	kind := e.kind()
 	for i := len(l.events) - 1; i >= maxLaneSingle; i-- {

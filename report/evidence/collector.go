@@ -198,8 +198,8 @@ func (e *Collector) add(x *exhibit, s *seen) {
 
 // keep makes an exhibit of a connection, or adds to it: its head, what lies
 // between from and to, and what follows. It returns nil, and has done
-// nothing, where the packet at from is not there any more or came in IP
-// fragments, of which only the last one is seen here, or where there is no room.
+// nothing, where there is no room, and where the packet at from was evicted or came in IP fragments: only the last
+// fragment is seen here.
 func (e *Collector) keep(stream uint32, from, to capture.Position, who party) *exhibit {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -259,8 +259,8 @@ func indexOf(packets []seen, at capture.Position) int {
 	return slices.IndexFunc(packets, func(s seen) bool { return samePlace(s.at, at) })
 }
 
-// choose picks from the packets of a connection its head, those from the
-// beginning of the request that ends at from up to to, and, if they are few, those between.
+// choose picks packets of a connection: its head, and those from the beginning of the request that ends at from up to
+// to. If those between are few, it picks them too.
 func choose(all []seen, from, to capture.Position, request *wanted) []seen {
 	begin, end := len(all), 0
 	for i := range all {

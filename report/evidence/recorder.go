@@ -161,8 +161,8 @@ func (c *record) opener() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(c.openerAddr).Unmap(), c.openerPort)
 }
 
-// room makes n bytes of the window's memory free, in one piece, and one place in
-// the ring, and returns where they are, and as what byte of all that were written.
+// room frees n bytes of the window's memory in one piece, and one place in the ring. It returns where they are, and
+// how many bytes were written before them.
 func (r *recorder) room(n int) (at int, start int64) {
 	at = int(r.written % windowBytes)
 	if at+n > windowBytes {

@@ -12,10 +12,9 @@ import (
 	"github.com/kafkavet/kafkavet/report/redact"
 )
 
-// scrubber overwrites in the packets of a connection what must not leave the
-// house. It puts the payload in order, as far as it is there, walks through the Kafka
-// messages or TLS records in it, and keeps only what it has recognised: where
-// the place in the stream is not known, everything is overwritten.
+// scrubber overwrites in the packets of a connection what must not leave the house. It puts the
+// payload in order and walks through the Kafka messages or TLS records in it. It keeps only what
+// it recognises: where the place in the stream is not known, everything is overwritten.
 type scrubber struct {
 	level decode.Blanking
 	// names, if not nil, replaces names.

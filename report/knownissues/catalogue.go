@@ -1,6 +1,5 @@
-// Package knownissues is the catalogue of known bugs of clients and brokers, the
-// built-in one (knownissues.yaml) and the user's own files, and finds the one
-// that fits a finding. Files are bounded in length, depth and number of issues.
+// Package knownissues is the catalogue of known bugs of clients and brokers: the built-in one (knownissues.yaml) and
+// the user's own files. It finds the bug that fits a finding. Files are bounded in length, depth and number of issues.
 // A Catalogue does not change once it is loaded and can be used by several goroutines.
 package knownissues
 
@@ -22,9 +21,9 @@ const (
 	noMatch Confidence = iota
 	// Possible: only the requests fit; nothing shows which software sent them.
 	Possible
-	// Likely: the client named its software but its version cannot be relied on,
-	// or it named none and its client id is the software's default one, or the
-	// range that the issue depends on was not seen.
+	// Likely: the client announced the software, but its version is not reliable. Or it
+	// announced none, and its client id is the software's default one. Or the range that
+	// the issue depends on was not seen.
 	Likely
 	// Certain: software and version were announced and are the ones that have
 	// the bug, or the broker was named.

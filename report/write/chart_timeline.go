@@ -152,9 +152,9 @@ func newPanel(r *model.Report, lanes []*model.Lane) timelinePanel {
 	return p
 }
 
-// laneMoments are the moments to be shown. Beside lanes with findings the others
-// are minor, and where only findings count, all requests but those of a finding, so that
-// among thousands of requests the one that matters and the close behind it stand apart.
+// laneMoments are the moments to be shown. Lanes without findings are minor where others have some. With
+// onlyFindings, so are all requests but those of a finding: among thousands of requests the one that matters and the
+// close behind it stand apart.
 func laneMoments(lanes []*model.Lane, onlyFindings bool) []moment {
 	flagged := slices.ContainsFunc(lanes, func(l *model.Lane) bool { return l.Flagged })
 	var out []moment

@@ -12,12 +12,11 @@ import (
 // a line of output shows. What is longer ends in "..." .
 const maxShown = 256
 
-// Escape makes a text from the wire fit for a terminal and for one field of
-// one line: control characters, newlines, tabs, line and paragraph separators,
-// bidirectional overrides and other invisible characters, and bytes that are
-// no UTF-8, are written as Go writes them in a string literal (\n, \x1b,
-// \u202e), a backslash as \\. What is longer than 256 bytes ends in "...". A
-// text with nothing to escape is returned as it is.
+// Escape makes a text from the wire fit for a terminal and for one field of one line. What cannot
+// be seen is written as in a Go string literal (\n, \x1b, \u202e), a backslash as \\: control
+// characters, newlines, tabs, line and paragraph separators, bidirectional overrides, other
+// invisible characters, and bytes that are no UTF-8. What is longer than 256 bytes ends in "...".
+// A text with nothing to escape is returned as it is.
 func Escape(s string) string {
 	if len(s) <= maxShown && plain(s) {
 		return s

@@ -18,9 +18,8 @@ import (
 
 // HTMLOptions say what the HTML report is for.
 type HTMLOptions struct {
-	// Live makes the page fetch itself again and put the new report in the
-	// place of the old one, keeping what the reader sees, has opened and has
-	// selected. It is for pages from a web server; a page without it holds no script.
+	// Live makes the page fetch itself again and replace the old report by the new one. What the reader sees, has opened
+	// and has selected stays. It is for pages from a web server; a page without it holds no script.
 	Live bool
 	// Refresh is how often a live page does that, 0 for every two seconds. It
 	// is never more often than every half second.

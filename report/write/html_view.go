@@ -115,8 +115,8 @@ func facts(r *model.Report) []fact {
 	return out
 }
 
-// idMaker makes ids for elements that stay the same from one report to the
-// next as long as the thing does, so that a live page finds its place again.
+// idMaker makes ids for elements. They stay the same from one report to the next, so that a live page finds its place
+// again.
 type idMaker map[string]int
 
 // make is an id for the thing with these properties.
