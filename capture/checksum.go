@@ -1,6 +1,9 @@
 package capture
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // Checksum is the result of verifying a checksum.
 type Checksum uint8
@@ -71,10 +74,12 @@ func (s *Segment) pseudoHeader(length int) uint16 {
 
 // onesSum adds b to an Internet checksum (RFC 1071) and folds it to 16 bits.
 func onesSum(sum uint64, b []byte) uint16 {
+	var carry uint64
 	for ; len(b) >= 16; b = b[16:] {
-		x, y := binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
-		sum += x>>32 + x&0xffffffff + y>>32 + y&0xffffffff
+		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), carry)
+		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[8:]), carry)
 	}
+	sum = sum>>32 + sum&0xffffffff + carry
 	for ; len(b) >= 4; b = b[4:] {
 		sum += uint64(binary.BigEndian.Uint32(b))
 	}

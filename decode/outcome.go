@@ -22,7 +22,7 @@ func (h *handler) finish(p pending, outcome Outcome, a answer) {
 	refused := p.key == keyApiVersions && outcome == Error
 	waits := p.key != keyApiVersions && p.ranges == nil && h.waiting()
 	e := h.shard.exchanges.get()
-	h.fill(e, &p, outcome, a)
+	h.fill(e, &p, outcome, &a)
 	switch {
 	case refused:
 		h.lastRefusal = a.at
@@ -72,7 +72,7 @@ func (h *handler) announce(p *pending) {
 	}
 	h.announced = now
 	e := h.shard.exchanges.get()
-	h.fill(e, p, CutOff, answer{at: p.at})
+	h.fill(e, p, CutOff, &answer{at: p.at})
 	if e.Verdict == OK {
 		h.shard.exchanges.put(e)
 		return
@@ -80,16 +80,15 @@ func (h *handler) announce(p *pending) {
 	h.emit(Event{OutOfRange: e})
 }
 
-// fill overwrites *e, because its memory is reused.
-func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a answer) {
-	*e = Exchange{
-		Stream: h.conn.Stream, Request: p.at, Decided: a.at,
-		Client: h.conn.Client, Broker: h.conn.Broker, Domain: h.conn.Domain,
-		ClientID: p.clientID, HasClientID: p.hasClientID, Software: h.software,
-		CorrelationID: p.correlationID, Key: p.key, Version: p.version,
-		Partial: p.lacking > 0, Size: int64(p.size), Received: int64(p.size) - int64(p.lacking),
-		Outcome: outcome, ErrorCode: a.errorCode, BeforeNegotiation: p.early, Asked: p.asked, Negotiated: -1,
-	}
+// fill overwrites *e, because its memory is reused. A composite literal would be copied.
+func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a *answer) {
+	*e = Exchange{}
+	e.Stream, e.Request, e.Decided = h.conn.Stream, p.at, a.at
+	e.Client, e.Broker, e.Domain = h.conn.Client, h.conn.Broker, h.conn.Domain
+	e.ClientID, e.HasClientID, e.Software = p.clientID, p.hasClientID, h.software
+	e.CorrelationID, e.Key, e.Version = p.correlationID, p.key, p.version
+	e.Partial, e.Size, e.Received = p.lacking > 0, int64(p.size), int64(p.size)-int64(p.lacking)
+	e.Outcome, e.ErrorCode, e.BeforeNegotiation, e.Asked, e.Negotiated = outcome, a.errorCode, p.early, p.asked, -1
 	switch outcome {
 	case Answered, Error, ClosedByBroker, ResetByBroker, Left:
 		e.Took = time.Duration(max(a.at.Time-p.at.Time, 0))

@@ -52,12 +52,12 @@ const (
 
 // init makes c, which may have been another one, the connection of f.
 func (c *conn) init(w *worker, f *flow) {
-	*c = conn{w: w, flow: f, reset: -1, closing: -1}
-	first := capture.Position{Frame: f.first, Time: f.firstTime, Capture: f.capture, Stream: f.firstNumber()}
-	c.info = Connection{
-		Stream: f.stream, Domain: f.domain, Client: addrPort(f.a, f.aPort), Broker: addrPort(f.b, f.bPort),
-		First: first, Last: first, Midstream: !f.synced[ToBroker] && !f.synced[ToClient],
-	}
+	*c = conn{}
+	c.w, c.flow, c.reset, c.closing = w, f, -1, -1
+	i := &c.info
+	i.Stream, i.Domain, i.Client, i.Broker = f.stream, f.domain, addrPort(f.a, f.aPort), addrPort(f.b, f.bPort)
+	i.First = capture.Position{Frame: f.first, Time: f.firstTime, Capture: f.capture, Stream: f.firstNumber()}
+	i.Last, i.Midstream = i.First, !f.synced[ToBroker] && !f.synced[ToClient]
 	if f.synced[ToBroker] && f.synced[ToClient] {
 		c.info.Initial, c.info.HasInitial = f.base, true
 	}

@@ -136,9 +136,8 @@ func (b *Book) end(s *stream) {
 
 // request notes a request, whatever came of it.
 func (s *stream) request(b *Book, x *decode.Exchange) {
-	s.at = Endpoint{x.Domain, x.Broker}
 	if s.client == nil {
-		s.client = b.client(x)
+		s.at, s.client = Endpoint{x.Domain, x.Broker}, b.client(x)
 	}
 	if s.first.Time == 0 || x.Request.Before(s.first) {
 		s.first = x.Request
