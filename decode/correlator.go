@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"container/list"
 	"net/netip"
 	"slices"
 
@@ -36,9 +37,8 @@ type Correlator struct {
 	sink    Sink
 	limits  Limits
 	brokers map[brokerKey]*broker
-	// oldest and newest are the ends of the list of waiting exchanges; live is its length.
-	oldest, newest *waiter
-	live           int
+	// waiting are the *waiters, oldest first.
+	waiting list.List
 	// waited counts the exchanges that ever had to wait. Those numbered below aged waited before
 	// the last call of Age.
 	waited, aged uint64
@@ -59,12 +59,12 @@ type broker struct {
 	waiting []*waiter
 }
 
-// waiter is an exchange in the list of waiting exchanges.
+// waiter is a waiting exchange.
 type waiter struct {
-	exchange     Exchange
-	key          brokerKey
-	older, newer *waiter
-	number       uint64 // by Correlator.waited
+	exchange Exchange
+	key      brokerKey
+	place    *list.Element // in Correlator.waiting
+	number   uint64        // by Correlator.waited
 }
 
 // advertised is what a broker advertised from a packet on.
@@ -184,28 +184,22 @@ func (b *broker) lookup(at capture.Position) *Ranges {
 	return b.history[0].ranges
 }
 
-// wait adds a copy of an exchange to the list of waiting exchanges.
+// wait adds a copy of an exchange to the waiting exchanges.
 func (c *Correlator) wait(b *broker, key brokerKey, e *Exchange) {
-	if c.live == maxWaiting {
+	if c.waiting.Len() == maxWaiting {
 		c.limits.WaitingExchanges++
 		c.giveUp(b)
 	}
-	w := &waiter{exchange: *e, key: key, older: c.newest, number: c.waited}
+	w := &waiter{exchange: *e, key: key, number: c.waited}
+	w.place = c.waiting.PushBack(w)
 	c.waited++
-	if c.newest != nil {
-		c.newest.newer = w
-	} else {
-		c.oldest = w
-	}
-	c.newest = w
-	c.live++
 	b.waiting = append(b.waiting, w)
 }
 
 // giveUp passes on the exchange that has waited longest. It removes a broker for which no
 // exchange waits, except keep.
 func (c *Correlator) giveUp(keep *broker) {
-	w := c.oldest
+	w := c.oldest()
 	b := c.brokers[w.key]
 	b.waiting[0] = nil
 	b.waiting = b.waiting[1:]
@@ -219,7 +213,7 @@ func (c *Correlator) giveUp(keep *broker) {
 // them. A live capture calls it, so that its exchanges do not wait without end. The caller
 // decides the interval.
 func (c *Correlator) Age() {
-	for c.oldest != nil && c.oldest.number < c.aged {
+	for c.waiting.Len() > 0 && c.oldest().number < c.aged {
 		c.giveUp(nil)
 	}
 	c.aged = c.waited
@@ -252,22 +246,14 @@ func (c *Correlator) passWithout(w *waiter) {
 	c.pass(w)
 }
 
-// pass removes an exchange from the list of waiting exchanges, and passes it on.
+// pass removes an exchange from the waiting ones, and passes it on.
 func (c *Correlator) pass(w *waiter) {
-	if w.older != nil {
-		w.older.newer = w.newer
-	} else {
-		c.oldest = w.newer
-	}
-	if w.newer != nil {
-		w.newer.older = w.older
-	} else {
-		c.newest = w.older
-	}
-	w.older, w.newer = nil, nil
-	c.live--
+	c.waiting.Remove(w.place)
 	c.sink.Exchange(&w.exchange)
 }
+
+// oldest returns the exchange that has waited longest. There must be one.
+func (c *Correlator) oldest() *waiter { return c.waiting.Front().Value.(*waiter) }
 
 // advertisement passes on an ApiVersions response, adds it to the broker's history, and judges
 // the exchanges that waited for it. An incomplete response is never borrowed.
@@ -314,8 +300,8 @@ func (b *broker) remember(a *Advertisement) (evicted uint64) {
 // Finish passes on the exchanges that still wait. The supplied ranges judge them; without these
 // the verdict is Unknown and the evidence None. Add must not be called after it.
 func (c *Correlator) Finish() {
-	for c.oldest != nil {
-		c.passWithout(c.oldest)
+	for c.waiting.Len() > 0 {
+		c.passWithout(c.oldest())
 	}
 	clear(c.brokers)
 }

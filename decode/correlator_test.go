@@ -160,8 +160,8 @@ func TestCorrelatorBorrows(t *testing.T) {
 			if diff := cmp.Diff(tt.want, r.got); diff != "" {
 				t.Errorf("sink got (-want +got):\n%s", diff)
 			}
-			if c.live != 0 || c.oldest != nil || c.newest != nil {
-				t.Errorf("%d exchanges still wait", c.live)
+			if c.waiting.Len() != 0 {
+				t.Errorf("%d exchanges still wait", c.waiting.Len())
 			}
 		})
 	}
@@ -221,8 +221,8 @@ func TestWaitingIsBounded(t *testing.T) {
 		p.asked(i+1, i+1, uint32(i), broker)
 	}
 	c.Add([][]Event{p})
-	if len(r.got) != over || c.live != maxWaiting || r.exchanges[0].Stream != 0 || r.exchanges[over-1].Stream != over-1 {
-		t.Fatalf("%d passed on, %d wait, want the oldest %d and %d", len(r.got), c.live, over, maxWaiting)
+	if len(r.got) != over || c.waiting.Len() != maxWaiting || r.exchanges[0].Stream != 0 || r.exchanges[over-1].Stream != over-1 {
+		t.Fatalf("%d passed on, %d wait, want the oldest %d and %d", len(r.got), c.waiting.Len(), over, maxWaiting)
 	}
 	var answer part
 	answer.told(maxWaiting+over+1, 1<<30, netip.MustParseAddrPort("10.0.0.1:9092"), 7)

@@ -1,5 +1,7 @@
 package decode
 
+import "maps"
+
 // Limits counts how often each limit was exceeded. Each field has the name of what it limits.
 type Limits struct {
 	// OutstandingRequests counts requests evicted because too many requests of their connection
@@ -39,8 +41,7 @@ func (l *Limits) Add(m Limits) {
 
 // Hit returns the counts above zero by name, as in the report's quality.limits_hit.
 func (l Limits) Hit() map[string]uint64 {
-	hit := make(map[string]uint64)
-	for name, n := range map[string]uint64{
+	hit := map[string]uint64{
 		"outstanding_requests": l.OutstandingRequests,
 		"early_answers":        l.EarlyAnswers,
 		"held_exchanges":       l.HeldExchanges,
@@ -49,10 +50,7 @@ func (l Limits) Hit() map[string]uint64 {
 		"waiting_exchanges":    l.WaitingExchanges,
 		"correlator_brokers":   l.Brokers,
 		"correlator_tables":    l.BrokerTables,
-	} {
-		if n > 0 {
-			hit[name] = n
-		}
 	}
+	maps.DeleteFunc(hit, func(_ string, n uint64) bool { return n == 0 })
 	return hit
 }

@@ -71,7 +71,6 @@ func (c *conn) init(w *worker, f *flow) {
 	c.trace(w.opt.Tracer)
 }
 
-// segment takes one segment of the connection.
 func (c *conn) segment(it *item) {
 	if c.over {
 		return
@@ -114,7 +113,7 @@ func (c *conn) segment(it *item) {
 	}
 }
 
-// pass counts a segment of a connection that is not looked into.
+// pass counts a segment of a connection that is not analyzed.
 func (c *conn) pass(it *item) {
 	if d := it.dir ^ c.swapped; it.length > 0 {
 		c.info.Bytes[d] += uint64(it.length)
@@ -385,7 +384,7 @@ func (c *conn) loseEnd(d Direction) {
 	}
 }
 
-// swap exchanges the two sides: the one that was taken for the client turned out to be the broker.
+// swap exchanges the two sides: the one that first seemed to be the client is the broker.
 func (c *conn) swap() {
 	c.swapped ^= 1
 	if c.isTraced {

@@ -314,7 +314,7 @@ func (f *flow) isAnswered(d Direction) bool {
 	return d == ToBroker && !f.synced[ToBroker] && f.synced[ToClient] && f.acked
 }
 
-// note has f record what later lookups need to know of the segment.
+// note calls flow.note and counts flows that end.
 func (t *flowTable) note(f *flow, s *capture.Segment, d Direction) {
 	before := f.over()
 	f.note(s, d)
@@ -389,7 +389,6 @@ func (t *flowTable) grow() {
 	}
 }
 
-// index is the slot of f.
 func (t *flowTable) index(f *flow) uint32 {
 	for i := t.buckets[f.hash&uint32(len(t.buckets)-1)]; i != 0; i = t.at(i - 1).next {
 		if t.at(i-1) == f {
@@ -399,7 +398,6 @@ func (t *flowTable) index(f *flow) uint32 {
 	panic("reassembly: flow is not in its bucket")
 }
 
-// drop takes f out of the table.
 func (t *flowTable) drop(f *flow, how EndKind) {
 	i := t.index(f)
 	p := &t.buckets[f.hash&uint32(len(t.buckets)-1)]

@@ -168,7 +168,6 @@ func (f *framer) ask(c *conn, at capture.Position) bool {
 	return true
 }
 
-// hand passes the message on.
 func (f *framer) hand(c *conn, at capture.Position) {
 	if f.unlisted {
 		return
@@ -223,14 +222,12 @@ func clip(p []byte, size int64) []byte {
 	return p[:max(0, min(int64(len(p)), size, plausibleBytes))]
 }
 
-// next makes ready for another message.
 func (f *framer) next(c *conn) {
 	f.drop(c)
 	f.sized, f.asked, f.unlisted, f.handed, f.tentative = false, false, false, false, false
 	f.passed = 0
 }
 
-// drop gives back the buffer.
 func (f *framer) drop(c *conn) {
 	if f.buf != nil {
 		c.w.release(f.buf)

@@ -226,7 +226,6 @@ func more(yes bool) parseState {
 	return noMatch
 }
 
-// target names a host and a port.
 func target(host string, port uint16) string {
 	host = host[:min(len(host), maxTarget)]
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))

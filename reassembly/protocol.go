@@ -120,7 +120,7 @@ func (c *conn) framer(d Direction) *framer { return &c.dialogue.fr[d^c.swapped] 
 // nanoseconds: what reads the key log may be some seconds behind.
 const liveWait = 10e9
 
-// startTLS has the connection decrypted from its first byte on.
+// startTLS decrypts the connection from its first byte on.
 func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 	o := tlsrecord.Options{Scratch: c.w.tls}
 	if c.w.opt.Live {
@@ -149,7 +149,6 @@ func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 	}
 }
 
-// records hands bytes to the TLS session.
 func (c *conn) records(d Direction, p []byte, at capture.Position) {
 	if g := &c.dialogue.greeting; d == ToClient && (!c.serverSpoke || 0 < g.n && g.n < recordHeader) {
 		c.serverSpoke = true

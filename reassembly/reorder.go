@@ -271,10 +271,8 @@ func (r *reorderer) endIfFilled(c *conn, d Direction) {
 	h.hole = nil
 }
 
-// offset is the assembler's sequence number for seq.
 func (q *disorder) offset(seq uint32) uint32 { return seq - q.base + 1 }
 
-// feed gives the assembler the bytes that begin at seq.
 func (r *reorderer) feed(c *conn, d Direction, seq uint32, p []byte) {
 	q := c.half[d].hole
 	if !q.begun {

@@ -73,7 +73,6 @@ func (c *conn) traceEnd() {
 		i.End.Kind, by, i.Protocol, i.Requests, i.Responses, i.Missing, i.Gaps, i.Resyncs)
 }
 
-// traceMessage prints a message that was framed.
 func (c *conn) traceMessage(f *Frame) {
 	found := ""
 	if f.Resynced {

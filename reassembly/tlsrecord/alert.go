@@ -56,7 +56,7 @@ var alertNames = map[byte]string{
 	121: "ech_required",
 }
 
-// alertName is the name of an alert, "alert 99" where it has none.
+// alertName returns the name of an alert, "alert 99" for an unknown one.
 func alertName(description byte) string {
 	if n, ok := alertNames[description]; ok {
 		return n

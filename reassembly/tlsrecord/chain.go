@@ -20,7 +20,6 @@ func (c *chain) cut() {
 	}
 }
 
-// note takes bytes of the stream.
 func (c *chain) note(p []byte) {
 	if c == nil || len(p) == 0 {
 		return

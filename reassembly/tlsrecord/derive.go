@@ -131,7 +131,6 @@ func xorPRF(h crypto.Hash, secret, seed, out []byte) {
 	}
 }
 
-// newMAC returns the HMAC of a cbc suite's records.
 func (k *keys) newMAC() hash.Hash {
 	return hmac.New(k.suite.mac.New, k.secret[:k.suite.mac.Size()])
 }

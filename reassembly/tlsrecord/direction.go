@@ -76,7 +76,6 @@ type direction struct {
 	seen    int64  // bytes searched since the last record
 }
 
-// feed takes bytes of a direction.
 func (s *Session) feed(d *direction, p []byte, at capture.Position) {
 	d.last = at
 	for len(p) > 0 {
@@ -131,7 +130,7 @@ func (s *Session) fresh(d *direction, p []byte, at capture.Position) []byte {
 	return p[total:]
 }
 
-// continued adds bytes to an incomplete record and returns what is left of them.
+// continued adds bytes to an incomplete record and returns the bytes behind it.
 func (s *Session) continued(d *direction, p []byte, at capture.Position) []byte {
 	if n := headerSize - len(d.buf); n > 0 {
 		n = min(n, len(p))
@@ -332,7 +331,6 @@ func (s *Session) protected(d *direction, h header, rec []byte, at capture.Posit
 	return true
 }
 
-// opened takes the content of a record.
 func (s *Session) opened(d *direction, o *opener, rec []byte, kind byte, content []byte, at capture.Position) {
 	d.seq++
 	d.opened++
@@ -365,7 +363,7 @@ func (s *Session) opened(d *direction, o *opener, rec []byte, kind byte, content
 	}
 }
 
-// deliver hands application data on.
+// deliver passes application data on.
 func (s *Session) deliver(d *direction, content []byte, at capture.Position) {
 	if d.phase == phaseHandshake {
 		return

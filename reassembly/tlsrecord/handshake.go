@@ -80,7 +80,6 @@ func (a *assembler) partial() (kind byte, body []byte) {
 	return a.kind, a.held
 }
 
-// handshake takes the content of a handshake record.
 func (s *Session) handshake(d *direction, p []byte) {
 	for len(p) > 0 {
 		rest, kind, body, done := d.hs.next(p)

@@ -84,7 +84,6 @@ type lineReader struct {
 	masters   bool // a CLIENT_RANDOM line was used
 }
 
-// write takes the next bytes of the key log.
 func (l *lineReader) write(p []byte) {
 	for len(p) > 0 {
 		if !l.open {
@@ -115,7 +114,6 @@ func (l *lineReader) write(p []byte) {
 	}
 }
 
-// end completes the line.
 func (l *lineReader) end() {
 	if len(l.partial) > 0 {
 		l.put(l.partial)
@@ -214,7 +212,6 @@ func (s *Secrets) putSession(rest []byte) error {
 	return nil
 }
 
-// isLabel reports whether word has the form of a key log label.
 func isLabel(word []byte) bool {
 	if len(word) == 0 {
 		return false

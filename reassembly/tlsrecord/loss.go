@@ -14,7 +14,6 @@ const (
 	maxFails = 32
 )
 
-// gap takes a gap of n bytes.
 func (s *Session) gap(d *direction, n int64, at capture.Position) {
 	switch {
 	case d.blocked:
@@ -156,7 +155,7 @@ func (s *Session) giveUpSearch(d *direction, at capture.Position) {
 	s.giveUp(d, "the place in the stream was not found again after bytes were missing", at)
 }
 
-// resume goes on at a place.
+// resume continues with the record that was opened at a place.
 func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position) {
 	lost := p.seq - d.seq
 	if !p.current {

@@ -58,7 +58,6 @@ func beginsLikeHeader(p []byte) bool {
 	return ok
 }
 
-// versionName is the name of a protocol version.
 func versionName(v uint16) string {
 	switch v {
 	case versionSSL30:

@@ -52,7 +52,7 @@ func (sc *Scratch) grow(b, p []byte) []byte {
 	return next
 }
 
-// release gives a buffer of grow back.
+// release takes back a buffer of grow.
 func (sc *Scratch) release(b []byte) {
 	for i, size := range bufferSizes {
 		if cap(b) == size && len(sc.free[i]) < maxFree {
@@ -75,7 +75,6 @@ func (sc *Scratch) opener(d *direction) *opener {
 	return d.opener
 }
 
-// keep gives a direction its expanded keys.
 func (sc *Scratch) keep(d *direction, o *opener) {
 	sc.drop(d)
 	if old := sc.live[sc.hand]; old != nil {
@@ -86,7 +85,6 @@ func (sc *Scratch) keep(d *direction, o *opener) {
 	sc.hand = (sc.hand + 1) % liveCiphers
 }
 
-// drop takes a direction's expanded keys away.
 func (sc *Scratch) drop(d *direction) {
 	if d.slot > 0 {
 		sc.live[d.slot-1] = nil

@@ -171,7 +171,6 @@ func (s *Secrets) held(random *[32]byte, l label, dst *[maxSecretSize]byte) int 
 	return copy(dst[:], e.bytes[:e.size])
 }
 
-// has reports whether there is a secret.
 func (s *Secrets) has(random *[32]byte, l label) bool {
 	var b [maxSecretSize]byte
 	return s.get(random, l, &b) > 0

@@ -205,7 +205,6 @@ func (s *Session) giveUp(d *direction, reason string, at capture.Position) {
 	d.chain = nil
 }
 
-// release gives back what a direction holds.
 func (s *Session) release(d *direction) {
 	s.scratch.drop(d)
 	s.dropTorn(d)

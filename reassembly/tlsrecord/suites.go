@@ -30,7 +30,7 @@ type suite struct {
 // tls13 reports whether the suite belongs to TLS 1.3, which has its own.
 func (s *suite) tls13() bool { return s.id>>8 == 0x13 }
 
-// suiteByID returns the suite of a ServerHello, nil for one that is not known.
+// suiteByID returns the suite of a ServerHello, nil for an unknown one.
 func suiteByID(id uint16) *suite {
 	i := sort.Search(len(suites), func(i int) bool { return suites[i].id >= id })
 	if i < len(suites) && suites[i].id == id {
@@ -39,7 +39,7 @@ func suiteByID(id uint16) *suite {
 	return nil
 }
 
-// suiteName is the IANA name of a suite, its number where it is not known.
+// suiteName is the IANA name of a suite, its number for an unknown one.
 func suiteName(id uint16) string {
 	if s := suiteByID(id); s != nil {
 		return s.name

@@ -148,7 +148,7 @@ func (s *Session) drain(d *direction) {
 	}
 }
 
-// unwait lets go of what a direction held back.
+// unwait drops what a direction held back.
 func (s *Session) unwait(d *direction) {
 	if w := d.wait; w != nil {
 		s.secrets.reserve(-(len(w.data) - w.off))

@@ -1,6 +1,9 @@
 package history
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // What a Book holds, whatever the length of the input: 2.8 MiB of suspects, 4 MiB of connections,
 // 6.5 MiB of addresses, 7 MiB of answered versions and 1 MiB of clients; some 22 MiB. Real inputs
@@ -82,14 +85,10 @@ type Limits struct{ Addresses, Answers, Tables, Streams, Clients, Suspects uint6
 
 // Hit returns the counts above zero by name, as in the report's quality.limits_hit.
 func (l Limits) Hit() map[string]uint64 {
-	hit := map[string]uint64{}
-	for name, n := range map[string]uint64{
+	hit := map[string]uint64{
 		"history_addresses": l.Addresses, "history_versions": l.Answers, "history_tables": l.Tables,
 		"history_connections": l.Streams, "history_clients": l.Clients, "history_suspects": l.Suspects,
-	} {
-		if n > 0 {
-			hit[name] = n
-		}
 	}
+	maps.DeleteFunc(hit, func(_ string, n uint64) bool { return n == 0 })
 	return hit
 }
