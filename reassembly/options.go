@@ -21,8 +21,9 @@ type Options struct {
 	LooksLikeExchange func(request, response []byte) bool
 	// Want, if not nil, decides by the first segment of a connection whether it is analyzed.
 	Want func(*capture.Segment) bool
-	// Tap, if not nil, is called for every packet of an analyzed connection, with its stream number, in the order of the source. p and s are valid
-	// during the call only. It is called by the goroutine that reads.
+	// Tap, if not nil, is called for every packet of an analyzed connection, with its stream
+	// number, in the order of the source. p and s are valid during the call only. It is called by
+	// the goroutine that reads.
 	Tap func(stream uint32, p *capture.Packet, s *capture.Segment)
 	// Secrets are what TLS connections are decrypted with; nil for none.
 	Secrets *tlsrecord.Secrets
