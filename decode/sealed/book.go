@@ -68,6 +68,7 @@ type Case struct {
 
 	modern  bool // its ApiVersions request and the broker's answer are of Kafka 1.0 and later
 	delayed bool // a broker of this release would delay the close for a failed authentication
+	asks    bool // an ApiVersions answer is recognised, and what follows is read as the authentication
 	begin   int64
 	// midstream: the capture has not the beginning of the connection.
 	midstream bool
@@ -219,7 +220,7 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 					Request: *q, Stream: c.Stream, Client: c.Client, TLS: c.TLS,
 					Served: r.Served, Authentication: r.Authentication, First: r.Opening, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
 					modern:  r.Likeness == ByRetry && r.Answer.APIs >= apisOf10,
-					delayed: r.Answer.since22(), Unnegotiated: r.Unnegotiated,
+					delayed: r.Answer.since22(), asks: r.Answer != nil, Unnegotiated: r.Unnegotiated,
 					begin: c.First.Time, midstream: c.Midstream,
 				})
 			}
@@ -481,6 +482,10 @@ func (c *Case) mayBeOver() bool {
 // SaslHandshake and tokens. Midstream, they cannot be told from others.
 const maxBeginning = 3 + maxTokens
 
+// beforeRefusal is how many answers come before a token that is refused: that to SaslHandshake, and the challenge
+// of SCRAM.
+const beforeRefusal = 2
+
 // answeredShare is how many refused requests it takes for each answered one of the same size.
 const answeredShare = 4
 
@@ -492,6 +497,9 @@ func (a *address) counts(c *Case, again bool) bool {
 		return false
 	case c.midstream:
 		return c.Served > maxBeginning
+	case c.Authentication == MaybeSASL && !c.asks && c.Served <= beforeRefusal:
+		// The answers may be those to SaslHandshake and to tokens, and the request a token.
+		return a.open
 	case c.Served > 0:
 		return true
 	case c.First:

@@ -318,7 +318,7 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 	for i := range open {
 		total += open[i].size
 	}
-	if first.guessed || first.size < minRequest || total > maxRefused {
+	if first.guessed || first.size-first.slack < minRequest || total > maxRefused {
 		return
 	}
 	since := q.At
