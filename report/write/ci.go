@@ -13,27 +13,14 @@ import (
 
 // What build servers read: annotations of GitHub Actions, and JUnit.
 
-// party is one side of a finding in words: "orders-svc (confluent-kafka-go 2.6.0)".
-func party(c *model.FindingClient) string {
-	if c == nil {
-		return ""
-	}
-	software := strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion)
-	switch {
-	case c.ClientID == nil || *c.ClientID == "":
-		return Escape(software)
-	case software == "":
-		return Escape(*c.ClientID)
-	}
-	return Escape(*c.ClientID) + " (" + Escape(software) + ")"
-}
-
 // Sentence says in one line what happened, to whom and how often.
 func Sentence(f *model.Finding) string {
 	text := Escape(f.Message)
 	var where []string
-	if who := party(f.Client); who != "" {
-		where = append(where, "client "+who)
+	if f.Client != nil {
+		if name := nameOf(f.Client, "", nil); name != "" {
+			where = append(where, "client "+Escape(name))
+		}
 	}
 	if f.Broker != "" {
 		where = append(where, "broker "+Escape(f.Broker))

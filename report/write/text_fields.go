@@ -1,6 +1,7 @@
 package write
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -19,22 +20,23 @@ func (t *textReport) client(f *model.Finding) string {
 	if c == nil {
 		return ""
 	}
-	name, more := strings.TrimSpace(c.SoftwareName+" "+c.SoftwareVersion), processTexts(c.Processes)
+	more := processTexts(c.Processes)
 	if n := len(more) - maxProcesses; n > 0 {
 		more = append(more[:maxProcesses], fmt.Sprintf("%d more", n))
 	}
-	switch {
-	case c.ClientID != nil && *c.ClientID != "" && name != "":
-		name, more = *c.ClientID, append([]string{name}, more...)
-	case c.ClientID != nil && *c.ClientID != "":
-		name = *c.ClientID
-	case name == "":
-		name = "unnamed"
+	return Escape(nameOf(c, "unnamed", more)) + from(c)
+}
+
+// nameOf is the client id of a client, or else its software, or else unnamed. What more names it stands in parentheses.
+func nameOf(c *model.FindingClient, unnamed string, more []string) string {
+	name := strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion)
+	if id := value(c.ClientID); id != "" {
+		if name != "" {
+			more = append([]string{name}, more...)
+		}
+		name = id
 	}
-	if len(more) > 0 {
-		name += " (" + strings.Join(more, ", ") + ")"
-	}
-	return Escape(name) + from(c)
+	return cmp.Or(name, unnamed) + parenthesis(strings.Join(more, ", "))
 }
 
 func from(c *model.FindingClient) string {
