@@ -109,7 +109,7 @@ func (j *job) newPipeline(src capture.Source, sink decode.Sink, with *live) *pip
 	return newPipeline(pipelineOptions{
 		debug: d,
 		src:   src, dissector: j.dissector, filter: j.filter, keys: j.keys, supplied: j.supplied,
-		idle: j.opt.traffic.idle, sink: sink, tap: j.result.tap(), live: with,
+		principals: j.opt.report.principals, idle: j.opt.traffic.idle, sink: sink, tap: j.result.tap(), live: with,
 	})
 }
 

@@ -146,7 +146,7 @@ func TestSecretsReachNoOutput(t *testing.T) {
 		keys := strings.TrimSuffix(capture, filepath.Ext(capture)) + ".keys"
 		for _, args := range [][]string{
 			{"analyze"}, {"analyze", "--format", "json"}, {"analyze", "--format", "markdown"}, {"analyze", "--format", "html"},
-			{"requests"}, {"requests", "--format", "json"}, {"analyze", "-v", "-o", os.DevNull},
+			{"requests"}, {"requests", "--format", "json"}, {"analyze", "-v", "-o", os.DevNull}, {"analyze", "--principals", "--format", "json"},
 		} {
 			if exists(keys) {
 				args = append(args, "--tls-keylog", keys)

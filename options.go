@@ -182,6 +182,7 @@ type reportOptions struct {
 	knownIssues   []string
 	target        string
 	noProcess     bool
+	principals    bool
 }
 
 func (o *reportOptions) register(cmd *cobra.Command) {
@@ -194,6 +195,7 @@ func (o *reportOptions) register(cmd *cobra.Command) {
 	f.StringVar(&o.target, "target", "", "report the requests that this `RELEASE` (kafka-4.0, 4.0.1) would refuse, or the brokers of a file:\n"+
 		"a report in JSON or the output of kafka-broker-api-versions.sh; list prints the releases")
 	f.BoolVar(&o.noProcess, "no-process", false, "do not name the processes of clients")
+	f.BoolVar(&o.principals, "principals", false, "name the user of clients that authenticate with SASL PLAIN or SCRAM; nothing else of a token is kept")
 	complete(cmd, "target", completeReleases)
 }
 

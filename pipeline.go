@@ -26,6 +26,8 @@ type pipelineOptions struct {
 	keys *keyring
 	// supplied are the ranges of --advertised; nil for none.
 	supplied *decode.Reference
+	// principals: take user names from SASL tokens.
+	principals bool
 	// idle is how long a connection may have no packets.
 	idle time.Duration
 	// sink receives the results on the collecting goroutine.
@@ -80,6 +82,9 @@ func newPipeline(opt pipelineOptions) *pipeline {
 
 func (p *pipeline) newShard() reassembly.Shard[[]decode.Event] {
 	s := decode.NewShard()
+	if p.opt.principals {
+		s.NamePrincipals()
+	}
 	p.shards = append(p.shards, s)
 	if p.opt.live != nil {
 		return p.opt.live.watch(s)

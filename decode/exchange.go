@@ -114,10 +114,12 @@ type Exchange struct {
 	Domain uint64
 	// ClientID is the client id of the request header; HasClientID is false where it was null or
 	// absent.
-	ClientID    string
-	HasClientID bool
+	ClientID string
 	// Software is the client's name and version from an ApiVersions request on this connection.
 	Software Software
+	// Principal is the user name with which the client authenticated last on this connection, by SASL PLAIN or SCRAM.
+	// It is empty without Shard.NamePrincipals, and before.
+	Principal string
 	// CorrelationID is the correlation id of the request.
 	CorrelationID int32
 	// Key and Version are the API key and version of the request.
@@ -134,21 +136,23 @@ type Exchange struct {
 	Evidence Evidence
 	Verdict  Verdict
 	Outcome  Outcome
+	// HasClientID: see ClientID. It stands here, and others below, so that small fields share 8 bytes.
+	HasClientID bool
 	// ErrorCode is the top-level Kafka error code of the response for the APIs where it is read
 	// (ApiVersions, among others 42 for a client name that KIP-511 does not allow; SaslHandshake;
 	// SaslAuthenticate). It is also 35 where any error field of a response is UNSUPPORTED_VERSION,
 	// and 43 where one of a Produce, Fetch or ListOffsets response is
 	// UNSUPPORTED_FOR_MESSAGE_FORMAT. Otherwise it is 0.
 	ErrorCode int16
-	// Cluster is what a Metadata response says of the cluster, nil for other APIs and where it could
-	// not be read.
-	Cluster *Cluster
 	// WrongRefusal: error 35 in an ApiVersions response whose body has the layout of the requested
 	// version. KIP-511 demands a v0 body, and clients cannot read anything else.
 	WrongRefusal bool
 	// Partial: the connection ended before the last byte of the request was captured or sent. At
 	// least its first 8 bytes were captured. Request is then the last packet with bytes of it.
 	Partial bool
+	// Cluster is what a Metadata response says of the cluster, nil for other APIs and where it could
+	// not be read.
+	Cluster *Cluster
 	// Size is the length of the request in bytes, as its size field states it; the 4 bytes of that
 	// field are not counted. Received is how many of them came before the connection ended: Size
 	// unless Partial.

@@ -43,6 +43,7 @@ type handler struct {
 	idsOmitted uint64
 	software   Software
 	mechanism  string // of the latest SaslHandshake
+	principal  string // Exchange.Principal
 
 	// refused are ApiVersions requests answered with error 35, until the retry is answered.
 	refused []*Exchange
@@ -74,6 +75,8 @@ type handler struct {
 	// tokens: the next messages to the broker may be SASL tokens; answerTokens: those to the
 	// client.
 	tokens, answerTokens bool
+	// nameDue: the next token of the client can hold its user name.
+	nameDue bool
 	// asked: the client sent an ApiVersions request. requestsLost: the capture lacks bytes of
 	// the client.
 	asked, requestsLost bool
@@ -142,6 +145,7 @@ func (h *handler) countOutstanding() {
 func (h *handler) request(f *reassembly.Frame) {
 	hd, ok := parseRequestHeader(f.Size, f.Head)
 	if h.tokens && !(ok && h.endsTokens(&hd, f)) {
+		h.token(f.Head)
 		return
 	}
 	if !ok || !h.tokens && !h.expects(&hd, f.Size, f.Head) { // the head given to Want may have had no client id
@@ -199,6 +203,8 @@ func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 		}
 	case keySaslHandshake:
 		h.handshake(hd, f)
+	case keySaslAuthenticate:
+		h.authenticate(hd, f)
 	case keyProduce:
 		if f.Lacking > 0 {
 			break // no answer is due to a request that is not complete

@@ -30,6 +30,7 @@ func (h *handler) handshake(hd *requestHeader, f *reassembly.Frame) {
 	if r.Ok() && len(mechanism) <= maxMechanism {
 		h.mechanism = h.shard.share(mechanism)
 	}
+	h.nameDue = true
 	h.tokens = hd.version == 0
 	h.answerTokens = hd.version == 0
 }

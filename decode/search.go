@@ -72,17 +72,29 @@ func (h *handler) wantRequest(size int64, head []byte) (n int64, ok bool) {
 	hd, ok := parseRequestHeader(size, head)
 	switch {
 	case !ok && h.tokens:
-		return fixedHeader, true
+		return max(fixedHeader, h.nameHead()), true
 	case !ok || !h.tokens && !h.expects(&hd, size, head):
 		return 0, false
 	case hd.lacksID():
-		return longIDHead + headAfterID(hd.key), true
+		return longIDHead + h.headAfterID(hd.key), true
 	case hd.idLength > maxClientID:
 		return longIDHead, true
 	case h.tokens && (hd.idLength <= 0 || h.nameless()):
-		return nextRequestHead, true // see endsTokens
+		return max(nextRequestHead, h.nameHead()), true // see endsTokens
 	}
-	return int64(hd.bodyAt()) + headAfterID(hd.key), true
+	n = int64(hd.bodyAt()) + h.headAfterID(hd.key)
+	if h.tokens {
+		n = max(n, h.nameHead())
+	}
+	return n, true
+}
+
+// nameHead returns how many bytes of a token are needed for its user name.
+func (h *handler) nameHead() int64 {
+	if h.shard.principals {
+		return maxNameToken
+	}
+	return 0
 }
 
 // expects reports whether a request can come on this connection. Any request with an earlier
@@ -104,7 +116,7 @@ func (h *handler) expects(hd *requestHeader, size int64, head []byte) bool {
 }
 
 // headAfterID returns how many bytes of a request after the client id are needed.
-func headAfterID(key int16) int64 {
+func (h *handler) headAfterID(key int16) int64 {
 	switch key {
 	case keyApiVersions:
 		return softwareHead
@@ -112,6 +124,8 @@ func headAfterID(key int16) int64 {
 		return produceHead
 	case keySaslHandshake:
 		return maxMechanism + 2
+	case keySaslAuthenticate:
+		return h.nameHead()
 	}
 	return 0
 }

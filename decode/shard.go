@@ -53,8 +53,8 @@ type Shard struct {
 	// exchanges and advertisements hold those returned by Take.
 	exchanges      store[Exchange]
 	advertisements store[Advertisement]
-	// watch: emit OutOfRange events.
-	watch bool
+	// watch: emit OutOfRange events. principals: take user names from SASL tokens.
+	watch, principals bool
 
 	// Scratch space, valid during one call.
 	answer  apiVersionsAnswer
@@ -77,6 +77,9 @@ func NewShard() *Shard {
 
 // Watch makes s also emit OutOfRange events. It must be called before the first Open.
 func (s *Shard) Watch() { s.watch = true }
+
+// NamePrincipals makes s take the user names of clients from SASL tokens. It must be called before the first Open.
+func (s *Shard) NamePrincipals() { s.principals = true }
 
 // Open returns the handler for a Kafka connection.
 func (s *Shard) Open(c *reassembly.Connection) reassembly.Handler {

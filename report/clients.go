@@ -264,6 +264,7 @@ func (c *clientRecord) merge(o *clientRecord) {
 	c.clientIDs.merge(&o.clientIDs)
 	c.addresses.merge(&o.addresses)
 	c.brokers.merge(&o.brokers)
+	c.principals.merge(&o.principals)
 	c.owners.merge(&o.owners.members)
 	for key, u := range o.usages {
 		mine := c.usages[key]
@@ -283,7 +284,9 @@ type clientRecord struct {
 	clientIDs members[string]
 	addresses members[netip.Addr]
 	brokers   members[netip.AddrPort]
-	owners    owners
+	// principals are the user names with which it authenticated.
+	principals members[string]
+	owners     owners
 	// served are by whom it was answered more than what comes before its work.
 	served members[served]
 	// usages are the API versions used; last is the one met last.
@@ -333,6 +336,9 @@ func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted ui
 	if !c.addresses.add(x.Client.Addr()) {
 		membersOmitted++
 	}
+	if x.Principal != "" && !c.principals.add(cut(x.Principal)) {
+		membersOmitted++
+	}
 	if !c.brokers.add(x.Broker) {
 		membersOmitted++
 	}
@@ -377,6 +383,7 @@ func (c *clientRecord) finish() model.Client {
 		ClientIDs:       c.clientIDs.texts(strings.Compare, func(s string) string { return s }),
 		Addresses:       c.addresses.texts(compareAddrs, addrText),
 		BrokerAddresses: c.brokers.texts(compareAddrPorts, address),
+		Principals:      principalNames(&c.principals),
 		Processes:       c.owners.finish(),
 		Requests:        c.requests,
 		APIs:            []model.Usage{},

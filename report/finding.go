@@ -78,6 +78,8 @@ type group struct {
 	left uint64
 	// addresses are the client's addresses.
 	addresses members[netip.Addr]
+	// principals are the user names of clients.
+	principals members[string]
 	// processes are those of clients, as far as they were found when the finding was last reported.
 	processes members[model.Process]
 	// ranges are those that the first request with any was compared with.
@@ -127,6 +129,9 @@ func (g *group) addExchange(x *decode.Exchange) {
 	}
 	g.took[x.Outcome].add(x.Took)
 	g.addresses.add(x.Client.Addr())
+	if x.Principal != "" {
+		g.principals.add(cut(x.Principal))
+	}
 	if x.Outcome == decode.Left && history.IsRefused(x) {
 		g.patient++
 	}
@@ -312,6 +317,7 @@ func (g *group) client() *model.FindingClient {
 	c := &model.FindingClient{
 		SoftwareName: g.key.software.Name, SoftwareVersion: g.key.software.Version,
 		Addresses: g.addresses.texts(netip.Addr.Compare, addrText), AddressesOmitted: g.addresses.omitted,
+		Principals: principalNames(&g.principals),
 	}
 	if g.key.hasClientID {
 		c.ClientID = &g.key.clientID

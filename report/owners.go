@@ -2,6 +2,7 @@ package report
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/model"
@@ -34,3 +35,11 @@ func (o *owners) find(at ProcessAt) {
 
 // finish returns the processes in order, nil for none.
 func (o *owners) finish() []model.Process { return model.UnionProcesses(o.list, nil) }
+
+// principalNames are user names in order, nil for none.
+func principalNames(m *members[string]) []string {
+	if len(m.list) == 0 {
+		return nil
+	}
+	return m.texts(strings.Compare, func(s string) string { return s })
+}

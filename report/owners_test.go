@@ -80,3 +80,44 @@ func TestProcessesOfAClientAreBounded(t *testing.T) {
 		t.Errorf("%d processes", len(got))
 	}
 }
+
+// TestPrincipalsOfClients: each principal is a row of the target, with its connections. What was sent before it
+// authenticated is no row of its own.
+func TestPrincipalsOfClients(t *testing.T) {
+	b := NewBuilder(Options{Target: kafka4()})
+	for stream, name := range []string{"alice", "bob", "alice", ""} {
+		stream := uint32(stream)
+		b.Exchange(exchangeOf(uint64(10*stream+1), stream, apiVersionsKey, 3))
+		b.Exchange(exchangeOf(uint64(10*stream+2), stream, 3, 9, func(x *decode.Exchange) { x.Principal = name }))
+	}
+	r := b.Report()
+	if diff := cmp.Diff([]string{"alice", "bob"}, r.Clients[0].Principals); diff != "" {
+		t.Error(diff)
+	}
+	type row struct {
+		Principal             string
+		Connections, Requests uint64
+	}
+	var got []row
+	for _, c := range r.Target.Clients {
+		got = append(got, row{c.Principal, c.Connections, c.Requests})
+	}
+	if diff := cmp.Diff([]row{{"", 1, 5}, {"alice", 2, 2}, {"bob", 1, 1}}, got); diff != "" {
+		t.Errorf("with a connection that did not authenticate: %s", diff)
+	}
+	b = NewBuilder(Options{Target: kafka4()})
+	var requests uint64
+	for stream, name := range []string{"alice", "bob"} {
+		stream := uint32(stream)
+		b.Exchange(exchangeOf(uint64(10*stream+1), stream, apiVersionsKey, 3))
+		b.Exchange(exchangeOf(uint64(10*stream+2), stream, 3, 9, func(x *decode.Exchange) { x.Principal = name }))
+	}
+	got = nil
+	for _, c := range b.Report().Target.Clients {
+		got = append(got, row{c.Principal, c.Connections, 0})
+		requests += c.Requests
+	}
+	if diff := cmp.Diff([]row{{"alice", 1, 0}, {"bob", 1, 0}}, got); diff != "" || requests != 4 {
+		t.Errorf("%d requests, %s", requests, diff)
+	}
+}

@@ -32,6 +32,8 @@ type targetCheck struct {
 	ranges  map[int16]*targetRange
 	clients map[targetClientKey]*targetClient
 	last    *targetClient
+	// hasPrincipals: some rows have a principal.
+	hasPrincipals bool
 	// processAt finds the processes of clients.
 	processAt ProcessAt
 	askers    map[asker]struct{}
@@ -56,6 +58,8 @@ type asker struct {
 type targetClientKey struct {
 	clientKey
 	role string // of brokers; what they ask each other for one purpose is one row
+	// principal is the user name with which the client authenticated, empty before.
+	principal string
 }
 
 // targetClient is a TargetClient in the making.
@@ -182,6 +186,10 @@ func (t *targetCheck) connect(c *targetClient, stream uint32) {
 	if slices.Contains(on, c) {
 		return
 	}
+	if before := t.clients[targetClientKey{clientKey: c.key.clientKey}]; c.key.principal != "" && slices.Contains(on, before) {
+		before.connections-- // it authenticated since
+		on = slices.DeleteFunc(on, func(o *targetClient) bool { return o == before })
+	}
 	c.connections++
 	if on == nil && len(t.streams) >= maxTargetStreams || len(on) >= maxClientMembers {
 		t.limits.streams++
@@ -204,9 +212,9 @@ func (t *targetCheck) connection(c *decode.Connection) {
 
 // client finds or creates the client of x.
 func (t *targetCheck) client(x *decode.Exchange, role string) *targetClient {
-	key := targetClientKey{clientKey{software: cutSoftware(x.Software), clientID: cut(x.ClientID)}, role}
+	key := targetClientKey{clientKey{software: cutSoftware(x.Software), clientID: cut(x.ClientID)}, role, cut(x.Principal)}
 	if role != "" {
-		key.clientKey = clientKey{}
+		key.clientKey, key.principal = clientKey{}, ""
 	}
 	if t.last != nil && t.last.key == key {
 		return t.last
@@ -216,7 +224,8 @@ func (t *targetCheck) client(x *decode.Exchange, role string) *targetClient {
 		if len(t.clients) >= maxTargetClients {
 			t.fold()
 		}
-		key.clientKey = clientKey{ownSoftware(key.software), ownText(key.clientID)}
+		key.clientKey, key.principal = clientKey{ownSoftware(key.software), ownText(key.clientID)}, ownText(key.principal)
+		t.hasPrincipals = t.hasPrincipals || key.principal != ""
 		c = &targetClient{key: key}
 		t.clients[key] = c
 	}
@@ -248,34 +257,57 @@ func (t *targetCheck) fold() {
 	}
 }
 
-// programs returns the clients in order. A client that announced its software on some of its connections only is
-// one: what it sent on the others belongs to the software that has its client id, if there is one such.
+// programs returns the clients in order, each as one.
 func (t *targetCheck) programs() []*targetClient {
-	announced := map[string][]*targetClient{}
-	for key, c := range t.clients {
-		if key.software.Name != "" && key.clientID != "" {
-			announced[key.clientID] = append(announced[key.clientID], c)
-		}
-	}
-	added := map[*targetClient]*targetClient{}
+	sorted := slices.SortedFunc(maps.Values(t.clients), compareTargetClients)
+	belongsTo := sameProgram(sorted)
+	added := map[*targetClient][]*targetClient{}
 	var out []*targetClient
-	for _, c := range slices.SortedFunc(maps.Values(t.clients), compareTargetClients) {
-		same := announced[c.key.clientID]
-		if c.key.software.Name == "" && c.key.role == "" && len(same) == 1 && slices.ContainsFunc(c.addresses.list, same[0].addresses.has) {
-			added[same[0]] = c
+	for _, c := range sorted {
+		if to := belongsTo(c); to != c {
+			added[to] = append(added[to], c)
 			continue
 		}
 		out = append(out, c)
 	}
 	for i, c := range out {
 		if more := added[c]; more != nil {
-			both := &targetClient{key: c.key}
-			both.merge(c)
-			both.merge(more)
-			out[i] = both
+			all := &targetClient{key: c.key}
+			for _, o := range append([]*targetClient{c}, more...) {
+				all.merge(o)
+			}
+			out[i] = all
 		}
 	}
 	return out
+}
+
+// sameProgram returns a function that finds the row to which a row belongs. A client that announced its software on some
+// of its connections only is one: what it sent on the others belongs to the software that has its client id, if there
+// is one such. What a client sent before it authenticated, on connections where it did, belongs to its first principal.
+func sameProgram(sorted []*targetClient) func(c *targetClient) *targetClient {
+	type user struct{ clientID, principal string }
+	announced, principals := map[user][]*targetClient{}, map[clientKey]*targetClient{}
+	for _, c := range sorted {
+		isBefore := c.key.principal == "" && c.connections == 0
+		if c.key.software.Name != "" && c.key.clientID != "" && !isBefore {
+			u := user{c.key.clientID, c.key.principal}
+			announced[u] = append(announced[u], c)
+		}
+		if c.key.principal != "" && principals[c.key.clientKey] == nil {
+			principals[c.key.clientKey] = c
+		}
+	}
+	return func(c *targetClient) *targetClient {
+		if p := principals[c.key.clientKey]; p != nil && c.key.role == "" && c.key.principal == "" && c.connections == 0 {
+			c = p
+		}
+		same := announced[user{c.key.clientID, c.key.principal}]
+		if c.key.software.Name == "" && c.key.role == "" && len(same) == 1 && slices.ContainsFunc(c.addresses.list, same[0].addresses.has) {
+			return same[0]
+		}
+		return c
+	}
 }
 
 // merge adds what is known of the same client. It takes what both had room for.
@@ -316,7 +348,16 @@ func (c *targetClient) finalFate(api int16, f fate, why reason) fate {
 func (t *targetCheck) fateOf(g *group) fate {
 	key := targetClientKey{clientKey: clientKey{software: g.key.software, clientID: g.key.clientID}}
 	why := reason(g.key.detail)
-	return t.clients[key].finalFate(g.key.api, why.fate(), why)
+	becomes := t.clients[key].finalFate(g.key.api, why.fate(), why)
+	if !t.hasPrincipals {
+		return becomes
+	}
+	for _, c := range t.clients {
+		if c.key.clientKey == key.clientKey && c.key.role == "" && becomes != adapts {
+			becomes = c.finalFate(g.key.api, why.fate(), why)
+		}
+	}
+	return becomes
 }
 
 // fate is the fate that goes with a reason.
@@ -360,7 +401,7 @@ func (t *targetCheck) counts(c *targetClient) (n model.TargetCounts) {
 // finishClient turns c into its exported form.
 func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 	out := model.TargetClient{
-		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version, Role: c.key.role,
+		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version, Principal: c.key.principal, Role: c.key.role,
 		ClientIDs:   c.clientIDs.texts(cmp.Compare[string], func(s string) string { return s }),
 		Addresses:   c.addresses.texts(compareAddrs, addrText),
 		Connections: c.connections, FirstSeen: model.Time(c.first), LastSeen: model.Time(c.last),
@@ -398,5 +439,6 @@ func compareTargetClients(a, b *targetClient) int {
 		cmp.Compare(a.key.software.Version, b.key.software.Version),
 		cmp.Compare(a.key.clientID, b.key.clientID),
 		cmp.Compare(a.key.role, b.key.role),
+		cmp.Compare(a.key.principal, b.key.principal),
 	)
 }

@@ -107,6 +107,9 @@ func mergeClients(a, b *model.FindingClient) *model.FindingClient {
 	}
 	both := *a
 	both.Addresses, both.AddressesOmitted = model.Union(a.Addresses, b.Addresses), a.AddressesOmitted+b.AddressesOmitted
+	if len(a.Principals)+len(b.Principals) > 0 {
+		both.Principals = model.Union(a.Principals, b.Principals)
+	}
 	both.Processes = model.UnionProcesses(a.Processes, b.Processes)
 	return &both
 }

@@ -212,6 +212,9 @@ func (c *Client) Key() ClientKey {
 func (c *Client) Merge(o *Client) {
 	c.ClientIDs, c.Addresses = Union(c.ClientIDs, o.ClientIDs), Union(c.Addresses, o.Addresses)
 	c.BrokerAddresses = Union(c.BrokerAddresses, o.BrokerAddresses)
+	if len(c.Principals)+len(o.Principals) > 0 {
+		c.Principals = Union(c.Principals, o.Principals)
+	}
 	c.Processes = UnionProcesses(c.Processes, o.Processes)
 	c.Requests += o.Requests
 	c.APIs = mergeSorted(c.APIs, o.APIs, func(a, b Usage) int { return cmp.Compare(a.Key, b.Key) }, func(into, from *Usage) {

@@ -38,6 +38,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 		c.Addresses = d.list(c.Addresses, d.address)
 		c.BrokerAddresses = d.list(c.BrokerAddresses, d.address)
 		c.Processes = d.processes(c.Processes)
+		c.Principals = d.list(c.Principals, d.principal)
 	}
 	for i := range r.Findings {
 		d.finding(&r.Findings[i])
@@ -49,7 +50,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 			c.ClientIDs = d.list(c.ClientIDs, d.client)
 			c.Addresses = d.list(c.Addresses, d.address)
 			c.Processes = d.processes(c.Processes)
-			c.Principal = d.names.Name("principal", c.Principal)
+			c.Principal = d.principal(c.Principal)
 		}
 	}
 	if s := r.Supplied; s != nil {
@@ -68,6 +69,9 @@ func Report(r *model.Report, names *Pseudonyms) {
 type redaction struct{ names *Pseudonyms }
 
 func (d redaction) client(id string) string { return d.names.Client(id) }
+
+// principal replaces the user name of a client.
+func (d redaction) principal(name string) string { return d.names.Name("principal", name) }
 
 // address replaces an IP address, with or without port. What is none is
 // replaced as a name.
@@ -144,6 +148,7 @@ func (d redaction) finding(f *model.Finding) {
 		replaced := *c
 		replaced.Addresses = d.list(c.Addresses, d.address)
 		replaced.Processes = d.processes(c.Processes)
+		replaced.Principals = d.list(c.Principals, d.principal)
 		if c.ClientID != nil {
 			id := d.client(*c.ClientID)
 			replaced.ClientID = &id

@@ -15,7 +15,7 @@ var csvHeader = []string{
 	"code", "title", "severity", "api", "version", "min", "max", "evidence", "client_software", "client_version", "client_id", "client_addresses",
 	"broker", "count", "first_frame", "first_stream", "first_time", "known_issue", "fixed_in", "accepted", "message", "advice",
 	"known_issue_match", "evidence_file", "evidence_frame", "evidence_stream",
-	"client_processes",
+	"client_processes", "client_principals",
 }
 
 // CSV writes the findings of r as comma-separated values with a header line (RFC 4180), or with a target its clients. A
@@ -46,7 +46,7 @@ func CSV(w io.Writer, r *model.Report) error {
 
 func csvRow(r *model.Report, f *model.Finding) []string {
 	var version, lowest, highest, software, softwareVersion, id, addresses, frame, stream, at, issue, fixed, match string
-	var proof, proofFrame, proofStream, processes string
+	var proof, proofFrame, proofStream, processes, principals string
 	if f.Version != nil {
 		version = strconv.Itoa(int(*f.Version))
 	}
@@ -55,6 +55,7 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 	}
 	if c := f.Client; c != nil {
 		software, softwareVersion, addresses = c.SoftwareName, c.SoftwareVersion, strings.Join(c.Addresses, " ")
+		principals = strings.Join(c.Principals, " ")
 		processes = strings.Join(processTexts(c.Processes), "; ")
 		if c.ClientID != nil {
 			id = *c.ClientID
@@ -73,7 +74,7 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 	return []string{
 		f.Code, f.Title, f.Severity.String(), f.API, version, lowest, highest, f.Evidence, software, softwareVersion, id, addresses,
 		f.Broker, strconv.FormatUint(f.Count, 10), frame, stream, at, issue, fixed, strconv.FormatBool(f.Accepted), f.Message, f.Advice,
-		match, proof, proofFrame, proofStream, processes,
+		match, proof, proofFrame, proofStream, processes, principals,
 	}
 }
 

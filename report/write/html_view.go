@@ -304,7 +304,7 @@ func newProgramView(c *model.Client, ranges *brokerRanges, ids idMaker, outside,
 	for _, list := range []struct {
 		name  string
 		texts []string
-	}{{"Client ids", c.ClientIDs}, {"Processes", processTexts(c.Processes)}, {"From", c.Addresses}, {"To", c.BrokerAddresses}} {
+	}{{"Client ids", c.ClientIDs}, {"Principals", c.Principals}, {"Processes", processTexts(c.Processes)}, {"From", c.Addresses}, {"To", c.BrokerAddresses}} {
 		if len(list.texts) > 0 {
 			v.Rows = append(v.Rows, statement{list.name, some(list.texts, 2*maxListed, 0)})
 		}

@@ -63,7 +63,7 @@ func (m *markdown) clients() {
 		if len(c.ClientIDs) > 0 && c.SoftwareName != "" {
 			name = say(name, ", client id ", some(c.ClientIDs, 2, 0))
 		}
-		cell := mdPhrase(say(name, processPhrase(c.Processes)))
+		cell := mdPhrase(say(name, ownerPhrase(c.Principals, c.Processes)))
 		for i := range c.APIs {
 			u := &c.APIs[i]
 			if i > 0 {

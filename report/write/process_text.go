@@ -7,8 +7,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// maxProcesses is how many processes of a client are named.
-const maxProcesses = 2
+// maxOwners is how many principals and processes of a client are named.
+const maxOwners = 3
 
 // processText names a process: "pid 4711 loader, pod shop/loader-abc". It is text from the wire.
 func processText(p *model.Process) string {
@@ -41,10 +41,20 @@ func processTexts(list []model.Process) []string {
 	return out
 }
 
-// processPhrase continues a sentence with the processes of a client; nil without any.
-func processPhrase(list []model.Process) phrase {
-	if len(list) == 0 {
+// ownerTexts are the principals and processes of a client.
+func ownerTexts(principals []string, list []model.Process) []string {
+	var out []string
+	for _, p := range principals {
+		out = append(out, "principal "+p)
+	}
+	return append(out, processTexts(list)...)
+}
+
+// ownerPhrase continues a sentence with the principals and processes of a client; nil without any.
+func ownerPhrase(principals []string, list []model.Process) phrase {
+	texts := ownerTexts(principals, list)
+	if len(texts) == 0 {
 		return nil
 	}
-	return say(", ", some(processTexts(list), maxProcesses, 0))
+	return say(", ", some(texts, maxOwners, 0))
 }

@@ -23,11 +23,11 @@ func TestProcessesInWords(t *testing.T) {
 	}
 	many := []model.Process{{PID: 1}, {PID: 2}, {PID: 3}, {PID: 4}}
 	id := "a\x1b"
-	f := &model.Finding{Client: &model.FindingClient{SoftwareName: "lib", ClientID: &id, Addresses: []string{"10.0.0.1"}, Processes: many}}
-	if got, want := (&textReport{}).client(f), `a\x1b (lib, pid 1, pid 2, 2 more) from 10.0.0.1`; got != want {
+	f := &model.Finding{Client: &model.FindingClient{SoftwareName: "lib", ClientID: &id, Addresses: []string{"10.0.0.1"}, Processes: many, Principals: []string{"alice"}}}
+	if got, want := (&textReport{}).client(f), `a\x1b (lib, principal alice, pid 1, pid 2, 2 more) from 10.0.0.1`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got, want := textPhrase(processPhrase(many)), ", pid 1, pid 2 and 2 more"; got != want {
+	if got, want := textPhrase(ownerPhrase([]string{"alice"}, many)), ", principal alice, pid 1, pid 2 and 2 more"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

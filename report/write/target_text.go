@@ -133,7 +133,11 @@ func targetClientPhrase(c *model.TargetClient) phrase {
 	case len(ids) > 0:
 		who = say("client id ", some(ids, 2, 0))
 	}
-	who = say(who, processPhrase(c.Processes))
+	var principals []string
+	if c.Principal != "" {
+		principals = []string{c.Principal}
+	}
+	who = say(who, ownerPhrase(principals, c.Processes))
 	if len(c.Addresses) > 0 {
 		who = say(who, " from ", some(c.Addresses, 2, 0))
 	}

@@ -20,9 +20,9 @@ func (t *textReport) client(f *model.Finding) string {
 	if c == nil {
 		return ""
 	}
-	more := processTexts(c.Processes)
-	if n := len(more) - maxProcesses; n > 0 {
-		more = append(more[:maxProcesses], fmt.Sprintf("%d more", n))
+	more := ownerTexts(c.Principals, c.Processes)
+	if n := len(more) - maxOwners; n > 0 {
+		more = append(more[:maxOwners], fmt.Sprintf("%d more", n))
 	}
 	return Escape(nameOf(c, "unnamed", more)) + from(c)
 }

@@ -348,7 +348,7 @@ func clientPhrase(c *model.FindingClient) phrase {
 	if c.ClientID != nil {
 		out = say(out, ", client id ", verbatim(*c.ClientID))
 	}
-	out = say(out, processPhrase(c.Processes))
+	out = say(out, ownerPhrase(c.Principals, c.Processes))
 	if len(c.Addresses) > 0 {
 		out = say(out, ", from ", some(c.Addresses, maxListed, 0))
 	}

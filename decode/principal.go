@@ -1,0 +1,62 @@
+package decode
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// maxNameToken bounds the bytes read of a token with a user name. Names have some dozen bytes; the nonce of SCRAM and the
+// password of PLAIN come after them.
+const maxNameToken = 1024
+
+// authenticate takes the user name from a SaslAuthenticate request.
+func (h *handler) authenticate(hd *requestHeader, f *reassembly.Frame) {
+	if !h.shard.principals {
+		return
+	}
+	r := newReader(hd.body(f.Head))
+	size := 0
+	if hd.version >= layouts[keySaslAuthenticate].flexible {
+		r.tags(nil)
+		size = int(min(max(int64(r.Uvarint())-1, 0), maxNameToken))
+	} else {
+		size = int(min(max(r.Int32(), 0), maxNameToken))
+	}
+	h.token(r.Src[:min(size, len(r.Src))])
+}
+
+// token takes the user name from the first SASL token of the client after a handshake, if Shard.NamePrincipals was
+// called. Nothing else of a token is kept.
+func (h *handler) token(token []byte) {
+	if !h.shard.principals || !h.nameDue {
+		return
+	}
+	h.nameDue = false
+	if name := userName(h.mechanism, token); printable(name) && utf8.Valid(name) {
+		h.principal = h.shard.share(name)
+	}
+}
+
+// userName returns the user name in a token of the client, nil without one. The name has to be followed by what
+// comes after it: an incomplete token gives none.
+func userName(mechanism string, token []byte) []byte {
+	switch {
+	case mechanism == "PLAIN": // [authzid] NUL authcid NUL passwd (RFC 4616)
+		_, rest, _ := bytes.Cut(token, []byte{0})
+		if name, _, ok := bytes.Cut(rest, []byte{0}); ok {
+			return name
+		}
+	case strings.HasPrefix(mechanism, "SCRAM-"): // gs2-cbind-flag "," ["a=" authzid] ",n=" saslname ",r=" nonce (RFC 5802)
+		fields := bytes.SplitN(token, []byte{','}, 4)
+		if len(fields) < 4 || len(fields[0]) == 0 || !bytes.ContainsRune([]byte("nyp"), rune(fields[0][0])) {
+			return nil
+		}
+		if name, ok := bytes.CutPrefix(fields[2], []byte("n=")); ok {
+			return bytes.ReplaceAll(bytes.ReplaceAll(name, []byte("=2C"), []byte{','}), []byte("=3D"), []byte{'='})
+		}
+	}
+	return nil
+}
