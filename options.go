@@ -195,7 +195,8 @@ func (o *reportOptions) register(cmd *cobra.Command) {
 	f.StringVar(&o.target, "target", "", "report the requests that this `RELEASE` (kafka-4.0, 4.0.1) would refuse, or the brokers of a file:\n"+
 		"a report in JSON or the output of kafka-broker-api-versions.sh; list prints the releases")
 	f.BoolVar(&o.noProcess, "no-process", false, "do not name the processes of clients")
-	f.BoolVar(&o.principals, "principals", false, "name the user of clients that authenticate with SASL PLAIN or SCRAM; nothing else of a token is kept")
+	f.BoolVar(&o.principals, "principals", false, "name the user of clients that authenticate with SASL PLAIN or SCRAM, and the subject of their certificates;\n"+
+		"nothing else of a token or certificate is kept")
 	complete(cmd, "target", completeReleases)
 }
 

@@ -26,7 +26,7 @@ type pipelineOptions struct {
 	keys *keyring
 	// supplied are the ranges of --advertised; nil for none.
 	supplied *decode.Reference
-	// principals: take user names from SASL tokens.
+	// principals: take user names from SASL tokens, and subjects from certificates of clients.
 	principals bool
 	// idle is how long a connection may have no packets.
 	idle time.Duration
@@ -64,7 +64,7 @@ func newPipeline(opt pipelineOptions) *pipeline {
 	p.correlator = decode.NewCorrelator(decoding, opt.sink)
 	pooling := reassembly.Options{
 		Dissector: opt.dissector, LooksLikeRequest: decode.LooksLikeRequest, LooksLikeExchange: decode.LooksLikeExchange,
-		Secrets: opt.keys.Secrets, IdleTimeout: int64(opt.idle), Tap: opt.tap,
+		Secrets: opt.keys.Secrets, Subjects: opt.principals, IdleTimeout: int64(opt.idle), Tap: opt.tap,
 	}
 	if opt.debug != nil {
 		pooling.Tracer = opt.debug

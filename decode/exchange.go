@@ -118,7 +118,8 @@ type Exchange struct {
 	// Software is the client's name and version from an ApiVersions request on this connection.
 	Software Software
 	// Principal is the user name with which the client authenticated last on this connection, by SASL PLAIN or SCRAM.
-	// It is empty without Shard.NamePrincipals, and before.
+	// It is empty without Shard.NamePrincipals, and before. Without SASL, it is the subject of the client's
+	// certificate (tlsrecord.Info.Subject) but for ApiVersions.
 	Principal string
 	// CorrelationID is the correlation id of the request.
 	CorrelationID int32

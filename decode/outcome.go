@@ -85,7 +85,7 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a *answer) {
 	*e = Exchange{}
 	e.Stream, e.Request, e.Decided = h.conn.Stream, p.at, a.at
 	e.Client, e.Broker, e.Domain = h.conn.Client, h.conn.Broker, h.conn.Domain
-	e.ClientID, e.HasClientID, e.Software, e.Principal = p.clientID, p.hasClientID, h.software, h.principal
+	e.ClientID, e.HasClientID, e.Software, e.Principal = p.clientID, p.hasClientID, h.software, h.principalOf(p.key)
 	e.CorrelationID, e.Key, e.Version = p.correlationID, p.key, p.version
 	e.Partial, e.Size, e.Received = p.lacking > 0, int64(p.size), int64(p.size)-int64(p.lacking)
 	e.Outcome, e.ErrorCode, e.BeforeNegotiation, e.Asked, e.Negotiated = outcome, a.errorCode, p.early, p.asked, -1

@@ -12,6 +12,15 @@ import (
 // password of PLAIN come after them.
 const maxNameToken = 1024
 
+// principalOf returns the principal of a request. On connections with SASL, the certificate is not who the client is to
+// the broker; whether it comes to SASL is not known at its ApiVersions request.
+func (h *handler) principalOf(key int16) string {
+	if t := h.conn.TLS; t != nil && h.mechanism == "" && key != keyApiVersions {
+		return t.Subject
+	}
+	return h.principal
+}
+
 // authenticate takes the user name from a SaslAuthenticate request.
 func (h *handler) authenticate(hd *requestHeader, f *reassembly.Frame) {
 	if !h.shard.principals {

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
 func TestUserNamesOfTokens(t *testing.T) {
@@ -135,5 +136,39 @@ func TestAnotherPrincipalOnAConnection(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"alice", "bob"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestPrincipalOfACertificate: the subject of the certificate is the principal of connections without SASL.
+func TestPrincipalOfACertificate(t *testing.T) {
+	for _, tt := range []struct {
+		mechanism, token string
+		want             []string
+	}{
+		{"", "", []string{"18 ", "3 CN=orders"}},
+		{"PLAIN", "\x00alice\x00secret", []string{"18 ", "17 ", "36 alice", "3 alice"}},
+		{"GSSAPI", "secret", []string{"18 ", "17 ", "36 ", "3 "}},
+	} {
+		n := newNetwork()
+		n.shard.NamePrincipals()
+		d := n.open(t)
+		d.conn.TLS = &tlsrecord.Info{Subject: "CN=orders"}
+		d.negotiate()
+		if tt.mechanism != "" {
+			d.respond(d.request(handshakeOf(1, tt.mechanism)), enabled(1, 0, tt.mechanism))
+			req := kmsg.NewPtrSASLAuthenticateRequest()
+			req.Version, req.SASLAuthBytes = 1, []byte(tt.token)
+			resp := kmsg.NewPtrSASLAuthenticateResponse()
+			resp.Version = 1
+			d.respond(d.request(req), resp)
+		}
+		d.respond(d.request(requestOf(3, 5)), responseOf(3, 5))
+		var got []string
+		for _, e := range exchanges(d.end(reassembly.Cut, 0)) {
+			got = append(got, fmt.Sprint(e.Key, " ", e.Principal))
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%q: %s", tt.mechanism, diff)
+		}
 	}
 }

@@ -144,7 +144,8 @@ type Connection struct {
 	// could be a Kafka request and the connection was not taken for Kafka. Other bytes are not
 	// kept: they may hold secrets.
 	Opening []byte
-	// TLS describes the TLS session, nil without any.
+	// TLS describes the TLS session, nil without any. It is set when the connection is over; with
+	// Options.Subjects, a Handler inside TLS has it as it was at its opening.
 	TLS *tlsrecord.Info
 	// Outline is what the record headers of a TLS connection show of which nothing
 	// was decrypted, nil for all others.

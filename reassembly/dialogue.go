@@ -241,6 +241,10 @@ func (t *dialogue) open(c *conn) {
 	if c.isTraced {
 		c.w.opt.Tracer.Printf(c.info.Now, "the connection speaks Kafka: %v is the broker", c.info.Broker)
 	}
+	if c.tls != nil && c.w.opt.Subjects {
+		sofar := c.tls.Info()
+		c.info.TLS = &sofar
+	}
 	t.handler = c.w.opener.Open(&c.info)
 }
 

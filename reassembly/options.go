@@ -27,6 +27,8 @@ type Options struct {
 	Tap func(stream uint32, p *capture.Packet, s *capture.Segment)
 	// Secrets are what TLS connections are decrypted with; nil for none.
 	Secrets *tlsrecord.Secrets
+	// Subjects: take the subject of the client's certificate (tlsrecord.Info.Subject).
+	Subjects bool
 	// Live: secrets may come some seconds after the bytes that need them, and
 	// what waits is looked at more often.
 	Live bool

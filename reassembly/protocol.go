@@ -122,7 +122,7 @@ const liveWait = 10e9
 
 // startTLS decrypts the connection from its first byte on.
 func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
-	o := tlsrecord.Options{Scratch: c.w.tls}
+	o := tlsrecord.Options{Scratch: c.w.tls, Subjects: c.w.opt.Subjects}
 	if c.w.opt.Live {
 		o.Wait = liveWait
 	}

@@ -27,6 +27,7 @@ func hostileCalls(text string) []any {
 	hostile := func(x *decode.Exchange) {
 		x.ClientID, x.HasClientID = text, true
 		x.Software = decode.Software{Name: text, Version: text}
+		x.Principal = text
 	}
 	sasl := func(x *decode.Exchange) { x.ErrorCode, x.Mechanism, x.Enabled = 33, text, []string{text, text} }
 	return []any{

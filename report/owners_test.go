@@ -2,6 +2,7 @@ package report
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -119,5 +120,25 @@ func TestPrincipalsOfClients(t *testing.T) {
 	}
 	if diff := cmp.Diff([]row{{"alice", 1, 0}, {"bob", 1, 0}}, got); diff != "" || requests != 4 {
 		t.Errorf("%d requests, %s", requests, diff)
+	}
+}
+
+// TestPrincipalsInsideTLS: the certificates of clients are known where nothing else of them is.
+func TestPrincipalsInsideTLS(t *testing.T) {
+	var calls []any
+	for i, subject := range []string{"CN=b", "CN=a", "", "CN=b"} {
+		begin := uint64(100*i + 1)
+		calls = append(calls, connectionOf(uint32(i), begin, begin+30, sealedOf(begin, 48, -14, 21, -272, 30, -157, 92), func(c *decode.Connection) {
+			c.TLS.Subject = subject
+		}))
+	}
+	r := builderOf(Options{}, calls...).Report()
+	want := []string{"CN=a", "CN=b"}
+	if len(r.Clients) != 1 || !slices.Equal(r.Clients[0].Principals, want) {
+		t.Errorf("clients %+v", r.Clients)
+	}
+	i := slices.IndexFunc(r.Findings, func(f model.Finding) bool { return f.Code == sealedRule.Code })
+	if i < 0 || !slices.Equal(r.Findings[i].Client.Principals, want) {
+		t.Errorf("findings %+v", r.Findings)
 	}
 }

@@ -172,6 +172,9 @@ func (f *findings) concluded(g *group) *group {
 		o := occurrence{at: k.At, stream: k.Stream, client: k.Client, outcome: outcome, isInferred: true}
 		if k.TLS != nil {
 			o.tls = tlsSession(k.TLS)
+			if k.TLS.Subject != "" {
+				c.principals.add(cut(k.TLS.Subject))
+			}
 		}
 		c.keep(o)
 	}
@@ -251,6 +254,10 @@ func (f *findings) inferredClients() []model.Client {
 			ClientIDs: []string{}, Addresses: []string{addrText(k.Addr)}, BrokerAddresses: []string{},
 			APIs: []model.Usage{}, Inferred: inferredClient(&k),
 		}
+		for _, s := range k.Subjects {
+			m.Principals = append(m.Principals, cut(s))
+		}
+		slices.Sort(m.Principals)
 		for _, at := range k.Brokers {
 			m.BrokerAddresses = append(m.BrokerAddresses, address(at))
 		}

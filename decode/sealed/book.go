@@ -104,6 +104,8 @@ type Client struct {
 	Connections int
 	// Brokers are the addresses that the client asked, in order of appearance.
 	Brokers []netip.AddrPort
+	// Subjects are those of its certificates (tlsrecord.Info.Subject), in order of appearance.
+	Subjects []string
 }
 
 // Book gathers the readings of all connections. It belongs to one goroutine.
@@ -308,11 +310,18 @@ func (a *address) answer(answer *Answer) {
 // client counts a connection of a client.
 func (b *Book) client(c *decode.Connection, r *Reading, h *tlsrecord.Hello) {
 	library := LibraryOf(h)
+	var subjects []string
+	if c.TLS.Subject != "" {
+		subjects = []string{c.TLS.Subject}
+	}
 	for _, p := range b.clients {
 		if p.Addr == c.Client.Addr() && p.Library == library && p.Opening == r.opening {
 			p.Connections++
 			if !slices.Contains(p.Brokers, c.Broker) && len(p.Brokers) < maxClients {
 				p.Brokers = append(p.Brokers, c.Broker)
+			}
+			if len(subjects) > 0 && !slices.Contains(p.Subjects, subjects[0]) && len(p.Subjects) < maxClients {
+				p.Subjects = append(p.Subjects, subjects[0])
 			}
 			return
 		}
@@ -323,7 +332,7 @@ func (b *Book) client(c *decode.Connection, r *Reading, h *tlsrecord.Hello) {
 	}
 	b.clients = append(b.clients, &Client{
 		Addr: c.Client.Addr(), Library: library, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
-		Connections: 1, Brokers: []netip.AddrPort{c.Broker},
+		Connections: 1, Brokers: []netip.AddrPort{c.Broker}, Subjects: subjects,
 	})
 }
 

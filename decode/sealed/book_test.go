@@ -285,3 +285,20 @@ func TestWhereNothingListensAfterwards(t *testing.T) {
 		}
 	}
 }
+
+// TestSubjectsOfAClientAreBounded: each is listed once, in the order of appearance.
+func TestSubjectsOfAClientAreBounded(t *testing.T) {
+	b := NewBook(func(Endpoint, int64) bool { return false })
+	for i := range 2*maxClients + 4 {
+		p := left(time.Duration(i)*time.Second, negotiated(metadata, metadataSays)...)
+		c := p.connection(uint32(i))
+		if i > 1 {
+			c.TLS.Subject = fmt.Sprintf("CN=%d", i/2-1)
+		}
+		b.Connection(c)
+	}
+	all := b.Clients()
+	if len(all) != 1 || len(all[0].Subjects) != maxClients || all[0].Subjects[0] != "CN=0" || all[0].Subjects[1] != "CN=1" {
+		t.Errorf("%+v", all)
+	}
+}

@@ -22,7 +22,7 @@
 // it can have by then (trial.go); loss.go says how much was lost. A record
 // that is not proved is never passed on.
 //
-// Memory: an idle Session holds under 1 KiB. An incomplete record is held until it
+// Memory: an idle Session holds under 1 KiB, and a subject of up to maxSubject bytes. An incomplete record is held until it
 // is complete (at most 16,384 + 2,048 + 5 bytes, RFC 5246 6.2.3), bytes that
 // wait for their secrets up to maxWaiting for a direction and maxWaitingTotal
 // for all sessions of one Secrets. Expanded cipher keys are kept for the
@@ -47,6 +47,10 @@ type Info struct {
 	ServerName string
 	// ClientRandom is the random of the ClientHello, by which a key log names the session.
 	ClientRandom [32]byte
+	// Subject is the subject of the client's certificate as RFC 2253 writes it, in the order in which
+	// brokers have it. It is empty without Options.Subjects, and where no certificate could be read:
+	// resumed sessions show none. It came from the wire and is to be escaped.
+	Subject string
 	// Hello is what the ClientHello shows of its library, nil without one.
 	Hello *Hello
 	// HasClientRandom reports whether a ClientHello was seen.

@@ -93,7 +93,7 @@ func FuzzHandshake(f *testing.F) {
 		within(t, func() {
 			n := min(int(cut), len(messages))
 			for i := range 2 {
-				s := NewSession(nil, &collector{}, nil)
+				s := NewSession(nil, &collector{}, &Options{Subjects: true})
 				d := &s.dirs[i]
 				s.handshake(d, messages[:n])
 				s.handshake(d, messages[n:])

@@ -12,7 +12,7 @@ import (
 const maxMessage = 16 << 10
 
 // assembler puts the handshake messages of one direction together from the contents of records.
-// Messages that no one needs (certificates) are passed over without being held.
+// Messages that no one needs are passed over without being held.
 type assembler struct {
 	held []byte // header and body of a message that is needed and incomplete
 	head [4]byte
@@ -20,13 +20,17 @@ type assembler struct {
 	kind byte
 	need int  // bytes of the message that have not come
 	lost bool // where messages begin is not known
+	// takesCertificate: the body of a Certificate message is needed.
+	takesCertificate bool
 }
 
-// needed reports whether the body of a message is looked at.
-func needed(kind byte) bool {
+// needs reports whether the body of a message is looked at.
+func (a *assembler) needs(kind byte) bool {
 	switch kind {
 	case helloClient, helloServer:
 		return true
+	case certificate:
+		return a.takesCertificate
 	}
 	return false
 }
@@ -58,7 +62,7 @@ func (a *assembler) next(p []byte) (rest []byte, kind byte, body []byte, done bo
 	piece := p[:n]
 	p = p[n:]
 	a.need -= n
-	if needed(a.kind) && (a.need > 0 || a.held != nil) {
+	if a.needs(a.kind) && (a.need > 0 || a.held != nil) {
 		a.held = append(a.held, piece[:min(n, maxMessage-len(a.held))]...)
 		piece = a.held
 	}
@@ -66,7 +70,7 @@ func (a *assembler) next(p []byte) (rest []byte, kind byte, body []byte, done bo
 		return p, 0, nil, false
 	}
 	a.have, a.held = 0, nil
-	if !needed(a.kind) {
+	if !a.needs(a.kind) {
 		piece = nil
 	}
 	return p, a.kind, piece, true
@@ -81,6 +85,7 @@ func (a *assembler) partial() (kind byte, body []byte) {
 }
 
 func (s *Session) handshake(d *direction, p []byte) {
+	d.hs.takesCertificate = s.options.Subjects && d == s.client()
 	for len(p) > 0 {
 		rest, kind, body, done := d.hs.next(p)
 		p = rest
@@ -97,6 +102,8 @@ func (s *Session) message(d *direction, kind byte, body []byte) {
 		s.takeClientHello(d, body)
 	case helloServer:
 		s.takeServerHello(d, body)
+	case certificate:
+		s.info.Subject = subject(body, s.version)
 	case helloDone:
 		s.fullHandshake = true
 	case finished:

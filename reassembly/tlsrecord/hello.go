@@ -9,6 +9,7 @@ import (
 const (
 	helloClient = 1
 	helloServer = 2
+	certificate = 11
 	finished    = 20
 	keyUpdate   = 24
 )

@@ -30,6 +30,8 @@ type Options struct {
 	// Scratch is working memory for all sessions of one goroutine; nil: each
 	// session makes its own.
 	Scratch *Scratch
+	// Subjects: take the subject of the client's certificate. Without it, certificates are not looked at.
+	Subjects bool
 }
 
 // noSecrets is the store of sessions without any.

@@ -226,7 +226,7 @@ type Client struct {
 	// Addresses are its IP addresses, BrokerAddresses the brokers (IP:port) it spoke to, sorted.
 	Addresses       []string `json:"addresses"`
 	BrokerAddresses []string `json:"broker_addresses"`
-	// Principals are the user names with which it authenticated, sorted, nil where none is known.
+	// Principals are its user names, or the subjects of its certificates, sorted, nil where none is known.
 	Principals []string `json:"principals,omitempty"`
 	// Processes are its processes on the hosts that captured, sorted, nil where none is known.
 	Processes []Process `json:"processes,omitempty"`
@@ -385,7 +385,7 @@ type FindingClient struct {
 	// requests from others.
 	Addresses        []string `json:"addresses"`
 	AddressesOmitted uint64   `json:"addresses_omitted"`
-	// Principals are the user names with which it authenticated, sorted, nil where none is known.
+	// Principals are its user names, or the subjects of its certificates, sorted, nil where none is known.
 	Principals []string `json:"principals,omitempty"`
 	// Processes are those of its first occurrences on the hosts that captured, sorted, nil where none is known.
 	Processes []Process `json:"processes,omitempty"`

@@ -55,7 +55,7 @@ type TargetClient struct {
 	SoftwareVersion string   `json:"software_version"`
 	ClientIDs       []string `json:"client_ids"`
 	Addresses       []string `json:"addresses"`
-	// Principal is the user name with which the client authenticated; empty where it is unknown.
+	// Principal is the user name with which the client authenticated, or the subject of its certificate; empty where it is unknown.
 	Principal string `json:"principal"`
 	// Processes are as in Client.
 	Processes []Process `json:"processes,omitempty"`
