@@ -42,3 +42,10 @@ func APIName(key int16) string {
 	}
 	return "Unknown(" + strconv.Itoa(int(key)) + ")"
 }
+
+// IsFlexible reports whether a version of an API has tagged fields (KIP-482). It is false for an
+// unknown API.
+func IsFlexible(key, version int16) bool {
+	l := layoutOf(key)
+	return l != nil && version >= l.flexible
+}

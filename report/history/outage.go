@@ -115,22 +115,29 @@ func (v *view) isTurnedAway(k *Suspect) bool {
 
 // answersHigher reports whether an ApiVersions request was the first of its connection, and the address
 // answered a higher version of it in the same life. Who reads the higher version reads the lower one: the
-// connection was turned away.
+// connection was turned away. Where no ApiVersions response was captured, a flexible version of another API
+// (KIP-482) shows the same of v3: both came with Kafka 2.4, and clients choose it from the response to v3.
 func (v *view) answersHigher(k *Suspect) bool {
 	x := &k.Exchange
 	if x.Key != keyApiVersions || k.stream.answered.Time > 0 {
 		return false
 	}
 	from, to := v.life(x.Request.Time)
+	var asked, flexible bool
 	for answered, list := range v.answers {
-		if answered.key != keyApiVersions || answered.version <= x.Version {
+		if at, ok := list.within(from-1, to-1); !ok || at.Time >= to {
 			continue
 		}
-		if at, ok := list.within(from-1, to-1); ok && at.Time < to {
+		switch {
+		case answered.key != keyApiVersions:
+			flexible = flexible || decode.IsFlexible(answered.key, answered.version)
+		case answered.version > x.Version:
 			return true
+		default:
+			asked = true
 		}
 	}
-	return false
+	return flexible && !asked && x.Version <= firstFlexible
 }
 
 // others reports whether a culprit on another connection fell between two moments.

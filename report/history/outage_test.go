@@ -86,6 +86,9 @@ func TestRestarted(t *testing.T) {
 	}
 }
 
+// unseen is the version of an ApiVersions request that was not captured.
+const unseen = -1
+
 // TestWhoAnswersAHigherVersionReadsTheLower: ApiVersions v3 is closed at an address that answers v4 in the same
 // life: the connection was turned away. The other way round, or on a connection that was served, or
 // in another life, the version is at fault.
@@ -95,13 +98,13 @@ func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
 		before  func(p *play, s uint32)
 		want    Cause
 	}{
-		"higher": {4, nil, Away}, "lower": {2, nil, Refused},
+		"higher": {4, nil, Away}, "lower": {2, nil, Refused}, "midstream, a flexible version": {unseen, nil, Away},
 		"on a connection that was served": {4, func(p *play, s uint32) { p.send(s, keyMetadata, 12, answered, soon) }, Refused},
 		"in another life": {4, func(p *play, _ uint32) {
 			if len(p.book.suspects) == 0 {
 				p.refuse()
 				p.now += time.Second
-				p.send(p.connect(), keyMetadata, 12, answered, soon)
+				p.send(p.connect(), keyMetadata, 8, answered, soon)
 			}
 			p.now += time.Second
 		}, Refused},
@@ -109,7 +112,11 @@ func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlay(t)
 			other := p.connect()
-			p.send(other, keyApiVersions, c.answers, answered, soon)
+			if c.answers == unseen {
+				p.send(other, keyMetadata, 12, answered, soon)
+			} else {
+				p.send(other, keyApiVersions, c.answers, answered, soon)
+			}
 			p.now += time.Second
 			for range 2 {
 				s := p.connect()
@@ -119,7 +126,7 @@ func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
 				p.send(s, keyApiVersions, 3, closed, soon)
 				p.end(s, 1)
 				p.now += time.Second
-				p.send(other, keyMetadata, 12, answered, soon)
+				p.send(other, keyMetadata, 8, answered, soon)
 			}
 			r := p.expect(c.want, c.want)
 			if c.want == Away && r[0].From != r[1].From {

@@ -36,14 +36,14 @@ func causeScenes() []scene {
 		},
 		{
 			name: "kv2001-near-idle", by: "frames",
-			holds:  "a client that never asks for ApiVersions: Metadata answered, six idle minutes, then the first Produce, upon which a load balancer that forgot the connection sends a RST; the capture ends",
+			holds:  "a client that never asks for ApiVersions: Metadata answered, six idle minutes, then a Fetch, upon which a load balancer that forgot the connection sends a RST; the capture ends",
 			yields: "no finding: an idle limit explains it",
 			play: func(s *stage) error {
 				t := s.connect(brokerA)
 				t.ask(3, 1)
 				s.Wait(6 * time.Minute)
 				t.Silent = true
-				t.send(0, 2)
+				t.send(1, 4)
 				t.Reset(capturetest.ToClient)
 				return nil
 			},
