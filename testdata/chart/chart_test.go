@@ -49,15 +49,19 @@ func render(t *testing.T, values string) (*appsv1.DaemonSet, *batchv1.CronJob) {
 	return daemons, job
 }
 
-// checkPod fails where a pod has more rights than it needs.
-func checkPod(t *testing.T, pod corev1.PodSpec) {
+// checkPod fails where a pod has other rights than it needs, with or without the names of processes.
+func checkPod(t *testing.T, pod corev1.PodSpec, hostPID bool) {
 	t.Helper()
-	if !pod.HostNetwork || pod.HostPID || pod.HostIPC || len(pod.Volumes) > 0 || pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
+	rights := []corev1.Capability{"NET_RAW"}
+	if hostPID {
+		rights = append(rights, "SYS_PTRACE", "DAC_READ_SEARCH", "SETUID", "SETGID")
+	}
+	if !pod.HostNetwork || pod.HostPID != hostPID || pod.HostIPC || len(pod.Volumes) > 0 || pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
 		t.Errorf("%+v", pod)
 	}
 	s := pod.Containers[0].SecurityContext
 	if !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation || *s.Privileged ||
-		!slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || !slices.Equal(s.Capabilities.Add, []corev1.Capability{"NET_RAW"}) {
+		!slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || !slices.Equal(s.Capabilities.Add, rights) {
 		t.Errorf("%+v", s)
 	}
 	if pod.Containers[0].Resources.Limits.Memory().IsZero() {
@@ -74,7 +78,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("%+v", daemons.ObjectMeta)
 	}
 	pod := daemons.Spec.Template.Spec
-	checkPod(t, pod)
+	checkPod(t, pod, false)
 	want := []string{"sniff", "-i", "any", "--fail-on", "never", "--listen", "127.0.0.1:9999", "--port", "9092"}
 	if got := pod.Containers[0].Args; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
@@ -97,10 +101,11 @@ listen: {host: 0.0.0.0, port: 9998}
 tolerations: [{operator: Exists}]
 affinity: {nodeAffinity: {}}
 priorityClassName: low
+hostPID: true
 cronJob: {enabled: true, duration: 10m, nodeSelector: {broker: "yes"}}
 `)
 	pod := daemons.Spec.Template.Spec
-	checkPod(t, pod)
+	checkPod(t, pod, true)
 	want := []string{"--listen", "0.0.0.0:9998", "--port", "9093", "--redact", "--target", "kafka-4.0"}
 	if got := pod.Containers[0].Args[5:]; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
@@ -109,7 +114,7 @@ cronJob: {enabled: true, duration: 10m, nodeSelector: {broker: "yes"}}
 		t.Error("the probe asks an address that is none")
 	}
 	pod = job.Spec.JobTemplate.Spec.Template.Spec
-	checkPod(t, pod)
+	checkPod(t, pod, true)
 	want = []string{"sniff", "-i", "any", "-q", "--fail-on", "never", "--duration", "10m", "-o", "markdown:-", "--port", "9093", "--redact", "--target", "kafka-4.0"}
 	if got := pod.Containers[0].Args; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)

@@ -7,11 +7,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* What both kinds of pods have: the network of the host, and one capability. */}}
+{{/* What both kinds of pods have: the network of the host. */}}
 {{- define "kafkavet.pod" -}}
 automountServiceAccountToken: false
 hostNetwork: true
 dnsPolicy: ClusterFirstWithHostNet
+hostPID: {{ .Values.hostPID }}
 securityContext:
   seccompProfile: {type: RuntimeDefault}
 {{- with .Values.imagePullSecrets }}
@@ -28,7 +29,8 @@ affinity: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* What both kinds of containers have. File capabilities do not exist in the image: only root has NET_RAW. */}}
+{{/* What both kinds of containers have. File capabilities do not exist in the image: only root has NET_RAW.
+With hostPID, kafkavet looks up processes as nobody (SETUID, SETGID) with the other two. */}}
 {{- define "kafkavet.container" -}}
 name: kafkavet
 image: {{ include "kafkavet.image" . | quote }}
@@ -38,7 +40,9 @@ securityContext:
   privileged: false
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
-  capabilities: {drop: [ALL], add: [NET_RAW]}
+  capabilities:
+    drop: [ALL]
+    add: [NET_RAW{{ if .Values.hostPID }}, SYS_PTRACE, DAC_READ_SEARCH, SETUID, SETGID{{ end }}]
 resources: {{ toYaml .Values.resources | nindent 2 }}
 {{- end }}
 
