@@ -138,7 +138,7 @@ func (c *Correlator) event(e *Event) {
 	case e.Connection != nil:
 		c.sink.Connection(e.Connection)
 	case e.OutOfRange != nil:
-		c.sighted(e.OutOfRange)
+		c.announce(e.OutOfRange)
 	}
 }
 
@@ -219,9 +219,9 @@ func (c *Correlator) Age() {
 	c.aged = c.waited
 }
 
-// sighted passes on a request that was just sent, if it is outside a range
+// announce passes on a request that was just sent, if it is outside a range
 // of its connection, or of others to the same broker.
-func (c *Correlator) sighted(e *Exchange) {
+func (c *Correlator) announce(e *Exchange) {
 	w, ok := c.sink.(Watcher)
 	if !ok {
 		return

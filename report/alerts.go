@@ -35,7 +35,7 @@ var (
 		"certificate_required":    {"The broker wants a certificate from the client, and the client sent none.", checkClient},
 		"access_denied":           {"The certificate is valid, and its owner is not allowed.", readLogs},
 		"handshake_failure":       {"The two sides have no cipher suite or signature algorithm in common, or a client certificate is missing.", checkSuite + " " + checkClient},
-		"insufficient_security":   {"The broker wants stronger cipher suites than the client offers.", checkSuite},
+		"insufficient_security":   {"The broker wants stronger cipher suites than the client supports.", checkSuite},
 		"protocol_version":        {"The two sides have no TLS version in common.", checkVersion},
 		"inappropriate_fallback":  {"The client tried a lower TLS version than the broker supports.", checkVersion},
 		"unrecognized_name":       {"The broker's side has no certificate for the server name that the client asked for.", checkName},

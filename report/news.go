@@ -10,7 +10,7 @@ import (
 
 // bulletin holds the groups that News reports next, each at most once.
 type bulletin struct {
-	// fresh are groups that were never reported, quiet those of them that another finding covers so far (Rule.becomes).
+	// fresh are groups that were never reported, quiet those of them that another finding covers so far (Rule.replacedBy).
 	fresh, quiet []*group
 	// again are groups that happened again.
 	again []*group

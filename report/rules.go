@@ -28,8 +28,8 @@ type Rule struct {
 	explains bool
 	own      string
 
-	// One of the following decides; the others are nil, but for suspect. detail tells findings
-	// of one rule apart beyond what they share, mostly it is empty.
+	// One of the following decides; the others are nil, except suspect. detail separates findings of
+	// one rule that are otherwise equal. It is mostly empty.
 
 	// exchange looks at a settled exchange.
 	exchange func(x *decode.Exchange) (detail string, fires bool)
@@ -48,10 +48,10 @@ type Rule struct {
 	// change looks at two ApiVersions answers in succession from one address.
 	change func(before, after *decode.Ranges) bool
 
-	// becomes gives the rule that the input as a whole shows it to be instead,
-	// nil where nothing speaks against this one. drop tells that another finding says it
-	// already, or that the rest of the input takes it back. It is nil for most.
-	becomes func(g *group, at addressFacts) (instead *Rule, drop bool)
+	// replacedBy returns the rule that the whole input supports instead of this one, nil for this
+	// one. drop: another finding reports the same, or the rest of the input withdraws it. Most
+	// rules have none.
+	replacedBy func(g *group, at addressFacts) (instead *Rule, drop bool)
 	// message, why and advice are the texts of the finding; none holds an
 	// address, a client id or a host name.
 	message, why, advice func(s *subject) string
@@ -81,7 +81,7 @@ type subject struct {
 	clear, answers, restarted bool
 	// isOpen: other causes are not ruled out, mayLackSASL: authentication is not.
 	isOpen, mayLackSASL bool
-	// target is what requests were held against beside what was advertised, nil for none.
+	// target is what requests were compared with in addition to what was advertised, nil for none.
 	target *decode.Reference
 }
 
@@ -91,7 +91,7 @@ type past struct {
 	early bool
 }
 
-// addressFacts tells what was spoken at a broker's address, all input considered.
+// addressFacts is what was spoken at a broker's address, all input considered.
 type addressFacts struct {
 	// clear: Kafka in the clear was answered.
 	clear bool
@@ -103,12 +103,12 @@ type addressFacts struct {
 	confused bool
 	// failed counts the TLS handshakes that failed.
 	failed uint64
-	// gotThrough tells whether one of the clients of the finding came through a TLS handshake there, or was
+	// gotThrough reports whether one of the clients of the finding came through a TLS handshake there, or was
 	// answered in the clear.
 	gotThrough func(g *group) bool
-	// restarted tells whether the broker was restarted between its tables, each time that they changed.
+	// restarted reports whether the broker was restarted between its tables, each time that they changed.
 	restarted func() bool
-	// served tells whether the client of the finding was served there, on other connections.
+	// served reports whether the client of the finding was served there, on other connections.
 	served func() bool
 	// refusal is what the shape of encrypted connections shows of the requests of the finding (KV2020).
 	refusal func() (sealed.Refusal, bool)
@@ -138,7 +138,7 @@ func Rules() []model.Rule {
 	return out
 }
 
-// IsCode tells whether there is a rule of that code.
+// IsCode reports whether there is a rule of that code.
 func IsCode(code string) bool { return ruleIndex(code) >= 0 }
 
 // ruleIndex is the index of a rule in rules by its code, -1 for none.
@@ -151,10 +151,10 @@ func ruleIndex(code string) int {
 	return -1
 }
 
-// spokeTLS tells whether a TLS handshake came to its end on c.
+// spokeTLS reports whether a TLS handshake came to its end on c.
 func spokeTLS(c *decode.Connection) bool { return c.TLS != nil && c.TLS.Established }
 
-// ended tells whether the end of c was seen.
+// ended reports whether the end of c was seen.
 func ended(c *decode.Connection) bool {
 	return c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset
 }

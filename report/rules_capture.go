@@ -41,7 +41,7 @@ var midstreamRule = Rule{
 	Summary: "the connection was open before the capture began",
 	Documentation: model.Documentation{
 		What: "The first packet of the connection in the capture is not its SYN: it was open before.",
-		Why:  "Clients ask for ApiVersions once, at the start. The answer is not in the capture, so its requests are held against ranges from other connections to the same address, if there are any.",
+		Why:  "Clients ask for ApiVersions once, at the start. The answer is not in the capture, so its requests are compared with ranges from other connections to the same address, if there are any.",
 		Wire: "A connection without SYN and mostly without an ApiVersions exchange.",
 		Do:   "Begin to capture before the client starts, or restart the client (or one connection of it) while capturing.",
 	},
@@ -55,7 +55,7 @@ var midstreamRule = Rule{
 	},
 }
 
-// isKafkaOrTLS tells whether c may matter here: other protocols do not.
+// isKafkaOrTLS reports whether c may matter here: other protocols do not.
 func isKafkaOrTLS(c *decode.Connection) bool {
 	return c.Protocol == reassembly.Kafka || c.Protocol == reassembly.TLS
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// unlessTLS is the becomes of requests in the clear that were refused: where the
+// unlessTLS is the replacedBy of requests in the clear that were refused: where the
 // address speaks TLS and never Kafka in the clear, that is the cause.
 func unlessTLS(_ *group, at addressFacts) (instead *Rule, drop bool) {
 	switch {
@@ -56,7 +56,7 @@ var unnegotiatedRule = Rule{
 		}
 		return detail, r.Cause == history.Refused && k.Exchange.Key != apiVersionsKey
 	},
-	becomes: unlessTLS,
+	replacedBy: unlessTLS,
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s sent without a known range, %s", s.request(), s.refusal())
 	},
@@ -102,7 +102,7 @@ var apiVersionsRefusedRule = Rule{
 		}
 		return detail, r.Cause == history.Refused && k.Exchange.Key == apiVersionsKey
 	},
-	becomes: func(g *group, at addressFacts) (instead *Rule, drop bool) {
+	replacedBy: func(g *group, at addressFacts) (instead *Rule, drop bool) {
 		if g.key.detail == inVain {
 			return nil, at.served()
 		}
@@ -150,7 +150,7 @@ var downgradedRule = Rule{
 	Summary: "ApiVersions answered with error 35 and retried lower, as the protocol intends",
 	Documentation: model.Documentation{
 		What: "The broker did not know the version of the client's ApiVersions request, said so with error 35, and the client asked again with a lower one, which was answered.",
-		Why: "This is how the protocol is meant to work (KIP-511) and no fault. It tells that the broker is older than the client: ApiVersions v3 is known since Kafka 2.4, v4 since 3.9. " +
+		Why: "This is how the protocol is meant to work (KIP-511) and no fault. It shows that the broker is older than the client: ApiVersions v3 is known since Kafka 2.4, v4 since 3.9. " +
 			"Dissectors and brokers' logs show it as an unsupported version, which misleads.",
 		Wire: "ApiVersions vN, a response with error 35 in a v0 body, ApiVersions in a lower version on the same connection, a response without error.",
 		Do:   "Nothing.",

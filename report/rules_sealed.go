@@ -29,7 +29,7 @@ var sealedRule = Rule{
 			"The key log must be written while the connections are set up.",
 	},
 	sealed: true,
-	becomes: func(_ *group, at addressFacts) (instead *Rule, drop bool) {
+	replacedBy: func(_ *group, at addressFacts) (instead *Rule, drop bool) {
 		_, refused := at.refusal()
 		return nil, !refused
 	},

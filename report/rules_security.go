@@ -48,7 +48,7 @@ var tlsConfusionRule = Rule{
 		}
 		return "", false
 	},
-	becomes: func(g *group, at addressFacts) (instead *Rule, drop bool) {
+	replacedBy: func(g *group, at addressFacts) (instead *Rule, drop bool) {
 		if g.key.detail == tlsClosed && !at.clear && (at.tls || g.count < closedAgain) {
 			return &handshakeFailedRule, false
 		}
@@ -126,7 +126,7 @@ var authenticationRule = Rule{
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
 		return closedInside, r.Cause == history.Authentication
 	},
-	becomes: func(g *group, _ addressFacts) (instead *Rule, drop bool) {
+	replacedBy: func(g *group, _ addressFacts) (instead *Rule, drop bool) {
 		switch g.key.detail {
 		case leftAfterHandshake, leftAfterChallenge, closedOnTokens:
 			return nil, g.count < 2 // once it may have been stopped
@@ -337,7 +337,7 @@ func commonReason(t *tlsrecord.Info) string {
 	return recordNumber.ReplaceAllString(reason, "a record")
 }
 
-// isEncrypted tells whether c holds TLS that stayed closed, in whole or in part.
+// isEncrypted reports whether c holds TLS that stayed closed, in whole or in part.
 func isEncrypted(c *decode.Connection) bool {
 	if c.Confusion != reassembly.NoConfusion || handshakeFailed(c) {
 		return false
@@ -348,7 +348,7 @@ func isEncrypted(c *decode.Connection) bool {
 	return c.TLS.Undecrypted > 0 || c.TLS.Reason != "" && c.TLS.Decrypted == 0
 }
 
-// handshakeFailed tells whether the TLS handshake of c ended without success.
+// handshakeFailed reports whether the TLS handshake of c ended without success.
 func handshakeFailed(c *decode.Connection) bool {
 	if c.TLS == nil || c.TLS.Established || c.Confusion != reassembly.NoConfusion {
 		return false

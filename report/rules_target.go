@@ -9,12 +9,13 @@ import (
 
 // breaksRule is KV4001 where it is certain; likelyBreaksRule is what it becomes where it is not.
 var (
-	breaksRule       = breaksOnTarget(model.Error, settleOnTarget)
+	breaksRule       = breaksOnTarget(model.Error, breaksForCertain)
 	likelyBreaksRule = breaksOnTarget(model.Warning, nil)
 )
 
-// settleOnTarget tells by the whole input what a request is that the target does not take.
-func settleOnTarget(g *group, at addressFacts) (instead *Rule, drop bool) {
+// breaksForCertain is the replacedBy of breaksRule: the whole input can show that the client only
+// likely breaks, or not at all.
+func breaksForCertain(g *group, at addressFacts) (instead *Rule, drop bool) {
 	switch f := at.onTarget(g); {
 	case f < likely:
 		return nil, true
@@ -25,7 +26,7 @@ func settleOnTarget(g *group, at addressFacts) (instead *Rule, drop bool) {
 }
 
 // breaksOnTarget makes KV4001.
-func breaksOnTarget(s model.Severity, becomes func(g *group, at addressFacts) (*Rule, bool)) Rule {
+func breaksOnTarget(s model.Severity, replacedBy func(g *group, at addressFacts) (*Rule, bool)) Rule {
 	return Rule{
 		Code: "KV4001", Title: "breaks-on-target", Severity: s,
 		Summary: "would be refused by the release named with --target: error where that is certain, warning where it is likely",
@@ -43,9 +44,9 @@ func breaksOnTarget(s model.Severity, becomes func(g *group, at addressFacts) (*
 				"or one that uses an API at another time (month-end jobs, administration).",
 			Wire: "The request as it is sent today, mostly answered; on the target it would be followed by a FIN or RST.",
 			Do: "Upgrade the client before the brokers, or raise the protocol version that it is set to (sarama: Version; kafka-python: api_version). " +
-				"Where it is only likely, try the client against a test broker of the target release; or capture it against a broker that offers newer versions and look again.",
+				"Where it is only likely, try the client against a test broker of the target release; or capture it against a broker that advertises newer versions and look again.",
 		},
-		target: true, becomes: becomes,
+		target: true, replacedBy: replacedBy,
 		message: func(b *subject) string {
 			text := fmt.Sprintf("%s sent, %s %s", b.request(), b.target.Label(), b.takes())
 			switch {
@@ -80,11 +81,11 @@ func whyOnTarget(s *subject) string {
 	api, target := apiName(s.key.api), s.target.Label()
 	switch reason(s.key.detail) {
 	case outsideAdvertised:
-		offered := "the broker advertises no such API"
+		has := "the broker advertises no such API"
 		if s.key.hasRange {
-			offered = "the broker advertises " + rangeText(s.key.advertised)
+			has = "the broker advertises " + rangeText(s.key.advertised)
 		}
-		return fmt.Sprintf("It is sent although %s: the client does not keep to what is advertised, and %s will refuse it.", offered, target)
+		return fmt.Sprintf("It is sent although %s: the client does not keep to what is advertised, and %s will refuse it.", has, target)
 	case noNewer:
 		return fmt.Sprintf("The broker advertises %s up to v%d, and the client still sent v%d: it has nothing newer, and v%d is the oldest that %s accepts.",
 			api, s.key.advertised.Max, s.key.version, t.Min, target)

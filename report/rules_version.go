@@ -159,7 +159,7 @@ var unsupportedAnswerRule = Rule{
 	},
 	why: func(s *subject) string {
 		if !s.key.hasRange {
-			return "The broker itself says that it does not support this version. Its ApiVersions response was not seen, so it cannot be told whether the client was warned."
+			return "The broker itself says that it does not support this version. Its ApiVersions response was not captured, so it is unknown whether the client could know."
 		}
 		return "The advertised range is not all that decides: features that are not finalized, an unfinished upgrade or a broker behind this one can refuse a version inside it."
 	},
@@ -180,7 +180,7 @@ func phantomMin(key int16, ranges *decode.Ranges) (lowest int16, ok bool) {
 	return ranges.PhantomMin(key)
 }
 
-// isPhantom tells whether x lies in the part of the advertised range that is
+// isPhantom reports whether x lies in the part of the advertised range that is
 // known to be refused.
 func isPhantom(x *decode.Exchange) bool {
 	if x.Verdict != decode.OK {

@@ -348,16 +348,16 @@ func (c *targetClient) finalFate(api int16, f fate, why reason) fate {
 func (t *targetCheck) fateOf(g *group) fate {
 	key := targetClientKey{clientKey: clientKey{software: g.key.software, clientID: g.key.clientID}}
 	why := reason(g.key.detail)
-	becomes := t.clients[key].finalFate(g.key.api, why.fate(), why)
+	fate := t.clients[key].finalFate(g.key.api, why.fate(), why)
 	if !t.hasPrincipals {
-		return becomes
+		return fate
 	}
 	for _, c := range t.clients {
-		if c.key.clientKey == key.clientKey && c.key.role == "" && becomes != adapts {
-			becomes = c.finalFate(g.key.api, why.fate(), why)
+		if c.key.clientKey == key.clientKey && c.key.role == "" && fate != adapts {
+			fate = c.finalFate(g.key.api, why.fate(), why)
 		}
 	}
-	return becomes
+	return fate
 }
 
 // fate is the fate that goes with a reason.

@@ -27,10 +27,10 @@ func (f *findings) severityOf(g *group, rule *Rule) model.Severity {
 // ruleOf is the rule that the whole input supports for g; drop: another finding or none reports g.
 func (f *findings) ruleOf(g *group) (rule *Rule, drop bool) {
 	rule = &rules[g.key.rule]
-	if rule.becomes == nil {
+	if rule.replacedBy == nil {
 		return rule, false
 	}
-	instead, drop := rule.becomes(g, f.facts(g))
+	instead, drop := rule.replacedBy(g, f.facts(g))
 	if instead != nil {
 		rule = instead
 	}

@@ -488,7 +488,7 @@ func (c *Case) mayBeOver() bool {
 }
 
 // maxBeginning bounds the exchanges before the first ordinary request: ApiVersions, its retry,
-// SaslHandshake and tokens. Midstream, they cannot be told from others.
+// SaslHandshake and tokens. Midstream, they look like others.
 const maxBeginning = 3 + maxTokens
 
 // beforeRefusal is how many answers come before a token that is refused: that to SaslHandshake, and the challenge

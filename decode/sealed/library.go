@@ -9,7 +9,7 @@ import (
 // Library is the TLS library of a client, as its ClientHello shows.
 type Library uint8
 
-// The libraries that are told apart.
+// The libraries that are distinguished.
 const (
 	// UnknownLibrary: none of the others, or no ClientHello.
 	UnknownLibrary Library = iota

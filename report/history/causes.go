@@ -89,7 +89,7 @@ func endedByBroker(x *decode.Exchange) bool {
 }
 
 // withoutSASL reports whether the broker ended a connection that began with something else than SASL,
-// and answered no such connection besides ApiVersions.
+// and answered no such connection except with ApiVersions.
 func (v *view) withoutSASL(k *Suspect) bool {
 	x := &k.Exchange
 	return !k.stream.hasSASL && !k.stream.midstream && k.stream.missing == 0 && x.Key != keyApiVersions && x.Key != keySaslHandshake &&

@@ -163,7 +163,7 @@ func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
 	s.answer(a, x, at)
 }
 
-// reply notes any answer. One with error 35, too, tells that the broker does not close on the version.
+// reply notes any answer. One with error 35 also shows that the broker does not close on the version.
 func (b *Book) reply(a *address, x *decode.Exchange, at capture.Position) {
 	a.alive.add(at, aliveJoin, maxAlive)
 	if list := b.answersOf(a, version{x.Key, x.Version}); list != nil {

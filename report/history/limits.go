@@ -64,7 +64,7 @@ const (
 	// the delay of a refused authentication: connection.failed.authentication.delay.ms, 100 ms, and
 	// up to 300 ms until the broker looks (KIP-306).
 	prompt = int64(2 * time.Second)
-	// refusedDelay is the least delay that tells a refused authentication (KIP-306).
+	// refusedDelay is the least delay that shows a refused authentication (KIP-306).
 	refusedDelay = int64(90 * time.Millisecond)
 	// reconnects is how soon clients connect again to a broker that went away: the longest reconnect.backoff.max.ms
 	// by default is that of librdkafka, 10 s.

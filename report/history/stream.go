@@ -10,7 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// Keys of the APIs that are told apart here.
+// Keys of the APIs with a meaning of their own here.
 const (
 	keyProduce          = 0
 	keyFetch            = 1
@@ -229,7 +229,7 @@ func (s *stream) over(c *decode.Connection) {
 	}
 }
 
-// clientKey tells clients apart: a client id at an address in a network.
+// clientKey identifies a client: a client id at an address in a network.
 type clientKey struct {
 	id     string
 	addr   netip.Addr

@@ -14,7 +14,7 @@ type Cause uint8
 
 // The causes.
 const (
-	// Unexplained: nothing that was seen tells why. No one is blamed.
+	// Unexplained: nothing that was seen explains it. No one is blamed.
 	Unexplained Cause = iota
 	// Behind: an earlier request of the connection was not served, and this one shared its fate.
 	Behind
@@ -118,7 +118,7 @@ func forbidden(v decode.Verdict) bool {
 }
 
 // isSuspect reports whether x is a request that only the whole input can judge. What is outside of
-// the range that its own connection was told is judged at once, by others.
+// the range that was advertised on its own connection is judged at once, elsewhere.
 func isSuspect(x *decode.Exchange) bool {
 	switch {
 	case forbidden(x.Verdict):
@@ -184,14 +184,14 @@ func (b *Book) NextNumber() uint64 {
 	return b.numbered
 }
 
-// Sample keeps a copy of x, of which Explanations can tell. x was given to Exchange before.
+// Sample keeps a copy of x, for Explanations. x was given to Exchange before.
 func (b *Book) Sample(x *decode.Exchange) *Suspect {
 	s := b.stream(x.Stream)
 	s.isNeeded = true
 	return &Suspect{Exchange: *x, stream: s}
 }
 
-// Limits tells how often limits were reached.
+// Limits counts how often limits were exceeded.
 func (b *Book) Limits() Limits { return b.limits }
 
 // probePrefix is how kafka-python's default client id begins. Its releases before 2.1 probe a broker

@@ -37,7 +37,7 @@ type corpus struct {
 const resident = 64
 
 // corpora are the captures in the order in which they are measured. bulk-quarter
-// is there to be held against bulk: time is to grow with the file, memory is not.
+// is compared with bulk: time has to grow with the file, memory is not.
 var corpora = []corpus{
 	{"bulk", "bulk", "1000", 0.6, resident, true},
 	{"bulk-quarter", "bulk", "250", 0, resident, false},

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// kafkaPorts are those on which the scenes speak Kafka; tshark is told.
+// kafkaPorts are those on which the scenes speak Kafka; tshark gets them as flags.
 var kafkaPorts = []string{"9092", "9093", "9094", "19092"}
 
 // oracles writes what tshark sees in the scenes' captures, those apart of
@@ -97,7 +97,7 @@ func table(keys, lowest, highest string) map[string][2]string {
 	return t
 }
 
-// outside tells whether a version lies outside a range.
+// outside reports whether a version lies outside a range.
 func outside(version string, r [2]string) bool {
 	number := func(s string) int {
 		n, err := strconv.Atoi(s)

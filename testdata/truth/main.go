@@ -33,7 +33,7 @@ type truth struct {
 	Keys  string          `json:"keys"`
 }
 
-// report is the part of kafkavet's JSON report that is held against a truth.
+// report is the part of kafkavet's JSON report that is compared with a truth.
 type report struct {
 	Findings []struct {
 		Code        string `json:"code"`
