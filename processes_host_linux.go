@@ -179,10 +179,12 @@ func readTable(dir string) (*socketTable, error) {
 	if err != nil {
 		return nil, err
 	}
+	//lint:ignore SA1019 netlink answers for its own network namespace alone
 	four, err := fs.NetTCP()
 	if err != nil {
 		return nil, err
 	}
+	//lint:ignore SA1019 as above
 	six, _ := fs.NetTCP6() // there may be no IPv6
 	t := &socketTable{inodes: map[[2]netip.AddrPort]uint64{}, locals: map[netip.AddrPort][]uint64{}, listeners: map[netip.AddrPort]uint64{}}
 	for _, l := range append(four, six...) {
