@@ -29,7 +29,7 @@ func causeScenes() []scene {
 	}
 	return []scene{
 		{
-			name: "kv1002-fires-after-upgrade", by: "frames",
+			name: "kv1002-fires-after-upgrade", by: "frames", blind: "it borrows no ranges",
 			holds:  "Kafka 3.9 serves a client that negotiates and one that does not (Fetch v2); it is restarted as Kafka 4.0; the first one is served again, the second one closed again and again",
 			yields: "KV1002 for Fetch v2 by the range of another connection, KV2005 as a note; nothing says that the broker was away",
 			play:   upgradeUnderLegacyClient,
@@ -86,7 +86,7 @@ func causeScenes() []scene {
 			}),
 		},
 		{
-			name: "kv2012-fires-closes", by: "frames",
+			name: "kv2012-fires-closes", by: "frames", blind: "it does not know the port",
 			holds:  "ApiVersions v4 to port 18080, closed three times; nothing else is asked, nothing answered",
 			yields: "KV2012, no KV2002: brokers seldom listen there",
 			play:   closes(18080),
