@@ -53,7 +53,7 @@ func (b *baseline) parse(text []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields() // an entry with a misspelled field would match too much
 	if err := dec.Decode(b); err != nil {
-		return err
+		return fmt.Errorf("is no baseline: %w", err)
 	}
 	if b.Schema != baselineSchema {
 		return fmt.Errorf("schema %q: must be %q", b.Schema, baselineSchema)

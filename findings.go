@@ -197,10 +197,25 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 	if !isWhole {
 		return exitTrouble
 	}
+	text := f.failing(rep)
 	if rep.Summary.RequestsChecked < opt.required {
-		f.j.complain("%v", notChecked(rep, opt.required, !f.j.filter.All()))
+		reasons := notChecked(rep, opt.required, !f.j.filter.All()).Error()
+		if text != "" {
+			reasons += "; " + text
+		}
+		f.j.complain("%s", reasons)
 		return exitTrouble
 	}
+	if text == "" {
+		return f.foldedVerdict(rep)
+	}
+	f.j.complain("%s", text)
+	return exitFindings
+}
+
+// failing describes the findings at or above --fail-on in one line, empty for none.
+func (f *findings) failing(rep *model.Report) string {
+	opt := &f.j.opt.report
 	var failing []*model.Finding
 	for i := range rep.Findings {
 		if opt.fails(&rep.Findings[i]) {
@@ -208,15 +223,14 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 		}
 	}
 	if len(failing) == 0 {
-		return f.foldedVerdict(rep)
+		return ""
 	}
 	worst := slices.MaxFunc(failing, func(a, b *model.Finding) int { return cmp.Compare(a.Severity, b.Severity) })
 	text := fmt.Sprintf("%s %s %s: %s", worst.Severity, worst.Code, worst.Title, write.Sentence(worst))
 	if n := len(failing) - 1; n > 0 {
 		text += "; and " + words.Plural(uint64(n), "more finding")
 	}
-	f.j.complain("%s", strings.Join(strings.Fields(text), " ")) // in one line
-	return exitFindings
+	return strings.Join(strings.Fields(text), " ") // in one line
 }
 
 // foldedVerdict returns the exit code of the findings folded to save memory. No baseline can

@@ -172,6 +172,9 @@ func (g *group) softwareName() string {
 	return cut(strings.TrimSpace(g.key.software.Name + " " + g.key.software.Version))
 }
 
+// softwareLine is the client's software without its version, as in "a release of".
+func (g *group) softwareLine() string { return cmp.Or(cut(g.key.software.Name), "the client") }
+
 // said says by whom the range is known, as the beginning of a sentence.
 func (g *group) said() string {
 	switch {

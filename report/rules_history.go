@@ -180,7 +180,7 @@ var sessionRule = Rule{
 		return text + "; requests that came sooner were answered. The broker could not state the lifetime, and the client did not authenticate again (KIP-368)."
 	},
 	advice: func(s *subject) string {
-		return fmt.Sprintf("Run a release of %s that authenticates again within the session, or raise connections.max.reauth.ms of the broker.", s.softwareName())
+		return fmt.Sprintf("Run a release of %s that authenticates again within the session, or raise connections.max.reauth.ms of the broker.", s.softwareLine())
 	},
 }
 

@@ -71,7 +71,7 @@ var unnegotiatedRule = Rule{
 	},
 	advice: func(s *subject) string {
 		if s.key.detail == inVain {
-			return fmt.Sprintf("Run a release of %s that asks again with ApiVersions v0, or set it to the broker's release.", s.softwareName())
+			return fmt.Sprintf("Run a release of %s that asks again with ApiVersions v0, or set it to the broker's release.", s.softwareLine())
 		}
 		advice := fmt.Sprintf("Let %s negotiate its versions, or set it to the broker's release.", s.softwareName())
 		if !s.isInTheClear() {
@@ -129,7 +129,7 @@ var apiVersionsRefusedRule = Rule{
 	},
 	advice: func(s *subject) string {
 		if s.key.detail == inVain {
-			return fmt.Sprintf("Run a release of %s that goes down to ApiVersions v0, or upgrade the broker.", s.softwareName())
+			return fmt.Sprintf("Run a release of %s that goes down to ApiVersions v0, or upgrade the broker.", s.softwareLine())
 		}
 		if s.key.version == 0 {
 			return "Check that the port is a Kafka listener and security.protocol fits it; for brokers before 0.10 switch version negotiation off (librdkafka: api.version.request=false)."

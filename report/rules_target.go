@@ -32,7 +32,7 @@ func breaksOnTarget(s model.Severity, replacedBy func(g *group, at addressFacts)
 		Summary: "would be refused by the release named with --target: error where that is certain, warning where it is likely",
 		Documentation: model.Documentation{
 			What: "The request is in a version that the release named with --target does not take, and the client is not known to have a better one. " +
-				"It is an error where that is certain: the client does not ask which versions the broker supports, or sends what was not advertised; or the broker advertised a version that the target accepts, and sent an older one all the same, " +
+				"It is an error where that is certain: the client does not ask which versions the broker supports, or sends what was not advertised; or the broker advertised a version that the target accepts, and the client sent an older one, " +
 				"so that it has no newer one; or the API is gone and nothing stands in for it. " +
 				"It is a warning where it is only likely: the client negotiates, and the broker in the capture advertised nothing that the target accepts, so that the client may know a newer version or not; " +
 				"or the advertised range was not seen; or it sent the request before the answer was there.",
@@ -120,5 +120,5 @@ func adviceOnTarget(s *subject) string {
 	case s.key.version > t.Max:
 		return fmt.Sprintf("Have %s negotiate its versions, or set it to the target's release (%s v%d or lower), before the brokers change.", software, api, t.Max)
 	}
-	return fmt.Sprintf("Before the brokers are upgraded, run a release of %s that sends %s v%d or higher, or raise the protocol version it is set to.", software, api, t.Min)
+	return fmt.Sprintf("Before the brokers are upgraded, run a release of %s that sends %s v%d or higher, or raise the protocol version it is set to.", s.softwareLine(), api, t.Min)
 }

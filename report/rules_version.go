@@ -1,7 +1,6 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
 
 	"github.com/kafkavet/kafkavet/decode"
@@ -43,7 +42,7 @@ var aboveMaxRule = Rule{
 	},
 	advice: func(s *subject) string {
 		return fmt.Sprintf("Run a release of %s that keeps to the advertised range (%s v%d or lower here), or a broker that supports %s.",
-			cmp.Or(cut(s.key.software.Name), "the client"), apiName(s.key.api), s.key.advertised.Max, s.request())
+			s.softwareLine(), apiName(s.key.api), s.key.advertised.Max, s.request())
 	},
 }
 

@@ -107,15 +107,12 @@ func (f *sealedFit) outside(a *sealed.Answer) (support string, outside bool) {
 	return fmt.Sprintf("Kafka %s supports %s up to v%d", decode.Alternatives(a.Releases), apiName(f.key), highest.Max), true
 }
 
-// possible is what a match by sizes is worth.
-const possible = "possible"
-
 // fittingIssue is the known issue of a finding of sealedRule, nil without one.
 func (f *findings) fittingIssue(in *conclusion) *model.KnownIssue {
 	known, ok := f.issues.ByID(in.issue)
 	if !ok {
 		return nil
 	}
-	known.Confidence, known.ConfidenceReason = possible, "only the sizes of encrypted messages fit"
+	known.Confidence, known.ConfidenceReason = model.MatchPossible, "only the sizes of encrypted messages fit"
 	return &known
 }

@@ -31,7 +31,7 @@ const (
 )
 
 // confidenceNames are the words of the levels, in JSON and in known-issues files.
-var confidenceNames = [...]string{noMatch: "", Possible: "possible", Likely: "likely", Certain: "certain"}
+var confidenceNames = [...]string{noMatch: "", Possible: model.MatchPossible, Likely: "likely", Certain: "certain"}
 
 // String is the word for c: "certain", "likely" or "possible", empty for no match.
 func (c Confidence) String() string { return confidenceNames[c] }

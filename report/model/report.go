@@ -472,6 +472,9 @@ type TLSSession struct {
 	ClientRandom string `json:"client_random"`
 }
 
+// MatchPossible is the Confidence of a known issue that only the requests or sizes fit.
+const MatchPossible = "possible"
+
 // KnownIssue is a known bug of a client or a broker.
 type KnownIssue struct {
 	ID         string `json:"id"`

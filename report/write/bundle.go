@@ -62,7 +62,12 @@ func bundleNote(w io.Writer, r *model.Report) error {
 	e := r.Evidence
 	fmt.Fprintf(&b, "%-16s the packets that prove it, with comments: %s of %s\n", e.Path,
 		words.Plural(e.Packets, "packet"), words.Plural(e.Connections, "connection"))
-	fmt.Fprintf(&b, "\nTo look at it:\n\n    kafkavet analyze %[1]s\n    wireshark %[1]s\n\n", e.Path)
+	b.WriteString("\nTo look at it:\n")
+	for _, step := range reproduce(r) {
+		fmt.Fprintf(&b, "\n  %s:\n    %s\n", step.What, step.Command)
+	}
+	b.WriteString("\nThe evidence holds the packets of the first occurrences of each finding. The report gives their frames in it\n" +
+		"beside those of the original capture, which is not here.\n")
 	names := "Names and addresses are as captured. kafkavet analyze --redact replaces them.\n"
 	if e.Redacted {
 		names = "Names and addresses are replaced with pseudonyms. They are the same in all files.\n"

@@ -37,8 +37,8 @@ func Sentence(f *model.Finding) string {
 // details are the paragraphs that follow Sentence: why, what to do, what is known, and where the evidence is.
 func details(r *model.Report, f *model.Finding) string {
 	parts := []string{Escape(f.Why)}
-	if f.Advice != "" {
-		parts = append(parts, Escape(f.Advice))
+	if do := remedy(f); do != "" {
+		parts = append(parts, Escape(do))
 	}
 	if k := f.KnownIssue; k != nil {
 		parts = append(parts, "Known: "+Escape(k.Title+matchText(k))+" "+Escape(k.URL))

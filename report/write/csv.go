@@ -73,7 +73,7 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 	}
 	return []string{
 		f.Code, f.Title, f.Severity.String(), f.API, version, lowest, highest, f.Evidence, software, softwareVersion, id, addresses,
-		f.Broker, strconv.FormatUint(f.Count, 10), frame, stream, at, issue, fixed, strconv.FormatBool(f.Accepted), f.Message, f.Advice,
+		f.Broker, strconv.FormatUint(f.Count, 10), frame, stream, at, issue, fixed, strconv.FormatBool(f.Accepted), f.Message, remedy(f),
 		match, proof, proofFrame, proofStream, processes, principals,
 	}
 }

@@ -52,6 +52,19 @@ func explanationTexts(list []model.Explanation) string {
 	return strings.Join(parts, "; ")
 }
 
+// remedy says what to do: the fix of the known issue, after the general advice where the match is
+// only possible.
+func remedy(f *model.Finding) string {
+	k := f.KnownIssue
+	switch {
+	case k == nil || k.Workaround == "":
+		return f.Advice
+	case k.Confidence == model.MatchPossible:
+		return strings.TrimSpace(f.Advice + " If it is this bug: " + k.Workaround)
+	}
+	return k.Workaround
+}
+
 // limitWords say of the limits, by their names in the JSON report, what was not kept.
 var limitWords = map[string]string{
 	"client_members":         "client ids and addresses of a client beyond the first 64",

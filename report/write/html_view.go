@@ -207,7 +207,7 @@ func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView 
 		ID:   ids.make("f", f.Code, f.API, f.Version != nil, value(f.Version), f.Advertised != nil, value(f.Advertised), f.Broker, f.Client != nil, clientKeyOf(f.Client)),
 		Code: f.Code, Title: f.Title + acceptedText(f), Message: clip(title(f), maxTitle), Folded: isNote(r, f),
 		Severity: f.Severity.String(), SeverityName: severityWords[f.Severity],
-		Advice: f.Advice, Commands: f.Commands, Several: len(r.Captures) > 1, Requests: requestText(f) != "",
+		Advice: remedy(f), Commands: f.Commands, Several: len(r.Captures) > 1, Requests: requestText(f) != "",
 	}
 	v.Rows = statements(f)
 	v.Chart = findingChart(f, v.ID)

@@ -238,11 +238,7 @@ func (m *markdown) knownIssue(f *model.Finding, line func(label, text string)) {
 	if k.FixedIn != "" {
 		line("Fixed in", mdCode(shorten(k.FixedIn)))
 	}
-	if k.Workaround != "" {
-		line("What to do", mdProse(k.Workaround))
-	} else {
-		line("What to do", mdProse(f.Advice))
-	}
+	line("What to do", mdProse(remedy(f)))
 }
 
 // occurrences lists the first occurrences of a finding with display filters.

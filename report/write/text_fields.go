@@ -228,12 +228,5 @@ func (t *textReport) advice(f *model.Finding) {
 	if k.FixedIn != "" && k.Workaround == "" {
 		t.field("fixed in", Escape(k.FixedIn))
 	}
-	switch {
-	case k.Workaround != "" && f.Evidence == model.EvidenceInferred:
-		t.field("do", escapeLong(f.Advice+" If it is this bug: "+k.Workaround))
-	case k.Workaround != "":
-		t.field("do", escapeLong(k.Workaround))
-	default:
-		t.field("do", escapeLong(f.Advice))
-	}
+	t.field("do", escapeLong(remedy(f)))
 }
