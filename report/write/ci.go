@@ -53,9 +53,9 @@ func checkedText(r *model.Report) string {
 	return fmt.Sprintf("%s checked, %s found", words.Plural(r.Summary.RequestsChecked, "request"), words.Plural(uint64(len(r.Findings)), "finding"))
 }
 
-// GitHub writes r as annotations of GitHub Actions, one line for each finding:
+// GitHub writes r as annotations of GitHub Actions, one line for each finding and for opt.Shortfall:
 // https://docs.github.com/actions/reference/workflow-commands-for-github-actions
-func GitHub(w io.Writer, r *model.Report) error {
+func GitHub(w io.Writer, r *model.Report, opt TextOptions) error {
 	var b bytes.Buffer
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
@@ -67,7 +67,10 @@ func GitHub(w io.Writer, r *model.Report) error {
 		}
 		fmt.Fprintf(&b, "::%s title=%s::%s\n", kind, property.Replace(f.Code+" "+f.Title+acceptedText(f)), data.Replace(Sentence(f)+"\n"+details(r, f)))
 	}
-	if len(r.Findings) == 0 {
+	switch {
+	case opt.Shortfall != "":
+		fmt.Fprintf(&b, "::error title=kafkavet::%s\n", data.Replace(Escape(opt.Shortfall)))
+	case len(r.Findings) == 0:
 		fmt.Fprintf(&b, "::notice title=kafkavet::%s\n", checkedText(r))
 	}
 	_, err := w.Write(b.Bytes())
@@ -111,9 +114,13 @@ type (
 )
 
 // JUnit writes r as JUnit XML: a test case for each finding, which fails where opt.Fails says so, and
-// one that says how much was checked.
+// one that says how much was checked, which fails with opt.Shortfall.
 func JUnit(w io.Writer, r *model.Report, opt TextOptions) error {
 	suite := junitSuite{Name: "kafkavet", Cases: []junitCase{{Name: "requests", ClassName: "kafkavet", Output: checkedText(r)}}}
+	if opt.Shortfall != "" {
+		suite.Cases[0].Failure = &junitResult{Message: Escape(opt.Shortfall), Type: "error"}
+		suite.Failures++
+	}
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		c := junitCase{Name: f.Code + " " + f.Title + ": " + Sentence(f), ClassName: "kafkavet." + f.Code}

@@ -143,6 +143,23 @@ func TestGitHub(t *testing.T) {
 	}
 }
 
+// TestShortfall: a run that fails because too little was checked fails in JUnit and GitHub, too.
+func TestShortfall(t *testing.T) {
+	const short = "0 requests checked, --require-checked asks for 1"
+	opt := TextOptions{Shortfall: short}
+	if got := string(formatted(t, "github", emptyReport(), opt)); got != "::error title=kafkavet::"+short+"\n" {
+		t.Errorf("github: %q", got)
+	}
+	if got := string(formatted(t, "junit", emptyReport(), opt)); strings.Count(got, `failures="1"`) != 2 || strings.Count(got, `<failure message="`+short+`"`) != 1 {
+		t.Errorf("junit: %s", got)
+	}
+	for _, format := range []string{"github", "junit"} {
+		if got := string(formatted(t, format, emptyReport(), TextOptions{})); strings.Contains(got, "error title") || strings.Contains(got, "<failure") {
+			t.Errorf("%s without a shortfall: %s", format, got)
+		}
+	}
+}
+
 func TestCSV(t *testing.T) {
 	r := hostileReport("=cmd|' /C calc'!A0")
 	rows, err := csv.NewReader(bytes.NewReader(formatted(t, "csv", r, TextOptions{}))).ReadAll()

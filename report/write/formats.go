@@ -35,7 +35,7 @@ var formats = []Format{
 	{Name: "csv", Extensions: []string{".csv"}, IsDocument: true, Write: withoutOptions(CSV)},
 	{Name: "sarif", Extensions: []string{".sarif"}, IsDocument: true, Write: withoutOptions(SARIF)},
 	{Name: "junit", Extensions: []string{".xml"}, IsDocument: true, Write: JUnit},
-	{Name: "github", IsDocument: true, Write: withoutOptions(GitHub)},
+	{Name: "github", IsDocument: true, Write: GitHub},
 }
 
 // withoutOptions makes a Format.Write of a writer without options.

@@ -19,6 +19,9 @@ type TextOptions struct {
 	Color bool
 	// Fails reports whether a finding makes the run fail, for JUnit; nil for errors only.
 	Fails func(*model.Finding) bool
+	// Shortfall is why the run fails although no finding does: too few requests were checked. It is
+	// for JUnit and GitHub, empty where enough were.
+	Shortfall string
 }
 
 func (o *TextOptions) fails(f *model.Finding) bool {
