@@ -75,7 +75,7 @@ func Load(isCode func(code string) bool, paths ...string) (*Catalogue, error) {
 			return nil, err
 		}
 	}
-	if err := k.add(builtInName, builtInIssues); err != nil {
+	if err := k.addBuiltIn(); err != nil {
 		return nil, err
 	}
 	return k, nil
@@ -104,15 +104,31 @@ func (k *Catalogue) load() {
 		if len(k.files) > 0 {
 			return
 		}
-		if err := k.add(builtInName, builtInIssues); err != nil {
+		if err := k.addBuiltIn(); err != nil {
 			panic(err)
 		}
 	})
 }
 
+// builtIn parses the built-in issues, once in a process. Nothing changes them afterwards.
+var builtIn = sync.OnceValues(func() (issueFile, error) { return parseYAML(builtInIssues) })
+
+func (k *Catalogue) addBuiltIn() error {
+	f, err := builtIn()
+	if err == nil {
+		err = f.check(k.isCode)
+	}
+	return k.append(builtInName, f, err)
+}
+
 // add parses a file and appends what is in it.
 func (k *Catalogue) add(name string, data []byte) error {
 	f, err := parseIssues(data, k.isCode)
+	return k.append(name, f, err)
+}
+
+// append appends a parsed file; err is the error of parsing it.
+func (k *Catalogue) append(name string, f issueFile, err error) error {
 	if err != nil {
 		return fmt.Errorf("read known issues %s: %w", name, err)
 	}
@@ -343,30 +359,36 @@ func (w *wildcard) UnmarshalYAML(node ast.Node) error {
 // parseIssues reads a known-issues file.
 func parseIssues(data []byte, isCode func(string) bool) (issueFile, error) {
 	f, err := parseYAML(data)
+	if err == nil {
+		err = f.check(isCode)
+	}
+	return f, err
+}
+
+// check checks what the types of the fields do not.
+func (f *issueFile) check(isCode func(string) bool) error {
 	switch {
-	case err != nil:
-		return f, err
 	case len(f.Issues) == 0 && len(f.DefaultClientIDs) == 0:
-		return f, fieldError(1, "issues", "is missing")
+		return fieldError(1, "issues", "is missing")
 	case len(f.Issues) > maxIssues:
-		return f, fieldError(f.Issues[maxIssues].ID.line, "issues", "has %d entries, more than %d", len(f.Issues), maxIssues)
+		return fieldError(f.Issues[maxIssues].ID.line, "issues", "has %d entries, more than %d", len(f.Issues), maxIssues)
 	}
 	if n := slices.IndexFunc(f.DefaultClientIDs, wildcard.isEmpty); n >= 0 {
-		return f, fieldError(1, fmt.Sprintf("default_client_ids[%d]", n), "is empty")
+		return fieldError(1, fmt.Sprintf("default_client_ids[%d]", n), "is empty")
 	}
 	line := 1
 	for i := range f.Issues {
 		line = max(line, f.Issues[i].ID.line)
 		for n, c := range f.Issues[i].Codes {
 			if !isCode(c.text) {
-				return f, fieldError(max(c.line, line), fmt.Sprintf("issues[%d].codes[%d]", i, n), "%q is no finding code like KV1001", c.text)
+				return fieldError(max(c.line, line), fmt.Sprintf("issues[%d].codes[%d]", i, n), "%q is no finding code like KV1001", c.text)
 			}
 		}
 		if field, problem := f.Issues[i].incomplete(); problem != "" {
-			return f, fieldError(line, fmt.Sprintf("issues[%d]%s", i, field), "%s", problem)
+			return fieldError(line, fmt.Sprintf("issues[%d]%s", i, field), "%s", problem)
 		}
 	}
-	return f, nil
+	return nil
 }
 
 // incomplete names a field that is missing, and says what is wrong; both are empty for a complete issue. It fills in
