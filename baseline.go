@@ -106,9 +106,13 @@ func writeBaseline(w io.Writer, rep *model.Report) error {
 	return enc.Encode(b)
 }
 
-// notChecked says that fewer requests were checked than --require-checked asks for, and why.
+// notChecked says that fewer requests were checked than --require-checked asks for, and why. It
+// is empty if enough were.
 func notChecked(rep *model.Report, required uint64, isFiltered bool) string {
 	s := &rep.Summary
+	if s.RequestsChecked >= required {
+		return ""
+	}
 	var why []string
 	for _, n := range rep.Quality.NotChecked {
 		switch n.Reason {

@@ -176,9 +176,7 @@ func (r reportFile) rank() int {
 func (f *findings) writeReport(out reportFile, rep *model.Report) error {
 	opt := textOptions(out.w, f.j.opt.report.color)
 	opt.Fails = f.j.opt.report.fails
-	if required := f.j.opt.report.required; rep.Summary.RequestsChecked < required {
-		opt.Shortfall = notChecked(rep, required, !f.j.filter.All())
-	}
+	opt.Shortfall = notChecked(rep, f.j.opt.report.required, !f.j.filter.All())
 	if err := out.format.Write(out.w, rep, opt); err != nil {
 		return fmt.Errorf("write %s: %w", out.name, reason(err))
 	}
@@ -201,8 +199,7 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 		return exitTrouble
 	}
 	text := f.failing(rep)
-	if rep.Summary.RequestsChecked < opt.required {
-		reasons := notChecked(rep, opt.required, !f.j.filter.All())
+	if reasons := notChecked(rep, opt.required, !f.j.filter.All()); reasons != "" {
 		if text != "" {
 			reasons += "; " + text
 		}
