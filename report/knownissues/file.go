@@ -391,8 +391,7 @@ func (f *issueFile) check(isCode func(string) bool) error {
 	return nil
 }
 
-// incomplete names a field that is missing, and says what is wrong; both are empty for a complete issue. It fills in
-// what may be missing.
+// incomplete names a field that is missing, and says what is wrong; both are empty for a complete issue.
 func (i *issue) incomplete() (field, problem string) {
 	if len(i.ID.text) == 0 || len(i.ID.text) > maxIssueID || strings.Trim(i.ID.text, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
 		return ".id", fmt.Sprintf("%q is not of 1 to %d lower-case letters, digits, dots and hyphens", i.ID.text, maxIssueID)
@@ -413,16 +412,10 @@ func (i *issue) incomplete() (field, problem string) {
 			return fmt.Sprintf(".sent[%d]", n), "needs api and versions"
 		}
 	}
-	for n := range i.ServerNames {
-		w := &i.ServerNames[n]
-		if w.before, w.after = strings.ToLower(w.before), strings.ToLower(w.after); w.isEmpty() {
-			return fmt.Sprintf(".server_names[%d]", n), "is empty"
-		}
+	if n := slices.IndexFunc(i.ServerNames, wildcard.isEmpty); n >= 0 {
+		return fmt.Sprintf(".server_names[%d]", n), "is empty"
 	}
-	for n := range i.Clients {
-		c := &i.Clients[n]
-		c.AtMost = cmp.Or(c.AtMost, Certain)
-		c.Because = cmp.Or(c.Because, "the catalogue of known issues allows no more for this client")
+	for n, c := range i.Clients {
 		at := fmt.Sprintf(".clients[%d]", n)
 		if c.Name == "" && len(c.ClientIDs) == 0 {
 			return at, "has neither name nor client_ids"
@@ -435,6 +428,19 @@ func (i *issue) incomplete() (field, problem string) {
 		}
 	}
 	return "", ""
+}
+
+// complete fills in what may be missing, and writes server names in lower case.
+func (i *issue) complete() {
+	for n := range i.ServerNames {
+		w := &i.ServerNames[n]
+		w.before, w.after = strings.ToLower(w.before), strings.ToLower(w.after)
+	}
+	for n := range i.Clients {
+		c := &i.Clients[n]
+		c.AtMost = cmp.Or(c.AtMost, Certain)
+		c.Because = cmp.Or(c.Because, "the catalogue of known issues allows no more for this client")
+	}
 }
 
 // parseYAML reads the YAML of a known-issues file.
@@ -452,6 +458,9 @@ func parseYAML(data []byte) (written issueFile, err error) {
 	}
 	if err := yaml.NodeToValue(file.Docs[0].Body, &written, yaml.Strict()); err != nil {
 		return written, yamlError(err)
+	}
+	for i := range written.Issues {
+		written.Issues[i].complete()
 	}
 	return written, nil
 }
