@@ -97,6 +97,7 @@ func (f *findings) exchange(x *decode.Exchange) int {
 		fired = undecided
 		f.claim(x)
 	}
+	f.claimInstead(x)
 	if f.isWatch {
 		f.dropPending(x)
 	}

@@ -40,6 +40,18 @@ func (f *findings) claim(x *decode.Exchange) {
 	}
 }
 
+// claimInstead keeps x with the requests that were refused before and that it takes the place of.
+func (f *findings) claimInstead(x *decode.Exchange) {
+	if f.evidence == nil {
+		return
+	}
+	for _, k := range f.history.InPlaceOf(x) {
+		if id, ok := f.claims[f.claimKey(&k.Exchange)]; ok {
+			f.evidence.Instead(id, &k.Exchange, x)
+		}
+	}
+}
+
 // claimID finds or creates the id of what is not decided; ok is false where there is no room.
 func (f *findings) claimID(key findingKey) (id evidence.ID, ok bool) {
 	if id, ok = f.claims[key]; ok {

@@ -119,6 +119,10 @@ type party struct {
 	request *wanted
 }
 
+func partyOf(x *decode.Exchange) party {
+	return party{x.Client, true, &wanted{x.Key, x.Version, x.CorrelationID}}
+}
+
 // pattern is how the request stands on the wire, behind its size.
 func (w wanted) pattern() []byte {
 	b := binary.BigEndian.AppendUint16(nil, uint16(w.key))
@@ -424,7 +428,7 @@ func (e *Collector) Exchange(id ID, x *decode.Exchange) {
 	if to.Before(x.Request) {
 		to = x.Request
 	}
-	if !e.use(&p, x.Stream, x.Request, to, party{x.Client, true, &wanted{x.Key, x.Version, x.CorrelationID}}) {
+	if !e.use(&p, x.Stream, x.Request, to, partyOf(x)) {
 		e.omitted++
 		return
 	}
@@ -436,6 +440,16 @@ func (e *Collector) Exchange(id ID, x *decode.Exchange) {
 		p.marks = append(p.marks, mark{to, "%s " + text})
 	}
 	e.insert(id, p)
+}
+
+// Instead keeps what the client asked in place of the refused request, where that is kept for the finding.
+func (e *Collector) Instead(id ID, refused, x *decode.Exchange) {
+	kept := e.proofs[id]
+	i := slices.IndexFunc(kept, func(p proof) bool { return p.stream == refused.Stream && samePlace(p.at, refused.Request) })
+	if i < 0 || !e.use(&kept[i], x.Stream, x.Request, x.Decided, partyOf(x)) {
+		return
+	}
+	kept[i].marks = append(kept[i].marks, mark{x.Decided, "%s answered, in place of the request that was refused"})
 }
 
 // Connection keeps a connection that is an occurrence of a finding.

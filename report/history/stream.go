@@ -288,6 +288,21 @@ func (c *client) fallBack(x *decode.Exchange, at capture.Position) {
 	}
 }
 
+// InPlaceOf are the suspects, refused with error 35, in whose place the client asked x and was served.
+func (b *Book) InPlaceOf(x *decode.Exchange) []*Suspect {
+	c := b.clients[clientKey{x.ClientID, x.Client.Addr(), x.Domain}]
+	if c == nil || len(c.open) == 0 || x.Outcome != decode.Answered {
+		return nil
+	}
+	var refused []*Suspect
+	for _, s := range c.open {
+		if s.Instead.Time > 0 && s.Instead == x.Decided {
+			refused = append(refused, s)
+		}
+	}
+	return refused
+}
+
 // fallbacks are the APIs that clients use in place of one that was answered with error 35, by the key
 // of that one.
 //
