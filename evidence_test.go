@@ -337,7 +337,8 @@ func TestEvidenceInTshark(t *testing.T) {
 				invoke(t, strings.NewReader(""), "analyze", mode, "--evidence", file, name)
 				got := dissected(t, tshark, file)
 				for _, line := range got {
-					if !slices.Contains(all, line) {
+					// A raw SASL token is overwritten with zeros: to tshark a Produce v0.
+					if !slices.Contains(all, line) && !strings.HasSuffix(line, "\t0\t0\t0") {
 						t.Errorf("%s: tshark sees %q in the evidence and not in the capture", mode, line)
 					}
 				}

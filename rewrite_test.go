@@ -17,8 +17,6 @@ import (
 
 // exceptions are what single captures do not keep in a rewriting that others survive.
 var exceptions = map[string]capturetest.Keeps{
-	// The request and the FIN 10 s after it become one segment: nobody was silent for long.
-	"kv2002-fires-silent.pcap merged": capturetest.KeepsFindings,
 	// Client ids that are empty or hold control characters are accepted only where the beginning
 	// of the connection or an answer was seen, and those with a zero byte only where an answer
 	// was.
@@ -27,19 +25,6 @@ var exceptions = map[string]capturetest.Keeps{
 	"foreign-http.pcap no handshakes":      capturetest.KeepsOutcomes,
 	"foreign-http2.pcap no handshakes":     capturetest.KeepsOutcomes,
 	"hostile-text.pcap to the broker only": capturetest.KeepsAll &^ capturetest.KeepsAddresses,
-	// How often and for how long an address was away, and how fast it closed, depends on times, which a new order changes.
-	"lab_sasl-missing_aiokafka-0.14.0_kafka-3.9.2-kraft.pcap out of order":                                      capturetest.KeepsFindings,
-	"lab_sasl-missing_aiokafka-0.14.0_kafka-3.9.2-kraft.pcap split and out of order":                            capturetest.KeepsFindings,
-	"lab_sasl-missing_aiokafka-0.14.0_kafka-3.9.2-kraft.pcap split, twice and out of order":                     capturetest.KeepsFindings,
-	"lab_sasl-missing_aiokafka-0.14.0_kafka-3.9.2-kraft.pcap sequence numbers wrap, out of order":               capturetest.KeepsFindings,
-	"lab_kill_kafkajs-2.2.4_kafka-3.9.2-kraft.pcap out of order":                                                capturetest.KeepsFindings,
-	"lab_kill_kafkajs-2.2.4_kafka-3.9.2-kraft.pcap split and out of order":                                      capturetest.KeepsFindings,
-	"lab_kill_kafkajs-2.2.4_kafka-3.9.2-kraft.pcap split, twice and out of order":                               capturetest.KeepsFindings,
-	"lab_kill_kafkajs-2.2.4_kafka-3.9.2-kraft.pcap sequence numbers wrap, out of order":                         capturetest.KeepsFindings,
-	"lab_session-expired_aiokafka-0.14.0_kafka-3.9.2-kraft_sasl-plain.pcap out of order":                        capturetest.KeepsFindings,
-	"lab_session-expired_aiokafka-0.14.0_kafka-3.9.2-kraft_sasl-plain.pcap split and out of order":              capturetest.KeepsFindings,
-	"lab_session-expired_aiokafka-0.14.0_kafka-3.9.2-kraft_sasl-plain.pcap split, twice and out of order":       capturetest.KeepsFindings,
-	"lab_session-expired_aiokafka-0.14.0_kafka-3.9.2-kraft_sasl-plain.pcap sequence numbers wrap, out of order": capturetest.KeepsFindings,
 	// The target of the preface is the broker then, and all connections go to one.
 	"kv4001-fires-certain.pcap SOCKS4": capturetest.KeepsVerdicts | capturetest.KeepsFindings,
 	"kv4001-fires-certain.pcap SOCKS5": capturetest.KeepsVerdicts | capturetest.KeepsFindings,

@@ -3,6 +3,7 @@ package capturetest
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"time"
 )
 
 // copies are the variants with packets more than once or in another order.
@@ -119,9 +120,13 @@ func KeepAlives(packets []Packet) []Packet {
 	})
 }
 
+// together is how far apart packets may be, in nanoseconds, that overtake each other on
+// their way or that receive offload joins.
+const together = int64(20 * time.Millisecond)
+
 // Reorder shuffles the segments of each direction of a connection among
 // themselves: none moves by more than window segments, past a packet of the
-// other direction, or past a SYN or RST. So every byte still comes before the
+// other direction, past a SYN or RST, or past a pause longer than together. So every byte still comes before the
 // answer to it. The first segments of a direction that was joined midstream
 // stay, since no one could tell where that direction begins.
 func Reorder(packets []Packet, seed uint64, window int) []Packet {
@@ -145,7 +150,7 @@ func Reorder(packets []Packet, seed uint64, window int) []Packet {
 			continue
 		}
 		run := runs[s.stream]
-		if len(run) > 0 && segments[run[0]].dir != s.dir {
+		if len(run) > 0 && (segments[run[0]].dir != s.dir || s.Time-packets[run[len(run)-1]].Time > together) {
 			shuffle(run)
 			run = nil
 		}

@@ -47,8 +47,8 @@ func Split(packets []Packet, seed uint64, limit int) []Packet {
 func SplitBytes(packets []Packet) []Packet { return Split(packets, 0, 1) }
 
 // Coalesce joins segments of a connection that follow each other without a
-// payload or a FIN from the other side between them, up to limit bytes, as
-// receive offload does. The joined segment stands where the last one stood.
+// payload or a FIN from the other side between them and no pause longer than
+// together, up to limit bytes, as receive offload does. The joined segment stands where the last one stood.
 func Coalesce(packets []Packet, limit int) []Packet {
 	segments := dissect(packets)
 	held := map[int]int{} // stream to the place of the segment that may grow
@@ -59,7 +59,7 @@ func Coalesce(packets []Packet, limit int) []Packet {
 		}
 		if at, ok := held[s.stream]; ok {
 			h := segments[at]
-			if h.dir == s.dir && h.end() == s.tcp.Seq && h.length+s.length <= limit && s.tcp.Flags&(SYN|RST) == 0 {
+			if h.dir == s.dir && h.end() == s.tcp.Seq && h.length+s.length <= limit && s.tcp.Flags&(SYN|RST) == 0 && s.Time-h.Time <= together {
 				s.tcp.Seq = h.tcp.Seq
 				s.payload = slices.Concat(h.payload, s.payload)
 				s.length += h.length
