@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,11 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata/go
 
 func TestMain(m *testing.M) {
 	version = "(devel)" // golden files outlive releases
+	// Thousands of short runs in one process: the collector would take most of the time.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(1 << 30)
+	}
 	testscript.Main(m, map[string]func(){
 		"kafkavet": func() {
 			os.Exit(runConfined(context.Background(), os.Args[1:]))
