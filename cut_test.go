@@ -29,17 +29,11 @@ var unrecognised = map[string]bool{
 // the outcome that it has in the whole capture. No request may be blamed that the whole capture
 // does not blame.
 func TestCutAnywhere(t *testing.T) {
-	names, err := filepath.Glob("testdata/captures/*.pcap")
-	if err != nil || len(names) < 12 {
-		t.Fatalf("%d captures, %v", len(names), err)
-	}
-	for i, name := range names {
+	i := 0
+	for name, keys := range captures(t) {
+		i++
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
-			var keys []string
-			if k := strings.TrimSuffix(name, filepath.Ext(name)) + ".keys"; exists(k) {
-				keys = []string{"--tls-keylog", k}
-			}
 			c := newCutCapture(t, capturetest.MustRead(name), keys, strings.Contains(name, "proxy-v2"))
 			c.partly = unrecognised[filepath.Base(name)]
 			n := len(c.packets)

@@ -45,7 +45,7 @@ var prefaced = regexp.MustCompile(`kv9005|proxy`)
 // reader.
 func TestReportAndEvidenceAreOne(t *testing.T) {
 	located := 0
-	for name, keys := range captureArgs(t) {
+	for name, keys := range captures(t) {
 		for _, mode := range []string{"--redact=false", "--redact"} {
 			if mode == "--redact" && redactedTLS.MatchString(name) {
 				continue

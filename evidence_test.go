@@ -21,24 +21,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// captureArgs are the captures of testdata, each with its key log as arguments.
-func captureArgs(t *testing.T) map[string][]string {
-	t.Helper()
-	names, err := filepath.Glob("testdata/captures/*.pcap*")
-	if err != nil || len(names) < 12 {
-		t.Fatalf("%d captures, %v", len(names), err)
-	}
-	out := map[string][]string{}
-	for _, name := range names {
-		args := []string{}
-		if keys := strings.TrimSuffix(name, filepath.Ext(name)) + ".keys"; exists(keys) {
-			args = append(args, "--tls-keylog", keys)
-		}
-		out[name] = args
-	}
-	return out
-}
-
 // invoke runs kafkavet, which must be able to do the work, and returns what it wrote to standard
 // output.
 func invoke(t *testing.T, stdin io.Reader, args ...string) string {
@@ -86,7 +68,7 @@ func kinds(r *model.Report, counted bool) []string {
 var redactedTLS = regexp.MustCompile(`_tls|over-tls|encrypted-alert|client-certificate`)
 
 func TestEvidenceGivesTheSameFindings(t *testing.T) {
-	for name, keys := range captureArgs(t) {
+	for name, keys := range captures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			want := analysed(t, append(keys, name)...)
 			for _, mode := range []string{"--redact=false", "--redact"} {
@@ -216,7 +198,7 @@ func isWord(c byte) bool {
 
 // TestRedactionLeavesNoOriginal looks in every output for every name and address of the capture.
 func TestRedactionLeavesNoOriginal(t *testing.T) {
-	for name, keys := range captureArgs(t) {
+	for name, keys := range captures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			texts := original(t, name, keys)
 			file := filepath.Join(t.TempDir(), "evidence.pcapng")
@@ -287,7 +269,7 @@ func addressesOf(t *testing.T, name string) map[string]bool {
 
 // TestEvidenceHoldsNoSecrets: without redaction, too.
 func TestEvidenceHoldsNoSecrets(t *testing.T) {
-	for name, keys := range captureArgs(t) {
+	for name, keys := range captures(t) {
 		file := filepath.Join(t.TempDir(), "evidence.pcapng")
 		invoke(t, strings.NewReader(""), append([]string{"analyze", "--evidence", file, "--evidence-occurrences", "100", name}, keys...)...)
 		data, err := os.ReadFile(file)
@@ -325,7 +307,7 @@ func TestEvidenceInTshark(t *testing.T) {
 		t.Logf("not compared: %v", err)
 		return
 	}
-	for name := range captureArgs(t) {
+	for name := range captures(t) {
 		if !strings.Contains(name, "fires") && !strings.Contains(name, "confluent-go") || strings.Contains(name, "tls") || strings.Contains(name, "encrypted") {
 			continue // nothing to prove, or nothing that tshark could see
 		}

@@ -17,18 +17,10 @@ import (
 // hosts with clocks of their own see it, and compares what is said of them with what is said of
 // the capture.
 func TestRewrittenCapturesInTwoFiles(t *testing.T) {
-	names, err := filepath.Glob("testdata/captures/*.pcap*")
-	if err != nil || len(names) < 12 {
-		t.Fatalf("%d captures, %v", len(names), err)
-	}
-	for _, name := range names {
+	for name, keys := range captures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
 			packets := capturetest.MustRead(name)
-			var keys []string
-			if k := strings.TrimSuffix(name, filepath.Ext(name)) + ".keys"; exists(k) {
-				keys = []string{"--tls-keylog", k}
-			}
 			plain := view(t, packets, keys)
 			for i, p := range capturetest.Pairs() {
 				if i%variantStep != 0 {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -171,19 +172,33 @@ func TestSecretsReachNoOutput(t *testing.T) {
 	}
 }
 
+// captures are the captures of testdata in order, each with the arguments that name its key log,
+// nil without one. Under the race detector each captureStep-th stands for the others.
+func captures(t *testing.T) iter.Seq2[string, []string] {
+	t.Helper()
+	names, err := filepath.Glob("testdata/captures/*.pcap*")
+	if err != nil || len(names) < 12 {
+		t.Fatalf("%d captures, %v", len(names), err)
+	}
+	return func(yield func(string, []string) bool) {
+		for i := 0; i < len(names); i += captureStep {
+			var args []string
+			if keys := strings.TrimSuffix(names[i], filepath.Ext(names[i])) + ".keys"; exists(keys) {
+				args = []string{"--tls-keylog", keys}
+			}
+			if !yield(names[i], args) {
+				return
+			}
+		}
+	}
+}
+
 // TestGolden compares the outputs for every capture in testdata with those that were read and
 // accepted.
 func TestGolden(t *testing.T) {
-	captures, err := filepath.Glob("testdata/captures/*.pcap*")
-	if err != nil || len(captures) < 12 {
-		t.Fatalf("%d captures, %v", len(captures), err)
-	}
-	for _, capture := range captures {
+	for capture, keys := range captures(t) {
 		name := strings.TrimSuffix(filepath.Base(capture), filepath.Ext(capture))
-		args := []string{capture}
-		if keys := strings.TrimSuffix(capture, filepath.Ext(capture)) + ".keys"; exists(keys) {
-			args = append(args, "--tls-keylog", keys)
-		}
+		args := append([]string{capture}, keys...)
 		for _, out := range []struct {
 			command []string
 			suffix  string

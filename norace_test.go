@@ -4,3 +4,6 @@ package main
 
 // variantStep is that every variant is tried.
 const variantStep = 1
+
+// captureStep is that every capture is tried.
+const captureStep = 1

@@ -47,18 +47,10 @@ var notTried = []string{
 // that production does, and compares what is said of it with what is said of
 // the capture as it is.
 func TestRewrittenCaptures(t *testing.T) {
-	names, err := filepath.Glob("testdata/captures/*.pcap*")
-	if err != nil || len(names) < 12 {
-		t.Fatalf("%d captures, %v", len(names), err)
-	}
-	for _, name := range names {
+	for name, keys := range captures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
 			packets := capturetest.MustRead(name)
-			var keys []string
-			if k := strings.TrimSuffix(name, filepath.Ext(name)) + ".keys"; exists(k) {
-				keys = []string{"--tls-keylog", k}
-			}
 			plain := view(t, packets, keys)
 			for i, v := range capturetest.Variants() {
 				if i%variantStep != 0 || slices.Contains(notTried, filepath.Base(name)+" "+v.Name) {

@@ -67,18 +67,13 @@ func findingsOf(t *testing.T, report []byte) (findings []map[string]any) {
 
 // TestLiveFindingsAreThoseOfTheFile watches every capture in testdata as if it happened now.
 func TestLiveFindingsAreThoseOfTheFile(t *testing.T) {
-	captures, err := filepath.Glob("testdata/captures/*.pcap")
-	if err != nil || len(captures) < 12 {
-		t.Fatalf("%d captures, %v", len(captures), err)
-	}
-	for _, name := range captures {
+	for name, keys := range captures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
-			args := []string{"--format", "json"}
+			args := append([]string{"--format", "json"}, keys...)
 			f := played(capturetest.MustRead(name), 7)
 			f.step = time.Microsecond // so that nothing is given up that a file would still bring
-			if keys := strings.TrimSuffix(name, ".pcap") + ".keys"; exists(keys) {
-				args = append(args, "--tls-keylog", keys)
+			if keys != nil {
 				batch := f.batch
 				f.batch = func(now time.Duration) []capturetest.Packet {
 					if now == f.step {
