@@ -175,7 +175,7 @@ func (r reportFile) rank() int {
 
 func (f *findings) writeReport(out reportFile, rep *model.Report) error {
 	opt := textOptions(out.w, f.j.opt.report.color)
-	opt.Fails = f.j.opt.report.fails
+	opt.Fails, opt.Rules = f.j.opt.report.fails, report.Rules()
 	opt.Shortfall = notChecked(rep, f.j.opt.report.required, !f.j.filter.All())
 	if err := out.format.Write(out.w, rep, opt); err != nil {
 		return fmt.Errorf("write %s: %w", out.name, reason(err))

@@ -2,9 +2,11 @@ package write
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/kafkavet/kafkavet/report/model"
@@ -113,6 +115,29 @@ type (
 	}
 )
 
+// testName names a finding by what is the same in every run: rule, request, client, and node id of the broker.
+// Build servers take another name for a new test.
+func testName(r *model.Report, f *model.Finding) string {
+	var parts []string
+	add := func(lead, name string) {
+		if name != "" {
+			parts = append(parts, lead+Escape(name))
+		}
+	}
+	k := f.Key()
+	add("", cmp.Or(requestText(f), f.API))
+	add("", strings.TrimSpace(k.SoftwareName+" "+k.SoftwareVersion))
+	add("client id ", k.ClientID)
+	if i := slices.IndexFunc(r.Brokers, func(b model.Broker) bool { return b.Address == f.Broker && b.NodeID != nil }); i >= 0 {
+		add("broker ", fmt.Sprint(*r.Brokers[i].NodeID))
+	}
+	name := f.Code + " " + f.Title
+	if len(parts) > 0 {
+		name += ": " + strings.Join(parts, ", ")
+	}
+	return name
+}
+
 // JUnit writes r as JUnit XML: a test case for each finding, which fails where opt.Fails says so, and
 // one that says how much was checked, which fails with opt.Shortfall.
 func JUnit(w io.Writer, r *model.Report, opt TextOptions) error {
@@ -121,18 +146,22 @@ func JUnit(w io.Writer, r *model.Report, opt TextOptions) error {
 		suite.Cases[0].Failure = &junitResult{Message: Escape(opt.Shortfall), Type: "error"}
 		suite.Failures++
 	}
+	named := map[string]int{}
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		c := junitCase{Name: f.Code + " " + f.Title + ": " + Sentence(f), ClassName: "kafkavet." + f.Code}
+		c := junitCase{Name: testName(r, f), ClassName: "kafkavet." + f.Code}
+		if named[c.Name]++; named[c.Name] > 1 { // they differ in what changes between runs
+			c.Name += fmt.Sprintf(" (%d)", named[c.Name])
+		}
 		switch {
 		case f.Accepted:
-			c.Skipped = &junitResult{Message: "accepted by the baseline"}
+			c.Skipped = &junitResult{Message: "accepted by the baseline: " + Sentence(f)}
 			suite.Skipped++
 		case opt.fails(f):
 			c.Failure = &junitResult{Message: Sentence(f), Type: f.Severity.String(), Text: details(r, f)}
 			suite.Failures++
 		default:
-			c.Output = details(r, f)
+			c.Output = Sentence(f) + "\n" + details(r, f)
 		}
 		suite.Cases = append(suite.Cases, c)
 	}

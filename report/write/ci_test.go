@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 
 	"github.com/kafkavet/kafkavet/report/model"
@@ -38,8 +39,12 @@ func acceptedReport() *model.Report {
 
 // TestSARIFIsValid reads SARIF with a library that knows every field and holds it against the schema of OASIS.
 func TestSARIFIsValid(t *testing.T) {
-	for name, r := range map[string]*model.Report{"rich": richReport(), "accepted": acceptedReport(), "empty": emptyReport(), "hostile": hostileReport("\x00<&\xff%\u202e")} {
-		doc := formatted(t, "sarif", r, TextOptions{})
+	live := richReport()
+	live.Captures[0].Path, live.Captures[0].Format = "any", "live"
+	for name, r := range map[string]*model.Report{
+		"rich": richReport(), "accepted": acceptedReport(), "empty": emptyReport(), "hostile": hostileReport("\x00<&\xff%\u202e"), "live": live,
+	} {
+		doc := formatted(t, "sarif", r, TextOptions{Rules: []model.Rule{documentedRule}, Shortfall: "0 requests checked"})
 		log, err := sarif.FromBytes(doc)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -71,6 +76,89 @@ func TestSARIFIsValid(t *testing.T) {
 		if err := strict.Decode(&sarif.Report{}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+var documentedRule = model.Rule{
+	Code: "KV1001", Title: "above-max", Summary: "request version above the advertised max",
+	Documentation: model.Documentation{What: "What it means.", Why: "Why so.", Wire: "Bytes.", Do: "Upgrade."},
+}
+
+// TestSARIFDescribesRules: code scanning shows the text of explain, and links to its page.
+func TestSARIFDescribesRules(t *testing.T) {
+	rules := func(opt TextOptions) []*sarif.ReportingDescriptor {
+		log, err := sarif.FromBytes(formatted(t, "sarif", richReport(), opt))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return log.Runs[0].Tool.Driver.Rules
+	}
+	got := rules(TextOptions{Rules: []model.Rule{documentedRule}})[0]
+	if *got.ID != "KV1001" || *got.ShortDescription.Text != "Request version above the advertised max." || *got.FullDescription.Text != "What it means." ||
+		*got.Help.Text != "Why it matters\nWhy so.\n\nOn the wire\nBytes.\n\nWhat to do\nUpgrade." || !strings.HasSuffix(*got.HelpURI, "/docs/findings.md#kv1001-above-max") {
+		t.Errorf("%+v", got)
+	}
+	if got := rules(TextOptions{})[0]; *got.ShortDescription.Text != "Above max" || got.Help != nil || got.HelpURI != nil {
+		t.Errorf("unknown rule: %+v", got)
+	}
+}
+
+// TestSARIFNamesNoFileOfALiveCapture: an interface and standard input are no files.
+func TestSARIFNamesNoFileOfALiveCapture(t *testing.T) {
+	r := richReport()
+	o := r.Findings[0].Occurrences[0]
+	for _, test := range []struct{ path, format, want string }{
+		{"any", "live", "live on any"}, {"-", "pcap", "standard input"}, {"any", "pcap", ""},
+	} {
+		r.Captures[o.Capture].Path, r.Captures[o.Capture].Format = test.path, test.format
+		log, err := sarif.FromBytes(formatted(t, "sarif", r, TextOptions{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := log.Runs[0].Results[0].Locations[0]
+		if isFile := test.want == ""; (at.PhysicalLocation != nil) != isFile || (len(log.Runs[0].Artifacts) == len(r.Captures)) != isFile {
+			t.Errorf("%v: file %v, artifacts %v", test, at.PhysicalLocation, log.Runs[0].Artifacts)
+		}
+		if test.want != "" && *at.LogicalLocations[0].Name != test.want {
+			t.Errorf("%v: %s", test, *at.LogicalLocations[0].Name)
+		}
+	}
+}
+
+// TestTestNamesAreStable: counts, ports and times differ between runs, and a build server takes another name for a new test.
+func TestTestNamesAreStable(t *testing.T) {
+	names := func(r *model.Report) (list []string) {
+		var suites struct {
+			Cases []struct {
+				Name string `xml:"name,attr"`
+			} `xml:"testsuite>testcase"`
+		}
+		if err := xml.Unmarshal(formatted(t, "junit", r, TextOptions{}), &suites); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range suites.Cases {
+			list = append(list, c.Name)
+		}
+		return list
+	}
+	id, node := "orders", int32(2)
+	report := func(broker, message string, count uint64) *model.Report {
+		f := model.Finding{
+			Code: "KV1001", Title: "above-max", Message: message, API: "Fetch", APIKey: new(int16), Version: new(int16), Broker: broker, Count: count,
+			Client: &model.FindingClient{SoftwareName: "librdkafka", SoftwareVersion: "2.6.0", ClientID: &id},
+		}
+		encrypted := model.Finding{Code: "KV9001", Title: "encrypted", Message: message, Broker: broker, Count: count}
+		return &model.Report{Findings: []model.Finding{f, encrypted, encrypted}, Brokers: []model.Broker{{Address: broker, NodeID: &node}}}
+	}
+	got := names(report("127.0.0.1:39001", "6 connections", 6))
+	if d := cmp.Diff([]string{"requests", "KV1001 above-max: Fetch v0, librdkafka 2.6.0, client id orders, broker 2", "KV9001 encrypted: broker 2", "KV9001 encrypted: broker 2 (2)"}, got); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(got, names(report("127.0.0.1:47113", "9 connections", 9))); d != "" {
+		t.Error(d)
+	}
+	if got := names(richReport())[1]; strings.Contains(got, richReport().Findings[0].Broker) {
+		t.Error(got)
 	}
 }
 
@@ -143,7 +231,7 @@ func TestGitHub(t *testing.T) {
 	}
 }
 
-// TestShortfall: a run that fails because too little was checked fails in JUnit and GitHub, too.
+// TestShortfall: a run that fails because too little was checked fails in JUnit, GitHub and SARIF, too.
 func TestShortfall(t *testing.T) {
 	const short = "0 requests checked, --require-checked asks for 1"
 	opt := TextOptions{Shortfall: short}
@@ -153,8 +241,13 @@ func TestShortfall(t *testing.T) {
 	if got := string(formatted(t, "junit", emptyReport(), opt)); strings.Count(got, `failures="1"`) != 2 || strings.Count(got, `<failure message="`+short+`"`) != 1 {
 		t.Errorf("junit: %s", got)
 	}
-	for _, format := range []string{"github", "junit"} {
-		if got := string(formatted(t, format, emptyReport(), TextOptions{})); strings.Contains(got, "error title") || strings.Contains(got, "<failure") {
+	failed := "\"executionSuccessful\": false,\n          \"toolExecutionNotifications\": [\n            {\n              \"level\": \"error\",\n" +
+		"              \"message\": {\n                \"text\": \"" + short + "\""
+	if got := string(formatted(t, "sarif", emptyReport(), opt)); !strings.Contains(got, failed) {
+		t.Errorf("sarif: %s", got)
+	}
+	for _, format := range []string{"github", "junit", "sarif"} {
+		if got := string(formatted(t, format, emptyReport(), TextOptions{})); strings.Contains(got, "error title") || strings.Contains(got, "<failure") || strings.Contains(got, "Notifications") {
 			t.Errorf("%s without a shortfall: %s", format, got)
 		}
 	}

@@ -81,7 +81,7 @@ func RulesMarkdown(w io.Writer, rules []model.Rule) error {
 		"This page is printed by `kafkavet explain --markdown`. Do not edit it: `make golden` writes it.\n\n" +
 		"A code is never renumbered and never reused.\n\n")
 	rulesTable(&b, rules, func(r *model.Rule) string {
-		return "[" + r.Code + "](#" + strings.ToLower(r.Code) + "-" + r.Title + ")"
+		return "[" + r.Code + "](" + rulesAnchor(r) + ")"
 	})
 	for i := range rules {
 		r := &rules[i]
@@ -93,6 +93,9 @@ func RulesMarkdown(w io.Writer, rules []model.Rule) error {
 	_, err := io.WriteString(w, b.String())
 	return err
 }
+
+// rulesAnchor is the place of a rule in RulesMarkdown, as the end of a link.
+func rulesAnchor(r *model.Rule) string { return "#" + strings.ToLower(r.Code) + "-" + r.Title }
 
 // RulesTable writes the table of all rules, in Markdown.
 func RulesTable(w io.Writer, rules []model.Rule) error {

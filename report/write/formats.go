@@ -33,7 +33,7 @@ var formats = []Format{
 		Write: withoutOptions(func(w io.Writer, r *model.Report) error { return HTML(w, r, HTMLOptions{}) }),
 	},
 	{Name: "csv", Extensions: []string{".csv"}, IsDocument: true, Write: withoutOptions(CSV)},
-	{Name: "sarif", Extensions: []string{".sarif"}, IsDocument: true, Write: withoutOptions(SARIF)},
+	{Name: "sarif", Extensions: []string{".sarif"}, IsDocument: true, Write: SARIF},
 	{Name: "junit", Extensions: []string{".xml"}, IsDocument: true, Write: JUnit},
 	{Name: "github", IsDocument: true, Write: GitHub},
 }

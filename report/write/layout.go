@@ -20,8 +20,10 @@ type TextOptions struct {
 	// Fails reports whether a finding makes the run fail, for JUnit; nil for errors only.
 	Fails func(*model.Finding) bool
 	// Shortfall is why the run fails although no finding does: too few requests were checked. It is
-	// for JUnit and GitHub, empty where enough were.
+	// for JUnit, GitHub and SARIF, empty where enough were.
 	Shortfall string
+	// Rules describe the findings, for SARIF.
+	Rules []model.Rule
 }
 
 func (o *TextOptions) fails(f *model.Finding) bool {

@@ -368,9 +368,12 @@ func kafkavetFiles(r *model.Report) string {
 	return arguments
 }
 
+// isFile reports whether a capture is a file: neither standard input nor an interface.
+func isFile(c *model.Capture) bool { return c.Path != "-" && c.Format != "live" }
+
 // fileArgument is the name of a capture as a word of a POSIX shell.
 func fileArgument(c *model.Capture) string {
-	if c.Path == "-" || c.Format == "live" {
+	if !isFile(c) {
 		return placeholder
 	}
 	return pathArgument(c.Path, placeholder)

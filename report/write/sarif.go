@@ -26,8 +26,17 @@ type (
 		Tool struct {
 			Driver sarifDriver `json:"driver"`
 		} `json:"tool"`
-		Artifacts []sarifArtifact `json:"artifacts"`
-		Results   []sarifResult   `json:"results"`
+		Invocations []sarifInvocation `json:"invocations"`
+		Artifacts   []sarifArtifact   `json:"artifacts"`
+		Results     []sarifResult     `json:"results"`
+	}
+	sarifInvocation struct {
+		ExecutionSuccessful        bool                `json:"executionSuccessful"`
+		ToolExecutionNotifications []sarifNotification `json:"toolExecutionNotifications,omitempty"`
+	}
+	sarifNotification struct {
+		Level   string    `json:"level"`
+		Message sarifText `json:"message"`
 	}
 	sarifDriver struct {
 		Name    string      `json:"name"`
@@ -35,9 +44,12 @@ type (
 		Rules   []sarifRule `json:"rules"`
 	}
 	sarifRule struct {
-		ID                   string    `json:"id"`
-		Name                 string    `json:"name"`
-		ShortDescription     sarifText `json:"shortDescription"`
+		ID                   string     `json:"id"`
+		Name                 string     `json:"name"`
+		ShortDescription     sarifText  `json:"shortDescription"`
+		FullDescription      *sarifText `json:"fullDescription,omitempty"`
+		Help                 *sarifText `json:"help,omitempty"`
+		HelpURI              string     `json:"helpUri,omitempty"`
 		DefaultConfiguration struct {
 			Level string `json:"level"`
 		} `json:"defaultConfiguration"`
@@ -61,11 +73,18 @@ type (
 		OccurrenceCount     uint64             `json:"occurrenceCount,omitempty"`
 		Suppressions        []sarifSuppression `json:"suppressions,omitempty"`
 	}
+	// sarifLocation is a place in a file, or else a named source of packets.
 	sarifLocation struct {
-		PhysicalLocation struct {
-			ArtifactLocation sarifURI `json:"artifactLocation"`
-		} `json:"physicalLocation"`
-		Message *sarifText `json:"message,omitempty"`
+		PhysicalLocation *sarifPhysical `json:"physicalLocation,omitempty"`
+		LogicalLocations []sarifLogical `json:"logicalLocations,omitempty"`
+		Message          *sarifText     `json:"message,omitempty"`
+	}
+	sarifPhysical struct {
+		ArtifactLocation sarifURI `json:"artifactLocation"`
+	}
+	sarifLogical struct {
+		Name string `json:"name"`
+		Kind string `json:"kind"`
 	}
 	sarifSuppression struct {
 		Kind string `json:"kind"`
@@ -73,13 +92,17 @@ type (
 )
 
 // SARIF writes r as SARIF 2.1.0 (OASIS), which code scanning of GitHub and others read. The location of
-// a finding is its capture; frame and stream stand in the message of the location.
-func SARIF(w io.Writer, r *model.Report) error {
-	run := sarifRun{Artifacts: []sarifArtifact{}, Results: []sarifResult{}}
+// a finding is its capture; frame and stream stand in the message of the location. The invocation fails
+// with opt.Shortfall.
+func SARIF(w io.Writer, r *model.Report, opt TextOptions) error {
+	run := sarifRun{Invocations: []sarifInvocation{{ExecutionSuccessful: true}}, Artifacts: []sarifArtifact{}, Results: []sarifResult{}}
+	if opt.Shortfall != "" {
+		run.Invocations[0] = sarifInvocation{false, []sarifNotification{{"error", sarifText{Escape(opt.Shortfall)}}}}
+	}
 	run.Tool.Driver = sarifDriver{Name: Escape(r.Tool.Name), Version: Escape(r.Tool.Version), Rules: []sarifRule{}}
 	for i := range r.Captures {
 		a := sarifArtifact{sarifURI{URI: fileURI(r.Captures[i].Path)}}
-		if !slices.Contains(run.Artifacts, a) { // they are a set
+		if isFile(&r.Captures[i]) && !slices.Contains(run.Artifacts, a) { // they are a set
 			run.Artifacts = append(run.Artifacts, a)
 		}
 	}
@@ -91,7 +114,7 @@ func SARIF(w io.Writer, r *model.Report) error {
 		if !known {
 			index = len(run.Tool.Driver.Rules)
 			rules[f.Code] = index
-			rule := sarifRule{ID: f.Code, Name: f.Title, ShortDescription: sarifText{words.UpperFirst(strings.ReplaceAll(f.Title, "-", " "))}}
+			rule := newSARIFRule(f, opt.Rules)
 			rule.DefaultConfiguration.Level = level
 			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, rule)
 		}
@@ -116,13 +139,40 @@ func SARIF(w io.Writer, r *model.Report) error {
 	return err
 }
 
+// rulesPage is the published form of RulesMarkdown.
+const rulesPage = "https://github.com/kafkavet/kafkavet/blob/main/docs/findings.md"
+
+// newSARIFRule describes the rule of f with the text of explain. A rule that is not in rules has its title alone:
+// a merged report can be from another version.
+func newSARIFRule(f *model.Finding, rules []model.Rule) sarifRule {
+	rule := sarifRule{ID: f.Code, Name: f.Title, ShortDescription: sarifText{words.UpperFirst(strings.ReplaceAll(f.Title, "-", " "))}}
+	i := slices.IndexFunc(rules, func(r model.Rule) bool { return r.Code == f.Code })
+	if i < 0 {
+		return rule
+	}
+	r := &rules[i]
+	var help []string
+	for _, part := range documentation(r)[1:] {
+		help = append(help, part.title+"\n"+part.text)
+	}
+	rule.ShortDescription.Text = words.UpperFirst(r.Summary) + "."
+	rule.FullDescription = &sarifText{r.Documentation.What}
+	rule.Help = &sarifText{strings.Join(help, "\n\n")}
+	rule.HelpURI = rulesPage + rulesAnchor(r)
+	return rule
+}
+
 func sarifLocations(f *model.Finding, captures []model.Capture) []sarifLocation {
 	if len(f.Occurrences) == 0 || int(f.Occurrences[0].Capture) >= len(captures) {
 		return []sarifLocation{}
 	}
 	o := &f.Occurrences[0]
 	l := sarifLocation{Message: &sarifText{fmt.Sprintf("frame %d, stream %d", o.Frame, o.Stream)}}
-	l.PhysicalLocation.ArtifactLocation = sarifURI{URI: fileURI(captures[o.Capture].Path)}
+	if c := &captures[o.Capture]; isFile(c) {
+		l.PhysicalLocation = &sarifPhysical{sarifURI{URI: fileURI(c.Path)}}
+	} else {
+		l.LogicalLocations = []sarifLogical{{Name: textPhrase(sourcePhrase(c)), Kind: "resource"}}
+	}
 	return []sarifLocation{l}
 }
 

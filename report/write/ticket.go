@@ -447,20 +447,24 @@ func versionRemark(v *model.VersionUsage) string {
 	return ""
 }
 
-// capturePhrase says what was read: its name, how much, from when to when.
-func capturePhrase(c *model.Capture) phrase {
-	name := say("standard input")
+// sourcePhrase names a capture.
+func sourcePhrase(c *model.Capture) phrase {
 	switch {
 	case c.Format == "live":
-		name = say("live on ", verbatim(c.Path))
-	case c.Path != "-":
-		name = say(verbatim(c.Path))
+		return say("live on ", verbatim(c.Path))
+	case c.Path == "-":
+		return say("standard input")
 	}
+	return say(verbatim(c.Path))
+}
+
+// capturePhrase says what was read: its name, how much, from when to when.
+func capturePhrase(c *model.Capture) phrase {
 	text := ": " + words.Plural(c.Packets, "packet") + ", " + words.Size(c.Bytes)
 	if c.First != nil && c.Last != nil {
 		text += fmt.Sprintf(", %s UTC, %s long", momentText(*c.First), words.Humane(time.Duration(*c.Last-*c.First)))
 	}
-	return say(name, text)
+	return say(sourcePhrase(c), text)
 }
 
 func captureName(r *model.Report, i uint32) phrase {
