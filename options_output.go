@@ -117,6 +117,10 @@ func (o *outputOptions) parse(text string) (out outputOption, err error) {
 		extension := strings.ToLower(filepath.Ext(text))
 		out = outputOption{path: text, format: slices.IndexFunc(o.formats, func(f outputFormat) bool { return slices.Contains(f.extensions, extension) })}
 		if out.format < 0 {
+			if isOtherFormat(extension) && !o.flags.Changed("format") {
+				return out, fmt.Errorf("--output %s: this command does not write %s; its formats are %s; choose one with --format, or here: --output %s:%s",
+					text, extension, strings.Join(o.names(), ", "), o.format, text)
+			}
 			out.format = o.index(o.format)
 		}
 	}
@@ -127,6 +131,12 @@ func (o *outputOptions) parse(text string) (out outputOption, err error) {
 		out.path = ""
 	}
 	return out, nil
+}
+
+// isOtherFormat reports whether a file name extension selects a format of any command.
+func isOtherFormat(extension string) bool {
+	return slices.ContainsFunc(write.Formats(), func(f write.Format) bool { return slices.Contains(f.Extensions, extension) }) ||
+		slices.ContainsFunc(write.RequestFormats(), func(f write.RequestFormat) bool { return slices.Contains(f.Extensions, extension) })
 }
 
 // index returns the index of a format of the command, -1 for none.

@@ -26,9 +26,10 @@ func newRun(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "run [flags] -- COMMAND",
 		Short: "watch loopback while a command runs, then report",
-		Long: "Watch loopback, and the bridges of containers, while a command runs; then report on standard error, or to\n" +
-			"--output. The command owns the terminal and gets all signals. The exit code is the command's, or 1 for\n" +
-			"findings if the command succeeds.",
+		Long: "Watch loopback, and the bridges of containers, while a command runs; then report on standard error, or with\n" +
+			"--output to files. The command owns standard output and the terminal, and gets all signals.\n\n" +
+			"Exit codes: the command's if it is not 0. Otherwise 0 no finding at or above --fail-on, 1 at least one, 2 the\n" +
+			"work could not be done, or fewer requests were checked than --require-checked asks for.",
 		Example: "  kafkavet run -- go test ./...\n" +
 			"  kafkavet run --require-checked 1 -o report.html -o junit:kafka.xml -- mvn verify\n" +
 			"  sudo -E kafkavet run --user $USER --target kafka-4.0 -- ./integration-tests",

@@ -23,10 +23,10 @@ var confluentReleases = []struct{ platform, kafka string }{
 	{"4.1", "1.1"}, {"4.0", "1.0"}, {"3.3", "0.11.0"}, {"3.2", "0.10.2"}, {"3.1", "0.10.1"}, {"3.0", "0.10.0"},
 }
 
-// vendorName matches other names of a Kafka release: "latest", "kafka-4", "confluent-8.0",
+// vendorName matches other names of a Kafka release: "latest", "kafka-4", "4", "confluent-8.0",
 // "cp-7.9.2", "msk-4.0", "msk-3.9.x.kraft". Amazon MSK uses Kafka's release numbers:
 // https://docs.aws.amazon.com/msk/latest/developerguide/supported-kafka-versions.html.
-var vendorName = regexp.MustCompile(`^(?:(latest)|kafka-([0-9]+)|(?:confluent|cp)-([0-9]+(?:\.[0-9]+)*)|msk-([0-9]+(?:\.[0-9]+)*)(?:\.x)?(?:[.-](kraft))?)$`)
+var vendorName = regexp.MustCompile(`^(?:(latest)|(?:kafka-)?([0-9]+)|(?:confluent|cp)-([0-9]+(?:\.[0-9]+)*)|msk-([0-9]+(?:\.[0-9]+)*)(?:\.x)?(?:[.-](kraft))?)$`)
 
 // fromVendor converts a vendor's name to one that findTable accepts, with a note about it. It
 // returns other names unchanged.

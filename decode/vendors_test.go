@@ -11,6 +11,7 @@ func TestNamesOfVendors(t *testing.T) {
 		{"latest", newest, ""},
 		{"kafka-4", newest, ""},
 		{"kafka-3", "3.9.2", ""},
+		{"4", newest, ""},
 		{"confluent-8.0", "4.0.2", "Confluent Platform 8.0 contains Kafka 4.0"},
 		{"cp-8", "4.1.2", "Confluent Platform 8.1 contains Kafka 4.1"},
 		{"cp-7.9", "3.9.2", "Confluent Platform 7.9 contains Kafka 3.9"},
