@@ -11,6 +11,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 const baselineSchema = "kafkavet/baseline/v1"
@@ -22,6 +23,8 @@ const maxBaseline = 2 << 20
 type baseline struct {
 	Schema   string             `json:"schema"`
 	Accepted []model.FindingKey `json:"accepted"`
+	// unused are the entries that fit no finding of the report marked last.
+	unused []model.FindingKey
 }
 
 // readBaseline reads a baseline file; an empty path is an empty baseline.
@@ -78,6 +81,10 @@ func (b *baseline) mark(rep *model.Report) {
 	for i := range rep.Findings {
 		rep.Findings[i].Accepted = b.accepts(&rep.Findings[i])
 	}
+	b.unused = slices.DeleteFunc(slices.Clone(b.Accepted), func(k model.FindingKey) bool {
+		return slices.ContainsFunc(rep.Findings, func(f model.Finding) bool { return k.Fits(&f) })
+	})
+	rep.Summary.Findings = model.CountSeverities(rep.Findings)
 	slices.SortStableFunc(rep.Findings, func(x, y model.Finding) int {
 		switch {
 		case x.Accepted == y.Accepted:
@@ -87,6 +94,25 @@ func (b *baseline) mark(rep *model.Report) {
 		}
 		return -1
 	})
+}
+
+// maxUnused is how many unused entries are named.
+const maxUnused = 3
+
+// unusedText says in one line which entries fit no finding, empty for none.
+func (b *baseline) unusedText() string {
+	if len(b.unused) == 0 {
+		return ""
+	}
+	var names []string
+	for _, k := range b.unused[:min(len(b.unused), maxUnused)] {
+		names = append(names, write.Escape(k.String()))
+	}
+	if more := len(b.unused) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	return fmt.Sprintf("baseline: %d of %s %s nothing any more: %s", len(b.unused), words.Plural(uint64(len(b.Accepted)), "entry"),
+		words.Agree(uint64(len(b.unused)), "matches", "match"), words.List(names))
 }
 
 func writeBaseline(w io.Writer, rep *model.Report) error {

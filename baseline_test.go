@@ -45,6 +45,35 @@ func TestAcceptedFindingsStandLast(t *testing.T) {
 	}
 }
 
+// TestAcceptedFindingsAreCountedApart: an accepted error is no error of the summary.
+func TestAcceptedFindingsAreCountedApart(t *testing.T) {
+	rep := &model.Report{Findings: []model.Finding{{Code: "KV1001", Severity: model.Error}, {Code: "KV1002", Severity: model.Error}, {Code: "KV2004", Severity: model.Warning}}}
+	b := &baseline{Accepted: []model.FindingKey{{Code: "KV1001"}, {Code: "KV2004"}}}
+	b.mark(rep)
+	if got, want := rep.Summary.Findings, (model.SeverityCounts{Error: 1, Accepted: 2}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// TestUnusedEntriesOfABaselineAreNamed: what was fixed should leave the baseline.
+func TestUnusedEntriesOfABaselineAreNamed(t *testing.T) {
+	rep := &model.Report{Findings: []model.Finding{{Code: "KV1001"}}}
+	for want, codes := range map[string][]string{
+		"": {"KV1001"},
+		"baseline: 1 of 2 entries matches nothing any more: KV1002|-|-|-|-|-":                                          {"KV1001", "KV1002"},
+		"baseline: 4 of 4 entries match nothing any more: KV1|-|-|-|-|-, KV2|-|-|-|-|-, KV3\\x1b|-|-|-|-|- and 1 more": {"KV1", "KV2", "KV3\x1b", "KV4"},
+	} {
+		b := new(baseline)
+		for _, code := range codes {
+			b.Accepted = append(b.Accepted, model.FindingKey{Code: code})
+		}
+		b.mark(rep)
+		if got := b.unusedText(); got != want {
+			t.Errorf("%v: %q, want %q", codes, got, want)
+		}
+	}
+}
+
 // TestBaselineHoldsEachKindOnce: findings that differ in the broker only are one entry.
 func TestBaselineHoldsEachKindOnce(t *testing.T) {
 	rep := &model.Report{Findings: []model.Finding{{Code: "KV2001", Broker: "b:1"}, {Code: "KV1002"}, {Code: "KV2001", Broker: "a:1"}}}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -137,6 +138,9 @@ func (f *findings) report(in report.Input) *model.Report {
 func (f *findings) finish() int {
 	rep := f.report(f.j.pipeline.input())
 	isProven, isKept, isWritten := f.writeEvidence(rep), f.writeBaseline(rep), f.writeReports(rep)
+	if text := f.accepted.unusedText(); text != "" && rep.Folded == nil { // folded findings may match
+		f.j.warn(errors.New(text))
+	}
 	return f.verdict(rep, f.j.inputIsWhole() && isProven && isKept && isWritten)
 }
 

@@ -152,6 +152,8 @@ type SeverityCounts struct {
 	Error   int `json:"error"`
 	Warning int `json:"warning"`
 	Info    int `json:"info"`
+	// Accepted counts those that a baseline accepts, which are in no other count.
+	Accepted int `json:"accepted,omitzero"`
 }
 
 // Broker is an address that answered as a Kafka broker.

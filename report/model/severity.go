@@ -57,10 +57,14 @@ func (n *SeverityCounts) Add(s Severity) {
 	}
 }
 
-// CountSeverities counts findings by severity, each once whatever its Count.
+// CountSeverities counts findings by severity, each once whatever its Count. Accepted ones are counted apart.
 func CountSeverities(findings []Finding) (n SeverityCounts) {
 	for i := range findings {
-		n.Add(findings[i].Severity)
+		if findings[i].Accepted {
+			n.Accepted++
+		} else {
+			n.Add(findings[i].Severity)
+		}
 	}
 	return n
 }
