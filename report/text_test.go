@@ -90,7 +90,7 @@ func TestNothingFoundIsSaidOnlyOfWhatWasChecked(t *testing.T) {
 		"none with a range": {[]any{exchangeOf(2, 1, 3, 7, noRange)},
 			[]string{"checked 0 of 1 request\n", "nothing found, because nothing was checked"}},
 		"encrypted": {[]any{connectionOf(0, 1, 9, tlsOf()), connectionOf(1, 1, 9, tlsOf())},
-			[]string{"no Kafka requests were seen: nothing was checked", "not looked into: 2 encrypted connections; KV9001 says what would help", "nothing found, because nothing was checked, 1 note"}},
+			[]string{"no Kafka requests were seen", "not looked into: 2 encrypted connections; KV9001 says what would help", "nothing found, because nothing was checked, 1 note"}},
 		"borrowed": {[]any{exchangeOf(1, 0, 3, 7), exchangeOf(2, 1, 3, 7, borrowedRange)},
 			[]string{"checked 2 of 2 requests against ranges: 1 seen on their own connection and 1 borrowed from another connection"}},
 		"a warning is no clean bill": {[]any{exchangeOf(2, 1, 3, 7, noRange, outcomeOf(decode.ClosedByBroker))}, []string{"\n1 warning\n"}},
@@ -100,6 +100,9 @@ func TestNothingFoundIsSaidOnlyOfWhatWasChecked(t *testing.T) {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: %q is not in:\n%s", name, want, text)
 			}
+		}
+		if strings.Count(text, "nothing was checked") > 1 {
+			t.Errorf("%s: it is said twice that nothing was checked:\n%s", name, text)
 		}
 		if len(c.calls) > 0 && name == "a warning is no clean bill" && strings.Contains(text, "nothing found") {
 			t.Errorf("%s:\n%s", name, text)

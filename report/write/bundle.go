@@ -62,7 +62,8 @@ func bundleNote(w io.Writer, r *model.Report) error {
 	e := r.Evidence
 	fmt.Fprintf(&b, "%-16s the packets that prove it, with comments: %s of %s\n", e.Path,
 		words.Plural(e.Packets, "packet"), words.Plural(e.Connections, "connection"))
-	b.WriteString("\nTo look at it:\n")
+	b.WriteString("\nTo look at it with kafkavet (go install github.com/kafkavet/kafkavet@latest, or a package of its releases at\n" +
+		"https://github.com/kafkavet/kafkavet) and with tshark:\n")
 	for _, step := range reproduce(r) {
 		fmt.Fprintf(&b, "\n  %s:\n    %s\n", step.What, step.Command)
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
@@ -16,6 +17,9 @@ import (
 func coverage(r *model.Report) []phrase {
 	s := &r.Summary
 	if s.Requests == 0 {
+		if s.Findings.Accepted == 0 && strings.HasPrefix(headline(r), "Nothing ") { // it says that nothing was checked
+			return []phrase{say("No Kafka request was seen.")}
+		}
 		return []phrase{say("No Kafka request was seen: nothing was checked.")}
 	}
 	text := fmt.Sprintf("%s of %s %s compared with an advertised range", words.Number(s.RequestsChecked), words.Plural(toCheck(s), "request"), words.Agree(s.RequestsChecked, "was", "were"))
@@ -212,7 +216,7 @@ func limitNotes(r *model.Report) []note {
 		if i == maxLimitNotes {
 			return append(notes, note{What: "limit exceeded", Text: say(words.Plural(uint64(len(r.Quality.LimitsHit)-i), "further limit"))})
 		}
-		notes = append(notes, note{What: "limit exceeded", Text: say(shorten(limitText(name)) + ", " + words.Times(r.Quality.LimitsHit[name]) + ": not kept or not checked")})
+		notes = append(notes, note{What: "limit exceeded", Text: say(limitText(name, r.Quality.LimitsHit[name]))})
 	}
 	return notes
 }

@@ -2,24 +2,59 @@ package write
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
+// originalCapture is what a report with evidence calls the input: its frame numbers are not those of the evidence.
+const originalCapture = "the original capture"
+
+// ofCapture says of which capture the frames of an explanation are; empty where there can be no doubt.
+func ofCapture(r *model.Report, e *model.Explanation) string {
+	switch {
+	case len(r.Captures) > 1 && e.Capture != nil && int(*e.Capture) < len(r.Captures):
+		return " of " + shorten(shortName(r, int(*e.Capture)))
+	case r.Evidence != nil:
+		return " of " + originalCapture
+	}
+	return ""
+}
+
+// framesOf names the frames of explanations. What is the same of all of them, of which capture they are, is suffix.
+func framesOf(r *model.Report, list []model.Explanation) (frames []string, suffix string) {
+	frames = make([]string, len(list))
+	var of []string
+	for i := range list {
+		if e := &list[i]; e.Frame != nil {
+			frames[i] = fmt.Sprintf("frame %d", *e.Frame)
+			of = append(of, ofCapture(r, e))
+		}
+	}
+	of = slices.Compact(of)
+	switch {
+	case len(of) == 1 && of[0] != "":
+		return frames, "; frames" + of[0]
+	case len(of) > 1:
+		for i := range list {
+			if frames[i] != "" {
+				frames[i] += ofCapture(r, &list[i])
+			}
+		}
+	}
+	return frames, ""
+}
+
 // excludedText says in one line which other causes are excluded, and by which packets, and which are not.
-func excludedText(f *model.Finding) string {
+func excludedText(r *model.Report, f *model.Finding) string {
+	frames, suffix := framesOf(r, f.RuledOut)
 	var parts []string
 	for i := range f.RuledOut {
-		e := &f.RuledOut[i]
-		text := e.Cause
-		if e.Frame != nil {
-			text += fmt.Sprintf(" (frame %d)", *e.Frame)
-		}
-		parts = append(parts, text)
+		parts = append(parts, f.RuledOut[i].Cause+parenthesis(frames[i]))
 	}
-	text := strings.Join(parts, ", ")
+	text := strings.Join(parts, ", ") + suffix
 	if open := openText(f); open != "" {
 		if text != "" {
 			text += "; "
@@ -39,17 +74,13 @@ func openText(f *model.Finding) string {
 }
 
 // explanationTexts are other causes with what excludes them, or what is missing to do so.
-func explanationTexts(list []model.Explanation) string {
+func explanationTexts(r *model.Report, list []model.Explanation) string {
+	frames, suffix := framesOf(r, list)
 	parts := make([]string, 0, len(list))
 	for i := range list {
-		e := &list[i]
-		text := e.Cause + ": " + e.Evidence
-		if e.Frame != nil {
-			text += fmt.Sprintf(" (frame %d)", *e.Frame)
-		}
-		parts = append(parts, text)
+		parts = append(parts, list[i].Cause+": "+list[i].Evidence+parenthesis(frames[i]))
 	}
-	return strings.Join(parts, "; ")
+	return strings.Join(parts, "; ") + suffix
 }
 
 // remedy says what to do: the fix of the known issue, after the general advice where the match is
@@ -65,43 +96,68 @@ func remedy(f *model.Finding) string {
 	return k.Workaround
 }
 
-// limitWords say of the limits, by their names in the JSON report, what was not kept.
-var limitWords = map[string]string{
-	"client_members":         "client ids and addresses of a client beyond the first 64",
-	"client_versions":        "API versions of a client beyond the first 512",
-	"broker_tables":          "different ranges of one broker beyond the first 16",
-	"other_addresses":        "addresses that are not known as brokers",
-	"departures":             "connections that came to nothing: they were judged before the end of the input",
-	"evidence_occurrences":   "occurrences whose packets were not kept as evidence",
-	"history_addresses":      "broker addresses whose history was not kept",
-	"history_versions":       "API versions whose answers were not remembered",
-	"history_tables":         "older ranges of a broker",
-	"history_connections":    "connections whose history was evicted",
-	"history_clients":        "clients whose history was evicted",
-	"history_suspects":       "requests that were not served: they were judged before the end of the input",
-	"outstanding_requests":   "requests without an answer on a connection with too many of them",
-	"early_answers":          "responses that came too long before their requests",
-	"held_exchanges":         "requests that stopped waiting for the ApiVersions response of their connection",
-	"long_texts":             "long client ids and software names: they were cut",
-	"large_answers":          "the rest of very large ApiVersions responses",
-	"waiting_exchanges":      "requests that stopped waiting for the ranges of their broker",
-	"correlator_brokers":     "ranges of further brokers",
-	"correlator_tables":      "older ranges of a broker",
-	"flows":                  "connections open at once beyond the limit",
-	"silent_flows":           "connections that were silent for too long",
-	"queued_segments":        "segments that waited for missing ones",
-	"undecided_streams":      "connections whose protocol was not recognised within the limit",
-	"huge_segments":          "segments above the largest size",
-	"held_bytes":             "bytes held for connections that were not recognised yet",
-	"tls_secrets":            "TLS secrets beyond the limit",
-	"target_clients":         "clients that were compared with the target",
-	"target_client_versions": "API versions that were compared with the target",
+// What a reader can do where a limit was exceeded.
+const (
+	stillChecked   = "; every request was checked"
+	selectLess     = "; select fewer with --host, --net or --port"
+	shorterCapture = "; analyze a shorter part of the capture to be certain"
+)
+
+// limitTexts say of the limits, by their names in the JSON report, what there was too much of, and what was lost.
+var limitTexts = map[string]struct{ what, lost string }{
+	"client_members":       {"too many client ids and addresses of one client", "those beyond the first 64 are not listed" + stillChecked},
+	"client_versions":      {"too many API versions of one client", "those beyond the first 512 are not listed" + stillChecked},
+	"broker_tables":        {"too many different ranges of one broker", "those beyond the first 16 are not listed" + stillChecked},
+	"other_addresses":      {"too many addresses that are not known as brokers", "what they sent is not listed"},
+	"clusters":             {"too many different lists of brokers in Metadata responses", "brokers that were not captured may be missing from the list"},
+	"long_texts":           {"too long client ids or software names", "they were cut" + stillChecked},
+	"evidence_occurrences": {"occurrences whose packets were evicted to save memory", "the evidence lacks them; the report has them"},
+
+	"merged_captures":       {"too many captures of the same time", "those beyond the first 64 were not merged by packet time; merge reports of fewer captures"},
+	"tunnel_depth":          {"packets in more than 8 tunnels", "they were not read"},
+	"packet_headers":        {"packets with too many headers", "they were not read"},
+	"unsupported_protocols": {"too many kinds of packets that are not read", "further ones are counted without a name"},
+	"802.11_subframes":      {"802.11 frames with several packets", "those behind the first were not read"},
+	"fragmented_datagrams":  {"too many incomplete IP datagrams", "the oldest were given up, and what was in them was not checked"},
+	"fragment_bytes":        {"too many bytes of incomplete IP datagrams", "the oldest were given up, and what was in them was not checked"},
+	"fragment_pieces":       {"IP datagrams in too many pieces", "they were given up, and what was in them was not checked"},
+
+	"outstanding_requests": {"too many requests of one connection that wait for an answer", "the outcome of the oldest is not known"},
+	"early_answers":        {"too many responses captured before their requests", "the outcome of these requests is not known"},
+	"held_exchanges":       {"too many requests that waited for the ApiVersions response of their connection", "they were judged without it"},
+	"waiting_exchanges":    {"too many requests that waited for the ranges of their broker", "those without a range were not checked; give --advertised"},
+	"large_answers":        {"very large ApiVersions responses", "the rest of them was not read"},
+	"correlator_brokers":   {"too many brokers", "other connections to further ones cannot borrow their ranges" + selectLess},
+	"correlator_tables":    {"too many different ranges of one broker", "other connections cannot borrow the oldest"},
+
+	"flows":             {"too many connections open at once", "those silent for longest were given up, and what followed on them was not checked" + selectLess},
+	"silent_flows":      {"too many open connections without payload", "those silent for longest were given up" + selectLess},
+	"queued_segments":   {"too many segments that waited for a missing one", "it counts as lost; what was in it was not checked"},
+	"undecided_streams": {"too many connections of unknown protocol", "they were not checked" + selectLess},
+	"huge_segments":     {"segments above the largest size", "what was in them was not checked"},
+	"held_bytes":        {"very long messages", "the rest of them was not read"},
+	"tls_secrets":       {"too many TLS secrets in the key logs", "connections of the oldest were not decrypted; give key logs of the time of the capture alone"},
+
+	"departures":          {"too many connections that came to nothing", "they were judged by what was captured before" + shorterCapture},
+	"history_suspects":    {"too many requests that were not served", "they were judged by what was captured before" + shorterCapture},
+	"history_addresses":   {"too many broker addresses", "of further ones a restart or an idle limit is not recognized" + selectLess},
+	"history_versions":    {"too many API versions that brokers answered", "whether further ones are answered elsewhere is not known" + shorterCapture},
+	"history_tables":      {"too many changes of the ranges of one broker", "the oldest were evicted" + shorterCapture},
+	"history_connections": {"too many connections", "the history of the oldest was evicted" + shorterCapture},
+	"history_clients":     {"too many clients", "the history of the oldest was evicted" + shorterCapture},
+	"sealed":              {"too many encrypted connections or addresses", "from further ones nothing was inferred" + selectLess},
+
+	"target_versions":    {"too many refused API versions of one client", "further ones are not listed; its verdict holds"},
+	"target_members":     {"too many client ids and addresses of one client", "further ones are not listed; its verdict holds"},
+	"target_askers":      {"too many clients that ask for ranges", "further ones count as such too: one that does not may break, and is not listed" + selectLess},
+	"target_connections": {"too many connections of clients", "further ones may count twice; the verdicts hold"},
 }
 
-// limitText says in words what a limit kept out.
-func limitText(name string) string {
-	if text, ok := limitWords[name]; ok {
-		return text
+// limitText says in words what a limit kept out n times.
+func limitText(name string, n uint64) string {
+	limit, ok := limitTexts[name]
+	if !ok {
+		return strings.ReplaceAll(shorten(name), "_", " ") + ", " + words.Times(n) + ": something was not kept or not checked"
 	}
-	return strings.ReplaceAll(name, "_", " ")
+	return limit.what + ", " + words.Times(n) + ": " + limit.lost
 }

@@ -171,6 +171,22 @@ func TestBrowserShowsTheReportWithoutARequestOrAnError(t *testing.T) {
 	}
 }
 
+// TestBrowserScrollsWideTablesOnAPhone: what a table has beyond the screen can be reached, and a shadow says that it is there.
+func TestBrowserScrollsWideTablesOnAPhone(t *testing.T) {
+	b := openTab(t)
+	b.do(chromedp.EmulateViewport(390, 900), chromedp.Navigate(b.file(richReport())))
+	got := ask[string](b, `(() => {
+		const box = document.querySelector(".finding .scroll"), last = box.querySelector("tr td:last-child");
+		const seen = () => last.getBoundingClientRect().right <= box.getBoundingClientRect().right + 1;
+		const before = seen();
+		box.scrollLeft = box.scrollWidth;
+		return [before, seen(), getComputedStyle(box).backgroundAttachment].join(" ");
+	})()`)
+	if want := "false true local, local, scroll, scroll"; got != want {
+		t.Errorf("the last column is seen before and after scrolling, shadows: %q, want %q", got, want)
+	}
+}
+
 func TestBrowserShowsTheFindingWithItsPictures(t *testing.T) {
 	b := openTab(t)
 	b.do(chromedp.EmulateViewport(1400, 900), chromedp.Navigate(b.file(richReport())))

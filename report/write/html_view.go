@@ -185,8 +185,8 @@ type findingRow struct {
 func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 	full := min(len(r.Findings), maxHTMLFindings)
 	rows := min(len(r.Findings)-full, maxHTMLFindingRows)
-	for i := range r.Findings[:full] {
-		v.Findings = append(v.Findings, newFindingView(r, &r.Findings[i], ids))
+	for i, title := range titles(r.Findings[:full]) {
+		v.Findings = append(v.Findings, newFindingView(r, &r.Findings[i], title, ids))
 	}
 	for i := range r.Findings[full : full+rows] {
 		f := &r.Findings[full+i]
@@ -202,14 +202,14 @@ func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 	v.MoreFindings = countCodes(r.Findings[full+rows:])
 }
 
-func newFindingView(r *model.Report, f *model.Finding, ids idMaker) findingView {
+func newFindingView(r *model.Report, f *model.Finding, title string, ids idMaker) findingView {
 	v := findingView{
 		ID:   ids.make("f", f.Code, f.API, f.Version != nil, value(f.Version), f.Advertised != nil, value(f.Advertised), f.Broker, f.Client != nil, clientKeyOf(f.Client)),
-		Code: f.Code, Title: f.Title + acceptedText(f), Message: clip(title(f), maxTitle), Folded: isNote(r, f),
+		Code: f.Code, Title: f.Title + acceptedText(f), Message: clip(title, maxTitle), Folded: isNote(r, f),
 		Severity: f.Severity.String(), SeverityName: severityWords[f.Severity],
 		Advice: remedy(f), Commands: f.Commands, Several: len(r.Captures) > 1, Requests: requestText(f) != "",
 	}
-	v.Rows = statements(f)
+	v.Rows = statements(r, f)
 	v.Chart = findingChart(f, v.ID)
 	if k := f.KnownIssue; k != nil {
 		link, _ := webLink(k.URL)
@@ -241,7 +241,7 @@ func (v *findingView) addOccurrences(r *model.Report, f *model.Finding) {
 	if len(f.Occurrences) == 0 {
 		return
 	}
-	v.Listed, v.Hint = words.UpperFirst(firstOf(uint64(len(f.Occurrences)), f.Count)), filters{r}.hint(f)
+	v.Listed, v.Hint = words.UpperFirst(firstOf(r, uint64(len(f.Occurrences)), f.Count)), filters{r}.hint(f)
 	if len(f.Occurrences) > 1 {
 		v.Frames, v.All = filters{r}.frames(f.Occurrences), allPackets(r, f)
 	}

@@ -52,7 +52,7 @@ const (
 // most 60,000 characters, what does not fit being counted. Text from the wire
 // stands in code spans, so that it neither formats, links nor notifies.
 func Markdown(w io.Writer, r *model.Report) error {
-	m := &markdown{r: r, ranges: newBrokerRanges(r)}
+	m := &markdown{r: r, ranges: newBrokerRanges(r), titles: titles(r.Findings)}
 	head := m.part(maxMarkdownHead, m.head) + m.part(maxMarkdownTarget, m.target)
 	after := []string{
 		m.part(maxMarkdownClients, m.clients),
@@ -73,6 +73,8 @@ func Markdown(w io.Writer, r *model.Report) error {
 type markdown struct {
 	r      *model.Report
 	ranges *brokerRanges
+	// titles are those of the findings.
+	titles []string
 	// buf is the part in work, left what remains of its budget in bytes.
 	buf  strings.Builder
 	left int
@@ -209,13 +211,13 @@ func summaryOf(f *model.Finding, number int) string {
 func (m *markdown) finding(i int) string {
 	f := &m.r.Findings[i]
 	var b strings.Builder
-	fmt.Fprintf(&b, "#### %d. %s %s, %s: %s\n\n", i+1, f.Code, mdWord(f.Title)+acceptedText(f), f.Severity, mdProse(clip(title(f), maxTitle)))
+	fmt.Fprintf(&b, "#### %d. %s %s, %s: %s\n\n", i+1, f.Code, mdWord(f.Title)+acceptedText(f), f.Severity, mdProse(clip(m.titles[i], maxTitle)))
 	line := func(label, text string) {
 		if text != "" {
 			fmt.Fprintf(&b, "- **%s:** %s\n", label, text)
 		}
 	}
-	for _, row := range statements(f) {
+	for _, row := range statements(m.r, f) {
 		line(row.Name, mdPhrase(row.Text))
 	}
 	m.knownIssue(f, line)
@@ -249,7 +251,7 @@ func (m *markdown) occurrences(f *model.Finding) string {
 	first := f.Occurrences[:min(len(f.Occurrences), maxMarkdownOccurrences)]
 	show := filters{m.r}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, with Wireshark display filters%s:\n\n", words.UpperFirst(firstOf(uint64(len(first)), f.Count)), mdProse(show.hint(f)))
+	fmt.Fprintf(&b, "%s, with Wireshark display filters%s:\n\n", words.UpperFirst(firstOf(m.r, uint64(len(first)), f.Count)), mdProse(show.hint(f)))
 	columns := m.occurrenceColumns(first)
 	row := func(cell func(c *occurrenceColumn) string) {
 		for i := range columns {

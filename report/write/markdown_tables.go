@@ -2,8 +2,10 @@ package write
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
@@ -73,7 +75,7 @@ func (m *markdown) clients() {
 		}
 	}
 	m.put("### Clients and APIs\n\n")
-	m.foldable(t, "row", words.Plural(uint64(len(m.r.Clients)), "client"))
+	m.foldable(t, "row", "Versions that "+words.Plural(uint64(len(m.r.Clients)), "client")+" used")
 }
 
 func (m *markdown) target() {
@@ -82,18 +84,41 @@ func (m *markdown) target() {
 		return
 	}
 	m.put("### " + mdProse("On "+targetTitle(g)+": "+targetHeadline(g)) + "\n\n")
-	if len(g.Clients) > 0 {
-		t := newTable(m.left-targetTail, "Verdict", "Client", "What the target makes of it")
-		for i := range g.Clients {
-			c := &g.Clients[i]
-			t.row(mdProse(targetVerdicts[c.Verdict]), mdPhrase(targetClientPhrase(c)), mdProse(targetSays(c, maxTargetAPIs)))
-		}
-		m.foldable(t, "client", words.Plural(uint64(len(g.Clients)), "client"))
+	open := len(g.Clients)
+	if open > maxMarkdownUnfolded { // those that break stand open
+		open = slices.IndexFunc(g.Clients, func(c model.TargetClient) bool { return model.CompareVerdicts(c.Verdict, model.VerdictLikely) > 0 })
+	}
+	if open < 0 {
+		open = len(g.Clients)
+	}
+	if open > 0 {
+		m.put(m.targetTable(g.Clients[:open]))
+	}
+	if rest := g.Clients[open:]; len(rest) > 0 {
+		m.put(folded("Verdicts on "+words.Plural(uint64(len(rest)), restNoun(open)), m.targetTable(rest)))
 	}
 	for _, p := range targetRemarks(g, m.r) {
 		m.put("- " + mdPhrase(p) + "\n")
 	}
 	m.put("\n")
+}
+
+// restNoun names the clients behind those that stand open.
+func restNoun(open int) string {
+	if open > 0 {
+		return "other client"
+	}
+	return "client"
+}
+
+// targetTable is the table of some clients of the target.
+func (m *markdown) targetTable(clients []model.TargetClient) string {
+	t := newTable(m.left-targetTail, "Verdict", "Client", "What the target makes of it")
+	for i := range clients {
+		c := &clients[i]
+		t.row(mdProse(targetVerdicts[c.Verdict]), mdPhrase(targetClientPhrase(c)), mdProse(targetSays(c, maxTargetAPIs)))
+	}
+	return t.text("client")
 }
 
 // targetTail is kept free for what is said below the table of the target: a source, a path and three notes.

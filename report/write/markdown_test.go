@@ -103,6 +103,56 @@ func TestMarkdownFitsIntoATicketWhateverTheInput(t *testing.T) {
 	}
 }
 
+// TestMarkdownFoldsNoClientThatBreaks: of a fleet, the clients that break are what the reader looks for.
+func TestMarkdownFoldsNoClientThatBreaks(t *testing.T) {
+	rows := func(text string) int {
+		return len(regexp.MustCompile(`(?m)^\| (breaks|likely|fine) \|`).FindAllString(text, -1))
+	}
+	for _, test := range []struct{ breaks, likely, fine, open int }{{2, 1, 30, 3}, {20, 0, 1, 20}, {0, 0, 30, 0}, {1, 0, 3, 4}, {15, 1, 0, 16}} {
+		r := emptyReport()
+		r.Target = &model.Target{Name: "Kafka 4.0.0"}
+		var clients []model.TargetClient
+		for _, of := range []struct {
+			verdict string
+			n       int
+		}{{model.VerdictFine, test.fine}, {model.VerdictLikely, test.likely}, {model.VerdictBreaks, test.breaks}} {
+			for range of.n {
+				clients = append(clients, model.TargetClient{Verdict: of.verdict, Counts: model.TargetCounts{Passes: 1}})
+			}
+		}
+		r.Target.Finish(clients, model.TargetSummary{})
+		text := markdownOf(t, r)
+		open, folded, _ := strings.Cut(text, "<summary>Verdicts on")
+		if got := rows(open); got != test.open || rows(folded) != len(clients)-test.open {
+			t.Errorf("%+v: %d rows stand open, %d are folded", test, got, rows(folded))
+		}
+	}
+}
+
+// TestHeadingsOfFindingsDiffer: findings of clients with the same software name the client id.
+func TestHeadingsOfFindingsDiffer(t *testing.T) {
+	r := richReport()
+	f := r.Findings[0]
+	other := f
+	client := *f.Client
+	client.ClientID = ref("billing")
+	other.Client = &client
+	r.Findings = []model.Finding{f, other}
+	if a, b := title(&f), title(&other); a != b {
+		t.Fatalf("the titles differ already: %q, %q", a, b)
+	}
+	for _, text := range []string{markdownOf(t, r), string(formatted(t, "html", r, TextOptions{}))} {
+		for _, id := range []string{*f.Client.ClientID, "billing"} {
+			if !strings.Contains(text, "(client id "+id+") sends Fetch v12") {
+				t.Errorf("no heading names %s", id)
+			}
+		}
+	}
+	if text := markdownOf(t, richReport()); strings.Contains(text, "(client id ") {
+		t.Error("a heading that is the only one of its kind names the client id")
+	}
+}
+
 func TestMarkdownCountsWhatItLeavesOut(t *testing.T) {
 	const n = 4000
 	text := markdownOf(t, hugeReport(n, 20))

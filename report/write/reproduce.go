@@ -162,9 +162,9 @@ func allPackets(r *model.Report, f *model.Finding) phrase {
 	case len(r.Captures) > 1:
 		return say("Those in ", captureName(r, f.Occurrences[0].Capture))
 	case listed < f.Count:
-		return say(fmt.Sprintf("The first %s of these %s packets", words.Number(listed), words.Number(f.Count)))
+		return say(fmt.Sprintf("The first %s of these %s packets", words.Number(listed), words.Number(f.Count)) + inOriginal(r))
 	}
-	return say("All of these packets")
+	return say("All of these packets" + inOriginal(r))
 }
 
 // inHand is the report as the commands to reproduce it need it: of the evidence where there is some, because that is what
@@ -367,9 +367,6 @@ func kafkavetFiles(r *model.Report) string {
 	}
 	return arguments
 }
-
-// isFile reports whether a capture is a file: neither standard input nor an interface.
-func isFile(c *model.Capture) bool { return c.Path != "-" && c.Format != "live" }
 
 // fileArgument is the name of a capture as a word of a POSIX shell.
 func fileArgument(c *model.Capture) string {

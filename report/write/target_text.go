@@ -189,9 +189,10 @@ var targetTable = []struct {
 	{"first_seen", func(c *model.TargetClient) string { return c.FirstSeen.String() }},
 	{"last_seen", func(c *model.TargetClient) string { return c.LastSeen.String() }},
 	{"processes", func(c *model.TargetClient) string { return strings.Join(processTexts(c.Processes), "; ") }},
+	{"reason", func(c *model.TargetClient) string { return targetSays(c, 0) }},
 }
 
-// targetRows are the header and a row for each client of a target.
+// targetRows are the header and a row for each client of a target, whose name is the last column.
 func targetRows(t *model.Target) [][]string {
 	rows := make([][]string, 1+len(t.Clients))
 	for _, column := range targetTable {
@@ -199,6 +200,10 @@ func targetRows(t *model.Target) [][]string {
 		for i := range t.Clients {
 			rows[i+1] = append(rows[i+1], column.cell(&t.Clients[i]))
 		}
+	}
+	rows[0] = append(rows[0], "target")
+	for i := range t.Clients {
+		rows[i+1] = append(rows[i+1], t.Name)
 	}
 	return rows
 }

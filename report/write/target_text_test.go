@@ -43,6 +43,15 @@ func TestTargetInWords(t *testing.T) {
 	if diff := cmp.Diff(wantClients, clients); diff != "" {
 		t.Errorf("clients (-want +got):\n%s", diff)
 	}
+	rows := targetRows(target)
+	for _, row := range rows[1:] {
+		if n := len(rows[0]); len(row) != n || row[n-1] != target.Name || row[n-2] == "" {
+			t.Errorf("%q: no reason or no target", row)
+		}
+	}
+	if got := rows[0][len(rows[0])-2:]; got[0] != "reason" || got[1] != "target" {
+		t.Errorf("last columns %q", got)
+	}
 	if got := targetHeadline(target); got != "3 clients break, 3 are likely to break, 2 cannot be judged, 2 are fine" {
 		t.Errorf("headline %q", got)
 	}

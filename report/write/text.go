@@ -187,7 +187,7 @@ func (t *textReport) finding(f *model.Finding) {
 	}
 	t.field("said", greeting(f.Greeting))
 	t.field("why", escapeLong(f.Why))
-	t.field("excluded", escapeLong(excludedText(f)))
+	t.field("excluded", escapeLong(excludedText(t.r, f)))
 	t.advice(f)
 }
 

@@ -3,7 +3,6 @@ package write
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -103,22 +102,11 @@ func (t *textReport) position(o *model.Occurrence) string {
 func (t *textReport) frame(o *model.Occurrence) string {
 	text := fmt.Sprintf("frame %d", o.Frame)
 	if len(t.r.Captures) > 1 && int(o.Capture) < len(t.r.Captures) {
-		text += " of " + Escape(t.captureName(int(o.Capture)))
+		text += " of " + Escape(shortName(t.r, int(o.Capture)))
+	} else if t.r.Evidence != nil {
+		text += " of " + originalCapture
 	}
 	return text
-}
-
-// captureName is the name of a capture, without its directory unless another
-// capture has the same one.
-func (t *textReport) captureName(i int) string {
-	path := t.r.Captures[i].Path
-	name := filepath.Base(path)
-	for j := range t.r.Captures {
-		if j != i && filepath.Base(t.r.Captures[j].Path) == name {
-			return path
-		}
-	}
-	return name
 }
 
 // clock is a moment with microseconds, with its date where that is not the same for all.

@@ -12,7 +12,10 @@ import (
 func (t *textReport) checked() {
 	t.blank()
 	s := &t.r.Summary
-	text := "no Kafka requests were seen: nothing was checked"
+	text := "no Kafka requests were seen"
+	if s.Findings.Error+s.Findings.Warning > 0 { // without them, the last line says it
+		text += ": nothing was checked"
+	}
 	if s.Requests > 0 {
 		text = fmt.Sprintf("checked %s of %s %s", words.Number(s.RequestsChecked), words.Number(toCheck(s)), words.Noun(toCheck(s), "request"))
 		one, parts := sources(s, "seen on their own connection", "borrowed from another connection to the same broker")
@@ -53,7 +56,7 @@ func (t *textReport) isSaidByOne(code string) bool {
 }
 
 // CountTexts are counts of findings in words, the gravest first: "2 errors", "1 note". further stands before errors and
-// warnings.
+// warnings. Accepted findings come last.
 func CountTexts(n model.SeverityCounts, further string) (texts []string) {
 	for _, count := range []struct {
 		n    int
@@ -62,6 +65,9 @@ func CountTexts(n model.SeverityCounts, further string) (texts []string) {
 		if count.n > 0 {
 			texts = append(texts, words.Plural(uint64(count.n), count.noun))
 		}
+	}
+	if n.Accepted > 0 {
+		texts = append(texts, words.Plural(uint64(n.Accepted), "accepted finding"))
 	}
 	return texts
 }
@@ -76,6 +82,8 @@ func (t *textReport) bottom() {
 		style = t.style.warning
 	case checked == 0:
 		parts, style = append(parts, "nothing found, because nothing was checked"), t.style.warning
+	case f.Accepted > 0:
+		parts = append(parts, "nothing new")
 	default:
 		parts = append(parts, fmt.Sprintf("nothing found in the %s that %s checked", words.Plural(checked, "request"), words.Agree(checked, "was", "were")))
 	}

@@ -24,6 +24,8 @@ func headline(r *model.Report) string {
 	}
 	s := &r.Summary
 	switch {
+	case s.Findings.Accepted > 0:
+		return "Nothing new: the baseline accepts " + words.Plural(uint64(s.Findings.Accepted), "finding")
 	case s.RequestsChecked > 0 && len(r.Quality.NotChecked) > 0:
 		return fmt.Sprintf("No version mismatch in the %s that could be checked", words.Plural(s.RequestsChecked, "request"))
 	case s.RequestsChecked > 0:
@@ -40,78 +42,12 @@ func headline(r *model.Report) string {
 	return "Nothing to check: no Kafka request was seen"
 }
 
-// worst is the first finding that is not only a note, nil without one.
+// worst is the first finding that is not only a note and not accepted, nil without one.
 func worst(r *model.Report) *model.Finding {
-	if len(r.Findings) > 0 && r.Findings[0].Severity > model.Info {
+	if len(r.Findings) > 0 && r.Findings[0].Severity > model.Info && !r.Findings[0].Accepted {
 		return &r.Findings[0]
 	}
 	return nil
-}
-
-// title says in one line who did what and what fixes it: "sarama 1.38.0 sends Metadata v10 to 10.0.0.1:9092, which
-// takes up to v8; fixed in 1.46.0". It may hold names from the wire.
-func title(f *model.Finding) string {
-	text, request := f.Message, requestText(f)
-	who, to := actor(f.Client), shorten(f.Broker)
-	if rest, ok := strings.CutPrefix(f.Message, request+" sent"); ok && request != "" {
-		text = who + " sends " + request
-		if to != "" && !f.IsOnTarget() {
-			text += " to " + to
-			if course, ok := strings.CutPrefix(rest, ", the broker "); ok {
-				rest = ", which " + course
-			}
-		}
-		text += cmp.Or(limit(f), rest)
-	} else {
-		parties := []string{}
-		if f.Client != nil && who != unnamedClient {
-			parties = append(parties, who)
-		}
-		if to != "" {
-			parties = append(parties, to)
-		}
-		if len(parties) > 0 {
-			text = strings.Join(parties, " to ") + ": " + f.Message
-		}
-	}
-	if k := f.KnownIssue; k != nil && k.FixedIn != "" && k.Confidence != confidencePossible {
-		text += "; fixed in " + shorten(k.FixedIn)
-	}
-	return text
-}
-
-// Title says in one line who did what and what fixes it, escaped.
-func Title(f *model.Finding) string { return escapeLong(title(f)) }
-
-// confidencePossible is the confidence in a known issue that may be another one.
-const confidencePossible = "possible"
-
-// actor names the client of a finding by its software, or else by its client id.
-func actor(c *model.FindingClient) string {
-	switch {
-	case c == nil:
-	case c.SoftwareName != "" || c.SoftwareVersion != "":
-		return shorten(strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion))
-	case value(c.ClientID) != "":
-		return shorten(*c.ClientID)
-	}
-	return unnamedClient
-}
-
-const unnamedClient = "a client"
-
-// limit is what the broker supports, as a clause behind a request outside it; empty for other findings.
-func limit(f *model.Finding) string {
-	switch {
-	case f.Code == model.CodeNotAdvertised:
-		return ", which does not advertise it"
-	case f.Advertised == nil || f.Version == nil || f.IsOnTarget():
-	case *f.Version > f.Advertised.Max:
-		return fmt.Sprintf(", which supports up to v%d", f.Advertised.Max)
-	case *f.Version < f.Advertised.Min:
-		return fmt.Sprintf(", which supports v%d and up", f.Advertised.Min)
-	}
-	return ""
 }
 
 // parenthesis is text in parentheses behind a space, empty for an empty one.
@@ -185,11 +121,13 @@ func isNote(r *model.Report, f *model.Finding) bool {
 // otherFindings counts the findings after the first one: "1 further warning, 2
 // notes", and what more there was than the report holds.
 func otherFindings(r *model.Report) string {
-	others := r.Findings
+	others := model.CountSeverities(r.Findings)
 	if worst(r) != nil {
-		others = others[1:]
+		others = model.CountSeverities(r.Findings[1:])
+	} else {
+		others.Accepted = 0 // the headline has them
 	}
-	return words.List(append(CountTexts(model.CountSeverities(others), "further "), unlisted(r)...))
+	return words.List(append(CountTexts(others, "further "), unlisted(r)...))
 }
 
 // unlisted says how many findings, clients and brokers are not listed: they made room for newer and larger ones.
@@ -301,7 +239,7 @@ type statement struct {
 }
 
 // statements are what documents say of a finding, but for what to do.
-func statements(f *model.Finding) (out []statement) {
+func statements(r *model.Report, f *model.Finding) (out []statement) {
 	add := func(name string, text phrase) {
 		if len(text) > 0 && text[0].Text != "" {
 			out = append(out, statement{name, text})
@@ -320,8 +258,8 @@ func statements(f *model.Finding) (out []statement) {
 		add("The other side said", say(verbatim(f.Greeting)))
 	}
 	add("Why it matters", say(f.Why))
-	add("Ruled out", say(explanationTexts(f.RuledOut)))
-	add("Not ruled out", say(explanationTexts(f.NotRuledOut)))
+	add("Ruled out", say(explanationTexts(r, f.RuledOut)))
+	add("Not ruled out", say(explanationTexts(r, f.NotRuledOut)))
 	return out
 }
 
@@ -447,33 +385,6 @@ func versionRemark(v *model.VersionUsage) string {
 	return ""
 }
 
-// sourcePhrase names a capture.
-func sourcePhrase(c *model.Capture) phrase {
-	switch {
-	case c.Format == "live":
-		return say("live on ", verbatim(c.Path))
-	case c.Path == "-":
-		return say("standard input")
-	}
-	return say(verbatim(c.Path))
-}
-
-// capturePhrase says what was read: its name, how much, from when to when.
-func capturePhrase(c *model.Capture) phrase {
-	text := ": " + words.Plural(c.Packets, "packet") + ", " + words.Size(c.Bytes)
-	if c.First != nil && c.Last != nil {
-		text += fmt.Sprintf(", %s UTC, %s long", momentText(*c.First), words.Humane(time.Duration(*c.Last-*c.First)))
-	}
-	return say(sourcePhrase(c), text)
-}
-
-func captureName(r *model.Report, i uint32) phrase {
-	if int(i) >= len(r.Captures) {
-		return say(fmt.Sprintf("capture %d", i+1))
-	}
-	return say(verbatim(r.Captures[i].Path))
-}
-
 // momentText is a moment to the second, clockText to the microsecond; both in UTC.
 func momentText(t model.Time) string { return t.UTC().Format(time.DateTime) }
 func clockText(t model.Time) string  { return t.UTC().Format("2006-01-02 15:04:05.000000") }
@@ -522,17 +433,31 @@ func detailPhrase(o *model.Occurrence) phrase {
 	return join(parts, ", ")
 }
 
-// firstOf says how many of the occurrences are listed.
-func firstOf(listed, count uint64) string {
+// firstOf says how many of the occurrences are listed, and in a report with evidence whose numbers they have.
+func firstOf(r *model.Report, listed, count uint64) string {
+	text := ""
 	switch {
 	case count <= 1:
-		return "the occurrence"
+		text = "the occurrence"
 	case listed >= count:
-		return "all " + words.Plural(count, "occurrence")
+		text = "all " + words.Plural(count, "occurrence")
 	case listed == 1:
-		return "the first of " + words.Plural(count, "occurrence")
+		text = "the first of " + words.Plural(count, "occurrence")
+	default:
+		text = fmt.Sprintf("the first %s of %s", words.Number(listed), words.Plural(count, "occurrence"))
 	}
-	return fmt.Sprintf("the first %s of %s", words.Number(listed), words.Plural(count, "occurrence"))
+	return text + inOriginal(r)
+}
+
+// inOriginal says of numbers and filters that they are those of the input, where they could be those of the evidence.
+func inOriginal(r *model.Report) string {
+	switch {
+	case r.Evidence == nil:
+		return ""
+	case len(r.Captures) > 1:
+		return " in the original captures"
+	}
+	return " in " + originalCapture
 }
 
 type codeCount struct {

@@ -107,6 +107,23 @@ func TestHeadlineTellsOfANoteWhereThereWasNoKafka(t *testing.T) {
 }
 
 // TestFindingsBeyondTheLimitAreCounted in every format that is read by people.
+// TestNothingWasCheckedIsSaidOnce: whatever was found, the reader learns that no request was checked.
+func TestNothingWasCheckedIsSaidOnce(t *testing.T) {
+	for name, findings := range map[string][]model.Finding{
+		"nothing found": nil, "a note": {{Code: "KV9003", Message: "open before"}}, "a warning": {{Code: "KV2012", Severity: model.Warning, Message: "HTTP"}},
+		"accepted": {{Code: "KV2012", Severity: model.Warning, Message: "HTTP", Accepted: true}},
+	} {
+		r := emptyReport()
+		r.Findings, r.Summary.Findings = findings, model.CountSeverities(findings)
+		for _, format := range []string{"text", "markdown"} {
+			text := string(formatted(t, format, r, TextOptions{}))
+			if n := strings.Count(text, "nothing was checked") + strings.Count(text, "# Nothing to check"); n != 1 {
+				t.Errorf("%s, %s: said %d times: %s", name, format, n, text)
+			}
+		}
+	}
+}
+
 func TestFindingsBeyondTheLimitAreCounted(t *testing.T) {
 	r := richReport()
 	r.Folded = &model.Folded{Findings: []model.FoldedFindings{{Code: "KV1001", Severity: model.Error, Findings: 5000, Count: 7000}}}

@@ -1,0 +1,54 @@
+package write
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
+)
+
+// How captures are named.
+
+// isFile reports whether a capture is a file: neither standard input nor an interface.
+func isFile(c *model.Capture) bool { return c.Path != "-" && c.Format != "live" }
+
+// sourcePhrase names a capture.
+func sourcePhrase(c *model.Capture) phrase {
+	switch {
+	case c.Format == "live":
+		return say("live on ", verbatim(c.Path))
+	case c.Path == "-":
+		return say("standard input")
+	}
+	return say(verbatim(c.Path))
+}
+
+// capturePhrase says what was read: its name, how much, from when to when.
+func capturePhrase(c *model.Capture) phrase {
+	text := ": " + words.Plural(c.Packets, "packet") + ", " + words.Size(c.Bytes)
+	if c.First != nil && c.Last != nil {
+		text += fmt.Sprintf(", %s UTC, %s long", momentText(*c.First), words.Humane(time.Duration(*c.Last-*c.First)))
+	}
+	return say(sourcePhrase(c), text)
+}
+
+func captureName(r *model.Report, i uint32) phrase {
+	if int(i) >= len(r.Captures) {
+		return say(fmt.Sprintf("capture %d", i+1))
+	}
+	return say(verbatim(r.Captures[i].Path))
+}
+
+// shortName is the name of a capture, without its directory unless another capture has the same one.
+func shortName(r *model.Report, i int) string {
+	path := r.Captures[i].Path
+	name := filepath.Base(path)
+	for j := range r.Captures {
+		if j != i && filepath.Base(r.Captures[j].Path) == name {
+			return path
+		}
+	}
+	return name
+}
