@@ -1,9 +1,11 @@
 package report
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -30,24 +32,34 @@ type sharedConnections struct {
 	current    connectionCounts
 	stream     uint32
 	isCounting bool
-	// kept are the connections with the smallest ids, at most twice MaxConnections.
-	kept *model.Table[model.ConnectionID, model.Connection]
+	// kept are the connections with the smallest ids, at most twice MaxConnections. Those above limit, which is
+	// the zero value as long as all were kept, are not among them.
+	kept  map[connectionID]connectionCounts
+	limit connectionID
 }
 
 // connectionID is a salted hash of the initial sequence numbers. Address translation keeps them, and they say nothing of
 // who is connected.
-func connectionID(initial [2]uint32) string {
-	const salt, size = "kafkavet/connection/v1", 12
-	text := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte(salt), initial[0]), initial[1])
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:size])
+type connectionID [12]byte
+
+func newConnectionID(initial [2]uint32) (id connectionID) {
+	const salt = "kafkavet/connection/v1"
+	var text [len(salt) + 8]byte
+	n := copy(text[:], salt)
+	binary.BigEndian.PutUint32(text[n:], initial[0])
+	binary.BigEndian.PutUint32(text[n+4:], initial[1])
+	sum := sha256.Sum256(text[:])
+	copy(id[:], sum[:])
+	return id
 }
+
+func (k connectionID) compare(o connectionID) int { return bytes.Compare(k[:], o[:]) }
 
 // connectionCounts are those of model.Connection.
 type connectionCounts struct{ requests, responses, checked, exempt uint64 }
 
 func newSharedConnections() sharedConnections {
-	return sharedConnections{counts: map[uint32]connectionCounts{}, kept: model.NewTable((*model.Connection).Key, keepLatest)}
+	return sharedConnections{counts: map[uint32]connectionCounts{}, kept: map[connectionID]connectionCounts{}}
 }
 
 // exchange counts x.
@@ -89,20 +101,38 @@ func (s *sharedConnections) connection(c *decode.Connection) {
 	if c.Protocol != reassembly.Kafka || !c.HasInitial {
 		return
 	}
-	s.kept.Add(&model.Connection{
-		ID: connectionID(c.Initial), Hosts: 1, Requests: n.requests, Responses: n.responses, Checked: n.checked, Exempt: n.exempt,
-	})
-	if s.kept.Len() > 2*model.MaxConnections {
-		s.kept.Trim(model.MaxConnections, nil, nil)
+	id := newConnectionID(c.Initial)
+	if s.limit != (connectionID{}) && id.compare(s.limit) > 0 {
+		return
 	}
+	s.kept[id] = n
+	if len(s.kept) <= 2*model.MaxConnections {
+		return
+	}
+	ids := s.sorted()
+	for _, id := range ids[model.MaxConnections:] {
+		delete(s.kept, id)
+	}
+	s.limit = ids[model.MaxConnections-1]
 }
 
-// keepLatest replaces a connection by a later one with the same sequence numbers.
-func keepLatest(into, from *model.Connection) { *into = *from }
+func (s *sharedConnections) sorted() []connectionID {
+	return slices.SortedFunc(maps.Keys(s.kept), connectionID.compare)
+}
 
+// finish returns the connections with the smallest ids, nil for none.
 func (s *sharedConnections) finish() []model.Connection {
-	all := s.kept.Sorted()
-	return all[:min(len(all), model.MaxConnections)]
+	var out []model.Connection
+	for _, id := range s.sorted() {
+		if len(out) == model.MaxConnections {
+			break
+		}
+		n := s.kept[id]
+		out = append(out, model.Connection{
+			ID: hex.EncodeToString(id[:]), Hosts: 1, Requests: n.requests, Responses: n.responses, Checked: n.checked, Exempt: n.exempt,
+		})
+	}
+	return out
 }
 
 // clusters gathers the brokers that Metadata responses name.
