@@ -232,7 +232,7 @@ func TestContested(t *testing.T) {
 		{"a response", [2]reassembly.Span{reassembly.ToClient: {From: 0, To: 1}}, []bool{true, true}},
 	} {
 		d := newNetwork().open(t)
-		d.conn.Contested = tt.what
+		d.conn.Oddities = &reassembly.Oddities{Contested: tt.what}
 		d.request(requestOf(3, 1))
 		d.request(requestOf(3, 1))
 		var got []bool

@@ -173,7 +173,7 @@ type Exchange struct {
 	// was the last step of SCRAM or GSSAPI. With OAUTHBEARER it is a refusal (RFC 7628 3.2.2).
 	Challenge bool
 	// Contested: the capture has two versions of bytes of the request, or of responses on its
-	// connection, and does not show which one was received (reassembly.Connection.Contested).
+	// connection, and does not show which one was received (reassembly.Oddities.Contested).
 	Contested bool
 	// Negotiated is set for an ApiVersions request with error 35. It is the version of the
 	// retry, if the retry succeeded on the same connection or its response was not captured;

@@ -100,9 +100,11 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a *answer) {
 	e.Challenge = a.challenge
 	e.NegotiationRefused = h.ranges == nil && h.lastRefusal != (capture.Position{}) && h.lastRefusal.Before(p.at)
 	const sizeField = 4
-	contested := &h.conn.Contested
-	e.Contested = contested[reassembly.ToClient].To > 0 ||
-		p.offset >= 0 && contested[reassembly.ToBroker].Has(p.offset, int64(p.size)+sizeField)
+	if h.conn.Oddities != nil {
+		contested := &h.conn.Oddities.Contested
+		e.Contested = contested[reassembly.ToClient].To > 0 ||
+			p.offset >= 0 && contested[reassembly.ToBroker].Has(p.offset, int64(p.size)+sizeField)
+	}
 	e.judge(p.ranges, Observed)
 }
 

@@ -28,16 +28,14 @@ type conn struct {
 	turns                 uint32    // segments so far
 	finAck                uint32    // what the first FIN acknowledged
 	resetMark             resetMark // belongs to reset
-	reset                 int64     // tick at which a RST came, -1 before
-	closing               int64     // tick at which only the secrets of waiting records were missing to its end, -1 before
+	reset                 int32     // tick at which a RST came, -1 before
+	closing               int32     // tick at which only the secrets of waiting records were missing to its end, -1 before
 	doubted               *doubts   // segments that wait for confirmation, nil without any
 	late                  *postponed
 	offset                int64 // stream offset behind the bytes that are worked on, -1 where unknown
 	dialogue              dialogue
 	tls                   *tlsrecord.Session
-	outline               *tlsrecord.Outline // of TLS, until something inside was decrypted
-	preface               *preface           // that is being read
-	behind                []sides            // the addresses behind address translation, nil for most
+	preface               *preface // that is being read
 }
 
 // connMode is the way a connection's bytes take.
@@ -196,8 +194,9 @@ func (c *conn) absent(raw Direction, n int64, at capture.Position) {
 
 // miss counts n bytes that the capture lacks in one place.
 func (c *conn) miss(n int64) {
-	c.info.Missing += uint64(n)
-	c.info.Gaps++
+	odd := c.odd()
+	odd.Missing += uint64(n)
+	odd.Gaps++
 	c.w.missing += uint64(n)
 	c.w.gaps++
 	if c.isTraced {
@@ -226,7 +225,7 @@ func (c *conn) bytes(raw Direction, p []byte, at capture.Position) {
 	case crypted:
 		c.records(d, p, at)
 	case headers:
-		c.outline.Data(d == ToBroker, p, at)
+		c.info.Outline.Data(d == ToBroker, p, at)
 	}
 }
 
@@ -243,12 +242,12 @@ func (c *conn) gap(raw Direction, n int64, at capture.Position) {
 		if d == ToClient { // how it began is not known
 			c.serverSpoke, c.dialogue.greeting.n = true, max(c.dialogue.greeting.n, recordHeader)
 		}
-		if c.outline != nil {
-			c.outline.Gap(d == ToBroker, n, c.lostAt(at))
+		if c.info.Outline != nil {
+			c.info.Outline.Gap(d == ToBroker, n, c.lostAt(at))
 		}
 		c.tls.Gap(d == ToBroker, n, at)
 	case headers:
-		c.outline.Gap(d == ToBroker, n, c.lostAt(at))
+		c.info.Outline.Gap(d == ToBroker, n, c.lostAt(at))
 	}
 }
 
@@ -278,7 +277,7 @@ func (c *conn) close(how EndKind) {
 		if c.closing < 0 {
 			c.closing = c.w.ticks
 		}
-		if c.w.ticks-c.closing < liveWait/tickInterval*liveTicks {
+		if c.w.ticks-c.closing < int32(liveWait/tickInterval*liveTicks) {
 			c.wait()
 			return
 		}
@@ -353,9 +352,8 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	if c.tls != nil {
 		c.endTLS()
 	}
-	c.info.Outline = c.outline
 	c.dialogue.end(c)
-	if i := &c.info; i.Spoke == SpokeTLS && i.Protocol == Undecided && i.Confusion == NoConfusion {
+	if i := &c.info; i.Odd().Spoke == SpokeTLS && i.Protocol == Undecided && i.Confusion == NoConfusion {
 		i.Protocol, i.TLS = TLS, &tlsrecord.Info{Reason: "the client's side is not in the capture"}
 	}
 	c.listBehind()
@@ -363,7 +361,7 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	if c.isTraced {
 		c.traceEnd()
 	}
-	c.dialogue, c.tls, c.outline, c.mode = dialogue{}, nil, nil, ignored
+	c.dialogue, c.tls, c.mode = dialogue{}, nil, ignored
 	if !c.waits { // or else the tick lets go of it
 		c.w.ended = append(c.w.ended, c)
 	}
@@ -394,7 +392,9 @@ func (c *conn) swap() {
 	i.Client, i.Broker = i.Broker, i.Client
 	i.Seen[0], i.Seen[1] = i.Seen[1], i.Seen[0]
 	i.Bytes[0], i.Bytes[1] = i.Bytes[1], i.Bytes[0]
-	i.Contested[0], i.Contested[1] = i.Contested[1], i.Contested[0]
+	if o := i.Oddities; o != nil {
+		o.Contested[0], o.Contested[1] = o.Contested[1], o.Contested[0]
+	}
 	i.LastData[0], i.LastData[1] = i.LastData[1], i.LastData[0]
 	if i.End.Kind == Closed || i.End.Kind == Reset {
 		i.End.By = i.End.By.Reverse()

@@ -82,21 +82,18 @@ func (s Span) Has(offset, n int64) bool { return offset < s.To && offset+n > s.F
 // Connection describes one TCP connection, apart from the Kafka messages in it. The Shard gets it
 // when the connection speaks Kafka (it still changes), and for every connection when it is over.
 type Connection struct {
-	// Stream is Wireshark's tcp.stream.
-	Stream uint32
 	// Domain is capture.Segment.Domain of the connection.
 	Domain uint64
 	// Client and Broker are the two sides. Where Protocol is not Kafka,
 	// Client is the side that sent the SYN, or else the first packet.
 	Client, Broker netip.AddrPort
-	// Behind are further addresses of the broker's side, where the connection was captured before
-	// and after address translation: Broker is the one that was seen first.
-	Behind []netip.AddrPort
 	// First and Last are the first and last packets seen.
 	First, Last capture.Position
 	// Now is the current packet. It orders events: a message that waited for a missing segment is
 	// passed on at a later packet than its own.
 	Now capture.Position
+	// Stream is Wireshark's tcp.stream.
+	Stream uint32
 	// Protocol is what the connection speaks.
 	Protocol Protocol
 	// Confusion says that one side spoke TLS and the other something else (KV2007).
@@ -113,6 +110,26 @@ type Connection struct {
 	Seen [2]bool
 	// Bytes counts the payload bytes of each direction, those missing included.
 	Bytes [2]uint64
+	// LastData are the packets with the latest payload byte of each direction; the zero value
+	// without any.
+	LastData [2]capture.Position
+	// TLS describes the TLS session, nil without any. It is set when the connection is over; with
+	// Options.Subjects, a Handler inside TLS has it as it was at its opening.
+	TLS *tlsrecord.Info
+	// Outline is what the record headers of a TLS connection show of which nothing
+	// was decrypted, nil for all others.
+	Outline *tlsrecord.Outline
+	// Oddities are nil for most connections. Odd reads them.
+	Oddities *Oddities
+	// End is how the connection ended.
+	End End
+	// Requests and Responses count the Kafka frames handed to the Handler.
+	Requests, Responses uint64
+}
+
+// Oddities are what few connections have. They are kept apart because 100,000 connections may be
+// open.
+type Oddities struct {
 	// Missing counts payload bytes that the capture lacks, Gaps the places.
 	Missing, Gaps uint64
 	// Resyncs counts how often the next Kafka frame had to be searched for.
@@ -120,19 +137,17 @@ type Connection struct {
 	// Incomplete counts requests that had begun when the connection or the capture ended. Those
 	// with a header are also handed to the Handler (Frame.Lacking).
 	Incomplete uint64
-	// Overlaps counts payload bytes that came again and were ignored: the first copy wins.
-	Overlaps uint64
-	// Conflicts counts those of them that differed from the first copy. A difference is found only
-	// where the first copy is still known: in segments that wait for earlier ones, and in the last
-	// few short segments of each direction.
+	// Conflicts counts payload bytes that came again and differed from the first copy. A
+	// difference is found only where the first copy is still known: in segments that wait for
+	// earlier ones, and in the last few short segments of each direction.
 	Conflicts uint64
 	// Contested is for each direction where the capture has two versions of bytes and nothing
-	// shows which of them the receiver has, as offsets in the stream (Bytes): from the first place
-	// to the last.
+	// shows which of them the receiver has, as offsets in the stream (Connection.Bytes): from the
+	// first place to the last.
 	Contested [2]Span
-	// LastData are the packets with the latest payload byte of each direction; the zero value
-	// without any.
-	LastData [2]capture.Position
+	// Behind are further addresses of the broker's side, where the connection was captured before
+	// and after address translation: Broker is the one that was seen first.
+	Behind []netip.AddrPort
 	// Spoke names the protocol of the broker's side where that is not Kafka: one of the constants
 	// Spoke... It is empty where nothing is known.
 	Spoke string
@@ -144,22 +159,32 @@ type Connection struct {
 	// could be a Kafka request and the connection was not taken for Kafka. Other bytes are not
 	// kept: they may hold secrets.
 	Opening []byte
-	// TLS describes the TLS session, nil without any. It is set when the connection is over; with
-	// Options.Subjects, a Handler inside TLS has it as it was at its opening.
-	TLS *tlsrecord.Info
-	// Outline is what the record headers of a TLS connection show of which nothing
-	// was decrypted, nil for all others.
-	Outline *tlsrecord.Outline
 	// Prefaces are what a proxy or its client sent before all else, in order. Client and Broker
 	// are the addresses that they carry; a host name is part of Domain.
 	Prefaces []Preface
-	// End is how the connection ended.
-	End End
-	// Requests and Responses count the Kafka frames handed to the Handler.
-	Requests, Responses uint64
+
+	behind []sides // the addresses behind address translation
 }
 
-// The values of Connection.Spoke.
+var noOddities Oddities
+
+// Odd returns the Oddities, empty ones where c has none. They must not be changed.
+func (c *Connection) Odd() *Oddities {
+	if c.Oddities == nil {
+		return &noOddities
+	}
+	return c.Oddities
+}
+
+// odd returns the Oddities of c for a change.
+func (c *conn) odd() *Oddities {
+	if c.info.Oddities == nil {
+		c.info.Oddities = new(Oddities)
+	}
+	return c.info.Oddities
+}
+
+// The values of Oddities.Spoke.
 const (
 	SpokeHTTP       = "HTTP"
 	SpokeHTTP2      = "HTTP/2"
@@ -179,7 +204,7 @@ const (
 	SpokeUnknown = "unknown"
 )
 
-// maxGreeting bounds Connection.Opening and Greeting, in bytes.
+// maxGreeting bounds Oddities.Opening and Greeting, in bytes.
 const maxGreeting = 64
 
 // Confusion says which sides of a connection disagree about TLS.

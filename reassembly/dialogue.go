@@ -130,7 +130,7 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		t.hold(c, chunk{dir: d, p: bytes.Clone(p), at: at, offset: c.offset})
 		first, answer = t.pending.first(), t.pending.answer()
 	}
-	if len(first) == 0 && c.info.Spoke == "" && needsMore(answer) && len(t.pending.chunks) < http2Header {
+	if len(first) == 0 && c.info.Odd().Spoke == "" && needsMore(answer) && len(t.pending.chunks) < http2Header {
 		return
 	}
 	if len(first) == 0 { // the broker's side speaks first, or the first bytes are missing
@@ -266,7 +266,7 @@ func (t *dialogue) end(c *conn) {
 	}
 	for i := range t.fr {
 		if t.fr[i].dir == ToBroker && t.handler != nil && t.fr[i].open() {
-			c.info.Incomplete++
+			c.odd().Incomplete++
 			t.fr[i].hand(c, c.info.LastData[ToBroker])
 		}
 		t.fr[i].drop(c)
@@ -315,7 +315,7 @@ func (c *conn) message(f *Frame) {
 		return
 	}
 	if f.Resynced {
-		c.info.Resyncs++
+		c.odd().Resyncs++
 	}
 	if c.isTraced {
 		c.traceMessage(f)

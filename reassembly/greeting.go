@@ -146,31 +146,33 @@ func firstLine(p []byte) []byte {
 // greet notes what the broker's side speaks, if its first bytes p show that it is not Kafka. Until
 // the connection is over Greeting holds the bytes as they come.
 func (c *conn) greet(p []byte) bool {
-	switch c.info.Spoke {
+	switch o := c.info.Odd(); o.Spoke {
 	case "":
 	case SpokeTLS:
 		return true
 	default:
-		c.info.Greeting = append(c.info.Greeting, p[:min(len(p), maxGreeting-len(c.info.Greeting))]...)
+		o.Greeting = append(o.Greeting, p[:min(len(p), maxGreeting-len(o.Greeting))]...)
 		return true
 	}
-	c.info.Spoke = foreignGreeting(p)
-	switch c.info.Spoke {
-	case "":
+	spoke := foreignGreeting(p)
+	if spoke == "" {
 		return false
+	}
+	c.odd().Spoke = spoke
+	switch spoke {
 	case SpokeTLS:
 		if c.tls == nil && c.info.Bytes[ToBroker] > 0 { // otherwise the client's side was not captured
 			c.info.Confusion = ClearToTLS
 		}
 	default:
-		c.info.Greeting = bytes.Clone(p[:min(len(p), maxGreeting)])
+		c.odd().Greeting = bytes.Clone(p[:min(len(p), maxGreeting)])
 	}
 	return true
 }
 
 // endGreeting names the protocol by all of the greeting, and cuts a text to its first line.
 func (c *conn) endGreeting() {
-	i := &c.info
+	i := c.info.Odd()
 	if i.Greeting == nil {
 		return
 	}
@@ -190,6 +192,6 @@ func (c *conn) keepOpening(first []byte) {
 	}
 	size := int64(int32(binary.BigEndian.Uint32(first)))
 	if c.w.opt.LooksLikeRequest(size, clip(first[sizeBytes:], size)) != No {
-		c.info.Opening = bytes.Clone(first[:min(len(first), maxGreeting)])
+		c.odd().Opening = bytes.Clone(first[:min(len(first), maxGreeting)])
 	}
 }

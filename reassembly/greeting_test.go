@@ -93,8 +93,8 @@ func TestKafkaToSomethingElse(t *testing.T) {
 		tc.play(c)
 		c.Close(capturetest.ToClient)
 		got := run(t, r.Packets, 100).conns[0]
-		if got.Spoke != tc.spoke || string(got.Greeting) != tc.greeting || got.Requests != tc.requests || got.Protocol != tc.protocol {
-			t.Errorf("%s: %q, greeting %q, %d requests, protocol %d", name, got.Spoke, got.Greeting, got.Requests, got.Protocol)
+		if got.Odd().Spoke != tc.spoke || string(got.Odd().Greeting) != tc.greeting || got.Requests != tc.requests || got.Protocol != tc.protocol {
+			t.Errorf("%s: %q, greeting %q, %d requests, protocol %d", name, got.Odd().Spoke, got.Odd().Greeting, got.Requests, got.Protocol)
 		}
 	}
 }

@@ -173,7 +173,7 @@ type outcome struct {
 
 func (o *outcome) missing() (n uint64) {
 	for i := range o.conns {
-		n += o.conns[i].Missing
+		n += o.conns[i].Odd().Missing
 	}
 	return n
 }

@@ -28,7 +28,7 @@ type postponed struct {
 // late is a segment that waits since tick (worker.ticks) and turn (conn.turns).
 type late struct {
 	item
-	tick int64
+	tick int32
 	turn uint32
 }
 

@@ -50,12 +50,15 @@ type half struct {
 	fin     bool   // a FIN was seen, at finSeq
 	ackSeen bool
 	turn    uint8
-	finDue  int64 // tick up to which bytes before the FIN are waited for; 0 for none
+	// recentLength, recentSeq and recentSum identify the latest segments that were passed on.
+	// Arrays of each take less room than one of structures.
+	recentLength         [recentSegments]uint16
+	recentSeq, recentSum [recentSegments]uint32
+	finDue               int32 // tick up to which bytes before the FIN are waited for; 0 for none
 	// ahead is the first acknowledgement by the other side of bytes that have not come, nil before
 	// there was one.
-	ahead  *ackAhead
-	hole   *disorder // what came too early; nil in the usual case
-	recent [recentSegments]summary
+	ahead *ackAhead
+	hole  *disorder // what came too early; nil in the usual case
 }
 
 // ackAhead is an acknowledgement of bytes that have not come, in packet at, unless they came since
@@ -65,9 +68,6 @@ type ackAhead struct {
 	over bool
 	at   capture.Position
 }
-
-// summary identifies a segment that was passed on.
-type summary struct{ seq, length, sum uint32 }
 
 // order takes a segment of direction d, in any order.
 func (c *conn) order(d Direction, it *item) {
@@ -207,16 +207,15 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 	c.w.reorder.add(c, d, seq, length, p, it.at)
 }
 
-// overlap counts bytes that came again, n of them from seq on.
+// overlap looks whether n bytes from seq on, which came again, are those that came first.
 func (c *conn) overlap(d Direction, seq, n uint32, it *item) {
 	h := &c.half[d]
-	c.info.Overlaps += uint64(n)
 	if len(it.payload) == 0 || len(it.payload) > recentBytes || len(it.payload) != int(it.length) {
 		return
 	}
-	for i := range h.recent {
-		if r := &h.recent[i]; r.seq == seq && r.length == it.length {
-			if r.sum != fingerprint(it.payload) {
+	for i := range recentSegments {
+		if h.recentSeq[i] == seq && uint32(h.recentLength[i]) == it.length {
+			if h.recentSum[i] != fingerprint(it.payload) {
 				c.contest(d, seq, n)
 			}
 			return
@@ -227,7 +226,7 @@ func (c *conn) overlap(d Direction, seq, n uint32, it *item) {
 // contest notes that the capture has two versions of n bytes from seq on. Where the receiver had
 // acknowledged them before the second came, it has the first.
 func (c *conn) contest(d Direction, seq, n uint32) {
-	c.info.Conflicts += uint64(n)
+	c.odd().Conflicts += uint64(n)
 	h := &c.half[d]
 	if h.ackSeen && int32(h.acked-seq-n) >= 0 {
 		return
@@ -235,7 +234,7 @@ func (c *conn) contest(d Direction, seq, n uint32) {
 	raw := d ^ c.swapped
 	from := int64(c.info.Bytes[raw]) - int64(int32(h.next-seq))
 	to := from + int64(n)
-	if s := &c.info.Contested[raw]; s.To == 0 {
+	if s := &c.odd().Contested[raw]; s.To == 0 {
 		*s = Span{from, to}
 	} else {
 		s.From, s.To = min(s.From, from), max(s.To, to)
@@ -246,12 +245,13 @@ func (h *half) remember(seq uint32, p []byte) {
 	if len(p) > recentBytes {
 		return
 	}
-	h.recent[h.turn%recentSegments] = summary{seq, uint32(len(p)), fingerprint(p)}
+	i := h.turn % recentSegments
+	h.recentSeq[i], h.recentSum[i], h.recentLength[i] = seq, fingerprint(p), uint16(len(p))
 	h.turn++
 }
 
 // patience is how many ticks the segment that h lacks is waited for.
-func (w *worker) patience(h *half) int64 {
+func (w *worker) patience(h *half) int32 {
 	if h.hole.isLacked && h.acked == h.next {
 		return w.hole / holeTicks * lackedTicks
 	}

@@ -31,7 +31,7 @@ type preface struct {
 
 // beginPreface takes the first bytes of a conversation if a preface can begin with them.
 func (c *conn) beginPreface(d Direction, p []byte, at capture.Position) bool {
-	if c.tls != nil || len(c.info.Prefaces) >= maxPrefaces || c.noPreface || !mayBePreface(p[0]) || c.isBroker(d) {
+	if c.tls != nil || len(c.info.Odd().Prefaces) >= maxPrefaces || c.noPreface || !mayBePreface(p[0]) || c.isBroker(d) {
 		return false
 	}
 	if _, _, state := parsePreface(p); state == noMatch {
@@ -140,7 +140,8 @@ func (f *preface) turn(c *conn) {
 
 // accept notes the preface. The addresses that it carries are those of the connection.
 func (c *conn) accept(f *preface) {
-	c.info.Prefaces = append(c.info.Prefaces, f.Preface)
+	odd := c.odd()
+	odd.Prefaces = append(odd.Prefaces, f.Preface)
 	if !f.torn[ToBroker] { // the conversation begins here
 		c.dialogue = dialogue{anchored: true}
 		for i := range c.dialogue.fr {

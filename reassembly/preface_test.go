@@ -69,8 +69,8 @@ func TestPrefaces(t *testing.T) {
 					t.Errorf("%s (-want +got):\n%s", name, d)
 				}
 				c, w := got.conns[0], want[p.Name]
-				if len(c.Prefaces) != 1 || c.Prefaces[0] != w {
-					t.Errorf("%s: %+v, want %+v", name, c.Prefaces, w)
+				if len(c.Odd().Prefaces) != 1 || c.Odd().Prefaces[0] != w {
+					t.Errorf("%s: %+v, want %+v", name, c.Odd().Prefaces, w)
 				}
 				wantClient, wantBroker := client, broker
 				if w.Source.IsValid() {
@@ -85,7 +85,7 @@ func TestPrefaces(t *testing.T) {
 				if hasName := w.Target == "kafka.example:9092"; hasName != (c.Domain != 0) {
 					t.Errorf("%s: domain %d", name, c.Domain)
 				}
-				if strings.Contains(fmt.Sprintf("%+v %q %q", c.Prefaces, c.Opening, c.Greeting), "secret") {
+				if strings.Contains(fmt.Sprintf("%+v %q %q", c.Odd().Prefaces, c.Odd().Opening, c.Odd().Greeting), "secret") {
 					t.Errorf("%s: the password is kept: %+v", name, c)
 				}
 			}
@@ -116,8 +116,8 @@ func TestPrefacesWithLoss(t *testing.T) {
 func TestPrefacesOneWay(t *testing.T) {
 	for _, p := range capturetest.Prefaces() {
 		got := run(t, capturetest.OneWay(prefaced(p, capturetest.DefaultMSS, true), capturetest.ToBroker), 100)
-		if n := count(got.lines, "request"); n != 2 || len(got.conns[0].Prefaces) != 1 {
-			t.Errorf("%s: %d requests, %d prefaces", p.Name, n, len(got.conns[0].Prefaces))
+		if n := count(got.lines, "request"); n != 2 || len(got.conns[0].Odd().Prefaces) != 1 {
+			t.Errorf("%s: %d requests, %d prefaces", p.Name, n, len(got.conns[0].Odd().Prefaces))
 		}
 	}
 }
@@ -135,8 +135,8 @@ func TestTwoPrefaces(t *testing.T) {
 	chunked.Steps[1].Data = []byte("HTTP/1.1 407 Authenticate\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nwhoru\r\n1\r\n?\r\n0\r\nA: b\r\n\r\n")
 	for name, p := range map[string]capturetest.Preface{"load balancer": both, "password": refused, "password, asked for in chunks": chunked} {
 		got := run(t, prefaced(p, capturetest.DefaultMSS, true), 100)
-		if d := cmp.Diff(withoutPreface(t), sorted(withoutFrames(got.lines))); d != "" || len(got.conns[0].Prefaces) != 2 {
-			t.Errorf("%s: %+v\n%s", name, got.conns[0].Prefaces, d)
+		if d := cmp.Diff(withoutPreface(t), sorted(withoutFrames(got.lines))); d != "" || len(got.conns[0].Odd().Prefaces) != 2 {
+			t.Errorf("%s: %+v\n%s", name, got.conns[0].Odd().Prefaces, d)
 		}
 	}
 }
@@ -174,11 +174,11 @@ func TestPrefacesNotRead(t *testing.T) {
 		c.Close(capturetest.ToClient)
 		got := run(t, r.Packets, 100).conns[0]
 		problem := ""
-		for _, p := range got.Prefaces {
+		for _, p := range got.Odd().Prefaces {
 			problem += p.Problem
 		}
-		if problem != tc.want || (len(got.Prefaces) > 0) != (tc.want != "") || got.Protocol == Kafka {
-			t.Errorf("%s: protocol %d, %+v, want %q", tc.name, got.Protocol, got.Prefaces, tc.want)
+		if problem != tc.want || (len(got.Odd().Prefaces) > 0) != (tc.want != "") || got.Protocol == Kafka {
+			t.Errorf("%s: protocol %d, %+v, want %q", tc.name, got.Protocol, got.Odd().Prefaces, tc.want)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (c *conn) giveUp(p Protocol) {
 	} else {
 		c.notKafka = true
 	}
-	c.mode, c.outline = ignored, nil
+	c.mode, c.info.Outline = ignored, nil
 }
 
 // foreign gives up a connection joined midstream whose next bytes are TLS or HTTP.
@@ -64,8 +64,8 @@ func (c *conn) foreign(d Direction, p []byte, at capture.Position) bool {
 	case sure && kind == TLS, len(p) >= 5 && tlsrecord.LooksLikeRecord(p):
 		c.giveUp(TLS)
 		c.info.TLS = &tlsrecord.Info{Reason: "the handshake is not in the capture"}
-		c.mode, c.outline = headers, tlsrecord.NewOutline(true)
-		c.outline.Data(d == ToBroker, p, at)
+		c.mode, c.info.Outline = headers, tlsrecord.NewOutline(true)
+		c.info.Outline.Data(d == ToBroker, p, at)
 	default:
 		return false
 	}
@@ -84,7 +84,7 @@ type greeting struct {
 // confused reports whether the broker's side speaks something else than Kafka, among others by a
 // TLS alert. Then its bytes are of no more interest.
 func (c *conn) confused(p []byte) bool {
-	if !c.alerts(p) && !(c.isFirstAnswer() || c.info.Spoke != "") || !c.greet(p) {
+	if !c.alerts(p) && !(c.isFirstAnswer() || c.info.Odd().Spoke != "") || !c.greet(p) {
 		return false
 	}
 	c.framer(ToClient).state = stopped
@@ -107,7 +107,7 @@ func (c *conn) alerts(p []byte) bool {
 	if int(g.n) < len(g.b) || !tlsrecord.LooksLikeAlert(g.b[:]) {
 		return false
 	}
-	c.info.Spoke = SpokeTLS
+	c.odd().Spoke = SpokeTLS
 	if c.info.Bytes[ToBroker] > 0 {
 		c.info.Confusion = ClearToTLS
 	}
@@ -132,7 +132,7 @@ func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
 		c.w.opt.Tracer.Printf(at, "a TLS ClientHello: the connection is decrypted if there is a key for it")
 	}
 	c.tls = tlsrecord.NewSession(c.w.opt.Secrets, c, &o)
-	c.outline = tlsrecord.NewOutline(false)
+	c.info.Outline = tlsrecord.NewOutline(false)
 	c.dialogue = dialogue{}
 	c.dialogue.init(false)
 	if held == nil {
@@ -163,12 +163,12 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 			if !c.greet(p) { // a broker's answer could be Kafka, a line of text could not
 				c.info.Confusion = TLSToClear
 			}
-			c.mode, c.outline = ignored, nil
+			c.mode, c.info.Outline = ignored, nil
 			return
 		}
 	}
-	if c.outline != nil {
-		c.outline.Data(d == ToBroker, p, at)
+	if c.info.Outline != nil {
+		c.info.Outline.Data(d == ToBroker, p, at)
 	}
 	c.offset -= int64(len(p))
 	if c.tls.Waiting() {
@@ -180,7 +180,7 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 	}
 	if c.tls.Done() && c.mode == crypted {
 		c.mode = headers
-		if c.outline == nil {
+		if c.info.Outline == nil {
 			c.mode = ignored
 		}
 	}
@@ -188,10 +188,10 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 
 // Plaintext implements tlsrecord.Receiver.
 func (c *conn) Plaintext(toServer bool, p []byte, at capture.Position) {
-	if c.isTraced && c.outline != nil {
+	if c.isTraced && c.info.Outline != nil {
 		c.w.opt.Tracer.Printf(at, "TLS is decrypted from here on")
 	}
-	c.outline = nil
+	c.info.Outline = nil
 	if c.mode == crypted && len(p) > 0 {
 		c.dialogue.data(c, towards(toServer), p, at)
 	}

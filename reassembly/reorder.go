@@ -36,7 +36,7 @@ type disorder struct {
 	id     uint64
 	base   uint32 // the sequence number that is 1 to the assembler
 	begun  bool
-	since  int64  // tick at which the first missing segment began to be waited for
+	since  int32  // tick at which the first missing segment began to be waited for
 	missed uint32 // its sequence number
 	pages  int
 	queued []queuedPart // in order of sequence number, disjoint
@@ -50,7 +50,7 @@ type disorder struct {
 	acked, ackedLater uint32
 }
 
-func newDisorder(base uint32, tick int64) *disorder {
+func newDisorder(base uint32, tick int32) *disorder {
 	return &disorder{base: base, missed: base, since: tick, acked: base, ackedLater: base}
 }
 
@@ -105,7 +105,6 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 	for length > 0 {
 		if old := int32(h.next - seq); old > 0 { // the part before filled a gap, and this waited behind it
 			n := min(uint32(old), length)
-			c.info.Overlaps += uint64(n)
 			seq, length, p = seq+n, length-n, p[min(int(n), len(p)):]
 			continue
 		}
@@ -125,7 +124,6 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 		if i < len(q.queued) {
 			if e := &q.queued[i]; int32(e.seq-seq) <= 0 { // here already: the first copy wins
 				n = min(n, e.end()-seq)
-				c.info.Overlaps += uint64(n)
 				if e.seq == seq && e.length == length && int(e.captured) == len(p) && e.sum != fingerprint(p) {
 					c.contest(d, seq, n)
 				}

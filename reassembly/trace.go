@@ -70,7 +70,7 @@ func (c *conn) traceEnd() {
 		}
 	}
 	c.w.opt.Tracer.Printf(i.End.At, "connection %v%s; spoke %v, %d requests, %d responses, %d bytes missing in %d places, found its place again %d times",
-		i.End.Kind, by, i.Protocol, i.Requests, i.Responses, i.Missing, i.Gaps, i.Resyncs)
+		i.End.Kind, by, i.Protocol, i.Requests, i.Responses, i.Odd().Missing, i.Odd().Gaps, i.Odd().Resyncs)
 }
 
 func (c *conn) traceMessage(f *Frame) {

@@ -58,7 +58,7 @@ func TestTwoVersionsOfBytes(t *testing.T) {
 		if d := cmp.Diff([]string{"request 3 v1 id 1 size 24", "request 3 v1 id 2 size 24", "response 2 size 4"}, sorted(withoutFrames(got.lines))); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
-		if s := got.conns[0].Contested[ToBroker]; s != tc.want {
+		if s := got.conns[0].Odd().Contested[ToBroker]; s != tc.want {
 			t.Errorf("%s: contested %v, want %v", name, s, tc.want)
 		}
 	}

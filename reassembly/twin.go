@@ -118,7 +118,7 @@ func sidesOf(f *flow) []byte {
 // noteBehind adds the addresses that the connection has behind address translation, as sidesOf
 // writes them.
 func (c *conn) noteBehind(b []byte) {
-	if c.over || len(c.behind) == maxBehind {
+	if c.over || len(c.info.Odd().behind) == maxBehind {
 		return
 	}
 	var s sides
@@ -126,14 +126,15 @@ func (c *conn) noteBehind(b []byte) {
 		side := b[d*(16+2):]
 		s[d] = addrPort([16]byte(side), binary.BigEndian.Uint16(side[16:]))
 	}
-	c.behind = append(c.behind, s)
+	c.odd().behind = append(c.odd().behind, s)
 }
 
 // listBehind names the addresses of the broker's side, when it is known which that is.
 func (c *conn) listBehind() {
-	for _, s := range c.behind {
-		if at := s[c.swapped]; at != c.info.Broker && !slices.Contains(c.info.Behind, at) {
-			c.info.Behind = append(c.info.Behind, at)
+	o := c.info.Odd()
+	for _, s := range o.behind {
+		if at := s[c.swapped]; at != c.info.Broker && !slices.Contains(o.Behind, at) {
+			o.Behind = append(o.Behind, at)
 		}
 	}
 }

@@ -18,8 +18,8 @@ func TestOneConnectionBeforeAndAfterTranslation(t *testing.T) {
 	if n := count(got.lines, "request"); n != 5 || len(got.conns) != 1 {
 		t.Fatalf("%d requests on %d connections, want 5 on 1", n, len(got.conns))
 	}
-	if c := got.conns[0]; c.Broker != broker || len(c.Behind) != 1 || c.Behind[0].Port() != 30092 {
-		t.Errorf("broker %s behind %v", c.Broker, c.Behind)
+	if c := got.conns[0]; c.Broker != broker || len(c.Odd().Behind) != 1 || c.Odd().Behind[0].Port() != 30092 {
+		t.Errorf("broker %s behind %v", c.Broker, c.Odd().Behind)
 	}
 }
 
@@ -72,8 +72,8 @@ func TestTranslationJoinedMidstream(t *testing.T) {
 		if d := cmp.Diff(sorted(withoutFrames(want.lines)), sorted(withoutFrames(got.lines))); d != "" || len(got.conns) != 1 {
 			t.Fatalf("from packet %d on: %d connections (-want +got):\n%s", cut+1, len(got.conns), d)
 		}
-		if c := got.conns[0]; len(c.Behind) != 1 || c.Broker.Port() == c.Behind[0].Port() {
-			t.Errorf("from packet %d on: broker %v behind %v", cut+1, c.Broker, c.Behind)
+		if c := got.conns[0]; len(c.Odd().Behind) != 1 || c.Broker.Port() == c.Odd().Behind[0].Port() {
+			t.Errorf("from packet %d on: broker %v behind %v", cut+1, c.Broker, c.Odd().Behind)
 		}
 	}
 }
@@ -84,7 +84,7 @@ func TestTranslationOfAServerThatSpeaksFirst(t *testing.T) {
 	c := r.Open(client, broker)
 	c.Send(capturetest.ToClient, []byte("220 mail.example ESMTP\r\n"))
 	c.Exchange(request(3, 1, 7, 10), []byte("500 what?\r\n"))
-	if got := run(t, capturetest.Translated(capturetest.Randomize(r.Packets, 1)), 100); len(got.conns) != 1 || got.conns[0].Spoke != SpokeSMTP {
+	if got := run(t, capturetest.Translated(capturetest.Randomize(r.Packets, 1)), 100); len(got.conns) != 1 || got.conns[0].Odd().Spoke != SpokeSMTP {
 		t.Errorf("connections %+v, want 1 of SMTP", got.conns)
 	}
 }

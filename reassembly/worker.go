@@ -26,7 +26,7 @@ type worker struct {
 	ended []*conn
 	// ticks counts ticks; it is the clock of everything that waits. hole is
 	// how many of them a missing segment is waited for.
-	ticks, hole int64
+	ticks, hole int32
 	// join is where a searched chunk is put together with what was left of the one before.
 	join []byte
 	// heads are buffers for the beginnings of messages, by headSizes, to be used again.

@@ -53,11 +53,11 @@ func (b *brokers) connection(c *decode.Connection) {
 	if s := b.stranger(c); s != nil {
 		s.add(c)
 	}
-	if len(c.Behind) == 0 {
+	if len(c.Odd().Behind) == 0 {
 		return
 	}
 	if r := b.records[endpoint{c.Domain, c.Broker}]; r != nil {
-		for _, a := range c.Behind {
+		for _, a := range c.Odd().Behind {
 			if len(r.behind) < maxBehind && !slices.Contains(r.behind, a) {
 				r.behind = append(r.behind, a)
 			}
@@ -218,7 +218,7 @@ type brokerRecord struct {
 	latest            *decode.Ranges
 	streams, requests uint64
 	touched           uint64 // the tick at which it became the last one
-	// behind are its further addresses (reassembly.Connection.Behind), at most maxBehind.
+	// behind are its further addresses (reassembly.Oddities.Behind), at most maxBehind.
 	behind []netip.AddrPort
 }
 

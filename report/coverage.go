@@ -55,15 +55,15 @@ func (c *coverage) exchange(x *decode.Exchange) {
 }
 
 func (v *coverage) connection(c *decode.Connection) {
-	q := &v.quality
+	q, odd := &v.quality, c.Odd()
 	v.summary.Streams++
 	switch c.Protocol {
 	case reassembly.Kafka:
 		v.summary.KafkaStreams++
-		if c.Missing > 0 { // else the first frame was searched for, in a connection that was joined
-			q.Resyncs += c.Resyncs
+		if odd.Missing > 0 { // else the first frame was searched for, in a connection that was joined
+			q.Resyncs += odd.Resyncs
 		}
-		q.IncompleteRequests += c.Incomplete
+		q.IncompleteRequests += odd.Incomplete
 		if !c.Seen[reassembly.ToBroker] || !c.Seen[reassembly.ToClient] {
 			q.OneSidedStreams++
 		}
@@ -82,10 +82,10 @@ func (v *coverage) connection(c *decode.Connection) {
 	if !isKafkaOrTLS(c) {
 		return
 	}
-	q.MissingBytes += c.Missing
-	q.Gaps += c.Gaps
-	q.ConflictingBytes += c.Conflicts
-	q.GapStreams += uint64(b2i(c.Missing > 0))
+	q.MissingBytes += odd.Missing
+	q.Gaps += odd.Gaps
+	q.ConflictingBytes += odd.Conflicts
+	q.GapStreams += uint64(b2i(odd.Missing > 0))
 	q.MidstreamStreams += uint64(b2i(c.Midstream))
 }
 

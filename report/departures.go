@@ -72,7 +72,7 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	d := departure{
 		stream: c.Stream, broker: endpoint{c.Domain, c.Broker}, client: c.Client, first: c.First, end: c.Last,
 		software: ownSoftware(c.Software), ranges: c.Advertised, stage: stage, asked: c.AfterAdvertised > 0, waited: c.Unanswered > 0,
-		torn: c.Missing > 0 || c.Incomplete > 0 || c.Midstream || p.early,
+		torn: c.Odd().Missing > 0 || c.Odd().Incomplete > 0 || c.Midstream || p.early,
 	}
 	if ended(c) {
 		d.end = c.End.At

@@ -212,10 +212,10 @@ func (f *findings) addConnection(rule int, detail string, c *decode.Connection) 
 	g := f.find(key)
 	g.count++
 	if g.greeting == "" && rules[rule].Code == notKafkaRule.Code {
-		g.greeting = greetingText(c.Greeting)
+		g.greeting = greetingText(c.Odd().Greeting)
 	}
-	g.bytes += c.Missing
-	g.gaps += c.Gaps
+	g.bytes += c.Odd().Missing
+	g.gaps += c.Odd().Gaps
 	if key.hasClient {
 		g.addresses.add(c.Client.Addr())
 	}

@@ -14,7 +14,7 @@ func TestGuardsOfRules(t *testing.T) {
 	closed := outcomeOf(decode.ClosedByBroker)
 	failed := func(info *tlsrecord.Info) { info.Established, info.Undecrypted, info.Reason = false, 0, "" }
 	checkRules(t, []ruleCase{
-		{"KV2004: a request of which only the beginning was seen is one", []any{connectionOf(0, 1, 9, leaves, func(c *decode.Connection) { c.Incomplete = 1 })}, []string{}},
+		{"KV2004: a request of which only the beginning was seen is one", []any{connectionOf(0, 1, 9, leaves, func(c *decode.Connection) { c.Oddities.Incomplete = 1 })}, []string{}},
 		{"KV2007 is not said where requests are sent inside TLS", []any{
 			exchangeOf(2, 0, 3, 1, noRange, closed), connectionOf(1, 5, 9, tlsOf(func(i *tlsrecord.Info) { i.Decrypted, i.Undecrypted, i.Reason = 9, 0, "" }), func(c *decode.Connection) {
 				c.Protocol = reassembly.Kafka

@@ -109,11 +109,11 @@ var messageFormatRule = Rule{
 
 // foreign says what the broker's side of c speaks where a client spoke Kafka to it.
 func foreign(c *decode.Connection) (string, bool) {
-	if c.Spoke == "" || c.Spoke == reassembly.SpokeTLS || c.Protocol == reassembly.TLS || !spokeKafka(c) {
+	if c.Odd().Spoke == "" || c.Odd().Spoke == reassembly.SpokeTLS || c.Protocol == reassembly.TLS || !spokeKafka(c) {
 		return "", false
 	}
-	text := c.Spoke
-	switch c.Spoke {
+	text := c.Odd().Spoke
+	switch c.Odd().Spoke {
 	case reassembly.SpokeUnknown:
 		text = "something else"
 	case reassembly.SpokeText:
@@ -128,11 +128,11 @@ func spokeKafka(c *decode.Connection) bool {
 		return true
 	}
 	const sizeBytes = 4
-	if len(c.Opening) <= sizeBytes {
+	if len(c.Odd().Opening) <= sizeBytes {
 		return false
 	}
-	size := int64(int32(binary.BigEndian.Uint32(c.Opening)))
-	head := c.Opening[sizeBytes:]
+	size := int64(int32(binary.BigEndian.Uint32(c.Odd().Opening)))
+	head := c.Odd().Opening[sizeBytes:]
 	return size > 0 && decode.LooksLikeRequest(size, head[:min(int64(len(head)), size)]) >= reassembly.Likely
 }
 

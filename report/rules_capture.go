@@ -19,7 +19,7 @@ var bytesMissingRule = Rule{
 		Wire: "TCP sequence numbers that jump, without the bytes between them anywhere in the capture; or packets shorter in the capture than on the wire.",
 		Do:   "Capture with a larger buffer (tcpdump -B 65536), with a filter on the broker's port, and with the full packet length (tcpdump -s 0), on a host that sees both directions.",
 	},
-	connection: func(c *decode.Connection, _ past) (string, bool) { return "", isKafkaOrTLS(c) && c.Missing > 0 },
+	connection: func(c *decode.Connection, _ past) (string, bool) { return "", isKafkaOrTLS(c) && c.Odd().Missing > 0 },
 	message: func(s *subject) string {
 		if s.key.detail == droppedDetail {
 			return fmt.Sprintf("%s dropped by the capturing side", words.Plural(s.dropped, "packet"))

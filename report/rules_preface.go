@@ -22,14 +22,14 @@ var prefaceRule = Rule{
 			"without a proxy that removes the preface, it closes the connection or does not answer.",
 	},
 	connection: func(c *decode.Connection, _ past) (string, bool) {
-		hasProblem := slices.ContainsFunc(c.Prefaces, func(p reassembly.Preface) bool { return p.Problem != "" })
-		if len(c.Prefaces) == 0 || !isKafkaOrTLS(c) && !hasProblem {
+		hasProblem := slices.ContainsFunc(c.Odd().Prefaces, func(p reassembly.Preface) bool { return p.Problem != "" })
+		if len(c.Odd().Prefaces) == 0 || !isKafkaOrTLS(c) && !hasProblem {
 			return "", false
 		}
 		var parts []string
-		for i := range c.Prefaces {
-			part := c.Prefaces[i].Kind.String()
-			if problem := c.Prefaces[i].Problem; problem != "" {
+		for i := range c.Odd().Prefaces {
+			part := c.Odd().Prefaces[i].Kind.String()
+			if problem := c.Odd().Prefaces[i].Problem; problem != "" {
 				part += " (" + problem + ")"
 			}
 			parts = append(parts, part)
@@ -47,9 +47,9 @@ var prefaceRule = Rule{
 
 // prefacesOf describes the prefaces of c.
 func prefacesOf(c *decode.Connection) []model.Preface {
-	out := make([]model.Preface, len(c.Prefaces))
-	for i := range c.Prefaces {
-		p := &c.Prefaces[i]
+	out := make([]model.Preface, len(c.Odd().Prefaces))
+	for i := range c.Odd().Prefaces {
+		p := &c.Odd().Prefaces[i]
 		out[i] = model.Preface{Kind: p.Kind.String(), Source: address(p.Source), Target: ownText(cut(p.Target))}
 	}
 	return out

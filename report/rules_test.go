@@ -169,7 +169,7 @@ func TestNegotiationRules(t *testing.T) {
 			c.AfterAdvertised, c.End.Kind = 0, reassembly.Cut
 		})}, []string{}},
 		{"a request in the missing bytes may have been there", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
-			c.AfterAdvertised, c.Missing, c.Gaps = 0, 90, 1
+			c.AfterAdvertised, c.Oddities.Missing, c.Oddities.Gaps = 0, 90, 1
 		})}, []string{"KV9002 90 bytes missing in 1 place of 1 connection"}},
 
 		{"different ranges from one address fire", []any{adOf(1, 0, oldRanges), adOf(2, 1, newRanges)},
@@ -279,11 +279,11 @@ func TestSecurityRules(t *testing.T) {
 func TestCaptureRules(t *testing.T) {
 	checkRules(t, []ruleCase{
 		{"missing bytes are told for all connections of a broker", []any{
-			connectionOf(0, 1, 9, func(c *decode.Connection) { c.Missing, c.Gaps = 1000, 1 }),
-			connectionOf(1, 2, 9, func(c *decode.Connection) { c.Missing, c.Gaps = 448, 2 }),
+			connectionOf(0, 1, 9, func(c *decode.Connection) { c.Oddities.Missing, c.Oddities.Gaps = 1000, 1 }),
+			connectionOf(1, 2, 9, func(c *decode.Connection) { c.Oddities.Missing, c.Oddities.Gaps = 448, 2 }),
 		}, []string{"KV9002 1,448 bytes missing in 3 places of 2 connections"}},
 		{"missing bytes of something else are not", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
-			c.Protocol, c.Missing, c.Gaps = reassembly.Other, 1000, 1
+			c.Protocol, c.Oddities.Missing, c.Oddities.Gaps = reassembly.Other, 1000, 1
 		})}, []string{}},
 		{"a connection without its beginning is told", []any{connectionOf(0, 1, 9, func(c *decode.Connection) { c.Midstream = true })},
 			[]string{"KV9003 1 connection open before the capture began"}},

@@ -34,8 +34,8 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 	byClient := func(*decode.Connection) {}
 	late := func(c *decode.Connection) { byBroker(c); c.End.At.Time += spareAge }
 	joined := func(c *decode.Connection) { byBroker(c); c.Midstream = true }
-	incomplete := func(c *decode.Connection) { byBroker(c); c.Incomplete = 1 }
-	torn := func(c *decode.Connection) { byBroker(c); c.Missing = 10 }
+	incomplete := func(c *decode.Connection) { byBroker(c); c.Oddities.Incomplete = 1 }
+	torn := func(c *decode.Connection) { byBroker(c); c.Oddities.Missing = 10 }
 	// unasked are calls of a client that does not ask for ApiVersions: its exchanges wait for ranges to the end.
 	unasked := func(calls []any) (late []any) {
 		var exchanges []any

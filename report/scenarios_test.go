@@ -78,8 +78,8 @@ func everythingCalls() []any {
 		exchangeOf(218, 14, 3, 7, outcomeOf(decode.ClosedByBroker)),
 		adOf(220, 15, newRanges), adOf(222, 16, &late), adOf(224, 17, newRanges),
 		connectionOf(15, 219, 230, leaves, func(c *decode.Connection) { c.Client = mustAddrPort("127.0.0.2:41000") }),
-		connectionOf(16, 221, 231, func(c *decode.Connection) { c.Missing, c.Gaps, c.Resyncs, c.Incomplete = 1448, 2, 1, 1 }),
-		connectionOf(17, 223, 232, func(c *decode.Connection) { c.Midstream, c.Seen[1], c.Conflicts = true, false, 17 }),
+		connectionOf(16, 221, 231, func(c *decode.Connection) { c.Oddities.Missing, c.Oddities.Gaps, c.Oddities.Resyncs, c.Oddities.Incomplete = 1448, 2, 1, 1 }),
+		connectionOf(17, 223, 232, func(c *decode.Connection) { c.Midstream, c.Seen[1], c.Oddities.Conflicts = true, false, 17 }),
 		connectionOf(18, 233, 240, tlsOf()), connectionOf(19, 234, 241, tlsOf()),
 		connectionOf(20, 235, 242, tlsOf(func(i *tlsrecord.Info) {
 			i.Established, i.Undecrypted, i.Reason, i.Alert, i.AlertFromServer = false, 0, "", "unknown_ca", false
@@ -87,7 +87,7 @@ func everythingCalls() []any {
 		connectionOf(21, 236, 243, func(c *decode.Connection) { c.Protocol, c.Confusion = reassembly.Undecided, reassembly.ClearToTLS }),
 		connectionOf(22, 237, 244, func(c *decode.Connection) { c.Protocol = reassembly.HTTP }),
 		connectionOf(27, 239, 246, func(c *decode.Connection) {
-			c.Prefaces = []reassembly.Preface{
+			c.Oddities.Prefaces = []reassembly.Preface{
 				{Kind: reassembly.ProxyV2, Source: mustAddrPort("203.0.113.7:40000"), Target: "203.0.113.8:9092"},
 				{Kind: reassembly.Connect, Target: "kafka-1.example:9092", Problem: "the proxy refused it"},
 			}

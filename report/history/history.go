@@ -250,7 +250,7 @@ func (b *Book) Connection(c *decode.Connection) {
 	at := Endpoint{c.Domain, c.Broker}
 	spoke := c.Protocol == reassembly.Kafka || c.Protocol == reassembly.TLS || c.Confusion != reassembly.NoConfusion
 	silent := c.Bytes[reassembly.ToBroker]+c.Bytes[reassembly.ToClient] == 0 && !c.Midstream
-	foreign := c.Spoke != "" && c.Spoke != reassembly.SpokeTLS && (spoke || b.addresses[at] != nil)
+	foreign := c.Odd().Spoke != "" && c.Odd().Spoke != reassembly.SpokeTLS && (spoke || b.addresses[at] != nil)
 	if !spoke && !silent && !foreign {
 		return
 	}

@@ -223,7 +223,7 @@ func (s *stream) offend(x *decode.Exchange) {
 
 // over notes how the connection ended.
 func (s *stream) over(c *decode.Connection) {
-	s.begun, s.midstream, s.missing = c.First, c.Midstream, c.Missing
+	s.begun, s.midstream, s.missing = c.First, c.Midstream, c.Odd().Missing
 	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
 		s.ended, s.endedBy = c.End.At, c.End.By
 	}
