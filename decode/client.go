@@ -11,16 +11,16 @@ type clientName struct {
 	// text is the client id, or its beginning and cutMark.
 	text string
 	// length is its length on the wire; kept is the number of its bytes in text.
-	length, kept int
+	length, kept int32
 }
 
 // is reports whether hd has this client id. If one of them lacks its end, equal beginnings are
 // enough.
 func (c *clientName) is(hd *requestHeader) bool {
-	if c.length != hd.idLength {
+	if c.length != int32(hd.idLength) {
 		return false
 	}
-	n := min(c.kept, len(hd.clientID))
+	n := min(int(c.kept), len(hd.clientID))
 	return c.text[:n] == string(hd.clientID[:n])
 }
 
@@ -55,7 +55,7 @@ func (h *handler) client(hd *requestHeader) (id string, has bool) {
 // name returns the i-th client id, which hd also has. A longer capture of it replaces a shorter
 // one.
 func (h *handler) name(i int, hd *requestHeader) string {
-	if c := &h.ids[i]; c.kept < min(len(hd.clientID), maxClientID-utf8Slack) {
+	if c := &h.ids[i]; int(c.kept) < min(len(hd.clientID), maxClientID-utf8Slack) {
 		*c = h.newName(hd)
 	}
 	return h.ids[i].text
@@ -67,7 +67,7 @@ const utf8Slack = 4
 
 func (h *handler) newName(hd *requestHeader) clientName {
 	short, wasCut := cut(hd.clientID)
-	c := clientName{length: hd.idLength, kept: len(short)}
+	c := clientName{length: int32(hd.idLength), kept: int32(len(short))}
 	switch {
 	case wasCut || hd.idLength > maxClientID:
 		h.shard.limits.LongTexts++

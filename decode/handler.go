@@ -45,14 +45,8 @@ type handler struct {
 	mechanism  string // of the latest SaslHandshake
 	principal  string // Exchange.Principal
 
-	// refused are ApiVersions requests answered with error 35, until the retry is answered.
-	refused []*Exchange
-	// lastRefusal is the position of the latest ApiVersions response with error 35.
-	lastRefusal capture.Position
-	// held are finished exchanges that wait for ranges.
-	held []*Exchange
-	// early are responses captured before their requests.
-	early []earlyAnswer
+	// aside is nil for most connections.
+	aside *aside
 	// missed is the last packet up to which the capture may lack responses.
 	missed capture.Position
 
@@ -84,6 +78,35 @@ type handler struct {
 	acksNone bool
 	// announced is the latest request that announce judged.
 	announced announcement
+}
+
+// aside is what a handler puts aside.
+type aside struct {
+	// refused are ApiVersions requests answered with error 35, until the retry is answered.
+	refused []*Exchange
+	// lastRefusal is the position of the latest ApiVersions response with error 35.
+	lastRefusal capture.Position
+	// held are finished exchanges that wait for ranges.
+	held []*Exchange
+	// early are responses captured before their requests.
+	early []earlyAnswer
+}
+
+var nothingAside aside
+
+// putAside returns what is put aside. It must not be changed: toAside returns it for that.
+func (h *handler) putAside() *aside {
+	if h.aside == nil {
+		return &nothingAside
+	}
+	return h.aside
+}
+
+func (h *handler) toAside() *aside {
+	if h.aside == nil {
+		h.aside = new(aside)
+	}
+	return h.aside
 }
 
 var _ reassembly.Handler = (*handler)(nil)
@@ -191,7 +214,8 @@ func (h *handler) asking() Asking {
 
 // byAPI handles the parts of a request that only some APIs have.
 func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
-	if n := len(h.refused); n > 0 && hd.key != keyApiVersions && h.negotiating == 0 && h.refused[n-1].Decided.Before(f.Last) {
+	refused := h.putAside().refused
+	if n := len(refused); n > 0 && hd.key != keyApiVersions && h.negotiating == 0 && refused[n-1].Decided.Before(f.Last) {
 		h.release(-1) // the client continues without a retry
 	}
 	switch hd.key {
@@ -319,32 +343,34 @@ func (h *handler) unmatched(id int32, f *reassembly.Frame) {
 	if h.answerTokens {
 		return
 	}
-	if len(h.early) == maxEarly {
-		h.Lost(reassembly.ToClient, h.early[0].at)
-		copy(h.early, h.early[1:])
-		h.early = h.early[:maxEarly-1]
+	a := h.toAside()
+	if len(a.early) == maxEarly {
+		h.Lost(reassembly.ToClient, a.early[0].at)
+		copy(a.early, a.early[1:])
+		a.early = a.early[:maxEarly-1]
 		h.shard.limits.EarlyAnswers++
 	}
 	e := earlyAnswer{answer: answer{at: f.Last, size: int32(f.Size)}, correlationID: id}
 	if int64(len(f.Head)) == f.Size {
 		h.readApiVersions(&e.answer, flexibleApiVersions, f.Size-responseHeader, f.Head[responseHeader:])
 	}
-	h.early = append(h.early, e)
+	a.early = append(a.early, e)
 }
 
 // matchEarly finishes the newest request if its response was captured before it.
 func (h *handler) matchEarly(at capture.Position) {
-	if len(h.early) == 0 {
+	early := h.putAside().early
+	if len(early) == 0 {
 		return
 	}
 	i := h.queue.n - 1
 	p := h.queue.at(i)
-	for j := range h.early {
-		e := h.early[j]
+	for j := range early {
+		e := early[j]
 		if e.correlationID != p.correlationID || at.Time-e.at.Time > earlyWindow {
 			continue
 		}
-		h.early = append(h.early[:j], h.early[j+1:]...)
+		h.aside.early = append(early[:j], early[j+1:]...)
 		switch p.key {
 		case keyApiVersions:
 		case keySaslHandshake, keySaslAuthenticate:
@@ -401,10 +427,9 @@ func (h *handler) advertised(p *pending, a answer) {
 		Version: p.version, Ranges: a.ranges,
 	}
 	h.emit(Event{Advertisement: advertisement})
-	for _, e := range h.held {
+	for _, e := range h.takeHeld() {
 		e.judge(a.ranges, Observed)
 		e.BeforeNegotiation = e.BeforeNegotiation && !a.at.Before(e.Request)
 		h.emit(Event{Exchange: e})
 	}
-	h.held = nil
 }

@@ -25,22 +25,24 @@ func (h *handler) finish(p pending, outcome Outcome, a answer) {
 	h.fill(e, &p, outcome, &a)
 	switch {
 	case refused:
-		h.lastRefusal = a.at
-		if n := len(h.refused); n > 0 && h.refused[n-1].Version <= p.version {
+		put := h.toAside()
+		put.lastRefusal = a.at
+		if n := len(put.refused); n > 0 && put.refused[n-1].Version <= p.version {
 			h.release(-1) // asked again, but not lower
 		}
-		if len(h.refused) == maxRefused {
+		if len(put.refused) == maxRefused {
 			h.shard.limits.HeldExchanges++
 			h.release(-1)
 		}
-		h.refused = append(h.refused, e)
+		put.refused = append(put.refused, e)
 	case waits:
-		if len(h.held) == maxHeld {
+		put := h.toAside()
+		if len(put.held) == maxHeld {
 			h.shard.limits.HeldExchanges++
-			h.emit(Event{Exchange: h.held[0]})
-			h.held = append(h.held[:0], h.held[1:]...)
+			h.emit(Event{Exchange: put.held[0]})
+			put.held = append(put.held[:0], put.held[1:]...)
 		}
-		h.held = append(h.held, e)
+		put.held = append(put.held, e)
 	default:
 		h.emit(Event{Exchange: e})
 	}
@@ -52,7 +54,7 @@ func (h *handler) clearEarly() {
 	for i := range h.queue.n {
 		h.queue.at(i).early = false
 	}
-	for _, e := range h.held {
+	for _, e := range h.putAside().held {
 		e.BeforeNegotiation = false
 	}
 }
@@ -98,7 +100,8 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a *answer) {
 	}
 	e.WrongRefusal, e.SessionLifetime, e.ResponseSize, e.Cluster = a.wrong, a.lifetime, a.size, a.cluster
 	e.Challenge = a.challenge
-	e.NegotiationRefused = h.ranges == nil && h.lastRefusal != (capture.Position{}) && h.lastRefusal.Before(p.at)
+	lastRefusal := &h.putAside().lastRefusal
+	e.NegotiationRefused = h.ranges == nil && *lastRefusal != (capture.Position{}) && lastRefusal.Before(p.at)
 	const sizeField = 4
 	if h.conn.Oddities != nil {
 		contested := &h.conn.Oddities.Contested
@@ -109,27 +112,38 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a *answer) {
 }
 
 // waiting reports whether an ApiVersions response may still come.
-func (h *handler) waiting() bool { return h.negotiating > 0 || len(h.refused) > 0 }
+func (h *handler) waiting() bool { return h.negotiating > 0 || len(h.putAside().refused) > 0 }
 
 // release emits the refused ApiVersions requests. negotiated is the version of the retry that
 // was answered, -1 without one.
 func (h *handler) release(negotiated int16) {
-	for _, e := range h.refused {
+	if h.aside == nil {
+		return
+	}
+	for _, e := range h.aside.refused {
 		e.Negotiated = negotiated
 		h.emit(Event{Exchange: e})
 	}
-	h.refused = nil
+	h.aside.refused = nil
 }
 
 // flush emits the held exchanges once no ApiVersions response is outstanding.
 func (h *handler) flush() {
-	if len(h.held) == 0 || h.waiting() {
+	if h.aside == nil || h.waiting() {
 		return
 	}
-	for _, e := range h.held {
+	for _, e := range h.takeHeld() {
 		h.emit(Event{Exchange: e})
 	}
-	h.held = nil
+}
+
+// takeHeld returns the held exchanges and holds none any more.
+func (h *handler) takeHeld() []*Exchange {
+	held := h.putAside().held
+	if held != nil {
+		h.aside.held = nil
+	}
+	return held
 }
 
 // Lost is called when the capture may lack messages of a direction.
@@ -138,7 +152,7 @@ func (h *handler) Lost(d reassembly.Direction, at capture.Position) {
 		h.missed = later(h.missed, at)
 	} else {
 		h.requestsLost = true
-		for _, e := range h.refused {
+		for _, e := range h.putAside().refused {
 			e.RetryUnseen = true
 		}
 	}
