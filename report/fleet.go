@@ -13,6 +13,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -27,11 +28,7 @@ const (
 
 // sharedConnections gathers the Kafka connections that the report of another host may have counted, too.
 type sharedConnections struct {
-	counts map[uint32]connectionCounts
-	// current are the counts of stream, if isCounting: most requests are of the connection of the one before.
-	current    connectionCounts
-	stream     uint32
-	isCounting bool
+	counts history.Streams[connectionCounts]
 	// kept are the connections with the smallest ids, at most twice MaxConnections. Those above limit, which is
 	// the zero value as long as all were kept, are not among them.
 	kept  map[connectionID]connectionCounts
@@ -59,16 +56,18 @@ func (k connectionID) compare(o connectionID) int { return bytes.Compare(k[:], o
 type connectionCounts struct{ requests, responses, checked, exempt uint64 }
 
 func newSharedConnections() sharedConnections {
-	return sharedConnections{counts: map[uint32]connectionCounts{}, kept: map[connectionID]connectionCounts{}}
+	return sharedConnections{kept: map[connectionID]connectionCounts{}}
 }
 
 // exchange counts x.
 func (s *sharedConnections) exchange(x *decode.Exchange) {
-	if s.stream != x.Stream || !s.isCounting {
-		s.flush()
-		s.current, s.stream, s.isCounting = s.counts[x.Stream], x.Stream, true
+	c := s.counts.Get(x.Stream)
+	if c == nil {
+		if s.counts.Len() >= maxCounted {
+			s.counts.Clear()
+		}
+		c = s.counts.Add(x.Stream)
 	}
-	c := &s.current
 	c.requests++
 	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
 		c.responses++
@@ -82,22 +81,13 @@ func (s *sharedConnections) exchange(x *decode.Exchange) {
 	}
 }
 
-// flush puts the current counts with the others.
-func (s *sharedConnections) flush() {
-	if !s.isCounting {
-		return
-	}
-	if len(s.counts) >= maxCounted {
-		clear(s.counts)
-	}
-	s.counts[s.stream], s.isCounting = s.current, false
-}
-
 // connection takes a connection that is over.
 func (s *sharedConnections) connection(c *decode.Connection) {
-	s.flush()
-	n := s.counts[c.Stream]
-	delete(s.counts, c.Stream)
+	var n connectionCounts
+	if counted := s.counts.Get(c.Stream); counted != nil {
+		n = *counted
+		s.counts.Delete(c.Stream)
+	}
 	if c.Protocol != reassembly.Kafka || !c.HasInitial {
 		return
 	}

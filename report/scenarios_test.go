@@ -78,7 +78,9 @@ func everythingCalls() []any {
 		exchangeOf(218, 14, 3, 7, outcomeOf(decode.ClosedByBroker)),
 		adOf(220, 15, newRanges), adOf(222, 16, &late), adOf(224, 17, newRanges),
 		connectionOf(15, 219, 230, leaves, func(c *decode.Connection) { c.Client = mustAddrPort("127.0.0.2:41000") }),
-		connectionOf(16, 221, 231, func(c *decode.Connection) { c.Oddities.Missing, c.Oddities.Gaps, c.Oddities.Resyncs, c.Oddities.Incomplete = 1448, 2, 1, 1 }),
+		connectionOf(16, 221, 231, func(c *decode.Connection) {
+			c.Oddities.Missing, c.Oddities.Gaps, c.Oddities.Resyncs, c.Oddities.Incomplete = 1448, 2, 1, 1
+		}),
 		connectionOf(17, 223, 232, func(c *decode.Connection) { c.Midstream, c.Seen[1], c.Oddities.Conflicts = true, false, 17 }),
 		connectionOf(18, 233, 240, tlsOf()), connectionOf(19, 234, 241, tlsOf()),
 		connectionOf(20, 235, 242, tlsOf(func(i *tlsrecord.Info) {

@@ -35,9 +35,7 @@ type Endpoint struct {
 type Book struct {
 	addresses   map[Endpoint]*address
 	lastAddress *address
-	streams     map[uint32]*stream
-	// recent are those of streams that were asked for last, by the last bits of the id.
-	recent [recentStreams]*stream
+	streams     Streams[*stream]
 	// past are the latest connections that are over, a ring once it is full; spare are records to be used again.
 	past     []*stream
 	nextPast int
@@ -65,7 +63,7 @@ type Book struct {
 // of the input because there are too many of them.
 func New(early func(*Suspect, Ruling)) *Book {
 	return &Book{
-		addresses: map[Endpoint]*address{}, streams: map[uint32]*stream{}, clients: map[clientKey]*client{}, early: early,
+		addresses: map[Endpoint]*address{}, clients: map[clientKey]*client{}, early: early,
 	}
 }
 

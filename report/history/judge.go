@@ -28,7 +28,8 @@ func (b *Book) look() {
 	}
 	b.views, b.viewed = map[Endpoint]*view{}, b.calls
 	b.byAddress = map[Endpoint][]*stream{}
-	for _, s := range b.streams {
+	for _, p := range b.streams.All() {
+		s := *p
 		b.byAddress[s.at] = append(b.byAddress[s.at], s)
 	}
 	for _, k := range b.suspects {

@@ -30,8 +30,6 @@ const (
 	// maxStreams bounds the connections of which something is remembered: 16,384 of some 250 bytes are
 	// 4 MiB. When it is reached the ones without a suspect are evicted together.
 	maxStreams = 16_384
-	// recentStreams is how many connections are found without a search: those of one batch of packets.
-	recentStreams = 1024
 	// maxPast is how many connections that are over, and that nothing needs, are remembered.
 	maxPast = 4096
 	// maxClients bounds the clients: 4,096 of some 250 bytes are 1 MiB. When it is reached they

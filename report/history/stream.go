@@ -78,41 +78,36 @@ type stream struct {
 
 // stream finds or begins what is known of a connection.
 func (b *Book) stream(id uint32) *stream {
-	recent := &b.recent[id%recentStreams]
-	if *recent != nil && (*recent).id == id {
-		return *recent
+	if known := b.streams.Get(id); known != nil {
+		return *known
 	}
-	s := b.streams[id]
-	if s == nil {
-		if len(b.streams) >= maxStreams {
-			b.limits.Streams++
-			b.evict()
-		}
-		if n := len(b.spare); n > 0 {
-			s, b.spare = b.spare[n-1], b.spare[:n-1]
-			*s = stream{id: id}
-		} else {
-			s = &stream{id: id}
-		}
-		b.streams[id] = s
+	if b.streams.Len() >= maxStreams {
+		b.limits.Streams++
+		b.evict()
 	}
-	*recent = s
+	var s *stream
+	if n := len(b.spare); n > 0 {
+		s, b.spare = b.spare[n-1], b.spare[:n-1]
+	} else {
+		s = new(stream)
+	}
+	*s = stream{id: id}
+	*b.streams.Add(id) = s
 	return s
 }
 
 // evict makes room for connections: those go that no suspect needs.
 func (b *Book) evict() {
-	for id, s := range b.streams {
-		if !s.isNeeded {
-			delete(b.streams, id)
+	for id, p := range b.streams.All() {
+		if s := *p; !s.isNeeded {
+			b.streams.Delete(id)
 			b.spare = append(b.spare, s)
 		}
 	}
-	if len(b.streams) >= maxStreams {
-		clear(b.streams)
+	if b.streams.Len() >= maxStreams {
+		b.streams.Clear()
 	}
 	b.past = b.past[:0]
-	clear(b.recent[:])
 }
 
 // end remembers that a connection is over. Of those that nothing needs the latest maxPast are kept, as
@@ -126,11 +121,8 @@ func (b *Book) end(s *stream) {
 	b.past[b.nextPast] = s
 	b.nextPast = (b.nextPast + 1) % maxPast
 	if !o.isNeeded && o != s {
-		delete(b.streams, o.id)
+		b.streams.Delete(o.id)
 		b.spare = append(b.spare, o)
-		if recent := &b.recent[o.id%recentStreams]; *recent == o {
-			*recent = nil
-		}
 	}
 }
 
@@ -360,9 +352,10 @@ func (b *Book) Suspected(id string, addr netip.Addr, at Endpoint) bool {
 // Stage is the API that was answered last on a connection, or Challenged, and whether a request was answered, or
 // not served, that is more than what comes before a client's work.
 func (b *Book) Stage(id uint32) (key int16, worked bool) {
-	s := b.streams[id]
-	if s == nil {
+	known := b.streams.Get(id)
+	if known == nil {
 		return 0, true
 	}
+	s := *known
 	return s.stage, s.hasWorked || s.culprit != nil
 }

@@ -1,0 +1,105 @@
+package history
+
+import "iter"
+
+// Streams holds values by stream number. Those of connections that are open together mostly lie close together, so
+// nearly all have a place of their own, which is found without a search.
+type Streams[V any] struct {
+	// places are indexed by the last bits of the number, nil before the first value. more are the values whose
+	// place is taken, spare are some to be used again.
+	places []place[V]
+	more   map[uint32]*V
+	spare  []*V
+	n      int
+}
+
+type place[V any] struct {
+	stream  uint32
+	isTaken bool
+	value   V
+}
+
+// streamPlaces is how many connections that follow each other have a place: 16,384 of mostly 16 bytes are 256 KiB.
+const streamPlaces = 1 << 14
+
+// Get returns the value of a stream, nil without one. It is valid until the value is deleted.
+func (t *Streams[V]) Get(stream uint32) *V {
+	if t.places == nil {
+		return nil
+	}
+	if p := &t.places[stream%streamPlaces]; p.isTaken && p.stream == stream {
+		return &p.value
+	}
+	if len(t.more) == 0 {
+		return nil
+	}
+	return t.more[stream]
+}
+
+// Add returns the zero value for a stream without a value.
+func (t *Streams[V]) Add(stream uint32) *V {
+	if t.places == nil {
+		t.places = make([]place[V], streamPlaces)
+	}
+	t.n++
+	p := &t.places[stream%streamPlaces]
+	if !p.isTaken {
+		p.stream, p.isTaken = stream, true
+		return &p.value
+	}
+	if t.more == nil {
+		t.more = map[uint32]*V{}
+	}
+	if len(t.spare) == 0 {
+		slab := make([]V, 64)
+		for i := range slab {
+			t.spare = append(t.spare, &slab[i])
+		}
+	}
+	v := t.spare[len(t.spare)-1]
+	t.spare = t.spare[:len(t.spare)-1]
+	t.more[stream] = v
+	return v
+}
+
+// Delete removes the value of a stream, if there is one.
+func (t *Streams[V]) Delete(stream uint32) {
+	v := t.Get(stream)
+	if v == nil {
+		return
+	}
+	t.n--
+	*v = *new(V)
+	if p := &t.places[stream%streamPlaces]; v == &p.value {
+		p.isTaken = false
+		return
+	}
+	delete(t.more, stream)
+	t.spare = append(t.spare, v)
+}
+
+// Clear removes all values.
+func (t *Streams[V]) Clear() {
+	for stream := range t.All() {
+		t.Delete(stream)
+	}
+}
+
+// Len is the number of values.
+func (t *Streams[V]) Len() int { return t.n }
+
+// All returns the values in any order. They may be deleted meanwhile.
+func (t *Streams[V]) All() iter.Seq2[uint32, *V] {
+	return func(yield func(uint32, *V) bool) {
+		for i := range t.places {
+			if p := &t.places[i]; p.isTaken && !yield(p.stream, &p.value) {
+				return
+			}
+		}
+		for stream, v := range t.more {
+			if !yield(stream, v) {
+				return
+			}
+		}
+	}
+}
