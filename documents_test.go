@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kafkavet/kafkavet/report"
@@ -90,6 +91,7 @@ var notRun = map[string]string{
 	"go build":       "the tests build the program",
 	"go test":        "it would run itself",
 	"sudo setcap":    "needs root",
+	"sudo install":   "needs root",
 	"editcap":        "part of Wireshark",
 	"tcpdump":        "needs root; what it writes stands in for it",
 	"ssh":            "needs another host; a capture stands in for it",
@@ -131,6 +133,7 @@ func TestCommandsOfTheReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkCommand(t, "kafkavet analyze --target kafka-4.0 --format json -o reports/host-1.json kafka.pcap")
+	checkCommand(t, "kafkavet analyze --evidence evidence.pcapng kafka.pcap")
 	for _, line := range commands {
 		for command := range strings.SplitSeq(line, "|") {
 			checkCommand(t, strings.TrimSpace(command))
@@ -138,15 +141,40 @@ func TestCommandsOfTheReadme(t *testing.T) {
 	}
 }
 
+// TestJobOfTheReadme: the job for a build server can be copied. Its commands are among readmeCommands.
+func TestJobOfTheReadme(t *testing.T) {
+	text := strings.ReplaceAll(readFile(t, "README.md"), "\n    ", "\n")
+	_, text, _ = strings.Cut(text, "\njobs:\n")
+	text, _, _ = strings.Cut(text, "\n\n")
+	var jobs map[string]struct {
+		RunsOn string `yaml:"runs-on"`
+		Steps  []struct{ Uses, Run, If string }
+	}
+	if err := yaml.Unmarshal([]byte(text), &jobs); err != nil {
+		t.Fatal(err)
+	}
+	commands := readmeCommands(t)
+	for _, job := range jobs {
+		for _, step := range job.Steps {
+			if (step.Uses == "") == (step.Run == "") || step.Run != "" && !slices.Contains(commands, step.Run) {
+				t.Errorf("step %+v: not one action, or one checked command", step)
+			}
+		}
+	}
+	if job := jobs["integration"]; len(job.Steps) != 5 || job.RunsOn == "" {
+		t.Errorf("%+v", jobs)
+	}
+}
+
 // readmeCommands returns the lines of the README that a reader types: in indented code, outside
 // the parts that are printed, without comments.
 func readmeCommands(t *testing.T) (commands []string) {
-	isCommand := regexp.MustCompile(`^    ((?:sudo (?:-E )?)?(?:kafkavet|go|tcpdump|ssh|editcap|setcap|apt|dnf|brew|podman|systemctl|helm|spark-submit) .*)`)
+	isCommand := regexp.MustCompile(`^ {4,}(?:- run: )?((?:sudo (?:-E (?:env "PATH=\$PATH" )?)?)?(?:install|kafkavet|go|tcpdump|ssh|editcap|setcap|apt|dnf|brew|podman|systemctl|helm|spark-submit) .*)`)
 	for line := range strings.Lines(part.ReplaceAllString(readFile(t, "README.md"), "")) {
 		line, _, _ = strings.Cut(strings.TrimRight(line, "\n"), "  #")
 		if m := isCommand.FindStringSubmatch(line); m != nil {
 			commands = append(commands, strings.TrimSpace(m[1]))
-		} else if code, ok := strings.CutPrefix(line, "    "); ok && regexp.MustCompile(`\bkafkavet `).MatchString(code) && !strings.HasPrefix(code, "- run: ") {
+		} else if code, ok := strings.CutPrefix(line, "    "); ok && regexp.MustCompile(`\bkafkavet `).MatchString(code) {
 			t.Errorf("README.md: is this a command? %s", code)
 		}
 	}
@@ -159,7 +187,7 @@ func checkCommand(t *testing.T, command string) {
 	if i := slices.Index(words, "IMAGE"); i >= 0 {
 		words = append([]string{"kafkavet"}, words[i+1:]...)
 	}
-	for len(words) > 0 && (words[0] == "sudo" || words[0] == "-E") {
+	for len(words) > 0 && slices.Contains([]string{"sudo", "-E", "env", `"PATH=$PATH"`}, words[0]) {
 		words = words[1:]
 	}
 	if len(words) > 2 && slices.Equal(words[:3], []string{"go", "run", "."}) {
