@@ -180,11 +180,21 @@ func (r reportFile) rank() int {
 func (f *findings) writeReport(out reportFile, rep *model.Report) error {
 	opt := textOptions(out.w, f.j.opt.report.color)
 	opt.Fails, opt.Rules = f.j.opt.report.fails, report.Rules()
-	opt.Shortfall = notChecked(rep, f.j.opt.report.required, !f.j.filter.All())
+	opt.Shortfall = f.shortfall(rep)
 	if err := out.format.Write(out.w, rep, opt); err != nil {
 		return fmt.Errorf("write %s: %w", out.name, reason(err))
 	}
 	return out.commit()
+}
+
+// shortfall says why the run fails although no finding does, empty if it does not.
+func (f *findings) shortfall(rep *model.Report) string {
+	for i := range rep.Captures {
+		if c := &rep.Captures[i]; c.Problem != "" && !c.Torn {
+			return c.Problem
+		}
+	}
+	return notChecked(rep, f.j.opt.report.required, !f.j.filter.All())
 }
 
 // writeBaseline writes the baseline file and prints errors.

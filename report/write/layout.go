@@ -19,8 +19,8 @@ type TextOptions struct {
 	Color bool
 	// Fails reports whether a finding makes the run fail, for JUnit; nil for errors only.
 	Fails func(*model.Finding) bool
-	// Shortfall is why the run fails although no finding does: too few requests were checked. It is
-	// for JUnit, GitHub and SARIF, empty where enough were.
+	// Shortfall is why the run fails although no finding does: a capture could not be read, or too few
+	// requests were checked. It is for JUnit, GitHub and SARIF, empty for none.
 	Shortfall string
 	// Rules describe the findings, for SARIF.
 	Rules []model.Rule
