@@ -138,6 +138,8 @@ func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 	case x.Outcome == decode.Error:
 		b.reply(a, x, x.Decided)
 		s.replied(a, x.Decided)
+	case (x.Outcome == decode.Unseen || x.Outcome == decode.CutOff) && len(s.client.open) > 0:
+		s.client.fallBack(x, x.Request)
 	}
 	if !isSuspect(x) {
 		s.offend(x)

@@ -247,6 +247,20 @@ func TestFallback(t *testing.T) {
 	p.expect(Fallback, Unsupported)
 }
 
+// TestFallbackUnseen: the capture lacks what the client was told when it went on, so nobody is blamed.
+func TestFallbackUnseen(t *testing.T) {
+	for _, outcome := range []decode.Outcome{decode.Unseen, decode.CutOff, closed} {
+		p := newPlay(t)
+		p.send(p.connect(), 68, 1, decode.Error, soon)
+		p.send(p.connect(), keyJoinGroup, 9, outcome, soon)
+		if outcome == closed {
+			p.expect(Unsupported, Unexplained)
+			continue
+		}
+		p.expect(Unexplained)
+	}
+}
+
 // TestBorrowedRangesYield: a table does not hold for a broker that answers what it forbids.
 func TestBorrowedRangesYield(t *testing.T) {
 	borrowed := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }

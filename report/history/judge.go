@@ -232,6 +232,8 @@ func (v *view) answeredWithError(k *Suspect) Ruling {
 		return Ruling{Cause: Refused, Certain: true}
 	case k.Instead.Time > 0:
 		return Ruling{Cause: Fallback, Certain: true}
+	case k.insteadUnseen:
+		return Ruling{Cause: Unexplained}
 	}
 	return Ruling{Cause: Unsupported, Certain: true}
 }

@@ -270,12 +270,18 @@ func (c *client) served(x *decode.Exchange, at capture.Position) {
 	}
 }
 
-// fallBack marks the refusals after which the client went on with x.
+// fallBack marks the refusals after which the client went on with x. The answer to that came at a
+// position, or may be missing from the capture.
 func (c *client) fallBack(x *decode.Exchange, at capture.Position) {
 	for _, s := range c.open {
 		r := &s.Exchange
-		if s.Instead.Time == 0 && r.Decided.Time <= x.Request.Time && x.Request.Time-r.Decided.Time <= fallbackWindow && goesOn(r, x) {
+		if s.Instead.Time > 0 || r.Decided.Time > x.Request.Time || x.Request.Time-r.Decided.Time > fallbackWindow || !goesOn(r, x) {
+			continue
+		}
+		if x.Outcome == decode.Answered {
 			s.Instead, s.InsteadKey, s.InsteadVersion = at, x.Key, x.Version
+		} else {
+			s.insteadUnseen = true
 		}
 	}
 }

@@ -53,7 +53,9 @@ type Suspect struct {
 	// error 35; the zero value without one.
 	Instead                    capture.Position
 	InsteadKey, InsteadVersion int16
-	stream                     *stream
+	// insteadUnseen: it asked so, and the capture lacks or ends before the answer.
+	insteadUnseen bool
+	stream        *stream
 }
 
 // Ruling is what a suspect is decided to be.
