@@ -81,6 +81,7 @@ func newMerge(e environment) (*cobra.Command, action) {
 	opt := &options{output: newReportOutput(false)}
 	flags := &mergeOptions{report: &opt.report}
 	opt.add(cmd, &opt.output, flags)
+	opt.traffic.registerSandbox(cmd)
 	return cmd, func(_ context.Context, args []string) (int, error) {
 		if len(args) == 0 {
 			return 0, errors.New("no report given; merge reads what --format json writes")

@@ -115,10 +115,14 @@ func (o *trafficOptions) register(cmd *cobra.Command) {
 	f.UintSliceVar(&o.genevePorts, "geneve-port", nil, "an additional UDP `PORT` of Geneve")
 	f.DurationVar(&o.idle, "idle-timeout", time.Duration(reassembly.DefaultIdleTimeout), "evict connections without packets for this `DURATION` of packet time")
 	f.Var(&o.debug, "debug", "print on standard error every decision about the connection with the number `STREAM` (tcp.stream in Wireshark)")
-	f.BoolVar(&o.noSandbox, "no-sandbox", false, "keep all rights of the process once the files are open (Linux)")
+	o.registerSandbox(cmd)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar and no warnings")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print on standard error what was read, and how fast")
 	complete(cmd, "advertised", completeReleases)
+}
+
+func (o *trafficOptions) registerSandbox(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.noSandbox, "no-sandbox", false, "keep all rights of the process once the files are open (Linux)")
 }
 
 func (o *trafficOptions) check() error { return nil } // newJob checks them

@@ -23,7 +23,11 @@ func init() {
 	for i, command := range commands {
 		commands[i] = func(e environment) (c *cobra.Command, a action) {
 			try := sync.OnceFunc(func() { intrude(e.err) })
-			if c, _ := command(e); c.Name() != "run" { // whose command reads it
+			switch c, _ := command(e); c.Name() {
+			case "run": // whose command reads the standard input
+			case "merge": // which reads reports, and writes only then
+				e.out = plantedWriter{e.out, try}
+			default:
 				e.in = plantedReader{e.in, try}
 			}
 			open := e.open
@@ -44,6 +48,16 @@ type plantedReader struct {
 func (r plantedReader) Read(p []byte) (int, error) {
 	r.try()
 	return r.Reader.Read(p)
+}
+
+type plantedWriter struct {
+	io.Writer
+	try func()
+}
+
+func (w plantedWriter) Write(p []byte) (int, error) {
+	w.try()
+	return w.Writer.Write(p)
 }
 
 type plantedCapture struct {

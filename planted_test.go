@@ -27,12 +27,17 @@ func TestPlantedParserCanDoNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	report := filepath.Join(t.TempDir(), "report.json")
+	if code := run(t.Context(), []string{"analyze", "--no-sandbox", "-q", "-o", report, capture}, streams{os.Stdin, os.Stdout, os.Stderr}); code != exitFindings {
+		t.Fatalf("exit code %d", code)
+	}
 	attempt := regexp.MustCompile(`(?m)^planted: (.*) (succeeded|failed: .*)$`)
 	const attempts = 8
 	for _, args := range [][]string{
 		{"analyze", "-q", "-"},
 		{"analyze", "-q", "-o", "report.json", "--evidence", "e.pcapng", "-", capture},
 		{"requests", "-q", "-"},
+		{"merge", "--format", "json", report},
 		{"sniff", "-q", "-i", "lo", "--duration", "1s", "-w", "k.pcapng", "--rotate-size", "1", "--listen", "127.0.0.1:0"},
 		{"sniff", "-q", "-i", "lo", "--duration", "1s", "--user", "nobody"},
 		{"run", "-q", "--", "sleep", "1"},
