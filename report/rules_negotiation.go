@@ -152,7 +152,7 @@ var downgradedRule = Rule{
 		What: "The broker did not know the version of the client's ApiVersions request, said so with error 35, and the client asked again with a lower one, which was answered.",
 		Why: "This is how the protocol is meant to work (KIP-511) and no fault. It shows that the broker is older than the client: ApiVersions v3 is known since Kafka 2.4, v4 since 3.9. " +
 			"Dissectors and brokers' logs show it as an unsupported version, which misleads.",
-		Wire: "ApiVersions vN, a response with error 35 in a v0 body, ApiVersions in a lower version on the same connection, a response without error.",
+		Wire: "ApiVersions vN, a response with error 35 in a v0 body, ApiVersions in a lower version on the same connection or on the client's next one, a response without error.",
 		Do:   "Nothing.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {
@@ -160,6 +160,9 @@ var downgradedRule = Rule{
 			return "", false
 		}
 		return fmt.Sprintf("v%d", x.Negotiated), true
+	},
+	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
+		return fmt.Sprintf("v%d", k.InsteadVersion), r.Cause == history.Downgraded
 	},
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s refused with error 35, then %s answered", s.request(), s.key.detail)

@@ -85,6 +85,11 @@ func TestNegotiationRules(t *testing.T) {
 		return func(x *decode.Exchange) { x.Outcome, x.ErrorCode, x.Negotiated = decode.Error, 35, version }
 	}
 	early := func(x *decode.Exchange) { x.BeforeNegotiation = true }
+	// gaveUp is how the connection ends on which ApiVersions was refused; stillOpen is another one that lasts until a frame.
+	gaveUp := connectionOf(0, 1, 9, func(c *decode.Connection) { c.Advertised = nil })
+	stillOpen := func(frame uint64) *decode.Connection {
+		return connectionOf(1, 1, frame, func(c *decode.Connection) { c.Advertised, c.End = nil, reassembly.End{} })
+	}
 	checkRules(t, []ruleCase{
 		{"closed without a range fires", []any{exchangeOf(1, 0, 3, 11, noRange, closed)},
 			[]string{"KV2001 Metadata v11 sent without a known range, the broker closed the connection"}},
@@ -130,10 +135,17 @@ func TestNegotiationRules(t *testing.T) {
 
 		{"ApiVersions retried lower is told", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(0)), exchangeOf(2, 0, apiVersionsKey, 0)},
 			[]string{"KV2003 ApiVersions v3 refused with error 35, then v0 answered"}},
-		{"ApiVersions with error 35 and no retry fires, and is not KV2003", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1))},
+		{"ApiVersions with error 35 and no retry fires, and is not KV2003", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp},
+			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
+		{"ApiVersions with error 35 at the end of the capture does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), stillOpen(1000)}, []string{}},
+		{"ApiVersions with error 35 and nothing behind it for seconds fires", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), stillOpen(6000)},
+			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
+		{"ApiVersions in a lower version on the next connection is told", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp, exchangeOf(20, 1, apiVersionsKey, 0)},
+			[]string{"KV2003 ApiVersions v3 refused with error 35, then v0 answered"}},
+		{"the same version on the next connection is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp, exchangeOf(20, 1, apiVersionsKey, 3, retried(-1))},
 			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
 		{"a retry on another connection is one, too", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), exchangeOf(5, 1, 0, 7, func(x *decode.Exchange) { x.Software = decode.Software{} })}, []string{}},
-		{"a retry of another client is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), exchangeOf(5, 1, 0, 7, func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.2:41000") })},
+		{"a retry of another client is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), exchangeOf(5, 1, 0, 7, func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.2:41000") }), gaveUp},
 			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
 		{"who goes on after error 35 is told of it", []any{exchangeOf(2, 0, 3, 10, noRange, outcomeOf(decode.ClosedByBroker), func(x *decode.Exchange) { x.NegotiationRefused = true })},
 			[]string{"KV2001 Metadata v10 sent without a known range, the broker closed the connection"}},

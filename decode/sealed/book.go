@@ -167,6 +167,7 @@ func (a *address) client(host netip.Addr) *clientFacts {
 type sizeCount struct {
 	answered uint64
 	refused  uint64
+	latest   int64 // when the latest answered one was sent
 	cases    []Case
 }
 
@@ -199,16 +200,17 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 		a.answer(r.Answer)
 		b.client(c, &r, hello)
 	}
-	a.open = a.open || r.Authentication == NoSASL && (r.Likeness > ByForm && r.Served > 0 || r.Likeness > NotKafka && r.Served > 1)
+	a.open = a.open || r.Authentication == NoSASL && !c.Midstream && (r.Likeness > ByForm && r.Served > 0 || r.Likeness > NotKafka && r.Served > 1)
 	if k := a.client(c.Client.Addr()); k != nil {
 		k.served = k.served || r.Served > 0 || r.Answer != nil
 		if r.Likeness > ByForm || r.Unnegotiated {
 			k.opening = max(k.opening, r.opening)
 		}
 	}
-	for _, size := range r.answered {
-		if s := b.size(a, size); s != nil {
+	for _, q := range r.answered {
+		if s := b.size(a, q.size); s != nil {
 			s.answered++
+			s.latest = max(s.latest, q.at.Time)
 		}
 	}
 	if r.missing && r.Refused == nil {
@@ -462,7 +464,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	if byPort && (n < fewRefusals || !served) {
 		return r, false
 	}
-	if n == 1 && r.Cases[0].mayBeOver() {
+	if (n == 1 || !a.open) && !slices.ContainsFunc(r.Cases, func(c Case) bool { return !c.mayBeOver() }) {
 		return r, false
 	}
 	if n == 0 || n < manyRefusals && !alive || n < fewRefusals && !served {
@@ -472,13 +474,20 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	if len(s.cases) == maxCases {
 		r.Refused += s.refused - maxCases
 	}
-	r.Total = r.Refused + s.answered
-	// A request of this size that was answered can be another one, but only now and then.
-	if s.answered*answeredShare > r.Refused {
-		return r, false
-	}
 	slices.SortFunc(r.Cases, func(x, y Case) int { return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Stream, y.Stream)) })
-	return r, true
+	answered := s.answered
+	if n >= manyRefusals && a.replaced(s.latest, r.Cases[0].At.Time) {
+		answered = 0 // by another release
+	}
+	r.Total = r.Refused + answered
+	// A request of this size that was answered can be another one, but only now and then.
+	return r, answered*answeredShare <= r.Refused
+}
+
+// replaced reports whether the broker may have become another release between two moments: no connection that
+// began before the first outlived the second.
+func (a *address) replaced(from, to int64) bool {
+	return !slices.ContainsFunc(a.lives, func(l life) bool { return l.begin <= from && l.end > to })
 }
 
 // mayBeOver reports whether the SASL session of a refused request may have been over: the broker closes on the
@@ -502,7 +511,7 @@ const answeredShare = 4
 // connection and the address show. again: another case of the same size counts.
 func (a *address) counts(c *Case, again bool) bool {
 	switch {
-	case c.Slow && !again:
+	case (c.Slow || c.Paused) && !again:
 		return false
 	case c.midstream:
 		return c.Served > maxBeginning

@@ -28,6 +28,7 @@ type play struct {
 	to    string // broker
 	hello *tlsrecord.Hello
 	mid   bool // joined midstream
+	lost  bool // an exchange behind ApiVersions is missing
 }
 
 // Sizes of messages of librdkafka and Kafka 2.1.1, and of others.
@@ -81,6 +82,10 @@ func (p *play) connection(stream uint32) *decode.Connection {
 	for i, size := range p.say {
 		now += int64(p.pause[i])
 		at := position()
+		if p.lost && i == 4 {
+			o.Gap(true, 100, at)
+			o.Gap(false, 100, at)
+		}
 		for _, n := range inOne(size > 0, max(size, -size)) {
 			wr.record(23, size > 0, w.content(size > 0, n), at)
 		}
@@ -161,6 +166,11 @@ func TestRefusals(t *testing.T) {
 	}
 	joined := with(closed(0, append(long, fetch)...), func(p *play) { p.mid = true })
 	crowd := plays(asking, times(3, closed(time.Second, fetch)), closed(5*time.Second, join))
+	late := with(closed(0, append(authenticated, fetch)...), func(p *play) { p.pause = map[int]time.Duration{8: 3 * time.Second, 10: 3 * time.Second} })
+	forgotten := with(refused, func(p *play) {
+		p.quiet, p.end, p.pause = true, reassembly.Reset, map[int]time.Duration{6: 5 * time.Second}
+	})
+	answering := slices.Clip(append(slices.Clone(served), fetch, -500))
 	alpn := &tlsrecord.Hello{ALPN: "http/1.1"}
 	tickets := &tlsrecord.Hello{Extensions: []uint16{extPSKModes}}
 	for _, c := range []struct {
@@ -237,6 +247,19 @@ func TestRefusals(t *testing.T) {
 		{"an authenticated connection, closed after three seconds",
 			plays(witness, with(closed(0, append(authenticated, fetch)...), func(p *play) { p.pause = map[int]time.Duration{10: 3 * time.Second} })), []string{"92 1/1"}},
 		{"no SASL, closed after a minute", plays(witness, with(refused, func(p *play) { p.pause = map[int]time.Duration{6: 40 * time.Second} })), []string{"92 1/1"}},
+		{"a SASL session that was over, each time on the same size", plays(times(3, late)), nil},
+		{"the same size, and once soon after the authentication", plays(times(3, late), closed(9*time.Second, append(authenticated, fetch)...)), []string{"92 4/4"}},
+		{"what stands between forgot idle connections", plays(witness, times(3, forgotten)), nil},
+		{"the same, and once it was no idle one", plays(witness, times(3, forgotten), with(refused, func(p *play) { p.at = 20 * time.Second })), []string{"92 4/4"}},
+		{"after a pause, and the broker announces the close", plays(witness, times(3, with(forgotten, func(p *play) { p.quiet = false }))), []string{"92 3/3"}},
+		{"answered, until another release took the broker's place",
+			plays(left(0, answering...), open(9*time.Second, time.Minute, served...), times(3, with(refused, func(p *play) { p.at = 10 * time.Second }))), []string{"92 3/3"}},
+		{"the same, twice", plays(left(0, answering...), open(9*time.Second, time.Minute, served...), times(2, with(refused, func(p *play) { p.at = 10 * time.Second }))), nil},
+		{"answered before, and a connection outlives that", plays(left(0, answering...), witness, times(3, with(refused, func(p *play) { p.at = 10 * time.Second }))), nil},
+		{"answered afterwards, too", plays(left(0, answering...), open(9*time.Second, time.Minute, served...), times(3, with(refused, func(p *play) { p.at = 10 * time.Second })), left(20*time.Second, answering...)), nil},
+		{"no SASL where the listener may want it: who is served began before the capture",
+			plays(with(closed(0, long...), func(p *play) { p.mid = true }), times(5, with(bare, func(p *play) { p.at = 5 * time.Second }))), nil},
+		{"the same, and bytes of who is served are missing", plays(with(left(0, served...), func(p *play) { p.lost = true }), times(5, bare)), nil},
 		{"once, and the next connection is served three seconds later", plays(refused, left(3*time.Second, served...)), nil},
 		{"once, and the next connection is served a second later", plays(refused, left(time.Second, served...)), []string{"92 1/1"}},
 		{"requests without answers (acks=0)", plays(witness, times(3, closed(0, append(served, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109)...))), nil},

@@ -75,7 +75,7 @@ type Reading struct {
 	// Refused is the request on which the broker closed the connection, nil for none.
 	Refused *Request
 
-	answered []int // sizes of the ordinary requests that got an answer
+	answered []message // the requests that got an answer
 	end      end
 	alerted  bool // the broker sent a record of the size of an alert
 	opening  int  // size of the first request
@@ -100,6 +100,9 @@ type Request struct {
 	Slow bool
 	// Notified: the broker announced the close (close_notify). Reset: it closed by a RST.
 	Notified, Reset bool
+	// Paused: nothing had been answered for a while, and nothing shows that the broker itself closed. A load
+	// balancer or firewall that forgets idle connections refuses the next request, whatever it is.
+	Paused bool
 }
 
 const (
@@ -110,9 +113,10 @@ const (
 	slowAnswers = 4
 	// maxPromptly bounds both.
 	maxPromptly = 2 * time.Second
-	// idleBefore is the silence after which a close need not be an answer: the
-	// shortest idle timeouts of load balancers are 60 s.
-	idleBefore = 50 * time.Second
+	// pauseBefore is the silence after which a close without close_notify need not be an answer: the
+	// shortest idle timeouts of load balancers are seconds. idleBefore is that after which no close is.
+	pauseBefore = 4 * time.Second
+	idleBefore  = 50 * time.Second
 	// maxRefused bounds the size of a request that is taken to be refused for its version:
 	// a larger one can be too large for the broker (socket.request.max.bytes).
 	maxRefused = 8 << 10
@@ -277,7 +281,7 @@ func (r *Reading) finish(c *decode.Connection, all, rest []turn, e end) {
 		t := &all[i]
 		for j := range t.requests {
 			if len(t.answers) > 0 && (j < len(t.answers) || i < len(all)-1) {
-				r.answered = append(r.answered, t.requests[j].size)
+				r.answered = append(r.answered, t.requests[j])
 			}
 		}
 	}
@@ -333,8 +337,12 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 		return
 	}
 	q.Slow = q.Delay > bound(all)
-	if before := lastAnswer(all, first.first); before > 0 && time.Duration(first.first.Time-before) > idleBefore {
-		return
+	if before := lastAnswer(all, first.first); before > 0 {
+		pause := time.Duration(first.first.Time - before)
+		if pause > idleBefore {
+			return
+		}
+		q.Paused = pause >= pauseBefore && !q.Notified
 	}
 	r.Refused = &q
 }

@@ -17,7 +17,7 @@ func (v *view) sessionOver(k *Suspect) bool {
 	case k.stream.lifetime > 0:
 		return age >= int64(k.stream.lifetime)
 	}
-	return v.sessionsEnd && age > v.sessionAge
+	return v.sessionsEnd && age > v.sessionAge && !v.afterPauses(k)
 }
 
 // sessionsOver reports whether sessions of which the broker did not state the end seem to have one.
@@ -57,7 +57,7 @@ func (v *view) hasOwnCause(k *Suspect) bool {
 // than any that it answered.
 func (v *view) tooLarge(k *Suspect) bool {
 	x := &k.Exchange
-	if !endedByBroker(x) || x.Size <= v.largest {
+	if !endedByBroker(x) || x.Size <= v.largest || v.afterPauses(k) {
 		return false
 	}
 	return x.Partial || x.Size >= largeRequest && v.onlyLarge(version{x.Key, x.Version})
@@ -66,18 +66,45 @@ func (v *view) tooLarge(k *Suspect) bool {
 // onlyLarge reports whether several requests of a version were refused, and all of them are larger than any
 // that was answered.
 func (v *view) onlyLarge(key version) bool {
-	only, ok := v.large[key]
-	if !ok {
+	return memo(&v.large, key, func() bool {
 		list := v.refusals[key]
-		only = len(list) > 1 && !slices.ContainsFunc(list, func(k *Suspect) bool {
+		return len(list) > 1 && !slices.ContainsFunc(list, func(k *Suspect) bool {
 			return k.Exchange.Size < largeRequest || k.Exchange.Size <= v.largest
 		})
-		if v.large == nil {
-			v.large = map[version]bool{}
-		}
-		v.large[key] = only
+	})
+}
+
+// afterPauses reports whether a version was refused only on connections that had been served, and on which
+// nothing was sent for idlePause before. A load balancer or firewall that forgets idle connections refuses the
+// next request, whatever it is.
+func (v *view) afterPauses(k *Suspect) bool {
+	key := version{k.Exchange.Key, k.Exchange.Version}
+	return memo(&v.paused, key, func() bool {
+		list := v.refusals[key]
+		return len(list) > 0 && !slices.ContainsFunc(list, func(o *Suspect) bool { return o.pause() < idlePause })
+	})
+}
+
+// pause is the time between the latest answer of the connection and the request, 0 where none came before it.
+func (k *Suspect) pause() int64 {
+	sent, answered := k.Exchange.Request.Time, k.stream.answered.Time
+	if answered == 0 || answered > sent {
+		return 0
 	}
-	return only
+	return sent - answered
+}
+
+// memo returns the result of f for key, which it remembers in m.
+func memo[K comparable](m *map[K]bool, key K, f func() bool) bool {
+	is, ok := (*m)[key]
+	if !ok {
+		is = f()
+		if *m == nil {
+			*m = map[K]bool{}
+		}
+		(*m)[key] = is
+	}
+	return is
 }
 
 // largeRequest is the least size, in bytes, at which a request may be too large for a broker.

@@ -13,13 +13,64 @@ func TestASessionThatWasOver(t *testing.T) {
 	for range 2 {
 		s := p.connect()
 		p.send(s, keySaslHandshake, 0, answered, soon)
-		p.send(s, keyProduce, 7, answered, soon)
-		p.now += 6 * time.Second
+		p.work(s, 4*time.Second)
 		p.send(s, keyProduce, 7, closed, soon)
 		p.end(s, 1)
 	}
 	p.send(p.connect(), keySaslHandshake, 0, answered, soon)
 	p.expect(SessionOver, SessionOver)
+}
+
+// work sends requests for some time, and then none for two seconds.
+func (p *play) work(s uint32, length time.Duration) {
+	for ; length >= 0; length -= 2 * time.Second {
+		p.send(s, keyProduce, 7, answered, soon)
+		p.now += 2 * time.Second
+	}
+}
+
+// TestNothingIsSaidAfterPauses: what is refused only after a pause of seconds, on connections that were served,
+// may have met a load balancer that forgot them.
+func TestNothingIsSaidAfterPauses(t *testing.T) {
+	const second = time.Second
+	for name, c := range map[string]struct {
+		pauses []time.Duration
+		want   Cause
+	}{
+		"pauses":                  {[]time.Duration{5 * second, 40 * second, 4 * second}, Unexplained},
+		"at once, too":            {[]time.Duration{5 * second, 0, 40 * second}, Dropped},
+		"after less than a pause": {[]time.Duration{5 * second, 3 * second, 40 * second}, Dropped},
+		"always at once":          {[]time.Duration{0, 0}, Dropped},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			for _, pause := range c.pauses {
+				s := p.connect()
+				p.send(s, keyMetadata, 12, answered, 0)
+				p.now += pause
+				p.send(s, keyProduce, 9, closed, soon)
+				p.end(s, 1)
+				p.now += time.Second
+			}
+			p.send(p.connect(), keyMetadata, 12, answered, soon)
+			p.expect(slices.Repeat([]Cause{c.want}, len(c.pauses))...)
+		})
+	}
+}
+
+// TestNoSizeAndNoSessionAfterPauses: nor are requests too large that were cut after a pause, or sessions over.
+func TestNoSizeAndNoSessionAfterPauses(t *testing.T) {
+	p := newPlay(t)
+	for range 2 {
+		s := p.connect()
+		p.send(s, keySaslHandshake, 0, answered, soon)
+		p.send(s, keyMetadata, 7, answered, soon)
+		p.now += 6 * time.Second
+		p.send(s, keyProduce, 7, closed, soon, func(x *decode.Exchange) { x.Partial, x.Size = true, 1<<20 })
+		p.end(s, 1)
+	}
+	p.send(p.connect(), keySaslHandshake, 0, answered, soon)
+	p.expect(Unexplained, Unexplained)
 }
 
 func TestTooLarge(t *testing.T) {
@@ -68,7 +119,7 @@ func TestNoSessionIsOver(t *testing.T) {
 				if c.renews {
 					p.send(s, keySaslHandshake, 0, answered, soon)
 				}
-				p.now += 6 * time.Second
+				p.work(s, 4*time.Second)
 				p.send(s, keyProduce, 7, closed, c.took)
 				p.end(s, 1)
 				if !c.isBack {

@@ -80,8 +80,8 @@ type view struct {
 	sessionsEnd bool
 	// again are the results of refusedAgain.
 	again map[againKey]bool
-	// large are the results of onlyLarge.
-	large map[version]bool
+	// large are the results of onlyLarge, paused those of afterPauses.
+	large, paused map[version]bool
 	// streams are the connections to the address, in no order.
 	streams []*stream
 }
@@ -225,9 +225,11 @@ func (v *view) holds(x *decode.Exchange) bool {
 func (v *view) answeredWithError(k *Suspect) Ruling {
 	x := &k.Exchange
 	switch {
+	case x.Key == keyApiVersions && k.Instead.Time > 0:
+		return Ruling{Cause: Downgraded, Certain: true}
 	case x.Key == keyApiVersions:
-		if k.stream.hasLowest && k.stream.lowest < x.Version || k.stream.client.lowest < x.Version {
-			return Ruling{}
+		if k.stream.client.lowest < x.Version || k.stream.ended.Time == 0 && v.book.now-x.Decided.Time < int64(Patience) {
+			return Ruling{} // it asked in a lower version, or the capture ends before it could
 		}
 		return Ruling{Cause: Refused, Certain: true}
 	case k.Instead.Time > 0:
@@ -257,6 +259,8 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r.Earlier = earlier
 	}
 	switch {
+	case v.afterPauses(k):
+		return Ruling{}
 	case x.Key == keySaslAuthenticate && endedByBroker(x) && v.inRange(x):
 		r.Cause = Authentication
 	case v.wantsSASL(k):
@@ -327,26 +331,21 @@ type againKey struct {
 func (v *view) refusedAgain(k *Suspect) bool {
 	from, to := v.life(k.Exchange.Request.Time)
 	key := againKey{version{k.Exchange.Key, k.Exchange.Version}, from}
-	if again, ok := v.again[key]; ok {
-		return again
-	}
-	var first int64
-	n := moments{}
-	for _, o := range v.refusals[key.version] {
-		t := o.Exchange.Decided.Time
-		if o.Exchange.Request.Time < from || o.Exchange.Request.Time >= to {
-			continue
+	return memo(&v.again, key, func() bool {
+		var first int64
+		n := moments{}
+		for _, o := range v.refusals[key.version] {
+			t := o.Exchange.Decided.Time
+			if o.Exchange.Request.Time < from || o.Exchange.Request.Time >= to {
+				continue
+			}
+			if n.count == 0 {
+				first = t
+			}
+			n.add(t)
 		}
-		if n.count == 0 {
-			first = t
-		}
-		n.add(t)
-	}
-	if v.again == nil {
-		v.again = map[againKey]bool{}
-	}
-	v.again[key] = n.count > 1 && v.anyIn(v.alive, first, to)
-	return v.again[key]
+		return n.count > 1 && v.anyIn(v.alive, first, to)
+	})
 }
 
 // answeredInLife is an answer to the same version in the same life.

@@ -64,9 +64,6 @@ type stream struct {
 	culprit *Suspect
 	// offended is the first request that was not answered because its version is known to be refused.
 	offended capture.Position
-	// lowest is the lowest version of ApiVersions asked for, hasLowest that there was one.
-	lowest    int16
-	hasLowest bool
 	// The rest is known when the connection is over.
 	begun, ended capture.Position
 	endedBy      reassembly.Direction
@@ -134,13 +131,8 @@ func (s *stream) request(b *Book, x *decode.Exchange) {
 	if s.first.Time == 0 || x.Request.Before(s.first) {
 		s.first = x.Request
 	}
-	if x.Key == keyApiVersions {
-		if !s.hasLowest || x.Version < s.lowest {
-			s.lowest, s.hasLowest = x.Version, true
-		}
-		if s.client.lowest < 0 || x.Version < s.client.lowest {
-			s.client.lowest = x.Version
-		}
+	if x.Key == keyApiVersions && (s.client.lowest < 0 || x.Version < s.client.lowest) {
+		s.client.lowest = x.Version
 	}
 }
 
@@ -169,6 +161,9 @@ func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 	switch x.Key {
 	case keyApiVersions:
 		s.advertised = at
+		if x.ErrorCode == 0 {
+			s.client.fallBack(x, at)
+		}
 		return
 	case keySaslHandshake, keySaslAuthenticate:
 		s.authenticate(a, x, at)
@@ -265,9 +260,7 @@ func (c *client) served(x *decode.Exchange, at capture.Position) {
 	case x.Key == keyMetadata:
 		c.found.add(at, answerJoin, maxClientSpans)
 	}
-	if len(c.open) > 0 {
-		c.fallBack(x, at)
-	}
+	c.fallBack(x, at)
 }
 
 // fallBack marks the refusals after which the client went on with x. The answer to that came at a
@@ -317,6 +310,9 @@ var fallbacks = map[int16][]int16{
 
 // goesOn reports whether a client that was refused r goes on with x in its place.
 func goesOn(r, x *decode.Exchange) bool {
+	if r.Key == keyApiVersions {
+		return x.Key == r.Key && x.Version < r.Version
+	}
 	return x.Key == r.Key && x.Version != r.Version || slices.Contains(fallbacks[r.Key], x.Key)
 }
 

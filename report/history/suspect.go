@@ -42,6 +42,8 @@ const (
 	Unsupported
 	// Fallback: the same, and the client went on another way, as it intends.
 	Fallback
+	// Downgraded: error 35 to ApiVersions, and the client asked again in a lower version on another connection.
+	Downgraded
 )
 
 // Suspect is a request that was not served.
@@ -223,7 +225,7 @@ func (s *Suspect) SessionAge() (age, lifetime time.Duration) {
 var causeNames = [...]string{
 	Unexplained: "unexplained", Behind: "behind", Expected: "expected", Outside: "outside", Refused: "refused", Dropped: "dropped",
 	NoSASL: "no SASL", Authentication: "authentication", NotKafka: "not Kafka", Away: "away", SessionOver: "session over", Cut: "cut",
-	Unsupported: "unsupported", Fallback: "fallback",
+	Unsupported: "unsupported", Fallback: "fallback", Downgraded: "downgraded",
 }
 
 // String is the word for c.

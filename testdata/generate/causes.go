@@ -86,6 +86,29 @@ func causeScenes() []scene {
 			}),
 		},
 		{
+			name: "kv2009-near-idle", by: "frames",
+			holds:  "ListGroups v4 inside the range, reset three times, each time after 8 seconds of silence, as by a load balancer that forgets idle connections; another client is served all the time",
+			yields: "no finding: an idle limit explains it",
+			play: func(s *stage) error {
+				busy := s.connect(brokerA)
+				busy.id = "reports"
+				busy.negotiate(3, kafka2_8())
+				for range again {
+					t := s.connect(brokerA)
+					t.negotiate(3, kafka2_8())
+					t.ask(3, 9)
+					for range 4 {
+						s.Wait(2 * time.Second)
+						busy.ask(1, 11)
+					}
+					t.Silent = true
+					t.send(16, 4)
+					t.Reset(capturetest.ToClient)
+				}
+				return nil
+			},
+		},
+		{
 			name: "kv2012-fires-closes", by: "frames", blind: "it does not know the port",
 			holds:  "ApiVersions v4 to port 18080, closed three times; nothing else is asked, nothing answered",
 			yields: "KV2012, no KV2002: brokers seldom listen there",

@@ -130,6 +130,24 @@ func negotiationScenes() []scene {
 			},
 		},
 		{
+			name:   "kv2003-fires-next-connection",
+			by:     "frames",
+			holds:  "ApiVersions v3 answered with error 35, upon which the client leaves; v0 is answered on its next connection, and Metadata v7",
+			yields: "KV2003, nothing else",
+			play: func(s *stage) error {
+				t := s.connect(brokerA)
+				t.hello(3)
+				t.Send(capturetest.ToClient, capturetest.UnsupportedApiVersions(t.n, ranged18))
+				t.leave()
+				s.Wait(100 * time.Millisecond)
+				t = s.connect(brokerA)
+				t.negotiate(0, kafka2_3())
+				t.ask(3, 7)
+				t.leave()
+				return nil
+			},
+		},
+		{
 			name:   "kv2003-near-no-retry",
 			by:     "frames",
 			holds:  "ApiVersions v3 answered with error 35, upon which the client leaves",
