@@ -239,7 +239,7 @@ type stranger struct {
 func (s *stranger) add(c *decode.Connection) {
 	s.streams[min(int(c.Protocol), protocolCount-1)]++
 	s.facts.clear = s.facts.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
-	s.facts.tls = s.facts.tls || spokeTLS(c)
+	s.facts.tls = s.facts.tls || spokeTLS(c) || c.TLS != nil && c.Protocol == reassembly.TLS && c.Confusion == reassembly.NoConfusion && c.Bytes[reassembly.ToClient] > 0
 	s.facts.failed += uint64(b2i(handshakeFailed(c)))
 	s.facts.inside = s.facts.inside || c.Protocol == reassembly.Kafka && c.TLS != nil
 	s.facts.confused = s.facts.confused || c.Confusion == reassembly.ClearToTLS

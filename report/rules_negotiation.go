@@ -189,7 +189,7 @@ var clientLeftRule = Rule{
 			"If the client is a probe, there is nothing to do.",
 	},
 	departure: func(d *departure, f *findings) (string, bool) {
-		if d.ranges == nil || d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) {
+		if d.ranges == nil || d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) || f.history.WasAway(d.broker.inHistory(), d.end.Time) {
 			return "", false
 		}
 		if isController(d.ranges) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -17,6 +18,19 @@ import (
 // closedAgain is how often a listener must close on a ClientHello without a byte to look like one in the
 // clear: a broker reads the beginning of a ClientHello as a size above its limit, and closes each time.
 const closedAgain = 3
+
+// closedAtOnce is how soon a listener in the clear closes on a ClientHello at the latest: it does within
+// milliseconds. A proxy without a backend tries to reach one first (HAProxy: three times, a second apart).
+const closedAtOnce = time.Second
+
+// isMute reports whether the other side sent no byte upon a ClientHello, and does not look like a listener in the
+// clear either.
+func isMute(c *decode.Connection) bool {
+	if c.Bytes[reassembly.ToClient] > 0 || c.TLS == nil || !c.TLS.HasClientRandom {
+		return false
+	}
+	return c.End.By == reassembly.ToBroker || time.Duration(c.End.At.Time-c.LastData[reassembly.ToBroker].Time) >= closedAtOnce
+}
 
 // The details of tlsConfusionRule.
 const (
@@ -43,7 +57,7 @@ var tlsConfusionRule = Rule{
 			return clearToTLS, true
 		case c.Confusion == reassembly.TLSToClear && c.Bytes[reassembly.ToClient] > 0:
 			return tlsToClear, true
-		case c.Confusion == reassembly.TLSToClear:
+		case c.Confusion == reassembly.TLSToClear && !isMute(c):
 			return tlsClosed, true
 		}
 		return "", false
@@ -67,7 +81,10 @@ var tlsConfusionRule = Rule{
 		}
 		return "the client speaks Kafka in the clear, the broker answered with TLS"
 	},
-	why: func(*subject) string {
+	why: func(s *subject) string {
+		if s.key.detail == tlsClosed && !s.clear {
+			return "A listener in the clear reads a ClientHello as a message that is too large, and closes at once. A proxy without a backend can look the same. No version is at fault."
+		}
 		return "The two sides disagree about TLS. The client sees the same disconnect as after a version mismatch, but no version is at fault."
 	},
 	advice: func(s *subject) string {
@@ -271,6 +288,9 @@ const keyLogAdvice = "Give the client's or the broker's TLS key log with --tls-k
 // otherKeyLogAdvice is the advice where the key log is that of other connections.
 const otherKeyLogAdvice = "The key log given is from another time or another program. Give the one that this client or its broker wrote while these connections were set up."
 
+// noByte is the detail of handshakes to which nothing was answered.
+const noByte = "no byte came from the other side"
+
 var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,
 	severity: func(g *group, at addressFacts) model.Severity {
@@ -295,6 +315,8 @@ var handshakeFailedRule = Rule{
 			return "", false
 		}
 		switch {
+		case isMute(c):
+			return noByte, true
 		case c.TLS.Alert != "" && c.TLS.AlertFromServer:
 			return alertPrefix + c.TLS.Alert + fromBroker, true
 		case c.TLS.Alert != "":
@@ -313,6 +335,9 @@ var handshakeFailedRule = Rule{
 	},
 	why: func(s *subject) string {
 		const text = "No Kafka request was answered; the cause lies in TLS."
+		if s.key.detail == noByte || s.key.detail == tlsClosed {
+			return "The other side accepted the connection and sent no byte: nothing runs behind the address (a proxy or load balancer without a backend), or the broker hangs. A listener that does not speak TLS looks the same."
+		}
 		if a, ok := alertOf(s.key.detail); ok {
 			return text + " " + a.meaning
 		}
@@ -321,6 +346,9 @@ var handshakeFailedRule = Rule{
 	advice: func(s *subject) string {
 		if a, ok := alertOf(s.key.detail); ok {
 			return a.advice
+		}
+		if s.key.detail == noByte || s.key.detail == tlsClosed {
+			return "Check whether a broker runs behind this address and is reached from it; then whether the listener speaks TLS."
 		}
 		return "Check whether the listener speaks TLS; then certificates, TLS versions, and the logs of both sides."
 	},
@@ -350,7 +378,7 @@ func isEncrypted(c *decode.Connection) bool {
 
 // handshakeFailed reports whether the TLS handshake of c ended without success.
 func handshakeFailed(c *decode.Connection) bool {
-	if c.TLS == nil || c.TLS.Established || c.Confusion != reassembly.NoConfusion {
+	if c.TLS == nil || c.TLS.Established || c.Confusion != reassembly.NoConfusion && !isMute(c) {
 		return false
 	}
 	return c.TLS.Alert != "" ||

@@ -218,12 +218,21 @@ func TestSecurityRules(t *testing.T) {
 			c.Protocol, c.Confusion, c.Bytes[reassembly.ToClient] = reassembly.Undecided, kind, answered
 		}
 	}
+	failed := func(info *tlsrecord.Info) { info.Established, info.Undecrypted, info.Reason = false, 0, "" }
+	// mute are n connections on which a ClientHello gets no answer, and that end in a frame, by a side.
+	mute := func(n int, end uint64, by reassembly.Direction) (calls []any) {
+		for i := range uint32(n) {
+			calls = append(calls, connectionOf(i, 1, end, tlsOf(failed), confused(reassembly.TLSToClear, 0), func(c *decode.Connection) {
+				c.LastData[reassembly.ToBroker], c.End.By = within(4, i), by
+			}))
+		}
+		return calls
+	}
 	sasl := func(code int16, mechanism string, enabled ...string) func(*decode.Exchange) {
 		return func(x *decode.Exchange) {
 			x.Verdict, x.ErrorCode, x.Mechanism, x.Enabled = decode.Unknown, code, mechanism, enabled
 		}
 	}
-	failed := func(info *tlsrecord.Info) { info.Established, info.Undecrypted, info.Reason = false, 0, "" }
 	alert := func(info *tlsrecord.Info) {
 		failed(info)
 		info.Alert, info.AlertFromServer = "handshake_failure", true
@@ -252,6 +261,14 @@ func TestSecurityRules(t *testing.T) {
 			[]string{"KV2007 the client speaks TLS to a listener that speaks Kafka in the clear, and was closed"}},
 		{"TLS closed where nothing else is known is a failed handshake", []any{connectionOf(0, 1, 9, confused(reassembly.TLSToClear, 0))},
 			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the broker without a byte"}},
+		{"TLS closed at once three times looks like a listener in the clear", mute(3, 5, reassembly.ToClient),
+			[]string{"KV2007 the client speaks TLS, and the other side closes without a byte: it looks like a listener in the clear"}},
+		{"TLS closed seconds later does not", mute(3, 1005, reassembly.ToClient), []string{"KV9004 TLS handshake failed on 3 connections: no byte came from the other side"}},
+		{"TLS without an answer that the client closes does not either", mute(3, 5, reassembly.ToBroker), []string{"KV9004 TLS handshake failed on 3 connections: no byte came from the other side"}},
+		{"a client that leaves when a broker is back does not fire", append(mute(3, 1005, reassembly.ToClient), connectionOf(7, 4000, 5000, tlsOf()), connectionOf(8, 9000, 9009, leaves)), []string{
+			"KV9001 TLS on 1 connection was not decrypted: no secrets for its client random",
+			"KV9004 TLS handshake failed on 3 connections: no byte came from the other side",
+		}},
 		{"Kafka in the clear on both sides is no confusion", []any{connectionOf(0, 1, 9)}, []string{}},
 
 		{"a refused mechanism fires", []any{exchangeOf(1, 0, 17, 1, sasl(33, "SCRAM-SHA-256", "PLAIN", "GSSAPI"))},

@@ -225,8 +225,8 @@ func (w *writer) frames(v *conversation) {
 		}
 	}
 	e := v.conn.End
-	if e.Kind != reassembly.Closed && e.Kind != reassembly.Reset || e.Kind == reassembly.Reset && e.By == reassembly.ToClient && len(v.frames)%2 == 0 {
-		return
+	if e.Kind != reassembly.Closed {
+		return // what resets a connection in the clear need not have the keys
 	}
 	if w.w.tls13 {
 		w.record(23, e.By == reassembly.ToBroker, 2+w.w.over[direction(e.By == reassembly.ToBroker)], e.At)

@@ -89,6 +89,8 @@ type address struct {
 	unserved spans
 	// refused are those of them at which nothing listened.
 	refused spans
+	// muted are the moments at which it sent no byte upon a ClientHello.
+	muted spans
 	// ends are the connections that it closed or reset.
 	ends []end
 	// largest is the largest request that it answered, in bytes.
@@ -266,6 +268,9 @@ func (b *Book) Connection(c *decode.Connection) {
 		b.unserved(a, c)
 		return
 	}
+	if c.Protocol != reassembly.Kafka && c.TLS != nil && c.Seen[reassembly.ToClient] && c.Bytes[reassembly.ToClient] == 0 {
+		a.muted.add(c.First, unservedJoin, maxUnserved)
+	}
 	if c.Protocol != reassembly.Kafka {
 		return
 	}
@@ -274,7 +279,15 @@ func (b *Book) Connection(c *decode.Connection) {
 	b.end(s)
 	if byBroker(c) {
 		b.ended(a, s, c)
+		if turnedAway(c) {
+			b.unserved(a, c)
+		}
 	}
+}
+
+// turnedAway reports whether the broker ended c as soon as it had accepted it: before the first request arrived.
+func turnedAway(c *decode.Connection) bool {
+	return !c.Midstream && c.Responses == 0 && c.End.HasAcked && c.End.Acked == 0 && c.End.At.Time-c.First.Time <= prompt
 }
 
 // byBroker reports whether the broker ended c.
@@ -335,6 +348,18 @@ func (b *Book) WentDown(at Endpoint, moment int64) bool {
 	}
 	_, ok := a.refused.within(moment, moment+reconnects)
 	return ok
+}
+
+// WasAway reports whether an address did not serve connections in the time before a moment, in nanoseconds, that a
+// client takes to recover.
+func (b *Book) WasAway(at Endpoint, moment int64) bool {
+	a := b.addresses[at]
+	if a == nil {
+		return false
+	}
+	_, unserved := a.unserved.within(moment-recovers, moment)
+	_, muted := a.muted.within(moment-recovers, moment)
+	return unserved || muted && a.tls
 }
 
 // Answered reports whether an address ever answered a request in the clear or inside TLS.

@@ -67,6 +67,9 @@ const (
 	// reconnects is how soon clients connect again to a broker that went away: the longest reconnect.backoff.max.ms
 	// by default is that of librdkafka, 10 s.
 	reconnects = int64(10 * time.Second)
+	// recovers is how long a client may take to work again, or to give up, when a broker is back: its first requests
+	// wait for a metadata refresh and for each other.
+	recovers = int64(time.Minute)
 	// restartTakes is the shortest time in which a broker restarts.
 	restartTakes = int64(500 * time.Millisecond)
 	// fallbackWindow is how soon a client goes on another way after error 35.

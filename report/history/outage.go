@@ -93,7 +93,7 @@ func (v *view) isTurnedAway(k *Suspect) bool {
 	if !isBack {
 		after.Time = v.book.now + 1
 	}
-	if v.anyIn(v.unserved, before.Time, after.Time) {
+	if v.anyIn(v.unserved, before.Time, after.Time) || v.unserved.covers(before.Time, after.Time) {
 		return true
 	}
 	lived := before.Time > 0 && v.livedOn(before.Time, k.Exchange.Request.Time)

@@ -1,11 +1,15 @@
 package history
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
 func TestALimitOfConnectionsBlamesNoVersion(t *testing.T) {
@@ -285,6 +289,106 @@ func TestAConnectionWithoutAByteTurnsAway(t *testing.T) {
 			serve()
 		}
 		p.expect(want, want)
+	}
+}
+
+// TestAConnectionThatEndsBeforeItsRequestArrivesTurnsAway: the end acknowledges none of its bytes, and comes soon.
+func TestAConnectionThatEndsBeforeItsRequestArrivesTurnsAway(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*decode.Connection)
+		want   Cause
+	}{
+		"none acknowledged": {func(*decode.Connection) {}, Away},
+		"acknowledged":      {func(c *decode.Connection) { c.End.Acked = 1 }, Refused},
+		"unknown":           {func(c *decode.Connection) { c.End.HasAcked = false }, Refused},
+		"answered":          {func(c *decode.Connection) { c.Responses = 1 }, Refused},
+		"midstream":         {func(c *decode.Connection) { c.Midstream = true }, Refused},
+		"seconds later":     {func(c *decode.Connection) { c.First.Time -= prompt + 1 }, Refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			other := p.connect()
+			serve := func() { p.now += time.Second; p.send(other, keyMetadata, 1, answered, soon, noRange) }
+			serve()
+			p.now += 4 * time.Second
+			at := p.at()
+			late := &decode.Connection{Connection: &reassembly.Connection{
+				Stream: p.connect(), Client: playClient, Broker: playBroker, First: at, Last: at, Protocol: reassembly.Kafka,
+				Seen: [2]bool{true, true}, Bytes: [2]uint64{100, 0}, Requests: 1,
+				End: reassembly.End{Kind: reassembly.Reset, By: reassembly.ToClient, At: at, HasAcked: true},
+			}}
+			c.change(late)
+			p.book.Connection(late)
+			for range 2 {
+				serve()
+				p.send(p.connect(), keyFetch, 17, closed, soon, noRange)
+				serve()
+			}
+			p.expect(c.want, c.want)
+		})
+	}
+}
+
+// TestConnectionsAreTurnedAwayAllTheTime: others are served meanwhile, more often than one is seen to be turned away.
+func TestConnectionsAreTurnedAwayAllTheTime(t *testing.T) {
+	p := newPlay(t)
+	for range 3 {
+		p.drop()
+		for range 2 {
+			p.now += time.Second
+			p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
+			p.now += time.Second
+			p.send(p.connect(), keyFetch, 17, closed, soon, noRange)
+		}
+	}
+	p.drop()
+	p.expect(slices.Repeat([]Cause{Away}, 6)...)
+}
+
+// TestWasAway: a minute before a moment, connections were ended before a byte was sent, or ClientHellos were not
+// answered where TLS is spoken.
+func TestWasAway(t *testing.T) {
+	hello := func(stream uint32, change func(*reassembly.Connection)) *decode.Connection {
+		at := capture.Position{Time: 1}
+		c := &reassembly.Connection{
+			Stream: stream, Client: playClient, Broker: playBroker, First: at, Last: at, Protocol: reassembly.TLS,
+			Seen: [2]bool{true, true}, Bytes: [2]uint64{517, 0}, TLS: &tlsrecord.Info{HasClientRandom: true},
+		}
+		change(c)
+		return &decode.Connection{Connection: c}
+	}
+	unanswered := func(*reassembly.Connection) {}
+	established := func(c *reassembly.Connection) {
+		c.First.Time, c.Bytes[1], c.TLS.Established = -int64(time.Hour), 900, true
+	}
+	oneWay := func(c *reassembly.Connection) { c.Seen[reassembly.ToClient] = false }
+	greeted := func(c *reassembly.Connection) { c.Bytes[reassembly.ToClient] = 7 }
+	for name, c := range map[string]struct {
+		hellos []func(*reassembly.Connection)
+		drops  bool
+		after  int64
+		want   bool
+	}{
+		"a connection without a byte": {nil, true, int64(time.Second), true},
+		"long ago":                    {nil, true, int64(2 * time.Minute), false},
+		"no answer to TLS":            {[]func(*reassembly.Connection){unanswered, established}, false, int64(time.Second), true},
+		"long before":                 {[]func(*reassembly.Connection){unanswered, established}, false, int64(2 * time.Minute), false},
+		"TLS is not spoken there":     {[]func(*reassembly.Connection){unanswered}, false, int64(time.Second), false},
+		"an answer":                   {[]func(*reassembly.Connection){greeted, established}, false, int64(time.Second), false},
+		"one direction":               {[]func(*reassembly.Connection){oneWay, established}, false, int64(time.Second), false},
+		"nothing":                     {nil, false, 0, false},
+	} {
+		p := newPlay(t)
+		for _, change := range c.hellos {
+			p.book.Connection(hello(p.connect(), change))
+		}
+		if c.drops {
+			p.now = 1
+			p.drop()
+		}
+		if got := p.book.WasAway(Endpoint{0, playBroker}, c.after); got != c.want {
+			t.Errorf("%s: away %v, want %v", name, got, c.want)
+		}
 	}
 }
 

@@ -86,6 +86,11 @@ func (s spans) firstAfter(t int64) (at capture.Position, ok bool) {
 	return capture.Position{}, false
 }
 
+// covers reports whether the whole time between two moments lies in one period.
+func (s spans) covers(from, to int64) bool {
+	return slices.ContainsFunc(s, func(p span) bool { return p.from.Time <= from && p.to.Time >= to })
+}
+
 // within is a moment after from and not after to; ok is false where there is none.
 func (s spans) within(from, to int64) (at capture.Position, ok bool) {
 	for i := range s {
