@@ -38,6 +38,8 @@ type report struct {
 	Findings []struct {
 		Code        string `json:"code"`
 		Severity    string `json:"severity"`
+		API         *int16 `json:"api_key"`
+		Version     *int16 `json:"version"`
 		Occurrences []struct {
 			Stream uint32 `json:"stream"`
 		} `json:"occurrences"`

@@ -55,8 +55,20 @@ var (
 	ends    = []string{"closed", "reset"}
 )
 
-// refusedStreams are the connections on which the broker refused a request, as the key shows.
+// refusedStreams are the connections on which the broker refused a request, as the key shows. Of requests
+// without a range, and of those inside it, the report says which versions were refused (KV2001, KV1004).
 func refusedStreams(program, capture, keys string) (map[uint32]bool, error) {
+	r, err := analyze(program, filepath.Dir(capture), filepath.Base(capture), filepath.Base(keys))
+	if err != nil {
+		return nil, err
+	}
+	type version struct{ api, version int16 }
+	refused := map[version]bool{}
+	for _, f := range r.Findings {
+		if f.API != nil && f.Version != nil && (f.Code == "KV2001" || f.Code == "KV1004") {
+			refused[version{*f.API, *f.Version}] = true
+		}
+	}
 	out, err := exec.Command(program, "requests", "--format", "json", "--tls-keylog", keys, capture).Output()
 	if err != nil {
 		return nil, err
@@ -65,6 +77,8 @@ func refusedStreams(program, capture, keys string) (map[uint32]bool, error) {
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {
 		var row struct {
 			Stream           uint32
+			API              int16 `json:"api_key"`
+			Version          int16
 			Verdict, Outcome string
 		}
 		if err := d.Decode(&row); errors.Is(err, io.EOF) {
@@ -72,7 +86,7 @@ func refusedStreams(program, capture, keys string) (map[uint32]bool, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		if slices.Contains(outside, row.Verdict) && slices.Contains(ends, row.Outcome) {
+		if (slices.Contains(outside, row.Verdict) || refused[version{row.API, row.Version}]) && slices.Contains(ends, row.Outcome) {
 			streams[row.Stream] = true
 		}
 	}
