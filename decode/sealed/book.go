@@ -376,7 +376,7 @@ func (b *Book) Broker(at Endpoint) (Broker, bool) {
 }
 
 func (a *address) inferred() (Broker, bool) {
-	if !a.isKafka() {
+	if !a.isKafka() || len(a.answers) == 0 {
 		return Broker{}, false
 	}
 	best := slices.MaxFunc(a.answers, func(x, y *counted) int {
@@ -493,7 +493,7 @@ func (a *address) replaced(from, to int64) bool {
 // mayBeOver reports whether the SASL session of a refused request may have been over: the broker closes on the
 // next request then, whatever it is (KIP-368).
 func (c *Case) mayBeOver() bool {
-	return c.Authentication != NoSASL && c.At.Time-c.begin >= int64(shortestSession)
+	return c.midstream || c.Authentication != NoSASL && c.At.Time-c.begin >= int64(shortestSession)
 }
 
 // maxBeginning bounds the exchanges before the first ordinary request: ApiVersions, its retry,

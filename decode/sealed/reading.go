@@ -33,6 +33,8 @@ const (
 	ByPort
 	// ByForm: the first answer has the size of an ApiVersions answer with some number of APIs.
 	ByForm
+	// BySASL: SaslHandshake v0 and its tokens came first, and ended with an empty one.
+	BySASL
 	// ByTable: it has the size that brokers of a known release answer with.
 	ByTable
 	// ByRetry: it has the size of an ApiVersions answer with error 35, and the shorter
@@ -252,6 +254,10 @@ func (r *Reading) open(all []turn) (rest []turn) {
 		if k := r.authenticate(all); k > 0 && r.Authentication == SASLDone {
 			if n = r.apiVersions(all[k:]); n > 0 {
 				return all[k+n:]
+			}
+			if all[k-1].answers[0].isEmptyToken() {
+				r.Likeness = BySASL
+				return all[k:]
 			}
 		}
 		r.Authentication = NoSASL

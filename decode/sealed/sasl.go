@@ -59,6 +59,10 @@ func (r *Reading) isHandshake(t *turn) (can, sure bool) {
 	return can, sure
 }
 
+// isEmptyToken reports whether an answer is the end of an authentication after SaslHandshake v0: a size of 0 and
+// nothing behind it. No answer with a header is so short.
+func (m *message) isEmptyToken() bool { return m.size == sizePrefix && m.slack == 0 && !m.guessed }
+
 // authenticate reads a SASL exchange at the beginning of all and returns how many turns it takes.
 // Where it is not sure that it is one, the turns count as if it were.
 func (r *Reading) authenticate(all []turn) int {
@@ -81,6 +85,7 @@ func (r *Reading) authenticate(all []turn) int {
 		// The last token's answer holds none, or the server's signature (46 or 90 bytes) behind
 		// the challenge, which is longer than a request of PLAIN needs.
 		done = t.answers[0].size <= smallTokenAnswer || n == 2
+		sure = sure || t.answers[0].isEmptyToken()
 	}
 	if sure {
 		r.Authentication = SASLOpen

@@ -85,10 +85,14 @@ func (v *view) afterPauses(k *Suspect) bool {
 	})
 }
 
-// pause is the time between the latest answer of the connection and the request, 0 where none came before it.
+// pause is the time between the latest answer of the connection and the request, 0 where none came before it. It
+// counts as long where the capture begins in the middle of it.
 func (k *Suspect) pause() int64 {
 	sent, answered := k.Exchange.Request.Time, k.stream.answered.Time
-	if answered == 0 || answered > sent {
+	switch {
+	case answered == 0 && k.stream.midstream:
+		return idlePause
+	case answered == 0 || answered > sent:
 		return 0
 	}
 	return sent - answered

@@ -58,6 +58,23 @@ func TestNothingIsSaidAfterPauses(t *testing.T) {
 	}
 }
 
+// TestAPauseBeforeTheCapture: of a connection that began before the capture it is not known how long it was idle.
+func TestAPauseBeforeTheCapture(t *testing.T) {
+	for midstream, want := range map[bool]Cause{true: Unexplained, false: Refused} {
+		p := newPlay(t)
+		other := p.connect()
+		for range 2 {
+			p.send(other, keyMetadata, 12, answered, soon, noRange)
+			s := p.connect()
+			p.send(s, keyFetch, 17, closed, soon, noRange)
+			p.endOf(s, func(c *decode.Connection) { c.Midstream = midstream })
+			p.now += time.Second
+		}
+		p.send(other, keyMetadata, 12, answered, soon, noRange)
+		p.expect(want, want)
+	}
+}
+
 // TestNoSizeAndNoSessionAfterPauses: nor are requests too large that were cut after a pause, or sessions over.
 func TestNoSizeAndNoSessionAfterPauses(t *testing.T) {
 	p := newPlay(t)

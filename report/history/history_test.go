@@ -61,15 +61,22 @@ func (p *play) send(stream uint32, key, version int16, outcome decode.Outcome, t
 
 // end ends a connection by the broker, with as many requests outstanding.
 func (p *play) end(stream uint32, outstanding uint64) {
+	p.endOf(stream, func(c *decode.Connection) { c.Unanswered = outstanding })
+}
+
+// endOf is end with a change of the connection.
+func (p *play) endOf(stream uint32, change func(*decode.Connection)) {
 	at := p.at()
-	p.book.Connection(&decode.Connection{
+	c := &decode.Connection{
 		Connection: &reassembly.Connection{
 			Stream: stream, Client: playClient, Broker: playBroker, First: at, Last: at, Protocol: reassembly.Kafka,
 			Seen: [2]bool{true, true}, Bytes: [2]uint64{100, 100}, Responses: 1,
 			End: reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: at},
 		},
-		Unanswered: outstanding, LastRequest: at, LastAnswer: at,
-	})
+		LastRequest: at, LastAnswer: at,
+	}
+	change(c)
+	p.book.Connection(c)
 }
 
 // refuse is a SYN that is answered with RST.
