@@ -57,7 +57,7 @@ type Sink interface {
 	// Advertisement receives an ApiVersions response. It is valid only during the call.
 	Advertisement(*Advertisement)
 	// Connection receives a connection that ended. Its exchanges came before it, except those
-	// that wait for a range to borrow.
+	// that wait for a range to borrow. It is valid only during the call.
 	Connection(*Connection)
 }
 

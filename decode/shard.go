@@ -50,9 +50,10 @@ type Shard struct {
 	nTable   int
 	// answers are earlier ApiVersions responses: a broker sends the same bytes to every client.
 	answers map[string]knownAnswer
-	// exchanges and advertisements hold those returned by Take.
+	// exchanges and what follows hold those returned by Take.
 	exchanges      store[Exchange]
 	advertisements store[Advertisement]
+	connections    store[Connection]
 	// watch: emit OutOfRange events. principals: take user names from SASL tokens.
 	watch, principals bool
 
@@ -95,7 +96,8 @@ func (s *Shard) Open(c *reassembly.Connection) reassembly.Handler {
 
 // Closed emits the Event of an ended connection.
 func (s *Shard) Closed(c *reassembly.Connection) {
-	over := &Connection{Connection: c}
+	over := s.connections.get()
+	*over = Connection{Connection: c}
 	h := s.ended[c]
 	if h == nil { // it did not speak Kafka
 		s.events = append(s.events, Event{At: later(c.Now, c.End.At), Stream: c.Stream, Connection: over})
@@ -114,12 +116,13 @@ func (s *Shard) Closed(c *reassembly.Connection) {
 }
 
 // Take returns the Events since the last call. The caller owns them until it returns them as
-// old. The Exchanges and Advertisements of old are then reused.
+// old. What its events point to is then reused.
 func (s *Shard) Take(old []Event) []Event {
 	for i := range old {
 		s.exchanges.put(old[i].Exchange)
 		s.exchanges.put(old[i].OutOfRange)
 		s.advertisements.put(old[i].Advertisement)
+		s.connections.put(old[i].Connection)
 	}
 	clear(old)
 	taken := s.events

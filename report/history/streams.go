@@ -19,15 +19,15 @@ type place[V any] struct {
 	value   V
 }
 
-// streamPlaces is how many connections that follow each other have a place: 16,384 of mostly 16 bytes are 256 KiB.
-const streamPlaces = 1 << 14
+// firstPlaces is how many places there are at first. They double when as many values are there, up to maxPlaces.
+const firstPlaces, maxPlaces = 1 << 8, 1 << 16
 
-// Get returns the value of a stream, nil without one. It is valid until the value is deleted.
+// Get returns the value of a stream, nil without one. It is valid until the next Add or Delete.
 func (t *Streams[V]) Get(stream uint32) *V {
 	if t.places == nil {
 		return nil
 	}
-	if p := &t.places[stream%streamPlaces]; p.isTaken && p.stream == stream {
+	if p := t.place(stream); p.isTaken && p.stream == stream {
 		return &p.value
 	}
 	if len(t.more) == 0 {
@@ -36,13 +36,19 @@ func (t *Streams[V]) Get(stream uint32) *V {
 	return t.more[stream]
 }
 
-// Add returns the zero value for a stream without a value.
+// place is the place of a stream, which another one may have taken.
+func (t *Streams[V]) place(stream uint32) *place[V] { return &t.places[stream&uint32(len(t.places)-1)] }
+
+// Add returns the zero value for a stream without a value. It is valid until the next Add or Delete.
 func (t *Streams[V]) Add(stream uint32) *V {
-	if t.places == nil {
-		t.places = make([]place[V], streamPlaces)
+	switch {
+	case t.places == nil:
+		t.places = make([]place[V], firstPlaces)
+	case t.n >= len(t.places) && len(t.places) < maxPlaces:
+		t.grow()
 	}
 	t.n++
-	p := &t.places[stream%streamPlaces]
+	p := t.place(stream)
 	if !p.isTaken {
 		p.stream, p.isTaken = stream, true
 		return &p.value
@@ -62,6 +68,14 @@ func (t *Streams[V]) Add(stream uint32) *V {
 	return v
 }
 
+func (t *Streams[V]) grow() {
+	old := *t
+	*t = Streams[V]{places: make([]place[V], 2*len(old.places))}
+	for stream, v := range old.All() {
+		*t.Add(stream) = *v
+	}
+}
+
 // Delete removes the value of a stream, if there is one.
 func (t *Streams[V]) Delete(stream uint32) {
 	v := t.Get(stream)
@@ -70,7 +84,7 @@ func (t *Streams[V]) Delete(stream uint32) {
 	}
 	t.n--
 	*v = *new(V)
-	if p := &t.places[stream%streamPlaces]; v == &p.value {
+	if p := t.place(stream); v == &p.value {
 		p.isTaken = false
 		return
 	}

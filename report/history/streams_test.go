@@ -11,11 +11,11 @@ func TestStreams(t *testing.T) {
 	var s Streams[int]
 	want := map[uint32]int{}
 	for range 20_000 {
-		stream := r.Uint32N(8)*streamPlaces + r.Uint32N(4)
+		stream := r.Uint32N(8)*maxPlaces + r.Uint32N(2*firstPlaces)
 		switch v := s.Get(stream); {
 		case (v != nil) != (func() bool { _, ok := want[stream]; return ok }()), v != nil && *v != want[stream]:
 			t.Fatalf("stream %d has %v, want %v", stream, v, want[stream])
-		case r.IntN(500) == 0:
+		case r.IntN(5000) == 0:
 			s.Clear()
 			clear(want)
 		case v == nil:
@@ -25,7 +25,7 @@ func TestStreams(t *testing.T) {
 				t.Fatalf("a new value is %d", *v)
 			}
 			*v = want[stream]
-		case r.IntN(2) == 0:
+		case r.IntN(3) == 0:
 			s.Delete(stream)
 			s.Delete(stream)
 			delete(want, stream)
