@@ -47,7 +47,7 @@ func newAnalyze(e environment) (*cobra.Command, action) {
 		Use:   "analyze [flags] FILE...",
 		Short: `analyze captures; "-" is standard input`,
 		Long: "Analyze captures (pcap, pcapng, also gzip, zstd or lz4) and report every request that the broker does not\n" +
-			"advertise. Several files are one input, as a rotated capture. \"-\" is standard input.",
+			"advertise. Several files are one input, as a rotated capture. \"-\" is standard input.\n\n" + exitCodes,
 		Example: "  kafkavet analyze broker.pcap\n" +
 			"  kafkavet analyze --redact --bundle ticket.zip broker.pcap\n" +
 			"  kafkavet analyze --redact --evidence proof.pcapng.gz -o report.md broker.pcap\n" +

@@ -19,6 +19,9 @@ import (
 // Help lists the commands in the order of use.
 func init() { cobra.EnableCommandSorting = false }
 
+// exitCodes is a paragraph of help.
+const exitCodes = "Exit codes: 0 no finding at or above --fail-on, 1 at least one, 2 the work could not be done."
+
 // action runs a command. It returns the exit code, or an error, which is printed and gives the
 // exit code 2.
 type action func(ctx context.Context, args []string) (int, error)
@@ -39,7 +42,7 @@ func newRoot(e environment) (root *cobra.Command, code *int) {
 		Use:   "kafkavet COMMAND",
 		Short: "report Kafka requests in versions that the broker does not advertise",
 		Long: "kafkavet reports Kafka requests in protocol versions that the broker does not advertise, from captured packets.\n\n" +
-			"Exit codes: 0 no finding at or above --fail-on, 1 at least one, 2 the work could not be done.",
+			exitCodes,
 		Args:               cobra.ArbitraryArgs,
 		DisableFlagParsing: true, // flags follow the command
 		SilenceErrors:      true,

@@ -73,7 +73,7 @@ func newMerge(e environment) (*cobra.Command, action) {
 		Use:   "merge [flags] REPORT...",
 		Short: "make one report of the reports of many hosts and days",
 		Long: "Make one report of the reports (JSON) of many hosts and days. Order and grouping do not matter, and a report that is\n" +
-			"named twice counts once: merged reports can be merged again.",
+			"named twice counts once: merged reports can be merged again.\n\n" + exitCodes,
 		Example: "  kafkavet merge host-1.json host-2.json host-3.json\n" +
 			"  kafkavet merge --format json -o fleet.json reports/*.json\n" +
 			"  kafkavet merge --gate 7d reports/*.json",

@@ -14,7 +14,7 @@ func newSniff(e environment) (*cobra.Command, action) {
 		Use:   "sniff [flags] -i IFACE",
 		Short: "watch an interface",
 		Long: "Watch an interface: print each finding when it first happens, then how often it happens, and the report at the\n" +
-			"end (Ctrl-C, --duration, --count).",
+			"end (Ctrl-C, --duration, --count).\n\n" + exitCodes,
 		Example: "  kafkavet sniff -i any --port 9092\n" +
 			"  kafkavet sniff -i eth0 --duration 10m -o report.html --format html\n" +
 			"  kafkavet sniff -i eth0 --user nobody --listen :9999 -w k.pcapng --rotate-size 100 --rotate-keep 10",

@@ -43,16 +43,20 @@ func exemptText(s *model.Summary) string {
 	return fmt.Sprintf("%s more %s ApiVersions, which may have any version", words.Number(s.RequestsExempt), words.Agree(s.RequestsExempt, "is", "are"))
 }
 
-// sources says where the ranges came from: one source where all have the same, or parts with their numbers.
+// sources says where the ranges came from: one source where all have the same, or parts with their numbers. A merged
+// report counts shared connections once, but not by source: then the parts have no numbers.
 func sources(s *model.Summary, observed, borrowed string) (one string, parts []string) {
+	total := s.Evidence.Observed + s.Evidence.Borrowed + s.Evidence.Supplied
 	for _, source := range []struct {
 		n    uint64
 		text string
 	}{{s.Evidence.Observed, observed}, {s.Evidence.Borrowed, borrowed}, {s.Evidence.Supplied, "supplied by the user"}} {
-		switch source.n {
-		case 0:
-		case s.RequestsChecked:
+		switch {
+		case source.n == 0:
+		case source.n == total:
 			return source.text, nil
+		case total != s.RequestsChecked:
+			parts = append(parts, source.text)
 		default:
 			parts = append(parts, words.Number(source.n)+" "+source.text)
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // TestHeadlineSaysEachThingOnce: how it went on follows the headline only as far as the headline does not say it.
@@ -107,6 +108,22 @@ func TestHeadlineTellsOfANoteWhereThereWasNoKafka(t *testing.T) {
 }
 
 // TestFindingsBeyondTheLimitAreCounted in every format that is read by people.
+// TestSourcesOfRangesAddUp: a merged report counts shared connections once, and not by source.
+func TestSourcesOfRangesAddUp(t *testing.T) {
+	for want, s := range map[string]model.Summary{
+		"|3 here and 1 there": {RequestsChecked: 4, Evidence: model.EvidenceCounts{Observed: 3, Borrowed: 1}},
+		"|here and there":     {RequestsChecked: 3, Evidence: model.EvidenceCounts{Observed: 3, Borrowed: 1}},
+		"here|":               {RequestsChecked: 3, Evidence: model.EvidenceCounts{Observed: 4}},
+		"there|":              {RequestsChecked: 1, Evidence: model.EvidenceCounts{Borrowed: 1}},
+		"|":                   {},
+	} {
+		one, parts := sources(&s, "here", "there")
+		if got := one + "|" + words.List(parts); got != want {
+			t.Errorf("%+v: %q, want %q", s, got, want)
+		}
+	}
+}
+
 // TestNothingWasCheckedIsSaidOnce: whatever was found, the reader learns that no request was checked.
 func TestNothingWasCheckedIsSaidOnce(t *testing.T) {
 	for name, findings := range map[string][]model.Finding{
