@@ -41,7 +41,7 @@ func (v *view) sessionsOver() bool {
 func (v *view) sessionAgeOf(k *Suspect) (age int64, ok bool) {
 	x, s := &k.Exchange, k.stream
 	if !endedByBroker(x) || int64(x.Took) > prompt ||
-		!s.hasSASL || s.renewed || s.worked.Time == 0 || x.Key == keySaslHandshake || x.Key == keySaslAuthenticate {
+		!s.hasSASL || s.isRenewed() || s.worked.Time == 0 || x.Key == keySaslHandshake || x.Key == keySaslAuthenticate {
 		return 0, false
 	}
 	return x.Request.Time - s.authenticated.Time, true
@@ -85,14 +85,27 @@ func (v *view) afterPauses(k *Suspect) bool {
 	})
 }
 
-// pause is the time between the latest answer of the connection and the request, 0 where none came before it. It
+// afterSessions reports whether a version was refused only on connections whose SASL session may have been over: its
+// lifetime is not known, and no session was seen to last as long.
+func (v *view) afterSessions(k *Suspect) bool {
+	key := version{k.Exchange.Key, k.Exchange.Version}
+	return memo(&v.aged, key, func() bool {
+		list := v.refusals[key]
+		return len(list) > 0 && !slices.ContainsFunc(list, func(o *Suspect) bool {
+			age, ok := v.sessionAgeOf(o)
+			return !ok || o.stream.lifetime > 0 || age <= max(v.sessionAge, idlePause)
+		})
+	})
+}
+
+// pause is the time between the latest answer of the connection and the request, 0 or less where none came before it. It
 // counts as long where the capture begins in the middle of it.
 func (k *Suspect) pause() int64 {
 	sent, answered := k.Exchange.Request.Time, k.stream.answered.Time
 	switch {
 	case answered == 0 && k.stream.midstream:
 		return idlePause
-	case answered == 0 || answered > sent:
+	case answered == 0:
 		return 0
 	}
 	return sent - answered

@@ -58,6 +58,71 @@ func TestNothingIsSaidAfterPauses(t *testing.T) {
 	}
 }
 
+// TestAuthenticationThatIsKnownLate: exchanges that wait for a range come after those that were sent behind them. The
+// connection is not taken for one without SASL, nor its session for a renewed one.
+func TestAuthenticationThatIsKnownLate(t *testing.T) {
+	for _, isLate := range []bool{true, false} {
+		p := newPlay(t)
+		for range 2 {
+			s := p.connect()
+			begun := p.now
+			p.now += time.Second
+			p.send(s, keyMetadata, 7, answered, soon)
+			then := p.now
+			if p.now = begun; !isLate {
+				p.now = then + time.Second // authenticates again
+				p.send(s, keySaslHandshake, 1, answered, soon)
+			}
+			p.send(s, keySaslHandshake, 1, answered, soon)
+			p.send(s, keySaslAuthenticate, 1, answered, soon, func(x *decode.Exchange) { x.SessionLifetime = 10 * time.Second })
+			if p.book.addresses[Endpoint{0, playBroker}].open.Time > 0 {
+				t.Error("the address is taken for one without SASL")
+			}
+			p.now = then + 11*time.Second
+			p.send(s, keyFetch, 17, closed, soon, noRange)
+			p.end(s, 1)
+			p.now += time.Second
+		}
+		p.send(p.connect(), keySaslHandshake, 1, answered, soon)
+		if r := p.book.Decide(); (r[0].Cause == SessionOver) != isLate {
+			t.Errorf("late %v: %v", isLate, r[0].Cause)
+		}
+	}
+}
+
+// TestAfterSessions: what is refused only on sessions that are older than any that was served blames no version,
+// also where the broker's answers to the authentication are not in the capture.
+func TestAfterSessions(t *testing.T) {
+	const second = time.Second
+	for name, c := range map[string]struct {
+		ages    []time.Duration
+		outcome decode.Outcome
+		lasts   time.Duration
+		want    Cause
+	}{
+		"old":               {[]time.Duration{6 * second, 6 * second}, answered, 0, Unexplained},
+		"old, and unseen":   {[]time.Duration{6 * second, 6 * second}, decode.Unseen, 0, Unexplained},
+		"soon":              {[]time.Duration{2 * second, 2 * second}, answered, 0, Refused},
+		"once younger":      {[]time.Duration{12 * second, 6 * second}, answered, 0, Refused},
+		"no authentication": {[]time.Duration{6 * second, 6 * second}, decode.CutOff, 0, Refused},
+		"not over":          {[]time.Duration{6 * second, 6 * second}, answered, time.Hour, Refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			for _, age := range c.ages {
+				s := p.connect()
+				p.send(s, keySaslAuthenticate, 0, c.outcome, 0, func(x *decode.Exchange) { x.SessionLifetime = c.lasts })
+				p.work(s, age-2*second)
+				p.send(s, keyFetch, 17, closed, soon, noRange)
+				p.end(s, 1)
+				p.now += 5 * second
+			}
+			p.send(p.connect(), keyMetadata, 7, answered, soon)
+			p.expect(slices.Repeat([]Cause{c.want}, len(c.ages))...)
+		})
+	}
+}
+
 // TestAPauseBeforeTheCapture: of a connection that began before the capture it is not known how long it was idle.
 func TestAPauseBeforeTheCapture(t *testing.T) {
 	for midstream, want := range map[bool]Cause{true: Unexplained, false: Refused} {

@@ -140,7 +140,9 @@ func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 	case x.Outcome == decode.Error:
 		b.reply(a, x, x.Decided)
 		s.replied(a, x.Decided)
-	case (x.Outcome == decode.Unseen || x.Outcome == decode.CutOff) && len(s.client.open) > 0:
+	case x.Outcome == decode.Unseen && (x.Key == keySaslHandshake || x.Key == keySaslAuthenticate):
+		s.hasSASL, s.authenticated = true, x.Request
+	case (x.Outcome == decode.Unseen || x.Outcome == decode.CutOff) && x.Key != keyApiVersions && len(s.client.open) > 0:
 		s.client.fallBack(x, x.Request)
 	}
 	if !isSuspect(x) {
@@ -230,12 +232,16 @@ func same(x, y *decode.Ranges) bool {
 func (b *Book) Advertisement(x *decode.Advertisement) {
 	b.calls++
 	a := b.address(Endpoint{x.Domain, x.Broker})
-	if a == nil || x.Ranges.Partial {
+	if a == nil {
 		return
 	}
 	b.now = max(b.now, x.At.Time)
-	if n := len(a.adverts); n > 0 && same(a.adverts[n-1].ranges, x.Ranges) {
-		a.adverts[n-1].to = x.At
+	if n := len(a.adverts); n > 0 && a.adverts[n-1].ranges.Agrees(x.Ranges) {
+		latest := &a.adverts[n-1]
+		latest.to = x.At
+		if latest.ranges.Partial {
+			latest.ranges = x.Ranges
+		}
 		return
 	}
 	if len(a.adverts) == maxAdverts {

@@ -80,8 +80,8 @@ type view struct {
 	sessionsEnd bool
 	// again are the results of refusedAgain.
 	again map[againKey]bool
-	// large are the results of onlyLarge, paused those of afterPauses.
-	large, paused map[version]bool
+	// large are the results of onlyLarge, paused those of afterPauses, aged those of afterSessions.
+	large, paused, aged map[version]bool
 	// streams are the connections to the address, in no order.
 	streams []*stream
 }
@@ -259,7 +259,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r.Earlier = earlier
 	}
 	switch {
-	case v.afterPauses(k):
+	case v.afterPauses(k), v.afterSessions(k):
 		return Ruling{}
 	case x.Key == keySaslAuthenticate && endedByBroker(x) && v.inRange(x):
 		r.Cause = Authentication

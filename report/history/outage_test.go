@@ -404,3 +404,34 @@ func TestTheLastRequestIsTheLastSign(t *testing.T) {
 		t.Errorf("last sign %v, want that of the request, %v", r.Last, p.book.suspects[0].Exchange.Decided)
 	}
 }
+
+// TestTablesThatAreCutShort: an ApiVersions answer of which the capture lacks the end is no change where it agrees with
+// the one before it, and the whole one is kept.
+func TestTablesThatAreCutShort(t *testing.T) {
+	short := &decode.Ranges{APIs: playTable.APIs[:1], Partial: true}
+	other := &decode.Ranges{APIs: slices.Clone(playTable.APIs)}
+	other.APIs[2].Max++
+	changed := &decode.Ranges{APIs: slices.Clone(playTable.APIs[:1]), Partial: true}
+	changed.APIs[0].Max++
+	for name, c := range map[string]struct {
+		tables []*decode.Ranges
+		want   []*decode.Ranges
+	}{
+		"the whole one first":   {[]*decode.Ranges{playTable, short}, []*decode.Ranges{playTable}},
+		"the short one first":   {[]*decode.Ranges{short, playTable}, []*decode.Ranges{playTable}},
+		"a change behind them":  {[]*decode.Ranges{short, playTable, short, other}, []*decode.Ranges{playTable, other}},
+		"a change of the short": {[]*decode.Ranges{short, changed}, []*decode.Ranges{short, changed}},
+	} {
+		p := newPlay(t)
+		for _, table := range c.tables {
+			p.book.Advertisement(&decode.Advertisement{At: p.at(), Broker: playBroker, Ranges: table})
+		}
+		var got []*decode.Ranges
+		for _, a := range p.book.addresses[Endpoint{0, playBroker}].adverts {
+			got = append(got, a.ranges)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %d tables, want %d", name, len(got), len(c.want))
+		}
+	}
+}

@@ -46,6 +46,8 @@ type stream struct {
 	// first is the first request, worked the latest answered one, the time of its answer; neither
 	// counts ApiVersions and SASL for worked.
 	first, worked capture.Position
+	// began is when the first request that counts for worked was answered, in nanoseconds.
+	began int64
 	// answered is the latest answer of any kind.
 	answered capture.Position
 	// hasWorked: it was answered more than what comes before a client's work.
@@ -57,8 +59,9 @@ type stream struct {
 	// authenticated is the latest answered SaslHandshake or SaslAuthenticate, hasSASL that there was one.
 	authenticated capture.Position
 	hasSASL       bool
-	// renewed: it authenticated more than once. lifetime is that of the latest session, 0 where unknown.
-	renewed  bool
+	// isOpen: address.open is an answer of this connection.
+	isOpen bool
+	// lifetime is that of the latest session, 0 where unknown.
 	lifetime time.Duration
 	// culprit is the first request that the broker did not serve.
 	culprit *Suspect
@@ -172,11 +175,14 @@ func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 	if at.Time > s.worked.Time {
 		s.worked = at
 	}
+	if s.began == 0 {
+		s.began = at.Time
+	}
 	s.hasWorked = s.hasWorked || !isPreface(x.Key)
 	if !s.hasSASL && a.open.Time == 0 && x.Asked != decode.MaybeAsked {
-		a.open = at
+		a.open, s.isOpen = at, true
 	}
-	if s.hasSASL && !s.renewed && s.lifetime == 0 {
+	if s.hasSASL && !s.isRenewed() && s.lifetime == 0 {
 		a.sessionAge = max(a.sessionAge, x.Request.Time-s.authenticated.Time)
 	}
 	s.client.served(x, at)
@@ -187,8 +193,10 @@ func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Positio
 	if x.ErrorCode != 0 {
 		return
 	}
-	s.renewed = s.renewed || s.hasSASL && s.worked.Time > 0
 	s.hasSASL = true
+	if s.isOpen { // the answer to its authentication waited for a range
+		a.open, s.isOpen = capture.Position{}, false
+	}
 	if at.Time > s.authenticated.Time {
 		s.authenticated = at
 		s.lifetime = x.SessionLifetime
@@ -197,6 +205,9 @@ func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Positio
 		a.handshake = at
 	}
 }
+
+// isRenewed reports whether a connection that has worked authenticated again. Exchanges do not come in the order of time: some wait for a range.
+func (s *stream) isRenewed() bool { return s.authenticated.Time > s.began }
 
 // offend notes a request that others judge, and that made the broker end the connection.
 func (s *stream) offend(x *decode.Exchange) {
