@@ -17,7 +17,8 @@ func (v *view) sessionOver(k *Suspect) bool {
 	case k.stream.lifetime > 0:
 		return age >= int64(k.stream.lifetime)
 	}
-	return v.sessionsEnd && age > v.sessionAge && !v.afterPauses(k)
+	// What forgets idle connections resets them.
+	return v.sessionsEnd && age > v.sessionAge && (k.Exchange.Outcome == decode.ClosedByBroker || !v.afterPauses(k))
 }
 
 // sessionsOver reports whether sessions of which the broker did not state the end seem to have one.

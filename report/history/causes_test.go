@@ -148,11 +148,26 @@ func TestNoSizeAndNoSessionAfterPauses(t *testing.T) {
 		p.send(s, keySaslHandshake, 0, answered, soon)
 		p.send(s, keyMetadata, 7, answered, soon)
 		p.now += 6 * time.Second
-		p.send(s, keyProduce, 7, closed, soon, func(x *decode.Exchange) { x.Partial, x.Size = true, 1<<20 })
+		p.send(s, keyProduce, 7, decode.ResetByBroker, soon, func(x *decode.Exchange) { x.Partial, x.Size = true, 1<<20 })
 		p.end(s, 1)
 	}
 	p.send(p.connect(), keySaslHandshake, 0, answered, soon)
 	p.expect(Unexplained, Unexplained)
+}
+
+// TestASessionThatWasOverAfterAPause: brokers close where a session is over.
+func TestASessionThatWasOverAfterAPause(t *testing.T) {
+	p := newPlay(t)
+	for range 2 {
+		s := p.connect()
+		p.send(s, keySaslHandshake, 0, answered, soon)
+		p.send(s, keyProduce, 7, answered, soon)
+		p.now += 6 * time.Second
+		p.send(s, keyProduce, 7, closed, soon)
+		p.end(s, 1)
+	}
+	p.send(p.connect(), keySaslHandshake, 0, answered, soon)
+	p.expect(SessionOver, SessionOver)
 }
 
 func TestTooLarge(t *testing.T) {
