@@ -89,7 +89,7 @@ func TestReportAndEvidenceAreOne(t *testing.T) {
 			}
 		}
 	}
-	if located < 200 {
+	if located < 200/captureStep {
 		t.Errorf("only %d occurrences were looked at", located)
 	}
 }
