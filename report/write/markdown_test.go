@@ -195,7 +195,7 @@ func walk[T any](n *html.Node, state T, do func(*html.Node, T) T) {
 }
 
 // meaningful matches what a ticket system makes something of, outside of code.
-var meaningful = regexp.MustCompile("(?i)@\\w|#\\d|[!%~$&]\\w|GH-\\d|://|www\\.|:[a-z]+:|\\b[0-9a-f]{40}\\b|<|`|\\*\\*|\\$")
+var meaningful = regexp.MustCompile("(?i)@\\w|#\\d|[!%~$&]\\w|\\bGH-\\d|://|www\\.|:[a-z]+:|\\b[0-9a-f]{40}\\b|<|`|\\*\\*|\\$")
 
 func TestMarkdownFromTheWireStaysText(t *testing.T) {
 	allowed := map[string]bool{
