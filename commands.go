@@ -190,7 +190,6 @@ func newExplain(e environment) (*cobra.Command, action) {
 	}
 	markdown := cmd.Flags().Bool("markdown", false, "print all of it as one page of Markdown")
 	color := cmd.Flags().String("color", "auto", "colors: `WHEN` is auto, always or never; NO_COLOR is respected")
-	completeWords(cmd, "color", colors...)
 	return cmd, func(_ context.Context, args []string) (code int, err error) {
 		var text bytes.Buffer
 		if err = oneOf("--color", *color, colors); err == nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
@@ -44,16 +45,45 @@ func newCompletion(e environment) (*cobra.Command, action) {
 	}
 }
 
-// complete registers a completion function for a flag of cmd.
-func complete(cmd *cobra.Command, flag string, f cobra.CompletionFunc) {
-	if err := cmd.RegisterFlagCompletionFunc(flag, f); err != nil {
-		panic(err) // the command has no such flag
+// flagCompletions complete the values of flags, by the flag's name.
+var flagCompletions = map[string]cobra.CompletionFunc{
+	"advertised": completeReleases,
+	"api":        completeWords(apiNames),
+	"color":      completeWords(func() []string { return colors }),
+	"fail-on":    completeWords(func() []string { return severities }),
+	"format":     completeFormats,
+	"gate":       completeWords(func() []string { return []string{"1d", "7d", "30d"} }),
+	"interface":  completeInterfaces,
+	"outcome":    completeWords(decode.OutcomeNames),
+	"target":     completeReleases,
+	"verdict":    completeWords(decode.VerdictNames),
+}
+
+// addCompletions adds what completes the values of flags to all commands. cobra keeps that for the life of the
+// process, so it is done only where a shell asks.
+func addCompletions(root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if complete := flagCompletions[f.Name]; complete != nil {
+				_ = cmd.RegisterFlagCompletionFunc(f.Name, complete) // fails only where it is there already
+			}
+		})
 	}
 }
 
 // completeWords completes a flag's value with words.
-func completeWords(cmd *cobra.Command, flag string, words ...string) {
-	complete(cmd, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+func completeWords(words func() []string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words(), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func completeFormats(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	o := newReportOutput(false)
+	if cmd.Name() == "requests" {
+		o = newRequestsOutput()
+	}
+	return o.names(), cobra.ShellCompDirectiveNoFileComp
 }
 
 func completeCodes(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

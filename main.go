@@ -9,8 +9,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/kafkavet/kafkavet/capture"
 )
@@ -92,6 +95,9 @@ func run(ctx context.Context, args []string, s streams) int {
 // run executes the arguments and returns the exit code.
 func (e environment) run(ctx context.Context, args []string) int {
 	root, code := newRoot(e)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		addCompletions(root)
+	}
 	root.SetArgs(append([]string{}, args...)) // cobra reads os.Args if they are nil
 	if err := root.ExecuteContext(ctx); err != nil {
 		e.complain("%v", err)

@@ -30,7 +30,6 @@ func (o *mergeOptions) register(cmd *cobra.Command) {
 	o.report.registerColor(cmd)
 	f.Var(&o.gate, "gate", "exit with 1 as long as a client that breaks on the target was seen in the last `DURATION` (7d, 36h) of the reports,\n"+
 		"or a broker was not watched in it; findings then do not count. --fail-on warning: also clients that are likely to break")
-	completeWords(cmd, "gate", "1d", "7d", "30d")
 }
 
 func (o *mergeOptions) check() error { return o.report.check() }

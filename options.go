@@ -118,7 +118,6 @@ func (o *trafficOptions) register(cmd *cobra.Command) {
 	o.registerSandbox(cmd)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar and no warnings")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print on standard error what was read, and how fast")
-	complete(cmd, "advertised", completeReleases)
 }
 
 func (o *trafficOptions) registerSandbox(cmd *cobra.Command) {
@@ -201,7 +200,6 @@ func (o *reportOptions) register(cmd *cobra.Command) {
 	f.BoolVar(&o.noProcess, "no-process", false, "do not name the processes of clients")
 	f.BoolVar(&o.principals, "principals", false, "name the user of clients that authenticate with SASL PLAIN or SCRAM, and the subject of their certificates;\n"+
 		"nothing else of a token or certificate is kept")
-	complete(cmd, "target", completeReleases)
 }
 
 // registerLimits adds the flags about the exit code.
@@ -209,12 +207,10 @@ func (o *reportOptions) registerLimits(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.failOn, "fail-on", "error", "exit with 1 on a finding of this `SEVERITY` or above: error, warning, info, never")
 	f.Uint64Var(&o.required, "require-checked", 0, "exit with 2 if fewer than `N` requests could be compared with an advertised range")
-	completeWords(cmd, "fail-on", severities...)
 }
 
 func (o *reportOptions) registerColor(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.color, "color", "auto", "colors in text: `WHEN` is auto, always or never; NO_COLOR is respected")
-	completeWords(cmd, "color", colors...)
 }
 
 func (o *reportOptions) check() error {

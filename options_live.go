@@ -42,7 +42,6 @@ func (o *liveOptions) register(cmd *cobra.Command) {
 	f.StringVar(&o.user, "user", "", "continue as this `USER` after the interface is open (Linux, started as root); the user must be able to write all outputs")
 	f.IntVar(&o.snaplen, "snaplen", capture.DefaultSnapLen, "capture at most `N` bytes of each packet")
 	f.UintVar(&o.buffer, "buffer", capture.DefaultBuffer>>20, "size in `MIB` of the buffer for packets not read yet")
-	complete(cmd, "interface", completeInterfaces)
 }
 
 // registerSniff adds the flags that run does not have.

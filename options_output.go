@@ -64,7 +64,6 @@ func (o *outputOptions) register(cmd *cobra.Command) {
 	o.flags.StringArrayVarP(&o.texts, "output", "o", nil, "write to `[FORMAT:]FILE` instead of standard output, which is -; may be repeated.\n"+
 		"Without FORMAT the name decides (.html, .json, ...), or else --format")
 	o.flags.StringVar(&o.mode, "output-mode", "0600", "the permissions `MODE` (octal) of written files")
-	completeWords(cmd, "format", names...)
 }
 
 func (o *outputOptions) names() (names []string) {

@@ -25,9 +25,6 @@ func (o *pickOptions) register(cmd *cobra.Command) {
 	f.StringSliceVar(&o.apis, "api", nil, "list only requests of this `API`: its name or its key")
 	f.StringSliceVar(&o.clients, "client", nil, "list only requests of this `CLIENT`: client id, software name, address with or without port; * stands for any text")
 	f.StringSliceVar(&o.outcomes, "outcome", nil, "list only requests with this `OUTCOME`: "+strings.Join(decode.OutcomeNames(), ", "))
-	completeWords(cmd, "verdict", decode.VerdictNames()...)
-	completeWords(cmd, "outcome", decode.OutcomeNames()...)
-	completeWords(cmd, "api", apiNames()...)
 }
 
 func apiNames() (names []string) {

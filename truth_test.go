@@ -15,6 +15,9 @@ import (
 
 // TestTruth: what kafkavet says of every capture with a stated truth is right, and the README has the counts.
 func TestTruth(t *testing.T) {
+	if captureStep > 1 {
+		t.Skip("it runs the program once for each capture, and nothing in it at the same time")
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
