@@ -11,7 +11,6 @@ import (
 
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
-	"github.com/kafkavet/kafkavet/report/write"
 )
 
 const baselineSchema = "kafkavet/baseline/v1"
@@ -96,23 +95,17 @@ func (b *baseline) mark(rep *model.Report) {
 	})
 }
 
-// maxUnused is how many unused entries are named.
-const maxUnused = 3
-
 // unusedText says in one line which entries fit no finding, empty for none.
 func (b *baseline) unusedText() string {
 	if len(b.unused) == 0 {
 		return ""
 	}
 	var names []string
-	for _, k := range b.unused[:min(len(b.unused), maxUnused)] {
-		names = append(names, write.Escape(k.String()))
-	}
-	if more := len(b.unused) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("%d more", more))
+	for _, k := range b.unused {
+		names = append(names, k.String())
 	}
 	return fmt.Sprintf("baseline: %d of %s %s nothing any more: %s", len(b.unused), words.Plural(uint64(len(b.Accepted)), "entry"),
-		words.Agree(uint64(len(b.unused)), "matches", "match"), words.List(names))
+		words.Agree(uint64(len(b.unused)), "matches", "match"), firstOf(names))
 }
 
 func writeBaseline(w io.Writer, rep *model.Report) error {

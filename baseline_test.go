@@ -60,8 +60,8 @@ func TestUnusedEntriesOfABaselineAreNamed(t *testing.T) {
 	rep := &model.Report{Findings: []model.Finding{{Code: "KV1001"}}}
 	for want, codes := range map[string][]string{
 		"": {"KV1001"},
-		"baseline: 1 of 2 entries matches nothing any more: KV1002|-|-|-|-|-":                                          {"KV1001", "KV1002"},
-		"baseline: 4 of 4 entries match nothing any more: KV1|-|-|-|-|-, KV2|-|-|-|-|-, KV3\\x1b|-|-|-|-|- and 1 more": {"KV1", "KV2", "KV3\x1b", "KV4"},
+		`baseline: 1 of 2 entries matches nothing any more: "KV1002|-|-|-|-|-"`:                                             {"KV1001", "KV1002"},
+		`baseline: 4 of 4 entries match nothing any more: "KV1|-|-|-|-|-", "KV2|-|-|-|-|-", "KV3\x1b|-|-|-|-|-" and 1 more`: {"KV1", "KV2", "KV3\x1b", "KV4"},
 	} {
 		b := new(baseline)
 		for _, code := range codes {

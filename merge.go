@@ -196,19 +196,19 @@ func clientName(c *model.TargetClient) string {
 	return strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion)
 }
 
+// maxNamed is how many of a list are named in one line.
 const maxNamed = 3
 
-// firstOf names the first of a list.
+// firstOf names the first of a list, in quotes.
 func firstOf(names []string) string {
-	shown := slices.Clone(names[:min(len(names), maxNamed)])
-	for i := range shown {
-		shown[i] = strconv.Quote(shown[i])
+	var shown []string
+	for _, name := range names[:min(len(names), maxNamed)] {
+		shown = append(shown, strconv.Quote(name))
 	}
-	text := strings.Join(shown, ", ")
 	if more := len(names) - len(shown); more > 0 {
-		text += fmt.Sprintf(" and %s more", words.Number(uint64(more)))
+		shown = append(shown, words.Number(uint64(more))+" more")
 	}
-	return text
+	return words.List(shown)
 }
 
 // unwatched are the brokers of which no packet was captured since a time.
