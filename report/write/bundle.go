@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/kafkavet/kafkavet/report/model"
-	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // BundledEvidence is the name of the evidence in a bundle.
@@ -26,8 +25,8 @@ var bundled = []struct {
 }
 
 // Bundle writes a zip archive with a report, the evidence for it and a note, ready to attach to a ticket. evidence is
-// the pcapng file; r.Evidence names it BundledEvidence. The same report makes the same bytes: files have the time of
-// the last packet.
+// the pcapng file, which is left out without packets; r.Evidence names it BundledEvidence. The same report makes the
+// same bytes: files have the time of the last packet.
 func Bundle(w io.Writer, r *model.Report, evidence []byte) error {
 	z := zip.NewWriter(w)
 	at := time.Unix(0, 0)
@@ -45,10 +44,12 @@ func Bundle(w io.Writer, r *model.Report, evidence []byte) error {
 	for _, f := range bundled {
 		err = errors.Join(err, add(f.name, f.write))
 	}
-	err = errors.Join(err, add(BundledEvidence, func(entry io.Writer, _ *model.Report) error {
-		_, err := entry.Write(evidence)
-		return err
-	}))
+	if r.Evidence.Packets > 0 {
+		err = errors.Join(err, add(BundledEvidence, func(entry io.Writer, _ *model.Report) error {
+			_, err := entry.Write(evidence)
+			return err
+		}))
+	}
 	return errors.Join(err, z.Close())
 }
 
@@ -60,15 +61,18 @@ func bundleNote(w io.Writer, r *model.Report) error {
 		fmt.Fprintf(&b, "%-16s %s\n", f.name, f.what)
 	}
 	e := r.Evidence
-	fmt.Fprintf(&b, "%-16s the packets that prove it, with comments: %s of %s\n", e.Path,
-		words.Plural(e.Packets, "packet"), words.Plural(e.Connections, "connection"))
-	b.WriteString("\nTo look at it with kafkavet (go install github.com/kafkavet/kafkavet@latest, or a package of its releases at\n" +
-		"https://github.com/kafkavet/kafkavet) and with tshark:\n")
-	for _, step := range reproduce(r) {
-		fmt.Fprintf(&b, "\n  %s:\n    %s\n", step.What, step.Command)
+	if e.Packets == 0 {
+		fmt.Fprintf(&b, "\nThe bundle holds %s. The capture is not here.\n", evidenceCount(r))
+	} else {
+		fmt.Fprintf(&b, "%-16s the packets that prove it, with comments: %s\n", e.Path, evidenceCount(r))
+		b.WriteString("\nTo look at it with kafkavet (go install github.com/kafkavet/kafkavet@latest, or a package of its releases at\n" +
+			"https://github.com/kafkavet/kafkavet) and with tshark:\n")
+		for _, step := range reproduce(r) {
+			fmt.Fprintf(&b, "\n  %s:\n    %s\n", step.What, step.Command)
+		}
+		fmt.Fprintf(&b, "\n%s\nThe report has the frames of the evidence beside those of the original capture, which is not here.\n",
+			strings.ReplaceAll(textPhrase(reproduceRemark(r)), ". ", ".\n"))
 	}
-	b.WriteString("\nThe evidence holds the packets of the first occurrences of each finding. The report gives their frames in it\n" +
-		"beside those of the original capture, which is not here.\n")
 	names := "Names and addresses are as captured. kafkavet analyze --redact replaces them.\n"
 	if e.Redacted {
 		names = "Names and addresses are replaced with pseudonyms. They are the same in all files.\n"

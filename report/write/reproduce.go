@@ -144,15 +144,29 @@ func evidencePhrase(r *model.Report) phrase {
 	if e == nil {
 		return nil
 	}
+	text := evidenceCount(r)
+	switch {
+	case e.Packets == 0:
+		return say("Evidence: " + text)
+	case e.Redacted:
+		text += ", with the pseudonyms of this report"
+	}
 	name := say(verbatim(e.Path))
 	if e.Bundle != "" {
 		name = say(name, " in ", verbatim(e.Bundle))
 	}
-	text := fmt.Sprintf(": %s of %s", words.Plural(e.Packets, "packet"), words.Plural(e.Connections, "connection"))
-	if e.Redacted {
-		text += ", with the pseudonyms of this report"
+	return say("Evidence: ", name, ": "+text)
+}
+
+// evidenceCount counts what is in the evidence, and says why there is nothing.
+func evidenceCount(r *model.Report) string {
+	switch e := r.Evidence; {
+	case e.Packets > 0:
+		return words.Plural(e.Packets, "packet") + " of " + words.Plural(e.Connections, "connection")
+	case len(r.Findings) == 0:
+		return "no packets, because nothing was found"
 	}
-	return say("Evidence: ", name, text)
+	return "no packets, because those of the findings were not kept"
 }
 
 // allPackets says which packets the filter shows that covers the occurrences of a finding.
@@ -284,8 +298,14 @@ func reproduceRemark(r *model.Report) phrase {
 	if usesPlaceholder(r) {
 		remarks = append(remarks, say(verbatim(placeholder), " stands for the capture file."))
 	}
-	if usesTLS(r) {
-		remarks = append(remarks, say(verbatim(keysPlaceholder), " stands for the TLS key log."))
+	if usesKeys(r) {
+		remarks = append(remarks, say(verbatim(keysPlaceholder), " stands for the TLS key log, which is not part of the report."))
+	}
+	if t := r.Target; t != nil && t.Release == "" {
+		remarks = append(remarks, say(verbatim(referenceArgument("", t.File)), " is the file with the ranges of the target, which is not part of the report."))
+	}
+	if s := r.Supplied; s != nil && s.Release == "" {
+		remarks = append(remarks, say(verbatim(referenceArgument("", s.File)), " is the file with the advertised ranges, which is not part of the report."))
 	}
 	if len(r.Captures) > 1 {
 		remarks = append(remarks, say("Frame numbers count within one capture; stream numbers run on from one capture to the next."))
@@ -293,8 +313,9 @@ func reproduceRemark(r *model.Report) phrase {
 	return join(remarks, " ")
 }
 
-func usesTLS(r *model.Report) bool {
-	return slices.ContainsFunc(r.Brokers, func(b model.Broker) bool { return b.TLS })
+// usesKeys reports whether something inside TLS was read.
+func usesKeys(r *model.Report) bool {
+	return r.Summary.KafkaStreams > 0 && slices.ContainsFunc(r.Brokers, func(b model.Broker) bool { return b.TLS })
 }
 
 func firstWithRequest(r *model.Report) *model.Finding {
@@ -336,7 +357,7 @@ func decodeAs(r *model.Report) string {
 			arguments += fmt.Sprintf(" -d tcp.port==%d,kafka", port)
 		}
 	}
-	if usesTLS(r) {
+	if usesKeys(r) {
 		arguments += " -o tls.keylog_file:" + keysPlaceholder
 	}
 	return arguments
@@ -356,7 +377,7 @@ func usesPlaceholder(r *model.Report) bool {
 // kafkavetFiles are the captures as arguments.
 func kafkavetFiles(r *model.Report) string {
 	arguments := ""
-	if usesTLS(r) {
+	if usesKeys(r) {
 		arguments = " --tls-keylog " + keysPlaceholder
 	}
 	if len(r.Captures) == 0 || len(r.Captures) > maxReproduceFiles {

@@ -118,8 +118,12 @@ func TestReproduceInsideOfTLS(t *testing.T) {
 			t.Errorf("got %s, want %s", s.Command, want[i])
 		}
 	}
-	if remark := mdPhrase(reproduceRemark(r)); remark != "`KEYS` stands for the TLS key log." {
+	if remark := mdPhrase(reproduceRemark(r)); remark != "`KEYS` stands for the TLS key log, which is not part of the report." {
 		t.Errorf("remark %s", remark)
+	}
+	r.Summary.KafkaStreams = 0
+	if got := reproduce(r)[0].Command; got != "kafkavet analyze clean.pcapng" {
+		t.Errorf("nothing was decrypted: %s", got)
 	}
 }
 
