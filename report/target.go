@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// maxTargetUses bounds the kinds of requests of a client that a target refuses: a client uses some 90 APIs
+	// maxTargetUses bounds the kinds of requests of a client that a target may refuse: a client uses some 90 APIs
 	// of a few versions. Further ones are counted as "target_versions".
 	maxTargetUses = 512
 	// maxAskers bounds the clients that are known to ask for ranges: 16,384 of some 100 bytes are 1.6 MiB.
@@ -144,7 +144,7 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 		t.limits.members++
 	}
 	switch {
-	case f >= likely:
+	case why != noReason:
 		use := targetUse{x.Key, x.Version, f, why}
 		if _, ok := c.uses[use]; !ok && len(c.uses) >= maxTargetUses {
 			t.limits.uses++
@@ -162,7 +162,7 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 			c.reached[x.Key] = struct{}{}
 		}
 	}
-	if f < likely {
+	if why == noReason {
 		c.fates[f]++
 	}
 	return f, why
@@ -409,16 +409,21 @@ func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 	}
 	for use, n := range c.uses {
 		f := c.finalFate(use.api, use.fate, use.reason)
-		if f < likely {
+		if f < unclear {
 			continue
 		}
 		u := model.TargetUse{Key: use.api, Name: apiName(use.api), Version: use.version, Requests: n, Certain: f == certain, Reason: string(use.reason)}
 		if r := rangeOn(t.reference, use.api); r.listed {
 			u.Target = &model.Range{Min: r.Min, Max: r.Max}
 		}
-		out.APIs = append(out.APIs, u)
+		if f == unclear {
+			out.UnclearAPIs = append(out.UnclearAPIs, u)
+		} else {
+			out.APIs = append(out.APIs, u)
+		}
 	}
 	slices.SortFunc(out.APIs, model.CompareTargetUses)
+	slices.SortFunc(out.UnclearAPIs, model.CompareTargetUses)
 	out.Counts = t.counts(c)
 	out.Verdict = c.verdict(&out.Counts)
 	return out

@@ -31,7 +31,7 @@ const (
 	certain
 )
 
-// reason says why a request is refused by the target, and what is known of it. The
+// reason says why a request is refused by the target, or why that is unclear, and what is known of it. The
 // names are those in the JSON.
 type reason string
 
@@ -56,6 +56,11 @@ const (
 	advertisedUnknown reason = "offer-not-seen"
 	// guessed: sent before the broker's answer was there.
 	guessed reason = "sent-before-the-answer"
+	// mayBeUnlisted: unclear, because the target may have the API without advertising it.
+	mayBeUnlisted reason = model.ReasonMayBeUnlisted
+	// negotiationUnseen: unclear, because it is above the target's max, and what the client knew of the broker was
+	// not captured.
+	negotiationUnseen reason = model.ReasonNegotiationUnseen
 )
 
 // metadataKey is the key of Metadata, which kafka-python also sends to see whether a probe was refused.
@@ -181,7 +186,7 @@ func judge(x *decode.Exchange, t *targetRange, asked bool) (fate, reason) {
 			return certain, noNewer
 		}
 		if !t.listed && t.silent {
-			return unclear, noReason
+			return unclear, mayBeUnlisted
 		}
 		return certain, notAsked
 	case !t.listed:
@@ -195,7 +200,7 @@ func judge(x *decode.Exchange, t *targetRange, asked bool) (fate, reason) {
 	case asked && known:
 		return adapts, noReason
 	}
-	return unclear, noReason
+	return unclear, negotiationUnseen
 }
 
 // judgeMissing judges a request of a client that may negotiate, for an API that the target does not list.
@@ -204,7 +209,7 @@ func judgeMissing(key int16, t *targetRange) (fate, reason) {
 	case ok:
 		return adapts, noReason
 	case t.silent:
-		return unclear, noReason
+		return unclear, mayBeUnlisted
 	case doneWithout[key] != "":
 		return likely, someDoWithout
 	}

@@ -68,8 +68,8 @@ func TestJudge(t *testing.T) {
 		{"above it, and above what was advertised", 1, 18, changes{asked, verdictOf(decode.AboveMax)}, certain, outsideAdvertised},
 		{"above it, not asked", 1, 18, changes{none, noRange}, certain, notAsked},
 		{"above it, not asked, though it was advertised", 1, 18, changes{none, borrowedRange, offering(1, 0, 18)}, certain, notAsked},
-		{"above it, perhaps asked", 1, 18, changes{maybeAsked, borrowedRange, offering(1, 0, 18)}, unclear, noReason},
-		{"above it, the offer not seen", 1, 18, changes{asked, noRange}, unclear, noReason},
+		{"above it, perhaps asked", 1, 18, changes{maybeAsked, borrowedRange, offering(1, 0, 18)}, unclear, negotiationUnseen},
+		{"above it, the offer not seen", 1, 18, changes{asked, noRange}, unclear, negotiationUnseen},
 		{"above it, before the answer", 1, 18, changes{asked, early, offering(1, 0, 18)}, likely, guessed},
 		{"above it, sarama before 1.46", 1, 18, changes{asked, softwareOf("sarama", "v1.45.1"), offering(1, 0, 18)}, likely, ignored},
 		{"above it, sarama of an application", 1, 18, changes{asked, softwareOf("sarama", "dev"), offering(1, 0, 18)}, likely, ignored},
@@ -112,11 +112,12 @@ func TestWhatIsNotRecordedIsNotGone(t *testing.T) {
 	for _, tt := range []struct {
 		key     int16
 		derived fate
-	}{{49, unclear}, {100, certain}} {
+		why     reason
+	}{{49, unclear, mayBeUnlisted}, {100, certain, noSuchAPI}} {
 		x := exchangeOf(1, 0, tt.key, 0, asked, offering(tt.key, 0, 0))
 		takes := rangeOn(derived, tt.key)
-		if f, _ := judge(x, &takes, true); f != tt.derived {
-			t.Errorf("API %d of a derived table: fate %d, want %d", tt.key, f, tt.derived)
+		if f, why := judge(x, &takes, true); f != tt.derived || why != tt.why {
+			t.Errorf("API %d of a derived table: fate %d %q, want %d %q", tt.key, f, why, tt.derived, tt.why)
 		}
 	}
 }

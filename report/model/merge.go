@@ -252,6 +252,7 @@ func (c *TargetClient) Merge(o *TargetClient) {
 	c.FirstSeen, c.LastSeen = min(c.FirstSeen, o.FirstSeen), max(c.LastSeen, o.LastSeen)
 	addCounts(c, o)
 	c.APIs = mergeSorted(c.APIs, o.APIs, CompareTargetUses, addCounts)
+	c.UnclearAPIs = mergeSorted(c.UnclearAPIs, o.UnclearAPIs, CompareTargetUses, addCounts)
 	c.Verdict = c.verdict()
 }
 

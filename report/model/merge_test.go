@@ -45,4 +45,10 @@ func TestMergeAddsEveryCounter(t *testing.T) {
 	if a.Connections != 4 || a.Requests != 6 || a.FirstSeen != 4 || a.LastSeen != 9 || a.Counts != (TargetCounts{Breaks: 1, Passes: 5}) || a.Verdict != VerdictBreaks {
 		t.Errorf("%+v", a)
 	}
+	unclear := []TargetUse{{Key: 1, Version: 18, Requests: 2, Reason: ReasonNegotiationUnseen}}
+	a.Merge(&TargetClient{UnclearAPIs: unclear})
+	a.Merge(&TargetClient{UnclearAPIs: unclear})
+	if len(a.UnclearAPIs) != 1 || a.UnclearAPIs[0].Requests != 4 {
+		t.Errorf("%+v", a.UnclearAPIs)
+	}
 }

@@ -69,8 +69,10 @@ type TargetClient struct {
 	Verdict  string       `json:"verdict"`
 	Requests uint64       `json:"requests"`
 	Counts   TargetCounts `json:"counts"`
-	// APIs are the requests that are refused, certain ones first, by API and version.
-	APIs []TargetUse `json:"apis"`
+	// APIs are the requests that are refused, certain ones first, UnclearAPIs those of which it is unknown; each by API
+	// and version.
+	APIs        []TargetUse `json:"apis"`
+	UnclearAPIs []TargetUse `json:"unclear_apis,omitempty"`
 }
 
 // TargetCounts counts a client's requests by what the target makes of them.
@@ -86,7 +88,15 @@ type TargetCounts struct {
 	Exempt  uint64 `json:"exempt"`
 }
 
-// TargetUse counts the requests of one API and version that the target refuses for one reason.
+// The reasons of requests of which it is unknown whether the target refuses them.
+const (
+	// ReasonMayBeUnlisted: the target may have the API without advertising it.
+	ReasonMayBeUnlisted = "may-be-unlisted"
+	// ReasonNegotiationUnseen: above the target's max, and what the client knew of the broker was not captured.
+	ReasonNegotiationUnseen = "negotiation-not-seen"
+)
+
+// TargetUse counts the requests of one API and version that the target refuses, or may refuse, for one reason.
 type TargetUse struct {
 	Key      int16  `json:"key"`
 	Name     string `json:"name"`

@@ -144,13 +144,13 @@ func targetClientPhrase(c *model.TargetClient) phrase {
 	return who
 }
 
-// targetUses says which of its requests the target refuses:
+// targetUses says which requests the target refuses, or may refuse:
 // "OffsetCommit v1 (12 times; the target accepts v2 to v9)". most bounds how many are named, 0 for all.
-func targetUses(c *model.TargetClient, certain bool, most int) string {
+func targetUses(uses []model.TargetUse, certain bool, most int) string {
 	var parts []string
 	more := uint64(0)
-	for i := range c.APIs {
-		u := &c.APIs[i]
+	for i := range uses {
+		u := &uses[i]
 		if u.Certain != certain {
 			continue
 		}
@@ -161,6 +161,12 @@ func targetUses(c *model.TargetClient, certain bool, most int) string {
 		takes := "the target has no such API"
 		if u.Target != nil {
 			takes = "the target accepts " + u.Target.Text()
+		}
+		switch u.Reason {
+		case model.ReasonMayBeUnlisted:
+			takes = "the target may have this API without advertising it"
+		case model.ReasonNegotiationUnseen:
+			takes += ", and the capture does not show whether the client negotiates"
 		}
 		parts = append(parts, fmt.Sprintf("%s v%d (%s; %s)", u.Name, u.Version, words.Times(u.Requests), takes))
 	}
@@ -182,8 +188,8 @@ var targetTable = []struct {
 	{"role", func(c *model.TargetClient) string { return c.Role }},
 	{"addresses", func(c *model.TargetClient) string { return strings.Join(c.Addresses, " ") }},
 	{"verdict", func(c *model.TargetClient) string { return c.Verdict }},
-	{"breaks", func(c *model.TargetClient) string { return targetUses(c, true, 0) }},
-	{"likely", func(c *model.TargetClient) string { return targetUses(c, false, 0) }},
+	{"breaks", func(c *model.TargetClient) string { return targetUses(c.APIs, true, 0) }},
+	{"likely", func(c *model.TargetClient) string { return targetUses(c.APIs, false, 0) }},
 	{"connections", func(c *model.TargetClient) string { return strconv.FormatUint(c.Connections, 10) }},
 	{"requests", func(c *model.TargetClient) string { return strconv.FormatUint(c.Requests, 10) }},
 	{"first_seen", func(c *model.TargetClient) string { return c.FirstSeen.String() }},
@@ -216,13 +222,13 @@ func targetSays(c *model.TargetClient, most int) string {
 	}
 	var parts []string
 	if n.Breaks > 0 {
-		parts = append(parts, targetUses(c, true, most))
+		parts = append(parts, targetUses(c.APIs, true, most))
 	}
 	switch {
 	case n.Likely > 0 && n.Breaks > 0:
-		parts = append(parts, "likely also "+targetUses(c, false, most))
+		parts = append(parts, "likely also "+targetUses(c.APIs, false, most))
 	case n.Likely > 0:
-		parts = append(parts, targetUses(c, false, most))
+		parts = append(parts, targetUses(c.APIs, false, most))
 	}
 	judged := n.Passes + n.Adapts
 	switch {
@@ -234,7 +240,11 @@ func targetSays(c *model.TargetClient, most int) string {
 		parts = append(parts, words.Plural(judged, "request")+" accepted unchanged")
 	}
 	if n.Unclear > 0 {
-		parts = append(parts, words.Plural(n.Unclear, "request")+" of which nothing can be said")
+		text := words.Plural(n.Unclear, "request") + " of which nothing can be said"
+		if why := targetUses(c.UnclearAPIs, false, most); why != "" {
+			text += ": " + why
+		}
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
 }

@@ -34,7 +34,7 @@ func TestTargetInWords(t *testing.T) {
 		"likely careful 1, client id orders-svc from 127.0.0.1: Fetch v18 (once; the target accepts v4 to v17), ListOffsets v0 (once; the target accepts v1 to v10), OffsetCommit v1 (once; the target accepts v2 to v9) and InitProducerId v1 (once; the target has no such API)",
 		"likely client id python from 10.0.0.10: OffsetCommit v1 (once; the target accepts v2 to v9)",
 		"likely sarama v1.40.0, client id orders-svc from 127.0.0.1: Fetch v18 (once; the target accepts v4 to v17)",
-		"unclear client id midstream from 127.0.0.1: 1 request of which nothing can be said",
+		"unclear client id midstream from 127.0.0.1: 1 request of which nothing can be said: Fetch v18 (once; the target accepts v4 to v17, and the capture does not show whether the client negotiates)",
 		"unclear client id probe from 10.0.0.9: sent nothing but ApiVersions",
 		"fine both 1, client id orders-svc from 127.0.0.1: 2 requests accepted, of which 1 would be sent in another version",
 		"fine modern 2.0, client id orders-svc from 127.0.0.1: 2 requests accepted, of which 1 would be sent in another version",
