@@ -8,7 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// steady is a Handler and an opener that knows each request, keeps nothing and allocates nothing.
+// steady is a Handler and an opener. It accepts each request, keeps nothing and allocates nothing.
 type steady struct{ requests, responses int }
 
 func (s *steady) Open(*Connection) Handler                        { return s }
@@ -27,8 +27,8 @@ func (s *steady) Message(f *Frame) {
 	}
 }
 
-// traffics are the kinds of traffic that are measured: of each the packets that begin the
-// connection, and those of one round, which can come again and again with higher sequence numbers.
+// traffics are the kinds of traffic to measure: for each, the packets that begin the connection
+// and those of one round. A round repeats with higher sequence numbers.
 var traffics = []struct {
 	name            string
 	request, answer int // lengths of the bodies
@@ -40,8 +40,8 @@ var traffics = []struct {
 	{"split", 20, 30, 7},
 }
 
-// rounds are the items of one round of a connection that has begun, and by how much the numbers of
-// each side go on.
+// rounds returns the items of one round on an open connection, and by how much the sequence
+// numbers of each side increase.
 func rounds(t testing.TB, w *worker, asked, answer, mss int) (items []item, by [2]uint32, size int) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -51,7 +51,7 @@ func rounds(t testing.TB, w *worker, asked, answer, mss int) (items []item, by [
 	c.Exchange(request(3, 1, 2, asked), response(2, answer))
 	by = [2]uint32{c.Seq[0] - before[0], c.Seq[1] - before[1]}
 	all := dealt(t, w, r.Packets)
-	skipped := len(r.Packets) - len(all) // those before the first payload
+	skipped := len(r.Packets) - len(all) // packets before the first payload
 	w.work(all[:first-skipped])
 	items = all[first-skipped:]
 	for i := range items {
@@ -60,7 +60,7 @@ func rounds(t testing.TB, w *worker, asked, answer, mss int) (items []item, by [
 	return items, by, size
 }
 
-// next makes items those of the following round.
+// next changes items to those of the next round.
 func next(items []item, by [2]uint32) {
 	for i := range items {
 		d := items[i].dir
@@ -87,7 +87,7 @@ func TestNoAllocationsInOrder(t *testing.T) {
 	}
 }
 
-// BenchmarkSegments is the work of a shard on segments that come in order.
+// BenchmarkSegments measures a shard on segments in order.
 func BenchmarkSegments(b *testing.B) {
 	for _, k := range traffics {
 		b.Run(k.name, func(b *testing.B) {
@@ -98,7 +98,7 @@ func BenchmarkSegments(b *testing.B) {
 	}
 }
 
-// BenchmarkReordered is the same where every two segments of the client changed places.
+// BenchmarkReordered measures the same with every two segments of the client swapped.
 func BenchmarkReordered(b *testing.B) {
 	w := newWorker(&Options{LooksLikeRequest: looksLike}, new(steady))
 	items, by, size := rounds(b, w, 64<<10, 30, capturetest.DefaultMSS)
@@ -116,7 +116,6 @@ func BenchmarkReordered(b *testing.B) {
 	measure(b, w, items, by, size)
 }
 
-// measure has w work on one round after the other.
 func measure(b *testing.B, w *worker, items []item, by [2]uint32, size int) {
 	b.SetBytes(int64(size))
 	b.ReportAllocs()

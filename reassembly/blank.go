@@ -2,10 +2,10 @@ package reassembly
 
 import "bytes"
 
-// BlankPreface overwrites in the first bytes of a client's side what its preface must not show:
-// passwords, user names and header fields, with addresses also those. It returns the preface's
-// length and kind; kind is NoPreface where b does not begin with a whole one. The preface can
-// still be read afterwards.
+// BlankPreface overwrites confidential bytes of the preface at the beginning of a client's data:
+// passwords, user names and header fields; if addresses is true, also addresses. It returns the
+// length and kind of the preface. kind is NoPreface if b does not begin with a complete one. The
+// preface can still be parsed afterwards.
 func BlankPreface(b []byte, addresses bool) (n int, kind PrefaceKind) {
 	if len(b) == 0 || !mayBePreface(b[0]) {
 		return 0, NoPreface
@@ -19,7 +19,7 @@ func BlankPreface(b []byte, addresses bool) (n int, kind PrefaceKind) {
 	return n, p.Kind
 }
 
-// BlankReply is BlankPreface for what the proxy answers to a preface.
+// BlankReply is BlankPreface for the proxy's reply to a preface.
 func BlankReply(kind PrefaceKind, b []byte, addresses bool) (n int) {
 	n, state, _ := parseReply(kind, b)
 	if state != parsed && state != notRead {
@@ -39,7 +39,7 @@ func BlankReply(kind PrefaceKind, b []byte, addresses bool) (n int) {
 func blankProxyV1(b []byte, addresses bool) {
 	if addresses {
 		fill(b[:len(b)-2])
-		copy(b[:len(b)-2], "PROXY UNKNOWN ") // what follows UNKNOWN is not read; the shortest line with addresses is 35 bytes long
+		copy(b[:len(b)-2], "PROXY UNKNOWN ") // text after UNKNOWN is not parsed; the shortest line with addresses is 35 bytes long
 	}
 }
 
@@ -57,7 +57,7 @@ func blankSOCKS4(b []byte, addresses bool) {
 	fill(b[fixed : fixed+user])
 	if addresses {
 		if b[4] != 0 {
-			copy(b[4:fixed], []byte{192, 0, 2, 1}) // of a documentation network (RFC 5737)
+			copy(b[4:fixed], []byte{192, 0, 2, 1}) // a documentation network (RFC 5737)
 		}
 		if name := b[fixed+user+1:]; len(name) > 0 {
 			fill(name[:len(name)-1])
@@ -94,8 +94,8 @@ func blankConnect(b []byte, addresses bool) {
 	}
 }
 
-// blankHead overwrites the fields of a head, and of the interim ones before it: not their first
-// lines, and no line ends.
+// blankHead overwrites the fields of a head, and of the interim heads before it. It keeps first
+// lines and line ends.
 func blankHead(b []byte) {
 	isFirst := true
 	for line := range bytes.Lines(b) {

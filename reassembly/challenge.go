@@ -3,12 +3,12 @@ package reassembly
 import "github.com/kafkavet/kafkavet/capture"
 
 // maxChallenges bounds the SYNs on live connections that wait for an answer: 4,096 of some 150
-// bytes are 600 KiB. When it is reached, all are forgotten.
+// bytes are 600 KiB. When it is reached, all are dropped.
 const maxChallenges = 4096
 
-// challenge keeps a SYN that came on a live connection. An end system answers it with a challenge
-// and believes the connection (RFC 5961 4); only what follows shows that the connection was over.
-// Its stream number is taken here, as Wireshark does.
+// challenge keeps a SYN on a live connection. An end system answers it with a challenge ACK and
+// keeps the connection (RFC 5961 4). Only later segments show that the connection was over. The
+// SYN gets its stream number here, as in Wireshark.
 func (t *flowTable) challenge(f *flow, s *capture.Segment) {
 	if old, ok := t.challenges[f]; ok && old.syn.Seq == s.Seq {
 		return
@@ -26,15 +26,15 @@ func (t *flowTable) challenge(f *flow, s *capture.Segment) {
 	t.streams++
 }
 
-// challenge is a SYN on a live connection, and the stream numbers of the connection that it
-// begins: of all captures together, and within its own.
+// challenge is a SYN on a live connection, and the stream numbers of the connection that it would
+// begin: over all captures, and within its own.
 type challenge struct {
 	syn            capture.Segment
 	stream, number uint32
 }
 
-// replaced returns the connection that the SYN kept for f began, if s shows that it did: s
-// acknowledges the SYN or goes on behind it. Otherwise it returns nil.
+// replaced returns the connection that the SYN kept for f began. s must prove it: it acknowledges
+// the SYN or follows it. Otherwise replaced returns nil.
 func (t *flowTable) replaced(f *flow, s *capture.Segment) *flow {
 	c := t.challenges[f]
 	isSender := s.SrcPort == c.syn.SrcPort && s.Src == c.syn.Src
@@ -55,5 +55,5 @@ func (t *flowTable) replaced(f *flow, s *capture.Segment) *flow {
 	return g
 }
 
-// isLive reports whether both sides were seen and neither has ended.
+// isLive reports whether both sides were captured and neither has ended.
 func (f *flow) isLive() bool { return f.closed == 0 && f.seen[0] && f.seen[1] }

@@ -7,48 +7,47 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// conn is one TCP connection with payload. It is made by the dispatching
-// goroutine and belongs to its shard from the first item on, until it is over
-// (Pool.reclaim).
+// conn is one TCP connection with payload. The dispatching goroutine makes it. From its first item
+// until it is over (Pool.reclaim), it belongs to its shard.
 type conn struct {
 	w       *worker
-	flow    *flow // whose conn it is; the dispatching goroutine's
+	flow    *flow // its flow; belongs to the dispatching goroutine
 	info    Connection
 	half    [2]half
-	swapped Direction // 1 where the side that first seemed to be the client is the broker
+	swapped Direction // 1 if the side that first seemed to be the client is the broker
 	mode    connMode
-	waits   bool // stands in worker.waiting
-	over    bool // finished
-	// isTraced: Options.Tracer gets its decisions.
+	waits   bool // is in worker.waiting
+	over    bool
+	// isTraced: Options.Tracer receives its decisions.
 	isTraced  bool
 	noPreface bool // the first bytes only looked like a preface
-	// serverSpoke: bytes came back after the ClientHello; notKafka: the plaintext is something
-	// else.
+	// serverSpoke: the broker's side sent bytes after the ClientHello. notKafka: the plaintext is
+	// another protocol.
 	serverSpoke, notKafka bool
 	turns                 uint32    // segments so far
-	finAck                uint32    // what the first FIN acknowledged
-	resetMark             resetMark // belongs to reset
-	reset                 int32     // tick at which a RST came, -1 before
-	closing               int32     // tick at which only the secrets of waiting records were missing to its end, -1 before
-	doubted               *doubts   // segments that wait for confirmation, nil without any
+	finAck                uint32    // acknowledgement number of the first FIN
+	resetMark             resetMark // valid while reset >= 0
+	reset                 int32     // tick of the RST; -1 without one
+	closing               int32     // tick at which the connection ended while records waited for secrets; -1 without one
+	doubted               *doubts   // segments that wait for confirmation; nil for none
 	late                  *postponed
-	offset                int64 // stream offset behind the bytes that are worked on, -1 where unknown
+	offset                int64 // stream offset behind the bytes being processed; -1 if unknown
 	dialogue              dialogue
 	tls                   *tlsrecord.Session
-	preface               *preface // that is being read
+	preface               *preface // being read; nil for none
 }
 
-// connMode is the way a connection's bytes take.
+// connMode says where a connection's bytes go.
 type connMode uint8
 
 const (
 	inClear connMode = iota // to the dialogue
 	crypted                 // to the TLS session, and its plaintext to the dialogue
 	headers                 // to the outline: nothing inside can be decrypted
-	ignored                 // nowhere: they are counted
+	ignored                 // nowhere: they are only counted
 )
 
-// init makes c, which may have been another one, the connection of f.
+// init makes c the connection of f. c may have been another one before.
 func (c *conn) init(w *worker, f *flow) {
 	*c = conn{}
 	c.w, c.flow, c.reset, c.closing = w, f, -1, -1
@@ -111,7 +110,6 @@ func (c *conn) segment(it *item) {
 	}
 }
 
-// pass counts a segment of a connection that is not analyzed.
 func (c *conn) pass(it *item) {
 	if d := it.dir ^ c.swapped; it.length > 0 {
 		c.info.Bytes[d] += uint64(it.length)
@@ -125,14 +123,14 @@ func (c *conn) pass(it *item) {
 	}
 }
 
-// ending notes who was first to end the connection.
+// ending records the first end of the connection.
 func (c *conn) ending(e End) {
 	if c.info.End.Kind == Cut {
 		c.info.End = e
 	}
 }
 
-// endOf describes the end that a segment with FIN or RST of direction d makes.
+// endOf describes the end that a FIN or RST of direction d causes.
 func (c *conn) endOf(how EndKind, d Direction, it *item) End {
 	e := End{Kind: how, By: d, At: it.at}
 	other := it.dir.Reverse()
@@ -142,8 +140,8 @@ func (c *conn) endOf(how EndKind, d Direction, it *item) End {
 	return e
 }
 
-// fin notes a FIN of direction d. If it acknowledges the other side's, that was the first, even
-// where it was captured later or not at all.
+// fin records a FIN of direction d. If it acknowledges the other side's FIN, that one was first,
+// even if it was captured later or not at all.
 func (c *conn) fin(d Direction, it *item) {
 	other := &c.half[it.dir.Reverse()]
 	e := &c.info.End
@@ -160,8 +158,8 @@ func (c *conn) fin(d Direction, it *item) {
 	}
 }
 
-// deliver takes the next bytes of a direction in order: p, and what the
-// snapshot length cut off behind it.
+// deliver processes the next bytes of a direction in order: p, then the bytes that the snapshot
+// length cut off.
 func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Position) {
 	d := raw ^ c.swapped
 	c.info.Bytes[d] += uint64(length)
@@ -178,21 +176,21 @@ func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Positi
 	}
 }
 
-// lost takes the place of n bytes that the capture lacks. at is the packet behind them.
+// lost skips n bytes that the capture lacks. at is the packet behind them.
 func (c *conn) lost(raw Direction, n int64, at capture.Position) {
 	c.info.Bytes[raw^c.swapped] += uint64(n)
 	c.miss(n)
 	c.absent(raw, n, at)
 }
 
-// absent passes on a gap of n bytes.
+// absent reports a gap of n bytes.
 func (c *conn) absent(raw Direction, n int64, at capture.Position) {
 	c.w.lostBefore, c.w.isLost = c.half[raw].lostBefore(n, at), true
 	c.gap(raw, n, at)
 	c.w.isLost = false
 }
 
-// miss counts n bytes that the capture lacks in one place.
+// miss counts a gap of n bytes in the capture.
 func (c *conn) miss(n int64) {
 	odd := c.odd()
 	odd.Missing += uint64(n)
@@ -204,8 +202,8 @@ func (c *conn) miss(n int64) {
 	}
 }
 
-// place returns the stream offset of a byte behind which n bytes, itself included, are left of
-// those that are worked on; -1 where unknown.
+// place returns the stream offset of a byte, or -1 if unknown. n is the number of bytes from it to
+// the end of the bytes being processed.
 func (c *conn) place(n int) int64 {
 	if c.tls != nil || c.offset < 0 {
 		return c.offset
@@ -239,7 +237,7 @@ func (c *conn) gap(raw Direction, n int64, at capture.Position) {
 			c.dialogue.gap(c, d, n, true, at)
 		}
 	case crypted:
-		if d == ToClient { // how it began is not known
+		if d == ToClient { // its beginning is unknown
 			c.serverSpoke, c.dialogue.greeting.n = true, max(c.dialogue.greeting.n, recordHeader)
 		}
 		if c.info.Outline != nil {
@@ -251,8 +249,8 @@ func (c *conn) gap(raw Direction, n int64, at capture.Position) {
 	}
 }
 
-// lostAt is the earliest packet known to come behind the bytes that a gap stands for: at, the next
-// packet of the direction, or one that acknowledges them.
+// lostAt returns the earliest packet known to follow the bytes of a gap. That is at, the next
+// packet of the direction, or an earlier one that acknowledges them.
 func (c *conn) lostAt(at capture.Position) capture.Position {
 	if c.w.isLost && c.w.lostBefore.Before(at) {
 		return c.w.lostBefore
@@ -260,7 +258,7 @@ func (c *conn) lostAt(at capture.Position) capture.Position {
 	return at
 }
 
-// ended is called when all bytes of a direction were passed on, up to its FIN.
+// ended is called when a direction has delivered all bytes up to its FIN.
 func (c *conn) ended(raw Direction) {
 	if c.mode == crypted {
 		c.tls.Close(raw^c.swapped == ToBroker, c.info.Now)
@@ -270,8 +268,8 @@ func (c *conn) ended(raw Direction) {
 	}
 }
 
-// close ends the connection. In a live capture, where records wait for their
-// secrets, it does so when these have come or liveWait is over.
+// close ends the connection. In a live capture it first waits for the secrets of waiting records,
+// up to liveWait.
 func (c *conn) close(how EndKind) {
 	if c.w.opt.Live && c.tls != nil && c.tls.Waiting() {
 		if c.closing < 0 {
@@ -293,7 +291,7 @@ func (c *conn) wait() {
 	}
 }
 
-// waited is called with each tick for a connection that waits, and reports whether it still does.
+// waited is called with each tick for a connection that waits. It reports whether it still waits.
 func (c *conn) waited() bool {
 	for i := range c.half {
 		h := &c.half[i]
@@ -362,12 +360,13 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		c.traceEnd()
 	}
 	c.dialogue, c.tls, c.mode = dialogue{}, nil, ignored
-	if !c.waits { // or else the tick lets go of it
+	if !c.waits { // otherwise the tick adds it
 		c.w.ended = append(c.w.ended, c)
 	}
 }
 
-// loseEnd counts the last bytes of a direction as missing that the other side has acknowledged.
+// loseEnd counts the last bytes of a direction as missing if the other side acknowledged them or
+// the FIN follows them.
 func (c *conn) loseEnd(d Direction) {
 	h := &c.half[d]
 	if !h.synced || h.ended || !h.ackSeen {
@@ -377,7 +376,7 @@ func (c *conn) loseEnd(d Direction) {
 	if h.fin {
 		n = int32(h.finSeq - h.next)
 	}
-	if n > 1 && n <= maxHole { // the acknowledgement of a FIN is one more than there are bytes
+	if n > 1 && n <= maxHole { // the acknowledgement of a FIN is one more than the bytes
 		c.lost(d, int64(n), c.info.Now)
 	}
 }

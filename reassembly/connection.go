@@ -10,9 +10,8 @@ import (
 // Direction is a direction of a connection.
 type Direction uint8
 
-// The two directions of a connection. Until it is known who the broker is,
-// ToBroker is the direction away from the side that sent the SYN, or, where
-// none was seen, the first packet.
+// The two directions of a connection. While the broker is unknown, ToBroker is the direction away
+// from the side that sent the SYN, or without a SYN, the first packet.
 const (
 	ToBroker Direction = iota
 	ToClient
@@ -21,16 +20,16 @@ const (
 // Reverse returns the other direction.
 func (d Direction) Reverse() Direction { return d ^ 1 }
 
-// Protocol is the protocol of a connection.
+// Protocol is the application protocol of a connection.
 type Protocol uint8
 
-// The protocols.
+// The protocols of a connection.
 const (
 	// Undecided: too few bytes were captured to decide.
 	Undecided Protocol = iota
-	// Kafka in the clear, or inside TLS that could be decrypted (then Connection.TLS is set).
+	// Kafka in plaintext, or inside decrypted TLS (then Connection.TLS is set).
 	Kafka
-	// TLS that could not be decrypted, or that held something else than Kafka.
+	// TLS that could not be decrypted, or whose plaintext is not Kafka.
 	TLS
 	// HTTP/1 requests or responses, or the HTTP/2 preface.
 	HTTP
@@ -41,7 +40,7 @@ const (
 // EndKind says how a connection ended.
 type EndKind uint8
 
-// How a connection can end.
+// The ways a connection ends.
 const (
 	// Cut: the capture ended while the connection was open.
 	Cut EndKind = iota
@@ -49,126 +48,125 @@ const (
 	Closed
 	// Reset by a RST.
 	Reset
-	// Expired: nothing was seen of it for longer than the idle timeout.
+	// Expired: it was silent for longer than the idle timeout.
 	Expired
-	// Replaced by a new connection between the same ports, its end unseen.
+	// Replaced by a new connection between the same ports. Its end was not captured.
 	Replaced
 )
 
-// End is how, when and by whom a connection was ended.
+// End says how, when and by whom a connection was ended.
 type End struct {
 	Kind EndKind
-	// By is the direction in which the first FIN or RST travelled: ToClient
-	// means that the broker ended the connection. Only for Closed and Reset.
+	// By is the direction of the first FIN or RST. ToClient means that the broker ended the
+	// connection. It is set for Closed and Reset only.
 	By Direction
-	// HasAcked is false where Acked is unknown: the packet acknowledges nothing, or was not
-	// captured.
+	// HasAcked is false if Acked is unknown: the packet acknowledges nothing, or was not captured.
 	HasAcked bool
 	// At is the packet that ended it.
 	At capture.Position
-	// Acked is the number of stream bytes (as Connection.Bytes counts them) that the side which
-	// ended the connection had received from the other side by then, as its FIN or RST
-	// acknowledges them. A request that begins behind them arrived later, so the end is not the
-	// answer to it (Frame.Offset).
+	// Acked is the number of stream bytes that the side which ended the connection had received by
+	// then. Its FIN or RST acknowledges them; Connection.Bytes counts the same way. A request
+	// behind them arrived later, so the end is not the answer to it (Frame.Offset).
 	Acked int64
 }
 
-// Span is a range of offsets in a stream, From included, To not.
+// Span is a range of stream offsets, from From up to but not including To.
 type Span struct{ From, To int64 }
 
-// Has reports whether the range has one of the n bytes from an offset on.
+// Has reports whether the range contains any of the n bytes from offset on.
 func (s Span) Has(offset, n int64) bool { return offset < s.To && offset+n > s.From }
 
-// Connection describes one TCP connection, apart from the Kafka messages in it. The Shard gets it
-// when the connection speaks Kafka (it still changes), and for every connection when it is over.
+// Connection describes one TCP connection without its Kafka frames. The Shard gets it when the
+// connection proves to be Kafka (its fields still change), and gets every connection when it is
+// over.
 type Connection struct {
 	// Domain is capture.Segment.Domain of the connection.
 	Domain uint64
-	// Client and Broker are the two sides. Where Protocol is not Kafka,
-	// Client is the side that sent the SYN, or else the first packet.
+	// Client and Broker are the two sides. Unless Protocol is Kafka, Client is the side that sent
+	// the SYN, or without a SYN, the first packet.
 	Client, Broker netip.AddrPort
-	// First and Last are the first and last packets seen.
+	// First and Last are the first and last captured packets.
 	First, Last capture.Position
-	// Now is the current packet. It orders events: a message that waited for a missing segment is
+	// Now is the current packet. It orders events: a frame that waited for a missing segment is
 	// passed on at a later packet than its own.
 	Now capture.Position
 	// Stream is Wireshark's tcp.stream.
 	Stream uint32
-	// Protocol is what the connection speaks.
+	// Protocol is the application protocol, as far as it is known.
 	Protocol Protocol
-	// Confusion says that one side spoke TLS and the other something else (KV2007).
+	// Confusion says that one side spoke TLS and the other did not (KV2007).
 	Confusion Confusion
-	// Initial are the initial sequence numbers of the sides that sent the SYN and that answered
-	// it, if HasInitial: both were captured.
+	// Initial are the initial sequence numbers of the side that sent the SYN and of the side that
+	// answered it. HasInitial says that both were captured.
 	Initial    [2]uint32
 	HasInitial bool
-	// Midstream: the connection was open before its first packet here.
+	// Midstream: the connection was open before its first captured packet.
 	Midstream bool
-	// Refused: the broker's side answered the SYN with a RST: nothing listens there.
+	// Refused: the broker's side answered the SYN with a RST. Nothing listens on that port.
 	Refused bool
 	// Seen reports for each direction whether any segment of it was captured.
 	Seen [2]bool
-	// Bytes counts the payload bytes of each direction, those missing included.
+	// Bytes counts the payload bytes of each direction, including missing ones.
 	Bytes [2]uint64
-	// LastData are the packets with the latest payload byte of each direction; the zero value
-	// without any.
+	// LastData are the packets with the latest payload byte of each direction; the zero value for
+	// none.
 	LastData [2]capture.Position
-	// TLS describes the TLS session, nil without any. It is set when the connection is over; with
-	// Options.Subjects, a Handler inside TLS has it as it was at its opening.
+	// TLS describes the TLS session; nil for none. It is set when the connection is over. With
+	// Options.Subjects, Shard.Open also gets it, with what is known then.
 	TLS *tlsrecord.Info
-	// Outline is what the record headers of a TLS connection show of which nothing
-	// was decrypted, nil for all others.
+	// Outline describes the record headers of a TLS connection of which nothing was decrypted. It
+	// is nil for all others.
 	Outline *tlsrecord.Outline
-	// Oddities are nil for most connections. Odd reads them.
+	// Oddities are nil for most connections. Read them with Odd.
 	Oddities *Oddities
 	// End is how the connection ended.
 	End End
-	// Requests and Responses count the Kafka frames handed to the Handler.
+	// Requests and Responses count the Kafka frames passed to the Handler.
 	Requests, Responses uint64
 }
 
-// Oddities are what few connections have. They are kept apart because 100,000 connections may be
-// open.
+// Oddities are properties that few connections have. They are separate to save memory: 100,000
+// connections may be open.
 type Oddities struct {
-	// Missing counts payload bytes that the capture lacks, Gaps the places.
+	// Missing counts payload bytes that the capture lacks. Gaps counts the places.
 	Missing, Gaps uint64
-	// Resyncs counts how often the next Kafka frame had to be searched for.
+	// Resyncs counts the searches that found the next Kafka frame.
 	Resyncs uint64
-	// Incomplete counts requests that had begun when the connection or the capture ended. Those
-	// with a header are also handed to the Handler (Frame.Lacking).
+	// Incomplete counts requests that had begun when the connection or the capture ended. The
+	// Handler also gets those with a header (Frame.Lacking).
 	Incomplete uint64
-	// Conflicts counts payload bytes that came again and differed from the first copy. A
-	// difference is found only where the first copy is still known: in segments that wait for
-	// earlier ones, and in the last few short segments of each direction.
+	// Conflicts counts retransmitted payload bytes that differ from the first copy. It needs the
+	// first copy: segments that wait for earlier ones, and the last few short segments of each
+	// direction.
 	Conflicts uint64
-	// Contested is for each direction where the capture has two versions of bytes and nothing
-	// shows which of them the receiver has, as offsets in the stream (Connection.Bytes): from the
-	// first place to the last.
+	// Contested is the range, for each direction, from the first to the last place where the
+	// capture has two versions of bytes and the version that the receiver accepted is unknown.
+	// Offsets count as in Connection.Bytes.
 	Contested [2]Span
-	// Behind are further addresses of the broker's side, where the connection was captured before
-	// and after address translation: Broker is the one that was seen first.
+	// Behind are further addresses of the broker's side, if the connection was captured before and
+	// after address translation. Broker is the first one seen.
 	Behind []netip.AddrPort
-	// Spoke names the protocol of the broker's side where that is not Kafka: one of the constants
-	// Spoke... It is empty where nothing is known.
+	// Spoke is the protocol of the broker's side if it is not Kafka: a Spoke constant. It is empty
+	// if unknown.
 	Spoke string
-	// Greeting is what the broker's side sent first, where Spoke is set and not TLS: the first
-	// line of a text, or at most maxGreeting bytes of anything else. They are wire bytes and have
-	// to be escaped.
+	// Greeting is the first data from the broker's side: the first line of text, or at most
+	// maxGreeting other bytes. It is set if Spoke is set and not TLS. Escape it: it comes from the
+	// wire.
 	Greeting []byte
-	// Opening is what the client's side sent first, at most maxGreeting bytes of it, where that
-	// could be a Kafka request and the connection was not taken for Kafka. Other bytes are not
-	// kept: they may hold secrets.
+	// Opening is the client's first data, at most maxGreeting bytes. It is set if that could be a
+	// Kafka request but the connection is not accepted as Kafka. Other bytes are not kept: they
+	// may contain secrets.
 	Opening []byte
-	// Prefaces are what a proxy or its client sent before all else, in order. Client and Broker
-	// are the addresses that they carry; a host name is part of Domain.
+	// Prefaces are what a proxy or its client sent before everything else, in order. Client and
+	// Broker are the addresses that they carry. A host name is part of Domain.
 	Prefaces []Preface
 
-	behind []sides // the addresses behind address translation
+	behind []sides // addresses behind address translation
 }
 
 var noOddities Oddities
 
-// Odd returns the Oddities, empty ones where c has none. They must not be changed.
+// Odd returns the Oddities, or empty ones if c has none. They must not be changed.
 func (c *Connection) Odd() *Oddities {
 	if c.Oddities == nil {
 		return &noOddities
@@ -176,7 +174,7 @@ func (c *Connection) Odd() *Oddities {
 	return c.Oddities
 }
 
-// odd returns the Oddities of c for a change.
+// odd returns the Oddities of c for writing.
 func (c *conn) odd() *Oddities {
 	if c.info.Oddities == nil {
 		c.info.Oddities = new(Oddities)
@@ -198,7 +196,7 @@ const (
 	SpokeAMQP       = "AMQP"
 	SpokeMQTT       = "MQTT"
 	SpokeTLS        = "TLS"
-	// SpokeText is a line of text of no protocol that is known here.
+	// SpokeText is a line of text of an unknown protocol.
 	SpokeText = "text"
 	// SpokeUnknown is anything else that cannot be Kafka.
 	SpokeUnknown = "unknown"
@@ -207,89 +205,81 @@ const (
 // maxGreeting bounds Oddities.Opening and Greeting, in bytes.
 const maxGreeting = 64
 
-// Confusion says which sides of a connection disagree about TLS.
+// Confusion says how the two sides of a connection disagree about TLS.
 type Confusion uint8
 
-// Who spoke TLS to whom.
+// The values of Confusion.
 const (
-	// NoConfusion: both sides spoke the same.
+	// NoConfusion: both sides spoke the same protocol.
 	NoConfusion Confusion = iota
-	// ClearToTLS: the client sent Kafka in the clear and the broker answered with a TLS record.
+	// ClearToTLS: the client sent Kafka in plaintext and the broker answered with a TLS record.
 	ClearToTLS
-	// TLSToClear: the client sent a TLS ClientHello and the broker answered with something that is
-	// no TLS, or closed the connection without a byte.
+	// TLSToClear: the client sent a TLS ClientHello. The broker answered without TLS, or closed
+	// the connection without sending a byte.
 	TLSToClear
 )
 
-// Frame is one Kafka message: what follows its 4-byte size.
+// Frame is one Kafka request or response without its 4-byte size field.
 type Frame struct {
 	Direction Direction
-	// Size is the length of the message in bytes, the 4 bytes of the size
-	// itself not counted.
+	// Size is the length of the frame in bytes, without the 4-byte size field.
 	Size int64
-	// Head holds the first bytes of the message: as many as Handler.Want asked
-	// for, or all of a shorter one. Fewer where the capture lacks them. It is
-	// valid during the call only.
+	// Head holds the first bytes of the frame: as many as Handler.Want requested, or all of a
+	// shorter frame. It holds fewer if the capture lacks them. It is valid during the call only.
 	Head []byte
-	// First and Last are the packets of its first and its last byte. A response is
-	// passed on as soon as Head is complete: then Last is the packet in which
-	// Head was completed.
+	// First and Last are the packets of the first and the last byte. A response is passed on as
+	// soon as Head is complete: Last is then the packet that completed Head.
 	First, Last capture.Position
-	// Offset is the place of its first byte in the stream of its direction, as Connection.Bytes
-	// counts it; inside TLS that of the segment in which the first byte was decrypted. -1 where
-	// unknown.
+	// Offset is the stream offset of the first byte, as Connection.Bytes counts. Inside TLS it is
+	// the offset of the segment that completed its record. -1 if unknown.
 	Offset int64
-	// Lacking is how many bytes of the message did not come before the connection ended. It is
-	// above 0 only for the last request of a connection, whose Last is then the last packet with
-	// bytes of it.
+	// Lacking is how many bytes of the frame had not arrived when the connection ended. It is
+	// above 0 only for the last request. Its Last is the last packet with client data.
 	Lacking int64
-	// Resynced: it is the first frame found again after bytes were missing.
+	// Resynced: this is the first frame that a search found after a loss.
 	Resynced bool
 }
 
-// Handler takes the Kafka messages of one connection. All calls come from the
-// goroutine of the connection's shard, each direction's in order. A response
-// can come before its request where the request's packet was captured late.
+// Handler receives the Kafka frames of one connection. The goroutine of the connection's shard
+// makes all calls, in order for each direction. A response may precede its request if the
+// request's packet was captured late.
 type Handler interface {
-	// Want is asked once per message, with its first bytes in head (at least
-	// 8, or all of a shorter message): how many of its bytes should Frame.Head hold? ok is
-	// false when this cannot be the beginning of a message here; the place of
-	// the next one is then searched for.
+	// Want returns how many bytes Frame.Head should hold. It is called once per frame with the
+	// first bytes in head: at least 8, or all of a shorter frame. If ok is false, no frame can
+	// begin with head. The next frame is then searched for.
 	Want(d Direction, size int64, head []byte) (n int, ok bool)
-	// Plausible is stricter than Want, for places found by searching: could head (up to 300 bytes,
-	// or all of a shorter message) begin a message in this connection at this point? For a
-	// request: known API key, plausible version, the same client id, a correlation id that goes on
-	// from the last. For a response: a correlation id that is awaited.
+	// Plausible is stricter than Want and checks offsets found by searching. It reports whether
+	// head can begin a frame here: up to 300 bytes, or all of a shorter frame. A request needs a
+	// known API key, a plausible version, the same client id and the next correlation id. A
+	// response needs the correlation id of an open request.
 	Plausible(d Direction, size int64, head []byte) bool
-	// Anchor returns byte strings of which one must stand in the next message in
-	// direction d, and how many bytes after the beginning of the size field: for requests the
-	// length-prefixed client id (12), for responses the correlation ids that
-	// are awaited (4). Search goes by them after a loss. The slice is valid until the next call.
+	// Anchor returns byte strings. The next frame in direction d must contain one of them, offset
+	// bytes after the beginning of the size field. For requests that is the length-prefixed client
+	// id (12), for responses the open correlation ids (4). The search after a loss uses them. The
+	// slice is valid until the next call.
 	Anchor(d Direction) (anchors [][]byte, offset int)
-	// Expect is called before all others where the beginning of the conversation was not captured:
-	// head is the beginning, up to 300 bytes, of a request of this connection. Message takes it
-	// later, possibly after others.
+	// Expect is the first call if the beginning of the connection was not captured. head holds up
+	// to 300 bytes of a request of this connection. Message receives that request later, possibly
+	// after others.
 	Expect(size int64, head []byte)
-	// Message takes a message. A request is passed on when its last byte has come or the connection
-	// is over, a response when its head has come.
+	// Message receives a frame: a request when its last byte has arrived or the connection is
+	// over, a response when its head has arrived.
 	Message(f *Frame)
-	// Lost reports that the capture may lack messages in direction d, in packets before the given
-	// one or in it.
+	// Lost reports that the capture may lack frames in direction d, in packets up to and including
+	// at.
 	Lost(d Direction, at capture.Position)
-	// End ends the connection; c.End says how. No call follows.
+	// End is the last call; c.End says how the connection ended.
 	End()
 }
 
-// Shard makes the handlers of the connections that fall to one worker, and
-// gathers what they produce.
+// Shard makes the handlers of the connections of one worker and gathers their results.
 type Shard[R any] interface {
 	// Open returns the handler for a connection that speaks Kafka.
 	Open(c *Connection) Handler
-	// Closed is called once for every connection, Kafka or not, when it is over, after its
-	// Handler's End. c must not be changed, and may be kept until what the next Take returns was
-	// collected.
+	// Closed is called once for every connection, Kafka or not, after its Handler's End. c must
+	// not be changed. The shard may keep c until the results of the next Take were collected.
 	Closed(c *Connection)
-	// Take returns what was produced since the last call. old is what an earlier call returned and
-	// that is no longer in use, the zero value if there is none. Its memory can be reused.
+	// Take returns the results since the last call. old is the result of an earlier call that is
+	// no longer in use, or the zero value; its memory can be reused.
 	Take(old R) R
 }

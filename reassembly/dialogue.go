@@ -8,22 +8,21 @@ import (
 )
 
 const (
-	// maxPending and maxPendingChunks bound what is held of a connection until it
-	// is known what it speaks: 16 KiB hold the largest head of a first request that
-	// comes in pieces, 512 chunks of 72 bytes beside their bytes one that comes byte by byte.
+	// maxPending and maxPendingChunks bound what is held of a connection until its protocol is
+	// known. 16 KiB hold the largest head of a first request. 512 chunks, 72 bytes each without
+	// their bytes, hold one that arrives byte by byte.
 	maxPending       = 16 << 10
 	maxPendingChunks = 512
 	chunkBytes       = 72
-	// maxShardPending bounds that for all connections of a shard: 2 MiB, of
-	// which 4 shards make 8 MiB.
+	// maxShardPending bounds that for all connections of a shard: 2 MiB; 4 shards make 8 MiB.
 	maxShardPending = 2 << 20
 )
 
-// dialogue is the conversation inside a connection, in the clear or decrypted:
-// first it finds out whether it is Kafka, then it has it framed.
+// dialogue is the byte stream inside a connection, in plaintext or decrypted. It first decides
+// whether it is Kafka, then splits it into frames.
 type dialogue struct {
 	decided  bool
-	anchored bool // the first byte towards the broker is the first of the conversation
+	anchored bool // the first byte to the broker is the first of the connection
 	answered bool // the broker's side sent something
 	found    bool // not anchored: a request was found, in direction asker
 	asker    Direction
@@ -33,17 +32,17 @@ type dialogue struct {
 	handler  Handler
 }
 
-// pending are the bytes of an undecided conversation.
+// pending are the bytes of an undecided connection.
 type pending struct {
 	chunks  []chunk
 	bytes   int
 	dropped bool // the oldest chunks were dropped
 }
 
-// chunk is what came in one segment, or a gap.
+// chunk is the bytes of one segment, or a gap.
 type chunk struct {
 	dir    Direction
-	exact  bool // gap is no estimate
+	exact  bool // gap is not an estimate
 	p      []byte
 	gap    int64
 	at     capture.Position
@@ -59,7 +58,7 @@ func (t *dialogue) init(midstream bool) {
 	}
 }
 
-// data takes the next bytes of direction d.
+// data processes the next bytes of direction d.
 func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 	switch {
 	case t.decided:
@@ -75,7 +74,7 @@ func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 	}
 }
 
-// gap takes the place of n missing bytes.
+// gap skips n missing bytes.
 func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Position) {
 	if !t.decided {
 		k := chunk{dir: d, gap: n, exact: exact, at: at}
@@ -98,7 +97,7 @@ func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Pos
 }
 
 // waits holds the first bytes of the broker's side until they are enough to decide whether they
-// can be Kafka's.
+// can be Kafka.
 func (t *dialogue) waits(c *conn, p []byte, at capture.Position) bool {
 	if t.pending == nil && (!c.isFirstAnswer() || !needsMore(p)) {
 		return false
@@ -110,7 +109,7 @@ func (t *dialogue) waits(c *conn, p []byte, at capture.Position) bool {
 	return true
 }
 
-// flush passes on what waits.
+// flush passes on the bytes held by waits.
 func (t *dialogue) flush(c *conn) {
 	answer := t.pending.answer()
 	held := t.take(c)
@@ -123,7 +122,7 @@ func (t *dialogue) flush(c *conn) {
 	}
 }
 
-// decide looks at the first bytes of a conversation that is seen from its beginning.
+// decide checks the first bytes of a connection captured from its beginning.
 func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 	first, answer := p, []byte(nil)
 	if t.pending != nil || d == ToClient {
@@ -133,7 +132,7 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 	if len(first) == 0 && c.info.Odd().Spoke == "" && needsMore(answer) && len(t.pending.chunks) < http2Header {
 		return
 	}
-	if len(first) == 0 { // the broker's side speaks first, or the first bytes are missing
+	if len(first) == 0 { // the broker's side sends first, or the first bytes are missing
 		if c.greet(answer) {
 			t.take(c)
 			return
@@ -181,10 +180,10 @@ func (t *dialogue) take(c *conn) *pending {
 	return held
 }
 
-// first returns the bytes that went towards the broker first, without a gap.
+// first returns the first bytes sent to the broker, up to the first gap.
 func (p *pending) first() []byte { return p.run(ToBroker) }
 
-// answer returns those that came back first.
+// answer returns the first bytes sent to the client.
 func (p *pending) answer() []byte { return p.run(ToClient) }
 
 func (p *pending) run(d Direction) []byte {
@@ -201,7 +200,7 @@ func (p *pending) run(d Direction) []byte {
 	return b
 }
 
-// replay hands what was pending, or else p, to the framers.
+// replay passes what was pending, or else p, to the framers.
 func (t *dialogue) replay(c *conn, p []byte, d Direction, at capture.Position) {
 	held := t.take(c)
 	if held == nil {
@@ -213,7 +212,7 @@ func (t *dialogue) replay(c *conn, p []byte, d Direction, at capture.Position) {
 	}
 }
 
-// again takes a chunk that was held.
+// again processes a chunk that was held.
 func (t *dialogue) again(c *conn, k chunk) {
 	if k.gap > 0 {
 		t.gap(c, k.dir, k.gap, k.exact, k.at)
@@ -223,8 +222,8 @@ func (t *dialogue) again(c *conn, k chunk) {
 	t.data(c, k.dir, k.p, k.at)
 }
 
-// unanchor goes on as if the conversation had been joined midstream: its first
-// bytes are not there, or not the client's.
+// unanchor continues as if the connection had been joined midstream: its first bytes are missing,
+// or not the client's.
 func (t *dialogue) unanchor(c *conn) {
 	t.anchored = false
 	t.fr[0].state, t.fr[1].state = searching, searching
@@ -248,7 +247,7 @@ func (t *dialogue) open(c *conn) {
 	t.handler = c.w.opener.Open(&c.info)
 }
 
-// end ends the conversation and its handler.
+// end ends the connection's handler.
 func (t *dialogue) end(c *conn) {
 	if t.decided && t.pending != nil {
 		t.flush(c)
@@ -282,7 +281,7 @@ func (c *conn) want(d Direction, size int64, head []byte) (n int, ok bool) {
 	if h := c.dialogue.handler; h != nil {
 		return h.Want(d, size, head)
 	}
-	return plausibleBytes, true // what Plausible found, and the end will confirm
+	return plausibleBytes, true // Plausible found the frame; its end will confirm it
 }
 
 func (c *conn) plausible(d Direction, size int64, head []byte) bool {
@@ -292,11 +291,11 @@ func (c *conn) plausible(d Direction, size int64, head []byte) bool {
 	if c.isBroker(d) {
 		return false
 	}
-	// Otherwise the first request that is found decides.
+	// Otherwise the first request found decides.
 	return size >= wantBytes && c.w.opt.LooksLikeRequest(size, head) == Strong
 }
 
-// isBroker reports whether the handshake showed that the sender of direction d is the broker.
+// isBroker reports whether the handshake proves that the sender of direction d is the broker.
 func (c *conn) isBroker(d Direction) bool { return d == ToClient && !c.info.Midstream }
 
 func (c *conn) anchor(d Direction) ([][]byte, int) {
@@ -308,7 +307,7 @@ func (c *conn) anchor(d Direction) ([][]byte, int) {
 
 func (c *conn) message(f *Frame) {
 	t := &c.dialogue
-	if t.handler == nil { // it is framed again, with what came before it
+	if t.handler == nil { // start frames it again, with the bytes before it
 		if !t.found {
 			t.noteRequest(c, f.Direction, f.Size, f.Head)
 		}
@@ -329,7 +328,7 @@ func (c *conn) message(f *Frame) {
 }
 
 func (c *conn) lostPlace(d Direction, at capture.Position) {
-	if c.w.isLost && c.tls == nil && c.w.lostBefore.Before(at) { // a TLS record goes on behind the lost segment
+	if c.w.isLost && c.tls == nil && c.w.lostBefore.Before(at) { // a TLS record may continue behind the lost segment
 		at = c.w.lostBefore
 	}
 	if c.dialogue.handler != nil {
@@ -337,8 +336,8 @@ func (c *conn) lostPlace(d Direction, at capture.Position) {
 	}
 }
 
-// judge says what a conversation that begins with first and answer speaks. sure
-// is false while more bytes are needed.
+// judge returns the protocol of a connection that begins with first and answer. sure is false if
+// more bytes are needed.
 func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 	if c.tls == nil {
 		if p, sure := foreignProtocol(first); p != Undecided || !sure {
@@ -358,7 +357,7 @@ func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 	}
 	how := c.w.opt.LooksLikeRequest(size, head)
 	switch {
-	case how == Strong, how >= Fits && foreignGreeting(answer) != "": // a request, to whatever answers
+	case how == Strong, how >= Fits && foreignGreeting(answer) != "": // a request, whatever server answers
 		return Kafka, true
 	case how == No:
 		if int64(len(head)) < min(size, plausibleBytes) && len(answer) == 0 {
@@ -380,7 +379,7 @@ func (c *conn) judge(first, answer []byte) (p Protocol, sure bool) {
 }
 
 // isLoneRequest reports whether the connection carried one request only, or the beginning of one:
-// the broker closed the connection on it, or never answered.
+// the broker closed the connection after it, or never answered.
 func (c *conn) isLoneRequest(held *pending) bool {
 	for _, k := range held.chunks {
 		if k.dir == ToClient || k.gap > 0 {

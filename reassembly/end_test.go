@@ -9,8 +9,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestEndSaysWhatWasReceived: a FIN or RST acknowledges the requests that came before the broker
-// ended the connection, wherever it stands in the capture.
+// TestEndSaysWhatWasReceived: a FIN or RST acknowledges the requests that arrived before the
+// broker ended the connection, at any place in the capture.
 func TestEndSaysWhatWasReceived(t *testing.T) {
 	first, second := request(3, 1, 1, 20), request(3, 1, 2, 40)
 	answered := func(r *capturetest.Recorder) *capturetest.Conversation {
@@ -18,7 +18,7 @@ func TestEndSaysWhatWasReceived(t *testing.T) {
 		c.Exchange(first, response(1, 50))
 		return c
 	}
-	begin := int64(len(first)) // where the second request begins
+	begin := int64(len(first)) // the second request begins here
 	for name, tc := range map[string]struct {
 		play func(r *capturetest.Recorder)
 		want End
@@ -77,7 +77,7 @@ func TestEndSaysWhatWasReceived(t *testing.T) {
 	}
 }
 
-// TestOffsetsCountWhatIsMissing: what the capture lacks has its place in the stream.
+// TestOffsetsCountWhatIsMissing: bytes that the capture lacks count in stream offsets.
 func TestOffsetsCountWhatIsMissing(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -91,8 +91,8 @@ func TestOffsetsCountWhatIsMissing(t *testing.T) {
 	}
 }
 
-// TestRequestCutShort: the last request of a connection is passed on if its header came, with what
-// is lacking.
+// TestRequestCutShort: the last request of a connection is passed on if its header was captured,
+// with the number of bytes that it lacks.
 func TestRequestCutShort(t *testing.T) {
 	whole := request(3, 1, 2, 4000)
 	answered := "0: request 3 v1 id 1 size 34 frame 4"

@@ -11,58 +11,57 @@ import (
 )
 
 const (
-	// maxFlows bounds the TCP connections in the table, with payload or
-	// without: 262,144 flows of 152 bytes are 38 MiB.
+	// maxFlows bounds the TCP connections in the table, with payload or without: 262,144 flows of
+	// 152 bytes are 38 MiB.
 	maxFlows = 1 << 18
-	// maxSilentFlows bounds those of them that never carried a byte of payload, as a
-	// flood of SYNs makes them: 65,536 of 152 bytes are 9.5 MiB.
+	// maxSilentFlows bounds the connections without payload, for example in a SYN flood: 65,536 of
+	// 152 bytes are 9.5 MiB.
 	maxSilentFlows = 1 << 16
 	// flowChunk is how many flows are allocated together: 152 KiB.
 	flowChunk = 1024
-	// evictionScan is how many flows are looked at for the one to give up when
-	// there are too many.
+	// evictionScan is how many flows are compared to choose one to evict.
 	evictionScan = 32
-	// maxElsewhere bounds the captures other than the latest in which a connection keeps its
-	// number: hosts at both ends and on the way, each twice.
+	// maxElsewhere bounds the captures, other than the latest, in which a connection keeps its
+	// number: hosts at both ends and between them, each twice.
 	maxElsewhere = 8
-	// sameFlowWindow is how far sequence numbers of two copies of one connection
-	// may be apart: the default maximum TCP receive buffer of Linux is 6 MiB.
+	// sameFlowWindow is how far sequence numbers of two copies of one connection may differ, in
+	// bytes. The default maximum TCP receive buffer of Linux is 6 MiB.
 	sameFlowWindow = 8 << 20
 )
 
-// flow is what the dispatcher keeps of a TCP connection: enough to give it its
-// stream number and its conn. It belongs to the dispatching goroutine.
+// flow is what the dispatching goroutine keeps of a TCP connection: what it needs to find its
+// stream number and its conn. It belongs to that goroutine.
 type flow struct {
-	a, b         [16]byte // a is the side that sent the SYN, or else the first packet
+	a, b         [16]byte // a sent the SYN, or without a SYN, the first packet
 	aPort, bPort uint16
 	depth        uint8
-	seen         [2]bool  // by direction, 0 is from a
-	synced       [2]bool  // base is that of a SYN
-	closed       uint8    // bit 0, 1: FIN of that direction; bit 2: RST
-	dead         bool     // slot is free
-	unwanted     bool     // kept out by Options.Want
-	isNumberOnly bool     // the capture has no segment of it, only headers (Segment.NumberOnly)
-	hasChecksums [2]bool  // a segment of that direction had a good checksum
-	ttl          [2]uint8 // of the first segment of that direction that opens, carries or ends something
+	seen         [2]bool  // by direction; 0 is from a
+	synced       [2]bool  // base comes from a SYN
+	closed       uint8    // bits 0 and 1: FIN of that direction; bit 2: RST
+	dead         bool     // the slot is free
+	unwanted     bool     // excluded by Options.Want
+	isNumberOnly bool     // the capture has only headers of it, no segment (Segment.NumberOnly)
+	hasChecksums [2]bool  // a segment of that direction had a correct checksum
+	ttl          [2]uint8 // of the direction's first segment with a SYN, FIN, RST or payload
 	isChallenged bool     // a SYN waits in flowTable.challenges
-	acked        bool     // the base of the direction that was not seen is one less than what was acknowledged first
+	acked        bool     // base of the unseen direction is one less than its first acknowledgement
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
 	last         [2]uint32 // sequence number after the last segment
 	domain       uint64
 	hash         uint32
-	next         uint32 // following flow of the bucket, +1
+	next         uint32 // next flow of the bucket, +1
 	alias        uint32 // flow that this one is a copy of, +1
-	isTurned     bool   // the copy's directions are the other way round
+	isTurned     bool   // the copy's directions are reversed
 	marks        uint8  // segments compared by flowTable.twin
-	batch        uint32 // the lower half of the number of the batch in which conn was made
+	batch        uint32 // low 32 bits of the number of the batch in which conn was made
 	capture      uint32
-	first        uint64 // frame
+	first        uint64 // frame number
 	firstTime    int64
-	lastTime     int64 // of the clock of the pool, not of packets
-	conn         *conn // nil until there is payload, endedConn when it is over
-	// number is the stream number within the capture numbered; elsewhere, nil for most,
-	// holds those within other captures.
+	lastTime     int64 // of the Pool's clock, not of packets
+	conn         *conn // nil before payload, endedConn when it is over
+	// number is the stream number within capture numbered. elsewhere, usually nil, holds those
+	// within other captures.
 	number, numbered uint32
 	elsewhere        *[]captureNumber
 }
@@ -70,13 +69,13 @@ type flow struct {
 // captureNumber is the number of a connection within a capture.
 type captureNumber struct{ capture, number uint32 }
 
-// flowTable finds the flow of a segment and numbers new ones as Wireshark's
-// tcp.stream does: in order of first appearance, a reused port pair being new.
+// flowTable finds the flow of a segment. It numbers new flows as Wireshark's tcp.stream does: in
+// order of first appearance, and a reused port pair is a new one.
 type flowTable struct {
 	seed     maphash.Seed
 	chunks   []*[flowChunk]flow
 	free     []uint32
-	used     uint32 // slots handed out so far
+	used     uint32 // slots ever allocated
 	buckets  []uint32
 	live     int // flows in the table
 	silent   int // of them without conn
@@ -85,10 +84,10 @@ type flowTable struct {
 	numbers  []uint32 // streams by capture
 	hand     uint32
 	limits   *Limits
-	// marks are the latest first segments of connections, by mark.place.
+	// marks hold the first segments with payload of recent connections, by mark.place.
 	marks *[maxMarks]marked
-	// challenges are SYNs on live connections, disbelieved counts those that nothing confirmed so
-	// far.
+	// challenges are SYNs on live connections. disbelieved counts discarded segments and SYNs that
+	// nothing has confirmed so far.
 	challenges  map[*flow]challenge
 	disbelieved uint64
 	// release is called for a flow that leaves the table, unless it is a copy of another or
@@ -102,8 +101,8 @@ func newFlowTable(limits *Limits, release func(*flow, EndKind)) *flowTable {
 
 func (t *flowTable) at(i uint32) *flow { return &t.chunks[i/flowChunk][i%flowChunk] }
 
-// hash is the same for both directions. The seed goes over the whole key, so that no sender can
-// craft addresses and ports that all fall into one bucket.
+// hash is the same for both directions. The seed covers the whole key, so no sender can choose
+// addresses and ports that all fall into one bucket.
 func (t *flowTable) hash(s *capture.Segment) uint32 {
 	src0, src1 := binary.LittleEndian.Uint64(s.Src[8:]), binary.LittleEndian.Uint64(s.Src[:])
 	dst0, dst1 := binary.LittleEndian.Uint64(s.Dst[8:]), binary.LittleEndian.Uint64(s.Dst[:])
@@ -121,11 +120,11 @@ func (t *flowTable) hash(s *capture.Segment) uint32 {
 	return uint32(maphash.Bytes(t.seed, key[:]))
 }
 
-// lookup returns the flow that the segment belongs to and its direction in it (0
-// is from a), making the flow if need be. fresh reports that it was made now.
+// lookup returns the flow of a segment and its direction in it (0 is from a). If there is none, it
+// makes one, and fresh is true. It returns nil for a segment that is discarded or kept back.
 func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bool) {
 	h := t.hash(s)
-	var other *flow // the same addresses in another domain
+	var other *flow // same addresses in another domain
 	var otherDir Direction
 	for i := t.buckets[h&uint32(len(t.buckets)-1)]; i != 0; i = f.next {
 		f = t.at(i - 1)
@@ -188,7 +187,7 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 	return f, d, true
 }
 
-// original is the flow that f is a copy of; nil where its place was given to another since.
+// original returns the flow that f is a copy of. It returns nil if that slot was reused since.
 func (t *flowTable) original(f *flow) *flow {
 	if o := t.at(f.alias - 1); !o.dead && o.alias == 0 && o.stream == f.stream {
 		return o
@@ -196,7 +195,6 @@ func (t *flowTable) original(f *flow) *flow {
 	return nil
 }
 
-// nextNumber is the next free stream number of a capture.
 func (t *flowTable) nextNumber(capture uint32) uint32 {
 	for int(capture) >= len(t.numbers) {
 		t.numbers = append(t.numbers, 0)
@@ -205,7 +203,7 @@ func (t *flowTable) nextNumber(capture uint32) uint32 {
 	return t.numbers[capture] - 1
 }
 
-// number is the stream number of f within a capture in which it has a packet.
+// number returns the stream number of f within a capture that has a packet of it.
 func (t *flowTable) number(f *flow, capture uint32) uint32 {
 	if f.numbered != capture {
 		t.renumber(f, capture)
@@ -213,7 +211,7 @@ func (t *flowTable) number(f *flow, capture uint32) uint32 {
 	return f.number
 }
 
-// renumber has f remember its number within another capture, or gives it one.
+// renumber switches f to its number within another capture, and assigns one if there is none.
 func (t *flowTable) renumber(f *flow, capture uint32) {
 	if f.elsewhere == nil {
 		f.elsewhere = new([]captureNumber)
@@ -234,7 +232,7 @@ func (t *flowTable) renumber(f *flow, capture uint32) {
 	f.number = t.nextNumber(capture)
 }
 
-// firstNumber is the number of f within the capture of its first packet.
+// firstNumber returns the number of f within the capture of its first packet.
 func (f *flow) firstNumber() uint32 {
 	if f.elsewhere != nil {
 		for _, e := range *f.elsewhere {
@@ -246,8 +244,7 @@ func (f *flow) firstNumber() uint32 {
 	return f.number
 }
 
-// direction returns the direction of f in which the segment travels, and whether it has f's
-// addresses at all.
+// direction returns the direction of the segment in f, and whether it has f's addresses.
 func (f *flow) direction(s *capture.Segment) (Direction, bool) {
 	if f.aPort == s.SrcPort && f.bPort == s.DstPort && f.a == s.Src && f.b == s.Dst {
 		return ToBroker, true
@@ -255,9 +252,9 @@ func (f *flow) direction(s *capture.Segment) (Direction, bool) {
 	return ToClient, f.aPort == s.DstPort && f.bPort == s.SrcPort && f.a == s.Dst && f.b == s.Src
 }
 
-// begunBefore reports whether f is an older connection than the one that a SYN of direction d
-// begins. Where nothing of that direction was seen, the other side may have acknowledged more than
-// the SYN, which came late, but not less.
+// begunBefore reports whether f is older than the connection that a SYN of direction d begins. If
+// nothing of that direction was captured, the other side may have acknowledged more than the SYN,
+// which was captured late. It cannot have acknowledged less.
 func (f *flow) begunBefore(seq uint32, d Direction) bool {
 	switch {
 	case f.seen[d]:
@@ -268,10 +265,10 @@ func (f *flow) begunBefore(seq uint32, d Direction) bool {
 	return false
 }
 
-// copyOf reports whether a segment from another domain belongs to f all the same: it is a copy of
-// f's traffic seen inside a tunnel and outside, or with a tag and without (as the interfaces of a
-// bridge give it), or the other direction of a link whose two directions are tagged differently
-// (as mirror ports do). Equal addresses on two VLANs are two connections.
+// copyOf reports whether a segment from another domain belongs to f. There are two cases. It is a
+// copy of f's traffic, captured inside and outside a tunnel, or with and without a tag (as the
+// interfaces of a bridge show it). Or it is the other direction of a link with different tags for
+// each direction (as mirror ports set them). Equal addresses on two VLANs are two connections.
 func (f *flow) copyOf(s *capture.Segment, d Direction) bool {
 	if (f.depth != s.Depth || (f.domain == 0) != (s.Domain == 0)) && f.seen[d] {
 		if s.Flags&capture.SYN != 0 {
@@ -288,7 +285,7 @@ func (f *flow) copyOf(s *capture.Segment, d Direction) bool {
 
 func near(a, b uint32) bool { return within(a, b, sameFlowWindow-1) }
 
-// note records what later lookups need to know of the segment.
+// note records what later lookups need of the segment.
 func (f *flow) note(s *capture.Segment, d Direction) {
 	switch {
 	case s.Flags&capture.SYN != 0:
@@ -309,7 +306,7 @@ func (f *flow) note(s *capture.Segment, d Direction) {
 	}
 }
 
-// isAnswered reports whether base[d] is that of a SYN that was not captured: only its answer was.
+// isAnswered reports whether base[d] is that of a SYN that was not captured while its answer was.
 func (f *flow) isAnswered(d Direction) bool {
 	return d == ToBroker && !f.synced[ToBroker] && f.synced[ToClient] && f.acked
 }
@@ -358,17 +355,17 @@ func (t *flowTable) insert(s *capture.Segment, h uint32) *flow {
 	return f
 }
 
-// appear sets the addresses and the first packet of f, by its first segment.
+// appear sets the addresses and the first packet of f from its first segment.
 func (f *flow) appear(s *capture.Segment) {
 	f.a, f.b, f.aPort, f.bPort = s.Src, s.Dst, s.SrcPort, s.DstPort
 	f.first, f.firstTime, f.capture, f.isNumberOnly = s.Frame, s.Time, s.Capture, false
-	if s.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK { // the SYN itself was not seen
+	if s.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK { // the SYN was not captured
 		f.a, f.b, f.aPort, f.bPort = f.b, f.a, f.bPort, f.aPort
 	}
 }
 
-// numberOnly gives the connection of a header that is no segment a stream number
-// (Segment.NumberOnly). It ignores the flags and numbers of that header.
+// numberOnly assigns a stream number to the connection of a header that is no segment
+// (Segment.NumberOnly). It ignores the flags and sequence numbers of that header.
 func (t *flowTable) numberOnly(s *capture.Segment, clock int64) {
 	s.Flags, s.Seq, s.Ack = 0, 0, 0
 	f, _, fresh := t.lookup(s)
@@ -422,8 +419,8 @@ func (t *flowTable) drop(f *flow, how EndKind) {
 	t.free = append(t.free, i)
 }
 
-// evict gives up the flow that was silent for longest among the next few that
-// may go, those that are over first.
+// evict drops one of the next evictionScan flows that satisfy may. It prefers flows that are over,
+// then the one that was silent for longest.
 func (t *flowTable) evict(may func(*flow) bool) {
 	var victim *flow
 	for looked := 0; looked < evictionScan; {
@@ -446,8 +443,8 @@ func (t *flowTable) evict(may func(*flow) bool) {
 	t.drop(victim, Expired)
 }
 
-// expire drops the flows that were silent since before the given times: idle for those
-// that are open, over for the others.
+// expire drops the flows that were silent since the given times: idle for open flows, over for
+// ended ones.
 func (t *flowTable) expire(idle, over int64) {
 	for i := range t.used {
 		f := t.at(i)
@@ -467,7 +464,7 @@ func (t *flowTable) expire(idle, over int64) {
 	}
 }
 
-// all calls fn for every flow that is no copy of another, in order of stream number.
+// all calls fn for every flow that is not a copy of another, ordered by stream number.
 func (t *flowTable) all(fn func(*flow)) {
 	flows := make([]*flow, 0, t.live)
 	for i := range t.used {
@@ -481,7 +478,6 @@ func (t *flowTable) all(fn func(*flow)) {
 	}
 }
 
-// addrPort makes a netip.AddrPort of a segment's address.
 func addrPort(addr [16]byte, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(addr).Unmap(), port)
 }

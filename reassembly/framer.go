@@ -7,50 +7,48 @@ import (
 )
 
 const (
-	// sizeBytes is the length of the size field in front of each Kafka message.
+	// sizeBytes is the length of the size field in front of each Kafka frame.
 	sizeBytes = 4
-	// wantBytes is how much of a message Handler.Want is asked with: of a
-	// request the API key, the version and the correlation id.
+	// wantBytes is how many bytes of a frame Handler.Want needs: the API key, the version and the
+	// correlation id of a request.
 	wantBytes = 8
-	// plausibleBytes is how much of a message Handler.Plausible and LooksLikeRequest
-	// are asked with at most.
+	// plausibleBytes bounds the bytes of a frame that Handler.Plausible and LooksLikeRequest get.
 	plausibleBytes = 300
 )
 
-// framer cuts one direction of a connection into Kafka messages. It holds no
-// more of a message than the first bytes that its grammar wants; it counts the other bytes.
+// framer splits one direction of a connection into Kafka frames. It holds only the first bytes
+// that the Handler wants and counts the others.
 type framer struct {
 	dir   Direction
 	state framerState
-	// tentative: the message being read was found by searching, and nothing has
-	// confirmed yet that it is one.
+	// tentative: a search found the current frame, and nothing has confirmed it so far.
 	tentative bool
 	resynced  bool   // for Frame.Resynced
-	joined    bool   // searching the first message of a connection that was open before, of which nothing was lost
+	joined    bool   // searching for the first frame of a connection joined midstream, nothing of which was lost
 	sized     bool   // size is known
 	asked     bool   // want is known
-	unlisted  bool   // a message whose header was lost: only its end is of interest
-	handed    bool   // it was passed on
-	final     bool   // no more bytes come before a gap or the end
-	tries     uint16 // chunks searched in vain, at most maxTries
-	want      int32  // bytes wanted, the size field included
+	unlisted  bool   // the frame's header was lost: only its end is needed
+	handed    bool   // the frame was passed on
+	final     bool   // no more bytes follow before a gap or the end
+	tries     uint16 // chunks searched without success, at most maxTries
+	want      int32  // bytes wanted, including the size field
 	size      int64
-	passed    int64  // bytes of the message so far, its size field included
-	buf       []byte // of worker.room
+	passed    int64  // bytes of the frame so far, including its size field
+	buf       []byte // from worker.room
 	first     capture.Position
 	offset    int64   // Frame.Offset
-	starts    *starts // while searching: where segments begin in buf, which holds what came before
+	starts    *starts // while searching: the segment beginnings in buf, which holds earlier bytes
 }
 
 type framerState uint8
 
 const (
-	reading   framerState = iota // in or between messages
-	searching                    // the place was lost
-	stopped                      // nothing more is expected of this direction
+	reading   framerState = iota // in or between frames
+	searching                    // the beginning of the next frame is unknown
+	stopped                      // no more frames are expected
 )
 
-// data takes the next bytes. They begin and end where a segment, or a TLS record, does.
+// data processes the next bytes. They begin and end where a segment or a TLS record does.
 func (f *framer) data(c *conn, p []byte, at capture.Position) {
 	start := true
 	for len(p) > 0 {
@@ -66,7 +64,7 @@ func (f *framer) data(c *conn, p []byte, at capture.Position) {
 	}
 }
 
-// read takes bytes of one message from p and returns the bytes behind them.
+// read takes bytes of one frame from p and returns the bytes behind them.
 func (f *framer) read(c *conn, p []byte, at capture.Position) []byte {
 	if f.passed == 0 {
 		f.first, f.offset = at, c.place(len(p))
@@ -99,8 +97,8 @@ func (f *framer) read(c *conn, p []byte, at capture.Position) []byte {
 	return p
 }
 
-// whole passes on a message that lies in p from its first byte to its last, without copying it,
-// and returns its length with the size field; 0 when it does not.
+// whole passes on a frame that lies completely in p, without copying it. It returns its length
+// with the size field, or 0 if the frame is not complete.
 func (f *framer) whole(c *conn, p []byte, at capture.Position) int {
 	if f.tentative || len(p) < sizeBytes+wantBytes {
 		return 0
@@ -120,10 +118,10 @@ func (f *framer) whole(c *conn, p []byte, at capture.Position) int {
 	return sizeBytes + int(size)
 }
 
-// complete reports whether the wanted part of the head has come.
+// complete reports whether the wanted part of the head has arrived.
 func (f *framer) complete() bool { return f.asked && len(f.buf) >= int(f.want) }
 
-// left is how many bytes of the message are still to come.
+// left returns how many bytes of the frame have not arrived so far.
 func (f *framer) left() int64 { return sizeBytes + f.size - f.passed }
 
 // gather moves bytes from p to buf, as many as the next decision needs.
@@ -144,8 +142,8 @@ func (f *framer) gather(c *conn, p []byte) int {
 	return n
 }
 
-// ask reads the size and asks what is wanted of the message, as soon as that
-// can be done. It returns false when this is no message.
+// ask reads the size and calls want as soon as enough bytes have arrived. It returns false if this
+// is not a frame.
 func (f *framer) ask(c *conn, at capture.Position) bool {
 	if !f.sized && len(f.buf) >= sizeBytes {
 		f.size, f.sized = int64(int32(binary.BigEndian.Uint32(f.buf))), true
@@ -180,8 +178,8 @@ func (f *framer) hand(c *conn, at capture.Position) {
 	f.emit(c, f.buf[sizeBytes:], lacking, at)
 }
 
-// emit hands the message to the connection. The Frame is the worker's, used
-// again for every message: it would be allocated each time otherwise.
+// emit passes the frame to the connection. It reuses the worker's Frame to avoid an allocation for
+// each frame.
 func (f *framer) emit(c *conn, head []byte, lacking int64, at capture.Position) {
 	c.w.frame = Frame{
 		Direction: f.dir, Size: f.size, Head: head, First: f.first, Last: at, Resynced: f.resynced,
@@ -191,7 +189,7 @@ func (f *framer) emit(c *conn, head []byte, lacking int64, at capture.Position) 
 	c.message(&c.w.frame)
 }
 
-// finish is called at the last byte of a message; behind is what follows it in the same segment.
+// finish is called at the last byte of a frame. behind is what follows it in the same segment.
 func (f *framer) finish(c *conn, behind []byte, at capture.Position) {
 	if f.tentative && !f.confirmed(c, behind) {
 		f.lose(c, at)
@@ -204,8 +202,8 @@ func (f *framer) finish(c *conn, behind []byte, at capture.Position) {
 	f.next(c)
 }
 
-// confirmed reports whether a message that was found by searching is followed by the end of a
-// segment or by another message.
+// confirmed reports whether the end of a segment or another frame follows a frame that a search
+// found.
 func (f *framer) confirmed(c *conn, behind []byte) bool {
 	if len(behind) == 0 {
 		return true
@@ -217,7 +215,7 @@ func (f *framer) confirmed(c *conn, behind []byte) bool {
 	return c.plausible(f.dir, size, clip(behind[sizeBytes:], size))
 }
 
-// clip cuts p to the size of a message and to what Plausible is asked with.
+// clip cuts p to the size of the frame and to plausibleBytes.
 func clip(p []byte, size int64) []byte {
 	return p[:max(0, min(int64(len(p)), size, plausibleBytes))]
 }
@@ -235,12 +233,11 @@ func (f *framer) drop(c *conn) {
 	}
 }
 
-// lose notes that the place was lost, at the given packet at the latest: the next message has to
-// be searched for.
+// lose starts the search for the next frame. at is the latest packet that the loss can be in.
 func (f *framer) lose(c *conn, at capture.Position) {
 	f.joined = f.joined && f.tentative
 	isFirst := f.dir == ToClient && f.state == reading && f.offset == 0 && c.tls == nil && !c.info.Midstream
-	if isFirst && f.passed == int64(len(f.buf)) && c.greet(f.buf) { // all that came is in buf
+	if isFirst && f.passed == int64(len(f.buf)) && c.greet(f.buf) { // buf holds everything so far
 		f.drop(c)
 		f.state = stopped
 		return
@@ -254,8 +251,8 @@ func (f *framer) lose(c *conn, at capture.Position) {
 	c.lostPlace(f.dir, at)
 }
 
-// gap takes the place of n missing bytes; exact is false where n is an
-// estimate. at is the packet from which on there are bytes again.
+// gap skips n missing bytes; exact is false if n is an estimate. at is the first packet behind
+// them.
 func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 	f.research(c, at)
 	switch {
@@ -273,7 +270,7 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 		f.lose(c, at)
 		return
 	}
-	if !f.asked { // the header is lost, but not the size: the place of the next message is known
+	if !f.asked { // the header is lost but not the size: the end of the frame is known
 		if len(f.buf) < sizeBytes+int(min(f.size, wantBytes)) {
 			f.unlisted = true
 			c.lostPlace(f.dir, at)
@@ -288,7 +285,7 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 	switch {
 	case exact && n < left:
 		f.passed += n
-	case exact && n == left: // ends where the next segment begins
+	case exact && n == left: // the frame ends where the next segment begins
 		f.passed += n
 		f.finish(c, nil, at)
 	default: // the end lies in the gap
@@ -305,7 +302,7 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 	}
 }
 
-// open reports whether a message has begun and not ended.
+// open reports whether a frame has begun and not ended.
 func (f *framer) open() bool {
 	return f.state == reading && f.asked && !f.unlisted && !f.tentative && f.left() > 0
 }

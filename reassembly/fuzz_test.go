@@ -13,15 +13,15 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// The bounds that no input of up to 64 KiB may break.
+// The limits for inputs of up to 64 KiB.
 const (
 	fuzzInput  = 64 << 10
 	fuzzTime   = 50 * time.Millisecond
 	fuzzMemory = 16 << 20
 )
 
-// bounded fails when fn takes too long or allocates too much. Machines are busy
-// at times, so what is too slow must be so three times.
+// bounded fails if fn takes too long or allocates too much. Machines are busy at times, so fn
+// fails only if it is too slow three times.
 func bounded(t *testing.T, fn func()) {
 	t.Helper()
 	var took time.Duration
@@ -41,7 +41,7 @@ func bounded(t *testing.T, fn func()) {
 	t.Errorf("%v and %d bytes", took, used)
 }
 
-// FuzzFramer feeds the messages of one direction or the other in any pieces, with gaps.
+// FuzzFramer feeds frames of either direction in any pieces, with gaps.
 func FuzzFramer(f *testing.F) {
 	f.Add(request(3, 1, 1, 20), uint16(5), uint16(0))
 	f.Add(append(request(0, 3, 1, 400), request(1, 4, 2, 20)...), uint16(100), uint16(3))
@@ -73,7 +73,7 @@ func FuzzFramer(f *testing.F) {
 	})
 }
 
-// FuzzSegments feeds TCP segments with any numbers and flags.
+// FuzzSegments feeds TCP segments with any sequence numbers and flags.
 func FuzzSegments(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 16, 20, 0})
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 255, 255, 255, 255, 2, 0, 0, 0, 1, 16, 200, 1})
@@ -107,7 +107,7 @@ func FuzzSegments(f *testing.F) {
 	})
 }
 
-// FuzzCapture feeds packets of real traffic with bytes changed, through everything.
+// FuzzCapture feeds real packets with changed bytes through a whole Pool.
 func FuzzCapture(f *testing.F) {
 	names, err := filepath.Glob("../testdata/captures/*.pcap")
 	if err != nil || len(names) == 0 {
@@ -122,7 +122,7 @@ func FuzzCapture(f *testing.F) {
 		if len(data) > fuzzInput {
 			return
 		}
-		packets, _ := capturetest.Read(data) // what can be read of it
+		packets, _ := capturetest.Read(data) // an error keeps the packets before it
 		p := NewPool(Options{Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange},
 			func() Shard[[]string] { return new(log) }, func([][]string) error { return nil })
 		if _, err := p.Run(context.Background(), &memory{packets: packets, batch: 100}); err != nil {

@@ -7,25 +7,25 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// textGreetings are how servers begin that answer a Kafka request, or greet before one came: a
-// status line (RFC 9112), the identification of SSH (RFC 4253 4.2), the protocol header of AMQP,
-// errors and replies of Redis.
+// textGreetings are the first bytes of servers that answer a Kafka request with another protocol,
+// or send first: a status line (RFC 9112), the identification of SSH (RFC 4253 4.2), the protocol
+// header of AMQP, errors and replies of Redis.
 var textGreetings = []struct{ begin, protocol string }{
 	{"HTTP/", SpokeHTTP}, {"SSH-", SpokeSSH}, {"AMQP", SpokeAMQP},
 	{"-ERR", SpokeRedis}, {"-NOAUTH", SpokeRedis}, {"-DENIED", SpokeRedis}, {"+PONG", SpokeRedis},
 }
 
-// needsMore reports whether p may begin a greeting that only more bytes show to be one.
+// needsMore reports whether p may begin a greeting that needs more bytes to be recognized.
 func needsMore(p []byte) bool {
 	if m := message(p); len(m) > minMessage && len(m) == len(p)-sizeBytes {
-		return false // it is a whole response
+		return false // it is a complete response
 	}
 	n, ok := settingsLength(p)
 	return len(p) < http2Header || ok && len(p) < http2Header+n
 }
 
-// foreignGreeting names the protocol of a server whose first bytes are p, empty where they may be
-// a Kafka response.
+// foreignGreeting returns the protocol of a server whose first bytes are p. It returns "" if they
+// may be a Kafka response.
 func foreignGreeting(p []byte) string {
 	if len(p) < sizeBytes {
 		return ""
@@ -58,7 +58,7 @@ func foreignGreeting(p []byte) string {
 	return SpokeUnknown
 }
 
-// binaryGreeting is foreignGreeting for bytes that begin like the size of a Kafka response.
+// binaryGreeting is foreignGreeting for bytes that can begin a Kafka response.
 func binaryGreeting(p []byte) string {
 	switch {
 	case isHTTP2(p):
@@ -71,13 +71,11 @@ func binaryGreeting(p []byte) string {
 	return ""
 }
 
-// http2Header is the length of the header of an HTTP/2 frame.
 const http2Header = 9
 
-// isHTTP2 recognises the SETTINGS frame that a server of HTTP/2 begins with (RFC 9113 3.4, 6.5): a
-// length of 3 bytes, type 4, no flags, stream 0, then settings of 6 bytes, of which the
-// identifiers are small. Without any setting it reads as a Kafka response of 4 bytes to
-// correlation id 0; no response is empty.
+// isHTTP2 recognizes the first SETTINGS frame of an HTTP/2 server (RFC 9113 3.4, 6.5): a length of
+// 3 bytes, type 4, no flags, stream 0, then settings of 6 bytes with small identifiers. Without
+// settings, it looks like a Kafka response of 4 bytes to correlation id 0. No response is empty.
 func isHTTP2(p []byte) bool {
 	const setting, maxIdentifier = 6, 16
 	n, ok := settingsLength(p)
@@ -92,8 +90,8 @@ func isHTTP2(p []byte) bool {
 	return true
 }
 
-// settingsLength returns the length of the settings in a SETTINGS frame; ok is false where p does
-// not begin with the header of one.
+// settingsLength returns the length of the settings in a SETTINGS frame. ok is false if p does not
+// begin with the header of one.
 func settingsLength(p []byte) (n int, ok bool) {
 	const setting, maxSettings = 6, 16
 	if len(p) < http2Header || p[3] != 4 || p[4] != 0 || binary.BigEndian.Uint32(p[5:]) != 0 {
@@ -103,20 +101,19 @@ func settingsLength(p []byte) (n int, ok bool) {
 	return n, n%setting == 0 && n <= maxSettings*setting
 }
 
-// isMySQL recognises the first packet of a MySQL server (MySQL internals, Protocol::Handshake and
+// isMySQL recognizes the first packet of a MySQL server (MySQL internals, Protocol::Handshake and
 // ERR_Packet): a length of 3 bytes, little-endian, sequence number 0, then protocol 10 and the
 // version as text, or an error.
 func isMySQL(p []byte) bool {
-	const longest = 1 << 10 // of such a packet; p may be its beginning
+	const longest = 1 << 10 // maximum length of such a packet; p may be its beginning
 	if len(p) < 8 || p[3] != 0 || int(p[0])|int(p[1])<<8|int(p[2])<<16 > longest {
 		return false
 	}
 	return p[4] == 10 && p[5] >= '3' && p[5] <= '9' || p[4] == 0xff && isText(p[7:8])
 }
 
-// isZooKeeper recognises ZooKeeper's ConnectResponse (zookeeper.jute): 36 bytes, or 37 with a
-// flag, of which the protocol version is 0 and the password, behind a timeout and a session, has
-// 16.
+// isZooKeeper recognizes ZooKeeper's ConnectResponse (zookeeper.jute). It has 36 bytes, or 37 with
+// a flag. The protocol version is 0. The password, behind a timeout and a session, has 16 bytes.
 func isZooKeeper(p []byte) bool {
 	const passwordAt, passwordLength = 20, 16
 	size := int(binary.BigEndian.Uint32(p))
@@ -124,7 +121,7 @@ func isZooKeeper(p []byte) bool {
 		binary.BigEndian.Uint32(p[4:]) == 0 && binary.BigEndian.Uint32(p[passwordAt:]) == passwordLength
 }
 
-// isText reports whether p holds printable ASCII and white space only.
+// isText reports whether p is not empty and has only printable ASCII and tabs.
 func isText(p []byte) bool {
 	for _, c := range p {
 		if (c < ' ' || c > '~') && c != '\t' {
@@ -134,7 +131,7 @@ func isText(p []byte) bool {
 	return len(p) > 0
 }
 
-// firstLine returns p up to the end of its first line, at most maxGreeting bytes.
+// firstLine returns the first line of p, at most maxGreeting bytes.
 func firstLine(p []byte) []byte {
 	p = p[:min(len(p), maxGreeting)]
 	if i := bytes.IndexAny(p, "\r\n"); i >= 0 {
@@ -143,8 +140,8 @@ func firstLine(p []byte) []byte {
 	return p
 }
 
-// greet notes what the broker's side speaks, if its first bytes p show that it is not Kafka. Until
-// the connection is over Greeting holds the bytes as they come.
+// greet records the protocol of the broker's side if its first bytes p cannot be Kafka. Greeting
+// collects the bytes until the connection is over.
 func (c *conn) greet(p []byte) bool {
 	switch o := c.info.Odd(); o.Spoke {
 	case "":
@@ -170,7 +167,7 @@ func (c *conn) greet(p []byte) bool {
 	return true
 }
 
-// endGreeting names the protocol by all of the greeting, and cuts a text to its first line.
+// endGreeting determines the protocol from the whole greeting, and cuts text to its first line.
 func (c *conn) endGreeting() {
 	i := c.info.Odd()
 	if i.Greeting == nil {
@@ -185,7 +182,7 @@ func (c *conn) endGreeting() {
 	}
 }
 
-// keepOpening keeps the client's first bytes, if they could be a request.
+// keepOpening keeps the client's first bytes if they can be a request.
 func (c *conn) keepOpening(first []byte) {
 	if len(first) < sizeBytes+wantBytes {
 		return

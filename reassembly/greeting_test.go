@@ -43,8 +43,8 @@ func TestForeignGreetings(t *testing.T) {
 	}
 }
 
-// TestKafkaToSomethingElse: requests to a port that speaks another protocol are listed, and that
-// is named.
+// TestKafkaToSomethingElse: requests to a port that speaks another protocol are listed, and the
+// protocol is named.
 func TestKafkaToSomethingElse(t *testing.T) {
 	for name, tc := range map[string]struct {
 		play            func(c *capturetest.Conversation)
@@ -99,7 +99,7 @@ func TestKafkaToSomethingElse(t *testing.T) {
 	}
 }
 
-// TestConnectionsWithoutPayload are reported, however they end.
+// TestConnectionsWithoutPayload: they are reported, however they end.
 func TestConnectionsWithoutPayload(t *testing.T) {
 	for name, tc := range map[string]struct {
 		play    func(c *capturetest.Conversation)

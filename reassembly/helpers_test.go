@@ -13,7 +13,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// memory is a capture.Source of packets in memory, some at a time.
+// memory is a capture.Source of packets in memory. Each batch has a fixed number of packets.
 type memory struct {
 	packets []capturetest.Packet
 	at      int
@@ -39,7 +39,7 @@ func (m *memory) Next(b *capture.Batch) error {
 func (m *memory) Captures() []capture.Info { return nil }
 func (m *memory) Close() error             { return nil }
 
-// log gathers what a pool says, in words.
+// log collects the calls of a pool as lines.
 type log struct {
 	lines   []string
 	conns   []Connection
@@ -54,7 +54,7 @@ func (l *log) Take([]string) []string {
 	return lines
 }
 
-// voice is a Handler that knows requests of one client id, as a plain broker would.
+// voice is a Handler that accepts requests of one client id, as a plain broker would.
 type voice struct {
 	log     *log
 	c       *Connection
@@ -72,7 +72,7 @@ func (v *voice) Want(d Direction, size int64, head []byte) (int, bool) {
 
 func (v *voice) Expect(_ int64, head []byte) { v.id = clientIDOf(head) }
 
-// clientIDOf is the client id of a request with its length, nil without one.
+// clientIDOf returns the client id of a request with its length, nil for none.
 func clientIDOf(head []byte) []byte {
 	if len(head) < 10 {
 		return nil
@@ -127,7 +127,7 @@ func (v *voice) say(format string, args ...any) {
 	v.log.lines = append(v.log.lines, fmt.Sprintf("%d: ", v.c.Stream)+fmt.Sprintf(format, args...))
 }
 
-// looksLike is a plain stand-in for the judgement of package decode.
+// looksLike is a simple replacement for the function of package decode.
 func looksLike(size int64, head []byte) Likelihood {
 	if size < 10 || len(head) < 10 {
 		return No
@@ -156,18 +156,18 @@ func looksLike(size int64, head []byte) Likelihood {
 	return Strong
 }
 
-// producing tells a Produce request from a response whose correlation id is
-// below 65,536: its transactional id is null, as far as the captures here go.
+// producing distinguishes a Produce request from a response whose correlation id is below 65,536:
+// its transactional id is null in the captures used here.
 func producing(version uint16, body []byte) bool {
 	return version >= 3 && len(body) >= 2 && (body[0] == 0xff && body[1] == 0xff || body[0] == 0xa5)
 }
 
-// outcome is everything that came of a capture.
+// outcome is all results of a capture.
 type outcome struct {
-	lines []string // by stream, in order within each
+	lines []string // sorted by stream, in order within each
 	conns []Connection
 	stats Stats
-	// offsets are those of the requests: in order where there is one connection.
+	// offsets are those of the requests, in order if there is one connection.
 	offsets []int64
 }
 
@@ -178,7 +178,7 @@ func (o *outcome) missing() (n uint64) {
 	return n
 }
 
-// run takes packets through a pool, batch at a time.
+// run sends packets through a pool, batch packets at a time.
 func run(t testing.TB, packets []capturetest.Packet, batch int) *outcome {
 	t.Helper()
 	o := new(outcome)
@@ -214,7 +214,6 @@ func streamOf(line string) (n int) {
 	return n
 }
 
-// newConn makes the connection of a flow.
 func newConn(w *worker, f *flow) *conn {
 	c := new(conn)
 	c.init(w, f)

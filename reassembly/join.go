@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// join takes the next bytes of a conversation whose beginning was not captured. Until a request is
-// found in one direction, it is unknown which side is the client. Everything is kept until then,
-// as far as maxPending allows: an answer may come before the first request that can be recognised.
+// join processes the next bytes of a connection whose beginning was not captured. Until it finds a
+// request in one direction, the client's side is unknown. It holds everything until then, up to
+// maxPending: a response may precede the first request that can be recognized.
 func (t *dialogue) join(c *conn, k chunk) {
 	if !t.answered && !c.afterConnect(k) && c.foreign(k.dir, k.p, k.at) {
 		return
@@ -28,8 +28,7 @@ func (t *dialogue) join(c *conn, k chunk) {
 	t.keep(c, k)
 }
 
-// keep holds a chunk of a conversation that was joined. The oldest chunks go when there are too
-// many.
+// keep holds a chunk of a joined connection. It drops the oldest chunks if there are too many.
 func (t *dialogue) keep(c *conn, k chunk) {
 	t.hold(c, k)
 	q := t.pending
@@ -47,14 +46,14 @@ func (t *dialogue) keep(c *conn, k chunk) {
 	}
 }
 
-// noteRequest remembers the first request found, and with it which side is the client.
+// noteRequest records the first request found. Its direction shows which side is the client.
 func (t *dialogue) noteRequest(c *conn, from Direction, size int64, head []byte) {
 	t.found, t.asker = true, from
 	c.w.asked, c.w.askedSize = append(c.w.asked[:0], head[:min(len(head), plausibleBytes)]...), size
 }
 
-// answers reports whether k begins with the answer to a message held. Such a pair shows that the
-// message is a request, even where nothing in it is certain.
+// answers reports whether k begins with the response to a frame held. Such a pair proves that the
+// frame is a request, even if nothing in it is certain.
 func (t *dialogue) answers(c *conn, k chunk) bool {
 	answer := message(k.p)
 	if c.w.opt.LooksLikeExchange == nil || t.pending == nil || len(answer) < 4 || c.isBroker(k.dir.Reverse()) {
@@ -81,7 +80,7 @@ func (t *dialogue) answers(c *conn, k chunk) bool {
 	return false
 }
 
-// start begins to frame a conversation that was joined, with all that was held of it and k.
+// start frames a joined connection: all chunks held, then k.
 func (t *dialogue) start(c *conn, k chunk) {
 	swapped := t.asker == ToClient
 	if swapped {
@@ -108,8 +107,8 @@ func (t *dialogue) start(c *conn, k chunk) {
 	}
 }
 
-// inOrder sorts chunks by packet. Those of one direction keep their order: what waited for a
-// missing segment comes behind later packets of the other direction.
+// inOrder sorts chunks by packet. Those of one direction keep their order: a chunk that waited for
+// a missing segment follows later packets of the other direction.
 func inOrder(chunks []chunk) []chunk {
 	sorted := make([]chunk, 0, len(chunks))
 	var next [2]int
@@ -132,7 +131,7 @@ func inOrder(chunks []chunk) []chunk {
 	return sorted
 }
 
-// finish looks once more for a request in what was joined, when nothing more comes.
+// finish searches for a request again when no more bytes follow.
 func (t *dialogue) finish(c *conn) {
 	for i := range t.fr {
 		t.fr[i].research(c, c.info.LastData[t.fr[i].dir])
@@ -142,8 +141,8 @@ func (t *dialogue) finish(c *conn) {
 	}
 }
 
-// answersHeld looks for a request and its answer among all that is held, by packet: bytes that
-// waited for missing ones came behind their answers.
+// answersHeld searches all chunks held, sorted by packet, for a request and its response. Bytes
+// that waited for missing ones were held after their responses.
 func (t *dialogue) answersHeld(c *conn) bool {
 	if t.pending == nil {
 		return false
@@ -152,7 +151,8 @@ func (t *dialogue) answersHeld(c *conn) bool {
 	return slices.ContainsFunc(t.pending.chunks, func(k chunk) bool { return t.answers(c, k) })
 }
 
-// message returns the first message in p without its size, empty if it is not all there.
+// message returns the first frame in p without its size field. It returns nil if the frame is not
+// complete.
 func message(p []byte) []byte {
 	if len(p) < sizeBytes {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// unnamed is a request with an empty client id, which is Weak to the stand-in.
+// unnamed returns a request with an empty client id, which looksLike rates Weak.
 func unnamed(id uint32, n int) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(10+n))
 	b = binary.BigEndian.AppendUint32(b, 3<<16|1)
@@ -20,13 +20,13 @@ func unnamed(id uint32, n int) []byte {
 	return append(b, bytes.Repeat([]byte{0xa5}, n)...)
 }
 
-// looksLikeExchange is a plain stand-in for the judgement of package decode.
+// looksLikeExchange is a simple replacement for the function of package decode.
 func looksLikeExchange(request, response []byte) bool {
 	return len(response) > 20 && bytes.Equal(request[4:8], response[:4])
 }
 
-// TestDoubtfulRequestMidstream: in a connection that was open before, a request that could be
-// anything is believed for its answer.
+// TestDoubtfulRequestMidstream: in a connection joined midstream, a request that could be anything
+// is accepted because of its response.
 func TestDoubtfulRequestMidstream(t *testing.T) {
 	found := []string{"0: request 3 v1 id 1 size 30", "0: response 1 size 54", "0: request 3 v1 id 2 size 30", "0: response 2 size 54"}
 	second := found[2:]
@@ -67,8 +67,8 @@ func TestDoubtfulRequestMidstream(t *testing.T) {
 	}
 }
 
-// TestJoinHoldsLittle: what is kept of connections that are joined is bounded for each and for
-// all, and is given back, however the connection goes on.
+// TestJoinHoldsLittle: what is held of joined connections is bounded for each and for all. It is
+// released, however the connection continues.
 func TestJoinHoldsLittle(t *testing.T) {
 	w := newWorker(&Options{LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange}, new(log))
 	conns := make([]*conn, 2*maxShardPending/maxPending)
@@ -97,7 +97,7 @@ func TestJoinHoldsLittle(t *testing.T) {
 	for i, c := range conns {
 		ways[i%len(ways)](c)
 	}
-	for _, c := range conns { // those of which the question was dropped
+	for _, c := range conns { // those whose request was dropped
 		c.finish(Cut, c.info.Now)
 	}
 	if w.pending != 0 {

@@ -7,18 +7,17 @@ import (
 )
 
 const (
-	// maxPostponed bounds the payload of one connection that waits for what it
-	// acknowledges: 256 KiB are a few large answers. maxShardPostponed bounds that of a shard: 2
-	// MiB, of which 4 shards make 8 MiB.
+	// maxPostponed bounds the payload that one connection postpones: 256 KiB are a few large
+	// responses. maxShardPostponed bounds that of a shard: 2 MiB; 4 shards make 8 MiB.
 	maxPostponed      = 256 << 10
 	maxShardPostponed = 2 << 20
-	// postponedBytes is what a segment takes beside its payload.
+	// postponedBytes is the memory of a segment without its payload.
 	postponedBytes = 128
 )
 
-// postponed are segments of the broker that acknowledge bytes of the client which have not been
-// passed on: those are missing, or were captured late. An answer would otherwise come before its
-// request, and be taken for one to a request that was lost.
+// postponed are segments of the broker that acknowledge client bytes which were not delivered yet.
+// Those bytes are missing, or were captured late. Without the wait, a response would precede its
+// request, and would look like the response to a lost request.
 type postponed struct {
 	segments []late
 	bytes    int
@@ -33,26 +32,26 @@ type late struct {
 }
 
 // ahead reports whether a segment was captured before bytes that it acknowledges. Only segments of
-// the broker wait: requests need no answers before them.
+// the broker wait: a request does not need an earlier response.
 func (c *conn) ahead(it *item) bool {
 	if it.dir^c.swapped != ToClient || it.flags&capture.ACK == 0 || c.info.Midstream && !c.dialogue.decided {
-		return false // not the broker's, or not known yet
+		return false // from the client, or the sides are unknown
 	}
 	client := &c.half[it.dir.Reverse()]
-	if !client.synced { // nothing of the client has been seen, unless it comes soon
+	if !client.synced { // nothing of the client was captured so far, but it may follow soon
 		return !c.info.Midstream && c.turns <= ackedWait
 	}
 	n := int32(it.ack - client.next)
 	return n > 0 && n <= maxHole && !client.ended
 }
 
-// overdue reports whether a segment has waited long enough. Where bytes are known to be missing,
-// skipOverdue decides.
+// overdue reports whether a segment has waited long enough. While bytes are missing, skipOverdue
+// decides.
 func (c *conn) overdue(l *late) bool {
 	return c.half[l.dir.Reverse()].hole == nil && (c.turns-l.turn > ackedWait || c.w.ticks-l.tick >= c.w.hole)
 }
 
-// postpone keeps a segment, and those of its direction behind it, until resume.
+// postpone queues a segment, and later ones of its direction, until resume.
 func (c *conn) postpone(it *item) {
 	if c.late != nil && c.late.dir != it.dir {
 		c.payload(it.dir, &c.half[it.dir], it.first(), it)
@@ -70,7 +69,7 @@ func (c *conn) postpone(it *item) {
 	c.w.postponed += n
 }
 
-// resume passes on the segments whose requests have come or are overdue, or all of them.
+// resume delivers the segments whose requests have arrived or are overdue, or all of them.
 func (c *conn) resume(all bool) {
 	for c.late != nil {
 		q := c.late

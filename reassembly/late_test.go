@@ -10,12 +10,12 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestLostRequestOfLongConversation guards against answers that overtake their requests while a
-// lost one is waited for, and against waiting ever anew while packets go on coming.
+// TestLostRequestOfLongConversation guards against responses that precede their requests while a
+// lost request is waited for. It also guards against a wait that restarts with every packet.
 func TestLostRequestOfLongConversation(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
-	c.Silent = true // each side acknowledges with what it sends
+	c.Silent = true // each side acknowledges only with data
 	const n = 300
 	var lost []int
 	for i := range n {
@@ -30,7 +30,7 @@ func TestLostRequestOfLongConversation(t *testing.T) {
 		packets = slices.Delete(packets, i, i+1)
 	}
 	got := run(t, packets, 50)
-	for _, what := range []string{"request", "response"} { // the stand-in says a response only where its request is known
+	for _, what := range []string{"request", "response"} { // voice accepts a response only if its request is known
 		if k := count(got.lines, what); k != n-len(lost) {
 			t.Errorf("%d lines of a %s, want %d", k, what, n-len(lost))
 		}
@@ -40,7 +40,7 @@ func TestLostRequestOfLongConversation(t *testing.T) {
 	}
 }
 
-// TestAnswersWaitForRequests has one direction captured some packets before the other.
+// TestAnswersWaitForRequests captures one direction some packets before the other.
 func TestAnswersWaitForRequests(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -59,7 +59,7 @@ func TestAnswersWaitForRequests(t *testing.T) {
 	}
 }
 
-// TestPostponedBytesAreBounded has a broker that acknowledges what the client never sent.
+// TestPostponedBytesAreBounded has a broker that acknowledges bytes which the client never sent.
 func TestPostponedBytesAreBounded(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -82,8 +82,8 @@ func TestPostponedBytesAreBounded(t *testing.T) {
 	}
 }
 
-// TestFirstFINIsFoundByItsAcknowledgement has the broker close first, and its FIN captured late or
-// not at all.
+// TestFirstFINIsFoundByItsAcknowledgement: the broker closes first, and its FIN is captured late
+// or not at all.
 func TestFirstFINIsFoundByItsAcknowledgement(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -105,8 +105,8 @@ func TestFirstFINIsFoundByItsAcknowledgement(t *testing.T) {
 	}
 }
 
-// TestLastAnswerIsMissing has the client acknowledge an answer that was not captured, and nothing
-// follow.
+// TestLastAnswerIsMissing: the client acknowledges a response that was not captured, and nothing
+// follows.
 func TestLastAnswerIsMissing(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -119,8 +119,8 @@ func TestLastAnswerIsMissing(t *testing.T) {
 	}
 }
 
-// TestFirstAnswerIsMissing loses the broker's SYN and its first answer: the client's first
-// acknowledgement tells where its bytes began.
+// TestFirstAnswerIsMissing loses the broker's SYN and its first response. The client's first
+// acknowledgement shows where the broker's bytes begin.
 func TestFirstAnswerIsMissing(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -136,8 +136,8 @@ func TestFirstAnswerIsMissing(t *testing.T) {
 	}
 }
 
-// TestLostServerHelloIsNoConfusion loses each packet in turn: what follows the first bytes of a
-// TLS server need not look like the beginning of a record.
+// TestLostServerHelloIsNoConfusion loses each packet in turn. The bytes behind the lost first
+// bytes of a TLS server need not begin a record.
 func TestLostServerHelloIsNoConfusion(t *testing.T) {
 	packets := capturetest.MustRead("../testdata/captures/kv2007-near-tls.pcap")
 	tls := 0
@@ -156,8 +156,8 @@ func TestLostServerHelloIsNoConfusion(t *testing.T) {
 	}
 }
 
-// TestOutlines: a TLS connection of which nothing is decrypted has an Outline, also one
-// that was joined midstream. Others have none.
+// TestOutlines: a TLS connection of which nothing is decrypted has an Outline, also if it was
+// joined midstream. Others have none.
 func TestOutlines(t *testing.T) {
 	packets := capturetest.MustRead("../testdata/captures/kv2007-near-tls.pcap")
 	for name, packets := range map[string][]capturetest.Packet{"whole": packets, "midstream": packets[30:]} {
@@ -188,8 +188,8 @@ func TestOutlines(t *testing.T) {
 	}
 }
 
-// TestAhead is what is waited for, and what is not: a segment of the broker that acknowledges
-// bytes of the client which have not come.
+// TestAhead: a segment of the broker waits if it acknowledges client bytes that have not arrived.
+// Others do not wait.
 func TestAhead(t *testing.T) {
 	segment := func() *item { return &item{dir: ToClient, flags: capture.ACK, ack: 1100} }
 	for _, tc := range []struct {
@@ -223,8 +223,8 @@ func TestAhead(t *testing.T) {
 	}
 }
 
-// TestJoinedRequestDoesNotWait: where the broker was first and bytes of it are missing, the
-// client's request is found at once all the same.
+// TestJoinedRequestDoesNotWait: if the broker sent first and some of its bytes are missing, the
+// client's request is still found at once.
 func TestJoinedRequestDoesNotWait(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Join(client, broker)
@@ -240,7 +240,8 @@ func TestJoinedRequestDoesNotWait(t *testing.T) {
 	}
 }
 
-// TestOverdue is when an answer is no longer held back, and that then all behind it go on, too.
+// TestOverdue: a response waits no longer than the limit, and then all segments behind it go on,
+// too.
 func TestOverdue(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -276,13 +277,13 @@ func TestOverdue(t *testing.T) {
 	}
 }
 
-// TestFirstByteOfTheBroker is where the broker's bytes begin when its SYN was not captured.
+// TestFirstByteOfTheBroker checks where the broker's bytes begin if its SYN was not captured.
 func TestFirstByteOfTheBroker(t *testing.T) {
 	const far = 50_000_000
 	for _, tc := range []struct {
 		name    string
 		acked   uint32 // by the client, before the broker's first segment; 0 for nothing
-		seq     uint32 // of that
+		seq     uint32 // of the broker's first segment
 		missing uint64
 	}{
 		{"nothing was acknowledged", 0, 5000, 0},

@@ -14,7 +14,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// quiet is a live source: packets come with the first batch, then none for some batches.
+// quiet is a live source: the first batch has all packets, the next ones have none.
 type quiet struct {
 	memory
 	batches int
@@ -32,8 +32,8 @@ func (q *quiet) Next(b *capture.Batch) error {
 	return nil
 }
 
-// live runs packets through a pool of a live capture, and returns after how much time
-// their connections were over.
+// live runs packets through a pool of a live capture. It returns after how much time each
+// connection was over.
 func live(t *testing.T, packets []capturetest.Packet, batches int) (after []int64, stats []Stats) {
 	t.Helper()
 	q := &quiet{memory: memory{packets: packets, batch: len(packets)}, batches: batches}
@@ -62,10 +62,10 @@ func live(t *testing.T, packets []capturetest.Packet, batches int) (after []int6
 	return after, stats
 }
 
-// over is the line of ends for a connection that is over.
+// over is the line that ends writes for a connection that is over.
 const over = "over"
 
-// ends is a log that also has a line for every connection that is over.
+// ends is a log with an extra line for every connection that is over.
 type ends struct {
 	*log
 	seen int
@@ -120,7 +120,7 @@ func TestStatsWhileItRuns(t *testing.T) {
 	}
 }
 
-// TestOpenConnectionsAreThoseNotClosed has connections end in every way.
+// TestOpenConnectionsAreThoseNotClosed ends connections in every way.
 func TestOpenConnectionsAreThoseNotClosed(t *testing.T) {
 	r := capturetest.NewRecorder()
 	for i := range 4 {
@@ -133,7 +133,7 @@ func TestOpenConnectionsAreThoseNotClosed(t *testing.T) {
 			c.Reset(capturetest.ToClient)
 		case 3:
 			c.Close(capturetest.ToBroker)
-			r.Open(netip.AddrPortFrom(client.Addr(), 3003), broker) // the port is used again
+			r.Open(netip.AddrPortFrom(client.Addr(), 3003), broker) // the port is reused
 		}
 	}
 	_, stats := live(t, r.Packets, 1000)
@@ -142,8 +142,8 @@ func TestOpenConnectionsAreThoseNotClosed(t *testing.T) {
 	}
 }
 
-// TestLossIsNoticedWhileTrafficGoesOn: what comes behind a missing segment does
-// not put off the end of the wait for it.
+// TestLossIsNoticedWhileTrafficGoesOn: segments behind a missing one do not extend the wait for
+// it.
 func TestLossIsNoticedWhileTrafficGoesOn(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
@@ -172,8 +172,8 @@ func TestLossIsNoticedWhileTrafficGoesOn(t *testing.T) {
 	}
 }
 
-// TestSecretsComeAfterTheEnd: a connection that is over soon is decrypted all
-// the same when its secrets come some seconds later, and ended when they do not.
+// TestSecretsComeAfterTheEnd: a short connection is decrypted if its secrets arrive some seconds
+// after its end. It ends also if they never arrive.
 func TestSecretsComeAfterTheEnd(t *testing.T) {
 	const name = "../testdata/captures/kv2004-fires-over-tls"
 	keys, err := os.ReadFile(name + ".keys")
@@ -182,7 +182,7 @@ func TestSecretsComeAfterTheEnd(t *testing.T) {
 	}
 	packets := capturetest.MustRead(name + ".pcap")
 	const never = 1 << 30
-	for _, come := range []int{1, 30, 90, never} { // with which batch, each of 100 ms
+	for _, come := range []int{1, 30, 90, never} { // number of the batch that brings the secrets; one each 100 ms
 		q := &quiet{memory: memory{packets: packets, batch: len(packets)}, batches: 150}
 		secrets := tlsrecord.NewSecrets()
 		var logs []*log

@@ -8,7 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// losses is a Shard and a Handler that keeps the packets before which the broker's bytes were lost.
+// losses is a Shard and a Handler that keeps the packets given to Lost for the broker's bytes.
 type losses struct {
 	voice
 	frames []uint64
@@ -23,12 +23,11 @@ func (l *losses) Lost(d Direction, at capture.Position) {
 	}
 }
 
-// TestLossIsBoundedByAcknowledgement: bytes that the client acknowledges in a packet were lost
-// before that packet, even if that shows later. A request behind it cannot have its answer among
-// them.
+// TestLossIsBoundedByAcknowledgement: bytes that the client acknowledges were lost before that
+// packet, even if the loss shows later. They cannot contain the response to a later request.
 func TestLossIsBoundedByAcknowledgement(t *testing.T) {
 	const handshake = 3
-	lose := func(c *capturetest.Conversation) { // an answer, whose request is in packet 4
+	lose := func(c *capturetest.Conversation) { // a response, whose request is in packet 4
 		c.Send(capturetest.ToBroker, request(3, 1, 1, 20))
 		c.Miss(capturetest.ToClient, len(response(1, 50)))
 	}
@@ -92,9 +91,9 @@ func TestLossIsBoundedByAcknowledgement(t *testing.T) {
 	}
 }
 
-// TestLossBeforeTheFirstSegment: where the broker's side begins with a hole in a connection that
-// was joined, the client's acknowledgements bound it, too. Nothing is counted as missing: the
-// bytes may have come before the capture began.
+// TestLossBeforeTheFirstSegment: the broker's side of a joined connection begins with a hole. The
+// client's acknowledgements bound it. Nothing counts as missing: the bytes may precede the
+// capture.
 func TestLossBeforeTheFirstSegment(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Join(client, broker)

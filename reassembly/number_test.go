@@ -12,8 +12,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// oddHeader is the IP packet of a TCP header from a port, cut to n bytes of TCP, with a data
-// offset.
+// oddHeader returns the IP packet of a TCP header from a port, cut to n bytes of TCP, with the
+// given data offset.
 func oddHeader(port uint16, n int, offset byte) []byte {
 	a := netip.AddrPortFrom(client.Addr(), port)
 	ip := capturetest.TCP(a, broker, capturetest.TCPHeader{Seq: 1, Ack: 1, Flags: capturetest.ACK}, nil)
@@ -22,15 +22,15 @@ func oddHeader(port uint16, n int, offset byte) []byte {
 	return capturetest.IP(a.Addr(), broker.Addr(), capturetest.ProtocolTCP, tcp[:n])
 }
 
-// quoted is an ICMP message of a type about a TCP header, of which it holds n bytes.
+// quoted returns an ICMP message of a type that quotes n bytes of a TCP header.
 func quoted(kind byte, port uint16, n int) []byte {
 	inner := oddHeader(port, 20, 5)
 	body := append([]byte{kind, 0, 0, 0, 0, 0, 0, 0}, inner[:20+n]...)
 	return capturetest.IP(broker.Addr(), client.Addr(), 1, body)
 }
 
-// TestStreamNumbersAreWiresharks: which headers that are no segments take a stream
-// number, as tshark 4.0.17 says of the same packets.
+// TestStreamNumbersAreWiresharks: headers that are no segments get the same stream numbers as from
+// tshark 4.0.17.
 func TestStreamNumbersAreWiresharks(t *testing.T) {
 	ipip := append([]byte{3, 1, 0, 0, 0, 0, 0, 0}, capturetest.IP(client.Addr(), broker.Addr(), 4, oddHeader(30014, 20, 5))...)
 	fragment := quoted(3, 30015, 20)
@@ -84,8 +84,8 @@ func TestStreamNumbersAreWiresharks(t *testing.T) {
 	}
 }
 
-// TestAMentionedConnectionBeginsWithItsFirstSegment: the quotation of a packet of the
-// broker makes the broker no client, and a forged one ends no connection.
+// TestAMentionedConnectionBeginsWithItsFirstSegment: a quoted packet of the broker does not make
+// the broker a client. A forged quotation ends no connection.
 func TestAMentionedConnectionBeginsWithItsFirstSegment(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)

@@ -7,77 +7,78 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// Options of a Pool.
+// Options configure a Pool.
 type Options struct {
 	// Dissector turns packets into segments.
 	Dissector *capture.Dissector
-	// LooksLikeRequest judges the first bytes of a direction: could they be the
-	// 4-byte size (given as size) and beginning (head: at least 8 bytes, up to 300, or all of a
-	// shorter message) of a Kafka request?
+	// LooksLikeRequest rates the first bytes of a direction as a Kafka request. size is the value
+	// of the 4-byte size field. head is what follows it: 8 to 300 bytes, or all of a shorter
+	// frame.
 	LooksLikeRequest func(size int64, head []byte) Likelihood
-	// LooksLikeExchange decides, for a message that is a Weak request and of one that came back
-	// next, both whole and without their sizes, whether there is no doubt that they are a request
-	// and its response. It decides in connections that were joined midstream; nil is never.
+	// LooksLikeExchange reports whether two frames are certainly a request and its response.
+	// request is a Weak request, response the next frame in the other direction; both are whole
+	// and without their size fields. It is called in connections joined midstream. If nil, no pair
+	// is certain.
 	LooksLikeExchange func(request, response []byte) bool
-	// Want, if not nil, decides by the first segment of a connection whether it is analyzed.
+	// Want, if not nil, reports whether to analyze a connection, given its first segment.
 	Want func(*capture.Segment) bool
 	// Tap, if not nil, is called for every packet of an analyzed connection, with its stream
-	// number, in the order of the source. p and s are valid during the call only. It is called by
-	// the goroutine that reads.
+	// number, in the order of the source. p and s are valid during the call only. The reading
+	// goroutine calls it.
 	Tap func(stream uint32, p *capture.Packet, s *capture.Segment)
-	// Secrets are what TLS connections are decrypted with; nil for none.
+	// Secrets decrypt TLS connections; nil for none.
 	Secrets *tlsrecord.Secrets
-	// Subjects: take the subject of the client's certificate (tlsrecord.Info.Subject).
+	// Subjects requests the subject of the client's certificate (tlsrecord.Info.Subject).
 	Subjects bool
-	// Live: secrets may come some seconds after the bytes that need them, and
-	// what waits is looked at more often.
+	// Live allows secrets to arrive some seconds after the bytes that need them. It also makes
+	// ticks more frequent (liveTicks).
 	Live bool
-	// Clock, if not nil, is what timeouts go by instead of packet time, in
-	// nanoseconds: for live captures, so that time passes while no packets come, even if
-	// the host's clock is set. It is asked once for each batch and must not go back.
+	// Clock, if not nil, replaces packet time for timeouts, in nanoseconds. A live capture needs
+	// it: time must pass while no packets arrive, also if someone sets the host's clock. It is
+	// read once for each batch and must not go back.
 	Clock func() int64
-	// Tracer gets every decision about its connection; nil for none.
+	// Tracer receives every decision about its connection; nil for none.
 	Tracer Tracer
 	// IdleTimeout in nanoseconds of packet time; 0 is DefaultIdleTimeout.
 	IdleTimeout int64
 }
 
-// Likelihood is how likely bytes are a Kafka request.
+// Likelihood rates how likely bytes are a Kafka request.
 type Likelihood uint8
 
 // The degrees of likelihood.
 const (
-	// No: they are not.
+	// No: they are not a request.
 	No Likelihood = iota
-	// Weak: they could be; an answer with the same correlation id decides, or, midstream,
-	// Options.LooksLikeExchange.
+	// Weak: they could be a request. A response with the same correlation id decides; in a
+	// connection joined midstream, Options.LooksLikeExchange decides.
 	Weak
-	// Fits: as Weak; where no answer came at all and the connection was seen from its beginning,
-	// it is enough that the message ends where the client's bytes do.
+	// Fits: as Weak. It is also enough that no response arrived, the connection was captured from
+	// its beginning, and the request ends where the client's bytes end.
 	Fits
-	// Likely: as Fits, and only the beginning of the message may have come.
+	// Likely: as Fits, and the end of the request may be missing.
 	Likely
-	// Strong: nothing else looks like this.
+	// Strong: no other protocol looks like this.
 	Strong
 )
 
-// Limits counts how often a limit was reached, each named after what it bounds.
+// Limits counts how often each limit was exceeded.
 type Limits struct {
 	// Flows and SilentFlows count connections evicted because there were too many. Those of
 	// SilentFlows carried no payload.
 	Flows, SilentFlows uint64
-	// QueuedSegments counts waits for a missing segment that were cut short because too much had
-	// come after it.
+	// QueuedSegments counts the times a wait for a missing segment ended early because too much
+	// data was queued behind it.
 	QueuedSegments uint64
-	// Undecided counts connections given up before it was known what they speak.
+	// Undecided counts connections given up before their protocol was known.
 	Undecided uint64
 	// HugeSegments counts segments longer than maxSegment.
 	HugeSegments uint64
-	// HeldBytes counts messages of which less was held than asked for.
+	// HeldBytes counts frames of which less was held than requested.
 	HeldBytes uint64
 }
 
-// Hit returns the counts above zero by name, as in the report's quality.limits_hit.
+// Hit returns the nonzero counts by name, as in the report's quality.limits_hit.
 func (l Limits) Hit() map[string]uint64 {
 	hit := map[string]uint64{
 		"flows": l.Flows, "silent_flows": l.SilentFlows, "queued_segments": l.QueuedSegments,
@@ -98,16 +99,16 @@ func (l *Limits) add(m *Limits) {
 
 // Stats counts the connections of a Pool.
 type Stats struct {
-	// Streams counts TCP connections, those kept out by Options.Want included.
+	// Streams counts TCP connections, including those that Options.Want excluded.
 	Streams uint64
-	// Open counts those of them that are open: the capture so far has no end of them.
+	// Open counts the connections that have not ended so far.
 	Open uint64
-	// MissingBytes counts payload bytes that the capture lacks, Gaps the
-	// places, in connections of any protocol.
+	// MissingBytes counts payload bytes that the capture lacks. Gaps counts the places. Both
+	// include connections of any protocol.
 	MissingBytes, Gaps uint64
-	// Disbelieved counts segments that their receiver cannot have accepted, and ends that were
-	// taken back because both sides went on.
+	// Disbelieved counts segments that their receiver cannot have accepted. It also counts ends of
+	// connections that were revoked because both sides continued.
 	Disbelieved uint64
-	// Limits counts how often limits were reached.
+	// Limits counts how often limits were exceeded.
 	Limits Limits
 }

@@ -7,69 +7,68 @@ import (
 )
 
 const (
-	// maxSegment bounds the payload of a segment: segmentation offload makes them up
-	// to 512 KiB (Linux "BIG TCP"); a longer one is an error of the capture.
+	// maxSegment bounds the payload of a segment, in bytes. Segmentation offload makes up to 512
+	// KiB (Linux "BIG TCP"). A longer segment is an error of the capture.
 	maxSegment = 1 << 20
-	// maxHole is how many missing bytes are waited for: 4 MiB are 64 calls of the assembler
-	// to fill them. More are lost at once: packets do not overtake each other that far.
+	// maxHole bounds the missing bytes to wait for: filling 4 MiB takes 64 calls of the assembler.
+	// A larger gap is lost at once: reordered packets are not that far apart.
 	maxHole = 4 << 20
-	// holeTicks is how many ticks (seconds of packet time; in live captures liveTicks times as
-	// many) a missing segment is waited for when nothing shows that the receiver has it: TCP
-	// repeats it within some 200 ms at first.
+	// holeTicks is how long to wait for a missing segment if nothing shows that the receiver has
+	// it. The unit is ticks of one second; live captures multiply it by liveTicks. TCP
+	// retransmits after some 200 ms at first.
 	holeTicks = 5
-	// lackedTicks is the same where the receiver acknowledged, after a later one was sent, all up
-	// to the missing segment and nothing behind it: it lacks that too, and what came behind may be
-	// forged.
+	// lackedTicks is the same if the receiver lacks the segment too: after a later one was sent,
+	// it acknowledged only the bytes before the missing one. The later segments may be forged.
 	lackedTicks = 60
-	// ackedWait is how many further segments of the connection are waited for
-	// when the receiver has acknowledged what is missing: it was lost by the capture, or
-	// stands some packets further on, as captures from several queues have it.
+	// ackedWait is how many more segments of the connection to wait for if the receiver has
+	// acknowledged the missing bytes. The capture lost them, or they follow some packets later, as
+	// in captures from several queues.
 	ackedWait = 48
-	// lingerTicks is how many ticks a reset connection is kept, and bytes before
-	// a FIN are waited for: segments that were under way, or out of order.
+	// lingerTicks is how many ticks to keep a reset connection, and to wait for bytes before a
+	// FIN. Segments may be in flight or out of order.
 	lingerTicks = 2
-	// recentSegments and recentBytes say of how many segments and of which length
-	// the fingerprint is kept, to distinguish a copy from a forgery.
+	// recentSegments and recentBytes bound the fingerprints of a direction: their number, and the
+	// payload length. A fingerprint distinguishes a copy from a forgery.
 	recentSegments = 2
 	recentBytes    = 512
 )
 
 var fingerprintSeed = maphash.MakeSeed()
 
-// fingerprint returns a hash that equal bytes share within one run of the program.
+// fingerprint returns a hash. Equal bytes have the same hash within one run of the program.
 func fingerprint(p []byte) uint32 { return uint32(maphash.Bytes(fingerprintSeed, p)) }
 
-// half puts one direction of a connection in order.
+// half sorts the segments of one direction of a connection.
 type half struct {
-	next    uint32 // sequence number of the next byte to pass on
+	next    uint32 // sequence number of the next byte to deliver
 	finSeq  uint32
-	acked   uint32 // highest acknowledgement by the other side
-	oldest  uint32 // lowest one, as long as not synced
+	acked   uint32 // highest acknowledgement from the other side
+	oldest  uint32 // lowest one, valid while not synced
 	synced  bool   // next is known
-	ended   bool   // the FIN was reached
-	fin     bool   // a FIN was seen, at finSeq
+	ended   bool   // all bytes before the FIN were delivered
+	fin     bool   // a FIN was captured, at finSeq
 	ackSeen bool
 	turn    uint8
-	// recentLength, recentSeq and recentSum identify the latest segments that were passed on.
-	// Arrays of each take less room than one of structures.
+	// recentLength, recentSeq and recentSum identify the latest segments delivered. Separate
+	// arrays need less memory than an array of structures.
 	recentLength         [recentSegments]uint16
 	recentSeq, recentSum [recentSegments]uint32
-	finDue               int32 // tick up to which bytes before the FIN are waited for; 0 for none
-	// ahead is the first acknowledgement by the other side of bytes that have not come, nil before
-	// there was one.
+	finDue               int32 // last tick to wait for bytes before the FIN; 0 for none
+	// ahead is the first acknowledgement of bytes that have not arrived. It is nil before the
+	// first one.
 	ahead *ackAhead
-	hole  *disorder // what came too early; nil in the usual case
+	hole  *disorder // segments that arrived early; usually nil
 }
 
-// ackAhead is an acknowledgement of bytes that have not come, in packet at, unless they came since
-// (over).
+// ackAhead is an acknowledgement of bytes that had not arrived, in packet at. over says that they
+// have arrived since.
 type ackAhead struct {
 	ack  uint32
 	over bool
 	at   capture.Position
 }
 
-// order takes a segment of direction d, in any order.
+// order processes a segment of direction d. Segments may come in any order.
 func (c *conn) order(d Direction, it *item) {
 	h := &c.half[d]
 	seq := it.seq
@@ -82,12 +81,12 @@ func (c *conn) order(d Direction, it *item) {
 	if !h.synced {
 		h.next, h.synced = seq, true
 		if n := int32(seq - h.oldest); c.half[d.Reverse()].synced && h.ackSeen && n > 0 && n < maxHole {
-			if c.info.Midstream { // sent before the capture began, or lost: which one is unknown
+			if c.info.Midstream { // sent before the capture began, or lost; which one is unknown
 				h.next = h.oldest
 				c.absent(d, int64(n), it.at)
 				h.next = seq
 			} else {
-				h.next = h.oldest // the other side had acknowledged no more when its first segment was captured: what followed was lost
+				h.next = h.oldest // the first captured acknowledgement ends here: later bytes were lost
 			}
 		}
 	}
@@ -104,7 +103,7 @@ func (c *conn) order(d Direction, it *item) {
 		if r.hole != nil && it.ack == r.next {
 			r.hole.isLacked = true
 		}
-		if !r.ended && int32(seq-h.next) <= 0 { // one that came too early does not show when those before it were sent
+		if !r.ended && int32(seq-h.next) <= 0 { // a segment that arrived early does not show when the bytes before it were sent
 			r.noteAhead(it)
 		}
 	}
@@ -130,10 +129,10 @@ func (c *conn) order(d Direction, it *item) {
 	c.checkFIN(d)
 }
 
-// noteAhead keeps the first packet that acknowledges bytes of h which have not come.
+// noteAhead records the first packet that acknowledges bytes of h that have not arrived.
 func (h *half) noteAhead(it *item) {
 	a := h.ahead
-	isNew := a == nil || a.over || int32(it.ack-a.ack) > 0 // nothing has come: the latest says most
+	isNew := a == nil || a.over || int32(it.ack-a.ack) > 0 // no byte has arrived: the highest acknowledgement proves most
 	if h.synced {
 		isPast := a == nil || a.over || int32(a.ack-h.next) <= 0
 		isNew = isPast && int32(it.ack-h.next) > 0
@@ -150,8 +149,8 @@ func (h *half) noteAhead(it *item) {
 	}
 }
 
-// lostBefore returns the earliest packet known to come behind the next n bytes, which are missing:
-// at, or one that acknowledges them.
+// lostBefore returns the earliest packet known to follow the next n bytes, which are missing: at,
+// or one that acknowledges them.
 func (h *half) lostBefore(n int64, at capture.Position) capture.Position {
 	if a := h.ahead; a != nil && !a.over && int64(int32(a.ack-h.next)) >= n && a.at.Before(at) {
 		return a.at
@@ -165,7 +164,7 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 		c.w.limits.HugeSegments++
 		return
 	}
-	if h.fin { // no receiver accepts what follows a FIN
+	if h.fin { // no receiver accepts bytes after a FIN
 		room := int32(h.finSeq - seq)
 		if room <= 0 {
 			return
@@ -174,7 +173,7 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 		p = p[:min(int(length), len(p))]
 	}
 	ahead := int32(seq - h.next)
-	if ahead < 0 { // at least partly seen before
+	if ahead < 0 { // at least partly a copy of delivered bytes
 		old := uint32(-ahead)
 		if c.isTraced {
 			c.w.opt.Tracer.Printf(it.at, "%d bytes %v came again", min(old, length), d^c.swapped)
@@ -207,7 +206,7 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 	c.w.reorder.add(c, d, seq, length, p, it.at)
 }
 
-// overlap looks whether n bytes from seq on, which came again, are those that came first.
+// overlap compares n retransmitted bytes from seq on with the first copy.
 func (c *conn) overlap(d Direction, seq, n uint32, it *item) {
 	h := &c.half[d]
 	if len(it.payload) == 0 || len(it.payload) > recentBytes || len(it.payload) != int(it.length) {
@@ -223,8 +222,8 @@ func (c *conn) overlap(d Direction, seq, n uint32, it *item) {
 	}
 }
 
-// contest notes that the capture has two versions of n bytes from seq on. Where the receiver had
-// acknowledged them before the second came, it has the first.
+// contest records that the capture has two versions of n bytes from seq on. If the receiver
+// acknowledged them before the second version, it has the first.
 func (c *conn) contest(d Direction, seq, n uint32) {
 	c.odd().Conflicts += uint64(n)
 	h := &c.half[d]
@@ -250,7 +249,7 @@ func (h *half) remember(seq uint32, p []byte) {
 	h.turn++
 }
 
-// patience is how many ticks the segment that h lacks is waited for.
+// patience returns how many ticks to wait for the segment that h lacks.
 func (w *worker) patience(h *half) int32 {
 	if h.hole.isLacked && h.acked == h.next {
 		return w.hole / holeTicks * lackedTicks
@@ -258,7 +257,7 @@ func (w *worker) patience(h *half) int32 {
 	return w.hole
 }
 
-// skipOverdue decides whether the bytes that direction d waits for still come.
+// skipOverdue gives up the missing bytes of direction d that are overdue.
 func (c *conn) skipOverdue(d Direction) {
 	h := &c.half[d]
 	if q := h.hole; h.ackSeen && c.turns%(ackedWait/2) == 0 {
@@ -269,7 +268,7 @@ func (c *conn) skipOverdue(d Direction) {
 	}
 }
 
-// checkFIN ends direction d when all before its FIN was passed on.
+// checkFIN ends direction d if all bytes before its FIN were delivered.
 func (c *conn) checkFIN(d Direction) {
 	h := &c.half[d]
 	if h.ended || !h.fin || h.hole != nil || c.late != nil && d == c.late.dir {

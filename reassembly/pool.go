@@ -12,55 +12,51 @@ import (
 )
 
 const (
-	// shards is the number of parts that the connections are dealt to, by stream number, each part
-	// with its own goroutine and limits. It is a constant, so limits act the same on every
-	// machine.
+	// shards is the number of groups of connections, by stream number. Each group has its own
+	// goroutine and limits. It is a constant, so limits act the same on every machine.
 	shards = 4
-	// batchesInFlight bounds the batches between reading and collecting: 4 of about
-	// 2 MiB each are 8 MiB.
+	// batchesInFlight bounds the batches between reading and collecting: 4 of about 2 MiB each are
+	// 8 MiB.
 	batchesInFlight = 4
-	// maxSilentEnds bounds the connections without payload that one batch ends, as a scan or a
-	// flood of SYNs makes them: 128 of some 1,000 bytes in each of the batches in flight are 512
-	// KiB.
+	// maxSilentEnds bounds the connections without payload that one batch ends, for example in a
+	// scan or a SYN flood. 128 of some 1,000 bytes in each of 4 batches in flight are 512 KiB.
 	maxSilentEnds = 128
-	// endsPerBatch is how many connections are ended together when the input is over.
+	// endsPerBatch is how many connections one batch ends at the end of the input.
 	endsPerBatch = 4096
 
-	// tickInterval is how much packet time passes between two looks at what
-	// has waited too long.
+	// tickInterval is the packet time between two ticks, in nanoseconds.
 	tickInterval = int64(1e9)
-	// liveTicks is how many looks a live capture takes in that time, every other
-	// batch: a connection that was reset is over within a second.
+	// liveTicks is the number of ticks per tickInterval in a live capture. A reset connection is
+	// then over within a second.
 	liveTicks = 5
-	// maxSpareConns bounds the connections of a shard that are over and kept for reuse: 512 of 1
-	// KiB in each of 4 shards are 2 MiB.
+	// maxSpareConns bounds the finished connections that a shard keeps for reuse: 512 of 1 KiB in
+	// each of 4 shards are 2 MiB.
 	maxSpareConns = 512
-	// maxClockStep bounds how far a single packet can move the clock that
-	// timeouts go by: a clock that is set, or a machine that was suspended, ends no connection.
+	// maxClockStep bounds how far one packet moves the clock of timeouts, in nanoseconds. A clock
+	// that was set, or a suspended machine, must not end connections.
 	maxClockStep = 60 * int64(1e9)
-	// overTimeout is how long a closed connection stays in the table, so that late
-	// copies of its segments are not taken for a new one. TIME-WAIT is as long (2 MSL on Linux).
+	// overTimeout is how long a closed connection stays in the table, in nanoseconds. Late copies
+	// of its segments must not start a new one. TIME-WAIT is as long (2 MSL on Linux).
 	overTimeout = 60 * int64(1e9)
-	// sweepTicks is the number of ticks between two searches for idle flows; in
-	// live captures it is liveTicks times as many.
+	// sweepTicks is the number of ticks between two searches for idle flows. In live captures it
+	// is liveTicks times as many.
 	sweepTicks = 16
 )
 
-// DefaultIdleTimeout is how long an open connection may be silent, in nanoseconds of packet time,
-// before it is given up. Brokers close idle connections after 10 minutes
+// DefaultIdleTimeout is how long an open connection may be silent before it expires, in
+// nanoseconds of packet time. Brokers close idle connections after 10 minutes
 // (connections.max.idle.ms).
 const DefaultIdleTimeout = 30 * 60 * int64(1e9)
 
-// counts is what a worker counts.
 type counts struct {
 	missing, gaps uint64
 	disbelieved   uint64
 	limits        Limits
 }
 
-// Pool puts the packets of a Source into order, connection by connection, and
-// hands what they say to the Shards. One goroutine reads and deals, one for each shard works,
-// and one collects; Run returns when all are done.
+// Pool sorts the packets of a Source into connections and passes their frames to the Shards. One
+// goroutine reads and dispatches, one for each shard works, and one collects. Run returns when all
+// are done.
 type Pool[R any] struct {
 	opt     Options
 	workers [shards]*worker
@@ -69,24 +65,23 @@ type Pool[R any] struct {
 	table   *flowTable
 	tabled  Limits
 	free    chan *slot[R]
-	// sent counts the batches sent off. retired are connections that are over, oldest first, to
-	// which items that are under way may still belong; spare are those to be used again.
+	// sent counts the batches dispatched. retired are connections that are over, oldest first;
+	// batches in flight may still hold items of them. spare are those ready for reuse.
 	sent    uint64
 	retired []retired
 	spare   [shards][]*conn
 
-	clock    int64 // packet time, as far as it moved in steps of at most maxClockStep
+	clock    int64 // packet time; one step adds at most maxClockStep
 	newest   int64
 	interval int64 // between ticks
 	lastTick int64
 	ticks    int
 	sweep    int   // ticks between two searches for idle flows
-	stats    Stats // as of the batch that is collected
+	stats    Stats // up to the batch that is being collected
 }
 
-// NewPool makes a pool. newShard is called once for each shard. collect takes what the shards
-// produced for one batch of packets after the other; it is called from one goroutine, and an error
-// from it ends Run.
+// NewPool returns a Pool. It calls newShard once for each shard. collect receives the shards'
+// results, one batch of packets after the other, from one goroutine. An error from it ends Run.
 func NewPool[R any](opt Options, newShard func() Shard[R], collect func([]R) error) *Pool[R] {
 	if opt.IdleTimeout == 0 {
 		opt.IdleTimeout = DefaultIdleTimeout
@@ -104,7 +99,7 @@ func NewPool[R any](opt Options, newShard func() Shard[R], collect func([]R) err
 	return p
 }
 
-// item is one segment on its way to a shard, or the end of a connection (kind).
+// item is a message to a shard: a segment, the end of a connection, a tick or a twin (kind).
 type item struct {
 	conn    *conn // nil for a tick
 	payload []byte
@@ -118,7 +113,7 @@ type item struct {
 	end     EndKind
 }
 
-// first is the sequence number of the segment's first byte of payload.
+// first returns the sequence number of the segment's first payload byte.
 func (it *item) first() uint32 {
 	if it.flags&capture.SYN != 0 {
 		return it.seq + 1
@@ -135,18 +130,18 @@ const (
 	twinItem
 )
 
-// endedConn is the conn of all flows whose connection is over: their later segments are ignored.
+// endedConn is the conn of every flow whose connection is over. Its later segments are ignored.
 var endedConn = new(conn)
 
-// retired is a connection that is over, and the last batch that can hold items of it.
+// retired is a connection that is over. until is the last batch that can hold items of it.
 type retired struct {
 	conn  *conn
 	until uint64
 }
 
-// slot is a batch of packets, the items dealt from it and what came of them.
+// slot is a batch of packets, its items and their results.
 type slot[R any] struct {
-	number  uint64 // of the batch, from 1 on
+	number  uint64 // counts batches from 1
 	batch   capture.Batch
 	items   [shards][]item
 	results []R
@@ -154,7 +149,7 @@ type slot[R any] struct {
 	silent  int // connections without payload that the batch ended
 	// ended are the connections that the batch ended, by shard.
 	ended [shards][]*conn
-	// seen and counts are what was counted up to the end of this batch.
+	// seen and counts are the counts up to the end of this batch.
 	seen   Stats
 	counts [shards]counts
 }
@@ -172,14 +167,14 @@ func (s *slot[R]) total() Stats {
 
 func (s *slot[R]) reset() {
 	for i := range s.items {
-		clear(s.items[i]) // lets go of connections and packets
+		clear(s.items[i]) // releases connections and packets
 		s.items[i] = s.items[i][:0]
 	}
 	s.silent = 0
 }
 
-// Run reads src to its end, or until ctx is done, and returns what was seen. The
-// error is that of src, ctx or collect.
+// Run reads src to its end, or until ctx is done, and returns the counts. The error is that of
+// src, ctx or collect.
 func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -237,8 +232,8 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 	return p.stats, err
 }
 
-// Drain waits until the results of all packets read so far are collected. It is for the Source, to
-// be called from within Next.
+// Drain waits until the results of all packets read so far are collected. A Source calls it from
+// Next.
 func (p *Pool[R]) Drain() {
 	var idle [batchesInFlight - 1]*slot[R] // Next fills the other one
 	for i := range idle {
@@ -249,11 +244,11 @@ func (p *Pool[R]) Drain() {
 	}
 }
 
-// Stats returns the counts up to the end of the batch that is being collected. It may be called by
-// collect, and when Run has returned.
+// Stats returns the counts up to the end of the batch that is being collected. collect may call
+// it; others may after Run has returned.
 func (p *Pool[R]) Stats() Stats { return p.stats }
 
-// deal reads batch after batch and sends it off with its segments dealt to the shards.
+// deal reads batches, assigns their segments to the shards, and sends them.
 func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[R])) error {
 	var s *slot[R]
 	var last capture.Position
@@ -264,7 +259,7 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 		case f.conn == nil && s.silent == maxSilentEnds:
 			p.tabled.SilentFlows++
 			return
-		case f.conn == nil: // it never carried a byte, but that it was there may matter
+		case f.conn == nil: // it carried no payload, but findings may need it
 			s.silent++
 			f.conn = p.newConn(f)
 		}
@@ -317,9 +312,8 @@ func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[
 	}
 }
 
-// reclaim takes back what the batch of s, and those before it, are done with: the connections that
-// it ended get no more items, and can be used again when the batches that may hold some have come
-// back too.
+// reclaim reuses what the batch of s, and those before it, no longer need. A connection that the
+// batch ended gets no more items. It is spare once all batches that may hold its items are back.
 func (p *Pool[R]) reclaim(s *slot[R]) {
 	for i := range s.ended {
 		for _, c := range s.ended[i] {
@@ -353,8 +347,8 @@ func (p *Pool[R]) newConn(f *flow) *conn {
 	return c
 }
 
-// tick moves the clock on, and has the shards look at what waits, once for
-// each interval. at is the latest packet, now the time.
+// tick advances the clock and sends a tick to the shards once per interval. at is the latest
+// packet, now the time.
 func (p *Pool[R]) tick(s *slot[R], at capture.Position, now int64) {
 	if now <= p.newest && p.newest != 0 {
 		return
@@ -380,8 +374,8 @@ func (p *Pool[R]) open(f *flow) {
 	p.table.silent--
 }
 
-// unite looks whether a segment of f was seen with other addresses, and if so makes one connection
-// of the two. It returns the flow and the direction of the segment.
+// unite looks for a flow with other addresses that had the same segment. If there is one, it
+// merges the two connections. It returns the flow and the direction of the segment.
 func (p *Pool[R]) unite(s *slot[R], f *flow, seg *capture.Segment, dir Direction) (*flow, Direction) {
 	first, e := p.table.twin(f, seg, dir)
 	if first == nil {
@@ -409,8 +403,8 @@ func (p *Pool[R]) unite(s *slot[R], f *flow, seg *capture.Segment, dir Direction
 	return first, e
 }
 
-// move gives what came for the connection of a flow, all of it in this batch, to that which it is
-// a copy of.
+// move passes the items of a copied flow to the connection of the original. All of them are in
+// this batch.
 func (p *Pool[R]) move(s *slot[R], copied, to *flow, isTurned bool) {
 	if to.conn == nil {
 		p.open(to)
@@ -436,7 +430,7 @@ func (p *Pool[R]) move(s *slot[R], copied, to *flow, isTurned bool) {
 	p.table.silent++
 }
 
-// segment finds the segment's connection and hands it to the shard of that.
+// segment finds the segment's connection and queues an item for its shard.
 func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment) {
 	f, dir, fresh := p.table.lookup(seg)
 	if f == nil {

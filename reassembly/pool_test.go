@@ -21,7 +21,7 @@ var (
 	broker = netip.MustParseAddrPort("10.0.0.2:31313")
 )
 
-// request is the frame of a request whose body is n bytes long.
+// request returns a request with its size field and a body of n bytes.
 func request(key, version uint16, id uint32, n int) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(14+n))
 	b = binary.BigEndian.AppendUint16(b, key)
@@ -31,14 +31,14 @@ func request(key, version uint16, id uint32, n int) []byte {
 	return append(b, bytes.Repeat([]byte{0xa5}, n)...)
 }
 
-// response is the frame of a response whose body is n bytes long.
+// response returns a response with its size field and a body of n bytes.
 func response(id uint32, n int) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(4+n))
 	b = binary.BigEndian.AppendUint32(b, id)
 	return append(b, bytes.Repeat([]byte{0x5a}, n)...)
 }
 
-// talk is a conversation of n exchanges, with some messages over many segments.
+// talk sends n exchanges, some with frames over many segments.
 func talk(r *capturetest.Recorder, from netip.AddrPort, n int) {
 	c := r.Open(from, broker)
 	converse(c, 1, n)
@@ -58,7 +58,7 @@ func converse(c *capturetest.Conversation, first, n int) {
 	}
 }
 
-// withoutFrames are lines without the frame numbers, which rewriting changes.
+// withoutFrames removes the frame numbers, which rewriting changes.
 func withoutFrames(lines []string) []string {
 	frame := regexp.MustCompile(` frame \d+`)
 	out := make([]string, len(lines))
@@ -108,7 +108,7 @@ func TestBatchSizeChangesNothing(t *testing.T) {
 	}
 }
 
-// TestRewrittenCaptures holds each way to deliver the same traffic against the plain one.
+// TestRewrittenCaptures compares each way to deliver the same traffic with the original capture.
 func TestRewrittenCaptures(t *testing.T) {
 	captures, err := filepath.Glob("../testdata/captures/*_broker-2.1.pcap")
 	if err != nil || len(captures) < 4 {
@@ -129,7 +129,7 @@ func TestRewrittenCaptures(t *testing.T) {
 		for _, v := range capturetest.Variants() {
 			t.Run(name+"/"+v.Name, func(t *testing.T) {
 				plain := plain
-				if v.Keeps&capturetest.KeepsOutcomes == 0 { // the answers may be missing
+				if v.Keeps&capturetest.KeepsOutcomes == 0 { // the responses may be missing
 					plain = slices.DeleteFunc(slices.Clone(plain), func(l string) bool { return strings.HasPrefix(bare(l), "response") })
 				}
 				for seed := range uint64(3) {
@@ -154,7 +154,7 @@ func TestRewrittenCaptures(t *testing.T) {
 	}
 }
 
-// bare is a line without the stream number, which changes with the first packets.
+// bare removes the stream number, which depends on the first packets.
 func bare(line string) string {
 	_, rest, _ := strings.Cut(line, ": ")
 	return rest
@@ -169,7 +169,7 @@ func sorted(lines []string) []string {
 	return out
 }
 
-// TestRecallUnderLoss guards the goal: at 2 % loss at least 95 % of the requests.
+// TestRecallUnderLoss guards the goal: at 2 % loss, find at least 95 % of the requests.
 func TestRecallUnderLoss(t *testing.T) {
 	r := capturetest.NewRecorder()
 	for i := range 10 {
@@ -209,7 +209,7 @@ func TestStreamNumbers(t *testing.T) {
 	r.Open(client, other).Close(capturetest.ToBroker) // 0: no payload
 	c := r.Open(client, broker)                       // 1
 	c.Exchange(request(3, 1, 1, 10), response(1, 50))
-	c = r.Open(client, broker) // 2: not a copy of the first SYN, the port is used again
+	c = r.Open(client, broker) // 2: not a copy of the first SYN, the port is reused
 	c.Exchange(request(3, 1, 2, 10), response(2, 50))
 	got := run(t, r.Packets, 100)
 	want := []string{"1: request 3 v1 id 1 size 24", "1: response 1 size 54", "2: request 3 v1 id 2 size 24", "2: response 2 size 54"}
@@ -221,8 +221,8 @@ func TestStreamNumbers(t *testing.T) {
 	}
 }
 
-// TestPortReusedAfterOneSide: a SYN begins another connection where of the one before between the
-// same ports only the other side was seen, unless that acknowledges the SYN.
+// TestPortReusedAfterOneSide: a SYN begins a new connection if only the other side of an older one
+// between the same ports was captured. It does not if that side acknowledges the SYN.
 func TestPortReusedAfterOneSide(t *testing.T) {
 	r := capturetest.NewRecorder()
 	old := r.Join(client, broker)
@@ -298,8 +298,7 @@ func TestForeignProtocols(t *testing.T) {
 	}
 }
 
-// TestLoneRequest: a request that is but likely is believed without an answer where nothing else
-// was said.
+// TestLoneRequest: a request rated Likely is accepted without a response if nothing else was sent.
 func TestLoneRequest(t *testing.T) {
 	likely, unlikely := request(3, 16, 1, 20), request(91, 16, 1, 20)
 	for name, tc := range map[string]struct {
@@ -326,25 +325,25 @@ func TestLoneRequest(t *testing.T) {
 	}
 }
 
-// TestOnlyTheBroker: what the broker says is no request where the handshake shows who it is,
-// whatever it looks like.
+// TestOnlyTheBroker: bytes of the broker are no request if the handshake shows the sides, whatever
+// they look like.
 func TestOnlyTheBroker(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)
-	c.Exchange(request(3, 1, 1, 20), request(3, 1, 1, 20)) // an answer that looks like a request
+	c.Exchange(request(3, 1, 1, 20), request(3, 1, 1, 20)) // a response that looks like a request
 	c.Close(capturetest.ToClient)
 	packets := capturetest.OneWay(r.Packets, capturetest.ToClient)
 	got := run(t, packets, 100)
 	if len(got.lines) != 0 || got.conns[0].Client != client || got.conns[0].Protocol != Undecided {
 		t.Errorf("behind the handshake: %v, %+v", got.lines, got.conns)
 	}
-	got = run(t, packets[1:], 100) // the first request that is found has to decide
+	got = run(t, packets[1:], 100) // without a handshake, the first request found decides
 	if len(got.lines) != 1 || got.conns[0].Client != broker {
 		t.Errorf("without the handshake: %v, %+v", got.lines, got.conns)
 	}
 }
 
-// TestOneSideOfTLS: the reason why nothing is decrypted is the side that is missing.
+// TestOneSideOfTLS: the reason names the missing side.
 func TestOneSideOfTLS(t *testing.T) {
 	all := capturetest.MustRead("../testdata/captures/confluent-go-2.6.0_broker-2.1_tls12.pcap")
 	for d, want := range map[capturetest.Direction]string{
@@ -358,8 +357,8 @@ func TestOneSideOfTLS(t *testing.T) {
 	}
 }
 
-// TestMessageAlone: after a loss a message that fills a segment and has the client id at its place
-// is believed, whatever its version and body.
+// TestMessageAlone: after a loss, a frame that fills a segment and has the client id at its offset
+// is accepted, whatever its version and body.
 func TestMessageAlone(t *testing.T) {
 	odd := request(2, 16, 2, 20)
 	for name, tc := range map[string]struct {
@@ -425,7 +424,7 @@ func TestMidstream(t *testing.T) {
 	}
 }
 
-// TestFirstPacketFromBroker guards against taking the first sender for the client.
+// TestFirstPacketFromBroker: the sender of the first packet is not always the client.
 func TestFirstPacketFromBroker(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Join(client, broker)
@@ -454,7 +453,7 @@ func TestNoAllocationsBehindAHole(t *testing.T) {
 	}
 }
 
-// dealt are the packets as items of one worker.
+// dealt returns the packets as items of one worker.
 func dealt(t testing.TB, w *worker, packets []capturetest.Packet) []item {
 	p := NewPool(Options{}, func() Shard[[]string] { return new(log) }, nil)
 	for i := range p.workers {
@@ -484,7 +483,7 @@ func TestSequenceNumbersWrap(t *testing.T) {
 		c.Seq = [2]uint32{0xffffff00, 0xfffffff0}
 		converse(c, 1, 30)
 		packets := r.Packets
-		if loss { // a segment comes late, right at the wrap
+		if loss { // a segment arrives late, right at the wrap
 			packets = capturetest.Reorder(packets, 4, 3)
 		}
 		if got := run(t, packets, 100); count(got.lines, "request") != 30 || count(got.lines, "response") != 30 {

@@ -9,27 +9,27 @@ import (
 )
 
 // maxPrefaces bounds the prefaces of one connection: a load balancer's before a client's, and a
-// second request after a proxy has asked for a password.
+// second request after a proxy demanded a password.
 const maxPrefaces = 4
 
-// preface is one that is being read. All bytes of the connection are held until both sides are
-// past it.
+// preface is a preface being read. It holds all bytes of the connection until both sides have
+// ended it.
 type preface struct {
 	Preface
 
 	held pending
-	from Direction // of the side that began
-	// text is what each side sent, up to the first byte that is missing.
+	from Direction // of the side that sends the preface
+	// text is what each side sent, up to the first missing byte.
 	text [2][]byte
 	torn [2]bool // bytes are missing behind text
-	// past is how much of text belongs to the preface; read: the whole of the first side's does.
+	// past is the length of the preface in text. read: the first side's preface is complete.
 	past [2]int
 	read bool
-	// isRefused: the proxy refuses, though not all that it says of that has come.
+	// isRefused: the proxy refuses, but its reply is not complete.
 	isRefused bool
 }
 
-// beginPreface takes the first bytes of a conversation if a preface can begin with them.
+// beginPreface starts a preface if the first bytes of a connection can begin one.
 func (c *conn) beginPreface(d Direction, p []byte, at capture.Position) bool {
 	if c.tls != nil || len(c.info.Odd().Prefaces) >= maxPrefaces || c.noPreface || !mayBePreface(p[0]) || c.isBroker(d) {
 		return false
@@ -42,7 +42,7 @@ func (c *conn) beginPreface(d Direction, p []byte, at capture.Position) bool {
 	return true
 }
 
-// addPreface takes bytes, or a gap, while a preface is read.
+// addPreface adds bytes, or a gap, to the preface being read.
 func (c *conn) addPreface(k chunk) {
 	f := c.preface
 	f.held.chunks = append(f.held.chunks, k)
@@ -59,7 +59,7 @@ func (c *conn) addPreface(k chunk) {
 	goesOn := len(f.text[f.from]) > f.past[f.from]
 	switch {
 	case state == needMore && (f.torn[f.from] && !f.read || f.torn[back] || f.read && (full || goesOn && !c.info.Seen[back])):
-		c.endPreface(parsed) // the capture lacks the end of it
+		c.endPreface(parsed) // the capture lacks its end
 	case state == needMore && full:
 		c.w.limits.Undecided++
 		c.endPreface(noMatch)
@@ -68,7 +68,7 @@ func (c *conn) addPreface(k chunk) {
 	}
 }
 
-// parse reads on; it returns parsed when both sides are past the preface.
+// parse continues parsing. It returns parsed when both sides have ended the preface.
 func (f *preface) parse() parseState {
 	if !f.read {
 		p, n, state := parsePreface(f.text[f.from])
@@ -79,7 +79,7 @@ func (f *preface) parse() parseState {
 		f.Preface, f.past[f.from], f.read = p, n, true
 	}
 	back := f.from.Reverse()
-	if f.Problem != "" { // it is believed for the first byte of the answer
+	if f.Problem != "" { // Problem is final once the first byte of the reply has arrived
 		return answersPreface(f.Kind, f.text[back])
 	}
 	n, state, problem := parseReply(f.Kind, f.text[back])
@@ -90,7 +90,7 @@ func (f *preface) parse() parseState {
 	return state
 }
 
-// endPreface ends the reading of a preface and goes on with what is behind it.
+// endPreface ends the preface and processes the bytes behind it.
 func (c *conn) endPreface(state parseState) {
 	f := c.preface
 	c.preface = nil
@@ -115,7 +115,7 @@ func (c *conn) endPreface(state parseState) {
 	}
 }
 
-// giveUp passes over what came of the preface before bytes that are missing.
+// giveUp skips an incomplete part of the preface before missing bytes.
 func (f *preface) giveUp() {
 	for d := range f.torn {
 		if f.torn[d] && f.past[d] == 0 {
@@ -124,7 +124,7 @@ func (f *preface) giveUp() {
 	}
 }
 
-// turn makes the side that began the client.
+// turn makes the side that sent the preface the client.
 func (f *preface) turn(c *conn) {
 	if f.from == ToBroker {
 		return
@@ -138,17 +138,17 @@ func (f *preface) turn(c *conn) {
 	}
 }
 
-// accept notes the preface. The addresses that it carries are those of the connection.
+// accept records the preface. The connection gets the addresses that the preface carries.
 func (c *conn) accept(f *preface) {
 	odd := c.odd()
 	odd.Prefaces = append(odd.Prefaces, f.Preface)
-	if !f.torn[ToBroker] { // the conversation begins here
+	if !f.torn[ToBroker] { // the connection begins here
 		c.dialogue = dialogue{anchored: true}
 		for i := range c.dialogue.fr {
 			c.dialogue.fr[i].dir = Direction(i) ^ c.swapped
 		}
 	}
-	c.dialogue.answered = true // what is left of the proxy's answer says nothing
+	c.dialogue.answered = true // the end of the proxy's reply proves nothing
 	if f.Source.IsValid() {
 		c.info.Client = f.Source
 	}
@@ -161,10 +161,10 @@ func (c *conn) accept(f *preface) {
 	}
 	h := fnv.New64a()
 	h.Write([]byte(f.Target))
-	c.info.Domain ^= h.Sum64() // their names distinguish the brokers behind one proxy
+	c.info.Domain ^= h.Sum64() // host names distinguish the brokers behind one proxy
 }
 
-// again takes a chunk that was held.
+// again processes a chunk that was held.
 func (c *conn) again(k chunk) {
 	if k.gap > 0 {
 		c.gap(k.dir^c.swapped, k.gap, k.at)
@@ -174,9 +174,9 @@ func (c *conn) again(k chunk) {
 	c.bytes(k.dir^c.swapped, k.p, k.at)
 }
 
-// afterConnect reports whether bytes that look like HTTP may be a proxy's answer to a CONNECT that
-// is not in the capture: they hold the head of a success and nothing else, or the first bytes of
-// the client are missing.
+// afterConnect reports whether bytes that look like HTTP may be a proxy's reply to a CONNECT that
+// the capture lacks. Either they hold the head of a success and nothing else, or the client's
+// first bytes are missing.
 func (c *conn) afterConnect(k chunk) bool {
 	if !bytes.HasPrefix(k.p, []byte("HTTP/1.")) {
 		return false
@@ -188,7 +188,7 @@ func (c *conn) afterConnect(k chunk) bool {
 	return state == parsed && n == len(k.p) && !bytes.Contains(k.p, []byte("Transfer-Encoding")) && !bytes.Contains(k.p, []byte("Content-Length"))
 }
 
-// lastOfPreface ends the reading of a preface when nothing more comes.
+// lastOfPreface ends the preface when no more bytes follow.
 func (c *conn) lastOfPreface() {
 	switch f := c.preface; {
 	case f.isRefused:

@@ -13,7 +13,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// prefaced is a conversation of two requests behind a preface.
+// prefaced returns two requests behind a preface.
 func prefaced(p capturetest.Preface, mss int, open bool) []capturetest.Packet {
 	r := capturetest.NewRecorder()
 	c := r.Join(client, broker)
@@ -30,7 +30,7 @@ func prefaced(p capturetest.Preface, mss int, open bool) []capturetest.Packet {
 	return r.Packets
 }
 
-// withoutPreface is what is said of the same conversation without a preface.
+// withoutPreface returns the lines of the same connection without a preface.
 func withoutPreface(t *testing.T) []string {
 	return sorted(withoutFrames(run(t, prefaced(capturetest.Preface{}, capturetest.DefaultMSS, true), 100).lines))
 }
@@ -40,8 +40,8 @@ var (
 	namedBroker = netip.MustParseAddrPort("203.0.113.8:9092")
 )
 
-// TestPrefaces reads each preface, whole and byte by byte, at the beginning of a connection and of
-// a capture.
+// TestPrefaces parses each preface, whole and byte by byte, at the beginning of a connection and
+// of a capture.
 func TestPrefaces(t *testing.T) {
 	want := map[string]Preface{
 		"PROXY v1":                            {Kind: ProxyV1, Source: namedClient, Target: namedBroker.String()},
@@ -93,8 +93,7 @@ func TestPrefaces(t *testing.T) {
 	}
 }
 
-// TestPrefacesWithLoss loses each packet of a preface in turn: the requests behind it are found
-// all the same.
+// TestPrefacesWithLoss loses each packet of a preface in turn. The requests behind it are found.
 func TestPrefacesWithLoss(t *testing.T) {
 	lines := withoutPreface(t)
 	for _, p := range capturetest.Prefaces() {
@@ -112,7 +111,7 @@ func TestPrefacesWithLoss(t *testing.T) {
 	}
 }
 
-// TestPrefacesOneWay has the answers of the proxy and of the broker not captured.
+// TestPrefacesOneWay: the replies of the proxy and the broker are not captured.
 func TestPrefacesOneWay(t *testing.T) {
 	for _, p := range capturetest.Prefaces() {
 		got := run(t, capturetest.OneWay(prefaced(p, capturetest.DefaultMSS, true), capturetest.ToBroker), 100)
@@ -122,8 +121,8 @@ func TestPrefacesOneWay(t *testing.T) {
 	}
 }
 
-// TestTwoPrefaces has a load balancer before a client of a proxy, and a proxy that asks for a
-// password first.
+// TestTwoPrefaces has a load balancer before a client of a proxy, and a proxy that first demands a
+// password.
 func TestTwoPrefaces(t *testing.T) {
 	all := capturetest.Prefaces()
 	both := capturetest.Preface{Steps: slices.Concat(all[0].Steps, all[7].Steps)}
@@ -141,7 +140,7 @@ func TestTwoPrefaces(t *testing.T) {
 	}
 }
 
-// TestPrefacesNotRead names what is not understood, and takes nothing else for a preface.
+// TestPrefacesNotRead names each problem, and accepts nothing else as a preface.
 func TestPrefacesNotRead(t *testing.T) {
 	const bind, connect = "\x05\x02\x00\x01\x0a\x00\x00\x01\x23\x84", "\x05\x01\x00\x01\x0a\x00\x00\x01\x23\x84"
 	for _, tc := range []struct {
@@ -200,8 +199,7 @@ func TestPrefaceHoldsLittle(t *testing.T) {
 	}
 }
 
-// TestBlankPrefaces overwrites secrets, and addresses where that is asked for; the preface stays
-// readable.
+// TestBlankPrefaces overwrites secrets, and on request addresses. The preface can still be parsed.
 func TestBlankPrefaces(t *testing.T) {
 	for _, p := range capturetest.Prefaces() {
 		var sides [2][]byte
@@ -236,7 +234,7 @@ func TestBlankPrefaces(t *testing.T) {
 	}
 }
 
-// FuzzPreface reads anything as a preface, and overwrites in it what it must not show.
+// FuzzPreface parses any bytes as a preface, and overwrites its confidential bytes.
 func FuzzPreface(f *testing.F) {
 	for _, p := range capturetest.Prefaces() {
 		f.Add(p.Steps[0].Data)

@@ -12,12 +12,12 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// PrefaceKind is a protocol that goes before the Kafka or TLS bytes of a connection.
+// PrefaceKind is a protocol that precedes the Kafka or TLS bytes of a connection.
 type PrefaceKind uint8
 
-// The prefaces that are known.
+// The known prefaces.
 const (
-	// NoPreface is none of the others.
+	// NoPreface is no known preface.
 	NoPreface PrefaceKind = iota
 	// ProxyV1 and ProxyV2 are the versions of HAProxy's PROXY protocol
 	// (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
@@ -33,37 +33,37 @@ const (
 
 var prefaceNames = [...]string{"", "PROXY protocol v1", "PROXY protocol v2", "SOCKS4", "SOCKS5", "HTTP CONNECT"}
 
-// String is the name as a user knows it.
+// String returns the usual name.
 func (k PrefaceKind) String() string { return prefaceNames[k] }
 
-// Preface is what a proxy, or a client of one, sent before everything else on a connection.
+// Preface is what a proxy, or a client of one, sent first on a connection.
 type Preface struct {
 	Kind PrefaceKind
-	// Source is the address of the client that a load balancer names; the zero value without one.
+	// Source is the client's address according to a load balancer; the zero value for none.
 	Source netip.AddrPort
-	// Target is the host and port that the client asked for, or connected to; empty without. It
-	// comes from the wire and has to be escaped.
+	// Target is the host and port that the client requested or connected to; empty for none.
+	// Escape it: it comes from the wire.
 	Target string
-	// Problem says why the bytes behind the preface were not read; empty where they were.
+	// Problem says why the bytes behind the preface were not read; empty if they were.
 	Problem string
 }
 
-// parseState says how far a preface was parsed.
+// parseState is the result of parsing a preface.
 type parseState uint8
 
 const (
 	parsed   parseState = iota
-	needMore            // all bytes fit so far
-	noMatch             // this is something else
-	notRead             // the preface is known, what it asks for is not: Preface.Problem
+	needMore            // all bytes match so far
+	noMatch             // it is something else
+	notRead             // the preface is known, but its request is not supported: Preface.Problem
 )
 
 const (
-	// maxProxyV1 is the longest PROXY line, CRLF included (proxy-protocol.txt 2.1).
+	// maxProxyV1 is the longest PROXY line, including CRLF (proxy-protocol.txt 2.1).
 	maxProxyV1 = 107
-	// proxyV2Fixed is what a PROXY header of version 2 has before the addresses.
+	// proxyV2Fixed is the length of a PROXY header of version 2 before the addresses.
 	proxyV2Fixed = 16
-	// maxTarget is the longest host name of SOCKS5 (one length byte), and a colon and a port.
+	// maxTarget is the longest host name of SOCKS5 (one length byte), a colon and a port.
 	maxTarget = 255 + 6
 )
 
@@ -79,7 +79,7 @@ func mayBePreface(b byte) bool {
 	return b == 'P' || b == 'C' || b == '\r' || b == 4 || b == 5
 }
 
-// parsePreface reads the preface that b begins with, and returns its length.
+// parsePreface parses the preface at the beginning of b and returns its length.
 func parsePreface(b []byte) (p Preface, n int, state parseState) {
 	switch {
 	case len(b) == 0:
@@ -103,7 +103,7 @@ func parsePreface(b []byte) (p Preface, n int, state parseState) {
 	return p, 0, noMatch
 }
 
-// prefaceKind names the preface that b, of which more may come, begins with.
+// prefaceKind returns the kind of the possibly incomplete preface at the beginning of b.
 func prefaceKind(b []byte) PrefaceKind {
 	switch {
 	case b[0] == 4:
@@ -130,8 +130,8 @@ func parseProxyV1(b []byte) (p Preface, n int, state parseState) {
 	return readProxy(p, b[:n], n)
 }
 
-// parseProxyV2 reads the addresses of a binary header. What follows them (TLVs) is passed over: it
-// can be as long as 64 KiB, and go-proxyproto would copy it.
+// parseProxyV2 parses the addresses of a binary header. It skips what follows them (TLVs): up to
+// 64 KiB, which go-proxyproto would copy.
 func parseProxyV2(b []byte) (p Preface, n int, state parseState) {
 	if len(b) < proxyV2Fixed {
 		return p, 0, needMore
@@ -155,7 +155,7 @@ func parseProxyV2(b []byte) (p Preface, n int, state parseState) {
 	return readProxy(p, header, n)
 }
 
-// proxyV2Addresses is the length of the addresses in a header of version 2.
+// proxyV2Addresses returns the length of the addresses in a header of version 2.
 func proxyV2Addresses(b []byte) int {
 	length := 0
 	switch b[13] >> 4 {
@@ -169,7 +169,7 @@ func proxyV2Addresses(b []byte) int {
 	return min(length, int(binary.BigEndian.Uint16(b[14:])))
 }
 
-// readProxy has go-proxyproto read a header that is all there.
+// readProxy parses a complete header with go-proxyproto.
 func readProxy(p Preface, header []byte, n int) (Preface, int, parseState) {
 	h, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(header), len(header)))
 	if err != nil {
@@ -185,7 +185,7 @@ func readProxy(p Preface, header []byte, n int) (Preface, int, parseState) {
 
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
-// parseSOCKS4 reads a request to connect: version, command, port, address, user id; in SOCKS4a the
+// parseSOCKS4 parses a connect request: version, command, port, address, user id. In SOCKS4a the
 // address is 0.0.0.x, and a host name follows the user id.
 func parseSOCKS4(b []byte) (p Preface, n int, state parseState) {
 	const fixed, maxUser = 8, 255
@@ -231,8 +231,8 @@ func target(host string, port uint16) string {
 	return net.JoinHostPort(host, strconv.Itoa(int(port)))
 }
 
-// parseSOCKS5 reads all that the client says: the methods that it knows, user name and password if
-// it was asked for them, and the request.
+// parseSOCKS5 parses all that the client sends: its authentication methods, user name and password
+// if the proxy requested them, and the request.
 func parseSOCKS5(b []byte) (p Preface, n int, state parseState) {
 	if len(b) < 2 {
 		return p, 0, needMore
@@ -251,7 +251,7 @@ func parseSOCKS5(b []byte) (p Preface, n int, state parseState) {
 		}
 		n++
 	}
-	const fixed = 4 // version, command, 0, kind of address
+	const fixed = 4 // version, command, 0, address type
 	r := b[min(n, len(b)):]
 	switch {
 	case len(r) > 0 && r[0] != 5:
@@ -290,8 +290,7 @@ func parseSOCKS5(b []byte) (p Preface, n int, state parseState) {
 	return p, n, parsed
 }
 
-// areMethods reports whether b can be authentication methods: those assigned by IANA, or private
-// ones.
+// areMethods reports whether b can be authentication methods: assigned by IANA, or private.
 func areMethods(b []byte) bool {
 	const lastAssigned, firstPrivate, none = 9, 0x80, 0xff
 	for _, m := range b {
@@ -302,7 +301,7 @@ func areMethods(b []byte) bool {
 	return true
 }
 
-// parseConnect reads the head of a CONNECT request. Of its fields nothing is kept: they hold
+// parseConnect parses the head of a CONNECT request. It keeps none of the fields: they contain
 // passwords.
 func parseConnect(b []byte) (p Preface, n int, state parseState) {
 	n = headLength(b)
@@ -317,8 +316,8 @@ func parseConnect(b []byte) (p Preface, n int, state parseState) {
 	return Preface{Kind: Connect, Target: authority}, n, parsed
 }
 
-// headLength returns the length of the head of an HTTP message, the empty line at its end
-// included; 0 where that has not come. A line may end without CR (RFC 9112 2.2).
+// headLength returns the length of the head of an HTTP message, including the empty line at its
+// end. It returns 0 if the head is incomplete. A line may end without CR (RFC 9112 2.2).
 func headLength(b []byte) int {
 	for n := 0; ; {
 		i := bytes.IndexByte(b[n:], '\n')
@@ -332,7 +331,7 @@ func headLength(b []byte) int {
 	}
 }
 
-// parseReply reads what the proxy answers to a preface, and returns its length.
+// parseReply parses the proxy's reply to a preface and returns its length.
 func parseReply(kind PrefaceKind, b []byte) (n int, state parseState, problem string) {
 	switch kind {
 	case SOCKS4:
@@ -342,13 +341,13 @@ func parseReply(kind PrefaceKind, b []byte) (n int, state parseState, problem st
 	case Connect:
 		return parseConnectReply(b)
 	}
-	return 0, parsed, "" // the PROXY protocol has none
+	return 0, parsed, "" // the PROXY protocol has no reply
 }
 
-// refusal is the Problem of a preface that the proxy refused.
+// refusal is Preface.Problem if the proxy refused.
 const refusal = "the proxy refused it"
 
-// answersPreface returns whether b begins the answer to a preface that was not understood.
+// answersPreface reports whether b begins the reply to a preface with a Problem.
 func answersPreface(kind PrefaceKind, b []byte) parseState {
 	switch {
 	case kind <= ProxyV2:
@@ -413,9 +412,9 @@ func parseSOCKS5Reply(b []byte) (n int, state parseState, problem string) {
 	return n, parsed, ""
 }
 
-// parseConnectReply reads the head of a response, and of the interim ones before it (RFC 9110
-// 15.2). One that is no 2xx may have a body, as one that asks for a password has; another CONNECT
-// can follow.
+// parseConnectReply parses the head of a response, and of the interim ones before it (RFC 9110
+// 15.2). A response other than 2xx may have a body, for example one that demands a password.
+// Another CONNECT can follow it.
 func parseConnectReply(b []byte) (n int, state parseState, problem string) {
 	const status = "HTTP/1.x NNN"
 	for {
@@ -445,8 +444,8 @@ func parseConnectReply(b []byte) (n int, state parseState, problem string) {
 	}
 }
 
-// bodyLength returns the length of the body that follows a head, in b. The state is needMore where
-// it has not come, noMatch where its length is unknown.
+// bodyLength returns the length of the body in b that follows a head. The state is needMore if the
+// body is incomplete, noMatch if its length is unknown.
 func bodyLength(head, b []byte) (n int, state parseState) {
 	for line := range bytes.Lines(head) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
@@ -471,8 +470,8 @@ func bodyLength(head, b []byte) (n int, state parseState) {
 	return n, parsed
 }
 
-// chunkedLength is bodyLength for a body in chunks (RFC 9112 7.1), of which the last is empty, and
-// trailers.
+// chunkedLength is bodyLength for a body in chunks (RFC 9112 7.1). Trailers follow the last, empty
+// chunk.
 func chunkedLength(b []byte) (n int, state parseState) {
 	for {
 		line, _, ok := bytes.Cut(b[n:], []byte("\n"))

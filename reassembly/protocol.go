@@ -7,15 +7,15 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// httpBeginnings are how a client or a server of HTTP begins to speak: the methods of RFC 9110
-// and RFC 5789, the preface of HTTP/2 (RFC 9113 3.4), and a status line.
+// httpBeginnings are the first bytes of an HTTP client or server: the methods of RFC 9110 and RFC
+// 5789, the preface of HTTP/2 (RFC 9113 3.4), and a status line.
 var httpBeginnings = [][]byte{
 	[]byte("GET "), []byte("PUT "), []byte("HEAD "), []byte("POST "), []byte("PATCH "), []byte("DELETE "),
 	[]byte("OPTIONS "), []byte("CONNECT "), []byte("TRACE "), []byte("PRI * HTTP/2"), []byte("HTTP/1."),
 }
 
-// foreignProtocol reports whether a conversation with these first bytes is TLS or HTTP. sure is
-// false while there are too few bytes.
+// foreignProtocol reports whether a connection with these first bytes is TLS or HTTP. sure is
+// false if there are too few bytes.
 func foreignProtocol(p []byte) (_ Protocol, sure bool) {
 	for _, b := range httpBeginnings {
 		n := min(len(p), len(b))
@@ -26,7 +26,7 @@ func foreignProtocol(p []byte) (_ Protocol, sure bool) {
 			return HTTP, true
 		}
 	}
-	if len(p) > 0 && p[0] == 0x16 { // a Kafka message would be over 352 MiB
+	if len(p) > 0 && p[0] == 0x16 { // a Kafka frame would be over 352 MiB
 		if len(p) < 6 {
 			return Undecided, false
 		}
@@ -52,7 +52,7 @@ func (c *conn) giveUp(p Protocol) {
 	c.mode, c.info.Outline = ignored, nil
 }
 
-// foreign gives up a connection joined midstream whose next bytes are TLS or HTTP.
+// foreign gives up a connection joined midstream if its next bytes are TLS or HTTP.
 func (c *conn) foreign(d Direction, p []byte, at capture.Position) bool {
 	if c.tls != nil {
 		return false
@@ -72,17 +72,16 @@ func (c *conn) foreign(d Direction, p []byte, at capture.Position) bool {
 	return true
 }
 
-// recordHeader is the length of the header of a TLS record.
 const recordHeader = 5
 
-// greeting gathers the first bytes that the broker's side says: the length of a TLS alert.
+// greeting holds the first bytes from the broker's side: the length of a TLS alert.
 type greeting struct {
 	b [7]byte
 	n uint8
 }
 
-// confused reports whether the broker's side speaks something else than Kafka, among others by a
-// TLS alert. Then its bytes are of no more interest.
+// confused reports whether the broker's side speaks another protocol, for example with a TLS
+// alert. It then stops reading that side.
 func (c *conn) confused(p []byte) bool {
 	if !c.alerts(p) && !(c.isFirstAnswer() || c.info.Odd().Spoke != "") || !c.greet(p) {
 		return false
@@ -91,13 +90,13 @@ func (c *conn) confused(p []byte) bool {
 	return true
 }
 
-// isFirstAnswer reports whether the bytes of the broker's side that come next are its first ones.
+// isFirstAnswer reports whether the next bytes of the broker's side are its first ones.
 func (c *conn) isFirstAnswer() bool {
 	f := c.framer(ToClient)
 	return !c.info.Midstream && c.info.Responses == 0 && f.state == reading && f.passed == 0
 }
 
-// alerts reports whether the broker answers Kafka in the clear with a TLS alert.
+// alerts reports whether the broker answers plaintext Kafka with a TLS alert.
 func (c *conn) alerts(p []byte) bool {
 	g := &c.dialogue.greeting
 	if int(g.n) == len(g.b) || c.tls != nil {
@@ -116,8 +115,8 @@ func (c *conn) alerts(p []byte) bool {
 
 func (c *conn) framer(d Direction) *framer { return &c.dialogue.fr[d^c.swapped] }
 
-// liveWait is how long records wait for their secrets in a live capture, in
-// nanoseconds: what reads the key log may be some seconds behind.
+// liveWait is how long records wait for their secrets in a live capture, in nanoseconds. The
+// reader of the key log may be some seconds late.
 const liveWait = 10e9
 
 // startTLS decrypts the connection from its first byte on.
@@ -160,7 +159,7 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 			p = append(bytes.Clone(g.b[:old]), p...)
 		}
 		if !tlsrecord.LooksLikeRecord(p) {
-			if !c.greet(p) { // a broker's answer could be Kafka, a line of text could not
+			if !c.greet(p) { // a broker's response could be Kafka, a line of text could not
 				c.info.Confusion = TLSToClear
 			}
 			c.mode, c.info.Outline = ignored, nil
@@ -223,7 +222,8 @@ func (c *conn) endTLS() {
 		info.Reason = "the broker's side is not in the capture"
 	}
 	c.info.TLS = &info
-	// Who announced the end, ended the connection, whoever was faster to close it.
+	// The side that first sent a TLS close_notify ended the connection, even if the other side
+	// closed TCP first.
 	if e, by := &c.info.End, towards(info.ClosingToServer); info.Closing && (e.Kind == Closed || e.Kind == Reset) &&
 		e.By != by && info.ClosingAt.Before(e.At) {
 		*e = End{Kind: Closed, By: by, At: info.ClosingAt}

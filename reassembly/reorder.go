@@ -13,40 +13,40 @@ import (
 )
 
 const (
-	// pageBytes is how much payload gopacket's assembler keeps in one page.
+	// pageBytes is how much payload one page of gopacket's assembler holds.
 	pageBytes = 1900
-	// maxPages bounds what one direction holds while a segment is missing: 512 pages
-	// of 2 KiB are 1 MiB.
+	// maxPages bounds what one direction queues behind a missing segment: 512 pages of 2 KiB are 1
+	// MiB.
 	maxPages = 512
-	// maxShardPages bounds what all connections of a shard hold: 2,048 pages
-	// of 2 KiB are 4 MiB, 16 MiB for the 4 shards.
+	// maxShardPages bounds what all connections of a shard queue: 2,048 pages of 2 KiB are 4 MiB,
+	// 16 MiB for the 4 shards.
 	maxShardPages = 2048
-	// maxOffset is how far one disorder may go on before it is ended by force: the
-	// assembler's arithmetic is off by one where sequence numbers wrap.
+	// maxOffset bounds the length of one disorder, in bytes. The assembler's arithmetic is off by
+	// one where sequence numbers wrap.
 	maxOffset = 1 << 30
 )
 
-// zeros stands for bytes that were not captured.
+// zeros replace bytes that were not captured.
 var zeros [64 << 10]byte
 
-// disorder is the state of a direction from the first segment that came too early
-// until all have found their place. In between its segments go through gopacket's assembler,
-// as a connection of their own whose sequence numbers begin at 1.
+// disorder is the state of a direction from its first early segment until no segment is missing.
+// Meanwhile, gopacket's assembler gets the segments. It sees a connection of its own whose
+// sequence numbers begin at 1.
 type disorder struct {
 	id     uint64
-	base   uint32 // the sequence number that is 1 to the assembler
+	base   uint32 // the sequence number that the assembler sees as 1
 	begun  bool
-	since  int32  // tick at which the first missing segment began to be waited for
+	since  int32  // tick at which the wait for the first missing segment began
 	missed uint32 // its sequence number
 	pages  int
-	queued []queuedPart // in order of sequence number, disjoint
-	// isLacked: the receiver acknowledged all before the missing segment, and not more, after a
-	// later one was sent.
+	queued []queuedPart // disjoint, ordered by sequence number
+	// isLacked: after a later segment was sent, the receiver acknowledged the bytes before the
+	// missing segment and nothing else.
 	isLacked bool
-	// disbelieved are bytes at the end that the assembler has and that are not believed.
+	// disbelieved are the last bytes in the assembler that the receiver does not have.
 	disbelieved uint32
-	// acked is up to where the receiver had acknowledged between one and two halves
-	// of ackedWait ago, ackedLater up to where at the beginning of the latest half.
+	// acked and ackedLater are acknowledgements sampled every ackedWait/2 segments: the previous
+	// sample and the latest one.
 	acked, ackedLater uint32
 }
 
@@ -54,22 +54,22 @@ func newDisorder(base uint32, tick int32) *disorder {
 	return &disorder{base: base, missed: base, since: tick, acked: base, ackedLater: base}
 }
 
-// isOverdue reports whether what is missing before the first queued part was acknowledged long
-// ago, and waited for as long; turn is conn.turns. Each gap has its own time: where many packets
-// are lost, waiting for one after the other would take ever longer.
+// isOverdue reports whether the bytes before the first queued part are overdue. The receiver must
+// have acknowledged them long ago, and the wait must be as long. turn is conn.turns. Each gap has
+// its own time: after many losses, waiting for them one after the other would take ever longer.
 func (q *disorder) isOverdue(turn uint32) bool {
 	first := &q.queued[0]
 	return turn-first.turn > ackedWait && int32(q.acked-first.seq) >= 0
 }
 
-// queuedPart is a part of a segment that waits in the assembler.
+// queuedPart is a part of a segment in the assembler.
 type queuedPart struct {
 	seq, length uint32
-	captured    uint32 // how many of its bytes are real; the snapshot length cut the others
-	sum         uint32 // fingerprint of those
-	turn        uint32 // conn.turns when it came
+	captured    uint32 // bytes that were captured; the snapshot length cut the others
+	sum         uint32 // fingerprint of the captured bytes
+	turn        uint32 // conn.turns when it arrived
 	at          capture.Position
-	// instead are bytes that came in order later, and that the receiver has in place of the first
+	// instead are bytes that arrived in order later. The receiver has them in place of the first
 	// ones. They are valid during reorderer.add only.
 	instead []byte
 }
@@ -77,9 +77,8 @@ type queuedPart struct {
 func (p *queuedPart) end() uint32 { return p.seq + p.length }
 func (p *queuedPart) pages() int  { return int((p.length + pageBytes - 1) / pageBytes) }
 
-// reorderer puts segments that came too early in order, by gopacket's
-// reassembly. Segments in order, nearly all, never come here: the assembler
-// would only look them up and hand them on, at ten times the cost.
+// reorderer sorts early segments with gopacket's reassembly. Almost all segments are in order and
+// never get here: the assembler would pass them through unchanged, at ten times the cost.
 type reorderer struct {
 	w     *worker
 	asm   *reassembly.Assembler // made when first needed: its page cache is 2 MiB
@@ -88,27 +87,27 @@ type reorderer struct {
 	tcp   layers.TCP
 	pad   []byte
 
-	// What the assembler calls back for.
+	// For the assembler's callbacks.
 	conn *conn
 	dir  Direction
-	fill uint32 // so many bytes handed back are filling, already reported as lost
+	fill uint32 // bytes still to be returned that only fill a gap and were already reported as lost
 }
 
 func newReorderer(w *worker) *reorderer { return &reorderer{w: w} }
 
-// add takes a segment of a direction in disorder.
+// add queues a segment of a direction in disorder.
 func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at capture.Position) {
 	h := &c.half[d]
 	if seq == h.next {
 		c.overrule(h, seq, length, p, at)
 	}
 	for length > 0 {
-		if old := int32(h.next - seq); old > 0 { // the part before filled a gap, and this waited behind it
+		if old := int32(h.next - seq); old > 0 { // the previous part filled a gap, and queued bytes followed
 			n := min(uint32(old), length)
 			seq, length, p = seq+n, length-n, p[min(int(n), len(p)):]
 			continue
 		}
-		if h.hole == nil { // the part before filled the last gap
+		if h.hole == nil { // the previous part filled the last gap
 			h.next += length
 			c.deliver(d, p, length, at)
 			return
@@ -122,7 +121,7 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 		})
 		n := length
 		if i < len(q.queued) {
-			if e := &q.queued[i]; int32(e.seq-seq) <= 0 { // here already: the first copy wins
+			if e := &q.queued[i]; int32(e.seq-seq) <= 0 { // already queued: the first copy wins
 				n = min(n, e.end()-seq)
 				if e.seq == seq && e.length == length && int(e.captured) == len(p) && e.sum != fingerprint(p) {
 					c.contest(d, seq, n)
@@ -150,9 +149,9 @@ func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at c
 	}
 }
 
-// overrule has the bytes of a segment in order win over those that wait behind it: the receiver
-// takes what is in order whole, and drops what it held of that. It does not where it had
-// acknowledged them: then it had the missing bytes before.
+// overrule replaces queued bytes by those of a segment in order: the receiver accepts all of the
+// segment in order and discards its own copy. If the receiver had acknowledged these bytes, it had
+// the missing bytes before, and nothing is replaced.
 func (c *conn) overrule(h *half, seq, length uint32, p []byte, at capture.Position) {
 	if h.ackSeen && int32(h.acked-seq) > 0 {
 		return
@@ -167,8 +166,8 @@ func (c *conn) overrule(h *half, seq, length uint32, p []byte, at capture.Positi
 	}
 }
 
-// replaced returns the bytes of a part that the receiver has, p being the first ones. Where others
-// came in order, the part is believed no further than those reach, if it is the last that waits.
+// replaced returns the bytes of a part that the receiver has; p are the first ones. If a segment
+// in order replaced them and no part is queued behind, the part ends where that segment ends.
 func (c *conn) replaced(d Direction, e *queuedPart, p []byte) []byte {
 	n := len(e.instead)
 	if n == 0 || bytes.HasPrefix(p, e.instead) {
@@ -184,7 +183,7 @@ func (c *conn) replaced(d Direction, e *queuedPart, p []byte) []byte {
 	return append(bytes.Clone(e.instead), p[n:]...)
 }
 
-// padded returns p with as many zeros behind it as make n bytes.
+// padded returns p, extended to n bytes with zeros.
 func (r *reorderer) padded(p []byte, n uint32) []byte {
 	if len(p) == int(n) {
 		return p
@@ -196,7 +195,7 @@ func (r *reorderer) padded(p []byte, n uint32) []byte {
 	return r.pad
 }
 
-// skip gives up the bytes that direction d waits for.
+// skip gives up the missing bytes of direction d.
 func (r *reorderer) skip(c *conn, d Direction) {
 	h := &c.half[d]
 	first := h.hole.queued[0]
@@ -212,13 +211,13 @@ func (r *reorderer) skip(c *conn, d Direction) {
 	r.endIfFilled(c, d)
 }
 
-// maxUnproved is up to how many missing bytes are believed to be lost although the receiver
-// acknowledges nothing behind them: four times the default receive window.
+// maxUnproved bounds the missing bytes that count as lost although the receiver acknowledges
+// nothing behind them. It is four times the default receive window.
 const maxUnproved = 256 << 10
 
-// overdue gives up the bytes that direction d has waited for too long. Where they are many and the
-// receiver's acknowledgements do not cover them, the receiver lacks them too: then what came early
-// is given up instead. No receiver accepts what lies behind a FIN.
+// overdue gives up the missing bytes of direction d. If they are many and no acknowledgement
+// covers them, the receiver lacks them too: the early segments are then given up instead. No
+// receiver accepts bytes behind a FIN.
 func (r *reorderer) overdue(c *conn, d Direction) {
 	h := &c.half[d]
 	q := h.hole
@@ -236,22 +235,22 @@ func (r *reorderer) overdue(c *conn, d Direction) {
 	r.skip(c, d)
 }
 
-// end gives up everything that direction d waits for when the connection is over.
+// end gives up everything that is missing in direction d when the connection is over.
 func (r *reorderer) end(c *conn, d Direction) {
 	for c.half[d].hole != nil {
 		r.overdue(c, d)
 	}
 }
 
-// drain gives up everything that direction d waits for.
+// drain gives up everything that is missing in direction d.
 func (r *reorderer) drain(c *conn, d Direction) {
 	for c.half[d].hole != nil {
 		r.skip(c, d)
 	}
 }
 
-// endIfFilled ends the disorder when nothing is left of it; otherwise the next missing segment is
-// waited for from now on.
+// endIfFilled ends the disorder if nothing is queued. Otherwise it starts the wait for the next
+// missing segment.
 func (r *reorderer) endIfFilled(c *conn, d Direction) {
 	h := &c.half[d]
 	q := h.hole
@@ -261,8 +260,8 @@ func (r *reorderer) endIfFilled(c *conn, d Direction) {
 	if len(q.queued) > 0 {
 		return
 	}
-	// A RST in order closes this half of the assembler's connection, a SYN with RST
-	// the other, which never had a byte; then it is forgotten.
+	// A RST in order closes this half of the assembler's connection. A SYN with RST closes the
+	// other half, which never had a byte. The assembler then frees the connection.
 	r.assemble(c, d, q, layers.TCP{RST: true, Seq: q.offset(h.next)}, false)
 	r.assemble(c, d, q, layers.TCP{SYN: true, RST: true}, true)
 	h.next -= q.disbelieved
@@ -298,15 +297,15 @@ func (r *reorderer) assemble(c *conn, d Direction, q *disorder, tcp layers.TCP, 
 	r.tcp.Payload = nil
 }
 
-// noContext is what the assembler wants to know of a packet; positions are
-// kept in queuedPart, since its own account of them cannot be relied on.
+// noContext is the context that the assembler requires. The positions are in queuedPart: the
+// assembler does not report them reliably.
 type noContext struct{}
 
 // GetCaptureInfo implements reassembly.AssemblerContext.
 func (noContext) GetCaptureInfo() gopacket.CaptureInfo { return gopacket.CaptureInfo{} }
 
-// New implements reassembly.StreamFactory. The reorderer is the stream of every
-// connection: it knows for which one it has called the assembler.
+// New implements reassembly.StreamFactory. The reorderer is the stream of every connection: it
+// keeps the connection for which it called the assembler.
 func (r *reorderer) New(_, _ gopacket.Flow, _ *layers.TCP, _ reassembly.AssemblerContext) reassembly.Stream {
 	return r
 }
@@ -316,8 +315,8 @@ func (r *reorderer) Accept(*layers.TCP, gopacket.CaptureInfo, reassembly.TCPFlow
 	return true
 }
 
-// ReassembledSG implements reassembly.Stream: bytes have found their place. What was fed is
-// without gaps and overlaps, so they are those of the first queued parts.
+// ReassembledSG implements reassembly.Stream: sg has bytes in order. The bytes fed have no gaps
+// and no overlaps, so they are those of the first queued parts.
 func (r *reorderer) ReassembledSG(sg reassembly.ScatterGather, _ reassembly.AssemblerContext) {
 	n, _ := sg.Lengths()
 	data := sg.Fetch(n)

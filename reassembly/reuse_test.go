@@ -10,7 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// counting is a Shard that counts the connections that are over, and where they lay.
+// counting is a Shard that counts the connections that are over, and their addresses in memory.
 type counting struct {
 	places map[*Connection]int
 	closed *int
@@ -20,8 +20,8 @@ func (s *counting) Open(c *Connection) Handler { return &voice{log: new(log), c:
 func (s *counting) Take(_ struct{}) struct{}   { return struct{}{} }
 func (s *counting) Closed(c *Connection)       { s.places[c]++; *s.closed++ }
 
-// TestConnectionsThatAreOverAreUsedAgain: short connections one after the other take the memory of
-// those in the batches under way, however many they are, and none is lost or reported twice.
+// TestConnectionsThatAreOverAreUsedAgain: many short connections use only the memory of those in
+// the batches in flight. None is lost or reported twice.
 func TestConnectionsThatAreOverAreUsedAgain(t *testing.T) {
 	const n, perBatch = 3000, 50
 	r := capturetest.NewRecorder()

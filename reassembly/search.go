@@ -10,27 +10,26 @@ import (
 )
 
 const (
-	// minMessage and maxMessage bound the size of a message that is searched for. A
-	// request has at least 8 bytes, a response 4; brokers take up to 100 MiB
-	// (socket.request.max.bytes), and answer about as much.
+	// minMessage and maxMessage bound the size of a frame to search for, in bytes. A request has
+	// at least 8 bytes, a response 4. Brokers accept up to 100 MiB (socket.request.max.bytes);
+	// responses are about as large.
 	minMessage = 4
 	maxMessage = 256 << 20
-	// carryBytes is how much of what was searched in vain is kept, so that a
-	// header that lies in two segments is found.
+	// carryBytes is how many searched bytes are kept to find a header that spans two segments.
 	carryBytes = sizeBytes + plausibleBytes
-	// maxAnchors bounds the byte strings searched for at once.
+	// maxAnchors bounds the byte strings to search for at once.
 	maxAnchors = 8
-	// tellingAnchor is the least length of an anchor that identifies a message: a correlation id,
-	// or a client id of two letters with its length.
+	// tellingAnchor is the shortest anchor that identifies a frame: a correlation id, or a client
+	// id of two letters with its length.
 	tellingAnchor = 4
-	// maxTries bounds the segments of a direction that are searched before it is
-	// known whether the connection speaks Kafka at all.
+	// maxTries bounds the segments of a direction to search before the connection is known to be
+	// Kafka.
 	maxTries = 256
 )
 
-// search looks for the beginning of a message in what is left of the chunk
-// before and p. When it finds one, it goes over to reading and returns the bytes from there on;
-// otherwise nil. start: p begins where a segment does.
+// search looks for the beginning of a frame in the bytes kept and in p. If it finds one, it
+// switches to reading and returns the bytes from there on. Otherwise it returns nil. start: p
+// begins where a segment does.
 func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []byte {
 	b, old := p, len(f.buf)
 	if old > 0 {
@@ -54,14 +53,13 @@ func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []by
 	return nil
 }
 
-// holdsAnchor reports whether b may hold an expected message that was not recognised.
+// holdsAnchor reports whether b may hold an expected frame that was not recognized.
 func (f *framer) holdsAnchor(c *conn, b []byte) bool {
 	anchors, _ := c.anchor(f.dir)
 	return len(anchors) > maxAnchors || slices.ContainsFunc(anchors, func(a []byte) bool { return bytes.Contains(b, a) })
 }
 
-// research looks once more at what is held of a search, with what is left of the data before a gap
-// or the end.
+// research repeats a search in the bytes kept when no more bytes follow before a gap or the end.
 func (f *framer) research(c *conn, at capture.Position) {
 	if c.dialogue.handler != nil || f.state != searching || len(f.buf) == 0 {
 		return
@@ -77,13 +75,13 @@ func (f *framer) research(c *conn, at capture.Position) {
 	}
 }
 
-// find returns the offset in b at which a message can be believed to begin. The
-// first old bytes of b were searched before, but ended too early. A message begins where a
-// segment does, or at the distance the grammar names from one of its anchors.
+// find returns the offset in b at which a frame can begin. The first old bytes of b were searched
+// before, but too few bytes followed them then. A frame begins where a segment does, or offset
+// bytes before an anchor.
 func (f *framer) find(c *conn, b []byte, old int, start bool) (int, bool) {
 	anchors, offset := c.anchor(f.dir)
 	anchors = anchors[:min(len(anchors), maxAnchors)]
-	var hits [maxAnchors]int // the next place each anchor asks for
+	var hits [maxAnchors]int // the next offset of each anchor
 	for i := range anchors {
 		hits[i] = -1
 	}
@@ -118,9 +116,9 @@ func (f *framer) find(c *conn, b []byte, old int, start bool) (int, bool) {
 	}
 }
 
-// nextStart returns the first place from from on where a segment begins, -1 without one: among the
-// old bytes, which were held, or behind them if start. Where anchors are known, only the first of
-// the old bytes are asked for.
+// nextStart returns the first offset, not before from, at which a segment begins, or -1. It looks
+// in the old bytes, then behind them if start is true. If there is a handler, it returns only the
+// first of the old ones.
 func (f *framer) nextStart(c *conn, from, old int, start bool) int {
 	if from < old && (from == 0 || c.dialogue.handler == nil) {
 		if n := f.starts.next(from); n >= 0 && n < old {
@@ -133,8 +131,7 @@ func (f *framer) nextStart(c *conn, from, old int, start bool) int {
 	return -1
 }
 
-// isWhole reports whether all that Plausible is asked with of a message that begins with b is
-// there.
+// isWhole reports whether b has all bytes of a frame that Plausible needs.
 func isWhole(b []byte) bool {
 	if len(b) < sizeBytes {
 		return false
@@ -143,8 +140,7 @@ func isWhole(b []byte) bool {
 	return size < minMessage || size > maxMessage || int64(len(b)-sizeBytes) >= min(size, plausibleBytes)
 }
 
-// starts are the places among the bytes held of a search at which segments begin, a bit each; nil
-// is none.
+// starts is a bit set: the offsets in the bytes kept at which segments begin. nil is empty.
 type starts [(carryBytes + 63) / 64]uint64
 
 func (s *starts) set(n int) { s[n/64] |= 1 << (n % 64) }
@@ -154,7 +150,7 @@ func (s *starts) clear(n int) {
 	}
 }
 
-// next returns the first place from n on, -1 without one.
+// next returns the first offset in s that is not before n, or -1.
 func (s *starts) next(n int) int {
 	if s == nil {
 		return -1
@@ -167,7 +163,7 @@ func (s *starts) next(n int) int {
 	return -1
 }
 
-// candidate reports whether a message can begin with b.
+// candidate reports whether a frame can begin with b.
 func (f *framer) candidate(c *conn, b []byte, isStart bool) bool {
 	if len(b) < sizeBytes+minMessage {
 		return false
@@ -178,7 +174,7 @@ func (f *framer) candidate(c *conn, b []byte, isStart bool) bool {
 	}
 	head := clip(b[sizeBytes:], size)
 	if c.dialogue.handler == nil && !f.final && int64(len(head)) < min(size, plausibleBytes) {
-		return false // the beginning of a client id looks like anything
+		return false // the beginning of a client id can match anything
 	}
 	if int64(len(head)) < min(size, wantBytes) || !c.plausible(f.dir, size, head) {
 		return false
@@ -186,14 +182,13 @@ func (f *framer) candidate(c *conn, b []byte, isStart bool) bool {
 	if isStart || f.dir == ToBroker {
 		return true
 	}
-	// A correlation id is but four bytes, which may stand anywhere: inside a
-	// segment the response has to be borne out at once.
+	// A correlation id has only four bytes, which may occur anywhere. Inside a segment, the next
+	// frame or the segment's end must confirm the response at once.
 	return sizeBytes+size <= int64(len(b)) && f.confirmed(c, b[sizeBytes+size:])
 }
 
-// alone reports whether b, which begins where a segment does, is one message to its last byte, and
-// holds one of the anchors where a message must. That the size is right says more than whether the
-// body is understood.
+// alone reports whether b, which begins where a segment does, is exactly one frame and has an
+// anchor at its offset. A correct size proves more than a body that parses.
 func alone(b []byte, anchors [][]byte, offset int) bool {
 	if len(b) < sizeBytes+minMessage || len(b) < offset || int64(int32(binary.BigEndian.Uint32(b))) != int64(len(b)-sizeBytes) {
 		return false
@@ -206,7 +201,7 @@ func alone(b []byte, anchors [][]byte, offset int) bool {
 	return false
 }
 
-// carry keeps the end of b, and where segments begin in it.
+// carry keeps the end of b and the segment beginnings in it.
 func (f *framer) carry(c *conn, b []byte, old int, start bool) {
 	f.buf = c.w.room(f.buf, min(len(b), carryBytes))
 	from := max(0, len(b)-min(carryBytes, cap(f.buf)))

@@ -11,8 +11,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestTapIsToldOfEveryWantedPacket in the order of the source, with its stream,
-// those without payload included and those of unwanted connections not.
+// TestTapIsToldOfEveryWantedPacket: Tap gets every packet in the order of the source, with its
+// stream number. That includes packets without payload and excludes those of unwanted connections.
 func TestTapIsToldOfEveryWantedPacket(t *testing.T) {
 	r := capturetest.NewRecorder()
 	first := r.Open(client, broker)

@@ -5,13 +5,13 @@ import "github.com/kafkavet/kafkavet/capture"
 // Tracer prints every decision about one connection. The goroutine of the connection's shard calls
 // it.
 type Tracer interface {
-	// Stream is the connection's number.
+	// Stream returns the connection's number.
 	Stream() uint32
-	// Printf takes a decision. at is the packet that led to it.
+	// Printf prints a decision. at is the packet that led to it.
 	Printf(at capture.Position, format string, args ...any)
 }
 
-// trace has the decisions about c traced, if those are asked for.
+// trace enables tracing if t traces c.
 func (c *conn) trace(t Tracer) {
 	if t == nil || t.Stream() != c.info.Stream {
 		return
@@ -29,19 +29,17 @@ func (c *conn) trace(t Tracer) {
 	t.Printf(c.info.First, "connection %v to %v: %s", c.info.Client, c.info.Broker, how)
 }
 
-// protocolNames are the protocols in words.
 var protocolNames = [...]string{Undecided: "undecided", Kafka: "Kafka", TLS: "TLS", HTTP: "HTTP", Other: "not Kafka"}
 
-// String is the protocol in words.
+// String returns the protocol in words.
 func (p Protocol) String() string { return protocolNames[p] }
 
-// endNames are the ends of a connection in words.
 var endNames = [...]string{Cut: "open when the capture ended", Closed: "closed", Reset: "reset", Expired: "silent for too long", Replaced: "replaced by a new one"}
 
-// String is the end in words.
+// String returns the kind of end in words.
 func (k EndKind) String() string { return endNames[k] }
 
-// String is the direction in words.
+// String returns the direction in words.
 func (d Direction) String() string {
 	if d == ToBroker {
 		return "to the broker"
@@ -49,7 +47,7 @@ func (d Direction) String() string {
 	return "to the client"
 }
 
-// traceEnd sums up a connection that is over.
+// traceEnd prints a summary of a connection that is over.
 func (c *conn) traceEnd() {
 	i := &c.info
 	if t := i.TLS; t != nil {

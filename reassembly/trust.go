@@ -6,37 +6,36 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// Segments are judged as the end systems judge them (RFC 9293 3.10.7.4, RFC 5961): anyone can send
-// a segment that passes the capture and that its receiver discards. What is decided here must not
-// depend on one segment alone, as a capture also lacks segments.
+// Segments are judged as end systems judge them (RFC 9293 3.10.7.4, RFC 5961). Anyone can send a
+// segment that the capture contains and its receiver discards. No decision here depends on one
+// segment alone, because a capture also loses segments.
 const (
-	// maxAckDistance is how far an acknowledgement may be from the bytes seen so far. A window is
-	// at most 1 GiB (RFC 7323 2.3); Linux lets it grow to tens of MiB (net.ipv4.tcp_rmem).
+	// maxAckDistance bounds the distance between an acknowledgement and the captured bytes. A
+	// window is at most 1 GiB (RFC 7323 2.3); Linux limits it to tens of MiB (net.ipv4.tcp_rmem).
 	maxAckDistance = 64 << 20
-	// maxDoubted bounds the segments of one connection that wait for confirmation, 64 KiB each at
-	// most (a longer one is not kept). maxShardDoubted bounds their bytes in a shard: 1 MiB, of
-	// which 4 shards make 4 MiB.
+	// maxDoubted bounds the segments of one connection that wait for confirmation. maxDoubtedBytes
+	// bounds the payload of each; a longer one is not kept. maxShardDoubted bounds their payload
+	// in a shard: 1 MiB; 4 shards make 4 MiB.
 	maxDoubted      = 4
 	maxDoubtedBytes = 64 << 10
 	maxShardDoubted = 1 << 20
-	// confirmations is how many segments in a row confirm each other where the other side was not
+	// confirmations is how many consecutive segments confirm each other if the other side was not
 	// captured.
 	confirmations = 3
 )
 
 const (
-	// maxSummed is the longest payload whose checksum is verified. Requests that decide a verdict
-	// are short; the time to sum full segments would be a fifth of all.
+	// maxSummed bounds the payload whose checksum is verified. Requests that decide a verdict are
+	// short. Summing full segments would take a fifth of all time.
 	maxSummed = 512
-	// minTTL and usualTTL say when a TTL is used up before the receiver: senders begin at 64, 128
-	// or 255, so one below minTTL in a direction whose segments have at least usualTTL is no
-	// change of the route.
+	// minTTL and usualTTL detect a TTL that expires before the receiver. Senders begin at 64, 128
+	// or 255. A TTL below minTTL in a direction that has usualTTL or more is not a route change.
 	minTTL, usualTTL = 5, 20
 )
 
-// discards reports whether the receiver discards the segment, or never gets it: its checksum is
-// wrong, or its TTL is used up. A host that captures its own segments under checksum offload has
-// no good checksum in that direction; then a wrong one means nothing.
+// discards reports whether the receiver discards the segment or never gets it: its checksum is
+// wrong, or its TTL expires. With checksum offload, a host's own segments have no correct checksum
+// in its capture. A wrong checksum then proves nothing.
 func (f *flow) discards(s *capture.Segment, d Direction) bool {
 	if s.Length == 0 && s.Flags&(capture.SYN|capture.FIN|capture.RST) == 0 || s.Length > maxSummed {
 		return false
@@ -57,23 +56,23 @@ func (f *flow) discards(s *capture.Segment, d Direction) bool {
 	return false
 }
 
-// doubts are segments whose receiver may have discarded them: the sequence or acknowledgement
-// number is far from what is known. They count once another segment confirms them.
+// doubts are segments that their receiver may have discarded: the sequence or acknowledgement
+// number is far from the captured bytes. They are accepted if another segment confirms them.
 type doubts struct {
 	segments []item
 	bytes    int
 }
 
-// resetMark is what was known when a RST came that ended the connection.
+// resetMark is the state at the RST that ended the connection.
 type resetMark struct {
 	dir  Direction // raw, as conn.half
 	seq  uint32
-	peer uint32 // the peer's next byte: what was sent after the RST begins here
+	peer uint32 // the peer's next byte: its bytes sent after the RST begin here
 }
 
-// accepts reports whether the receiver can have accepted the segment, given the sequence numbers
-// known. It may clear FIN in it.flags. A segment that is only doubted is kept, and accepted later
-// if others confirm it.
+// accepts reports whether the receiver can have accepted the segment, given the known sequence
+// numbers. It may clear FIN in it.flags. It keeps a segment in doubt, which is accepted later if
+// others confirm it.
 func (c *conn) accepts(it *item) bool {
 	h := &c.half[it.dir]
 	if c.mode == ignored {
@@ -103,14 +102,14 @@ func (c *conn) accepts(it *item) bool {
 	return true
 }
 
-// within reports whether a is at most n before or behind b.
+// within reports whether a and b differ by at most n.
 func within(a, b uint32, n int32) bool {
 	d := int32(a - b)
 	return d >= -n && d <= n
 }
 
-// isFar reports whether the sequence or acknowledgement number is farther from what was seen than
-// loss in the capture explains.
+// isFar reports whether the sequence or acknowledgement number is farther from the captured bytes
+// than a loss in the capture can explain.
 func (c *conn) isFar(it *item) bool {
 	h, r := &c.half[it.dir], &c.half[it.dir.Reverse()]
 	if it.flags&capture.ACK != 0 && r.synced && !within(it.ack, r.next, maxAckDistance) {
@@ -126,9 +125,9 @@ func (c *conn) isFar(it *item) bool {
 	return int32(it.first()-next) > maxHole
 }
 
-// confirmed keeps a segment that is far from what was seen, until a segment of the other side fits
-// it. Where the other side was not captured, segments that follow each other confirm each other.
-// It reports whether it is confirmed; what was kept is then passed on first.
+// confirmed keeps a segment that is far from the captured bytes until a segment of the other side
+// matches it. If the other side was not captured, consecutive segments confirm each other. It
+// reports whether the segment is confirmed; then it first passes on the segments kept.
 func (c *conn) confirmed(it *item) bool {
 	fits := 0
 	for i := range c.doubts() {
@@ -158,7 +157,7 @@ func (c *conn) confirmed(it *item) bool {
 	return true
 }
 
-// acknowledgeDoubted passes on the segments far ahead that the other side acknowledges with it.
+// acknowledgeDoubted passes on the segments kept that this segment acknowledges.
 func (c *conn) acknowledgeDoubted(it *item) {
 	if c.doubted == nil || it.flags&capture.ACK == 0 {
 		return
@@ -179,7 +178,7 @@ func (c *conn) acknowledgeDoubted(it *item) {
 	}
 }
 
-// acceptDoubted passes on a doubted segment, unless one before it ended the connection.
+// acceptDoubted passes on a segment kept, unless an earlier one ended the connection.
 func (c *conn) acceptDoubted(q *item) {
 	c.w.disbelieved--
 	if c.over {
@@ -189,8 +188,8 @@ func (c *conn) acceptDoubted(q *item) {
 	c.order(q.dir, q)
 }
 
-// jump takes the sequence numbers of a confirmed segment for those of its direction: what lies
-// between was lost.
+// jump sets the sequence numbers of a direction to those of a confirmed segment. The bytes between
+// were lost.
 func (c *conn) jump(it *item) {
 	h, r := &c.half[it.dir], &c.half[it.dir.Reverse()]
 	if n := int32(it.first() - h.next); h.synced && (n > maxHole || n < -maxAckDistance) {
@@ -235,7 +234,6 @@ func (c *conn) dropDoubts() {
 	}
 }
 
-// doubts are the segments that wait for confirmation.
 func (c *conn) doubts() []item {
 	if c.doubted == nil {
 		return nil
@@ -243,8 +241,8 @@ func (c *conn) doubts() []item {
 	return c.doubted.segments
 }
 
-// reviveReset takes a reset back when its sender goes on: it sends bytes behind the RST, or
-// acknowledges some that came after it. An end system that has sent a RST does neither.
+// reviveReset revokes a reset if its sender continues: it sends bytes behind the RST, or
+// acknowledges bytes sent after it. An end system that has sent a RST does neither.
 func (c *conn) reviveReset(it *item) {
 	m := &c.resetMark
 	if it.dir != m.dir || c.isFar(it) {
@@ -259,8 +257,8 @@ func (c *conn) reviveReset(it *item) {
 	c.revive(Reset, m.dir)
 }
 
-// reviveFIN takes a FIN of the other side back when it acknowledges bytes behind the FIN: it never
-// got that.
+// reviveFIN revokes a FIN of the other side if this segment acknowledges bytes behind it: the FIN
+// never arrived.
 func (c *conn) reviveFIN(it *item) {
 	raw := it.dir.Reverse()
 	h := &c.half[raw]
@@ -271,7 +269,7 @@ func (c *conn) reviveFIN(it *item) {
 	c.revive(Closed, raw)
 }
 
-// revive takes the end of the connection back that direction raw made.
+// revive revokes the end that direction raw caused.
 func (c *conn) revive(how EndKind, raw Direction) {
 	c.w.disbelieved++
 	if e := &c.info.End; e.Kind == how && e.By == raw^c.swapped {

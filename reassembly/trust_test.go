@@ -9,9 +9,9 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestTwoVersionsOfBytes: of two segments with other content the receiver has what it
-// acknowledged, or else what came in order; that is in doubt where both came before its
-// acknowledgement.
+// TestTwoVersionsOfBytes: of two segments with different content, the receiver has what it
+// acknowledged, or else what arrived in order. If both precede its acknowledgement, that is
+// unknown.
 func TestTwoVersionsOfBytes(t *testing.T) {
 	genuine, forged := request(3, 1, 1, 10), request(3, 1, 1, 10)
 	forged[7] = 9 // another version
@@ -64,7 +64,7 @@ func TestTwoVersionsOfBytes(t *testing.T) {
 	}
 }
 
-// TestMissingBytesThatTheReceiverLacksToo are waited for: what came ahead of them may be forged.
+// TestMissingBytesThatTheReceiverLacksToo waits for them: segments ahead of them may be forged.
 func TestMissingBytesThatTheReceiverLacksToo(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)

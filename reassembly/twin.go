@@ -8,56 +8,53 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// One connection can be captured in several places: on two VLANs that a router connects, before
-// and after address translation, on a node and in a pod. Its addresses, tags and TTL differ there;
-// the sequence numbers do not. Those of a segment with payload, and what it acknowledges, count on
-// from 64 random bits (RFC 6528): where they, the length and the first bytes are equal, so is the
-// connection.
+// One connection can be captured in several places: on two VLANs with a router between them,
+// before and after address translation, on a node and in a pod. Its addresses, tags and TTL differ
+// there; its sequence numbers do not. The sequence and acknowledgement numbers of a segment with
+// payload start from 64 random bits (RFC 6528). If they, the length and the first bytes are equal,
+// the connection is the same.
 const (
-	// twinWindow is how much time may lie between two copies of a segment, in nanoseconds. Copies
-	// come microseconds apart on one host, and the clocks of two hosts are corrected.
+	// twinWindow bounds the time between two copies of a segment, in nanoseconds. On one host,
+	// copies are microseconds apart. The clocks of two hosts are corrected before.
 	twinWindow = 3e9
-	// maxMarks bounds the segments that those of other addresses are compared with: 4,096 of 48
-	// bytes are 192 KiB. A segment evicts the one that had its place.
+	// maxMarks bounds the segments to compare with: 4,096 of 48 bytes are 192 KiB. A segment
+	// evicts the one in its slot.
 	maxMarks = 4096
 	// marksPerFlow is how many segments with payload of a connection are compared: the first, and
-	// the next one in case the capture lacks that. midstreamMarks is the same where the handshake
-	// was not captured: when the capture begins, one place has some segments that the other has
-	// not.
+	// the next one in case the capture lacks the first. midstreamMarks is the same without a
+	// handshake: at its beginning, a capture has segments of one place that the other lacks.
 	marksPerFlow   = 2
 	midstreamMarks = 4
-	// markBytes is how many bytes of a segment are compared: few enough for captures that cut
-	// their packets.
+	// markBytes is how many bytes of a segment are compared. It is small for captures with a short
+	// snapshot length.
 	markBytes = 32
-	// minRandom is the least sequence number that is taken for one that counts on from a random
-	// one: those of made-up captures are small and equal everywhere. One random number in 4,096 is
-	// below it.
+	// minRandom is the lowest sequence number that counts as random. Synthetic captures use small
+	// and equal ones. One random number in 4,096 is below it.
 	minRandom = 1 << 20
 )
 
-// mark is what is equal in all copies of a segment.
+// mark is what all copies of a segment have in common.
 type mark struct{ seq, ack, length, sum uint32 }
 
-// place is the place of a segment in flowTable.marks. The same packets give the same places in
-// every run.
+// place returns the segment's slot in flowTable.marks. It is the same in every run.
 func (k *mark) place() uint32 { return (k.seq ^ k.ack*0x9e3779b1) >> 16 % maxMarks }
 
-// marked is a segment, the flow that had it first, and when.
+// marked is a segment, the first flow that had it, and when.
 type marked struct {
 	mark
 	flow   *flow
-	stream uint32 // of flow at that time; flow may belong to another connection since
+	stream uint32 // of flow at that time; the slot of flow may be reused since
 	dir    Direction
 	time   int64
 }
 
-// needsMark reports whether the next segment with payload of f is compared.
+// needsMark reports whether to compare the next segment with payload of f.
 func (f *flow) needsMark() bool {
 	return f.marks < marksPerFlow || f.marks < midstreamMarks && !f.synced[ToBroker] && !f.synced[ToClient]
 }
 
-// twin returns the flow with other addresses that s was seen on before, and the direction there;
-// nil without one. f has s in direction d.
+// twin returns the flow with other addresses that had s before, and the direction of s in it. It
+// returns nil if there is none. d is the direction of s in f.
 func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction) (*flow, Direction) {
 	f.marks++
 	if s.Seq < minRandom || s.Ack < minRandom || s.Flags&capture.ACK == 0 {
@@ -84,7 +81,7 @@ func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction) (*flow, Direc
 	return m.flow, m.dir
 }
 
-// join makes f a copy of first: a segment of direction d of f is one of direction e of first.
+// join makes f a copy of first: direction d of f is direction e of first.
 func (t *flowTable) join(f, first *flow, d, e Direction) {
 	if f.numbered != first.numbered && first.elsewhere == nil {
 		first.elsewhere = &[]captureNumber{{f.numbered, f.number}}
@@ -97,12 +94,11 @@ func (t *flowTable) join(f, first *flow, d, e Direction) {
 // three.
 const maxBehind = 4
 
-// sides are the addresses of the two sides of a connection, by the direction of what is sent to
-// them.
+// sides are the addresses of the two sides of a connection, indexed by the direction to them.
 type sides [2]netip.AddrPort
 
-// sidesOf are those of f, which is a copy, by the directions of the original, as noteBehind reads
-// them.
+// sidesOf encodes the addresses of f, a copy, for noteBehind. It uses the directions of the
+// original.
 func sidesOf(f *flow) []byte {
 	b := make([]byte, 0, 2*(16+2))
 	if f.isTurned {
@@ -115,8 +111,7 @@ func sidesOf(f *flow) []byte {
 	return b
 }
 
-// noteBehind adds the addresses that the connection has behind address translation, as sidesOf
-// writes them.
+// noteBehind adds addresses behind address translation, encoded by sidesOf.
 func (c *conn) noteBehind(b []byte) {
 	if c.over || len(c.info.Odd().behind) == maxBehind {
 		return
@@ -129,7 +124,7 @@ func (c *conn) noteBehind(b []byte) {
 	c.odd().behind = append(c.odd().behind, s)
 }
 
-// listBehind names the addresses of the broker's side, when it is known which that is.
+// listBehind lists the addresses of the broker's side once that side is known.
 func (c *conn) listBehind() {
 	o := c.info.Odd()
 	for _, s := range o.behind {
@@ -140,8 +135,8 @@ func (c *conn) listBehind() {
 }
 
 // isCopied reports whether a segment on another VLAN is a copy of one of f: it has the initial
-// sequence number of its direction, or is the same as the latest segment. Equal addresses on two
-// VLANs alone are two connections.
+// sequence number of its direction, or repeats the latest segment. Equal addresses on two VLANs
+// alone are two connections.
 func (f *flow) isCopied(s *capture.Segment, d Direction) bool {
 	if !f.seen[d] {
 		return false

@@ -39,8 +39,8 @@ func TestOtherSequenceNumbersAreAnotherConnection(t *testing.T) {
 	}
 }
 
-// Captures that were made up have the same small sequence numbers, or the same ones everywhere:
-// clients that say something else are others.
+// Synthetic captures have the same small sequence numbers everywhere. Clients that send different
+// bytes are different connections.
 func TestEqualSequenceNumbersAloneAreNoTwins(t *testing.T) {
 	r := capturetest.NewRecorder()
 	talk(r, client, 5)
@@ -57,8 +57,8 @@ func TestEqualSequenceNumbersAloneAreNoTwins(t *testing.T) {
 	}
 }
 
-// TestTranslationJoinedMidstream begins at each packet: where copies come in pairs, and where one
-// place has a packet that the other has not.
+// TestTranslationJoinedMidstream begins at each packet, so copies come in pairs, or one place has
+// a packet that the other lacks.
 func TestTranslationJoinedMidstream(t *testing.T) {
 	r := capturetest.NewRecorder()
 	talk(r, client, 5)
@@ -78,7 +78,7 @@ func TestTranslationJoinedMidstream(t *testing.T) {
 	}
 }
 
-// TestTranslationOfAServerThatSpeaksFirst has the first bytes come from the server.
+// TestTranslationOfAServerThatSpeaksFirst has the first bytes from the server.
 func TestTranslationOfAServerThatSpeaksFirst(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(client, broker)

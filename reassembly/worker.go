@@ -5,45 +5,45 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// opener is the part of a Shard that does not depend on what it produces.
+// opener is the part of Shard without its type parameter.
 type opener interface {
 	Open(c *Connection) Handler
 	Closed(c *Connection)
 }
 
-// worker does the work of one shard. Everything in it, and every conn of the
-// shard, belongs to the shard's goroutine.
+// worker does the work of one shard. It and every conn of the shard belong to the shard's
+// goroutine.
 type worker struct {
 	opt    *Options
 	opener opener
 	counts
 	reorder *reorderer
 	tls     *tlsrecord.Scratch
-	// waiting are the connections that a tick has to look at: a segment is missing, or
-	// an end has come and its last bytes may still follow.
+	// waiting are the connections that each tick checks: a segment is missing, or the end has come
+	// and its last bytes may follow.
 	waiting []*conn
-	// ended are the connections that are over, since the batch began.
+	// ended are the connections that ended since the batch began.
 	ended []*conn
-	// ticks counts ticks; it is the clock of everything that waits. hole is
-	// how many of them a missing segment is waited for.
+	// ticks counts ticks; all waits use it as their clock. hole is how many ticks to wait for a
+	// missing segment.
 	ticks, hole int32
-	// join is where a searched chunk is put together with what was left of the one before.
+	// join concatenates a chunk to search with the unsearched end of the previous one.
 	join []byte
-	// heads are buffers for the beginnings of messages, by headSizes, to be used again.
+	// heads are spare buffers for the heads of frames, by headSizes.
 	heads [len(headSizes)][][]byte
-	held  int // bytes of all buffers that are lent out
+	held  int // bytes of all buffers in use
 	frame Frame
-	// While isLost, bytes are given up that were lost before the packet lostBefore.
+	// isLost is true while lost bytes are given up. They precede packet lostBefore.
 	isLost     bool
 	lostBefore capture.Position
-	// asked is the head of the request that showed who the client is, of askedSize bytes
+	// asked is the head of the request that identified the client, askedSize its size in bytes
 	// (dialogue.noteRequest).
 	asked     []byte
 	askedSize int64
-	// pending are the bytes held of connections that are not decided yet, postponed those of
-	// answers that came too early.
+	// pending are the bytes held of undecided connections. postponed are those of responses that
+	// arrived early.
 	pending, postponed int
-	// doubted are the bytes of segments that wait for confirmation.
+	// doubted are the payload bytes of segments that wait for confirmation.
 	doubted int
 }
 
@@ -56,7 +56,7 @@ func newWorker(opt *Options, o opener) *worker {
 	return w
 }
 
-// work does what one batch dealt to the shard.
+// work processes the items of one batch.
 func (w *worker) work(items []item) {
 	for i := range items {
 		it := &items[i]
@@ -73,7 +73,7 @@ func (w *worker) work(items []item) {
 	}
 }
 
-// tick looks at the connections that wait.
+// tick checks the connections that wait.
 func (w *worker) tick(it *item) {
 	w.ticks++
 	keep := w.waiting[:0]
@@ -90,25 +90,23 @@ func (w *worker) tick(it *item) {
 }
 
 const (
-	// headFloor is what is always held of a message: its size and the fixed part of a request
-	// header.
+	// headFloor is what is always held of a frame, in bytes: its size and the fixed part of a
+	// request header.
 	headFloor = 64
-	// maxHeldBytes bounds what a shard holds of incomplete messages: 4
-	// MiB, of which 4 shards make 16 MiB. A message that comes when
-	// this is used up is judged by its first headFloor bytes.
+	// maxHeldBytes bounds what a shard holds of incomplete frames: 4 MiB; 4 shards make 16 MiB.
+	// When it is used up, only the first headFloor bytes of a frame are held.
 	maxHeldBytes = 4 << 20
-	// maxSpare bounds the buffers of each size that are kept to be used again: 32 of all sizes are
-	// 250 KiB.
+	// maxSpare bounds the spare buffers of each size: 32 of all sizes are 250 KiB.
 	maxSpare = 32
 )
 
-// headSizes are the sizes of buffers for the beginnings of messages: the last holds a response of
-// the length that is looked through (4 KiB). A buffer that has to hold more is as large as that,
+// headSizes are the sizes of buffers for the heads of frames, in bytes. The last holds a whole
+// response of the largest length that decode searches (4 KiB). A larger buffer has the exact size
 // and is not kept.
 var headSizes = [...]int{headFloor, 512, 1 << 10, 2 << 10, sizeBytes + 4<<10}
 
-// headClass is the place in headSizes of the smallest size that holds n bytes, len(headSizes) if
-// none does.
+// headClass returns the index of the smallest size in headSizes that holds n bytes, or
+// len(headSizes) if none does.
 func headClass(n int) (class int) {
 	for class < len(headSizes) && headSizes[class] < n {
 		class++
@@ -116,9 +114,8 @@ func headClass(n int) (class int) {
 	return class
 }
 
-// room returns a buffer for n bytes that holds those of buf, which may be nil and is given back if
-// it is too small. When too much is held already, the buffer returned has room for headFloor
-// bytes, or as many as buf.
+// room returns a buffer for n bytes with the content of buf. buf may be nil; if it is too small,
+// room releases it. If too much is held already, it returns buf or a buffer of headFloor bytes.
 func (w *worker) room(buf []byte, n int) []byte {
 	if buf != nil && n <= cap(buf) {
 		return buf
@@ -141,7 +138,7 @@ func (w *worker) room(buf []byte, n int) []byte {
 	return larger
 }
 
-// head returns an empty buffer of n bytes, which is the size of the class.
+// head returns an empty buffer of n bytes, the size of the class.
 func (w *worker) head(class, n int) []byte {
 	if class < len(headSizes) {
 		if spare := w.heads[class]; len(spare) > 0 {

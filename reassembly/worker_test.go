@@ -7,7 +7,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// tally is a Handler, and opens itself for each connection, that wants n bytes of each message.
+// tally is an opener and a Handler that wants n bytes of each frame.
 type tally struct{ n, messages, bytes int }
 
 func (q *tally) Open(*Connection) Handler                       { return q }
@@ -22,7 +22,7 @@ func (q *tally) End()                                            {}
 func (q *tally) Expect(int64, []byte)                            {}
 func (q *tally) Message(f *Frame)                                { q.messages, q.bytes = q.messages+1, q.bytes+len(f.Head) }
 
-// slow are n connections of w on which one request was sent.
+// slow returns n connections of w, each with one request sent.
 func slow(w *worker, n int) []*conn {
 	conns := make([]*conn, n)
 	for i := range conns {
@@ -32,8 +32,8 @@ func slow(w *worker, n int) []*conn {
 	return conns
 }
 
-// TestSlowMessagesHoldLittle guards against buffers that are larger than what is counted, or are
-// not counted: a message comes a few bytes at a time on very many connections.
+// TestSlowMessagesHoldLittle guards against buffers that are larger than counted, or not counted:
+// a frame arrives a few bytes at a time on very many connections.
 func TestSlowMessagesHoldLittle(t *testing.T) {
 	const n = 20_000
 	for _, want := range []int{20, 300, 3000, 16 << 10} {
@@ -79,7 +79,7 @@ func TestSlowMessagesHoldLittle(t *testing.T) {
 	}
 }
 
-// TestSlowMessagesAllocateNothing: buffers of every usual size are used again.
+// TestSlowMessagesAllocateNothing: buffers of every usual size are reused.
 func TestSlowMessagesAllocateNothing(t *testing.T) {
 	for _, want := range []int{20, 300, 1000, 2000, 4 << 10} {
 		w := newWorker(&Options{LooksLikeRequest: looksLike}, &tally{n: want})
