@@ -233,6 +233,8 @@ const (
 	stepPrism
 	stepPPI
 	stepVNTag
+	stepETag
+	stepMetaData
 	stepFabricPath
 	stepPBB
 	stepMACsec
@@ -241,6 +243,7 @@ const (
 	stepL2TP
 	stepL2TPv3
 	stepGTP
+	stepTZSP
 )
 
 // dissect parses a packet header by header.
@@ -357,7 +360,11 @@ func (d *Dissector) descendRare(c *dissection, next step) step {
 	case stepPPI:
 		return c.ppi()
 	case stepVNTag:
-		return c.vnTag()
+		return c.interfaceTag(6)
+	case stepETag:
+		return c.interfaceTag(8)
+	case stepMetaData:
+		return c.metaData()
 	case stepFabricPath:
 		return c.fabricPath()
 	case stepPBB:
@@ -374,6 +381,8 @@ func (d *Dissector) descendRare(c *dissection, next step) step {
 		return d.l2tp3(c)
 	case stepGTP:
 		return d.gtp(c)
+	case stepTZSP:
+		return d.tzsp(c)
 	case stepICMP:
 		return c.icmp()
 	}

@@ -170,6 +170,7 @@ const (
 	LayerEtherIP
 	LayerL2TP
 	LayerGTP
+	LayerTZSP
 	LayerESP
 	LayerNesting
 	LayerTCP
@@ -185,8 +186,8 @@ func (l Layer) String() string {
 		LayerERSPAN: "ERSPAN header", LayerVXLAN: "VXLAN header", LayerGeneve: "Geneve header",
 		LayerTag: "tag of a bridge", LayerMACsec: "MACsec", LayerNSH: "NSH header", LayerPPP: "PPP header",
 		LayerHDLC: "HDLC header", LayerFrameRelay: "Frame Relay header", LayerRadio: "radio header", Layer80211: "802.11 frame",
-		LayerEtherIP: "EtherIP header", LayerL2TP: "L2TP header", LayerGTP: "GTP-U header", LayerESP: "ESP",
-		LayerNesting: "headers of one packet", LayerTCP: "TCP header",
+		LayerEtherIP: "EtherIP header", LayerL2TP: "L2TP header", LayerGTP: "GTP-U header", LayerTZSP: "TZSP header",
+		LayerESP: "ESP", LayerNesting: "headers of one packet", LayerTCP: "TCP header",
 	}
 	if int(l) < len(names) {
 		return names[l]

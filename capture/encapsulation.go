@@ -45,6 +45,8 @@ var encapsulations = []encapsulation{
 	{name: "VLAN", step: stepVLAN,
 		etherTypes: []uint16{etherTypeVLAN, etherTypeQinQ, etherTypeQinQ1, etherTypeQinQ2, etherTypeQinQ3}},
 	{name: "VN-Tag", step: stepVNTag, etherTypes: []uint16{etherTypeVNTag}},
+	{name: "802.1BR", step: stepETag, etherTypes: []uint16{etherTypeETag}},
+	{name: "Cisco MetaData", step: stepMetaData, etherTypes: []uint16{etherTypeMetaData}},
 	{name: "FabricPath", step: stepFabricPath, etherTypes: []uint16{etherTypeFabricPath}},
 	{name: "PBB", step: stepPBB, etherTypes: []uint16{etherTypePBB}},
 	{name: "MACsec", step: stepMACsec, etherTypes: []uint16{etherTypeMACsec}},
@@ -60,6 +62,7 @@ var encapsulations = []encapsulation{
 	{name: "GTP-U", step: stepGTP, ports: []uint16{portGTP}},
 	{name: "VXLAN", step: stepVXLAN, ports: []uint16{portVXLAN, portVXLANLinux}},
 	{name: "VXLAN-GPE", step: stepVXLANGPE, ports: []uint16{portVXLANGPE}},
+	{name: "TZSP", step: stepTZSP, ports: []uint16{portTZSP}},
 	{name: "Geneve", step: stepGeneve, ports: []uint16{portGeneve}},
 }
 

@@ -77,6 +77,8 @@ const (
 	etherTypeMACsec     = 0x88e5 // IEEE 802.1AE
 	etherTypeFabricPath = 0x8903
 	etherTypeVNTag      = 0x8926
+	etherTypeETag       = 0x893f // IEEE 802.1BR 7
+	etherTypeMetaData   = 0x8909 // Cisco TrustSec
 	etherTypeNSH        = 0x894f // RFC 8300 7
 
 	// maxLength8023 is the largest value that is a length and not a type (IEEE 802.3 3.2.6).

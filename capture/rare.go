@@ -2,16 +2,25 @@ package capture
 
 import "encoding/binary"
 
-// vnTag parses a VN-Tag after its type (IEEE 802.1BR, and Cisco's before it): interface numbers
-// that differ between the directions, then the next type.
-func (c *dissection) vnTag() step {
-	const size = 6
+// interfaceTag parses a VN-Tag or an E-TAG (IEEE 802.1BR) after its type: interface numbers that
+// differ between the directions. The next type ends it; size includes that type.
+func (c *dissection) interfaceTag(size int) step {
 	b := c.data
 	if len(b) < size {
 		return c.cut(LayerTag, size)
 	}
 	c.skip(size)
-	return c.typeOrLength(binary.BigEndian.Uint16(b[4:]))
+	return c.typeOrLength(binary.BigEndian.Uint16(b[size-2:]))
+}
+
+// metaData parses a Cisco MetaData header after its type: version and length, options of 4 bytes,
+// then the next type.
+func (c *dissection) metaData() step {
+	const head, unit, nextType = 2, 4, 2
+	if len(c.data) < head {
+		return c.cut(LayerTag, head)
+	}
+	return c.interfaceTag(head + unit*int(c.data[1]) + nextType)
 }
 
 // fabricPath parses a FabricPath header after its type: tree and time to live, then the frame of
@@ -366,4 +375,55 @@ func (c *dissection) gtpExtensions(next uint8) bool {
 		c.skip(n)
 	}
 	return true
+}
+
+// tzsp parses a TaZmen Sniffer Protocol header, in which access points and routers mirror frames
+// (Wireshark, packet-tzsp.c): version, kind and next protocol, then tagged fields.
+func (d *Dissector) tzsp(c *dissection) step {
+	const (
+		size, version   = 4, 1
+		received, sent  = 0, 1 // the other kinds have no frame
+		padding, end    = 0, 1 // tags without a length
+		ethernet, dot11 = 0x01, 0x12
+		prism, avs      = 0x77, 0x7f
+	)
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerTZSP, size)
+	}
+	if b[0] != version || b[1] != received && b[1] != sent {
+		return stepOther
+	}
+	c.skip(size)
+	for ; ; c.headers++ {
+		n := 1
+		switch {
+		case c.headers >= maxHeaders:
+			return c.fail(LayerTZSP, ProblemLength)
+		case len(c.data) > 1 && c.data[0] > end:
+			n = 2 + int(c.data[1])
+		}
+		if len(c.data) < n {
+			return c.cut(LayerTZSP, n)
+		}
+		isLast := c.data[0] == end
+		c.hide(2, n)
+		c.skip(n)
+		if isLast {
+			break
+		}
+	}
+	if !d.enter(c) {
+		return c.fail(LayerTZSP, ProblemDepth)
+	}
+	switch binary.BigEndian.Uint16(b[2:]) {
+	case ethernet:
+		return stepEthernet
+	case dot11:
+		return step80211
+	case prism, avs:
+		return stepPrism
+	default:
+		return c.fail(LayerTZSP, ProblemUnsupported)
+	}
 }

@@ -10,6 +10,7 @@ const (
 	portVXLANLinux = 8472
 	portVXLANGPE   = 4790 // draft-ietf-nvo3-vxlan-gpe
 	portGeneve     = 6081 // RFC 8926 3.3
+	portTZSP       = 37008
 	portL2TP       = 1701 // RFC 2661 8.1
 	portGTP        = 2152 // 3GPP TS 29.281 4.4.2.3
 	portGRE        = 4754 // RFC 8086 3.2

@@ -19,6 +19,8 @@ func rareEncapsulations() []Variant {
 	return []Variant{
 		wrapped("Ethernet"),
 		wrapped("VN-Tag", VNTag()),
+		wrapped("802.1BR", tag(0x89, 0x3f, 0x10, 0, 0x10, 1, 0, 0)),
+		wrapped("Cisco MetaData", tag(0x89, 0x09, 1, 1, 0, 1, 0, 42)),
 		wrapped("FabricPath", FabricPath()),
 		wrapped("PBB", PBB(4711)),
 		wrapped("MACsec", MACsec(false)),
@@ -37,6 +39,7 @@ func rareEncapsulations() []Variant {
 		wrapped("L2TPv3 with cookie", L2TPv3(8)),
 		wrapped("GTP-U", GTP(false)),
 		wrapped("GTP-U with extension", GTP(true)),
+		wrapped("TZSP", TZSP()),
 		wrapped("802.11", Dot11(false)),
 		wrapped("802.11 QoS", Dot11(true)),
 		wrapped("radiotap", Dot11(true), Radiotap()),
@@ -132,6 +135,14 @@ func VXLANGPE(network uint32) Tunnel {
 			}
 			return overlayOf(4790, frame, h, inner)
 		})
+	}
+}
+
+// TZSP puts the frame behind a TZSP header with padding, the address of a sensor and an end.
+func TZSP() Tunnel {
+	header := append([]byte{1, 0, 0, 1, 0, 0x3c, byte(len(private))}, private+"\x01"...)
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte { return overlay(37008, header, frame) })
 	}
 }
 
