@@ -8,13 +8,13 @@ const (
 	alertFatal   = 2
 )
 
-// Alerts that end nothing, or end a session as it should end.
+// Alerts that are no failure.
 const (
 	alertCloseNotify  = 0
 	alertUserCanceled = 90
 )
 
-// alertNames are the names of the TLS Alerts registry,
+// alertNames are from the TLS Alerts registry,
 // https://www.iana.org/assignments/tls-parameters/tls-parameters.xhtml#tls-parameters-6.
 var alertNames = map[byte]string{
 	0:   "close_notify",
@@ -56,7 +56,7 @@ var alertNames = map[byte]string{
 	121: "ech_required",
 }
 
-// alertName returns the name of an alert, "alert 99" for an unknown one.
+// alertName returns the name of an alert, or for example "alert 99" if it is unknown.
 func alertName(description byte) string {
 	if n, ok := alertNames[description]; ok {
 		return n

@@ -18,15 +18,15 @@ func (c *counter) Plaintext(_ bool, p []byte, _ capture.Position) { c.n += len(p
 
 func (c *counter) PlaintextGap(bool, int64, bool, capture.Position) {}
 
-// bulk is a transcript with n bytes from the client, in pieces of TCP segments.
+// bulkTranscript returns a connection with n bytes from the client, in pieces of TCP segments.
 func bulkTranscript(tb testing.TB, c *tls.Config, n, segment int) (*transcript, []piece) {
 	tb.Helper()
 	tr := converse(tb, c, c, exchange(n, 1))
 	return tr, split(tr.pieces, segment)
 }
 
-// BenchmarkDecrypt is the time for the bytes of a bulk connection. Compare with
-// BenchmarkAESGCM, the cipher alone, and with openssl speed -evp aes-128-gcm.
+// BenchmarkDecrypt measures a bulk connection. Compare with BenchmarkAESGCM, the cipher alone, and
+// with openssl speed -evp aes-128-gcm.
 func BenchmarkDecrypt(b *testing.B) {
 	for _, c := range []struct {
 		name    string
@@ -60,8 +60,7 @@ func BenchmarkDecrypt(b *testing.B) {
 	}
 }
 
-// BenchmarkOutline is the time for the same bytes where there is no key: only record headers are
-// read.
+// BenchmarkOutline measures the same bytes without a key: only record headers are read.
 func BenchmarkOutline(b *testing.B) {
 	for _, segment := range []int{1448, 65483} {
 		b.Run(fmt.Sprintf("segments of %d", segment), func(b *testing.B) {
@@ -81,7 +80,7 @@ func BenchmarkOutline(b *testing.B) {
 	}
 }
 
-// BenchmarkAESGCM opens records of 16 KiB: what no record layer can be faster than.
+// BenchmarkAESGCM decrypts records of 16 KiB. No record layer can be faster.
 func BenchmarkAESGCM(b *testing.B) {
 	block, err := aes.NewCipher(make([]byte, 16))
 	if err != nil {
@@ -102,7 +101,7 @@ func BenchmarkAESGCM(b *testing.B) {
 	}
 }
 
-// BenchmarkHandshake is the time for a connection with little data.
+// BenchmarkHandshake measures a connection with little data.
 func BenchmarkHandshake(b *testing.B) {
 	for name, c := range lossConfigs {
 		b.Run(name, func(b *testing.B) {
@@ -117,7 +116,7 @@ func BenchmarkHandshake(b *testing.B) {
 	}
 }
 
-// BenchmarkUndecryptable is the time for the bytes of a connection without secrets.
+// BenchmarkUndecryptable measures a connection without secrets.
 func BenchmarkUndecryptable(b *testing.B) {
 	tr, pieces := bulkTranscript(b, tls13Config(), 4<<20, 1448)
 	options := &Options{Scratch: NewScratch()}
@@ -129,7 +128,7 @@ func BenchmarkUndecryptable(b *testing.B) {
 	}
 }
 
-// TestSteadyStateDoesNotAllocate: not for a record, whole in a segment or not.
+// TestSteadyStateDoesNotAllocate: no record allocates, in one segment or in several.
 func TestSteadyStateDoesNotAllocate(t *testing.T) {
 	for name, c := range lossConfigs {
 		for _, segment := range []int{300, 1 << 20} {
@@ -149,7 +148,7 @@ func TestSteadyStateDoesNotAllocate(t *testing.T) {
 				if chunk == 0 {
 					t.Fatalf("only %d pieces", len(pieces))
 				}
-				// What else runs in this process may allocate: the least of four runs counts.
+				// Other goroutines may allocate: the least of four runs counts.
 				allocs := math.Inf(1)
 				for range 4 {
 					allocs = min(allocs, testing.AllocsPerRun(1, func() { // runs it twice

@@ -24,7 +24,7 @@ type recorded struct {
 	pieces  []piece // payloads in order
 }
 
-// kafkaRequests takes plaintext and notes the Kafka requests in it.
+// kafkaRequests collects the Kafka requests in plaintext.
 type kafkaRequests struct {
 	stream  int
 	pending []byte
@@ -52,8 +52,8 @@ func (k *kafkaRequests) PlaintextGap(bool, int64, bool, capture.Position) {
 	k.lines = append(k.lines, "gap")
 }
 
-// readCapture feeds the TCP connections of an Ethernet/IPv4 pcap file to sessions. It is
-// enough for captures of a loopback interface: in order and complete.
+// readCapture feeds the TCP connections of an Ethernet/IPv4 pcap file to sessions. It supports
+// only captures of a loopback interface: in order and complete.
 func readCapture(t *testing.T, name string, secrets *Secrets) (all []*recorded) {
 	t.Helper()
 	b, err := os.ReadFile(name)
@@ -93,7 +93,6 @@ func readCapture(t *testing.T, name string, secrets *Secrets) (all []*recorded) 
 	return all
 }
 
-// segment feeds a TCP segment.
 func (c *recorded) segment(t *testing.T, toServer bool, tcp []byte, at capture.Position) {
 	i, seq := index(toServer), binary.BigEndian.Uint32(tcp[4:])
 	payload := tcp[int(tcp[12]>>4)*4:]
@@ -114,7 +113,7 @@ func (c *recorded) segment(t *testing.T, toServer bool, tcp []byte, at capture.P
 	}
 }
 
-// TestRealCaptures compares with what tshark saw in real librdkafka connections.
+// TestRealCaptures compares with tshark's results for real librdkafka connections.
 func TestRealCaptures(t *testing.T) {
 	for _, version := range []string{"12", "13"} {
 		t.Run("tls"+version, func(t *testing.T) {

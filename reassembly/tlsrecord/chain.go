@@ -2,18 +2,17 @@ package tlsrecord
 
 import "crypto/aes"
 
-// chain holds what the IV of the next record of a CBC suite of TLS 1.0 is
-// taken from: the last block of the ciphertext before it. Its methods do
-// nothing on nil, which stands for the other suites.
+// chain provides the IV of the next record of a CBC suite of TLS 1.0: the last block of the
+// previous ciphertext. Its methods do nothing on nil, which is used for all other suites.
 type chain struct {
-	first bool // no record has come: the IV is that of the key block
-	// tail holds the last n bytes of the stream that are known without a gap:
-	// a block and the largest MAC, behind it with encrypt-then-MAC.
+	first bool // no record has arrived: the IV is that of the key block
+	// tail holds the last n bytes of the stream, without a gap: a block, and with encrypt-then-MAC
+	// the largest MAC behind it.
 	tail [aes.BlockSize + maxSecretSize]byte
 	n    int
 }
 
-// cut notes that bytes are missing.
+// cut records that bytes are missing.
 func (c *chain) cut() {
 	if c != nil {
 		c.first, c.n = false, 0
@@ -34,13 +33,12 @@ func (c *chain) note(p []byte) {
 	c.n = keep + len(p)
 }
 
-// set takes a whole record.
 func (c *chain) set(rec []byte) {
 	c.cut()
 	c.note(rec)
 }
 
-// iv is the IV of the next record, nil where it is not known, or not needed.
+// iv returns the IV of the next record. It returns nil if the IV is unknown or not needed.
 func (c *chain) iv(o *opener) []byte {
 	if c == nil {
 		return nil

@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// cpuTime is how long the thread has been running, without the time in which others had the
-// processor.
+// cpuTime returns the CPU time of the thread.
 func cpuTime(t testing.TB) time.Duration {
 	t.Helper()
 	const thisThread = 1 // RUSAGE_THREAD of getrusage(2)

@@ -9,5 +9,5 @@ import (
 
 var started = time.Now()
 
-// cpuTime is the time of the clock, where that of the thread cannot be had in the same way.
+// cpuTime returns clock time, because this system has no CPU time of a thread.
 func cpuTime(testing.TB) time.Duration { return time.Since(started) }

@@ -12,27 +12,27 @@ import (
 	"hash"
 )
 
-// keys are what the records of one direction are protected with.
+// keys protect the records of one direction.
 type keys struct {
 	suite   *suite
 	version uint16
 	etm     bool                // encrypt-then-MAC (RFC 7366), for cbc
-	key     [32]byte            // the first suite.key bytes of it
+	key     [32]byte            // the first suite.key bytes are used
 	iv      [16]byte            // fixed part of the nonce, or the first IV of TLS 1.0
 	secret  [maxSecretSize]byte // MAC key, or the traffic secret of TLS 1.3
 }
 
-// String keeps key material out of formatted text.
+// String returns no key material.
 func (k *keys) String() string { return "keys" }
 
-// GoString is String.
+// GoString returns no key material.
 func (k *keys) GoString() string { return "keys" }
 
-// size13 is the size of a traffic secret of a suite.
+// size13 returns the size of a traffic secret of the suite.
 func (s *suite) size13() int { return s.prf.Size() }
 
-// keys13 derives the keys of a traffic secret (RFC 8446 7.3). ok is false where
-// the cryptography library refuses to.
+// keys13 derives the keys of a traffic secret (RFC 8446 7.3). ok is false if the cryptography
+// library refuses.
 func keys13(s *suite, secret []byte) (k keys, ok bool) {
 	k = keys{suite: s, version: versionTLS13}
 	copy(k.secret[:], secret)
@@ -62,7 +62,7 @@ func expandLabel(h crypto.Hash, secret []byte, label string, out []byte) bool {
 	return err == nil && copy(out, okm) == len(out)
 }
 
-// ivSize is how much of the key block each direction's IV takes.
+// ivSize returns the length of one direction's IV in the key block.
 func (s *suite) ivSize(version uint16) int {
 	switch s.bulk {
 	case gcm:
@@ -76,8 +76,8 @@ func (s *suite) ivSize(version uint16) int {
 	return 0
 }
 
-// keys12 derives the keys of both directions from a master secret (RFC 5246
-// 6.3): first the client's, then the server's.
+// keys12 derives the keys of both directions from a master secret (RFC 5246 6.3): the client's,
+// then the server's.
 func keys12(s *suite, version uint16, etm bool, master []byte, client, server *[32]byte) (k [2]keys) {
 	mac := 0
 	if s.bulk == cbc {
@@ -111,7 +111,7 @@ func keys12(s *suite, version uint16, etm bool, master []byte, client, server *[
 	return k
 }
 
-// xorPRF exclusive-ors P_hash(secret, seed) into out (RFC 5246 5).
+// xorPRF computes P_hash(secret, seed) and XORs it into out (RFC 5246 5).
 func xorPRF(h crypto.Hash, secret, seed, out []byte) {
 	m := hmac.New(h.New, secret)
 	sum := func(parts ...[]byte) []byte {

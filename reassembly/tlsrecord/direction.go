@@ -6,25 +6,25 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// mode is what a direction's bytes are used for.
+// mode says how the bytes of a direction are processed.
 type mode uint8
 
 const (
-	reading  mode = iota // records are read and opened
-	watching             // nothing can be opened; headers are read to see how the handshake ends
+	reading  mode = iota // records are read and decrypted
+	watching             // nothing can be decrypted; headers show how the handshake ends
 	counting             // bytes are counted
 )
 
-// maxWatched bounds the records whose headers are read only to see whether the
-// handshake came to its end. A handshake takes less than ten in each direction.
+// maxWatched bounds the record headers that are read to see whether the handshake ended. A
+// handshake takes less than ten records in each direction.
 const maxWatched = 256
 
-// phase is which keys protect the records of a direction.
+// phase says which keys protect the records of a direction.
 type phase uint8
 
 const (
 	phasePlain     phase = iota
-	phaseHandshake       // TLS 1.3: from after the hellos to Finished
+	phaseHandshake       // TLS 1.3: after the hellos, up to Finished
 	phaseTraffic         // TLS 1.3: application data
 	phaseSealed          // TLS 1.2 and older: after ChangeCipherSpec
 )
@@ -33,45 +33,44 @@ func (p phase) String() string {
 	return [...]string{"plain", "handshake", "traffic", "sealed"}[p]
 }
 
-// direction is one direction of a session.
 type direction struct {
 	index      uint8
 	mode       mode
 	phase      phase
-	keyed      bool // keys are those of phase
-	searching  bool // where the next record begins is not known
-	gapped     bool // how many records were lost is not known
-	blocked    bool // wait is not to be read yet
+	keyed      bool // keys belong to phase
+	searching  bool // the beginning of the next record is unknown
+	gapped     bool // the number of lost records is unknown
+	blocked    bool // wait must not be read yet
 	closed     bool
-	helloLost  bool // the hello of this side will not come
-	finished   bool // a Finished was seen, or is concluded
-	padded     bool // records of TLS 1.3 were padded
-	identified bool // the search of the client random was made
+	helloLost  bool // the hello of this side is missing
+	finished   bool // a Finished was seen or inferred
+	padded     bool // records of TLS 1.3 had padding
+	identified bool // identify was called
 	depth      uint8
-	buf        []byte           // an incomplete record; while searching, what is searched
-	last       capture.Position // of the packet that brought the latest bytes
-	wait       *waiting         // what came while the direction was blocked, nil for nothing
+	buf        []byte           // an incomplete record; while searching, the bytes to search
+	last       capture.Position // of the packet with the latest bytes
+	wait       *waiting         // what arrived while blocked; nil for nothing
 	hs         assembler
-	skip       int    // bytes to come that belong to a record that is not wanted
+	skip       int    // bytes to skip: the body of a record that is not needed
 	records    uint64 // headers read
 
 	keys   keys
-	opener *opener // expanded keys, nil when they are to be made
-	slot   int     // where the scratch keeps the direction in mind, plus one
+	opener *opener // expanded keys; nil until needed
+	slot   int     // index in Scratch.live, plus one; 0 for none
 	chain  *chain  // for the suites that need it
-	seq    uint64  // sequence number of the next record, but for those lost
+	seq    uint64  // sequence number of the next record, without those lost
 
-	opened    uint64 // records opened under these keys
-	delivered uint64 // records of application data passed on, under any keys
-	bytes     uint64 // bytes of records opened under these keys
-	total     int64  // bytes of records opened under any keys
-	counter   uint64 // explicit nonce of the record opened last
-	foreign   int    // records that may yet fail because they belong to keys not at hand
-	fails     int    // records that failed since one was opened last
+	opened    uint64 // records decrypted with these keys
+	delivered uint64 // records of application data passed on, with any keys
+	bytes     uint64 // bytes of records decrypted with these keys
+	total     int64  // bytes of records decrypted with any keys
+	counter   uint64 // explicit nonce of the last record decrypted
+	foreign   int    // records that may fail because their keys are not available
+	fails     int    // records that failed since the last one decrypted
 
-	missing int64  // bytes of the stream since the record opened last that were lost or not opened
-	known   uint64 // records among them whose headers were seen
-	tears   *tears // records with holes, nil for none
+	missing int64  // bytes lost or not decrypted since the last record decrypted
+	known   uint64 // records in missing whose headers were read
+	tears   *tears // records with holes; nil for none
 	spent   int64  // bytes spent on trials
 	seen    int64  // bytes searched since the last record
 }
@@ -101,7 +100,7 @@ func (s *Session) feed(d *direction, p []byte, at capture.Position) {
 	}
 }
 
-// fresh takes bytes at the beginning of a record and returns what is left of them.
+// fresh reads a record from the beginning of p and returns the bytes behind it.
 func (s *Session) fresh(d *direction, p []byte, at capture.Position) []byte {
 	if len(p) < headerSize {
 		if !beginsLikeHeader(p) {
@@ -140,7 +139,7 @@ func (s *Session) continued(d *direction, p []byte, at capture.Position) []byte 
 		}
 		h, ok := parseHeader(d.buf)
 		if !ok {
-			// The five bytes are given back to be searched with what follows.
+			// The search gets the five bytes again, with those that follow.
 			var head [headerSize]byte
 			copy(head[:], d.buf)
 			s.dropBuffer(d)
@@ -176,8 +175,7 @@ func (s *Session) continued(d *direction, p []byte, at capture.Position) []byte 
 	return p
 }
 
-// wants reports whether the body of a record is needed. Of one that is not, it
-// takes what the header says.
+// wants reports whether the body of a record is needed. If not, it only evaluates the header.
 func (s *Session) wants(d *direction, h header) bool {
 	if d.mode == reading || h.kind == typeAlert && h.size == 2 {
 		return true
@@ -186,8 +184,8 @@ func (s *Session) wants(d *direction, h header) bool {
 	return false
 }
 
-// misplaced deals with bytes that begin no record where one should, and
-// returns those that are still to be read.
+// misplaced handles bytes that are not a record although one should begin there. It returns the
+// bytes to read next.
 func (s *Session) misplaced(d *direction, p []byte, at capture.Position) []byte {
 	switch {
 	case d.mode == watching:
@@ -202,7 +200,7 @@ func (s *Session) misplaced(d *direction, p []byte, at capture.Position) []byte 
 	return p
 }
 
-// dropBuffer gives the buffer of an incomplete record back.
+// dropBuffer releases the buffer of an incomplete record.
 func (s *Session) dropBuffer(d *direction) {
 	s.scratch.release(d.buf)
 	d.buf = nil
@@ -211,8 +209,8 @@ func (s *Session) dropBuffer(d *direction) {
 	}
 }
 
-// record takes a whole record, header included. false means that it cannot be
-// read yet; nothing was changed then.
+// record processes a complete record, including its header. It returns false, and changes nothing,
+// if the record cannot be read yet.
 func (s *Session) record(d *direction, rec []byte, at capture.Position) bool {
 	h, _ := parseHeader(rec)
 	if d.mode != reading {
@@ -238,14 +236,13 @@ func (s *Session) record(d *direction, rec []byte, at capture.Position) bool {
 		if h.kind == typeAlert && h.size == 2 {
 			s.alert(d, rec[headerSize:], at)
 		}
-		// What else is not protected is a ChangeCipherSpec for the sake of
-		// middleboxes.
+		// Other unprotected records are ChangeCipherSpecs for middleboxes.
 		return true
 	}
 	return s.protected(d, h, rec, at)
 }
 
-// enterProtected moves on from the plain phase where a record can only be a protected one.
+// enterProtected leaves the plain phase if only a protected record can follow.
 func (s *Session) enterProtected(d *direction, h header) bool {
 	if h.kind != typeData {
 		return false
@@ -258,7 +255,7 @@ func (s *Session) enterProtected(d *direction, h header) bool {
 	return true
 }
 
-// plainRecord takes the content of a record that is not protected.
+// plainRecord processes the content of an unprotected record.
 func (s *Session) plainRecord(d *direction, h header, content []byte, at capture.Position) {
 	switch h.kind {
 	case typeHandshake:
@@ -271,8 +268,8 @@ func (s *Session) plainRecord(d *direction, h header, content []byte, at capture
 	}
 }
 
-// changeCipher takes a ChangeCipherSpec, which means something before TLS 1.3
-// only. false: the ServerHello has to come first.
+// changeCipher processes a ChangeCipherSpec, which matters only before TLS 1.3. It returns false
+// if the ServerHello must come first.
 func (s *Session) changeCipher(d *direction, h header, at capture.Position) bool {
 	switch {
 	case s.retried || s.hasServer && s.version == versionTLS13:
@@ -295,14 +292,13 @@ func (s *Session) changeCipher(d *direction, h header, at capture.Position) bool
 	return true
 }
 
-// enterSealed begins the protected phase where its beginning was seen: what
-// was lost before does not matter.
+// enterSealed begins the protected phase at its ChangeCipherSpec. Earlier losses no longer matter.
 func (s *Session) enterSealed(d *direction) {
 	s.enter(d, phaseSealed)
 	d.missing, d.gapped = 0, false
 }
 
-// protected takes a record that is to be opened. false: its keys have to come first.
+// protected decrypts a record. It returns false if the record must wait for its keys.
 func (s *Session) protected(d *direction, h header, rec []byte, at capture.Position) bool {
 	if !d.keyed {
 		switch v := s.ready(d, rec); v.step {
@@ -349,7 +345,7 @@ func (s *Session) opened(d *direction, o *opener, rec []byte, kind byte, content
 	switch kind {
 	case typeData:
 		if d.hs.lost {
-			d.hs.reset() // it stands between messages, never inside one
+			d.hs.reset() // application data follows complete messages only
 		}
 		s.deliver(d, content, at)
 	case typeHandshake:
@@ -363,7 +359,7 @@ func (s *Session) opened(d *direction, o *opener, rec []byte, kind byte, content
 	}
 }
 
-// deliver passes application data on.
+// deliver passes on application data.
 func (s *Session) deliver(d *direction, content []byte, at capture.Position) {
 	if d.phase == phaseHandshake {
 		return
@@ -376,8 +372,7 @@ func (s *Session) deliver(d *direction, content []byte, at capture.Position) {
 	}
 }
 
-// watch takes what the header of a record says where nothing can be opened:
-// whether the handshake came to its end.
+// watch evaluates a record header if nothing can be decrypted: did the handshake end?
 func (s *Session) watch(d *direction, h header) {
 	d.records++
 	if d.records > maxWatched {
@@ -393,8 +388,8 @@ func (s *Session) watch(d *direction, h header) {
 		d.finished = d.finished || h.kind == typeHandshake && d.phase == phaseSealed
 		s.info.Established = s.info.Established || h.kind == typeData || s.dirs[0].finished && s.dirs[1].finished
 	case h.kind == typeData && h.size > alertSize13:
-		// The client sends nothing longer than an alert before its Finished but
-		// certificates, and the server nothing after its own but tickets and data.
+		// Of records longer than an alert, the client sends only certificates before its Finished.
+		// After its own Finished, the server sends only tickets and data.
 		if d == s.client() {
 			d.finished = true
 		} else if s.client().finished {
@@ -403,6 +398,6 @@ func (s *Session) watch(d *direction, h header) {
 	}
 }
 
-// alertSize13 is the size in bytes of an encrypted alert of TLS 1.3: the
-// alert, its type and a tag of 16 bytes.
+// alertSize13 is the size in bytes of an encrypted alert of TLS 1.3: the alert, its type and a tag
+// of 16 bytes.
 const alertSize13 = 2 + 1 + 16

@@ -17,8 +17,8 @@ const (
 	fuzzInput  = 64 << 10
 )
 
-// within fails where f takes too long or allocates too much. What counts is the time of the
-// processor, the least of some runs, so that a busy machine does not look like a slow decoder.
+// within fails if f takes too long or allocates too much. It measures CPU time, the least of some
+// runs, so that a busy machine does not look like a slow decoder.
 func within(t *testing.T, f func()) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -107,8 +107,8 @@ func FuzzHandshake(f *testing.F) {
 	})
 }
 
-// FuzzRecords feeds a transcript that an edit script has damaged, cut and
-// mixed, with the secrets at hand. Whatever is passed on was sent.
+// FuzzRecords feeds a transcript that a script has damaged, cut and mixed, with its secrets. All
+// plaintext passed on was sent.
 func FuzzRecords(f *testing.F) {
 	names := []string{"tls13-aes256", "tls13-keyupdate", "tls12-fragments", "tls10-cbc", "tls12-cbc-sha384", "tls13-early", "tls12-renegotiation", "tls12-resumed-ticket"}
 	var transcripts []*transcript
@@ -138,8 +138,8 @@ func FuzzRecords(f *testing.F) {
 	})
 }
 
-// damagedAndTorn reports whether a script may damage records that also have
-// gaps: what is left of those is decrypted, but cannot be authenticated.
+// damagedAndTorn reports whether a script may damage records that also have gaps. Their other
+// bytes are decrypted but cannot be authenticated.
 func damagedAndTorn(script []byte) bool {
 	var silent, gaps bool
 	for ; len(script) >= 5; script = script[5:] {
@@ -149,8 +149,8 @@ func damagedAndTorn(script []byte) bool {
 	return silent && gaps
 }
 
-// runScript feeds a transcript's pieces as directed by operations of five bytes:
-// what to do, and with which piece, where and how much.
+// runScript feeds a transcript's pieces as directed by operations of five bytes: what to do, and
+// with which piece, where and how much.
 func runScript(s *Session, tr *transcript, script []byte) {
 	next := 0
 	for i, p := range tr.pieces {
@@ -164,7 +164,7 @@ func runScript(s *Session, tr *transcript, script []byte) {
 			switch op % 5 {
 			case 0: // lost
 				s.Gap(p.toServer, int64(n), frame(next))
-			case 1: // gone without a word
+			case 1: // lost without a gap
 			case 2: // repeated
 				s.Data(p.toServer, data[at:at+n], frame(next))
 				n = 0
@@ -174,7 +174,7 @@ func runScript(s *Session, tr *transcript, script []byte) {
 					b[j] ^= op
 				}
 				s.Data(p.toServer, b, frame(next))
-			case 4: // much is lost
+			case 4: // many are lost
 				s.Gap(p.toServer, int64(n)<<16, frame(next))
 				n = 0
 			}

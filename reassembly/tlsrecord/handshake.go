@@ -6,25 +6,25 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// maxMessage bounds the handshake messages that are put together from several
-// records, in bytes. A ClientHello with post-quantum key shares and tickets
-// takes about 3 KiB. Of longer messages the first bytes are used.
+// maxMessage bounds the handshake messages that span several records, in bytes. A ClientHello with
+// post-quantum key shares and tickets takes about 3 KiB. Only the first bytes of longer messages
+// are used.
 const maxMessage = 16 << 10
 
-// assembler puts the handshake messages of one direction together from the contents of records.
-// Messages that no one needs are passed over without being held.
+// assembler assembles the handshake messages of one direction from the contents of records. It
+// does not hold messages that are not needed.
 type assembler struct {
-	held []byte // header and body of a message that is needed and incomplete
+	held []byte // header and body of an incomplete message that is needed
 	head [4]byte
-	have uint8 // bytes of head that are there
+	have uint8 // bytes of head so far
 	kind byte
-	need int  // bytes of the message that have not come
-	lost bool // where messages begin is not known
+	need int  // bytes of the message that are still to come
+	lost bool // the beginning of the next message is unknown
 	// takesCertificate: the body of a Certificate message is needed.
 	takesCertificate bool
 }
 
-// needs reports whether the body of a message is looked at.
+// needs reports whether the body of a message is needed.
 func (a *assembler) needs(kind byte) bool {
 	switch kind {
 	case helloClient, helloServer:
@@ -35,14 +35,13 @@ func (a *assembler) needs(kind byte) bool {
 	return false
 }
 
-// reset expects a new message next.
 func (a *assembler) reset() { *a = assembler{} }
 
-// loseTrack notes that handshake bytes of unknown number are missing.
+// loseTrack records that an unknown number of handshake bytes is missing.
 func (a *assembler) loseTrack() { *a = assembler{lost: true} }
 
-// next takes handshake bytes from the front of p. done: a message ended; its type
-// and its body (nil if it was not needed). The body is valid until the next call.
+// next reads handshake bytes from the front of p and returns the others. done says that a message
+// ended. body is nil if it is not needed, and is valid until the next call.
 func (a *assembler) next(p []byte) (rest []byte, kind byte, body []byte, done bool) {
 	if a.lost {
 		return nil, 0, nil, false
@@ -76,7 +75,7 @@ func (a *assembler) next(p []byte) (rest []byte, kind byte, body []byte, done bo
 	return p, a.kind, piece, true
 }
 
-// partial is the message that is incomplete, as far as it has come; kind 0 for none.
+// partial returns the incomplete message so far; kind 0 for none.
 func (a *assembler) partial() (kind byte, body []byte) {
 	if a.lost || a.have < uint8(len(a.head)) {
 		return 0, nil
@@ -95,7 +94,7 @@ func (s *Session) handshake(d *direction, p []byte) {
 	}
 }
 
-// message takes a handshake message; the body only of those that are needed.
+// message processes a handshake message. body is nil if it is not needed.
 func (s *Session) message(d *direction, kind byte, body []byte) {
 	switch kind {
 	case helloClient:
@@ -117,8 +116,8 @@ func (s *Session) message(d *direction, kind byte, body []byte) {
 	}
 }
 
-// takeClientHello learns the client random. The second ClientHello after a HelloRetryRequest
-// repeats it.
+// takeClientHello stores the values of a ClientHello. The second ClientHello after a
+// HelloRetryRequest repeats them.
 func (s *Session) takeClientHello(d *direction, body []byte) {
 	h, ok := parseClientHello(body)
 	if !ok || s.hasClient || d.phase != phasePlain {
@@ -135,7 +134,6 @@ func (s *Session) takeClientHello(d *direction, body []byte) {
 	s.progress++
 }
 
-// takeServerHello learns version and suite.
 func (s *Session) takeServerHello(d *direction, body []byte) {
 	h, ok := parseServerHello(body)
 	if !ok || s.hasServer || d.phase != phasePlain {
@@ -174,7 +172,7 @@ func (s *Session) takeFinished(d *direction) {
 	}
 }
 
-// alert takes the content of an alert record (RFC 8446 6, RFC 5246 7.2).
+// alert processes the content of an alert record (RFC 8446 6, RFC 5246 7.2).
 func (s *Session) alert(d *direction, p []byte, at capture.Position) {
 	if len(p) < 2 {
 		return

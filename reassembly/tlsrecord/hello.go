@@ -23,14 +23,13 @@ const (
 	extSupportedVersions = 43
 )
 
-// helloRetryRandom is the random by which a ServerHello is a HelloRetryRequest
-// (RFC 8446 4.1.3: SHA-256 of "HelloRetryRequest").
+// helloRetryRandom is the random of a ServerHello that is a HelloRetryRequest (RFC 8446 4.1.3:
+// SHA-256 of "HelloRetryRequest").
 var helloRetryRandom = [32]byte{
 	0xCF, 0x21, 0xAD, 0x74, 0xE5, 0x9A, 0x61, 0x11, 0xBE, 0x1D, 0x8C, 0x02, 0x1E, 0x65, 0xB8, 0x91,
 	0xC2, 0xA2, 0x11, 0x16, 0x7A, 0xBB, 0x8C, 0x5E, 0x07, 0x9E, 0x09, 0xE2, 0xC8, 0xA8, 0x33, 0x9C,
 }
 
-// clientHello is what matters of a ClientHello.
 type clientHello struct {
 	random     [32]byte
 	serverName []byte // points into the message
@@ -38,13 +37,13 @@ type clientHello struct {
 	traits     *Hello
 }
 
-// Hello is what a ClientHello shows of the library that wrote it, as JA3 does.
-// Lists longer than maxHelloList are cut.
+// Hello describes the library that wrote a ClientHello, as JA3 does. Longer lists are cut to
+// maxHelloList.
 type Hello struct {
 	Suites     []uint16
 	Extensions []uint16
-	// ALPN is the first application protocol that the client asks for, empty for
-	// none. It came from the wire.
+	// ALPN is the first application protocol that the client requests, empty for none. It comes
+	// from the wire.
 	ALPN string
 }
 
@@ -56,18 +55,18 @@ func (h *Hello) Has(extension uint16) bool {
 	return h != nil && slices.Contains(h.Extensions, extension)
 }
 
-// serverHello is what matters of a ServerHello or HelloRetryRequest.
+// serverHello is a ServerHello or HelloRetryRequest.
 type serverHello struct {
 	random  [32]byte
-	session [32]byte // its id, padded with zeros; all zeros for none
+	session [32]byte // session id, padded with zeros; all zeros for none
 	version uint16
 	suite   uint16
 	retry   bool
 	etm     bool
 }
 
-// reader reads the beginning of a message. What it is asked for beyond the
-// message's end is empty or zero: a message may be cut by a gap.
+// reader reads a message. Beyond the end it returns empty or zero values, because a gap may cut a
+// message.
 type reader []byte
 
 func (r *reader) bytes(n int) []byte {
@@ -95,8 +94,7 @@ func (r *reader) uint16() int {
 	return int(binary.BigEndian.Uint16(p))
 }
 
-// extensions calls each for the extensions that are there, the last one
-// perhaps cut.
+// extensions calls each for all extensions. The last one may be cut.
 func (r *reader) extensions(each func(kind int, value reader)) {
 	all := reader(r.bytes(r.uint16()))
 	for len(all) >= 4 {
@@ -105,8 +103,8 @@ func (r *reader) extensions(each func(kind int, value reader)) {
 	}
 }
 
-// parseClientHello reads a ClientHello (RFC 8446 4.1.2) or as much of it as there is. ok is false
-// where the random is not complete.
+// parseClientHello parses a possibly incomplete ClientHello (RFC 8446 4.1.2). ok is false if the
+// random is incomplete.
 func parseClientHello(body []byte) (h clientHello, ok bool) {
 	r := reader(body)
 	if r.uint16()>>8 != 3 || copy(h.random[:], r.bytes(32)) < 32 {
@@ -135,7 +133,7 @@ func parseClientHello(body []byte) (h clientHello, ok bool) {
 	return h, true
 }
 
-// parseServerName reads the first name of a server name list (RFC 6066 3), nil where it is cut.
+// parseServerName returns the first name of a server name list (RFC 6066 3), or nil if it is cut.
 func parseServerName(r reader) []byte {
 	r.uint16()
 	if r.uint8() != 0 {
@@ -148,8 +146,8 @@ func parseServerName(r reader) []byte {
 	return nil
 }
 
-// parseServerHello reads a ServerHello (RFC 8446 4.1.3) or as much of it as
-// there is. ok is false where the suite is not there.
+// parseServerHello parses a possibly incomplete ServerHello (RFC 8446 4.1.3). ok is false if the
+// suite is missing.
 func parseServerHello(body []byte) (h serverHello, ok bool) {
 	r := reader(body)
 	version := r.uint16()
@@ -172,7 +170,7 @@ func parseServerHello(body []byte) (h serverHello, ok bool) {
 		}
 	})
 	if h.suite>>8 == 0x13 {
-		h.version = versionTLS13 // should the extension be cut off
+		h.version = versionTLS13 // the extension may be cut off
 	}
 	return h, true
 }

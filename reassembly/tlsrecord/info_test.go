@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// TestWithoutSecrets: what is visible from outside is reported, and the session is soon done.
+// TestWithoutSecrets: Info has what the records show in plaintext, and the session is soon done.
 func TestWithoutSecrets(t *testing.T) {
 	for name, c := range lossConfigs {
 		for _, secrets := range []*Secrets{nil, NewSecrets()} {
@@ -48,7 +48,7 @@ func encodeHex(p []byte) string {
 	return b.String()
 }
 
-// TestFailedHandshakesAreNotEstablished: without the secrets, too.
+// TestFailedHandshakesAreNotEstablished: also without secrets.
 func TestFailedHandshakesAreNotEstablished(t *testing.T) {
 	for _, r := range recipes {
 		if !r.fails {
@@ -64,7 +64,7 @@ func TestFailedHandshakesAreNotEstablished(t *testing.T) {
 	}
 }
 
-// TestWrongSecrets: a key log that names the session with other secrets.
+// TestWrongSecrets: the key log has wrong secrets for the session.
 func TestWrongSecrets(t *testing.T) {
 	for name, c := range lossConfigs {
 		tr := converse(t, c.c, c.c, exchange(100, 200, 300, 400, 500, 600, 700, 800))
@@ -112,7 +112,7 @@ func TestMidstream(t *testing.T) {
 	}
 }
 
-// TestOneDirectionOnly: TLS 1.3 needs no more than one side.
+// TestOneDirectionOnly: TLS 1.3 needs one side only.
 func TestOneDirectionOnly(t *testing.T) {
 	c := tls13Config()
 	for _, toServer := range []bool{true, false} {
@@ -199,7 +199,7 @@ func TestSuitesAreOrderedAndNamed(t *testing.T) {
 	}
 }
 
-// TestIdleSessionIsSmall: messages that no one needs pass without being kept.
+// TestIdleSessionIsSmall: messages that are not needed are not held.
 func TestIdleSessionIsSmall(t *testing.T) {
 	c := tls13Config()
 	tr := converse(t, c, c, exchange(100, 200, 300, 400))
@@ -220,7 +220,7 @@ func TestIdleSessionIsSmall(t *testing.T) {
 
 const sizeOfSession = unsafe.Sizeof(Session{})
 
-// TestRefusedClientCertificate: the server's alert comes when the client is done with the
+// TestRefusedClientCertificate: the server's alert arrives after the client has ended the
 // handshake.
 func TestRefusedClientCertificate(t *testing.T) {
 	tr := readTranscript(t, "tls13-certificate-required")

@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// maxLine bounds a line of a key log, in bytes: the longest that is used has a label of 31
-	// letters, a random of 64 hex digits, a secret of 96 and two spaces, 193
-	// in all. Labels of other tools can be longer.
+	// maxLine bounds a line of a key log, in bytes. The longest one in use has 193: a label of 31
+	// letters, a random of 64 hex digits, a secret of 96 and two spaces. Other tools may have
+	// longer labels.
 	maxLine = 1024
-	// maxWarnings bounds the malformed lines of one key log that are reported
-	// one by one: a file that is no key log at all must not flood the terminal.
+	// maxWarnings bounds the warnings about malformed lines of one key log. A file that is not a
+	// key log must not flood the terminal.
 	maxWarnings = 20
 )
 
-// keyLogLabels are the labels whose secrets are used.
+// keyLogLabels are the labels in use.
 var keyLogLabels = map[string]label{
 	"CLIENT_RANDOM":                   labelMaster,
 	"CLIENT_HANDSHAKE_TRAFFIC_SECRET": labelClientHandshake,
@@ -27,15 +27,14 @@ var keyLogLabels = map[string]label{
 	"SERVER_TRAFFIC_SECRET_0":         labelServerTraffic,
 }
 
-// How lines begin, behind the word RSA, and go on that name a session by its id, padded with zeros
-// here. OpenSSL's s_client and agents for Java write them.
+// These prefixes follow the word RSA in lines that name a session by its id. Here the id is padded
+// with zeros. OpenSSL's s_client and agents for Java write such lines.
 const (
 	sessionPrefix = "Session-ID:"
 	masterPrefix  = "Master-Key:"
 )
 
-// What can be wrong with a line. None of these quotes the line: it may hold a
-// key with a slip in it.
+// The errors of a line. None quotes the line: it may contain a mistyped key.
 var (
 	errLineLong   = fmt.Errorf("line longer than %d bytes", maxLine)
 	errLineForm   = errors.New("not a key log line (LABEL RANDOM SECRET)")
@@ -47,11 +46,11 @@ var (
 	errLineMany   = errors.New("too many malformed lines; further ones are left out without a word")
 )
 
-// ReadKeyLog adds the secrets of a key log in the NSS format, read from r to
-// its end. name is for messages. A malformed line is given to warn
-// ("name:line: cause", never with its text) and left out. RSA premaster
-// secrets are not used: where there is nothing else, warn is called. Labels that
-// are of no use here (EXPORTER_SECRET) are left out silently. The error is r's. warn may be nil.
+// ReadKeyLog reads a key log in the NSS format from r to its end and adds its secrets. name is for
+// messages. For a malformed line it calls warn ("name:line: cause", never with the text of the
+// line) and skips it. It does not use RSA premaster secrets; if there is nothing else, it calls
+// warn. It silently skips labels that are not needed (EXPORTER_SECRET). It returns the error of r.
+// warn may be nil.
 func (s *Secrets) ReadKeyLog(r io.Reader, name string, warn func(error)) error {
 	l := lineReader{secrets: s, name: name, warn: warn}
 	buf := make([]byte, 32<<10)
@@ -70,18 +69,18 @@ func (s *Secrets) ReadKeyLog(r io.Reader, name string, warn func(error)) error {
 	}
 }
 
-// lineReader cuts a key log into lines and puts them into a store.
+// lineReader splits a key log into lines and stores their secrets.
 type lineReader struct {
 	secrets   *Secrets
 	name      string
 	warn      func(error)
 	line      int    // lines begun
-	partial   []byte // a line whose end has not come, at most maxLine bytes
+	partial   []byte // an incomplete line, at most maxLine bytes
 	open      bool   // a line has begun
 	tooLong   bool   // the line is skipped up to its end
 	malformed int
-	rsaLines  bool // RSA premaster lines were left out
-	masters   bool // a CLIENT_RANDOM line was used
+	rsaLines  bool // RSA premaster lines were skipped
+	masters   bool // a line with a master secret was used
 }
 
 func (l *lineReader) write(p []byte) {
@@ -121,7 +120,7 @@ func (l *lineReader) end() {
 	l.partial, l.open, l.tooLong = l.partial[:0], false, false
 }
 
-// restart drops a line that was begun and counts from line 1 again.
+// restart drops an incomplete line and counts from line 1 again.
 func (l *lineReader) restart() {
 	l.partial, l.open, l.tooLong, l.line = l.partial[:0], false, false, 0
 }
@@ -165,8 +164,8 @@ func (l *lineReader) bad(err error) {
 	}
 }
 
-// judgeRSA warns of a key log that names sessions by RSA premaster secrets
-// only. OpenSSL writes such lines beside the CLIENT_RANDOM lines that are enough.
+// judgeRSA warns about a key log that has only RSA premaster secrets. OpenSSL writes such lines
+// together with CLIENT_RANDOM lines, which are sufficient.
 func (l *lineReader) judgeRSA() {
 	if l.rsaLines && !l.masters && l.warn != nil {
 		l.warn(fmt.Errorf("%s: %w", l.name, errLineRSA))
@@ -174,7 +173,7 @@ func (l *lineReader) judgeRSA() {
 	l.rsaLines = l.rsaLines && l.masters
 }
 
-// putLine stores what follows the label of a line.
+// putLine stores the secret of a line, given without its label.
 func (s *Secrets) putLine(l label, rest []byte) error {
 	first, second, _ := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
 	var random [32]byte
@@ -196,7 +195,7 @@ func (s *Secrets) putLine(l label, rest []byte) error {
 	return nil
 }
 
-// putSession stores what follows RSA in a line that names a session by its id.
+// putSession stores the secret of a line that names a session by its id, given without RSA.
 func (s *Secrets) putSession(rest []byte) error {
 	first, second, _ := bytes.Cut(bytes.TrimPrefix(rest, []byte(sessionPrefix)), []byte(" "))
 	var id [32]byte
@@ -224,7 +223,7 @@ func isLabel(word []byte) bool {
 	return true
 }
 
-// unhex fills dst from exactly as many hex digits.
+// unhex decodes exactly len(dst) bytes of hex digits.
 func unhex(dst, src []byte) bool {
 	if len(src) != 2*len(dst) {
 		return false

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// hexOf is n bytes of value b in hex.
+// hexOf returns n bytes of value b in hex.
 func hexOf(b byte, n int) string { return strings.Repeat(fmt.Sprintf("%02x", b), n) }
 
 func random32(b byte) (r [32]byte) {
@@ -98,7 +98,7 @@ func TestKeyLogReadErrorIsReported(t *testing.T) {
 	}
 }
 
-// TestKeyMaterialIsNotFormatted: neither warnings nor formatted values hold any.
+// TestKeyMaterialIsNotFormatted: neither warnings nor formatted values contain any.
 func TestKeyMaterialIsNotFormatted(t *testing.T) {
 	log := "CLIENT_RANDOM " + hexOf(0xaa, 32) + " " + hexOf(0x11, 48) + "\n" +
 		"CLIENT_RANDOM " + hexOf(0xbb, 32) + " " + hexOf(0x11, 47) + "\n" + hexOf(0x11, 48) + "\n"
@@ -160,7 +160,7 @@ func TestOldSecretsAreEvicted(t *testing.T) {
 	}
 }
 
-// follower is a KeyLogFile under test.
+// follower returns a KeyLogFile and its store.
 func follower(t *testing.T, name string) (*Secrets, *KeyLogFile) {
 	t.Helper()
 	s := NewSecrets()
@@ -183,7 +183,7 @@ func appendFile(t *testing.T, name, text string) {
 	}
 }
 
-// poll polls and checks how many secrets there are then.
+// poll polls and checks the number of secrets.
 func poll(t *testing.T, k *KeyLogFile, s *Secrets, want int) {
 	t.Helper()
 	if _, err := k.Poll(); err != nil {
@@ -226,7 +226,7 @@ func TestReplacedKeyLogIsFollowed(t *testing.T) {
 	poll(t, k, s, 3)
 	appendFile(t, name, keyLine(4))
 	poll(t, k, s, 4)
-	// Removed, and there again.
+	// Removed, and created again.
 	if err := os.Remove(name); err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestTruncatedKeyLogIsFollowed(t *testing.T) {
 	poll(t, k, s, 3)
 }
 
-// TestMoreSecretsAreAskedForOnce: where one is missing, or all are wanted, and not before.
+// TestMoreSecretsAreAskedForOnce: when a secret is missing, or all are needed, and not before.
 func TestMoreSecretsAreAskedForOnce(t *testing.T) {
 	var here, late, none [32]byte
 	here[0], late[0], none[0] = 1, 2, 3
@@ -270,7 +270,8 @@ func TestMoreSecretsAreAskedForOnce(t *testing.T) {
 	}
 }
 
-// TestFileSecretsHoldALargeKeyLog: what a key log begins with is as likely to be needed as its end.
+// TestFileSecretsHoldALargeKeyLog: the beginning of a key log is as likely to be needed as its
+// end.
 func TestFileSecretsHoldALargeKeyLog(t *testing.T) {
 	s := NewFileSecrets(nil)
 	var random [32]byte

@@ -7,32 +7,28 @@ import (
 	"os"
 )
 
-// maxPoll bounds the bytes that one Poll reads, so that a key log that is
-// written faster than it is read does not keep Poll from returning: 64 MiB are
-// some 350,000 lines.
+// maxPoll bounds the bytes that one Poll reads: Poll must return even if the key log grows faster
+// than it is read. 64 MiB are some 350,000 lines.
 const maxPoll = 64 << 20
 
-// KeyLogFile is a key log that is followed as it grows. It is used by one
-// goroutine at a time.
+// KeyLogFile reads a key log that grows. One goroutine at a time may use it.
 type KeyLogFile struct {
 	lines lineReader
 	file  *os.File
-	read  int64 // bytes of file that were read
+	read  int64 // bytes read from file
 	buf   []byte
 }
 
-// FollowKeyLog returns a follower of the file name, which need not exist yet.
-// Nothing is read before the first Poll. warn is as for Secrets.ReadKeyLog.
+// FollowKeyLog returns a KeyLogFile for the file name, which need not exist yet. Nothing is read
+// before the first Poll. warn is used as in Secrets.ReadKeyLog.
 func FollowKeyLog(name string, s *Secrets, warn func(error)) *KeyLogFile {
 	return &KeyLogFile{lines: lineReader{secrets: s, name: name, warn: warn}}
 }
 
-// Poll reads what was added since the last call, and returns how many bytes
-// that were. A line without its end is kept until its end comes. Where the file
-// was replaced, the end of the old one is read, then the new one from its beginning;
-// where it became shorter it is read again from the beginning. An error for
-// which errors.Is(err, fs.ErrNotExist) holds means that the file is not there
-// (yet): poll again.
+// Poll reads the bytes added since the last call and returns their number. It keeps an incomplete
+// line until its end is written. If the file was replaced, it reads the old file to its end, then
+// the new one. If the file became shorter, it reads it again from the beginning. If errors.Is(err,
+// fs.ErrNotExist), the file does not exist (yet): poll again.
 func (k *KeyLogFile) Poll() (added int64, err error) {
 	now, statErr := os.Stat(k.lines.name)
 	if k.file != nil {
@@ -59,8 +55,8 @@ func (k *KeyLogFile) Poll() (added int64, err error) {
 	return added + n, err
 }
 
-// added reads what was added to the open file; now is what name leads to, nil
-// for nothing. replaced: it is another file.
+// added reads what was added to the open file. now describes the file at name; nil for none.
+// replaced reports that it is another file.
 func (k *KeyLogFile) added(now os.FileInfo) (n int64, replaced bool, err error) {
 	opened, err := k.file.Stat()
 	if err != nil {
@@ -76,7 +72,7 @@ func (k *KeyLogFile) added(now os.FileInfo) (n int64, replaced bool, err error) 
 	return n, now == nil || !os.SameFile(now, opened), nil
 }
 
-// grown reads the open file from where it was left to its end.
+// grown reads the open file from its last position to its end.
 func (k *KeyLogFile) grown() (total int64, err error) {
 	if k.buf == nil {
 		k.buf = make([]byte, 32<<10)
@@ -88,7 +84,7 @@ func (k *KeyLogFile) grown() (total int64, err error) {
 		k.lines.write(k.buf[:n])
 		if errors.Is(err, io.EOF) {
 			if total == 0 {
-				k.lines.judgeRSA() // nothing more is being written
+				k.lines.judgeRSA() // the writer is idle
 			}
 			return total, nil
 		}
@@ -99,7 +95,7 @@ func (k *KeyLogFile) grown() (total int64, err error) {
 	return total, nil
 }
 
-// Close closes the file. Poll may be called again and begins anew.
+// Close closes the file. A later Poll reads it from the beginning.
 func (k *KeyLogFile) Close() error {
 	if k.file == nil {
 		return nil

@@ -5,9 +5,8 @@ import (
 	"fmt"
 )
 
-// maxForeign is how many records in a row may fail to open where there are
-// records under keys that are not at hand before those under the keys that
-// are: the encrypted part of a handshake, less than ten records.
+// maxForeign bounds the records in a row that fail because their keys are missing, before those of
+// the available keys: the encrypted part of a handshake, less than ten records.
 const maxForeign = 16
 
 // step is what to do with a record.
@@ -19,7 +18,7 @@ const (
 	stepNever
 )
 
-// verdict is a step, and the reason where it is stepNever.
+// verdict is a step, and the reason if it is stepNever.
 type verdict struct {
 	step   step
 	reason string
@@ -29,7 +28,7 @@ func never(format string, args ...any) verdict {
 	return verdict{stepNever, fmt.Sprintf(format, args...)}
 }
 
-// enter begins a phase. Its keys are looked up when its first record comes.
+// enter begins a phase. Its first record looks up the keys.
 func (s *Session) enter(d *direction, p phase) {
 	s.scratch.drop(d)
 	d.phase, d.keyed = p, false
@@ -37,7 +36,7 @@ func (s *Session) enter(d *direction, p phase) {
 	d.hs.reset()
 }
 
-// install puts keys in force.
+// install sets the keys of a direction.
 func (s *Session) install(d *direction, k keys) {
 	s.scratch.drop(d)
 	d.keys, d.keyed = k, true
@@ -51,7 +50,6 @@ func (s *Session) install(d *direction, k keys) {
 	}
 }
 
-// loseHello notes that the hello of this side will not come.
 func (s *Session) loseHello(d *direction) {
 	if !d.helloLost {
 		d.helloLost = true
@@ -59,8 +57,8 @@ func (s *Session) loseHello(d *direction) {
 	}
 }
 
-// hellos reports whether both hellos of the handshake are there. rec is the
-// first protected record of d.
+// hellos reports whether both hellos of the handshake are known. rec is the first protected record
+// of d.
 func (s *Session) hellos(d *direction, rec []byte) verdict {
 	if !s.hasClient {
 		c, v := s.client(), s.server()
@@ -68,7 +66,7 @@ func (s *Session) hellos(d *direction, rec []byte) verdict {
 		case !c.helloLost && !c.closed:
 			return verdict{step: stepWait}
 		case d == c && v.mode == reading && !v.identified && !v.helloLost && !v.closed:
-			return verdict{step: stepWait} // the server's part may show whose session it is
+			return verdict{step: stepWait} // the server's records may identify the session
 		case d == c || !s.hasServer || !s.identify(d, rec):
 			return never("the handshake is not in the capture")
 		}
@@ -85,9 +83,8 @@ func (s *Session) hellos(d *direction, rec []byte) verdict {
 	return never("the ServerHello is not in the capture")
 }
 
-// guess concludes the version from the key log where the ServerHello is lost,
-// and the suite as far as possible: trials find its other half. TLS 1.3 only: older versions
-// need the server's random.
+// guess derives the version from the key log if the ServerHello is lost. It guesses the suite;
+// trials try the others of that size. Older versions than TLS 1.3 need the server's random.
 func (s *Session) guess() bool {
 	var b [maxSecretSize]byte
 	random := &s.info.ClientRandom
@@ -107,10 +104,10 @@ func (s *Session) guess() bool {
 	return false
 }
 
-// guesses are the suites of TLS 1.3 in the order of how common they are.
+// guesses are the suites of TLS 1.3, the most common first.
 var guesses = [...]uint16{0x1301, 0x1302, 0x1303}
 
-// ready puts the keys of d's phase in force. rec is its first record.
+// ready sets the keys of d's phase. rec is its first record.
 func (s *Session) ready(d *direction, rec []byte) verdict {
 	if v := s.hellos(d, rec); v.step != stepGo {
 		return v
@@ -154,7 +151,7 @@ func (s *Session) ready13(d *direction) verdict {
 		if s.use13(d, handshake) {
 			return verdict{}
 		}
-		// Some tools write the traffic secrets only. What they do not protect will not open.
+		// Some tools write only the traffic secrets. Records of the handshake then fail.
 		if !s.secrets.has(&s.info.ClientRandom, traffic) {
 			return s.noSecrets()
 		}
@@ -167,7 +164,7 @@ func (s *Session) ready13(d *direction) verdict {
 	return s.noSecrets()
 }
 
-// use13 puts the keys of a secret in force. false: there is no such secret.
+// use13 sets the keys of a secret. It returns false if there is no such secret.
 func (s *Session) use13(d *direction, l label) bool {
 	k, ok := s.keys13(l)
 	if ok {
@@ -176,7 +173,7 @@ func (s *Session) use13(d *direction, l label) bool {
 	return ok
 }
 
-// keys13 derives the keys of a secret. false: there is no such secret.
+// keys13 derives the keys of a secret. It returns false if there is no such secret.
 func (s *Session) keys13(l label) (keys, bool) {
 	var b [maxSecretSize]byte
 	n := s.secrets.get(&s.info.ClientRandom, l, &b)
@@ -186,7 +183,7 @@ func (s *Session) keys13(l label) (keys, bool) {
 	return keys13(s.suite, b[:n])
 }
 
-// noSecrets waits for secrets or says that there are none.
+// noSecrets waits for secrets, or gives up if there is no more time.
 func (s *Session) noSecrets() verdict {
 	if s.options.Wait > 0 && !s.expired {
 		return verdict{step: stepWait, reason: s.secretReason()}
@@ -194,8 +191,8 @@ func (s *Session) noSecrets() verdict {
 	return verdict{stepNever, s.secretReason()}
 }
 
-// secretReason says that there are no secrets for the session, by the client random that a user can
-// look for in the key log.
+// secretReason says that the session has no secrets. It names the client random, for which a user
+// can search in the key log.
 func (s *Session) secretReason() string {
 	random := "client random " + hex.EncodeToString(s.info.ClientRandom[:8]) + "..."
 	if s.secrets.Len() > 0 {

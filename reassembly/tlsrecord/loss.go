@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// maxFirstFails bounds the records in a row that do not open before one
-	// ever did: then the secrets are wrong, and more trials only take time.
+	// maxFirstFails bounds the records in a row that fail before the first one is decrypted. The
+	// secrets are then wrong, and more trials only take time.
 	maxFirstFails = 4
-	// maxFails bounds the records in a row that do not open later on.
+	// maxFails bounds the records in a row that fail later.
 	maxFails = 32
 )
 
@@ -49,8 +49,8 @@ func (s *Session) gap(d *direction, n int64, at capture.Position) {
 	s.loseTrack(d)
 }
 
-// damaged gives up the incomplete record in the buffer, of which n bytes or
-// all that follow are missing. It returns how many are missing behind it.
+// damaged gives up the incomplete record in the buffer: n bytes of it, or all its remaining bytes,
+// are missing. It returns how many bytes are missing behind it.
 func (s *Session) damaged(d *direction, n int64) int64 {
 	h, _ := parseHeader(d.buf)
 	left := int64(headerSize + h.size - len(d.buf))
@@ -68,7 +68,7 @@ func (s *Session) damaged(d *direction, n int64) int64 {
 		s.handshake(d, d.buf[headerSize:])
 		s.loseHandshake(d)
 	default:
-		d.gapped = true // the ChangeCipherSpec is not known to have come
+		d.gapped = true // the ChangeCipherSpec may have arrived or not
 	}
 	d.records++
 	s.dropBuffer(d)
@@ -77,23 +77,22 @@ func (s *Session) damaged(d *direction, n int64) int64 {
 	return n - m
 }
 
-// loseTrack begins to search the next record.
+// loseTrack begins the search for the next record.
 func (s *Session) loseTrack(d *direction) {
 	d.searching, d.gapped = true, true
 	s.dropTorn(d)
 	if d.phase == phasePlain {
 		s.loseHandshake(d)
 		if d.chain == nil && (!s.hasServer || s.version == versionTLS10) {
-			d.chain = &chain{} // should the keys turn out to need it
+			d.chain = &chain{} // the keys may need it
 		}
 	}
 	d.loseMessages(typeHandshake)
 }
 
-// loseMessages notes that a record of some kind, as its header has it, is
-// missing, and handshake bytes with it. After the handshake of TLS 1.3 each
-// message begins with a record, in all known implementations. Otherwise only the next
-// application data shows it.
+// loseMessages records that a record is missing, perhaps with handshake bytes; kind is from its
+// header. After the handshake of TLS 1.3, each message begins with a record in all known
+// implementations. Otherwise only application data shows it: it never lies inside a message.
 func (d *direction) loseMessages(kind byte) {
 	switch {
 	case d.phase == phaseTraffic:
@@ -103,7 +102,7 @@ func (d *direction) loseMessages(kind byte) {
 	}
 }
 
-// loseHandshake uses the beginning of a hello whose end is missing.
+// loseHandshake uses the beginning of an incomplete hello.
 func (s *Session) loseHandshake(d *direction) {
 	switch kind, body := d.hs.partial(); kind {
 	case helloClient:
@@ -117,7 +116,7 @@ func (s *Session) loseHandshake(d *direction) {
 	}
 }
 
-// rescue takes a record that did not open at once, or that follows a loss.
+// rescue decrypts a record that failed at first or follows a loss.
 func (s *Session) rescue(d *direction, rec []byte, at capture.Position) {
 	o := s.scratch.opener(d)
 	var p place
@@ -155,7 +154,7 @@ func (s *Session) giveUpSearch(d *direction, at capture.Position) {
 	s.giveUp(d, "the place in the stream was not found again after bytes were missing", at)
 }
 
-// resume continues with the record that was opened at a place.
+// resume continues with a record that was decrypted at a place.
 func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position) {
 	lost := p.seq - d.seq
 	if !p.current {
@@ -177,13 +176,12 @@ func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position
 	s.opened(d, p.opener, rec, p.kind, p.content, at)
 }
 
-// reportGap reports the records that were lost between the record opened last and a place.
+// reportGap reports the records lost between the last one decrypted and a place.
 //
-// With AEAD suites each record is longer than its content by the same number
-// of bytes, so that the content that was lost can be computed from the bytes and
-// the number of records. It is exact where all of them held application data. Others
-// come before the first application data of a direction (Finished, session
-// tickets), at its end (alerts), or change the keys (KeyUpdate).
+// With AEAD suites, each record is longer than its content by the same number of bytes. So the
+// lost content can be computed from the bytes and the number of records. It is exact if all of
+// them held application data. Other records come before the first application data of a direction
+// (Finished, session tickets) and at its end (alerts), or change the keys (KeyUpdate).
 func (s *Session) reportGap(d *direction, p *place, lost uint64, at capture.Position) {
 	first := d.opened == 0 && d.phase == phaseSealed
 	if p.phase != phaseTraffic && p.phase != phaseSealed || lost == 0 || first && lost == 1 {
@@ -197,7 +195,7 @@ func (s *Session) reportGap(d *direction, p *place, lost uint64, at capture.Posi
 	}
 }
 
-// estimate is about how much plaintext is in what is missing.
+// estimate returns about how much plaintext is missing.
 func (s *Session) estimate(d *direction) int64 {
 	over := headerSize
 	if d.opener != nil {
@@ -207,7 +205,7 @@ func (s *Session) estimate(d *direction) int64 {
 	return max(d.missing-int64(d.known)*int64(over), 0)
 }
 
-// reportUnresolved reports a loss behind which nothing was opened any more.
+// reportUnresolved reports a loss after which nothing was decrypted.
 func (s *Session) reportUnresolved(d *direction, at capture.Position) {
 	s.dropTorn(d)
 	if d.mode != reading || d.missing == 0 || d.phase == phasePlain {

@@ -12,7 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// randomExchange is messages of random content, mostly small, in both directions.
+// randomExchange returns messages of random content, mostly small, in both directions.
 func randomExchange(r *rand.Rand, n int) (out [][]byte) {
 	for range n {
 		size := 20 + r.IntN(600)
@@ -28,7 +28,7 @@ func randomExchange(r *rand.Rand, n int) (out [][]byte) {
 	return out
 }
 
-// lossy feeds pieces, each left out with the probability that drop gives.
+// lossy feeds pieces without those that drop selects.
 func lossy(s *Session, pieces []piece, drop func(i int) bool) (lost int) {
 	for i, p := range pieces {
 		if drop(i) {
@@ -42,7 +42,7 @@ func lossy(s *Session, pieces []piece, drop func(i int) bool) (lost int) {
 	return lost
 }
 
-// placed is a collector that checks where in the plaintext each piece of it belongs.
+// placed is a collector that checks the place of each piece in the plaintext.
 type placed struct {
 	tb    testing.TB
 	sent  [2][]byte
@@ -61,7 +61,7 @@ func (c *placed) Plaintext(toServer bool, p []byte, at capture.Position) {
 		if j < 0 {
 			c.tb.Fatalf("direction %d: plaintext of %d bytes that was not sent behind %d", i, len(p), c.pos[i])
 		}
-		// Where little content follows, it may be found too early: stay loose.
+		// A short match may be too early: stay loose.
 		c.loose[i] = len(p) < 8
 		c.pos[i] += j
 	} else if !bytes.HasPrefix(rest, p) {
@@ -85,8 +85,8 @@ func (c *placed) PlaintextGap(toServer bool, n int64, exact bool, at capture.Pos
 	}
 }
 
-// wholeRecords counts the content bytes of the protected records whose bytes
-// all survived, from the piece first on.
+// wholeRecords counts the content bytes of the protected records whose bytes all arrived, from
+// piece first on.
 func wholeRecords(pieces []piece, toServer bool, first int, drop func(i int) bool, overhead int) (whole int) {
 	var stream []byte
 	var ok []bool
@@ -115,16 +115,16 @@ func wholeRecords(pieces []piece, toServer bool, first int, drop func(i int) boo
 var lossConfigs = map[string]struct {
 	c        *tls.Config
 	overhead int
-	recall   float64 // of what is in whole records
+	recall   float64 // of the content of whole records
 }{
 	"1.3":        {tls13Config(), 17, 1},
 	"1.2 gcm":    {tls12Config(), 24, 1},
 	"1.2 chacha": {&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256}}, 16, 1},
 	"1.2 cbc":    {cbcConfig(tls.VersionTLS12), 44, 0.98}, // the overhead is an average
-	"1.0 cbc":    {cbcConfig(tls.VersionTLS10), 28, 0.8},  // a record also needs the end of the one before
+	"1.0 cbc":    {cbcConfig(tls.VersionTLS10), 28, 0.8},  // a record also needs the end of the previous one
 }
 
-// TestLossAfterTheHandshake: what was not damaged is found again, in its place.
+// TestLossAfterTheHandshake: undamaged records are found again, in their place.
 func TestLossAfterTheHandshake(t *testing.T) {
 	for name, c := range lossConfigs {
 		r := rand.New(rand.NewPCG(1, 2))
@@ -147,7 +147,7 @@ func TestLossAfterTheHandshake(t *testing.T) {
 						if float64(got.got[i]) < c.recall*float64(whole) {
 							t.Errorf("direction %d: %d bytes, want %g of the %d in whole records", i, got.got[i], c.recall, whole)
 						}
-						// With AEAD suites the other bytes of damaged records come out, too.
+						// With AEAD suites, the other bytes of damaged records are decrypted, too.
 						sent := len(tr.sent[i])
 						if c.recall == 1 && size == 1448 && rate <= 0.02 && float64(got.got[i]) < 0.88*float64(sent) {
 							t.Errorf("direction %d: %d of %d bytes", i, got.got[i], sent)
@@ -162,7 +162,7 @@ func TestLossAfterTheHandshake(t *testing.T) {
 	}
 }
 
-// firstData is the piece from which on the handshake is over.
+// firstData returns the first piece after the handshake.
 func firstData(pieces []piece) int {
 	seen := 0
 	for i, p := range pieces {
@@ -174,8 +174,7 @@ func firstData(pieces []piece) int {
 	return len(pieces)
 }
 
-// TestLossOfOnePacket: wherever it is, either all goes on behind it, or the
-// reason why not is given.
+// TestLossOfOnePacket: for any packet, decryption either continues after it, or a reason is given.
 func TestLossOfOnePacket(t *testing.T) {
 	for name, c := range lossConfigs {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +208,7 @@ func lastPiece(pieces []piece, toServer bool) int {
 	return -1
 }
 
-// TestHelloLost: the other messages show the same, except the server's random of TLS 1.2.
+// TestHelloLost: other messages replace it, except for the server's random of TLS 1.2.
 func TestHelloLost(t *testing.T) {
 	for version, c := range lossConfigs {
 		tr := converse(t, c.c, c.c, exchange(100, 300, 40, 20, 50, 60))
@@ -250,8 +249,8 @@ func TestHelloLost(t *testing.T) {
 	}
 }
 
-// TestLossInOpenSSLTranscripts: of any packet, with key updates
-// and padding. What is passed on was sent.
+// TestLossInOpenSSLTranscripts loses any packet, with key updates and padding. All plaintext
+// passed on was sent.
 func TestLossInOpenSSLTranscripts(t *testing.T) {
 	for _, r := range recipes {
 		if r.fails || r.reason != "" {
@@ -282,7 +281,7 @@ func TestLossInOpenSSLTranscripts(t *testing.T) {
 	}
 }
 
-// TestHostileSearchIsBounded: bytes that look like records everywhere, with the keys at hand.
+// TestHostileSearchIsBounded: with the keys available, bytes look like records everywhere.
 func TestHostileSearchIsBounded(t *testing.T) {
 	for _, r := range recipes {
 		if r.fails || r.reason != "" {
@@ -310,7 +309,7 @@ func TestHostileSearchIsBounded(t *testing.T) {
 	}
 }
 
-// TestLostEndOfARecord: the record is at the last packet that holds a part of it. The next
+// TestLostEndOfARecord: the record's position is the last packet with a part of it. The next
 // packet of the direction may come much later.
 func TestLostEndOfARecord(t *testing.T) {
 	c := tls13Config()
@@ -319,7 +318,7 @@ func TestLostEndOfARecord(t *testing.T) {
 	lost, n := 0, 0
 	for i, p := range pieces {
 		if p.toServer && len(p.data) == 200 {
-			lost = i + 1 // behind it comes the rest of the largest record
+			lost = i + 1 // the end of the largest record follows
 		}
 	}
 	var got collector

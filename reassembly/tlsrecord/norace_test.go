@@ -2,5 +2,5 @@
 
 package tlsrecord
 
-// slowdown is 1: the run is as fast as it will be in use.
+// slowdown is 1: tests run at normal speed.
 const slowdown = 1

@@ -10,34 +10,34 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// opener opens the records of one direction under one key. It is made from
-// keys and can be made again from them at any time: it holds nothing else.
+// opener decrypts the records of one direction with one key. It holds nothing that is not in keys,
+// so it can be made again at any time.
 type opener struct {
 	suite    *suite
 	iv       [16]byte
-	aead     aead      // unless cbc
-	block    blockMode // cbc
-	mac      hash.Hash // cbc
+	aead     aead      // for all but cbc
+	block    blockMode // for cbc
+	mac      hash.Hash // for cbc
 	macSize  int
 	tls13    bool
 	etm      bool
-	chained  bool // the IV is the last block of the record before (TLS 1.0)
+	chained  bool // the IV is the last block of the previous record (TLS 1.0)
 	explicit int  // bytes of nonce or IV at the beginning of each record
 }
 
-// aead is the opening half of cipher.AEAD.
+// aead is the decrypting half of cipher.AEAD.
 type aead interface {
 	Open(dst, nonce, ciphertext, additionalData []byte) ([]byte, error)
 	Overhead() int
 }
 
-// blockMode is a CBC decrypter that can be used for many records.
+// blockMode is a CBC decrypter that can be reused for many records.
 type blockMode interface {
 	cipher.BlockMode
 	SetIV([]byte)
 }
 
-// newOpener expands keys. ok is false where the cryptography library refuses them.
+// newOpener expands keys. ok is false if the cryptography library refuses them.
 func newOpener(k *keys) (o *opener, ok bool) {
 	o = &opener{suite: k.suite, iv: k.iv, tls13: k.version == versionTLS13, etm: k.etm}
 	key := k.key[:k.suite.key]
@@ -73,8 +73,8 @@ func newOpener(k *keys) (o *opener, ok bool) {
 	return o, err == nil
 }
 
-// overhead is by how much a record's body is longer than its content; exact
-// is false where that depends on padding.
+// overhead returns by how much a record's body is longer than its content. exact is false if that
+// depends on padding.
 func (o *opener) overhead() (n int, exact bool) {
 	switch {
 	case o.tls13:
@@ -85,7 +85,7 @@ func (o *opener) overhead() (n int, exact bool) {
 	return o.explicit + o.macSize + aes.BlockSize/2, false
 }
 
-// smallest is the size in bytes of the smallest body.
+// smallest returns the size in bytes of the smallest body.
 func (o *opener) smallest() int {
 	switch {
 	case o.aead != nil:
@@ -97,8 +97,8 @@ func (o *opener) smallest() int {
 	return o.explicit + (o.macSize+aes.BlockSize)/aes.BlockSize*aes.BlockSize
 }
 
-// open decrypts a whole record, header included, into the scratch's buffer,
-// and says of what type its content is. iv is the IV of a chained suite.
+// open decrypts a complete record, including its header, into the scratch's buffer. kind is the
+// type of its content. iv is the IV of a chained suite.
 func (o *opener) open(sc *Scratch, rec []byte, seq uint64, iv []byte) (content []byte, kind byte, ok bool) {
 	if len(rec) < headerSize+o.smallest() || len(rec) > maxRecord {
 		return nil, 0, false
@@ -114,7 +114,7 @@ func (o *opener) open(sc *Scratch, rec []byte, seq uint64, iv []byte) (content [
 	return content, rec[0], ok
 }
 
-// open13 opens a record of TLS 1.3 (RFC 8446 5.2, 5.3).
+// open13 decrypts a record of TLS 1.3 (RFC 8446 5.2, 5.3).
 func (o *opener) open13(sc *Scratch, rec []byte, seq uint64) (content []byte, kind byte, ok bool) {
 	inner, err := o.aead.Open(sc.plain[:0], o.nonce(sc, rec, seq), rec[headerSize:], rec[:headerSize])
 	if err != nil {
@@ -130,7 +130,7 @@ func (o *opener) open13(sc *Scratch, rec []byte, seq uint64) (content []byte, ki
 	return inner[:n-1], inner[n-1], true
 }
 
-// open12 opens a record of an AEAD suite of TLS 1.2 (RFC 5246 6.2.3.3).
+// open12 decrypts a record of an AEAD suite of TLS 1.2 (RFC 5246 6.2.3.3).
 func (o *opener) open12(sc *Scratch, rec []byte, seq uint64) ([]byte, bool) {
 	body := rec[headerSize+o.explicit:]
 	head := sc.pseudoHeader(rec, seq, len(body)-o.aead.Overhead())
@@ -138,8 +138,8 @@ func (o *opener) open12(sc *Scratch, rec []byte, seq uint64) ([]byte, bool) {
 	return content, err == nil
 }
 
-// nonce is the nonce of a record: from the sequence number (RFC 8446 5.3, RFC
-// 7905 2), or in part sent with the record (RFC 5288 3).
+// nonce returns the nonce of a record. It is computed from the sequence number (RFC 8446 5.3, RFC
+// 7905 2), or partly sent with the record (RFC 5288 3).
 func (o *opener) nonce(sc *Scratch, rec []byte, seq uint64) []byte {
 	nonce := sc.nonce[:12]
 	copy(nonce, o.iv[:12])
@@ -151,8 +151,8 @@ func (o *opener) nonce(sc *Scratch, rec []byte, seq uint64) []byte {
 	return nonce
 }
 
-// pseudoHeader is what is authenticated beside the content before TLS 1.3:
-// sequence number, type, version and size.
+// pseudoHeader returns what is authenticated with the content before TLS 1.3: sequence number,
+// type, version and size.
 func (sc *Scratch) pseudoHeader(rec []byte, seq uint64, size int) []byte {
 	binary.BigEndian.PutUint64(sc.pseudo[:8], seq)
 	copy(sc.pseudo[8:11], rec)
@@ -160,8 +160,8 @@ func (sc *Scratch) pseudoHeader(rec []byte, seq uint64, size int) []byte {
 	return sc.pseudo[:]
 }
 
-// openCBC opens a record of a CBC suite (RFC 5246 6.2.3.2, RFC 7366 3). Nobody
-// waits for the answer, so the checks need not take constant time.
+// openCBC decrypts a record of a CBC suite (RFC 5246 6.2.3.2, RFC 7366 3). No attacker can measure
+// its time, so the checks need not be constant-time.
 func (o *opener) openCBC(sc *Scratch, rec []byte, seq uint64, iv []byte) ([]byte, bool) {
 	body := rec[headerSize:]
 	if o.etm {
@@ -199,7 +199,7 @@ func (o *opener) openCBC(sc *Scratch, rec []byte, seq uint64, iv []byte) ([]byte
 	return plain[:n], o.authentic(sc, rec, seq, plain[:n], plain[n:n+o.macSize])
 }
 
-// authentic checks the MAC of a record.
+// authentic verifies the MAC of a record.
 func (o *opener) authentic(sc *Scratch, rec []byte, seq uint64, content, mac []byte) bool {
 	o.mac.Reset()
 	o.mac.Write(sc.pseudoHeader(rec, seq, len(content)))
@@ -207,9 +207,8 @@ func (o *opener) authentic(sc *Scratch, rec []byte, seq uint64, content, mac []b
 	return hmac.Equal(o.mac.Sum(sc.sum[:0]), mac)
 }
 
-// counter is the explicit nonce of a record where there is one: most
-// implementations count it up by one for each record, which helps to find the
-// place in the stream again.
+// counter returns the explicit nonce of a record, if there is one. Most implementations increase
+// it by one for each record, which helps to find the place after a loss.
 func (o *opener) counter(rec []byte) (n uint64, ok bool) {
 	if o.tls13 || o.aead == nil || o.explicit == 0 || len(rec) < headerSize+8 {
 		return 0, false

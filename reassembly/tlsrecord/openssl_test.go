@@ -20,24 +20,23 @@ import (
 
 var update = flag.Bool("update", false, "record testdata/*.tls anew with the openssl command (3.0)")
 
-// recipe says how a transcript is recorded with openssl s_server and s_client.
+// recipe describes how to record a transcript with openssl s_server and s_client.
 type recipe struct {
 	name, about    string
-	server, client []string // arguments beside those that all have
+	server, client []string // in addition to the common arguments
 	noETM          bool
-	// lines are what the client sends, each answered by the server with the same line
-	// reversed. A line of one letter is a command of s_client: R renegotiates,
-	// K updates the keys of both sides.
+	// lines are what the client sends. The server answers each with the reversed line. A line of
+	// one letter is a command of s_client: R renegotiates, K updates the keys of both sides.
 	lines []string
-	// first is a connection made before, whose session is resumed. early is
-	// early data of the second one, whose server answers nothing.
+	// first makes a connection before, whose session is resumed. early is early data of the second
+	// one; its server answers nothing.
 	first bool
 	early string
-	// Version, suite, alert and alertFrom are what Info must say.
+	// version, suite, alert and alertFromServer are the expected Info.
 	version, suite, alert string
 	alertFromServer       bool
 	fails                 bool   // the handshake fails
-	reason                string // why it is not decrypted in full
+	reason                string // why it is not fully decrypted
 }
 
 func line(c string, n int) string { return strings.Repeat(c+"bcdefghij", n/10+1)[:n] }
@@ -76,8 +75,8 @@ var recipes = []recipe{
 	{name: "protocol-version", fails: true, server: []string{"-tls1_3"}, client: []string{"-tls1_2"}, alert: "protocol_version", alertFromServer: true},
 }
 
-// TestRecordWithOpenSSL records the transcripts when asked to, and otherwise
-// checks that each recipe has one.
+// TestRecordWithOpenSSL records the transcripts on request. Otherwise it checks that each recipe
+// has one.
 func TestRecordWithOpenSSL(t *testing.T) {
 	for _, r := range recipes {
 		t.Run(r.name, func(t *testing.T) {
@@ -248,7 +247,7 @@ func relay(l net.Listener, port string, tr *transcript) error {
 		return err
 	}
 	var b net.Conn
-	for range 100 { // until the server has begun to listen
+	for range 100 { // until the server listens
 		if b, err = net.Dial("tcp", "127.0.0.1:"+port); err == nil {
 			break
 		}
@@ -269,7 +268,7 @@ func relay(l net.Listener, port string, tr *transcript) error {
 	return nil
 }
 
-// bare hides what else a connection can do, so that io.Copy does not bypass the recorder.
+// bare hides other methods of a connection, so that io.Copy does not bypass the recorder.
 type bare struct{ io.Reader }
 
 // format writes a transcript as text.

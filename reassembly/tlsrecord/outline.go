@@ -9,38 +9,37 @@ import (
 )
 
 const (
-	// firstRecords bounds the records that an Outline keeps of the beginning of a
-	// connection: 10 of a handshake with client certificate and session tickets, 6 of
-	// ApiVersions with a retry, 12 of SASL (SCRAM, each message split in two), and as
-	// many requests. 44 of 16 bytes are 704 bytes.
+	// firstRecords bounds the first records of a connection that an Outline keeps: 10 of a
+	// handshake with client certificate and session tickets, 6 of ApiVersions with a retry, 12 of
+	// SASL (SCRAM, each message split in two), and 16 of requests. 44 of 16 bytes are 704 bytes.
 	firstRecords = 44
-	// lastRecords bounds those of its end: four exchanges of which both messages are
+	// lastRecords bounds the last records that an Outline keeps: four exchanges with both messages
 	// split in two, and the alerts. 20 of 16 bytes are 320 bytes.
 	lastRecords = 20
-	// outlineTick is the unit in which an Outline keeps times: 2^32 of 100 µs are 4.9 days.
+	// outlineTick is the unit of the times in an Outline: 2^32 of 100 µs are 4.9 days.
 	outlineTick = 100 * time.Microsecond
 )
 
-// Outline is what the record headers of a TLS connection show without any key:
-// sizes, directions, times and order of its encrypted records. It needs the
-// ordered bytes of both directions, as a Session does, and no secret.
+// Outline describes the encrypted records of a TLS connection from their headers, without any key:
+// sizes, directions, times and order. It needs the ordered bytes of both directions, as a Session
+// does, and no secret.
 //
-// The first firstRecords and the last lastRecords records are kept, those
-// between are counted. An Outline holds at most 1.2 KiB.
+// It keeps the first firstRecords and the last lastRecords records, and counts those between. An
+// Outline holds at most 1.2 KiB.
 type Outline struct {
 	begin   capture.Position
 	started bool
 	dirs    [2]headerReader // by index: 0 is to the server
 	first   []outlined
 	last    []outlined // a ring once it is full
-	next    int        // where in last the next record goes
-	// captures are the captures that the connection lies in, and its stream number in each.
+	next    int        // index in last of the next record
+	// captures are the captures that contain the connection, and its stream number in each.
 	captures []inCapture
 	total    uint64
 	data     uint64
 }
 
-// outlined is a Record as an Outline keeps it.
+// outlined is a Record in compact form.
 type outlined struct {
 	ticks, frame  uint32
 	capture, size uint16
@@ -60,17 +59,17 @@ type headerReader struct {
 	head    [headerSize]byte
 	have    uint8
 	kind    byte
-	pending bool // the body of a record of which the header was noted is not whole
+	pending bool // the body of the current record is incomplete
 	sealed  bool // a ChangeCipherSpec was seen: what follows is encrypted
-	lost    bool // where the next record begins is not known
+	lost    bool // the beginning of the next record is unknown
 	size    uint16
-	skip    int // bytes of its body that have not come
+	skip    int // bytes of its body that are still to come
 }
 
-// RecordKind is what kind of record the header shows.
+// RecordKind is the kind of a record according to its header.
 type RecordKind uint8
 
-// The kinds. TLS 1.3 shows every encrypted record as application data.
+// The kinds of records. TLS 1.3 shows every encrypted record as application data.
 const (
 	// DataRecord holds application data; in TLS 1.3 perhaps a handshake message or an alert.
 	DataRecord RecordKind = iota
@@ -78,28 +77,27 @@ const (
 	HandshakeRecord
 	// AlertRecord is an alert, encrypted or not.
 	AlertRecord
-	// MissingRecord stands for bytes that the capture lacks and that may hold any number of
+	// MissingRecord represents bytes that the capture lacks. They may contain any number of
 	// records.
 	MissingRecord
 )
 
-// Record is one encrypted record of an Outline.
 type Record struct {
-	// At is the packet in which the record ends. Its time is rounded down to 100 µs
-	// since the first record.
+	// At is the packet in which the record ends. Its time is rounded down to 100 µs since the
+	// first record.
 	At       capture.Position
 	Kind     RecordKind
 	ToServer bool
-	// Size is the length of the record's body in bytes, without the header. Of a
-	// MissingRecord it is the length of what is missing, header included, at most 65,535.
+	// Size is the length of the record's body in bytes, without the header. For a MissingRecord it
+	// is the number of missing bytes, including headers, at most 65,535.
 	Size int
-	// Guessed: the header is not in the capture, and the size follows from the
-	// length of the TCP segment.
+	// Guessed: the header is not in the capture. Size is computed from the length of the TCP
+	// segment.
 	Guessed bool
 }
 
-// NewOutline returns the Outline of a connection. midstream: the first bytes need not begin a
-// record.
+// NewOutline returns the Outline of a connection. If midstream is true, the first bytes need not
+// begin a record.
 func NewOutline(midstream bool) *Outline {
 	o := &Outline{}
 	for i := range o.dirs {
@@ -108,8 +106,8 @@ func NewOutline(midstream bool) *Outline {
 	return o
 }
 
-// Data takes the next bytes of a direction: one TCP segment, or the captured part of one. p is
-// not kept.
+// Data processes the next bytes of a direction: one TCP segment, or the captured part of one. It
+// does not keep p.
 func (o *Outline) Data(toServer bool, p []byte, at capture.Position) {
 	r := &o.dirs[index01(toServer)]
 	if r.lost {
@@ -147,7 +145,7 @@ func (o *Outline) Data(toServer bool, p []byte, at capture.Position) {
 	}
 }
 
-// Gap takes the place of n bytes of a direction that are not in the capture.
+// Gap skips n bytes of a direction that the capture lacks.
 func (o *Outline) Gap(toServer bool, n int64, at capture.Position) {
 	r := &o.dirs[index01(toServer)]
 	if r.pending {
@@ -164,7 +162,7 @@ func (o *Outline) Gap(toServer bool, n int64, at capture.Position) {
 	n += int64(r.have)
 	r.have = 0
 	if body := n - headerSize; !r.lost && r.sealed && body >= minSealed && body <= maxBody {
-		// Most often the end of a segment that a short snapshot length cut: one record.
+		// Usually the end of a segment that a short snapshot length cut: one record.
 		o.add(outlined{kind: DataRecord, size: uint16(body), toServer: toServer, guessed: true}, at)
 		r.lost = true
 		return
@@ -175,7 +173,7 @@ func (o *Outline) Gap(toServer bool, n int64, at capture.Position) {
 // minSealed is the size of the smallest encrypted record: a byte, its type and a tag of 16 bytes.
 const minSealed = 18
 
-// end notes a record of which all bytes have passed.
+// end adds a record whose bytes have all arrived.
 func (o *Outline) end(r *headerReader, toServer bool, at capture.Position) {
 	r.pending = false
 	rec := outlined{kind: DataRecord, size: r.size, toServer: toServer}
@@ -199,7 +197,7 @@ func (o *Outline) end(r *headerReader, toServer bool, at capture.Position) {
 	o.add(rec, at)
 }
 
-// miss notes n bytes with an unknown number of records.
+// miss adds n bytes with an unknown number of records.
 func (o *Outline) miss(r *headerReader, toServer bool, n int, at capture.Position) {
 	r.lost, r.pending, r.have = true, false, 0
 	o.add(outlined{kind: MissingRecord, size: uint16(min(n, math.MaxUint16)), toServer: toServer}, at)
@@ -233,8 +231,8 @@ func (o *Outline) add(rec outlined, at capture.Position) {
 	}
 }
 
-// Records returns the records that are kept, in the order of their packets, and how many
-// are left out behind the first firstRecords of them.
+// Records returns the records kept, in the order of their packets. omitted is how many records are
+// left out after the first firstRecords.
 func (o *Outline) Records() (records []Record, omitted uint64) {
 	records = make([]Record, 0, len(o.first)+len(o.last))
 	for _, part := range [][]outlined{o.first, o.last[o.next:], o.last[:o.next]} {
@@ -243,7 +241,7 @@ func (o *Outline) Records() (records []Record, omitted uint64) {
 		}
 	}
 	omitted = o.total - uint64(len(records))
-	// A direction that waits for a lost segment brings its records behind later ones of the other.
+	// A direction that waits for a lost segment adds its records after later ones of the other.
 	if omitted == 0 {
 		slices.SortStableFunc(records, byPacket)
 	} else {
@@ -253,8 +251,8 @@ func (o *Outline) Records() (records []Record, omitted uint64) {
 	return records, omitted
 }
 
-// byPacket orders records by packet. What is missing in one direction comes before the packet
-// of the other that acknowledges it.
+// byPacket orders records by packet. Missing bytes of one direction come before the packet of the
+// other direction that acknowledges them.
 func byPacket(x, y Record) int {
 	c := x.At.Compare(y.At)
 	if c != 0 || x.ToServer == y.ToServer || x.isLost() == y.isLost() {
@@ -269,7 +267,7 @@ func byPacket(x, y Record) int {
 // isLost reports whether the header of a record is not in the capture.
 func (r *Record) isLost() bool { return r.Kind == MissingRecord || r.Guessed }
 
-// FirstRecords is how many of the records that Records returns come before those that are left out.
+// FirstRecords returns how many of the records that Records returns precede the omitted ones.
 func (o *Outline) FirstRecords() int { return len(o.first) }
 
 func (o *Outline) record(r *outlined) Record {
@@ -288,8 +286,8 @@ func (o *Outline) record(r *outlined) Record {
 	}
 }
 
-// Unfinished is the size of the record of a direction that had begun and not
-// ended when the connection did, and how much of it is missing; 0, 0 for none.
+// Unfinished returns the size of a direction's record that had not ended when the connection
+// ended, and how many of its bytes are missing. It returns 0, 0 if there is none.
 func (o *Outline) Unfinished(toServer bool) (size, missing int) {
 	r := &o.dirs[index01(toServer)]
 	if !r.pending {
@@ -298,7 +296,7 @@ func (o *Outline) Unfinished(toServer bool) (size, missing int) {
 	return int(r.size), r.skip
 }
 
-// Bytes counts the bytes of application data records that have ended, overhead included.
+// Bytes returns the number of bytes of complete application data records, including overhead.
 func (o *Outline) Bytes() uint64 { return o.data }
 
 func index01(toServer bool) int {

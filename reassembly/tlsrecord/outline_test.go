@@ -9,7 +9,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// rec is the bytes of a record with an empty body of n bytes.
+// rec returns a record with a body of n zero bytes.
 func rec(kind byte, n int) []byte {
 	b := make([]byte, headerSize+n)
 	b[0], b[1], b[2], b[3], b[4] = kind, 3, 3, byte(n>>8), byte(n)
@@ -40,7 +40,7 @@ func linesOf(o *Outline) []outlineRow {
 	return out
 }
 
-// TestOutline: records are read whatever the segments, and what the capture lacks is named.
+// TestOutline: records are found in any segments, and missing bytes are MissingRecords.
 func TestOutline(t *testing.T) {
 	sealed := rec(typeChangeCipher, 1)
 	for name, c := range map[string]struct {
@@ -133,7 +133,7 @@ func TestOutlineMidstream(t *testing.T) {
 	}
 }
 
-// TestOutlineKeepsBothEnds: of a long connection the records between are counted only.
+// TestOutlineKeepsBothEnds: the middle records of a long connection are only counted.
 func TestOutlineKeepsBothEnds(t *testing.T) {
 	const n = 1000
 	o := NewOutline(false)
@@ -169,7 +169,7 @@ func TestOutlineKeepsBothEnds(t *testing.T) {
 	}
 }
 
-// TestOutlineUnfinished: a record that had begun when the connection ended.
+// TestOutlineUnfinished: a record had not ended when the connection ended.
 func TestOutlineUnfinished(t *testing.T) {
 	o := NewOutline(false)
 	o.Data(true, concat(rec(typeData, 20), rec(typeData, 92)[:30]), frame(1))

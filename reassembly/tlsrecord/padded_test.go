@@ -8,7 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// gapNoter notes whether gaps are exact.
+// gapNoter counts the gaps, and the exact ones.
 type gapNoter struct{ gaps, exact int }
 
 func (g *gapNoter) Plaintext(bool, []byte, capture.Position) {}
@@ -36,8 +36,8 @@ func (d *dropper) data(toServer bool, p []byte, at capture.Position) {
 	d.session.Data(toServer, p, at)
 }
 
-// TestGapOfPaddedRecordsIsAnEstimate: Java pads the records of TLS 1.3, so the content that
-// is lost with one cannot be computed from its size.
+// TestGapOfPaddedRecordsIsAnEstimate: Java pads the records of TLS 1.3, so the lost content cannot
+// be computed from their size.
 func TestGapOfPaddedRecordsIsAnEstimate(t *testing.T) {
 	base := filepath.Join("..", "..", "testdata", "captures", "lab_franz-go-1.22.3_kafka-4.0.0_tls")
 	keys, err := os.Open(base + ".keys")

@@ -2,5 +2,5 @@
 
 package tlsrecord
 
-// slowdown is by how much the race detector may slow a run.
+// slowdown is how much slower the race detector may make a run.
 const slowdown = 20

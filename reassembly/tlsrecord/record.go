@@ -9,7 +9,7 @@ const (
 	typeHeartbeat    = 24
 )
 
-// Protocol versions as they are on the wire.
+// Protocol versions on the wire.
 const (
 	versionSSL30 = 0x0300
 	versionTLS10 = 0x0301
@@ -19,26 +19,24 @@ const (
 )
 
 const (
-	// headerSize is type, version and length.
+	// headerSize is the length of type, version and length.
 	headerSize = 5
-	// maxContent is the most a record may carry (RFC 8446 5.1).
+	// maxContent is the maximum content of a record (RFC 8446 5.1).
 	maxContent = 1 << 14
-	// maxBody is the most that may follow a header: what TLS 1.2 may add for
-	// cipher and compression (RFC 5246 6.2.3). TLS 1.3 allows 256 bytes.
-	maxBody = maxContent + 2048
-	// maxRecord is a whole record.
+	// maxBody is the maximum length after the header. TLS 1.2 allows this much for cipher and
+	// compression (RFC 5246 6.2.3). TLS 1.3 allows 256 bytes.
+	maxBody   = maxContent + 2048
 	maxRecord = headerSize + maxBody
 )
 
-// header is the header of a record.
 type header struct {
 	kind    byte
 	version uint16
-	size    int // of what follows the header, in bytes
+	size    int // bytes after the header
 }
 
-// parseHeader reads a header from the first headerSize bytes of p. ok is false where no
-// TLS record begins like this.
+// parseHeader parses a header from the first headerSize bytes of p. ok is false if no TLS record
+// begins like this.
 func parseHeader(p []byte) (h header, ok bool) {
 	_ = p[headerSize-1]
 	h = header{kind: p[0], version: uint16(p[1])<<8 | uint16(p[2]), size: int(p[3])<<8 | int(p[4])}
@@ -74,9 +72,8 @@ func versionName(v uint16) string {
 	return ""
 }
 
-// LooksLikeRecord reports whether a TLS record of any kind can begin with p,
-// of which it needs 5 bytes. By chance, 1 of 10,000,000 random strings
-// passes. No Kafka message does: its size would be 320 MiB and more.
+// LooksLikeRecord reports whether a TLS record of any kind can begin with p. It needs 5 bytes. One
+// of 10,000,000 random strings passes. No Kafka frame passes: its size would be at least 320 MiB.
 func LooksLikeRecord(p []byte) bool {
 	if len(p) < headerSize {
 		return false
@@ -85,17 +82,17 @@ func LooksLikeRecord(p []byte) bool {
 	return ok && h.size > 0 && h.kind <= typeData
 }
 
-// LooksLikeClientHello reports whether a connection's first bytes, of which it
-// needs 6, begin a ClientHello.
+// LooksLikeClientHello reports whether the first bytes of a connection begin a ClientHello. It
+// needs 6 bytes.
 func LooksLikeClientHello(p []byte) bool { return looksLikeHello(p, helloClient) }
 
-// LooksLikeServerHello reports whether the first bytes of a server's answer,
-// of which it needs 6, begin a ServerHello.
+// LooksLikeServerHello reports whether the first bytes of a server begin a ServerHello. It needs 6
+// bytes.
 func LooksLikeServerHello(p []byte) bool { return looksLikeHello(p, helloServer) }
 
-// looksLikeHello checks the headers of record and handshake message as far as
-// they are there. The smallest hello is a ServerHello without extensions:
-// version, random, an empty session id, suite and compression method.
+// looksLikeHello checks as much of the record and message headers as p has. The smallest hello is
+// a ServerHello without extensions: version, random, an empty session id, suite and compression
+// method.
 func looksLikeHello(p []byte, kind byte) bool {
 	const smallest = 2 + 32 + 1 + 2 + 1
 	switch {
@@ -107,8 +104,8 @@ func looksLikeHello(p []byte, kind byte) bool {
 	return int(p[6])<<16|int(p[7])<<8|int(p[8]) >= smallest && p[9] == 3
 }
 
-// LooksLikeAlert reports whether p, of which it needs 7 bytes, begins with an
-// unencrypted alert, as a TLS server sends when it was spoken to in the clear.
+// LooksLikeAlert reports whether p begins with an unencrypted alert. A TLS server sends one if the
+// client does not speak TLS. It needs 7 bytes.
 func LooksLikeAlert(p []byte) bool {
 	return len(p) >= headerSize+2 && LooksLikeRecord(p) && p[0] == typeAlert && p[3] == 0 && p[4] == 2 &&
 		(p[5] == alertWarning || p[5] == alertFatal)

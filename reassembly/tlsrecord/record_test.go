@@ -27,7 +27,7 @@ type piece struct {
 	data     []byte
 }
 
-// transcript is a recorded TLS connection with what a decrypter needs and what it must yield.
+// transcript is a recorded TLS connection, its key log and its plaintext.
 type transcript struct {
 	pieces []piece
 	keylog string
@@ -42,7 +42,7 @@ func index(toServer bool) int {
 	return 1
 }
 
-// stream is the bytes of one direction.
+// stream returns the bytes of one direction.
 func (t *transcript) stream(toServer bool) (b []byte) {
 	for _, p := range t.pieces {
 		if p.toServer == toServer {
@@ -52,7 +52,7 @@ func (t *transcript) stream(toServer bool) (b []byte) {
 	return b
 }
 
-// secrets is a store with the transcript's key log.
+// secrets returns a store with the transcript's key log.
 func (t *transcript) secrets(tb testing.TB) *Secrets {
 	tb.Helper()
 	s := NewSecrets()
@@ -62,11 +62,10 @@ func (t *transcript) secrets(tb testing.TB) *Secrets {
 	return s
 }
 
-// collector is a Receiver that keeps all.
+// collector is a Receiver that keeps everything.
 type collector struct {
 	data [2][]byte
-	// gaps are the exact and inexact gaps as they were reported; where says
-	// behind how many bytes of data.
+	// gaps are the gaps reported, with the number of data bytes before each.
 	gaps  []gapEvent
 	at    [2][]capture.Position
 	order []bool
@@ -90,7 +89,7 @@ func (c *collector) PlaintextGap(toServer bool, n int64, exact bool, _ capture.P
 	c.gaps = append(c.gaps, gapEvent{toServer, len(c.data[index(toServer)]), n, exact})
 }
 
-// frame is the position of the packet n.
+// frame returns the position of packet n.
 func frame(n int) capture.Position {
 	return capture.Position{Frame: uint64(n), Time: int64(n) * int64(time.Millisecond)}
 }
@@ -103,7 +102,7 @@ func play(s *Session, pieces []piece) {
 	s.End(frame(len(pieces) + 1))
 }
 
-// mustYield checks that the transcript's application data came out whole.
+// mustYield checks that all of the transcript's application data was decrypted.
 func mustYield(tb testing.TB, t *transcript, c *collector, info Info) {
 	tb.Helper()
 	for i, name := range []string{"client", "server"} {
@@ -164,7 +163,7 @@ var certificates = sync.OnceValues(func() (ec, rs tls.Certificate) {
 	return make(e, &e.PublicKey), make(r, &r.PublicKey)
 })
 
-// exchange is what a conversation sends: each message is answered by the next one.
+// exchange returns messages of the given sizes; each is the answer to the previous one.
 func exchange(sizes ...int) [][]byte {
 	var out [][]byte
 	for i, n := range sizes {
@@ -210,8 +209,8 @@ func converse(tb testing.TB, client, server *tls.Config, messages [][]byte) *tra
 	return t
 }
 
-// loopback is a TCP connection. A net.Pipe will not do: both sides write at
-// once during a handshake.
+// loopback returns a TCP connection. A net.Pipe would block: both sides write at once during a
+// handshake.
 func loopback(tb testing.TB) (client, server net.Conn) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

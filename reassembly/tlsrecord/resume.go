@@ -1,8 +1,7 @@
 package tlsrecord
 
-// maxMasters bounds the secrets that are tried to find the one of a session
-// that the key log does not name, or whose name is lost. Deriving keys and
-// opening one record takes about 10 µs: 10 ms.
+// maxMasters bounds the secrets to try for a session that the key log does not name, or whose
+// random is lost. Deriving keys and decrypting one record takes about 10 µs: 10 ms in all.
 const maxMasters = 1024
 
 // helloDone ends the server's part of a full handshake before TLS 1.3 (RFC 5246 7.4.5).
@@ -23,8 +22,8 @@ func (s *Secrets) masters(limit int) (out [][maxSecretSize]byte) {
 	return out
 }
 
-// randoms returns the client randoms of all sessions, in no order; none if
-// there are more than limit.
+// randoms returns the client randoms of all sessions, in no order. It returns none if there are
+// more than limit.
 func (s *Secrets) randoms(limit int) (out [][32]byte) {
 	s.complete()
 	s.mu.RLock()
@@ -40,11 +39,10 @@ func (s *Secrets) randoms(limit int) (out [][32]byte) {
 	return out
 }
 
-// resumed finds the master secret of a resumed session whose client random is
-// not in the key log. Such a session has the master secret of the one that it
-// resumes, and crypto/tls, for one, does not log it again. Which one that is
-// shows in the first protected record, a Finished. What other connections did
-// is not asked for: the answer would depend on which was read first.
+// resumed finds the master secret of a resumed session whose client random is not in the key log.
+// Such a session has the master secret of the session that it resumes. crypto/tls, for one, does
+// not log it again. The first protected record, a Finished, shows which secret is right. Other
+// connections are not used: the result would depend on which one was read first.
 func (s *Session) resumed(d *direction, rec []byte) bool {
 	if s.fullHandshake || d.gapped {
 		return false
@@ -58,9 +56,8 @@ func (s *Session) resumed(d *direction, rec []byte) bool {
 	return false
 }
 
-// identify finds the client random of a session whose ClientHello is lost: that
-// of the secrets which open the server's first protected record. All secrets
-// are tried or none, so that their order does not matter.
+// identify finds the client random of a session whose ClientHello is lost: its secrets decrypt the
+// server's first protected record. It tries all secrets or none, so their order does not matter.
 func (s *Session) identify(d *direction, rec []byte) bool {
 	if d.identified || d.gapped || d.opened > 0 || s.suite == nil || s.suite.bulk == unsupported ||
 		s.suite.tls13() != (s.version == versionTLS13) {
@@ -89,7 +86,7 @@ func (s *Session) identify(d *direction, rec []byte) bool {
 	return false
 }
 
-// opens reports whether a record is the first one under some keys.
+// opens reports whether keys decrypt a record as their first one.
 func (s *Session) opens(k *keys, rec []byte) bool {
 	o, ok := newOpener(k)
 	if !ok {

@@ -1,23 +1,21 @@
 package tlsrecord
 
 const (
-	// liveCiphers is for how many directions a Scratch keeps expanded cipher
-	// keys: 1,024 of about 900 bytes (AES-GCM) are 0.9 MB. Making one again
-	// takes about a microsecond.
+	// liveCiphers is how many directions keep expanded cipher keys: 1,024 of about 900 bytes
+	// (AES-GCM) are 0.9 MB. Expanding again takes about a microsecond.
 	liveCiphers = 1024
-	// maxFree is how many buffers of each size a Scratch keeps for the next
-	// incomplete record: 32 of 1, 4 and 18 KiB are 740 KiB.
+	// maxFree bounds the spare buffers of each size: 32 of 1, 4 and 18 KiB are 740 KiB.
 	maxFree = 32
 )
 
-// bufferSizes are the sizes in bytes that an incomplete record's buffer grows through: by
-// what has come, not by what the record's header claims.
+// bufferSizes are the sizes in bytes of the buffers for an incomplete record. A buffer grows with
+// the bytes that arrive, not with the size in the record's header.
 var bufferSizes = [...]int{1 << 10, 4 << 10, maxRecord}
 
-// Scratch is working memory shared by the sessions of one goroutine. None of
-// them may be called from within a Receiver of another.
+// Scratch is working memory shared by the sessions of one goroutine. A Receiver must not call the
+// session of another one.
 type Scratch struct {
-	plain  [maxBody]byte // content of the record that was opened last
+	plain  [maxBody]byte // content of the last record decrypted
 	nonce  [12]byte
 	pseudo [13]byte
 	sum    [64]byte
@@ -29,8 +27,8 @@ type Scratch struct {
 // NewScratch returns empty working memory of about 30 KiB.
 func NewScratch() *Scratch { return &Scratch{} }
 
-// grow returns b with p appended, in a buffer of the next size where it does
-// not fit; len(b)+len(p) is at most maxRecord.
+// grow appends p to b and returns the result, in a larger buffer if necessary. len(b)+len(p) is at
+// most maxRecord.
 func (sc *Scratch) grow(b, p []byte) []byte {
 	if len(b)+len(p) <= cap(b) {
 		return append(b, p...)
@@ -62,8 +60,8 @@ func (sc *Scratch) release(b []byte) {
 	}
 }
 
-// opener returns the expanded keys of a direction, nil where the cryptography
-// library refuses them. Another direction may lose its own by that.
+// opener returns the expanded keys of a direction, or nil if the cryptography library refuses
+// them. It may evict those of another direction.
 func (sc *Scratch) opener(d *direction) *opener {
 	if d.opener == nil {
 		o, ok := newOpener(&d.keys)

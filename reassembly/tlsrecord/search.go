@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	// maxSearch bounds the bytes in which the next record is searched: the
-	// largest record is 18 KiB, so that 1 MiB holds at least 56 records.
+	// maxSearch bounds the bytes to search for the next record: the largest record is 18 KiB, so 1
+	// MiB contains at least 56 records.
 	maxSearch = 1 << 20
-	// maxNested bounds how often a search can begin within what another one left.
+	// maxNested bounds searches that begin within the bytes left by another search.
 	maxNested = 4
 )
 
-// search looks for the next record in p behind what was searched before, and
-// returns what it has not looked at.
+// search looks for the next record in the bytes kept and in p. It returns the bytes that it has
+// not searched.
 func (s *Session) search(d *direction, p []byte, at capture.Position) []byte {
 	n := min(len(p), maxRecord-len(d.buf))
 	b := s.scratch.grow(d.buf, p[:n])
@@ -60,7 +60,7 @@ func (s *Session) search(d *direction, p []byte, at capture.Position) []byte {
 	return rest
 }
 
-// leave feeds what a search has left over.
+// leave processes the bytes behind a search.
 func (s *Session) leave(d *direction, left []byte, at capture.Position) {
 	if d.depth++; d.depth > maxNested {
 		s.giveUpSearch(d, at)
@@ -70,15 +70,15 @@ func (s *Session) leave(d *direction, left []byte, at capture.Position) {
 	d.depth--
 }
 
-// pass steps over bytes that hold no record to be opened.
+// pass skips bytes without a record to decrypt.
 func (d *direction) pass(p []byte) {
 	d.missing += int64(len(p))
 	d.seen += int64(len(p))
 	d.chain.note(p)
 }
 
-// nextHeader finds where a record of application data may begin: one that no
-// other kind of bytes would pass for but 1 of 67,000,000.
+// nextHeader finds where a record of application data may begin. One of 67,000,000 other positions
+// looks like such a header.
 func (s *Session) nextHeader(b []byte) int {
 	minor := byte(3)
 	if s.version == versionTLS10 || s.version == versionTLS11 {
@@ -99,8 +99,8 @@ func (s *Session) nextHeader(b []byte) int {
 	}
 }
 
-// candidate tries whether a record that was found is one. stepNever: it is
-// none, or nothing can be opened any more.
+// candidate tries to decrypt a possible record. It returns stepNever if rec is not a record, or
+// nothing can be decrypted any more.
 func (s *Session) candidate(d *direction, rec []byte, at capture.Position) step {
 	if d.phase == phasePlain {
 		h, _ := parseHeader(rec)

@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// label is which secret of a session a key log line holds.
+// label says which secret of a session a key log line contains.
 type label uint8
 
-// The labels that are kept (https://www.ietf.org/archive/id/draft-ietf-tls-keylogfile-05.html).
+// The labels stored (https://www.ietf.org/archive/id/draft-ietf-tls-keylogfile-05.html).
 const (
 	labelMaster          label = iota // CLIENT_RANDOM: the master secret of TLS 1.2 and older
 	labelClientHandshake              // CLIENT_HANDSHAKE_TRAFFIC_SECRET
@@ -19,53 +19,51 @@ const (
 	labelSession                      // RSA Session-ID, Master-Key: a master secret by the session's id
 )
 
-// maxSecretSize is the size in bytes of the largest secret: a master secret
-// (RFC 5246 8.1), or a traffic secret of SHA-384.
+// maxSecretSize is the size in bytes of the largest secret: a master secret (RFC 5246 8.1), or a
+// traffic secret of SHA-384.
 const maxSecretSize = 48
 
-// maxGeneration bounds the secrets of one generation; two are kept, so that
-// the oldest secrets are evicted when a key log grows without end.
-// 2 x 131,072 secrets take 56 bytes each, and an index entry of about 60
-// bytes for each session: 30 MB if all are of TLS 1.2 (one secret a
-// session), 19 MB if all are of TLS 1.3 (four).
+// maxGeneration bounds the secrets of one generation. There are two: a key log that grows forever
+// evicts the oldest secrets. 2 x 131,072 secrets take 56 bytes each, and each session some 60
+// bytes for an index entry. That is 30 MB if all are of TLS 1.2 (one secret a session), 19 MB if
+// all are of TLS 1.3 (four).
 const maxGeneration = 1 << 17
 
-// maxFileGeneration is the same for files, whose key logs have an end: they
-// are held as a whole up to 1,048,576 secrets at least, which take 75 to 120 MB.
+// maxFileGeneration is the same for files, whose key logs have an end. At least 1,048,576 secrets
+// are kept, which take 75 to 120 MB.
 const maxFileGeneration = 1 << 20
 
-// maxWaitingTotal bounds the bytes that all sessions together hold while they
-// wait for secrets: 128 sessions with both directions full (2 x 64 KiB).
+// maxWaitingTotal bounds the bytes of all sessions that wait for secrets: 128 sessions with both
+// directions full (2 x 64 KiB).
 const maxWaitingTotal = 16 << 20
 
-// Secrets is the store of key log secrets, by client random and label. It is
-// safe for concurrent use. The newest 131,072 secrets at least are kept, or
-// 1,048,576 of NewFileSecrets.
+// Secrets stores the secrets of key logs by client random and label. It is safe for concurrent
+// use. It keeps at least the newest 131,072 secrets, or the newest 1,048,576 if made by
+// NewFileSecrets.
 type Secrets struct {
 	mu       sync.RWMutex
 	cur, old generation
 	evicted  uint64
 	max      int
-	// version changes whenever a secret is added, so that a waiting session
-	// knows when another look is worth it.
+	// version changes with every secret added. A waiting session then tries again.
 	version atomic.Uint64
-	// waiting counts the bytes that sessions hold while they wait for secrets.
+	// waiting counts the bytes of sessions that wait for secrets.
 	waiting atomic.Int64
-	// more, if not nil, is called once, before the first secret is missed.
+	// more, if not nil, is called once: when a secret is missing, or all are needed.
 	more     func(*Secrets)
 	moreOnce sync.Once
 }
 
 // generation is a bounded part of the store.
 type generation struct {
-	// heads leads from a client random to its first secret in pool, plus one.
+	// heads maps a client random to the index of its first secret in pool, plus one.
 	heads map[[32]byte]uint32
 	pool  []secret
 }
 
 // secret is one key log line.
 type secret struct {
-	next  uint32 // the next secret of the same client random in pool, plus one
+	next  uint32 // index in pool of the next secret with the same client random, plus one
 	label label
 	size  uint8
 	bytes [maxSecretSize]byte
@@ -76,24 +74,23 @@ func NewSecrets() *Secrets {
 	return &Secrets{max: maxGeneration, cur: generation{heads: make(map[[32]byte]uint32)}}
 }
 
-// NewFileSecrets returns an empty store for captures in files. more, if not
-// nil, is called once, before the store first says what it lacks or what it
-// holds in all: it may bring secrets from where reading them costs something.
-// The sessions that ask wait for it.
+// NewFileSecrets returns an empty store for captures in files. more, if not nil, is called once:
+// when a secret is missing, or all secrets are needed. It may add secrets that are expensive to
+// read. Sessions wait for it.
 func NewFileSecrets(more func(*Secrets)) *Secrets {
 	s := NewSecrets()
 	s.max, s.more = maxFileGeneration, more
 	return s
 }
 
-// complete brings all secrets that there are.
+// complete adds the secrets of more.
 func (s *Secrets) complete() {
 	if s.more != nil {
 		s.moreOnce.Do(func() { s.more(s) })
 	}
 }
 
-// Len counts the secrets.
+// Len returns the number of secrets.
 func (s *Secrets) Len() int {
 	if s == nil {
 		return 0
@@ -103,7 +100,7 @@ func (s *Secrets) Len() int {
 	return len(s.cur.pool) + len(s.old.pool)
 }
 
-// Evicted counts the secrets that were dropped to keep the store bounded.
+// Evicted returns the number of secrets evicted to keep the store bounded.
 func (s *Secrets) Evicted() uint64 {
 	if s == nil {
 		return 0
@@ -113,12 +110,11 @@ func (s *Secrets) Evicted() uint64 {
 	return s.evicted
 }
 
-// Format writes "secrets(n)" for every verb: no key material leaves by way of
-// a log line or an error.
+// Format writes "secrets(n)" for every verb, so logs and errors contain no key material.
 func (s *Secrets) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "secrets(%d)", s.Len()) }
 
-// put stores a secret of 1 to maxSecretSize bytes. Of two different secrets
-// for the same random and label the later one counts.
+// put stores a secret of 1 to maxSecretSize bytes. It replaces a different secret of the same
+// random and label.
 func (s *Secrets) put(random *[32]byte, l label, value []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,7 +153,7 @@ func (s *Secrets) get(random *[32]byte, l label, dst *[maxSecretSize]byte) int {
 	return s.held(random, l, dst)
 }
 
-// held is get for what was put so far.
+// held is get without a call of more.
 func (s *Secrets) held(random *[32]byte, l label, dst *[maxSecretSize]byte) int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -176,7 +172,7 @@ func (s *Secrets) has(random *[32]byte, l label) bool {
 	return s.get(random, l, &b) > 0
 }
 
-// changes is a number that differs when secrets were added since it was last asked for.
+// changes returns a number that changes when secrets are added.
 func (s *Secrets) changes() uint64 {
 	if s == nil {
 		return 0
@@ -184,8 +180,8 @@ func (s *Secrets) changes() uint64 {
 	return s.version.Load()
 }
 
-// reserve takes up to n bytes from what sessions may hold while they wait and
-// returns how many were granted; a negative n gives bytes back.
+// reserve reserves up to n of the bytes that sessions may hold while they wait. It returns how
+// many were granted. A negative n releases bytes.
 func (s *Secrets) reserve(n int) int {
 	if s == nil {
 		return 0

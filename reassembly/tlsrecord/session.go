@@ -7,40 +7,39 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// Receiver takes the plaintext of one session. All calls come from within
-// Session's methods, in order for each direction; where bytes had to wait for
-// secrets, or for a packet of the other direction, they come late, with the
-// position they had.
+// Receiver receives the plaintext of one session. Session's methods make all calls, in order for
+// each direction. Bytes that waited for secrets, or for a packet of the other direction, come
+// late, with their original position.
 type Receiver interface {
-	// Plaintext takes application data, never empty. p is valid during the
-	// call only; at is the packet in which the record ends.
+	// Plaintext receives application data, never empty. p is valid during the call only. at is the
+	// packet in which the record ends.
 	Plaintext(toServer bool, p []byte, at capture.Position)
-	// PlaintextGap: n bytes of application data are missing before
-	// what comes next. n is an estimate, perhaps 0, unless exact is true. at
-	// is the packet in which the plaintext goes on, or in which it was given up.
+	// PlaintextGap reports that n bytes of application data are missing before the next Plaintext.
+	// n is an estimate, perhaps 0, unless exact is true. at is the packet in which the plaintext
+	// continues or was given up.
 	PlaintextGap(toServer bool, n int64, exact bool, at capture.Position)
 }
 
-// Options are what the sessions of one goroutine share. The zero value is for
-// files: no waiting for secrets.
+// Options are shared by the sessions of one goroutine. The zero value is for files: it does not
+// wait for secrets.
 type Options struct {
-	// Wait is how long, by packet time, encrypted records wait for their
-	// secrets to come into the key log. 0: what is there when they are needed counts.
+	// Wait is how long encrypted records wait for their secrets, by packet time. If 0, they do not
+	// wait.
 	Wait time.Duration
-	// Scratch is working memory for all sessions of one goroutine; nil: each
-	// session makes its own.
+	// Scratch is working memory for all sessions of one goroutine. If nil, each session makes its
+	// own.
 	Scratch *Scratch
-	// Subjects: take the subject of the client's certificate. Without it, certificates are not looked at.
+	// Subjects requests the subject of the client's certificate. Otherwise certificates are not
+	// read.
 	Subjects bool
 }
 
-// noSecrets is the store of sessions without any.
 var noSecrets = NewSecrets()
 
-// Session decrypts one TLS connection. It is used by one goroutine at a time.
+// Session decrypts one TLS connection. One goroutine at a time may use it.
 //
-// The side that sends the ClientHello is the client, whichever direction the
-// caller calls toServer; the Receiver gets the caller's directions.
+// The client is the side that sends the ClientHello, whichever direction the caller names
+// toServer. The Receiver gets the caller's directions.
 type Session struct {
 	secrets  *Secrets
 	receiver Receiver
@@ -49,27 +48,27 @@ type Session struct {
 	dirs     [2]direction // by index: 0 is toServer
 	info     Info
 
-	// What the hellos said.
+	// From the hellos.
 	hasClient, hasServer    bool // a ClientHello, a ServerHello was read
 	clientIndex             uint8
 	retried                 bool // by a HelloRetryRequest: this is TLS 1.3
-	guessed                 bool // version and suite are a guess: the ServerHello is lost
+	guessed                 bool // version and suite are guessed: the ServerHello is lost
 	etm                     bool
 	earlyData               bool // the ClientHello announces early data (0-RTT)
 	version, suiteID        uint16
-	suite                   *suite // nil for one that is not known
+	suite                   *suite // nil for an unknown one
 	serverRandom, sessionID [32]byte
 	fullHandshake           bool                 // not a resumed session (before TLS 1.3)
-	master                  *[maxSecretSize]byte // found for a resumed session, nil for none
+	master                  *[maxSecretSize]byte // found for a resumed session; nil for none
 
-	// progress changes when something happened that a direction may wait for.
+	// progress changes with every event that a direction may wait for.
 	progress uint64
-	expired  bool // secrets are not waited for any more
+	expired  bool // there is no more time to wait for secrets
 	ended    bool
 }
 
-// NewSession returns a session at the beginning of its connection. secrets and
-// o may be nil; o is shared, not copied.
+// NewSession returns a session at the beginning of its connection. secrets and o may be nil. o is
+// shared, not copied.
 func NewSession(secrets *Secrets, r Receiver, o *Options) *Session {
 	s := &Session{secrets: secrets, receiver: r, options: o}
 	if secrets == nil {
@@ -85,8 +84,7 @@ func NewSession(secrets *Secrets, r Receiver, o *Options) *Session {
 	return s
 }
 
-// Format writes "tls session" for every verb: no key material leaves by way of
-// a log line or an error.
+// Format writes "tls session" for every verb, so logs and errors contain no key material.
 func (s *Session) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("tls session")) }
 
 func (s *Session) dir(toServer bool) *direction {
@@ -99,7 +97,7 @@ func (s *Session) dir(toServer bool) *direction {
 func (s *Session) client() *direction { return &s.dirs[s.clientIndex] }
 func (s *Session) server() *direction { return &s.dirs[s.clientIndex^1] }
 
-// Data takes the next bytes of a direction. p is not kept, and not changed.
+// Data processes the next bytes of a direction. It does not keep or change p.
 func (s *Session) Data(toServer bool, p []byte, at capture.Position) {
 	d := s.dir(toServer)
 	if d.mode == counting && !d.blocked {
@@ -110,7 +108,7 @@ func (s *Session) Data(toServer bool, p []byte, at capture.Position) {
 	s.advance(at)
 }
 
-// Gap takes the place of the next n bytes of a direction, which are not in the capture.
+// Gap skips the next n bytes of a direction, which the capture lacks.
 func (s *Session) Gap(toServer bool, n int64, at capture.Position) {
 	if n <= 0 {
 		return
@@ -119,20 +117,20 @@ func (s *Session) Gap(toServer bool, n int64, at capture.Position) {
 	s.advance(at)
 }
 
-// Close ends a direction: a FIN or RST came.
+// Close ends a direction: a FIN or RST arrived.
 func (s *Session) Close(toServer bool, at capture.Position) {
 	s.dir(toServer).closed = true
 	s.progress++
 	s.advance(at)
 }
 
-// Retry looks again for secrets that were missing, and gives up where
-// Options.Wait is over at packet time at. It is cheap where nothing waits.
+// Retry looks for missing secrets again. It gives up if at is later than Options.Wait allows. It
+// is cheap if nothing waits.
 func (s *Session) Retry(at capture.Position) { s.advance(at) }
 
-// End is called once when the connection is over, closed or not. What still
-// waits is decrypted as far as it can be, and what the session holds is given back. Only Info
-// and Done may be called after it.
+// End is called once when the connection is over, closed or not. It decrypts as much as possible
+// of what still waits, and releases what the session holds. Only Info and Done may be called after
+// it.
 func (s *Session) End(at capture.Position) {
 	s.expired, s.ended = true, true
 	for i := range s.dirs {
@@ -148,8 +146,8 @@ func (s *Session) End(at capture.Position) {
 	}
 }
 
-// Done reports that no plaintext will come any more and that Info will not
-// change but for Undecrypted: further bytes need only be counted, by Data or by the caller.
+// Done reports that no more plaintext will come and that Info will change only in Undecrypted.
+// Further bytes need only be counted, by Data or by the caller.
 func (s *Session) Done() bool {
 	for i := range s.dirs {
 		if d := &s.dirs[i]; d.blocked || d.mode != counting && !(d.mode == watching && s.info.Established) {
@@ -159,14 +157,14 @@ func (s *Session) Done() bool {
 	return true
 }
 
-// Waiting reports that records wait for secrets: Retry should be called from time to time.
+// Waiting reports that records wait for secrets. Call Retry from time to time.
 func (s *Session) Waiting() bool { return s.dirs[0].blocked || s.dirs[1].blocked }
 
-// Info says what is known of the session.
+// Info returns what is known about the session so far.
 func (s *Session) Info() Info {
 	info := s.info
 	if s.version == versionTLS13 && info.Alert != "" && info.AlertFromServer && s.server().delivered == 0 {
-		// The client's part came to its end, and the server refused it: its certificate, mostly.
+		// The client finished, and the server refused it, usually because of its certificate.
 		info.Established = false
 	}
 	for i := range s.dirs {
@@ -186,7 +184,7 @@ func (s *Session) Info() Info {
 	return info
 }
 
-// searching reports whether a direction ended without a record that could be found.
+// searching reports whether a direction is searching for a record.
 func (s *Session) searching() bool { return s.dirs[0].searching || s.dirs[1].searching }
 
 // giveUp ends the decryption of a direction. The first reason of a session is kept.

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// allSuites are the suites of crypto/tls that are understood here, each with each version it goes
-// with.
+// allSuites returns the supported suites of crypto/tls, each with each version that it works with.
 func allSuites() (out []*tls.Config) {
 	for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 		if k := suiteByID(s.ID); k == nil || k.bulk == unsupported {
@@ -137,7 +136,7 @@ func TestOneDirectionBeforeTheOther(t *testing.T) {
 func TestReorderedDirectionsKeepTheOrderOfPositions(t *testing.T) {
 	c := tls13Config()
 	tr := converse(t, c, c, exchange(100, 300, 40, 20))
-	// The ServerHello is captured late: all else waits for it.
+	// The ServerHello is captured late: everything else waits for it.
 	var late, rest []piece
 	for _, p := range tr.pieces {
 		if !p.toServer && late == nil {

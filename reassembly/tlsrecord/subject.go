@@ -5,12 +5,13 @@ import (
 	"encoding/asn1"
 )
 
-// maxSubject bounds a subject, in bytes. Its attributes have up to 64 characters each (RFC 5280 A.1), and names in ACLs
-// some of them. A longer one is left out.
+// maxSubject bounds a subject, in bytes. Its attributes have up to 64 characters each (RFC 5280
+// A.1), and names in ACLs use some of them. A longer subject is left out.
 const maxSubject = 1024
 
-// subject returns the subject of the first certificate of a Certificate message (RFC 8446 4.4.2, RFC 5246 7.4.2) in the
-// notation of RFC 2253, empty where there is none. Nothing else of the certificate is read, and nothing is verified.
+// subject returns the subject of the first certificate of a Certificate message (RFC 8446 4.4.2,
+// RFC 5246 7.4.2) in the notation of RFC 2253, or "" if there is none. It reads nothing else of
+// the certificate, and verifies nothing.
 func subject(body []byte, version uint16) string {
 	r := reader(body)
 	if version == versionTLS13 {
@@ -19,7 +20,7 @@ func subject(body []byte, version uint16) string {
 	r.bytes(3) // size of the list
 	size := r.uint8()<<16 | r.uint16()
 	var c struct {
-		Signed struct { // RFC 5280 4.1; what comes behind the subject is left
+		Signed struct { // RFC 5280 4.1; fields behind the subject are not read
 			Version                             int `asn1:"optional,explicit,default:0,tag:0"`
 			Serial, Algorithm, Issuer, Validity asn1.RawValue
 			Subject                             pkix.RDNSequence

@@ -24,7 +24,8 @@ var ordered = pkix.RDNSequence{
 
 const orderedText = `CN=orders,O=Shop\, Inc.,ST=Land,C=DE`
 
-// clientCertificate is one with a subject, and with the word secret in what is not to be read.
+// clientCertificate returns a certificate with a subject. All other names in it contain the word
+// secret.
 func clientCertificate(t *testing.T, subject pkix.RDNSequence) tls.Certificate {
 	t.Helper()
 	raw, err := asn1.Marshal(subject)
@@ -44,7 +45,8 @@ func clientCertificate(t *testing.T, subject pkix.RDNSequence) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// TestSubject: TLS 1.2 shows the certificate of the client in the clear, TLS 1.3 with a key. The broker's is never read.
+// TestSubject: TLS 1.2 shows the client's certificate in plaintext, TLS 1.3 with a key. The
+// broker's is never read.
 func TestSubject(t *testing.T) {
 	own := clientCertificate(t, ordered)
 	long := own
@@ -93,7 +95,7 @@ func TestSubject(t *testing.T) {
 	}
 }
 
-// certificateMessage is a Certificate message of TLS 1.2.
+// certificateMessage returns a Certificate message of TLS 1.2.
 func certificateMessage(der []byte) []byte {
 	size := func(n int) []byte { return []byte{byte(n >> 16), byte(n >> 8), byte(n)} }
 	return concat(size(len(der)+3), size(len(der)), der)

@@ -6,10 +6,10 @@ import (
 	"sort"
 )
 
-// bulk is the way a cipher suite protects records.
+// bulk is how a cipher suite protects records.
 type bulk uint8
 
-// The ways. unsupported suites are listed for their names.
+// unsupported suites are listed for their names.
 const (
 	unsupported bulk = iota
 	gcm
@@ -17,7 +17,6 @@ const (
 	cbc
 )
 
-// suite is a cipher suite.
 type suite struct {
 	id   uint16
 	bulk bulk
@@ -27,7 +26,7 @@ type suite struct {
 	name string
 }
 
-// tls13 reports whether the suite belongs to TLS 1.3, which has its own.
+// tls13 reports whether the suite belongs to TLS 1.3, which has its own suites.
 func (s *suite) tls13() bool { return s.id>>8 == 0x13 }
 
 // suiteByID returns the suite of a ServerHello, nil for an unknown one.
@@ -39,7 +38,7 @@ func suiteByID(id uint16) *suite {
 	return nil
 }
 
-// suiteName is the IANA name of a suite, its number for an unknown one.
+// suiteName returns the IANA name of a suite, or its number if it is unknown.
 func suiteName(id uint16) string {
 	if s := suiteByID(id); s != nil {
 		return s.name
@@ -48,12 +47,12 @@ func suiteName(id uint16) string {
 }
 
 // suites are ordered by id. Source: the TLS Cipher Suites registry,
-// https://www.iana.org/assignments/tls-parameters/tls-parameters.xhtml#tls-parameters-4. Suites
-// that old or small clients support and that cannot be decrypted (NULL, RC4, 3DES, Camellia, CCM)
-// are unsupported: they have a name only. Those that neither Java nor OpenSSL's default list nor
-// Go negotiates with a certificate (anonymous, pre-shared key, static DH, ARIA, SM4) have a number
-// only. The SHA-1 and SHA-256 suites use the PRF of SHA-256 in TLS 1.2 (RFC 5246 5), the _SHA384
-// suites that of SHA-384 (RFC 5289 3).
+// https://www.iana.org/assignments/tls-parameters/tls-parameters.xhtml#tls-parameters-4. The
+// unsupported ones have a name only: old or small clients support them, but they cannot be
+// decrypted (NULL, RC4, 3DES, Camellia, CCM). Other suites have a number only: neither Java nor
+// OpenSSL's default list nor Go negotiates them with a certificate (anonymous, pre-shared key,
+// static DH, ARIA, SM4). In TLS 1.2 the SHA-1 and SHA-256 suites use the PRF of SHA-256 (RFC 5246
+// 5), the _SHA384 suites that of SHA-384 (RFC 5289 3).
 var suites = []suite{
 	{0x0001, unsupported, 0, 0, 0, "TLS_RSA_WITH_NULL_MD5"},
 	{0x0002, unsupported, 0, 0, 0, "TLS_RSA_WITH_NULL_SHA"},

@@ -8,18 +8,18 @@ import (
 	"golang.org/x/crypto/chacha20"
 )
 
-// maxTorn bounds the torn records that a direction holds until they are
-// confirmed: 4 of at most 18 KiB. With one packet of 50 lost and 12 packets a
-// record, 5 in a row are damaged in 1 of 2,000 places.
+// maxTorn bounds the torn records that a direction holds until they are confirmed: 4 of at most 18
+// KiB. If one of 50 packets is lost and a record has 12 packets, 5 in a row are damaged in 1 of
+// 2,000 places.
 const maxTorn = 4
 
-// hole is a part of a record that is missing in the capture.
+// hole is a part of a record that the capture lacks.
 type hole struct{ from, n int }
 
-// torn is a record with holes. It cannot be authenticated, but the AEAD suites
-// encrypt each byte for itself, so that its other bytes can be decrypted where its sequence number
-// is certain: when the record before it was opened, and the record behind it opens
-// with the number that follows. Until then it is held.
+// torn is a record with holes. It cannot be authenticated. But AEAD suites encrypt each byte
+// separately, so its other bytes can be decrypted if its sequence number is certain. That needs
+// two facts: the record before it was decrypted, and the record behind it has the number that
+// follows. Until then it is held.
 type torn struct {
 	rec   []byte // zero in the holes
 	holes []hole
@@ -27,16 +27,16 @@ type torn struct {
 	at    capture.Position
 }
 
-// tears are the torn records of a direction. If there are any, they are all that is missing.
+// tears are the torn records of a direction. If there are any, nothing else is missing.
 type tears struct {
 	holes []hole // of the incomplete record in the buffer
-	torn  []torn // that are complete but for their holes
+	torn  []torn // complete except for their holes
 }
 
 // pending reports whether the incomplete record has holes.
 func (t *tears) pending() bool { return t != nil && len(t.holes) > 0 }
 
-// count is the number of complete ones.
+// count returns the number of complete torn records.
 func (t *tears) count() int {
 	if t == nil {
 		return 0
@@ -44,9 +44,8 @@ func (t *tears) count() int {
 	return len(t.torn)
 }
 
-// patch fills a gap of n bytes in the incomplete record in the buffer. It
-// returns how many are missing behind the record. ok is false where the
-// record would be of no use.
+// patch fills a gap of n bytes in the incomplete record in the buffer. It returns how many bytes
+// are missing behind the record. ok is false if the record is given up.
 func (s *Session) patch(d *direction, n int64) (left int64, ok bool) {
 	h, _ := parseHeader(d.buf)
 	if d.gapped || d.opened == 0 || h.kind != typeData || d.phase != phaseTraffic && d.phase != phaseSealed ||
@@ -71,7 +70,7 @@ func (s *Session) patch(d *direction, n int64) (left int64, ok bool) {
 	return n - int64(m), true
 }
 
-// tear takes a complete record with holes, and the buffer it is in.
+// tear holds a complete record with holes, and owns its buffer.
 func (s *Session) tear(d *direction, rec []byte, at capture.Position) {
 	t := d.tears
 	t.torn = append(t.torn, torn{rec, t.holes, d.seq + d.known, at})
@@ -82,7 +81,7 @@ func (s *Session) tear(d *direction, rec []byte, at capture.Position) {
 	d.loseMessages(rec[0])
 }
 
-// dropTorn gives up what cannot be confirmed.
+// dropTorn gives up the torn records, which cannot be confirmed.
 func (s *Session) dropTorn(d *direction) {
 	if d.tears == nil {
 		return
@@ -98,7 +97,7 @@ func (s *Session) dropTorn(d *direction) {
 	d.tears = nil
 }
 
-// decryptTorn passes on the captured bytes of torn records, once they are confirmed.
+// decryptTorn passes on the captured bytes of torn records once they are confirmed.
 func (s *Session) decryptTorn(d *direction, o *opener) {
 	for i := range d.tears.torn {
 		t := &d.tears.torn[i]
@@ -124,7 +123,7 @@ func (s *Session) decryptOneTorn(d *direction, o *opener, t *torn) {
 			switch t.rec[end] {
 			case typeData:
 				exact = true
-			case 0: // padding, of a length that is not known
+			case 0: // padding of unknown length
 				exact = false
 			default:
 				return
@@ -169,7 +168,7 @@ func (t *torn) whole(from, to int) bool {
 	return true
 }
 
-// decipher decrypts the content of a record in place without authenticating it.
+// decipher decrypts the content of a record in place, without authentication.
 func (o *opener) decipher(sc *Scratch, rec []byte, seq uint64, k *keys) bool {
 	nonce := o.nonce(sc, rec, seq)
 	content := rec[headerSize+o.explicit : len(rec)-o.aead.Overhead()]

@@ -1,29 +1,29 @@
 package tlsrecord
 
 const (
-	// maxTrials bounds the sequence numbers that are tried for one record. A
-	// burst of loss of 64 KiB can hold 2,978 of the smallest records (22 bytes).
+	// maxTrials bounds the sequence numbers to try for one record. A lost burst of 64 KiB can
+	// contain 2,978 of the smallest records (22 bytes).
 	maxTrials = 4096
-	// Trials may take trialBase bytes, and trialPerByte for each byte that was opened.
-	// The slowest suite takes 10 ms for 2 MiB, the most common ones 1 to 4 ms.
+	// Trials may take trialBase bytes, plus trialPerByte for each byte decrypted. The slowest
+	// suite takes 10 ms for 2 MiB, the most common ones 1 to 4 ms.
 	trialBase    = 2 << 20
 	trialPerByte = 8
-	// trialCost is what a trial takes beside the bytes of the record, in bytes.
+	// trialCost is the fixed cost of a trial, in bytes.
 	trialCost = 512
 )
 
-// place is under which keys and number a record is authentic.
+// place is the keys and the sequence number that decrypt a record.
 type place struct {
 	opener  *opener
 	keys    keys
 	phase   phase
 	seq     uint64
-	current bool // the keys are those in force
+	current bool // these are the direction's current keys
 	kind    byte
 	content []byte
 }
 
-// trials is a series of attempts to open one record.
+// trials is a series of attempts to decrypt one record.
 type trials struct {
 	s         *Session
 	d         *direction
@@ -62,7 +62,7 @@ func (t *trials) around(p *place, w window) bool {
 // window is a range of sequence numbers, and the most likely one.
 type window struct{ lo, centre, hi uint64 }
 
-// window says how many records were lost since the one opened last, as sequence numbers.
+// window estimates how many records were lost since the last one decrypted, as sequence numbers.
 func (d *direction) window(o *opener) window {
 	if !d.gapped {
 		return window{d.seq + d.known, d.seq + d.known, d.seq + d.known}
@@ -73,7 +73,7 @@ func (d *direction) window(o *opener) window {
 		w.lo = min(max(w.lo, (missing+maxRecord-1)/maxRecord), w.hi)
 		w.centre = missing / (d.bytes / d.opened)
 	} else {
-		// Records of the phase before may be among them.
+		// Records of the previous phase may be among them.
 		w.lo = 0
 	}
 	w.centre = min(max(w.centre, w.lo), w.hi)
@@ -116,8 +116,7 @@ func (s *Session) locate(d *direction, o *opener, rec []byte) (p place, ok, exha
 	return place{}, false, t.exhausted
 }
 
-// otherSuites tries the other suites that a secret's size allows, where the
-// ServerHello that names it was lost.
+// otherSuites tries the other suites that a secret's size allows, if the ServerHello was lost.
 func (s *Session) otherSuites(t *trials, p *place, w window) bool {
 	for _, id := range guesses {
 		g := suiteByID(id)
@@ -138,7 +137,8 @@ func (s *Session) otherSuites(t *trials, p *place, w window) bool {
 	return false
 }
 
-// nextKeys are the keys that follow those of a phase, where what announced them was lost.
+// nextKeys returns the keys that follow those of a phase, if the message that announced them was
+// lost.
 func (s *Session) nextKeys(d *direction, after phase) (p phase, k keys, ok bool) {
 	traffic := labelServerTraffic
 	if d == s.client() {

@@ -2,35 +2,33 @@ package tlsrecord
 
 import "github.com/kafkavet/kafkavet/capture"
 
-// maxWaiting bounds the bytes that a direction holds while it waits for
-// secrets or for the hello of the other side: some seconds of a client that
-// begins (handshake 5 KiB, ApiVersions and Metadata some KiB), or the first of
-// several records of 16 KiB. What comes above that is a gap.
+// maxWaiting bounds the bytes that a direction holds while it waits for secrets or for the hello
+// of the other side. It holds some seconds of a starting client (handshake 5 KiB, ApiVersions and
+// Metadata some KiB), or the first of several records of 16 KiB. Bytes above it are a gap.
 const maxWaiting = 64 << 10
 
-// waiting holds what came while a direction was blocked.
+// waiting holds what arrived while a direction was blocked.
 type waiting struct {
 	data   []byte // from off on
 	off    int
-	marks  []mark // what data is made of, from first on
+	marks  []mark // the parts of data, from first on
 	first  int
 	since  int64  // packet time of the first wait in nanoseconds
 	stamp  uint64 // Session.stamp when it was last found blocked
-	secret bool   // secrets are waited for, not a hello
+	secret bool   // it waits for secrets, not for a hello
 }
 
-// mark is a piece of data from one packet, or a gap.
+// mark is the bytes of data from one packet, or a gap.
 type mark struct {
 	n   int64
 	gap bool
 	at  capture.Position
 }
 
-// stamp is a number that differs when something happened that a blocked
-// direction may wait for.
+// stamp returns a number that changes with every event that a blocked direction may wait for.
 func (s *Session) stamp() uint64 { return s.progress + s.secrets.changes() }
 
-// block holds a record that cannot be read yet, given in two parts, and what follows it.
+// block holds a record that cannot be read yet, and behind, the bytes that follow it.
 func (s *Session) block(d *direction, at capture.Position, rec, behind []byte) {
 	d.blocked = true
 	w := d.queue(at)
@@ -40,7 +38,7 @@ func (s *Session) block(d *direction, at capture.Position, rec, behind []byte) {
 	s.enqueue(d, behind, at)
 }
 
-// enqueue holds bytes of a blocked direction as far as the bounds allow.
+// enqueue holds bytes of a blocked direction, as far as the limits allow.
 func (s *Session) enqueue(d *direction, p []byte, at capture.Position) {
 	w := d.queue(at)
 	n := s.secrets.reserve(min(len(p), max(maxWaiting-(len(w.data)-w.off), 0)))
@@ -53,7 +51,7 @@ func (s *Session) enqueue(d *direction, p []byte, at capture.Position) {
 		s.info.Undecrypted += uint64(dropped)
 		d.enqueueGap(int64(dropped), at)
 		if !w.secret {
-			// It has had its time.
+			// The hello is too late: give it up.
 			if a := s.awaited(); a.helloLost {
 				s.loseHello(&s.dirs[a.index^1])
 			} else {
@@ -63,7 +61,7 @@ func (s *Session) enqueue(d *direction, p []byte, at capture.Position) {
 	}
 }
 
-// awaited is the direction whose hello has not come.
+// awaited returns the direction whose hello is missing.
 func (s *Session) awaited() *direction {
 	if !s.hasClient {
 		return s.client()
@@ -88,7 +86,7 @@ func (d *direction) queue(at capture.Position) *waiting {
 	return d.wait
 }
 
-// advance goes on with blocked directions where something they may wait for has happened.
+// advance continues with blocked directions after an event that they may wait for.
 func (s *Session) advance(at capture.Position) {
 	if !s.Waiting() {
 		return
@@ -108,8 +106,8 @@ func (s *Session) advance(at capture.Position) {
 	}
 }
 
-// unblocked is the direction to go on with: the one whose next piece is the
-// earlier, so that requests come before their answers. nil for none.
+// unblocked returns the direction to continue with, nil for none. It is the one whose next bytes
+// have the earlier packet, so requests come before their responses.
 func (s *Session) unblocked() (next *direction) {
 	stamp := s.stamp()
 	for i := range s.dirs {
@@ -124,7 +122,7 @@ func (s *Session) unblocked() (next *direction) {
 	return next
 }
 
-// drain reads the next piece of what a direction held back.
+// drain processes the next part of what a direction holds.
 func (s *Session) drain(d *direction) {
 	w := d.wait
 	d.wait, d.blocked = nil, false
@@ -148,7 +146,7 @@ func (s *Session) drain(d *direction) {
 	}
 }
 
-// unwait drops what a direction held back.
+// unwait drops what a direction holds.
 func (s *Session) unwait(d *direction) {
 	if w := d.wait; w != nil {
 		s.secrets.reserve(-(len(w.data) - w.off))

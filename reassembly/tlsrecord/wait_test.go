@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestSecretsThatComeLate: what was held back is decrypted, requests before their answers.
+// TestSecretsThatComeLate: what waited is decrypted, requests before their responses.
 func TestSecretsThatComeLate(t *testing.T) {
 	for _, version := range []string{"1.3", "1.2 gcm", "1.0 cbc"} {
 		for _, retry := range []bool{false, true} {
@@ -56,7 +56,7 @@ func readKeys(t *testing.T, s *Secrets, tr *transcript) {
 	}
 }
 
-// TestSecretsThatComePiecemeal: a line of the key log at a time.
+// TestSecretsThatComePiecemeal: one line of the key log at a time.
 func TestSecretsThatComePiecemeal(t *testing.T) {
 	c := tls13Config()
 	tr := converse(t, c, c, exchange(100, 200, 300, 400))
@@ -112,8 +112,7 @@ func TestSecretsThatNeverCome(t *testing.T) {
 	}
 }
 
-// TestWaitingIsBounded: what comes above the bound is a gap, and the stream is
-// found again behind it.
+// TestWaitingIsBounded: bytes above the limit are a gap, and the next record behind it is found.
 func TestWaitingIsBounded(t *testing.T) {
 	for _, version := range []string{"1.3", "1.2 gcm"} {
 		c := lossConfigs[version].c
@@ -149,7 +148,7 @@ func TestWaitingIsBounded(t *testing.T) {
 	}
 }
 
-// TestWaitingOfAllSessionsIsBounded: the bound holds for the sum.
+// TestWaitingOfAllSessionsIsBounded: the limit holds for the sum.
 func TestWaitingOfAllSessionsIsBounded(t *testing.T) {
 	secrets := NewSecrets()
 	if n := secrets.reserve(maxWaitingTotal - 10); n != maxWaitingTotal-10 {
