@@ -51,7 +51,7 @@ func TestReadBPFSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// FuzzReadBPF: every program that is read can be adapted.
+// FuzzReadBPF: every program read can be adapted.
 func FuzzReadBPF(f *testing.F) {
 	f.Add([]byte("4\n40 0 0 12\n21 0 1 2048\n6 0 0 262144\n6 0 0 0\n"))
 	f.Add([]byte("3\n177 0 0 14\n80 0 0 14\n22 0 0 0\n"))

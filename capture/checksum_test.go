@@ -9,8 +9,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestChecksums compares the checksums of segments in every kind of wrapping with what
-// package capturetest, which fills them in, has made of them.
+// TestChecksums compares the checksums of segments in every encapsulation with those that package
+// capturetest fills in.
 func TestChecksums(t *testing.T) {
 	r := capturetest.NewRecorder()
 	for _, ends := range [][2]string{{"192.0.2.7:40001", "192.0.2.9:9092"}, {"[2001:db8::7]:40001", "[2001:db8::9]:9092"}} {
@@ -22,7 +22,7 @@ func TestChecksums(t *testing.T) {
 	}})
 	for _, v := range variants {
 		if v.Keeps&capturetest.KeepsAddresses == 0 && v.Name != "fragments" {
-			continue // made anew, with right checksums
+			continue // rebuilt, with right checksums
 		}
 		seen := map[Checksum]int{}
 		for change, want := range map[string]Checksum{"": ChecksumRight, "payload": ChecksumWrong, "zero": ChecksumLeft, "offload": ChecksumLeft, "cut": ChecksumUnknown} {
@@ -47,7 +47,7 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
-// changed are packets with something changed that checksums cover.
+// changed returns packets with a change that checksums cover.
 func changed(packets []capturetest.Packet, what string) []capturetest.Packet {
 	var out []capturetest.Packet
 	for _, p := range packets {

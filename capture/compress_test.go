@@ -29,7 +29,7 @@ var compressors = map[string]func(w io.Writer) io.WriteCloser{
 	"lz4": func(w io.Writer) io.WriteCloser { return lz4.NewWriter(w) },
 }
 
-// compress makes one stream (gzip member, frame) of data.
+// compress returns one stream (gzip member, frame) of data.
 func compress(name string, data []byte) []byte {
 	var b bytes.Buffer
 	w := compressors[name](&b)
@@ -68,7 +68,7 @@ func TestCompressedCapturesYieldTheSamePackets(t *testing.T) {
 }
 
 // TestLongZstdWindow reads what "zstd --long" and "zstd --ultra -22" write: frames with a window
-// of 2^27 bytes. A few bytes that ask for as much memory do not get it.
+// of 2^27 bytes. A few bytes that request as much memory do not get it.
 func TestLongZstdWindow(t *testing.T) {
 	frame := func(data []byte) []byte {
 		stream := append([]byte("\x28\xb5\x2f\xfd\x00"), (27-10)<<3)
@@ -132,7 +132,7 @@ func TestDamagedCompressedStreamKeepsThePacketsBefore(t *testing.T) {
 		}
 		got := readFrom(t, bytes.NewReader(damaged))
 		info := got.info(t)
-		// Damage that the decoder does not notice at once can show as a wrong record.
+		// Damage that the decoder does not detect at once can look like a wrong record.
 		if info.Torn == nil && info.Err == nil {
 			t.Errorf("%s: the damage went unnoticed", name)
 		}
@@ -195,7 +195,7 @@ func TestErrorUnderneathACompressedStreamIsNoTear(t *testing.T) {
 }
 
 func TestLargeContentSizeInAStreamIsNoLimit(t *testing.T) {
-	// More than the largest window, in one frame that says how long it is.
+	// More than the largest window, in one frame with its size.
 	packet := capturetest.Packet{Time: capturetest.Start, Link: 1, Data: make([]byte, 60_000)}
 	var packets []capturetest.Packet
 	for range 200 {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// What is in the innermost segment of every packet built here.
+// The innermost segment of every packet built here.
 const (
 	builtSeq     = 1000
 	builtAck     = 2000
@@ -42,8 +42,7 @@ func be32(b []byte, v ...uint32) []byte {
 	return b
 }
 
-// tcpOf is a TCP header with options, and its payload. Checksums are left 0,
-// as offload leaves them.
+// tcpOf returns a TCP header with options, and its payload. Checksums are 0, as with offload.
 func tcpOf(options []byte, payload string) []byte {
 	b := be16(nil, builtSrcPort, builtDstPort)
 	b = be32(b, builtSeq, builtAck)
@@ -52,15 +51,14 @@ func tcpOf(options []byte, payload string) []byte {
 	return append(append(b, options...), payload...)
 }
 
-// builtTCP is the segment that most tests look for.
+// builtTCP returns the segment of most tests.
 func builtTCP() []byte { return tcpOf(nil, builtPayload) }
 
-// ipv4Of is an IPv4 packet.
 func ipv4Of(src, dst netip.Addr, protocol uint8, payload []byte) []byte {
 	return ipv4Fragment(src, dst, protocol, 0, 0, payload)
 }
 
-// ipv4Fragment is an IPv4 packet with a fragment field.
+// ipv4Fragment returns an IPv4 packet with a fragment field.
 func ipv4Fragment(src, dst netip.Addr, protocol uint8, id, field uint16, payload []byte) []byte {
 	b := be16([]byte{0x45, 0}, uint16(ipv4Header+len(payload)), id, field)
 	b = append(b, 64, protocol, 0, 0)
@@ -74,7 +72,6 @@ func ipv4Fragment(src, dst netip.Addr, protocol uint8, id, field uint16, payload
 	return append(b, payload...)
 }
 
-// ipv6Of is an IPv6 packet.
 func ipv6Of(src, dst netip.Addr, next uint8, payload []byte) []byte {
 	b := be16([]byte{0x60, 0, 0, 0}, uint16(len(payload)))
 	b = append(b, next, 64)
@@ -82,11 +79,11 @@ func ipv6Of(src, dst netip.Addr, next uint8, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// built4 and built6 are the packets that most tests wrap.
+// built4 and built6 return the packets that most tests wrap.
 func built4() []byte { return ipv4Of(builtSrc4, builtDst4, protocolTCP, builtTCP()) }
 func built6() []byte { return ipv6Of(builtSrc6, builtDst6, protocolTCP, builtTCP()) }
 
-// outer4 and outer6 are the IP packets of a tunnel.
+// outer4 and outer6 return the IP packets of a tunnel.
 func outer4(protocol uint8, payload []byte) []byte {
 	return ipv4Of(outerSrc4, outerDst4, protocol, payload)
 }
@@ -95,7 +92,7 @@ func outer6(protocol uint8, payload []byte) []byte {
 	return ipv6Of(outerSrc6, outerDst6, protocol, payload)
 }
 
-// extensionOf is an IPv6 extension header of n more 8-byte units, filled with padding.
+// extensionOf returns an IPv6 extension header of n more 8-byte units, filled with padding.
 func extensionOf(next uint8, n int, payload []byte) []byte {
 	b := []byte{next, byte(n), 1, 4, 0, 0, 0, 0}
 	for range n {
@@ -104,7 +101,7 @@ func extensionOf(next uint8, n int, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// fragment6Of is an IPv6 fragment header.
+// fragment6Of returns an IPv6 fragment header.
 func fragment6Of(next uint8, offset int, more bool, id uint32, payload []byte) []byte {
 	field := uint16(offset)
 	if more {
@@ -113,7 +110,7 @@ func fragment6Of(next uint8, offset int, more bool, id uint32, payload []byte) [
 	return append(be32(be16([]byte{next, 0}, field), id), payload...)
 }
 
-// routingOf is an IPv6 routing header with those addresses.
+// routingOf returns an IPv6 routing header with those addresses.
 func routingOf(next, kind, left uint8, payload []byte, addresses ...netip.Addr) []byte {
 	b := []byte{next, byte(2 * len(addresses)), kind, left, byte(max(len(addresses)-1, 0)), 0, 0, 0}
 	if kind != routingSegment {
@@ -130,12 +127,12 @@ func ethernetOf(t uint16, payload []byte) []byte {
 	return append(be16(b, t), payload...)
 }
 
-// tagOf is what follows the type of a VLAN tag.
+// tagOf returns what follows the type of a VLAN tag.
 func tagOf(control, t uint16, payload []byte) []byte {
 	return append(be16(nil, control, t), payload...)
 }
 
-// snapOf is an 802.3 length with LLC and SNAP after it; the Ethernet header is the caller's.
+// snapOf returns what follows an 802.3 length: LLC, SNAP and payload.
 func snapOf(t uint16, payload []byte) []byte {
 	return append(be16([]byte{0xaa, 0xaa, 3, 0, 0, 0}, t), payload...)
 }
@@ -153,7 +150,7 @@ func cooked2Of(device, protocol uint16, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// labelsOf is an MPLS label stack.
+// labelsOf returns an MPLS label stack.
 func labelsOf(payload []byte, labels ...uint32) []byte {
 	var b []byte
 	for i, l := range labels {
@@ -166,7 +163,7 @@ func labelsOf(payload []byte, labels ...uint32) []byte {
 	return append(b, payload...)
 }
 
-// pppoeOf is a PPPoE session header; the PPP protocol number is in payload.
+// pppoeOf returns a PPPoE session header. payload begins with the PPP protocol number.
 func pppoeOf(payload []byte) []byte {
 	return append(be16([]byte{0x11, 0}, 77, uint16(len(payload))), payload...)
 }
@@ -179,7 +176,7 @@ func vxlanOf(flags, next byte, vni uint32, payload []byte) []byte {
 	return append(be32([]byte{flags, 0, 0, next}, vni<<8), payload...)
 }
 
-// geneveOf is a Geneve header with 4-byte units of options.
+// geneveOf returns a Geneve header with 4-byte units of options.
 func geneveOf(t uint16, vni uint32, units int, payload []byte) []byte {
 	b := be32(be16([]byte{byte(units), 0}, t), vni<<8)
 	if units > 0 {
@@ -189,7 +186,7 @@ func geneveOf(t uint16, vni uint32, units int, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// greOf is a GRE header with the fields that its flags announce.
+// greOf returns a GRE header with the fields that its flags announce.
 func greOf(flags, protocol uint16, key uint32, payload []byte) []byte {
 	b := be16(nil, flags, protocol)
 	if flags&(greChecksum|greRouting) != 0 {
@@ -207,7 +204,7 @@ func greOf(flags, protocol uint16, key uint32, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// erspan2Of and erspan3Of are ERSPAN headers of types II and III.
+// erspan2Of and erspan3Of return ERSPAN headers of types II and III.
 func erspan2Of(vlan uint16, payload []byte) []byte {
 	return append(be32(be16(nil, 1<<12|vlan, 5), 1), payload...)
 }
@@ -227,18 +224,17 @@ type builtCase struct {
 	name string
 	link LinkType
 	data []byte
-	// length is the length on the wire where that is not len(data).
+	// length is the length on the wire if it is not len(data).
 	length int
-	// v6 says that the segment is in IPv6.
+	// v6: the segment is in IPv6.
 	v6    bool
 	depth uint8
-	// domain says that a network identifier is around it.
+	// domain: a network identifier is around it.
 	domain bool
-	// library says that gopacket reads one of the headers.
+	// library: gopacket parses one of the headers.
 	library bool
 }
 
-// packet is the packet of the case.
 func (c *builtCase) packet() Packet {
 	return Packet{
 		Position: Position{Frame: 9, Time: 1e18, Capture: 1},
@@ -246,8 +242,7 @@ func (c *builtCase) packet() Packet {
 	}
 }
 
-// builtCases are packets with the built segment in every kind of wrapping that
-// is understood.
+// builtCases are packets with the built segment in every supported encapsulation.
 func builtCases() []builtCase {
 	return slices.Concat(linkCases(), ipCases(), tunnelCases(), rareCases())
 }

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// What 64 KiB of input may cost, whatever is in it.
+// The limits for any 64 KiB of input.
 const (
 	fuzzInput  = 64 << 10
 	fuzzTime   = 50 * time.Millisecond
 	fuzzMemory = 16 << 20
 )
 
-// withinBudget fails the test when dissect takes more time or memory than
-// fuzzInput bytes may. A busy machine gets two more tries at the time.
+// withinBudget fails the test if dissect takes more time or memory than fuzzInput bytes may. On a
+// busy machine, it measures the time up to three times.
 func withinBudget(t *testing.T, dissect func()) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -37,7 +37,7 @@ func withinBudget(t *testing.T, dissect func()) {
 	t.Fatalf("took %v, more than %v", least, fuzzTime)
 }
 
-// checkSegment checks what must hold for every segment.
+// checkSegment checks what is true for every segment.
 func checkSegment(t *testing.T, p *Packet, s *Segment) {
 	t.Helper()
 	if len(s.Payload) > int(s.Length) || s.Length > maxDatagram || s.Position != p.Position || s.Depth > maxTunnels {
@@ -57,8 +57,8 @@ func checkDissectorStats(t *testing.T, d *Dissector, packets int) {
 	}
 }
 
-// FuzzSegment looks for packets that make the dissector panic, read past their
-// end, or disagree with themselves when cut.
+// FuzzSegment looks for packets that make the dissector panic or read past their end, or that give
+// another segment when cut.
 func FuzzSegment(f *testing.F) {
 	for _, c := range builtCases() {
 		f.Add(uint32(c.link), uint32(len(c.data)), c.data)
@@ -94,8 +94,8 @@ func FuzzSegment(f *testing.F) {
 	})
 }
 
-// sequenceOf puts packets of raw IP into one input of FuzzFragments: for each
-// 4 bytes of header, then its bytes.
+// sequenceOf encodes packets of raw IP as an input of FuzzFragments: for each 4 bytes of header,
+// then its bytes.
 func sequenceOf(packets ...[]byte) []byte {
 	var b []byte
 	for i, p := range packets {
@@ -105,9 +105,8 @@ func sequenceOf(packets ...[]byte) []byte {
 	return b
 }
 
-// dissectSequence dissects the packets of such an input. The bytes of the header
-// are the length, milliseconds since the packet before it, and how much more was
-// on the wire.
+// dissectSequence dissects the packets of such an input. The header bytes are the length, the
+// milliseconds since the previous packet, and how many more bytes were on the wire.
 func dissectSequence(t *testing.T, input []byte) *Dissector {
 	t.Helper()
 	d := NewDissector(testOptions)
@@ -131,8 +130,7 @@ func dissectSequence(t *testing.T, input []byte) *Dissector {
 	return d
 }
 
-// FuzzFragments looks for sequences of fragments that break the bookkeeping,
-// or cost more than they may.
+// FuzzFragments looks for sequences of fragments that break the bookkeeping or exceed the limits.
 func FuzzFragments(f *testing.F) {
 	tcp := tcpOf(nil, numbered(300))
 	three, six := fragments4(1, protocolTCP, tcp, 80, 160), fragments6(1, protocolTCP, tcp, 80, 160)
@@ -153,7 +151,7 @@ func FuzzFragments(f *testing.F) {
 	})
 }
 
-// hostileFragments are 64 KiB of fragments each, made to cost as much as possible.
+// hostileFragments are 64 KiB of fragments each, made to be as expensive as possible.
 func hostileFragments() map[string][]byte {
 	small := make([]byte, 8)
 	flood := func(packet func(i int) []byte) []byte {
@@ -179,8 +177,7 @@ func hostileFragments() map[string][]byte {
 	}
 }
 
-// TestHostileFragments guards against floods of fragments that cost more time
-// or memory than their bytes are worth.
+// TestHostileFragments guards against floods of fragments that take too much time or memory.
 func TestHostileFragments(t *testing.T) {
 	for name, input := range hostileFragments() {
 		t.Run(name, func(t *testing.T) {

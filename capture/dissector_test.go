@@ -12,19 +12,19 @@ import (
 // testOptions are the options of all tests here.
 var testOptions = DissectorOptions{VXLANPorts: []uint16{otherVXLANPort}, GenevePorts: []uint16{otherGenevePort}}
 
-// refusedCase is a packet that holds no segment.
+// refusedCase is a packet without a segment.
 type refusedCase struct {
 	name   string
 	link   LinkType
 	data   []byte
-	length int // on the wire, where that is not len(data)
-	// reason is why the packet counts as unparsed; without, it counts as other.
+	length int // on the wire, if it is not len(data)
+	// reason is why the packet counts as unparsed. If empty, it counts as other.
 	reason string
-	// limit is the name of the limit that it hits.
+	// limit is the name of the limit that it exceeds.
 	limit string
 }
 
-// readable is a Segment in the form in which a difference can be read.
+// readable is a Segment for readable differences.
 type readable struct {
 	Src, Dst       netip.AddrPort
 	Seq, Ack       uint32
@@ -45,11 +45,10 @@ func read(s *Segment) readable {
 	}
 }
 
-// compareReadable are the options for cmp.
+// compareReadable is an option for cmp.
 var compareReadable = cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })
 
-// garbage is a Segment with something in every field, so that one that is not
-// set shows.
+// garbage returns a Segment with a value in every field. It shows a field that is not set.
 func garbage() Segment {
 	s := Segment{Position: Position{Frame: 1, Time: 2, Capture: 3}, Payload: []byte("old"), Domain: 1, SrcPort: 1, DstPort: 2, Seq: 3, Ack: 4, Length: 5, Flags: RST, Depth: 6, Fragmented: true}
 	copy(s.Src[:], "a source address")
@@ -57,8 +56,8 @@ func garbage() Segment {
 	return s
 }
 
-// TestSegmentInEveryWrapping guards against a layer that is not understood, or
-// that moves an address, a length or a byte of the payload.
+// TestSegmentInEveryWrapping guards against a layer that is not supported, or that shifts an
+// address, a length or a byte of the payload.
 func TestSegmentInEveryWrapping(t *testing.T) {
 	for _, c := range builtCases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -90,8 +89,8 @@ func TestSegmentInEveryWrapping(t *testing.T) {
 // shortenedCase is the case in which part of the payload is missing.
 const shortenedCase = "ipv4 total length beyond a mirrored and shortened frame"
 
-// TestPacketsWithoutSegment guards against segments where there are none, and
-// against packets that are skipped without being counted for what they are.
+// TestPacketsWithoutSegment guards against false segments, and against skipped packets with a
+// wrong count.
 func TestPacketsWithoutSegment(t *testing.T) {
 	for _, c := range slices.Concat(linkRefused(), ipRefused(), tunnelRefused(), rareRefused()) {
 		t.Run(c.name, func(t *testing.T) {
@@ -127,9 +126,8 @@ func TestPacketsWithoutSegment(t *testing.T) {
 	}
 }
 
-// TestSnapshotLength guards against wrong lengths and made-up addresses where
-// the capture holds only the beginning of packets: cut anywhere, a packet gives
-// no segment, or the same one with less payload.
+// TestSnapshotLength guards against wrong lengths and addresses in captures with a short snapshot
+// length. Cut anywhere, a packet gives no segment, or the same one with less payload.
 func TestSnapshotLength(t *testing.T) {
 	for _, c := range builtCases() {
 		if c.name == shortenedCase {
@@ -142,7 +140,7 @@ func TestSnapshotLength(t *testing.T) {
 		found := 0
 		for n := range c.data {
 			d, s := NewDissector(testOptions), garbage()
-			p.Data = slices.Clone(c.data[:n]) // a copy, so that reading on past the end shows
+			p.Data = slices.Clone(c.data[:n]) // a copy, to detect reads past its end
 			if !d.Segment(&p, &s) {
 				if got := d.Stats(); got.UnparsedPackets() != 1 {
 					t.Errorf("%s cut to %d bytes counts as %+v", c.name, n, got)
@@ -156,15 +154,14 @@ func TestSnapshotLength(t *testing.T) {
 				t.Errorf("%s cut to %d bytes (-want +got):\n%s", c.name, n, diff)
 			}
 		}
-		// From the TCP flags on, each byte less is one byte less of what is known.
+		// From the TCP flags on, each missing byte is one byte less of payload.
 		if least := len(builtPayload) + tcpHeader - tcpNeeded; found < least {
 			t.Errorf("%s: only %d of the cut packets have a segment, want %d", c.name, found, least)
 		}
 	}
 }
 
-// TestStraightWayAgrees guards against a straight way for plain packets that
-// sees anything else than taking them apart header by header.
+// TestStraightWayAgrees compares the fast path for plain packets with parsing header by header.
 func TestStraightWayAgrees(t *testing.T) {
 	d, taken := NewDissector(testOptions), 0
 	check := func(p *Packet) {
@@ -194,8 +191,8 @@ func TestStraightWayAgrees(t *testing.T) {
 	}
 }
 
-// TestUnsupportedLinkTypesBounded guards against memory that grows with the
-// number of link types in a crafted capture.
+// TestUnsupportedLinkTypesBounded guards against memory that grows with the number of link types
+// in a crafted capture.
 func TestUnsupportedLinkTypesBounded(t *testing.T) {
 	d := NewDissector(DissectorOptions{})
 	var s Segment
@@ -220,7 +217,7 @@ func TestUnsupportedLinkTypesBounded(t *testing.T) {
 	}
 }
 
-// TestReasonsHaveNames guards against a reason in the report that says nothing.
+// TestReasonsHaveNames guards against a reason without text in the report.
 func TestReasonsHaveNames(t *testing.T) {
 	seen := map[string]bool{}
 	for l := range layerCount + 1 {
@@ -234,7 +231,7 @@ func TestReasonsHaveNames(t *testing.T) {
 	}
 }
 
-// rareAllocations is what gopacket may allocate for a header that few captures have.
+// rareAllocations is what gopacket may allocate for a rare header.
 const rareAllocations = 8
 
 // TestDissectorAllocatesNothing guards the speed of the hot path.

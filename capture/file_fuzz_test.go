@@ -16,26 +16,25 @@ import (
 )
 
 const (
-	// readInput is the length of input to which the two limits apply; what is longer is cut.
+	// readInput is the length of input that the two limits apply to; longer input is cut.
 	readInput = 64 << 10
-	// readTime and readBytes are what it may cost to read it.
+	// readTime and readBytes bound the time and the memory of reading it.
 	readTime  = 50 * time.Millisecond
 	readBytes = 16 << 20
-	// readUnpacked is how many unpacked bytes count as one input: a capture
-	// may unpack to much more than it is, which costs time in proportion, and
-	// no memory. readMost is where reading is given up.
+	// readUnpacked is how many unpacked bytes count as one input. A capture may unpack to much
+	// more than its size, which takes proportional time and no memory. At readMost, reading stops.
 	readUnpacked = 1 << 20
 	readMost     = 32 << 20
 )
 
-// allocatedBytes is how much has been allocated on the heap since the program began.
+// allocatedBytes returns the bytes allocated on the heap since the program began.
 func allocatedBytes() uint64 {
 	s := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
 }
 
-// readOutcome is what reading one input came to.
+// readOutcome is the result of reading one input.
 type readOutcome struct {
 	info     Info
 	packets  []Packet
@@ -45,8 +44,7 @@ type readOutcome struct {
 	gaveUp   bool
 }
 
-// attemptRead reads an input and checks what holds for any. The packets are kept
-// if keep is set.
+// attemptRead reads an input and checks what is true for any. It keeps the packets if keep is set.
 func attemptRead(tb testing.TB, r io.Reader, keep bool) readOutcome {
 	tb.Helper()
 	var o readOutcome
@@ -62,7 +60,7 @@ func attemptRead(tb testing.TB, r io.Reader, keep bool) readOutcome {
 		defer drained.Put(batches)
 		b = &batches[0]
 	}
-	f := s.begin(s.inputs[0], &o.info, &s.done, opt.Secrets) // what Next does, with a view of the file
+	f := s.begin(s.inputs[0], &o.info, &s.done, opt.Secrets) // as Next does, with access to the file
 	for f.fill(b) && !o.gaveUp {
 		if len(b.Packets) == 0 || len(b.Packets) > maxBatchPackets {
 			tb.Fatalf("batch of %d packets", len(b.Packets))
@@ -86,12 +84,11 @@ func attemptRead(tb testing.TB, r io.Reader, keep bool) readOutcome {
 	return o
 }
 
-// checkRead reads data within its time and memory, and compares with what a slow
-// input yields.
+// checkRead reads data within its limits of time and memory, and compares with a slow input.
 func checkRead(tb testing.TB, data []byte) readOutcome {
 	tb.Helper()
 	o := attemptRead(tb, bytes.NewReader(data), false)
-	for range 5 { // the machine may have been busy with something else: the best of some counts
+	for range 5 { // the machine may be busy: the best of some counts
 		if o.took <= o.time() && o.bytes <= readBytes {
 			break
 		}
@@ -112,12 +109,12 @@ func checkRead(tb testing.TB, data []byte) readOutcome {
 	return o
 }
 
-// time is what o may take.
+// time returns the time that o may take.
 func (o readOutcome) time() time.Duration {
 	return readTime * time.Duration(math.Ceil(max(1, float64(o.unpacked)/readUnpacked)))
 }
 
-// sameSlowly fails the test when data yields something else in small pieces.
+// sameSlowly fails the test if data gives another result in small pieces.
 func sameSlowly(tb testing.TB, data []byte) {
 	tb.Helper()
 	fast := attemptRead(tb, bytes.NewReader(data), true)
@@ -200,7 +197,7 @@ func FuzzPcapng(f *testing.F) {
 	})
 }
 
-// FuzzRecognize reads anything, compressed or not.
+// FuzzRecognize reads any bytes, compressed or not.
 func FuzzRecognize(f *testing.F) {
 	packets := sample(6)
 	for _, data := range [][]byte{capturetest.Pcap{}.Encode(packets), capturetest.Pcapng{}.Encode(packets), []byte("text"), nil} {

@@ -21,20 +21,20 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// captured is what a source yielded, copied out of its batches.
+// captured is the result of a source, copied from its batches.
 type captured struct {
 	packets []Packet
 	infos   []Info
 }
 
-// drained is the memory of drain, to be used again.
+// drained is reusable memory of drain.
 var drained = sync.Pool{New: func() any { return new([2]Batch) }}
 
 // drain reads the source to its end.
 func drain(tb testing.TB, s Source) captured {
 	tb.Helper()
 	var c captured
-	batches := drained.Get().(*[2]Batch) // one is filled while the other is used, as downstream
+	batches := drained.Get().(*[2]Batch) // one is filled while the other is used, as in package reassembly
 	defer drained.Put(batches)
 	for i := 0; ; i++ {
 		b := &batches[i%2]
@@ -79,7 +79,7 @@ func readFrom(tb testing.TB, r io.Reader) captured {
 	return readPaths(tb, Options{Stdin: r}, "-")
 }
 
-// info is the Info of the only capture.
+// info returns the Info of the only capture.
 func (c captured) info(tb testing.TB) Info {
 	tb.Helper()
 	if len(c.infos) != 1 {
@@ -88,7 +88,7 @@ func (c captured) info(tb testing.TB) Info {
 	return c.infos[0]
 }
 
-// sound fails the test when the capture is not one that is whole.
+// sound fails the test if the capture is not complete.
 func (c captured) sound(tb testing.TB) {
 	tb.Helper()
 	for _, i := range c.infos {
@@ -98,7 +98,7 @@ func (c captured) sound(tb testing.TB) {
 	}
 }
 
-// like is what packets made by capturetest look like when they are read.
+// like returns packets of capturetest as they are read.
 func like(packets []capturetest.Packet) []Packet {
 	var out []Packet
 	for i, p := range packets {
@@ -112,8 +112,8 @@ func like(packets []capturetest.Packet) []Packet {
 	return out
 }
 
-// sample is n packets of different lengths, among them empty and truncated
-// ones, each some microseconds after the other.
+// sample returns n packets of different lengths, some microseconds apart. Some are empty or
+// truncated.
 func sample(n int) []capturetest.Packet {
 	packets := make([]capturetest.Packet, n)
 	for i := range packets {
@@ -126,7 +126,7 @@ func sample(n int) []capturetest.Packet {
 	return packets
 }
 
-// samePackets compares, an empty packet being the same whether nil or not.
+// samePackets compares packets. Empty data equals nil.
 func samePackets(tb testing.TB, what string, want, got []Packet) {
 	tb.Helper()
 	equal := slices.EqualFunc(want, got, func(a, b Packet) bool {
@@ -138,7 +138,7 @@ func samePackets(tb testing.TB, what string, want, got []Packet) {
 	}
 }
 
-// message is the text of an error, empty for nil.
+// message returns the text of an error, empty for nil.
 func message(err error) string {
 	if err == nil {
 		return ""
@@ -146,7 +146,7 @@ func message(err error) string {
 	return err.Error()
 }
 
-// encodings are captures of every format and variant with the same packets.
+// encodings returns captures of every format and variant with the same packets.
 func encodings(packets []capturetest.Packet) map[string][]byte {
 	all := map[string][]byte{}
 	for _, big := range []bool{false, true} {
@@ -183,7 +183,7 @@ func TestEveryFormatYieldsTheSamePackets(t *testing.T) {
 		if len(info.Interfaces) == 0 || info.Interfaces[0].Link != LinkTypeEthernet {
 			t.Errorf("%s: interfaces %+v", name, info.Interfaces)
 		}
-		info.Interfaces = nil // their names and resolutions differ between the formats
+		info.Interfaces = nil // names and resolutions differ between the formats
 		if diff := cmp.Diff(wantInfo, info); diff != "" {
 			t.Errorf("%s: info differs (-want +got):\n%s", name, diff)
 		}
@@ -234,8 +234,8 @@ type stuck struct{}
 
 func (stuck) Read([]byte) (int, error) { return 0, nil }
 
-// borders are the offsets at which a capture may end: after the file header
-// and each record, or each block.
+// borders returns the offsets at which a capture may end: after the file header and each record,
+// or each block.
 func borders(data []byte, packets []capturetest.Packet, name string) map[int]bool {
 	ends := map[int]bool{}
 	at := 24
@@ -302,7 +302,7 @@ func TestPacketsAreNotHeldBack(t *testing.T) {
 	for name, data := range encodings(packets) {
 		r, w := io.Pipe()
 		defer w.Close()
-		go w.Write(data) // and then nothing: the pipe stays open
+		go w.Write(data) // then nothing: the pipe stays open
 		s, err := Open([]string{"-"}, Options{Stdin: r})
 		if err != nil {
 			t.Fatal(err)
@@ -337,7 +337,7 @@ func TestCompressedPacketsAreNotHeldBackOnceFlushed(t *testing.T) {
 	}
 }
 
-// arrive waits until n packets have come from s.
+// arrive waits until n packets have arrived from s.
 func arrive(t *testing.T, name string, s Source, n int) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -434,7 +434,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// traffic is a capture without end of packets with size bytes, for each format.
+// traffic returns an endless capture of packets of that size, for each format.
 func traffic(size int) map[string]*endless {
 	data := bytes.Repeat([]byte{0x5a}, size)
 	plain := capturetest.Pcap{}.Encode([]capturetest.Packet{{Time: capturetest.Start, Link: 1, Data: data}})
@@ -478,8 +478,8 @@ func TestReadAllocatesNothingInTheSteadyState(t *testing.T) {
 	}
 }
 
-// BenchmarkReadPcap and BenchmarkReadPcapng read packets of two sizes from memory, in batches
-// that are used in turn as downstream does. The time a packet includes copying it.
+// BenchmarkReadPcap and BenchmarkReadPcapng read packets of two sizes from memory, in two
+// alternating batches as package reassembly does. The time per packet includes the copy.
 func BenchmarkReadPcap(b *testing.B)   { benchmarkRead(b, "pcap") }
 func BenchmarkReadPcapng(b *testing.B) { benchmarkRead(b, "pcapng") }
 

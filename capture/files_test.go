@@ -27,7 +27,7 @@ func save(t *testing.T, files map[string][]byte) string {
 	return dir
 }
 
-// from is a capture with n packets, the first one at the given second.
+// from returns a capture with n packets, the first one at the given second.
 func from(second int64, n int) []byte {
 	packets := sample(n)
 	for i := range packets {
@@ -50,7 +50,7 @@ func TestFilesAreReadInTheOrderOfTheirFirstPackets(t *testing.T) {
 	for _, i := range got.infos {
 		order = append(order, filepath.Base(i.Path))
 	}
-	// c and d begin at the same time and keep their order, as do those without a packet.
+	// c and d begin at the same time and keep their order, as do those without packets.
 	want := []string{"e", "b", "c", "d", "a", "text", "none", "missing"}
 	if diff := cmp.Diff(want, order); diff != "" {
 		t.Fatalf("order differs (-want +got):\n%s", diff)

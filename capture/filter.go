@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Filter selects TCP connections. "and" joins its parts, "or" the members of each part. The zero
-// value accepts all TCP.
+// Filter selects TCP connections. A segment must match every part that is not empty. One match
+// within a part is enough. The zero value accepts all TCP.
 type Filter struct {
 	// Ports, unless empty: the source or destination port must be one of them.
 	Ports []uint16

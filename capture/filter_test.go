@@ -84,7 +84,7 @@ func TestFilterMatchesBothDirections(t *testing.T) {
 	}
 }
 
-// TestLargeFiltersJumpFar compiles filters whose jumps exceed 8 bits, and runs them.
+// TestLargeFiltersJumpFar compiles and runs filters whose jumps exceed 8 bits.
 func TestLargeFiltersJumpFar(t *testing.T) {
 	ethernet, _ := frameOf(LinkTypeEthernet)
 	var f Filter
@@ -96,7 +96,7 @@ func TestLargeFiltersJumpFar(t *testing.T) {
 		f.Ports = append(f.Ports, uint16(10000+i))
 		f.NotPorts = append(f.NotPorts, uint16(20000+i))
 	}
-	f.Ports = append(f.Ports, f.Ports...) // once is enough
+	f.Ports = append(f.Ports, f.Ports...) // duplicates do not count
 	raw, err := f.compile(ethernet, 4096, false)
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +134,7 @@ func TestFilterTooLargeForTheKernelIsRefused(t *testing.T) {
 	}
 }
 
-// TestFilterKnowsAllLinkTypes runs a filter on each link type that is understood.
+// TestFilterKnowsAllLinkTypes runs a filter on each supported link type.
 func TestFilterKnowsAllLinkTypes(t *testing.T) {
 	ip := make([]byte, 60)
 	ip[0], ip[9] = 0x45, 6
@@ -179,7 +179,8 @@ func TestFilterKnowsAllLinkTypes(t *testing.T) {
 	}
 }
 
-// TestLeavingLoopbackIsLeftOut runs the beginning of a filter, with what the kernel would load.
+// TestLeavingLoopbackIsLeftOut runs the beginning of a filter with the values that the kernel
+// loads.
 func TestLeavingLoopbackIsLeftOut(t *testing.T) {
 	raw, err := (&Filter{}).compile(cookedFrame, 96, true)
 	if err != nil {

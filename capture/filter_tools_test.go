@@ -15,8 +15,8 @@ import (
 
 var updateFilters = flag.Bool("update-filters", false, "write what tcpdump makes of the filters to testdata/filter")
 
-// TestFilterFixturesAreTcpdumps checks that the programs in testdata/filter are
-// what the tcpdump of this machine prints.
+// TestFilterFixturesAreTcpdumps checks that the programs in testdata/filter are what the tcpdump
+// of this machine prints.
 func TestFilterFixturesAreTcpdumps(t *testing.T) {
 	known := map[string]bool{}
 	for _, c := range filterCases() {

@@ -8,19 +8,18 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// The program that a Filter becomes lets through every packet in which a
-// Dissector could find a segment that Filter.Match accepts. It is exact for
-// TCP in IPv4 and IPv6, also behind up to two VLAN tags. Beyond that it lets
-// through, without a look at ports or addresses, what it cannot judge:
+// The kernel program of a Filter accepts every packet in which a Dissector could find a segment
+// that Filter.Match accepts. It is exact for TCP in IPv4 and IPv6, also behind up to two VLAN
+// tags. It cannot check ports or addresses in the following packets, and accepts them:
 //
-//   - fragments of IPv4 after the first one, TCP's only from matching addresses:
-//     the ports stand in the first
-//   - IPv6 with extension headers, fragment headers among them; not hop-by-hop
-//     options before ICMPv6
-//   - the protocols and UDP ports of the table of encapsulations, AH, and Filter.TunnelPorts;
-//     what is inside has other ports and addresses
+//   - fragments of IPv4 after the first one, which have no ports; of TCP only those with matching
+//     addresses
+//   - IPv6 with extension headers, including fragment headers; not hop-by-hop options before
+//     ICMPv6
+//   - AH, Filter.TunnelPorts, and the protocols and UDP ports of the table of encapsulations,
+//     because the inner packets have other ports and addresses
 //   - more than two VLAN tags, the other EtherTypes of the table, SNAP
-//   - every packet of a link type of the table with a layout that varies
+//   - every packet of a link type of the table whose IP header has no fixed offset
 
 // frame is the layout of a packet for a BPF program.
 type frame struct {

@@ -15,9 +15,8 @@ import (
 	"golang.org/x/net/bpf"
 )
 
-// filterCase is a Filter and what tcpdump makes of the same wish:
-// capture/testdata/filter holds its programs (tcpdump -ddd), each with the
-// expression in its first line.
+// filterCase is a Filter and the equivalent programs of tcpdump (tcpdump -ddd). They are in
+// capture/testdata/filter, each with the expression in its first line.
 type filterCase struct {
 	name   string
 	filter Filter
@@ -48,7 +47,7 @@ func filterCases() []filterCase {
 	}
 }
 
-// portList is a list of ports as tcpdump takes it.
+// portList returns ports in tcpdump's syntax.
 func portList(ports []uint16) string {
 	var list []string
 	for _, p := range ports {
@@ -57,7 +56,7 @@ func portList(ports []uint16) string {
 	return strings.Join(list, " or ")
 }
 
-// expression is f for tcpdump: TCP alone, without what cannot be judged.
+// expression returns f for tcpdump: TCP only, without packets that cannot be checked.
 func (f *Filter) expression() string {
 	e := "tcp"
 	if len(f.Ports) > 0 {
@@ -69,8 +68,7 @@ func (f *Filter) expression() string {
 	return e + f.netExpression(nil)
 }
 
-// netExpression is the part of it about networks, "" for none. what, if not
-// nil, says which networks.
+// netExpression returns the part about networks, "" for none. what, if not nil, selects networks.
 func (f *Filter) netExpression(what func(netip.Prefix) bool) string {
 	var list []string
 	for _, n := range f.Nets {
@@ -87,7 +85,8 @@ func (f *Filter) netExpression(what func(netip.Prefix) bool) string {
 	return " and (" + strings.Join(list, " or ") + ")"
 }
 
-// wideExpression is f with what the program lets through unjudged, for packets without tags.
+// wideExpression is expression with the unchecked packets that the program accepts, for packets
+// without tags.
 func (f *Filter) wideExpression() string {
 	tunnels := func(first string) string {
 		var list []string
@@ -133,7 +132,7 @@ type fixture struct {
 	file, link, expression string
 }
 
-// fixtures are the files of a case: name.KIND.ddd.
+// fixtures returns the files of a case: name.KIND.ddd.
 func (c *filterCase) fixtures() map[string]fixture {
 	e := c.filter.expression()
 	made := map[string]fixture{
@@ -149,13 +148,13 @@ func (c *filterCase) fixtures() map[string]fixture {
 	return made
 }
 
-// head is the first line of the file.
+// head returns the first line of the file.
 func (f fixture) head() string { return "# tcpdump -ddd -y " + f.link + " '" + f.expression + "'\n" }
 
-// judge is everything about a case that packets are held against.
+// judge holds the programs of a case that packets are compared with.
 type judge struct {
 	filterCase
-	// own and sll2 are the filter's programs, narrow to sllByTcpdump tcpdump's.
+	// own and sll2 are the filter's programs; narrow to sllByTcpdump are tcpdump's.
 	own, sll2                          *bpf.VM
 	narrow, tagged, wide, sllByTcpdump *bpf.VM
 	// cooked and cookedByTcpdump are for packets without a header.
@@ -171,7 +170,7 @@ func machine(t testing.TB, program []bpf.Instruction) *bpf.VM {
 	return vm
 }
 
-// readFixture reads a program, and checks that it is for the expression of today.
+// readFixture reads a program and checks that its expression is current.
 func readFixture(t testing.TB, f fixture) []bpf.RawInstruction {
 	t.Helper()
 	data, err := os.ReadFile(f.file)
@@ -237,8 +236,8 @@ func accepts(t testing.TB, vm *bpf.VM, packet []byte) bool {
 	return n > 0
 }
 
-// acceptsCooked runs a program as the kernel does on a SOCK_DGRAM socket: the
-// EtherType is ancillary data, which package bpf's machine does not have.
+// acceptsCooked runs a program as the kernel does on a SOCK_DGRAM socket. There the EtherType is
+// ancillary data, which package bpf's machine does not have.
 func acceptsCooked(t testing.TB, program []bpf.Instruction, etherType uint16, payload []byte) bool {
 	t.Helper()
 	program = slices.Clone(program)
@@ -251,11 +250,11 @@ func acceptsCooked(t testing.TB, program []bpf.Instruction, etherType uint16, pa
 	return accepts(t, machine(t, program), payload)
 }
 
-// needed is as much of a packet as programs look at: Ethernet, two tags, IPv4
-// with all options, ports. Shorter packets end programs where they happen to look.
+// needed is the part of a packet that programs read: Ethernet, two tags, IPv4 with all options,
+// ports. On shorter packets, programs end at any load.
 const needed = 14 + 8 + 60 + 4
 
-// check compares the programs of a case with each other for one Ethernet frame.
+// check compares the programs of a case for one Ethernet frame.
 func (j *judge) check(t testing.TB, d *Dissector, packet []byte) {
 	t.Helper()
 	if len(packet) < needed {
@@ -295,7 +294,7 @@ func (j *judge) checkTags(t testing.TB, packet []byte, own bool) {
 	}
 }
 
-// checkCooked checks that without an Ethernet header it is the same.
+// checkCooked checks that a missing Ethernet header makes no difference.
 func (j *judge) checkCooked(t testing.TB, kind uint16, payload []byte, own bool) {
 	t.Helper()
 	if got := acceptsCooked(t, j.cooked, kind, payload); got != own {
@@ -313,8 +312,8 @@ func (j *judge) checkCooked(t testing.TB, kind uint16, payload []byte, own bool)
 	}
 }
 
-// mappedPrefix is what IPv4-mapped addresses begin with. On a wire they are not to be
-// seen (RFC 4942 2.2); Match takes them for IPv4, the program for IPv6.
+// mappedPrefix is the beginning of IPv4-mapped addresses. They must not be on a wire (RFC 4942
+// 2.2). Match handles them as IPv4, the program as IPv6.
 var mappedPrefix = []byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}
 
 // checkMatch checks that no segment that Match accepts is lost.
@@ -327,7 +326,7 @@ func (j *judge) checkMatch(t testing.TB, d *Dissector, packet []byte, own bool) 
 	}
 }
 
-// randomPacket makes an Ethernet frame of which programs look at everything.
+// randomPacket returns an Ethernet frame with random values in all fields that programs read.
 func randomPacket(r *rand.Rand) []byte {
 	pick := func(values ...int) int { return values[r.IntN(len(values))] }
 	b := make([]byte, 12, 128)

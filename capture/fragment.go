@@ -72,10 +72,10 @@ type datagram struct {
 	older, newer *datagram
 }
 
-// defragmenter reassembles fragments. Where fragments overlap, it keeps the earlier bytes and
-// counts the overlap, also for IPv6. RFC 5722 demands that the receiver drop such a datagram.
-// But the receiver may have received other fragments than the capture has, and here the datagram
-// is only analyzed.
+// defragmenter reassembles fragments. If fragments overlap, it keeps the earlier bytes and counts
+// the overlap, also for IPv6. RFC 5722 requires that the receiver drop such a datagram. But the
+// receiver may have received other fragments than the capture has, and here the datagram is only
+// analyzed.
 type defragmenter struct {
 	// maxDatagrams and maxBytes are the constants, or smaller values in tests.
 	maxDatagrams, maxBytes int

@@ -6,14 +6,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFragmentsCutBySnapshotLength guards against payload that was not
-// captured but is handed on, and against a length that forgets it.
+// TestFragmentsCutBySnapshotLength guards against payload that was not captured, and against a
+// length that omits it.
 func TestFragmentsCutBySnapshotLength(t *testing.T) {
 	text := numbered(200)
 	whole := fragments4(1, protocolTCP, tcpOf(nil, text), 80, 160)
 	for name, c := range map[string]struct {
-		lengths []int // captured of the payload of each fragment
-		want    int   // captured of the text
+		lengths []int // captured bytes of the payload of each fragment
+		want    int   // captured bytes of the text
 	}{
 		"all of it":              {[]int{80, 80, 60}, 200},
 		"the end of the last":    {[]int{80, 80, 10}, 150},
@@ -39,9 +39,8 @@ func TestFragmentsCutBySnapshotLength(t *testing.T) {
 	}
 }
 
-// TestFragmentCutToNothingInsideAnother guards against a fragment of which
-// nothing was captured, and which lies in another beyond what was kept of that,
-// being compared with bytes that no buffer has.
+// TestFragmentCutToNothingInsideAnother: a fragment has no captured bytes and lies inside another,
+// behind its captured bytes. It must not be compared with bytes that no buffer has.
 func TestFragmentCutToNothingInsideAnother(t *testing.T) {
 	wide := ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(0, true), make([]byte, 40000))
 	inside := ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(33152, true), make([]byte, 800))

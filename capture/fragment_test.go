@@ -15,8 +15,7 @@ const (
 	second      = int64(1e9)
 )
 
-// piecesOf cuts the payload of a datagram at those offsets into IPv4 fragments
-// of an inner or outer packet, as packet wants it.
+// piecesOf cuts the payload of a datagram at those offsets. packet makes each part a fragment.
 func piecesOf(payload []byte, cuts []int, packet func(offset int, more bool, part []byte) []byte) [][]byte {
 	var all [][]byte
 	from := 0
@@ -27,14 +26,14 @@ func piecesOf(payload []byte, cuts []int, packet func(offset int, more bool, par
 	return all
 }
 
-// fragments4 cuts an IPv4 datagram between the built addresses.
+// fragments4 returns fragments of an IPv4 datagram between the built addresses.
 func fragments4(id uint16, protocol uint8, payload []byte, cuts ...int) [][]byte {
 	return piecesOf(payload, cuts, func(offset int, more bool, part []byte) []byte {
 		return ipv4Fragment(builtSrc4, builtDst4, protocol, id, fragmentField(offset, more), part)
 	})
 }
 
-// fragmentField is the fragment field of an IPv4 header.
+// fragmentField returns the fragment field of an IPv4 header.
 func fragmentField(offset int, more bool) uint16 {
 	field := uint16(offset / 8)
 	if more {
@@ -50,7 +49,7 @@ func fragments6(id uint32, next uint8, payload []byte, cuts ...int) [][]byte {
 	})
 }
 
-// numbered is n bytes of which no 8 are alike.
+// numbered returns n bytes without two equal groups of 8.
 func numbered(n int) string {
 	var b []byte
 	for i := 0; len(b) < n; i++ {
@@ -59,8 +58,8 @@ func numbered(n int) string {
 	return string(b[:n])
 }
 
-// feed gives packets of raw IP to d, a millisecond apart from start on, and
-// returns the segments that come out. Their payload is copied.
+// feed passes packets of raw IP to d, a millisecond apart from start on. It returns the segments,
+// with copied payload.
 func feed(d *Dissector, start int64, packets ...[]byte) []Segment {
 	var all []Segment
 	for i, data := range packets {
@@ -74,7 +73,7 @@ func feed(d *Dissector, start int64, packets ...[]byte) []Segment {
 	return all
 }
 
-// twice is every packet twice in a row, as "any" shows it.
+// twice returns every packet twice in a row, as "any" captures it.
 func twice(packets [][]byte) [][]byte {
 	var all [][]byte
 	for _, p := range packets {
@@ -83,15 +82,14 @@ func twice(packets [][]byte) [][]byte {
 	return all
 }
 
-// reversed is packets in the opposite order.
 func reversed(packets [][]byte) [][]byte {
 	packets = slices.Clone(packets)
 	slices.Reverse(packets)
 	return packets
 }
 
-// TestFragmentsMakeOneSegment guards against datagrams that are not put
-// together, or wrongly, or more than once.
+// TestFragmentsMakeOneSegment guards against datagrams that are reassembled wrongly, not at all,
+// or more than once.
 func TestFragmentsMakeOneSegment(t *testing.T) {
 	text := numbered(3000)
 	tcp := tcpOf(nil, text)
@@ -120,7 +118,7 @@ func TestFragmentsMakeOneSegment(t *testing.T) {
 		dontFragment = append(dontFragment, with16(p, 6, binary.BigEndian.Uint16(p[6:])|0x4000))
 	}
 	three := fragments4(1, protocolTCP, tcp, 1480, 2960)
-	// What an outer datagram holds is itself a fragment of an inner one.
+	// The content of an outer datagram is a fragment of an inner one.
 	both := piecesOf(fragments4(5, protocolTCP, tcp, 1600)[1], []int{800}, func(offset int, more bool, part []byte) []byte {
 		return ipv4Fragment(outerSrc4, outerDst4, protocolIPv4, 6, fragmentField(offset, more), part)
 	})
@@ -130,7 +128,7 @@ func TestFragmentsMakeOneSegment(t *testing.T) {
 		frame      uint64 // in which the datagram is complete
 		depth      uint8
 		duplicates uint64
-		copies     int // of the segment, 1 unless given
+		copies     int // of the segment, 1 if 0
 		v6         bool
 	}{
 		"ipv4 in order":                  {packets: three, frame: 3},
@@ -176,7 +174,7 @@ func TestFragmentsMakeOneSegment(t *testing.T) {
 	}
 }
 
-// multiples are the multiples of n below end.
+// multiples returns the multiples of n below end.
 func multiples(n, end int) []int {
 	var all []int
 	for at := n; at < end; at += n {
@@ -185,7 +183,7 @@ func multiples(n, end int) []int {
 	return all
 }
 
-// worstOrder is every other packet, then the rest: the most separate pieces there can be.
+// worstOrder returns every other packet, then the others: the largest number of separate ranges.
 func worstOrder(packets [][]byte) [][]byte {
 	var even, odd [][]byte
 	for i, p := range packets {
@@ -198,8 +196,7 @@ func worstOrder(packets [][]byte) [][]byte {
 	return append(even, odd...)
 }
 
-// TestFragmentsOfDifferentDatagramsStayApart guards against a datagram made
-// from parts of two.
+// TestFragmentsOfDifferentDatagramsStayApart guards against a datagram made of parts of two.
 func TestFragmentsOfDifferentDatagramsStayApart(t *testing.T) {
 	one, two := tcpOf(nil, numbered(100)), tcpOf(nil, numbered(200)[100:])
 	first := fragments4(1, protocolTCP, one, 64)[0]
@@ -225,8 +222,8 @@ func TestFragmentsOfDifferentDatagramsStayApart(t *testing.T) {
 	}
 }
 
-// TestFragmentsOverlap guards against bytes that replace what came first, and
-// against overlaps that no one hears of.
+// TestFragmentsOverlap guards against bytes that replace earlier ones, and against overlaps that
+// are not counted.
 func TestFragmentsOverlap(t *testing.T) {
 	text := numbered(200)
 	tcp := tcpOf(nil, text)
@@ -265,13 +262,14 @@ func TestFragmentsOverlap(t *testing.T) {
 	}
 }
 
-// mixed is a fragment from lo to hi, of the bytes of a up to middle and of b from there on.
+// mixed returns a fragment from lo to hi, with the bytes of a before middle and those of b after
+// it.
 func mixed(part func([]byte, int, int) []byte, a, b []byte, lo, middle, hi int) []byte {
 	return part(slices.Concat(a[:middle], b[middle:]), lo, hi)
 }
 
-// overBoth is a fragment from 16 to 160 with the right bytes only where none
-// were before: from 40 to 80 and from 120 on.
+// overBoth returns a fragment from 16 to 160. It has the right bytes only where there were none
+// before: from 40 to 80 and from 120 on.
 func overBoth(part func([]byte, int, int) []byte, right, wrong []byte) []byte {
 	return part(slices.Concat(wrong[:40], right[40:80], wrong[80:120], right[120:]), 16, 160)
 }
@@ -303,8 +301,8 @@ func TestFragmentsRefused(t *testing.T) {
 	}
 }
 
-// TestFragmentsExpire guards against old fragments that are mixed with a
-// datagram that uses their id again, and against memory that is never freed.
+// TestFragmentsExpire guards against old fragments in a datagram that reuses their id, and against
+// memory that is never freed.
 func TestFragmentsExpire(t *testing.T) {
 	old, fresh := tcpOf(nil, numbered(300)), tcpOf(nil, numbered(600)[300:])
 	first, both := fragments4(1, protocolTCP, old, 160)[:1], fragments4(1, protocolTCP, fresh, 160)
@@ -336,7 +334,7 @@ func TestFragmentsExpire(t *testing.T) {
 	}
 }
 
-// TestFragmentLimits guards against memory that grows with what is on the wire.
+// TestFragmentLimits guards against memory that grows with the packets.
 func TestFragmentLimits(t *testing.T) {
 	tcp := tcpOf(nil, numbered(200))
 	firsts := func(n, size int) [][]byte {
@@ -387,15 +385,15 @@ func TestFragmentLimits(t *testing.T) {
 	}
 }
 
-// TestFragmentBytesExhausted guards against a datagram that gives way to itself
-// when there is no room for more than one.
+// TestFragmentBytesExhausted guards against a datagram that evicts itself if there is memory for
+// one only.
 func TestFragmentBytesExhausted(t *testing.T) {
 	d := NewDissector(DissectorOptions{})
 	d.fragments.maxBytes = 70 << 10 // one buffer of 64 KiB, and one of 4
 	text := numbered(40000)
 	packets := fragments4(1, protocolTCP, tcpOf(nil, text), 4000, 8000)
 	feed(d, 0, packets[:2]...) // 16 KiB buffer
-	feed(d, 0, packets[2:]...) // needs one of 64 KiB beside it
+	feed(d, 0, packets[2:]...) // also needs one of 64 KiB
 	checkFragmentMemory(t, d)
 	want := FragmentStats{Seen: 3, Held: 3, Dropped: 1, Pending: 1}
 	if diff := cmp.Diff(want, d.Stats().Fragments); diff != "" {
@@ -406,8 +404,7 @@ func TestFragmentBytesExhausted(t *testing.T) {
 	}
 }
 
-// TestFinishedDatagramsBounded guards against memory for what is remembered of
-// datagrams that were completed faster than they are forgotten.
+// TestFinishedDatagramsBounded guards against unbounded memory for complete datagrams.
 func TestFinishedDatagramsBounded(t *testing.T) {
 	d := NewDissector(DissectorOptions{})
 	const n = maxDatagrams + 100
@@ -449,16 +446,15 @@ func checkFragmentMemory(t *testing.T, d *Dissector) {
 	}
 }
 
-// TestFragmentsAgreeWithModel guards the bookkeeping of pieces: random
-// fragments, overlapping and in any order, give what writing each byte once
-// into an array gives.
+// TestFragmentsAgreeWithModel guards the bookkeeping of ranges. Random fragments, overlapping and
+// in any order, give the same as an array in which each byte is written once.
 func TestFragmentsAgreeWithModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	completed := 0
 	for round := range 3000 {
 		total := 8 * (4 + r.IntN(20))
 		model, have := make([]byte, total), make([]bool, total)
-		copy(model, tcpOf(nil, "")) // the header is not overlapped with anything else
+		copy(model, tcpOf(nil, "")) // no fragment with other bytes overlaps the header
 		header := fragments4(1, protocolTCP, model, 24)[0]
 		for i := range 24 {
 			have[i] = true
@@ -468,7 +464,7 @@ func TestFragmentsAgreeWithModel(t *testing.T) {
 		p := Packet{Data: header, Length: uint32(len(header)), Link: LinkTypeRaw}
 		found := d.Segment(&p, &s)
 		for range 60 {
-			lo := 8 + 8*r.IntN(total/8-1) // 0 to total would be no fragment
+			lo := 8 + 8*r.IntN(total/8-1) // 0 to total would not be a fragment
 			hi := min(lo+8*(1+r.IntN(6)), total)
 			part := make([]byte, hi-lo)
 			for i := range part {
@@ -507,8 +503,7 @@ func TestFragmentsAgreeWithModel(t *testing.T) {
 	}
 }
 
-// TestFragmentsAllocateNothing guards the steady state: buffers, datagrams and
-// what is remembered of them are used again.
+// TestFragmentsAllocateNothing guards the steady state: buffers and datagrams are reused.
 func TestFragmentsAllocateNothing(t *testing.T) {
 	d := NewDissector(DissectorOptions{})
 	packets := fragments4(1, protocolTCP, tcpOf(nil, numbered(8000)), 1480, 2960, 4440, 5920, 7400)
@@ -558,8 +553,8 @@ func BenchmarkFragments(b *testing.B) {
 	}
 }
 
-// TestFragmentsAreForgottenInTime: those that wait, and those that are complete, by
-// the time of other datagrams, and however many are complete at once.
+// TestFragmentsAreForgottenInTime: other datagrams' time evicts incomplete and complete datagrams,
+// even if many are complete at once.
 func TestFragmentsAreForgottenInTime(t *testing.T) {
 	d := NewDissector(DissectorOptions{})
 	part := func(id uint16) []byte { return fragments4(id, protocolTCP, tcpOf(nil, numbered(200)), 80)[0] }

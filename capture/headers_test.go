@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestHeadersLeadToTheSegment: the last header is the TCP header of what Segment finds, the one
-// before it the IP header with the segment's source, in every wrapping that is understood.
+// TestHeadersLeadToTheSegment: in every supported encapsulation, the last header is the TCP header
+// of Segment's result, and the one before it is the IP header with its source.
 func TestHeadersLeadToTheSegment(t *testing.T) {
 	d := NewDissector(DissectorOptions{VXLANPorts: []uint16{otherVXLANPort}, GenevePorts: []uint16{otherGenevePort}})
 	for _, c := range builtCases() {
@@ -38,7 +38,7 @@ func TestHeadersLeadToTheSegment(t *testing.T) {
 	}
 }
 
-// source is the source address in the innermost IP header.
+// source returns the source address in the innermost IP header.
 func source(data []byte, hs []Header) (src [16]byte) {
 	for _, h := range hs {
 		switch b := data[h.At:]; h.Kind {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// withOptions puts IPv4 options between the header and the payload of a packet.
+// withOptions inserts IPv4 options between the header and the payload of a packet.
 func withOptions(ip []byte, options ...byte) []byte {
 	b := slices.Insert(slices.Clone(ip), ipv4Header, options...)
 	b[0] += byte(len(options) / 4)
@@ -15,15 +15,15 @@ func withOptions(ip []byte, options ...byte) []byte {
 	return b
 }
 
-// with16 is b with the 16-bit number at that offset replaced.
+// with16 returns b with the 16-bit number at that offset replaced.
 func with16(b []byte, at int, v uint16) []byte {
 	b = slices.Clone(b)
 	binary.BigEndian.PutUint16(b[at:], v)
 	return b
 }
 
-// jumboOf is a hop-by-hop header with a jumbo payload option behind a Pad1 and
-// a PadN, in an IPv6 packet whose length field is 0.
+// jumboOf returns a hop-by-hop header with a jumbo payload option behind a Pad1 and a PadN, in an
+// IPv6 packet whose length field is 0.
 func jumboOf(length uint32, payload []byte) []byte {
 	h := append([]byte{protocolTCP, 1, pad1Option, 1, 1, 0, jumboOption, 4}, be32(nil, length)...)
 	h = append(h, 1, 2, 0, 0)
@@ -108,8 +108,8 @@ func ipRefused() []refusedCase {
 	}
 }
 
-// TestOffloadLength guards against segments of a wrong length where the IP
-// header leaves its length open, or says more than 16 bits hold.
+// TestOffloadLength guards against wrong lengths if the IP header has no length or one above 16
+// bits.
 func TestOffloadLength(t *testing.T) {
 	header := tcpOf(nil, "")
 	for name, c := range map[string]struct {

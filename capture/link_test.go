@@ -65,7 +65,7 @@ func linkCases() []builtCase {
 	}
 }
 
-// linkRefused are packets whose link layer holds no segment, or none that can be found.
+// linkRefused are packets whose link layer contains no segment that can be found.
 func linkRefused() []refusedCase {
 	const eth = LinkTypeEthernet
 	ip4 := built4()

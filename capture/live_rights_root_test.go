@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// What follows holds with libpcap, too.
+// The following tests also run with libpcap.
 
 func TestLiveSeesAConnectionOnLoopbackOnce(t *testing.T) {
 	server, err := net.Listen("tcp", "127.0.0.1:0")

@@ -15,13 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// benchmarkReader names the environment variable that makes the benchmark a
-// process that reads and does nothing else.
+// benchmarkReader names the environment variable that makes the benchmark a process that only
+// reads.
 const benchmarkReader = "KAFKAVET_BENCHMARK_READER"
 
-// BenchmarkLiveCPU sends 100,000 packets a second over a veth pair and
-// reports the processor time, user and system, that tcpdump -w /dev/null and
-// a Live need for one, each in a process of its own:
+// BenchmarkLiveCPU sends 100,000 packets a second over a veth pair. It reports the CPU time per
+// packet, user and system, of tcpdump -w /dev/null and of a Live, each in its own process:
 //
 //	go test -tags root ./capture -run '^$' -bench LiveCPU -benchtime 500000x
 func BenchmarkLiveCPU(b *testing.B) {
@@ -32,7 +31,7 @@ func BenchmarkLiveCPU(b *testing.B) {
 	namespace(b)
 	for _, size := range []int{60, 1400} {
 		for _, reader := range []string{"tcpdump", "kafkavet"} {
-			// b.Run would leave the namespace: sub-benchmarks have goroutines of their own.
+			// b.Run would leave the namespace: sub-benchmarks have their own goroutines.
 			cpu := cpuPerPacket(b, reader, segment(1, 9092, size))
 			b.ReportMetric(float64(cpu.Nanoseconds()), fmt.Sprintf("%s-%dB-ns/packet", reader, size))
 		}
@@ -85,7 +84,7 @@ func cpuPerPacket(b *testing.B, reader string, frame []byte) time.Duration {
 	return used / time.Duration(b.N)
 }
 
-// processorTime is what a process has used so far: its CPU-time clock (clock_getcpuclockid(3)).
+// processorTime returns the CPU time of a process so far (clock_getcpuclockid(3)).
 func processorTime(b *testing.B, pid int) time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid<<3|2), &t); err != nil {
@@ -102,7 +101,7 @@ func readUntilInputEnds(b *testing.B) {
 		l.Close()
 	}()
 	fmt.Fprintln(os.Stderr, "listening on kv1")
-	var batches [4]Batch // as many as the pool of package reassembly has under way
+	var batches [4]Batch // as many as the pool of package reassembly has in flight
 	var err error
 	for i := 0; err == nil; i++ {
 		err = l.Next(&batches[i%len(batches)])

@@ -21,19 +21,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These tests need root: go test -tags root ./capture -run Live. Each works in
-// a network namespace of its own, which ends with the test.
+// These tests need root: go test -tags root ./capture -run Live. Each runs in its own network
+// namespace, which ends with the test.
 
-// namespace moves the test to a new network namespace with loopback and a veth
-// pair, kv0 and kv1.
+// namespace moves the test to a new network namespace with loopback and a veth pair, kv0 and kv1.
 func namespace(t testing.TB) {
 	t.Helper()
-	runtime.LockOSThread() // for good: the thread ends with the test
+	runtime.LockOSThread() // never unlocked: the thread ends with the test
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatalf("these tests need root: unshare: %v", err)
 	}
 	ip(t, "link set lo up")
-	// So that the kernel has nothing to say on the pair.
+	// Prevents packets from the kernel on the pair.
 	if err := os.WriteFile("/proc/sys/net/ipv6/conf/default/disable_ipv6", []byte("1"), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +73,7 @@ func live(t testing.TB, o LiveOptions) *Live {
 	return l
 }
 
-// collect reads until n packets are there, or nothing came for half a second.
+// collect reads until there are n packets, or none arrived for half a second.
 func collect(t testing.TB, l *Live, n int) []Packet {
 	t.Helper()
 	var b Batch
@@ -93,7 +92,7 @@ func collect(t testing.TB, l *Live, n int) []Packet {
 	return packets
 }
 
-// rest reads what is left, which is to be nothing.
+// rest fails the test if more packets arrive.
 func rest(t testing.TB, l *Live) {
 	t.Helper()
 	if more := collect(t, l, 1); len(more) > 0 {
@@ -101,7 +100,7 @@ func rest(t testing.TB, l *Live) {
 	}
 }
 
-// sender sends Ethernet frames on kv0.
+// sender returns a function that sends Ethernet frames on kv0.
 func sender(t testing.TB) func(frame []byte) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
@@ -128,7 +127,7 @@ func sender(t testing.TB) func(frame []byte) {
 	}
 }
 
-// segment is an Ethernet frame with a TCP segment of size bytes that begin with a number.
+// segment returns an Ethernet frame with a TCP segment of size bytes that begin with a number.
 func segment(number, port, size int) []byte {
 	b := make([]byte, 14+20+20+size)
 	copy(b, []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0})
@@ -146,7 +145,7 @@ func segment(number, port, size int) []byte {
 	return b
 }
 
-// tagged is a frame with a VLAN tag.
+// tagged returns a frame with a VLAN tag.
 func tagged(frame []byte, kind, tci uint16) []byte {
 	b := bytes.Clone(frame[:12])
 	b = binary.BigEndian.AppendUint16(b, kind)
@@ -230,7 +229,7 @@ func TestLiveVLANTagsAreRestored(t *testing.T) {
 		}
 		domains = append(domains, s.Domain)
 	}
-	cooked := map[byte][]uint64{} // by the type of packet: out on kv0, in on kv1
+	cooked := map[byte][]uint64{} // by packet type: sent on kv0, received on kv1
 	for _, p := range collect(t, all, 2*len(frames)) {
 		if p.Link != LinkTypeLinuxSLL2 || int(p.Length) != len(p.Data) {
 			t.Errorf("any: %d of %d bytes of %s", len(p.Data), p.Length, p.Link)
@@ -241,7 +240,7 @@ func TestLiveVLANTagsAreRestored(t *testing.T) {
 		}
 		cooked[p.Data[10]] = append(cooked[p.Data[10]], s.Domain)
 	}
-	// What leaves begins at the IP header: of two tags the kernel tells the outer one.
+	// An outgoing packet begins at the IP header: of two tags the kernel reports the outer one.
 	left := append(slices.Clone(domains[:3]), domains[1])
 	want := map[byte][]uint64{packetOutgoing: left, unix.PACKET_OTHERHOST: domains}
 	if diff := cmp.Diff(want, cooked); diff != "" {
@@ -255,7 +254,7 @@ func TestLiveCookedHeaderNamesInterfaceAndSender(t *testing.T) {
 	sender(t)(segment(1, 9092, 100))
 	kv0, _ := net.InterfaceByName("kv0")
 	kv1, _ := net.InterfaceByName("kv1")
-	// Linux: out on kv0 (4), in on kv1 for another host (3).
+	// Linux: sent on kv0 (4), received on kv1 for another host (3).
 	want := map[byte]int{packetOutgoing: kv0.Index, unix.PACKET_OTHERHOST: kv1.Index}
 	got := collect(t, l, 2)
 	if len(got) != 2 {
@@ -313,7 +312,7 @@ func TestLiveDropsAreCounted(t *testing.T) {
 			t.Fatalf("packet %d is not the one that was sent", i)
 		}
 	}
-	// The ring goes on where it stopped.
+	// The ring continues where it stopped.
 	send(segment(sent, 9092, 1400))
 	if got := collect(t, l, 1); len(got) != 1 || !bytes.Equal(got[0].Data, segment(sent, 9092, 1400)) {
 		t.Errorf("%d packets after the drops, want the one that was sent", len(got))
@@ -421,7 +420,7 @@ func TestLivePromiscuousEndsWithTheCapture(t *testing.T) {
 		if got := strings.Contains(ip(t, "-d link show kv1"), "promiscuity 1"); got != asked {
 			t.Errorf("promiscuous is %v, want %v", got, asked)
 		}
-		// Memory in use by a batch keeps the socket, but not the mode.
+		// A batch in use keeps the socket open, but not promiscuous mode.
 		sender(t)(segment(1, 1, 1))
 		var b Batch
 		for len(b.Packets) == 0 {
@@ -479,7 +478,7 @@ func TestLiveLargePacketsOfOffloadAreWhole(t *testing.T) {
 func TestLiveSeesWhatTcpdumpSees(t *testing.T) {
 	namespace(t)
 	path := filepath.Join(t.TempDir(), "tcpdump.pcap")
-	const sent, buffer = 30000, 64 << 20 // enough for all of them, however busy the machine is
+	const sent, buffer = 30000, 64 << 20 // enough for all packets on a busy machine
 	dump := exec.Command("tcpdump", "-i", "kv1", "-B", fmt.Sprint(buffer>>10), "-U", "-Z", "root", "-w", path, "-c", fmt.Sprint(sent*2/3), "tcp port 9092 or tcp port 9093")
 	stderr, err := dump.StderrPipe()
 	if err != nil {

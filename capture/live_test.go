@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fakeTap is a tap of which tests say what it does.
+// fakeTap is a tap controlled by tests.
 type fakeTap struct {
 	batches [][]byte
 	err     error
@@ -83,7 +83,7 @@ func TestLiveErrorNamesTheInterface(t *testing.T) {
 	}
 }
 
-// loan counts how often it was given back.
+// loan counts how often it was returned.
 type loan int
 
 func (l *loan) release() { *l++ }

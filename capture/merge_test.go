@@ -15,8 +15,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// ticking is a capture whose packets come at a second and then each step nanoseconds, each of
-// them with random bytes.
+// ticking returns a capture whose packets begin at a second and are step nanoseconds apart, each
+// with random bytes.
 func ticking(second, step int64, n, size int) []capturetest.Packet {
 	r := rand.New(rand.NewPCG(uint64(second), uint64(step)))
 	var packets []capturetest.Packet
@@ -30,8 +30,8 @@ func ticking(second, step int64, n, size int) []capturetest.Packet {
 	return packets
 }
 
-// TestOverlappingFilesAreMergedByTime: more than one batch of each, through standard input,
-// too, beside files before and after.
+// TestOverlappingFilesAreMergedByTime: more than one batch of each, also through standard input,
+// with other files before and after.
 func TestOverlappingFilesAreMergedByTime(t *testing.T) {
 	inputs := map[string][]capturetest.Packet{
 		"before": ticking(5, 1000, 10, 60), "a": ticking(10, 3000, 12_000, 100), "b": ticking(10, 1000, 9_000, 60),
@@ -68,7 +68,7 @@ func TestOverlappingFilesAreMergedByTime(t *testing.T) {
 	}
 }
 
-// TestCopiesOfAPacketComeInTheOrderOfTheCaptures: also where all times are the same.
+// TestCopiesOfAPacketComeInTheOrderOfTheCaptures: also if all times are equal.
 func TestCopiesOfAPacketComeInTheOrderOfTheCaptures(t *testing.T) {
 	data := capturetest.Pcap{Nano: true}.Encode(ticking(10, 1000, 4, 60))
 	dir := save(t, map[string][]byte{"a": data, "b": data})
@@ -82,8 +82,8 @@ func TestCopiesOfAPacketComeInTheOrderOfTheCaptures(t *testing.T) {
 	}
 }
 
-// TestFilesBehindEachOtherAreNotCopied guards the speed of rotated captures: a
-// batch points into memory that its file was read into, packet behind packet.
+// TestFilesBehindEachOtherAreNotCopied guards the speed of rotated captures: a batch refers to the
+// memory that its file was read into.
 func TestFilesBehindEachOtherAreNotCopied(t *testing.T) {
 	dir := save(t, map[string][]byte{
 		"1": capturetest.Pcap{Nano: true}.Encode(ticking(10, 1000, 100, 60)), "2": capturetest.Pcap{Nano: true}.Encode(ticking(11, 1000, 100, 60)),
@@ -108,8 +108,8 @@ func TestFilesBehindEachOtherAreNotCopied(t *testing.T) {
 	}
 }
 
-// TestTooManyOverlappingFiles guards the number of open files: all of them are read,
-// and those that came too late are known.
+// TestTooManyOverlappingFiles guards the number of open files: all files are read, and the delayed
+// ones are known.
 func TestTooManyOverlappingFiles(t *testing.T) {
 	files := map[string][]byte{}
 	const many = maxMerged + 10
@@ -145,7 +145,7 @@ func TestTooManyOverlappingFiles(t *testing.T) {
 	}
 }
 
-// TestClocksAreCompared: what is sent comes before what acknowledges it, in another capture, too.
+// TestClocksAreCompared: a segment precedes its acknowledgement, also in another capture.
 func TestClocksAreCompared(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(netip.MustParseAddrPort("192.0.2.7:40001"), netip.MustParseAddrPort("192.0.2.9:9092"))
@@ -160,7 +160,8 @@ func TestClocksAreCompared(t *testing.T) {
 	behind := slices.DeleteFunc(capturetest.Translated(before), func(p capturetest.Packet) bool {
 		return !bytes.Contains(p.Data, []byte{203, 0, 113, 77})
 	})
-	// A segment whose first copy the capture lacks seems to be answered before it was sent.
+	// If the capture lacks the first copy of a segment, it seems to be answered before it was
+	// sent.
 	late := slices.Clone(r.Packets)
 	for i := range late {
 		if i == 8 {

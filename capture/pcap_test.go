@@ -8,7 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// record is a record header of a little-endian pcap file with the bytes after it.
+// record returns a record header of a little-endian pcap file and its data.
 func record(seconds, fraction, captured, length uint32, data ...byte) []byte {
 	var b []byte
 	for _, v := range []uint32{seconds, fraction, captured, length} {
@@ -17,7 +17,7 @@ func record(seconds, fraction, captured, length uint32, data ...byte) []byte {
 	return append(b, data...)
 }
 
-// pcapHead is a little-endian pcap file header.
+// pcapHead returns a little-endian pcap file header.
 func pcapHead(major, minor uint16, snap, link uint32) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, pcapMicro)
 	b = binary.LittleEndian.AppendUint16(b, major)
@@ -144,7 +144,7 @@ func TestFirstAndLastAreTheEarliestAndLatest(t *testing.T) {
 	}
 }
 
-// TestVersionWithTurnedBytesIsRead: some writers turn the bytes of the version, and nothing else.
+// TestVersionWithTurnedBytesIsRead: some writers swap the bytes of the version only.
 func TestVersionWithTurnedBytesIsRead(t *testing.T) {
 	for _, big := range []bool{false, true} {
 		data := capturetest.Pcap{BigEndian: big}.Encode(sample(3))

@@ -57,7 +57,8 @@ type pcapng struct {
 	// interfaces are those of the section so far; base counts those of earlier sections.
 	interfaces []ngInterface
 	base       uint32
-	// processes are those of PacketProcess so far by their comments, nil for other comments; commentText is scratch space.
+	// processes are those of PacketProcess so far by their comments, nil for other comments.
+	// commentText is scratch memory.
 	processes   map[string]*PacketProcess
 	commentText []byte
 	// open is the block that is being skipped or read in parts.

@@ -14,7 +14,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// blocks builds a pcapng file with a section to begin with.
+// blocks builds a pcapng file that begins with a section.
 func blocks(build func(b *capturetest.Blocks)) []byte {
 	var b capturetest.Blocks
 	b.Section()
@@ -166,9 +166,9 @@ func TestDropsAreTheLastNumberOfEachInterface(t *testing.T) {
 		b.Interface(1, 0)
 		b.Statistics(0, 0, 5)
 		b.Statistics(1, 0, 100)
-		b.Statistics(0, 0, 7)                                                               // counts on from 5
-		b.Statistics(9, 0, 1000)                                                            // nobody knows interface 9
-		b.Block(capturetest.BlockStatistics, append(make([]byte, 12), option(4, 12345)...)) // received, says nothing of drops
+		b.Statistics(0, 0, 7)                                                               // cumulative: 5 before
+		b.Statistics(9, 0, 1000)                                                            // interface 9 is unknown
+		b.Block(capturetest.BlockStatistics, append(make([]byte, 12), option(4, 12345)...)) // packets received; no drops
 		b.Section()
 		b.Interface(1, 0)
 		b.Block(capturetest.BlockStatistics, append(append(make([]byte, 12), option(5, 20)...), option(7, 3000)...))
@@ -180,7 +180,7 @@ func TestDropsAreTheLastNumberOfEachInterface(t *testing.T) {
 	}
 }
 
-// collected are the secrets that came, and how.
+// collected are the secrets that arrived, and how.
 type collected struct {
 	text    bytes.Buffer
 	kinds   map[uint32]bool

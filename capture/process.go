@@ -12,35 +12,36 @@ const (
 	optionFlags = 2
 	// directionInbound is the direction of packets that the capturing host received.
 	directionInbound = 1
-	// maxComments bounds the bytes read of the comments of one packet. ptcpdump writes arguments, labels
-	// and annotations, which can be longer than all else.
+	// maxComments bounds the bytes read of the comments of one packet. ptcpdump also writes
+	// arguments, labels and annotations, which can be longer than the other lines.
 	maxComments = 16 << 10
-	// maxProcesses bounds the processes of a capture that are kept to share them: 1,024 of mostly 1 KiB
-	// are 1 MiB. A capture of one host has some dozen.
+	// maxProcesses bounds the processes of a capture kept for sharing: 1,024 of about 1 KiB are 1
+	// MiB. A capture of one host has some dozen.
 	maxProcesses = 1024
 	// maxProcessText bounds, in bytes, a text of a Process.
 	maxProcessText = 256
 )
 
-// Process is a process of the host that captured a packet. Its texts are as the capturing tool wrote
-// them, at most maxProcessText bytes each, and empty where they are unknown.
+// Process is a process of the host that captured a packet. Its texts come from the capturing tool.
+// They have at most maxProcessText bytes each, and are empty if unknown.
 type Process struct {
 	// PID is its number on that host, 0 if unknown.
 	PID int
-	// Command is the program, without its arguments. User is its name or number.
+	// Command is the program, without its arguments. User is a name or a number.
 	Command, User string
-	// Container is the id of its container. Pod and Namespace are those of Kubernetes.
+	// Container is the id of its container. Pod and Namespace are names in Kubernetes.
 	Container, Pod, Namespace string
 }
 
 // PacketProcess is a process that a comment on a packet names.
 type PacketProcess struct {
 	Process
-	// IsReceiver: it received the packet. Without a direction in the packet's flags, it sent it.
+	// IsReceiver: the process received the packet. If the packet's flags have no direction, it
+	// counts as the sender.
 	IsReceiver bool
 }
 
-// comments reads what the options of an enhanced packet block say about a process; nil without any.
+// comments returns the process in the options of an enhanced packet block, nil for none.
 func (p *pcapng) comments(options []byte) *PacketProcess {
 	text, direction := p.commentText[:0], uint32(0)
 	for len(options) >= optionHead {
@@ -61,7 +62,7 @@ func (p *pcapng) comments(options []byte) *PacketProcess {
 	if len(text) == 0 {
 		return nil
 	}
-	text = append(text, byte(direction)) // a part of the key
+	text = append(text, byte(direction)) // part of the key
 	if known, ok := p.processes[string(text)]; ok {
 		return known
 	}
@@ -76,9 +77,10 @@ func (p *pcapng) comments(options []byte) *PacketProcess {
 	return found
 }
 
-// parseProcess reads the comments of ptcpdump: lines of "PID: 1", "Cmd: /usr/bin/java", "ContainerId: ..." and so on.
-// Of each key the first line counts: the arguments of a process can hold line breaks, and come after the lines about
-// it. They can hold secrets, and are not read. Tools for Windows write "PID=1".
+// parseProcess parses the comments of ptcpdump: lines such as "PID: 1", "Cmd: /usr/bin/java" and
+// "ContainerId: ...". The first line of each key counts. A process's arguments can contain line
+// breaks, but come after these lines. They can contain secrets and are not kept. Tools for Windows
+// write "PID=1".
 func parseProcess(text []byte) (p Process, ok bool) {
 	take := func(to *string, value []byte) {
 		if *to == "" {

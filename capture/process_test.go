@@ -11,8 +11,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestCommentsOnPacketsNameProcesses: the lines of ptcpdump, in one comment or in several, and of other tools. What
-// else ptcpdump writes, arguments above all, is not read.
+// TestCommentsOnPacketsNameProcesses: the lines of ptcpdump, in one comment or several, and those
+// of other tools. Other lines of ptcpdump, such as arguments, are ignored.
 func TestCommentsOnPacketsNameProcesses(t *testing.T) {
 	whole := Process{PID: 4711, Command: "/usr/bin/loader", User: "1001", Container: "0123456789ab", Pod: "loader-abc", Namespace: "shop"}
 	tests := []struct {
@@ -41,7 +41,7 @@ func TestCommentsOnPacketsNameProcesses(t *testing.T) {
 			for _, c := range tt.comments {
 				options = append(options, capturetest.Option{Code: capturetest.OptionComment, Value: []byte(c)})
 			}
-			for range 2 { // known, and then shared
+			for range 2 { // the second one is shared
 				b.Enhanced(0, 1, []byte("abcde"), 5, options...)
 			}
 			b.Enhanced(0, 1, []byte("a"), 1)
@@ -77,7 +77,7 @@ func TestDirectionSaysWhoseTheProcessIs(t *testing.T) {
 	}
 }
 
-// TestProcessesOfACaptureAreBounded: comments that are all different do not stay.
+// TestProcessesOfACaptureAreBounded: many different comments do not fill the memory.
 func TestProcessesOfACaptureAreBounded(t *testing.T) {
 	var p pcapng
 	for i := range 3 * maxProcesses {
@@ -92,7 +92,7 @@ func TestProcessesOfACaptureAreBounded(t *testing.T) {
 	}
 }
 
-// TestOptionsOfPacketsThatDoNotFit end the list: what was before counts.
+// TestOptionsOfPacketsThatDoNotFit: they end the list, and earlier options count.
 func TestOptionsOfPacketsThatDoNotFit(t *testing.T) {
 	var p pcapng
 	options := append([]byte{1, 0, 6, 0}, "PID: 1\x00\x00"...)

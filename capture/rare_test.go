@@ -21,18 +21,18 @@ func little32(b []byte, v ...uint32) []byte {
 	return b
 }
 
-// pppOf is a PPP frame, with address and control.
+// pppOf returns a PPP frame with address and control.
 func pppOf(protocol uint16, payload []byte) []byte {
 	return append(be16([]byte{0xff, 3}, protocol), payload...)
 }
 
-// nshOf is an NSH header with n words of context.
+// nshOf returns an NSH header with n words of context.
 func nshOf(next byte, n int, payload []byte) []byte {
 	b := []byte{0x0f, byte(0xc0 | 2 + n), 1, next, 0, 0, 42, 255}
 	return append(append(b, make([]byte, 4*n)...), payload...)
 }
 
-// nflogOf is an NFLOG entry with a packet header, a prefix and the packet.
+// nflogOf returns an NFLOG entry with a packet header, a prefix and the packet.
 func nflogOf(append16 func([]byte, ...uint16) []byte, family byte, payload []byte) []byte {
 	b := be16([]byte{family, 0}, 5)
 	b = append(append16(b, 8, 1), 8, 0, 0, 0)
@@ -40,7 +40,6 @@ func nflogOf(append16 func([]byte, ...uint16) []byte, family byte, payload []byt
 	return append(append16(b, uint16(4+len(payload)), 9), payload...)
 }
 
-// pktapOf is a PKTAP header.
 func pktapOf(link uint32, payload []byte) []byte {
 	b := little32(nil, 108, 1, link)
 	b = append(b, "en0"...)
@@ -48,21 +47,21 @@ func pktapOf(link uint32, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// dot11Of is an 802.11 data frame to the access point.
+// dot11Of returns an 802.11 data frame to the access point.
 func dot11Of(control0, control1 byte, qos []byte, payload []byte) []byte {
 	b := append([]byte{control0, control1, 0, 0}, make([]byte, 18)...)
 	b = append(b, 0x10, 0) // sequence number 1, fragment 0
 	return append(append(b, qos...), payload...)
 }
 
-// radiotapOf is a radiotap header with a timestamp and flags.
+// radiotapOf returns a radiotap header with a timestamp and flags.
 func radiotapOf(flags byte, payload []byte) []byte {
 	b := little32(little16([]byte{0, 0}, 18), 3)
 	b = append(b, 1, 2, 3, 4, 5, 6, 7, 8, flags, 12)
 	return append(b, payload...)
 }
 
-// prismOf is a Prism header of 10 values.
+// prismOf returns a Prism header of 10 values.
 func prismOf(payload []byte) []byte {
 	b := little32(nil, 0x44, 144)
 	b = append(b, "wlan0\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
@@ -72,7 +71,7 @@ func prismOf(payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// l2tpOf is an L2TP data message with all optional fields.
+// l2tpOf returns an L2TP data message with all optional fields.
 func l2tpOf(flags byte, payload []byte) []byte {
 	b := be16([]byte{flags, 2}, 0, 7, 9)
 	if flags&0x40 == 0 {
@@ -91,7 +90,7 @@ func l2tpOf(flags byte, payload []byte) []byte {
 	return b
 }
 
-// gtpOf is a GTP-U header, with two extension headers if flags say so.
+// gtpOf returns a GTP-U header, with two extension headers if flags say so.
 func gtpOf(flags byte, payload []byte) []byte {
 	var options []byte
 	if flags&7 != 0 {
@@ -263,7 +262,7 @@ func rareRefused() []refusedCase {
 	}
 }
 
-// TestEveryStepHasAParser guards against a row of the table that the dissector cannot read.
+// TestEveryStepHasAParser guards against a row of the table without a parser.
 func TestEveryStepHasAParser(t *testing.T) {
 	for _, e := range encapsulations {
 		for _, data := range [][]byte{nil, make([]byte, 200)} {

@@ -10,9 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCookedPacketsKeepTheirTags holds what the kernel gives on SOCK_DGRAM
-// sockets, which depends on its version and the way of the packet, against
-// what the packet was.
+// TestCookedPacketsKeepTheirTags compares packets from SOCK_DGRAM sockets with the original
+// packets. What the kernel returns depends on its version and the packet's path.
 func TestCookedPacketsKeepTheirTags(t *testing.T) {
 	ip4 := "4500001c000000004006000001020304050607080123238400000000"
 	long4 := "45000800" + ip4[8:]

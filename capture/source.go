@@ -44,8 +44,8 @@ type Info struct {
 	// Format is "pcap", "pcapng" or "live", with the compression after it: "pcapng+zstd". Empty
 	// while unknown.
 	Format string
-	// Comment is the comment on the first section of a pcapng file, empty without one, and if the
-	// section block is longer than one read.
+	// Comment is the comment on the first section of a pcapng file. It is empty for none, or if
+	// the section block is longer than one read.
 	Comment string
 	// LinkTypes are the link types so far, in order of appearance.
 	LinkTypes []LinkType

@@ -2,7 +2,7 @@ package capture
 
 import "testing"
 
-// Ports that the tests give to the Dissector.
+// Ports that the tests pass to the Dissector.
 const (
 	otherVXLANPort  = 48879
 	otherGenevePort = 6082
@@ -64,7 +64,7 @@ func tunnelCases() []builtCase {
 	}
 }
 
-// nested is an IPv4 packet inside n others.
+// nested returns an IPv4 packet inside n others.
 func nested(n int) []byte {
 	b := built4()
 	for range n {
@@ -115,7 +115,7 @@ func tunnelRefused() []refusedCase {
 	}
 }
 
-// nestedIn is b inside n IPv4 packets.
+// nestedIn returns b inside n IPv4 packets.
 func nestedIn(n int, b []byte) []byte {
 	for range n {
 		b = outer4(protocolIPv4, b)
@@ -123,8 +123,8 @@ func nestedIn(n int, b []byte) []byte {
 	return b
 }
 
-// TestDomainTellsNetworksApart guards against one connection made of two that
-// share their addresses, and against two made of the halves of one.
+// TestDomainTellsNetworksApart guards against merging two connections with equal addresses, and
+// against splitting the directions of one.
 func TestDomainTellsNetworksApart(t *testing.T) {
 	ip := built4()
 	eth := ethernetOf(etherTypeIPv4, ip)
@@ -138,7 +138,7 @@ func TestDomainTellsNetworksApart(t *testing.T) {
 	inGRE := func(flags, protocol uint16, key uint32, payload []byte) []byte {
 		return ethernetOf(etherTypeIPv4, outer4(protocolGRE, greOf(flags, protocol, key, payload)))
 	}
-	// Every group is one network, no two groups are the same.
+	// Every group is one network, and no two groups are the same.
 	groups := [][][]byte{
 		{eth, tagged(0), tagged(3 << 13), ethernetOf(etherTypeMPLS, labelsOf(ip, 5)), ethernetOf(etherTypeMPLS, labelsOf(ip, 6)),
 			ethernetOf(etherTypePPPoE, pppoeOf(append([]byte{0, 0x21}, ip...))), inGRE(0, etherTypeIPv4, 0, ip),

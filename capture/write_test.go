@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// readBack reads a capture that was written, with the comments left out.
+// readBack reads a written capture and removes the comments.
 func readBack(t *testing.T, data []byte) ([]Packet, Info) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "written.pcapng")
@@ -89,7 +89,7 @@ func TestWriterOfNothingMakesACapture(t *testing.T) {
 	}
 }
 
-// full is a writer with room for so many bytes.
+// full is a writer with room for that many bytes.
 type full struct{ room int }
 
 var errFull = errors.New("no space left on device")
