@@ -138,7 +138,7 @@ func tlsOf(changes ...func(*tlsrecord.Info)) func(*decode.Connection) {
 		c.TLS = &tlsrecord.Info{
 			Version: "TLS 1.3", Suite: "TLS_AES_128_GCM_SHA256", ServerName: "kafka-1.example",
 			ClientRandom: [32]byte{0x3f, 0xa9, 0xc1, 0xd2, 0xe4, 0xb5, 0x06, 0x17, 0x28}, HasClientRandom: true,
-			Undecrypted: 2000, Reason: "no secrets for client random 3fa9c1d2e4b50617...", Established: true,
+			Undecrypted: 2000, Reason: "no key was given for client random 3fa9c1d2e4b50617...", Established: true,
 		}
 		for _, change := range changes {
 			change(c.TLS)

@@ -358,10 +358,10 @@ var handshakeFailedRule = Rule{
 var recordNumber = regexp.MustCompile(`\brecord [0-9]+\b`)
 
 // commonReason is the reason why a session stayed closed, without what sets it
-// apart from others: its client random, the number of a record.
+// apart from others: its client random (which rows have), the number of a record.
 func commonReason(t *tlsrecord.Info) string {
 	random := hex.EncodeToString(t.ClientRandom[:clientRandomShown])
-	reason := strings.Replace(t.Reason, "client random "+random+"...", "its client random", 1)
+	reason := strings.Replace(t.Reason, "client random "+random+"...", "it", 1)
 	return recordNumber.ReplaceAllString(reason, "a record")
 }
 

@@ -253,13 +253,13 @@ func TestSecurityRules(t *testing.T) {
 			exchangeOf(2, 0, apiVersionsKey, 3, closed), connectionOf(1, 5, 9, tlsOf()),
 		}, []string{
 			"KV2007 ApiVersions v3 sent in the clear to a listener that speaks TLS, the broker closed the connection",
-			"KV9001 TLS on 1 connection was not decrypted: no secrets for its client random",
+			"KV9001 TLS on 1 connection was not decrypted: no key was given for it",
 		}},
 		{"a close where both are spoken is no confusion", []any{
 			exchangeOf(2, 0, apiVersionsKey, 3, closed), connectionOf(1, 5, 9, tlsOf()), connectionOf(2, 6, 10),
 		}, []string{
 			"KV2002 ApiVersions v3 sent, the broker closed the connection",
-			"KV9001 TLS on 1 connection was not decrypted: no secrets for its client random",
+			"KV9001 TLS on 1 connection was not decrypted: no key was given for it",
 		}},
 		{"TLS answered in the clear fires", []any{connectionOf(0, 1, 9, confused(reassembly.TLSToClear, 20))},
 			[]string{"KV2007 the client speaks TLS, the broker answered in the clear"}},
@@ -272,7 +272,7 @@ func TestSecurityRules(t *testing.T) {
 		{"TLS closed seconds later does not", mute(3, 1005, reassembly.ToClient), []string{"KV9004 TLS handshake failed on 3 connections: no byte came from the other side"}},
 		{"TLS without an answer that the client closes does not either", mute(3, 5, reassembly.ToBroker), []string{"KV9004 TLS handshake failed on 3 connections: no byte came from the other side"}},
 		{"a client that leaves when a broker is back does not fire", append(mute(3, 1005, reassembly.ToClient), connectionOf(7, 4000, 5000, tlsOf()), connectionOf(8, 9000, 9009, leaves)), []string{
-			"KV9001 TLS on 1 connection was not decrypted: no secrets for its client random",
+			"KV9001 TLS on 1 connection was not decrypted: no key was given for it",
 			"KV9004 TLS handshake failed on 3 connections: no byte came from the other side",
 		}},
 		{"Kafka in the clear on both sides is no confusion", []any{connectionOf(0, 1, 9)}, []string{}},
@@ -285,10 +285,10 @@ func TestSecurityRules(t *testing.T) {
 		{"an error of another API does not fire", []any{exchangeOf(1, 0, 3, 1, func(x *decode.Exchange) { x.ErrorCode = 58 })}, []string{}},
 
 		{"TLS without keys is told", []any{connectionOf(0, 1, 9, tlsOf())},
-			[]string{"KV9001 TLS on 1 connection was not decrypted: no secrets for its client random"}},
+			[]string{"KV9001 TLS on 1 connection was not decrypted: no key was given for it"}},
 		{"TLS on several connections is one finding", []any{connectionOf(0, 1, 9, tlsOf()), connectionOf(1, 2, 9, tlsOf(func(i *tlsrecord.Info) {
-			i.ClientRandom[0], i.Reason = 0, "no secrets for client random 00a9c1d2e4b50617..."
-		}))}, []string{"KV9001 TLS on 2 connections was not decrypted: no secrets for its client random"}},
+			i.ClientRandom[0], i.Reason = 0, "no key was given for client random 00a9c1d2e4b50617..."
+		}))}, []string{"KV9001 TLS on 2 connections was not decrypted: no key was given for it"}},
 		{"TLS that failed at different records is one finding", []any{
 			connectionOf(0, 1, 9, tlsOf(func(i *tlsrecord.Info) { i.Reason = "record 3 could not be authenticated (wrong secrets?)" })),
 			connectionOf(1, 2, 9, tlsOf(func(i *tlsrecord.Info) { i.Reason = "record 44 could not be authenticated (wrong secrets?)" })),
@@ -307,7 +307,7 @@ func TestSecurityRules(t *testing.T) {
 			c.End.Kind = reassembly.Cut
 		})}, []string{}},
 		{"an alert after the handshake is none that failed", []any{connectionOf(0, 1, 9, tlsOf(func(info *tlsrecord.Info) { info.Alert = "internal_error" }))},
-			[]string{"KV9001 TLS on 1 connection was not decrypted: no secrets for its client random"}},
+			[]string{"KV9001 TLS on 1 connection was not decrypted: no key was given for it"}},
 	})
 }
 
@@ -405,10 +405,10 @@ func TestTextsOfFindingsNameNoOne(t *testing.T) {
 // TestAdviceOnEncryptedFitsTheReason: a key log is asked for only where it helps.
 func TestAdviceOnEncryptedFitsTheReason(t *testing.T) {
 	for reason, want := range map[string]string{
-		"":                                 "--tls-keylog",
-		"no secrets for its client random": "--tls-keylog",
+		"":                        "--tls-keylog",
+		"no key was given for it": "--tls-keylog",
 		"cipher suite TLS_RSA_WITH_CAMELLIA_128_CBC_SHA is not supported":      "AES-GCM",
-		"the key log has no entry for its client random":                       "another time",
+		"the key log has no entry for it":                                      "another time",
 		"renegotiation is not supported":                                       "switch this off",
 		"the broker's side is not in the capture":                              "both directions",
 		"the handshake is not in the capture":                                  "before the client connects",

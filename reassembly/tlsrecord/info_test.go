@@ -23,7 +23,7 @@ func TestWithoutSecrets(t *testing.T) {
 			}
 			s.End(frame(100))
 			info := s.Info()
-			want := "no secrets for client random " + encodeHex(info.ClientRandom[:8]) + "..."
+			want := "no key was given for client random " + encodeHex(info.ClientRandom[:8]) + "..."
 			if info.Reason != want || !info.Established || info.Decrypted != 0 || info.Undecrypted < 1000 ||
 				info.Version == "" || info.Suite == "" || info.ServerName != "broker.example" || info.Alert != "" {
 				t.Errorf("%s: info %+v", name, info)

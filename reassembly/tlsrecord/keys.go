@@ -198,7 +198,7 @@ func (s *Session) secretReason() string {
 	if s.secrets.Len() > 0 {
 		return "the key log has no entry for " + random
 	}
-	return "no secrets for " + random
+	return "no key was given for " + random
 }
 
 // waitReason says what blocked directions wait for.

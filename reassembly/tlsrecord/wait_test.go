@@ -24,7 +24,7 @@ func TestSecretsThatComeLate(t *testing.T) {
 					if !s.Waiting() || s.Done() {
 						t.Error("the session does not wait")
 					}
-					if want := "no secrets for client random "; !strings.HasPrefix(s.Info().Reason, want) {
+					if want := "no key was given for client random "; !strings.HasPrefix(s.Info().Reason, want) {
 						t.Errorf("while waiting: reason %q, want %q", s.Info().Reason, want)
 					}
 					readKeys(t, secrets, tr)
@@ -94,7 +94,7 @@ func TestSecretsThatNeverCome(t *testing.T) {
 			t.Error("the session waits after its time is over")
 		}
 		info := s.Info()
-		if !strings.HasPrefix(info.Reason, "no secrets for client random ") || info.Undecrypted < 1000 || !info.Established {
+		if !strings.HasPrefix(info.Reason, "no key was given for client random ") || info.Undecrypted < 1000 || !info.Established {
 			t.Errorf("wait %v: info %+v", wait, info)
 		}
 		if !s.Done() {

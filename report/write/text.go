@@ -132,7 +132,7 @@ func (t *textReport) totals() string {
 	if s.Streams > s.KafkaStreams {
 		text += fmt.Sprintf(", %s of them Kafka", words.OrNone(s.KafkaStreams))
 	}
-	if n := len(t.r.Brokers); n > 0 {
+	if n := len(t.r.Brokers); n > 0 && s.KafkaStreams > 0 {
 		text += " to " + words.Plural(uint64(n), "broker")
 	}
 	if s.EncryptedStreams > 0 {
