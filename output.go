@@ -141,6 +141,22 @@ func (o opener) createTemp(p place) (*os.File, string, error) {
 	}
 }
 
+// another opens a new file for the place of a file that is open, which still gets its name when it is committed. The
+// sandbox allows no other way to the directory.
+func (o opener) another(open *output) (*output, error) {
+	dir, err := open.place.dir.OpenRoot(".")
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", open.name, reason(err))
+	}
+	out := &output{name: open.name, place: place{dir, open.place.name}}
+	if out.file, out.temp, err = o.createTemp(out.place); err != nil {
+		out.close()
+		return nil, fmt.Errorf("write %s: %w", open.name, reason(err))
+	}
+	out.w = out.file
+	return out, nil
+}
+
 // place opens the directory of a path.
 func (o opener) place(path string) (p place, err error) {
 	dir, name := filepath.Split(path)

@@ -14,7 +14,6 @@ import (
 	"github.com/kafkavet/kafkavet/report"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/redact"
-	"github.com/kafkavet/kafkavet/report/write"
 )
 
 const (
@@ -133,6 +132,11 @@ func (w *watch) confine() {
 	}
 	if w.j.opt.save.rotates() {
 		s.creates = []string{w.j.opt.save.path}
+	}
+	if w.reports.interval > 0 {
+		for _, o := range w.j.opt.output.outputs {
+			s.creates = append(s.creates, o.path)
+		}
 	}
 	w.j.confine(s)
 }
@@ -318,13 +322,13 @@ func (w *watch) each(p *pipeline) error {
 // again.
 func (w *watch) writeReportSoFar() {
 	rep := w.report(w.inputSoFar())
-	for _, o := range w.j.opt.output.outputs {
-		if o.path == "" {
+	for _, file := range w.outs {
+		if file.temp == "" { // no file
 			continue
 		}
-		out, err := w.j.opener().open(o.path)
+		out, err := w.j.opener().another(file.output)
 		if err == nil {
-			err = w.writeReport(reportFile{out, write.Formats()[o.format]}, rep)
+			err = w.writeReport(reportFile{out, file.format}, rep)
 		}
 		if err != nil {
 			w.j.complain("%v; --report-every tries again in %v", err, w.reports.interval)

@@ -163,6 +163,20 @@ func TestKilledCaptureOpens(t *testing.T) {
 	}
 }
 
+// TestReportEveryWritesInsideTheSandbox: the report so far is there while the capture runs, as root and as another user.
+func TestReportEveryWritesInsideTheSandbox(t *testing.T) {
+	for _, user := range []string{"root", "nobody"} {
+		addr, port := broker(t, kversion.V2_1_0())
+		file := filepath.Join(newTrap(t).dir, "r.json")
+		p := sniff(t, port, "--report-every", "1s", "-o", file, "--user", user)
+		violate(t, addr)
+		p.until(func() bool { text, _ := os.ReadFile(file); return strings.Contains(string(text), "KV1001") }, "a finding in "+file)
+		if code := p.end(); code != 1 {
+			t.Errorf("user %s: exit code %d: %s", user, code, &p.err)
+		}
+	}
+}
+
 // TestFullDiskEndsNoCapture: -w on a disk that becomes full ends, what was written opens, and the report comes.
 func TestFullDiskEndsNoCapture(t *testing.T) {
 	dir := t.TempDir()
