@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Direction says which way bytes travel.
+// Direction is the direction in which bytes travel.
 type Direction uint8
 
 // The two directions of a Conversation.
@@ -14,31 +14,31 @@ const (
 	ToClient
 )
 
-// Reverse is the other direction.
+// Reverse returns the other direction.
 func (d Direction) Reverse() Direction { return d ^ 1 }
 
 // DefaultMSS is the payload of a full TCP segment on Ethernet.
 const DefaultMSS = 1460
 
-// A Recorder collects the packets of one or more conversations, in the order
-// in which they are sent and with a clock that they share.
+// Recorder collects the packets of one or more connections, in the order of sending and with a
+// shared clock.
 type Recorder struct {
-	// Packets are those recorded so far. A test may append its own.
+	// Packets are the packets so far. A test may append its own.
 	Packets []Packet
 	// Now is the time of the next packet in nanoseconds since the Unix epoch.
 	Now int64
-	// Step passes after every packet.
+	// Step is the time after every packet.
 	Step time.Duration
-	// opened counts the conversations, for their initial sequence numbers.
+	// opened counts the connections, for their initial sequence numbers.
 	opened uint32
 }
 
-// NewRecorder is a recorder whose clock shows Start and goes on by 100 µs a packet.
+// NewRecorder returns a Recorder whose clock begins at Start and advances by 100 µs per packet.
 func NewRecorder() *Recorder {
 	return &Recorder{Now: Start, Step: 100 * time.Microsecond}
 }
 
-// Wait lets time pass.
+// Wait advances the clock.
 func (r *Recorder) Wait(d time.Duration) { r.Now += int64(d) }
 
 // Record adds an IP packet in an Ethernet frame.
@@ -47,25 +47,24 @@ func (r *Recorder) Record(ip []byte) {
 	r.Wait(r.Step)
 }
 
-// A Conversation is one TCP connection in a Recorder. Its fields may be
-// changed between the calls.
+// Conversation is one TCP connection in a Recorder. A test may change its fields between calls.
 type Conversation struct {
 	// Endpoints are the senders: Endpoints[ToBroker] is the client.
 	Endpoints [2]netip.AddrPort
 	// Seq are the next sequence numbers to send in each direction.
 	Seq [2]uint32
-	// MSS bounds the payload of a segment; DefaultMSS unless changed.
+	// MSS bounds the payload of a segment; the default is DefaultMSS.
 	MSS int
-	// Silent leaves out the pure acknowledgement after each Send.
+	// Silent omits the pure acknowledgement after each Send.
 	Silent bool
-	// Options are the TCP options of all segments but SYNs.
+	// Options are the TCP options of all segments except SYNs.
 	Options []byte
 
 	recorder *Recorder
-	acked    [2]bool // a SYN of the direction was seen, so there is something to acknowledge
+	acked    [2]bool // a SYN of that direction was sent, so there is something to acknowledge
 }
 
-// Between is a conversation of which nothing was sent yet.
+// Between returns a connection on which nothing was sent so far.
 func (r *Recorder) Between(client, broker netip.AddrPort) *Conversation {
 	r.opened++
 	return &Conversation{
@@ -76,14 +75,14 @@ func (r *Recorder) Between(client, broker netip.AddrPort) *Conversation {
 	}
 }
 
-// Join is a conversation that was open before the recording began.
+// Join returns a connection that was open before the recording began.
 func (r *Recorder) Join(client, broker netip.AddrPort) *Conversation {
 	c := r.Between(client, broker)
 	c.acked = [2]bool{true, true}
 	return c
 }
 
-// Open is a conversation that begins with SYN, SYN-ACK and ACK.
+// Open returns a connection that begins with SYN, SYN-ACK and ACK.
 func (r *Recorder) Open(client, broker netip.AddrPort) *Conversation {
 	c := r.Between(client, broker)
 	c.Syn(ToBroker)
@@ -92,8 +91,7 @@ func (r *Recorder) Open(client, broker netip.AddrPort) *Conversation {
 	return c
 }
 
-// Segment sends one segment as it stands. ACK is added once the other side
-// has sent its SYN.
+// Segment sends one segment. It adds ACK once the other side has sent its SYN.
 func (c *Conversation) Segment(d Direction, flags uint8, payload []byte) {
 	h := TCPHeader{Seq: c.Seq[d], Flags: flags, Options: c.Options}
 	if flags&SYN != 0 {
@@ -113,8 +111,8 @@ func (c *Conversation) Segment(d Direction, flags uint8, payload []byte) {
 	}
 }
 
-// Send sends data in segments of at most MSS bytes. A pure acknowledgement
-// from the other side follows, unless the conversation is Silent.
+// Send sends data in segments of at most MSS bytes. A pure acknowledgement from the other side
+// follows, unless the connection is Silent.
 func (c *Conversation) Send(d Direction, data []byte) {
 	for len(data) > 0 {
 		n := min(len(data), c.MSS)
@@ -133,20 +131,19 @@ func (c *Conversation) Send(d Direction, data []byte) {
 // Miss sends n bytes that the capture lacks.
 func (c *Conversation) Miss(d Direction, n int) { c.Seq[d] += uint32(n) }
 
-// Syn sends a SYN, with ACK when the other side has sent one.
+// Syn sends a SYN, with ACK if the other side has sent one.
 func (c *Conversation) Syn(d Direction) { c.Segment(d, SYN, nil) }
 
 // Ack sends a pure acknowledgement.
 func (c *Conversation) Ack(d Direction) { c.Segment(d, 0, nil) }
 
-// Fin ends one direction, unacknowledged.
+// Fin sends a FIN, which is not acknowledged.
 func (c *Conversation) Fin(d Direction) { c.Segment(d, FIN, nil) }
 
 // Reset sends a RST.
 func (c *Conversation) Reset(d Direction) { c.Segment(d, RST, nil) }
 
-// Close ends the connection in good order; the side that sends in direction
-// by begins.
+// Close closes the connection normally. The side that sends in direction by begins.
 func (c *Conversation) Close(by Direction) {
 	c.Fin(by)
 	c.Ack(by.Reverse())

@@ -34,7 +34,7 @@ func damages() []Variant {
 	}
 }
 
-// Lose leaves out each packet with probability p.
+// Lose drops each packet with probability p.
 func Lose(packets []Packet, seed uint64, p float64) []Packet {
 	r := random(seed)
 	var out []Packet
@@ -57,7 +57,8 @@ func Snap(packets []Packet, n int) []Packet {
 	return out
 }
 
-// OneWay keeps one direction of each connection. Without a SYN, ToBroker is the one towards the lower port.
+// OneWay keeps one direction of each connection. Without a SYN, ToBroker is the direction to the
+// lower port.
 func OneWay(packets []Packet, d Direction) []Packet {
 	return edit(packets, func(s *segment) []*segment {
 		if s.dir != d {

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// segment is a packet that holds a whole TCP segment, taken apart so that it
-// can be changed and put together again.
+// segment is a packet with a whole TCP segment, parsed into parts that can be changed and encoded
+// again.
 type segment struct {
 	Packet
 	head     []byte // link-layer header
@@ -19,9 +19,8 @@ type segment struct {
 	dir      Direction
 }
 
-// dissect takes the packets apart that hold a TCP segment directly in an IP
-// packet; the others are nil. ToBroker is the direction of the SYN, or where
-// the capture begins without it, the one towards the lower port.
+// dissect parses the packets with a TCP segment directly in an IP packet. The others are nil.
+// ToBroker is the direction of the SYN, or without a SYN, the direction to the lower port.
 func dissect(packets []Packet) []*segment {
 	segments := make([]*segment, len(packets))
 	open := map[[2]netip.AddrPort]*segment{} // the first segment of the latest connection
@@ -52,7 +51,7 @@ func dissect(packets []Packet) []*segment {
 	return segments
 }
 
-// fromBroker guesses who sent the first segment of a connection.
+// fromBroker guesses whether the broker sent the first segment of a connection.
 func (s *segment) fromBroker() bool {
 	if s.tcp.Flags&SYN != 0 {
 		return s.tcp.Flags&ACK != 0
@@ -60,8 +59,8 @@ func (s *segment) fromBroker() bool {
 	return s.src.Port() < s.dst.Port()
 }
 
-// takeApart is nil for a packet without TCP directly in IP, for a fragment,
-// and where the headers were not captured whole.
+// takeApart parses one packet. It returns nil for a packet without TCP directly in IP, for a
+// fragment, and if the headers were not captured completely.
 func takeApart(p Packet) *segment {
 	head, ip, wire, ok := network(p)
 	if !ok {
@@ -105,9 +104,9 @@ func takeApart(p Packet) *segment {
 	}
 }
 
-// network finds the IP packet in p, freed from the link layer's padding. wire
-// is its length on the wire; ip is shorter where the snapshot length cut it.
-// ok is false where there is none, or its fixed header was not captured whole.
+// network finds the IP packet in p, without the padding of the link layer. wire is its length on
+// the wire; ip is shorter if the snapshot length cut it. ok is false if there is none, or its
+// fixed header was not captured completely.
 func network(p Packet) (head, ip []byte, wire int, ok bool) {
 	n := 0
 	switch p.Link {
@@ -144,9 +143,8 @@ func network(p Packet) (head, ip []byte, wire int, ok bool) {
 	return head, ip[:min(len(ip), wire)], wire, wire <= p.Length()-n
 }
 
-// packet puts a segment together again, with correct lengths and checksums.
-// Where the payload was not captured whole, the checksum is the one of zeros
-// in its place.
+// packet encodes a segment, with correct lengths and checksums. Payload that was not captured
+// counts as zeros in the checksum.
 func (s *segment) packet() Packet {
 	p := s.Packet
 	whole := append(slices.Clone(s.payload), make([]byte, s.length-len(s.payload))...)
@@ -155,8 +153,8 @@ func (s *segment) packet() Packet {
 	return p
 }
 
-// part is a copy of s with the bytes [from, to) of its payload only. SYN stays
-// with the first byte, FIN with the last.
+// part returns a copy of s with only the bytes [from, to) of its payload. SYN stays with the first
+// byte, FIN with the last.
 func (s *segment) part(from, to int) *segment {
 	c := *s
 	c.tcp.Seq += uint32(from)
@@ -174,7 +172,7 @@ func (s *segment) part(from, to int) *segment {
 	return &c
 }
 
-// with is a copy of s with another payload at another sequence number.
+// with returns a copy of s with another payload at another sequence number.
 func (s *segment) with(seq uint32, payload []byte) *segment {
 	c := *s
 	c.tcp.Seq, c.payload, c.length = seq, payload, len(payload)
@@ -182,7 +180,7 @@ func (s *segment) with(seq uint32, payload []byte) *segment {
 	return &c
 }
 
-// end is the sequence number after the segment.
+// end returns the sequence number after the segment.
 func (s *segment) end() uint32 {
 	end := s.tcp.Seq + uint32(s.length)
 	if s.tcp.Flags&SYN != 0 {
@@ -194,17 +192,17 @@ func (s *segment) end() uint32 {
 	return end
 }
 
-// way names one direction of one connection.
+// way identifies one direction of one connection.
 type way struct {
 	stream int
 	dir    Direction
 }
 
-// way is the direction that the segment travels.
+// way returns the direction of the segment.
 func (s *segment) way() way { return way{s.stream, s.dir} }
 
-// edit calls f for every TCP segment in turn. What f returns takes the
-// segment's place; other packets stay where they are.
+// edit calls f for every TCP segment in order and replaces it with the result. Other packets stay
+// in their places.
 func edit(packets []Packet, f func(s *segment) []*segment) []Packet {
 	var out []Packet
 	for i, s := range dissect(packets) {

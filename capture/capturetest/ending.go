@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// endings are the variants in which connections begin and end otherwise.
+// endings are the variants in which connections begin or end in another way.
 func endings() []Variant {
 	return []Variant{
 		{"RST in one direction after the FIN", KeepsAll, plain(ResetAfterFIN)},
@@ -17,8 +17,8 @@ func endings() []Variant {
 	}
 }
 
-// ResetAfterFIN ends each connection that has a FIN by a RST, at its very
-// end, from the side that did not send the first FIN.
+// ResetAfterFIN adds a RST at the end of each connection that has a FIN, from the side that did
+// not send the first FIN.
 func ResetAfterFIN(packets []Packet) []Packet {
 	segments := dissect(packets)
 	fin := map[int]*segment{}
@@ -51,8 +51,8 @@ func ResetAfterFIN(packets []Packet) []Packet {
 	return out
 }
 
-// DataAfterFIN follows each FIN by a segment of its sender with random bytes
-// after it, which the receiver must take no notice of (RFC 9293 3.10.7.4).
+// DataAfterFIN adds a segment with random bytes of the same sender after each FIN. Its receiver
+// must ignore them (RFC 9293 3.10.7.4).
 func DataAfterFIN(packets []Packet, seed uint64) []Packet {
 	r := random(seed)
 	return edit(packets, func(s *segment) []*segment {
@@ -63,10 +63,9 @@ func DataAfterFIN(packets []Packet, seed uint64) []Packet {
 	})
 }
 
-// ReusePorts gives connections between the same two hosts, of which one ends
-// before the other begins, the same client port. Without ends, the FIN and RST
-// packets of a connection whose port is used again are left out, and so is
-// what came after them.
+// ReusePorts gives connections between the same two hosts the same client port, if one ends before
+// the other begins. If ends is false, it omits the FIN and RST packets of a connection whose port
+// is reused, and everything after them.
 func ReusePorts(packets []Packet, ends bool) []Packet {
 	segments := dissect(packets)
 	type span struct {
@@ -90,7 +89,7 @@ func ReusePorts(packets []Packet, ends bool) []Packet {
 		spans[s.stream].last = i
 	}
 	type hosts struct{ client, broker netip.AddrPort } // the client's port is 0
-	free := map[hosts][]int{}                          // streams by their end, whose port is taken by none later
+	free := map[hosts][]int{}                          // streams whose port no later one has, by their end
 	port := map[int]uint16{}
 	reused := map[int]bool{}
 	for _, stream := range slices.Sorted(maps.Keys(spans)) {
@@ -126,8 +125,7 @@ func ReusePorts(packets []Packet, ends bool) []Packet {
 	})
 }
 
-// StripHandshakes leaves out every SYN and the pure acknowledgement that
-// completes a handshake.
+// StripHandshakes omits every SYN and the pure acknowledgement that completes a handshake.
 func StripHandshakes(packets []Packet) []Packet {
 	shaking := map[int]bool{}
 	return edit(packets, func(s *segment) []*segment {

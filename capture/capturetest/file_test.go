@@ -9,8 +9,7 @@ import (
 	"github.com/google/gopacket/pcapgo"
 )
 
-// sample is a few packets with odd lengths, a cut one, and times whose
-// nanoseconds matter.
+// sample returns a few packets with odd lengths, a cut one, and times with nanoseconds.
 func sample() []Packet {
 	var packets []Packet
 	for i, n := range []int{60, 61, 62, 63, 1514} {

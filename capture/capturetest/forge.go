@@ -1,14 +1,15 @@
 package capturetest
 
-// Forgery is a segment that an attacker puts into every connection of a capture, between segments that its
-// end systems sent. Its receiver discards it (RFC 9293 3.10.7.4, RFC 5961), and the connection goes on.
+// Forgery is a segment that an attacker puts into every connection of a capture, between segments
+// of its end systems. Its receiver discards it (RFC 9293 3.10.7.4, RFC 5961), and the connection
+// continues.
 type Forgery uint8
 
-// The forgeries.
+// The kinds of forgeries.
 const (
 	// ForgedFarReset is a RST 1 GiB outside the window.
 	ForgedFarReset Forgery = iota
-	// ForgedReset is a RST at the next byte, which did not reach its receiver: both sides go on.
+	// ForgedReset is a RST at the next byte that did not reach its receiver: both sides continue.
 	ForgedReset
 	// ForgedFarFIN is a FIN 1 GiB outside the window.
 	ForgedFarFIN
@@ -20,19 +21,21 @@ const (
 	ForgedFarByte
 	// ForgedByteInWindow is one byte 3 MiB ahead, which the receiver keeps and never acknowledges.
 	ForgedByteInWindow
-	// ForgedAck is junk at the next byte that acknowledges what was never sent.
+	// ForgedAck is junk at the next byte that acknowledges bytes which were never sent.
 	ForgedAck
 	// ForgedChecksum is junk at the next byte with a wrong checksum.
 	ForgedChecksum
-	// ForgedTTL is junk at the next byte whose TTL is used up before its receiver.
+	// ForgedTTL is junk at the next byte whose TTL expires before its receiver.
 	ForgedTTL
-	// ForgedAhead is junk a few bytes ahead, which the receiver keeps until the bytes in order replace it.
+	// ForgedAhead is junk a few bytes ahead, which the receiver keeps until the bytes in order
+	// replace it.
 	ForgedAhead
-	// ForgedResetAck is a RST at the next byte that acknowledges what was never sent.
+	// ForgedResetAck is a RST at the next byte that acknowledges bytes which were never sent.
 	ForgedResetAck
 )
 
-// Forge puts a forged segment of each direction into every connection, in the middle of its traffic.
+// Forge puts a forged segment of each direction into every connection, in the middle of its
+// traffic.
 func Forge(packets []Packet, f Forgery) []Packet {
 	segments := dissect(packets)
 	data := map[way][]int{} // places of segments with payload
@@ -61,7 +64,7 @@ func Forge(packets []Packet, f Forgery) []Packet {
 	return out
 }
 
-// forged is the forgery that comes behind s.
+// forged returns the forgery that follows s.
 func (s *segment) forged(f Forgery) Packet {
 	const far = 1 << 30
 	junk := []byte("\x00\x00\x00\x1e\x00\x01\x00\x0c\x00\x00\x00\x63\x00\x04evil\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00")
@@ -105,7 +108,7 @@ func (s *segment) forged(f Forgery) Packet {
 	return p
 }
 
-// ipLength is the length of the IP header in p.
+// ipLength returns the length of the IP header in p.
 func (s *segment) ipLength(p Packet) int {
 	if s.src.Addr().Is4() {
 		return int(p.Data[len(s.head)]&15) * 4
@@ -113,7 +116,7 @@ func (s *segment) ipLength(p Packet) int {
 	return ipv6Length
 }
 
-// setTTL sets the TTL or hop limit of p. The header checksum of IPv4 is corrected.
+// setTTL sets the TTL or hop limit of p. It corrects the header checksum of IPv4.
 func (s *segment) setTTL(p Packet, ttl byte) {
 	ip := p.Data[len(s.head):]
 	if s.src.Addr().Is4() {
@@ -127,7 +130,7 @@ func (s *segment) setTTL(p Packet, ttl byte) {
 // firstForgeries is how many of forgeries come before the other kinds of variants.
 const firstForgeries = 10
 
-// forgeries are captures into which somebody put segments that their receivers discarded.
+// forgeries are captures with forged segments that their receivers discarded.
 func forgeries() []Variant {
 	var all []Variant
 	for f, name := range []string{

@@ -1,21 +1,21 @@
 package capturetest
 
-// A Pair is one way in which two captures can hold the traffic of one.
+// Pair is one way to divide the traffic of one capture between two captures.
 type Pair struct {
 	Name string
-	// Skew is by how many nanoseconds the clock of the second capture is ahead.
+	// Skew is how many nanoseconds the clock of the second capture is ahead.
 	Skew int64
 	// Divide makes the two captures, without the skew.
 	Divide func(packets []Packet, seed uint64) (a, b []Packet)
 }
 
-// Captures makes the two captures. The packets given are not changed.
+// Captures makes the two captures. It does not change packets.
 func (p *Pair) Captures(packets []Packet, seed uint64) (a, b []Packet) {
 	a, b = p.Divide(packets, seed)
 	return a, Shift(b, p.Skew)
 }
 
-// Pairs are all pairs that the kit can make. Nothing is lost in any of them.
+// Pairs returns all pairs. No pair loses packets.
 func Pairs() []Pair {
 	const second = 1_000_000_000
 	var all []Pair
@@ -36,7 +36,7 @@ func Pairs() []Pair {
 	)
 }
 
-// Shift moves packets in time.
+// Shift adds nanoseconds to the times of packets.
 func Shift(packets []Packet, nanoseconds int64) []Packet {
 	var out []Packet
 	for _, p := range packets {
@@ -46,7 +46,7 @@ func Shift(packets []Packet, nanoseconds int64) []Packet {
 	return out
 }
 
-// EachLacksSome gives each packet to one of two captures or to both.
+// EachLacksSome puts each packet into one of two captures or into both.
 func EachLacksSome(packets []Packet, seed uint64) (a, b []Packet) {
 	r := random(seed)
 	for _, p := range packets {
@@ -61,7 +61,8 @@ func EachLacksSome(packets []Packet, seed uint64) (a, b []Packet) {
 	return a, b
 }
 
-// EveryOther gives every other connection to the second capture, and all else to the first.
+// EveryOther puts every other connection into the second capture, and everything else into the
+// first.
 func EveryOther(packets []Packet, _ uint64) (a, b []Packet) {
 	for i, s := range dissect(packets) {
 		if s != nil && s.stream%2 == 1 {

@@ -2,7 +2,7 @@ package capturetest
 
 import "encoding/binary"
 
-// API keys that the kit knows itself.
+// API keys that this package uses.
 const (
 	KeyApiVersions      = 18
 	KeySaslHandshake    = 17
@@ -16,7 +16,7 @@ const ErrorUnsupportedVersion = 35
 type RequestHeader struct {
 	Key, Version  int16
 	CorrelationID int32
-	// ClientID stands in headers of version 1 and 2.
+	// ClientID is in headers of version 1 and 2.
 	ClientID string
 	// NullClientID writes the client id as null.
 	NullClientID bool
@@ -24,7 +24,7 @@ type RequestHeader struct {
 	HeaderVersion int
 }
 
-// Frame is a request: size, header and body.
+// Frame returns the request: size, header and body.
 func (h RequestHeader) Frame(body []byte) []byte {
 	b := binary.BigEndian.AppendUint16(nil, uint16(h.Key))
 	b = binary.BigEndian.AppendUint16(b, uint16(h.Version))
@@ -42,13 +42,13 @@ func (h RequestHeader) Frame(body []byte) []byte {
 	return Frame(append(b, body...))
 }
 
-// Frame is a message with its 4-byte size before it.
+// Frame returns a message with its 4-byte size before it.
 func Frame(message []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(message))), message...)
 }
 
-// ResponseFrame is a response: size, header and body. Flexible responses have
-// an empty tag section in the header (KIP-482), but for ApiVersions (KIP-511).
+// ResponseFrame returns a response: size, header and body. Flexible responses have an empty tag
+// section in the header (KIP-482), except ApiVersions (KIP-511).
 func ResponseFrame(correlationID int32, flexible bool, body []byte) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(correlationID))
 	if flexible {
@@ -58,8 +58,7 @@ func ResponseFrame(correlationID int32, flexible bool, body []byte) []byte {
 }
 
 // Message is a request or response body. The requests and responses of
-// github.com/twmb/franz-go/pkg/kmsg are messages; the kit itself does not
-// need that module.
+// github.com/twmb/franz-go/pkg/kmsg are messages. This package does not import that module.
 type Message interface {
 	Key() int16
 	GetVersion() int16
@@ -67,7 +66,7 @@ type Message interface {
 	AppendTo([]byte) []byte
 }
 
-// Request is the frame of a request.
+// Request returns a request with its size field.
 func Request(m Message, correlationID int32, clientID string) []byte {
 	h := RequestHeader{Key: m.Key(), Version: m.GetVersion(), CorrelationID: correlationID, ClientID: clientID, HeaderVersion: 1}
 	if m.IsFlexible() {
@@ -76,14 +75,14 @@ func Request(m Message, correlationID int32, clientID string) []byte {
 	return h.Frame(m.AppendTo(nil))
 }
 
-// Response is the frame of a response.
+// Response returns a response with its size field.
 func Response(m Message, correlationID int32) []byte {
 	return ResponseFrame(correlationID, m.IsFlexible() && m.Key() != KeyApiVersions, m.AppendTo(nil))
 }
 
-// ApiVersionsRequest is an ApiVersions request of any version. Version 3 and
-// up name the client's software (KIP-511), version 5 and up a cluster and a
-// node, which are left null here (KIP-1242).
+// ApiVersionsRequest returns an ApiVersions request of any version. Version 3 and later name the
+// client's software (KIP-511). Version 5 and later have a cluster and a node (KIP-1242), which are
+// null here.
 func ApiVersionsRequest(version int16, correlationID int32, clientID, software, softwareVersion string) []byte {
 	h := RequestHeader{Key: KeyApiVersions, Version: version, CorrelationID: correlationID, ClientID: clientID, HeaderVersion: 1}
 	var body []byte
@@ -103,8 +102,8 @@ func ApiVersionsRequest(version int16, correlationID int32, clientID, software, 
 // API is the advertised range of one API.
 type API struct{ Key, Min, Max int16 }
 
-// ApiVersionsResponse is the answer to ApiVersions in the given version:
-// v1 brought the throttle time, v3 the compact encoding.
+// ApiVersionsResponse returns a response to ApiVersions in the given version: v1 added the
+// throttle time, v3 the compact encoding.
 func ApiVersionsResponse(version int16, correlationID int32, errorCode int16, apis ...API) []byte {
 	b := binary.BigEndian.AppendUint16(nil, uint16(errorCode))
 	if version >= 3 {
@@ -129,21 +128,21 @@ func ApiVersionsResponse(version int16, correlationID int32, errorCode int16, ap
 	return ResponseFrame(correlationID, false, b)
 }
 
-// UnsupportedApiVersions is the answer of a broker that does not know the
-// version of an ApiVersions request: error 35 in a v0 body, since Kafka 2.4
-// with the range of ApiVersions itself, before with no range at all (KIP-511).
+// UnsupportedApiVersions returns the response of a broker that does not support the version of an
+// ApiVersions request: error 35 in a v0 body. Since Kafka 2.4 it has the range of ApiVersions
+// itself, before it had no range (KIP-511).
 func UnsupportedApiVersions(correlationID int32, apis ...API) []byte {
 	return ApiVersionsResponse(0, correlationID, ErrorUnsupportedVersion, apis...)
 }
 
-// SaslHandshake is a SaslHandshake request. After v0 raw tokens follow (use
-// Frame), after v1 SaslAuthenticate requests (KIP-152).
+// SaslHandshake returns a SaslHandshake request. Raw tokens follow v0 (use Frame),
+// SaslAuthenticate requests follow v1 (KIP-152).
 func SaslHandshake(version int16, correlationID int32, clientID, mechanism string) []byte {
 	h := RequestHeader{Key: KeySaslHandshake, Version: version, CorrelationID: correlationID, ClientID: clientID, HeaderVersion: 1}
 	return h.Frame(appendString(nil, mechanism))
 }
 
-// SaslHandshakeResponse answers SaslHandshake with the enabled mechanisms.
+// SaslHandshakeResponse returns a response to SaslHandshake with the enabled mechanisms.
 func SaslHandshakeResponse(correlationID int32, errorCode int16, mechanisms ...string) []byte {
 	b := binary.BigEndian.AppendUint16(nil, uint16(errorCode))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(mechanisms)))
@@ -153,14 +152,14 @@ func SaslHandshakeResponse(correlationID int32, errorCode int16, mechanisms ...s
 	return ResponseFrame(correlationID, false, b)
 }
 
-// SaslAuthenticate is a SaslAuthenticate request of version 0 or 1.
+// SaslAuthenticate returns a SaslAuthenticate request of version 0 or 1.
 func SaslAuthenticate(version int16, correlationID int32, clientID string, token []byte) []byte {
 	h := RequestHeader{Key: KeySaslAuthenticate, Version: version, CorrelationID: correlationID, ClientID: clientID, HeaderVersion: 1}
 	return h.Frame(appendBytes(nil, token))
 }
 
-// SaslAuthenticateResponse answers SaslAuthenticate of version 0 or 1; an
-// empty message is null.
+// SaslAuthenticateResponse returns a response to SaslAuthenticate of version 0 or 1. An empty
+// message is null.
 func SaslAuthenticateResponse(version int16, correlationID int32, errorCode int16, message string, token []byte) []byte {
 	b := binary.BigEndian.AppendUint16(nil, uint16(errorCode))
 	if message == "" {
@@ -175,12 +174,10 @@ func SaslAuthenticateResponse(version int16, correlationID int32, errorCode int1
 	return ResponseFrame(correlationID, false, b)
 }
 
-// appendString appends a string with a 16-bit length.
 func appendString(b []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
 }
 
-// appendBytes appends bytes with a 32-bit length.
 func appendBytes(b, data []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(data))), data...)
 }

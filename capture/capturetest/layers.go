@@ -11,7 +11,7 @@ const (
 	EtherIPv6   = 0x86dd
 	EtherVLAN   = 0x8100
 	EtherQinQ   = 0x88a8
-	EtherVLANv1 = 0x9100 // the type of outer tags before 802.1ad
+	EtherVLANv1 = 0x9100 // outer tags before 802.1ad
 	EtherMPLS   = 0x8847
 	EtherPPPoE  = 0x8864
 )
@@ -44,7 +44,7 @@ const (
 	udpLength      = 8
 )
 
-// TCPHeader is what varies in the headers of TCP segments.
+// TCPHeader are the variable fields of a TCP header.
 type TCPHeader struct {
 	Seq, Ack uint32
 	Flags    uint8
@@ -52,7 +52,7 @@ type TCPHeader struct {
 	Options []byte
 }
 
-// TCP is an IP packet that holds a TCP segment.
+// TCP returns an IP packet with a TCP segment.
 func TCP(src, dst netip.AddrPort, h TCPHeader, payload []byte) []byte {
 	options := pad4(h.Options)
 	b := binary.BigEndian.AppendUint16(nil, src.Port())
@@ -67,7 +67,7 @@ func TCP(src, dst netip.AddrPort, h TCPHeader, payload []byte) []byte {
 	return IP(src.Addr(), dst.Addr(), ProtocolTCP, b)
 }
 
-// UDP is an IP packet that holds a UDP datagram.
+// UDP returns an IP packet with a UDP datagram.
 func UDP(src, dst netip.AddrPort, payload []byte) []byte {
 	b := binary.BigEndian.AppendUint16(nil, src.Port())
 	b = binary.BigEndian.AppendUint16(b, dst.Port())
@@ -82,7 +82,7 @@ func UDP(src, dst netip.AddrPort, payload []byte) []byte {
 	return IP(src.Addr(), dst.Addr(), ProtocolUDP, b)
 }
 
-// IP is an IPv4 or IPv6 packet, by the kind of the addresses.
+// IP returns an IPv4 or IPv6 packet, depending on the addresses.
 func IP(src, dst netip.Addr, protocol uint8, payload []byte) []byte {
 	if src.Is4() {
 		return ipv4(src, dst, protocol, ipv4Fragment{dontFragment: true}, payload)
@@ -96,7 +96,7 @@ func IP(src, dst netip.Addr, protocol uint8, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// ipv4Fragment holds the fields of an IPv4 header that have to do with fragments.
+// ipv4Fragment are the fragment fields of an IPv4 header.
 type ipv4Fragment struct {
 	id           uint16
 	dontFragment bool
@@ -104,8 +104,8 @@ type ipv4Fragment struct {
 	offset       int // in bytes
 }
 
-// ipv4 is an IPv4 packet or a fragment of one. A packet longer than the
-// length field can say gets length 0, as segmentation offload leaves it.
+// ipv4 returns an IPv4 packet or a fragment of one. A packet too long for the length field gets
+// length 0, as with segmentation offload.
 func ipv4(src, dst netip.Addr, protocol uint8, f ipv4Fragment, payload []byte) []byte {
 	length := ipv4Length + len(payload)
 	if length > 0xffff {
@@ -130,13 +130,13 @@ func ipv4(src, dst netip.Addr, protocol uint8, f ipv4Fragment, payload []byte) [
 	return append(b, payload...)
 }
 
-// sumIPv4 puts the checksum into an IPv4 header without options.
+// sumIPv4 sets the checksum of an IPv4 header without options.
 func sumIPv4(h []byte) {
 	h[10], h[11] = 0, 0
 	binary.BigEndian.PutUint16(h[10:], ^fold(sum(0, h[:ipv4Length])))
 }
 
-// Ethernet is an Ethernet frame. The addresses are locally administered ones.
+// Ethernet returns an Ethernet frame. The addresses are locally administered.
 func Ethernet(etherType uint16, payload []byte) []byte {
 	b := make([]byte, 0, ethernetLength+len(payload))
 	b = append(b, 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1)
@@ -144,7 +144,7 @@ func Ethernet(etherType uint16, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// etherTypeOf is the Ethernet type for an IP packet.
+// etherTypeOf returns the EtherType of an IP packet.
 func etherTypeOf(ip []byte) uint16 {
 	if ip[0]>>4 == 6 {
 		return EtherIPv6
@@ -152,8 +152,8 @@ func etherTypeOf(ip []byte) uint16 {
 	return EtherIPv4
 }
 
-// transportChecksum is the checksum of a TCP segment or UDP datagram whose
-// checksum field is 0 (RFC 9293 3.1, RFC 8200 8.1).
+// transportChecksum returns the checksum of a TCP segment or UDP datagram whose checksum field is
+// 0 (RFC 9293 3.1, RFC 8200 8.1).
 func transportChecksum(src, dst netip.Addr, protocol uint8, segment []byte) uint16 {
 	s := sum(0, src.AsSlice())
 	s = sum(s, dst.AsSlice())
@@ -161,7 +161,7 @@ func transportChecksum(src, dst netip.Addr, protocol uint8, segment []byte) uint
 	return ^fold(sum(s, segment))
 }
 
-// sum adds data to an Internet checksum in the making (RFC 1071).
+// sum adds data to an Internet checksum (RFC 1071).
 func sum(s uint64, data []byte) uint64 {
 	for ; len(data) >= 2; data = data[2:] {
 		s += uint64(data[0])<<8 | uint64(data[1])
@@ -172,7 +172,6 @@ func sum(s uint64, data []byte) uint64 {
 	return s
 }
 
-// fold reduces a sum to 16 bits.
 func fold(s uint64) uint16 {
 	for s > 0xffff {
 		s = s>>16 + s&0xffff

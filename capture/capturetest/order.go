@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// copies are the variants with packets more than once or in another order.
+// copies are the variants with duplicate packets or another order.
 func copies() []Variant {
 	return []Variant{
 		{"every packet twice", KeepsAll, plain(Duplicate)},
@@ -28,7 +28,7 @@ func copies() []Variant {
 	}
 }
 
-// Duplicate gives every packet twice in a row, as mirror ports and "any" do.
+// Duplicate returns every packet twice in a row, as mirror ports and "any" do.
 func Duplicate(packets []Packet) []Packet {
 	var out []Packet
 	for _, p := range packets {
@@ -37,8 +37,7 @@ func Duplicate(packets []Packet) []Packet {
 	return out
 }
 
-// Retransmit sends each segment with a payload again with probability p,
-// after a few more packets.
+// Retransmit sends each segment with payload again with probability p, after a few more packets.
 func Retransmit(packets []Packet, seed uint64, p float64) []Packet {
 	r := random(seed)
 	type again struct {
@@ -67,10 +66,9 @@ func Retransmit(packets []Packet, seed uint64, p float64) []Packet {
 	return out
 }
 
-// Overlap sends bytes again together with new ones: about half of the segments
-// begin earlier than the last one ended, and others come a second time, whole
-// or in part. Where other is true, what is sent again differs from what was
-// sent first; the first content is the one that counts.
+// Overlap sends old bytes again together with new ones. About half of the segments begin before
+// the end of the previous one. Others are sent a second time, completely or in part. If other is
+// true, retransmitted bytes differ from the first ones, which are the valid ones.
 func Overlap(packets []Packet, seed uint64, other bool) []Packet {
 	r := random(seed)
 	previous := map[way]*segment{}
@@ -98,7 +96,7 @@ func Overlap(packets []Packet, seed uint64, other bool) []Packet {
 	})
 }
 
-// again is a copy of data, or other bytes in its place.
+// again returns a copy of data, or other bytes instead.
 func again(r *rand.Rand, data []byte, other bool) []byte {
 	if other {
 		return garbage(r, len(data))
@@ -106,8 +104,8 @@ func again(r *rand.Rand, data []byte, other bool) []byte {
 	return append([]byte(nil), data...)
 }
 
-// KeepAlives follows every segment with a payload by two keep-alives of its
-// sender, one without payload and one with an old byte, and their acknowledgements.
+// KeepAlives adds two keep-alives of the same sender after every segment with payload, one without
+// payload and one with an old byte, and their acknowledgements.
 func KeepAlives(packets []Packet) []Packet {
 	return edit(packets, func(s *segment) []*segment {
 		if s.length == 0 || s.tcp.Flags&(SYN|FIN|RST) != 0 {
@@ -120,15 +118,15 @@ func KeepAlives(packets []Packet) []Packet {
 	})
 }
 
-// together is how far apart packets may be, in nanoseconds, that overtake each other on
-// their way or that receive offload joins.
+// together bounds the time between packets that may change order on their way or that receive
+// offload joins, in nanoseconds.
 const together = int64(20 * time.Millisecond)
 
-// Reorder shuffles the segments of each direction of a connection among
-// themselves: none moves by more than window segments, past a packet of the
-// other direction, past a SYN or RST, or past a pause longer than together. So every byte still comes before the
-// answer to it. The first segments of a direction that was joined midstream
-// stay, since no one could tell where that direction begins.
+// Reorder shuffles the segments of each direction of a connection. No segment moves by more than
+// window segments, past a packet of the other direction, past a SYN or RST, or past a pause longer
+// than together. So every byte still comes before its acknowledgement. In a connection joined
+// midstream, the first segments of a direction stay, because the beginning of that direction is
+// unknown.
 func Reorder(packets []Packet, seed uint64, window int) []Packet {
 	r := random(seed)
 	out := append([]Packet(nil), packets...)
@@ -172,8 +170,8 @@ func Reorder(packets []Packet, seed uint64, window int) []Packet {
 	return out
 }
 
-// WrapSequence moves the sequence numbers of each direction of every
-// connection so that they pass 2^32 somewhere within what it sends.
+// WrapSequence changes the sequence numbers of each direction so that they pass 2^32 within its
+// bytes.
 func WrapSequence(packets []Packet, seed uint64) []Packet {
 	r := random(seed)
 	first, last := map[way]uint32{}, map[way]uint32{}
@@ -207,7 +205,7 @@ func WrapSequence(packets []Packet, seed uint64) []Packet {
 	})
 }
 
-// shiftSACK moves the edges in selective acknowledgement options (RFC 2018).
+// shiftSACK adds by to the edges in selective acknowledgement options (RFC 2018).
 func shiftSACK(options []byte, by uint32) []byte {
 	const end, noOperation, sack = 0, 1, 5
 	out := append([]byte(nil), options...)

@@ -1,15 +1,12 @@
-// Package capturetest makes captures for tests: it builds packets, TCP
-// connections and Kafka frames, rewrites captures into the damaged,
-// tunnelled and reordered forms in which production delivers them, and
-// writes and reads capture files. It is to the packages of kafkavet what
-// net/http/httptest is to net/http, and only tests and the generators under
-// testdata import it.
+// Package capturetest makes captures for tests. It builds packets, TCP connections and Kafka
+// frames. It rewrites captures into the damaged, tunnelled and reordered forms that occur in
+// production. It writes and reads capture files. It is to the packages of kafkavet what
+// net/http/httptest is to net/http. Only tests and the generators under testdata import it.
 //
-// It shares no code with the packages that it tests and imports none of them,
-// so that a mistake there cannot hide behind the same mistake here. Everything
-// it makes is a function of its arguments: the same call gives the same bytes.
-// It is written to be read, not to be fast, holds whole captures in memory,
-// and panics where a test asks for something impossible.
+// It imports none of the packages that it tests, so a mistake there cannot hide behind the same
+// mistake here. It is deterministic: the same call gives the same bytes. It is written to be read,
+// not to be fast. It holds whole captures in memory, and panics if a test requests something
+// impossible.
 package capturetest
 
 import (
@@ -17,7 +14,7 @@ import (
 	"time"
 )
 
-// The link types that are built and rewritten, as registered at
+// The link types that can be built and rewritten, as registered at
 // https://www.tcpdump.org/linktypes.html.
 const (
 	LinkNull     = 0
@@ -54,23 +51,22 @@ var Start = time.Date(2026, time.January, 2, 3, 4, 5, 0, time.UTC).UnixNano()
 type Packet struct {
 	// Time is the timestamp in nanoseconds since the Unix epoch.
 	Time int64
-	// Link is the type of the header that Data begins with.
+	// Link is the type of the header at the beginning of Data.
 	Link uint32
 	// Data holds the captured bytes.
 	Data []byte
-	// OrigLen is the length on the wire in bytes; 0 stands for len(Data).
+	// OrigLen is the length on the wire in bytes; 0 means len(Data).
 	OrigLen int
-	// Comment is the comment on the packet, which only pcapng can hold.
+	// Comment is the comment on the packet. Only pcapng has one.
 	Comment string
-	// Inbound and Outbound are the direction in the packet's flags, which only pcapng can hold.
+	// Inbound and Outbound are the direction in the packet's flags. Only pcapng has one.
 	Inbound, Outbound bool
 }
 
-// Length is the packet's length on the wire in bytes.
+// Length returns the packet's length on the wire in bytes.
 func (p Packet) Length() int { return max(p.OrigLen, len(p.Data)) }
 
-// Merge puts several captures into one, ordered by time; packets of one time
-// keep the order of the arguments.
+// Merge merges captures by time. Packets of the same time keep the order of the arguments.
 func Merge(captures ...[]Packet) []Packet {
 	all := slices.Concat(captures...)
 	slices.SortStableFunc(all, func(a, b Packet) int {

@@ -13,7 +13,6 @@ type byteOrder interface {
 	binary.AppendByteOrder
 }
 
-// order is big-endian or little-endian.
 func order(big bool) byteOrder {
 	if big {
 		return binary.BigEndian
@@ -21,9 +20,8 @@ func order(big bool) byteOrder {
 	return binary.LittleEndian
 }
 
-// The magic numbers of classic pcap, and the lengths of its headers
-// (draft-ietf-opsawg-pcap). The modified format is the one of a patched
-// libpcap, with 8 more bytes in every record header.
+// The magic numbers of classic pcap, and the lengths of its headers (draft-ietf-opsawg-pcap). The
+// modified format is that of a patched libpcap, with 8 more bytes in every record header.
 const (
 	magicMicro         = 0xa1b2c3d4
 	magicNano          = 0xa1b23c4d
@@ -35,10 +33,9 @@ const (
 	nanosecondsASecond = 1_000_000_000
 )
 
-// Pcap describes a variant of the classic pcap format. The zero value is
-// little-endian with microseconds.
+// Pcap is a variant of the classic pcap format. The zero value is little-endian with microseconds.
 type Pcap struct {
-	// BigEndian turns the byte order of all headers.
+	// BigEndian reverses the byte order of all headers.
 	BigEndian bool
 	// Nano writes timestamps with nanoseconds.
 	Nano bool
@@ -46,11 +43,11 @@ type Pcap struct {
 	Modified bool
 	// Link is the link type of a capture without packets.
 	Link uint32
-	// SnapLen is the snapshot length in the file header; 0 stands for 262144.
+	// SnapLen is the snapshot length in the file header; 0 means 262144.
 	SnapLen uint32
 }
 
-// Encode is the file that holds the packets, which must all have one link type.
+// Encode returns a file with the packets, which must all have one link type.
 func (f Pcap) Encode(packets []Packet) []byte {
 	if len(packets) > 0 {
 		f.Link = packets[0].Link

@@ -17,7 +17,7 @@ const (
 	BlockSecrets    = 10
 )
 
-// The pcapng options that are used here.
+// The pcapng options in use.
 const (
 	OptionComment  = 1
 	OptionFlags    = 2  // epb_flags
@@ -27,7 +27,7 @@ const (
 	OptionIfDrop   = 5  // isb_ifdrop
 )
 
-// SecretsTLS is the type of a decryption secrets block that holds a TLS key log.
+// SecretsTLS is the type of a decryption secrets block with a TLS key log.
 const SecretsTLS = 0x544c534b
 
 // Option is an option of a pcapng block.
@@ -36,10 +36,10 @@ type Option struct {
 	Value []byte
 }
 
-// Blocks builds a pcapng file block by block, the wrong ones that a test may
-// want included. Every method appends one block to Bytes.
+// Blocks builds a pcapng file block by block, including invalid ones for tests. Every method
+// appends one block to Bytes.
 type Blocks struct {
-	// BigEndian is the byte order of the blocks that follow.
+	// BigEndian is the byte order of the next blocks.
 	BigEndian bool
 	// Bytes is the file so far.
 	Bytes []byte
@@ -62,7 +62,7 @@ func (b *Blocks) Section(options ...Option) {
 	body := o.AppendUint32(nil, 0x1a2b3c4d)
 	body = o.AppendUint16(body, 1)
 	body = o.AppendUint16(body, 0)
-	body = o.AppendUint64(body, 1<<64-1) // length not given
+	body = o.AppendUint64(body, 1<<64-1) // unknown length
 	b.Block(BlockSection, b.options(body, options))
 }
 
@@ -75,7 +75,7 @@ func (b *Blocks) Interface(link uint32, snapLen uint32, options ...Option) {
 	b.Block(BlockInterface, b.options(body, options))
 }
 
-// Enhanced appends an enhanced packet block. The timestamp is in units of the interface.
+// Enhanced appends an enhanced packet block. The timestamp is in the unit of the interface.
 func (b *Blocks) Enhanced(iface uint32, timestamp uint64, data []byte, length int, options ...Option) {
 	o := order(b.BigEndian)
 	body := o.AppendUint32(nil, iface)
@@ -92,7 +92,7 @@ func (b *Blocks) Obsolete(iface, drops uint16, timestamp uint64, data []byte, le
 	b.Block(BlockObsolete, b.options(body, options))
 }
 
-// packet appends what enhanced and obsolete packet blocks have in common.
+// packet appends the common part of enhanced and obsolete packet blocks.
 func (b *Blocks) packet(body []byte, timestamp uint64, data []byte, length int) []byte {
 	o := order(b.BigEndian)
 	body = o.AppendUint32(body, uint32(timestamp>>32))
@@ -102,8 +102,8 @@ func (b *Blocks) packet(body []byte, timestamp uint64, data []byte, length int) 
 	return append(body, pad4(data)...)
 }
 
-// Simple appends a simple packet block: no timestamp, interface 0, and the
-// captured length is what the interface's snapshot length leaves of length.
+// Simple appends a simple packet block. It has interface 0 and no timestamp. The interface's
+// snapshot length limits its captured length.
 func (b *Blocks) Simple(data []byte, length int) {
 	b.Block(BlockSimple, append(order(b.BigEndian).AppendUint32(nil, uint32(length)), data...))
 }
@@ -116,8 +116,7 @@ func (b *Blocks) Secrets(kind uint32, data []byte) {
 	b.Block(BlockSecrets, append(body, data...))
 }
 
-// Statistics appends an interface statistics block that says how many packets
-// the interface dropped.
+// Statistics appends an interface statistics block with the number of dropped packets.
 func (b *Blocks) Statistics(iface uint32, timestamp, dropped uint64) {
 	o := order(b.BigEndian)
 	body := o.AppendUint32(nil, iface)
@@ -126,7 +125,7 @@ func (b *Blocks) Statistics(iface uint32, timestamp, dropped uint64) {
 	b.Block(BlockStatistics, b.options(body, []Option{{OptionIfDrop, o.AppendUint64(nil, dropped)}}))
 }
 
-// options appends options and the end of them, or nothing without any.
+// options appends options and their end, or nothing if there are none.
 func (b *Blocks) options(body []byte, options []Option) []byte {
 	if len(options) == 0 {
 		return body
@@ -140,28 +139,27 @@ func (b *Blocks) options(body []byte, options []Option) []byte {
 	return o.AppendUint32(body, 0)
 }
 
-// pad4 is data with zeros up to a multiple of 4 bytes.
+// pad4 returns a copy of data with zeros up to a multiple of 4 bytes.
 func pad4(data []byte) []byte {
 	return append(slices.Clone(data), make([]byte, -len(data)&3)...)
 }
 
-// Pcapng describes how to write packets as a pcapng file. The zero value is
-// one little-endian section of enhanced packet blocks with microseconds.
+// Pcapng says how to write packets as a pcapng file. The zero value is one little-endian section
+// of enhanced packet blocks with microseconds.
 type Pcapng struct {
 	BigEndian bool
-	// Block is the block type for packets: BlockEnhanced (also for 0),
-	// BlockObsolete, or BlockSimple, which loses timestamps and comments and
-	// can only hold the packets of one link type.
+	// Block is the block type for packets: BlockEnhanced (also for 0), BlockObsolete, or
+	// BlockSimple. BlockSimple loses timestamps and comments and supports only one link type.
 	Block uint32
-	// Resolution is the value of if_tsresol: 9 for nanoseconds, 0x80|n for
-	// units of 2^-n seconds. 0 leaves the option out, which means microseconds.
+	// Resolution is the value of if_tsresol: 9 for nanoseconds, 0x80|n for units of 2^-n seconds.
+	// 0 omits the option, which means microseconds.
 	Resolution byte
-	// Offset is the value of if_tsoffset in seconds; 0 leaves the option out.
+	// Offset is the value of if_tsoffset in seconds; 0 omits the option.
 	Offset int64
-	// Section begins a new section, with its own interfaces, after every so
-	// many packets; 0 never does. Every other section turns the byte order.
+	// Section is the number of packets after which a new section with its own interfaces begins; 0
+	// means never. Every other section reverses the byte order.
 	Section int
-	// SnapLen is the snapshot length of the interfaces; 0 is no limit.
+	// SnapLen is the snapshot length of the interfaces; 0 means no limit.
 	SnapLen uint32
 	// KeyLog is a TLS key log for a decryption secrets block before the first packet.
 	KeyLog []byte
@@ -169,8 +167,8 @@ type Pcapng struct {
 	Dropped uint64
 }
 
-// Encode is the file that holds the packets. Each link type of a section has
-// an interface of its own, in order of appearance.
+// Encode returns a file with the packets. Each link type of a section has its own interface, in
+// order of appearance.
 func (f Pcapng) Encode(packets []Packet) []byte {
 	b := Blocks{BigEndian: f.BigEndian}
 	var links []uint32
@@ -197,7 +195,7 @@ func (f Pcapng) Encode(packets []Packet) []byte {
 	return b.Bytes
 }
 
-// begin opens a section.
+// begin begins a section.
 func (f Pcapng) begin(b *Blocks) {
 	b.Section()
 	if len(f.KeyLog) > 0 {
@@ -205,7 +203,7 @@ func (f Pcapng) begin(b *Blocks) {
 	}
 }
 
-// interfaceOptions are the options that describe the timestamps.
+// interfaceOptions returns the options of the timestamps.
 func (f Pcapng) interfaceOptions(big bool) []Option {
 	var options []Option
 	if f.Resolution != 0 {
@@ -217,7 +215,6 @@ func (f Pcapng) interfaceOptions(big bool) []Option {
 	return options
 }
 
-// write appends one packet.
 func (f Pcapng) write(b *Blocks, iface uint32, p Packet) {
 	var options []Option
 	if p.Comment != "" {
@@ -239,7 +236,7 @@ func (f Pcapng) write(b *Blocks, iface uint32, p Packet) {
 	}
 }
 
-// directionOf is the direction in epb_flags: 1 inbound, 2 outbound.
+// directionOf returns the direction in epb_flags: 1 inbound, 2 outbound.
 func directionOf(p Packet) uint32 {
 	switch {
 	case p.Inbound:
@@ -250,15 +247,15 @@ func directionOf(p Packet) uint32 {
 	return 0
 }
 
-// Timestamp is a time in nanoseconds since the Unix epoch, in the units and
-// from the offset of the format; what is finer is cut off.
+// Timestamp converts a time in nanoseconds since the Unix epoch to the unit and offset of the
+// format, rounded down.
 func (f Pcapng) Timestamp(ns int64) uint64 {
 	hi, lo := bits.Mul64(uint64(ns-f.Offset*nanosecondsASecond), unitsASecond(f.Resolution))
 	units, _ := bits.Div64(hi, lo, nanosecondsASecond)
 	return units
 }
 
-// unitsASecond is what a value of if_tsresol means.
+// unitsASecond returns the units per second for a value of if_tsresol.
 func unitsASecond(resolution byte) uint64 {
 	if resolution == 0 {
 		resolution = 6

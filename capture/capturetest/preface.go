@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// prefaces are the variants in which a proxy is between clients and brokers.
+// prefaces are the variants with a proxy between clients and brokers.
 func prefaces() []Variant {
 	const keeps = KeepsRequests | KeepsVerdicts | KeepsOutcomes
 	var all []Variant
@@ -19,10 +19,11 @@ func prefaces() []Variant {
 	return slices.Insert(all, firstPrefaces, pieces)
 }
 
-// firstPrefaces is how many of prefaces without "in pieces" come before the other kinds of variants.
+// firstPrefaces is how many of prefaces without "in pieces" come before the other kinds of
+// variants.
 const firstPrefaces = 9
 
-// A Preface is what goes before the first byte of a client.
+// Preface is what precedes the first byte of a client.
 type Preface struct {
 	Name string
 	// Steps are the segments, the client's first.
@@ -35,7 +36,7 @@ type PrefaceStep struct {
 	Data []byte
 }
 
-// Prefaces are all that the kit knows. Passwords in them contain the word secret.
+// Prefaces returns all prefaces. Passwords in them contain the word secret.
 func Prefaces() []Preface {
 	asks := func(name string, steps ...string) Preface {
 		p := Preface{Name: name}
@@ -67,14 +68,16 @@ func Prefaces() []Preface {
 	}
 }
 
-// ProxyV2 is a header of version 2 of the PROXY protocol. family is its 14th byte: 0x11 is TCP over IPv4.
+// ProxyV2 returns a header of version 2 of the PROXY protocol. family is its 14th byte: 0x11 is
+// TCP over IPv4.
 func ProxyV2(addresses []byte, family byte, tlvs []byte) []byte {
 	b := append([]byte("\r\n\r\n\x00\r\nQUIT\n"), 0x21, family)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(addresses)+len(tlvs)))
 	return slices.Concat(b, addresses, tlvs)
 }
 
-// Before puts the preface before the first payload of every connection that begins with a SYN, if that is the client's.
+// Before puts the preface before the first payload of every connection that begins with a SYN,
+// unless the broker sends first.
 func (p Preface) Before(packets []Packet) []Packet {
 	var length [2]uint32
 	for _, s := range p.Steps {
@@ -90,7 +93,7 @@ func (p Preface) Before(packets []Packet) []Packet {
 		if !begun[s.stream] {
 			if s.length == 0 || s.tcp.Flags&SYN != 0 || s.dir != ToBroker {
 				if s.length > 0 {
-					synced[s.stream] = false // the broker began
+					synced[s.stream] = false // the broker sent first
 				}
 				return []*segment{s}
 			}
@@ -106,7 +109,7 @@ func (p Preface) Before(packets []Packet) []Packet {
 	})
 }
 
-// steps are the segments of the preface before the client's first one.
+// steps returns the segments of the preface before the client's first one.
 func (p Preface) steps(first *segment) (out []*segment) {
 	next := [2]uint32{first.tcp.Seq, first.tcp.Ack}
 	for _, step := range p.Steps {

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// private stands where headers hold addresses, names of processes and the like: it
-// must not be found in what was redacted.
+// private is the content of header fields that identify hosts, processes or users. Redacted
+// captures must not contain it.
 const private = "orders"
 
-// rareEncapsulations are the variants with headers that few captures have. The names
-// begin with those of capture.Encapsulations.
+// rareEncapsulations are the variants with headers that few captures have. Their names begin with
+// those of capture.Encapsulations.
 func rareEncapsulations() []Variant {
 	wrapped := func(name string, tunnels ...Tunnel) Variant {
 		return Variant{name, KeepsAll, func(p []Packet, _ uint64) []Packet { return Encapsulate(p, tunnels...) }}
@@ -61,17 +61,17 @@ func rareEncapsulations() []Variant {
 	}
 }
 
-// VNTag puts a VN-Tag before what is there (IEEE 802.1BR).
+// VNTag inserts a VN-Tag before the type (IEEE 802.1BR).
 func VNTag() Tunnel { return tag(0x89, 0x26, 0, 1, 0, 2) }
 
-// Lengths of what stands behind a packet, in bytes.
+// Lengths of trailers, in bytes.
 const (
 	macSecCheck = 16
 	frameCheck  = 4
 )
 
-// MACsec puts a SecTAG before what is there, and a check value behind it, without
-// encryption; with the identifier of the channel or without (IEEE 802.1AE).
+// MACsec inserts a SecTAG before the type and appends a check value, without encryption. channel
+// adds the identifier of the channel (IEEE 802.1AE).
 func MACsec(channel bool) Tunnel {
 	header := []byte{0x88, 0xe5, 0, 0, 0, 0, 0, 1}
 	if channel {
@@ -81,8 +81,7 @@ func MACsec(channel bool) Tunnel {
 	return trailed(tag(header...), macSecCheck)
 }
 
-// trailed is a tunnel that also puts zero bytes behind the packet, unless the snapshot
-// length has cut them off.
+// trailed is a tunnel that also appends n zero bytes, unless the snapshot length cuts them off.
 func trailed(t Tunnel, n int) Tunnel {
 	return func(p Packet) Packet {
 		if p = t(p); p.Length() > len(p.Data) {
@@ -94,15 +93,15 @@ func trailed(t Tunnel, n int) Tunnel {
 	}
 }
 
-// tag puts bytes between the addresses and the type of an Ethernet frame.
+// tag inserts bytes between the addresses and the type of an Ethernet frame.
 func tag(header ...byte) Tunnel {
 	return func(p Packet) Packet {
 		return wrap(p, func(frame []byte) []byte { return slices.Concat(frame[:12], header, frame[12:]) })
 	}
 }
 
-// FabricPath puts the frame into Cisco's FabricPath. Such captures hold the check
-// sequence of the frame.
+// FabricPath puts the frame into Cisco's FabricPath. Captures of it include the frame's check
+// sequence.
 func FabricPath() Tunnel { return trailed(outerFrame(0x8903, 0, 0x60), frameCheck) }
 
 // PBB puts the frame into a provider backbone (IEEE 802.1ah).
@@ -110,7 +109,7 @@ func PBB(service uint32) Tunnel {
 	return outerFrame(0x88e7, binary.BigEndian.AppendUint32(nil, service)...)
 }
 
-// NSH puts the frame behind a Network Service Header of fixed length (RFC 8300).
+// NSH puts a Network Service Header of fixed length before the frame (RFC 8300).
 func NSH() Tunnel {
 	return outerFrame(0x894f, append([]byte{0x0f, 0xc6, 1, 3, 0, 0, 42, 255}, make([]byte, 16)...)...)
 }
@@ -122,8 +121,8 @@ func outerFrame(etherType uint16, header ...byte) Tunnel {
 	}
 }
 
-// VXLANGPE puts what is there into VXLAN with its generic protocol extension: an
-// NSH header behind Ethernet directly, anything else as a frame.
+// VXLANGPE puts the frame into VXLAN with its generic protocol extension. If its type is NSH, it
+// puts the NSH header in directly.
 func VXLANGPE(network uint32) Tunnel {
 	return func(p Packet) Packet {
 		return wrap(p, func(frame []byte) []byte {
@@ -146,7 +145,7 @@ func TZSP() Tunnel {
 	}
 }
 
-// overlayOf is overlay for a tunnel whose direction another frame tells.
+// overlayOf is overlay for a tunnel whose direction depends on another frame.
 func overlayOf(port uint16, frame, header, inner []byte) []byte {
 	const nshLength = 24
 	a, b := tunnelA, tunnelB
@@ -166,8 +165,8 @@ func EtherIP() Tunnel {
 	}
 }
 
-// IPBehind puts the IP packet behind a header in an IP packet of another protocol. The
-// header is for IPv4; its last two bytes are the EtherType.
+// IPBehind puts the IP packet behind a header in an IP packet of another protocol. The header is
+// for IPv4; its last two bytes are the EtherType.
 func IPBehind(protocol uint8, header ...byte) Tunnel {
 	return func(p Packet) Packet {
 		return wrapIP(p, func(ip []byte) []byte {
@@ -183,7 +182,7 @@ func IPBehindUDP(port uint16, header ...byte) Tunnel {
 	}
 }
 
-// typed is a header that ends with the EtherType of an IP packet.
+// typed returns a header that ends with the EtherType of an IP packet.
 func typed(header, ip []byte) []byte {
 	return binary.BigEndian.AppendUint16(slices.Clone(header[:len(header)-2]), etherTypeOf(ip))
 }
@@ -210,7 +209,7 @@ func PPTP() Tunnel {
 	}
 }
 
-// ppp is a PPP frame with an IP packet, behind what stands before the protocol number.
+// ppp returns a PPP frame with an IP packet. before are the bytes before the protocol number.
 func ppp(ip []byte, before ...byte) []byte {
 	protocol := byte(0x21)
 	if etherTypeOf(ip) == EtherIPv6 {
@@ -219,8 +218,8 @@ func ppp(ip []byte, before ...byte) []byte {
 	return slices.Concat(before, []byte{0, protocol}, ip)
 }
 
-// L2TP puts the IP packet into PPP in L2TP (RFC 2661), with length, sequence numbers
-// and offset, or without.
+// L2TP puts the IP packet into PPP in L2TP (RFC 2661). sequence adds length, sequence numbers and
+// offset.
 func L2TP(sequence bool) Tunnel {
 	return func(p Packet) Packet {
 		return wrapIP(p, func(ip []byte) []byte {
@@ -237,7 +236,7 @@ func L2TP(sequence bool) Tunnel {
 	}
 }
 
-// L2TPv3 puts the frame into L2TPv3 over IP (RFC 3931) with a cookie of some bytes.
+// L2TPv3 puts the frame into L2TPv3 over IP (RFC 3931) with a cookie of that many bytes.
 func L2TPv3(cookie int) Tunnel {
 	return func(p Packet) Packet {
 		return wrap(p, func(frame []byte) []byte {
@@ -246,8 +245,8 @@ func L2TPv3(cookie int) Tunnel {
 	}
 }
 
-// GTP puts the IP packet into GTP-U (3GPP TS 29.281), with a PDU session container as
-// extension header or without.
+// GTP puts the IP packet into GTP-U (3GPP TS 29.281). extension adds a PDU session container as
+// extension header.
 func GTP(extension bool) Tunnel {
 	return func(p Packet) Packet {
 		return wrapIP(p, func(ip []byte) []byte {
@@ -275,7 +274,7 @@ func LinkIP(link uint32, header4, header6 []byte) Tunnel {
 	}
 }
 
-// PPP gives the IP packet a link type of PPP; before stands before the protocol number.
+// PPP gives the IP packet a link type of PPP. before are the bytes before the protocol number.
 func PPP(link uint32, before ...byte) Tunnel {
 	return LinkIP(link, append(slices.Clone(before), 0, 0x21), append(slices.Clone(before), 0, 0x57))
 }
@@ -287,7 +286,7 @@ func IPoIB() Tunnel {
 	return LinkIP(LinkIPoIB, append(slices.Clone(addresses), 8, 0, 0, 0), append(addresses, 0x86, 0xdd, 0, 0))
 }
 
-// pflogHeader is the header of LINKTYPE_PFLOG for an address family of OpenBSD.
+// pflogHeader returns the header of LINKTYPE_PFLOG for an address family of OpenBSD.
 func pflogHeader(family byte) []byte {
 	h := make([]byte, 64)
 	h[0], h[1] = 61, family
@@ -295,7 +294,7 @@ func pflogHeader(family byte) []byte {
 	return h
 }
 
-// linked puts a header before what is there and gives it another link type.
+// linked puts a header before the frame and gives it another link type.
 func linked(link uint32, header []byte) Tunnel {
 	return func(p Packet) Packet {
 		p = wrap(p, func(frame []byte) []byte { return slices.Concat(header, frame) })
@@ -304,7 +303,7 @@ func linked(link uint32, header []byte) Tunnel {
 	}
 }
 
-// Dot11 makes the Ethernet frame an 802.11 one to an access point, unencrypted.
+// Dot11 converts the Ethernet frame to an unencrypted 802.11 frame to an access point.
 func Dot11(qos bool) Tunnel {
 	return func(p Packet) Packet {
 		p = wrap(p, func(frame []byte) []byte {

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// errTorn says that a file ends inside a record or block.
+// errTorn: a file ends inside a record or block.
 var errTorn = errors.New("capture ends in the middle of a record")
 
 // ReadFile reads a classic pcap or pcapng file.
@@ -24,7 +24,7 @@ func ReadFile(path string) ([]Packet, error) {
 	return packets, nil
 }
 
-// MustRead is ReadFile for captures that belong to the tests: it panics on an error.
+// MustRead is ReadFile for the captures of tests. It panics on an error.
 func MustRead(path string) []Packet {
 	packets, err := ReadFile(path)
 	if err != nil {
@@ -33,8 +33,8 @@ func MustRead(path string) []Packet {
 	return packets
 }
 
-// Read reads the bytes of a classic pcap or pcapng file. With an error come
-// the packets before it. The packets point into data.
+// Read reads the bytes of a classic pcap or pcapng file. With an error, it also returns the
+// packets before it. The packets refer to data.
 func Read(data []byte) ([]Packet, error) {
 	if len(data) < pcapHeaderLength {
 		return nil, errTorn
@@ -45,7 +45,6 @@ func Read(data []byte) ([]Packet, error) {
 	return readPcap(data)
 }
 
-// readPcap reads a classic pcap file.
 func readPcap(data []byte) ([]Packet, error) {
 	o := order(data[0] == 0xa1)
 	fraction, headLength := int64(1000), recordLength
@@ -80,14 +79,12 @@ func readPcap(data []byte) ([]Packet, error) {
 	return packets, nil
 }
 
-// ngInterface is an interface description of a pcapng section.
 type ngInterface struct {
 	link    uint32
 	snapLen uint32
 	format  Pcapng // resolution and offset
 }
 
-// readPcapng reads a pcapng file.
 func readPcapng(data []byte) ([]Packet, error) {
 	var packets []Packet
 	var o byteOrder
@@ -120,7 +117,6 @@ func readPcapng(data []byte) ([]Packet, error) {
 	return packets, nil
 }
 
-// readInterface reads an interface description block.
 func readInterface(o byteOrder, interfaces []ngInterface, body []byte) ([]ngInterface, error) {
 	if len(body) < 8 {
 		return interfaces, errTorn
@@ -200,7 +196,7 @@ func readOptions(o byteOrder, data []byte) ([]Option, error) {
 	return options, nil
 }
 
-// nanoseconds is the reverse of Timestamp.
+// nanoseconds is the inverse of Timestamp.
 func (f Pcapng) nanoseconds(units uint64) int64 {
 	per := unitsASecond(f.Resolution)
 	hi, lo := bits.Mul64(units%per, nanosecondsASecond)

@@ -2,41 +2,38 @@ package capturetest
 
 import "math/rand/v2"
 
-// Keeps says what a rewriting must leave as it was. Frame numbers and times
-// of packets change with all of them, and where the first packets of
-// connections are lost, so do stream numbers: compare by addresses.
+// Keeps says what a rewriting does not change. All of them change frame numbers and times. Stream
+// numbers change if the first packets of connections are lost: compare by addresses.
 type Keeps uint8
 
-// What a rewriting can leave as it was.
+// The properties that a rewriting can keep.
 const (
-	// KeepsRequests: the same requests can be seen.
+	// KeepsRequests: the same requests are visible.
 	KeepsRequests Keeps = 1 << iota
-	// KeepsVerdicts: and they are judged by the same ranges.
+	// KeepsVerdicts: the same ranges apply to them.
 	KeepsVerdicts
-	// KeepsOutcomes: and the connections go on and end as they did.
+	// KeepsOutcomes: the connections continue and end in the same way.
 	KeepsOutcomes
-	// KeepsFindings: and nothing else can be said of the capture than before.
+	// KeepsFindings: the capture has no other findings.
 	KeepsFindings
-	// KeepsAddresses: and the addresses and ports are the same.
+	// KeepsAddresses: the addresses and ports are the same.
 	KeepsAddresses
 
-	// KeepsAll is what a rewriting keeps that does not touch the payload of
-	// any connection, nor its ends.
+	// KeepsAll is for a rewriting that changes neither the payload nor the end of a connection.
 	KeepsAll = KeepsRequests | KeepsVerdicts | KeepsOutcomes | KeepsFindings | KeepsAddresses
 )
 
-// A Variant is one way in which a capture of the same traffic can look.
+// Variant is one way in which a capture of the same traffic can look.
 type Variant struct {
 	Name string
-	// Keeps is what must stay as it was. Without KeepsRequests, requests may be
-	// missing, yet none may appear that was not there.
+	// Keeps is what does not change. Without KeepsRequests, requests may be missing, but no new
+	// ones may appear.
 	Keeps Keeps
-	// Rewrite makes the variant; the same seed gives the same packets. The
-	// packets given are not changed.
+	// Rewrite makes the variant. The same seed gives the same packets. It does not change packets.
 	Rewrite func(packets []Packet, seed uint64) []Packet
 }
 
-// Variants are all variants that the kit can make.
+// Variants returns all variants.
 func Variants() []Variant {
 	var all []Variant
 	first, second := prefaces()[:firstPrefaces+1], prefaces()[firstPrefaces+1:]
@@ -46,15 +43,14 @@ func Variants() []Variant {
 	return all
 }
 
-// plain makes the Rewrite of a function without a seed.
+// plain makes a Rewrite of a function without a seed.
 func plain(f func([]Packet) []Packet) func([]Packet, uint64) []Packet {
 	return func(packets []Packet, _ uint64) []Packet { return f(packets) }
 }
 
-// random is the generator for a seed.
 func random(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x6b61666b61766574)) }
 
-// garbage is n random bytes.
+// garbage returns n random bytes.
 func garbage(r *rand.Rand, n int) []byte {
 	b := make([]byte, n)
 	for i := range b {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// captures are the captures that the variants are tried on: two made here,
-// over IPv4 and IPv6, and two recorded ones, on Ethernet and SLL2.
+// captures returns the captures for the variants: two made here, over IPv4 and IPv6, and two
+// recorded ones, on Ethernet and SLL2.
 func captures(t *testing.T) map[string][]Packet {
 	t.Helper()
 	all := map[string][]Packet{}
@@ -36,21 +36,20 @@ func captures(t *testing.T) map[string][]Packet {
 	return all
 }
 
-// ends name one direction of a connection, and which of those between its ports it is.
+// ends identifies one direction of a connection, and its number among those between its ports.
 type ends struct {
 	src, dst netip.AddrPort
 	epoch    int
 }
 
-// streams puts the bytes of every direction together: of what came twice, the
-// first counts. It is a reassembler of the simplest kind, for captures
-// without gaps.
+// streams reassembles the bytes of every direction. The first copy of a byte counts. It is a
+// simple reassembler for captures without gaps.
 func streams(packets []Packet) map[ends][]byte {
 	type half struct {
 		base uint32
 		data []byte
 		have []bool
-		fin  int // bytes before the FIN, -1 before it is known
+		fin  int // bytes before the FIN, -1 if unknown
 	}
 	halves := map[ends]*half{}
 	epochs := map[[2]netip.AddrPort]int{}
@@ -102,7 +101,7 @@ func streams(packets []Packet) map[ends][]byte {
 	return out
 }
 
-// contents are the bytes of all directions, whatever their addresses.
+// contents returns the bytes of all directions without their addresses.
 func contents(m map[ends][]byte) []string {
 	var out []string
 	for _, data := range m {
@@ -131,8 +130,8 @@ func TestVariantsOfOrderSegmentsAndEndsKeepThePayload(t *testing.T) {
 	}
 }
 
-// reassembled puts IP fragments together, in whatever order they come, into
-// the packet where the last of them came.
+// reassembled reassembles IP fragments in any order. The packet takes the place of its last
+// fragment.
 func reassembled(t *testing.T, packets []Packet) []Packet {
 	t.Helper()
 	type datagram struct {
@@ -235,7 +234,7 @@ func TestEncapsulationsKeepThePacketAtTheEnd(t *testing.T) {
 	}
 }
 
-// halves are the first, third and so on of packets, and the others.
+// halves returns the first, third and so on of packets, and the others.
 func halves(t *testing.T, packets []Packet) (odd, even []Packet) {
 	t.Helper()
 	if len(packets)%2 != 0 {
@@ -247,7 +246,8 @@ func halves(t *testing.T, packets []Packet) (odd, even []Packet) {
 	return odd, even
 }
 
-// keepsPackets holds that each packet of got is whole, and ends with the IP packet of its counterpart in input.
+// keepsPackets checks that each packet of got is whole, and ends with the IP packet of its
+// counterpart in input.
 func keepsPackets(t *testing.T, what string, input, got []Packet) {
 	t.Helper()
 	if len(got) != len(input) {
@@ -261,7 +261,6 @@ func keepsPackets(t *testing.T, what string, input, got []Packet) {
 	}
 }
 
-// same compares two packets.
 func same(a, b Packet) bool {
 	return a.Time == b.Time && a.Link == b.Link && a.OrigLen == b.OrigLen && a.Comment == b.Comment && bytes.Equal(a.Data, b.Data)
 }

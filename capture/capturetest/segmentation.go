@@ -6,8 +6,7 @@ import (
 	"slices"
 )
 
-// segmentations are the variants with the same bytes in other segments, IP
-// packets and fragments.
+// segmentations are the variants with the same bytes in other segments, IP packets and fragments.
 func segmentations() []Variant {
 	return []Variant{
 		{"split at random", KeepsAll, func(p []Packet, seed uint64) []Packet { return Split(p, seed, 64) }},
@@ -46,9 +45,9 @@ func Split(packets []Packet, seed uint64, limit int) []Packet {
 // SplitBytes cuts every segment into parts of one byte.
 func SplitBytes(packets []Packet) []Packet { return Split(packets, 0, 1) }
 
-// Coalesce joins segments of a connection that follow each other without a
-// payload or a FIN from the other side between them and no pause longer than
-// together, up to limit bytes, as receive offload does. The joined segment stands where the last one stood.
+// Coalesce joins consecutive segments of a direction up to limit bytes, as receive offload does.
+// Payload or a FIN from the other side, or a pause longer than together, ends a joined segment. It
+// has the place of its last part.
 func Coalesce(packets []Packet, limit int) []Packet {
 	segments := dissect(packets)
 	held := map[int]int{} // stream to the place of the segment that may grow
@@ -84,7 +83,7 @@ func Coalesce(packets []Packet, limit int) []Packet {
 	return out
 }
 
-// Fragments says how Fragment cuts.
+// Fragments configures Fragment.
 type Fragments struct {
 	// Reversed sends the last fragment first.
 	Reversed bool
@@ -92,8 +91,8 @@ type Fragments struct {
 	DontFragment bool
 }
 
-// Fragment cuts each IP packet that was captured whole into fragments with at
-// most size bytes of its payload, a multiple of 8 (RFC 791, RFC 8200 4.5).
+// Fragment cuts each completely captured IP packet into fragments with at most size bytes of its
+// payload, a multiple of 8 (RFC 791, RFC 8200 4.5).
 func Fragment(packets []Packet, size int, how Fragments) []Packet {
 	var out []Packet
 	for i, p := range packets {
@@ -116,7 +115,7 @@ func Fragment(packets []Packet, size int, how Fragments) []Packet {
 	return out
 }
 
-// cut is the fragments of an IP packet, the packet alone where it is short enough.
+// cut returns the fragments of an IP packet, or only the packet if it is short enough.
 func cut(ip []byte, size int, id uint16, how Fragments) [][]byte {
 	header := ipv4Length
 	if ip[0]>>4 == 6 {
@@ -140,7 +139,7 @@ func cut(ip []byte, size int, id uint16, how Fragments) [][]byte {
 	return fragments
 }
 
-// ipv6FragmentOf is a fragment of an IPv6 packet without extension headers.
+// ipv6FragmentOf returns a fragment of an IPv6 packet without extension headers.
 func ipv6FragmentOf(ip []byte, f ipv4Fragment, payload []byte) []byte {
 	extension := []byte{ip[6], 0}
 	place := uint16(f.offset)
@@ -153,8 +152,8 @@ func ipv6FragmentOf(ip []byte, f ipv4Fragment, payload []byte) []byte {
 	return IP(src, dst, ProtocolFragment, append(extension, payload...))
 }
 
-// ZeroLength sets the length in the header of each IPv4 packet that holds a
-// TCP payload to 0, as captures on a sender with segmentation offload show it.
+// ZeroLength sets the length in the header of each IPv4 packet with TCP payload to 0. A sender
+// with segmentation offload captures its packets like this.
 func ZeroLength(packets []Packet) []Packet {
 	out := slices.Clone(packets)
 	for i, s := range dissect(packets) {
@@ -170,9 +169,8 @@ func ZeroLength(packets []Packet) []Packet {
 	return out
 }
 
-// Pad follows each Ethernet frame that was captured whole by random bytes: up
-// to the 60 bytes of the shortest frame, or 4 where it is longer, as a frame
-// check sequence is.
+// Pad appends random bytes to each completely captured Ethernet frame: up to the 60 bytes of the
+// shortest frame, or 4 to a longer one, like a frame check sequence.
 func Pad(packets []Packet, seed uint64) []Packet {
 	r := random(seed)
 	out := slices.Clone(packets)
@@ -188,7 +186,7 @@ func Pad(packets []Packet, seed uint64) []Packet {
 	return out
 }
 
-// ToIPv6 puts each TCP segment into IPv6: an IPv4 address becomes one under 2001:db8::/96.
+// ToIPv6 puts each TCP segment into IPv6. It maps an IPv4 address to one in 2001:db8::/96.
 func ToIPv6(packets []Packet) []Packet {
 	translate := func(a netip.AddrPort) netip.AddrPort {
 		if !a.Addr().Is4() {

@@ -2,7 +2,7 @@ package capturetest
 
 import "encoding/binary"
 
-// Span is a request in the clear, and the packets that hold it.
+// Span is a plaintext request, and the packets that contain it.
 type Span struct {
 	Stream        int // number of the connection in the capture
 	Key, Version  int16
@@ -11,8 +11,8 @@ type Span struct {
 	First, Last int
 }
 
-// Spans lists the requests of all connections that begin with a SYN, as far as the bytes of the client
-// come in order and in the clear.
+// Spans returns the plaintext requests of all connections that begin with a SYN. It stops at a
+// client byte that is missing or out of order.
 func Spans(packets []Packet) []Span {
 	type side struct {
 		next  uint32
@@ -63,7 +63,7 @@ func Spans(packets []Packet) []Span {
 	return spans
 }
 
-// Streams gives the number of the connection that each packet belongs to, -1 where it holds no whole TCP segment.
+// Streams returns the connection number of each packet, or -1 if it has no whole TCP segment.
 func Streams(packets []Packet) []int {
 	streams := make([]int, len(packets))
 	for i, s := range dissect(packets) {

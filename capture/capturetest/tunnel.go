@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// A Tunnel wraps the frame or IP packet of p into something else. Packets
-// that hold no IP are left alone by those tunnels that carry IP alone.
+// Tunnel puts the frame or IP packet of p into something else. A tunnel for IP does not change
+// packets without IP.
 type Tunnel func(p Packet) Packet
 
-// Encapsulations are the variants with other headers around the same segments.
+// Encapsulations returns the variants with other headers around the same segments.
 func Encapsulations() []Variant { return append(commonEncapsulations(), rareEncapsulations()...) }
 
-// commonEncapsulations are those that many captures have.
+// commonEncapsulations are the variants with headers that many captures have.
 func commonEncapsulations() []Variant {
 	wrapped := func(name string, tunnels ...Tunnel) Variant {
 		return Variant{name, KeepsAll, func(p []Packet, _ uint64) []Packet { return Encapsulate(p, tunnels...) }}
@@ -58,8 +58,8 @@ func commonEncapsulations() []Variant {
 	}
 }
 
-// Encapsulate puts every packet into the tunnels, the innermost first. What is
-// no Ethernet becomes that before.
+// Encapsulate puts every packet into the tunnels, the innermost first. It converts other link
+// types to Ethernet before.
 func Encapsulate(packets []Packet, tunnels ...Tunnel) []Packet {
 	out := Relink(packets, LinkEthernet)
 	for i := range out {
@@ -70,8 +70,8 @@ func Encapsulate(packets []Packet, tunnels ...Tunnel) []Packet {
 	return out
 }
 
-// InsideAndOutside gives every packet twice: inside a tunnel and, directly
-// after it, as it was. That is what a capture on both sides of a tunnel's end shows.
+// InsideAndOutside returns every packet twice: inside a tunnel, then unchanged. A capture on both
+// sides of a tunnel's end looks like this.
 func InsideAndOutside(packets []Packet, t Tunnel) []Packet {
 	var out []Packet
 	for _, p := range Relink(packets, LinkEthernet) {
@@ -80,8 +80,8 @@ func InsideAndOutside(packets []Packet, t Tunnel) []Packet {
 	return out
 }
 
-// Relink gives every packet that holds IP the given link type. Others are left
-// out. Of LinkIPv4 and LinkIPv6 each packet gets the one that fits it.
+// Relink gives every IP packet the given link type, and omits others. Each packet gets the one of
+// LinkIPv4 and LinkIPv6 that matches its version.
 func Relink(packets []Packet, link uint32) []Packet {
 	var out []Packet
 	for _, p := range packets {
@@ -111,7 +111,7 @@ func Relink(packets []Packet, link uint32) []Packet {
 	return out
 }
 
-// linkHeader is the header of a link type before an IPv4 or IPv6 packet.
+// linkHeader returns the header of a link type before an IPv4 or IPv6 packet.
 func linkHeader(link uint32, etherType uint16) []byte {
 	// AF_INET is 2 everywhere; AF_INET6 is 30 on Darwin, other systems differ.
 	family := uint32(2)
@@ -138,8 +138,8 @@ func linkHeader(link uint32, etherType uint16) []byte {
 	panic("link type without a header here")
 }
 
-// wrap replaces the bytes of p: build gets them as they were on the wire, with
-// zeros for what was not captured, and puts headers before them.
+// wrap replaces the bytes of p. build gets them as on the wire, with zeros for those not captured,
+// and puts headers before them.
 func wrap(p Packet, build func(wire []byte) []byte) Packet {
 	missing := p.Length() - len(p.Data)
 	data := build(append(slices.Clone(p.Data), make([]byte, missing)...))
@@ -157,7 +157,7 @@ func wrapIP(p Packet, build func(ip []byte) []byte) Packet {
 	return wrap(p, build)
 }
 
-// VLAN puts an 802.1Q tag with the given type before what is there.
+// VLAN inserts an 802.1Q tag with the given type before the frame's type.
 func VLAN(etherType, id uint16) Tunnel {
 	return func(p Packet) Packet {
 		return wrap(p, func(frame []byte) []byte {
@@ -168,8 +168,8 @@ func VLAN(etherType, id uint16) Tunnel {
 	}
 }
 
-// MPLS puts a label before what is there (RFC 3032). On an IP packet it
-// becomes the bottom of the stack.
+// MPLS puts a label before the packet (RFC 3032). The label of an IP packet is the bottom of the
+// stack.
 func MPLS(label uint32) Tunnel {
 	return func(p Packet) Packet {
 		return wrap(p, func(frame []byte) []byte {
@@ -205,8 +205,8 @@ var (
 	tunnelC, tunnelD = netip.MustParseAddr("2001:db8:ffff::1"), netip.MustParseAddr("2001:db8:ffff::2")
 )
 
-// between is a frame with an IP packet between the ends of a tunnel. Which way
-// it goes depends on the inner frame or packet.
+// between returns a frame with an IP packet between the ends of a tunnel. Its direction depends on
+// the inner frame or packet.
 func between(a, b netip.Addr, inner []byte, protocol uint8, payload []byte) []byte {
 	if reversed(inner) {
 		a, b = b, a
@@ -215,7 +215,8 @@ func between(a, b netip.Addr, inner []byte, protocol uint8, payload []byte) []by
 	return Ethernet(etherTypeOf(ip), ip)
 }
 
-// reversed tells the two directions of a connection apart by the order of the addresses and ports.
+// reversed distinguishes the two directions of a connection by the order of the addresses and
+// ports.
 func reversed(inner []byte) bool {
 	p := Packet{Link: LinkRaw, Data: inner}
 	if s := takeApart(p); s != nil {
@@ -230,10 +231,10 @@ func reversed(inner []byte) bool {
 
 // GREOptions are the optional fields of a GRE header (RFC 2784, RFC 2890).
 type GREOptions struct {
-	// Ethernet carries the frame, not just the IP packet.
+	// Ethernet carries the frame, not only the IP packet.
 	Ethernet bool
 	Checksum bool
-	Key      uint32 // 0 leaves it out
+	Key      uint32 // 0 omits it
 	Sequence bool
 }
 
@@ -251,7 +252,7 @@ func GRE(o GREOptions) Tunnel {
 	}
 }
 
-// header is the GRE header before payload.
+// header returns the GRE header before payload.
 func (o GREOptions) header(protocol uint16, payload []byte) []byte {
 	var flags uint16
 	h := []byte{0, 0, byte(protocol >> 8), byte(protocol)}
@@ -274,9 +275,9 @@ func (o GREOptions) header(protocol uint16, payload []byte) []byte {
 	return h
 }
 
-// ERSPAN mirrors the frame inside GRE: type 1 without a header of its own,
-// type 2 with 8 bytes, type 3 with 12 and an 8-byte platform header
-// (draft-foschiano-erspan). All packets go the same way, to the collector.
+// ERSPAN mirrors the frame inside GRE: type 1 without its own header, type 2 with 8 bytes, type 3
+// with 12 and an 8-byte platform header (draft-foschiano-erspan). All packets have the same
+// direction, to the collector.
 func ERSPAN(kind int) Tunnel {
 	const etherERSPAN, etherERSPAN3, session = 0x88be, 0x22eb, 100
 	return func(p Packet) Packet {
@@ -323,7 +324,7 @@ func Geneve(port uint16, network uint32) Tunnel {
 	}
 }
 
-// overlay is a frame inside UDP between the ends of a tunnel.
+// overlay returns a frame inside UDP between the ends of a tunnel.
 func overlay(port uint16, header, frame []byte) []byte {
 	a, b := tunnelA, tunnelB
 	if reversed(frame) {

@@ -2,8 +2,9 @@ package capturetest
 
 import "net/netip"
 
-// Translated gives every TCP packet of a connection that begins in the capture twice: as the client's side of an address
-// translation has it, and as the server's side does, with another address and port of the server.
+// Translated returns every TCP packet of a connection that begins in the capture twice, as
+// captured on both sides of an address translation. On the server's side, the server has another
+// address and port.
 func Translated(packets []Packet) []Packet {
 	begun := map[int]bool{}
 	return edit(packets, func(s *segment) []*segment {
@@ -16,13 +17,13 @@ func Translated(packets []Packet) []Packet {
 			c.dst = translated(s.dst)
 		} else {
 			c.src = translated(s.src)
-			return []*segment{&c, s} // the answer comes from behind
+			return []*segment{&c, s} // the response comes from the server's side
 		}
 		return []*segment{s, &c}
 	})
 }
 
-// Randomize makes the initial sequence numbers as random as those of real connections.
+// Randomize makes the initial sequence numbers random, as those of real connections.
 func Randomize(packets []Packet, seed uint64) []Packet {
 	r := random(seed)
 	shift := map[way]uint32{}
@@ -42,7 +43,7 @@ func Randomize(packets []Packet, seed uint64) []Packet {
 	})
 }
 
-// translated is the server's own address and port.
+// translated returns the server's own address and port.
 func translated(a netip.AddrPort) netip.AddrPort {
 	if a.Addr().Is4() {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, 77}), 30092)
@@ -50,7 +51,8 @@ func translated(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr("2001:db8:77::77"), 30092)
 }
 
-// mirrored gives every packet once for each of the tunnels or tags, as mirror ports on both sides of a router do.
+// mirrored returns every packet once for each list of tunnels or tags, as mirror ports on both
+// sides of a router do.
 func mirrored(places ...[]Tunnel) func([]Packet) []Packet {
 	return func(packets []Packet) []Packet {
 		var copies [][]Packet
@@ -71,7 +73,7 @@ func mirrored(places ...[]Tunnel) func([]Packet) []Packet {
 	}
 }
 
-// twins are captures in which one connection is seen in several places.
+// twins are captures of one connection in several places.
 func twins() []Variant {
 	return []Variant{
 		{"before and after address translation", KeepsAll, func(p []Packet, seed uint64) []Packet {
