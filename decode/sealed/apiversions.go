@@ -7,42 +7,44 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// Sizes of ApiVersions frames in bytes, size field included (KIP-35, KIP-511, and
-// the message definitions of Apache Kafka).
+// Sizes of ApiVersions frames in bytes, including the size field (KIP-35, KIP-511, and the message
+// definitions of Apache Kafka).
 const (
-	// headV0 is the answer v0 without its APIs: size, correlation id, error, array size.
+	// headV0 is the size of a v0 response without APIs: size, correlation id, error, array size.
 	headV0 = 4 + 4 + 2 + 4
-	// headV1 is that of v1 and v2, which have a throttle time.
+	// headV1 is the same for v1 and v2, which add a throttle time.
 	headV1 = headV0 + 4
-	// perAPI is an API in v0 to v2.
+	// perAPI is the size of an API in v0 to v2.
 	perAPI = 2 + 2 + 2
-	// headV3 is the answer v3 and up without its APIs and tags: size, correlation id, error,
-	// compact array size (below 127 APIs), throttle time.
+	// headV3 is the size of a response of v3 and later without APIs and tags: size, correlation
+	// id, error, compact array size (below 127 APIs), throttle time.
 	headV3 = 4 + 4 + 2 + 1 + 4
-	// perFlexibleAPI is an API in v3 and up.
+	// perFlexibleAPI is the size of an API in v3 and later.
 	perFlexibleAPI = perAPI + 1
-	// refusedBefore24 is the answer "unsupported version" before Kafka 2.4, refused since then.
+	// refusedBefore24 and refused are the sizes of the response "unsupported version", before
+	// Kafka 2.4 and since then.
 	refusedBefore24 = headV0
 	refused         = headV0 + perAPI
-	// finalizedEpoch is the tag of the epoch of features: tag, size, 8 bytes (KIP-584).
+	// finalizedEpoch is the size of the tag with the epoch of features: tag, size, 8 bytes
+	// (KIP-584).
 	finalizedEpoch = 1 + 1 + 8
 )
 
-// Answer is what the size of an ApiVersions answer shows.
+// Answer is what the size of an ApiVersions response shows.
 type Answer struct {
-	// Size is the size of the answer's frame in bytes, with its 4-byte size field.
+	// Size is the size of the frame in bytes, including its 4-byte size field.
 	Size int
-	// APIs is how many APIs are advertised, 0 where sizes of different numbers of APIs are the same.
+	// APIs is the number of advertised APIs. It is 0 if different numbers give the same size.
 	APIs int
-	// Releases are those whose brokers answer in this size, oldest first.
+	// Releases are those whose brokers send responses of this size, oldest first.
 	Releases []string
 	// Refused: the broker first refused the version of the ApiVersions request (error 35).
 	Refused bool
-	// Before24: it did so in the way of Kafka before 2.4.
+	// Before24: the refusal has the form of Kafka before 2.4.
 	Before24 bool
 }
 
-// since22 reports whether all releases that answer so are Kafka 2.2 or later.
+// since22 reports whether all releases with this response are Kafka 2.2 or later.
 func (a *Answer) since22() bool {
 	return a != nil && a.APIs >= apisOf22 && len(a.Releases) > 0
 }
@@ -50,14 +52,14 @@ func (a *Answer) since22() bool {
 // apisOf22 is the number of APIs of Kafka 2.2. Kafka 1.1 to 2.1 have the same number.
 const apisOf22 = 44
 
-// sized is a size of an answer and the release that answers so.
+// sized is a release and its number of APIs, for one size of response.
 type sized struct {
 	apis    int
 	release string
-	age     int // its place among the releases, oldest first
+	age     int // its index among the tables, oldest first
 }
 
-// form is the layout of an ApiVersions answer.
+// form is the layout of an ApiVersions response.
 type form uint8
 
 const (
@@ -68,7 +70,7 @@ const (
 	forms
 )
 
-// sizes are the known sizes of answers, by layout.
+// sizes are the known sizes of responses, by layout.
 var sizes = sync.OnceValue(func() [forms]map[int][]sized { return sizesOf(decode.Tables()) })
 
 func sizesOf(tables []*decode.Table) (all [forms]map[int][]sized) {
@@ -103,12 +105,12 @@ func sizesOf(tables []*decode.Table) (all [forms]map[int][]sized) {
 	return all
 }
 
-// apiVersionsKey is the key of ApiVersions.
 const apiVersionsKey = 18
 
-// tagSizes are the sizes that the tags of an answer can have: their number, the supported
-// features, of which v3 hides those with min 0 (KIP-1022), and the finalized ones: none, the
-// metadata version, or more of them, by what the cluster was formatted with.
+// tagSizes returns the possible sizes of a response's tags. They are the number of tags, the
+// supported features and the finalized features. v3 hides supported features with min 0
+// (KIP-1022). The finalized features depend on how the cluster was formatted: none, the metadata
+// version, or more.
 func tagSizes(features []decode.Feature, v3 bool) []int {
 	const noTags = 1
 	out := []int{noTags, noTags + finalizedEpoch}
@@ -145,7 +147,7 @@ func tagSizes(features []decode.Feature, v3 bool) []int {
 	return out
 }
 
-// tag is the size of a tag whose value is a compact array of n bytes.
+// tag returns the size of a tag whose value is a compact array of n bytes.
 func tag(n int) int {
 	if n == 0 {
 		return 0
@@ -157,8 +159,8 @@ func tag(n int) int {
 	return 1 + 2 + n
 }
 
-// readAnswer looks up the size of an answer. fits is false where no known release
-// answers with as many bytes. flexible: the request was one of v3 or above.
+// readAnswer looks up the size of a response. fits is false if no known release sends that size.
+// flexible and old select the layouts: v3 and later, and v0 to v2.
 func readAnswer(m *message, flexible, old bool) (a Answer, fits bool) {
 	a.Size = m.size
 	known := sizes()
@@ -189,15 +191,15 @@ func readAnswer(m *message, flexible, old bool) (a Answer, fits bool) {
 	return a, len(apis) > 0
 }
 
-// Bounds of the number of APIs of a broker that is no recorded release: the smallest
-// recorded one advertises 19, the largest 77.
+// Bounds for the number of APIs of a broker that is not a recorded release. The smallest recorded
+// one advertises 19, the largest 77.
 const (
 	minAPIs = 12
 	maxAPIs = 110
 )
 
-// countAPIs returns the number of APIs that an answer of v0, or of v1 and v2, holds. It is 0 for
-// a size that no such answer has.
+// countAPIs returns the number of APIs in a response of v0, or of v1 and v2. It is 0 if no such
+// response has that size.
 func countAPIs(size int) int {
 	for _, head := range [...]int{headV0, headV1} {
 		if n := (size - head) / perAPI; size > head && (size-head)%perAPI == 0 && n >= minAPIs && n <= maxAPIs {
@@ -207,26 +209,26 @@ func countAPIs(size int) int {
 	return 0
 }
 
-// isRefusal reports whether a message has the size of an ApiVersions answer with error 35.
+// isRefusal reports whether a message has the size of an ApiVersions response with error 35.
 func isRefusal(m *message) bool {
 	return m.size-m.slack <= refused && m.size >= refused || m.size-m.slack <= refusedBefore24 && m.size >= refusedBefore24
 }
 
-// isAnswer reports whether a message has the size of some ApiVersions answer.
+// isAnswer reports whether a message has the size of an ApiVersions response.
 func isAnswer(m *message) bool {
 	_, fits := readAnswer(m, true, true)
 	return fits || isRefusal(m) || m.slack == 0 && countAPIs(m.size) > 0
 }
 
-// maxApiVersions bounds the size of an ApiVersions request: client id, software name
-// and version of some 80 bytes each.
+// maxApiVersions bounds the size of an ApiVersions request: client id, software name and version
+// of some 80 bytes each.
 const maxApiVersions = 18 + 3*80
 
-// smallestRetried is the smallest answer to a retry that is taken for a table of APIs.
+// smallestRetried is the size of the smallest response to a retry that counts as a table of APIs.
 const smallestRetried = headV0 + minAPIs*perAPI
 
-// apiVersions reads the ApiVersions exchange at the beginning of all, and a retry with a
-// lower version. It returns how many turns they take, 0 where there is none.
+// apiVersions reads the ApiVersions exchange at the beginning of all, and a retry with a lower
+// version. It returns how many turns they take, 0 if there is none.
 func (r *Reading) apiVersions(all []turn) int {
 	if len(all) == 0 || len(all[0].requests) == 0 || len(all[0].answers) == 0 {
 		return 0
@@ -259,8 +261,8 @@ func (r *Reading) apiVersions(all []turn) int {
 	return 1
 }
 
-// retried reads what follows a refused ApiVersions request q: the same with a lower
-// version, perhaps several times, or another request.
+// retried reads what follows a refused ApiVersions request q: retries with a lower version, or
+// another request.
 func (r *Reading) retried(all []turn, q, a *message) int {
 	n := 1
 	for n < len(all) && len(all[n].requests) > 0 && len(all[n].answers) > 0 && isRefusal(&all[n].answers[0]) {
@@ -297,14 +299,14 @@ func (r *Reading) retried(all []turn, q, a *message) int {
 	return n + 1
 }
 
-// flexibleRequest is by how much an ApiVersions request of v3 is longer than one of v0,
-// without the texts: tags of header and body, two compact sizes (KIP-511).
+// flexibleRequest is how many bytes an ApiVersions request of v3 has more than one of v0, without
+// the texts: tags of header and body, two compact sizes (KIP-511).
 const flexibleRequest = 4
 
-// minSoftware is the length of the shortest software name and version.
+// minSoftware is the length of the shortest software name and version together.
 const minSoftware = 2
 
-// flexibleAPIs is countAPIs for v3 and up, without features.
+// flexibleAPIs is countAPIs for v3 and later, without features.
 func flexibleAPIs(size int) int {
 	const head = headV3 + 1
 	if n := (size - head) / perFlexibleAPI; size > head && (size-head)%perFlexibleAPI == 0 && n >= minAPIs && n <= maxAPIs {

@@ -13,13 +13,13 @@ import (
 const (
 	// maxAddresses bounds the broker addresses of a Book: a large cluster has some hundred.
 	maxAddresses = 1024
-	// maxSizes bounds the sizes of requests that are counted for an address: 512 of
-	// some 100 bytes are 50 KiB. A client sends some ten.
+	// maxSizes bounds the request sizes counted for an address: 512 of some 100 bytes are 50 KiB.
+	// A client sends some ten.
 	maxSizes = 512
-	// maxLives bounds the connections of an address of which begin and end are kept: 4,096
-	// of 40 bytes are 160 KiB.
+	// maxLives bounds the connections of an address whose begin and end are kept: 4,096 of 40
+	// bytes are 160 KiB.
 	maxLives = 4096
-	// maxCases bounds the refused requests that are kept of one size: 256 of 200 bytes.
+	// maxCases bounds the refused requests kept for one size: 256 of 200 bytes.
 	maxCases = 256
 	// maxClients bounds the client hosts of an address.
 	maxClients = 256
@@ -28,21 +28,21 @@ const (
 )
 
 const (
-	// together is the time within which the connections to a broker end that is stopped or killed.
+	// together is the time within which a broker that is stopped or killed ends its connections.
 	together = 250 * time.Millisecond
-	// stillThere is how soon after a refusal another connection shows that the broker
-	// goes on. A broker that restarts is away for longer; clients connect again within a second.
+	// stillThere is how soon after a refusal another connection proves that the broker runs. A
+	// broker that restarts is away for longer. Clients reconnect within a second.
 	stillThere = 2 * time.Second
-	// shortestSession is how long a SASL session lasts at least (connections.max.reauth.ms). It has
-	// no default; the shortest in the documentation of brokers are minutes, those of tests seconds.
+	// shortestSession is the shortest SASL session (connections.max.reauth.ms). It has no default.
+	// The documentation of brokers has minutes, tests have seconds.
 	shortestSession = 4 * time.Second
-	// manyRefusals is how many refusals without any such sign are enough.
+	// manyRefusals is how many refusals are enough without a sign that the broker runs.
 	manyRefusals = 3
-	// fewRefusals is how many are needed where nothing else was ever served.
+	// fewRefusals is how many are needed if no other request was served.
 	fewRefusals = 2
-	// failedAuthentication is less than the time that brokers since Kafka 2.1 wait before they
-	// close for a failed authentication, a missing SaslHandshake among them
-	// (KIP-306, connection.failed.authentication.delay.ms: 100 ms).
+	// failedAuthentication is less than the delay before a broker since Kafka 2.1 closes after a
+	// failed authentication, for example without SaslHandshake (KIP-306,
+	// connection.failed.authentication.delay.ms: 100 ms).
 	failedAuthentication = 80 * time.Millisecond
 )
 
@@ -60,72 +60,73 @@ type Case struct {
 	TLS            *tlsrecord.Info
 	Served         int
 	Authentication Authentication
-	// First: it was the first of its connection. Unnegotiated: the broker refused the version of the
-	// client's ApiVersions request, and the client went on without another one.
+	// First: it was the first one of its connection. Unnegotiated: the broker refused the version
+	// of the client's ApiVersions request, and the client continued without a retry.
 	First, Unnegotiated bool
 	// ClientID, Software and Opening are as in Client.
 	ClientID, Software, Opening int
 
-	modern  bool // its ApiVersions request and the broker's answer are of Kafka 1.0 and later
-	delayed bool // a broker of this release would delay the close for a failed authentication
-	asks    bool // an ApiVersions answer is recognised, and what follows is read as the authentication
+	modern  bool // its ApiVersions request and the broker's response are of Kafka 1.0 and later
+	delayed bool // a broker of this release delays the close after a failed authentication
+	asks    bool // an ApiVersions response is recognized, so what follows is read as the authentication
 	begin   int64
-	// midstream: the capture has not the beginning of the connection.
+	// midstream: the capture lacks the beginning of the connection.
 	midstream bool
 }
 
-// Refusal is what a Book concludes: the broker refused requests of one size.
+// Refusal is the conclusion that the broker refused requests of one size.
 type Refusal struct {
 	Broker      Endpoint
 	Size, Slack int
-	// Refused of Total connections or requests of this size were closed without an answer.
+	// Refused of Total connections or requests of this size were closed without a response.
 	Refused, Total uint64
 	// Cases are up to maxCases of the refused ones, in the order of the input.
 	Cases []Case
-	// ServedLeast and ServedMost are how many requests were answered on these connections before.
+	// ServedLeast and ServedMost are how many earlier requests on these connections got a
+	// response.
 	ServedLeast, ServedMost int
 	// Longest is the longest time from a request to the close.
 	Longest time.Duration
 	// Authenticated counts those of the connections that used SASL.
 	Authenticated int
-	// Torn counts further connections to the broker on which bytes are missing. They show nothing.
+	// Torn counts further connections to the broker with missing bytes. They prove nothing.
 	Torn int
 }
 
-// Client is what is inferred of the connections from one host that begin alike.
+// Client is the inferred description of the connections from one host that begin alike.
 type Client struct {
 	Addr netip.Addr
 	// Library is the TLS library of the ClientHello.
 	Library Library
-	// ClientID is the length of the client id and Software that of software name and version
-	// together, in bytes; -1 where unknown. Opening is the size of the first ApiVersions request.
+	// ClientID is the length of the client id, Software that of software name and version
+	// together, in bytes; -1 if unknown. Opening is the size of the first ApiVersions request.
 	ClientID, Software, Opening int
 	// Connections counts the connections.
 	Connections int
-	// Brokers are the addresses that the client asked, in order of appearance.
+	// Brokers are the addresses that the client contacted, in order of appearance.
 	Brokers []netip.AddrPort
 	// Subjects are those of its certificates (tlsrecord.Info.Subject), in order of appearance.
 	Subjects []string
 }
 
-// Book gathers the readings of all connections. It belongs to one goroutine.
+// Book collects the readings of all connections. It belongs to one goroutine.
 type Book struct {
 	addresses map[Endpoint]*address
 	order     []*address
 	clients   []*Client
 	kept      int
 	isDown    func(at Endpoint, moment int64) bool
-	// Dropped counts what was left out where a limit was exceeded.
+	// Dropped counts what was left out because a limit was exceeded.
 	Dropped uint64
 }
 
-// address is what is known of one broker address.
+// address is what is known about one broker address.
 type address struct {
 	broker  Endpoint
 	answers []*counted
-	// open: a request was answered on a connection without SASL.
+	// open: a request got a response on a connection without SASL.
 	open bool
-	// torn counts the connections on which bytes are missing and no request looks refused.
+	// torn counts the connections with missing bytes on which no request looks refused.
 	torn     int
 	likeness Likeness
 	lives    []life
@@ -147,13 +148,13 @@ type life struct {
 	size       int  // of the refused request, 0 for none
 }
 
-// clientFacts is what is known of the connections from one host to an address.
+// clientFacts is what is known about the connections from one host to an address.
 type clientFacts struct {
-	served  bool // a request was answered
-	opening int  // size of the largest ApiVersions request that they begin with, 0 for none
+	served  bool // a request got a response
+	opening int  // size of the largest ApiVersions request at their beginnings, 0 for none
 }
 
-// client returns what is known of a host, nil when there are too many.
+// client returns the facts of a host, or nil if there are too many hosts.
 func (a *address) client(host netip.Addr) *clientFacts {
 	k := a.clients[host]
 	if k == nil && len(a.clients) < maxClients {
@@ -163,22 +164,22 @@ func (a *address) client(host netip.Addr) *clientFacts {
 	return k
 }
 
-// sizeCount is what became of the requests of one size.
+// sizeCount counts the requests of one size.
 type sizeCount struct {
 	answered uint64
 	refused  uint64
-	latest   int64 // when the latest answered one was sent
+	latest   int64 // when the latest one with a response was sent
 	cases    []Case
 }
 
-// NewBook returns an empty Book. isDown reports whether nothing listened at an address soon after a
-// moment, in nanoseconds: the broker was stopped or killed.
+// NewBook returns an empty Book. isDown reports whether nothing listened at an address soon after
+// a moment, in nanoseconds. It means that the broker was stopped or killed.
 func NewBook(isDown func(at Endpoint, moment int64) bool) *Book {
 	return &Book{addresses: make(map[Endpoint]*address), isDown: isDown}
 }
 
-// Connection takes a connection that is over, and ignores those without an Outline. It returns
-// the request that may have been refused on it, nil for none: Refusal decides later.
+// Connection adds a connection that is over. It ignores those without an Outline. It returns the
+// request that may have been refused on it, nil for none. Refusal decides later.
 func (b *Book) Connection(c *decode.Connection) *Request {
 	if c.Outline == nil {
 		return nil
@@ -191,7 +192,7 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 	b.live(a, c, &r)
 	hello := hello(c)
 	if hello != nil && hello.ALPN != "" {
-		return nil // Kafka clients ask for no protocol
+		return nil // Kafka clients request no protocol
 	}
 	if r.Likeness > a.likeness {
 		a.likeness = r.Likeness
@@ -240,7 +241,7 @@ func hello(c *decode.Connection) *tlsrecord.Hello {
 	return c.TLS.Hello
 }
 
-// address returns what is known of an address, nil when there are too many.
+// address returns what is known about an address, or nil if there are too many addresses.
 func (b *Book) address(at Endpoint) *address {
 	a := b.addresses[at]
 	if a == nil {
@@ -272,7 +273,7 @@ func (b *Book) live(a *address, c *decode.Connection, r *Reading) {
 	a.lives = append(a.lives, l)
 }
 
-// size returns the count of a size, nil when there are too many.
+// size returns the count of a size, or nil if there are too many sizes.
 func (b *Book) size(a *address, size int) *sizeCount {
 	s := a.sizes[size]
 	if s == nil {
@@ -287,14 +288,15 @@ func (b *Book) size(a *address, size int) *sizeCount {
 	return s
 }
 
-// openingRoom is by how much the ApiVersions requests of one client differ: its client ids do.
+// openingRoom is how many bytes the ApiVersions requests of one client may differ: its client ids
+// differ.
 const openingRoom = 64
 
-// apisOf10 is the number of APIs of Kafka 1.0, the first release with SaslHandshake v1
-// (KIP-152): with it, a wrong password gets an answer.
+// apisOf10 is the number of APIs of Kafka 1.0, the first release with SaslHandshake v1 (KIP-152).
+// With it, a wrong password gets a response.
 const apisOf10 = 38
 
-// maxAnswers bounds the different sizes of ApiVersions answers of an address.
+// maxAnswers bounds the different sizes of ApiVersions responses of an address.
 const maxAnswers = 8
 
 func (a *address) answer(answer *Answer) {
@@ -338,7 +340,7 @@ func (b *Book) client(c *decode.Connection, r *Reading, h *tlsrecord.Hello) {
 	})
 }
 
-// Clients are the clients that look like clients of Kafka, in the order of appearance.
+// Clients returns the clients that look like Kafka clients, in order of appearance.
 func (b *Book) Clients() []Client {
 	out := make([]Client, 0, len(b.clients))
 	for _, p := range b.clients {
@@ -347,16 +349,16 @@ func (b *Book) Clients() []Client {
 	return out
 }
 
-// Broker is what is inferred of a broker.
+// Broker is the inferred description of a broker.
 type Broker struct {
 	Endpoint
-	// Answer is the ApiVersions answer seen most often.
+	// Answer is the most frequent ApiVersions response.
 	Answer Answer
-	// Connections counts the connections on which it was seen.
+	// Connections counts the connections with that response.
 	Connections int
 }
 
-// Brokers are the addresses that look like brokers of Kafka, in the order of appearance.
+// Brokers returns the addresses that look like Kafka brokers, in order of appearance.
 func (b *Book) Brokers() []Broker {
 	var out []Broker
 	for _, a := range b.order {
@@ -367,7 +369,8 @@ func (b *Book) Brokers() []Broker {
 	return out
 }
 
-// Broker is what is inferred of one address; false where it does not look like a broker.
+// Broker returns the description of one address. It returns false if the address does not look
+// like a broker.
 func (b *Book) Broker(at Endpoint) (Broker, bool) {
 	if a := b.addresses[at]; a != nil {
 		return a.inferred()
@@ -392,10 +395,10 @@ func b2i(b bool) int {
 	return 0
 }
 
-// minByForm is how many connections need the same answer where it fits no known release.
+// minByForm is how many connections need the same response if it fits no known release.
 const minByForm = 2
 
-// isKafka reports whether an address looks like a broker of Kafka.
+// isKafka reports whether an address looks like a Kafka broker.
 func (a *address) isKafka() bool {
 	switch a.likeness {
 	case NotKafka, ByPort:
@@ -406,7 +409,7 @@ func (a *address) isKafka() bool {
 	return true
 }
 
-// Refusals concludes which requests were refused, in the order of their first case.
+// Refusals returns the refused requests, in the order of their first case.
 func (b *Book) Refusals() []Refusal {
 	var all []Refusal
 	for _, a := range b.order {
@@ -422,7 +425,7 @@ func (b *Book) Refusals() []Refusal {
 	return all
 }
 
-// Refusal concludes whether requests of one size to an address were refused.
+// Refusal reports whether requests of one size to an address were refused.
 func (b *Book) Refusal(at Endpoint, size int) (Refusal, bool) {
 	if a := b.addresses[at]; a != nil && a.sizes[size] != nil {
 		return b.refusal(a, size, a.sizes[size])
@@ -430,7 +433,7 @@ func (b *Book) Refusal(at Endpoint, size int) (Refusal, bool) {
 	return Refusal{}, false
 }
 
-// refusal decides about the requests of one size.
+// refusal decides whether requests of one size were refused.
 func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) {
 	byPort := !a.isKafka()
 	if s.refused == 0 || byPort && (a.likeness == NotKafka || !decode.IsKafkaPort(a.broker.Addr.Port())) {
@@ -477,38 +480,38 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	slices.SortFunc(r.Cases, func(x, y Case) int { return cmp.Or(x.At.Compare(y.At), cmp.Compare(x.Stream, y.Stream)) })
 	answered := s.answered
 	if n >= manyRefusals && a.replaced(s.latest, r.Cases[0].At.Time) {
-		answered = 0 // by another release
+		answered = 0 // from another release
 	}
 	r.Total = r.Refused + answered
-	// A request of this size that was answered can be another one, but only now and then.
+	// An answered request of this size can be another one, but only rarely.
 	return r, answered*answeredShare <= r.Refused
 }
 
-// replaced reports whether the broker may have become another release between two moments: no connection that
-// began before the first outlived the second.
+// replaced reports whether another release may have replaced the broker between two moments: no
+// connection that began before from was open after to.
 func (a *address) replaced(from, to int64) bool {
 	return !slices.ContainsFunc(a.lives, func(l life) bool { return l.begin <= from && l.end > to })
 }
 
-// mayBeOver reports whether the SASL session of a refused request may have been over: the broker closes on the
-// next request then, whatever it is (KIP-368).
+// mayBeOver reports whether the SASL session of a refused request may have expired. The broker
+// then closes on the next request, whatever it is (KIP-368).
 func (c *Case) mayBeOver() bool {
 	return c.midstream || c.Authentication != NoSASL && c.At.Time-c.begin >= int64(shortestSession)
 }
 
 // maxBeginning bounds the exchanges before the first ordinary request: ApiVersions, its retry,
-// SaslHandshake and tokens. Midstream, they look like others.
+// SaslHandshake and tokens. In a connection joined midstream, they look like others.
 const maxBeginning = 3 + maxTokens
 
-// beforeRefusal is how many answers come before a token that is refused: that to SaslHandshake, and the challenge
-// of SCRAM.
+// beforeRefusal is how many responses precede a refused token: the one to SaslHandshake, and the
+// challenge of SCRAM.
 const beforeRefusal = 2
 
-// answeredShare is how many refused requests it takes for each answered one of the same size.
+// answeredShare is how many refused requests there must be for each answered one of the same size.
 const answeredShare = 4
 
-// counts reports whether nothing but the request itself explains a refusal, as far as its own
-// connection and the address show. again: another case of the same size counts.
+// counts reports whether only the request itself explains a refusal, by its connection and the
+// address. again: another case of the same size counts.
 func (a *address) counts(c *Case, again bool) bool {
 	switch {
 	case (c.Slow || c.Paused) && !again:
@@ -516,14 +519,14 @@ func (a *address) counts(c *Case, again bool) bool {
 	case c.midstream:
 		return c.Served > maxBeginning
 	case c.Authentication == MaybeSASL && !c.asks && c.Served <= beforeRefusal:
-		// The answers may be those to SaslHandshake and to tokens, and the request a token.
+		// The responses may be those to SaslHandshake and tokens, and the request a token.
 		return a.open
 	case c.Served > 0:
 		return true
 	case c.First:
-		// Perhaps a listener that wants SASL, a client certificate that was refused, a limit on
-		// connections, or a proxy without a broker behind it. Where the client begins with
-		// ApiVersions elsewhere, a request of about that size is one.
+		// Other explanations are a listener that requires SASL, a refused client certificate, a
+		// limit on connections, or a proxy without a broker. If the client begins with ApiVersions
+		// elsewhere, a request of about that size is ApiVersions.
 		k := a.clients[c.Client.Addr()]
 		if k == nil || k.opening > 0 && c.Size <= k.opening+openingRoom {
 			return false
@@ -532,15 +535,15 @@ func (a *address) counts(c *Case, again bool) bool {
 	case c.Authentication == SASLDone:
 		return true
 	case c.Authentication == SASLOpen:
-		// Raw tokens (SaslHandshake v0) are refused by a close, too.
+		// Brokers also refuse raw tokens (SaslHandshake v0) by a close.
 		return c.modern
 	}
-	// Or else the listener may want SASL.
+	// Otherwise the listener may require SASL.
 	return a.open || (c.delayed || c.Unnegotiated) && (again || c.Delay < failedAuthentication)
 }
 
-// stopped reports whether the broker ended another connection at the time of a refusal,
-// one on which no request or an ordinary one waited: it was stopped or killed.
+// stopped reports whether the broker ended another connection at the time of a refusal, while no
+// request or an ordinary one waited on it. Then the broker was stopped or killed.
 func (a *address) stopped(c *Case) bool {
 	at := c.Closed.Time
 	for i := range a.lives {
@@ -555,7 +558,7 @@ func (a *address) stopped(c *Case) bool {
 	return false
 }
 
-// goesOn reports whether another connection shows that the broker was there after a refusal.
+// goesOn reports whether another connection proves that the broker ran after a refusal.
 func (a *address) goesOn(c *Case) bool {
 	at := c.Closed.Time
 	for i := range a.lives {
@@ -567,9 +570,9 @@ func (a *address) goesOn(c *Case) bool {
 	return false
 }
 
-// isCrowded reports whether a limit on the connections explains a refusal: the broker also ended
-// connections that began with another request or with none, and served none that began while as
-// many others were open.
+// isCrowded reports whether a limit on connections explains a refusal. The broker must also have
+// ended connections that began with another request or none. And it must have served none that
+// began while as many others were open.
 func (a *address) isCrowded(c *Case) bool {
 	crowd, other := a.openAt(c.begin), false
 	for i := range a.lives {

@@ -13,8 +13,8 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// play is a scripted connection: requests and answers by their sizes, negative for
-// answers, one millisecond apart.
+// play is a scripted connection. say are requests and responses by their sizes, negative for
+// responses, one millisecond apart.
 type play struct {
 	at    time.Duration // of its first packet
 	say   []int
@@ -28,7 +28,7 @@ type play struct {
 	to    string // broker
 	hello *tlsrecord.Hello
 	mid   bool // joined midstream
-	lost  bool // an exchange behind ApiVersions is missing
+	lost  bool // an exchange after ApiVersions is missing
 }
 
 // Sizes of messages of librdkafka and Kafka 2.1.1, and of others.
@@ -107,17 +107,17 @@ func (p *play) connection(stream uint32) *decode.Connection {
 	return &decode.Connection{Connection: c}
 }
 
-// closed is a connection that the broker closes.
+// closed returns a connection that the broker closes.
 func closed(at time.Duration, say ...int) play {
 	return play{at: at, say: say, end: reassembly.Closed, by: reassembly.ToClient}
 }
 
-// left is one that the client closes.
+// left returns a connection that the client closes.
 func left(at time.Duration, say ...int) play {
 	return play{at: at, say: say, end: reassembly.Closed, by: reassembly.ToBroker}
 }
 
-// open is one that outlasts the capture.
+// open returns a connection that is open at the end of the capture.
 func open(at, long time.Duration, say ...int) play {
 	return play{at: at, say: append(slices.Clip(say), metadata, metadataSays), pause: map[int]time.Duration{len(say): long}}
 }
@@ -149,10 +149,10 @@ func plays(parts ...any) (all []play) {
 	return all
 }
 
-// staysUp is the broker that nothing is known of.
+// staysUp is isDown for a broker that nothing is known about.
 func staysUp(Endpoint, int64) bool { return false }
 
-// TestRefusals: what is named, and what is not.
+// TestRefusals: which requests are reported as refused, and which are not.
 func TestRefusals(t *testing.T) {
 	served := slices.Clip(negotiated(metadata, metadataSays))
 	refused := closed(0, negotiated(metadata, metadataSays, fetch)...)
@@ -289,8 +289,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestWhereNothingListensAfterwards: a broker that was killed refuses the next connections. One that serves
-// another connection was not.
+// TestWhereNothingListensAfterwards: a killed broker refuses the next connections. A broker that
+// serves another connection was not killed.
 func TestWhereNothingListensAfterwards(t *testing.T) {
 	refused := closed(0, negotiated(metadata, metadataSays, fetch)...)
 	apart := plays(refused, with(refused, func(p *play) { p.at = 20 * time.Second }), with(refused, func(p *play) { p.at = 40 * time.Second }))

@@ -39,7 +39,7 @@ func (m *packets) Next(b *capture.Batch) error {
 func (m *packets) Captures() []capture.Info { return nil }
 func (m *packets) Close() error             { return nil }
 
-// bookSink hands connections to a Book.
+// bookSink passes connections to a Book.
 type bookSink struct{ *Book }
 
 func (bookSink) Exchange(*decode.Exchange)           {}
@@ -63,7 +63,7 @@ func bookOf(t *testing.T, all []capturetest.Packet) *Book {
 	return book
 }
 
-// namedIn are the streams on which a request looks refused.
+// namedIn returns the streams with a request that looks refused.
 func namedIn(b *Book) map[uint32]bool {
 	named := map[uint32]bool{}
 	for _, r := range b.Refusals() {
@@ -74,7 +74,8 @@ func namedIn(b *Book) map[uint32]bool {
 	return named
 }
 
-// TestDamagedCaptures: what is lost of a recorded connection makes fewer requests look refused, never others.
+// TestDamagedCaptures: after a loss in recorded connections, fewer requests look refused, and no
+// others.
 func TestDamagedCaptures(t *testing.T) {
 	snapped := 0
 	for name, refused := range map[string]int{
@@ -123,7 +124,7 @@ func TestDamagedCaptures(t *testing.T) {
 	}
 }
 
-// TestOneLostPacket: a lost packet changes nothing but what is said of its own connection.
+// TestOneLostPacket: a lost packet only affects the results of its own connection.
 func TestOneLostPacket(t *testing.T) {
 	for _, name := range []string{"confluent-go-2.6.0_broker-2.1_tls12", "confluent-go-2.6.0_broker-2.1_tls13", "lab_confluent-go-2.6.0_kafka-2.6.1_tls"} {
 		all := capturetest.MustRead(filepath.Join("../../testdata/captures", name+".pcap"))

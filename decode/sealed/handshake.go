@@ -8,11 +8,11 @@ import (
 
 // overhead is how much longer the records of one direction are than their content, in bytes.
 type overhead struct {
-	// least is the overhead of the fullest record, slack how many bytes it may be more.
+	// least is the smallest overhead, slack how many bytes it may be more.
 	least, slack int
 }
 
-// size returns the largest content that a record of n bytes can have.
+// size returns the largest content of a record of n bytes.
 func (o overhead) size(n int) int { return n - o.least }
 
 // recordHeader is the size of a record's header in bytes.
@@ -26,14 +26,14 @@ const (
 	padding13 = 16
 	// finished12 is the Finished message of TLS 1.2: header and 12 bytes (RFC 5246 7.4.9).
 	finished12 = 4 + 12
-	// blockSize is that of AES. With CBC, 1 to 16 bytes of padding precede the end of the block.
+	// blockSize is that of AES. With CBC, 1 to 16 bytes of padding fill the last block.
 	blockSize = 16
 )
 
 // finished13 are the sizes of the Finished message of TLS 1.3: header and hash (RFC 8446 4.4.4).
 var finished13 = [...]int{4 + 32, 4 + 48}
 
-// byFinished are the overheads of TLS 1.2 by the size of the record that holds Finished.
+// byFinished are the overheads of TLS 1.2 by the size of the record with Finished.
 var byFinished = map[int]overhead{
 	finished12 + 8 + 16: {least: 8 + 16}, // AES-GCM: explicit nonce and tag (RFC 5288 3)
 	finished12 + 16:     {least: 16},     // ChaCha20-Poly1305: tag (RFC 7905 2)
@@ -43,23 +43,23 @@ var byFinished = map[int]overhead{
 	68:                  cbc(20),         // encrypt-then-MAC (RFC 7366), HMAC-SHA-1
 }
 
-// cbc is the overhead of TLS 1.1 and 1.2 with CBC: initialization vector, MAC, padding.
+// cbc returns the overhead of TLS 1.1 and 1.2 with CBC: initialization vector, MAC, padding.
 func cbc(mac int) overhead { return overhead{least: blockSize + mac + 1, slack: blockSize - 1} }
 
 // handshake is what the records of a handshake show.
 type handshake struct {
-	over [2]overhead // by direction, 0 is to the server
-	// first is the index of the first record behind the client's Finished.
+	over [2]overhead // by direction; 0 is to the server
+	// first is the index of the first record after the client's Finished.
 	first int
-	// tls13: the session tickets of the server may follow.
+	// tls13: session tickets of the server may follow.
 	tls13 bool
 	// fromClient: the client's Finished was found.
 	fromClient bool
-	// together: the server's Finished is not in a record of its own, so its overhead is unknown.
+	// together: the server's Finished shares a record, so its overhead is unknown.
 	together bool
 }
 
-// serverOverheads are the overheads that the server's records can have.
+// serverOverheads returns the possible overheads of the server's records.
 func (h *handshake) serverOverheads() []overhead {
 	if h.together {
 		return []overhead{{least: overhead13 + padding13}, {least: overhead13}}
@@ -67,8 +67,8 @@ func (h *handshake) serverOverheads() []overhead {
 	return []overhead{h.over[1]}
 }
 
-// readHandshake finds the end of the handshake in the records of a connection that
-// is captured from its beginning. ok is false where it is not there.
+// readHandshake finds the end of the handshake in the records of a connection captured from its
+// beginning. ok is false if it is missing.
 func readHandshake(records []tlsrecord.Record, info *tlsrecord.Info) (h handshake, ok bool) {
 	for i := range records {
 		if records[i].Kind == tlsrecord.HandshakeRecord {
@@ -79,7 +79,7 @@ func readHandshake(records []tlsrecord.Record, info *tlsrecord.Info) (h handshak
 		}
 	}
 	if info.Version == "" || info.Version == "TLS 1.2" {
-		// A short snapshot length cuts the headers behind the first of each segment.
+		// A short snapshot length cuts all headers after the first one of each segment.
 		if h, ok := readHandshake12(records); ok && h.fromClient {
 			return h, true
 		}
@@ -87,11 +87,11 @@ func readHandshake(records []tlsrecord.Record, info *tlsrecord.Info) (h handshak
 	return readHandshake13(records, info)
 }
 
-// changeCipherRecord is a ChangeCipherSpec, header included.
+// changeCipherRecord is the size of a ChangeCipherSpec, including its header.
 const changeCipherRecord = 5 + 1
 
-// finishedSize returns the size of the record that holds Finished in TLS 1.2, where r can
-// be that record: r itself, or ChangeCipherSpec and Finished whose headers were cut.
+// finishedSize returns the size of a TLS 1.2 record with Finished, if r can be one. r can also be
+// ChangeCipherSpec and Finished together, with cut headers.
 func finishedSize(r *tlsrecord.Record) (size int, can bool) {
 	switch {
 	case r.Kind == tlsrecord.HandshakeRecord:
@@ -105,7 +105,7 @@ func finishedSize(r *tlsrecord.Record) (size int, can bool) {
 	return 0, false
 }
 
-// readHandshake12 is for TLS 1.2 and older, where a record of its own kind holds Finished.
+// readHandshake12 is for TLS 1.2 and older, where Finished is in a handshake record.
 func readHandshake12(records []tlsrecord.Record) (h handshake, ok bool) {
 	var seen [2]bool
 	for i := range records {
@@ -128,7 +128,7 @@ func readHandshake12(records []tlsrecord.Record) (h handshake, ok bool) {
 		seen[d], h.over[d], h.first = true, over, i+1
 	}
 	h.fromClient = seen[0]
-	// Where the capture lacks the one, the suite is that of the other.
+	// If the capture lacks one, its suite is that of the other.
 	switch {
 	case seen[0] && !seen[1]:
 		h.over[1] = h.over[0]
@@ -185,7 +185,7 @@ func readHandshake13(records []tlsrecord.Record, info *tlsrecord.Info) (h handsh
 	return h, true
 }
 
-// byAlert are the overheads of TLS 1.2 by the size of the record that holds an alert.
+// byAlert are the overheads of TLS 1.2 by the size of the record with an alert.
 var byAlert = map[int]overhead{
 	alertSize + 24: {least: 24},
 	alertSize + 16: {least: 16},
@@ -195,8 +195,8 @@ var byAlert = map[int]overhead{
 	52:             cbc(20), // encrypt-then-MAC
 }
 
-// readMidstream finds the overheads of a connection whose handshake is not in the capture, by
-// the alerts before its end. ok is false where the broker sent none.
+// readMidstream finds the overheads of a connection whose handshake the capture lacks, by the
+// alerts at its end. ok is false if the broker sent none.
 func readMidstream(records []tlsrecord.Record) (h handshake, ok bool) {
 	var last [2]*tlsrecord.Record
 	for i := range records {
@@ -221,14 +221,14 @@ func readMidstream(records []tlsrecord.Record) (h handshake, ok bool) {
 	}
 	if !known[0] {
 		h.over[0] = h.over[1]
-		if h.tls13 { // the client may be Java, or not
+		if h.tls13 { // the client may be Java or not
 			h.over[0] = overhead{least: overhead13, slack: padding13}
 		}
 	}
 	return h, true
 }
 
-// isFinished reports whether a record can hold Finished of one of the hashes, and returns the
+// isFinished reports whether a record can contain Finished with one of the hashes, and returns the
 // overhead of the record.
 func isFinished(n int, hashes []int) (overhead, bool) {
 	for _, padding := range [...]int{0, padding13} {

@@ -6,20 +6,20 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// Library is the TLS library of a client, as its ClientHello shows.
+// Library is the TLS library of a client, inferred from its ClientHello.
 type Library uint8
 
-// The libraries that are distinguished.
+// The known libraries.
 const (
 	// UnknownLibrary: none of the others, or no ClientHello.
 	UnknownLibrary Library = iota
-	// Java is JSSE: kafka-clients and what builds on it.
+	// Java is JSSE: kafka-clients and software that uses it.
 	Java
 	// Go is crypto/tls: sarama, franz-go, segmentio/kafka-go.
 	Go
-	// OpenSSL is that of librdkafka and its bindings, Python, Node.js.
+	// OpenSSL: librdkafka and its bindings, Python, Node.js.
 	OpenSSL
-	// Rustls is that of clients in Rust without OpenSSL.
+	// Rustls: clients in Rust without OpenSSL.
 	Rustls
 )
 
@@ -27,7 +27,7 @@ func (l Library) String() string {
 	return [...]string{"unknown", "Java", "Go", "OpenSSL", "rustls"}[l]
 }
 
-// Extensions that only one of the libraries sends, and all of its releases do
+// Extensions that only one of the libraries sends, in all of its releases
 // (https://www.iana.org/assignments/tls-extensiontype-values).
 const (
 	extStatusRequestV2 = 17 // Java
@@ -39,7 +39,7 @@ const (
 	suiteRenegotiation = 0x00ff
 )
 
-// LibraryOf returns the library that the traits of a ClientHello show.
+// LibraryOf returns the library of a ClientHello.
 func LibraryOf(h *tlsrecord.Hello) Library {
 	switch {
 	case h == nil:

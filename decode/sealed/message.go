@@ -9,25 +9,23 @@ import (
 
 const (
 	// sizePrefix is the size of a Kafka frame's size field. Java brokers and clients up to 2.6
-	// write it as a record of its own.
+	// write it as a separate record.
 	sizePrefix = 4
 	// minMessage is the smallest Kafka frame: size and correlation id.
 	minMessage = 8
 	// minRequest is the smallest request frame: size, header v1 with an empty client id.
 	minRequest = 4 + 8 + 2
-	// alertSize is the size of an alert.
-	alertSize = 2
-	// fullRecord is the size from which on a record is taken to be continued by the
-	// next: the most that a record can hold is 16,384 bytes, and Java fills them up to
-	// some hundred bytes less.
+	alertSize  = 2
+	// fullRecord is the size from which on the next record is assumed to continue a record. A
+	// record holds at most 16,384 bytes. Java fills them up to some hundred bytes less.
 	fullRecord = 16<<10 - 512
 )
 
-// message is one Kafka frame, as far as records show.
+// message is one Kafka frame, as inferred from records.
 type message struct {
 	toServer bool
-	// size is the size of the frame in bytes, its size field included; it may be up to
-	// slack bytes less (CBC).
+	// size is the size of the frame in bytes, including its size field. It may be up to slack
+	// bytes less (CBC).
 	size, slack int
 	first, at   capture.Position // packets in which its first and its last record end
 	records     int
@@ -36,24 +34,24 @@ type message struct {
 
 // end is how the records end a connection.
 type end struct {
-	// alert: a side sent an alert, as before it closes. byServer says which one was first.
+	// alert: a side sent an alert, as before a close. byServer says which side was first.
 	alert, byServer bool
 	at              capture.Position
 }
 
-// reader puts the records behind a handshake together to messages.
+// reader joins the records after a handshake to messages.
 type reader struct {
 	over     [2]overhead
 	messages []message
 	end      end
-	missing  bool // bytes of unknown content were missing last
+	missing  bool // bytes with unknown content are missing
 	prefixed [2]bool
 	prefixes int  // of the broker
 	alerted  bool // by the broker
 	full     [2]bool
 }
 
-// record takes the next record.
+// record processes the next record.
 func (r *reader) record(rec *tlsrecord.Record) {
 	d := direction(rec.ToServer)
 	over := r.over[d]
@@ -91,14 +89,14 @@ func (r *reader) record(rec *tlsrecord.Record) {
 		if !rec.ToServer {
 			r.prefixes++
 		}
-		// The size of the frame field is known, whatever the padding.
+		// The size of the size field is known, whatever the padding.
 		m := &r.messages[len(r.messages)-1]
 		m.size, m.slack = sizePrefix, 0
 	}
 	r.prefixed[d], r.full[d] = prefix, size >= fullRecord
 }
 
-// isPrefix reports whether a record with that content can hold no more than the size of a frame.
+// isPrefix reports whether a record with that content can contain only the size field of a frame.
 func (o overhead) isPrefix(size int) bool {
 	if o.slack == 0 {
 		return size == sizePrefix
@@ -106,23 +104,23 @@ func (o overhead) isPrefix(size int) bool {
 	return size >= sizePrefix && size < minMessage+sizePrefix
 }
 
-// turn is a run of messages to the server and the run of messages that follows from it.
+// turn is a run of messages to the server, and the following run of messages from it.
 type turn struct {
 	requests, answers []message
 }
 
-// isTorn reports whether bytes of unknown content are missing in a turn.
+// isTorn reports whether bytes with unknown content are missing in a turn.
 func (t *turn) isTorn() bool {
 	isMissing := func(m message) bool { return m.records == 0 }
 	return slices.ContainsFunc(t.requests, isMissing) || slices.ContainsFunc(t.answers, isMissing)
 }
 
-// hasGuess reports whether the size of a request is a guess.
+// hasGuess reports whether the size of a request is guessed.
 func (t *turn) hasGuess() bool {
 	return slices.ContainsFunc(t.requests, func(m message) bool { return m.guessed })
 }
 
-// turns groups messages: a turn ends where a request follows an answer.
+// turns groups messages. A turn ends where a request follows a response.
 func turns(messages []message) (all []turn) {
 	for i := range messages {
 		m := messages[i]

@@ -1,16 +1,14 @@
-// Package sealed infers from the record headers of TLS connections, without
-// any key, what Kafka clients and brokers said: sizes, directions, times,
-// order and endings are in the clear.
+// Package sealed infers Kafka requests and responses from the record headers of TLS connections,
+// without any key. Sizes, directions, times, order and endings are in plaintext.
 //
-// In come connections that are over, with their reassembly Outline; Read makes
-// a Reading of each. A Book gathers the readings of all connections and
-// decides at the end of the input, for each broker address, which requests
-// look refused. The release tables of package decode are the scale for the
-// sizes of ApiVersions answers. Nothing here is certain, and where two
-// explanations fit, the harmless one is taken.
+// The input is connections that are over, with their Outline. Read makes a Reading of each. A Book
+// collects the readings of all connections. At the end of the input it decides, for each broker
+// address, which requests look refused. It compares the sizes of ApiVersions responses with the
+// release tables of package decode. No result is certain. If two explanations fit, the harmless
+// one wins.
 //
-// Memory: a Reading is not kept. A Book holds up to maxAddresses addresses of
-// up to maxSizes request sizes and maxLives connections each.
+// Memory: a Reading is not kept. A Book holds up to maxAddresses addresses with up to maxSizes
+// request sizes and maxLives connections each.
 package sealed
 
 import (
@@ -22,38 +20,38 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// Likeness says why a connection is taken for Kafka.
+// Likeness says why a connection counts as Kafka.
 type Likeness uint8
 
-// The reasons, the better ones last.
+// The reasons, from weak to strong.
 const (
-	// NotKafka: nothing speaks for Kafka, or something speaks against it.
+	// NotKafka: there is no sign of Kafka, or a sign against it.
 	NotKafka Likeness = iota
-	// ByPort: nothing but the port speaks for Kafka.
+	// ByPort: only the port is a sign of Kafka.
 	ByPort
-	// ByForm: the first answer has the size of an ApiVersions answer with some number of APIs.
+	// ByForm: the first response has the size of an ApiVersions response with some number of APIs.
 	ByForm
-	// BySASL: SaslHandshake v0 and its tokens came first, and ended with an empty one.
+	// BySASL: SaslHandshake v0 and its tokens came first, and the last token is empty.
 	BySASL
-	// ByTable: it has the size that brokers of a known release answer with.
+	// ByTable: the first response has the size of a known release's ApiVersions response.
 	ByTable
-	// ByRetry: it has the size of an ApiVersions answer with error 35, and the shorter
-	// request behind it got an answer of the size of an ApiVersions answer.
+	// ByRetry: the first response has the size of an ApiVersions response with error 35. The next
+	// request is shorter, and its response has the size of an ApiVersions response.
 	ByRetry
 )
 
-// Authentication says whether SASL was spoken before the first ordinary request.
+// Authentication says whether SASL came before the first ordinary request.
 type Authentication uint8
 
-// What is known of SASL.
+// The values of Authentication.
 const (
-	// NoSASL: the exchange behind ApiVersions cannot be a SaslHandshake.
+	// NoSASL: the exchange after ApiVersions cannot be a SaslHandshake.
 	NoSASL Authentication = iota
 	// MaybeSASL: it can be one, or there is none.
 	MaybeSASL
-	// SASLDone: a SaslHandshake and what follows it were answered.
+	// SASLDone: a SaslHandshake and the tokens after it got responses.
 	SASLDone
-	// SASLOpen: a SaslHandshake was answered, and the exchange of tokens did not come to its end.
+	// SASLOpen: a SaslHandshake got a response, and the exchange of tokens did not end.
 	SASLOpen
 )
 
@@ -61,74 +59,77 @@ const (
 type Reading struct {
 	Stream         uint32
 	Established    bool
-	Overhead       [2]int // of a record in bytes, by direction, 0 is to the broker; 0 where unknown
+	Overhead       [2]int // of a record in bytes, by direction, 0 is to the broker; 0 if unknown
 	Likeness       Likeness
-	Answer         *Answer // of ApiVersions, nil where none is recognised
-	ClientID       int     // length of the client id in bytes, -1 where unknown
-	Software       int     // length of software name and version together, -1 where unknown
+	Answer         *Answer // of ApiVersions, nil if none is recognized
+	ClientID       int     // length of the client id in bytes, -1 if unknown
+	Software       int     // length of software name and version together, -1 if unknown
 	Authentication Authentication
-	// Served is how many requests were answered behind ApiVersions and authentication, at least.
+	// Served is the least number of requests after ApiVersions and authentication that got a
+	// response.
 	Served int
-	// Opening: no request of any kind was answered.
+	// Opening: no request of any kind got a response.
 	Opening bool
 	// Unnegotiated: the broker refused the version of the ApiVersions request, and the client
-	// went on without another one.
+	// continued without a retry.
 	Unnegotiated bool
 	// Refused is the request on which the broker closed the connection, nil for none.
 	Refused *Request
 
-	answered []message // the requests that got an answer
+	answered []message // the requests that got a response
 	end      end
-	alerted  bool // the broker sent a record of the size of an alert
+	alerted  bool // the broker sent a record with the size of an alert
 	opening  int  // size of the first request
-	prefixes int  // records of the broker that hold no more than the size of a frame
+	prefixes int  // records of the broker with only the size field of a frame
 	torn     bool // bytes are missing around the last request
-	missing  bool // bytes are missing anywhere behind the handshake
+	missing  bool // bytes are missing anywhere after the handshake
 }
 
-// Request is a request that the broker did not answer.
+// Request is a request without a response from the broker.
 type Request struct {
-	// Size is the size of the frame in bytes, its size field included. Slack is how
-	// much less it may be (CBC).
+	// Size is the size of the frame in bytes, including its size field. Slack is how much less it
+	// may be (CBC).
 	Size, Slack int
 	// At is the packet in which it ends.
 	At capture.Position
-	// Waiting is how many more requests were sent behind it.
+	// Waiting is how many more requests were sent after it.
 	Waiting int
-	// Closed is the packet by which the broker closes, Delay the time that passed until then.
+	// Closed is the packet with which the broker closes. Delay is the time until then.
 	Closed capture.Position
 	Delay  time.Duration
-	// Slow: that is longer than a close in answer to a request usually takes.
+	// Slow: Delay is longer than a close after a request usually takes.
 	Slow bool
-	// Notified: the broker announced the close (close_notify). Reset: it closed by a RST.
+	// Notified: the broker announced the close (close_notify). Reset: it sent a RST.
 	Notified, Reset bool
-	// Paused: nothing had been answered for a while, and nothing shows that the broker itself closed. A load
-	// balancer or firewall that forgets idle connections refuses the next request, whatever it is.
+	// Paused: there was no response for a while before, and no sign that the broker itself closed.
+	// A load balancer or firewall that drops idle connections refuses the next request, whatever
+	// it is.
 	Paused bool
 }
 
 const (
-	// promptly bounds the time between a request and the close that answers it. A
-	// broker closes within milliseconds; the rest is for the network and a busy host.
+	// promptly bounds the time between a request and a close because of it. A broker closes within
+	// milliseconds; the network and a busy host need some time.
 	promptly = 250 * time.Millisecond
-	// slowAnswers is how many times as long as its fastest answer a broker may take to close.
+	// slowAnswers limits that time for a slow broker, as a multiple of its fastest response.
 	slowAnswers = 4
 	// maxPromptly bounds both.
 	maxPromptly = 2 * time.Second
-	// pauseBefore is the silence after which a close without close_notify need not be an answer: the
-	// shortest idle timeouts of load balancers are seconds. idleBefore is that after which no close is.
+	// pauseBefore is the silence after which a close without close_notify need not be because of
+	// the request. The shortest idle timeouts of load balancers are seconds. After idleBefore, no
+	// close counts.
 	pauseBefore = 4 * time.Second
 	idleBefore  = 50 * time.Second
-	// maxRefused bounds the size of a request that is taken to be refused for its version:
-	// a larger one can be too large for the broker (socket.request.max.bytes).
+	// maxRefused bounds the size of a request refused for its version. A larger one can be too
+	// large for the broker (socket.request.max.bytes).
 	maxRefused = 8 << 10
-	// maxOutstanding bounds the requests that wait for an answer when one is refused. More
-	// look like Produce with acks=0, which has no answers.
+	// maxOutstanding bounds the requests that wait for a response when one is refused. More look
+	// like Produce with acks=0, which has no responses.
 	maxOutstanding = 8
 )
 
-// Read reads the outline of a connection that is over. A connection of which one
-// direction is missing has no Reading but its stream.
+// Read reads the outline of a connection that is over. If one direction is missing, the Reading
+// has only the stream number.
 func Read(c *decode.Connection) Reading {
 	best := Reading{Stream: c.Stream, ClientID: -1, Software: -1}
 	if c.Outline == nil || c.TLS == nil || !c.Seen[reassembly.ToBroker] || !c.Seen[reassembly.ToClient] {
@@ -153,8 +154,9 @@ func Read(c *decode.Connection) Reading {
 	return best
 }
 
-// fitsBetter reports whether another overhead explains the records better: records of the size of an
-// alert at the end and of a frame's size field are surer signs than the size of one answer.
+// fitsBetter reports whether the overhead of r explains the records better than that of best.
+// Records with the size of an alert at the end, or of a frame's size field, prove more than the
+// size of one response.
 func (r *Reading) fitsBetter(best *Reading) bool {
 	switch {
 	case r.alerted != best.alerted:
@@ -207,7 +209,7 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 	return r
 }
 
-// outsideKafka reports whether a message is smaller than Kafka's messages are.
+// outsideKafka reports whether a message is smaller than any Kafka message.
 func outsideKafka(all []turn) bool {
 	for i := range all {
 		for j := range all[i].requests {
@@ -224,11 +226,11 @@ func outsideKafka(all []turn) bool {
 	return false
 }
 
-// extPSKModes is psk_key_exchange_modes (RFC 8446 4.2.9). A server sends session
-// tickets of TLS 1.3 to clients that have it only.
+// extPSKModes is psk_key_exchange_modes (RFC 8446 4.2.9). A server sends session tickets of TLS
+// 1.3 only to clients that have it.
 const extPSKModes = 45
 
-// trimTickets removes the session tickets from the answers to the first request.
+// trimTickets removes the session tickets from the responses to the first request.
 func trimTickets(all []turn, tls13 bool, hello *tlsrecord.Hello) []turn {
 	ticketed := false
 	if len(all) > 0 && len(all[0].requests) == 0 {
@@ -246,7 +248,7 @@ func trimTickets(all []turn, tls13 bool, hello *tlsrecord.Hello) []turn {
 	return all
 }
 
-// open reads the beginning of a conversation, ApiVersions and SASL, and returns what follows.
+// open reads the beginning of a connection, ApiVersions and SASL, and returns what follows.
 func (r *Reading) open(all []turn) (rest []turn) {
 	n := r.apiVersions(all)
 	if n == 0 {
@@ -273,8 +275,8 @@ func (r *Reading) open(all []turn) (rest []turn) {
 	return all[n:]
 }
 
-// finish reads the ordinary requests and the end. all are all turns that are kept, rest those behind
-// ApiVersions and authentication.
+// finish reads the ordinary requests and the end. all are all turns, rest those after ApiVersions
+// and authentication.
 func (r *Reading) finish(c *decode.Connection, all, rest []turn, e end) {
 	for i := range rest {
 		t := &rest[i]
@@ -317,14 +319,14 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 	if _, missing := c.Outline.Unfinished(true); missing > 0 {
 		return
 	}
-	// A broker reads the next request of a connection when it has answered the one before:
-	// it is the first that it refuses.
+	// A broker reads the next request after it has answered the previous one. So the first one
+	// without a response is the refused one.
 	first := &open[0]
 	q := Request{
 		Size: first.size, Slack: first.slack, At: first.at, Waiting: len(open) - 1,
 		Closed: e.at, Notified: e.alert, Reset: !e.alert && c.End.Kind == reassembly.Reset,
 	}
-	total := 0 // what follows may be the rest of the request
+	total := 0 // the messages after it may be its other parts
 	for i := range open {
 		total += open[i].size
 	}
@@ -353,7 +355,7 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 	r.Refused = &q
 }
 
-// bound is how long after a request a close still is an answer to it.
+// bound returns the longest time between a request and a close because of it.
 func bound(all []turn) time.Duration {
 	fastest := maxPromptly
 	for i := range all {
@@ -369,7 +371,7 @@ func bound(all []turn) time.Duration {
 	return min(max(promptly, slowAnswers*fastest), maxPromptly)
 }
 
-// lastAnswer is the time of the last answer before a request, 0 for none.
+// lastAnswer returns the time of the last response before a request, 0 for none.
 func lastAnswer(all []turn, before capture.Position) (at int64) {
 	for i := range all {
 		for j := range all[i].answers {
@@ -388,7 +390,7 @@ func later(x, y capture.Position) capture.Position {
 	return x
 }
 
-// balanced reports whether each run of requests got as many answers.
+// balanced reports whether each run of requests got as many responses.
 func balanced(all []turn) bool {
 	for i := range all {
 		if len(all[i].requests) != len(all[i].answers) {

@@ -1,25 +1,28 @@
 package sealed
 
-// mechanisms are the lengths of the names of SASL mechanisms: PLAIN, GSSAPI,
-// OAUTHBEARER and AWS_MSK_IAM, SCRAM-SHA-256 and SCRAM-SHA-512.
+// mechanisms are the lengths of the names of SASL mechanisms: PLAIN, GSSAPI, OAUTHBEARER and
+// AWS_MSK_IAM, SCRAM-SHA-256 and SCRAM-SHA-512.
 var mechanisms = [...]int{5, 6, 11, 13}
 
-// Sizes of SASL frames in bytes, size field included.
+// Sizes of SASL frames in bytes, including the size field.
 const (
-	// handshakeRequest is SaslHandshake without client id and mechanism.
+	// handshakeRequest is the size of SaslHandshake without client id and mechanism.
 	handshakeRequest = minRequest + 2
-	// handshakeAnswer is its answer without mechanisms: size, correlation id, error, array size.
+	// handshakeAnswer is the size of its response without mechanisms: size, correlation id, error,
+	// array size.
 	handshakeAnswer = 4 + 4 + 2 + 4
-	// maxEnabled bounds the length of the mechanisms of a broker, with 2 bytes of size each: all of the
+	// maxEnabled bounds the length of a broker's mechanisms, with 2 bytes of size each: all of the
 	// five above take 58.
 	maxEnabled = 7 + 8 + 13 + 15 + 15
-	// smallTokenAnswer bounds the answer to SaslAuthenticate that holds no token: v0 16, v1 24, v2 22.
+	// smallTokenAnswer bounds the response to SaslAuthenticate without a token: v0 16, v1 24, v2
+	// 22.
 	smallTokenAnswer = 28
 	// maxTokens bounds the exchanges of tokens: SCRAM takes two, GSSAPI three.
 	maxTokens = 3
 )
 
-// enabled are the sums of the lengths of mechanisms, with 2 bytes of size each, that a broker can enable.
+// enabled are the possible total lengths of a broker's enabled mechanisms, with 2 bytes of size
+// each.
 var enabled = func() (sums [maxEnabled + 1]bool) {
 	sums[0] = true
 	for _, n := range [...]int{7, 8, 13, 15, 15} {
@@ -59,12 +62,12 @@ func (r *Reading) isHandshake(t *turn) (can, sure bool) {
 	return can, sure
 }
 
-// isEmptyToken reports whether an answer is the end of an authentication after SaslHandshake v0: a size of 0 and
-// nothing behind it. No answer with a header is so short.
+// isEmptyToken reports whether a response ends an authentication after SaslHandshake v0: a size
+// field of 0 and nothing after it. No response with a header is that short.
 func (m *message) isEmptyToken() bool { return m.size == sizePrefix && m.slack == 0 && !m.guessed }
 
 // authenticate reads a SASL exchange at the beginning of all and returns how many turns it takes.
-// Where it is not sure that it is one, the turns count as if it were.
+// It counts the turns also if it is not sure that they are SASL.
 func (r *Reading) authenticate(all []turn) int {
 	if len(all) == 0 {
 		return 0
@@ -82,8 +85,8 @@ func (r *Reading) authenticate(all []turn) int {
 		if len(t.answers) == 0 {
 			break
 		}
-		// The last token's answer holds none, or the server's signature (46 or 90 bytes) behind
-		// the challenge, which is longer than a request of PLAIN needs.
+		// The response to the last token contains none. Or it contains the server's signature (46
+		// or 90 bytes), after the challenge, which PLAIN does not have.
 		done = t.answers[0].size <= smallTokenAnswer || n == 2
 		sure = sure || t.answers[0].isEmptyToken()
 	}

@@ -13,24 +13,24 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// frame is one Kafka frame of a connection in the clear.
+// frame is one Kafka frame of a plaintext connection.
 type frame struct {
 	toServer bool
 	size     int // with its size field
 	at       capture.Position
 }
 
-// conversation is a connection in the clear, and what is the matter with it.
+// conversation is a plaintext connection and its expected results.
 type conversation struct {
 	conn   decode.Connection
 	frames []frame
 	// refused: the broker closed on a request outside its range. closed: on any request.
 	refused, closed bool
-	perhaps         bool // the same, but its range is not known
+	perhaps         bool // as refused, but its range is unknown
 	apis            int
 }
 
-// recorder is a Shard that notes all frames.
+// recorder is a Shard that records all frames.
 type recorder struct {
 	*decode.Shard
 	mu  *sync.Mutex
@@ -55,7 +55,7 @@ func (t *tap) Message(f *reassembly.Frame) {
 	t.Handler.Message(f)
 }
 
-// conversations reads the Kafka connections of a capture in the clear.
+// conversations reads the plaintext Kafka connections of a capture.
 func conversations(t *testing.T, name string) map[uint32]*conversation {
 	t.Helper()
 	src, err := capture.Open([]string{name}, capture.Options{})
@@ -81,7 +81,7 @@ func conversations(t *testing.T, name string) map[uint32]*conversation {
 
 const saslAuthenticateKey = 36
 
-// truth notes what the frames in the clear say.
+// truth records the expected results from the plaintext frames.
 type truth struct {
 	mu  *sync.Mutex
 	all map[uint32]*conversation
@@ -122,7 +122,7 @@ func (s *truth) Connection(c *decode.Connection) {
 	}
 }
 
-// wrapping is a way in which records hold frames.
+// wrapping is a way in which records contain frames.
 type wrapping struct {
 	name    string
 	tls13   bool
@@ -132,7 +132,7 @@ type wrapping struct {
 	tickets int
 }
 
-// content is how many bytes a record of n bytes of content has.
+// content returns the size of a record with n bytes of content.
 func (w *wrapping) content(toServer bool, n int) int {
 	if w.mac > 0 {
 		n += w.mac
@@ -151,7 +151,7 @@ func inOne(_ bool, size int) (parts []int) {
 	return append(parts, size)
 }
 
-// sizeApart is the way of Java up to 2.6.
+// sizeApart writes the size field as a separate record: Java up to 2.6.
 func sizeApart(_ bool, size int) []int { return append([]int{4}, inOne(false, size-4)...) }
 
 // sizeApartByBroker is that of a broker up to 2.6 with another client.
@@ -226,7 +226,7 @@ func (w *writer) frames(v *conversation) {
 	}
 	e := v.conn.End
 	if e.Kind != reassembly.Closed {
-		return // what resets a connection in the clear need not have the keys
+		return // the host that resets a plaintext connection need not have the keys
 	}
 	if w.w.tls13 {
 		w.record(23, e.By == reassembly.ToBroker, 2+w.w.over[direction(e.By == reassembly.ToBroker)], e.At)
@@ -235,7 +235,7 @@ func (w *writer) frames(v *conversation) {
 	w.record(21, e.By == reassembly.ToBroker, w.w.content(e.By == reassembly.ToBroker, 2), e.At)
 }
 
-// seal is the connection as it would look inside TLS.
+// seal returns the connection as it would look inside TLS.
 func (w wrapping) seal(v *conversation) *decode.Connection {
 	o := tlsrecord.NewOutline(false)
 	wr := writer{w, o}
@@ -250,8 +250,8 @@ func (w wrapping) seal(v *conversation) *decode.Connection {
 	return &decode.Connection{Connection: &inner}
 }
 
-// TestWrapped wraps the frames of every capture in the clear into records, and
-// holds what is inferred from them against what the frames say.
+// TestWrapped wraps the plaintext frames of every capture into records, and compares what is
+// inferred with the frames.
 func TestWrapped(t *testing.T) {
 	names, err := filepath.Glob("../../testdata/captures/*.pcap")
 	if err != nil || len(names) == 0 {
@@ -265,10 +265,10 @@ func TestWrapped(t *testing.T) {
 	}
 }
 
-// score counts what was right of what there was.
+// score counts the correct results, and all of them.
 type score struct{ named, refused, apis, answers int }
 
-// scoreWrapped holds captures in all wrappings against the truth. A false name is an error.
+// scoreWrapped compares captures in all wrappings with the truth. A false result is an error.
 func scoreWrapped(t *testing.T, names []string) []score {
 	scores := make([]score, len(wrappings))
 	for _, name := range names {
