@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// apiList is a list of APIs out of key, min, max triples.
+// apiList returns a list of APIs from key, min, max triples.
 func apiList(triples ...int16) (list []API) {
 	for i := 0; i < len(triples); i += 3 {
 		list = append(list, API{triples[i], Range{triples[i+1], triples[i+2]}})
@@ -132,7 +132,7 @@ func TestEqualRangesAreShared(t *testing.T) {
 	}
 }
 
-// exchangesRanges is the table of the first advertisement among events.
+// exchangesRanges returns the table of the first advertisement among events.
 func exchangesRanges(events []Event) *Ranges {
 	for _, e := range events {
 		if e.Advertisement != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// conversation is a request and its response, with as much of them as Want asks for.
+// conversation is a request and its response, with as many bytes as Want requests.
 type conversation struct {
 	h              reassembly.Handler
 	net            *network
@@ -18,8 +18,8 @@ type conversation struct {
 	frame          reassembly.Frame
 }
 
-// converse prepares a connection that has negotiated and asks for a response
-// of the given size to requests of an API.
+// converse prepares a connection after negotiation: requests of an API, and responses of the given
+// size.
 func converse(t testing.TB, key, version int16, client string, replySize int) *conversation {
 	d := newNetwork().open(t)
 	d.negotiate()
@@ -46,7 +46,7 @@ func (c *conversation) turn() {
 	}
 }
 
-// TestExchangesCostNoAllocations once what was passed on is given back.
+// TestExchangesCostNoAllocations: in the steady state, when results are returned to the Shard.
 func TestExchangesCostNoAllocations(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
@@ -90,7 +90,7 @@ func TestDecidingCostsNoAllocations(t *testing.T) {
 	}
 }
 
-// apiVersionsAgain parses and shares an answer that is known already.
+// apiVersionsAgain parses and shares a known response.
 func apiVersionsAgain(s *Shard) func() {
 	body := ranges(3, 0, usual...).AppendTo(nil)
 	share := s.share

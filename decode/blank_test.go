@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// marked is a request or response of an API with a marker in every text and bytes field.
+// marked returns a request or response of an API with a marker in every text and bytes field.
 func marked(r *rand.Rand, l *layout, fields []field, version int16, flexible bool) []byte {
 	var b []byte
 	var write func(fields []field)
@@ -70,8 +70,8 @@ func marked(r *rand.Rand, l *layout, fields []field, version int16, flexible boo
 
 const marker = "secretsecret"
 
-// everyMessage calls do for every API in every version with a request (and header) and a
-// response body.
+// everyMessage calls do for every API in every version, with a request (and header) and a response
+// body.
 func everyMessage(do func(key, version int16, l *layout, request, response []byte)) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for key := range layouts {
@@ -96,8 +96,8 @@ func everyMessage(do func(key, version int16, l *layout, request, response []byt
 	}
 }
 
-// TestBlankAllLeavesNoTextAndEveryPlace: nothing of a value is left, and all lengths and error
-// codes are, so that the message fits its layout as before.
+// TestBlankAllLeavesNoTextAndEveryPlace: no value stays, but all lengths and error codes do, so
+// that the message still fits its layout.
 func TestBlankAllLeavesNoTextAndEveryPlace(t *testing.T) {
 	everyMessage(func(key, version int16, l *layout, request, response []byte) {
 		size := int64(len(request))
@@ -136,8 +136,8 @@ func TestBlankAllLeavesNoTextAndEveryPlace(t *testing.T) {
 	})
 }
 
-// TestBlankSecretsLeavesNoBytes: of every API the bytes fields go, and of those
-// with credentials and configuration everything.
+// TestBlankSecretsLeavesNoBytes: the bytes fields of every API are overwritten, and everything in
+// those with credentials and configuration.
 func TestBlankSecretsLeavesNoBytes(t *testing.T) {
 	secretive := map[int16]bool{33: true, 36: true, 38: true, 39: true, 40: true, 41: true, 44: true, 51: true, 58: true, 72: true}
 	everyMessage(func(key, version int16, l *layout, request, response []byte) {
@@ -152,8 +152,8 @@ func TestBlankSecretsLeavesNoBytes(t *testing.T) {
 	})
 }
 
-// TestBlankOverwritesWhatItDoesNotKnow: an unknown API, an unknown version and what does not fit
-// its layout.
+// TestBlankOverwritesWhatItDoesNotKnow: an unknown API, an unknown version and bytes that do not
+// fit the layout.
 func TestBlankOverwritesWhatItDoesNotKnow(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -178,8 +178,8 @@ func TestBlankOverwritesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-// TestBlankKeepsAcks: without them a Produce request that was not answered looks like one that
-// needs no answer.
+// TestBlankKeepsAcks: without them, a Produce request without a response looks like one that needs
+// none.
 func TestBlankKeepsAcks(t *testing.T) {
 	for version := int16(0); version <= layouts[keyProduce].max; version++ {
 		req := kmsg.NewPtrProduceRequest()
@@ -194,7 +194,7 @@ func TestBlankKeepsAcks(t *testing.T) {
 	}
 }
 
-// FuzzBlank looks for messages of which a byte is neither kept nor zero, and for panics.
+// FuzzBlank looks for messages in which a byte is neither kept nor zero, and for panics.
 func FuzzBlank(f *testing.F) {
 	f.Add(int16(0), int16(9), []byte{0, 0, 0, 9, 0, 0, 0, 1, 0, 1, 'x', 0, 0, 0, 1, 0, 0, 0, 0})
 	f.Add(int16(18), int16(3), []byte{0, 18, 0, 3, 0, 0, 0, 1, 0, 1, 'x', 0, 2, 'l', 2, '1', 0})

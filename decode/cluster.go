@@ -7,15 +7,15 @@ type Node struct {
 	Port int32
 }
 
-// Cluster is what a Metadata response says of the cluster. It must not be changed.
+// Cluster is the part about the cluster in a Metadata response. It must not be changed.
 type Cluster struct {
-	// ID is the id of the cluster, empty where the response has none (before v2).
+	// ID is the id of the cluster, empty if the response has none (before v2).
 	ID    string
 	Nodes []Node
 }
 
 const (
-	// maxMetadataHead is how many bytes of a Metadata response are read: brokers stand first,
+	// maxMetadataHead is how many bytes of a Metadata response are read. Its brokers come first
 	// and take some 60 bytes each.
 	maxMetadataHead = 4 << 10
 	// maxNodes bounds the brokers of a response: more do not fit in maxMetadataHead.
@@ -24,8 +24,8 @@ const (
 	maxClusters = 64
 )
 
-// cluster reads the brokers and the cluster id of a Metadata response, nil where they are not all
-// there. body begins after the correlation id. Equal responses share one Cluster.
+// cluster reads the brokers and the cluster id of a Metadata response. It returns nil if some of
+// them are missing. body begins after the correlation id. Equal responses share one Cluster.
 func (s *Shard) cluster(version int16, body []byte) *Cluster {
 	end, ok := walkBrokers(version, body, nil)
 	if !ok {
@@ -49,15 +49,16 @@ func (s *Shard) cluster(version int16, body []byte) *Cluster {
 	return c
 }
 
-// walkBrokers reads the brokers of a Metadata response (kmsg, MetadataResponse) and passes each to use,
-// and at the end the cluster id with a nil host. end is where they end in body.
+// walkBrokers reads the brokers of a Metadata response (kmsg, MetadataResponse) and passes each to
+// use. At the end it passes the cluster id with a nil host. use may be nil. end is the offset in
+// body after the cluster id.
 func walkBrokers(version int16, body []byte, use func(id int32, host []byte, port int32, cluster []byte)) (end int, ok bool) {
 	r := newReader(body)
 	isFlexible := version >= layouts[keyMetadata].flexible
 	text := r.text
 	if isFlexible {
 		text = r.compactText
-		r.tags(nil) // of the header
+		r.tags(nil) // of the response header
 	}
 	if version >= 3 {
 		r.Int32() // throttle time

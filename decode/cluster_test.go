@@ -10,7 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// metadataAnswer is a Metadata response of brokers 1 to n, without its correlation id.
+// metadataAnswer returns a Metadata response of brokers 1 to n, without its correlation id.
 func metadataAnswer(version int16, n int) []byte {
 	r := kmsg.NewMetadataResponse()
 	r.Version = version
@@ -30,7 +30,8 @@ func metadataAnswer(version int16, n int) []byte {
 	return r.AppendTo(header)
 }
 
-// TestMetadataNamesTheCluster in every version, also where the rest of the response is missing or long.
+// TestMetadataNamesTheCluster in every version, also if the end of the response is missing or
+// long.
 func TestMetadataNamesTheCluster(t *testing.T) {
 	for version := range int16(14) {
 		s := NewShard()

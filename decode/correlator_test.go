@@ -12,7 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// recorder is a Sink that writes down what it is given.
+// recorder is a Sink that records its calls.
 type recorder struct {
 	got       []string
 	exchanges []*Exchange
@@ -31,7 +31,7 @@ func (r *recorder) Connection(c *Connection) {
 	r.got = append(r.got, fmt.Sprintf("%d: connection", c.Stream))
 }
 
-// part is what a shard found, event by event in order.
+// part are the events of a shard, in order.
 type part []Event
 
 func (p *part) add(frame uint64, stream uint32, e Event) {
@@ -41,7 +41,7 @@ func (p *part) add(frame uint64, stream uint32, e Event) {
 
 var broker1, broker2 = netip.MustParseAddrPort("10.0.0.9:9092"), netip.MustParseAddrPort("10.0.0.10:9092")
 
-// asked adds a Fetch v12 without ranges, sent in one frame and settled in a later one.
+// asked adds a Fetch v12 without ranges, sent in one frame and decided in a later one.
 func (p *part) asked(request, settled uint64, stream uint32, broker netip.AddrPort) {
 	p.add(settled, stream, Event{Exchange: &Exchange{
 		Stream: stream, Request: capture.Position{Frame: request}, Broker: broker, Key: 1, Version: 12, Negotiated: -1,
@@ -55,8 +55,8 @@ func (p *part) told(frame uint64, stream uint32, broker netip.AddrPort, latest i
 	}})
 }
 
-// TestEventsOfOnePacket: events of several shards at one packet come in the order of their
-// streams, then of Event.Order.
+// TestEventsOfOnePacket: events of several shards at one packet are ordered by stream, then by
+// Event.Order.
 func TestEventsOfOnePacket(t *testing.T) {
 	want := []string{"1: advertised 1 APIs", "2: advertised 1 APIs", "3: advertised 1 APIs", "4: connection", "4: advertised 1 APIs"}
 	var first, second part
@@ -167,7 +167,7 @@ func TestCorrelatorBorrows(t *testing.T) {
 	}
 }
 
-// TestOrderIsThatOfTheInput: whatever the shards and their order, the sink gets the same.
+// TestOrderIsThatOfTheInput: the sink gets the same calls for any number and order of the shards.
 func TestOrderIsThatOfTheInput(t *testing.T) {
 	const streams, batches = 20, 10
 	run := func(seed uint64, shards int) []string {
@@ -252,7 +252,7 @@ func TestBrokersAndTheirHistoryAreBounded(t *testing.T) {
 	for i := range maxBrokers + 10 {
 		p.told(uint64(i+1), uint32(i), address(i), 7)
 	}
-	for i := range maxHistory + 4 { // the first one says what is known already
+	for i := range maxHistory + 4 { // the first one is already known
 		p.told(uint64(maxBrokers+100+i), 0, address(0), int16(7+i%2))
 	}
 	p.asked(2, maxBrokers+500, 1, address(0))
@@ -271,7 +271,7 @@ func TestBrokersAndTheirHistoryAreBounded(t *testing.T) {
 	}
 }
 
-// TestHeldExchangesDoNotHoldOthers: exchanges are allocated together; one that waits is a copy.
+// TestHeldExchangesDoNotHoldOthers: exchanges are allocated together; a waiting one is a copy.
 func TestHeldExchangesDoNotHoldOthers(t *testing.T) {
 	var r recorder
 	c := NewCorrelator(Options{}, &r)
@@ -296,7 +296,7 @@ func TestLimitsAdd(t *testing.T) {
 	}
 }
 
-// TestEventsOfTwoCaptures: packets of one number in two captures are in the order of their times.
+// TestEventsOfTwoCaptures: packets with one number in two captures are ordered by time.
 func TestEventsOfTwoCaptures(t *testing.T) {
 	at := func(file uint32, time int64, stream uint32) Event {
 		return Event{At: capture.Position{Frame: 5, Time: time, Capture: file}, Stream: stream, Connection: &Connection{

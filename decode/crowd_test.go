@@ -65,7 +65,8 @@ func TestOutstandingRequestsAreCounted(t *testing.T) {
 	}
 }
 
-// testHandler is a handler of a connection whose two sides were seen, with n requests that wait.
+// testHandler returns a handler with n waiting requests, on a connection whose two sides were
+// captured.
 func testHandler(n int) *handler {
 	h := newHandler(NewShard(), &reassembly.Connection{Seen: [2]bool{true, true}})
 	for i := range n {

@@ -163,8 +163,9 @@ func LooksLikeExchange(request, response []byte) bool {
 	return how == fitsExactly
 }
 
-// IsKafkaPort reports whether brokers and proxies usually listen on a port: 9091 to 9098, the same
-// with another digit for the hundreds (9192, 9292), and those of containers, 19092 or 29094.
+// IsKafkaPort reports whether brokers or proxies usually listen on a port. These are 9091 to 9098,
+// the same with another digit for the hundreds (9192, 9292), and those of containers (19092,
+// 29094).
 func IsKafkaPort(port uint16) bool {
 	n := port % 10000
 	return n/1000 == 9 && n%100 >= 91 && n%100 <= 98

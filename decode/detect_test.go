@@ -11,7 +11,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// looks asks LooksLikeRequest about a stream that begins with a 4-byte size.
+// looks calls LooksLikeRequest for a stream that begins with a 4-byte size.
 func looks(stream []byte) reassembly.Likelihood {
 	var size int64
 	for _, b := range stream[:4] {
@@ -21,7 +21,7 @@ func looks(stream []byte) reassembly.Likelihood {
 	return LooksLikeRequest(size, head[:min(int64(len(head)), size, 300)])
 }
 
-// unhex turns hexadecimal with spaces, and text in quotes, into bytes.
+// unhex decodes hexadecimal with spaces, and text in quotes.
 func unhex(t *testing.T, s string) []byte {
 	t.Helper()
 	var out []byte
@@ -95,7 +95,7 @@ func TestOtherProtocolsAreNoRequests(t *testing.T) {
 	}
 }
 
-// TestResponsesAreNoRequests: in a connection joined midstream either side may be looked at first.
+// TestResponsesAreNoRequests: in a connection joined midstream, either side may be checked first.
 func TestResponsesAreNoRequests(t *testing.T) {
 	for key := range MaxKnownKey + 1 {
 		for version := range layoutOf(key).max + 1 {
@@ -111,7 +111,7 @@ func TestResponsesAreNoRequests(t *testing.T) {
 	}
 }
 
-// sentOf is requestOf, but for Produce, which nobody sends without a topic.
+// sentOf is requestOf, except for Produce, which is never sent without a topic.
 func sentOf(key, version int16) kmsg.Request {
 	r := requestOf(key, version)
 	if p, ok := r.(*kmsg.ProduceRequest); ok {
@@ -196,12 +196,12 @@ func TestDoubtfulRequests(t *testing.T) {
 	}
 }
 
-// TestExchangesAreRecognised: a request that has no name is told by its answer.
+// TestExchangesAreRecognised: a response identifies a request without a client id.
 func TestExchangesAreRecognised(t *testing.T) {
 	empty := kmsg.NewRequestFormatter(kmsg.FormatterClientID(""))
 	for key := range MaxKnownKey + 1 {
 		if key == keyControlledShutdown {
-			continue // v0 has no client id, and the others say as little
+			continue // v0 has no client id, and the others prove as little
 		}
 		for version := range layoutOf(key).max + 1 {
 			request := empty.AppendRequest(nil, sentOf(key, version), 7)[4:]
@@ -227,8 +227,8 @@ func TestExchangesAreRecognised(t *testing.T) {
 	}
 }
 
-// TestResponsesAndRequestsAreNoExchange: in a connection joined midstream a response may be
-// looked at first, and the next request then.
+// TestResponsesAndRequestsAreNoExchange: in a connection joined midstream, a response may be
+// checked first, and the next request after it.
 func TestResponsesAndRequestsAreNoExchange(t *testing.T) {
 	empty := kmsg.NewRequestFormatter(kmsg.FormatterClientID(""))
 	for _, id := range []int32{0, 1, 3, 5, 9, 11, 13, 17, 18, 1 << 16, 3 << 16, 18 << 16} {

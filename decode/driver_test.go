@@ -23,20 +23,20 @@ type network struct {
 
 func newNetwork() *network { return &network{shard: NewShard()} }
 
-// next is the next packet's position.
+// next returns the position of the next packet.
 func (n *network) next() capture.Position {
 	n.frame++
 	return capture.Position{Frame: n.frame, Time: int64(n.frame) * stepTime}
 }
 
-// driver feeds messages into a Handler as reassembly does: one packet each.
+// driver passes messages to a Handler as package reassembly does, one packet each.
 type driver struct {
 	t    testing.TB
 	net  *network
 	conn *reassembly.Connection
 	h    reassembly.Handler
 	id   int32
-	// first is how many bytes Want is shown.
+	// first is how many bytes Want gets.
 	first int
 }
 
@@ -55,7 +55,7 @@ func (n *network) openTo(t testing.TB, broker string) *driver {
 	return &driver{t: t, net: n, conn: c, h: n.shard.Open(c), first: 8}
 }
 
-// message sends one message in one packet, and returns whether Want took it.
+// message sends one message in one packet, and reports whether Want accepted it.
 func (d *driver) message(dir reassembly.Direction, msg []byte) bool {
 	return d.messageAt(dir, msg, d.net.next())
 }
@@ -73,7 +73,7 @@ func (d *driver) messageAt(dir reassembly.Direction, msg []byte, at capture.Posi
 	return true
 }
 
-// frameOf is a response of which only the first bytes are there.
+// frameOf returns a response of which only the first bytes were captured.
 func frameOf(d *driver, msg []byte, there int) *reassembly.Frame {
 	at := d.net.next()
 	d.conn.Now, d.conn.Last = at, at
@@ -90,7 +90,7 @@ func (d *driver) end(kind reassembly.EndKind, by reassembly.Direction) []Event {
 	return d.net.shard.Take(nil)
 }
 
-// request sends a request of kmsg's with the next correlation id, which is returned.
+// request sends a request of kmsg and returns its correlation id, the next one.
 func (d *driver) request(r kmsg.Request) int32 {
 	d.t.Helper()
 	d.id++
@@ -100,7 +100,7 @@ func (d *driver) request(r kmsg.Request) int32 {
 	return d.id
 }
 
-// respond sends a response of kmsg's.
+// respond sends a response of kmsg.
 func (d *driver) respond(id int32, r kmsg.Response) {
 	d.t.Helper()
 	if !d.message(reassembly.ToClient, responseBytes(r, id)) {
@@ -108,12 +108,12 @@ func (d *driver) respond(id int32, r kmsg.Response) {
 	}
 }
 
-// requestBytes is a request without its size.
+// requestBytes returns a request without its size.
 func requestBytes(r kmsg.Request, id int32, client string) []byte {
 	return kmsg.NewRequestFormatter(kmsg.FormatterClientID(client)).AppendRequest(nil, r, id)[4:]
 }
 
-// responseBytes is a response without its size.
+// responseBytes returns a response without its size.
 func responseBytes(r kmsg.Response, id int32) []byte {
 	b := binary.BigEndian.AppendUint32(nil, uint32(id))
 	if r.IsFlexible() && r.Key() != keyApiVersions {
@@ -122,21 +122,21 @@ func responseBytes(r kmsg.Response, id int32) []byte {
 	return r.AppendTo(b)
 }
 
-// requestOf is an empty request of an API in a version.
+// requestOf returns an empty request of an API in a version.
 func requestOf(key, version int16) kmsg.Request {
 	r := kmsg.RequestForKey(key)
 	r.SetVersion(version)
 	return r
 }
 
-// responseOf is an empty response of an API in a version.
+// responseOf returns an empty response of an API in a version.
 func responseOf(key, version int16) kmsg.Response {
 	r := kmsg.ResponseForKey(key)
 	r.SetVersion(version)
 	return r
 }
 
-// hello is an ApiVersions request.
+// hello returns an ApiVersions request.
 func hello(version int16) kmsg.Request {
 	r := kmsg.NewPtrApiVersionsRequest()
 	r.Version = version
@@ -144,7 +144,7 @@ func hello(version int16) kmsg.Request {
 	return r
 }
 
-// ranges is an ApiVersions response that advertises key, min, max triples.
+// ranges returns an ApiVersions response that advertises key, min, max triples.
 func ranges(version, code int16, triples ...int16) *kmsg.ApiVersionsResponse {
 	r := kmsg.NewPtrApiVersionsResponse()
 	r.Version, r.ErrorCode = version, code
@@ -156,16 +156,16 @@ func ranges(version, code int16, triples ...int16) *kmsg.ApiVersionsResponse {
 	return r
 }
 
-// usual are ranges that most tests do with.
+// usual are ranges for most tests.
 var usual = []int16{0, 0, 7, 1, 4, 10, 3, 0, 7, 17, 0, 1, 18, 0, 2, 36, 0, 1}
 
-// negotiate sends ApiVersions and its answer.
+// negotiate sends ApiVersions and its response.
 func (d *driver) negotiate() {
 	d.t.Helper()
 	d.respond(d.request(hello(2)), ranges(2, 0, usual...))
 }
 
-// exchanges are the exchanges among events.
+// exchanges returns the exchanges among events.
 func exchanges(events []Event) (list []*Exchange) {
 	for _, e := range events {
 		if e.Exchange != nil {

@@ -71,8 +71,8 @@ func TestLateRequests(t *testing.T) {
 	}
 }
 
-// TestRefusalAfterRequest: only a refusal that came before a request tells its client that it
-// gets no ranges.
+// TestRefusalAfterRequest: only a refusal before a request shows its client that it gets no
+// ranges.
 func TestRefusalAfterRequest(t *testing.T) {
 	d := newNetwork().open(t)
 	id := d.request(hello(3))
@@ -85,7 +85,7 @@ func TestRefusalAfterRequest(t *testing.T) {
 	}
 }
 
-// TestRefusalOfAnotherRequest: error 35 in a response to another request is no refusal of
+// TestRefusalOfAnotherRequest: error 35 in a response to another request is not a refusal of
 // ApiVersions.
 func TestRefusalOfAnotherRequest(t *testing.T) {
 	d := newNetwork().open(t)
@@ -99,8 +99,8 @@ func TestRefusalOfAnotherRequest(t *testing.T) {
 	}
 }
 
-// TestOlderLoss: a loss that is noticed late, and lies before an earlier one, does not take that
-// one back.
+// TestOlderLoss: a loss that is detected late, but lies before an earlier one, does not replace
+// it.
 func TestOlderLoss(t *testing.T) {
 	d := newNetwork().open(t)
 	older := d.net.next()
@@ -112,8 +112,8 @@ func TestOlderLoss(t *testing.T) {
 	}
 }
 
-// TestPartialRequest: the last request of a connection is judged if its header came. Whether an
-// answer to it was due does not matter then.
+// TestPartialRequest: the last request of a connection is judged if its header was captured,
+// whether or not a response to it was due.
 func TestPartialRequest(t *testing.T) {
 	d := newNetwork().open(t)
 	d.negotiate()
@@ -165,8 +165,7 @@ func TestRetryAtTheEnd(t *testing.T) {
 	}
 }
 
-// TestRefusedAgain: a client that retries in the same version was not negotiated by the first
-// refusal.
+// TestRefusedAgain: a retry in the same version does not make the first refusal a negotiation.
 func TestRefusedAgain(t *testing.T) {
 	d := newNetwork().open(t)
 	for _, version := range []int16{3, 3} {
@@ -218,8 +217,7 @@ func TestPipelinedApiVersionsAreNotHeld(t *testing.T) {
 	}
 }
 
-// TestContested: a request is contested where it has contested bytes, and all are where
-// responses have.
+// TestContested: a request is contested if it has contested bytes. All are if responses have some.
 func TestContested(t *testing.T) {
 	for _, tt := range []struct {
 		name string

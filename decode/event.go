@@ -8,7 +8,7 @@ import (
 // Connection is the result of one TCP connection after it ended.
 type Connection struct {
 	*reassembly.Connection
-	// The fields below are only meaningful where Protocol is Kafka.
+	// The fields below are set only if Protocol is Kafka.
 
 	// ClientIDs are the client ids used, in order of appearance, at most maxClientIDs of them.
 	ClientIDs []string

@@ -112,14 +112,14 @@ type Exchange struct {
 	Client, Broker netip.AddrPort
 	// Domain distinguishes equal addresses in different networks (reassembly.Connection.Domain).
 	Domain uint64
-	// ClientID is the client id of the request header; HasClientID is false where it was null or
+	// ClientID is the client id of the request header. HasClientID is false if it was null or
 	// absent.
 	ClientID string
 	// Software is the client's name and version from an ApiVersions request on this connection.
 	Software Software
-	// Principal is the user name with which the client authenticated last on this connection, by SASL PLAIN or SCRAM.
-	// It is empty without Shard.NamePrincipals, and before. Without SASL, it is the subject of the client's
-	// certificate (tlsrecord.Info.Subject) but for ApiVersions.
+	// Principal is the user name of the latest SASL authentication (PLAIN or SCRAM) on this
+	// connection. It is empty before, and without Shard.NamePrincipals. Without SASL, it is the
+	// subject of the client's certificate (tlsrecord.Info.Subject), except for ApiVersions.
 	Principal string
 	// CorrelationID is the correlation id of the request.
 	CorrelationID int32
@@ -137,12 +137,12 @@ type Exchange struct {
 	Evidence Evidence
 	Verdict  Verdict
 	Outcome  Outcome
-	// HasClientID: see ClientID. It stands here, and others below, so that small fields share 8 bytes.
+	// HasClientID: see ClientID. Small fields are together here to share 8 bytes.
 	HasClientID bool
-	// ErrorCode is the top-level Kafka error code of the response for the APIs where it is read
-	// (ApiVersions, among others 42 for a client name that KIP-511 does not allow; SaslHandshake;
-	// SaslAuthenticate). It is also 35 where any error field of a response is UNSUPPORTED_VERSION,
-	// and 43 where one of a Produce, Fetch or ListOffsets response is
+	// ErrorCode is the top-level Kafka error code of the response, for the APIs where it is read:
+	// SaslHandshake, SaslAuthenticate and ApiVersions (for example 42 for a client name that
+	// KIP-511 does not allow). It is also 35 if any error field of a response is
+	// UNSUPPORTED_VERSION, and 43 if one of a Produce, Fetch or ListOffsets response is
 	// UNSUPPORTED_FOR_MESSAGE_FORMAT. Otherwise it is 0.
 	ErrorCode int16
 	// WrongRefusal: error 35 in an ApiVersions response whose body has the layout of the requested
@@ -151,26 +151,27 @@ type Exchange struct {
 	// Partial: the connection ended before the last byte of the request was captured or sent. At
 	// least its first 8 bytes were captured. Request is then the last packet with bytes of it.
 	Partial bool
-	// Cluster is what a Metadata response says of the cluster, nil for other APIs and where it could
-	// not be read.
+	// Cluster is the part about the cluster in a Metadata response. It is nil for other APIs, and
+	// if it could not be read.
 	Cluster *Cluster
-	// Size is the length of the request in bytes, as its size field states it; the 4 bytes of that
-	// field are not counted. Received is how many of them came before the connection ended: Size
-	// unless Partial.
+	// Size is the length of the request in bytes according to its size field, without the 4 bytes
+	// of that field. Received is how many of them arrived before the connection ended: Size unless
+	// Partial.
 	Size, Received int64
-	// SessionLifetime is session_lifetime_ms of a SaslAuthenticate response (v1 and up,
-	// KIP-368): the client must authenticate again within that time. 0 is no limit.
+	// SessionLifetime is session_lifetime_ms of a SaslAuthenticate response (v1 and later,
+	// KIP-368): the client must authenticate again within that time. 0 means no limit.
 	SessionLifetime time.Duration
 	// BeforeNegotiation: sent after an ApiVersions request and before its response, on a
 	// connection without ranges.
 	BeforeNegotiation bool
-	// Asked says whether the client asked for the ranges first.
+	// Asked says whether the client requested the ranges before.
 	Asked Asking
 	// NegotiationRefused: on this connection, the last ApiVersions response before the request
 	// was error 35, which has no ranges.
 	NegotiationRefused bool
-	// Challenge: the SaslAuthenticate response holds a token, so the authentication goes on, or it
-	// was the last step of SCRAM or GSSAPI. With OAUTHBEARER it is a refusal (RFC 7628 3.2.2).
+	// Challenge: the SaslAuthenticate response contains a token. The authentication continues, or
+	// this was the last step of SCRAM or GSSAPI. With OAUTHBEARER it is a refusal (RFC 7628
+	// 3.2.2).
 	Challenge bool
 	// Contested: the capture has two versions of bytes of the request, or of responses on its
 	// connection, and does not show which one was received (reassembly.Oddities.Contested).
@@ -186,7 +187,7 @@ type Exchange struct {
 	Enabled   []string
 }
 
-// IsAnswered reports whether a response came.
+// IsAnswered reports whether the broker sent a response.
 func (x *Exchange) IsAnswered() bool { return x.Outcome == Answered || x.Outcome == Error }
 
 // HasErrorCode reports whether ErrorCode was read from the response. Otherwise it is 0.
@@ -203,7 +204,7 @@ func (x *Exchange) HasErrorCode() bool {
 type Ranges struct {
 	// APIs are the advertised ranges by API key, in ascending order of Key.
 	APIs []API
-	// Features are the broker's supported features (ApiVersions v3 and up), by name.
+	// Features are the broker's supported features (ApiVersions v3 and later), by name.
 	Features []Feature
 	// Partial: the capture lacks the end of the response. An API that is not listed may also be
 	// advertised.

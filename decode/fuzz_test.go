@@ -19,9 +19,8 @@ const (
 	fuzzMemory = 16 << 20
 )
 
-// bounded runs f, which works on size bytes, and fails when it takes more than
-// its share of time or memory. A run is slow only if it is so every time:
-// machines that test are busy.
+// bounded runs f, which processes size bytes, and fails if it exceeds its share of time or memory.
+// Test machines are busy, so a run fails only if it is slow every time.
 func bounded(t *testing.T, size int, f func()) {
 	t.Helper()
 	units := (1 + size/fuzzUnit) * slowdown
@@ -108,8 +107,7 @@ func FuzzApiVersionsAnswer(f *testing.F) {
 	})
 }
 
-// script is a conversation for FuzzHandler: an operation, a length of two bytes and a message
-// each.
+// script is a connection for FuzzHandler: an operation, a length of two bytes and a message each.
 type script []byte
 
 const (
@@ -117,7 +115,7 @@ const (
 	sendResponse
 	loseRequests
 	loseResponses
-	cutRequest  // only half of what Want asks for is there
+	cutRequest  // only half of what Want requests is captured
 	cutResponse // the same
 	operations
 )
@@ -128,8 +126,8 @@ func (s *script) add(operation byte, msg []byte) {
 	*s = append(*s, msg...)
 }
 
-// play runs a script and checks what holds for any: every request becomes one
-// exchange, and events are in order.
+// play runs a script and checks what is true for any: every request becomes one exchange, and
+// events are in order.
 func (s script) play(t *testing.T, end reassembly.End) {
 	shard := NewShard()
 	c := &reassembly.Connection{Client: netip.MustParseAddrPort("[::1]:1"), Broker: netip.MustParseAddrPort("[::1]:2"), Seen: [2]bool{true, true}}
@@ -165,7 +163,7 @@ func (s script) play(t *testing.T, end reassembly.End) {
 	}
 }
 
-// playMessage hands one message on.
+// playMessage passes on one message.
 func playMessage(t *testing.T, h reassembly.Handler, at capture.Position, operation byte, msg []byte) {
 	d := reassembly.Direction(operation % 2)
 	size := int64(len(msg))
@@ -216,7 +214,7 @@ func FuzzHandler(f *testing.F) {
 	})
 }
 
-// TestHostileConversationsAreCheap: what costs the most that 64 KiB can ask for.
+// TestHostileConversationsAreCheap: the most expensive inputs of 64 KiB.
 func TestHostileConversationsAreCheap(t *testing.T) {
 	header := []byte("\x00\x7b\x00\x00\x00\x00\x00\x00\x00\x00")
 	for name, fill := range map[string]func(i int, s *script){

@@ -94,7 +94,7 @@ type aside struct {
 
 var nothingAside aside
 
-// putAside returns what is put aside. It must not be changed: toAside returns it for that.
+// putAside returns h.aside for reading, never nil. Use toAside to change it.
 func (h *handler) putAside() *aside {
 	if h.aside == nil {
 		return &nothingAside
@@ -231,7 +231,7 @@ func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 		h.authenticate(hd, f)
 	case keyProduce:
 		if f.Lacking > 0 {
-			break // no answer is due to a request that is not complete
+			break // an incomplete request gets no response
 		}
 		if acks, ok := acks(hd.version, hd.body(f.Head)); ok {
 			h.acksNone = acks == 0

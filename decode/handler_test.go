@@ -16,7 +16,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// line is an exchange in short: API, version, verdict, evidence, outcome and marks.
+// line returns an exchange in short: API, version, verdict, evidence, outcome and marks.
 func line(e *Exchange) string {
 	s := fmt.Sprintf("%s v%d %v %v %v", APIName(e.Key), e.Version, e.Verdict, e.Evidence, e.Outcome)
 	if e.ErrorCode != 0 {
@@ -38,7 +38,7 @@ func lines(events []Event) (list []string) {
 	return list
 }
 
-// produce is a Produce request with the given acks.
+// produce returns a Produce request with the given acks.
 func produce(version, acks int16) kmsg.Request {
 	r := kmsg.NewPtrProduceRequest()
 	r.Version, r.Acks = version, acks
@@ -89,7 +89,7 @@ func TestHandler(t *testing.T) {
 			d.negotiate()
 			d.request(requestOf(3, 7))
 			d.h.Lost(reassembly.ToClient, d.net.next())
-			d.request(requestOf(3, 7)) // sent while the place is searched for
+			d.request(requestOf(3, 7)) // sent during the search for the next frame
 			d.h.Lost(reassembly.ToClient, d.net.next())
 			d.respond(d.request(requestOf(1, 10)), responseOf(1, 10))
 			d.request(requestOf(3, 6)) // in step again
@@ -113,8 +113,8 @@ func TestHandler(t *testing.T) {
 		{"out of step, in pieces", func(d *driver) []Event {
 			d.negotiate()
 			d.respond(d.request(requestOf(3, 7)), responseOf(3, 7))
-			// A byte further on, the header of Produce v13 is one of v3328, and the client id
-			// holds what follows.
+			// A byte later, the header of Produce v13 is one of v3328, and the client id contains
+			// what follows.
 			msg := append([]byte("\x00\x00\x0d\x00\x00\x00\x02\x00\x00\x20\x03app"), make([]byte, 800)...)
 			d.message(reassembly.ToBroker, msg)
 			return cut(d)
@@ -226,7 +226,7 @@ func TestHandler(t *testing.T) {
 			d.negotiate()
 			d.respond(d.request(requestOf(1, 11)), responseOf(1, 11))
 			v := d.request(hello(2))
-			m := d.request(requestOf(1, 11)) // pipelined behind the question: judged by the old answer
+			m := d.request(requestOf(1, 11)) // sent after the ApiVersions request: the old response judges it
 			d.respond(v, ranges(2, 0, 1, 0, 11))
 			d.respond(m, responseOf(1, 11))
 			d.respond(d.request(requestOf(1, 11)), responseOf(1, 11))
@@ -332,7 +332,7 @@ func TestExchangeTellsWhatTheRequestSaid(t *testing.T) {
 	}
 }
 
-// TestAsking: what counts is what came before the request on its own connection.
+// TestAsking: only requests before it on the same connection count.
 func TestAsking(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -363,7 +363,7 @@ func TestAsking(t *testing.T) {
 	}
 }
 
-// TestNegotiationRefused: what counts is the latest answer before the request.
+// TestNegotiationRefused: the latest response before the request counts.
 func TestNegotiationRefused(t *testing.T) {
 	d := newNetwork().open(t)
 	d.request(requestOf(3, 1))
@@ -399,7 +399,7 @@ func TestResponseCapturedBeforeItsRequest(t *testing.T) {
 	d.id++
 	d.respond(d.id, responseOf(3, 5))
 	d.message(reassembly.ToBroker, requestBytes(requestOf(3, 5), d.id, "app"))
-	// An ApiVersions answer, of which the ranges are kept.
+	// An ApiVersions response, whose ranges are kept.
 	d.id++
 	d.respond(d.id, ranges(3, 0, 3, 0, 12))
 	d.message(reassembly.ToBroker, requestBytes(hello(3), d.id, "app"))
@@ -418,8 +418,8 @@ func TestResponseCapturedBeforeItsRequest(t *testing.T) {
 	}
 }
 
-// TestRequestCapturedAfterTheAnswerToApiVersions: what counts is the order of the packets, not
-// of the calls.
+// TestOrderOfPacketsDecidesWhichAnswerCounts: the order of the packets counts, not that of the
+// calls.
 func TestOrderOfPacketsDecidesWhichAnswerCounts(t *testing.T) {
 	d := newNetwork().open(t)
 	d.respond(d.request(hello(2)), ranges(2, 0, 3, 0, 5))

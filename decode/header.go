@@ -84,7 +84,8 @@ func (h *requestHeader) lacksID() bool {
 	return h.idLength == absentID && (h.key != keyControlledShutdown || h.version != 0)
 }
 
-// bodyAt is the offset of the body; in flexible versions, of the header's tagged fields.
+// bodyAt returns the offset of the body. In flexible versions, tagged fields of the header are
+// first.
 func (h *requestHeader) bodyAt() int {
 	if h.idLength == absentID {
 		return fixedHeader

@@ -8,7 +8,7 @@ import (
 )
 
 // fillValue gives every field of a message a value that takes bytes on the wire: n elements to
-// arrays (with none, what can be null is), small numbers, and code to error codes.
+// arrays (if n is 0, nullable fields are null), small numbers, and code to error codes.
 func fillValue(v reflect.Value, n int, code int16) {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -54,7 +54,7 @@ func fillValue(v reflect.Value, n int, code int16) {
 	}
 }
 
-// filledRequest is the encoded body of a request, as behind the client id.
+// filledRequest returns the encoded body of a request, as after the client id.
 func filledRequest(t testing.TB, key, version int16, n int) (body []byte) {
 	t.Helper()
 	r := kmsg.RequestForKey(key)
@@ -66,7 +66,7 @@ func filledRequest(t testing.TB, key, version int16, n int) (body []byte) {
 	return r.AppendTo(body)
 }
 
-// filledResponse is an encoded response, as behind the correlation id.
+// filledResponse returns an encoded response, as after the correlation id.
 func filledResponse(t testing.TB, key, version int16, n int, code int16) (body []byte) {
 	t.Helper()
 	r := kmsg.ResponseForKey(key)
@@ -93,8 +93,9 @@ func TestLayoutsAgreeWithKmsg(t *testing.T) {
 	}
 }
 
-// checkLayout compares one version of an API with kmsg's encoder: the whole fits, every
-// beginning fits so far, a byte more or less does not fit, and error 35 is found where it is.
+// checkLayout compares one version of an API with kmsg's encoder. The complete message fits, and
+// each beginning fits so far. One byte more or less does not fit. Error 35 is found if it is
+// there.
 func checkLayout(t *testing.T, key, version int16, l *layout) {
 	t.Helper()
 	for n := range 3 {

@@ -1,23 +1,22 @@
 package decode
 
-// layoutRows are the APIs of Kafka's protocol up to Kafka 4.4, by key. The
-// source of every row is the pair of message definitions of that name in
-// Apache Kafka, clients/src/main/resources/common/message/*.json, by way of
-// kmsg v1.15.0 of franz-go, with whose encoder a test compares each row in
-// every version. Names are Kafka's own (ApiKeys).
+// layoutRows are the APIs of Kafka's protocol up to Kafka 4.4, by key. The source of every row is
+// the pair of message definitions of that name in Apache Kafka,
+// clients/src/main/resources/common/message/*.json, through kmsg v1.15.0 of franz-go. A test
+// compares each row in every version with kmsg's encoder. Names are Kafka's own (ApiKeys).
 //
 // A body is written as its fields in the order of the wire:
 //
-//	1 2 4 8 16   that many bytes of anything
+//	1 2 4 8 16   that many bytes
 //	e            an error code (2 bytes)
-//	s b          a string, bytes; null or not, compact in flexible versions
+//	s b          a string, bytes; nullable or not, compact in flexible versions
 //	*x           an array of x, which is one of the above
 //	[...]        an array of structures
 //	(...)        a structure
-//	{...}        a structure that can be null
-//	x:3-  x:0-4  x is there from version 3 on, from 0 to 4
+//	{...}        a nullable structure
+//	x:3-  x:0-4  x exists from version 3 on, from 0 to 4
 //
-// In flexible versions (KIP-482) each structure, the body itself too, ends in tagged fields.
+// In flexible versions (KIP-482) each structure, including the body, ends in tagged fields.
 var layoutRows = []layoutRow{
 	{0, "Produce", 13, 9, "s:3- 2 4 [s:0-12 16:13- [4 b]]", "[s:0-12 16:13- [4 e 8 8:2- 8:5- [4 s]:8- s:8-]] 4:1-"},
 	{1, "Fetch", 18, 12,

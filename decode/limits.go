@@ -39,7 +39,7 @@ func (l *Limits) Add(m Limits) {
 	l.BrokerTables += m.BrokerTables
 }
 
-// Hit returns the counts above zero by name, as in the report's quality.limits_hit.
+// Hit returns the nonzero counts by name, as in the report's quality.limits_hit.
 func (l Limits) Hit() map[string]uint64 {
 	hit := map[string]uint64{
 		"outstanding_requests": l.OutstandingRequests,

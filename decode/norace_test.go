@@ -2,5 +2,5 @@
 
 package decode
 
-// slowdown is how much longer things may take than without the race detector.
+// slowdown is how much longer tests may take than without the race detector.
 const slowdown = 1

@@ -8,12 +8,13 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// maxNameToken bounds the bytes read of a token with a user name. Names have some dozen bytes; the nonce of SCRAM and the
-// password of PLAIN come after them.
+// maxNameToken bounds the bytes read of a token with a user name. Names have some dozen bytes. The
+// nonce of SCRAM and the password of PLAIN come after them.
 const maxNameToken = 1024
 
-// principalOf returns the principal of a request. On connections with SASL, the certificate is not who the client is to
-// the broker; whether it comes to SASL is not known at its ApiVersions request.
+// principalOf returns the principal of a request. On connections with SASL, the certificate does
+// not identify the client to the broker. At an ApiVersions request it is unknown whether SASL
+// follows.
 func (h *handler) principalOf(key int16) string {
 	if t := h.conn.TLS; t != nil && h.mechanism == "" && key != keyApiVersions {
 		return t.Subject
@@ -21,7 +22,7 @@ func (h *handler) principalOf(key int16) string {
 	return h.principal
 }
 
-// authenticate takes the user name from a SaslAuthenticate request.
+// authenticate reads the user name from a SaslAuthenticate request.
 func (h *handler) authenticate(hd *requestHeader, f *reassembly.Frame) {
 	if !h.shard.principals {
 		return
@@ -37,8 +38,8 @@ func (h *handler) authenticate(hd *requestHeader, f *reassembly.Frame) {
 	h.token(r.Src[:min(size, len(r.Src))])
 }
 
-// token takes the user name from the first SASL token of the client after a handshake, if Shard.NamePrincipals was
-// called. Nothing else of a token is kept.
+// token reads the user name from the client's first SASL token after a handshake, if
+// Shard.NamePrincipals was called. It keeps nothing else of a token.
 func (h *handler) token(token []byte) {
 	if !h.shard.principals || !h.nameDue {
 		return
@@ -49,8 +50,8 @@ func (h *handler) token(token []byte) {
 	}
 }
 
-// userName returns the user name in a token of the client, nil without one. The name has to be followed by what
-// comes after it: an incomplete token gives none.
+// userName returns the user name in a token of the client, nil for none. The separator after the
+// name must be there: an incomplete token gives no name.
 func userName(mechanism string, token []byte) []byte {
 	switch {
 	case mechanism == "PLAIN": // [authzid] NUL authcid NUL passwd (RFC 4616)

@@ -16,7 +16,7 @@ func TestUserNamesOfTokens(t *testing.T) {
 	for _, tt := range []struct{ mechanism, token, want string }{
 		{"PLAIN", "\x00alice\x00secret", "alice"},
 		{"PLAIN", "admin\x00alice\x00secret\x00more", "alice"},
-		{"PLAIN", "\x00alice", ""}, // cut: what follows could be the rest of the name
+		{"PLAIN", "\x00alice", ""}, // cut: the name may continue
 		{"PLAIN", "alice", ""},
 		{"PLAIN", "\x00\x00secret", ""},
 		{"PLAIN", "\x00a\x01b\x00secret", ""},
@@ -45,8 +45,8 @@ func TestUserNamesOfTokens(t *testing.T) {
 	}
 }
 
-// TestPrincipals: requests have the user name of their connection from the token on, with NamePrincipals; without,
-// nothing of a token is kept, and never anything but the name.
+// TestPrincipals: with NamePrincipals, requests have the user name of their connection from the
+// token on. Otherwise nothing of a token is kept. In both cases nothing but the name is.
 func TestPrincipals(t *testing.T) {
 	authenticated := func(d *driver, version int16, token string) {
 		req := kmsg.NewPtrSASLAuthenticateRequest()
@@ -113,7 +113,7 @@ func TestPrincipals(t *testing.T) {
 	}
 }
 
-// TestAnotherPrincipalOnAConnection: a client that authenticates again can do so as somebody else.
+// TestAnotherPrincipalOnAConnection: a client can authenticate again as another user.
 func TestAnotherPrincipalOnAConnection(t *testing.T) {
 	n := newNetwork()
 	n.shard.NamePrincipals()
@@ -139,7 +139,8 @@ func TestAnotherPrincipalOnAConnection(t *testing.T) {
 	}
 }
 
-// TestPrincipalOfACertificate: the subject of the certificate is the principal of connections without SASL.
+// TestPrincipalOfACertificate: the subject of the certificate is the principal of connections
+// without SASL.
 func TestPrincipalOfACertificate(t *testing.T) {
 	for _, tt := range []struct {
 		mechanism, token string

@@ -32,7 +32,7 @@ var filterSeed = rand.Uint32() | 1
 type pending struct {
 	at            capture.Position
 	clientID      string
-	ranges        *Ranges // that the broker had advertised on the connection before it
+	ranges        *Ranges // advertised on the connection; nil for none
 	offset        int64   // reassembly.Frame.Offset
 	size, lacking uint32  // reassembly.Frame.Size, which is at most maxMessage, and Lacking
 	correlationID int32

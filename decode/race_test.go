@@ -2,6 +2,6 @@
 
 package decode
 
-// slowdown is how much longer things may take under the race detector, which
-// slows memory accesses down 5 to 20 times (https://go.dev/doc/articles/race_detector).
+// slowdown is how much longer tests may take under the race detector, which slows memory accesses
+// down 5 to 20 times (https://go.dev/doc/articles/race_detector).
 const slowdown = 20

@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write recorded.go from the files in releases")
 
-// TestGoldenRecorded: recorded.go holds what the files in releases say.
+// TestGoldenRecorded: recorded.go has the content of the files in releases.
 func TestGoldenRecorded(t *testing.T) {
 	files, err := filepath.Glob("releases/*.json")
 	if err != nil || len(files) == 0 {
@@ -51,7 +51,7 @@ func TestGoldenRecorded(t *testing.T) {
 	}
 }
 
-// sourceOf is the Go source of tables.
+// sourceOf returns the Go source of tables.
 func sourceOf(t *testing.T, tables []*Table) []byte {
 	t.Helper()
 	const perLine = 6
@@ -89,8 +89,8 @@ func sourceOf(t *testing.T, tables []*Table) []byte {
 	return source
 }
 
-// releaseNumber is the number of a release: three parts, or four as 0.10.2.2, or without the
-// patch release.
+// releaseNumber is the number of a release: three parts, four as in 0.10.2.2, or without the patch
+// release.
 var releaseNumber = regexp.MustCompile(`^(0\.[0-9]{1,3}\.[0-9]{1,3}(\.[0-9]{1,3})?|[1-9][0-9]{0,2}\.[0-9]{1,3}(\.[0-9]{1,3})?)$`)
 
 // readTable parses a file in releases and checks it.
@@ -129,7 +129,7 @@ func readTable(data []byte) (*Table, error) {
 	return t, checkTable(t)
 }
 
-// checkTable returns what is wrong with a table.
+// checkTable returns an error for an invalid table.
 func checkTable(t *Table) error {
 	switch {
 	case !releaseNumber.MatchString(t.Release):

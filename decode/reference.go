@@ -21,7 +21,7 @@ type Reference struct {
 	Notes []string
 }
 
-// Label is how the texts of findings name the reference.
+// Label returns the name of the reference in the texts of findings.
 func (r *Reference) Label() string {
 	if r.File != "" {
 		return "the target"
@@ -29,7 +29,7 @@ func (r *Reference) Label() string {
 	return r.Name
 }
 
-// Release is the name with which LoadReference finds the table again, empty for a file.
+// Release returns the name by which LoadReference finds the table, empty for a file.
 func (r *Reference) Release() string {
 	if r.File != "" {
 		return ""

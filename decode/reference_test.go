@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// listing is the output of kafka-broker-api-versions.sh about three brokers, one of which did
-// not answer.
+// listing is the output of kafka-broker-api-versions.sh for three brokers, one of which did not
+// respond.
 const listing = `[2026-01-02 03:04:05,678] WARN something of the client (org.apache.kafka.clients.NetworkClient)
 kafka-1.example:9092 (id: 1 rack: null isFenced: false) -> (
 	Produce(0): 0 to 12 [usable: 12],
@@ -30,7 +30,7 @@ kafka-2.example:9092 (id: 2 rack: eu-west-1a) -> (
 kafka-3.example:9092 (id: 3 rack: null) -> ERROR: org.apache.kafka.common.errors.DisconnectException
 `
 
-// texts are the ranges of a reference in words.
+// rangesIn returns the ranges of a reference as text.
 func rangesIn(r *Reference) []string {
 	var out []string
 	for _, a := range r.Table.Ranges.APIs {
@@ -44,7 +44,7 @@ func TestReferenceFromAListing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// 93 is left without a version that both take.
+	// 93 has no version that both support.
 	if diff := cmp.Diff([]string{"0: 0-11", "1: 6-17", "93: 2-1"}, rangesIn(r)); diff != "" {
 		t.Errorf("ranges (-want +got):\n%s", diff)
 	}
@@ -57,7 +57,7 @@ func TestReferenceFromAListing(t *testing.T) {
 	}
 }
 
-// TestReferenceFromAReport: the JSON form of a report can be given again.
+// TestReferenceFromAReport: a report in JSON is a valid input.
 func TestReferenceFromAReport(t *testing.T) {
 	path := filepath.Join("..", "report", "testdata", "fetch-bug.json")
 	r, err := LoadReference(path)
@@ -129,8 +129,7 @@ func TestLoadReferenceSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// FuzzReference: whatever a file holds, it is read in bounded time, and what is taken from it is
-// in order.
+// FuzzReference: any file is read in bounded time, and the result is ordered.
 func FuzzReference(f *testing.F) {
 	f.Add([]byte(listing))
 	f.Add([]byte(`{"brokers":[{"apis":[{"key":1,"min":0,"max":3}]},{"apis":[]}],"quality":{}}`))
@@ -138,7 +137,7 @@ func FuzzReference(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		began := time.Now()
 		r, err := parseReference("f", data)
-		// A file of 64 MiB may take some seconds, one of a mutation far less than this.
+		// A file of 64 MiB may take some seconds, a mutated one far less.
 		if took := time.Since(began); took > 2*time.Second {
 			t.Fatalf("%d bytes took %v", len(data), took)
 		}

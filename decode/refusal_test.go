@@ -10,7 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// TestWrongRefusal: error 35 is understood in a v0 body only.
+// TestWrongRefusal: clients understand error 35 in a v0 body only.
 func TestWrongRefusal(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -37,7 +37,8 @@ func TestWrongRefusal(t *testing.T) {
 	}
 }
 
-// TestAnswersWithErrorsKeepRanges: errors 42 and 129 come with an empty array, which is no table.
+// TestAnswersWithErrorsKeepRanges: errors 42 and 129 come with an empty array, which is not a
+// table.
 func TestAnswersWithErrorsKeepRanges(t *testing.T) {
 	for _, code := range []int16{42, 129} {
 		d := newNetwork().open(t)
@@ -51,7 +52,7 @@ func TestAnswersWithErrorsKeepRanges(t *testing.T) {
 	}
 }
 
-// TestMessageFormatError: error 43 is about the topic, in the answers that can hold it.
+// TestMessageFormatError: error 43 is about the topic, in the responses that can contain it.
 func TestMessageFormatError(t *testing.T) {
 	produced := func(code int16) *kmsg.ProduceResponse {
 		r := responseOf(0, 7).(*kmsg.ProduceResponse)
@@ -92,8 +93,8 @@ func TestMessageFormatError(t *testing.T) {
 	}
 }
 
-// TestSessionLifetime: SaslAuthenticate v1 and up says how long the session lasts, behind a
-// token of any length.
+// TestSessionLifetime: SaslAuthenticate v1 and later has the session lifetime, after a token of
+// any length.
 func TestSessionLifetime(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -123,7 +124,7 @@ func TestSessionLifetime(t *testing.T) {
 	}
 }
 
-// TestNegativeVersions are listed where the client id tells that they are requests.
+// TestNegativeVersions: they are listed if the client id shows that they are requests.
 func TestNegativeVersions(t *testing.T) {
 	d := newNetwork().open(t)
 	d.negotiate()
@@ -146,8 +147,8 @@ func TestNegativeVersions(t *testing.T) {
 	}
 }
 
-// TestRefusalInPart: a response that does not fit its version is read as v0 only if all of it is
-// there.
+// TestRefusalInPart: a response that does not fit its version is read as v0 only if it is
+// complete.
 func TestRefusalInPart(t *testing.T) {
 	cut := 0
 	for key := range MaxKnownKey + 1 {

@@ -8,11 +8,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// all wants the tables of all releases.
+// all selects the tables of all releases.
 func all(string) bool { return true }
 
-// tableOf is what a broker of a release advertises, by kversion's max versions
-// and the table of minimums; of several patch releases the newest.
+// tableOf returns the table of a broker of a release, by kversion's max versions and the table of
+// minimums. Of several patch releases it is the newest.
 func tableOf(t *testing.T, name string) *Ranges {
 	t.Helper()
 	var found *Ranges
@@ -27,7 +27,7 @@ func tableOf(t *testing.T, name string) *Ranges {
 	return found
 }
 
-// with is a copy of a table with other ranges for some APIs; a max of -1 removes one.
+// with returns a copy of a table with other ranges for some APIs. A max of -1 removes one.
 func (r *Ranges) with(triples ...int16) *Ranges {
 	out := &Ranges{}
 	changed := make(map[int16]bool)
@@ -47,7 +47,7 @@ func (r *Ranges) with(triples ...int16) *Ranges {
 	return &Ranges{APIs: sorted.apis}
 }
 
-// kraft is the table of a release without what only brokers with ZooKeeper have.
+// kraft returns the table of a release without APIs that only brokers with ZooKeeper have.
 func kraft(t *testing.T, name string) *Ranges {
 	t.Helper()
 	return tableOf(t, name).with(4, 0, -1, 5, 0, -1, 6, 0, -1, 7, 0, -1, 50, 0, -1, 51, 0, -1, 56, 0, -1, 58, 0, -1)
@@ -91,8 +91,8 @@ func TestGuessRelease(t *testing.T) {
 	}
 }
 
-// TestEveryReleaseIsItself: the table of each release counts as that release, or for several
-// with the same table.
+// TestEveryReleaseIsItself: the table of each release counts as that release, or as several with
+// the same table.
 func TestEveryReleaseIsItself(t *testing.T) {
 	for _, r := range releases() {
 		got := GuessRelease(tableOf(t, r.name))
@@ -110,7 +110,7 @@ func TestEveryReleaseIsItself(t *testing.T) {
 }
 
 func TestGuessOfAController(t *testing.T) {
-	// What a KRaft controller of Kafka 3.9 lists, by kversion's c39.
+	// The APIs of a KRaft controller of Kafka 3.9, by kversion's c39.
 	table := &Ranges{APIs: apiList(
 		1, 0, 17, 7, 0, 3, 17, 0, 1, 18, 0, 4, 19, 0, 7, 20, 0, 6, 29, 0, 3, 30, 0, 3, 31, 0, 3, 32, 0, 4, 33, 0, 2, 36, 0, 2, 37, 0, 3,
 		38, 0, 3, 39, 0, 2, 40, 0, 2, 41, 0, 3, 43, 0, 2, 44, 0, 1, 45, 0, 0, 46, 0, 0, 49, 0, 1, 50, 0, 0, 51, 0, 0, 52, 0, 1, 53, 0, 1, 54, 0, 1,

@@ -81,8 +81,8 @@ func readHandshake(body []byte, share func([]byte) string) (errorCode int16, ena
 	return errorCode, enabled
 }
 
-// readAuthenticate reads the error code of a SaslAuthenticate response, and whether it holds a
-// token. From v1 on it also reads the session lifetime (KIP-368; 0 is no limit). It skips the
+// readAuthenticate reads the error code of a SaslAuthenticate response, and whether it contains a
+// token. From v1 on it also reads the session lifetime (KIP-368; 0 means no limit). It skips the
 // secret fields between them by their lengths.
 func readAuthenticate(version int16, body []byte) (errorCode int16, challenge bool, lifetime time.Duration) {
 	r := newReader(body)

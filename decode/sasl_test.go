@@ -11,21 +11,21 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// handshakeOf is a SaslHandshake request.
+// handshakeOf returns a SaslHandshake request.
 func handshakeOf(version int16, mechanism string) kmsg.Request {
 	r := kmsg.NewPtrSASLHandshakeRequest()
 	r.Version, r.Mechanism = version, mechanism
 	return r
 }
 
-// enabled is a SaslHandshake response.
+// enabled returns a SaslHandshake response.
 func enabled(version, code int16, mechanisms ...string) kmsg.Response {
 	r := kmsg.NewPtrSASLHandshakeResponse()
 	r.Version, r.ErrorCode, r.SupportedMechanisms = version, code, mechanisms
 	return r
 }
 
-// authenticate is a SaslAuthenticate request and its response.
+// authenticate returns a SaslAuthenticate request and its response.
 func authenticate(version, code int16) (kmsg.Request, kmsg.Response) {
 	req := kmsg.NewPtrSASLAuthenticateRequest()
 	req.Version, req.SASLAuthBytes = version, []byte("\x00user\x00secret-password")
@@ -37,7 +37,7 @@ func authenticate(version, code int16) (kmsg.Request, kmsg.Response) {
 	return req, resp
 }
 
-// saslLine is line with what SASL adds.
+// saslLine returns line with the fields of SASL.
 func saslLine(e *Exchange) string {
 	s := line(e)
 	if e.Mechanism != "" {
@@ -49,7 +49,7 @@ func saslLine(e *Exchange) string {
 	return s
 }
 
-// dump is all that events say, strings included.
+// dump returns all values in events, including strings.
 func dump(events []Event) string {
 	var b strings.Builder
 	for _, e := range events {
@@ -124,7 +124,7 @@ func TestSASL(t *testing.T) {
 	}
 }
 
-// tokens are raw SASL tokens, some of which look like something else.
+// tokens are raw SASL tokens, some of which look like other messages.
 var tokens = []string{
 	"\x00user\x00secret-password",
 	"",
@@ -134,7 +134,7 @@ var tokens = []string{
 	"\x00\x03\x00\x00\x00\x00\x00\x09\x00\x06secret\x00\x00\x00\x00",              // Metadata v0
 	"\x00\x12\x00\x00\x00\x00\x00\x09\xff\xff",                                    // ApiVersions v0 without a client id
 	"\x60\x82\x02\x01\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02 secret-ticket",  // GSSAPI
-	"\x00\x00\x00\x01\x00\x00\x00\x23secret-proof" + strings.Repeat("secret", 99), // an answer
+	"\x00\x00\x00\x01\x00\x00\x00\x23secret-proof" + strings.Repeat("secret", 99), // a response
 }
 
 func TestRawTokensAreNoMessages(t *testing.T) {
@@ -182,12 +182,12 @@ func TestRequestsAfterTokensWithoutAClientID(t *testing.T) {
 	}
 }
 
-// Java's client of 0.10.2 begins with correlation id -1 and an empty client id, and counts from
-// 0 behind the tokens.
+// Java's client of 0.10.2 begins with correlation id -1 and an empty client id, and counts from 0
+// after the tokens.
 func TestRequestsAfterTokensOfAnOlderJavaClient(t *testing.T) {
 	for _, token := range tokens {
 		if strings.HasPrefix(token, "\x00\x12") || strings.HasPrefix(token, "\x00\x03") {
-			continue // what nothing tells from a request
+			continue // nothing distinguishes it from a request
 		}
 		d := newNetwork().open(t)
 		d.first = 12
@@ -242,7 +242,8 @@ func TestMechanismsAreBounded(t *testing.T) {
 	}
 }
 
-// TestChallenge: a token in the answer to SaslAuthenticate is reported, in each version, and nothing of it kept.
+// TestChallenge: a token in the response to SaslAuthenticate is reported in each version, and not
+// kept.
 func TestChallenge(t *testing.T) {
 	for version := int16(0); version <= 2; version++ {
 		for _, token := range []string{"", "secret-challenge", strings.Repeat("secret", maxAuthenticateAnswer)} {
@@ -261,7 +262,7 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// TestMechanismOfAConnection: a connection that is over has the mechanism of its last SaslHandshake.
+// TestMechanismOfAConnection: an ended connection has the mechanism of its last SaslHandshake.
 func TestMechanismOfAConnection(t *testing.T) {
 	for _, mechanism := range []string{"", "GSSAPI"} {
 		d := newNetwork().open(t)

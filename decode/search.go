@@ -53,8 +53,8 @@ func isReserved(id int32) bool { return id >= firstReserved || id == beforeCount
 // with wraparound. For clients that do not count it can be equal.
 func follows(last, id int32) bool { return uint32(id-last) <= idWindow }
 
-// Want returns how many bytes of a message the handler needs. ok is false where head cannot begin
-// a message of this connection.
+// Want returns how many bytes of a message the handler needs. ok is false if head cannot begin a
+// message of this connection.
 func (h *handler) Want(d reassembly.Direction, size int64, head []byte) (n int, ok bool) {
 	if size < 0 || size > maxMessage {
 		return 0, false

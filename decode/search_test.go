@@ -47,8 +47,8 @@ func TestWantOfRequests(t *testing.T) {
 	}
 }
 
-// TestWantNoticesAStreamOutOfStep: beyond what no message can be, what this connection would not
-// send.
+// TestWantNoticesAStreamOutOfStep: it refuses impossible messages and those that this connection
+// would not send.
 func TestWantNoticesAStreamOutOfStep(t *testing.T) {
 	d := newNetwork().open(t)
 	d.negotiate()
@@ -117,11 +117,11 @@ func TestPlausibleRequests(t *testing.T) {
 	}
 	null := kmsg.NewRequestFormatter().AppendRequest(nil, requestOf(3, 5), 6)[4:]
 	notFitting := requestBytes(requestOf(3, 5), 6, "app")
-	notFitting[len(notFitting)-2] = 9 // the topics' number
+	notFitting[len(notFitting)-2] = 9 // the number of topics
 	for _, tt := range []struct {
 		name          string
 		msg           []byte
-		midstream, in bool // plausible where nothing is known, and in a connection of which five requests were seen
+		midstream, in bool // plausible if nothing is known, and in a connection with five requests before
 	}{
 		{"the next one", requestBytes(requestOf(1, 4), 6, "app"), true, true},
 		{"after a gap", requestBytes(requestOf(1, 4), 6000, "app"), true, true},
@@ -243,7 +243,7 @@ func TestAnchorsStandInTheMessages(t *testing.T) {
 		got = append(got, string(a))
 		of := sent[min(i, 2)]
 		if i == 3 {
-			of = sent[4] // a client id that was cut is no anchor
+			of = sent[4] // a cut client id is not an anchor
 		}
 		if !bytes.HasPrefix(of[offset:], a) {
 			t.Errorf("anchor %q does not stand at %d of %q", a, offset, of)

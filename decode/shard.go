@@ -44,20 +44,20 @@ type Shard struct {
 	spare []*handler
 
 	texts map[string]string
-	// clusters are what Metadata responses said lately, by the bytes that say it.
+	// clusters are the clusters of recent Metadata responses, by their bytes in the response.
 	clusters map[string]*Cluster
 	tables   map[uint64][]*Ranges
 	nTable   int
 	// answers are earlier ApiVersions responses: a broker sends the same bytes to every client.
 	answers map[string]knownAnswer
-	// exchanges and what follows hold those returned by Take.
+	// exchanges and the stores below hold the values returned by Take.
 	exchanges      store[Exchange]
 	advertisements store[Advertisement]
 	connections    store[Connection]
-	// watch: emit OutOfRange events. principals: take user names from SASL tokens.
+	// watch: emit OutOfRange events. principals: read user names from SASL tokens.
 	watch, principals bool
 
-	// Scratch space, valid during one call.
+	// Scratch memory, valid during one call.
 	answer  apiVersionsAnswer
 	anchors [][]byte
 	anchor  []byte
@@ -79,7 +79,8 @@ func NewShard() *Shard {
 // Watch makes s also emit OutOfRange events. It must be called before the first Open.
 func (s *Shard) Watch() { s.watch = true }
 
-// NamePrincipals makes s take the user names of clients from SASL tokens. It must be called before the first Open.
+// NamePrincipals makes s read the user names of clients from SASL tokens. It must be called before
+// the first Open.
 func (s *Shard) NamePrincipals() { s.principals = true }
 
 // Open returns the handler for a Kafka connection.

@@ -9,7 +9,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// TestHandlersAreUsedAgain: nothing of a connection is left for the next one.
+// TestHandlersAreUsedAgain: a reused handler keeps nothing of its previous connection.
 func TestHandlersAreUsedAgain(t *testing.T) {
 	n := newNetwork()
 	first := n.open(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// recordedFor are tables as they are recorded from brokers: two patch releases that differ, and
-// both modes of 3.9.
+// recordedFor returns tables as recorded from brokers: two patch releases that differ, and both
+// modes of 3.9.
 func recordedFor(t testing.TB, tableOf func(string) *Ranges) []*Table {
 	t.Helper()
 	var tables []*Table
@@ -44,8 +44,7 @@ func TestBuiltInTables(t *testing.T) {
 	}
 }
 
-// TestRecordedTablesFitTheMinimums compares what brokers said with what is known of their
-// minimums.
+// TestRecordedTablesFitTheMinimums compares recorded tables with the known minimums.
 func TestRecordedTablesFitTheMinimums(t *testing.T) {
 	for _, table := range Tables() {
 		if table.Mode == Controller || compareReleases(table.Release, "4.0") < 0 {
@@ -90,7 +89,7 @@ func TestFindTable(t *testing.T) {
 	}
 }
 
-// TestAllOfKversionIsListed: none of the releases that kversion knows is left out.
+// TestAllOfKversionIsListed: no release of kversion is missing.
 func TestAllOfKversionIsListed(t *testing.T) {
 	var want, got []string
 	for _, name := range kversion.VersionStrings() {
@@ -152,7 +151,7 @@ func TestTitle(t *testing.T) {
 	}
 }
 
-// TestEveryTableIsItself: what a recorded server advertises counts as its release.
+// TestEveryTableIsItself: the table of a recorded server counts as its release.
 func TestEveryTableIsItself(t *testing.T) {
 	for _, table := range Tables() {
 		got := GuessRelease(table.Ranges)

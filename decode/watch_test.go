@@ -9,7 +9,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// watcher is a recorder that also receives requests out of range.
+// watcher is a recorder that also receives requests outside their range.
 type watcher struct{ recorder }
 
 func (w *watcher) OutOfRange(e *Exchange) {
@@ -20,7 +20,7 @@ func TestRequestsOutsideTheirRangeAreReportedOnce(t *testing.T) {
 	n := newNetwork()
 	n.shard.Watch()
 	d := n.open(t)
-	d.request(requestOf(3, 1)) // no range is known to the connection
+	d.request(requestOf(3, 1)) // the connection has no range
 	d.negotiate()
 	for _, version := range []int16{7, 12, 12, 7, 11} {
 		d.request(requestOf(1, version))
@@ -59,8 +59,8 @@ func TestRequestsOutsideTheirRangeBorrow(t *testing.T) {
 	}
 }
 
-// TestRequestsOutsideTheirRangeWithSuppliedRanges: a broker for which exchanges wait has no
-// ranges to borrow yet.
+// TestRequestsOutsideTheirRangeWithSuppliedRanges: a broker for which exchanges wait has no ranges
+// to borrow so far.
 func TestRequestsOutsideTheirRangeWithSuppliedRanges(t *testing.T) {
 	var p, x part
 	p.asked(1, 2, 0, broker1)
@@ -115,7 +115,7 @@ func TestWatchingAllocatesNothingMore(t *testing.T) {
 	}
 }
 
-// nobody is a Watcher that looks at nothing.
+// nobody is a Watcher that ignores everything.
 type nobody struct{}
 
 func (*nobody) Exchange(*Exchange)           {}
