@@ -133,14 +133,14 @@ func TestNegotiationRules(t *testing.T) {
 		{"ApiVersions answered does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 4)}, []string{}},
 		{"ApiVersions with the broker's side unseen does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 4, outcomeOf(decode.Unseen))}, []string{}},
 
-		{"ApiVersions retried lower is told", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(0)), exchangeOf(2, 0, apiVersionsKey, 0)},
+		{"ApiVersions retried lower is reported", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(0)), exchangeOf(2, 0, apiVersionsKey, 0)},
 			[]string{"KV2003 ApiVersions v3 refused with error 35, then v0 answered"}},
 		{"ApiVersions with error 35 and no retry fires, and is not KV2003", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp},
 			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
 		{"ApiVersions with error 35 at the end of the capture does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), stillOpen(1000)}, []string{}},
 		{"ApiVersions with error 35 and nothing behind it for seconds fires", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), stillOpen(6000)},
 			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
-		{"ApiVersions in a lower version on the next connection is told", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp, exchangeOf(20, 1, apiVersionsKey, 0)},
+		{"ApiVersions in a lower version on the next connection is reported", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp, exchangeOf(20, 1, apiVersionsKey, 0)},
 			[]string{"KV2003 ApiVersions v3 refused with error 35, then v0 answered"}},
 		{"the same version answered on the next connection is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp, exchangeOf(20, 1, apiVersionsKey, 3)},
 			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
@@ -153,7 +153,7 @@ func TestNegotiationRules(t *testing.T) {
 		{"a retry on another connection is one, too", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), exchangeOf(5, 1, 0, 7, func(x *decode.Exchange) { x.Software = decode.Software{} })}, []string{}},
 		{"a retry of another client is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), exchangeOf(5, 1, 0, 7, func(x *decode.Exchange) { x.Client = mustAddrPort("127.0.0.2:41000") }), gaveUp},
 			[]string{"KV2002 ApiVersions v3 refused with error 35, and never asked in a lower version"}},
-		{"who goes on after error 35 is told of it", []any{exchangeOf(2, 0, 3, 10, noRange, outcomeOf(decode.ClosedByBroker), func(x *decode.Exchange) { x.NegotiationRefused = true })},
+		{"who goes on after error 35 is reported", []any{exchangeOf(2, 0, 3, 10, noRange, outcomeOf(decode.ClosedByBroker), func(x *decode.Exchange) { x.NegotiationRefused = true })},
 			[]string{"KV2001 Metadata v10 sent without a known range, the broker closed the connection"}},
 
 		{"a client that leaves after ApiVersions fires", []any{connectionOf(0, 1, 9, leaves)},
@@ -196,7 +196,7 @@ func TestNegotiationRules(t *testing.T) {
 		{"an answer whose end is missing differs in nothing that was seen", []any{
 			adOf(1, 0, oldRanges), adOf(2, 1, &decode.Ranges{APIs: oldRanges.APIs[:2], Partial: true}), adOf(3, 2, oldRanges),
 		}, []string{}},
-		{"different ranges across a restart are told", []any{
+		{"different ranges across a restart are reported", []any{
 			exchangeOf(1, 0, 3, 7), adOf(2, 0, oldRanges), connectionOf(0, 1, 9, func(c *decode.Connection) { c.End.By = reassembly.ToClient }), adOf(2000, 1, newRanges),
 		}, []string{"KV2005 one address advertised 2 different sets of ranges, changed across a restart: Produce (v0 to v7, v0 to v12), Fetch (v4 to v10, v4 to v17), ListOffsets (v0 to v4, v1 to v10) and 10 more APIs"}},
 		{"different ranges from two addresses do not fire", []any{adOf(1, 0, oldRanges), func() *decode.Advertisement {
@@ -210,7 +210,7 @@ func TestNegotiationRules(t *testing.T) {
 			return a
 		}()}, []string{}},
 
-		{"a request before the answer is told", []any{exchangeOf(1, 0, 3, 1, early)},
+		{"a request before the answer is reported", []any{exchangeOf(1, 0, 3, 1, early)},
 			[]string{"KV2006 Metadata v1 sent before the ApiVersions response arrived"}},
 		{"a request after the answer is not", []any{exchangeOf(1, 0, 3, 1)}, []string{}},
 		{"a second ApiVersions before the answer is not", []any{exchangeOf(1, 0, apiVersionsKey, 0, early)}, []string{}},
@@ -284,7 +284,7 @@ func TestSecurityRules(t *testing.T) {
 		{"an accepted mechanism does not fire", []any{exchangeOf(1, 0, 17, 1, sasl(0, "PLAIN", "PLAIN"))}, []string{}},
 		{"an error of another API does not fire", []any{exchangeOf(1, 0, 3, 1, func(x *decode.Exchange) { x.ErrorCode = 58 })}, []string{}},
 
-		{"TLS without keys is told", []any{connectionOf(0, 1, 9, tlsOf())},
+		{"TLS without keys is reported", []any{connectionOf(0, 1, 9, tlsOf())},
 			[]string{"KV9001 TLS on 1 connection was not decrypted: no key was given for it"}},
 		{"TLS on several connections is one finding", []any{connectionOf(0, 1, 9, tlsOf()), connectionOf(1, 2, 9, tlsOf(func(i *tlsrecord.Info) {
 			i.ClientRandom[0], i.Reason = 0, "no key was given for client random 00a9c1d2e4b50617..."
@@ -299,9 +299,9 @@ func TestSecurityRules(t *testing.T) {
 		{"TLS that was decrypted is not", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
 			c.TLS = &tlsrecord.Info{Established: true, Decrypted: 99}
 		})}, []string{}},
-		{"an alert in the handshake is told", []any{connectionOf(0, 1, 9, tlsOf(alert))},
+		{"an alert in the handshake is reported", []any{connectionOf(0, 1, 9, tlsOf(alert))},
 			[]string{"KV9004 TLS handshake failed on 1 connection: alert handshake_failure from the broker"}},
-		{"a close in the handshake is told", []any{connectionOf(0, 1, 9, tlsOf(failed))},
+		{"a close in the handshake is reported", []any{connectionOf(0, 1, 9, tlsOf(failed))},
 			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the client"}},
 		{"a handshake that the capture cuts is none that failed", []any{connectionOf(0, 1, 9, tlsOf(failed), func(c *decode.Connection) {
 			c.End.Kind = reassembly.Cut
@@ -313,14 +313,14 @@ func TestSecurityRules(t *testing.T) {
 
 func TestCaptureRules(t *testing.T) {
 	checkRules(t, []ruleCase{
-		{"missing bytes are told for all connections of a broker", []any{
+		{"missing bytes are reported for all connections of a broker", []any{
 			connectionOf(0, 1, 9, func(c *decode.Connection) { c.Oddities.Missing, c.Oddities.Gaps = 1000, 1 }),
 			connectionOf(1, 2, 9, func(c *decode.Connection) { c.Oddities.Missing, c.Oddities.Gaps = 448, 2 }),
 		}, []string{"KV9002 1,448 bytes missing in 3 places of 2 connections"}},
 		{"missing bytes of something else are not", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
 			c.Protocol, c.Oddities.Missing, c.Oddities.Gaps = reassembly.Other, 1000, 1
 		})}, []string{}},
-		{"a connection without its beginning is told", []any{connectionOf(0, 1, 9, func(c *decode.Connection) { c.Midstream = true })},
+		{"a connection without its beginning is reported", []any{connectionOf(0, 1, 9, func(c *decode.Connection) { c.Midstream = true })},
 			[]string{"KV9003 1 connection open before the capture began"}},
 		{"something else without its beginning is not", []any{connectionOf(0, 1, 9, func(c *decode.Connection) {
 			c.Protocol, c.Midstream = reassembly.HTTP, true

@@ -187,7 +187,7 @@ func TestADowngradeRefusesWhatWasAnswered(t *testing.T) {
 	p.send(p.connect(), keyApiVersions, 0, answered, soon)
 	r := p.expect(Refused, Refused, Refused)
 	if r[0].Earlier.Time == 0 {
-		t.Error("the answer of the earlier life is not told")
+		t.Error("the answer of the earlier life is not reported")
 	}
 }
 
@@ -254,7 +254,7 @@ func TestFallback(t *testing.T) {
 	p.expect(Fallback, Unsupported)
 }
 
-// TestFallbackUnseen: the capture lacks what the client was told when it went on, so nobody is blamed.
+// TestFallbackUnseen: the capture lacks the answer with which the client went on, so nobody is blamed.
 func TestFallbackUnseen(t *testing.T) {
 	for _, outcome := range []decode.Outcome{decode.Unseen, decode.CutOff, closed} {
 		p := newPlay(t)

@@ -183,9 +183,7 @@ func causeScenes() []scene {
 			holds:  "ApiVersions v4 refused with error 35 in a v0 body, as KIP-511 demands; v2 is then answered",
 			yields: "KV2003; no KV2017",
 			play: func(s *stage) error {
-				t := s.connect(brokerA)
-				t.hello(4)
-				t.Send(capturetest.ToClient, capturetest.UnsupportedApiVersions(t.n, ranged18))
+				t := s.refusedHello(brokerA, 4, ranged18)
 				t.negotiate(2, kafka2_3())
 				t.ask(3, 8)
 				t.leave()

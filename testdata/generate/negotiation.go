@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture/capturetest"
@@ -105,9 +106,7 @@ func negotiationScenes() []scene {
 			holds:  "ApiVersions v3 answered as before Kafka 2.4, error 35 and no ranges; v0 then answered; Metadata v7 inside the range",
 			yields: "KV2003, nothing else",
 			play: func(s *stage) error {
-				t := s.connect(brokerA)
-				t.hello(3)
-				t.Send(capturetest.ToClient, capturetest.UnsupportedApiVersions(t.n))
+				t := s.refusedHello(brokerA, 3)
 				t.negotiate(0, kafka2_1())
 				t.ask(3, 7)
 				t.leave()
@@ -120,9 +119,7 @@ func negotiationScenes() []scene {
 			holds:  "ApiVersions v4 answered with error 35 and 0-2 for ApiVersions alone; v2 then answered; Metadata v8 inside the range",
 			yields: "KV2003, nothing else",
 			play: func(s *stage) error {
-				t := s.connect(brokerA)
-				t.hello(4)
-				t.Send(capturetest.ToClient, capturetest.UnsupportedApiVersions(t.n, ranged18))
+				t := s.refusedHello(brokerA, 4, ranged18)
 				t.negotiate(2, kafka2_3())
 				t.ask(3, 8)
 				t.leave()
@@ -135,9 +132,7 @@ func negotiationScenes() []scene {
 			holds:  "ApiVersions v3 answered with error 35, upon which the client leaves; v0 is answered on its next connection, and Metadata v7",
 			yields: "KV2003, nothing else",
 			play: func(s *stage) error {
-				t := s.connect(brokerA)
-				t.hello(3)
-				t.Send(capturetest.ToClient, capturetest.UnsupportedApiVersions(t.n, ranged18))
+				t := s.refusedHello(brokerA, 3, ranged18)
 				t.leave()
 				s.Wait(100 * time.Millisecond)
 				t = s.connect(brokerA)
@@ -153,9 +148,7 @@ func negotiationScenes() []scene {
 			holds:  "ApiVersions v3 answered with error 35, upon which the client leaves",
 			yields: "no KV2003: nothing was retried; KV2002 for that",
 			play: func(s *stage) error {
-				t := s.connect(brokerA)
-				t.hello(3)
-				t.Send(capturetest.ToClient, capturetest.UnsupportedApiVersions(t.n, ranged18))
+				t := s.refusedHello(brokerA, 3, ranged18)
 				t.leave()
 				return nil
 			},
@@ -282,4 +275,12 @@ func negotiationScenes() []scene {
 func (t *talk) hello(version int16) {
 	t.n++
 	t.Send(capturetest.ToBroker, capturetest.ApiVersionsRequest(version, t.n, t.id, "example-client", "1.4.2"))
+}
+
+// refusedHello opens a connection and sends an ApiVersions request, which the broker refuses with error 35.
+func (s *stage) refusedHello(broker netip.AddrPort, version int16, apis ...capturetest.API) *talk {
+	t := s.connect(broker)
+	t.hello(version)
+	t.Send(capturetest.ToClient, capturetest.UnsupportedApiVersions(t.n, apis...))
+	return t
 }

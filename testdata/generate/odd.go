@@ -166,9 +166,7 @@ func oddScenes() []scene {
 				t.hello(4)
 				t.Send(capturetest.ToClient, capturetest.ApiVersionsResponse(4, t.n, 35))
 				t.leave()
-				t = s.connect(brokerB)
-				t.hello(4)
-				t.Send(capturetest.ToClient, capturetest.UnsupportedApiVersions(t.n))
+				t = s.refusedHello(brokerB, 4)
 				t.leave()
 				return nil
 			},
