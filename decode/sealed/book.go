@@ -31,14 +31,16 @@ const (
 	// together is the time within which a broker that is stopped or killed ends its connections.
 	together = 250 * time.Millisecond
 	// stillThere is how soon after a refusal another connection proves that the broker runs. A
-	// broker that restarts is away for longer. Clients reconnect within a second.
+	// broker that restarts is away for longer. A broker that stops has ended all connections by
+	// then. Clients reconnect within a second.
 	stillThere = 2 * time.Second
 	// shortestSession is the shortest SASL session (connections.max.reauth.ms). It has no default.
 	// The documentation of brokers has minutes, tests have seconds.
 	shortestSession = 4 * time.Second
 	// manyRefusals is how many refusals are enough without a sign that the broker runs.
 	manyRefusals = 3
-	// fewRefusals is how many are needed if no other request was served.
+	// fewRefusals is how many are needed if no other request was served, or if the capture ends
+	// within stillThere.
 	fewRefusals = 2
 	// failedAuthentication is less than the delay before a broker since Kafka 2.1 closes after a
 	// failed authentication, for example without SaslHandshake (KIP-306,
@@ -201,7 +203,7 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 		a.answer(r.Answer)
 		b.client(c, &r, hello)
 	}
-	a.open = a.open || r.Authentication == NoSASL && !c.Midstream && (r.Likeness > ByForm && r.Served > 0 || r.Likeness > NotKafka && r.Served > 1)
+	a.open = a.open || r.Authentication == NoSASL && !c.Midstream && (r.Likeness > ByForm && r.Served > 0 || r.Likeness > NotKafka && !r.guessed && r.Served > 1)
 	if k := a.client(c.Client.Addr()); k != nil {
 		k.served = k.served || r.Served > 0 || r.Answer != nil
 		if r.Likeness > ByForm || r.Unnegotiated {
@@ -446,7 +448,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	}
 	for i := range s.cases {
 		c := &s.cases[i]
-		goesOn := a.goesOn(c)
+		goesOn := a.goesOn(c, false)
 		if !prompt || !a.counts(c, true) || a.stopped(c) || !goesOn && b.isDown(a.broker, c.Closed.Time) {
 			continue
 		}
@@ -470,7 +472,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	if (n == 1 || !a.open) && !slices.ContainsFunc(r.Cases, func(c Case) bool { return !c.mayBeOver() }) {
 		return r, false
 	}
-	if n == 0 || n < manyRefusals && !alive || n < fewRefusals && !served {
+	if n == 0 || n < manyRefusals && !alive || n < fewRefusals && !(served && a.goesOn(&r.Cases[0], true)) {
 		return r, false
 	}
 	r.Refused = n
@@ -531,7 +533,7 @@ func (a *address) counts(c *Case, again bool) bool {
 		if k == nil || k.opening > 0 && c.Size <= k.opening+openingRoom {
 			return false
 		}
-		return a.open && k.served && a.sizes[c.Size].answered == 0 && a.goesOn(c) && !a.isCrowded(c)
+		return a.open && k.served && a.sizes[c.Size].answered == 0 && a.goesOn(c, false) && !a.isCrowded(c)
 	case c.Authentication == SASLDone:
 		return true
 	case c.Authentication == SASLOpen:
@@ -558,16 +560,14 @@ func (a *address) stopped(c *Case) bool {
 	return false
 }
 
-// goesOn reports whether another connection proves that the broker ran after a refusal.
-func (a *address) goesOn(c *Case) bool {
+// goesOn reports whether another connection proves that the broker ran after a refusal. It began
+// afterwards, or it lasted longer than stillThere. If isLasting, only the second counts.
+func (a *address) goesOn(c *Case, isLasting bool) bool {
 	at := c.Closed.Time
-	for i := range a.lives {
-		l := &a.lives[i]
-		if l.stream != c.Stream && l.served && l.begin <= at+int64(stillThere) && l.end > at+int64(together) {
-			return true
-		}
-	}
-	return false
+	back := at + int64(stillThere)
+	return slices.ContainsFunc(a.lives, func(l life) bool {
+		return l.stream != c.Stream && l.served && l.begin <= back && (l.end > back || l.begin > at && !isLasting)
+	})
 }
 
 // isCrowded reports whether a limit on connections explains a refusal. The broker must also have

@@ -160,6 +160,7 @@ func TestRefusals(t *testing.T) {
 	witness := open(0, time.Minute, served...)
 	authenticated := slices.Clip(negotiated(handshakePlain, -21, tokens, -16, metadata, metadataSays))
 	asking := open(0, time.Minute, metadata, metadataSays, metadata, metadataSays) // without ApiVersions
+	noVersions := []int{metadata, metadataSays, metadata, metadataSays, metadata, metadataSays}
 	long := slices.Clip(served)
 	for range maxBeginning {
 		long = append(long, metadata, metadataSays)
@@ -265,8 +266,14 @@ func TestRefusals(t *testing.T) {
 		{"no SASL where the listener may want it: who is served began before the capture",
 			plays(with(closed(0, long...), func(p *play) { p.mid = true }), times(5, with(bare, func(p *play) { p.at = 5 * time.Second }))), nil},
 		{"the same, and bytes of who is served are missing", plays(with(left(0, served...), func(p *play) { p.lost = true }), times(5, bare)), nil},
+		{"the same, and who is served is known by the port", plays(with(left(0, noVersions...), func(p *play) { p.lost = true }), times(5, bare)), nil},
+		{"the same, and no bytes are missing", plays(left(0, noVersions...), times(5, bare)), []string{"92 5/5"}},
 		{"once, and the next connection is served three seconds later", plays(refused, left(3*time.Second, served...)), nil},
-		{"once, and the next connection is served a second later", plays(refused, left(time.Second, served...)), []string{"92 1/1"}},
+		{"once, and the next connection is served a second later, and the capture ends", plays(refused, left(time.Second, served...)), nil},
+		{"the same, and it lasts", plays(refused, open(time.Second, 5*time.Second, served...)), []string{"92 1/1"}},
+		{"once, and the capture ends while another connection is open", plays(open(0, time.Second, served...), refused), nil},
+		{"twice, and the capture ends so", plays(open(0, time.Second, served...), refused, with(refused, func(p *play) { p.at = 500 * time.Millisecond })), []string{"92 2/2"}},
+		{"twice on connections that were open together, and the capture ends so", plays(open(0, time.Second, served...), refused, with(refused, func(p *play) { p.pause = map[int]time.Duration{6: 500 * time.Millisecond} })), nil},
 		{"requests without answers (acks=0)", plays(witness, times(3, closed(0, append(served, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109)...))), nil},
 	} {
 		for i, order := range []func(int) int{func(k int) int { return k }, func(k int) int { return len(c.plays) - 1 - k }} {

@@ -115,9 +115,10 @@ func (t *turn) isTorn() bool {
 	return slices.ContainsFunc(t.requests, isMissing) || slices.ContainsFunc(t.answers, isMissing)
 }
 
-// hasGuess reports whether the size of a request is guessed.
+// hasGuess reports whether the size of a message is guessed. Its order can be wrong, too.
 func (t *turn) hasGuess() bool {
-	return slices.ContainsFunc(t.requests, func(m message) bool { return m.guessed })
+	isGuess := func(m message) bool { return m.guessed }
+	return slices.ContainsFunc(t.requests, isGuess) || slices.ContainsFunc(t.answers, isGuess)
 }
 
 // turns groups messages. A turn ends where a request follows a response.

@@ -82,7 +82,8 @@ type Reading struct {
 	opening  int  // size of the first request
 	prefixes int  // records of the broker with only the size field of a frame
 	torn     bool // bytes are missing around the last request
-	missing  bool // bytes are missing anywhere after the handshake
+	missing  bool // bytes are missing anywhere behind the handshake
+	guessed  bool // the size of a message is guessed
 }
 
 // Request is a request without a response from the broker.
@@ -297,6 +298,7 @@ func (r *Reading) finish(c *decode.Connection, all, rest []turn, e end) {
 	for i := range all {
 		t := &all[i]
 		r.missing = r.missing || t.isTorn()
+		r.guessed = r.guessed || t.hasGuess()
 		r.torn = t.isTorn() || len(t.answers) == 0 && t.hasGuess()
 	}
 	if len(rest) > 0 && e.byServer {
