@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 
@@ -99,6 +100,8 @@ func unknownCommand(root *cobra.Command, name string) error {
 	similar := ""
 	if near := root.SuggestionsFor(name); len(near) > 0 {
 		similar = fmt.Sprintf(": did you mean %s?", strings.Join(near, " or "))
+	} else if _, err := os.Stat(name); err == nil {
+		similar = ": did you mean analyze " + name + "?"
 	}
 	return fmt.Errorf("unknown command %q%s; see kafkavet help", name, similar)
 }
