@@ -19,7 +19,7 @@ func newCompletion(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "the script that completes commands, flags and values in a shell",
-		Long:  "Print the script that completes commands, flags and values in bash, zsh, fish or powershell.\n" +
+		Long: "Print the script that completes commands, flags and values in bash, zsh, fish or powershell.\n" +
 			"bash needs the package bash-completion.",
 		Example: "  kafkavet completion bash > /etc/bash_completion.d/kafkavet\n" +
 			"  kafkavet completion zsh > \"${fpath[1]}/_kafkavet\"\n" +

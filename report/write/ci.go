@@ -17,7 +17,7 @@ import (
 
 // Sentence says in one line what happened, to whom and how often.
 func Sentence(f *model.Finding) string {
-	text := Escape(f.Message)
+	text := escapeLong(f.Message)
 	var where []string
 	if f.Client != nil {
 		if name := nameOf(f.Client, "", nil); name != "" {
@@ -38,12 +38,12 @@ func Sentence(f *model.Finding) string {
 
 // details are the paragraphs that follow Sentence: why, what to do, what is known, and where the evidence is.
 func details(r *model.Report, f *model.Finding) string {
-	parts := []string{Escape(f.Why)}
+	parts := []string{escapeLong(f.Why)}
 	if do := remedy(f); do != "" {
-		parts = append(parts, Escape(do))
+		parts = append(parts, escapeLong(do))
 	}
 	if k := f.KnownIssue; k != nil {
-		parts = append(parts, "Known: "+Escape(k.Title+matchText(k))+" "+Escape(k.URL))
+		parts = append(parts, "Known: "+escapeLong(k.Title+matchText(k))+" "+Escape(k.URL))
 	}
 	if where, filter := (filters{r}).inEvidence(f); len(where) > 0 {
 		parts = append(parts, "Evidence: "+textPhrase(where)+" ("+filter+")")
@@ -71,7 +71,7 @@ func GitHub(w io.Writer, r *model.Report, opt TextOptions) error {
 	}
 	switch {
 	case opt.Shortfall != "":
-		fmt.Fprintf(&b, "::error title=kafkavet::%s\n", data.Replace(Escape(opt.Shortfall)))
+		fmt.Fprintf(&b, "::error title=kafkavet::%s\n", data.Replace(escapeLong(opt.Shortfall)))
 	case len(r.Findings) == 0:
 		fmt.Fprintf(&b, "::notice title=kafkavet::%s\n", checkedText(r))
 	}
@@ -143,7 +143,7 @@ func testName(r *model.Report, f *model.Finding) string {
 func JUnit(w io.Writer, r *model.Report, opt TextOptions) error {
 	suite := junitSuite{Name: "kafkavet", Cases: []junitCase{{Name: "requests", ClassName: "kafkavet", Output: checkedText(r)}}}
 	if opt.Shortfall != "" {
-		suite.Cases[0].Failure = &junitResult{Message: Escape(opt.Shortfall), Type: "error"}
+		suite.Cases[0].Failure = &junitResult{Message: escapeLong(opt.Shortfall), Type: "error"}
 		suite.Failures++
 	}
 	named := map[string]int{}

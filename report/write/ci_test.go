@@ -300,3 +300,15 @@ func TestKey(t *testing.T) {
 		t.Error("a broker is not heeded")
 	}
 }
+
+// TestOurTextsAreWhole: what to do is never cut, however long.
+func TestOurTextsAreWhole(t *testing.T) {
+	r := richReport()
+	f := &r.Findings[0]
+	f.KnownIssue, f.Advice = nil, strings.Repeat("Upgrade the client. ", 20)+"Then try again."
+	for _, name := range []string{"text", "json", "markdown", "html", "csv", "sarif", "junit", "github"} {
+		if got := strings.Join(strings.Fields(string(formatted(t, name, r, TextOptions{}))), " "); !strings.Contains(got, f.Advice) {
+			t.Errorf("%s cuts it", name)
+		}
+	}
+}

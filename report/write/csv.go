@@ -35,7 +35,7 @@ func CSV(w io.Writer, r *model.Report) error {
 	}
 	for _, row := range rows {
 		for j := range row {
-			row[j] = asCell(Escape(row[j]))
+			row[j] = asCell(escapeLong(row[j]))
 		}
 		_ = out.Write(row) // a buffer takes everything
 	}

@@ -97,7 +97,7 @@ type (
 func SARIF(w io.Writer, r *model.Report, opt TextOptions) error {
 	run := sarifRun{Invocations: []sarifInvocation{{ExecutionSuccessful: true}}, Artifacts: []sarifArtifact{}, Results: []sarifResult{}}
 	if opt.Shortfall != "" {
-		run.Invocations[0] = sarifInvocation{false, []sarifNotification{{"error", sarifText{Escape(opt.Shortfall)}}}}
+		run.Invocations[0] = sarifInvocation{false, []sarifNotification{{"error", sarifText{escapeLong(opt.Shortfall)}}}}
 	}
 	run.Tool.Driver = sarifDriver{Name: Escape(r.Tool.Name), Version: Escape(r.Tool.Version), Rules: []sarifRule{}}
 	for i := range r.Captures {
