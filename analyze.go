@@ -72,8 +72,8 @@ func newAnalyze(e environment) (*cobra.Command, action) {
 	}
 }
 
-// openFiles opens captures. A signal ends them all, or only standard input if that is one of
-// them.
+// openFiles opens captures. A signal ends all of them. If one is standard input, the signal ends
+// only that.
 func openFiles(ctx context.Context, paths []string, stdin io.Reader, keys *keyring) (*fileSource, error) {
 	if len(paths) == 0 {
 		return nil, errors.New(`no capture given; "-" is standard input`)

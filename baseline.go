@@ -22,7 +22,7 @@ const maxBaseline = 2 << 20
 type baseline struct {
 	Schema   string             `json:"schema"`
 	Accepted []model.FindingKey `json:"accepted"`
-	// unused are the entries that fit no finding of the report marked last.
+	// unused are the entries that match no finding of the latest marked report.
 	unused []model.FindingKey
 }
 
@@ -95,7 +95,7 @@ func (b *baseline) mark(rep *model.Report) {
 	})
 }
 
-// unusedText says in one line which entries fit no finding, empty for none.
+// unusedText names in one line the entries that match no finding. It is empty for none.
 func (b *baseline) unusedText() string {
 	if len(b.unused) == 0 {
 		return ""
@@ -125,8 +125,8 @@ func writeBaseline(w io.Writer, rep *model.Report) error {
 	return enc.Encode(b)
 }
 
-// notChecked says that fewer requests were checked than --require-checked asks for, and why. It
-// is empty if enough were.
+// notChecked says that fewer requests were checked than --require-checked demands, and why. It is
+// empty if enough were checked.
 func notChecked(rep *model.Report, required uint64, isFiltered bool) string {
 	s := &rep.Summary
 	if s.RequestsChecked >= required {

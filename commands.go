@@ -23,8 +23,7 @@ func init() { cobra.EnableCommandSorting = false }
 // exitCodes is a paragraph of help.
 const exitCodes = "Exit codes: 0 no finding at or above --fail-on, 1 at least one, 2 the work could not be done."
 
-// action runs a command. It returns the exit code, or an error, which is printed and gives the
-// exit code 2.
+// action runs a command and returns the exit code. An error is printed, and the exit code is 2.
 type action func(ctx context.Context, args []string) (int, error)
 
 // commands are the constructors of the commands with their flags.
@@ -32,7 +31,7 @@ var commands = []func(environment) (*cobra.Command, action){
 	newAnalyze, newSniff, newRequests, newMerge, newRun, newExplain, newWireshark, newInterfaces, newCompletion, newVersion,
 }
 
-// furtherCommands are those of build tags.
+// furtherCommands are the commands that build tags add.
 var furtherCommands []func(environment) (*cobra.Command, action)
 
 // newRoot returns the tree of commands for one run. code is the exit code of the command that
@@ -158,7 +157,7 @@ func writeHelp(w io.Writer, cmd *cobra.Command) {
 	_, _ = io.WriteString(w, b.String()) // its error cannot be reported
 }
 
-// flagError adds the flag's name, and where the flags are listed.
+// flagError adds the flag's name and the command that lists the flags.
 func flagError(cmd *cobra.Command, err error) error {
 	var bad *pflag.InvalidValueError
 	if errors.As(err, &bad) {

@@ -46,7 +46,7 @@ func newCompletion(e environment) (*cobra.Command, action) {
 	}
 }
 
-// flagCompletions complete the values of flags, by the flag's name.
+// flagCompletions maps the name of a flag to the completion of its values.
 var flagCompletions = map[string]cobra.CompletionFunc{
 	"advertised": completeReleases,
 	"api":        completeWords(apiNames),
@@ -60,19 +60,18 @@ var flagCompletions = map[string]cobra.CompletionFunc{
 	"verdict":    completeWords(decode.VerdictNames),
 }
 
-// addCompletions adds what completes the values of flags to all commands. cobra keeps that for the life of the
-// process, so it is done only where a shell asks.
+// addCompletions adds flagCompletions to all commands. cobra keeps them for the life of the
+// process, so only a request of a shell adds them.
 func addCompletions(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			if complete := flagCompletions[f.Name]; complete != nil {
-				_ = cmd.RegisterFlagCompletionFunc(f.Name, complete) // fails only where it is there already
+				_ = cmd.RegisterFlagCompletionFunc(f.Name, complete) // fails only if it exists already
 			}
 		})
 	}
 }
 
-// completeWords completes a flag's value with words.
 func completeWords(words func() []string) cobra.CompletionFunc {
 	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return words(), cobra.ShellCompDirectiveNoFileComp
@@ -110,7 +109,6 @@ func completeInterfaces(*cobra.Command, []string, string) ([]string, cobra.Shell
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeReleases completes releases of Kafka and files.
 func completeReleases(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	names := []string{"list"}
 	for _, t := range decode.Tables() {

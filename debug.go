@@ -38,13 +38,13 @@ func (d *debugStream) Set(text string) error {
 // Type implements pflag.Value.
 func (d *debugStream) Type() string { return "STREAM" }
 
-// debugger prints every decision about one connection on standard error. Any goroutine may call
+// debugger prints every decision about one connection to standard error. Any goroutine may call
 // it.
 type debugger struct {
 	stream uint32
 	s      streams
 	mu     sync.Mutex
-	// seen is a packet of the connection.
+	// isSeen: the stream has had at least one decision.
 	isSeen bool
 }
 
@@ -63,7 +63,7 @@ func (d *debugger) Printf(at capture.Position, format string, args ...any) {
 	d.s.complain("stream %d%s: %s", d.stream, where, write.Escape(fmt.Sprintf(format, args...)))
 }
 
-// debugSink prints what was decided about requests, and passes them to another sink.
+// debugSink prints the decisions about requests and passes the requests to another sink.
 type debugSink struct {
 	decode.Sink
 	*debugger

@@ -52,13 +52,13 @@ func (o *evidenceOptions) check() error {
 	return nil
 }
 
-// writeEvidence writes the evidence and the bundle, adds the places of the evidence to the
-// report, and warns about missing proofs. It prints errors.
+// writeEvidence writes the evidence and the bundle. It adds the positions in the evidence to the
+// report, warns about missing proofs, and prints errors.
 func (f *findings) writeEvidence(rep *model.Report) (isWritten bool) {
 	if f.evidence == nil {
 		return true
 	}
-	// The evidence has at most 16 MiB of packets (evidence.Collector). It is made in memory,
+	// The evidence has at most 16 MiB of packets (evidence.Collector). It is built in memory,
 	// because the report in the bundle names its packets.
 	var packets bytes.Buffer
 	sum, err := f.WriteEvidence(&packets, f.j.pipeline.opt.src.Captures())
@@ -72,13 +72,13 @@ func (f *findings) writeEvidence(rep *model.Report) (isWritten bool) {
 	return isWritten
 }
 
-// locate adds to the report where its occurrences are in the evidence.
+// locate adds the positions of the occurrences in the evidence to the report.
 func (f *findings) locate(rep *model.Report, sum *evidence.Summary) {
 	opt := &f.j.opt.evidence
 	file := &model.EvidenceFile{
 		Path: opt.path, Packets: uint64(sum.Packets), Connections: uint64(sum.Connections), Redacted: f.j.names != nil,
 	}
-	if file.Redacted { // its directory can hold names
+	if file.Redacted { // its directory can contain names
 		file.Path = filepath.Base(file.Path)
 	}
 	if opt.path == "" {
@@ -95,7 +95,6 @@ func (f *findings) locate(rep *model.Report, sum *evidence.Summary) {
 	}
 }
 
-// keepEvidence writes the file of --evidence.
 func (f *findings) keepEvidence(packets []byte) (isWritten bool) {
 	if f.proof == nil {
 		return true

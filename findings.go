@@ -25,12 +25,12 @@ type findings struct {
 	j *job
 	// evidence collects the packets that prove findings; nil without --evidence.
 	evidence *evidence.Collector
-	// processes are those of clients; nil with --no-process.
+	// processes are the processes of clients; nil with --no-process.
 	processes *processes
 	// accepted are the findings of --baseline.
 	accepted *baseline
-	// outs, proof and baseline are open from open to finish or discard. proof is nil without
-	// --evidence, baseline without --write-baseline.
+	// outs, proof, bundle and baseline are open from open to finish or discard. Without their flag
+	// (--evidence, --bundle, --write-baseline), the last three are nil.
 	outs                    []reportFile
 	proof, bundle, baseline *output
 }
@@ -169,7 +169,7 @@ func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
 	return failed == 0
 }
 
-// rank orders standard output last, because a closed reader ends the program.
+// rank orders standard output last, because a write to a closed pipe ends the program.
 func (r reportFile) rank() int {
 	if r.place.name == "" {
 		return 1
@@ -187,7 +187,7 @@ func (f *findings) writeReport(out reportFile, rep *model.Report) error {
 	return out.commit()
 }
 
-// shortfall says why the run fails although no finding does, empty if it does not.
+// shortfall says why the run fails although no finding does. It is empty if the run does not fail.
 func (f *findings) shortfall(rep *model.Report) string {
 	for i := range rep.Captures {
 		if c := &rep.Captures[i]; c.Problem != "" && !c.Torn {
@@ -197,7 +197,6 @@ func (f *findings) shortfall(rep *model.Report) string {
 	return notChecked(rep, f.j.opt.report.required, !f.j.filter.All())
 }
 
-// writeBaseline writes the baseline file and prints errors.
 func (f *findings) writeBaseline(rep *model.Report) (isWritten bool) {
 	if f.baseline == nil {
 		return true
@@ -205,8 +204,9 @@ func (f *findings) writeBaseline(rep *model.Report) (isWritten bool) {
 	return f.commit(f.baseline, writeBaseline(f.baseline.w, rep))
 }
 
-// verdict returns the exit code of a report. isWhole: all input was read and all output written.
-// Otherwise the reason was already printed. verdict prints every other reason in one line.
+// verdict returns the exit code of a report. isWhole says that all input was read and all output
+// was written. If it is false, the reason was already printed. verdict prints every other reason
+// in one line.
 func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 	opt := &f.j.opt.report
 	if !isWhole {
@@ -227,7 +227,7 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 	return exitFindings
 }
 
-// failing describes the findings at or above --fail-on in one line, empty for none.
+// failing describes the findings at or above --fail-on in one line. It is empty for none.
 func (f *findings) failing(rep *model.Report) string {
 	opt := &f.j.opt.report
 	var failing []*model.Finding
@@ -247,7 +247,7 @@ func (f *findings) failing(rep *model.Report) string {
 	return strings.Join(strings.Fields(text), " ") // in one line
 }
 
-// foldedVerdict returns the exit code of the findings folded to save memory. No baseline can
+// foldedVerdict returns the exit code of the findings folded to save memory. A baseline cannot
 // accept them.
 func (f *findings) foldedVerdict(rep *model.Report) int {
 	if rep.Folded == nil {

@@ -54,8 +54,8 @@ type result interface {
 	discard()
 }
 
-// newJob makes a job from the options; newResult makes its result. Errors name the flag. isLive:
-// the packets come from an interface.
+// newJob makes a job from the options; newResult makes its result. Errors name the flag. isLive
+// says that the packets come from an interface.
 func newJob(e environment, opt *options, isLive bool, newResult func(*job) (result, error)) (j *job, err error) {
 	j = &job{environment: e, opt: opt}
 	if j.names, err = opt.redact.pseudonyms(); err != nil {
@@ -83,13 +83,13 @@ func newJob(e environment, opt *options, isLive bool, newResult func(*job) (resu
 	return j, err
 }
 
-// hasNames reports whether a capture may hold names that are no pseudonyms: any but evidence
-// that was redacted. Of standard input nothing is known before it is read.
+// hasNames reports whether a capture may contain real names. Only redacted evidence contains none.
+// Standard input is unknown before it is read.
 func hasNames(path string) bool { return path == "-" || !evidence.HasPseudonyms(capture.Comment(path)) }
 
 // opener returns an opener with the current rights of the process.
 func (j *job) opener() opener {
-	mode, _ := j.opt.output.fileMode() // it was checked
+	mode, _ := j.opt.output.fileMode() // check has checked it
 	return opener{mode: mode, isRoot: os.Geteuid() == 0, stdout: j.out}
 }
 
@@ -170,7 +170,8 @@ func (j *job) inputIsWhole() bool {
 type fileSource struct {
 	*capture.Files
 	ctx context.Context
-	// isInterrupted: the input was not read to its end. It belongs to the reading goroutine.
+	// isInterrupted says that the input was not read to its end. It belongs to the reading
+	// goroutine.
 	isInterrupted bool
 }
 

@@ -92,7 +92,8 @@ func (k *keyring) add(kind uint32, text []byte) {
 	}
 }
 
-// readLate reads the secrets after the packets that need them. add warns about errors in them.
+// readLate reads the secrets that follow the packets that need them. add warns about errors in
+// them.
 func (k *keyring) readLate(s *tlsrecord.Secrets) {
 	if k.files == nil {
 		return

@@ -35,14 +35,15 @@ func (s streams) complain(format string, args ...any) {
 	_, _ = fmt.Fprintf(s.err, "kafkavet: "+format+"\n", args...) // its error cannot be reported
 }
 
-// environment is what a command uses of the system, and what tests replace.
+// environment is what a command uses of the system. Tests replace it.
 type environment struct {
 	streams
 	// open opens an interface.
 	open func(capture.LiveOptions) (liveCapture, error)
 	// now is the time since the start; it never decreases. Any goroutine may call it.
 	now func() time.Duration
-	// confine gives up what a sandbox does not name, for the whole process; nil for not at all.
+	// confine gives up every right that a sandbox does not name, for the complete process; nil to
+	// keep all rights.
 	confine func(sandbox) (applied string, err error)
 	// lookUp starts a process that looks up the processes of connections; nil for none.
 	lookUp func(isConfined bool) (to io.WriteCloser, from io.Reader, err error)
@@ -81,7 +82,7 @@ func main() {
 	os.Exit(code)
 }
 
-// runConfined is run for a process that has nothing else to do.
+// runConfined is run for a process that has no other task.
 func runConfined(ctx context.Context, args []string) int {
 	e := host(streams{os.Stdin, os.Stdout, os.Stderr})
 	e.confine, e.lookUp = confine, startLookup

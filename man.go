@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-// The command man writes the man pages. Releases do not have it, because its dependencies would
+// The command man writes the man pages. Releases do not contain it, because its dependencies would
 // be a third of the binary.
 func init() { furtherCommands = append(furtherCommands, newMan) }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// mergeOptions are the flags of merge that no other command has.
+// mergeOptions are the flags that only merge has.
 type mergeOptions struct {
 	report *reportOptions
 	gate   days
@@ -34,7 +34,7 @@ func (o *mergeOptions) register(cmd *cobra.Command) {
 
 func (o *mergeOptions) check() error { return o.report.check() }
 
-// days is a duration that may be given in days; 0 where it was not given.
+// days is a duration that accepts a number of days; 0 if the flag is not given.
 type days time.Duration
 
 // String implements pflag.Value.
@@ -63,8 +63,8 @@ func (d *days) Set(text string) error {
 // Type implements pflag.Value.
 func (d *days) Type() string { return "duration" }
 
-// mergeMemory is memoryLimit for merge: rows of a fleet take more than what one host has, and the collector
-// would take half of the time. 1,000 reports of 5 MB take 400 MiB.
+// mergeMemory is memoryLimit for merge. The rows of a fleet need more memory than one host, and
+// with memoryLimit the collector would take half of the time. 1,000 reports of 5 MB take 400 MiB.
 const mergeMemory = 384 << 20
 
 func newMerge(e environment) (*cobra.Command, action) {
@@ -89,7 +89,7 @@ func newMerge(e environment) (*cobra.Command, action) {
 		if err := opt.check(e.in); err != nil {
 			return 0, err
 		}
-		// The job has no packets: its result is made of reports.
+		// The job has no packets: its result is read from reports.
 		f := &findings{j: &job{environment: e, opt: opt}}
 		defer f.discard()
 		if err := f.open(); err != nil {
@@ -114,7 +114,7 @@ func newMerge(e environment) (*cobra.Command, action) {
 	}
 }
 
-// gate is the exit code of --gate. It prints in one line why the gate is closed.
+// gate returns the exit code of --gate. It prints in one line why the gate is closed.
 func (f *findings) gate(rep *model.Report, within time.Duration) (int, error) {
 	why, err := closedBy(rep, within, f.j.opt.report.reaches(model.Warning))
 	if err != nil {
@@ -127,8 +127,8 @@ func (f *findings) gate(rep *model.Report, within time.Duration) (int, error) {
 	return exitFindings, nil
 }
 
-// closedBy says what closes the gate, empty for nothing. The time counts back from the latest
-// packet of all reports.
+// closedBy says why the gate is closed. It is empty if the gate is open. The time counts back from
+// the latest packet of all reports.
 func closedBy(rep *model.Report, within time.Duration, withLikely bool) (string, error) {
 	var first, last model.Time
 	for i := range rep.Parts {
@@ -185,7 +185,7 @@ func withoutTarget(rep *model.Report) (n uint64) {
 	return n
 }
 
-// clientName is who a client is, in a word.
+// clientName returns one name for a client: a client id, an address or the software.
 func clientName(c *model.TargetClient) string {
 	switch {
 	case len(c.ClientIDs) > 0 && c.ClientIDs[0] != "":
@@ -196,10 +196,10 @@ func clientName(c *model.TargetClient) string {
 	return strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion)
 }
 
-// maxNamed is how many of a list are named in one line.
+// maxNamed is how many names of a list one line shows.
 const maxNamed = 3
 
-// firstOf names the first of a list, in quotes.
+// firstOf quotes the first names of a list and counts the others.
 func firstOf(names []string) string {
 	var shown []string
 	for _, name := range names[:min(len(names), maxNamed)] {
@@ -211,7 +211,7 @@ func firstOf(names []string) string {
 	return words.List(shown)
 }
 
-// unwatched are the brokers of which no packet was captured since a time.
+// unwatched returns the brokers of which no packet was captured since a time.
 func unwatched(rep *model.Report, since model.Time) (out []string) {
 	for i := range rep.Brokers {
 		b := &rep.Brokers[i]
@@ -220,7 +220,7 @@ func unwatched(rep *model.Report, since model.Time) (out []string) {
 		}
 	}
 	if len(rep.Brokers) >= len(rep.Nodes) {
-		return out // another address is taken for translation
+		return out // the other addresses may be address translation
 	}
 	for i := range rep.Nodes {
 		if n := &rep.Nodes[i]; n.Captured != nil && !*n.Captured && n.Last >= since {

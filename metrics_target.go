@@ -10,17 +10,18 @@ import (
 )
 
 const (
-	// maxTargetSeries bounds the series of kafkavet_target_client, and those of its times: each of some
-	// 300 bytes. Clients beyond are "other" in them; clients that break come first.
+	// maxTargetSeries bounds the series of kafkavet_target_client, and the series of its times.
+	// Each takes some 300 bytes. Clients beyond the limit count as "other"; clients that break
+	// come first.
 	maxTargetSeries = 1000
 	// maxBrokerSeries bounds the series of kafkavet_broker_requests_total: the brokers of some
-	// clusters. Further ones are "other".
+	// clusters. Brokers beyond the limit count as "other".
 	maxBrokerSeries = 500
 )
 
 var targetLabels = []string{"client_id", "software", "verdict"}
 
-// The metrics of --target, and those that show which brokers are watched.
+// The metrics of --target and of the watched brokers.
 var (
 	targetDesc = prometheus.NewDesc("kafkavet_target",
 		"Always 1 with --target; the release that clients are compared with is the label.", []string{"release"}, nil)
@@ -40,7 +41,7 @@ type targetSeries struct {
 	seen     float64 // seconds since 1970
 }
 
-// collectTarget sends what the target makes of the clients.
+// collectTarget sends the verdicts of the target about the clients.
 func collectTarget(t *model.Target, to chan<- prometheus.Metric) {
 	put := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
@@ -57,8 +58,8 @@ func collectTarget(t *model.Target, to chan<- prometheus.Metric) {
 	}
 }
 
-// seriesOf adds up clients by the labels of kafkavet_target_client. Clients that differ in what is no
-// label, such as the principal, are one series, with the latest of their times.
+// seriesOf sums clients by the labels of kafkavet_target_client. Clients that differ only in other
+// fields, such as the principal, are one series with the latest of their times.
 func seriesOf(clients []model.TargetClient) map[[3]string]targetSeries {
 	series := map[[3]string]targetSeries{}
 	for i := range clients {
@@ -76,7 +77,7 @@ func seriesOf(clients []model.TargetClient) map[[3]string]targetSeries {
 				labels[0], labels[1] = other, other
 			}
 			s := series[labels]
-			if n == 0 { // the requests are those of all its client ids
+			if n == 0 { // c.Requests counts the requests of all its client ids
 				s.requests += c.Requests
 			}
 			s.seen = max(s.seen, float64(c.LastSeen.UTC().UnixMilli())/1000)

@@ -33,7 +33,7 @@ type options struct {
 	output   outputOptions
 	live     liveOptions
 	save     saveOptions
-	// groups are those of the command.
+	// groups are the groups of the command.
 	groups []group
 }
 
@@ -51,8 +51,8 @@ func (o *options) add(cmd *cobra.Command, groups ...group) {
 	o.groups = append(o.groups, groups...)
 }
 
-// check returns an error for invalid options, before any work is done. The name of a capture on
-// stdin is that of its file.
+// check returns an error for invalid options, before any work is done. stdin gives the file name
+// of a capture on standard input.
 func (o *options) check(stdin io.Reader) error {
 	for _, g := range o.groups {
 		if err := g.check(); err != nil {
@@ -80,7 +80,7 @@ func (o *options) check(stdin io.Reader) error {
 		[]string{o.redact.file(), o.report.target, o.report.baseline, o.traffic.advertised, o.live.program})...)
 }
 
-// colors are the values of --color, severities those of --fail-on.
+// colors are the values of --color. severities are the values of --fail-on.
 var (
 	colors     = []string{"auto", "always", "never"}
 	severities = []string{"error", "warning", "info", "never"}
@@ -174,10 +174,10 @@ func ports(flag string, numbers []uint) ([]uint16, error) {
 	return out, nil
 }
 
-// reportOptions select what findings are compared with, and when they fail a run.
+// reportOptions select the comparisons of findings, and the findings that fail a run.
 type reportOptions struct {
 	failOn string
-	// required is the least number of checked requests.
+	// required is the smallest accepted number of checked requests.
 	required      uint64
 	baseline      string
 	writeBaseline string
@@ -257,7 +257,7 @@ func (o *redactOptions) check() error {
 	return nil
 }
 
-// file is the file of the secret; empty for none.
+// file returns the file of the secret; empty for none.
 func (o *redactOptions) file() string {
 	name, _ := strings.CutPrefix(o.key, "file:")
 	if name == o.key {
@@ -266,7 +266,7 @@ func (o *redactOptions) file() string {
 	return name
 }
 
-// pseudonyms are those asked for, nil for none.
+// pseudonyms returns the pseudonyms that the flags select; nil for none.
 func (o *redactOptions) pseudonyms() (*redact.Pseudonyms, error) {
 	switch {
 	case !o.redact:
@@ -302,7 +302,7 @@ func oneOf(flag, value string, allowed []string) error {
 	return fmt.Errorf("%s %q: must be one of %s", flag, value, strings.Join(allowed, ", "))
 }
 
-// reference loads the ranges that a flag names, nil for none.
+// reference loads the ranges that a flag names; nil for none.
 func reference(flag, name string) (*decode.Reference, error) {
 	if name == "" {
 		return nil, nil

@@ -25,8 +25,8 @@ type liveOptions struct {
 	reportEvery time.Duration
 	listen      string
 	user        string
-	// isRun: the command is run. A child process ends the capture, and findings are printed only
-	// at the end.
+	// isRun says that the command is run: a child process ends the capture, and findings are
+	// printed only at the end.
 	isRun bool
 }
 

@@ -19,7 +19,7 @@ type outputOptions struct {
 	format string
 	texts  []string
 	mode   string
-	// formats are those of the command, the default first.
+	// formats are the formats of the command, the default first.
 	formats []outputFormat
 	// isLive: --format also applies to the live output.
 	isLive bool
@@ -34,7 +34,7 @@ type outputFormat struct {
 	extensions []string
 }
 
-// outputOption is one -o.
+// outputOption is one value of -o.
 type outputOption struct {
 	// format is an index into the formats of the command.
 	format int
@@ -106,8 +106,8 @@ func (o *outputOptions) check() error {
 	return nil
 }
 
-// parse reads one -o. A prefix before a colon selects the format, else the file name extension,
-// else --format.
+// parse reads one value of -o. A prefix before a colon selects the format. Otherwise the file name
+// extension selects it, otherwise --format.
 func (o *outputOptions) parse(text string) (out outputOption, err error) {
 	prefix, path, found := strings.Cut(text, ":")
 	if out.format = o.index(prefix); found && out.format >= 0 {
@@ -138,7 +138,7 @@ func isOtherFormat(extension string) bool {
 		slices.ContainsFunc(write.RequestFormats(), func(f write.RequestFormat) bool { return slices.Contains(f.Extensions, extension) })
 }
 
-// index returns the index of a format of the command, -1 for none.
+// index returns the index of a format of the command; -1 for none.
 func (o *outputOptions) index(name string) int {
 	return slices.IndexFunc(o.formats, func(f outputFormat) bool { return f.name == name })
 }

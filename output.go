@@ -14,11 +14,11 @@ import (
 )
 
 // opener opens every file that a command writes. As root it never follows a link. It writes to a
-// device or a pipe only if that was named.
+// device or a pipe only if the user named it.
 type opener struct {
-	// mode are the permissions of new files, whatever the umask.
+	// mode is the permissions of new files, regardless of the umask.
 	mode fs.FileMode
-	// isRoot: do not follow links. The owner of a directory could create one in it.
+	// isRoot says not to follow links: the owner of a directory could create one in it.
 	isRoot bool
 	stdout io.Writer
 }
@@ -26,24 +26,24 @@ type opener struct {
 // output is an output of a command: standard output, a device or pipe, or a file.
 type output struct {
 	w io.Writer
-	// name is its name in messages.
+	// name is used in messages.
 	name string
 	// file is closed at the end; nil for standard output.
 	file *os.File
-	// place is the final name of file, temp its temporary one. temp is empty when the file has
+	// place is the final name of file, temp its temporary name. temp is empty once the file has
 	// its final name, and for devices and pipes.
 	place place
 	temp  string
 }
 
-// place is a name in a directory that is held open, so that nobody can replace the directory.
+// place is a name in an open directory. Nobody can replace an open directory.
 type place struct {
 	dir  *os.Root
 	name string
 }
 
-// open opens path; empty or "-" is standard output. A file gets its name when it is committed,
-// or by appear. An error comes before any work is done.
+// open opens path; empty or "-" is standard output. commit or appear gives a file its name. Errors
+// are returned before any work is done.
 func (o opener) open(path string) (*output, error) {
 	if path == "" || path == "-" {
 		return o.standardOutput(), nil
@@ -92,7 +92,7 @@ func (o opener) openFile(path string) (*output, error) {
 
 var errIsDirectory = errors.New("is a directory")
 
-// openLink opens the target of a link, and keeps the link.
+// openLink opens the target of a link and keeps the link.
 func (o opener) openLink(path string) (*output, error) {
 	if o.isRoot {
 		return nil, errors.New("is a symbolic link, which root does not follow; name the file itself")
@@ -107,7 +107,7 @@ func (o opener) openLink(path string) (*output, error) {
 	return o.openFile(target)
 }
 
-// openSame opens a device or a pipe, if it is still the checked one.
+// openSame opens a device or a pipe if it is still the one that was checked.
 func openSame(p place, looked fs.FileInfo) (*os.File, error) {
 	f, err := p.dir.OpenFile(p.name, os.O_WRONLY, 0)
 	if err != nil {
@@ -172,16 +172,16 @@ func (o opener) place(path string) (p place, err error) {
 	return p, err
 }
 
-// maxLinks bounds the links on the way to a directory, as Linux does.
+// maxLinks bounds the links in a path, as Linux does.
 const maxLinks = 40
 
-// openTrusted opens a directory step by step. It follows only links that root owns, because no
-// other user can create them.
+// openTrusted opens a directory component by component. It follows only links that root owns,
+// because no other user can create them.
 func openTrusted(dir string) (*os.Root, error) {
 	if !filepath.IsAbs(dir) {
 		here, err := os.Getwd()
 		if err == nil {
-			here, err = filepath.EvalSymlinks(here) // the shell may have come here by a link
+			here, err = filepath.EvalSymlinks(here) // the shell may have used a link to come here
 		}
 		if err != nil {
 			return nil, err
@@ -224,7 +224,7 @@ func openTrusted(dir string) (*os.Root, error) {
 	return at, nil
 }
 
-// step opens a directory in another one, or returns the target of a link.
+// step opens a directory in at, or returns the target of a link.
 func step(at *os.Root, name string) (link string, next *os.Root, err error) {
 	st, err := at.Lstat(name)
 	if err != nil {
@@ -263,8 +263,8 @@ func descriptor(path string) (n int, ok bool) {
 	return 0, false
 }
 
-// appear gives the file its final name, and replaces a file of that name. Later writes go to it
-// too.
+// appear gives the file its final name and replaces a file of that name. Later writes also go to
+// it.
 func (o *output) appear() error {
 	if o.temp == "" {
 		return nil
@@ -297,7 +297,7 @@ func (o *output) commit() error {
 // abandon removes a file without its final name.
 func (o *output) abandon() {
 	if o.temp != "" {
-		_ = o.place.dir.Remove(o.temp) // a left temporary file does no harm
+		_ = o.place.dir.Remove(o.temp) // a remaining temporary file does no harm
 		o.temp = ""
 	}
 	o.close()
@@ -334,7 +334,7 @@ func apart(files []namedFile, read ...string) error {
 	return nil
 }
 
-// fileNames returns the file names of captures, also of a file on standard input.
+// fileNames returns the file names of captures. "-" becomes the file name of standard input.
 func fileNames(captures []string, stdin io.Reader) []string {
 	out := slices.Clone(captures)
 	for i, name := range out {
@@ -345,7 +345,7 @@ func fileNames(captures []string, stdin io.Reader) []string {
 	return out
 }
 
-// sameFile reports whether two names are of one regular file, or would be.
+// sameFile reports whether two names are of one regular file, now or once it is created.
 func sameFile(a, b string) bool {
 	if a == "" || b == "" {
 		return false

@@ -13,5 +13,5 @@ func duplicate(int, string) (*os.File, error) {
 	return nil, errors.New("descriptors have no names on this system")
 }
 
-// ownedByRoot is for unix only: elsewhere nobody is root.
+// ownedByRoot is for unix only: other systems have no root.
 func ownedByRoot(fs.FileInfo) bool { return false }

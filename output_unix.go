@@ -11,7 +11,7 @@ import (
 )
 
 // duplicate duplicates a descriptor of this process, so that writes continue at its offset.
-// Opening its name would not.
+// Opening it by name would start at offset 0.
 func duplicate(n int, name string) (*os.File, error) {
 	d, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {

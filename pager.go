@@ -10,11 +10,11 @@ import (
 	"golang.org/x/term"
 )
 
-// defaultPager shows what does not fit on a terminal, with its colors, where PAGER names no other program.
+// defaultPager is used if PAGER is not set. -R shows colors.
 const defaultPager = "less -R"
 
-// paged writes a text to w, or shows it with a pager where w is a terminal that has not enough lines for it. A pager
-// that cannot be started is done without.
+// paged writes text to w. If w is a terminal with too few lines for it, a pager shows the text. If
+// the pager does not start, paged writes the text directly.
 func paged(w io.Writer, text []byte) error {
 	f, ok := w.(*os.File)
 	if ok && term.IsTerminal(int(f.Fd())) {
@@ -26,7 +26,7 @@ func paged(w io.Writer, text []byte) error {
 	return err
 }
 
-// page shows a text with a pager, and reports whether that could be started.
+// page shows a text with a pager. It reports whether the pager started.
 func page(terminal *os.File, text []byte) bool {
 	command := strings.Fields(os.Getenv("PAGER"))
 	if len(command) == 0 {
@@ -35,11 +35,11 @@ func page(terminal *os.File, text []byte) bool {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(text), terminal, os.Stderr
 	if os.Getenv("LESS") == "" {
-		cmd.Env = append(os.Environ(), "LESS=R") // colors, also where PAGER is less alone
+		cmd.Env = append(os.Environ(), "LESS=R") // colors, also if PAGER is only less
 	}
 	if cmd.Start() != nil {
 		return false
 	}
-	_ = cmd.Wait() // the reader has seen what they wanted
+	_ = cmd.Wait() // any exit code is fine: the user has read the text
 	return true
 }

@@ -26,14 +26,14 @@ type pipelineOptions struct {
 	keys *keyring
 	// supplied are the ranges of --advertised; nil for none.
 	supplied *decode.Reference
-	// principals: take user names from SASL tokens, and subjects from certificates of clients.
+	// principals says to read user names from SASL tokens, and subjects from client certificates.
 	principals bool
 	// idle is how long a connection may have no packets.
 	idle time.Duration
 	// sink receives the results on the collecting goroutine.
 	sink decode.Sink
-	// tap receives every packet of the analyzed connections on the reading goroutine; may be
-	// nil.
+	// tap receives every packet of the analyzed connections on the reading goroutine; nil for
+	// none.
 	tap func(stream uint32, p *capture.Packet, s *capture.Segment)
 	// debug prints the decisions about one connection; nil for none.
 	debug *debugger
@@ -49,8 +49,8 @@ type pipeline struct {
 	pool *reassembly.Pool[[]decode.Event]
 	// shards belong to one worker each until run returns.
 	shards []*decode.Shard
-	// correlator and stats belong to the collecting goroutine until run returns. stats are those
-	// of its latest batch.
+	// correlator and stats belong to the collecting goroutine until run returns. stats are the
+	// counts of its latest batch.
 	correlator *decode.Correlator
 	stats      reassembly.Stats
 }
@@ -167,8 +167,8 @@ func describe(c *capture.Info) model.Capture {
 	return d
 }
 
-// inputErrors returns errors of the captures, and warnings about incomplete ones. failed: a
-// capture could not be read, or has only unsupported link types.
+// inputErrors returns errors of the captures, and warnings about incomplete ones. failed says that
+// a capture could not be read, or has only unsupported link types.
 func (p *pipeline) inputErrors() (errs, warnings []error, failed bool) {
 	captures := p.opt.src.Captures()
 	for _, c := range captures {
@@ -192,7 +192,7 @@ func (p *pipeline) inputErrors() (errs, warnings []error, failed bool) {
 	return errs, warnings, failed
 }
 
-// summary returns the text of --verbose about the input, empty if nothing was read.
+// summary returns the text of --verbose about the input. It is empty if nothing was read.
 func (p *pipeline) summary(took time.Duration, processors int) string {
 	var packets, size uint64
 	var names []string

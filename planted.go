@@ -16,16 +16,17 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// This file is a parser that a packet has taken over: it tries on the first packets what an intruder would
-// try next, and prints what came of it. It is built with the tag planted, for a test of the sandbox.
+// This file simulates a parser under the control of an attacker. On the first packets it tries
+// what an attacker would try next, and prints the results. The build tag planted adds it, for a
+// test of the sandbox.
 
 func init() {
 	for i, command := range commands {
 		commands[i] = func(e environment) (c *cobra.Command, a action) {
 			try := sync.OnceFunc(func() { intrude(e.err) })
 			switch c, _ := command(e); c.Name() {
-			case "run": // whose command reads the standard input
-			case "merge": // which reads reports, and writes only then
+			case "run": // its command reads standard input
+			case "merge": // it reads reports, and writes only after that
 				e.out = plantedWriter{e.out, try}
 			default:
 				e.in = plantedReader{e.in, try}
@@ -70,7 +71,7 @@ func (c plantedCapture) Next(b *capture.Batch) error {
 	return c.liveCapture.Next(b)
 }
 
-// intrude tries everything, from several threads.
+// intrude makes all attempts at once, each on a goroutine of its own.
 func intrude(to io.Writer) {
 	var waiting sync.WaitGroup
 	for name, attempt := range map[string]func() error{

@@ -8,15 +8,16 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// maxOwned bounds the connections whose processes are kept: 16,384 of some 300 bytes are 5 MiB. When it is reached, the
-// oldest half is dropped. The clients of the report have taken what was known of them.
+// maxOwned bounds the connections whose processes are kept: 16,384 of some 300 bytes are 5 MiB.
+// When it is reached, the oldest half is dropped. The clients of the report already have their
+// processes by then.
 const maxOwned = 1 << 14
 
-// processes are the processes at the ends of connections. Any goroutine may call it.
+// processes are the processes at the ends of connections. Any goroutine may call them.
 type processes struct {
 	mu    sync.Mutex
 	known map[uint32][]owner
-	// oldest are the connections in the order in which they came.
+	// oldest are the stream numbers in order of arrival.
 	oldest []uint32
 }
 
@@ -40,7 +41,7 @@ func (p *processes) at(stream uint32, end netip.AddrPort) (model.Process, bool) 
 	return model.Process{}, false
 }
 
-// add notes the process at one end of a connection, unless one is known.
+// add records the process at one end of a connection, unless one is known.
 func (p *processes) add(stream uint32, end netip.AddrPort, process model.Process) {
 	if _, ok := p.at(stream, end); ok {
 		return
@@ -59,7 +60,8 @@ func (p *processes) add(stream uint32, end netip.AddrPort, process model.Process
 	p.known[stream] = append(p.known[stream], owner{netip.AddrPortFrom(end.Addr().Unmap(), end.Port()), process})
 }
 
-// packet notes the process that a comment on a packet names. It belongs to the reading goroutine.
+// packet records the process that a comment on a packet names. It belongs to the reading
+// goroutine.
 func (p *processes) packet(stream uint32, packet *capture.Packet, s *capture.Segment) {
 	if packet.Process == nil {
 		return
@@ -72,7 +74,6 @@ func (p *processes) packet(stream uint32, packet *capture.Packet, s *capture.Seg
 	p.add(stream, end, model.Process(packet.Process.Process))
 }
 
-// ends are the addresses of a segment.
 func ends(s *capture.Segment) (from, to netip.AddrPort) {
 	return netip.AddrPortFrom(netip.AddrFrom16(s.Src).Unmap(), s.SrcPort), netip.AddrPortFrom(netip.AddrFrom16(s.Dst).Unmap(), s.DstPort)
 }

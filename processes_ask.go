@@ -14,21 +14,25 @@ import (
 )
 
 const (
-	// maxAsked bounds the connections that wait for their lookup. Further ones are not looked up.
+	// maxAsked bounds the connections that wait for their lookup. Connections beyond it are not
+	// looked up.
 	maxAsked = 1024
 	// askedWait is how long the end of a capture waits for lookups.
 	askedWait = 500 * time.Millisecond
-	// lookupArgument, in the place of a command, makes the program look up processes. Users do not type it.
+	// lookupArgument replaces the command and makes the program look up processes. Users do not
+	// type it.
 	lookupArgument = "__processes"
 )
 
-// question asks for the processes of a connection of this host. It is a line of JSON, as is answer.
+// question asks for the processes of a connection of this host. Questions and answers are lines of
+// JSON.
 type question struct {
 	Stream uint32            `json:"stream"`
 	Ends   [2]netip.AddrPort `json:"ends"`
 }
 
-// answer is the process at one end of a connection. Note says at the beginning what cannot be looked up.
+// answer is the process at one end of a connection. The first answer may have a Note instead: what
+// cannot be looked up.
 type answer struct {
 	Stream  uint32         `json:"stream"`
 	End     netip.AddrPort `json:"end"`
@@ -36,17 +40,20 @@ type answer struct {
 	Note    string         `json:"note,omitempty"`
 }
 
-// asker asks another process, which has the rights for it, for the processes at the ends of connections. The capturing
-// process needs no such right: it may be taken over by a packet.
+// asker asks another process for the processes at the ends of connections. Only the other process
+// has the rights for it. The capturing process must not have them: a packet may take control of
+// it.
 type asker struct {
 	known     *processes
 	questions chan question
-	// next is the first connection that was not asked for. It belongs to the reading goroutine.
+	// next is the first connection that was not asked for so far. It belongs to the reading
+	// goroutine.
 	next uint32
 	done sync.WaitGroup
 }
 
-// newAsker asks through to and reads the answers from from. It closes to at the end. note takes what cannot be looked up.
+// newAsker writes questions to to and reads answers from from. It closes to at the end. note
+// receives what cannot be looked up.
 func newAsker(known *processes, to io.WriteCloser, from io.Reader, note func(string)) *asker {
 	a := &asker{known: known, questions: make(chan question, maxAsked)}
 	go func() { // the other process may wait for a file system
@@ -54,7 +61,7 @@ func newAsker(known *processes, to io.WriteCloser, from io.Reader, note func(str
 		lines := json.NewEncoder(to)
 		for q := range a.questions {
 			if lines.Encode(q) != nil {
-				return // the other process is gone: the queue fills up, and nothing is asked any more
+				return // the other process has ended: the queue fills up, and later questions are dropped
 			}
 		}
 	}()
@@ -74,7 +81,8 @@ func newAsker(known *processes, to io.WriteCloser, from io.Reader, note func(str
 	return a
 }
 
-// packet asks for the ends of a connection when its first packet is seen. It belongs to the reading goroutine.
+// packet asks for the processes of a connection at its first packet. It belongs to the reading
+// goroutine.
 func (a *asker) packet(stream uint32, s *capture.Segment) {
 	if stream < a.next {
 		return
@@ -87,7 +95,7 @@ func (a *asker) packet(stream uint32, s *capture.Segment) {
 	}
 }
 
-// settle waits for the answers that are due, for askedWait at most. packet must not be called after it.
+// settle waits for outstanding answers, at most askedWait. packet must not be called after it.
 func (a *asker) settle() {
 	close(a.questions)
 	done := make(chan struct{})
@@ -98,7 +106,7 @@ func (a *asker) settle() {
 	}
 }
 
-// answerQuestions answers the questions of r until its end. Invalid ones end it.
+// answerQuestions answers the questions of r until its end. An invalid question ends it.
 func answerQuestions(r io.Reader, w io.Writer, find func(question) []answer) error {
 	out := json.NewEncoder(w)
 	lines := bufio.NewScanner(r)

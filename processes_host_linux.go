@@ -20,10 +20,11 @@ import (
 )
 
 const (
-	// scanInterval and scanShare limit how often /proc is read: not within 50 ms, and for at most a tenth of the time.
+	// scanInterval and scanShare limit how often /proc is read: at least 50 ms apart, and at most
+	// a tenth of the time.
 	scanInterval = 50 * time.Millisecond
 	scanShare    = 10
-	// maxHostName bounds the bytes read of the name of a pod, and of its namespace.
+	// maxHostName bounds the bytes read for the name of a pod and of its namespace.
 	maxHostName = 256
 	// shownContainer is how many digits of a container's id are shown, as docker ps does.
 	shownContainer = 12
@@ -31,10 +32,10 @@ const (
 	stateListen = 10
 )
 
-// hostProcesses finds the processes behind TCP sockets, in all network namespaces whose processes are visible. It
-// belongs to one goroutine.
+// hostProcesses finds the processes of TCP sockets, in all network namespaces with visible
+// processes. It belongs to one goroutine.
 type hostProcesses struct {
-	// proc is where the proc file system is mounted.
+	// proc is the mount point of the proc file system.
 	proc string
 	fs   procfs.FS
 	// own is the network namespace of this process.
@@ -42,49 +43,51 @@ type hostProcesses struct {
 	users map[string]string
 	pause func(time.Duration)
 
-	// tables are the sockets by namespace, holders the processes that hold them, by inode.
+	// tables are the sockets by namespace. holders are the processes that hold them, by inode.
 	tables  map[string]*socketTable
 	holders map[uint64]holder
-	// Reading tables and holders is limited.
+	// The scans limit how often tables and holders are read.
 	tableScan, holderScan scan
 }
 
 // socketTable are the TCP sockets of a network namespace.
 type socketTable struct {
-	// inodes are those of connections, 0 where no process accepted one yet. locals are those by their local end.
+	// inodes are the inodes of connections, 0 while no process has accepted one. locals are the
+	// inodes by local end.
 	inodes map[[2]netip.AddrPort]uint64
 	locals map[netip.AddrPort][]uint64
-	// listeners are by port, unspecified ones by an address without an IP.
+	// listeners are the inodes by listening address. An unspecified address has the zero
+	// netip.Addr and the port.
 	listeners map[netip.AddrPort]uint64
 }
 
-// holder is a process with an open socket, and its number of the file.
+// holder is a process with an open socket, and the number of its file descriptor.
 type holder struct{ pid, file int }
 
-// scan is when something was read last, and how long that took.
+// scan is the time of the latest read, and how long it took.
 type scan struct {
 	last time.Time
 	took time.Duration
 }
 
-// due waits until it may be read again.
+// due waits until the next read is allowed.
 func (s *scan) due(pause func(time.Duration)) {
 	if wait := max(scanInterval, scanShare*s.took) - time.Since(s.last); wait > 0 && !s.last.IsZero() {
 		pause(wait)
 	}
 }
 
-// over notes the end of a scan.
+// over records the end of a scan.
 func (s *scan) over(began time.Time) { s.last, s.took = time.Now(), time.Since(began) }
 
-// newHostProcesses reads the names of users in passwd, a file as /etc/passwd.
+// newHostProcesses reads the names of users from passwd, a file in the format of /etc/passwd.
 func newHostProcesses(proc, passwd string) (*hostProcesses, error) {
 	fs, err := procfs.NewFS(proc)
 	if err != nil {
 		return nil, fmt.Errorf("look up processes: %w", err)
 	}
 	h := &hostProcesses{proc: proc, fs: fs, users: map[string]string{}, pause: time.Sleep, tables: map[string]*socketTable{}}
-	h.own, _ = os.Readlink(filepath.Join(proc, "self/ns/net")) // empty is nobody's
+	h.own, _ = os.Readlink(filepath.Join(proc, "self/ns/net")) // empty matches no namespace
 	text, _ := os.ReadFile(passwd)                             // without it, users are numbers
 	for line := range strings.Lines(string(text)) {
 		if fields := strings.Split(line, ":"); len(fields) > 2 {
@@ -94,7 +97,6 @@ func newHostProcesses(proc, passwd string) (*hostProcesses, error) {
 	return h, nil
 }
 
-// find answers a question.
 func (h *hostProcesses) find(q question) (found []answer) {
 	if !h.knows(q.Ends) {
 		h.readTables()
@@ -107,7 +109,7 @@ func (h *hostProcesses) find(q question) (found []answer) {
 	return found
 }
 
-// knows reports whether the tables have a connection that a process holds.
+// knows reports whether the tables contain a connection that a process holds.
 func (h *hostProcesses) knows(ends [2]netip.AddrPort) bool {
 	for _, t := range h.tables {
 		if t.inodes[ends] > 0 || t.inodes[[2]netip.AddrPort{ends[1], ends[0]}] > 0 {
@@ -121,7 +123,7 @@ func (h *hostProcesses) knows(ends [2]netip.AddrPort) bool {
 func (h *hostProcesses) at(local, remote netip.AddrPort) (model.Process, bool) {
 	for name, t := range h.tables {
 		if local.Addr().IsLoopback() && name != h.own {
-			continue // each namespace has its own
+			continue // each namespace has its own loopback
 		}
 		inode := t.socket(local, remote)
 		if inode == 0 {
@@ -136,8 +138,9 @@ func (h *hostProcesses) at(local, remote netip.AddrPort) (model.Process, bool) {
 	return model.Process{}, false
 }
 
-// socket finds the socket at the local end of a connection: of the connection, or the only one at that end, because address
-// translation can have changed the other end, or the one that listens, where the connection is not accepted yet.
+// socket finds the socket at the local end of a connection. If the connection is not in the table,
+// the only socket at that end counts, because address translation can have changed the other end.
+// If no process has accepted the connection, the listening socket counts.
 func (t *socketTable) socket(local, remote netip.AddrPort) uint64 {
 	inode, isHere := t.inodes[[2]netip.AddrPort{local, remote}]
 	if inode > 0 {
@@ -160,20 +163,20 @@ func (h *hostProcesses) readTables() {
 	h.tableScan.due(h.pause)
 	defer h.tableScan.over(time.Now())
 	h.tables = map[string]*socketTable{}
-	all, _ := h.fs.AllProcs() // what can be read
+	all, _ := h.fs.AllProcs() // the readable ones
 	for _, p := range all {
 		dir := filepath.Join(h.proc, strconv.Itoa(p.PID))
 		name, err := os.Readlink(filepath.Join(dir, "ns/net"))
 		if err != nil || h.tables[name] != nil {
 			continue
 		}
-		if t, err := readTable(dir); err == nil { // else the process is gone: another one of the namespace will do
+		if t, err := readTable(dir); err == nil { // otherwise the process has ended: another one of the namespace follows
 			h.tables[name] = t
 		}
 	}
 }
 
-// readTable reads the sockets of the namespace of a process, whose folder in /proc is dir.
+// readTable reads the sockets of the namespace of a process. dir is its directory in /proc.
 func readTable(dir string) (*socketTable, error) {
 	fs, err := procfs.NewFS(dir)
 	if err != nil {
@@ -209,7 +212,6 @@ func socketEnd(ip net.IP, port uint64) netip.AddrPort {
 	return netip.AddrPortFrom(a.Unmap(), uint16(port))
 }
 
-// holder finds the process that holds a socket.
 func (h *hostProcesses) holder(inode uint64) (holder, bool) {
 	if at, ok := h.holders[inode]; ok {
 		name, _ := os.Readlink(filepath.Join(h.proc, strconv.Itoa(at.pid), "fd", strconv.Itoa(at.file)))
@@ -224,16 +226,16 @@ func (h *hostProcesses) holder(inode uint64) (holder, bool) {
 
 func socketName(inode uint64) string { return fmt.Sprintf("socket:[%d]", inode) }
 
-// readHolders reads who holds which socket. Of several processes, the one with the lowest number counts: the others mostly
-// are its children.
+// readHolders reads which process holds which socket. If several do, the lowest process id counts:
+// the others are mostly its children.
 func (h *hostProcesses) readHolders() {
 	h.holderScan.due(h.pause)
 	defer h.holderScan.over(time.Now())
 	h.holders = map[uint64]holder{}
-	all, _ := h.fs.AllProcs() // what can be read
+	all, _ := h.fs.AllProcs() // the readable ones
 	slices.SortFunc(all, func(a, b procfs.Proc) int { return a.PID - b.PID })
 	for _, p := range all {
-		files, _ := p.FileDescriptors() // of other users it takes rights
+		files, _ := p.FileDescriptors() // reading those of other users needs rights
 		for _, file := range files {
 			name, _ := os.Readlink(filepath.Join(h.proc, strconv.Itoa(p.PID), "fd", strconv.Itoa(int(file))))
 			digits, isSocket := strings.CutPrefix(name, "socket:[")
@@ -248,11 +250,11 @@ func (h *hostProcesses) readHolders() {
 	}
 }
 
-// containerID is how runtimes name containers in cgroups.
+// containerID matches the name that runtimes give a container in cgroups.
 var containerID = regexp.MustCompile(`[0-9a-f]{64}`)
 
-// describe says what is known of a process in a network namespace. It reads neither arguments nor environment: they
-// hold secrets.
+// describe returns the known facts about a process in a network namespace. It reads neither
+// arguments nor environment: they contain secrets.
 func (h *hostProcesses) describe(pid int, namespace string) model.Process {
 	out := model.Process{PID: pid}
 	p, err := h.fs.Proc(pid)
@@ -273,21 +275,21 @@ func (h *hostProcesses) describe(pid int, namespace string) model.Process {
 		}
 	}
 	if out.Container == "" {
-		if name, ok := h.users[out.User]; ok { // a container has users of its own
+		if name, ok := h.users[out.User]; ok { // a container has its own users
 			out.User = name
 		}
 		return out
 	}
 	root := filepath.Join(h.proc, strconv.Itoa(pid), "root")
 	out.Namespace = firstLine(root, "var/run/secrets/kubernetes.io/serviceaccount/namespace")
-	if (isPod || out.Namespace != "") && namespace != h.own { // in the network of the host, it is the name of the host
+	if (isPod || out.Namespace != "") && namespace != h.own { // in the network of the host, the file has the name of the host
 		out.Pod = firstLine(root, "etc/hostname")
 	}
 	return out
 }
 
-// firstLine reads the first line of a file of another root. Links in it cannot lead out of that root: whoever owns
-// a container could have the files of the host read.
+// firstLine reads the first line of a file of another root. Links cannot lead out of that root.
+// Otherwise the owner of a container could make this program read files of the host.
 func firstLine(root, name string) string {
 	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -14,14 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lookupMemory is the limit of memory from which the garbage collector works more: 100,000 sockets are about 40 MiB.
+// lookupMemory is the memory limit at which the garbage collector works more: 100,000 sockets are
+// about 40 MiB.
 const lookupMemory = 96 << 20
 
-// nobody is the user that looks up where root started: it may write nothing. The number is that of the kernel for
-// users without a name (/proc/sys/kernel/overflowuid).
+// nobody is the user that looks up processes if root started the program: it may write nothing.
+// The number is the kernel's for users without a name (/proc/sys/kernel/overflowuid).
 const nobody = 65534
 
-// startLookup starts this program once more, to look up processes. It ends when the returned writer is closed.
+// startLookup starts this program again as a process that looks up processes. It ends when the
+// returned writer is closed.
 func startLookup(isConfined bool) (to io.WriteCloser, from io.Reader, err error) {
 	if os.Geteuid() == 0 {
 		to, from, err = startLookupAs(isConfined, &syscall.SysProcAttr{
@@ -40,7 +42,7 @@ func startLookupAs(isConfined bool, as *syscall.SysProcAttr) (to io.WriteCloser,
 	if !isConfined {
 		cmd.Args = append(cmd.Args, "--no-sandbox")
 	}
-	as.Setpgid = true // signals of the terminal are for the capture
+	as.Setpgid = true // signals of the terminal are only for the capture
 	cmd.SysProcAttr, cmd.Dir, cmd.Env = as, "/", []string{}
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -56,7 +58,7 @@ func startLookupAs(isConfined bool, as *syscall.SysProcAttr) (to io.WriteCloser,
 	return in, out, nil
 }
 
-// lookUp is the program that startLookup starts.
+// lookUp is the main function of the process that startLookup starts.
 func lookUp(args []string) int {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	debug.SetMemoryLimit(lookupMemory)
@@ -72,7 +74,7 @@ func lookUp(args []string) int {
 		lacks = errors.Join(lacks, confineLookup())
 	}
 	if lacks != nil {
-		_ = json.NewEncoder(os.Stdout).Encode(answer{Note: lacks.Error()}) // the answers have the same error
+		_ = json.NewEncoder(os.Stdout).Encode(answer{Note: lacks.Error()}) // if this fails, the answers fail too
 	}
 	if answerQuestions(os.Stdin, os.Stdout, h.find) != nil {
 		return exitTrouble
@@ -80,11 +82,13 @@ func lookUp(args []string) int {
 	return exitClean
 }
 
-// lookupRights are the capabilities to see the open files of other users' processes, and the files of containers.
+// lookupRights are the capabilities to see the open files of other users' processes, and the files
+// of containers.
 const lookupRights = 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH
 
-// confineLookup gives up all rights but those to read files, and to see the open files of others. The filter
-// of system calls has none to look into the memory of others. Landlock would forbid to see their files.
+// confineLookup gives up all rights except to read files and to see the open files of others. The
+// system call filter forbids reading the memory of others. Landlock would also forbid seeing their
+// files, so it is not used.
 func confineLookup() error {
 	emptyBoundingSet()
 	var err error
@@ -97,7 +101,7 @@ func confineLookup() error {
 	return err
 }
 
-// hasCapabilities reports whether this process has all capabilities of a set.
+// hasCapabilities reports whether this process has all capabilities of set.
 func hasCapabilities(set uint32) bool {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

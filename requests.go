@@ -51,12 +51,12 @@ func newRequests(e environment) (*cobra.Command, action) {
 
 // listing is the result of requests: lines written while the captures are read.
 type listing struct {
-	// Sink is w, behind pseudonyms if they are asked for. It belongs to the collecting goroutine.
+	// Sink is w, wrapped by pseudonyms with --redact. It belongs to the collecting goroutine.
 	decode.Sink
 	j   *job
 	out *output
 	w   *write.RequestsWriter
-	// picked are the requests that pass the filters, nil where all do.
+	// picked are the requests that pass the filters; nil if there are no filters.
 	picked *pickedRequests
 }
 
@@ -78,7 +78,7 @@ func (l *listing) open() (err error) {
 	return nil
 }
 
-// nameCaptures has the lines name the capture that they are of, if there are several.
+// nameCaptures adds the name of the capture to each line if there are several captures.
 func (l *listing) nameCaptures(paths []string) {
 	if len(paths) < 2 {
 		return

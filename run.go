@@ -85,7 +85,7 @@ func newRun(e environment) (*cobra.Command, action) {
 type child struct {
 	args []string
 	streams
-	// ended is called at its end.
+	// ended is called when the command has ended.
 	ended func()
 
 	cmd     *exec.Cmd

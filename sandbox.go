@@ -6,20 +6,25 @@ import (
 	"slices"
 )
 
-// sandbox is what a command still needs when everything is open. The process gives up all else, for good
-// and in all threads: what a packet takes over can then do no more than this.
+// sandbox is what a command still needs when everything is open. The process gives up all other
+// rights, for good and in all threads. An attacker who takes control through a packet then has
+// only these rights.
 type sandbox struct {
-	// reads are the files that are still to be read, waits those that may be replaced or appear later.
+	// reads are the files to be read later. waits are the files that may be replaced or appear
+	// later.
 	reads, waits []string
-	// appears are the outputs that are open and get their name at the end, creates those that are opened later, too.
+	// appears are the open outputs that get their name at the end. creates are the outputs that
+	// are opened later.
 	appears, creates []string
-	// hasChild says that a command runs, which gets signals, and that interfaces are looked up.
+	// hasChild says that a command runs. It receives signals, and interfaces are looked up.
 	hasChild bool
-	// isLive says that the process lives for weeks, so that the start may take some milliseconds.
+	// isLive says that the process may run for weeks, so a start that takes some milliseconds is
+	// fine.
 	isLive bool
 }
 
-// confine gives up what the job does not need any more. It is called once, when everything is open.
+// confine gives up the rights that the job no longer needs. It is called once, when everything is
+// open.
 func (j *job) confine(s sandbox) {
 	if j.environment.confine == nil || j.opt.traffic.noSandbox {
 		return
@@ -37,8 +42,8 @@ func (j *job) confine(s sandbox) {
 	}
 }
 
-// directories are those of files, resolved, each once. With isAwaited, one that is not there yet stands for
-// the nearest one above it that is.
+// directories returns the resolved directories of files, each once. With isAwaited, the nearest
+// existing parent replaces a missing directory.
 func directories(files []string, isAwaited bool) (dirs []string) {
 	for _, name := range files {
 		if name == "" || name == "-" {

@@ -18,8 +18,8 @@ import (
 	"kernel.org/pub/linux/libs/security/libcap/psx"
 )
 
-// confine gives up all rights but those of a sandbox. applied says what the kernel had for it; err says what
-// it has and refused.
+// confine gives up all rights except those of a sandbox. applied lists the mechanisms of the
+// kernel. err says which of them failed.
 func confine(s sandbox) (applied string, err error) {
 	if s.isLive {
 		emptyBoundingSet()
@@ -43,8 +43,8 @@ func confine(s sandbox) (applied string, err error) {
 	return strings.Join(parts, ", "), err
 }
 
-// emptyBoundingSet gives up the rights that a program could get by running another one. Without
-// CAP_SETPCAP nobody can; no_new_privs has the same effect.
+// emptyBoundingSet gives up the rights that the process could get by running another program. It
+// needs CAP_SETPCAP. Without that, no_new_privs has the same effect.
 func emptyBoundingSet() {
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
 		if landlocksys.AllThreadsPrctl(unix.PR_CAPBSET_DROP, c, 0, 0, 0) != nil {
@@ -60,8 +60,8 @@ const (
 	mayCreate = mayAppear | landlocksys.AccessFSReadDir | landlocksys.AccessFSReadFile | landlocksys.AccessFSWriteFile | landlocksys.AccessFSTruncate
 )
 
-// restrictFiles has Landlock forbid all files but those of the sandbox, TCP connections and, where no command
-// runs, signals to other processes. It sets no_new_privs.
+// restrictFiles forbids, by Landlock, all files except those of the sandbox, TCP connections and,
+// without a command, signals to other processes. It sets no_new_privs.
 func (s sandbox) restrictFiles() error {
 	var rules []landlock.Rule
 	allow := func(access landlock.AccessFSSet, paths ...string) {
@@ -70,13 +70,13 @@ func (s sandbox) restrictFiles() error {
 		}
 	}
 	for _, name := range s.reads {
-		// A name that leads to no file is that of an open pipe (/dev/fd/63), which needs no right, or is missing.
+		// A name without a file is an open pipe (/dev/fd/63), which needs no right, or is missing.
 		target, err := filepath.EvalSymlinks(name)
 		st, failed := os.Stat(target)
 		switch {
 		case err != nil || failed != nil:
 		case st.IsDir():
-			allow(landlocksys.AccessFSReadDir, target) // enough to say that it is none
+			allow(landlocksys.AccessFSReadDir, target) // enough to report that it is a directory
 		default:
 			allow(mayRead, target)
 		}
@@ -91,8 +91,8 @@ func (s sandbox) restrictFiles() error {
 	return config.BestEffort().Restrict(rules...)
 }
 
-// capabilities keeps only two capabilities. With CAP_DAC_OVERRIDE, root writes outputs into the directories of
-// others and reads their key logs. CAP_KILL is for the command that runs.
+// capabilities keeps only two capabilities. With CAP_DAC_OVERRIDE, root writes outputs into the
+// directories of other users and reads their key logs. CAP_KILL is for the command that runs.
 func (s sandbox) capabilities() error {
 	keep := uint32(1) << unix.CAP_DAC_OVERRIDE
 	if s.hasChild {
@@ -101,7 +101,7 @@ func (s sandbox) capabilities() error {
 	return dropCapabilities(keep)
 }
 
-// dropCapabilities gives up all capabilities but those of a set.
+// dropCapabilities gives up all capabilities except keep.
 func dropCapabilities(keep uint32) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -124,8 +124,9 @@ func dropCapabilities(keep uint32) error {
 	return nil
 }
 
-// calls are the system calls of the Go runtime and of what goes on after the start: reading, writing, giving
-// names to files, waiting, and answering on a socket that listens. Those that an architecture does not have are left out.
+// calls are the system calls of the Go runtime and of the work after the start: reading, writing,
+// renaming files, waiting, and answering on a listening socket. Calls that an architecture does
+// not have are removed.
 var calls = strings.Fields(`
 	read readv pread64 preadv write writev pwrite64 pwritev lseek close dup dup3 fcntl
 	open openat openat2 stat fstat lstat newfstatat statx statfs fstatfs readlink readlinkat getdents64 getcwd access faccessat faccessat2
@@ -140,11 +141,11 @@ var calls = strings.Fields(`
 	mmap2 fstat64 stat64 fstatat64 lstat64 fcntl64 ftruncate64 _llseek sendfile64 clock_gettime64 futex_time64 ppoll_time64
 	clock_nanosleep_time64 ugetrlimit`)
 
-// childCalls are those beside a command: signals to it, and waiting for it.
+// childCalls are the additional system calls if a command runs: signals to it, and waiting for it.
 var childCalls = []string{"kill", "pidfd_open", "pidfd_send_signal", "wait4", "waitid", "sendto"}
 
-// partCalls are the system calls of which only a part is refused: executable memory, namespaces, and ioctl but
-// for questions about terminals and interfaces.
+// partCalls are the system calls that are refused for some arguments: executable memory,
+// namespaces, and ioctl except for questions about terminals and interfaces.
 var partCalls = []seccomp.NameWithConditions{
 	{Name: "mmap", Conditions: seccomp.ArgumentConditions{{Argument: 2, Operation: seccomp.BitsSet, Value: unix.PROT_EXEC}}},
 	{Name: "mprotect", Conditions: seccomp.ArgumentConditions{{Argument: 2, Operation: seccomp.BitsSet, Value: unix.PROT_EXEC}}},
@@ -153,10 +154,10 @@ var partCalls = []seccomp.NameWithConditions{
 	{Name: "ioctl", Conditions: unless(1, unix.TCGETS, unix.TIOCGWINSZ, unix.SIOCGIFINDEX, unix.SIOCGIFHWADDR, unix.SIOCGIFFLAGS)},
 }
 
-// socketCall is one more beside a command, which needs the names of interfaces.
+// socketCall is an additional one if a command runs: the names of interfaces need it.
 var socketCall = seccomp.NameWithConditions{Name: "socket", Conditions: unless(0, unix.AF_NETLINK)}
 
-// unless holds where an argument has none of the values.
+// unless is true if an argument has none of the values.
 func unless(argument uint32, values ...uint64) (all seccomp.ArgumentConditions) {
 	for _, v := range values {
 		all = append(all, seccomp.Condition{Argument: argument, Operation: seccomp.NotEqual, Value: v})
@@ -164,8 +165,8 @@ func unless(argument uint32, values ...uint64) (all seccomp.ArgumentConditions) 
 	return all
 }
 
-// filterCalls has the kernel refuse all system calls but those of the lists, with EPERM. isThere is false where
-// the kernel or the library has no filters for this machine.
+// filterCalls makes the kernel refuse, with EPERM, all system calls that are not in the lists.
+// isThere is false if the kernel or the library has no filters for this machine.
 func (s sandbox) filterCalls() (isThere bool, err error) {
 	machine, err := arch.GetInfo("")
 	if err != nil || !seccomp.Supported() {
@@ -181,10 +182,11 @@ func (s sandbox) filterCalls() (isThere bool, err error) {
 	return true, nil
 }
 
-// policies are the filters for a machine that has the system calls known. A call passes if both let it pass. The
-// programs that the library makes jump to wrong places in long groups, and behind conditions that do not hold they
-// compare the argument with the next number. So groups are short, and what looks at arguments only refuses: memory
-// rights and the flags of threads are no numbers of the calls behind them.
+// policies returns the filters for a machine with the system calls known. A call passes if both
+// filters allow it. The programs of the library have two errors. In long groups they jump to wrong
+// places. After a condition that is false, they compare the argument with the number of the next
+// call. So groups are short, and the filter with conditions only refuses: memory rights and thread
+// flags never equal the number of a call that follows.
 func (s sandbox) policies(known map[string]int) []seccomp.Policy {
 	names, parts := calls, partCalls
 	if s.hasChild {
@@ -196,7 +198,7 @@ func (s sandbox) policies(known map[string]int) []seccomp.Policy {
 	partly := seccomp.Policy{DefaultAction: seccomp.ActionAllow, Syscalls: []seccomp.SyscallGroup{
 		{Action: seccomp.ActionErrno | seccomp.Action(unix.EPERM), NamesWithCondtions: parts},
 	}}
-	// A C library takes ENOSYS as a reason to use clone in its place, whose flags can be looked at.
+	// With ENOSYS a C library uses clone instead, whose flags the filter can check.
 	whole := seccomp.Policy{DefaultAction: seccomp.ActionErrno, Syscalls: []seccomp.SyscallGroup{
 		{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: []string{"clone3"}},
 	}}
@@ -205,5 +207,5 @@ func (s sandbox) policies(known map[string]int) []seccomp.Policy {
 	for group := range slices.Chunk(names, longest) {
 		whole.Syscalls = append(whole.Syscalls, seccomp.SyscallGroup{Action: seccomp.ActionAllow, Names: group})
 	}
-	return []seccomp.Policy{partly, whole} // the last one refuses further filters, too
+	return []seccomp.Policy{partly, whole} // the last one also refuses further filters
 }

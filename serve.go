@@ -21,24 +21,24 @@ import (
 
 // Limits of the HTTP server.
 const (
-	// maxRequestHeader bounds the header of a request in bytes; what browsers
-	// send is below 2 KiB. Bodies are not read at all.
+	// maxRequestHeader bounds the header of a request in bytes. Browsers send less than 2 KiB.
+	// Bodies are never read.
 	maxRequestHeader = 16 << 10
 	// The timeouts for a client that sends its request slowly, reads about 10 MB slowly, or is
 	// silent.
 	headerTimeout = 5 * time.Second
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 10 * time.Second
-	// shutdownTimeout is how long answers under way may take when the capture has ended.
+	// shutdownTimeout is how long current answers may take after the capture has ended.
 	shutdownTimeout = time.Second
 
 	// freshFor is how long a snapshot is valid. A report of thousands of findings takes about 10
-	// ms, in which no packet is analyzed.
+	// ms, and no packet is analyzed meanwhile.
 	freshFor = time.Second
 	// snapshotTimeout is how long a request waits for a snapshot.
 	snapshotTimeout = 5 * time.Second
-	// deadAfter is how long the analysis may be silent before /healthz reports it. It is active
-	// every 100 ms.
+	// deadAfter is how long the analysis may be silent before /healthz reports it. The analysis is
+	// active every 100 ms.
 	deadAfter = 10 * time.Second
 )
 
@@ -46,7 +46,7 @@ type snapshot struct {
 	report *model.Report
 	counts liveCounts
 	at     time.Duration
-	// html, json and markdown are written when they are first requested.
+	// html, json and markdown are written at their first request.
 	html, json, markdown form
 }
 
@@ -77,7 +77,7 @@ type served struct {
 	asked   atomic.Bool
 	beaten  atomic.Int64
 	mu      sync.Mutex
-	next    chan struct{} // closed when the next snapshot is there
+	next    chan struct{} // closed when the next snapshot is available
 }
 
 // listenAddress adds the loopback host to an address without a host.
@@ -169,7 +169,7 @@ func (s *served) publish(c *snapshot) {
 
 var errNoSnapshot = errors.New("the analysis is busy; try again")
 
-// snapshot returns the current snapshot if it is fresh, or else the next one.
+// snapshot returns the current snapshot if it is fresh, otherwise the next one.
 func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
 	defer cancel()
@@ -209,7 +209,7 @@ func (s *served) handler(metrics http.Handler, places *room) http.Handler {
 	return s.guard(mux)
 }
 
-// reportHandler serves a form of the report.
+// reportHandler serves the report in one format.
 func (s *served) reportHandler(contentType, policy string, form func(*snapshot) ([]byte, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.snapshot(r.Context())
@@ -237,12 +237,11 @@ func (s *served) health(w http.ResponseWriter, _ *http.Request) {
 		_, _ = fmt.Fprintf(w, "no packets were looked at for %v\n", silent.Round(time.Second))
 		return
 	}
-	_, _ = io.WriteString(w, "ok\n") // an error means that the client has closed
+	_, _ = io.WriteString(w, "ok\n") // an error means that the client has closed the connection
 }
 
-// guard sets security headers and refuses requests under a foreign host name. A page from
-// elsewhere can reach this host under a name of its own (DNS rebinding), and that name is in its
-// request.
+// guard sets security headers and refuses requests for a foreign host name. A foreign page can
+// reach this host under its own name (DNS rebinding). Its request then contains that name.
 func (s *served) guard(next http.Handler) http.Handler {
 	local := s.listener.Addr().(*net.TCPAddr).IP.IsLoopback()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -8,27 +8,28 @@ import (
 	"time"
 )
 
-// The bounds on connections to the HTTP server. Where there is no room, the connection that has been idle
-// longest makes room for a new one, first among those of the same peer: who holds connections open keeps nobody out.
+// The bounds on connections to the HTTP server. At a limit, a new connection evicts the connection
+// that has been idle longest. The limit of the peer applies first, so a client that holds
+// connections open blocks nobody else.
 const (
-	// maxServed bounds the connections: a few readers and scrapers, each of
-	// some 30 KB with its goroutine and buffers.
+	// maxServed bounds the connections: a few readers and scrapers, each of some 30 KB with its
+	// goroutine and buffers.
 	maxServed = 64
-	// maxPeer bounds the connections of one address: a browser opens 6.
+	// maxPeer bounds the connections of one address. A browser opens 6.
 	maxPeer = 16
-	// maxReports bounds the reports that are sent at one time, each for at most writeTimeout. With maxScrapes they
-	// are the only answers that take time, so that /healthz always finds room.
+	// maxReports bounds the reports sent at once, each for at most writeTimeout. With maxScrapes
+	// they are the only slow answers, so /healthz always gets a connection.
 	maxReports = 16
 )
 
-// room hands out the places for connections. Its methods may be called by any goroutine.
+// room limits the connections of the HTTP server. Any goroutine may call its methods.
 type room struct {
 	net.Listener
 	now func() time.Time
 
 	mu   sync.Mutex
 	held map[*heldConn]struct{}
-	// reports has a place for each report that is sent.
+	// reports has one element for each report being sent.
 	reports chan struct{}
 }
 
@@ -36,7 +37,8 @@ type heldConn struct {
 	net.Conn
 	room *room
 	peer string
-	// isAnswered says that an answer is under way, since that the connection is idle; the mutex of the room guards them.
+	// isAnswered says that an answer is in progress. since is when the connection became idle.
+	// room.mu guards them.
 	isAnswered bool
 	since      time.Time
 }
@@ -77,7 +79,8 @@ func (r *room) admit(h *heldConn) bool {
 	return true
 }
 
-// evict closes the connection that has been idle longest, of a peer or, where that is empty, of all. The caller holds mu.
+// evict closes the connection that has been idle longest, of peer or, if peer is empty, of all.
+// The caller holds mu.
 func (r *room) evict(peer string) bool {
 	var oldest *heldConn
 	for h := range r.held {
@@ -89,11 +92,11 @@ func (r *room) evict(peer string) bool {
 		return false
 	}
 	delete(r.held, oldest)
-	_ = oldest.Conn.Close() // the server notices
+	_ = oldest.Conn.Close() // the server gets an error and closes it
 	return true
 }
 
-// Close gives the place back.
+// Close removes the connection from the room.
 func (h *heldConn) Close() error {
 	h.room.mu.Lock()
 	delete(h.room.held, h)
@@ -107,7 +110,7 @@ func withHeld(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, heldKey{}, c)
 }
 
-// keep has a connection keep its place while it gets an answer.
+// keep protects a connection from evict while it gets an answer.
 func (r *room) keep(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if h, ok := q.Context().Value(heldKey{}).(*heldConn); ok {
@@ -123,7 +126,7 @@ func (r *room) keep(next http.Handler) http.Handler {
 	})
 }
 
-// few turns requests away while as many reports as there may be are being sent.
+// few refuses a request while maxReports reports are being sent.
 func (r *room) few(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		select {

@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// interruptGrace is how long standard input is read after a signal. Ctrl-C reaches the complete
-// pipeline, and the writer sends the packets that it still holds.
+// interruptGrace is how long standard input is read after a signal. Ctrl-C also reaches the writer
+// of the pipe, and the writer then sends its buffered packets.
 const interruptGrace = time.Second
 
-// untilInterrupted reads in to its end, or until shortly after ctx is done. The capture from the
-// pipe is then complete, and its result counts.
+// untilInterrupted reads in to its end, or until interruptGrace after ctx is done. The capture
+// from the pipe is then complete, and its result is valid.
 func untilInterrupted(ctx context.Context, in io.Reader) io.Reader {
 	const size = 256 << 10 // of a read: a pipe holds 64 KiB
 	r, w := io.Pipe()
 	go func() {
 		// Both ends are wrapped, because their own copy methods use smaller buffers.
 		_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{in}, make([]byte, size))
-		_ = w.CloseWithError(err) // nil is the end
+		_ = w.CloseWithError(err) // nil means EOF
 	}()
 	context.AfterFunc(ctx, func() {
 		time.AfterFunc(interruptGrace, func() { _ = w.Close() })
@@ -29,9 +29,9 @@ func untilInterrupted(ctx context.Context, in io.Reader) io.Reader {
 	return r
 }
 
-// onSecondSignal ends the program at once at the second signal, because the report can take
-// longer than the user wants to wait. It calls tidy before. stop ends the waiting. A hangup does
-// not count, because a closing terminal can send several.
+// onSecondSignal ends the program at the second signal, because the report can take longer than
+// the user wants to wait. It calls tidy first. stop ends the waiting. A hangup does not count,
+// because a closing terminal can send several.
 func onSecondSignal(ctx context.Context, tidy func()) (stop func()) {
 	done := make(chan struct{})
 	signals := make(chan os.Signal, 1)

@@ -23,8 +23,8 @@ func newSniff(e environment) (*cobra.Command, action) {
 	opt := &options{output: newReportOutput(true)}
 	opt.add(cmd, &opt.live, &opt.save, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
-		// A closed reader of standard output must not end the program with incomplete files. The
-		// write fails instead.
+		// If the reader of standard output closes it, the program must not end with incomplete
+		// files. The write fails instead.
 		signal.Ignore(syscall.SIGPIPE)
 		// A closed terminal or remote session ends the capture with its report. Under nohup the
 		// hangup is ignored.

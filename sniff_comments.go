@@ -13,18 +13,19 @@ import (
 )
 
 const (
-	// commentDelay is how long packets wait for their findings: a request outside its range is reported within
-	// ageInterval + 2 x pendingInterval = 1 s, and again after minInterval = 1 s.
+	// commentDelay is how long packets wait for their findings. A request outside its range is
+	// reported within ageInterval + 2 x pendingInterval = 1 s, and again after minInterval = 1 s.
 	commentDelay = 2 * time.Second
-	// maxHeld bounds the packets that wait, in bytes with heldOverhead each: 16 MiB. Beyond, the oldest go without waiting.
+	// maxHeld bounds the waiting packets, in bytes with heldOverhead each: 16 MiB. Beyond it, the
+	// oldest are written without waiting.
 	maxHeld      = 16 << 20
 	heldOverhead = 96
 	// maxComments bounds the comments that wait for their packets: 1,024 of some 200 bytes.
 	maxComments = 1024
 )
 
-// commenter holds packets back until it is known which findings they prove, and writes these as comments on them.
-// write and close belong to the reading goroutine, add to the collecting one.
+// commenter delays packets until it is known which findings they prove. It writes these findings
+// as comments on them. write and close belong to the reading goroutine, add to the collecting one.
 type commenter struct {
 	save *saver
 	now  func() time.Duration
@@ -33,12 +34,12 @@ type commenter struct {
 	size int
 
 	mu sync.Mutex
-	// comments are texts for packets by frame number; passed is the last frame that was written.
+	// comments are the texts by frame number. passed is the last frame that was written.
 	comments map[uint64][]string
 	passed   uint64
-	// late are texts about packets that were written already: they go to the next one.
+	// late are the texts about packets that were already written. The next packet gets them.
 	late []string
-	// seen are the occurrences that have a comment, by number of the finding: the last frame of each.
+	// seen is, by number of the finding, the last frame with a comment.
 	seen map[int]uint64
 }
 
@@ -51,7 +52,7 @@ func newCommenter(save *saver, now func() time.Duration) *commenter {
 	return &commenter{save: save, now: now, comments: map[uint64][]string{}, seen: map[int]uint64{}}
 }
 
-// add notes findings that came in.
+// add adds comments for new findings.
 func (c *commenter) add(news []model.News) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,7 +75,7 @@ func (c *commenter) add(news []model.News) {
 	}
 }
 
-// write takes packets, and writes those that waited long enough.
+// write accepts packets and writes those that have waited long enough.
 func (c *commenter) write(packets []capture.Packet) {
 	now := c.now()
 	for i := range packets {
@@ -90,7 +91,7 @@ func (c *commenter) write(packets []capture.Packet) {
 	c.flush(n)
 }
 
-// flush writes the first n packets that wait.
+// flush writes the first n waiting packets.
 func (c *commenter) flush(n int) {
 	out := make([]capture.Packet, n)
 	comments := make([]string, n)

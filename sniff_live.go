@@ -16,7 +16,7 @@ import (
 const snapshotInterval = time.Second
 
 // maxCatchUp bounds how long buffered packets are read at the end: 1 GiB, the largest buffer, in
-// 10 s. A clock that is set back could otherwise delay the end without limit.
+// 10 s. Without it, a clock that is set back could delay the end for any time.
 const maxCatchUp = 10 * time.Second
 
 // liveCapture is the part of *capture.Live that sniff uses.
@@ -36,8 +36,8 @@ type live struct {
 	each func(p *pipeline) error
 }
 
-// clock is the time of timeouts. Packet time stops without packets, and jumps when the host's
-// clock is set.
+// clock is the time for timeouts. Packet time stops when no packets arrive, and jumps when the
+// host's clock is set.
 func (l *live) clock() int64 { return int64(l.now()) }
 
 // watch makes a shard report requests at once, and its limits while it works.
@@ -74,8 +74,8 @@ func (w *watchedShard) Take(old []decode.Event) []decode.Event {
 	return events
 }
 
-// liveSource captures until the user ends it (ctx), for a time, or for a number of packets. With
-// -w, it also saves the packets. Next belongs to one goroutine.
+// liveSource captures until ctx is done, for a time, or for a number of packets. With -w, it also
+// saves the packets. Next belongs to one goroutine.
 type liveSource struct {
 	liveCapture
 	// ctx ends the capture. Packets captured before that are still read.
@@ -86,20 +86,20 @@ type liveSource struct {
 	most  uint64
 	// pick selects the analyzed packets; nil for all.
 	pick func(*capture.Packet) bool
-	// save takes the packets of every batch; nil for nobody.
+	// save receives the packets of every batch; nil for none.
 	save func(packets []capture.Packet)
 	// dissector belongs to the reading goroutine, stats are a copy for others.
 	dissector *capture.Dissector
 	stats     atomic.Pointer[capture.DissectorStats]
 	copied    time.Duration
 
-	// asked is when the end was requested, by now; ends is the same by the clock of packets, 0
-	// before.
+	// asked is the time (now) at which the end was requested. ends is the same by the clock of
+	// packets; 0 before the request.
 	asked time.Duration
 	ends  int64
 
 	over   bool
-	picked uint64 // packets, by pickFrom
+	picked uint64 // number of packets
 	passed atomic.Uint64
 	bytes  atomic.Uint64
 	last   atomic.Int64
@@ -155,7 +155,7 @@ func (s *liveSource) caughtUp(packets []capture.Packet) bool {
 	return len(packets) == 0 || packets[0].Time >= s.ends || s.now()-s.asked >= maxCatchUp
 }
 
-// copyStats gives the other goroutines what the dissector has counted so far.
+// copyStats publishes the current counts of the dissector to other goroutines.
 func (s *liveSource) copyStats() {
 	if now := s.now(); s.stats.Load() == nil || now-s.copied >= snapshotInterval {
 		stats := s.dissector.Stats()

@@ -11,8 +11,8 @@ import (
 
 // The events of sniff --format json, one object per line.
 type (
-	// findingEvent is a new finding. Pending: its request waits for its outcome, so count is 1
-	// and outcomes is empty.
+	// findingEvent is a new finding. Pending says that its request waits for its outcome: count is
+	// 1 and outcomes is empty.
 	findingEvent struct {
 		Event   string        `json:"event"`
 		Time    string        `json:"time"`
@@ -20,8 +20,8 @@ type (
 		Pending bool          `json:"pending"`
 		Finding model.Finding `json:"finding"`
 	}
-	// countEvent reports that a finding happened again: more times since the last event of that
-	// number, count times in total.
+	// countEvent reports that a finding happened again. more is the number of times since the last
+	// event of that finding, count the total.
 	countEvent struct {
 		Event  string `json:"event"`
 		Time   string `json:"time"`
@@ -51,7 +51,7 @@ type newsWriter struct {
 	json  bool
 	color string
 	line  *statusLine
-	// isOpen: no empty line follows the last text.
+	// isOpen says that no empty line follows the last text.
 	isOpen bool
 }
 

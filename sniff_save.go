@@ -20,12 +20,11 @@ import (
 )
 
 const (
-	// saveBuffer is how many bytes of a saved capture are written at once, unless a packet is
-	// longer.
+	// saveBuffer is how many bytes of a saved capture one write has, unless a packet is longer.
 	saveBuffer = 256 << 10
 	// saveFlush is the longest time before packets are written.
 	saveFlush = time.Second
-	// saveRetry is how long a file that could not be written is left alone.
+	// saveRetry is the time between attempts to write a file after a failure.
 	saveRetry = 10 * time.Second
 	// minRotation bounds --rotate-interval, so that the names of files differ.
 	minRotation = time.Second
@@ -75,7 +74,7 @@ type saver struct {
 	now     func() time.Duration
 	// say prints on standard error.
 	say func(format string, args ...any)
-	// place is where the files are; its directory is held open where there is more than one.
+	// place is the name of the files. Its directory stays open if there are several.
 	place place
 	// stamp names the files of this run.
 	stamp   string
@@ -87,7 +86,8 @@ type saver struct {
 	begun   time.Duration
 	flushed time.Duration
 
-	// isOut says that nothing can be written since outSince; tried is the last try. isOver: it is not tried again.
+	// isOut says that writes have failed since outSince. tried is the time of the last attempt.
+	// isOver says that there is no further attempt.
 	isOut, isOver   bool
 	outSince, tried time.Duration
 	// hasLost says that packets are missing from the files.
@@ -107,12 +107,13 @@ func (b wholeBlocks) Write(block []byte) (int, error) {
 	return b.Writer.Write(block)
 }
 
-// blockFile writes complete blocks. If a full disk accepts only part, it removes that part
-// again.
+// blockFile writes complete blocks. If a full disk accepts only a part of them, it removes that
+// part.
 type blockFile struct {
 	out  *output
 	size int64
-	// isTorn says that a part could not be cut off: a pipe cannot be cut, and its reader sees the tear.
+	// isTorn says that a part could not be removed: a pipe cannot be truncated, and its reader
+	// gets the part.
 	isTorn bool
 }
 
@@ -167,7 +168,7 @@ func (s *saver) begin() (err error) {
 		return err
 	}
 	err = s.removeOldest()
-	s.isOver = s.isOver || err != nil // or else further files would fill the disk
+	s.isOver = s.isOver || err != nil // otherwise further files would fill the disk
 	return err
 }
 
@@ -200,10 +201,11 @@ func (s *saver) createNext() (err error) {
 	return nil
 }
 
-// write keeps packets. Where that fails it says so, and tries again later where the file can be continued.
+// write saves packets. If that fails, it reports the error, and tries again later if the file can
+// be continued.
 func (s *saver) write(packets []capture.Packet) { s.writeWith(packets, nil) }
 
-// writeWith is write with comments on the packets, one for each; nil for none.
+// writeWith is write with one comment for each packet; nil for none.
 func (s *saver) writeWith(packets []capture.Packet, comments []string) {
 	now := s.now()
 	switch {
@@ -212,7 +214,7 @@ func (s *saver) writeWith(packets []capture.Packet, comments []string) {
 	case s.isOut:
 		s.tried = now
 		if s.resume() != nil {
-			return // it was said why
+			return // the reason was reported
 		}
 		s.isOut = false
 		s.say("%s is written again; the packets of %v are missing from it", s.options.path, (now - s.outSince).Round(time.Second))
@@ -229,7 +231,7 @@ func (s *saver) writeWith(packets []capture.Packet, comments []string) {
 	}
 }
 
-// resume goes on after an outage: with the next file of a rotation, or with a new section.
+// resume continues after an outage: with the next file of a rotation, or with a new section.
 func (s *saver) resume() error {
 	if !s.options.rotates() {
 		return s.section()
@@ -291,8 +293,8 @@ func (s *saver) explain(err error) error {
 	return fmt.Errorf("write %s: %w", s.file.name, reason(err))
 }
 
-// removeOldest deletes the oldest files beyond --rotate-keep. It deletes only files named by a
-// rotation. Files of this run count as the newest, because the clock may have been set.
+// removeOldest deletes the oldest files beyond --rotate-keep. It deletes only files with a name of
+// the rotation. Files of this run count as the newest, because the clock may have been set.
 func (s *saver) removeOldest() error {
 	if s.options.keep == 0 {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// statusLine is the last line at a terminal, with the current counts. All writes to standard
-// error go through it, so they never mix. Any goroutine may call it.
+// statusLine shows the current counts in the last line of a terminal. All writes to standard error
+// go through it, so they never mix. Any goroutine may call it.
 type statusLine struct {
 	out  io.Writer
 	size func() (width int, ok bool)
@@ -69,8 +69,8 @@ func (l *statusLine) clear() {
 	}
 }
 
-// erase returns the codes that erase the line. A narrower terminal has wrapped it into several
-// rows (ECMA-48: CUU, ED).
+// erase returns the codes that erase the line. A terminal that became narrower has wrapped it into
+// several rows (ECMA-48: CUU, ED).
 func (l *statusLine) erase() string {
 	up := ""
 	if width, ok := l.size(); ok && l.shown > width {
@@ -79,7 +79,7 @@ func (l *statusLine) erase() string {
 	return "\r" + up + "\x1b[J"
 }
 
-// statusText returns the line in ASCII. The most important parts are last, and stay if the line
+// statusText returns the line in ASCII. The most important parts are last, and remain if the line
 // is too long.
 func statusText(c liveCounts, room int) string {
 	parts := []string{

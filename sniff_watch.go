@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	// ageInterval is how often requests stop waiting for a range to borrow. They wait at most
-	// twice as long, so a finding is printed within a second.
+	// ageInterval is how often requests stop waiting for a borrowed range. They wait at most twice
+	// as long, so a finding is printed within a second.
 	ageInterval = 400 * time.Millisecond
-	// pendingInterval is how long a request outside its range waits for its outcome before it is
-	// printed without one: at most twice as long.
+	// pendingInterval is how long a request outside its range waits for its outcome, at most twice
+	// as long. It is then printed without an outcome.
 	pendingInterval = 300 * time.Millisecond
 	// statusInterval is how often the status line is drawn.
 	statusInterval = 500 * time.Millisecond
@@ -39,7 +39,7 @@ func (e *every) due(now time.Duration) bool {
 }
 
 // watch is the result of a live capture. Its methods belong to the job's goroutine before and
-// after the pipeline runs, and to the collecting one while it runs.
+// after the pipeline runs, and to the collecting goroutine while it runs.
 type watch struct {
 	*findings
 	status *statusLine
@@ -48,13 +48,13 @@ type watch struct {
 	// src and live are set when run has opened the interface.
 	src  *liveSource
 	live *live
-	// packets is the standard output of -w.
+	// packets is standard output for -w.
 	packets io.Writer
 	// save belongs to the reading goroutine while the pipeline runs; nil without -w.
 	save *saver
-	// asker asks for the processes of clients; nil for nobody.
+	// asker asks for the processes of clients; nil for none.
 	asker *asker
-	// comments puts findings on the packets that are saved; nil without --comments.
+	// comments adds findings to the saved packets; nil without --comments.
 	comments *commenter
 	// served may be called by any goroutine; nil without --listen.
 	served *served
@@ -62,7 +62,7 @@ type watch struct {
 	metrics *requestMetrics
 
 	age, pending, repeat, draw every
-	// reports is how often the report so far is written; its interval is 0 for never.
+	// reports is how often the current report is written; its interval is 0 for never.
 	reports every
 	counted model.SeverityCounts
 	// lost is the error of standard output. The report may still go to a file.
@@ -124,10 +124,10 @@ func (w *watch) run(ctx context.Context) (int, error) {
 	return w.finish(), nil
 }
 
-// confine gives up what the capture does not need any more.
+// confine gives up the rights that the capture no longer needs.
 func (w *watch) confine() {
 	s := sandbox{waits: w.j.opt.traffic.keyLogs, hasChild: w.j.opt.live.isRun, isLive: true}
-	if w.j.opt.live.listen != "" { // the metrics of the process are read there
+	if w.j.opt.live.listen != "" { // the metrics of the process are read from /proc
 		s.reads = []string{"/proc/stat", "/proc/self/stat", "/proc/self/limits", "/proc/self/fd"}
 	}
 	if w.j.opt.save.rotates() {
@@ -141,7 +141,8 @@ func (w *watch) confine() {
 	w.j.confine(s)
 }
 
-// openSource opens what needs rights, and gives up those that --user does not have.
+// openSource opens everything that needs rights, and gives up the rights that --user does not
+// have.
 func (w *watch) openSource(ctx context.Context) error {
 	opt, err := w.j.opt.live.capture(w.j.filter, w.j.warn)
 	if err != nil {
@@ -168,14 +169,14 @@ func (w *watch) openSource(ctx context.Context) error {
 	w.ask()
 	if w.j.opt.live.user != "" {
 		if w.j.environment.confine != nil && !w.j.opt.traffic.noSandbox && !w.j.opt.live.isRun {
-			emptyBoundingSet() // the user cannot
+			emptyBoundingSet() // the other user cannot
 		}
 		return becomeUser(w.j.opt.live.user)
 	}
 	return nil
 }
 
-// ask starts the lookup of processes, which needs rights that the capture gives up.
+// ask starts the lookup of processes before the capture gives up the rights for it.
 func (w *watch) ask() {
 	if w.processes == nil || w.j.environment.lookUp == nil {
 		return
@@ -226,14 +227,15 @@ func (w *watch) open() (err error) {
 	return nil
 }
 
-// saveWithComments saves packets with comments. Where a pipe takes no more, its reader is gone, as Wireshark when it
-// crashes: nobody else would end the capture. It belongs to the reading goroutine.
+// saveWithComments saves packets with comments. If a pipe accepts no more, its reader has ended,
+// for example a crashed Wireshark. Nobody else would then end the capture. It belongs to the
+// reading goroutine.
 func (w *watch) saveWithComments(packets []capture.Packet) {
 	w.comments.write(packets)
 	w.src.over = w.src.over || w.save.hasLost && w.save.file.place.name == ""
 }
 
-// finish implements result: it writes what is new at the end, and the report.
+// finish implements result. It writes the last news and the report.
 func (w *watch) finish() int {
 	if w.asker != nil {
 		w.asker.settle()
@@ -261,7 +263,8 @@ func (w *watch) finish() int {
 	default:
 		fail(w.save.close())
 	}
-	// With events, the last one is the report. A failed standard output is not written again.
+	// With events, the last event is the report. After an error, standard output is not written
+	// again.
 	w.outs = slices.DeleteFunc(w.outs, func(out reportFile) bool {
 		return out.file == nil && (w.lost != nil || w.news.json)
 	})
@@ -318,7 +321,7 @@ func (w *watch) each(p *pipeline) error {
 	return nil
 }
 
-// writeReportSoFar writes the report so far to its files. It prints errors; the next call tries
+// writeReportSoFar writes the current report to its files. It prints errors; the next call tries
 // again.
 func (w *watch) writeReportSoFar() {
 	rep := w.report(w.inputSoFar())
@@ -339,7 +342,7 @@ func (w *watch) writeReportSoFar() {
 	}
 }
 
-// print prints new findings. With repeats it also prints repeated ones and the counts.
+// print prints new findings. With repeats it also prints repeated findings and the counts.
 func (w *watch) print(isPendingDue, repeats bool) error {
 	news := slices.DeleteFunc(w.News(isPendingDue, repeats), func(n model.News) bool { return w.accepted.accepts(&n.Finding) })
 	if len(news) > 0 {
@@ -409,8 +412,8 @@ func (w *watch) counts() liveCounts {
 	}
 }
 
-// inputSoFar returns the counts of all packages while packets are being read. It belongs to the
-// collecting goroutine.
+// inputSoFar returns the current counts of all packages while packets are being read. It belongs
+// to the collecting goroutine.
 func (w *watch) inputSoFar() report.Input {
 	return w.j.pipeline.inputOf(w.src.Captures(), *w.src.stats.Load(), w.live.limits())
 }

@@ -37,7 +37,6 @@ func newVersion(e environment) (*cobra.Command, action) {
 	}
 }
 
-// writeVersion writes the version and its build.
 func writeVersion(w io.Writer) error {
 	b := newBuild()
 	_, err := fmt.Fprintf(w, "kafkavet %s\ncommit %s\ndate %s\ngo %s %s/%s\n",
@@ -58,7 +57,7 @@ func newBuild() build { return buildOf(debug.ReadBuildInfo()) }
 // commit.
 var pseudoVersion = regexp.MustCompile(`-(?:0\.)?(\d{14})-([0-9a-f]{12})(?:\+dirty)?$`)
 
-// buildOf returns what the linker set, or else what the build recorded: go install
+// buildOf returns what the linker set. Otherwise it returns what the build recorded: go install
 // MODULE@VERSION records the version, go build in a checkout the commit.
 func buildOf(info *debug.BuildInfo, ok bool) build {
 	b := build{version: version, commit: commit, date: date}

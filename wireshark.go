@@ -40,28 +40,28 @@ func newWireshark(e environment) (*cobra.Command, action) {
 	}
 }
 
-// extcapPrefix begins the names of interfaces that Wireshark shows.
+// extcapPrefix is the prefix of the interface names that Wireshark shows.
 const extcapPrefix = "kafkavet-"
 
-// extcapOptions are the arguments with which Wireshark calls an extcap program
+// extcapOptions are the arguments that Wireshark passes to an extcap program
 // (https://www.wireshark.org/docs/wsdg_html_chunked/ChCaptureExtcap.html).
 type extcapOptions struct {
 	interfaces, dlts, config, capture    bool
 	version, iface, fifo, filter, reload string
-	// ports and keyLog are those of extcapConfig.
+	// ports and keyLog are the settings of extcapConfig.
 	ports, keyLog string
 }
 
-// extcapConfig are the settings that Wireshark offers for an interface.
+// extcapConfig declares the settings that Wireshark shows for an interface.
 const extcapConfig = "arg {number=0}{call=--port}{display=Only these ports}{type=string}{tooltip=a list, for example 9092,9093; empty for all}\n" +
 	"arg {number=1}{call=--tls-keylog}{display=TLS key log}{type=fileselect}{mustexist=true}\n"
 
-// isExtcap reports whether Wireshark calls, which names no command.
+// isExtcap reports whether Wireshark calls. Its arguments name no command.
 func isExtcap(args []string) bool {
 	return len(args) > 0 && (strings.HasPrefix(args[0], "--extcap-") || args[0] == "--capture" || strings.HasPrefix(args[0], "--fifo"))
 }
 
-// extcap does what Wireshark asks for and returns the exit code.
+// extcap answers one call of Wireshark and returns the exit code.
 func extcap(ctx context.Context, e environment, args []string) (int, error) {
 	var o extcapOptions
 	f := pflag.NewFlagSet("extcap", pflag.ContinueOnError)
@@ -93,14 +93,14 @@ func extcap(ctx context.Context, e environment, args []string) (int, error) {
 		}
 	case iface == "":
 		return 0, errors.New("extcap: no --extcap-interface given")
-	case o.dlts: // the file that is written has the link types of its packets
+	case o.dlts: // the saved file has the link types of its packets
 		text = "dlt {number=1}{name=EN10MB}{display=as captured}\n"
 	case o.config:
 		text = extcapConfig
 	case o.capture && o.fifo != "":
 		e.out = io.Discard // Wireshark does not read it
 		return e.run(ctx, o.sniff(iface)), nil
-	case o.filter != "": // asked whether it is one; none is
+	case o.filter != "": // Wireshark asks whether a capture filter is valid; none is supported
 		return 0, errors.New("extcap: capture filters are not supported; give the ports in the interface's settings")
 	default:
 		return 0, errors.New("extcap: nothing is asked for")
@@ -116,7 +116,7 @@ func deviceNames(list []capture.Device) (names []string) {
 	return names
 }
 
-// sniff are the arguments of the capture.
+// sniff returns the arguments of sniff.
 func (o *extcapOptions) sniff(iface string) []string {
 	args := []string{"sniff", "-q", "-i", iface, "-w", o.fifo, "--comments", "--interval", minInterval.String(), "--fail-on", "never"}
 	if o.ports != "" {
