@@ -12,7 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TestBaselineIsBounded: a file that is no baseline is not read whole.
+// TestBaselineIsBounded: a file that is no baseline is not read completely.
 func TestBaselineIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "base.json")
 	text := `{"schema": "kafkavet/baseline/v1", "accepted": []}`
@@ -26,8 +26,8 @@ func TestBaselineIsBounded(t *testing.T) {
 	}
 }
 
-// TestAcceptedFindingsStandLast: what a baseline accepts is marked and stands behind the rest,
-// each in its order.
+// TestAcceptedFindingsStandLast: accepted findings are marked and follow the others, both in their
+// order.
 func TestAcceptedFindingsStandLast(t *testing.T) {
 	rep := &model.Report{Findings: []model.Finding{{Code: "KV1001", Broker: "a"}, {Code: "KV1002"}, {Code: "KV1001", Broker: "b"}, {Code: "KV2001"}}}
 	b := &baseline{Accepted: []model.FindingKey{{Code: "KV1001"}}}
@@ -45,7 +45,8 @@ func TestAcceptedFindingsStandLast(t *testing.T) {
 	}
 }
 
-// TestAcceptedFindingsAreCountedApart: an accepted error is no error of the summary.
+// TestAcceptedFindingsAreCountedApart: an accepted error does not count as an error in the
+// summary.
 func TestAcceptedFindingsAreCountedApart(t *testing.T) {
 	rep := &model.Report{Findings: []model.Finding{{Code: "KV1001", Severity: model.Error}, {Code: "KV1002", Severity: model.Error}, {Code: "KV2004", Severity: model.Warning}}}
 	b := &baseline{Accepted: []model.FindingKey{{Code: "KV1001"}, {Code: "KV2004"}}}
@@ -55,7 +56,8 @@ func TestAcceptedFindingsAreCountedApart(t *testing.T) {
 	}
 }
 
-// TestUnusedEntriesOfABaselineAreNamed: what was fixed should leave the baseline.
+// TestUnusedEntriesOfABaselineAreNamed: entries for fixed problems should be removed from the
+// baseline.
 func TestUnusedEntriesOfABaselineAreNamed(t *testing.T) {
 	rep := &model.Report{Findings: []model.Finding{{Code: "KV1001"}}}
 	for want, codes := range map[string][]string{
@@ -74,7 +76,7 @@ func TestUnusedEntriesOfABaselineAreNamed(t *testing.T) {
 	}
 }
 
-// TestBaselineHoldsEachKindOnce: findings that differ in the broker only are one entry.
+// TestBaselineHoldsEachKindOnce: findings that differ only in the broker are one entry.
 func TestBaselineHoldsEachKindOnce(t *testing.T) {
 	rep := &model.Report{Findings: []model.Finding{{Code: "KV2001", Broker: "b:1"}, {Code: "KV1002"}, {Code: "KV2001", Broker: "a:1"}}}
 	var out bytes.Buffer

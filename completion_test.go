@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestCompletionsAreOfFlags: what completes a flag that no command has would never run.
+// TestCompletionsAreOfFlags: a completion for a flag that no command has would never run.
 func TestCompletionsAreOfFlags(t *testing.T) {
 	root, _ := newRoot(host(streams{nil, io.Discard, io.Discard}))
 	for name := range flagCompletions {

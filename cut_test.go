@@ -14,25 +14,24 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// cutsPerCapture is how often each capture is cut, at places spread evenly over its packets.
+// cutsPerCapture is the number of cuts per capture, spread evenly over its packets.
 const cutsPerCapture = 8
 
-// unrecognised are captures with requests that only the beginning of their connection shows to
-// be requests: without a client id and an answer, of an unknown API or version, or with a client
-// id that nobody chooses.
+// unrecognised are captures with requests that need the beginning of their connection to be
+// recognised: they have no client id and no answer, or an unknown API or version, or a client id
+// that nobody chooses.
 var unrecognised = map[string]bool{
 	"empty-client-id-unanswered.pcap": true, "hostile-text.pcap": true, "kv1003-fires-header-v0.pcap": true,
 	"kv1003-near-unknown-key.pcap": true, "kv1001-fires-unknown-version.pcap": true, "negative-version.pcap": true,
 }
 
-// knownFaults are cuts behind which a request is not listed that should be: it is the only one of its connection,
-// its answer is lost, and the capture begins with the rest of an earlier answer.
+// knownFaults are cuts after which a request is wrongly not listed. It is the only one of its
+// connection, its answer is lost, and the capture begins inside an earlier answer.
 var knownFaults = []string{"lab_confluent-go-2.6.0_kafka-2.8.2-zookeeper.pcap: from packet 87 on without 89"}
 
-// TestCutAnywhere begins every capture at one packet after the other, with and without the loss
-// of one packet after that. Each request of which all packets are there has to be listed with
-// the outcome that it has in the whole capture. No request may be blamed that the whole capture
-// does not blame.
+// TestCutAnywhere starts every capture at several packets, with and without the loss of one later
+// packet. If all packets of a request are present, it must be listed with its outcome in the
+// complete capture. No request may be blamed that the complete capture does not blame.
 func TestCutAnywhere(t *testing.T) {
 	i := 0
 	for name, keys := range captures(t) {
@@ -51,7 +50,7 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-// cutCapture is a capture and what is said of it as a whole.
+// cutCapture is a capture and the output for all of it.
 type cutCapture struct {
 	packets []capturetest.Packet
 	keys    []string
@@ -63,26 +62,26 @@ type cutCapture struct {
 	isProxied bool
 }
 
-// cutView is what requests and analyze say.
+// cutView is the output of requests and analyze.
 type cutView struct {
 	rows   []cutRow
-	blamed []blame // what has a finding at warning or above
+	blamed []blame // findings of severity warning or error
 }
 
-// blame is what a finding says of, and which of its requests it lists.
+// blame is the subject of a finding, and the requests that it lists.
 type blame struct {
 	what     string
 	requests []string
 }
 
-// same reports whether two findings may be about the same: which one it is depends on what else
-// was seen.
+// same reports whether two findings can be about the same problem. The code depends on what else
+// was captured.
 func (b *blame) same(o *blame) bool {
 	return b.what == o.what || slices.ContainsFunc(b.requests, func(r string) bool { return slices.Contains(o.requests, r) })
 }
 
-// cutRow is a line of requests. place is its packet and what makes the request one of those that
-// the packet ends.
+// cutRow is a line of requests. place is its packet and, because a packet can end several
+// requests, the fields that identify the request. id has the addresses in place of the packet.
 type cutRow struct {
 	place, id, outcome string
 	isAnonymous        bool // its client id is empty
@@ -105,7 +104,7 @@ func (c *cutCapture) view(t *testing.T, packets []capturetest.Packet) cutView {
 		f := strings.Split(line, "\t")
 		what := strings.Join([]string{f[correlationColumn], f[keyColumn], f[versionColumn]}, " ")
 		if c.isProxied {
-			f[clientColumn] = "" // its address was in the first bytes
+			f[clientColumn] = "" // its address was in the bytes before the cut
 		}
 		v.rows = append(v.rows, cutRow{f[frameColumn] + " " + what, f[clientColumn] + " " + f[brokerColumn] + " " + what, f[outcomeColumn], f[5] == `""`})
 	}
@@ -132,8 +131,8 @@ func (c *cutCapture) view(t *testing.T, packets []capturetest.Packet) cutView {
 	return v
 }
 
-// check compares the capture from the place cut on, without the packet at the place lost, with
-// the whole.
+// check compares the output for the packets from cut on, without the packet lost, with the output
+// for the complete capture.
 func (c *cutCapture) check(t *testing.T, cut, lost int) {
 	name := fmt.Sprintf("from packet %d on", cut+1)
 	part := slices.Clone(c.packets[cut:])
@@ -151,7 +150,7 @@ func (c *cutCapture) check(t *testing.T, cut, lost int) {
 		}
 		at := slices.IndexFunc(left, func(r cutRow) bool { return r.id == w.id })
 		if at < 0 {
-			isUnknown := w.isAnonymous && same && lost > s.Last // only its answer shows that it is one
+			isUnknown := w.isAnonymous && same && lost > s.Last // only its answer shows that it is a request
 			isKnown := slices.Contains(knownFaults, path.Base(t.Name())+": "+name)
 			if !c.partly && !isUnknown && !isKnown {
 				t.Errorf("%s: request %s is not listed", name, w.id)
@@ -159,8 +158,8 @@ func (c *cutCapture) check(t *testing.T, cut, lost int) {
 			continue
 		}
 		o := left[at].outcome
-		excused := same && lost > s.Last && o != "unanswered" || // the answer, or the end, is not there
-			w.outcome == "late" || o == "unseen" && w.outcome == "cut" // the end came before the cut; or it is unknown
+		excused := same && lost > s.Last && o != "unanswered" || // the answer, or the end, is missing
+			w.outcome == "late" || o == "unseen" && w.outcome == "cut" // the end came before the cut, or is unknown
 		if o != w.outcome && !excused {
 			t.Errorf("%s: request %s: outcome %s, want %s", name, w.id, o, w.outcome)
 		}

@@ -23,8 +23,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// TestGoldenDocuments compares docs/findings.md, and the parts of the README that the program
-// prints, with what it prints now.
+// TestGoldenDocuments compares docs/findings.md and the printed parts of the README with the
+// current output.
 func TestGoldenDocuments(t *testing.T) {
 	var page bytes.Buffer
 	if err := write.RulesMarkdown(&page, report.Rules()); err != nil {
@@ -34,12 +34,12 @@ func TestGoldenDocuments(t *testing.T) {
 	golden(t, "README.md", printed(t, readFile(t, "README.md")))
 }
 
-// part is a part of the README that is printed: it stands between "<!-- printed by COMMAND -->"
-// and "<!-- end -->". With "paragraph: WORDS" behind the command it is the one paragraph of the
-// output that begins with these words.
+// part is a printed part of the README: it is between "<!-- printed by COMMAND -->" and "<!-- end
+// -->". With ", paragraph: WORDS" after the command, it is only the paragraph of the output that
+// begins with these words.
 var part = regexp.MustCompile(`(?s)(<!-- printed by (kafkavet [^\n]*?)(?:, paragraph: ([^\n]*))? -->\n).*?(<!-- end -->\n)`)
 
-// printed returns the README with all parts that are printed as they are printed now.
+// printed returns the README with the current output in all printed parts.
 func printed(t *testing.T, readme string) []byte {
 	n := 0
 	out := part.ReplaceAllStringFunc(readme, func(old string) string {
@@ -53,7 +53,7 @@ func printed(t *testing.T, readme string) []byte {
 	return []byte(out)
 }
 
-// printedPart returns what a command prints, indented as code, or the table of findings.
+// printedPart returns the output of a command, indented as code, or the table of findings.
 func printedPart(t *testing.T, command, paragraph string) string {
 	if command == "kafkavet explain" {
 		var table bytes.Buffer
@@ -85,7 +85,7 @@ func printedPart(t *testing.T, command, paragraph string) string {
 	return b.String()
 }
 
-// notRun are the commands of the README that no test runs, by their beginning, with the reason.
+// notRun maps commands of the README that no test runs to the reason, by their beginning.
 var notRun = map[string]string{
 	"go install ":    "needs the published module",
 	"go build":       "the tests build the program",
@@ -104,8 +104,8 @@ var notRun = map[string]string{
 	"helm":           "needs a cluster; a test in testdata/chart renders the chart",
 }
 
-// TestCommandsOfTheReadme runs every command of the README in a directory that has the files it
-// names. Of those that need root, the flags are checked.
+// TestCommandsOfTheReadme runs every command of the README in a directory with the files that it
+// names. For commands that need root, it checks the flags.
 func TestCommandsOfTheReadme(t *testing.T) {
 	dir := t.TempDir()
 	for name, from := range map[string]string{
@@ -141,7 +141,8 @@ func TestCommandsOfTheReadme(t *testing.T) {
 	}
 }
 
-// TestJobOfTheReadme: the job for a build server can be copied. Its commands are among readmeCommands.
+// TestJobOfTheReadme: the job for a build server can be copied. readmeCommands includes its
+// commands.
 func TestJobOfTheReadme(t *testing.T) {
 	text := strings.ReplaceAll(readFile(t, "README.md"), "\n    ", "\n")
 	_, text, _ = strings.Cut(text, "\njobs:\n")
@@ -166,8 +167,8 @@ func TestJobOfTheReadme(t *testing.T) {
 	}
 }
 
-// readmeCommands returns the lines of the README that a reader types: in indented code, outside
-// the parts that are printed, without comments.
+// readmeCommands returns the lines of the README that a reader types: indented code outside the
+// printed parts, without comments.
 func readmeCommands(t *testing.T) (commands []string) {
 	isCommand := regexp.MustCompile(`^ {4,}(?:- run: )?((?:sudo (?:-E (?:env "PATH=\$PATH" )?)?)?(?:install|kafkavet|go|tcpdump|ssh|editcap|setcap|apt|dnf|brew|podman|systemctl|helm|spark-submit) .*)`)
 	for line := range strings.Lines(part.ReplaceAllString(readFile(t, "README.md"), "")) {
@@ -181,7 +182,7 @@ func readmeCommands(t *testing.T) (commands []string) {
 	return commands
 }
 
-// checkCommand runs one command of the README, or checks what can be checked of it.
+// checkCommand runs one command of the README, or checks its flags if it cannot run.
 func checkCommand(t *testing.T, command string) {
 	words := shellWords(command)
 	if i := slices.Index(words, "IMAGE"); i >= 0 {
@@ -223,7 +224,7 @@ func checkCommand(t *testing.T, command string) {
 	}
 }
 
-// shellWords splits a command as a shell does, with single quotes, and without what it redirects.
+// shellWords splits a command as a shell does, with single quotes and without redirections.
 func shellWords(command string) (words []string) {
 	command, _, _ = strings.Cut(command, " > ")
 	for _, m := range regexp.MustCompile(`'([^']*)'|(\S+)`).FindAllStringSubmatch(command, -1) {
@@ -236,8 +237,7 @@ func shellWords(command string) (words []string) {
 	return words
 }
 
-// TestTargetsOfDocumentsExist guards against a make target in a document that the Makefile does
-// not have.
+// TestTargetsOfDocumentsExist guards against a make target in a document that the Makefile lacks.
 func TestTargetsOfDocumentsExist(t *testing.T) {
 	makefile, n := readFile(t, "Makefile"), 0
 	for _, name := range []string{"README.md", "CONTRIBUTING.md", "docs/performance.md", "testdata/README.md"} {
@@ -252,8 +252,8 @@ func TestTargetsOfDocumentsExist(t *testing.T) {
 	}
 }
 
-// TestEveryDependencyHasAReason guards against a module in go.mod for which the README gives no
-// reason, and against a reason for a module that is gone.
+// TestEveryDependencyHasAReason guards against a module in go.mod without a reason in the README,
+// and against a reason for a removed module.
 func TestEveryDependencyHasAReason(t *testing.T) {
 	var want []string
 	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(readFile(t, "go.mod"), -1) {
@@ -271,8 +271,8 @@ func TestEveryDependencyHasAReason(t *testing.T) {
 	}
 }
 
-// TestFormatsAndCommandsAreDocumented guards against a format, of reports or requests, or a
-// command that the README does not name.
+// TestFormatsAndCommandsAreDocumented guards against a command or a format that the README does
+// not name.
 func TestFormatsAndCommandsAreDocumented(t *testing.T) {
 	formats := section(t, "README.md", "## Formats")
 	for _, f := range write.Formats() {
@@ -294,9 +294,9 @@ func TestFormatsAndCommandsAreDocumented(t *testing.T) {
 	}
 }
 
-// TestEveryCaptureIsDescribed guards against a capture of which testdata/README.md does not say
-// what made it and what it must yield, and against a description that the findings of the
-// capture do not bear out.
+// TestEveryCaptureIsDescribed guards against a capture without a description in
+// testdata/README.md: what made it and what it must yield. It also guards against a description
+// that differs from the findings.
 func TestEveryCaptureIsDescribed(t *testing.T) {
 	rows := map[string][]string{}
 	for line := range strings.Lines(readFile(t, "testdata/README.md")) {
@@ -334,8 +334,8 @@ func TestEveryCaptureIsDescribed(t *testing.T) {
 	}
 }
 
-// mustYield returns the codes that a description of a capture asks for: those in clauses without
-// "no" or "at most".
+// mustYield returns the codes that a description requires: the codes in clauses without "no" or
+// "at most".
 func mustYield(description string) (codes []string) {
 	for _, clause := range regexp.MustCompile(`[;,.]`).Split(description, -1) {
 		if regexp.MustCompile(`\b(no|without|alone|at most)\b`).MatchString(clause) {
@@ -346,8 +346,8 @@ func mustYield(description string) (codes []string) {
 	return codes
 }
 
-// TestLayoutIsDocumented compares the table of packages in CONTRIBUTING.md with the imports of
-// the code.
+// TestLayoutIsDocumented compares the table of packages in CONTRIBUTING.md with the imports of the
+// code.
 func TestLayoutIsDocumented(t *testing.T) {
 	const module = "github.com/kafkavet/kafkavet/"
 	text := section(t, "CONTRIBUTING.md", "## How the code is laid out")
@@ -384,8 +384,8 @@ func TestLayoutIsDocumented(t *testing.T) {
 	}
 }
 
-// packages returns the directories of all packages of the module, but for those of testdata and
-// those for tests alone.
+// packages returns the directories of all packages of the module, except packages of testdata and
+// packages only for tests.
 func packages(t *testing.T) (names []string) {
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		switch {

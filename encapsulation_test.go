@@ -11,8 +11,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestEveryEncapsulationIsDocumentedAndTried guards against a row of the dissector's
-// table that the README does not name or that no variant of a capture has.
+// TestEveryEncapsulationIsDocumentedAndTried guards against a row of the dissector's table that
+// the README does not name, or that no variant of a capture has.
 func TestEveryEncapsulationIsDocumentedAndTried(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
@@ -36,8 +36,8 @@ func TestEveryEncapsulationIsDocumentedAndTried(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotSupportedIsNamed guards against packets that are passed over in
-// silence, and against an exit code 2 where part of a capture was read.
+// TestWhatIsNotSupportedIsNamed guards against packets that are skipped without a report, and
+// against exit code 2 if part of a capture was read.
 func TestWhatIsNotSupportedIsNamed(t *testing.T) {
 	packets := capturetest.MustRead("testdata/captures/kcat-1.7.1_broker-4.4.pcap")
 	alien := packets[0]

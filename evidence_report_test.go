@@ -15,7 +15,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// requestPlace is where a request is in a capture, and which one it is.
+// requestPlace identifies a request and its position in a capture.
 type requestPlace struct {
 	Frame         uint64 `json:"frame"`
 	Stream        uint32 `json:"stream"`
@@ -24,7 +24,7 @@ type requestPlace struct {
 	ClientID      string `json:"client_id"`
 }
 
-// requestsOf are the requests that kafkavet lists.
+// requestsOf returns the requests that kafkavet lists.
 func requestsOf(t *testing.T, args ...string) (list []requestPlace) {
 	t.Helper()
 	for line := range strings.Lines(invoke(t, strings.NewReader(""), append([]string{"requests", "--format", "json"}, args...)...)) {
@@ -37,12 +37,12 @@ func requestsOf(t *testing.T, args ...string) (list []requestPlace) {
 	return list
 }
 
-// prefaced are the captures with addresses in a preface: they are overwritten in redacted
-// evidence, where the client is then the proxy.
+// prefaced matches captures with addresses in a preface. Redaction overwrites these addresses, and
+// the client is then the proxy.
 var prefaced = regexp.MustCompile(`kv9005|proxy`)
 
-// TestReportAndEvidenceAreOne: what the report says of the evidence holds in it, for our own
-// reader.
+// TestReportAndEvidenceAreOne: the positions in the report are correct in the evidence, as
+// kafkavet itself reads it.
 func TestReportAndEvidenceAreOne(t *testing.T) {
 	located := 0
 	for name, keys := range captures(t) {
@@ -69,7 +69,7 @@ func TestReportAndEvidenceAreOne(t *testing.T) {
 							if f.Client == nil {
 								want.ClientID = r.ClientID
 							}
-							r.ClientID = r.ClientID[:min(len(r.ClientID), 256)] // what a report keeps
+							r.ClientID = r.ClientID[:min(len(r.ClientID), 256)] // a report has at most 256 bytes
 							return r == want || prefaced.MatchString(name) && r.Frame == want.Frame
 						}
 						if !slices.ContainsFunc(requests, same) {
@@ -101,7 +101,7 @@ func clientIDOf(c *model.FindingClient) string {
 	return *c.ClientID
 }
 
-// parties are the clients and brokers of findings.
+// parties returns the clients and brokers of findings.
 func parties(r *model.Report) (out []string) {
 	for _, f := range r.Findings {
 		var addresses []string
@@ -114,8 +114,8 @@ func parties(r *model.Report) (out []string) {
 	return out
 }
 
-// TestPseudonymsStayInEvidence: redacted evidence names everybody as the report does, also when
-// it is redacted again, whatever the key.
+// TestPseudonymsStayInEvidence: redacted evidence has the same names as the report. A second
+// redaction, with any key, keeps them.
 func TestPseudonymsStayInEvidence(t *testing.T) {
 	for _, name := range []string{"confluent-go-2.6.0_fetch-max-7", "kv1001-fires-every-api-one-above", "ipv6", "sarama-1.61.1_v3.6-no-apiversions_broker-2.1"} {
 		file := filepath.Join(t.TempDir(), "evidence.pcapng")
@@ -132,7 +132,7 @@ func TestPseudonymsStayInEvidence(t *testing.T) {
 }
 
 // TestFiltersOfEvidenceInTshark: the filter that a report prints finds the packets in the
-// evidence, and the commands to reproduce it find the requests.
+// evidence, and its commands to reproduce find the requests.
 func TestFiltersOfEvidenceInTshark(t *testing.T) {
 	tshark, err := exec.LookPath("tshark")
 	if err != nil {

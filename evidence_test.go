@@ -21,8 +21,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// invoke runs kafkavet, which must be able to do the work, and returns what it wrote to standard
-// output.
+// invoke runs kafkavet and returns its standard output. Exit code 2 fails the test.
 func invoke(t *testing.T, stdin io.Reader, args ...string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -32,7 +31,7 @@ func invoke(t *testing.T, stdin io.Reader, args ...string) string {
 	return stdout.String()
 }
 
-// analysed is the JSON report of a capture.
+// analysed returns the JSON report of a capture.
 func analysed(t *testing.T, args ...string) *model.Report {
 	t.Helper()
 	r := new(model.Report)
@@ -42,8 +41,8 @@ func analysed(t *testing.T, args ...string) *model.Report {
 	return r
 }
 
-// kinds are the findings without what redaction and a selection of packets change; counted with
-// their counts.
+// kinds returns the findings without the fields that redaction and a selection of packets change.
+// With counted, it includes their counts.
 func kinds(r *model.Report, counted bool) []string {
 	out := []string{}
 	for _, f := range r.Findings {
@@ -63,8 +62,8 @@ func kinds(r *model.Report, counted bool) []string {
 	return out
 }
 
-// redactedTLS are the captures whose findings lie inside TLS, or depend on it: with
-// --redact nothing of it can be decrypted any more.
+// redactedTLS matches captures whose findings are inside TLS or depend on it: with --redact
+// nothing can be decrypted.
 var redactedTLS = regexp.MustCompile(`_tls|over-tls|encrypted-alert|client-certificate`)
 
 func TestEvidenceGivesTheSameFindings(t *testing.T) {
@@ -106,8 +105,8 @@ func TestEvidenceOfStandardInputIsThatOfTheFile(t *testing.T) {
 	}
 }
 
-// TestEvidenceOfALongConnection: the offending request comes long after the handshake,
-// and the packets between do not fit into what is held.
+// TestEvidenceOfALongConnection: the offending request comes long after the handshake, and the
+// packets between them do not fit into the window.
 func TestEvidenceOfALongConnection(t *testing.T) {
 	client, broker := netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:9092")
 	r := capturetest.NewRecorder()
@@ -142,7 +141,7 @@ func TestEvidenceOfALongConnection(t *testing.T) {
 	}
 }
 
-// original are texts of the captures that redaction must not let through.
+// original returns texts of a capture that redaction must remove.
 func original(t *testing.T, name string, keys []string) []string {
 	t.Helper()
 	texts := []string{
@@ -171,8 +170,8 @@ func original(t *testing.T, name string, keys []string) []string {
 	return slices.DeleteFunc(slices.Compact(texts), func(s string) bool { return len(s) < 3 || impersonal.MatchString(s) })
 }
 
-// leaks finds a text in an output, as a word of its own where it consists of
-// letters: "rdkafka" is a client id, "librdkafka" a library.
+// leaks reports whether output contains text. Text that begins or ends with a letter or digit must
+// end at a word boundary there: "rdkafka" is a client id, "librdkafka" a library.
 func leaks(output, text string) bool {
 	for rest := output; ; {
 		i := strings.Index(rest, text)
@@ -189,7 +188,7 @@ func leaks(output, text string) bool {
 	}
 }
 
-// impersonal are the client ids that may stay: libraries choose them, and they name nobody.
+// impersonal matches client ids that may stay: libraries choose them, and they identify nobody.
 var impersonal = regexp.MustCompile(`^(rdkafka|kafkajs|kgo|sarama|(producer|consumer)-[0-9]+|broker-[0-9]+-fetcher-[0-9]+|(aiokafka|kafka-python)(-producer)?-[0-9.]+)$`)
 
 func isWord(c byte) bool {
@@ -236,8 +235,8 @@ func TestRedactionLeavesNoOriginal(t *testing.T) {
 	}
 }
 
-// addressesOf are the MAC addresses and IP addresses in the headers of a
-// capture's packets, but for 0.0.0.0 and the like.
+// addressesOf returns the MAC addresses and IP addresses in the packet headers of a capture,
+// except 0.0.0.0 and similar ones.
 func addressesOf(t *testing.T, name string) map[string]bool {
 	t.Helper()
 	out := map[string]bool{}
@@ -267,7 +266,7 @@ func addressesOf(t *testing.T, name string) map[string]bool {
 	return out
 }
 
-// TestEvidenceHoldsNoSecrets: without redaction, too.
+// TestEvidenceHoldsNoSecrets: this also holds without redaction.
 func TestEvidenceHoldsNoSecrets(t *testing.T) {
 	for name, keys := range captures(t) {
 		file := filepath.Join(t.TempDir(), "evidence.pcapng")
@@ -282,7 +281,8 @@ func TestEvidenceHoldsNoSecrets(t *testing.T) {
 	}
 }
 
-// TestPseudonymsAreStable: with a key they are the same in every report, without they are not.
+// TestPseudonymsAreStable: with a key they are the same in every report, without a key they
+// differ.
 func TestPseudonymsAreStable(t *testing.T) {
 	const name = "testdata/captures/confluent-go-2.6.0_broker-2.1.pcap"
 	line := func(args ...string) string {
@@ -299,8 +299,8 @@ func TestPseudonymsAreStable(t *testing.T) {
 	}
 }
 
-// TestEvidenceInTshark compares the requests that tshark sees in the evidence with those
-// it sees on the same connections of the capture.
+// TestEvidenceInTshark compares the requests that tshark finds in the evidence with those of the
+// same connections in the capture.
 func TestEvidenceInTshark(t *testing.T) {
 	tshark, err := exec.LookPath("tshark")
 	if err != nil {
@@ -309,7 +309,7 @@ func TestEvidenceInTshark(t *testing.T) {
 	}
 	for name := range captures(t) {
 		if !strings.Contains(name, "fires") && !strings.Contains(name, "confluent-go") || strings.Contains(name, "tls") || strings.Contains(name, "encrypted") {
-			continue // nothing to prove, or nothing that tshark could see
+			continue // nothing to prove, or nothing that tshark reads
 		}
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
@@ -319,7 +319,8 @@ func TestEvidenceInTshark(t *testing.T) {
 				invoke(t, strings.NewReader(""), "analyze", mode, "--evidence", file, name)
 				got := dissected(t, tshark, file)
 				for _, line := range got {
-					// A raw SASL token is overwritten with zeros: to tshark a Produce v0.
+					// A raw SASL token is overwritten with zeros, which tshark reads as Produce
+					// v0.
 					if !slices.Contains(all, line) && !strings.HasSuffix(line, "\t0\t0\t0") {
 						t.Errorf("%s: tshark sees %q in the evidence and not in the capture", mode, line)
 					}
@@ -338,7 +339,7 @@ func TestEvidenceInTshark(t *testing.T) {
 	}
 }
 
-// dissected are the Kafka requests that tshark sees: ports, API key, version, correlation id.
+// dissected returns the Kafka requests that tshark finds: ports, API key, version, correlation id.
 func dissected(t *testing.T, tshark, name string) []string {
 	t.Helper()
 	args := []string{"-r", name, "-Y", "kafka.api_key", "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=,"}
@@ -361,13 +362,13 @@ func dissected(t *testing.T, tshark, name string) []string {
 	return lines
 }
 
-// beyondEvidence are the variants of which evidence does not hold enough: packets in fragments,
-// heads of connections in packets of a few bytes, copies of which it holds one side only, and
-// segments that only the packets left out show to be forged.
+// beyondEvidence matches variants for which the evidence has too few packets. They have fragments,
+// beginnings of connections in packets of a few bytes, copies with only one side in the evidence,
+// or forged segments that only packets outside the evidence reveal.
 var beyondEvidence = regexp.MustCompile(`(?i)fragment|every byte|in pieces|address translation|impossible acknowledgement`)
 
-// TestEvidenceOfRewrittenCaptures makes redacted evidence of a capture delivered in all the
-// ways that production does: tunnels, fragments, losses, copies. Nothing may show through.
+// TestEvidenceOfRewrittenCaptures makes redacted evidence of each capture in every rewriting that
+// production has: tunnels, fragments, losses, copies. No original text may remain.
 func TestEvidenceOfRewrittenCaptures(t *testing.T) {
 	for _, name := range []string{"confluent-go-2.6.0_fetch-max-7", "kv2008-fires-password", "ipv6"} {
 		packets := capturetest.MustRead("testdata/captures/" + name + ".pcap")
@@ -403,7 +404,7 @@ func TestEvidenceOfRewrittenCaptures(t *testing.T) {
 	}
 }
 
-// analysedFrom is the JSON report of a capture at standard input.
+// analysedFrom returns the JSON report of a capture on standard input.
 func analysedFrom(t *testing.T, data []byte) *model.Report {
 	t.Helper()
 	r := new(model.Report)

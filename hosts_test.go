@@ -13,9 +13,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TestRewrittenCapturesInTwoFiles divides the traffic of every capture between two files, as
-// hosts with clocks of their own see it, and compares what is said of them with what is said of
-// the capture.
+// TestRewrittenCapturesInTwoFiles divides the packets of every capture between two files, as two
+// hosts with different clocks capture them. It compares the output with that for one file.
 func TestRewrittenCapturesInTwoFiles(t *testing.T) {
 	for name, keys := range captures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
@@ -43,7 +42,7 @@ func TestRewrittenCapturesInTwoFiles(t *testing.T) {
 	}
 }
 
-// viewFiles is view for several files, and the text of the report.
+// viewFiles is view for several files. It also returns the text of the report.
 func viewFiles(t *testing.T, keys []string, captures ...[]capturetest.Packet) (s seen, text string) {
 	t.Helper()
 	dir := t.TempDir()

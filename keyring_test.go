@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestEmptyLiveKeyLog: a key log that stays empty is said to be so at the end.
+// TestEmptyLiveKeyLog: the end reports a key log that stays empty.
 func TestEmptyLiveKeyLog(t *testing.T) {
 	for text, want := range map[string]int{"": 1, "# a comment\n": 0} {
 		name := filepath.Join(t.TempDir(), "keys.log")

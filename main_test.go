@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata/go
 
 func TestMain(m *testing.M) {
 	version = "(devel)" // golden files outlive releases
-	// Thousands of short runs in one process: the collector would take most of the time.
+	// Thousands of short runs share one process: the collector would take most of the time.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 		debug.SetMemoryLimit(1 << 30)
@@ -105,8 +105,8 @@ func compress(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(errors.Join(err, w.Close(), os.WriteFile(ts.MkAbs(args[2]), out.Bytes(), 0o600)))
 }
 
-// extract writes the files of an archive into the working directory, which may be read by its
-// owner only: extract FILE
+// extract writes the files of an archive into the working directory. The archive must have mode
+// 0600: extract FILE
 func extract(ts *testscript.TestScript, _ bool, args []string) {
 	archive := ts.MkAbs(args[0])
 	if st, err := os.Stat(archive); err != nil || runtime.GOOS != "windows" && st.Mode().Perm() != 0o600 {
@@ -131,11 +131,11 @@ func firstBytes(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(errors.Join(err, os.WriteFile(ts.MkAbs(args[2]), data[:n], 0o600)))
 }
 
-// pages are the captures of which the HTML report is kept too; it is some 50 KB each.
+// pages are the captures whose HTML report is also a golden file. Each has some 50 KB.
 var pages = []string{"confluent-go-2.6.0_fetch-max-7", "confluent-go-2.6.0_broker-2.1_tls13", "kv2005-fires-rolling-upgrade", "kv4001-fires-certain", "hostile-text"}
 
-// TestSecretsReachNoOutput looks in every output for what the captures mark as
-// secret: record values, SASL tokens, passwords.
+// TestSecretsReachNoOutput searches every output for texts that the captures mark as secret:
+// record values, SASL tokens, passwords.
 func TestSecretsReachNoOutput(t *testing.T) {
 	captures, err := filepath.Glob("testdata/captures/*.pcap*")
 	if err != nil || len(captures) < 12 {
@@ -172,8 +172,8 @@ func TestSecretsReachNoOutput(t *testing.T) {
 	}
 }
 
-// captures are the captures of testdata in order, each with the arguments that name its key log,
-// nil without one. Under the race detector each captureStep-th stands for the others.
+// captures iterates over the captures of testdata in order, each with the arguments for its key
+// log (nil for none). Under the race detector only each captureStep-th is used.
 func captures(t *testing.T) iter.Seq2[string, []string] {
 	t.Helper()
 	names, err := filepath.Glob("testdata/captures/*.pcap*")
@@ -193,8 +193,7 @@ func captures(t *testing.T) iter.Seq2[string, []string] {
 	}
 }
 
-// TestGolden compares the outputs for every capture in testdata with those that were read and
-// accepted.
+// TestGolden compares the outputs for every capture in testdata with the accepted ones.
 func TestGolden(t *testing.T) {
 	for capture, keys := range captures(t) {
 		name := strings.TrimSuffix(filepath.Base(capture), filepath.Ext(capture))
@@ -229,7 +228,7 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// golden compares got with a golden file, or rewrites that with -update.
+// golden compares got with a golden file, or rewrites it with -update.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	if *update {

@@ -2,8 +2,8 @@
 
 package main
 
-// variantStep is that every variant is tried.
+// variantStep 1: every variant is tested.
 const variantStep = 1
 
-// captureStep is that every capture is tried.
+// captureStep 1: every capture is tested.
 const captureStep = 1

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// rowsOf are the columns of the requests of a capture, sorted; outside leaves those inside their
-// range out.
+// rowsOf returns the given columns of the requests of a capture, sorted. With outside, it omits
+// requests inside their range.
 func rowsOf(t *testing.T, outside bool, columns []string, args ...string) (rows []string) {
 	t.Helper()
 	r := csv.NewReader(strings.NewReader(invoke(t, strings.NewReader(""), append([]string{"requests"}, args...)...)))
@@ -39,8 +39,8 @@ func rowsOf(t *testing.T, outside bool, columns []string, args ...string) (rows 
 	return rows
 }
 
-// TestRequestsAgreeWithTshark compares the requests of every capture with those that tshark saw
-// in it, and those outside their range against what tshark saw advertised.
+// TestRequestsAgreeWithTshark compares the requests of every capture with those of tshark, and the
+// requests outside their range with the ranges that tshark read.
 func TestRequestsAgreeWithTshark(t *testing.T) {
 	names, err := filepath.Glob("testdata/oracle/*.requests.tsv")
 	if err != nil || len(names) < 90 {

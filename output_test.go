@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestOutputRights: reports hold names and addresses, so that only the user may read them,
-// whatever file was there.
+// TestOutputRights: reports contain names and addresses, so only the user may read them, even if
+// the file existed with other permissions.
 func TestOutputRights(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "report")
@@ -33,7 +33,7 @@ func TestOutputRights(t *testing.T) {
 	}
 }
 
-// TestLinks: root follows no link, whoever it belongs to, and other users' links stay links.
+// TestLinks: root follows no link of any owner, and links of other users remain links.
 func TestLinks(t *testing.T) {
 	dir := t.TempDir()
 	target, link := filepath.Join(dir, "target"), filepath.Join(dir, "link")
@@ -62,7 +62,7 @@ func TestLinks(t *testing.T) {
 	if _, err := (opener{mode: 0o600}).open(link); err == nil || !strings.Contains(err.Error(), "is a symbolic link to "+os.DevNull) {
 		t.Errorf("a link to a device: %v", err)
 	}
-	// Links of root on the way are followed: /var/run is one.
+	// Links of root inside the path are followed: /var/run is one.
 	if err := errors.Join(os.Mkdir(filepath.Join(dir, "sub"), 0o755), os.Symlink("sub", filepath.Join(dir, "way"))); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestDescriptors: the name of a descriptor is written to where that stands, and the descriptor
+// TestDescriptors: a write to the name of a descriptor continues at its offset, and the descriptor
 // stays open.
 func TestDescriptors(t *testing.T) {
 	f, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
@@ -99,14 +99,14 @@ func TestDescriptors(t *testing.T) {
 	}
 }
 
-// TestEveryOutputIsWrittenThatCanBe has one output after the other fail.
+// TestEveryOutputIsWrittenThatCanBe makes one output after the other fail.
 func TestEveryOutputIsWrittenThatCanBe(t *testing.T) {
 	const capture = "testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap"
 	for _, test := range []struct {
 		name   string
 		args   []string
 		stderr string
-		// files are what there is afterwards, stdout what is on standard output.
+		// files are the files after the run; stdout is on standard output.
 		files  []string
 		stdout string
 	}{
@@ -140,7 +140,7 @@ func TestEveryOutputIsWrittenThatCanBe(t *testing.T) {
 	}
 }
 
-// TestOutputIsNotStandardInput: a capture given by < is not written over either.
+// TestOutputIsNotStandardInput: a capture redirected with < is also not overwritten.
 func TestOutputIsNotStandardInput(t *testing.T) {
 	data, err := os.ReadFile("testdata/captures/ipv6.pcap")
 	if err != nil {

@@ -20,18 +20,19 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// What an input may cost: CPU time and allocated memory, for the run and for each byte. Ordinary traffic takes some
-// 5 ns a byte; under the fuzzing engine everything takes many times as long.
+// The limits for an input: CPU time and allocated memory, for the run and for each byte. Ordinary
+// traffic takes some 5 ns a byte. With the fuzzing engine everything takes many times as long.
 const (
 	fuzzTime, fuzzTimePerByte     = 500 * time.Millisecond, 20 * time.Microsecond
 	fuzzMemory, fuzzMemoryPerByte = 96 << 20, 16 << 10
 )
 
-// innocents are the addresses of the connections that the input does not touch: packets in which they
-// stand are left out.
+// innocents is the address prefix of the connections that the input must not touch. Hostile
+// packets that contain it are removed.
 var innocents = []byte{10, 99, 99}
 
-// innocent is the traffic that must be reported whatever else comes: three clients, of which one breaks the rules.
+// innocent returns traffic that must be reported with any other input: three clients, one of which
+// sends a request outside its range.
 func innocent() []capturetest.Packet {
 	r := capturetest.NewRecorder()
 	to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 99, 99, 1}), 9092)
@@ -46,8 +47,9 @@ func innocent() []capturetest.Packet {
 	return r.Packets
 }
 
-// hostile makes packets of an input: a row of records, each a byte that says what it is, two bytes of length, and
-// bytes. With the lowest bit they are a frame, otherwise what one of four connections sends.
+// hostile converts an input to packets. The input is a sequence of records: a type byte, two bytes
+// of length, and data. If the lowest bit of the type is set, the data is a frame. Otherwise it is
+// sent by one of four connections.
 func hostile(data []byte) []capturetest.Packet {
 	r := capturetest.NewRecorder()
 	var all [4]*capturetest.Conversation
@@ -83,8 +85,8 @@ func hostile(data []byte) []capturetest.Packet {
 	return slices.DeleteFunc(r.Packets, func(p capturetest.Packet) bool { return bytes.Contains(p.Data, innocents) })
 }
 
-// FuzzPipeline puts hostile packets between those of innocent connections: no input may cost much more than ordinary
-// traffic, and all requests and findings of the innocent are listed as if it were not there.
+// FuzzPipeline mixes hostile packets with innocent connections. No input may cost much more than
+// ordinary traffic, and all innocent requests and findings must be listed as without it.
 func FuzzPipeline(f *testing.F) {
 	captures, err := filepath.Glob("testdata/captures/kv*.pcap")
 	if err != nil || len(captures) == 0 {
@@ -134,7 +136,7 @@ func FuzzPipeline(f *testing.F) {
 	})
 }
 
-// innocentResult is what is reported of the innocent connections.
+// innocentResult is the output for the innocent connections.
 type innocentResult struct{ Requests, Findings []string }
 
 // reportedOf runs requests and analyze.
@@ -158,7 +160,7 @@ func reportedOf(t testing.TB, packets []capturetest.Packet) (s innocentResult) {
 		}
 		if isInnocent(row["client"]) {
 			for _, position := range []string{"frame", "stream", "response_frame"} {
-				delete(row, position) // others come between
+				delete(row, position) // other requests are between
 			}
 			line, _ := json.Marshal(row)
 			s.Requests = append(s.Requests, string(line))
@@ -191,7 +193,7 @@ func isInnocent(address any) bool {
 	return err == nil && bytes.HasPrefix(a.Addr().AsSlice(), innocents)
 }
 
-// cpuTime is the CPU time of this process, which other work on the machine changes little.
+// cpuTime returns the CPU time of this process. Other work on the machine changes it little.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // never fails

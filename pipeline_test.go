@@ -8,10 +8,10 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestUnsupportedLinkTypes: a capture of which nothing can be read is a failure, one of which a
-// part can be is not.
+// TestUnsupportedLinkTypes: a capture without any readable part is a failure; one with a readable
+// part is not.
 func TestUnsupportedLinkTypes(t *testing.T) {
-	const user0 = 147 // LINKTYPE_USER0: whatever the user wants
+	const user0 = 147 // LINKTYPE_USER0: for private use
 	unsupported := refused(1)
 	for i := range unsupported {
 		unsupported[i].Link = user0

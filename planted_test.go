@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// TestPlantedParserCanDoNothing has a parser that was taken over read files, connect, run programs and more: nothing
-// succeeds in the sandbox, everything does without it. It runs as root, which may do all of it.
+// TestPlantedParserCanDoNothing makes a parser under the control of an attacker read files,
+// connect, run programs and more. Everything fails in the sandbox and succeeds without it. It runs
+// as root, which may do all of it.
 func TestPlantedParserCanDoNothing(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -59,7 +60,7 @@ func TestPlantedParserCanDoNothing(t *testing.T) {
 				cmd.Dir, cmd.WaitDelay = dir, 20*time.Second
 				cmd.Env = append(os.Environ(), "PLANTED_FILE="+victim, "PLANTED_ADDRESS="+listener.Addr().String())
 				cmd.Stdin = bytes.NewReader(data)
-				out, _ := cmd.CombinedOutput() // it may have findings
+				out, _ := cmd.CombinedOutput() // findings are allowed
 				tried := attempt.FindAllSubmatch(out, -1)
 				if len(tried) != attempts {
 					t.Errorf("%d attempts, want %d: %s", len(tried), attempts, out)
@@ -67,7 +68,7 @@ func TestPlantedParserCanDoNothing(t *testing.T) {
 				for _, a := range tried {
 					succeeded := string(a[2]) == "succeeded"
 					allowed := isFree || args[0] == "run" && string(a[1]) == "signal"
-					isNobody := isFree && slices.Contains(args, "nobody") // who may not do all of it anyway
+					isNobody := isFree && slices.Contains(args, "nobody") // the user may not do all of it even without a sandbox
 					if succeeded != allowed && !isNobody {
 						t.Errorf("%s %s", a[1], a[2])
 					}

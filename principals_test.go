@@ -26,7 +26,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// taped is a connection whose writes are recorded, in the order of both sides.
+// taped records the writes to a connection, in the order of both sides.
 type taped struct {
 	net.Conn
 	write func([]byte)
@@ -37,7 +37,8 @@ func (c taped) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// certificateOf is a certificate of which the subject alone does not have the word verborgen in it.
+// certificateOf returns a certificate whose issuer, DNS names and email address contain the word
+// verborgen.
 func certificateOf(t *testing.T, subject pkix.Name) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -55,8 +56,8 @@ func certificateOf(t *testing.T, subject pkix.Name) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// overTLS writes a capture of a connection on which the client has a certificate, and its key log. The client sends the
-// first message, the broker answers with the second, and so on.
+// overTLS writes a capture of a TLS connection with a client certificate, and its key log. The
+// client sends the first message, the broker answers with the second, and so on.
 func overTLS(t *testing.T, version uint16, own tls.Certificate, messages ...[]byte) (capture, keys string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -114,7 +115,8 @@ func overTLS(t *testing.T, version uint16, own tls.Certificate, messages ...[]by
 	return capture, keys
 }
 
-// talk plays one side: it sends the messages from first on, and reads those between them.
+// talk plays one side: it sends every second message, starting with number first, and reads the
+// others.
 func talk(c *tls.Conn, messages [][]byte, first int) error {
 	for i, m := range messages {
 		var err error
@@ -130,8 +132,9 @@ func talk(c *tls.Conn, messages [][]byte, first int) error {
 	return nil
 }
 
-// TestSecretsOfClientCertificates: --principals names the subject, in TLS 1.2 without a key, and nothing else of a
-// certificate. Without it, and with --redact, the subject is in no output.
+// TestSecretsOfClientCertificates: --principals prints the subject of a certificate, in TLS 1.2
+// without a key, and nothing else of it. Without --principals, and with --redact, no output has
+// the subject.
 func TestSecretsOfClientCertificates(t *testing.T) {
 	subject := pkix.Name{CommonName: "orders", Organization: []string{"Shop\x1b[2J"}, Country: []string{"DE"}}
 	own := certificateOf(t, subject)
@@ -147,7 +150,7 @@ func TestSecretsOfClientCertificates(t *testing.T) {
 		capturetest.SaslHandshake(1, 2, "orders-svc", "PLAIN"), capturetest.SaslHandshakeResponse(2, 0, "PLAIN"),
 		capturetest.SaslAuthenticate(1, 3, "orders-svc", []byte("\x00alice\x00verborgen")), capturetest.SaslAuthenticateResponse(1, 3, 0, "", nil),
 	}, kafka[2:])
-	var sizes [][]byte // of librdkafka and Kafka 2.1, of which only the length is seen
+	var sizes [][]byte // of librdkafka and Kafka 2.1, of which only the lengths are visible
 	for _, n := range []int{48, 14, 21, 272, 30, 157} {
 		sizes = append(sizes, bytes.Repeat([]byte("s"), n))
 	}

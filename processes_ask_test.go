@@ -18,7 +18,7 @@ func segmentBetween(from, to string) *capture.Segment {
 	return &capture.Segment{Src: a.Addr().As16(), SrcPort: a.Port(), Dst: b.Addr().As16(), DstPort: b.Port()}
 }
 
-// TestAskingForProcesses: each connection is asked for once, and what the other side answers is known at the end.
+// TestAskingForProcesses: each connection is asked for once, and the answers are known at the end.
 func TestAskingForProcesses(t *testing.T) {
 	questionsOut, questionsIn := io.Pipe()
 	answersOut, answersIn := io.Pipe()
@@ -48,7 +48,7 @@ func TestAskingForProcesses(t *testing.T) {
 	}
 }
 
-// TestALookupThatHangsStopsNothing: neither the capture nor its end waits for it.
+// TestALookupThatHangsStopsNothing: neither the capture nor its end waits for the lookup.
 func TestALookupThatHangsStopsNothing(t *testing.T) {
 	_, questionsIn := io.Pipe()
 	answersOut, _ := io.Pipe()

@@ -16,7 +16,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// fakeProc is a proc file system in a folder.
+// fakeProc is a proc file system in a directory.
 type fakeProc struct {
 	t   *testing.T
 	dir string
@@ -88,7 +88,8 @@ func (f *fakeProc) sockets(pid int, lines ...string) {
 	f.write(text[1], fmt.Sprint(pid), "net/tcp6")
 }
 
-// kernelEnd is an address as /proc/net/tcp has it: words in the byte order of the host, here little-endian.
+// kernelEnd formats an address as in /proc/net/tcp: words in the byte order of the host, here
+// little-endian.
 func kernelEnd(a netip.AddrPort) string {
 	var out strings.Builder
 	for b := a.Addr().AsSlice(); len(b) > 0; b = b[4:] {
@@ -165,7 +166,7 @@ func TestProcessesOfSockets(t *testing.T) {
 	}
 }
 
-// TestPodsInTheNetworkOfTheHost: their host name is that of the node.
+// TestPodsInTheNetworkOfTheHost: their host name is the name of the node.
 func TestPodsInTheNetworkOfTheHost(t *testing.T) {
 	f := newFakeProc(t)
 	pod := f.process(20, "1", "java", podGroup)
@@ -182,7 +183,8 @@ func TestPodsInTheNetworkOfTheHost(t *testing.T) {
 	}
 }
 
-// TestFilesOfContainersCannotLeadOut: a container has links, pipes and folders in place of its files.
+// TestFilesOfContainersCannotLeadOut: a container has links, pipes and directories in place of its
+// files.
 func TestFilesOfContainersCannotLeadOut(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(outside, []byte("secret"), 0o644); err != nil {
@@ -215,7 +217,8 @@ func TestFilesOfContainersCannotLeadOut(t *testing.T) {
 	}
 }
 
-// TestProcessesAreReadAgain when a connection, or who holds it, is not known; and not for a connection that is known.
+// TestProcessesAreReadAgain: /proc is read again if a connection or its holder is unknown, but not
+// for a known connection.
 func TestProcessesAreReadAgain(t *testing.T) {
 	f := newFakeProc(t)
 	f.process(10, "1", "loader", "/", 100)
@@ -242,7 +245,7 @@ func TestProcessesAreReadAgain(t *testing.T) {
 	if len(waited) != 2 || waited[0] > scanInterval || waited[0] <= 0 {
 		t.Errorf("waits of %v for tables and holders", waited)
 	}
-	f.link("socket:[7]", "10/fd/3") // closed, and the number given to another socket
+	f.link("socket:[7]", "10/fd/3") // the descriptor was closed, and another socket has its number
 	if got := ask(4000); len(got) != 0 {
 		t.Errorf("the socket of %+v is closed", got)
 	}

@@ -2,9 +2,9 @@
 
 package main
 
-// variantStep is that every so manieth variant is tried: the race detector
-// slows everything down some tenfold, and looks for races, not for differences.
+// variantStep: every variantStep-th variant is tested. The race detector makes everything some ten
+// times slower, and looks for races, not for differences.
 const variantStep = 12
 
-// captureStep is that every so manieth capture is tried, for the same reason.
+// captureStep: every captureStep-th capture is tested, for the same reason.
 const captureStep = 3

@@ -15,38 +15,38 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// exceptions are what single captures do not keep in a rewriting that others survive.
+// exceptions are what single captures do not keep in a rewriting that keeps it for others.
 var exceptions = map[string]capturetest.Keeps{
-	// Client ids that are empty or hold control characters are accepted only where the beginning
-	// of the connection or an answer was seen, and those with a zero byte only where an answer
-	// was.
+	// Client ids that are empty or contain control characters are accepted only if the beginning
+	// of the connection or an answer was captured. Client ids with a zero byte need an answer.
 	"empty-client-id-unanswered.pcap no handshakes": capturetest.KeepsAll &^ capturetest.KeepsAddresses,
-	// What a server says first is believed to be no Kafka only where the connection was seen from its beginning.
+	// The first bytes of a server prove that it is not Kafka only if the beginning of the
+	// connection was captured.
 	"foreign-http.pcap no handshakes":      capturetest.KeepsOutcomes,
 	"foreign-http2.pcap no handshakes":     capturetest.KeepsOutcomes,
 	"hostile-text.pcap to the broker only": capturetest.KeepsAll &^ capturetest.KeepsAddresses,
-	// The target of the preface is the broker then, and all connections go to one.
+	// The target of the preface is then the broker, and all connections go to one.
 	"kv4001-fires-certain.pcap SOCKS4": capturetest.KeepsVerdicts | capturetest.KeepsFindings,
 	"kv4001-fires-certain.pcap SOCKS5": capturetest.KeepsVerdicts | capturetest.KeepsFindings,
 }
 
-// notTried are rewritings that leave too little of single captures to be compared.
+// notTried are rewritings of single captures that leave too little to compare.
 var notTried = []string{
-	// Their bytes come one by one, so those before the junk end where it begins: the receiver takes it, too.
+	// The bytes arrive one by one, so the bytes before the junk end where it begins. The receiver
+	// also accepts the junk.
 	"foreign-near-broker.pcap forged: junk a few bytes ahead",
 	"pipelined.pcap forged: junk a few bytes ahead",
-	// The junk lies where the capture lacks bytes: nothing else is known to have been there.
+	// The junk is where the capture lacks bytes: no other version of these bytes is known.
 	"kv9002-fires-loss.pcap forged: junk a few bytes ahead",
 	"kv9002-fires-gap-in-a-body.pcap forged: junk a few bytes ahead",
-	// The address of the client is in the preface, which is not there.
+	// The address of the client is in the preface, which is missing.
 	"kv9005-fires-proxy-v2.pcap VXLAN, 128 bytes of each packet",
 	"kv9005-fires-proxy-v2.pcap the second half",
 	"kv9005-fires-proxy-v2.pcap 30 % lost",
 }
 
-// TestRewrittenCaptures delivers the traffic of every capture in all the ways
-// that production does, and compares what is said of it with what is said of
-// the capture as it is.
+// TestRewrittenCaptures delivers every capture in all the ways that production has. It compares
+// the output with that for the original.
 func TestRewrittenCaptures(t *testing.T) {
 	for name, keys := range captures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestRewrittenCaptures(t *testing.T) {
 				got := view(t, v.Rewrite(packets, uint64(i)), keys)
 				keeps := v.Keeps
 				if keys != nil && (v.Name == "no handshakes" || v.Name == "to the broker only") {
-					keeps &= capturetest.KeepsAddresses // TLS cannot be decrypted without the broker's side of its handshake
+					keeps &= capturetest.KeepsAddresses // without the broker's side of the handshake, TLS cannot be decrypted
 				}
 				keeps &^= exceptions[filepath.Base(name)+" "+v.Name]
 				if d := plain.differs(got, keeps); d != "" {
@@ -71,13 +71,13 @@ func TestRewrittenCaptures(t *testing.T) {
 	}
 }
 
-// seen is what kafkavet says of a capture, without what any rewriting changes.
+// seen is the output for a capture, without the fields that every rewriting changes.
 type seen struct {
-	requests []string // sorted; of each the columns that Keeps speaks of are picked by row
+	requests []string // sorted; rows selects the columns that Keeps names
 	findings []string
 }
 
-// view is what analyze and requests say of packets.
+// view returns the output of analyze and requests for packets.
 func view(t *testing.T, packets []capturetest.Packet, keys []string) seen {
 	t.Helper()
 	data := capturetest.Pcapng{}.Encode(packets)
@@ -93,7 +93,7 @@ func view(t *testing.T, packets []capturetest.Packet, keys []string) seen {
 	return s
 }
 
-// standardOutput runs kafkavet on a capture at its standard input.
+// standardOutput runs kafkavet on a capture on standard input.
 func standardOutput(t *testing.T, data []byte, args []string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -112,14 +112,14 @@ const (
 	outcomeColumn = 14
 )
 
-// rows are the requests with the columns that a rewriting keeps.
+// rows returns the requests with the columns that a rewriting keeps.
 func (s seen) rows(keeps capturetest.Keeps) []string {
 	var rows []string
 	for _, line := range s.requests {
 		c := strings.Split(line, "\t")
 		keep := c[5:minColumn]
 		if keeps&capturetest.KeepsRequests == 0 {
-			keep = keep[1:] // a client id that was not captured whole is shown as far as it was
+			keep = keep[1:] // an incomplete client id is shown as far as it was captured
 		}
 		if keeps&capturetest.KeepsAddresses != 0 {
 			keep = append(slices.Clone(c[clientColumn:brokerColumn+1]), keep...)
@@ -136,8 +136,7 @@ func (s seen) rows(keeps capturetest.Keeps) []string {
 	return rows
 }
 
-// ignored are the requests, without client and client id, of which the broker is said to have
-// taken no notice.
+// ignored returns the unanswered requests, without client and client id.
 func (s seen) ignored() []string {
 	var rows []string
 	for _, line := range s.requests {
@@ -148,7 +147,8 @@ func (s seen) ignored() []string {
 	return rows
 }
 
-// differs says what of s is not in got although the rewriting keeps it, or was invented.
+// differs describes the parts of s that the rewriting keeps but got lacks, and the invented parts
+// of got.
 func (s seen) differs(got seen, keeps capturetest.Keeps) string {
 	if keeps&capturetest.KeepsRequests == 0 {
 		left := s.rows(keeps)

@@ -8,14 +8,14 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// onInterface is a packet of an interface, in the form in which all interfaces are watched.
+// onInterface returns a packet of an interface, in the link type of a capture on all interfaces.
 func onInterface(index uint32) capture.Packet {
 	data := make([]byte, 60)
 	binary.BigEndian.PutUint32(data[4:], index)
 	return capture.Packet{Data: data, Link: 276}
 }
 
-// TestLocalPackets: run looks at loopback and bridges only, and asks once for each interface.
+// TestLocalPackets: run analyzes only loopback and bridges, and looks up each interface once.
 func TestLocalPackets(t *testing.T) {
 	asked := 0
 	l := newLocalPackets()

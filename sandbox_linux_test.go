@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFilter runs the program that the kernel gets on every system call of this machine.
+// TestFilter runs the program for the kernel on every system call of this machine.
 func TestFilter(t *testing.T) {
 	machine, err := arch.GetInfo("")
 	if err != nil {
@@ -33,7 +33,8 @@ func TestFilter(t *testing.T) {
 			filters = append(filters, vm)
 		}
 		decide := func(name string, args ...uint64) seccomp.Action {
-			// struct seccomp_data: number, machine, instruction pointer, arguments with the lower half first.
+			// struct seccomp_data: number, machine, instruction pointer, arguments; the lower half
+			// of an argument is first.
 			data := make([]byte, 64)
 			binary.BigEndian.PutUint32(data, uint32(machine.SyscallNames[name]))
 			binary.BigEndian.PutUint32(data[4:], uint32(machine.ID))
@@ -41,7 +42,7 @@ func TestFilter(t *testing.T) {
 				binary.BigEndian.PutUint32(data[16+8*i:], uint32(a))
 				binary.BigEndian.PutUint32(data[20+8*i:], uint32(a>>32))
 			}
-			strictest := seccomp.ActionAllow // which has the highest number
+			strictest := seccomp.ActionAllow // the highest number
 			for _, vm := range filters {
 				action, err := vm.Run(data)
 				if err != nil {
@@ -89,7 +90,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestDirectories: the right to a directory follows links, and waits for one that is not there yet.
+// TestDirectories: the right to a directory follows links, and covers a directory that does not
+// exist so far.
 func TestDirectories(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

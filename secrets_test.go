@@ -9,9 +9,8 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestSecretsBehindThePackets: a decryption secrets block counts wherever it
-// stands in a file, and from a pipe for the packets after it. Neither depends on how
-// far the workers are.
+// TestSecretsBehindThePackets: in a file, a decryption secrets block applies to all packets; from
+// a pipe, to the packets after it. The progress of the workers has no influence.
 func TestSecretsBehindThePackets(t *testing.T) {
 	const name = "testdata/captures/confluent-go-2.6.0_broker-2.1_tls13"
 	packets := capturetest.MustRead(name + ".pcap")

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// TestIdleConnectionsKeepNobodyOut holds more connections open than there is room for, idle ones and ones that have
-// begun a request, and asks.
+// TestIdleConnectionsKeepNobodyOut opens more connections than the limit, idle ones and ones with
+// the beginning of a request. It then sends a request.
 func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 	s := serve(t)
 	address := strings.TrimPrefix(s.base, "http://")
@@ -40,7 +40,8 @@ func TestIdleConnectionsKeepNobodyOut(t *testing.T) {
 	}
 }
 
-// TestRoom: the connection that is idle longest makes room, first among those of the peer, and never one that gets an answer.
+// TestRoom: the connection that has been idle longest is evicted, first of the same peer. A
+// connection that gets an answer is never evicted.
 func TestRoom(t *testing.T) {
 	r := newRoom(nil)
 	clock := time.Unix(0, 0)
@@ -76,7 +77,7 @@ func TestRoom(t *testing.T) {
 	if admit("one more", false) != nil {
 		t.Error("there was room although all get answers")
 	}
-	_ = answered.Close() // of a pipe
+	_ = answered.Close() // a pipe cannot fail
 	if admit("one more", false) == nil {
 		t.Error("a place was not given back")
 	}

@@ -25,14 +25,14 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// servedRun is a run of sniff --listen that goes on until the test ends.
+// servedRun is a run of sniff --listen. It ends with the test.
 type servedRun struct {
 	t    *testing.T
 	base string
 	fake *fakeInterface
 }
 
-// serve begins a run with one refused request, and with 17 packets dropped.
+// serve starts a run with one refused request and 17 dropped packets.
 func serve(t *testing.T) *servedRun {
 	t.Helper()
 	packets := refused(0)
@@ -65,7 +65,6 @@ func serve(t *testing.T) *servedRun {
 	return nil
 }
 
-// do sends a request.
 func (s *servedRun) do(method, path string, change func(*http.Request)) (*http.Response, []byte) {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, nil)
@@ -87,7 +86,7 @@ func (s *servedRun) do(method, path string, change func(*http.Request)) (*http.R
 	return answer, body
 }
 
-// settled gets a path until its answer has a text in it, and returns the answer.
+// settled requests a path until the answer contains text, and returns the answer.
 func (s *servedRun) settled(path, text string) []byte {
 	s.t.Helper()
 	for range 50 {
@@ -172,7 +171,7 @@ func TestHeadersAreBounded(t *testing.T) {
 	r.Header.Set("X", strings.Repeat("x", 1<<20))
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return // the server has hung up before all of it was sent
+		return // the server has closed the connection before all of it was sent
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
@@ -182,7 +181,7 @@ func TestHeadersAreBounded(t *testing.T) {
 
 func TestMetricsAreAsPrometheusWantsThem(t *testing.T) {
 	s := serve(t)
-	s.settled("/metrics", `api="Fetch"`) // the first scrape may have been under way when the packets came
+	s.settled("/metrics", `api="Fetch"`) // the first scrape may have begun before the packets arrived
 	text := s.settled("/metrics", `kafkavet_findings_total{api="Fetch",client_software="unknown",code="KV1001",severity="error",version="12"} 1`)
 	problems, err := promlint.New(bytes.NewReader(text)).Lint()
 	if err != nil || len(problems) > 0 {
@@ -281,7 +280,7 @@ func TestSlowAndIdleClientsAreGivenUp(t *testing.T) {
 	}
 }
 
-// TestSoftwareIsBounded: what clients announce does not make more series than there is room for.
+// TestSoftwareIsBounded: names announced by clients make at most maxSoftware series.
 func TestSoftwareIsBounded(t *testing.T) {
 	m := newRequestMetrics()
 	x := decode.Exchange{}
@@ -300,7 +299,7 @@ func TestSoftwareIsBounded(t *testing.T) {
 	}
 }
 
-// TestScrapesAreBounded has more scrapes wait for a snapshot than may.
+// TestScrapesAreBounded makes more scrapes wait for a snapshot than the limit.
 func TestScrapesAreBounded(t *testing.T) {
 	s := &served{now: func() time.Duration { return 0 }, next: make(chan struct{})}
 	h := newMetrics(s, newRequestMetrics())
@@ -371,7 +370,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	if len(counts) > maxFindingSeries+1 || all != 6*maxFindingSeries {
 		t.Errorf("%d series of findings with a sum of %d", len(counts), all)
 	}
-	slices.Reverse(findings) // the order of a report changes with what happens
+	slices.Reverse(findings) // the order in a report changes with time
 	if again := series.counts(findings); !maps.Equal(again, counts) {
 		t.Errorf("the order of findings matters: %d series, before %d", len(again), len(counts))
 	}
@@ -400,7 +399,7 @@ func TestLabelsHoldNoControlCharacters(t *testing.T) {
 	}
 }
 
-// TestTargetMetrics: clients of one label set are one series, brokers among themselves none, and clients
+// TestTargetMetrics: clients with equal labels are one series, brokers have none, and clients
 // beyond the limit are "other".
 func TestTargetMetrics(t *testing.T) {
 	client := func(id, software, verdict string, requests uint64, seen model.Time) model.TargetClient {

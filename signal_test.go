@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// endless is a pipe into which a capture was written, and whose writer goes on.
+// endless returns a pipe with a capture whose writer does not end.
 func endless(t *testing.T, name string) io.Reader {
 	t.Helper()
 	data, err := os.ReadFile(name)
@@ -23,8 +23,8 @@ func endless(t *testing.T, name string) io.Reader {
 	return r
 }
 
-// TestASignalEndsStandardInput: Ctrl-C reaches tcpdump and kafkavet alike, and the report is
-// what the user waits for.
+// TestASignalEndsStandardInput: Ctrl-C reaches both tcpdump and kafkavet, and the user waits for
+// the report.
 func TestASignalEndsStandardInput(t *testing.T) {
 	const capture = "testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap"
 	for _, c := range []struct {

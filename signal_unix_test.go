@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// TestInterruptGivesTheReportSoFar has a signal come in the middle of a capture that is no
+// TestInterruptGivesTheReportSoFar sends a signal in the middle of a capture that is not on
 // standard input.
 func TestInterruptGivesTheReportSoFar(t *testing.T) {
 	data, err := os.ReadFile("testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap")
 	if err != nil {
 		t.Fatal(err)
 	}
-	const half = 20_000 // bytes; the first Fetch v12 is in them
+	const half = 20_000 // bytes; the first Fetch v12 is before it
 	for _, test := range []struct {
 		command, want string
 	}{{"analyze", "error KV1001 above-max: confluent-kafka-go 2.6.0 sends Fetch v12"}, {"requests", "above-max"}} {
@@ -40,7 +40,7 @@ func TestInterruptGivesTheReportSoFar(t *testing.T) {
 				}
 				defer f.Close()
 				_, _ = f.Write(data[:half])
-				time.Sleep(100 * time.Millisecond) // it is read by then
+				time.Sleep(100 * time.Millisecond) // it has been read by then
 				stop()
 				_, _ = f.Write(data[half:])
 				<-ended

@@ -15,17 +15,17 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// fakeStep is the virtual time that passes with every batch of a fake interface.
+// fakeStep is the virtual time between batches of a fake interface.
 const fakeStep = 100 * time.Millisecond
 
-// fakeInterface is an interface whose packets are made by a test, in virtual time.
+// fakeInterface is an interface in virtual time. The test makes its packets.
 type fakeInterface struct {
-	// batch gives the packets that come at a time; nil for none.
+	// batch returns the packets that arrive at now; nil for none.
 	batch func(now time.Duration) []capturetest.Packet
 	step  time.Duration
-	// dropped is how many packets it says it lost.
+	// dropped is the number of packets that it reports as dropped.
 	dropped uint64
-	// opened is what it was opened with.
+	// opened are the options of open.
 	opened capture.LiveOptions
 
 	clock  atomic.Int64
@@ -36,7 +36,7 @@ type fakeInterface struct {
 	closed bool
 }
 
-// played is a fake interface on which packets come, some with every batch, and then silence.
+// played returns a fake interface with packets, each of them per batch, and then silence.
 func played(packets []capturetest.Packet, each int) *fakeInterface {
 	f := &fakeInterface{step: fakeStep}
 	f.batch = func(time.Duration) []capturetest.Packet {
@@ -101,7 +101,7 @@ func (f *fakeInterface) Close() error {
 	return nil
 }
 
-// timedLines are lines with the virtual time at which they were written.
+// timedLines records lines and the virtual time of each.
 type timedLines struct {
 	now func() time.Duration
 	mu  sync.Mutex
@@ -124,7 +124,7 @@ func (w *timedLines) String() string {
 	return w.all.String()
 }
 
-// outcome is what a run of sniff said.
+// outcome is the result of a run of sniff.
 type outcome struct {
 	code           int
 	stdout, stderr *timedLines
@@ -137,7 +137,7 @@ func (f *fakeInterface) run(ctx context.Context, args ...string) outcome {
 	return o
 }
 
-// sniff is run with streams of its own.
+// sniff is run with the given streams.
 func (f *fakeInterface) sniff(ctx context.Context, s streams, args ...string) int {
 	return environment{streams: s, open: f.open, now: f.now}.run(ctx, append([]string{"sniff", "-i", "fake0"}, args...))
 }
@@ -161,7 +161,7 @@ type event struct {
 	Report json.RawMessage `json:"report"`
 }
 
-// events are the lines of a run with --format json.
+// events returns the lines of a run with --format json.
 func (o outcome) events(t *testing.T) (all []event) {
 	t.Helper()
 	for i, line := range strings.Split(strings.TrimSuffix(o.stdout.String(), "\n"), "\n") {
@@ -174,7 +174,7 @@ func (o outcome) events(t *testing.T) (all []event) {
 	return all
 }
 
-// of are the events of a kind.
+// of returns the events of a kind.
 func of(kind string, all []event) (some []event) {
 	for _, e := range all {
 		if e.Event == kind {

@@ -13,8 +13,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TestReportEvery: reports appear while the interface is watched, whole and with the mode of outputs, and are
-// states of one part; the last one has all.
+// TestReportEvery: complete reports appear while the interface is watched, with the mode of
+// outputs. They are states of one part, and the last one has everything.
 func TestReportEvery(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "report.json")
@@ -59,7 +59,7 @@ func TestReportEvery(t *testing.T) {
 	}
 }
 
-// TestReportEveryNeedsAFile: and an interval that a disk bears.
+// TestReportEveryNeedsAFile: it also needs an interval that does not overload the disk.
 func TestReportEveryNeedsAFile(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"--report-every 5m", "--report-every: has no effect without --output FILE"},
@@ -73,7 +73,8 @@ func TestReportEveryNeedsAFile(t *testing.T) {
 	}
 }
 
-// TestReportEveryGoesOnWithoutItsDirectory: a report that cannot be written is said, and stops nothing.
+// TestReportEveryGoesOnWithoutItsDirectory: a report that cannot be written is reported and does
+// not end the capture.
 func TestReportEveryGoesOnWithoutItsDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "reports")
 	if err := os.Mkdir(dir, 0o700); err != nil {

@@ -93,7 +93,7 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// TestSavedFileCanBeReadAtAnyTime reads the file after every batch, large ones and small ones.
+// TestSavedFileCanBeReadAtAnyTime reads the file after every batch, both large and small.
 func TestSavedFileCanBeReadAtAnyTime(t *testing.T) {
 	t.Chdir(t.TempDir())
 	f := &fakeInterface{step: fakeStep}
@@ -115,8 +115,8 @@ func TestSavedFileCanBeReadAtAnyTime(t *testing.T) {
 	}
 }
 
-// TestOldestFilesAreForgotten has files of runs before, one of them dated later because
-// the clock was set since, and more files than have 6 digits.
+// TestOldestFilesAreForgotten has files of earlier runs, one with a later date because the clock
+// was set back. The numbers of the files exceed 6 digits.
 func TestOldestFilesAreForgotten(t *testing.T) {
 	t.Chdir(t.TempDir())
 	info := capture.Info{Interfaces: []capture.Interface{{Name: "fake0", Link: 1, Resolution: 9}}}
@@ -155,7 +155,7 @@ func TestOldestFilesAreForgotten(t *testing.T) {
 	}
 }
 
-// TestFailureToSaveEndsNoCapture has a saved file fail while the capture continues without it.
+// TestFailureToSaveEndsNoCapture makes a saved file fail. The capture continues without it.
 func TestFailureToSaveEndsNoCapture(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -181,7 +181,7 @@ func TestFailureToSaveEndsNoCapture(t *testing.T) {
 	}
 }
 
-// fullDisk takes so many bytes, and no more until there is room again.
+// fullDisk accepts a number of bytes, and no more until space is freed.
 type fullDisk struct {
 	io.Writer
 	room int
@@ -197,7 +197,7 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 	return written, err
 }
 
-// TestSavingGoesOnWhenThereIsRoom fills the disk in the middle of a block, and makes room later.
+// TestSavingGoesOnWhenThereIsRoom fills the disk in the middle of a block, and frees space later.
 func TestSavingGoesOnWhenThereIsRoom(t *testing.T) {
 	t.Chdir(t.TempDir())
 	info := capture.Info{Interfaces: []capture.Interface{{Name: "fake0", Link: 1, Resolution: 9}}}
@@ -228,13 +228,13 @@ func TestSavingGoesOnWhenThereIsRoom(t *testing.T) {
 	if !slices.Equal(said, want) || !s.hasLost {
 		t.Errorf("said %q, want %q", said, want)
 	}
-	// 3 before, and from the 34th second on.
+	// 3 before the failure, and one each from the 34th second on.
 	if got, err := capturetest.ReadFile("k.pcapng"); err != nil || len(got) != 3+40-33 {
 		t.Errorf("%d packets, %v", len(got), err)
 	}
 }
 
-// TestPacketsToStandardOutput has findings go to standard error.
+// TestPacketsToStandardOutput: findings go to standard error.
 func TestPacketsToStandardOutput(t *testing.T) {
 	sent := refused(0)
 	o := played(sent, 4).run(t.Context(), "-w", "-", "--duration", "3s")
@@ -250,7 +250,7 @@ func TestPacketsToStandardOutput(t *testing.T) {
 	}
 }
 
-// TestFileThatCannotBeSavedIsNoCapture lets a disk be full from the beginning.
+// TestFileThatCannotBeSavedIsNoCapture has a full disk from the beginning.
 func TestFileThatCannotBeSavedIsNoCapture(t *testing.T) {
 	f := &fakeInterface{step: fakeStep, batch: func(time.Duration) []capturetest.Packet { return nil }}
 	o := f.run(t.Context(), "-w", "/dev/full", "--duration", "60s")

@@ -23,7 +23,7 @@ import (
 
 var (
 	sniffBroker = netip.MustParseAddrPort("10.0.0.9:9092")
-	// sniffRanges know Fetch up to v10 and Metadata up to v7.
+	// sniffRanges have Fetch up to v10 and Metadata up to v7.
 	sniffRanges = []capturetest.API{{Key: 1, Min: 4, Max: 10}, {Key: 3, Min: 0, Max: 7}, {Key: 18, Min: 0, Max: 2}}
 )
 
@@ -31,19 +31,19 @@ func sniffClient(n int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), uint16(20000+n%40000))
 }
 
-// fetch is a Fetch request in v12, which sniffRanges do not have.
+// fetch returns a Fetch request in v12, which is outside sniffRanges.
 func fetch(id int32) []byte {
 	return capturetest.RequestHeader{Key: 1, Version: 12, CorrelationID: id, ClientID: "orders-svc", HeaderVersion: 2}.Frame(make([]byte, 30))
 }
 
-// negotiated is a connection on which sniffRanges were advertised.
+// negotiated opens a connection that advertises sniffRanges.
 func negotiated(r *capturetest.Recorder, client netip.AddrPort) *capturetest.Conversation {
 	c := r.Open(client, sniffBroker)
 	c.Exchange(capturetest.ApiVersionsRequest(0, 1, "orders-svc", "", ""), capturetest.ApiVersionsResponse(0, 1, 0, sniffRanges...))
 	return c
 }
 
-// refused are the packets of a Fetch v12 that makes the broker close the connection.
+// refused returns the packets of a Fetch v12 after which the broker closes the connection.
 func refused(n int) []capturetest.Packet {
 	r := capturetest.NewRecorder()
 	r.Now += int64(n) * int64(time.Second)
@@ -53,7 +53,6 @@ func refused(n int) []capturetest.Packet {
 	return r.Packets
 }
 
-// findingsOf are the findings of a report.
 func findingsOf(t *testing.T, report []byte) (findings []map[string]any) {
 	t.Helper()
 	var r struct {
@@ -65,19 +64,19 @@ func findingsOf(t *testing.T, report []byte) (findings []map[string]any) {
 	return r.Findings
 }
 
-// TestLiveFindingsAreThoseOfTheFile watches every capture in testdata as if it happened now.
+// TestLiveFindingsAreThoseOfTheFile watches every capture in testdata as live packets.
 func TestLiveFindingsAreThoseOfTheFile(t *testing.T) {
 	for name, keys := range captures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			t.Parallel()
 			args := append([]string{"--format", "json"}, keys...)
 			f := played(capturetest.MustRead(name), 7)
-			f.step = time.Microsecond // so that nothing is given up that a file would still bring
+			f.step = time.Microsecond // no timeout passes that a file would not have
 			if keys != nil {
 				batch := f.batch
 				f.batch = func(now time.Duration) []capturetest.Packet {
 					if now == f.step {
-						time.Sleep(300 * time.Millisecond) // the key log is read by the clock on the wall
+						time.Sleep(300 * time.Millisecond) // the key log is read by real time
 					}
 					return batch(now)
 				}
@@ -154,8 +153,8 @@ func TestFindingIsToldWithinASecond(t *testing.T) {
 			if test.name == "the broker is silent" && !e.Pending {
 				t.Error("not reported as pending")
 			}
-			// The packets came at fakeStep. The reader of a fake is up to five batches ahead of
-			// what is reported.
+			// The packets arrived at fakeStep. The reader of a fake is up to five batches ahead of
+			// the reports.
 			if late := e.at - fakeStep; late > time.Second+5*fakeStep {
 				t.Errorf("reported %v after the packet", late)
 			}
@@ -204,7 +203,7 @@ func TestTextWhileItHappens(t *testing.T) {
 		name     string
 		args     []string
 		out, err []string
-		// notOut must not be in standard output.
+		// notOut must be missing from standard output.
 		notOut string
 	}{
 		{"text", nil, []string{"error KV1001 above-max: ", "orders-svc from 10.1.0.0", "fake0: 13 packets", "1 error\n"}, nil, "{"},
@@ -293,7 +292,8 @@ func TestInterruptReportsWhatHasCome(t *testing.T) {
 	}
 }
 
-// TestEndReadsWhatWaits has an interrupt come, or time be over, while packets wait in the buffer.
+// TestEndReadsWhatWaits interrupts the capture, or ends its time, while packets wait in the
+// buffer.
 func TestEndReadsWhatWaits(t *testing.T) {
 	const waiting = 6 // batches
 	for name, args := range map[string][]string{"interrupt": nil, "duration": {"--duration", "300ms"}} {
@@ -308,7 +308,7 @@ func TestEndReadsWhatWaits(t *testing.T) {
 					cancel()
 				case n > 3 && n <= 3+waiting:
 					return refused(n)
-				case n > 3+waiting: // traffic goes on after the end
+				case n > 3+waiting: // packets continue after the end
 					later := refused(n)
 					for i := range later {
 						later[i].Time = time.Now().UnixNano()
@@ -332,8 +332,8 @@ func TestEndReadsWhatWaits(t *testing.T) {
 	}
 }
 
-// TestReportIsWrittenAlthoughNobodyListens has standard output fail, as when
-// the terminal or the reader of a pipe went away.
+// TestReportIsWrittenAlthoughNobodyListens makes standard output fail, as if the terminal or the
+// reader of a pipe had ended.
 func TestReportIsWrittenAlthoughNobodyListens(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		t.Run(format, func(t *testing.T) {
@@ -356,7 +356,7 @@ func TestReportIsWrittenAlthoughNobodyListens(t *testing.T) {
 	}
 }
 
-// gone is an output that nobody reads any more.
+// gone is an output whose reader has ended.
 type gone struct{}
 
 func (gone) Write([]byte) (int, error) {
@@ -395,8 +395,8 @@ func TestRedactedWhileItHappens(t *testing.T) {
 	}
 }
 
-// TestClockThatIsSetHarmsNothing has the host's clock jump in the middle of a connection,
-// between the request and what the broker does.
+// TestClockThatIsSetHarmsNothing makes the host's clock jump in the middle of a connection,
+// between the request and the broker's close.
 func TestClockThatIsSetHarmsNothing(t *testing.T) {
 	for name, jump := range map[string]time.Duration{"back": -36 * time.Hour, "ahead": 36 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -408,7 +408,7 @@ func TestClockThatIsSetHarmsNothing(t *testing.T) {
 			}
 			r := capturetest.NewRecorder()
 			r.Now = packets[len(packets)-1].Time
-			c := negotiated(r, sniffClient(1)) // and another connection after it
+			c := negotiated(r, sniffClient(1)) // another connection after the jump
 			c.Send(capturetest.ToBroker, fetch(2))
 			c.Close(capturetest.ToClient)
 			f := played(append(packets, r.Packets...), 4)
@@ -426,7 +426,7 @@ func TestClockThatIsSetHarmsNothing(t *testing.T) {
 	}
 }
 
-// TestWeeksTakeNoMemory lets 40,000 connections come and go over five weeks of virtual time.
+// TestWeeksTakeNoMemory opens and closes 40,000 connections over five weeks of virtual time.
 func TestWeeksTakeNoMemory(t *testing.T) {
 	const connections, between = 40_000, 75 * time.Second
 	var early, late uint64
@@ -445,8 +445,8 @@ func TestWeeksTakeNoMemory(t *testing.T) {
 	if o.code != exitFindings {
 		t.Fatalf("exit code %d: %s", o.code, o.stderr)
 	}
-	// What tests and runtime need in addition varies by some 100 KB; one connection kept would be
-	// 900 bytes, 27 MB in all.
+	// The other memory of tests and runtime varies by some 100 KB. A kept connection would be 900
+	// bytes, 27 MB in all.
 	if grown := int64(late) - int64(early); grown > 3<<20 {
 		t.Errorf("the heap grew from %d to %d bytes", early, late)
 	}
@@ -463,8 +463,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestKeyLogThatAppearsLater: sniff waits for a key log that is not there yet, says so, and reads
-// what is written to it from then on.
+// TestKeyLogThatAppearsLater: sniff reports a missing key log, waits for it, and reads it from
+// then on.
 func TestKeyLogThatAppearsLater(t *testing.T) {
 	const name = "testdata/captures/lab_confluent-go-2.6.0_kafka-2.6.1_tls"
 	keys, err := os.ReadFile(name + ".keys")
@@ -477,8 +477,8 @@ func TestKeyLogThatAppearsLater(t *testing.T) {
 	}
 }
 
-// TestKeyLogOfAnAgentThatIsAttached: the Java agent begins to write while sniff runs, and names sessions of TLS
-// 1.2 by their id.
+// TestKeyLogOfAnAgentThatIsAttached: the Java agent starts to write while sniff runs. It names TLS
+// 1.2 sessions by their id.
 func TestKeyLogOfAnAgentThatIsAttached(t *testing.T) {
 	const name = "testdata/captures/lab_java-2.1.0_kafka-2.1.1_tls_sasl-plain"
 	keys, err := os.ReadFile(name + ".keys")
@@ -491,12 +491,12 @@ func TestKeyLogOfAnAgentThatIsAttached(t *testing.T) {
 	}
 }
 
-// bySession rewrites a key log of TLS 1.2 as the Java agent writes it: by the id of the session, which the
-// ServerHello has, in place of the random of the ClientHello.
+// bySession rewrites a TLS 1.2 key log into the Java agent's form: the session id of the
+// ServerHello replaces the random of the ClientHello.
 func bySession(t *testing.T, packets []capturetest.Packet, keys string) string {
 	t.Helper()
-	const kindAt, versionAt, randomAt, lengthAt, idAt = 5, 9, 11, 43, 44 // in the record of a hello
-	ids := map[string]string{}                                           // of the session that began with a client's random
+	const kindAt, versionAt, randomAt, lengthAt, idAt = 5, 9, 11, 43, 44 // offsets in the record of a hello
+	ids := map[string]string{}                                           // session id by client random
 	random := ""
 	for _, p := range packets {
 		at := max(bytes.Index(p.Data, []byte{22, 3, 3}), bytes.Index(p.Data, []byte{22, 3, 1}))
@@ -522,7 +522,7 @@ func bySession(t *testing.T, packets []capturetest.Packet, keys string) string {
 	return out.String()
 }
 
-// keyLogAppearsLater plays packets while a key log appears, and returns the codes of the findings.
+// keyLogAppearsLater plays packets while a key log appears. It returns the codes of the findings.
 func keyLogAppearsLater(t *testing.T, packets []capturetest.Packet, keys string) map[any]bool {
 	t.Helper()
 	late := filepath.Join(t.TempDir(), "keys.log")
@@ -531,7 +531,7 @@ func keyLogAppearsLater(t *testing.T, packets []capturetest.Packet, keys string)
 	batch := f.batch
 	f.batch = func(now time.Duration) []capturetest.Packet {
 		if now == f.step {
-			time.Sleep(300 * time.Millisecond) // the key log is looked for by the clock on the wall
+			time.Sleep(300 * time.Millisecond) // the key log is read by real time
 			if err := os.WriteFile(late, []byte(keys), 0o600); err != nil {
 				t.Error(err)
 			}

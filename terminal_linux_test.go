@@ -19,7 +19,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// terminal is a terminal of a test, with what was written to it.
+// terminal is a terminal for a test. It records everything written to it.
 type terminal struct {
 	*os.File
 	mu    sync.Mutex
@@ -27,7 +27,6 @@ type terminal struct {
 	done  chan struct{}
 }
 
-// newTerminal makes a terminal of a size.
 func newTerminal(t *testing.T, rows, columns uint16) *terminal {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -54,7 +53,7 @@ func newTerminal(t *testing.T, rows, columns uint16) *terminal {
 		defer close(term.done)
 		buf := make([]byte, 4096)
 		for {
-			n, err := master.Read(buf) // fails when nobody has the other side open
+			n, err := master.Read(buf) // fails when the other side is closed
 			term.mu.Lock()
 			term.shown.Write(buf[:n])
 			term.mu.Unlock()
@@ -67,14 +66,15 @@ func newTerminal(t *testing.T, rows, columns uint16) *terminal {
 	return term
 }
 
-// text closes the terminal and is what it was shown.
+// text closes the terminal and returns everything written to it.
 func (t *terminal) text() string {
 	_ = t.Close()
 	<-t.done
 	return strings.ReplaceAll(t.shown.String(), "\r\n", "\n")
 }
 
-// TestExplainIsPagedWhereItDoesNotFit on the terminal, by the program that PAGER names, with colors.
+// TestExplainIsPagedWhereItDoesNotFit: a text that does not fit on the terminal is shown by the
+// program in PAGER, with colors.
 func TestExplainIsPagedWhereItDoesNotFit(t *testing.T) {
 	pager := filepath.Join(t.TempDir(), "pager")
 	if err := os.WriteFile(pager, []byte("#!/bin/sh\necho \"paged $1 $LESS\"\ncat\n"), 0o700); err != nil {
@@ -100,7 +100,7 @@ func TestExplainIsPagedWhereItDoesNotFit(t *testing.T) {
 	}
 }
 
-// TestRequestsAreATableAtATerminal that fits into it.
+// TestRequestsAreATableAtATerminal: the table fits on the terminal.
 func TestRequestsAreATableAtATerminal(t *testing.T) {
 	const file = "testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap"
 	out := newTerminal(t, 24, 60)
@@ -121,13 +121,14 @@ func TestRequestsAreATableAtATerminal(t *testing.T) {
 	}
 }
 
-// interrupt is a context that is done when it was asked some times, as by Ctrl-C after some batches.
+// interrupt is a context that is done after a number of calls of Err, like Ctrl-C after some
+// batches.
 type interrupt struct {
 	context.Context
 	left atomic.Int64
 }
 
-// Err implements context.Context. It leaves the bar time to be drawn.
+// Err implements context.Context. It gives the progress bar time to appear.
 func (i *interrupt) Err() error {
 	switch left := i.left.Add(-1); {
 	case left == 0:
@@ -139,7 +140,8 @@ func (i *interrupt) Err() error {
 	return nil
 }
 
-// TestInterruptedAnalysisReportsSoFar, and clears the bar before it says that it was interrupted.
+// TestInterruptedAnalysisReportsSoFar: the progress bar is cleared before the message about the
+// interrupt.
 func TestInterruptedAnalysisReportsSoFar(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:9092"))

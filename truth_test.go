@@ -13,7 +13,8 @@ import (
 	"github.com/kafkavet/kafkavet/report"
 )
 
-// TestTruth: what kafkavet says of every capture with a stated truth is right, and the README has the counts.
+// TestTruth: the findings for every capture with a stated truth are right, and the README has the
+// counts.
 func TestTruth(t *testing.T) {
 	if captureStep > 1 {
 		t.Skip("it runs the program once for each capture, and nothing in it at the same time")
@@ -22,7 +23,7 @@ func TestTruth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(t.TempDir(), "kafkavet") // TestMain runs the command under this name
+	program := filepath.Join(t.TempDir(), "kafkavet") // TestMain runs the command if the program has this name
 	if err := os.Symlink(self, program); err != nil {
 		t.Fatal(err)
 	}
@@ -49,8 +50,8 @@ func TestTruth(t *testing.T) {
 	}
 }
 
-// TestEveryRuleHasCaptures: each finding is in the accepted output of a capture, and a capture that must not have
-// it says so.
+// TestEveryRuleHasCaptures: the accepted output of some capture has each finding, and the name of
+// another capture says that it must not have it.
 func TestEveryRuleHasCaptures(t *testing.T) {
 	fires, isNear := map[string]bool{}, map[string]bool{}
 	goldens, err := filepath.Glob("testdata/golden/*.json")
@@ -81,7 +82,6 @@ func TestEveryRuleHasCaptures(t *testing.T) {
 	}
 }
 
-// readJSON reads a file.
 func readJSON(t *testing.T, name string, into any) {
 	t.Helper()
 	data, err := os.ReadFile(name)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestBuild has what go install, go build and the linker record of a build.
+// TestBuild uses build records of go install, go build and the linker.
 func TestBuild(t *testing.T) {
 	checkout := func(version, modified string) *debug.BuildInfo {
 		return &debug.BuildInfo{Main: debug.Module{Version: version}, Settings: []debug.BuildSetting{

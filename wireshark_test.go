@@ -14,7 +14,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TestWiresharkScriptNamesRules: its findings are those of the rules.
+// TestWiresharkScriptNamesRules: the findings of the script are those of the rules.
 func TestWiresharkScriptNamesRules(t *testing.T) {
 	named := regexp.MustCompile(`"(KV\d{4}) ([a-z-]+)"`).FindAllStringSubmatch(invoke(t, strings.NewReader(""), "wireshark"), -1)
 	if len(named) != 3 {
@@ -27,8 +27,8 @@ func TestWiresharkScriptNamesRules(t *testing.T) {
 	}
 }
 
-// TestWiresharkScriptAgrees holds the verdicts of the script in tshark against those of requests. The script does not know
-// what a later connection shows, and may say "unknown".
+// TestWiresharkScriptAgrees compares the verdicts of the script in tshark with those of requests.
+// The script does not use later connections, so it may have "unknown".
 func TestWiresharkScriptAgrees(t *testing.T) {
 	tshark, err := exec.LookPath("tshark")
 	if err != nil {
@@ -71,7 +71,7 @@ func TestWiresharkScriptAgrees(t *testing.T) {
 			}
 			for frame, verdicts := range got {
 				if len(verdicts) != len(want[frame]) {
-					continue // Wireshark does not see all requests of the packet
+					continue // Wireshark misses some requests of the packet
 				}
 				for i, v := range verdicts {
 					compared[v]++
@@ -94,7 +94,8 @@ func TestWiresharkScriptAgrees(t *testing.T) {
 	}
 }
 
-// TestFindingsAreCommentsOnTheirPackets of a live capture; one whose packet has gone stands on the next packet.
+// TestFindingsAreCommentsOnTheirPackets: if the packet of a finding was already written, the next
+// packet has the comment.
 func TestFindingsAreCommentsOnTheirPackets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kept.pcapng")
 	sent := capturetest.MustRead("testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap")

@@ -16,15 +16,15 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// unlikeTshark are variants that tshark does not read as they are, with its preferences untouched.
+// unlikeTshark are variants that tshark does not read with default preferences.
 var unlikeTshark = map[string]string{
 	"L2TPv3":                "it needs the messages that began the session",
 	"L2TPv3 with cookie":    "it needs the messages that began the session",
 	"MPLS without Ethernet": "its release 4.0 does not know the link type",
 }
 
-// tsharkRequests are the requests that the tshark of this machine sees in packets:
-// frame, stream, API key, version and correlation id.
+// tsharkRequests returns the requests that the local tshark finds in packets: frame, stream, API
+// key, version and correlation id.
 func tsharkRequests(t *testing.T, data []byte) []string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "capture")
@@ -57,7 +57,7 @@ func tsharkRequests(t *testing.T, data []byte) []string {
 	return rows
 }
 
-// ownRequests are the same as kafkavet sees them.
+// ownRequests returns the same from kafkavet.
 func ownRequests(t *testing.T, data []byte) []string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -75,8 +75,7 @@ func ownRequests(t *testing.T, data []byte) []string {
 	return rows
 }
 
-// TestEncapsulationsAreReadAsByTshark checks that tshark reads each encapsulation as kafkavet
-// does.
+// TestEncapsulationsAreReadAsByTshark: tshark reads each encapsulation as kafkavet does.
 func TestEncapsulationsAreReadAsByTshark(t *testing.T) {
 	packets := capturetest.MustRead("testdata/captures/kcat-1.7.1_broker-4.4.pcap")
 	for _, v := range capturetest.Encapsulations() {
