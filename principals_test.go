@@ -26,13 +26,13 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// taped records the writes to a connection, in the order of both sides.
-type taped struct {
+// recordedConn records the writes to a connection, in the order of both sides.
+type recordedConn struct {
 	net.Conn
 	write func([]byte)
 }
 
-func (c taped) Write(p []byte) (int, error) {
+func (c recordedConn) Write(p []byte) (int, error) {
 	c.write(p)
 	return c.Conn.Write(p)
 }
@@ -70,7 +70,7 @@ func overTLS(t *testing.T, version uint16, own tls.Certificate, messages ...[]by
 	var mu sync.Mutex
 	tape := func(c net.Conn, d capturetest.Direction) net.Conn {
 		_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-		return taped{c, func(p []byte) {
+		return recordedConn{c, func(p []byte) {
 			mu.Lock()
 			defer mu.Unlock()
 			on.Send(d, p)

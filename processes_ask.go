@@ -95,8 +95,8 @@ func (a *asker) packet(stream uint32, s *capture.Segment) {
 	}
 }
 
-// settle waits for outstanding answers, at most askedWait. packet must not be called after it.
-func (a *asker) settle() {
+// wait waits for outstanding answers, at most askedWait. packet must not be called after it.
+func (a *asker) wait() {
 	close(a.questions)
 	done := make(chan struct{})
 	go func() { a.done.Wait(); close(done) }()

@@ -36,7 +36,7 @@ func TestAskingForProcesses(t *testing.T) {
 	for _, stream := range []uint32{0, 0, 2, 1, 2} {
 		a.packet(stream, segmentBetween("10.0.0.1:4000", "10.0.0.9:9092"))
 	}
-	a.settle()
+	a.wait()
 	if len(asked) != 2 || len(notes) != 2 || notes[1] != "note 2" {
 		t.Errorf("asked %+v, notes %q", asked, notes)
 	}
@@ -57,7 +57,7 @@ func TestALookupThatHangsStopsNothing(t *testing.T) {
 	for stream := range uint32(2 * maxAsked) {
 		a.packet(stream, segmentBetween("10.0.0.1:4000", "10.0.0.9:9092"))
 	}
-	a.settle()
+	a.wait()
 	if took := time.Since(began); took < askedWait || took > 10*askedWait {
 		t.Errorf("the end came after %v", took)
 	}

@@ -126,8 +126,8 @@ func (r *room) keep(next http.Handler) http.Handler {
 	})
 }
 
-// few refuses a request while maxReports reports are being sent.
-func (r *room) few(next http.Handler) http.Handler {
+// limitReports refuses a request while maxReports reports are being sent.
+func (r *room) limitReports(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		select {
 		case r.reports <- struct{}{}:

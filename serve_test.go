@@ -86,8 +86,8 @@ func (s *servedRun) do(method, path string, change func(*http.Request)) (*http.R
 	return answer, body
 }
 
-// settled requests a path until the answer contains text, and returns the answer.
-func (s *servedRun) settled(path, text string) []byte {
+// waitFor requests a path until the answer contains text, and returns the answer.
+func (s *servedRun) waitFor(path, text string) []byte {
 	s.t.Helper()
 	for range 50 {
 		if _, body := s.do("GET", path, nil); bytes.Contains(body, []byte(text)) {
@@ -102,7 +102,7 @@ func (s *servedRun) settled(path, text string) []byte {
 func TestServedReports(t *testing.T) {
 	s := serve(t)
 	var r model.Report
-	if err := json.Unmarshal(s.settled("/report.json", "KV1001"), &r); err != nil || r.Schema != model.SchemaName {
+	if err := json.Unmarshal(s.waitFor("/report.json", "KV1001"), &r); err != nil || r.Schema != model.SchemaName {
 		t.Errorf("report.json: %v, schema %q", err, r.Schema)
 	}
 	for _, test := range []struct{ path, contentType, holds string }{
@@ -181,8 +181,8 @@ func TestHeadersAreBounded(t *testing.T) {
 
 func TestMetricsAreAsPrometheusWantsThem(t *testing.T) {
 	s := serve(t)
-	s.settled("/metrics", `api="Fetch"`) // the first scrape may have begun before the packets arrived
-	text := s.settled("/metrics", `kafkavet_findings_total{api="Fetch",client_software="unknown",code="KV1001",severity="error",version="12"} 1`)
+	s.waitFor("/metrics", `api="Fetch"`) // the first scrape may have begun before the packets arrived
+	text := s.waitFor("/metrics", `kafkavet_findings_total{api="Fetch",client_software="unknown",code="KV1001",severity="error",version="12"} 1`)
 	problems, err := promlint.New(bytes.NewReader(text)).Lint()
 	if err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)

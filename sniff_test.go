@@ -342,7 +342,7 @@ func TestReportIsWrittenAlthoughNobodyListens(t *testing.T) {
 			n := 0
 			f.batch = func(time.Duration) []capturetest.Packet { n++; return refused(n) }
 			stderr := &timedLines{now: f.now}
-			code := f.sniff(t.Context(), streams{strings.NewReader(""), gone{}, stderr}, "--format", format, "-o", "report.out", "--duration", "60s")
+			code := f.sniff(t.Context(), streams{strings.NewReader(""), brokenPipe{}, stderr}, "--format", format, "-o", "report.out", "--duration", "60s")
 			if want := "kafkavet: write standard output: " + syscall.EPIPE.Error() + "\n"; code != exitTrouble || !strings.HasSuffix(stderr.String(), want) {
 				t.Errorf("exit code %d: %s", code, stderr)
 			}
@@ -356,10 +356,10 @@ func TestReportIsWrittenAlthoughNobodyListens(t *testing.T) {
 	}
 }
 
-// gone is an output whose reader has ended.
-type gone struct{}
+// brokenPipe is an output whose reader has ended.
+type brokenPipe struct{}
 
-func (gone) Write([]byte) (int, error) {
+func (brokenPipe) Write([]byte) (int, error) {
 	return 0, &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.EPIPE}
 }
 

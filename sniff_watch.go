@@ -238,7 +238,7 @@ func (w *watch) saveWithComments(packets []capture.Packet) {
 // finish implements result. It writes the last news and the report.
 func (w *watch) finish() int {
 	if w.asker != nil {
-		w.asker.settle()
+		w.asker.wait()
 	}
 	failed := w.save != nil && w.save.hasLost
 	fail := func(err error) {
