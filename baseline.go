@@ -67,7 +67,6 @@ func (b *baseline) parse(text []byte) error {
 	return nil
 }
 
-// accepts reports whether a finding is in the baseline.
 func (b *baseline) accepts(f *model.Finding) bool {
 	return slices.ContainsFunc(b.Accepted, func(k model.FindingKey) bool { return k.Fits(f) })
 }

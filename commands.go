@@ -26,7 +26,6 @@ const exitCodes = "Exit codes: 0 no finding at or above --fail-on, 1 at least on
 // action runs a command and returns the exit code. An error is printed, and the exit code is 2.
 type action func(ctx context.Context, args []string) (int, error)
 
-// commands are the constructors of the commands with their flags.
 var commands = []func(environment) (*cobra.Command, action){
 	newAnalyze, newSniff, newRequests, newMerge, newRun, newExplain, newWireshark, newInterfaces, newCompletion, newVersion,
 }
@@ -93,7 +92,6 @@ func runRoot(cmd *cobra.Command, args []string, e environment, code *int) error 
 	return unknownCommand(cmd, args[0])
 }
 
-// unknownCommand returns an error with similar command names.
 func unknownCommand(root *cobra.Command, name string) error {
 	root.SuggestionsMinimumDistance = 2
 	similar := ""
@@ -168,7 +166,6 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w; see kafkavet %s --help", err, cmd.Name())
 }
 
-// numberError explains an error of strconv.
 func numberError(err error) error {
 	switch {
 	case errors.Is(err, strconv.ErrSyntax):

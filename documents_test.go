@@ -405,7 +405,6 @@ func packages(t *testing.T) (names []string) {
 	return names
 }
 
-// section returns the section of a document that begins with a heading.
 func section(t *testing.T, name, heading string) string {
 	t.Helper()
 	_, text, ok := strings.Cut(readFile(t, name), "\n"+heading+"\n")

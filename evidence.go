@@ -131,7 +131,6 @@ func (f *findings) commit(out *output, err error) (isWritten bool) {
 	return err == nil
 }
 
-// explainEvidence warns about missing proofs.
 func (f *findings) explainEvidence(sum *evidence.Summary, path string) {
 	if sum.Omitted > 0 || sum.Unproven > 0 {
 		f.j.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",

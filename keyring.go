@@ -48,13 +48,11 @@ func newKeyring(logs []string, warn func(error)) (*keyring, error) {
 	return k, nil
 }
 
-// noSecrets explains a key log without secrets.
 func noSecrets(name string, lines int) error {
 	return fmt.Errorf("%s has no secrets (%s): the program was not started with it, or its OpenSSL was built without key logging",
 		name, words.Plural(uint64(lines), "line"))
 }
 
-// lineCounter counts the lines read through it.
 type lineCounter struct {
 	io.Reader
 	lines int

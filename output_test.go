@@ -166,7 +166,6 @@ func TestOutputIsNotStandardInput(t *testing.T) {
 	}
 }
 
-// writeOutput writes "after" to a file.
 func writeOutput(t *testing.T, o opener, path string) {
 	t.Helper()
 	out, err := o.open(path)

@@ -20,7 +20,6 @@ func duplicate(n int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(d), name), nil
 }
 
-// ownedByRoot reports whether root owns a file.
 func ownedByRoot(st fs.FileInfo) bool {
 	s, ok := st.Sys().(*syscall.Stat_t)
 	return ok && s.Uid == 0

@@ -15,7 +15,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// pipelineOptions configure a pipeline.
 type pipelineOptions struct {
 	// src is the source of the packets. Its Next belongs to the reading goroutine until run
 	// returns.

@@ -136,10 +136,8 @@ func FuzzPipeline(f *testing.F) {
 	})
 }
 
-// innocentResult is the output for the innocent connections.
 type innocentResult struct{ Requests, Findings []string }
 
-// reportedOf runs requests and analyze.
 func reportedOf(t testing.TB, packets []capturetest.Packet) (s innocentResult) {
 	t.Helper()
 	file := capturetest.Pcapng{}.Encode(packets)

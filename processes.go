@@ -21,7 +21,6 @@ type processes struct {
 	oldest []uint32
 }
 
-// owner is the process at one end of a connection.
 type owner struct {
 	end netip.AddrPort
 	model.Process

@@ -77,7 +77,6 @@ func (s *scan) due(pause func(time.Duration)) {
 	}
 }
 
-// over records the end of a scan.
 func (s *scan) over(began time.Time) { s.last, s.took = time.Now(), time.Since(began) }
 
 // newHostProcesses reads the names of users from passwd, a file in the format of /etc/passwd.
@@ -158,7 +157,6 @@ func (t *socketTable) socket(local, remote netip.AddrPort) uint64 {
 	return inode
 }
 
-// readTables reads the sockets of all namespaces.
 func (h *hostProcesses) readTables() {
 	h.tableScan.due(h.pause)
 	defer h.tableScan.over(time.Now())

@@ -16,7 +16,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// fakeProc is a proc file system in a directory.
 type fakeProc struct {
 	t   *testing.T
 	dir string
@@ -52,7 +51,6 @@ func (f *fakeProc) link(to string, name ...string) {
 	}
 }
 
-// process adds a process with open sockets.
 func (f *fakeProc) process(pid int, namespace, command, cgroup string, sockets ...int) string {
 	dir := fmt.Sprint(pid)
 	f.link("net:["+namespace+"]", dir, "ns/net")
