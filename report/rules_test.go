@@ -455,7 +455,7 @@ func TestAdviceNamesTheFeature(t *testing.T) {
 		{68, 0, "group.version=1. Or set group.protocol=classic"}, {76, 1, "share.version=1"}, {88, 0, "streams.version=1"}, {82, 0, "kraft.version=1"},
 		{0, 12, "transaction.version=2"}, {0, 11, "metadata.version"}, {28, 5, "transaction.version=2"}, {60, 1, "metadata.version"},
 	} {
-		f := builderOf(Options{}, exchangeOf(1, 0, c.key, c.version, outcomeOf(decode.Error))).Report().Findings[0]
+		f := builderOf(Options{}, exchangeOf(1, 0, c.key, c.version, outcomeOf(decode.Error)), connectionOf(0, 1, 9)).Report().Findings[0]
 		if !strings.Contains(f.Advice, c.want) {
 			t.Errorf("API %d v%d: advice %q, want %q in it", c.key, c.version, f.Advice, c.want)
 		}

@@ -260,11 +260,36 @@ func TestFallbackUnseen(t *testing.T) {
 		p := newPlay(t)
 		p.send(p.connect(), 68, 1, decode.Error, soon)
 		p.send(p.connect(), keyJoinGroup, 9, outcome, soon)
+		want := []Cause{Unexplained}
 		if outcome == closed {
-			p.expect(Unsupported, Unexplained)
-			continue
+			want = []Cause{Unsupported, Unexplained}
 		}
-		p.expect(Unexplained)
+		p.now += Patience
+		p.send(p.connect(), keyProduce, 9, answered, soon)
+		p.expect(want...)
+	}
+}
+
+// TestFallbackTooEarly: the capture ends before the client could use another API, so nobody is blamed.
+func TestFallbackTooEarly(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		key  int16
+		then func(p *play, s uint32)
+		want Cause
+	}{
+		{"at once", 69, func(*play, uint32) {}, Unexplained},
+		{"no other API", keyProduce, func(*play, uint32) {}, Unsupported},
+		{"the client left", 69, func(p *play, s uint32) { p.end(s, 0) }, Unsupported},
+		{"later", 69, func(p *play, _ uint32) { p.now += Patience; p.send(p.connect(), keyProduce, 9, answered, soon) }, Unsupported},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPlay(t)
+			s := p.connect()
+			p.send(s, c.key, 9, decode.Error, soon)
+			c.then(p, s)
+			p.expect(c.want)
+		})
 	}
 }
 

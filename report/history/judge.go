@@ -224,17 +224,19 @@ func (v *view) holds(x *decode.Exchange) bool {
 // answeredWithError decides a request that was answered with error 35.
 func (v *view) answeredWithError(k *Suspect) Ruling {
 	x := &k.Exchange
+	// The capture ends before the client could go on.
+	tooEarly := k.stream.ended.Time == 0 && v.book.now-x.Decided.Time < int64(Patience)
 	switch {
 	case x.Key == keyApiVersions && k.Instead.Time > 0:
 		return Ruling{Cause: Downgraded, Certain: true}
 	case x.Key == keyApiVersions:
-		if k.stream.client.lowest < x.Version || k.stream.ended.Time == 0 && v.book.now-x.Decided.Time < int64(Patience) {
-			return Ruling{} // it asked in a lower version, or the capture ends before it could
+		if tooEarly || k.stream.client.lowest < x.Version {
+			return Ruling{}
 		}
 		return Ruling{Cause: Refused, Certain: true}
 	case k.Instead.Time > 0:
 		return Ruling{Cause: Fallback, Certain: true}
-	case k.insteadUnseen:
+	case k.insteadUnseen, tooEarly && fallbacks[x.Key] != nil:
 		return Ruling{Cause: Unexplained}
 	}
 	return Ruling{Cause: Unsupported, Certain: true}
