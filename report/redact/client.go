@@ -2,8 +2,8 @@ package redact
 
 import "regexp"
 
-// impersonal matches the client ids that brokers and libraries choose by themselves. They name
-// nobody, and rules and known issues recognize them, so they stay.
+// impersonal matches the client ids that brokers and libraries choose. They identify nobody, and
+// rules and known issues recognize them, so they stay.
 var impersonal = regexp.MustCompile(`^(` +
 	// Apache Kafka: ReplicaFetcherThread, TransactionMarkerChannelManager, AddPartitionsToTxnManager, KafkaRaftManager.
 	`broker-[0-9]+-fetcher-[0-9]+|broker-[0-9]+-txn-marker-sender|AddPartitionsManager-(client-)?[0-9]+|raft-client-[0-9]+` +
@@ -13,8 +13,8 @@ var impersonal = regexp.MustCompile(`^(` +
 	`|rdkafka|sarama|kafkajs|kgo|aiokafka-(producer-[0-9]+|[0-9.]+)|kafka-python-(producer-[0-9]+|[0-9.]+)` +
 	`)$`)
 
-// Client returns the pseudonym of a client id, of the same length. The ids that brokers and
-// libraries choose by themselves stay.
+// Client returns the pseudonym of a client id, of the same length. Ids that brokers and libraries
+// choose stay.
 func (p *Pseudonyms) Client(id string) string {
 	if impersonal.MatchString(id) {
 		return id

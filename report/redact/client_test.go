@@ -2,7 +2,7 @@ package redact
 
 import "testing"
 
-// TestClientIDsThatNameNobodyStay: only ids that brokers and libraries choose by themselves stay.
+// TestClientIDsThatNameNobodyStay: only ids that brokers and libraries choose stay.
 func TestClientIDsThatNameNobodyStay(t *testing.T) {
 	p := NewPseudonyms("")
 	for _, id := range []string{

@@ -15,7 +15,7 @@ func TestKey(t *testing.T) {
 	if err != nil || errB != nil || len(a) != keySize || a == b {
 		t.Errorf("keys %x and %x, %v, %v", a, b, err, errB)
 	}
-	// It never changes: reports of years are compared.
+	// It must never change: reports of years are compared.
 	if want := "client-0d41cef0"; NewPseudonyms(a).Name("client", "orders-svc") != want {
 		t.Errorf("the pseudonym is %s, want %s", NewPseudonyms(a).Name("client", "orders-svc"), want)
 	}

@@ -11,40 +11,40 @@ import (
 )
 
 const (
-	// pseudonymBits is the size of range4, which IPv4 addresses are mapped to.
+	// pseudonymBits is the number of host bits of range4, the range for IPv4 addresses.
 	pseudonymBits = 17
-	// maxPseudonyms bounds the IPv4 addresses with a place in that range, half
-	// of it: 65,536 of some 40 bytes in two maps are 5 MiB. Further ones are mapped to IPv6.
+	// maxPseudonyms bounds the IPv4 addresses with a pseudonym in that range, half of it: 65,536
+	// of some 40 bytes in two maps are 5 MiB. Further addresses are mapped to IPv6.
 	maxPseudonyms = 1 << (pseudonymBits - 1)
 	// keySize is the length of a random key in bytes.
 	keySize = 32
 )
 
-// Pseudonyms replaces names and addresses by others that reveal nothing: the same by
-// the same, different ones by different ones, and with the same key in every
+// Pseudonyms replaces names and addresses by values that reveal nothing. Equal names get equal
+// pseudonyms, different names different ones, and with the same key they are the same in every
 // report. It belongs to one goroutine.
 type Pseudonyms struct {
 	key []byte
-	// places are the IPv4 addresses that have been mapped, taken the places that are used up.
+	// places maps IPv4 addresses to their pseudonyms. taken are the used pseudonyms.
 	places map[[4]byte]uint32
 	taken  map[uint32]struct{}
-	// keeps: what has the form of a pseudonym stays as it is.
+	// keeps: a value in the form of a pseudonym stays unchanged.
 	keeps bool
 }
 
-// Keep leaves what has the form of a pseudonym as it is. It is for captures in which pseudonyms took the place of
-// everything else already, so that they stay the same when such a capture is analyzed again.
+// Keep makes values in the form of a pseudonym stay unchanged. It is for captures that contain
+// only pseudonyms, so that a new analysis does not change them.
 func (p *Pseudonyms) Keep() { p.keeps = true }
 
-// What pseudonyms of addresses lie in: set apart for measurements between networks (RFC 2544, RFC 6890) and for
-// documentation (RFC 3849).
+// The ranges of pseudonyms are reserved for measurements between networks (RFC 2544, RFC 6890) and
+// for documentation (RFC 3849).
 var (
 	range4 = netip.MustParsePrefix("198.18.0.0/15")
 	range6 = netip.MustParsePrefix("2001:db8::/32")
 )
 
-// NewPseudonyms makes pseudonyms from a key; an empty one stands for a random
-// key, which nobody knows afterwards.
+// NewPseudonyms returns pseudonyms for a key. An empty key means a random key that is not stored
+// anywhere.
 func NewPseudonyms(key string) *Pseudonyms {
 	p := &Pseudonyms{key: []byte(key), places: map[[4]byte]uint32{}, taken: map[uint32]struct{}{}}
 	if key == "" {
@@ -62,8 +62,8 @@ func (p *Pseudonyms) sum(kind string, b []byte) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// Addr is the pseudonym of an IP address: one of 198.18.0.0/15 for IPv4, of
-// 2001:db8::/32 for IPv6.
+// Addr returns the pseudonym of an IP address: in 198.18.0.0/15 for IPv4, in 2001:db8::/32 for
+// IPv6.
 func (p *Pseudonyms) Addr(a netip.Addr) netip.Addr {
 	a = a.Unmap()
 	if !a.IsValid() || p.keeps && (range4.Contains(a) || range6.Contains(a)) {
@@ -80,7 +80,7 @@ func (p *Pseudonyms) Addr(a netip.Addr) netip.Addr {
 	return netip.AddrFrom16(out)
 }
 
-// place finds or takes a place in the range of IPv4 pseudonyms.
+// place returns the IPv4 pseudonym of a. It creates it if necessary; false if the range is full.
 func (p *Pseudonyms) place(a [4]byte) (netip.Addr, bool) {
 	first := range4.Addr().As4()
 	network := binary.BigEndian.Uint32(first[:])
@@ -103,7 +103,7 @@ func (p *Pseudonyms) place(a [4]byte) (netip.Addr, bool) {
 	return netip.AddrFrom4(out), true
 }
 
-// AddrPort is an address with its IP address replaced; ports identify nobody.
+// AddrPort replaces the IP address of a. The port stays, because it identifies nobody.
 func (p *Pseudonyms) AddrPort(a netip.AddrPort) netip.AddrPort {
 	if !a.IsValid() {
 		return a
@@ -111,8 +111,8 @@ func (p *Pseudonyms) AddrPort(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(p.Addr(a.Addr()), a.Port())
 }
 
-// MAC replaces a link-layer address of 6 bytes in place by one of those that are
-// administered locally. Broadcast, multicast and no address at all stay.
+// MAC replaces a link-layer address of 6 bytes in place by a locally administered one. Broadcast,
+// multicast and zero addresses stay.
 func (p *Pseudonyms) MAC(b []byte) {
 	if b[0]&1 != 0 || [6]byte(b) == [6]byte{} {
 		return
@@ -122,11 +122,11 @@ func (p *Pseudonyms) MAC(b []byte) {
 	b[0] = b[0]&^3 | 2
 }
 
-// digits is how many hexadecimal digits of the hash a name shows: 32 bits.
+// digits is the number of hexadecimal digits of the hash in a pseudonym: 32 bits.
 const digits = 8
 
-// Name is the pseudonym of a name of a kind that stands in no packet ("network"): the kind, a hyphen and some
-// digits. It is empty for an empty name.
+// Name returns the pseudonym of a name of a kind that is in no packet ("network"): the kind, a
+// hyphen and some digits. It is empty for an empty name.
 func (p *Pseudonyms) Name(kind, name string) string {
 	if name == "" {
 		return ""
@@ -135,13 +135,13 @@ func (p *Pseudonyms) Name(kind, name string) string {
 	return kind + "-" + hex.EncodeToString(sum[:digits/2])
 }
 
-// maxNamed is how many bytes of a name decide on its pseudonym: as many as reports keep, so that a longer name has the
-// same pseudonym in a report and in a packet.
+// maxNamed is how many bytes of a name determine its pseudonym. Reports keep as many, so a longer
+// name has the same pseudonym in a report and in a packet.
 const maxNamed = 256
 
-// Fitted is the pseudonym of a name that stands in packets ("client", "host"). It has the length of the name, so that
-// it is the same in reports and in packets: Name filled up with hyphens, or cut, of the kind first, so that
-// "client-1f2e3d4c" becomes "cli-1f2e3d4c".
+// Fitted returns the pseudonym of a name that is in packets ("client", "host"). It has the length
+// of the name, so it is the same in reports and packets. It is Name, padded with hyphens or
+// shortened. Shortening removes bytes of the kind first: "client-1f2e3d4c" becomes "cli-1f2e3d4c".
 func (p *Pseudonyms) Fitted(kind, name string) string {
 	if p.keeps && isFitted(kind, name) {
 		return name
@@ -153,7 +153,7 @@ func (p *Pseudonyms) Fitted(kind, name string) string {
 	return out + strings.Repeat("-", length-len(out))
 }
 
-// isFitted reports whether a name has the form that Fitted gives.
+// isFitted reports whether a name has the form of a result of Fitted.
 func isFitted(kind, name string) bool {
 	kindLength := min(max(len(name)-digits-1, 0), len(kind))
 	rest, ok := strings.CutPrefix(name, kind[:kindLength])
@@ -164,5 +164,5 @@ func isFitted(kind, name string) bool {
 	return ok && strings.Trim(hash, "0123456789abcdef") == "" && strings.Trim(rest[len(hash):], "-") == ""
 }
 
-// Fill overwrites a name with Fitted of it.
+// Fill overwrites a name with its Fitted pseudonym.
 func (p *Pseudonyms) Fill(kind string, b []byte) { copy(b, p.Fitted(kind, string(b))) }

@@ -36,7 +36,7 @@ func TestPseudonymsOfAddresses(t *testing.T) {
 	}
 }
 
-// TestPseudonymsOfManyAddressesStayBounded: beyond what the range has room for, addresses are mapped to IPv6.
+// TestPseudonymsOfManyAddressesStayBounded: when the range is full, addresses are mapped to IPv6.
 func TestPseudonymsOfManyAddressesStayBounded(t *testing.T) {
 	p := NewPseudonyms("")
 	var last netip.Addr

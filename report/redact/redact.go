@@ -1,6 +1,6 @@
-// Package redact replaces names and addresses by pseudonyms: in finished reports
-// (Report), in requests on their way to a writer (Requests), and, by Pseudonyms,
-// in packets. The memory of Pseudonyms is bounded by maxPseudonyms; they belong to one goroutine.
+// Package redact replaces names and addresses by pseudonyms: in finished reports (Report), in
+// requests before a writer gets them (Requests), and in packets (Pseudonyms). maxPseudonyms bounds
+// the memory of Pseudonyms. They belong to one goroutine.
 package redact
 
 import (
@@ -14,10 +14,10 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// Report replaces in a finished report the addresses, host names, client ids
-// and paths by pseudonyms, in place. Ports, software names and versions, API names, times and
-// numbers stay. Texts of findings hold none of these (see Finding); what
-// a user's own known issues say is left as it is.
+// Report replaces the addresses, host names, client ids and paths of a finished report by
+// pseudonyms, in place. Ports, software names and versions, API names, times and numbers stay.
+// Texts of findings contain no names (see model.Finding). The texts of the user's own known issues
+// stay.
 func Report(r *model.Report, names *Pseudonyms) {
 	d := redaction{names}
 	for i := range r.Captures {
@@ -73,8 +73,7 @@ func (d redaction) client(id string) string { return d.names.Client(id) }
 // principal replaces the user name of a client.
 func (d redaction) principal(name string) string { return d.names.Name("principal", name) }
 
-// address replaces an IP address, with or without port. What is none is
-// replaced as a name.
+// address replaces an IP address, with or without port. Any other text is replaced as a name.
 func (d redaction) address(text string) string {
 	if a, err := netip.ParseAddrPort(text); err == nil {
 		return d.names.AddrPort(a).String()
@@ -85,7 +84,7 @@ func (d redaction) address(text string) string {
 	return d.names.Name("address", text)
 }
 
-// processes replaces the names of processes, and leaves out their numbers.
+// processes replaces the names of processes, and removes their numbers.
 func (d redaction) processes(list []model.Process) []model.Process {
 	out := make([]model.Process, 0, len(list))
 	for _, p := range list {
@@ -107,11 +106,10 @@ func (d redaction) list(texts []string, replace func(string) string) []string {
 	return out
 }
 
-// endings are the endings of file names that may be shown.
+// endings are the file name extensions that stay.
 var endings = []string{".pcap", ".pcapng", ".cap", ".gz", ".zst", ".lz4"}
 
-// capture replaces the path of the i-th capture, also where its problem names
-// it.
+// capture replaces the path of the i-th capture, also in its problem.
 func (d redaction) capture(c *model.Capture, i int) {
 	name := CaptureName(c.Path, i)
 	if c.Path != "" && c.Path != name {
@@ -120,7 +118,8 @@ func (d redaction) capture(c *model.Capture, i int) {
 	c.Path = name
 }
 
-// CaptureName is what is shown instead of the path of the i-th capture, from 0 on. Standard input ("-") has no name.
+// CaptureName returns the name that replaces the path of the i-th capture, counted from 0.
+// Standard input ("-") stays.
 func CaptureName(name string, i int) string {
 	if name == "-" {
 		return name
@@ -132,7 +131,7 @@ func CaptureName(name string, i int) string {
 	return fmt.Sprintf("capture-%d%s", i+1, ending)
 }
 
-// file replaces the path of a file by what it is for.
+// file replaces the path of a file by its purpose.
 func (d redaction) file(purpose, path string) string {
 	if path == "" {
 		return ""
@@ -185,13 +184,13 @@ type redactedRequests struct {
 	names *Pseudonyms
 }
 
-// Requests returns a sink for the requests writers: it replaces
-// addresses and client ids in exchanges before they reach w.
+// Requests returns a sink for the writers of requests. It replaces addresses and client ids in
+// exchanges before they reach w.
 func Requests(w decode.Sink, names *Pseudonyms) decode.Sink {
 	return &redactedRequests{w, names}
 }
 
-// Exchange replaces the names in a copy of x.
+// Exchange passes on a copy of x with pseudonyms.
 func (r *redactedRequests) Exchange(x *decode.Exchange) {
 	y := *x
 	y.Client, y.Broker = r.names.AddrPort(x.Client), r.names.AddrPort(x.Broker)

@@ -13,7 +13,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// fillTexts puts "was PATH" into every text of v, making lists of one element and pointers on the way.
+// fillTexts sets every text of v to "was PATH". It creates lists of one element and pointers as
+// needed.
 func fillTexts(v reflect.Value, path string) {
 	switch v.Kind() {
 	case reflect.String:
@@ -33,7 +34,7 @@ func fillTexts(v reflect.Value, path string) {
 	}
 }
 
-// textsLeft are the paths of texts that are as fillTexts made them.
+// textsLeft returns the paths of the texts that fillTexts made and nothing changed.
 func textsLeft(v reflect.Value) []string {
 	var left []string
 	switch v.Kind() {
@@ -57,13 +58,14 @@ func textsLeft(v reflect.Value) []string {
 	return left
 }
 
-// TestRedactReplacesEveryTextButThese: a new text in the report has to be replaced or be listed here.
+// TestRedactReplacesEveryTextButThese: each new text of the report must be replaced or listed
+// here.
 func TestRedactReplacesEveryTextButThese(t *testing.T) {
 	var r model.Report
 	fillTexts(reflect.ValueOf(&r).Elem(), "")
 	Report(&r, NewPseudonyms("key"))
 	want := []string{
-		"Evidence.Path", "Evidence.Bundle", // without directory, and put in behind the redaction
+		"Evidence.Path", "Evidence.Bundle", // without directory, and added after redaction
 		"Schema", "Tool.Name", "Tool.Version",
 		"Captures[].Format", "Captures[].Part",
 		"Parts[].ID", "Parts[].Digest", "Connections[].ID", // hashes
@@ -72,7 +74,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Brokers[].Release", "Brokers[].ReleaseReason", "Brokers[].ReleaseNames[]", "Brokers[].ReleaseRunnersUp[]", "Brokers[].APIs[].Name",
 		"Clients[].SoftwareName", "Clients[].SoftwareVersion", "Clients[].APIs[].Name",
 		"Clients[].Inferred", "Findings[].Inferred.Releases[]", "Findings[].Inferred.TLSLibrary", // lengths
-		// Texts of rules hold no names: TestTextsOfFindingsHoldNoNames.
+		// Texts of rules contain no names: TestTextsOfFindingsHoldNoNames.
 		"Findings[].Code", "Findings[].Title", "Findings[].Message", "Findings[].API", "Findings[].Evidence",
 		"Findings[].Client.SoftwareName", "Findings[].Client.SoftwareVersion", "Findings[].Release",
 		"Findings[].Occurrences[].Outcome", "Findings[].Occurrences[].Prefaces[].Kind", "Findings[].Occurrences[].Evidence", "Findings[].Occurrences[].Detail",
@@ -115,7 +117,6 @@ func TestRedactReplacesThePathInAProblem(t *testing.T) {
 	}
 }
 
-// kept is a sink that keeps the last exchange.
 type kept struct{ x decode.Exchange }
 
 func (k *kept) Exchange(x *decode.Exchange)         { k.x = *x }
@@ -138,7 +139,7 @@ func TestRedactedRequestsLeaveTheExchangeAlone(t *testing.T) {
 	}
 }
 
-// TestRedactedProcessesHaveNoNumbers: a pid leads to the name, for who has the host.
+// TestRedactedProcessesHaveNoNumbers: on the host, a process id leads to the name.
 func TestRedactedProcessesHaveNoNumbers(t *testing.T) {
 	names := NewPseudonyms("key")
 	r := model.Report{Clients: []model.Client{{Processes: []model.Process{

@@ -1,5 +1,5 @@
-// Package words words numbers, sizes, durations and lists for people. It keeps
-// nothing and can be called from anywhere.
+// Package words formats numbers, sizes, durations and lists for people. It has no state and can be
+// called from anywhere.
 package words
 
 import (
@@ -11,10 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// Plural is "1 packet" or "1,234 packets".
+// Plural returns "1 packet" or "1,234 packets".
 func Plural(n uint64, noun string) string { return Number(n) + " " + Noun(n, noun) }
 
-// Noun is "packet" for 1, or else "packets".
+// Noun returns "packet" for 1, otherwise "packets".
 func Noun(n uint64, noun string) string {
 	switch {
 	case n == 1:
@@ -27,7 +27,7 @@ func Noun(n uint64, noun string) string {
 	return noun + "s"
 }
 
-// Agree is singular for 1, or else plural.
+// Agree returns singular for 1, otherwise plural.
 func Agree(n uint64, singular, plural string) string {
 	if n == 1 {
 		return singular
@@ -35,10 +35,10 @@ func Agree(n uint64, singular, plural string) string {
 	return plural
 }
 
-// Were is "1 packet was" or "1,234 packets were".
+// Were returns "1 packet was" or "1,234 packets were".
 func Were(n uint64, noun string) string { return Plural(n, noun) + " " + Agree(n, "was", "were") }
 
-// Number is n with commas between thousands.
+// Number returns n with commas between thousands.
 func Number(n uint64) string {
 	digits := strconv.FormatUint(n, 10)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -47,7 +47,7 @@ func Number(n uint64) string {
 	return digits
 }
 
-// OrNone is n, or "none" for 0.
+// OrNone returns n, or "none" for 0.
 func OrNone(n uint64) string {
 	if n == 0 {
 		return "none"
@@ -55,7 +55,7 @@ func OrNone(n uint64) string {
 	return Number(n)
 }
 
-// Times is "once", "twice" or "6 times".
+// Times returns "once", "twice" or "6 times".
 func Times(n uint64) string {
 	switch n {
 	case 1:
@@ -66,8 +66,8 @@ func Times(n uint64) string {
 	return Number(n) + " times"
 }
 
-// Humane is a duration as people say it, with two significant digits below a
-// minute: "0.2 ms", "35 ms", "1.5 s", "4 min 10 s", "2 h 5 min", "3 d 4 h".
+// Humane formats a duration for people, with two significant digits below a minute: "0.2 ms", "35
+// ms", "1.5 s", "4 min 10 s", "2 h 5 min", "3 d 4 h".
 func Humane(d time.Duration) string {
 	switch s := d.Seconds(); {
 	case d < time.Microsecond:
@@ -87,7 +87,7 @@ func Humane(d time.Duration) string {
 	}
 }
 
-// twoDigits is v with two significant digits, or all digits before the point.
+// twoDigits formats v with two significant digits, or more if v is 100 or greater.
 func twoDigits(v float64) string {
 	if v >= 9.95 {
 		return strconv.FormatFloat(v, 'f', 0, 64)
@@ -98,7 +98,7 @@ func twoDigits(v float64) string {
 	return strconv.FormatFloat(v, 'g', 2, 64)
 }
 
-// pair is n small units as large and small ones, base of which make a large one.
+// pair formats n small units as large and small ones. A large unit has base small ones.
 func pair(n, base int64, large, small string) string {
 	if n%base == 0 {
 		return fmt.Sprintf("%d %s", n/base, large)
@@ -106,7 +106,7 @@ func pair(n, base int64, large, small string) string {
 	return fmt.Sprintf("%d %s %d %s", n/base, large, n%base, small)
 }
 
-// Size is a number of bytes as people say it: "512 bytes", "1.4 kB", "2.3 GB".
+// Size formats a number of bytes for people: "512 bytes", "1.4 kB", "2.3 GB".
 func Size(n uint64) string {
 	if n < 1000 {
 		return Plural(n, "byte")
@@ -118,7 +118,7 @@ func Size(n uint64) string {
 	return twoDigits(v) + " " + "kMGTPE"[unit:unit+1] + "B"
 }
 
-// List is "a", "a and b" or "a, b and c".
+// List returns "a", "a and b" or "a, b and c".
 func List(parts []string) string {
 	if len(parts) < 2 {
 		return strings.Join(parts, "")
@@ -126,7 +126,7 @@ func List(parts []string) string {
 	return strings.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
 }
 
-// UpperFirst is s with its first letter in upper case, as a sentence begins.
+// UpperFirst returns s with its first letter in upper case.
 func UpperFirst(s string) string {
 	_, n := utf8.DecodeRuneInString(s)
 	return strings.ToUpper(s[:n]) + s[n:]
