@@ -6,22 +6,23 @@ import (
 	"strings"
 )
 
-// FindingKey is what a finding is recognised by in another report of the same
-// software: no address, frame or time is in it. In a baseline, what is empty fits everything.
+// FindingKey identifies a finding across reports of the same software: it has no frame, no time
+// and, except in a baseline, no address. In a baseline, an empty field matches every value.
 type FindingKey struct {
 	Code string `json:"code"`
-	// API and Version are those of the requests; empty and nil where the finding is about connections.
+	// API and Version are the API and version of the requests; empty and nil if the finding is
+	// about connections.
 	API     string `json:"api,omitempty"`
 	Version *int16 `json:"version,omitempty"`
-	// SoftwareName, SoftwareVersion and ClientID are the client's.
+	// SoftwareName, SoftwareVersion and ClientID describe the client.
 	SoftwareName    string `json:"software_name,omitempty"`
 	SoftwareVersion string `json:"software_version,omitempty"`
 	ClientID        string `json:"client_id,omitempty"`
-	// Broker is IP:port. Key leaves it empty.
+	// Broker is IP:port. Finding.Key leaves it empty.
 	Broker string `json:"broker,omitempty"`
 }
 
-// Key is what f is recognised by.
+// Key returns the key of f.
 func (f *Finding) Key() FindingKey {
 	k := FindingKey{Code: f.Code, API: f.API, Version: f.Version}
 	if c := f.Client; c != nil {
@@ -33,7 +34,7 @@ func (f *Finding) Key() FindingKey {
 	return k
 }
 
-// Fits reports whether f is one of those that k describes.
+// Fits reports whether k matches f.
 func (k *FindingKey) Fits(f *Finding) bool {
 	own := f.Key()
 	own.Broker = f.Broker
@@ -48,7 +49,7 @@ func (k *FindingKey) Fits(f *Finding) bool {
 	return k.Version == nil || own.Version != nil && *k.Version == *own.Version
 }
 
-// String is the key in one line, the same for the same key.
+// String returns the key without Broker in one line.
 func (k FindingKey) String() string {
 	version := "-"
 	if k.Version != nil {

@@ -7,16 +7,19 @@ import (
 	"strings"
 )
 
-// How rows of reports are merged: the same for the rows of one report and for reports of many hosts.
+// The merging of rows, both within one report and for reports of many hosts.
 
 const (
-	// maxMembers bounds the client ids, addresses and processes of a merged row: the first ones in their order stay.
+	// maxMembers bounds the client ids, addresses and processes of a merged row. The first ones in
+	// order are kept.
 	maxMembers = 64
-	// maxSpans bounds the times in which a broker was watched: beyond, the nearest ones are joined.
+	// maxSpans bounds the times in which a broker was watched. Beyond it, the nearest ones are
+	// joined.
 	maxSpans = 64
 )
 
-// addCounts adds the counters of a struct and of the structs in it. No counter can be left out by mistake.
+// addCounts adds the counters of a struct and of its nested structs. It uses reflection, so that
+// no counter can be left out by mistake.
 func addCounts[T any](into, from *T) {
 	addFields(reflect.ValueOf(into).Elem(), reflect.ValueOf(from).Elem())
 }
@@ -34,7 +37,7 @@ func addFields(into, from reflect.Value) {
 	}
 }
 
-// mergeSorted merges rows into a list that is sorted by compare.
+// mergeSorted merges the rows of from into a list sorted by compare.
 func mergeSorted[T any](into, from []T, compare func(a, b T) int, merge func(into, from *T)) []T {
 	for i := range from {
 		at, found := slices.BinarySearchFunc(into, from[i], compare)
@@ -47,7 +50,7 @@ func mergeSorted[T any](into, from []T, compare func(a, b T) int, merge func(int
 	return into
 }
 
-// Union returns the sorted union of two lists of names: the first 64. It is never nil.
+// Union returns the sorted union of two lists of names, at most the first 64. It is never nil.
 func Union(a, b []string) []string {
 	out := append(append([]string{}, a...), b...)
 	slices.Sort(out)
@@ -74,7 +77,7 @@ func (q *Quality) Merge(o *Quality) {
 	}
 }
 
-// CompareCounts orders the largest first.
+// CompareCounts orders by count, the largest first.
 func CompareCounts(a, b Count) int {
 	return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Name, b.Name))
 }
@@ -87,7 +90,7 @@ func CompareOtherProtocols(a, b OtherProtocol) int {
 // BrokerKey identifies a broker.
 type BrokerKey struct{ address, network string }
 
-// Compare orders keys by address.
+// Compare orders keys by address, then by network.
 func (k BrokerKey) Compare(o BrokerKey) int {
 	return cmp.Or(cmp.Compare(k.address, o.address), cmp.Compare(k.network, o.network))
 }
@@ -95,7 +98,8 @@ func (k BrokerKey) Compare(o BrokerKey) int {
 // Key identifies b.
 func (b *Broker) Key() BrokerKey { return BrokerKey{b.Address, b.Network} }
 
-// Merge adds what another report says of the broker. Its ranges and release are those of the report with more APIs.
+// Merge adds the data of another report about the broker. Ranges and release come from the report
+// with more APIs.
 func (b *Broker) Merge(o *Broker) {
 	both := *b
 	if compareAdvertised(b, o) < 0 {
@@ -112,7 +116,7 @@ func (b *Broker) Merge(o *Broker) {
 	*b = both
 }
 
-// compareAdvertised orders what reports say of the ranges and the release of a broker.
+// compareAdvertised orders the ranges and releases that reports have for a broker.
 func compareAdvertised(a, b *Broker) int {
 	return cmp.Or(
 		cmp.Compare(len(a.APIs), len(b.APIs)),
@@ -124,7 +128,7 @@ func compareAdvertised(a, b *Broker) int {
 	)
 }
 
-// joinSpans returns the union of two lists of times, in order and without overlaps.
+// joinSpans returns the sorted union of two lists of times, without overlaps.
 func joinSpans(a, b []Span) []Span {
 	all := slices.Concat(a, b)
 	slices.SortFunc(all, func(x, y Span) int { return cmp.Or(cmp.Compare(x.First, y.First), cmp.Compare(x.Last, y.Last)) })
@@ -164,7 +168,7 @@ func (k NodeKey) Compare(o NodeKey) int {
 // Key identifies n.
 func (n *Node) Key() NodeKey { return NodeKey{n.Cluster, n.NodeID, n.Address} }
 
-// Merge adds what was seen of the node elsewhere.
+// Merge adds the data of another report about the node.
 func (n *Node) Merge(o *Node) {
 	n.First, n.Last = min(n.First, o.First), max(n.Last, o.Last)
 	if n.Captured == nil || o.Captured != nil && *o.Captured {
@@ -172,7 +176,7 @@ func (n *Node) Merge(o *Node) {
 	}
 }
 
-// ConnectionID is Connection.ID.
+// ConnectionID is the type of Connection.ID as a key.
 type ConnectionID string
 
 // Compare orders ids as text.
@@ -181,17 +185,18 @@ func (k ConnectionID) Compare(o ConnectionID) int { return cmp.Compare(k, o) }
 // Key identifies c.
 func (c *Connection) Key() ConnectionID { return ConnectionID(c.ID) }
 
-// Merge keeps the larger counts: another host counted the same requests.
+// Merge keeps the larger counts, because both hosts counted the same requests.
 func (c *Connection) Merge(o *Connection) {
 	c.Hosts += o.Hosts
 	c.Requests, c.Responses = max(c.Requests, o.Requests), max(c.Responses, o.Responses)
 	c.Checked, c.Exempt = max(c.Checked, o.Checked), max(c.Exempt, o.Exempt)
 }
 
-// ClientKey identifies a client: by its software, or else by its client ids.
+// ClientKey identifies a client by its software or, without one, by its client ids. An inferred
+// client also has its inference and addresses.
 type ClientKey struct{ name, version, rest string }
 
-// Compare orders keys by software.
+// Compare orders keys by software first.
 func (k ClientKey) Compare(o ClientKey) int {
 	return cmp.Or(cmp.Compare(k.name, o.name), cmp.Compare(k.version, o.version), cmp.Compare(k.rest, o.rest))
 }
@@ -208,7 +213,7 @@ func (c *Client) Key() ClientKey {
 	return key
 }
 
-// Merge adds what the same client did elsewhere.
+// Merge adds the data of another row about the same client.
 func (c *Client) Merge(o *Client) {
 	c.ClientIDs, c.Addresses = Union(c.ClientIDs, o.ClientIDs), Union(c.Addresses, o.Addresses)
 	c.BrokerAddresses = Union(c.BrokerAddresses, o.BrokerAddresses)
@@ -228,7 +233,7 @@ func (s *TargetSummary) Merge(o *TargetSummary) { addCounts(s, o) }
 // TargetKey identifies a client of a target.
 type TargetKey struct{ name, version, clientIDs, principal, role string }
 
-// Compare orders keys by software.
+// Compare orders keys by software first.
 func (k TargetKey) Compare(o TargetKey) int {
 	return cmp.Or(
 		cmp.Compare(k.name, o.name), cmp.Compare(k.version, o.version), cmp.Compare(k.clientIDs, o.clientIDs),
@@ -245,7 +250,7 @@ func (c *TargetClient) Key() TargetKey {
 	return key
 }
 
-// Merge adds what the same client did elsewhere.
+// Merge adds the data of another row about the same client.
 func (c *TargetClient) Merge(o *TargetClient) {
 	c.ClientIDs, c.Addresses = Union(c.ClientIDs, o.ClientIDs), Union(c.Addresses, o.Addresses)
 	c.Processes = UnionProcesses(c.Processes, o.Processes)
@@ -256,7 +261,6 @@ func (c *TargetClient) Merge(o *TargetClient) {
 	c.Verdict = c.verdict()
 }
 
-// verdict sums up the requests of the client.
 func (c *TargetClient) verdict() string {
 	if c.Role != "" {
 		return VerdictBrokers
@@ -264,7 +268,7 @@ func (c *TargetClient) verdict() string {
 	return c.Counts.Verdict()
 }
 
-// AddFindings adds findings that are not listed.
+// AddFindings adds folded findings.
 func (f *Folded) AddFindings(list ...FoldedFindings) {
 	f.Findings = mergeSorted(f.Findings, list, func(a, b FoldedFindings) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Code, b.Code))
@@ -279,7 +283,7 @@ func (f *Folded) Merge(o *Folded) {
 	}
 }
 
-// OrNil returns f, or nil if everything is listed.
+// OrNil returns f, or nil if nothing was folded.
 func (f Folded) OrNil() *Folded {
 	if len(f.Findings) == 0 && f.Clients.Count+f.Brokers.Count == 0 {
 		return nil

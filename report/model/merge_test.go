@@ -19,7 +19,7 @@ func TestJoinSpans(t *testing.T) {
 	}
 }
 
-// TestMergedListsAreLists: an empty list stays one, because the JSON Schema allows no null.
+// TestMergedListsAreLists: an empty list is not nil, because the JSON Schema allows no null.
 func TestMergedListsAreLists(t *testing.T) {
 	c := Client{Inferred: "Go TLS", ClientIDs: []string{}, Addresses: []string{"10.0.0.1"}, BrokerAddresses: []string{}}
 	o := c
@@ -29,7 +29,8 @@ func TestMergedListsAreLists(t *testing.T) {
 	}
 }
 
-// TestMergeAddsEveryCounter: also those of nested rows, and of versions that only one side has.
+// TestMergeAddsEveryCounter: this includes counters of nested rows, and of versions that only one
+// side has.
 func TestMergeAddsEveryCounter(t *testing.T) {
 	client := func(requests uint64, versions ...VersionUsage) *Client {
 		return &Client{Requests: requests, APIs: []Usage{{Key: 1, Name: "Fetch", Versions: versions}}}

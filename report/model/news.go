@@ -1,15 +1,15 @@
 package model
 
-// News is a finding that is new, or one that happened again since Builder.News last reported it.
+// News is a new finding, or one that happened again since the last call of Builder.News.
 type News struct {
-	// Number counts the findings of a Builder in the order in which they became
-	// known, from 1. It stays with the finding.
+	// Number is the number of the finding, from 1. A Builder numbers its findings in the order in
+	// which it found them. The number never changes.
 	Number int
-	// First is true the first time that this finding is reported.
+	// First: the finding is reported for the first time.
 	First bool
-	// More is how often it happened since it was reported last; 0 for one whose
-	// request was sent, but waits for its outcome (see Builder.OutOfRange).
+	// More is how often it happened since it was last reported. It is 0 if the request waits for
+	// its outcome (see Builder.OutOfRange).
 	More uint64
-	// Finding is the finding so far.
+	// Finding is the current state of the finding.
 	Finding Finding
 }

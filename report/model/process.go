@@ -6,14 +6,15 @@ import (
 	"strings"
 )
 
-// Process is a program on the host that captured, behind one end of a connection. What is unknown is 0 or empty.
+// Process is a program on the capturing host at one end of a connection. Unknown fields are 0 or
+// empty.
 type Process struct {
-	// PID is its number on that host.
+	// PID is its process id on that host.
 	PID int `json:"pid"`
-	// Command is the program without its arguments, User the user's name or number.
+	// Command is the program name without arguments. User is the name or number of the user.
 	Command string `json:"command"`
 	User    string `json:"user"`
-	// Container is the id of its container, Pod and Namespace are those of Kubernetes.
+	// Container is the id of its container. Pod and Namespace are its Kubernetes names.
 	Container string `json:"container"`
 	Pod       string `json:"pod"`
 	Namespace string `json:"namespace"`
@@ -27,7 +28,7 @@ func CompareProcesses(a, b Process) int {
 	)
 }
 
-// UnionProcesses is the sorted union of two lists, its first 64; nil for none.
+// UnionProcesses returns the sorted union of two lists, at most the first 64; nil for none.
 func UnionProcesses(a, b []Process) []Process {
 	all := slices.Concat(a, b)
 	slices.SortFunc(all, CompareProcesses)

@@ -2,7 +2,7 @@ package model
 
 import "fmt"
 
-// Severity is how grave a finding is. The zero value is Info.
+// Severity is the severity of a finding. The zero value is Info.
 type Severity uint8
 
 // The severities, in rising order.
@@ -15,7 +15,7 @@ const (
 // severityNames are the names in the contract.
 var severityNames = [...]string{Info: "info", Warning: "warning", Error: "error"}
 
-// String is "info", "warning" or "error".
+// String returns "info", "warning" or "error".
 func (s Severity) String() string {
 	if int(s) < len(severityNames) {
 		return severityNames[s]
@@ -23,10 +23,10 @@ func (s Severity) String() string {
 	return fmt.Sprintf("severity(%d)", uint8(s))
 }
 
-// MarshalText is String, for JSON.
+// MarshalText returns String, for JSON.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText parses a result of MarshalText.
 func (s *Severity) UnmarshalText(text []byte) error {
 	for i, name := range severityNames {
 		if string(text) == name {
@@ -37,7 +37,7 @@ func (s *Severity) UnmarshalText(text []byte) error {
 	return fmt.Errorf("severity %q: not one of info, warning, error", text)
 }
 
-// Worst is the gravest severity among the findings; ok is false without findings.
+// Worst returns the highest severity of the findings. ok is false without findings.
 func (r *Report) Worst() (worst Severity, ok bool) {
 	for i := range r.Findings {
 		worst, ok = max(worst, r.Findings[i].Severity), true
@@ -57,7 +57,8 @@ func (n *SeverityCounts) Add(s Severity) {
 	}
 }
 
-// CountSeverities counts findings by severity, each once whatever its Count. Accepted ones are counted apart.
+// CountSeverities counts findings by severity, each once regardless of its Count. Accepted
+// findings are counted separately.
 func CountSeverities(findings []Finding) (n SeverityCounts) {
 	for i := range findings {
 		if findings[i].Accepted {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Table keeps one row for each key: rows with equal keys are merged. What it holds does not depend on the order
-// of the calls, as long as merge does not.
+// Table keeps one row for each key. Rows with equal keys are merged. If the result of merge does
+// not depend on the order of rows, the Table does not depend on the order of the calls.
 type Table[K Key[K], R any] struct {
 	key   func(*R) K
 	merge func(into, from *R)
@@ -24,7 +24,7 @@ func NewTable[K Key[K], R any](key func(*R) K, merge func(into, from *R)) *Table
 	return &Table[K, R]{key, merge, map[K]*R{}}
 }
 
-// Add adds a row, which belongs to the table then.
+// Add adds a row. The table owns it afterwards.
 func (t *Table[K, R]) Add(r *R) {
 	k := t.key(r)
 	if own := t.rows[k]; own != nil {
@@ -34,14 +34,14 @@ func (t *Table[K, R]) Add(r *R) {
 	t.rows[k] = r
 }
 
-// Get returns the row with a key, nil for none.
+// Get returns the row with a key; nil for none.
 func (t *Table[K, R]) Get(k K) *R { return t.rows[k] }
 
-// Len is the number of rows.
+// Len returns the number of rows.
 func (t *Table[K, R]) Len() int { return len(t.rows) }
 
-// Trim keeps the first limit rows in the order of rank and of their keys. It removes the others and passes them to
-// folded. Both functions may be nil.
+// Trim keeps the first limit rows, ordered by rank and then by key. It removes the others and
+// passes them to folded. Both functions may be nil.
 func (t *Table[K, R]) Trim(limit int, rank func(a, b *R) int, folded func(*R)) {
 	if len(t.rows) <= limit {
 		return
@@ -70,7 +70,7 @@ func (t *Table[K, R]) Trim(limit int, rank func(a, b *R) int, folded func(*R)) {
 	}
 }
 
-// Sorted returns the rows by key, nil for none.
+// Sorted returns the rows by key; nil for none.
 func (t *Table[K, R]) Sorted() []R {
 	if len(t.rows) == 0 {
 		return nil

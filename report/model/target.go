@@ -5,26 +5,28 @@ import (
 	"slices"
 )
 
-// Target says what of the traffic a release would refuse that is not the
-// brokers': the check before an upgrade.
+// Target describes the requests that a release would refuse, except requests between brokers. It
+// is the check before an upgrade.
 type Target struct {
-	// Name is the release in words, or what the file given for it is of. Release is its name for --target
-	// ("kafka-4.0.1-kraft"), File the file's path; one of them is empty.
+	// Name describes the release, or the contents of the file given for it. Release is its name
+	// for --target ("kafka-4.0.1-kraft"). File is the path of the file. Either Release or File is
+	// empty.
 	Name    string `json:"name"`
 	Release string `json:"release"`
 	File    string `json:"file"`
-	// Source says where the ranges are from, Notes what one has to know of them.
+	// Source is the source of the ranges. Notes are remarks about them.
 	Source string   `json:"source"`
 	Notes  []string `json:"notes"`
 	// Summary counts the clients by verdict.
 	Summary TargetSummary `json:"summary"`
-	// Clients are ordered by verdict, the gravest first.
+	// Clients are ordered by verdict, the most severe first.
 	Clients []TargetClient `json:"clients"`
-	// Folded counts by verdict the clients that made room for others, nil for none. Summary counts them, too.
+	// Folded counts the clients that were folded at a limit, by verdict; nil for none. Summary
+	// includes them.
 	Folded *TargetSummary `json:"folded,omitempty"`
 }
 
-// TargetSummary counts clients by verdict; brokers among themselves are none.
+// TargetSummary counts clients by verdict. It does not count brokers among themselves.
 type TargetSummary struct {
 	Breaks  int `json:"breaks"`
 	Likely  int `json:"likely"`
@@ -32,36 +34,40 @@ type TargetSummary struct {
 	Fine    int `json:"fine"`
 }
 
-// The verdicts on a client.
+// The verdicts about a client.
 const (
 	// VerdictBreaks: the target certainly refuses some of its requests.
 	VerdictBreaks = "breaks"
-	// VerdictLikely: it refuses some, unless the client can do more than it showed.
+	// VerdictLikely: the target refuses some of its requests, unless the client supports versions
+	// that it has not used so far.
 	VerdictLikely = "likely"
-	// VerdictUnclear: of some requests nothing can be said, or there are none to judge.
+	// VerdictUnclear: for some requests the result is unknown, or there are none to judge.
 	VerdictUnclear = "unclear"
-	// VerdictFine: the target accepts what the client sends, or would send to it.
+	// VerdictFine: the target accepts the requests of the client, unchanged or in another version.
 	VerdictFine = "fine"
-	// VerdictBrokers: requests of brokers among themselves, which are not judged: they are upgraded with the target.
+	// VerdictBrokers: requests of brokers among themselves. They are not judged, because the
+	// brokers are upgraded with the target.
 	VerdictBrokers = "between-brokers"
 )
 
 // Verdicts are the verdicts in their order.
 var Verdicts = []string{VerdictBreaks, VerdictLikely, VerdictUnclear, VerdictFine, VerdictBrokers}
 
-// TargetClient is a client, as in Report.Clients, and what the target makes of it.
+// TargetClient is a client, as in Report.Clients, with the verdict of the target.
 type TargetClient struct {
 	SoftwareName    string   `json:"software_name"`
 	SoftwareVersion string   `json:"software_version"`
 	ClientIDs       []string `json:"client_ids"`
 	Addresses       []string `json:"addresses"`
-	// Principal is the user name with which the client authenticated, or the subject of its certificate; empty where it is unknown.
+	// Principal is the user name of the client, or the subject of its certificate; empty if
+	// unknown.
 	Principal string `json:"principal"`
-	// Processes are as in Client.
+	// Processes are the same as in Client.
 	Processes []Process `json:"processes,omitempty"`
-	// Role says which requests of brokers among themselves these are: "replica fetcher"; empty for a client.
+	// Role describes requests of brokers among themselves ("replica fetcher"); empty for a client.
 	Role string `json:"role,omitempty"`
-	// Connections counts its connections, FirstSeen and LastSeen are the times of its first and last request.
+	// Connections counts its connections. FirstSeen and LastSeen are the times of its first and
+	// last request.
 	Connections uint64 `json:"connections"`
 	FirstSeen   Time   `json:"first_seen"`
 	LastSeen    Time   `json:"last_seen"`
@@ -69,49 +75,52 @@ type TargetClient struct {
 	Verdict  string       `json:"verdict"`
 	Requests uint64       `json:"requests"`
 	Counts   TargetCounts `json:"counts"`
-	// APIs are the requests that are refused, certain ones first, UnclearAPIs those of which it is unknown; each by API
-	// and version.
+	// APIs are the refused requests, certain ones first. UnclearAPIs are those with an unknown
+	// result. Both are by API and version.
 	APIs        []TargetUse `json:"apis"`
 	UnclearAPIs []TargetUse `json:"unclear_apis,omitempty"`
 }
 
-// TargetCounts counts a client's requests by what the target makes of them.
+// TargetCounts counts the requests of a client by the result on the target.
 type TargetCounts struct {
-	// Breaks are certainly refused, Likely unless the client can do more than it showed.
+	// Breaks are certainly refused. Likely are refused unless the client supports versions that it
+	// has not used so far.
 	Breaks uint64 `json:"breaks"`
 	Likely uint64 `json:"likely"`
-	// Adapts would be sent in another version, Passes are taken as they are.
+	// Adapts would be sent in another version. Passes are accepted unchanged.
 	Adapts uint64 `json:"adapts"`
 	Passes uint64 `json:"passes"`
-	// Unclear: it is unknown. Exempt: ApiVersions, and probes that expect to be refused.
+	// Unclear: the result is unknown. Exempt: ApiVersions, and probes that expect a refusal.
 	Unclear uint64 `json:"unclear"`
 	Exempt  uint64 `json:"exempt"`
 }
 
-// The reasons of requests of which it is unknown whether the target refuses them.
+// The reasons for an unknown result on the target.
 const (
-	// ReasonMayBeUnlisted: the target may have the API without advertising it.
+	// ReasonMayBeUnlisted: the target may support the API without advertising it.
 	ReasonMayBeUnlisted = "may-be-unlisted"
-	// ReasonNegotiationUnseen: above the target's max, and what the client knew of the broker was not captured.
+	// ReasonNegotiationUnseen: the version is above the target's max, and the client's negotiation
+	// with the broker was not captured.
 	ReasonNegotiationUnseen = "negotiation-not-seen"
 )
 
-// TargetUse counts the requests of one API and version that the target refuses, or may refuse, for one reason.
+// TargetUse counts the requests of one API and version that the target refuses, or may refuse, for
+// one reason.
 type TargetUse struct {
 	Key      int16  `json:"key"`
 	Name     string `json:"name"`
 	Version  int16  `json:"version"`
 	Requests uint64 `json:"requests"`
-	// Certain is false where it is only likely. Reason is as in Finding.
+	// Certain is false if the refusal is only likely. Reason is the same as in Finding.
 	Certain bool   `json:"certain"`
 	Reason  string `json:"reason"`
-	// Target is what the target accepts, nil where it has no such API.
+	// Target is the range that the target supports; nil if it does not have the API.
 	Target *Range `json:"target"`
 }
 
-// Supplied describes ranges that the user supplied for brokers whose own were not seen.
+// Supplied describes ranges that the user supplied for brokers without captured ranges.
 type Supplied struct {
-	// The fields are as those of Target.
+	// The fields are the same as in Target.
 	Name    string   `json:"name"`
 	Release string   `json:"release"`
 	File    string   `json:"file"`
@@ -119,7 +128,7 @@ type Supplied struct {
 	Notes   []string `json:"notes"`
 }
 
-// Of is the count of a verdict, nil for brokers among themselves.
+// Of returns the counter of a verdict; nil for brokers among themselves.
 func (s *TargetSummary) Of(verdict string) *int {
 	switch verdict {
 	case VerdictBreaks:
@@ -134,14 +143,14 @@ func (s *TargetSummary) Of(verdict string) *int {
 	return nil
 }
 
-// Count counts a client with that verdict. Brokers among themselves do not count.
+// Count counts a client with that verdict. It does not count brokers among themselves.
 func (s *TargetSummary) Count(verdict string) {
 	if n := s.Of(verdict); n != nil {
 		*n++
 	}
 }
 
-// Finish completes t with its clients, and with the counts of those that were folded.
+// Finish sets the clients of t, and adds the counts of the folded ones.
 func (t *Target) Finish(clients []TargetClient, folded TargetSummary) {
 	t.Clients, t.Summary = clients, folded
 	if folded != (TargetSummary{}) {
@@ -153,7 +162,7 @@ func (t *Target) Finish(clients []TargetClient, folded TargetSummary) {
 	}
 }
 
-// Verdict sums up the requests of a client.
+// Verdict returns the verdict for a client with these requests.
 func (n *TargetCounts) Verdict() string {
 	switch {
 	case n.Breaks > 0:
@@ -166,10 +175,11 @@ func (n *TargetCounts) Verdict() string {
 	return VerdictFine
 }
 
-// CompareVerdicts orders verdicts, the gravest first.
+// CompareVerdicts orders verdicts, the most severe first.
 func CompareVerdicts(a, b string) int { return slices.Index(Verdicts, a) - slices.Index(Verdicts, b) }
 
-// compareTargetClients orders clients by verdict, the gravest first, then by how many requests are refused.
+// compareTargetClients orders clients by verdict, the most severe first, then by the number of
+// refused requests.
 func compareTargetClients(a, b TargetClient) int {
 	return cmp.Or(
 		CompareVerdicts(a.Verdict, b.Verdict),
@@ -177,7 +187,7 @@ func compareTargetClients(a, b TargetClient) int {
 	)
 }
 
-// CompareTargetUses orders what a target refuses: certain ones first, then by API and version.
+// CompareTargetUses orders refused requests: certain ones first, then by API and version.
 func CompareTargetUses(a, b TargetUse) int {
 	if a.Certain != b.Certain {
 		if a.Certain {

@@ -1,7 +1,7 @@
 package model
 
-// Timeline shows some connections as they went: those with an error or a
-// warning first, then the earliest of the others.
+// Timeline shows some connections: first those with an error or a warning, then the earliest
+// others.
 type Timeline struct {
 	// Lanes are ordered by the first packet.
 	Lanes []Lane
@@ -13,54 +13,53 @@ type Timeline struct {
 type Lane struct {
 	Capture uint32
 	Stream  uint32
-	// Client and Broker are IP:port, ClientID is empty where none is known.
+	// Client and Broker are IP:port. ClientID is empty if unknown.
 	Client, Broker, ClientID      string
 	SoftwareName, SoftwareVersion string
 	First, Last                   Time
-	// End says how it ended: "closed", "reset", or empty where the end was
-	// not seen. EndedByBroker says by whom, EndFrame is the packet.
+	// End is "closed", "reset", or empty if the end was not captured. EndedByBroker says who ended
+	// the connection, EndFrame is the packet.
 	End           string
 	EndedByBroker bool
 	EndFrame      uint64
-	// Events are ordered by position. On a connection with many requests an event
-	// stands for several.
+	// Events are ordered by position. On a connection with many requests, an event can include
+	// several.
 	Events []LaneEvent
-	// Worst is the gravest severity of its events; meaningful where Flagged.
+	// Worst is the highest severity of its events. It is valid if Flagged.
 	Worst   Severity
 	Flagged bool
 }
 
-// LaneEvent is a request and what became of it, or several requests.
+// LaneEvent is a request and its outcome, or several requests.
 type LaneEvent struct {
 	Frame uint64
 	Time  Time
-	// Count is how many requests it stands for, the last of them sent at Until; all
-	// else is said of the first one. Mixed: they differ in API, version or
-	// outcome.
-	Count uint64
-	Until Time
-	Mixed bool
+	// Count is the number of requests. Until is the time of the last one; all other fields
+	// describe the first one. Mixed: the requests differ in API, version or outcome.
+	Count   uint64
+	Until   Time
+	Mixed   bool
 	// Seconds is the time from the request to its outcome.
 	Seconds float64
 	APIKey  int16
 	API     string
 	Version int16
-	// Advertised is the range it was compared with, nil without one.
+	// Advertised is the range with which it was compared; nil for none.
 	Advertised *Range
 	Verdict    string
 	Outcome    string
-	// Code is the finding that it belongs to, empty without one; Severity is that of its rule.
+	// Code is the code of its finding; empty for none. Severity is the severity of the rule.
 	Code     string
 	Severity Severity
 }
 
 // The bounds of a Timeline.
 const (
-	// MaxFlaggedLanes and MaxPlainLanes bound the lanes with and without
-	// findings: more than this no picture shows.
+	// MaxFlaggedLanes and MaxPlainLanes bound the lanes with and without findings. No picture
+	// shows more.
 	MaxFlaggedLanes = 60
 	MaxPlainLanes   = 40
-	// MaxLaneEvents bounds the events of a lane: where there are more, they are
-	// merged by two, over and over, but for the first ones, which show how it began.
+	// MaxLaneEvents bounds the events of a lane. Beyond it, pairs of events are merged repeatedly,
+	// except for the first events, which show the beginning.
 	MaxLaneEvents = 128
 )
