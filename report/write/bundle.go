@@ -14,7 +14,7 @@ import (
 // BundledEvidence is the name of the evidence in a bundle.
 const BundledEvidence = "evidence.pcapng"
 
-// bundled are the other files of a bundle, in the order in which they are read.
+// bundled are the other files of a bundle, in reading order.
 var bundled = []struct {
 	name, what string
 	write      func(io.Writer, *model.Report) error
@@ -24,9 +24,10 @@ var bundled = []struct {
 	{"report.json", "the same for programs", JSON},
 }
 
-// Bundle writes a zip archive with a report, the evidence for it and a note, ready to attach to a ticket. evidence is
-// the pcapng file, which is left out without packets; r.Evidence names it BundledEvidence. The same report makes the
-// same bytes: files have the time of the last packet.
+// Bundle writes a zip archive with a report, its evidence and a note, ready to attach to a ticket.
+// evidence is the pcapng file; without packets it is left out. r.Evidence must name it
+// BundledEvidence. Equal reports give equal bytes, because all files have the time of the last
+// packet.
 func Bundle(w io.Writer, r *model.Report, evidence []byte) error {
 	z := zip.NewWriter(w)
 	at := time.Unix(0, 0)
@@ -53,7 +54,7 @@ func Bundle(w io.Writer, r *model.Report, evidence []byte) error {
 	return errors.Join(err, z.Close())
 }
 
-// bundleNote writes what is in the bundle, and how to look at it.
+// bundleNote writes the list of the files and how to read them.
 func bundleNote(w io.Writer, r *model.Report) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\n", escapeLong(headline(r)))

@@ -9,12 +9,9 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// How captures are named.
-
-// isFile reports whether a capture is a file: neither standard input nor an interface.
+// isFile reports whether a capture is a file, not standard input or an interface.
 func isFile(c *model.Capture) bool { return c.Path != "-" && c.Format != "live" }
 
-// sourcePhrase names a capture.
 func sourcePhrase(c *model.Capture) phrase {
 	switch {
 	case c.Format == "live":
@@ -25,7 +22,7 @@ func sourcePhrase(c *model.Capture) phrase {
 	return say(verbatim(c.Path))
 }
 
-// capturePhrase says what was read: its name, how much, from when to when.
+// capturePhrase describes a capture: its name, its size and its period.
 func capturePhrase(c *model.Capture) phrase {
 	text := ": " + words.Plural(c.Packets, "packet") + ", " + words.Size(c.Bytes)
 	if c.First != nil && c.Last != nil {
@@ -41,7 +38,8 @@ func captureName(r *model.Report, i uint32) phrase {
 	return say(verbatim(r.Captures[i].Path))
 }
 
-// shortName is the name of a capture, without its directory unless another capture has the same one.
+// shortName returns the name of a capture without its directory, unless another capture has the
+// same name.
 func shortName(r *model.Report, i int) string {
 	path := r.Captures[i].Path
 	name := filepath.Base(path)

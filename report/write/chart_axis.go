@@ -11,40 +11,38 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// timeAxis maps moments to places from left to right. With few moments it
-// stretches short times and shortens long ones, so that what happened within a
-// millisecond can be shown apart beside a pause of seconds; the order is always
-// kept. With many it is even.
+// timeAxis maps times to positions from left to right. With few times it stretches short intervals
+// and shortens long ones. The events within a millisecond are then visible beside a pause of
+// seconds. It keeps the order. With many times it is linear.
 type timeAxis struct {
-	// times are the moments, ascending, without repetition, places where they
-	// are, in percent of the width.
+	// times are the times in ascending order without repetition. places are their positions in
+	// percent of the width.
 	times  []model.Time
 	places []float64
-	// Stretched: the axis is not even.
+	// Stretched: the axis is not linear.
 	Stretched bool
 }
 
 const (
-	// maxStretched is how many moments are stretched, not counting minor ones:
-	// each gets at least 1/400th of the width or so, and most of them more.
+	// maxStretched is how many times are stretched, without minor ones. Each gets at least about
+	// 1/400th of the width, and most get more.
 	maxStretched = 200
-	// axisLeft and axisRight are the places of the first and the last moment,
-	// in percent: marks at the ends must not be cut.
+	// axisLeft and axisRight are the positions of the first and the last time in percent. They
+	// keep complete the marks at both ends.
 	axisLeft, axisRight = 2, 97
 )
 
 type moment struct {
 	model.Time
-	// Minor: it is of a connection without findings, beside others with some,
-	// and gets less room.
+	// Minor: the connection has no findings, while others have some. It gets less space.
 	Minor bool
 }
 
-// maxMinorShare is the part of its room that a minor moment gets at the most;
-// all of them together get about as much as the others.
+// maxMinorShare is the largest share of its space that a minor time gets. All minor times together
+// get about as much as the others.
 const maxMinorShare = 0.25
 
-// newTimeAxis is an axis for these moments, which are sorted on the way.
+// newTimeAxis returns an axis for moments. It sorts them.
 func newTimeAxis(moments []moment) *timeAxis {
 	slices.SortFunc(moments, func(a, b moment) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(bit(a.Minor), bit(b.Minor)))
@@ -78,8 +76,8 @@ func newTimeAxis(moments []moment) *timeAxis {
 	return a
 }
 
-// distance is how far apart moments are drawn, in no particular unit: a
-// millisecond or less 1 to 1.3, a second 4, an hour 7.6.
+// distance returns how far apart times are drawn, without a unit: for a millisecond or less 1 to
+// 1.3, for a second 4, for an hour 7.6.
 func (a *timeAxis) distance(d time.Duration) float64 {
 	if !a.Stretched {
 		return d.Seconds()
@@ -87,7 +85,7 @@ func (a *timeAxis) distance(d time.Duration) float64 {
 	return 1 + math.Log10(1+d.Seconds()*1e3)
 }
 
-// x is the place of a moment, one of those that the axis was made for, in percent.
+// x returns the position of t in percent. t must be a time of the axis.
 func (a *timeAxis) x(t model.Time) float64 {
 	i := sort.Search(len(a.times), func(i int) bool { return a.times[i] >= t })
 	if i == len(a.times) {
@@ -98,14 +96,14 @@ func (a *timeAxis) x(t model.Time) float64 {
 
 type tick struct {
 	X, Text, Anchor string
-	// Minor ticks are left out where there is little room.
+	// Minor ticks are omitted on narrow screens.
 	Minor bool
 }
 
 const maxTicks = 6
 
-// ticks are moments along the axis, as the time since the first one. On a
-// stretched axis they are moments at which something happened.
+// ticks returns labelled times of the axis, relative to the first one. On a stretched axis they
+// are times of events.
 func (a *timeAxis) ticks() []tick {
 	var out []tick
 	last := -100.0
@@ -130,8 +128,8 @@ func (a *timeAxis) ticks() []tick {
 	return out
 }
 
-// offset is a time since the beginning, to the tenth of a millisecond or, beyond a
-// second, to the millisecond; beyond a minute to the second, unless it is to be exact.
+// offset formats a time since the beginning. Its precision is a tenth of a millisecond, beyond a
+// second a millisecond and, unless exact, beyond a minute a second.
 func offset(d time.Duration, exact bool) string {
 	switch {
 	case d == 0:

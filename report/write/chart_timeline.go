@@ -13,20 +13,19 @@ import (
 )
 
 type timelineView struct {
-	// Panels are the picture that is shown and, if there are more connections,
-	// one that is folded.
+	// Panels are the visible picture and, if there are more connections, a folded one.
 	Panels []timelinePanel
-	// Lanes are all connections in words.
+	// Lanes are all connections as text.
 	Lanes []laneView
 	// Omitted counts the connections that are not shown.
 	Omitted uint64
-	// Requests counts the requests on those that are, Marks what they are drawn as.
+	// Requests counts the requests on the shown connections. Marks counts the marks for them.
 	Requests, Marks uint64
 	// Several: the connections are in several captures.
 	Several bool
 }
 
-// timelinePanel is some of the connections, with an axis of their own.
+// timelinePanel is a group of connections with an axis of its own.
 type timelinePanel struct {
 	ID        string
 	Ticks     []tick
@@ -40,50 +39,50 @@ type timelinePanel struct {
 type laneView struct {
 	ID     string
 	Stream uint32
-	// Worst is the name of the gravest severity, empty without findings.
+	// Worst is the name of the highest severity; empty without findings.
 	Worst string
-	// Program is its client id, or else its software; Software is that where Program is the client id.
+	// Program is the client id or, without one, the software. Software is the software if Program
+	// is the client id.
 	Program, Software phrase
 	Client, Broker    string
 	Capture           phrase
 	FirstFrame        uint64
-	// X1 and X2 are where it begins and ends, in percent of the width.
+	// X1 and X2 are its beginning and end in percent of the width.
 	X1, X2 string
 	Marks  []laneMark
-	// End is "closed-broker", "closed-client", "reset-broker", "reset-client"
-	// or empty, EndText says it in words.
+	// End is "closed-broker", "closed-client", "reset-broker", "reset-client" or empty. EndText
+	// describes it.
 	End, EndText string
-	// Sequence are its requests in words.
+	// Sequence describes its requests as text.
 	Sequence string
 }
 
-// laneMark is a request on a lane, or several that lie together.
+// laneMark is one request on a lane, or several that are close together.
 type laneMark struct {
 	// X1 and X2 are the same for one request.
 	X1, X2 string
 	// Kind is "request", "apiversions", "error" or "warning".
 	Kind string
-	// Several requests are drawn as one.
+	// Several: the mark is several requests.
 	Several bool
-	// Label is written above it, Anchor is how that is aligned.
+	// Label is the text above it. Anchor is the alignment of the label.
 	Label, Anchor string
 	Title         string
 }
 
 const (
-	// maxDrawnLanes is how many connections are shown at once: what fits on
-	// two screens.
+	// maxDrawnLanes is how many connections are visible at first: they fill two screens.
 	maxDrawnLanes = 16
-	// markDistance is how close marks of a kind, in percent of the width, are
-	// drawn as one: a mark is ten pixels wide, of some 900.
+	// markDistance is the largest distance, in percent of the width, at which marks of one kind
+	// become one mark. A mark is ten pixels wide, the picture some 900.
 	markDistance = 1.2
-	// laneLabelDistance keeps labels of a lane apart, in percent of the width.
+	// laneLabelDistance is the smallest distance of labels on a lane, in percent of the width.
 	laneLabelDistance = 16
-	// maxSequence is how many steps of a connection are shown in words.
+	// maxSequence is how many requests of a connection the text describes.
 	maxSequence = 16
 )
 
-// newTimelineView is the picture of the report's timeline, nil without connections.
+// newTimelineView returns the view of the report's timeline; nil without connections.
 func newTimelineView(r *model.Report) *timelineView {
 	t := &r.Timeline
 	if len(t.Lanes) == 0 {
@@ -109,8 +108,8 @@ func newTimelineView(r *model.Report) *timelineView {
 	return v
 }
 
-// pickLanes chooses the connections that are shown at once: those with errors,
-// then those with warnings, then the others, each in the order of time.
+// pickLanes selects the visible connections: first those with errors, then those with warnings,
+// then the others, each ordered by time.
 func pickLanes(all []model.Lane) (shown, folded []*model.Lane) {
 	order := make([]int, len(all))
 	for i := range all {
@@ -131,7 +130,7 @@ func pickLanes(all []model.Lane) (shown, folded []*model.Lane) {
 	return shown, folded
 }
 
-// laneRank is 0 for the lanes to be shown before all others.
+// laneRank returns 0 for the lanes that are shown first.
 func laneRank(l *model.Lane) int {
 	if !l.Flagged {
 		return int(model.Error) + 1
@@ -139,7 +138,6 @@ func laneRank(l *model.Lane) int {
 	return int(model.Error - l.Worst)
 }
 
-// newPanel draws lanes on an axis of their own.
 func newPanel(r *model.Report, lanes []*model.Lane) timelinePanel {
 	axis := newTimeAxis(laneMoments(lanes, false))
 	if !axis.Stretched && slices.ContainsFunc(lanes, func(l *model.Lane) bool { return l.Flagged }) {
@@ -152,9 +150,9 @@ func newPanel(r *model.Report, lanes []*model.Lane) timelinePanel {
 	return p
 }
 
-// laneMoments are the moments to be shown. Lanes without findings are minor where others have some. With
-// onlyFindings, so are all requests but those of a finding: among thousands of requests the one that matters and the
-// close behind it stand apart.
+// laneMoments returns the times to show. Lanes without findings are minor if others have findings.
+// With onlyFindings, all requests outside findings are also minor. The important request and the
+// close after it are then visible among thousands of requests.
 func laneMoments(lanes []*model.Lane, onlyFindings bool) []moment {
 	flagged := slices.ContainsFunc(lanes, func(l *model.Lane) bool { return l.Flagged })
 	var out []moment
@@ -194,7 +192,7 @@ func newLaneView(r *model.Report, l *model.Lane, axis *timeAxis) laneView {
 	return v
 }
 
-// laneEnding says how a lane ended: as a kind and in words.
+// laneEnding describes how a lane ended, as a kind and as text.
 func laneEnding(l *model.Lane) (kind, text string) {
 	by, who := "client", "the client"
 	if l.EndedByBroker {
@@ -206,10 +204,10 @@ func laneEnding(l *model.Lane) (kind, text string) {
 	return l.End + "-" + by, fmt.Sprintf("%s by %s", l.End, who)
 }
 
-// The kinds of marks, in the order in which they are drawn: the last one lies on top.
+// The kinds of marks in drawing order: the last one is on top.
 var markKinds = [...]string{"request", "apiversions", "warning", "error"}
 
-// laneMarks are the marks of a lane, those that lie together drawn as one.
+// laneMarks returns the marks of a lane. Requests that are close together become one mark.
 func laneMarks(l *model.Lane, axis *timeAxis) []laneMark {
 	var out []laneMark
 	var places []float64
@@ -223,7 +221,7 @@ func laneMarks(l *model.Lane, axis *timeAxis) []laneMark {
 			places = append(places, (c.from+c.to)/2)
 		}
 	}
-	// The gravest come last and choose first.
+	// The most severe are last, and get their labels first.
 	var taken []float64
 	for i := len(out) - 1; i >= 0; i-- {
 		near := func(x float64) bool { return math.Abs(x-places[i]) < laneLabelDistance }
@@ -241,7 +239,7 @@ type cluster struct {
 	from, to float64
 	first    *model.LaneEvent
 	count    uint64
-	// mixed: they are not all of one API and version.
+	// mixed: the requests differ in API or version.
 	mixed bool
 }
 
@@ -297,7 +295,7 @@ func (c *cluster) label() string {
 	return text + repeated(c.count)
 }
 
-// repeated is " ×6", empty for once.
+// repeated returns " ×6"; empty for once.
 func repeated(n uint64) string {
 	if n == 1 {
 		return ""
@@ -305,7 +303,7 @@ func repeated(n uint64) string {
 	return " ×" + words.Number(n)
 }
 
-// eventRequest is the request: "Fetch v12".
+// eventRequest returns the API and version: "Fetch v12".
 func eventRequest(e *model.LaneEvent) string { return fmt.Sprintf("%s v%d", e.API, e.Version) }
 
 func eventText(e *model.LaneEvent) string {
@@ -322,8 +320,8 @@ func eventText(e *model.LaneEvent) string {
 	return text
 }
 
-// laneSequence is a lane in words: "ApiVersions v3, Metadata v9 ×2, Fetch v12
-// (above-max, closed by the broker)".
+// laneSequence describes a lane as text: "ApiVersions v3, Metadata v9 ×2, Fetch v12 (above-max,
+// closed by the broker)".
 func laneSequence(l *model.Lane) string {
 	var parts []string
 	shown := 0
@@ -344,7 +342,7 @@ func laneSequence(l *model.Lane) string {
 	return strings.Join(parts, ", ")
 }
 
-// eventBrief is an event in a few words: only what differs from the normal case is shown.
+// eventBrief describes an event in a few words. It omits everything that is normal.
 func eventBrief(e *model.LaneEvent) string {
 	var remarks []string
 	if e.Verdict != "ok" && e.Verdict != "exempt" && e.Verdict != "unknown" && e.Verdict != "" {

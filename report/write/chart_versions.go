@@ -9,23 +9,20 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// maxScaleVersion is the highest version on the scale of a version chart. Fetch
-// reached 18 in Kafka 4.1; what is beyond, or negative, stands behind the scale
-// under "other".
+// maxScaleVersion is the highest version on the scale of a version chart. Fetch reached 18 in
+// Kafka 4.1. Higher and negative versions are after the scale under "other".
 const maxScaleVersion = 30
 
-// versionChart shows, for each API, the advertised range as a bar and the
-// versions used as marks.
+// versionChart shows, for each API, the advertised range as a bar and the used versions as marks.
 type versionChart struct {
-	// Numbers are the versions along the scale.
 	Numbers []scaleNumber
 	Rows    []versionRow
-	// Whose says whose range the bar is: "the broker advertises", where it is not that "the target accepts".
+	// Whose says whose range the bar is: "the broker advertises" or "the target accepts".
 	Whose string
 }
 
-// scaleNumber is a number along the scale; X is in percent of the width, Minor
-// ones are left out where there is little room.
+// scaleNumber is a number on the scale. X is in percent of the width. Minor ones are omitted on
+// narrow screens.
 type scaleNumber struct {
 	X     string
 	Text  string
@@ -34,13 +31,14 @@ type scaleNumber struct {
 
 type versionRow struct {
 	ID, API string
-	// Advertised is the range, Used the versions used, in words.
+	// Advertised is the range as text, Used the used versions as text.
 	Advertised, Used string
 	Outside          bool
-	// Common is what all brokers take, Widest, where that is more, what some take.
+	// Common is the range that all brokers support. Widest is the range that any of them supports;
+	// nil if it equals Common.
 	Common, Widest *bar
 	Marks          []versionMark
-	// Title and Description say the same for those who do not see the picture.
+	// Title and Description describe the picture for readers who do not see it.
 	Title, Description string
 }
 
@@ -48,16 +46,16 @@ type bar struct{ X, Width string }
 
 type versionMark struct {
 	X string
-	// Kind is "inside", "outside" or "unchecked"; inside versions of which some
-	// requests were outside (on another broker) are "outside".
+	// Kind is "inside", "outside" or "unchecked". A version is "outside" if some of its requests
+	// were outside, for example on another broker.
 	Kind string
-	// Label is the version, for marks that get one, Anchor how it is aligned.
+	// Label is the version, for marks with a label. Anchor is its alignment.
 	Label, Anchor string
 	Title         string
 }
 
-// scale gives each version from 0 to top a slot, and, where there are others,
-// one more to all of them.
+// scale gives each version from 0 to top a slot. If there are other versions, they share one more
+// slot.
 type scale struct {
 	top    int16
 	others bool
@@ -70,7 +68,7 @@ func (s scale) slots() float64 {
 	return float64(s.top) + 1
 }
 
-// x is the middle of a version's slot, in percent.
+// x returns the middle of a version's slot in percent.
 func (s scale) x(version int16) float64 {
 	slot := float64(version)
 	if version < 0 || version > s.top {
@@ -79,7 +77,7 @@ func (s scale) x(version int16) float64 {
 	return (slot + 0.5) / s.slots() * 100
 }
 
-// bar is a range as a bar, nil for one that holds no version on the scale.
+// bar returns the bar of a range; nil if the range has no version on the scale.
 func (s scale) bar(r *model.Range) *bar {
 	if r == nil || r.Min > r.Max || r.Max < 0 || r.Min > s.top {
 		return nil
@@ -100,11 +98,11 @@ func (s scale) numbers() []scaleNumber {
 	return out
 }
 
-// percent is a position with two digits behind the point: a hundredth of a
-// percent is less than a pixel on any screen.
+// percent formats a position with two decimals: a hundredth of a percent is less than a pixel on
+// any screen.
 func percent(x float64) string { return fmt.Sprintf("%.2f", x) }
 
-// include makes room for a version that was used, includeRange for an advertised range.
+// include extends the scale to a used version, includeRange to an advertised range.
 func (s *scale) include(version int16) {
 	if version < 0 || version > maxScaleVersion {
 		s.others = true
@@ -139,8 +137,8 @@ func clientChart(apis []model.Usage, brokers []string, ranges *brokerRanges, id 
 	return chart
 }
 
-// findingChart is the chart of the one API and version of a finding, nil where
-// it is about connections or there is no range to show.
+// findingChart returns the chart of the API and version of a finding. It is nil if the finding is
+// about connections or has no range.
 func findingChart(f *model.Finding, id string) *versionChart {
 	advertised, whose := f.Advertised, "the broker advertises"
 	if f.IsOnTarget() {
@@ -191,7 +189,8 @@ func newVersionRow(s scale, u *model.Usage, advertised clientRange, id string) v
 	return row
 }
 
-// minLabelDistance keeps labels from lying on each other, in percent of the width.
+// minLabelDistance is the smallest distance of labels that do not overlap, in percent of the
+// width.
 const minLabelDistance = 7
 
 func newVersionMark(s scale, v *model.VersionUsage) versionMark {
@@ -205,8 +204,8 @@ func newVersionMark(s scale, v *model.VersionUsage) versionMark {
 	return mark
 }
 
-// anchor aligns a label at x, in percent of the width, so that it does not
-// leave the picture: on a narrow screen a character takes some two percent.
+// anchor aligns a label at x, in percent of the width, so that it stays in the picture. On a
+// narrow screen a character takes some two percent.
 func anchor(x float64, label string) string {
 	half := float64(utf8.RuneCountInString(label))
 	switch {

@@ -13,9 +13,9 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// What build servers read: annotations of GitHub Actions, and JUnit.
+// The formats for build servers: annotations of GitHub Actions, and JUnit.
 
-// Sentence says in one line what happened, to whom and how often.
+// Sentence describes a finding in one line: what happened, to whom and how often.
 func Sentence(f *model.Finding) string {
 	text := escapeLong(f.Message)
 	var where []string
@@ -36,7 +36,8 @@ func Sentence(f *model.Finding) string {
 	return text
 }
 
-// details are the paragraphs that follow Sentence: why, what to do, what is known, and where the evidence is.
+// details returns the paragraphs after Sentence: why, what to do, the known issue, and the place
+// of the evidence.
 func details(r *model.Report, f *model.Finding) string {
 	parts := []string{escapeLong(f.Why)}
 	if do := remedy(f); do != "" {
@@ -115,8 +116,8 @@ type (
 	}
 )
 
-// testName names a finding by what is the same in every run: rule, request, client, and node id of the broker.
-// Build servers take another name for a new test.
+// testName names a finding by properties that are the same in every run: rule, request, client,
+// and node id of the broker. A build server treats a different name as a new test.
 func testName(r *model.Report, f *model.Finding) string {
 	var parts []string
 	add := func(lead, name string) {
@@ -138,8 +139,8 @@ func testName(r *model.Report, f *model.Finding) string {
 	return name
 }
 
-// JUnit writes r as JUnit XML: a test case for each finding, which fails where opt.Fails says so, and
-// one that says how much was checked, which fails with opt.Shortfall.
+// JUnit writes r as JUnit XML. Each finding is a test case that fails if opt.Fails says so. One
+// more test case has the number of checked requests; it fails if opt.Shortfall is not empty.
 func JUnit(w io.Writer, r *model.Report, opt TextOptions) error {
 	suite := junitSuite{Name: "kafkavet", Cases: []junitCase{{Name: "requests", ClassName: "kafkavet", Output: checkedText(r)}}}
 	if opt.Shortfall != "" {
@@ -150,7 +151,7 @@ func JUnit(w io.Writer, r *model.Report, opt TextOptions) error {
 	for i := range r.Findings {
 		f := &r.Findings[i]
 		c := junitCase{Name: testName(r, f), ClassName: "kafkavet." + f.Code}
-		if named[c.Name]++; named[c.Name] > 1 { // they differ in what changes between runs
+		if named[c.Name]++; named[c.Name] > 1 { // they differ in properties that change between runs
 			c.Name += fmt.Sprintf(" (%d)", named[c.Name])
 		}
 		switch {

@@ -11,13 +11,14 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// What all formats for people say about what was looked at and what was not: one sentence for each, without its full stop.
+// The text of all formats for people about what was checked and what was not: one sentence each,
+// without its full stop.
 
-// coverage says in sentences what was compared with what.
+// coverage describes what was compared.
 func coverage(r *model.Report) []phrase {
 	s := &r.Summary
 	if s.Requests == 0 {
-		if s.Findings.Accepted == 0 && strings.HasPrefix(headline(r), "Nothing ") { // it says that nothing was checked
+		if s.Findings.Accepted == 0 && strings.HasPrefix(headline(r), "Nothing ") { // the headline already says that nothing was checked
 			return []phrase{say("No Kafka request was seen.")}
 		}
 		return []phrase{say("No Kafka request was seen: nothing was checked.")}
@@ -43,8 +44,9 @@ func exemptText(s *model.Summary) string {
 	return fmt.Sprintf("%s more %s ApiVersions, which may have any version", words.Number(s.RequestsExempt), words.Agree(s.RequestsExempt, "is", "are"))
 }
 
-// sources says where the ranges came from: one source where all have the same, or parts with their numbers. A merged
-// report counts shared connections once, but not by source: then the parts have no numbers.
+// sources describes the sources of the ranges: one source if all requests have the same, otherwise
+// parts with their numbers. A merged report counts shared connections once, but not by source. The
+// parts then have no numbers.
 func sources(s *model.Summary, observed, borrowed string) (one string, parts []string) {
 	total := s.Evidence.Observed + s.Evidence.Borrowed + s.Evidence.Supplied
 	for _, source := range []struct {
@@ -64,16 +66,17 @@ func sources(s *model.Summary, observed, borrowed string) (one string, parts []s
 	return "", parts
 }
 
-// note is one thing that was not seen, or not as it should be.
+// note describes missing or doubtful input.
 type note struct {
-	// What names it, in lower case; Text says how much and what follows.
+	// What names it in lower case. Text says how much, and the consequence.
 	What string
 	Text phrase
-	// code is that of findings which say the same where there is a single one; empty for none.
+	// code is the code of findings with the same content. If there is a single such finding, the
+	// note is not shown. It is empty for none.
 	code string
 }
 
-// documentNotes are the notes of a document: with captures that are torn, as sentences.
+// documentNotes returns the notes of a document as sentences, including torn captures.
 func documentNotes(r *model.Report) []note {
 	notes := append(torn(r), qualityNotes(r)...)
 	for i := range notes {
@@ -83,8 +86,8 @@ func documentNotes(r *model.Report) []note {
 	return notes
 }
 
-// qualityNotes say what could not be seen or not be checked, and which limits were exceeded; there are none where nothing is
-// amiss.
+// qualityNotes describes what was not captured or not checked, and which limits were exceeded. It
+// is empty if everything is complete.
 func qualityNotes(r *model.Report) []note {
 	var notes []note
 	for i := range r.Quality.NotChecked {
@@ -92,7 +95,7 @@ func qualityNotes(r *model.Report) []note {
 	}
 	notes = append(notes, countedNotes(r)...)
 	others := slices.DeleteFunc(slices.Clone(r.Quality.OtherProtocols), func(o model.OtherProtocol) bool {
-		return o.Protocol == "TLS" // it is among what was not looked into
+		return o.Protocol == "TLS" // uncheckedNote includes it
 	})
 	for i, o := range others {
 		if i == maxNotes {
@@ -108,10 +111,10 @@ func qualityNotes(r *model.Report) []note {
 	return append(notes, limitNotes(r)...)
 }
 
-// maxNotes is how many notes of one kind are listed before they are counted.
+// maxNotes is how many notes of one kind are listed. The others are counted.
 const maxNotes = 8
 
-// torn names captures that could not be read to their end.
+// torn returns notes about captures that could not be read to their end.
 func torn(r *model.Report) []note {
 	var notes []note
 	for i := range r.Captures {
@@ -134,7 +137,7 @@ func torn(r *model.Report) []note {
 	return notes
 }
 
-// uncheckedNote says what was not checked, the i-th of q, and what would help.
+// uncheckedNote describes the i-th entry of q.NotChecked, and how to get it checked.
 func uncheckedNote(q *model.Quality, i int) note {
 	n := &q.NotChecked[i]
 	switch n.Reason {
@@ -145,7 +148,7 @@ func uncheckedNote(q *model.Quality, i int) note {
 			text += "; capture from the start of a connection"
 		case q.OneSidedStreams > 0:
 			text += "; capture both directions"
-		case q.MissingBytes > 0: // it may be among them, which is said below
+		case q.MissingBytes > 0: // a range may be in the missing bytes, which another note reports
 		default:
 			text += ": the client did not ask, or got no answer; --advertised takes those of a release"
 		}
@@ -158,7 +161,7 @@ func uncheckedNote(q *model.Quality, i int) note {
 	return note{What: "not checked", Text: say(verbatim(n.Reason), ", "+words.Plural(n.Requests+n.Streams, "time"))}
 }
 
-// countedNotes say what Quality and Summary count.
+// countedNotes returns notes about the counters of Quality and Summary.
 func countedNotes(r *model.Report) []note {
 	q := &r.Quality
 	notes := clocks(r)
@@ -189,7 +192,7 @@ func countedNotes(r *model.Report) []note {
 	return notes
 }
 
-// clocks say which clocks of captures differ.
+// clocks returns notes about captures with different clocks.
 func clocks(r *model.Report) (notes []note) {
 	for i := range r.Captures {
 		c := &r.Captures[i]
@@ -225,7 +228,7 @@ func limitNotes(r *model.Report) []note {
 	return notes
 }
 
-// maxLimitNotes is how many limits are named; the program has fewer.
+// maxLimitNotes is how many limits are named. The program has fewer.
 const maxLimitNotes = 32
 
 func nothingMissing(r *model.Report) string {

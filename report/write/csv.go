@@ -18,8 +18,9 @@ var csvHeader = []string{
 	"client_processes", "client_principals",
 }
 
-// CSV writes the findings of r as comma-separated values with a header line (RFC 4180), or with a target its clients. A
-// cell that a spreadsheet would calculate begins with an apostrophe.
+// CSV writes the findings of r as comma-separated values with a header line (RFC 4180). With a
+// target it writes its clients. A cell that a spreadsheet would calculate begins with an
+// apostrophe.
 func CSV(w io.Writer, r *model.Report) error {
 	var b bytes.Buffer
 	out := csv.NewWriter(&b)
@@ -37,7 +38,7 @@ func CSV(w io.Writer, r *model.Report) error {
 		for j := range row {
 			row[j] = asCell(escapeLong(row[j]))
 		}
-		_ = out.Write(row) // a buffer takes everything
+		_ = out.Write(row) // writing to a buffer does not fail
 	}
 	out.Flush()
 	_, err := w.Write(b.Bytes())
@@ -78,7 +79,8 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 	}
 }
 
-// asCell makes text of a cell that a spreadsheet takes for a formula. Negative numbers stay numbers.
+// asCell protects a cell that a spreadsheet would read as a formula. Negative numbers stay
+// unchanged.
 func asCell(cell string) string {
 	if _, err := strconv.Atoi(cell); isFormula(cell) && err != nil {
 		return "'" + cell
@@ -86,7 +88,8 @@ func asCell(cell string) string {
 	return cell
 }
 
-// isFormula reports whether a spreadsheet would calculate a cell, some of them also with the wide signs.
+// isFormula reports whether a spreadsheet would calculate a cell. Some spreadsheets also accept
+// full-width signs.
 func isFormula(cell string) bool {
 	first, _ := utf8.DecodeRuneInString(cell)
 	return strings.ContainsRune("=+-@\t\r＝＋－＠", first)

@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxShown bounds, in bytes before escaping, how much of a text from the wire
-// a line of output shows. What is longer ends in "..." .
+// maxShown bounds, in bytes before escaping, the text from the wire in a line of output. A longer
+// text ends in "...".
 const maxShown = 256
 
-// Escape makes a text from the wire fit for a terminal and for one field of one line. What cannot
-// be seen is written as in a Go string literal (\n, \x1b, \u202e), a backslash as \\: control
-// characters, newlines, tabs, line and paragraph separators, bidirectional overrides, other
-// invisible characters, and bytes that are no UTF-8. What is longer than 256 bytes ends in "...".
-// A text with nothing to escape is returned as it is.
+// Escape makes a text from the wire safe for a terminal and for one field of one line. It writes
+// invisible characters as in a Go string literal (\n, \x1b, \u202e), and a backslash as \\.
+// Invisible are control characters, newlines, tabs, line and paragraph separators, bidirectional
+// overrides, others that Go does not print, and bytes that are no UTF-8. A text longer than 256
+// bytes ends in "...". A text without such characters is returned unchanged.
 func Escape(s string) string {
 	if len(s) <= maxShown && plain(s) {
 		return s
@@ -34,7 +34,6 @@ func plain(s string) bool {
 	return true
 }
 
-// plainRunes is plain for text beyond ASCII.
 func plainRunes(s string) bool {
 	for i, r := range s {
 		if !shown(r) || r == utf8.RuneError && !strings.HasPrefix(s[i:], "\ufffd") {
@@ -44,12 +43,11 @@ func plainRunes(s string) bool {
 	return true
 }
 
-// shown reports whether r is written as it is. unicode.IsPrint leaves out
-// control and format characters (Cc, Cf), private use, surrogates, and all
-// spaces but U+0020.
+// shown reports whether r is written unchanged. unicode.IsPrint excludes control and format
+// characters (Cc, Cf), private use, surrogates, and all spaces except U+0020.
 func shown(r rune) bool { return r != '\\' && unicode.IsPrint(r) }
 
-// appendEscaped appends what is shown of s, escaped.
+// appendEscaped appends the first maxShown bytes of s, escaped.
 func appendEscaped(dst []byte, s string) []byte {
 	if len(s) <= maxShown {
 		return appendEscapedAll(dst, s)
@@ -57,7 +55,6 @@ func appendEscaped(dst []byte, s string) []byte {
 	return append(appendEscapedAll(dst, cutRunes(s, maxShown)), "..."...)
 }
 
-// appendEscapedAll appends all of s, escaped.
 func appendEscapedAll(dst []byte, s string) []byte {
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
@@ -80,7 +77,7 @@ func appendEscapedAll(dst []byte, s string) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// cutRunes is the beginning of s, at most n bytes, that does not split a character.
+// cutRunes returns the beginning of s, at most n bytes, without splitting a character.
 func cutRunes(s string, n int) string {
 	for i := 0; i < utf8.UTFMax && n > 0 && !utf8.RuneStart(s[n]); i++ {
 		n--
@@ -88,19 +85,18 @@ func cutRunes(s string, n int) string {
 	return s[:n]
 }
 
-// The fields of TSV that stand for something else than their text. A text that
-// looks like one of them is written with escapes.
+// The TSV fields with a special meaning. A text that equals one of them is escaped.
 const (
-	// tsvUnknown: not known.
+	// tsvUnknown: the value is unknown.
 	tsvUnknown = "-"
-	// tsvEmpty: known to be empty.
+	// tsvEmpty: the value is empty.
 	tsvEmpty = `""`
 )
 
-// appendTSV appends s as a field: escaped, so that it holds no tab and no line
-// end; an empty text as "", a text that is `""` itself as \x22\x22, so that each field
-// has one meaning. The first character of what a spreadsheet would take for a formula
-// is escaped, too: "=1" is \x3d1, and a text that is "-" is \x2d.
+// appendTSV appends s as a field. It escapes s, so the field has no tab and no line end. An empty
+// text is "", and the text `""` is \x22\x22, so each field has one meaning. It also escapes the
+// first character of a text that a spreadsheet would read as a formula: "=1" is \x3d1, and "-" is
+// \x2d.
 func appendTSV(dst []byte, s string) []byte {
 	switch s {
 	case "":

@@ -24,10 +24,10 @@ func Rules(w io.Writer, rules []model.Rule, opt TextOptions) error {
 	return err
 }
 
-// minSummary is the room, in columns, that the summary of a rule needs after its title.
+// minSummary is the smallest width, in columns, for the summary of a rule after its title.
 const minSummary = 24
 
-// ruleLine writes a line of the list of rules, with title columns for titles.
+// ruleLine writes a line of the list of rules. title is the width of titles in columns.
 func (p *page) ruleLine(r *model.Rule, title int) {
 	indent := len(r.Code) + len("  warning  ") + title + len("  ")
 	lead := p.style.code.Sprint(r.Code) + "  " + p.severity(r.Severity).Sprintf("%-7s", r.Severity) + fmt.Sprintf("  %-*s  ", title, r.Title)
@@ -42,8 +42,7 @@ func (p *page) ruleLine(r *model.Rule, title int) {
 	}
 }
 
-// Rule writes the documentation of a rule, which is named by its
-// code or title, in upper or lower case.
+// Rule writes the documentation of a rule. name is its code or title, in upper or lower case.
 func Rule(w io.Writer, rules []model.Rule, name string, opt TextOptions) error {
 	r, err := findRule(rules, name)
 	if err != nil {
@@ -94,7 +93,7 @@ func RulesMarkdown(w io.Writer, rules []model.Rule) error {
 	return err
 }
 
-// rulesAnchor is the place of a rule in RulesMarkdown, as the end of a link.
+// rulesAnchor returns the anchor of a rule in RulesMarkdown, as the end of a link.
 func rulesAnchor(r *model.Rule) string { return "#" + strings.ToLower(r.Code) + "-" + r.Title }
 
 // RulesTable writes the table of all rules, in Markdown.
@@ -116,7 +115,7 @@ func rulesTable(b *strings.Builder, rules []model.Rule, link func(*model.Rule) s
 
 type rulePart struct{ title, text string }
 
-// documentation returns the parts of a rule's documentation, in the order in which they are read.
+// documentation returns the parts of a rule's documentation in reading order.
 func documentation(r *model.Rule) []rulePart {
 	return []rulePart{
 		{"What it is", r.Documentation.What},

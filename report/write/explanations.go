@@ -9,10 +9,12 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// originalCapture is what a report with evidence calls the input: its frame numbers are not those of the evidence.
+// originalCapture is the name of the input in a report with evidence: its frame numbers differ
+// from those of the evidence.
 const originalCapture = "the original capture"
 
-// ofCapture says of which capture the frames of an explanation are; empty where there can be no doubt.
+// ofCapture names the capture of the frames of an explanation. It is empty if only one capture is
+// possible.
 func ofCapture(r *model.Report, e *model.Explanation) string {
 	switch {
 	case len(r.Captures) > 1 && e.Capture != nil && int(*e.Capture) < len(r.Captures):
@@ -23,7 +25,7 @@ func ofCapture(r *model.Report, e *model.Explanation) string {
 	return ""
 }
 
-// framesOf names the frames of explanations. What is the same of all of them, of which capture they are, is suffix.
+// framesOf returns the frames of explanations. If all are of the same capture, suffix names it.
 func framesOf(r *model.Report, list []model.Explanation) (frames []string, suffix string) {
 	frames = make([]string, len(list))
 	var of []string
@@ -47,7 +49,8 @@ func framesOf(r *model.Report, list []model.Explanation) (frames []string, suffi
 	return frames, ""
 }
 
-// excludedText says in one line which other causes are excluded, and by which packets, and which are not.
+// excludedText describes in one line which other causes are excluded, by which packets, and which
+// are not.
 func excludedText(r *model.Report, f *model.Finding) string {
 	frames, suffix := framesOf(r, f.RuledOut)
 	var parts []string
@@ -73,7 +76,7 @@ func openText(f *model.Finding) string {
 	return words.List(names)
 }
 
-// explanationTexts are other causes with what excludes them, or what is missing to do so.
+// explanationTexts lists other causes, with the evidence that excludes them or is missing.
 func explanationTexts(r *model.Report, list []model.Explanation) string {
 	frames, suffix := framesOf(r, list)
 	parts := make([]string, 0, len(list))
@@ -83,8 +86,8 @@ func explanationTexts(r *model.Report, list []model.Explanation) string {
 	return strings.Join(parts, "; ") + suffix
 }
 
-// remedy says what to do: the fix of the known issue, after the general advice where the match is
-// only possible.
+// remedy says what to do: the fix of the known issue. If the match is only possible, the general
+// advice comes first.
 func remedy(f *model.Finding) string {
 	k := f.KnownIssue
 	switch {
@@ -96,14 +99,15 @@ func remedy(f *model.Finding) string {
 	return k.Workaround
 }
 
-// What a reader can do where a limit was exceeded.
+// What a reader can do if a limit was exceeded.
 const (
 	stillChecked   = "; every request was checked"
 	selectLess     = "; select fewer with --host, --net or --port"
 	shorterCapture = "; analyze a shorter part of the capture to be certain"
 )
 
-// limitTexts say of the limits, by their names in the JSON report, what there was too much of, and what was lost.
+// limitTexts say, by the names of limits in the JSON report, what exceeded the limit and what was
+// lost.
 var limitTexts = map[string]struct{ what, lost string }{
 	"client_members":       {"too many client ids and addresses of one client", "those beyond the first 64 are not listed" + stillChecked},
 	"client_versions":      {"too many API versions of one client", "those beyond the first 512 are not listed" + stillChecked},
@@ -153,7 +157,7 @@ var limitTexts = map[string]struct{ what, lost string }{
 	"target_connections": {"too many connections of clients", "further ones may count twice; the verdicts hold"},
 }
 
-// limitText says in words what a limit kept out n times.
+// limitText describes what a limit excluded n times.
 func limitText(name string, n uint64) string {
 	limit, ok := limitTexts[name]
 	if !ok {

@@ -10,11 +10,11 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// maxUncaptured is how many brokers that were not captured are named.
+// maxUncaptured is how many uncaptured brokers are named.
 const maxUncaptured = 5
 
-// fleetNotes say what a merged report was made of, what counts once, how long each broker was
-// watched, and which brokers were not captured.
+// fleetNotes describes the parts of a merged report, the connections that count once, how long
+// each broker was watched, and the brokers that were not captured.
 func fleetNotes(r *model.Report) (notes []string) {
 	if len(r.Parts) < 2 {
 		return nil
@@ -25,7 +25,8 @@ func fleetNotes(r *model.Report) (notes []string) {
 	return append(notes, uncaptured(r)...)
 }
 
-// sharedConnections say which connections count once although several hosts captured them, and which could not be compared.
+// sharedConnections describes the connections that several hosts captured, which count once, and
+// those that could not be compared.
 func sharedConnections(r *model.Report) (notes []string) {
 	shared := uint64(0)
 	for i := range r.Connections {
@@ -43,7 +44,7 @@ func sharedConnections(r *model.Report) (notes []string) {
 	return notes
 }
 
-// watchedBrokers say how long each broker was watched, the shortest first.
+// watchedBrokers says how long each broker was watched, the shortest first.
 func watchedBrokers(r *model.Report) []string {
 	type watched struct {
 		address string
@@ -71,8 +72,8 @@ func watchedBrokers(r *model.Report) []string {
 	return []string{"watched: " + strings.Join(parts, ", ")}
 }
 
-// uncaptured says which brokers Metadata responses name that were not captured. Where as many brokers were captured
-// as are named, another address is taken for translation.
+// uncaptured names the brokers in Metadata responses that were not captured. If as many brokers
+// were captured as are named, the different addresses are attributed to address translation.
 func uncaptured(r *model.Report) (notes []string) {
 	if len(r.Brokers) >= len(r.Nodes) {
 		return nil

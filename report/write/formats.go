@@ -6,18 +6,17 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// Format is a format of a report. The names and addresses in a report are
-// replaced before it is written (redact.Report), so every format can be redacted.
+// Format is a format of a report. Redaction replaces the names and addresses before the report is
+// written (redact.Report), so it works with every format.
 type Format struct {
 	// Name is the value of --format.
 	Name string
-	// Extensions are the endings of file names that stand for it, the usual one first.
+	// Extensions are the file name extensions that select it, the usual one first.
 	Extensions []string
-	// IsDocument says that the output is one document: nothing else may be
-	// written to the same place, such as findings while they come in.
+	// IsDocument says that the output is one document: nothing else may be written to it, such as
+	// live findings.
 	IsDocument bool
-	// HasEvents says that findings that come in are written as JSONLine, the
-	// report being the last line.
+	// HasEvents says that live findings are written as JSONLine. The last line is the report.
 	HasEvents bool
 	// Write writes a report.
 	Write func(w io.Writer, r *model.Report, opt TextOptions) error
@@ -38,7 +37,7 @@ var formats = []Format{
 	{Name: "github", IsDocument: true, Write: GitHub},
 }
 
-// withoutOptions makes a Format.Write of a writer without options.
+// withoutOptions adapts a writer without options to Format.Write.
 func withoutOptions(write func(io.Writer, *model.Report) error) func(io.Writer, *model.Report, TextOptions) error {
 	return func(w io.Writer, r *model.Report, _ TextOptions) error { return write(w, r) }
 }
@@ -50,9 +49,9 @@ func Formats() []Format { return append([]Format(nil), formats...) }
 type RequestFormat struct {
 	// Name is the value of --format.
 	Name string
-	// Extensions are the endings of file names that stand for it, the usual one first.
+	// Extensions are the file name extensions that select it, the usual one first.
 	Extensions []string
-	// New begins a list.
+	// New returns a writer for one list.
 	New func(w io.Writer, opt TextOptions) *RequestsWriter
 }
 
@@ -63,10 +62,10 @@ var requestFormats = []RequestFormat{
 	{Name: TableFormat, Extensions: []string{".txt"}, New: NewRequestsTable},
 }
 
-// TableFormat is the name of the format of requests for people.
+// TableFormat is the name of the requests format for people.
 const TableFormat = "table"
 
-// withoutTextOptions makes a RequestFormat.New of a writer without options.
+// withoutTextOptions adapts a constructor without options to RequestFormat.New.
 func withoutTextOptions(new func(io.Writer) *RequestsWriter) func(io.Writer, TextOptions) *RequestsWriter {
 	return func(w io.Writer, _ TextOptions) *RequestsWriter { return new(w) }
 }

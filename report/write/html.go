@@ -16,30 +16,29 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// HTMLOptions say what the HTML report is for.
+// HTMLOptions configure the HTML report.
 type HTMLOptions struct {
-	// Live makes the page fetch itself again and replace the old report by the new one. What the reader sees, has opened
-	// and has selected stays. It is for pages from a web server; a page without it holds no script.
+	// Live makes the page fetch itself again and replace the old report. Scroll position, open
+	// parts and selection stay. It is for pages from a web server. A page without it has no
+	// script.
 	Live bool
-	// Refresh is how often a live page does that, 0 for every two seconds. It
-	// is never more often than every half second.
+	// Refresh is the time between fetches of a live page; 0 for two seconds. It is at least half a
+	// second.
 	Refresh time.Duration
 }
 
 const (
-	// defaultRefresh is how often a live page is fetched again: within a second
-	// or two a mismatch is on it, and a report takes milliseconds to make.
+	// defaultRefresh shows a mismatch within about two seconds. A report takes milliseconds to
+	// make.
 	defaultRefresh = 2 * time.Second
-	// minRefresh keeps a page from being fetched again before it is read.
+	// minRefresh prevents a new fetch before the page is read.
 	minRefresh = 500 * time.Millisecond
 )
 
-// How much the HTML report shows. All of it together is at most some 40,000
-// elements and 2 MB, which a browser lays out in less than a second; what is
-// beyond is counted on the page.
+// The limits of the HTML report. Together they give at most some 40,000 elements and 2 MB. A
+// browser lays these out in less than a second. The page counts everything beyond the limits.
 const (
-	// maxHTMLFindings is how many findings are shown in full: some 60 elements
-	// and 4 KB each.
+	// maxHTMLFindings is how many findings are shown in full: some 60 elements and 4 KB each.
 	maxHTMLFindings = 40
 	// maxHTMLFindingRows is how many more findings have a row of a table.
 	maxHTMLFindingRows = 400
@@ -47,7 +46,7 @@ const (
 	maxHTMLPrograms = 12
 	// maxHTMLProgramRows is how many more clients have a row of a table.
 	maxHTMLProgramRows = 400
-	// maxHTMLTargetRows is how many clients are shown with what the target makes of them.
+	// maxHTMLTargetRows is how many clients are shown with their verdict on the target.
 	maxHTMLTargetRows = 400
 	// maxHTMLBrokers is how many brokers show all their ranges: some 80 rows each.
 	maxHTMLBrokers = 12
@@ -69,7 +68,7 @@ var (
 	pageScript string
 )
 
-// pageTemplate reads the templates when the first page is written.
+// pageTemplate parses the templates when the first page is written.
 var pageTemplate = sync.OnceValue(func() *template.Template {
 	t := template.New("page").Funcs(template.FuncMap{
 		"show":   func(s string) string { return escapeLong(clip(s, maxProse)) },
@@ -82,11 +81,10 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 	return template.Must(t.ParseFS(pageTemplates, "page/*.tmpl"))
 })
 
-// region is a part of the page that scrolls by itself: the id and the name that it has.
+// region is a part of the page with its own scroll bar.
 type region struct{ ID, Name string }
 
-// showName is a verbatim text as it is shown: escaped, in quotes where there
-// would be nothing to see.
+// showName returns a verbatim text for display: escaped, and in quotes if it would be invisible.
 func showName(s string) string {
 	if strings.Trim(s, " ") == "" {
 		return `"` + s + `"`
@@ -94,17 +92,17 @@ func showName(s string) string {
 	return escapeLong(s)
 }
 
-// hashSource is the source expression that allows an inline text by its hash
-// (Content Security Policy Level 3, 2.3.1).
+// hashSource returns the source expression that allows an inline text by its hash (Content
+// Security Policy Level 3, 2.3.1).
 func hashSource(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// HTMLPolicy is the Content-Security-Policy of the HTML report, which is in the
-// page itself. A server of live pages may send it as a header as well. It
-// allows the one style block of the page by its hash and no request at all;
-// of live pages also the one script, and requests to where the page came from.
+// HTMLPolicy returns the Content-Security-Policy that the HTML report contains. A server of live
+// pages may also send it as a header. It allows the one style block of the page by its hash, and
+// no requests. For live pages it also allows the one script, and requests to the origin of the
+// page.
 func HTMLPolicy(live bool) string {
 	policy := "default-src 'none'; style-src " + hashSource(pageStyle)
 	if live {
@@ -113,14 +111,14 @@ func HTMLPolicy(live bool) string {
 	return policy + "; base-uri 'none'; form-action 'none'"
 }
 
-// HTML writes r as one HTML page that needs nothing else: no request is
-// made, no script runs (but for live pages), and its policy forbids both. Text
-// from the wire is escaped as in all outputs (Escape) and isolated from the
-// direction of the text around it. What would make the page too long is counted on it.
+// HTML writes r as one self-contained HTML page. The page makes no request and runs no script,
+// except live pages, and its policy forbids both. Text from the wire is escaped as in all outputs
+// (Escape), and isolated from the direction of the surrounding text. The page counts what would
+// make it too long.
 func HTML(w io.Writer, r *model.Report, opt HTMLOptions) error {
 	v := newPageView(r)
 	v.Policy = HTMLPolicy(opt.Live)
-	// The texts are embedded, not put together: nothing from the wire is in them.
+	// The texts are embedded constants without text from the wire.
 	v.Style = template.HTML("<style>" + pageStyle + "</style>")
 	if opt.Live {
 		v.Script = template.HTML("<script>" + pageScript + "</script>")

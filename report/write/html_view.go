@@ -13,22 +13,22 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// pageView is what the templates show: the report in words and numbers,
-// limited to what a page can hold.
+// pageView is the data of the templates: the report as text and numbers, limited to the size of a
+// page.
 type pageView struct {
-	// Policy is the Content-Security-Policy; Style and Script are whole
-	// elements, Script empty and Refresh (milliseconds) 0 unless the page is live.
+	// Policy is the Content-Security-Policy. Style and Script are complete elements. Unless the
+	// page is live, Script is empty and Refresh (milliseconds) is 0.
 	Policy        string
 	Style, Script template.HTML
 	Refresh       int64
 
-	// Headline says what happened, State is "error", "warning" or "good", or
-	// "info" where nothing could be checked, StateName the word for it.
+	// Headline says what happened. State is "error", "warning", "good" or, if nothing could be
+	// checked, "info". StateName is its text.
 	Headline, State, StateName string
-	// Course says how often it happened and how it went on, Also counts the findings after the first.
+	// Course says how often it happened and the outcome. Also counts the findings after the first.
 	Course, Also string
 	Captures     []phrase
-	// MoreCaptures, and the other More fields, count what is not listed.
+	// MoreCaptures and the other More fields count the unlisted entries.
 	MoreCaptures uint64
 	Evidence     phrase
 	Facts        []fact
@@ -38,7 +38,7 @@ type pageView struct {
 	FindingRows  []findingRow
 	MoreFindings []codeCount
 
-	// Target is what the release named with --target makes of the clients; nil without.
+	// Target is the verdict of the release named with --target about the clients; nil for none.
 	Target *targetView
 
 	Timeline *timelineView
@@ -84,7 +84,7 @@ func newPageView(r *model.Report) *pageView {
 	return v
 }
 
-// state is how the page as a whole is marked.
+// state returns the mark of the complete page.
 func state(r *model.Report) (state, name string) {
 	worst, _ := r.Worst()
 	switch {
@@ -115,11 +115,11 @@ func facts(r *model.Report) []fact {
 	return out
 }
 
-// idMaker makes ids for elements. They stay the same from one report to the next, so that a live page finds its place
-// again.
+// idMaker makes ids for elements. An element has the same id in every report, so a live page keeps
+// its position.
 type idMaker map[string]int
 
-// make is an id for the thing with these properties.
+// make returns the id of the element with these properties.
 func (m idMaker) make(prefix string, properties ...any) string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%q", properties)
@@ -133,33 +133,34 @@ func (m idMaker) make(prefix string, properties ...any) string {
 
 type findingView struct {
 	ID, Code, Title, Message string
-	// Severity is the name of the severity, SeverityName the word for it.
+	// Severity is the name of the severity, SeverityName its text.
 	Severity, SeverityName string
-	// Folded: it is shown on a click.
+	// Folded: a click shows it.
 	Folded bool
-	// Rows are what is to be said, each under a name.
+	// Rows are the labelled statements about it.
 	Rows []statement
-	// Chart is the range and the version that was sent, nil for findings about connections.
+	// Chart shows the range and the sent version; nil for findings about connections.
 	Chart      *versionChart
 	KnownIssue *knownIssueView
 	Advice     string
 	Commands   []model.Command
-	// Listed says how many occurrences are listed; Several: they are in
-	// several captures, Detailed: some have a detail, Requests: they are requests.
+	// Listed says how many occurrences are listed. Several: they are in several captures.
+	// Detailed: some have a detail. Requests: they are requests.
 	Listed string
-	// Hint says what Wireshark needs to know.
+	// Hint says which settings Wireshark needs.
 	Hint                        string
 	Occurrences                 []occurrenceView
 	Several, Detailed, Requests bool
-	// Frames is a display filter for the packets that All names; empty for a single one. EvidenceFrames is one for the
-	// packets in the evidence that Proof names; both are empty where there are none.
+	// Frames is a display filter for the packets that All describes; empty for a single one.
+	// EvidenceFrames is a display filter for the packets in the evidence that Proof describes.
+	// Both are empty for none.
 	Frames         string
 	All            phrase
 	EvidenceFrames string
 	Proof          phrase
 }
 
-// knownIssueView is a known issue; Link is empty where it leads nowhere.
+// knownIssueView is a known issue. Link is empty if it has none.
 type knownIssueView struct {
 	model.KnownIssue
 	Link, Match string
@@ -181,7 +182,7 @@ type findingRow struct {
 	Frame                          string
 }
 
-// addFindings adds the first findings in full, further ones as rows, and counts the rest.
+// addFindings adds the first findings in full, the next ones as rows, and counts the others.
 func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 	full := min(len(r.Findings), maxHTMLFindings)
 	rows := min(len(r.Findings)-full, maxHTMLFindingRows)
@@ -221,7 +222,7 @@ func newFindingView(r *model.Report, f *model.Finding, title string, ids idMaker
 
 var severityWords = map[model.Severity]string{model.Error: "Error", model.Warning: "Warning", model.Info: "Note"}
 
-// value is what p points to, the zero value for nil.
+// value returns *p, or the zero value for nil.
 func value[T any](p *T) T {
 	if p == nil {
 		return *new(T)
@@ -261,7 +262,7 @@ type programView struct {
 	ID   string
 	Name phrase
 	Rows []statement
-	// Requests and Outside say how many.
+	// Requests is the number of requests. Outside says that some were outside their range.
 	Requests string
 	Outside  bool
 	Chart    *versionChart
@@ -274,7 +275,7 @@ type programRow struct {
 	Outside, Unchecked uint64
 }
 
-// addPrograms adds the clients: those with most requests outside the ranges with charts.
+// addPrograms adds the clients. Those with the most requests outside the ranges get charts.
 func (v *pageView) addPrograms(r *model.Report, ranges *brokerRanges, ids idMaker) {
 	for i, c := range clientsByTrouble(r) {
 		outside, unchecked := outside(c)
@@ -322,7 +323,7 @@ type brokerView struct {
 	Streams, Requests     uint64
 }
 
-// addBrokers adds the brokers: the busiest with all their ranges.
+// addBrokers adds the brokers. The busiest get all their ranges.
 func (v *pageView) addBrokers(r *model.Report) {
 	full := make([]int, 0, len(r.Brokers))
 	for i := range r.Brokers {

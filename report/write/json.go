@@ -29,10 +29,9 @@ func JSON(w io.Writer, r *model.Report) error {
 	return err
 }
 
-// escapeJSON writes what a terminal may take for a command or does not show as
-// \u escapes, beyond the control characters below U+0020 that encoding/json escapes: DEL,
-// C1 controls, bidirectional overrides, invisible characters. In JSON all of
-// them can only stand inside a string, so the value stays the same.
+// escapeJSON replaces characters by \u escapes that a terminal may execute or not show: DEL, C1
+// controls, bidirectional overrides, invisible characters. encoding/json already escapes control
+// characters below U+0020. In JSON all of these are inside strings, so the value does not change.
 func escapeJSON(doc []byte) []byte {
 	if safeJSON(doc) {
 		return doc
@@ -54,7 +53,6 @@ func escapeJSON(doc []byte) []byte {
 	return out
 }
 
-// safeJSON reports whether doc needs no further escaping.
 func safeJSON(doc []byte) bool {
 	for _, c := range doc {
 		if c >= 0x7f {
@@ -73,8 +71,7 @@ func appendUnicode(dst []byte, r rune) []byte {
 	return dst
 }
 
-// appendJSONString appends s as a JSON string: valid UTF-8, with everything
-// escaped that escapeJSON escapes.
+// appendJSONString appends s as a JSON string: valid UTF-8, with the same escapes as escapeJSON.
 func appendJSONString(dst []byte, s string) []byte {
 	if len(s) <= maxShown && plain(s) && !bytes.ContainsAny([]byte(s), `"`) {
 		dst = append(dst, '"')
@@ -84,11 +81,11 @@ func appendJSONString(dst []byte, s string) []byte {
 	if len(s) > maxShown {
 		s = cutRunes(s, maxShown) + "..."
 	}
-	quoted, _ := json.Marshal(s) // a string always has a JSON form
+	quoted, _ := json.Marshal(s) // marshalling a string does not fail
 	return append(dst, escapeJSON(quoted)...)
 }
 
-// JSONLine writes v as one line of JSON, escaped as by JSON.
+// JSONLine writes v as one line of JSON, escaped as in JSON.
 func JSONLine(w io.Writer, v any) error {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)

@@ -10,17 +10,17 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TextOptions say how text is laid out.
+// TextOptions configure the layout of text.
 type TextOptions struct {
-	// Width is the width of the terminal in columns, 0 for the default of 100.
-	// Lines are kept between 40 and 120 columns.
+	// Width is the width of the terminal in columns; 0 for the default of 100. Lines are between
+	// 40 and 120 columns.
 	Width int
 	// Color turns on colours (ANSI escape sequences).
 	Color bool
-	// Fails reports whether a finding makes the run fail, for JUnit; nil for errors only.
+	// Fails reports whether a finding fails the run, for JUnit; nil for errors only.
 	Fails func(*model.Finding) bool
-	// Shortfall is why the run fails although no finding does: a capture could not be read, or too few
-	// requests were checked. It is for JUnit, GitHub and SARIF, empty for none.
+	// Shortfall says why the run fails although no finding does: a capture could not be read, or
+	// too few requests were checked. It is for JUnit, GitHub and SARIF; empty for none.
 	Shortfall string
 	// Rules describe the findings, for SARIF.
 	Rules []model.Rule
@@ -33,26 +33,25 @@ func (o *TextOptions) fails(f *model.Finding) bool {
 	return o.Fails(f)
 }
 
-// The widths of text in columns: what is used where none is given, below what
-// words would be torn, and beyond what lines are hard to read.
+// The widths of text in columns: the default, the smallest that does not split words, and the
+// largest that is easy to read.
 const (
 	defaultWidth = 100
 	minWidth     = 40
 	maxWidth     = 120
 )
 
-// labelColumn is where the values of labelled lines begin.
+// labelColumn is the column of the values of labelled lines.
 const labelColumn = 11
 
-// page lays out text. Texts that are given to it are escaped already.
+// page lays out text. All texts passed to it must be escaped.
 type page struct {
 	buf   bytes.Buffer
 	width int
 	style styles
 }
 
-// styles are the colours of a page; each is on or off by itself, whatever the
-// program's standard output is.
+// styles are the colours of a page. Each is set independently of the program's standard output.
 type styles struct {
 	err, warning, info, code, label, strong, good *color.Color
 }
@@ -93,7 +92,7 @@ func (p *page) severity(s model.Severity) *color.Color {
 	return p.style.info
 }
 
-// line writes s as it is and ends the line.
+// line writes s unchanged and ends the line.
 func (p *page) line(s string) {
 	p.buf.WriteString(strings.TrimRight(s, " "))
 	p.buf.WriteByte('\n')
@@ -101,8 +100,8 @@ func (p *page) line(s string) {
 
 func (p *page) blank() { p.buf.WriteByte('\n') }
 
-// paragraph writes text wrapped, its first line after first and the others
-// after rest, which count by their width.
+// paragraph writes wrapped text. first precedes its first line, rest the others; both count with
+// their width.
 func (p *page) paragraph(first, rest, text string) {
 	prefix := first
 	for _, l := range wrap(text, p.width-displayWidth(first), p.width-displayWidth(rest)) {
@@ -130,12 +129,11 @@ func (p *page) field(label, text string) {
 // item writes a line of a list, wrapped.
 func (p *page) item(text string) { p.paragraph("  ", "    ", text) }
 
-// displayWidth is the number of columns that s takes at a terminal.
+// displayWidth returns the number of terminal columns of s.
 func displayWidth(s string) int { return uniseg.StringWidth(s) }
 
-// wrap breaks text at spaces into lines of at most first columns, then rest
-// columns. A word that is longer than a line is broken, but for a URL, which
-// would be of no use then.
+// wrap breaks text at spaces into lines of at most first columns, then rest columns. It splits a
+// word that is longer than a line, except a URL, which would become useless.
 func wrap(text string, first, rest int) []string {
 	var lines []string
 	line, used, room := "", 0, max(first, 1)
@@ -162,8 +160,8 @@ func wrap(text string, first, rest int) []string {
 	return append(lines, line)
 }
 
-// splitWidth splits s, which is not empty, behind at most width columns, between
-// what a reader takes for characters. A character wider than width stands alone.
+// splitWidth splits s, which is not empty, after at most width columns, between characters as a
+// reader sees them. A character wider than width forms a part of its own.
 func splitWidth(s string, width int) (head, tail string) {
 	used, at, state := 0, 0, -1
 	for rest := s; rest != ""; {

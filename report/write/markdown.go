@@ -12,11 +12,10 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// How long a Markdown report may become. GitHub takes 65,536 characters in an
-// issue or a comment; 60,000 leave room for what its author writes around it.
-// Bytes are counted, of which a text never has fewer than characters. The
-// parts around the findings have budgets of their own, and the findings get
-// what is left:
+// The limits of a Markdown report in bytes. GitHub accepts 65,536 characters in an issue or a
+// comment; 60,000 leave space for the text of its author. A text never has fewer bytes than
+// characters. The parts other than findings have budgets, and the findings get the remaining
+// bytes:
 //
 //	head, captures, coverage        5,000
 //	the target, if there is one     8,000
@@ -40,17 +39,16 @@ const (
 	maxMarkdownOccurrences = 5
 	// maxMarkdownOpen is how many findings are shown unfolded.
 	maxMarkdownOpen = 5
-	// maxMarkdownFull is how many findings are shown in full: behind them, each
-	// is a line of a table.
+	// maxMarkdownFull is how many findings are shown in full. Each later one is a row of a table.
 	maxMarkdownFull = 20
-	// markdownTail is kept free for the sentences that count what is left out:
-	// one line for each of some 20 codes, and a heading.
+	// markdownTail is reserved for the sentences that count omitted findings: one line for each of
+	// some 20 codes, and a heading.
 	markdownTail = 2_500
 )
 
-// Markdown writes r as Markdown for a ticket in GitHub, GitLab or Jira: at
-// most 60,000 characters, what does not fit being counted. Text from the wire
-// stands in code spans, so that it neither formats, links nor notifies.
+// Markdown writes r as Markdown for a ticket in GitHub, GitLab or Jira, at most 60,000 characters.
+// It counts what does not fit. Text from the wire is in code spans, so it cannot format, link or
+// notify.
 func Markdown(w io.Writer, r *model.Report) error {
 	m := &markdown{r: r, ranges: newBrokerRanges(r), titles: titles(r.Findings)}
 	head := m.part(maxMarkdownHead, m.head) + m.part(maxMarkdownTarget, m.target)
@@ -69,18 +67,17 @@ func Markdown(w io.Writer, r *model.Report) error {
 	return err
 }
 
-// markdown is a report being written part by part.
 type markdown struct {
 	r      *model.Report
 	ranges *brokerRanges
-	// titles are those of the findings.
+	// titles are the titles of the findings.
 	titles []string
-	// buf is the part in work, left what remains of its budget in bytes.
+	// buf is the current part. left is the rest of its budget in bytes.
 	buf  strings.Builder
 	left int
 }
 
-// part writes one part within a budget in bytes.
+// part returns one part, written within a budget in bytes.
 func (m *markdown) part(budget int, write func()) string {
 	m.buf.Reset()
 	m.left = budget
@@ -88,7 +85,7 @@ func (m *markdown) part(budget int, write func()) string {
 	return m.buf.String()
 }
 
-// put writes text if there is room for it.
+// put writes text if it fits.
 func (m *markdown) put(text string) bool {
 	if len(text) > m.left {
 		return false
@@ -98,12 +95,12 @@ func (m *markdown) put(text string) bool {
 	return true
 }
 
-// putLeaving is put where reserve bytes must be left for what comes behind.
+// putLeaving is put, but leaves reserve bytes for later text.
 func (m *markdown) putLeaving(reserve int, text string) bool {
 	return len(text)+reserve <= m.left && m.put(text)
 }
 
-// head says what happened, where it was seen and what was looked at.
+// head writes what happened, where it was captured and what was checked.
 func (m *markdown) head() {
 	m.put("## " + mdProse(clip(headline(m.r), maxTitle)) + "\n\n")
 	course, others := afterHeadline(m.r)
@@ -124,7 +121,7 @@ func (m *markdown) head() {
 	m.put(rest)
 }
 
-// totals says how much was looked at and by what; it is a few hundred bytes long.
+// totals describes the amount of input and the tool, in a few hundred bytes.
 func (m *markdown) totals() string {
 	s := &m.r.Summary
 	text := fmt.Sprintf("- %s, %s of them Kafka; %s", words.Plural(s.Streams, "TCP connection"), words.Number(s.KafkaStreams), words.Plural(s.Requests, "Kafka request"))
@@ -138,7 +135,7 @@ func (m *markdown) totals() string {
 		"- Found by " + mdCode(shorten(strings.TrimSpace(m.r.Tool.Name+" "+m.r.Tool.Version))) + "\n\n"
 }
 
-// findings writes the findings: in full, then a line each, then counts.
+// findings writes the first findings in full, then one line each, then counts.
 func (m *markdown) findings() {
 	all := m.r.Findings
 	if len(all) == 0 {
@@ -159,7 +156,8 @@ func (m *markdown) findings() {
 	m.shortFindings(shown)
 }
 
-// shortFindings writes the findings from the given one on, a line each, and counts the rest.
+// shortFindings writes the findings from the given index on as one line each, and counts the
+// others.
 func (m *markdown) shortFindings(from int) {
 	all := m.r.Findings
 	if from == len(all) {
@@ -196,7 +194,7 @@ func mdCell(p phrase) string {
 	return mdPhrase(p)
 }
 
-// summaryOf names a finding in a line without text from the wire.
+// summaryOf names a finding in one line without text from the wire.
 func summaryOf(f *model.Finding, number int) string {
 	text := fmt.Sprintf("%d. %s %s", number, f.Code, f.Title)
 	if requestText(f) != "" {
@@ -279,7 +277,7 @@ type occurrenceColumn struct {
 	cell func(o *model.Occurrence) string
 }
 
-// occurrenceColumns are those that the occurrences need.
+// occurrenceColumns returns the columns that the occurrences need.
 func (m *markdown) occurrenceColumns(list []model.Occurrence) []occurrenceColumn {
 	columns := []occurrenceColumn{
 		{"Frame", func(o *model.Occurrence) string { return fmt.Sprint(o.Frame) }},
@@ -301,8 +299,8 @@ func (m *markdown) occurrenceColumns(list []model.Occurrence) []occurrenceColumn
 	return columns
 }
 
-// folded is text that opens on a click. Where HTML is not understood, its two
-// lines of markup are all that shows. title must not hold text from the wire.
+// folded returns text that a click opens. A viewer without HTML shows only its two lines of
+// markup. title must not contain text from the wire.
 func folded(title, text string) string {
 	return "<details>\n<summary>" + title + "</summary>\n\n" + strings.TrimRight(text, "\n") + "\n\n</details>\n\n"
 }

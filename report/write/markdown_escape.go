@@ -8,16 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// What GitHub, GitLab and Jira make of a text differs: a backslash does not
-// keep GitHub from notifying an @user or from linking a #1, an entity is shown
-// as such by Jira. The one thing that all of them leave alone is a code span.
-// So verbatim text and every word that could mean something goes into one.
+// GitHub, GitLab and Jira interpret a text differently. On GitHub, a backslash does not stop @user
+// from notifying or #1 from linking. Jira shows an entity as text. Only a code span is left
+// unchanged by all of them. So verbatim text, and every word that could have a meaning, becomes a
+// code span.
 
-// mdCode is s as a code span that means the same inside and outside a table.
-// Backtick and pipe are written as \x60 and \x7c, since a table's cells are
-// split before its code spans are found and backslashes are counted
-// differently by different renderers; spaces at the ends, which a renderer strips,
-// as \x20; an empty text as "".
+// mdCode returns s as a code span with one meaning, both inside and outside a table. Backtick and
+// pipe become \x60 and \x7c: a renderer splits cells before it finds code spans, and renderers
+// count backslashes differently. Spaces at the ends, which a renderer removes, become \x20. An
+// empty text becomes "".
 func mdCode(s string) string {
 	if s == "" {
 		return "`\"\"`"
@@ -32,12 +31,12 @@ func mdCode(s string) string {
 
 var mdInCode = strings.NewReplacer("`", `\x60`, "|", `\x7c`)
 
-// maxProse bounds, in characters before escaping, a sentence that may hold
-// names from the wire. Ours are shorter than 500 characters.
+// maxProse bounds, in characters before escaping, a sentence that may contain names from the wire.
+// Our own text in it is shorter than 500 characters.
 const maxProse = 1500
 
-// mdProse is a sentence of ours as Markdown. It may hold names from the wire:
-// words that could mean something are put into code spans.
+// mdProse returns one of our sentences as Markdown. Names from the wire in it, and all other words
+// that could have a meaning, become code spans.
 func mdProse(s string) string {
 	words := strings.Split(clip(s, maxProse), " ")
 	for i, w := range words {
@@ -46,8 +45,8 @@ func mdProse(s string) string {
 	return strings.Join(words, " ")
 }
 
-// mdWord is a word of a sentence: as it is where it means nothing to any
-// renderer, and in a code span otherwise, without the punctuation around it.
+// mdWord returns a word of a sentence. A word with a meaning to any renderer becomes a code span,
+// without the punctuation around it.
 func mdWord(w string) string {
 	if w == "" || harmless(w) {
 		return w
@@ -62,9 +61,10 @@ func mdWord(w string) string {
 	return head + mdCode(core) + tail
 }
 
-// harmless reports whether no renderer takes w for anything but a word.
+// harmless reports whether every renderer shows w as plain text.
 func harmless(w string) bool {
-	// A line may begin with it: of lists and underlines only those with a letter or a digit are.
+	// w may begin a line. At its end, =, - and + need a letter or digit before them: alone they
+	// begin a list or an underline.
 	begins := false
 	for i, r := range w {
 		switch {
@@ -83,12 +83,12 @@ func harmless(w string) bool {
 
 func digit(w string, i int) bool { return i >= 0 && i < len(w) && '0' <= w[i] && w[i] <= '9' }
 
-// linked matches words that some renderer makes a link of without being asked:
-// bare host names, commit hashes, GitHub's GH-1.
+// linked matches words that some renderer turns into a link: bare host names, commit hashes,
+// GitHub's GH-1.
 var linked = regexp.MustCompile(`(?i)www\.|\bgh-\d|\b[0-9a-f]{7,}\b`)
 
-// mdPhrase is a phrase as Markdown. Code spans that would touch are kept
-// apart: two backticks in a row mean something else.
+// mdPhrase returns a phrase as Markdown. It separates adjacent code spans, because two backticks
+// in a row have another meaning.
 func mdPhrase(p phrase) string {
 	out := ""
 	for _, s := range p {
@@ -106,8 +106,7 @@ func mdPhrase(p phrase) string {
 	return out
 }
 
-// mdLink is a link, or the text alone where the address is not one of a web
-// page. The text is put in escaped already.
+// mdLink returns a link, or only the text if the address is not a web page. text must be escaped.
 func mdLink(text, address string) string {
 	target, ok := webLink(address)
 	if !ok {
@@ -119,8 +118,8 @@ func mdLink(text, address string) string {
 // maxLink bounds the length of a link in bytes.
 const maxLink = 500
 
-// webLink is address if it leads to a web page, with everything
-// percent-encoded that could end a link in Markdown.
+// webLink returns address if it is a web page. It percent-encodes everything that could end a link
+// in Markdown.
 func webLink(address string) (string, bool) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || len(address) > maxLink {
@@ -138,7 +137,7 @@ func webLink(address string) (string, bool) {
 	return b.String(), true
 }
 
-// mdFence is a block of code, with a fence longer than any in it.
+// mdFence returns a block of code. Its fence is longer than any in the code.
 func mdFence(language, code string) string {
 	fence := "```"
 	for strings.Contains(code, fence) {

@@ -12,20 +12,20 @@ import (
 const (
 	// maxMarkdownUnfolded is how many rows of a table are shown unfolded.
 	maxMarkdownUnfolded = 12
-	// rowsTail is kept free for the sentence that counts the rows left out.
+	// rowsTail is reserved for the sentence that counts the omitted rows.
 	rowsTail = 200
 )
 
-// table gathers the rows of a table, as far as there is room for them.
+// table collects the rows of a table that fit.
 type table struct {
 	head string
 	rows []string
-	// omitted counts the rows for which there was no room.
+	// omitted counts the rows that do not fit.
 	omitted uint64
 	room    int
 }
 
-// newTable begins a table that may take room bytes.
+// newTable returns a table of at most room bytes.
 func newTable(room int, columns ...string) *table {
 	head := "| " + strings.Join(columns, " | ") + " |\n" + strings.Repeat("|---", len(columns)) + "|\n"
 	return &table{head: head, room: room - len(head) - rowsTail}
@@ -43,7 +43,7 @@ func (t *table) row(cells ...string) {
 	t.rows = append(t.rows, row)
 }
 
-// text is the table, with a sentence that counts what was left out.
+// text returns the table, with a sentence that counts the omitted rows.
 func (t *table) text(noun string) string {
 	out := t.head + strings.Join(t.rows, "") + "\n"
 	if t.omitted > 0 {
@@ -52,7 +52,7 @@ func (t *table) text(noun string) string {
 	return out
 }
 
-// headingRoom is kept free for a heading and the markup of a folded part.
+// headingRoom is reserved for a heading and the markup of a folded part.
 const headingRoom = 200
 
 func (m *markdown) clients() {
@@ -85,7 +85,7 @@ func (m *markdown) target() {
 	}
 	m.put("### " + mdProse("On "+targetTitle(g)+": "+targetHeadline(g)) + "\n\n")
 	open := len(g.Clients)
-	if open > maxMarkdownUnfolded { // those that break stand open
+	if open > maxMarkdownUnfolded { // clients that break stay unfolded
 		open = slices.IndexFunc(g.Clients, func(c model.TargetClient) bool { return model.CompareVerdicts(c.Verdict, model.VerdictLikely) > 0 })
 	}
 	if open < 0 {
@@ -103,7 +103,7 @@ func (m *markdown) target() {
 	m.put("\n")
 }
 
-// restNoun names the clients behind those that stand open.
+// restNoun names the clients after the unfolded ones.
 func restNoun(open int) string {
 	if open > 0 {
 		return "other client"
@@ -111,7 +111,6 @@ func restNoun(open int) string {
 	return "client"
 }
 
-// targetTable is the table of some clients of the target.
 func (m *markdown) targetTable(clients []model.TargetClient) string {
 	t := newTable(m.left-targetTail, "Verdict", "Client", "What the target makes of it")
 	for i := range clients {
@@ -121,10 +120,11 @@ func (m *markdown) targetTable(clients []model.TargetClient) string {
 	return t.text("client")
 }
 
-// targetTail is kept free for what is said below the table of the target: a source, a path and three notes.
+// targetTail is reserved for the text below the table of the target: a source, a path and three
+// notes.
 const targetTail = 2_000
 
-// foldable writes a table, folded if it is long. title must not hold text from the wire.
+// foldable writes a table, folded if it is long. title must not contain text from the wire.
 func (m *markdown) foldable(t *table, noun, title string) {
 	text := t.text(noun)
 	if len(t.rows) > maxMarkdownUnfolded {
@@ -146,7 +146,7 @@ func (m *markdown) brokers() {
 	m.foldable(t, "broker", words.Plural(uint64(len(m.r.Brokers)), "broker"))
 }
 
-// quality writes what was not seen.
+// quality writes what was not captured.
 func (m *markdown) quality() {
 	m.put("### What was not seen\n\n")
 	notes := documentNotes(m.r)
@@ -163,9 +163,9 @@ func (m *markdown) quality() {
 	m.put("\n")
 }
 
-// reproduce writes the commands that show the same again. With
-// maxReproduceFiles names of maxArgument bytes and maxDecodePorts ports there are
-// 2 commands of 1,100 bytes and 3 of 750, so that all of them fit.
+// reproduce writes the commands that reproduce the results. With maxReproduceFiles names of
+// maxArgument bytes and maxDecodePorts ports there are 2 commands of 1,100 bytes and 3 of 750, so
+// all of them fit.
 func (m *markdown) reproduce() {
 	var b strings.Builder
 	for _, s := range reproduce(m.r) {

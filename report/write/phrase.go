@@ -9,22 +9,21 @@ import (
 
 // part is a part of a sentence in a document (Markdown, HTML).
 type part struct {
-	// Text is the text as it is, not yet escaped.
+	// Text is the text before escaping.
 	Text string
-	// Verbatim: it is a name, an address, a value, and is shown as one, in a
-	// code span. Everything from the wire is.
+	// Verbatim: it is a name, an address or a value, and is shown in a code span. Everything from
+	// the wire is verbatim.
 	Verbatim bool
 }
 
-// phrase is a sentence of words and verbatim parts. The writers escape it, each
-// in its way.
+// phrase is a sentence of words and verbatim parts. Each writer escapes it in its own way.
 type phrase []part
 
-// verbatim marks a text that is shown as it is.
+// verbatim marks a text as a verbatim part.
 type verbatim string
 
-// say makes a phrase of words (string) and verbatim parts (verbatim); other
-// phrases are taken in. An empty verbatim text is shown as "".
+// say returns a phrase of words (string), verbatim parts (verbatim) and other phrases. An empty
+// verbatim text is shown as "".
 func say(parts ...any) phrase {
 	out := make(phrase, 0, len(parts))
 	for _, given := range parts {
@@ -60,13 +59,13 @@ func join(phrases []phrase, separator string) phrase {
 	return out
 }
 
-// maxVerbatim bounds, in characters before escaping, how much of a name a
-// document shows: client ids, software names and host names are far shorter,
-// and a longer one would push everything else off the page.
+// maxVerbatim bounds, in characters before escaping, the length of a name in a document. Client
+// ids, software names and host names are far shorter. A longer name would hide everything else on
+// the page.
 const maxVerbatim = 96
 
-// shorten is s, its middle left out where it is longer than maxVerbatim: of a
-// path or a generated client id both ends matter.
+// shorten removes the middle of s if it is longer than maxVerbatim. Both ends of a path or a
+// generated client id are important.
 func shorten(s string) string {
 	if len(s) <= maxVerbatim {
 		return s
@@ -80,10 +79,10 @@ func shorten(s string) string {
 	return s[:head] + ellipsis + s[tail:]
 }
 
-// maxTitle bounds, in characters, a heading that may hold names from the wire.
+// maxTitle bounds, in characters, a heading that may contain names from the wire.
 const maxTitle = 240
 
-// clip is s, or its first n characters with an ellipsis.
+// clip returns s, or its first n characters with an ellipsis.
 func clip(s string, n int) string {
 	if len(s) > n {
 		if end := byteOffset(s, n); end < len(s) {
@@ -93,11 +92,11 @@ func clip(s string, n int) string {
 	return s
 }
 
-// ellipsis stands where something was left out.
+// ellipsis marks omitted text.
 const ellipsis = "…"
 
-// byteOffset is where the n-th character of s begins, from 0. A byte that is
-// no UTF-8 counts as a character.
+// byteOffset returns the offset of the n-th character of s, counted from 0. A byte that is no
+// UTF-8 counts as a character.
 func byteOffset(s string, n int) int {
 	for i := range s {
 		if n == 0 {
@@ -108,7 +107,7 @@ func byteOffset(s string, n int) int {
 	return len(s)
 }
 
-// some are the first n verbatim texts, with a count of the others: "a, b and 3 more".
+// some returns the first n verbatim texts, with a count of the others: "a, b and 3 more".
 func some(texts []string, n int, omitted uint64) phrase {
 	n = min(n, len(texts))
 	omitted += uint64(len(texts) - n)

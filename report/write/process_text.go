@@ -10,7 +10,8 @@ import (
 // maxOwners is how many principals and processes of a client are named.
 const maxOwners = 3
 
-// processText names a process: "pid 4711 loader, pod shop/loader-abc". It is text from the wire.
+// processText names a process: "pid 4711 loader, pod shop/loader-abc". Escape it: it comes from
+// the wire or the host.
 func processText(p *model.Process) string {
 	var parts []string
 	switch {
@@ -32,7 +33,6 @@ func processText(p *model.Process) string {
 	return strings.Join(parts, ", ")
 }
 
-// processTexts are the processes of a client.
 func processTexts(list []model.Process) []string {
 	var out []string
 	for i := range list {
@@ -41,7 +41,6 @@ func processTexts(list []model.Process) []string {
 	return out
 }
 
-// ownerTexts are the principals and processes of a client.
 func ownerTexts(principals []string, list []model.Process) []string {
 	var out []string
 	for _, p := range principals {
@@ -50,7 +49,7 @@ func ownerTexts(principals []string, list []model.Process) []string {
 	return append(out, processTexts(list)...)
 }
 
-// ownerPhrase continues a sentence with the principals and processes of a client; nil without any.
+// ownerPhrase continues a sentence with the principals and processes of a client; nil for none.
 func ownerPhrase(principals []string, list []model.Process) phrase {
 	texts := ownerTexts(principals, list)
 	if len(texts) == 0 {

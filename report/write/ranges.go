@@ -4,12 +4,11 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// brokerRanges are what brokers advertise, by address.
+// brokerRanges are the advertised ranges of brokers, by address.
 type brokerRanges struct {
-	// brokers are the ranges by broker address; an address that stands for
-	// several networks has several.
+	// brokers are the ranges by broker address. An address in several networks has several.
 	brokers map[string][]*model.Broker
-	// supplied are ranges that findings name, for brokers whose own were not seen.
+	// supplied are ranges from findings, for brokers without captured ranges.
 	supplied map[rangeKey]model.Range
 }
 
@@ -23,12 +22,12 @@ type rangeKey struct {
 type clientRange struct {
 	// Known: the ranges of at least one of the brokers are known.
 	Known bool
-	// Common is what all of them take, Widest spans what any of them takes; nil
-	// where that is nothing.
+	// Common is the range that all of them support. Widest is the union of their ranges. Each is
+	// nil if empty.
 	Common, Widest *model.Range
 }
 
-// newOffers gathers the ranges in the report.
+// newBrokerRanges collects the ranges in the report.
 func newBrokerRanges(r *model.Report) *brokerRanges {
 	o := &brokerRanges{brokers: make(map[string][]*model.Broker, len(r.Brokers)), supplied: map[rangeKey]model.Range{}}
 	for i := range r.Brokers {
@@ -43,7 +42,7 @@ func newBrokerRanges(r *model.Report) *brokerRanges {
 	return o
 }
 
-// of is what brokers at these addresses advertise for an API.
+// of returns the ranges that brokers at these addresses advertise for an API.
 func (o *brokerRanges) of(addresses []string, key int16) clientRange {
 	out := clientRange{}
 	for _, address := range addresses {
@@ -61,7 +60,7 @@ func (o *brokerRanges) of(addresses []string, key int16) clientRange {
 	return out
 }
 
-// add takes in what one more broker advertises, nil where it does not have the API.
+// add adds the range of one more broker; nil if it does not have the API.
 func (o *clientRange) add(r *model.Range) {
 	first := !o.Known
 	o.Known = true
@@ -100,7 +99,7 @@ func (o clientRange) text() string {
 	return o.Common.Text()
 }
 
-// rangeOf is the range that the broker advertises for an API, nil without one.
+// rangeOf returns the range that the broker advertises for an API; nil for none.
 func rangeOf(b *model.Broker, key int16) *model.Range {
 	for i := range b.APIs {
 		if b.APIs[i].Key == key {

@@ -9,10 +9,10 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// responseOf begins the source of a recorded table.
+// responseOf matches the beginning of the source of a recorded table.
 var responseOf = regexp.MustCompile(`^ApiVersions v[0-9]+ response of `)
 
-// shortSource is a source without what all sources have in common.
+// shortSource removes the text that all sources have in common.
 func shortSource(source string) string {
 	return strings.TrimSuffix(responseOf.ReplaceAllString(source, ""), " with its default configuration")
 }

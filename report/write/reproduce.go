@@ -11,41 +11,40 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// How a reader finds the same thing again: Wireshark display filters, and
-// commands for kafkavet and tshark (read with tshark 4.0; all field names are
-// in Wireshark since 3.0).
+// How a reader reproduces the results: Wireshark display filters, and commands for kafkavet and
+// tshark. They were tried with tshark 4.0. All field names exist in Wireshark since 3.0.
 
-// step is a command with what it shows.
+// step is a command and its purpose.
 type step struct {
 	// What says what the command shows.
 	What    string
 	Command string
 }
 
-// wiresharkKafkaPort is the port that Wireshark takes for Kafka by itself
-// (packet-kafka.c, TCP_DEFAULT_RANGE); others need -d.
+// wiresharkKafkaPort is the port that Wireshark treats as Kafka by default (packet-kafka.c,
+// TCP_DEFAULT_RANGE). Others need -d.
 const wiresharkKafkaPort = 9092
 
 const (
-	// maxFilterStreams is how many connections a display filter names. It names all frames: a finding has ten
-	// occurrences at most.
+	// maxFilterStreams is how many connections a display filter names. A filter names all frames,
+	// because a finding has at most ten occurrences.
 	maxFilterStreams = 5
-	// maxDecodePorts is how many ports are declared to be Kafka.
+	// maxDecodePorts is how many ports are declared as Kafka.
 	maxDecodePorts = 4
 	// maxReproduceFiles is how many captures a command names.
 	maxReproduceFiles = 5
-	// maxArgument bounds a file name in a command, in bytes as it is quoted.
+	// maxArgument bounds a file name in a command, in bytes after quoting.
 	maxArgument = 200
 )
 
-// filters finds occurrences again in Wireshark.
+// filters makes display filters that find occurrences in Wireshark.
 type filters struct{ r *model.Report }
 
-// inOneCapture reports whether tcp.stream of an occurrence is what Wireshark
-// shows: in the later ones of several captures its numbers begin anew.
+// inOneCapture reports whether Wireshark shows the same tcp.stream for an occurrence. In later
+// captures of several, Wireshark's numbers start again at 0.
 func (f filters) inOneCapture(o *model.Occurrence) bool { return o.Capture == 0 }
 
-// occurrence is a display filter that shows the occurrence.
+// occurrence returns a display filter for the occurrence.
 func (f filters) occurrence(o *model.Occurrence) string {
 	if o.CorrelationID == nil || !f.inOneCapture(o) {
 		return fmt.Sprintf("frame.number == %d", o.Frame)
@@ -53,8 +52,8 @@ func (f filters) occurrence(o *model.Occurrence) string {
 	return fmt.Sprintf("tcp.stream eq %d && kafka.correlation_id == %d", o.Stream, *o.CorrelationID)
 }
 
-// hint says what Wireshark needs to know before the filters of a finding's
-// occurrences show anything, in parentheses behind a space; empty for nothing.
+// hint describes the settings that Wireshark needs for the filters of a finding. It is in
+// parentheses after a space; empty for none.
 func (f filters) hint(finding *model.Finding) string {
 	asks := func(o model.Occurrence) bool { return o.CorrelationID != nil && f.inOneCapture(&o) }
 	port, ok := portOf(finding.Broker)
@@ -76,8 +75,8 @@ func portOf(address string) (port uint64, ok bool) {
 	return port, err == nil
 }
 
-// frames is a display filter that shows the packets of occurrences,
-// as far as they are in the same capture as the first one.
+// frames returns a display filter for the packets of the occurrences in the same capture as the
+// first one.
 func (f filters) frames(occurrences []model.Occurrence) string {
 	var numbers []uint64
 	for i := range occurrences {
@@ -88,8 +87,8 @@ func (f filters) frames(occurrences []model.Occurrence) string {
 	return alternatives("frame.number", numbers)
 }
 
-// streams is a display filter that shows the connections of the first
-// occurrences, empty where it would show others.
+// streams returns a display filter for the connections of the first occurrences. It is empty if it
+// would show others.
 func (f filters) streams(occurrences []model.Occurrence) string {
 	var numbers []uint64
 	for i := range occurrences {
@@ -100,9 +99,9 @@ func (f filters) streams(occurrences []model.Occurrence) string {
 	return alternatives("tcp.stream", numbers)
 }
 
-// inEvidence says where the occurrences of a finding are in the evidence, with a display filter that shows them there; both
-// are empty where none is in it. The filter goes by frames: of a long connection the evidence holds parts only, between which
-// Wireshark may lose the messages.
+// inEvidence returns the places of the occurrences of a finding in the evidence, and a display
+// filter for them. Both are empty for none. The filter uses frames: the evidence has only parts of
+// a long connection, and Wireshark may lose the messages between them.
 func (f filters) inEvidence(finding *model.Finding) (where phrase, filter string) {
 	var frames, streams []uint64
 	for i := range finding.Occurrences {
@@ -118,7 +117,7 @@ func (f filters) inEvidence(finding *model.Finding) (where phrase, filter string
 	return say(numbered("frame", frames)+", "+numbered("stream", streams)+" of ", verbatim(f.r.Evidence.Path)), alternatives("frame.number", frames)
 }
 
-// numbered is a noun with numbers: "frames 22, 35 and 48".
+// numbered returns a noun with numbers: "frames 22, 35 and 48".
 func numbered(noun string, numbers []uint64) string {
 	var texts []string
 	for _, n := range numbers {
@@ -127,10 +126,10 @@ func numbered(noun string, numbers []uint64) string {
 	return words.Noun(uint64(len(numbers)), noun) + " " + words.List(texts)
 }
 
-// evidenceColumn is the name of the column with evidencePlace.
 const evidenceColumn = "In the evidence"
 
-// evidencePlace is the frame of an occurrence in the evidence: "22 (stream 0)", empty where it is not in it.
+// evidencePlace returns the frame of an occurrence in the evidence: "22 (stream 0)"; empty for
+// none.
 func evidencePlace(o *model.Occurrence) string {
 	if o.InEvidence == nil {
 		return ""
@@ -138,7 +137,7 @@ func evidencePlace(o *model.Occurrence) string {
 	return fmt.Sprintf("%d (stream %d)", o.InEvidence.Frame, o.InEvidence.Stream)
 }
 
-// evidencePhrase names the file with the evidence, nil without one.
+// evidencePhrase names the file with the evidence; nil for none.
 func evidencePhrase(r *model.Report) phrase {
 	e := r.Evidence
 	if e == nil {
@@ -158,7 +157,7 @@ func evidencePhrase(r *model.Report) phrase {
 	return say("Evidence: ", name, ": "+text)
 }
 
-// evidenceCount counts what is in the evidence, and says why there is nothing.
+// evidenceCount counts the contents of the evidence, and says why it is empty.
 func evidenceCount(r *model.Report) string {
 	switch e := r.Evidence; {
 	case e.Packets > 0:
@@ -169,7 +168,7 @@ func evidenceCount(r *model.Report) string {
 	return "no packets, because those of the findings were not kept"
 }
 
-// allPackets says which packets the filter shows that covers the occurrences of a finding.
+// allPackets describes the packets of the display filter for the occurrences of a finding.
 func allPackets(r *model.Report, f *model.Finding) phrase {
 	listed := uint64(len(f.Occurrences))
 	switch {
@@ -181,8 +180,8 @@ func allPackets(r *model.Report, f *model.Finding) phrase {
 	return say("All of these packets" + inOriginal(r))
 }
 
-// inHand is the report as the commands to reproduce it need it: of the evidence where there is some, because that is what
-// goes with the report.
+// inHand returns the report as the commands to reproduce it need it. If there is evidence, it
+// describes the evidence, because the reader of the report has that file.
 func inHand(r *model.Report) *model.Report {
 	if r.Evidence == nil || r.Evidence.Packets == 0 {
 		return r
@@ -190,7 +189,7 @@ func inHand(r *model.Report) *model.Report {
 	hand := *r
 	hand.Captures = []model.Capture{{Path: r.Evidence.Path, Packets: r.Evidence.Packets}}
 	hand.Findings, hand.Brokers = nil, slices.Clone(r.Brokers)
-	closed := map[string]bool{} // brokers of which what was inside TLS is not in it
+	closed := map[string]bool{} // brokers whose TLS data is not in the evidence
 	for i := range hand.Brokers {
 		b := &hand.Brokers[i]
 		closed[b.Address] = b.TLS && r.Evidence.Redacted
@@ -215,7 +214,7 @@ func inHand(r *model.Report) *model.Report {
 	return &hand
 }
 
-// alternatives is a display filter for any of some values of a field.
+// alternatives returns a display filter for any of some values of a field.
 func alternatives(field string, values []uint64) string {
 	slices.Sort(values)
 	values = slices.Compact(values)
@@ -226,7 +225,6 @@ func alternatives(field string, values []uint64) string {
 	return strings.Join(parts, " || ")
 }
 
-// reproduce says how to find again what the report says.
 func reproduce(r *model.Report) []step {
 	r = inHand(r)
 	steps := []step{
@@ -247,7 +245,7 @@ func reproduce(r *model.Report) []step {
 	return append(steps, step{"All TCP connections", tshark(r, 0, "-q -z conv,tcp")})
 }
 
-// rangeFlags are --target, where it is wanted, and --advertised as they were given.
+// rangeFlags returns --target, if wanted, and --advertised as the user gave them.
 func rangeFlags(r *model.Report, withTarget bool) string {
 	flags := ""
 	if t := r.Target; t != nil && withTarget {
@@ -259,7 +257,7 @@ func rangeFlags(r *model.Report, withTarget bool) string {
 	return flags
 }
 
-// referenceArgument is a release or a file as a word of a POSIX shell.
+// referenceArgument returns a release or a file as a word of a POSIX shell.
 func referenceArgument(release, file string) string {
 	if release != "" {
 		return release
@@ -267,7 +265,7 @@ func referenceArgument(release, file string) string {
 	return pathArgument(file, "RANGES")
 }
 
-// reproduceRequest shows what was advertised, what was sent and what followed.
+// reproduceRequest shows the advertised range, the sent request and the outcome.
 func reproduceRequest(r *model.Report, f *model.Finding) []step {
 	var steps []step
 	capture := f.Occurrences[0].Capture
@@ -288,7 +286,7 @@ func reproduceRequest(r *model.Report, f *model.Finding) []step {
 	return steps
 }
 
-// reproduceRemark says what the commands leave open, nil for nothing.
+// reproduceRemark describes the limits of the commands; nil for none.
 func reproduceRemark(r *model.Report) phrase {
 	var remarks []phrase
 	if hand := inHand(r); hand != r {
@@ -313,7 +311,7 @@ func reproduceRemark(r *model.Report) phrase {
 	return join(remarks, " ")
 }
 
-// usesKeys reports whether something inside TLS was read.
+// usesKeys reports whether TLS was decrypted.
 func usesKeys(r *model.Report) bool {
 	return r.Summary.KafkaStreams > 0 && slices.ContainsFunc(r.Brokers, func(b model.Broker) bool { return b.TLS })
 }
@@ -335,8 +333,8 @@ func tshark(r *model.Report, capture uint32, arguments string) string {
 	return "tshark -r " + file + decodeAs(r) + " " + arguments
 }
 
-// decodeAs are the arguments that say to Wireshark which ports speak Kafka, in
-// the clear or inside of TLS.
+// decodeAs returns the arguments that declare ports as Kafka to Wireshark, in plaintext or inside
+// TLS.
 func decodeAs(r *model.Report) string {
 	inTLS := map[int]bool{}
 	var ports []int
@@ -363,10 +361,11 @@ func decodeAs(r *model.Report) string {
 	return arguments
 }
 
-// keysPlaceholder stands in commands for a TLS key log, whose name is no part of a report.
+// keysPlaceholder replaces the name of a TLS key log in commands. The report does not contain the
+// name.
 const keysPlaceholder = "KEYS"
 
-// placeholder stands in commands for a capture that has no file name.
+// placeholder replaces a capture without a file name in commands.
 const placeholder = "CAPTURE"
 
 // usesPlaceholder reports whether a capture has no name that a shell can open.
@@ -374,7 +373,7 @@ func usesPlaceholder(r *model.Report) bool {
 	return len(r.Captures) == 0 || slices.ContainsFunc(r.Captures, func(c model.Capture) bool { return fileArgument(&c) == placeholder })
 }
 
-// kafkavetFiles are the captures as arguments.
+// kafkavetFiles returns the captures as arguments.
 func kafkavetFiles(r *model.Report) string {
 	arguments := ""
 	if usesKeys(r) {
@@ -389,7 +388,7 @@ func kafkavetFiles(r *model.Report) string {
 	return arguments
 }
 
-// fileArgument is the name of a capture as a word of a POSIX shell.
+// fileArgument returns the name of a capture as a word of a POSIX shell.
 func fileArgument(c *model.Capture) string {
 	if !isFile(c) {
 		return placeholder
@@ -397,7 +396,7 @@ func fileArgument(c *model.Capture) string {
 	return pathArgument(c.Path, placeholder)
 }
 
-// pathArgument is a path as a word of a POSIX shell; instead of one that cannot be typed stands something else.
+// pathArgument returns a path as a word of a POSIX shell, or instead if the path cannot be typed.
 func pathArgument(path, instead string) string {
 	if path == "" || strings.ContainsFunc(path, unprintable) {
 		return instead
@@ -414,9 +413,9 @@ func pathArgument(path, instead string) string {
 	return path
 }
 
-// shellSafe are the characters that mean nothing to a shell, at the beginning
-// of a word or inside.
+// shellSafe are the characters without a special meaning to a shell, both at the beginning of a
+// word and inside.
 const shellSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+:,@%-"
 
-// unprintable reports whether a shell's user could not type r, or not see it.
+// unprintable reports whether a user of a shell cannot type or see r.
 func unprintable(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }

@@ -11,29 +11,29 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// The window of a RequestsWriter: exchanges are written in the order of their requests, although a request that waits for
-// its answer is finished after later ones. When maxHeldRows are held back, the first ones are written until windowRows are
-// left. 75,000 rows of some 180 bytes are 14 MB; maxHeldBytes holds with the longest client ids, too. A request that
-// is finished more than a window later is written late, and counted.
+// The window of a RequestsWriter. Exchanges are written in the order of their requests, but a
+// request that waits for its answer is finished after later ones. When maxHeldRows are held, the
+// first ones are written until windowRows are left. 75,000 rows of some 180 bytes are 14 MB.
+// maxHeldBytes also bounds rows with the longest client ids. A request that is finished more than
+// a window later is written late, and counted.
 const (
 	windowRows   = 50_000
 	maxHeldRows  = windowRows * 3 / 2
 	maxHeldBytes = 16 << 20
 )
 
-// RequestsWriter is a decode.Sink that writes a line for every exchange, in
-// the order of the packets in which the requests end. Close writes what is
-// still held back.
+// RequestsWriter is a decode.Sink that writes a line for every exchange, ordered by the packets in
+// which the requests end. Close writes the held lines.
 type RequestsWriter struct {
 	out    *bufio.Writer
 	format func(dst []byte, x *decode.Exchange, a *rowContext) []byte
-	// layout makes the line that is written of one that was held back; nil for the same.
+	// layout returns the output for a held line; nil for the same.
 	layout  func(line []byte) []byte
 	context rowContext
-	// rows are held back. Their texts are in lines; spare is the room for the next lines.
+	// rows are held. Their texts are in lines. spare is the memory for the next lines.
 	rows         []row
 	lines, spare []byte
-	// seq counts the rows, written is the position of the last one written.
+	// seq counts the rows. written is the position of the last one written.
 	seq     uint64
 	written capture.Position
 	late    uint64
@@ -42,15 +42,15 @@ type RequestsWriter struct {
 
 var _ decode.Sink = (*RequestsWriter)(nil)
 
-// newRequests makes a writer of lines. header is written first.
+// newRequests returns a writer of lines. It writes header first.
 func newRequests(w io.Writer, header string, format func([]byte, *decode.Exchange, *rowContext) []byte) *RequestsWriter {
 	r := &RequestsWriter{out: bufio.NewWriterSize(w, 64<<10), format: format}
 	_, r.err = r.out.WriteString(header)
 	return r
 }
 
-// NameCaptures has each JSON object name the capture of its frame, by the captures' paths in the order of the input. It is to be
-// called before the first Exchange.
+// NameCaptures adds to each JSON object the capture of its frame. paths are the captures in the
+// order of the input. It must be called before the first Exchange.
 func (r *RequestsWriter) NameCaptures(paths []string) { r.context.captures = paths }
 
 // rowContext is what rows need in addition to their exchange.
@@ -59,7 +59,7 @@ type rowContext struct {
 	captures []string // nil for a single capture
 }
 
-// Exchange takes an exchange; x is not kept.
+// Exchange adds a line. It keeps no reference to x.
 func (r *RequestsWriter) Exchange(x *decode.Exchange) {
 	if r.err != nil {
 		return
@@ -75,18 +75,18 @@ func (r *RequestsWriter) Exchange(x *decode.Exchange) {
 	}
 }
 
-// Advertisement is of no interest here.
+// Advertisement implements decode.Sink. It does nothing.
 func (r *RequestsWriter) Advertisement(*decode.Advertisement) {}
 
-// Connection is of no interest here.
+// Connection implements decode.Sink. It does nothing.
 func (r *RequestsWriter) Connection(*decode.Connection) {}
 
-// Late counts the lines that stand behind one of a later packet, because they
-// were finished more than a window later.
+// Late returns the number of lines that follow a line of a later packet, because they were
+// finished more than a window later.
 func (r *RequestsWriter) Late() uint64 { return r.late }
 
-// Close writes what is held back and returns the first error of all writing.
-// It does not close the writer below.
+// Close writes the held lines and returns the first error of all writing. It does not close the
+// underlying writer.
 func (r *RequestsWriter) Close() error {
 	r.write(len(r.rows))
 	if r.err == nil {
@@ -122,14 +122,14 @@ func (r *RequestsWriter) write(n int) {
 	r.rows, r.lines, r.spare = left, rest, r.lines
 }
 
-// row is a line that waits for its turn: lines[from:to].
+// row is the held line lines[from:to].
 type row struct {
 	at       capture.Position
 	seq      uint64
 	from, to int
 }
 
-// compare orders rows by position, those of one packet as they came.
+// compare orders rows by position. Rows of one packet stay in order of arrival.
 func (r row) compare(o row) int {
 	if r.at.Capture == o.at.Capture && r.at.Frame == o.at.Frame {
 		return cmp.Compare(r.seq, o.seq)
@@ -137,13 +137,13 @@ func (r row) compare(o row) int {
 	return r.at.Compare(o.at)
 }
 
-// stamp writes times; it keeps what the second of the last one looks like.
+// stamp formats times. It caches the text of the latest second.
 type stamp struct {
 	second int64
 	text   []byte
 }
 
-// append appends a time in nanoseconds since the Unix epoch as timeLayout has it.
+// append appends a time in nanoseconds since the Unix epoch in timeLayout.
 func (s *stamp) append(dst []byte, at int64) []byte {
 	second, nanos := at/1e9, at%1e9
 	if nanos < 0 {

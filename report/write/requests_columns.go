@@ -12,15 +12,15 @@ import (
 // requestColumn is a column of the list of requests.
 type requestColumn struct {
 	name string
-	// isText: in JSON it is a string.
+	// isText: the value is a string in JSON.
 	isText bool
-	// append appends the value, or nothing where it is unknown. It holds nothing that must be escaped.
+	// append appends the value, or nothing if it is unknown. The value needs no escaping.
 	append func(dst []byte, x *decode.Exchange, t *rowContext) []byte
-	// text is a value from the wire, in the place of append; ok is false where it is unknown.
+	// text returns a value from the wire, instead of append. ok is false if it is unknown.
 	text func(x *decode.Exchange) (value string, ok bool)
 }
 
-// requestColumns are the columns of TSV and the keys of JSON. New ones go last.
+// requestColumns are the columns of TSV and the keys of JSON. New ones are added at the end.
 var requestColumns = []requestColumn{
 	{name: "frame", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.Request.Frame), true })},
 	{name: "stream", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.Request.Stream), true })},
@@ -48,7 +48,7 @@ var requestColumns = []requestColumn{
 	{name: "response_size", append: integer(func(x *decode.Exchange) (int64, bool) { return int64(x.ResponseSize), x.IsAnswered() })},
 }
 
-// integer is the append of a number; ok is false where it is unknown.
+// integer returns an append function for a number. ok is false if it is unknown.
 func integer(of func(x *decode.Exchange) (n int64, ok bool)) func([]byte, *decode.Exchange, *rowContext) []byte {
 	return func(dst []byte, x *decode.Exchange, _ *rowContext) []byte {
 		if n, ok := of(x); ok {
@@ -58,19 +58,19 @@ func integer(of func(x *decode.Exchange) (n int64, ok bool)) func([]byte, *decod
 	}
 }
 
-// word is the append of one of our own words.
+// word returns an append function for one of our own words.
 func word(of func(x *decode.Exchange) string) func([]byte, *decode.Exchange, *rowContext) []byte {
 	return func(dst []byte, x *decode.Exchange, _ *rowContext) []byte { return append(dst, of(x)...) }
 }
 
-// NewRequestsTSV writes tab-separated values with a header line:
+// NewRequestsTSV returns a writer of tab-separated values with a header line:
 //
 //	frame stream time client broker client_id correlation_id api_key api version min max evidence verdict outcome
 //	response_frame error_code milliseconds response_size
 //
-// "-" stands for what is not known, "" for an empty client id; other texts are
-// escaped as by Escape, as are the first character of a formula (= + - @) and a client id of two quotation
-// marks: \x3d, \x22\x22. Times are RFC 3339, UTC, with nanoseconds.
+// An unknown value is "-", an empty client id is "". Other texts are escaped as by Escape. The
+// first character of a formula (= + - @), and a client id of two quotation marks, are also
+// escaped: \x3d, \x22\x22. Times are RFC 3339, UTC, with nanoseconds.
 func NewRequestsTSV(w io.Writer) *RequestsWriter {
 	names := make([]string, 0, len(requestColumns))
 	for _, c := range requestColumns {
@@ -103,8 +103,8 @@ func (c *requestColumn) appendTSV(dst []byte, x *decode.Exchange, t *rowContext)
 	return dst
 }
 
-// NewRequestsJSON writes one JSON object a line with the keys of the columns
-// of NewRequestsTSV; null stands for what is not known. With NameCaptures there is a key "capture", too.
+// NewRequestsJSON returns a writer of one JSON object a line, with the columns of NewRequestsTSV
+// as keys. An unknown value is null. NameCaptures adds the key "capture".
 func NewRequestsJSON(w io.Writer) *RequestsWriter { return newRequests(w, "", appendRowJSON) }
 
 func appendRowJSON(dst []byte, x *decode.Exchange, t *rowContext) []byte {
@@ -144,8 +144,8 @@ func (c *requestColumn) appendJSON(dst []byte, x *decode.Exchange, t *rowContext
 	return dst
 }
 
-// appendAddress appends a as IP:port, IPv4 never as mapped IPv6. It holds
-// nothing that needs escaping: packets carry no IPv6 zones.
+// appendAddress appends a as IP:port, and never IPv4 as mapped IPv6. It needs no escaping, because
+// packets have no IPv6 zones.
 func appendAddress(dst []byte, a netip.AddrPort) []byte {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).AppendTo(dst)
 }

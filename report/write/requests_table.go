@@ -10,15 +10,16 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// tableColumn is a column of the table of requests. It is made of columns of TSV.
+// tableColumn is a column of the table of requests, made from columns of TSV.
 type tableColumn struct {
 	name string
-	// isNumber: it is set to the right.
+	// isNumber: it is right-aligned.
 	isNumber bool
 	append   func(dst []byte, x *decode.Exchange, t *rowContext) []byte
 }
 
-// tableColumns are the columns of the table, what matters most first: a terminal may not have room for all.
+// tableColumns are the columns of the table, the most important first: a terminal may be too
+// narrow for all.
 var tableColumns = []tableColumn{
 	{"FRAME", true, sameColumn("frame")},
 	{"STREAM", true, sameColumn("stream")},
@@ -51,7 +52,7 @@ var tableColumns = []tableColumn{
 	{"SIZE", true, sameColumn("response_size")},
 }
 
-// sameColumn is the value of a column of TSV.
+// sameColumn returns the append function of a column of TSV.
 func sameColumn(name string) func([]byte, *decode.Exchange, *rowContext) []byte {
 	for i := range requestColumns {
 		if c := &requestColumns[i]; c.name == name {
@@ -61,8 +62,9 @@ func sameColumn(name string) func([]byte, *decode.Exchange, *rowContext) []byte 
 	panic("no column " + name)
 }
 
-// NewRequestsTable writes an aligned table for people. Columns are as wide as their widest value among those held back,
-// which are all but in long captures. Of an opt.Width above 0, lines are cut there.
+// NewRequestsTable returns a writer of an aligned table for people. Columns are as wide as their
+// widest held value. Except in long captures, all values are held. With opt.Width above 0, lines
+// end at that width.
 func NewRequestsTable(w io.Writer, opt TextOptions) *RequestsWriter {
 	t := &requestsTable{width: opt.Width}
 	header := make([]string, 0, len(tableColumns))
@@ -82,16 +84,16 @@ func NewRequestsTable(w io.Writer, opt TextOptions) *RequestsWriter {
 	return r
 }
 
-// requestsTable lays out the table of requests.
 type requestsTable struct {
-	// width is that of the terminal in columns, 0 for any; widths are those of the columns so far.
+	// width is the width of the terminal in columns, 0 for any. widths are the current widths of
+	// the columns.
 	width     int
 	widths    []int
 	hasHeader bool
 	buf       []byte
 }
 
-// row appends the cells of a line, with tabs between them.
+// row appends the cells of a line, separated by tabs.
 func (t *requestsTable) row(dst []byte, x *decode.Exchange, s *rowContext) []byte {
 	for i := range tableColumns {
 		if i > 0 {
@@ -111,7 +113,7 @@ func cellWidth(cell []byte) int {
 	return displayWidth(string(cell))
 }
 
-// align is a line with its cells under one another.
+// align returns a line with its cells padded to the column widths.
 func (t *requestsTable) align(line []byte) []byte {
 	t.buf = t.buf[:0]
 	for i := range tableColumns {

@@ -14,8 +14,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// The objects of SARIF 2.1.0 that are needed, written by hand: the libraries for it bring a schema
-// validator along, which only the tests need.
+// The needed objects of SARIF 2.1.0. Libraries for SARIF depend on a schema validator that only
+// the tests need.
 type (
 	sarifLog struct {
 		Schema  string     `json:"$schema"`
@@ -73,7 +73,7 @@ type (
 		OccurrenceCount     uint64             `json:"occurrenceCount,omitempty"`
 		Suppressions        []sarifSuppression `json:"suppressions,omitempty"`
 	}
-	// sarifLocation is a place in a file, or else a named source of packets.
+	// sarifLocation is a place in a file, or a named source of packets.
 	sarifLocation struct {
 		PhysicalLocation *sarifPhysical `json:"physicalLocation,omitempty"`
 		LogicalLocations []sarifLogical `json:"logicalLocations,omitempty"`
@@ -91,9 +91,9 @@ type (
 	}
 )
 
-// SARIF writes r as SARIF 2.1.0 (OASIS), which code scanning of GitHub and others read. The location of
-// a finding is its capture; frame and stream stand in the message of the location. The invocation fails
-// with opt.Shortfall.
+// SARIF writes r as SARIF 2.1.0 (OASIS), which code scanning of GitHub and others read. The
+// location of a finding is its capture. The message of the location has frame and stream. The
+// invocation fails if opt.Shortfall is not empty.
 func SARIF(w io.Writer, r *model.Report, opt TextOptions) error {
 	run := sarifRun{Invocations: []sarifInvocation{{ExecutionSuccessful: true}}, Artifacts: []sarifArtifact{}, Results: []sarifResult{}}
 	if opt.Shortfall != "" {
@@ -102,7 +102,7 @@ func SARIF(w io.Writer, r *model.Report, opt TextOptions) error {
 	run.Tool.Driver = sarifDriver{Name: Escape(r.Tool.Name), Version: Escape(r.Tool.Version), Rules: []sarifRule{}}
 	for i := range r.Captures {
 		a := sarifArtifact{sarifURI{URI: fileURI(r.Captures[i].Path)}}
-		if isFile(&r.Captures[i]) && !slices.Contains(run.Artifacts, a) { // they are a set
+		if isFile(&r.Captures[i]) && !slices.Contains(run.Artifacts, a) { // artifacts must be unique
 			run.Artifacts = append(run.Artifacts, a)
 		}
 	}
@@ -142,8 +142,8 @@ func SARIF(w io.Writer, r *model.Report, opt TextOptions) error {
 // rulesPage is the published form of RulesMarkdown.
 const rulesPage = "https://github.com/kafkavet/kafkavet/blob/main/docs/findings.md"
 
-// newSARIFRule describes the rule of f with the text of explain. A rule that is not in rules has its title alone:
-// a merged report can be from another version.
+// newSARIFRule describes the rule of f with the text of explain. A rule that is not in rules has
+// only its title: a merged report can be from another version.
 func newSARIFRule(f *model.Finding, rules []model.Rule) sarifRule {
 	rule := sarifRule{ID: f.Code, Name: f.Title, ShortDescription: sarifText{words.UpperFirst(strings.ReplaceAll(f.Title, "-", " "))}}
 	i := slices.IndexFunc(rules, func(r model.Rule) bool { return r.Code == f.Code })
@@ -176,7 +176,7 @@ func sarifLocations(f *model.Finding, captures []model.Capture) []sarifLocation 
 	return []sarifLocation{l}
 }
 
-// fileURI is a path as a URI reference; relative paths stay relative.
+// fileURI returns a path as a URI reference. Relative paths stay relative.
 func fileURI(path string) string {
 	u := url.URL{Path: filepath.ToSlash(path)}
 	if filepath.IsAbs(path) {

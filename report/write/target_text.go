@@ -10,7 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// followed is the name of what followed a finding's requests.
+// followed names the outcome of a finding's requests.
 func followed(f *model.Finding) string {
 	if f.IsOnTarget() {
 		return "So far"
@@ -21,14 +21,14 @@ func followed(f *model.Finding) string {
 const (
 	// maxTargetTexts is how many clients of one verdict the text lists.
 	maxTargetTexts = 20
-	// maxFineTexts is up to how many clients that are fine it lists; more are only counted.
+	// maxFineTexts is the largest number of fine clients that it lists. More are only counted.
 	maxFineTexts = 5
 	// maxTargetAPIs is how many kinds of requests of one client are named.
 	maxTargetAPIs = 5
 )
 
-// targetHeadline counts the clients by what the target makes of them:
-// "2 clients break, 1 likely breaks, 3 are fine".
+// targetHeadline counts the clients by their verdict on the target: "2 clients break, 1 likely
+// breaks, 3 are fine".
 func targetHeadline(t *model.Target) string {
 	var parts []string
 	for _, p := range []struct {
@@ -54,7 +54,7 @@ func targetHeadline(t *model.Target) string {
 	return strings.Join(parts, ", ")
 }
 
-// fileText names the file that something was read from, as the end of a phrase; empty without one.
+// fileText names the file that was read, as the end of a phrase; empty for none.
 func fileText(path string) string {
 	if path == "" {
 		return ""
@@ -62,7 +62,7 @@ func fileText(path string) string {
 	return " (" + path + ")"
 }
 
-// suppliedText says what the user supplied.
+// suppliedText describes the supplied ranges.
 func suppliedText(s *model.Supplied) string {
 	text := s.Name + fileText(s.File)
 	if s.File == "" {
@@ -74,12 +74,11 @@ func suppliedText(s *model.Supplied) string {
 	return text
 }
 
-// targetVerdicts are the words for the verdicts.
 var targetVerdicts = map[string]string{
 	model.VerdictBreaks: "breaks", model.VerdictLikely: "likely", model.VerdictUnclear: "unclear", model.VerdictFine: "fine", model.VerdictBrokers: "brokers",
 }
 
-// targetCaveat says what the verdicts rest on.
+// targetCaveat describes the basis of the verdicts.
 func targetCaveat(r *model.Report) string {
 	text := "Judged by what was captured"
 	if first, last := model.InputSpan(r.Captures); first != nil {
@@ -92,7 +91,7 @@ func targetCaveat(r *model.Report) string {
 	return text + "."
 }
 
-// targetTitle is the target as a heading names it, without the name of a file.
+// targetTitle names the target for a heading, without the name of a file.
 func targetTitle(g *model.Target) string {
 	if g.File == "" {
 		return g.Name
@@ -100,7 +99,7 @@ func targetTitle(g *model.Target) string {
 	return "the target (" + g.Name + ")"
 }
 
-// targetRemarks say where the target's ranges are from and what the verdicts rest on.
+// targetRemarks describe the source of the target's ranges and the basis of the verdicts.
 func targetRemarks(g *model.Target, r *model.Report) []phrase {
 	source := say("Source: " + g.Source)
 	if g.File != "" {
@@ -113,7 +112,7 @@ func targetRemarks(g *model.Target, r *model.Report) []phrase {
 	return append(out, say(targetCaveat(r)))
 }
 
-// targetClientPhrase says who it is: software and client ids.
+// targetClientPhrase names the client by software and client ids.
 func targetClientPhrase(c *model.TargetClient) phrase {
 	who := say("unnamed")
 	ids := slices.DeleteFunc(slices.Clone(c.ClientIDs), func(id string) bool { return id == "" })
@@ -144,8 +143,8 @@ func targetClientPhrase(c *model.TargetClient) phrase {
 	return who
 }
 
-// targetUses says which requests the target refuses, or may refuse:
-// "OffsetCommit v1 (12 times; the target accepts v2 to v9)". most bounds how many are named, 0 for all.
+// targetUses lists the requests that the target refuses, or may refuse: "OffsetCommit v1 (12
+// times; the target accepts v2 to v9)". most bounds how many are named, 0 for all.
 func targetUses(uses []model.TargetUse, certain bool, most int) string {
 	var parts []string
 	more := uint64(0)
@@ -198,7 +197,8 @@ var targetTable = []struct {
 	{"reason", func(c *model.TargetClient) string { return targetSays(c, 0) }},
 }
 
-// targetRows are the header and a row for each client of a target, whose name is the last column.
+// targetRows returns a header and a row for each client of a target. The last column is the name
+// of the target.
 func targetRows(t *model.Target) [][]string {
 	rows := make([][]string, 1+len(t.Clients))
 	for _, column := range targetTable {
@@ -214,7 +214,7 @@ func targetRows(t *model.Target) [][]string {
 	return rows
 }
 
-// targetSays says in a sentence what the target makes of the client.
+// targetSays describes in a sentence the verdict about the client.
 func targetSays(c *model.TargetClient, most int) string {
 	n := &c.Counts
 	if c.Verdict == model.VerdictBrokers {
@@ -249,7 +249,7 @@ func targetSays(c *model.TargetClient, most int) string {
 	return strings.Join(parts, "; ")
 }
 
-// target says client by client who breaks on the target and who is fine.
+// target writes for each client whether it breaks on the target.
 func (t *textReport) target() {
 	g := t.r.Target
 	if g == nil {

@@ -13,14 +13,14 @@ type targetView struct {
 	Remarks []phrase
 }
 
-// targetRow is a client; Class is the class of its verdict's badge.
+// targetRow is a client. Class is the CSS class of its verdict.
 type targetRow struct {
 	Verdict, Class string
 	Client         phrase
 	Says           string
 }
 
-// targetClasses are the severities that verdicts are shown as.
+// targetClasses are the severities whose style a verdict has.
 var targetClasses = map[string]string{
 	model.VerdictBreaks: "error", model.VerdictLikely: "warning", model.VerdictUnclear: "info", model.VerdictFine: "good", model.VerdictBrokers: "info",
 }

@@ -1,11 +1,10 @@
-// Package write writes reports for people and programs: as text (Text), JSON,
-// Markdown for a ticket, one HTML page, and the list of requests as TSV or JSON
-// lines (NewRequestsTSV, NewRequestsJSON). Also what explain and --target list say.
+// Package write writes reports for people and programs: as text (Text), JSON, Markdown for a
+// ticket, one HTML page, and the list of requests as TSV or JSON lines (NewRequestsTSV,
+// NewRequestsJSON). It also writes the text of explain and --target list.
 //
-// A writer takes a finished model.Report and needs nothing else; the writers of
-// requests are decode.Sinks. Each belongs to one goroutine. Text from the wire
-// is escaped here (Escape), and what would make an output too long is counted
-// in it: the bounds are named constants near each writer.
+// A writer needs only a complete model.Report. The writers of requests are decode.Sinks. Each
+// belongs to one goroutine. Text from the wire is escaped here (Escape). An output counts what
+// would make it too long; named constants near each writer are the limits.
 package write
 
 import (
@@ -19,20 +18,19 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// How much the text shows. The JSON form has all of it.
+// The limits of the text. The JSON form has everything.
 const (
-	// maxTextFindings is how many findings of one code are shown: at some eight lines each
-	// more than twenty are no longer read.
+	// maxTextFindings is how many findings of one code are shown. Nobody reads more than twenty of
+	// some eight lines each.
 	maxTextFindings = 20
-	// maxTextDetails is how many details of a finding are shown (changes of
-	// ranges, TLS sessions).
+	// maxTextDetails is how many details of a finding are shown (changes of ranges, TLS sessions).
 	maxTextDetails = 3
-	// maxTextCaptures is how many captures are listed one by one.
+	// maxTextCaptures is how many captures are listed individually.
 	maxTextCaptures = 20
 )
 
-// Text writes r for people to read, at a terminal or in a file. All text
-// from the wire is escaped (Escape).
+// Text writes r for people to read, at a terminal or in a file. All text from the wire is escaped
+// (Escape).
 func Text(w io.Writer, r *model.Report, opt TextOptions) error {
 	t := &textReport{page: newPage(opt), r: r, dated: spansDays(r)}
 	t.header()
@@ -48,13 +46,13 @@ func Text(w io.Writer, r *model.Report, opt TextOptions) error {
 type textReport struct {
 	*page
 	r *model.Report
-	// dated: moments are shown with their date, because the captures span several days (UTC).
+	// dated: times have their date, because the captures span several days (UTC).
 	dated bool
-	// helped is the code for which commands were listed last.
+	// helped is the code whose commands were listed last.
 	helped string
 }
 
-// spansDays reports whether the captures lie in more than one day, or no one knows.
+// spansDays reports whether the captures span more than one day, or their days are unknown.
 func spansDays(r *model.Report) bool {
 	first, last := model.InputSpan(r.Captures)
 	return first == nil || first.UTC().Format(time.DateOnly) != last.UTC().Format(time.DateOnly)
@@ -141,7 +139,7 @@ func (t *textReport) totals() string {
 	return text + ", " + words.Plural(s.Requests, "request")
 }
 
-// findings writes all findings, the gravest first, code by code.
+// findings writes all findings, the most severe first, code by code.
 func (t *textReport) findings() {
 	for all := t.r.Findings; len(all) > 0; {
 		n := 1
@@ -191,11 +189,11 @@ func (t *textReport) finding(f *model.Finding) {
 	t.advice(f)
 }
 
-// headline writes severity, code, title, message, and at its right end how often.
+// headline writes severity, code, title and message, and the count at the right end.
 func (t *textReport) headline(f *model.Finding) {
 	count := words.Times(f.Count)
 	if f.Severity == model.Info && f.APIKey == nil {
-		count = "" // the message counts the connections
+		count = "" // the message has the number of connections
 	}
 	lead := fmt.Sprintf("%s %s %s: ", f.Severity, f.Code, f.Title+acceptedText(f))
 	message := escapeLong(f.Message)
@@ -223,8 +221,7 @@ func (t *textReport) headline(f *model.Finding) {
 	t.line(prefix + lines[len(lines)-1] + right)
 }
 
-// escapeLong escapes a text of ours that may hold pieces from the wire, each of
-// them short already.
+// escapeLong escapes one of our texts. Each part of it from the wire must be short already.
 func escapeLong(s string) string {
 	if plain(s) {
 		return s
@@ -232,7 +229,7 @@ func escapeLong(s string) string {
 	return string(appendEscapedAll(nil, s))
 }
 
-// greeting escapes a greeting, whose bytes that cannot be printed are written as \x00 already.
+// greeting escapes a greeting. Its unprintable bytes are already written as \x00.
 func greeting(s string) string {
 	parts := strings.Split(s, `\`)
 	for i := range parts {
@@ -241,7 +238,7 @@ func greeting(s string) string {
 	return strings.Join(parts, `\`)
 }
 
-// brief writes what is worth knowing of an info finding.
+// brief writes the important parts of an info finding.
 func (t *textReport) brief(f *model.Finding) {
 	t.commands(f)
 	parts := []string{}
@@ -275,7 +272,8 @@ func (t *textReport) commands(f *model.Finding) {
 	}
 }
 
-// shellLines breaks a command at blanks into lines of at most width columns, so that a shell takes them as one.
+// shellLines breaks a command at blanks into lines of at most width columns. A shell reads them as
+// one line.
 func shellLines(command string, width int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(command) {
@@ -292,7 +290,7 @@ func shellLines(command string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// continued ends a line of a command that the next one continues.
+// continued ends a line of a command that the next line continues.
 const continued = " \\"
 
 // sessions lists the TLS sessions and the prefaces of a finding.
@@ -314,8 +312,8 @@ func (t *textReport) sessions(f *model.Finding) {
 	}
 }
 
-// prefaces names the addresses that prefaces carry, and the kinds where there are several. Equal ones in a row, as
-// requests to a proxy that asks for a password, are one.
+// prefaces lists the addresses of prefaces, and their kinds if there are several. Equal ones in a
+// row are one, for example the requests to a proxy that asks for a password.
 func prefaces(list []model.Preface) (parts []string) {
 	for _, p := range slices.Compact(slices.Clone(list)) {
 		var addresses []string
@@ -333,10 +331,10 @@ func prefaces(list []model.Preface) (parts []string) {
 	return parts
 }
 
-// named is a value with the words before it.
+// named is a value and the words before it.
 type named struct{ name, value string }
 
-// prefaceAddresses are the addresses that a preface carries.
+// prefaceAddresses returns the addresses of a preface.
 func prefaceAddresses(p *model.Preface) (list []named) {
 	if p.Source != "" {
 		list = append(list, named{"client ", p.Source})

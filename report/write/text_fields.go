@@ -13,7 +13,7 @@ import (
 
 // The fields of a finding in the text.
 
-// client says who: "orders-svc (confluent-kafka-go 2.6.0) from 127.0.0.1".
+// client names the client: "orders-svc (confluent-kafka-go 2.6.0) from 127.0.0.1".
 func (t *textReport) client(f *model.Finding) string {
 	c := f.Client
 	if c == nil {
@@ -26,7 +26,8 @@ func (t *textReport) client(f *model.Finding) string {
 	return Escape(nameOf(c, "unnamed", more)) + from(c)
 }
 
-// nameOf is the client id of a client, or else its software, or else unnamed. What more names it stands in parentheses.
+// nameOf returns the client id of a client, otherwise its software, otherwise unnamed. Further
+// names are in parentheses.
 func nameOf(c *model.FindingClient, unnamed string, more []string) string {
 	name := strings.TrimSpace(c.SoftwareName + " " + c.SoftwareVersion)
 	if id := value(c.ClientID); id != "" {
@@ -64,7 +65,7 @@ func (t *textReport) broker(f *model.Finding) string {
 	return Escape(translated(f.Broker, f.Behind)) + ", looks like " + Escape(f.Release)
 }
 
-// proof writes where it is in the evidence.
+// proof writes the place in the evidence.
 func (t *textReport) proof(f *model.Finding) {
 	if where, filter := (filters{t.r}).inEvidence(f); len(where) > 0 {
 		t.field("evidence", textPhrase(where))
@@ -72,7 +73,7 @@ func (t *textReport) proof(f *model.Finding) {
 	}
 }
 
-// first writes where it happened first, with the way to find it in Wireshark.
+// first writes the position of the first occurrence, with its Wireshark filter.
 func (t *textReport) first(f *model.Finding) {
 	if len(f.Occurrences) == 0 {
 		return
@@ -98,7 +99,7 @@ func (t *textReport) position(o *model.Occurrence) string {
 	return text
 }
 
-// frame names the packet, with its capture where there are several.
+// frame names the packet, with its capture if there are several.
 func (t *textReport) frame(o *model.Occurrence) string {
 	text := fmt.Sprintf("frame %d", o.Frame)
 	if len(t.r.Captures) > 1 && int(o.Capture) < len(t.r.Captures) {
@@ -109,7 +110,7 @@ func (t *textReport) frame(o *model.Occurrence) string {
 	return text
 }
 
-// clock is a moment with microseconds, with its date where that is not the same for all.
+// clock formats a time with microseconds. It adds the date if the captures span several days.
 func (t *textReport) clock(at model.Time) string {
 	if t.dated {
 		return at.UTC().Format("2006-01-02 15:04:05.000000")
@@ -139,7 +140,7 @@ func (t *textReport) also(f *model.Finding) string {
 	return "frames " + words.List(frames)
 }
 
-// details writes what sets the occurrences apart.
+// details writes the details of the occurrences.
 func (t *textReport) details(f *model.Finding) {
 	listed := 0
 	for i := range f.Occurrences {
@@ -155,7 +156,7 @@ func (t *textReport) details(f *model.Finding) {
 	}
 }
 
-// outcomeTexts say how it went on, in their order in texts.
+// outcomeTexts are the texts of outcomes, in their order in texts.
 var outcomeTexts = []struct{ outcome, text string }{
 	{"closed", "the broker closed the connection"},
 	{"reset", "the broker reset the connection"},
@@ -188,12 +189,13 @@ func then(f *model.Finding) string {
 	return strings.Join(parts, "; ")
 }
 
-// timed reports whether the time to an outcome means something.
+// timed reports whether the time to an outcome has a meaning.
 func timed(outcome string) bool {
 	return !slices.Contains([]string{"none-expected", "cut", "unseen", "unanswered"}, outcome)
 }
 
-// elapsed says after what time, and, where there were several, that it is the median.
+// elapsed formats the time to an outcome. With several requests, it says that the time is the
+// median.
 func elapsed(count uint64, d time.Duration, n uint64) string {
 	switch {
 	case count == 1:
@@ -204,7 +206,7 @@ func elapsed(count uint64, d time.Duration, n uint64) string {
 	return ", after " + words.Humane(d) + " at the median"
 }
 
-// advice writes what to do: the known issue's way where there is one.
+// advice writes what to do: the fix of the known issue if there is one.
 func (t *textReport) advice(f *model.Finding) {
 	k := f.KnownIssue
 	if k == nil {

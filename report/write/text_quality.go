@@ -8,12 +8,12 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// checked says what was compared with what, and what could not be.
+// checked writes what was compared, and what could not be.
 func (t *textReport) checked() {
 	t.blank()
 	s := &t.r.Summary
 	text := "no Kafka requests were seen"
-	if s.Findings.Error+s.Findings.Warning > 0 { // without them, the last line says it
+	if s.Findings.Error+s.Findings.Warning > 0 { // otherwise the last line says it
 		text += ": nothing was checked"
 	}
 	if s.Requests > 0 {
@@ -35,7 +35,7 @@ func (t *textReport) checked() {
 	}
 }
 
-// quality says what was not seen, or not as it should be, as far as no finding says it.
+// quality writes what was not captured completely, unless a finding says it.
 func (t *textReport) quality() {
 	for _, n := range qualityNotes(t.r) {
 		if n.code == "" || !t.isSaidByOne(n.code) {
@@ -44,7 +44,6 @@ func (t *textReport) quality() {
 	}
 }
 
-// isSaidByOne reports whether a single finding has the code.
 func (t *textReport) isSaidByOne(code string) bool {
 	findings := 0
 	for i := range t.r.Findings {
@@ -55,8 +54,8 @@ func (t *textReport) isSaidByOne(code string) bool {
 	return findings == 1
 }
 
-// CountTexts are counts of findings in words, the gravest first: "2 errors", "1 note". further stands before errors and
-// warnings. Accepted findings come last.
+// CountTexts returns counts of findings as text, the most severe first: "2 errors", "1 note".
+// further precedes errors and warnings. Accepted findings are last.
 func CountTexts(n model.SeverityCounts, further string) (texts []string) {
 	for _, count := range []struct {
 		n    int
@@ -72,7 +71,7 @@ func CountTexts(n model.SeverityCounts, further string) (texts []string) {
 	return texts
 }
 
-// bottom counts the findings in the last line, in the colour of the gravest.
+// bottom writes the counts of findings in the last line, in the colour of the highest severity.
 func (t *textReport) bottom() {
 	f, parts, style := &t.r.Summary.Findings, []string{}, t.style.good
 	switch checked := t.r.Summary.RequestsChecked; {

@@ -11,13 +11,14 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// What the documents for a bug ticket (Markdown, HTML) say in the same words.
+// The texts that the documents for a ticket (Markdown, HTML) share.
 
-// headline says in one line what happened: who does what, and what fixes it. It may hold names from the wire.
+// headline says in one line what happened: which client sends what, and what fixes it. It may
+// contain names from the wire.
 func headline(r *model.Report) string {
 	if f := worst(r); f != nil {
 		text := title(f)
-		if strings.HasPrefix(text, f.Message) || strings.HasPrefix(text, unnamedClient) { // no name begins it
+		if strings.HasPrefix(text, f.Message) || strings.HasPrefix(text, unnamedClient) { // no name precedes it
 			return words.UpperFirst(text)
 		}
 		return text
@@ -42,7 +43,7 @@ func headline(r *model.Report) string {
 	return "Nothing to check: no Kafka request was seen"
 }
 
-// worst is the first finding that is not only a note and not accepted, nil without one.
+// worst returns the first finding that is neither a note nor accepted; nil for none.
 func worst(r *model.Report) *model.Finding {
 	if len(r.Findings) > 0 && r.Findings[0].Severity > model.Info && !r.Findings[0].Accepted {
 		return &r.Findings[0]
@@ -50,7 +51,7 @@ func worst(r *model.Report) *model.Finding {
 	return nil
 }
 
-// parenthesis is text in parentheses behind a space, empty for an empty one.
+// parenthesis returns text in parentheses after a space; empty for an empty text.
 func parenthesis(text string) string {
 	if text == "" {
 		return ""
@@ -58,9 +59,9 @@ func parenthesis(text string) string {
 	return " (" + text + ")"
 }
 
-// howItWent says in a few words how often a request was sent and how it went
-// on, as far as the message does not: "6 times, each time the broker closed the connection". It
-// is empty for findings about connections, whose message says how many.
+// howItWent says in a few words how often a request was sent and the outcome, unless the message
+// says it: "6 times, each time the broker closed the connection". It is empty for findings about
+// connections, because their message has the number.
 func howItWent(f *model.Finding) string {
 	if f.APIKey == nil || f.Count == 0 {
 		return ""
@@ -82,7 +83,7 @@ func howItWent(f *model.Finding) string {
 	return words.Times(f.Count) + ": " + strings.Join(parts, "; ")
 }
 
-// isInTitle reports whether the title says that the requests went on like this.
+// isInTitle reports whether the title has this outcome of the requests.
 func isInTitle(f *model.Finding, outcome, text string) bool {
 	title := title(f)
 	switch outcome {
@@ -94,7 +95,7 @@ func isInTitle(f *model.Finding, outcome, text string) bool {
 	return strings.Contains(title, text)
 }
 
-// timesIfMore is empty for once.
+// timesIfMore returns "twice" or "6 times"; empty for once.
 func timesIfMore(n uint64) string {
 	if n == 1 {
 		return ""
@@ -102,24 +103,26 @@ func timesIfMore(n uint64) string {
 	return words.Times(n)
 }
 
-// afterHeadline says how often it happened and how it went on, and what else was found; each is empty for nothing.
+// afterHeadline returns how often it happened with the outcome, and the other findings. Each is
+// empty for nothing.
 func afterHeadline(r *model.Report) (course, others string) {
 	if f := worst(r); f != nil {
 		course = howItWent(f)
-		if f.IsOnTarget() { // how it went on so far is not what matters
+		if f.IsOnTarget() { // the outcome so far is not important
 			course = words.Times(f.Count)
 		}
 	}
 	return words.UpperFirst(course), otherFindings(r)
 }
 
-// isNote reports whether a finding is shown folded: a note where something is wrong, or one with nothing to do.
+// isNote reports whether a finding is shown folded: a note beside errors or warnings, or a note
+// without anything to do.
 func isNote(r *model.Report, f *model.Finding) bool {
 	return f.Severity == model.Info && (worst(r) != nil || strings.HasPrefix(f.Advice, "Nothing needs to be done"))
 }
 
-// otherFindings counts the findings after the first one: "1 further warning, 2
-// notes", and what more there was than the report holds.
+// otherFindings counts the findings after the first one ("1 further warning, 2 notes"), and the
+// unlisted ones.
 func otherFindings(r *model.Report) string {
 	others := model.CountSeverities(r.Findings)
 	if worst(r) != nil {
@@ -130,7 +133,8 @@ func otherFindings(r *model.Report) string {
 	return words.List(append(CountTexts(others, "further "), unlisted(r)...))
 }
 
-// unlisted says how many findings, clients and brokers are not listed: they made room for newer and larger ones.
+// unlisted says how many findings, clients and brokers are not listed. Newer and larger ones
+// replaced them.
 func unlisted(r *model.Report) (parts []string) {
 	if r.Folded == nil {
 		return nil
@@ -149,7 +153,7 @@ func unlisted(r *model.Report) (parts []string) {
 	return parts
 }
 
-// matchText says what the match with a known issue is worth, and why it is not certain; empty where that is
+// matchText describes the confidence in the known issue, and why it is not certain; empty if
 // unknown.
 func matchText(k *model.KnownIssue) string {
 	if k.Confidence == "" {
@@ -165,7 +169,7 @@ func matchWords(k *model.KnownIssue) string {
 	return k.Confidence + ", " + k.ConfidenceReason
 }
 
-// requestText is the request of a finding, "Fetch v12", empty where it is about connections.
+// requestText returns the request of a finding, "Fetch v12"; empty if it is about connections.
 func requestText(f *model.Finding) string {
 	if f.APIKey == nil || f.Version == nil {
 		return ""
@@ -173,7 +177,7 @@ func requestText(f *model.Finding) string {
 	return fmt.Sprintf("%s v%d", f.API, *f.Version)
 }
 
-// sentText says what was sent, empty for findings about connections.
+// sentText says what was sent; empty for findings about connections.
 func sentText(f *model.Finding) string {
 	if requestText(f) == "" {
 		return ""
@@ -181,7 +185,7 @@ func sentText(f *model.Finding) string {
 	return fmt.Sprintf("%s (API key %d), %s", requestText(f), *f.APIKey, words.Times(f.Count))
 }
 
-// advertisedText says what the broker advertised for it, and how that is known.
+// advertisedText says what the broker advertised for it, and the source of the range.
 func advertisedText(f *model.Finding) string {
 	switch {
 	case requestText(f) == "", f.API == "ApiVersions":
@@ -197,7 +201,7 @@ func advertisedText(f *model.Finding) string {
 	return "not known: no ranges of this broker were seen"
 }
 
-// onTargetText says what the target accepts, empty for findings about something else.
+// onTargetText says what the target accepts; empty for findings about something else.
 func onTargetText(f *model.Finding) string {
 	switch {
 	case !f.IsOnTarget():
@@ -208,14 +212,14 @@ func onTargetText(f *model.Finding) string {
 	return f.Target.Text()
 }
 
-// evidenceTexts say where ranges came from, in their order in texts.
+// evidenceTexts are the texts for the sources of ranges, in their order in texts.
 var evidenceTexts = []struct{ evidence, text string }{
 	{"observed", "in the ApiVersions response on the same connection"},
 	{"borrowed", "in the ApiVersions response on another connection to this broker"},
 	{"supplied", "as supplied by the user"},
 }
 
-// evidenceText says where the range came from, as the end of a sentence.
+// evidenceText describes the source of the range, as the end of a sentence.
 func evidenceText(f *model.Finding) string {
 	var parts []string
 	for _, e := range evidenceTexts {
@@ -238,7 +242,7 @@ type statement struct {
 	Text phrase
 }
 
-// statements are what documents say of a finding, but for what to do.
+// statements returns what documents say about a finding, except what to do.
 func statements(r *model.Report, f *model.Finding) (out []statement) {
 	add := func(name string, text phrase) {
 		if len(text) > 0 && text[0].Text != "" {
@@ -263,7 +267,7 @@ func statements(r *model.Report, f *model.Finding) (out []statement) {
 	return out
 }
 
-// softwarePhrase names software by what it announced: two verbatim texts.
+// softwarePhrase names software as it was announced: two verbatim texts.
 func softwarePhrase(name, version string) phrase {
 	if version == "" {
 		return say(verbatim(name))
@@ -271,10 +275,10 @@ func softwarePhrase(name, version string) phrase {
 	return say(verbatim(name), " ", verbatim(version))
 }
 
-// maxListed is how many names or addresses a line lists before it counts.
+// maxListed is how many names or addresses a line lists. The others are counted.
 const maxListed = 4
 
-// clientPhrase says who sent it; nil where that is not one client.
+// clientPhrase names the sender; nil if there are several.
 func clientPhrase(c *model.FindingClient) phrase {
 	if c == nil {
 		return nil
@@ -296,7 +300,7 @@ func clientPhrase(c *model.FindingClient) phrase {
 	return out
 }
 
-// brokerPhrase names a broker with what its ranges look like; nil without an address.
+// brokerPhrase names a broker and its release; nil without an address.
 func brokerPhrase(address string, behind []string, release string) phrase {
 	if address == "" {
 		return nil
@@ -307,7 +311,7 @@ func brokerPhrase(address string, behind []string, release string) phrase {
 	return say(verbatim(translated(address, behind)), ", looks like "+release)
 }
 
-// translated is the address of a broker, where there is address translation with what is behind it.
+// translated returns the address of a broker, with the addresses behind address translation.
 func translated(address string, behind []string) string {
 	if len(behind) == 0 {
 		return address
@@ -315,7 +319,7 @@ func translated(address string, behind []string) string {
 	return strings.Join(behind, ", ") + ", behind " + address
 }
 
-// programPhrase names a client program by its software, or else by its client id.
+// programPhrase names a client program by its software or, without one, by its client id.
 func programPhrase(c *model.Client) phrase {
 	switch {
 	case c.SoftwareName != "" || c.SoftwareVersion != "":
@@ -326,8 +330,7 @@ func programPhrase(c *model.Client) phrase {
 	return say("unnamed client")
 }
 
-// outside counts the requests of a client outside the advertised ranges, and
-// those that could not be checked.
+// outside counts the requests of a client outside the advertised ranges, and the unchecked ones.
 func outside(c *model.Client) (outside, unchecked uint64) {
 	for i := range c.APIs {
 		for _, v := range c.APIs[i].Versions {
@@ -338,8 +341,8 @@ func outside(c *model.Client) (outside, unchecked uint64) {
 	return outside, unchecked
 }
 
-// clientsByTrouble are the clients, those with most requests outside the
-// advertised ranges first, then those with most requests.
+// clientsByTrouble returns the clients ordered by requests outside the advertised ranges, then by
+// requests, the most first.
 func clientsByTrouble(r *model.Report) []*model.Client {
 	out := make([]*model.Client, 0, len(r.Clients))
 	bad := make(map[*model.Client]uint64, len(r.Clients))
@@ -353,7 +356,7 @@ func clientsByTrouble(r *model.Report) []*model.Client {
 	return out
 }
 
-// versionsText lists the versions that were used: "v4 (12 requests), v12 (6 requests, all outside)".
+// versionsText lists the used versions: "v4 (12 requests), v12 (6 requests, all outside)".
 func versionsText(u *model.Usage) string {
 	parts := make([]string, 0, len(u.Versions))
 	for i, v := range u.Versions {
@@ -366,11 +369,11 @@ func versionsText(u *model.Usage) string {
 	return strings.Join(parts, ", ")
 }
 
-// maxVersionsListed is how many versions of an API a line lists: no API has
-// twenty so far, and a client uses one or two of them.
+// maxVersionsListed is how many versions of an API a line lists. No API has twenty so far, and a
+// client uses one or two of them.
 const maxVersionsListed = 20
 
-// versionRemark says what is to be said of a version, behind its number of requests.
+// versionRemark returns the remark about a version after its number of requests.
 func versionRemark(v *model.VersionUsage) string {
 	switch {
 	case v.Outside > 0 && v.Outside == v.Requests:
@@ -385,7 +388,7 @@ func versionRemark(v *model.VersionUsage) string {
 	return ""
 }
 
-// momentText is a moment to the second, clockText to the microsecond; both in UTC.
+// momentText formats a time to the second, clockText to the microsecond. Both are in UTC.
 func momentText(t model.Time) string { return t.UTC().Format(time.DateTime) }
 func clockText(t model.Time) string  { return t.UTC().Format("2006-01-02 15:04:05.000000") }
 
@@ -410,7 +413,7 @@ func outcomePhrase(outcome string) phrase {
 	return say(cmp.Or(outcomeLabels[outcome], outcome))
 }
 
-// detailPhrase is what sets an occurrence apart; nil for nothing.
+// detailPhrase returns the detail of an occurrence; nil for none.
 func detailPhrase(o *model.Occurrence) phrase {
 	var parts []phrase
 	if o.Detail != "" {
@@ -433,7 +436,8 @@ func detailPhrase(o *model.Occurrence) phrase {
 	return join(parts, ", ")
 }
 
-// firstOf says how many of the occurrences are listed, and in a report with evidence whose numbers they have.
+// firstOf says how many of the occurrences are listed. In a report with evidence it also says
+// whose numbers they have.
 func firstOf(r *model.Report, listed, count uint64) string {
 	text := ""
 	switch {
@@ -449,7 +453,8 @@ func firstOf(r *model.Report, listed, count uint64) string {
 	return text + inOriginal(r)
 }
 
-// inOriginal says of numbers and filters that they are those of the input, where they could be those of the evidence.
+// inOriginal says that numbers and filters are of the input, if they could also be of the
+// evidence.
 func inOriginal(r *model.Report) string {
 	switch {
 	case r.Evidence == nil:
@@ -463,11 +468,11 @@ func inOriginal(r *model.Report) string {
 type codeCount struct {
 	Code, Title string
 	Severity    model.Severity
-	// Findings counts findings, Count how often they happened.
+	// Findings counts findings, Count their occurrences.
 	Findings, Count uint64
 }
 
-// countCodes counts findings by code, in the order of their first appearance.
+// countCodes counts findings by code, in order of first appearance.
 func countCodes(findings []model.Finding) []codeCount {
 	var out []codeCount
 	at := map[string]int{}

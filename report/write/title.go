@@ -8,11 +8,12 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// title says in one line who did what and what fixes it: "sarama 1.38.0 sends Metadata v10 to 10.0.0.1:9092, which
-// takes up to v8; fixed in 1.46.0". It may hold names from the wire.
+// title says in one line who did what and what fixes it: "sarama 1.38.0 sends Metadata v10 to
+// 10.0.0.1:9092, which takes up to v8; fixed in 1.46.0". It may contain names from the wire.
 func title(f *model.Finding) string { return titleOf(f, actor(f.Client)) }
 
-// titles are the titles of findings. Those of the same software that would be equal name the client id, too.
+// titles returns the titles of findings. Equal titles of the same software also name the client
+// id.
 func titles(findings []model.Finding) []string {
 	out, count := make([]string, len(findings)), map[string]int{}
 	for i := range findings {
@@ -30,7 +31,7 @@ func titles(findings []model.Finding) []string {
 	return out
 }
 
-// titleOf is the title of f with a name for its client.
+// titleOf returns the title of f. who is the name of its client.
 func titleOf(f *model.Finding, who string) string {
 	text, request := f.Message, requestText(f)
 	to := shorten(f.Broker)
@@ -61,13 +62,13 @@ func titleOf(f *model.Finding, who string) string {
 	return text
 }
 
-// Title says in one line who did what and what fixes it, escaped.
+// Title is title, escaped.
 func Title(f *model.Finding) string { return escapeLong(title(f)) }
 
 // confidencePossible is the confidence in a known issue that may be another one.
 const confidencePossible = "possible"
 
-// actor names the client of a finding by its software, or else by its client id.
+// actor names the client of a finding by its software or, without one, by its client id.
 func actor(c *model.FindingClient) string {
 	switch {
 	case c == nil:
@@ -81,7 +82,8 @@ func actor(c *model.FindingClient) string {
 
 const unnamedClient = "a client"
 
-// limit is what the broker supports, as a clause behind a request outside it; empty for other findings.
+// limit says what the broker supports, as a clause after a request outside it; empty for other
+// findings.
 func limit(f *model.Finding) string {
 	switch {
 	case f.Code == model.CodeNotAdvertised:
