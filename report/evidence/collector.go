@@ -1,9 +1,9 @@
-// Package evidence gathers the packets that prove findings and writes them as a
-// pcapng file, with comments for Wireshark and without records, tokens and secrets.
+// Package evidence collects the packets that prove findings. It writes them as a pcapng file with
+// comments for Wireshark, without record values, tokens and secrets.
 //
-// Packets come from the goroutine that reads the capture (Collector.Tap), findings
-// from the one that decides on them (Exchange, Connection, Change); the two may
-// be different. The memory is bounded by the constants of the package: 54 MiB.
+// The goroutine that reads the capture passes packets (Collector.Tap). The goroutine that decides
+// on findings passes them (Exchange, Connection, Change). The two may be different. The constants
+// of the package bound the memory: 54 MiB.
 package evidence
 
 import (
@@ -21,44 +21,43 @@ import (
 )
 
 const (
-	// exhibitBytes bounds the packets that are held for the findings.
+	// exhibitBytes bounds the packets kept for findings.
 	exhibitBytes = 16 << 20
-	// rangeBytes bounds what is kept from the beginning of a request to its
-	// outcome; of more, the first and the last rangeEnds packets are.
+	// rangeBytes bounds the packets kept from the beginning of a request to its outcome. If there
+	// are more bytes, only the first and the last rangeEnds packets are kept.
 	rangeBytes = 256 << 10
 	rangeEnds  = 8
-	// bridgePackets and bridgeBytes bound what is kept between the head of a connection
-	// and the request, so that most connections are shown without a hole.
+	// bridgePackets and bridgeBytes bound the packets kept between the head of a connection and
+	// the request, so that most connections are shown without a hole.
 	bridgePackets = 256
 	bridgeBytes   = 64 << 10
-	// afterPackets bounds what is kept behind the outcome: acknowledgements, FIN and RST.
+	// afterPackets bounds the packets kept after the outcome: acknowledgements, FIN and RST.
 	afterPackets = 8
-	// lastPackets is how many packets before a connection's end are kept for
-	// findings about connections.
+	// lastPackets is how many packets before the end of a connection are kept, for findings about
+	// connections.
 	lastPackets = 16
 	// maxAddresses bounds the broker addresses with their connections: 4,096 of some 300 bytes.
 	maxAddresses = 4096
-	// maxAdvertised bounds the sets of ranges of one address.
+	// maxAdvertised bounds the range tables of one address.
 	maxAdvertised = 16
 )
 
-// Options say what evidence is gathered.
+// Options configure a Collector.
 type Options struct {
-	// Occurrences is how many occurrences of each finding are kept, the first ones.
+	// Occurrences is how many occurrences of each finding are kept: the first ones.
 	Occurrences int
-	// Dissector is how packets are taken apart.
+	// Dissector configures the parsing of packets.
 	Dissector capture.DissectorOptions
-	// Tool is the program that the file names as its maker.
+	// Tool is the program that the file names as its writer.
 	Tool model.Tool
-	// Pseudonyms, if not nil, take the place of addresses and names, and every
-	// byte that proves nothing is overwritten.
+	// Pseudonyms, if not nil, replace addresses and names. Every byte that proves nothing is then
+	// also overwritten.
 	Pseudonyms *redact.Pseudonyms
 }
 
-// Collector gathers the packets that prove findings. The goroutine that reads
-// packets calls Tap, that of the Builder all else; the two may be different.
-// What it holds is bounded by the constants of this package, whatever the
-// length of the input.
+// Collector collects the packets that prove findings. The goroutine that reads packets calls Tap,
+// the goroutine of the Builder all other methods. The two may be different. The constants of this
+// package bound its memory for any length of the input.
 type Collector struct {
 	opt Options
 
@@ -67,55 +66,54 @@ type Collector struct {
 	exhibits map[uint32]*exhibit
 	size     int
 
-	// The rest belongs to the Builder's goroutine.
+	// The following fields belong to the Builder's goroutine.
 	proofs    map[ID][]proof
 	addresses map[network]*address
-	// omitted counts occurrences that would have been kept, but whose packets were evicted.
+	// omitted counts occurrences that were wanted but whose packets had been evicted.
 	omitted uint64
 }
 
-// ID names a finding while it is being counted.
+// ID identifies a finding while it is being counted.
 type ID int
 
-// network is a broker's address; domain distinguishes equal addresses in
-// different networks.
+// network is a broker address. domain distinguishes equal addresses in different networks.
 type network struct {
 	domain uint64
 	addr   netip.AddrPort
 }
 
-// exhibit is what is kept of a connection for findings.
+// exhibit holds the packets of a connection that findings need.
 type exhibit struct {
 	stream uint32
-	// record is what its packets come from.
+	// record is the source of its packets.
 	record *record
 	// uses counts the proofs that need it.
 	uses    int
 	packets []seen
 	size    int
-	// following is how many packets behind the outcome are still to be taken.
+	// following is how many more packets after the outcome are added.
 	following int
-	// opener is who sent the first packet, client who asks, as far as it is known;
-	// kafka: Kafka was spoken.
+	// opener is the sender of the first packet. client is the client, if known. kafka says that
+	// the connection is Kafka.
 	opener, client netip.AddrPort
 	kafka          bool
-	// wanted are the requests that it is kept for.
+	// wanted are the requests for which it is kept.
 	wanted  []wanted
 	adverts []capture.Position
 }
 
-// wanted is a request that an exhibit is kept for.
+// wanted is a request for which an exhibit is kept.
 type wanted struct {
 	key, version  int16
 	correlationID int32
 }
 
-// party says whose connection an exhibit is.
+// party describes the connection of an exhibit.
 type party struct {
 	client netip.AddrPort
-	// kafka: it spoke Kafka.
+	// kafka: the connection is Kafka.
 	kafka bool
-	// request is what the exhibit is kept for, nil where that is the connection.
+	// request is the request that the exhibit proves; nil if it proves the connection.
 	request *wanted
 }
 
@@ -123,7 +121,7 @@ func partyOf(x *decode.Exchange) party {
 	return party{x.Client, true, &wanted{x.Key, x.Version, x.CorrelationID}}
 }
 
-// pattern is how the request stands on the wire, behind its size.
+// pattern returns the first bytes of the request on the wire, after its size field.
 func (w wanted) pattern() []byte {
 	b := binary.BigEndian.AppendUint16(nil, uint16(w.key))
 	b = binary.BigEndian.AppendUint16(b, uint16(w.version))
@@ -137,16 +135,17 @@ type proof struct {
 	marks   []mark
 }
 
-// mark is a comment on a packet. %s in it is replaced by the code of the finding.
+// mark is a comment on a packet. The code of the finding replaces %s in it.
 type mark struct {
 	at   capture.Position
 	text string
 }
 
-// address has the latest connections that show what a broker address speaks and advertises.
+// address holds the latest connections that show the protocol and the ranges of a broker address.
 type address struct {
 	tables []advertised
-	// clear and tls are connections on which the address spoke in the clear and with TLS, as far as seen.
+	// clear and tls are connections on which the address used plaintext and TLS. hasClear and
+	// hasTLS say that they exist.
 	clear, tls       uint32
 	hasClear, hasTLS bool
 }
@@ -157,7 +156,7 @@ type advertised struct {
 	ranges *decode.Ranges
 }
 
-// New begins to gather.
+// New returns a Collector without packets.
 func New(opt Options) *Collector {
 	return &Collector{
 		opt: opt, recorder: newRecorder(), exhibits: map[uint32]*exhibit{},
@@ -165,11 +164,11 @@ func New(opt Options) *Collector {
 	}
 }
 
-// Omitted counts occurrences that were to be kept, but whose packets were evicted.
+// Omitted returns how many wanted occurrences had no packets any more.
 func (e *Collector) Omitted() uint64 { return e.omitted }
 
-// Tap takes a packet of the connection with that number; it is for
-// reassembly.Options. Nothing of p and s is kept.
+// Tap receives a packet of the connection with that stream number. reassembly.Options calls it. It
+// keeps no reference to p and s.
 func (e *Collector) Tap(stream uint32, p *capture.Packet, s *capture.Segment) {
 	e.mu.Lock()
 	c, taken := e.recorder.take(stream, p, s)
@@ -179,7 +178,7 @@ func (e *Collector) Tap(stream uint32, p *capture.Packet, s *capture.Segment) {
 	e.mu.Unlock()
 }
 
-// follow takes a packet behind the outcome, up to the next one with payload.
+// follow adds a packet after the outcome, up to the next packet with payload.
 func (e *Collector) follow(x *exhibit, s *seen) {
 	if s.wire > 0 || e.size+len(s.data) > exhibitBytes {
 		x.following = 0
@@ -189,7 +188,7 @@ func (e *Collector) follow(x *exhibit, s *seen) {
 	e.add(x, s)
 }
 
-// add puts a packet into an exhibit, unless it is there.
+// add adds a packet to an exhibit, unless the exhibit has it.
 func (e *Collector) add(x *exhibit, s *seen) {
 	i, ok := slices.BinarySearchFunc(x.packets, s.index, func(a seen, index uint32) int { return int(a.index) - int(index) })
 	if ok {
@@ -200,10 +199,10 @@ func (e *Collector) add(x *exhibit, s *seen) {
 	e.size += len(s.data) + keptOverhead
 }
 
-// keep makes an exhibit of a connection, or adds to it: its head, what lies
-// between from and to, and what follows. It returns nil, and has done
-// nothing, where there is no room, and where the packet at from was evicted or came in IP fragments: only the last
-// fragment is seen here.
+// keep creates or extends the exhibit of a connection: its head, the packets from position from to
+// position to, and the packets that follow. It changes nothing and returns nil if the exhibits are
+// full, or if the packet at from was evicted or came in IP fragments. Of fragments, the Collector
+// gets only the last one.
 func (e *Collector) keep(stream uint32, from, to capture.Position, who party) *exhibit {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -214,12 +213,12 @@ func (e *Collector) keep(stream uint32, from, to capture.Position, who party) *e
 	all := e.recorder.packets(c)
 	for _, at := range c.adverts {
 		if i := indexOf(all, at); i >= 0 && all[i].index < headPackets && to.Before(at) {
-			to = at // what was negotiated belongs to it, also where it came later
+			to = at // the negotiation belongs to the proof, even if it came later
 		}
 	}
 	chosen := choose(all, from, to, who.request)
 	if i := indexOf(chosen, from); i < 0 || chosen[i].payload < 0 {
-		return nil // not there any more, or there in fragments
+		return nil // evicted, or in fragments
 	}
 	size := 0
 	for i := range chosen {
@@ -233,7 +232,7 @@ func (e *Collector) keep(stream uint32, from, to capture.Position, who party) *e
 	case x == nil:
 		x = &exhibit{stream: stream, record: c, opener: c.opener()}
 		e.exhibits[stream] = x
-	case x.record != c: // it was evicted in between
+	case x.record != c: // it was evicted meanwhile
 		return nil
 	}
 	for i := range chosen {
@@ -258,13 +257,14 @@ func (e *Collector) keep(stream uint32, from, to capture.Position, who party) *e
 
 func samePlace(a, b capture.Position) bool { return a.Capture == b.Capture && a.Frame == b.Frame }
 
-// indexOf returns -1 for none.
+// indexOf returns the index of the packet at that position; -1 for none.
 func indexOf(packets []seen, at capture.Position) int {
 	return slices.IndexFunc(packets, func(s seen) bool { return samePlace(s.at, at) })
 }
 
-// choose picks packets of a connection: its head, and those from the beginning of the request that ends at from up to
-// to. If those between are few, it picks them too.
+// choose selects packets of a connection: its head, and the packets from the beginning of the
+// request to position to. The request ends at position from. choose also selects the packets
+// between head and request if they are few.
 func choose(all []seen, from, to capture.Position, request *wanted) []seen {
 	begin, end := len(all), 0
 	for i := range all {
@@ -290,7 +290,7 @@ func choose(all []seen, from, to capture.Position, request *wanted) []seen {
 	chosen := slices.Clone(all[:head])
 	if between := all[begin:end]; len(between) > 2*rangeEnds && bytesOf(between) > rangeBytes {
 		chosen = append(chosen, between[:rangeEnds]...)
-		// The packet at from can lie anywhere between.
+		// The packet at from can be anywhere between them.
 		for i := range between[rangeEnds : len(between)-rangeEnds] {
 			if s := &between[rangeEnds+i]; samePlace(s.at, from) {
 				chosen = append(chosen, *s)
@@ -301,8 +301,8 @@ func choose(all []seen, from, to capture.Position, request *wanted) []seen {
 	return append(chosen, all[begin:end]...)
 }
 
-// beginning is the index of the packet in which the request begins that ends in
-// the packet at end.
+// beginning returns the index of the packet in which the request begins. The request ends in the
+// packet at end.
 func beginning(all []seen, end int, request *wanted) int {
 	if request == nil {
 		return max(end-lastPackets, 0)
@@ -317,7 +317,7 @@ func beginning(all []seen, end int, request *wanted) int {
 		if at >= 4 {
 			return i
 		}
-		if at >= 0 { // the size came in a packet of its own
+		if at >= 0 { // the size field is in a packet of its own
 			for j := i - 1; j >= 0; j-- {
 				if all[j].back == back && all[j].wire > 0 {
 					return j
@@ -353,7 +353,7 @@ func (e *Collector) release(p *proof) {
 	}
 }
 
-// useHead keeps what there is of the beginning of another connection, and reports whether it could.
+// useHead keeps the beginning of another connection, and reports whether it could.
 func (e *Collector) useHead(p *proof, stream uint32, kafka bool) bool {
 	if slices.Contains(p.streams, stream) {
 		return true
@@ -385,7 +385,7 @@ func (e *Collector) use(p *proof, stream uint32, from, to capture.Position, who 
 	return true
 }
 
-// wants reports whether an occurrence of a finding at that place is among those to be kept.
+// wants reports whether an occurrence at that position is among those to keep.
 func (e *Collector) wants(id ID, at capture.Position, stream uint32) bool {
 	kept := e.proofs[id]
 	if len(kept) < e.opt.Occurrences {
@@ -395,7 +395,7 @@ func (e *Collector) wants(id ID, at capture.Position, stream uint32) bool {
 	return at.Before(last.at) || samePlace(at, last.at) && stream < last.stream
 }
 
-// insert adds a proof in its order, and drops one too many.
+// insert adds a proof in order, and removes the last one beyond Occurrences.
 func (e *Collector) insert(id ID, p proof) {
 	kept := e.proofs[id]
 	i := len(kept)
@@ -410,7 +410,7 @@ func (e *Collector) insert(id ID, p proof) {
 	e.proofs[id] = kept
 }
 
-// Drop drops what is kept for a finding.
+// Drop releases the packets of a finding.
 func (e *Collector) Drop(id ID) {
 	for i := range e.proofs[id] {
 		e.release(&e.proofs[id][i])
@@ -418,7 +418,7 @@ func (e *Collector) Drop(id ID) {
 	delete(e.proofs, id)
 }
 
-// Exchange keeps a request that is an occurrence of a finding.
+// Exchange keeps the packets of a request that is an occurrence of a finding.
 func (e *Collector) Exchange(id ID, x *decode.Exchange) {
 	if !e.wants(id, x.Request, x.Stream) {
 		return
@@ -442,7 +442,8 @@ func (e *Collector) Exchange(id ID, x *decode.Exchange) {
 	e.insert(id, p)
 }
 
-// Instead keeps what the client asked in place of the refused request, where that is kept for the finding.
+// Instead keeps the request that the client sent in place of the refused one. It does nothing
+// unless the finding has the refused request.
 func (e *Collector) Instead(id ID, refused, x *decode.Exchange) {
 	kept := e.proofs[id]
 	i := slices.IndexFunc(kept, func(p proof) bool { return p.stream == refused.Stream && samePlace(p.at, refused.Request) })
@@ -452,7 +453,7 @@ func (e *Collector) Instead(id ID, refused, x *decode.Exchange) {
 	kept[i].marks = append(kept[i].marks, mark{x.Decided, "%s answered, in place of the request that was refused"})
 }
 
-// Connection keeps a connection that is an occurrence of a finding.
+// Connection keeps the packets of a connection that is an occurrence of a finding.
 func (e *Collector) Connection(id ID, c *decode.Connection) {
 	if !e.wants(id, c.First, c.Stream) {
 		return
@@ -462,7 +463,8 @@ func (e *Collector) Connection(id ID, c *decode.Connection) {
 	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
 		end = c.End.At
 	}
-	// Up to the last packet: TLS announces the end some packets before TCP's, and counts only with it.
+	// Up to the last packet: TLS announces the end some packets before TCP does, and counts
+	// only with the end of TCP.
 	if !e.use(&p, c.Stream, end, c.Last, party{client: c.Client, kafka: c.Protocol == reassembly.Kafka}) {
 		e.omitted++
 		return
@@ -478,8 +480,8 @@ func (e *Collector) Connection(id ID, c *decode.Connection) {
 	e.insert(id, p)
 }
 
-// Change keeps an ApiVersions answer that differs from the one before it,
-// difference says how.
+// Change keeps an ApiVersions answer that differs from the one before it. difference describes the
+// difference.
 func (e *Collector) Change(id ID, a *decode.Advertisement, before *decode.Ranges, difference string) {
 	if !e.wants(id, a.At, a.Stream) {
 		return
@@ -508,7 +510,8 @@ func (e *Collector) borrow(p *proof, at network, ranges *decode.Ranges) {
 	}
 }
 
-// address finds or creates a broker address, nil where there is no room.
+// address returns the entry of a broker address. It creates it if necessary; nil if the limit is
+// reached.
 func (e *Collector) address(at network) *address {
 	l := e.addresses[at]
 	if l == nil && len(e.addresses) < maxAddresses {
@@ -518,7 +521,7 @@ func (e *Collector) address(at network) *address {
 	return l
 }
 
-// Advertised notes an ApiVersions answer.
+// Advertised records an ApiVersions answer.
 func (e *Collector) Advertised(a *decode.Advertisement) {
 	if l := e.address(network{a.Domain, a.Broker}); l != nil {
 		i := slices.IndexFunc(l.tables, func(t advertised) bool { return t.ranges.Agrees(a.Ranges) })
@@ -533,8 +536,8 @@ func (e *Collector) Advertised(a *decode.Advertisement) {
 	}
 }
 
-// noteAdvert notes where an ApiVersions answer came, and keeps its exchange
-// beyond the window. It reports whether the connection is an exhibit already.
+// noteAdvert records the position of an ApiVersions answer, and keeps its exchange longer than the
+// window does. It reports whether the connection is an exhibit already.
 func (e *Collector) noteAdvert(a *decode.Advertisement) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -547,7 +550,7 @@ func (e *Collector) noteAdvert(a *decode.Advertisement) bool {
 	}
 	c.adverts = append(c.adverts, a.At)
 	if c.packets > headPackets {
-		// Ranges learnt anew in mid-connection: the request for them came just before the answer.
+		// Ranges requested again in mid-connection: the request came just before the answer.
 		all := e.recorder.packets(c)
 		if i := indexOf(all, a.At); i >= 0 && all[i].index >= headPackets {
 			e.recorder.keepAlso(c, all[max(0, i-rangeEnds):i+1])
@@ -556,7 +559,7 @@ func (e *Collector) noteAdvert(a *decode.Advertisement) bool {
 	return c.exhibit != nil
 }
 
-// NoteAddress notes the protocols that the broker of a connection speaks.
+// NoteAddress records the protocols that the broker of a connection uses.
 func (e *Collector) NoteAddress(c *decode.Connection) {
 	inClear := c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
 	inTLS := c.TLS != nil && c.TLS.Established || c.Confusion == reassembly.ClearToTLS

@@ -8,7 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/redact"
 )
 
-// Header fields that are rewritten, by their offsets.
+// Offsets and lengths of the header fields to rewrite.
 const (
 	ipv4Fixed    = 20
 	ipv6Fixed    = 40
@@ -22,10 +22,10 @@ const (
 	protocolTCP  = 6
 	protocolUDP  = 17
 	tcpNop       = 1
-	tcpMultipath = 30 // RFC 8684: it can hold addresses
+	tcpMultipath = 30 // RFC 8684: it can contain addresses
 )
 
-// disguiser rewrites the headers of packets: addresses, and the checksums over what was overwritten.
+// disguiser rewrites the headers of packets: addresses, and the checksums over overwritten bytes.
 type disguiser struct {
 	dissector *capture.Dissector
 	// names, if not nil, replaces addresses.
@@ -56,8 +56,8 @@ func (d *disguiser) packet(s *seen) {
 	}
 }
 
-// rest overwrites what is behind the payload, and what of a fragment is not
-// known to be a header.
+// rest overwrites the bytes after the payload. Of a fragment, it overwrites everything that
+// is not known to be a header.
 func (d *disguiser) rest(s *seen) {
 	var end int
 	switch n := len(d.headers); {
@@ -65,7 +65,7 @@ func (d *disguiser) rest(s *seen) {
 		end = int(s.payload) + len(s.text())
 	case n > 0:
 		h := d.headers[n-1]
-		if h.Kind == capture.HeaderPrivate { // the header goes on behind it
+		if h.Kind == capture.HeaderPrivate { // the header continues after it
 			end = min(h.At+h.Wire, len(s.data))
 			break
 		}
@@ -101,10 +101,9 @@ func headerLength(b []byte, kind capture.HeaderKind) int {
 			return int(b[1])*8 + 8
 		}
 	}
-	return udpFixed // of a fragment header, too
+	return udpFixed // also of a fragment header
 }
 
-// addresses replaces the addresses in the header that b begins with.
 func (d *disguiser) addresses(b []byte, kind capture.HeaderKind) {
 	n := min(headerLength(b, kind), len(b))
 	switch {
@@ -113,7 +112,7 @@ func (d *disguiser) addresses(b []byte, kind capture.HeaderKind) {
 		d.names.MAC(b[6:])
 	case kind == capture.HeaderCooked && n >= 14:
 		d.names.MAC(b[6:])
-		clear(b[12:14]) // of 8 bytes for the address, Ethernet needs 6
+		clear(b[12:14]) // the field has 8 bytes, an Ethernet address 6
 	case kind == capture.HeaderCooked2 && n >= 20:
 		d.names.MAC(b[12:])
 		clear(b[18:20])
@@ -121,7 +120,7 @@ func (d *disguiser) addresses(b []byte, kind capture.HeaderKind) {
 		d.address(b[12:16])
 		d.address(b[16:20])
 		for i := ipv4Fixed; i < n; i++ {
-			b[i] = tcpNop // options can hold the route; 1 is no operation here, too (RFC 791)
+			b[i] = tcpNop // options can contain the route; 1 is also no operation here (RFC 791)
 		}
 	case kind == capture.HeaderIPv6 && n >= ipv6Fixed:
 		d.address(b[8:24])
@@ -141,13 +140,13 @@ func (d *disguiser) address(b []byte) {
 		return
 	}
 	pseudonym := d.names.Addr(a).AsSlice()
-	if len(pseudonym) != len(b) { // no place left in the range, or IPv4 mapped into IPv6
+	if len(pseudonym) != len(b) { // the IPv4 range is full, or the address is IPv4-mapped
 		clear(b)
 	}
 	copy(b[max(0, len(b)-len(pseudonym)):], pseudonym[max(0, len(pseudonym)-len(b)):])
 }
 
-// options overwrites the TCP options that can hold addresses.
+// options overwrites the TCP options that can contain addresses.
 func options(b []byte) {
 	for len(b) >= 2 && b[0] != 0 {
 		if b[0] == tcpNop {
@@ -167,8 +166,8 @@ func options(b []byte) {
 	}
 }
 
-// checksum computes the checksum of the i-th header anew. Where the packet was
-// not captured whole it cannot be, and is 0.
+// checksum recomputes the checksum of the i-th header. A checksum over bytes that were not captured
+// becomes 0.
 func (d *disguiser) checksum(data []byte, i int) {
 	h := d.headers[i]
 	b := data[min(h.At, len(data)):]
@@ -177,7 +176,7 @@ func (d *disguiser) checksum(data []byte, i int) {
 		if n := headerLength(b, h.Kind); n >= ipv4Fixed && n <= len(b) {
 			putSum(b[:n], ipv4Sum, 0)
 		}
-	case capture.HeaderGRE: // RFC 2784 2.5: a checksum is there if the first bit is set
+	case capture.HeaderGRE: // RFC 2784 2.5: the checksum is present if the first bit is set
 		if wire := d.headers[i].Wire; len(b) >= greFixed && b[0]&0x80 != 0 && wire >= greFixed {
 			b[greSum], b[greSum+1] = 0, 0
 			if wire <= len(b) {
@@ -187,7 +186,7 @@ func (d *disguiser) checksum(data []byte, i int) {
 	case capture.HeaderTCP:
 		d.transport(data, b, i, protocolTCP, tcpFixed, tcpSum)
 	case capture.HeaderUDP:
-		if len(b) < udpFixed || b[udpSum] == 0 && b[udpSum+1] == 0 { // none (RFC 768)
+		if len(b) < udpFixed || b[udpSum] == 0 && b[udpSum+1] == 0 { // no checksum (RFC 768)
 			return
 		}
 		d.transport(data, b, i, protocolUDP, udpFixed, udpSum)
@@ -197,7 +196,7 @@ func (d *disguiser) checksum(data []byte, i int) {
 	}
 }
 
-// transport computes the checksum of TCP or UDP, which covers the addresses.
+// transport computes the checksum of TCP or UDP, which includes the addresses.
 func (d *disguiser) transport(data, b []byte, i int, protocol byte, fixed, at int) {
 	if len(b) < fixed {
 		return
@@ -223,10 +222,10 @@ func (d *disguiser) transport(data, b []byte, i int, protocol byte, fixed, at in
 	putSum(b[:wire], at, sum)
 }
 
-// destination is the last destination of the IPv6 packet whose header is the
-// j-th: that of a routing header behind it, as long as that is under way (RFC 8200 8.1).
+// destination returns the final destination of the IPv6 packet whose header is the j-th. If the
+// packet has segments left, that is the last address of its routing header (RFC 8200 8.1).
 func (d *disguiser) destination(data []byte, j int) []byte {
-	const segmentRouting = 4 // RFC 8754: its list runs backwards
+	const segmentRouting = 4 // RFC 8754: its list is in reverse order
 	if j+1 < len(d.headers) && d.headers[j+1].Kind == capture.HeaderRouting {
 		r := data[d.headers[j+1].At:]
 		n := min(headerLength(r, capture.HeaderRouting), len(r))
@@ -252,8 +251,8 @@ func add(sum uint64, b []byte) uint64 {
 	return sum
 }
 
-// putSum writes the Internet checksum of b, and of what has been summed up, at
-// an offset in it (RFC 1071).
+// putSum writes the Internet checksum of b at an offset in b (RFC 1071). sum is the sum of further
+// words.
 func putSum(b []byte, at int, sum uint64) {
 	b[at], b[at+1] = 0, 0
 	sum = add(sum, b)

@@ -13,14 +13,13 @@ import (
 	"github.com/kafkavet/kafkavet/report/redact"
 )
 
-// extension is an extension of a ClientHello.
 func extension(kind uint16, body string) []byte {
 	b := binary.BigEndian.AppendUint16(nil, kind)
 	return append(binary.BigEndian.AppendUint16(b, uint16(len(body))), body...)
 }
 
-// TestScrubOfExtensions: of a ClientHello only the extensions that say what a client can
-// do stay; those that can say who it is, and unknown ones, are overwritten.
+// TestScrubOfExtensions: extensions of a ClientHello that show capabilities remain. Extensions
+// that can show the identity, and unknown ones, are overwritten.
 func TestScrubOfExtensions(t *testing.T) {
 	const secret = "who-am-I"
 	// Groups, point formats, signature algorithms, ALPN, encrypt-then-MAC, extended master secret,
@@ -47,14 +46,15 @@ func TestScrubOfExtensions(t *testing.T) {
 	}
 }
 
-// multipath is a segment whose TCP options hold an address (MPTCP ADD_ADDR, RFC 8684 3.4.1).
+// multipath returns a segment whose TCP options contain an address (MPTCP ADD_ADDR, RFC 8684
+// 3.4.1).
 func multipath(address netip.Addr) []byte {
 	option := append([]byte{tcpMultipath, 8, 0x30, 1}, address.AsSlice()...)
 	tcp := make([]byte, tcpFixed, tcpFixed+12)
 	binary.BigEndian.PutUint16(tcp, 40000)
 	binary.BigEndian.PutUint16(tcp[2:], 9092)
 	tcp[12], tcp[13] = (tcpFixed+12)/4<<4, 0x10
-	tcp = append(append(tcp, tcpNop, 2, 3, 9), option...) // a broken length must not hide what follows
+	tcp = append(append(tcp, tcpNop, 2, 3, 9), option...) // an invalid length must not hide the following option
 	tcp[21], tcp[22], tcp[23] = 3, 3, 7                   // window scale
 	ip := make([]byte, ipv4Fixed, ipv4Fixed+len(tcp))
 	ip[0], ip[8], ip[9] = 0x45, 64, protocolTCP
@@ -65,7 +65,7 @@ func multipath(address netip.Addr) []byte {
 	return append(append(make([]byte, 12), 8, 0), ip...)
 }
 
-// TestDisguiseOverwritesMPTCP: an option that holds addresses is overwritten, others stay.
+// TestDisguiseOverwritesMPTCP: an option that contains addresses is overwritten, others remain.
 func TestDisguiseOverwritesMPTCP(t *testing.T) {
 	address := netip.MustParseAddr("203.0.113.77")
 	data := multipath(address)
@@ -86,7 +86,7 @@ func TestDisguiseOverwritesMPTCP(t *testing.T) {
 	}
 }
 
-// gather gives a collector packets of a connection, frames counting on.
+// gather passes packets of a connection to a collector. Frame numbers continue.
 func gather(c *Collector, stream uint32, frame *uint64, packets, size int) (first, last capture.Position) {
 	for i := range packets {
 		*frame++
@@ -101,8 +101,8 @@ func gather(c *Collector, stream uint32, frame *uint64, packets, size int) (firs
 	return first, last
 }
 
-// TestExhibitsStayWithinTheirBytes: of more than there is room for, the first are kept, and
-// the others counted; what follows an outcome does not go beyond the room, either.
+// TestExhibitsStayWithinTheirBytes: at the limit, the first occurrences are kept and the others
+// counted. Packets after an outcome also respect the limit.
 func TestExhibitsStayWithinTheirBytes(t *testing.T) {
 	c := New(Options{Occurrences: 1000})
 	frame := uint64(0)
@@ -118,18 +118,19 @@ func TestExhibitsStayWithinTheirBytes(t *testing.T) {
 		t.Errorf("%d occurrences are omitted, %d bytes held", c.Omitted(), c.size)
 	}
 	held := c.size
-	c.size = exhibitBytes - size/2 // no room for one more packet
+	c.size = exhibitBytes - size/2 // too little for one more packet
 	for stream := range uint32(2 * exhibitBytes / rangeBytes) {
 		frame++
 		p := capture.Packet{Position: capture.Position{Frame: frame}, Data: make([]byte, size), Length: size}
-		c.Tap(stream, &p, &capture.Segment{Position: p.Position}) // without payload, as an acknowledgement
+		c.Tap(stream, &p, &capture.Segment{Position: p.Position}) // without payload, like an acknowledgement
 	}
 	if c.size != exhibitBytes-size/2 {
 		t.Errorf("packets behind an outcome were kept beyond the room: %d bytes more than %d", c.size-exhibitBytes+size/2, held)
 	}
 }
 
-// TestOccurrencesStayWithinTheirNumber: the first ones are kept, and what is let go gives its room back.
+// TestOccurrencesStayWithinTheirNumber: the first ones are kept, and a removed one frees its
+// memory.
 func TestOccurrencesStayWithinTheirNumber(t *testing.T) {
 	const occurrences, connections = 3, 20
 	c := New(Options{Occurrences: occurrences})
@@ -155,7 +156,7 @@ func TestOccurrencesStayWithinTheirNumber(t *testing.T) {
 	}
 }
 
-// TestLendersStayWithinTheirNumber: addresses, and sets of ranges of one address.
+// TestLendersStayWithinTheirNumber: addresses and range tables of one address are bounded.
 func TestLendersStayWithinTheirNumber(t *testing.T) {
 	c := New(Options{})
 	for i := range maxAddresses + 100 {
@@ -174,8 +175,8 @@ func TestLendersStayWithinTheirNumber(t *testing.T) {
 	}
 }
 
-// TestChooseTakesBothEndsOfALongRequest: the head of the connection, and of a long request its first and
-// last packets and the one in which it ends.
+// TestChooseTakesBothEndsOfALongRequest: it selects the head of the connection and, of a long
+// request, the first and last packets and the one in which it ends.
 func TestChooseTakesBothEndsOfALongRequest(t *testing.T) {
 	packets := func(n, size int) []seen {
 		out := make([]seen, n)
@@ -226,7 +227,7 @@ func TestChooseTakesBothEndsOfALongRequest(t *testing.T) {
 	}
 }
 
-// TestBeginningLooksBackNoFurther: than a request is kept.
+// TestBeginningLooksBackNoFurther: the search stops after rangeBytes.
 func TestBeginningLooksBackNoFurther(t *testing.T) {
 	request := wanted{key: 1, version: 12, correlationID: 7}
 	const size = 1024
@@ -246,7 +247,7 @@ func TestBeginningLooksBackNoFurther(t *testing.T) {
 	}
 }
 
-// TestAdvertsStayWithinTheirNumber: of the ApiVersions answers of a connection the last ones are known.
+// TestAdvertsStayWithinTheirNumber: the last ApiVersions answers of a connection are recorded.
 func TestAdvertsStayWithinTheirNumber(t *testing.T) {
 	c := New(Options{})
 	frame := uint64(0)

@@ -6,7 +6,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// requestMark is what stands on a request: "Fetch v12, advertised 4-7".
+// requestMark returns the comment on a request: "Fetch v12, advertised 4-7".
 func requestMark(x *decode.Exchange) string {
 	text := fmt.Sprintf("%s v%d, ", decode.APIName(x.Key), x.Version)
 	switch {
@@ -25,7 +25,7 @@ func requestMark(x *decode.Exchange) string {
 	return text
 }
 
-// outcomeMark is what stands on the packet that decided the outcome.
+// outcomeMark returns the comment on the packet that decided the outcome.
 func outcomeMark(o decode.Outcome) string {
 	switch o {
 	case decode.Error:

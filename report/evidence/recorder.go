@@ -8,43 +8,40 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// What a recorder holds, whatever the length of the input: 8 MiB and 5 MiB for
-// the window, 16 MiB of what was kept from it, 9 MiB for the connections,
-// 16 MiB of exhibits: 54 MiB at most.
+// The limits of a recorder for any length of the input: 8 MiB and 5 MiB for the window, 16 MiB for
+// packets kept from it, 9 MiB for the connections, 16 MiB for exhibits: 54 MiB at most.
 const (
-	// windowBytes and windowPackets bound the newest packets, which are held
-	// without regard to what they are: a finding comes to light some batches after
-	// its packets. 4 batches under way and one that is being read, of 512 KiB
-	// or 8,192 packets each, are 2.5 MiB or 40,960 packets.
+	// windowBytes and windowPackets bound the newest packets. All of them are held, because a
+	// finding appears some batches after its packets. 4 batches in progress and one being read,
+	// each of 512 KiB or 8,192 packets, are 2.5 MiB or 40,960 packets.
 	windowBytes   = 8 << 20
 	windowPackets = 6 * 8192
-	// headPackets and headBytes bound the first packets of each connection:
-	// TCP handshake, TLS handshake with a chain of certificates (5 KiB), ApiVersions (1 KiB),
-	// SASL, and the acknowledgements between.
+	// headPackets and headBytes bound the first packets of each connection: TCP handshake, TLS
+	// handshake with a certificate chain (5 KiB), ApiVersions (1 KiB), SASL, and their
+	// acknowledgements.
 	headPackets = 32
 	headBytes   = 16 << 10
-	// tailPackets and tailBytes bound the last packets of a connection that
-	// has been silent since: the request that nobody answers comes to light when
-	// the client gives up.
+	// tailPackets and tailBytes bound the last packets of a connection that is now silent. A
+	// request without an answer becomes a finding only when the client gives up.
 	tailPackets = 16
 	tailBytes   = 16 << 10
-	// keptBytes bounds heads and tails together; the connection that was silent
-	// for longest makes room.
+	// keptBytes bounds all heads and tails. Beyond it, the connection that has been silent longest
+	// is evicted.
 	keptBytes = 16 << 20
-	// maxRecords bounds the connections: 32,768 of 280 bytes with their places in the map are 9 MiB.
+	// maxRecords bounds the connections: 32,768 of 280 bytes, including the map, are 9 MiB.
 	maxRecords = 1 << 15
-	// keptOverhead is what a kept packet takes in addition to its bytes: 80, half as much
-	// again that lists have to spare, and what rounding up its bytes takes.
+	// keptOverhead is the memory of a kept packet in addition to its bytes: 80 bytes, half as much
+	// for spare capacity of slices, and the rounding of its allocation.
 	keptOverhead = 160
-	// maxAdverts is how many ApiVersions answers of a connection are remembered, the last ones.
+	// maxAdverts is how many ApiVersions answers of a connection are recorded: the last ones.
 	maxAdverts = 4
 )
 
-// seen is a packet with what its segment said.
+// seen is a packet with the fields of its segment.
 type seen struct {
 	at capture.Position
-	// data is the captured packet; payload is where the TCP payload begins in
-	// it, -1 where it came in IP fragments. wire is the length of the payload on the wire.
+	// data is the captured packet. payload is the offset of the TCP payload in it, -1 if the
+	// segment came in IP fragments. wire is the length of the payload on the wire.
 	data    []byte
 	payload int32
 	wire    uint32
@@ -53,11 +50,11 @@ type seen struct {
 	iface   uint32
 	seq     uint32
 	flags   capture.TCPFlags
-	// stream is the number of the connection, index counts its packets from 0.
+	// stream is the stream number of the connection. index counts its packets from 0.
 	stream, index uint32
-	// back: it was sent by the other side than the first packet of the connection.
+	// back: the sender is not the sender of the connection's first packet.
 	back bool
-	// changed: data is not as it was captured any more.
+	// changed: data was overwritten.
 	changed bool
 }
 
@@ -67,7 +64,7 @@ func (s *seen) clone() seen {
 	return c
 }
 
-// text is what is there of the payload.
+// text returns the captured part of the payload.
 func (s *seen) text() []byte {
 	if s.payload < 0 {
 		return nil
@@ -76,30 +73,31 @@ func (s *seen) text() []byte {
 	return s.data[from : from+int(min(int64(s.wire), int64(len(s.data)-from)))]
 }
 
-// entry is a packet of the window; data lies in the window's memory.
+// entry is a packet of the window. Its data is in the window's memory.
 type entry struct {
 	seen
 	record *record
 	// start is how many bytes had been written to the window's memory before it.
 	start int64
-	// before is the number of the connection's packet before, as Recorder.next counts, +1.
+	// before is the number of the connection's previous packet, plus 1. recorder.next counts the
+	// numbers.
 	before uint64
 }
 
-// record is what is kept of one connection.
+// record holds the kept packets of one connection.
 type record struct {
 	stream uint32
-	// place is in recorder.active.
+	// place is its element in recorder.active.
 	place   *list.Element
 	packets uint32
-	// opener is who sent the first packet.
+	// openerAddr and openerPort are the sender of the first packet.
 	openerAddr [16]byte
 	openerPort uint16
 	inWindow   int
-	// newest is the number of its newest packet in the window, +1.
+	// newest is the number of its newest packet in the window, plus 1.
 	newest uint64
-	// head are its first packets as far as they left the window, tail the last
-	// ones of those, extra the last ApiVersions exchange behind the head.
+	// head are its first packets that left the window, tail the last ones. extra is the last
+	// ApiVersions exchange after the head.
 	head, tail, extra  []seen
 	headSize, tailSize int
 	adverts            []capture.Position
@@ -107,17 +105,17 @@ type record struct {
 	dropped            bool
 }
 
-// recorder keeps the packets that may be needed as evidence later.
+// recorder keeps the packets that may become evidence.
 type recorder struct {
 	memory []byte
-	// written counts the bytes that went into memory, what was left free at its end included.
+	// written counts the bytes written to memory, including the unused bytes at its end.
 	written int64
 	ring    []entry
-	// The window holds the packets numbered from first up to next.
+	// The window has the packets with numbers from first up to but not including next.
 	first, next uint64
 	records     map[uint32]*record
 	last        *record
-	// active are the records (*record), that of the connection that was silent longest first.
+	// active are the records (*record), ordered by their latest packet, the oldest first.
 	active list.List
 	kept   int
 }
@@ -145,14 +143,14 @@ func (r *recorder) take(stream uint32, p *capture.Packet, s *capture.Segment) (*
 	return c, e
 }
 
-// look is what there is to be seen of a packet, its data still the packet's.
+// look returns a packet whose data still belongs to p.
 func look(p *capture.Packet, s *capture.Segment) seen {
 	l := seen{
 		at: p.Position, data: p.Data, payload: -1, length: p.Length, link: p.Link, iface: p.Interface,
 		seq: s.Seq, wire: s.Length, flags: s.Flags,
 	}
 	if !s.Fragmented {
-		l.payload = int32(min(cap(p.Data)-cap(s.Payload), len(p.Data))) // Payload lies in Data
+		l.payload = int32(min(cap(p.Data)-cap(s.Payload), len(p.Data))) // Payload is a part of Data
 	}
 	return l
 }
@@ -161,8 +159,8 @@ func (c *record) opener() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(c.openerAddr).Unmap(), c.openerPort)
 }
 
-// room frees n bytes of the window's memory in one piece, and one place in the ring. It returns where they are, and
-// how many bytes were written before them.
+// room frees n contiguous bytes of the window's memory, and one entry of the ring. It returns
+// their offset, and how many bytes were written before them.
 func (r *recorder) room(n int) (at int, start int64) {
 	at = int(r.written % windowBytes)
 	if at+n > windowBytes {
@@ -177,8 +175,8 @@ func (r *recorder) room(n int) (at int, start int64) {
 	return at, start
 }
 
-// pass lets the oldest packet leave the window, and keeps it where it belongs to
-// the head or the tail of its connection.
+// pass removes the oldest packet from the window. It keeps the packet if it belongs to the
+// head or the tail of its connection.
 func (r *recorder) pass() {
 	e := &r.ring[r.first%windowPackets]
 	r.first++
@@ -212,8 +210,8 @@ func (r *recorder) keepLast(c *record, e *entry) {
 	}
 }
 
-// keepAlso makes packets behind the head of a connection outlast the window,
-// in place of those of the last call.
+// keepAlso keeps packets after the head of a connection longer than the window does. They replace
+// the packets of the last call.
 func (r *recorder) keepAlso(c *record, packets []seen) {
 	for i := range c.extra {
 		r.kept -= len(c.extra[i].data) + keptOverhead
@@ -225,7 +223,7 @@ func (r *recorder) keepAlso(c *record, packets []seen) {
 	}
 }
 
-// record finds or creates the record of a connection.
+// record returns the record of a connection. It creates it if necessary.
 func (r *recorder) record(stream uint32) *record {
 	if r.last != nil && r.last.stream == stream && !r.last.dropped {
 		return r.last
@@ -245,7 +243,7 @@ func (r *recorder) record(stream uint32) *record {
 	return c
 }
 
-// evictOldest evicts the connection that was silent longest.
+// evictOldest evicts the connection that has been silent longest.
 func (r *recorder) evictOldest() {
 	c := r.active.Remove(r.active.Front()).(*record)
 	delete(r.records, c.stream)
@@ -257,8 +255,8 @@ func (r *recorder) evictOldest() {
 	c.head, c.tail, c.extra, c.dropped = nil, nil, nil, true
 }
 
-// packets are those of a connection that are still there, in order. Their bytes
-// are valid until the next call of take.
+// packets returns the kept packets of a connection in order. Their bytes are valid until the next
+// call of take.
 func (r *recorder) packets(c *record) []seen {
 	var recent []seen
 	for n := c.newest; n > r.first; {

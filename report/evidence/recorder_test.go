@@ -9,7 +9,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// recordOne gives a recorder a packet of n bytes on a stream.
+// recordOne passes a packet of n bytes on a stream to a recorder.
 func recordOne(r *recorder, stream uint32, frame uint64, n int) {
 	data := make([]byte, n)
 	binary.LittleEndian.PutUint64(data, frame)
@@ -18,7 +18,7 @@ func recordOne(r *recorder, stream uint32, frame uint64, n int) {
 	r.take(stream, &p, &s)
 }
 
-// check holds the books of a recorder against what it has.
+// check compares the counters of a recorder with its contents.
 func (r *recorder) check(t *testing.T) {
 	t.Helper()
 	kept := 0
@@ -41,7 +41,8 @@ func (r *recorder) check(t *testing.T) {
 	}
 }
 
-// TestRecorderStaysWithinItsBounds: many connections, long connections, large packets, small ones.
+// TestRecorderStaysWithinItsBounds uses many connections, long connections, large and small
+// packets.
 func TestRecorderStaysWithinItsBounds(t *testing.T) {
 	r := newRecorder()
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -57,8 +58,8 @@ func TestRecorderStaysWithinItsBounds(t *testing.T) {
 	}
 }
 
-// TestRecorderKeepsHeadTailAndWindow: of a long connection the first packets, and of a silent
-// one the last, outlast the window, with their bytes.
+// TestRecorderKeepsHeadTailAndWindow: the first packets of a long connection, and the last packets
+// of a silent one, are kept after they leave the window.
 func TestRecorderKeepsHeadTailAndWindow(t *testing.T) {
 	r := newRecorder()
 	frame := uint64(0)
@@ -95,7 +96,7 @@ func TestRecorderKeepsHeadTailAndWindow(t *testing.T) {
 	}
 }
 
-// TestRecorderForgetsTheConnectionSilentForLongest makes room where it hurts least.
+// TestRecorderForgetsTheConnectionSilentForLongest: its packets are the least likely to be needed.
 func TestRecorderForgetsTheConnectionSilentForLongest(t *testing.T) {
 	r := newRecorder()
 	for stream := range uint32(maxRecords + 1) {
@@ -107,7 +108,7 @@ func TestRecorderForgetsTheConnectionSilentForLongest(t *testing.T) {
 	r.check(t)
 }
 
-// TestRecorderAllocatesNothingInTheSteadyState: bulk traffic on connections that are known.
+// TestRecorderAllocatesNothingInTheSteadyState: bulk traffic on known connections.
 func TestRecorderAllocatesNothingInTheSteadyState(t *testing.T) {
 	r := newRecorder()
 	p := capture.Packet{Data: make([]byte, 1500), Length: 1500}

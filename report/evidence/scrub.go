@@ -12,24 +12,24 @@ import (
 	"github.com/kafkavet/kafkavet/report/redact"
 )
 
-// scrubber overwrites in the packets of a connection what must not leave the house. It puts the
-// payload in order and walks through the Kafka messages or TLS records in it. It keeps only what
-// it recognises: where the place in the stream is not known, everything is overwritten.
+// scrubber overwrites confidential bytes in the packets of a connection. It orders the payload and
+// parses the Kafka frames or TLS records in it. It keeps only what it recognises. Where the
+// position in the stream is unknown, it overwrites everything.
 type scrubber struct {
 	level decode.Blanking
 	// names, if not nil, replaces names.
 	names *redact.Pseudonyms
 }
 
-// maxScrubbedMessage is the longest Kafka message believed in, as in decode: 1 GiB.
+// maxScrubbedMessage is the longest accepted Kafka frame, as in decode: 1 GiB.
 const maxScrubbedMessage = 1 << 30
 
-// island is a part of one direction without a hole.
+// island is a part of one direction without a gap.
 type island struct {
-	// at is the offset of its first byte in the stream.
+	// at is the stream offset of its first byte.
 	at    int64
 	bytes []byte
-	// starts are the offsets in bytes at which a packet's payload begins.
+	// starts are the offsets in bytes at which the payload of a packet begins.
 	starts []int
 }
 
@@ -48,7 +48,7 @@ type direction struct {
 	whole bool
 }
 
-// connection scrubs the packets of x, and reports whether it speaks TLS.
+// connection scrubs the packets of x, and reports whether they are TLS.
 func (s *scrubber) connection(x *exhibit) (encrypted bool) {
 	dirs := x.directions()
 	for d := range dirs {
@@ -76,7 +76,7 @@ func (s *scrubber) connection(x *exhibit) (encrypted bool) {
 	return encrypted
 }
 
-// prefaces scrubs what goes before the conversation, and leaves in dirs what is behind it.
+// prefaces scrubs the prefaces of the connection, and removes them from dirs.
 func (s *scrubber) prefaces(dirs *[2]direction) {
 	asked, answered := &dirs[reassembly.ToBroker], &dirs[reassembly.ToClient]
 	for n := 0; n == 0 || len(asked.first()) > 0; {
@@ -91,7 +91,8 @@ func (s *scrubber) prefaces(dirs *[2]direction) {
 	}
 }
 
-// pass leaves the first n bytes out: the rest becomes a stream of its own, in the same memory.
+// pass removes the first n bytes. The remaining bytes become a stream of their own in the same
+// memory.
 func (d *direction) pass(n int) {
 	behind := make([]*island, 0, len(d.islands))
 	for i, old := range d.islands {
@@ -109,7 +110,7 @@ func (d *direction) pass(n int) {
 	d.islands = behind
 }
 
-// directions sorts the packets' payload by direction, that of the client first.
+// directions returns the payload of the packets by direction, the client's first.
 func (x *exhibit) directions() [2]direction {
 	var dirs [2]direction
 	client := x.clientIsBack()
@@ -141,8 +142,8 @@ func (x *exhibit) directions() [2]direction {
 	return dirs
 }
 
-// clientIsBack reports whether the client is not the one who sent the first packet.
-// The client is who sent the SYN, or who is known to be it, or else the sender of that packet.
+// clientIsBack reports whether the client is not the sender of the first packet. The client is the
+// sender of the SYN, or else the known client, or else the sender of that packet.
 func (x *exhibit) clientIsBack() bool {
 	for i := range x.packets {
 		switch p := &x.packets[i]; p.flags & (capture.SYN | capture.ACK) {
@@ -155,8 +156,7 @@ func (x *exhibit) clientIsBack() bool {
 	return x.client.IsValid() && x.client != x.opener
 }
 
-// assemble puts the pieces in order and joins them; of bytes that came more than once
-// the first copy counts.
+// assemble orders the pieces and joins them. Of retransmitted bytes it uses the first copy.
 func (d *direction) assemble() {
 	order := slices.Clone(d.pieces)
 	slices.SortStableFunc(order, func(a, b piece) int { return cmp.Compare(a.at, b.at) })
@@ -180,13 +180,13 @@ func (d *direction) assemble() {
 	}
 }
 
-// writeBack puts what the islands hold now into the packets.
+// writeBack copies the scrubbed bytes of the islands into the packets.
 func (d *direction) writeBack() {
 	for _, p := range d.pieces {
 		before := slices.Clone(p.text)
 		clear(p.text)
 		i, _ := slices.BinarySearchFunc(d.islands, p.at, func(i *island, at int64) int { return cmp.Compare(i.end(), at+1) })
-		if i < len(d.islands) { // a piece lies in one island, but for bytes before the connection's first
+		if i < len(d.islands) { // a piece is in one island, except for bytes before the connection's first
 			from, b := p.at-d.islands[i].at, d.islands[i].bytes
 			copy(p.text[min(max(0, -from), int64(len(p.text))):], b[min(max(0, from), int64(len(b))):])
 		}
@@ -200,7 +200,7 @@ func (d *direction) clear() {
 	}
 }
 
-// first is the beginning of the stream, nil where that is not there.
+// first returns the beginning of the stream; nil if it is missing.
 func (d *direction) first() []byte {
 	if d.whole && len(d.islands) > 0 && d.islands[0].at == 0 {
 		return d.islands[0].bytes
@@ -211,28 +211,28 @@ func (d *direction) first() []byte {
 // asks reports whether the stream begins with a Kafka request.
 func (d *direction) asks() bool { return looksLikeRequest(d.first()) }
 
-// conversation is the walk through the Kafka messages of a connection.
+// conversation scrubs the Kafka frames of a connection.
 type conversation struct {
 	*scrubber
 	exhibit *exhibit
-	// asked are the requests that have no answer so far.
+	// asked are the requests without an answer so far.
 	asked []decode.RequestHead
 	ids   [][]byte
-	// tokens: what follows may be SASL tokens without a header (KIP-43).
+	// tokens: the next frames may be SASL tokens without a header (KIP-43).
 	tokens bool
 }
 
 func (c *conversation) messages(d *direction, way reassembly.Direction) {
-	at := int64(-1) // where the next message begins; -1 where that is not known
+	at := int64(-1) // stream offset of the next frame; -1 if unknown
 	if d.whole {
 		at = 0
 	}
 	for _, i := range d.islands {
 		if at >= i.end() {
-			clear(i.bytes) // all of it lies in a message that began before a hole
+			clear(i.bytes) // all of it belongs to a frame that began before a gap
 			continue
 		}
-		done := 0 // what comes before is scrubbed
+		done := 0 // the bytes before it are scrubbed
 		for done < len(i.bytes) {
 			if at < i.at+int64(done) {
 				at = c.anchor(i, done, way)
@@ -253,7 +253,8 @@ func (c *conversation) messages(d *direction, way reassembly.Direction) {
 	}
 }
 
-// anchor looks in the island, from an offset in it on, for a message, and returns where in the stream its size field begins; -1 where there is none.
+// anchor searches the island for a frame, starting at offset from. It returns the stream offset of
+// the frame's size field, or -1 for none.
 func (c *conversation) anchor(i *island, from int, way reassembly.Direction) int64 {
 	best := -1
 	next, _ := slices.BinarySearch(i.starts, from)
@@ -276,7 +277,7 @@ func (c *conversation) anchor(i *island, from int, way reassembly.Direction) int
 	return i.at + int64(best)
 }
 
-// findRequest looks for the request with that pattern, from an offset on; -1 where it is not.
+// findRequest returns the offset of the request with that pattern at or after from, or -1.
 func findRequest(b []byte, from int, pattern []byte) int {
 	for at := from; at+4 < len(b); at++ {
 		n := bytes.Index(b[at+4:], pattern)
@@ -293,7 +294,7 @@ func findRequest(b []byte, from int, pattern []byte) int {
 	return -1
 }
 
-// answers reports whether b begins with the answer to a request that is known.
+// answers reports whether b begins with the answer to a known request.
 func (c *conversation) answers(b []byte) bool {
 	if len(b) < 8 {
 		return false
@@ -303,7 +304,8 @@ func (c *conversation) answers(b []byte) bool {
 		slices.ContainsFunc(c.asked, func(h decode.RequestHead) bool { return h.CorrelationID == id })
 }
 
-// looksLikeRequest reports whether b begins with the size of a Kafka request, and with one behind it.
+// looksLikeRequest reports whether b begins with the size field of a Kafka request and a plausible
+// request.
 func looksLikeRequest(b []byte) bool {
 	if len(b) < 4 {
 		return false
@@ -312,8 +314,8 @@ func looksLikeRequest(b []byte) bool {
 	return size > 0 && decode.LooksLikeRequest(size, b[4:min(int64(len(b)), 4+size)]) == reassembly.Strong
 }
 
-// message scrubs the message that b begins with at an offset, as far as it is
-// there, and returns where the next one begins; -1 where that is not known.
+// message scrubs the available part of the frame at the beginning of b. at is its stream offset.
+// It returns the offset of the next frame, or -1 if unknown.
 func (c *conversation) message(b []byte, at int64, way reassembly.Direction) int64 {
 	if len(b) < 4 {
 		clear(b)
@@ -333,7 +335,7 @@ func (c *conversation) message(b []byte, at int64, way reassembly.Direction) int
 	return at + 4 + size
 }
 
-// request scrubs a request, or overwrites what is none.
+// request scrubs a request. If the body is no request, it overwrites it.
 func (c *conversation) request(size int64, body []byte) {
 	head, ok := decode.ReadRequestHead(size, body)
 	if !ok || c.tokens && !c.endsTokens(head, size, body) {
@@ -355,15 +357,14 @@ func (c *conversation) request(size int64, body []byte) {
 	}
 }
 
-// endsTokens reports whether a message behind a SaslHandshake v0 is a request
-// again, and no token.
+// endsTokens reports whether a frame after a SaslHandshake v0 is a request again, and not a token.
 func (c *conversation) endsTokens(head decode.RequestHead, size int64, body []byte) bool {
 	known := slices.ContainsFunc(c.ids, func(id []byte) bool { return bytes.Equal(id, head.ClientID) })
 	return known && int(head.Key) <= int(decode.MaxKnownKey) && (len(head.ClientID) > 0 || decode.FitsRequest(size, body))
 }
 
-// response scrubs a response. One that answers no request that is known may
-// be a token, and is overwritten.
+// response scrubs a response. A response that answers no known request may be a token, and is
+// overwritten.
 func (c *conversation) response(size int64, body []byte) {
 	if len(body) < 4 {
 		clear(body)

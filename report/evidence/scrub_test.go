@@ -14,7 +14,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/redact"
 )
 
-// exhibitOf makes an exhibit of packets, all of one connection.
+// exhibitOf returns an exhibit of packets of one connection.
 func exhibitOf(packets []capturetest.Packet, kafka bool) *exhibit {
 	d := capture.NewDissector(capture.DissectorOptions{})
 	x := &exhibit{kafka: kafka}
@@ -31,7 +31,7 @@ func exhibitOf(packets []capturetest.Packet, kafka bool) *exhibit {
 	return x
 }
 
-// payload is what the packets of one direction hold, one after the other.
+// payload returns the joined payload of one direction.
 func (x *exhibit) payload(toBroker bool) []byte {
 	var b []byte
 	client := x.clientIsBack()
@@ -48,7 +48,7 @@ var (
 	scrubBroker = netip.MustParseAddrPort("192.0.2.2:9092")
 )
 
-// conversationOf is a connection in which the two sides said that, request and response by turns.
+// conversationOf returns a connection with these messages, request and response in turn.
 func conversationOf(handshake bool, messages ...[]byte) []capturetest.Packet {
 	r := capturetest.NewRecorder()
 	c := r.Join(scrubClient, scrubBroker)
@@ -67,7 +67,7 @@ func TestScrubKeepsNoSASLToken(t *testing.T) {
 		name      string
 		handshake bool
 		messages  [][]byte
-		// requests are the API keys that are still to be seen.
+		// requests are the API keys that must remain readable.
 		requests []int16
 	}{
 		{"raw tokens after SaslHandshake v0", true, [][]byte{
@@ -108,7 +108,8 @@ func TestScrubKeepsNoSASLToken(t *testing.T) {
 	}
 }
 
-// TestScrubOverwritesWhatIsBehindAHole: the place in the stream is lost, and what follows may be anything.
+// TestScrubOverwritesWhatIsBehindAHole: after a gap the position in the stream is unknown, and the
+// data may be anything.
 func TestScrubOverwritesWhatIsBehindAHole(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(scrubClient, scrubBroker)
@@ -122,7 +123,7 @@ func TestScrubOverwritesWhatIsBehindAHole(t *testing.T) {
 	}
 }
 
-// TestScrubOfClientHello: the server name is replaced, what a client can do stays.
+// TestScrubOfClientHello: the server name is replaced, the capabilities of the client remain.
 func TestScrubOfClientHello(t *testing.T) {
 	here, there := net.Pipe()
 	go func() {
@@ -150,7 +151,8 @@ func TestScrubOfClientHello(t *testing.T) {
 	}
 }
 
-// TestDisguiseKeepsChecksumsRight in every wrapping: what is overwritten is summed up anew.
+// TestDisguiseKeepsChecksumsRight: in every encapsulation, checksums over overwritten bytes are
+// recomputed.
 func TestDisguiseKeepsChecksumsRight(t *testing.T) {
 	names := redact.NewPseudonyms("key")
 	request := capturetest.ApiVersionsRequest(3, 1, "app", "lib", "1")
@@ -183,8 +185,8 @@ func TestDisguiseKeepsChecksumsRight(t *testing.T) {
 	}
 }
 
-// FuzzScrub makes connections of arbitrary segments. Whatever they hold, lengths stay, nothing
-// panics, and what no request or answer is in is overwritten.
+// FuzzScrub makes connections of arbitrary segments. Lengths must not change, nothing may panic,
+// and bytes outside known requests and answers must be overwritten.
 func FuzzScrub(f *testing.F) {
 	f.Add([]byte{0, 2, 0, 4, 's', 'e', 'c', 'r', 1, 0x12, 0, 0}, true)
 	f.Add(append([]byte{0, 0x10, 0, 60}, capturetest.SaslHandshake(0, 1, "app", "PLAIN")...), false)
@@ -210,8 +212,8 @@ func FuzzScrub(f *testing.F) {
 	})
 }
 
-// segmentsOf makes packets of a script: direction, flags, how far the sequence
-// number jumps, length, payload.
+// segmentsOf makes packets from a script: direction, flags, increase of the sequence number,
+// length, payload.
 func segmentsOf(script []byte) []capturetest.Packet {
 	var packets []capturetest.Packet
 	var next [2]uint32

@@ -6,10 +6,11 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 )
 
-// TLS as far as it is in the clear (RFC 5246, RFC 8446).
+// The plaintext parts of TLS (RFC 5246, RFC 8446).
 const (
 	recordHead = 5
-	// maxRecord is the longest TLS record: 2^14 bytes and what encryption adds (RFC 5246 6.2.3).
+	// maxRecord is the longest TLS record: 2^14 bytes and the expansion by encryption (RFC 5246
+	// 6.2.3).
 	maxRecord = 1<<14 + 2048
 
 	recordChange    = 20
@@ -23,22 +24,20 @@ const (
 	extensionServerName = 0
 )
 
-// plainExtensions are the extensions of a ClientHello that show what a client
-// supports, and not who it is (IANA, TLS ExtensionType Values): groups, point
-// formats, signature algorithms, ALPN, encrypt-then-MAC, extended master
-// secret, versions, PSK modes, key share, renegotiation.
+// plainExtensions are the extensions of a ClientHello that show the capabilities of a client and
+// not its identity (IANA, TLS ExtensionType Values): groups, point formats, signature algorithms,
+// ALPN, encrypt-then-MAC, extended master secret, versions, PSK modes, key share, renegotiation.
 var plainExtensions = map[uint16]bool{
 	10: true, 11: true, 13: true, 16: true, 22: true, 23: true, 43: true, 45: true, 51: true, 0xff01: true,
 }
 
-// isRecord reports whether b begins like a TLS record.
 func isRecord(b []byte) bool {
 	return len(b) >= recordHead && b[0] >= recordChange && b[0] <= recordData && b[1] == 3 && b[2] <= 4 &&
 		binary.BigEndian.Uint16(b[3:]) <= maxRecord
 }
 
-// speaksTLS reports whether the direction begins with a TLS record, or, where its
-// beginning is not there, each of its parts does.
+// speaksTLS reports whether the direction begins with a TLS record. If its beginning is missing,
+// the first available bytes must begin with one.
 func (d *direction) speaksTLS() bool {
 	if b := d.first(); b != nil {
 		return isRecord(b)
@@ -46,8 +45,8 @@ func (d *direction) speaksTLS() bool {
 	return len(d.islands) > 0 && isRecord(d.islands[0].bytes)
 }
 
-// records scrubs a direction that speaks TLS. Without pseudonyms it stays: what is secret
-// in it is encrypted. With them only the records' heads, hellos, alerts in the clear stay.
+// records scrubs a direction with TLS. Without pseudonyms nothing changes: the secret parts are
+// encrypted. With pseudonyms only record headers, hellos and plaintext alerts remain.
 func (s *scrubber) records(d *direction) {
 	if s.names == nil {
 		return
@@ -64,7 +63,7 @@ func (s *scrubber) records(d *direction) {
 			clear(i.bytes)
 			continue
 		case at < i.at && isRecord(i.bytes):
-			at, encrypted = i.at, true // what came before is not known
+			at, encrypted = i.at, true // the bytes before it are unknown
 		case at < i.at:
 			clear(i.bytes)
 			at = -1
@@ -96,7 +95,7 @@ func (s *scrubber) records(d *direction) {
 	s.handshake(handshake)
 }
 
-// handshake scrubs the handshake messages that lie in parts one after the other.
+// handshake scrubs the handshake messages in consecutive parts.
 func (s *scrubber) handshake(parts [][]byte) {
 	var all []byte
 	for _, p := range parts {
@@ -123,8 +122,8 @@ func (s *scrubber) handshake(parts [][]byte) {
 	}
 }
 
-// clientHello replaces the server name and overwrites the extensions that can
-// identify the client.
+// clientHello replaces the server name, and overwrites the extensions that can identify the
+// client.
 func (s *scrubber) clientHello(b []byte) {
 	const fixed = 2 + 32 // version, random
 	hello := cryptobyte.String(b)
@@ -139,7 +138,7 @@ func (s *scrubber) clientHello(b []byte) {
 		var body cryptobyte.String
 		switch {
 		case !hello.ReadUint16(&kind) || !hello.ReadUint16LengthPrefixed(&body):
-			clear(hello) // cut
+			clear(hello) // truncated
 			return
 		case kind == extensionServerName:
 			s.serverName(body)

@@ -17,62 +17,64 @@ import (
 // maxComment bounds the comment on one packet, in bytes.
 const maxComment = 1000
 
-// Summary says what a file of evidence holds.
+// Summary describes a file of evidence.
 type Summary struct {
-	// Packets and Connections count what is in it, Findings the findings that they prove.
+	// Packets and Connections count the contents of the file. Findings counts the findings that
+	// they prove.
 	Packets, Connections, Findings int
-	// Unproven counts the findings of which no occurrence could be kept.
+	// Unproven counts the findings without any kept occurrence.
 	Unproven int
-	// Encrypted counts the connections that speak TLS. They are in it as captured, or, with
-	// pseudonyms, with nothing left of what is encrypted but its length.
+	// Encrypted counts the connections with TLS. They are in the file as captured. With
+	// pseudonyms, only the length of their encrypted data remains.
 	Encrypted int
-	// Omitted counts the occurrences that were to be kept, but whose packets were evicted.
+	// Omitted counts the wanted occurrences whose packets had been evicted.
 	Omitted uint64
 
-	// places are where the packets of the input are in the file.
+	// places maps packets of the input to their places in the file.
 	places map[framePlace]filePlace
 }
 
-// filePlace is where a packet is in the file, as Wireshark numbers it.
+// filePlace is the place of a packet in the file, with Wireshark's numbers.
 type filePlace struct {
 	frame  uint64
 	stream uint32
 }
 
-// Find returns where a packet of the input is in the file, as Wireshark numbers it: the frame and the connection. ok is
-// false where it is not in it.
+// Find returns the frame and stream numbers in the file, as Wireshark counts, of a packet of the
+// input. ok is false if the file does not have the packet.
 func (s *Summary) Find(capture uint32, frame uint64) (inFrame uint64, inStream uint32, ok bool) {
 	at, ok := s.places[framePlace{capture, frame}]
 	return at.frame, at.stream, ok
 }
 
-// Place is where an occurrence of a finding is.
+// Place is the position of an occurrence of a finding.
 type Place struct {
 	At     capture.Position
 	Stream uint32
 }
 
-// Claim is a finding of the report that is to be proven.
+// Claim is a finding of the report that needs a proof.
 type Claim struct {
-	// IDs are those under which its packets were kept. Shared are IDs of packets that were kept before it
-	// was decided which finding they prove: Occurrences are this one's among them.
+	// IDs are the IDs under which its packets were kept. Shared are IDs whose packets were kept
+	// before it was decided which finding they prove. Occurrences selects the packets of this
+	// finding from those.
 	IDs, Shared []ID
 	Occurrences []Place
 	Code        string
-	// Domain and Broker are the address that the finding is about.
+	// Domain and Broker are the broker address of the finding.
 	Domain uint64
 	Broker netip.AddrPort
-	// WithTLS: the finding is what it is because the address spoke TLS on another
-	// connection; WithClear: because it answered in the clear.
+	// WithTLS: the finding depends on TLS that the address used on another connection. WithClear:
+	// it depends on a plaintext answer of the address.
 	WithTLS, WithClear bool
 }
 
-// Write writes the evidence for claims, the findings of the report so far, as a
-// pcapng file. captures describe the inputs (capture.Source.Captures). It can
-// be called once: what was gathered is overwritten where it must not be shown.
+// Write writes the evidence for claims, the findings of the current report, as a pcapng file.
+// captures describe the inputs (capture.Source.Captures). It can be called once, because it
+// overwrites confidential bytes in place.
 //
-// Whatever the options, TLS secrets are not in the file; records, SASL tokens, credentials and
-// configuration are overwritten with zeros, lengths and headers staying as they were.
+// With any options, the file contains no TLS secrets. Zeros overwrite records, SASL tokens,
+// credentials and configuration. Lengths and headers stay unchanged.
 func (e *Collector) Write(w io.Writer, claims []Claim, captures []capture.Info) (Summary, error) {
 	sum := Summary{Omitted: e.omitted}
 	comments, used := e.pick(claims, &sum)
@@ -97,7 +99,7 @@ func (e *Collector) Write(w io.Writer, claims []Claim, captures []capture.Info) 
 	return sum, out.Flush()
 }
 
-// number fills in the numbers that packets and connections have in the file.
+// number assigns frame and stream numbers of the file.
 func (s *Summary) number(packets []*seen) {
 	s.places = make(map[framePlace]filePlace, len(packets))
 	streams := map[uint32]uint32{}
@@ -109,10 +111,10 @@ func (s *Summary) number(packets []*seen) {
 	}
 }
 
-// pseudonymsMark stands in the comment on a file in which everything has a pseudonym.
+// pseudonymsMark is part of the comment on a file with pseudonyms.
 const pseudonymsMark = "Addresses, names and client ids are replaced"
 
-// HasPseudonyms reports whether a capture is evidence in which everything has a pseudonym, by the comment on it.
+// HasPseudonyms reports whether comment is the comment of an evidence file with pseudonyms.
 func HasPseudonyms(comment string) bool { return strings.Contains(comment, pseudonymsMark) }
 
 func (e *Collector) about(sum *Summary) string {
@@ -128,7 +130,7 @@ func (e *Collector) about(sum *Summary) string {
 	return text
 }
 
-// OfEncrypted says what there is of connections that speak TLS.
+// OfEncrypted describes the contents of TLS connections in the file.
 func (s *Summary) OfEncrypted(redacted bool) string {
 	if redacted {
 		return "what was found inside is not proven here, only lengths and the beginning of the handshake are left"
@@ -136,7 +138,7 @@ func (s *Summary) OfEncrypted(redacted bool) string {
 	return "what was sent inside can be read by everyone who has the key log, records and credentials included"
 }
 
-// framePlace is a packet's place in the input.
+// framePlace is the place of a packet in the input.
 type framePlace struct {
 	capture uint32
 	frame   uint64
@@ -144,7 +146,7 @@ type framePlace struct {
 
 func place(at capture.Position) framePlace { return framePlace{at.Capture, at.Frame} }
 
-// pick gathers the comments and the exhibits of the claims.
+// pick returns the comments and the exhibits of the claims.
 func (e *Collector) pick(claims []Claim, sum *Summary) (map[framePlace][]string, []*exhibit) {
 	comments := map[framePlace][]string{}
 	streams := map[uint32]bool{}
@@ -179,7 +181,7 @@ func (e *Collector) pick(claims []Claim, sum *Summary) (map[framePlace][]string,
 	return comments, used
 }
 
-// proofsOf are the first proofs of a claim.
+// proofsOf returns the first proofs of a claim.
 func (e *Collector) proofsOf(claim *Claim) []*proof {
 	var out []*proof
 	for _, id := range claim.IDs {
@@ -199,8 +201,7 @@ func (e *Collector) proofsOf(claim *Claim) []*proof {
 	return out[:min(len(out), e.opt.Occurrences)]
 }
 
-// corroborate adds the connection without which the input as a whole would not
-// make the finding what it is.
+// corroborate adds the other connection on which the finding depends.
 func (e *Collector) corroborate(p *proof, claim *Claim) {
 	l := e.addresses[network{claim.Domain, claim.Broker}]
 	switch {
@@ -212,8 +213,8 @@ func (e *Collector) corroborate(p *proof, claim *Claim) {
 	}
 }
 
-// scrubbed overwrites in the exhibits what must not be shown, and returns their
-// packets in the order of the input. It counts those that speak TLS.
+// scrubbed overwrites confidential bytes in the exhibits, and returns their packets in the order
+// of the input. It counts the exhibits with TLS.
 func (e *Collector) scrubbed(used []*exhibit, sum *Summary) []*seen {
 	s := scrubber{level: decode.BlankSecrets, names: e.opt.Pseudonyms}
 	if s.names != nil {
@@ -246,7 +247,7 @@ type evidenceFile struct {
 	numbers   map[interfaceKey]uint32
 }
 
-// packet writes a packet, after its interface where that is new.
+// packet writes a packet, and before it its interface if that is new.
 func (f *evidenceFile) packet(s *seen, comments []string) error {
 	key := interfaceKey{s.at.Capture, s.iface, s.link}
 	number, ok := f.numbers[key]

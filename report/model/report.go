@@ -243,8 +243,8 @@ type Client struct {
 
 // Usage counts the requests of a client for one API.
 type Usage struct {
-	Key      int16          `json:"key"`
-	Name     string         `json:"name"`
+	Key  int16  `json:"key"`
+	Name string `json:"name"`
 	// Versions are ordered by version.
 	Versions []VersionUsage `json:"versions"`
 }

@@ -36,9 +36,9 @@ type LaneEvent struct {
 	Time  Time
 	// Count is the number of requests. Until is the time of the last one; all other fields
 	// describe the first one. Mixed: the requests differ in API, version or outcome.
-	Count   uint64
-	Until   Time
-	Mixed   bool
+	Count uint64
+	Until Time
+	Mixed bool
 	// Seconds is the time from the request to its outcome.
 	Seconds float64
 	APIKey  int16
