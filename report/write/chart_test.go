@@ -14,7 +14,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// position is a place in percent as a number.
+// position parses a position in percent.
 func position(t testing.TB, percent string) float64 {
 	t.Helper()
 	x, err := strconv.ParseFloat(percent, 64)
@@ -93,7 +93,7 @@ func TestTimeAxisOfOneMoment(t *testing.T) {
 	}
 }
 
-// TestTicksAreToldApart: moments within a second, a minute after the first, have names of their own.
+// TestTicksAreToldApart: times within a second, a minute after the first, have different labels.
 func TestTicksAreToldApart(t *testing.T) {
 	var moments []moment
 	for i := range 40 {
@@ -156,8 +156,8 @@ func TestLaneLabelsTheErrorRatherThanTheWarning(t *testing.T) {
 	}
 }
 
-// TestTheEndIsToldApartOnBusyLanes: however many requests came before, the request that broke the
-// range and the close right behind it do not lie on each other.
+// TestTheEndIsToldApartOnBusyLanes: after any number of requests, the request outside its range
+// and the close after it do not overlap.
 func TestTheEndIsToldApartOnBusyLanes(t *testing.T) {
 	var lanes []*model.Lane
 	for i := range 5 {

@@ -14,7 +14,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// formatted is a report in a format.
 func formatted(t *testing.T, name string, r *model.Report, opt TextOptions) []byte {
 	t.Helper()
 	for _, f := range Formats() {
@@ -30,14 +29,15 @@ func formatted(t *testing.T, name string, r *model.Report, opt TextOptions) []by
 	return nil
 }
 
-// acceptedReport is the rich one with its first finding accepted.
+// acceptedReport returns richReport with its first finding accepted.
 func acceptedReport() *model.Report {
 	r := richReport()
 	r.Findings[0].Accepted = true
 	return r
 }
 
-// TestSARIFIsValid reads SARIF with a library that knows every field and holds it against the schema of OASIS.
+// TestSARIFIsValid parses SARIF with a library that knows every field, and validates it against
+// the schema of OASIS.
 func TestSARIFIsValid(t *testing.T) {
 	live := richReport()
 	live.Captures[0].Path, live.Captures[0].Format = "any", "live"
@@ -50,7 +50,7 @@ func TestSARIFIsValid(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		for _, run := range log.Runs { // the library leaves defaults empty
+		for _, run := range log.Runs { // the library omits default values
 			run.Language, run.NewlineSequences, run.Tool.Driver.Language = "en-US", []string{"\n"}, "en-US"
 		}
 		if err := log.Validate(); err != nil {
@@ -84,7 +84,7 @@ var documentedRule = model.Rule{
 	Documentation: model.Documentation{What: "What it means.", Why: "Why so.", Wire: "Bytes.", Do: "Upgrade."},
 }
 
-// TestSARIFDescribesRules: code scanning shows the text of explain, and links to its page.
+// TestSARIFDescribesRules: code scanning shows the text of explain and links to its page.
 func TestSARIFDescribesRules(t *testing.T) {
 	rules := func(opt TextOptions) []*sarif.ReportingDescriptor {
 		log, err := sarif.FromBytes(formatted(t, "sarif", richReport(), opt))
@@ -103,7 +103,7 @@ func TestSARIFDescribesRules(t *testing.T) {
 	}
 }
 
-// TestSARIFNamesNoFileOfALiveCapture: an interface and standard input are no files.
+// TestSARIFNamesNoFileOfALiveCapture: an interface and standard input are not files.
 func TestSARIFNamesNoFileOfALiveCapture(t *testing.T) {
 	r := richReport()
 	o := r.Findings[0].Occurrences[0]
@@ -125,7 +125,8 @@ func TestSARIFNamesNoFileOfALiveCapture(t *testing.T) {
 	}
 }
 
-// TestTestNamesAreStable: counts, ports and times differ between runs, and a build server takes another name for a new test.
+// TestTestNamesAreStable: counts, ports and times differ between runs. A build server treats a
+// different name as a new test.
 func TestTestNamesAreStable(t *testing.T) {
 	names := func(r *model.Report) (list []string) {
 		var suites struct {
@@ -223,7 +224,7 @@ func TestGitHub(t *testing.T) {
 	if got := lines(emptyReport()); len(got) != 1 || !strings.HasPrefix(got[0], "::notice title=kafkavet::0 requests checked") {
 		t.Errorf("nothing found: %q", got)
 	}
-	// Text from the wire begins no command and ends no property.
+	// Text from the wire cannot begin a command or end a property.
 	for _, line := range lines(hostileReport("\n::error::x%0A,title=y")) {
 		if strings.Count(line, "::error") > 1 && strings.Contains(line, "\n") {
 			t.Errorf("%q", line)
@@ -231,7 +232,8 @@ func TestGitHub(t *testing.T) {
 	}
 }
 
-// TestShortfall: a run that fails because too little was checked fails in JUnit, GitHub and SARIF, too.
+// TestShortfall: a run that fails because too little was checked also fails in JUnit, GitHub and
+// SARIF.
 func TestShortfall(t *testing.T) {
 	const short = "0 requests checked, --require-checked asks for 1"
 	opt := TextOptions{Shortfall: short}
@@ -271,7 +273,8 @@ func TestCSV(t *testing.T) {
 	}
 }
 
-// TestKey: a key fits findings that differ in what changes between runs, and what it leaves empty fits everything.
+// TestKey: a key matches findings that differ in properties that change between runs. An empty
+// field matches every value.
 func TestKey(t *testing.T) {
 	f := richReport().Findings[0]
 	k := f.Key()
@@ -301,7 +304,7 @@ func TestKey(t *testing.T) {
 	}
 }
 
-// TestOurTextsAreWhole: what to do is never cut, however long.
+// TestOurTextsAreWhole: the advice is never truncated.
 func TestOurTextsAreWhole(t *testing.T) {
 	r := richReport()
 	f := &r.Findings[0]

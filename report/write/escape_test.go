@@ -69,14 +69,12 @@ func FuzzEscape(f *testing.F) {
 	})
 }
 
-// escapeSeeds are texts to begin with.
 var escapeSeeds = []string{
 	"-", "", `""`, "a\tb", "a\nb\r\nc", "\x1b[2J\x1b]0;x\a", "\u009b31m", "\u202eevil", "\xff\xfe\xfd", "\x00",
 	"<script>alert(1)</script>", `{"a":"b"}`, strings.Repeat("字", 99), "\U0001f469\u200d\U0001f4bb",
 }
 
-// checkPrintable fails for anything in out that a terminal may take for a command,
-// or that is no UTF-8.
+// checkPrintable fails for bytes in out that a terminal may execute, or that are no UTF-8.
 func checkPrintable(t *testing.T, what string, out []byte) {
 	t.Helper()
 	if !utf8.Valid(out) {

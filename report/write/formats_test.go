@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestFormats: what every format of a report has to hold.
+// TestFormats checks properties of every format of a report.
 func TestFormats(t *testing.T) {
 	names, extensions := map[string]bool{}, map[string]bool{}
 	for _, f := range Formats() {
@@ -46,7 +46,7 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// TestEveryFormatSaysWhatAMatchIsWorth: a known issue that is only possible comes with the reason.
+// TestEveryFormatSaysWhatAMatchIsWorth: a match that is only possible comes with the reason.
 func TestEveryFormatSaysWhatAMatchIsWorth(t *testing.T) {
 	r := richReport()
 	known := r.Findings[0].KnownIssue

@@ -29,11 +29,10 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// browserTimeout is how long one page may take: a second does, but a machine
-// that is busy may need many.
+// browserTimeout is the limit for one page. It needs a second, but many on a busy machine.
 const browserTimeout = 2 * time.Minute
 
-// tab is a page in a browser, with what it asked for and what it complained about.
+// tab is a page in a browser, with its requests and its complaints.
 type tab struct {
 	*testing.T
 	ctx context.Context
@@ -43,7 +42,6 @@ type tab struct {
 	console  []string
 }
 
-// openTab starts a browser.
 func openTab(t *testing.T) *tab {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.DisableGPU,
@@ -51,7 +49,7 @@ func openTab(t *testing.T) *tab {
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium refuses to run as root otherwise.
 	}
-	// Not t.Context: that one ends before the browser is closed.
+	// t.Context would end before the browser is closed.
 	ctx, cancel := context.WithTimeout(context.Background(), browserTimeout)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
@@ -70,7 +68,7 @@ func openTab(t *testing.T) *tab {
 	return b
 }
 
-// heard notes what the page asks for and complains about.
+// heard records a request or a complaint of the page.
 func (b *tab) heard(event any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -88,7 +86,7 @@ func (b *tab) heard(event any) {
 	}
 }
 
-// heardSoFar is what was noted, and forgets it.
+// heardSoFar returns the records so far and clears them.
 func (b *tab) heardSoFar() (requests, console []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,7 +95,6 @@ func (b *tab) heardSoFar() (requests, console []string) {
 	return requests, console
 }
 
-// do runs actions.
 func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.Helper()
 	if err := chromedp.Do(b.ctx, actions...); err != nil {
@@ -105,7 +102,7 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// ask evaluates an expression.
+// ask evaluates a JavaScript expression.
 func ask[T any](b *tab, expression string) T {
 	b.Helper()
 	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
@@ -115,7 +112,7 @@ func ask[T any](b *tab, expression string) T {
 	return v
 }
 
-// until waits for an expression to become true.
+// until waits until an expression is true.
 func (b *tab) until(expression string) {
 	b.Helper()
 	for !ask[bool](b, expression) {
@@ -127,7 +124,7 @@ func (b *tab) until(expression string) {
 	}
 }
 
-// scheme sets what the reader prefers, "light" or "dark".
+// scheme sets the colour scheme that the reader prefers, "light" or "dark".
 func (b *tab) scheme(name string) {
 	b.Helper()
 	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
@@ -137,7 +134,7 @@ func (b *tab) scheme(name string) {
 	}
 }
 
-// file writes a report and gives its address.
+// file writes a report and returns its URL.
 func (b *tab) file(r *model.Report) string {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "report.html")
@@ -171,7 +168,8 @@ func TestBrowserShowsTheReportWithoutARequestOrAnError(t *testing.T) {
 	}
 }
 
-// TestBrowserScrollsWideTablesOnAPhone: what a table has beyond the screen can be reached, and a shadow says that it is there.
+// TestBrowserScrollsWideTablesOnAPhone: the part of a table beyond the screen can be reached, and
+// a shadow shows that it exists.
 func TestBrowserScrollsWideTablesOnAPhone(t *testing.T) {
 	b := openTab(t)
 	b.do(chromedp.EmulateViewport(390, 900), chromedp.Navigate(b.file(richReport())))
@@ -196,7 +194,7 @@ func TestBrowserShowsTheFindingWithItsPictures(t *testing.T) {
 			t.Errorf("the page does not show %q", want)
 		}
 	}
-	// A mark outside of its range is drawn, and beside the bar.
+	// A mark outside its range is visible, and beside the bar.
 	if !ask[bool](b, `(() => {
 		const strip = document.querySelector(".finding .strip");
 		const bar = strip.querySelector(".common").getBoundingClientRect();
@@ -205,7 +203,7 @@ func TestBrowserShowsTheFindingWithItsPictures(t *testing.T) {
 	})()`) {
 		t.Error("the version that was sent is not drawn beside the advertised range")
 	}
-	// The lanes: six errors, one after the other, each before the end of its connection.
+	// The lanes have six errors in sequence, each before the end of its connection.
 	if got := ask[string](b, `[...document.querySelectorAll("#lanes-0, .timeline")].length + " " +
 		[...document.querySelectorAll(".lane.error")].map((l) => {
 			const mark = l.querySelector(".k-error use").getBoundingClientRect();
@@ -264,8 +262,7 @@ func TestBrowserRunsNothingFromTheWire(t *testing.T) {
 	}
 }
 
-// TestBrowserPolicyHolds puts in by hand what must never get in, and sees that
-// the policy would stop it.
+// TestBrowserPolicyHolds injects forbidden content and checks that the policy stops it.
 func TestBrowserPolicyHolds(t *testing.T) {
 	for _, live := range []bool{false, true} {
 		b := openTab(t)
@@ -293,7 +290,7 @@ func TestBrowserPolicyHolds(t *testing.T) {
 			fetch(%[1]q + "/fetched").catch(() => {});
 			return null;
 		})()`, other.URL))
-		time.Sleep(200 * time.Millisecond) // Nothing is to come, so there is nothing to wait for.
+		time.Sleep(200 * time.Millisecond) // no request should arrive, so there is no event to wait for
 		if ask[bool](b, "window.ran === true") || ask[string](b, "getComputedStyle(document.body).maxWidth") == "7px" {
 			t.Errorf("live %v: what was put in ran", live)
 		}
@@ -357,7 +354,7 @@ func TestBrowserCanBeUsedWithTheKeyboard(t *testing.T) {
 	}
 }
 
-// liveServer serves a live page of a report that can be changed.
+// liveServer serves a live page of a report that a test can change.
 type liveServer struct {
 	mu     sync.Mutex
 	report *model.Report
@@ -381,21 +378,21 @@ func (s *liveServer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// change changes what is served.
+// change calls do under the lock.
 func (s *liveServer) change(do func(*liveServer)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	do(s)
 }
 
-// fetches is how often the page was served.
+// fetches returns how often the page was served.
 func (s *liveServer) fetches() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.served
 }
 
-// withNews is richReport with findings before all others.
+// withNews returns richReport preceded by n findings.
 func withNews(n int) *model.Report {
 	r := richReport()
 	r.Findings = append(hugeReport(n, 10).Findings, r.Findings...)

@@ -18,7 +18,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// htmlOf writes r as HTML.
 func htmlOf(t testing.TB, r *model.Report, opt HTMLOptions) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -28,7 +27,6 @@ func htmlOf(t testing.TB, r *model.Report, opt HTMLOptions) string {
 	return out.String()
 }
 
-// parseHTML parses a page.
 func parseHTML(t testing.TB, text string) *html.Node {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(text))
@@ -48,7 +46,7 @@ func elements(doc *html.Node, do func(*html.Node)) {
 	})
 }
 
-// contentOf is all text in n.
+// contentOf returns all text in n.
 func contentOf(n *html.Node) string {
 	var b strings.Builder
 	walk(n, 0, func(n *html.Node, _ int) int {
@@ -60,7 +58,7 @@ func contentOf(n *html.Node) string {
 	return b.String()
 }
 
-// htmlCases are the reports that the page's properties are checked on.
+// htmlCases are the reports for tests of the page's properties.
 func htmlCases() map[string]*model.Report {
 	cases := map[string]*model.Report{"rich": richReport(), "clean": cleanReport(), "empty": emptyReport(), "thousands": hugeReport(3000, 30), "bare": {}}
 	for i, text := range hostileText {
@@ -196,7 +194,7 @@ func TestHTMLFromTheWireStaysText(t *testing.T) {
 	count := func(r *model.Report) map[string]int {
 		found := map[string]int{}
 		elements(parseHTML(t, htmlOf(t, r, HTMLOptions{})), func(n *html.Node) { found[n.Data]++ })
-		delete(found, "a") // A known issue's link is one only where it leads to a web page.
+		delete(found, "a") // The link of a known issue exists only if it leads to a web page.
 		return found
 	}
 	for i, hostile := range hostileText[:len(hostileText)-8] {
@@ -347,7 +345,7 @@ func TestHTMLLivePageSaysHowOften(t *testing.T) {
 	}
 }
 
-// luminance is the relative luminance of a colour #rrggbb (WCAG 2.2).
+// luminance returns the relative luminance of a colour #rrggbb (WCAG 2.2).
 func luminance(t *testing.T, colour string) float64 {
 	t.Helper()
 	rgb, err := strconv.ParseUint(colour[1:], 16, 32)

@@ -19,7 +19,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// markdownOf writes r as Markdown.
 func markdownOf(t testing.TB, r *model.Report) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -103,7 +102,7 @@ func TestMarkdownFitsIntoATicketWhateverTheInput(t *testing.T) {
 	}
 }
 
-// TestMarkdownFoldsNoClientThatBreaks: of a fleet, the clients that break are what the reader looks for.
+// TestMarkdownFoldsNoClientThatBreaks: in a fleet, the reader looks for the clients that break.
 func TestMarkdownFoldsNoClientThatBreaks(t *testing.T) {
 	rows := func(text string) int {
 		return len(regexp.MustCompile(`(?m)^\| (breaks|likely|fine) \|`).FindAllString(text, -1))
@@ -129,7 +128,7 @@ func TestMarkdownFoldsNoClientThatBreaks(t *testing.T) {
 	}
 }
 
-// TestHeadingsOfFindingsDiffer: findings of clients with the same software name the client id.
+// TestHeadingsOfFindingsDiffer: findings about clients with the same software have the client id.
 func TestHeadingsOfFindingsDiffer(t *testing.T) {
 	r := richReport()
 	f := r.Findings[0]
@@ -171,7 +170,7 @@ func TestMarkdownCountsWhatItLeavesOut(t *testing.T) {
 	}
 }
 
-// render is text as GitHub and GitLab show it, before their own filters: raw HTML is let through.
+// render converts text as GitHub and GitLab do, without their own filters: raw HTML remains.
 func render(t testing.TB, text string) *html.Node {
 	t.Helper()
 	var out bytes.Buffer
@@ -186,7 +185,7 @@ func render(t testing.TB, text string) *html.Node {
 	return doc
 }
 
-// walk calls do for each node, with what do returned for its parent.
+// walk calls do for each node, with the result of do for its parent.
 func walk[T any](n *html.Node, state T, do func(*html.Node, T) T) {
 	state = do(n, state)
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
@@ -194,7 +193,7 @@ func walk[T any](n *html.Node, state T, do func(*html.Node, T) T) {
 	}
 }
 
-// meaningful matches what a ticket system makes something of, outside of code.
+// meaningful matches text that a ticket system interprets outside code.
 var meaningful = regexp.MustCompile("(?i)@\\w|#\\d|[!%~$&]\\w|\\bGH-\\d|://|www\\.|:[a-z]+:|\\b[0-9a-f]{40}\\b|<|`|\\*\\*|\\$")
 
 func TestMarkdownFromTheWireStaysText(t *testing.T) {
@@ -229,7 +228,7 @@ func TestMarkdownFromTheWireStaysText(t *testing.T) {
 	}
 }
 
-// checkText looks at a text as it is shown.
+// checkText checks a text as it is shown.
 func checkText(t *testing.T, hostile, shown string, code bool) {
 	t.Helper()
 	if found := meaningful.FindString(shown); !code && found != "" {
@@ -242,7 +241,7 @@ func checkText(t *testing.T, hostile, shown string, code bool) {
 	}
 }
 
-// attribute is an attribute of an element.
+// attribute returns an attribute of an element.
 func attribute(n *html.Node, name string) string {
 	for _, a := range n.Attr {
 		if a.Key == name {
@@ -269,8 +268,8 @@ func TestMarkdownTablesKeepTheirColumns(t *testing.T) {
 	}
 }
 
-// FuzzMarkdown shows that a text from the wire is one code span with itself in
-// it, in a sentence and in a table, and that in prose it becomes words and code.
+// FuzzMarkdown shows that a text from the wire becomes exactly one code span, both in a sentence
+// and in a table. In prose it becomes words and code spans.
 func FuzzMarkdown(f *testing.F) {
 	for _, s := range hostileText {
 		f.Add(s)

@@ -179,8 +179,8 @@ func TestReproduceFitsIntoItsPartOfTheTicket(t *testing.T) {
 	}
 }
 
-// TestFiltersSayWhatWiresharkMustBeTold: a filter for Kafka's fields shows nothing on a
-// port that Wireshark does not take for Kafka.
+// TestFiltersSayWhatWiresharkMustBeTold: a filter for Kafka's fields shows nothing on a port that
+// Wireshark does not treat as Kafka.
 func TestFiltersSayWhatWiresharkMustBeTold(t *testing.T) {
 	for _, c := range []struct {
 		broker string

@@ -17,7 +17,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// frames are the frame numbers of a table's rows.
+// frames returns the frame numbers of a table's rows.
 func frames(t *testing.T, table string) []uint64 {
 	t.Helper()
 	var out []uint64
@@ -35,7 +35,7 @@ func TestRequestsAreWrittenInTheOrderOfTheirPackets(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var calls []*decode.Exchange
 	for i := range 2000 {
-		// Each settles up to 500 places late.
+		// Each is finished up to 500 positions late.
 		calls = append(calls, exchangeAt(uint64(i+1)))
 	}
 	for i := range calls {
@@ -71,7 +71,7 @@ func TestRequestsOfOnePacketKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// TestCapturesAreMergedByTime: of one time, the earlier capture comes first.
+// TestCapturesAreMergedByTime: at equal times, the earlier capture is first.
 func TestCapturesAreMergedByTime(t *testing.T) {
 	var out bytes.Buffer
 	w := NewRequestsTSV(&out)
@@ -79,7 +79,7 @@ func TestCapturesAreMergedByTime(t *testing.T) {
 		frame   uint64
 		capture uint32
 		time    int64
-	}{{3, 2, 20}, {2, 0, 30}, {1, 1, 20}, {4, 1, 10}} { // the clock of capture 1 went back once
+	}{{3, 2, 20}, {2, 0, 30}, {1, 1, 20}, {4, 1, 10}} { // the clock of capture 1 was set back once
 		w.Exchange(exchangeAt(f.frame, func(x *decode.Exchange) { x.Request.Capture, x.Request.Time = f.capture, f.time }))
 	}
 	if err := w.Close(); err != nil {
@@ -127,7 +127,7 @@ func TestTheWindowOfRequestsIsBounded(t *testing.T) {
 	}
 }
 
-// failing fails after some bytes.
+// failing is a writer that fails after room bytes.
 type failing struct{ room int }
 
 var errNoRoom = errors.New("no room left")
@@ -164,7 +164,7 @@ func TestUnknownValuesAreMarked(t *testing.T) {
 	}
 }
 
-// TestColumnsOfTheResponse: an error code is only shown where one was read.
+// TestColumnsOfTheResponse: an error code is only shown if it was parsed.
 func TestColumnsOfTheResponse(t *testing.T) {
 	for _, c := range []struct {
 		key  int16
@@ -180,7 +180,8 @@ func TestColumnsOfTheResponse(t *testing.T) {
 	}
 }
 
-// TestRequestsTableIsAligned: also behind wide characters, and cut where the terminal ends.
+// TestRequestsTableIsAligned: this holds also after wide characters. Lines end at the width of the
+// terminal.
 func TestRequestsTableIsAligned(t *testing.T) {
 	table := func(width int) []string {
 		var out bytes.Buffer
@@ -250,7 +251,7 @@ func TestReportWritersReturnErrors(t *testing.T) {
 	}
 }
 
-// exchangeAt is a request inside a range, with its answer.
+// exchangeAt returns a request inside its range, with its answer.
 func exchangeAt(frame uint64, changes ...func(*decode.Exchange)) *decode.Exchange {
 	x := &decode.Exchange{
 		Request: capture.Position{Frame: frame}, ClientID: "orders-svc", HasClientID: true,

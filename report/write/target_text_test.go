@@ -11,7 +11,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TestTargetInWords: what is said of the clients of a recorded report.
+// TestTargetInWords checks the text about the clients of a recorded report.
 func TestTargetInWords(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("..", "testdata", "target.json"))
 	if err != nil {

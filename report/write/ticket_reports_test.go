@@ -8,18 +8,18 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// Reports made by hand for the writers' tests: like those of a capture, and
-// with everything at once that a capture seldom has.
+// Synthetic reports for the tests of writers. They resemble those of captures, with a combination
+// of contents that captures rarely have.
 
-// instant is a moment d after the beginning of the reports made by hand.
+// instant returns the time d after the beginning of the synthetic reports.
 func instant(d time.Duration) model.Time {
 	return model.Time(time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC).Add(d).UnixNano())
 }
 
-// ref is a pointer to v.
+// ref returns a pointer to v.
 func ref[T any](v T) *T { return &v }
 
-// emptyReport is what a capture without Kafka gives.
+// emptyReport returns the report of a capture without Kafka.
 func emptyReport() *model.Report {
 	return &model.Report{
 		Schema: model.SchemaName, Tool: model.Tool{Name: "kafkavet", Version: "1.0.0"},
@@ -31,7 +31,7 @@ func emptyReport() *model.Report {
 	}
 }
 
-// cleanReport is a report without findings, all of it checked.
+// cleanReport returns a report with all requests checked and no findings.
 func cleanReport() *model.Report {
 	r := emptyReport()
 	r.Captures[0] = model.Capture{Path: "clean.pcapng", Format: "pcapng", LinkTypes: []uint32{1}, Packets: 120, Bytes: 31415, First: ref(instant(0)), Last: ref(instant(4 * time.Second))}
@@ -49,7 +49,7 @@ func cleanReport() *model.Report {
 	return r
 }
 
-// brokerAPIs is a table of ranges with this max for Fetch.
+// brokerAPIs returns a table of ranges with this max for Fetch.
 func brokerAPIs(fetchMax int16) []model.API {
 	return []model.API{
 		{Key: 0, Name: "Produce", Range: model.Range{Min: 3, Max: 8}},
@@ -63,7 +63,7 @@ func brokerAPIs(fetchMax int16) []model.API {
 	}
 }
 
-// cleanLane is a connection without findings.
+// cleanLane returns a connection without findings.
 func cleanLane(stream uint32, from time.Duration) model.Lane {
 	l := model.Lane{
 		Stream: stream, Client: fmt.Sprintf("10.0.0.9:%d", 40000+stream), Broker: "10.0.0.5:9092", ClientID: "billing",
@@ -78,7 +78,7 @@ func cleanLane(stream uint32, from time.Duration) model.Lane {
 	return l
 }
 
-// event is a request in a lane.
+// event returns a request in a lane.
 func event(frame uint64, t time.Duration, key int16, api string, version int16, advertised *model.Range, verdict, outcome, code string) model.LaneEvent {
 	severity := model.Info
 	switch {
@@ -91,7 +91,7 @@ func event(frame uint64, t time.Duration, key int16, api string, version int16, 
 	return model.LaneEvent{Frame: frame, Time: instant(t), Count: 1, Until: instant(t), Seconds: 0.0003, APIKey: key, API: api, Version: version, Advertised: advertised, Verdict: verdict, Outcome: outcome, Code: code, Severity: severity}
 }
 
-// brokenLane is a connection that the broker closes on Fetch v12.
+// brokenLane returns a connection that the broker closes on Fetch v12.
 func brokenLane(stream uint32, from time.Duration, frame uint64) model.Lane {
 	return model.Lane{
 		Stream: stream, Client: fmt.Sprintf("10.0.0.7:%d", 50000+stream), Broker: "10.0.0.5:19092", ClientID: "orders-svc",
@@ -105,8 +105,8 @@ func brokenLane(stream uint32, from time.Duration, frame uint64) model.Lane {
 	}
 }
 
-// richReport has a finding of each severity, several brokers and clients, and
-// something to say about everything that was not seen.
+// richReport returns a report with a finding of each severity, several brokers and clients, and
+// notes of every kind.
 func richReport() *model.Report {
 	r := emptyReport()
 	r.Captures = []model.Capture{
@@ -135,7 +135,6 @@ func richReport() *model.Report {
 	return r
 }
 
-// richClients are the clients of richReport.
 func richClients() []model.Client {
 	both := []string{"10.0.0.5:19092", "10.0.0.6:19092"}
 	return []model.Client{
@@ -163,7 +162,6 @@ func richClients() []model.Client {
 	}
 }
 
-// richFindings are the findings of richReport.
 func richFindings() []model.Finding {
 	orders := &model.FindingClient{SoftwareName: "confluent-kafka-go", SoftwareVersion: "2.6.0", ClientID: ref("orders-svc"), Addresses: []string{"10.0.0.7"}}
 	fetch := model.Finding{
@@ -197,7 +195,7 @@ func richFindings() []model.Finding {
 	return append([]model.Finding{fetch, produce}, richWarnings()...)
 }
 
-// richWarnings are the lesser findings of richReport.
+// richWarnings are the findings of richReport below error.
 func richWarnings() []model.Finding {
 	return []model.Finding{
 		{
@@ -224,7 +222,6 @@ func richWarnings() []model.Finding {
 	}
 }
 
-// richTimeline is the picture of richReport.
 func richTimeline() model.Timeline {
 	t := model.Timeline{Omitted: 3}
 	for i := range 6 {
@@ -243,8 +240,8 @@ func richTimeline() model.Timeline {
 	return t
 }
 
-// hostileText is what a client could put into its client id to break out of a
-// document, hide in it, or make it notify someone.
+// hostileText are client ids that try to break out of a document, to hide in it, or to notify
+// someone.
 var hostileText = []string{
 	`<script>alert(1)</script>`,
 	`"><img src=x onerror=alert(1)>`,
@@ -265,8 +262,8 @@ var hostileText = []string{
 	"", " ", "  two  ", `\`, "`", "|", "-", `""`,
 }
 
-// hostileReport is richReport with text at every place where text from the
-// wire, or from the command line, can stand.
+// hostileReport returns richReport with text in every place for text from the wire or the command
+// line.
 func hostileReport(text string) *model.Report {
 	r := richReport()
 	for i := range r.Captures {
@@ -306,8 +303,8 @@ func hostileReport(text string) *model.Report {
 	return r
 }
 
-// hugeReport is a report with so many findings, clients, brokers and
-// connections, each of whose texts is that long.
+// hugeReport returns a report with n findings, clients, brokers and connections, whose texts have
+// that length.
 func hugeReport(n, length int) *model.Report {
 	r := richReport()
 	text := func(i int) string {

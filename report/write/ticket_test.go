@@ -8,7 +8,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// TestHeadlineSaysEachThingOnce: how it went on follows the headline only as far as the headline does not say it.
+// TestHeadlineSaysEachThingOnce: the text after the headline does not repeat the outcome that the
+// headline has.
 func TestHeadlineSaysEachThingOnce(t *testing.T) {
 	for _, c := range []struct {
 		message      string
@@ -38,7 +39,6 @@ func TestHeadlineSaysEachThingOnce(t *testing.T) {
 	}
 }
 
-// TestTitleSaysWhoWhatAndTheFix.
 func TestTitleSaysWhoWhatAndTheFix(t *testing.T) {
 	finding := func(change func(f *model.Finding)) *model.Finding {
 		f := &model.Finding{
@@ -81,7 +81,8 @@ func TestTitleSaysWhoWhatAndTheFix(t *testing.T) {
 	}
 }
 
-// TestNotesAreFolded where something is wrong, and where there is nothing to do.
+// TestNotesAreFolded: notes are folded beside errors and warnings, and if nothing needs to be
+// done.
 func TestNotesAreFolded(t *testing.T) {
 	note := model.Finding{Severity: model.Info, Advice: "Capture more."}
 	nothing := model.Finding{Severity: model.Info, Advice: "Nothing needs to be done."}
@@ -98,7 +99,8 @@ func TestNotesAreFolded(t *testing.T) {
 	}
 }
 
-// TestHeadlineTellsOfANoteWhereThereWasNoKafka: what kept the client from asking is what happened.
+// TestHeadlineTellsOfANoteWhereThereWasNoKafka: the headline is the reason that prevented
+// requests.
 func TestHeadlineTellsOfANoteWhereThereWasNoKafka(t *testing.T) {
 	r := emptyReport()
 	r.Findings = []model.Finding{{Severity: model.Info, Code: "KV9004", Message: "TLS handshake failed on 1 connection: closed by the broker without a byte"}}
@@ -107,7 +109,6 @@ func TestHeadlineTellsOfANoteWhereThereWasNoKafka(t *testing.T) {
 	}
 }
 
-// TestFindingsBeyondTheLimitAreCounted in every format that is read by people.
 // TestSourcesOfRangesAddUp: a merged report counts shared connections once, and not by source.
 func TestSourcesOfRangesAddUp(t *testing.T) {
 	for want, s := range map[string]model.Summary{
@@ -124,7 +125,8 @@ func TestSourcesOfRangesAddUp(t *testing.T) {
 	}
 }
 
-// TestNothingWasCheckedIsSaidOnce: whatever was found, the reader learns that no request was checked.
+// TestNothingWasCheckedIsSaidOnce: with any findings, the report says once that no request was
+// checked.
 func TestNothingWasCheckedIsSaidOnce(t *testing.T) {
 	for name, findings := range map[string][]model.Finding{
 		"nothing found": nil, "a note": {{Code: "KV9003", Message: "open before"}}, "a warning": {{Code: "KV2012", Severity: model.Warning, Message: "HTTP"}},
@@ -159,7 +161,7 @@ func TestFindingsBeyondTheLimitAreCounted(t *testing.T) {
 	}
 }
 
-// TestFoldedFindingsAreToldApart: what stands on the fold names request and range.
+// TestFoldedFindingsAreToldApart: the title of a folded finding has request and range.
 func TestFoldedFindingsAreToldApart(t *testing.T) {
 	f := model.Finding{Code: "KV1001", Title: "above-max", API: "Fetch", APIKey: ref[int16](1), Version: ref[int16](12), Advertised: &model.Range{Min: 4, Max: 7}, Count: 6}
 	if got, want := summaryOf(&f, 7), "7. KV1001 above-max: Fetch v12, advertised v4 to v7, 6 times"; got != want {
@@ -170,8 +172,8 @@ func TestFoldedFindingsAreToldApart(t *testing.T) {
 	}
 }
 
-// TestAdvertisedSaysOnlyWhatIsTrue: that no ranges were seen is not said of ApiVersions, which may have any version,
-// nor of a broker whose ranges were seen.
+// TestAdvertisedSaysOnlyWhatIsTrue: the text that no ranges were captured is missing for
+// ApiVersions, which may have any version, and for a broker with captured ranges.
 func TestAdvertisedSaysOnlyWhatIsTrue(t *testing.T) {
 	for _, c := range []struct{ api, release, want string }{
 		{"ApiVersions", model.ReleaseUnknown, ""},

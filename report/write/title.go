@@ -9,7 +9,7 @@ import (
 )
 
 // title says in one line who did what and what fixes it: "sarama 1.38.0 sends Metadata v10 to
-// 10.0.0.1:9092, which takes up to v8; fixed in 1.46.0". It may contain names from the wire.
+// 10.0.0.1:9092, which supports up to v8; fixed in 1.46.0". It may contain names from the wire.
 func title(f *model.Finding) string { return titleOf(f, actor(f.Client)) }
 
 // titles returns the titles of findings. Equal titles of the same software also name the client
