@@ -36,7 +36,7 @@ type disguiser struct {
 func (d *disguiser) packet(s *seen) {
 	p := capture.Packet{Position: s.at, Data: s.data, Length: s.length, Link: s.link}
 	d.headers = d.dissector.Headers(&p, d.headers[:0])
-	d.rest(s)
+	d.clearTrailer(s)
 	if d.names != nil {
 		s.changed = true
 		for _, h := range d.headers {
@@ -56,9 +56,9 @@ func (d *disguiser) packet(s *seen) {
 	}
 }
 
-// rest overwrites the bytes after the payload. Of a fragment, it overwrites everything that
+// clearTrailer overwrites the bytes after the payload. Of a fragment, it overwrites everything that
 // is not known to be a header.
-func (d *disguiser) rest(s *seen) {
+func (d *disguiser) clearTrailer(s *seen) {
 	var end int
 	switch n := len(d.headers); {
 	case s.payload >= 0:

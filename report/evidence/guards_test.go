@@ -74,7 +74,7 @@ func TestDisguiseOverwritesMPTCP(t *testing.T) {
 	if !capture.NewDissector(capture.DissectorOptions{}).Segment(&p, &s) {
 		t.Fatal("no segment")
 	}
-	l := look(&p, &s)
+	l := newSeen(&p, &s)
 	d := disguiser{dissector: capture.NewDissector(capture.DissectorOptions{}), names: redact.NewPseudonyms("k")}
 	d.packet(&l)
 	options := l.data[14+ipv4Fixed+tcpFixed:]

@@ -130,7 +130,7 @@ func (r *recorder) take(stream uint32, p *capture.Packet, s *capture.Segment) (*
 	data := r.memory[at : at+len(p.Data) : at+len(p.Data)]
 	copy(data, p.Data)
 	e := &r.ring[r.next%windowPackets]
-	*e = entry{record: c, before: c.newest, start: start, seen: look(p, s)}
+	*e = entry{record: c, before: c.newest, start: start, seen: newSeen(p, s)}
 	if c.packets == 0 {
 		c.openerAddr, c.openerPort = s.Src, s.SrcPort
 	}
@@ -143,8 +143,8 @@ func (r *recorder) take(stream uint32, p *capture.Packet, s *capture.Segment) (*
 	return c, e
 }
 
-// look returns a packet whose data still belongs to p.
-func look(p *capture.Packet, s *capture.Segment) seen {
+// newSeen returns a packet whose data still belongs to p.
+func newSeen(p *capture.Packet, s *capture.Segment) seen {
 	l := seen{
 		at: p.Position, data: p.Data, payload: -1, length: p.Length, link: p.Link, iface: p.Interface,
 		seq: s.Seq, wire: s.Length, flags: s.Flags,
@@ -170,14 +170,14 @@ func (r *recorder) room(n int) (at int, start int64) {
 	start = r.written
 	r.written += int64(n)
 	for r.first < r.next && (r.written-r.ring[r.first%windowPackets].start > windowBytes || r.next-r.first >= windowPackets) {
-		r.pass()
+		r.popWindow()
 	}
 	return at, start
 }
 
-// pass removes the oldest packet from the window. It keeps the packet if it belongs to the
+// popWindow removes the oldest packet from the window. It keeps the packet if it belongs to the
 // head or the tail of its connection.
-func (r *recorder) pass() {
+func (r *recorder) popWindow() {
 	e := &r.ring[r.first%windowPackets]
 	r.first++
 	c := e.record

@@ -84,16 +84,16 @@ func (s *scrubber) prefaces(dirs *[2]direction) {
 		if n, kind = reassembly.BlankPreface(asked.first(), s.names != nil); n == 0 {
 			return
 		}
-		asked.pass(n)
+		asked.skip(n)
 		if len(answered.first()) > 0 {
-			answered.pass(reassembly.BlankReply(kind, answered.first(), s.names != nil))
+			answered.skip(reassembly.BlankReply(kind, answered.first(), s.names != nil))
 		}
 	}
 }
 
-// pass removes the first n bytes. The remaining bytes become a stream of their own in the same
+// skip removes the first n bytes. The remaining bytes become a stream of their own in the same
 // memory.
-func (d *direction) pass(n int) {
+func (d *direction) skip(n int) {
 	behind := make([]*island, 0, len(d.islands))
 	for i, old := range d.islands {
 		c := &island{at: old.at - int64(n), bytes: old.bytes, starts: old.starts}

@@ -24,7 +24,7 @@ func exhibitOf(packets []capturetest.Packet, kafka bool) *exhibit {
 		if !d.Segment(&pkt, &s) {
 			continue
 		}
-		l := look(&pkt, &s)
+		l := newSeen(&pkt, &s)
 		l.index, l.back = uint32(i), s.SrcPort != scrubClient.Port()
 		x.packets = append(x.packets, l)
 	}

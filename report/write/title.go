@@ -56,7 +56,7 @@ func titleOf(f *model.Finding, who string) string {
 			text = strings.Join(parties, " to ") + ": " + f.Message
 		}
 	}
-	if k := f.KnownIssue; k != nil && k.FixedIn != "" && k.Confidence != confidencePossible {
+	if k := f.KnownIssue; k != nil && k.FixedIn != "" && k.Confidence != model.MatchPossible {
 		text += "; fixed in " + shorten(k.FixedIn)
 	}
 	return text
@@ -64,9 +64,6 @@ func titleOf(f *model.Finding, who string) string {
 
 // Title is title, escaped.
 func Title(f *model.Finding) string { return escapeLong(title(f)) }
-
-// confidencePossible is the confidence in a known issue that may be another one.
-const confidencePossible = "possible"
 
 // actor names the client of a finding by its software or, without one, by its client id.
 func actor(c *model.FindingClient) string {
