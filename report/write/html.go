@@ -71,7 +71,7 @@ var (
 // pageTemplate parses the templates when the first page is written.
 var pageTemplate = sync.OnceValue(func() *template.Template {
 	t := template.New("page").Funcs(template.FuncMap{
-		"show":   func(s string) string { return escapeLong(clip(s, maxProse)) },
+		"show":   func(s string) string { return escapeLong(truncate(s, maxProse)) },
 		"name":   showName,
 		"number": words.Number,
 		"plural": words.Plural,

@@ -153,7 +153,7 @@ func TestBrowserShowsTheReportWithoutARequestOrAnError(t *testing.T) {
 		if len(requests) != 1 || requests[0] != address || len(console) > 0 {
 			t.Errorf("%s: requests %q, console %q", name, requests, console)
 		}
-		if got, want := ask[string](b, "document.querySelector('h1').innerText"), escapeLong(clip(headline(r), maxTitle)); got != want {
+		if got, want := ask[string](b, "document.querySelector('h1').innerText"), escapeLong(truncate(headline(r), maxTitle)); got != want {
 			t.Errorf("%s: the page says %q, want %q", name, got, want)
 		}
 		if ask[string](b, "getComputedStyle(document.querySelector('.summary')).borderLeftStyle") != "solid" {

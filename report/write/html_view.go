@@ -64,7 +64,7 @@ func newPageView(r *model.Report) *pageView {
 	ids := idMaker{}
 	ranges := newBrokerRanges(r)
 	v := &pageView{
-		Headline: clip(headline(r), maxTitle), Evidence: evidencePhrase(r),
+		Headline: truncate(headline(r), maxTitle), Evidence: evidencePhrase(r),
 		Facts: facts(r), Coverage: join(coverage(r), " "),
 		Notes: documentNotes(r), NothingMissing: nothingMissing(r),
 		Steps: reproduce(r), Remark: reproduceRemark(r),
@@ -196,7 +196,7 @@ func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 			frame = fmt.Sprint(f.Occurrences[0].Frame)
 		}
 		v.FindingRows = append(v.FindingRows, findingRow{
-			Code: f.Code, Title: f.Title + acceptedText(f), Severity: f.Severity.String(), Message: clip(f.Message, maxTitle),
+			Code: f.Code, Title: f.Title + acceptedText(f), Severity: f.Severity.String(), Message: truncate(f.Message, maxTitle),
 			Client: clientPhrase(f.Client), Broker: brokerPhrase(f.Broker, f.Behind, ""), Count: words.Number(f.Count), Frame: frame,
 		})
 	}
@@ -206,7 +206,7 @@ func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 func newFindingView(r *model.Report, f *model.Finding, title string, ids idMaker) findingView {
 	v := findingView{
 		ID:   ids.make("f", f.Code, f.API, f.Version != nil, value(f.Version), f.Advertised != nil, value(f.Advertised), f.Broker, f.Client != nil, clientKeyOf(f.Client)),
-		Code: f.Code, Title: f.Title + acceptedText(f), Message: clip(title, maxTitle), Folded: isNote(r, f),
+		Code: f.Code, Title: f.Title + acceptedText(f), Message: truncate(title, maxTitle), Folded: isNote(r, f),
 		Severity: f.Severity.String(), SeverityName: severityWords[f.Severity],
 		Advice: remedy(f), Commands: f.Commands, Several: len(r.Captures) > 1, Requests: requestText(f) != "",
 	}
@@ -277,7 +277,7 @@ type programRow struct {
 
 // addPrograms adds the clients. Those with the most requests outside the ranges get charts.
 func (v *pageView) addPrograms(r *model.Report, ranges *brokerRanges, ids idMaker) {
-	for i, c := range clientsByTrouble(r) {
+	for i, c := range clientsByProblems(r) {
 		outside, unchecked := outside(c)
 		switch {
 		case i < maxHTMLPrograms:

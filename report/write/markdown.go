@@ -102,7 +102,7 @@ func (m *markdown) putLeaving(reserve int, text string) bool {
 
 // head writes what happened, where it was captured and what was checked.
 func (m *markdown) head() {
-	m.put("## " + mdProse(clip(headline(m.r), maxTitle)) + "\n\n")
+	m.put("## " + mdProse(truncate(headline(m.r), maxTitle)) + "\n\n")
 	course, others := afterHeadline(m.r)
 	if course != "" {
 		m.put(mdProse(course) + ".\n\n")
@@ -171,7 +171,7 @@ func (m *markdown) shortFindings(from int) {
 		if len(f.Occurrences) > 0 {
 			frame = fmt.Sprint(f.Occurrences[0].Frame)
 		}
-		row := fmt.Sprintf("| %s %s | %s | %s | %s | %s | %s |\n", f.Code, mdWord(f.Title)+acceptedText(f), mdProse(clip(f.Message, maxTitle)),
+		row := fmt.Sprintf("| %s %s | %s | %s | %s | %s | %s |\n", f.Code, mdWord(f.Title)+acceptedText(f), mdProse(truncate(f.Message, maxTitle)),
 			mdCell(clientPhrase(f.Client)), mdCell(brokerPhrase(f.Broker, f.Behind, "")), words.Number(f.Count), frame)
 		if !m.putLeaving(markdownTail, row) {
 			break
@@ -209,7 +209,7 @@ func summaryOf(f *model.Finding, number int) string {
 func (m *markdown) finding(i int) string {
 	f := &m.r.Findings[i]
 	var b strings.Builder
-	fmt.Fprintf(&b, "#### %d. %s %s, %s: %s\n\n", i+1, f.Code, mdWord(f.Title)+acceptedText(f), f.Severity, mdProse(clip(m.titles[i], maxTitle)))
+	fmt.Fprintf(&b, "#### %d. %s %s, %s: %s\n\n", i+1, f.Code, mdWord(f.Title)+acceptedText(f), f.Severity, mdProse(truncate(m.titles[i], maxTitle)))
 	line := func(label, text string) {
 		if text != "" {
 			fmt.Fprintf(&b, "- **%s:** %s\n", label, text)

@@ -38,7 +38,7 @@ const maxProse = 1500
 // mdProse returns one of our sentences as Markdown. Names from the wire in it, and all other words
 // that could have a meaning, become code spans.
 func mdProse(s string) string {
-	words := strings.Split(clip(s, maxProse), " ")
+	words := strings.Split(truncate(s, maxProse), " ")
 	for i, w := range words {
 		words[i] = mdWord(w)
 	}

@@ -60,7 +60,7 @@ func (m *markdown) clients() {
 		return
 	}
 	t := newTable(m.left-headingRoom, "Client", "API", "Advertised", "Versions used")
-	for _, c := range clientsByTrouble(m.r) {
+	for _, c := range clientsByProblems(m.r) {
 		name := programPhrase(c)
 		if len(c.ClientIDs) > 0 && c.SoftwareName != "" {
 			name = say(name, ", client id ", some(c.ClientIDs, 2, 0))

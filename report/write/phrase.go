@@ -82,8 +82,8 @@ func shorten(s string) string {
 // maxTitle bounds, in characters, a heading that may contain names from the wire.
 const maxTitle = 240
 
-// clip returns s, or its first n characters with an ellipsis.
-func clip(s string, n int) string {
+// truncate returns s, or its first n characters with an ellipsis.
+func truncate(s string, n int) string {
 	if len(s) > n {
 		if end := byteOffset(s, n); end < len(s) {
 			return s[:end] + ellipsis

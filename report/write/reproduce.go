@@ -180,9 +180,9 @@ func allPackets(r *model.Report, f *model.Finding) phrase {
 	return say("All of these packets" + inOriginal(r))
 }
 
-// inHand returns the report as the commands to reproduce it need it. If there is evidence, it
-// describes the evidence, because the reader of the report has that file.
-func inHand(r *model.Report) *model.Report {
+// reportForCommands returns the report as the commands to reproduce it need it. If there is
+// evidence, it describes the evidence, because the reader of the report has that file.
+func reportForCommands(r *model.Report) *model.Report {
 	if r.Evidence == nil || r.Evidence.Packets == 0 {
 		return r
 	}
@@ -226,7 +226,7 @@ func alternatives(field string, values []uint64) string {
 }
 
 func reproduce(r *model.Report) []step {
-	r = inHand(r)
+	r = reportForCommands(r)
 	steps := []step{
 		{"The whole analysis", "kafkavet analyze" + rangeFlags(r, true) + kafkavetFiles(r)},
 		{"Every request, one a line", "kafkavet requests" + rangeFlags(r, false) + kafkavetFiles(r)},
@@ -289,7 +289,7 @@ func reproduceRequest(r *model.Report, f *model.Finding) []step {
 // reproduceRemark describes the limits of the commands; nil for none.
 func reproduceRemark(r *model.Report) phrase {
 	var remarks []phrase
-	if hand := inHand(r); hand != r {
+	if hand := reportForCommands(r); hand != r {
 		remarks = append(remarks, say("The commands read ", verbatim(r.Evidence.Path), ", which holds the packets of the first occurrences."))
 		r = hand
 	}

@@ -38,13 +38,13 @@ func (t *textReport) checked() {
 // quality writes what was not captured completely, unless a finding says it.
 func (t *textReport) quality() {
 	for _, n := range qualityNotes(t.r) {
-		if n.code == "" || !t.isSaidByOne(n.code) {
+		if n.code == "" || !t.hasSingleFinding(n.code) {
 			t.item(n.What + ": " + textPhrase(n.Text))
 		}
 	}
 }
 
-func (t *textReport) isSaidByOne(code string) bool {
+func (t *textReport) hasSingleFinding(code string) bool {
 	findings := 0
 	for i := range t.r.Findings {
 		if t.r.Findings[i].Code == code {

@@ -341,9 +341,9 @@ func outside(c *model.Client) (outside, unchecked uint64) {
 	return outside, unchecked
 }
 
-// clientsByTrouble returns the clients ordered by requests outside the advertised ranges, then by
+// clientsByProblems returns the clients ordered by requests outside the advertised ranges, then by
 // requests, the most first.
-func clientsByTrouble(r *model.Report) []*model.Client {
+func clientsByProblems(r *model.Report) []*model.Client {
 	out := make([]*model.Client, 0, len(r.Clients))
 	bad := make(map[*model.Client]uint64, len(r.Clients))
 	for i := range r.Clients {
