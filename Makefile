@@ -133,7 +133,7 @@ VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match 2>/dev
 
 release: $(GORELEASER) $(CYCLONEDX) ## make all files of a release in dist, and publish nothing
 	rm -rf package && mkdir -p package/completion
-	$(MAKE) --no-print-directory man MANDIR=package/man
+	SOURCE_DATE_EPOCH=$$(git show -s --format=%ct HEAD) $(MAKE) --no-print-directory man MANDIR=package/man
 	for f in package/man/*.1; do gzip -9 -n -c $$f > $$f.gz || exit 1; done
 	go build -trimpath -o package/kafkavet .
 	for s in bash fish; do package/kafkavet completion $$s > package/completion/kafkavet.$$s || exit 1; done
