@@ -1,6 +1,7 @@
-// Package knownissues is the catalogue of known bugs of clients and brokers: the built-in one (knownissues.yaml) and
-// the user's own files. It finds the bug that fits a finding. Files are bounded in length, depth and number of issues.
-// A Catalogue does not change once it is loaded and can be used by several goroutines.
+// Package knownissues is the catalogue of known bugs of clients and brokers: the built-in file
+// (knownissues.yaml) and the user's own files. It finds the bug that matches a finding. The
+// length, depth and number of issues of a file are bounded. A Catalogue does not change after it
+// is loaded; several goroutines can use it.
 package knownissues
 
 import (
@@ -13,74 +14,75 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// Confidence says what a match with a known issue rests on. The zero value is no match.
+// Confidence says how certain the match with a known issue is. The zero value is no match.
 type Confidence uint8
 
 // The levels of confidence, weakest first.
 const (
 	noMatch Confidence = iota
-	// Possible: only the requests fit; nothing shows which software sent them.
+	// Possible: only the requests match. Nothing shows which software sent them.
 	Possible
-	// Likely: the client announced the software, but its version is not reliable. Or it
-	// announced none, and its client id is the software's default one. Or the range that
-	// the issue depends on was not seen.
+	// Likely: the client announced the software, but its version is not reliable. Or it announced
+	// nothing, and its client id is the default of the software. Or the range on which the issue
+	// depends was not captured.
 	Likely
-	// Certain: software and version were announced and are the ones that have
-	// the bug, or the broker was named.
+	// Certain: the client announced the software and a version with the bug, or the broker was
+	// identified.
 	Certain
 )
 
-// confidenceNames are the words of the levels, in JSON and in known-issues files.
+// confidenceNames are the names of the levels, in JSON and in known-issues files.
 var confidenceNames = [...]string{noMatch: "", Possible: model.MatchPossible, Likely: "likely", Certain: "certain"}
 
-// String is the word for c: "certain", "likely" or "possible", empty for no match.
+// String returns "certain", "likely" or "possible"; empty for no match.
 func (c Confidence) String() string { return confidenceNames[c] }
 
-// Mismatch is what known issues are compared with: what a finding says of its requests.
-// What comes from the wire may be of any length and hold any bytes.
+// Mismatch has the properties of a finding that known issues are compared with. Text from the wire
+// may have any length and any bytes.
 type Mismatch struct {
-	// Code is the finding's ("KV1001").
+	// Code is the code of the finding ("KV1001").
 	Code string
-	// SoftwareName and SoftwareVersion are what the client announced (KIP-511), empty where it did not.
+	// SoftwareName and SoftwareVersion are the announced names (KIP-511); empty for none.
 	SoftwareName, SoftwareVersion string
-	// ClientID is the client id of the requests, empty without.
+	// ClientID is the client id of the requests; empty for none.
 	ClientID string
 	// HasAPI reports whether the finding is about requests of one API and version: APIKey and Version.
 	HasAPI          bool
 	APIKey, Version int16
-	// HasRange reports whether the broker's range for APIKey is known: Min to Max.
-	// Where IsAhead it is the range of the target release.
+	// HasRange reports whether the broker's range for APIKey is known: Min to Max. With IsAhead it
+	// is the range of the target release.
 	HasRange bool
 	Min, Max int16
-	// IsAhead: nothing was refused so far, so that outcomes say nothing (model.Finding.IsOnTarget).
+	// IsAhead: nothing was refused so far, so outcomes have no meaning (model.Finding.IsOnTarget).
 	IsAhead bool
-	// Outcomes counts the requests by outcome, in the words of the report ("closed").
+	// Outcomes counts the requests by outcome, as the report names it ("closed").
 	Outcomes map[string]uint64
-	// ServerName is the host name by which the client asked for the broker (SNI), empty where unknown.
+	// ServerName is the host name that the client requested (SNI); empty if unknown.
 	ServerName string
 }
 
-// Catalogue is a catalogue of client and broker bugs. It does not change once
-// it is loaded and can be used by several goroutines. A nil one matches nothing.
+// Catalogue is a catalogue of client and broker bugs. It does not change after it is loaded;
+// several goroutines can use it. A nil one matches nothing.
 type Catalogue struct {
-	// files are the user's files in their order, then the built-in one. Without a user's
-	// file that is read when it is first needed: it takes longer than a small capture.
+	// files are the user's files in their order, then the built-in file. Without a user's file,
+	// the built-in file is parsed at its first use, because that takes longer than a small
+	// capture.
 	files []issueFile
 	later sync.Once
-	// isCode reports whether there is a finding of that code.
+	// isCode reports whether a finding with that code exists.
 	isCode func(code string) bool
 }
 
-// issueFile is one file of issues.
 type issueFile struct {
 	name string
-	// DefaultClientIDs are client ids that libraries use by default: where one of them
-	// is seen and no client of an issue has it, another library is at work.
+	// DefaultClientIDs are client ids that libraries use by default. If a client has one of them
+	// and no client of an issue does, another library sent the request.
 	DefaultClientIDs []wildcard `yaml:"default_client_ids"`
 	Issues           []issue    `yaml:"issues"`
 }
 
-// issue is one entry. Empty lists do not restrict. The head of knownissues.yaml says what the fields mean.
+// issue is one entry. Empty lists do not restrict. The beginning of knownissues.yaml explains the
+// fields.
 type issue struct {
 	ID          placedText    `yaml:"id"`
 	Title       text          `yaml:"title"`
@@ -89,7 +91,7 @@ type issue struct {
 	Pattern     flag          `yaml:"pattern"`
 	Sent        []sentRange   `yaml:"sent"`
 	Range       conditions    `yaml:"range"`
-	// UnknownRange is noMatch where the range must be known.
+	// UnknownRange is noMatch if the range must be known.
 	UnknownRange Confidence   `yaml:"unknown_range"`
 	Codes        []placedText `yaml:"codes"`
 	Outcomes     []outcome    `yaml:"outcomes"`
@@ -101,7 +103,7 @@ type issue struct {
 	Reproduced   text         `yaml:"reproduced"`
 }
 
-// known is the issue as the report shows it.
+// known returns the issue as the report shows it.
 func (i *issue) known() model.KnownIssue {
 	return model.KnownIssue{ID: i.ID.text, Title: string(i.Title), URL: string(i.URL), FixedIn: string(i.FixedIn), Workaround: string(i.Workaround)}
 }
@@ -113,7 +115,7 @@ type (
 	flag    bool
 	outcome string
 	apiKey  int16
-	// placedText has its line in the file, 0 where it is missing.
+	// placedText has its line in the file; 0 if it is missing.
 	placedText struct {
 		text string
 		line int
@@ -123,32 +125,33 @@ type (
 	constraint   struct{ *semver.Constraints }
 )
 
-// sentRange is an API with the versions that the bug sends.
+// sentRange is an API with the versions that software with the bug sends.
 type sentRange struct {
 	API      *apiKey       `yaml:"api"`
 	Versions *versionRange `yaml:"versions"`
 }
 
-// issueClient is a piece of software that has the bug. Each binding of a library is one, since it announces a name
-// and a version of its own.
+// issueClient is software with the bug. Each binding of a library is a separate entry, because it
+// announces its own name and version.
 type issueClient struct {
-	// Name is empty for an application that announces its library's.
+	// Name is empty for an application that announces the name of its library.
 	Name text `yaml:"name"`
-	// Versions is read from the announced version behind the last VersionAfter in it, or from a client id.
+	// Versions restricts the version. The version is the announced one after the last VersionAfter
+	// in it, or is part of a client id.
 	Versions     constraint `yaml:"versions"`
 	VersionAfter text       `yaml:"version_after"`
 	Also         []text     `yaml:"also"`
-	// ClientIDs identify the software where it announced no name, or announced Library.
+	// ClientIDs identify the software if it announced no name, or announced Library.
 	ClientIDs []wildcard `yaml:"client_ids"`
 	Library   text       `yaml:"library"`
-	// AtMost is the most that a match is worth, Because says why it is not more.
+	// AtMost is the highest confidence of a match. Because says why it is not higher.
 	AtMost  Confidence `yaml:"at_most"`
 	Because text       `yaml:"because"`
 }
 
-// Match finds the issue that fits m best, and how sure that is; false without
-// one. A user's file goes before the built-in issues, whatever the
-// confidence; within a file the higher confidence wins, then the order.
+// Match returns the issue that matches m best, and its confidence; false for none. Issues of a
+// user's file precede the built-in ones with any confidence. Within a file the highest confidence
+// wins, then the first issue.
 func (k *Catalogue) Match(m Mismatch) (model.KnownIssue, Confidence, bool) {
 	if k == nil {
 		return model.KnownIssue{}, noMatch, false
@@ -172,7 +175,7 @@ func (k *Catalogue) Match(m Mismatch) (model.KnownIssue, Confidence, bool) {
 	return model.KnownIssue{}, noMatch, false
 }
 
-// ByID returns the issue of that id. A user's file goes before the built-in issues.
+// ByID returns the issue with that id. Issues of a user's file precede the built-in ones.
 func (k *Catalogue) ByID(id string) (model.KnownIssue, bool) {
 	if k == nil {
 		return model.KnownIssue{}, false
@@ -185,7 +188,7 @@ func (k *Catalogue) ByID(id string) (model.KnownIssue, bool) {
 	return found.known(), true
 }
 
-// match returns how sure it is that i is what m shows, and why it is not certain.
+// match returns the confidence that m shows i, and why it is not certain.
 func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
 	if !slices.ContainsFunc(i.Codes, func(c placedText) bool { return c.text == m.Code }) || !i.sentIn(m) || !i.wentOn(m) {
 		return noMatch, ""
@@ -200,7 +203,7 @@ func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
 	return c, why
 }
 
-// sentIn reports whether the request of m is one that the bug sends.
+// sentIn reports whether m is about a request that the bug sends.
 func (i *issue) sentIn(m *Mismatch) bool {
 	if len(i.Sent) == 0 {
 		return true
@@ -210,7 +213,7 @@ func (i *issue) sentIn(m *Mismatch) bool {
 	})
 }
 
-// wentOn reports whether a request of m ended in a way that the issue knows.
+// wentOn reports whether a request of m had an outcome that the issue lists.
 func (i *issue) wentOn(m *Mismatch) bool {
 	if len(i.Outcomes) == 0 || m.IsAhead {
 		return true
@@ -218,7 +221,7 @@ func (i *issue) wentOn(m *Mismatch) bool {
 	return slices.ContainsFunc(i.Outcomes, func(o outcome) bool { return m.Outcomes[string(o)] > 0 })
 }
 
-// rangeFits returns how much a match is worth by the broker's range.
+// rangeFits returns the highest confidence that the broker's range allows.
 func (i *issue) rangeFits(m *Mismatch) Confidence {
 	if len(i.Range) == 0 {
 		return Certain
@@ -234,7 +237,8 @@ func (i *issue) rangeFits(m *Mismatch) Confidence {
 	return Certain
 }
 
-// who returns how sure it is that the client, or the broker, is one with the bug, and why it is not certain.
+// who returns the confidence that the client, or the broker, has the bug, and why it is not
+// certain.
 func (k *Catalogue) who(i *issue, m *Mismatch) (best Confidence, why string) {
 	for n := range i.Clients {
 		if c, reason := i.Clients[n].match(m); c > best {
@@ -256,7 +260,7 @@ func (k *Catalogue) isDefault(clientID string) bool {
 	return slices.ContainsFunc(k.files, func(f issueFile) bool { return anyMatches(f.DefaultClientIDs, clientID) })
 }
 
-// match returns how sure it is that c sent the requests of m, and why it is not certain.
+// match returns the confidence that c sent the requests of m, and why it is not certain.
 func (c *issueClient) match(m *Mismatch) (Confidence, string) {
 	if c.Name != "" && m.SoftwareName == string(c.Name) {
 		switch {
@@ -285,10 +289,10 @@ func (c *issueClient) match(m *Mismatch) (Confidence, string) {
 	return noMatch, ""
 }
 
-// anyLibrary is a library that stands for any announced name.
+// anyLibrary is the Library that matches any announced name.
 const anyLibrary = "*"
 
-// versionFits reports whether an announced version is one with the bug.
+// versionFits reports whether an announced version has the bug.
 func (c *issueClient) versionFits(announced string) bool {
 	if slices.Contains(c.Also, text(announced)) || c.Versions.Constraints == nil {
 		return true
@@ -303,11 +307,12 @@ func (c *issueClient) versionFits(announced string) bool {
 	return constraintAllows(c.Versions.Constraints, announced)
 }
 
-// maxAnnounced is the longest version from the wire that is looked at, in bytes:
-// a Go pseudo-version behind a binding's own has about 80.
+// maxAnnounced is the longest version from the wire that is parsed, in bytes. A Go pseudo-version
+// after the version of a binding has about 80.
 const maxAnnounced = 128
 
-// constraintAllows reports whether version is one that the constraint allows. What is no version does not fit.
+// constraintAllows reports whether the constraint allows version. A text that is no version is not
+// allowed.
 func constraintAllows(versions *semver.Constraints, version string) bool {
 	if versions == nil {
 		return true
@@ -319,18 +324,17 @@ func constraintAllows(versions *semver.Constraints, version string) bool {
 	return err == nil && versions.Check(v)
 }
 
-// rangeCondition compares an end of the broker's range with a number or with the version sent.
+// rangeCondition compares one end of the broker's range with a number or with the sent version.
 type rangeCondition struct {
-	// ofMax: the max is compared, else the min.
+	// ofMax: compare the max, otherwise the min.
 	ofMax bool
-	// compare reports whether the end of the range, its first argument, fits.
+	// compare reports whether the end of the range satisfies the condition.
 	compare func(end, operand int16) bool
-	// operand is what the end is compared with unless sent is set.
+	// operand is the number to compare with, unless sent is set.
 	operand int16
 	sent    bool
 }
 
-// holds reports whether the range of m meets c.
 func (c rangeCondition) holds(m *Mismatch) bool {
 	end, operand := m.Min, c.operand
 	if c.ofMax {
@@ -342,16 +346,16 @@ func (c rangeCondition) holds(m *Mismatch) bool {
 	return c.compare(end, operand)
 }
 
-// wildcard is a text with at most one part left open.
+// wildcard is a text with at most one open part.
 type wildcard struct {
 	before, after string
-	// open: between before and after may stand anything; version: a version stands there.
+	// open: any text may be between before and after. version: it is a version.
 	open, version bool
 }
 
 func (w wildcard) isEmpty() bool { return w.before+w.after == "" }
 
-// match reports whether s is of the form of w, and what stands in its open part.
+// match reports whether s matches w, and returns the text in its open part.
 func (w wildcard) match(s string) (between string, ok bool) {
 	if !w.open {
 		return "", s == w.before

@@ -16,13 +16,12 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// isCode takes the place of the rules: KV and four digits, but for one.
+// isCode replaces the rules: KV and four digits, except one.
 func isCode(code string) bool {
 	_, err := strconv.ParseUint(strings.TrimPrefix(code, "KV"), 10, 16)
 	return err == nil && len(code) == len("KV0000") && strings.HasPrefix(code, "KV") && code != "KV1999"
 }
 
-// loadBuiltIn loads the built-in known issues.
 func loadBuiltIn(t testing.TB) *Catalogue {
 	t.Helper()
 	k, err := Load(isCode)
@@ -33,10 +32,10 @@ func loadBuiltIn(t testing.TB) *Catalogue {
 	return k
 }
 
-// closedOnce is what most mismatches end in.
+// closedOnce is the usual outcome.
 var closedOnce = map[string]uint64{"closed": 1}
 
-// fetch12 is the finding of confluent-go-2.6.0_fetch-max-7.
+// fetch12 returns the finding of confluent-go-2.6.0_fetch-max-7.
 func fetch12(change func(*Mismatch)) Mismatch {
 	m := Mismatch{
 		Code: "KV1001", SoftwareName: "confluent-kafka-go", SoftwareVersion: "2.6.0", ClientID: "orders-svc",
@@ -48,7 +47,7 @@ func fetch12(change func(*Mismatch)) Mismatch {
 	return m
 }
 
-// announced sets what was announced.
+// announced sets the announced software.
 func announced(name, version string) func(*Mismatch) {
 	return func(m *Mismatch) { m.SoftwareName, m.SoftwareVersion = name, version }
 }
@@ -129,14 +128,14 @@ func TestFetch12HitsAndNearMisses(t *testing.T) {
 	}
 }
 
-// mismatch is a mismatch on one request.
+// mismatch returns a mismatch of one request.
 func mismatch(code string, key, version, lowest, highest int16, change func(*Mismatch)) Mismatch {
 	m := Mismatch{Code: code, IsAhead: code == "KV4001", HasAPI: true, APIKey: key, Version: version, HasRange: true, Min: lowest, Max: highest, Outcomes: closedOnce}
 	change(&m)
 	return m
 }
 
-// resetUnranged makes the outcome a reset without a known range.
+// resetUnranged sets the outcome to a reset, without a known range.
 func resetUnranged(change func(*Mismatch)) func(*Mismatch) {
 	return func(m *Mismatch) {
 		change(m)
@@ -292,13 +291,13 @@ func TestNoCatalogueMatchesNothing(t *testing.T) {
 	}
 }
 
-// issueText is a user's file with one issue and further lines of it.
+// issueText returns a user's file with one issue and further lines of it.
 func issueText(id string, lines ...string) string {
 	return "issues:\n  - id: " + id + "\n    title: A title\n    url: https://example.org/1\n    source: seen\n    " +
 		strings.Join(lines, "\n    ") + "\n"
 }
 
-// writeIssues makes a file and gives its path.
+// writeIssues writes a file and returns its path.
 func writeIssues(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -480,9 +479,8 @@ func TestTooManyIssuesAreRefused(t *testing.T) {
 	}
 }
 
-// The YAML library calls itself for each level of nesting and needs quadratic
-// time for some: without checkTokens 64 KiB of "- " take 8 s and 1 MiB of "["
-// ends the process.
+// The YAML library recurses for each level of nesting, and sometimes takes quadratic time. Without
+// checkTokens, 64 KiB of "- " take 8 s, and 1 MiB of "[" ends the process.
 func TestHostileFilesEndSoonInAnError(t *testing.T) {
 	const size = 128 << 10
 	var bomb strings.Builder
@@ -518,8 +516,8 @@ func TestHostileFilesEndSoonInAnError(t *testing.T) {
 	}
 }
 
-// The whole built-in file makes a seed that go test takes too long to shrink:
-// it is damaged here instead.
+// As a fuzzing seed, the complete built-in file takes go test too long to shrink. This test
+// damages it instead.
 func TestDamagedFilesEndInAnErrorOrInIssues(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	const damage = "[]{}'\"|>-:#&*!?%@\n\t \x00\xff"
@@ -544,7 +542,7 @@ func TestDamagedFilesEndInAnErrorOrInIssues(t *testing.T) {
 	}
 }
 
-// TestTheReasonOfALowConfidence: the entry gives it, or the catalogue does.
+// TestTheReasonOfALowConfidence: the entry gives the reason, or the catalogue has a default.
 func TestTheReasonOfALowConfidence(t *testing.T) {
 	for because, want := range map[string]string{"": "the catalogue of known issues allows no more for this client", ", because: it is a guess": "it is a guess"} {
 		path := writeIssues(t, "mine.yaml", issueText("mine", "codes: [KV1001]", "clients: [{name: confluent-kafka-go, at_most: possible"+because+"}]"))

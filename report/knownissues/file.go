@@ -29,34 +29,34 @@ import (
 //go:embed knownissues.yaml
 var builtInIssues []byte
 
-// builtInName stands for a file name in messages about builtInIssues.
+// builtInName replaces the file name in messages about builtInIssues.
 const builtInName = "the built-in ones"
 
-// The bounds of a known-issues file. It is the user's own, but may have come from anywhere.
+// The limits of a known-issues file. It is the user's own file, but may come from anywhere.
 const (
-	// maxIssueFile is its size: the built-in one has some 20 KiB. Splitting 1 MiB
-	// of the worst text into YAML tokens takes about a second.
+	// maxIssueFile is its size in bytes. The built-in one has some 20 KiB. Splitting 1 MiB of the
+	// worst text into YAML tokens takes about a second.
 	maxIssueFile = 1 << 20
-	// maxIssues is the number of entries: 1 KiB each is the file's size, and a
-	// thousand of them that all fit as far as the version take a finding 3 ms.
+	// maxIssues is the number of entries. With 1 KiB each they have the largest size. A finding
+	// takes 3 ms with a thousand of them that all match up to the version.
 	maxIssues = 1000
-	// maxIssueText is the length of one text in bytes, maxIssueID that of an id.
+	// maxIssueText is the length of one text in bytes, maxIssueID the length of an id.
 	maxIssueText, maxIssueID = 2000, 64
-	// maxFlowDepth is how deep [ and { may be nested, maxEntriesOnLine how many
-	// "- " one line may have: the YAML parser calls itself for each, takes
-	// quadratic time and ends on the limit of Go's stack, a crash that cannot be
-	// caught. maxFieldsInRow bounds nesting by indentation.
+	// maxFlowDepth is how deep [ and { may be nested. maxEntriesOnLine is how many "- " one line
+	// may have. The YAML parser recurses for each of them and takes quadratic time. It would end
+	// at the limit of Go's stack, and that crash cannot be recovered. maxFieldsInRow bounds
+	// nesting by indentation.
 	maxFlowDepth, maxEntriesOnLine = 4, 2
-	// maxFieldsInRow is how many fields may follow each other without a "- ": 16
-	// of an issue and 7 for each of 30 clients in one pair of brackets. The parser
-	// needs quadratic time for the fields of one mapping, 140 s for a file full of them.
-	// maxEntries is the number of "- " in the file, 16 for each issue: 130,000 take 8 s.
+	// maxFieldsInRow is how many fields may follow each other without a "- ": 16 of an issue, and
+	// 7 for each of 30 clients in one pair of brackets. The parser takes quadratic time for the
+	// fields of one mapping: 140 s for a file full of them. maxEntries is the number of "- " in
+	// the file, 16 for each issue: 130,000 take 8 s.
 	maxFieldsInRow, maxEntries = 226, 16 * maxIssues
 )
 
-// Load reads the built-in known issues and the user's own files,
-// which go before them. An id may be used once only. isCode reports whether there
-// is a finding of that code. Errors name the file, the line and the field.
+// Load reads the built-in known issues and the user's own files, which precede them. Each id must
+// be unique. isCode reports whether a finding with that code exists. Errors name the file, the
+// line and the field.
 func Load(isCode func(code string) bool, paths ...string) (*Catalogue, error) {
 	k := &Catalogue{isCode: isCode}
 	if len(paths) == 0 {
@@ -65,7 +65,7 @@ func Load(isCode func(code string) bool, paths ...string) (*Catalogue, error) {
 	for _, path := range paths {
 		data, err := readIssueFile(path)
 		if err != nil {
-			var named *fs.PathError // the path is in the message already
+			var named *fs.PathError // the message has the path already
 			if errors.As(err, &named) {
 				err = named.Err
 			}
@@ -81,7 +81,7 @@ func Load(isCode func(code string) bool, paths ...string) (*Catalogue, error) {
 	return k, nil
 }
 
-// readIssueFile reads a file that is no longer than maxIssueFile.
+// readIssueFile reads a file of at most maxIssueFile bytes.
 func readIssueFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -98,7 +98,7 @@ func readIssueFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// load reads the built-in issues if no file was loaded. That they can be read is tested.
+// load parses the built-in issues if no file was loaded. A test shows that they are valid.
 func (k *Catalogue) load() {
 	k.later.Do(func() {
 		if len(k.files) > 0 {
@@ -110,7 +110,7 @@ func (k *Catalogue) load() {
 	})
 }
 
-// builtIn parses the built-in issues, once in a process. Nothing changes them afterwards.
+// builtIn parses the built-in issues, once in a process. The result never changes.
 var builtIn = sync.OnceValues(func() (issueFile, error) { return parseYAML(builtInIssues) })
 
 func (k *Catalogue) addBuiltIn() error {
@@ -121,13 +121,12 @@ func (k *Catalogue) addBuiltIn() error {
 	return k.append(builtInName, f, err)
 }
 
-// add parses a file and appends what is in it.
 func (k *Catalogue) add(name string, data []byte) error {
 	f, err := parseIssues(data, k.isCode)
 	return k.append(name, f, err)
 }
 
-// append appends a parsed file; err is the error of parsing it.
+// append appends a parsed file. err is the error of parsing it.
 func (k *Catalogue) append(name string, f issueFile, err error) error {
 	if err != nil {
 		return fmt.Errorf("read known issues %s: %w", name, err)
@@ -140,7 +139,7 @@ func (k *Catalogue) append(name string, f issueFile, err error) error {
 		if other.issue == here.issue {
 			continue
 		}
-		if name == builtInName { // it is the user's file that is to be changed
+		if name == builtInName { // the user must change the other file
 			here, other = other, here
 		}
 		return fmt.Errorf("read known issues %s: line %d: issues[%d].id: %q is used already in %s, line %d",
@@ -149,14 +148,14 @@ func (k *Catalogue) append(name string, f issueFile, err error) error {
 	return nil
 }
 
-// issuePlace says where an issue is written.
+// issuePlace is an issue and its position in the files.
 type issuePlace struct {
 	*issue
 	file  string
 	index int
 }
 
-// byID finds the first issue with an id, one without issue if there is none.
+// byID returns the first issue with an id; without issue if there is none.
 func (k *Catalogue) byID(id string) issuePlace {
 	for f := range k.files {
 		for i := range k.files[f].Issues {
@@ -168,12 +167,11 @@ func (k *Catalogue) byID(id string) issuePlace {
 	return issuePlace{}
 }
 
-// fieldError says what is wrong with a field.
 func fieldError(line int, field, format string, args ...any) error {
 	return fmt.Errorf("line %d: %s: %s", line, field, fmt.Sprintf(format, args...))
 }
 
-// readField reads a field from its text, or from a number as it is written.
+// readField parses a field from its text, or from a number as it is written.
 func readField(node ast.Node, parse func(text string) error) error {
 	line, field, text := node.GetToken().Position.Line, strings.TrimPrefix(node.GetPath(), "$."), ""
 	switch n := node.(type) {
@@ -212,7 +210,7 @@ func (p *placedText) UnmarshalYAML(node ast.Node) error {
 	})
 }
 
-// UnmarshalYAML checks the address, because readers of the report follow it.
+// UnmarshalYAML checks the address, because readers of the report open it.
 func (l *link) UnmarshalYAML(node ast.Node) error {
 	return readField(node, func(s string) error {
 		u, err := url.Parse(s)
@@ -232,7 +230,7 @@ func (f *flag) UnmarshalYAML(node ast.Node) error {
 	})
 }
 
-// outcomeWords are the outcomes as the report writes them.
+// outcomeWords are the names of outcomes in the report.
 var outcomeWords = map[string]bool{
 	"answered": true, "error": true, "closed": true, "reset": true, "left": true,
 	"unanswered": true, "cut": true, "unseen": true, "none-expected": true,
@@ -299,7 +297,7 @@ func (v *versionRange) UnmarshalYAML(node ast.Node) error {
 	})
 }
 
-// apiVersion reads an API version: 0 to 32767.
+// apiVersion parses an API version: 0 to 32767.
 func apiVersion(s string) (int16, bool) {
 	v, err := strconv.ParseUint(s, 10, 15)
 	return int16(v), err == nil
@@ -314,8 +312,8 @@ var rangeComparisons = map[string]func(a, b int16) bool{
 	">":  func(a, b int16) bool { return a > b },
 }
 
-// UnmarshalYAML reads "max < 12, min > sent": an end of the broker's range, an operator, and a number or the version
-// sent.
+// UnmarshalYAML parses "max < 12, min > sent": an end of the broker's range, an operator, and a
+// number or the sent version.
 func (all *conditions) UnmarshalYAML(node ast.Node) error {
 	return readField(node, func(text string) error {
 		for _, part := range strings.Split(text, ",") {
@@ -340,7 +338,7 @@ func (c *constraint) UnmarshalYAML(node ast.Node) error {
 	})
 }
 
-// UnmarshalYAML reads a text in which one * stands for anything, or one {version} for a version.
+// UnmarshalYAML parses a text in which one * matches anything, or one {version} a version.
 func (w *wildcard) UnmarshalYAML(node ast.Node) error {
 	return readField(node, func(text string) error {
 		open := "*"
@@ -356,7 +354,6 @@ func (w *wildcard) UnmarshalYAML(node ast.Node) error {
 	})
 }
 
-// parseIssues reads a known-issues file.
 func parseIssues(data []byte, isCode func(string) bool) (issueFile, error) {
 	f, err := parseYAML(data)
 	if err == nil {
@@ -365,7 +362,7 @@ func parseIssues(data []byte, isCode func(string) bool) (issueFile, error) {
 	return f, err
 }
 
-// check checks what the types of the fields do not.
+// check checks the rules that the types of the fields do not check.
 func (f *issueFile) check(isCode func(string) bool) error {
 	switch {
 	case len(f.Issues) == 0 && len(f.DefaultClientIDs) == 0:
@@ -391,7 +388,7 @@ func (f *issueFile) check(isCode func(string) bool) error {
 	return nil
 }
 
-// incomplete names a field that is missing, and says what is wrong; both are empty for a complete issue.
+// incomplete returns a missing or invalid field and its problem. Both are empty for a valid issue.
 func (i *issue) incomplete() (field, problem string) {
 	if len(i.ID.text) == 0 || len(i.ID.text) > maxIssueID || strings.Trim(i.ID.text, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
 		return ".id", fmt.Sprintf("%q is not of 1 to %d lower-case letters, digits, dots and hyphens", i.ID.text, maxIssueID)
@@ -430,7 +427,7 @@ func (i *issue) incomplete() (field, problem string) {
 	return "", ""
 }
 
-// complete fills in what may be missing, and writes server names in lower case.
+// complete sets defaults, and converts server names to lower case.
 func (i *issue) complete() {
 	for n := range i.ServerNames {
 		w := &i.ServerNames[n]
@@ -443,7 +440,6 @@ func (i *issue) complete() {
 	}
 }
 
-// parseYAML reads the YAML of a known-issues file.
 func parseYAML(data []byte) (written issueFile, err error) {
 	tokens := lexer.Tokenize(string(data))
 	if err := checkTokens(tokens); err != nil {
@@ -465,8 +461,8 @@ func parseYAML(data []byte) (written issueFile, err error) {
 	return written, nil
 }
 
-// checkTokens refuses what a known-issues file has no use for and what could
-// make the YAML parser work for very long, before it sees it.
+// checkTokens refuses YAML features that a known-issues file does not need, and text for which the
+// YAML parser would take very long.
 func checkTokens(tokens token.Tokens) error {
 	depth, line, onLine, entries, fields := 0, 0, 0, 0, 0
 	for _, t := range tokens {
@@ -501,7 +497,8 @@ func checkTokens(tokens token.Tokens) error {
 	return nil
 }
 
-// yamlError is an error of the YAML library with its line, without the excerpt that the library adds.
+// yamlError returns an error of the YAML library with its line, without the excerpt that the
+// library adds.
 func yamlError(err error) error {
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
@@ -514,7 +511,7 @@ func yamlError(err error) error {
 	return errors.New(issueMessage(err.Error()))
 }
 
-// issueMessage is a message that may quote the file, fit for a terminal.
+// issueMessage escapes and shortens a message that may quote the file.
 func issueMessage(s string) string {
 	const most = 200
 	if len(s) > most {
