@@ -10,14 +10,15 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// findingKey is what equal findings of several reports have in common.
+// findingKey has the properties that equal findings of several reports share.
 type findingKey struct {
 	model      string // code, API, version, software and client id
 	broker     string
 	reason     string
 	advertised model.Range
 	hasRange   bool
-	// message is the message without its numbers: details set findings of one code apart.
+	// message is the message without its numbers. The other details distinguish findings with one
+	// code.
 	message string
 }
 
@@ -29,7 +30,7 @@ func (k findingKey) Compare(o findingKey) int {
 	)
 }
 
-// numbers are numbers in a message, which change from report to report.
+// numbers matches numbers in a message. They differ between reports.
 var numbers = regexp.MustCompile(`[0-9][0-9,.]*`)
 
 func keyOfFinding(f *model.Finding) findingKey {
@@ -40,7 +41,8 @@ func keyOfFinding(f *model.Finding) findingKey {
 	return key
 }
 
-// addFinding adds a finding of a report whose captures have these indexes in the result.
+// addFinding adds a finding of a report. indexes are the indexes of the report's captures in the
+// result.
 func (a *aggregate) addFinding(f *model.Finding, indexes []uint32) {
 	for i := range f.Occurrences {
 		f.Occurrences[i].Capture = renumbered(indexes, f.Occurrences[i].Capture)
@@ -64,14 +66,15 @@ func (a *aggregate) addFinding(f *model.Finding, indexes []uint32) {
 
 func mergeFindings(into, f *model.Finding) {
 	both := *into
-	// Texts belong together: those of the graver finding, or else of the larger numbers.
+	// Texts must come from one finding: the more severe one, otherwise the one with larger
+	// numbers.
 	if cmp.Or(compareTexts(into, f), compareExplanations(into, f)) < 0 {
 		both = *f
 	}
 	both.Count = into.Count + f.Count
 	both.Outcomes = combine(into.Outcomes, f.Outcomes, func(a, b uint64) uint64 { return a + b })
 	both.EvidenceCounts = combine(into.EvidenceCounts, f.EvidenceCounts, func(a, b uint64) uint64 { return a + b })
-	// The median of medians is unknown: the largest one is kept.
+	// The median of both is unknown. The larger one is kept.
 	both.MedianSeconds = combine(into.MedianSeconds, f.MedianSeconds, func(a, b float64) float64 { return max(a, b) })
 	both.Occurrences = slices.Concat(into.Occurrences, f.Occurrences)
 	slices.SortFunc(both.Occurrences, compareOccurrences)
@@ -89,7 +92,7 @@ func mergeFindings(into, f *model.Finding) {
 // evidences are the kinds of evidence, the best last.
 var evidences = []string{"", model.EvidenceInferred, "none", "supplied", "borrowed", "observed"}
 
-// combine returns the values of both maps, combined by with if both have the key.
+// combine returns the values of both maps. If both have a key, with combines the values.
 func combine[N uint64 | float64](a, b map[string]N, with func(a, b N) N) map[string]N {
 	out := maps.Clone(a)
 	if out == nil {
@@ -114,7 +117,7 @@ func mergeClients(a, b *model.FindingClient) *model.FindingClient {
 	return &both
 }
 
-// compareTexts orders what two reports say of one finding.
+// compareTexts orders the texts of two reports about one finding.
 func compareTexts(a, b *model.Finding) int {
 	order := cmp.Or(
 		cmp.Compare(a.Severity, b.Severity), cmp.Compare(len(a.Message), len(b.Message)), cmp.Compare(a.Message, b.Message),
@@ -137,7 +140,7 @@ func compareTexts(a, b *model.Finding) int {
 	return strings.Compare(of(a), of(b))
 }
 
-// causes are explanations without their packets.
+// causes returns explanations without their packets.
 func causes(all []model.Explanation) (out []string) {
 	for _, e := range all {
 		out = append(out, e.Cause+": "+e.Evidence)
@@ -149,14 +152,14 @@ func causes(all []model.Explanation) (out []string) {
 func compareExplanations(a, b *model.Finding) int {
 	compare := func(x, y model.Explanation) int {
 		if x.Capture == nil || y.Capture == nil || x.Frame == nil || y.Frame == nil {
-			return 0 // the same for both: a cause is excluded in one way
+			return 0 // both are equal: a cause is excluded in only one way
 		}
 		return cmp.Or(cmp.Compare(*x.Capture, *y.Capture), cmp.Compare(*x.Frame, *y.Frame))
 	}
 	return cmp.Or(slices.CompareFunc(a.RuledOut, b.RuledOut, compare), slices.CompareFunc(a.NotRuledOut, b.NotRuledOut, compare))
 }
 
-// compareOccurrences orders occurrences by time, then by place.
+// compareOccurrences orders occurrences by time, then by position.
 func compareOccurrences(a, b model.Occurrence) int {
 	order := cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Capture, b.Capture), cmp.Compare(a.Frame, b.Frame), cmp.Compare(a.Stream, b.Stream))
 	if order == 0 {
@@ -165,7 +168,7 @@ func compareOccurrences(a, b model.Occurrence) int {
 	return order
 }
 
-// foldFindings folds the smallest findings of a code: the graver, then the more frequent ones stay.
+// foldFindings folds findings with a code. It keeps the most severe, then the most frequent ones.
 func (a *aggregate) foldFindings(code string) {
 	a.findings[code].Trim(maxFindings, func(x, y *model.Finding) int {
 		return cmp.Or(cmp.Compare(y.Severity, x.Severity), cmp.Compare(y.Count, x.Count))

@@ -1,14 +1,14 @@
-// Package merge makes one report of the reports of many hosts and days.
+// Package merge makes one report from the reports of many hosts and days.
 //
-// Every report has parts: one for each run that made it (model.Part). The result depends on the
-// set of parts alone, whatever the order and the grouping: a part counts once, however often it
-// is named, and of two states of one part the later one counts. As long as its parts are small
-// (maxEmbedded), a merged report carries them, so that any overlap of merged reports can be taken
-// apart. Larger ones are blocks: a block that lies inside another counts once, and two blocks that
-// overlap only in part are an error.
+// Every report has parts: one for each run that made it (model.Part). The result depends only on
+// the set of parts, for any order and grouping. A part counts once, even if several files have it.
+// Of two states of one part the later one counts. While its parts are small (maxEmbedded), a
+// merged report contains them, so reports that overlap in any way can be merged. Larger reports
+// are blocks. A block that is contained in another counts once. Two blocks that overlap only in
+// part are an error.
 //
-// Memory is bounded by the rows of the result (limits below) and by one report for each
-// processor. A result is exact while no limit is reached; beyond, what is smaller is counted as folded.
+// The rows of the result (limits below) and one report for each processor bound the memory. A
+// result is exact until a limit is reached. Beyond it, the smallest rows are counted as folded.
 package merge
 
 import (
@@ -24,26 +24,26 @@ import (
 )
 
 const (
-	// maxEmbedded bounds the parts that a merged report carries, in bytes of JSON: what a mail or a
-	// ticket still takes.
+	// maxEmbedded bounds the parts in a merged report, in bytes of JSON: the size that a mail or a
+	// ticket accepts.
 	maxEmbedded = 8 << 20
 	// maxFindings bounds the findings of one code, as in the report of one host: 1,000 of some 5 KB.
 	maxFindings = 1000
 	// maxClients and maxTargetClients bound the rows of clients: 16,384 of some 4 KB, 65,536 of some 1 KB.
 	maxClients       = 1 << 14
 	maxTargetClients = 1 << 16
-	// maxOccurrences bounds those of a finding: the first ones stay.
+	// maxOccurrences bounds the occurrences of a finding: the first ones are kept.
 	maxOccurrences = 10
-	// maxConnections bounds the connections that are recognised on several hosts, 262,144 of some 120
-	// bytes: those with the smallest ids stay, as in each report.
+	// maxConnections bounds the connections that are recognised on several hosts, 262,144 of some
+	// 120 bytes. Those with the smallest ids are kept, as in each report.
 	maxConnections = 1 << 18
 )
 
 // embeddedLimit is maxEmbedded; tests lower it.
 var embeddedLimit = maxEmbedded
 
-// Identify gives a report its part, so that it counts once wherever it is merged. It is
-// called when nothing in the report changes any more.
+// Identify sets the part of a report, so that merging counts it once. It must be the last change
+// of the report.
 func Identify(r *model.Report) {
 	digest := sha256.Sum256([]byte(encoded(contents(r))))
 	p := model.Part{Digest: hex.EncodeToString(digest[:16])}
@@ -54,7 +54,7 @@ func Identify(r *model.Report) {
 		if c.First == nil || c.Last == nil {
 			continue
 		}
-		// An interface is watched on: later reports of the run are states of one part.
+		// An interface can be captured further: later reports of the run are states of one part.
 		if c.Format == model.FormatLive {
 			fmt.Fprint(h, "live", c.LinkTypes, *c.First, ";")
 		} else {
@@ -62,7 +62,7 @@ func Identify(r *model.Report) {
 		}
 	}
 	if p.First, p.Last = model.InputSpan(r.Captures); p.First == nil {
-		h.Write(digest[:]) // nothing was captured: the report itself is the identity
+		h.Write(digest[:]) // no packets: the report itself is the identity
 	}
 	p.ID = hex.EncodeToString(h.Sum(nil)[:16])
 	if r.Target != nil {
@@ -71,7 +71,7 @@ func Identify(r *model.Report) {
 	r.Parts = []model.Part{p}
 }
 
-// contents is what two reports of one input differ in: what was counted, and the names in them.
+// contents returns the values in which two reports of one input differ: counts and names.
 func contents(r *model.Report) any {
 	c := struct {
 		Captures []model.Capture
@@ -93,34 +93,34 @@ func contents(r *model.Report) any {
 	return c
 }
 
-// encoded is a value as JSON, to order values that nothing else orders.
+// encoded returns a value as JSON. It orders values that are otherwise equal.
 func encoded(v any) string {
-	text, _ := json.Marshal(v, json.Deterministic(true)) // a part of a report always has a JSON form
+	text, _ := json.Marshal(v, json.Deterministic(true)) // parts of a report are always valid JSON
 	return string(text)
 }
 
 // aggregate is the sum of reports with different parts.
 type aggregate struct {
-	// sum is the result; its tables are below.
+	// sum is the result. Its tables are below.
 	sum model.Report
-	// embedded is the size of the parts' reports; those are dropped when there are too many.
+	// embedded is the size of the parts' reports in bytes. Beyond embeddedLimit they are dropped.
 	embedded int
-	// indexes are the places of the captures in sum, by part.
+	// indexes are the indexes of the captures in sum, by part.
 	indexes     map[string][]uint32
 	brokers     *model.Table[model.BrokerKey, model.Broker]
 	nodes       *model.Table[model.NodeKey, model.Node]
 	clients     *model.Table[model.ClientKey, model.Client]
 	connections *model.Table[model.ConnectionID, model.Connection]
-	// findings are the findings by code.
-	findings map[string]*model.Table[findingKey, model.Finding]
-	folded   model.Folded
-	// targets are the clients of sum.Target, which is from the report in targetPath.
+	findings    map[string]*model.Table[findingKey, model.Finding]
+	folded      model.Folded
+	// targets are the clients of sum.Target. targetPath is the first report with a target.
 	targets       *model.Table[model.TargetKey, model.TargetClient]
 	foldedTargets model.TargetSummary
 	targetPath    string
 }
 
-// newAggregate begins a report of these captures, each with the id of its part. They are in their final order.
+// newAggregate returns an empty report with these captures in their final order, each with the id
+// of its part.
 func newAggregate(captures []model.Capture) *aggregate {
 	a := &aggregate{
 		sum: model.Report{Schema: model.SchemaName, Captures: captures, Brokers: []model.Broker{}, Clients: []model.Client{}, Quality: model.Quality{
@@ -141,7 +141,7 @@ func newAggregate(captures []model.Capture) *aggregate {
 	return a
 }
 
-// add adds a report with parts of its own. r is used up. path names its file.
+// add adds a report with new parts. r must not be used afterwards. path is the name of its file.
 func (a *aggregate) add(r *model.Report, path string) error {
 	a.addParts(r)
 	if a.sum.Tool.Name == "" || a.sum.Tool.Version < r.Tool.Version {
@@ -178,7 +178,7 @@ func (a *aggregate) add(r *model.Report, path string) error {
 	return nil
 }
 
-// addParts takes the parts of a report, with their reports as long as these are small.
+// addParts adds the parts of a report, with their reports while these are small.
 func (a *aggregate) addParts(r *model.Report) {
 	if len(r.Parts) == 1 {
 		p := r.Parts[0]
@@ -203,7 +203,7 @@ func (a *aggregate) addParts(r *model.Report) {
 	}
 }
 
-// indexesOf returns the places of the captures of r in the result.
+// indexesOf returns the indexes of the captures of r in the result.
 func (a *aggregate) indexesOf(r *model.Report) []uint32 {
 	seen, out := map[string]int{}, make([]uint32, 0, len(r.Captures))
 	for i := range r.Captures {
@@ -216,7 +216,7 @@ func (a *aggregate) indexesOf(r *model.Report) []uint32 {
 	return out
 }
 
-// renumbered is an index in another numbering; one that is out of range stays.
+// renumbered returns the new index of i; i itself if it is out of range.
 func renumbered(indexes []uint32, i uint32) uint32 {
 	if int(i) < len(indexes) {
 		return indexes[i]
@@ -224,15 +224,15 @@ func renumbered(indexes []uint32, i uint32) uint32 {
 	return i
 }
 
-// foldClients folds the clients with the fewest requests, until there are as many as there may be.
+// foldClients folds the clients with the fewest requests beyond maxClients.
 func (a *aggregate) foldClients() {
 	a.clients.Trim(maxClients, func(x, y *model.Client) int { return cmp.Compare(y.Requests, x.Requests) }, func(c *model.Client) {
 		a.folded.Clients.Add(c.Requests)
 	})
 }
 
-// addConnections takes the connections of a report. If another report counted one of them too, the smaller count is
-// subtracted.
+// addConnections adds the connections of a report. If another report also counted one of them, it
+// subtracts the smaller count.
 func (a *aggregate) addConnections(r *model.Report) {
 	for i := range r.Connections {
 		c := &r.Connections[i]
@@ -252,7 +252,7 @@ func (a *aggregate) addConnections(r *model.Report) {
 	}
 }
 
-// addTarget takes the clients of a target. All reports must be about one target.
+// addTarget adds the clients of a target. All reports must have the same target.
 func (a *aggregate) addTarget(t *model.Target, path string) error {
 	if a.sum.Target == nil {
 		about := *t
@@ -278,7 +278,8 @@ func (a *aggregate) addTarget(t *model.Target, path string) error {
 	return nil
 }
 
-// foldTargets folds clients of the target: those that are fine before those that break.
+// foldTargets folds clients of the target beyond maxTargetClients, fine ones before those that
+// break.
 func (a *aggregate) foldTargets() {
 	a.targets.Trim(maxTargetClients, func(x, y *model.TargetClient) int {
 		return cmp.Or(model.CompareVerdicts(x.Verdict, y.Verdict), cmp.Compare(y.Requests, x.Requests))
@@ -302,7 +303,7 @@ func (a *aggregate) finish() *model.Report {
 	return r
 }
 
-// compareParts orders parts by their time, those without one first.
+// compareParts orders parts by time, those without packets first.
 func compareParts(a, b model.Part) int {
 	first := func(p *model.Part) model.Time {
 		if p.First == nil {

@@ -22,7 +22,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// reportOf is the report of a host: some clients of a fleet, as seen by one broker.
+// reportOf returns the report of a host: some clients of a fleet, as one broker sees them.
 func reportOf(t testing.TB, seed uint64, changes ...func(*model.Report)) *model.Report {
 	t.Helper()
 	target, err := decode.LoadReference("kafka-4.0.0")
@@ -80,7 +80,6 @@ func reportOf(t testing.TB, seed uint64, changes ...func(*model.Report)) *model.
 	return out
 }
 
-// save writes a report to a file, and returns its path.
 func save(t testing.TB, name string, r *model.Report) string {
 	t.Helper()
 	var text bytes.Buffer
@@ -94,7 +93,7 @@ func save(t testing.TB, name string, r *model.Report) string {
 	return path
 }
 
-// merged merges files, and writes the result to another one.
+// merged merges files, and writes the result to another file.
 func merged(t *testing.T, paths ...string) string {
 	t.Helper()
 	r, err := Files(paths)
@@ -121,7 +120,7 @@ func tree(t *testing.T, r *rand.Rand, paths []string, overlap bool) string {
 		n := 1 + r.IntN(min(4, len(paths)))
 		group := slices.Clone(paths[:n])
 		if overlap && r.IntN(2) == 0 {
-			group = append(group, paths[r.IntN(len(paths))]) // also merged elsewhere
+			group = append(group, paths[r.IntN(len(paths))]) // also merged in another group
 		}
 		paths = append(paths[n:], merged(t, append(group, group[0])...))
 		if n == 1 {
@@ -131,8 +130,8 @@ func tree(t *testing.T, r *rand.Rand, paths []string, overlap bool) string {
 	return merged(t, paths[0], paths[0])
 }
 
-// TestMergeIsAJoin: the result depends on the set of reports alone, byte for byte. Overlaps can be taken apart
-// as long as the parts are carried along; blocks may only lie inside each other.
+// TestMergeIsAJoin: the result depends only on the set of reports, byte for byte. Reports with
+// embedded parts may overlap in any way. Blocks may only contain each other.
 func TestMergeIsAJoin(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -159,7 +158,7 @@ func TestMergeIsAJoin(t *testing.T) {
 	}
 }
 
-// TestMergedReportsAreValidBySchema, and say what each of the reports says.
+// TestMergedReportsAreValidBySchema: they also have the contents of each report.
 func TestMergedReportsAreValidBySchema(t *testing.T) {
 	a, b := reportOf(t, 1), reportOf(t, 2)
 	path := merged(t, save(t, "a.json", a), save(t, "b.json", b))
@@ -219,7 +218,7 @@ func TestMergedReportsAreValidBySchema(t *testing.T) {
 	}
 }
 
-// TestTheLaterStateOfARunCounts: reports of one interface supersede each other.
+// TestTheLaterStateOfARunCounts: a later report of one interface replaces the earlier ones.
 func TestTheLaterStateOfARunCounts(t *testing.T) {
 	live := func(packets uint64) func(*model.Report) {
 		return func(r *model.Report) {
@@ -241,7 +240,7 @@ func TestTheLaterStateOfARunCounts(t *testing.T) {
 	}
 }
 
-// TestBlocksThatOverlapAreRefused: nothing counts twice without a word.
+// TestBlocksThatOverlapAreRefused: nothing counts twice.
 func TestBlocksThatOverlapAreRefused(t *testing.T) {
 	defer func(n int) { embeddedLimit = n }(embeddedLimit)
 	embeddedLimit = 0
@@ -293,7 +292,7 @@ func TestWhatIsNoReportIsNamedWithItsCause(t *testing.T) {
 	}
 }
 
-// TestReportsWithoutPartsGetThem: they were made by an earlier release.
+// TestReportsWithoutPartsGetThem: an earlier release made them.
 func TestReportsWithoutPartsGetThem(t *testing.T) {
 	r := reportOf(t, 1)
 	now := save(t, "now.json", r)
@@ -304,7 +303,7 @@ func TestReportsWithoutPartsGetThem(t *testing.T) {
 	}
 }
 
-// TestBoundsOfMerge: rows beyond the limits are folded, fine ones first, and counted.
+// TestBoundsOfMerge: rows beyond the limits are folded and counted, fine ones first.
 func TestBoundsOfMerge(t *testing.T) {
 	a := newAggregate(nil)
 	for i := range 5*maxFindings + 10 {
@@ -331,7 +330,8 @@ func TestBoundsOfMerge(t *testing.T) {
 	}
 }
 
-// TestConnectionsOnTwoHostsCountOnce: what both hosts counted is taken back once, in any grouping.
+// TestConnectionsOnTwoHostsCountOnce: requests that both hosts counted are subtracted once, for
+// any grouping.
 func TestConnectionsOnTwoHostsCountOnce(t *testing.T) {
 	defer func(n int) { embeddedLimit = n }(embeddedLimit)
 	embeddedLimit = 0
@@ -369,7 +369,7 @@ func TestConnectionsOnTwoHostsCountOnce(t *testing.T) {
 	}
 }
 
-// TestBrokersThatWereNotCapturedAreNamed: of the nodes of a cluster that Metadata responses name.
+// TestBrokersThatWereNotCapturedAreNamed: they are nodes of a cluster in Metadata responses.
 func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
 	yes, no := true, false
 	node := func(id int32, captured *bool) model.Node {

@@ -17,16 +17,17 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// maxReport bounds the file of one report: ten times what a report of 4,096 brokers and 1,000 findings of
-// each code takes.
+// maxReport bounds the file of one report in bytes: ten times the size of a report with 4,096
+// brokers and 1,000 findings of each code.
 const maxReport = 512 << 20
 
-// head is what a report says of itself.
+// head is the beginning of a report.
 type head struct {
 	path     string
 	parts    []model.Part
 	captures []model.Capture
-	// hasParts: its parts can be taken apart. Otherwise a report of several parts is a block.
+	// hasParts: it contains the reports of its parts. A report of several parts without them is a
+	// block.
 	hasParts bool
 }
 
@@ -54,7 +55,7 @@ func Files(paths []string) (*model.Report, error) {
 	a, mu := newAggregate(captures(heads, from)), sync.Mutex{}
 	err = parallel(len(heads), func(i int) error {
 		if len(from[i]) == 0 {
-			return nil // other files have it all
+			return nil // other files have all of its parts
 		}
 		reports, err := readParts(&heads[i], from[i])
 		if err != nil {
@@ -75,7 +76,8 @@ func Files(paths []string) (*model.Report, error) {
 	return a.finish(), nil
 }
 
-// parallel calls do for all numbers below n, on all processors, and returns the error of the lowest one.
+// parallel calls do for all numbers below n, on all processors. It returns the error of the lowest
+// number.
 func parallel(n int, do func(i int) error) error {
 	errs, next, mu := make([]error, n), 0, sync.Mutex{}
 	var workers sync.WaitGroup
@@ -102,13 +104,15 @@ func parallel(n int, do func(i int) error) error {
 	return nil
 }
 
-// later reports whether a is a later state of a part than b. Of equally late ones the digest decides.
+// later reports whether a is a later state of a part than b. If both have the same number of
+// packets, the digest decides.
 func later(a, b *model.Part) bool {
 	return cmp.Or(cmp.Compare(a.Packets, b.Packets), cmp.Compare(a.Digest, b.Digest)) > 0
 }
 
-// plan says which parts come from which file, by the digests of those wanted: each part once, in its latest
-// state. It depends on the set of files, not on their order. For a block, it is any part of it.
+// plan returns, for each file, the digests of the parts to read from it: each part once, in its
+// latest state. The result depends on the set of files, not on their order. For a block, it has
+// any part of it.
 func plan(heads []head) ([]map[string]bool, error) {
 	from, latest, holder := make([]map[string]bool, len(heads)), map[string]model.Part{}, map[string]int{}
 	for i := range heads {
@@ -154,8 +158,8 @@ func plan(heads []head) ([]map[string]bool, error) {
 	return from, nil
 }
 
-// captures lists the captures of the parts that are read from each file, in the order of the parts. Each has the id of
-// its part, and clocks refer to the list.
+// captures lists the captures of the parts to read from each file, in the order of the parts. Each
+// has the id of its part. Indexes in clocks refer to the list.
 func captures(heads []head, from []map[string]bool) []model.Capture {
 	type place struct{ file, index int }
 	var parts []model.Part
@@ -195,7 +199,7 @@ func contains(a, b *head) bool {
 	return !slices.ContainsFunc(b.parts, func(p model.Part) bool { return !a.has(p.ID) })
 }
 
-// fault is what is wrong with the text of a report, in the words of a user.
+// fault describes an error in a report for the user.
 func fault(path string, err error) error {
 	var wrong *json.SemanticError
 	var syntax *jsontext.SyntacticError
@@ -215,7 +219,6 @@ func fault(path string, err error) error {
 	return fmt.Errorf("read report %s: %w", path, err)
 }
 
-// checkSchema says what is wrong with the schema of a report.
 func checkSchema(schema string) error {
 	switch {
 	case schema == model.SchemaName:
@@ -226,7 +229,7 @@ func checkSchema(schema string) error {
 	return fmt.Errorf("schema %q: this release reads %q", schema, model.SchemaName)
 }
 
-// readHead reads what a report says of itself. It reads no further than it has to: parts and captures stand at the
+// readHead reads the beginning of a report. It stops after parts and captures, which are at the
 // beginning.
 func readHead(path string) (h head, err error) {
 	f, err := os.Open(path)
@@ -268,7 +271,7 @@ func readHead(path string) (h head, err error) {
 			return h, fault(path, err)
 		}
 	}
-	if h.parts == nil || h.captures == nil || schema == "" { // all of it was read
+	if h.parts == nil || h.captures == nil || schema == "" { // the complete file was read
 		if _, err := d.ReadToken(); err != nil {
 			return h, fault(path, err)
 		}
@@ -279,7 +282,8 @@ func readHead(path string) (h head, err error) {
 	return h, h.identify()
 }
 
-// identify gives a report without parts one: it was made by an older release.
+// identify checks the parts of a report, and drops their reports. A report of an older release has
+// no parts. identify then creates its part.
 func (h *head) identify() error {
 	h.hasParts = len(h.parts) > 0
 	for i := range h.parts {
@@ -316,7 +320,7 @@ func readReport(path string) (*model.Report, error) {
 	if err := checkSchema(r.Schema); err != nil {
 		return nil, fault(path, err)
 	}
-	// Evidence is a file of one host.
+	// The evidence is a file on one host.
 	r.Evidence = nil
 	for i := range r.Findings {
 		for j := range r.Findings[i].Occurrences {
@@ -329,7 +333,8 @@ func readReport(path string) (*model.Report, error) {
 	return r, nil
 }
 
-// readParts reads the reports of the wanted parts of a file, by their digests; a block is one report.
+// readParts reads the reports of the wanted parts of a file, by their digests. A block is one
+// report.
 func readParts(h *head, wanted map[string]bool) ([]*model.Report, error) {
 	r, err := readReport(h.path)
 	if err != nil {

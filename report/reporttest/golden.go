@@ -1,5 +1,5 @@
-// Package reporttest is for the tests of report and its rooms: it compiles the JSON Schema and compares an
-// output with its golden file.
+// Package reporttest supports the tests of report and its subpackages: it compiles the JSON Schema
+// and compares an output with its golden file.
 package reporttest
 
 import (
