@@ -2,13 +2,12 @@ package report
 
 import "strings"
 
-// The detail of a failed TLS handshake is alertPrefix, the name of the alert, and who sent it.
+// The detail of a failed TLS handshake is alertPrefix, the name of the alert, and its sender.
 const (
 	alertPrefix = "alert "
 	fromBroker  = " from the broker"
 )
 
-// alert is what a TLS alert means, and what to do.
 type alert struct{ meaning, advice string }
 
 const (
@@ -18,12 +17,12 @@ const (
 	checkName    = "Connect by a name that is in the certificate (subjectAltName), or add the name: see bootstrap.servers and advertised.listeners."
 	checkClock   = "Renew the certificate, and check the clocks of both sides."
 	readLogs     = "Read the log of the side that sent the alert: it names the reason."
-	// checkClient is what helps where the broker refuses the client's certificate.
+	// checkClient is for a broker that refuses the client's certificate.
 	checkClient = "Give the client a certificate that the broker trusts (ssl.keystore.location, ssl.certificate.location), or set ssl.client.auth of the broker to none."
 )
 
-// alerts are the alerts that end a handshake (RFC 8446, section 6.2). Where the broker sent an alert about
-// a certificate, it is about the client's: clientAlerts.
+// alerts are the alerts that end a handshake (RFC 8446, section 6.2). An alert of the broker about
+// a certificate is about the client's: clientAlerts.
 var (
 	alerts = map[string]alert{
 		"unknown_ca":              {"The client does not trust the CA of the broker's certificate.", checkTrust},
@@ -59,7 +58,8 @@ var (
 	}
 )
 
-// alertOf is the meaning of the alert in the detail of a finding; ok is false where it has none.
+// alertOf returns the meaning of the alert in the detail of a finding. ok is false if it is
+// unknown.
 func alertOf(detail string) (a alert, ok bool) {
 	name, isAlert := strings.CutPrefix(detail, alertPrefix)
 	name, from, _ := strings.Cut(name, " from ")

@@ -4,9 +4,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// Report makes the report of what came so far. It can be called at any time
-// and as often as needed; the report shares nothing that later calls change.
-// Connections are counted when they are over.
+// Report returns the current report. It can be called at any time, any number of times. The report
+// shares no data that later calls change. A connection counts when it is over.
 func (b *Builder) Report() *model.Report {
 	hit := map[string]uint64{}
 	r := &model.Report{

@@ -13,16 +13,14 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// protocolCount is the number of protocols of reassembly.
 const protocolCount = int(reassembly.Other) + 1
 
-// brokers gathers what was seen of each address that connections went to: of
-// those that answered as a Kafka broker, and of others.
+// brokers collects facts about each address of connections: Kafka brokers and others.
 type brokers struct {
 	records   map[endpoint]*brokerRecord
 	last      *brokerRecord
 	strangers map[endpoint]*stranger
-	// folded counts the brokers that made room for others, tick the changes of last.
+	// folded counts the brokers that were folded at the limit. tick counts the changes of last.
 	folded model.FoldedRows
 	tick   uint64
 	limits struct{ tables, strangers uint64 }
@@ -36,7 +34,8 @@ func (b *brokers) exchange(x *decode.Exchange) {
 	b.broker(endpoint{x.Domain, x.Broker}).requests++
 }
 
-// advertisement takes an ApiVersions answer and returns the one before from that address, nil for none.
+// advertisement adds an ApiVersions answer. It returns the previous answer of that address; nil
+// for none.
 func (b *brokers) advertisement(a *decode.Advertisement) (before *decode.Ranges) {
 	r := b.broker(endpoint{a.Domain, a.Broker})
 	before, full := r.advertised(a.Ranges)
@@ -48,7 +47,7 @@ func (b *brokers) advertisement(a *decode.Advertisement) (before *decode.Ranges)
 
 func (b *brokers) connection(c *decode.Connection) {
 	if c.Bytes == [2]uint64{} && c.Protocol == reassembly.Undecided {
-		return // nothing was said; a scan of ports makes many of them
+		return // no data was sent; a port scan makes many such connections
 	}
 	if s := b.stranger(c); s != nil {
 		s.add(c)
@@ -65,7 +64,7 @@ func (b *brokers) connection(c *decode.Connection) {
 	}
 }
 
-// behind lists the further addresses of a broker, sorted.
+// behind returns the further addresses of a broker, sorted.
 func (b *brokers) behind(at endpoint) []string {
 	r := b.records[at]
 	if r == nil || len(r.behind) == 0 {
@@ -78,7 +77,7 @@ func (b *brokers) behind(at endpoint) []string {
 	return out
 }
 
-// at is what is known of an address, nil for nothing.
+// at returns the facts about an address; nil for none.
 func (b *brokers) at(at endpoint) *stranger {
 	if r := b.records[at]; r != nil {
 		return &r.stranger
@@ -86,8 +85,8 @@ func (b *brokers) at(at endpoint) *stranger {
 	return b.strangers[at]
 }
 
-// stranger finds or creates what is known of the address that c went to, nil
-// where there is no room.
+// stranger returns the facts about the address that c went to. It creates them if necessary; nil
+// at the limit.
 func (b *brokers) stranger(c *decode.Connection) *stranger {
 	at := endpoint{c.Domain, c.Broker}
 	if c.Protocol == reassembly.Kafka {
@@ -110,7 +109,7 @@ func (b *brokers) stranger(c *decode.Connection) *stranger {
 	return s
 }
 
-// broker finds or creates a broker.
+// broker returns the record of a broker. It creates it if necessary.
 func (b *brokers) broker(at endpoint) *brokerRecord {
 	if b.last != nil && b.last.endpoint == at {
 		return b.last
@@ -132,7 +131,7 @@ func (b *brokers) broker(at endpoint) *brokerRecord {
 	return r
 }
 
-// fold makes room for new brokers.
+// fold folds old and small brokers.
 func (b *brokers) fold() {
 	all := slices.Collect(maps.Values(b.records))
 	for _, r := range oldAndSmall(all, func(r *brokerRecord) (size, touched uint64) { return r.requests, r.touched }) {
@@ -148,7 +147,7 @@ func (b *brokers) tables(at endpoint) []*decode.Ranges {
 	return nil
 }
 
-// serverName is the name by which TLS clients asked for a broker, empty where unknown.
+// serverName returns the name that TLS clients requested for a broker; empty if unknown.
 func (b *brokers) serverName(at endpoint) string {
 	if s := b.at(at); s != nil {
 		return s.serverName
@@ -156,7 +155,7 @@ func (b *brokers) serverName(at endpoint) string {
 	return ""
 }
 
-// release is the guess at a broker's release; ok is false for an address that is no broker's.
+// release returns the most likely release of a broker. ok is false if the address is not a broker.
 func (b *brokers) release(at endpoint) (r decode.Release, ok bool) {
 	record := b.records[at]
 	if record == nil {
@@ -165,7 +164,7 @@ func (b *brokers) release(at endpoint) (r decode.Release, ok bool) {
 	return record.release(), true
 }
 
-// finish returns the brokers by address, and adds the limits that were reached to hit.
+// finish returns the brokers by address, and adds the exceeded limits to hit.
 func (b *brokers) finish(hit map[string]uint64) []model.Broker {
 	addHits(hit, map[string]uint64{
 		"broker_tables": b.limits.tables, "other_addresses": b.limits.strangers,
@@ -186,13 +185,12 @@ func (b *brokers) finish(hit map[string]uint64) []model.Broker {
 	return out
 }
 
-// otherNames are the protocols that are named when they are spoken on a
-// broker's port.
+// otherNames are the names of protocols that are reported on a broker's port.
 var otherNames = map[reassembly.Protocol]string{
 	reassembly.HTTP: "HTTP", reassembly.TLS: "TLS", reassembly.Other: "other",
 }
 
-// otherProtocols names what else was spoken at the brokers' addresses.
+// otherProtocols returns the other protocols at the brokers' addresses.
 func (b *brokers) otherProtocols() []model.OtherProtocol {
 	out := []model.OtherProtocol{}
 	for at, r := range b.records {
@@ -208,12 +206,12 @@ func (b *brokers) otherProtocols() []model.OtherProtocol {
 	return out
 }
 
-// brokerRecord is a Broker in the making.
+// brokerRecord collects the data of a model.Broker.
 type brokerRecord struct {
 	endpoint
 	stranger
-	// tables are the different ranges it advertised, in order of appearance;
-	// latest is the last answer, one of them or, where there was no room, another.
+	// tables are the different tables of ranges that it advertised, in order of appearance. latest
+	// is the last answer: one of tables or, at the limit, another one.
 	tables            []*decode.Ranges
 	latest            *decode.Ranges
 	streams, requests uint64
@@ -222,17 +220,17 @@ type brokerRecord struct {
 	behind []netip.AddrPort
 }
 
-// maxBehind bounds the further addresses of one broker: a service with many pods behind it may have more.
+// maxBehind bounds the further addresses of one broker. A service with many pods may have more.
 const maxBehind = 8
 
-// stranger is what is known of any address that connections went to.
+// stranger has the facts about any address of connections.
 type stranger struct {
 	facts addressFacts
 	// streams counts the connections by protocol.
 	streams [protocolCount]uint64
-	// through are the clients that came through a TLS handshake or were answered in the clear.
+	// through are the clients that completed a TLS handshake or got a plaintext answer.
 	through members[netip.Addr]
-	// serverName is the first name by which a TLS client asked for it (SNI).
+	// serverName is the first name that a TLS client requested (SNI).
 	serverName string
 }
 
@@ -251,8 +249,8 @@ func (s *stranger) add(c *decode.Connection) {
 	}
 }
 
-// advertised takes an ApiVersions answer. It reports whether it differs from
-// the one before, and whether there was no room to keep it.
+// advertised adds an ApiVersions answer. It returns the previous one, and whether the limit of
+// tables is exceeded.
 func (b *brokerRecord) advertised(r *decode.Ranges) (before *decode.Ranges, full bool) {
 	before = b.latest
 	b.latest = r
@@ -272,7 +270,7 @@ func (b *brokerRecord) advertised(r *decode.Ranges) (before *decode.Ranges, full
 	return before, false
 }
 
-// release is the guess at the broker's release by what it advertised last.
+// release returns the most likely release by the latest advertised ranges.
 func (b *brokerRecord) release() decode.Release {
 	if b.latest == nil {
 		return decode.Release{Text: model.ReleaseUnknown + ": no ApiVersions response was seen"}
@@ -280,7 +278,7 @@ func (b *brokerRecord) release() decode.Release {
 	return decode.GuessRelease(b.latest)
 }
 
-// splitRelease splits the text of a guess that is none into ReleaseUnknown and its reason.
+// splitRelease splits the text of an unknown release into ReleaseUnknown and its reason.
 func splitRelease(text string) (release, reason string) {
 	if rest, ok := strings.CutPrefix(text, model.ReleaseUnknown); ok {
 		return model.ReleaseUnknown, strings.TrimLeft(rest, ": ")
@@ -288,7 +286,7 @@ func splitRelease(text string) (release, reason string) {
 	return text, ""
 }
 
-// finish turns b, which is likely of that release, into its exported form.
+// finish returns the exported form of b, with that release.
 func (b *brokerRecord) finish(release decode.Release) model.Broker {
 	out := model.Broker{
 		Address: address(b.addr), Network: networkName(b.domain),
@@ -304,7 +302,7 @@ func (b *brokerRecord) finish(release decode.Release) model.Broker {
 	return out
 }
 
-// networkName is what a domain is called in the report, empty for the plain network.
+// networkName returns the name of a domain in the report; empty for the untagged network.
 func networkName(domain uint64) string {
 	if domain == 0 {
 		return ""

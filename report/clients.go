@@ -11,17 +11,18 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// members is a set of at most maxClientMembers things. Most have one or two
-// members, and mostly the last one comes again.
+// members is a set of at most maxClientMembers values. Most sets have one or two members, and
+// mostly the last member is added again.
 type members[T comparable] struct {
-	// list holds the members in order of appearance, last is the index of the one added or met last.
+	// list has the members in order of appearance. last is the index of the member that was added
+	// or found last.
 	list []T
 	last int
-	// omitted counts calls with something for which there was no room.
+	// omitted counts calls with a new value at the limit.
 	omitted uint64
 }
 
-// add takes v in and reports whether it is in now.
+// add adds v, and reports whether it is a member now.
 func (m *members[T]) add(v T) bool {
 	if m.has(v) {
 		return true
@@ -35,7 +36,7 @@ func (m *members[T]) add(v T) bool {
 	return true
 }
 
-// merge adds the members of o, as far as there is room.
+// merge adds the members of o, up to the limit.
 func (m *members[T]) merge(o *members[T]) {
 	m.omitted += o.omitted
 	for _, v := range o.list {
@@ -55,7 +56,7 @@ func (m *members[T]) has(v T) bool {
 	return true
 }
 
-// texts are the members in the order of compare, as text.
+// texts returns the members as text, in the order of compare, without duplicates.
 func (m *members[T]) texts(compare func(a, b T) int, text func(T) string) []string {
 	sorted := slices.SortedFunc(slices.Values(m.list), compare)
 	out := make([]string, 0, len(sorted))
@@ -69,10 +70,10 @@ func (m *members[T]) texts(compare func(a, b T) int, text func(T) string) []stri
 
 func addrText(a netip.Addr) string { return a.Unmap().String() }
 
-// cut is s, or its first maxText bytes.
+// cut returns the first maxText bytes of s.
 func cut(s string) string { return s[:min(len(s), maxText)] }
 
-// ownText is a copy of cut(s) that does not keep a longer text alive.
+// ownText returns cut(s), copied so that it does not keep a longer text alive.
 func ownText(s string) string {
 	if len(s) <= maxText {
 		return s
@@ -80,32 +81,30 @@ func ownText(s string) string {
 	return strings.Clone(cut(s))
 }
 
-// cutSoftware is s with both parts cut.
 func cutSoftware(s decode.Software) decode.Software {
 	return decode.Software{Name: cut(s.Name), Version: cut(s.Version)}
 }
 
-// ownSoftware is cutSoftware(s) that does not keep longer texts alive.
+// ownSoftware returns cutSoftware(s), copied so that it does not keep longer texts alive.
 func ownSoftware(s decode.Software) decode.Software {
 	return decode.Software{Name: ownText(s.Name), Version: ownText(s.Version)}
 }
 
-// clientKey identifies a client program: by what they announced, or, where
-// that is nothing, by client id.
+// clientKey identifies a client program by its announced software or, without one, by its client
+// id.
 type clientKey struct {
 	software decode.Software
 	clientID string
 }
 
-// clients gathers the client programs.
+// clients collects the client programs.
 type clients struct {
 	records map[clientKey]*clientRecord
 	last    *clientRecord
-	// folded counts the clients that made room for others, tick the changes of last.
-	folded model.FoldedRows
-	tick   uint64
-	limits struct{ members, usages uint64 }
-	// processAt finds the processes of clients.
+	// folded counts the clients that were folded at the limit. tick counts the changes of last.
+	folded    model.FoldedRows
+	tick      uint64
+	limits    struct{ members, usages uint64 }
 	processAt ProcessAt
 }
 
@@ -119,7 +118,6 @@ func (c *clients) exchange(x *decode.Exchange) {
 	c.limits.usages += usages
 }
 
-// connection takes a connection that is over.
 func (c *clients) connection(over *decode.Connection) {
 	if c.processAt == nil {
 		return
@@ -139,7 +137,7 @@ func (c *clients) connection(over *decode.Connection) {
 	}
 }
 
-// clientKeyOfExchange is the key of the client of x. Its texts are those of x.
+// clientKeyOfExchange returns the key of the client of x. It shares the texts of x.
 func clientKeyOfExchange(x *decode.Exchange) clientKey {
 	key := clientKey{software: cutSoftware(x.Software)}
 	if x.Software.Name == "" {
@@ -148,7 +146,7 @@ func clientKeyOfExchange(x *decode.Exchange) clientKey {
 	return key
 }
 
-// client finds or creates the client of x.
+// client returns the record of the client of x. It creates it if necessary.
 func (c *clients) client(x *decode.Exchange) *clientRecord {
 	key := clientKeyOfExchange(x)
 	if c.last != nil && c.last.key == key {
@@ -168,7 +166,7 @@ func (c *clients) client(x *decode.Exchange) *clientRecord {
 	return r
 }
 
-// fold makes room for new clients.
+// fold folds old and small clients.
 func (c *clients) fold() {
 	all := slices.Collect(maps.Values(c.records))
 	for _, r := range oldAndSmall(all, func(r *clientRecord) (size, touched uint64) { return r.requests, r.touched }) {
@@ -177,7 +175,7 @@ func (c *clients) fold() {
 	}
 }
 
-// served is clientRecord.servedBy of any client.
+// served reports whether clientRecord.servedBy is true for any client.
 func (c *clients) served(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
 	for _, r := range c.records {
 		if r.servedBy(broker, software, clientIDs, from) {
@@ -187,7 +185,8 @@ func (c *clients) served(broker endpoint, software decode.Software, clientIDs []
 	return false
 }
 
-// announced is the software of client ids at addresses; that of one that two programs share is empty.
+// announced returns the software by client id and address. If two programs share both, the
+// software is empty.
 func (c *clients) announced() map[who]decode.Software {
 	out := map[who]decode.Software{}
 	for _, r := range c.records {
@@ -208,7 +207,7 @@ func (c *clients) announced() map[who]decode.Software {
 	return out
 }
 
-// finish returns the clients by software and client id, and adds the limits that were reached to hit.
+// finish returns the clients by software and client id, and adds the exceeded limits to hit.
 func (c *clients) finish(hit map[string]uint64) []model.Client {
 	addHits(hit, map[string]uint64{
 		"client_members": c.limits.members, "client_versions": c.limits.usages,
@@ -223,8 +222,8 @@ func (c *clients) finish(hit map[string]uint64) []model.Client {
 	return out
 }
 
-// programs are the records by software and client id. One without software belongs to the program that
-// announced its software under the same client id at all of its addresses.
+// programs returns the records by software and client id. A record without software is merged into
+// a program that announced its software under the same client id at all of its addresses.
 func (c *clients) programs() []*clientRecord {
 	announced := c.announced()
 	more := map[decode.Software][]*clientRecord{}
@@ -248,8 +247,8 @@ func (c *clients) programs() []*clientRecord {
 	return out
 }
 
-// announcedAs is the software that the client of c announced on other connections; ok is false where there is
-// none, or more than one.
+// announcedAs returns the software that the client of c announced on other connections. ok is
+// false if there is none, or more than one.
 func (c *clientRecord) announcedAs(announced map[who]decode.Software) (s decode.Software, ok bool) {
 	if c.key.software.Name != "" || len(c.clientIDs.list) == 0 || len(c.addresses.list) == 0 {
 		return s, false
@@ -258,7 +257,7 @@ func (c *clientRecord) announcedAs(announced map[who]decode.Software) (s decode.
 	return s, s.Name != "" && !slices.ContainsFunc(c.addresses.list, func(a netip.Addr) bool { return announced[who{c.key.clientID, a}] != s })
 }
 
-// merge adds what o holds of the same program. It takes what both had room for.
+// merge adds the data of o, which is the same program, up to the limits.
 func (c *clientRecord) merge(o *clientRecord) {
 	c.requests += o.requests
 	c.clientIDs.merge(&o.clientIDs)
@@ -276,7 +275,7 @@ func (c *clientRecord) merge(o *clientRecord) {
 	}
 }
 
-// clientRecord is a Client in the making.
+// clientRecord collects the data of a model.Client.
 type clientRecord struct {
 	key       clientKey
 	requests  uint64
@@ -287,20 +286,20 @@ type clientRecord struct {
 	// principals are the user names with which it authenticated.
 	principals members[string]
 	owners     owners
-	// served are by whom it was answered more than what comes before its work.
+	// served are the brokers that answered its work, not only prefaceKeys.
 	served members[served]
 	// usages are the API versions used; last is the one met last.
 	usages map[usageKey]*usage
 	last   *usage
 }
 
-// served is where a client was served, and by which broker.
+// served is the address of a client and the broker that served it.
 type served struct {
 	client netip.Addr
 	broker endpoint
 }
 
-// usageKey is an API in a version.
+// usageKey is an API version.
 type usageKey struct{ api, version int16 }
 
 type usage struct {
@@ -308,25 +307,26 @@ type usage struct {
 	requests, outside, unchecked uint64
 }
 
-// prefaceKeys are the APIs that come before a client's work, by which it finds its way:
-// Metadata, FindCoordinator, SaslHandshake, ApiVersions, SaslAuthenticate. Answers to them do not show that it finds all
-// that it needs: kafka-clients 0.10.2 meets the JoinGroup that Kafka 4.0.0 has not when it comes to the coordinator.
+// prefaceKeys are the APIs that a client uses before its work, to find its way: Metadata,
+// FindCoordinator, SaslHandshake, ApiVersions, SaslAuthenticate. Answers to them do not prove that
+// the broker has all APIs that the client needs. kafka-clients 0.10.2 sends the JoinGroup that
+// Kafka 4.0.0 refuses only when it has found the coordinator.
 var prefaceKeys = [...]int16{metadataKey, 10, 17, apiVersionsKey, 36}
 
-// servedBy reports whether a broker answered a client more than what comes before its work. The client announced
-// software, or used one of the client ids, at one of the addresses from. On connections where a client begins with
-// ApiVersions v0 it announces nothing.
+// servedBy reports whether a broker answered the work of a client, not only prefaceKeys. The
+// client announced software, or used one of the client ids, at one of the addresses from. The
+// client ids are needed because a client that begins with ApiVersions v0 announces nothing.
 func (c *clientRecord) servedBy(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
 	same := software.Name != "" && c.key.software == software || slices.ContainsFunc(clientIDs, c.clientIDs.has)
 	return same && slices.ContainsFunc(from, func(a netip.Addr) bool { return c.served.has(served{a, broker}) })
 }
 
-// newClientRecord begins a client; the key's texts are taken over.
+// newClientRecord returns an empty record. It keeps the texts of key.
 func newClientRecord(key clientKey) *clientRecord {
 	return &clientRecord{key: key, usages: map[usageKey]*usage{}}
 }
 
-// add counts x and reports how many of its parts there was no room for: members, and versions.
+// add counts x. It returns how many members and versions were omitted at the limits.
 func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted uint64) {
 	c.requests++
 	c.owners.exchange(x)
@@ -359,7 +359,7 @@ func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted ui
 	return membersOmitted, 0
 }
 
-// usage finds or creates the counts of an API version, nil where there is no room.
+// usage returns the counts of an API version. It creates them if necessary; nil at the limit.
 func (c *clientRecord) usage(key usageKey) *usage {
 	if c.last != nil && c.last.key == key {
 		return c.last
@@ -376,7 +376,7 @@ func (c *clientRecord) usage(key usageKey) *usage {
 	return u
 }
 
-// finish turns c into its exported form.
+// finish returns the exported form of c.
 func (c *clientRecord) finish() model.Client {
 	out := model.Client{
 		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version,

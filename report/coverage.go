@@ -8,12 +8,12 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// coverage counts what was looked at, what was checked, and what could not be.
+// coverage counts the input, the checked part of it, and the unchecked part.
 type coverage struct {
 	summary model.Summary
 	quality model.Quality
-	// unknown counts requests without a known range; encrypted and undecided
-	// count connections that were not looked into.
+	// unknown counts requests without a known range. encrypted and undecided count connections
+	// that were not analyzed.
 	unknown, encrypted, undecided uint64
 	// offenders are connections with a request outside its range.
 	offenders map[uint32]struct{}
@@ -60,7 +60,7 @@ func (v *coverage) connection(c *decode.Connection) {
 	switch c.Protocol {
 	case reassembly.Kafka:
 		v.summary.KafkaStreams++
-		if odd.Missing > 0 { // else the first frame was searched for, in a connection that was joined
+		if odd.Missing > 0 { // otherwise the first frame of a connection joined midstream was searched
 			q.Resyncs += odd.Resyncs
 		}
 		q.IncompleteRequests += odd.Incomplete
@@ -89,14 +89,14 @@ func (v *coverage) connection(c *decode.Connection) {
 	q.MidstreamStreams += uint64(b2i(c.Midstream))
 }
 
-// offended reports whether a request outside its range came before x on its
-// connection: then that one, and not x, made the broker close it.
+// offended reports whether an earlier request on the connection of x was outside its range. That
+// request, and not x, then made the broker close the connection.
 func (c *coverage) offended(x *decode.Exchange) bool {
 	_, ok := c.offenders[x.Stream]
 	return ok
 }
 
-// finish completes what is counted as it goes. unparsed are the packets without a segment.
+// finish completes the counts. unparsed are the packets without a segment.
 func (c *coverage) finish(captures []model.Capture, unparsed []model.Count) model.Quality {
 	q := c.quality
 	for i := range captures {
@@ -124,12 +124,10 @@ func (c *coverage) finish(captures []model.Capture, unparsed []model.Count) mode
 	return q
 }
 
-// maxRemembered bounds the connections that are remembered for something that
-// matters when they end, mostly within milliseconds: 4,096 of some 20 bytes.
-// When it is reached all of them are evicted.
+// maxRemembered bounds the connections in a set. They are needed until the connection ends, mostly
+// within milliseconds: 4,096 of some 20 bytes. When it is reached, all are evicted.
 const maxRemembered = 4096
 
-// remember adds a stream to a set.
 func remember(streams map[uint32]struct{}, stream uint32) {
 	if len(streams) >= maxRemembered {
 		clear(streams)

@@ -14,7 +14,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// departure is a connection on which the client did not get to its work.
+// departure is a connection on which the client did not start its work.
 type departure struct {
 	number      uint64
 	stream      uint32
@@ -24,44 +24,48 @@ type departure struct {
 	software    decode.Software
 	clientID    string
 	hasClientID bool
-	// ranges are what was advertised, nil where the client did not ask.
+	// ranges are the advertised ranges; nil if the client did not request them.
 	ranges *decode.Ranges
-	// stage is the last API that was answered (history.Book.Stage).
+	// stage is the last answered API (history.Book.Stage).
 	stage int16
-	// asked: there was a request behind the ApiVersions answer.
+	// asked: a request followed the ApiVersions answer.
 	asked bool
-	// waited: a request was not answered, so the client's next step was seen.
+	// waited: a request was not answered, so the next step of the client was captured.
 	waited bool
-	// left: the client ended the connection, closed: the broker did. soon: within spareAge of the answer.
+	// left: the client ended the connection. closed: the broker ended it. soon: it ended within
+	// spareAge of the answer.
 	left, closed, soon bool
-	// torn: bytes are missing, or a request was not complete, or came before the answer.
+	// torn: bytes are missing, or a request was incomplete, or came before the answer.
 	torn bool
 	id   evidence.ID
 	tls  *model.TLSSession
 }
 
 const (
-	// maxDepartures bounds the connections that came to nothing: 4,096 of some 250 bytes are 1 MiB.
-	// Further ones are decided at once.
+	// maxDepartures bounds the kept departures: 4,096 of some 250 bytes are 1 MiB. Further ones
+	// are decided at once.
 	maxDepartures = 4096
-	// spareAge is how long a client that misses something in the ApiVersions answer keeps the
-	// connection at most: clients decide when they read it. What stays open longer is a spare connection.
+	// spareAge is how long a client keeps a connection at most if it misses something in the
+	// ApiVersions answer: clients decide when they read it. A connection that stays open longer is
+	// a spare one.
 	spareAge = int64(2 * time.Second)
-	// authenticationAnswers is how many answers an authentication has at most: that to SaslHandshake, and three
-	// tokens (GSSAPI).
+	// authenticationAnswers is the largest number of answers in an authentication: the answer to
+	// SaslHandshake, and three tokens (GSSAPI).
 	authenticationAnswers = 4
-	// clusterWindow is how far away in time a client counts as served by another broker of the cluster.
+	// clusterWindow is the largest time difference at which a client counts as served by another
+	// broker of the cluster.
 	clusterWindow = int64(2 * time.Minute)
 )
 
-// depart keeps c if it came to nothing.
+// depart keeps c if the client did not start its work on it.
 func (f *findings) depart(c *decode.Connection, p past) {
 	if c.Protocol != reassembly.Kafka {
 		return
 	}
 	stage, worked := f.history.Stage(c.Stream)
 	if c.Advertised == nil {
-		// Its exchanges may come later, as they wait for a range to borrow: addDeparture looks again.
+		// Its exchanges may arrive later, because they wait for a range to borrow. addDeparture
+		// checks again.
 		if c.Mechanism == "" || !ended(c) || c.Responses > authenticationAnswers {
 			return
 		}
@@ -104,14 +108,15 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	f.departures = append(f.departures, d)
 }
 
-// mayDepart reports whether a client that asked for ApiVersions may not have got to its work on c.
+// mayDepart reports whether a client that requested ApiVersions may not have started its work on
+// c.
 func mayDepart(c *decode.Connection, stage int16) bool {
 	_, missing := nextNeed(c.Advertised, stage)
 	inside := stage == saslHandshakeKey || stage == history.Challenged
 	return missing || ended(c) && (inside || c.End.By == reassembly.ToBroker && c.AfterAdvertised == 0)
 }
 
-// addDeparture adds d to the group that group finds for it.
+// addDeparture adds d to the group that find returns.
 func (f *findings) addDeparture(find func(findingKey) *group, d *departure) {
 	if d.ranges == nil {
 		worked := false
@@ -144,8 +149,8 @@ func (f *findings) addDeparture(find func(findingKey) *group, d *departure) {
 	}
 }
 
-// serves reports whether the client of d was served around that time, by this broker or another one of
-// its cluster.
+// serves reports whether the client of d was served within clusterWindow, by this broker or by
+// another one of its cluster.
 func (f *findings) serves(d *departure) bool {
 	var ids []string
 	if d.hasClientID {
@@ -156,15 +161,16 @@ func (f *findings) serves(d *departure) bool {
 		f.history.Served(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow)
 }
 
-// excused reports whether something else explains that the client asked for nothing on the connection of
-// d: it found its way on another one, or was refused there.
+// excused reports whether something else explains why the client sent nothing on the connection of
+// d: it was served on another one, or was refused there.
 func (f *findings) excused(d *departure) bool {
 	addr := d.client.Addr()
 	return f.history.Found(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow) ||
 		f.history.Suspected(d.clientID, addr, d.broker.inHistory())
 }
 
-// isController reports whether a table is that of a KRaft controller's listener: it has Vote, and no Metadata.
+// isController reports whether a table is from the listener of a KRaft controller: it has Vote,
+// and no Metadata.
 func isController(r *decode.Ranges) bool {
 	const vote = 52
 	_, votes := r.Find(vote)
@@ -172,8 +178,8 @@ func isController(r *decode.Ranges) bool {
 	return votes && !finds && !r.Partial
 }
 
-// nextNeed is the API that a client needs next when stage was answered, and that the broker does not
-// advertise; ok is false where none is known. InitProducerId is needed by producers only.
+// nextNeed returns the API that a client needs after stage was answered, and that the broker does
+// not advertise. ok is false for none. Only producers need InitProducerId.
 func nextNeed(ranges *decode.Ranges, stage int16) (key int16, ok bool) {
 	if ranges == nil || ranges.Partial || isController(ranges) {
 		return 0, false
@@ -192,7 +198,7 @@ func nextNeed(ranges *decode.Ranges, stage int16) (key int16, ok bool) {
 	return key, !has
 }
 
-// The keys of APIs that clients need on their way.
+// The keys of APIs that clients need before their work.
 const (
 	findCoordinatorKey = 10
 	joinGroupKey       = 11
@@ -200,15 +206,15 @@ const (
 )
 
 var (
-	// producerWord is a client id with the word producer in it: "producer-1", "app-StreamThread-1-producer",
-	// "connector-producer-orders-0". otherWord is one of a client that names a producer only by the way:
-	// kafka-clients call consumers "consumer-GROUP-1".
+	// producerWord matches a client id with the word producer: "producer-1",
+	// "app-StreamThread-1-producer", "connector-producer-orders-0". otherWord matches client ids
+	// of other clients that may also contain it: kafka-clients call consumers "consumer-GROUP-1".
 	producerWord = regexp.MustCompile(`(?i)(^|[^a-z])producer([^a-z]|$)`)
 	otherWord    = regexp.MustCompile(`(?i)(^|[^a-z])(consumer|admin|adminclient)([^a-z]|$)`)
 )
 
-// isProducer reports whether the client is an idempotent producer by all that is seen of it: by its
-// client id a producer, and by its software one that is idempotent by default (kafka-clients since 3.0).
+// isProducer reports whether the client seems to be an idempotent producer. Its client id must be
+// a producer's, and its software must be idempotent by default (kafka-clients since 3.0).
 func (d *departure) isProducer() bool {
 	if !producerWord.MatchString(d.clientID) || otherWord.MatchString(d.clientID) {
 		return false

@@ -12,8 +12,8 @@ import (
 // maxDifferences is how many APIs a message about differing ranges names.
 const maxDifferences = 3
 
-// difference says in which APIs an answer differs from the one before:
-// "Fetch v4 to v11, then v4 to v12; 3 more APIs".
+// difference lists the APIs in which an answer differs from the previous one: "Fetch v4 to v11,
+// then v4 to v12; 3 more APIs".
 func difference(before, after *decode.Ranges) string {
 	var parts []string
 	more := 0
@@ -33,8 +33,8 @@ func difference(before, after *decode.Ranges) string {
 	return strings.Join(parts, "; ")
 }
 
-// tableDifferences says which APIs differ among the tables:
-// "Fetch (v4 to v11, v4 to v12) and 3 more APIs".
+// tableDifferences lists the APIs that differ among the tables: "Fetch (v4 to v11, v4 to v12) and
+// 3 more APIs".
 func tableDifferences(tables []*decode.Ranges) string {
 	var names []string
 	for _, key := range tableKeys(tables) {
@@ -60,7 +60,7 @@ func tableDifferences(tables []*decode.Ranges) string {
 	return fmt.Sprintf("%s and %s", strings.Join(names[:maxDifferences], ", "), words.Plural(uint64(len(names)-maxDifferences), "more API"))
 }
 
-// tableKeys are the API keys that any of the tables names, in ascending order.
+// tableKeys returns the API keys of all tables in ascending order.
 func tableKeys(tables []*decode.Ranges) []int16 {
 	var keys []int16
 	for _, t := range tables {
@@ -72,7 +72,6 @@ func tableKeys(tables []*decode.Ranges) []int16 {
 	return slices.Compact(keys)
 }
 
-// rangeOrNone is rangeText, or "none" without a range.
 func rangeOrNone(r *decode.Range) string {
 	if r == nil {
 		return "none"

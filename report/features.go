@@ -4,7 +4,7 @@ package report
 type feature struct {
 	name  string
 	level int
-	// instead says what the client can do without it.
+	// instead says what the client can do without the feature.
 	instead string
 }
 
@@ -28,7 +28,7 @@ var (
 	transactionVersions = map[int16]int16{0: 12, 26: 5, 28: 5}
 )
 
-// featureOf is the feature that a request needs; ok is false where none is known.
+// featureOf returns the feature that a request needs. ok is false if none is known.
 func featureOf(key, version int16) (f feature, ok bool) {
 	if lowest, isTransactional := transactionVersions[key]; isTransactional && version >= lowest {
 		return transactionFeature, true

@@ -22,25 +22,25 @@ type endpoint struct {
 	addr   netip.AddrPort
 }
 
-// inHistory is e as package history knows it.
+// inHistory returns e for package history.
 func (e endpoint) inHistory() history.Endpoint {
 	return history.Endpoint{Domain: e.domain, Addr: e.addr}
 }
 
-// findingKey is what equal findings have in common.
+// findingKey has the properties that equal findings share.
 type findingKey struct {
 	// rule is the index in rules.
 	rule int
-	// detail is what the rule sets findings apart by, mostly empty.
+	// detail distinguishes findings of one rule; it is mostly empty.
 	detail string
 	broker endpoint
-	// api and version are meaningful where hasAPI, advertised where hasRange.
+	// api and version are valid if hasAPI, advertised if hasRange.
 	api, version     int16
 	hasAPI, hasRange bool
 	advertised       decode.Range
 	software         decode.Software
-	// clientID is meaningful where hasClientID; hasClient is false for what is
-	// said of a broker, whoever the client.
+	// clientID is valid if hasClientID. hasClient is false if the finding is about a broker, for
+	// any client.
 	clientID               string
 	hasClientID, hasClient bool
 }
@@ -49,14 +49,14 @@ const outcomeCount = decode.OutcomeCount
 
 type group struct {
 	key findingKey
-	// ids name it to Options.Evidence. shared are ids of what was not decided when it came, places
-	// its occurrences among them.
+	// ids identify it to Options.Evidence. shared are ids of packets kept before their finding was
+	// decided. places are its occurrences among those.
 	ids, shared []evidence.ID
 	places      []evidence.Place
-	// sample is one of its requests, nil without.
+	// sample is one of its requests; nil for none.
 	sample *history.Suspect
-	// Of requests that were not served: from and to are the period in which the broker was
-	// away, last is the last sign of it. unsure counts those that something else can explain.
+	// For requests that were not served: from and to are the period in which the broker was away,
+	// and last is the last sign of it. unsure counts the requests that something else can explain.
 	from, last, to capture.Position
 	unsure         uint64
 	// earlier is an answer to the version in an earlier life of the broker.
@@ -66,45 +66,46 @@ type group struct {
 	count    uint64
 	outcomes [outcomeCount]uint64
 	evidence [int(decode.Supplied) + 1]uint64
-	// took holds, by outcome, the times from request to outcome; nil where none.
+	// took has the times from request to outcome, by outcome; nil for none.
 	took [outcomeCount]*histogram
 	// first are the first occurrences by position.
 	first []occurrence
-	// patient counts the requests that the client left after waiting long enough for an answer.
+	// patient counts the requests that the client left after it had waited long enough for an
+	// answer.
 	patient uint64
-	// greeting is what the other side sent first where it does not speak Kafka.
+	// greeting is the first data of the other side if it is not Kafka.
 	greeting string
 	// left counts the connections that the client ended.
-	left uint64
-	// addresses are the client's addresses.
+	left      uint64
 	addresses members[netip.Addr]
 	// principals are the user names of clients.
 	principals members[string]
-	// processes are those of clients, as far as they were found when the finding was last reported.
+	// processes are the processes of clients that were found when the finding was last reported.
 	processes members[model.Process]
-	// ranges are those that the first request with any was compared with.
+	// ranges are the ranges of the first request with known ranges.
 	ranges *decode.Ranges
-	// bytes and gaps are what connections lack (KV9002), dropped the packets lost while capturing.
+	// bytes and gaps count what connections lack (KV9002). dropped counts the packets lost while
+	// capturing.
 	bytes, gaps, dropped uint64
 
-	// libraries are the TLS libraries of the clients (KV9001), nil where none was recognised.
+	// libraries are the TLS libraries of the clients (KV9001); nil if none was recognised.
 	libraries map[sealed.Library]bool
-	// inside is what is concluded of a finding of sealedRule, nil for others.
+	// inside is the conclusion of a finding of sealedRule; nil for others.
 	inside *conclusion
 
 	// pending is a request that waits for its outcome while count is 0.
 	pending *pendingRequest
-	// number is that of News, reported the count so far; listed: it stands in the bulletin.
+	// number is News.Number, reported the last reported count. listed: the bulletin contains it.
 	number   int
 	reported uint64
 	listed   bool
 
-	// touched is the tick at which it happened last; isFolded: it made room for another one.
+	// touched is the tick of its latest occurrence. isFolded: it was folded.
 	touched  uint64
 	isFolded bool
 }
 
-// occurrence is an Occurrence in the making.
+// occurrence collects the data of a model.Occurrence.
 type occurrence struct {
 	at            capture.Position
 	stream        uint32
@@ -144,10 +145,10 @@ func (g *group) addExchange(x *decode.Exchange) {
 	})
 }
 
-// keep takes o among the first occurrences if it is one of them.
+// keep adds o if it is among the first occurrences.
 func (g *group) keep(o occurrence) {
 	i, _ := slices.BinarySearchFunc(g.first, o, func(a, b occurrence) int {
-		// Of equals the earlier call comes first, so that o never sorts before one.
+		// Of equal ones the earlier call is first, so o never sorts before an equal one.
 		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.stream, b.stream), -1)
 	})
 	if i == maxOccurrences {
@@ -159,12 +160,12 @@ func (g *group) keep(o occurrence) {
 	g.first = slices.Insert(g.first, i, o)
 }
 
-// request is the request as it is called in texts: "Fetch v12".
+// request returns the API and version: "Fetch v12".
 func (g *group) request() string {
 	return fmt.Sprintf("%s v%d", apiName(g.key.api), g.key.version)
 }
 
-// softwareName is the client's software as it is called in texts.
+// softwareName returns the client's software, or "the client".
 func (g *group) softwareName() string {
 	if g.key.software.Name == "" {
 		return "the client"
@@ -172,10 +173,10 @@ func (g *group) softwareName() string {
 	return cut(strings.TrimSpace(g.key.software.Name + " " + g.key.software.Version))
 }
 
-// softwareLine is the client's software without its version, as in "a release of".
+// softwareLine returns the client's software without its version, as in "a release of".
 func (g *group) softwareLine() string { return cmp.Or(cut(g.key.software.Name), "the client") }
 
-// said says by whom the range is known, as the beginning of a sentence.
+// said says who advertised the range, as the beginning of a sentence.
 func (g *group) said() string {
 	switch {
 	case g.evidence[decode.Observed] > 0:
@@ -186,14 +187,14 @@ func (g *group) said() string {
 	return "The ranges of --advertised give"
 }
 
-// worst is the most frequent outcome among those that a client suffers from; ok is false without any.
+// worst returns the most frequent outcome that is bad for the client. ok is false for none.
 func (g *group) worst() (worst decode.Outcome, ok bool) {
 	for _, o := range [...]decode.Outcome{
 		decode.ClosedByBroker, decode.ResetByBroker, decode.Unanswered, decode.Left, decode.Error,
 	} {
 		n := g.outcomes[o]
 		if o == decode.Left {
-			n = g.patient // leaving at once says nothing of the broker
+			n = g.patient // leaving at once says nothing about the broker
 		}
 		if n > 0 && (!ok || n > g.outcomes[worst]) {
 			worst, ok = o, true
@@ -215,8 +216,8 @@ func (g *group) refusal() string {
 	return "the broker closed the connection"
 }
 
-// consequence says in a sentence about the broker what follows from a version
-// that it does not take.
+// consequence says in a sentence about the broker what happens with a version that it does not
+// support.
 func (g *group) consequence() string {
 	worst, ok := g.worst()
 	switch {
@@ -232,13 +233,12 @@ func (g *group) consequence() string {
 	return "It closes the connection on such a request. Many clients then report a wrong security.protocol."
 }
 
-// rangeText is a range as it is called in texts.
+// rangeText formats a range for texts.
 func rangeText(r decode.Range) string { return model.Range{Min: r.Min, Max: r.Max}.Text() }
 
-// apiName is the name of an API as it is called in texts.
 func apiName(key int16) string { return decode.APIName(key) }
 
-// address is an address as it is written: IP:port, IPv4 never as mapped IPv6.
+// address formats an address as IP:port, and never IPv4 as mapped IPv6.
 func address(a netip.AddrPort) string {
 	if !a.IsValid() {
 		return ""
@@ -246,10 +246,10 @@ func address(a netip.AddrPort) string {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
 }
 
-// restsOnContested is said of findings with requests of which the capture has two versions.
+// restsOnContested is added to findings whose requests the capture has in two versions.
 const restsOnContested = " This rests on contested bytes: the capture has two versions of bytes of such a connection, and does not show which one was received. One may be forged."
 
-// finish turns g into its exported form, with the texts of the rule about s.
+// finish returns the exported form of g, with the texts of the rule about s.
 func (g *group) finish(rule *Rule, severity model.Severity, s *subject) model.Finding {
 	f := model.Finding{
 		Code: rule.Code, Title: rule.Title, Severity: severity,
@@ -290,7 +290,7 @@ func (g *group) finish(rule *Rule, severity model.Severity, s *subject) model.Fi
 	return f
 }
 
-// countOutcomes fills in how requests went on.
+// countOutcomes sets the outcomes of requests and their times.
 func (g *group) countOutcomes(f *model.Finding) {
 	for o, n := range g.outcomes {
 		if n > 0 {
@@ -301,7 +301,7 @@ func (g *group) countOutcomes(f *model.Finding) {
 	}
 }
 
-// finishCounts fills in what is counted of requests.
+// finishCounts sets the counts of requests.
 func (g *group) finishCounts(f *model.Finding) {
 	g.countOutcomes(f)
 	for _, e := range [...]decode.Evidence{decode.None, decode.Supplied, decode.Borrowed, decode.Observed} {
@@ -312,7 +312,7 @@ func (g *group) finishCounts(f *model.Finding) {
 	}
 }
 
-// client is the client of the finding, nil where it is not one.
+// client returns the client of the finding; nil if it is not about one client.
 func (g *group) client() *model.FindingClient {
 	if !g.key.hasClient {
 		return nil
@@ -344,8 +344,8 @@ func (o *occurrence) finish() model.Occurrence {
 	return out
 }
 
-// compareGroups orders groups of one severity and code: the most frequent
-// first, then by first occurrence, then by what sets them apart.
+// compareGroups orders groups of one severity and code: by count, the most frequent first, then by
+// first occurrence, then by their keys.
 func compareGroups(a, b *group) int {
 	if c := cmp.Compare(b.count, a.count); c != 0 {
 		return c

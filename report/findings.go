@@ -15,54 +15,58 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// known is what findings ask of an address or a client, when they are worded and when a connection
-// that came to nothing is decided: what else the input showed of it.
+// known returns facts about an address or a client from the rest of the input. The texts of
+// findings and the decision about departures need them.
 type known interface {
-	// at is what is known of an address, nil for nothing.
+	// at returns the facts about an address; nil for none.
 	at(endpoint) *stranger
-	// tables are the different ranges that a broker advertised, behind its further addresses.
+	// tables returns the different range tables that a broker advertised. behind returns its
+	// further addresses.
 	tables(endpoint) []*decode.Ranges
 	behind(endpoint) []string
 	serverName(endpoint) string
-	// release is the guess at a broker's release; ok is false for an address that is no broker's.
+	// release returns the most likely release of a broker. ok is false if the address is not a
+	// broker.
 	release(endpoint) (r decode.Release, ok bool)
-	// served reports whether a client was served by a broker.
+	// served reports whether a broker served a client.
 	served(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool
-	// announced is the software of client ids at addresses.
+	// announced returns the software by client id and address.
 	announced() map[who]decode.Software
 	onTarget(*group) fate
 }
 
-// findings gathers what the rules find, in groups of equal findings, and what cannot be decided before
-// the input is over: requests that were not served, connections that came to nothing, requests inside TLS.
+// findings collects the results of the rules in groups of equal findings. It also collects
+// everything that can only be decided at the end: requests that were not served, departures, and
+// requests inside TLS.
 type findings struct {
-	known    known
-	issues   *knownissues.Catalogue
-	evidence *evidence.Collector // nil without
-	isWatch  bool
-	target   *decode.Reference
-	// processAt finds the processes of clients; nil for none.
+	known     known
+	issues    *knownissues.Catalogue
+	evidence  *evidence.Collector // nil for none
+	isWatch   bool
+	target    *decode.Reference
 	processAt ProcessAt
 
 	groups   groups
 	bulletin bulletin
-	// history decides about requests that were not served, sealed reads the connections inside TLS
-	// without a key, departures are connections that came to nothing.
+	// history decides about requests that were not served. sealed analyzes TLS connections without
+	// a key. departures are the connections on which clients did not start their work.
 	history    *history.Book
 	sealed     *sealed.Book
 	departures []departure
-	// departed counts departures for which there was no room: they were decided at once.
+	// departed counts departures beyond the limit. They were decided at once.
 	departed uint64
-	// claims are the ids under which evidence keeps what is not decided yet, numbered counts the ids.
+	// claims are the ids under which evidence keeps packets without a decision so far. numbered
+	// counts the ids.
 	claims   map[findingKey]evidence.ID
 	numbered evidence.ID
-	// onExchange and onConnection are the indices of the rules that look at exchanges and at connections.
+	// onExchange and onConnection are the indexes of the rules about exchanges and connections.
 	onExchange, onConnection []int
 	// early are connections with a request before the ApiVersions response.
 	early map[uint32]struct{}
 }
 
-// The rules of a request in the timeline: none, or one that waits for the decision about a suspect.
+// The rule of a request in the timeline if it is not an index: noRule for none, undecided for a
+// suspect without a decision.
 const (
 	noRule    = -1
 	undecided = -2
@@ -86,7 +90,7 @@ func (f *findings) init(opt *Options, k known) {
 	f.groups = groups{all: map[findingKey]*group{}, perRule: make([]int, len(rules)), decide: f.decided, begun: f.begun, dropped: f.dropped}
 }
 
-// exchange takes a finished exchange, and returns the rule that it breaks, noRule or undecided.
+// exchange adds a finished exchange, and returns the rule that it breaks, noRule or undecided.
 func (f *findings) exchange(x *decode.Exchange) int {
 	isSuspect := f.history.Exchange(x)
 	if x.BeforeNegotiation && x.Key != apiVersionsKey {
@@ -115,13 +119,14 @@ func (f *findings) exchange(x *decode.Exchange) int {
 	return fired
 }
 
-// onTarget takes what the target makes of x, and returns the rule that x certainly breaks there, noRule for none.
+// onTarget adds the result of x on the target. It returns the rule that x certainly breaks there;
+// noRule for none.
 func (f *findings) onTarget(x *decode.Exchange, on fate, why reason) int {
 	if on < likely {
 		return noRule
 	}
 	key := exchangeKey(targetIndex, string(why), x)
-	key.broker = endpoint{} // it is said of the target, whichever broker the request went to
+	key.broker = endpoint{} // the finding is about the target, for any broker of the request
 	g := f.find(key)
 	g.addExchange(x)
 	if f.evidence != nil {
@@ -133,7 +138,8 @@ func (f *findings) onTarget(x *decode.Exchange, on fate, why reason) int {
 	return noRule
 }
 
-// advertisement takes an ApiVersions answer and the one before it from that address, nil for none.
+// advertisement adds an ApiVersions answer. before is the previous answer of that address; nil for
+// none.
 func (f *findings) advertisement(a *decode.Advertisement, before *decode.Ranges) {
 	f.history.Advertisement(a)
 	if f.evidence != nil {
@@ -156,7 +162,7 @@ func (f *findings) advertisement(a *decode.Advertisement, before *decode.Ranges)
 	}
 }
 
-// connection takes a connection that is over.
+// connection adds a connection that is over.
 func (f *findings) connection(c *decode.Connection) {
 	if f.evidence != nil {
 		f.evidence.NoteAddress(c)
@@ -187,7 +193,7 @@ func (f *findings) addExchange(rule int, detail string, x *decode.Exchange) {
 	}
 }
 
-// exchangeKey is what the findings of a rule about x have in common. Its texts are those of x.
+// exchangeKey returns the key of a rule's findings about x. It shares the texts of x.
 func exchangeKey(rule int, detail string, x *decode.Exchange) findingKey {
 	key := findingKey{
 		rule: rule, detail: detail, broker: endpoint{x.Domain, x.Broker},
@@ -238,8 +244,8 @@ func (f *findings) addConnection(rule int, detail string, c *decode.Connection) 
 	}
 }
 
-// clientRandomShown is how many bytes of a client random are shown: enough to
-// find it in a key log.
+// clientRandomShown is how many bytes of a client random are shown: enough to find it in a key
+// log.
 const clientRandomShown = 8
 
 func tlsSession(info *tlsrecord.Info) *model.TLSSession {
@@ -250,7 +256,7 @@ func tlsSession(info *tlsrecord.Info) *model.TLSSession {
 	return t
 }
 
-// facts is what is known of the broker's address of g.
+// facts returns the facts about the broker's address of g.
 func (f *findings) facts(g *group) addressFacts {
 	facts := addressFacts{}
 	at := f.known.at(g.key.broker)
@@ -273,10 +279,8 @@ func (f *findings) facts(g *group) addressFacts {
 	return facts
 }
 
-// begun is called for each new group.
 func (f *findings) begun(g *group) { g.ids = []evidence.ID{f.newID()} }
 
-// dropped is called for groups that were folded.
 func (f *findings) dropped(folded []*group) {
 	for _, g := range folded {
 		g.isFolded = true

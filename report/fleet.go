@@ -18,25 +18,28 @@ import (
 )
 
 const (
-	// maxCounted bounds the open connections whose requests are counted: 65,536 of some 60 bytes are 4 MiB.
-	// When it is reached, all of them are evicted; less is then subtracted where another host counted them, too.
+	// maxCounted bounds the open connections whose requests are counted: 65,536 of some 60 bytes
+	// are 4 MiB. When it is reached, all of them are evicted. Merging then subtracts too little if
+	// another host also counted them.
 	maxCounted = 1 << 16
-	// maxClusters bounds the sets of brokers that Metadata responses name: 1,024, of mostly some dozen
-	// brokers. They change when a broker joins or leaves. Further ones are counted as "clusters".
+	// maxClusters bounds the sets of brokers in Metadata responses: 1,024 sets of mostly some
+	// dozen brokers. A set changes when a broker joins or leaves. Further sets count as
+	// "clusters".
 	maxClusters = 1024
 )
 
-// sharedConnections gathers the Kafka connections that the report of another host may have counted, too.
+// sharedConnections collects the Kafka connections that the report of another host may also
+// contain.
 type sharedConnections struct {
 	counts history.Streams[connectionCounts]
-	// kept are the connections with the smallest ids, at most twice MaxConnections. Those above limit, which is
-	// the zero value as long as all were kept, are not among them.
+	// kept are the connections with the smallest ids, at most twice MaxConnections. Ids above
+	// limit were dropped. limit is zero while all are kept.
 	kept  map[connectionID]connectionCounts
 	limit connectionID
 }
 
-// connectionID is a salted hash of the initial sequence numbers. Address translation keeps them, and they say nothing of
-// who is connected.
+// connectionID is a salted hash of the initial sequence numbers. Address translation does not
+// change these, and they reveal nothing about the two sides.
 type connectionID [12]byte
 
 func newConnectionID(initial [2]uint32) (id connectionID) {
@@ -52,14 +55,13 @@ func newConnectionID(initial [2]uint32) (id connectionID) {
 
 func (k connectionID) compare(o connectionID) int { return bytes.Compare(k[:], o[:]) }
 
-// connectionCounts are those of model.Connection.
+// connectionCounts are the counters of model.Connection.
 type connectionCounts struct{ requests, responses, checked, exempt uint64 }
 
 func newSharedConnections() sharedConnections {
 	return sharedConnections{kept: map[connectionID]connectionCounts{}}
 }
 
-// exchange counts x.
 func (s *sharedConnections) exchange(x *decode.Exchange) {
 	c := s.counts.Get(x.Stream)
 	if c == nil {
@@ -81,7 +83,7 @@ func (s *sharedConnections) exchange(x *decode.Exchange) {
 	}
 }
 
-// connection takes a connection that is over.
+// connection adds a connection that is over.
 func (s *sharedConnections) connection(c *decode.Connection) {
 	var n connectionCounts
 	if counted := s.counts.Get(c.Stream); counted != nil {
@@ -110,7 +112,7 @@ func (s *sharedConnections) sorted() []connectionID {
 	return slices.SortedFunc(maps.Keys(s.kept), connectionID.compare)
 }
 
-// finish returns the connections with the smallest ids, nil for none.
+// finish returns the connections with the smallest ids; nil for none.
 func (s *sharedConnections) finish() []model.Connection {
 	var out []model.Connection
 	for _, id := range s.sorted() {
@@ -125,10 +127,10 @@ func (s *sharedConnections) finish() []model.Connection {
 	return out
 }
 
-// clusters gathers the brokers that Metadata responses name.
+// clusters collects the brokers in Metadata responses.
 type clusters struct {
 	seen map[*decode.Cluster]*model.Span
-	// omitted counts responses for which there was no room.
+	// omitted counts responses beyond the limit.
 	omitted uint64
 }
 
@@ -150,8 +152,8 @@ func (c *clusters) exchange(x *decode.Exchange) {
 	c.seen[x.Cluster] = &model.Span{First: at, Last: at}
 }
 
-// finish lists the brokers by cluster and node id. isCaptured says whether connections to one were captured; nil where
-// it is unknown.
+// finish returns the brokers by cluster and node id. isCaptured says whether connections to a
+// broker were captured; nil if unknown.
 func (c *clusters) finish(hit map[string]uint64, isCaptured func(host string, port uint16) *bool) []model.Node {
 	addHits(hit, map[string]uint64{"clusters": c.omitted})
 	nodes := model.NewTable((*model.Node).Key, (*model.Node).Merge)
@@ -167,8 +169,8 @@ func (c *clusters) finish(hit map[string]uint64, isCaptured func(host string, po
 	return nodes.Sorted()
 }
 
-// isCaptured reports whether Kafka connections to a broker were captured, or TLS connections of clients that asked
-// for it by its name; nil for a host name that no client asked for.
+// isCaptured reports whether Kafka connections to a broker were captured, or TLS connections of
+// clients that requested its name. It is nil for a host name that no client requested.
 func (b *brokers) isCaptured(host string, port uint16) *bool {
 	yes, no := true, false
 	addr, err := netip.ParseAddr(host)

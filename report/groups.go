@@ -8,20 +8,19 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// groups are the findings so far. A code that has as many as it may have folds an eighth of them when
-// another one comes: of the half that did not happen lately, those that happened least. A new
-// finding always finds room, whatever came before it.
+// groups are the current findings. When a code has reached its limit, a new finding folds an
+// eighth of them. These are the smallest ones of the older half. So a new finding is always added.
 type groups struct {
 	all map[findingKey]*group
 	// perRule counts the groups of each rule.
 	perRule []int
-	// folded are the findings that made room.
+	// folded counts the folded findings.
 	folded model.Folded
-	// tick counts the calls of find: the time by which groups age.
+	// tick counts the calls of find. It is the clock for the age of groups.
 	tick uint64
-	// decide gives the rule and the severity that a group has so far; drop says that it is no finding.
+	// decide returns the current rule and severity of a group. drop says that it is no finding.
 	decide func(*group) (rule *Rule, severity model.Severity, drop bool)
-	// begun is called for new groups, dropped for folded ones; both may be nil.
+	// begun is called for new groups, dropped for folded ones. Both may be nil.
 	begun   func(*group)
 	dropped func([]*group)
 }
@@ -38,7 +37,7 @@ func (t *groups) find(key findingKey) *group {
 	return g
 }
 
-// touch makes g the group that happened last.
+// touch makes g the newest group.
 func (t *groups) touch(g *group) {
 	t.tick++
 	g.touched = t.tick
@@ -55,7 +54,7 @@ func (t *groups) begin(key findingKey) *group {
 	return g
 }
 
-// fold makes room among the groups of a rule.
+// fold folds groups of a rule.
 func (t *groups) fold(rule int) {
 	own := make([]*group, 0, maxGroupsPerCode)
 	for key, g := range t.all {
@@ -74,7 +73,7 @@ func (t *groups) fold(rule int) {
 	}
 }
 
-// clone is a copy of the table. The groups in it are those of t.
+// clone returns a copy of the table that shares its groups.
 func (t *groups) clone() groups {
 	c := *t
 	c.all, c.perRule, c.folded.Findings = maps.Clone(t.all), slices.Clone(t.perRule), slices.Clone(t.folded.Findings)
@@ -93,10 +92,10 @@ func (t *groups) count(g *group) {
 	t.folded.AddFindings(model.FoldedFindings{Code: rule.Code, Title: rule.Title, Severity: severity, Findings: 1, Count: g.count})
 }
 
-// oldAndSmall chooses an eighth of the entries of a table that is full: of the half that was
-// not touched lately, the smallest ones. of gives the size of an entry, and when it was
-// touched last, which is different for all entries. A fold walks over the table once for an eighth of its
-// entries that are new, which is 8 steps and the sorting for each.
+// oldAndSmall returns an eighth of the entries of a full table: the smallest ones of the older
+// half. of returns the size of an entry and the tick of its latest use. All ticks differ. A fold
+// reads the table once for an eighth of new entries. That is 8 steps and the sorting for each new
+// entry.
 func oldAndSmall[T any](entries []T, of func(T) (size, touched uint64)) []T {
 	slices.SortFunc(entries, func(a, b T) int {
 		_, x := of(a)

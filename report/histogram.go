@@ -7,13 +7,13 @@ import (
 )
 
 // histogram finds the median of durations. Up to maxExact of them are kept and the median is
-// exact; more are counted in buckets. The width of a bucket is 1/16 of the power of two below it.
-// The median is the middle of its bucket, off by at most 1/32 (3.2 %). The result does not depend
-// on the order of the calls. Only buckets that were hit take memory, 8 bytes each; a duration has
-// at most 63 significant bits, so there are at most 60*16 of them (7.5 KiB), and real ones use
-// some dozen.
+// exact. More are counted in buckets. The width of a bucket is 1/16 of the power of two below it.
+// The median is the middle of its bucket, with an error of at most 1/32 (3.2 %). The result does
+// not depend on the order of the calls. Only used buckets take memory, 8 bytes each. A duration
+// has at most 63 significant bits, so there are at most 60*16 buckets (7.5 KiB). Real durations
+// use some dozen.
 type histogram struct {
-	// exact are the durations in ascending order, nil once they are in buckets.
+	// exact are the durations in ascending order; nil once they are in buckets.
 	exact   []time.Duration
 	buckets []bucket
 	total   uint64
@@ -26,13 +26,13 @@ type bucket struct {
 }
 
 const (
-	// maxExact is how many durations are kept one by one: 256 bytes.
+	// maxExact is how many durations are kept individually: 256 bytes.
 	maxExact = 32
 	// subBits is the binary logarithm of the buckets in each power of two.
 	subBits = 4
 )
 
-// add counts d; a negative one (a clock set back within the capture) counts as 0.
+// add counts d. A negative d (a clock set back within the capture) counts as 0.
 func (h *histogram) add(d time.Duration) {
 	d = max(d, 0)
 	h.total++
@@ -48,7 +48,7 @@ func (h *histogram) add(d time.Duration) {
 	h.count(d)
 }
 
-// clone is a copy that shares nothing.
+// clone returns a copy that shares no memory.
 func (h *histogram) clone() *histogram {
 	return &histogram{slices.Clone(h.exact), slices.Clone(h.buckets), h.total}
 }
@@ -71,10 +71,8 @@ func (h *histogram) merge(o *histogram) {
 	}
 }
 
-// count counts d in its bucket.
 func (h *histogram) count(d time.Duration) { h.countIn(bucketOf(uint64(d)), 1) }
 
-// countIn counts n durations in a bucket.
 func (h *histogram) countIn(index uint16, n uint32) {
 	i, found := slices.BinarySearchFunc(h.buckets, index, func(b bucket, index uint16) int { return int(b.index) - int(index) })
 	if !found {
@@ -83,7 +81,7 @@ func (h *histogram) countIn(index uint16, n uint32) {
 	h.buckets[i].count += min(n, ^uint32(0)-h.buckets[i].count)
 }
 
-// median is the lower median, 0 for an empty histogram.
+// median returns the lower median; 0 for an empty histogram.
 func (h *histogram) median() time.Duration {
 	if n := len(h.exact); n > 0 {
 		return h.exact[(n-1)/2]
@@ -98,7 +96,7 @@ func (h *histogram) median() time.Duration {
 	return 0
 }
 
-// threeDigits is d with three significant digits, which is more than a bucket has.
+// threeDigits rounds d to three significant digits, more than a bucket has.
 func threeDigits(d time.Duration) time.Duration {
 	unit := time.Duration(1)
 	for d/unit >= 1000 {
@@ -107,8 +105,7 @@ func threeDigits(d time.Duration) time.Duration {
 	return d.Round(unit)
 }
 
-// bucketOf is the index of the bucket that n falls into. Numbers below
-// 2^subBits have a bucket each.
+// bucketOf returns the index of the bucket of n. Numbers below 2^subBits have a bucket each.
 func bucketOf(n uint64) uint16 {
 	if n < 1<<subBits {
 		return uint16(n)
@@ -117,7 +114,7 @@ func bucketOf(n uint64) uint16 {
 	return uint16(shift<<subBits) + uint16(n>>shift)
 }
 
-// middle is the middle of a bucket, its only number where it has but one.
+// middle returns the middle of a bucket, or its only number.
 func middle(index uint16) uint64 {
 	if index < 1<<subBits {
 		return uint64(index)

@@ -5,14 +5,14 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// keyLogCommand is a way to a TLS key log.
+// keyLogCommand is a way to get a TLS key log.
 type keyLogCommand struct {
-	// libraries are those of clients for which it is a way; none: any.
+	// libraries are the TLS libraries of clients that can use it; empty for any.
 	libraries []sealed.Library
 	model.Command
 }
 
-// keyLogCommands are the ways to a TLS key log, the ones that need no restart first. Sources:
+// keyLogCommands are the ways to get a TLS key log. Those that need no restart are first. Sources:
 // https://github.com/neykov/extract-tls-secrets, https://pkg.go.dev/crypto/tls#Config,
 // https://nodejs.org/api/cli.html#--tls-keylogfile, https://docs.python.org/3/library/ssl.html,
 // https://github.com/gojue/ecapture, INSTALL.md of OpenSSL 3.5 (enable-sslkeylog).
@@ -39,7 +39,7 @@ var keyLogCommands = []keyLogCommand{
 	}},
 }
 
-// keyLogWays are the commands for clients with these TLS libraries.
+// keyLogWays returns the commands for clients with these TLS libraries.
 func keyLogWays(libraries map[sealed.Library]bool) []model.Command {
 	var out []model.Command
 	for _, k := range keyLogCommands {

@@ -8,23 +8,25 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// bulletin holds the groups that News reports next, each at most once.
+// bulletin has the groups that News reports next, each at most once.
 type bulletin struct {
-	// fresh are groups that were never reported, quiet those of them that another finding covers so far (Rule.replacedBy).
+	// fresh are groups that were never reported. quiet are fresh groups that another finding
+	// currently replaces (Rule.replacedBy).
 	fresh, quiet []*group
-	// again are groups that happened again.
+	// again are reported groups that happened again.
 	again []*group
 	// numbers counts the reported groups.
 	numbers int
 	// late are the reported findings about suspects and departures, by key.
 	late map[findingKey]lateNews
-	// known is the number of the latest suspect at the last call of lateNews, waited that at the call before.
+	// known is the number of the latest suspect at the last call of lateNews. waited is the number
+	// at the call before it.
 	waited, known uint64
-	// isOver: the input ended.
+	// isOver: the input has ended.
 	isOver bool
 }
 
-// lateNews is what was reported of a finding.
+// lateNews is the last report of a finding.
 type lateNews struct {
 	number   int
 	reported uint64
@@ -42,7 +44,6 @@ func (n *bulletin) note(g *group) {
 	}
 }
 
-// drop removes the groups that were folded.
 func (n *bulletin) drop() {
 	isFolded := func(g *group) bool { return g.isFolded }
 	n.fresh = slices.DeleteFunc(n.fresh, isFolded)
@@ -50,7 +51,8 @@ func (n *bulletin) drop() {
 	n.again = slices.DeleteFunc(n.again, isFolded)
 }
 
-// find finds or creates the group of something that happened, and notes it for the news.
+// find returns the group of an occurrence, and adds it to the news. It creates the group if
+// necessary.
 func (f *findings) find(key findingKey) *group {
 	g := f.groups.find(key)
 	if f.isWatch {
@@ -63,7 +65,7 @@ func (f *findings) find(key findingKey) *group {
 type pendingRequest struct {
 	occurrence
 	ranges *decode.Ranges
-	// hasWaited: it was pending at an earlier call of News.
+	// hasWaited: it was already pending at an earlier call of News.
 	hasWaited bool
 }
 
@@ -81,7 +83,7 @@ func (f *findings) outOfRange(x *decode.Exchange) {
 	})
 }
 
-// dropPending removes x from the pending requests where it is judged with the suspects.
+// dropPending removes x from the pending requests if it is decided with the suspects.
 func (f *findings) dropPending(x *decode.Exchange) {
 	if x.Evidence != decode.Borrowed {
 		return
@@ -93,7 +95,7 @@ func (f *findings) dropPending(x *decode.Exchange) {
 	})
 }
 
-// pendingKeys calls do with the keys of x for the rules that it breaks whatever its outcome.
+// pendingKeys calls do with the keys of x for the rules that it breaks with any outcome.
 func (f *findings) pendingKeys(x *decode.Exchange, do func(findingKey)) {
 	for i := range rules {
 		if !rules[i].onSight {
@@ -132,7 +134,7 @@ func (f *findings) news(withPending, withRepeats bool) []model.News {
 		n.numbers++
 		g.number, g.listed = n.numbers, false
 		out = append(out, model.News{Number: g.number, First: true, More: g.count, Finding: finding})
-		g.reported, g.pending = max(g.count, 1), nil // a request that waits for its outcome will be counted once more
+		g.reported, g.pending = max(g.count, 1), nil // a pending request will be counted again when its outcome is known
 	}
 	clear(n.fresh[len(kept):])
 	n.fresh = kept
@@ -145,8 +147,8 @@ func (f *findings) news(withPending, withRepeats bool) []model.News {
 	return out
 }
 
-// lateNews reports suspects and departures. They wait from one call to the next, so that what follows them can explain
-// them.
+// lateNews reports suspects and departures. They wait until the next call, so that later events
+// can explain them.
 func (f *findings) lateNews(withRepeats bool) (out []model.News) {
 	n := &f.bulletin
 	last := f.history.Numbered()
@@ -194,7 +196,6 @@ func (f *findings) lateNews(withRepeats bool) (out []model.News) {
 	return out
 }
 
-// repeated reports the findings that happened again.
 func (f *findings) repeated() (out []model.News) {
 	n := &f.bulletin
 	for _, g := range n.again {
@@ -212,7 +213,7 @@ func (f *findings) repeated() (out []model.News) {
 	return out
 }
 
-// now is the finding of a group so far; ok is false where another finding covers it.
+// now returns the current finding of a group. ok is false if another finding replaces it.
 func (f *findings) now(g *group) (out model.Finding, ok bool) {
 	rule, drop := f.ruleOf(g)
 	if drop {
@@ -234,7 +235,7 @@ func (f *findings) now(g *group) (out model.Finding, ok bool) {
 	return out, true
 }
 
-// withOutcome is g as it will be when its pending request is counted.
+// withOutcome returns g as it will be when its pending request is counted.
 func (g *group) withOutcome() *group {
 	c := &group{key: g.key, count: 1, ranges: g.pending.ranges, first: []occurrence{g.pending.occurrence}}
 	c.evidence[g.pending.evidence] = 1

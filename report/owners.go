@@ -8,22 +8,23 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// ProcessAt returns the process at one end of a connection, as far as it is known by now. The connection is named
-// by its stream number, the end by its address. nil finds none.
+// ProcessAt returns the process at one end of a connection, if it is known at the time of the
+// call. The stream number identifies the connection, the address its end.
 type ProcessAt func(stream uint32, end netip.AddrPort) (p model.Process, ok bool)
 
-// owners are the processes of a client. They are looked up when a connection is over, and for each report at its latest
-// connection: a lookup can take longer than a request.
+// owners are the processes of a client. A process is looked up when a connection is over. For each
+// report, the process of the latest connection is also looked up. A lookup can take longer than a
+// request.
 type owners struct {
 	members[model.Process]
 	stream uint32
 	end    netip.AddrPort
 }
 
-// exchange notes the connection of the latest request.
+// exchange records the connection of the latest request.
 func (o *owners) exchange(x *decode.Exchange) { o.stream, o.end = x.Stream, x.Client }
 
-// find takes the process of the latest connection.
+// find adds the process of the latest connection.
 func (o *owners) find(at ProcessAt) {
 	if at == nil {
 		return
@@ -33,10 +34,10 @@ func (o *owners) find(at ProcessAt) {
 	}
 }
 
-// finish returns the processes in order, nil for none.
+// finish returns the processes in order; nil for none.
 func (o *owners) finish() []model.Process { return model.UnionProcesses(o.list, nil) }
 
-// principalNames are user names in order, nil for none.
+// principalNames returns user names in order; nil for none.
 func principalNames(m *members[string]) []string {
 	if len(m.list) == 0 {
 		return nil

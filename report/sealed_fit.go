@@ -10,22 +10,23 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// sealedFit is a known issue that can be recognised by sizes.
+// sealedFit is a known issue that sizes can identify.
 type sealedFit struct {
-	// id is the issue's in the catalogue.
+	// id is the id of the issue in the catalogue.
 	id      string
 	library sealed.Library
-	// announced are what clients with the bug announce, name and version; clientID is the
-	// library's default one.
+	// announced are the names and versions that clients with the bug announce. clientID is the
+	// default of the library.
 	announced []string
 	clientID  string
-	// unnegotiated: the client goes on without a version after ApiVersions was refused.
+	// unnegotiated: after ApiVersions is refused, the client continues without negotiation.
 	unnegotiated bool
-	// key and version are of a request that the bug sends.
+	// key and version are the API and version of a request that the bug sends.
 	key, version int16
 }
 
-// sealedFits are ordered by how narrow they are. What clients announce is in the catalogue, with its source.
+// sealedFits are ordered, the most specific first. The catalogue has the announced names with
+// their source.
 var sealedFits = []sealedFit{
 	{
 		id: "librdkafka-2.6.0-fetch-12", library: sealed.OpenSSL, clientID: "rdkafka", key: 1, version: 12,
@@ -37,10 +38,12 @@ var sealedFits = []sealedFit{
 	{id: "sarama-1.45-no-negotiation-refused", library: sealed.Go, unnegotiated: true, key: metadataKey, version: 10},
 }
 
-// openingTexts is the size of an ApiVersions request of v3 without client id, software name and version.
+// openingTexts is the size of an ApiVersions request v3 without client id, software name and
+// version.
 const openingTexts = 4 + 8 + 2 + 1 + 3
 
-// fitting finds the known issue that fits requests inside TLS, and says why. The id is empty for none.
+// fitting returns the known issue that matches requests inside TLS, and the reason. id is empty
+// for none.
 func fitting(in *conclusion) (id, reason string) {
 	for i := range sealedFits {
 		f := &sealedFits[i]
@@ -66,7 +69,8 @@ func fitting(in *conclusion) (id, reason string) {
 	return "", ""
 }
 
-// names returns what is announced in as many bytes as the client did, empty for nothing.
+// names returns the announced names whose length is that of the client's announcement; empty for
+// none.
 func (f *sealedFit) names(c *sealed.Case) string {
 	var fit []string
 	for _, text := range f.announced {
@@ -78,8 +82,8 @@ func (f *sealedFit) names(c *sealed.Case) string {
 	return strings.Join(fit, " or ")
 }
 
-// outside reports whether the version is outside the range of a release that the broker can be, and says what
-// these releases support.
+// outside reports whether the version is outside the range of a possible release of the broker.
+// support says what these releases support.
 func (f *sealedFit) outside(a *sealed.Answer) (support string, outside bool) {
 	if a == nil {
 		return "", false
@@ -107,7 +111,7 @@ func (f *sealedFit) outside(a *sealed.Answer) (support string, outside bool) {
 	return fmt.Sprintf("Kafka %s supports %s up to v%d", decode.Alternatives(a.Releases), apiName(f.key), highest.Max), true
 }
 
-// fittingIssue is the known issue of a finding of sealedRule, nil without one.
+// fittingIssue returns the known issue of a finding of sealedRule; nil for none.
 func (f *findings) fittingIssue(in *conclusion) *model.KnownIssue {
 	known, ok := f.issues.ByID(in.issue)
 	if !ok {

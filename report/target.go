@@ -11,44 +11,45 @@ import (
 )
 
 const (
-	// maxTargetUses bounds the kinds of requests of a client that a target may refuse: a client uses some 90 APIs
-	// of a few versions. Further ones are counted as "target_versions".
+	// maxTargetUses bounds the kinds of requests of a client that a target may refuse. A client
+	// uses some 90 APIs of a few versions. Further ones count as "target_versions".
 	maxTargetUses = 512
-	// maxAskers bounds the clients that are known to ask for ranges: 16,384 of some 100 bytes are 1.6 MiB.
-	// Further ones are counted as "target_askers".
+	// maxAskers bounds the known clients that request ranges: 16,384 of some 100 bytes are 1.6
+	// MiB. Further ones count as "target_askers".
 	maxAskers = 1 << 14
-	// maxTargetClients bounds the clients: 8,192 of about 600 bytes are 5 MiB. When it is reached, an eighth of them make room
-	// and are counted: fine ones before those that break, old ones before new ones.
+	// maxTargetClients bounds the clients: 8,192 of about 600 bytes are 5 MiB. At the limit, an
+	// eighth of them is folded: fine ones before those that break, old ones before new ones.
 	maxTargetClients = 1 << 13
-	// maxTargetStreams bounds the open connections whose client is known: 65,536 of some 50 bytes are 3 MiB. On
-	// further ones, counted as "target_connections", a client counts once for each change of connections.
+	// maxTargetStreams bounds the open connections whose client is known: 65,536 of some 50 bytes
+	// are 3 MiB. Further ones count as "target_connections". On these, a client counts again after
+	// each change of connections.
 	maxTargetStreams = 1 << 16
 )
 
-// targetCheck compares every request with a release that is not the broker's.
+// targetCheck compares every request with a release other than the broker's.
 type targetCheck struct {
 	reference *decode.Reference
-	// ranges are what the target accepts, as far as they were asked for, and it has the API.
+	// ranges are the ranges that the target supports, for the APIs that were requested so far and
+	// that it has.
 	ranges  map[int16]*targetRange
 	clients map[targetClientKey]*targetClient
 	last    *targetClient
-	// hasPrincipals: some rows have a principal.
+	// hasPrincipals: some clients have a principal.
 	hasPrincipals bool
-	// processAt finds the processes of clients.
-	processAt ProcessAt
-	askers    map[asker]struct{}
+	processAt     ProcessAt
+	askers        map[asker]struct{}
 	// streams are the open connections with their clients, mostly one.
 	streams map[uint32][]*targetClient
-	// folded counts clients by verdict whose rows made room for others, tick the changes of last.
+	// folded counts the folded clients by verdict. tick counts the changes of last.
 	folded model.TargetSummary
 	tick   uint64
 	limits targetLimits
 }
 
-// targetLimits counts how often a limit of a targetCheck was reached.
+// targetLimits counts how often a limit of a targetCheck was exceeded.
 type targetLimits struct{ uses, askers, members, streams uint64 }
 
-// asker is a client that asked for the ranges.
+// asker is a client that requested the ranges.
 type asker struct {
 	clientID string
 	address  netip.Addr
@@ -57,12 +58,12 @@ type asker struct {
 // targetClientKey identifies a client, or brokers among themselves.
 type targetClientKey struct {
 	clientKey
-	role string // of brokers; what they ask each other for one purpose is one row
-	// principal is the user name with which the client authenticated, empty before.
+	role string // of brokers; their requests for one purpose are one row
+	// principal is the user name of the client; empty before it authenticated.
 	principal string
 }
 
-// targetClient is a TargetClient in the making.
+// targetClient collects the data of a model.TargetClient.
 type targetClient struct {
 	key       targetClientKey
 	requests  uint64
@@ -71,16 +72,17 @@ type targetClient struct {
 	clientIDs members[string]
 	addresses members[netip.Addr]
 	owners    owners
-	// reached are the APIs of which it sent, having asked, a version that the target accepts.
+	// reached are the APIs of which it sent, after requesting the ranges, a version that the
+	// target supports.
 	reached map[int16]struct{}
-	// connections counts its connections; stream is the one of its latest request.
+	// connections counts its connections. stream is the connection of its latest request.
 	connections uint64
 	stream      uint32
 	first, last int64 // times of requests
 	touched     uint64
 }
 
-// targetUse is a kind of request that is refused.
+// targetUse is a kind of refused request.
 type targetUse struct {
 	api, version int16
 	fate         fate
@@ -94,7 +96,7 @@ func newTargetCheck(r *decode.Reference, at ProcessAt) *targetCheck {
 	}
 }
 
-// asked reports whether the client of x is known to ask for ranges, on this connection or another.
+// asked reports whether the client of x is known to request ranges, on this connection or another.
 func (t *targetCheck) asked(x *decode.Exchange) bool {
 	key := asker{cut(x.ClientID), x.Client.Addr()}
 	if _, ok := t.askers[key]; ok {
@@ -112,19 +114,19 @@ func (t *targetCheck) asked(x *decode.Exchange) bool {
 	return true
 }
 
-// takes is what the target accepts of an API.
+// takes returns the range of an API that the target supports.
 func (t *targetCheck) takes(key int16) *targetRange {
 	r := t.ranges[key]
 	if r == nil {
 		found := rangeOn(t.reference, key)
-		if r = &found; r.listed { // keys from the wire may be any
+		if r = &found; r.listed { // keys from the wire may have any value
 			t.ranges[key] = r
 		}
 	}
 	return r
 }
 
-// exchange judges x, counts it, and reports whether it is refused, and why.
+// exchange judges x, counts it, and returns the result and its reason.
 func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	asked := t.asked(x)
 	role := brokerRole(x)
@@ -168,7 +170,7 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	return f, why
 }
 
-// see widens the time in which the client was seen.
+// see extends the period in which the client was captured.
 func (c *targetClient) see(first, last int64) {
 	if c.last == 0 || first < c.first {
 		c.first = first
@@ -187,7 +189,7 @@ func (t *targetCheck) connect(c *targetClient, stream uint32) {
 		return
 	}
 	if before := t.clients[targetClientKey{clientKey: c.key.clientKey}]; c.key.principal != "" && slices.Contains(on, before) {
-		before.connections-- // it authenticated since
+		before.connections-- // it has authenticated since then
 		on = slices.DeleteFunc(on, func(o *targetClient) bool { return o == before })
 	}
 	c.connections++
@@ -198,7 +200,7 @@ func (t *targetCheck) connect(c *targetClient, stream uint32) {
 	t.streams[stream] = append(on, c)
 }
 
-// connection takes a connection that is over.
+// connection adds a connection that is over.
 func (t *targetCheck) connection(c *decode.Connection) {
 	if t.processAt != nil {
 		if p, ok := t.processAt(c.Stream, c.Client); ok {
@@ -210,7 +212,7 @@ func (t *targetCheck) connection(c *decode.Connection) {
 	delete(t.streams, c.Stream)
 }
 
-// client finds or creates the client of x.
+// client returns the client of x. It creates it if necessary.
 func (t *targetCheck) client(x *decode.Exchange, role string) *targetClient {
 	key := targetClientKey{clientKey{software: cutSoftware(x.Software), clientID: cut(x.ClientID)}, role, cut(x.Principal)}
 	if role != "" {
@@ -234,8 +236,8 @@ func (t *targetCheck) client(x *decode.Exchange, role string) *targetClient {
 	return c
 }
 
-// fold makes room for new clients: an eighth of the rows go, fine ones before those that break, old ones before new
-// ones. It walks over 8,192 rows for 1,024 new clients, which is 8 rows and the sorting for each.
+// fold folds an eighth of the rows: fine ones before those that break, old ones before new ones.
+// It reads 8,192 rows for 1,024 new clients. That is 8 rows and the sorting for each.
 func (t *targetCheck) fold() {
 	type row struct {
 		*targetClient
@@ -257,7 +259,7 @@ func (t *targetCheck) fold() {
 	}
 }
 
-// programs returns the clients in order, each as one.
+// programs returns the clients in order. Rows of one client are merged.
 func (t *targetCheck) programs() []*targetClient {
 	sorted := slices.SortedFunc(maps.Values(t.clients), compareTargetClients)
 	belongsTo := sameProgram(sorted)
@@ -282,9 +284,10 @@ func (t *targetCheck) programs() []*targetClient {
 	return out
 }
 
-// sameProgram returns a function that finds the row to which a row belongs. A client that announced its software on some
-// of its connections only is one: what it sent on the others belongs to the software that has its client id, if there
-// is one such. What a client sent before it authenticated, on connections where it did, belongs to its first principal.
+// sameProgram returns a function that returns the row to which a row belongs. A client may
+// announce its software on only some of its connections. Its requests on the other connections
+// belong to the software with its client id, if there is exactly one. Requests before
+// authentication, on connections with authentication, belong to the client's first principal.
 func sameProgram(sorted []*targetClient) func(c *targetClient) *targetClient {
 	type user struct{ clientID, principal string }
 	announced, principals := map[user][]*targetClient{}, map[clientKey]*targetClient{}
@@ -310,7 +313,7 @@ func sameProgram(sorted []*targetClient) func(c *targetClient) *targetClient {
 	}
 }
 
-// merge adds what is known of the same client. It takes what both had room for.
+// merge adds the data of another row of the same client, up to the limits.
 func (c *targetClient) merge(o *targetClient) {
 	c.requests += o.requests
 	c.connections += o.connections
@@ -333,8 +336,9 @@ func (c *targetClient) merge(o *targetClient) {
 	maps.Copy(c.reached, o.reached)
 }
 
-// finalFate is the fate of a kind of request when the whole input is known. Where the broker advertised less than the
-// target's min, the client adapts if it sent to another broker a version that the target accepts.
+// finalFate returns the fate of a kind of request with the whole input known. If the broker
+// advertised less than the target's min, the client adapts if it sent another broker a version
+// that the target supports.
 func (c *targetClient) finalFate(api int16, f fate, why reason) fate {
 	if c != nil && why == advertisedLess {
 		if _, ok := c.reached[api]; ok {
@@ -344,7 +348,7 @@ func (c *targetClient) finalFate(api int16, f fate, why reason) fate {
 	return f
 }
 
-// fateOf is finalFate for a group of findings.
+// fateOf returns finalFate for a group of findings.
 func (t *targetCheck) fateOf(g *group) fate {
 	key := targetClientKey{clientKey: clientKey{software: g.key.software, clientID: g.key.clientID}}
 	why := reason(g.key.detail)
@@ -360,7 +364,7 @@ func (t *targetCheck) fateOf(g *group) fate {
 	return fate
 }
 
-// fate is the fate that goes with a reason.
+// fate returns the fate of requests with a reason.
 func (r reason) fate() fate {
 	switch r {
 	case outsideAdvertised, noNewer, notAsked, noSuchAPI:
@@ -369,7 +373,7 @@ func (r reason) fate() fate {
 	return likely
 }
 
-// finish turns t into its exported form, and adds the limits that were reached to hit.
+// finish returns the exported form of t, and adds the exceeded limits to hit.
 func (t *targetCheck) finish(hit map[string]uint64) *model.Target {
 	addHits(hit, map[string]uint64{
 		"target_versions": t.limits.uses, "target_askers": t.limits.askers, "target_members": t.limits.members, "target_connections": t.limits.streams,
@@ -387,7 +391,7 @@ func (t *targetCheck) finish(hit map[string]uint64) *model.Target {
 	return out
 }
 
-// counts are the requests of c by what the target makes of them, all input considered.
+// counts returns the requests of c by fate, with the whole input known.
 func (t *targetCheck) counts(c *targetClient) (n model.TargetCounts) {
 	fates := c.fates
 	for use, n := range c.uses {
@@ -398,7 +402,7 @@ func (t *targetCheck) counts(c *targetClient) (n model.TargetCounts) {
 	}
 }
 
-// finishClient turns c into its exported form.
+// finishClient returns the exported form of c.
 func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 	out := model.TargetClient{
 		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version, Principal: c.key.principal, Role: c.key.role,
@@ -429,7 +433,6 @@ func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 	return out
 }
 
-// verdict sums up a client.
 func (c *targetClient) verdict(n *model.TargetCounts) string {
 	if c.key.role != "" {
 		return model.VerdictBrokers

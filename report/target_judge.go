@@ -12,70 +12,73 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// fate is what the target does with a request.
+// fate is the result of a request on the target.
 type fate uint8
 
 // The fates, best first.
 const (
-	// passes: the target accepts this version.
+	// passes: the target supports this version.
 	passes fate = iota
-	// exempt: ApiVersions, and requests that their client expects to be refused.
+	// exempt: ApiVersions, and requests whose client expects a refusal.
 	exempt
 	// adapts: the client negotiates, and would send another version.
 	adapts
-	// unclear: it is unknown.
+	// unclear: the result is unknown.
 	unclear
-	// likely: it is refused unless the client can do more than it showed.
+	// likely: it is refused, unless the client supports versions that it has not used so far.
 	likely
 	// certain: it is refused.
 	certain
 )
 
-// reason says why a request is refused by the target, or why that is unclear, and what is known of it. The
-// names are those in the JSON.
+// reason says why the target refuses a request, or why the result is unclear. The values are the
+// names in JSON.
 type reason string
 
-// The reasons; what is certain about the first four is only likely about the others.
+// The reasons. The first four are certain, the next are only likely, and the last two are unclear.
 const (
 	noReason reason = ""
-	// outsideAdvertised: sent although outside what the broker advertised.
+	// outsideAdvertised: it was sent outside the advertised range.
 	outsideAdvertised reason = "against-offer"
-	// noNewer: below the target's min, although the broker advertised that min.
+	// noNewer: below the target's min, although the broker advertises versions from that min up.
 	noNewer reason = "no-newer-version"
-	// notAsked: the client does not ask for the ranges.
+	// notAsked: the client does not request the ranges.
 	notAsked reason = "not-negotiated"
-	// noSuchAPI: the target has no such API, and nothing stands in for it.
+	// noSuchAPI: the target does not have the API, and nothing replaces it.
 	noSuchAPI reason = "no-such-api"
-	// someDoWithout: the target has no such API, which some clients do without.
+	// someDoWithout: the target does not have the API, and some clients do not need it.
 	someDoWithout reason = "no-such-api-some-do-without"
-	// ignored: the client asks for the ranges and is known to ignore them.
+	// ignored: the client requests the ranges and is known to ignore them.
 	ignored reason = "not-heeded"
-	// advertisedLess: below the target's min, the newest that the broker advertised.
+	// advertisedLess: below the target's min, but the newest version that the broker advertised.
 	advertisedLess reason = "offered-less"
-	// advertisedUnknown: below the target's min, and what the broker advertised was not seen.
+	// advertisedUnknown: below the target's min, and the ranges of the broker were not captured.
 	advertisedUnknown reason = "offer-not-seen"
-	// guessed: sent before the broker's answer was there.
+	// guessed: sent before the broker's answer arrived.
 	guessed reason = "sent-before-the-answer"
-	// mayBeUnlisted: unclear, because the target may have the API without advertising it.
+	// mayBeUnlisted: unclear, because the target may support the API without advertising it.
 	mayBeUnlisted reason = model.ReasonMayBeUnlisted
-	// negotiationUnseen: unclear, because it is above the target's max, and what the client knew of the broker was
-	// not captured.
+	// negotiationUnseen: unclear, because it is above the target's max, and the client's
+	// negotiation with the broker was not captured.
 	negotiationUnseen reason = model.ReasonNegotiationUnseen
 )
 
-// metadataKey is the key of Metadata, which kafka-python also sends to see whether a probe was refused.
+// metadataKey is the key of Metadata. kafka-python also sends it to check whether a probe was
+// refused.
 const metadataKey = 3
 
-// targetRange is what the target accepts of an API.
+// targetRange is the range of an API that the target supports.
 type targetRange struct {
 	model.Range
-	// listed: it has the API; silent: it need not say so even if it has.
+	// listed: the target advertises the API. silent: it may support the API without advertising
+	// it.
 	listed, silent bool
-	// advertised is the min that it advertises, where that is below what it takes.
+	// advertised is the advertised min. It can be below Min, the lowest version that the target
+	// accepts.
 	advertised int16
 }
 
-// rangeOn is what the target accepts of an API.
+// rangeOn returns the range of an API that the target supports.
 func rangeOn(r *decode.Reference, key int16) targetRange {
 	found, ok := r.Table.Ranges.Find(key)
 	t := targetRange{Range: model.Range{Min: found.Min, Max: found.Max}, listed: ok, silent: r.Table.MayOmit(key), advertised: found.Min}
@@ -85,8 +88,7 @@ func rangeOn(r *decode.Reference, key int16) targetRange {
 	return t
 }
 
-// standIns are the APIs that a client which negotiates does without, where a broker
-// does not advertise them.
+// standIns are the APIs that a negotiating client can replace if a broker does not advertise them.
 var standIns = map[int16]string{
 	23: "KIP-320: a consumer that cannot validate its position goes on without",
 	36: "KIP-152: SaslHandshake v0 and raw tokens",
@@ -96,20 +98,21 @@ var standIns = map[int16]string{
 	75: "KIP-966: the Java admin client asks for Metadata",
 }
 
-// doneWithout are the APIs without which some clients that negotiate do, where a broker
-// does not advertise them, and others fail; with what was seen of them.
+// doneWithout are the APIs that some negotiating clients need and others do not, if a broker does
+// not advertise them. The text says what was observed.
 var doneWithout = map[int16]string{
 	22: "franz-go 1.22 produces without idempotence then, the Java producer (idempotent by default since 3.0) does not produce",
 }
 
-// The keys of WriteTxnMarkers, and of Vote, BeginQuorumEpoch, EndQuorumEpoch, FetchSnapshot and UpdateRaftVoter.
+// The keys of WriteTxnMarkers, and of Vote, BeginQuorumEpoch, EndQuorumEpoch, FetchSnapshot and
+// UpdateRaftVoter.
 const writeTxnMarkersKey = 27
 
 var quorumKeys = [...]int16{52, 53, 54, 59, 82}
 
-// brokerKeys are the APIs that brokers and controllers use among themselves
-// (Apache Kafka, clients/src/main/resources/common/message: requests without the listener
-// "broker", or for other brokers only).
+// brokerKeys are the APIs that brokers and controllers use among themselves (Apache Kafka,
+// clients/src/main/resources/common/message: requests without the listener "broker", or only for
+// other brokers).
 var brokerKeys = [...]int16{4, 5, 6, 7, 27, 52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73, 82, 83, 84, 85, 86, 87}
 
 // The roles of brokers and controllers among themselves.
@@ -133,7 +136,8 @@ var brokerIDs = []struct {
 	{"raft-client-", quorum, regexp.MustCompile(`^raft-client-[0-9]+$`)},
 }
 
-// brokerRole is what a request of a broker or controller to another is for, empty for one of a client.
+// brokerRole returns the purpose of a request between brokers or controllers; empty for a request
+// of a client.
 func brokerRole(x *decode.Exchange) string {
 	for i := range brokerIDs {
 		if id := &brokerIDs[i]; strings.HasPrefix(x.ClientID, id.prefix) && id.pattern.MatchString(x.ClientID) {
@@ -151,13 +155,13 @@ func brokerRole(x *decode.Exchange) string {
 	return controller
 }
 
-// saramaNegotiates is the first release of sarama that respects what the broker advertises; those before ask for it
-// only to say who they are (https://github.com/IBM/sarama/pull/3158).
+// saramaNegotiates is the first release of sarama that respects the advertised ranges. Earlier
+// releases send ApiVersions only to announce their name (https://github.com/IBM/sarama/pull/3158).
 var saramaNegotiates = semver.MustParse("1.46.0")
 
-// ignoresRanges reports whether a client asks for the ranges and is likely to ignore
-// them. It cannot be certain: before 1.47.0 sarama announced the version of its application, or
-// "dev" (https://github.com/IBM/sarama/pull/3415).
+// ignoresRanges reports whether a client requests the ranges and probably ignores them. It cannot
+// be certain: before 1.47.0 sarama announced the version of its application, or "dev"
+// (https://github.com/IBM/sarama/pull/3415).
 func ignoresRanges(s decode.Software) bool {
 	if s.Name != "sarama" {
 		return false
@@ -166,12 +170,12 @@ func ignoresRanges(s decode.Software) bool {
 	return err != nil || v.LessThan(saramaNegotiates)
 }
 
-// judge returns the fate of x on a target that accepts t of its API, and why. asked: the client is
-// known to ask for ranges, on this connection or another.
+// judge returns the fate of x on a target that supports t of its API, and the reason. asked: the
+// client is known to request ranges, on this connection or another.
 //
-// A client that asks is taken to choose the newest version that both sides know. So
-// it has none at or above the target's min if the broker advertised that and it sent less;
-// where the broker advertised less it may have one.
+// A client that requests ranges is assumed to choose the newest version that both sides support.
+// If the broker advertised the target's min and the client sent less, it supports no version from
+// that min up. If the broker advertised less, the client may support one.
 func judge(x *decode.Exchange, t *targetRange, asked bool) (fate, reason) {
 	known := x.Verdict != decode.Unknown
 	switch {
@@ -203,7 +207,8 @@ func judge(x *decode.Exchange, t *targetRange, asked bool) (fate, reason) {
 	return unclear, negotiationUnseen
 }
 
-// judgeMissing judges a request of a client that may negotiate, for an API that the target does not list.
+// judgeMissing judges a request for an API that the target does not list. The client may
+// negotiate.
 func judgeMissing(key int16, t *targetRange) (fate, reason) {
 	switch _, ok := standIns[key]; {
 	case ok:
@@ -216,7 +221,7 @@ func judgeMissing(key int16, t *targetRange) (fate, reason) {
 	return certain, noSuchAPI
 }
 
-// judgeOld judges a request of a client that may negotiate, in a version below what the target accepts.
+// judgeOld judges a request in a version below the target's min. The client may negotiate.
 func judgeOld(x *decode.Exchange, t *targetRange, known bool) (fate, reason) {
 	switch {
 	case known && x.Advertised.Max >= t.Min:

@@ -13,26 +13,26 @@ import (
 )
 
 const (
-	// maxOpenLanes bounds the connections that are followed at a time: 512
-	// with 128 events of 88 bytes each are 5.5 MiB.
+	// maxOpenLanes bounds the open lanes: 512 with 128 events of 88 bytes each are 5.5 MiB.
 	maxOpenLanes = 512
 	// maxLaneSingle is how many events at the beginning of a lane are never merged.
 	maxLaneSingle = 16
 )
 
-// timeline follows connections for the Timeline. Lanes in work are in a list by
-// activity, so that the one that was silent longest makes room.
+// timeline records connections for model.Timeline. Open lanes are in a list ordered by activity.
+// At the limit, the lane that has been silent longest is closed.
 type timeline struct {
 	lanes map[uint32]*lane
-	// open is how many lanes are in work. The others are kept: flagged ones, and plain ones.
+	// open is the number of open lanes. flagged and plain are the numbers of kept lanes with and
+	// without findings.
 	open, flagged, plain int
 	newest, oldest       *lane
-	// free are lanes to be used again, so that short connections cost no garbage.
+	// free are lanes for reuse, so that short connections make no garbage.
 	free    []*lane
 	omitted uint64
 }
 
-// lane is a Lane in the making.
+// lane collects the data of a model.Lane.
 type lane struct {
 	older, newer   *lane
 	stream         uint32
@@ -42,14 +42,14 @@ type lane struct {
 	first, last    capture.Position
 	end            reassembly.End
 	events         []laneEvent
-	// merged is, by kind, how often events were merged by two.
+	// merged counts, by kind, how often pairs of events were merged.
 	merged  [eventKinds]uint8
 	worst   model.Severity
 	flagged bool
-	isKept  bool // no longer in work
+	isKept  bool // no longer open
 }
 
-// laneEvent is a LaneEvent in the making.
+// laneEvent collects the data of a model.LaneEvent.
 type laneEvent struct {
 	at           capture.Position
 	took         int64
@@ -59,7 +59,7 @@ type laneEvent struct {
 	advertised   decode.Range
 	verdict      decode.Verdict
 	outcome      decode.Outcome
-	// rule is the index of the rule in rules, -1 without one, or undecided.
+	// rule is the index in rules, noRule or undecided.
 	rule  int8
 	mixed bool
 }
@@ -94,7 +94,7 @@ func (t *timeline) exchange(x *decode.Exchange, rule int) {
 	})
 }
 
-// add adds an event, or merges it with one before it.
+// add adds an event, or merges it with an earlier one.
 func (l *lane) add(e laneEvent) {
 	if len(l.events) >= maxLaneSingle && l.merge(e) {
 		return
@@ -105,7 +105,7 @@ func (l *lane) add(e laneEvent) {
 	l.events = append(l.events, e)
 }
 
-// condense merges events of the kind of which there are most, by two.
+// condense merges pairs of events of the most frequent kind.
 func (l *lane) condense() {
 	var counts [eventKinds]int
 	for i := maxLaneSingle; i < len(l.events); i++ {
@@ -122,8 +122,9 @@ func (l *lane) condense() {
 	}
 }
 
-// merge merges e with the last event of its kind. That must not be one of the first, and the two must stand for no
-// more requests than an event of this kind may.
+// merge merges e with the last event of its kind. That event must not be one of the first
+// maxLaneSingle, and the result must not have more requests than events of this kind currently
+// may.
 func (l *lane) merge(e laneEvent) bool {
 	kind := e.kind()
 	for i := len(l.events) - 1; i >= maxLaneSingle; i-- {
@@ -143,7 +144,7 @@ func (l *lane) merge(e laneEvent) bool {
 	return false
 }
 
-// The kinds of events: events of different kinds are never merged.
+// The kinds of events. Events of different kinds are never merged.
 const (
 	requestEvent = iota
 	apiVersionsEvent
@@ -173,7 +174,7 @@ func (t *timeline) connection(c *decode.Connection) {
 	t.retire(l)
 }
 
-// lane finds the lane of x, or begins one.
+// lane returns the lane of x. It creates it if necessary.
 func (t *timeline) lane(x *decode.Exchange) *lane {
 	l := t.lanes[x.Stream]
 	switch {
@@ -229,7 +230,7 @@ func (t *timeline) unlink(l *lane) {
 	}
 }
 
-// retire ends the work on l: it is kept where there is room for its kind.
+// retire closes l. It is kept if there are few enough of its kind.
 func (t *timeline) retire(l *lane) {
 	t.unlink(l)
 	t.open--
@@ -248,7 +249,7 @@ func (t *timeline) retire(l *lane) {
 	l.isKept = true
 }
 
-// snapshot is the Timeline so far, with room for the lanes in work. verdicts are the rules of suspects.
+// snapshot returns the current Timeline, including open lanes. verdicts are the rules of suspects.
 func (t *timeline) snapshot(verdicts map[suspectPlace]int) model.Timeline {
 	lanes := slices.SortedFunc(maps.Values(t.lanes), func(a, b *lane) int {
 		if a.flagged != b.flagged {
@@ -270,7 +271,6 @@ func compareLanes(a, b *lane) int {
 	return cmp.Or(a.first.Compare(b.first), cmp.Compare(a.stream, b.stream))
 }
 
-// b2i is 1 for true.
 func b2i(b bool) int {
 	if b {
 		return 1
@@ -315,7 +315,7 @@ func (l *lane) finish(verdicts map[suspectPlace]int) model.Lane {
 	return out
 }
 
-// suspectPlace is a suspect's place in the input.
+// suspectPlace is the position of a suspect in the input.
 type suspectPlace struct {
 	stream, capture uint32
 	frame           uint64

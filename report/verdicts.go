@@ -24,7 +24,8 @@ func (f *findings) severityOf(g *group, rule *Rule) model.Severity {
 	return rule.severity(g, f.facts(g))
 }
 
-// ruleOf is the rule that the whole input supports for g; drop: another finding or none reports g.
+// ruleOf returns the rule that the whole input supports for g. drop: g is not reported, or another
+// finding reports it.
 func (f *findings) ruleOf(g *group) (rule *Rule, drop bool) {
 	rule = &rules[g.key.rule]
 	if rule.replacedBy == nil {
@@ -70,8 +71,8 @@ func (f *findings) ruledGroups(dropped uint64) ([]ruled, *collection) {
 	return groups, current
 }
 
-// report returns the findings in their order, and those that were folded, and adds the limits that were
-// reached to hit. dropped is how many packets the capturing side lost.
+// report returns the findings in order and the folded ones, and adds the exceeded limits to hit.
+// dropped is how many packets the capturing system lost.
 func (f *findings) report(dropped uint64, hit map[string]uint64) ([]model.Finding, []model.FoldedFindings) {
 	addHits(hit, map[string]uint64{"departures": f.departed, "sealed": f.sealed.Dropped})
 	addHits(hit, f.history.Limits().Hit())
@@ -90,10 +91,9 @@ func (f *findings) report(dropped uint64, hit map[string]uint64) ([]model.Findin
 	return out, current.folded.Findings
 }
 
-// releaseGuesser returns a function that guesses the release of a group's
-// broker: by the ranges that its requests were compared with, or else by what
-// the broker advertised last. It is empty where there is no broker, and where the finding
-// is that those ranges differ.
+// releaseGuesser returns a function that returns the most likely release of a group's broker. It
+// uses the ranges of the group's requests, otherwise the latest advertised ranges. The result is
+// empty if there is no broker, or if the finding is about differing ranges.
 func (f *findings) releaseGuesser() func(*group) string {
 	known := map[*decode.Ranges]string{}
 	return func(g *group) string {
@@ -112,7 +112,7 @@ func (f *findings) releaseGuesser() func(*group) string {
 			return text
 		}
 		if g.evidence[decode.Observed]+g.evidence[decode.Borrowed] == 0 {
-			return model.ReleaseUnknown // what the user supplied says nothing of this broker
+			return model.ReleaseUnknown // supplied ranges say nothing about this broker
 		}
 		text, ok := known[g.ranges]
 		if !ok {
@@ -123,7 +123,7 @@ func (f *findings) releaseGuesser() func(*group) string {
 	}
 }
 
-// knownIssue is the known issue that fits f best, nil without one.
+// knownIssue returns the known issue that matches best; nil for none.
 func (f *findings) knownIssue(of *model.Finding, g *group) *model.KnownIssue {
 	if g.inside != nil {
 		return f.fittingIssue(g.inside)
@@ -153,7 +153,7 @@ func (f *findings) knownIssue(of *model.Finding, g *group) *model.KnownIssue {
 	return &known
 }
 
-// claimed are the findings so far that evidence is to prove.
+// claimed returns the current findings for which evidence needs proofs.
 func (f *findings) claimed() []evidence.Claim {
 	groups, _ := f.ruledGroups(0)
 	claims := make([]evidence.Claim, 0, len(groups))
