@@ -32,6 +32,14 @@ type env struct {
 	bootstrap, topic, group, security, mechanism, user, password, ca string
 }
 
+// clientID is the id that the environment asks for, or the library's default.
+func clientID(otherwise string) string {
+	if id := os.Getenv("LAB_CLIENT_ID"); id != "" {
+		return id
+	}
+	return otherwise
+}
+
 // overTLS tells whether the connection is encrypted.
 func (e env) overTLS() bool { return strings.HasSuffix(e.security, "SSL") }
 

@@ -12,7 +12,7 @@ import (
 func main() { lab(work{produce, consume, list, send, receive}) }
 
 func config(e env) kafka.ConfigMap {
-	c := kafka.ConfigMap{"bootstrap.servers": e.bootstrap, "security.protocol": e.security}
+	c := kafka.ConfigMap{"bootstrap.servers": e.bootstrap, "security.protocol": e.security, "client.id": clientID("rdkafka")}
 	if e.overTLS() {
 		c["ssl.ca.location"] = e.ca
 	}

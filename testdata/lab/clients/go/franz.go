@@ -17,7 +17,7 @@ import (
 func main() { lab(work{produce, consume, list, send, receive}) }
 
 func client(e env, opts ...kgo.Opt) (*kgo.Client, error) {
-	opts = append(opts, kgo.SeedBrokers(e.bootstrap), kgo.WithLogger(kgo.BasicLogger(os.Stderr, kgo.LogLevelWarn, nil)))
+	opts = append(opts, kgo.SeedBrokers(e.bootstrap), kgo.ClientID(clientID("kgo")), kgo.WithLogger(kgo.BasicLogger(os.Stderr, kgo.LogLevelWarn, nil)))
 	if name := os.Getenv("LAB_SOFTWARE"); name != "" {
 		opts = append(opts, kgo.SoftwareNameAndVersion(name, "1.0.0"))
 	}

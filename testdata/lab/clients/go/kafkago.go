@@ -34,7 +34,7 @@ func mechanism(e env) sasl.Mechanism {
 }
 
 func transport(e env) *kafka.Transport {
-	t := &kafka.Transport{SASL: mechanism(e)}
+	t := &kafka.Transport{SASL: mechanism(e), ClientID: clientID("")}
 	if e.overTLS() {
 		t.TLS = e.tlsConfig()
 	}
@@ -54,7 +54,7 @@ func produce(e env) error {
 }
 
 func consume(e env) error {
-	d := &kafka.Dialer{SASLMechanism: mechanism(e)}
+	d := &kafka.Dialer{SASLMechanism: mechanism(e), ClientID: clientID("")}
 	if e.overTLS() {
 		d.TLS = e.tlsConfig()
 	}
@@ -108,7 +108,7 @@ func send(e env) (func(key, value string) error, func(), error) {
 }
 
 func receive(e env, until time.Time, got func()) error {
-	d := &kafka.Dialer{SASLMechanism: mechanism(e)}
+	d := &kafka.Dialer{SASLMechanism: mechanism(e), ClientID: clientID("")}
 	if e.overTLS() {
 		d.TLS = e.tlsConfig()
 	}

@@ -25,6 +25,7 @@ func config(e env) *sarama.Config {
 			stop(err)
 		}
 	}
+	c.ClientID = clientID(c.ClientID)
 	if e.overTLS() {
 		c.Net.TLS.Enable, c.Net.TLS.Config = true, e.tlsConfig()
 	}

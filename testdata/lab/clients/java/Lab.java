@@ -39,6 +39,9 @@ public class Lab {
     static Properties config() throws Exception {
         Properties p = new Properties();
         p.put("bootstrap.servers", env("KAFKA_BOOTSTRAP"));
+        if (!env("LAB_CLIENT_ID").isEmpty()) {
+            p.put("client.id", env("LAB_CLIENT_ID"));
+        }
         String security = env("KAFKA_SECURITY").isEmpty() ? "PLAINTEXT" : env("KAFKA_SECURITY");
         p.put("security.protocol", security);
         if (security.endsWith("SSL")) {

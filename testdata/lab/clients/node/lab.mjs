@@ -21,6 +21,7 @@ const sleep = ms => new Promise(resolve => setTimeout(resolve, Math.max(0, ms)))
 async function kafkajs() {
   const { Kafka } = (await import('kafkajs')).default
   const kafka = new Kafka({
+    clientId: env.LAB_CLIENT_ID,
     brokers: [env.KAFKA_BOOTSTRAP],
     ssl: tls,
     sasl: sasl
@@ -75,7 +76,7 @@ async function kafkajs() {
 async function platformatic() {
   const { Admin, Consumer, Producer, stringDeserializers, stringSerializers } = await import('@platformatic/kafka')
   const options = {
-    clientId: 'lab',
+    clientId: env.LAB_CLIENT_ID || 'lab',
     bootstrapBrokers: [env.KAFKA_BOOTSTRAP],
     tls,
     sasl: sasl

@@ -20,6 +20,7 @@ MECHANISM = os.environ.get("KAFKA_SASL_MECHANISM", "")
 USER = os.environ.get("KAFKA_USER", "")
 PASSWORD = os.environ.get("KAFKA_PASSWORD", "")
 CA = os.environ.get("KAFKA_CA", "")
+CLIENT_ID = os.environ.get("LAB_CLIENT_ID", "")
 
 # The steady run: its length and the pause between records in seconds, bytes behind each value.
 STEADY, PAUSE = (int(os.environ.get(name) or 0) / 1000 for name in ("LAB_STEADY", "LAB_PAUSE"))
@@ -40,6 +41,8 @@ def short(values):
 def options():
     """The settings that kafka-python and aiokafka have in common."""
     o = {"bootstrap_servers": BOOTSTRAP, "security_protocol": SECURITY}
+    if CLIENT_ID:
+        o["client_id"] = CLIENT_ID
     if SECURITY.endswith("SSL"):
         context = ssl.create_default_context(cafile=CA)
         if os.environ.get("SSLKEYLOGFILE"):
@@ -53,6 +56,8 @@ def options():
 class ConfluentKafka:
     def config(self, **more):
         c = {"bootstrap.servers": BOOTSTRAP, "security.protocol": SECURITY, **more}
+        if CLIENT_ID:
+            c["client.id"] = CLIENT_ID
         if SECURITY.endswith("SSL"):
             c["ssl.ca.location"] = CA
         if SECURITY.startswith("SASL_"):

@@ -32,6 +32,9 @@ fn config() -> ClientConfig {
     let security = var("KAFKA_SECURITY").unwrap_or("PLAINTEXT".to_string());
     c.set("bootstrap.servers", env("KAFKA_BOOTSTRAP"));
     c.set("security.protocol", &security);
+    if !env("LAB_CLIENT_ID").is_empty() {
+        c.set("client.id", env("LAB_CLIENT_ID"));
+    }
     if security.ends_with("SSL") {
         c.set("ssl.ca.location", env("KAFKA_CA"));
     }
