@@ -219,11 +219,8 @@ func unwatched(rep *model.Report, since model.Time) (out []string) {
 			out = append(out, b.Address)
 		}
 	}
-	if len(rep.Brokers) >= len(rep.Nodes) {
-		return out // the other addresses may be address translation
-	}
-	for i := range rep.Nodes {
-		if n := &rep.Nodes[i]; n.Captured != nil && !*n.Captured && n.Last >= since {
+	for _, n := range rep.Uncaptured().Nodes {
+		if n.Last >= since {
 			out = append(out, n.Address)
 		}
 	}

@@ -292,7 +292,7 @@ func (a *aggregate) finish() *model.Report {
 	a.foldClients()
 	a.connections.Trim(maxConnections, nil, nil)
 	r.Brokers, r.Clients = append(r.Brokers, a.brokers.Sorted()...), append(r.Clients, a.clients.Sorted()...)
-	r.Nodes, r.Connections = a.nodes.Sorted(), a.connections.Sorted()
+	r.Nodes, r.Connections = a.captured(a.nodes.Sorted()), a.connections.Sorted()
 	r.Findings = a.finishFindings()
 	if r.Target != nil {
 		a.foldTargets()
@@ -301,6 +301,17 @@ func (a *aggregate) finish() *model.Report {
 	r.Folded = a.folded.OrNil()
 	r.Summary.Findings = model.CountSeverities(r.Findings)
 	return r
+}
+
+// captured marks the nodes that another host than the one that saw them named has captured.
+func (a *aggregate) captured(nodes []model.Node) []model.Node {
+	isCaptured := true
+	for i := range nodes {
+		if a.brokers.Get((&model.Broker{Address: nodes[i].Address}).Key()) != nil {
+			nodes[i].Captured = &isCaptured
+		}
+	}
+	return nodes
 }
 
 // compareParts orders parts by time, those without packets first.

@@ -378,7 +378,9 @@ func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
 	host := func(seed uint64, nodes ...model.Node) string {
 		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) { r.Nodes = nodes }))
 	}
-	a := host(1, node(1, &yes), node(2, &no), node(7, &no), node(8, nil))
+	elsewhere := node(3, &no)
+	elsewhere.Address = reportOf(t, 4).Brokers[0].Address // which b captured
+	a := host(1, node(1, &yes), node(2, &no), elsewhere, node(7, &no), node(8, nil))
 	b := host(4, node(1, &no), node(2, &yes), node(7, &no), node(9, nil))
 	r, err := Files([]string{a, b})
 	if err != nil {
@@ -389,12 +391,12 @@ func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Join(strings.Fields(text.String()), " ")
-	for _, want := range []string{"broker 7 of 5 was not captured: 10.9.0.7:9092", "5 brokers were named in Metadata responses, 1 broker address was captured: which one has which host name is unknown"} {
+	for _, want := range []string{"broker 7 of 6 was not captured: 10.9.0.7:9092", "6 brokers were named in Metadata responses, 1 broker address was captured: which one has which host name is unknown"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, text.String())
 		}
 	}
-	for _, not := range []string{"broker 1 of", "broker 2 of"} {
+	for _, not := range []string{"broker 1 of", "broker 2 of", "broker 3 of"} {
 		if strings.Contains(got, not) {
 			t.Errorf("%q is in\n%s", not, text.String())
 		}

@@ -72,36 +72,18 @@ func watchedBrokers(r *model.Report) []string {
 	return []string{"watched: " + strings.Join(parts, ", ")}
 }
 
-// uncaptured names the brokers in Metadata responses that were not captured. If as many brokers
-// were captured as are named, the different addresses are attributed to address translation.
+// uncaptured names the brokers in Metadata responses that were not captured.
 func uncaptured(r *model.Report) (notes []string) {
-	if len(r.Brokers) >= len(r.Nodes) {
-		return nil
+	u := r.Uncaptured()
+	for _, n := range u.Nodes[:min(len(u.Nodes), maxUncaptured)] {
+		notes = append(notes, fmt.Sprintf("broker %d of %d was not captured: %s", n.NodeID, u.Named[n.Cluster], n.Address))
 	}
-	named := map[string]int{}
-	for i := range r.Nodes {
-		named[r.Nodes[i].Cluster]++
-	}
-	left, unknown := 0, 0
-	for i := range r.Nodes {
-		n := &r.Nodes[i]
-		switch {
-		case n.Captured == nil:
-			unknown++
-		case *n.Captured:
-		case left < maxUncaptured:
-			left++
-			notes = append(notes, fmt.Sprintf("broker %d of %d was not captured: %s", n.NodeID, named[n.Cluster], n.Address))
-		default:
-			left++
-		}
-	}
-	if unknown > 0 && len(r.Nodes)-len(r.Brokers) > left {
+	if u.Unknown > 0 {
 		notes = append(notes, fmt.Sprintf("%s named in Metadata responses, %s captured: which one has which host name is unknown",
-			words.Were(uint64(len(r.Nodes)), "broker"), words.Were(uint64(len(r.Brokers)), "broker address")))
+			words.Were(uint64(u.All), "broker"), words.Were(uint64(len(r.Brokers)), "broker address")))
 	}
-	if left > maxUncaptured {
-		notes = append(notes, fmt.Sprintf("%s not captured", words.Were(uint64(left-maxUncaptured), "more broker")))
+	if more := len(u.Nodes) - maxUncaptured; more > 0 {
+		notes = append(notes, fmt.Sprintf("%s not captured", words.Were(uint64(more), "more broker")))
 	}
 	return notes
 }

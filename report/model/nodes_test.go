@@ -1,0 +1,49 @@
+package model
+
+import (
+	"fmt"
+	"testing"
+)
+
+// TestUncaptured: a broker with several listeners is one broker, and counts as captured where one of them was.
+func TestUncaptured(t *testing.T) {
+	yes, no := true, false
+	node := func(id int32, port int, captured *bool) Node {
+		return Node{Cluster: "c", NodeID: id, Address: fmt.Sprintf("10.0.0.%d:%d", id, port), Captured: captured, Last: Time(port)}
+	}
+	inside := func(id int32, captured *bool) Node { return node(id, 9092, captured) }
+	outside := func(id int32, captured *bool) Node { return node(id, 9094, captured) }
+	for _, tt := range []struct {
+		name    string
+		brokers []string
+		nodes   []Node
+		want    []int32
+		unknown int
+	}{
+		{"nothing is named", []string{"10.0.0.1:9092"}, nil, nil, 0},
+		{"one of two", []string{"10.0.0.1:9092"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
+		{"on one of two listeners", []string{"10.0.0.1:9092", "10.0.0.2:9094"}, []Node{inside(1, &yes), outside(1, &no), inside(2, &no), outside(2, &yes)}, nil, 0},
+		{"on no listener", []string{"10.0.0.1:9092", "10.0.0.1:9094"}, []Node{inside(1, &yes), outside(1, &yes), inside(2, &no), outside(2, &no)}, []int32{2}, 0},
+		{"behind translation", []string{"10.0.0.1:9092", "172.16.0.2:31092"}, []Node{inside(1, &yes), inside(2, &no)}, nil, 0},
+		{"another port of one that was captured", []string{"10.0.0.1:9092", "10.0.0.1:9096"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
+		{"by its name", []string{"10.0.0.9:9092"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
+		{"a name", []string{"10.0.0.1:9092"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 1},
+		{"a name that can be the other address", []string{"10.0.0.1:9092", "10.0.0.9:9092"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 0},
+	} {
+		r := &Report{Nodes: tt.nodes}
+		for _, address := range tt.brokers {
+			r.Brokers = append(r.Brokers, Broker{Address: address})
+		}
+		got := r.Uncaptured()
+		var ids []int32
+		for _, n := range got.Nodes {
+			ids = append(ids, n.NodeID)
+			if last := r.Nodes[len(r.Nodes)-1].Last; n.Last != last {
+				t.Errorf("%s: last named %d, want %d", tt.name, n.Last, last)
+			}
+		}
+		if fmt.Sprint(ids) != fmt.Sprint(tt.want) || got.Unknown != tt.unknown {
+			t.Errorf("%s: %v and %d unknown, want %v and %d", tt.name, ids, got.Unknown, tt.want, tt.unknown)
+		}
+	}
+}
