@@ -256,7 +256,7 @@ func (a *aggregate) addConnections(r *model.Report) {
 func (a *aggregate) addTarget(t *model.Target, path string) error {
 	if a.sum.Target == nil {
 		about := *t
-		about.Clients, about.Folded = nil, nil
+		about.Clients, about.Apart, about.Folded = nil, nil, nil
 		a.sum.Target, a.targetPath = &about, path
 	}
 	own := a.sum.Target
@@ -269,8 +269,9 @@ func (a *aggregate) addTarget(t *model.Target, path string) error {
 	if t.Folded != nil {
 		a.foldedTargets.Merge(t.Folded)
 	}
-	for i := range t.Clients {
-		a.targets.Add(&t.Clients[i])
+	rows := t.Rows()
+	for i := range rows {
+		a.targets.Add(&rows[i])
 	}
 	if a.targets.Len() > 2*maxTargetClients {
 		a.foldTargets()
@@ -296,7 +297,7 @@ func (a *aggregate) finish() *model.Report {
 	r.Findings = a.finishFindings()
 	if r.Target != nil {
 		a.foldTargets()
-		r.Target.Finish(append([]model.TargetClient{}, a.targets.Sorted()...), a.foldedTargets)
+		r.Target.Finish(append([]model.TargetClient{}, r.Target.Join(a.targets.Sorted())...), a.foldedTargets)
 	}
 	r.Folded = a.folded.OrNil()
 	r.Summary.Findings = model.CountSeverities(r.Findings)

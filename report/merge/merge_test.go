@@ -402,3 +402,50 @@ func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestOneProgramIsOneRow: also where one host captured the connections on which it announced its software, another one
+// the others. With two softwares of its client id it is unknown whose they are, in any grouping.
+func TestOneProgramIsOneRow(t *testing.T) {
+	defer func(n int) { embeddedLimit = n }(embeddedLimit)
+	embeddedLimit = 0
+	host := func(seed uint64, software, version, id, address string) string {
+		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) {
+			r.Target.Clients = []model.TargetClient{{
+				SoftwareName: software, SoftwareVersion: version, ClientIDs: []string{id}, Addresses: []string{address}, Requests: 1, Connections: 1,
+				Counts: model.TargetCounts{Breaks: 1}, Verdict: model.VerdictBreaks, APIs: []model.TargetUse{{Key: 8, Version: int16(seed), Requests: 1}},
+			}}
+		}))
+	}
+	first, silent := host(1, "sarama", "1.38", "orders", "10.0.0.1"), host(2, "", "", "orders", "10.0.0.1")
+	second, elsewhere := host(3, "sarama", "1.47", "orders", "10.0.0.1"), host(4, "", "", "orders", "10.0.0.9")
+	nobody := host(5, "", "", "", "10.0.0.1")
+	rows := func(paths ...string) string {
+		r, err := Files(paths)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for _, c := range r.Target.Clients {
+			out = append(out, fmt.Sprintf("%s %d of %d", c.SoftwareVersion, c.Requests, len(c.APIs)))
+		}
+		slices.Sort(out)
+		return fmt.Sprint(r.Target.Summary.Breaks, ": ", strings.Join(out, ", "))
+	}
+	for _, tt := range []struct {
+		paths []string
+		want  string
+	}{
+		{[]string{first, silent}, "1: 1.38 2 of 2"},
+		{[]string{merged(t, first, silent), nobody}, "2:  1 of 1, 1.38 2 of 2"},
+		{[]string{first, elsewhere}, "2:  1 of 1, 1.38 1 of 1"},
+		{[]string{first, silent, second}, "3:  1 of 1, 1.38 1 of 1, 1.47 1 of 1"},
+		{[]string{merged(t, first, silent), second}, "3:  1 of 1, 1.38 1 of 1, 1.47 1 of 1"},
+		{[]string{first, merged(t, silent, second)}, "3:  1 of 1, 1.38 1 of 1, 1.47 1 of 1"},
+		{[]string{merged(t, first, silent), elsewhere}, "1: 1.38 3 of 3"},
+		{[]string{first, merged(t, silent, elsewhere)}, "1: 1.38 3 of 3"},
+	} {
+		if got := rows(tt.paths...); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
+	}
+}

@@ -21,6 +21,9 @@ type Target struct {
 	Summary TargetSummary `json:"summary"`
 	// Clients are ordered by verdict, the most severe first.
 	Clients []TargetClient `json:"clients"`
+	// Apart are the rows that a merged report joined to one row of a client, empty for none. The
+	// next merge begins with them.
+	Apart []TargetClient `json:"apart,omitempty"`
 	// Folded counts the clients that were folded at a limit, by verdict; nil for none. Summary
 	// includes them.
 	Folded *TargetSummary `json:"folded,omitempty"`

@@ -1,0 +1,55 @@
+package model
+
+import "slices"
+
+// Join makes one row of a client that announced its software on some of its connections only, where different hosts captured
+// the two kinds: a row without software belongs to the only one with software that has its client id, its principal and
+// one of its addresses. t.Apart gets the rows of which others were made.
+func (t *Target) Join(rows []TargetClient) (joined []TargetClient) {
+	type user struct{ clientIDs, principal string }
+	of := func(c *TargetClient) user { return user{c.Key().clientIDs, c.Principal} }
+	announced := map[user][]*TargetClient{}
+	for i := range rows {
+		if c := &rows[i]; c.SoftwareName != "" && c.Role == "" {
+			announced[of(c)] = append(announced[of(c)], c)
+		}
+	}
+	added := map[*TargetClient]*TargetClient{} // one at most: rows without software differ in these two
+	for i := range rows {
+		c := &rows[i]
+		same := announced[of(c)]
+		isOther := func(address string) bool { return slices.Contains(same[0].Addresses, address) }
+		if c.SoftwareName == "" && c.Role == "" && of(c).clientIDs != "" && len(same) == 1 && slices.ContainsFunc(c.Addresses, isOther) {
+			added[same[0]] = c
+			t.Apart = append(t.Apart, *c, *same[0])
+			continue
+		}
+		joined = append(joined, *c)
+	}
+	for i := range joined {
+		c := &joined[i]
+		if same := announced[of(c)]; c.SoftwareName != "" && len(same) == 1 && added[same[0]] != nil {
+			c.APIs = slices.Clone(c.APIs)
+			c.Merge(added[same[0]])
+		}
+	}
+	return joined
+}
+
+// Rows are the clients as they were before Join.
+func (t *Target) Rows() []TargetClient {
+	if len(t.Apart) == 0 {
+		return t.Clients
+	}
+	isApart := map[TargetKey]bool{}
+	for i := range t.Apart {
+		isApart[t.Apart[i].Key()] = true
+	}
+	rows := slices.Clone(t.Apart)
+	for i := range t.Clients {
+		if c := &t.Clients[i]; !isApart[c.Key()] {
+			rows = append(rows, *c)
+		}
+	}
+	return rows
+}
