@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -24,6 +26,8 @@ const (
 	// a tenth of the time.
 	scanInterval = 50 * time.Millisecond
 	scanShare    = 10
+	// maxRoutes bounds the bytes read for the addresses of a namespace, which its routes contain.
+	maxRoutes = 1 << 20
 	// maxHostName bounds the bytes read for the name of a pod and of its namespace.
 	maxHostName = 256
 	// shownContainer is how many digits of a container's id are shown, as docker ps does.
@@ -43,12 +47,17 @@ type hostProcesses struct {
 	users map[string]string
 	pause func(time.Duration)
 
-	// tables are the sockets by namespace. holders are the processes that hold them, by inode.
+	// homes are the namespaces by address. tables are the sockets by namespace. holders are the
+	// processes that hold them, by inode.
+	homes   map[netip.Addr][]home
 	tables  map[string]*socketTable
 	holders map[uint64]holder
-	// The scans limit how often tables and holders are read.
-	tableScan, holderScan scan
+	// The scans limit how often they are read.
+	homeScan, tableScan, holderScan scan
 }
+
+// home is a network namespace with the directory in /proc of a process in it.
+type home struct{ name, dir string }
 
 // socketTable are the TCP sockets of a network namespace.
 type socketTable struct {
@@ -97,8 +106,9 @@ func newHostProcesses(proc, passwd string) (*hostProcesses, error) {
 }
 
 func (h *hostProcesses) find(q question) (found []answer) {
-	if !h.knows(q.Ends) {
-		h.readTables()
+	if !h.knows(q.Ends) && !h.readTables(q.Ends) {
+		h.readHomes()
+		h.readTables(q.Ends)
 	}
 	for i, end := range q.Ends {
 		if p, ok := h.at(end, q.Ends[1-i]); ok {
@@ -157,21 +167,96 @@ func (t *socketTable) socket(local, remote netip.AddrPort) uint64 {
 	return inode
 }
 
-func (h *hostProcesses) readTables() {
-	h.tableScan.due(h.pause)
-	defer h.tableScan.over(time.Now())
-	h.tables = map[string]*socketTable{}
+// readTables reads the sockets of the namespaces that have one of the ends, and reports whether
+// there are any. For each table the kernel walks over the sockets of all namespaces, which takes
+// milliseconds.
+func (h *hostProcesses) readTables(ends [2]netip.AddrPort) (areThere bool) {
+	for _, at := range slices.Concat(h.homesOf(ends[0].Addr()), h.homesOf(ends[1].Addr())) {
+		h.tableScan.due(h.pause)
+		began := time.Now()
+		t, err := readTable(at.dir)
+		h.tableScan.over(began)
+		if name, _ := os.Readlink(filepath.Join(at.dir, "ns/net")); name != at.name || err != nil {
+			return false // the process has ended; the namespace may have another one
+		}
+		h.tables[at.name] = t
+		areThere = true
+	}
+	return areThere
+}
+
+// homesOf returns the namespaces that have an address. For a loopback address it is the namespace
+// of this process.
+func (h *hostProcesses) homesOf(a netip.Addr) (all []home) {
+	switch {
+	case !a.IsLoopback():
+		return h.homes[a]
+	case a.Is4():
+		a = netip.AddrFrom4([4]byte{127, 0, 0, 1}) // it stands for 127.0.0.0/8
+	}
+	for _, at := range h.homes[a] {
+		if at.name == h.own {
+			all = append(all, at)
+		}
+	}
+	return all
+}
+
+// readHomes reads the addresses of all namespaces.
+func (h *hostProcesses) readHomes() {
+	h.homeScan.due(h.pause)
+	defer h.homeScan.over(time.Now())
+	h.homes = map[netip.Addr][]home{}
+	tables := map[string]*socketTable{}
 	all, _ := h.fs.AllProcs() // the readable ones
 	for _, p := range all {
 		dir := filepath.Join(h.proc, strconv.Itoa(p.PID))
 		name, err := os.Readlink(filepath.Join(dir, "ns/net"))
-		if err != nil || h.tables[name] != nil {
+		if _, isKnown := tables[name]; err != nil || isKnown {
 			continue
 		}
-		if t, err := readTable(dir); err == nil { // otherwise the process has ended: another one of the namespace follows
-			h.tables[name] = t
+		addresses := readAddresses(dir)
+		if len(addresses) == 0 {
+			continue // the process has ended: another one of the namespace follows
+		}
+		for a := range addresses {
+			h.homes[a] = append(h.homes[a], home{name, dir})
+		}
+		tables[name] = h.tables[name]
+	}
+	maps.DeleteFunc(h.tables, func(name string, _ *socketTable) bool { return tables[name] == nil })
+}
+
+// readAddresses reads the addresses of the namespace of a process. IPv4 addresses are those of its
+// local routes.
+func readAddresses(dir string) map[netip.Addr]bool {
+	all, leaf := map[netip.Addr]bool{}, ""
+	for line := range strings.Lines(readUpTo(filepath.Join(dir, "net/fib_trie"), maxRoutes)) {
+		line = strings.TrimSpace(line)
+		if text, isLeaf := strings.CutPrefix(line, "|-- "); isLeaf {
+			leaf = text
+		} else if a, err := netip.ParseAddr(leaf); err == nil && line == "/32 host LOCAL" {
+			all[a] = true
 		}
 	}
+	for line := range strings.Lines(readUpTo(filepath.Join(dir, "net/if_inet6"), maxRoutes)) {
+		digits, _, _ := strings.Cut(line, " ")
+		if bytes, err := hex.DecodeString(digits); err == nil && len(bytes) == net.IPv6len {
+			all[netip.AddrFrom16([net.IPv6len]byte(bytes))] = true
+		}
+	}
+	return all
+}
+
+// readUpTo reads at most limit bytes of a file. Without the file it returns nothing.
+func readUpTo(name string, limit int64) string {
+	f, err := os.Open(name)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, limit))
+	return string(text)
 }
 
 // readTable reads the sockets of the namespace of a process. dir is its directory in /proc.

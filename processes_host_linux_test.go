@@ -66,9 +66,10 @@ func (f *fakeProc) process(pid int, namespace, command, cgroup string, sockets .
 	return dir
 }
 
-// sockets writes the table of a namespace: "LOCAL REMOTE STATE INODE" each.
+// sockets writes the table of a namespace: "LOCAL REMOTE STATE INODE" each. The namespace has the local addresses.
 func (f *fakeProc) sockets(pid int, lines ...string) {
 	text := [2]string{"header\n", "header\n"}
+	routes, six := "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.0.0.0\n        /24 link UNICAST\n", ""
 	for i, line := range lines {
 		var local, remote string
 		var state, inode int
@@ -80,10 +81,17 @@ func (f *fakeProc) sockets(pid int, lines ...string) {
 		if a.Addr().Is6() {
 			family = 1
 		}
+		if own := a.Addr().Unmap(); own.Is4() {
+			routes += fmt.Sprintf("     |-- %s\n        /32 host LOCAL\n", own)
+		} else {
+			six += fmt.Sprintf("%x 04 40 00 82     eth0\n", own.AsSlice())
+		}
 		text[family] += fmt.Sprintf("%d: %s %s %02X 0:0 0:0 0 0 0 %d 1 0 0\n", i, kernelEnd(a), kernelEnd(b), state, inode)
 	}
 	f.write(text[0], fmt.Sprint(pid), "net/tcp")
 	f.write(text[1], fmt.Sprint(pid), "net/tcp6")
+	f.write(routes, fmt.Sprint(pid), "net/fib_trie")
+	f.write(six, fmt.Sprint(pid), "net/if_inet6")
 }
 
 // kernelEnd formats an address as in /proc/net/tcp: words in the byte order of the host, here
@@ -251,5 +259,48 @@ func TestProcessesAreReadAgain(t *testing.T) {
 	ask(4002)
 	if last := waited[len(waited)-1]; last < 9*time.Second {
 		t.Errorf("a scan of a second is repeated after %v", last)
+	}
+}
+
+// TestOnlyTheNamespaceOfAnAddressIsRead: the sockets of the others are not. When the process by which it was read is
+// gone, another one of the namespace is found.
+func TestOnlyTheNamespaceOfAnAddressIsRead(t *testing.T) {
+	f := newFakeProc(t)
+	f.process(10, "1", "loader", "/", 100, 101)
+	f.process(20, "2", "importer", "/", 200, 201)
+	f.sockets(10, "10.0.0.1:4000 10.0.0.9:9092 1 100")
+	f.sockets(20, "10.0.0.2:4000 10.0.0.9:9092 1 200")
+	h := f.open()
+	ask := func(from string, want int) (hasRead bool) {
+		t.Helper()
+		before, pid := h.homeScan.last, 0
+		for _, found := range h.find(question{0, [2]netip.AddrPort{netip.MustParseAddrPort(from), netip.MustParseAddrPort("10.0.0.9:9092")}}) {
+			pid = found.Process.PID
+		}
+		if pid != want {
+			t.Errorf("%s: process %d, want %d", from, pid, want)
+		}
+		return h.homeScan.last != before
+	}
+	if !ask("10.0.0.1:4000", 10) || len(h.tables) != 1 {
+		t.Errorf("%d tables", len(h.tables))
+	}
+	f.sockets(10, "10.0.0.1:4001 10.0.0.9:9092 1 101")
+	if ask("10.0.0.1:4001", 10) || ask("10.0.0.1:4002", 0) || ask("10.0.0.2:4000", 20) || len(h.tables) != 2 {
+		t.Errorf("the addresses were read again, or %d tables", len(h.tables))
+	}
+	if err := os.RemoveAll(filepath.Join(f.dir, "20")); err != nil {
+		t.Fatal(err)
+	}
+	f.process(22, "2", "importer", "/", 201)
+	f.sockets(22, "10.0.0.2:4001 10.0.0.9:9092 1 201")
+	if !ask("10.0.0.2:4001", 22) {
+		t.Error("the process is gone, and the addresses were not read again")
+	}
+	if err := os.RemoveAll(filepath.Join(f.dir, "22")); err != nil {
+		t.Fatal(err)
+	}
+	if !ask("10.0.0.2:4002", 0) || len(h.tables) != 1 {
+		t.Errorf("the namespace is gone: %d tables", len(h.tables))
 	}
 }
