@@ -1,6 +1,9 @@
 package model
 
-import "net"
+import (
+	"net"
+	"slices"
+)
 
 // Uncaptured are the brokers that Metadata responses name and that were not captured.
 type Uncaptured struct {
@@ -22,11 +25,21 @@ func (r *Report) Uncaptured() Uncaptured {
 		listed[r.Brokers[i].Address] = true
 	}
 	u := Uncaptured{Named: map[string]int{}}
+	nodes := slices.Clone(r.Nodes)
+	isInCluster := map[NodeKey]bool{}
+	for i := range nodes {
+		if n := nodes[i]; n.Cluster != "" {
+			n.Cluster = ""
+			isInCluster[n.Key()] = true
+		}
+	}
+	// Metadata v0 and v1 do not name the cluster.
+	nodes = slices.DeleteFunc(nodes, func(n Node) bool { return n.Cluster == "" && isInCluster[n.Key()] })
 	others := 0 // captured addresses of nodes that the brokers have by another name
-	for i := 0; i < len(r.Nodes); {
-		node, isCaptured, isUnknown := r.Nodes[i], false, false
-		for ; i < len(r.Nodes) && r.Nodes[i].Cluster == node.Cluster && r.Nodes[i].NodeID == node.NodeID; i++ {
-			n := &r.Nodes[i]
+	for i := 0; i < len(nodes); {
+		node, isCaptured, isUnknown := nodes[i], false, false
+		for ; i < len(nodes) && nodes[i].Cluster == node.Cluster && nodes[i].NodeID == node.NodeID; i++ {
+			n := &nodes[i]
 			node.Last = max(node.Last, n.Last)
 			switch {
 			case n.Captured == nil:

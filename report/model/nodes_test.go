@@ -27,6 +27,7 @@ func TestUncaptured(t *testing.T) {
 		{"behind translation", []string{"10.0.0.1:9092", "172.16.0.2:31092"}, []Node{inside(1, &yes), inside(2, &no)}, nil, 0},
 		{"another port of one that was captured", []string{"10.0.0.1:9092", "10.0.0.1:9096"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
 		{"by its name", []string{"10.0.0.9:9092"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
+		{"once without its cluster", []string{"10.0.0.1:9092"}, []Node{{NodeID: 2, Address: "10.0.0.2:9092", Captured: &no}, inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
 		{"a name", []string{"10.0.0.1:9092"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 1},
 		{"a name that can be the other address", []string{"10.0.0.1:9092", "10.0.0.9:9092"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 0},
 	} {
