@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	// scanInterval and scanShare limit how often /proc is read: at least 50 ms apart, and at most
-	// a tenth of the time.
+	// scanInterval and scanShare limit how often /proc is read: at least 50 ms apart, and for at
+	// most a tenth of a processor.
 	scanInterval = 50 * time.Millisecond
 	scanShare    = 10
 	// maxRoutes bounds the bytes read for the addresses of a namespace, which its routes contain.
@@ -73,20 +73,29 @@ type socketTable struct {
 // holder is a process with an open socket, and the number of its file descriptor.
 type holder struct{ pid, file int }
 
-// scan is the time of the latest read, and how long it took.
+// scan is the time of the latest read, and the processor time that it took. On a busy host the read
+// itself takes longer.
 type scan struct {
-	last time.Time
-	took time.Duration
+	last        time.Time
+	began, took time.Duration
 }
 
-// due waits until the next read is allowed.
-func (s *scan) due(pause func(time.Duration)) {
+// begin waits until the next read is allowed.
+func (s *scan) begin(pause func(time.Duration)) {
 	if wait := max(scanInterval, scanShare*s.took) - time.Since(s.last); wait > 0 && !s.last.IsZero() {
 		pause(wait)
 	}
+	s.began = processorTime()
 }
 
-func (s *scan) over(began time.Time) { s.last, s.took = time.Now(), time.Since(began) }
+func (s *scan) over() { s.last, s.took = time.Now(), processorTime()-s.began }
+
+// processorTime is the processor time that this process has used.
+func processorTime() time.Duration {
+	var used unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &used) // it fails for wrong arguments alone
+	return time.Duration(used.Nano())
+}
 
 // newHostProcesses reads the names of users from passwd, a file in the format of /etc/passwd.
 func newHostProcesses(proc, passwd string) (*hostProcesses, error) {
@@ -172,10 +181,9 @@ func (t *socketTable) socket(local, remote netip.AddrPort) uint64 {
 // milliseconds.
 func (h *hostProcesses) readTables(ends [2]netip.AddrPort) (areThere bool) {
 	for _, at := range slices.Concat(h.homesOf(ends[0].Addr()), h.homesOf(ends[1].Addr())) {
-		h.tableScan.due(h.pause)
-		began := time.Now()
+		h.tableScan.begin(h.pause)
 		t, err := readTable(at.dir)
-		h.tableScan.over(began)
+		h.tableScan.over()
 		if name, _ := os.Readlink(filepath.Join(at.dir, "ns/net")); name != at.name || err != nil {
 			return false // the process has ended; the namespace may have another one
 		}
@@ -204,8 +212,8 @@ func (h *hostProcesses) homesOf(a netip.Addr) (all []home) {
 
 // readHomes reads the addresses of all namespaces.
 func (h *hostProcesses) readHomes() {
-	h.homeScan.due(h.pause)
-	defer h.homeScan.over(time.Now())
+	h.homeScan.begin(h.pause)
+	defer h.homeScan.over()
 	h.homes = map[netip.Addr][]home{}
 	tables := map[string]*socketTable{}
 	all, _ := h.fs.AllProcs() // the readable ones
@@ -312,8 +320,8 @@ func socketName(inode uint64) string { return fmt.Sprintf("socket:[%d]", inode) 
 // readHolders reads which process holds which socket. If several do, the lowest process id counts:
 // the others are mostly its children.
 func (h *hostProcesses) readHolders() {
-	h.holderScan.due(h.pause)
-	defer h.holderScan.over(time.Now())
+	h.holderScan.begin(h.pause)
+	defer h.holderScan.over()
 	h.holders = map[uint64]holder{}
 	all, _ := h.fs.AllProcs() // the readable ones
 	slices.SortFunc(all, func(a, b procfs.Proc) int { return a.PID - b.PID })

@@ -304,3 +304,20 @@ func TestOnlyTheNamespaceOfAnAddressIsRead(t *testing.T) {
 		t.Errorf("the namespace is gone: %d tables", len(h.tables))
 	}
 }
+
+// TestWaitingTakesNoProcessorTime: on a busy host a scan lasts long, and the next one does not wait for that.
+func TestWaitingTakesNoProcessorTime(t *testing.T) {
+	var s scan
+	s.begin(nil)
+	time.Sleep(100 * time.Millisecond)
+	s.over()
+	if s.took > 50*time.Millisecond {
+		t.Errorf("a pause took %v", s.took)
+	}
+	s.begin(func(time.Duration) {})
+	for n := 0; s.took < 20*time.Millisecond; n++ {
+		if s.over(); n > 1e9 {
+			t.Fatal("work takes no time")
+		}
+	}
+}
