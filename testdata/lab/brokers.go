@@ -26,6 +26,8 @@ type site struct {
 	number, total int
 	// config is what comes behind the lab's own settings, and wins.
 	config []string
+	// room is where the node runs; nil for this namespace.
+	room *room
 }
 
 // cluster is one running node, with ZooKeeper where its mode asks for it.
@@ -175,6 +177,9 @@ func (c *cluster) jvm(ctx context.Context, heap int, agent, class string, args .
 		options = append(options, agent)
 	}
 	cmd := exec.CommandContext(ctx, c.java, append(append(options, class), args...)...)
+	if c.room != nil {
+		cmd = c.room.inside(cmd)
+	}
 	cmd.Dir = c.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd

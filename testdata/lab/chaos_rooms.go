@@ -54,19 +54,24 @@ func openRoom(ctx context.Context, number int) (*room, error) {
 			err = ip(ctx, args...)
 		}
 	}
-	for _, args := range []string{"link set lo up", "addr add " + r.address() + "/30 dev eth0", "link set eth0 up", "route add default via " + r.gateway()} {
-		if err == nil {
-			var out []byte
-			if out, err = r.inside(exec.CommandContext(ctx, "ip", strings.Fields(args)...)).CombinedOutput(); err != nil {
-				err = fmt.Errorf("ip %s: %w: %s", args, err, out)
-			}
-		}
+	if err == nil {
+		err = r.ip(ctx, "link set lo up", "addr add "+r.address()+"/30 dev eth0", "link set eth0 up", "route add default via "+r.gateway())
 	}
 	if err != nil {
 		_ = r.close()
 		return nil, err
 	}
 	return r, nil
+}
+
+// ip runs the tool of that name in the room, once for each of the lines.
+func (r *room) ip(ctx context.Context, lines ...string) error {
+	for _, args := range lines {
+		if out, err := r.inside(exec.CommandContext(ctx, "ip", strings.Fields(args)...)).CombinedOutput(); err != nil {
+			return fmt.Errorf("ip %s: %w: %s", args, err, out)
+		}
+	}
+	return nil
 }
 
 // inside makes a command one that runs in the room.

@@ -30,7 +30,7 @@ type options struct {
 	releases         string
 	java             string
 	tables, keep     bool
-	chaos            bool
+	chaos, fleet     bool
 	speak            string
 	hold, inside     string
 }
@@ -68,6 +68,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return hold(ctx, o, stdout)
 	case o.chaos:
 		return runChaos(ctx, o, stdout)
+	case o.fleet:
+		return runFleet(ctx, o, stdout)
 	default:
 		return runAll(ctx, o, stdout)
 	}
@@ -84,6 +86,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.BoolVar(&o.tables, "tables", false, "only ask every release for its ranges")
 	f.BoolVar(&o.keep, "keep", false, "only copy the selected captures that -out has into testdata, with tshark's view of them")
 	f.BoolVar(&o.chaos, "chaos", false, "play scenarios: brokers, networks and proxies that go away and come back; -only then takes SCENARIO/CLIENT")
+	f.BoolVar(&o.fleet, "fleet", false, "watch a fleet by a sniffer on each host, merge the reports and check the result; -only then takes */CLIENT")
 	f.StringVar(&o.hold, "hold", "", "start one `BROKER`, such as 2.1.1-zookeeper, in this namespace and wait")
 	f.StringVar(&o.speak, "speak", "", "used by lab itself: hold the client's part of conversations in another `PROTOCOL`")
 	f.StringVar(&o.inside, "inside", "", "used by lab itself: run one `BROKER` in this namespace")
@@ -184,6 +187,9 @@ func again(ctx context.Context, o options, inside string, stdout io.Writer) erro
 	if o.chaos {
 		args = append(args, "-chaos")
 	}
+	if o.fleet {
+		args = append(args, "-fleet")
+	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	said := new(buffer)
 	cmd.Stdout, cmd.Stderr = stdout, said
@@ -196,8 +202,13 @@ func again(ctx context.Context, o options, inside string, stdout io.Writer) erro
 
 // insideNamespace runs one node, or the scenarios.
 func insideNamespace(ctx context.Context, o options, stdout io.Writer) error {
-	if o.chaos {
+	switch {
+	case o.chaos:
 		return insideChaos(ctx, o, stdout)
+	case o.fleet && o.inside == fleetTruth:
+		return playFleetTruth(ctx, o, stdout)
+	case o.fleet:
+		return insideFleet(ctx, o, stdout)
 	}
 	if out, err := exec.CommandContext(ctx, "ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("ip link set lo up: %w: %s", err, out)

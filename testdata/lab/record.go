@@ -70,10 +70,11 @@ func record(ctx context.Context, port int, file string) (*recording, error) {
 }
 
 // tcpdump begins to record packets of an interface into a file. The command tells
-// where: in a room, or here.
-func tcpdump(ctx context.Context, enter func(*exec.Cmd) *exec.Cmd, device, filter, file string) (*recording, error) {
+// where: in a room, or here. more are further flags.
+func tcpdump(ctx context.Context, enter func(*exec.Cmd) *exec.Cmd, device, filter, file string, more ...string) (*recording, error) {
 	r := &recording{said: new(buffer)}
-	r.cmd = enter(exec.CommandContext(ctx, "tcpdump", "-i", device, "-s", "0", "-B", "16384", "--immediate-mode", "-U", "-Z", "root", "-w", file, filter))
+	args := append([]string{"-i", device, "-s", "0", "-B", "16384", "--immediate-mode", "-U", "-Z", "root", "-w", file}, more...)
+	r.cmd = enter(exec.CommandContext(ctx, "tcpdump", append(args, filter)...))
 	r.cmd.Stderr = r.said
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := r.cmd.Start(); err != nil {
