@@ -35,7 +35,8 @@ func sharedConnections(r *model.Report) (notes []string) {
 		}
 	}
 	if shared > 0 {
-		notes = append(notes, fmt.Sprintf("%s captured on several hosts: counted once above; what findings and clients count adds up", words.Were(shared, "connection")))
+		notes = append(notes, fmt.Sprintf("%s captured on several hosts: counted once in the totals, and on each of the hosts in findings, clients and requests that were not checked",
+			words.Were(shared, "connection")))
 	}
 	if n, known := r.Summary.KafkaStreams, uint64(len(r.Connections)); n > known {
 		notes = append(notes, fmt.Sprintf("%s cannot be compared with those of other hosts: the beginning was not captured, or there were too many",
