@@ -59,6 +59,37 @@ func TestReportEvery(t *testing.T) {
 	}
 }
 
+// TestReportEveryNeedsNoOtherDirectory: reports go to the directory that was opened at the start,
+// even if it was renamed. The sandbox allows no other one.
+func TestReportEveryNeedsNoOtherDirectory(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
+	if err := os.Mkdir(first, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeInterface{step: 100 * time.Millisecond}
+	written := 0
+	f.batch = func(now time.Duration) []capturetest.Packet {
+		switch path := filepath.Join(second, "report.json"); {
+		case now == time.Second:
+			if err := os.Rename(first, second); err != nil {
+				t.Error(err)
+			}
+		case now%(3*time.Second) == 0:
+			if os.Remove(path) == nil {
+				written++
+			}
+		}
+		return nil
+	}
+	if got := f.run(t.Context(), "--report-every", "2s", "-o", filepath.Join(first, "report.json"), "--duration", "10s"); got.code != exitClean {
+		t.Errorf("exit code %d, %s", got.code, got.stderr.String())
+	}
+	if written != 3 {
+		t.Errorf("%d reports before the end, want 3", written)
+	}
+}
+
 // TestReportEveryNeedsAFile: it also needs an interval that does not overload the disk.
 func TestReportEveryNeedsAFile(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{

@@ -304,7 +304,7 @@ func (a *aggregate) finish() *model.Report {
 	return r
 }
 
-// captured marks the nodes that another host than the one that saw them named has captured.
+// captured marks the nodes that any of the hosts captured, also one without their Metadata response.
 func (a *aggregate) captured(nodes []model.Node) []model.Node {
 	isCaptured := true
 	for i := range nodes {

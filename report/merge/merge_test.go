@@ -403,8 +403,9 @@ func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
 	}
 }
 
-// TestOneProgramIsOneRow: also where one host captured the connections on which it announced its software, another one
-// the others. With two softwares of its client id it is unknown whose they are, in any grouping.
+// TestOneProgramIsOneRow: also if one host captured the connections on which it announced its
+// software, and another host the others. If two programs have its client id, the rows stay apart, in
+// any grouping.
 func TestOneProgramIsOneRow(t *testing.T) {
 	defer func(n int) { embeddedLimit = n }(embeddedLimit)
 	embeddedLimit = 0
@@ -412,7 +413,8 @@ func TestOneProgramIsOneRow(t *testing.T) {
 		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) {
 			r.Target.Clients = []model.TargetClient{{
 				SoftwareName: software, SoftwareVersion: version, ClientIDs: []string{id}, Addresses: []string{address}, Requests: 1, Connections: 1,
-				Counts: model.TargetCounts{Breaks: 1}, Verdict: model.VerdictBreaks, APIs: []model.TargetUse{{Key: 8, Version: int16(seed), Requests: 1}},
+				Counts: model.TargetCounts{Breaks: 1}, Verdict: model.VerdictBreaks,
+				APIs: []model.TargetUse{{Key: 8, Requests: 1}}, UnclearAPIs: []model.TargetUse{{Key: 9, Requests: 1}},
 			}}
 		}))
 	}
@@ -426,7 +428,7 @@ func TestOneProgramIsOneRow(t *testing.T) {
 		}
 		var out []string
 		for _, c := range r.Target.Clients {
-			out = append(out, fmt.Sprintf("%s %d of %d", c.SoftwareVersion, c.Requests, len(c.APIs)))
+			out = append(out, fmt.Sprintf("%s %d %d %d", c.SoftwareVersion, c.Requests, c.APIs[0].Requests, c.UnclearAPIs[0].Requests))
 		}
 		slices.Sort(out)
 		return fmt.Sprint(r.Target.Summary.Breaks, ": ", strings.Join(out, ", "))
@@ -435,14 +437,14 @@ func TestOneProgramIsOneRow(t *testing.T) {
 		paths []string
 		want  string
 	}{
-		{[]string{first, silent}, "1: 1.38 2 of 2"},
-		{[]string{merged(t, first, silent), nobody}, "2:  1 of 1, 1.38 2 of 2"},
-		{[]string{first, elsewhere}, "2:  1 of 1, 1.38 1 of 1"},
-		{[]string{first, silent, second}, "3:  1 of 1, 1.38 1 of 1, 1.47 1 of 1"},
-		{[]string{merged(t, first, silent), second}, "3:  1 of 1, 1.38 1 of 1, 1.47 1 of 1"},
-		{[]string{first, merged(t, silent, second)}, "3:  1 of 1, 1.38 1 of 1, 1.47 1 of 1"},
-		{[]string{merged(t, first, silent), elsewhere}, "1: 1.38 3 of 3"},
-		{[]string{first, merged(t, silent, elsewhere)}, "1: 1.38 3 of 3"},
+		{[]string{first, silent}, "1: 1.38 2 2 2"},
+		{[]string{merged(t, first, silent), nobody}, "2:  1 1 1, 1.38 2 2 2"},
+		{[]string{first, elsewhere}, "2:  1 1 1, 1.38 1 1 1"},
+		{[]string{first, silent, second}, "3:  1 1 1, 1.38 1 1 1, 1.47 1 1 1"},
+		{[]string{merged(t, first, silent), second}, "3:  1 1 1, 1.38 1 1 1, 1.47 1 1 1"},
+		{[]string{first, merged(t, silent, second)}, "3:  1 1 1, 1.38 1 1 1, 1.47 1 1 1"},
+		{[]string{merged(t, first, silent), elsewhere}, "1: 1.38 3 3 3"},
+		{[]string{first, merged(t, silent, elsewhere)}, "1: 1.38 3 3 3"},
 	} {
 		if got := rows(tt.paths...); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)

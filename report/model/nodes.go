@@ -5,20 +5,21 @@ import (
 	"slices"
 )
 
-// Uncaptured are the brokers that Metadata responses name and that were not captured.
+// Uncaptured are the brokers in Metadata responses that were not captured.
 type Uncaptured struct {
-	// Nodes has each of them once, with the first of its addresses and the last time of all.
+	// Nodes has each broker once, with the first of its addresses and the latest time of all.
 	Nodes []Node
-	// Unknown counts the brokers of which it is unknown, because they have host names that no TLS client asked for,
-	// as far as no other address was captured that can be theirs.
+	// Unknown counts the brokers with host names that no TLS client asked for, less the captured
+	// addresses that can be theirs.
 	Unknown int
-	// Named counts the brokers of each cluster, All those of all clusters.
+	// Named counts the brokers of each cluster, All the brokers of all clusters.
 	Named map[string]int
 	All   int
 }
 
-// Uncaptured returns the brokers of which no address was captured, whatever the listener. Where as many addresses were
-// captured that no response names, these are taken for translations, and no broker is returned.
+// Uncaptured returns the brokers of which no address was captured, on any listener. If as many
+// captured addresses are in no response, they are attributed to address translation, and no broker
+// is returned.
 func (r *Report) Uncaptured() Uncaptured {
 	listed, hosts := map[string]bool{}, map[string]bool{}
 	for i := range r.Brokers {
@@ -33,9 +34,9 @@ func (r *Report) Uncaptured() Uncaptured {
 			isInCluster[n.Key()] = true
 		}
 	}
-	// Metadata v0 and v1 do not name the cluster.
+	// Metadata v0 and v1 have no cluster id.
 	nodes = slices.DeleteFunc(nodes, func(n Node) bool { return n.Cluster == "" && isInCluster[n.Key()] })
-	others := 0 // captured addresses of nodes that the brokers have by another name
+	others := 0 // captured nodes whose address in Brokers is another one
 	for i := 0; i < len(nodes); {
 		node, isCaptured, isUnknown := nodes[i], false, false
 		for ; i < len(nodes) && nodes[i].Cluster == node.Cluster && nodes[i].NodeID == node.NodeID; i++ {
@@ -65,7 +66,7 @@ func (r *Report) Uncaptured() Uncaptured {
 	}
 	strangers := -others
 	for address := range listed {
-		if !hosts[hostOf(address)] { // else it is another port of a broker that has been found
+		if !hosts[hostOf(address)] { // otherwise it is another port of a captured node
 			strangers++
 		}
 	}

@@ -2,9 +2,10 @@ package model
 
 import "slices"
 
-// Join makes one row of a client that announced its software on some of its connections only, where different hosts captured
-// the two kinds: a row without software belongs to the only one with software that has its client id, its principal and
-// one of its addresses. t.Apart gets the rows of which others were made.
+// Join makes one row of a client that announced its software only on some of its connections, if
+// different hosts captured the two kinds. A row without software belongs to the only row with
+// software that has its client id, its principal and one of its addresses. t.Apart gets the rows
+// that were joined.
 func (t *Target) Join(rows []TargetClient) (joined []TargetClient) {
 	type user struct{ clientIDs, principal string }
 	of := func(c *TargetClient) user { return user{c.Key().clientIDs, c.Principal} }
@@ -14,7 +15,7 @@ func (t *Target) Join(rows []TargetClient) (joined []TargetClient) {
 			announced[of(c)] = append(announced[of(c)], c)
 		}
 	}
-	added := map[*TargetClient]*TargetClient{} // one at most: rows without software differ in these two
+	added := map[*TargetClient]*TargetClient{} // at most one each: rows without software differ in client id or principal
 	for i := range rows {
 		c := &rows[i]
 		same := announced[of(c)]
@@ -29,14 +30,14 @@ func (t *Target) Join(rows []TargetClient) (joined []TargetClient) {
 	for i := range joined {
 		c := &joined[i]
 		if same := announced[of(c)]; c.SoftwareName != "" && len(same) == 1 && added[same[0]] != nil {
-			c.APIs = slices.Clone(c.APIs)
+			c.APIs, c.UnclearAPIs = slices.Clone(c.APIs), slices.Clone(c.UnclearAPIs)
 			c.Merge(added[same[0]])
 		}
 	}
 	return joined
 }
 
-// Rows are the clients as they were before Join.
+// Rows returns the clients as they were before Join.
 func (t *Target) Rows() []TargetClient {
 	if len(t.Apart) == 0 {
 		return t.Clients
