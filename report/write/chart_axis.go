@@ -87,13 +87,11 @@ func (a *timeAxis) distance(d time.Duration) float64 {
 
 // x returns the position of t in percent. t must be a time of the axis.
 func (a *timeAxis) x(t model.Time) float64 {
-	i := sort.Search(len(a.times), func(i int) bool { return a.times[i] >= t })
-	if i == len(a.times) {
-		return axisRight
-	}
+	i, _ := slices.BinarySearch(a.times, t)
 	return a.places[i]
 }
 
+// tick is a text along an axis. X is its place in percent of the width, Anchor is how it is aligned.
 type tick struct {
 	X, Text, Anchor string
 	// Minor ticks are omitted on narrow screens.

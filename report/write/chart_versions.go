@@ -15,18 +15,10 @@ const maxScaleVersion = 30
 
 // versionChart shows, for each API, the advertised range as a bar and the used versions as marks.
 type versionChart struct {
-	Numbers []scaleNumber
+	Numbers []tick
 	Rows    []versionRow
 	// Whose says whose range the bar is: "the broker advertises" or "the target accepts".
 	Whose string
-}
-
-// scaleNumber is a number on the scale. X is in percent of the width. Minor ones are omitted on
-// narrow screens.
-type scaleNumber struct {
-	X     string
-	Text  string
-	Minor bool
 }
 
 type versionRow struct {
@@ -86,14 +78,14 @@ func (s scale) bar(r *model.Range) *bar {
 	return &bar{percent(from / s.slots() * 100), percent((to - from) / s.slots() * 100)}
 }
 
-func (s scale) numbers() []scaleNumber {
-	out := make([]scaleNumber, 0, s.top+2)
+func (s scale) numbers() []tick {
+	out := make([]tick, 0, s.top+2)
 	for v := int16(0); v <= s.top; v++ {
 		minor := s.top > 9 && v%2 == 1 || s.top > 20 && v%5 != 0 || s.others && v >= s.top-1
-		out = append(out, scaleNumber{percent(s.x(v)), fmt.Sprint(v), minor})
+		out = append(out, tick{percent(s.x(v)), fmt.Sprint(v), "middle", minor})
 	}
 	if s.others {
-		out = append(out, scaleNumber{percent(s.x(-1)), "other", false})
+		out = append(out, tick{percent(s.x(-1)), "other", "middle", false})
 	}
 	return out
 }

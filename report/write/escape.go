@@ -18,10 +18,7 @@ const maxShown = 256
 // overrides, others that Go does not print, and bytes that are no UTF-8. A text longer than 256
 // bytes ends in "...". A text without such characters is returned unchanged.
 func Escape(s string) string {
-	if len(s) <= maxShown && plain(s) {
-		return s
-	}
-	return string(appendEscaped(nil, s))
+	return escapeLong(bounded(s))
 }
 
 // plain reports whether s needs no escaping.
@@ -47,14 +44,6 @@ func plainRunes(s string) bool {
 // characters (Cc, Cf), private use, surrogates, and all spaces except U+0020.
 func shown(r rune) bool { return r != '\\' && unicode.IsPrint(r) }
 
-// appendEscaped appends the first maxShown bytes of s, escaped.
-func appendEscaped(dst []byte, s string) []byte {
-	if len(s) <= maxShown {
-		return appendEscapedAll(dst, s)
-	}
-	return append(appendEscapedAll(dst, cutRunes(s, maxShown)), "..."...)
-}
-
 func appendEscapedAll(dst []byte, s string) []byte {
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)
@@ -77,12 +66,16 @@ func appendEscapedAll(dst []byte, s string) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// cutRunes returns the beginning of s, at most n bytes, without splitting a character.
-func cutRunes(s string, n int) string {
-	for i := 0; i < utf8.UTFMax && n > 0 && !utf8.RuneStart(s[n]); i++ {
+// bounded returns s or, if it is longer, its first maxShown bytes without splitting a character, and "...".
+func bounded(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	n := maxShown
+	for i := 0; i < utf8.UTFMax && !utf8.RuneStart(s[n]); i++ {
 		n--
 	}
-	return s[:n]
+	return s[:n] + "..."
 }
 
 // The TSV fields with a special meaning. A text that equals one of them is escaped.
@@ -110,5 +103,5 @@ func appendTSV(dst []byte, s string) []byte {
 		first, size := utf8.DecodeRuneInString(s)
 		dst, s = fmt.Appendf(dst, `\u%04x`, first), s[size:]
 	}
-	return appendEscaped(dst, s)
+	return appendEscapedAll(dst, bounded(s))
 }

@@ -36,10 +36,7 @@ func (p *page) ruleLine(r *model.Rule, title int) {
 		p.item(r.Summary)
 		return
 	}
-	for _, l := range wrap(r.Summary, p.width-indent, p.width-indent) {
-		p.line(lead + l)
-		lead = strings.Repeat(" ", indent)
-	}
+	p.hang(lead, indent, strings.Repeat(" ", indent), r.Summary)
 }
 
 // Rule writes the documentation of a rule. name is its code or title, in upper or lower case.
@@ -79,9 +76,11 @@ func RulesMarkdown(w io.Writer, rules []model.Rule) error {
 	b.WriteString("# Findings\n\n" +
 		"This page is printed by `kafkavet explain --markdown`. Do not edit it: `make golden` writes it.\n\n" +
 		"A code is never renumbered and never reused.\n\n")
-	rulesTable(&b, rules, func(r *model.Rule) string {
-		return "[" + r.Code + "](" + rulesAnchor(r) + ")"
-	})
+	b.WriteString("| code | severity | when |\n|---|---|---|\n")
+	for i := range rules {
+		r := &rules[i]
+		fmt.Fprintf(&b, "| [%s](%s) %s | %s | %s |\n", r.Code, rulesAnchor(r), r.Title, r.Severity, mdProse(r.Summary))
+	}
 	for i := range rules {
 		r := &rules[i]
 		fmt.Fprintf(&b, "\n## %s %s\n\n%s: %s.\n", r.Code, r.Title, r.Severity, mdProse(r.Summary))
@@ -95,23 +94,6 @@ func RulesMarkdown(w io.Writer, rules []model.Rule) error {
 
 // rulesAnchor returns the anchor of a rule in RulesMarkdown, as the end of a link.
 func rulesAnchor(r *model.Rule) string { return "#" + strings.ToLower(r.Code) + "-" + r.Title }
-
-// RulesTable writes the table of all rules, in Markdown.
-func RulesTable(w io.Writer, rules []model.Rule) error {
-	var b strings.Builder
-	rulesTable(&b, rules, func(r *model.Rule) string { return r.Code })
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// rulesTable writes a row for each rule. link writes its code.
-func rulesTable(b *strings.Builder, rules []model.Rule, link func(*model.Rule) string) {
-	b.WriteString("| code | severity | when |\n|---|---|---|\n")
-	for i := range rules {
-		r := &rules[i]
-		fmt.Fprintf(b, "| %s %s | %s | %s |\n", link(r), r.Title, r.Severity, mdProse(r.Summary))
-	}
-}
 
 type rulePart struct{ title, text string }
 

@@ -283,7 +283,7 @@ func (v *pageView) addPrograms(r *model.Report, ranges *brokerRanges, ids idMake
 		case i < maxHTMLPrograms:
 			v.Programs = append(v.Programs, newProgramView(c, ranges, ids, outside, unchecked))
 		case i < maxHTMLPrograms+maxHTMLProgramRows:
-			v.ProgramRows = append(v.ProgramRows, programRow{programPhrase(c), some(c.ClientIDs, maxListed, 0), c.Requests, outside, unchecked})
+			v.ProgramRows = append(v.ProgramRows, programRow{programPhrase(c), some(c.ClientIDs, maxListed), c.Requests, outside, unchecked})
 		default:
 			v.MorePrograms++
 		}
@@ -307,7 +307,7 @@ func newProgramView(c *model.Client, ranges *brokerRanges, ids idMaker, outside,
 		texts []string
 	}{{"Client ids", c.ClientIDs}, {"Principals", c.Principals}, {"Processes", processTexts(c.Processes)}, {"From", c.Addresses}, {"To", c.BrokerAddresses}} {
 		if len(list.texts) > 0 {
-			v.Rows = append(v.Rows, statement{list.name, some(list.texts, 2*maxListed, 0)})
+			v.Rows = append(v.Rows, statement{list.name, some(list.texts, 2*maxListed)})
 		}
 	}
 	apis := c.APIs[:min(len(c.APIs), maxHTMLAPIs)]

@@ -5,7 +5,10 @@ import (
 	_ "embed"
 	"encoding/json"
 	"io"
+	"slices"
+	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/kafkavet/kafkavet/report/model"
@@ -18,11 +21,19 @@ var Schema []byte
 
 // JSON writes r as one indented JSON object and a newline.
 func JSON(w io.Writer, r *model.Report) error {
+	return encodeJSON(w, r, "  ")
+}
+
+// JSONLine writes v as one line of JSON, escaped as by JSON.
+func JSONLine(w io.Writer, v any) error { return encodeJSON(w, v, "") }
+
+// encodeJSON writes v as JSON and a newline. Without an indent it is one line.
+func encodeJSON(w io.Writer, v any, indent string) error {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(r); err != nil {
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
 		return err
 	}
 	_, err := w.Write(escapeJSON(buf.Bytes()))
@@ -33,7 +44,7 @@ func JSON(w io.Writer, r *model.Report) error {
 // controls, bidirectional overrides, invisible characters. encoding/json already escapes control
 // characters below U+0020. In JSON all of these are inside strings, so the value does not change.
 func escapeJSON(doc []byte) []byte {
-	if safeJSON(doc) {
+	if !slices.ContainsFunc(doc, func(c byte) bool { return c >= 0x7f }) {
 		return doc
 	}
 	out := make([]byte, 0, len(doc)+len(doc)/8)
@@ -43,7 +54,7 @@ func escapeJSON(doc []byte) []byte {
 		case r == '\n' || r == '\t' || unicode.IsPrint(r):
 			out = append(out, doc[:n]...)
 		case r > 0xffff:
-			hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00
+			hi, lo := utf16.EncodeRune(r)
 			out = appendUnicode(appendUnicode(out, hi), lo)
 		default:
 			out = appendUnicode(out, r)
@@ -51,15 +62,6 @@ func escapeJSON(doc []byte) []byte {
 		doc = doc[n:]
 	}
 	return out
-}
-
-func safeJSON(doc []byte) bool {
-	for _, c := range doc {
-		if c >= 0x7f {
-			return false
-		}
-	}
-	return true
 }
 
 // appendUnicode appends r, which is below U+10000, as \uXXXX.
@@ -73,26 +75,11 @@ func appendUnicode(dst []byte, r rune) []byte {
 
 // appendJSONString appends s as a JSON string: valid UTF-8, with the same escapes as escapeJSON.
 func appendJSONString(dst []byte, s string) []byte {
-	if len(s) <= maxShown && plain(s) && !bytes.ContainsAny([]byte(s), `"`) {
+	if s = bounded(s); plain(s) && !strings.Contains(s, `"`) {
 		dst = append(dst, '"')
 		dst = append(dst, s...)
 		return append(dst, '"')
 	}
-	if len(s) > maxShown {
-		s = cutRunes(s, maxShown) + "..."
-	}
 	quoted, _ := json.Marshal(s) // marshalling a string does not fail
 	return append(dst, escapeJSON(quoted)...)
-}
-
-// JSONLine writes v as one line of JSON, escaped as in JSON.
-func JSONLine(w io.Writer, v any) error {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	_, err := w.Write(escapeJSON(buf.Bytes()))
-	return err
 }

@@ -102,11 +102,13 @@ func (p *page) blank() { p.buf.WriteByte('\n') }
 
 // paragraph writes wrapped text. first precedes its first line, rest the others; both count with
 // their width.
-func (p *page) paragraph(first, rest, text string) {
-	prefix := first
-	for _, l := range wrap(text, p.width-displayWidth(first), p.width-displayWidth(rest)) {
-		p.line(prefix + l)
-		prefix = rest
+func (p *page) paragraph(first, rest, text string) { p.hang(first, displayWidth(first), rest, text) }
+
+// hang is paragraph with a first that may have colors and takes width columns.
+func (p *page) hang(first string, width int, rest, text string) {
+	for _, l := range wrap(text, p.width-width, p.width-displayWidth(rest)) {
+		p.line(first + l)
+		first = rest
 	}
 }
 
@@ -115,15 +117,11 @@ func (p *page) field(label, text string) {
 	if text == "" {
 		return
 	}
-	lines := wrap(text, p.width-labelColumn, p.width-labelColumn)
 	pad := strings.Repeat(" ", max(labelColumn-2-len(label), 1))
 	if label != "" {
 		label = p.style.label.Sprint(label)
 	}
-	p.line("  " + label + pad + lines[0])
-	for _, l := range lines[1:] {
-		p.line(strings.Repeat(" ", labelColumn) + l)
-	}
+	p.hang("  "+label+pad, labelColumn, strings.Repeat(" ", labelColumn), text)
 }
 
 // item writes a line of a list, wrapped.

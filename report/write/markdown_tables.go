@@ -63,7 +63,7 @@ func (m *markdown) clients() {
 	for _, c := range clientsByProblems(m.r) {
 		name := programPhrase(c)
 		if len(c.ClientIDs) > 0 && c.SoftwareName != "" {
-			name = say(name, ", client id ", some(c.ClientIDs, 2, 0))
+			name = say(name, ", client id ", some(c.ClientIDs, 2))
 		}
 		cell := mdPhrase(say(name, ownerPhrase(c.Principals, c.Processes)))
 		for i := range c.APIs {

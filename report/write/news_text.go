@@ -25,11 +25,7 @@ func News(w io.Writer, n *model.News, opt TextOptions) error {
 		}
 		text = fmt.Sprintf("%s more, %s in all: %s", words.Number(n.More), words.Number(f.Count), text)
 		lead := fmt.Sprintf("%s %s again: ", f.Severity, f.Code)
-		lines := wrap(text, t.width-len(lead), t.width-2)
-		t.line(t.severity(f.Severity).Sprint(f.Severity.String()) + " " + t.style.code.Sprint(f.Code) + " again: " + lines[0])
-		for _, l := range lines[1:] {
-			t.line("  " + l)
-		}
+		t.hang(t.severity(f.Severity).Sprint(f.Severity.String())+" "+t.style.code.Sprint(f.Code)+" again: ", len(lead), "  ", text)
 	}
 	_, err := w.Write(t.buf.Bytes())
 	return err

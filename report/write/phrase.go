@@ -108,16 +108,15 @@ func byteOffset(s string, n int) int {
 }
 
 // some returns the first n verbatim texts, with a count of the others: "a, b and 3 more".
-func some(texts []string, n int, omitted uint64) phrase {
+func some(texts []string, n int) phrase {
 	n = min(n, len(texts))
-	omitted += uint64(len(texts) - n)
 	parts := make([]phrase, 0, n)
 	for _, t := range texts[:n] {
 		parts = append(parts, say(verbatim(t)))
 	}
 	out := join(parts, ", ")
-	if omitted > 0 {
-		out = append(out, part{Text: " and " + words.Number(omitted) + " more"})
+	if more := len(texts) - n; more > 0 {
+		out = append(out, part{Text: " and " + words.Number(uint64(more)) + " more"})
 	}
 	return out
 }

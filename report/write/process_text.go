@@ -55,5 +55,5 @@ func ownerPhrase(principals []string, list []model.Process) phrase {
 	if len(texts) == 0 {
 		return nil
 	}
-	return say(", ", some(texts, maxOwners, 0))
+	return say(", ", some(texts, maxOwners))
 }

@@ -119,7 +119,7 @@ func targetClientPhrase(c *model.TargetClient) phrase {
 	if c.Verdict == model.VerdictBrokers {
 		who = say("brokers among themselves, " + c.Role)
 		if len(ids) > 0 {
-			who = say(who, ", client id ", some(ids, 2, 0))
+			who = say(who, ", client id ", some(ids, 2))
 		}
 		return who
 	}
@@ -127,10 +127,10 @@ func targetClientPhrase(c *model.TargetClient) phrase {
 	case c.SoftwareName != "":
 		who = softwarePhrase(c.SoftwareName, c.SoftwareVersion)
 		if len(ids) > 0 {
-			who = say(who, ", client id ", some(ids, 2, 0))
+			who = say(who, ", client id ", some(ids, 2))
 		}
 	case len(ids) > 0:
-		who = say("client id ", some(ids, 2, 0))
+		who = say("client id ", some(ids, 2))
 	}
 	var principals []string
 	if c.Principal != "" {
@@ -138,7 +138,7 @@ func targetClientPhrase(c *model.TargetClient) phrase {
 	}
 	who = say(who, ownerPhrase(principals, c.Processes))
 	if len(c.Addresses) > 0 {
-		who = say(who, " from ", some(c.Addresses, 2, 0))
+		who = say(who, " from ", some(c.Addresses, 2))
 	}
 	return who
 }

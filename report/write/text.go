@@ -117,11 +117,7 @@ func (t *textReport) captureProblem(c *model.Capture) {
 	if c.Torn {
 		text = strings.TrimSuffix("torn, analysed up to there: "+text, ": ")
 	}
-	lines := wrap(text, t.width-4, t.width-4)
-	t.line("  " + t.style.warning.Sprint("!") + " " + lines[0])
-	for _, l := range lines[1:] {
-		t.line("    " + l)
-	}
+	t.hang("  "+t.style.warning.Sprint("!")+" ", 4, "    ", text)
 }
 
 func (t *textReport) totals() string {
@@ -334,25 +330,25 @@ func prefaces(list []model.Preface) (parts []string) {
 // named is a value and the words before it.
 type named struct{ name, value string }
 
+// known removes the empty values.
+func known(list ...named) []named {
+	return slices.DeleteFunc(list, func(n named) bool { return n.value == "" })
+}
+
 // prefaceAddresses returns the addresses of a preface.
-func prefaceAddresses(p *model.Preface) (list []named) {
-	if p.Source != "" {
-		list = append(list, named{"client ", p.Source})
-	}
-	if p.Target != "" {
-		list = append(list, named{"to ", p.Target})
-	}
-	return list
+func prefaceAddresses(p *model.Preface) []named {
+	return known(named{"client ", p.Source}, named{"to ", p.Target})
+}
+
+// sessionParts returns the known properties of a TLS session.
+func sessionParts(s *model.TLSSession) []named {
+	return known(named{"", s.Version}, named{"", s.Suite}, named{"server name ", s.ServerName}, named{"client random ", s.ClientRandom})
 }
 
 func session(s *model.TLSSession) string {
 	parts := []string{}
-	for _, part := range []struct{ name, value string }{
-		{"", s.Version}, {"", s.Suite}, {"server name ", s.ServerName}, {"client random ", s.ClientRandom},
-	} {
-		if part.value != "" {
-			parts = append(parts, part.name+Escape(part.value))
-		}
+	for _, part := range sessionParts(s) {
+		parts = append(parts, part.name+Escape(part.value))
 	}
 	text := strings.Join(parts, ", ")
 	if s.ClientRandom != "" {

@@ -292,7 +292,7 @@ func clientPhrase(c *model.FindingClient) phrase {
 	}
 	out = say(out, ownerPhrase(c.Principals, c.Processes))
 	if len(c.Addresses) > 0 {
-		out = say(out, ", from ", some(c.Addresses, maxListed, 0))
+		out = say(out, ", from ", some(c.Addresses, maxListed))
 	}
 	if c.AddressesOmitted > 0 {
 		out = say(out, " and others")
@@ -425,12 +425,8 @@ func detailPhrase(o *model.Occurrence) phrase {
 		}
 	}
 	if o.TLS != nil {
-		for _, part := range []struct{ name, value string }{
-			{"", o.TLS.Version}, {"", o.TLS.Suite}, {"server name ", o.TLS.ServerName}, {"client random ", o.TLS.ClientRandom},
-		} {
-			if part.value != "" {
-				parts = append(parts, say(part.name, verbatim(part.value)))
-			}
+		for _, part := range sessionParts(o.TLS) {
+			parts = append(parts, say(part.name, verbatim(part.value)))
 		}
 	}
 	return join(parts, ", ")
