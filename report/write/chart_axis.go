@@ -91,7 +91,7 @@ func (a *timeAxis) x(t model.Time) float64 {
 	return a.places[i]
 }
 
-// tick is a text along an axis. X is its place in percent of the width, Anchor is how it is aligned.
+// tick is a text on an axis. X is in percent of the width.
 type tick struct {
 	X, Text, Anchor string
 	// Minor ticks are omitted on narrow screens.

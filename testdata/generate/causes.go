@@ -13,13 +13,12 @@ func causeScenes() []scene {
 	const again = 3 // times that a client tries
 	// tries makes a client try again and again, each time on a new connection.
 	tries := func(broker netip.AddrPort, try func(s *stage, t *talk)) func(*stage) error {
-		return func(s *stage) error {
+		return plays(func(s *stage) {
 			for range again {
 				try(s, s.connect(broker))
 				s.Wait(time.Second)
 			}
-			return nil
-		}
+		})
 	}
 	closes := func(port uint16) func(*stage) error {
 		return tries(netip.AddrPortFrom(brokerA.Addr(), port), func(_ *stage, t *talk) {
@@ -29,27 +28,26 @@ func causeScenes() []scene {
 	}
 	return []scene{
 		{
-			name: "kv1002-fires-after-upgrade", by: "frames", blind: "it borrows no ranges",
+			name: "kv1002-fires-after-upgrade", blind: "it borrows no ranges",
 			holds:  "Kafka 3.9 serves a client that negotiates and one that does not (Fetch v2); it is restarted as Kafka 4.0; the first one is served again, the second one closed again and again",
 			yields: "KV1002 for Fetch v2 by the range of another connection, KV2005 as a note; nothing says that the broker was away",
-			play:   upgradeUnderLegacyClient,
+			play:   plays(upgradeUnderLegacyClient),
 		},
 		{
-			name: "kv2001-near-idle", by: "frames",
+			name:   "kv2001-near-idle",
 			holds:  "a client that never asks for ApiVersions: Metadata answered, six idle minutes, then a Fetch, upon which a load balancer that forgot the connection sends a RST; the capture ends",
 			yields: "no finding: an idle limit explains it",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.ask(3, 1)
 				s.Wait(6 * time.Minute)
 				t.Silent = true
 				t.send(1, 4)
 				t.Reset(capturetest.ToClient)
-				return nil
-			},
+			}),
 		},
 		{
-			name: "kv2008-fires-oauthbearer", by: "frames",
+			name:   "kv2008-fires-oauthbearer",
 			holds:  "OAUTHBEARER: the broker answers the token with another one and no error, which is a refusal (RFC 7628); the client leaves, three times",
 			yields: "KV2008",
 			play: tries(brokerA, func(_ *stage, t *talk) {
@@ -63,7 +61,7 @@ func causeScenes() []scene {
 			}),
 		},
 		{
-			name: "kv2008-fires-raw-token", by: "frames", blind: "it takes the raw tokens for requests",
+			name: "kv2008-fires-raw-token", blind: "it takes the raw tokens for requests",
 			holds:  "SaslHandshake v0, then a raw token with a wrong password, upon which the broker closes, three times",
 			yields: "KV2008",
 			play: tries(brokerA, func(_ *stage, t *talk) {
@@ -74,7 +72,7 @@ func causeScenes() []scene {
 			}),
 		},
 		{
-			name: "kv2009-fires-silent", by: "frames",
+			name:   "kv2009-fires-silent",
 			holds:  "InitProducerId v4 inside the range, never answered; the client leaves after 30 s, three times; Metadata is answered",
 			yields: "KV2009, outcome left",
 			play: tries(brokerA, func(s *stage, t *talk) {
@@ -86,10 +84,10 @@ func causeScenes() []scene {
 			}),
 		},
 		{
-			name: "kv2009-near-idle", by: "frames",
+			name:   "kv2009-near-idle",
 			holds:  "ListGroups v4 inside the range, reset three times, each time after 8 seconds of silence, as by a load balancer that forgets idle connections; another client is served all the time",
 			yields: "no finding: an idle limit explains it",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				busy := s.connect(brokerA)
 				busy.id = "reports"
 				busy.negotiate(3, kafka2_8())
@@ -105,26 +103,25 @@ func causeScenes() []scene {
 					t.send(16, 4)
 					t.Reset(capturetest.ToClient)
 				}
-				return nil
-			},
+			}),
 		},
 		{
-			name: "kv2012-fires-closes", by: "frames", blind: "it does not know the port",
+			name: "kv2012-fires-closes", blind: "it does not know the port",
 			holds:  "ApiVersions v4 to port 18080, closed three times; nothing else is asked, nothing answered",
 			yields: "KV2012, no KV2002: brokers seldom listen there",
 			play:   closes(18080),
 		},
 		{
-			name: "kv2012-near-port-9092", by: "frames",
+			name:   "kv2012-near-port-9092",
 			holds:  "the same to port 9092",
 			yields: "KV2002, which names both possibilities",
 			play:   closes(9092),
 		},
 		{
-			name: "kv2013-fires-turned-away", by: "frames",
+			name:   "kv2013-fires-turned-away",
 			holds:  "a client that is served, with ApiVersions v4; another host's ApiVersions v3 is closed four times meanwhile (max.connections.per.ip)",
 			yields: "KV2013 once, for four connections; no KV2002: who reads v4 reads v3",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				served := s.connect(brokerA)
 				served.negotiate(4, kafka4_0())
 				served.ask(3, 12)
@@ -136,14 +133,13 @@ func causeScenes() []scene {
 					t.Close(capturetest.ToClient)
 					served.ask(1, 17)
 				}
-				return nil
-			},
+			}),
 		},
 		{
-			name: "kv2015-fires-stated-lifetime", by: "frames",
+			name:   "kv2015-fires-stated-lifetime",
 			holds:  "SASL with a session of 60 s (SaslAuthenticate v1); Fetch after 61 s is closed, twice",
 			yields: "KV2015",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				for range 2 {
 					t := s.connect(brokerA)
 					t.session(time.Minute)
@@ -152,14 +148,13 @@ func causeScenes() []scene {
 					t.refused(1, 11)
 					s.Wait(time.Second)
 				}
-				return nil
-			},
+			}),
 		},
 		{
-			name: "kv2015-near-renewed", by: "frames",
+			name:   "kv2015-near-renewed",
 			holds:  "the same client authenticates again after 50 s",
 			yields: "no finding",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.session(time.Minute)
 				t.ask(1, 11)
@@ -169,33 +164,30 @@ func causeScenes() []scene {
 				s.Wait(50 * time.Second)
 				t.ask(1, 11)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
-			name: "kv2016-near-restart", by: "frames", blind: "it lists complete requests only",
+			name: "kv2016-near-restart", blind: "it lists complete requests only",
 			holds:  "the first 1,460 bytes of a Produce of 900,000, during which the broker ends this connection and another one; three connections are refused; then both are served",
 			yields: "KV2013; no KV2016: the broker went away",
-			play:   restartInsideProduce,
+			play:   plays(restartInsideProduce),
 		},
 		{
-			name: "kv2017-near-v0-body", by: "frames",
+			name:   "kv2017-near-v0-body",
 			holds:  "ApiVersions v4 refused with error 35 in a v0 body, as KIP-511 demands; v2 is then answered",
 			yields: "KV2003; no KV2017",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.refusedHello(brokerA, 4, ranged18)
 				t.negotiate(2, kafka2_3())
 				t.ask(3, 8)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
-			name: "kv2018-near-other-error", by: "frames",
+			name:   "kv2018-near-other-error",
 			holds:  "ListOffsets v5 answered with error 6 (not the leader) for a partition, then without error",
 			yields: "no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka2_8())
 				for _, code := range []int16{6, 0} {
 					t.Exchange(request(t, kmsg.NewPtrListOffsetsRequest(), 5, func(_ *kmsg.ListOffsetsRequest, a *kmsg.ListOffsetsResponse) {
@@ -203,34 +195,29 @@ func causeScenes() []scene {
 					}))
 				}
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
-			name: "kv3002-fires-describe-groups", by: "frames",
+			name:   "kv3002-fires-describe-groups",
 			holds:  "ConsumerGroupDescribe v0 inside the range, answered with error 35; then DescribeGroups v5, answered",
 			yields: "KV3002; no KV3001",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(4, kafka4_0())
 				t.describeRefused()
 				t.ask(15, 5)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
-			name: "kv3002-near-no-other-way", by: "frames",
+			name:   "kv3002-near-no-other-way",
 			holds:  "ConsumerGroupDescribe v0 inside the range, answered with error 35; the client asks for Metadata, which is no substitute, and leaves",
 			yields: "KV3001; no KV3002",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(4, kafka4_0())
 				t.describeRefused()
 				t.ask(3, 12)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 	}
 }
@@ -270,7 +257,7 @@ func (s *stage) down() {
 	s.Wait(5 * time.Second)
 }
 
-func upgradeUnderLegacyClient(s *stage) error {
+func upgradeUnderLegacyClient(s *stage) {
 	modern, legacy := s.connect(brokerA), s.connect(brokerA)
 	legacy.id = "legacy-loader"
 	modern.negotiate(3, kafka3_9())
@@ -291,10 +278,9 @@ func upgradeUnderLegacyClient(s *stage) error {
 		s.Wait(time.Second)
 		modern.ask(1, 17)
 	}
-	return nil
 }
 
-func restartInsideProduce(s *stage) error {
+func restartInsideProduce(s *stage) {
 	producer, consumer := s.connect(brokerA), s.connect(brokerA)
 	for _, t := range []*talk{producer, consumer} {
 		t.negotiate(3, kafka2_8())
@@ -311,5 +297,4 @@ func restartInsideProduce(s *stage) error {
 		t.ask(1, 11)
 		t.leave()
 	}
-	return nil
 }

@@ -13,10 +13,9 @@ func endingScenes() []scene {
 	return []scene{
 		{
 			name:   "late-fires-idle",
-			by:     "frames",
 			holds:  "the broker closes a connection that was idle for ten minutes; a minute later the client, which took no notice, sends Metadata and gets a RST; then it connects again",
 			yields: "the second Metadata has outcome late; no finding",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.ask(3, 7)
 				s.Wait(10 * time.Minute)
@@ -29,15 +28,13 @@ func endingScenes() []scene {
 				t = s.connect(brokerA)
 				t.ask(3, 7)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "late-fires-crossing",
-			by:     "frames",
 			holds:  "a Fetch that the capture shows before the broker's FIN, which does not acknowledge it: they crossed on the way",
 			yields: "the Fetch has outcome late; no finding",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.negotiate(3, kafka2_8())
 				t.ask(3, 9)
@@ -49,52 +46,42 @@ func endingScenes() []scene {
 				first.Time, second.Time = second.Time, first.Time
 				s.Packets = append(s.Packets[:n-2], first, second)
 				t.Reset(capturetest.ToClient)
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "late-near-acknowledged",
-			by:     "frames",
 			holds:  "the same, with a FIN that acknowledges the Fetch",
 			yields: "the Fetch has outcome closed; no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka2_8())
 				t.ask(3, 9)
 				t.Silent = true
 				t.send(1, 11)
 				t.Fin(capturetest.ToClient)
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "partial-fires-closed",
 			blind:  "it lists complete requests only",
-			by:     "frames",
 			holds:  "the first 1,460 bytes of a Produce v12 of 5,000,000, upon which the broker, whose maximum is 9, closes the connection",
 			yields: "KV1001: Produce v12, outcome closed",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka2_8())
 				t.Send(capturetest.ToBroker, largeProduce(t, 12, 5_000_000)[:capturetest.DefaultMSS])
 				t.Close(capturetest.ToClient)
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "partial-near-in-range",
 			blind:  "it lists complete requests only",
-			by:     "frames",
 			holds:  "the same with Produce v9: too large for the broker, which reads no more than its size (socket.request.max.bytes)",
 			yields: "three requests, the last with outcome closed; nothing is said of its version",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka2_8())
 				t.ask(3, 9)
 				t.Send(capturetest.ToBroker, largeProduce(t, 9, 200_000_000)[:capturetest.DefaultMSS])
 				t.Close(capturetest.ToClient)
-				return nil
-			},
+			}),
 		},
 	}
 }

@@ -14,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -28,7 +29,7 @@ import (
 // "fires" or "near".
 type scene struct {
 	name string
-	// by made it: "frames", or the client and the server that played it.
+	// by made it: the client and the server that played it. For none, scenes fills in "frames".
 	by string
 	// holds says what is in it, yields what must be said of it.
 	holds, yields string
@@ -45,7 +46,11 @@ const maxSize = 30_000
 
 // scenes are all scenes, in the order of the documentation.
 func scenes() []scene {
-	return slices.Concat(versionScenes(), negotiationScenes(), securityScenes(), targetScenes(), qualityScenes(), prefaceScenes(), endingScenes(), causeScenes(), foreignScenes(), oddScenes(), otherScenes())
+	all := slices.Concat(versionScenes(), negotiationScenes(), securityScenes(), targetScenes(), qualityScenes(), prefaceScenes(), endingScenes(), causeScenes(), foreignScenes(), oddScenes(), otherScenes())
+	for i := range all {
+		all[i].by = cmp.Or(all[i].by, "frames")
+	}
+	return all
 }
 
 func main() {

@@ -29,10 +29,9 @@ func negotiationScenes() []scene {
 		},
 		{
 			name:   "kv2001-fires-reset-and-ignored",
-			by:     "frames",
 			holds:  "without ApiVersions, Metadata v12 is reset on one connection, and on another passed over, the Metadata v1 after it being answered",
 			yields: "KV2001 twice, outcomes reset and unanswered",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.send(3, 12)
 				t.Reset(capturetest.ToClient)
@@ -41,45 +40,39 @@ func negotiationScenes() []scene {
 				s.Wait(5 * time.Second)
 				u.ask(3, 1)
 				u.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2002-fires-reset",
-			by:     "frames",
 			holds:  "ApiVersions v4 on three connections, each reset by the broker",
 			yields: "KV2002, three times, outcome reset",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				for range 3 {
 					t := s.connect(brokerA)
 					t.hello(4)
 					t.Reset(capturetest.ToClient)
 					s.Wait(time.Second)
 				}
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2002-fires-closed",
-			by:     "frames",
 			holds:  "ApiVersions v3 closed by the broker; then Metadata v0 on a new connection, answered",
 			yields: "KV2002, outcome closed",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.hello(3)
 				t.Close(capturetest.ToClient)
 				u := s.connect(brokerA)
 				u.ask(3, 0)
 				u.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2002-fires-silent",
-			by:     "frames",
 			holds:  "ApiVersions v0 that a Kafka 0.9 broker never answers; the client leaves after 10 s; then Metadata v0 on a new connection, answered",
 			yields: "KV2002, outcome left",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.hello(0)
 				s.Wait(10 * time.Second)
@@ -87,51 +80,43 @@ func negotiationScenes() []scene {
 				u := s.connect(brokerA)
 				u.ask(3, 0)
 				u.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2002-near-cut",
-			by:     "frames",
 			holds:  "the capture ends directly after the ApiVersions request",
 			yields: "no KV2002: what followed was not captured",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				s.connect(brokerA).hello(3)
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2003-fires-empty-array",
-			by:     "frames",
 			holds:  "ApiVersions v3 answered as before Kafka 2.4, error 35 and no ranges; v0 then answered; Metadata v7 inside the range",
 			yields: "KV2003, nothing else",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.refusedHello(brokerA, 3)
 				t.negotiate(0, kafka2_1())
 				t.ask(3, 7)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2003-fires-retry-at-max",
-			by:     "frames",
 			holds:  "ApiVersions v4 answered with error 35 and 0-2 for ApiVersions alone; v2 then answered; Metadata v8 inside the range",
 			yields: "KV2003, nothing else",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.refusedHello(brokerA, 4, ranged18)
 				t.negotiate(2, kafka2_3())
 				t.ask(3, 8)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2003-fires-next-connection",
-			by:     "frames",
 			holds:  "ApiVersions v3 answered with error 35, upon which the client leaves; v0 is answered on its next connection, and Metadata v7",
 			yields: "KV2003, nothing else",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.refusedHello(brokerA, 3, ranged18)
 				t.leave()
 				s.Wait(100 * time.Millisecond)
@@ -139,67 +124,56 @@ func negotiationScenes() []scene {
 				t.negotiate(0, kafka2_3())
 				t.ask(3, 7)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2003-near-no-retry",
-			by:     "frames",
 			holds:  "ApiVersions v3 answered with error 35, upon which the client leaves",
 			yields: "no KV2003: nothing was retried; KV2002 for that",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.refusedHello(brokerA, 3, ranged18)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2004-fires-leaves",
-			by:     "frames",
 			holds:  "ApiVersions answered on three connections; the client closes each without another request",
 			yields: "KV2004, three times",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				for range 3 {
 					t := s.connect(brokerA)
 					t.negotiate(3, kafka2_8())
 					t.leave()
 					s.Wait(time.Second)
 				}
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2004-near-broker-closes",
-			by:     "frames",
 			holds:  "ApiVersions answered; after ten idle minutes the broker closes",
 			yields: "no finding",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.negotiate(3, kafka2_8())
 				s.Wait(10 * time.Minute)
 				t.Close(capturetest.ToClient)
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2004-near-one-request",
-			by:     "frames",
 			holds:  "ApiVersions and Metadata answered, then the client leaves",
 			yields: "no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka2_8())
 				t.ask(3, 9)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2005-fires-rolling-upgrade",
-			by:     "frames",
 			holds:  "one broker address advertises Kafka 2.1 ranges, and a minute later those of 2.8; the client of each stays inside",
 			yields: "KV2005, nothing else",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.negotiate(2, kafka2_1())
 				t.ask(3, 7)
@@ -209,15 +183,13 @@ func negotiationScenes() []scene {
 				u.negotiate(3, kafka2_8())
 				u.ask(3, 9)
 				u.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2005-near-two-brokers",
-			by:     "frames",
 			holds:  "two broker addresses with different ranges; on one a later answer is error 129 with an empty array",
 			yields: "no KV2005",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.negotiate(2, kafka2_1())
 				t.ask(3, 7)
@@ -231,32 +203,26 @@ func negotiationScenes() []scene {
 				for _, c := range []*talk{t, u, v} {
 					c.leave()
 				}
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2006-fires-pipelined",
-			by:     "frames",
 			holds:  "Metadata v1 is sent right behind ApiVersions, before its answer; both are answered",
 			yields: "KV2006 for Metadata v1, nothing else",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.hello(0)
 				metadata, answer := t.frames(3, 1)
 				t.Send(capturetest.ToBroker, metadata)
 				t.Send(capturetest.ToClient, capturetest.ApiVersionsResponse(0, t.n-1, 0, kafka2_1()...))
 				t.Send(capturetest.ToClient, answer)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2006-near-afterwards",
-			by:     "frames",
 			holds:  "Metadata v1 is sent after the answer to ApiVersions; then ApiVersions again, with Metadata behind it at once: the ranges are known by then",
 			yields: "no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(0, kafka2_1())
 				t.ask(3, 1)
 				t.hello(0)
@@ -265,8 +231,7 @@ func negotiationScenes() []scene {
 				t.Send(capturetest.ToClient, capturetest.ApiVersionsResponse(0, t.n-1, 0, kafka2_1()...))
 				t.Send(capturetest.ToClient, answer)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 	}
 }

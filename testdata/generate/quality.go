@@ -29,7 +29,6 @@ func qualityScenes() []scene {
 		{
 			name:   "kv9002-fires-loss",
 			blind:  "it gives directions up at gaps",
-			by:     "frames",
 			holds:  "`" + bug + "` with 5 % of its packets left out",
 			yields: "KV9002; only requests that the whole capture has",
 			play: rewritten(bug, func(p []capturetest.Packet) []capturetest.Packet {
@@ -39,11 +38,9 @@ func qualityScenes() []scene {
 		{
 			name:   "kv9002-fires-gap-in-a-body",
 			blind:  "it gives the direction up at the gap",
-			by:     "frames",
 			holds:  "a Produce request of 20,000 bytes of which the capture lacks 8,760 in the middle, answered; Metadata after it",
 			yields: "three requests, KV9002, nothing else",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka2_8())
 				t.MSS, t.Silent = 1460, true
 				q, a := t.frames(0, 8)
@@ -54,12 +51,10 @@ func qualityScenes() []scene {
 				t.Send(capturetest.ToClient, a)
 				t.ask(3, 9)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv9002-near-twice-and-out-of-order",
-			by:     "frames",
 			holds:  "`" + clean + "` with every packet twice and out of order: nothing is missing",
 			yields: "KV2003 as in the recording, no KV9002",
 			play: rewritten(clean, func(p []capturetest.Packet) []capturetest.Packet {
@@ -68,10 +63,9 @@ func qualityScenes() []scene {
 		},
 		{
 			name:   "kv9003-fires-no-handshake",
-			by:     "frames",
 			holds:  "two connections that were open before, one with requests and answers, one with nothing but a Fetch and its answer",
 			yields: "KV9003; three requests, verdict unknown",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				for _, n := range []int{2, 1} {
 					s.clients++
 					t := &talk{Conversation: s.Join(netip.AddrPortFrom(clientA, 40_000+s.clients), brokerA), id: "orders-svc", n: 4711}
@@ -79,20 +73,16 @@ func qualityScenes() []scene {
 						t.ask(1, 11)
 					}
 				}
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv9003-near-cut-at-the-end",
-			by:     "frames",
 			holds:  "a connection whose end is not in the capture",
 			yields: "no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka2_8())
 				t.ask(3, 9)
-				return nil
-			},
+			}),
 		},
 	}
 }
@@ -102,11 +92,9 @@ func otherScenes() []scene {
 	return append(clientScenes(), []scene{
 		{
 			name:   "pipelined",
-			by:     "frames",
 			holds:  "five Metadata requests in one segment and their answers in another; before them one split byte by byte",
 			yields: "seven requests, all answered, no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka2_8())
 				t.MSS = 1
 				t.ask(3, 9)
@@ -118,16 +106,14 @@ func otherScenes() []scene {
 				}
 				t.Exchange(questions, answers)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "rotated",
 			files:  2,
-			by:     "frames",
 			holds:  "two files of one capture (`rotated-1`, `rotated-2`), the second of which begins within a Produce request of 12,000 bytes",
 			yields: "together five requests and no finding; the second alone KV9003",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.negotiate(3, kafka2_8())
 				t.ask(3, 9)
@@ -139,45 +125,37 @@ func otherScenes() []scene {
 				for _, c := range []*talk{t, u} {
 					c.leave()
 				}
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "apiversions-repeated",
-			by:     "frames",
 			holds:  "ApiVersions twice on one connection, the second answer with a lower Metadata max; Metadata at the first max after each: the latest answer counts",
 			yields: "KV1001 for the second Metadata alone (and KV2005)",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka2_8())
 				t.ask(3, 9)
 				t.negotiate(3, kafka2_1())
 				t.refused(3, 9)
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "apiversions-v5",
-			by:     "frames",
 			holds:  "ApiVersions v5, answered; an answer with error 42 and no ranges on the same connection does not take them away",
 			yields: "no finding; both Metadata verdicts are ok",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(5, kafka4_0())
 				t.ask(3, 13)
 				t.hello(5)
 				t.Send(capturetest.ToClient, capturetest.ApiVersionsResponse(5, t.n, 42))
 				t.ask(3, 13)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "http-to-broker",
-			by:     "frames",
 			holds:  "an HTTP request to a broker's port, closed; beside it a client that speaks Kafka",
 			yields: "no finding; the HTTP stream is named in the quality section",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				h := s.connect(brokerA)
 				h.Send(capturetest.ToBroker, []byte("GET /metrics HTTP/1.1\r\nHost: 198.51.100.10:9092\r\nUser-Agent: Prometheus/2.51.0\r\nAccept: */*\r\n\r\n"))
 				h.Close(capturetest.ToClient)
@@ -185,22 +163,19 @@ func otherScenes() []scene {
 				t.negotiate(3, kafka2_8())
 				t.ask(3, 9)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "beside-others",
-			by:     "frames",
 			holds:  "connections to ZooKeeper, PostgreSQL, Redis and a TLS port, between them one that speaks Kafka",
 			yields: "two requests, five streams, KV9001 for the TLS one at most",
-			play:   besideOthers,
+			play:   plays(besideOthers),
 		},
 		{
 			name:   "hostile-text",
-			by:     "frames",
 			holds:  "client ids and a software name with terminal escapes, newlines, tabs, HTML, Markdown and 4,000 letters; Metadata v12 above the max, closed",
 			yields: "KV1001 once for each client id, escaped in every output",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				for _, id := range []string{
 					"\x1b[2J\x1b]0;title\x07red", "two\nlines\r\nand\ttab", "<script>alert(1)</script>&amp;", "| a | `b` | [c](http://example.com)",
 					"\xff\xfe not UTF-8 \u202e\u0000", strings.Repeat("long", 1000), "", "ünïcode ✓",
@@ -211,14 +186,13 @@ func otherScenes() []scene {
 					t.Exchange(capturetest.ApiVersionsRequest(3, t.n, t.id, "lib\x1b[31m<b>", "1.0\n"), capturetest.ApiVersionsResponse(3, t.n, 0, kafka2_8()...))
 					t.refused(3, 12)
 				}
-				return nil
-			},
+			}),
 		},
 	}...)
 }
 
 // besideOthers plays other protocols around one Kafka connection.
-func besideOthers(s *stage) error {
+func besideOthers(s *stage) {
 	open := func(port uint16, request, response []byte) {
 		t := s.connect(netip.AddrPortFrom(brokerA.Addr(), port))
 		t.Exchange(request, response)
@@ -238,5 +212,4 @@ func besideOthers(s *stage) error {
 	// The beginning of a ClientHello, and a ServerHello's.
 	open(443, []byte("\x16\x03\x01\x00\x2f\x01\x00\x00\x2b\x03\x03"+strings.Repeat("\x55", 32)+"\x00\x00\x02\x13\x01\x01\x00\x00\x00"),
 		[]byte("\x16\x03\x03\x00\x2a\x02\x00\x00\x26\x03\x03"+strings.Repeat("\x66", 32)+"\x00\x13\x01\x00"))
-	return nil
 }

@@ -204,27 +204,22 @@ func saslScenes() []scene {
 		{
 			name:   "kv2008-near-handshake-v0",
 			blind:  "it takes the raw tokens for requests",
-			by:     "frames",
 			holds:  "SaslHandshake v0, then PLAIN as a raw token, answered with an empty one; Metadata v7",
 			yields: "three requests (ApiVersions, SaslHandshake, Metadata), no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(2, kafka2_1())
 				t.handshake(0)
 				t.Exchange(capturetest.Frame(token(password)), capturetest.Frame(nil))
 				t.ask(3, 7)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2008-near-handshake-v0-scram",
 			blind:  "it takes the raw tokens for requests",
-			by:     "frames",
 			holds:  "the same with SCRAM-SHA-256: two raw tokens each way, the first of which looks like no request and the second like one",
 			yields: "three requests, no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(2, kafka2_1())
 				t.handshake(0)
 				t.Exchange(capturetest.Frame([]byte("n,,n=orders,r=secret-nonce")), capturetest.Frame([]byte("r=secret-nonce-2,s=c2VjcmV0,i=4096")))
@@ -232,30 +227,25 @@ func saslScenes() []scene {
 				t.Exchange(capturetest.Frame(lookalike), capturetest.Frame([]byte("v=secret-signature")))
 				t.ask(3, 7)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2008-near-handshake-v0-refused",
 			blind:  "it takes the raw token for a request",
-			by:     "frames",
 			holds:  "SaslHandshake v0, then a raw token with a wrong password, upon which the broker closes",
 			yields: "two requests; no finding about a version",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(2, kafka2_1())
 				t.handshake(0)
 				t.Send(capturetest.ToBroker, capturetest.Frame(token(wrongPassword)))
 				t.Close(capturetest.ToClient)
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv2008-near-reauthentication",
-			by:     "frames",
 			holds:  "PLAIN over SaslAuthenticate v1, Metadata, and after an hour SaslHandshake and SaslAuthenticate again on the same connection",
 			yields: "seven requests, no finding",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.negotiate(3, kafka2_8())
 				for range 2 {
@@ -266,8 +256,7 @@ func saslScenes() []scene {
 					s.Wait(time.Hour)
 				}
 				t.leave()
-				return nil
-			},
+			}),
 		},
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/kafkavet/kafkavet/capture/capturetest"
@@ -30,6 +31,19 @@ type talk struct {
 	*capturetest.Conversation
 	id string // client id
 	n  int32  // correlation id of the last request
+}
+
+// plays is the play of a scene that cannot fail.
+func plays(play func(s *stage)) func(*stage) error {
+	return func(s *stage) error {
+		play(s)
+		return nil
+	}
+}
+
+// talks is the play of a scene of one connection to broker A.
+func talks(play func(t *talk)) func(*stage) error {
+	return plays(func(s *stage) { play(s.connect(brokerA)) })
 }
 
 // connect opens a connection.
@@ -115,10 +129,7 @@ func kafka4_1() []capturetest.API  { return ranges(kversion.V4_1_0(), kafka4) }
 // mustHave panics where a scene's premise is wrong: that the ranges have, or
 // lack, a version.
 func mustHave(apis []capturetest.API, key, version int16, want bool) {
-	has := false
-	for _, api := range apis {
-		has = has || api.Key == key && api.Min <= version && version <= api.Max
-	}
+	has := slices.ContainsFunc(apis, func(a capturetest.API) bool { return a.Key == key && a.Min <= version && version <= a.Max })
 	if has != want {
 		panic(fmt.Sprintf("%s v%d in the ranges: %v, want %v", kmsg.NameForKey(key), version, has, want))
 	}

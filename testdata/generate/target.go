@@ -12,11 +12,10 @@ func targetScenes() []scene {
 	return []scene{
 		{
 			name: "kv4001-fires-certain",
-			by:   "frames",
 			holds: "Kafka 3.9 ranges; OffsetCommit v1 twice by a client that negotiates and was offered v0 to v9; " +
 				"ListOffsets v0 by one that never asks; a follower's Fetch v17; all answered",
 			yields: "with --target 4.0.0, KV4001 as an error for OffsetCommit v1 (no newer version) and ListOffsets v0 (not negotiated), the follower not judged",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				mustHave(kafka3_9(), 8, 9, true)
 				t := s.connect(brokerA)
 				t.negotiate(3, kafka3_9())
@@ -32,16 +31,14 @@ func targetScenes() []scene {
 				follower.ask(1, 17)
 				t.leave()
 				legacy.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name: "kv4001-fires-processes",
-			by:   "frames",
 			holds: "Kafka 3.9 ranges; ListOffsets v0 by loader, whose packets have the comments that ptcpdump writes on the client's host, " +
 				"and by importer, whose packets have them as on the broker's host; the arguments hold the word secret",
 			yields: "with --target 4.0.0, KV4001 twice; loader is pid 4711 in the pod shop/loader-abc; the process of the broker is not one of importer",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				mustHave(kafka3_9(), 2, 0, true)
 				for _, client := range []struct {
 					id, comment string
@@ -63,15 +60,13 @@ func targetScenes() []scene {
 						p.Comment, p.Outbound, p.Inbound = client.comment, isRequest != client.onBroker, isRequest == client.onBroker
 					}
 				}
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv4001-fires-likely",
-			by:     "frames",
 			holds:  "Kafka 0.10.0 ranges; Fetch v2 and ListOffsets v0, the newest of them, by a client that negotiates; answered",
 			yields: "with --target 4.0.0, KV4001 as a warning for Fetch v2 and ListOffsets v0 (offered less)",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				mustHave(kafka0_10(), 1, 3, false)
 				t := s.connect(brokerA)
 				t.negotiate(0, kafka0_10())
@@ -79,16 +74,14 @@ func targetScenes() []scene {
 				t.ask(2, 0)
 				t.ask(1, 2)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name: "kv4001-near-negotiates",
-			by:   "frames",
 			holds: "Kafka 4.1 ranges; Fetch v18, which Kafka 4.0 does not take, by a client that negotiates; then the same client against another broker's " +
 				"Kafka 0.10.0 ranges with Fetch v2, after v10 to one with Kafka 2.1 ranges; answered",
 			yields: "with --target 4.0.0, no finding: v18 and v2 would be sent in another version",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				mustHave(kafka4_1(), 1, 18, true)
 				mustHave(kafka4_0(), 1, 18, false)
 				for i, c := range []struct {
@@ -100,8 +93,7 @@ func targetScenes() []scene {
 					t.ask(1, c.fetch)
 					t.leave()
 				}
-				return nil
-			},
+			}),
 		},
 	}
 }

@@ -10,10 +10,9 @@ func versionScenes() []scene {
 	return []scene{
 		{
 			name:   "kv1001-fires-every-api-one-above",
-			by:     "frames",
 			holds:  "Kafka 2.8 ranges; on one connection each, Metadata, FindCoordinator and ListOffsets one version above the max, closed",
 			yields: "KV1001 three times, once for each API",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				for _, api := range []int16{3, 10, 2} {
 					t := s.connect(brokerA)
 					apis := kafka2_8()
@@ -24,16 +23,13 @@ func versionScenes() []scene {
 						}
 					}
 				}
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv1001-near-at-the-maximum",
-			by:     "frames",
 			holds:  "Kafka 2.8 ranges; the same three APIs at their max, answered",
 			yields: "no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				apis := kafka2_8()
 				t.negotiate(3, apis)
 				for _, a := range apis {
@@ -42,16 +38,14 @@ func versionScenes() []scene {
 					}
 				}
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv1001-fires-borrowed",
 			blind:  "it borrows no ranges",
-			by:     "frames",
 			holds:  "one connection negotiates with a Kafka 2.1 broker; another sends Metadata v10 to it without having asked, closed; ends before the first",
 			yields: "KV1001 for Metadata v10 with evidence borrowed",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				mustHave(kafka2_1(), 3, 10, false)
 				a, b := s.connect(brokerA), s.connect(brokerA)
 				b.id = "legacy"
@@ -59,70 +53,58 @@ func versionScenes() []scene {
 				a.negotiate(0, kafka2_1())
 				a.ask(3, 7)
 				a.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv1001-fires-unknown-version",
-			by:     "frames",
 			holds:  "Kafka 2.8 ranges; Fetch v99, a version that no library knows, closed",
 			yields: "KV1001 for Fetch v99",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka2_8())
 				t.refused(1, 99)
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv1002-fires-listoffsets-v0",
-			by:     "frames",
 			holds:  "Kafka 4.0 ranges, ListOffsets from 1; ListOffsets v0 on two connections, each closed",
 			yields: "KV1002 for ListOffsets v0, twice",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				for range 2 {
 					t := s.connect(brokerA)
 					t.negotiate(3, kafka4_0())
 					t.ask(3, 1)
 					t.refused(2, 0)
 				}
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv1002-near-listoffsets-v1",
-			by:     "frames",
 			holds:  "the same with ListOffsets v1, answered",
 			yields: "no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka4_0())
 				t.ask(3, 1)
 				t.ask(2, 1)
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv1003-fires-telemetry",
-			by:     "frames",
 			holds:  "Kafka 2.8 ranges; GetTelemetrySubscriptions v0, which is not among them, closed",
 			yields: "KV1003 for GetTelemetrySubscriptions v0",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				mustHave(kafka2_8(), 71, 0, false)
 				t := s.connect(brokerA)
 				t.negotiate(3, kafka2_8())
 				t.ask(3, 9)
 				t.refused(71, 0)
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv1003-fires-header-v0",
-			by:     "frames",
 			holds:  "Kafka 4.0 ranges; ControlledShutdown v0, whose request header has no client id, closed",
 			yields: "KV1003 for ControlledShutdown v0, client id unknown",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				mustHave(kafka4_0(), 7, 0, false)
 				t := s.connect(brokerA)
 				t.negotiate(3, kafka4_0())
@@ -130,112 +112,91 @@ func versionScenes() []scene {
 				h := capturetest.RequestHeader{Key: 7, CorrelationID: t.n}
 				t.Send(capturetest.ToBroker, h.Frame([]byte{0, 0, 0, 1}))
 				t.Close(capturetest.ToClient)
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv1003-near-unknown-key",
-			by:     "frames",
 			holds:  "ranges with telemetry and with key 1042, which no library knows; both asked for and answered",
 			yields: "no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, append(kafka3_9(), capturetest.API{Key: 71}, capturetest.API{Key: 1042, Min: 1, Max: 2}))
 				t.ask(71, 0)
 				t.n++
 				h := capturetest.RequestHeader{Key: 1042, Version: 2, CorrelationID: t.n, ClientID: t.id, HeaderVersion: 2}
 				t.Exchange(h.Frame([]byte{1, 2, 3, 0}), capturetest.ResponseFrame(t.n, true, []byte{0, 0, 0}))
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv1004-fires-produce-v2",
-			by:     "frames",
 			holds:  "Kafka 4.0 ranges, Produce 0-12; Produce v2, closed",
 			yields: "KV1004 for Produce v2",
-			play: func(s *stage) error {
+			play: plays(func(s *stage) {
 				mustHave(kafka4_0(), 0, 2, true)
 				t := s.connect(brokerA)
 				t.negotiate(3, kafka4_0())
 				t.ask(3, 4)
 				t.Send(capturetest.ToBroker, t.produce(2, 1))
 				t.Close(capturetest.ToClient)
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv1004-near-produce-v3",
-			by:     "frames",
 			holds:  "the same with Produce v3, answered",
 			yields: "no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka4_0())
 				t.Exchange(t.produce(3, 1), capturetest.Response(t.produced(3), t.n))
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv1004-near-kafka-3.9",
-			by:     "frames",
 			holds:  "Kafka 3.9 ranges, Produce 0-11; Produce v2, answered",
 			yields: "no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka3_9())
 				t.Exchange(t.produce(2, 1), capturetest.Response(t.produced(2), t.n))
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv3001-fires-produce-v12",
-			by:     "frames",
 			holds:  "Kafka 4.0 ranges; Produce v12 inside them, answered with error 35 for its partition",
 			yields: "KV3001 for Produce v12, outcome error",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(4, kafka4_0())
 				q := t.produce(12, -1)
 				a := t.produced(12)
 				a.Topics[0].Partitions[0].ErrorCode = capturetest.ErrorUnsupportedVersion
 				t.Exchange(q, capturetest.Response(a, t.n))
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv3001-fires-top-level",
-			by:     "frames",
 			holds:  "Kafka 3.9 ranges; DescribeCluster v1 inside them, answered with error 35 at the top",
 			yields: "KV3001 for DescribeCluster v1, outcome error",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(3, kafka3_9())
 				t.Exchange(request(t, kmsg.NewPtrDescribeClusterRequest(), 1, func(_ *kmsg.DescribeClusterRequest, a *kmsg.DescribeClusterResponse) {
 					a.ErrorCode = capturetest.ErrorUnsupportedVersion
 				}))
 				t.leave()
-				return nil
-			},
+			}),
 		},
 		{
 			name:   "kv3001-near-other-error",
-			by:     "frames",
 			holds:  "Produce v12 answered with error 6 (not leader)",
 			yields: "no finding",
-			play: func(s *stage) error {
-				t := s.connect(brokerA)
+			play: talks(func(t *talk) {
 				t.negotiate(4, kafka4_0())
 				q := t.produce(12, -1)
 				a := t.produced(12)
 				a.Topics[0].Partitions[0].ErrorCode = 6
 				t.Exchange(q, capturetest.Response(a, t.n))
 				t.leave()
-				return nil
-			},
+			}),
 		},
 	}
 }
