@@ -44,7 +44,6 @@ type answer struct {
 // has the rights for it. The capturing process must not have them: a packet may take control of
 // it.
 type asker struct {
-	known     *processes
 	questions chan question
 	// next is the first connection that was not asked for so far. It belongs to the reading
 	// goroutine.
@@ -55,7 +54,7 @@ type asker struct {
 // newAsker writes questions to to and reads answers from from. It closes to at the end. note
 // receives what cannot be looked up.
 func newAsker(known *processes, to io.WriteCloser, from io.Reader, note func(string)) *asker {
-	a := &asker{known: known, questions: make(chan question, maxAsked)}
+	a := &asker{questions: make(chan question, maxAsked)}
 	go func() { // the other process may wait for a file system
 		defer to.Close()
 		lines := json.NewEncoder(to)

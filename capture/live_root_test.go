@@ -182,8 +182,8 @@ func TestLivePacketsPassLoopbackOnce(t *testing.T) {
 				}
 				seen[fmt.Sprint(s.SrcPort, s.Seq, s.Ack, s.Flags, s.Length)]++
 				text = append(text, s.Payload...)
-				if age := time.Since(p.Timestamp()); age < 0 || age > time.Minute {
-					t.Errorf("%s: time %v is not now", name, p.Timestamp())
+				if age := time.Since(time.Unix(0, p.Time)); age < 0 || age > time.Minute {
+					t.Errorf("%s: time %v is not now", name, time.Unix(0, p.Time))
 				}
 			}
 			for s, n := range seen {

@@ -1,9 +1,6 @@
 package capture
 
-import (
-	"cmp"
-	"time"
-)
+import "cmp"
 
 // LinkType is a link-layer header type as registered at https://www.tcpdump.org/linktypes.html.
 // It has 32 bits: LINUX_SLL2 (276) does not fit into eight.
@@ -40,9 +37,6 @@ func (p Position) Compare(q Position) int {
 	}
 	return cmp.Or(cmp.Compare(p.Time, q.Time), cmp.Compare(p.Capture, q.Capture))
 }
-
-// Timestamp returns Time as a time.Time in UTC.
-func (p Position) Timestamp() time.Time { return time.Unix(0, p.Time).UTC() }
 
 // Packet is one record of a capture.
 type Packet struct {

@@ -36,7 +36,6 @@ type Writer struct {
 	w          io.Writer
 	interfaces []Interface
 	block      []byte
-	written    int64
 	err        error
 }
 
@@ -95,9 +94,6 @@ func (n *Writer) WritePacket(iface uint32, p *Packet, comment string) error {
 	return n.err
 }
 
-// Written returns the number of bytes written so far.
-func (n *Writer) Written() int64 { return n.written }
-
 // Err returns the first error.
 func (n *Writer) Err() error { return n.err }
 
@@ -124,9 +120,7 @@ func (n *Writer) end() {
 	if n.err != nil {
 		return
 	}
-	wrote, err := n.w.Write(n.block)
-	n.written += int64(wrote)
-	if err != nil {
+	if _, err := n.w.Write(n.block); err != nil {
 		n.err = err
 	}
 }

@@ -19,8 +19,6 @@ type Release struct {
 	// Names are the releases that fit equally well, oldest first, such as "2.6". It is empty if
 	// Text is "cannot tell".
 	Names []string
-	// Capped are the advertised ranges whose max is below the release's.
-	Capped []API
 	// RunnersUp are the releases with the next best fit, oldest first.
 	RunnersUp []string
 }
@@ -294,7 +292,7 @@ func mode(c []comparison) string {
 
 // capped is the guess if a release fits except for a few APIs with a lower max.
 func capped(compared []comparison, best *comparison) Release {
-	r := Release{Names: []string{best.release.name}, Capped: best.below}
+	r := Release{Names: []string{best.release.name}}
 	for i := range compared {
 		c := &compared[i]
 		if compareFit(c, best) == 0 && c.release != best.release {

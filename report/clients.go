@@ -388,14 +388,9 @@ func (c *clientRecord) finish() model.Client {
 		Requests:        c.requests,
 		APIs:            []model.Usage{},
 	}
-	usages := make([]*usage, 0, len(c.usages))
-	for _, u := range c.usages {
-		usages = append(usages, u)
-	}
-	slices.SortFunc(usages, func(a, b *usage) int {
+	for _, u := range slices.SortedFunc(maps.Values(c.usages), func(a, b *usage) int {
 		return cmp.Or(cmp.Compare(a.key.api, b.key.api), cmp.Compare(a.key.version, b.key.version))
-	})
-	for _, u := range usages {
+	}) {
 		if n := len(out.APIs); n == 0 || out.APIs[n-1].Key != u.key.api {
 			out.APIs = append(out.APIs, model.Usage{Key: u.key.api, Name: apiName(u.key.api)})
 		}

@@ -57,9 +57,6 @@ type Info struct {
 	// WaitDropped counts bytes that were dropped while secrets were missing, because a limit of
 	// waiting bytes was exceeded.
 	WaitDropped uint64
-	// SearchesFailed counts the directions that were given up because no record was found after a
-	// loss.
-	SearchesFailed uint64
 	// Reason says why application data was not decrypted; empty if all was.
 	Reason string
 	// Alert is the name of the fatal alert that ended the session ("handshake_failure"), empty for

@@ -172,7 +172,7 @@ func TestLooksLike(t *testing.T) {
 		{"version 2.0", []byte{22, 2, 0, 0, 100, 1}, false, false, false, false},
 		{"HTTP", []byte("GET / HTTP/1.1\r\n"), false, false, false, false},
 	} {
-		got := []bool{LooksLikeRecord(c.p), LooksLikeClientHello(c.p), LooksLikeServerHello(c.p), LooksLikeAlert(c.p)}
+		got := []bool{LooksLikeRecord(c.p), LooksLikeClientHello(c.p), looksLikeHello(c.p, helloServer), LooksLikeAlert(c.p)}
 		for i, want := range []bool{c.record, c.client, c.server, c.alert} {
 			if got[i] != want {
 				t.Errorf("%s: %s is %v", c.name, []string{"record", "ClientHello", "ServerHello", "alert"}[i], got[i])

@@ -150,7 +150,6 @@ func (s *Session) rescue(d *direction, rec []byte, at capture.Position) {
 }
 
 func (s *Session) giveUpSearch(d *direction, at capture.Position) {
-	s.info.SearchesFailed++
 	s.giveUp(d, "the place in the stream was not found again after bytes were missing", at)
 }
 

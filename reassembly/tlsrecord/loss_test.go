@@ -218,7 +218,7 @@ func TestHelloLost(t *testing.T) {
 			if LooksLikeClientHello(p.data) {
 				hellos["ClientHello"] = i
 			}
-			if LooksLikeServerHello(p.data) {
+			if looksLikeHello(p.data, helloServer) {
 				hellos["ServerHello"] = i
 			}
 		}

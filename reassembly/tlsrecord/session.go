@@ -64,7 +64,6 @@ type Session struct {
 	// progress changes with every event that a direction may wait for.
 	progress uint64
 	expired  bool // there is no more time to wait for secrets
-	ended    bool
 }
 
 // NewSession returns a session at the beginning of its connection. secrets and o may be nil. o is
@@ -132,7 +131,7 @@ func (s *Session) Retry(at capture.Position) { s.advance(at) }
 // of what still waits, and releases what the session holds. Only Info and Done may be called after
 // it.
 func (s *Session) End(at capture.Position) {
-	s.expired, s.ended = true, true
+	s.expired = true
 	for i := range s.dirs {
 		s.dirs[i].closed = true
 	}

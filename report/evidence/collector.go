@@ -220,11 +220,7 @@ func (e *Collector) keep(stream uint32, from, to capture.Position, who party) *e
 	if i := indexOf(chosen, from); i < 0 || chosen[i].payload < 0 {
 		return nil // evicted, or in fragments
 	}
-	size := 0
-	for i := range chosen {
-		size += len(chosen[i].data) + keptOverhead
-	}
-	if e.size+size > exhibitBytes {
+	if e.size+bytesOf(chosen)+len(chosen)*keptOverhead > exhibitBytes {
 		return nil
 	}
 	x := e.exhibits[stream]
@@ -353,10 +349,10 @@ func (e *Collector) release(p *proof) {
 	}
 }
 
-// useHead keeps the beginning of another connection, and reports whether it could.
-func (e *Collector) useHead(p *proof, stream uint32, kafka bool) bool {
+// useHead keeps the beginning of another connection.
+func (e *Collector) useHead(p *proof, stream uint32, kafka bool) {
 	if slices.Contains(p.streams, stream) {
-		return true
+		return
 	}
 	e.mu.Lock()
 	c := e.recorder.records[stream]
@@ -366,10 +362,9 @@ func (e *Collector) useHead(p *proof, stream uint32, kafka bool) bool {
 		last = all[min(len(all), headPackets)-1].at
 	}
 	e.mu.Unlock()
-	if c == nil {
-		return false
+	if c != nil {
+		e.use(p, stream, last, last, party{kafka: kafka})
 	}
-	return e.use(p, stream, last, last, party{kafka: kafka})
 }
 
 // use keeps a connection for a proof, and reports whether it could.

@@ -516,6 +516,15 @@ func TestHostileFilesEndSoonInAnError(t *testing.T) {
 	}
 }
 
+// parseIssues reads and checks a known-issues file.
+func parseIssues(data []byte, isCode func(string) bool) (issueFile, error) {
+	f, err := parseYAML(data)
+	if err == nil {
+		err = f.check(isCode)
+	}
+	return f, err
+}
+
 // As a fuzzing seed, the complete built-in file takes go test too long to shrink. This test
 // damages it instead.
 func TestDamagedFilesEndInAnErrorOrInIssues(t *testing.T) {

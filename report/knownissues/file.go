@@ -71,7 +71,8 @@ func Load(isCode func(code string) bool, paths ...string) (*Catalogue, error) {
 			}
 			return nil, fmt.Errorf("read known issues %s: %w", path, err)
 		}
-		if err := k.add(path, data); err != nil {
+		f, err := parseYAML(data)
+		if err := k.add(path, f, err); err != nil {
 			return nil, err
 		}
 	}
@@ -115,19 +116,14 @@ var builtIn = sync.OnceValues(func() (issueFile, error) { return parseYAML(built
 
 func (k *Catalogue) addBuiltIn() error {
 	f, err := builtIn()
+	return k.add(builtInName, f, err)
+}
+
+// add checks a parsed file and appends it; err is the error of parsing it.
+func (k *Catalogue) add(name string, f issueFile, err error) error {
 	if err == nil {
 		err = f.check(k.isCode)
 	}
-	return k.append(builtInName, f, err)
-}
-
-func (k *Catalogue) add(name string, data []byte) error {
-	f, err := parseIssues(data, k.isCode)
-	return k.append(name, f, err)
-}
-
-// append appends a parsed file. err is the error of parsing it.
-func (k *Catalogue) append(name string, f issueFile, err error) error {
 	if err != nil {
 		return fmt.Errorf("read known issues %s: %w", name, err)
 	}
@@ -352,14 +348,6 @@ func (w *wildcard) UnmarshalYAML(node ast.Node) error {
 		}
 		return nil
 	})
-}
-
-func parseIssues(data []byte, isCode func(string) bool) (issueFile, error) {
-	f, err := parseYAML(data)
-	if err == nil {
-		err = f.check(isCode)
-	}
-	return f, err
 }
 
 // check checks the rules that the types of the fields do not check.
