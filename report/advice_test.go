@@ -7,8 +7,8 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// TestAdviceCanBeFollowed: no security setting is named where the address answers in the clear, and no setting
-// that the client does not have.
+// TestAdviceCanBeFollowed: no security setting is named if the address answers in plaintext, and
+// no setting that the client does not have.
 func TestAdviceCanBeFollowed(t *testing.T) {
 	closed := outcomeOf(decode.ClosedByBroker)
 	java := func(x *decode.Exchange) { x.Software = decode.Software{Name: javaClient, Version: "3.8.1"} }

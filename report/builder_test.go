@@ -196,7 +196,7 @@ func TestFindingsTellTheReleaseByTheRangesConcerned(t *testing.T) {
 	}
 }
 
-// numbered gives every exchange another client and broker, and so another finding.
+// numbered returns an exchange of the i-th client and broker. Each makes another finding.
 func numbered(i int) *decode.Exchange {
 	return exchangeOf(uint64(i)+1, uint32(i), 1, 12, verdictOf(decode.AboveMax), func(x *decode.Exchange) {
 		x.ClientID, x.Software = fmt.Sprint("c", i), decode.Software{}
@@ -249,7 +249,7 @@ func TestLimitsHoldAndAreCounted(t *testing.T) {
 	if folded.Code != "KV1001" || folded.Severity != model.Error || folded.Findings != uint64(n-r.Summary.Findings.Error) || folded.Count != folded.Findings {
 		t.Errorf("%d findings are listed, folded %+v", len(r.Findings), folded)
 	}
-	// The first two clients and brokers came again after they were folded.
+	// The first two clients and brokers appeared again after they were folded.
 	if c := r.Folded.Clients; c.Count != uint64(n+2-len(r.Clients)) || c.Requests < c.Count {
 		t.Errorf("%d clients are listed, folded %+v", len(r.Clients), c)
 	}
@@ -258,7 +258,7 @@ func TestLimitsHoldAndAreCounted(t *testing.T) {
 	}
 }
 
-// TestAFloodFoldsWhatIsOldAndSmall: what happens often stays, however old, and what is new is listed.
+// TestAFloodFoldsWhatIsOldAndSmall: frequent findings stay at any age, and new ones are listed.
 func TestAFloodFoldsWhatIsOldAndSmall(t *testing.T) {
 	b := NewBuilder(Options{Watch: true})
 	large := func(x *decode.Exchange) { x.ClientID = "large" }
@@ -382,8 +382,8 @@ func BenchmarkBuilderConnection(b *testing.B) {
 	}
 }
 
-// TestOneClientIsOneRow: a client that announces its software on some of its connections only is one client,
-// unless two programs use its client id at the same address.
+// TestOneClientIsOneRow: a client that announces its software on only some of its connections is
+// one client, unless two programs use its client id at the same address.
 func TestOneClientIsOneRow(t *testing.T) {
 	software := func(name string) func(*decode.Exchange) {
 		return func(x *decode.Exchange) { x.Software = decode.Software{Name: name, Version: "1"} }

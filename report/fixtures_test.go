@@ -11,8 +11,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// What the tests feed to a Builder is made here: a client and a broker on
-// fixed addresses, with times that follow from frame numbers (1 ms a frame).
+// The input of Builder tests: a client and a broker at fixed addresses. Times follow from frame
+// numbers (1 ms a frame).
 
 var (
 	testClient = netip.MustParseAddrPort("127.0.0.1:41000")
@@ -20,15 +20,15 @@ var (
 	testEpoch  = time.Date(2026, 5, 9, 15, 35, 1, 0, time.UTC)
 )
 
-// at is the position of a frame.
+// at returns the position of a frame.
 func at(frame uint64) capture.Position { return within(frame, 0) }
 
-// within is the place of a packet of a stream.
+// within returns the position of a packet of a stream.
 func within(frame uint64, stream uint32) capture.Position {
 	return capture.Position{Frame: frame, Time: testEpoch.UnixNano() + int64(frame)*1e6 + 456, Stream: stream}
 }
 
-// oldRanges are those of a broker of about Kafka 2.1, as far as the tests need them.
+// oldRanges are ranges of a broker similar to Kafka 2.1, as far as the tests need them.
 var oldRanges = &decode.Ranges{APIs: []decode.API{
 	{Key: 0, Range: decode.Range{Min: 0, Max: 7}},
 	{Key: 1, Range: decode.Range{Min: 4, Max: 10}},
@@ -37,7 +37,7 @@ var oldRanges = &decode.Ranges{APIs: []decode.API{
 	{Key: 18, Range: decode.Range{Min: 0, Max: 2}},
 }}
 
-// newRanges are those of Kafka 4.0, as far as its minimums show it.
+// newRanges are ranges of Kafka 4.0, with minimums that identify it.
 var newRanges = &decode.Ranges{APIs: []decode.API{
 	{Key: 0, Range: decode.Range{Min: 0, Max: 12}},
 	{Key: 1, Range: decode.Range{Min: 4, Max: 17}},
@@ -54,7 +54,7 @@ var newRanges = &decode.Ranges{APIs: []decode.API{
 	{Key: 31, Range: decode.Range{Min: 1, Max: 3}},
 }}
 
-// exchangeOf makes an answered request inside oldRanges, with changes.
+// exchangeOf returns an answered request inside oldRanges, with changes.
 func exchangeOf(frame uint64, stream uint32, key, version int16, changes ...func(*decode.Exchange)) *decode.Exchange {
 	x := &decode.Exchange{
 		Stream: stream, Request: within(frame, stream), Decided: within(frame+1, stream), Took: 200 * time.Microsecond,
@@ -76,7 +76,7 @@ func exchangeOf(frame uint64, stream uint32, key, version int16, changes ...func
 	return x
 }
 
-// find is r.Find, for an r that may be nil.
+// find is r.Find for an r that may be nil.
 func find(r *decode.Ranges, key int16) (decode.Range, bool) {
 	if r == nil {
 		return decode.Range{}, false
@@ -84,31 +84,28 @@ func find(r *decode.Ranges, key int16) (decode.Range, bool) {
 	return r.Find(key)
 }
 
-// verdictOf sets the verdict.
 func verdictOf(v decode.Verdict) func(*decode.Exchange) {
 	return func(x *decode.Exchange) { x.Verdict = v }
 }
 
-// outcomeOf sets the outcome.
 func outcomeOf(o decode.Outcome) func(*decode.Exchange) {
 	return func(x *decode.Exchange) { x.Outcome = o }
 }
 
-// rangesOf sets the ranges.
 func rangesOf(r *decode.Ranges) func(*decode.Exchange) {
 	return func(x *decode.Exchange) { x.Ranges = r }
 }
 
-// noRange is an exchange on a connection of which no range is known.
+// noRange makes the range of an exchange unknown.
 func noRange(x *decode.Exchange) {
 	x.Ranges, x.Evidence, x.Verdict = nil, decode.None, decode.Unknown
 }
 
-// borrowedRange is an exchange judged by another connection's range.
+// borrowedRange makes the range of an exchange a borrowed one.
 func borrowedRange(x *decode.Exchange) { x.Evidence = decode.Borrowed }
 
-// connectionOf makes a Kafka connection that the client closed after some
-// requests, with changes.
+// connectionOf returns a Kafka connection that the client closed after some requests, with
+// changes.
 func connectionOf(stream uint32, first, last uint64, changes ...func(*decode.Connection)) *decode.Connection {
 	c := &decode.Connection{
 		Connection: &reassembly.Connection{
@@ -126,10 +123,10 @@ func connectionOf(stream uint32, first, last uint64, changes ...func(*decode.Con
 	return c
 }
 
-// leaves is a connection on which nothing was asked for behind the ApiVersions answer.
+// leaves removes the requests after the ApiVersions answer.
 func leaves(c *decode.Connection) { c.AfterAdvertised = 0 }
 
-// tlsOf makes the connection one of TLS that could not be decrypted, with changes.
+// tlsOf makes a connection TLS that was not decrypted, with changes.
 func tlsOf(changes ...func(*tlsrecord.Info)) func(*decode.Connection) {
 	return func(c *decode.Connection) {
 		c.Protocol = reassembly.TLS
@@ -146,9 +143,9 @@ func tlsOf(changes ...func(*tlsrecord.Info)) func(*decode.Connection) {
 	}
 }
 
-// sealedOf makes the connection one inside TLS 1.2 of which the records are known. say are the sizes of
-// requests, and of answers below 0, a frame apart. Behind a request the broker closes, behind an answer
-// the connection stays open.
+// sealedOf makes a connection TLS 1.2 with known records. say are the sizes of requests, and the
+// negative sizes of answers, one frame apart. The broker closes after a last request. After a last
+// answer the connection stays open.
 func sealedOf(frame uint64, say ...int) func(*decode.Connection) {
 	const (
 		changeCipher, alert, handshake, data = 20, 21, 22, 23
@@ -180,19 +177,18 @@ func sealedOf(frame uint64, say ...int) func(*decode.Connection) {
 	}
 }
 
-// adOf makes an ApiVersions answer.
 func adOf(frame uint64, stream uint32, r *decode.Ranges) *decode.Advertisement {
 	return &decode.Advertisement{Stream: stream, At: within(frame, stream), Client: testClient, Broker: testBroker, Ranges: r}
 }
 
-// builderOf feeds a new Builder.
+// builderOf returns a Builder after these calls.
 func builderOf(opt Options, calls ...any) *Builder {
 	b := NewBuilder(opt)
 	feed(b, calls...)
 	return b
 }
 
-// feed makes the calls that the values stand for.
+// feed calls the method of sink for the type of each value.
 func feed(sink decode.Sink, calls ...any) {
 	for _, c := range calls {
 		switch c := c.(type) {
@@ -213,8 +209,8 @@ func feed(sink decode.Sink, calls ...any) {
 // pointer returns a pointer to v.
 func pointer[T any](v T) *T { return &v }
 
-// fetchBug is the case that the program was written for: six connections, on
-// each ApiVersions refused and retried, and a Fetch v12 that is closed.
+// fetchBug is the case for which the program was written: six connections. On each of them
+// ApiVersions is refused and retried, and a Fetch v12 is closed.
 func fetchBug() []any {
 	var calls []any
 	for i := range uint32(6) {
@@ -235,7 +231,7 @@ func fetchBug() []any {
 	return calls
 }
 
-// oneCapture is the Input of a single capture.
+// oneCapture returns the Input of a single capture.
 func oneCapture() Input {
 	return Input{Captures: []model.Capture{{
 		Path: "capture.pcap", Format: "pcap", LinkTypes: []uint32{1}, Packets: 162, Bytes: 30123,
@@ -243,5 +239,4 @@ func oneCapture() Input {
 	}}}
 }
 
-// mustAddrPort parses an address.
 func mustAddrPort(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }

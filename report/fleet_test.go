@@ -9,12 +9,13 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// initialOf gives a connection its initial sequence numbers.
+// initialOf sets the initial sequence numbers of a connection.
 func initialOf(a, b uint32) func(*decode.Connection) {
 	return func(c *decode.Connection) { c.Initial, c.HasInitial = [2]uint32{a, b}, true }
 }
 
-// TestConnectionsOfOtherHosts: the id is that of the initial sequence numbers, whatever the addresses.
+// TestConnectionsOfOtherHosts: the id depends on the initial sequence numbers and not on the
+// addresses.
 func TestConnectionsOfOtherHosts(t *testing.T) {
 	host := func(broker string, initial ...func(*decode.Connection)) []model.Connection {
 		at := func(c *decode.Connection) { c.Broker = mustAddrPort(broker) }
@@ -35,7 +36,7 @@ func TestConnectionsOfOtherHosts(t *testing.T) {
 	}
 }
 
-// TestHostsKeepTheSameConnections: of too many, those with the smallest ids.
+// TestHostsKeepTheSameConnections: beyond the limit, those with the smallest ids.
 func TestHostsKeepTheSameConnections(t *testing.T) {
 	s := newSharedConnections()
 	for i := range uint32(3*model.MaxConnections + 7) {
@@ -63,7 +64,7 @@ func TestHostsKeepTheSameConnections(t *testing.T) {
 	}
 }
 
-// TestNodes: brokers that Metadata names, and whether they were captured.
+// TestNodes: brokers in Metadata responses, and whether they were captured.
 func TestNodes(t *testing.T) {
 	cluster := &decode.Cluster{ID: "c", Nodes: []decode.Node{
 		{ID: 1, Host: "10.0.0.1", Port: 9092}, {ID: 2, Host: "10.0.0.2", Port: 9092}, {ID: 3, Host: "kafka-3.example", Port: 9092},

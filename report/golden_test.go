@@ -9,7 +9,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// reportOf makes the report of a scenario.
 func reportOf(s scenario) *model.Report {
 	b := builderOf(Options{Tool: model.Tool{Name: "kafkavet", Version: "test"}, Target: s.target, Supplied: s.supplied}, s.calls...)
 	b.SetInput(s.input)

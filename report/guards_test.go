@@ -9,7 +9,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// TestGuardsOfRules: each case fails without one condition of a rule.
+// TestGuardsOfRules: each case fails if one condition of a rule is removed.
 func TestGuardsOfRules(t *testing.T) {
 	closed := outcomeOf(decode.ClosedByBroker)
 	failed := func(info *tlsrecord.Info) { info.Established, info.Undecrypted, info.Reason = false, 0, "" }
@@ -33,8 +33,8 @@ func TestGuardsOfRules(t *testing.T) {
 	})
 }
 
-// TestTargetKnowsWhoAsked: a client that asks on one connection is taken for one that
-// negotiates on all, and only what such a client sends shows that it adapts.
+// TestTargetKnowsWhoAsked: a client that requests the ranges on one connection counts as
+// negotiating on all. Only the requests of such a client show that it adapts.
 func TestTargetKnowsWhoAsked(t *testing.T) {
 	none := softwareOf("", "")
 	second := func(x *decode.Exchange) { x.Broker = mustAddrPort("127.0.0.1:19093") }
@@ -71,7 +71,7 @@ func TestTargetKnowsWhoAsked(t *testing.T) {
 	}
 }
 
-// TestContestedBytesAreSaid: a finding with a request of which the capture has two versions says so, others do not.
+// TestContestedBytesAreSaid: only a finding whose request the capture has in two versions says so.
 func TestContestedBytesAreSaid(t *testing.T) {
 	above, closed := verdictOf(decode.AboveMax), outcomeOf(decode.ClosedByBroker)
 	contested := func(x *decode.Exchange) { x.Contested = true }

@@ -7,7 +7,6 @@ import (
 	"time"
 )
 
-// medianOf feeds a histogram.
 func medianOf(durations []time.Duration) time.Duration {
 	var h histogram
 	for _, d := range durations {

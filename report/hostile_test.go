@@ -15,14 +15,14 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// hostileTexts are what a client may send as its id or software.
+// hostileTexts are client ids or software names that a client may send.
 var hostileTexts = []string{
 	"-", "", `""`, "a\tb", "a\nb\r\nc", "\x1b[2J\x1b]0;x\a", "\u009b31m", "\u202eevil", "\xff\xfe\xfd", "\x00",
 	"<script>alert(1)</script>", "=cmd|' /C calc'!A0", `{"a":"b"}`, "`rm`|x|\\", strings.Repeat("A", 32<<10),
 	strings.Repeat("\x1b", 32<<10), strings.Repeat("字", 9<<10), "\U0001f469\u200d\U0001f4bb",
 }
 
-// hostileCalls use a text wherever the wire can put one.
+// hostileCalls return calls with a text in every place for text from the wire.
 func hostileCalls(text string) []any {
 	hostile := func(x *decode.Exchange) {
 		x.ClientID, x.HasClientID = text, true
@@ -40,8 +40,7 @@ func hostileCalls(text string) []any {
 	}
 }
 
-// checkShown fails for anything in out that a terminal may take for a command,
-// or that is no UTF-8.
+// checkShown fails for bytes in out that a terminal may execute, or that are no UTF-8.
 func checkShown(t *testing.T, what string, out []byte, allowed string) {
 	t.Helper()
 	if !utf8.Valid(out) {
@@ -96,7 +95,7 @@ func TestHostileTextsReachNoOutputUnescaped(t *testing.T) {
 	}
 }
 
-// checkTable fails unless table has so many lines of as many fields as its header.
+// checkTable fails unless table has that many lines, each with as many fields as its header.
 func checkTable(t *testing.T, table string, lines int) {
 	t.Helper()
 	rows := strings.Split(strings.TrimSuffix(table, "\n"), "\n")

@@ -13,7 +13,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// brief is news in short.
+// brief formats news briefly.
 func brief(news []model.News) (lines []string) {
 	for i := range news {
 		n := &news[i]
@@ -22,7 +22,7 @@ func brief(news []model.News) (lines []string) {
 	return lines
 }
 
-// closed is a Fetch v12 on which the broker closed the connection.
+// closed returns a Fetch v12 on which the broker closed the connection.
 func closed(frame uint64) *decode.Exchange {
 	return exchangeOf(frame, uint32(frame), 1, 12, verdictOf(decode.AboveMax), outcomeOf(decode.ClosedByBroker))
 }
@@ -84,7 +84,8 @@ func TestNewsOfAnOutcomeThatComesSoonHasIt(t *testing.T) {
 	expectNews(t, "and no more", b.News(true, true))
 }
 
-// TestNewsAreTheFindingsOfTheReport reports what a whole input holds, piece by piece.
+// TestNewsAreTheFindingsOfTheReport compares the news of a complete input, reported step by step,
+// with its report.
 func TestNewsAreTheFindingsOfTheReport(t *testing.T) {
 	b := NewBuilder(Options{Watch: true})
 	var last []model.News

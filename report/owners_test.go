@@ -11,8 +11,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TestProcessesOfClients: clients, findings and the rows of a target have the processes of their connections: those
-// that are over, and the latest one.
+// TestProcessesOfClients: clients, findings and the rows of a target have the processes of their
+// connections: those that are over, and the latest one.
 func TestProcessesOfClients(t *testing.T) {
 	known := map[uint32]model.Process{}
 	at := func(stream uint32, end netip.AddrPort) (model.Process, bool) {
@@ -82,8 +82,8 @@ func TestProcessesOfAClientAreBounded(t *testing.T) {
 	}
 }
 
-// TestPrincipalsOfClients: each principal is a row of the target, with its connections. What was sent before it
-// authenticated is no row of its own.
+// TestPrincipalsOfClients: each principal is a row of the target, with its connections. Requests
+// before authentication are no row of their own.
 func TestPrincipalsOfClients(t *testing.T) {
 	b := NewBuilder(Options{Target: kafka4()})
 	for stream, name := range []string{"alice", "bob", "alice", ""} {
@@ -123,7 +123,8 @@ func TestPrincipalsOfClients(t *testing.T) {
 	}
 }
 
-// TestPrincipalsInsideTLS: the certificates of clients are known where nothing else of them is.
+// TestPrincipalsInsideTLS: the certificates of clients are known even if nothing else about the
+// clients is.
 func TestPrincipalsInsideTLS(t *testing.T) {
 	var calls []any
 	for i, subject := range []string{"CN=b", "CN=a", "", "CN=b"} {

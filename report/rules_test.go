@@ -15,15 +15,15 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// ruleCase is what the rules are to say of some calls.
+// ruleCase is an input of the rules and its findings.
 type ruleCase struct {
 	name  string
 	calls []any
-	// want are the codes and messages of the findings, in their order.
+	// want are the codes and messages of the findings, in order.
 	want []string
 }
 
-// checkRules makes a report of each case and compares its findings.
+// checkRules compares the findings of each case with want.
 func checkRules(t *testing.T, cases []ruleCase) {
 	t.Helper()
 	for _, c := range cases {
@@ -85,7 +85,8 @@ func TestNegotiationRules(t *testing.T) {
 		return func(x *decode.Exchange) { x.Outcome, x.ErrorCode, x.Negotiated = decode.Error, 35, version }
 	}
 	early := func(x *decode.Exchange) { x.BeforeNegotiation = true }
-	// gaveUp is how the connection ends on which ApiVersions was refused; stillOpen is another one that lasts until a frame.
+	// gaveUp ends the connection on which ApiVersions was refused. stillOpen is another
+	// connection, open until a frame.
 	gaveUp := connectionOf(0, 1, 9, func(c *decode.Connection) { c.Advertised = nil })
 	stillOpen := func(frame uint64) *decode.Connection {
 		return connectionOf(1, 1, frame, func(c *decode.Connection) { c.Advertised, c.End = nil, reassembly.End{} })
@@ -225,7 +226,8 @@ func TestSecurityRules(t *testing.T) {
 		}
 	}
 	failed := func(info *tlsrecord.Info) { info.Established, info.Undecrypted, info.Reason = false, 0, "" }
-	// mute are n connections on which a ClientHello gets no answer, and that end in a frame, by a side.
+	// mute returns n connections on which a ClientHello gets no answer, and which a side ends in a
+	// frame.
 	mute := func(n int, end uint64, by reassembly.Direction) (calls []any) {
 		for i := range uint32(n) {
 			calls = append(calls, connectionOf(i, 1, end, tlsOf(failed), confused(reassembly.TLSToClear, 0), func(c *decode.Connection) {
@@ -402,7 +404,7 @@ func TestTextsOfFindingsNameNoOne(t *testing.T) {
 	}
 }
 
-// TestAdviceOnEncryptedFitsTheReason: a key log is asked for only where it helps.
+// TestAdviceOnEncryptedFitsTheReason: the advice asks for a key log only if it helps.
 func TestAdviceOnEncryptedFitsTheReason(t *testing.T) {
 	for reason, want := range map[string]string{
 		"":                        "--tls-keylog",
@@ -424,8 +426,8 @@ func TestAdviceOnEncryptedFitsTheReason(t *testing.T) {
 	}
 }
 
-// TestTextsOfFindingsHoldNoNames: every rule's texts, made from an input with
-// telling names, hold none of them.
+// TestTextsOfFindingsHoldNoNames: the texts of every rule, made from an input with recognisable
+// names, contain none of them.
 func TestTextsOfFindingsHoldNoNames(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range scenarios() {
@@ -446,7 +448,8 @@ func TestTextsOfFindingsHoldNoNames(t *testing.T) {
 	}
 }
 
-// TestAdviceNamesTheFeature: the setting that a refused request needs is named where it is known.
+// TestAdviceNamesTheFeature: the advice names the setting that a refused request needs, if it is
+// known.
 func TestAdviceNamesTheFeature(t *testing.T) {
 	for _, c := range []struct {
 		key, version int16
@@ -462,7 +465,7 @@ func TestAdviceNamesTheFeature(t *testing.T) {
 	}
 }
 
-// TestAlertsAreExplained: who sent an alert decides whose certificate it is about.
+// TestAlertsAreExplained: the sender of an alert decides whose certificate it is about.
 func TestAlertsAreExplained(t *testing.T) {
 	for detail, want := range map[string]string{
 		"alert unknown_ca from the client":        "does not trust the CA of the broker's certificate",
@@ -484,8 +487,8 @@ func TestAlertsAreExplained(t *testing.T) {
 	}
 }
 
-// TestWarningsSayWhatIsRuledOut: findings that blame someone name what else could explain them, and not the
-// cause that they state.
+// TestWarningsSayWhatIsRuledOut: findings that blame someone list the other possible causes,
+// without the cause that they state.
 func TestWarningsSayWhatIsRuledOut(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range scenarios() {

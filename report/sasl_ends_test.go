@@ -11,12 +11,12 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// TestAuthenticationsThatEnd: connections that end during the authentication, without an error code, are KV2008
-// when that happens again, and nothing else explains it.
+// TestAuthenticationsThatEnd: connections that repeatedly end during the authentication without an
+// error code are KV2008, if nothing else explains it.
 func TestAuthenticationsThatEnd(t *testing.T) {
 	byBroker := func(c *decode.Connection) { c.End.By = reassembly.ToClient }
 	challenge := func(x *decode.Exchange) { x.Challenge = true }
-	// try is a connection on which the keys are answered, each with its changes.
+	// try returns a connection on which the keys are answered, each with its changes.
 	try := func(i int, end func(*decode.Connection), keys ...func(frame uint64, stream uint32) *decode.Exchange) []any {
 		stream, frame := uint32(i), uint64(1+2000*i)
 		var calls []any
@@ -36,7 +36,8 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 	joined := func(c *decode.Connection) { byBroker(c); c.Midstream = true }
 	incomplete := func(c *decode.Connection) { byBroker(c); c.Oddities.Incomplete = 1 }
 	torn := func(c *decode.Connection) { byBroker(c); c.Oddities.Missing = 10 }
-	// unasked are calls of a client that does not ask for ApiVersions: its exchanges wait for ranges to the end.
+	// unasked returns the calls of a client that does not send ApiVersions: its exchanges wait for
+	// ranges until the end.
 	unasked := func(calls []any) (late []any) {
 		var exchanges []any
 		for _, call := range calls {
@@ -90,8 +91,8 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 	}
 }
 
-// TestWhoWorksIsNoDeparture: without ApiVersions, only connections are kept that can have ended during the
-// authentication.
+// TestWhoWorksIsNoDeparture: without ApiVersions, only connections are kept that may have ended
+// during the authentication.
 func TestWhoWorksIsNoDeparture(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*decode.Connection)

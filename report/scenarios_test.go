@@ -9,12 +9,12 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// scenario is an input whose outputs are kept as golden files.
+// scenario is an input with golden files of its outputs.
 type scenario struct {
 	name  string
 	input Input
 	calls []any
-	// target and supplied are those of Options.
+	// target and supplied are the fields of Options.
 	target, supplied *decode.Reference
 }
 
@@ -30,7 +30,7 @@ func scenarios() []scenario {
 	}
 }
 
-// cleanCalls are those of a connection without anything to say.
+// cleanCalls return the calls of a connection without findings.
 func cleanCalls() []any {
 	return []any{
 		exchangeOf(4, 0, apiVersionsKey, 0), adOf(5, 0, oldRanges),
@@ -39,7 +39,7 @@ func cleanCalls() []any {
 	}
 }
 
-// troubledInput is an Input with everything that can be wrong with one.
+// troubledInput returns an Input with every kind of problem.
 func troubledInput() Input {
 	day := model.Time(testEpoch.UnixNano())
 	return Input{
@@ -54,7 +54,7 @@ func troubledInput() Input {
 	}
 }
 
-// everythingCalls make every rule fire.
+// everythingCalls return calls for which every rule fires.
 func everythingCalls() []any {
 	late := *newRanges
 	late.APIs = append([]decode.API{}, newRanges.APIs...)
@@ -101,14 +101,15 @@ func everythingCalls() []any {
 	)
 }
 
-// causesCalls are requests that were not served, each at an address of its own, with what explains it.
+// causesCalls return requests that were not served, each at an address of its own, with the events
+// that explain it.
 func causesCalls() []any {
 	closed, left := outcomeOf(decode.ClosedByBroker), outcomeOf(decode.Left)
 	refused := func(x *decode.Exchange) { x.Outcome, x.ErrorCode = decode.Error, 35 }
 	var calls []any
 	next := uint64(10)
 	stream := uint32(0)
-	// on makes calls at one address: connections with a request each, or more.
+	// on adds calls at one address: connections with one or more requests.
 	on := func(broker string, requests ...[]*decode.Exchange) {
 		for _, list := range requests {
 			for _, x := range list {
@@ -155,7 +156,7 @@ func causesCalls() []any {
 	}))
 }
 
-// producer is a request of an idempotent producer at an address of its own.
+// producer makes x a request of an idempotent producer at an address of its own.
 func producer(x *decode.Exchange) {
 	x.ClientID, x.Software = "producer-7", decode.Software{Name: "apache-kafka-java", Version: "3.9.2"}
 }

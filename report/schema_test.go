@@ -15,7 +15,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// written is the JSON form of a report, read back.
+// written returns the parsed JSON form of a report.
 func written(t *testing.T, r *model.Report) any {
 	t.Helper()
 	var out bytes.Buffer
@@ -82,7 +82,7 @@ func described(root, node map[string]any, path string, into map[string]bool) {
 	}
 }
 
-// anyList is v as a list, empty for none.
+// anyList returns v as a list; empty for none.
 func anyList(v any) []any {
 	list, _ := v.([]any)
 	return list
@@ -114,7 +114,7 @@ func TestSchemaDescribesEveryKeyThatIsWritten(t *testing.T) {
 		used(written(t, reportOf(s)), "", got)
 	}
 	for path := range got {
-		// The keys of these are names, not fixed.
+		// The keys of these objects are names that the schema does not fix.
 		for _, open := range []string{".limits_hit.", ".outcomes.", ".median_seconds.", ".evidence_counts."} {
 			if strings.Contains(path, open) {
 				path = ""
@@ -128,7 +128,7 @@ func TestSchemaDescribesEveryKeyThatIsWritten(t *testing.T) {
 }
 
 func TestJSONHasTheKeysOfTheContract(t *testing.T) {
-	// As in the design of the command line; more may be added, none changed.
+	// The keys of the contract. Keys may be added, none changed.
 	contract := map[string]string{
 		"":                          "schema tool captures summary brokers clients findings quality",
 		".tool":                     "name version",

@@ -9,8 +9,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TestNothingIsRefusedByABrokerThatWasKilled: three times a broker inside TLS closes on a request. Where it
-// refuses the next connection each time, it was killed.
+// TestNothingIsRefusedByABrokerThatWasKilled: a broker inside TLS closes on a request three times.
+// If it refuses the next connection each time, it was killed.
 func TestNothingIsRefusedByABrokerThatWasKilled(t *testing.T) {
 	says := func(refusesNext bool) bool {
 		var calls []any

@@ -13,14 +13,14 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// kafka4 is a release like Kafka 4.0, as far as the tests need it.
+// kafka4 returns a release similar to Kafka 4.0, as far as the tests need it.
 func kafka4() *decode.Reference {
 	return &decode.Reference{Name: "Kafka 4.0.1", Table: &decode.Table{
 		Release: "4.0.1", Mode: decode.KRaft, Ranges: newRanges, Recorded: true, Source: "a test",
 	}}
 }
 
-// referenceFromFile is what a file says of two brokers.
+// referenceFromFile returns the reference of a file about two brokers.
 func referenceFromFile() *decode.Reference {
 	return &decode.Reference{
 		Name: "2 brokers", File: "brokers.txt", Notes: []string{"the brokers in the file differ in 1 API: what all of them take counts"},
@@ -28,22 +28,20 @@ func referenceFromFile() *decode.Reference {
 	}
 }
 
-// Changes of exchanges that the tests of the target make.
+// Changes of exchanges for the tests of the target.
 func asked(x *decode.Exchange)      { x.Asked = decode.Asked }
 func maybeAsked(x *decode.Exchange) { x.Asked = decode.MaybeAsked }
 func early(x *decode.Exchange)      { x.BeforeNegotiation = true }
 
-// softwareOf sets the software, without a version for an empty one.
 func softwareOf(name, version string) func(*decode.Exchange) {
 	return func(x *decode.Exchange) { x.Software = decode.Software{Name: name, Version: version} }
 }
 
-// idOf sets the client id.
 func idOf(id string) func(*decode.Exchange) {
 	return func(x *decode.Exchange) { x.ClientID, x.HasClientID = id, true }
 }
 
-// offering is a table with one API.
+// offering sets ranges with one API.
 func offering(key, lowest, newest int16) func(*decode.Exchange) {
 	return rangesOf(&decode.Ranges{APIs: []decode.API{{Key: key, Range: decode.Range{Min: lowest, Max: newest}}}})
 }
@@ -105,7 +103,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotRecordedIsNotGone: what kversion's tables leave out need not be missing.
+// TestWhatIsNotRecordedIsNotGone: an API that the tables of kversion omit is not necessarily
+// missing.
 func TestWhatIsNotRecordedIsNotGone(t *testing.T) {
 	derived := kafka4()
 	derived.Table = &decode.Table{Release: "4.0.1", Mode: decode.KRaft, Ranges: newRanges}
@@ -141,7 +140,7 @@ func TestBetweenBrokers(t *testing.T) {
 	}
 }
 
-// targetCalls are clients of every verdict, and brokers among themselves.
+// targetCalls return requests of clients with every verdict, and of brokers among themselves.
 func targetCalls() []any {
 	none := softwareOf("", "")
 	second := func(x *decode.Exchange) { x.Broker = mustAddrPort("127.0.0.1:19093") }
@@ -150,35 +149,37 @@ func targetCalls() []any {
 	}
 	const old = "old-lib"
 	return []any{
-		// Fine: takes less where less is advertised.
+		// Fine: uses lower versions if lower ones are advertised.
 		exchangeOf(1, 0, apiVersionsKey, 3, softwareOf("modern", "2.0")),
 		exchangeOf(2, 0, 1, 18, softwareOf("modern", "2.0"), asked, offering(1, 0, 18)),
 		exchangeOf(3, 0, 3, 7, softwareOf("modern", "2.0"), asked),
-		// Breaks for several reasons, to two brokers and from two client ids.
+		// Breaks for several reasons, at two brokers and with two client ids.
 		exchangeOf(10, 1, 8, 1, softwareOf(old, "1.0"), asked, offering(8, 0, 9)),
 		exchangeOf(11, 1, 8, 1, softwareOf(old, "1.0"), asked, offering(8, 0, 9)),
 		exchangeOf(12, 2, 8, 1, softwareOf(old, "1.0"), asked, offering(8, 0, 9), second),
 		exchangeOf(13, 2, 8, 1, softwareOf(old, "1.0"), asked, offering(8, 0, 9), idOf("billing")),
 		exchangeOf(14, 2, 100, 0, softwareOf(old, "1.0"), asked, offering(100, 0, 0)),
 		exchangeOf(15, 2, 3, 7, softwareOf(old, "1.0"), asked),
-		// Breaks without asking: also what the target does not have, or has not reached.
+		// Breaks without requesting ranges: also with APIs or versions that the target does not
+		// have.
 		exchangeOf(20, 3, 2, 0, none, noRange, idOf("cron"), outcomeOf(decode.ClosedByBroker)),
 		exchangeOf(21, 3, 1, 18, none, noRange, idOf("cron")),
 		exchangeOf(22, 3, 0, 2, none, borrowedRange, offering(0, 0, 7), idOf("cron")),
 		exchangeOf(23, 3, 1, 19, none, verdictOf(decode.AboveMax), offering(1, 0, 18), idOf("cron")),
-		// Likely: all that was advertised is too old, or what was is not known.
+		// Likely: all advertised versions are too old, or the ranges are unknown.
 		exchangeOf(30, 4, 8, 1, softwareOf("careful", "1"), asked, offering(8, 0, 1)),
 		exchangeOf(31, 4, 2, 0, softwareOf("careful", "1"), asked, noRange),
 		exchangeOf(32, 4, 1, 18, softwareOf("careful", "1"), asked, early, offering(1, 0, 18)),
 		exchangeOf(34, 4, 22, 1, softwareOf("careful", "1"), asked, offering(22, 0, 1)),
 		exchangeOf(33, 4, 1, 18, softwareOf("sarama", "v1.40.0"), asked, offering(1, 0, 18)),
-		// Neither: the newest of an old broker, and a version that the target accepts to a newer one.
+		// Neither: the newest version of an old broker, and at a newer one a version that the
+		// target accepts.
 		exchangeOf(40, 5, 8, 1, softwareOf("both", "1"), asked, offering(8, 0, 1)),
 		exchangeOf(41, 6, 8, 5, softwareOf("both", "1"), asked, offering(8, 0, 5), second),
 		// Unclear, and nothing to judge.
 		exchangeOf(50, 7, 1, 18, none, maybeAsked, noRange, idOf("midstream")),
 		exchangeOf(51, 8, apiVersionsKey, 0, none, idOf("probe"), from("10.0.0.9")),
-		// One that asked on another connection only.
+		// A client that requested ranges only on another connection.
 		exchangeOf(60, 9, apiVersionsKey, 0, none, idOf("python"), from("10.0.0.10")),
 		exchangeOf(61, 10, 8, 1, none, borrowedRange, offering(8, 0, 1), idOf("python"), from("10.0.0.10")),
 		exchangeOf(70, 11, 1, 3, none, noRange, idOf("broker-1-fetcher-0")),
@@ -186,7 +187,7 @@ func targetCalls() []any {
 	}
 }
 
-// requestOf is the request of a finding, "Fetch v12", empty without one.
+// requestOf returns the request of a finding, "Fetch v12"; empty for none.
 func requestOf(f *model.Finding) string {
 	if f.APIKey == nil {
 		return ""
@@ -194,7 +195,7 @@ func requestOf(f *model.Finding) string {
 	return fmt.Sprintf("%s v%d", f.API, *f.Version)
 }
 
-// targetOf is what the target accepts of a finding's API.
+// targetOf returns the target's range of a finding's API.
 func targetOf(f *model.Finding) string {
 	if f.Target == nil {
 		return "no such API"
@@ -202,7 +203,7 @@ func targetOf(f *model.Finding) string {
 	return rangeText(decode.Range(*f.Target))
 }
 
-// findingsOn are the findings about the target, in short.
+// findingsOn returns the findings about the target as short texts.
 func findingsOn(r *model.Report) []string {
 	var out []string
 	for i := range r.Findings {
@@ -254,7 +255,7 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// TestTargetCountsEveryRequest: what the target makes of a client's requests adds up.
+// TestTargetCountsEveryRequest: the counts of a client's fates add up to its requests.
 func TestTargetCountsEveryRequest(t *testing.T) {
 	r := builderOf(Options{Target: kafka4()}, targetCalls()...).Report()
 	total := uint64(0)
@@ -270,7 +271,7 @@ func TestTargetCountsEveryRequest(t *testing.T) {
 	}
 }
 
-// TestWithoutATargetNothingIsSaidOfOne: outputs are what they were.
+// TestWithoutATargetNothingIsSaidOfOne: outputs do not change.
 func TestWithoutATargetNothingIsSaidOfOne(t *testing.T) {
 	r := builderOf(Options{}, targetCalls()...).Report()
 	if r.Target != nil || len(findingsOn(r)) > 0 {
@@ -291,7 +292,7 @@ func TestWithoutATargetNothingIsSaidOfOne(t *testing.T) {
 	}
 }
 
-// TestTargetIsBounded: clients and versions beyond the limits are counted, not kept.
+// TestTargetIsBounded: clients and versions beyond the limits are only counted.
 func TestTargetIsBounded(t *testing.T) {
 	b := NewBuilder(Options{Target: kafka4()})
 	for i := range maxTargetClients + 10 {
@@ -319,7 +320,8 @@ func TestTargetIsBounded(t *testing.T) {
 	}
 }
 
-// TestFineClientsFoldBeforeOthers: a flood of clients takes the rows of fine ones, and new ones are always listed.
+// TestFineClientsFoldBeforeOthers: many new clients replace fine ones, and new ones are always
+// listed.
 func TestFineClientsFoldBeforeOthers(t *testing.T) {
 	check := newTargetCheck(kafka4(), nil)
 	breaking := func(i int) *decode.Exchange {
@@ -346,7 +348,8 @@ func TestFineClientsFoldBeforeOthers(t *testing.T) {
 	}
 }
 
-// TestConnectionsOfClients: each counts once for each client, whatever the order, and is dropped at its end.
+// TestConnectionsOfClients: each connection counts once for each client in any order, and is
+// dropped at its end.
 func TestConnectionsOfClients(t *testing.T) {
 	check := newTargetCheck(kafka4(), nil)
 	for i := range 4 {
@@ -377,7 +380,7 @@ func TestConnectionsOfClients(t *testing.T) {
 	}
 }
 
-// TestTargetAllocatesNothing in the steady state.
+// TestTargetAllocatesNothing: this holds in the steady state.
 func TestTargetAllocatesNothing(t *testing.T) {
 	b := NewBuilder(Options{Target: kafka4()})
 	calls := []*decode.Exchange{
@@ -394,7 +397,7 @@ func TestTargetAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkTarget is what --target costs for each request.
+// BenchmarkTarget measures the cost of --target for each request.
 func BenchmarkTarget(b *testing.B) {
 	check := newTargetCheck(kafka4(), nil)
 	x := exchangeOf(1, 0, 1, 10, asked)
@@ -404,7 +407,8 @@ func BenchmarkTarget(b *testing.B) {
 	}
 }
 
-// TestTargetNamesEveryClient: many services on one library are many rows, and those that break come before a limit.
+// TestTargetNamesEveryClient: many services with one library are many rows. At a limit, those that
+// break stay.
 func TestTargetNamesEveryClient(t *testing.T) {
 	c := newTargetCheck(kafka4(), nil)
 	for i := range maxTargetClients + 100 {
@@ -430,7 +434,8 @@ func TestTargetNamesEveryClient(t *testing.T) {
 	}
 }
 
-// TestTargetJoinsOneProgram: a client that announces itself on some connections only is one row.
+// TestTargetJoinsOneProgram: a client that announces its software on only some connections is one
+// row.
 func TestTargetJoinsOneProgram(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -16,7 +16,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// textOf is the text of a report.
 func textOf(t *testing.T, r *model.Report, opt write.TextOptions) string {
 	t.Helper()
 	var out bytes.Buffer

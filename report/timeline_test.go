@@ -59,8 +59,8 @@ func TestTimelineKeepsConnectionsWithFindings(t *testing.T) {
 	}
 }
 
-// TestABusyLaneIsMergedNotCut: of a connection with many requests, all are counted
-// from the first to the last, and those of a finding stay apart.
+// TestABusyLaneIsMergedNotCut: all requests of a busy connection are counted, from the first to
+// the last. Those with a finding are not merged with others.
 func TestABusyLaneIsMergedNotCut(t *testing.T) {
 	const n = 20_000
 	b := NewBuilder(Options{})
