@@ -288,7 +288,7 @@ type clientRecord struct {
 	owners     owners
 	// served are the brokers that answered its work, not only prefaceKeys.
 	served members[served]
-	// usages are the API versions used; last is the one met last.
+	// usages are the used API versions. last is the one that was found last.
 	usages map[usageKey]*usage
 	last   *usage
 }

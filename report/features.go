@@ -8,8 +8,8 @@ type feature struct {
 	instead string
 }
 
-// Features by API. Sources: the KIPs, and Feature, GroupVersion, ShareVersion, StreamsVersion, TransactionVersion
-// and KRaftVersion of Apache Kafka (org.apache.kafka.server.common).
+// Features by API. Sources: the KIPs, and Feature, GroupVersion, ShareVersion, StreamsVersion,
+// TransactionVersion and KRaftVersion of Apache Kafka (org.apache.kafka.server.common).
 var (
 	groupFeature       = feature{"group.version", 1, "Or set group.protocol=classic in the client (KIP-848)."}
 	shareFeature       = feature{"share.version", 1, "Or use a consumer group in place of the share group (KIP-932)."}
@@ -23,8 +23,8 @@ var (
 		88: streamsFeature, 89: streamsFeature,
 		80: quorumFeature, 81: quorumFeature, 82: quorumFeature,
 	}
-	// transactionVersions are the lowest versions of an API that need transactionFeature: Produce, EndTxn,
-	// TxnOffsetCommit.
+	// transactionVersions are the lowest versions of an API that need transactionFeature: Produce,
+	// EndTxn, TxnOffsetCommit.
 	transactionVersions = map[int16]int16{0: 12, 26: 5, 28: 5}
 )
 

@@ -8,58 +8,60 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// Rule is a kind of finding: what it is called, what it means, and when it
-// fires. Codes are never renumbered and never used again.
+// Rule is a kind of finding: its name, its meaning, and when it fires. Codes are never renumbered
+// and never reused.
 type Rule struct {
-	// Code is "KV" and four digits, Title a word or two in lower case.
+	// Code is "KV" and four digits. Title is a word or two in lower case.
 	Code, Title string
 	Severity    model.Severity
 	// Summary says in one line when it fires.
 	Summary string
-	// Documentation is what explain prints, each a paragraph in plain text.
+	// Documentation is the text of explain. Each part is a paragraph in plain text.
 	Documentation model.Documentation
 
-	// severity is the severity by what is known of a finding; nil where Severity always holds.
+	// severity returns the severity by the facts about a finding; nil if Severity always holds.
 	severity func(g *group, at addressFacts) model.Severity
-	// groups says what findings about suspects have in common.
+	// groups says which properties findings about suspects share.
 	groups grouping
-	// explains: the finding blames someone, and so says what else was ruled out. own is the cause that the
-	// finding itself names, which is not among them; empty where there is none.
+	// explains: the finding blames someone, so it says which other causes are ruled out. own is
+	// the cause that the finding itself names; it is not one of the others. It is empty for none.
 	explains bool
 	own      string
 
-	// One of the following decides; the others are nil, except suspect. detail separates findings of
-	// one rule that are otherwise equal. It is mostly empty.
+	// One of the following decides. The others are nil, except suspect. detail distinguishes
+	// findings of one rule that are otherwise equal. It is mostly empty.
 
-	// exchange looks at a settled exchange.
+	// exchange checks a finished exchange.
 	exchange func(x *decode.Exchange) (detail string, fires bool)
-	// suspect looks at a request that was not served, and at what history decided about it.
+	// suspect checks a request that was not served, and the ruling of history about it.
 	suspect func(k *history.Suspect, r *history.Ruling) (detail string, fires bool)
-	// departure looks at a connection that came to nothing, when all is known.
+	// departure checks a connection on which the client did not start its work, when the input is
+	// known.
 	departure func(d *departure, f *findings) (detail string, fires bool)
-	// onSight: exchange decides by the verdict alone, before the outcome is known.
+	// onSight: exchange decides by the verdict only, before the outcome is known.
 	onSight bool
-	// connection looks at a connection that is over.
+	// connection checks a connection that is over.
 	connection func(c *decode.Connection, p past) (detail string, fires bool)
-	// target: it is about Options.Target, and targetCheck decides.
+	// target: the rule is about Options.Target, and targetCheck decides.
 	target bool
-	// sealed: it is about requests inside TLS that stayed closed, and sealed.Book decides.
+	// sealed: the rule is about requests inside TLS that was not decrypted, and sealed.Book
+	// decides.
 	sealed bool
-	// change looks at two ApiVersions answers in succession from one address.
+	// change checks two consecutive ApiVersions answers of one address.
 	change func(before, after *decode.Ranges) bool
 
-	// replacedBy returns the rule that the whole input supports instead of this one, nil for this
-	// one. drop: another finding reports the same, or the rest of the input withdraws it. Most
-	// rules have none.
+	// replacedBy returns the rule that the whole input supports instead of this one; nil for this
+	// one. drop: another finding reports the same, or the rest of the input withdraws it. It is
+	// nil for most rules.
 	replacedBy func(g *group, at addressFacts) (instead *Rule, drop bool)
-	// message, why and advice are the texts of the finding; none holds an
-	// address, a client id or a host name.
+	// message, why and advice return the texts of the finding. They contain no address, client id
+	// or host name.
 	message, why, advice func(s *subject) string
-	// commands are commands that help; nil for most.
+	// commands returns commands that help; nil for most.
 	commands func(s *subject) []model.Command
 }
 
-// grouping says what the findings of a rule about suspects have in common.
+// grouping says which properties the findings of a rule about suspects share.
 type grouping uint8
 
 const (
@@ -67,52 +69,53 @@ const (
 	_ grouping = iota
 	// byClient: broker and client.
 	byClient
-	// byBroker: broker alone.
+	// byBroker: broker only.
 	byBroker
 )
 
-// subject is what a rule's texts are made from.
+// subject is the input of a rule's texts.
 type subject struct {
 	*group
-	// tables are the different ranges that the broker advertised, in order of appearance.
+	// tables are the different range tables that the broker advertised, in order of appearance.
 	tables []*decode.Ranges
-	// clear: the broker's address answered Kafka in the clear. answers: it answered anything that Kafka
-	// clients asked. restarted: it was restarted between the tables.
+	// clear: the broker's address answered Kafka in plaintext. answers: it answered at least one
+	// other Kafka request. restarted: it restarted between the tables.
 	clear, answers, restarted bool
-	// isOpen: other causes are not ruled out, mayLackSASL: authentication is not.
+	// isOpen: other causes are not ruled out. mayLackSASL: authentication is not ruled out.
 	isOpen, mayLackSASL bool
-	// target is what requests were compared with in addition to what was advertised, nil for none.
+	// target is the release with which requests were also compared; nil for none.
 	target *decode.Reference
 }
 
-// past is what the input had shown when a connection was over.
+// past is what the input had shown when a connection ended.
 type past struct {
 	// early: a request was sent on it before the ApiVersions response arrived.
 	early bool
 }
 
-// addressFacts is what was spoken at a broker's address, all input considered.
+// addressFacts describes the protocols at a broker's address in the whole input.
 type addressFacts struct {
-	// clear: Kafka in the clear was answered.
+	// clear: Kafka in plaintext was answered.
 	clear bool
-	// tls: a TLS handshake came to its end.
+	// tls: a TLS handshake completed.
 	tls bool
-	// inside: requests were seen inside TLS, so that one without a range need not have been sent in the clear.
+	// inside: requests were decrypted, so one without a range may have been inside TLS.
 	inside bool
-	// confused: Kafka in the clear was answered with TLS.
+	// confused: Kafka in plaintext was answered with TLS.
 	confused bool
 	// failed counts the TLS handshakes that failed.
 	failed uint64
-	// gotThrough reports whether one of the clients of the finding came through a TLS handshake there, or was
-	// answered in the clear.
+	// gotThrough reports whether a client of the finding completed a TLS handshake there, or got a
+	// plaintext answer.
 	gotThrough func(g *group) bool
-	// restarted reports whether the broker was restarted between its tables, each time that they changed.
+	// restarted reports whether the broker restarted at each change of its tables.
 	restarted func() bool
 	// served reports whether the client of the finding was served there, on other connections.
 	served func() bool
-	// refusal is what the shape of encrypted connections shows of the requests of the finding (KV2020).
+	// refusal returns what the shape of encrypted connections shows about the requests of the
+	// finding (KV2020).
 	refusal func() (sealed.Refusal, bool)
-	// onTarget is what the release named with --target makes of the requests of the finding.
+	// onTarget returns the fate of the requests of the finding on the release named with --target.
 	onTarget func(g *group) fate
 }
 
@@ -138,10 +141,10 @@ func Rules() []model.Rule {
 	return out
 }
 
-// IsCode reports whether there is a rule of that code.
+// IsCode reports whether a rule has that code.
 func IsCode(code string) bool { return ruleIndex(code) >= 0 }
 
-// ruleIndex is the index of a rule in rules by its code, -1 for none.
+// ruleIndex returns the index in rules of the rule with that code; -1 for none.
 func ruleIndex(code string) int {
 	for i := range rules {
 		if rules[i].Code == code {
@@ -151,10 +154,10 @@ func ruleIndex(code string) int {
 	return -1
 }
 
-// spokeTLS reports whether a TLS handshake came to its end on c.
+// spokeTLS reports whether a TLS handshake completed on c.
 func spokeTLS(c *decode.Connection) bool { return c.TLS != nil && c.TLS.Established }
 
-// ended reports whether the end of c was seen.
+// ended reports whether the end of c was captured.
 func ended(c *decode.Connection) bool {
 	return c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// The rules about answers that say what is wrong.
+// The rules about answers that contain an error.
 
 // Error codes of answers (Apache Kafka, org.apache.kafka.common.protocol.Errors).
 const (
@@ -20,7 +20,7 @@ const (
 	errForMessageFormat = 43
 )
 
-// softwarePattern is what KIP-511 allows as a client's software name and version.
+// softwarePattern matches the software names and versions that KIP-511 allows.
 var softwarePattern = regexp.MustCompile(`^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$`)
 
 var clientNameRule = Rule{
@@ -107,7 +107,7 @@ var messageFormatRule = Rule{
 	},
 }
 
-// foreign says what the broker's side of c speaks where a client spoke Kafka to it.
+// foreign names the protocol of the broker's side of c, if it is not Kafka and the client's is.
 func foreign(c *decode.Connection) (string, bool) {
 	if c.Odd().Spoke == "" || c.Odd().Spoke == reassembly.SpokeTLS || c.Protocol == reassembly.TLS || !spokeKafka(c) {
 		return "", false
@@ -136,7 +136,7 @@ func spokeKafka(c *decode.Connection) bool {
 	return size > 0 && decode.LooksLikeRequest(size, head[:min(int64(len(head)), size)]) >= reassembly.Likely
 }
 
-// greetingText is a greeting without line ends, and with everything escaped that is no printable ASCII.
+// greetingText returns a greeting without line ends. All bytes except printable ASCII are escaped.
 func greetingText(b []byte) string {
 	text := strconv.QuoteToASCII(strings.TrimRight(string(b), "\r\n"))
 	return text[1 : len(text)-1]

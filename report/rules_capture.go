@@ -32,8 +32,8 @@ var bytesMissingRule = Rule{
 	},
 }
 
-// droppedDetail sets the packets that the capturing side dropped apart from the bytes
-// that connections lack.
+// droppedDetail distinguishes packets that the capturing system dropped from bytes that
+// connections lack.
 const droppedDetail = "dropped"
 
 var midstreamRule = Rule{
@@ -55,7 +55,7 @@ var midstreamRule = Rule{
 	},
 }
 
-// isKafkaOrTLS reports whether c may matter here: other protocols do not.
+// isKafkaOrTLS reports whether c can be a Kafka connection.
 func isKafkaOrTLS(c *decode.Connection) bool {
 	return c.Protocol == reassembly.Kafka || c.Protocol == reassembly.TLS
 }

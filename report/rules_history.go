@@ -11,7 +11,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// The rules about requests that were not served although no version is at fault, or not the client's.
+// The rules about requests that were not served, although neither the version nor the client is at
+// fault.
 
 var droppedRule = Rule{
 	Code: "KV2009", Title: "dropped-in-range", Severity: model.Warning,
@@ -217,7 +218,7 @@ var cutOffRule = Rule{
 	},
 }
 
-// cutInside is the detail of findings where the broker had not the whole request.
+// cutInside is the detail of findings in which the broker did not have the complete request.
 const cutInside = "inside"
 
 var fallbackRule = Rule{
@@ -283,21 +284,22 @@ var apiMissingRule = Rule{
 	},
 }
 
-// closedOnNewApiVersions reports whether nothing was tried but versions of ApiVersions that a broker or proxy
-// may be too old for, and the connections were closed or reset.
+// closedOnNewApiVersions reports whether the client sent only versions of ApiVersions for which a
+// broker or proxy may be too old, and the connections were closed or reset.
 func (s *subject) closedOnNewApiVersions() bool {
 	return s.ends() == "were closed" && !slices.ContainsFunc(s.tried.list, func(v usageKey) bool {
 		return v.api != apiVersionsKey || v.version < 3 // older brokers answer these
 	})
 }
 
-// clock is a time of day in UTC.
+// clock formats a time of day in UTC.
 func clock(t int64) string { return time.Unix(0, t).UTC().Format("15:04:05.000") + " UTC" }
 
-// bytesText is a size in bytes, in full.
+// bytesText formats a size in bytes without a larger unit.
 func bytesText(n int64) string { return words.Plural(uint64(max(n, 0)), "byte") }
 
-// period is how long the broker was away at least, as far as it was asked. Below a second it is not worth a word.
+// period says for how long the broker was away at least, as far as requests show it. It is empty
+// below a second.
 func (s *subject) period() string {
 	if d := time.Duration(s.last.Time - s.from.Time); d >= time.Second {
 		return ", for at least " + words.Humane(d)
@@ -305,7 +307,7 @@ func (s *subject) period() string {
 	return ""
 }
 
-// is is "is", or "looks like" where something else can explain the finding.
+// is returns "is", or "looks like" if something else can explain the finding.
 func (s *subject) is() string {
 	if s.isOpen || s.unsure > 0 {
 		return "looks like"

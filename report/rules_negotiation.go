@@ -8,8 +8,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// unlessTLS is the replacedBy of requests in the clear that were refused: where the
-// address speaks TLS and never Kafka in the clear, that is the cause.
+// unlessTLS is the replacedBy of rules about refused plaintext requests. If the address uses TLS
+// and never plaintext Kafka, TLS is the cause.
 func unlessTLS(_ *group, at addressFacts) (instead *Rule, drop bool) {
 	switch {
 	case at.clear || at.inside || !at.tls && !at.confused:
@@ -20,18 +20,19 @@ func unlessTLS(_ *group, at addressFacts) (instead *Rule, drop bool) {
 	return &tlsConfusionRule, false
 }
 
-// inVain is the detail of findings where the broker refused ApiVersions with error 35, and the client did
-// not ask in a lower version.
+// inVain is the detail of findings in which the broker refused ApiVersions with error 35, and the
+// client did not retry with a lower version.
 const inVain = "in vain"
 
 // javaClient is the software name of kafka-clients.
 const javaClient = "apache-kafka-java"
 
-// isInTheClear reports whether the address answers others in the clear, and nothing points to SASL, so that no
-// security setting explains a refusal.
+// isInTheClear reports whether the address answers others in plaintext and nothing indicates SASL.
+// No security setting then explains a refusal.
 func (s *subject) isInTheClear() bool { return s.clear && s.answers && !s.mayLackSASL }
 
-// takenBefore is the detail of findings where the address answered the version in an earlier life.
+// takenBefore is the detail of findings in which the address answered the version in an earlier
+// life.
 const takenBefore = "taken before"
 
 var unnegotiatedRule = Rule{

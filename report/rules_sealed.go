@@ -44,17 +44,19 @@ var sealedRule = Rule{
 	},
 }
 
-// conclusion is what is concluded of requests inside TLS.
+// conclusion is the inference about requests inside TLS.
 type conclusion struct {
 	refusal sealed.Refusal
-	// answer is the broker's ApiVersions answer, nil where unknown, library the client's TLS library.
+	// answer is the broker's ApiVersions answer; nil if unknown. library is the client's TLS
+	// library.
 	answer  *sealed.Answer
 	library sealed.Library
-	// issue is the id of the known issue that fits, fit says why; empty for none.
+	// issue is the id of the matching known issue. fit says why it matches. Both are empty for
+	// none.
 	issue, fit string
 }
 
-// sizeText is the size of the refused requests: "92 bytes", "80 to 95 bytes" with CBC.
+// sizeText formats the size of the refused requests: "92 bytes", or "80 to 95 bytes" with CBC.
 func sizeText(r *sealed.Refusal) string {
 	if r.Slack > 0 {
 		return fmt.Sprintf("%d to %d bytes", r.Size-r.Slack, r.Size)
@@ -62,7 +64,7 @@ func sizeText(r *sealed.Refusal) string {
 	return words.Plural(uint64(r.Size), "byte")
 }
 
-// sealedWhy says what the finding rests on, and what fits.
+// sealedWhy describes the evidence of the finding and the matching known issue.
 func sealedWhy(s *subject) string {
 	r := &s.inside.refusal
 	parts := []string{fmt.Sprintf("TLS worked, and the broker had answered %s on these connections before.", servedText(r))}
@@ -84,7 +86,7 @@ func sealedWhy(s *subject) string {
 	return strings.Join(parts, " ")
 }
 
-// servedText is how many requests were answered behind ApiVersions and authentication.
+// servedText says how many requests were answered after ApiVersions and authentication.
 func servedText(r *sealed.Refusal) string {
 	switch {
 	case r.ServedMost == 0:
@@ -95,7 +97,7 @@ func servedText(r *sealed.Refusal) string {
 	return fmt.Sprintf("%d to %s", r.ServedLeast, words.Plural(uint64(r.ServedMost), "request"))
 }
 
-// libraryText names a TLS library and what uses it.
+// libraryText names a TLS library and the clients that use it.
 func libraryText(l sealed.Library) string {
 	switch l {
 	case sealed.Java:
@@ -110,7 +112,7 @@ func libraryText(l sealed.Library) string {
 	return "an unknown TLS library"
 }
 
-// inferredRelease is a release by the size of an ApiVersions answer: "Kafka 1.1 to 2.1 by the
+// inferredRelease names a release by the size of its ApiVersions answer: "Kafka 1.1 to 2.1 by the
 // size of its ApiVersions answer (43 APIs)".
 func inferredRelease(a *sealed.Answer) string {
 	text := "Kafka " + decode.Alternatives(a.Releases) + " by the size of its ApiVersions answer"
@@ -120,7 +122,7 @@ func inferredRelease(a *sealed.Answer) string {
 	return text
 }
 
-// closing notes a request inside TLS on which the broker closed. The rule decides later.
+// closing records a request inside TLS after which the broker closed. The rule decides later.
 func (f *findings) closing(c *decode.Connection, q *sealed.Request) {
 	key := findingKey{rule: sealedIndex, detail: strconv.Itoa(q.Size), broker: endpoint{c.Domain, c.Broker}}
 	g := f.find(key)
@@ -130,12 +132,12 @@ func (f *findings) closing(c *decode.Connection, q *sealed.Request) {
 	}
 }
 
-// The indexes of rules that something else than the exchange decides.
+// The indexes of rules that are not decided by an exchange.
 var sealedIndex, targetIndex int
 
 func init() { sealedIndex, targetIndex = ruleIndex(sealedRule.Code), ruleIndex(breaksRule.Code) }
 
-// refusal is what the book concludes of a group of sealedRule.
+// refusal returns the result of the book for a group of sealedRule.
 func (f *findings) refusal(g *group) (sealed.Refusal, bool) {
 	size, err := strconv.Atoi(g.key.detail)
 	if err != nil {
@@ -144,7 +146,7 @@ func (f *findings) refusal(g *group) (sealed.Refusal, bool) {
 	return f.sealed.Refusal(sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}, size)
 }
 
-// concluded is g, or for a group of sealedRule a copy with what the book concludes.
+// concluded returns g, or for a group of sealedRule a copy with the result of the book.
 func (f *findings) concluded(g *group) *group {
 	if g.key.rule != sealedIndex {
 		return g
@@ -196,7 +198,7 @@ func (f *findings) concluded(g *group) *group {
 	return c
 }
 
-// inferred is the JSON form of what a finding of sealedRule rests on.
+// inferred returns the JSON form of the evidence of sealedRule.
 func (g *group) inferred() *model.Inferred {
 	r := &g.inside.refusal
 	in := &model.Inferred{
@@ -212,7 +214,7 @@ func (g *group) inferred() *model.Inferred {
 	return in
 }
 
-// libraryName is the name of a TLS library in JSON, empty for an unknown one.
+// libraryName returns the name of a TLS library in JSON; empty if unknown.
 func libraryName(l sealed.Library) string {
 	if l == sealed.UnknownLibrary {
 		return ""
@@ -220,7 +222,7 @@ func libraryName(l sealed.Library) string {
 	return l.String()
 }
 
-// inferredBrokers are the brokers of which only the shape of encrypted connections is known.
+// inferredBrokers returns the brokers that are known only from the shape of encrypted connections.
 func (f *findings) inferredBrokers() []model.Broker {
 	var out []model.Broker
 	for _, k := range f.sealed.Brokers() {
@@ -246,7 +248,7 @@ func (f *findings) inferredBrokers() []model.Broker {
 	return out
 }
 
-// inferredClients are the clients of which only the shape of encrypted connections is known.
+// inferredClients returns the clients that are known only from the shape of encrypted connections.
 func (f *findings) inferredClients() []model.Client {
 	var out []model.Client
 	for _, k := range f.sealed.Clients() {
@@ -270,7 +272,7 @@ func (f *findings) inferredClients() []model.Client {
 	return out
 }
 
-// inferredClient says what is inferred of a client.
+// inferredClient describes what is inferred about a client.
 func inferredClient(k *sealed.Client) string {
 	var parts []string
 	if k.Library != sealed.UnknownLibrary {

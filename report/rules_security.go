@@ -15,16 +15,18 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// closedAgain is how often a listener must close on a ClientHello without a byte to look like one in the
-// clear: a broker reads the beginning of a ClientHello as a size above its limit, and closes each time.
+// closedAgain is how often a listener must close on a ClientHello without sending a byte, to look
+// like a plaintext listener. A broker reads the beginning of a ClientHello as a size above its
+// limit, and closes each time.
 const closedAgain = 3
 
-// closedAtOnce is how soon a listener in the clear closes on a ClientHello at the latest: it does within
-// milliseconds. A proxy without a backend tries to reach one first (HAProxy: three times, a second apart).
+// closedAtOnce is the longest time in which a plaintext listener closes on a ClientHello. It does
+// so within milliseconds. A proxy without a backend first tries to reach one (HAProxy: three
+// times, a second apart).
 const closedAtOnce = time.Second
 
-// isMute reports whether the other side sent no byte upon a ClientHello, and does not look like a listener in the
-// clear either.
+// isMute reports whether the other side sent no byte after a ClientHello, and does not look like a
+// plaintext listener.
 func isMute(c *decode.Connection) bool {
 	if c.Bytes[reassembly.ToClient] > 0 || c.TLS == nil || !c.TLS.HasClientRandom {
 		return false
@@ -36,8 +38,8 @@ func isMute(c *decode.Connection) bool {
 const (
 	clearToTLS = "clear-to-tls"
 	tlsToClear = "tls-to-clear"
-	// tlsClosed: the broker closed on a ClientHello without a byte; that is
-	// confusion only at an address that speaks Kafka in the clear.
+	// tlsClosed: the broker closed on a ClientHello without sending a byte. That is confusion only
+	// at an address with plaintext Kafka.
 	tlsClosed = "tls-closed"
 )
 
@@ -95,7 +97,7 @@ var tlsConfusionRule = Rule{
 	},
 }
 
-// The keys of the APIs that authenticate.
+// The keys of the APIs for authentication.
 const (
 	saslHandshakeKey    = 17
 	saslAuthenticateKey = 36
@@ -104,9 +106,10 @@ const (
 // maxMechanisms bounds the SASL mechanisms that a message lists; Kafka has five.
 const maxMechanisms = 8
 
-// The details of authenticationRule where there is no error code: closedInside, the broker closed on a
-// SaslAuthenticate; closedOnTokens, the same where the tokens have no header; leftAfterHandshake and
-// leftAfterChallenge, the client closed after an answered SaslHandshake, or after the broker's first token.
+// The details of authenticationRule without an error code. closedInside: the broker closed on a
+// SaslAuthenticate. closedOnTokens: the same for tokens without a header. leftAfterHandshake and
+// leftAfterChallenge: the client closed after an answered SaslHandshake, or after the broker's
+// first token.
 const (
 	closedInside       = "closed"
 	closedOnTokens     = "closed on tokens"
@@ -114,8 +117,8 @@ const (
 	leftAfterChallenge = "left after a challenge"
 )
 
-// saslErrors names the error codes of SaslHandshake and SaslAuthenticate
-// (Apache Kafka, org.apache.kafka.common.protocol.Errors).
+// saslErrors maps the error codes of SaslHandshake and SaslAuthenticate to names (Apache Kafka,
+// org.apache.kafka.common.protocol.Errors).
 var saslErrors = map[int16]string{
 	33: "UNSUPPORTED_SASL_MECHANISM",
 	34: "ILLEGAL_SASL_STATE",
@@ -202,8 +205,8 @@ var authenticationRule = Rule{
 	},
 }
 
-// saslRefusal says with which error, and for a handshake, which mechanism was
-// asked for and which ones are enabled.
+// saslRefusal names the error. For a handshake it also names the requested mechanism and the
+// enabled ones.
 func saslRefusal(x *decode.Exchange) string {
 	name, known := saslErrors[x.ErrorCode]
 	if !known {
@@ -262,7 +265,7 @@ var encryptedRule = Rule{
 	},
 }
 
-// encryptedAdvice says what helps against a reason.
+// encryptedAdvice returns the advice for a reason.
 func encryptedAdvice(reason string) string {
 	switch {
 	case strings.HasPrefix(reason, "cipher suite") && strings.HasSuffix(reason, "is not supported"):
@@ -282,19 +285,19 @@ func encryptedAdvice(reason string) string {
 	return keyLogAdvice
 }
 
-// keyLogAdvice is the advice where a key log helps.
+// keyLogAdvice is the advice if a key log helps.
 const keyLogAdvice = "Give the client's or the broker's TLS key log with --tls-keylog FILE. It has to be written while the connections are set up."
 
-// otherKeyLogAdvice is the advice where the key log is that of other connections.
+// otherKeyLogAdvice is the advice if the key log is from other connections.
 const otherKeyLogAdvice = "The key log given is from another time or another program. Give the one that this client or its broker wrote while these connections were set up."
 
-// noByte is the detail of handshakes to which nothing was answered.
+// noByte is the detail of handshakes without any answer.
 const noByte = "no byte came from the other side"
 
 var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,
 	severity: func(g *group, at addressFacts) model.Severity {
-		// HTTPS has a port that brokers seldom use, and failed handshakes of its own.
+		// Brokers seldom use the port of HTTPS, which has failed handshakes of its own.
 		const https = 443
 		again := at.failed > 1 || strings.HasPrefix(g.key.detail, alertPrefix)
 		if at.gotThrough(g) || !again || g.key.broker.addr.Port() == https {
@@ -354,18 +357,18 @@ var handshakeFailedRule = Rule{
 	},
 }
 
-// recordNumber is the number of a record in a reason.
+// recordNumber matches the number of a record in a reason.
 var recordNumber = regexp.MustCompile(`\brecord [0-9]+\b`)
 
-// commonReason is the reason why a session stayed closed, without what sets it
-// apart from others: its client random (which rows have), the number of a record.
+// commonReason returns the reason why a session was not decrypted, without its client random
+// (which rows have) and record numbers. Sessions with one cause then have equal reasons.
 func commonReason(t *tlsrecord.Info) string {
 	random := hex.EncodeToString(t.ClientRandom[:clientRandomShown])
 	reason := strings.Replace(t.Reason, "client random "+random+"...", "it", 1)
 	return recordNumber.ReplaceAllString(reason, "a record")
 }
 
-// isEncrypted reports whether c holds TLS that stayed closed, in whole or in part.
+// isEncrypted reports whether c has TLS that was not decrypted completely.
 func isEncrypted(c *decode.Connection) bool {
 	if c.Confusion != reassembly.NoConfusion || handshakeFailed(c) {
 		return false

@@ -7,13 +7,14 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// breaksRule is KV4001 where it is certain; likelyBreaksRule is what it becomes where it is not.
+// breaksRule is KV4001 if the refusal is certain. likelyBreaksRule replaces it if it is only
+// likely.
 var (
 	breaksRule       = breaksOnTarget(model.Error, breaksForCertain)
 	likelyBreaksRule = breaksOnTarget(model.Warning, nil)
 )
 
-// breaksForCertain is the replacedBy of breaksRule: the whole input can show that the client only
+// breaksForCertain is the replacedBy of breaksRule. The whole input can show that the client only
 // likely breaks, or not at all.
 func breaksForCertain(g *group, at addressFacts) (instead *Rule, drop bool) {
 	switch f := at.onTarget(g); {
@@ -61,7 +62,7 @@ func breaksOnTarget(s model.Severity, replacedBy func(g *group, at addressFacts)
 	}
 }
 
-// takes says what the target accepts of the API.
+// takes says which versions of the API the target accepts.
 func (s *subject) takes() string {
 	t := rangeOn(s.target, s.key.api)
 	switch {
@@ -75,7 +76,7 @@ func (s *subject) takes() string {
 	return "accepts " + t.Text()
 }
 
-// whyOnTarget says how it is known.
+// whyOnTarget says why the target refuses the request.
 func whyOnTarget(s *subject) string {
 	t := rangeOn(s.target, s.key.api)
 	api, target := apiName(s.key.api), s.target.Label()

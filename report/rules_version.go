@@ -8,11 +8,11 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// apiVersionsKey is the key of ApiVersions, which negotiates and is itself
-// exempt from negotiation (KIP-35, KIP-511).
+// apiVersionsKey is the key of ApiVersions. It negotiates versions, and is itself exempt from
+// negotiation (KIP-35, KIP-511).
 const apiVersionsKey = 18
 
-// outsideBy is the suspect of rules about requests outside of a borrowed range.
+// outsideBy returns the suspect function of a rule about requests outside a borrowed range.
 func outsideBy(verdict decode.Verdict) func(*history.Suspect, *history.Ruling) (string, bool) {
 	return func(k *history.Suspect, r *history.Ruling) (string, bool) {
 		return "", r.Cause == history.Outside && k.Exchange.Verdict == verdict
@@ -170,8 +170,8 @@ var unsupportedAnswerRule = Rule{
 	},
 }
 
-// phantomMin is the lowest version of an API that a broker really takes, where
-// its ranges say more (decode.Ranges.PhantomMin).
+// phantomMin returns the lowest version of an API that a broker really accepts, if its ranges have
+// lower ones (decode.Ranges.PhantomMin).
 func phantomMin(key int16, ranges *decode.Ranges) (lowest int16, ok bool) {
 	if ranges == nil {
 		return 0, false
@@ -179,8 +179,7 @@ func phantomMin(key int16, ranges *decode.Ranges) (lowest int16, ok bool) {
 	return ranges.PhantomMin(key)
 }
 
-// isPhantom reports whether x lies in the part of the advertised range that is
-// known to be refused.
+// isPhantom reports whether x is in the part of the advertised range that is known to be refused.
 func isPhantom(x *decode.Exchange) bool {
 	if x.Verdict != decode.OK {
 		return false

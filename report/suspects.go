@@ -12,18 +12,18 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// What cannot be decided before the input is over: requests that were not served, and connections that
-// came to nothing. They are kept until a report, or the news, asks for groups.
+// Suspects are requests that were not served. Suspects and departures cannot be decided before the
+// end of the input. They are kept until a report, or the news, needs groups.
 
 func (f *findings) newID() evidence.ID {
 	f.numbered++
 	return f.numbered
 }
 
-// maxClaims bounds the ids of what is not decided: 4,096 of some 150 bytes.
+// maxClaims bounds the ids of suspects and departures: 4,096 of some 150 bytes.
 const maxClaims = 4096
 
-// claimKey is what suspects have in common that share an id.
+// claimKey returns the key of the id that equal suspects share.
 func (f *findings) claimKey(x *decode.Exchange) findingKey {
 	return findingKey{
 		rule: undecided, broker: endpoint{x.Domain, x.Broker}, hasAPI: true, api: x.Key, version: x.Version,
@@ -40,7 +40,7 @@ func (f *findings) claim(x *decode.Exchange) {
 	}
 }
 
-// claimInstead keeps x with the requests that were refused before and that it takes the place of.
+// claimInstead keeps x with the refused requests that it replaces.
 func (f *findings) claimInstead(x *decode.Exchange) {
 	if f.evidence == nil {
 		return
@@ -52,7 +52,7 @@ func (f *findings) claimInstead(x *decode.Exchange) {
 	}
 }
 
-// claimID finds or creates the id of what is not decided; ok is false where there is no room.
+// claimID returns the id for a key. It creates it if necessary; ok is false at the limit.
 func (f *findings) claimID(key findingKey) (id evidence.ID, ok bool) {
 	if id, ok = f.claims[key]; ok {
 		return id, true
@@ -65,7 +65,7 @@ func (f *findings) claimID(key findingKey) (id evidence.ID, ok bool) {
 	return f.claims[key], true
 }
 
-// decidedEarly takes a suspect that could not wait for the end of the input.
+// decidedEarly adds a suspect that was decided before the end of the input, because of a limit.
 func (f *findings) decidedEarly(k *history.Suspect, r history.Ruling) {
 	if rule, key := ruleOfSuspect(k, &r); rule >= 0 {
 		g := f.find(key)
@@ -74,7 +74,8 @@ func (f *findings) decidedEarly(k *history.Suspect, r history.Ruling) {
 	}
 }
 
-// ruleOfSuspect is the rule that a decided suspect breaks, -1 for none, and the key of its group.
+// ruleOfSuspect returns the rule that a decided suspect breaks, -1 for none, and the key of its
+// group.
 func ruleOfSuspect(k *history.Suspect, r *history.Ruling) (int, findingKey) {
 	for i := range rules {
 		if rules[i].suspect == nil {
@@ -87,7 +88,7 @@ func ruleOfSuspect(k *history.Suspect, r *history.Ruling) (int, findingKey) {
 	return -1, findingKey{}
 }
 
-// suspectKey is what the findings of a rule about suspects have in common.
+// suspectKey returns the key of a rule's findings about a suspect.
 func suspectKey(rule int, detail string, k *history.Suspect, r *history.Ruling) findingKey {
 	key := exchangeKey(rule, detail, &k.Exchange)
 	if r.WithoutRange {
@@ -129,7 +130,7 @@ func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
 	g.addExchange(&x)
 }
 
-// addClaim lets a group share the id of its suspects.
+// addClaim adds to a group the id that its suspects share.
 func (f *findings) addClaim(g *group, k *history.Suspect) {
 	if f.evidence == nil {
 		return
@@ -139,7 +140,7 @@ func (f *findings) addClaim(g *group, k *history.Suspect) {
 	}
 }
 
-// share notes an occurrence whose packets were kept under an id that other findings may share.
+// share adds an occurrence whose packets were kept under an id that other findings may share.
 func (g *group) share(id evidence.ID, at capture.Position, stream uint32) {
 	if !slices.Contains(g.shared, id) {
 		g.shared = append(g.shared, id)
@@ -147,8 +148,8 @@ func (g *group) share(id evidence.ID, at capture.Position, stream uint32) {
 	g.places = append(g.places, evidence.Place{At: at, Stream: stream})
 }
 
-// current are all groups by what is known so far: those that were certain at once, and those of the
-// suspects and departures whose number isDue accepts.
+// current returns all groups by the input so far: those that were certain at once, and those of
+// the suspects and departures whose number isDue accepts.
 func (f *findings) current(isDue func(number uint64) bool) *collection {
 	c := &collection{groups: f.groups.clone(), own: map[*group]bool{}}
 	rulings := f.history.Decide()
@@ -171,14 +172,14 @@ func (f *findings) current(isDue func(number uint64) bool) *collection {
 	return c
 }
 
-// collection are groups in the making.
+// collection is a copy of the groups to which suspects and departures are added.
 type collection struct {
 	groups
-	// own are the groups that are no others' and can be changed.
+	// own are the groups that belong to the collection and can be changed.
 	own map[*group]bool
 }
 
-// find finds or creates a group that can be changed.
+// find returns a group that can be changed. It creates it if necessary.
 func (c *collection) find(key findingKey) *group {
 	g := c.all[key]
 	if g == nil {
@@ -192,7 +193,7 @@ func (c *collection) find(key findingKey) *group {
 	return g
 }
 
-// clone is a copy that shares nothing that adding to it changes.
+// clone returns a copy that shares no data that adding to it changes.
 func (g *group) clone() *group {
 	c := *g
 	c.first, c.ids = slices.Clone(g.first), slices.Clone(g.ids)
@@ -212,8 +213,8 @@ type who struct {
 	addr     netip.Addr
 }
 
-// identify makes one finding of those that differ only in that the client announced its software on some
-// connections and not on others: a client id at an address is one client.
+// identify merges findings of a client that announced its software on only some of its
+// connections. Equal client ids at one address are one client.
 func (c *collection) identify(announced map[who]decode.Software) {
 	for key, g := range maps.Clone(c.all) {
 		if !key.hasClientID || key.software.Name != "" || len(g.addresses.list) == 0 || g.count == 0 {
@@ -230,7 +231,7 @@ func (c *collection) identify(announced map[who]decode.Software) {
 	}
 }
 
-// merge adds what g holds of the same client.
+// merge adds the data of o, which is about the same client.
 func (g *group) merge(o *group) {
 	g.count += o.count
 	g.bytes, g.gaps, g.unsure = g.bytes+o.bytes, g.gaps+o.gaps, g.unsure+o.unsure
@@ -265,7 +266,7 @@ func (g *group) merge(o *group) {
 	}
 }
 
-// verdicts are the rules of all suspects by their place.
+// verdicts returns the rules of all suspects by position.
 func (f *findings) verdicts() map[suspectPlace]int {
 	out := map[suspectPlace]int{}
 	rulings := f.history.Decide()
@@ -297,7 +298,7 @@ func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.F
 	return out
 }
 
-// processes are those of the clients of the first occurrences.
+// processes returns the processes of the clients of the first occurrences.
 func (f *findings) processes(g *group) []model.Process {
 	if f.processAt == nil {
 		return nil
@@ -310,8 +311,8 @@ func (f *findings) processes(g *group) []model.Process {
 	return model.UnionProcesses(g.processes.list, nil)
 }
 
-// explain returns the other causes of a finding: of its first request, of a change of ranges, or of what was
-// answered on a connection.
+// explain returns the other possible causes of a finding: of its first request, of a change of
+// ranges, or of an answer on a connection.
 func (f *findings) explain(g *group, rule *Rule) []history.Explanation {
 	switch {
 	case g.sample != nil:
@@ -324,8 +325,8 @@ func (f *findings) explain(g *group, rule *Rule) []history.Explanation {
 	return history.AnsweredExplanations(g.first[0].at, g.bytes)
 }
 
-// explanations parts the other causes of a finding into those that are excluded and those that are not. The
-// finding's own is left out.
+// explanations divides the other causes of a finding into excluded ones and open ones. It omits
+// the finding's own cause.
 func explanations(all []history.Explanation, own string) (ruledOut, open []model.Explanation) {
 	ruledOut, open = []model.Explanation{}, []model.Explanation{}
 	for _, e := range all {
