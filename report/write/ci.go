@@ -53,7 +53,7 @@ func details(r *model.Report, f *model.Finding) string {
 }
 
 func checkedText(r *model.Report) string {
-	return fmt.Sprintf("%s checked, %s found", words.Plural(r.Summary.RequestsChecked, "request"), words.Plural(uint64(len(r.Findings)), "finding"))
+	return fmt.Sprintf("%s checked, %s", words.Plural(r.Summary.RequestsChecked, "request"), words.Plural(uint64(len(r.Findings)), "finding"))
 }
 
 // GitHub writes r as annotations of GitHub Actions, one line for each finding and for opt.Shortfall:
