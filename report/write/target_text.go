@@ -157,17 +157,14 @@ func targetUses(uses []model.TargetUse, certain bool, most int) string {
 			more++
 			continue
 		}
-		takes := "the target has no such API"
-		if u.Target != nil {
-			takes = "the target accepts " + u.Target.Text()
+		takes := "; the target has no such API"
+		switch {
+		case u.Target != nil:
+			takes = "; the target accepts " + u.Target.Text()
+		case u.Reason == model.ReasonMayBeUnlisted:
+			takes = ""
 		}
-		switch u.Reason {
-		case model.ReasonMayBeUnlisted:
-			takes = "the target may have this API without advertising it"
-		case model.ReasonNegotiationUnseen:
-			takes += ", and the capture does not show whether the client negotiates"
-		}
-		parts = append(parts, fmt.Sprintf("%s v%d (%s; %s)", u.Name, u.Version, words.Times(u.Requests), takes))
+		parts = append(parts, fmt.Sprintf("%s v%d (%s%s)", u.Name, u.Version, words.Times(u.Requests), takes))
 	}
 	if more > 0 {
 		parts = append(parts, words.Number(more)+" more")
@@ -239,14 +236,36 @@ func targetSays(c *model.TargetClient, most int) string {
 	case judged > 0:
 		parts = append(parts, words.Plural(judged, "request")+" accepted unchanged")
 	}
-	if n.Unclear > 0 {
-		text := words.Plural(n.Unclear, "request") + " of which nothing can be said"
-		if why := targetUses(c.UnclearAPIs, false, most); why != "" {
-			text += ": " + why
+	return strings.Join(append(parts, unclearTexts(c, most)...), "; ")
+}
+
+// unclearReasons are the words for the reasons why nothing can be said of a request.
+var unclearReasons = []struct{ reason, text string }{
+	{model.ReasonNegotiationUnseen, "the capture does not show whether the client negotiates"},
+	{model.ReasonMayBeUnlisted, "the target may have the API without advertising it"},
+}
+
+// unclearTexts say of which requests nothing can be said, and why.
+func unclearTexts(c *model.TargetClient, most int) (texts []string) {
+	const unclear = " of which nothing can be said"
+	rest := c.Counts.Unclear // reports of before have no reasons
+	for _, r := range unclearReasons {
+		var uses []model.TargetUse
+		n := uint64(0)
+		for _, u := range c.UnclearAPIs {
+			if u.Reason == r.reason {
+				uses, n = append(uses, u), n+u.Requests
+			}
 		}
-		parts = append(parts, text)
+		if n > 0 {
+			rest -= min(rest, n)
+			texts = append(texts, words.Plural(n, "request")+unclear+", because "+r.text+": "+targetUses(uses, false, most))
+		}
 	}
-	return strings.Join(parts, "; ")
+	if rest > 0 {
+		texts = append(texts, words.Plural(rest, "request")+unclear)
+	}
+	return texts
 }
 
 // target writes for each client whether it breaks on the target.

@@ -34,7 +34,7 @@ func TestTargetInWords(t *testing.T) {
 		"likely careful 1, client id orders-svc from 127.0.0.1: Fetch v18 (once; the target accepts v4 to v17), ListOffsets v0 (once; the target accepts v1 to v10), OffsetCommit v1 (once; the target accepts v2 to v9) and InitProducerId v1 (once; the target has no such API)",
 		"likely client id python from 10.0.0.10: OffsetCommit v1 (once; the target accepts v2 to v9)",
 		"likely sarama v1.40.0, client id orders-svc from 127.0.0.1: Fetch v18 (once; the target accepts v4 to v17)",
-		"unclear client id midstream from 127.0.0.1: 1 request of which nothing can be said: Fetch v18 (once; the target accepts v4 to v17, and the capture does not show whether the client negotiates)",
+		"unclear client id midstream from 127.0.0.1: 1 request of which nothing can be said, because the capture does not show whether the client negotiates: Fetch v18 (once; the target accepts v4 to v17)",
 		"unclear client id probe from 10.0.0.9: sent nothing but ApiVersions",
 		"fine both 1, client id orders-svc from 127.0.0.1: 2 requests accepted, of which 1 would be sent in another version",
 		"fine modern 2.0, client id orders-svc from 127.0.0.1: 2 requests accepted, of which 1 would be sent in another version",
@@ -54,5 +54,22 @@ func TestTargetInWords(t *testing.T) {
 	}
 	if got := targetHeadline(target); got != "3 clients break, 3 are likely to break, 2 cannot be judged, 2 are fine" {
 		t.Errorf("headline %q", got)
+	}
+}
+
+// TestUnclearRequestsComeWithTheReason: also where there are several, and in reports of before, which have none.
+func TestUnclearRequestsComeWithTheReason(t *testing.T) {
+	c := &model.TargetClient{Counts: model.TargetCounts{Unclear: 6}, UnclearAPIs: []model.TargetUse{
+		{Name: "Fetch", Version: 18, Requests: 2, Reason: model.ReasonNegotiationUnseen, Target: &model.Range{Min: 4, Max: 17}},
+		{Name: "AlterPartition", Version: 1, Requests: 1, Reason: model.ReasonMayBeUnlisted},
+		{Name: "Produce", Version: 13, Requests: 1, Reason: model.ReasonNegotiationUnseen, Target: &model.Range{Min: 3, Max: 12}},
+	}}
+	want := []string{
+		"3 requests of which nothing can be said, because the capture does not show whether the client negotiates: Fetch v18 (twice; the target accepts v4 to v17) and Produce v13 (once; the target accepts v3 to v12)",
+		"1 request of which nothing can be said, because the target may have the API without advertising it: AlterPartition v1 (once)",
+		"2 requests of which nothing can be said",
+	}
+	if diff := cmp.Diff(want, unclearTexts(c, 0)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
