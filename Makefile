@@ -132,6 +132,7 @@ alerts: ## check and test the alerts of Prometheus (needs promtool)
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match 2>/dev/null)),$(shell sed -n 's/^const number = "\(.*\)"/\1/p' version.go)-dev)
 
 release: $(GORELEASER) $(CYCLONEDX) ## make all files of a release in dist, and publish nothing
+	@git ls-remote --get-url >/dev/null || { echo "a clone without a remote has neither commit nor date for goreleaser"; exit 1; }
 	rm -rf package && mkdir -p package/completion
 	SOURCE_DATE_EPOCH=$$(git show -s --format=%ct HEAD) $(MAKE) --no-print-directory man MANDIR=package/man
 	for f in package/man/*.1; do gzip -9 -n -c $$f > $$f.gz || exit 1; done
