@@ -3,6 +3,7 @@ package report
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
 )
@@ -34,6 +35,21 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		f := &r.Findings[0]
 		if !strings.Contains(f.Advice, c.with) || c.lack != "" && (strings.Contains(f.Advice, c.lack) || strings.Contains(f.Why, c.lack) && c.code == "KV2001") {
 			t.Errorf("%s: why %q, advice %q", c.name, f.Why, f.Advice)
+		}
+	}
+}
+
+// TestSilenceMayBeAHang: a broker that hangs is named only where clients met silence, not where each was closed.
+func TestSilenceMayBeAHang(t *testing.T) {
+	silent := func(x *decode.Exchange) { x.Outcome, x.Took = decode.Left, 10*time.Second }
+	for _, c := range []struct {
+		name string
+		end  func(*decode.Exchange)
+		want bool
+	}{{"silence", silent, true}, {"a close", outcomeOf(decode.ClosedByBroker), false}} {
+		r := builderOf(Options{}, exchangeOf(1, 0, apiVersionsKey, 0, c.end)).Report()
+		if len(r.Findings) == 0 || r.Findings[0].Code != "KV2012" || strings.Contains(r.Findings[0].Why, "hangs") != c.want {
+			t.Errorf("%s: %+v, want KV2012 and a hang named: %v", c.name, r.Findings, c.want)
 		}
 	}
 }

@@ -105,6 +105,9 @@ var notKafkaRule = Rule{
 			return "The port is that of something else. The client reports a disconnect, a time-out or a message that is too large."
 		}
 		text := "A Kafka listener in the clear answers at least one of these. The port is that of something else (ZooKeeper, an ingress, a proxy without a backend, a broker before Kafka 0.10), or wants TLS."
+		if ended := s.outcomes[decode.ClosedByBroker] + s.outcomes[decode.ResetByBroker]; ended < s.count {
+			text += " A broker that hangs is silent, too."
+		}
 		if s.closedOnNewApiVersions() {
 			text += " A proxy that does not know the version of ApiVersions, and closes instead of answering error 35, looks the same."
 		}
