@@ -50,7 +50,7 @@ func rounds(t testing.TB, w *worker, asked, answer, mss int) (items []item, by [
 	first, before := len(r.Packets), c.Seq
 	c.Exchange(request(3, 1, 2, asked), response(2, answer))
 	by = [2]uint32{c.Seq[0] - before[0], c.Seq[1] - before[1]}
-	all := dealt(t, w, r.Packets)
+	all := dispatched(t, w, r.Packets)
 	skipped := len(r.Packets) - len(all) // packets before the first payload
 	w.work(all[:first-skipped])
 	items = all[first-skipped:]

@@ -10,14 +10,14 @@ import (
 // conn is one TCP connection with payload. The dispatching goroutine makes it. From its first item
 // until it is over (Pool.reclaim), it belongs to its shard.
 type conn struct {
-	w       *worker
-	flow    *flow // its flow; belongs to the dispatching goroutine
-	info    Connection
-	half    [2]half
-	swapped Direction // 1 if the side that first seemed to be the client is the broker
-	mode    connMode
-	waits   bool // is in worker.waiting
-	over    bool
+	w         *worker
+	flow      *flow // its flow; belongs to the dispatching goroutine
+	info      Connection
+	half      [2]half
+	swapped   Direction // 1 if the side that first seemed to be the client is the broker
+	mode      connMode
+	isWaiting bool // is in worker.waiting
+	over      bool
 	// isTraced: Options.Tracer receives its decisions.
 	isTraced  bool
 	noPreface bool // the first bytes only looked like a preface
@@ -30,7 +30,7 @@ type conn struct {
 	reset                 int32     // tick of the RST; -1 without one
 	closing               int32     // tick at which the connection ended while records waited for secrets; -1 without one
 	doubted               *doubts   // segments that wait for confirmation; nil for none
-	late                  *postponed
+	postponed             *postponed
 	offset                int64 // stream offset behind the bytes being processed; -1 if unknown
 	dialogue              dialogue
 	tls                   *tlsrecord.Session
@@ -91,7 +91,7 @@ func (c *conn) segment(it *item) {
 		if d == ToClient && c.turns == 0 && c.half[it.dir.Reverse()].synced && !c.half[it.dir].synced {
 			c.info.Refused = true
 		}
-		c.ending(c.endOf(Reset, d, it))
+		c.recordEnd(c.endOf(Reset, d, it))
 		if c.reset < 0 {
 			c.reset = c.w.ticks
 			c.resetMark = resetMark{it.dir, it.seq, c.half[it.dir.Reverse()].next}
@@ -101,7 +101,7 @@ func (c *conn) segment(it *item) {
 		c.fin(d, it)
 	}
 	if c.mode == ignored {
-		c.pass(it)
+		c.countOnly(it)
 		return
 	}
 	c.order(it.dir, it)
@@ -110,7 +110,7 @@ func (c *conn) segment(it *item) {
 	}
 }
 
-func (c *conn) pass(it *item) {
+func (c *conn) countOnly(it *item) {
 	if d := it.dir ^ c.swapped; it.length > 0 {
 		c.info.Bytes[d] += uint64(it.length)
 		c.info.LastData[d] = it.at
@@ -123,8 +123,8 @@ func (c *conn) pass(it *item) {
 	}
 }
 
-// ending records the first end of the connection.
-func (c *conn) ending(e End) {
+// recordEnd records the first end of the connection.
+func (c *conn) recordEnd(e End) {
 	if c.info.End.Kind == Cut {
 		c.info.End = e
 	}
@@ -151,10 +151,10 @@ func (c *conn) fin(d Direction, it *item) {
 	case e.Kind == Cut:
 		c.finAck = it.ack
 		end := c.endOf(Closed, d, it)
-		if it.flags&capture.ACK != 0 && other.synced && other.hole == nil && c.late == nil && it.ack == other.next+1 {
+		if it.flags&capture.ACK != 0 && other.synced && other.hole == nil && c.postponed == nil && it.ack == other.next+1 {
 			end = End{Kind: Closed, By: d.Reverse(), At: it.at}
 		}
-		c.ending(end)
+		c.recordEnd(end)
 	}
 }
 
@@ -171,7 +171,7 @@ func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Positi
 		c.bytes(raw, p, at)
 	}
 	if cut := int64(length) - int64(len(p)); cut > 0 {
-		c.miss(cut)
+		c.countMissing(cut)
 		c.gap(raw, cut, at)
 	}
 }
@@ -179,19 +179,19 @@ func (c *conn) deliver(raw Direction, p []byte, length uint32, at capture.Positi
 // lost skips n bytes that the capture lacks. at is the packet behind them.
 func (c *conn) lost(raw Direction, n int64, at capture.Position) {
 	c.info.Bytes[raw^c.swapped] += uint64(n)
-	c.miss(n)
-	c.absent(raw, n, at)
+	c.countMissing(n)
+	c.reportGap(raw, n, at)
 }
 
-// absent reports a gap of n bytes.
-func (c *conn) absent(raw Direction, n int64, at capture.Position) {
+// reportGap reports a gap of n bytes.
+func (c *conn) reportGap(raw Direction, n int64, at capture.Position) {
 	c.w.lostBefore, c.w.isLost = c.half[raw].lostBefore(n, at), true
 	c.gap(raw, n, at)
 	c.w.isLost = false
 }
 
-// miss counts a gap of n bytes in the capture.
-func (c *conn) miss(n int64) {
+// countMissing counts a gap of n bytes in the capture.
+func (c *conn) countMissing(n int64) {
 	odd := c.odd()
 	odd.Missing += uint64(n)
 	odd.Gaps++
@@ -202,9 +202,9 @@ func (c *conn) miss(n int64) {
 	}
 }
 
-// place returns the stream offset of a byte, or -1 if unknown. n is the number of bytes from it to
-// the end of the bytes being processed.
-func (c *conn) place(n int) int64 {
+// streamOffset returns the stream offset of a byte, or -1 if unknown. n is the number of bytes
+// from it to the end of the bytes being processed.
+func (c *conn) streamOffset(n int) int64 {
 	if c.tls != nil || c.offset < 0 {
 		return c.offset
 	}
@@ -258,8 +258,8 @@ func (c *conn) lostAt(at capture.Position) capture.Position {
 	return at
 }
 
-// ended is called when a direction has delivered all bytes up to its FIN.
-func (c *conn) ended(raw Direction) {
+// endDirection is called when a direction has delivered all bytes up to its FIN.
+func (c *conn) endDirection(raw Direction) {
 	if c.mode == crypted {
 		c.tls.Close(raw^c.swapped == ToBroker, c.info.Now)
 	}
@@ -285,22 +285,22 @@ func (c *conn) close(how EndKind) {
 
 // wait makes the next ticks check the connection, unless it is over.
 func (c *conn) wait() {
-	if !c.waits && !c.over {
-		c.waits = true
+	if !c.isWaiting && !c.over {
+		c.isWaiting = true
 		c.w.waiting = append(c.w.waiting, c)
 	}
 }
 
-// waited is called with each tick for a connection that waits. It reports whether it still waits.
-func (c *conn) waited() bool {
+// isStillWaiting handles a tick of a connection that waits. It reports whether it still waits.
+func (c *conn) isStillWaiting() bool {
 	for i := range c.half {
 		h := &c.half[i]
-		if h.hole != nil && c.w.ticks-h.hole.since >= c.w.patience(h) {
+		if h.hole != nil && c.w.ticks-h.hole.since >= c.w.waitTicks(h) {
 			c.w.reorder.overdue(c, Direction(i))
 		}
 	}
 	c.resume(false)
-	still := c.late != nil
+	still := c.postponed != nil
 	for i := range c.half {
 		h := &c.half[i]
 		c.checkFIN(Direction(i))
@@ -321,8 +321,8 @@ func (c *conn) waited() bool {
 		still = true
 		c.close(c.info.End.Kind)
 	}
-	c.waits = still && !c.over
-	return c.waits
+	c.isWaiting = still && !c.over
+	return c.isWaiting
 }
 
 // finish ends the connection. It stops waiting for missing bytes, and calls the handler and the
@@ -360,7 +360,7 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		c.traceEnd()
 	}
 	c.dialogue, c.tls, c.mode = dialogue{}, nil, ignored
-	if !c.waits { // otherwise the tick adds it
+	if !c.isWaiting { // otherwise the tick adds it
 		c.w.ended = append(c.w.ended, c)
 	}
 }

@@ -21,15 +21,15 @@ const (
 // dialogue is the byte stream inside a connection, in plaintext or decrypted. It first decides
 // whether it is Kafka, then splits it into frames.
 type dialogue struct {
-	decided  bool
-	anchored bool // the first byte to the broker is the first of the connection
-	answered bool // the broker's side sent something
-	found    bool // not anchored: a request was found, in direction asker
-	asker    Direction
-	greeting greeting
-	pending  *pending
-	fr       [2]framer // by raw direction, as conn.half
-	handler  Handler
+	decided     bool
+	isFromStart bool // the first byte to the broker is the first of the connection
+	answered    bool // the broker's side sent something
+	found       bool // not isFromStart: a request was found, in direction requestDir
+	requestDir  Direction
+	greeting    greeting
+	pending     *pending
+	fr          [2]framer // by raw direction, as conn.half
+	handler     Handler
 }
 
 // pending are the bytes of an undecided connection.
@@ -50,7 +50,7 @@ type chunk struct {
 }
 
 func (t *dialogue) init(midstream bool) {
-	t.anchored = !midstream
+	t.isFromStart = !midstream
 	t.fr[0].dir, t.fr[1].dir = ToBroker, ToClient
 	if midstream {
 		t.fr[0].state, t.fr[1].state = searching, searching
@@ -62,12 +62,12 @@ func (t *dialogue) init(midstream bool) {
 func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 	switch {
 	case t.decided:
-		if d == ToClient && (t.waits(c, p, at) || c.confused(p)) {
+		if d == ToClient && (t.holdAnswer(c, p, at) || c.stopIfForeign(p)) {
 			return
 		}
 		t.fr[d^c.swapped].data(c, p, at)
 	case t.pending == nil && len(p) > 0 && c.beginPreface(d, p, at):
-	case t.anchored:
+	case t.isFromStart:
 		t.decide(c, d, p, at)
 	default:
 		t.join(c, chunk{dir: d, p: p, at: at, offset: c.offset})
@@ -78,10 +78,10 @@ func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Position) {
 	if !t.decided {
 		k := chunk{dir: d, gap: n, exact: exact, at: at}
-		if t.anchored {
+		if t.isFromStart {
 			t.hold(c, k)
 			if d == ToBroker && len(t.pending.first()) < sizeBytes+wantBytes {
-				t.unanchor(c)
+				t.continueMidstream(c)
 			}
 			return
 		}
@@ -96,9 +96,9 @@ func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Pos
 	}
 }
 
-// waits holds the first bytes of the broker's side until they are enough to decide whether they
+// holdAnswer holds the first bytes of the broker's side until they are enough to decide whether they
 // can be Kafka.
-func (t *dialogue) waits(c *conn, p []byte, at capture.Position) bool {
+func (t *dialogue) holdAnswer(c *conn, p []byte, at capture.Position) bool {
 	if t.pending == nil && (!c.isFirstAnswer() || !needsMore(p)) {
 		return false
 	}
@@ -109,11 +109,11 @@ func (t *dialogue) waits(c *conn, p []byte, at capture.Position) bool {
 	return true
 }
 
-// flush passes on the bytes held by waits.
+// flush passes on the bytes held by holdAnswer.
 func (t *dialogue) flush(c *conn) {
 	answer := t.pending.answer()
-	held := t.take(c)
-	if c.confused(answer) {
+	held := t.takePending(c)
+	if c.stopIfForeign(answer) {
 		return
 	}
 	for _, k := range held.chunks {
@@ -133,11 +133,11 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		return
 	}
 	if len(first) == 0 { // the broker's side sends first, or the first bytes are missing
-		if c.greet(answer) {
-			t.take(c)
+		if c.noteGreeting(answer) {
+			t.takePending(c)
 			return
 		}
-		t.unanchor(c)
+		t.continueMidstream(c)
 		return
 	}
 	switch kind, sure := c.judge(first, answer); {
@@ -154,7 +154,7 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		t.open(c)
 		t.replay(c, p, d, at)
 	case kind == TLS:
-		c.startTLS(t.take(c), p, at)
+		c.startTLS(t.takePending(c), p, at)
 	default:
 		c.keepOpening(first)
 		c.giveUp(kind)
@@ -170,8 +170,8 @@ func (t *dialogue) hold(c *conn, k chunk) {
 	c.w.pending += len(k.p) + chunkBytes
 }
 
-// take returns what was held and removes it.
-func (t *dialogue) take(c *conn) *pending {
+// takePending returns what was held and removes it.
+func (t *dialogue) takePending(c *conn) *pending {
 	held := t.pending
 	if held != nil {
 		c.w.pending -= held.bytes + len(held.chunks)*chunkBytes
@@ -202,18 +202,18 @@ func (p *pending) run(d Direction) []byte {
 
 // replay passes what was pending, or else p, to the framers.
 func (t *dialogue) replay(c *conn, p []byte, d Direction, at capture.Position) {
-	held := t.take(c)
+	held := t.takePending(c)
 	if held == nil {
 		t.data(c, d, p, at)
 		return
 	}
 	for _, k := range held.chunks {
-		t.again(c, k)
+		t.replayChunk(c, k)
 	}
 }
 
-// again processes a chunk that was held.
-func (t *dialogue) again(c *conn, k chunk) {
+// replayChunk processes a chunk that was held.
+func (t *dialogue) replayChunk(c *conn, k chunk) {
 	if k.gap > 0 {
 		t.gap(c, k.dir, k.gap, k.exact, k.at)
 		return
@@ -222,10 +222,10 @@ func (t *dialogue) again(c *conn, k chunk) {
 	t.data(c, k.dir, k.p, k.at)
 }
 
-// unanchor continues as if the connection had been joined midstream: its first bytes are missing,
-// or not the client's.
-func (t *dialogue) unanchor(c *conn) {
-	t.anchored = false
+// continueMidstream continues as if the connection had been joined midstream: its first bytes are
+// missing, or not the client's.
+func (t *dialogue) continueMidstream(c *conn) {
+	t.isFromStart = false
 	t.fr[0].state, t.fr[1].state = searching, searching
 	if c.isTraced {
 		c.w.opt.Tracer.Printf(c.info.Now, "the client's first bytes are not there: requests are searched for")
@@ -253,20 +253,20 @@ func (t *dialogue) end(c *conn) {
 		t.flush(c)
 	}
 	c.endGreeting()
-	if !t.decided && t.anchored && t.pending != nil && c.isLoneRequest(t.pending) {
+	if !t.decided && t.isFromStart && t.pending != nil && c.isLoneRequest(t.pending) {
 		t.open(c)
 		t.replay(c, nil, ToBroker, c.info.Now)
 	}
-	if !t.decided && !t.anchored {
+	if !t.decided && !t.isFromStart {
 		t.finish(c)
 	}
-	if held := t.take(c); held != nil && t.anchored {
+	if held := t.takePending(c); held != nil && t.isFromStart {
 		c.keepOpening(held.first())
 	}
 	for i := range t.fr {
 		if t.fr[i].dir == ToBroker && t.handler != nil && t.fr[i].open() {
 			c.odd().Incomplete++
-			t.fr[i].hand(c, c.info.LastData[ToBroker])
+			t.fr[i].passOn(c, c.info.LastData[ToBroker])
 		}
 		t.fr[i].drop(c)
 	}
@@ -327,7 +327,7 @@ func (c *conn) message(f *Frame) {
 	t.handler.Message(f)
 }
 
-func (c *conn) lostPlace(d Direction, at capture.Position) {
+func (c *conn) reportLost(d Direction, at capture.Position) {
 	if c.w.isLost && c.tls == nil && c.w.lostBefore.Before(at) { // a TLS record may continue behind the lost segment
 		at = c.w.lostBefore
 	}

@@ -21,23 +21,23 @@ const (
 type framer struct {
 	dir   Direction
 	state framerState
-	// tentative: a search found the current frame, and nothing has confirmed it so far.
-	tentative bool
-	resynced  bool   // for Frame.Resynced
-	joined    bool   // searching for the first frame of a connection joined midstream, nothing of which was lost
-	sized     bool   // size is known
-	asked     bool   // want is known
-	unlisted  bool   // the frame's header was lost: only its end is needed
-	handed    bool   // the frame was passed on
-	final     bool   // no more bytes follow before a gap or the end
-	tries     uint16 // chunks searched without success, at most maxTries
-	want      int32  // bytes wanted, including the size field
-	size      int64
-	passed    int64  // bytes of the frame so far, including its size field
-	buf       []byte // from worker.room
-	first     capture.Position
-	offset    int64   // Frame.Offset
-	starts    *starts // while searching: the segment beginnings in buf, which holds earlier bytes
+	// isTentative: a search found the current frame, and nothing has confirmed it so far.
+	isTentative  bool
+	resynced     bool   // for Frame.Resynced
+	joined       bool   // searching for the first frame of a connection joined midstream, nothing of which was lost
+	hasSize      bool   // size is known
+	hasWant      bool   // want is known
+	isHeaderLost bool   // the frame's header was lost: only its end is needed
+	isPassedOn   bool   // the frame was passed on
+	final        bool   // no more bytes follow before a gap or the end
+	tries        uint16 // chunks searched without success, at most maxTries
+	want         int32  // bytes wanted, including the size field
+	size         int64
+	passed       int64  // bytes of the frame so far, including its size field
+	buf          []byte // from worker.room
+	first        capture.Position
+	offset       int64   // Frame.Offset
+	starts       *starts // while searching: the segment beginnings in buf, which holds earlier bytes
 }
 
 type framerState uint8
@@ -67,7 +67,7 @@ func (f *framer) data(c *conn, p []byte, at capture.Position) {
 // read takes bytes of one frame from p and returns the bytes behind them.
 func (f *framer) read(c *conn, p []byte, at capture.Position) []byte {
 	if f.passed == 0 {
-		f.first, f.offset = at, c.place(len(p))
+		f.first, f.offset = at, c.streamOffset(len(p))
 		if n := f.whole(c, p, at); n > 0 || f.state != reading {
 			return p[n:]
 		}
@@ -78,15 +78,15 @@ func (f *framer) read(c *conn, p []byte, at capture.Position) []byte {
 		if !f.complete() && len(p) == 0 && n == 0 {
 			return p
 		}
-		if !f.ask(c, at) {
+		if !f.readHead(c, at) {
 			return p
 		}
 		if len(p) == 0 && !f.complete() {
 			return p
 		}
 	}
-	if f.dir == ToClient && !f.tentative && !f.handed {
-		f.hand(c, at)
+	if f.dir == ToClient && !f.isTentative && !f.isPassedOn {
+		f.passOn(c, at)
 	}
 	n := min(int64(len(p)), f.left())
 	f.passed += n
@@ -100,7 +100,7 @@ func (f *framer) read(c *conn, p []byte, at capture.Position) []byte {
 // whole passes on a frame that lies completely in p, without copying it. It returns its length
 // with the size field, or 0 if the frame is not complete.
 func (f *framer) whole(c *conn, p []byte, at capture.Position) int {
-	if f.tentative || len(p) < sizeBytes+wantBytes {
+	if f.isTentative || len(p) < sizeBytes+wantBytes {
 		return 0
 	}
 	size := int64(int32(binary.BigEndian.Uint32(p)))
@@ -110,7 +110,7 @@ func (f *framer) whole(c *conn, p []byte, at capture.Position) int {
 	body := p[sizeBytes : sizeBytes+size]
 	want, ok := c.want(f.dir, size, body)
 	if !ok {
-		f.lose(c, at)
+		f.startSearch(c, at)
 		return 0
 	}
 	f.size = size
@@ -119,7 +119,7 @@ func (f *framer) whole(c *conn, p []byte, at capture.Position) int {
 }
 
 // complete reports whether the wanted part of the head has arrived.
-func (f *framer) complete() bool { return f.asked && len(f.buf) >= int(f.want) }
+func (f *framer) complete() bool { return f.hasWant && len(f.buf) >= int(f.want) }
 
 // left returns how many bytes of the frame have not arrived so far.
 func (f *framer) left() int64 { return sizeBytes + f.size - f.passed }
@@ -128,9 +128,9 @@ func (f *framer) left() int64 { return sizeBytes + f.size - f.passed }
 func (f *framer) gather(c *conn, p []byte) int {
 	need := sizeBytes
 	switch {
-	case f.asked:
+	case f.hasWant:
 		need = int(f.want)
-	case f.sized:
+	case f.hasSize:
 		need = sizeBytes + int(min(f.size, wantBytes))
 	}
 	if f.buf == nil {
@@ -142,35 +142,35 @@ func (f *framer) gather(c *conn, p []byte) int {
 	return n
 }
 
-// ask reads the size and calls want as soon as enough bytes have arrived. It returns false if this
-// is not a frame.
-func (f *framer) ask(c *conn, at capture.Position) bool {
-	if !f.sized && len(f.buf) >= sizeBytes {
-		f.size, f.sized = int64(int32(binary.BigEndian.Uint32(f.buf))), true
+// readHead reads the size and calls want as soon as enough bytes have arrived. It returns false if
+// this is not a frame.
+func (f *framer) readHead(c *conn, at capture.Position) bool {
+	if !f.hasSize && len(f.buf) >= sizeBytes {
+		f.size, f.hasSize = int64(int32(binary.BigEndian.Uint32(f.buf))), true
 		if f.size < 0 {
-			f.lose(c, at)
+			f.startSearch(c, at)
 			return false
 		}
 	}
-	if f.sized && !f.asked && len(f.buf) >= sizeBytes+int(min(f.size, wantBytes)) {
+	if f.hasSize && !f.hasWant && len(f.buf) >= sizeBytes+int(min(f.size, wantBytes)) {
 		n, ok := c.want(f.dir, f.size, f.buf[sizeBytes:])
 		if !ok {
-			f.lose(c, at)
+			f.startSearch(c, at)
 			return false
 		}
 		want := max(sizeBytes+int(min(int64(max(n, 0)), f.size)), len(f.buf))
 		f.buf = c.w.room(f.buf, want)
 		f.want = int32(min(want, cap(f.buf)))
-		f.asked = true
+		f.hasWant = true
 	}
 	return true
 }
 
-func (f *framer) hand(c *conn, at capture.Position) {
-	if f.unlisted {
+func (f *framer) passOn(c *conn, at capture.Position) {
+	if f.isHeaderLost {
 		return
 	}
-	f.handed = true
+	f.isPassedOn = true
 	lacking := int64(0)
 	if f.dir == ToBroker {
 		lacking = f.left()
@@ -191,13 +191,13 @@ func (f *framer) emit(c *conn, head []byte, lacking int64, at capture.Position) 
 
 // finish is called at the last byte of a frame. behind is what follows it in the same segment.
 func (f *framer) finish(c *conn, behind []byte, at capture.Position) {
-	if f.tentative && !f.confirmed(c, behind) {
-		f.lose(c, at)
+	if f.isTentative && !f.confirmed(c, behind) {
+		f.startSearch(c, at)
 		return
 	}
-	f.tentative = false
-	if !f.handed {
-		f.hand(c, at)
+	f.isTentative = false
+	if !f.isPassedOn {
+		f.passOn(c, at)
 	}
 	f.next(c)
 }
@@ -222,7 +222,7 @@ func clip(p []byte, size int64) []byte {
 
 func (f *framer) next(c *conn) {
 	f.drop(c)
-	f.sized, f.asked, f.unlisted, f.handed, f.tentative = false, false, false, false, false
+	f.hasSize, f.hasWant, f.isHeaderLost, f.isPassedOn, f.isTentative = false, false, false, false, false
 	f.passed = 0
 }
 
@@ -233,11 +233,11 @@ func (f *framer) drop(c *conn) {
 	}
 }
 
-// lose starts the search for the next frame. at is the latest packet that the loss can be in.
-func (f *framer) lose(c *conn, at capture.Position) {
-	f.joined = f.joined && f.tentative
+// startSearch starts the search for the next frame. at is the latest packet that the loss can be in.
+func (f *framer) startSearch(c *conn, at capture.Position) {
+	f.joined = f.joined && f.isTentative
 	isFirst := f.dir == ToClient && f.state == reading && f.offset == 0 && c.tls == nil && !c.info.Midstream
-	if isFirst && f.passed == int64(len(f.buf)) && c.greet(f.buf) { // buf holds everything so far
+	if isFirst && f.passed == int64(len(f.buf)) && c.noteGreeting(f.buf) { // buf holds everything so far
 		f.drop(c)
 		f.state = stopped
 		return
@@ -245,16 +245,16 @@ func (f *framer) lose(c *conn, at capture.Position) {
 	if f.buf != nil {
 		f.buf = f.buf[:0]
 	}
-	f.sized, f.asked, f.unlisted, f.handed, f.tentative = false, false, false, false, false
+	f.hasSize, f.hasWant, f.isHeaderLost, f.isPassedOn, f.isTentative = false, false, false, false, false
 	f.passed = 0
 	f.state, f.starts = searching, nil
-	c.lostPlace(f.dir, at)
+	c.reportLost(f.dir, at)
 }
 
 // gap skips n missing bytes; exact is false if n is an estimate. at is the first packet behind
 // them.
 func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
-	f.research(c, at)
+	f.searchAgain(c, at)
 	switch {
 	case f.state == stopped:
 		return
@@ -264,22 +264,22 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 			f.buf = f.buf[:0]
 		}
 		f.starts = nil
-		c.lostPlace(f.dir, at)
+		c.reportLost(f.dir, at)
 		return
-	case !f.sized:
-		f.lose(c, at)
+	case !f.hasSize:
+		f.startSearch(c, at)
 		return
 	}
-	if !f.asked { // the header is lost but not the size: the end of the frame is known
+	if !f.hasWant { // the header is lost but not the size: the end of the frame is known
 		if len(f.buf) < sizeBytes+int(min(f.size, wantBytes)) {
-			f.unlisted = true
-			c.lostPlace(f.dir, at)
+			f.isHeaderLost = true
+			c.reportLost(f.dir, at)
 		}
-		f.asked = true
+		f.hasWant = true
 	}
 	f.want = min(f.want, int32(len(f.buf))) // the head ends here
-	if f.dir == ToClient && !f.tentative && !f.handed {
-		f.hand(c, at)
+	if f.dir == ToClient && !f.isTentative && !f.isPassedOn {
+		f.passOn(c, at)
 	}
 	left := f.left()
 	switch {
@@ -289,20 +289,20 @@ func (f *framer) gap(c *conn, n int64, exact bool, at capture.Position) {
 		f.passed += n
 		f.finish(c, nil, at)
 	default: // the end lies in the gap
-		if f.tentative {
-			f.lose(c, at)
+		if f.isTentative {
+			f.startSearch(c, at)
 			return
 		}
-		if !f.handed {
+		if !f.isPassedOn {
 			f.passed += left
-			f.hand(c, at)
+			f.passOn(c, at)
 		}
 		f.next(c)
-		f.lose(c, at)
+		f.startSearch(c, at)
 	}
 }
 
 // open reports whether a frame has begun and not ended.
 func (f *framer) open() bool {
-	return f.state == reading && f.asked && !f.unlisted && !f.tentative && f.left() > 0
+	return f.state == reading && f.hasWant && !f.isHeaderLost && !f.isTentative && f.left() > 0
 }

@@ -140,9 +140,9 @@ func firstLine(p []byte) []byte {
 	return p
 }
 
-// greet records the protocol of the broker's side if its first bytes p cannot be Kafka. Greeting
-// collects the bytes until the connection is over.
-func (c *conn) greet(p []byte) bool {
+// noteGreeting records the protocol of the broker's side if its first bytes p cannot be Kafka.
+// Greeting collects the bytes until the connection is over.
+func (c *conn) noteGreeting(p []byte) bool {
 	switch o := c.info.Odd(); o.Spoke {
 	case "":
 	case SpokeTLS:

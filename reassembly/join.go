@@ -48,8 +48,8 @@ func (t *dialogue) keep(c *conn, k chunk) {
 
 // noteRequest records the first request found. Its direction shows which side is the client.
 func (t *dialogue) noteRequest(c *conn, from Direction, size int64, head []byte) {
-	t.found, t.asker = true, from
-	c.w.asked, c.w.askedSize = append(c.w.asked[:0], head[:min(len(head), plausibleBytes)]...), size
+	t.found, t.requestDir = true, from
+	c.w.firstRequest, c.w.firstRequestSize = append(c.w.firstRequest[:0], head[:min(len(head), plausibleBytes)]...), size
 }
 
 // answers reports whether k begins with the response to a frame held. Such a pair proves that the
@@ -82,7 +82,7 @@ func (t *dialogue) answers(c *conn, k chunk) bool {
 
 // start frames a joined connection: all chunks held, then k.
 func (t *dialogue) start(c *conn, k chunk) {
-	swapped := t.asker == ToClient
+	swapped := t.requestDir == ToClient
 	if swapped {
 		c.swap()
 	}
@@ -90,9 +90,9 @@ func (t *dialogue) start(c *conn, k chunk) {
 		t.fr[i].drop(c)
 		t.fr[i] = framer{dir: Direction(i) ^ c.swapped, state: searching, joined: c.info.Midstream}
 	}
-	held := t.take(c)
+	held := t.takePending(c)
 	t.open(c)
-	t.handler.Expect(c.w.askedSize, c.w.asked)
+	t.handler.Expect(c.w.firstRequestSize, c.w.firstRequest)
 	if held == nil {
 		held = new(pending)
 	}
@@ -103,7 +103,7 @@ func (t *dialogue) start(c *conn, k chunk) {
 		if swapped {
 			k.dir = k.dir.Reverse()
 		}
-		t.again(c, k)
+		t.replayChunk(c, k)
 	}
 }
 
@@ -134,7 +134,7 @@ func inOrder(chunks []chunk) []chunk {
 // finish searches for a request again when no more bytes follow.
 func (t *dialogue) finish(c *conn) {
 	for i := range t.fr {
-		t.fr[i].research(c, c.info.LastData[t.fr[i].dir])
+		t.fr[i].searchAgain(c, c.info.LastData[t.fr[i].dir])
 	}
 	if t.found || t.answersHeld(c) {
 		t.start(c, chunk{at: c.info.Now})

@@ -83,7 +83,7 @@ func (c *conn) order(d Direction, it *item) {
 		if n := int32(seq - h.oldest); c.half[d.Reverse()].synced && h.ackSeen && n > 0 && n < maxHole {
 			if c.info.Midstream { // sent before the capture began, or lost; which one is unknown
 				h.next = h.oldest
-				c.absent(d, int64(n), it.at)
+				c.reportGap(d, int64(n), it.at)
 				h.next = seq
 			} else {
 				h.next = h.oldest // the first captured acknowledgement ends here: later bytes were lost
@@ -109,7 +109,7 @@ func (c *conn) order(d Direction, it *item) {
 	}
 	c.turns++
 	if it.length > 0 && !h.ended {
-		if c.late != nil || c.ahead(it) {
+		if c.postponed != nil || c.ahead(it) {
 			c.postpone(it)
 		} else {
 			c.payload(d, h, seq, it)
@@ -123,7 +123,7 @@ func (c *conn) order(d Direction, it *item) {
 			c.skipOverdue(Direction(i))
 		}
 	}
-	if c.late != nil {
+	if c.postponed != nil {
 		c.resume(false)
 	}
 	c.checkFIN(d)
@@ -249,8 +249,8 @@ func (h *half) remember(seq uint32, p []byte) {
 	h.turn++
 }
 
-// patience returns how many ticks to wait for the segment that h lacks.
-func (w *worker) patience(h *half) int32 {
+// waitTicks returns how many ticks to wait for the segment that h lacks.
+func (w *worker) waitTicks(h *half) int32 {
 	if h.hole.isLacked && h.acked == h.next {
 		return w.hole / holeTicks * lackedTicks
 	}
@@ -271,7 +271,7 @@ func (c *conn) skipOverdue(d Direction) {
 // checkFIN ends direction d if all bytes before its FIN were delivered.
 func (c *conn) checkFIN(d Direction) {
 	h := &c.half[d]
-	if h.ended || !h.fin || h.hole != nil || c.late != nil && d == c.late.dir {
+	if h.ended || !h.fin || h.hole != nil || c.postponed != nil && d == c.postponed.dir {
 		return
 	}
 	if n := int32(h.finSeq - h.next); n > 0 && n <= maxHole { // the last bytes are missing
@@ -285,5 +285,5 @@ func (c *conn) checkFIN(d Direction) {
 		c.lost(d, int64(n), c.info.Now)
 	}
 	h.ended = true
-	c.ended(d)
+	c.endDirection(d)
 }

@@ -58,13 +58,13 @@ type counts struct {
 // goroutine reads and dispatches, one for each shard works, and one collects. Run returns when all
 // are done.
 type Pool[R any] struct {
-	opt     Options
-	workers [shards]*worker
-	take    [shards]func(old R) R
-	collect func([]R) error
-	table   *flowTable
-	tabled  Limits
-	free    chan *slot[R]
+	opt         Options
+	workers     [shards]*worker
+	take        [shards]func(old R) R
+	collect     func([]R) error
+	table       *flowTable
+	tableLimits Limits
+	free        chan *slot[R]
 	// sent counts the batches dispatched. retired are connections that are over, oldest first;
 	// batches in flight may still hold items of them. spare are those ready for reuse.
 	sent    uint64
@@ -210,10 +210,10 @@ func (p *Pool[R]) Run(ctx context.Context, src capture.Source) (Stats, error) {
 		}
 	}()
 
-	err := p.deal(ctx, src, func(s *slot[R]) {
+	err := p.dispatch(ctx, src, func(s *slot[R]) {
 		p.sent++
 		s.number = p.sent
-		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live - p.table.inactive), Disbelieved: p.table.disbelieved, Limits: p.tabled}
+		s.seen = Stats{Streams: uint64(p.table.streams), Open: uint64(p.table.live - p.table.inactive), Disbelieved: p.table.disbelieved, Limits: p.tableLimits}
 		s.wait.Add(shards)
 		for i := range in {
 			in[i] <- s
@@ -248,16 +248,16 @@ func (p *Pool[R]) Drain() {
 // it; others may after Run has returned.
 func (p *Pool[R]) Stats() Stats { return p.stats }
 
-// deal reads batches, assigns their segments to the shards, and sends them.
-func (p *Pool[R]) deal(ctx context.Context, src capture.Source, send func(*slot[R])) error {
+// dispatch reads batches, assigns their segments to the shards, and sends them.
+func (p *Pool[R]) dispatch(ctx context.Context, src capture.Source, send func(*slot[R])) error {
 	var s *slot[R]
 	var last capture.Position
-	p.table = newFlowTable(&p.tabled, func(f *flow, how EndKind) {
+	p.table = newFlowTable(&p.tableLimits, func(f *flow, how EndKind) {
 		switch {
 		case f.conn == endedConn:
 			return
 		case f.conn == nil && s.silent == maxSilentEnds:
-			p.tabled.SilentFlows++
+			p.tableLimits.SilentFlows++
 			return
 		case f.conn == nil: // it carried no payload, but findings may need it
 			s.silent++
@@ -374,9 +374,9 @@ func (p *Pool[R]) open(f *flow) {
 	p.table.silent--
 }
 
-// unite looks for a flow with other addresses that had the same segment. If there is one, it
+// mergeTwins looks for a flow with other addresses that had the same segment. If there is one, it
 // merges the two connections. It returns the flow and the direction of the segment.
-func (p *Pool[R]) unite(s *slot[R], f *flow, seg *capture.Segment, dir Direction) (*flow, Direction) {
+func (p *Pool[R]) mergeTwins(s *slot[R], f *flow, seg *capture.Segment, dir Direction) (*flow, Direction) {
 	first, e := p.table.twin(f, seg, dir)
 	if first == nil {
 		return f, dir
@@ -452,7 +452,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	}
 	p.table.note(f, seg, dir)
 	if seg.Length > 0 && f.needsMark() && !f.unwanted {
-		f, dir = p.unite(s, f, seg, dir)
+		f, dir = p.mergeTwins(s, f, seg, dir)
 	}
 	seg.Stream = p.table.number(f, seg.Capture)
 	f.lastTime = p.clock

@@ -442,7 +442,7 @@ func TestNoAllocationsBehindAHole(t *testing.T) {
 	c := r.Open(client, broker)
 	c.Send(capturetest.ToBroker, request(0, 3, 1, 100<<10))
 	w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
-	items := dealt(t, w, r.Packets)
+	items := dispatched(t, w, r.Packets)
 	w.work(items[:1])
 	body := items[5:60]
 	if n := testing.AllocsPerRun(20, func() {
@@ -453,13 +453,13 @@ func TestNoAllocationsBehindAHole(t *testing.T) {
 	}
 }
 
-// dealt returns the packets as items of one worker.
-func dealt(t testing.TB, w *worker, packets []capturetest.Packet) []item {
+// dispatched returns the packets as items of one worker.
+func dispatched(t testing.TB, w *worker, packets []capturetest.Packet) []item {
 	p := NewPool(Options{}, func() Shard[[]string] { return new(log) }, nil)
 	for i := range p.workers {
 		p.workers[i] = w
 	}
-	p.table = newFlowTable(&p.tabled, func(*flow, EndKind) {})
+	p.table = newFlowTable(&p.tableLimits, func(*flow, EndKind) {})
 	d := capture.NewDissector(capture.DissectorOptions{})
 	var items []item
 	for i, pkt := range packets {

@@ -20,8 +20,8 @@ type preface struct {
 	held pending
 	from Direction // of the side that sends the preface
 	// text is what each side sent, up to the first missing byte.
-	text [2][]byte
-	torn [2]bool // bytes are missing behind text
+	text   [2][]byte
+	hasGap [2]bool // bytes are missing behind text
 	// past is the length of the preface in text. read: the first side's preface is complete.
 	past [2]int
 	read bool
@@ -49,8 +49,8 @@ func (c *conn) addPreface(k chunk) {
 	f.held.bytes += len(k.p)
 	c.w.pending += len(k.p) + chunkBytes
 	if k.gap > 0 {
-		f.torn[k.dir] = true
-	} else if !f.torn[k.dir] {
+		f.hasGap[k.dir] = true
+	} else if !f.hasGap[k.dir] {
 		f.text[k.dir] = append(f.text[k.dir], k.p...)
 	}
 	state := f.parse()
@@ -58,7 +58,7 @@ func (c *conn) addPreface(k chunk) {
 	back := f.from.Reverse()
 	goesOn := len(f.text[f.from]) > f.past[f.from]
 	switch {
-	case state == needMore && (f.torn[f.from] && !f.read || f.torn[back] || f.read && (full || goesOn && !c.info.Seen[back])):
+	case state == needMore && (f.hasGap[f.from] && !f.read || f.hasGap[back] || f.read && (full || goesOn && !c.info.Seen[back])):
 		c.endPreface(parsed) // the capture lacks its end
 	case state == needMore && full:
 		c.w.limits.Undecided++
@@ -99,7 +99,7 @@ func (c *conn) endPreface(state parseState) {
 		c.noPreface, f.past = true, [2]int{}
 	} else {
 		f.giveUp()
-		f.turn(c)
+		f.makeClient(c)
 		c.accept(f)
 	}
 	if state == notRead && f.Problem != refusal {
@@ -110,29 +110,29 @@ func (c *conn) endPreface(state parseState) {
 		n := min(f.past[k.dir], len(k.p))
 		f.past[k.dir] -= n
 		if k.p = k.p[n:]; k.gap > 0 || len(k.p) > 0 {
-			c.again(k)
+			c.replayChunk(k)
 		}
 	}
 }
 
 // giveUp skips an incomplete part of the preface before missing bytes.
 func (f *preface) giveUp() {
-	for d := range f.torn {
-		if f.torn[d] && f.past[d] == 0 {
+	for d := range f.hasGap {
+		if f.hasGap[d] && f.past[d] == 0 {
 			f.past[d] = len(f.text[d])
 		}
 	}
 }
 
-// turn makes the side that sent the preface the client.
-func (f *preface) turn(c *conn) {
+// makeClient makes the side that sent the preface the client.
+func (f *preface) makeClient(c *conn) {
 	if f.from == ToBroker {
 		return
 	}
 	c.swap()
 	f.from = ToBroker
 	f.past[0], f.past[1] = f.past[1], f.past[0]
-	f.torn[0], f.torn[1] = f.torn[1], f.torn[0]
+	f.hasGap[0], f.hasGap[1] = f.hasGap[1], f.hasGap[0]
 	for i := range f.held.chunks {
 		f.held.chunks[i].dir = f.held.chunks[i].dir.Reverse()
 	}
@@ -142,8 +142,8 @@ func (f *preface) turn(c *conn) {
 func (c *conn) accept(f *preface) {
 	odd := c.odd()
 	odd.Prefaces = append(odd.Prefaces, f.Preface)
-	if !f.torn[ToBroker] { // the connection begins here
-		c.dialogue = dialogue{anchored: true}
+	if !f.hasGap[ToBroker] { // the connection begins here
+		c.dialogue = dialogue{isFromStart: true}
 		for i := range c.dialogue.fr {
 			c.dialogue.fr[i].dir = Direction(i) ^ c.swapped
 		}
@@ -164,8 +164,8 @@ func (c *conn) accept(f *preface) {
 	c.info.Domain ^= h.Sum64() // host names distinguish the brokers behind one proxy
 }
 
-// again processes a chunk that was held.
-func (c *conn) again(k chunk) {
+// replayChunk processes a chunk that was held.
+func (c *conn) replayChunk(k chunk) {
 	if k.gap > 0 {
 		c.gap(k.dir^c.swapped, k.gap, k.at)
 		return

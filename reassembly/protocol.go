@@ -40,7 +40,7 @@ func foreignProtocol(p []byte) (_ Protocol, sure bool) {
 // giveUp ends the analysis of a connection that speaks p.
 func (c *conn) giveUp(p Protocol) {
 	c.dialogue.decided = true
-	c.dialogue.take(c)
+	c.dialogue.takePending(c)
 	if c.isTraced {
 		c.w.opt.Tracer.Printf(c.info.Now, "given up: the connection speaks %v", p)
 	}
@@ -80,10 +80,10 @@ type greeting struct {
 	n uint8
 }
 
-// confused reports whether the broker's side speaks another protocol, for example with a TLS
+// stopIfForeign reports whether the broker's side speaks another protocol, for example with a TLS
 // alert. It then stops reading that side.
-func (c *conn) confused(p []byte) bool {
-	if !c.alerts(p) && !(c.isFirstAnswer() || c.info.Odd().Spoke != "") || !c.greet(p) {
+func (c *conn) stopIfForeign(p []byte) bool {
+	if !c.alerts(p) && !(c.isFirstAnswer() || c.info.Odd().Spoke != "") || !c.noteGreeting(p) {
 		return false
 	}
 	c.framer(ToClient).state = stopped
@@ -159,7 +159,7 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 			p = append(bytes.Clone(g.b[:old]), p...)
 		}
 		if !tlsrecord.LooksLikeRecord(p) {
-			if !c.greet(p) { // a broker's response could be Kafka, a line of text could not
+			if !c.noteGreeting(p) { // a broker's response could be Kafka, a line of text could not
 				c.info.Confusion = TLSToClear
 			}
 			c.mode, c.info.Outline = ignored, nil

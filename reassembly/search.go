@@ -19,9 +19,9 @@ const (
 	carryBytes = sizeBytes + plausibleBytes
 	// maxAnchors bounds the byte strings to search for at once.
 	maxAnchors = 8
-	// tellingAnchor is the shortest anchor that identifies a frame: a correlation id, or a client
+	// minAnchor is the shortest anchor that identifies a frame: a correlation id, or a client
 	// id of two letters with its length.
-	tellingAnchor = 4
+	minAnchor = 4
 	// maxTries bounds the segments of a direction to search before the connection is known to be
 	// Kafka.
 	maxTries = 256
@@ -38,13 +38,13 @@ func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []by
 	}
 	if o, ok := f.find(c, b, old, start); ok {
 		f.drop(c)
-		f.state, f.tentative, f.resynced, f.tries = reading, true, !f.joined, 0
+		f.state, f.isTentative, f.resynced, f.tries = reading, true, !f.joined, 0
 		return b[o:]
 	}
 	if !f.joined || f.holdsAnchor(c, b) {
-		c.lostPlace(f.dir, at)
+		c.reportLost(f.dir, at)
 	}
-	f.carry(c, b, old, start)
+	f.keepTail(c, b, old, start)
 	f.tries = min(f.tries+1, maxTries)
 	if f.tries == maxTries && c.dialogue.handler == nil {
 		f.drop(c)
@@ -59,8 +59,8 @@ func (f *framer) holdsAnchor(c *conn, b []byte) bool {
 	return len(anchors) > maxAnchors || slices.ContainsFunc(anchors, func(a []byte) bool { return bytes.Contains(b, a) })
 }
 
-// research repeats a search in the bytes kept when no more bytes follow before a gap or the end.
-func (f *framer) research(c *conn, at capture.Position) {
+// searchAgain repeats a search in the bytes kept when no more bytes follow before a gap or the end.
+func (f *framer) searchAgain(c *conn, at capture.Position) {
 	if c.dialogue.handler != nil || f.state != searching || len(f.buf) == 0 {
 		return
 	}
@@ -70,7 +70,7 @@ func (f *framer) research(c *conn, at capture.Position) {
 	f.final = false
 	if ok {
 		f.drop(c)
-		f.state, f.tentative, f.resynced, f.tries = reading, true, !f.joined, 0
+		f.state, f.isTentative, f.resynced, f.tries = reading, true, !f.joined, 0
 		f.data(c, bytes.Clone(c.w.join[o:]), at)
 	}
 }
@@ -106,7 +106,7 @@ func (f *framer) find(c *conn, b []byte, old int, start bool) (int, bool) {
 		if best >= len(b) {
 			return 0, false
 		}
-		if f.candidate(c, b[best:], isStart) || isStart && alone(b[best:], anchors, offset) {
+		if f.candidate(c, b[best:], isStart) || isStart && isSingleFrame(b[best:], anchors, offset) {
 			return best, true
 		}
 		if isStart && best < old && c.dialogue.handler == nil && isWhole(b[best:]) {
@@ -187,22 +187,22 @@ func (f *framer) candidate(c *conn, b []byte, isStart bool) bool {
 	return sizeBytes+size <= int64(len(b)) && f.confirmed(c, b[sizeBytes+size:])
 }
 
-// alone reports whether b, which begins where a segment does, is exactly one frame and has an
-// anchor at its offset. A correct size proves more than a body that parses.
-func alone(b []byte, anchors [][]byte, offset int) bool {
+// isSingleFrame reports whether b, which begins where a segment does, is exactly one frame and has
+// an anchor at its offset. A correct size proves more than a body that parses.
+func isSingleFrame(b []byte, anchors [][]byte, offset int) bool {
 	if len(b) < sizeBytes+minMessage || len(b) < offset || int64(int32(binary.BigEndian.Uint32(b))) != int64(len(b)-sizeBytes) {
 		return false
 	}
 	for _, a := range anchors {
-		if len(a) >= tellingAnchor && bytes.HasPrefix(b[offset:], a) {
+		if len(a) >= minAnchor && bytes.HasPrefix(b[offset:], a) {
 			return true
 		}
 	}
 	return false
 }
 
-// carry keeps the end of b and the segment beginnings in it.
-func (f *framer) carry(c *conn, b []byte, old int, start bool) {
+// keepTail keeps the end of b and the segment beginnings in it.
+func (f *framer) keepTail(c *conn, b []byte, old int, start bool) {
 	f.buf = c.w.room(f.buf, min(len(b), carryBytes))
 	from := max(0, len(b)-min(carryBytes, cap(f.buf)))
 	var kept starts

@@ -11,9 +11,9 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestTapIsToldOfEveryWantedPacket: Tap gets every packet in the order of the source, with its
+// TestTapGetsEveryWantedPacket: Tap gets every packet in the order of the source, with its
 // stream number. That includes packets without payload and excludes those of unwanted connections.
-func TestTapIsToldOfEveryWantedPacket(t *testing.T) {
+func TestTapGetsEveryWantedPacket(t *testing.T) {
 	r := capturetest.NewRecorder()
 	first := r.Open(client, broker)
 	second := r.Open(netip.AddrPortFrom(client.Addr(), 40001), broker)

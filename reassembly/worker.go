@@ -36,10 +36,10 @@ type worker struct {
 	// isLost is true while lost bytes are given up. They precede packet lostBefore.
 	isLost     bool
 	lostBefore capture.Position
-	// asked is the head of the request that identified the client, askedSize its size in bytes
-	// (dialogue.noteRequest).
-	asked     []byte
-	askedSize int64
+	// firstRequest is the head of the request that identified the client, firstRequestSize its
+	// size in bytes (dialogue.noteRequest).
+	firstRequest     []byte
+	firstRequestSize int64
 	// pending are the bytes held of undecided connections. postponed are those of responses that
 	// arrived early.
 	pending, postponed int
@@ -79,7 +79,7 @@ func (w *worker) tick(it *item) {
 	keep := w.waiting[:0]
 	for _, c := range w.waiting {
 		c.info.Now = it.at
-		if c.waited() {
+		if c.isStillWaiting() {
 			keep = append(keep, c)
 		} else if c.over {
 			w.ended = append(w.ended, c)

@@ -19,13 +19,13 @@ const (
 // Those bytes are missing, or were captured late. Without the wait, a response would precede its
 // request, and would look like the response to a lost request.
 type postponed struct {
-	segments []late
+	segments []lateSegment
 	bytes    int
 	dir      Direction // raw, as conn.half
 }
 
-// late is a segment that waits since tick (worker.ticks) and turn (conn.turns).
-type late struct {
+// lateSegment is a segment that waits since tick (worker.ticks) and turn (conn.turns).
+type lateSegment struct {
 	item
 	tick int32
 	turn uint32
@@ -47,32 +47,32 @@ func (c *conn) ahead(it *item) bool {
 
 // overdue reports whether a segment has waited long enough. While bytes are missing, skipOverdue
 // decides.
-func (c *conn) overdue(l *late) bool {
+func (c *conn) overdue(l *lateSegment) bool {
 	return c.half[l.dir.Reverse()].hole == nil && (c.turns-l.turn > ackedWait || c.w.ticks-l.tick >= c.w.hole)
 }
 
 // postpone queues a segment, and later ones of its direction, until resume.
 func (c *conn) postpone(it *item) {
-	if c.late != nil && c.late.dir != it.dir {
+	if c.postponed != nil && c.postponed.dir != it.dir {
 		c.payload(it.dir, &c.half[it.dir], it.first(), it)
 		return
 	}
-	if c.late == nil {
-		c.late = &postponed{dir: it.dir}
+	if c.postponed == nil {
+		c.postponed = &postponed{dir: it.dir}
 		c.wait()
 	}
-	l := late{item: *it, tick: c.w.ticks, turn: c.turns}
+	l := lateSegment{item: *it, tick: c.w.ticks, turn: c.turns}
 	l.payload = bytes.Clone(it.payload)
 	n := len(l.payload) + postponedBytes
-	c.late.segments = append(c.late.segments, l)
-	c.late.bytes += n
+	c.postponed.segments = append(c.postponed.segments, l)
+	c.postponed.bytes += n
 	c.w.postponed += n
 }
 
 // resume delivers the segments whose requests have arrived or are overdue, or all of them.
 func (c *conn) resume(all bool) {
-	for c.late != nil {
-		q := c.late
+	for c.postponed != nil {
+		q := c.postponed
 		l := &q.segments[0]
 		full := q.bytes > maxPostponed || c.w.postponed > maxShardPostponed
 		if !all && !full && c.mode != ignored && c.ahead(&l.item) && !c.overdue(l) {
@@ -85,7 +85,7 @@ func (c *conn) resume(all bool) {
 		q.bytes -= n
 		c.w.postponed -= n
 		if q.segments = q.segments[1:]; len(q.segments) == 0 {
-			c.late = nil
+			c.postponed = nil
 		}
 		c.payload(l.dir, &c.half[l.dir], l.first(), &l.item)
 	}

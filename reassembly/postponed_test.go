@@ -70,7 +70,7 @@ func TestPostponedBytesAreBounded(t *testing.T) {
 	c.Send(capturetest.ToClient, response(2, 2<<20))
 	w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
 	most := 0
-	for _, it := range dealt(t, w, r.Packets) {
+	for _, it := range dispatched(t, w, r.Packets) {
 		w.work([]item{it})
 		most = max(most, w.postponed)
 	}
@@ -233,7 +233,7 @@ func TestJoinedRequestDoesNotWait(t *testing.T) {
 	c.Miss(capturetest.ToClient, 10)
 	c.Send(capturetest.ToBroker, request(3, 1, 1, 20))
 	w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
-	items := dealt(t, w, r.Packets)
+	items := dispatched(t, w, r.Packets)
 	w.work(items)
 	if conn := items[0].conn; conn.info.Protocol != Kafka || conn.info.Client != client {
 		t.Errorf("protocol %d, client %v", conn.info.Protocol, conn.info.Client)
@@ -260,18 +260,18 @@ func TestOverdue(t *testing.T) {
 	} {
 		c := newConn(newWorker(&Options{}, new(log)), &flow{synced: [2]bool{true, true}, base: [2]uint32{999, 0}})
 		tc.change(c)
-		if got := c.overdue(&late{item: item{dir: ToClient}}); got != tc.want {
+		if got := c.overdue(&lateSegment{item: item{dir: ToClient}}); got != tc.want {
 			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 		}
 		if c.half[ToBroker].hole != nil {
 			continue
 		}
-		c.late = &postponed{dir: ToClient}
+		c.postponed = &postponed{dir: ToClient}
 		for range 2 {
-			c.late.segments = append(c.late.segments, late{item: item{dir: ToClient, flags: capture.ACK, ack: 1100, seq: 1}})
+			c.postponed.segments = append(c.postponed.segments, lateSegment{item: item{dir: ToClient, flags: capture.ACK, ack: 1100, seq: 1}})
 		}
 		c.resume(false)
-		if waits := c.late != nil; waits == tc.want {
+		if waits := c.postponed != nil; waits == tc.want {
 			t.Errorf("%s: waits %v", tc.name, waits)
 		}
 	}
