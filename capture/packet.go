@@ -50,7 +50,8 @@ type Packet struct {
 	Link LinkType
 	// Interface is the index of the capture's interface, 0 for formats without interfaces.
 	Interface uint32
-	// Process is the process of the capturing host that a comment on the packet names; nil for none.
+	// Process is the process of the capturing host that a comment on the packet names; nil for
+	// none.
 	Process *PacketProcess
 }
 

@@ -96,8 +96,8 @@ func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Pos
 	}
 }
 
-// holdAnswer holds the first bytes of the broker's side until they are enough to decide whether they
-// can be Kafka.
+// holdAnswer holds the first bytes of the broker's side until they are enough to decide whether
+// they can be Kafka.
 func (t *dialogue) holdAnswer(c *conn, p []byte, at capture.Position) bool {
 	if t.pending == nil && (!c.isFirstAnswer() || !needsMore(p)) {
 		return false

@@ -233,7 +233,8 @@ func (f *framer) drop(c *conn) {
 	}
 }
 
-// startSearch starts the search for the next frame. at is the latest packet that the loss can be in.
+// startSearch starts the search for the next frame. at is the latest packet that the loss can be
+// in.
 func (f *framer) startSearch(c *conn, at capture.Position) {
 	f.joined = f.joined && f.isTentative
 	isFirst := f.dir == ToClient && f.state == reading && f.offset == 0 && c.tls == nil && !c.info.Midstream

@@ -12,8 +12,8 @@ type chain struct {
 	n    int
 }
 
-// cut records that bytes are missing.
-func (c *chain) cut() {
+// reset records that bytes are missing.
+func (c *chain) reset() {
 	if c != nil {
 		c.first, c.n = false, 0
 	}
@@ -34,7 +34,7 @@ func (c *chain) note(p []byte) {
 }
 
 func (c *chain) set(rec []byte) {
-	c.cut()
+	c.reset()
 	c.note(rec)
 }
 

@@ -68,11 +68,11 @@ type direction struct {
 	foreign   int    // records that may fail because their keys are not available
 	fails     int    // records that failed since the last one decrypted
 
-	missing int64  // bytes lost or not decrypted since the last record decrypted
-	known   uint64 // records in missing whose headers were read
-	tears   *tears // records with holes; nil for none
-	spent   int64  // bytes spent on trials
-	seen    int64  // bytes searched since the last record
+	missing int64           // bytes lost or not decrypted since the last record decrypted
+	known   uint64          // records in missing whose headers were read
+	patched *patchedRecords // records with holes; nil for none
+	spent   int64           // bytes spent on trials
+	seen    int64           // bytes searched since the last record
 }
 
 func (s *Session) feed(d *direction, p []byte, at capture.Position) {
@@ -93,25 +93,25 @@ func (s *Session) feed(d *direction, p []byte, at capture.Position) {
 		case d.searching:
 			p = s.search(d, p, at)
 		case len(d.buf) > 0:
-			p = s.continued(d, p, at)
+			p = s.continueRecord(d, p, at)
 		default:
-			p = s.fresh(d, p, at)
+			p = s.readRecord(d, p, at)
 		}
 	}
 }
 
-// fresh reads a record from the beginning of p and returns the bytes behind it.
-func (s *Session) fresh(d *direction, p []byte, at capture.Position) []byte {
+// readRecord reads a record from the beginning of p and returns the bytes behind it.
+func (s *Session) readRecord(d *direction, p []byte, at capture.Position) []byte {
 	if len(p) < headerSize {
 		if !beginsLikeHeader(p) {
-			return s.misplaced(d, p, at)
+			return s.handleNonRecord(d, p, at)
 		}
 		d.buf = s.scratch.grow(d.buf, p)
 		return nil
 	}
 	h, ok := parseHeader(p)
 	if !ok {
-		return s.misplaced(d, p, at)
+		return s.handleNonRecord(d, p, at)
 	}
 	if !s.wants(d, h) {
 		d.skip = headerSize + h.size
@@ -129,8 +129,8 @@ func (s *Session) fresh(d *direction, p []byte, at capture.Position) []byte {
 	return p[total:]
 }
 
-// continued adds bytes to an incomplete record and returns the bytes behind it.
-func (s *Session) continued(d *direction, p []byte, at capture.Position) []byte {
+// continueRecord adds bytes to an incomplete record and returns the bytes behind it.
+func (s *Session) continueRecord(d *direction, p []byte, at capture.Position) []byte {
 	if n := headerSize - len(d.buf); n > 0 {
 		n = min(n, len(p))
 		d.buf = s.scratch.grow(d.buf, p[:n])
@@ -143,7 +143,7 @@ func (s *Session) continued(d *direction, p []byte, at capture.Position) []byte 
 			var head [headerSize]byte
 			copy(head[:], d.buf)
 			s.dropBuffer(d)
-			if moved := s.misplaced(d, head[:], at); len(moved) > 0 {
+			if moved := s.handleNonRecord(d, head[:], at); len(moved) > 0 {
 				s.feed(d, moved, at)
 			}
 			return p
@@ -163,8 +163,8 @@ func (s *Session) continued(d *direction, p []byte, at capture.Position) []byte 
 	}
 	rec := d.buf
 	d.buf = nil
-	if d.tears.pending() {
-		s.tear(d, rec, at)
+	if d.patched.pending() {
+		s.holdPatched(d, rec, at)
 		return p
 	}
 	if !s.record(d, rec, at) {
@@ -184,9 +184,9 @@ func (s *Session) wants(d *direction, h header) bool {
 	return false
 }
 
-// misplaced handles bytes that are not a record although one should begin there. It returns the
-// bytes to read next.
-func (s *Session) misplaced(d *direction, p []byte, at capture.Position) []byte {
+// handleNonRecord handles bytes that are not a record although one should begin there. It returns
+// the bytes to read next.
+func (s *Session) handleNonRecord(d *direction, p []byte, at capture.Position) []byte {
 	switch {
 	case d.mode == watching:
 		d.mode = counting
@@ -204,8 +204,8 @@ func (s *Session) misplaced(d *direction, p []byte, at capture.Position) []byte 
 func (s *Session) dropBuffer(d *direction) {
 	s.scratch.release(d.buf)
 	d.buf = nil
-	if d.tears != nil {
-		d.tears.holes = nil
+	if d.patched != nil {
+		d.patched.holes = nil
 	}
 }
 
@@ -276,7 +276,7 @@ func (s *Session) changeCipher(d *direction, h header, at capture.Position) bool
 	case s.hasServer:
 		s.enterSealed(d)
 	default:
-		switch v := s.hellos(d, nil); v.step {
+		switch v := s.checkHellos(d, nil); v.step {
 		case stepWait:
 			return false
 		case stepNever:
@@ -301,7 +301,7 @@ func (s *Session) enterSealed(d *direction) {
 // protected decrypts a record. It returns false if the record must wait for its keys.
 func (s *Session) protected(d *direction, h header, rec []byte, at capture.Position) bool {
 	if !d.keyed {
-		switch v := s.ready(d, rec); v.step {
+		switch v := s.setKeys(d, rec); v.step {
 		case stepWait:
 			return false
 		case stepNever:

@@ -14,9 +14,9 @@
 // phase, wait.go the bytes that wait for keys, session.go the whole.
 //
 // Decryption continues after a loss. The lost part of a record is reported as a gap, and its other
-// bytes are decrypted (torn.go). search.go finds the beginning of the next record. trial.go proves
-// it: it decrypts the record with the sequence numbers and keys that are possible there. loss.go
-// computes how much was lost. A record that is not proved is never passed on.
+// bytes are decrypted (patched.go). search.go finds the beginning of the next record. trial.go
+// proves it: it decrypts the record with the sequence numbers and keys that are possible there.
+// loss.go computes how much was lost. A record that is not proved is never passed on.
 //
 // Memory: an idle Session holds under 1 KiB, and a subject of up to maxSubject bytes. It holds an
 // incomplete record (at most 16,384 + 2,048 + 5 bytes, RFC 5246 6.2.3). Bytes that wait for

@@ -128,7 +128,7 @@ func FuzzRecords(f *testing.F) {
 			s := NewSession(secrets, &got, nil)
 			runScript(s, tr, script)
 			s.End(capture.Position{Frame: 1 << 30})
-			if damagedAndTorn(script) {
+			if damagedAndPatched(script) {
 				return
 			}
 			for i := range 2 {
@@ -138,9 +138,9 @@ func FuzzRecords(f *testing.F) {
 	})
 }
 
-// damagedAndTorn reports whether a script may damage records that also have gaps. Their other
+// damagedAndPatched reports whether a script may damage records that also have gaps. Their other
 // bytes are decrypted but cannot be authenticated.
-func damagedAndTorn(script []byte) bool {
+func damagedAndPatched(script []byte) bool {
 	var silent, gaps bool
 	for ; len(script) >= 5; script = script[5:] {
 		gap := script[0]%5 == 0 || script[0]%5 == 4

@@ -59,7 +59,7 @@ func (s *Secrets) ReadKeyLog(r io.Reader, name string, warn func(error)) error {
 		l.write(buf[:n])
 		if err == io.EOF {
 			l.end()
-			l.judgeRSA()
+			l.warnRSAOnly()
 			return nil
 		}
 		if err != nil {
@@ -101,7 +101,7 @@ func (l *lineReader) write(p []byte) {
 		case len(l.partial)+len(piece) > maxLine:
 			l.tooLong = true
 			l.partial = l.partial[:0]
-			l.bad(errLineLong)
+			l.warnMalformed(errLineLong)
 		case ended && len(l.partial) == 0:
 			l.put(piece)
 		default:
@@ -139,21 +139,21 @@ func (l *lineReader) put(line []byte) {
 	case known:
 		l.masters = l.masters || kind == labelMaster
 		if err := l.secrets.putLine(kind, rest); err != nil {
-			l.bad(err)
+			l.warnMalformed(err)
 		}
 	case string(word) == "RSA" && bytes.HasPrefix(rest, []byte(sessionPrefix)):
 		l.masters = true
 		if err := l.secrets.putSession(rest); err != nil {
-			l.bad(err)
+			l.warnMalformed(err)
 		}
 	case string(word) == "RSA" || string(word) == "PMS_CLIENT_RANDOM":
 		l.rsaLines = true
 	case !isLabel(word) || len(bytes.TrimSpace(rest)) == 0:
-		l.bad(errLineForm)
+		l.warnMalformed(errLineForm)
 	}
 }
 
-func (l *lineReader) bad(err error) {
+func (l *lineReader) warnMalformed(err error) {
 	if l.malformed++; l.malformed == maxWarnings+1 {
 		err = errLineMany
 	} else if l.malformed > maxWarnings {
@@ -164,9 +164,9 @@ func (l *lineReader) bad(err error) {
 	}
 }
 
-// judgeRSA warns about a key log that has only RSA premaster secrets. OpenSSL writes such lines
+// warnRSAOnly warns about a key log that has only RSA premaster secrets. OpenSSL writes such lines
 // together with CLIENT_RANDOM lines, which are sufficient.
-func (l *lineReader) judgeRSA() {
+func (l *lineReader) warnRSAOnly() {
 	if l.rsaLines && !l.masters && l.warn != nil {
 		l.warn(fmt.Errorf("%s: %w", l.name, errLineRSA))
 	}

@@ -84,7 +84,7 @@ func (k *KeyLogFile) grown() (total int64, err error) {
 		k.lines.write(k.buf[:n])
 		if errors.Is(err, io.EOF) {
 			if total == 0 {
-				k.lines.judgeRSA() // the writer is idle
+				k.lines.warnRSAOnly() // the writer is idle
 			}
 			return total, nil
 		}

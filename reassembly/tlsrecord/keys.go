@@ -57,9 +57,9 @@ func (s *Session) loseHello(d *direction) {
 	}
 }
 
-// hellos reports whether both hellos of the handshake are known. rec is the first protected record
-// of d.
-func (s *Session) hellos(d *direction, rec []byte) verdict {
+// checkHellos reports whether both hellos of the handshake are known. rec is the first protected
+// record of d.
+func (s *Session) checkHellos(d *direction, rec []byte) verdict {
 	if !s.hasClient {
 		c, v := s.client(), s.server()
 		switch {
@@ -107,9 +107,9 @@ func (s *Session) guess() bool {
 // guesses are the suites of TLS 1.3, the most common first.
 var guesses = [...]uint16{0x1301, 0x1302, 0x1303}
 
-// ready sets the keys of d's phase. rec is its first record.
-func (s *Session) ready(d *direction, rec []byte) verdict {
-	if v := s.hellos(d, rec); v.step != stepGo {
+// setKeys sets the keys of d's phase. rec is its first record.
+func (s *Session) setKeys(d *direction, rec []byte) verdict {
+	if v := s.checkHellos(d, rec); v.step != stepGo {
 		return v
 	}
 	switch {
@@ -120,26 +120,26 @@ func (s *Session) ready(d *direction, rec []byte) verdict {
 	case s.suite.tls13() != (s.version == versionTLS13):
 		return never("cipher suite %s does not belong to %s", s.suite.name, versionName(s.version))
 	case d.phase == phaseSealed:
-		return s.ready12(d, rec)
+		return s.setKeys12(d, rec)
 	}
-	return s.ready13(d)
+	return s.setKeys13(d)
 }
 
-func (s *Session) ready12(d *direction, rec []byte) verdict {
+func (s *Session) setKeys12(d *direction, rec []byte) verdict {
 	var master [maxSecretSize]byte
 	if s.secrets.get(&s.info.ClientRandom, labelMaster, &master) > 0 ||
 		s.sessionID != [32]byte{} && s.secrets.get(&s.sessionID, labelSession, &master) > 0 {
 		s.install(d, s.keys12(d, &master))
 		return verdict{}
 	}
-	if s.master == nil && !s.resumed(d, rec) {
+	if s.master == nil && !s.findResumed(d, rec) {
 		return s.noSecrets()
 	}
 	s.install(d, s.keys12(d, s.master))
 	return verdict{}
 }
 
-func (s *Session) ready13(d *direction) verdict {
+func (s *Session) setKeys13(d *direction) verdict {
 	if s.earlyData {
 		return never("early data (0-RTT) is not supported")
 	}

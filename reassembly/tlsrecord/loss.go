@@ -29,7 +29,7 @@ func (s *Session) gap(d *direction, n int64, at capture.Position) {
 		d.skip -= int(n)
 		return
 	}
-	d.chain.cut()
+	d.chain.reset()
 	m := min(n, int64(d.skip))
 	d.skip -= int(m)
 	if n -= m; n == 0 {
@@ -38,7 +38,7 @@ func (s *Session) gap(d *direction, n int64, at capture.Position) {
 	if !d.searching && len(d.buf) >= headerSize {
 		left, ok := s.patch(d, n)
 		if !ok {
-			left = s.damaged(d, n)
+			left = s.giveUpRecord(d, n)
 		}
 		if n = left; n == 0 {
 			return
@@ -49,9 +49,9 @@ func (s *Session) gap(d *direction, n int64, at capture.Position) {
 	s.loseTrack(d)
 }
 
-// damaged gives up the incomplete record in the buffer: n bytes of it, or all its remaining bytes,
-// are missing. It returns how many bytes are missing behind it.
-func (s *Session) damaged(d *direction, n int64) int64 {
+// giveUpRecord gives up the incomplete record in the buffer: n bytes of it, or all its remaining
+// bytes, are missing. It returns how many bytes are missing behind it.
+func (s *Session) giveUpRecord(d *direction, n int64) int64 {
 	h, _ := parseHeader(d.buf)
 	left := int64(headerSize + h.size - len(d.buf))
 	if d.phase == phasePlain {
@@ -80,7 +80,7 @@ func (s *Session) damaged(d *direction, n int64) int64 {
 // loseTrack begins the search for the next record.
 func (s *Session) loseTrack(d *direction) {
 	d.searching, d.gapped = true, true
-	s.dropTorn(d)
+	s.dropPatched(d)
 	if d.phase == phasePlain {
 		s.loseHandshake(d)
 		if d.chain == nil && (!s.hasServer || s.version == versionTLS10) {
@@ -160,10 +160,10 @@ func (s *Session) resume(d *direction, p *place, rec []byte, at capture.Position
 		lost = p.seq
 	}
 	s.info.LostRecords += max(lost, d.known)
-	if p.current && !d.gapped && lost > 0 && lost == uint64(d.tears.count()) {
-		s.decryptTorn(d, p.opener)
+	if p.current && !d.gapped && lost > 0 && lost == uint64(d.patched.count()) {
+		s.decryptPatched(d, p.opener)
 	} else {
-		s.dropTorn(d)
+		s.dropPatched(d)
 		s.reportGap(d, p, lost, at)
 	}
 	if !p.current {
@@ -206,7 +206,7 @@ func (s *Session) estimate(d *direction) int64 {
 
 // reportUnresolved reports a loss after which nothing was decrypted.
 func (s *Session) reportUnresolved(d *direction, at capture.Position) {
-	s.dropTorn(d)
+	s.dropPatched(d)
 	if d.mode != reading || d.missing == 0 || d.phase == phasePlain {
 		return
 	}

@@ -39,11 +39,11 @@ func (s *Secrets) randoms(limit int) (out [][32]byte) {
 	return out
 }
 
-// resumed finds the master secret of a resumed session whose client random is not in the key log.
-// Such a session has the master secret of the session that it resumes. crypto/tls, for one, does
-// not log it again. The first protected record, a Finished, shows which secret is right. Other
-// connections are not used: the result would depend on which one was read first.
-func (s *Session) resumed(d *direction, rec []byte) bool {
+// findResumed finds the master secret of a resumed session whose client random is not in the key
+// log. Such a session has the master secret of the session that it resumes. crypto/tls, for one,
+// does not log it again. The first protected record, a Finished, shows which secret is right.
+// Other connections are not used: the result would depend on which one was read first.
+func (s *Session) findResumed(d *direction, rec []byte) bool {
 	if s.fullHandshake || d.gapped {
 		return false
 	}

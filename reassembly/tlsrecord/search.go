@@ -24,7 +24,7 @@ func (s *Session) search(d *direction, p []byte, at capture.Position) []byte {
 	i := 0
 	for d.searching {
 		j := s.nextHeader(b[i:])
-		d.pass(b[i : i+j])
+		d.skipBytes(b[i : i+j])
 		i += j
 		if len(b)-i < headerSize {
 			break
@@ -43,7 +43,7 @@ func (s *Session) search(d *direction, p []byte, at capture.Position) []byte {
 			i += len(rec)
 		case stepNever:
 			if d.searching {
-				d.pass(b[i : i+1])
+				d.skipBytes(b[i : i+1])
 				i++
 			}
 		}
@@ -55,13 +55,13 @@ func (s *Session) search(d *direction, p []byte, at capture.Position) []byte {
 		d.buf = b[:copy(b, b[i:])]
 		return rest
 	}
-	s.leave(d, b[i:], at)
+	s.feedLeft(d, b[i:], at)
 	s.scratch.release(b)
 	return rest
 }
 
-// leave processes the bytes behind a search.
-func (s *Session) leave(d *direction, left []byte, at capture.Position) {
+// feedLeft processes the bytes behind a search.
+func (s *Session) feedLeft(d *direction, left []byte, at capture.Position) {
 	if d.depth++; d.depth > maxNested {
 		s.giveUpSearch(d, at)
 		d.mode = counting
@@ -70,8 +70,8 @@ func (s *Session) leave(d *direction, left []byte, at capture.Position) {
 	d.depth--
 }
 
-// pass skips bytes without a record to decrypt.
-func (d *direction) pass(p []byte) {
+// skipBytes skips bytes without a record to decrypt.
+func (d *direction) skipBytes(p []byte) {
 	d.missing += int64(len(p))
 	d.seen += int64(len(p))
 	d.chain.note(p)
@@ -107,7 +107,7 @@ func (s *Session) candidate(d *direction, rec []byte, at capture.Position) step 
 		s.enterProtected(d, h)
 	}
 	if !d.keyed {
-		if v := s.ready(d, rec); v.step != stepGo {
+		if v := s.setKeys(d, rec); v.step != stepGo {
 			if v.step == stepNever {
 				s.giveUp(d, v.reason, at)
 			}

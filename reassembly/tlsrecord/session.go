@@ -195,7 +195,7 @@ func (s *Session) giveUp(d *direction, reason string, at capture.Position) {
 		s.info.LostRecords += d.known
 		s.receiver.PlaintextGap(d.index == 0, s.estimate(d), false, at)
 	}
-	s.dropTorn(d)
+	s.dropPatched(d)
 	d.missing, d.known, d.gapped = 0, 0, false
 	d.mode, d.searching = watching, false
 	s.progress++
@@ -206,8 +206,8 @@ func (s *Session) giveUp(d *direction, reason string, at capture.Position) {
 
 func (s *Session) release(d *direction) {
 	s.scratch.drop(d)
-	s.dropTorn(d)
+	s.dropPatched(d)
 	s.dropBuffer(d)
 	d.keys, d.chain, d.hs = keys{}, nil, assembler{}
-	s.unwait(d)
+	s.dropWaiting(d)
 }

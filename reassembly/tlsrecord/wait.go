@@ -146,8 +146,8 @@ func (s *Session) drain(d *direction) {
 	}
 }
 
-// unwait drops what a direction holds.
-func (s *Session) unwait(d *direction) {
+// dropWaiting drops what a direction holds.
+func (s *Session) dropWaiting(d *direction) {
 	if w := d.wait; w != nil {
 		s.secrets.reserve(-(len(w.data) - w.off))
 	}

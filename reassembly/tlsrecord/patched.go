@@ -8,40 +8,41 @@ import (
 	"golang.org/x/crypto/chacha20"
 )
 
-// maxTorn bounds the torn records that a direction holds until they are confirmed: 4 of at most 18
-// KiB. If one of 50 packets is lost and a record has 12 packets, 5 in a row are damaged in 1 of
-// 2,000 places.
-const maxTorn = 4
+// maxPatched bounds the patched records that a direction holds until they are confirmed: 4 of at
+// most 18 KiB. If one of 50 packets is lost and a record has 12 packets, 5 in a row are damaged in
+// 1 of 2,000 places.
+const maxPatched = 4
 
 // hole is a part of a record that the capture lacks.
 type hole struct{ from, n int }
 
-// torn is a record with holes. It cannot be authenticated. But AEAD suites encrypt each byte
-// separately, so its other bytes can be decrypted if its sequence number is certain. That needs
-// two facts: the record before it was decrypted, and the record behind it has the number that
-// follows. Until then it is held.
-type torn struct {
+// patchedRecord is a record with holes, which patch filled with zeros. It cannot be authenticated.
+// But AEAD suites encrypt each byte separately, so its other bytes can be decrypted if its
+// sequence number is certain. That needs two facts: the record before it was decrypted, and the
+// record behind it has the number that follows. Until then it is held.
+type patchedRecord struct {
 	rec   []byte // zero in the holes
 	holes []hole
 	seq   uint64
 	at    capture.Position
 }
 
-// tears are the torn records of a direction. If there are any, nothing else is missing.
-type tears struct {
-	holes []hole // of the incomplete record in the buffer
-	torn  []torn // complete except for their holes
+// patchedRecords are the records with holes of a direction. If there are any, nothing else is
+// missing.
+type patchedRecords struct {
+	holes   []hole          // of the incomplete record in the buffer
+	records []patchedRecord // complete except for their holes
 }
 
 // pending reports whether the incomplete record has holes.
-func (t *tears) pending() bool { return t != nil && len(t.holes) > 0 }
+func (t *patchedRecords) pending() bool { return t != nil && len(t.holes) > 0 }
 
-// count returns the number of complete torn records.
-func (t *tears) count() int {
+// count returns the number of complete ones.
+func (t *patchedRecords) count() int {
 	if t == nil {
 		return 0
 	}
-	return len(t.torn)
+	return len(t.records)
 }
 
 // patch fills a gap of n bytes in the incomplete record in the buffer. It returns how many bytes
@@ -49,15 +50,15 @@ func (t *tears) count() int {
 func (s *Session) patch(d *direction, n int64) (left int64, ok bool) {
 	h, _ := parseHeader(d.buf)
 	if d.gapped || d.opened == 0 || h.kind != typeData || d.phase != phaseTraffic && d.phase != phaseSealed ||
-		d.keys.suite.bulk == cbc || d.tears.count() >= maxTorn {
+		d.keys.suite.bulk == cbc || d.patched.count() >= maxPatched {
 		return n, false
 	}
 	total := headerSize + h.size
 	m := int(min(n, int64(total-len(d.buf))))
-	if d.tears == nil {
-		d.tears = &tears{}
+	if d.patched == nil {
+		d.patched = &patchedRecords{}
 	}
-	d.tears.holes = append(d.tears.holes, hole{len(d.buf), m})
+	d.patched.holes = append(d.patched.holes, hole{len(d.buf), m})
 	var zero [256]byte
 	for i := m; i > 0; i -= len(zero) {
 		d.buf = s.scratch.grow(d.buf, zero[:min(i, len(zero))])
@@ -65,15 +66,15 @@ func (s *Session) patch(d *direction, n int64) (left int64, ok bool) {
 	if len(d.buf) == total {
 		rec := d.buf
 		d.buf = nil
-		s.tear(d, rec, d.last) // the next packet may come much later
+		s.holdPatched(d, rec, d.last) // the next packet may come much later
 	}
 	return n - int64(m), true
 }
 
-// tear holds a complete record with holes, and owns its buffer.
-func (s *Session) tear(d *direction, rec []byte, at capture.Position) {
-	t := d.tears
-	t.torn = append(t.torn, torn{rec, t.holes, d.seq + d.known, at})
+// holdPatched holds a complete record with holes, and owns its buffer.
+func (s *Session) holdPatched(d *direction, rec []byte, at capture.Position) {
+	t := d.patched
+	t.records = append(t.records, patchedRecord{rec, t.holes, d.seq + d.known, at})
 	t.holes = nil
 	d.missing += int64(len(rec))
 	d.known++
@@ -81,12 +82,12 @@ func (s *Session) tear(d *direction, rec []byte, at capture.Position) {
 	d.loseMessages(rec[0])
 }
 
-// dropTorn gives up the torn records, which cannot be confirmed.
-func (s *Session) dropTorn(d *direction) {
-	if d.tears == nil {
+// dropPatched gives up the patched records, which cannot be confirmed.
+func (s *Session) dropPatched(d *direction) {
+	if d.patched == nil {
 		return
 	}
-	for _, t := range d.tears.torn {
+	for _, t := range d.patched.records {
 		n := len(t.rec) - headerSize
 		for _, h := range t.holes {
 			n -= h.n
@@ -94,20 +95,20 @@ func (s *Session) dropTorn(d *direction) {
 		s.info.Undecrypted += uint64(max(n, 0))
 		s.scratch.release(t.rec)
 	}
-	d.tears = nil
+	d.patched = nil
 }
 
-// decryptTorn passes on the captured bytes of torn records once they are confirmed.
-func (s *Session) decryptTorn(d *direction, o *opener) {
-	for i := range d.tears.torn {
-		t := &d.tears.torn[i]
-		s.decryptOneTorn(d, o, t)
+// decryptPatched passes on the captured bytes of patched records once they are confirmed.
+func (s *Session) decryptPatched(d *direction, o *opener) {
+	for i := range d.patched.records {
+		t := &d.patched.records[i]
+		s.decryptOnePatched(d, o, t)
 		s.scratch.release(t.rec)
 	}
-	d.tears = nil
+	d.patched = nil
 }
 
-func (s *Session) decryptOneTorn(d *direction, o *opener, t *torn) {
+func (s *Session) decryptOnePatched(d *direction, o *opener, t *patchedRecord) {
 	start, end := headerSize+o.explicit, len(t.rec)-o.aead.Overhead()
 	exact := !d.padded && (!o.tls13 || d.delivered > 0)
 	if start > end {
@@ -134,11 +135,11 @@ func (s *Session) decryptOneTorn(d *direction, o *opener, t *torn) {
 			return
 		}
 	}
-	s.deliverTorn(d, t, start, end)
+	s.deliverPatched(d, t, start, end)
 }
 
-// deliverTorn passes on the content of a record from start to end, and its holes.
-func (s *Session) deliverTorn(d *direction, t *torn, start, end int) {
+// deliverPatched passes on the content of a record from start to end, and its holes.
+func (s *Session) deliverPatched(d *direction, t *patchedRecord, start, end int) {
 	plaintext := func(p []byte) {
 		if len(p) > 0 {
 			s.info.Decrypted += uint64(len(p))
@@ -159,7 +160,7 @@ func (s *Session) deliverTorn(d *direction, t *torn, start, end int) {
 }
 
 // whole reports whether a part of the record has no hole.
-func (t *torn) whole(from, to int) bool {
+func (t *patchedRecord) whole(from, to int) bool {
 	for _, h := range t.holes {
 		if h.from < to && h.from+h.n > from {
 			return false
