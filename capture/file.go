@@ -96,8 +96,8 @@ func (r *records) at(t int64) {
 	r.info.Last = max(r.info.Last, t)
 }
 
-// meet records a link type. A capture with too many is refused.
-func (r *records) meet(l LinkType) error {
+// addLinkType records a link type. A capture with too many is refused.
+func (r *records) addLinkType(l LinkType) error {
 	if slices.Contains(r.info.LinkTypes, l) {
 		return nil
 	}
@@ -108,15 +108,15 @@ func (r *records) meet(l LinkType) error {
 	return nil
 }
 
-// introduce records an interface, in the order of Packet.Interface.
-func (r *records) introduce(i Interface) {
+// addInterface records an interface, in the order of Packet.Interface.
+func (r *records) addInterface(i Interface) {
 	if len(r.info.Interfaces) < maxInfoInterfaces {
 		r.info.Interfaces = append(r.info.Interfaces, i)
 	}
 }
 
-// wrong returns an error about the packet at pos in the data of the parse call.
-func (r *records) wrong(pos int, format string, args ...any) error {
+// errorAt returns an error about the packet at pos in the data of the parse call.
+func (r *records) errorAt(pos int, format string, args ...any) error {
 	return fmt.Errorf("packet %d at offset %d: "+format,
 		append([]any{r.info.Packets + 1, r.offset + int64(pos)}, args...)...)
 }
@@ -174,7 +174,7 @@ func (f *file) fill(b *Batch) bool {
 	data := b.buf[:copy(b.buf, f.tail)]
 	f.tail = f.tail[:0]
 	for {
-		rest, err := f.take(data, b)
+		rest, err := f.parseData(data, b)
 		if err != nil {
 			// The bytes after an error have no known structure. The packets before it count.
 			f.fail(err)
@@ -207,8 +207,8 @@ func (b *Batch) room(size, n int) {
 	b.buf = buf
 }
 
-// take parses data and returns the unused part.
-func (f *file) take(data []byte, b *Batch) ([]byte, error) {
+// parseData parses data and returns the unused part.
+func (f *file) parseData(data []byte, b *Batch) ([]byte, error) {
 	if f.skip > 0 {
 		n := min(f.skip, int64(len(data)))
 		f.skip -= n

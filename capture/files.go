@@ -30,8 +30,8 @@ type Files struct {
 	// finished.
 	inputs []*input
 	next   int
-	// again are the paths of the inputs that can be read more than once.
-	again []string
+	// rereadable are the paths of the inputs that can be read more than once.
+	rereadable []string
 	// infos has an entry for each input; the first next ones are in use.
 	infos []Info
 	// active are the open inputs, at most maxMerged.
@@ -92,7 +92,7 @@ func Open(paths []string, opt Options) (*Files, error) {
 			stdin++
 		} else if st, err := os.Stat(path); err == nil && st.Mode().IsRegular() {
 			in.size = st.Size()
-			s.again = append(s.again, path)
+			s.rereadable = append(s.rereadable, path)
 		} else if err != nil || st.IsDir() {
 			in.size = 0 // it cannot be read
 		}
@@ -164,7 +164,7 @@ func (s *Files) peek(in *input, b *Batch, probe *clockProbe) {
 // it.
 func (s *Files) EachSecret(handle func(kind uint32, text []byte)) {
 	var b Batch
-	for _, path := range s.again {
+	for _, path := range s.rereadable {
 		f := &file{records: records{info: &Info{Path: path}, secrets: handle}, readSize: readSize}
 		if f.open(path, nil, new(atomic.Int64)) == nil && f.recognize() == nil {
 			if _, ok := f.parser.(*pcapng); ok {

@@ -553,9 +553,9 @@ func BenchmarkFragments(b *testing.B) {
 	}
 }
 
-// TestFragmentsAreForgottenInTime: other datagrams' time evicts incomplete and complete datagrams,
+// TestFragmentsAreEvictedInTime: other datagrams' time evicts incomplete and complete datagrams,
 // even if many are complete at once.
-func TestFragmentsAreForgottenInTime(t *testing.T) {
+func TestFragmentsAreEvictedInTime(t *testing.T) {
 	d := NewDissector(DissectorOptions{})
 	part := func(id uint16) []byte { return fragments4(id, protocolTCP, tcpOf(nil, numbered(200)), 80)[0] }
 	feed(d, 0, part(1))

@@ -66,7 +66,7 @@ func TestLiveWaitsForAnInterfaceThatIsDownAtFirst(t *testing.T) {
 		t.Errorf("%d packets; said %q", len(got), said)
 	}
 	ip(t, "link set kv1 up")
-	rest(t, l)
+	expectNone(t, l)
 	sender(t)(segment(1, 9092, 100))
 	if got := collect(t, l, 1); len(got) != 1 {
 		t.Errorf("%d packets after it went up; said %q", len(got), said)

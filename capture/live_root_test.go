@@ -92,8 +92,8 @@ func collect(t testing.TB, l *Live, n int) []Packet {
 	return packets
 }
 
-// rest fails the test if more packets arrive.
-func rest(t testing.TB, l *Live) {
+// expectNone fails the test if more packets arrive.
+func expectNone(t testing.TB, l *Live) {
 	t.Helper()
 	if more := collect(t, l, 1); len(more) > 0 {
 		t.Errorf("a packet too many: %x", more[0].Data)

@@ -48,7 +48,7 @@ func (s *Files) Next(b *Batch) error {
 			s.start()
 		}
 		if c := s.active[0]; len(s.active) == 1 && c.at == len(c.ahead.Packets) {
-			if s.straight(c, b) {
+			if s.fillFromOne(c, b) {
 				return nil
 			}
 		} else if s.merge(b) {
@@ -102,9 +102,9 @@ func (s *Files) finish(c *cursor) {
 	s.active = slices.DeleteFunc(s.active, func(other *cursor) bool { return other == c })
 }
 
-// straight fills b from the only open input. It returns false at the end of the input, or if
+// fillFromOne fills b from the only open input. It returns false at the end of the input, or if
 // another input begins before the last of these packets.
-func (s *Files) straight(c *cursor, b *Batch) bool {
+func (s *Files) fillFromOne(c *cursor, b *Batch) bool {
 	if !c.fill(b) {
 		s.finish(c)
 		return false

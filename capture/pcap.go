@@ -89,7 +89,7 @@ func (p *pcap) parse(data []byte, b *Batch) (int64, error) {
 		}
 		seconds, fraction, captured, length := p.record(rest)
 		if captured > maxPacket {
-			return int64(pos), p.wrong(pos, "captured length %d exceeds %d", captured, maxPacket)
+			return int64(pos), p.errorAt(pos, "captured length %d exceeds %d", captured, maxPacket)
 		}
 		end := p.head + int(captured)
 		if len(rest) < end {
@@ -128,8 +128,8 @@ func (p *pcap) header(data []byte) error {
 	if p.fraction == 1 {
 		resolution = nanoExponent
 	}
-	p.introduce(Interface{Link: p.link, SnapLen: snap, Resolution: resolution})
-	return p.meet(p.link)
+	p.addInterface(Interface{Link: p.link, SnapLen: snap, Resolution: resolution})
+	return p.addLinkType(p.link)
 }
 
 func (p *pcap) record(d []byte) (seconds, fraction, captured, length uint32) {

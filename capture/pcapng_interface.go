@@ -112,7 +112,7 @@ func (p *pcapng) describe(blk ngBlock, d []byte) error {
 		}
 	})
 	in.prepare()
-	if err := p.meet(in.link); err != nil {
+	if err := p.addLinkType(in.link); err != nil {
 		return p.wrongBlock(blk, "%w", err)
 	}
 	p.interfaces = append(p.interfaces, in)
@@ -120,7 +120,7 @@ func (p *pcapng) describe(blk ngBlock, d []byte) error {
 	if resolution > nanoExponent { // a finer unit, or a binary one
 		resolution = nanoExponent
 	}
-	p.introduce(Interface{Name: name, Link: in.link, SnapLen: in.snap, Resolution: resolution})
+	p.addInterface(Interface{Name: name, Link: in.link, SnapLen: in.snap, Resolution: resolution})
 	return nil
 }
 

@@ -123,9 +123,9 @@ func nestedIn(n int, b []byte) []byte {
 	return b
 }
 
-// TestDomainTellsNetworksApart guards against merging two connections with equal addresses, and
+// TestDomainDistinguishesNetworks guards against merging two connections with equal addresses, and
 // against splitting the directions of one.
-func TestDomainTellsNetworksApart(t *testing.T) {
+func TestDomainDistinguishesNetworks(t *testing.T) {
 	ip := built4()
 	eth := ethernetOf(etherTypeIPv4, ip)
 	tagged := func(control uint16) []byte { return ethernetOf(etherTypeVLAN, tagOf(control, etherTypeIPv4, ip)) }
