@@ -42,14 +42,14 @@ func (p *part) add(frame uint64, stream uint32, e Event) {
 var broker1, broker2 = netip.MustParseAddrPort("10.0.0.9:9092"), netip.MustParseAddrPort("10.0.0.10:9092")
 
 // asked adds a Fetch v12 without ranges, sent in one frame and decided in a later one.
-func (p *part) asked(request, settled uint64, stream uint32, broker netip.AddrPort) {
-	p.add(settled, stream, Event{Exchange: &Exchange{
+func (p *part) asked(request, decided uint64, stream uint32, broker netip.AddrPort) {
+	p.add(decided, stream, Event{Exchange: &Exchange{
 		Stream: stream, Request: capture.Position{Frame: request}, Broker: broker, Key: 1, Version: 12, Negotiated: -1,
 	}})
 }
 
-// told adds an advertisement of Fetch 0 to latest.
-func (p *part) told(frame uint64, stream uint32, broker netip.AddrPort, latest int16) {
+// advertise adds an advertisement of Fetch 0 to latest.
+func (p *part) advertise(frame uint64, stream uint32, broker netip.AddrPort, latest int16) {
 	p.add(frame, stream, Event{Advertisement: &Advertisement{
 		Stream: stream, At: capture.Position{Frame: frame}, Broker: broker, Ranges: &Ranges{APIs: apiList(1, 0, latest)},
 	}})
@@ -60,10 +60,10 @@ func (p *part) told(frame uint64, stream uint32, broker netip.AddrPort, latest i
 func TestEventsOfOnePacket(t *testing.T) {
 	want := []string{"1: advertised 1 APIs", "2: advertised 1 APIs", "3: advertised 1 APIs", "4: connection", "4: advertised 1 APIs"}
 	var first, second part
-	first.told(5, 3, broker1, 7)
-	first.told(5, 1, broker1, 7)
-	second.told(5, 2, broker1, 7)
-	second.told(5, 4, broker1, 7)
+	first.advertise(5, 3, broker1, 7)
+	first.advertise(5, 1, broker1, 7)
+	second.advertise(5, 2, broker1, 7)
+	second.advertise(5, 4, broker1, 7)
 	second.add(5, 4, Event{Connection: &Connection{Connection: &reassembly.Connection{Stream: 4}}})
 	second[1].Order, second[2].Order = 2, 1
 	for _, parts := range [][][]Event{{first, second}, {second, first}} {
@@ -83,10 +83,10 @@ func TestCorrelatorBorrows(t *testing.T) {
 		want []string
 	}{
 		{"the latest before the request", Options{}, func(p *part) {
-			p.told(1, 0, broker1, 13)
-			p.told(3, 0, broker1, 7)
+			p.advertise(1, 0, broker1, 13)
+			p.advertise(3, 0, broker1, 7)
 			p.asked(4, 6, 1, broker1)
-			p.told(7, 2, broker1, 13)
+			p.advertise(7, 2, broker1, 13)
 			p.asked(2, 8, 3, broker1)
 			p.asked(5, 9, 3, broker1)
 		}, []string{
@@ -96,38 +96,38 @@ func TestCorrelatorBorrows(t *testing.T) {
 		{"the first after it", Options{}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			p.add(3, 0, Event{Connection: &Connection{Connection: &reassembly.Connection{Stream: 0}}})
-			p.told(4, 1, broker1, 7)
-			p.told(5, 1, broker1, 13)
+			p.advertise(4, 1, broker1, 7)
+			p.advertise(5, 1, broker1, 13)
 		}, []string{"0: connection", "1: advertised 1 APIs", "0: Fetch v12 above-max borrowed answered", "1: advertised 1 APIs"}},
 		{"later on its own connection: that is observed", Options{}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
-			p.told(4, 0, broker1, 7)
+			p.advertise(4, 0, broker1, 7)
 		}, []string{"0: advertised 1 APIs", "0: Fetch v12 above-max observed answered"}},
 		{"not from another broker", Options{}, func(p *part) {
-			p.told(1, 0, broker2, 7)
+			p.advertise(1, 0, broker2, 7)
 			p.asked(2, 3, 1, broker1)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
 		{"not from another network", Options{}, func(p *part) {
-			p.told(1, 0, broker1, 7)
+			p.advertise(1, 0, broker1, 7)
 			(*p)[0].Advertisement.Domain = 5
 			p.asked(2, 3, 1, broker1)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
 		{"not from an answer whose end is missing", Options{}, func(p *part) {
-			p.told(1, 0, broker1, 7)
+			p.advertise(1, 0, broker1, 7)
 			(*p)[0].Advertisement.Ranges.Partial = true
 			p.asked(2, 3, 1, broker1)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
 		{"what the user supplied, where the broker said nothing", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
-			p.told(1, 0, broker1, 7)
+			p.advertise(1, 0, broker1, 7)
 			p.asked(2, 3, 1, broker2)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 ok supplied answered"}},
 		{"what can be borrowed comes before that", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
-			p.told(1, 0, broker1, 7)
+			p.advertise(1, 0, broker1, 7)
 			p.asked(2, 3, 1, broker1)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 above-max borrowed answered"}},
 		{"even if it comes later", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
 			p.asked(1, 2, 1, broker1)
-			p.told(4, 0, broker1, 7)
+			p.advertise(4, 0, broker1, 7)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 above-max borrowed answered"}},
 		{"what was observed comes before that", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
@@ -137,14 +137,14 @@ func TestCorrelatorBorrows(t *testing.T) {
 			p.asked(1, 2, 0, broker1)
 			(*p)[0].Exchange.Key = keyApiVersions
 			(*p)[0].Exchange.judge(nil, Observed)
-			p.told(3, 0, broker1, 7)
+			p.advertise(3, 0, broker1, 7)
 		}, []string{"0: ApiVersions v12 exempt none answered", "0: advertised 1 APIs"}},
 		{"two brokers, each its own", Options{}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			p.asked(1, 2, 0, broker2)
 			p.asked(1, 2, 0, broker1)
-			p.told(4, 1, broker2, 13)
-			p.told(5, 1, broker1, 7)
+			p.advertise(4, 1, broker2, 13)
+			p.advertise(5, 1, broker1, 7)
 		}, []string{
 			"1: advertised 1 APIs", "0: Fetch v12 ok borrowed answered",
 			"1: advertised 1 APIs", "0: Fetch v12 above-max borrowed answered", "0: Fetch v12 above-max borrowed answered",
@@ -183,7 +183,7 @@ func TestOrderIsThatOfTheInput(t *testing.T) {
 				stream := uint32(what.IntN(streams))
 				var p part
 				if what.IntN(10) == 0 {
-					p.told(frame+1, stream, broker1, int16(10+what.IntN(5)))
+					p.advertise(frame+1, stream, broker1, int16(10+what.IntN(5)))
 				} else {
 					p.asked(frame+1, frame+1, stream, broker1)
 				}
@@ -225,7 +225,7 @@ func TestWaitingIsBounded(t *testing.T) {
 		t.Fatalf("%d passed on, %d wait, want the oldest %d and %d", len(r.got), c.waiting.Len(), over, maxWaiting)
 	}
 	var answer part
-	answer.told(maxWaiting+over+1, 1<<30, netip.MustParseAddrPort("10.0.0.1:9092"), 7)
+	answer.advertise(maxWaiting+over+1, 1<<30, netip.MustParseAddrPort("10.0.0.1:9092"), 7)
 	c.Add([][]Event{answer})
 	c.Finish()
 	borrowed := 0
@@ -250,10 +250,10 @@ func TestBrokersAndTheirHistoryAreBounded(t *testing.T) {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 9092)
 	}
 	for i := range maxBrokers + 10 {
-		p.told(uint64(i+1), uint32(i), address(i), 7)
+		p.advertise(uint64(i+1), uint32(i), address(i), 7)
 	}
 	for i := range maxHistory + 4 { // the first one is already known
-		p.told(uint64(maxBrokers+100+i), 0, address(0), int16(7+i%2))
+		p.advertise(uint64(maxBrokers+100+i), 0, address(0), int16(7+i%2))
 	}
 	p.asked(2, maxBrokers+500, 1, address(0))
 	p.asked(2, maxBrokers+501, 1, address(maxBrokers+5))

@@ -47,9 +47,9 @@ func TestRequestsOutsideTheirRangeBorrow(t *testing.T) {
 		p.add(frame, stream, Event{OutOfRange: x[0].Exchange})
 	}
 	seen(1, 0)
-	p.told(2, 1, broker1, 7)
+	p.advertise(2, 1, broker1, 7)
 	seen(3, 2)
-	p.told(4, 1, broker1, 13)
+	p.advertise(4, 1, broker1, 13)
 	seen(5, 3)
 	w := &watcher{}
 	NewCorrelator(Options{}, w).Add([][]Event{p})
@@ -142,7 +142,7 @@ func TestAgeGivesUpWhatHasWaited(t *testing.T) {
 	if d := cmp.Diff([]string{waits}, r.got); d != "" {
 		t.Errorf("after the second call: %s", d)
 	}
-	add(func(p *part) { p.told(6, 3, broker1, 7) })
+	add(func(p *part) { p.advertise(6, 3, broker1, 7) })
 	c.Age()
 	c.Age()
 	want := []string{waits, "3: advertised 1 APIs", "1: Fetch v12 above-max borrowed answered", "2: Fetch v12 unknown none answered"}
