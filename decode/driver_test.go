@@ -42,7 +42,6 @@ type driver struct {
 
 const testBroker = "10.0.0.9:9092"
 
-// open begins a connection.
 func (n *network) open(t testing.TB) *driver { return n.openTo(t, testBroker) }
 
 func (n *network) openTo(t testing.TB, broker string) *driver {
@@ -100,7 +99,6 @@ func (d *driver) request(r kmsg.Request) int32 {
 	return d.id
 }
 
-// respond sends a response of kmsg.
 func (d *driver) respond(id int32, r kmsg.Response) {
 	d.t.Helper()
 	if !d.message(reassembly.ToClient, responseBytes(r, id)) {
@@ -136,7 +134,6 @@ func responseOf(key, version int16) kmsg.Response {
 	return r
 }
 
-// hello returns an ApiVersions request.
 func hello(version int16) kmsg.Request {
 	r := kmsg.NewPtrApiVersionsRequest()
 	r.Version = version
@@ -165,7 +162,6 @@ func (d *driver) negotiate() {
 	d.respond(d.request(hello(2)), ranges(2, 0, usual...))
 }
 
-// exchanges returns the exchanges among events.
 func exchanges(events []Event) (list []*Exchange) {
 	for _, e := range events {
 		if e.Exchange != nil {

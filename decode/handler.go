@@ -157,7 +157,6 @@ func (h *handler) isCrowded() bool {
 		n >= freeOutstanding && h.shard.outstanding >= maxShardOutstanding
 }
 
-// countOutstanding updates the shard's count of outstanding requests.
 func (h *handler) countOutstanding() {
 	h.shard.outstanding += h.queue.n - int(h.counted)
 	h.counted = int32(h.queue.n)

@@ -11,7 +11,6 @@ import (
 // never is the first flexible version of an API that has none.
 const never = math.MaxInt16
 
-// layoutRow is one row of the table in layouts.go.
 type layoutRow struct {
 	key  int16
 	name string
@@ -73,7 +72,6 @@ func compileLayouts(rows []layoutRow) []layout {
 	return out
 }
 
-// compileFields compiles the fields of one body.
 func compileFields(text string) []field {
 	fields, rest := parseFields(text)
 	if rest != "" {
@@ -143,7 +141,6 @@ func parseField(text string) (f field, rest string) {
 	return f, text[end:]
 }
 
-// mustInt reads a number of a layout.
 func mustInt(digits string) int16 {
 	n, err := strconv.ParseInt(digits, 10, 16)
 	if err != nil {
@@ -279,7 +276,6 @@ func (w *walker) field(f *field) {
 	}
 }
 
-// fail records an error code.
 func (w *walker) fail(code int16) {
 	if w.errorCode == errNone && (code == errUnsupportedVersion || code == errUnsupportedForMessageFormat) {
 		w.errorCode = code

@@ -60,7 +60,6 @@ type queue struct {
 	counters *[]uint16
 }
 
-// counter returns the counter of a correlation id.
 func (q *queue) counter(id int32) *uint16 {
 	counters := *q.counters
 	return &counters[uint32(id)*filterSeed>>8&uint32(len(counters)-1)]
@@ -121,7 +120,6 @@ func (q *queue) pop() pending {
 	return p
 }
 
-// resize moves the queue to a ring of the given length.
 func (q *queue) resize(length int) {
 	ring := make([]pending, length)
 	for i := range q.n {

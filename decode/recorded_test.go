@@ -129,7 +129,6 @@ func readTable(data []byte) (*Table, error) {
 	return t, checkTable(t)
 }
 
-// checkTable returns an error for an invalid table.
 func checkTable(t *Table) error {
 	switch {
 	case !releaseNumber.MatchString(t.Release):

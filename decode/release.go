@@ -115,7 +115,6 @@ func (r *release) compare(ranges *Ranges) []comparison {
 	return all
 }
 
-// compare compares ranges with a table.
 func (t *Table) compare(ranges *Ranges) comparison {
 	c := comparison{table: t}
 	for _, api := range ranges.APIs {

@@ -11,14 +11,12 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// handshakeOf returns a SaslHandshake request.
 func handshakeOf(version int16, mechanism string) kmsg.Request {
 	r := kmsg.NewPtrSASLHandshakeRequest()
 	r.Version, r.Mechanism = version, mechanism
 	return r
 }
 
-// enabled returns a SaslHandshake response.
 func enabled(version, code int16, mechanisms ...string) kmsg.Response {
 	r := kmsg.NewPtrSASLHandshakeResponse()
 	r.Version, r.ErrorCode, r.SupportedMechanisms = version, code, mechanisms

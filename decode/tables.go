@@ -149,7 +149,6 @@ func advertisedMin(key int16, release string) int16 {
 	return 0
 }
 
-// numbers returns the parts of a release as numbers.
 func numbers(release string) []int {
 	var out []int
 	for _, part := range strings.Split(release, ".") {
@@ -173,7 +172,6 @@ func MinorRelease(release string) string {
 	return strings.Join(parts[:min(n, len(parts))], ".")
 }
 
-// nextPatch returns the next patch release.
 func nextPatch(release string) string {
 	parts := numbers(release)
 	parts[len(parts)-1]++
@@ -226,7 +224,6 @@ func findTable(all []*Table, name string) (*Table, error) {
 	return best, nil
 }
 
-// usualMode is the default mode of a release.
 func usualMode(release string) Mode {
 	if compareReleases(release, "3.3") >= 0 {
 		return KRaft

@@ -53,7 +53,7 @@ type half struct {
 	// arrays need less memory than an array of structures.
 	recentLength         [recentSegments]uint16
 	recentSeq, recentSum [recentSegments]uint32
-	finDue               int32 // last tick to wait for bytes before the FIN; 0 for none
+	finDue               int32 // tick at which the wait for bytes before the FIN ends; 0 for none
 	// ahead is the first acknowledgement of bytes that have not arrived. It is nil before the
 	// first one.
 	ahead *ackAhead

@@ -214,7 +214,6 @@ func isRefusal(m *message) bool {
 	return m.size-m.slack <= refused && m.size >= refused || m.size-m.slack <= refusedBefore24 && m.size >= refusedBefore24
 }
 
-// isAnswer reports whether a message has the size of an ApiVersions response.
 func isAnswer(m *message) bool {
 	_, fits := readAnswer(m, true, true)
 	return fits || isRefusal(m) || m.slack == 0 && countAPIs(m.size) > 0

@@ -141,7 +141,6 @@ type counted struct {
 	n int
 }
 
-// life is the time of one connection to an address.
 type life struct {
 	stream     uint32
 	begin, end int64
@@ -166,7 +165,6 @@ func (a *address) client(host netip.Addr) *clientFacts {
 	return k
 }
 
-// sizeCount counts the requests of one size.
 type sizeCount struct {
 	answered uint64
 	refused  uint64
@@ -400,7 +398,6 @@ func b2i(b bool) int {
 // minByForm is how many connections need the same response if it fits no known release.
 const minByForm = 2
 
-// isKafka reports whether an address looks like a Kafka broker.
 func (a *address) isKafka() bool {
 	switch a.likeness {
 	case NotKafka, ByPort:

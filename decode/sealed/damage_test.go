@@ -14,7 +14,6 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// packets is a capture.Source of packets in memory.
 type packets struct {
 	all []capturetest.Packet
 	at  int
@@ -39,7 +38,6 @@ func (m *packets) Next(b *capture.Batch) error {
 func (m *packets) Captures() []capture.Info { return nil }
 func (m *packets) Close() error             { return nil }
 
-// bookSink passes connections to a Book.
 type bookSink struct{ *Book }
 
 func (bookSink) Exchange(*decode.Exchange)           {}

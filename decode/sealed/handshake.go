@@ -15,7 +15,6 @@ type overhead struct {
 // size returns the largest content of a record of n bytes.
 func (o overhead) size(n int) int { return n - o.least }
 
-// recordHeader is the size of a record's header in bytes.
 const recordHeader = 5
 
 // Overheads of records, in bytes.

@@ -51,7 +51,6 @@ type reader struct {
 	full     [2]bool
 }
 
-// record processes the next record.
 func (r *reader) record(rec *tlsrecord.Record) {
 	d := direction(rec.ToServer)
 	over := r.over[d]

@@ -392,7 +392,6 @@ func later(x, y capture.Position) capture.Position {
 	return x
 }
 
-// balanced reports whether each run of requests got as many responses.
 func balanced(all []turn) bool {
 	for i := range all {
 		if len(all[i].requests) != len(all[i].answers) {

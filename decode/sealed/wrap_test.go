@@ -13,7 +13,6 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
-// frame is one Kafka frame of a plaintext connection.
 type frame struct {
 	toServer bool
 	size     int // with its size field
@@ -30,7 +29,6 @@ type conversation struct {
 	apis            int
 }
 
-// recorder is a Shard that records all frames.
 type recorder struct {
 	*decode.Shard
 	mu  *sync.Mutex
@@ -175,7 +173,6 @@ var wrappings = []wrapping{
 	{name: "TLS 1.3 Java broker, Go client", tls13: true, over: [2]int{17, 33}, split: inOne},
 }
 
-// writer writes records into an Outline.
 type writer struct {
 	w wrapping
 	o *tlsrecord.Outline
