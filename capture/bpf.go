@@ -137,5 +137,5 @@ func cookedOffset(k uint32) (uint32, error) {
 	case 10:
 		return ancillaryType, nil
 	}
-	return 0, fmt.Errorf("looks at byte %d of the LINUX_SLL2 header, which the kernel cannot", k)
+	return 0, fmt.Errorf("reads byte %d of the LINUX_SLL2 header, which the kernel does not provide", k)
 }

@@ -105,7 +105,7 @@ func Open(paths []string, opt Options) (*Files, error) {
 	}
 	switch {
 	case stdin > 1:
-		return nil, errors.New("- is given twice as a capture: standard input can be read once")
+		return nil, errors.New("- is given twice as a capture: standard input can be read only once")
 	case stdin == 1 && opt.Stdin == nil:
 		return nil, errors.New("-: there is no standard input")
 	}

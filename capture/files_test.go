@@ -171,8 +171,8 @@ func TestOpenRefusesWhatMakesNoSense(t *testing.T) {
 		opt   Options
 	}{
 		"no capture to read": {nil, Options{}},
-		"- is given twice as a capture: standard input can be read once": {[]string{"-", "x", "-"}, Options{Stdin: bytes.NewReader(nil)}},
-		"-: there is no standard input":                                  {[]string{"-"}, Options{}},
+		"- is given twice as a capture: standard input can be read only once": {[]string{"-", "x", "-"}, Options{Stdin: bytes.NewReader(nil)}},
+		"-: there is no standard input":                                       {[]string{"-"}, Options{}},
 	} {
 		if s, err := Open(tt.paths, tt.opt); message(err) != want || s != nil {
 			t.Errorf("%v: %v, want %s", tt.paths, err, want)

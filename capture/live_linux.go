@@ -264,7 +264,7 @@ func (s *packetSocket) reattach() error {
 	case err != nil:
 		return err
 	case state.hardware != s.hardware:
-		s.warn("came back as another kind of interface; waiting for the one it was")
+		s.warn("came back as another kind of interface; waiting for the original kind")
 		return nil
 	case !state.up:
 		s.warn("is down; waiting for it")

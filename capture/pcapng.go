@@ -297,7 +297,7 @@ func (p *pcapng) order(d []byte, pos int64) error {
 	case bits.ReverseBytes32(byteOrderMagic):
 		p.swap = true
 	default:
-		return fmt.Errorf("section at offset %d after packet %d: byte order magic %08x is none",
+		return fmt.Errorf("section at offset %d after packet %d: byte order magic %08x is unknown",
 			p.offset+pos, p.info.Packets, magic)
 	}
 	return nil

@@ -319,7 +319,7 @@ func TestPcapngErrorsNameBlockPacketAndOffset(t *testing.T) {
 		{"lengths of a packet differ", append(enhanced(36, 0, 4, 4), 9, 0, 0, 0), "packet 2 at offset 84: length 36 at its beginning, 9 at its end"},
 		{"interface of absurd length", raw(1, 1<<30, make([]byte, 40)...), "block at offset 84 after packet 1: length 1073741824 exceeds 1179648"},
 		{"secrets longer than their block", append(raw(10, 24), 'K', 'S', 'L', 'T', 9, 0, 0, 0, 0, 0, 0, 0, 24, 0, 0, 0), "block at offset 84 after packet 1: length of secrets 9 exceeds the 4 bytes of its block"},
-		{"byte order of a section", raw(0x0a0d0d0a, 28, make([]byte, 20)...), "section at offset 84 after packet 1: byte order magic 00000000 is none"},
+		{"byte order of a section", raw(0x0a0d0d0a, 28, make([]byte, 20)...), "section at offset 84 after packet 1: byte order magic 00000000 is unknown"},
 		{"version of a section", append(raw(0x0a0d0d0a, 28, 0x4d, 0x3c, 0x2b, 0x1a, 2, 0, 1, 0), make([]byte, 12)...), "block at offset 84 after packet 1: pcapng version 2.1 is not supported, only 1.x is"},
 	}
 	head := blocks(func(b *capturetest.Blocks) {

@@ -65,7 +65,7 @@ func compileLayouts(rows []layoutRow) []layout {
 	out := make([]layout, len(rows))
 	for i, row := range rows {
 		if int(row.key) != i {
-			panic(fmt.Sprintf("layout of API %d stands in row %d", row.key, i))
+			panic(fmt.Sprintf("layout of API %d is in row %d", row.key, i))
 		}
 		out[i] = layout{row.name, row.max, row.flexible, compileFields(row.request), compileFields(row.response)}
 	}
@@ -75,7 +75,7 @@ func compileLayouts(rows []layoutRow) []layout {
 func compileFields(text string) []field {
 	fields, rest := parseFields(text)
 	if rest != "" {
-		panic(fmt.Sprintf("layout %q: %q is too much", text, rest))
+		panic(fmt.Sprintf("layout %q: unexpected %q", text, rest))
 	}
 	return fields
 }

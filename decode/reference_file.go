@@ -60,7 +60,7 @@ func (f *referenceFile) broker(apis []API) error {
 		case a.Key < 0 || a.Min < 0 || a.Max < 0:
 			return fmt.Errorf("API key %d from %d to %d: negative", a.Key, a.Min, a.Max)
 		case i > 0 && apis[i-1].Key == a.Key:
-			return fmt.Errorf("API key %d is there twice", a.Key)
+			return fmt.Errorf("API key %d is listed twice", a.Key)
 		}
 	}
 	f.brokers++
@@ -121,7 +121,7 @@ func (f *referenceFile) readReport() error {
 		return f.jsonError(err)
 	}
 	if report.Brokers == nil {
-		return fmt.Errorf("%s: no report: it has no key brokers", f.name)
+		return fmt.Errorf("%s: not a report: it has no key brokers", f.name)
 	}
 	for i, b := range *report.Brokers {
 		if len(b.APIs) == 0 {
@@ -154,7 +154,7 @@ func (f *referenceFile) jsonError(err error) error {
 		at = wrong.Offset
 		err = fmt.Errorf("%s is a %s, want an integer from 0 to 32767", wrong.Field, wrong.Value)
 		if wrong.Type.Kind() != reflect.Int16 {
-			err = fmt.Errorf("%s is a %s, which does not belong there", wrong.Field, wrong.Value)
+			err = fmt.Errorf("%s is a %s, which is the wrong type", wrong.Field, wrong.Value)
 		}
 	}
 	return f.fail(1+bytes.Count(f.data[:at], []byte("\n")), "%w", err)

@@ -191,7 +191,7 @@ func (s *Session) handleNonRecord(d *direction, p []byte, at capture.Position) [
 	case d.mode == watching:
 		d.mode = counting
 	case d.records == 0:
-		s.giveUp(d, "what came is no TLS", at)
+		s.giveUp(d, "the bytes are not TLS", at)
 		s.loseHello(d)
 		d.mode = counting
 	default:

@@ -138,7 +138,7 @@ func TestServerThatSpeaksNoTLS(t *testing.T) {
 		s.Close(true, frame(4))
 		s.End(frame(5))
 		info := s.Info()
-		if want := map[bool]string{true: "", false: "what came is no TLS"}[len(answer) == 1]; info.Reason != want || info.Established {
+		if want := map[bool]string{true: "", false: "the bytes are not TLS"}[len(answer) == 1]; info.Reason != want || info.Established {
 			t.Errorf("%q: info %+v", answer, info)
 		}
 	}

@@ -43,7 +43,7 @@ var (
 	errLineID     = errors.New("the session id is not 2 to 64 hex digits")
 	errLineSecret = errors.New("the secret is not 64 or 96 hex digits")
 	errLineRSA    = errors.New("it holds RSA premaster secrets and no CLIENT_RANDOM lines: sessions of TLS 1.2 and older cannot be decrypted with it")
-	errLineMany   = errors.New("too many malformed lines; further ones are left out without a word")
+	errLineMany   = errors.New("too many malformed lines: no further ones are reported")
 )
 
 // ReadKeyLog reads a key log in the NSS format from r to its end and adds its secrets. name is for

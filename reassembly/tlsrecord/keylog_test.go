@@ -86,7 +86,7 @@ func TestKeyLogWarningsAreBounded(t *testing.T) {
 	if err := s.ReadKeyLog(strings.NewReader(strings.Repeat("?\n", 5000)), "k", func(err error) { n++; last = err.Error() }); err != nil {
 		t.Fatal(err)
 	}
-	if want := "k:21: too many malformed lines; further ones are left out without a word"; n != maxWarnings+1 || last != want {
+	if want := "k:21: too many malformed lines: no further ones are reported"; n != maxWarnings+1 || last != want {
 		t.Errorf("%d warnings, the last %q, want %d and %q", n, last, maxWarnings+1, want)
 	}
 }
