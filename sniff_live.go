@@ -180,5 +180,8 @@ func (s *liveSource) Captures() []capture.Info {
 	if s.countsItself() && len(infos) == 1 {
 		infos[0].Packets, infos[0].Bytes, infos[0].Last = s.passed.Load(), s.bytes.Load(), s.last.Load()
 	}
+	if s.pick != nil && len(infos) == 1 {
+		infos[0].Path = "loopback and bridges"
+	}
 	return infos
 }

@@ -46,7 +46,7 @@ func TestRun(t *testing.T) {
 		{"findings", nil, violate + "; echo out; echo err >&2", 1, "out\n", []string{"err\n", "error KV1001 above-max", "1 error", "kafkavet: error KV1001"}},
 		{"to a file", []string{"-q", "-o", report}, violate, 1, "", []string{"kafkavet: error KV1001"}},
 		{"to standard output", []string{"--format", "json", "-o", "-"}, "echo out; " + violate, 1, "out\n{\n", []string{"kafkavet: error KV1001"}},
-		{"nothing found", nil, "exit 0", 0, "", []string{"nothing was checked"}},
+		{"nothing found", nil, "exit 0", 0, "", []string{"loopback and bridges: 0 packets", "nothing was checked"}},
 		{"nothing checked", []string{"--require-checked", "1"}, "exit 0", 2, "", []string{"asks for 1: "}},
 		{"the command fails", nil, violate + "; exit 7", 7, "", []string{"kafkavet: error KV1001"}},
 		{"the command is killed", nil, "kill -TERM $$", 128 + 15, "", nil},
