@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -22,6 +23,12 @@ func newMan(environment) (*cobra.Command, action) {
 		}
 		root := cmd.Root()
 		root.DisableAutoGenTag = true
+		root.Long += "\n\nThe commands are:\n" // in Markdown
+		for _, c := range root.Commands() {
+			if c.IsAvailableCommand() {
+				root.Long += fmt.Sprintf("\n    %-12s %s", c.Name(), c.Short)
+			}
+		}
 		return exitClean, doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "kafkavet " + toolVersion(), Manual: "kafkavet"}, args[0])
 	}
 }
