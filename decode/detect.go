@@ -146,9 +146,9 @@ func isPostgreSQL(h *requestHeader) bool {
 }
 
 // LooksLikeExchange reports whether a message is a request and the next message in the other
-// direction is its response. Both must have the same correlation id and fit the layout of the
-// API and version to the last byte, and the response must not be all zeros. Both are without
-// their size fields. It is for reassembly.Options.
+// direction is its response. Both must have the same correlation id and fit the layout of the API
+// and version to the last byte. The response must not be all zeros. Both are without their size
+// fields. It is for reassembly.Options.
 func LooksLikeExchange(request, response []byte) bool {
 	size := int64(len(request))
 	h, ok := parseRequestHeader(size, request)

@@ -142,7 +142,7 @@ type Exchange struct {
 	// ErrorCode is the top-level Kafka error code of the response, for the APIs where it is read:
 	// SaslHandshake, SaslAuthenticate and ApiVersions (for example 42 for a client name that
 	// KIP-511 does not allow). It is also 35 if any error field of a response is
-	// UNSUPPORTED_VERSION, and 43 if one of a Produce, Fetch or ListOffsets response is
+	// UNSUPPORTED_VERSION. It is 43 if one of a Produce, Fetch or ListOffsets response is
 	// UNSUPPORTED_FOR_MESSAGE_FORMAT. Otherwise it is 0.
 	ErrorCode int16
 	// WrongRefusal: error 35 in an ApiVersions response whose body has the layout of the requested

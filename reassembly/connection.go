@@ -139,8 +139,8 @@ type Oddities struct {
 	// first copy: segments that wait for earlier ones, and the last few short segments of each
 	// direction.
 	Conflicts uint64
-	// Contested is the range, for each direction, from the first to the last place where the
-	// capture has two versions of bytes and the version that the receiver accepted is unknown.
+	// Contested is a range of offsets for each direction. From its first to its last place, the
+	// capture has two versions of bytes, and it is unknown which one the receiver accepted.
 	// Offsets count as in Connection.Bytes.
 	Contested [2]Span
 	// Behind are further addresses of the broker's side, if the connection was captured before and

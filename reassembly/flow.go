@@ -266,9 +266,9 @@ func (f *flow) begunBefore(seq uint32, d Direction) bool {
 }
 
 // copyOf reports whether a segment from another domain belongs to f. There are two cases. It is a
-// copy of f's traffic, captured inside and outside a tunnel, or with and without a tag (as the
-// interfaces of a bridge show it). Or it is the other direction of a link with different tags for
-// each direction (as mirror ports set them). Equal addresses on two VLANs are two connections.
+// copy of f's traffic, captured inside and outside a tunnel, or with and without a tag (on the
+// interfaces of a bridge). Or it is the other direction of a link with different tags for each
+// direction (as mirror ports set them). Equal addresses on two VLANs are two connections.
 func (f *flow) copyOf(s *capture.Segment, d Direction) bool {
 	if (f.depth != s.Depth || (f.domain == 0) != (s.Domain == 0)) && f.seen[d] {
 		if s.Flags&capture.SYN != 0 {

@@ -123,10 +123,10 @@ func KeepAlives(packets []Packet) []Packet {
 const together = int64(20 * time.Millisecond)
 
 // Reorder shuffles the segments of each direction of a connection. No segment moves by more than
-// window segments, past a packet of the other direction, past a SYN or RST, or past a pause longer
-// than together. So every byte still comes before its acknowledgement. In a connection joined
-// midstream, the first segments of a direction stay, because the beginning of that direction is
-// unknown.
+// window segments. None moves past a packet of the other direction, a SYN or RST, or a pause
+// longer than together. So every byte still comes before its acknowledgement. In a connection
+// joined midstream, the first segments of a direction stay, because the beginning of that
+// direction is unknown.
 func Reorder(packets []Packet, seed uint64, window int) []Packet {
 	r := random(seed)
 	out := append([]Packet(nil), packets...)

@@ -10,8 +10,8 @@ import (
 const maxSubject = 1024
 
 // subject returns the subject of the first certificate of a Certificate message (RFC 8446 4.4.2,
-// RFC 5246 7.4.2) in the notation of RFC 2253, or "" if there is none. It reads nothing else of
-// the certificate, and verifies nothing.
+// RFC 5246 7.4.2) in the notation of RFC 2253. It returns "" if there is none. It reads nothing
+// else of the certificate, and verifies nothing.
 func subject(body []byte, version uint16) string {
 	r := reader(body)
 	if version == versionTLS13 {
