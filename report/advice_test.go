@@ -1,11 +1,13 @@
 package report
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // TestAdviceCanBeFollowed: no security setting is named if the address answers in plaintext, and
@@ -14,6 +16,10 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 	closed := outcomeOf(decode.ClosedByBroker)
 	java := func(x *decode.Exchange) { x.Software = decode.Software{Name: javaClient, Version: "3.8.1"} }
 	inTheClear := connectionOf(1, 1, 9)
+	illegal := func(x *decode.Exchange) { x.ErrorCode, x.Mechanism = illegalSASLState, "PLAIN" }
+	atController := func(x *decode.Exchange) {
+		x.Verdict, x.Ranges = decode.NotAdvertised, &decode.Ranges{APIs: []decode.API{{Key: apiVersionsKey}, {Key: 52}}}
+	}
 	for _, c := range []struct {
 		name       string
 		calls      []any
@@ -25,6 +31,9 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		{"the same with SASL", []any{exchangeOf(1, 1, saslHandshakeKey, 1, noRange), exchangeOf(2, 1, 3, 1, noRange), inTheClear, exchangeOf(4, 2, 0, 1, noRange), exchangeOf(5, 2, 3, 12, noRange, closed), exchangeOf(9, 3, 3, 12, noRange, closed)}, "KV2001", "negotiate", "security.protocol"},
 		{"ApiVersions, nothing was answered", []any{exchangeOf(5, 0, apiVersionsKey, 4, closed)}, "KV2002", "security.protocol", ""},
 		{"ApiVersions, others are answered", []any{exchangeOf(1, 1, apiVersionsKey, 3), inTheClear, exchangeOf(5, 0, apiVersionsKey, 4, closed)}, "KV2002", "Limit", "security.protocol"},
+		{"SASL where the listener has none", []any{exchangeOf(5, 0, saslHandshakeKey, 1, illegal)}, "KV2008", "PLAINTEXT", ""},
+		{"an API that is not advertised", []any{exchangeOf(5, 0, 71, 0, func(x *decode.Exchange) { x.Verdict = decode.NotAdvertised }, closed)}, "KV1003", "Switch off", "broker's listener"},
+		{"at a controller", []any{exchangeOf(5, 0, 3, 9, atController, closed)}, "KV1003", "broker's listener", "Switch off"},
 		{"ApiVersions of kafka-clients", []any{exchangeOf(5, 0, apiVersionsKey, 3, java, closed)}, "KV2002", "older release of kafka-clients", "Limit"},
 	} {
 		r := builderOf(Options{}, c.calls...).Report()
@@ -50,6 +59,29 @@ func TestSilenceMayBeAHang(t *testing.T) {
 		r := builderOf(Options{}, exchangeOf(1, 0, apiVersionsKey, 0, c.end)).Report()
 		if len(r.Findings) == 0 || r.Findings[0].Code != "KV2012" || strings.Contains(r.Findings[0].Why, "hangs") != c.want {
 			t.Errorf("%s: %+v, want KV2012 and a hang named: %v", c.name, r.Findings, c.want)
+		}
+	}
+}
+
+// TestLowerApiVersionsServed: who is served after a lower version of ApiVersions can begin.
+func TestLowerApiVersionsServed(t *testing.T) {
+	refused := exchangeOf(5, 0, apiVersionsKey, 4, outcomeOf(decode.ClosedByBroker))
+	other := func(x *decode.Exchange) {
+		x.ClientID, x.Software, x.Client = "other", decode.Software{}, netip.MustParseAddrPort("10.0.0.7:50000")
+	}
+	for _, c := range []struct {
+		name  string
+		calls []any
+		want  model.Severity
+		why   string
+	}{
+		{"alone", []any{refused}, model.Error, "Without an answer the client cannot begin."},
+		{"lower, and not served", []any{exchangeOf(1, 2, 3, 1, other), refused, exchangeOf(9, 1, apiVersionsKey, 3, outcomeOf(decode.ClosedByBroker))}, model.Error, "The client also asked in v3."},
+		{"lower, and served", []any{refused, exchangeOf(9, 1, apiVersionsKey, 3), exchangeOf(12, 1, 1, 4), connectionOf(1, 6, 20)}, model.Warning, "The client also asked in v3."},
+	} {
+		f := builderOf(Options{}, c.calls...).Report().Findings[0]
+		if f.Code != "KV2002" || f.Severity != c.want || !strings.Contains(f.Why, c.why) {
+			t.Errorf("%s: %s %s %q, want KV2002 %s with %q", c.name, f.Code, f.Severity, f.Why, c.want, c.why)
 		}
 	}
 }

@@ -172,6 +172,9 @@ func (f *findings) excused(d *departure) bool {
 // isController reports whether a table is from the listener of a KRaft controller: it has Vote,
 // and no Metadata.
 func isController(r *decode.Ranges) bool {
+	if r == nil {
+		return false
+	}
 	const vote = 52
 	_, votes := r.Find(vote)
 	_, finds := r.Find(metadataKey)

@@ -32,7 +32,11 @@ var droppedRule = Rule{
 		return fmt.Sprintf("%s lies inside the advertised range, and the broker never answers it: %s of %s %s", s.request(), words.Number(s.count), words.Number(s.count), s.ends())
 	},
 	why: func(s *subject) string {
-		return fmt.Sprintf("The address answers other requests. It %s a proxy or gateway that advertises more than what is behind it accepts; a malformed request ends like this, too.", s.is())
+		text := fmt.Sprintf("The address answers other requests. It %s a proxy or gateway that advertises more than what is behind it accepts; a malformed request ends like this, too.", s.is())
+		if s.ends() != "were closed" {
+			text += " A broker that cannot reach its controller or other brokers does not answer what needs them."
+		}
+		return text
 	},
 	advice: func(s *subject) string {
 		advice := fmt.Sprintf("Upgrade the proxy or gateway at this address, or have it advertise only what it supports. Until then limit %s to a lower version of %s.", s.softwareName(), apiName(s.key.api))
@@ -57,7 +61,7 @@ var saslMissingRule = Rule{
 		return "", r.Cause == history.NoSASL
 	},
 	message: func(s *subject) string {
-		return fmt.Sprintf("the client sent no SASL handshake, and the broker closed %s behind ApiVersions", words.Plural(s.count, "connection"))
+		return fmt.Sprintf("the client sent no SASL handshake, and the broker closed %s on the first request that needs it", words.Plural(s.count, "connection"))
 	},
 	why: func(s *subject) string {
 		return fmt.Sprintf("The port %s a SASL listener: it answers ApiVersions to everyone, and closes on everything else until the client authenticates.", s.is())

@@ -84,7 +84,7 @@ var unnegotiatedRule = Rule{
 
 var apiVersionsRefusedRule = Rule{
 	Code: "KV2002", Title: "apiversions-refused", Severity: model.Error,
-	Summary: "the ApiVersions request itself was closed, reset or ignored",
+	Summary: "the ApiVersions request itself was closed, reset or ignored: warning where the client was served after a lower version",
 	Documentation: model.Documentation{
 		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it; or it refused the version with error 35, " +
 			"the client did not ask in a lower one, and was served on no other connection.",
@@ -109,6 +109,12 @@ var apiVersionsRefusedRule = Rule{
 		}
 		return unlessTLS(g, at)
 	},
+	severity: func(g *group, at addressFacts) model.Severity {
+		if g.askedLower() && at.served() {
+			return model.Warning
+		}
+		return model.Error
+	},
 	message: func(s *subject) string {
 		if s.key.detail == inVain {
 			return fmt.Sprintf("%s refused with error 35, and never asked in a lower version", s.request())
@@ -122,9 +128,14 @@ var apiVersionsRefusedRule = Rule{
 		if s.key.version == 0 {
 			return "Every broker since Kafka 0.10 answers ApiVersions v0: this one is older, is no Kafka broker, or wants TLS on this port."
 		}
-		text := "A broker that does not know this version has to answer error 35, so that the client can try lower (KIP-511). Without an answer the client cannot begin."
+		text := "A broker that does not know this version has to answer error 35, so that the client can try lower (KIP-511). "
+		if s.askedLower() {
+			text += fmt.Sprintf("The client also asked in v%d.", s.sample.LowestAsked())
+		} else {
+			text += "Without an answer the client cannot begin."
+		}
 		if !s.answers {
-			text += " Nothing else was answered at this address: a port that is no Kafka listener looks the same."
+			text += " Nothing else was answered at this address: a port that is no Kafka listener, or a broker that restarts, looks the same."
 		}
 		return text
 	},
@@ -145,6 +156,9 @@ var apiVersionsRefusedRule = Rule{
 		return advice + " If no version is answered, check that the port is a Kafka listener and that security.protocol fits it."
 	},
 }
+
+// askedLower reports whether the client asked for ApiVersions in a lower version, too.
+func (g *group) askedLower() bool { return g.sample != nil && g.sample.LowestAsked() < g.key.version }
 
 var downgradedRule = Rule{
 	Code: "KV2003", Title: "apiversions-downgraded", Severity: model.Info,
@@ -176,6 +190,9 @@ var downgradedRule = Rule{
 
 // atController is the detail of findings at the listener of a KRaft controller.
 const atController = "controller"
+
+// useBroker is the advice for clients at a controller's listener.
+const useBroker = "Use the port of a broker's listener: check bootstrap.servers, and advertised.listeners of the brokers."
 
 var clientLeftRule = Rule{
 	Code: "KV2004", Title: "client-left", Severity: model.Warning,
@@ -213,7 +230,7 @@ var clientLeftRule = Rule{
 	},
 	advice: func(s *subject) string {
 		if s.key.detail == atController {
-			return "Use the port of a broker's listener: check bootstrap.servers, and advertised.listeners of the brokers."
+			return useBroker
 		}
 		return fmt.Sprintf("Look for an unsupported version or feature in the log of %s, and compare its needs with the ranges this broker advertised.", s.softwareName())
 	},

@@ -117,12 +117,16 @@ const (
 	leftAfterChallenge = "left after a challenge"
 )
 
+// illegalSASLState answers a SaslHandshake where the listener has no SASL (Apache Kafka,
+// KafkaApis.handleSaslHandshakeRequest), or where another exchange of the authentication is due.
+const illegalSASLState = 34
+
 // saslErrors maps the error codes of SaslHandshake and SaslAuthenticate to names (Apache Kafka,
 // org.apache.kafka.common.protocol.Errors).
 var saslErrors = map[int16]string{
-	33: "UNSUPPORTED_SASL_MECHANISM",
-	34: "ILLEGAL_SASL_STATE",
-	58: "SASL_AUTHENTICATION_FAILED",
+	33:               "UNSUPPORTED_SASL_MECHANISM",
+	illegalSASLState: "ILLEGAL_SASL_STATE",
+	58:               "SASL_AUTHENTICATION_FAILED",
 }
 
 var authenticationRule = Rule{
@@ -197,6 +201,9 @@ var authenticationRule = Rule{
 		}
 		if s.key.detail == leftAfterChallenge {
 			return "Look at the client's log; for OAUTHBEARER check the access token: its expiry, issuer, audience and scope, and the broker's log."
+		}
+		if s.key.hasAPI && s.key.api == saslHandshakeKey && strings.HasPrefix(s.key.detail, saslErrors[illegalSASLState]) {
+			return "Set security.protocol of the client to PLAINTEXT or SSL if the listener has no SASL: it answers so. A client that authenticates again too early gets the same answer."
 		}
 		if s.key.hasAPI && s.key.api == saslHandshakeKey {
 			return "Set sasl.mechanism of the client to one that the broker enables, or enable the one it asks for (sasl.enabled.mechanisms)."

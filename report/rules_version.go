@@ -90,10 +90,16 @@ var notAdvertisedRule = Rule{
 		return fmt.Sprintf("%s sent, the broker advertises no such API", s.request())
 	},
 	why: func(s *subject) string {
+		if isController(s.ranges) {
+			return fmt.Sprintf("The port is a KRaft controller's listener, which serves no clients. %s", s.consequence())
+		}
 		return fmt.Sprintf("The broker is too old or too new for %s, has it switched off, or serves it on another listener. %s",
 			apiName(s.key.api), s.consequence())
 	},
 	advice: func(s *subject) string {
+		if isController(s.ranges) {
+			return useBroker
+		}
 		return fmt.Sprintf("Switch off what makes %s ask for %s, use the listener that serves it, or a broker release that has it.",
 			s.softwareName(), apiName(s.key.api))
 	},

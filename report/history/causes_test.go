@@ -261,3 +261,28 @@ func TestOnlyLargeRequestsAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestJoinGroupWaits: what closes silent connections closes those that wait for other members of the group.
+func TestJoinGroupWaits(t *testing.T) {
+	for _, c := range []struct {
+		key  int16
+		took time.Duration
+		want Cause
+	}{
+		{keyJoinGroup, 10 * time.Second, Unexplained}, {keySyncGroup, 10 * time.Second, Unexplained},
+		{keyJoinGroup, soon, Dropped}, {keyProduce, 10 * time.Second, Dropped},
+	} {
+		p := newPlay(t)
+		var want []Cause
+		for range 3 {
+			s := p.connect()
+			p.send(s, keyMetadata, 12, answered, soon)
+			p.send(s, c.key, 9, closed, c.took)
+			p.end(s, 1)
+			p.now += time.Second
+			want = append(want, c.want)
+		}
+		p.send(p.connect(), keyMetadata, 12, answered, soon)
+		p.expect(want...)
+	}
+}

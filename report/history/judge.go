@@ -269,7 +269,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r.Cause = NoSASL
 	case v.open.Time == 0 && (k.stream.midstream || k.stream.missing > 0):
 		return Ruling{} // the listener may want SASL, and whether the client began with it is unknown
-	case v.inRange(x) && (v.refusedAgain(k) && v.othersOpen(k) || v.isIgnored(k)):
+	case v.inRange(x) && v.inAnswer(k) && (v.refusedAgain(k) && v.othersOpen(k) || v.isIgnored(k)):
 		r.Cause = Dropped
 	case !v.inRange(x) && v.inAnswer(k):
 		r.Cause = Refused
@@ -312,10 +312,12 @@ func (v *view) inRange(x *decode.Exchange) bool {
 }
 
 // inAnswer reports whether the broker's end, or silence, can be its answer to the request: it came at once,
-// or comes again and again.
+// or comes again and again. What ends connections that are silent ends those that wait for other clients.
 func (v *view) inAnswer(k *Suspect) bool {
 	x := &k.Exchange
 	switch {
+	case endedByBroker(x) && int64(x.Took) > prompt && slices.Contains(rebalancing[:], x.Key):
+		return false
 	case endedByBroker(x) && int64(x.Took) > prompt, x.Outcome == decode.Left && x.Took < Patience:
 		return v.refusedAgain(k)
 	}
