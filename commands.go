@@ -30,9 +30,6 @@ var commands = []func(environment) (*cobra.Command, action){
 	newAnalyze, newSniff, newRequests, newMerge, newRun, newExplain, newWireshark, newInterfaces, newCompletion, newVersion,
 }
 
-// furtherCommands are the commands that build tags add.
-var furtherCommands []func(environment) (*cobra.Command, action)
-
 // newRoot returns the tree of commands for one run. code is the exit code of the command that
 // ran.
 func newRoot(e environment) (root *cobra.Command, code *int) {
@@ -63,7 +60,7 @@ func newRoot(e environment) (root *cobra.Command, code *int) {
 		cmd.DisableFlagsInUseLine = true
 		root.AddCommand(cmd)
 	}
-	for _, c := range append(commands, furtherCommands...) {
+	for _, c := range commands {
 		add(c(e))
 	}
 	help := newHelp(e)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -35,14 +34,13 @@ func newKeyring(logs []string, warn func(error)) (*keyring, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read key log %s: %w", name, reason(err))
 		}
-		counted := &lineCounter{Reader: f}
-		err = k.ReadKeyLog(counted, name, warn)
+		lines, err := k.ReadKeyLog(f, name, warn)
 		_ = f.Close() // it was only read
 		if err != nil {
 			return nil, fmt.Errorf("read key log: %w", err)
 		}
-		if k.Len() == 0 || counted.lines == 0 {
-			warn(noSecrets(name, counted.lines))
+		if k.Len() == 0 || lines == 0 {
+			warn(noSecrets(name, lines))
 		}
 	}
 	return k, nil
@@ -51,23 +49,6 @@ func newKeyring(logs []string, warn func(error)) (*keyring, error) {
 func noSecrets(name string, lines int) error {
 	return fmt.Errorf("%s has no secrets (%s): the program was not started with it, or its OpenSSL was built without key logging",
 		name, words.Plural(uint64(lines), "line"))
-}
-
-type lineCounter struct {
-	io.Reader
-	lines int
-	open  bool // a line has begun
-}
-
-func (c *lineCounter) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	for _, b := range p[:n] {
-		if !c.open {
-			c.lines++
-		}
-		c.open = b != '\n'
-	}
-	return n, err
 }
 
 // newLiveKeyring returns an empty keyring for an interface; follow fills it.
@@ -85,7 +66,7 @@ func (k *keyring) add(kind uint32, text []byte) {
 		return
 	}
 	k.drain() // the secrets apply only to later packets
-	if err := k.ReadKeyLog(bytes.NewReader(text), "decryption secrets block", k.warn); err != nil {
+	if _, err := k.ReadKeyLog(bytes.NewReader(text), "decryption secrets block", k.warn); err != nil {
 		k.warn(err)
 	}
 }
@@ -98,7 +79,7 @@ func (k *keyring) readLate(s *tlsrecord.Secrets) {
 	}
 	k.files.EachSecret(func(kind uint32, text []byte) {
 		if kind == tlsKeyLog {
-			_ = s.ReadKeyLog(bytes.NewReader(text), "", nil) // reading from memory does not fail
+			_, _ = s.ReadKeyLog(bytes.NewReader(text), "", nil) // reading from memory does not fail
 		}
 	})
 }

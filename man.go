@@ -13,7 +13,7 @@ import (
 
 // The command man writes the man pages. Releases do not contain it, because its dependencies would
 // be a third of the binary.
-func init() { furtherCommands = append(furtherCommands, newMan) }
+func init() { commands = append(commands, newMan) }
 
 func newMan(environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{Use: "man DIRECTORY", Short: "write the man pages", Hidden: true}

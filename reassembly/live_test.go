@@ -196,7 +196,7 @@ func TestSecretsComeAfterTheEnd(t *testing.T) {
 			return &ends{log: l}
 		}, func(parts [][]string) error {
 			if batch++; batch == come {
-				_ = secrets.ReadKeyLog(bytes.NewReader(keys), "keys", nil)
+				_, _ = secrets.ReadKeyLog(bytes.NewReader(keys), "keys", nil)
 			}
 			if ended == 0 && slices.Contains(slices.Concat(parts...), over) {
 				ended = batch

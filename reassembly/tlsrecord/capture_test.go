@@ -125,7 +125,7 @@ func TestRealCaptures(t *testing.T) {
 			}
 			defer func() { _ = keys.Close() }()
 			secrets := NewSecrets()
-			if err := secrets.ReadKeyLog(keys, name, func(err error) { t.Error(err) }); err != nil {
+			if _, err := secrets.ReadKeyLog(keys, name, func(err error) { t.Error(err) }); err != nil {
 				t.Fatal(err)
 			}
 			var got []string

@@ -29,10 +29,6 @@ const (
 	phaseSealed          // TLS 1.2 and older: after ChangeCipherSpec
 )
 
-func (p phase) String() string {
-	return [...]string{"plain", "handshake", "traffic", "sealed"}[p]
-}
-
 type direction struct {
 	index      uint8
 	mode       mode

@@ -53,7 +53,7 @@ func FuzzKeyLog(f *testing.F) {
 		within(t, func() {
 			whole, pieces := NewSecrets(), NewSecrets()
 			n := 0
-			if err := whole.ReadKeyLog(bytes.NewReader(log), "k", func(err error) {
+			if _, err := whole.ReadKeyLog(bytes.NewReader(log), "k", func(err error) {
 				n++
 				if strings.Contains(err.Error(), "\n") || len(err.Error()) > 200 {
 					t.Errorf("warning %q", err)

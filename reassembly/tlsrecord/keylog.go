@@ -49,9 +49,9 @@ var (
 // ReadKeyLog reads a key log in the NSS format from r to its end and adds its secrets. name is for
 // messages. For a malformed line it calls warn ("name:line: cause", never with the text of the
 // line) and skips it. It does not use RSA premaster secrets; if there is nothing else, it calls
-// warn. It silently skips labels that are not needed (EXPORTER_SECRET). It returns the error of r.
-// warn may be nil.
-func (s *Secrets) ReadKeyLog(r io.Reader, name string, warn func(error)) error {
+// warn. It silently skips labels that are not needed (EXPORTER_SECRET). It returns the number of
+// lines and the error of r. warn may be nil.
+func (s *Secrets) ReadKeyLog(r io.Reader, name string, warn func(error)) (lines int, err error) {
 	l := lineReader{secrets: s, name: name, warn: warn}
 	buf := make([]byte, 32<<10)
 	for {
@@ -60,11 +60,11 @@ func (s *Secrets) ReadKeyLog(r io.Reader, name string, warn func(error)) error {
 		if err == io.EOF {
 			l.end()
 			l.warnRSAOnly()
-			return nil
+			return l.line, nil
 		}
 		if err != nil {
 			l.end()
-			return fmt.Errorf("read key log %s: %w", name, err)
+			return l.line, fmt.Errorf("read key log %s: %w", name, err)
 		}
 	}
 }

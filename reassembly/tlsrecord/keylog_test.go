@@ -63,9 +63,9 @@ func TestReadKeyLog(t *testing.T) {
 				in := strings.NewReader(c.log)
 				warn := func(err error) { warnings = append(warnings, err.Error()) }
 				if small {
-					err = s.ReadKeyLog(iotest.OneByteReader(in), "k", warn)
+					_, err = s.ReadKeyLog(iotest.OneByteReader(in), "k", warn)
 				} else {
-					err = s.ReadKeyLog(in, "k", warn)
+					_, err = s.ReadKeyLog(in, "k", warn)
 				}
 				if err != nil {
 					t.Fatal(err)
@@ -83,7 +83,7 @@ func TestReadKeyLog(t *testing.T) {
 
 func TestKeyLogWarningsAreBounded(t *testing.T) {
 	s, n, last := NewSecrets(), 0, ""
-	if err := s.ReadKeyLog(strings.NewReader(strings.Repeat("?\n", 5000)), "k", func(err error) { n++; last = err.Error() }); err != nil {
+	if _, err := s.ReadKeyLog(strings.NewReader(strings.Repeat("?\n", 5000)), "k", func(err error) { n++; last = err.Error() }); err != nil {
 		t.Fatal(err)
 	}
 	if want := "k:21: too many malformed lines: no further ones are reported"; n != maxWarnings+1 || last != want {
@@ -92,7 +92,7 @@ func TestKeyLogWarningsAreBounded(t *testing.T) {
 }
 
 func TestKeyLogReadErrorIsReported(t *testing.T) {
-	err := NewSecrets().ReadKeyLog(iotest.ErrReader(fs.ErrPermission), "k", nil)
+	_, err := NewSecrets().ReadKeyLog(iotest.ErrReader(fs.ErrPermission), "k", nil)
 	if !errors.Is(err, fs.ErrPermission) || !strings.HasPrefix(err.Error(), "read key log k: ") {
 		t.Errorf("error %v", err)
 	}
@@ -104,7 +104,7 @@ func TestKeyMaterialIsNotFormatted(t *testing.T) {
 		"CLIENT_RANDOM " + hexOf(0xbb, 32) + " " + hexOf(0x11, 47) + "\n" + hexOf(0x11, 48) + "\n"
 	s := NewSecrets()
 	var out strings.Builder
-	if err := s.ReadKeyLog(strings.NewReader(log), "k", func(err error) { fmt.Fprintln(&out, err) }); err != nil {
+	if _, err := s.ReadKeyLog(strings.NewReader(log), "k", func(err error) { fmt.Fprintln(&out, err) }); err != nil {
 		t.Fatal(err)
 	}
 	session := NewSession(s, nil, nil)
@@ -311,7 +311,7 @@ func TestSessionsNamedByTheirID(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			secrets, said := NewSecrets(), ""
-			if err := secrets.ReadKeyLog(strings.NewReader(c.log), "k", func(err error) { said = err.Error() }); err != nil {
+			if _, err := secrets.ReadKeyLog(strings.NewReader(c.log), "k", func(err error) { said = err.Error() }); err != nil {
 				t.Fatal(err)
 			}
 			var got collector

@@ -36,7 +36,6 @@ type Outline struct {
 	// captures are the captures that contain the connection, and its stream number in each.
 	captures []inCapture
 	total    uint64
-	data     uint64
 }
 
 // outlined is a Record in compact form.
@@ -190,7 +189,6 @@ func (o *Outline) end(r *headerReader, toServer bool, at capture.Position) {
 		rec.kind = AlertRecord
 	case typeData:
 		r.sealed = true
-		o.data += uint64(r.size)
 	default:
 		return
 	}
@@ -295,9 +293,6 @@ func (o *Outline) Unfinished(toServer bool) (size, missing int) {
 	}
 	return int(r.size), r.skip
 }
-
-// Bytes returns the number of bytes of complete application data records, including overhead.
-func (o *Outline) Bytes() uint64 { return o.data }
 
 func index01(toServer bool) int {
 	if toServer {

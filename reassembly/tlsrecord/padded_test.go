@@ -46,7 +46,7 @@ func TestGapOfPaddedRecordsIsAnEstimate(t *testing.T) {
 	}
 	defer func() { _ = keys.Close() }()
 	secrets := NewSecrets()
-	if err := secrets.ReadKeyLog(keys, base, nil); err != nil {
+	if _, err := secrets.ReadKeyLog(keys, base, nil); err != nil {
 		t.Fatal(err)
 	}
 	gaps := 0

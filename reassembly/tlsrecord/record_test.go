@@ -56,7 +56,7 @@ func (t *transcript) stream(toServer bool) (b []byte) {
 func (t *transcript) secrets(tb testing.TB) *Secrets {
 	tb.Helper()
 	s := NewSecrets()
-	if err := s.ReadKeyLog(strings.NewReader(t.keylog), "keys", func(err error) { tb.Error(err) }); err != nil {
+	if _, err := s.ReadKeyLog(strings.NewReader(t.keylog), "keys", func(err error) { tb.Error(err) }); err != nil {
 		tb.Fatal(err)
 	}
 	return s

@@ -51,7 +51,7 @@ func TestSecretsThatComeLate(t *testing.T) {
 
 func readKeys(t *testing.T, s *Secrets, tr *transcript) {
 	t.Helper()
-	if err := s.ReadKeyLog(strings.NewReader(tr.keylog), "keys", nil); err != nil {
+	if _, err := s.ReadKeyLog(strings.NewReader(tr.keylog), "keys", nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -68,7 +68,7 @@ func TestSecretsThatComePiecemeal(t *testing.T) {
 		s.Data(p.toServer, p.data, frame(i+1))
 	}
 	for i, l := range lines {
-		if err := secrets.ReadKeyLog(strings.NewReader(l), "keys", nil); err != nil {
+		if _, err := secrets.ReadKeyLog(strings.NewReader(l), "keys", nil); err != nil {
 			t.Fatal(err)
 		}
 		s.Retry(frame(100 + i))
