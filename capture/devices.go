@@ -13,8 +13,6 @@ type Device struct {
 	Description string
 	// Up: the interface is switched on. Running: it also has a carrier.
 	Up, Running bool
-	// Loopback: it connects the host with itself.
-	Loopback bool
 	// Addresses are its addresses with the length of their networks.
 	Addresses []netip.Prefix
 }

@@ -11,9 +11,8 @@ import (
 
 // Flags of an interface in libpcap (PCAP_IF_ in pcap/pcap.h).
 const (
-	pcapLoopback = 0x01
-	pcapUp       = 0x02
-	pcapRunning  = 0x04
+	pcapUp      = 0x02
+	pcapRunning = 0x04
 )
 
 // Devices lists the network interfaces of this host that libpcap can open.
@@ -27,10 +26,7 @@ func Devices() ([]Device, error) {
 		if f.Name == AnyInterface {
 			continue
 		}
-		d := Device{
-			Name: f.Name, Description: f.Description, Up: f.Flags&pcapUp != 0, Running: f.Flags&pcapRunning != 0,
-			Loopback: f.Flags&pcapLoopback != 0,
-		}
+		d := Device{Name: f.Name, Description: f.Description, Up: f.Flags&pcapUp != 0, Running: f.Flags&pcapRunning != 0}
 		for _, a := range f.Addresses {
 			if addr, ok := netip.AddrFromSlice(a.IP); ok {
 				addr, bits := addr.Unmap(), addr.Unmap().BitLen()

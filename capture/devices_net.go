@@ -16,10 +16,7 @@ func Devices() ([]Device, error) {
 	}
 	var list []Device
 	for _, f := range found {
-		d := Device{
-			Name: f.Name, Up: f.Flags&net.FlagUp != 0, Running: f.Flags&net.FlagRunning != 0,
-			Loopback: f.Flags&net.FlagLoopback != 0,
-		}
+		d := Device{Name: f.Name, Up: f.Flags&net.FlagUp != 0, Running: f.Flags&net.FlagRunning != 0}
 		// A removed interface has no addresses.
 		addresses, err := f.Addrs()
 		if err != nil {

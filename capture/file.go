@@ -158,7 +158,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	c.n.Add(int64(n))
 	c.read.Add(int64(n))
 	if err != nil && err != io.EOF && c.err == nil {
-		c.err = cause(err)
+		c.err = Cause(err)
 	}
 	return n, err
 }
@@ -281,8 +281,8 @@ func readError(path string, err error) error {
 	return fmt.Errorf("read capture %s: %w", path, err)
 }
 
-// cause removes the operation and the path that package os adds to an error.
-func cause(err error) error {
+// Cause removes the operation and the path that package os adds to an error.
+func Cause(err error) error {
 	if p := (*fs.PathError)(nil); errors.As(err, &p) {
 		return p.Err
 	}

@@ -212,7 +212,7 @@ func (f *file) open(path string, stdin io.Reader, read *atomic.Int64) error {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return cause(err)
+		return Cause(err)
 	}
 	f.closer, f.raw.r = file, file
 	if st, err := file.Stat(); err == nil && st.IsDir() {

@@ -113,8 +113,6 @@ type Live struct {
 	// shown is what Captures returns, guarded by mu.
 	mu    sync.Mutex
 	shown Info
-
-	packets, bytes, dropped atomic.Uint64
 }
 
 var _ Source = (*Live)(nil)
@@ -169,12 +167,9 @@ func (l *Live) Next(b *Batch) error {
 func (l *Live) publish() {
 	info := l.records.info
 	info.Dropped += l.tap.drops()
-	l.packets.Store(info.Packets)
-	l.bytes.Store(info.Bytes)
-	l.dropped.Store(info.Dropped)
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.shown = *info
-	l.mu.Unlock()
 }
 
 // Captures implements Source. The Info covers the packets returned so far.
@@ -189,7 +184,9 @@ func (l *Live) Captures() []Info {
 
 // Stats returns the counts up to the last call of Next or Close.
 func (l *Live) Stats() LiveStats {
-	return LiveStats{Packets: l.packets.Load(), Bytes: l.bytes.Load(), Dropped: l.dropped.Load()}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return LiveStats{Packets: l.shown.Packets, Bytes: l.shown.Bytes, Dropped: l.shown.Dropped}
 }
 
 // Close ends the capture. It also ends a waiting Next.

@@ -44,20 +44,14 @@ type PacketProcess struct {
 // comments returns the process in the options of an enhanced packet block, nil for none.
 func (p *pcapng) comments(options []byte) *PacketProcess {
 	text, direction := p.commentText[:0], uint32(0)
-	for len(options) >= optionHead {
-		code, length := p.u16(options), int(p.u16(options[2:]))
-		options = options[optionHead:]
-		if code == optionEnd || length > len(options) {
-			break
-		}
-		switch value := options[:length]; {
-		case code == optionComment && len(text)+length < maxComments:
+	p.options(options, func(code uint16, value []byte) {
+		switch {
+		case code == optionComment && len(text)+len(value) < maxComments:
 			text = append(append(text, value...), '\n')
-		case code == optionFlags && length == 4:
+		case code == optionFlags && len(value) == 4:
 			direction = p.u32(value) & 3
 		}
-		options = options[min((length+3)&^3, len(options)):]
-	}
+	})
 	p.commentText = text
 	if len(text) == 0 {
 		return nil

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/kafkavet/kafkavet/capture"
 )
 
 // Reference is a table of ranges that the user named: a release of Kafka, or a file with the
@@ -62,7 +64,7 @@ func LoadReference(name string) (*Reference, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxReference+1))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, reasonOf(err))
+		return nil, fmt.Errorf("read %s: %w", name, capture.Cause(err))
 	}
 	return parseReference(name, data)
 }
@@ -70,19 +72,10 @@ func LoadReference(name string) (*Reference, error) {
 // noReference explains why name is neither a release nor a readable file.
 func noReference(name string, err error) error {
 	if !errors.Is(err, os.ErrNotExist) || strings.ContainsAny(name, `/\`) {
-		return fmt.Errorf("read %s: %w", name, reasonOf(err))
+		return fmt.Errorf("read %s: %w", name, capture.Cause(err))
 	}
 	_, unknown := FindTable(name)
 	return fmt.Errorf("%w; there is also no file of that name", unknown)
-}
-
-// reasonOf returns the system's error without the file name.
-func reasonOf(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }
 
 func referenceOf(t *Table) *Reference {

@@ -92,9 +92,6 @@ func (s *Secrets) complete() {
 
 // Len returns the number of secrets.
 func (s *Secrets) Len() int {
-	if s == nil {
-		return 0
-	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.cur.pool) + len(s.old.pool)
@@ -102,9 +99,6 @@ func (s *Secrets) Len() int {
 
 // Evicted returns the number of secrets evicted to keep the store bounded.
 func (s *Secrets) Evicted() uint64 {
-	if s == nil {
-		return 0
-	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.evicted
@@ -143,9 +137,6 @@ func (s *Secrets) put(random *[32]byte, l label, value []byte) {
 
 // get copies a secret to dst and returns its size, 0 if there is none.
 func (s *Secrets) get(random *[32]byte, l label, dst *[maxSecretSize]byte) int {
-	if s == nil {
-		return 0
-	}
 	if n := s.held(random, l, dst); n > 0 || s.more == nil {
 		return n
 	}
@@ -174,18 +165,12 @@ func (s *Secrets) has(random *[32]byte, l label) bool {
 
 // changes returns a number that changes when secrets are added.
 func (s *Secrets) changes() uint64 {
-	if s == nil {
-		return 0
-	}
 	return s.version.Load()
 }
 
 // reserve reserves up to n of the bytes that sessions may hold while they wait. It returns how
 // many were granted. A negative n releases bytes.
 func (s *Secrets) reserve(n int) int {
-	if s == nil {
-		return 0
-	}
 	if n <= 0 {
 		s.waiting.Add(int64(n))
 		return 0
