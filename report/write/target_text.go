@@ -81,7 +81,7 @@ var targetVerdicts = map[string]string{
 // targetCaveat describes the basis of the verdicts.
 func targetCaveat(r *model.Report) string {
 	text := "Judged by what was captured"
-	if first, last := model.InputSpan(r.Captures); first != nil {
+	if first, last := model.InputSpan(r.Captures); first != nil && len(r.Parts) < 2 { // there are gaps between parts
 		text += " in " + words.Humane(last.UTC().Sub(first.UTC()))
 	}
 	text += ": what a client did not send in that time was not judged"
