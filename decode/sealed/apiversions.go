@@ -52,8 +52,8 @@ func (a *Answer) since22() bool {
 // apisOf22 is the number of APIs of Kafka 2.2. Kafka 1.1 to 2.1 have the same number.
 const apisOf22 = 44
 
-// sized is a release and its number of APIs, for one size of response.
-type sized struct {
+// sizedRelease is a release and its number of APIs, for one size of response.
+type sizedRelease struct {
 	apis    int
 	release string
 	age     int // its index among the tables, oldest first
@@ -71,11 +71,11 @@ const (
 )
 
 // sizes are the known sizes of responses, by layout.
-var sizes = sync.OnceValue(func() [forms]map[int][]sized { return sizesOf(decode.Tables()) })
+var sizes = sync.OnceValue(func() [forms]map[int][]sizedRelease { return sizesOf(decode.Tables()) })
 
-func sizesOf(tables []*decode.Table) (all [forms]map[int][]sized) {
+func sizesOf(tables []*decode.Table) (all [forms]map[int][]sizedRelease) {
 	for f := range all {
-		all[f] = make(map[int][]sized)
+		all[f] = make(map[int][]sizedRelease)
 	}
 	for age, t := range tables {
 		if !t.Recorded || t.Mode == decode.Controller {
@@ -84,8 +84,8 @@ func sizesOf(tables []*decode.Table) (all [forms]map[int][]sized) {
 		n := len(t.Ranges.APIs)
 		name := decode.MinorRelease(t.Release)
 		add := func(f form, size int) {
-			if !slices.ContainsFunc(all[f][size], func(s sized) bool { return s.apis == n && s.release == name }) {
-				all[f][size] = append(all[f][size], sized{n, name, age})
+			if !slices.ContainsFunc(all[f][size], func(s sizedRelease) bool { return s.apis == n && s.release == name }) {
+				all[f][size] = append(all[f][size], sizedRelease{n, name, age})
 			}
 		}
 		add(formV0, headV0+perAPI*n)
@@ -165,7 +165,7 @@ func readAnswer(m *message, flexible, old bool) (a Answer, fits bool) {
 	a.Size = m.size
 	known := sizes()
 	apis := map[int]bool{}
-	var fit []sized
+	var fit []sizedRelease
 	for f := range forms {
 		if f >= formV3 && !flexible || f < formV3 && !old {
 			continue
@@ -177,7 +177,7 @@ func readAnswer(m *message, flexible, old bool) (a Answer, fits bool) {
 			}
 		}
 	}
-	slices.SortFunc(fit, func(x, y sized) int { return x.age - y.age })
+	slices.SortFunc(fit, func(x, y sizedRelease) int { return x.age - y.age })
 	for _, s := range fit {
 		if !slices.Contains(a.Releases, s.release) {
 			a.Releases = append(a.Releases, s.release)
@@ -226,9 +226,9 @@ const maxApiVersions = 18 + 3*80
 // smallestRetried is the size of the smallest response to a retry that counts as a table of APIs.
 const smallestRetried = headV0 + minAPIs*perAPI
 
-// apiVersions reads the ApiVersions exchange at the beginning of all, and a retry with a lower
+// readApiVersions reads the ApiVersions exchange at the beginning of all, and a retry with a lower
 // version. It returns how many turns they take, 0 if there is none.
-func (r *Reading) apiVersions(all []turn) int {
+func (r *Reading) readApiVersions(all []turn) int {
 	if len(all) == 0 || len(all[0].requests) == 0 || len(all[0].answers) == 0 {
 		return 0
 	}
@@ -237,7 +237,7 @@ func (r *Reading) apiVersions(all []turn) int {
 		return 0
 	}
 	if isRefusal(a) {
-		return r.retried(all, q, a)
+		return r.readRetry(all, q, a)
 	}
 	answer, fits := readAnswer(a, q.size >= minRequest+flexibleRequest+minSoftware, true)
 	switch {
@@ -260,9 +260,9 @@ func (r *Reading) apiVersions(all []turn) int {
 	return 1
 }
 
-// retried reads what follows a refused ApiVersions request q: retries with a lower version, or
+// readRetry reads what follows a refused ApiVersions request q: retries with a lower version, or
 // another request.
-func (r *Reading) retried(all []turn, q, a *message) int {
+func (r *Reading) readRetry(all []turn, q, a *message) int {
 	n := 1
 	for n < len(all) && len(all[n].requests) > 0 && len(all[n].answers) > 0 && isRefusal(&all[n].answers[0]) {
 		n++

@@ -30,17 +30,17 @@ const (
 const (
 	// together is the time within which a broker that is stopped or killed ends its connections.
 	together = 250 * time.Millisecond
-	// stillThere is how soon after a refusal another connection proves that the broker runs. A
+	// aliveWithin is how soon after a refusal another connection proves that the broker runs. A
 	// broker that restarts is away for longer. A broker that stops has ended all connections by
 	// then. Clients reconnect within a second.
-	stillThere = 2 * time.Second
+	aliveWithin = 2 * time.Second
 	// shortestSession is the shortest SASL session (connections.max.reauth.ms). It has no default.
 	// The documentation of brokers has minutes, tests have seconds.
 	shortestSession = 4 * time.Second
 	// manyRefusals is how many refusals are enough without a sign that the broker runs.
 	manyRefusals = 3
 	// fewRefusals is how many are needed if no other request was served, or if the capture ends
-	// within stillThere.
+	// within aliveWithin.
 	fewRefusals = 2
 	// failedAuthentication is less than the delay before a broker since Kafka 2.1 closes after a
 	// failed authentication, for example without SaslHandshake (KIP-306,
@@ -68,10 +68,10 @@ type Case struct {
 	// ClientID, Software and Opening are as in Client.
 	ClientID, Software, Opening int
 
-	modern  bool // its ApiVersions request and the broker's response are of Kafka 1.0 and later
-	delayed bool // a broker of this release delays the close after a failed authentication
-	asks    bool // an ApiVersions response is recognized, so what follows is read as the authentication
-	begin   int64
+	modern    bool // its ApiVersions request and the broker's response are of Kafka 1.0 and later
+	delayed   bool // a broker of this release delays the close after a failed authentication
+	hasAnswer bool // an ApiVersions response is recognized, so what follows is read as the authentication
+	begin     int64
 	// midstream: the capture lacks the beginning of the connection.
 	midstream bool
 }
@@ -189,7 +189,7 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 	if a == nil || !r.Established && !r.Opening {
 		return nil
 	}
-	b.live(a, c, &r)
+	b.addLife(a, c, &r)
 	hello := hello(c)
 	if hello != nil && hello.ALPN != "" {
 		return nil // Kafka clients request no protocol
@@ -225,7 +225,7 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 					Request: *q, Stream: c.Stream, Client: c.Client, TLS: c.TLS,
 					Served: r.Served, Authentication: r.Authentication, First: r.Opening, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
 					modern:  r.Likeness == ByRetry && r.Answer.APIs >= apisOf10,
-					delayed: r.Answer.since22(), asks: r.Answer != nil, Unnegotiated: r.Unnegotiated,
+					delayed: r.Answer.since22(), hasAnswer: r.Answer != nil, Unnegotiated: r.Unnegotiated,
 					begin: c.First.Time, midstream: c.Midstream,
 				})
 			}
@@ -256,8 +256,8 @@ func (b *Book) address(at Endpoint) *address {
 	return a
 }
 
-// live keeps begin and end of a connection.
-func (b *Book) live(a *address, c *decode.Connection, r *Reading) {
+// addLife keeps begin and end of a connection.
+func (b *Book) addLife(a *address, c *decode.Connection, r *Reading) {
 	if len(a.lives) == maxLives || b.kept == maxKept {
 		b.Dropped++
 		return
@@ -445,7 +445,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	}
 	for i := range s.cases {
 		c := &s.cases[i]
-		goesOn := a.goesOn(c, false)
+		goesOn := a.isRunningAfter(c, false)
 		if !prompt || !a.counts(c, true) || a.stopped(c) || !goesOn && b.isDown(a.broker, c.Closed.Time) {
 			continue
 		}
@@ -466,10 +466,10 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	if byPort && (n < fewRefusals || !served) {
 		return r, false
 	}
-	if (n == 1 || !a.open) && !slices.ContainsFunc(r.Cases, func(c Case) bool { return !c.mayBeOver() }) {
+	if (n == 1 || !a.open) && !slices.ContainsFunc(r.Cases, func(c Case) bool { return !c.isExpiryPossible() }) {
 		return r, false
 	}
-	if n == 0 || n < manyRefusals && !alive || n < fewRefusals && !(served && a.goesOn(&r.Cases[0], true)) {
+	if n == 0 || n < manyRefusals && !alive || n < fewRefusals && !(served && a.isRunningAfter(&r.Cases[0], true)) {
 		return r, false
 	}
 	r.Refused = n
@@ -492,9 +492,9 @@ func (a *address) replaced(from, to int64) bool {
 	return !slices.ContainsFunc(a.lives, func(l life) bool { return l.begin <= from && l.end > to })
 }
 
-// mayBeOver reports whether the SASL session of a refused request may have expired. The broker
+// isExpiryPossible reports whether the SASL session of a refused request may have expired. The broker
 // then closes on the next request, whatever it is (KIP-368).
-func (c *Case) mayBeOver() bool {
+func (c *Case) isExpiryPossible() bool {
 	return c.midstream || c.Authentication != NoSASL && c.At.Time-c.begin >= int64(shortestSession)
 }
 
@@ -517,7 +517,7 @@ func (a *address) counts(c *Case, again bool) bool {
 		return false
 	case c.midstream:
 		return c.Served > maxBeginning
-	case c.Authentication == MaybeSASL && !c.asks && c.Served <= beforeRefusal:
+	case c.Authentication == MaybeSASL && !c.hasAnswer && c.Served <= beforeRefusal:
 		// The responses may be those to SaslHandshake and tokens, and the request a token.
 		return a.open
 	case c.Served > 0:
@@ -530,7 +530,7 @@ func (a *address) counts(c *Case, again bool) bool {
 		if k == nil || k.opening > 0 && c.Size <= k.opening+openingRoom {
 			return false
 		}
-		return a.open && k.served && a.sizes[c.Size].answered == 0 && a.goesOn(c, false) && !a.isCrowded(c)
+		return a.open && k.served && a.sizes[c.Size].answered == 0 && a.isRunningAfter(c, false) && !a.isCrowded(c)
 	case c.Authentication == SASLDone:
 		return true
 	case c.Authentication == SASLOpen:
@@ -557,11 +557,11 @@ func (a *address) stopped(c *Case) bool {
 	return false
 }
 
-// goesOn reports whether another connection proves that the broker ran after a refusal. It began
-// afterwards, or it lasted longer than stillThere. If isLasting, only the second counts.
-func (a *address) goesOn(c *Case, isLasting bool) bool {
+// isRunningAfter reports whether another connection proves that the broker ran after a refusal. It began
+// afterwards, or it lasted longer than aliveWithin. If isLasting, only the second counts.
+func (a *address) isRunningAfter(c *Case, isLasting bool) bool {
 	at := c.Closed.Time
-	back := at + int64(stillThere)
+	back := at + int64(aliveWithin)
 	return slices.ContainsFunc(a.lives, func(l life) bool {
 		return l.stream != c.Stream && l.served && l.begin <= back && (l.end > back || l.begin > at && !isLasting)
 	})

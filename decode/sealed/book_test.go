@@ -149,8 +149,8 @@ func plays(parts ...any) (all []play) {
 	return all
 }
 
-// staysUp is isDown for a broker that nothing is known about.
-func staysUp(Endpoint, int64) bool { return false }
+// neverDown is isDown for a broker that nothing is known about.
+func neverDown(Endpoint, int64) bool { return false }
 
 // TestRefusals: which requests are reported as refused, and which are not.
 func TestRefusals(t *testing.T) {
@@ -277,7 +277,7 @@ func TestRefusals(t *testing.T) {
 		{"requests without answers (acks=0)", plays(witness, times(3, closed(0, append(served, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109)...))), nil},
 	} {
 		for i, order := range []func(int) int{func(k int) int { return k }, func(k int) int { return len(c.plays) - 1 - k }} {
-			b := NewBook(staysUp)
+			b := NewBook(neverDown)
 			for k := range c.plays {
 				p := &c.plays[order(k)]
 				b.Connection(p.connection(uint32(order(k))))

@@ -47,7 +47,7 @@ func (s bookSink) Connection(c *decode.Connection)   { s.Book.Connection(c) }
 // bookOf reads packets without a key.
 func bookOf(t *testing.T, all []capturetest.Packet) *Book {
 	t.Helper()
-	book := NewBook(staysUp)
+	book := NewBook(neverDown)
 	correlator := decode.NewCorrelator(decode.Options{}, bookSink{book})
 	pool := reassembly.NewPool(reassembly.Options{
 		Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: decode.LooksLikeRequest,

@@ -190,7 +190,7 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 	all = trimTickets(all, h.tls13 && !c.Midstream, c.TLS.Hello)
 	rest := all
 	if !c.Midstream {
-		rest = r.open(all)
+		rest = r.readOpening(all)
 	}
 	if r.Likeness == NotKafka && decode.IsKafkaPort(c.Broker.Port()) && !outsideKafka(all) {
 		r.Likeness = ByPort
@@ -249,13 +249,13 @@ func trimTickets(all []turn, tls13 bool, hello *tlsrecord.Hello) []turn {
 	return all
 }
 
-// open reads the beginning of a connection, ApiVersions and SASL, and returns what follows.
-func (r *Reading) open(all []turn) (rest []turn) {
-	n := r.apiVersions(all)
+// readOpening reads the beginning of a connection, ApiVersions and SASL, and returns what follows.
+func (r *Reading) readOpening(all []turn) (rest []turn) {
+	n := r.readApiVersions(all)
 	if n == 0 {
 		// Some clients authenticate first (sarama).
-		if k := r.authenticate(all); k > 0 && r.Authentication == SASLDone {
-			if n = r.apiVersions(all[k:]); n > 0 {
+		if k := r.readSASL(all); k > 0 && r.Authentication == SASLDone {
+			if n = r.readApiVersions(all[k:]); n > 0 {
 				return all[k+n:]
 			}
 			if all[k-1].answers[0].isEmptyToken() {
@@ -272,7 +272,7 @@ func (r *Reading) open(all []turn) (rest []turn) {
 		return all
 	}
 	all = all[n:]
-	n = r.authenticate(all)
+	n = r.readSASL(all)
 	return all[n:]
 }
 
@@ -346,7 +346,7 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 	if e.at.Before(open[len(open)-1].first) || q.Delay > maxPromptly {
 		return
 	}
-	q.Slow = q.Delay > bound(all)
+	q.Slow = q.Delay > closeLimit(all)
 	if before := lastAnswer(all, first.first); before > 0 {
 		pause := time.Duration(first.first.Time - before)
 		if pause > idleBefore {
@@ -357,8 +357,8 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 	r.Refused = &q
 }
 
-// bound returns the longest time between a request and a close because of it.
-func bound(all []turn) time.Duration {
+// closeLimit returns the longest time between a request and a close because of it.
+func closeLimit(all []turn) time.Duration {
 	fastest := maxPromptly
 	for i := range all {
 		t := &all[i]

@@ -66,9 +66,9 @@ func (r *Reading) isHandshake(t *turn) (can, sure bool) {
 // field of 0 and nothing after it. No response with a header is that short.
 func (m *message) isEmptyToken() bool { return m.size == sizePrefix && m.slack == 0 && !m.guessed }
 
-// authenticate reads a SASL exchange at the beginning of all and returns how many turns it takes.
+// readSASL reads a SASL exchange at the beginning of all and returns how many turns it takes.
 // It counts the turns also if it is not sure that they are SASL.
-func (r *Reading) authenticate(all []turn) int {
+func (r *Reading) readSASL(all []turn) int {
 	if len(all) == 0 {
 		return 0
 	}

@@ -286,7 +286,7 @@ func scoreWrapped(t *testing.T, names []string) []score {
 
 func scoreCapture(t *testing.T, name string, all map[uint32]*conversation, order []uint32, i int, s *score) {
 	w := &wrappings[i]
-	book := NewBook(staysUp)
+	book := NewBook(neverDown)
 	for _, stream := range order {
 		v := all[stream]
 		c := w.seal(v)
