@@ -122,7 +122,6 @@ type Book struct {
 	Dropped uint64
 }
 
-// address is what is known about one broker address.
 type address struct {
 	broker  Endpoint
 	answers []*counted
@@ -149,7 +148,6 @@ type life struct {
 	size       int  // of the refused request, 0 for none
 }
 
-// clientFacts is what is known about the connections from one host to an address.
 type clientFacts struct {
 	served  bool // a request got a response
 	opening int  // size of the largest ApiVersions request at their beginnings, 0 for none
@@ -256,7 +254,6 @@ func (b *Book) address(at Endpoint) *address {
 	return a
 }
 
-// addLife keeps begin and end of a connection.
 func (b *Book) addLife(a *address, c *decode.Connection, r *Reading) {
 	if len(a.lives) == maxLives || b.kept == maxKept {
 		b.Dropped++
@@ -311,7 +308,6 @@ func (a *address) answer(answer *Answer) {
 	}
 }
 
-// client counts a connection of a client.
 func (b *Book) client(c *decode.Connection, r *Reading, h *tlsrecord.Hello) {
 	library := LibraryOf(h)
 	var subjects []string

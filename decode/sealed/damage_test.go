@@ -44,7 +44,6 @@ func (bookSink) Exchange(*decode.Exchange)           {}
 func (bookSink) Advertisement(*decode.Advertisement) {}
 func (s bookSink) Connection(c *decode.Connection)   { s.Book.Connection(c) }
 
-// bookOf reads packets without a key.
 func bookOf(t *testing.T, all []capturetest.Packet) *Book {
 	t.Helper()
 	book := NewBook(neverDown)

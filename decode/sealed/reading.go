@@ -168,7 +168,6 @@ func (r *Reading) fitsBetter(best *Reading) bool {
 	return r.Likeness > best.Likeness && r.Likeness >= ByTable
 }
 
-// readWith reads records of known overhead.
 func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, h handshake) Reading {
 	r := Reading{Stream: c.Stream, ClientID: -1, Software: -1, Overhead: [2]int{h.over[0].least, h.over[1].least}}
 	whole := len(records)
