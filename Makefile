@@ -128,20 +128,23 @@ alerts: ## check and test the alerts of Prometheus (needs promtool)
 	promtool check rules deploy/prometheus/kafkavet.rules.yml
 	promtool test rules deploy/prometheus/kafkavet.rules.test.yml
 
+# goreleaser does not know commit and date in a clone without a remote.
+release: export COMMIT = $(shell git rev-parse HEAD)
+release: export DATE = $(shell TZ=UTC git show -s --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd HEAD)
+release: export SOURCE_DATE_EPOCH = $(shell git show -s --format=%ct HEAD)
 # The version of a release: the tag of this commit, or else the number in version.go with -dev.
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match 2>/dev/null)),$(shell sed -n 's/^const number = "\(.*\)"/\1/p' version.go)-dev)
 
 release: $(GORELEASER) $(CYCLONEDX) ## make all files of a release in dist, and publish nothing
-	@git ls-remote --get-url >/dev/null || { echo "a clone without a remote has neither commit nor date for goreleaser"; exit 1; }
 	rm -rf package && mkdir -p package/completion
-	SOURCE_DATE_EPOCH=$$(git show -s --format=%ct HEAD) $(MAKE) --no-print-directory man MANDIR=package/man
+	$(MAKE) --no-print-directory man MANDIR=package/man
 	for f in package/man/*.1; do gzip -9 -n -c $$f > $$f.gz || exit 1; done
 	go build -trimpath -o package/kafkavet .
 	for s in bash fish; do package/kafkavet completion $$s > package/completion/kafkavet.$$s || exit 1; done
 	package/kafkavet completion zsh > package/completion/_kafkavet
 	deploy/package/changelog $(VERSION) | gzip -9 -n > package/changelog.gz
 	VERSION=$(VERSION) PATH=$(dir $(CYCLONEDX)):$$PATH $(GORELEASER) release --snapshot --clean
-	go run ./deploy/image -version $(VERSION) -commit $$(git rev-parse HEAD) -date $$(git show -s --format=%ct HEAD) -o dist/kafkavet_$(VERSION)_image.tar \
+	go run ./deploy/image -version $(VERSION) -commit $$COMMIT -date $$SOURCE_DATE_EPOCH -o dist/kafkavet_$(VERSION)_image.tar \
 		amd64=dist/kafkavet_linux_amd64_v1/kafkavet arm64=dist/kafkavet_linux_arm64_v8.0/kafkavet
 	cd dist && sha256sum $$(find . -maxdepth 1 -type f -name 'kafkavet_*' -printf '%f\n' | sort) > checksums.txt && cat checksums.txt
 
