@@ -38,10 +38,6 @@ type Answer struct {
 	APIs int
 	// Releases are those whose brokers send responses of this size, oldest first.
 	Releases []string
-	// Refused: the broker first refused the version of the ApiVersions request (error 35).
-	Refused bool
-	// Before24: the refusal has the form of Kafka before 2.4.
-	Before24 bool
 }
 
 // since22 reports whether all releases with this response are Kafka 2.2 or later.
@@ -277,7 +273,7 @@ func (r *Reading) readRetry(all []turn, q, a *message) int {
 		if n > 1 || len(all) > 2 || len(t.requests) > 1 || q.size < minRequest+flexibleRequest+minSoftware {
 			return 0
 		}
-		r.Likeness, r.Answer, r.Unnegotiated = ByForm, &Answer{Size: a.size, Refused: true, Before24: before24}, true
+		r.Likeness, r.Answer, r.Unnegotiated = ByForm, &Answer{Size: a.size}, true
 		r.opening = q.size
 		return n
 	}
@@ -286,7 +282,6 @@ func (r *Reading) readRetry(all []turn, q, a *message) int {
 		return 0
 	}
 	answer, _ := readAnswer(a2, !before24, true)
-	answer.Refused, answer.Before24 = true, before24
 	r.Likeness, r.Answer, r.opening = ByRetry, &answer, q.size
 	if count := countAPIs(a2.size); count > 0 && a2.slack == 0 && len(answer.Releases) == 0 {
 		answer.APIs = count

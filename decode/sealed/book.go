@@ -103,8 +103,6 @@ type Client struct {
 	// ClientID is the length of the client id, Software that of software name and version
 	// together, in bytes; -1 if unknown. Opening is the size of the first ApiVersions request.
 	ClientID, Software, Opening int
-	// Connections counts the connections.
-	Connections int
 	// Brokers are the addresses that the client contacted, in order of appearance.
 	Brokers []netip.AddrPort
 	// Subjects are those of its certificates (tlsrecord.Info.Subject), in order of appearance.
@@ -316,7 +314,6 @@ func (b *Book) client(c *decode.Connection, r *Reading, h *tlsrecord.Hello) {
 	}
 	for _, p := range b.clients {
 		if p.Addr == c.Client.Addr() && p.Library == library && p.Opening == r.opening {
-			p.Connections++
 			if !slices.Contains(p.Brokers, c.Broker) && len(p.Brokers) < maxClients {
 				p.Brokers = append(p.Brokers, c.Broker)
 			}
@@ -332,7 +329,7 @@ func (b *Book) client(c *decode.Connection, r *Reading, h *tlsrecord.Hello) {
 	}
 	b.clients = append(b.clients, &Client{
 		Addr: c.Client.Addr(), Library: library, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
-		Connections: 1, Brokers: []netip.AddrPort{c.Broker}, Subjects: subjects,
+		Brokers: []netip.AddrPort{c.Broker}, Subjects: subjects,
 	})
 }
 
@@ -402,22 +399,6 @@ func (a *address) isKafka() bool {
 		return slices.ContainsFunc(a.answers, func(k *counted) bool { return k.n >= minByForm })
 	}
 	return true
-}
-
-// Refusals returns the refused requests, in the order of their first case.
-func (b *Book) Refusals() []Refusal {
-	var all []Refusal
-	for _, a := range b.order {
-		for size, s := range a.sizes {
-			if r, ok := b.refusal(a, size, s); ok {
-				all = append(all, r)
-			}
-		}
-	}
-	slices.SortFunc(all, func(x, y Refusal) int {
-		return cmp.Or(x.Cases[0].At.Compare(y.Cases[0].At), cmp.Compare(x.Cases[0].Stream, y.Cases[0].Stream))
-	})
-	return all
 }
 
 // Refusal reports whether requests of one size to an address were refused.

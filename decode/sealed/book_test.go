@@ -1,6 +1,7 @@
 package sealed
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -336,4 +337,20 @@ func TestSubjectsOfAClientAreBounded(t *testing.T) {
 	if len(all) != 1 || len(all[0].Subjects) != maxClients || all[0].Subjects[0] != "CN=0" || all[0].Subjects[1] != "CN=1" {
 		t.Errorf("%+v", all)
 	}
+}
+
+// Refusals returns the refused requests, in the order of their first case.
+func (b *Book) Refusals() []Refusal {
+	var all []Refusal
+	for _, a := range b.order {
+		for size, s := range a.sizes {
+			if r, ok := b.refusal(a, size, s); ok {
+				all = append(all, r)
+			}
+		}
+	}
+	slices.SortFunc(all, func(x, y Refusal) int {
+		return cmp.Or(x.Cases[0].At.Compare(y.Cases[0].At), cmp.Compare(x.Cases[0].Stream, y.Cases[0].Stream))
+	})
+	return all
 }

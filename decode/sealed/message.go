@@ -44,7 +44,6 @@ type reader struct {
 	over     [2]overhead
 	messages []message
 	end      end
-	missing  bool // bytes with unknown content are missing
 	prefixed [2]bool
 	prefixes int  // of the broker
 	alerted  bool // by the broker
@@ -57,7 +56,6 @@ func (r *reader) record(rec *tlsrecord.Record) {
 	size := over.size(rec.Size)
 	switch {
 	case rec.Kind == tlsrecord.MissingRecord:
-		r.missing = true
 		r.messages = append(r.messages, message{toServer: rec.ToServer, first: rec.At, at: rec.At, guessed: true})
 		r.prefixed[d], r.full[d] = false, false
 		return

@@ -57,9 +57,7 @@ const (
 
 // Reading is what the records of one connection show.
 type Reading struct {
-	Stream         uint32
 	Established    bool
-	Overhead       [2]int // of a record in bytes, by direction, 0 is to the broker; 0 if unknown
 	Likeness       Likeness
 	Answer         *Answer // of ApiVersions, nil if none is recognized
 	ClientID       int     // length of the client id in bytes, -1 if unknown
@@ -93,8 +91,6 @@ type Request struct {
 	Size, Slack int
 	// At is the packet in which it ends.
 	At capture.Position
-	// Waiting is how many more requests were sent after it.
-	Waiting int
 	// Closed is the packet with which the broker closes. Delay is the time until then.
 	Closed capture.Position
 	Delay  time.Duration
@@ -130,9 +126,9 @@ const (
 )
 
 // Read reads the outline of a connection that is over. If one direction is missing, the Reading
-// has only the stream number.
+// is empty.
 func Read(c *decode.Connection) Reading {
-	best := Reading{Stream: c.Stream, ClientID: -1, Software: -1}
+	best := Reading{ClientID: -1, Software: -1}
 	if c.Outline == nil || c.TLS == nil || !c.Seen[reassembly.ToBroker] || !c.Seen[reassembly.ToClient] {
 		return best
 	}
@@ -169,7 +165,7 @@ func (r *Reading) fitsBetter(best *Reading) bool {
 }
 
 func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, h handshake) Reading {
-	r := Reading{Stream: c.Stream, ClientID: -1, Software: -1, Overhead: [2]int{h.over[0].least, h.over[1].least}}
+	r := Reading{ClientID: -1, Software: -1}
 	whole := len(records)
 	if omitted > 0 {
 		whole = min(c.Outline.FirstRecords(), whole)
@@ -324,7 +320,7 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 	// without a response is the refused one.
 	first := &open[0]
 	q := Request{
-		Size: first.size, Slack: first.slack, At: first.at, Waiting: len(open) - 1,
+		Size: first.size, Slack: first.slack, At: first.at,
 		Closed: e.at, Notified: e.alert, Reset: !e.alert && c.End.Kind == reassembly.Reset,
 	}
 	total := 0 // the messages after it may be its other parts

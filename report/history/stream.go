@@ -21,7 +21,6 @@ const (
 	keyDescribeGroups   = 15
 	keySaslHandshake    = 17
 	keyApiVersions      = 18
-	keyInitProducerID   = 22
 	keySaslAuthenticate = 36
 )
 
@@ -68,10 +67,10 @@ type stream struct {
 	// offended is the first request that was not answered because its version is known to be refused.
 	offended capture.Position
 	// The rest is known when the connection is over.
-	begun, ended capture.Position
-	endedBy      reassembly.Direction
-	missing      uint64
-	midstream    bool
+	ended     capture.Position
+	endedBy   reassembly.Direction
+	missing   uint64
+	midstream bool
 	// isNeeded: a suspect, a sample or an end refers to it.
 	isNeeded bool
 }
@@ -221,7 +220,7 @@ func (s *stream) offend(x *decode.Exchange) {
 
 // over notes how the connection ended.
 func (s *stream) over(c *decode.Connection) {
-	s.begun, s.midstream, s.missing = c.First, c.Midstream, c.Odd().Missing
+	s.midstream, s.missing = c.Midstream, c.Odd().Missing
 	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
 		s.ended, s.endedBy = c.End.At, c.End.By
 	}

@@ -94,11 +94,6 @@ const probePatience = time.Second
 // clients, 5 s in franz-go and kafkajs.
 const longPoll = 5500 * time.Millisecond
 
-// MayWait reports whether the answer to an API may take long by design.
-func MayWait(key int16) bool {
-	return slices.Contains(waiting[:], key) || slices.Contains(rebalancing[:], key)
-}
-
 // IsRefused reports whether the broker closed, reset or ignored a request.
 func IsRefused(x *decode.Exchange) bool {
 	switch x.Outcome {
