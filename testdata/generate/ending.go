@@ -1,7 +1,7 @@
 package main
 
 import (
-	"slices"
+	"encoding/binary"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture/capturetest"
@@ -88,16 +88,10 @@ func endingScenes() []scene {
 
 // largeProduce is the beginning of a Produce request of size bytes.
 func largeProduce(t *talk, version int16, size uint32) []byte {
-	q := kmsg.NewPtrProduceRequest()
-	q.Acks, q.TimeoutMillis = -1, 30_000
-	topic := kmsg.NewProduceRequestTopic()
-	topic.Topic = "uploads"
-	partition := kmsg.NewProduceRequestTopicPartition()
-	partition.Records = make([]byte, 4000)
-	topic.Partitions = append(topic.Partitions, partition)
-	q.Topics = append(q.Topics, topic)
-	b, _ := request(t, q, version, func(*kmsg.ProduceRequest, *kmsg.ProduceResponse) {})
-	b = slices.Clone(b)
-	b[0], b[1], b[2], b[3] = byte(size>>24), byte(size>>16), byte(size>>8), byte(size)
+	b, _ := request(t, kmsg.NewPtrProduceRequest(), version, func(q *kmsg.ProduceRequest, _ *kmsg.ProduceResponse) {
+		q.Acks, q.TimeoutMillis = -1, 30_000
+		q.Topics = []kmsg.ProduceRequestTopic{{Topic: "uploads", Partitions: []kmsg.ProduceRequestTopicPartition{{Records: make([]byte, 4000)}}}}
+	})
+	binary.BigEndian.PutUint32(b, size)
 	return b
 }

@@ -44,12 +44,7 @@ func securityScenes() []scene {
 			holds:  "ApiVersions in the clear to a TLS listener that closes without a byte, as Go's and OpenSSL's do: nothing shows that it speaks TLS",
 			yields: "KV2002, no KV2007",
 			play: func(s *stage) error {
-				own, _, err := certificate()
-				if err != nil {
-					return err
-				}
-				o := brokerOptions{more: []kfake.Opt{kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}})}}
-				return s.withBroker(o, func(b *fake) error { return fails(b.client()) })
+				return s.withTLSBroker(nil, nil, func(b *fake, _ *x509.CertPool) error { return fails(b.client()) })
 			},
 		},
 		{
@@ -284,10 +279,9 @@ func (bearer) Authenticate(context.Context, string) (sasl.Session, []byte, error
 // refusing is a scene's part in which the connection cannot be made.
 func refusing(client *kgo.Client) error { return fails(client, nil) }
 
-// overTLS runs a client against a fake broker over TLS. Without a client
-// configuration, the client trusts the broker and its secrets are logged;
-// change, where it is not nil, stands between the two.
-func (s *stage) overTLS(server, client *tls.Config, change func(net.Conn) net.Conn, play func(*kgo.Client) error) error {
+// withTLSBroker runs a scene with a fake broker over TLS, and the authority of its certificate. The configuration
+// may be nil.
+func (s *stage) withTLSBroker(server *tls.Config, versions *kversion.Versions, play func(*fake, *x509.CertPool) error) error {
 	own, pool, err := certificate()
 	if err != nil {
 		return err
@@ -295,15 +289,25 @@ func (s *stage) overTLS(server, client *tls.Config, change func(net.Conn) net.Co
 	if server == nil {
 		server = &tls.Config{}
 	}
-	if client == nil {
-		client = &tls.Config{RootCAs: pool, ServerName: "kafka.example", MaxVersion: server.MaxVersion}
-		if server.MinVersion == tls.VersionTLS13 {
-			client.KeyLogWriter = s.keyLogWriter()
-		}
-	}
 	server.Certificates = []tls.Certificate{own}
-	options := brokerOptions{more: []kfake.Opt{kfake.TLS(server)}}
-	return s.withBroker(options, func(b *fake) error {
+	o := brokerOptions{versions: versions, more: []kfake.Opt{kfake.TLS(server)}}
+	return s.withBroker(o, func(b *fake) error { return play(b, pool) })
+}
+
+// overTLS runs a client against a fake broker over TLS. Without a client
+// configuration, the client trusts the broker and its secrets are logged;
+// change, where it is not nil, stands between the two.
+func (s *stage) overTLS(server, client *tls.Config, change func(net.Conn) net.Conn, play func(*kgo.Client) error) error {
+	return s.withTLSBroker(server, nil, func(b *fake, pool *x509.CertPool) error {
+		if client == nil {
+			client = &tls.Config{RootCAs: pool, ServerName: "kafka.example"}
+			if server != nil {
+				client.MaxVersion = server.MaxVersion
+			}
+			if server != nil && server.MinVersion == tls.VersionTLS13 {
+				client.KeyLogWriter = s.keyLogWriter()
+			}
+		}
 		var more []kgo.Opt
 		if change != nil {
 			more = append(more, kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -326,12 +330,7 @@ func (s *stage) overTLS(server, client *tls.Config, change func(net.Conn) net.Co
 
 // leaveOverTLS asks for the ranges and says in TLS that nothing more will come; the broker then closes the connection.
 func leaveOverTLS(s *stage) error {
-	own, pool, err := certificate()
-	if err != nil {
-		return err
-	}
-	o := brokerOptions{more: []kfake.Opt{kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}})}}
-	return s.withBroker(o, func(b *fake) error {
+	return s.withTLSBroker(nil, nil, func(b *fake, pool *x509.CertPool) error {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		conn, err := s.dial(ctx, "tcp", b.addr)
@@ -389,12 +388,7 @@ func (s *stage) meet(config *tls.Config, answer func(net.Conn)) error {
 // the next request the connection is reset.
 func endsInsideTLS(pause time.Duration) func(*stage) error {
 	return func(s *stage) error {
-		own, pool, err := certificate()
-		if err != nil {
-			return err
-		}
-		o := brokerOptions{versions: kversion.V2_8_0(), more: []kfake.Opt{kfake.TLS(&tls.Config{Certificates: []tls.Certificate{own}})}}
-		return s.withBroker(o, func(b *fake) error {
+		return s.withTLSBroker(nil, kversion.V2_8_0(), func(b *fake, pool *x509.CertPool) error {
 			for range 3 {
 				if err := s.endInsideTLS(b.addr, pool, pause); err != nil {
 					return err

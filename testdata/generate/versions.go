@@ -136,7 +136,8 @@ func versionScenes() []scene {
 				t := s.connect(brokerA)
 				t.negotiate(3, kafka4_0())
 				t.ask(3, 4)
-				t.Send(capturetest.ToBroker, t.produce(2, 1))
+				q, _ := t.produce(2, 1, 0)
+				t.Send(capturetest.ToBroker, q)
 				t.Close(capturetest.ToClient)
 			}),
 		},
@@ -146,7 +147,7 @@ func versionScenes() []scene {
 			yields: "no finding",
 			play: talks(func(t *talk) {
 				t.negotiate(3, kafka4_0())
-				t.Exchange(t.produce(3, 1), capturetest.Response(t.produced(3), t.n))
+				t.Exchange(t.produce(3, 1, 0))
 				t.leave()
 			}),
 		},
@@ -156,7 +157,7 @@ func versionScenes() []scene {
 			yields: "no finding",
 			play: talks(func(t *talk) {
 				t.negotiate(3, kafka3_9())
-				t.Exchange(t.produce(2, 1), capturetest.Response(t.produced(2), t.n))
+				t.Exchange(t.produce(2, 1, 0))
 				t.leave()
 			}),
 		},
@@ -166,10 +167,7 @@ func versionScenes() []scene {
 			yields: "KV3001 for Produce v12, outcome error",
 			play: talks(func(t *talk) {
 				t.negotiate(4, kafka4_0())
-				q := t.produce(12, -1)
-				a := t.produced(12)
-				a.Topics[0].Partitions[0].ErrorCode = capturetest.ErrorUnsupportedVersion
-				t.Exchange(q, capturetest.Response(a, t.n))
+				t.Exchange(t.produce(12, -1, capturetest.ErrorUnsupportedVersion))
 				t.leave()
 			}),
 		},
@@ -191,38 +189,23 @@ func versionScenes() []scene {
 			yields: "no finding",
 			play: talks(func(t *talk) {
 				t.negotiate(4, kafka4_0())
-				q := t.produce(12, -1)
-				a := t.produced(12)
-				a.Topics[0].Partitions[0].ErrorCode = 6
-				t.Exchange(q, capturetest.Response(a, t.n))
+				t.Exchange(t.produce(12, -1, 6))
 				t.leave()
 			}),
 		},
 	}
 }
 
-// produce is the frame of a Produce request with one record batch. Its bytes
-// say "secret", so that a leak into a report can be searched for.
-func (t *talk) produce(version, acks int16) []byte {
-	t.n++
-	q := kmsg.NewPtrProduceRequest()
-	q.Version, q.Acks, q.TimeoutMillis = version, acks, 30_000
-	topic := kmsg.NewProduceRequestTopic()
-	topic.Topic = "orders"
-	partition := kmsg.NewProduceRequestTopicPartition()
-	partition.Records = []byte("secret-record-batch that stands for the real thing")
-	topic.Partitions = append(topic.Partitions, partition)
-	q.Topics = append(q.Topics, topic)
-	return capturetest.Request(q, t.n, t.id)
-}
-
-// produced is the response to produce.
-func (t *talk) produced(version int16) *kmsg.ProduceResponse {
-	a := kmsg.NewPtrProduceResponse()
-	a.Version = version
-	topic := kmsg.NewProduceResponseTopic()
-	topic.Topic = "orders"
-	topic.Partitions = append(topic.Partitions, kmsg.NewProduceResponseTopicPartition())
-	a.Topics = append(a.Topics, topic)
-	return a
+// produce is the frame of a Produce request with one record batch, and that of its response with an error code. The
+// bytes of the batch say "secret", so that a leak into a report can be searched for.
+func (t *talk) produce(version, acks, code int16) (req, response []byte) {
+	return request(t, kmsg.NewPtrProduceRequest(), version, func(q *kmsg.ProduceRequest, a *kmsg.ProduceResponse) {
+		q.Acks, q.TimeoutMillis = acks, 30_000
+		records := kmsg.NewProduceRequestTopicPartition()
+		records.Records = []byte("secret-record-batch that stands for the real thing")
+		q.Topics = []kmsg.ProduceRequestTopic{{Topic: "orders", Partitions: []kmsg.ProduceRequestTopicPartition{records}}}
+		answer := kmsg.NewProduceResponseTopicPartition()
+		answer.ErrorCode = code
+		a.Topics = []kmsg.ProduceResponseTopic{{Topic: "orders", Partitions: []kmsg.ProduceResponseTopicPartition{answer}}}
+	})
 }
