@@ -84,7 +84,7 @@ var unnegotiatedRule = Rule{
 
 var apiVersionsRefusedRule = Rule{
 	Code: "KV2002", Title: "apiversions-refused", Severity: model.Error,
-	Summary: "the ApiVersions request itself was closed, reset or ignored: warning where the client was served after a lower version",
+	Summary: "the ApiVersions request itself was closed, reset or ignored",
 	Documentation: model.Documentation{
 		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it; or it refused the version with error 35, " +
 			"the client did not ask in a lower one, and was served on no other connection.",
@@ -108,12 +108,6 @@ var apiVersionsRefusedRule = Rule{
 			return nil, at.served()
 		}
 		return unlessTLS(g, at)
-	},
-	severity: func(g *group, at addressFacts) model.Severity {
-		if g.askedLower() && at.served() {
-			return model.Warning
-		}
-		return model.Error
 	},
 	message: func(s *subject) string {
 		if s.key.detail == inVain {
