@@ -280,7 +280,8 @@ func TestFallbackTooEarly(t *testing.T) {
 	}{
 		{"at once", 69, func(*play, uint32) {}, Unexplained},
 		{"no other API", keyProduce, func(*play, uint32) {}, Unsupported},
-		{"the client left", 69, func(p *play, s uint32) { p.end(s, 0) }, Unsupported},
+		{"the connection was closed", 69, func(p *play, s uint32) { p.end(s, 0) }, Unsupported},
+		{"the connection was reset", 69, func(p *play, s uint32) { p.endOf(s, func(c *decode.Connection) { c.End.Kind = reassembly.Reset }) }, Unsupported},
 		{"later", 69, func(p *play, _ uint32) { p.now += Patience; p.send(p.connect(), keyProduce, 9, answered, soon) }, Unsupported},
 	} {
 		t.Run(c.name, func(t *testing.T) {

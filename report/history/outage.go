@@ -96,7 +96,7 @@ func (v *view) isTurnedAway(k *Suspect) bool {
 	if v.anyIn(v.unserved, before.Time, after.Time) || v.unserved.covers(before.Time, after.Time) {
 		return true
 	}
-	lived := before.Time > 0 && v.livedOn(before.Time, k.Exchange.Request.Time)
+	lived := v.livedOn(before.Time, k.Exchange.Request.Time)
 	from, _ := slices.BinarySearchFunc(v.culprits, before.Time+1, bySent)
 	for _, o := range v.culprits[from:] {
 		x := &o.Exchange

@@ -154,7 +154,7 @@ func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 		switch {
 		case x.ErrorCode != 0:
 			s.stage = noStage
-		case x.Key == keySaslAuthenticate && x.Challenge && s.stage == keySaslHandshake:
+		case x.Challenge && s.stage == keySaslHandshake:
 			s.stage = Challenged
 		default:
 			s.stage = x.Key
@@ -297,7 +297,7 @@ func (b *Book) InPlaceOf(x *decode.Exchange) []*Suspect {
 	}
 	var refused []*Suspect
 	for _, s := range c.open {
-		if s.Instead.Time > 0 && s.Instead == x.Decided {
+		if s.Instead == x.Decided {
 			refused = append(refused, s)
 		}
 	}
