@@ -1,9 +1,11 @@
 package report
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
+	"github.com/kafkavet/kafkavet/capture/capturetest"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
@@ -85,6 +87,88 @@ func TestContestedBytesAreSaid(t *testing.T) {
 			if o.Contested != (o.Frame == 2) {
 				t.Errorf("frame %d: contested %v", o.Frame, o.Contested)
 			}
+		}
+	}
+}
+
+// TestTextsOfRules: each text says what holds for its case only.
+func TestTextsOfRules(t *testing.T) {
+	mute := func(detail string, handshakes bool) string {
+		s := &subject{group: &group{key: findingKey{detail: detail}}, handshakes: handshakes}
+		return handshakeFailedRule.why(s) + " " + handshakeFailedRule.advice(s)
+	}
+	tried := func(list ...usageKey) string {
+		g := &group{count: 1}
+		g.outcomes[decode.ClosedByBroker] = 1
+		g.tried.list = list
+		return notKafkaRule.why(&subject{group: g})
+	}
+	const proxy, nothing, lost = "A proxy that does not know the version of ApiVersions", "nothing runs behind the address", "MTU"
+	for _, c := range []struct{ name, text, has, lacks string }{
+		{"no byte", mute(noByte, false), nothing, lost},
+		{"closed without a byte", mute(tlsClosed, false), nothing, lost},
+		{"no byte, and others got through", mute(noByte, true), lost, nothing},
+		{"closed inside the handshake", mute("closed by the broker", true), "whether the listener speaks TLS", nothing},
+		{"a new ApiVersions", tried(usageKey{apiVersionsKey, 4}), proxy, "hangs"},
+		{"an old ApiVersions, too", tried(usageKey{apiVersionsKey, 4}, usageKey{apiVersionsKey, 2}), "A Kafka listener", proxy},
+		{"another API, too", tried(usageKey{apiVersionsKey, 4}, usageKey{3, 12}), "A Kafka listener", proxy},
+		{"one direction", encryptedAdvice("the broker's side is not in the capture"), "One direction", "--tls-keylog"},
+	} {
+		if !strings.Contains(c.text, c.has) || strings.Contains(c.text, c.lacks) {
+			t.Errorf("%s: %q, want %q and not %q in it", c.name, c.text, c.has, c.lacks)
+		}
+	}
+	for unsure, want := range []string{"is", "looks like"} {
+		if got := (&subject{group: &group{unsure: uint64(unsure)}}).is(); got != want {
+			t.Errorf("%d requests that something else can explain: %q, want %q", unsure, got, want)
+		}
+	}
+}
+
+// TestForeignToKafkaClients: what another protocol answers counts only where the client spoke Kafka.
+func TestForeignToKafkaClients(t *testing.T) {
+	request := capturetest.ApiVersionsRequest(0, 1, "app", "", "")
+	negative := append([]byte{0xff, 0xff, 0xff, 0xff}, request[4:]...)
+	for name, c := range map[string]struct {
+		opening []byte
+		want    bool
+	}{"Kafka": {request, true}, "a size below 0": {negative, false}, "a size alone": {request[:4], false}, "HTTP": {[]byte("GET / HTTP/1.1\r\n\r\n"), false}} {
+		conn := connectionOf(0, 1, 9, func(c *decode.Connection) {
+			c.Protocol, c.Oddities.Spoke = reassembly.Other, reassembly.SpokeText
+		})
+		conn.Oddities.Opening = c.opening
+		if _, got := foreign(conn); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestNextNeedOfPartialRanges: ranges that the capture has in part show nothing that is missing.
+func TestNextNeedOfPartialRanges(t *testing.T) {
+	for partial, want := range map[bool]bool{false: true, true: false} {
+		if _, missing := nextNeed(&decode.Ranges{APIs: []decode.API{{Key: apiVersionsKey}}, Partial: partial}, apiVersionsKey); missing != want {
+			t.Errorf("partial %v: missing %v, want %v", partial, missing, want)
+		}
+	}
+}
+
+// TestSoftwareOfOneClient: requests get the software that their client announced elsewhere, unless
+// another host announced other software under the same client id.
+func TestSoftwareOfOneClient(t *testing.T) {
+	at := func(addr, version string) func(*decode.Exchange) {
+		return func(x *decode.Exchange) {
+			x.Client, x.Software = netip.MustParseAddrPort(addr), decode.Software{Name: "app", Version: version}
+			if version == "" {
+				x.Software = decode.Software{}
+			}
+		}
+	}
+	closed := outcomeOf(decode.ClosedByBroker)
+	for second, want := range map[string]string{"1": "1", "2": ""} {
+		r := builderOf(Options{}, exchangeOf(1, 0, apiVersionsKey, 3, at("10.0.0.7:50000", "1")), exchangeOf(3, 1, apiVersionsKey, 3, at("10.0.0.8:50000", second)),
+			exchangeOf(5, 2, 3, 12, noRange, closed, at("10.0.0.7:50001", "")), exchangeOf(2000, 3, 3, 12, noRange, closed, at("10.0.0.8:50001", ""))).Report()
+		if len(r.Findings) != 1 || r.Findings[0].Client.SoftwareVersion != want {
+			t.Errorf("the other host announces %s: %+v, want version %q", second, r.Findings, want)
 		}
 	}
 }

@@ -81,6 +81,8 @@ type subject struct {
 	// clear: the broker's address answered Kafka in plaintext. answers: it answered at least one
 	// other Kafka request. restarted: it restarted between the tables.
 	clear, answers, restarted bool
+	// handshakes: a TLS handshake with it came to its end.
+	handshakes bool
 	// isOpen: other causes are not ruled out. mayLackSASL: authentication is not ruled out.
 	isOpen, mayLackSASL bool
 	// target is the release with which requests were also compared; nil for none.

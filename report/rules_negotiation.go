@@ -165,7 +165,7 @@ var downgradedRule = Rule{
 		Do:   "Nothing.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {
-		if x.Key != apiVersionsKey || x.Outcome != decode.Error || x.Negotiated < 0 {
+		if x.Key != apiVersionsKey || x.Negotiated < 0 {
 			return "", false
 		}
 		return fmt.Sprintf("v%d", x.Negotiated), true

@@ -280,7 +280,7 @@ func encryptedAdvice(reason string) string {
 	case strings.HasSuffix(reason, "is not supported"):
 		return "No key log helps: switch this off in the client while capturing."
 	case strings.Contains(reason, "side is not in the capture"):
-		return "Capture both directions: on the host of the client or of the broker, or mirror both directions of the port."
+		return "One direction does not show which requests were answered. Capture both: on the host of the client or of the broker, or mirror both directions of the port."
 	case strings.Contains(reason, "not in the capture"):
 		return "Begin the capture before the client connects, with whole packets (tcpdump -s 0), and give the client's or the broker's TLS key log with --tls-keylog."
 	case strings.Contains(reason, "after bytes were missing"):
@@ -327,7 +327,7 @@ var handshakeFailedRule = Rule{
 		switch {
 		case isMute(c):
 			return noByte, true
-		case c.TLS.Alert != "" && c.TLS.AlertFromServer:
+		case c.TLS.AlertFromServer:
 			return alertPrefix + c.TLS.Alert + fromBroker, true
 		case c.TLS.Alert != "":
 			return alertPrefix + c.TLS.Alert + " from the client", true
@@ -345,7 +345,10 @@ var handshakeFailedRule = Rule{
 	},
 	why: func(s *subject) string {
 		const text = "No Kafka request was answered; the cause lies in TLS."
-		if s.key.detail == noByte || s.key.detail == tlsClosed {
+		switch {
+		case s.isMute() && s.handshakes:
+			return "The other side accepted the connection and sent no byte. Other handshakes at this address were completed: the broker hung or restarted, or packets are lost on the way."
+		case s.isMute():
 			return "The other side accepted the connection and sent no byte: nothing runs behind the address (a proxy or load balancer without a backend), or the broker hangs. A listener that does not speak TLS looks the same."
 		}
 		if a, ok := alertOf(s.key.detail); ok {
@@ -357,12 +360,18 @@ var handshakeFailedRule = Rule{
 		if a, ok := alertOf(s.key.detail); ok {
 			return a.advice
 		}
-		if s.key.detail == noByte || s.key.detail == tlsClosed {
+		switch {
+		case s.isMute() && s.handshakes:
+			return "Look for a restart in the broker's log. Then check the way between the two for lost packets (MTU)."
+		case s.isMute():
 			return "Check whether a broker runs behind this address and is reached from it; then whether the listener speaks TLS."
 		}
 		return "Check whether the listener speaks TLS; then certificates, TLS versions, and the logs of both sides."
 	},
 }
+
+// isMute reports whether no byte came from the other side of a failed handshake.
+func (s *subject) isMute() bool { return s.key.detail == noByte || s.key.detail == tlsClosed }
 
 // recordNumber matches the number of a record in a reason.
 var recordNumber = regexp.MustCompile(`\brecord [0-9]+\b`)

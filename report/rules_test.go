@@ -167,6 +167,9 @@ func TestNegotiationRules(t *testing.T) {
 		{"a client that leaves where Metadata is not advertised misses it", []any{exchangeOf(2, 0, apiVersionsKey, 0), connectionOf(0, 1, 9, leaves, func(c *decode.Connection) {
 			c.Advertised = &decode.Ranges{APIs: oldRanges.APIs[:2]}
 		})}, []string{"KV2014 the broker does not advertise Metadata, which the client needs next"}},
+		{"the same, and a broker serves the client on another connection", []any{exchangeOf(2, 0, apiVersionsKey, 0), exchangeOf(3, 1, 0, 7, outcomeOf(decode.Answered)), connectionOf(0, 1, 9, leaves, func(c *decode.Connection) {
+			c.Advertised = &decode.Ranges{APIs: oldRanges.APIs[:2]}
+		})}, []string{}},
 		{"a client that leaves a controller does not miss Metadata", []any{exchangeOf(2, 0, apiVersionsKey, 0), connectionOf(0, 1, 9, leaves, func(c *decode.Connection) {
 			c.Advertised = &decode.Ranges{APIs: []decode.API{{Key: 52}}}
 		})}, []string{"KV2004 the client closed after the ApiVersions response of a KRaft controller"}},

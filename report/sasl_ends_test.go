@@ -71,6 +71,7 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 		{"the client leaves", slices.Concat(try(0, byClient, shake), try(1, byClient, shake)), left},
 		{"the client leaves once", try(0, byClient, shake), nil},
 		{"a token is answered with another one", slices.Concat(try(0, byClient, shake, on(saslAuthenticateKey, challenge)), try(1, byClient, shake, on(saslAuthenticateKey, challenge))), challenged},
+		{"the same, and the broker closes", slices.Concat(try(0, byBroker, shake, on(saslAuthenticateKey, challenge)), try(1, byBroker, shake, on(saslAuthenticateKey, challenge))), nil},
 		{"once a token is answered so", try(0, byClient, shake, on(saslAuthenticateKey, challenge)), nil},
 		{"the client asks for no ranges, and the broker closes on raw tokens", unasked(slices.Concat(try(0, byBroker, shake), try(1, byBroker, shake))), raw},
 		{"the client asks for no ranges, and leaves", unasked(slices.Concat(try(0, byClient, shake), try(1, byClient, shake))), left},

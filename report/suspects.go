@@ -114,7 +114,7 @@ func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
 	if !r.Certain {
 		g.unsure++
 	}
-	if r.From.Time > 0 && (g.from.Time == 0 || r.From.Time < g.from.Time) {
+	if g.from.Time == 0 {
 		g.from = r.From
 	}
 	if r.To.Time > g.to.Time {
@@ -287,7 +287,7 @@ func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.F
 	facts := f.facts(g)
 	out := g.finish(rule, severity, &subject{
 		group: g, tables: f.known.tables(g.key.broker), target: f.target,
-		clear: facts.clear, answers: f.history.Answered(g.key.broker.inHistory()), restarted: facts.restarted(), isOpen: len(open) > 0,
+		clear: facts.clear, answers: f.history.Answered(g.key.broker.inHistory()), restarted: facts.restarted(), handshakes: facts.tls, isOpen: len(open) > 0,
 		mayLackSASL: slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }),
 	})
 	out.RuledOut, out.NotRuledOut = ruledOut, open

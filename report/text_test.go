@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/rivo/uniseg"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/write"
@@ -196,6 +198,20 @@ func TestWhySaysWhereTheRangeIsFrom(t *testing.T) {
 		f := builderOf(Options{}, x).Report().Findings[0]
 		if want += " v10 as the newest version of Fetch. "; !strings.HasPrefix(f.Why, want) {
 			t.Errorf("%s: %q, want it to begin with %q", f.Evidence, f.Why, want)
+		}
+	}
+}
+
+// TestHelpForEncryptedConnections: the text says what helps, with or without commands, once for each
+// advice.
+func TestHelpForEncryptedConnections(t *testing.T) {
+	oneWay := tlsOf(func(i *tlsrecord.Info) { i.Reason = "the broker's side is not in the capture" })
+	elsewhere := func(c *decode.Connection) { c.Broker = netip.MustParseAddrPort("10.0.0.9:9093") }
+	r := builderOf(Options{}, connectionOf(0, 1, 9, oneWay), connectionOf(1, 11, 19, oneWay, elsewhere), connectionOf(2, 21, 29, tlsOf())).Report()
+	text := strings.Join(strings.Fields(textOf(t, r, write.TextOptions{Width: 100})), " ")
+	for _, help := range []string{"help: One direction does not show which requests were answered. Capture both", "help: Give the client's or the broker's TLS key log"} {
+		if n := strings.Count(text, help); n != 1 {
+			t.Errorf("%q is there %d times in:\n%s", help, n, text)
 		}
 	}
 }

@@ -154,7 +154,7 @@ func uncheckedNote(q *model.Quality, i int) note {
 		}
 		return note{What: "not checked", Text: say(text)}
 	case model.NotCheckedEncrypted:
-		return note{What: "not looked into", Text: say(words.Plural(n.Streams, "encrypted connection") + "; KV9001 says what would help")}
+		return note{What: "not looked into", Text: say(words.Plural(n.Streams, "encrypted connection") + "; " + encryptedCode + " says what would help")}
 	case model.NotCheckedUndecided:
 		return note{What: "not recognised", Text: say(fmt.Sprintf("%s with too little in %s to recognise the protocol", words.Plural(n.Streams, "connection"), words.Agree(n.Streams, "it", "them")))}
 	}

@@ -48,7 +48,7 @@ type textReport struct {
 	r *model.Report
 	// dated: times have their date, because the captures span several days (UTC).
 	dated bool
-	// helped is the code whose commands were listed last.
+	// helped is the advice that was listed last.
 	helped string
 }
 
@@ -253,12 +253,15 @@ func (t *textReport) brief(f *model.Finding) {
 	t.sessions(f)
 }
 
-// commands lists commands to copy, once for all findings of a code.
+// encryptedCode is the code of connections that were not decrypted.
+const encryptedCode = "KV9001"
+
+// commands lists what helps to decrypt connections, once for all findings with the same advice.
 func (t *textReport) commands(f *model.Finding) {
-	if len(f.Commands) == 0 || t.helped == f.Code {
+	if f.Code != encryptedCode || t.helped == f.Advice {
 		return
 	}
-	t.helped = f.Code
+	t.helped = f.Advice
 	t.item("help: " + escapeLong(f.Advice))
 	for _, c := range f.Commands {
 		t.item(escapeLong(c.For) + ":")
