@@ -89,6 +89,8 @@ func sealedWhy(s *subject) string {
 // servedText says how many requests were answered after ApiVersions and authentication.
 func servedText(r *sealed.Refusal) string {
 	switch {
+	case r.Cases[0].First:
+		return "nothing"
 	case r.ServedMost == 0:
 		return "ApiVersions only"
 	case r.ServedLeast == r.ServedMost:

@@ -502,12 +502,13 @@ func (a *address) counts(c *Case, again bool) bool {
 	case c.First:
 		// Other explanations are a listener that requires SASL, a refused client certificate, a
 		// limit on connections, or a proxy without a broker. If the client begins with ApiVersions
-		// elsewhere, a request of about that size is ApiVersions.
+		// elsewhere, a request of about that size is ApiVersions. In TLS 1.2, a client certificate is
+		// refused before the handshake ends.
 		k := a.clients[c.Client.Addr()]
 		if k == nil || k.opening > 0 && c.Size <= k.opening+openingRoom {
 			return false
 		}
-		return a.open && k.served && a.sizes[c.Size].answered == 0 && a.isRunningAfter(c, false) && !a.isCrowded(c)
+		return a.open && (k.served || c.TLS.Version == "TLS 1.2") && a.sizes[c.Size].answered == 0 && a.isRunningAfter(c, false) && !a.isCrowded(c)
 	case c.Authentication == SASLDone:
 		return true
 	case c.Authentication == SASLOpen:

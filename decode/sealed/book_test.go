@@ -28,8 +28,9 @@ type play struct {
 	from  string // client
 	to    string // broker
 	hello *tlsrecord.Hello
-	mid   bool // joined midstream
-	lost  bool // an exchange after ApiVersions is missing
+	tls   string // version
+	mid   bool   // joined midstream
+	lost  bool   // an exchange after ApiVersions is missing
 }
 
 // Sizes of messages of librdkafka and Kafka 2.1.1, and of others.
@@ -67,7 +68,7 @@ func (p *play) connection(stream uint32) *decode.Connection {
 	}
 	c := &reassembly.Connection{
 		Stream: stream, Seen: [2]bool{true, true}, Protocol: reassembly.TLS, Outline: o,
-		TLS: &tlsrecord.Info{Hello: p.hello}, First: position(),
+		TLS: &tlsrecord.Info{Hello: p.hello, Version: p.tls}, First: position(),
 		Client: netip.MustParseAddrPort(clientHost + ":40000"), Broker: netip.MustParseAddrPort("10.0.0.1:9093"),
 	}
 	if p.from != "" {
@@ -238,6 +239,8 @@ func TestRefusals(t *testing.T) {
 		{"behind more answers than a refused authentication has", plays(times(5, closed(0, handshakePlain, -21, tokens, -60, metadata, metadataSays, fetch))), []string{"92 5/5"}},
 		{"a client certificate refused in TLS 1.3", plays(times(5, with(closed(0, fetch), func(p *play) { p.tls13 = true }))), nil},
 		{"the same, and another client is served", plays(witness, times(5, with(closed(0, fetch), func(p *play) { p.tls13, p.from = true, "10.0.0.10" }))), nil},
+		{"the same in TLS 1.2, where the handshake has its end", plays(open(0, time.Minute, noVersions...), times(5, with(closed(0, fetch), func(p *play) { p.tls, p.from = "TLS 1.2", "10.0.0.10" }))), []string{"92 5/5"}},
+		{"the same, and nobody is served without SASL", plays(open(0, time.Minute, authenticated...), times(5, with(closed(0, fetch), func(p *play) { p.tls, p.from = "TLS 1.2", "10.0.0.10" }))), nil},
 		{"session tickets are no answer", plays(times(5, with(closed(0, fetch, -180), func(p *play) { p.tls13, p.hello = true, tickets }))), nil},
 		{"a proxy without a broker behind it", plays(left(0, served...), times(5, closed(10*time.Second, versions3))), nil},
 		{"a request that is too large", plays(witness, times(3, closed(0, append(served, 100_000)...))), nil},

@@ -1,0 +1,54 @@
+package sealed
+
+import (
+	"testing"
+
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+)
+
+// TestLibraryOf: one trait of rustls is not enough, as others share it.
+func TestLibraryOf(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		extensions []uint16
+		suites     []uint16
+		want       Library
+	}{
+		{"Java", []uint16{extStatusRequestV2, extEncryptThenMAC}, nil, Java},
+		{"OpenSSL", []uint16{extEncryptThenMAC, extSignedTimestamp}, nil, OpenSSL},
+		{"Go", []uint16{extSignedTimestamp, extStatusRequest}, nil, Go},
+		{"rustls", []uint16{extStatusRequest, extExtendedMaster}, []uint16{suiteRenegotiation}, Rustls},
+		{"without status_request", []uint16{extExtendedMaster}, []uint16{suiteRenegotiation}, UnknownLibrary},
+		{"without extended_master_secret", []uint16{extStatusRequest}, []uint16{suiteRenegotiation}, UnknownLibrary},
+		{"without the suite", []uint16{extStatusRequest, extExtendedMaster}, nil, UnknownLibrary},
+	} {
+		if got := LibraryOf(&tlsrecord.Hello{Extensions: c.extensions, Suites: c.suites}); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+	if got := LibraryOf(nil); got != UnknownLibrary {
+		t.Errorf("no ClientHello: %v", got)
+	}
+}
+
+// TestTicketsNeedTheirExtension: a server sends session tickets only to clients with psk_key_exchange_modes.
+func TestTicketsNeedTheirExtension(t *testing.T) {
+	for _, c := range []struct {
+		extensions []uint16
+		want       int // answers that are left
+	}{{[]uint16{extPSKModes}, 0}, {nil, 1}} {
+		all := []turn{{requests: []message{{size: 92}}, answers: []message{{size: 181}}}}
+		if got := trimTickets(all, true, &tlsrecord.Hello{Extensions: c.extensions}); len(got[0].answers) != c.want {
+			t.Errorf("extensions %v: %d answers, want %d", c.extensions, len(got[0].answers), c.want)
+		}
+	}
+}
+
+// TestMissingIsNoAlert: bytes that the capture lacks can have the size of an alert.
+func TestMissingIsNoAlert(t *testing.T) {
+	for kind, want := range map[tlsrecord.RecordKind]bool{tlsrecord.DataRecord: true, tlsrecord.MissingRecord: false} {
+		if _, ok := readMidstream([]tlsrecord.Record{{Kind: kind, Size: alertSize + overhead13}}); ok != want {
+			t.Errorf("record kind %d: %v, want %v", kind, ok, want)
+		}
+	}
+}
