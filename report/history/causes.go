@@ -6,9 +6,10 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// sessionOver reports whether the SASL session of a request was over: its lifetime had passed, or, where
-// the broker did not state it, each time that a request was refused was longer after the authentication
-// than each time that one was answered, and the broker served the client again at once.
+// sessionOver reports whether the SASL session of a request had expired. Either its lifetime had
+// passed, or the broker did not state the lifetime. In that case this and at least one other
+// refused request were later after the authentication than each answered one, and the broker
+// answered again at once.
 func (v *view) sessionOver(k *Suspect) bool {
 	age, ok := v.sessionAgeOf(k)
 	switch {
@@ -17,11 +18,11 @@ func (v *view) sessionOver(k *Suspect) bool {
 	case k.stream.lifetime > 0:
 		return age >= int64(k.stream.lifetime)
 	}
-	// What forgets idle connections resets them.
+	// A device that drops idle connections resets them.
 	return v.sessionsEnd && age > v.sessionAge && (k.Exchange.Outcome == decode.ClosedByBroker || !v.afterPauses(k))
 }
 
-// sessionsOver reports whether sessions of which the broker did not state the end seem to have one.
+// sessionsOver reports whether sessions without a stated lifetime seem to expire.
 func (v *view) sessionsOver() bool {
 	var first int64
 	times := 0
@@ -37,8 +38,9 @@ func (v *view) sessionsOver() bool {
 	return times > 1 && isBack
 }
 
-// sessionAgeOf is how long after the authentication a request was sent that the broker ended the
-// connection on. ok is false for requests that were never served before on an authenticated connection.
+// sessionAgeOf returns the time from the authentication to a request on which the broker ended the
+// connection. ok is false if the connection was not authenticated or had not served a request
+// before.
 func (v *view) sessionAgeOf(k *Suspect) (age int64, ok bool) {
 	x, s := &k.Exchange, k.stream
 	if !endedByBroker(x) || int64(x.Took) > prompt ||
@@ -48,14 +50,14 @@ func (v *view) sessionAgeOf(k *Suspect) (age int64, ok bool) {
 	return x.Request.Time - s.authenticated.Time, true
 }
 
-// hasOwnCause reports whether something in the request or its connection explains that it was refused.
+// hasOwnCause reports whether the request or its connection explains the refusal.
 func (v *view) hasOwnCause(k *Suspect) bool {
 	return v.sessionOver(k) || v.othersUseSASL(k) || v.tooLarge(k)
 }
 
-// tooLarge reports whether the broker ended the connection because of the size of a request: it had not
-// the whole of it, or all requests of the version that it refuses, and there are several, are larger
-// than any that it answered.
+// tooLarge reports whether the broker ended the connection because of the size of a request.
+// Either the broker did not have the complete request. Or several requests of the version were
+// refused, and all of them are larger than any answered one.
 func (v *view) tooLarge(k *Suspect) bool {
 	x := &k.Exchange
 	if !endedByBroker(x) || x.Size <= v.largest || v.afterPauses(k) {
@@ -64,8 +66,8 @@ func (v *view) tooLarge(k *Suspect) bool {
 	return x.Partial || x.Size >= largeRequest && v.onlyLarge(version{x.Key, x.Version})
 }
 
-// onlyLarge reports whether several requests of a version were refused, and all of them are larger than any
-// that was answered.
+// onlyLarge reports whether several requests of a version were refused, and all of them are larger
+// than any answered one.
 func (v *view) onlyLarge(key version) bool {
 	return memo(&v.large, key, func() bool {
 		list := v.refusals[key]
@@ -75,9 +77,9 @@ func (v *view) onlyLarge(key version) bool {
 	})
 }
 
-// afterPauses reports whether a version was refused only on connections that had been served, and on which
-// nothing was sent for idlePause before. A load balancer or firewall that forgets idle connections refuses the
-// next request, whatever it is.
+// afterPauses reports whether all refusals of a version were on connections that had been served
+// and then idle for idlePause. A load balancer or firewall that drops idle connections refuses the
+// next request with any version.
 func (v *view) afterPauses(k *Suspect) bool {
 	key := version{k.Exchange.Key, k.Exchange.Version}
 	return memo(&v.paused, key, func() bool {
@@ -86,8 +88,8 @@ func (v *view) afterPauses(k *Suspect) bool {
 	})
 }
 
-// afterSessions reports whether a version was refused only on connections whose SASL session may have been over: its
-// lifetime is not known, and no session was seen to last as long.
+// afterSessions reports whether all refusals of a version were on connections whose SASL session
+// may have expired: its lifetime is unknown, and no captured session lasted as long.
 func (v *view) afterSessions(k *Suspect) bool {
 	key := version{k.Exchange.Key, k.Exchange.Version}
 	return memo(&v.aged, key, func() bool {
@@ -99,8 +101,9 @@ func (v *view) afterSessions(k *Suspect) bool {
 	})
 }
 
-// pause is the time between the latest answer of the connection and the request, 0 or less where none came before it. It
-// counts as long where the capture begins in the middle of it.
+// pause returns the time from the latest answer of the connection to the request; 0 or less if no
+// answer came before it. A connection joined midstream without an answer counts as idle for
+// idlePause.
 func (k *Suspect) pause() int64 {
 	sent, answered := k.Exchange.Request.Time, k.stream.answered.Time
 	switch {
@@ -112,7 +115,7 @@ func (k *Suspect) pause() int64 {
 	return sent - answered
 }
 
-// memo returns the result of f for key, which it remembers in m.
+// memo returns the result of f for key, and caches it in m.
 func memo[K comparable](m *map[K]bool, key K, f func() bool) bool {
 	is, ok := (*m)[key]
 	if !ok {
@@ -125,7 +128,7 @@ func memo[K comparable](m *map[K]bool, key K, f func() bool) bool {
 	return is
 }
 
-// largeRequest is the least size, in bytes, at which a request may be too large for a broker.
+// largeRequest is the smallest size, in bytes, at which a request may be too large for a broker.
 const largeRequest = 64 << 10
 
 // endedByBroker reports whether the broker closed or reset the connection on x.
@@ -133,21 +136,22 @@ func endedByBroker(x *decode.Exchange) bool {
 	return x.Outcome == decode.ClosedByBroker || x.Outcome == decode.ResetByBroker
 }
 
-// withoutSASL reports whether the broker ended a connection that began with something else than SASL,
-// and answered no such connection except with ApiVersions.
+// withoutSASL reports whether the broker ended a connection that began without SASL, and never
+// answered more than ApiVersions on such a connection.
 func (v *view) withoutSASL(k *Suspect) bool {
 	x := &k.Exchange
 	return !k.stream.hasSASL && !k.stream.midstream && k.stream.missing == 0 && x.Key != keyApiVersions && x.Key != keySaslHandshake &&
 		v.open.Time == 0 && endedByBroker(x)
 }
 
-// othersUseSASL reports whether a request was refused because the listener wants SASL: other clients
-// do authenticate there.
+// othersUseSASL reports whether a request was refused because the listener requires SASL: other
+// clients authenticate there.
 func (v *view) othersUseSASL(k *Suspect) bool { return v.withoutSASL(k) && v.handshake.Time > 0 }
 
-// wantsSASL reports the same where no client authenticates: ApiVersions is answered, and different requests
-// behind it are refused alike, or each refusal takes as long as that of an authentication does (KIP-306), or
-// each version lies below the advertised max. A proxy that advertises too much refuses the highest versions.
+// wantsSASL reports the same if no client authenticates. ApiVersions must be answered. Then
+// different later requests are refused alike, or each refusal takes as long as the refusal of an
+// authentication (KIP-306), or each version is below the advertised max. A proxy that advertises
+// too much refuses the highest versions.
 func (v *view) wantsSASL(k *Suspect) bool {
 	if !v.withoutSASL(k) || !v.inRange(&k.Exchange) {
 		return false

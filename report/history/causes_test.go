@@ -21,7 +21,7 @@ func TestASessionThatWasOver(t *testing.T) {
 	p.expect(SessionOver, SessionOver)
 }
 
-// work sends requests for some time, and then none for two seconds.
+// work sends requests for some time, and then nothing for two seconds.
 func (p *play) work(s uint32, length time.Duration) {
 	for ; length >= 0; length -= 2 * time.Second {
 		p.send(s, keyProduce, 7, answered, soon)
@@ -29,8 +29,8 @@ func (p *play) work(s uint32, length time.Duration) {
 	}
 }
 
-// TestNothingIsSaidAfterPauses: what is refused only after a pause of seconds, on connections that were served,
-// may have met a load balancer that forgot them.
+// TestNothingIsSaidAfterPauses: if all refusals follow a pause of seconds on connections that were
+// served, a load balancer may have dropped the connections.
 func TestNothingIsSaidAfterPauses(t *testing.T) {
 	const second = time.Second
 	for name, c := range map[string]struct {
@@ -58,8 +58,8 @@ func TestNothingIsSaidAfterPauses(t *testing.T) {
 	}
 }
 
-// TestAuthenticationThatIsKnownLate: exchanges that wait for a range come after those that were sent behind them. The
-// connection is not taken for one without SASL, nor its session for a renewed one.
+// TestAuthenticationThatIsKnownLate: exchanges that wait for a range arrive after later ones. The
+// connection must not count as one without SASL, or its session as a renewed one.
 func TestAuthenticationThatIsKnownLate(t *testing.T) {
 	for _, isLate := range []bool{true, false} {
 		p := newPlay(t)
@@ -90,8 +90,8 @@ func TestAuthenticationThatIsKnownLate(t *testing.T) {
 	}
 }
 
-// TestAfterSessions: what is refused only on sessions that are older than any that was served blames no version,
-// also where the broker's answers to the authentication are not in the capture.
+// TestAfterSessions: if all refusals are on sessions older than any served one, no version is
+// blamed. This holds also if the answers to the authentication are not in the capture.
 func TestAfterSessions(t *testing.T) {
 	const second = time.Second
 	for name, c := range map[string]struct {
@@ -123,7 +123,8 @@ func TestAfterSessions(t *testing.T) {
 	}
 }
 
-// TestAPauseBeforeTheCapture: of a connection that began before the capture it is not known how long it was idle.
+// TestAPauseBeforeTheCapture: the idle time of a connection that began before the capture is
+// unknown.
 func TestAPauseBeforeTheCapture(t *testing.T) {
 	for midstream, want := range map[bool]Cause{true: Unexplained, false: Refused} {
 		p := newPlay(t)
@@ -140,7 +141,8 @@ func TestAPauseBeforeTheCapture(t *testing.T) {
 	}
 }
 
-// TestNoSizeAndNoSessionAfterPauses: nor are requests too large that were cut after a pause, or sessions over.
+// TestNoSizeAndNoSessionAfterPauses: after a pause, a request that was cut off is not too large,
+// and no session has expired.
 func TestNoSizeAndNoSessionAfterPauses(t *testing.T) {
 	p := newPlay(t)
 	for range 2 {
@@ -155,7 +157,7 @@ func TestNoSizeAndNoSessionAfterPauses(t *testing.T) {
 	p.expect(Unexplained, Unexplained)
 }
 
-// TestASessionThatWasOverAfterAPause: brokers close where a session is over.
+// TestASessionThatWasOverAfterAPause: brokers close, and do not reset, when a session has expired.
 func TestASessionThatWasOverAfterAPause(t *testing.T) {
 	p := newPlay(t)
 	for range 2 {
@@ -180,7 +182,8 @@ func TestTooLarge(t *testing.T) {
 	p.expect(Cut)
 }
 
-// TestASessionWhoseEndIsKnown: the broker closes on the first request at or after the end, not before.
+// TestASessionWhoseEndIsKnown: the broker closes on the first request at or after the end, not
+// before.
 func TestASessionWhoseEndIsKnown(t *testing.T) {
 	for waited, want := range map[time.Duration]Cause{10 * time.Second: SessionOver, 9 * time.Second: Unexplained} {
 		p := newPlay(t)
@@ -194,8 +197,8 @@ func TestASessionWhoseEndIsKnown(t *testing.T) {
 	}
 }
 
-// TestNoSessionIsOver: a refusal once, on a renewed session, long after the request or while the broker stays
-// away says nothing of a session.
+// TestNoSessionIsOver: a single refusal, or one on a renewed session, long after the request, or
+// while the broker stays away, says nothing about a session.
 func TestNoSessionIsOver(t *testing.T) {
 	for name, c := range map[string]struct {
 		times          int
@@ -233,7 +236,8 @@ func TestNoSessionIsOver(t *testing.T) {
 	}
 }
 
-// TestOnlyLargeRequestsAreRefused: several of one version, all larger than any that was answered.
+// TestOnlyLargeRequestsAreRefused: several of one version are refused, all larger than any
+// answered one.
 func TestOnlyLargeRequestsAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		answered int64

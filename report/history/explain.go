@@ -9,19 +9,19 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// Explanation is another cause that a request that was not served could have.
+// Explanation is another possible cause of a request that was not served.
 type Explanation struct {
-	// Name is what the cause is called: "restart", "idle limit", "authentication", "size", "proxy"
-	// or "lost packets".
+	// Name is "restart", "idle limit", "authentication", "size", "proxy" or "lost packets".
 	Name string
-	// Excluded: it cannot be the cause. By says what shows that, or what is missing to show it.
+	// Excluded: it is not the cause. By says what shows that, or what is missing to show it.
 	Excluded bool
 	By       string
-	// At is the packet that shows it; the zero value where no single one does.
+	// At is the packet that shows it; the zero value if it is not one packet.
 	At capture.Position
 }
 
-// Explanations are the other causes of a request, in the order in which people ask for them.
+// Explanations returns the other possible causes of a request, in the order in which people ask
+// for them.
 func (b *Book) Explanations(k *Suspect) []Explanation {
 	at := Endpoint{k.Exchange.Domain, k.Exchange.Broker}
 	a := b.addresses[at]
@@ -34,12 +34,12 @@ func (b *Book) Explanations(k *Suspect) []Explanation {
 	}
 }
 
-// excluded is a cause that cannot be it.
+// excluded returns an excluded cause.
 func excluded(name string, at capture.Position, format string, args ...any) Explanation {
 	return Explanation{Name: name, Excluded: true, At: at, By: fmt.Sprintf(format, args...)}
 }
 
-// isAnswered reports whether the broker answered x, with an error or without.
+// isAnswered reports whether the broker answered x, with or without an error.
 func isAnswered(x *decode.Exchange) bool {
 	return x.Outcome == decode.Answered || x.Outcome == decode.Error
 }
@@ -124,14 +124,14 @@ func (v *view) proxyExplains(k *Suspect) Explanation {
 	return Explanation{Name: name, By: behindUnknown}
 }
 
-// behindUnknown is why a proxy cannot be excluded.
+// behindUnknown says why a proxy cannot be excluded.
 const behindUnknown = "the capture does not show what stands behind the address"
 
 func (v *view) lossExplains(k *Suspect) Explanation {
 	return loss(k.stream.missing, k.Exchange.Request)
 }
 
-// loss is the explanation by lost packets.
+// loss returns the explanation by lost packets.
 func loss(missing uint64, at capture.Position) Explanation {
 	const name = "lost packets"
 	if missing == 0 {
@@ -140,8 +140,8 @@ func loss(missing uint64, at capture.Position) Explanation {
 	return Explanation{Name: name, By: fmt.Sprintf("%s of the connection are missing", words.Plural(missing, "byte"))}
 }
 
-// AnsweredExplanations are the other causes of a connection on which the other side answered at a moment, with
-// so many bytes missing.
+// AnsweredExplanations returns the other possible causes for a connection on which the other side
+// answered at that position. missing is the number of bytes that it lacks.
 func AnsweredExplanations(at capture.Position, missing uint64) []Explanation {
 	var out []Explanation
 	for _, name := range [...]string{"restart", "idle limit", Authentication.String(), "size"} {
@@ -150,7 +150,8 @@ func AnsweredExplanations(at capture.Position, missing uint64) []Explanation {
 	return append(out, Explanation{Name: "proxy", By: behindUnknown}, loss(missing, at))
 }
 
-// ChangeExplanations are the other causes of a change of ranges that an address advertised, seen at a moment.
+// ChangeExplanations returns the other possible causes of a change of the ranges that an address
+// advertised. seen is the position of the change.
 func (b *Book) ChangeExplanations(at Endpoint, seen capture.Position) []Explanation {
 	e := Explanation{Name: "restart", By: "no connection was served before and after the change"}
 	if v := b.known(at); v != nil {
@@ -159,7 +160,7 @@ func (b *Book) ChangeExplanations(at Endpoint, seen capture.Position) []Explanat
 	return []Explanation{e, excluded("lost packets", seen, "both answers are complete")}
 }
 
-// known is the view of an address, nil where nothing is known of it.
+// known returns the view of an address; nil if it is unknown.
 func (b *Book) known(at Endpoint) *view {
 	if b.addresses[at] == nil {
 		return nil

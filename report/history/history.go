@@ -1,18 +1,17 @@
-// Package history keeps what was seen of each broker address, and decides from it why a request was
-// not served.
+// Package history records the events of each broker address. From them it decides why a request
+// was not served.
 //
-// In come all exchanges, ApiVersions answers and connections, in the order of decode.Sink. Out go
-// suspects, the requests that were closed, reset, ignored, left or refused, each with a Ruling: the
-// likely cause and the packets that show it. A suspect can be decided only when it is known what
-// came after it, so Decide is called at the end of the input, or as often as a live capture wants to
-// know what is known so far.
+// A Book receives all exchanges, ApiVersions answers and connections, in the order of decode.Sink.
+// It returns suspects: requests that were closed, reset, ignored, left or refused. Each has a
+// Ruling: the likely cause and the packets that show it. Later events can change a ruling, so
+// Decide is called at the end of the input, or repeatedly in a live capture.
 //
-// The time of an address is cut into lives. A restart begins a new one: connections that the
-// broker ended together, connections that it refused, or another table of ranges. What an address
-// answered in one life says nothing of the next.
+// The time of an address is divided into lives. A restart begins a new life. Its signs are
+// connections that the broker ended together, connections that it refused, or another table of
+// ranges. The answers of one life prove nothing about the next.
 //
-// Memory: see limits.go. Exchange allocates nothing in the steady state: no new address, version,
-// connection or suspect. A Book belongs to one goroutine, that of report.Builder.
+// limits.go bounds the memory. Exchange allocates nothing in the steady state: without a new
+// address, version, connection or suspect. A Book belongs to the goroutine of report.Builder.
 package history
 
 import (
@@ -31,27 +30,28 @@ type Endpoint struct {
 	Addr   netip.AddrPort
 }
 
-// Book keeps the history of all broker addresses.
+// Book records the history of all broker addresses.
 type Book struct {
 	addresses   map[Endpoint]*address
 	lastAddress *address
 	streams     Streams[*stream]
-	// past are the latest connections that are over, a ring once it is full; spare are records to be used again.
+	// past are the latest connections that are over, a ring once it is full. spare are records for
+	// reuse.
 	past     []*stream
 	nextPast int
 	spare    []*stream
 	clients  map[clientKey]*client
 	suspects []*Suspect
-	// early takes the suspects that were decided before the end because there were too many.
+	// early receives the suspects that are decided before the end because there are too many.
 	early  func(*Suspect, Ruling)
 	limits Limits
-	// numbered counts what waits to be decided.
+	// numbered counts suspects and calls of NextNumber.
 	numbered uint64
-	// answers counts the records of versions that were answered, over all addresses.
+	// answers counts the records of answered versions of all addresses.
 	answers int
-	// now is the latest moment seen, in nanoseconds of packet time.
+	// now is the latest packet time so far, in nanoseconds.
 	now int64
-	// views are what Decide made of the addresses at call number viewed, byAddress the connections.
+	// views are the results of Decide at call number viewed. byAddress are the connections.
 	views     map[Endpoint]*view
 	viewed    uint64
 	byAddress map[Endpoint][]*stream
@@ -59,56 +59,58 @@ type Book struct {
 	calls uint64
 }
 
-// New returns an empty Book. early is called for each suspect that has to be decided before the end
-// of the input because there are too many of them.
+// New returns an empty Book. It calls early for each suspect that it must decide before the end of
+// the input, because there are too many.
 func New(early func(*Suspect, Ruling)) *Book {
 	return &Book{
 		addresses: map[Endpoint]*address{}, clients: map[clientKey]*client{}, early: early,
 	}
 }
 
-// version is an API in a version.
+// version is an API version.
 type version struct{ key, version int16 }
 
-// address is what is known of one broker address.
+// address has the history of one broker address.
 type address struct {
 	endpoint Endpoint
 	// alive are the periods in which it answered requests.
 	alive spans
-	// opened are the moments at which it answered the first request of a connection.
+	// opened are the times of the first answer on each connection.
 	opened spans
-	// answers are the periods in which it answered an API in a version.
+	// answers are the periods in which it answered an API version.
 	answers   map[version]*spans
 	lastKey   version
 	lastSpans *spans
 	// adverts are the tables that it advertised, one for each change.
 	adverts []advert
-	// contradicted are the tables that did not hold: it answered what they forbid.
+	// contradicted are the tables that do not hold: it answered versions outside them.
 	contradicted []*decode.Ranges
-	// unserved are the moments at which it refused a connection, or ended one before a byte was sent.
+	// unserved are the times at which it refused a connection, or ended one before a byte was
+	// sent.
 	unserved spans
-	// refused are those of them at which nothing listened.
+	// refused are the unserved times at which nothing listened.
 	refused spans
-	// muted are the moments at which it sent no byte upon a ClientHello.
+	// muted are the times at which it sent no byte after a ClientHello.
 	muted spans
 	// ends are the connections that it closed or reset.
 	ends []end
-	// largest is the largest request that it answered, in bytes.
+	// largest is the size in bytes of the largest request that it answered.
 	largest   int64
 	largestAt capture.Position
-	// handshake is the first answered SaslHandshake; open is the first answered request of
-	// a connection without SASL, ApiVersions not counted.
+	// handshake is the first answered SaslHandshake. open is the first answered request of a
+	// connection without SASL, except ApiVersions.
 	handshake, open capture.Position
-	// sessionAge is the longest time after the authentication at which a request was answered on
-	// a connection whose session has no known end.
+	// sessionAge is the longest time from the authentication to an answered request, on
+	// connections without a stated session lifetime.
 	sessionAge int64
-	// clear: it answered Kafka in the clear. tls: a TLS handshake came to its end, or it answered with TLS.
+	// clear: it answered Kafka in plaintext. tls: a TLS handshake completed, or it answered with
+	// TLS.
 	clear, tls bool
 	// foreign: it answered in another protocol.
 	foreign bool
 }
 
-// advert is a table of ranges that an address advertised from one moment to another.
+// advert is a table of ranges that an address advertised in a period.
 type advert struct {
 	ranges   *decode.Ranges
 	from, to capture.Position
@@ -117,14 +119,15 @@ type advert struct {
 // end is a connection that the broker closed or reset.
 type end struct {
 	at capture.Position
-	// idle: nothing was outstanding, and nothing had been sent for idlePause.
+	// idle: no request was open, and nothing had been sent for idlePause.
 	idle   bool
 	stream *stream
 	// outstanding: a request had no answer.
 	outstanding bool
 }
 
-// Exchange takes a settled exchange, and reports whether it is a suspect. x is not kept.
+// Exchange adds a finished exchange, and reports whether it is a suspect. It keeps no reference to
+// x.
 func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 	b.calls++
 	a := b.address(Endpoint{x.Domain, x.Broker})
@@ -153,7 +156,7 @@ func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 	return true
 }
 
-// answered notes an answer.
+// answered records an answer without error 35.
 func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
 	at := x.Decided
 	if at.Time == 0 {
@@ -167,7 +170,8 @@ func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
 	s.answer(a, x, at)
 }
 
-// reply notes any answer. One with error 35 also shows that the broker does not close on the version.
+// reply records any answer. An answer with error 35 also shows that the broker does not close on
+// the version.
 func (b *Book) reply(a *address, x *decode.Exchange, at capture.Position) {
 	a.alive.add(at, aliveJoin, maxAlive)
 	if list := b.answersOf(a, version{x.Key, x.Version}); list != nil {
@@ -178,7 +182,8 @@ func (b *Book) reply(a *address, x *decode.Exchange, at capture.Position) {
 	}
 }
 
-// answersOf finds or begins the periods in which a version was answered, nil where there is no room.
+// answersOf returns the periods in which a version was answered. It creates them if necessary; nil
+// at the limit.
 func (b *Book) answersOf(a *address, v version) *spans {
 	if a.lastSpans != nil && a.lastKey == v {
 		return a.lastSpans
@@ -200,7 +205,7 @@ func (b *Book) answersOf(a *address, v version) *spans {
 	return list
 }
 
-// contradict notes a table that forbids what was answered.
+// contradict records a table that does not contain an answered version.
 func (a *address) contradict(r *decode.Ranges) {
 	if r == nil || a.isContradicted(r) {
 		return
@@ -212,7 +217,7 @@ func (a *address) contradict(r *decode.Ranges) {
 	a.contradicted = append(a.contradicted, r)
 }
 
-// isContradicted reports whether the address answered what the table r forbids.
+// isContradicted reports whether the address answered a version outside the table r.
 func (a *address) isContradicted(r *decode.Ranges) bool {
 	for _, c := range a.contradicted {
 		if same(c, r) {
@@ -222,13 +227,13 @@ func (a *address) isContradicted(r *decode.Ranges) bool {
 	return false
 }
 
-// same reports whether two tables name the same ranges. Equal tables share their memory in most
-// cases, but not those of connections that different workers followed.
+// same reports whether two tables have the same ranges. Equal tables mostly share their memory,
+// but not if different workers made them.
 func same(x, y *decode.Ranges) bool {
 	return x == y || x != nil && y != nil && slices.Equal(x.APIs, y.APIs)
 }
 
-// Advertisement takes an ApiVersions answer. Its Ranges are kept.
+// Advertisement adds an ApiVersions answer. It keeps its Ranges.
 func (b *Book) Advertisement(x *decode.Advertisement) {
 	b.calls++
 	a := b.address(Endpoint{x.Domain, x.Broker})
@@ -252,7 +257,7 @@ func (b *Book) Advertisement(x *decode.Advertisement) {
 	a.adverts = append(a.adverts, advert{x.Ranges, x.At, x.At})
 }
 
-// Connection takes a connection that is over. c is not kept.
+// Connection adds a connection that is over. It keeps no reference to c.
 func (b *Book) Connection(c *decode.Connection) {
 	b.calls++
 	at := Endpoint{c.Domain, c.Broker}
@@ -291,7 +296,8 @@ func (b *Book) Connection(c *decode.Connection) {
 	}
 }
 
-// turnedAway reports whether the broker ended c as soon as it had accepted it: before the first request arrived.
+// turnedAway reports whether the broker ended c right after it accepted it, before the first
+// request arrived.
 func turnedAway(c *decode.Connection) bool {
 	return !c.Midstream && c.Responses == 0 && c.End.HasAcked && c.End.Acked == 0 && c.End.At.Time-c.First.Time <= prompt
 }
@@ -301,7 +307,7 @@ func byBroker(c *decode.Connection) bool {
 	return (c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset) && c.End.By == reassembly.ToClient
 }
 
-// unserved notes a connection on which no byte was sent, where that is due to the broker's side.
+// unserved records a connection without any byte, if the broker's side is the cause.
 func (b *Book) unserved(a *address, c *decode.Connection) {
 	unreachable := !c.Seen[reassembly.ToClient] && c.End.Kind != reassembly.Cut
 	if !c.Refused && !unreachable && !byBroker(c) {
@@ -313,7 +319,7 @@ func (b *Book) unserved(a *address, c *decode.Connection) {
 	}
 }
 
-// ended notes a connection that the broker closed or reset.
+// ended records a connection that the broker closed or reset.
 func (b *Book) ended(a *address, s *stream, c *decode.Connection) {
 	if len(a.ends) == maxEnds {
 		copy(a.ends, a.ends[maxEnds/2:])
@@ -327,7 +333,7 @@ func (b *Book) ended(a *address, s *stream, c *decode.Connection) {
 	})
 }
 
-// address finds or begins what is known of an address, nil where there is no room.
+// address returns the history of an address. It creates it if necessary; nil at the limit.
 func (b *Book) address(at Endpoint) *address {
 	if b.lastAddress != nil && b.lastAddress.endpoint == at {
 		return b.lastAddress
@@ -345,8 +351,8 @@ func (b *Book) address(at Endpoint) *address {
 	return a
 }
 
-// WentDown reports whether nothing listened at an address soon after a moment, in nanoseconds: it refused
-// the next connections.
+// WentDown reports whether nothing listened at an address soon after a time, in nanoseconds: it
+// refused the next connections.
 func (b *Book) WentDown(at Endpoint, moment int64) bool {
 	a := b.addresses[at]
 	if a == nil {
@@ -356,8 +362,8 @@ func (b *Book) WentDown(at Endpoint, moment int64) bool {
 	return ok
 }
 
-// WasAway reports whether an address did not serve connections in the time before a moment, in nanoseconds, that a
-// client takes to recover.
+// WasAway reports whether an address did not serve connections shortly before a time, in
+// nanoseconds. The period is the time that a client takes to recover.
 func (b *Book) WasAway(at Endpoint, moment int64) bool {
 	a := b.addresses[at]
 	if a == nil {
@@ -368,7 +374,7 @@ func (b *Book) WasAway(at Endpoint, moment int64) bool {
 	return unserved || muted && a.tls
 }
 
-// Answered reports whether an address ever answered a request in the clear or inside TLS.
+// Answered reports whether an address ever answered a request, in plaintext or inside TLS.
 func (b *Book) Answered(at Endpoint) bool {
 	a := b.addresses[at]
 	return a != nil && len(a.alive) > 0

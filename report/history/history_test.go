@@ -10,7 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// play makes the calls of a Book for what happens at one address, by packet time.
+// play calls a Book with the events at one address, in packet time.
 type play struct {
 	*testing.T
 	book   *Book
@@ -29,19 +29,18 @@ func newPlay(t *testing.T) *play {
 	return &play{T: t, book: New(func(*Suspect, Ruling) {}), now: time.Hour}
 }
 
-// at is the position at the present time.
+// at returns the position at the current time.
 func (p *play) at() capture.Position {
 	p.frame++
 	return capture.Position{Frame: p.frame, Time: int64(p.now)}
 }
 
-// connect begins a connection.
 func (p *play) connect() uint32 {
 	p.stream++
 	return p.stream
 }
 
-// send makes a request with its outcome, after took.
+// send adds a request with its outcome, after took.
 func (p *play) send(stream uint32, key, version int16, outcome decode.Outcome, took time.Duration, changes ...func(*decode.Exchange)) {
 	x := &decode.Exchange{
 		Stream: stream, Client: playClient, Broker: playBroker, ClientID: "app", HasClientID: true, Key: key, Version: version,
@@ -59,7 +58,7 @@ func (p *play) send(stream uint32, key, version int16, outcome decode.Outcome, t
 	p.book.Exchange(x)
 }
 
-// end ends a connection by the broker, with as many requests outstanding.
+// end lets the broker end a connection with a number of open requests.
 func (p *play) end(stream uint32, outstanding uint64) {
 	p.endOf(stream, func(c *decode.Connection) { c.Unanswered = outstanding })
 }
@@ -79,7 +78,7 @@ func (p *play) endOf(stream uint32, change func(*decode.Connection)) {
 	p.book.Connection(c)
 }
 
-// refuse is a SYN that is answered with RST.
+// refuse adds a SYN that is answered with RST.
 func (p *play) refuse() {
 	at := p.at()
 	p.book.Connection(&decode.Connection{Connection: &reassembly.Connection{
@@ -88,7 +87,7 @@ func (p *play) refuse() {
 	}})
 }
 
-// drop is a connection that the broker closes before a byte was sent.
+// drop adds a connection that the broker closes before a byte was sent.
 func (p *play) drop() {
 	at := p.at()
 	p.book.Connection(&decode.Connection{Connection: &reassembly.Connection{
@@ -122,7 +121,7 @@ const (
 	soon     = time.Millisecond
 )
 
-// noRange is a request of which no range is known.
+// noRange makes the range of a request unknown.
 func noRange(x *decode.Exchange) {
 	x.Verdict, x.Evidence, x.Ranges = decode.Unknown, decode.None, nil
 }
@@ -165,7 +164,7 @@ func TestARestartExplainsWhatWaited(t *testing.T) {
 	}
 }
 
-// TestADowngradeRefusesWhatWasAnswered: what an address answered in one life says nothing of the next.
+// TestADowngradeRefusesWhatWasAnswered: answers of one life prove nothing about the next.
 func TestADowngradeRefusesWhatWasAnswered(t *testing.T) {
 	p := newPlay(t)
 	s, u := p.connect(), p.connect()
@@ -254,7 +253,8 @@ func TestFallback(t *testing.T) {
 	p.expect(Fallback, Unsupported)
 }
 
-// TestFallbackUnseen: the capture lacks the answer with which the client went on, so nobody is blamed.
+// TestFallbackUnseen: the capture lacks the answer with which the client continued, so nobody is
+// blamed.
 func TestFallbackUnseen(t *testing.T) {
 	for _, outcome := range []decode.Outcome{decode.Unseen, decode.CutOff, closed} {
 		p := newPlay(t)
@@ -270,7 +270,8 @@ func TestFallbackUnseen(t *testing.T) {
 	}
 }
 
-// TestFallbackTooEarly: the capture ends before the client could use another API, so nobody is blamed.
+// TestFallbackTooEarly: the capture ends before the client could use another API, so nobody is
+// blamed.
 func TestFallbackTooEarly(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -294,7 +295,7 @@ func TestFallbackTooEarly(t *testing.T) {
 	}
 }
 
-// TestBorrowedRangesYield: a table does not hold for a broker that answers what it forbids.
+// TestBorrowedRangesYield: a table does not hold for a broker that answers versions outside it.
 func TestBorrowedRangesYield(t *testing.T) {
 	borrowed := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
 	for name, outcome := range map[string]decode.Outcome{"refused": closed, "answered": answered} {
@@ -358,8 +359,8 @@ func TestTheBookIsBounded(t *testing.T) {
 	}
 }
 
-// TestATightLoopIsNoRestart: a client that tries again every few milliseconds is refused again and again, and
-// the broker that ends its connections does not shut down.
+// TestATightLoopIsNoRestart: a client that retries every few milliseconds is refused repeatedly.
+// The broker that ends its connections does not shut down.
 func TestATightLoopIsNoRestart(t *testing.T) {
 	p := newPlay(t)
 	p.send(p.connect(), keyMetadata, 12, answered, soon)
@@ -375,7 +376,7 @@ func TestATightLoopIsNoRestart(t *testing.T) {
 	p.expect(want...)
 }
 
-// TestEndsTogetherAreOneRefusal: within milliseconds one cause ends all connections.
+// TestEndsTogetherAreOneRefusal: if all connections end within milliseconds, they have one cause.
 func TestEndsTogetherAreOneRefusal(t *testing.T) {
 	p := newPlay(t)
 	for range 3 {
@@ -416,7 +417,8 @@ func TestProbesThatAreNotAnswered(t *testing.T) {
 	}
 }
 
-// TestOneSilenceIsNoRefusal: a broker that answers a lower version of ApiVersions afterwards may have hung.
+// TestOneSilenceIsNoRefusal: a broker that later answers a lower version of ApiVersions may have
+// hung.
 func TestOneSilenceIsNoRefusal(t *testing.T) {
 	p := newPlay(t)
 	p.send(p.connect(), keyApiVersions, 3, decode.Left, 10*time.Second)
@@ -437,8 +439,8 @@ func TestSilenceOnAllApiVersionsIsARefusal(t *testing.T) {
 	p.expect(Refused)
 }
 
-// TestStageOfAnAuthentication: the first answer to SaslAuthenticate that holds a token asks for more; the next
-// one may be the last.
+// TestStageOfAnAuthentication: a token in the first answer to SaslAuthenticate requests another
+// one. The next answer may be the last.
 func TestStageOfAnAuthentication(t *testing.T) {
 	p := newPlay(t)
 	s := p.connect()

@@ -8,7 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// Decide decides all suspects by what is known so far: the i-th Ruling is that of the i-th of Suspects.
+// Decide decides all suspects by the input so far. The i-th Ruling is for the i-th of Suspects.
 func (b *Book) Decide() []Ruling {
 	rulings := make([]Ruling, len(b.suspects))
 	b.look()
@@ -21,7 +21,7 @@ func (b *Book) Decide() []Ruling {
 	return rulings
 }
 
-// look prepares the views of all addresses with suspects, unless nothing changed since they were made.
+// look makes the views of all addresses with suspects, unless nothing changed since the last call.
 func (b *Book) look() {
 	if b.views != nil && b.viewed == b.calls {
 		return
@@ -40,7 +40,7 @@ func (b *Book) look() {
 	}
 }
 
-// begin finds or begins the view of an address.
+// begin returns the view of an address. It creates it if necessary.
 func (b *Book) begin(at Endpoint) *view {
 	v := b.views[at]
 	if v == nil {
@@ -50,7 +50,7 @@ func (b *Book) begin(at Endpoint) *view {
 	return v
 }
 
-// viewOf is the view of an address that is known.
+// viewOf returns the view of a known address.
 func (b *Book) viewOf(at Endpoint) *view {
 	b.look()
 	v := b.views[at]
@@ -61,32 +61,32 @@ func (b *Book) viewOf(at Endpoint) *view {
 	return v
 }
 
-// view is an address with its suspects, to be decided.
+// view is an address with its suspects, for a decision.
 type view struct {
 	book *Book
 	*address
-	// culprits are the first unserved requests of their connections, in the order of time.
+	// culprits are the first unserved requests of their connections, ordered by time.
 	culprits []*Suspect
-	// refusals are those of them by API and version.
+	// refusals are the culprits by API and version.
 	refusals map[version][]*Suspect
-	// restarts are the moments at which a life ended and another one began.
+	// restarts are the times at which a life ended and another one began.
 	restarts []restart
-	// exonerated are the moments of culprits whose version was answered in the same life, and that
-	// nothing else explains.
+	// exonerated are the times of culprits whose version was answered in the same life, and that
+	// have no other explanation.
 	exonerated spans
-	// isForeign: the address never answered what clients asked.
+	// isForeign: the address never answered a request of a client.
 	isForeign bool
-	// sessionsEnd: SASL sessions of which the broker did not state the end seem to have one.
+	// sessionsEnd: SASL sessions without a stated lifetime seem to expire.
 	sessionsEnd bool
-	// again are the results of refusedAgain.
+	// again caches refusedAgain.
 	again map[againKey]bool
-	// large are the results of onlyLarge, paused those of afterPauses, aged those of afterSessions.
+	// large caches onlyLarge, paused caches afterPauses, and aged caches afterSessions.
 	large, paused, aged map[version]bool
 	// streams are the connections to the address, in no order.
 	streams []*stream
 }
 
-// add takes a suspect in.
+// add adds a suspect.
 func (v *view) add(k *Suspect) {
 	if k.Exchange.Outcome == decode.Error || !k.isCulprit() || !IsRefused(&k.Exchange) {
 		return
@@ -96,8 +96,8 @@ func (v *view) add(k *Suspect) {
 	v.refusals[key] = append(v.refusals[key], k)
 }
 
-// isCulprit reports whether no earlier request of the connection went unserved. A request that was
-// passed over, while the connection went on, has no culprit but itself.
+// isCulprit reports whether no earlier request of the connection was unserved. A request that was
+// ignored while the connection continued is always a culprit.
 func (k *Suspect) isCulprit() bool {
 	if k.Exchange.Outcome == decode.Unanswered {
 		return true
@@ -106,7 +106,7 @@ func (k *Suspect) isCulprit() bool {
 	return (k.stream.culprit == nil || k.stream.culprit == k) && (offended.Time == 0 || k.Exchange.Request.Before(offended))
 }
 
-// prepare finds what all suspects of the address share.
+// prepare computes the facts that all suspects of the address share.
 func (v *view) prepare() {
 	slices.SortStableFunc(v.culprits, bySending)
 	for _, list := range v.refusals {
@@ -122,7 +122,7 @@ func (v *view) prepare() {
 	v.isForeign = v.neverAnswered()
 }
 
-// bySending orders suspects as they were sent.
+// bySending orders suspects by the time of their request.
 func bySending(x, y *Suspect) int {
 	return cmp.Or(
 		cmp.Compare(x.Exchange.Request.Time, y.Exchange.Request.Time),
@@ -132,11 +132,12 @@ func bySending(x, y *Suspect) int {
 	)
 }
 
-// neverAnswered reports whether nothing that clients asked was ever answered, and the version is not known to
-// be the reason: different requests were tried, or an old version of ApiVersions, which every broker answers
-// (v0 to v2: since 0.10, 0.11 and 2.0), or the other side stays silent, or the port is none on which brokers
-// usually listen. A proxy that closes on a version of ApiVersions that it does not know (Kroxylicious before
-// pull request 1635) looks the same on the wire, so on the port of a broker the version stays suspect.
+// neverAnswered reports whether no request of a client was ever answered, and the version is not
+// the likely reason. Then different requests were sent, or the port is that of another service. Or
+// the only request was ApiVersions, in a version that every broker answers (v0 to v2: since 0.10,
+// 0.11 and 2.0), or the other side stayed silent, or brokers do not usually listen on the port. A
+// proxy that closes on an unknown version of ApiVersions (Kroxylicious before pull request 1635)
+// looks the same on the wire. So on the port of a broker the version stays suspect.
 func (v *view) neverAnswered() bool {
 	if len(v.alive)+len(v.adverts)+len(v.unserved) > 0 || v.tls || len(v.refusals) == 0 {
 		return false
@@ -151,19 +152,20 @@ func (v *view) neverAnswered() bool {
 	return false
 }
 
-// firstFlexible is the lowest version of ApiVersions that a broker before Kafka 2.4 does not know (KIP-511).
+// firstFlexible is the lowest version of ApiVersions that brokers before Kafka 2.4 do not support
+// (KIP-511).
 const firstFlexible = 3
 
-// wellKnown are the ports of other services that Kafka clients are sent to by mistake: FTP, SSH, SMTP,
-// HTTP and HTTPS (two each), ZooKeeper (three), MySQL, PostgreSQL, AMQP, Redis (IANA, Service Name and Transport
-// Protocol Port Number Registry); Schema Registry, the REST proxy, Kafka Connect and JMX beside a broker (their
-// documentation: listeners 8081 to 8083, JMX_PORT=9999).
+// wellKnown are the ports of other services to which Kafka clients are sent by mistake: FTP, SSH,
+// SMTP, HTTP and HTTPS (two each), ZooKeeper (three), MySQL, PostgreSQL, AMQP, Redis (IANA,
+// Service Name and Transport Protocol Port Number Registry); Schema Registry, the REST proxy,
+// Kafka Connect and JMX beside a broker (their documentation: listeners 8081 to 8083,
+// JMX_PORT=9999).
 var wellKnown = map[uint16]bool{
 	21: true, 22: true, 25: true, 80: true, 8080: true, 443: true, 8443: true, 2181: true, 2888: true, 3888: true,
 	3306: true, 5432: true, 5672: true, 6379: true, 8081: true, 8082: true, 8083: true, 9999: true,
 }
 
-// judge decides one suspect.
 func (v *view) judge(k *Suspect) Ruling {
 	x := &k.Exchange
 	switch {
@@ -176,7 +178,7 @@ func (v *view) judge(k *Suspect) Ruling {
 	case !k.isCulprit():
 		return Ruling{Cause: Behind}
 	case v.foreign && len(v.alive) == 0:
-		return Ruling{} // its connection says what is spoken there
+		return Ruling{} // the finding about its connection names the protocol
 	case v.isForeign:
 		return Ruling{Cause: NotKafka}
 	case IsProbe(x):
@@ -191,8 +193,8 @@ func (v *view) judge(k *Suspect) Ruling {
 	return v.notServed(k)
 }
 
-// outside reports whether a request is outside of the borrowed range, and that range holds: the
-// address advertised it in the same life, and answered nothing that it forbids.
+// outside reports whether a request is outside the borrowed range, and that range holds. The
+// address must have advertised it in the same life, and answered nothing outside it.
 func (v *view) outside(k *Suspect) bool {
 	x := &k.Exchange
 	return forbidden(x.Verdict) && v.holds(x)
@@ -224,7 +226,7 @@ func (v *view) holds(x *decode.Exchange) bool {
 // answeredWithError decides a request that was answered with error 35.
 func (v *view) answeredWithError(k *Suspect) Ruling {
 	x := &k.Exchange
-	// The capture ends before the client could go on.
+	// The capture ends before the client could continue.
 	tooEarly := k.stream.ended.Time == 0 && v.book.now-x.Decided.Time < int64(Patience)
 	switch {
 	case x.Key == keyApiVersions && k.Instead.Time > 0:
@@ -242,8 +244,7 @@ func (v *view) answeredWithError(k *Suspect) Ruling {
 	return Ruling{Cause: Unsupported, Certain: true}
 }
 
-// notServed decides a request that was closed, reset or ignored, the first of its connection, and has
-// no cause of its own.
+// notServed decides a culprit that was closed, reset or ignored, and has no cause of its own.
 func (v *view) notServed(k *Suspect) Ruling {
 	x := &k.Exchange
 	if _, ok := v.answeredInLife(k); ok {
@@ -268,7 +269,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 	case v.wantsSASL(k):
 		r.Cause = NoSASL
 	case v.open.Time == 0 && (k.stream.midstream || k.stream.missing > 0):
-		return Ruling{} // the listener may want SASL, and whether the client began with it is unknown
+		return Ruling{} // the listener may require SASL, and it is unknown whether the client began with it
 	case v.inRange(x) && v.inAnswer(k) && (v.refusedAgain(k) && v.othersOpen(k) || v.isIgnored(k)):
 		r.Cause = Dropped
 	case !v.inRange(x) && v.inAnswer(k):
@@ -277,16 +278,17 @@ func (v *view) notServed(k *Suspect) Ruling {
 	return r
 }
 
-// othersOpen reports whether the address did not turn away whole connections: one on which the version
-// was refused had been served before, or others were served between the refusals.
+// othersOpen reports whether the address did not turn away complete connections. Either a
+// connection on which the version was refused had been served before, or others were served
+// between the refusals.
 func (v *view) othersOpen(k *Suspect) bool {
 	list := v.refusals[version{k.Exchange.Key, k.Exchange.Version}]
 	return slices.ContainsFunc(list, func(o *Suspect) bool { return o.stream.answered.Time > 0 }) ||
 		v.anyIn(v.opened, list[0].Exchange.Request.Time, list[len(list)-1].Exchange.Request.Time)
 }
 
-// isIgnored reports whether a client waited for an answer for longer than a broker takes, while the broker
-// answered other requests, and no version of the API was ever answered.
+// isIgnored reports whether a client waited longer for an answer than a broker needs. Meanwhile
+// the broker answered other requests, and it never answered any version of the API.
 func (v *view) isIgnored(k *Suspect) bool {
 	x := &k.Exchange
 	if x.Outcome != decode.Left || x.Took < Patience {
@@ -311,8 +313,9 @@ func (v *view) inRange(x *decode.Exchange) bool {
 	return x.Verdict == decode.OK && v.holds(x)
 }
 
-// inAnswer reports whether the broker's end, or silence, can be its answer to the request: it came at once,
-// or comes again and again. What ends connections that are silent ends those that wait for other clients.
+// inAnswer reports whether the broker's end, or its silence, can be its answer to the request: it
+// came at once, or comes repeatedly. A device that ends silent connections also ends those whose
+// request waits for other clients.
 func (v *view) inAnswer(k *Suspect) bool {
 	x := &k.Exchange
 	switch {
@@ -324,14 +327,15 @@ func (v *view) inAnswer(k *Suspect) bool {
 	return true
 }
 
-// againKey is a version in a life that begins at from.
+// againKey is a version in the life that begins at from.
 type againKey struct {
 	version
 	from int64
 }
 
-// refusedAgain reports whether the version was refused on at least two connections that did not end
-// together, in one life, while the address answered other requests in between or afterwards.
+// refusedAgain reports whether the version was refused on at least two connections in one life.
+// The connections did not end together, and the address answered other requests in between or
+// afterwards.
 func (v *view) refusedAgain(k *Suspect) bool {
 	from, to := v.life(k.Exchange.Request.Time)
 	key := againKey{version{k.Exchange.Key, k.Exchange.Version}, from}
@@ -352,7 +356,7 @@ func (v *view) refusedAgain(k *Suspect) bool {
 	})
 }
 
-// answeredInLife is an answer to the same version in the same life.
+// answeredInLife returns an answer to the same version in the same life.
 func (v *view) answeredInLife(k *Suspect) (capture.Position, bool) {
 	list := v.answers[version{k.Exchange.Key, k.Exchange.Version}]
 	if list == nil {
@@ -363,7 +367,7 @@ func (v *view) answeredInLife(k *Suspect) (capture.Position, bool) {
 	return at, ok && at.Time < to
 }
 
-// answeredBefore is the last answer to the same version in an earlier life.
+// answeredBefore returns the last answer to the same version in an earlier life.
 func (v *view) answeredBefore(k *Suspect) (capture.Position, bool) {
 	list := v.answers[version{k.Exchange.Key, k.Exchange.Version}]
 	if list == nil {
@@ -373,23 +377,23 @@ func (v *view) answeredBefore(k *Suspect) (capture.Position, bool) {
 	return list.lastBefore(from)
 }
 
-// isExonerated reports whether a culprit's version was answered in its life, and nothing of its own
-// explains that it was refused.
+// isExonerated reports whether a culprit's version was answered in its life, and nothing of its
+// own explains the refusal.
 func (v *view) isExonerated(k *Suspect) bool {
 	_, ok := v.answeredInLife(k)
 	return ok && !v.hasOwnCause(k)
 }
 
-// bySent compares a suspect with the moment at which a request was sent.
+// bySent compares the time of a suspect's request with t.
 func bySent(k *Suspect, t int64) int { return cmp.Compare(k.Exchange.Request.Time, t) }
 
-// anyIn reports whether anything of a list happened between two moments.
+// anyIn reports whether s has an event between two times.
 func (v *view) anyIn(s spans, from, to int64) bool {
 	at, ok := s.within(from, to-1)
 	return ok && at.Time > from && at.Time < to
 }
 
-// aliveInLife reports whether the address answered anything in the life that a moment lies in.
+// aliveInLife reports whether the address answered anything in the life at time t.
 func (v *view) aliveInLife(t int64) bool {
 	from, to := v.life(t)
 	at, ok := v.alive.within(from, to-1)

@@ -16,8 +16,8 @@ func TestNothingAnsweredIsNoKafka(t *testing.T) {
 	p.expect(NotKafka, NotKafka)
 }
 
-// TestPortsOfOtherServices: where nothing is ever answered, the port decides about a close on one version
-// alone: a proxy may be too old for ApiVersions v3, and a broker for Metadata v5.
+// TestPortsOfOtherServices: if nothing is ever answered, the port decides about a close on a
+// single version. A proxy may be too old for ApiVersions v3, and a broker for Metadata v5.
 func TestPortsOfOtherServices(t *testing.T) {
 	for _, c := range []struct {
 		port         uint16
@@ -39,7 +39,8 @@ func TestPortsOfOtherServices(t *testing.T) {
 	}
 }
 
-// TestWhatWasPassedOverHasItsOwnCause: a request that was ignored is judged, whatever ended the connection later.
+// TestWhatWasPassedOverHasItsOwnCause: an ignored request is decided independently of the later
+// end of the connection.
 func TestWhatWasPassedOverHasItsOwnCause(t *testing.T) {
 	p := newPlay(t)
 	s := p.connect()
@@ -50,7 +51,7 @@ func TestWhatWasPassedOverHasItsOwnCause(t *testing.T) {
 	p.expect(Refused, Unexplained)
 }
 
-// TestAnAddressThatSpeaksTLSIsNoOtherService: requests in the clear are closed there.
+// TestAnAddressThatSpeaksTLSIsNoOtherService: it closes on plaintext requests.
 func TestAnAddressThatSpeaksTLSIsNoOtherService(t *testing.T) {
 	for name, c := range map[string]struct {
 		tls  *tlsrecord.Info

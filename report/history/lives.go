@@ -8,11 +8,11 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// restart is when a life of an address ended: from the first sign of it to the last one that belongs
-// together with it.
+// restart is the end of a life of an address, from its first sign to the last one that belongs to
+// it.
 type restart struct{ from, to capture.Position }
 
-// findRestarts returns the restarts of the address, in the order of time. Signs without an answer
+// findRestarts returns the restarts of the address, ordered by time. Signs without an answer
 // between them are one restart.
 func (v *view) findRestarts() []restart {
 	signs := v.endedTogether()
@@ -39,9 +39,10 @@ func (v *view) findRestarts() []restart {
 	return restarts
 }
 
-// endedTogether returns the moments at which the broker ended several connections within
-// milliseconds, of which at least one gave no reason: nothing was outstanding on it, or only a
-// version that the address answers. Connections that were idle may have had the same limit.
+// endedTogether returns the times at which the broker ended several connections within
+// milliseconds. At least one of them gave no reason: no request was open on it, or only one in a
+// version that the address answers. Idle connections do not count: they may have reached the same
+// limit.
 func (v *view) endedTogether() []restart {
 	ends := slices.Clone(v.ends)
 	slices.SortStableFunc(ends, func(x, y end) int { return cmp.Compare(x.at.Time, y.at.Time) })
@@ -64,7 +65,7 @@ func (v *view) endedTogether() []restart {
 	return signs
 }
 
-// isInnocent reports whether nothing that the client asked explains why the broker ended a connection.
+// isInnocent reports whether no request of the client explains why the broker ended a connection.
 func (v *view) isInnocent(e *end) bool {
 	k := e.stream.culprit
 	if k == nil {
@@ -73,8 +74,8 @@ func (v *view) isInnocent(e *end) bool {
 	return v.answers[version{k.Exchange.Key, k.Exchange.Version}] != nil && !forbidden(k.Exchange.Verdict)
 }
 
-// changed returns the moments at which the address began to advertise another table. Where tables come
-// back, several brokers stand behind one address, and none of them began a new life.
+// changed returns the times at which the address began to advertise another table. If an earlier
+// table returns, there are several brokers behind the address, and none of them began a new life.
 func (v *view) changed() []int64 {
 	if v.comesBack() > 0 {
 		return nil
@@ -86,7 +87,8 @@ func (v *view) changed() []int64 {
 	return signs
 }
 
-// comesBack is the index of the first table that the address had advertised before another one, 0 for none.
+// comesBack returns the index of the first table that the address had advertised before another
+// one; 0 for none.
 func (v *view) comesBack() int {
 	for i := 2; i < len(v.adverts); i++ {
 		for _, earlier := range v.adverts[:i-1] {
@@ -98,8 +100,8 @@ func (v *view) comesBack() int {
 	return 0
 }
 
-// Restarted reports whether a broker was restarted each time that its table changed: between the tables it
-// ended connections or did not serve them, and none that began before was served afterwards.
+// Restarted reports whether a broker restarted at each change of its table. Between two tables it
+// ended connections or did not serve them, and no connection from before was served afterwards.
 func (b *Book) Restarted(at Endpoint) bool {
 	v := b.known(at)
 	if v == nil || len(v.adverts) < 2 || v.comesBack() > 0 {
@@ -115,7 +117,7 @@ func (b *Book) Restarted(at Endpoint) bool {
 	return true
 }
 
-// RestartedAt reports whether a broker was restarting at a moment, in nanoseconds.
+// RestartedAt reports whether a broker was restarting at a time, in nanoseconds.
 func (b *Book) RestartedAt(at Endpoint, moment int64) bool {
 	v := b.known(at)
 	if v == nil {
@@ -125,7 +127,7 @@ func (b *Book) RestartedAt(at Endpoint, moment int64) bool {
 	return ok
 }
 
-// pauseBefore is the beginning of the longest pause without an answer between two moments.
+// pauseBefore returns the beginning of the longest pause without an answer between two times.
 func (v *view) pauseBefore(from, to int64) int64 {
 	best, at := int64(-1), to-1
 	last := from
@@ -146,7 +148,7 @@ func (v *view) pauseBefore(from, to int64) int64 {
 	return at
 }
 
-// life is the life that a moment lies in: from its beginning up to the next restart.
+// life returns the life at time t: from its beginning up to the next restart.
 func (v *view) life(t int64) (from, to int64) {
 	from, to = math.MinInt64+1, math.MaxInt64
 	for _, r := range v.restarts {
@@ -158,8 +160,9 @@ func (v *view) life(t int64) (from, to int64) {
 	return from, to
 }
 
-// restartAround is the restart of the address while a request waited or just after, or the one before
-// it since which it had not answered anything.
+// restartAround returns the restart of the address while a request waited or just after that.
+// Otherwise it returns the restart before the request, if the address has not answered anything
+// since.
 func (v *view) restartAround(sent, over int64) (restart, bool) {
 	for _, r := range v.restarts {
 		switch {
@@ -176,8 +179,9 @@ func (v *view) restartAround(sent, over int64) (restart, bool) {
 	return restart{}, false
 }
 
-// stopped returns the moments since which the address refuses a version again and again that it had
-// answered, and answers others: another release took its place, whatever there is to see of the change.
+// stopped returns the times since which the address repeatedly refuses a version that it had
+// answered, and answers others. Another release has replaced it, even if nothing else shows the
+// change.
 func (v *view) stopped() []int64 {
 	var signs []int64
 	for key, refusals := range v.refusals {
@@ -205,24 +209,23 @@ func (v *view) stopped() []int64 {
 	return signs
 }
 
-// livedOn reports whether a connection that had begun before a moment was served after another one: the
-// broker's process did not end between them.
+// livedOn reports whether a connection that had begun before one time was served after the other.
+// The broker's process did not end between them.
 func (v *view) livedOn(before, after int64) bool {
 	return slices.ContainsFunc(v.streams, func(s *stream) bool {
 		return s.first.Time > 0 && s.first.Time <= before && s.answered.Time > after
 	})
 }
 
-// againAndAgain is how often a version that was answered must be refused to show another release.
+// againAndAgain is how often an answered version must be refused to show another release.
 const againAndAgain = 3
 
-// moments counts moments in the order of time. Those that lie together count once.
+// moments counts times in ascending order. Times within together count once.
 type moments struct {
 	count int
-	first int64 // of those that are counted once
+	first int64 // the beginning of the latest group that counts once
 }
 
-// add adds a moment.
 func (m *moments) add(t int64) {
 	if m.count == 0 || t-m.first > together {
 		m.count++

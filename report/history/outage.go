@@ -8,22 +8,24 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// gone reports whether there are signs of a restart around a suspect, or connections that were not served.
+// gone reports whether a suspect has signs of a restart, or of connections that were not served,
+// around it.
 func (v *view) gone(k *Suspect) bool {
 	o := v.outageOf(k)
 	return o.isRestart || v.anyIn(v.unserved, o.before.Time, o.after.Time)
 }
 
-// outage is the time around a suspect in which the address answered nothing, or restarted.
+// outage is the period around a suspect in which the address answered nothing, or restarted.
 type outage struct {
-	// before and after are the answers around it; their times are 0 and behind the end where there are none.
+	// before and after are the answers around it. Without them, their times are 0 and after the
+	// end of the input.
 	before, after    capture.Position
 	wasAlive, isBack bool
 	isRestart        bool
 	restart          restart
 }
 
-// outageOf finds the outage that a suspect may lie in.
+// outageOf returns the outage around a suspect.
 func (v *view) outageOf(k *Suspect) (o outage) {
 	sent, over := k.Exchange.Request.Time, k.Exchange.Decided.Time
 	o.before, o.wasAlive = v.alive.lastBefore(sent + 1)
@@ -35,11 +37,11 @@ func (v *view) outageOf(k *Suspect) (o outage) {
 	return o
 }
 
-// away decides whether the address was not there for a suspect. isKnown: it answers the version.
+// away decides whether the address was away for a suspect. isKnown: it answers the version.
 func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	x := &k.Exchange
 	if x.Outcome == decode.Unanswered {
-		return Ruling{}, false // the connection went on
+		return Ruling{}, false // the connection continued
 	}
 	sent, isSure := x.Request.Time, true
 	o := v.outageOf(k)
@@ -54,18 +56,18 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 		case alive, !isKnown && v.refusedAgain(k):
 			return Ruling{}, false
 		case !isKnown && o.isBack && x.Key == keyApiVersions && v.answersAPI(x.Key):
-			isSure = false // it may have hung, or ignore the version
+			isSure = false // it may have hung, or may ignore the version
 		case !isKnown && !o.wasAlive:
 			return Ruling{}, false
 		case !isKnown && o.isBack:
-			return Ruling{}, true // it may have hung, or not know the version: no one is blamed
+			return Ruling{}, true // it may have hung, or may not support the version: nobody is blamed
 		}
 	case isKnown && x.Key == keyApiVersions:
 	case isKnown || !o.wasAlive || v.refusedAgain(k):
 		return Ruling{}, false
 	case !o.isBack && !v.openConnection(sent), !v.aliveInLife(sent):
 		if !v.others(o.before.Time, o.after.Time, k) {
-			return Ruling{}, true // too little was seen to blame anyone
+			return Ruling{}, true // too little was captured to blame anybody
 		}
 	default:
 		return Ruling{}, false
@@ -80,10 +82,10 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	return r, true
 }
 
-// isTurnedAway reports whether the address turned away connections at the time of a suspect, whatever they
-// asked, while it served others that had begun before: it was the first request of its connection, and
-// until a new connection was served again, others were not served either, with a version that
-// the address answers or with another request.
+// isTurnedAway reports whether the address turned away all new connections at the time of a
+// suspect, while it served older ones. The suspect was the first request of its connection. Until
+// the address served a new connection again, it also did not serve others, with a version that it
+// answers or with another request.
 func (v *view) isTurnedAway(k *Suspect) bool {
 	if k.stream.answered.Time > 0 {
 		return false
@@ -113,10 +115,11 @@ func (v *view) isTurnedAway(k *Suspect) bool {
 	return false
 }
 
-// answersHigher reports whether an ApiVersions request was the first of its connection, and the address
-// answered a higher version of it in the same life. Who reads the higher version reads the lower one: the
-// connection was turned away. Where no ApiVersions response was captured, a flexible version of another API
-// (KIP-482) shows the same of v3: both came with Kafka 2.4, and clients choose it from the response to v3.
+// answersHigher reports whether an ApiVersions request was the first of its connection, and the
+// address answered a higher version of it in the same life. A broker that supports the higher
+// version also supports the lower one, so the connection was turned away. If no ApiVersions
+// response was captured, a flexible version of another API (KIP-482) shows the same for v3: both
+// came with Kafka 2.4, and clients choose it from the response to v3.
 func (v *view) answersHigher(k *Suspect) bool {
 	x := &k.Exchange
 	if x.Key != keyApiVersions || k.stream.answered.Time > 0 {
@@ -140,15 +143,15 @@ func (v *view) answersHigher(k *Suspect) bool {
 	return flexible && !asked && x.Version <= firstFlexible
 }
 
-// others reports whether a culprit on another connection fell between two moments.
+// others reports whether a culprit on another connection was sent between two times.
 func (v *view) others(from, to int64, k *Suspect) bool {
 	return slices.ContainsFunc(v.culprits, func(o *Suspect) bool {
 		return o.stream != k.stream && o.Exchange.Request.Time > from && o.Exchange.Request.Time < to
 	})
 }
 
-// openConnection reports whether a connection that was served before a moment stayed open beyond it: the
-// broker's process lived on.
+// openConnection reports whether a connection that was served before a time stayed open after it.
+// The broker's process did not end then.
 func (v *view) openConnection(t int64) bool {
 	return slices.ContainsFunc(v.streams, func(s *stream) bool {
 		return s.answered.Time > 0 && s.answered.Time <= t &&
@@ -156,7 +159,8 @@ func (v *view) openConnection(t int64) bool {
 	})
 }
 
-// outageFrom is since when the address was away: its restart, or the first culprit behind its last answer.
+// outageFrom returns the beginning of the outage: the restart, or the first culprit after the last
+// answer.
 func (v *view) outageFrom(o *outage, request capture.Position) capture.Position {
 	if o.isRestart {
 		return o.restart.from

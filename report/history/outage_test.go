@@ -25,7 +25,8 @@ func TestALimitOfConnectionsBlamesNoVersion(t *testing.T) {
 	p.expect(Away, Away, Away, Away, Away, Away)
 }
 
-// TestTheLastSignOfAnOutage: between the last request that was not served and the next answer nobody asked.
+// TestTheLastSignOfAnOutage: between the last request that was not served and the next answer
+// there was no request.
 func TestTheLastSignOfAnOutage(t *testing.T) {
 	p := newPlay(t)
 	s := p.connect()
@@ -42,7 +43,7 @@ func TestTheLastSignOfAnOutage(t *testing.T) {
 	}
 }
 
-// TestRestarted: a table that changed across a restart, and those that changed otherwise.
+// TestRestarted: a table changed across a restart, and others changed without one.
 func TestRestarted(t *testing.T) {
 	other := &decode.Ranges{APIs: []decode.API{{Key: keyMetadata, Range: decode.Range{Max: 9}}}}
 	advertise := func(p *play, r *decode.Ranges) {
@@ -93,9 +94,9 @@ func TestRestarted(t *testing.T) {
 // unseen is the version of an ApiVersions request that was not captured.
 const unseen = -1
 
-// TestWhoAnswersAHigherVersionReadsTheLower: ApiVersions v3 is closed at an address that answers v4 in the same
-// life: the connection was turned away. The other way round, or on a connection that was served, or
-// in another life, the version is at fault.
+// TestWhoAnswersAHigherVersionReadsTheLower: an address closes on ApiVersions v3 and answers v4 in
+// the same life, so it turned the connection away. With the versions swapped, on a connection that
+// was served, or in another life, the version is at fault.
 func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
 	for name, c := range map[string]struct {
 		answers int16
@@ -140,7 +141,7 @@ func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
 	}
 }
 
-// TestWentDown: a refused connection soon after a moment shows that nothing listened then.
+// TestWentDown: a refused connection soon after a time shows that nothing listened then.
 func TestWentDown(t *testing.T) {
 	p := newPlay(t)
 	down := int64(p.now)
@@ -180,8 +181,8 @@ func TestRestartedAt(t *testing.T) {
 	}
 }
 
-// TestAnswersAroundAnOutage: two requests that went unserved between two answers, in versions that the address
-// answers, show that it was away. One alone shows nothing.
+// TestAnswersAroundAnOutage: two unserved requests between two answers, in versions that the
+// address answers, show that it was away. One request shows nothing.
 func TestAnswersAroundAnOutage(t *testing.T) {
 	for n, want := range map[int][]Cause{1: {Unexplained}, 2: {Away, Away}} {
 		p := newPlay(t)
@@ -198,8 +199,8 @@ func TestAnswersAroundAnOutage(t *testing.T) {
 	}
 }
 
-// TestTooLargeOrAway: a request that the broker had not whole is too large, unless the broker was restarted
-// or turned connections away at that time.
+// TestTooLargeOrAway: a request that the broker did not receive completely is too large, unless
+// the broker restarted or turned connections away then.
 func TestTooLargeOrAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		around func(p *play, s uint32)
@@ -229,9 +230,9 @@ func TestTooLargeOrAway(t *testing.T) {
 	}
 }
 
-// TestSilenceOnAVersionNeverSeen: the broker may have hung or may not know the version. Nobody is blamed where it
-// answered before and afterwards; where it never answers again, it is away; where it never answered
-// before, the version is at fault.
+// TestSilenceOnAVersionNeverSeen: the broker may have hung or may not support the version. If it
+// answered before and afterwards, nobody is blamed. If it never answers again, it is away. If it
+// never answered before, the version is at fault.
 func TestSilenceOnAVersionNeverSeen(t *testing.T) {
 	for _, c := range []struct {
 		before, after bool
@@ -271,8 +272,8 @@ func TestARefusalOnAServedConnectionTurnsNobodyAway(t *testing.T) {
 	p.expect(Refused, Refused)
 }
 
-// TestAConnectionWithoutAByteTurnsAway: while a connection is served, new ones are closed, one of them before a
-// byte was sent.
+// TestAConnectionWithoutAByteTurnsAway: while one connection is served, new ones are closed, one
+// of them before a byte was sent.
 func TestAConnectionWithoutAByteTurnsAway(t *testing.T) {
 	for drops, want := range map[bool]Cause{true: Away, false: Refused} {
 		p := newPlay(t)
@@ -292,7 +293,8 @@ func TestAConnectionWithoutAByteTurnsAway(t *testing.T) {
 	}
 }
 
-// TestAConnectionThatEndsBeforeItsRequestArrivesTurnsAway: the end acknowledges none of its bytes, and comes soon.
+// TestAConnectionThatEndsBeforeItsRequestArrivesTurnsAway: the end acknowledges none of its bytes,
+// and comes soon.
 func TestAConnectionThatEndsBeforeItsRequestArrivesTurnsAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*decode.Connection)
@@ -329,7 +331,8 @@ func TestAConnectionThatEndsBeforeItsRequestArrivesTurnsAway(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreTurnedAwayAllTheTime: others are served meanwhile, more often than one is seen to be turned away.
+// TestConnectionsAreTurnedAwayAllTheTime: meanwhile others are served, more often than connections
+// are turned away.
 func TestConnectionsAreTurnedAwayAllTheTime(t *testing.T) {
 	p := newPlay(t)
 	for range 3 {
@@ -345,8 +348,8 @@ func TestConnectionsAreTurnedAwayAllTheTime(t *testing.T) {
 	p.expect(slices.Repeat([]Cause{Away}, 6)...)
 }
 
-// TestWasAway: a minute before a moment, connections were ended before a byte was sent, or ClientHellos were not
-// answered where TLS is spoken.
+// TestWasAway: in the minute before a time, connections were ended before a byte was sent, or a
+// TLS listener did not answer ClientHellos.
 func TestWasAway(t *testing.T) {
 	hello := func(stream uint32, change func(*reassembly.Connection)) *decode.Connection {
 		at := capture.Position{Time: 1}
@@ -392,7 +395,7 @@ func TestWasAway(t *testing.T) {
 	}
 }
 
-// TestTheLastRequestIsTheLastSign: of an outage that began with a refused connection.
+// TestTheLastRequestIsTheLastSign: this holds for an outage that began with a refused connection.
 func TestTheLastRequestIsTheLastSign(t *testing.T) {
 	p := newPlay(t)
 	p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
@@ -405,8 +408,8 @@ func TestTheLastRequestIsTheLastSign(t *testing.T) {
 	}
 }
 
-// TestTablesThatAreCutShort: an ApiVersions answer of which the capture lacks the end is no change where it agrees with
-// the one before it, and the whole one is kept.
+// TestTablesThatAreCutShort: an ApiVersions answer without its end is no change if it agrees with
+// the previous one. The complete one is kept.
 func TestTablesThatAreCutShort(t *testing.T) {
 	short := &decode.Ranges{APIs: playTable.APIs[:1], Partial: true}
 	other := &decode.Ranges{APIs: slices.Clone(playTable.APIs)}

@@ -6,17 +6,16 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// span is a period in which something happened again and again, with no pause longer than the
-// join of its list.
+// span is a period with repeated events. No pause in it is longer than the join of its list.
 type span struct{ from, to capture.Position }
 
-// spans are the periods in which something happened, in the order of time. They answer when it
-// happened last before a moment, and first after it.
+// spans are the periods with events, ordered by time. They return the last event before a time,
+// and the first after it.
 type spans []span
 
-// add adds a moment. Two moments less than join nanoseconds apart fall into one span. Where more
-// than limit spans would result, the two with the shortest pause between them become one: the long
-// pauses, which a restart or a hang leaves, remain.
+// add adds an event. Two events at most join nanoseconds apart are in one span. If there are more
+// than limit spans, the two with the shortest pause between them are joined. So the long pauses
+// remain, which a restart or a hang leaves.
 func (s *spans) add(at capture.Position, join int64, limit int) {
 	list := *s
 	n := len(list)
@@ -32,7 +31,7 @@ func (s *spans) add(at capture.Position, join int64, limit int) {
 	for i > 0 && at.Time < list[i-1].from.Time {
 		i--
 	}
-	switch { // list[i-1] begins at or before the moment, list[i] begins behind it
+	switch { // list[i-1] begins at or before at, list[i] begins after it
 	case i > 0 && at.Time-list[i-1].to.Time <= join:
 		if at.Time > list[i-1].to.Time {
 			list[i-1].to = at
@@ -60,7 +59,7 @@ func (s spans) joinClosest() spans {
 	return slices.Delete(s, closest, closest+1)
 }
 
-// lastBefore is the last known moment before t. Within a span the end that is known counts.
+// lastBefore returns the last known event before t. Inside a span only its ends are known.
 func (s spans) lastBefore(t int64) (at capture.Position, ok bool) {
 	for i := len(s) - 1; i >= 0; i-- {
 		switch {
@@ -73,7 +72,7 @@ func (s spans) lastBefore(t int64) (at capture.Position, ok bool) {
 	return capture.Position{}, false
 }
 
-// firstAfter is the first known moment after t. Within a span the end that is known counts.
+// firstAfter returns the first known event after t. Inside a span only its ends are known.
 func (s spans) firstAfter(t int64) (at capture.Position, ok bool) {
 	for i := range s {
 		switch {
@@ -86,12 +85,12 @@ func (s spans) firstAfter(t int64) (at capture.Position, ok bool) {
 	return capture.Position{}, false
 }
 
-// covers reports whether the whole time between two moments lies in one period.
+// covers reports whether one span contains the complete time from one time to another.
 func (s spans) covers(from, to int64) bool {
 	return slices.ContainsFunc(s, func(p span) bool { return p.from.Time <= from && p.to.Time >= to })
 }
 
-// within is a moment after from and not after to; ok is false where there is none.
+// within returns an event after from and not after to; ok is false for none.
 func (s spans) within(from, to int64) (at capture.Position, ok bool) {
 	for i := range s {
 		switch {

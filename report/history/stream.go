@@ -10,7 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// Keys of the APIs with a meaning of their own here.
+// Keys of the APIs with a special meaning here.
 const (
 	keyProduce          = 0
 	keyFetch            = 1
@@ -24,49 +24,51 @@ const (
 	keySaslAuthenticate = 36
 )
 
-// prefaceKeys are the APIs that come before a client's work, by which it finds its way.
+// prefaceKeys are the APIs that a client uses before its work, to find its way.
 var prefaceKeys = [...]int16{keyMetadata, keyFindCoordinator, keySaslHandshake, keyApiVersions, keySaslAuthenticate}
 
-// isPreface reports whether requests of an API come before a client's work.
 func isPreface(key int16) bool { return slices.Contains(prefaceKeys[:], key) }
 
-// noStage is the stage of a connection on which the last answer was an error.
+// noStage is the stage of a connection whose last answer was an error.
 const noStage = -1
 
-// Challenged is the stage of a connection on which the last answer was the first one to SaslAuthenticate, and
-// held a token: the client has to send another one. OAUTHBEARER refuses with such a token (RFC 7628 3.2.2).
+// Challenged is the stage of a connection whose last answer was the first one to SaslAuthenticate,
+// and had a token. The client must send another token. OAUTHBEARER refuses with such a token (RFC
+// 7628 3.2.2).
 const Challenged = -2
 
-// stream is what is known of one connection.
+// stream has the history of one connection.
 type stream struct {
 	id     uint32
 	at     Endpoint
 	client *client
-	// first is the first request, worked the latest answered one, the time of its answer; neither
-	// counts ApiVersions and SASL for worked.
+	// first is the first request. worked is the latest answered request except ApiVersions and
+	// SASL, at the time of its answer.
 	first, worked capture.Position
-	// began is when the first request that counts for worked was answered, in nanoseconds.
+	// began is the time of the first answer that counts for worked, in nanoseconds.
 	began int64
 	// answered is the latest answer of any kind.
 	answered capture.Position
-	// hasWorked: it was answered more than what comes before a client's work.
+	// hasWorked: a request other than prefaceKeys was answered.
 	hasWorked bool
-	// stage is the API that was answered last, noStage where that was with an error; or Challenged.
+	// stage is the API that was answered last, noStage if the answer was an error, or Challenged.
 	stage int16
 	// advertised is the latest ApiVersions answer.
 	advertised capture.Position
-	// authenticated is the latest answered SaslHandshake or SaslAuthenticate, hasSASL that there was one.
+	// authenticated is the latest answered SaslHandshake or SaslAuthenticate. hasSASL says that
+	// there was one.
 	authenticated capture.Position
 	hasSASL       bool
 	// isOpen: address.open is an answer of this connection.
 	isOpen bool
-	// lifetime is that of the latest session, 0 where unknown.
+	// lifetime is the lifetime of the latest session; 0 if unknown.
 	lifetime time.Duration
 	// culprit is the first request that the broker did not serve.
 	culprit *Suspect
-	// offended is the first request that was not answered because its version is known to be refused.
+	// offended is the first request that was not answered because the broker is known to refuse
+	// its version.
 	offended capture.Position
-	// The rest is known when the connection is over.
+	// The following fields are set when the connection is over.
 	ended     capture.Position
 	endedBy   reassembly.Direction
 	missing   uint64
@@ -75,7 +77,7 @@ type stream struct {
 	isNeeded bool
 }
 
-// stream finds or begins what is known of a connection.
+// stream returns the history of a connection. It creates it if necessary.
 func (b *Book) stream(id uint32) *stream {
 	if known := b.streams.Get(id); known != nil {
 		return *known
@@ -95,7 +97,7 @@ func (b *Book) stream(id uint32) *stream {
 	return s
 }
 
-// evict makes room for connections: those go that no suspect needs.
+// evict evicts the connections that no suspect needs.
 func (b *Book) evict() {
 	for id, p := range b.streams.All() {
 		if s := *p; !s.isNeeded {
@@ -109,8 +111,8 @@ func (b *Book) evict() {
 	b.past = b.past[:0]
 }
 
-// end remembers that a connection is over. Of those that nothing needs the latest maxPast are kept, as
-// their requests may still wait for a range.
+// end records that a connection is over. Of those that are not needed, the latest maxPast are
+// kept, because their requests may still wait for a range.
 func (b *Book) end(s *stream) {
 	if len(b.past) < maxPast {
 		b.past = append(b.past, s)
@@ -125,7 +127,7 @@ func (b *Book) end(s *stream) {
 	}
 }
 
-// request notes a request, whatever came of it.
+// request records a request with any outcome.
 func (s *stream) request(b *Book, x *decode.Exchange) {
 	if s.client == nil {
 		s.at, s.client = Endpoint{x.Domain, x.Broker}, b.client(x)
@@ -138,7 +140,7 @@ func (s *stream) request(b *Book, x *decode.Exchange) {
 	}
 }
 
-// replied notes an answer of any kind.
+// replied records an answer of any kind.
 func (s *stream) replied(a *address, at capture.Position) {
 	if s.answered.Time == 0 {
 		a.opened.add(at, 0, maxAlive)
@@ -148,7 +150,7 @@ func (s *stream) replied(a *address, at capture.Position) {
 	}
 }
 
-// answer notes an answer without error 35.
+// answer records an answer without error 35.
 func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 	if at.Time >= s.answered.Time {
 		switch {
@@ -187,13 +189,13 @@ func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 	s.client.served(x, at)
 }
 
-// authenticate notes an answer of the authentication.
+// authenticate records an answer of the authentication.
 func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Position) {
 	if x.ErrorCode != 0 {
 		return
 	}
 	s.hasSASL = true
-	if s.isOpen { // the answer to its authentication waited for a range
+	if s.isOpen { // the answer to its authentication had waited for a range
 		a.open, s.isOpen = capture.Position{}, false
 	}
 	if at.Time > s.authenticated.Time {
@@ -205,10 +207,12 @@ func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Positio
 	}
 }
 
-// isRenewed reports whether a connection that has worked authenticated again. Exchanges do not come in the order of time: some wait for a range.
+// isRenewed reports whether a connection authenticated again after it had worked. Exchanges are
+// not in the order of time: some wait for a range.
 func (s *stream) isRenewed() bool { return s.authenticated.Time > s.began }
 
-// offend notes a request that others judge, and that made the broker end the connection.
+// offend records a request that other rules report, and after which the broker ended the
+// connection.
 func (s *stream) offend(x *decode.Exchange) {
 	if s.offended.Time == 0 && x.Verdict != decode.Exempt && (endedByBroker(x) || x.Outcome == decode.Left) {
 		_, phantom := phantomMin(x)
@@ -218,7 +222,7 @@ func (s *stream) offend(x *decode.Exchange) {
 	}
 }
 
-// over notes how the connection ended.
+// over records how the connection ended.
 func (s *stream) over(c *decode.Connection) {
 	s.midstream, s.missing = c.Midstream, c.Odd().Missing
 	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
@@ -233,20 +237,21 @@ type clientKey struct {
 	domain uint64
 }
 
-// client is what is known of a client, whichever broker it asked.
+// client has the history of a client at all brokers.
 type client struct {
-	// work are the periods in which a broker answered it more than what comes before its work, found
-	// those in which one answered Metadata.
+	// work are the periods in which a broker answered requests other than prefaceKeys. found are
+	// the periods in which one answered Metadata.
 	work, found spans
-	// lowest is the lowest version of ApiVersions that it asked for, -1 for none.
+	// lowest is the lowest version of ApiVersions that it sent; -1 for none.
 	lowest int16
-	// open are the requests that were answered with error 35, and may be the beginning of a fallback.
+	// open are the requests that were answered with error 35, and may be the beginning of a
+	// fallback.
 	open []*Suspect
-	// joins: it asked for a group's or a transaction's coordinator.
+	// joins: it looked for the coordinator of a group or a transaction.
 	joins bool
 }
 
-// client finds or begins what is known of the client of x.
+// client returns the history of the client of x. It creates it if necessary.
 func (b *Book) client(x *decode.Exchange) *client {
 	key := clientKey{x.ClientID, x.Client.Addr(), x.Domain}
 	c := b.clients[key]
@@ -261,7 +266,7 @@ func (b *Book) client(x *decode.Exchange) *client {
 	return c
 }
 
-// served notes an answer to a request of a client.
+// served records an answer to a request of a client.
 func (c *client) served(x *decode.Exchange, at capture.Position) {
 	c.joins = c.joins || x.Key == keyFindCoordinator
 	switch {
@@ -273,8 +278,8 @@ func (c *client) served(x *decode.Exchange, at capture.Position) {
 	c.fallBack(x, at)
 }
 
-// fallBack marks the refusals after which the client went on with x. The answer to that came at a
-// position, or may be missing from the capture.
+// fallBack marks the refusals after which the client continued with x. at is the answer to x,
+// which the capture may lack.
 func (c *client) fallBack(x *decode.Exchange, at capture.Position) {
 	for _, s := range c.open {
 		r := &s.Exchange
@@ -289,7 +294,8 @@ func (c *client) fallBack(x *decode.Exchange, at capture.Position) {
 	}
 }
 
-// InPlaceOf are the suspects, refused with error 35, in whose place the client asked x and was served.
+// InPlaceOf returns the suspects, refused with error 35, in whose place the client sent x and was
+// served.
 func (b *Book) InPlaceOf(x *decode.Exchange) []*Suspect {
 	c := b.clients[clientKey{x.ClientID, x.Client.Addr(), x.Domain}]
 	if c == nil || len(c.open) == 0 || x.Outcome != decode.Answered {
@@ -304,8 +310,7 @@ func (b *Book) InPlaceOf(x *decode.Exchange) []*Suspect {
 	return refused
 }
 
-// fallbacks are the APIs that clients use in place of one that was answered with error 35, by the key
-// of that one.
+// fallbacks are the APIs that clients use in place of one refused with error 35, by its key.
 //
 //	ConsumerGroupHeartbeat (68), ShareGroupHeartbeat (76), StreamsGroupHeartbeat (88): JoinGroup; KIP-848
 //	ConsumerGroupDescribe (69): DescribeGroups; kafka-clients, Admin.describeConsumerGroups
@@ -318,7 +323,7 @@ var fallbacks = map[int16][]int16{
 	69: {keyDescribeGroups}, 82: {keyFetch, 52, 53, 54, 59}, 75: {keyMetadata}, 60: {keyMetadata}, 44: {33}, 74: {32},
 }
 
-// goesOn reports whether a client that was refused r goes on with x in its place.
+// goesOn reports whether a client that was refused r sent x in its place.
 func goesOn(r, x *decode.Exchange) bool {
 	if r.Key == keyApiVersions {
 		return x.Key == r.Key && x.Version < r.Version
@@ -326,9 +331,8 @@ func goesOn(r, x *decode.Exchange) bool {
 	return x.Key == r.Key && x.Version != r.Version || slices.Contains(fallbacks[r.Key], x.Key)
 }
 
-// Served reports whether any broker served a client around a moment: within the window, in
-// nanoseconds, before or after. Found reports the same of Metadata, of a client that looks for no
-// coordinator and needs no more.
+// Served reports whether any broker served a client within window, in nanoseconds, before or after
+// a time.
 func (b *Book) Served(id string, addr netip.Addr, domain uint64, at, window int64) bool {
 	c := b.clients[clientKey{id, addr, domain}]
 	if c == nil {
@@ -338,8 +342,8 @@ func (b *Book) Served(id string, addr netip.Addr, domain uint64, at, window int6
 	return ok
 }
 
-// Found reports whether any broker answered Metadata to a client around a moment, and the client looks
-// for no coordinator: it may need no more.
+// Found reports whether any broker answered Metadata to a client within window of a time, and the
+// client looks for no coordinator. Such a client may need nothing else.
 func (b *Book) Found(id string, addr netip.Addr, domain uint64, at, window int64) bool {
 	c := b.clients[clientKey{id, addr, domain}]
 	if c == nil || c.joins {
@@ -349,8 +353,8 @@ func (b *Book) Found(id string, addr netip.Addr, domain uint64, at, window int64
 	return ok
 }
 
-// Suspected reports whether a client sent a request to an address that was not served: then that
-// is what keeps it from its work.
+// Suspected reports whether a client sent a request to an address that was not served. That then
+// prevents its work.
 func (b *Book) Suspected(id string, addr netip.Addr, at Endpoint) bool {
 	for _, k := range b.suspects {
 		x := &k.Exchange
@@ -361,8 +365,8 @@ func (b *Book) Suspected(id string, addr netip.Addr, at Endpoint) bool {
 	return false
 }
 
-// Stage is the API that was answered last on a connection, or Challenged, and whether a request was answered, or
-// not served, that is more than what comes before a client's work.
+// Stage returns the API that was answered last on a connection, or Challenged. worked says that a
+// request other than prefaceKeys was answered, or a request was not served.
 func (b *Book) Stage(id uint32) (key int16, worked bool) {
 	known := b.streams.Get(id)
 	if known == nil {

@@ -2,11 +2,12 @@ package history
 
 import "iter"
 
-// Streams holds values by stream number. Those of connections that are open together mostly lie close together, so
-// nearly all have a place of their own, which is found without a search.
+// Streams is a map with stream numbers as keys. Connections that are open together mostly have
+// close numbers. So nearly all have a place of their own in an array, and are found without a
+// search.
 type Streams[V any] struct {
-	// places are indexed by the last bits of the number, nil before the first value. more are the values whose
-	// place is taken, spare are some to be used again.
+	// places are indexed by the last bits of the number; nil before the first value. more are the
+	// values whose place is taken. spare are values for reuse.
 	places []place[V]
 	more   map[uint32]*V
 	spare  []*V
@@ -19,10 +20,11 @@ type place[V any] struct {
 	value   V
 }
 
-// firstPlaces is how many places there are at first. They double when as many values are there, up to maxPlaces.
+// firstPlaces is the initial number of places. It doubles when there are as many values, up to
+// maxPlaces.
 const firstPlaces, maxPlaces = 1 << 8, 1 << 16
 
-// Get returns the value of a stream, nil without one. It is valid until the next Add or Delete.
+// Get returns the value of a stream; nil for none. It is valid until the next Add or Delete.
 func (t *Streams[V]) Get(stream uint32) *V {
 	if t.places == nil {
 		return nil
@@ -36,10 +38,11 @@ func (t *Streams[V]) Get(stream uint32) *V {
 	return t.more[stream]
 }
 
-// place is the place of a stream, which another one may have taken.
+// place returns the place of a stream. Another stream may have taken it.
 func (t *Streams[V]) place(stream uint32) *place[V] { return &t.places[stream&uint32(len(t.places)-1)] }
 
-// Add returns the zero value for a stream without a value. It is valid until the next Add or Delete.
+// Add adds the zero value for a stream without a value, and returns it. It is valid until the next
+// Add or Delete.
 func (t *Streams[V]) Add(stream uint32) *V {
 	switch {
 	case t.places == nil:
@@ -76,7 +79,7 @@ func (t *Streams[V]) grow() {
 	}
 }
 
-// Delete removes the value of a stream, if there is one.
+// Delete removes the value of a stream, if any.
 func (t *Streams[V]) Delete(stream uint32) {
 	v := t.Get(stream)
 	if v == nil {
@@ -99,10 +102,10 @@ func (t *Streams[V]) Clear() {
 	}
 }
 
-// Len is the number of values.
+// Len returns the number of values.
 func (t *Streams[V]) Len() int { return t.n }
 
-// All returns the values in any order. They may be deleted meanwhile.
+// All returns the values in any order. The caller may delete them meanwhile.
 func (t *Streams[V]) All() iter.Seq2[uint32, *V] {
 	return func(yield func(uint32, *V) bool) {
 		for i := range t.places {

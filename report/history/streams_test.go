@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestStreams compares the table with a map, also where streams share a place.
+// TestStreams compares Streams with a map, also for streams that share a place.
 func TestStreams(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var s Streams[int]

@@ -14,83 +14,87 @@ type Cause uint8
 
 // The causes.
 const (
-	// Unexplained: nothing that was seen explains it. No one is blamed.
+	// Unexplained: nothing in the input explains it. Nobody is blamed.
 	Unexplained Cause = iota
-	// Behind: an earlier request of the connection was not served, and this one shared its fate.
+	// Behind: an earlier request of the connection was not served, and ended the connection for
+	// this one too.
 	Behind
-	// Expected: a probe, whose refusal the client expects.
+	// Expected: it is a probe whose refusal the client expects.
 	Expected
-	// Outside: the version is outside of the range that the address advertises on other connections.
+	// Outside: the version is outside the range that the address advertises on other connections.
 	Outside
-	// Refused: the broker does not take the version.
+	// Refused: the broker does not support the version.
 	Refused
 	// Dropped: the version is inside the advertised range, and the address never answers it.
 	Dropped
-	// NoSASL: the listener wants SASL, and the client does not begin with it.
+	// NoSASL: the listener requires SASL, and the client does not begin with it.
 	NoSASL
 	// Authentication: the broker ended the connection during the authentication.
 	Authentication
-	// NotKafka: the address never answered anything that Kafka clients asked.
+	// NotKafka: the address never answered a Kafka request.
 	NotKafka
 	// Away: the address was restarting, hanging or had no backend.
 	Away
-	// SessionOver: the SASL session was over.
+	// SessionOver: the SASL session had expired.
 	SessionOver
 	// Cut: the broker ended the connection inside the request.
 	Cut
 	// Unsupported: error 35 inside the advertised range.
 	Unsupported
-	// Fallback: the same, and the client went on another way, as it intends.
+	// Fallback: the same, and the client continued in another way, as designed.
 	Fallback
-	// Downgraded: error 35 to ApiVersions, and the client asked again in a lower version on another connection.
+	// Downgraded: error 35 to ApiVersions, and the client retried with a lower version on another
+	// connection.
 	Downgraded
 )
 
 // Suspect is a request that was not served.
 type Suspect struct {
 	Exchange decode.Exchange
-	// Number counts the suspects of a Book from 1.
+	// Number is the number of the suspect in its Book, from 1.
 	Number uint64
-	// Instead is the answer to what the client asked in place of a request that was refused with
-	// error 35; the zero value without one.
+	// Instead is the answer to the request that the client sent in place of one refused with error
+	// 35; the zero value for none. InsteadKey and InsteadVersion are its API and version.
 	Instead                    capture.Position
 	InsteadKey, InsteadVersion int16
-	// insteadUnseen: it asked so, and the capture lacks or ends before the answer.
+	// insteadUnseen: the client sent such a request, and the capture lacks its answer.
 	insteadUnseen bool
 	stream        *stream
 }
 
-// Ruling is what a suspect is decided to be.
+// Ruling is the decision about a suspect.
 type Ruling struct {
 	Cause Cause
-	// From and To are the period in which the address was away; To is the zero value where it did
-	// not come back. Last is the last sign of it: nobody may have asked between Last and To.
+	// From and To are the period in which the address was away. To is the zero value if it did not
+	// return. Last is the last sign of the outage: between Last and To there may have been no
+	// request.
 	From, Last, To capture.Position
-	// Earlier is an answer to the same version in an earlier life of the broker; the zero value without.
+	// Earlier is an answer to the same version in an earlier life of the broker; the zero value
+	// for none.
 	Earlier capture.Position
 	// WithoutRange: the borrowed range of the request does not hold for it.
 	WithoutRange bool
-	// Certain: nothing else that is known explains it.
+	// Certain: nothing else in the input explains it.
 	Certain bool
 }
 
 // waiting are the APIs whose answer may take as long as the client allows: Fetch, ShareFetch.
-// rebalancing are those that wait for other clients: JoinGroup, SyncGroup.
+// rebalancing are the APIs whose answer waits for other clients: JoinGroup, SyncGroup.
 var (
 	waiting     = [...]int16{keyFetch, 78}
 	rebalancing = [...]int16{keyJoinGroup, keySyncGroup}
 )
 
-// leastPatience is how long a client must have waited at least. Below Patience its leaving counts only
-// where it happens again.
+// leastPatience is how long a client must have waited at least. Below Patience its leaving counts
+// only if it happens again.
 const leastPatience = 3 * time.Second
 
-// probePatience is the same for kafka-python's probes: half of api_version_auto_timeout_ms, 2 s by default, as
-// Metadata follows each probe and the connection is closed some time after both.
+// probePatience is the same for kafka-python's probes. It is half of api_version_auto_timeout_ms,
+// 2 s by default: Metadata follows each probe, and the connection is closed some time after both.
 const probePatience = time.Second
 
-// longPoll is how long a client must have waited for an answer to Fetch before its leaving counts as the
-// broker's silence. Brokers answer after fetch.max.wait.ms at the latest: 500 ms by default in most
+// longPoll is how long a client must have waited for an answer to Fetch before its leaving counts
+// as the broker's silence. Brokers answer within fetch.max.wait.ms: 500 ms by default in most
 // clients, 5 s in franz-go and kafkajs.
 const longPoll = 5500 * time.Millisecond
 
@@ -111,13 +115,13 @@ func IsRefused(x *decode.Exchange) bool {
 	return false
 }
 
-// forbidden reports whether a version is outside of a range.
+// forbidden reports whether a version is outside a range.
 func forbidden(v decode.Verdict) bool {
 	return v == decode.AboveMax || v == decode.BelowMin || v == decode.NotAdvertised
 }
 
-// isSuspect reports whether x is a request that only the whole input can judge. What is outside of
-// the range that was advertised on its own connection is judged at once, elsewhere.
+// isSuspect reports whether only the whole input can decide about x. A request outside the range
+// of its own connection is decided at once, elsewhere.
 func isSuspect(x *decode.Exchange) bool {
 	switch {
 	case forbidden(x.Verdict):
@@ -131,7 +135,7 @@ func isSuspect(x *decode.Exchange) bool {
 	return IsRefused(x)
 }
 
-// phantomMin is the lowest version that the broker takes where it advertises lower ones.
+// phantomMin returns the lowest version that the broker accepts if it advertises lower ones.
 func phantomMin(x *decode.Exchange) (int16, bool) {
 	if x.Verdict != decode.OK || x.Ranges == nil {
 		return 0, false
@@ -160,7 +164,7 @@ func (b *Book) suspect(s *stream, x *decode.Exchange) {
 	}
 }
 
-// decideEarly decides the older half of the suspects by what is known so far.
+// decideEarly decides the older half of the suspects by the input so far.
 func (b *Book) decideEarly() {
 	b.limits.Suspects++
 	rulings := b.Decide()
@@ -171,34 +175,34 @@ func (b *Book) decideEarly() {
 	b.suspects = slices.Delete(b.suspects, 0, half)
 }
 
-// Suspects are those that wait to be decided, in the order of Decide.
+// Suspects returns the suspects that wait for a decision, in the order of Decide.
 func (b *Book) Suspects() []*Suspect { return b.suspects }
 
-// Numbered is the latest number that was given, to a suspect or by NextNumber.
+// Numbered returns the latest number of a suspect or of NextNumber.
 func (b *Book) Numbered() uint64 { return b.numbered }
 
-// NextNumber gives a number to something that waits to be decided as suspects do.
+// NextNumber returns a number for something that waits for a decision like a suspect.
 func (b *Book) NextNumber() uint64 {
 	b.numbered++
 	return b.numbered
 }
 
-// Sample keeps a copy of x, for Explanations. x was given to Exchange before.
+// Sample returns a copy of x for Explanations. Exchange must have received x before.
 func (b *Book) Sample(x *decode.Exchange) *Suspect {
 	s := b.stream(x.Stream)
 	s.isNeeded = true
 	return &Suspect{Exchange: *x, stream: s}
 }
 
-// Limits counts how often limits were exceeded.
+// Limits returns how often each limit was exceeded.
 func (b *Book) Limits() Limits { return b.limits }
 
-// probePrefix is how kafka-python's default client id begins. Its releases before 2.1 probe a broker
-// with requests that they expect to be closed, each followed by Metadata v0 (kafka-python,
-// BrokerConnection.check_version).
+// probePrefix is the beginning of kafka-python's default client id. Its releases before 2.1 probe
+// a broker with requests that they expect to be closed. Metadata v0 follows each of them
+// (kafka-python, BrokerConnection.check_version).
 const probePrefix = "kafka-python"
 
-// probeKeys are the APIs that kafka-python probes with, all in version 0: ApiVersions, ListGroups,
+// probeKeys are the APIs of kafka-python's probes, all in version 0: ApiVersions, ListGroups,
 // FindCoordinator, OffsetFetch, Metadata.
 var probeKeys = [...]int16{keyApiVersions, 16, keyFindCoordinator, 9, keyMetadata}
 
@@ -207,21 +211,22 @@ func IsProbe(x *decode.Exchange) bool {
 	return x.Version == 0 && strings.HasPrefix(x.ClientID, probePrefix) && slices.Contains(probeKeys[:], x.Key)
 }
 
-// LowestAsked is the lowest version of ApiVersions that the client of a suspect asked for, on any connection.
+// LowestAsked returns the lowest version of ApiVersions that the client of a suspect sent on any
+// connection.
 func (s *Suspect) LowestAsked() int16 { return s.stream.client.lowest }
 
-// SessionAge is how long after the authentication a suspect was sent, and the lifetime of the session, 0
-// where the broker did not state it.
+// SessionAge returns the time from the authentication to a suspect, and the lifetime of the
+// session; 0 if the broker did not state it.
 func (s *Suspect) SessionAge() (age, lifetime time.Duration) {
 	return time.Duration(s.Exchange.Request.Time - s.stream.authenticated.Time), s.stream.lifetime
 }
 
-// causeNames are the words of the causes, for tests and debugging.
+// causeNames are the names of the causes, for tests and debugging.
 var causeNames = [...]string{
 	Unexplained: "unexplained", Behind: "behind", Expected: "expected", Outside: "outside", Refused: "refused", Dropped: "dropped",
 	NoSASL: "no SASL", Authentication: "authentication", NotKafka: "not Kafka", Away: "away", SessionOver: "session over", Cut: "cut",
 	Unsupported: "unsupported", Fallback: "fallback", Downgraded: "downgraded",
 }
 
-// String is the word for c.
+// String returns the name of c.
 func (c Cause) String() string { return causeNames[c] }
