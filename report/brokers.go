@@ -17,17 +17,17 @@ const protocolCount = int(reassembly.Other) + 1
 
 // brokers collects facts about each address of connections: Kafka brokers and others.
 type brokers struct {
-	records   map[endpoint]*brokerRecord
-	last      *brokerRecord
-	strangers map[endpoint]*stranger
+	records    map[endpoint]*brokerRecord
+	last       *brokerRecord
+	nonBrokers map[endpoint]*addressRecord
 	// folded counts the brokers that were folded at the limit. tick counts the changes of last.
 	folded model.FoldedRows
 	tick   uint64
-	limits struct{ tables, strangers uint64 }
+	limits struct{ tables, nonBrokers uint64 }
 }
 
 func newBrokers() brokers {
-	return brokers{records: map[endpoint]*brokerRecord{}, strangers: map[endpoint]*stranger{}}
+	return brokers{records: map[endpoint]*brokerRecord{}, nonBrokers: map[endpoint]*addressRecord{}}
 }
 
 func (b *brokers) exchange(x *decode.Exchange) {
@@ -49,7 +49,7 @@ func (b *brokers) connection(c *decode.Connection) {
 	if c.Bytes == [2]uint64{} && c.Protocol == reassembly.Undecided {
 		return // no data was sent; a port scan makes many such connections
 	}
-	if s := b.stranger(c); s != nil {
+	if s := b.addressRecord(c); s != nil {
 		s.add(c)
 	}
 	if len(c.Odd().Behind) == 0 {
@@ -78,33 +78,33 @@ func (b *brokers) behind(at endpoint) []string {
 }
 
 // at returns the facts about an address; nil for none.
-func (b *brokers) at(at endpoint) *stranger {
+func (b *brokers) at(at endpoint) *addressRecord {
 	if r := b.records[at]; r != nil {
-		return &r.stranger
+		return &r.addressRecord
 	}
-	return b.strangers[at]
+	return b.nonBrokers[at]
 }
 
-// stranger returns the facts about the address that c went to. It creates them if necessary; nil
+// addressRecord returns the facts about the address that c went to. It creates them if necessary; nil
 // at the limit.
-func (b *brokers) stranger(c *decode.Connection) *stranger {
+func (b *brokers) addressRecord(c *decode.Connection) *addressRecord {
 	at := endpoint{c.Domain, c.Broker}
 	if c.Protocol == reassembly.Kafka {
 		r := b.broker(at)
 		r.streams++
-		return &r.stranger
+		return &r.addressRecord
 	}
 	if r := b.records[at]; r != nil {
-		return &r.stranger
+		return &r.addressRecord
 	}
-	s := b.strangers[at]
+	s := b.nonBrokers[at]
 	if s == nil {
-		if len(b.strangers) >= maxStrangers {
-			b.limits.strangers++
+		if len(b.nonBrokers) >= maxNonBrokers {
+			b.limits.nonBrokers++
 			return nil
 		}
-		s = &stranger{}
-		b.strangers[at] = s
+		s = &addressRecord{}
+		b.nonBrokers[at] = s
 	}
 	return s
 }
@@ -120,9 +120,9 @@ func (b *brokers) broker(at endpoint) *brokerRecord {
 			b.fold()
 		}
 		r = &brokerRecord{endpoint: at}
-		if s := b.strangers[at]; s != nil {
-			r.stranger = *s
-			delete(b.strangers, at)
+		if s := b.nonBrokers[at]; s != nil {
+			r.addressRecord = *s
+			delete(b.nonBrokers, at)
 		}
 		b.records[at] = r
 	}
@@ -167,7 +167,7 @@ func (b *brokers) release(at endpoint) (r decode.Release, ok bool) {
 // finish returns the brokers by address, and adds the exceeded limits to hit.
 func (b *brokers) finish(hit map[string]uint64) []model.Broker {
 	addHits(hit, map[string]uint64{
-		"broker_tables": b.limits.tables, "other_addresses": b.limits.strangers,
+		"broker_tables": b.limits.tables, "other_addresses": b.limits.nonBrokers,
 	})
 	records := slices.SortedFunc(maps.Values(b.records), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
 	out := make([]model.Broker, 0, len(records))
@@ -195,7 +195,7 @@ func (b *brokers) otherProtocols() []model.OtherProtocol {
 	out := []model.OtherProtocol{}
 	for at, r := range b.records {
 		for p, name := range otherNames {
-			if n := r.stranger.streams[p]; n > 0 {
+			if n := r.addressRecord.streams[p]; n > 0 {
 				out = append(out, model.OtherProtocol{Address: address(at.addr), Protocol: name, Streams: n})
 			}
 		}
@@ -209,7 +209,7 @@ func (b *brokers) otherProtocols() []model.OtherProtocol {
 // brokerRecord collects the data of a model.Broker.
 type brokerRecord struct {
 	endpoint
-	stranger
+	addressRecord
 	// tables are the different tables of ranges that it advertised, in order of appearance. latest
 	// is the last answer: one of tables or, at the limit, another one.
 	tables            []*decode.Ranges
@@ -223,8 +223,8 @@ type brokerRecord struct {
 // maxBehind bounds the further addresses of one broker. A service with many pods may have more.
 const maxBehind = 8
 
-// stranger has the facts about any address of connections.
-type stranger struct {
+// addressRecord has the facts about any address of connections.
+type addressRecord struct {
 	facts addressFacts
 	// streams counts the connections by protocol.
 	streams [protocolCount]uint64
@@ -234,7 +234,7 @@ type stranger struct {
 	serverName string
 }
 
-func (s *stranger) add(c *decode.Connection) {
+func (s *addressRecord) add(c *decode.Connection) {
 	s.streams[min(int(c.Protocol), protocolCount-1)]++
 	s.facts.clear = s.facts.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
 	s.facts.tls = s.facts.tls || spokeTLS(c) || c.TLS != nil && c.Protocol == reassembly.TLS && c.Confusion == reassembly.NoConfusion && c.Bytes[reassembly.ToClient] > 0

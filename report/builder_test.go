@@ -236,7 +236,7 @@ func TestLimitsHoldAndAreCounted(t *testing.T) {
 	}
 	r := b.Report()
 	want := map[string]uint64{
-		"broker_tables": 5, "client_members": 7, "client_versions": 9, "other_addresses": uint64(2*n - maxStrangers),
+		"broker_tables": 5, "client_members": 7, "client_versions": 9, "other_addresses": uint64(2*n - maxNonBrokers),
 		"history_clients": 1,
 	}
 	if diff := cmp.Diff(want, r.Quality.LimitsHit); diff != "" {

@@ -70,22 +70,22 @@ func (m *members[T]) texts(compare func(a, b T) int, text func(T) string) []stri
 
 func addrText(a netip.Addr) string { return a.Unmap().String() }
 
-// cut returns the first maxText bytes of s.
-func cut(s string) string { return s[:min(len(s), maxText)] }
+// truncate returns the first maxText bytes of s.
+func truncate(s string) string { return s[:min(len(s), maxText)] }
 
-// ownText returns cut(s), copied so that it does not keep a longer text alive.
+// ownText returns truncate(s), copied so that it does not keep a longer text alive.
 func ownText(s string) string {
 	if len(s) <= maxText {
 		return s
 	}
-	return strings.Clone(cut(s))
+	return strings.Clone(truncate(s))
 }
 
-func cutSoftware(s decode.Software) decode.Software {
-	return decode.Software{Name: cut(s.Name), Version: cut(s.Version)}
+func truncateSoftware(s decode.Software) decode.Software {
+	return decode.Software{Name: truncate(s.Name), Version: truncate(s.Version)}
 }
 
-// ownSoftware returns cutSoftware(s), copied so that it does not keep longer texts alive.
+// ownSoftware returns truncateSoftware(s), copied so that it does not keep longer texts alive.
 func ownSoftware(s decode.Software) decode.Software {
 	return decode.Software{Name: ownText(s.Name), Version: ownText(s.Version)}
 }
@@ -127,9 +127,9 @@ func (c *clients) connection(over *decode.Connection) {
 		return
 	}
 	for _, id := range append([]string{""}, over.ClientIDs...) {
-		key := clientKey{clientID: cut(id)}
+		key := clientKey{clientID: truncate(id)}
 		if over.Software.Name != "" {
-			key = clientKey{software: cutSoftware(over.Software)}
+			key = clientKey{software: truncateSoftware(over.Software)}
 		}
 		if r := c.records[key]; r != nil && r.addresses.has(over.Client.Addr()) {
 			r.owners.add(p)
@@ -139,9 +139,9 @@ func (c *clients) connection(over *decode.Connection) {
 
 // clientKeyOfExchange returns the key of the client of x. It shares the texts of x.
 func clientKeyOfExchange(x *decode.Exchange) clientKey {
-	key := clientKey{software: cutSoftware(x.Software)}
+	key := clientKey{software: truncateSoftware(x.Software)}
 	if x.Software.Name == "" {
-		key.clientID = cut(x.ClientID)
+		key.clientID = truncate(x.ClientID)
 	}
 	return key
 }
@@ -187,15 +187,15 @@ func (c *clients) served(broker endpoint, software decode.Software, clientIDs []
 
 // announced returns the software by client id and address. If two programs share both, the
 // software is empty.
-func (c *clients) announced() map[who]decode.Software {
-	out := map[who]decode.Software{}
+func (c *clients) announced() map[identity]decode.Software {
+	out := map[identity]decode.Software{}
 	for _, r := range c.records {
 		if r.key.software.Name == "" {
 			continue
 		}
 		for _, id := range r.clientIDs.list {
 			for _, a := range r.addresses.list {
-				w := who{id, a}
+				w := identity{id, a}
 				if s, ok := out[w]; ok && s != r.key.software {
 					out[w] = decode.Software{} // two programs
 				} else if !ok {
@@ -249,12 +249,12 @@ func (c *clients) programs() []*clientRecord {
 
 // announcedAs returns the software that the client of c announced on other connections. ok is
 // false if there is none, or more than one.
-func (c *clientRecord) announcedAs(announced map[who]decode.Software) (s decode.Software, ok bool) {
+func (c *clientRecord) announcedAs(announced map[identity]decode.Software) (s decode.Software, ok bool) {
 	if c.key.software.Name != "" || len(c.clientIDs.list) == 0 || len(c.addresses.list) == 0 {
 		return s, false
 	}
-	s = announced[who{c.key.clientID, c.addresses.list[0]}]
-	return s, s.Name != "" && !slices.ContainsFunc(c.addresses.list, func(a netip.Addr) bool { return announced[who{c.key.clientID, a}] != s })
+	s = announced[identity{c.key.clientID, c.addresses.list[0]}]
+	return s, s.Name != "" && !slices.ContainsFunc(c.addresses.list, func(a netip.Addr) bool { return announced[identity{c.key.clientID, a}] != s })
 }
 
 // merge adds the data of o, which is the same program, up to the limits.
@@ -330,13 +330,13 @@ func newClientRecord(key clientKey) *clientRecord {
 func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted uint64) {
 	c.requests++
 	c.owners.exchange(x)
-	if id := cut(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
+	if id := truncate(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
 		membersOmitted++
 	}
 	if !c.addresses.add(x.Client.Addr()) {
 		membersOmitted++
 	}
-	if x.Principal != "" && !c.principals.add(cut(x.Principal)) {
+	if x.Principal != "" && !c.principals.add(truncate(x.Principal)) {
 		membersOmitted++
 	}
 	if !c.brokers.add(x.Broker) {

@@ -131,7 +131,7 @@ func (g *group) addExchange(x *decode.Exchange) {
 	g.took[x.Outcome].add(x.Took)
 	g.addresses.add(x.Client.Addr())
 	if x.Principal != "" {
-		g.principals.add(cut(x.Principal))
+		g.principals.add(truncate(x.Principal))
 	}
 	if x.Outcome == decode.Left && history.IsRefused(x) {
 		g.patient++
@@ -170,11 +170,11 @@ func (g *group) softwareName() string {
 	if g.key.software.Name == "" {
 		return "the client"
 	}
-	return cut(strings.TrimSpace(g.key.software.Name + " " + g.key.software.Version))
+	return truncate(strings.TrimSpace(g.key.software.Name + " " + g.key.software.Version))
 }
 
 // softwareLine returns the client's software without its version, as in "a release of".
-func (g *group) softwareLine() string { return cmp.Or(cut(g.key.software.Name), "the client") }
+func (g *group) softwareLine() string { return cmp.Or(truncate(g.key.software.Name), "the client") }
 
 // said says who advertised the range, as the beginning of a sentence.
 func (g *group) said() string {

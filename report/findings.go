@@ -19,7 +19,7 @@ import (
 // findings and the decision about departures need them.
 type known interface {
 	// at returns the facts about an address; nil for none.
-	at(endpoint) *stranger
+	at(endpoint) *addressRecord
 	// tables returns the different range tables that a broker advertised. behind returns its
 	// further addresses.
 	tables(endpoint) []*decode.Ranges
@@ -31,7 +31,7 @@ type known interface {
 	// served reports whether a broker served a client.
 	served(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool
 	// announced returns the software by client id and address.
-	announced() map[who]decode.Software
+	announced() map[identity]decode.Software
 	onTarget(*group) fate
 }
 
@@ -198,8 +198,8 @@ func exchangeKey(rule int, detail string, x *decode.Exchange) findingKey {
 	key := findingKey{
 		rule: rule, detail: detail, broker: endpoint{x.Domain, x.Broker},
 		hasAPI: true, api: x.Key, version: x.Version,
-		software:  cutSoftware(x.Software),
-		hasClient: true, hasClientID: x.HasClientID, clientID: cut(x.ClientID),
+		software:  truncateSoftware(x.Software),
+		hasClient: true, hasClientID: x.HasClientID, clientID: truncate(x.ClientID),
 	}
 	if x.Verdict.HasRange() {
 		key.hasRange, key.advertised = true, x.Advertised
@@ -208,11 +208,11 @@ func exchangeKey(rule int, detail string, x *decode.Exchange) findingKey {
 }
 
 func (f *findings) addConnection(rule int, detail string, c *decode.Connection) {
-	key := findingKey{rule: rule, detail: cut(detail), broker: endpoint{c.Domain, c.Broker}}
+	key := findingKey{rule: rule, detail: truncate(detail), broker: endpoint{c.Domain, c.Broker}}
 	if rules[rule].Severity > model.Info && c.Protocol == reassembly.Kafka {
-		key.hasClient, key.software = true, cutSoftware(c.Software)
+		key.hasClient, key.software = true, truncateSoftware(c.Software)
 		if len(c.ClientIDs) > 0 {
-			key.hasClientID, key.clientID = true, cut(c.ClientIDs[0])
+			key.hasClientID, key.clientID = true, truncate(c.ClientIDs[0])
 		}
 	}
 	g := f.find(key)

@@ -174,7 +174,7 @@ func (c *clusters) finish(hit map[string]uint64, isCaptured func(host string, po
 func (b *brokers) isCaptured(host string, port uint16) *bool {
 	yes, no := true, false
 	addr, err := netip.ParseAddr(host)
-	for at, s := range b.strangers {
+	for at, s := range b.nonBrokers {
 		if s.serverName == host && at.addr.Port() == port {
 			return &yes
 		}

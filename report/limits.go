@@ -25,9 +25,9 @@ const (
 	// maxTables bounds the range tables of one broker address. Further ones count as
 	// "broker_tables".
 	maxTables = 16
-	// maxStrangers bounds the addresses with other protocols that are not known as brokers: 8,192
+	// maxNonBrokers bounds the addresses with other protocols that are not known as brokers: 8,192
 	// of 80 bytes are 640 KiB. Further ones count as "other_addresses".
-	maxStrangers = 8192
+	maxNonBrokers = 8192
 	// maxText bounds, in bytes, a text from the wire. decode shortens client ids and software
 	// names to the same length and counts them ("long_texts"). Here it also bounds server names
 	// and SASL mechanisms.

@@ -54,7 +54,7 @@ var clientNameRule = Rule{
 
 // badSoftware names the part of s that breaks the pattern.
 func badSoftware(s decode.Software) string {
-	name, version := strconv.Quote(cut(s.Name)), strconv.Quote(cut(s.Version))
+	name, version := strconv.Quote(truncate(s.Name)), strconv.Quote(truncate(s.Version))
 	switch {
 	case !softwarePattern.MatchString(s.Name) && !softwarePattern.MatchString(s.Version):
 		return fmt.Sprintf("software name %s with version %s", name, version)

@@ -50,7 +50,7 @@ func prefacesOf(c *decode.Connection) []model.Preface {
 	out := make([]model.Preface, len(c.Odd().Prefaces))
 	for i := range c.Odd().Prefaces {
 		p := &c.Odd().Prefaces[i]
-		out[i] = model.Preface{Kind: p.Kind.String(), Source: address(p.Source), Target: ownText(cut(p.Target))}
+		out[i] = model.Preface{Kind: p.Kind.String(), Source: address(p.Source), Target: ownText(truncate(p.Target))}
 	}
 	return out
 }

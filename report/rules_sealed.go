@@ -177,7 +177,7 @@ func (f *findings) concluded(g *group) *group {
 		if k.TLS != nil {
 			o.tls = tlsSession(k.TLS)
 			if k.TLS.Subject != "" {
-				c.principals.add(cut(k.TLS.Subject))
+				c.principals.add(truncate(k.TLS.Subject))
 			}
 		}
 		c.keep(o)
@@ -259,7 +259,7 @@ func (f *findings) inferredClients() []model.Client {
 			APIs: []model.Usage{}, Inferred: inferredClient(&k),
 		}
 		for _, s := range k.Subjects {
-			m.Principals = append(m.Principals, cut(s))
+			m.Principals = append(m.Principals, truncate(s))
 		}
 		slices.Sort(m.Principals)
 		for _, at := range k.Brokers {

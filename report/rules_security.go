@@ -224,7 +224,7 @@ func saslRefusal(x *decode.Exchange) string {
 	}
 	enabled := make([]string, 0, maxMechanisms)
 	for _, m := range x.Enabled[:min(len(x.Enabled), maxMechanisms)] {
-		enabled = append(enabled, cut(m))
+		enabled = append(enabled, truncate(m))
 	}
 	list := strings.Join(enabled, ", ")
 	switch {
@@ -233,7 +233,7 @@ func saslRefusal(x *decode.Exchange) string {
 	case len(x.Enabled) > maxMechanisms:
 		list += fmt.Sprintf(" and %d more", len(x.Enabled)-maxMechanisms)
 	}
-	return fmt.Sprintf("%s: asked for %s, enabled: %s", name, cut(x.Mechanism), list)
+	return fmt.Sprintf("%s: asked for %s, enabled: %s", name, truncate(x.Mechanism), list)
 }
 
 var encryptedRule = Rule{

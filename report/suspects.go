@@ -27,7 +27,7 @@ const maxClaims = 4096
 func (f *findings) claimKey(x *decode.Exchange) findingKey {
 	return findingKey{
 		rule: undecided, broker: endpoint{x.Domain, x.Broker}, hasAPI: true, api: x.Key, version: x.Version,
-		hasClient: true, hasClientID: x.HasClientID, clientID: cut(x.ClientID),
+		hasClient: true, hasClientID: x.HasClientID, clientID: truncate(x.ClientID),
 	}
 }
 
@@ -207,21 +207,21 @@ func (g *group) clone() *group {
 	return &c
 }
 
-// who is a client id at an address.
-type who struct {
+// identity is a client id at an address.
+type identity struct {
 	clientID string
 	addr     netip.Addr
 }
 
 // identify merges findings of a client that announced its software on only some of its
 // connections. Equal client ids at one address are one client.
-func (c *collection) identify(announced map[who]decode.Software) {
+func (c *collection) identify(announced map[identity]decode.Software) {
 	for key, g := range maps.Clone(c.all) {
 		if !key.hasClientID || key.software.Name != "" || len(g.addresses.list) == 0 || g.count == 0 {
 			continue
 		}
-		software := announced[who{key.clientID, g.addresses.list[0]}]
-		if software.Name == "" || slices.ContainsFunc(g.addresses.list, func(a netip.Addr) bool { return announced[who{key.clientID, a}] != software }) {
+		software := announced[identity{key.clientID, g.addresses.list[0]}]
+		if software.Name == "" || slices.ContainsFunc(g.addresses.list, func(a netip.Addr) bool { return announced[identity{key.clientID, a}] != software }) {
 			continue
 		}
 		key.software = software

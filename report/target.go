@@ -98,7 +98,7 @@ func newTargetCheck(r *decode.Reference, at ProcessAt) *targetCheck {
 
 // asked reports whether the client of x is known to request ranges, on this connection or another.
 func (t *targetCheck) asked(x *decode.Exchange) bool {
-	key := asker{cut(x.ClientID), x.Client.Addr()}
+	key := asker{truncate(x.ClientID), x.Client.Addr()}
 	if _, ok := t.askers[key]; ok {
 		return true
 	}
@@ -114,8 +114,8 @@ func (t *targetCheck) asked(x *decode.Exchange) bool {
 	return true
 }
 
-// takes returns the range of an API that the target supports.
-func (t *targetCheck) takes(key int16) *targetRange {
+// rangeOf returns the range of an API that the target supports.
+func (t *targetCheck) rangeOf(key int16) *targetRange {
 	r := t.ranges[key]
 	if r == nil {
 		found := rangeOn(t.reference, key)
@@ -133,13 +133,13 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	c := t.client(x, role)
 	f, why := unclear, noReason
 	if role == "" {
-		f, why = judge(x, t.takes(x.Key), asked)
+		f, why = judge(x, t.rangeOf(x.Key), asked)
 	}
 	c.requests++
 	c.owners.exchange(x)
 	t.connect(c, x.Stream)
-	c.see(x.Request.Time, x.Request.Time)
-	if id := cut(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
+	c.extend(x.Request.Time, x.Request.Time)
+	if id := truncate(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
 		t.limits.members++
 	}
 	if !c.addresses.add(x.Client.Addr()) {
@@ -170,8 +170,8 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	return f, why
 }
 
-// see extends the period in which the client was captured.
-func (c *targetClient) see(first, last int64) {
+// extend extends the period in which the client was captured.
+func (c *targetClient) extend(first, last int64) {
 	if c.last == 0 || first < c.first {
 		c.first = first
 	}
@@ -214,7 +214,7 @@ func (t *targetCheck) connection(c *decode.Connection) {
 
 // client returns the client of x. It creates it if necessary.
 func (t *targetCheck) client(x *decode.Exchange, role string) *targetClient {
-	key := targetClientKey{clientKey{software: cutSoftware(x.Software), clientID: cut(x.ClientID)}, role, cut(x.Principal)}
+	key := targetClientKey{clientKey{software: truncateSoftware(x.Software), clientID: truncate(x.ClientID)}, role, truncate(x.Principal)}
 	if role != "" {
 		key.clientKey, key.principal = clientKey{}, ""
 	}
@@ -317,7 +317,7 @@ func sameProgram(sorted []*targetClient) func(c *targetClient) *targetClient {
 func (c *targetClient) merge(o *targetClient) {
 	c.requests += o.requests
 	c.connections += o.connections
-	c.see(o.first, o.last)
+	c.extend(o.first, o.last)
 	if c.uses == nil {
 		c.uses = map[targetUse]uint64{}
 	}

@@ -11,7 +11,7 @@ import (
 // Decide decides all suspects by the input so far. The i-th Ruling is for the i-th of Suspects.
 func (b *Book) Decide() []Ruling {
 	rulings := make([]Ruling, len(b.suspects))
-	b.look()
+	b.refresh()
 	for i, k := range b.suspects {
 		if v := b.viewOf(Endpoint{k.Exchange.Domain, k.Exchange.Broker}); v != nil {
 			rulings[i] = v.judge(k)
@@ -21,8 +21,8 @@ func (b *Book) Decide() []Ruling {
 	return rulings
 }
 
-// look makes the views of all addresses with suspects, unless nothing changed since the last call.
-func (b *Book) look() {
+// refresh makes the views of all addresses with suspects, unless nothing changed since the last call.
+func (b *Book) refresh() {
 	if b.views != nil && b.viewed == b.calls {
 		return
 	}
@@ -52,7 +52,7 @@ func (b *Book) begin(at Endpoint) *view {
 
 // viewOf returns the view of a known address.
 func (b *Book) viewOf(at Endpoint) *view {
-	b.look()
+	b.refresh()
 	v := b.views[at]
 	if v == nil {
 		v = b.begin(at)
@@ -187,7 +187,7 @@ func (v *view) judge(k *Suspect) Ruling {
 		return Ruling{Cause: SessionOver, Certain: k.stream.lifetime > 0}
 	case v.othersUseSASL(k):
 		return Ruling{Cause: NoSASL, Certain: true}
-	case v.tooLarge(k) && !v.gone(k):
+	case v.tooLarge(k) && !v.hasOutageSigns(k):
 		return Ruling{Cause: Cut, Certain: x.Partial}
 	}
 	return v.notServed(k)

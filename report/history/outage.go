@@ -8,9 +8,9 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// gone reports whether a suspect has signs of a restart, or of connections that were not served,
+// hasOutageSigns reports whether a suspect has signs of a restart, or of connections that were not served,
 // around it.
-func (v *view) gone(k *Suspect) bool {
+func (v *view) hasOutageSigns(k *Suspect) bool {
 	o := v.outageOf(k)
 	return o.isRestart || v.anyIn(v.unserved, o.before.Time, o.after.Time)
 }

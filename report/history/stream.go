@@ -283,7 +283,7 @@ func (c *client) served(x *decode.Exchange, at capture.Position) {
 func (c *client) fallBack(x *decode.Exchange, at capture.Position) {
 	for _, s := range c.open {
 		r := &s.Exchange
-		if s.Instead.Time > 0 || r.Decided.Time > x.Request.Time || x.Request.Time-r.Decided.Time > fallbackWindow || !goesOn(r, x) {
+		if s.Instead.Time > 0 || r.Decided.Time > x.Request.Time || x.Request.Time-r.Decided.Time > fallbackWindow || !isFallback(r, x) {
 			continue
 		}
 		if x.Outcome == decode.Answered {
@@ -323,8 +323,8 @@ var fallbacks = map[int16][]int16{
 	69: {keyDescribeGroups}, 82: {keyFetch, 52, 53, 54, 59}, 75: {keyMetadata}, 60: {keyMetadata}, 44: {33}, 74: {32},
 }
 
-// goesOn reports whether a client that was refused r sent x in its place.
-func goesOn(r, x *decode.Exchange) bool {
+// isFallback reports whether a client that was refused r sent x in its place.
+func isFallback(r, x *decode.Exchange) bool {
 	if r.Key == keyApiVersions {
 		return x.Key == r.Key && x.Version < r.Version
 	}

@@ -190,13 +190,13 @@ func (k *Catalogue) ByID(id string) (model.KnownIssue, bool) {
 
 // match returns the confidence that m shows i, and why it is not certain.
 func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
-	if !slices.ContainsFunc(i.Codes, func(c placedText) bool { return c.text == m.Code }) || !i.sentIn(m) || !i.wentOn(m) {
+	if !slices.ContainsFunc(i.Codes, func(c placedText) bool { return c.text == m.Code }) || !i.sentIn(m) || !i.hasOutcome(m) {
 		return noMatch, ""
 	}
 	if len(i.ServerNames) > 0 && !anyMatches(i.ServerNames, strings.ToLower(m.ServerName)) {
 		return noMatch, ""
 	}
-	c, why := k.who(i, m)
+	c, why := k.bestClient(i, m)
 	if r := i.rangeFits(m); r < c {
 		return r, "the broker's range was not seen"
 	}
@@ -213,8 +213,8 @@ func (i *issue) sentIn(m *Mismatch) bool {
 	})
 }
 
-// wentOn reports whether a request of m had an outcome that the issue lists.
-func (i *issue) wentOn(m *Mismatch) bool {
+// hasOutcome reports whether a request of m had an outcome that the issue lists.
+func (i *issue) hasOutcome(m *Mismatch) bool {
 	if len(i.Outcomes) == 0 || m.IsAhead {
 		return true
 	}
@@ -237,9 +237,9 @@ func (i *issue) rangeFits(m *Mismatch) Confidence {
 	return Certain
 }
 
-// who returns the confidence that the client, or the broker, has the bug, and why it is not
+// bestClient returns the confidence that the client, or the broker, has the bug, and why it is not
 // certain.
-func (k *Catalogue) who(i *issue, m *Mismatch) (best Confidence, why string) {
+func (k *Catalogue) bestClient(i *issue, m *Mismatch) (best Confidence, why string) {
 	for n := range i.Clients {
 		if c, reason := i.Clients[n].match(m); c > best {
 			best, why = c, reason
