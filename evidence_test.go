@@ -88,7 +88,8 @@ func TestEvidenceGivesTheSameFindings(t *testing.T) {
 	}
 }
 
-// TestEvidenceOfStandardInput compares the evidence of a stream with that of the file.
+// TestEvidenceOfStandardInputIsThatOfTheFile compares the evidence of a stream with the evidence of
+// the file.
 func TestEvidenceOfStandardInputIsThatOfTheFile(t *testing.T) {
 	const name = "testdata/captures/confluent-go-2.6.0_broker-2.1.pcap"
 	dir := t.TempDir()

@@ -110,7 +110,7 @@ func TestSummaryCountsWhatWasChecked(t *testing.T) {
 	b := builderOf(Options{},
 		exchangeOf(1, 0, apiVersionsKey, 0), exchangeOf(2, 0, 3, 7), exchangeOf(3, 0, 3, 7, borrowedRange),
 		exchangeOf(4, 0, 3, 7, noRange, outcomeOf(decode.CutOff)), exchangeOf(5, 1, 1, 12, verdictOf(decode.AboveMax), outcomeOf(decode.ClosedByBroker)),
-		exchangeOf(6, 1, 3, 7, outcomeOf(decode.ClosedByBroker)), // behind the one that made the broker close
+		exchangeOf(6, 1, 3, 7, outcomeOf(decode.ClosedByBroker)), // after the request that made the broker close
 		exchangeOf(7, 2, 3, 7, outcomeOf(decode.ClosedByBroker)),
 		connectionOf(0, 1, 9), connectionOf(1, 1, 9, tlsOf()), connectionOf(2, 1, 9, func(c *decode.Connection) { c.Protocol = reassembly.Other }),
 	)
@@ -319,7 +319,7 @@ func TestSnapshotsDoNotChangeTheLastReport(t *testing.T) {
 
 func TestTheSameCallsGiveTheSameBytes(t *testing.T) {
 	outputs := map[string]bool{}
-	for range 20 { // maps are walked in another order each time
+	for range 20 { // each iteration over a map has another order
 		var out bytes.Buffer
 		r := reportOf(scenario{input: troubledInput(), calls: everythingCalls()})
 		if err := write.JSON(&out, r); err != nil {
@@ -401,7 +401,7 @@ func TestOneClientIsOneRow(t *testing.T) {
 		"without client ids": {[]any{exchangeOf(1, 0, 3, 7, unnamed), exchangeOf(2, 1, 3, 7, software("a"))}, []string{": 1 requests, Metadata v7 once", "a: 1 requests, Metadata v7 once"}},
 	} {
 		b := builderOf(Options{}, c.calls...)
-		for range 2 { // a report changes nothing
+		for range 2 { // Report changes nothing
 			var rows []string
 			for _, row := range b.Report().Clients {
 				for _, api := range row.APIs {

@@ -31,7 +31,7 @@ func TestProcessesOfClients(t *testing.T) {
 	known[9] = model.Process{PID: 9}
 	known[0] = model.Process{PID: 20, Command: "b", Pod: "p"} // found later than the request
 	b.Connection(connectionOf(0, 1, 5))
-	b.Connection(connectionOf(1, 1, 5)) // of which nothing is known
+	b.Connection(connectionOf(1, 1, 5)) // without a known process
 	delete(known, 0)
 	known[3] = model.Process{PID: 3, Command: "a"}
 	check := func(want []model.Process) {
@@ -65,7 +65,7 @@ func TestProcessesOfClients(t *testing.T) {
 			t.Errorf("%s: %s", f.Code, diff)
 		}
 	}
-	clear(known) // what was found stays
+	clear(known) // known processes stay
 	check([]model.Process{{PID: 3, Command: "a"}, {PID: 20, Command: "b", Pod: "p"}})
 }
 
