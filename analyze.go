@@ -72,8 +72,7 @@ func newAnalyze(e environment) (*cobra.Command, action) {
 	}
 }
 
-// openFiles opens captures. A signal ends all of them. If one is standard input, the signal ends
-// only that.
+// openFiles opens captures. A signal ends all of them, or only standard input if that is one.
 func openFiles(ctx context.Context, paths []string, stdin io.Reader, keys *keyring) (*fileSource, error) {
 	if len(paths) == 0 {
 		return nil, errors.New(`no capture given; "-" is standard input`)

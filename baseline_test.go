@@ -26,8 +26,7 @@ func TestBaselineIsBounded(t *testing.T) {
 	}
 }
 
-// TestAcceptedFindingsStandLast: accepted findings are marked and follow the others, both in their
-// order.
+// TestAcceptedFindingsStandLast: accepted findings are marked and follow the others, in order.
 func TestAcceptedFindingsStandLast(t *testing.T) {
 	rep := &model.Report{Findings: []model.Finding{{Code: "KV1001", Broker: "a"}, {Code: "KV1002"}, {Code: "KV1001", Broker: "b"}, {Code: "KV2001"}}}
 	b := &baseline{Accepted: []model.FindingKey{{Code: "KV1001"}}}
@@ -45,8 +44,7 @@ func TestAcceptedFindingsStandLast(t *testing.T) {
 	}
 }
 
-// TestAcceptedFindingsAreCountedApart: an accepted error does not count as an error in the
-// summary.
+// TestAcceptedFindingsAreCountedApart: an accepted error is no error of the summary.
 func TestAcceptedFindingsAreCountedApart(t *testing.T) {
 	rep := &model.Report{Findings: []model.Finding{{Code: "KV1001", Severity: model.Error}, {Code: "KV1002", Severity: model.Error}, {Code: "KV2004", Severity: model.Warning}}}
 	b := &baseline{Accepted: []model.FindingKey{{Code: "KV1001"}, {Code: "KV2004"}}}
@@ -56,8 +54,7 @@ func TestAcceptedFindingsAreCountedApart(t *testing.T) {
 	}
 }
 
-// TestUnusedEntriesOfABaselineAreNamed: entries for fixed problems should be removed from the
-// baseline.
+// TestUnusedEntriesOfABaselineAreNamed: entries for fixed problems should be removed.
 func TestUnusedEntriesOfABaselineAreNamed(t *testing.T) {
 	rep := &model.Report{Findings: []model.Finding{{Code: "KV1001"}}}
 	for want, codes := range map[string][]string{

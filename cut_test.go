@@ -74,8 +74,7 @@ type blame struct {
 	requests []string
 }
 
-// same reports whether two findings can be about the same problem. The code depends on what else
-// was captured.
+// same reports whether two findings can be about one problem. The code depends on the rest.
 func (b *blame) same(o *blame) bool {
 	return b.what == o.what || slices.ContainsFunc(b.requests, func(r string) bool { return slices.Contains(o.requests, r) })
 }

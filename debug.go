@@ -38,8 +38,7 @@ func (d *debugStream) Set(text string) error {
 // Type implements pflag.Value.
 func (d *debugStream) Type() string { return "STREAM" }
 
-// debugger prints every decision about one connection to standard error. Any goroutine may call
-// it.
+// debugger prints every decision about a connection to standard error, from any goroutine.
 type debugger struct {
 	stream uint32
 	s      streams

@@ -23,8 +23,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
-// TestGoldenDocuments compares docs/findings.md and the printed parts of the README with the
-// current output.
+// TestGoldenDocuments compares docs/findings.md and the README with the current output.
 func TestGoldenDocuments(t *testing.T) {
 	var page bytes.Buffer
 	if err := write.RulesMarkdown(&page, report.Rules()); err != nil {
@@ -145,8 +144,7 @@ func TestCommandsOfTheReadme(t *testing.T) {
 	}
 }
 
-// TestJobOfTheReadme: the job for a build server can be copied. readmeCommands includes its
-// commands.
+// TestJobOfTheReadme: the job can be copied. readmeCommands includes its commands.
 func TestJobOfTheReadme(t *testing.T) {
 	text := strings.ReplaceAll(readFile(t, "README.md"), "\n    ", "\n")
 	_, text, _ = strings.Cut(text, "\njobs:\n")
@@ -275,8 +273,7 @@ func TestEveryDependencyHasAReason(t *testing.T) {
 	}
 }
 
-// TestFormatsAndCommandsAreDocumented guards against a command or a format that the README does
-// not name.
+// TestFormatsAndCommandsAreDocumented guards against one that the README does not name.
 func TestFormatsAndCommandsAreDocumented(t *testing.T) {
 	formats := section(t, "README.md", "## Formats")
 	for _, f := range write.Formats() {
@@ -338,8 +335,7 @@ func TestEveryCaptureIsDescribed(t *testing.T) {
 	}
 }
 
-// mustYield returns the codes that a description requires: the codes in clauses without "no" or
-// "at most".
+// mustYield returns the codes that a description requires: in clauses without "no" or "at most".
 func mustYield(description string) (codes []string) {
 	for _, clause := range regexp.MustCompile(`[;,.]`).Split(description, -1) {
 		if regexp.MustCompile(`\b(no|without|alone|at most)\b`).MatchString(clause) {
@@ -350,8 +346,7 @@ func mustYield(description string) (codes []string) {
 	return codes
 }
 
-// TestLayoutIsDocumented compares the table of packages in CONTRIBUTING.md with the imports of the
-// code.
+// TestLayoutIsDocumented compares the table of packages in CONTRIBUTING.md with the imports.
 func TestLayoutIsDocumented(t *testing.T) {
 	const module = "github.com/kafkavet/kafkavet/"
 	text := section(t, "CONTRIBUTING.md", "## How the code is laid out")

@@ -88,8 +88,7 @@ func TestEvidenceGivesTheSameFindings(t *testing.T) {
 	}
 }
 
-// TestEvidenceOfStandardInputIsThatOfTheFile compares the evidence of a stream with the evidence of
-// the file.
+// TestEvidenceOfStandardInputIsThatOfTheFile: a stream and a file give the same evidence.
 func TestEvidenceOfStandardInputIsThatOfTheFile(t *testing.T) {
 	const name = "testdata/captures/confluent-go-2.6.0_broker-2.1.pcap"
 	dir := t.TempDir()
@@ -282,8 +281,7 @@ func TestEvidenceHoldsNoSecrets(t *testing.T) {
 	}
 }
 
-// TestPseudonymsAreStable: with a key they are the same in every report, without a key they
-// differ.
+// TestPseudonymsAreStable: with a key they are equal in every report, otherwise they differ.
 func TestPseudonymsAreStable(t *testing.T) {
 	const name = "testdata/captures/confluent-go-2.6.0_broker-2.1.pcap"
 	line := func(args ...string) string {
@@ -320,8 +318,7 @@ func TestEvidenceInTshark(t *testing.T) {
 				invoke(t, strings.NewReader(""), "analyze", mode, "--evidence", file, name)
 				got := dissected(t, tshark, file)
 				for _, line := range got {
-					// A raw SASL token is overwritten with zeros, which tshark reads as Produce
-					// v0.
+					// Zeros overwrite a raw SASL token. tshark reads them as Produce v0.
 					if !slices.Contains(all, line) && !strings.HasSuffix(line, "\t0\t0\t0") {
 						t.Errorf("%s: tshark sees %q in the evidence and not in the capture", mode, line)
 					}

@@ -35,8 +35,7 @@ type findings struct {
 	proof, bundle, baseline *output
 }
 
-// newFindings returns the result of analyze and sniff. With isWatched, the builder reports
-// findings at once.
+// newFindings returns the result of analyze and sniff. isWatched: findings are reported at once.
 func newFindings(j *job, isWatched bool) (*findings, error) {
 	f := &findings{j: j}
 	var err error
@@ -247,8 +246,7 @@ func (f *findings) failing(rep *model.Report) string {
 	return strings.Join(strings.Fields(text), " ") // in one line
 }
 
-// foldedVerdict returns the exit code of the findings folded to save memory. A baseline cannot
-// accept them.
+// foldedVerdict returns the exit code of folded findings. A baseline cannot accept them.
 func (f *findings) foldedVerdict(rep *model.Report) int {
 	if rep.Folded == nil {
 		return exitClean

@@ -145,8 +145,7 @@ func (j *job) runFiles(ctx context.Context) (int, error) {
 	return j.result.finish(), nil
 }
 
-// inputIsWhole prints errors and warnings of the input, and reports whether it was read
-// completely.
+// inputIsWhole prints problems of the input, and reports whether it was read completely.
 func (j *job) inputIsWhole() bool {
 	errs, warnings, failed := j.pipeline.inputErrors()
 	for _, err := range errs {
@@ -170,8 +169,7 @@ func (j *job) inputIsWhole() bool {
 type fileSource struct {
 	*capture.Files
 	ctx context.Context
-	// isInterrupted says that the input was not read to its end. It belongs to the reading
-	// goroutine.
+	// isInterrupted: the input was not read to its end. It belongs to the reading goroutine.
 	isInterrupted bool
 }
 

@@ -18,8 +18,8 @@ type keyring struct {
 	// Secrets may be used by any goroutine.
 	*tlsrecord.Secrets
 	warn func(error)
-	// files may hold secrets after the packets that need them. openFiles sets it; it is nil for
-	// an interface.
+	// files may have secrets after the packets that need them. Set by openFiles; nil for an
+	// interface.
 	files *capture.Files
 	// drain waits until the workers have processed all packets read so far. newPipeline sets it.
 	drain func()
@@ -71,8 +71,7 @@ func (k *keyring) add(kind uint32, text []byte) {
 	}
 }
 
-// readLate reads the secrets that follow the packets that need them. add warns about errors in
-// them.
+// readLate reads secrets that follow their packets. add warns about errors in them.
 func (k *keyring) readLate(s *tlsrecord.Secrets) {
 	if k.files == nil {
 		return

@@ -42,8 +42,7 @@ type environment struct {
 	open func(capture.LiveOptions) (liveCapture, error)
 	// now is the time since the start; it never decreases. Any goroutine may call it.
 	now func() time.Duration
-	// confine gives up every right that a sandbox does not name, for the complete process; nil to
-	// keep all rights.
+	// confine gives up, for the process, every right that a sandbox does not name; nil for none.
 	confine func(sandbox) (applied string, err error)
 	// lookUp starts a process that looks up the processes of connections; nil for none.
 	lookUp func(isConfined bool) (to io.WriteCloser, from io.Reader, err error)

@@ -105,8 +105,7 @@ func compress(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(errors.Join(err, w.Close(), os.WriteFile(ts.MkAbs(args[2]), out.Bytes(), 0o600)))
 }
 
-// extract writes the files of an archive into the working directory. The archive must have mode
-// 0600: extract FILE
+// extract unpacks an archive of mode 0600 into the working directory: extract FILE
 func extract(ts *testscript.TestScript, _ bool, args []string) {
 	archive := ts.MkAbs(args[0])
 	if st, err := os.Stat(archive); err != nil || runtime.GOOS != "windows" && st.Mode().Perm() != 0o600 {

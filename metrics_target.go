@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	// maxTargetSeries bounds the series of kafkavet_target_client, and the series of its times.
-	// Each takes some 300 bytes. Clients beyond the limit count as "other"; clients that break
-	// come first.
+	// maxTargetSeries bounds the series of kafkavet_target_client, and of its times: each of some
+	// 300 bytes. Clients beyond it count as "other"; clients that break come first.
 	maxTargetSeries = 1000
 	// maxBrokerSeries bounds the series of kafkavet_broker_requests_total: the brokers of some
 	// clusters. Brokers beyond the limit count as "other".

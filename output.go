@@ -263,8 +263,7 @@ func descriptor(path string) (n int, ok bool) {
 	return 0, false
 }
 
-// appear gives the file its final name and replaces a file of that name. Later writes also go to
-// it.
+// appear gives the file its final name, replacing another file. Later writes also go to it.
 func (o *output) appear() error {
 	if o.temp == "" {
 		return nil

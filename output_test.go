@@ -78,8 +78,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestDescriptors: a write to the name of a descriptor continues at its offset, and the descriptor
-// stays open.
+// TestDescriptors: a write to a descriptor's name continues at its offset and keeps it open.
 func TestDescriptors(t *testing.T) {
 	f, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {

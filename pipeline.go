@@ -16,8 +16,7 @@ import (
 )
 
 type pipelineOptions struct {
-	// src is the source of the packets. Its Next belongs to the reading goroutine until run
-	// returns.
+	// src is the source of packets. Next belongs to the reading goroutine until run returns.
 	src       capture.Source
 	dissector *capture.Dissector
 	filter    capture.Filter
@@ -31,8 +30,7 @@ type pipelineOptions struct {
 	idle time.Duration
 	// sink receives the results on the collecting goroutine.
 	sink decode.Sink
-	// tap receives every packet of the analyzed connections on the reading goroutine; nil for
-	// none.
+	// tap receives every packet of analyzed connections, on the reading goroutine; nil for none.
 	tap func(stream uint32, p *capture.Packet, s *capture.Segment)
 	// debug prints the decisions about one connection; nil for none.
 	debug *debugger

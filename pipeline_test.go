@@ -8,8 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
-// TestUnsupportedLinkTypes: a capture without any readable part is a failure; one with a readable
-// part is not.
+// TestUnsupportedLinkTypes: a capture without any readable part is a failure, others are not.
 func TestUnsupportedLinkTypes(t *testing.T) {
 	const user0 = 147 // LINKTYPE_USER0: for private use
 	unsupported := refused(1)

@@ -37,7 +37,7 @@ func (c recordedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// certificateOf returns a certificate whose issuer, DNS names and email address contain the word
+// certificateOf returns a certificate. Only issuer, DNS names and email contain the word
 // verborgen.
 func certificateOf(t *testing.T, subject pkix.Name) tls.Certificate {
 	t.Helper()
@@ -115,8 +115,7 @@ func overTLS(t *testing.T, version uint16, own tls.Certificate, messages ...[]by
 	return capture, keys
 }
 
-// talk plays one side: it sends every second message, starting with number first, and reads the
-// others.
+// talk plays one side: it sends every second message from first on, and reads the others.
 func talk(c *tls.Conn, messages [][]byte, first int) error {
 	for i, m := range messages {
 		var err error

@@ -59,8 +59,7 @@ func (p *processes) add(stream uint32, end netip.AddrPort, process model.Process
 	p.known[stream] = append(p.known[stream], owner{netip.AddrPortFrom(end.Addr().Unmap(), end.Port()), process})
 }
 
-// packet records the process that a comment on a packet names. It belongs to the reading
-// goroutine.
+// packet records the process in a packet's comment. It belongs to the reading goroutine.
 func (p *processes) packet(stream uint32, packet *capture.Packet, s *capture.Segment) {
 	if packet.Process == nil {
 		return

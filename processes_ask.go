@@ -14,18 +14,16 @@ import (
 )
 
 const (
-	// maxAsked bounds the connections that wait for their lookup. Connections beyond it are not
-	// looked up.
+	// maxAsked bounds the connections that wait for their lookup. Others are not looked up.
 	maxAsked = 1024
 	// askedWait is how long the end of a capture waits for lookups.
 	askedWait = 500 * time.Millisecond
-	// lookupArgument replaces the command and makes the program look up processes. Users do not
-	// type it.
+	// lookupArgument, instead of a command, makes the program look up processes. Users never type
+	// it.
 	lookupArgument = "__processes"
 )
 
-// question asks for the processes of a connection of this host. Questions and answers are lines of
-// JSON.
+// question asks for the processes of a connection of this host, as a line of JSON like answer.
 type question struct {
 	Stream uint32            `json:"stream"`
 	Ends   [2]netip.AddrPort `json:"ends"`
@@ -45,8 +43,7 @@ type answer struct {
 // it.
 type asker struct {
 	questions chan question
-	// next is the first connection that was not asked for so far. It belongs to the reading
-	// goroutine.
+	// next is the first connection not asked for. It belongs to the reading goroutine.
 	next uint32
 	done sync.WaitGroup
 }
@@ -80,8 +77,7 @@ func newAsker(known *processes, to io.WriteCloser, from io.Reader, note func(str
 	return a
 }
 
-// packet asks for the processes of a connection at its first packet. It belongs to the reading
-// goroutine.
+// packet asks for a connection's processes at its first packet, on the reading goroutine.
 func (a *asker) packet(stream uint32, s *capture.Segment) {
 	if stream < a.next {
 		return

@@ -94,8 +94,7 @@ func (f *fakeProc) sockets(pid int, lines ...string) {
 	f.write(six, fmt.Sprint(pid), "net/if_inet6")
 }
 
-// kernelEnd formats an address as in /proc/net/tcp: words in the byte order of the host, here
-// little-endian.
+// kernelEnd formats an address as in /proc/net/tcp: words in host byte order, here little-endian.
 func kernelEnd(a netip.AddrPort) string {
 	var out strings.Builder
 	for b := a.Addr().AsSlice(); len(b) > 0; b = b[4:] {
@@ -189,8 +188,7 @@ func TestPodsInTheNetworkOfTheHost(t *testing.T) {
 	}
 }
 
-// TestFilesOfContainersCannotLeadOut: a container has links, pipes and directories in place of its
-// files.
+// TestFilesOfContainersCannotLeadOut: links, pipes and directories replace files.
 func TestFilesOfContainersCannotLeadOut(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(outside, []byte("secret"), 0o644); err != nil {

@@ -14,8 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lookupMemory is the memory limit at which the garbage collector works more: 100,000 sockets are
-// about 40 MiB.
+// lookupMemory is the heap limit of the garbage collector: 100,000 sockets are about 40 MiB.
 const lookupMemory = 96 << 20
 
 // nobody is the user that looks up processes if root started the program: it may write nothing.
@@ -82,8 +81,7 @@ func lookUp(args []string) int {
 	return exitClean
 }
 
-// lookupRights are the capabilities to see the open files of other users' processes, and the files
-// of containers.
+// lookupRights are the capabilities to see other users' open files, and the files of containers.
 const lookupRights = 1<<unix.CAP_SYS_PTRACE | 1<<unix.CAP_DAC_READ_SEARCH
 
 // confineLookup gives up all rights except to read files and to see the open files of others. The

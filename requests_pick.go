@@ -13,8 +13,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// pickOptions select the listed requests. Values of one flag are alternatives; a request must
-// match all flags.
+// pickOptions select the listed requests. One value of each flag must match.
 type pickOptions struct {
 	verdicts, outcomes, apis, clients []string
 }

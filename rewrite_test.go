@@ -32,8 +32,8 @@ var exceptions = map[string]capturetest.Keeps{
 
 // notTried are rewritings of single captures that leave too little to compare.
 var notTried = []string{
-	// The bytes arrive one by one, so the bytes before the junk end where it begins. The receiver
-	// also accepts the junk.
+	// The bytes before the junk, which arrive singly, end where it begins. The receiver accepts
+	// it.
 	"foreign-near-broker.pcap forged: junk a few bytes ahead",
 	"pipelined.pcap forged: junk a few bytes ahead",
 	// The junk is where the capture lacks bytes: no other version of these bytes is known.
@@ -147,8 +147,7 @@ func (s seen) ignored() []string {
 	return rows
 }
 
-// differs describes the parts of s that the rewriting keeps but got lacks, and the invented parts
-// of got.
+// differs describes the kept parts of s that got lacks, and the invented parts of got.
 func (s seen) differs(got seen, keeps capturetest.Keeps) string {
 	if keeps&capturetest.KeepsRequests == 0 {
 		left := s.rows(keeps)

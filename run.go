@@ -141,8 +141,7 @@ func (c *child) kill() {
 
 func (c *child) wait() { c.done.Wait() }
 
-// exitCode returns the exit code as a shell does: 128 and the number of the signal for a command
-// that a signal ended.
+// exitCode returns the exit code as a shell does: 128 plus a signal that ended the command.
 func exitCode(state *os.ProcessState) int {
 	if s, ok := state.Sys().(syscall.WaitStatus); ok && s.Signaled() {
 		const signaled = 128
@@ -151,8 +150,7 @@ func exitCode(state *os.ProcessState) int {
 	return state.ExitCode()
 }
 
-// localInterface returns the interface for run: on Linux all of them, filtered by localPackets,
-// elsewhere loopback.
+// localInterface returns the interface for run: on Linux all (see localPackets), else loopback.
 func localInterface() (string, error) {
 	if runtime.GOOS == "linux" {
 		return capture.AnyInterface, nil
@@ -178,8 +176,7 @@ type localPackets struct {
 	lookUp func(index uint32) bool
 }
 
-// maxLocal bounds the cached interfaces: a host with 1,000 containers has about 2,000, each of 8
-// bytes.
+// maxLocal bounds the cached interfaces: 1,000 containers have about 2,000, each of 8 bytes.
 const maxLocal = 4096
 
 func newLocalPackets() *localPackets { return &localPackets{map[uint32]bool{}, isLocalInterface} }

@@ -10,21 +10,17 @@ import (
 // rights, for good and in all threads. An attacker who takes control through a packet then has
 // only these rights.
 type sandbox struct {
-	// reads are the files to be read later. waits are the files that may be replaced or appear
-	// later.
+	// reads are the files to be read later. waits may be replaced or appear later.
 	reads, waits []string
-	// appears are the open outputs that get their name at the end. creates are the outputs that
-	// are opened later.
+	// appears are the open outputs that get their name at the end, creates those opened later.
 	appears, creates []string
 	// hasChild says that a command runs. It receives signals, and interfaces are looked up.
 	hasChild bool
-	// isLive says that the process may run for weeks, so a start that takes some milliseconds is
-	// fine.
+	// isLive says that the process may run for weeks, so its start may take some milliseconds.
 	isLive bool
 }
 
-// confine gives up the rights that the job no longer needs. It is called once, when everything is
-// open.
+// confine gives up the rights that the job no longer needs, once, when everything is open.
 func (j *job) confine(s sandbox) {
 	if j.environment.confine == nil || j.opt.traffic.noSandbox {
 		return

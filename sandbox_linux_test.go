@@ -90,8 +90,7 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// TestDirectories: the right to a directory follows links, and covers a directory that does not
-// exist so far.
+// TestDirectories: a right to a directory follows links, and covers a future directory.
 func TestDirectories(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

@@ -21,11 +21,10 @@ import (
 
 // Limits of the HTTP server.
 const (
-	// maxRequestHeader bounds the header of a request in bytes. Browsers send less than 2 KiB.
-	// Bodies are never read.
+	// maxRequestHeader bounds a request's header in bytes: browsers send < 2 KiB. Bodies are not
+	// read.
 	maxRequestHeader = 16 << 10
-	// The timeouts for a client that sends its request slowly, reads about 10 MB slowly, or is
-	// silent.
+	// The timeouts for clients that send slowly, read about 10 MB slowly, or are silent.
 	headerTimeout = 5 * time.Second
 	writeTimeout  = 30 * time.Second
 	idleTimeout   = 10 * time.Second
@@ -37,8 +36,7 @@ const (
 	freshFor = time.Second
 	// snapshotTimeout is how long a request waits for a snapshot.
 	snapshotTimeout = 5 * time.Second
-	// deadAfter is how long the analysis may be silent before /healthz reports it. The analysis is
-	// active every 100 ms.
+	// deadAfter is how long the analysis, active every 100 ms, may be silent for /healthz.
 	deadAfter = 10 * time.Second
 )
 

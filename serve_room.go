@@ -37,8 +37,7 @@ type heldConn struct {
 	net.Conn
 	room *room
 	peer string
-	// isAnswered says that an answer is in progress. since is when the connection became idle.
-	// room.mu guards them.
+	// isAnswered: an answer is in progress. since: it is idle since then. room.mu guards both.
 	isAnswered bool
 	since      time.Time
 }
@@ -79,8 +78,8 @@ func (r *room) admit(h *heldConn) bool {
 	return true
 }
 
-// evict closes the connection that has been idle longest, of peer or, if peer is empty, of all.
-// The caller holds mu.
+// evict closes the longest idle connection of peer or, if peer is empty, of all. The caller holds
+// mu.
 func (r *room) evict(peer string) bool {
 	var oldest *heldConn
 	for h := range r.held {

@@ -23,8 +23,7 @@ func endless(t *testing.T, name string) io.Reader {
 	return r
 }
 
-// TestASignalEndsStandardInput: Ctrl-C reaches both tcpdump and kafkavet, and the user waits for
-// the report.
+// TestASignalEndsStandardInput: Ctrl-C reaches tcpdump and kafkavet, and a report follows.
 func TestASignalEndsStandardInput(t *testing.T) {
 	const capture = "testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap"
 	for _, c := range []struct {

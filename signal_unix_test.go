@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// TestInterruptGivesTheReportSoFar sends a signal in the middle of a capture that is not on
-// standard input.
+// TestInterruptGivesTheReportSoFar interrupts the reading of a file.
 func TestInterruptGivesTheReportSoFar(t *testing.T) {
 	data, err := os.ReadFile("testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap")
 	if err != nil {

@@ -36,8 +36,8 @@ type live struct {
 	each func(p *pipeline) error
 }
 
-// clock is the time for timeouts. Packet time stops when no packets arrive, and jumps when the
-// host's clock is set.
+// clock is the time for timeouts. Packet time stops without packets, and jumps with the host's
+// clock.
 func (l *live) clock() int64 { return int64(l.now()) }
 
 // watch makes a shard report requests at once, and its limits while it works.

@@ -109,8 +109,7 @@ func (t *newsWriter) status(c liveCounts) error {
 	return t.explain(write.JSONLine(t.w, statusEvent{"status", eventTime(), c}))
 }
 
-// final writes the report as the last event. In text it only writes the empty line before the
-// report.
+// final writes the report as the last event; in text, only the empty line before the report.
 func (t *newsWriter) final(rep *model.Report) (err error) {
 	switch {
 	case t.json:

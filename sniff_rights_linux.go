@@ -9,8 +9,7 @@ import (
 	"syscall"
 )
 
-// becomeUser changes to another user and its groups in all threads, and gives up all rights of
-// root for good.
+// becomeUser changes user and groups in all threads, and gives up all rights of root for good.
 func becomeUser(name string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("--user: only root can continue as another user")

@@ -107,13 +107,11 @@ func (b wholeBlocks) Write(block []byte) (int, error) {
 	return b.Writer.Write(block)
 }
 
-// blockFile writes complete blocks. If a full disk accepts only a part of them, it removes that
-// part.
+// blockFile writes complete blocks. It removes the part that a full disk accepts.
 type blockFile struct {
 	out  *output
 	size int64
-	// isTorn says that a part could not be removed: a pipe cannot be truncated, and its reader
-	// gets the part.
+	// isTorn: a part could not be removed. A pipe cannot be truncated; its reader gets the part.
 	isTorn bool
 }
 
@@ -201,8 +199,7 @@ func (s *saver) createNext() (err error) {
 	return nil
 }
 
-// write saves packets. If that fails, it reports the error, and tries again later if the file can
-// be continued.
+// write saves packets. It reports errors, and tries again later if the file can be continued.
 func (s *saver) write(packets []capture.Packet) { s.writeWith(packets, nil) }
 
 // writeWith is write with one comment for each packet; nil for none.

@@ -79,8 +79,8 @@ func (l *statusLine) erase() string {
 	return "\r" + up + "\x1b[J"
 }
 
-// statusText returns the line in ASCII. The most important parts are last, and remain if the line
-// is too long.
+// statusText returns the line in ASCII. It drops the first, less important parts if it is too
+// long.
 func statusText(c liveCounts, room int) string {
 	parts := []string{
 		words.Plural(c.Packets, "packet"), fmt.Sprintf("%s (%s open)", words.Plural(c.Connections, "connection"), words.Number(c.Open)),

@@ -153,8 +153,7 @@ func TestFindingIsToldWithinASecond(t *testing.T) {
 			if test.name == "the broker is silent" && !e.Pending {
 				t.Error("not reported as pending")
 			}
-			// The packets arrived at fakeStep. The reader of a fake is up to five batches ahead of
-			// the reports.
+			// They arrived at fakeStep. A fake's reader is up to five batches ahead of reports.
 			if late := e.at - fakeStep; late > time.Second+5*fakeStep {
 				t.Errorf("reported %v after the packet", late)
 			}
@@ -292,8 +291,7 @@ func TestInterruptReportsWhatHasCome(t *testing.T) {
 	}
 }
 
-// TestEndReadsWhatWaits interrupts the capture, or ends its time, while packets wait in the
-// buffer.
+// TestEndReadsWhatWaits ends the capture while packets wait in the buffer.
 func TestEndReadsWhatWaits(t *testing.T) {
 	const waiting = 6 // batches
 	for name, args := range map[string][]string{"interrupt": nil, "duration": {"--duration", "300ms"}} {
@@ -445,8 +443,7 @@ func TestWeeksTakeNoMemory(t *testing.T) {
 	if o.code != exitFindings {
 		t.Fatalf("exit code %d: %s", o.code, o.stderr)
 	}
-	// The other memory of tests and runtime varies by some 100 KB. A kept connection would be 900
-	// bytes, 27 MB in all.
+	// Other memory varies by some 100 KB. A kept connection would be 900 bytes, 27 MB in all.
 	if grown := int64(late) - int64(early); grown > 3<<20 {
 		t.Errorf("the heap grew from %d to %d bytes", early, late)
 	}
@@ -463,8 +460,7 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestKeyLogThatAppearsLater: sniff reports a missing key log, waits for it, and reads it from
-// then on.
+// TestKeyLogThatAppearsLater: sniff reports a missing key log, and reads it as it appears.
 func TestKeyLogThatAppearsLater(t *testing.T) {
 	const name = "testdata/captures/lab_confluent-go-2.6.0_kafka-2.6.1_tls"
 	keys, err := os.ReadFile(name + ".keys")

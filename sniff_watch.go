@@ -141,8 +141,7 @@ func (w *watch) confine() {
 	w.j.confine(s)
 }
 
-// openSource opens everything that needs rights, and gives up the rights that --user does not
-// have.
+// openSource opens all that needs rights, and gives up the rights that --user does not have.
 func (w *watch) openSource(ctx context.Context) error {
 	opt, err := w.j.opt.live.capture(w.j.filter, w.j.warn)
 	if err != nil {
@@ -263,8 +262,7 @@ func (w *watch) finish() int {
 	default:
 		fail(w.save.close())
 	}
-	// With events, the last event is the report. After an error, standard output is not written
-	// again.
+	// With events, the last one is the report. A failed standard output is not written again.
 	w.outs = slices.DeleteFunc(w.outs, func(out reportFile) bool {
 		return out.file == nil && (w.lost != nil || w.news.json)
 	})
@@ -321,8 +319,7 @@ func (w *watch) each(p *pipeline) error {
 	return nil
 }
 
-// writeReportSoFar writes the current report to its files. It prints errors; the next call tries
-// again.
+// writeReportSoFar writes the current report. It prints errors; the next call tries again.
 func (w *watch) writeReportSoFar() {
 	rep := w.report(w.inputSoFar())
 	for _, file := range w.outs {

@@ -121,8 +121,7 @@ func TestRequestsAreATableAtATerminal(t *testing.T) {
 	}
 }
 
-// interrupt is a context that is done after a number of calls of Err, like Ctrl-C after some
-// batches.
+// interrupt is a context that is done after some calls of Err, like Ctrl-C after some batches.
 type interrupt struct {
 	context.Context
 	left atomic.Int64
@@ -140,8 +139,7 @@ func (i *interrupt) Err() error {
 	return nil
 }
 
-// TestInterruptedAnalysisReportsSoFar: the progress bar is cleared before the message about the
-// interrupt.
+// TestInterruptedAnalysisReportsSoFar: the bar is cleared before the message.
 func TestInterruptedAnalysisReportsSoFar(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(netip.MustParseAddrPort("192.0.2.1:40000"), netip.MustParseAddrPort("192.0.2.2:9092"))

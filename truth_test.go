@@ -13,8 +13,7 @@ import (
 	"github.com/kafkavet/kafkavet/report"
 )
 
-// TestTruth: the findings for every capture with a stated truth are right, and the README has the
-// counts.
+// TestTruth: findings for captures with a stated truth are right, and the README counts them.
 func TestTruth(t *testing.T) {
 	if captureStep > 1 {
 		t.Skip("it runs the program once for each capture, and nothing in it at the same time")

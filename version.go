@@ -53,8 +53,7 @@ func toolVersion() string { return newBuild().version }
 
 func newBuild() build { return buildOf(debug.ReadBuildInfo()) }
 
-// pseudoVersion matches the version that Go gives to a commit without a tag, with its time and
-// commit.
+// pseudoVersion matches Go's version of a commit without a tag, with its time and commit.
 var pseudoVersion = regexp.MustCompile(`-(?:0\.)?(\d{14})-([0-9a-f]{12})(?:\+dirty)?$`)
 
 // buildOf returns what the linker set. Otherwise it returns what the build recorded: go install

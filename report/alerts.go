@@ -58,8 +58,7 @@ var (
 	}
 )
 
-// alertOf returns the meaning of the alert in the detail of a finding. ok is false if it is
-// unknown.
+// alertOf returns the meaning of the alert in a finding's detail. ok is false if unknown.
 func alertOf(detail string) (a alert, ok bool) {
 	name, isAlert := strings.CutPrefix(detail, alertPrefix)
 	name, from, _ := strings.Cut(name, " from ")

@@ -34,8 +34,8 @@ func (b *brokers) exchange(x *decode.Exchange) {
 	b.broker(endpoint{x.Domain, x.Broker}).requests++
 }
 
-// advertisement adds an ApiVersions answer. It returns the previous answer of that address; nil
-// for none.
+// advertisement adds an ApiVersions answer, and returns the previous one of the address; nil for
+// none.
 func (b *brokers) advertisement(a *decode.Advertisement) (before *decode.Ranges) {
 	r := b.broker(endpoint{a.Domain, a.Broker})
 	before, full := r.advertised(a.Ranges)
@@ -85,8 +85,8 @@ func (b *brokers) at(at endpoint) *addressRecord {
 	return b.nonBrokers[at]
 }
 
-// addressRecord returns the facts about the address that c went to. It creates them if necessary; nil
-// at the limit.
+// addressRecord returns the record of c's broker address. It creates it if necessary; nil at the
+// limit.
 func (b *brokers) addressRecord(c *decode.Connection) *addressRecord {
 	at := endpoint{c.Domain, c.Broker}
 	if c.Protocol == reassembly.Kafka {
@@ -249,8 +249,8 @@ func (s *addressRecord) add(c *decode.Connection) {
 	}
 }
 
-// advertised adds an ApiVersions answer. It returns the previous one, and whether the limit of
-// tables is exceeded.
+// advertised adds an ApiVersions answer, and returns the previous one. full: the limit is
+// exceeded.
 func (b *brokerRecord) advertised(r *decode.Ranges) (before *decode.Ranges, full bool) {
 	before = b.latest
 	b.latest = r

@@ -44,8 +44,7 @@ type Options struct {
 type Input struct {
 	// Captures are the inputs, in the order in which they were read.
 	Captures []model.Capture
-	// UnparsedPackets counts packets without a readable TCP segment, by reason. The builder sorts
-	// the reasons.
+	// UnparsedPackets counts packets without a readable TCP segment, by reason, in any order.
 	UnparsedPackets []model.Count
 	// DisbelievedSegments is reassembly.Stats.Disbelieved.
 	DisbelievedSegments uint64
@@ -103,8 +102,7 @@ type surroundings struct {
 // onTarget returns the result of the requests of a group on the target, with all input considered.
 func (s surroundings) onTarget(g *group) fate { return s.target.fateOf(g) }
 
-// SetInput replaces the counts of the earlier packages. It may be called at any time before
-// Report.
+// SetInput replaces the counts of the earlier packages. It may be called any time before Report.
 func (b *Builder) SetInput(in Input) { b.input = in }
 
 // Exchange adds a finished exchange. It keeps no reference to x.

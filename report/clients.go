@@ -14,8 +14,7 @@ import (
 // members is a set of at most maxClientMembers values. Most sets have one or two members, and
 // mostly the last member is added again.
 type members[T comparable] struct {
-	// list has the members in order of appearance. last is the index of the member that was added
-	// or found last.
+	// list has the members in order of appearance. last is the index of the latest one.
 	list []T
 	last int
 	// omitted counts calls with a new value at the limit.
@@ -90,8 +89,7 @@ func ownSoftware(s decode.Software) decode.Software {
 	return decode.Software{Name: ownText(s.Name), Version: ownText(s.Version)}
 }
 
-// clientKey identifies a client program by its announced software or, without one, by its client
-// id.
+// clientKey identifies a client program by its announced software or, without one, client id.
 type clientKey struct {
 	software decode.Software
 	clientID string
@@ -185,8 +183,7 @@ func (c *clients) served(broker endpoint, software decode.Software, clientIDs []
 	return false
 }
 
-// announced returns the software by client id and address. If two programs share both, the
-// software is empty.
+// announced returns the software by client id and address; empty if two programs share both.
 func (c *clients) announced() map[identity]decode.Software {
 	out := map[identity]decode.Software{}
 	for _, r := range c.records {

@@ -42,8 +42,8 @@ type departure struct {
 }
 
 const (
-	// maxDepartures bounds the kept departures: 4,096 of some 250 bytes are 1 MiB. Further ones
-	// are decided at once.
+	// maxDepartures bounds the departures: 4,096 of some 250 bytes are 1 MiB. Others are decided
+	// at once.
 	maxDepartures = 4096
 	// spareAge is how long a client keeps a connection at most if it misses something in the
 	// ApiVersions answer: clients decide when they read it. A connection that stays open longer is
@@ -52,8 +52,7 @@ const (
 	// authenticationAnswers is the largest number of answers in an authentication: the answer to
 	// SaslHandshake, and three tokens (GSSAPI).
 	authenticationAnswers = 4
-	// clusterWindow is the largest time difference at which a client counts as served by another
-	// broker of the cluster.
+	// clusterWindow is how close in time another broker of the cluster must serve a client.
 	clusterWindow = int64(2 * time.Minute)
 )
 
@@ -64,8 +63,7 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	}
 	stage, worked := f.history.Stage(c.Stream)
 	if c.Advertised == nil {
-		// Its exchanges may arrive later, because they wait for a range to borrow. addDeparture
-		// checks again.
+		// Its exchanges may arrive later, after a range to borrow. addDeparture checks again.
 		if c.Mechanism == "" || !ended(c) || c.Responses > authenticationAnswers {
 			return
 		}

@@ -212,8 +212,7 @@ var authenticationRule = Rule{
 	},
 }
 
-// saslRefusal names the error. For a handshake it also names the requested mechanism and the
-// enabled ones.
+// saslRefusal names the error and, for a handshake, the requested and the enabled mechanisms.
 func saslRefusal(x *decode.Exchange) string {
 	name, known := saslErrors[x.ErrorCode]
 	if !known {

@@ -7,8 +7,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// breaksRule is KV4001 if the refusal is certain. likelyBreaksRule replaces it if it is only
-// likely.
+// breaksRule is KV4001. If the refusal is only likely, likelyBreaksRule replaces it.
 var (
 	breaksRule       = breaksOnTarget(model.Error, breaksForCertain)
 	likelyBreaksRule = breaksOnTarget(model.Warning, nil)

@@ -229,8 +229,7 @@ func TestSecurityRules(t *testing.T) {
 		}
 	}
 	failed := func(info *tlsrecord.Info) { info.Established, info.Undecrypted, info.Reason = false, 0, "" }
-	// mute returns n connections on which a ClientHello gets no answer, and which a side ends in a
-	// frame.
+	// mute returns n connections with a ClientHello and no answer, which a side ends in a frame.
 	mute := func(n int, end uint64, by reassembly.Direction) (calls []any) {
 		for i := range uint32(n) {
 			calls = append(calls, connectionOf(i, 1, end, tlsOf(failed), confused(reassembly.TLSToClear, 0), func(c *decode.Connection) {
@@ -451,8 +450,7 @@ func TestTextsOfFindingsHoldNoNames(t *testing.T) {
 	}
 }
 
-// TestAdviceNamesTheFeature: the advice names the setting that a refused request needs, if it is
-// known.
+// TestAdviceNamesTheFeature: the advice names the setting that a request needs, if known.
 func TestAdviceNamesTheFeature(t *testing.T) {
 	for _, c := range []struct {
 		key, version int16

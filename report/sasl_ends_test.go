@@ -36,8 +36,7 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 	joined := func(c *decode.Connection) { byBroker(c); c.Midstream = true }
 	incomplete := func(c *decode.Connection) { byBroker(c); c.Oddities.Incomplete = 1 }
 	torn := func(c *decode.Connection) { byBroker(c); c.Oddities.Missing = 10 }
-	// unasked returns the calls of a client that does not send ApiVersions: its exchanges wait for
-	// ranges until the end.
+	// unasked returns the calls without ApiVersions: exchanges wait for ranges until the end.
 	unasked := func(calls []any) (late []any) {
 		var exchanges []any
 		for _, call := range calls {

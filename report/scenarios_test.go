@@ -101,8 +101,7 @@ func everythingCalls() []any {
 	)
 }
 
-// causesCalls return requests that were not served, each at an address of its own, with the events
-// that explain it.
+// causesCalls return requests that were not served, each at its own address, and their causes.
 func causesCalls() []any {
 	closed, left := outcomeOf(decode.ClosedByBroker), outcomeOf(decode.Left)
 	refused := func(x *decode.Exchange) { x.Outcome, x.ErrorCode = decode.Error, 35 }

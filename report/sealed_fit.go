@@ -25,8 +25,7 @@ type sealedFit struct {
 	key, version int16
 }
 
-// sealedFits are ordered, the most specific first. The catalogue has the announced names with
-// their source.
+// sealedFits are ordered, the most specific first. The catalogue has the source of the names.
 var sealedFits = []sealedFit{
 	{
 		id: "librdkafka-2.6.0-fetch-12", library: sealed.OpenSSL, clientID: "rdkafka", key: 1, version: 12,
@@ -38,12 +37,10 @@ var sealedFits = []sealedFit{
 	{id: "sarama-1.45-no-negotiation-refused", library: sealed.Go, unnegotiated: true, key: metadataKey, version: 10},
 }
 
-// openingTexts is the size of an ApiVersions request v3 without client id, software name and
-// version.
+// openingTexts is the size of an ApiVersions request v3 with empty client id and software.
 const openingTexts = 4 + 8 + 2 + 1 + 3
 
-// fitting returns the known issue that matches requests inside TLS, and the reason. id is empty
-// for none.
+// fitting returns the known issue for requests inside TLS, and the reason. id is empty for none.
 func fitting(in *conclusion) (id, reason string) {
 	for i := range sealedFits {
 		f := &sealedFits[i]
@@ -69,8 +66,7 @@ func fitting(in *conclusion) (id, reason string) {
 	return "", ""
 }
 
-// names returns the announced names whose length is that of the client's announcement; empty for
-// none.
+// names returns the announced names with the length of the client's announcement; empty for none.
 func (f *sealedFit) names(c *sealed.Case) string {
 	var fit []string
 	for _, text := range f.announced {

@@ -74,8 +74,7 @@ func (f *findings) decidedEarly(k *history.Suspect, r history.Ruling) {
 	}
 }
 
-// ruleOfSuspect returns the rule that a decided suspect breaks, -1 for none, and the key of its
-// group.
+// ruleOfSuspect returns the rule that a decided suspect breaks, -1 for none, and its group's key.
 func ruleOfSuspect(k *history.Suspect, r *history.Ruling) (int, findingKey) {
 	for i := range rules {
 		if rules[i].suspect == nil {

@@ -29,8 +29,7 @@ const (
 // targetCheck compares every request with a release other than the broker's.
 type targetCheck struct {
 	reference *decode.Reference
-	// ranges are the ranges that the target supports, for the APIs that were requested so far and
-	// that it has.
+	// ranges are the target's ranges, for the APIs that were used so far and that it has.
 	ranges  map[int16]*targetRange
 	clients map[targetClientKey]*targetClient
 	last    *targetClient
@@ -72,8 +71,8 @@ type targetClient struct {
 	clientIDs members[string]
 	addresses members[netip.Addr]
 	owners    owners
-	// reached are the APIs of which it sent, after requesting the ranges, a version that the
-	// target supports.
+	// reached are the APIs of which it sent, after ApiVersions, a version that the target
+	// supports.
 	reached map[int16]struct{}
 	// connections counts its connections. stream is the connection of its latest request.
 	connections uint64

@@ -31,8 +31,7 @@ const (
 	certain
 )
 
-// reason says why the target refuses a request, or why the result is unclear. The values are the
-// names in JSON.
+// reason says, as in JSON, why the target refuses a request, or why the result is unclear.
 type reason string
 
 // The reasons. The first four are certain, the next are only likely, and the last two are unclear.
@@ -63,18 +62,15 @@ const (
 	negotiationUnseen reason = model.ReasonNegotiationUnseen
 )
 
-// metadataKey is the key of Metadata. kafka-python also sends it to check whether a probe was
-// refused.
+// metadataKey is the key of Metadata. kafka-python also sends it to check a probe's refusal.
 const metadataKey = 3
 
 // targetRange is the range of an API that the target supports.
 type targetRange struct {
 	model.Range
-	// listed: the target advertises the API. silent: it may support the API without advertising
-	// it.
+	// listed: the target advertises the API. silent: it may omit an API that it supports.
 	listed, silent bool
-	// advertised is the advertised min. It can be below Min, the lowest version that the target
-	// accepts.
+	// advertised is the advertised min. It can be below Min, the lowest accepted version.
 	advertised int16
 }
 
@@ -136,8 +132,8 @@ var brokerIDs = []struct {
 	{"raft-client-", quorum, regexp.MustCompile(`^raft-client-[0-9]+$`)},
 }
 
-// brokerRole returns the purpose of a request between brokers or controllers; empty for a request
-// of a client.
+// brokerRole returns the purpose of a request between brokers or controllers; empty for a
+// client's.
 func brokerRole(x *decode.Exchange) string {
 	for i := range brokerIDs {
 		if id := &brokerIDs[i]; strings.HasPrefix(x.ClientID, id.prefix) && id.pattern.MatchString(x.ClientID) {
@@ -207,8 +203,7 @@ func judge(x *decode.Exchange, t *targetRange, asked bool) (fate, reason) {
 	return unclear, negotiationUnseen
 }
 
-// judgeMissing judges a request for an API that the target does not list. The client may
-// negotiate.
+// judgeMissing judges a possibly negotiating client's request for an API that the target lacks.
 func judgeMissing(key int16, t *targetRange) (fate, reason) {
 	switch _, ok := standIns[key]; {
 	case ok:

@@ -103,8 +103,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotRecordedIsNotGone: an API that the tables of kversion omit is not necessarily
-// missing.
+// TestWhatIsNotRecordedIsNotGone: the target may have an API that kversion's tables omit.
 func TestWhatIsNotRecordedIsNotGone(t *testing.T) {
 	derived := kafka4()
 	derived.Table = &decode.Table{Release: "4.0.1", Mode: decode.KRaft, Ranges: newRanges}
@@ -160,8 +159,7 @@ func targetCalls() []any {
 		exchangeOf(13, 2, 8, 1, softwareOf(old, "1.0"), asked, offering(8, 0, 9), idOf("billing")),
 		exchangeOf(14, 2, 100, 0, softwareOf(old, "1.0"), asked, offering(100, 0, 0)),
 		exchangeOf(15, 2, 3, 7, softwareOf(old, "1.0"), asked),
-		// Breaks without requesting ranges: also with APIs or versions that the target does not
-		// have.
+		// Breaks without requesting ranges: also outside the target's APIs and versions.
 		exchangeOf(20, 3, 2, 0, none, noRange, idOf("cron"), outcomeOf(decode.ClosedByBroker)),
 		exchangeOf(21, 3, 1, 18, none, noRange, idOf("cron")),
 		exchangeOf(22, 3, 0, 2, none, borrowedRange, offering(0, 0, 7), idOf("cron")),
@@ -172,8 +170,8 @@ func targetCalls() []any {
 		exchangeOf(32, 4, 1, 18, softwareOf("careful", "1"), asked, early, offering(1, 0, 18)),
 		exchangeOf(34, 4, 22, 1, softwareOf("careful", "1"), asked, offering(22, 0, 1)),
 		exchangeOf(33, 4, 1, 18, softwareOf("sarama", "v1.40.0"), asked, offering(1, 0, 18)),
-		// Neither: the newest version of an old broker, and at a newer one a version that the
-		// target accepts.
+		// Neither: the newest version of an old broker, and one for a newer broker that the target
+		// accepts.
 		exchangeOf(40, 5, 8, 1, softwareOf("both", "1"), asked, offering(8, 0, 1)),
 		exchangeOf(41, 6, 8, 5, softwareOf("both", "1"), asked, offering(8, 0, 5), second),
 		// Unclear, and nothing to judge.
@@ -320,8 +318,7 @@ func TestTargetIsBounded(t *testing.T) {
 	}
 }
 
-// TestFineClientsFoldBeforeOthers: many new clients replace fine ones, and new ones are always
-// listed.
+// TestFineClientsFoldBeforeOthers: new clients replace fine ones, and are always listed.
 func TestFineClientsFoldBeforeOthers(t *testing.T) {
 	check := newTargetCheck(kafka4(), nil)
 	breaking := func(i int) *decode.Exchange {
@@ -348,8 +345,7 @@ func TestFineClientsFoldBeforeOthers(t *testing.T) {
 	}
 }
 
-// TestConnectionsOfClients: each connection counts once for each client in any order, and is
-// dropped at its end.
+// TestConnectionsOfClients: each counts once for each client, and is dropped at its end.
 func TestConnectionsOfClients(t *testing.T) {
 	check := newTargetCheck(kafka4(), nil)
 	for i := range 4 {
@@ -407,8 +403,7 @@ func BenchmarkTarget(b *testing.B) {
 	}
 }
 
-// TestTargetNamesEveryClient: many services with one library are many rows. At a limit, those that
-// break stay.
+// TestTargetNamesEveryClient: many services with one library are many rows. Those that break stay.
 func TestTargetNamesEveryClient(t *testing.T) {
 	c := newTargetCheck(kafka4(), nil)
 	for i := range maxTargetClients + 100 {
@@ -434,8 +429,7 @@ func TestTargetNamesEveryClient(t *testing.T) {
 	}
 }
 
-// TestTargetJoinsOneProgram: a client that announces its software on only some connections is one
-// row.
+// TestTargetJoinsOneProgram: a client that announces itself only on some connections is one row.
 func TestTargetJoinsOneProgram(t *testing.T) {
 	for _, tt := range []struct {
 		name string

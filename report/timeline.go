@@ -23,8 +23,7 @@ const (
 // At the limit, the lane that has been silent longest is closed.
 type timeline struct {
 	lanes map[uint32]*lane
-	// open is the number of open lanes. flagged and plain are the numbers of kept lanes with and
-	// without findings.
+	// open is the number of open lanes, flagged and plain of kept ones with and without findings.
 	open, flagged, plain int
 	newest, oldest       *lane
 	// free are lanes for reuse, so that short connections make no garbage.

@@ -24,8 +24,7 @@ func (f *findings) severityOf(g *group, rule *Rule) model.Severity {
 	return rule.severity(g, f.facts(g))
 }
 
-// ruleOf returns the rule that the whole input supports for g. drop: g is not reported, or another
-// finding reports it.
+// ruleOf returns the rule that the whole input supports for g. drop: g itself is not reported.
 func (f *findings) ruleOf(g *group) (rule *Rule, drop bool) {
 	rule = &rules[g.key.rule]
 	if rule.replacedBy == nil {

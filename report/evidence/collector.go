@@ -33,8 +33,7 @@ const (
 	bridgeBytes   = 64 << 10
 	// afterPackets bounds the packets kept after the outcome: acknowledgements, FIN and RST.
 	afterPackets = 8
-	// lastPackets is how many packets before the end of a connection are kept, for findings about
-	// connections.
+	// lastPackets is how many last packets of a connection are kept for findings about it.
 	lastPackets = 16
 	// maxAddresses bounds the broker addresses with their connections: 4,096 of some 300 bytes.
 	maxAddresses = 4096
@@ -50,8 +49,7 @@ type Options struct {
 	Dissector capture.DissectorOptions
 	// Tool is the program that the file names as its writer.
 	Tool model.Tool
-	// Pseudonyms, if not nil, replace addresses and names. Every byte that proves nothing is then
-	// also overwritten.
+	// Pseudonyms, if not nil, replace addresses and names. Bytes without proof are overwritten.
 	Pseudonyms *redact.Pseudonyms
 }
 
@@ -297,8 +295,7 @@ func choose(all []seen, from, to capture.Position, request *wanted) []seen {
 	return append(chosen, all[begin:end]...)
 }
 
-// beginning returns the index of the packet in which the request begins. The request ends in the
-// packet at end.
+// beginning returns the index of the first packet of the request that ends in the packet at end.
 func beginning(all []seen, end int, request *wanted) int {
 	if request == nil {
 		return max(end-lastPackets, 0)
@@ -475,8 +472,7 @@ func (e *Collector) Connection(id ID, c *decode.Connection) {
 	e.insert(id, p)
 }
 
-// Change keeps an ApiVersions answer that differs from the one before it. difference describes the
-// difference.
+// Change keeps an ApiVersions answer that differs from the previous one by difference.
 func (e *Collector) Change(id ID, a *decode.Advertisement, before *decode.Ranges, difference string) {
 	if !e.wants(id, a.At, a.Stream) {
 		return
@@ -505,8 +501,7 @@ func (e *Collector) borrow(p *proof, at network, ranges *decode.Ranges) {
 	}
 }
 
-// address returns the entry of a broker address. It creates it if necessary; nil if the limit is
-// reached.
+// address returns the entry of a broker address. It creates it if necessary; nil at the limit.
 func (e *Collector) address(at network) *address {
 	l := e.addresses[at]
 	if l == nil && len(e.addresses) < maxAddresses {

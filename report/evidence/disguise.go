@@ -166,8 +166,7 @@ func options(b []byte) {
 	}
 }
 
-// checksum recomputes the checksum of the i-th header. A checksum over bytes that were not captured
-// becomes 0.
+// checksum recomputes the checksum of the i-th header; 0 if some of its bytes were not captured.
 func (d *disguiser) checksum(data []byte, i int) {
 	h := d.headers[i]
 	b := data[min(h.At, len(data)):]
@@ -251,7 +250,7 @@ func add(sum uint64, b []byte) uint64 {
 	return sum
 }
 
-// putSum writes the Internet checksum of b at an offset in b (RFC 1071). sum is the sum of further
+// putSum writes the Internet checksum of b at an offset in b (RFC 1071). sum is that of further
 // words.
 func putSum(b []byte, at int, sum uint64) {
 	b[at], b[at+1] = 0, 0

@@ -46,8 +46,7 @@ func TestScrubOfExtensions(t *testing.T) {
 	}
 }
 
-// multipath returns a segment whose TCP options contain an address (MPTCP ADD_ADDR, RFC 8684
-// 3.4.1).
+// multipath returns a segment with an address in its TCP options (MPTCP ADD_ADDR, RFC 8684 3.4.1).
 func multipath(address netip.Addr) []byte {
 	option := append([]byte{tcpMultipath, 8, 0x30, 1}, address.AsSlice()...)
 	tcp := make([]byte, tcpFixed, tcpFixed+12)
@@ -129,8 +128,7 @@ func TestExhibitsStayWithinTheirBytes(t *testing.T) {
 	}
 }
 
-// TestOccurrencesStayWithinTheirNumber: the first ones are kept, and a removed one frees its
-// memory.
+// TestOccurrencesStayWithinTheirNumber: the first ones stay, and a removed one frees its memory.
 func TestOccurrencesStayWithinTheirNumber(t *testing.T) {
 	const occurrences, connections = 3, 20
 	c := New(Options{Occurrences: occurrences})

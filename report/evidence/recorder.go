@@ -17,16 +17,14 @@ const (
 	windowBytes   = 8 << 20
 	windowPackets = 6 * 8192
 	// headPackets and headBytes bound the first packets of each connection: TCP handshake, TLS
-	// handshake with a certificate chain (5 KiB), ApiVersions (1 KiB), SASL, and their
-	// acknowledgements.
+	// handshake with a certificate chain (5 KiB), ApiVersions (1 KiB), SASL, acknowledgements.
 	headPackets = 32
 	headBytes   = 16 << 10
 	// tailPackets and tailBytes bound the last packets of a connection that is now silent. A
 	// request without an answer becomes a finding only when the client gives up.
 	tailPackets = 16
 	tailBytes   = 16 << 10
-	// keptBytes bounds all heads and tails. Beyond it, the connection that has been silent longest
-	// is evicted.
+	// keptBytes bounds all heads and tails. Beyond it, the longest silent connection is evicted.
 	keptBytes = 16 << 20
 	// maxRecords bounds the connections: 32,768 of 280 bytes, including the map, are 9 MiB.
 	maxRecords = 1 << 15
@@ -79,8 +77,7 @@ type entry struct {
 	record *record
 	// start is how many bytes had been written to the window's memory before it.
 	start int64
-	// before is the number of the connection's previous packet, plus 1. recorder.next counts the
-	// numbers.
+	// before is the number (see recorder.next) of the connection's previous packet, plus 1.
 	before uint64
 }
 
@@ -255,8 +252,7 @@ func (r *recorder) evictOldest() {
 	c.head, c.tail, c.extra, c.dropped = nil, nil, nil, true
 }
 
-// packets returns the kept packets of a connection in order. Their bytes are valid until the next
-// call of take.
+// packets returns the kept packets of a connection in order, valid until the next call of take.
 func (r *recorder) packets(c *record) []seen {
 	var recent []seen
 	for n := c.newest; n > r.first; {

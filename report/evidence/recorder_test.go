@@ -41,8 +41,7 @@ func (r *recorder) check(t *testing.T) {
 	}
 }
 
-// TestRecorderStaysWithinItsBounds uses many connections, long connections, large and small
-// packets.
+// TestRecorderStaysWithinItsBounds uses many and long connections, large and small packets.
 func TestRecorderStaysWithinItsBounds(t *testing.T) {
 	r := newRecorder()
 	rng := rand.New(rand.NewPCG(3, 4))

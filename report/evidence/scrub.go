@@ -91,8 +91,7 @@ func (s *scrubber) prefaces(dirs *[2]direction) {
 	}
 }
 
-// skip removes the first n bytes. The remaining bytes become a stream of their own in the same
-// memory.
+// skip removes the first n bytes. The other bytes become a stream of their own in the same memory.
 func (d *direction) skip(n int) {
 	behind := make([]*island, 0, len(d.islands))
 	for i, old := range d.islands {
@@ -304,8 +303,7 @@ func (c *conversation) answers(b []byte) bool {
 		slices.ContainsFunc(c.asked, func(h decode.RequestHead) bool { return h.CorrelationID == id })
 }
 
-// looksLikeRequest reports whether b begins with the size field of a Kafka request and a plausible
-// request.
+// looksLikeRequest reports whether b begins with a size field and a plausible Kafka request.
 func looksLikeRequest(b []byte) bool {
 	if len(b) < 4 {
 		return false
@@ -363,8 +361,7 @@ func (c *conversation) endsTokens(head decode.RequestHead, size int64, body []by
 	return known && int(head.Key) <= int(decode.MaxKnownKey) && (len(head.ClientID) > 0 || decode.FitsRequest(size, body))
 }
 
-// response scrubs a response. A response that answers no known request may be a token, and is
-// overwritten.
+// response scrubs a response. One without a known request may be a token, and is overwritten.
 func (c *conversation) response(size int64, body []byte) {
 	if len(body) < 4 {
 		clear(body)

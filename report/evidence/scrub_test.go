@@ -108,8 +108,7 @@ func TestScrubKeepsNoSASLToken(t *testing.T) {
 	}
 }
 
-// TestScrubOverwritesWhatIsBehindAHole: after a gap the position in the stream is unknown, and the
-// data may be anything.
+// TestScrubOverwritesWhatIsBehindAHole: after a gap, the data may be anything.
 func TestScrubOverwritesWhatIsBehindAHole(t *testing.T) {
 	r := capturetest.NewRecorder()
 	c := r.Open(scrubClient, scrubBroker)
@@ -151,8 +150,7 @@ func TestScrubOfClientHello(t *testing.T) {
 	}
 }
 
-// TestDisguiseKeepsChecksumsRight: in every encapsulation, checksums over overwritten bytes are
-// recomputed.
+// TestDisguiseKeepsChecksumsRight: in every encapsulation, they match the overwritten bytes.
 func TestDisguiseKeepsChecksumsRight(t *testing.T) {
 	names := redact.NewPseudonyms("key")
 	request := capturetest.ApiVersionsRequest(3, 1, "app", "lib", "1")
@@ -212,8 +210,7 @@ func FuzzScrub(f *testing.F) {
 	})
 }
 
-// segmentsOf makes packets from a script: direction, flags, increase of the sequence number,
-// length, payload.
+// segmentsOf makes packets from a script: direction, flags, increase of sequence number, payload.
 func segmentsOf(script []byte) []capturetest.Packet {
 	var packets []capturetest.Packet
 	var next [2]uint32

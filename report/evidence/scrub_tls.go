@@ -9,8 +9,7 @@ import (
 // The plaintext parts of TLS (RFC 5246, RFC 8446).
 const (
 	recordHead = 5
-	// maxRecord is the longest TLS record: 2^14 bytes and the expansion by encryption (RFC 5246
-	// 6.2.3).
+	// maxRecord is the longest TLS record: 2^14 bytes and the expansion (RFC 5246 6.2.3).
 	maxRecord = 1<<14 + 2048
 
 	recordChange    = 20
@@ -122,8 +121,7 @@ func (s *scrubber) handshake(parts [][]byte) {
 	}
 }
 
-// clientHello replaces the server name, and overwrites the extensions that can identify the
-// client.
+// clientHello replaces the server name, and overwrites extensions that can identify the client.
 func (s *scrubber) clientHello(b []byte) {
 	const fixed = 2 + 32 // version, random
 	hello := cryptobyte.String(b)

@@ -19,8 +19,7 @@ const maxComment = 1000
 
 // Summary describes a file of evidence.
 type Summary struct {
-	// Packets and Connections count the contents of the file. Findings counts the findings that
-	// they prove.
+	// Packets and Connections count the contents of the file, Findings the proved findings.
 	Packets, Connections, Findings int
 	// Unproven counts the findings without any kept occurrence.
 	Unproven int
@@ -55,9 +54,8 @@ type Place struct {
 
 // Claim is a finding of the report that needs a proof.
 type Claim struct {
-	// IDs are the IDs under which its packets were kept. Shared are IDs whose packets were kept
-	// before it was decided which finding they prove. Occurrences selects the packets of this
-	// finding from those.
+	// IDs are the IDs of its packets. Shared are IDs whose packets were kept before it was decided
+	// which finding they prove. Occurrences selects its own packets from those.
 	IDs, Shared []ID
 	Occurrences []Place
 	Code        string

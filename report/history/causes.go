@@ -66,8 +66,8 @@ func (v *view) tooLarge(k *Suspect) bool {
 	return x.Partial || x.Size >= largeRequest && v.onlyLarge(version{x.Key, x.Version})
 }
 
-// onlyLarge reports whether several requests of a version were refused, and all of them are larger
-// than any answered one.
+// onlyLarge reports whether several requests of a version were refused, all larger than any
+// answered.
 func (v *view) onlyLarge(key version) bool {
 	return memo(&v.large, key, func() bool {
 		list := v.refusals[key]

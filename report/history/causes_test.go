@@ -123,8 +123,7 @@ func TestAfterSessions(t *testing.T) {
 	}
 }
 
-// TestAPauseBeforeTheCapture: the idle time of a connection that began before the capture is
-// unknown.
+// TestAPauseBeforeTheCapture: the idle time before the capture is unknown.
 func TestAPauseBeforeTheCapture(t *testing.T) {
 	for midstream, want := range map[bool]Cause{true: Unexplained, false: Refused} {
 		p := newPlay(t)
@@ -182,8 +181,7 @@ func TestTooLarge(t *testing.T) {
 	p.expect(Cut)
 }
 
-// TestASessionWhoseEndIsKnown: the broker closes on the first request at or after the end, not
-// before.
+// TestASessionWhoseEndIsKnown: the broker closes on the first request after the end, not before.
 func TestASessionWhoseEndIsKnown(t *testing.T) {
 	for waited, want := range map[time.Duration]Cause{10 * time.Second: SessionOver, 9 * time.Second: Unexplained} {
 		p := newPlay(t)
@@ -236,8 +234,7 @@ func TestNoSessionIsOver(t *testing.T) {
 	}
 }
 
-// TestOnlyLargeRequestsAreRefused: several of one version are refused, all larger than any
-// answered one.
+// TestOnlyLargeRequestsAreRefused: several of one version, all larger than any answered one.
 func TestOnlyLargeRequestsAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		answered int64

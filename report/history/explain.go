@@ -20,8 +20,7 @@ type Explanation struct {
 	At capture.Position
 }
 
-// Explanations returns the other possible causes of a request, in the order in which people ask
-// for them.
+// Explanations returns other possible causes of a request, in the order in which people ask.
 func (b *Book) Explanations(k *Suspect) []Explanation {
 	at := Endpoint{k.Exchange.Domain, k.Exchange.Broker}
 	a := b.addresses[at]

@@ -35,8 +35,7 @@ type Book struct {
 	addresses   map[Endpoint]*address
 	lastAddress *address
 	streams     Streams[*stream]
-	// past are the latest connections that are over, a ring once it is full. spare are records for
-	// reuse.
+	// past are the latest connections that are over, as a ring. spare are records for reuse.
 	past     []*stream
 	nextPast int
 	spare    []*stream
@@ -85,8 +84,7 @@ type address struct {
 	adverts []advert
 	// contradicted are the tables that do not hold: it answered versions outside them.
 	contradicted []*decode.Ranges
-	// unserved are the times at which it refused a connection, or ended one before a byte was
-	// sent.
+	// unserved are the times at which it refused a connection, or ended one without a byte.
 	unserved spans
 	// refused are the unserved times at which nothing listened.
 	refused spans
@@ -103,8 +101,7 @@ type address struct {
 	// sessionAge is the longest time from the authentication to an answered request, on
 	// connections without a stated session lifetime.
 	sessionAge int64
-	// clear: it answered Kafka in plaintext. tls: a TLS handshake completed, or it answered with
-	// TLS.
+	// clear: it answered Kafka in plaintext. tls: a handshake completed, or it answered with TLS.
 	clear, tls bool
 	// foreign: it answered in another protocol.
 	foreign bool
@@ -126,8 +123,7 @@ type end struct {
 	outstanding bool
 }
 
-// Exchange adds a finished exchange, and reports whether it is a suspect. It keeps no reference to
-// x.
+// Exchange adds a finished exchange without keeping x, and reports whether it is a suspect.
 func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 	b.calls++
 	a := b.address(Endpoint{x.Domain, x.Broker})
@@ -170,8 +166,7 @@ func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
 	s.answer(a, x, at)
 }
 
-// reply records any answer. An answer with error 35 also shows that the broker does not close on
-// the version.
+// reply records any answer. Even error 35 shows that the broker does not close on the version.
 func (b *Book) reply(a *address, x *decode.Exchange, at capture.Position) {
 	a.alive.add(at, aliveJoin, maxAlive)
 	if list := b.answersOf(a, version{x.Key, x.Version}); list != nil {
@@ -182,8 +177,8 @@ func (b *Book) reply(a *address, x *decode.Exchange, at capture.Position) {
 	}
 }
 
-// answersOf returns the periods in which a version was answered. It creates them if necessary; nil
-// at the limit.
+// answersOf returns the periods with answers to a version. It creates them if necessary; nil at
+// the limit.
 func (b *Book) answersOf(a *address, v version) *spans {
 	if a.lastSpans != nil && a.lastKey == v {
 		return a.lastSpans
@@ -296,8 +291,8 @@ func (b *Book) Connection(c *decode.Connection) {
 	}
 }
 
-// turnedAway reports whether the broker ended c right after it accepted it, before the first
-// request arrived.
+// turnedAway reports whether the broker ended c right after accepting it, before the first
+// request.
 func turnedAway(c *decode.Connection) bool {
 	return !c.Midstream && c.Responses == 0 && c.End.HasAcked && c.End.Acked == 0 && c.End.At.Time-c.First.Time <= prompt
 }

@@ -253,8 +253,7 @@ func TestFallback(t *testing.T) {
 	p.expect(Fallback, Unsupported)
 }
 
-// TestFallbackUnseen: the capture lacks the answer with which the client continued, so nobody is
-// blamed.
+// TestFallbackUnseen: the capture lacks the answer to the other request, so nobody is blamed.
 func TestFallbackUnseen(t *testing.T) {
 	for _, outcome := range []decode.Outcome{decode.Unseen, decode.CutOff, closed} {
 		p := newPlay(t)
@@ -270,8 +269,7 @@ func TestFallbackUnseen(t *testing.T) {
 	}
 }
 
-// TestFallbackTooEarly: the capture ends before the client could use another API, so nobody is
-// blamed.
+// TestFallbackTooEarly: the client had no time to use another API, so nobody is blamed.
 func TestFallbackTooEarly(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -417,8 +415,7 @@ func TestProbesThatAreNotAnswered(t *testing.T) {
 	}
 }
 
-// TestOneSilenceIsNoRefusal: a broker that later answers a lower version of ApiVersions may have
-// hung.
+// TestOneSilenceIsNoRefusal: a broker that later answers a lower version may have hung.
 func TestOneSilenceIsNoRefusal(t *testing.T) {
 	p := newPlay(t)
 	p.send(p.connect(), keyApiVersions, 3, decode.Left, 10*time.Second)

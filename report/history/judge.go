@@ -152,7 +152,7 @@ func (v *view) neverAnswered() bool {
 	return false
 }
 
-// firstFlexible is the lowest version of ApiVersions that brokers before Kafka 2.4 do not support
+// firstFlexible is the lowest ApiVersions version that brokers before 2.4 do not support
 // (KIP-511).
 const firstFlexible = 3
 

@@ -39,8 +39,7 @@ func TestPortsOfOtherServices(t *testing.T) {
 	}
 }
 
-// TestWhatWasPassedOverHasItsOwnCause: an ignored request is decided independently of the later
-// end of the connection.
+// TestWhatWasPassedOverHasItsOwnCause: it does not depend on the later end of the connection.
 func TestWhatWasPassedOverHasItsOwnCause(t *testing.T) {
 	p := newPlay(t)
 	s := p.connect()

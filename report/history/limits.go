@@ -24,16 +24,15 @@ const (
 	maxAdverts = 32
 	// maxContradicted bounds the contradicted tables of an address.
 	maxContradicted = 16
-	// maxEnds bounds the recorded ends of connections of an address: the latest 128 of 40 bytes
-	// are 5 KiB.
+	// maxEnds bounds the recorded ends at an address: the latest 128 of 40 bytes are 5 KiB.
 	maxEnds = 128
 	// maxStreams bounds the recorded connections: 16,384 of some 250 bytes are 4 MiB. When it is
 	// reached, all connections without a suspect are evicted.
 	maxStreams = 16_384
 	// maxPast is how many connections are kept that are over and not needed.
 	maxPast = 4096
-	// maxClients bounds the clients: 4,096 of some 250 bytes are 1 MiB. When it is reached, all
-	// are evicted.
+	// maxClients bounds the clients: 4,096 of some 250 bytes are 1 MiB. Beyond it, all are
+	// evicted.
 	maxClients = 4096
 	// maxClientSpans bounds the periods in which a client was served.
 	maxClientSpans = 8

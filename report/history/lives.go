@@ -8,8 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 )
 
-// restart is the end of a life of an address, from its first sign to the last one that belongs to
-// it.
+// restart is the end of a life, from its first sign to the last one that belongs to it.
 type restart struct{ from, to capture.Position }
 
 // findRestarts returns the restarts of the address, ordered by time. Signs without an answer
@@ -87,8 +86,7 @@ func (v *view) changed() []int64 {
 	return signs
 }
 
-// comesBack returns the index of the first table that the address had advertised before another
-// one; 0 for none.
+// comesBack returns the index of the first table that returns after another one; 0 for none.
 func (v *view) comesBack() int {
 	for i := 2; i < len(v.adverts); i++ {
 		for _, earlier := range v.adverts[:i-1] {

@@ -8,8 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// hasOutageSigns reports whether a suspect has signs of a restart, or of connections that were not served,
-// around it.
+// hasOutageSigns reports whether there are signs of a restart, or unserved connections, around k.
 func (v *view) hasOutageSigns(k *Suspect) bool {
 	o := v.outageOf(k)
 	return o.isRestart || v.anyIn(v.unserved, o.before.Time, o.after.Time)
@@ -17,8 +16,7 @@ func (v *view) hasOutageSigns(k *Suspect) bool {
 
 // outage is the period around a suspect in which the address answered nothing, or restarted.
 type outage struct {
-	// before and after are the answers around it. Without them, their times are 0 and after the
-	// end of the input.
+	// before and after are the answers around it, or times 0 and after the end of the input.
 	before, after    capture.Position
 	wasAlive, isBack bool
 	isRestart        bool
@@ -159,8 +157,7 @@ func (v *view) openConnection(t int64) bool {
 	})
 }
 
-// outageFrom returns the beginning of the outage: the restart, or the first culprit after the last
-// answer.
+// outageFrom returns the restart, or the first culprit after the last answer.
 func (v *view) outageFrom(o *outage, request capture.Position) capture.Position {
 	if o.isRestart {
 		return o.restart.from

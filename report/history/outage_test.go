@@ -25,8 +25,7 @@ func TestALimitOfConnectionsBlamesNoVersion(t *testing.T) {
 	p.expect(Away, Away, Away, Away, Away, Away)
 }
 
-// TestTheLastSignOfAnOutage: between the last request that was not served and the next answer
-// there was no request.
+// TestTheLastSignOfAnOutage: after the last unserved request there was none until the answer.
 func TestTheLastSignOfAnOutage(t *testing.T) {
 	p := newPlay(t)
 	s := p.connect()
@@ -293,8 +292,7 @@ func TestAConnectionWithoutAByteTurnsAway(t *testing.T) {
 	}
 }
 
-// TestAConnectionThatEndsBeforeItsRequestArrivesTurnsAway: the end acknowledges none of its bytes,
-// and comes soon.
+// TestAConnectionThatEndsBeforeItsRequestArrivesTurnsAway: the early end acknowledges no byte.
 func TestAConnectionThatEndsBeforeItsRequestArrivesTurnsAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*decode.Connection)
@@ -331,8 +329,7 @@ func TestAConnectionThatEndsBeforeItsRequestArrivesTurnsAway(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreTurnedAwayAllTheTime: meanwhile others are served, more often than connections
-// are turned away.
+// TestConnectionsAreTurnedAwayAllTheTime: meanwhile others are served more often.
 func TestConnectionsAreTurnedAwayAllTheTime(t *testing.T) {
 	p := newPlay(t)
 	for range 3 {

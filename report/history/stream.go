@@ -55,8 +55,7 @@ type stream struct {
 	stage int16
 	// advertised is the latest ApiVersions answer.
 	advertised capture.Position
-	// authenticated is the latest answered SaslHandshake or SaslAuthenticate. hasSASL says that
-	// there was one.
+	// authenticated is the latest answered SASL request. hasSASL says that there was one.
 	authenticated capture.Position
 	hasSASL       bool
 	// isOpen: address.open is an answer of this connection.
@@ -65,8 +64,7 @@ type stream struct {
 	lifetime time.Duration
 	// culprit is the first request that the broker did not serve.
 	culprit *Suspect
-	// offended is the first request that was not answered because the broker is known to refuse
-	// its version.
+	// offended is the first unanswered request whose version is known to be refused.
 	offended capture.Position
 	// The following fields are set when the connection is over.
 	ended     capture.Position
@@ -211,8 +209,7 @@ func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Positio
 // not in the order of time: some wait for a range.
 func (s *stream) isRenewed() bool { return s.authenticated.Time > s.began }
 
-// offend records a request that other rules report, and after which the broker ended the
-// connection.
+// offend records a request that others report, and after which the broker ended the connection.
 func (s *stream) offend(x *decode.Exchange) {
 	if s.offended.Time == 0 && x.Verdict != decode.Exempt && (endedByBroker(x) || x.Outcome == decode.Left) {
 		_, phantom := phantomMin(x)
@@ -244,8 +241,7 @@ type client struct {
 	work, found spans
 	// lowest is the lowest version of ApiVersions that it sent; -1 for none.
 	lowest int16
-	// open are the requests that were answered with error 35, and may be the beginning of a
-	// fallback.
+	// open are the requests refused with error 35 that may be the beginning of a fallback.
 	open []*Suspect
 	// joins: it looked for the coordinator of a group or a transaction.
 	joins bool
@@ -294,8 +290,7 @@ func (c *client) fallBack(x *decode.Exchange, at capture.Position) {
 	}
 }
 
-// InPlaceOf returns the suspects, refused with error 35, in whose place the client sent x and was
-// served.
+// InPlaceOf returns the suspects, refused with error 35, in whose place x was sent and served.
 func (b *Book) InPlaceOf(x *decode.Exchange) []*Suspect {
 	c := b.clients[clientKey{x.ClientID, x.Client.Addr(), x.Domain}]
 	if c == nil || len(c.open) == 0 || x.Outcome != decode.Answered {
@@ -331,8 +326,7 @@ func isFallback(r, x *decode.Exchange) bool {
 	return x.Key == r.Key && x.Version != r.Version || slices.Contains(fallbacks[r.Key], x.Key)
 }
 
-// Served reports whether any broker served a client within window, in nanoseconds, before or after
-// a time.
+// Served reports whether any broker served a client at most window nanoseconds before or after at.
 func (b *Book) Served(id string, addr netip.Addr, domain uint64, at, window int64) bool {
 	c := b.clients[clientKey{id, addr, domain}]
 	if c == nil {
@@ -353,8 +347,8 @@ func (b *Book) Found(id string, addr netip.Addr, domain uint64, at, window int64
 	return ok
 }
 
-// Suspected reports whether a client sent a request to an address that was not served. That then
-// prevents its work.
+// Suspected reports whether an address did not serve a request of a client, which prevents its
+// work.
 func (b *Book) Suspected(id string, addr netip.Addr, at Endpoint) bool {
 	for _, k := range b.suspects {
 		x := &k.Exchange

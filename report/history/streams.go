@@ -20,8 +20,7 @@ type place[V any] struct {
 	value   V
 }
 
-// firstPlaces is the initial number of places. It doubles when there are as many values, up to
-// maxPlaces.
+// firstPlaces is the initial number of places. It doubles if all are used, up to maxPlaces.
 const firstPlaces, maxPlaces = 1 << 8, 1 << 16
 
 // Get returns the value of a stream; nil for none. It is valid until the next Add or Delete.
@@ -41,8 +40,7 @@ func (t *Streams[V]) Get(stream uint32) *V {
 // place returns the place of a stream. Another stream may have taken it.
 func (t *Streams[V]) place(stream uint32) *place[V] { return &t.places[stream&uint32(len(t.places)-1)] }
 
-// Add adds the zero value for a stream without a value, and returns it. It is valid until the next
-// Add or Delete.
+// Add returns the zero value for a new stream. It is valid until the next Add or Delete.
 func (t *Streams[V]) Add(stream uint32) *V {
 	switch {
 	case t.places == nil:

@@ -16,8 +16,7 @@ type Cause uint8
 const (
 	// Unexplained: nothing in the input explains it. Nobody is blamed.
 	Unexplained Cause = iota
-	// Behind: an earlier request of the connection was not served, and ended the connection for
-	// this one too.
+	// Behind: the broker ended the connection because of an earlier request, or did not serve it.
 	Behind
 	// Expected: it is a probe whose refusal the client expects.
 	Expected
@@ -43,8 +42,7 @@ const (
 	Unsupported
 	// Fallback: the same, and the client continued in another way, as designed.
 	Fallback
-	// Downgraded: error 35 to ApiVersions, and the client retried with a lower version on another
-	// connection.
+	// Downgraded: error 35 to ApiVersions, and a retry with a lower version on another connection.
 	Downgraded
 )
 
@@ -69,8 +67,7 @@ type Ruling struct {
 	// return. Last is the last sign of the outage: between Last and To there may have been no
 	// request.
 	From, Last, To capture.Position
-	// Earlier is an answer to the same version in an earlier life of the broker; the zero value
-	// for none.
+	// Earlier is an answer to the version in an earlier life; the zero value for none.
 	Earlier capture.Position
 	// WithoutRange: the borrowed range of the request does not hold for it.
 	WithoutRange bool
@@ -211,8 +208,7 @@ func IsProbe(x *decode.Exchange) bool {
 	return x.Version == 0 && strings.HasPrefix(x.ClientID, probePrefix) && slices.Contains(probeKeys[:], x.Key)
 }
 
-// LowestAsked returns the lowest version of ApiVersions that the client of a suspect sent on any
-// connection.
+// LowestAsked returns the lowest ApiVersions version that the client of s sent on any connection.
 func (s *Suspect) LowestAsked() int16 { return s.stream.client.lowest }
 
 // SessionAge returns the time from the authentication to a suspect, and the lifetime of the

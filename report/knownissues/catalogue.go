@@ -26,8 +26,7 @@ const (
 	// nothing, and its client id is the default of the software. Or the range on which the issue
 	// depends was not captured.
 	Likely
-	// Certain: the client announced the software and a version with the bug, or the broker was
-	// identified.
+	// Certain: the client announced software and version with the bug, or the broker matches.
 	Certain
 )
 
@@ -81,8 +80,7 @@ type issueFile struct {
 	Issues           []issue    `yaml:"issues"`
 }
 
-// issue is one entry. Empty lists do not restrict. The beginning of knownissues.yaml explains the
-// fields.
+// issue is one entry. Empty lists do not restrict. knownissues.yaml explains the fields.
 type issue struct {
 	ID          placedText    `yaml:"id"`
 	Title       text          `yaml:"title"`
@@ -237,8 +235,7 @@ func (i *issue) rangeFits(m *Mismatch) Confidence {
 	return Certain
 }
 
-// bestClient returns the confidence that the client, or the broker, has the bug, and why it is not
-// certain.
+// bestClient returns the confidence that client or broker has the bug, and why it is not certain.
 func (k *Catalogue) bestClient(i *issue, m *Mismatch) (best Confidence, why string) {
 	for n := range i.Clients {
 		if c, reason := i.Clients[n].match(m); c > best {
@@ -311,8 +308,7 @@ func (c *issueClient) versionFits(announced string) bool {
 // after the version of a binding has about 80.
 const maxAnnounced = 128
 
-// constraintAllows reports whether the constraint allows version. A text that is no version is not
-// allowed.
+// constraintAllows reports whether version is valid and the constraint allows it.
 func constraintAllows(versions *semver.Constraints, version string) bool {
 	if versions == nil {
 		return true

@@ -525,8 +525,7 @@ func parseIssues(data []byte, isCode func(string) bool) (issueFile, error) {
 	return f, err
 }
 
-// As a fuzzing seed, the complete built-in file takes go test too long to shrink. This test
-// damages it instead.
+// A seed of the complete built-in file takes go test too long to shrink. So it is damaged here.
 func TestDamagedFilesEndInAnErrorOrInIssues(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	const damage = "[]{}'\"|>-:#&*!?%@\n\t \x00\xff"

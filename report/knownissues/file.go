@@ -485,8 +485,7 @@ func checkTokens(tokens token.Tokens) error {
 	return nil
 }
 
-// yamlError returns an error of the YAML library with its line, without the excerpt that the
-// library adds.
+// yamlError returns an error of the YAML library with its line and without its excerpt.
 func yamlError(err error) error {
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {

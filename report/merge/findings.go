@@ -17,8 +17,7 @@ type findingKey struct {
 	reason     string
 	advertised model.Range
 	hasRange   bool
-	// message is the message without its numbers. The other details distinguish findings with one
-	// code.
+	// message is the message without numbers. Details distinguish findings with one code.
 	message string
 }
 
@@ -41,8 +40,7 @@ func keyOfFinding(f *model.Finding) findingKey {
 	return key
 }
 
-// addFinding adds a finding of a report. indexes are the indexes of the report's captures in the
-// result.
+// addFinding adds a finding of a report. indexes maps the report's captures to the result's.
 func (a *aggregate) addFinding(f *model.Finding, indexes []uint32) {
 	for i := range f.Occurrences {
 		f.Occurrences[i].Capture = renumbered(indexes, f.Occurrences[i].Capture)
@@ -66,8 +64,7 @@ func (a *aggregate) addFinding(f *model.Finding, indexes []uint32) {
 
 func mergeFindings(into, f *model.Finding) {
 	both := *into
-	// Texts must come from one finding: the more severe one, otherwise the one with larger
-	// numbers.
+	// Texts must come from one finding: the more severe one, or the one with larger numbers.
 	if cmp.Or(compareTexts(into, f), compareExplanations(into, f)) < 0 {
 		both = *f
 	}

@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	// maxEmbedded bounds the parts in a merged report, in bytes of JSON: the size that a mail or a
-	// ticket accepts.
+	// maxEmbedded bounds the parts in a merged report, in bytes of JSON: a mail or ticket accepts
+	// it.
 	maxEmbedded = 8 << 20
 	// maxFindings bounds the findings of one code, as in the report of one host: 1,000 of some 5 KB.
 	maxFindings = 1000
@@ -42,8 +42,7 @@ const (
 // embeddedLimit is maxEmbedded; tests lower it.
 var embeddedLimit = maxEmbedded
 
-// Identify sets the part of a report, so that merging counts it once. It must be the last change
-// of the report.
+// Identify sets the part of a report, so that merging counts it once. No change may follow.
 func Identify(r *model.Report) {
 	digest := sha256.Sum256([]byte(encoded(contents(r))))
 	p := model.Part{Digest: hex.EncodeToString(digest[:16])}
@@ -119,8 +118,7 @@ type aggregate struct {
 	targetPath    string
 }
 
-// newAggregate returns an empty report with these captures in their final order, each with the id
-// of its part.
+// newAggregate returns an empty report with these ordered captures, each with the id of its part.
 func newAggregate(captures []model.Capture) *aggregate {
 	a := &aggregate{
 		sum: model.Report{Schema: model.SchemaName, Captures: captures, Brokers: []model.Broker{}, Clients: []model.Client{}, Quality: model.Quality{
@@ -279,8 +277,7 @@ func (a *aggregate) addTarget(t *model.Target, path string) error {
 	return nil
 }
 
-// foldTargets folds clients of the target beyond maxTargetClients, fine ones before those that
-// break.
+// foldTargets folds clients of the target beyond maxTargetClients, fine ones first.
 func (a *aggregate) foldTargets() {
 	a.targets.Trim(maxTargetClients, func(x, y *model.TargetClient) int {
 		return cmp.Or(model.CompareVerdicts(x.Verdict, y.Verdict), cmp.Compare(y.Requests, x.Requests))

@@ -330,8 +330,7 @@ func TestBoundsOfMerge(t *testing.T) {
 	}
 }
 
-// TestConnectionsOnTwoHostsCountOnce: requests that both hosts counted are subtracted once, for
-// any grouping.
+// TestConnectionsOnTwoHostsCountOnce: requests that both hosts counted are subtracted once.
 func TestConnectionsOnTwoHostsCountOnce(t *testing.T) {
 	defer func(n int) { embeddedLimit = n }(embeddedLimit)
 	embeddedLimit = 0

@@ -26,8 +26,8 @@ type head struct {
 	path     string
 	parts    []model.Part
 	captures []model.Capture
-	// hasParts: it contains the reports of its parts. A report of several parts without them is a
-	// block.
+	// hasParts: it contains the reports of its parts. With several parts and without these, it is
+	// a block.
 	hasParts bool
 }
 
@@ -76,8 +76,8 @@ func Files(paths []string) (*model.Report, error) {
 	return a.finish(), nil
 }
 
-// parallel calls do for all numbers below n, on all processors. It returns the error of the lowest
-// number.
+// parallel calls do for all numbers below n, on all processors. It returns the first number's
+// error.
 func parallel(n int, do func(i int) error) error {
 	errs, next, mu := make([]error, n), 0, sync.Mutex{}
 	var workers sync.WaitGroup
@@ -111,8 +111,7 @@ func later(a, b *model.Part) bool {
 }
 
 // plan returns, for each file, the digests of the parts to read from it: each part once, in its
-// latest state. The result depends on the set of files, not on their order. For a block, it has
-// any part of it.
+// latest state. The order of the files has no influence. For a block, it has any part of it.
 func plan(heads []head) ([]map[string]bool, error) {
 	from, latest, holder := make([]map[string]bool, len(heads)), map[string]model.Part{}, map[string]int{}
 	for i := range heads {
@@ -229,8 +228,7 @@ func checkSchema(schema string) error {
 	return fmt.Errorf("schema %q: this release reads %q", schema, model.SchemaName)
 }
 
-// readHead reads the beginning of a report. It stops after parts and captures, which are at the
-// beginning.
+// readHead reads the beginning of a report, up to parts and captures.
 func readHead(path string) (h head, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -333,8 +331,7 @@ func readReport(path string) (*model.Report, error) {
 	return r, nil
 }
 
-// readParts reads the reports of the wanted parts of a file, by their digests. A block is one
-// report.
+// readParts reads the reports of the wanted parts of a file, by digest. A block is one report.
 func readParts(h *head, wanted map[string]bool) ([]*model.Report, error) {
 	r, err := readReport(h.path)
 	if err != nil {

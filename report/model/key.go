@@ -10,8 +10,7 @@ import (
 // and, except in a baseline, no address. In a baseline, an empty field matches every value.
 type FindingKey struct {
 	Code string `json:"code"`
-	// API and Version are the API and version of the requests; empty and nil if the finding is
-	// about connections.
+	// API and Version describe the requests; empty and nil if the finding is about connections.
 	API     string `json:"api,omitempty"`
 	Version *int16 `json:"version,omitempty"`
 	// SoftwareName, SoftwareVersion and ClientID describe the client.

@@ -10,11 +10,9 @@ import (
 // The merging of rows, both within one report and for reports of many hosts.
 
 const (
-	// maxMembers bounds the client ids, addresses and processes of a merged row. The first ones in
-	// order are kept.
+	// maxMembers bounds the client ids, addresses and processes of a merged row to the first ones.
 	maxMembers = 64
-	// maxSpans bounds the times in which a broker was watched. Beyond it, the nearest ones are
-	// joined.
+	// maxSpans bounds the times of a watched broker. Beyond it, the nearest ones are joined.
 	maxSpans = 64
 )
 

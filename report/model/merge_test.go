@@ -29,8 +29,7 @@ func TestMergedListsAreLists(t *testing.T) {
 	}
 }
 
-// TestMergeAddsEveryCounter: this includes counters of nested rows, and of versions that only one
-// side has.
+// TestMergeAddsEveryCounter: also of nested rows, and of versions that only one side has.
 func TestMergeAddsEveryCounter(t *testing.T) {
 	client := func(requests uint64, versions ...VersionUsage) *Client {
 		return &Client{Requests: requests, APIs: []Usage{{Key: 1, Name: "Fetch", Versions: versions}}}

@@ -7,9 +7,8 @@ const FormatLive = "live"
 
 // Part is a run that made a report. Merging counts each part once.
 type Part struct {
-	// ID is a hash that identifies the input. For files, it covers their begin, end and size. For
-	// an interface, it covers the begin of the capture, so later reports of one run have the same
-	// id.
+	// ID is a hash that identifies the input. For files, it covers times and size. For an
+	// interface, it covers only the first time, so later reports of one run have the same id.
 	ID string `json:"id"`
 	// Digest is a hash of counts and names in the report. Packets is the number of packets so far.
 	// Of two parts with one ID, the later one is used.
@@ -50,8 +49,7 @@ const MaxConnections = 4096
 
 // Connection is a Kafka connection that the report of another host may also contain.
 type Connection struct {
-	// ID is a salted hash of the initial sequence numbers of both sides. Address translation does
-	// not change these.
+	// ID is a salted hash of the initial sequence numbers. Address translation keeps these.
 	ID string `json:"id"`
 	// Hosts counts the parts that captured it.
 	Hosts uint64 `json:"hosts"`

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Process is a program on the capturing host at one end of a connection. Unknown fields are 0 or
-// empty.
+// Process is a program on the capturing host at an end of a connection. Unknown fields are 0 or
+// "".
 type Process struct {
 	// PID is its process id on that host.
 	PID int `json:"pid"`

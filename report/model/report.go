@@ -9,8 +9,7 @@ package model
 
 import "fmt"
 
-// SchemaName is the value of Report.Schema. A change that breaks readers of the JSON changes the
-// name.
+// SchemaName is the value of Report.Schema. A change that breaks JSON readers changes it.
 const SchemaName = "kafkavet/report/v1"
 
 // Report is the result of analyze and sniff. report/write/schema.json describes its JSON form.
@@ -104,13 +103,11 @@ type EvidenceFile struct {
 	// Packets and Connections count the contents of the file.
 	Packets     uint64 `json:"packets"`
 	Connections uint64 `json:"connections"`
-	// Redacted: names and addresses in it are the pseudonyms of the report. Of TLS data only
-	// lengths remain.
+	// Redacted: it has the pseudonyms of the report. Of TLS data only lengths remain.
 	Redacted bool `json:"redacted"`
 }
 
-// EvidencePlace is the place of a packet in the evidence file: Wireshark's frame.number and
-// tcp.stream.
+// EvidencePlace is a packet's place in the evidence: Wireshark's frame.number and tcp.stream.
 type EvidencePlace struct {
 	Frame  uint64 `json:"frame"`
 	Stream uint32 `json:"stream"`
@@ -128,7 +125,7 @@ type Summary struct {
 	Responses uint64 `json:"responses"`
 	// RequestsChecked counts the requests that were compared with an advertised range.
 	// RequestsExempt counts those that need none (ApiVersions). Quality.NotChecked counts the
-	// other requests.
+	// others.
 	RequestsChecked uint64 `json:"requests_checked"`
 	RequestsExempt  uint64 `json:"requests_exempt"`
 	// Evidence counts the checked requests by the source of the range.
@@ -182,8 +179,7 @@ type Broker struct {
 	// Streams and Requests count its Kafka connections and the requests on them.
 	Streams  uint64 `json:"streams"`
 	Requests uint64 `json:"requests"`
-	// Inferred: none of its connections was decrypted. The data is inferred from the sizes of
-	// encrypted records.
+	// Inferred: no connection was decrypted. The data follows from the sizes of TLS records.
 	Inferred bool `json:"inferred,omitempty"`
 	// Watched are the periods in which it was watched, in order: from the first to the last packet
 	// of each part that contains it.
@@ -219,14 +215,12 @@ func (r Range) Text() string {
 // Client is a client program: all clients that announced the same software or, if they announced
 // none, have the same client id.
 type Client struct {
-	// SoftwareName and SoftwareVersion are the names announced in ApiVersions (KIP-511); empty for
-	// none.
+	// SoftwareName and SoftwareVersion were announced in ApiVersions (KIP-511); empty for none.
 	SoftwareName    string `json:"software_name"`
 	SoftwareVersion string `json:"software_version"`
 	// ClientIDs are the client ids it used, sorted.
 	ClientIDs []string `json:"client_ids"`
-	// Addresses are its IP addresses, sorted. BrokerAddresses are the brokers (IP:port) that it
-	// used, sorted.
+	// Addresses are its IP addresses, BrokerAddresses its brokers (IP:port), both sorted.
 	Addresses       []string `json:"addresses"`
 	BrokerAddresses []string `json:"broker_addresses"`
 	// Principals are its user names, or the subjects of its certificates, sorted; nil for none.
@@ -268,8 +262,7 @@ type Finding struct {
 	Severity Severity `json:"severity"`
 	// Message says in one line what happened.
 	Message string `json:"message"`
-	// APIKey, API and Version describe the requests; nil and empty if the finding is about
-	// connections.
+	// APIKey, API and Version describe the requests; nil and empty if there are none.
 	APIKey  *int16 `json:"api_key"`
 	API     string `json:"api"`
 	Version *int16 `json:"version"`
@@ -325,8 +318,7 @@ type Finding struct {
 
 // Command is a command to copy.
 type Command struct {
-	// For says who runs the command. Run is the command. PID, APP and FILE are placeholders that
-	// the reader replaces.
+	// For says who runs it. Run is the command. PID, APP and FILE are placeholders.
 	For string `json:"for"`
 	Run string `json:"run"`
 }
@@ -342,8 +334,7 @@ type Explanation struct {
 	Frame   *uint64 `json:"frame"`
 }
 
-// IsOnTarget reports whether the finding is about the release named with --target. Nothing was
-// refused so far.
+// IsOnTarget reports whether the finding is about --target: nothing was refused so far.
 func (f *Finding) IsOnTarget() bool { return f.Reason != "" }
 
 // EvidenceInferred is the evidence of findings from the shape of encrypted traffic.
@@ -359,9 +350,8 @@ type Inferred struct {
 	// Total counts all of this size.
 	Refused uint64 `json:"refused"`
 	Total   uint64 `json:"total"`
-	// ServedLeast and ServedMost are the least and the most requests answered earlier on these
-	// connections, without ApiVersions and authentication. Authenticated counts the connections
-	// with SASL.
+	// ServedLeast and ServedMost are how many requests were answered earlier on a connection,
+	// without ApiVersions and authentication. Authenticated counts the connections with SASL.
 	ServedLeast   int `json:"served_least"`
 	ServedMost    int `json:"served_most"`
 	Authenticated int `json:"authenticated"`
@@ -388,14 +378,12 @@ type FindingClient struct {
 	SoftwareVersion string `json:"software_version"`
 	// ClientID is nil if the requests had none.
 	ClientID *string `json:"client_id"`
-	// Addresses are its first IP addresses, sorted. AddressesOmitted counts requests from other
-	// addresses.
+	// Addresses are its first IP addresses, sorted. AddressesOmitted counts other requests.
 	Addresses        []string `json:"addresses"`
 	AddressesOmitted uint64   `json:"addresses_omitted"`
 	// Principals are its user names, or the subjects of its certificates, sorted; nil for none.
 	Principals []string `json:"principals,omitempty"`
-	// Processes are the processes of its first occurrences on the capturing hosts, sorted; nil for
-	// none.
+	// Processes are those of its first occurrences on the capturing hosts, sorted; nil for none.
 	Processes []Process `json:"processes,omitempty"`
 }
 
@@ -448,8 +436,7 @@ type Occurrence struct {
 	Outcome string `json:"outcome"`
 	// Evidence is the evidence of the request; empty for a connection.
 	Evidence string `json:"evidence"`
-	// Contested: the capture has two versions of the bytes, and the version that was accepted is
-	// unknown.
+	// Contested: the capture has two versions of its bytes, and the accepted one is unknown.
 	Contested bool `json:"contested,omitempty"`
 	// Detail distinguishes this occurrence from others; empty for none.
 	Detail string `json:"detail"`
@@ -476,8 +463,7 @@ type TLSSession struct {
 	Suite   string `json:"suite"`
 	// ServerName is the name that the client requested (SNI).
 	ServerName string `json:"server_name"`
-	// ClientRandom is the beginning of the client random in hexadecimal. A key log identifies the
-	// session by it.
+	// ClientRandom is the beginning of the client random in hexadecimal, as in a key log.
 	ClientRandom string `json:"client_random"`
 }
 
@@ -510,14 +496,13 @@ type Quality struct {
 	OneSidedStreams uint64 `json:"one_sided_streams"`
 	// Resyncs counts the searches for the next Kafka frame after a loss.
 	Resyncs uint64 `json:"resyncs"`
-	// IncompleteRequests counts requests that had begun when their connection or the capture
-	// ended.
+	// IncompleteRequests counts requests that the end of the connection or capture interrupted.
 	IncompleteRequests uint64 `json:"incomplete_requests"`
 	// ConflictingBytes counts retransmitted bytes that differ from the first copy.
 	ConflictingBytes uint64 `json:"conflicting_bytes"`
-	// DisbelievedSegments counts segments that the receiver cannot have accepted. They have a
-	// wrong checksum or a sequence number outside the window, or are a reset or SYN after which
-	// both sides continued.
+	// DisbelievedSegments counts segments that the receiver cannot have accepted: with a wrong
+	// checksum, a sequence number outside the window, or a reset or SYN after which both sides
+	// continued.
 	DisbelievedSegments uint64 `json:"disbelieved_segments,omitempty"`
 	// UnparsedPackets counts packets without a readable TCP segment. UnparsedReasons says why.
 	UnparsedPackets uint64  `json:"unparsed_packets"`
@@ -529,8 +514,7 @@ type Quality struct {
 	OtherProtocols []OtherProtocol `json:"other_protocols"`
 	// NotChecked counts unchecked connections and requests, by reason.
 	NotChecked []NotChecked `json:"not_checked"`
-	// ExpectedRefusals counts refused requests whose refusal the client expected: kafka-python's
-	// probes.
+	// ExpectedRefusals counts requests whose refusal the client expected: kafka-python's probes.
 	ExpectedRefusals uint64 `json:"expected_refusals"`
 	// LimitsHit counts how often each limit was exceeded, by its name.
 	LimitsHit map[string]uint64 `json:"limits_hit"`

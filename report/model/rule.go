@@ -10,8 +10,8 @@ type Rule struct {
 	Documentation Documentation
 }
 
-// Documentation is the text of explain: what the finding is, why it matters, how it looks on the
-// wire, and what to do.
+// Documentation is the text of explain: what it is, why it matters, how it looks on the wire, what
+// to do.
 type Documentation struct {
 	What, Why, Wire, Do string
 }

@@ -8,9 +8,8 @@ import (
 // Target describes the requests that a release would refuse, except requests between brokers. It
 // is the check before an upgrade.
 type Target struct {
-	// Name describes the release, or the contents of the file given for it. Release is its name
-	// for --target ("kafka-4.0.1-kraft"). File is the path of the file. Either Release or File is
-	// empty.
+	// Name describes the release, or the contents of its file. Release is its name for --target
+	// ("kafka-4.0.1-kraft"), File the path of the file; one of them is empty.
 	Name    string `json:"name"`
 	Release string `json:"release"`
 	File    string `json:"file"`
@@ -24,8 +23,7 @@ type Target struct {
 	// Apart are the rows that a merged report joined to one row of a client, empty for none. The
 	// next merge begins with them.
 	Apart []TargetClient `json:"apart,omitempty"`
-	// Folded counts the clients that were folded at a limit, by verdict; nil for none. Summary
-	// includes them.
+	// Folded counts the folded clients by verdict; nil for none. Summary includes them.
 	Folded *TargetSummary `json:"folded,omitempty"`
 }
 
@@ -62,15 +60,13 @@ type TargetClient struct {
 	SoftwareVersion string   `json:"software_version"`
 	ClientIDs       []string `json:"client_ids"`
 	Addresses       []string `json:"addresses"`
-	// Principal is the user name of the client, or the subject of its certificate; empty if
-	// unknown.
+	// Principal is its user name, or the subject of its certificate; empty if unknown.
 	Principal string `json:"principal"`
 	// Processes are the same as in Client.
 	Processes []Process `json:"processes,omitempty"`
 	// Role describes requests of brokers among themselves ("replica fetcher"); empty for a client.
 	Role string `json:"role,omitempty"`
-	// Connections counts its connections. FirstSeen and LastSeen are the times of its first and
-	// last request.
+	// Connections counts its connections. FirstSeen and LastSeen are times of requests.
 	Connections uint64 `json:"connections"`
 	FirstSeen   Time   `json:"first_seen"`
 	LastSeen    Time   `json:"last_seen"`
@@ -86,8 +82,7 @@ type TargetClient struct {
 
 // TargetCounts counts the requests of a client by the result on the target.
 type TargetCounts struct {
-	// Breaks are certainly refused. Likely are refused unless the client supports versions that it
-	// has not used so far.
+	// Breaks are refused. Likely are refused unless the client supports other versions.
 	Breaks uint64 `json:"breaks"`
 	Likely uint64 `json:"likely"`
 	// Adapts would be sent in another version. Passes are accepted unchanged.
@@ -107,8 +102,7 @@ const (
 	ReasonNegotiationUnseen = "negotiation-not-seen"
 )
 
-// TargetUse counts the requests of one API and version that the target refuses, or may refuse, for
-// one reason.
+// TargetUse counts requests of one API version that the target may refuse, for one reason.
 type TargetUse struct {
 	Key      int16  `json:"key"`
 	Name     string `json:"name"`
@@ -181,8 +175,7 @@ func (n *TargetCounts) Verdict() string {
 // CompareVerdicts orders verdicts, the most severe first.
 func CompareVerdicts(a, b string) int { return slices.Index(Verdicts, a) - slices.Index(Verdicts, b) }
 
-// compareTargetClients orders clients by verdict, the most severe first, then by the number of
-// refused requests.
+// compareTargetClients orders clients by verdict, the most severe first, then by refused requests.
 func compareTargetClients(a, b TargetClient) int {
 	return cmp.Or(
 		CompareVerdicts(a.Verdict, b.Verdict),

@@ -1,7 +1,6 @@
 package model
 
-// Timeline shows some connections: first those with an error or a warning, then the earliest
-// others.
+// Timeline shows some connections: first those with an error or a warning, then the earliest.
 type Timeline struct {
 	// Lanes are ordered by the first packet.
 	Lanes []Lane
@@ -22,8 +21,7 @@ type Lane struct {
 	End           string
 	EndedByBroker bool
 	EndFrame      uint64
-	// Events are ordered by position. On a connection with many requests, an event can include
-	// several.
+	// Events are ordered by position. One event may be several of many requests.
 	Events []LaneEvent
 	// Worst is the highest severity of its events. It is valid if Flagged.
 	Worst   Severity
@@ -55,8 +53,7 @@ type LaneEvent struct {
 
 // The bounds of a Timeline.
 const (
-	// MaxFlaggedLanes and MaxPlainLanes bound the lanes with and without findings. No picture
-	// shows more.
+	// MaxFlaggedLanes and MaxPlainLanes bound the lanes with and without findings.
 	MaxFlaggedLanes = 60
 	MaxPlainLanes   = 40
 	// MaxLaneEvents bounds the events of a lane. Beyond it, pairs of events are merged repeatedly,

@@ -13,8 +13,8 @@ var impersonal = regexp.MustCompile(`^(` +
 	`|rdkafka|sarama|kafkajs|kgo|aiokafka-(producer-[0-9]+|[0-9.]+)|kafka-python-(producer-[0-9]+|[0-9.]+)` +
 	`)$`)
 
-// Client returns the pseudonym of a client id, of the same length. Ids that brokers and libraries
-// choose stay.
+// Client returns a client id's pseudonym of equal length. Ids that brokers and libraries choose
+// stay.
 func (p *Pseudonyms) Client(id string) string {
 	if impersonal.MatchString(id) {
 		return id

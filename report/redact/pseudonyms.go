@@ -43,8 +43,7 @@ var (
 	range6 = netip.MustParsePrefix("2001:db8::/32")
 )
 
-// NewPseudonyms returns pseudonyms for a key. An empty key means a random key that is not stored
-// anywhere.
+// NewPseudonyms returns pseudonyms for a key. An empty key means a random one, stored nowhere.
 func NewPseudonyms(key string) *Pseudonyms {
 	p := &Pseudonyms{key: []byte(key), places: map[[4]byte]uint32{}, taken: map[uint32]struct{}{}}
 	if key == "" {
@@ -62,8 +61,7 @@ func (p *Pseudonyms) sum(kind string, b []byte) [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// Addr returns the pseudonym of an IP address: in 198.18.0.0/15 for IPv4, in 2001:db8::/32 for
-// IPv6.
+// Addr returns the pseudonym of an IP address, in 198.18.0.0/15 or, for IPv6, 2001:db8::/32.
 func (p *Pseudonyms) Addr(a netip.Addr) netip.Addr {
 	a = a.Unmap()
 	if !a.IsValid() || p.keeps && (range4.Contains(a) || range6.Contains(a)) {

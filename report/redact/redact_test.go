@@ -13,8 +13,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// fillTexts sets every text of v to "was PATH". It creates lists of one element and pointers as
-// needed.
+// fillTexts sets every text of v to "was PATH". It creates one-element lists and pointers.
 func fillTexts(v reflect.Value, path string) {
 	switch v.Kind() {
 	case reflect.String:
@@ -58,8 +57,7 @@ func textsLeft(v reflect.Value) []string {
 	return left
 }
 
-// TestRedactReplacesEveryTextButThese: each new text of the report must be replaced or listed
-// here.
+// TestRedactReplacesEveryTextButThese: each text of the report is replaced or listed here.
 func TestRedactReplacesEveryTextButThese(t *testing.T) {
 	var r model.Report
 	fillTexts(reflect.ValueOf(&r).Elem(), "")

@@ -38,8 +38,7 @@ func captureName(r *model.Report, i uint32) phrase {
 	return say(verbatim(r.Captures[i].Path))
 }
 
-// shortName returns the name of a capture without its directory, unless another capture has the
-// same name.
+// shortName returns a capture's name without directory, unless another capture has the same name.
 func shortName(r *model.Report, i int) string {
 	path := r.Captures[i].Path
 	name := filepath.Base(path)

@@ -15,8 +15,7 @@ import (
 // and shortens long ones. The events within a millisecond are then visible beside a pause of
 // seconds. It keeps the order. With many times it is linear.
 type timeAxis struct {
-	// times are the times in ascending order without repetition. places are their positions in
-	// percent of the width.
+	// times are the times in ascending order, places their positions in percent of the width.
 	times  []model.Time
 	places []float64
 	// Stretched: the axis is not linear.
@@ -100,8 +99,8 @@ type tick struct {
 
 const maxTicks = 6
 
-// ticks returns labelled times of the axis, relative to the first one. On a stretched axis they
-// are times of events.
+// ticks returns labelled times of the axis, relative to the first one: of events, if it is
+// stretched.
 func (a *timeAxis) ticks() []tick {
 	var out []tick
 	last := -100.0

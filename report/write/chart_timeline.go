@@ -41,8 +41,7 @@ type laneView struct {
 	Stream uint32
 	// Worst is the name of the highest severity; empty without findings.
 	Worst string
-	// Program is the client id or, without one, the software. Software is the software if Program
-	// is the client id.
+	// Program is the client id or, without one, the software. Otherwise Software is the software.
 	Program, Software phrase
 	Client, Broker    string
 	Capture           phrase
@@ -50,7 +49,7 @@ type laneView struct {
 	// X1 and X2 are its beginning and end in percent of the width.
 	X1, X2 string
 	Marks  []laneMark
-	// End is "closed-broker", "closed-client", "reset-broker", "reset-client" or empty. EndText
+	// End is "closed-broker", "closed-client", "reset-broker", "reset-client" or "". EndText
 	// describes it.
 	End, EndText string
 	// Sequence describes its requests as text.

@@ -46,8 +46,7 @@ type versionMark struct {
 	Title         string
 }
 
-// scale gives each version from 0 to top a slot. If there are other versions, they share one more
-// slot.
+// scale gives each version from 0 to top a slot. All other versions share one more slot.
 type scale struct {
 	top    int16
 	others bool
@@ -90,8 +89,7 @@ func (s scale) numbers() []tick {
 	return out
 }
 
-// percent formats a position with two decimals: a hundredth of a percent is less than a pixel on
-// any screen.
+// percent formats a position with two decimals: 0.01 percent is less than a pixel on any screen.
 func percent(x float64) string { return fmt.Sprintf("%.2f", x) }
 
 // include extends the scale to a used version, includeRange to an advertised range.
@@ -181,8 +179,7 @@ func newVersionRow(s scale, u *model.Usage, advertised clientRange, id string) v
 	return row
 }
 
-// minLabelDistance is the smallest distance of labels that do not overlap, in percent of the
-// width.
+// minLabelDistance is how close labels may be without overlap, in percent of the width.
 const minLabelDistance = 7
 
 func newVersionMark(s scale, v *model.VersionUsage) versionMark {

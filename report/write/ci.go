@@ -36,8 +36,7 @@ func Sentence(f *model.Finding) string {
 	return text
 }
 
-// details returns the paragraphs after Sentence: why, what to do, the known issue, and the place
-// of the evidence.
+// details returns the paragraphs after Sentence: why, what to do, known issue, place of evidence.
 func details(r *model.Report, f *model.Finding) string {
 	parts := []string{escapeLong(f.Why)}
 	if do := remedy(f); do != "" {

@@ -36,8 +36,7 @@ func acceptedReport() *model.Report {
 	return r
 }
 
-// TestSARIFIsValid parses SARIF with a library that knows every field, and validates it against
-// the schema of OASIS.
+// TestSARIFIsValid parses SARIF with a strict library, and validates it by the schema of OASIS.
 func TestSARIFIsValid(t *testing.T) {
 	live := richReport()
 	live.Captures[0].Path, live.Captures[0].Format = "any", "live"
@@ -232,8 +231,7 @@ func TestGitHub(t *testing.T) {
 	}
 }
 
-// TestShortfall: a run that fails because too little was checked also fails in JUnit, GitHub and
-// SARIF.
+// TestShortfall: too few checked requests also fail a run in JUnit, GitHub and SARIF.
 func TestShortfall(t *testing.T) {
 	const short = "0 requests checked, --require-checked asks for 1"
 	opt := TextOptions{Shortfall: short}

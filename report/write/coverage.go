@@ -11,8 +11,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// The text of all formats for people about what was checked and what was not: one sentence each,
-// without its full stop.
+// The text, in all formats for people, about what was checked: sentences without full stop.
 
 // coverage describes what was compared.
 func coverage(r *model.Report) []phrase {

@@ -79,8 +79,7 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 	}
 }
 
-// asCell protects a cell that a spreadsheet would read as a formula. Negative numbers stay
-// unchanged.
+// asCell protects a cell that a spreadsheet would read as a formula. Negative numbers stay.
 func asCell(cell string) string {
 	if _, err := strconv.Atoi(cell); isFormula(cell) && err != nil {
 		return "'" + cell
@@ -88,8 +87,7 @@ func asCell(cell string) string {
 	return cell
 }
 
-// isFormula reports whether a spreadsheet would calculate a cell. Some spreadsheets also accept
-// full-width signs.
+// isFormula reports whether a spreadsheet would calculate a cell. Some accept full-width signs.
 func isFormula(cell string) bool {
 	first, _ := utf8.DecodeRuneInString(cell)
 	return strings.ContainsRune("=+-@\t\r＝＋－＠", first)

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxShown bounds, in bytes before escaping, the text from the wire in a line of output. A longer
-// text ends in "...".
+// maxShown bounds a text from the wire in a line, in bytes before escaping. "..." ends a longer
+// one.
 const maxShown = 256
 
 // Escape makes a text from the wire safe for a terminal and for one field of one line. It writes

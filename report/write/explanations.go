@@ -13,8 +13,7 @@ import (
 // from those of the evidence.
 const originalCapture = "the original capture"
 
-// ofCapture names the capture of the frames of an explanation. It is empty if only one capture is
-// possible.
+// ofCapture names the capture of an explanation's frames. It is empty if only one is possible.
 func ofCapture(r *model.Report, e *model.Explanation) string {
 	switch {
 	case len(r.Captures) > 1 && e.Capture != nil && int(*e.Capture) < len(r.Captures):
@@ -49,8 +48,7 @@ func framesOf(r *model.Report, list []model.Explanation) (frames []string, suffi
 	return frames, ""
 }
 
-// excludedText describes in one line which other causes are excluded, by which packets, and which
-// are not.
+// excludedText says which other causes are excluded, by which packets, and which are not.
 func excludedText(r *model.Report, f *model.Finding) string {
 	frames, suffix := framesOf(r, f.RuledOut)
 	var parts []string
@@ -86,8 +84,7 @@ func explanationTexts(r *model.Report, list []model.Explanation) string {
 	return strings.Join(parts, "; ") + suffix
 }
 
-// remedy says what to do: the fix of the known issue. If the match is only possible, the general
-// advice comes first.
+// remedy returns the fix of the known issue. If the match is only possible, advice comes first.
 func remedy(f *model.Finding) string {
 	k := f.KnownIssue
 	switch {
@@ -106,8 +103,7 @@ const (
 	shorterCapture = "; analyze a shorter part of the capture to be certain"
 )
 
-// limitTexts say, by the names of limits in the JSON report, what exceeded the limit and what was
-// lost.
+// limitTexts say, by the names of limits in JSON, what exceeded the limit and what was lost.
 var limitTexts = map[string]struct{ what, lost string }{
 	"client_members":       {"too many client ids and addresses of one client", "those beyond the first 64 are not listed" + stillChecked},
 	"client_versions":      {"too many API versions of one client", "those beyond the first 512 are not listed" + stillChecked},

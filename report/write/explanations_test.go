@@ -12,8 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// TestExplanationsSayOfWhichCaptureTheirFramesAre: a frame number without its file leads to the
-// wrong packet.
+// TestExplanationsSayOfWhichCaptureTheirFramesAre: otherwise they lead to the wrong packet.
 func TestExplanationsSayOfWhichCaptureTheirFramesAre(t *testing.T) {
 	one := []model.Explanation{{Cause: "restart", Evidence: "it answered", Capture: ref(uint32(0)), Frame: ref(uint64(81))}, {Cause: "proxy", Evidence: "none"}}
 	two := append(slices.Clone(one), model.Explanation{Cause: "size", Evidence: "as large", Capture: ref(uint32(1)), Frame: ref(uint64(16))})
@@ -45,8 +44,7 @@ func TestExplanationsSayOfWhichCaptureTheirFramesAre(t *testing.T) {
 	}
 }
 
-// TestReportWithEvidenceSaysOfWhichFileItsNumbersAre: the reader of a bundle has only the
-// evidence.
+// TestReportWithEvidenceSaysOfWhichFileItsNumbersAre: a bundle has only the evidence.
 func TestReportWithEvidenceSaysOfWhichFileItsNumbersAre(t *testing.T) {
 	r := richReport()
 	r.Captures = r.Captures[:1]
@@ -71,8 +69,7 @@ func TestReportWithEvidenceSaysOfWhichFileItsNumbersAre(t *testing.T) {
 	}
 }
 
-// TestEveryLimitIsSaidInWords: each limit has a text that says what was lost, and each text has a
-// limit.
+// TestEveryLimitIsSaidInWords: limits and texts about them correspond.
 func TestEveryLimitIsSaidInWords(t *testing.T) {
 	names := []string{
 		"client_members", "client_versions", "broker_tables", "other_addresses", "clusters", "departures", "sealed", "evidence_occurrences", "tls_secrets",

@@ -13,8 +13,7 @@ type Format struct {
 	Name string
 	// Extensions are the file name extensions that select it, the usual one first.
 	Extensions []string
-	// IsDocument says that the output is one document: nothing else may be written to it, such as
-	// live findings.
+	// IsDocument says that the output is one document. Live findings must not be written to it.
 	IsDocument bool
 	// HasEvents says that live findings are written as JSONLine. The last line is the report.
 	HasEvents bool

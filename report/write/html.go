@@ -22,14 +22,12 @@ type HTMLOptions struct {
 	// parts and selection stay. It is for pages from a web server. A page without it has no
 	// script.
 	Live bool
-	// Refresh is the time between fetches of a live page; 0 for two seconds. It is at least half a
-	// second.
+	// Refresh is the time between fetches of a live page, at least 0.5 s; 0 for 2 s.
 	Refresh time.Duration
 }
 
 const (
-	// defaultRefresh shows a mismatch within about two seconds. A report takes milliseconds to
-	// make.
+	// defaultRefresh shows a mismatch in about two seconds. A report takes milliseconds.
 	defaultRefresh = 2 * time.Second
 	// minRefresh prevents a new fetch before the page is read.
 	minRefresh = 500 * time.Millisecond

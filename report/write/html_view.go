@@ -13,8 +13,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// pageView is the data of the templates: the report as text and numbers, limited to the size of a
-// page.
+// pageView is the data of the templates: the report as text and numbers, limited in size.
 type pageView struct {
 	// Policy is the Content-Security-Policy. Style and Script are complete elements. Unless the
 	// page is live, Script is empty and Refresh (milliseconds) is 0.
@@ -115,8 +114,8 @@ func facts(r *model.Report) []fact {
 	return out
 }
 
-// idMaker makes ids for elements. An element has the same id in every report, so a live page keeps
-// its position.
+// idMaker makes ids for elements. They are equal in every report, so a live page keeps its
+// position.
 type idMaker map[string]int
 
 // make returns the id of the element with these properties.

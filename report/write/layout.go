@@ -12,8 +12,7 @@ import (
 
 // TextOptions configure the layout of text.
 type TextOptions struct {
-	// Width is the width of the terminal in columns; 0 for the default of 100. Lines are between
-	// 40 and 120 columns.
+	// Width is the terminal's width in columns; 0 for 100. Lines have 40 to 120 columns.
 	Width int
 	// Color turns on colours (ANSI escape sequences).
 	Color bool
@@ -100,8 +99,7 @@ func (p *page) line(s string) {
 
 func (p *page) blank() { p.buf.WriteByte('\n') }
 
-// paragraph writes wrapped text. first precedes its first line, rest the others; both count with
-// their width.
+// paragraph writes wrapped text. first precedes its first line, rest the others, within the width.
 func (p *page) paragraph(first, rest, text string) { p.hang(first, displayWidth(first), rest, text) }
 
 // hang is paragraph with a first that may have colors and takes width columns.

@@ -156,8 +156,7 @@ func (m *markdown) findings() {
 	m.shortFindings(shown)
 }
 
-// shortFindings writes the findings from the given index on as one line each, and counts the
-// others.
+// shortFindings writes the findings from an index on as one line each, and counts the others.
 func (m *markdown) shortFindings(from int) {
 	all := m.r.Findings
 	if from == len(all) {

@@ -83,8 +83,8 @@ func harmless(w string) bool {
 
 func digit(w string, i int) bool { return i >= 0 && i < len(w) && '0' <= w[i] && w[i] <= '9' }
 
-// linked matches words that some renderer turns into a link: bare host names, commit hashes,
-// GitHub's GH-1.
+// linked matches words that renderers turn into links: bare host names, commit hashes, GH-1
+// (GitHub).
 var linked = regexp.MustCompile(`(?i)www\.|\bgh-\d|\b[0-9a-f]{7,}\b`)
 
 // mdPhrase returns a phrase as Markdown. It separates adjacent code spans, because two backticks
@@ -118,8 +118,8 @@ func mdLink(text, address string) string {
 // maxLink bounds the length of a link in bytes.
 const maxLink = 500
 
-// webLink returns address if it is a web page. It percent-encodes everything that could end a link
-// in Markdown.
+// webLink returns the address of a web page. It percent-encodes all that could end a link in
+// Markdown.
 func webLink(address string) (string, bool) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || len(address) > maxLink {

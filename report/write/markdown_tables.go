@@ -120,8 +120,7 @@ func (m *markdown) targetTable(clients []model.TargetClient) string {
 	return t.text("client")
 }
 
-// targetTail is reserved for the text below the table of the target: a source, a path and three
-// notes.
+// targetTail is reserved for the text below the target's table: a source, a path, three notes.
 const targetTail = 2_000
 
 // foldable writes a table, folded if it is long. title must not contain text from the wire.

@@ -8,8 +8,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// News writes n for people. It writes a new finding as Text does, and a repeated one as one line.
-// Times have their date.
+// News writes n for people: a new finding as Text does, a repeated one as one line. Times have a
+// date.
 func News(w io.Writer, n *model.News, opt TextOptions) error {
 	t := &textReport{page: newPage(opt), r: &model.Report{}, dated: true}
 	f := &n.Finding

@@ -11,8 +11,7 @@ import (
 type part struct {
 	// Text is the text before escaping.
 	Text string
-	// Verbatim: it is a name, an address or a value, and is shown in a code span. Everything from
-	// the wire is verbatim.
+	// Verbatim: it is a name, an address or a value, or from the wire. It becomes a code span.
 	Verbatim bool
 }
 

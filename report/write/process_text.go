@@ -10,8 +10,7 @@ import (
 // maxOwners is how many principals and processes of a client are named.
 const maxOwners = 3
 
-// processText names a process: "pid 4711 loader, pod shop/loader-abc". Escape it: it comes from
-// the wire or the host.
+// processText names a process: "pid 4711 loader, pod shop/loader-abc". The result must be escaped.
 func processText(p *model.Process) string {
 	var parts []string
 	switch {

@@ -22,8 +22,7 @@ type rangeKey struct {
 type clientRange struct {
 	// Known: the ranges of at least one of the brokers are known.
 	Known bool
-	// Common is the range that all of them support. Widest is the union of their ranges. Each is
-	// nil if empty.
+	// Common is the range that all of them support, Widest the union; nil if empty.
 	Common, Widest *model.Range
 }
 

@@ -75,8 +75,8 @@ func portOf(address string) (port uint64, ok bool) {
 	return port, err == nil
 }
 
-// frames returns a display filter for the packets of the occurrences in the same capture as the
-// first one.
+// frames returns a display filter for the packets of the occurrences in the capture of the first
+// one.
 func (f filters) frames(occurrences []model.Occurrence) string {
 	var numbers []uint64
 	for i := range occurrences {
@@ -87,8 +87,8 @@ func (f filters) frames(occurrences []model.Occurrence) string {
 	return alternatives("frame.number", numbers)
 }
 
-// streams returns a display filter for the connections of the first occurrences. It is empty if it
-// would show others.
+// streams returns a display filter for the first occurrences' connections, or "" if it shows
+// others.
 func (f filters) streams(occurrences []model.Occurrence) string {
 	var numbers []uint64
 	for i := range occurrences {
@@ -128,8 +128,7 @@ func numbered(noun string, numbers []uint64) string {
 
 const evidenceColumn = "In the evidence"
 
-// evidencePlace returns the frame of an occurrence in the evidence: "22 (stream 0)"; empty for
-// none.
+// evidencePlace returns an occurrence's frame in the evidence: "22 (stream 0)"; empty for none.
 func evidencePlace(o *model.Occurrence) string {
 	if o.InEvidence == nil {
 		return ""
@@ -333,8 +332,7 @@ func tshark(r *model.Report, capture uint32, arguments string) string {
 	return "tshark -r " + file + decodeAs(r) + " " + arguments
 }
 
-// decodeAs returns the arguments that declare ports as Kafka to Wireshark, in plaintext or inside
-// TLS.
+// decodeAs returns arguments that declare ports as Kafka to Wireshark, in plaintext or inside TLS.
 func decodeAs(r *model.Report) string {
 	inTLS := map[int]bool{}
 	var ports []int
@@ -361,8 +359,7 @@ func decodeAs(r *model.Report) string {
 	return arguments
 }
 
-// keysPlaceholder replaces the name of a TLS key log in commands. The report does not contain the
-// name.
+// keysPlaceholder replaces the TLS key log in commands. The report does not contain its name.
 const keysPlaceholder = "KEYS"
 
 // placeholder replaces a capture without a file name in commands.
@@ -413,8 +410,7 @@ func pathArgument(path, instead string) string {
 	return path
 }
 
-// shellSafe are the characters without a special meaning to a shell, both at the beginning of a
-// word and inside.
+// shellSafe are the characters without a special meaning to a shell, anywhere in a word.
 const shellSafe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+:,@%-"
 
 // unprintable reports whether a user of a shell cannot type or see r.

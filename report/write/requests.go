@@ -85,8 +85,8 @@ func (r *RequestsWriter) Connection(*decode.Connection) {}
 // finished more than a window later.
 func (r *RequestsWriter) Late() uint64 { return r.late }
 
-// Close writes the held lines and returns the first error of all writing. It does not close the
-// underlying writer.
+// Close writes the held lines and returns the first error. It does not close the underlying
+// writer.
 func (r *RequestsWriter) Close() error {
 	r.write(len(r.rows))
 	if r.err == nil {

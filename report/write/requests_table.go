@@ -19,7 +19,7 @@ type tableColumn struct {
 }
 
 // tableColumns are the columns of the table, the most important first: a terminal may be too
-// narrow for all.
+// narrow.
 var tableColumns = []tableColumn{
 	{"FRAME", true, sameColumn("frame")},
 	{"STREAM", true, sameColumn("stream")},
@@ -85,8 +85,7 @@ func NewRequestsTable(w io.Writer, opt TextOptions) *RequestsWriter {
 }
 
 type requestsTable struct {
-	// width is the width of the terminal in columns, 0 for any. widths are the current widths of
-	// the columns.
+	// width is that of the terminal in columns, 0 for any. widths are those of the columns.
 	width     int
 	widths    []int
 	hasHeader bool

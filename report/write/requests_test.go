@@ -180,8 +180,7 @@ func TestColumnsOfTheResponse(t *testing.T) {
 	}
 }
 
-// TestRequestsTableIsAligned: this holds also after wide characters. Lines end at the width of the
-// terminal.
+// TestRequestsTableIsAligned: also after wide characters. Lines end at the terminal's width.
 func TestRequestsTableIsAligned(t *testing.T) {
 	table := func(width int) []string {
 		var out bytes.Buffer

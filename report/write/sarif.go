@@ -12,8 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// The needed objects of SARIF 2.1.0. Libraries for SARIF depend on a schema validator that only
-// the tests need.
+// The needed objects of SARIF 2.1.0. Its libraries need a schema validator, which only tests use.
 type (
 	sarifLog struct {
 		Schema  string     `json:"$schema"`

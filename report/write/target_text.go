@@ -27,8 +27,7 @@ const (
 	maxTargetAPIs = 5
 )
 
-// targetHeadline counts the clients by their verdict on the target: "2 clients break, 1 likely
-// breaks, 3 are fine".
+// targetHeadline counts clients by verdict: "2 clients break, 1 likely breaks, 3 are fine".
 func targetHeadline(t *model.Target) string {
 	var parts []string
 	for _, p := range []struct {
@@ -194,8 +193,8 @@ var targetTable = []struct {
 	{"reason", func(c *model.TargetClient) string { return targetSays(c, 0) }},
 }
 
-// targetRows returns a header and a row for each client of a target. The last column is the name
-// of the target.
+// targetRows returns a header and a row for each client of a target, whose name is the last
+// column.
 func targetRows(t *model.Target) [][]string {
 	rows := make([][]string, 1+len(t.Clients))
 	for _, column := range targetTable {

@@ -20,8 +20,8 @@ import (
 
 // The limits of the text. The JSON form has everything.
 const (
-	// maxTextFindings is how many findings of one code are shown. Nobody reads more than twenty of
-	// some eight lines each.
+	// maxTextFindings is how many findings of a code are shown. Nobody reads more, of eight lines
+	// each.
 	maxTextFindings = 20
 	// maxTextDetails is how many details of a finding are shown (changes of ranges, TLS sessions).
 	maxTextDetails = 3
@@ -29,7 +29,7 @@ const (
 	maxTextCaptures = 20
 )
 
-// Text writes r for people to read, at a terminal or in a file. All text from the wire is escaped
+// Text writes r for people, at a terminal or in a file. It escapes all text from the wire
 // (Escape).
 func Text(w io.Writer, r *model.Report, opt TextOptions) error {
 	t := &textReport{page: newPage(opt), r: r, dated: spansDays(r)}
@@ -271,8 +271,7 @@ func (t *textReport) commands(f *model.Finding) {
 	}
 }
 
-// shellLines breaks a command at blanks into lines of at most width columns. A shell reads them as
-// one line.
+// shellLines breaks a command at blanks into lines of at most width columns, one line for a shell.
 func shellLines(command string, width int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(command) {

@@ -194,8 +194,7 @@ func timed(outcome string) bool {
 	return !slices.Contains([]string{"none-expected", "cut", "unseen", "unanswered"}, outcome)
 }
 
-// elapsed formats the time to an outcome. With several requests, it says that the time is the
-// median.
+// elapsed formats the time to an outcome. With several requests, it says that it is the median.
 func elapsed(count uint64, d time.Duration, n uint64) string {
 	switch {
 	case count == 1:

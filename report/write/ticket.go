@@ -103,8 +103,7 @@ func timesIfMore(n uint64) string {
 	return words.Times(n)
 }
 
-// afterHeadline returns how often it happened with the outcome, and the other findings. Each is
-// empty for nothing.
+// afterHeadline returns the number and outcome of requests, and the other findings, or "".
 func afterHeadline(r *model.Report) (course, others string) {
 	if f := worst(r); f != nil {
 		course = howItWent(f)
@@ -121,8 +120,8 @@ func isNote(r *model.Report, f *model.Finding) bool {
 	return f.Severity == model.Info && (worst(r) != nil || strings.HasPrefix(f.Advice, "Nothing needs to be done"))
 }
 
-// otherFindings counts the findings after the first one ("1 further warning, 2 notes"), and the
-// unlisted ones.
+// otherFindings counts findings after the first ("1 further warning, 2 notes"), also unlisted
+// ones.
 func otherFindings(r *model.Report) string {
 	others := model.CountSeverities(r.Findings)
 	if worst(r) != nil {
@@ -133,8 +132,7 @@ func otherFindings(r *model.Report) string {
 	return words.List(append(CountTexts(others, "further "), unlisted(r)...))
 }
 
-// unlisted says how many findings, clients and brokers are not listed. Newer and larger ones
-// replaced them.
+// unlisted counts the findings, clients and brokers that newer and larger ones replaced.
 func unlisted(r *model.Report) (parts []string) {
 	if r.Folded == nil {
 		return nil
@@ -153,8 +151,7 @@ func unlisted(r *model.Report) (parts []string) {
 	return parts
 }
 
-// matchText describes the confidence in the known issue, and why it is not certain; empty if
-// unknown.
+// matchText describes the confidence in the known issue, and its reason; empty if unknown.
 func matchText(k *model.KnownIssue) string {
 	if k.Confidence == "" {
 		return ""
@@ -449,8 +446,7 @@ func firstOf(r *model.Report, listed, count uint64) string {
 	return text + inOriginal(r)
 }
 
-// inOriginal says that numbers and filters are of the input, if they could also be of the
-// evidence.
+// inOriginal says that numbers are of the input, if they could also be of the evidence.
 func inOriginal(r *model.Report) string {
 	switch {
 	case r.Evidence == nil:

@@ -105,8 +105,8 @@ func brokenLane(stream uint32, from time.Duration, frame uint64) model.Lane {
 	}
 }
 
-// richReport returns a report with a finding of each severity, several brokers and clients, and
-// notes of every kind.
+// richReport returns a report with findings of each severity, brokers, clients, notes of every
+// kind.
 func richReport() *model.Report {
 	r := emptyReport()
 	r.Captures = []model.Capture{
@@ -240,8 +240,7 @@ func richTimeline() model.Timeline {
 	return t
 }
 
-// hostileText are client ids that try to break out of a document, to hide in it, or to notify
-// someone.
+// hostileText are client ids that try to break out of a document, to hide, or to notify someone.
 var hostileText = []string{
 	`<script>alert(1)</script>`,
 	`"><img src=x onerror=alert(1)>`,
@@ -262,8 +261,7 @@ var hostileText = []string{
 	"", " ", "  two  ", `\`, "`", "|", "-", `""`,
 }
 
-// hostileReport returns richReport with text in every place for text from the wire or the command
-// line.
+// hostileReport returns richReport with text wherever the wire or the user can put one.
 func hostileReport(text string) *model.Report {
 	r := richReport()
 	for i := range r.Captures {
@@ -303,8 +301,7 @@ func hostileReport(text string) *model.Report {
 	return r
 }
 
-// hugeReport returns a report with n findings, clients, brokers and connections, whose texts have
-// that length.
+// hugeReport returns a report with n of everything and texts of that length.
 func hugeReport(n, length int) *model.Report {
 	r := richReport()
 	text := func(i int) string {

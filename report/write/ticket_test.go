@@ -8,8 +8,7 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// TestHeadlineSaysEachThingOnce: the text after the headline does not repeat the outcome that the
-// headline has.
+// TestHeadlineSaysEachThingOnce: the text after the headline does not repeat its outcome.
 func TestHeadlineSaysEachThingOnce(t *testing.T) {
 	for _, c := range []struct {
 		message      string
@@ -81,8 +80,7 @@ func TestTitleSaysWhoWhatAndTheFix(t *testing.T) {
 	}
 }
 
-// TestNotesAreFolded: notes are folded beside errors and warnings, and if nothing needs to be
-// done.
+// TestNotesAreFolded: beside errors and warnings, and if nothing needs to be done.
 func TestNotesAreFolded(t *testing.T) {
 	note := model.Finding{Severity: model.Info, Advice: "Capture more."}
 	nothing := model.Finding{Severity: model.Info, Advice: "Nothing needs to be done."}
@@ -99,8 +97,7 @@ func TestNotesAreFolded(t *testing.T) {
 	}
 }
 
-// TestHeadlineTellsOfANoteWhereThereWasNoKafka: the headline is the reason that prevented
-// requests.
+// TestHeadlineTellsOfANoteWhereThereWasNoKafka: the headline says what prevented it.
 func TestHeadlineTellsOfANoteWhereThereWasNoKafka(t *testing.T) {
 	r := emptyReport()
 	r.Findings = []model.Finding{{Severity: model.Info, Code: "KV9004", Message: "TLS handshake failed on 1 connection: closed by the broker without a byte"}}
@@ -125,8 +122,7 @@ func TestSourcesOfRangesAddUp(t *testing.T) {
 	}
 }
 
-// TestNothingWasCheckedIsSaidOnce: with any findings, the report says once that no request was
-// checked.
+// TestNothingWasCheckedIsSaidOnce: any report says once that no request was checked.
 func TestNothingWasCheckedIsSaidOnce(t *testing.T) {
 	for name, findings := range map[string][]model.Finding{
 		"nothing found": nil, "a note": {{Code: "KV9003", Message: "open before"}}, "a warning": {{Code: "KV2012", Severity: model.Warning, Message: "HTTP"}},

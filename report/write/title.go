@@ -12,8 +12,7 @@ import (
 // 10.0.0.1:9092, which supports up to v8; fixed in 1.46.0". It may contain names from the wire.
 func title(f *model.Finding) string { return titleOf(f, actor(f.Client)) }
 
-// titles returns the titles of findings. Equal titles of the same software also name the client
-// id.
+// titles returns the titles of findings. Equal ones of the same software also name the client id.
 func titles(findings []model.Finding) []string {
 	out, count := make([]string, len(findings)), map[string]int{}
 	for i := range findings {
@@ -79,8 +78,7 @@ func actor(c *model.FindingClient) string {
 
 const unnamedClient = "a client"
 
-// limit says what the broker supports, as a clause after a request outside it; empty for other
-// findings.
+// limit says what the broker supports, as a clause after a request outside it, otherwise "".
 func limit(f *model.Finding) string {
 	switch {
 	case f.Code == model.CodeNotAdvertised:
