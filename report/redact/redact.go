@@ -45,12 +45,14 @@ func Report(r *model.Report, names *Pseudonyms) {
 	}
 	if t := r.Target; t != nil {
 		t.File = d.file("target", t.File)
-		for i := range t.Clients {
-			c := &t.Clients[i]
-			c.ClientIDs = d.list(c.ClientIDs, d.client)
-			c.Addresses = d.list(c.Addresses, d.address)
-			c.Processes = d.processes(c.Processes)
-			c.Principal = d.principal(c.Principal)
+		for _, rows := range [][]model.TargetClient{t.Clients, t.Apart} {
+			for i := range rows {
+				c := &rows[i]
+				c.ClientIDs = d.list(c.ClientIDs, d.client)
+				c.Addresses = d.list(c.Addresses, d.address)
+				c.Processes = d.processes(c.Processes)
+				c.Principal = d.principal(c.Principal)
+			}
 		}
 	}
 	if s := r.Supplied; s != nil {

@@ -85,6 +85,8 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Target.Name", "Target.Release", "Target.Source", "Target.Notes[]", // made from numbers: reference_file.go
 		"Target.Clients[].SoftwareName", "Target.Clients[].SoftwareVersion", "Target.Clients[].Verdict", "Target.Clients[].Role",
 		"Target.Clients[].APIs[].Name", "Target.Clients[].APIs[].Reason", "Target.Clients[].UnclearAPIs[].Name", "Target.Clients[].UnclearAPIs[].Reason",
+		"Target.Apart[].SoftwareName", "Target.Apart[].SoftwareVersion", "Target.Apart[].Verdict", "Target.Apart[].Role",
+		"Target.Apart[].APIs[].Name", "Target.Apart[].APIs[].Reason", "Target.Apart[].UnclearAPIs[].Name", "Target.Apart[].UnclearAPIs[].Reason",
 		"Supplied.Name", "Supplied.Release", "Supplied.Source", "Supplied.Notes[]",
 		"Quality.UnparsedReasons[].Name", "Quality.OtherProtocols[].Protocol", "Quality.NotChecked[].Reason",
 		"Timeline.Lanes[].SoftwareName", "Timeline.Lanes[].SoftwareVersion", "Timeline.Lanes[].End",
