@@ -141,8 +141,9 @@ func (o opener) createTemp(p place) (*os.File, string, error) {
 	}
 }
 
-// another opens a new file for the place of a file that is open, which still gets its name when it is committed. The
-// sandbox allows no other way to the directory.
+// another opens a new file in the directory of an open one, with the same final name. The open
+// file still gets its name when it is committed. The sandbox allows no other access to the
+// directory.
 func (o opener) another(open *output) (*output, error) {
 	dir, err := open.place.dir.OpenRoot(".")
 	if err != nil {

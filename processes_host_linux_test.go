@@ -66,7 +66,8 @@ func (f *fakeProc) process(pid int, namespace, command, cgroup string, sockets .
 	return dir
 }
 
-// sockets writes the table of a namespace: "LOCAL REMOTE STATE INODE" each. The namespace has the local addresses.
+// sockets writes the table of a namespace: "LOCAL REMOTE STATE INODE" each. The namespace has the
+// local addresses.
 func (f *fakeProc) sockets(pid int, lines ...string) {
 	text := [2]string{"header\n", "header\n"}
 	routes, six := "Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.0.0.0\n        /24 link UNICAST\n", ""
@@ -260,8 +261,8 @@ func TestProcessesAreReadAgain(t *testing.T) {
 	}
 }
 
-// TestOnlyTheNamespaceOfAnAddressIsRead: the sockets of the others are not. When the process by which it was read is
-// gone, another one of the namespace is found.
+// TestOnlyTheNamespaceOfAnAddressIsRead: the sockets of others are not read. If the process
+// through which it was read has ended, another one of the namespace is used.
 func TestOnlyTheNamespaceOfAnAddressIsRead(t *testing.T) {
 	f := newFakeProc(t)
 	f.process(10, "1", "loader", "/", 100, 101)
@@ -303,7 +304,8 @@ func TestOnlyTheNamespaceOfAnAddressIsRead(t *testing.T) {
 	}
 }
 
-// TestWaitingTakesNoProcessorTime: on a busy host a scan lasts long, and the next one does not wait for that.
+// TestWaitingTakesNoProcessorTime: a scan takes long on a busy host, but the next one need not
+// wait for that.
 func TestWaitingTakesNoProcessorTime(t *testing.T) {
 	var s scan
 	s.begin(nil)

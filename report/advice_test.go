@@ -48,7 +48,8 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 	}
 }
 
-// TestSilenceMayBeAHang: a broker that hangs is named only where clients met silence, not where each was closed.
+// TestSilenceMayBeAHang: the advice names a hanging broker only if clients got no answer, and not
+// if each connection was closed.
 func TestSilenceMayBeAHang(t *testing.T) {
 	silent := func(x *decode.Exchange) { x.Outcome, x.Took = decode.Left, 10*time.Second }
 	for _, c := range []struct {

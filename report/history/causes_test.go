@@ -181,7 +181,7 @@ func TestTooLarge(t *testing.T) {
 	p.expect(Cut)
 }
 
-// TestASessionWhoseEndIsKnown: the broker closes on the first request after the end, not before.
+// TestASessionWhoseEndIsKnown: the broker closes on the first request at its end or later.
 func TestASessionWhoseEndIsKnown(t *testing.T) {
 	for waited, want := range map[time.Duration]Cause{10 * time.Second: SessionOver, 9 * time.Second: Unexplained} {
 		p := newPlay(t)

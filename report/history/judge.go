@@ -21,7 +21,7 @@ func (b *Book) Decide() []Ruling {
 	return rulings
 }
 
-// refresh makes the views of all addresses with suspects, unless nothing changed since the last call.
+// refresh makes the views of all addresses with suspects, unless nothing changed since then.
 func (b *Book) refresh() {
 	if b.views != nil && b.viewed == b.calls {
 		return

@@ -31,8 +31,8 @@ const (
 	maxStreams = 16_384
 	// maxPast is how many connections are kept that are over and not needed.
 	maxPast = 4096
-	// maxClients bounds the clients: 4,096 of some 250 bytes are 1 MiB. Beyond it, all are
-	// evicted.
+	// maxClients bounds the clients: 4,096 of some 250 bytes are 1 MiB. When it is reached, all
+	// are evicted.
 	maxClients = 4096
 	// maxClientSpans bounds the periods in which a client was served.
 	maxClientSpans = 8

@@ -45,7 +45,7 @@ type Mismatch struct {
 	SoftwareName, SoftwareVersion string
 	// ClientID is the client id of the requests; empty for none.
 	ClientID string
-	// HasAPI reports whether the finding is about requests of one API and version: APIKey and Version.
+	// HasAPI says that the finding is about requests of one API and version: APIKey, Version.
 	HasAPI          bool
 	APIKey, Version int16
 	// HasRange reports whether the broker's range for APIKey is known: Min to Max. With IsAhead it

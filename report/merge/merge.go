@@ -27,9 +27,10 @@ const (
 	// maxEmbedded bounds the parts in a merged report, in bytes of JSON: a mail or ticket accepts
 	// it.
 	maxEmbedded = 8 << 20
-	// maxFindings bounds the findings of one code, as in the report of one host: 1,000 of some 5 KB.
+	// maxFindings bounds the findings of one code, as in a report of one host: 1,000 of some 5 KB.
 	maxFindings = 1000
-	// maxClients and maxTargetClients bound the rows of clients: 16,384 of some 4 KB, 65,536 of some 1 KB.
+	// maxClients and maxTargetClients bound the rows of clients: 16,384 of some 4 KB, 65,536 of
+	// some 1 KB.
 	maxClients       = 1 << 14
 	maxTargetClients = 1 << 16
 	// maxOccurrences bounds the occurrences of a finding: the first ones are kept.
@@ -301,7 +302,7 @@ func (a *aggregate) finish() *model.Report {
 	return r
 }
 
-// captured marks the nodes that any of the hosts captured, also one without their Metadata response.
+// captured marks the nodes that any host captured, even without their Metadata response.
 func (a *aggregate) captured(nodes []model.Node) []model.Node {
 	isCaptured := true
 	for i := range nodes {

@@ -402,9 +402,8 @@ func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
 	}
 }
 
-// TestOneProgramIsOneRow: also if one host captured the connections on which it announced its
-// software, and another host the others. If two programs have its client id, the rows stay apart, in
-// any grouping.
+// TestOneProgramIsOneRow: one host may have captured the connections with its announced software,
+// and another host the others. Two programs with its client id stay apart, in any grouping.
 func TestOneProgramIsOneRow(t *testing.T) {
 	defer func(n int) { embeddedLimit = n }(embeddedLimit)
 	embeddedLimit = 0

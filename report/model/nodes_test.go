@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestUncaptured: a broker with several listeners is one broker, and counts as captured where one of them was.
+// TestUncaptured: a broker with several listeners is one broker. It counts as captured if one of
+// them was.
 func TestUncaptured(t *testing.T) {
 	yes, no := true, false
 	node := func(id int32, port int, captured *bool) Node {

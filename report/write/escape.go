@@ -66,7 +66,8 @@ func appendEscapedAll(dst []byte, s string) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// bounded returns s or, if it is longer, its first maxShown bytes without splitting a character, and "...".
+// bounded returns s or, if it is longer, its first maxShown bytes, without splitting a character,
+// and "...".
 func bounded(s string) string {
 	if len(s) <= maxShown {
 		return s

@@ -57,7 +57,8 @@ func TestTargetInWords(t *testing.T) {
 	}
 }
 
-// TestUnclearRequestsComeWithTheReason: also where there are several, and in reports of before, which have none.
+// TestUnclearRequestsComeWithTheReason: this holds also for several reasons, and for earlier
+// reports, which have none.
 func TestUnclearRequestsComeWithTheReason(t *testing.T) {
 	c := &model.TargetClient{Counts: model.TargetCounts{Unclear: 6}, UnclearAPIs: []model.TargetUse{
 		{Name: "Fetch", Version: 18, Requests: 2, Reason: model.ReasonNegotiationUnseen, Target: &model.Range{Min: 4, Max: 17}},
