@@ -287,3 +287,21 @@ func TestJoinGroupWaits(t *testing.T) {
 		p.expect(want...)
 	}
 }
+
+// TestLaterTokenRefused: a broker that closes on a later token refuses the authentication, although
+// it answered the first one.
+func TestLaterTokenRefused(t *testing.T) {
+	for times, want := range [][]Cause{{}, {Unexplained}, {Authentication, Authentication}} {
+		p := newPlay(t)
+		for range times {
+			s := p.connect()
+			p.send(s, keySaslHandshake, 1, answered, soon)
+			p.send(s, keySaslAuthenticate, 1, answered, soon, func(x *decode.Exchange) { x.Challenge = true })
+			p.send(s, keySaslAuthenticate, 1, closed, soon)
+			p.end(s, 1)
+			p.now += time.Second
+		}
+		p.send(p.connect(), keySaslHandshake, 1, answered, soon)
+		p.expect(want...)
+	}
+}

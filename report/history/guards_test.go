@@ -47,20 +47,19 @@ func TestAnswersOfALife(t *testing.T) {
 	}
 }
 
-// TestCulprits: the first request that was not served is the culprit of its connection, unless an
-// earlier one is known to be refused. What was not refused is none.
+// TestCulprits: the first request that was not served is the culprit of its connection, unless
+// another one is known to be refused. What was not refused is none.
 func TestCulprits(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		outcome  decode.Outcome
-		offended int64
+		offended bool
 		want     int
 	}{
-		{"closed", closed, 0, 1}, {"before the one that is known to be refused", closed, 20, 1}, {"behind it", closed, 5, 0},
-		{"the capture ends", decode.CutOff, 0, 0},
+		{"closed", closed, false, 1}, {"with another one that is known to be refused", closed, true, 0}, {"the capture ends", decode.CutOff, false, 0},
 	} {
 		v := &view{refusals: map[version][]*Suspect{}}
-		v.add(&Suspect{Exchange: decode.Exchange{Outcome: c.outcome, Request: moment(10)}, stream: &stream{offended: moment(c.offended)}})
+		v.add(&Suspect{Exchange: decode.Exchange{Outcome: c.outcome, Request: moment(10)}, stream: &stream{offended: c.offended}})
 		if len(v.culprits) != c.want {
 			t.Errorf("%s: %d culprits, want %d", c.name, len(v.culprits), c.want)
 		}

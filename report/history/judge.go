@@ -96,14 +96,13 @@ func (v *view) add(k *Suspect) {
 	v.refusals[key] = append(v.refusals[key], k)
 }
 
-// isCulprit reports whether no earlier request of the connection was unserved. A request that was
-// ignored while the connection continued is always a culprit.
+// isCulprit reports whether no earlier request of the connection was unserved, and none is known to
+// be refused. A request that was ignored while the connection continued is always a culprit.
 func (k *Suspect) isCulprit() bool {
 	if k.Exchange.Outcome == decode.Unanswered {
 		return true
 	}
-	offended := k.stream.offended
-	return (k.stream.culprit == nil || k.stream.culprit == k) && (offended.Time == 0 || k.Exchange.Request.Before(offended))
+	return (k.stream.culprit == nil || k.stream.culprit == k) && !k.stream.offended
 }
 
 // prepare computes the facts that all suspects of the address share.
@@ -247,8 +246,12 @@ func (v *view) answeredWithError(k *Suspect) Ruling {
 // notServed decides a culprit that was closed, reset or ignored, and has no cause of its own.
 func (v *view) notServed(k *Suspect) Ruling {
 	x := &k.Exchange
+	isToken := x.Key == keySaslAuthenticate && endedByBroker(x) && v.inRange(x)
 	if _, ok := v.answeredInLife(k); ok {
-		r, _ := v.away(k, true)
+		r, away := v.away(k, true)
+		if !away && isToken && v.refusedAgain(k) { // another token was answered
+			return Ruling{Cause: Authentication, Certain: true}
+		}
 		return r
 	}
 	if r, away := v.away(k, false); away {
@@ -264,7 +267,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 	switch {
 	case v.afterPauses(k), v.afterSessions(k):
 		return Ruling{}
-	case x.Key == keySaslAuthenticate && endedByBroker(x) && v.inRange(x):
+	case isToken:
 		r.Cause = Authentication
 	case v.wantsSASL(k):
 		r.Cause = NoSASL

@@ -64,9 +64,8 @@ type stream struct {
 	lifetime time.Duration
 	// culprit is the first request that the broker did not serve.
 	culprit *Suspect
-	// offended is the first unanswered request whose version is known to be refused.
-	offended capture.Position
-	// The following fields are set when the connection is over.
+	// offended: an unanswered request has a version that is known to be refused.
+	offended  bool
 	ended     capture.Position
 	endedBy   reassembly.Direction
 	missing   uint64
@@ -211,11 +210,9 @@ func (s *stream) isRenewed() bool { return s.authenticated.Time > s.began }
 
 // offend records a request that others report, and after which the broker ended the connection.
 func (s *stream) offend(x *decode.Exchange) {
-	if s.offended.Time == 0 && x.Verdict != decode.Exempt && (endedByBroker(x) || x.Outcome == decode.Left) {
+	if !s.offended && x.Verdict != decode.Exempt && (endedByBroker(x) || x.Outcome == decode.Left) {
 		_, phantom := phantomMin(x)
-		if forbidden(x.Verdict) || phantom {
-			s.offended = x.Request
-		}
+		s.offended = forbidden(x.Verdict) || phantom
 	}
 }
 
