@@ -10,8 +10,10 @@ import (
 // The merging of rows, both within one report and for reports of many hosts.
 
 const (
-	// maxMembers bounds the client ids, addresses and processes of a merged row to the first ones.
+	// maxMembers bounds the client ids and addresses of a merged row to the first ones.
 	maxMembers = 64
+	// maxProcesses bounds its processes: 16 of some 150 bytes. A service has others on each host.
+	maxProcesses = 16
 	// maxSpans bounds the times of a watched broker. Beyond it, the nearest ones are joined.
 	maxSpans = 64
 )

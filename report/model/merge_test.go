@@ -52,3 +52,16 @@ func TestMergeAddsEveryCounter(t *testing.T) {
 		t.Errorf("%+v", a.UnclearAPIs)
 	}
 }
+
+// TestProcessesOfAFleetAreBounded: a service has other processes on each host. The first ones stay,
+// in any grouping.
+func TestProcessesOfAFleetAreBounded(t *testing.T) {
+	var a, b []Process
+	for pid := range 3 * maxProcesses {
+		a, b = append(a, Process{PID: 2 * pid}), append(b, Process{PID: 2*pid + 1})
+	}
+	got := UnionProcesses(a, b)
+	if len(got) != maxProcesses || got[maxProcesses-1].PID != maxProcesses-1 || !slices.Equal(got, UnionProcesses(UnionProcesses(b, b), a)) {
+		t.Errorf("%d processes, %+v", len(got), got)
+	}
+}

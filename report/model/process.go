@@ -28,10 +28,10 @@ func CompareProcesses(a, b Process) int {
 	)
 }
 
-// UnionProcesses returns the sorted union of two lists, at most the first 64; nil for none.
+// UnionProcesses returns the sorted union of two lists, at most the first 16; nil for none.
 func UnionProcesses(a, b []Process) []Process {
 	all := slices.Concat(a, b)
 	slices.SortFunc(all, CompareProcesses)
 	all = slices.Compact(all)
-	return all[:min(len(all), maxMembers)]
+	return all[:min(len(all), maxProcesses)]
 }
