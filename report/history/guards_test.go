@@ -41,7 +41,7 @@ func TestAnswersOfALife(t *testing.T) {
 			restarts: []restart{{moment(20), moment(20)}, {moment(30), moment(30)}},
 		}
 		k := &Suspect{Exchange: decode.Exchange{Key: key.key, Version: key.version, Request: moment(24)}}
-		if _, got := v.answeredInLife(k); got != c.want {
+		if got := v.answeredInLife(k); got != c.want {
 			t.Errorf("answered from %d to %d: %v, want %v", c.from, c.to, got, c.want)
 		}
 	}

@@ -206,20 +206,14 @@ func (a *address) contradict(r *decode.Ranges) {
 		return
 	}
 	if len(a.contradicted) == maxContradicted {
-		copy(a.contradicted, a.contradicted[1:])
-		a.contradicted = a.contradicted[:maxContradicted-1]
+		a.contradicted = slices.Delete(a.contradicted, 0, 1)
 	}
 	a.contradicted = append(a.contradicted, r)
 }
 
 // isContradicted reports whether the address answered a version outside the table r.
 func (a *address) isContradicted(r *decode.Ranges) bool {
-	for _, c := range a.contradicted {
-		if same(c, r) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(a.contradicted, func(c *decode.Ranges) bool { return same(c, r) })
 }
 
 // same reports whether two tables have the same ranges. Equal tables mostly share their memory,

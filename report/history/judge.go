@@ -247,7 +247,7 @@ func (v *view) answeredWithError(k *Suspect) Ruling {
 func (v *view) notServed(k *Suspect) Ruling {
 	x := &k.Exchange
 	isToken := x.Key == keySaslAuthenticate && endedByBroker(x) && v.inRange(x)
-	if _, ok := v.answeredInLife(k); ok {
+	if v.answeredInLife(k) {
 		r, away := v.away(k, true)
 		if !away && isToken && v.refusedAgain(k) { // another token was answered
 			return Ruling{Cause: Authentication, Certain: true}
@@ -359,15 +359,15 @@ func (v *view) refusedAgain(k *Suspect) bool {
 	})
 }
 
-// answeredInLife returns an answer to the same version in the same life.
-func (v *view) answeredInLife(k *Suspect) (capture.Position, bool) {
+// answeredInLife reports whether the same version was answered in the same life.
+func (v *view) answeredInLife(k *Suspect) bool {
 	list := v.answers[version{k.Exchange.Key, k.Exchange.Version}]
 	if list == nil {
-		return capture.Position{}, false
+		return false
 	}
 	from, to := v.life(k.Exchange.Request.Time)
 	at, ok := list.within(from-1, to-1)
-	return at, ok && at.Time < to
+	return ok && at.Time < to
 }
 
 // answeredBefore returns the last answer to the same version in an earlier life.
@@ -383,8 +383,7 @@ func (v *view) answeredBefore(k *Suspect) (capture.Position, bool) {
 // isExonerated reports whether a culprit's version was answered in its life, and nothing of its
 // own explains the refusal.
 func (v *view) isExonerated(k *Suspect) bool {
-	_, ok := v.answeredInLife(k)
-	return ok && !v.hasOwnCause(k)
+	return v.answeredInLife(k) && !v.hasOwnCause(k)
 }
 
 // bySent compares the time of a suspect's request with t.
