@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/reporttest"
 	"github.com/kafkavet/kafkavet/report/write"
 )
 
@@ -29,8 +30,8 @@ func TestGoldenDocuments(t *testing.T) {
 	if err := write.RulesMarkdown(&page, report.Rules()); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "docs/findings.md", page.Bytes())
-	golden(t, "README.md", printed(t, readFile(t, "README.md")))
+	reporttest.Golden(t, "docs/findings.md", page.Bytes())
+	reporttest.Golden(t, "README.md", printed(t, readFile(t, "README.md")))
 }
 
 // part is a printed part of the README: it is between "<!-- printed by COMMAND -->" and "<!-- end

@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"flag"
 	"io"
 	"iter"
 	"os"
@@ -19,13 +18,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 	"github.com/rogpeppe/go-internal/testscript"
-)
 
-var update = flag.Bool("update", false, "rewrite the golden files in testdata/golden")
+	"github.com/kafkavet/kafkavet/report/reporttest"
+)
 
 func TestMain(m *testing.M) {
 	version = "(devel)" // golden files outlive releases
@@ -216,7 +214,7 @@ func TestGolden(t *testing.T) {
 			t.Run(name+out.suffix, func(t *testing.T) {
 				var stdout, stderr bytes.Buffer
 				run(t.Context(), append(out.command, args...), streams{strings.NewReader(""), &stdout, &stderr})
-				golden(t, filepath.Join("testdata/golden", name+out.suffix), stdout.Bytes())
+				reporttest.Golden(t, filepath.Join("testdata/golden", name+out.suffix), stdout.Bytes())
 			})
 		}
 	}
@@ -225,22 +223,4 @@ func TestGolden(t *testing.T) {
 func exists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
-}
-
-// golden compares got with a golden file, or rewrites it with -update.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(name, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), string(got)); d != "" {
-		t.Errorf("%s (-want +got):\n%s", name, d)
-	}
 }

@@ -2,43 +2,13 @@ package decode
 
 import (
 	"encoding/binary"
-	"math"
 	"net/netip"
-	"runtime"
 	"testing"
-	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/capture/capturetest"
 	"github.com/kafkavet/kafkavet/reassembly"
 )
-
-const (
-	// fuzzUnit is the input that may take fuzzTime and fuzzMemory.
-	fuzzUnit   = 64 << 10
-	fuzzTime   = 50 * time.Millisecond
-	fuzzMemory = 16 << 20
-)
-
-// bounded runs f, which processes size bytes, and fails if it exceeds its share of time or memory.
-// Test machines are busy, so a run fails only if it is slow every time.
-func bounded(t *testing.T, size int, f func()) {
-	t.Helper()
-	units := (1 + size/fuzzUnit) * slowdown
-	took, used := time.Duration(math.MaxInt64), uint64(math.MaxUint64)
-	for range 5 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		began := time.Now()
-		f()
-		took = min(took, time.Since(began))
-		runtime.ReadMemStats(&after)
-		used = min(used, after.TotalAlloc-before.TotalAlloc)
-		if took <= time.Duration(units)*fuzzTime && used <= uint64(units)*fuzzMemory {
-			return
-		}
-	}
-	t.Fatalf("%d bytes took %v and %d bytes of memory, allowed are %v and %d for each %d", size, took, used, fuzzTime, fuzzMemory, fuzzUnit)
-}
 
 func FuzzLooksLikeRequest(f *testing.F) {
 	for key := range MaxKnownKey + 1 {
@@ -47,7 +17,7 @@ func FuzzLooksLikeRequest(f *testing.F) {
 	}
 	f.Add(int64(1<<40), []byte("GET / HTTP/1.1\r\n"))
 	f.Fuzz(func(t *testing.T, size int64, head []byte) {
-		bounded(t, len(head), func() {
+		capturetest.Bounded(t, len(head), func() {
 			got := LooksLikeRequest(size, head)
 			if got == reassembly.Strong && (size < clientIDAt || size > maxFirst) {
 				t.Errorf("a message of %d bytes is taken for a request", size)
@@ -68,7 +38,7 @@ func FuzzLayouts(f *testing.F) {
 		if l == nil || version < 0 {
 			return
 		}
-		bounded(t, len(body), func() {
+		capturetest.Bounded(t, len(body), func() {
 			size := int64(len(body))
 			if l.walkRequest(version, size, body) == fitsSoFar {
 				t.Errorf("%s v%d: a whole request is said to be longer", l.name, version)
@@ -87,7 +57,7 @@ func FuzzApiVersionsAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, version int16, body []byte, missing uint16) {
 		s := NewShard()
-		bounded(t, len(body), func() {
+		capturetest.Bounded(t, len(body), func() {
 			a := &s.answer
 			if !a.parse(version, int64(len(body))+int64(missing), body, s.share) {
 				return
@@ -210,7 +180,7 @@ func FuzzHandler(f *testing.F) {
 	f.Add([]byte(many), uint8(1), uint8(0))
 	f.Fuzz(func(t *testing.T, b []byte, kind, by uint8) {
 		end := reassembly.End{Kind: reassembly.EndKind(kind % 5), By: reassembly.Direction(by % 2)}
-		bounded(t, len(b), func() { script(b).play(t, end) })
+		capturetest.Bounded(t, len(b), func() { script(b).play(t, end) })
 	})
 }
 
@@ -245,11 +215,11 @@ func TestHostileConversationsAreCheap(t *testing.T) {
 		},
 	} {
 		var s script
-		for i := 0; len(s) < fuzzUnit; i++ {
+		for i := 0; len(s) < capturetest.BoundedUnit; i++ {
 			fill(i, &s)
 		}
 		t.Run(name, func(t *testing.T) {
-			bounded(t, len(s), func() { s.play(t, reassembly.End{}) })
+			capturetest.Bounded(t, len(s), func() { s.play(t, reassembly.End{}) })
 		})
 	}
 }

@@ -5,41 +5,12 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
-
-// The limits for inputs of up to 64 KiB.
-const (
-	fuzzInput  = 64 << 10
-	fuzzTime   = 50 * time.Millisecond
-	fuzzMemory = 16 << 20
-)
-
-// bounded fails if fn takes too long or allocates too much. Machines are busy at times, so fn
-// fails only if it is too slow three times.
-func bounded(t *testing.T, fn func()) {
-	t.Helper()
-	var took time.Duration
-	var used uint64
-	for range 3 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		began := time.Now()
-		fn()
-		took = time.Since(began)
-		runtime.ReadMemStats(&after)
-		used = after.TotalAlloc - before.TotalAlloc
-		if took <= fuzzTime && used <= fuzzMemory {
-			return
-		}
-	}
-	t.Errorf("%v and %d bytes", took, used)
-}
 
 // FuzzFramer feeds frames of either direction in any pieces, with gaps.
 func FuzzFramer(f *testing.F) {
@@ -47,22 +18,22 @@ func FuzzFramer(f *testing.F) {
 	f.Add(append(request(0, 3, 1, 400), request(1, 4, 2, 20)...), uint16(100), uint16(3))
 	f.Add([]byte{0x7f, 0xff, 0xff, 0xff, 0, 1, 0, 12, 0, 0, 0, 1}, uint16(1), uint16(1))
 	f.Fuzz(func(t *testing.T, data []byte, piece, hole uint16) {
-		if len(data) > fuzzInput {
+		if len(data) > capturetest.BoundedUnit {
 			return
 		}
-		bounded(t, func() {
+		capturetest.Bounded(t, len(data), func() {
 			w := newWorker(&Options{LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange}, new(log))
 			c := &conn{w: w, reset: -1}
 			c.dialogue.init(piece%2 == 1)
 			at := capture.Position{Frame: 1}
-			for i := 0; len(data) > 0; i++ {
-				n := min(len(data), int(piece%2000)+1)
+			i := 0
+			for part := range slices.Chunk(data, int(piece%2000)+1) {
 				d := Direction(i % 3 / 2)
-				c.bytes(d, data[:n], at)
+				c.bytes(d, part, at)
 				if hole > 0 && i%int(hole) == int(hole)-1 {
 					c.gap(d, int64(hole), at)
 				}
-				data = data[n:]
+				i++
 				at.Frame++
 			}
 			c.finish(Cut, at)
@@ -78,11 +49,11 @@ func FuzzSegments(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 16, 20, 0})
 	f.Add([]byte{0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 255, 255, 255, 255, 2, 0, 0, 0, 1, 16, 200, 1})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > fuzzInput {
+		if len(data) > capturetest.BoundedUnit {
 			return
 		}
 		payload := append(request(3, 1, 1, 300), request(1, 12, 2, 900)...)
-		bounded(t, func() {
+		capturetest.Bounded(t, len(data), func() {
 			w := newWorker(&Options{LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange}, new(log))
 			c := newConn(w, &flow{})
 			// Each 11 bytes are a segment: sequence and acknowledgement number, flags, length,
@@ -114,12 +85,12 @@ func FuzzCapture(f *testing.F) {
 		f.Fatalf("no captures: %v", err)
 	}
 	for _, name := range names {
-		if data, err := os.ReadFile(name); err == nil && len(data) < fuzzInput {
+		if data, err := os.ReadFile(name); err == nil && len(data) < capturetest.BoundedUnit {
 			f.Add(data)
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > fuzzInput {
+		if len(data) > capturetest.BoundedUnit {
 			return
 		}
 		packets, _ := capturetest.Read(data) // an error keeps the packets before it

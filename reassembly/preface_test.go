@@ -243,7 +243,7 @@ func FuzzPreface(f *testing.F) {
 		if len(data) > maxPending {
 			return
 		}
-		bounded(t, func() {
+		capturetest.Bounded(t, len(data), func() {
 			p, n, state := parsePreface(data)
 			if n > len(data) || state == parsed && (n == 0 || p.Kind == NoPreface) {
 				t.Errorf("%d of %d bytes, %+v", n, len(data), p)

@@ -36,7 +36,7 @@ func TestExplainListsEveryRule(t *testing.T) {
 	if err := write.Rules(&out, Rules(), write.TextOptions{Width: 80}); err != nil {
 		t.Fatal(err)
 	}
-	reporttest.Golden(t, "rules.txt", out.Bytes())
+	reporttest.Golden(t, "testdata/rules.txt", out.Bytes())
 	for _, r := range Rules() {
 		if !strings.Contains(out.String(), "\n"+r.Code+"  ") && !strings.HasPrefix(out.String(), r.Code+"  ") {
 			t.Errorf("%s is not listed", r.Code)

@@ -22,7 +22,7 @@ func TestGoldenText(t *testing.T) {
 			if err := write.Text(&out, reportOf(s), write.TextOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			reporttest.Golden(t, s.name+".txt", out.Bytes())
+			reporttest.Golden(t, "testdata/"+s.name+".txt", out.Bytes())
 		})
 	}
 }
@@ -34,7 +34,7 @@ func TestGoldenJSON(t *testing.T) {
 			if err := write.JSON(&out, reportOf(s)); err != nil {
 				t.Fatal(err)
 			}
-			reporttest.Golden(t, s.name+".json", out.Bytes())
+			reporttest.Golden(t, "testdata/"+s.name+".json", out.Bytes())
 		})
 	}
 }
@@ -47,6 +47,6 @@ func TestGoldenRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	reporttest.Golden(t, "requests.tsv", tsv.Bytes())
-	reporttest.Golden(t, "requests.jsonl", lines.Bytes())
+	reporttest.Golden(t, "testdata/requests.tsv", tsv.Bytes())
+	reporttest.Golden(t, "testdata/requests.jsonl", lines.Bytes())
 }

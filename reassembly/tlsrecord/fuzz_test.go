@@ -3,43 +3,12 @@ package tlsrecord
 import (
 	"bytes"
 	"encoding/binary"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
-
-const (
-	fuzzTime   = slowdown * 50 * time.Millisecond
-	fuzzMemory = 16 << 20
-	fuzzInput  = 64 << 10
-)
-
-// within fails if f takes too long or allocates too much. It measures CPU time, the least of some
-// runs, so that a busy machine does not look like a slow decoder.
-func within(t *testing.T, f func()) {
-	t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	var took time.Duration
-	for range 3 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		start := cpuTime(t)
-		f()
-		took = cpuTime(t) - start
-		runtime.ReadMemStats(&after)
-		if n := after.TotalAlloc - before.TotalAlloc; n > fuzzMemory {
-			t.Fatalf("allocated %d bytes, the cap is %d", n, fuzzMemory)
-		}
-		if took <= fuzzTime {
-			return
-		}
-	}
-	t.Fatalf("took %v, the cap is %v", took, fuzzTime)
-}
 
 func FuzzKeyLog(f *testing.F) {
 	f.Add([]byte(keyLine(1) + keyLine(2)))
@@ -47,10 +16,10 @@ func FuzzKeyLog(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("A"), 3000))
 	f.Add(bytes.Repeat([]byte("\n"), 3000))
 	f.Fuzz(func(t *testing.T, log []byte) {
-		if len(log) > fuzzInput {
+		if len(log) > capturetest.BoundedUnit {
 			return
 		}
-		within(t, func() {
+		capturetest.Bounded(t, len(log), func() {
 			whole, pieces := NewSecrets(), NewSecrets()
 			n := 0
 			if _, err := whole.ReadKeyLog(bytes.NewReader(log), "k", func(err error) {
@@ -87,10 +56,10 @@ func FuzzHandshake(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, messages []byte, cut uint16) {
-		if len(messages) > fuzzInput {
+		if len(messages) > capturetest.BoundedUnit {
 			return
 		}
-		within(t, func() {
+		capturetest.Bounded(t, len(messages), func() {
 			n := min(int(cut), len(messages))
 			for i := range 2 {
 				s := NewSession(nil, &collector{}, &Options{Subjects: true})
@@ -123,7 +92,7 @@ func FuzzRecords(f *testing.F) {
 		}
 		tr := transcripts[int(which)%len(transcripts)]
 		secrets := tr.secrets(t)
-		within(t, func() {
+		capturetest.Bounded(t, len(script), func() {
 			var got collector
 			s := NewSession(secrets, &got, nil)
 			runScript(s, tr, script)

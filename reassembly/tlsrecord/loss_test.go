@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
 // randomExchange returns messages of random content, mostly small, in both directions.
@@ -290,8 +291,8 @@ func TestHostileSearchIsBounded(t *testing.T) {
 		tr := readTranscript(t, r.name)
 		secrets := tr.secrets(t)
 		for _, unit := range []string{"\x17\x03\x03\x00\x20", "\x17\x03\x03\x00\x20\x17\x03\x01\x00\x80", "\x17\x03\x03\x3f\xff"} {
-			noise := bytes.Repeat([]byte(unit), fuzzInput/len(unit))
-			within(t, func() {
+			noise := bytes.Repeat([]byte(unit), capturetest.BoundedUnit/len(unit))
+			capturetest.Bounded(t, len(noise), func() {
 				s := NewSession(secrets, &counter{}, nil)
 				for i, p := range tr.pieces {
 					s.Data(p.toServer, p.data, frame(i+1))

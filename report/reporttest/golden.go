@@ -5,7 +5,6 @@ package reporttest
 import (
 	"flag"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,14 +12,10 @@ import (
 
 var updateGolden = flag.Bool("update", false, "write the golden files")
 
-// Golden compares got with testdata/name of the package under test, or writes it with -update.
-func Golden(t *testing.T, name string, got []byte) {
+// Golden compares got with a golden file, or writes it with -update.
+func Golden(t *testing.T, path string, got []byte) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
 	if *updateGolden {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
 		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -70,7 +70,7 @@ func htmlCases() map[string]*model.Report {
 func TestGoldenHTML(t *testing.T) {
 	for name, r := range map[string]*model.Report{"rich": richReport(), "clean": cleanReport(), "empty": emptyReport()} {
 		t.Run(name, func(t *testing.T) {
-			reporttest.Golden(t, "ticket-"+name+".html", []byte(htmlOf(t, r, HTMLOptions{})))
+			reporttest.Golden(t, "testdata/ticket-"+name+".html", []byte(htmlOf(t, r, HTMLOptions{})))
 		})
 	}
 }

@@ -31,7 +31,7 @@ func markdownOf(t testing.TB, r *model.Report) string {
 func TestGoldenMarkdown(t *testing.T) {
 	for name, r := range map[string]*model.Report{"rich": richReport(), "clean": cleanReport(), "empty": emptyReport(), "thousands": hugeReport(3000, 20)} {
 		t.Run(name, func(t *testing.T) {
-			reporttest.Golden(t, "ticket-"+name+".md", []byte(markdownOf(t, r)))
+			reporttest.Golden(t, "testdata/ticket-"+name+".md", []byte(markdownOf(t, r)))
 		})
 	}
 }

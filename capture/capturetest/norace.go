@@ -1,6 +1,6 @@
 //go:build !race
 
-package decode
+package capturetest
 
 // slowdown is how much longer tests may take than without the race detector.
 const slowdown = 1

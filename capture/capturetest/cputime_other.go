@@ -1,13 +1,10 @@
 //go:build !linux
 
-package tlsrecord
+package capturetest
 
-import (
-	"testing"
-	"time"
-)
+import "time"
 
 var started = time.Now()
 
 // cpuTime returns clock time, because this system has no CPU time of a thread.
-func cpuTime(testing.TB) time.Duration { return time.Since(started) }
+func cpuTime() time.Duration { return time.Since(started) }

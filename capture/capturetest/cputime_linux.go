@@ -1,18 +1,14 @@
-package tlsrecord
+package capturetest
 
 import (
 	"syscall"
-	"testing"
 	"time"
 )
 
 // cpuTime returns the CPU time of the thread.
-func cpuTime(t testing.TB) time.Duration {
-	t.Helper()
+func cpuTime() time.Duration {
 	const thisThread = 1 // RUSAGE_THREAD of getrusage(2)
 	var u syscall.Rusage
-	if err := syscall.Getrusage(thisThread, &u); err != nil {
-		t.Fatalf("getrusage: %v", err)
-	}
+	_ = syscall.Getrusage(thisThread, &u) // never fails
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
