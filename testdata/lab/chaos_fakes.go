@@ -25,19 +25,22 @@ func serve(handle func(net.Conn, *stage)) func(context.Context, *stage) (func() 
 		if err != nil {
 			return nil, err
 		}
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() {
-					defer c.Close()
-					handle(c, s)
-				}()
-			}
-		}()
+		go handleEach(l, func(c net.Conn) { handle(c, s) })
 		return l.Close, nil
+	}
+}
+
+// handleEach has each connection to a listener handled until the listener closes.
+func handleEach(l net.Listener, handle func(net.Conn)) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			handle(c)
+		}()
 	}
 }
 
@@ -95,21 +98,12 @@ func (t tamper) stand(_ context.Context, s *stage) (func() error, error) {
 		return nil, err
 	}
 	backend := address(s.clusters[0].host, s.listener.port-proxyOffset)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go t.between(c, backend)
-		}
-	}()
+	go handleEach(l, func(c net.Conn) { t.between(c, backend) })
 	return l.Close, nil
 }
 
 // between passes frames on until one side closes.
 func (t tamper) between(client net.Conn, backend string) {
-	defer client.Close()
 	broker, err := net.Dial("tcp", backend)
 	if err != nil {
 		return

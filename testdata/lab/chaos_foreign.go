@@ -106,18 +106,9 @@ func foreignServer(name string, version uint16) func(context.Context, *stage) (f
 		if err != nil {
 			return nil, err
 		}
-		go func() {
-			for {
-				client, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() {
-					defer client.Close()
-					_ = converseAsServer(client, name) // a client that is gone is gone
-				}()
-			}
-		}()
+		go handleEach(l, func(client net.Conn) {
+			_ = converseAsServer(client, name) // a client that is gone is gone
+		})
 		return l.Close, nil
 	}
 }
