@@ -111,13 +111,13 @@ var apiVersionsRefusedRule = Rule{
 	},
 	message: func(s *subject) string {
 		if s.key.detail == inVain {
-			return fmt.Sprintf("%s refused with error 35, and never asked in a lower version", s.request())
+			return fmt.Sprintf("%s refused with error 35, and the capture has none in a lower version", s.request())
 		}
 		return fmt.Sprintf("%s sent, %s", s.request(), s.refusal())
 	},
 	why: func(s *subject) string {
 		if s.key.detail == inVain {
-			return "The broker is older than the client and says so as it should (KIP-511). The client has to ask again, with ApiVersions v0 if need be; this one does not, and cannot know what the broker supports."
+			return "The broker is older than the client and says so as it should (KIP-511). The client has to ask again, with ApiVersions v0 if need be. Without that, it cannot know what the broker supports."
 		}
 		if s.key.version == 0 {
 			return "Every broker since Kafka 0.10 answers ApiVersions v0: this one is older, is no Kafka broker, or wants TLS on this port."
