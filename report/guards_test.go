@@ -91,7 +91,7 @@ func TestContestedBytesAreSaid(t *testing.T) {
 	}
 }
 
-// TestTextsOfRules: each text says what holds for its case only.
+// TestTextsOfRules: each text contains only what is true for its case.
 func TestTextsOfRules(t *testing.T) {
 	mute := func(detail string, handshakes bool) string {
 		s := &subject{group: &group{key: findingKey{detail: detail}}, handshakes: handshakes}
@@ -125,7 +125,7 @@ func TestTextsOfRules(t *testing.T) {
 	}
 }
 
-// TestForeignToKafkaClients: what another protocol answers counts only where the client spoke Kafka.
+// TestForeignToKafkaClients: an answer in another protocol counts only if the client sent Kafka.
 func TestForeignToKafkaClients(t *testing.T) {
 	request := capturetest.ApiVersionsRequest(0, 1, "app", "", "")
 	negative := append([]byte{0xff, 0xff, 0xff, 0xff}, request[4:]...)
@@ -143,7 +143,7 @@ func TestForeignToKafkaClients(t *testing.T) {
 	}
 }
 
-// TestNextNeedOfPartialRanges: ranges that the capture has in part show nothing that is missing.
+// TestNextNeedOfPartialRanges: incomplete ranges do not prove that an API is missing.
 func TestNextNeedOfPartialRanges(t *testing.T) {
 	for partial, want := range map[bool]bool{false: true, true: false} {
 		if _, missing := nextNeed(&decode.Ranges{APIs: []decode.API{{Key: apiVersionsKey}}, Partial: partial}, apiVersionsKey); missing != want {

@@ -117,8 +117,8 @@ const (
 	leftAfterChallenge = "left after a challenge"
 )
 
-// illegalSASLState answers a SaslHandshake where the listener has no SASL (Apache Kafka,
-// KafkaApis.handleSaslHandshakeRequest), or where another exchange of the authentication is due.
+// illegalSASLState answers a SaslHandshake on a listener without SASL (Apache Kafka,
+// KafkaApis.handleSaslHandshakeRequest), or in the wrong step of an authentication.
 const illegalSASLState = 34
 
 // saslErrors maps the error codes of SaslHandshake and SaslAuthenticate to names (Apache Kafka,

@@ -47,8 +47,8 @@ func TestAnswersOfALife(t *testing.T) {
 	}
 }
 
-// TestCulprits: the first request that was not served is the culprit of its connection, unless
-// another one is known to be refused. What was not refused is none.
+// TestCulprits: the first unserved request of a connection is its culprit, unless another one is
+// known to be refused. A request that was not refused is none.
 func TestCulprits(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -66,7 +66,7 @@ func TestCulprits(t *testing.T) {
 	}
 }
 
-// TestPatienceOfClients: leaving counts after seconds, and for a probe of kafka-python after one.
+// TestPatienceOfClients: leaving counts after some seconds; for a probe of kafka-python after one.
 func TestPatienceOfClients(t *testing.T) {
 	for _, c := range []struct {
 		id   string
@@ -80,7 +80,7 @@ func TestPatienceOfClients(t *testing.T) {
 	}
 }
 
-// TestInsteadComesAfterwards: a request that was sent before a refusal is none in its place.
+// TestInsteadComesAfterwards: a request sent before a refusal does not replace the refused one.
 func TestInsteadComesAfterwards(t *testing.T) {
 	for _, c := range []struct {
 		sent int64
@@ -127,7 +127,7 @@ func TestIdleLimitExplains(t *testing.T) {
 	}
 }
 
-// TestStageAfterWork: an answer to more than what comes before a client's work ends its stages.
+// TestStageAfterWork: an answer to a request other than prefaceKeys ends the stages.
 func TestStageAfterWork(t *testing.T) {
 	p := newPlay(t)
 	s := p.connect()
@@ -142,8 +142,8 @@ func TestStageAfterWork(t *testing.T) {
 	}
 }
 
-// TestSilenceOfAKnownVersion: a version that the address answers shows that it hung, another version
-// of ApiVersions leaves that open, and another version of another API blames no one.
+// TestSilenceOfAKnownVersion: if the address answers the same version, it hung. If it answers
+// another version of ApiVersions, that is likely. For other APIs, nobody is blamed.
 func TestSilenceOfAKnownVersion(t *testing.T) {
 	for _, c := range []struct {
 		name              string

@@ -65,7 +65,8 @@ type stream struct {
 	// culprit is the first request that the broker did not serve.
 	culprit *Suspect
 	// offended: an unanswered request has a version that is known to be refused.
-	offended  bool
+	offended bool
+	// The following fields are set when the connection is over.
 	ended     capture.Position
 	endedBy   reassembly.Direction
 	missing   uint64

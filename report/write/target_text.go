@@ -244,7 +244,7 @@ var unclearReasons = []struct{ reason, text string }{
 	{model.ReasonMayBeUnlisted, "the target may have the API without advertising it"},
 }
 
-// unclearTexts say of which requests nothing can be said, and why.
+// unclearTexts names the requests with an unknown result, and the reason.
 func unclearTexts(c *model.TargetClient, most int) (texts []string) {
 	const unclear = " of which nothing can be said"
 	rest := c.Counts.Unclear // reports of before have no reasons
