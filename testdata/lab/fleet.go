@@ -21,7 +21,8 @@ const (
 	fleetAtOnce = 4
 	// reportEvery is the interval of the sniffers.
 	reportEvery = 2 * time.Second
-	// steadyLength is how long one client sends every 100 ms, and killAfter when its host's sniffer is killed.
+	// steadyLength is how long one client sends every 100 ms. killAfter is when the sniffer of its
+	// host is killed.
 	steadyLength, killAfter = 20 * time.Second, 11 * time.Second
 	// natAddress is what brokers see of the hosts behind address translation.
 	natAddress = "10.79.0.1"
@@ -313,14 +314,14 @@ func (f *fleet) start(ctx context.Context) error {
 	return f.clusters[0].prepare(ctx)
 }
 
-// advertisedBehind is a broker's setting of advertised.listeners, with another address for the proxied one.
+// advertisedBehind is a broker's advertised.listeners, with the proxy's address for the proxied one.
 func advertisedBehind(n node, host, proxy string) string {
 	config, _ := n.listening(host)
 	return strings.Replace(config[0], address(host, proxied.port), proxy, 1)
 }
 
-// newMembers are the steady client and the chosen ones in turn, until the fleet is complete; each chosen one
-// once, if not all are chosen.
+// newMembers returns the steady client and the chosen ones in turn, until the fleet is complete. If
+// not all are chosen, each is taken once.
 func newMembers(chosen []Client, hosts []*fleetHost, all bool) []*member {
 	steady := clients()[indexOfClient(steadyClient)]
 	out := []*member{{id: "app-00-steady", client: steady, host: hosts[0], length: steadyLength}}

@@ -171,8 +171,9 @@ func named(rep *model.Report, members []*member) (n int) {
 	return n
 }
 
-// checkMembers holds the rows against the clients: each has one, with no process but its own and HAProxy's, and the
-// verdict is what a broker of the target made of it. There is no other row but those of the lab and of brokers.
+// checkMembers compares the rows with the clients. Each client has one row, with no process except
+// its own and HAProxy's. The verdict is what a broker of the target did. All other rows are those
+// of the lab and of brokers.
 func checkMembers(rep *model.Report, members []*member, alone []entry) (problems []error) {
 	known := map[string]bool{labID: true}
 	for _, m := range members {
@@ -203,7 +204,8 @@ func checkMembers(rep *model.Report, members []*member, alone []entry) (problems
 	return problems
 }
 
-// compareVerdict says how a verdict differs from what the target's broker did, empty for not at all.
+// compareVerdict says how a verdict differs from what the target's broker did, empty for no
+// difference.
 func compareVerdict(row model.TargetClient, e entry) string {
 	breaks := row.Verdict == model.VerdictBreaks || row.Verdict == model.VerdictLikely
 	switch deciding := refusedOf(row); {
@@ -236,8 +238,8 @@ func checkKilled(r *model.Report, killed time.Time) (lost time.Duration, err err
 	return lost, err
 }
 
-// connectionsWithPayload counts the connections in a recording that carried anything; one
-// that was recorded on both sides of the router counts once: its client's first sequence number tells.
+// connectionsWithPayload counts the connections in a recording that carried anything. One that was
+// recorded on both sides of the router counts once, by the first sequence number of its client.
 func connectionsWithPayload(ctx context.Context, file string) (int, error) {
 	fields := func(filter string, names ...string) ([][]string, error) {
 		args := []string{"-r", file, "-n", "-Y", filter, "-T", "fields"}
