@@ -52,3 +52,32 @@ func TestMissingIsNoAlert(t *testing.T) {
 		}
 	}
 }
+
+// TestSince22: Kafka 2.2 is the first release with its number of APIs.
+func TestSince22(t *testing.T) {
+	for _, c := range []struct {
+		answer *Answer
+		want   bool
+	}{
+		{&Answer{APIs: apisOf22, Releases: []string{"2.2"}}, true}, {&Answer{APIs: apisOf22 - 1, Releases: []string{"2.1"}}, false},
+		{&Answer{APIs: apisOf22}, false}, {nil, false},
+	} {
+		if got := c.answer.since22(); got != c.want {
+			t.Errorf("%+v: %v, want %v", c.answer, got, c.want)
+		}
+	}
+}
+
+// TestRetryIsNoLonger: an ApiVersions request in a lower version is not longer than the first one.
+func TestRetryIsNoLonger(t *testing.T) {
+	for size, want := range map[int]Likeness{versions0: ByRetry, versions3: ByRetry, versions3 + 1: NotKafka, minRequest - 1: NotKafka} {
+		r := Reading{}
+		r.readApiVersions([]turn{
+			{requests: []message{{size: versions3}}, answers: []message{{size: -refusal}}},
+			{requests: []message{{size: size}}, answers: []message{{size: -table21}}},
+		})
+		if r.Likeness != want {
+			t.Errorf("a second request of %d bytes: %d, want %d", size, r.Likeness, want)
+		}
+	}
+}

@@ -249,7 +249,7 @@ func (r *Reading) readOpening(all []turn) (rest []turn) {
 	n := r.readApiVersions(all)
 	if n == 0 {
 		// Some clients authenticate first (sarama).
-		if k := r.readSASL(all); k > 0 && r.Authentication == SASLDone {
+		if k := r.readSASL(all); r.Authentication == SASLDone {
 			if n = r.readApiVersions(all[k:]); n > 0 {
 				return all[k+n:]
 			}
