@@ -197,7 +197,7 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 		a.answer(r.Answer)
 		b.client(c, &r, hello)
 	}
-	a.open = a.open || r.Authentication == NoSASL && !c.Midstream && (r.Likeness > ByForm && r.Served > 0 || r.Likeness > NotKafka && !r.guessed && r.Served > 1)
+	a.open = a.open || r.Authentication == NoSASL && !c.Midstream && !r.displaced && (r.Likeness > ByForm && r.Served > 0 || r.Likeness > NotKafka && r.Served > 1)
 	if k := a.client(c.Client.Addr()); k != nil {
 		k.served = k.served || r.Served > 0 || r.Answer != nil
 		if r.Likeness > ByForm || r.Unnegotiated {
@@ -439,7 +439,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 			r.Authenticated++
 		}
 	}
-	n := uint64(len(r.Cases))
+	n := moments(r.Cases)
 	if byPort && (n < fewRefusals || !served) {
 		return r, false
 	}
@@ -449,7 +449,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	if n == 0 || n < manyRefusals && !alive || n < fewRefusals && !(served && a.isRunningAfter(&r.Cases[0], true)) {
 		return r, false
 	}
-	r.Refused = n
+	r.Refused = uint64(len(r.Cases))
 	if len(s.cases) == maxCases {
 		r.Refused += s.refused - maxCases
 	}
@@ -461,6 +461,19 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	r.Total = r.Refused + answered
 	// An answered request of this size can be another one, but only rarely.
 	return r, answered*answeredShare <= r.Refused
+}
+
+// moments counts refusals. A broker that is killed ends its connections together: these count once.
+func moments(cases []Case) (n int) {
+	ends := slices.SortedFunc(slices.Values(cases), func(x, y Case) int { return cmp.Compare(x.Closed.Time, y.Closed.Time) })
+	var last int64
+	for i := range ends {
+		if c := &ends[i]; n == 0 || c.begin > last || c.Closed.Time-last > int64(together) {
+			n++
+			last = c.Closed.Time
+		}
+	}
+	return n
 }
 
 // replaced reports whether another release may have replaced the broker between two moments: no

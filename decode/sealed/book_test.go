@@ -181,6 +181,9 @@ func TestRefusals(t *testing.T) {
 		plays []play
 		want  []string // "size refused/total"
 	}{
+		{"a broker that is killed: long polls of one size end with it", plays(left(0, served...), refused, refused, refused, refused), nil},
+		{"the same size, each on a connection that began after the close before", plays(open(0, time.Minute, served...), refused,
+			with(refused, func(p *play) { p.at = 20 * time.Millisecond }), with(refused, func(p *play) { p.at = 40 * time.Millisecond })), []string{"92 3/3"}},
 		{"the seed's bug", plays(witness, times(5, bare)), []string{"92 5/5"}},
 		{"a connection without SASL was served once", plays(left(0, served...), times(5, bare)), []string{"92 5/5"}},
 		{"once, and the broker goes on", plays(witness, refused), []string{"92 1/1"}},

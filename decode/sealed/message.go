@@ -48,12 +48,20 @@ type reader struct {
 	prefixes int  // of the broker
 	alerted  bool // by the broker
 	full     [2]bool
+	// frame is the packet of the latest record. displaced is Reading.displaced.
+	frame     [2]uint64
+	displaced bool
 }
 
 func (r *reader) record(rec *tlsrecord.Record) {
 	d := direction(rec.ToServer)
 	over := r.over[d]
 	size := over.size(rec.Size)
+	// A short snapshot length cuts headers in the packet of the record before. Lost bytes are
+	// noticed in a later packet.
+	isLost := rec.Guessed || rec.Kind == tlsrecord.MissingRecord
+	r.displaced = r.displaced || isLost && rec.At.Frame != r.frame[d]
+	r.frame[d] = rec.At.Frame
 	switch {
 	case rec.Kind == tlsrecord.MissingRecord:
 		r.messages = append(r.messages, message{toServer: rec.ToServer, first: rec.At, at: rec.At, guessed: true})

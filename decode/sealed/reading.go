@@ -81,7 +81,8 @@ type Reading struct {
 	prefixes int  // records of the broker with only the size field of a frame
 	torn     bool // bytes are missing around the last request
 	missing  bool // bytes are missing anywhere behind the handshake
-	guessed  bool // the size of a message is guessed
+	// displaced: a guessed message can have another place in the order.
+	displaced bool
 }
 
 // Request is a request without a response from the broker.
@@ -201,6 +202,7 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 		end.byServer, end.at = c.End.By == reassembly.ToClient, c.End.At
 	}
 	r.end, r.alerted, r.prefixes = end, head.alerted || tail.alerted, head.prefixes+tail.prefixes
+	r.displaced = head.displaced || tail.displaced
 	r.finish(c, all, rest, end)
 	return r
 }
@@ -293,7 +295,6 @@ func (r *Reading) finish(c *decode.Connection, all, rest []turn, e end) {
 	for i := range all {
 		t := &all[i]
 		r.missing = r.missing || t.isTorn()
-		r.guessed = r.guessed || t.hasGuess()
 		r.torn = t.isTorn() || len(t.answers) == 0 && t.hasGuess()
 	}
 	if len(rest) > 0 && e.byServer {
