@@ -74,6 +74,7 @@ type Case struct {
 	begin     int64
 	// midstream: the capture lacks the beginning of the connection.
 	midstream bool
+	displaced bool // as in Reading
 }
 
 // Refusal is the conclusion that the broker refused requests of one size.
@@ -222,7 +223,7 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 					Served: r.Served, Authentication: r.Authentication, First: r.Opening, ClientID: r.ClientID, Software: r.Software, Opening: r.opening,
 					modern:  r.Likeness == ByRetry && r.Answer.APIs >= apisOf10,
 					delayed: r.Answer.since22(), hasAnswer: r.Answer != nil, Unnegotiated: r.Unnegotiated,
-					begin: c.First.Time, midstream: c.Midstream,
+					begin: c.First.Time, midstream: c.Midstream, displaced: r.displaced,
 				})
 			}
 		}
@@ -507,8 +508,9 @@ func (a *address) counts(c *Case, again bool) bool {
 		return false
 	case c.midstream:
 		return c.Served > maxBeginning
-	case c.Authentication == MaybeSASL && !c.hasAnswer && c.Served <= beforeRefusal:
-		// The responses may be those to SaslHandshake and tokens, and the request a token.
+	case (c.Authentication == MaybeSASL || c.displaced) && !c.hasAnswer && c.Served <= beforeRefusal:
+		// The responses may be those to SaslHandshake and tokens, and the request a token. If
+		// packets are lost, they may also be those to ApiVersions.
 		return a.open
 	case c.Served > 0:
 		return true

@@ -81,3 +81,21 @@ func TestRetryIsNoLonger(t *testing.T) {
 		}
 	}
 }
+
+// TestLossHidesNegotiation: if packets are lost, the few answers before a refusal can be those to
+// ApiVersions and SASL.
+func TestLossHidesNegotiation(t *testing.T) {
+	for _, c := range []struct {
+		one  Case
+		open bool
+		want bool
+	}{
+		{Case{Served: beforeRefusal, displaced: true}, false, false}, {Case{Served: beforeRefusal, displaced: true}, true, true},
+		{Case{Served: beforeRefusal}, false, true}, {Case{Served: beforeRefusal + 1, displaced: true}, false, true},
+		{Case{Served: beforeRefusal, displaced: true, hasAnswer: true}, false, true},
+	} {
+		if got := (&address{open: c.open}).counts(&c.one, false); got != c.want {
+			t.Errorf("%+v, open %v: %v, want %v", c.one, c.open, got, c.want)
+		}
+	}
+}
