@@ -101,7 +101,7 @@ func (f *findings) exchange(x *decode.Exchange) int {
 		fired = undecided
 		f.claim(x)
 	}
-	f.claimInstead(x)
+	f.claimAfter(x)
 	if f.isWatch {
 		f.dropPending(x)
 	}

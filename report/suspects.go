@@ -40,14 +40,14 @@ func (f *findings) claim(x *decode.Exchange) {
 	}
 }
 
-// claimInstead keeps x with the refused requests that it replaces.
-func (f *findings) claimInstead(x *decode.Exchange) {
+// claimAfter keeps x with the refused requests after which it shows what the client did.
+func (f *findings) claimAfter(x *decode.Exchange) {
 	if f.evidence == nil {
 		return
 	}
-	for _, k := range f.history.InPlaceOf(x) {
+	for _, k := range f.history.After(x) {
 		if id, ok := f.claims[f.claimKey(&k.Exchange)]; ok {
-			f.evidence.Instead(id, &k.Exchange, x)
+			f.evidence.After(id, &k.Exchange, x)
 		}
 	}
 }

@@ -434,15 +434,15 @@ func (e *Collector) Exchange(id ID, x *decode.Exchange) {
 	e.insert(id, p)
 }
 
-// Instead keeps the request that the client sent in place of the refused one. It does nothing
-// unless the finding has the refused request.
-func (e *Collector) Instead(id ID, refused, x *decode.Exchange) {
+// After keeps a request that the client sent after the refused one. It does nothing unless the
+// finding has the refused request.
+func (e *Collector) After(id ID, refused, x *decode.Exchange) {
 	kept := e.proofs[id]
 	i := slices.IndexFunc(kept, func(p proof) bool { return p.stream == refused.Stream && samePlace(p.at, refused.Request) })
 	if i < 0 || !e.use(&kept[i], x.Stream, x.Request, x.Decided, partyOf(x)) {
 		return
 	}
-	kept[i].marks = append(kept[i].marks, mark{x.Decided, "%s answered, in place of the request that was refused"})
+	kept[i].marks = append(kept[i].marks, mark{x.Decided, "%s answered, after the request that was refused"})
 }
 
 // Connection keeps the packets of a connection that is an occurrence of a finding.

@@ -226,7 +226,7 @@ func (v *view) holds(x *decode.Exchange) bool {
 func (v *view) answeredWithError(k *Suspect) Ruling {
 	x := &k.Exchange
 	// The capture ends before the client could continue.
-	tooEarly := k.stream.ended.Time == 0 && v.book.now-x.Decided.Time < int64(Patience)
+	tooEarly := k.stream.ended.Time == 0 && k.next.Time == 0 && v.book.now-x.Decided.Time < int64(Patience)
 	switch {
 	case x.Key == keyApiVersions && k.Instead.Time > 0:
 		return Ruling{Cause: Downgraded, Certain: true}

@@ -277,26 +277,32 @@ func (c *client) served(x *decode.Exchange, at capture.Position) {
 func (c *client) fallBack(x *decode.Exchange, at capture.Position) {
 	for _, s := range c.open {
 		r := &s.Exchange
-		if s.Instead.Time > 0 || r.Decided.Time > x.Request.Time || x.Request.Time-r.Decided.Time > fallbackWindow || !isFallback(r, x) {
+		if s.Instead.Time > 0 || r.Decided.Time > x.Request.Time || x.Request.Time-r.Decided.Time > fallbackWindow {
 			continue
 		}
-		if x.Outcome == decode.Answered {
+		switch isAnswered := x.Outcome == decode.Answered; {
+		case !isFallback(r, x):
+			if isAnswered && x.Stream == r.Stream && s.next.Time == 0 {
+				s.next = at
+			}
+		case isAnswered:
 			s.Instead, s.InsteadKey, s.InsteadVersion = at, x.Key, x.Version
-		} else {
+		default:
 			s.insteadUnseen = true
 		}
 	}
 }
 
-// InPlaceOf returns the suspects, refused with error 35, in whose place x was sent and served.
-func (b *Book) InPlaceOf(x *decode.Exchange) []*Suspect {
+// After returns the suspects, refused with error 35, after which x shows what the client did: x was
+// sent in their place, or next on their connection.
+func (b *Book) After(x *decode.Exchange) []*Suspect {
 	c := b.clients[clientKey{x.ClientID, x.Client.Addr(), x.Domain}]
 	if c == nil || len(c.open) == 0 || x.Outcome != decode.Answered {
 		return nil
 	}
 	var refused []*Suspect
 	for _, s := range c.open {
-		if s.Instead == x.Decided {
+		if s.Instead == x.Decided || s.next == x.Decided {
 			refused = append(refused, s)
 		}
 	}

@@ -57,7 +57,10 @@ type Suspect struct {
 	InsteadKey, InsteadVersion int16
 	// insteadUnseen: the client sent such a request, and the capture lacks its answer.
 	insteadUnseen bool
-	stream        *stream
+	// next is the answer to the first request after the refusal on the same connection that is no
+	// such request; the zero value for none.
+	next   capture.Position
+	stream *stream
 }
 
 // Ruling is the decision about a suspect.
