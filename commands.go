@@ -57,6 +57,7 @@ func newRoot(e environment) (root *cobra.Command, code *int) {
 			return err
 		}
 		cmd.Flags().SortFlags = false
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Value = givenValue(f.Value) })
 		cmd.DisableFlagsInUseLine = true
 		root.AddCommand(cmd)
 	}
@@ -146,7 +147,7 @@ func writeHelp(w io.Writer, cmd *cobra.Command) {
 		}
 		cmd.InitDefaultHelpFlag()
 		// Remove pflag's notes that carry no information.
-		plain := strings.NewReplacer("[=true|false]", "             ", " (default [])", "")
+		plain := strings.NewReplacer("[=true|false]", "             ", " (default [])", "", " (default 0s)", "")
 		fmt.Fprintf(&b, "\nflags:\n%s", plain.Replace(cmd.Flags().FlagUsagesWrapped(textOptions(w, "never").Width)))
 	}
 	_, _ = io.WriteString(w, b.String()) // its error cannot be reported
@@ -155,9 +156,13 @@ func writeHelp(w io.Writer, cmd *cobra.Command) {
 // flagError adds the flag's name and the command that lists the flags.
 func flagError(cmd *cobra.Command, err error) error {
 	var bad *pflag.InvalidValueError
-	if errors.As(err, &bad) {
+	switch {
+	case errors.Is(err, errRepeated): // without the values, which may be secrets
+		errors.As(err, &bad)
+		err = fmt.Errorf("--%s: %w", bad.GetFlag().Name, errRepeated)
+	case errors.As(err, &bad):
 		err = fmt.Errorf("--%s %q: %w", bad.GetFlag().Name, bad.GetValue(), numberError(bad.Unwrap()))
-	} else {
+	default:
 		err = fmt.Errorf("%s: %w", cmd.Name(), err)
 	}
 	return fmt.Errorf("%w; see kafkavet %s --help", err, cmd.Name())
@@ -171,6 +176,39 @@ func numberError(err error) error {
 		return errors.New("too large a number")
 	}
 	return err
+}
+
+// given is the value of a flag on the command line. It accepts no empty text.
+type given struct {
+	pflag.Value
+	// isSet: a flag for one value has it.
+	isSet bool
+}
+
+var (
+	errEmpty    = errors.New("is empty; is a variable not set?")
+	errRepeated = errors.New("is given more than once, but accepts one value")
+)
+
+// givenValue returns the value of a flag with the checks of given. Switches need none.
+func givenValue(v pflag.Value) pflag.Value {
+	if v.Type() == "bool" {
+		return v
+	}
+	return &given{Value: v}
+}
+
+// Set implements pflag.Value.
+func (g *given) Set(text string) error {
+	_, isList := g.Value.(pflag.SliceValue)
+	switch {
+	case text == "":
+		return errEmpty
+	case g.isSet && !isList:
+		return errRepeated
+	}
+	g.isSet = true
+	return g.Value.Set(text)
 }
 
 func newExplain(e environment) (*cobra.Command, action) {
