@@ -22,7 +22,7 @@ func (o *pickOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringSliceVar(&o.verdicts, "verdict", nil, "list only requests with this `VERDICT`; a list, or repeated: "+strings.Join(decode.VerdictNames(), ", "))
 	f.StringSliceVar(&o.apis, "api", nil, "list only requests of this `API`: its name or its key")
-	f.StringSliceVar(&o.clients, "client", nil, "list only requests of this `CLIENT`: client id, software name, address with or without port; * stands for any text")
+	f.StringSliceVar(&o.clients, "client", nil, "list only requests of this `CLIENT`: client id, software name, address with or without port; * stands for any text, ? and [abc] for one character")
 	f.StringSliceVar(&o.outcomes, "outcome", nil, "list only requests with this `OUTCOME`: "+strings.Join(decode.OutcomeNames(), ", "))
 }
 
@@ -58,7 +58,7 @@ func (o *pickOptions) check() error {
 	}
 	for _, client := range o.clients {
 		if _, err := path.Match(client, ""); err != nil {
-			return fmt.Errorf("--client %q: a bracket or backslash has no end", client)
+			return fmt.Errorf("--client %q: not a pattern: a [ or \\ has no end", client)
 		}
 	}
 	return nil

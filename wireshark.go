@@ -97,11 +97,11 @@ func extcap(ctx context.Context, e environment, args []string) (int, error) {
 		text = "dlt {number=1}{name=EN10MB}{display=as captured}\n"
 	case o.config:
 		text = extcapConfig
+	case o.filter != "": // to validate it, or to capture with it
+		return 0, errors.New("extcap: capture filters are not supported; give the ports in the interface's settings")
 	case o.capture && o.fifo != "":
 		e.out = io.Discard // Wireshark does not read it
 		return e.run(ctx, o.sniff(iface)), nil
-	case o.filter != "": // Wireshark asks whether a capture filter is valid; none is supported
-		return 0, errors.New("extcap: capture filters are not supported; give the ports in the interface's settings")
 	default:
 		return 0, errors.New("extcap: nothing is asked for")
 	}

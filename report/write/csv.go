@@ -15,7 +15,7 @@ var csvHeader = []string{
 	"code", "title", "severity", "api", "version", "min", "max", "evidence", "client_software", "client_version", "client_id", "client_addresses",
 	"broker", "count", "first_frame", "first_stream", "first_time", "known_issue", "fixed_in", "accepted", "message", "advice",
 	"known_issue_match", "evidence_file", "evidence_frame", "evidence_stream",
-	"client_processes", "client_principals",
+	"client_processes", "client_principals", "capture",
 }
 
 // CSV writes the findings of r as comma-separated values with a header line (RFC 4180). With a
@@ -47,7 +47,7 @@ func CSV(w io.Writer, r *model.Report) error {
 
 func csvRow(r *model.Report, f *model.Finding) []string {
 	var version, lowest, highest, software, softwareVersion, id, addresses, frame, stream, at, issue, fixed, match string
-	var proof, proofFrame, proofStream, processes, principals string
+	var proof, proofFrame, proofStream, processes, principals, file string
 	if f.Version != nil {
 		version = strconv.Itoa(int(*f.Version))
 	}
@@ -65,6 +65,9 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 	if len(f.Occurrences) > 0 {
 		o := &f.Occurrences[0]
 		frame, stream, at = strconv.FormatUint(o.Frame, 10), strconv.FormatUint(uint64(o.Stream), 10), o.Time.String()
+		if int(o.Capture) < len(r.Captures) {
+			file = r.Captures[o.Capture].Path
+		}
 		if e := o.InEvidence; e != nil && r.Evidence != nil {
 			proof, proofFrame, proofStream = r.Evidence.Path, strconv.FormatUint(e.Frame, 10), strconv.FormatUint(uint64(e.Stream), 10)
 		}
@@ -75,7 +78,7 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 	return []string{
 		f.Code, f.Title, f.Severity.String(), f.API, version, lowest, highest, f.Evidence, software, softwareVersion, id, addresses,
 		f.Broker, strconv.FormatUint(f.Count, 10), frame, stream, at, issue, fixed, strconv.FormatBool(f.Accepted), f.Message, remedy(f),
-		match, proof, proofFrame, proofStream, processes, principals,
+		match, proof, proofFrame, proofStream, processes, principals, file,
 	}
 }
 

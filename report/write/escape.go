@@ -88,17 +88,13 @@ const (
 )
 
 // appendTSV appends s as a field. It escapes s, so the field has no tab and no line end. An empty
-// text is "", and the text `""` is \x22\x22, so each field has one meaning. It also escapes the
-// first character of a text that a spreadsheet would read as a formula: "=1" is \x3d1, and "-" is
-// \x2d.
+// text is "". It also escapes the first character of a text that a spreadsheet would read as a
+// formula or as quoted: "=1" is \x3d1, and "-" is \x2d.
 func appendTSV(dst []byte, s string) []byte {
-	switch s {
-	case "":
+	if s == "" {
 		return append(dst, tsvEmpty...)
-	case tsvEmpty:
-		return append(dst, `\x22\x22`...)
 	}
-	if c := s[0]; isFormula(s) && c < utf8.RuneSelf && c >= ' ' {
+	if c := s[0]; c == '"' || isFormula(s) && c < utf8.RuneSelf && c >= ' ' {
 		dst, s = append(dst, '\\', 'x', hexDigits[c>>4], hexDigits[c&15]), s[1:]
 	} else if isFormula(s) && c >= utf8.RuneSelf {
 		first, size := utf8.DecodeRuneInString(s)

@@ -47,6 +47,9 @@ func TestTSVFieldsHaveOneMeaning(t *testing.T) {
 			t.Errorf("%q and %q are both written as %s", other, in, got)
 		}
 		seen[got] = in
+		if got[0] == '"' && got != tsvEmpty {
+			t.Errorf("%q is written as %s, which a spreadsheet takes for quoted", in, got)
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 // followed names the outcome of a finding's requests.
 func followed(f *model.Finding) string {
 	if f.IsOnTarget() {
-		return "So far"
+		return "Today"
 	}
 	return "What followed"
 }

@@ -175,7 +175,7 @@ func (t *textReport) finding(f *model.Finding) {
 	t.proof(f)
 	t.details(f)
 	if f.IsOnTarget() {
-		t.field("so far", then(f))
+		t.field("today", then(f))
 	} else {
 		t.field("then", then(f))
 	}
