@@ -149,7 +149,7 @@ type reportFile struct {
 }
 
 // writeReports writes the report to all its outputs, standard output last, and prints errors. If
-// every output fails, it writes the report to standard output.
+// every output fails, it writes the report to standard output, or where the command writes instead.
 func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
 	failed := 0
 	slices.SortStableFunc(f.outs, func(a, b reportFile) int { return cmp.Compare(a.rank(), b.rank()) })
@@ -160,8 +160,9 @@ func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
 		}
 	}
 	if failed == len(f.outs) && f.outs[failed-1].w != f.j.out {
-		f.j.complain("the report goes to standard output")
-		if err := f.writeReport(reportFile{f.j.opener().standardOutput(), f.outs[0].format}, rep); err != nil {
+		out := f.j.opener().standardOutput()
+		f.j.complain("the report goes to %s", out.name)
+		if err := f.writeReport(reportFile{out, f.outs[0].format}, rep); err != nil {
 			f.j.complain("%v", err)
 		}
 	}

@@ -90,7 +90,7 @@ func hasNames(path string) bool { return path == "-" || !evidence.HasPseudonyms(
 // opener returns an opener with the current rights of the process.
 func (j *job) opener() opener {
 	mode, _ := j.opt.output.fileMode() // check has checked it
-	return opener{mode: mode, isRoot: os.Geteuid() == 0, stdout: j.out}
+	return opener{mode: mode, isRoot: os.Geteuid() == 0, stdout: j.out, stderr: j.err}
 }
 
 // warn prints a warning, unless --quiet is given. Any goroutine may call it.

@@ -20,7 +20,8 @@ type opener struct {
 	mode fs.FileMode
 	// isRoot says not to follow links: the owner of a directory could create one in it.
 	isRoot bool
-	stdout io.Writer
+	// stdout is stderr where standard output belongs to others.
+	stdout, stderr io.Writer
 }
 
 // output is an output of a command: standard output, a device or pipe, or a file.
@@ -56,7 +57,12 @@ func (o opener) open(path string) (*output, error) {
 	return out, nil
 }
 
-func (o opener) standardOutput() *output { return &output{w: o.stdout, name: "standard output"} }
+func (o opener) standardOutput() *output {
+	if o.stdout == o.stderr {
+		return &output{w: o.stdout, name: "standard error"}
+	}
+	return &output{w: o.stdout, name: "standard output"}
+}
 
 func (o opener) openFile(path string) (*output, error) {
 	if n, ok := descriptor(path); ok {

@@ -32,7 +32,7 @@ func newRun(e environment) (*cobra.Command, action) {
 			"work could not be done, or fewer requests were checked than --require-checked asks for.",
 		Example: "  kafkavet run -- go test ./...\n" +
 			"  kafkavet run --require-checked 1 -o report.html -o junit:kafka.xml -- mvn verify\n" +
-			"  sudo -E kafkavet run --user $USER --target kafka-4.0 -- ./integration-tests",
+			"  sudo -E kafkavet run --user \"$USER\" --target kafka-4.0 -- ./integration-tests",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
@@ -51,16 +51,18 @@ func newRun(e environment) (*cobra.Command, action) {
 		if err := opt.check(e.in); err != nil {
 			return 0, err
 		}
+		if opt.save.path == "-" {
+			return 0, errors.New("run: --write -: standard output belongs to the command; name a file")
+		}
 		child := &child{args: args, streams: e.streams}
 		e := e
-		packets := e.out
-		if _, ok := opt.output.hasStdout(); ok && len(opt.output.texts) == 0 {
+		if _, ok := opt.output.hasStdout(); !ok || len(opt.output.texts) == 0 {
 			e.out = e.err // standard output belongs to the command
 		}
 		status := newStatusLine(e.err, true)
 		var w *watch
 		if _, err := newJob(e, opt, true, func(j *job) (_ result, err error) {
-			w, err = newWatch(j, status, packets)
+			w, err = newWatch(j, status, nil)
 			return w, err
 		}); err != nil {
 			return 0, err
@@ -76,6 +78,7 @@ func newRun(e environment) (*cobra.Command, action) {
 			return 0, err
 		}
 		if child.wait(); child.code != 0 {
+			e.complain("the command exited with %d", child.code)
 			return child.code, nil
 		}
 		return code, nil

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/binary"
 	"net"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -41,6 +43,33 @@ func TestLocalPackets(t *testing.T) {
 	}
 	if len(l.isLocal) != maxLocal {
 		t.Errorf("%d interfaces are kept, at most %d may be", len(l.isLocal), maxLocal)
+	}
+}
+
+// TestRunSaysWhyItFails: a failing run has one line on standard error, and standard output has
+// only what the command writes.
+func TestRunSaysWhyItFails(t *testing.T) {
+	for _, test := range []struct {
+		name           string
+		args           []string
+		code           int
+		stdout, stderr string
+	}{
+		{"the command fails", []string{"-q", "-o", os.DevNull, "--", "sh", "-c", "echo ran; exit 3"}, 3, "ran\n", "kafkavet: the command exited with 3\n"},
+		{"no report can be written", []string{"-q", "-o", "json:/dev/full", "--", "echo", "ran"}, 2, "ran\n",
+			"kafkavet: write /dev/full: no space left on device\nkafkavet: the report goes to standard error\n{\n"},
+		{"packets on standard output", []string{"-w", "-", "--", "echo", "ran"}, 2, "",
+			"kafkavet: run: --write -: standard output belongs to the command; name a file\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := played(nil, 1)
+			stdout, stderr := &timedLines{now: f.now}, &timedLines{now: f.now}
+			e := environment{streams: streams{strings.NewReader(""), stdout, stderr}, open: f.open, now: f.now}
+			code := e.run(t.Context(), append([]string{"run"}, test.args...))
+			if code != test.code || stdout.String() != test.stdout || !strings.HasPrefix(stderr.String(), test.stderr) {
+				t.Errorf("exit code %d, standard output %q, standard error %q", code, stdout, stderr)
+			}
+		})
 	}
 }
 

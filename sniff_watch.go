@@ -48,7 +48,7 @@ type watch struct {
 	// src and live are set when run has opened the interface.
 	src  *liveSource
 	live *live
-	// packets is standard output for -w.
+	// packets is standard output for -w; nil if the command of run owns it.
 	packets io.Writer
 	// save belongs to the reading goroutine while the pipeline runs; nil without -w.
 	save *saver
