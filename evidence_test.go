@@ -69,6 +69,7 @@ var redactedTLS = regexp.MustCompile(`_tls|over-tls|encrypted-alert|client-certi
 func TestEvidenceGivesTheSameFindings(t *testing.T) {
 	for name, keys := range captures(t) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
+			keys := append(keys, "--target", "kafka-4.0.0")
 			want := analysed(t, append(keys, name)...)
 			for _, mode := range []string{"--redact=false", "--redact"} {
 				if mode == "--redact" && redactedTLS.MatchString(name) {
@@ -270,7 +271,7 @@ func addressesOf(t *testing.T, name string) map[string]bool {
 func TestEvidenceHoldsNoSecrets(t *testing.T) {
 	for name, keys := range captures(t) {
 		file := filepath.Join(t.TempDir(), "evidence.pcapng")
-		invoke(t, strings.NewReader(""), append([]string{"analyze", "--evidence", file, "--evidence-occurrences", "100", name}, keys...)...)
+		invoke(t, strings.NewReader(""), append([]string{"analyze", "--target", "kafka-4.0.0", "--evidence", file, "--evidence-occurrences", "100", name}, keys...)...)
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -166,6 +166,7 @@ func (h *handler) countOutstanding() {
 // it.
 func (h *handler) request(f *reassembly.Frame) {
 	hd, ok := parseRequestHeader(f.Size, f.Head)
+	ok = ok && !allZero(f.Head) // evidence has zeros instead of tokens
 	if h.tokens && !(ok && h.endsTokens(&hd, f)) {
 		h.token(f.Head)
 		return

@@ -133,6 +133,7 @@ var tokens = []string{
 	"\x00\x12\x00\x00\x00\x00\x00\x09\xff\xff",                                    // ApiVersions v0 without a client id
 	"\x60\x82\x02\x01\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02 secret-ticket",  // GSSAPI
 	"\x00\x00\x00\x01\x00\x00\x00\x23secret-proof" + strings.Repeat("secret", 99), // a response
+	strings.Repeat("\x00", 20),                                                    // overwritten in evidence: Produce v0 without a topic
 }
 
 func TestRawTokensAreNoMessages(t *testing.T) {
@@ -206,6 +207,18 @@ func TestRequestsAfterTokensOfAnOlderJavaClient(t *testing.T) {
 		}
 		if said := dump(events) + fmt.Sprint(d.net.shard.texts); strings.Contains(said, "secret") {
 			t.Errorf("token %q: a secret is kept: %s", token, said)
+		}
+	}
+}
+
+// TestZerosAreNoRequest: evidence has zeros instead of what is no request.
+func TestZerosAreNoRequest(t *testing.T) {
+	for _, size := range []int{10, 20, 300} {
+		d := newNetwork().open(t)
+		d.message(reassembly.ToBroker, make([]byte, size))
+		d.respond(d.request(requestOf(3, 5)), responseOf(3, 5))
+		if diff := cmp.Diff([]string{"Metadata v5 unknown none answered"}, lines(d.end(reassembly.Cut, 0))); diff != "" {
+			t.Errorf("%d zeros: exchanges differ (-want +got):\n%s", size, diff)
 		}
 	}
 }

@@ -356,9 +356,15 @@ func (c *conversation) request(size int64, body []byte) {
 }
 
 // endsTokens reports whether a frame after a SaslHandshake v0 is a request again, and not a token.
+// A request has a client id of the connection. Without one, or with a new one after a handshake
+// without one (as Java's 0.10.2 sends), its body must fit to the last byte.
 func (c *conversation) endsTokens(head decode.RequestHead, size int64, body []byte) bool {
 	known := slices.ContainsFunc(c.ids, func(id []byte) bool { return bytes.Equal(id, head.ClientID) })
-	return known && int(head.Key) <= int(decode.MaxKnownKey) && (len(head.ClientID) > 0 || decode.FitsRequest(size, body))
+	if known && len(head.ClientID) > 0 {
+		return int(head.Key) <= int(decode.MaxKnownKey)
+	}
+	named := len(c.ids) == 1 && len(c.ids[0]) == 0 && decode.LooksLikeRequest(size, body) == reassembly.Strong
+	return (known || named) && decode.FitsRequest(size, body)
 }
 
 // response scrubs a response. One without a known request may be a token, and is overwritten.

@@ -75,6 +75,12 @@ func TestScrubKeepsNoSASLToken(t *testing.T) {
 			capturetest.Frame([]byte("\x00secretuser\x00secretword")), capturetest.Frame([]byte("secretanswer")),
 			metadata, capturetest.ResponseFrame(3, false, make([]byte, 8)),
 		}, []int16{17, 3}},
+		{"raw tokens after a SaslHandshake v0 without a client id", true, [][]byte{
+			capturetest.SaslHandshake(0, -1, "", "PLAIN"), capturetest.SaslHandshakeResponse(-1, 0, "PLAIN"),
+			capturetest.Frame([]byte("\x00secretuser\x00secretword")), capturetest.Frame(nil),
+			capturetest.Frame([]byte("\x00\x01\x00\x03\x00\x00\x00\x09\x00\x0asecretword\x00\x00\x00\x00")), capturetest.Frame(nil),
+			metadata, capturetest.ResponseFrame(3, false, make([]byte, 8)),
+		}, []int16{17, 3}},
 		{"SaslAuthenticate", true, [][]byte{
 			capturetest.SaslHandshake(1, 1, "app", "PLAIN"), capturetest.SaslHandshakeResponse(1, 0, "PLAIN"),
 			capturetest.SaslAuthenticate(1, 2, "app", []byte("\x00secretuser\x00secretword")),
