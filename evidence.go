@@ -67,7 +67,7 @@ func (f *findings) writeEvidence(rep *model.Report) (isWritten bool) {
 		return false
 	}
 	f.locate(rep, &sum)
-	isWritten = f.keepEvidence(packets.Bytes()) && f.writeBundle(rep, packets.Bytes())
+	isWritten = f.keepEvidence(packets.Bytes()) && f.writeBundle(rep, packets.Bytes(), sum.OfEncrypted(f.j.names != nil))
 	f.explainEvidence(&sum, rep.Evidence.Path)
 	return isWritten
 }
@@ -107,15 +107,16 @@ func (f *findings) keepEvidence(packets []byte) (isWritten bool) {
 	return f.commit(f.proof, err)
 }
 
-// writeBundle writes the file of --bundle. Its report names the evidence in the bundle.
-func (f *findings) writeBundle(rep *model.Report, packets []byte) (isWritten bool) {
+// writeBundle writes the file of --bundle. Its report names the evidence in the bundle. ofTLS
+// describes the TLS connections in packets.
+func (f *findings) writeBundle(rep *model.Report, packets []byte, ofTLS string) (isWritten bool) {
 	if f.bundle == nil {
 		return true
 	}
 	inside, file := *rep, *rep.Evidence
 	file.Path, file.Bundle = write.BundledEvidence, ""
 	inside.Evidence = &file
-	return f.commit(f.bundle, write.Bundle(f.bundle.w, &inside, packets))
+	return f.commit(f.bundle, write.Bundle(f.bundle.w, &inside, packets, ofTLS))
 }
 
 // commit finishes a written file and prints errors.
@@ -136,9 +137,8 @@ func (f *findings) explainEvidence(sum *evidence.Summary, path string) {
 		f.j.warn(fmt.Errorf("%s: %s without packets, %s without packets that were still kept",
 			path, words.Plural(uint64(sum.Unproven), "finding"), words.Plural(sum.Omitted, "occurrence")))
 	}
-	if sum.Encrypted > 0 {
-		f.j.warn(fmt.Errorf("%s: TLS on %d of %s: %s",
-			path, sum.Encrypted, words.Plural(uint64(sum.Connections), "connection"), sum.OfEncrypted(f.j.names != nil)))
+	if of := sum.OfEncrypted(f.j.names != nil); of != "" {
+		f.j.warn(fmt.Errorf("%s: %s", path, of))
 	}
 	if f.j.opt.traffic.verbose {
 		f.j.complain("wrote %s: %s of %s for %s", path, words.Plural(uint64(sum.Packets), "packet"),

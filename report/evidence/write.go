@@ -122,18 +122,22 @@ func (e *Collector) about(sum *Summary) string {
 	if e.opt.Pseudonyms != nil {
 		text += " " + pseudonymsMark + ", and all values that prove nothing are overwritten."
 	}
-	if sum.Encrypted > 0 {
-		text += fmt.Sprintf(" TLS on %d of %d connections: %s.", sum.Encrypted, sum.Connections, sum.OfEncrypted(e.opt.Pseudonyms != nil))
+	if of := sum.OfEncrypted(e.opt.Pseudonyms != nil); of != "" {
+		text += " " + of + "."
 	}
 	return text
 }
 
-// OfEncrypted describes the contents of TLS connections in the file.
+// OfEncrypted describes the contents of TLS connections in the file; empty without any.
 func (s *Summary) OfEncrypted(redacted bool) string {
-	if redacted {
-		return "what was found inside is not proven here, only lengths and the beginning of the handshake are left"
+	if s.Encrypted == 0 {
+		return ""
 	}
-	return "what was sent inside can be read by everyone who has the key log, records and credentials included"
+	what := "what was sent inside can be read by everyone who has the key log, records and credentials included"
+	if redacted {
+		what = "what was found inside is not proven here, only lengths and the beginning of the handshake are left"
+	}
+	return fmt.Sprintf("TLS on %d of %s: %s", s.Encrypted, words.Plural(uint64(s.Connections), "connection"), what)
 }
 
 // framePlace is the place of a packet in the input.
