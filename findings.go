@@ -135,12 +135,34 @@ func (f *findings) report(in report.Input) *model.Report {
 
 // finish implements result.
 func (f *findings) finish() int {
+	if f.j.pipeline.isUnread() {
+		f.spareFiles()
+	}
 	rep := f.report(f.j.pipeline.input())
 	isProven, isKept, isWritten := f.writeEvidence(rep), f.writeBaseline(rep), f.writeReports(rep)
 	if text := f.accepted.unusedText(); text != "" && rep.Folded == nil { // folded findings may match
 		f.j.warn(errors.New(text))
 	}
 	return f.verdict(rep, f.j.inputIsWhole() && isProven && isKept && isWritten)
+}
+
+// spareFiles discards the files to which a report of nothing would be written: a mistyped name of a
+// capture must not replace a good report. Formats that show the failure are still written.
+func (f *findings) spareFiles() {
+	for _, out := range []**output{&f.proof, &f.bundle, &f.baseline} {
+		if *out != nil {
+			(*out).abandon()
+			*out = nil
+		}
+	}
+	f.evidence = nil
+	f.outs = slices.DeleteFunc(f.outs, func(out reportFile) bool {
+		isSpared := out.temp != "" && !out.format.ShowsShortfall
+		if isSpared {
+			out.abandon()
+		}
+		return isSpared
+	})
 }
 
 type reportFile struct {
@@ -159,7 +181,7 @@ func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
 			failed++
 		}
 	}
-	if failed == len(f.outs) && f.outs[failed-1].w != f.j.out {
+	if failed > 0 && failed == len(f.outs) && f.outs[failed-1].w != f.j.out {
 		out := f.j.opener().standardOutput()
 		f.j.complain("the report goes to %s", out.name)
 		if err := f.writeReport(reportFile{out, f.outs[0].format}, rep); err != nil {

@@ -164,6 +164,11 @@ func describe(c *capture.Info) model.Capture {
 	return d
 }
 
+// isUnread reports whether no capture could be read, not even in part.
+func (p *pipeline) isUnread() bool {
+	return !slices.ContainsFunc(p.opt.src.Captures(), func(c capture.Info) bool { return c.Err == nil || c.Packets > 0 })
+}
+
 // inputErrors returns errors of the captures, and warnings about incomplete ones. failed says that
 // a capture could not be read, or has only unsupported link types.
 func (p *pipeline) inputErrors() (errs, warnings []error, failed bool) {

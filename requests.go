@@ -96,6 +96,10 @@ func (l *listing) tap() func(uint32, *capture.Packet, *capture.Segment) { return
 
 // finish implements result.
 func (l *listing) finish() int {
+	if l.out.temp != "" && l.j.pipeline.isUnread() {
+		l.j.inputIsWhole()
+		return exitTrouble // and discard: a mistyped name of a capture must not replace a good list
+	}
 	if err := l.w.Close(); err != nil {
 		l.j.complain("write %s: %v", l.out.name, reason(err))
 		return exitTrouble

@@ -17,6 +17,8 @@ type Format struct {
 	IsDocument bool
 	// HasEvents says that live findings are written as JSONLine. The last line is the report.
 	HasEvents bool
+	// ShowsShortfall says that a report without a finding fails for TextOptions.Shortfall.
+	ShowsShortfall bool
 	// Write writes a report.
 	Write func(w io.Writer, r *model.Report, opt TextOptions) error
 }
@@ -31,9 +33,9 @@ var formats = []Format{
 		Write: withoutOptions(func(w io.Writer, r *model.Report) error { return HTML(w, r, HTMLOptions{}) }),
 	},
 	{Name: "csv", Extensions: []string{".csv"}, IsDocument: true, Write: withoutOptions(CSV)},
-	{Name: "sarif", Extensions: []string{".sarif"}, IsDocument: true, Write: SARIF},
-	{Name: "junit", Extensions: []string{".xml"}, IsDocument: true, Write: JUnit},
-	{Name: "github", IsDocument: true, Write: GitHub},
+	{Name: "sarif", Extensions: []string{".sarif"}, IsDocument: true, ShowsShortfall: true, Write: SARIF},
+	{Name: "junit", Extensions: []string{".xml"}, IsDocument: true, ShowsShortfall: true, Write: JUnit},
+	{Name: "github", IsDocument: true, ShowsShortfall: true, Write: GitHub},
 }
 
 // withoutOptions adapts a writer without options to Format.Write.
