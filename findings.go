@@ -27,6 +27,8 @@ type findings struct {
 	evidence *evidence.Collector
 	// processes are the processes of clients; nil with --no-process.
 	processes *processes
+	// saved is the file with the packets of a live capture; empty for none or several.
+	saved string
 	// accepted are the findings of --baseline.
 	accepted *baseline
 	// outs, proof, bundle and baseline are open from open to finish or discard. Without their flag
@@ -128,6 +130,8 @@ func (f *findings) report(in report.Input) *model.Report {
 	f.accepted.mark(rep)
 	if f.j.names != nil {
 		redact.Report(rep, f.j.names)
+	} else if f.saved != "" {
+		rep.Captures[0].Saved = f.saved
 	}
 	merge.Identify(rep)
 	return rep

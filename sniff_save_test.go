@@ -38,6 +38,31 @@ func TestSavedPacketsAreThoseThatCame(t *testing.T) {
 	}
 }
 
+// TestReportNamesTheSavedFile: the commands of the report read the file of -w. With --redact the
+// report does not name it, and a warning says that it has the names.
+func TestReportNamesTheSavedFile(t *testing.T) {
+	const warning = "warning: --write kept.pcapng: keeps the packets as they were captured; --redact replaces no names in it"
+	for _, test := range []struct {
+		args    []string
+		command string
+		warns   bool
+	}{
+		{nil, "\nkafkavet analyze kept.pcapng\n", false},
+		{[]string{"--redact"}, "\nkafkavet analyze CAPTURE\n", true},
+		{[]string{"--rotate-size", "1"}, "\nkafkavet analyze CAPTURE\n", false},
+	} {
+		t.Chdir(t.TempDir())
+		o := played(refused(0), 4).run(t.Context(), append(test.args, "-w", "kept.pcapng", "-o", "live.md", "--duration", "3s")...)
+		report, err := os.ReadFile("live.md")
+		if err != nil || !strings.Contains(string(report), test.command) {
+			t.Errorf("%v: the report lacks %q, %v: %s", test.args, test.command, err, report)
+		}
+		if strings.Contains(o.stderr.String(), warning) != test.warns {
+			t.Errorf("%v: standard error: %s", test.args, o.stderr)
+		}
+	}
+}
+
 func TestRotation(t *testing.T) {
 	large := func(n int) []capturetest.Packet { // some 300 KB
 		r := capturetest.NewRecorder()

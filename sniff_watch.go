@@ -211,11 +211,17 @@ func (w *watch) open() (err error) {
 	if err := w.findings.open(); err != nil {
 		return err
 	}
-	if w.j.opt.save.path != "" {
+	if path := w.j.opt.save.path; path != "" {
+		if w.j.names != nil {
+			w.j.warn(fmt.Errorf("--write %s: keeps the packets as they were captured; --redact replaces no names in it", path))
+		}
 		o := w.j.opener()
 		o.stdout = w.packets
 		if w.save, err = openSaver(w.j.opt.save, o, w.src.Captures()[0], w.j.now, w.j.complain); err != nil {
 			return err
+		}
+		if !w.j.opt.save.rotates() && w.save.file.place.name != "" {
+			w.saved = path
 		}
 		w.src.save = w.save.write
 		if w.j.opt.save.comments {
@@ -240,6 +246,9 @@ func (w *watch) finish() int {
 		w.asker.wait()
 	}
 	failed := w.save != nil && w.save.hasLost
+	if failed {
+		w.saved = "" // its frames have other numbers
+	}
 	fail := func(err error) {
 		if err != nil {
 			w.j.complain("%v", err)

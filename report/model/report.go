@@ -64,6 +64,8 @@ type Capture struct {
 	// Format is "pcap", "pcapng" or "live", followed by the compression ("pcapng+zstd"). It is
 	// empty if it was not recognised.
 	Format string `json:"format"`
+	// Saved is the file with the packets of a live capture; empty for none.
+	Saved string `json:"-"`
 	// LinkTypes are link types as registered at
 	// https://www.tcpdump.org/linktypes.html, in order of appearance.
 	LinkTypes []uint32 `json:"link_types"`

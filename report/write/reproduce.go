@@ -387,10 +387,11 @@ func kafkavetFiles(r *model.Report) string {
 
 // fileArgument returns the name of a capture as a word of a POSIX shell.
 func fileArgument(c *model.Capture) string {
+	path := c.Path
 	if !isFile(c) {
-		return placeholder
+		path = c.Saved
 	}
-	return pathArgument(c.Path, placeholder)
+	return pathArgument(path, placeholder)
 }
 
 // pathArgument returns a path as a word of a POSIX shell, or instead if the path cannot be typed.
