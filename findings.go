@@ -142,7 +142,11 @@ func (f *findings) finish() int {
 	if f.j.pipeline.isUnread() {
 		f.spareFiles()
 	}
-	rep := f.report(f.j.pipeline.input())
+	in := f.j.pipeline.input()
+	if f.j.files.isInterrupted {
+		in.Interrupted = 1
+	}
+	rep := f.report(in)
 	isProven, isKept, isWritten := f.writeEvidence(rep), f.writeBaseline(rep), f.writeReports(rep)
 	if text := f.accepted.unusedText(); text != "" && rep.Folded == nil { // folded findings may match
 		f.j.warn(errors.New(text))
@@ -215,6 +219,9 @@ func (f *findings) writeReport(out reportFile, rep *model.Report) error {
 
 // shortfall says why the run fails although no finding does. It is empty if the run does not fail.
 func (f *findings) shortfall(rep *model.Report) string {
+	if rep.Quality.Interrupted > 0 {
+		return "interrupted before the end of the input; the rest was not read"
+	}
 	for i := range rep.Captures {
 		if c := &rep.Captures[i]; c.Problem != "" && !c.Torn {
 			return c.Problem

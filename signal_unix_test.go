@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,9 +22,19 @@ func TestInterruptGivesTheReportSoFar(t *testing.T) {
 	}
 	const half = 20_000 // bytes; the first Fetch v12 is before it
 	for _, test := range []struct {
-		command, want string
-	}{{"analyze", "error KV1001 above-max: confluent-kafka-go 2.6.0 sends Fetch v12"}, {"requests", "above-max"}} {
-		t.Run(test.command, func(t *testing.T) {
+		command, format string
+		want            []string
+	}{
+		{"analyze", "text", []string{"error KV1001 above-max: confluent-kafka-go 2.6.0 sends Fetch v12", "interrupted: 1 run before the end of its input"}},
+		{"analyze", "json", []string{`"interrupted": 1`}},
+		{"analyze", "markdown", []string{"- **Interrupted:** 1 run before the end of its input"}},
+		{"analyze", "html", []string{"1 run before the end of its input"}},
+		{"analyze", "sarif", []string{`"executionSuccessful": false`, "interrupted before the end of the input"}},
+		{"analyze", "junit", []string{`<failure message="interrupted before the end of the input`}},
+		{"analyze", "github", []string{"::error title=kafkavet::interrupted before the end of the input"}},
+		{"requests", "tsv", []string{"above-max"}},
+	} {
+		t.Run(test.command+" "+test.format, func(t *testing.T) {
 			fifo := filepath.Join(t.TempDir(), "capture")
 			if err := syscall.Mkfifo(fifo, 0o600); err != nil {
 				t.Fatal(err)
@@ -45,14 +56,38 @@ func TestInterruptGivesTheReportSoFar(t *testing.T) {
 				<-ended
 			}()
 			var out, said bytes.Buffer
-			code := run(ctx, []string{test.command, fifo}, streams{strings.NewReader(""), &out, &said})
+			code := run(ctx, []string{test.command, "--format", test.format, fifo}, streams{strings.NewReader(""), &out, &said})
 			close(ended)
 			if code != exitTrouble || !strings.HasPrefix(said.String(), "kafkavet: interrupted after ") || strings.Count(said.String(), "\n") != 1 {
 				t.Errorf("exit code %d: %s", code, said.String())
 			}
-			if !strings.Contains(out.String(), test.want) {
-				t.Errorf("%q is missing: %s", test.want, out.String())
+			for _, want := range test.want {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("%q is missing: %s", want, out.String())
+				}
+			}
+			if test.format == "json" {
+				wantMergedInterruption(t, out.Bytes())
 			}
 		})
+	}
+}
+
+// wantMergedInterruption merges a report of an interrupted run.
+func wantMergedInterruption(t *testing.T, report []byte) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "interrupted.json")
+	if err := os.WriteFile(path, report, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for format, want := range map[string]string{
+		"text":  "interrupted: 1 run before the end of its input",
+		"junit": `<failure message="interrupted before the end of the input`,
+	} {
+		var out bytes.Buffer
+		run(t.Context(), []string{"merge", "--format", format, path}, streams{strings.NewReader(""), &out, io.Discard})
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("merge --format %s: %q is missing: %s", format, want, out.String())
+		}
 	}
 }

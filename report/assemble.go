@@ -30,6 +30,7 @@ func (b *Builder) Report() *model.Report {
 			r.Brokers[i].Watched = []model.Span{{First: *first, Last: *last}}
 		}
 	}
+	r.Quality.Interrupted = b.input.Interrupted
 	r.Quality.DisbelievedSegments = b.input.DisbelievedSegments
 	r.Quality.ExpectedRefusals = b.findings.expectedRefusals()
 	r.Quality.OtherProtocols, r.Quality.LimitsHit = b.brokers.otherProtocols(), hit

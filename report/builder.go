@@ -42,6 +42,8 @@ type Options struct {
 
 // Input has the counts of the source and of the earlier packages. All of them are totals so far.
 type Input struct {
+	// Interrupted is 1 if a signal ended the run before it had read all captures, otherwise 0.
+	Interrupted uint64
 	// Captures are the inputs, in the order in which they were read.
 	Captures []model.Capture
 	// UnparsedPackets counts packets without a readable TCP segment, by reason, in any order.

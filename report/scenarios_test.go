@@ -43,6 +43,7 @@ func cleanCalls() []any {
 func troubledInput() Input {
 	day := model.Time(testEpoch.UnixNano())
 	return Input{
+		Interrupted: 1,
 		Captures: []model.Capture{
 			{Path: "a.pcap", Format: "pcap+gzip", LinkTypes: []uint32{276}, Packets: 100, Bytes: 1000, First: &day, Last: pointer(day + model.Time(time.Hour)), Truncated: 7},
 			{Path: "b.pcap", Format: "pcap", LinkTypes: []uint32{1}, Packets: 1, Bytes: 60, First: pointer(day + model.Time(26*time.Hour)), Last: pointer(day + model.Time(26*time.Hour)),

@@ -487,6 +487,8 @@ type KnownIssue struct {
 
 // Quality describes what was not captured, and therefore not checked.
 type Quality struct {
+	// Interrupted counts runs that a signal ended before they had read all of their input files.
+	Interrupted uint64 `json:"interrupted,omitzero"`
 	// MissingBytes counts bytes of Kafka or TLS connections that the capture lacks. Gaps counts
 	// the places, GapStreams the connections.
 	MissingBytes uint64 `json:"missing_bytes"`

@@ -172,6 +172,7 @@ func countedNotes(r *model.Report) []note {
 		what, text string
 		code       string
 	}{
+		{q.Interrupted, "interrupted", words.Plural(q.Interrupted, "run") + " before the end of " + words.Agree(q.Interrupted, "its", "their") + " input; the rest was not read", ""},
 		{q.MissingBytes, "missing", fmt.Sprintf("%s in %s of %s", words.Size(q.MissingBytes), words.Plural(q.Gaps, "place"), words.Plural(q.GapStreams, "connection")), model.CodeBytesMissing},
 		{q.DroppedPackets, "dropped", words.Plural(q.DroppedPackets, "packet") + " lost by the capturing side", model.CodeBytesMissing},
 		{q.TruncatedPackets, "cut short", words.Plural(q.TruncatedPackets, "packet") + " of which less was captured than was sent (tcpdump -s 0 takes all)", ""},
