@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -137,22 +138,34 @@ func notChecked(rep *model.Report, required uint64, isFiltered bool) string {
 		case model.NotCheckedNoRange:
 			why = append(why, words.Plural(n.Requests, "request")+" without a known range (capture from the start of a connection, or give --advertised)")
 		case model.NotCheckedEncrypted:
-			why = append(why, words.Plural(n.Streams, "encrypted connection")+" (give --tls-keylog)")
+			why = append(why, encryptedText(n.Streams))
 		case model.NotCheckedUndecided:
 			why = append(why, words.Plural(n.Streams, "connection")+" with too little payload")
 		}
 	}
-	switch {
-	case s.Streams == 0 && isFiltered:
-		why = append(why, "no TCP connection passes --port, --not-port, --host and --net")
-	case s.Streams == 0:
-		why = append(why, "no TCP connection was captured")
-	case s.KafkaStreams == 0 && len(why) == 0:
-		why = append(why, fmt.Sprintf("none of %s spoke Kafka", words.Plural(s.Streams, "connection")))
+	if len(why) == 0 && s.Requests == s.RequestsExempt {
+		why = append(why, cmp.Or(noKafka(s.Streams, s.KafkaStreams, isFiltered), "no request except ApiVersions was captured"))
 	}
 	text := fmt.Sprintf("%s checked, --require-checked asks for %s", words.Plural(s.RequestsChecked, "request"), words.Number(required))
 	if len(why) > 0 {
 		text += ": " + strings.Join(why, "; ")
 	}
 	return text
+}
+
+// noKafka says why there is no Kafka connection. It is empty if there is one.
+func noKafka(streams, kafkaStreams uint64, isFiltered bool) string {
+	switch {
+	case streams == 0 && isFiltered:
+		return "no TCP connection passes --port, --not-port, --host and --net"
+	case streams == 0:
+		return "no TCP connection was captured"
+	case kafkaStreams == 0:
+		return fmt.Sprintf("none of %s spoke Kafka", words.Plural(streams, "connection"))
+	}
+	return ""
+}
+
+func encryptedText(streams uint64) string {
+	return words.Plural(streams, "encrypted connection") + " (give --tls-keylog)"
 }

@@ -56,7 +56,7 @@ type listing struct {
 	j   *job
 	out *output
 	w   *write.RequestsWriter
-	// picked are the requests that pass the filters; nil if there are no filters.
+	// picked counts the requests, and passes on those that pass the filters.
 	picked *pickedRequests
 }
 
@@ -71,10 +71,8 @@ func (l *listing) open() (err error) {
 	if l.j.names != nil {
 		l.Sink = redact.Requests(l.w, l.j.names)
 	}
-	if pick := &l.j.opt.pick; pick.isSet() {
-		l.picked = &pickedRequests{Sink: l.Sink, pick: pick}
-		l.Sink = l.picked
-	}
+	l.picked = &pickedRequests{Sink: l.Sink, pick: &l.j.opt.pick}
+	l.Sink = l.picked
 	return nil
 }
 
@@ -108,7 +106,10 @@ func (l *listing) finish() int {
 		l.j.complain("%v", err)
 		return exitTrouble
 	}
-	if p := l.picked; p != nil && p.passed == 0 && p.seen > 0 {
+	switch p := l.picked; {
+	case p.seen == 0:
+		l.j.warn(errors.New(p.nothingSeen(!l.j.filter.All())))
+	case p.passed == 0:
 		l.j.warn(fmt.Errorf("none of %s passes %s", words.Plural(p.seen, "request"), p.pick.flags()))
 	}
 	if n := l.w.Late(); n > 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 )
 
 // pickOptions select the listed requests. One value of each flag must match.
@@ -64,10 +65,6 @@ func (o *pickOptions) check() error {
 	return nil
 }
 
-func (o *pickOptions) isSet() bool {
-	return len(o.verdicts)+len(o.outcomes)+len(o.apis)+len(o.clients) > 0
-}
-
 // flags returns the given flags as typed.
 func (o *pickOptions) flags() string {
 	var given []string
@@ -105,8 +102,10 @@ func isClient(pattern string, x *decode.Exchange) bool {
 // pickedRequests passes on the requests that match.
 type pickedRequests struct {
 	decode.Sink
-	pick         *pickOptions
-	seen, passed uint64
+	pick *pickOptions
+	// seen and passed count requests, the others connections.
+	seen, passed              uint64
+	streams, kafka, encrypted uint64
 }
 
 // Exchange implements decode.Sink.
@@ -116,4 +115,28 @@ func (p *pickedRequests) Exchange(x *decode.Exchange) {
 		p.passed++
 		p.Sink.Exchange(x)
 	}
+}
+
+// Connection implements decode.Sink.
+func (p *pickedRequests) Connection(c *decode.Connection) {
+	p.streams++
+	switch c.Protocol {
+	case reassembly.Kafka:
+		p.kafka++
+	case reassembly.TLS:
+		p.encrypted++
+	}
+	p.Sink.Connection(c)
+}
+
+// nothingSeen says that there is no request, and why.
+func (p *pickedRequests) nothingSeen(isFiltered bool) string {
+	why := noKafka(p.streams, p.kafka, isFiltered)
+	if p.encrypted > 0 {
+		why = encryptedText(p.encrypted)
+	}
+	if why != "" {
+		why = ": " + why
+	}
+	return "no Kafka request was found" + why
 }
