@@ -245,7 +245,11 @@ type redactOptions struct {
 
 func (o *redactOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.BoolVar(&o.redact, "redact", false, "replace addresses, host names, client ids and file names with pseudonyms, and remove every value from --evidence that the proof does not need")
+	usage := "replace addresses, host names, client ids and file names with pseudonyms"
+	if f.Lookup("evidence") != nil {
+		usage += ", and remove every value from --evidence that the proof does not need"
+	}
+	f.BoolVar(&o.redact, "redact", false, usage)
 	f.StringVar(&o.key, "redact-key", "", "derive the pseudonyms from a `SECRET`, so that they are the same in every report:\n"+
 		"file:FILE, env:VARIABLE, or the text itself, which other users of this host can see")
 }

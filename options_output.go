@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,6 +24,8 @@ type outputOptions struct {
 	formats []outputFormat
 	// isLive: --format also applies to the live output.
 	isLive bool
+	// isSingle: -o can be given once.
+	isSingle bool
 	// outputs are the result of check.
 	outputs []outputOption
 	flags   *pflag.FlagSet
@@ -51,6 +54,7 @@ func newReportOutput(isLive bool) outputOptions {
 }
 
 func newRequestsOutput() (o outputOptions) {
+	o.isSingle = true
 	for _, f := range write.RequestFormats() {
 		o.formats = append(o.formats, outputFormat{f.Name, f.Extensions})
 	}
@@ -61,7 +65,11 @@ func (o *outputOptions) register(cmd *cobra.Command) {
 	names := o.names()
 	o.flags = cmd.Flags()
 	o.flags.StringVar(&o.format, "format", names[0], "the `FORMAT` of the output: "+strings.Join(names, ", "))
-	o.flags.StringArrayVarP(&o.texts, "output", "o", nil, "write to `[FORMAT:]FILE` instead of standard output, which is -; may be repeated.\n"+
+	repeated := "; may be repeated"
+	if o.isSingle {
+		repeated = ""
+	}
+	o.flags.StringArrayVarP(&o.texts, "output", "o", nil, "write to `[FORMAT:]FILE` instead of standard output, which is -"+repeated+".\n"+
 		"Without FORMAT the name decides (.html, .json, ...), or else --format")
 	o.flags.StringVar(&o.mode, "output-mode", "0600", "the permissions `MODE` (octal) of written files")
 }
@@ -80,11 +88,14 @@ func (o *outputOptions) check() error {
 	if err := oneOf("--format", o.format, o.names()); err != nil {
 		return err
 	}
+	if o.isSingle && len(o.texts) > 1 {
+		return fmt.Errorf("--output: %w", errRepeated)
+	}
 	o.outputs = nil
 	if len(o.texts) == 0 {
 		o.outputs = []outputOption{{format: o.index(o.format)}}
 	}
-	isUsed := o.isLive || len(o.texts) == 0
+	isUsed := len(o.texts) == 0 || o.isLive && o.formatIsLive()
 	for _, text := range o.texts {
 		out, err := o.parse(text)
 		if err != nil {
@@ -106,13 +117,21 @@ func (o *outputOptions) check() error {
 	return nil
 }
 
+// formatIsLive reports whether --format is a format of the live output: text or events.
+func (o *outputOptions) formatIsLive() bool {
+	return o.format == o.formats[0].name || write.Formats()[o.index(o.format)].HasEvents
+}
+
 // parse reads one value of -o. A prefix before a colon selects the format. Otherwise the file name
 // extension selects it, otherwise --format.
 func (o *outputOptions) parse(text string) (out outputOption, err error) {
 	prefix, path, found := strings.Cut(text, ":")
-	if out.format = o.index(prefix); found && out.format >= 0 {
+	switch out.format = o.index(prefix); {
+	case found && out.format >= 0:
 		out.path = path
-	} else {
+	case found && looksLikeFormat(prefix):
+		return out, fmt.Errorf("--output %s: %s: must be one of %s; a file with this name is ./%s", text, prefix, strings.Join(o.names(), ", "), text)
+	default:
 		extension := strings.ToLower(filepath.Ext(text))
 		out = outputOption{path: text, format: slices.IndexFunc(o.formats, func(f outputFormat) bool { return slices.Contains(f.extensions, extension) })}
 		if out.format < 0 {
@@ -132,9 +151,19 @@ func (o *outputOptions) parse(text string) (out outputOption, err error) {
 	return out, nil
 }
 
-// isOtherFormat reports whether a file name extension selects a format of any command.
+// looksLikeFormat reports whether a prefix has only letters, and more than a drive of Windows.
+func looksLikeFormat(prefix string) bool {
+	return len(prefix) > 1 && !strings.ContainsFunc(prefix, func(r rune) bool { return !unicode.IsLetter(r) })
+}
+
+// foreignExtensions are those of formats that no command writes, and of compression.
+var foreignExtensions = []string{".yaml", ".yml", ".pdf", ".xlsx", ".docx", ".gz", ".zst", ".lz4", ".xz", ".bz2", ".zip"}
+
+// isOtherFormat reports whether a file name extension is that of a format of any command, or of
+// none.
 func isOtherFormat(extension string) bool {
-	return slices.ContainsFunc(write.Formats(), func(f write.Format) bool { return slices.Contains(f.Extensions, extension) }) ||
+	return slices.Contains(foreignExtensions, extension) ||
+		slices.ContainsFunc(write.Formats(), func(f write.Format) bool { return slices.Contains(f.Extensions, extension) }) ||
 		slices.ContainsFunc(write.RequestFormats(), func(f write.RequestFormat) bool { return slices.Contains(f.Extensions, extension) })
 }
 

@@ -38,9 +38,6 @@ func newRequests(e environment) (*cobra.Command, action) {
 		if err := opt.check(e.in); err != nil {
 			return 0, err
 		}
-		if len(opt.output.outputs) > 1 {
-			return 0, errors.New("requests: --output can be given once")
-		}
 		j, err := newJob(e, opt, false, func(j *job) (result, error) { return &listing{j: j}, nil })
 		if err != nil {
 			return 0, err
