@@ -128,10 +128,11 @@ func (f *findings) report(in report.Input) *model.Report {
 	f.SetInput(in)
 	rep := f.Report()
 	f.accepted.mark(rep)
+	if f.saved != "" {
+		rep.Captures[0].Saved = f.saved
+	}
 	if f.j.names != nil {
 		redact.Report(rep, f.j.names)
-	} else if f.saved != "" {
-		rep.Captures[0].Saved = f.saved
 	}
 	merge.Identify(rep)
 	return rep

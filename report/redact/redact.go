@@ -117,7 +117,7 @@ func (d redaction) capture(c *model.Capture, i int) {
 	if c.Path != "" && c.Path != name {
 		c.Problem = strings.ReplaceAll(c.Problem, c.Path, name)
 	}
-	c.Path = name
+	c.Path, c.Saved = name, "" // the saved file has the names
 }
 
 // CaptureName returns the name that replaces the path of the i-th capture, counted from 0.
