@@ -63,6 +63,11 @@ func (o *options) check(stdin io.Reader) error {
 	if !o.save.rotates() {
 		written = append(written, namedFile{"--write", o.save.path})
 	}
+	for _, f := range append(written, namedFile{"--write", o.save.path}) {
+		if err := f.checkCompression(); err != nil {
+			return err
+		}
+	}
 	if o.redact.redact && o.traffic.debug.isSet {
 		return errors.New("--debug: cannot be redacted; it shows names and addresses")
 	}

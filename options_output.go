@@ -156,8 +156,8 @@ func looksLikeFormat(prefix string) bool {
 	return len(prefix) > 1 && !strings.ContainsFunc(prefix, func(r rune) bool { return !unicode.IsLetter(r) })
 }
 
-// foreignExtensions are those of formats that no command writes, and of compression.
-var foreignExtensions = []string{".yaml", ".yml", ".pdf", ".xlsx", ".docx", ".gz", ".zst", ".lz4", ".xz", ".bz2", ".zip"}
+// foreignExtensions are those of formats that no command writes.
+var foreignExtensions = []string{".yaml", ".yml", ".pdf", ".xlsx", ".docx"}
 
 // isOtherFormat reports whether a file name extension is that of a format of any command, or of
 // none.

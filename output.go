@@ -323,6 +323,23 @@ func (o *output) close() {
 // namedFile is an output file with its flag; path is empty without the flag.
 type namedFile struct{ flag, path string }
 
+// compressions are the file name extensions of compressed files and archives.
+var compressions = []string{".gz", ".zst", ".lz4", ".xz", ".bz2", ".zip"}
+
+// checkCompression returns an error if the name is that of a compressed file, and f is not.
+func (f namedFile) checkCompression() error {
+	written := map[string][]string{"--evidence": {".gz", ".zst"}, "--bundle": {".zip"}}[f.flag]
+	extension := strings.ToLower(filepath.Ext(f.path))
+	if !slices.Contains(compressions, extension) || slices.Contains(written, extension) {
+		return nil
+	}
+	text := fmt.Sprintf("%s %s: is not written as %s", f.flag, f.path, extension)
+	if len(written) > 0 {
+		text += ", only as " + strings.Join(written, " or ")
+	}
+	return errors.New(text)
+}
+
 // apart returns an error if an output would overwrite an input or another output.
 func apart(files []namedFile, read ...string) error {
 	for i, f := range files {

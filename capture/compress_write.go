@@ -3,15 +3,16 @@ package capture
 import (
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
-// Compressor returns a writer to w that compresses by the file name extension: gzip for .gz,
-// zstd for .zst, else nothing. Close ends the stream; w stays open.
+// Compressor returns a writer to w that compresses by the file name extension, in any case: gzip
+// for .gz, zstd for .zst, else nothing. Close ends the stream; w stays open.
 func Compressor(w io.Writer, name string) (io.WriteCloser, error) {
-	switch filepath.Ext(name) {
+	switch strings.ToLower(filepath.Ext(name)) {
 	case ".gz":
 		return gzip.NewWriter(w), nil
 	case ".zst":
