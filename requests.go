@@ -104,9 +104,9 @@ func (l *listing) finish() int {
 		return exitTrouble
 	}
 	switch p := l.picked; {
-	case p.seen == 0:
+	case p.seen == 0 && (l.isForPeople() || p.pick.flags() != "" || !l.j.filter.All()): // programs see that there is no line
 		l.j.warn(errors.New(p.nothingSeen(!l.j.filter.All())))
-	case p.passed == 0:
+	case p.seen > 0 && p.passed == 0:
 		l.j.warn(fmt.Errorf("none of %s passes %s", words.Plural(p.seen, "request"), p.pick.flags()))
 	}
 	if n := l.w.Late(); n > 0 {
@@ -116,6 +116,11 @@ func (l *listing) finish() int {
 		return exitTrouble
 	}
 	return exitClean
+}
+
+// isForPeople reports whether the lines are a table.
+func (l *listing) isForPeople() bool {
+	return write.RequestFormats()[l.j.opt.output.outputs[0].format].Name == write.TableFormat
 }
 
 // discard implements result.
