@@ -35,7 +35,7 @@ func nginx(idle time.Duration) func(context.Context, *stage) (func() error, erro
 }
 
 // startProxy writes a configuration into a folder and starts a program with it, in a process group of its own.
-// The command tells where: in a room, or here.
+// enter puts its command into a room, or leaves it here.
 func startProxy(ctx context.Context, enter func(*exec.Cmd) *exec.Cmd, dir, config, program string, args ...string) (func() error, error) {
 	file := filepath.Join(dir, program+".conf")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
