@@ -184,21 +184,26 @@ func (b *broker) lookup(at capture.Position) *Ranges {
 	return b.history[0].ranges
 }
 
-// wait adds a copy of an exchange to the waiting exchanges.
+// wait adds a copy of an exchange to the waiting exchanges. At the limit, the oldest one gives it
+// its memory.
 func (c *Correlator) wait(b *broker, key brokerKey, e *Exchange) {
-	if c.waiting.Len() == maxWaiting {
+	var w *waiter
+	if c.waiting.Len() < maxWaiting {
+		w = new(waiter)
+		w.place = c.waiting.PushBack(w)
+	} else {
 		c.limits.WaitingExchanges++
-		c.giveUp(b)
+		w = c.giveUp(b)
+		c.waiting.MoveToBack(w.place)
 	}
-	w := &waiter{exchange: *e, key: key, number: c.waited}
-	w.place = c.waiting.PushBack(w)
+	w.exchange, w.key, w.number = *e, key, c.waited
 	c.waited++
 	b.waiting = append(b.waiting, w)
 }
 
-// giveUp passes on the exchange that has waited longest. It removes a broker for which no
-// exchange waits, except keep.
-func (c *Correlator) giveUp(keep *broker) {
+// giveUp passes on the exchange that has waited longest, and returns its waiter, which is still in
+// c.waiting. It removes a broker for which no exchange waits, except keep.
+func (c *Correlator) giveUp(keep *broker) *waiter {
 	w := c.oldest()
 	b := c.brokers[w.key]
 	b.waiting[0] = nil
@@ -207,6 +212,7 @@ func (c *Correlator) giveUp(keep *broker) {
 		delete(c.brokers, w.key)
 	}
 	c.passWithout(w)
+	return w
 }
 
 // Age ends the wait of exchanges that already waited at the previous call; supplied ranges judge
@@ -214,7 +220,7 @@ func (c *Correlator) giveUp(keep *broker) {
 // decides the interval.
 func (c *Correlator) Age() {
 	for c.waiting.Len() > 0 && c.oldest().number < c.aged {
-		c.giveUp(nil)
+		c.waiting.Remove(c.giveUp(nil).place)
 	}
 	c.aged = c.waited
 }
@@ -243,12 +249,6 @@ func (c *Correlator) announce(e *Exchange) {
 // judge it.
 func (c *Correlator) passWithout(w *waiter) {
 	w.exchange.judge(c.opt.Supplied, Supplied)
-	c.pass(w)
-}
-
-// pass removes an exchange from the waiting ones, and passes it on.
-func (c *Correlator) pass(w *waiter) {
-	c.waiting.Remove(w.place)
 	c.sink.Exchange(&w.exchange)
 }
 
@@ -274,7 +274,8 @@ func (c *Correlator) advertisement(a *Advertisement) {
 			evidence = Observed
 		}
 		w.exchange.judge(a.Ranges, evidence)
-		c.pass(w)
+		c.waiting.Remove(w.place)
+		c.sink.Exchange(&w.exchange)
 	}
 	b.waiting = nil
 }
@@ -300,9 +301,10 @@ func (b *broker) remember(a *Advertisement) (evicted uint64) {
 // Finish passes on the exchanges that still wait. The supplied ranges judge them; without these
 // the verdict is Unknown and the evidence None. Add must not be called after it.
 func (c *Correlator) Finish() {
-	for c.waiting.Len() > 0 {
-		c.passWithout(c.oldest())
+	for e := c.waiting.Front(); e != nil; e = e.Next() {
+		c.passWithout(e.Value.(*waiter))
 	}
+	c.waiting.Init()
 	clear(c.brokers)
 }
 

@@ -200,7 +200,7 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 		if c.isTraced {
 			c.w.opt.Tracer.Printf(it.at, "out of order %v: %d bytes before this segment are waited for", d^c.swapped, ahead)
 		}
-		h.hole = newDisorder(h.next, c.w.ticks)
+		h.hole = c.w.reorder.begin(c, d)
 		c.wait()
 	}
 	c.w.reorder.add(c, d, seq, length, p, it.at)

@@ -255,7 +255,7 @@ func TestOverdue(t *testing.T) {
 		{"ticks enough", func(c *conn) { c.w.ticks += holeTicks }, true},
 		{"the client's bytes wait for others", func(c *conn) {
 			c.w.ticks += holeTicks
-			c.half[ToBroker].hole = newDisorder(0, 0)
+			c.half[ToBroker].hole = new(disorder)
 		}, false},
 	} {
 		c := newConn(newWorker(&Options{}, new(log)), &flow{synced: [2]bool{true, true}, base: [2]uint32{999, 0}})

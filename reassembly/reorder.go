@@ -30,12 +30,10 @@ const (
 var zeros [64 << 10]byte
 
 // disorder is the state of a direction from its first early segment until no segment is missing.
-// Meanwhile, gopacket's assembler gets the segments. It sees a connection of its own whose
-// sequence numbers begin at 1.
+// Meanwhile, gopacket's assembler gets the segments, on a connection that only it has.
 type disorder struct {
-	id     uint64
-	base   uint32 // the sequence number that the assembler sees as 1
-	begun  bool
+	assembled
+	base   uint32 // the sequence number that the assembler sees as assembled.next
 	since  int32  // tick at which the wait for the first missing segment began
 	missed uint32 // its sequence number
 	pages  int
@@ -50,8 +48,10 @@ type disorder struct {
 	acked, ackedLater uint32
 }
 
-func newDisorder(base uint32, tick int32) *disorder {
-	return &disorder{base: base, missed: base, since: tick, acked: base, ackedLater: base}
+// assembled is a connection of the assembler. Its sequence numbers begin at 1.
+type assembled struct {
+	id   uint64
+	next uint32 // the sequence number that it expects at the beginning of a disorder
 }
 
 // isOverdue reports whether the bytes before the first queued part are overdue. The receiver must
@@ -84,8 +84,11 @@ type reorderer struct {
 	asm   *reassembly.Assembler // made when first needed: its page cache is 2 MiB
 	pages int
 	ids   uint64
-	tcp   layers.TCP
-	pad   []byte
+	// idle are connections of the assembler that have nothing queued, for later disorders. There
+	// are no more than disorders were open at once, and each of these had a page.
+	idle []assembled
+	tcp  layers.TCP
+	pad  []byte
 
 	// For the assembler's callbacks.
 	conn *conn
@@ -94,6 +97,20 @@ type reorderer struct {
 }
 
 func newReorderer(w *worker) *reorderer { return &reorderer{w: w} }
+
+// begin returns the state of direction d, whose next byte is missing.
+func (r *reorderer) begin(c *conn, d Direction) *disorder {
+	base := c.half[d].next
+	q := &disorder{base: base, missed: base, since: r.w.ticks, acked: base, ackedLater: base}
+	if n := len(r.idle); n > 0 {
+		q.assembled, r.idle = r.idle[n-1], r.idle[:n-1]
+		return q
+	}
+	r.ids++
+	q.assembled = assembled{r.ids, 1}
+	r.assemble(c, d, q, layers.TCP{SYN: true}, false)
+	return q
+}
 
 // add queues a segment of a direction in disorder.
 func (r *reorderer) add(c *conn, d Direction, seq, length uint32, p []byte, at capture.Position) {
@@ -228,8 +245,8 @@ func (r *reorderer) overdue(c *conn, d Direction) {
 		for i := range q.queued {
 			r.pages -= q.queued[i].pages()
 		}
-		q.queued, q.pages = nil, 0
-		r.endIfFilled(c, d)
+		r.close(c, d, q)
+		h.hole = nil
 		return
 	}
 	r.skip(c, d)
@@ -260,24 +277,26 @@ func (r *reorderer) endIfFilled(c *conn, d Direction) {
 	if len(q.queued) > 0 {
 		return
 	}
-	// A RST in order closes this half of the assembler's connection. A SYN with RST closes the
-	// other half, which never had a byte. The assembler then frees the connection.
-	r.assemble(c, d, q, layers.TCP{RST: true, Seq: q.offset(h.next)}, false)
-	r.assemble(c, d, q, layers.TCP{SYN: true, RST: true}, true)
+	if next := q.offset(h.next); next <= maxOffset/2 {
+		r.idle = append(r.idle, assembled{q.id, next})
+	} else {
+		r.close(c, d, q)
+	}
 	h.next -= q.disbelieved
 	h.hole = nil
 }
 
-func (q *disorder) offset(seq uint32) uint32 { return seq - q.base + 1 }
+// close frees a connection of the assembler. A RST in order closes the half that has bytes, a SYN
+// with RST the other half.
+func (r *reorderer) close(c *conn, d Direction, q *disorder) {
+	r.assemble(c, d, q, layers.TCP{RST: true, Seq: q.offset(c.half[d].next)}, false)
+	r.assemble(c, d, q, layers.TCP{SYN: true, RST: true}, true)
+}
+
+func (q *disorder) offset(seq uint32) uint32 { return seq - q.base + q.next }
 
 func (r *reorderer) feed(c *conn, d Direction, seq uint32, p []byte) {
 	q := c.half[d].hole
-	if !q.begun {
-		q.begun = true
-		r.ids++
-		q.id = r.ids
-		r.assemble(c, d, q, layers.TCP{SYN: true}, false)
-	}
 	r.assemble(c, d, q, layers.TCP{Seq: q.offset(seq), BaseLayer: layers.BaseLayer{Payload: p}}, false)
 }
 
