@@ -134,7 +134,7 @@ func (f *findings) report(in report.Input) *model.Report {
 	if f.j.names != nil {
 		redact.Report(rep, f.j.names)
 	}
-	merge.Identify(rep)
+	merge.Identify(rep, f.j.names != nil)
 	return rep
 }
 

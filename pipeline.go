@@ -143,7 +143,7 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 func describe(c *capture.Info) model.Capture {
 	d := model.Capture{
 		Path: c.Path, Format: c.Format, Packets: c.Packets, Bytes: c.Bytes, Torn: c.Torn != nil,
-		Truncated: c.Truncated, Dropped: c.Dropped, LinkTypes: []uint32{},
+		Truncated: c.Truncated, Dropped: c.Dropped, Opening: c.Opening, LinkTypes: []uint32{},
 	}
 	for _, l := range c.LinkTypes {
 		d.LinkTypes = append(d.LinkTypes, uint32(l))

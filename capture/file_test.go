@@ -183,9 +183,30 @@ func TestEveryFormatYieldsTheSamePackets(t *testing.T) {
 		if len(info.Interfaces) == 0 || info.Interfaces[0].Link != LinkTypeEthernet {
 			t.Errorf("%s: interfaces %+v", name, info.Interfaces)
 		}
-		info.Interfaces = nil // names and resolutions differ between the formats
+		info.Interfaces, info.Opening = nil, 0 // names and resolutions differ between the formats
 		if diff := cmp.Diff(wantInfo, info); diff != "" {
 			t.Errorf("%s: info differs (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestOpeningDistinguishesCaptures: it is the same in all formats, and another one if one of the
+// first packets differs.
+func TestOpeningDistinguishesCaptures(t *testing.T) {
+	opening := func(data []byte) uint64 { return readFrom(t, bytes.NewReader(data)).info(t).Opening }
+	packets := sample(openingPackets + 1)
+	want := opening(capturetest.Pcap{}.Encode(packets))
+	for name, data := range encodings(packets) {
+		if got := opening(data); got != want {
+			t.Errorf("%s: opening %x, want %x", name, got, want)
+		}
+	}
+	for i, isOther := range map[int]bool{1: true, openingPackets - 1: true, openingPackets: false} {
+		changed := slices.Clone(packets)
+		changed[i].Data = slices.Clone(changed[i].Data)
+		changed[i].Data[0] ^= 1
+		if got := opening(capturetest.Pcap{}.Encode(changed)); (got != want) != isOther {
+			t.Errorf("packet %d differs: opening %x, before %x", i+1, got, want)
 		}
 	}
 }

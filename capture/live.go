@@ -129,6 +129,9 @@ type tap interface {
 	close() error
 }
 
+// formatLive is the Info.Format of an interface.
+const formatLive = "live"
+
 // OpenLive begins to capture. The filter is active before the first packet. If an interface is
 // down, OpenLive does not fail, and Next waits for it.
 func OpenLive(opt LiveOptions) (*Live, error) {
@@ -140,7 +143,7 @@ func OpenLive(opt LiveOptions) (*Live, error) {
 		return nil, fmt.Errorf("watch %s: %w", opt.Interface, err)
 	}
 	info := Info{
-		Path: opt.Interface, Format: "live", LinkTypes: []LinkType{link},
+		Path: opt.Interface, Format: formatLive, LinkTypes: []LinkType{link},
 		Interfaces: []Interface{{Name: opt.Interface, Link: link, SnapLen: uint32(opt.SnapLen), Resolution: nanoExponent}},
 	}
 	return &Live{tap: t, shown: info, records: records{info: &info}}, nil

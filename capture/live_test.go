@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/netip"
@@ -30,7 +31,7 @@ func (f *fakeTap) fill(r *records, b *Batch) error {
 		return f.err
 	}
 	for _, p := range f.batches[0] {
-		r.add(b, make([]byte, p), uint32(p)+1, int64(p), LinkTypeEthernet, 0)
+		r.add(b, bytes.Repeat([]byte{p}, int(p)), uint32(p)+1, int64(p), LinkTypeEthernet, 0)
 		r.at(int64(p))
 	}
 	f.batches = f.batches[1:]
@@ -52,6 +53,7 @@ func TestLiveCountsWhatItReturns(t *testing.T) {
 	l := newFakeLive(f)
 	var b Batch
 	var frames []uint64
+	var openings []uint64
 	for range 3 {
 		if err := l.Next(&b); err != nil {
 			t.Fatal(err)
@@ -59,6 +61,10 @@ func TestLiveCountsWhatItReturns(t *testing.T) {
 		for _, p := range b.Packets {
 			frames = append(frames, p.Frame)
 		}
+		openings = append(openings, l.Captures()[0].Opening)
+	}
+	if openings[0] == 0 || openings[2] != openings[0] {
+		t.Errorf("openings %x, want that of the first packet", openings)
 	}
 	if diff := cmp.Diff([]uint64{1, 2, 3}, frames); diff != "" {
 		t.Error(diff)
@@ -70,7 +76,7 @@ func TestLiveCountsWhatItReturns(t *testing.T) {
 	if diff := cmp.Diff(LiveStats{Packets: 3, Bytes: 180, Dropped: 7}, l.Stats()); diff != "" {
 		t.Error(diff)
 	}
-	want := []Info{{Path: "eth7", Format: "live", Packets: 3, Bytes: 180, First: 50, Last: 70, Truncated: 3, Dropped: 7}}
+	want := []Info{{Path: "eth7", Format: "live", Packets: 3, Bytes: 180, First: 50, Last: 70, Truncated: 3, Opening: openings[0], Dropped: 7}}
 	if diff := cmp.Diff(want, l.Captures()); diff != "" {
 		t.Error(diff)
 	}

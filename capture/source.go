@@ -72,6 +72,9 @@ type Info struct {
 	Err error
 	// Truncated counts packets with fewer captured bytes than on the wire.
 	Truncated uint64
+	// Opening is a hash of the first packets. It distinguishes captures with equal times and sizes,
+	// such as the two sides of address translation.
+	Opening uint64
 	// Dropped counts the packets that the capture reports as lost: interface statistics blocks
 	// of pcapng, and drops by kernel and ring of a live capture.
 	Dropped uint64

@@ -44,9 +44,11 @@ const (
 var embeddedLimit = maxEmbedded
 
 // Identify sets the part of a report, so that merging counts it once. No change may follow.
-func Identify(r *model.Report) {
-	digest := sha256.Sum256([]byte(encoded(contents(r))))
-	p := model.Part{Digest: hex.EncodeToString(digest[:16])}
+func Identify(r *model.Report, isRedacted bool) {
+	r.Parts = nil
+	text := encoded(r)
+	digest := sha256.Sum256([]byte(text))
+	p := model.Part{Digest: hex.EncodeToString(digest[:16]), Size: len(text), Requests: r.Summary.Requests, Redacted: isRedacted}
 	h := sha256.New()
 	for i := range r.Captures {
 		c := &r.Captures[i]
@@ -56,9 +58,9 @@ func Identify(r *model.Report) {
 		}
 		// An interface can be captured further: later reports of the run are states of one part.
 		if c.Format == model.FormatLive {
-			fmt.Fprint(h, "live", c.LinkTypes, *c.First, ";")
+			fmt.Fprint(h, "live", c.LinkTypes, *c.First, c.Opening, ";")
 		} else {
-			fmt.Fprint(h, "file", c.LinkTypes, *c.First, *c.Last, c.Packets, c.Bytes, ";")
+			fmt.Fprint(h, "file", c.LinkTypes, *c.First, *c.Last, c.Packets, c.Bytes, c.Opening, ";")
 		}
 	}
 	if p.First, p.Last = model.InputSpan(r.Captures); p.First == nil {
@@ -69,28 +71,6 @@ func Identify(r *model.Report) {
 		p.Target = cmp.Or(r.Target.Release, r.Target.Name)
 	}
 	r.Parts = []model.Part{p}
-}
-
-// contents returns the values in which two reports of one input differ: counts and names.
-func contents(r *model.Report) any {
-	c := struct {
-		Captures []model.Capture
-		Summary  model.Summary
-		Quality  model.Quality
-		Brokers  []string
-		Clients  [][]string
-		Target   *model.TargetSummary
-	}{Captures: r.Captures, Summary: r.Summary, Quality: r.Quality}
-	for i := range r.Brokers {
-		c.Brokers = append(c.Brokers, r.Brokers[i].Address)
-	}
-	for i := range r.Clients {
-		c.Clients = append(c.Clients, r.Clients[i].ClientIDs)
-	}
-	if r.Target != nil {
-		c.Target = &r.Target.Summary
-	}
-	return c
 }
 
 // encoded returns a value as JSON. It orders values that are otherwise equal.
@@ -113,10 +93,9 @@ type aggregate struct {
 	connections *model.Table[model.ConnectionID, model.Connection]
 	findings    map[string]*model.Table[findingKey, model.Finding]
 	folded      model.Folded
-	// targets are the clients of sum.Target. targetPath is the first report with a target.
+	// targets are the clients of sum.Target.
 	targets       *model.Table[model.TargetKey, model.TargetClient]
 	foldedTargets model.TargetSummary
-	targetPath    string
 }
 
 // newAggregate returns an empty report with these ordered captures, each with the id of its part.
@@ -140,8 +119,8 @@ func newAggregate(captures []model.Capture) *aggregate {
 	return a
 }
 
-// add adds a report with new parts. r must not be used afterwards. path is the name of its file.
-func (a *aggregate) add(r *model.Report, path string) error {
+// add adds a report with new parts. r must not be used afterwards.
+func (a *aggregate) add(r *model.Report) {
 	a.addParts(r)
 	if a.sum.Tool.Name == "" || a.sum.Tool.Version < r.Tool.Version {
 		a.sum.Tool = r.Tool
@@ -165,16 +144,13 @@ func (a *aggregate) add(r *model.Report, path string) error {
 		a.addFinding(&r.Findings[i], indexes)
 	}
 	if r.Target != nil {
-		if err := a.addTarget(r.Target, path); err != nil {
-			return err
-		}
+		a.addTarget(r.Target)
 	}
 	if s := r.Supplied; s != nil && (a.sum.Supplied == nil || s.Name > a.sum.Supplied.Name) {
 		a.sum.Supplied = s
 	}
 	a.folded.Merge(r.Folded)
 	a.addConnections(r)
-	return nil
 }
 
 // addParts adds the parts of a report, with their reports while these are small.
@@ -251,17 +227,14 @@ func (a *aggregate) addConnections(r *model.Report) {
 	}
 }
 
-// addTarget adds the clients of a target. All reports must have the same target.
-func (a *aggregate) addTarget(t *model.Target, path string) error {
+// addTarget adds the clients of a target. All reports have the same target.
+func (a *aggregate) addTarget(t *model.Target) {
 	if a.sum.Target == nil {
 		about := *t
 		about.Clients, about.Apart, about.Folded = nil, nil, nil
-		a.sum.Target, a.targetPath = &about, path
+		a.sum.Target = &about
 	}
 	own := a.sum.Target
-	if name, ownName := cmp.Or(t.Release, t.Name), cmp.Or(own.Release, own.Name); name != ownName {
-		return fmt.Errorf("%s is about %s, %s about %s: merge reports with one --target", path, name, a.targetPath, ownName)
-	}
 	if encoded(t.Notes)+t.Source+t.File > encoded(own.Notes)+own.Source+own.File {
 		own.Notes, own.Source, own.File, own.Name = t.Notes, t.Source, t.File, t.Name
 	}
@@ -275,7 +248,6 @@ func (a *aggregate) addTarget(t *model.Target, path string) error {
 	if a.targets.Len() > 2*maxTargetClients {
 		a.foldTargets()
 	}
-	return nil
 }
 
 // foldTargets folds clients of the target beyond maxTargetClients, fine ones first.

@@ -76,7 +76,7 @@ func reportOf(t testing.TB, seed uint64, changes ...func(*model.Report)) *model.
 	for _, change := range changes {
 		change(out)
 	}
-	Identify(out)
+	Identify(out, false)
 	return out
 }
 
@@ -240,6 +240,47 @@ func TestTheLaterStateOfARunCounts(t *testing.T) {
 	}
 }
 
+// TestTheRicherAnalysisOfACaptureCounts: one with a target is richer than one without, then the one
+// with more requests, with names, and with more text.
+func TestTheRicherAnalysisOfACaptureCounts(t *testing.T) {
+	analysis := func(name string, isRedacted bool, change func(*model.Report)) string {
+		r := reportOf(t, 1, change)
+		Identify(r, isRedacted)
+		return save(t, name, r)
+	}
+	requests := func(n uint64) func(*model.Report) { return func(r *model.Report) { r.Summary.Requests = n } }
+	paths := []string{ // the poorest first
+		analysis("no-target.json", false, func(r *model.Report) { r.Target, r.Summary.Requests = nil, 1000 }),
+		analysis("sealed.json", false, requests(10)),
+		analysis("redacted.json", true, func(r *model.Report) {
+			r.Summary.Requests, r.Clients[0].ClientIDs = 60, []string{"client-0123456789abcdef"}
+		}),
+		analysis("plain.json", false, requests(60)),
+		analysis("principals.json", false, func(r *model.Report) {
+			r.Summary.Requests, r.Clients[0].Principals = 60, []string{"alice"}
+		}),
+	}
+	for i := range paths {
+		want := text(t, merged(t, paths[i]))
+		for seed := range uint64(4) {
+			if got := text(t, tree(t, rand.New(rand.NewPCG(seed, 5)), paths[:i+1], true)); got != want {
+				t.Errorf("%s loses to a poorer analysis", filepath.Base(paths[i]))
+			}
+		}
+	}
+}
+
+// TestPartsDifferInTheirFirstPackets: the two sides of address translation have equal times and
+// sizes.
+func TestPartsDifferInTheirFirstPackets(t *testing.T) {
+	side := func(opening uint64) string {
+		return save(t, fmt.Sprint(opening, ".json"), reportOf(t, 1, func(r *model.Report) { r.Captures[0].Opening = opening }))
+	}
+	if r, err := Files([]string{side(1), side(2), side(2)}); err != nil || len(r.Parts) != 2 {
+		t.Errorf("%v, parts %+v", err, r.Parts)
+	}
+}
+
 // TestBlocksThatOverlapAreRefused: nothing counts twice.
 func TestBlocksThatOverlapAreRefused(t *testing.T) {
 	defer func(n int) { embeddedLimit = n }(embeddedLimit)
@@ -318,9 +359,7 @@ func TestBoundsOfMerge(t *testing.T) {
 		}
 		target.Clients = append(target.Clients, c)
 	}
-	if err := a.addTarget(&target, "a.json"); err != nil {
-		t.Fatal(err)
-	}
+	a.addTarget(&target)
 	r := a.finish()
 	if found := r.Findings; len(found) != maxFindings || found[0].Count != 5*maxFindings+10 || r.Folded.Findings[0].Findings != 4*maxFindings+10 {
 		t.Errorf("%d findings, folded %+v", len(found), r.Folded)

@@ -64,9 +64,7 @@ func Files(paths []string) (*model.Report, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, r := range reports {
-			if err := a.add(r, heads[i].path); err != nil {
-				return err
-			}
+			a.add(r)
 		}
 		return nil
 	})
@@ -104,18 +102,29 @@ func parallel(n int, do func(i int) error) error {
 	return nil
 }
 
-// later reports whether a is a later state of a part than b. If both have the same number of
-// packets, the digest decides.
+// later reports whether a is a later state of a part than b, or a richer analysis of one state:
+// with a target, with more requests, with names. It is a total order of reports.
 func later(a, b *model.Part) bool {
-	return cmp.Or(cmp.Compare(a.Packets, b.Packets), cmp.Compare(a.Digest, b.Digest)) > 0
+	b2i := map[bool]int{true: 1}
+	return cmp.Or(
+		cmp.Compare(a.Packets, b.Packets), b2i[a.Target != ""]-b2i[b.Target != ""], cmp.Compare(a.Requests, b.Requests),
+		b2i[b.Redacted]-b2i[a.Redacted], cmp.Compare(a.Size, b.Size), cmp.Compare(a.Digest, b.Digest),
+	) > 0
 }
 
 // plan returns, for each file, the digests of the parts to read from it: each part once, in its
 // latest state. The order of the files has no influence. For a block, it has any part of it.
 func plan(heads []head) ([]map[string]bool, error) {
 	from, latest, holder := make([]map[string]bool, len(heads)), map[string]model.Part{}, map[string]int{}
+	target, targetPath := "", ""
 	for i := range heads {
 		for _, p := range heads[i].parts {
+			if p.Target != "" && target != "" && p.Target != target {
+				return nil, fmt.Errorf("%s is about %s, %s about %s: merge reports with one --target", targetPath, target, heads[i].path, p.Target)
+			}
+			if p.Target != "" && target == "" {
+				target, targetPath = p.Target, heads[i].path
+			}
 			if known, ok := latest[p.ID]; !ok || later(&p, &known) {
 				latest[p.ID] = p
 			}
@@ -300,7 +309,7 @@ func (h *head) identify() error {
 	if err != nil {
 		return err
 	}
-	Identify(r)
+	Identify(r, false)
 	h.parts, h.captures = r.Parts, r.Captures
 	return nil
 }
@@ -326,7 +335,7 @@ func readReport(path string) (*model.Report, error) {
 		}
 	}
 	if len(r.Parts) == 0 {
-		Identify(r)
+		Identify(r, false)
 	}
 	return r, nil
 }

@@ -7,18 +7,24 @@ const FormatLive = "live"
 
 // Part is a run that made a report. Merging counts each part once.
 type Part struct {
-	// ID is a hash that identifies the input. For files, it covers times and size. For an
-	// interface, it covers only the first time, so later reports of one run have the same id.
+	// ID is a hash that identifies the input. For files, it covers times, sizes and the first
+	// packets. For an interface, it covers only the first packet, so later reports of one run have
+	// the same id.
 	ID string `json:"id"`
-	// Digest is a hash of counts and names in the report. Packets is the number of packets so far.
-	// Of two parts with one ID, the later one is used.
-	Digest  string `json:"digest"`
-	Packets uint64 `json:"packets"`
+	// Digest is a hash of the report, Size its length in bytes of JSON. Packets is the number of
+	// packets so far, Requests the number of requests. Of parts with one ID, merging uses the one
+	// with the most of these.
+	Digest   string `json:"digest"`
+	Size     int    `json:"size"`
+	Packets  uint64 `json:"packets"`
+	Requests uint64 `json:"requests"`
 	// First and Last are the earliest and the latest timestamp; nil without packets.
 	First *Time `json:"first"`
 	Last  *Time `json:"last"`
 	// Target is the release with which its requests were compared; empty for none.
 	Target string `json:"target"`
+	// Redacted: pseudonyms replace its names and addresses.
+	Redacted bool `json:"redacted,omitempty"`
 	// Report is the report of the part. Only a merged report that is small enough has it.
 	Report json.RawMessage `json:"report,omitempty"`
 }

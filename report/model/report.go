@@ -83,6 +83,8 @@ type Capture struct {
 	Truncated uint64 `json:"truncated"`
 	// Dropped counts packets that the capturing system reports as lost.
 	Dropped uint64 `json:"dropped"`
+	// Opening is a hash of its first packets, for the id of its part.
+	Opening uint64 `json:"-"`
 	// Part is the id of its part; empty if the report has one part.
 	Part string `json:"part,omitempty"`
 	// Clock describes the difference of its clock from another capture's; nil for none.
