@@ -14,6 +14,7 @@ import (
 // no setting that the client does not have.
 func TestAdviceCanBeFollowed(t *testing.T) {
 	closed := outcomeOf(decode.ClosedByBroker)
+	refusal := func(x *decode.Exchange) { x.Outcome, x.ErrorCode, x.Negotiated = decode.Error, 35, 0 }
 	java := func(x *decode.Exchange) { x.Software = decode.Software{Name: javaClient, Version: "3.8.1"} }
 	inTheClear := connectionOf(1, 1, 9)
 	illegal := func(x *decode.Exchange) { x.ErrorCode, x.Mechanism = illegalSASLState, "PLAIN" }
@@ -29,12 +30,13 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		{"nothing was answered", []any{exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "security.protocol", ""},
 		{"others are answered in the clear", []any{exchangeOf(1, 1, 3, 1, noRange), inTheClear, exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "negotiate", "security.protocol"},
 		{"the same with SASL", []any{exchangeOf(1, 1, saslHandshakeKey, 1, noRange), exchangeOf(2, 1, 3, 1, noRange), inTheClear, exchangeOf(4, 2, 0, 1, noRange), exchangeOf(5, 2, 3, 12, noRange, closed), exchangeOf(9, 3, 3, 12, noRange, closed)}, "KV2001", "negotiate", "security.protocol"},
-		{"ApiVersions, nothing was answered", []any{exchangeOf(5, 0, apiVersionsKey, 4, closed)}, "KV2002", "security.protocol", ""},
+		{"ApiVersions, nothing was answered", []any{exchangeOf(5, 0, apiVersionsKey, 4, closed), exchangeOf(9, 1, apiVersionsKey, 4, closed)}, "KV2002", "security.protocol", ""},
+		{"ApiVersions v0, and a higher one was refused in the clear", []any{exchangeOf(1, 0, apiVersionsKey, 3, refusal), exchangeOf(5, 0, apiVersionsKey, 0, closed), exchangeOf(8, 1, apiVersionsKey, 3, refusal)}, "KV2002", "before 0.10", "security.protocol"},
 		{"ApiVersions, others are answered", []any{exchangeOf(1, 1, apiVersionsKey, 3), inTheClear, exchangeOf(5, 0, apiVersionsKey, 4, closed)}, "KV2002", "Limit", "security.protocol"},
 		{"SASL where the listener has none", []any{exchangeOf(5, 0, saslHandshakeKey, 1, illegal)}, "KV2008", "PLAINTEXT", ""},
 		{"an API that is not advertised", []any{exchangeOf(5, 0, 71, 0, func(x *decode.Exchange) { x.Verdict = decode.NotAdvertised }, closed)}, "KV1003", "Switch off", "broker's listener"},
 		{"at a controller", []any{exchangeOf(5, 0, 3, 9, atController, closed)}, "KV1003", "broker's listener", "Switch off"},
-		{"ApiVersions of kafka-clients", []any{exchangeOf(5, 0, apiVersionsKey, 3, java, closed)}, "KV2002", "older release of kafka-clients", "Limit"},
+		{"ApiVersions of kafka-clients", []any{exchangeOf(5, 0, apiVersionsKey, 3, java, closed), exchangeOf(9, 1, apiVersionsKey, 3, java, closed)}, "KV2002", "older release of kafka-clients", "Limit"},
 	} {
 		r := builderOf(Options{}, c.calls...).Report()
 		if len(r.Findings) == 0 || r.Findings[0].Code != c.code {
@@ -42,7 +44,7 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 			continue
 		}
 		f := &r.Findings[0]
-		if !strings.Contains(f.Advice, c.with) || c.lack != "" && (strings.Contains(f.Advice, c.lack) || strings.Contains(f.Why, c.lack) && c.code == "KV2001") {
+		if !strings.Contains(f.Advice, c.with) || c.lack != "" && (strings.Contains(f.Advice, c.lack) || strings.Contains(f.Why, c.lack) && c.code != "KV1003") {
 			t.Errorf("%s: why %q, advice %q", c.name, f.Why, f.Advice)
 		}
 	}
@@ -70,18 +72,23 @@ func TestLowerApiVersions(t *testing.T) {
 	other := func(x *decode.Exchange) {
 		x.ClientID, x.Software, x.Client = "other", decode.Software{}, netip.MustParseAddrPort("10.0.0.7:50000")
 	}
+	const served = "A broker or proxy that does not know a version should answer error 35"
 	for _, c := range []struct {
 		name  string
 		calls []any
 		why   string
 	}{
-		{"alone", []any{refused}, "Without an answer the client cannot begin."},
+		{"alone", []any{refused, exchangeOf(7, 1, 3, 1, other)}, "Without an answer the client cannot begin."},
 		{"lower, and not served", []any{exchangeOf(1, 2, 3, 1, other), refused, exchangeOf(9, 1, apiVersionsKey, 3, outcomeOf(decode.ClosedByBroker))}, "The client also asked in v3."},
-		{"lower, and served", []any{refused, exchangeOf(9, 1, apiVersionsKey, 3), exchangeOf(12, 1, 1, 4), connectionOf(1, 6, 20)}, "The client also asked in v3."},
+		{"lower, and served", []any{refused, exchangeOf(9, 1, apiVersionsKey, 3), exchangeOf(12, 1, 1, 4), connectionOf(1, 6, 20)}, served},
 	} {
 		f := builderOf(Options{}, c.calls...).Report().Findings[0]
-		if f.Code != "KV2002" || f.Severity != model.Error || !strings.Contains(f.Why, c.why) {
-			t.Errorf("%s: %s %s %q, want KV2002 error with %q", c.name, f.Code, f.Severity, f.Why, c.why)
+		code, severity := "KV2002", model.Error
+		if c.why == served {
+			code, severity = "KV2003", model.Info
+		}
+		if f.Code != code || f.Severity != severity || !strings.Contains(f.Why, c.why) {
+			t.Errorf("%s: %s %s %q, want %s %s with %q", c.name, f.Code, f.Severity, f.Why, code, severity, c.why)
 		}
 	}
 }

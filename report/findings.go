@@ -268,6 +268,9 @@ func (f *findings) facts(g *group) addressFacts {
 	}
 	facts.onTarget = f.known.onTarget
 	facts.restarted = func() bool { return f.history.Restarted(g.key.broker.inHistory()) }
+	facts.answersLowest = func() bool {
+		return g.sample != nil && f.history.Answers(g.key.broker.inHistory(), apiVersionsKey, g.sample.LowestAsked())
+	}
 	facts.refusal = func() (sealed.Refusal, bool) { return f.refusal(g) }
 	facts.served = func() bool {
 		var clientIDs []string

@@ -114,6 +114,8 @@ type addressFacts struct {
 	restarted func() bool
 	// served reports whether the client of the finding was served there, on other connections.
 	served func() bool
+	// answersLowest reports whether the lowest ApiVersions version of the client is answered there.
+	answersLowest func() bool
 	// refusal returns what the shape of encrypted connections shows about the requests of the
 	// finding (KV2020).
 	refusal func() (sealed.Refusal, bool)

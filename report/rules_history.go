@@ -81,7 +81,8 @@ var notKafkaRule = Rule{
 		What: "What listens at the address does not speak Kafka: it answered with another protocol, or it answered nothing of all that clients asked.",
 		Why:  "The port is that of something else (an HTTP server or ingress, SSH, ZooKeeper), or of a listener that wants TLS or SASL first. The client reports a disconnect, a time-out or a message that is too large. No version is at fault.",
 		Wire: "A Kafka request, and an answer in text or in another protocol; or different requests, all of them closed, reset or ignored. " +
-			"ApiVersions v3 or higher alone, closed, is counted here on a port on which brokers seldom listen, and as KV2002 on 9092 and its like.",
+			"ApiVersions alone is counted here in v0 to v2, which brokers since 2.0 answer; in any version without an answer or a close; and on a port on which brokers seldom listen. " +
+			"ApiVersions v3 or higher alone, closed on 9092 and its like, is KV2002.",
 		Do: "Check bootstrap.servers, advertised.listeners and the port mappings between client and broker. Where nothing was answered, check also whether the listener wants TLS (security.protocol) or SASL.",
 	},
 	explains: true,

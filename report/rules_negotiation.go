@@ -87,7 +87,7 @@ var apiVersionsRefusedRule = Rule{
 	Summary: "the ApiVersions request itself was closed, reset or ignored",
 	Documentation: model.Documentation{
 		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it; or it refused the version with error 35, " +
-			"the client did not ask in a lower one, and was served on no other connection.",
+			"the client did not ask in a lower one, and was served on no other connection. A single close is not counted if a restart of the broker explains it as well.",
 		Why: "A client may send any version of ApiVersions, and a broker that does not know it has to answer error 35 in a v0 body, so that the client can try again lower (KIP-511). " +
 			"Brokers before 0.10 and some that only speak the protocol (hosted services, proxies) do not, and the client cannot even begin.",
 		Wire: "An ApiVersions request (api_key 18), then a FIN or RST from the broker, or nothing until the client gives up; " +
@@ -104,14 +104,20 @@ var apiVersionsRefusedRule = Rule{
 		return detail, r.Cause == history.Refused && k.Exchange.Key == apiVersionsKey
 	},
 	replacedBy: func(g *group, at addressFacts) (instead *Rule, drop bool) {
-		if g.key.detail == inVain {
+		instead, drop = unlessTLS(g, at)
+		switch {
+		case g.key.detail == inVain:
 			return nil, at.served()
+		case instead != nil || drop:
+			return instead, drop
+		case g.askedLower() && at.answersLowest() && at.served():
+			return &downgradedRule, false
 		}
-		return unlessTLS(g, at)
+		return nil, false
 	},
 	message: func(s *subject) string {
 		if s.key.detail == inVain {
-			return fmt.Sprintf("%s refused with error 35, and the capture has none in a lower version", s.request())
+			return fmt.Sprintf("%s refused with error 35, and this client sent none in a lower version", s.request())
 		}
 		return fmt.Sprintf("%s sent, %s", s.request(), s.refusal())
 	},
@@ -119,7 +125,10 @@ var apiVersionsRefusedRule = Rule{
 		if s.key.detail == inVain {
 			return "The broker is older than the client and says so as it should (KIP-511). The client has to ask again, with ApiVersions v0 if need be. Without that, it cannot know what the broker supports."
 		}
-		if s.key.version == 0 {
+		switch {
+		case s.key.version == 0 && s.answers:
+			return "Every broker since Kafka 0.10 answers ApiVersions v0. This address answers other requests: it is an older broker, or a proxy or service without ApiVersions v0."
+		case s.key.version == 0:
 			return "Every broker since Kafka 0.10 answers ApiVersions v0: this one is older, is no Kafka broker, or wants TLS on this port."
 		}
 		text := "A broker that does not know this version has to answer error 35, so that the client can try lower (KIP-511). "
@@ -137,7 +146,10 @@ var apiVersionsRefusedRule = Rule{
 		if s.key.detail == inVain {
 			return fmt.Sprintf("Run a release of %s that goes down to ApiVersions v0, or upgrade the broker.", s.softwareLine())
 		}
-		if s.key.version == 0 {
+		switch {
+		case s.key.version == 0 && s.answers:
+			return "For a broker before 0.10 switch version negotiation off (librdkafka: api.version.request=false). Otherwise fix the proxy or service at this address."
+		case s.key.version == 0:
 			return "Check that the port is a Kafka listener and security.protocol fits it; for brokers before 0.10 switch version negotiation off (librdkafka: api.version.request=false)."
 		}
 		advice := fmt.Sprintf("Limit %s to a lower ApiVersions version, or upgrade the broker or service.", s.softwareName())
@@ -161,8 +173,9 @@ var downgradedRule = Rule{
 		What: "The broker did not know the version of the client's ApiVersions request, said so with error 35, and the client asked again with a lower one, which was answered.",
 		Why: "This is how the protocol is meant to work (KIP-511) and no fault. It shows that the broker is older than the client: ApiVersions v3 is known since Kafka 2.4, v4 since 3.9. " +
 			"Dissectors and brokers' logs show it as an unsupported version, which misleads.",
-		Wire: "ApiVersions vN, a response with error 35 in a v0 body, ApiVersions in a lower version on the same connection or on the client's next one, a response without error.",
-		Do:   "Nothing.",
+		Wire: "ApiVersions vN, a response with error 35 in a v0 body, ApiVersions in a lower version on the same connection or on the client's next one, a response without error. " +
+			"Some brokers and proxies close the connection instead of the answer with error 35. That is counted here too if the client asks again lower and is served.",
+		Do: "Nothing.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {
 		if x.Key != apiVersionsKey || x.Negotiated < 0 {
@@ -174,9 +187,15 @@ var downgradedRule = Rule{
 		return fmt.Sprintf("v%d", k.InsteadVersion), r.Cause == history.Downgraded
 	},
 	message: func(s *subject) string {
+		if s.key.detail == "" {
+			return fmt.Sprintf("%s sent, %s; v%d is answered", s.request(), s.refusal(), s.sample.LowestAsked())
+		}
 		return fmt.Sprintf("%s refused with error 35, then %s answered", s.request(), s.key.detail)
 	},
-	why: func(*subject) string {
+	why: func(s *subject) string {
+		if s.key.detail == "" {
+			return "The client asks again in a lower version and is served. A broker or proxy that does not know a version should answer error 35 (KIP-511)."
+		}
 		return "The protocol intends this (KIP-511): the broker is older than the client, and both know it now."
 	},
 	advice: func(*subject) string { return "Nothing needs to be done." },

@@ -62,6 +62,7 @@ func everythingCalls() []any {
 	late.APIs[1].Max = 18
 	unnamed := func(x *decode.Exchange) { x.Software = decode.Software{}; x.HasClientID, x.ClientID = false, "" }
 	other := func(x *decode.Exchange) { x.Broker = mustAddrPort("[2001:db8::7]:9092") }
+	fourth := func(x *decode.Exchange) { x.Broker = mustAddrPort("10.0.0.4:9092") }
 	third := func(x *decode.Exchange) { x.Broker = mustAddrPort("10.0.0.3:9092") }
 	calls := fetchBug()
 	return append(calls,
@@ -70,7 +71,7 @@ func everythingCalls() []any {
 		exchangeOf(204, 10, 60, 0, verdictOf(decode.NotAdvertised), outcomeOf(decode.CutOff)),
 		exchangeOf(206, 10, 0, 2, rangesOf(newRanges), outcomeOf(decode.ClosedByBroker), other),
 		exchangeOf(208, 11, 3, 11, noRange, outcomeOf(decode.ClosedByBroker), third),
-		exchangeOf(210, 12, apiVersionsKey, 4, outcomeOf(decode.ResetByBroker), func(x *decode.Exchange) { x.Broker = mustAddrPort("10.0.0.4:9092") }),
+		exchangeOf(210, 12, apiVersionsKey, 4, outcomeOf(decode.ResetByBroker), fourth), exchangeOf(211, 28, apiVersionsKey, 4, outcomeOf(decode.ResetByBroker), fourth),
 		exchangeOf(212, 13, 0, 7, outcomeOf(decode.Error), func(x *decode.Exchange) { x.ErrorCode = 35 }),
 		exchangeOf(214, 13, 3, 1, noRange, func(x *decode.Exchange) { x.BeforeNegotiation = true }),
 		exchangeOf(216, 13, 17, 1, verdictOf(decode.NotAdvertised), func(x *decode.Exchange) {

@@ -345,13 +345,17 @@ func explanations(all []history.Explanation, own string) (ruledOut, open []model
 	return ruledOut, open
 }
 
-// expectedRefusals counts the probes whose refusal their client expects.
-func (f *findings) expectedRefusals() (n uint64) {
+// refusals counts the requests that were not served and are in no finding: the probes whose
+// refusal their client expects, and those without an explanation.
+func (f *findings) refusals() (expected, unexplained uint64) {
 	rulings := f.history.Decide()
 	for i, k := range f.history.Suspects() {
-		if history.IsProbe(&k.Exchange) && (rulings[i].Cause == history.Expected || rulings[i].Cause == history.Behind) {
-			n++
+		switch cause := rulings[i].Cause; {
+		case history.IsProbe(&k.Exchange) && (cause == history.Expected || cause == history.Behind):
+			expected++
+		case cause == history.Unexplained && history.IsRefused(&k.Exchange):
+			unexplained++
 		}
 	}
-	return n
+	return expected, unexplained
 }

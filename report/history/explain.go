@@ -93,8 +93,21 @@ func (v *view) authenticationExplains(k *Suspect) Explanation {
 		return excluded(name, s.authenticated, "the client had authenticated")
 	case v.open.Time > 0:
 		return excluded(name, v.open, "the broker answers clients without SASL")
+	case k.Exchange.Key == keyApiVersions && v.asked().Time > 0:
+		return excluded(name, v.asked(), "the broker answered another ApiVersions request, which needs none")
 	}
 	return Explanation{Name: name, By: "no request of a client without SASL was answered"}
+}
+
+// asked returns the first answer to ApiVersions in any version, also with an error; the zero value
+// for none.
+func (v *view) asked() (first capture.Position) {
+	for answered, list := range v.answers {
+		if at := (*list)[0].from; answered.key == keyApiVersions && (first.Time == 0 || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
 }
 
 func (v *view) sizeExplains(k *Suspect) Explanation {

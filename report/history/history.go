@@ -368,3 +368,9 @@ func (b *Book) Answered(at Endpoint) bool {
 	a := b.addresses[at]
 	return a != nil && len(a.alive) > 0
 }
+
+// Answers reports whether an address ever answered an API version.
+func (b *Book) Answers(at Endpoint, key, number int16) bool {
+	a := b.addresses[at]
+	return a != nil && a.answers[version{key, number}] != nil
+}

@@ -177,7 +177,7 @@ func (v *view) judge(k *Suspect) Ruling {
 	case !k.isCulprit():
 		return Ruling{Cause: Behind}
 	case v.foreign && len(v.alive) == 0:
-		return Ruling{} // the finding about its connection names the protocol
+		return Ruling{Cause: Foreign}
 	case v.isForeign:
 		return Ruling{Cause: NotKafka}
 	case IsProbe(x):
@@ -275,10 +275,27 @@ func (v *view) notServed(k *Suspect) Ruling {
 		return Ruling{} // the listener may require SASL, and it is unknown whether the client began with it
 	case v.inRange(x) && v.inAnswer(k) && (v.refusedAgain(k) && v.othersOpen(k) || v.isIgnored(k)):
 		r.Cause = Dropped
+	case v.isLone(k): // a restart explains it as well
 	case !v.inRange(x) && v.inAnswer(k):
 		r.Cause = Refused
 	}
 	return r
+}
+
+// isLone reports whether k is the only ApiVersions request that the broker closed or reset, and a
+// restart is not excluded. An address that requires TLS refuses the plaintext, not the version.
+func (v *view) isLone(k *Suspect) bool {
+	x := &k.Exchange
+	if x.Key != keyApiVersions || !endedByBroker(x) || v.tls && !v.clear || v.restartExplains(k).Excluded {
+		return false
+	}
+	times := 0
+	for refused, list := range v.refusals {
+		if refused.key == keyApiVersions {
+			times += len(list)
+		}
+	}
+	return times == 1
 }
 
 // othersOpen reports whether the address did not turn away complete connections. Either a

@@ -3,6 +3,7 @@ package history
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -26,7 +27,7 @@ func TestPortsOfOtherServices(t *testing.T) {
 	}{
 		{2181, keyApiVersions, 3, NotKafka}, {8081, keyApiVersions, 3, NotKafka}, {9999, keyApiVersions, 3, NotKafka},
 		{18080, keyApiVersions, 3, NotKafka}, {31092, keyApiVersions, 4, NotKafka}, {9099, keyApiVersions, 4, NotKafka},
-		{9092, keyApiVersions, 3, Refused}, {19092, keyApiVersions, 4, Refused}, {9292, keyApiVersions, 4, Refused},
+		{9092, keyApiVersions, 3, Unexplained}, {19092, keyApiVersions, 4, Unexplained}, {9292, keyApiVersions, 4, Unexplained},
 		{9092, keyApiVersions, 2, NotKafka},
 		{2181, keyMetadata, 5, NotKafka}, {31092, keyMetadata, 5, Refused},
 	} {
@@ -35,6 +36,34 @@ func TestPortsOfOtherServices(t *testing.T) {
 		p.send(p.connect(), c.key, c.version, closed, soon, at, noRange)
 		if got := p.book.Decide()[0].Cause; got != c.want {
 			t.Errorf("port %d, API %d v%d: %v, want %v", c.port, c.key, c.version, got, c.want)
+		}
+	}
+}
+
+// TestLoneApiVersions: a single close on ApiVersions blames no version, unless a restart is
+// excluded.
+func TestLoneApiVersions(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		times int
+		pause time.Duration // before another client is answered; 0 for never
+		want  Cause
+	}{
+		{"once", 1, 0, Unexplained}, {"twice", 2, 0, Refused},
+		{"once, and another client is answered at once", 1, 10 * time.Millisecond, Refused},
+		{"once, and another client is answered after a while", 1, 5 * time.Second, Unexplained},
+		{"twice, and another client is answered after a while", 2, 5 * time.Second, Refused},
+	} {
+		p := newPlay(t)
+		for range c.times {
+			p.send(p.connect(), keyApiVersions, 4, closed, soon)
+			p.now += c.pause
+		}
+		if c.pause > 0 {
+			p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
+		}
+		if got := p.book.Decide()[0].Cause; got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
 }

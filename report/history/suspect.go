@@ -32,6 +32,9 @@ const (
 	Authentication
 	// NotKafka: the address never answered a Kafka request.
 	NotKafka
+	// Foreign: the other side answered in another protocol. The finding about its connection names
+	// it.
+	Foreign
 	// Away: the address was restarting, hanging or had no backend.
 	Away
 	// SessionOver: the SASL session had expired.
@@ -223,7 +226,7 @@ func (s *Suspect) SessionAge() (age, lifetime time.Duration) {
 // causeNames are the names of the causes, for tests and debugging.
 var causeNames = [...]string{
 	Unexplained: "unexplained", Behind: "behind", Expected: "expected", Outside: "outside", Refused: "refused", Dropped: "dropped",
-	NoSASL: "no SASL", Authentication: "authentication", NotKafka: "not Kafka", Away: "away", SessionOver: "session over", Cut: "cut",
+	NoSASL: "no SASL", Authentication: "authentication", NotKafka: "not Kafka", Foreign: "foreign", Away: "away", SessionOver: "session over", Cut: "cut",
 	Unsupported: "unsupported", Fallback: "fallback", Downgraded: "downgraded",
 }
 

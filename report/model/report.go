@@ -522,6 +522,9 @@ type Quality struct {
 	NotChecked []NotChecked `json:"not_checked"`
 	// ExpectedRefusals counts requests whose refusal the client expected: kafka-python's probes.
 	ExpectedRefusals uint64 `json:"expected_refusals"`
+	// UnexplainedRequests counts requests that were closed, reset or ignored, and are in no finding
+	// because the input does not show the reason.
+	UnexplainedRequests uint64 `json:"unexplained_requests,omitempty"`
 	// LimitsHit counts how often each limit was exceeded, by its name.
 	LimitsHit map[string]uint64 `json:"limits_hit"`
 }
