@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kafkavet/kafkavet/report/model"
@@ -102,7 +103,7 @@ func (b *baseline) unusedText() string {
 	}
 	var names []string
 	for _, k := range b.unused {
-		names = append(names, k.String())
+		names = append(names, strconv.Quote(k.String()))
 	}
 	return fmt.Sprintf("baseline: %d of %s %s nothing any more: %s", len(b.unused), words.Plural(uint64(len(b.Accepted)), "entry"),
 		words.Agree(uint64(len(b.unused)), "matches", "match"), firstOf(names))

@@ -29,6 +29,8 @@ type findings struct {
 	processes *processes
 	// saved is the file with the packets of a live capture; empty for none or several.
 	saved string
+	// gate decides instead of the findings; nil without --gate.
+	gate *gate
 	// accepted are the findings of --baseline.
 	accepted *baseline
 	// outs, proof, bundle and baseline are open from open to finish or discard. Without their flag
@@ -211,6 +213,9 @@ func (r reportFile) rank() int {
 func (f *findings) writeReport(out reportFile, rep *model.Report) error {
 	opt := textOptions(out.w, f.j.opt.report.color)
 	opt.Fails, opt.Rules = f.j.opt.report.fails, report.Rules()
+	if f.gate != nil {
+		opt.Fails = func(*model.Finding) bool { return false }
+	}
 	opt.Shortfall = f.shortfall(rep)
 	if err := out.format.Write(out.w, rep, opt); err != nil {
 		return fmt.Errorf("write %s: %w", out.name, reason(err))
@@ -228,7 +233,10 @@ func (f *findings) shortfall(rep *model.Report) string {
 			return c.Problem
 		}
 	}
-	return notChecked(rep, f.j.opt.report.required, !f.j.filter.All())
+	if text := notChecked(rep, f.j.opt.report.required, !f.j.filter.All()); text != "" || f.gate == nil {
+		return text
+	}
+	return f.failing(rep)
 }
 
 func (f *findings) writeBaseline(rep *model.Report) (isWritten bool) {
@@ -254,6 +262,9 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 		f.j.complain("%s", reasons)
 		return exitTrouble
 	}
+	if text == "" && f.gate != nil {
+		return f.gate.open(f.j.streams)
+	}
 	if text == "" {
 		return f.foldedVerdict(rep)
 	}
@@ -261,8 +272,12 @@ func (f *findings) verdict(rep *model.Report, isWhole bool) int {
 	return exitFindings
 }
 
-// failing describes the findings at or above --fail-on in one line. It is empty for none.
+// failing describes the findings at or above --fail-on, or why the gate is closed, in one line. It
+// is empty for none.
 func (f *findings) failing(rep *model.Report) string {
+	if f.gate != nil {
+		return f.gate.text()
+	}
 	opt := &f.j.opt.report
 	var failing []*model.Finding
 	for i := range rep.Findings {

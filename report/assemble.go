@@ -25,10 +25,9 @@ func (b *Builder) Report() *model.Report {
 	}
 	addHits(hit, b.input.LimitsHit)
 	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
-	if first, last := model.InputSpan(r.Captures); first != nil {
-		for i := range r.Brokers {
-			r.Brokers[i].Watched = []model.Span{{First: *first, Last: *last}}
-		}
+	watched := model.WatchedIn(r.Captures)
+	for i := range r.Brokers {
+		r.Brokers[i].Watched = watched
 	}
 	r.Quality.Interrupted = b.input.Interrupted
 	r.Quality.DisbelievedSegments = b.input.DisbelievedSegments

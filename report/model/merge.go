@@ -14,8 +14,12 @@ const (
 	maxMembers = 64
 	// maxProcesses bounds its processes: 16 of some 150 bytes. A service has others on each host.
 	maxProcesses = 16
-	// maxSpans bounds the times of a watched broker. Beyond it, the nearest ones are joined.
-	maxSpans = 64
+	// maxSpans bounds the times of a watched broker: 512 of some 90 bytes. Beyond it, the nearest
+	// ones are joined. 1 % of a week in 512 gaps is 12 s each, so no longer gap is hidden from
+	// --gate 7d.
+	maxSpans = 512
+	// maxSpanGap joins the times of rotated files, in nanoseconds.
+	maxSpanGap = 1e9
 )
 
 // addCounts adds the counters of a struct and of its nested structs. It uses reflection, so that
@@ -128,13 +132,13 @@ func compareAdvertised(a, b *Broker) int {
 	)
 }
 
-// joinSpans returns the sorted union of two lists of times, without overlaps.
+// joinSpans returns the sorted union of two lists of times, without overlaps; nil for none.
 func joinSpans(a, b []Span) []Span {
 	all := slices.Concat(a, b)
 	slices.SortFunc(all, func(x, y Span) int { return cmp.Or(cmp.Compare(x.First, y.First), cmp.Compare(x.Last, y.Last)) })
 	out := all[:0]
 	for _, s := range all {
-		if n := len(out); n > 0 && s.First <= out[n-1].Last {
+		if n := len(out); n > 0 && s.First <= out[n-1].Last+maxSpanGap {
 			out[n-1].Last = max(out[n-1].Last, s.Last)
 		} else {
 			out = append(out, s)

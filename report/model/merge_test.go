@@ -6,15 +6,18 @@ import (
 )
 
 func TestJoinSpans(t *testing.T) {
+	const second = Time(1e9)
 	var many []Span
 	for i := range 3 * maxSpans {
-		many = append(many, Span{First: Time(i*i*100 + 10), Last: Time(i*i*100 + 20)})
+		at := Time(i*i)*100*second + 10
+		many = append(many, Span{First: at, Last: at + 10})
 	}
 	if got := joinSpans(many, nil); len(got) != maxSpans || got[0].First != 10 || got[maxSpans-1].Last != many[len(many)-1].Last {
 		t.Errorf("%d spans from %d to %d", len(got), got[0].First, got[len(got)-1].Last)
 	}
-	got := joinSpans([]Span{{First: 5, Last: 9}, {First: 20, Last: 30}}, []Span{{First: 1, Last: 5}, {First: 22, Last: 25}, {First: 31, Last: 32}})
-	if want := []Span{{First: 1, Last: 9}, {First: 20, Last: 30}, {First: 31, Last: 32}}; !slices.Equal(got, want) {
+	span := func(first, last Time) Span { return Span{First: first * second, Last: last * second} }
+	got := joinSpans([]Span{span(5, 9), span(20, 30)}, []Span{span(1, 5), span(22, 25), span(31, 32), span(34, 35)})
+	if want := []Span{span(1, 9), span(20, 32), span(34, 35)}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -1,8 +1,10 @@
 package model
 
 import (
+	"maps"
 	"net"
 	"slices"
+	"strings"
 )
 
 // Uncaptured are the brokers in Metadata responses that were not captured.
@@ -17,16 +19,16 @@ type Uncaptured struct {
 	All   int
 }
 
-// Uncaptured returns the brokers of which no address was captured, on any listener. If as many
-// captured addresses are in no response, they are attributed to address translation, and no broker
-// is returned.
-func (r *Report) Uncaptured() Uncaptured {
+// Uncaptured returns the brokers of which no address was captured, on any listener. It considers
+// those in responses since a time. If as many captured addresses are in no response, they are
+// attributed to address translation, and no broker is returned.
+func (r *Report) Uncaptured(since Time) Uncaptured {
 	listed, hosts := map[string]bool{}, map[string]bool{}
 	for i := range r.Brokers {
 		listed[r.Brokers[i].Address] = true
 	}
 	u := Uncaptured{Named: map[string]int{}}
-	nodes := slices.Clone(r.Nodes)
+	nodes := slices.DeleteFunc(slices.Clone(r.Nodes), func(n Node) bool { return n.Last < since })
 	isInCluster := map[NodeKey]bool{}
 	for i := range nodes {
 		if n := nodes[i]; n.Cluster != "" {
@@ -65,16 +67,51 @@ func (r *Report) Uncaptured() Uncaptured {
 		}
 	}
 	strangers := -others
-	for address := range listed {
-		if !hosts[hostOf(address)] { // otherwise it is another port of a captured node
-			strangers++
-		}
+	for _, ports := range portsOf(listed, hosts) {
+		strangers += brokersAt(ports, nodes)
 	}
 	if strangers >= len(u.Nodes)+u.Unknown {
 		u.Nodes = nil
 	}
 	u.Unknown = max(0, u.Unknown-max(0, strangers))
 	return u
+}
+
+// portsOf returns the ports of addresses by host, without the hosts of captured nodes: their other
+// ports are further listeners.
+func portsOf(addresses, captured map[string]bool) map[string][]string {
+	ports := map[string][]string{}
+	for address := range addresses {
+		if host := hostOf(address); !captured[host] {
+			ports[host] = append(ports[host], strings.TrimPrefix(address, net.JoinHostPort(host, "")))
+		}
+	}
+	return ports
+}
+
+// brokersAt returns how many brokers the ports of one host can be. They are one broker with
+// several listeners, unless different nodes have these ports, as behind a load balancer.
+func brokersAt(ports []string, nodes []Node) (n int) {
+	type id struct {
+		cluster string
+		node    int32
+	}
+	seen := map[id]bool{}
+	slices.Sort(ports)
+	for _, port := range ports {
+		isOther, has := true, map[id]bool{}
+		for i := range nodes {
+			if _, p, err := net.SplitHostPort(nodes[i].Address); err == nil && p == port {
+				at := id{nodes[i].Cluster, nodes[i].NodeID}
+				isOther, has[at] = isOther && !seen[at], true
+			}
+		}
+		if isOther && len(has) > 0 {
+			n++
+			maps.Copy(seen, has)
+		}
+	}
+	return max(1, n)
 }
 
 func hostOf(address string) string {

@@ -30,19 +30,25 @@ func TestUncaptured(t *testing.T) {
 		{"by its name", []string{"10.0.0.9:9092"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
 		{"once without its cluster", []string{"10.0.0.1:9092"}, []Node{{NodeID: 2, Address: "10.0.0.2:9092", Captured: &no}, inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
 		{"a name", []string{"10.0.0.1:9092"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 1},
+		{"names, and one host with two listeners", []string{"10.0.0.1:9092", "10.0.0.1:9093"}, []Node{inside(1, nil), inside(2, nil)}, nil, 1},
+		{"names, and one host with the ports of all", []string{"10.0.0.1:9092", "10.0.0.1:9094"}, []Node{inside(1, nil), outside(2, nil)}, nil, 0},
+		{"names with two listeners each", []string{"10.0.0.1:9092", "10.0.0.1:9094"}, []Node{inside(1, nil), outside(1, nil), inside(2, nil), outside(2, nil)}, nil, 1},
 		{"a name that can be the other address", []string{"10.0.0.1:9092", "10.0.0.9:9092"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 0},
 	} {
 		r := &Report{Nodes: tt.nodes}
 		for _, address := range tt.brokers {
 			r.Brokers = append(r.Brokers, Broker{Address: address})
 		}
-		got := r.Uncaptured()
+		got := r.Uncaptured(0)
 		var ids []int32
 		for _, n := range got.Nodes {
 			ids = append(ids, n.NodeID)
 			if last := r.Nodes[len(r.Nodes)-1].Last; n.Last != last {
 				t.Errorf("%s: last named %d, want %d", tt.name, n.Last, last)
 			}
+		}
+		if later := r.Uncaptured(1 << 20); later.All > 0 || later.Unknown > 0 {
+			t.Errorf("%s: %+v after the last response", tt.name, later)
 		}
 		if fmt.Sprint(ids) != fmt.Sprint(tt.want) || got.Unknown != tt.unknown {
 			t.Errorf("%s: %v and %d unknown, want %v and %d", tt.name, ids, got.Unknown, tt.want, tt.unknown)

@@ -1,6 +1,9 @@
 package model
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // FormatLive is the Capture.Format of an interface.
 const FormatLive = "live"
@@ -66,6 +69,11 @@ type Connection struct {
 	Exempt    uint64 `json:"exempt"`
 }
 
+// IsMerged reports whether r is a merged report, also of one part.
+func (r *Report) IsMerged() bool {
+	return len(r.Parts) > 1 || slices.ContainsFunc(r.Captures, func(c Capture) bool { return c.Part != "" })
+}
+
 // InputSpan returns the earliest and the latest time of all captures; nil without packets.
 func InputSpan(captures []Capture) (first, last *Time) {
 	for i := range captures {
@@ -81,4 +89,14 @@ func InputSpan(captures []Capture) (first, last *Time) {
 		}
 	}
 	return first, last
+}
+
+// WatchedIn returns the periods of captures, in order; nil without packets.
+func WatchedIn(captures []Capture) (spans []Span) {
+	for i := range captures {
+		if c := &captures[i]; c.First != nil && c.Last != nil {
+			spans = append(spans, Span{*c.First, *c.Last})
+		}
+	}
+	return joinSpans(spans, nil)
 }

@@ -85,7 +85,7 @@ type Capture struct {
 	Dropped uint64 `json:"dropped"`
 	// Opening is a hash of its first packets, for the id of its part.
 	Opening uint64 `json:"-"`
-	// Part is the id of its part; empty if the report has one part.
+	// Part is the id of its part; empty if the report is not merged.
 	Part string `json:"part,omitempty"`
 	// Clock describes the difference of its clock from another capture's; nil for none.
 	Clock *Clock `json:"clock,omitempty"`
@@ -186,7 +186,7 @@ type Broker struct {
 	// Inferred: no connection was decrypted. The data follows from the sizes of TLS records.
 	Inferred bool `json:"inferred,omitempty"`
 	// Watched are the periods in which it was watched, in order: from the first to the last packet
-	// of each part that contains it.
+	// of each capture of the parts that contain it.
 	Watched []Span `json:"watched,omitempty"`
 	// TLS: a TLS handshake completed at this address, so Wireshark needs other arguments for it.
 	TLS bool `json:"tls"`

@@ -16,7 +16,7 @@ const maxUncaptured = 5
 // fleetNotes describes the parts of a merged report, the connections that count once, how long
 // each broker was watched, and the brokers that were not captured.
 func fleetNotes(r *model.Report) (notes []string) {
-	if len(r.Parts) < 2 {
+	if !r.IsMerged() {
 		return nil
 	}
 	notes = append(notes, fmt.Sprintf("merged from %s", words.Plural(uint64(len(r.Parts)), "report")))
@@ -75,7 +75,7 @@ func watchedBrokers(r *model.Report) []string {
 
 // uncaptured names the brokers in Metadata responses that were not captured.
 func uncaptured(r *model.Report) (notes []string) {
-	u := r.Uncaptured()
+	u := r.Uncaptured(0)
 	for _, n := range u.Nodes[:min(len(u.Nodes), maxUncaptured)] {
 		notes = append(notes, fmt.Sprintf("broker %d of %d was not captured: %s", n.NodeID, u.Named[n.Cluster], n.Address))
 	}

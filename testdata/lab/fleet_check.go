@@ -65,7 +65,7 @@ func (f *fleet) check(ctx context.Context) error {
 	if sum <= known {
 		problems = append(problems, fmt.Errorf("%d connections in all reports: none was captured twice", sum))
 	}
-	if u := rep.Uncaptured(); len(u.Nodes) > 0 || u.Unknown > 0 || u.All != len(f.brokers) {
+	if u := rep.Uncaptured(0); len(u.Nodes) > 0 || u.Unknown > 0 || u.All != len(f.brokers) {
 		problems = append(problems, fmt.Errorf("%d brokers, not captured: %+v", u.All, u))
 	}
 	fmt.Fprintf(f.stdout, "%d clients, of which %d processes are named, %d rows; %d connections that %d hosts counted %d times; %d problems\n",

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kafkavet/kafkavet/report/model"
+)
+
+// TestGate: it is open only if everything was watched and something was judged.
+func TestGate(t *testing.T) {
+	const hour = model.Time(time.Hour)
+	week := model.Span{First: 1000 * hour, Last: 1000*hour + 168*hour}
+	yes, no := true, false
+	node := func(id int32, address string, captured *bool) model.Node {
+		return model.Node{Cluster: "c", NodeID: id, Address: address, Captured: captured, First: week.First, Last: week.Last}
+	}
+	watched := func(spans ...model.Span) []model.Span {
+		for i := range spans {
+			spans[i].First, spans[i].Last = week.First+spans[i].First*hour, week.First+spans[i].Last*hour
+		}
+		return spans
+	}
+	tests := []struct {
+		name       string
+		change     func(r *model.Report)
+		withLikely bool
+		want       string
+	}{
+		{"all is fine", func(*model.Report) {}, false, ""},
+		{"a client that breaks", func(r *model.Report) {
+			r.Target.Clients = append(r.Target.Clients, model.TargetClient{ClientIDs: []string{"cron"}, Verdict: model.VerdictBreaks, LastSeen: week.Last})
+		}, false, `1 client breaks on Kafka 4.0.0 and was seen in the last 7 d: "cron"`},
+		{"one that breaks, a week and an hour ago", func(r *model.Report) {
+			r.Captures[0].First = new(model.Time)
+			r.Target.Clients = append(r.Target.Clients, model.TargetClient{ClientIDs: []string{"cron"}, Verdict: model.VerdictBreaks, LastSeen: week.First - hour})
+		}, false, ""},
+		{"one that is likely to break", func(r *model.Report) { r.Target.Clients[0].Verdict = model.VerdictLikely }, false, ""},
+		{"one that is likely to break, as a warning", func(r *model.Report) { r.Target.Clients[0].Verdict = model.VerdictLikely }, true, "1 client breaks"},
+		{"a folded client", func(r *model.Report) { r.Target.Folded = &model.TargetSummary{Breaks: 1, Likely: 2} }, false, "1 client that breaks on Kafka 4.0.0 is not listed"},
+		{"folded clients, as a warning", func(r *model.Report) { r.Target.Folded = &model.TargetSummary{Breaks: 1, Likely: 2} }, true, "3 clients that break on"},
+		{"six days", func(r *model.Report) { *r.Captures[0].First += 24 * hour }, false, "the reports cover 6 d, less than 7 d"},
+		{"a week less an hour", func(r *model.Report) {
+			*r.Captures[0].First += hour
+			r.Brokers[0].Watched = watched(model.Span{First: 1, Last: 168})
+		}, false, ""},
+		{"a restart for an hour", func(r *model.Report) {
+			r.Brokers[0].Watched = watched(model.Span{First: -3, Last: 20}, model.Span{First: 21, Last: 168})
+		}, false, ""},
+		{"two hours unwatched", func(r *model.Report) {
+			r.Brokers[0].Watched = watched(model.Span{Last: 20}, model.Span{First: 21, Last: 60}, model.Span{First: 61, Last: 168})
+		}, false, `1 broker was not watched in the last 7 d: "10.0.0.1:9092" (watched for 6 d 22 h)`},
+		{"two moments", func(r *model.Report) {
+			r.Brokers[0].Watched = watched(model.Span{First: 0, Last: 1}, model.Span{First: 167, Last: 168})
+		}, false, `1 broker was not watched in the last 7 d: "10.0.0.1:9092" (watched for 2 h)`},
+		{"not in the week", func(r *model.Report) { r.Brokers[0].Watched = watched(model.Span{First: -9, Last: -8}) }, false, `7 d: "10.0.0.1:9092"`},
+		{"only TLS", func(r *model.Report) {
+			r.Brokers = append(r.Brokers, model.Broker{Address: "10.0.0.1:9093", Inferred: true, TLS: true, Watched: []model.Span{week}})
+		}, false, `1 broker was not watched in the last 7 d: "10.0.0.1:9093" (no request was read)`},
+		{"a broker that was not captured", func(r *model.Report) {
+			r.Nodes = []model.Node{node(1, "10.0.0.1:9092", &yes), node(2, "10.0.0.2:9092", &no)}
+		}, false, `1 broker was not watched in the last 7 d: "10.0.0.2:9092" (not captured)`},
+		{"more host names than addresses", func(r *model.Report) {
+			r.Nodes = []model.Node{node(1, "kafka-1:9092", nil), node(2, "kafka-2:9092", nil), node(3, "kafka-3:9092", nil)}
+		}, false, `2 brokers were not watched in the last 7 d: 2 of 3 in Metadata responses (no captured address for the host name)`},
+		{"a host name for each address", func(r *model.Report) { r.Nodes = []model.Node{node(1, "kafka-1:9092", nil)} }, false, ""},
+		{"a broker that was named before the week", func(r *model.Report) {
+			r.Nodes = []model.Node{node(1, "10.0.0.1:9092", &yes), node(2, "10.0.0.2:9092", &no)}
+			r.Nodes[1].Last = week.First - 1
+		}, false, ""},
+		{"no client", func(r *model.Report) { r.Target.Clients = nil }, false, "no request of a client was judged in the last 7 d"},
+		{"nothing but ApiVersions", func(r *model.Report) { r.Target.Clients[0].Verdict = model.VerdictUnclear }, false, "no request of a client was judged"},
+		{"nothing judged in the week", func(r *model.Report) { r.Target.Clients[0].LastSeen = week.First - 1 }, false, "no request of a client was judged"},
+	}
+	for _, tt := range tests {
+		first, last := week.First, week.Last
+		r := &model.Report{
+			Captures: []model.Capture{{First: &first, Last: &last}}, Parts: []model.Part{{Target: "kafka-4.0.0-kraft"}},
+			Brokers: []model.Broker{{Address: "10.0.0.1:9092", Requests: 9, Watched: []model.Span{week}}},
+			Target: &model.Target{Name: "Kafka 4.0.0", Clients: []model.TargetClient{
+				{ClientIDs: []string{"orders"}, Verdict: model.VerdictFine, LastSeen: week.Last},
+			}},
+		}
+		tt.change(r)
+		g, err := newGate(r, 7*24*time.Hour, tt.withLikely)
+		if err != nil || tt.want == "" && g.closedBy != "" || !strings.Contains(g.closedBy, tt.want) {
+			t.Errorf("%s: %q, %v, want %q", tt.name, g.closedBy, err, tt.want)
+		}
+	}
+}
