@@ -21,6 +21,7 @@ type departure struct {
 	broker      endpoint
 	client      netip.AddrPort
 	first, end  capture.Position
+	answered    capture.Position
 	software    decode.Software
 	clientID    string
 	hasClientID bool
@@ -72,7 +73,7 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	}
 	left := ended(c) && c.End.By == reassembly.ToBroker
 	d := departure{
-		stream: c.Stream, broker: endpoint{c.Domain, c.Broker}, client: c.Client, first: c.First, end: c.Last,
+		stream: c.Stream, broker: endpoint{c.Domain, c.Broker}, client: c.Client, first: c.First, end: c.Last, answered: c.LastAnswer,
 		software: ownSoftware(c.Software), ranges: c.Advertised, stage: stage, asked: c.AfterAdvertised > 0, waited: c.Unanswered > 0,
 		torn: c.Odd().Missing > 0 || c.Odd().Incomplete > 0 || c.Midstream || p.early,
 	}
@@ -140,6 +141,7 @@ func (f *findings) addDeparture(find func(findingKey) *group, d *departure) {
 			g.left++
 		}
 		g.keep(occurrence{at: d.first, stream: d.stream, client: d.client, tls: d.tls})
+		g.end(history.Ended{First: d.first, Answered: d.answered, End: d.end, ByBroker: d.closed, Abrupt: d.closed})
 		if d.id > 0 {
 			g.share(d.id, d.first, d.stream)
 		}

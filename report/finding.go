@@ -75,6 +75,8 @@ type group struct {
 	patient uint64
 	// greeting is the first data of the other side if it is not Kafka.
 	greeting string
+	// ended describes the first connection of findings about connections.
+	ended history.Ended
 	// left counts the connections that the client ended.
 	left      uint64
 	addresses members[netip.Addr]

@@ -239,9 +239,23 @@ func (f *findings) addConnection(rule int, detail string, c *decode.Connection) 
 		o.prefaces = prefacesOf(c)
 	}
 	g.keep(o)
+	if rules[rule].explains {
+		g.end(endOf(c))
+	}
 	if f.evidence != nil {
 		f.evidence.Connection(g.ids[0], c)
 	}
+}
+
+// endOf describes the end of a connection. A TLS handshake without an alert does not say why it
+// ended.
+func endOf(c *decode.Connection) history.Ended {
+	e := history.Ended{First: c.First, Answered: c.LastData[reassembly.ToClient], End: c.Last}
+	if ended(c) {
+		e.End, e.ByBroker = c.End.At, c.End.By == reassembly.ToClient
+	}
+	e.Abrupt = e.ByBroker && handshakeFailed(c) && c.TLS.Alert == ""
+	return e
 }
 
 // clientRandomShown is how many bytes of a client random are shown: enough to find it in a key

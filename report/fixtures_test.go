@@ -113,9 +113,10 @@ func connectionOf(stream uint32, first, last uint64, changes ...func(*decode.Con
 			First: within(first, stream), Last: within(last, stream), Protocol: reassembly.Kafka,
 			Seen: [2]bool{true, true}, Bytes: [2]uint64{400, 4000}, Requests: 3, Responses: 3,
 			End: reassembly.End{Kind: reassembly.Closed, By: reassembly.ToBroker, At: at(last)}, Oddities: new(reassembly.Oddities),
+			LastData: [2]capture.Position{within(last-2, stream), within(last-1, stream)},
 		},
 		ClientIDs: []string{"orders-svc"}, Software: decode.Software{Name: "confluent-kafka-go", Version: "2.6.0"},
-		Advertised: oldRanges, AfterAdvertised: 2,
+		Advertised: oldRanges, AfterAdvertised: 2, LastAnswer: within(last-1, stream),
 	}
 	for _, change := range changes {
 		change(c)

@@ -23,10 +23,10 @@ type Rule struct {
 	severity func(g *group, at addressFacts) model.Severity
 	// groups says which properties findings about suspects share.
 	groups grouping
-	// explains: the finding blames someone, so it says which other causes are ruled out. own is
-	// the cause that the finding itself names; it is not one of the others. It is empty for none.
+	// explains: the finding blames someone, so it says which other causes are ruled out. omits are
+	// the causes that the finding itself names, or that cannot look like it.
 	explains bool
-	own      string
+	omits    []string
 
 	// One of the following decides. The others are nil, except suspect. detail distinguishes
 	// findings of one rule that are otherwise equal. It is mostly empty.

@@ -73,6 +73,7 @@ var wrongRefusalRule = Rule{
 		Wire: "ApiVersions vN and a response with error 35 whose body has the layout of vN.",
 		Do:   "Upgrade or fix the broker or proxy. Until then limit the client to a version of ApiVersions that it supports.",
 	},
+	explains: true, omits: []string{"proxy"},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.WrongRefusal },
 	message: func(s *subject) string {
 		return fmt.Sprintf("%s answered with error 35 in the layout of v%d, where v0 is due", s.request(), s.key.version)

@@ -24,7 +24,7 @@ var droppedRule = Rule{
 		Wire: "ApiVersions and its response; then, on each connection, the same request inside the range, and a FIN or RST from the broker, or nothing until the client leaves.",
 		Do:   "Upgrade or fix the proxy or gateway at this address, or have it advertise only what it supports. Until then limit the client to a lower version. Without a proxy, look at the broker's log: it names malformed requests.",
 	},
-	explains: true,
+	explains: true, omits: []string{"proxy"},
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
 		return "", r.Cause == history.Dropped
 	},
@@ -32,7 +32,7 @@ var droppedRule = Rule{
 		return fmt.Sprintf("%s lies inside the advertised range, and the broker never answers it: %s of %s %s", s.request(), words.Number(s.count), words.Number(s.count), s.ends())
 	},
 	why: func(s *subject) string {
-		text := fmt.Sprintf("The address answers other requests. It %s a proxy or gateway that advertises more than what is behind it accepts; a malformed request ends like this, too.", s.is())
+		text := "The address answers other requests. It looks like a proxy or gateway that advertises more than what is behind it accepts; a malformed request ends like this, too."
 		if s.ends() != "were closed" {
 			text += " A broker that cannot reach its controller or other brokers does not answer what needs them."
 		}
@@ -56,7 +56,7 @@ var saslMissingRule = Rule{
 		Wire: "ApiVersions and its response, a request, and a FIN from the broker, mostly 100 ms or more later (connection.failed.authentication.delay.ms).",
 		Do:   "Set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL, with mechanism and credentials; or use the port of a listener without SASL.",
 	},
-	groups: byClient, explains: true, own: "authentication",
+	groups: byClient, explains: true, omits: []string{"authentication"},
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
 		return "", r.Cause == history.NoSASL
 	},
@@ -203,7 +203,7 @@ var cutOffRule = Rule{
 		Wire: "The beginning of a request with its size, and a FIN or RST from the broker before its last byte.",
 		Do:   "Compare the size with socket.request.max.bytes of the broker and the limits of proxies; lower max.request.size and batch.size of the client, or raise the broker's limit. The broker's log names the size.",
 	},
-	explains: true, own: "size",
+	explains: true, omits: []string{"size"},
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
 		if k.Exchange.Partial {
 			return cutInside, r.Cause == history.Cut
@@ -267,6 +267,7 @@ var apiMissingRule = Rule{
 		}
 		return model.Info
 	},
+	explains: true, omits: besideLeaving,
 	departure: func(d *departure, f *findings) (string, bool) {
 		key, missing := nextNeed(d.ranges, d.stage)
 		if !missing || key == initProducerIDKey && !d.isProducer() || d.torn || d.waited || f.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {

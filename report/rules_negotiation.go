@@ -204,6 +204,9 @@ var downgradedRule = Rule{
 // atController is the detail of findings at the listener of a KRaft controller.
 const atController = "controller"
 
+// besideLeaving are the causes that do not make a client leave after an answer.
+var besideLeaving = []string{"authentication", "size"}
+
 // useBroker is the advice for clients at a controller's listener.
 const useBroker = "Use the port of a broker's listener: check bootstrap.servers, and advertised.listeners of the brokers."
 
@@ -219,6 +222,7 @@ var clientLeftRule = Rule{
 		Do: "Look at the client's log for an unsupported version or feature, and hold its requirements against the ranges of the broker in this report. At a controller, use a broker's port. " +
 			"If the client is a probe, there is nothing to do.",
 	},
+	explains: true, omits: besideLeaving,
 	departure: func(d *departure, f *findings) (string, bool) {
 		if d.ranges == nil || d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) || f.history.WasAway(d.broker.inHistory(), d.end.Time) {
 			return "", false
@@ -257,7 +261,7 @@ var rangesChangedRule = Rule{
 		}
 		return model.Warning
 	},
-	explains: true, own: "proxy",
+	explains: true, omits: []string{"proxy"},
 	Summary: "one broker address advertised different ranges: info where the broker was restarted between them",
 	Documentation: model.Documentation{
 		What: "Two ApiVersions responses from the same address differ in the ranges of at least one API.",

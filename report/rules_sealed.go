@@ -10,6 +10,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/decode/sealed"
+	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
 )
@@ -28,7 +29,7 @@ var sealedRule = Rule{
 		Do: "Make sure with a TLS key log of one side (--tls-keylog): then the report names the request, its version and what the broker advertised. " +
 			"The key log must be written while the connections are set up.",
 	},
-	sealed: true,
+	sealed: true, explains: true,
 	replacedBy: func(_ *group, at addressFacts) (instead *Rule, drop bool) {
 		_, refused := at.refusal()
 		return nil, !refused
@@ -54,6 +55,27 @@ type conclusion struct {
 	// issue is the id of the matching known issue. fit says why it matches. Both are empty for
 	// none.
 	issue, fit string
+}
+
+// explanations returns the other possible causes of the refusals.
+func (c *conclusion) explanations() []history.Explanation {
+	r := &c.refusal
+	first := &r.Cases[0]
+	restart := history.Explanation{Name: "restart", By: "no other connection was served afterwards"}
+	if r.Alive {
+		restart = history.Explanation{Name: "restart", Excluded: true, At: first.Closed, By: "another connection was served afterwards"}
+	}
+	idle := history.Explanation{Name: "idle limit", By: "no answer came shortly before"}
+	if i := slices.IndexFunc(r.Cases, func(k sealed.Case) bool { return !k.Paused }); i >= 0 {
+		idle = history.Explanation{Name: "idle limit", Excluded: true, At: r.Cases[i].At, By: "the request came shortly after an answer"}
+	}
+	authentication := history.Explanation{Name: "authentication", By: "no earlier request of the connection was answered"}
+	if i := slices.IndexFunc(r.Cases, func(k sealed.Case) bool { return k.Served > 0 }); i >= 0 {
+		authentication = history.Explanation{Name: "authentication", Excluded: true, At: r.Cases[i].At, By: "the broker had answered requests of the connection"}
+	} else if r.Authenticated > 0 {
+		authentication = history.Explanation{Name: "authentication", Excluded: true, At: first.At, By: "the client had authenticated"}
+	}
+	return append([]history.Explanation{restart, idle, authentication}, history.RequestExplanations(first.At, int64(r.Size))...)
 }
 
 // sizeText formats the size of the refused requests: "92 bytes", or "80 to 95 bytes" with CBC.

@@ -34,6 +34,9 @@ func isMute(c *decode.Connection) bool {
 	return c.End.By == reassembly.ToBroker || time.Duration(c.End.At.Time-c.LastData[reassembly.ToBroker].Time) >= closedAtOnce
 }
 
+// besideTLS are the causes that do not look like a failed TLS handshake.
+var besideTLS = []string{"idle limit", "authentication", "size"}
+
 // The details of tlsConfusionRule.
 const (
 	clearToTLS = "clear-to-tls"
@@ -53,6 +56,7 @@ var tlsConfusionRule = Rule{
 		Do: "Set security.protocol of the client to what the listener speaks (PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL), or use the port of the right listener. " +
 			"Where advertised.listeners leads clients to the wrong port, mend that.",
 	},
+	explains: true, omits: besideTLS,
 	connection: func(c *decode.Connection, _ past) (string, bool) {
 		switch {
 		case c.Confusion == reassembly.ClearToTLS:
@@ -140,7 +144,7 @@ var authenticationRule = Rule{
 			"What is inside the tokens is never looked at.",
 		Do: "For a refused mechanism set sasl.mechanism to one that the broker enables. For refused credentials check user, password, token or ticket, and the broker's log, which names the reason.",
 	},
-	explains: true, own: "authentication",
+	explains: true, omits: []string{"authentication", "size"},
 	exchange: func(x *decode.Exchange) (string, bool) {
 		if x.ErrorCode == 0 || x.Outcome == decode.Error || x.Key != saslHandshakeKey && x.Key != saslAuthenticateKey {
 			return "", false
@@ -319,6 +323,7 @@ var handshakeFailedRule = Rule{
 		Do: "Look at the alert's name and at who sent it: unknown_ca and bad_certificate from the client mean that it does not trust the broker's certificate, certificate_required from the broker that it wants one from the client, " +
 			"protocol_version and handshake_failure that the two have no version or suite in common.",
 	},
+	explains: true, omits: besideTLS,
 	connection: func(c *decode.Connection, _ past) (string, bool) {
 		if !handshakeFailed(c) {
 			return "", false

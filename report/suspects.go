@@ -260,6 +260,9 @@ func (g *group) merge(o *group) {
 	}
 	g.ids, g.shared, g.places = append(g.ids, o.ids...), append(g.shared, o.shared...), append(g.places, o.places...)
 	g.patient += o.patient
+	if o.ended.First.Time > 0 {
+		g.end(o.ended)
+	}
 	if g.number == 0 {
 		g.number, g.reported = o.number, o.reported
 	}
@@ -281,7 +284,7 @@ func (f *findings) verdicts() map[suspectPlace]int {
 func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.Finding {
 	ruledOut, open := []model.Explanation{}, []model.Explanation{}
 	if rule.explains && severity >= model.Warning {
-		ruledOut, open = explanations(f.explain(g, rule), rule.own)
+		ruledOut, open = explanations(f.explain(g, rule), rule.omits)
 	}
 	facts := f.facts(g)
 	out := g.finish(rule, severity, &subject{
@@ -311,7 +314,7 @@ func (f *findings) processes(g *group) []model.Process {
 }
 
 // explain returns the other possible causes of a finding: of its first request, of a change of
-// ranges, or of an answer on a connection.
+// ranges, of requests inside TLS, or of the end of its first connection.
 func (f *findings) explain(g *group, rule *Rule) []history.Explanation {
 	switch {
 	case g.sample != nil:
@@ -320,16 +323,29 @@ func (f *findings) explain(g *group, rule *Rule) []history.Explanation {
 		return nil
 	case rule.change != nil:
 		return f.history.ChangeExplanations(g.key.broker.inHistory(), g.first[0].at)
+	case g.inside != nil:
+		return g.inside.explanations()
 	}
-	return history.AnsweredExplanations(g.first[0].at, g.bytes)
+	return f.history.ConnectionExplanations(g.key.broker.inHistory(), &g.ended, g.bytes)
 }
 
-// explanations divides the other causes of a finding into excluded ones and open ones. It omits
-// the finding's own cause.
-func explanations(all []history.Explanation, own string) (ruledOut, open []model.Explanation) {
+// end adds the end of a connection.
+func (g *group) end(e history.Ended) {
+	e.Latest = e.End
+	if g.ended.Latest.Time > e.Latest.Time {
+		e.Latest = g.ended.Latest
+	}
+	if g.ended.First.Time == 0 || e.First.Before(g.ended.First) {
+		g.ended = e
+	}
+	g.ended.Latest = e.Latest
+}
+
+// explanations divides the other causes of a finding into excluded ones and open ones.
+func explanations(all []history.Explanation, omits []string) (ruledOut, open []model.Explanation) {
 	ruledOut, open = []model.Explanation{}, []model.Explanation{}
 	for _, e := range all {
-		if e.Name == own {
+		if slices.Contains(omits, e.Name) {
 			continue
 		}
 		out := model.Explanation{Cause: e.Name, Evidence: e.By}

@@ -92,6 +92,8 @@ type Refusal struct {
 	Longest time.Duration
 	// Authenticated counts those of the connections that used SASL.
 	Authenticated int
+	// Alive: another connection shows that the broker ran after a refusal.
+	Alive bool
 	// Torn counts further connections to the broker with missing bytes. They prove nothing.
 	Torn int
 }
@@ -417,7 +419,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 		return r, false
 	}
 	r = Refusal{Broker: a.broker, Size: size, ServedLeast: -1, Torn: a.torn}
-	alive, served, prompt := false, false, false
+	served, prompt := false, false
 	for i := range s.cases {
 		prompt = prompt || a.counts(&s.cases[i], false)
 	}
@@ -427,7 +429,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 		if !prompt || !a.counts(c, true) || a.stopped(c) || !goesOn && b.isDown(a.broker, c.Closed.Time) {
 			continue
 		}
-		alive = alive || goesOn
+		r.Alive = r.Alive || goesOn
 		served = served || c.Served > 0 || c.Authentication == SASLDone || a.open
 		r.Cases = append(r.Cases, *c)
 		r.Slack = max(r.Slack, c.Slack)
@@ -447,7 +449,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	if (n == 1 || !a.open) && !slices.ContainsFunc(r.Cases, func(c Case) bool { return !c.isExpiryPossible() }) {
 		return r, false
 	}
-	if n == 0 || n < manyRefusals && !alive || n < fewRefusals && !(served && a.isRunningAfter(&r.Cases[0], true)) {
+	if n == 0 || n < manyRefusals && !r.Alive || n < fewRefusals && !(served && a.isRunningAfter(&r.Cases[0], true)) {
 		return r, false
 	}
 	r.Refused = uint64(len(r.Cases))

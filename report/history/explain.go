@@ -57,8 +57,11 @@ func (v *view) restartExplains(k *Suspect) Explanation {
 	case v.openConnection(x.Request.Time):
 		return excluded(name, x.Decided, "another connection to the broker stayed open")
 	}
-	return Explanation{Name: name, By: "no answer of the broker soon afterwards was captured"}
+	return Explanation{Name: name, By: noAnswerAfter}
 }
+
+// noAnswerAfter says why a restart cannot be excluded.
+const noAnswerAfter = "no answer of the broker soon afterwards was captured"
 
 func (v *view) idleLimitExplains(k *Suspect) Explanation {
 	const name = "idle limit"
@@ -118,10 +121,17 @@ func (v *view) sizeExplains(k *Suspect) Explanation {
 		return excluded(name, x.Decided, "the broker answered")
 	case x.Size <= v.largest:
 		return excluded(name, v.largestAt, "the broker answered a request that is as large")
-	case x.Size < largeRequest:
-		return excluded(name, x.Request, "the request has %s", words.Plural(uint64(max(x.Size, 0)), "byte"))
 	}
-	return Explanation{Name: name, By: fmt.Sprintf("the request has %s, more than any that was answered", words.Size(uint64(x.Size)))}
+	return sizeOf(x.Request, x.Size)
+}
+
+// sizeOf returns the explanation by the size of a request that is larger than any answered one.
+func sizeOf(at capture.Position, size int64) Explanation {
+	const name = "size"
+	if size < largeRequest {
+		return excluded(name, at, "the request has %s", words.Plural(uint64(max(size, 0)), "byte"))
+	}
+	return Explanation{Name: name, By: fmt.Sprintf("the request has %s, more than any that was answered", words.Size(uint64(size)))}
 }
 
 func (v *view) proxyExplains(k *Suspect) Explanation {
@@ -152,14 +162,64 @@ func loss(missing uint64, at capture.Position) Explanation {
 	return Explanation{Name: name, By: fmt.Sprintf("%s of the connection are missing", words.Plural(missing, "byte"))}
 }
 
-// AnsweredExplanations returns the other possible causes for a connection on which the other side
-// answered at that position. missing is the number of bytes that it lacks.
-func AnsweredExplanations(at capture.Position, missing uint64) []Explanation {
-	var out []Explanation
-	for _, name := range [...]string{"restart", "idle limit", Authentication.String(), "size"} {
-		out = append(out, excluded(name, at, "the other side answered"))
+// RequestExplanations returns the other possible causes that a request of a size shows by itself.
+// No byte of its connection is missing.
+func RequestExplanations(at capture.Position, size int64) []Explanation {
+	return []Explanation{sizeOf(at, size), {Name: "proxy", By: behindUnknown}, loss(0, at)}
+}
+
+// Ended describes the first connection of a finding about connections.
+type Ended struct {
+	// First is its first packet, End the last one. Answered is the last answer of the other side;
+	// the zero value for none. Latest is the end of the last connection of the finding.
+	First, Answered, End, Latest capture.Position
+	// ByBroker: the other side ended it. Abrupt: its answer does not say why.
+	ByBroker, Abrupt bool
+}
+
+// ConnectionExplanations returns the other possible causes for connections to an address. missing
+// is the number of bytes that they lack.
+func (b *Book) ConnectionExplanations(at Endpoint, c *Ended, missing uint64) []Explanation {
+	out := []Explanation{b.restartExplainsEnd(at, c), idleLimitExplainsEnd(c)}
+	if c.isExplained() {
+		for _, name := range [...]string{Authentication.String(), "size"} {
+			out = append(out, excluded(name, c.Answered, "the other side answered"))
+		}
 	}
-	return append(out, Explanation{Name: "proxy", By: behindUnknown}, loss(missing, at))
+	return append(out, Explanation{Name: "proxy", By: behindUnknown}, loss(missing, c.First))
+}
+
+// isExplained reports whether the other side answered, and did not end the connection without a
+// reason.
+func (c *Ended) isExplained() bool { return c.Answered.Time > 0 && !c.Abrupt }
+
+func (b *Book) restartExplainsEnd(at Endpoint, c *Ended) Explanation {
+	const name = "restart"
+	if c.isExplained() {
+		return excluded(name, c.Answered, "the other side answered")
+	}
+	if v := b.known(at); v != nil {
+		if next, ok := v.alive.firstAfter(c.End.Time); ok && next.Time <= max(c.End.Time+restartTakes, c.Latest.Time) {
+			return excluded(name, next, "the broker answered a request %s later", words.Humane(time.Duration(next.Time-c.End.Time)))
+		}
+	}
+	return Explanation{Name: name, By: noAnswerAfter}
+}
+
+func idleLimitExplainsEnd(c *Ended) Explanation {
+	const name = "idle limit"
+	last, what := c.First, "its first packet"
+	if c.Answered.Time > 0 {
+		last, what = c.Answered, "the last answer"
+	}
+	switch quiet := c.End.Time - last.Time; {
+	case c.isExplained() && c.ByBroker:
+		return excluded(name, c.Answered, "the other side answered")
+	case quiet < idlePause:
+		return excluded(name, last, "the connection ended %s after %s", words.Humane(time.Duration(quiet)), what)
+	default:
+		return Explanation{Name: name, By: fmt.Sprintf("the connection had been quiet for %s", words.Humane(time.Duration(quiet)))}
+	}
 }
 
 // ChangeExplanations returns the other possible causes of a change of the ranges that an address
