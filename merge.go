@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -70,7 +71,7 @@ const mergeMemory = 384 << 20
 func newMerge(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "merge [flags] REPORT...",
-		Short: "make one report of the reports of many hosts and days",
+		Short: `make one report of the reports of many hosts and days; "-" is standard input`,
 		Long: "Make one report of the reports (JSON) of many hosts and days. Order and grouping do not matter, and a report that is\n" +
 			"named twice counts once: merged reports can be merged again.\n\n" + exitCodes,
 		Example: "  kafkavet merge host-1.json host-2.json host-3.json\n" +
@@ -81,9 +82,9 @@ func newMerge(e environment) (*cobra.Command, action) {
 	flags := &mergeOptions{report: &opt.report}
 	opt.add(cmd, &opt.output, flags)
 	opt.traffic.registerSandbox(cmd)
-	return cmd, func(_ context.Context, args []string) (int, error) {
+	return cmd, func(ctx context.Context, args []string) (int, error) {
 		if len(args) == 0 {
-			return 0, errors.New("no report given; merge reads what --format json writes")
+			return 0, errors.New(`no report given; merge reads what --format json writes, "-" is standard input`)
 		}
 		opt.merged = args
 		if err := opt.check(e.in); err != nil {
@@ -99,7 +100,7 @@ func newMerge(e environment) (*cobra.Command, action) {
 			defer debug.SetMemoryLimit(debug.SetMemoryLimit(mergeMemory))
 		}
 		f.j.confine(sandbox{reads: args})
-		rep, err := merge.Files(args)
+		rep, err := mergeFiles(ctx, args, e.in)
 		if err != nil {
 			return 0, err
 		}
@@ -109,5 +110,20 @@ func newMerge(e environment) (*cobra.Command, action) {
 			}
 		}
 		return f.verdict(rep, f.writeReports(rep)), nil
+	}
+}
+
+// mergeFiles merges reports until ctx is done. A pipe may never end.
+func mergeFiles(ctx context.Context, paths []string, stdin io.Reader) (rep *model.Report, err error) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		rep, err = merge.Files(paths, stdin)
+	}()
+	select {
+	case <-done:
+		return rep, err
+	case <-ctx.Done():
+		return nil, errors.New("interrupted before all reports were read; nothing was written")
 	}
 }

@@ -81,7 +81,7 @@ func (o *options) check(stdin io.Reader) error {
 	if o.output.flags.Changed("output-mode") && !isFile(namedFile{path: o.save.path}) && !slices.ContainsFunc(written, isFile) {
 		return errors.New("--output-mode: has no effect without an output file")
 	}
-	return apart(written, slices.Concat(fileNames(o.captures, stdin), o.merged, o.traffic.keyLogs, o.report.knownIssues,
+	return apart(written, slices.Concat(fileNames(slices.Concat(o.captures, o.merged), stdin), o.traffic.keyLogs, o.report.knownIssues,
 		[]string{o.redact.file(), o.report.target, o.report.baseline, o.traffic.advertised, o.live.program})...)
 }
 

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
 )
 
 // TestInterruptGivesTheReportSoFar interrupts the reading of a file.
@@ -89,5 +91,44 @@ func wantMergedInterruption(t *testing.T, report []byte) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("merge --format %s: %q is missing: %s", format, want, out.String())
 		}
+	}
+}
+
+// TestMergeReadsPipes reads a named pipe and standard input, and stops at a signal while the pipe
+// has no writer.
+func TestMergeReadsPipes(t *testing.T) {
+	report := analyzed(t, capturetest.MustRead("testdata/captures/kv4001-near-negotiates.pcap"))
+	text, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fifo := filepath.Join(t.TempDir(), "report")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	merge := func(ctx context.Context, stdin io.Reader, paths ...string) (code int, out, said string) {
+		var stdout, stderr bytes.Buffer
+		code = run(ctx, append([]string{"merge", "--format", "json"}, paths...), streams{stdin, &stdout, &stderr})
+		return code, stdout.String(), stderr.String()
+	}
+	_, want, _ := merge(t.Context(), nil, report)
+	if code, out, said := merge(t.Context(), bytes.NewReader(text), "-", "-", report); code != exitClean || out != want {
+		t.Errorf("standard input: exit code %d: %s%s", code, said, out)
+	}
+	go func() {
+		if err := os.WriteFile(fifo, text, 0o600); err != nil {
+			t.Error(err)
+		}
+	}()
+	if code, out, said := merge(t.Context(), nil, fifo); code != exitClean || out != want {
+		t.Errorf("a pipe: exit code %d: %s%s", code, said, out)
+	}
+	ctx, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	if code, out, said := merge(ctx, nil, fifo, report); code != exitTrouble || out != "" || !strings.HasPrefix(said, "kafkavet: interrupted before ") {
+		t.Errorf("a pipe without a writer: exit code %d: %s%s", code, said, out)
+	}
+	if f, err := os.OpenFile(fifo, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil { // the reader above ends
+		f.Close()
 	}
 }

@@ -46,11 +46,11 @@ func TestReportEvery(t *testing.T) {
 	if err != nil || len(files) != kept+1 {
 		t.Errorf("%d files, want the report and %d copies: nothing else is left", len(files), kept)
 	}
-	last, err := merge.Files([]string{path})
+	last, err := merge.Files([]string{path}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := merge.Files(files)
+	all, err := merge.Files(files, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func save(t testing.TB, name string, r *model.Report) string {
 // merged merges files, and writes the result to another file.
 func merged(t *testing.T, paths ...string) string {
 	t.Helper()
-	r, err := Files(paths)
+	r, err := Files(paths, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestMergedReportsAreValidBySchema(t *testing.T) {
 	if err := reporttest.Schema(t, write.Schema).Validate(doc); err != nil {
 		t.Error(err)
 	}
-	r, err := Files([]string{path})
+	r, err := Files([]string{path}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +230,7 @@ func TestTheLaterStateOfARunCounts(t *testing.T) {
 	}
 	early, late, other := save(t, "early.json", reportOf(t, 1, live(50))), save(t, "late.json", reportOf(t, 1, live(80))), save(t, "other.json", reportOf(t, 2, live(7)))
 	for _, paths := range [][]string{{early, late, other}, {late, merged(t, early, other)}, {merged(t, early, late), other}, {merged(t, late, other), early}} {
-		r, err := Files(paths)
+		r, err := Files(paths, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +276,7 @@ func TestPartsDifferInTheirFirstPackets(t *testing.T) {
 	side := func(opening uint64) string {
 		return save(t, fmt.Sprint(opening, ".json"), reportOf(t, 1, func(r *model.Report) { r.Captures[0].Opening = opening }))
 	}
-	if r, err := Files([]string{side(1), side(2), side(2)}); err != nil || len(r.Parts) != 2 {
+	if r, err := Files([]string{side(1), side(2), side(2)}, nil); err != nil || len(r.Parts) != 2 {
 		t.Errorf("%v, parts %+v", err, r.Parts)
 	}
 }
@@ -290,10 +290,10 @@ func TestBlocksThatOverlapAreRefused(t *testing.T) {
 		p = append(p, save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed)))
 	}
 	ab, bc := merged(t, p[0], p[1]), merged(t, p[1], p[2])
-	if _, err := Files([]string{ab, bc}); err == nil || !strings.Contains(err.Error(), "overlap: both hold part") || !strings.Contains(err.Error(), ab) {
+	if _, err := Files([]string{ab, bc}, nil); err == nil || !strings.Contains(err.Error(), "overlap: both hold part") || !strings.Contains(err.Error(), ab) {
 		t.Errorf("blocks that overlap: %v", err)
 	}
-	if r, err := Files([]string{ab, p[0], p[2]}); err != nil || len(r.Parts) != 3 {
+	if r, err := Files([]string{ab, p[0], p[2]}, nil); err != nil || len(r.Parts) != 3 {
 		t.Errorf("a block and reports: %v", err)
 	}
 	all := merged(t, p...)
@@ -320,15 +320,15 @@ func TestWhatIsNoReportIsNamedWithItsCause(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Files([]string{path}); err == nil || !strings.HasPrefix(err.Error(), "read report "+path+": ") || !strings.Contains(err.Error(), tt.want) {
+		if _, err := Files([]string{path}, nil); err == nil || !strings.HasPrefix(err.Error(), "read report "+path+": ") || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error %v, want one with %q", tt.name, err, tt.want)
 		}
 	}
-	if _, err := Files([]string{"/nonexistent.json"}); err == nil || err.Error() != "read report /nonexistent.json: no such file or directory" {
+	if _, err := Files([]string{"/nonexistent.json"}, nil); err == nil || err.Error() != "read report /nonexistent.json: no such file or directory" {
 		t.Errorf("a missing file: %v", err)
 	}
 	other := reportOf(t, 3, func(r *model.Report) { r.Target.Release = "kafka-4.1.2-kraft" })
-	if _, err := Files([]string{save(t, "a.json", reportOf(t, 1)), save(t, "b.json", other)}); err == nil || !strings.Contains(err.Error(), "merge reports with one --target") {
+	if _, err := Files([]string{save(t, "a.json", reportOf(t, 1)), save(t, "b.json", other)}, nil); err == nil || !strings.Contains(err.Error(), "merge reports with one --target") {
 		t.Errorf("two targets: %v", err)
 	}
 }
@@ -338,7 +338,7 @@ func TestReportsWithoutPartsGetThem(t *testing.T) {
 	r := reportOf(t, 1)
 	now := save(t, "now.json", r)
 	r.Parts = nil
-	r2, err := Files([]string{save(t, "old.json", r), now})
+	r2, err := Files([]string{save(t, "old.json", r), now}, nil)
 	if err != nil || len(r2.Parts) != 1 || r2.Summary.Requests != r.Summary.Requests {
 		t.Errorf("%v, %d parts", err, len(r2.Parts))
 	}
@@ -384,7 +384,7 @@ func TestConnectionsOnTwoHostsCountOnce(t *testing.T) {
 	a, b, c := host(1, shared), host(2, longer, model.Connection{ID: "t", Hosts: 1, Requests: 3}), host(3, shared)
 	want := model.Summary{Streams: 13, KafkaStreams: 10, Requests: 240, Responses: 231, RequestsChecked: 220, RequestsExempt: 20}
 	for _, paths := range [][]string{{a, b, c}, {merged(t, a, b), c}, {merged(t, a, c), b}, {a, merged(t, b, c)}} {
-		r, err := Files(paths)
+		r, err := Files(paths, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -420,7 +420,7 @@ func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
 	elsewhere.Address = reportOf(t, 4).Brokers[0].Address // which b captured
 	a := host(1, node(1, &yes), node(2, &no), elsewhere, node(7, &no), node(8, nil))
 	b := host(4, node(1, &no), node(2, &yes), node(7, &no), node(9, nil))
-	r, err := Files([]string{a, b})
+	r, err := Files([]string{a, b}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -459,7 +459,7 @@ func TestOneProgramIsOneRow(t *testing.T) {
 	second, elsewhere := host(3, "sarama", "1.47", "orders", "10.0.0.1"), host(4, "", "", "orders", "10.0.0.9")
 	nobody := host(5, "", "", "", "10.0.0.1")
 	rows := func(paths ...string) string {
-		r, err := Files(paths)
+		r, err := Files(paths, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

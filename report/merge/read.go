@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -21,9 +22,67 @@ import (
 // brokers and 1,000 findings of each code.
 const maxReport = 512 << 20
 
+// source is where a report is read from, twice.
+type source struct {
+	path string
+	// held is the text of a pipe, which can be read only once; nil for a file.
+	held []byte
+}
+
+// newSource opens nothing, except for standard input ("-") and pipes, which it reads to the end.
+func newSource(path string, stdin io.Reader) (s source, err error) {
+	s.path = path
+	if path != "-" {
+		st, err := os.Stat(path)
+		if err != nil || st.Mode().IsRegular() || st.IsDir() {
+			return s, nil // an error is reported when it is read
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return s, fault(path, err)
+		}
+		defer f.Close()
+		stdin = f
+	}
+	s.held, err = io.ReadAll(io.LimitReader(stdin, maxReport+1))
+	if err == nil {
+		err = checkSize(int64(len(s.held)))
+	}
+	if err != nil {
+		return s, fault(path, err)
+	}
+	return s, nil
+}
+
+func (s *source) open() (io.ReadCloser, error) {
+	if s.held != nil {
+		return io.NopCloser(bytes.NewReader(s.held)), nil
+	}
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, fault(s.path, err)
+	}
+	st, err := f.Stat()
+	if err == nil {
+		err = checkSize(st.Size())
+	}
+	if err != nil {
+		f.Close()
+		return nil, fault(s.path, err)
+	}
+	return f, nil
+}
+
+func checkSize(n int64) error {
+	if n > maxReport {
+		return fmt.Errorf("more than %d bytes", maxReport)
+	}
+	return nil
+}
+
 // head is the beginning of a report.
 type head struct {
-	path     string
+	source
 	parts    []model.Part
 	captures []model.Capture
 	// hasParts: it contains the reports of its parts. With several parts and without these, it is
@@ -37,12 +96,15 @@ func (h *head) has(id string) bool {
 	return slices.ContainsFunc(h.parts, func(p model.Part) bool { return p.ID == id })
 }
 
-// Files merges the reports in files. Errors name the file and the cause.
-func Files(paths []string) (*model.Report, error) {
+// Files merges the reports in files; "-" is stdin. Errors name the file and the cause.
+func Files(paths []string, stdin io.Reader) (*model.Report, error) {
 	paths = slices.Compact(slices.Sorted(slices.Values(paths)))
 	heads := make([]head, len(paths))
 	err := parallel(len(paths), func(i int) (err error) {
-		heads[i], err = readHead(paths[i])
+		s, err := newSource(paths[i], stdin)
+		if err == nil {
+			heads[i], err = readHead(s)
+		}
 		return err
 	})
 	if err != nil {
@@ -224,6 +286,9 @@ func fault(path string, err error) error {
 			err = p.Err
 		}
 	}
+	if path == "-" {
+		path = "standard input"
+	}
 	return fmt.Errorf("read report %s: %w", path, err)
 }
 
@@ -238,16 +303,14 @@ func checkSchema(schema string) error {
 }
 
 // readHead reads the beginning of a report, up to parts and captures.
-func readHead(path string) (h head, err error) {
-	f, err := os.Open(path)
+func readHead(s source) (h head, err error) {
+	h.source = s
+	f, err := s.open()
 	if err != nil {
-		return h, fault(path, err)
+		return h, err
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err == nil && st.Size() > maxReport {
-		return h, fault(path, fmt.Errorf("%d bytes, more than %d", st.Size(), maxReport))
-	}
-	h.path = path
+	path := s.path
 	d := jsontext.NewDecoder(f)
 	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
 		if err == nil {
@@ -305,7 +368,7 @@ func (h *head) identify() error {
 	if len(h.parts) > 0 {
 		return nil
 	}
-	r, err := readReport(h.path)
+	r, err := readReport(&h.source)
 	if err != nil {
 		return err
 	}
@@ -314,18 +377,18 @@ func (h *head) identify() error {
 	return nil
 }
 
-func readReport(path string) (*model.Report, error) {
-	f, err := os.Open(path)
+func readReport(s *source) (*model.Report, error) {
+	f, err := s.open()
 	if err != nil {
-		return nil, fault(path, err)
+		return nil, err
 	}
 	defer f.Close()
 	r := new(model.Report)
 	if err := json.UnmarshalRead(f, r); err != nil {
-		return nil, fault(path, err)
+		return nil, fault(s.path, err)
 	}
 	if err := checkSchema(r.Schema); err != nil {
-		return nil, fault(path, err)
+		return nil, fault(s.path, err)
 	}
 	// The evidence is a file on one host.
 	r.Evidence = nil
@@ -342,7 +405,7 @@ func readReport(path string) (*model.Report, error) {
 
 // readParts reads the reports of the wanted parts of a file, by digest. A block is one report.
 func readParts(h *head, wanted map[string]bool) ([]*model.Report, error) {
-	r, err := readReport(h.path)
+	r, err := readReport(&h.source)
 	if err != nil {
 		return nil, err
 	}
