@@ -30,7 +30,8 @@ type Options struct {
 
 // Correlator merges the events of all shards into one order and passes them to a Sink. An
 // exchange without ranges on its connection borrows a table of the same broker address. It takes
-// the latest table before the request, else the first one after it, else the supplied one. A
+// the latest table before the request, else the first one after it, else the supplied one. A time
+// at which nothing listened at the address separates them: another release may have begun. A
 // Correlator belongs to one goroutine.
 type Correlator struct {
 	opt     Options
@@ -55,9 +56,14 @@ type brokerKey struct {
 // broker is what one broker address advertised, and the exchanges that wait for it.
 type broker struct {
 	history []advertised
-	// waiting are the exchanges that wait for the first entry of history, oldest first.
+	// downs are the times at which nothing listened at the address, oldest first.
+	downs []down
+	// waiting are the exchanges that wait for the next table, oldest first.
 	waiting []*waiter
 }
+
+// down is a time at which an address refused connections, and answered no ApiVersions request.
+type down struct{ from, to capture.Position }
 
 // waiter is a waiting exchange.
 type waiter struct {
@@ -136,6 +142,9 @@ func (c *Correlator) event(e *Event) {
 	case e.Advertisement != nil:
 		c.advertisement(e.Advertisement)
 	case e.Connection != nil:
+		if b := c.brokers[brokerKey{e.Connection.Broker, e.Connection.Domain}]; b != nil && e.Connection.Refused {
+			b.refuse(e.Connection.First)
+		}
 		c.sink.Connection(e.Connection)
 	case e.OutOfRange != nil:
 		c.announce(e.OutOfRange)
@@ -155,11 +164,14 @@ func (c *Correlator) exchange(e *Exchange) {
 		c.limits.WaitingExchanges++
 		e.judge(c.opt.Supplied, Supplied)
 		c.sink.Exchange(e)
-	case len(b.history) > 0:
-		e.judge(b.lookup(e.Request), Borrowed)
-		c.sink.Exchange(e)
 	default:
-		c.wait(b, key, e)
+		ranges := b.lookup(e.Request)
+		if ranges == nil {
+			c.wait(b, key, e)
+			return
+		}
+		e.judge(ranges, Borrowed)
+		c.sink.Exchange(e)
 	}
 }
 
@@ -174,14 +186,37 @@ func (c *Correlator) broker(key brokerKey) *broker {
 	return b
 }
 
-// lookup returns the last table advertised before a packet, else the first one after it.
+// lookup returns the last table advertised before a packet, else the first one after it. The
+// address must have listened in between. It returns nil for none.
 func (b *broker) lookup(at capture.Position) *Ranges {
-	for i := len(b.history) - 1; i > 0; i-- {
-		if b.history[i].at.Before(at) {
-			return b.history[i].ranges
-		}
+	i := len(b.history)
+	for i > 0 && !b.history[i-1].at.Before(at) {
+		i--
 	}
-	return b.history[0].ranges
+	switch {
+	case i > 0 && !b.wasDown(b.history[i-1].at, at):
+		return b.history[i-1].ranges
+	case i < len(b.history) && !b.wasDown(at, b.history[i].at):
+		return b.history[i].ranges
+	}
+	return nil
+}
+
+// wasDown reports whether nothing listened at the address at a time between two packets.
+func (b *broker) wasDown(from, to capture.Position) bool {
+	return slices.ContainsFunc(b.downs, func(d down) bool { return from.Before(d.to) && d.from.Before(to) })
+}
+
+// refuse records a refused connection. Without a table since the previous one, both are one time.
+func (b *broker) refuse(at capture.Position) {
+	if n := len(b.downs); n > 0 && (len(b.history) == 0 || b.history[len(b.history)-1].at.Before(b.downs[n-1].from)) {
+		b.downs[n-1].to = at
+		return
+	}
+	b.downs = append(b.downs, down{at, at})
+	if len(b.downs) > maxHistory {
+		b.downs = slices.Delete(b.downs, 0, 1)
+	}
 }
 
 // wait adds a copy of an exchange to the waiting exchanges. At the limit, the oldest one gives it
@@ -202,13 +237,13 @@ func (c *Correlator) wait(b *broker, key brokerKey, e *Exchange) {
 }
 
 // giveUp passes on the exchange that has waited longest, and returns its waiter, which is still in
-// c.waiting. It removes a broker for which no exchange waits, except keep.
+// c.waiting. It removes a broker without tables for which no exchange waits, except keep.
 func (c *Correlator) giveUp(keep *broker) *waiter {
 	w := c.oldest()
 	b := c.brokers[w.key]
 	b.waiting[0] = nil
 	b.waiting = b.waiting[1:]
-	if len(b.waiting) == 0 && b != keep {
+	if len(b.waiting)+len(b.history) == 0 && b != keep {
 		delete(c.brokers, w.key)
 	}
 	c.passWithout(w)
@@ -233,11 +268,11 @@ func (c *Correlator) announce(e *Exchange) {
 		return
 	}
 	if e.Evidence == None {
-		if b := c.brokers[brokerKey{e.Broker, e.Domain}]; b != nil && len(b.history) > 0 {
-			e.judge(b.lookup(e.Request), Borrowed)
-		} else {
-			e.judge(c.opt.Supplied, Supplied)
+		var ranges *Ranges
+		if b := c.brokers[brokerKey{e.Broker, e.Domain}]; b != nil {
+			ranges = b.lookup(e.Request)
 		}
+		c.judge(e, ranges, Borrowed)
 	}
 	switch e.Verdict {
 	case AboveMax, BelowMin, NotAdvertised:
@@ -248,7 +283,7 @@ func (c *Correlator) announce(e *Exchange) {
 // passWithout passes on an exchange for which no broker advertised ranges. The supplied ranges
 // judge it.
 func (c *Correlator) passWithout(w *waiter) {
-	w.exchange.judge(c.opt.Supplied, Supplied)
+	c.judge(&w.exchange, nil, None)
 	c.sink.Exchange(&w.exchange)
 }
 
@@ -269,15 +304,23 @@ func (c *Correlator) advertisement(a *Advertisement) {
 	}
 	c.limits.BrokerTables += b.remember(a)
 	for _, w := range b.waiting {
-		evidence := Borrowed
 		if w.exchange.Stream == a.Stream {
-			evidence = Observed
+			w.exchange.judge(a.Ranges, Observed)
+		} else {
+			c.judge(&w.exchange, b.lookup(w.exchange.Request), Borrowed)
 		}
-		w.exchange.judge(a.Ranges, evidence)
 		c.waiting.Remove(w.place)
 		c.sink.Exchange(&w.exchange)
 	}
 	b.waiting = nil
+}
+
+// judge judges an exchange by a table; without one, by the supplied ranges.
+func (c *Correlator) judge(e *Exchange, ranges *Ranges, evidence Evidence) {
+	if ranges == nil {
+		ranges, evidence = c.opt.Supplied, Supplied
+	}
+	e.judge(ranges, evidence)
 }
 
 // remember adds an advertisement to the history if it differs from the previous one. It returns
@@ -287,7 +330,7 @@ func (b *broker) remember(a *Advertisement) (evicted uint64) {
 	for i > 0 && a.At.Before(b.history[i-1].at) {
 		i--
 	}
-	if i > 0 && b.history[i-1].ranges.equal(a.Ranges) {
+	if i > 0 && b.history[i-1].ranges.equal(a.Ranges) && !b.wasDown(b.history[i-1].at, a.At) {
 		return 0
 	}
 	b.history = slices.Insert(b.history, i, advertised{a.At, a.Ranges})

@@ -55,6 +55,13 @@ func (p *part) advertise(frame uint64, stream uint32, broker netip.AddrPort, lat
 	}})
 }
 
+// refuse adds a SYN that is answered with RST.
+func (p *part) refuse(frame uint64, broker netip.AddrPort) {
+	p.add(frame, 0, Event{Connection: &Connection{Connection: &reassembly.Connection{
+		Broker: broker, Refused: true, First: capture.Position{Frame: frame},
+	}}})
+}
+
 // TestEventsOfOnePacket: events of several shards at one packet are ordered by stream, then by
 // Event.Order.
 func TestEventsOfOnePacket(t *testing.T) {
@@ -117,6 +124,37 @@ func TestCorrelatorBorrows(t *testing.T) {
 			(*p)[0].Advertisement.Ranges.Partial = true
 			p.asked(2, 3, 1, broker1)
 		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
+		{"not from before a time at which nothing listened", Options{}, func(p *part) {
+			p.advertise(1, 0, broker1, 7)
+			p.refuse(2, broker1)
+			p.refuse(4, broker1)
+			p.asked(5, 6, 1, broker1)
+			p.advertise(7, 2, broker1, 13)
+			p.asked(3, 8, 1, broker1)
+		}, []string{
+			"0: advertised 1 APIs", "0: connection", "0: connection", "2: advertised 1 APIs", "1: Fetch v12 ok borrowed answered", "1: Fetch v12 unknown none answered",
+		}},
+		{"nor from after it", Options{}, func(p *part) {
+			p.asked(1, 2, 1, broker1)
+			p.refuse(3, broker1)
+			p.advertise(4, 0, broker1, 7)
+		}, []string{"0: connection", "0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
+		{"the same table again", Options{}, func(p *part) {
+			p.advertise(1, 0, broker1, 7)
+			p.refuse(2, broker1)
+			p.advertise(3, 0, broker1, 7)
+			p.refuse(4, broker1)
+			p.asked(5, 6, 1, broker1)
+			p.advertise(7, 0, broker1, 13)
+			p.asked(3, 8, 1, broker1)
+		}, []string{
+			"0: advertised 1 APIs", "0: connection", "0: advertised 1 APIs", "0: connection", "0: advertised 1 APIs", "1: Fetch v12 ok borrowed answered", "1: Fetch v12 above-max borrowed answered",
+		}},
+		{"where another address did not listen", Options{}, func(p *part) {
+			p.advertise(1, 0, broker1, 7)
+			p.refuse(2, broker2)
+			p.asked(3, 4, 1, broker1)
+		}, []string{"0: advertised 1 APIs", "0: connection", "1: Fetch v12 above-max borrowed answered"}},
 		{"what the user supplied, where the broker said nothing", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.asked(2, 3, 1, broker2)

@@ -39,7 +39,7 @@ var unnegotiatedRule = Rule{
 	Code: "KV2001", Title: "refused-unnegotiated", Severity: model.Warning,
 	Summary: "no range known, and the broker closed, reset or ignored the request",
 	Documentation: model.Documentation{
-		What: "The broker closed or reset the connection on a request, or never answered it, and no ApiVersions response of this broker is in the input: neither on the connection nor on another one to the same address.",
+		What: "The broker closed or reset the connection on a request, or never answered it, and no ApiVersions response in the input holds for it: neither on the connection nor on another one to the same broker, between two restarts.",
 		Why: "A client that does not ask for ApiVersions sends the version it was set to, and a broker that does not know it closes the connection. " +
 			"It need not be the version, though: a listener that wants TLS or SASL does the same.",
 		Wire: "A request without an ApiVersions exchange before it, then a FIN or RST from the broker, or nothing.",
@@ -65,10 +65,17 @@ var unnegotiatedRule = Rule{
 		if s.key.detail == inVain {
 			return "The broker had refused the client's ApiVersions request with error 35, and the client went on without asking in a lower version: it could not know what the broker supports."
 		}
-		if s.isInTheClear() {
-			return "No ApiVersions response of this broker was seen. It answers other requests in the clear. A version that the broker does not know ends like this."
+		seen := "No ApiVersions response of this broker was seen."
+		if len(s.tables) > 0 {
+			seen = "The ranges that this address advertised on other connections do not hold here: it answered versions outside them, or was restarted in between."
 		}
-		return "No ApiVersions response of this broker was seen. A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
+		if s.key.detail == takenBefore {
+			seen = fmt.Sprintf("The address answered this version until %s. It was restarted since then, and another release may run there. ", clock(s.earlier.Time)) + seen
+		}
+		if s.isInTheClear() {
+			return seen + " It answers other requests in the clear. A version that the broker does not know ends like this."
+		}
+		return seen + " A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
 	},
 	advice: func(s *subject) string {
 		if s.key.detail == inVain {

@@ -139,13 +139,15 @@ type mark struct {
 	text string
 }
 
-// address holds the latest connections that show the protocol and the ranges of a broker address.
+// address holds the latest connections that show the protocol and the ranges of a broker address,
+// and its restarts.
 type address struct {
 	tables []advertised
-	// clear and tls are connections on which the address used plaintext and TLS. hasClear and
-	// hasTLS say that they exist.
-	clear, tls       uint32
-	hasClear, hasTLS bool
+	// clear and tls are connections on which the address used plaintext and TLS. refused is one
+	// that it refused, because nothing listened. hasClear, hasTLS and hasRefused say that they
+	// exist.
+	clear, tls, refused          uint32
+	hasClear, hasTLS, hasRefused bool
 }
 
 // advertised is a connection on which ranges were advertised.
@@ -427,6 +429,9 @@ func (e *Collector) Exchange(id ID, x *decode.Exchange) {
 	if x.Evidence == decode.Borrowed {
 		e.borrow(&p, network{x.Domain, x.Broker}, x.Ranges)
 	}
+	if l := e.addresses[network{x.Domain, x.Broker}]; l != nil && l.hasRefused {
+		e.useHead(&p, l.refused, false) // without it, the restart would be unknown
+	}
 	p.marks = append(p.marks, mark{x.Request, "%s " + requestMark(x)})
 	if text := outcomeMark(x.Outcome); text != "" {
 		p.marks = append(p.marks, mark{to, "%s " + text})
@@ -549,8 +554,12 @@ func (e *Collector) noteAdvert(a *decode.Advertisement) bool {
 	return c.exhibit != nil
 }
 
-// NoteAddress records the protocols that the broker of a connection uses.
+// NoteAddress records the protocols that the broker of a connection uses, and that a known broker
+// refused a connection.
 func (e *Collector) NoteAddress(c *decode.Connection) {
+	if l := e.addresses[network{c.Domain, c.Broker}]; l != nil && c.Refused {
+		l.refused, l.hasRefused = c.Stream, true
+	}
 	inClear := c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
 	inTLS := c.TLS != nil && c.TLS.Established || c.Confusion == reassembly.ClearToTLS
 	if !inClear && !inTLS {

@@ -141,12 +141,21 @@ func endedByBroker(x *decode.Exchange) bool {
 func (v *view) withoutSASL(k *Suspect) bool {
 	x := &k.Exchange
 	return !k.stream.hasSASL && !k.stream.midstream && k.stream.missing == 0 && x.Key != keyApiVersions && x.Key != keySaslHandshake &&
-		v.open.Time == 0 && endedByBroker(x)
+		!v.isOpenTo(k) && endedByBroker(x)
+}
+
+// isOpenTo reports whether the broker answered clients without SASL in the life of k.
+func (v *view) isOpenTo(k *Suspect) bool {
+	_, is := v.open.in(v.life(k.Exchange.Request.Time))
+	return is
 }
 
 // othersUseSASL reports whether a request was refused because the listener requires SASL: other
 // clients authenticate there.
-func (v *view) othersUseSASL(k *Suspect) bool { return v.withoutSASL(k) && v.handshake.Time > 0 }
+func (v *view) othersUseSASL(k *Suspect) bool {
+	_, do := v.handshake.in(v.life(k.Exchange.Request.Time))
+	return do && v.withoutSASL(k)
+}
 
 // wantsSASL reports the same if no client authenticates. ApiVersions must be answered. Then
 // different later requests are refused alike, or each refusal takes as long as the refusal of an

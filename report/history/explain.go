@@ -54,7 +54,7 @@ func (v *view) restartExplains(k *Suspect) Explanation {
 		return excluded(name, next, "the broker answered another request %s later", words.Humane(time.Duration(next.Time-x.Decided.Time)))
 	case ok && v.refusedAgain(k):
 		return excluded(name, next, "the broker answered other requests in between")
-	case v.openConnection(x.Request.Time):
+	case v.openConnection(k):
 		return excluded(name, x.Decided, "another connection to the broker stayed open")
 	}
 	return Explanation{Name: name, By: noAnswerAfter}
@@ -94,19 +94,23 @@ func (v *view) authenticationExplains(k *Suspect) Explanation {
 		return excluded(name, k.Exchange.Decided, "the broker answered")
 	case s.hasSASL:
 		return excluded(name, s.authenticated, "the client had authenticated")
-	case v.open.Time > 0:
-		return excluded(name, v.open, "the broker answers clients without SASL")
-	case k.Exchange.Key == keyApiVersions && v.asked().Time > 0:
-		return excluded(name, v.asked(), "the broker answered another ApiVersions request, which needs none")
+	}
+	from, to := v.life(k.Exchange.Request.Time)
+	if at, ok := v.open.in(from, to); ok {
+		return excluded(name, at, "the broker answers clients without SASL")
+	}
+	if at := v.asked(from, to); at.Time > 0 && k.Exchange.Key == keyApiVersions {
+		return excluded(name, at, "the broker answered another ApiVersions request, which needs none")
 	}
 	return Explanation{Name: name, By: "no request of a client without SASL was answered"}
 }
 
-// asked returns the first answer to ApiVersions in any version, also with an error; the zero value
-// for none.
-func (v *view) asked() (first capture.Position) {
+// asked returns the first known answer to ApiVersions in a life, in any version, also with an
+// error; the zero value for none.
+func (v *view) asked(from, to int64) (first capture.Position) {
 	for answered, list := range v.answers {
-		if at := (*list)[0].from; answered.key == keyApiVersions && (first.Time == 0 || at.Before(first)) {
+		at, ok := list.within(from-1, to-1)
+		if ok && at.Time < to && answered.key == keyApiVersions && (first.Time == 0 || at.Before(first)) {
 			first = at
 		}
 	}
@@ -116,11 +120,14 @@ func (v *view) asked() (first capture.Position) {
 func (v *view) sizeExplains(k *Suspect) Explanation {
 	const name = "size"
 	x := &k.Exchange
+	_, inLife := span{v.largestAt, v.largestAt}.in(v.life(x.Request.Time))
 	switch {
 	case isAnswered(x):
 		return excluded(name, x.Decided, "the broker answered")
-	case x.Size <= v.largest:
+	case x.Size <= v.largest && inLife:
 		return excluded(name, v.largestAt, "the broker answered a request that is as large")
+	case x.Size <= v.largest && x.Size >= largeRequest:
+		return Explanation{Name: name, By: fmt.Sprintf("the request has %s, and the broker restarted since it answered one as large", words.Size(uint64(x.Size)))}
 	}
 	return sizeOf(x.Request, x.Size)
 }

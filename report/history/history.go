@@ -82,8 +82,9 @@ type address struct {
 	lastSpans *spans
 	// adverts are the tables that it advertised, one for each change.
 	adverts []advert
-	// contradicted are the tables that do not hold: it answered versions outside them.
-	contradicted []*decode.Ranges
+	// contradicted are the tables that do not hold, each with the period in which it answered
+	// versions outside them.
+	contradicted []advert
 	// unserved are the times at which it refused a connection, or ended one without a byte.
 	unserved spans
 	// refused are the unserved times at which nothing listened.
@@ -95,9 +96,9 @@ type address struct {
 	// largest is the size in bytes of the largest request that it answered.
 	largest   int64
 	largestAt capture.Position
-	// handshake is the first answered SaslHandshake. open is the first answered request of a
-	// connection without SASL, except ApiVersions.
-	handshake, open capture.Position
+	// handshake are the first and the latest answered SaslHandshake. open are the same for requests
+	// of connections without SASL, except ApiVersions.
+	handshake, open span
 	// sessionAge is the longest time from the authentication to an answered request, on
 	// connections without a stated session lifetime.
 	sessionAge int64
@@ -109,8 +110,8 @@ type address struct {
 
 // advert is a table of ranges that an address advertised in a period.
 type advert struct {
-	ranges   *decode.Ranges
-	from, to capture.Position
+	ranges *decode.Ranges
+	span
 }
 
 // end is a connection that the broker closed or reset.
@@ -160,7 +161,7 @@ func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
 	}
 	b.reply(a, x, at)
 	if forbidden(x.Verdict) && x.Evidence == decode.Borrowed {
-		a.contradict(x.Ranges)
+		a.contradict(x.Ranges, at)
 	}
 	s.replied(a, at)
 	s.answer(a, x, at)
@@ -200,20 +201,21 @@ func (b *Book) answersOf(a *address, v version) *spans {
 	return list
 }
 
-// contradict records a table that does not contain an answered version.
-func (a *address) contradict(r *decode.Ranges) {
-	if r == nil || a.isContradicted(r) {
+// contradict records a table that does not contain a version that was answered.
+func (a *address) contradict(r *decode.Ranges, at capture.Position) {
+	if r == nil {
 		return
+	}
+	for i := range a.contradicted {
+		if c := &a.contradicted[i]; same(c.ranges, r) {
+			c.extend(at)
+			return
+		}
 	}
 	if len(a.contradicted) == maxContradicted {
 		a.contradicted = slices.Delete(a.contradicted, 0, 1)
 	}
-	a.contradicted = append(a.contradicted, r)
-}
-
-// isContradicted reports whether the address answered a version outside the table r.
-func (a *address) isContradicted(r *decode.Ranges) bool {
-	return slices.ContainsFunc(a.contradicted, func(c *decode.Ranges) bool { return same(c, r) })
+	a.contradicted = append(a.contradicted, advert{r, span{at, at}})
 }
 
 // same reports whether two tables have the same ranges. Equal tables mostly share their memory,
@@ -243,7 +245,7 @@ func (b *Book) Advertisement(x *decode.Advertisement) {
 		copy(a.adverts, a.adverts[1:])
 		a.adverts = a.adverts[:maxAdverts-1]
 	}
-	a.adverts = append(a.adverts, advert{x.Ranges, x.At, x.At})
+	a.adverts = append(a.adverts, advert{x.Ranges, span{x.At, x.At}})
 }
 
 // Connection adds a connection that is over. It keeps no reference to c.

@@ -112,7 +112,7 @@ func (v *view) prepare() {
 		slices.SortStableFunc(list, bySending)
 	}
 	v.sessionsEnd = v.sessionsOver()
-	v.restarts = v.findRestarts()
+	v.findRestarts()
 	for _, k := range v.culprits {
 		if v.isExonerated(k) {
 			v.exonerated.add(k.Exchange.Request, 0, maxSuspects)
@@ -204,22 +204,26 @@ func (v *view) holds(x *decode.Exchange) bool {
 	if x.Evidence != decode.Borrowed {
 		return true
 	}
-	if v.isContradicted(x.Ranges) {
+	from, to := v.life(x.Request.Time)
+	known, inLife := find(v.contradicted, x.Ranges, from, to)
+	if known && inLife {
 		return false
 	}
-	from, to := v.life(x.Request.Time)
-	known := false
-	for i := range v.adverts {
-		a := &v.adverts[i]
-		if !same(a.ranges, x.Ranges) {
-			continue
-		}
-		known = true
-		if a.from.Time < to && a.to.Time >= from {
-			return true
+	known, inLife = find(v.adverts, x.Ranges, from, to)
+	return inLife || !known // its advertisement was evicted
+}
+
+// find reports whether a list has a table, and has it in a life.
+func find(list []advert, r *decode.Ranges, from, to int64) (known, inLife bool) {
+	for i := range list {
+		if same(list[i].ranges, r) {
+			known = true
+			if _, inLife = list[i].in(from, to); inLife {
+				return known, inLife
+			}
 		}
 	}
-	return !known // its advertisement was evicted
+	return known, false
 }
 
 // answeredWithError decides a request that was answered with error 35.
@@ -259,7 +263,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 	}
 	r := Ruling{Certain: true}
 	if earlier, ok := v.answeredBefore(k); ok {
-		if !v.refusedAgain(k) {
+		if r.Certain = v.refusedAgain(k); !r.Certain && !v.refusedAlone(k) {
 			return Ruling{}
 		}
 		r.Earlier = earlier
@@ -271,7 +275,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r.Cause = Authentication
 	case v.wantsSASL(k):
 		r.Cause = NoSASL
-	case v.open.Time == 0 && (k.stream.midstream || k.stream.missing > 0):
+	case !v.isOpenTo(k) && (k.stream.midstream || k.stream.missing > 0):
 		return Ruling{} // the listener may require SASL, and it is unknown whether the client began with it
 	case v.inRange(x) && v.inAnswer(k) && (v.refusedAgain(k) && v.othersOpen(k) || v.isIgnored(k)):
 		r.Cause = Dropped

@@ -11,16 +11,23 @@ import (
 // restart is the end of a life, from its first sign to the last one that belongs to it.
 type restart struct{ from, to capture.Position }
 
-// findRestarts returns the restarts of the address, ordered by time. Signs without an answer
-// between them are one restart.
-func (v *view) findRestarts() []restart {
-	signs := v.endedTogether()
+// findRestarts finds the restarts of the address. First it finds those with other signs than
+// connections that ended together: what was answered before them excuses no end after them.
+func (v *view) findRestarts() {
+	var signs []restart
 	for _, s := range v.refused {
-		signs = append(signs, restart{s.from, s.from})
+		signs = append(signs, restart{s.from, s.from}, restart{s.to, s.to})
 	}
 	for _, t := range append(v.changed(), v.stopped()...) {
 		signs = append(signs, restart{capture.Position{Time: t}, capture.Position{Time: t}})
 	}
+	v.restarts = v.join(slices.Clone(signs))
+	v.restarts = v.join(append(signs, v.endedTogether()...))
+}
+
+// join returns the restarts by their signs, ordered by time. Signs without an answer between them
+// are one restart.
+func (v *view) join(signs []restart) []restart {
 	slices.SortStableFunc(signs, func(x, y restart) int { return cmp.Compare(x.from.Time, y.from.Time) })
 	restarts := signs[:0]
 	for _, r := range signs {
@@ -70,7 +77,7 @@ func (v *view) isInnocent(e *end) bool {
 	if k == nil {
 		return !e.outstanding
 	}
-	return v.answers[version{k.Exchange.Key, k.Exchange.Version}] != nil && !forbidden(k.Exchange.Verdict)
+	return v.answeredInLife(k) && !forbidden(k.Exchange.Verdict)
 }
 
 // changed returns the times at which the address began to advertise another table. If an earlier

@@ -44,6 +44,8 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	sent, isSure := x.Request.Time, true
 	o := v.outageOf(k)
 	switch {
+	case !isKnown && o.isRestart && v.refusedSince(k, &o):
+		return Ruling{}, false
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
 	case v.isTurnedAway(k), v.answersHigher(k):
 		o.before, _ = v.opened.lastBefore(sent + 1)
@@ -63,7 +65,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	case isKnown && x.Key == keyApiVersions:
 	case isKnown || !o.wasAlive || v.refusedAgain(k):
 		return Ruling{}, false
-	case !o.isBack && !v.openConnection(sent), !v.aliveInLife(sent):
+	case !o.isBack && !v.openConnection(k), !v.aliveInLife(sent):
 		if !v.others(o.before.Time, o.after.Time, k) {
 			return Ruling{}, true // too little was captured to blame anybody
 		}
@@ -78,6 +80,35 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 		r.To = o.after
 	}
 	return r, true
+}
+
+// refusedSince reports whether the process that began in a restart refuses the version of k. It
+// listens again, and ends each connection on this request. Either it answers others. Or it read
+// the request and closed, again and again, and was asked nothing else.
+func (v *view) refusedSince(k *Suspect, o *outage) bool {
+	if k.stream.first.Time <= o.restart.to.Time || v.anyIn(v.unserved, o.restart.to.Time, o.after.Time) {
+		return false
+	}
+	return v.refusedAgain(k) || v.anyIn(v.refused, o.restart.from.Time-1, o.restart.to.Time+1) && v.refusedAlone(k)
+}
+
+// refusedAlone reports whether the broker refused only the version of k in its life, again and
+// again, and answered nothing. It read each request and closed the connection. A proxy without a
+// backend mostly resets it.
+func (v *view) refusedAlone(k *Suspect) bool {
+	from, to := v.life(k.Exchange.Request.Time)
+	n := moments{}
+	for _, o := range v.culprits {
+		x := &o.Exchange
+		if o.stream.first.Time <= from || x.Request.Time >= to {
+			continue // its connection began before
+		}
+		if x.Key != k.Exchange.Key || x.Version != k.Exchange.Version || x.Outcome != decode.ClosedByBroker || int64(x.Took) > prompt {
+			return false
+		}
+		n.add(x.Decided.Time)
+	}
+	return n.count >= againAndAgain && !v.aliveInLife(k.Exchange.Request.Time)
 }
 
 // isTurnedAway reports whether the address turned away all new connections at the time of a
@@ -148,11 +179,12 @@ func (v *view) others(from, to int64, k *Suspect) bool {
 	})
 }
 
-// openConnection reports whether a connection that was served before a time stayed open after it.
-// The broker's process did not end then.
-func (v *view) openConnection(t int64) bool {
+// openConnection reports whether another connection that was served before a suspect's request
+// stayed open after it. The broker's process did not end then.
+func (v *view) openConnection(k *Suspect) bool {
+	t := k.Exchange.Request.Time
 	return slices.ContainsFunc(v.streams, func(s *stream) bool {
-		return s.answered.Time > 0 && s.answered.Time <= t &&
+		return s != k.stream && s.answered.Time > 0 && s.answered.Time <= t &&
 			(s.ended.Time == 0 || s.ended.Time > t && s.endedBy == reassembly.ToBroker)
 	})
 }

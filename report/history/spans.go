@@ -9,6 +9,31 @@ import (
 // span is a period with repeated events. No pause in it is longer than the join of its list.
 type span struct{ from, to capture.Position }
 
+// extend adds an event to s, which may be the zero value.
+func (s *span) extend(at capture.Position) {
+	if s.from.Time == 0 || at.Time < s.from.Time {
+		s.from = at
+	}
+	if at.Time > s.to.Time {
+		s.to = at
+	}
+}
+
+// in reports whether s overlaps a life. It returns its first or its last event if that is inside
+// the life, else the zero value.
+func (s span) in(from, to int64) (at capture.Position, ok bool) {
+	if s.to.Time == 0 || s.from.Time >= to || s.to.Time < from {
+		return at, false
+	}
+	switch {
+	case s.from.Time >= from:
+		at = s.from
+	case s.to.Time < to:
+		at = s.to
+	}
+	return at, true
+}
+
 // spans are the periods with events, ordered by time. They return the last event before a time,
 // and the first after it.
 type spans []span

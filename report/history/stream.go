@@ -58,7 +58,7 @@ type stream struct {
 	// authenticated is the latest answered SASL request. hasSASL says that there was one.
 	authenticated capture.Position
 	hasSASL       bool
-	// isOpen: address.open is an answer of this connection.
+	// isOpen: address.open has an answer of this connection.
 	isOpen bool
 	// lifetime is the lifetime of the latest session; 0 if unknown.
 	lifetime time.Duration
@@ -178,8 +178,9 @@ func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 		s.began = at.Time
 	}
 	s.hasWorked = s.hasWorked || !isPreface(x.Key)
-	if !s.hasSASL && a.open.Time == 0 && x.Asked != decode.MaybeAsked {
-		a.open, s.isOpen = at, true
+	if !s.hasSASL && x.Asked != decode.MaybeAsked {
+		a.open.extend(at)
+		s.isOpen = true
 	}
 	if s.hasSASL && !s.isRenewed() && s.lifetime == 0 {
 		a.sessionAge = max(a.sessionAge, x.Request.Time-s.authenticated.Time)
@@ -194,14 +195,14 @@ func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Positio
 	}
 	s.hasSASL = true
 	if s.isOpen { // the answer to its authentication had waited for a range
-		a.open, s.isOpen = capture.Position{}, false
+		a.open, s.isOpen = span{}, false
 	}
 	if at.Time > s.authenticated.Time {
 		s.authenticated = at
 		s.lifetime = x.SessionLifetime
 	}
-	if a.handshake.Time == 0 && x.Key == keySaslHandshake {
-		a.handshake = at
+	if x.Key == keySaslHandshake {
+		a.handshake.extend(at)
 	}
 }
 

@@ -34,6 +34,23 @@ func causeScenes() []scene {
 			play:   plays(upgradeUnderLegacyClient),
 		},
 		{
+			name:   "kv2001-fires-after-downgrade",
+			holds:  "a client that never asks for ApiVersions is served (Metadata v10); the broker is restarted, and closes each connection on Metadata v10, four times; nothing else is asked",
+			yields: "KV2001, which does not exclude a restart; no KV2013",
+			play: plays(func(s *stage) {
+				t := s.connect(brokerA)
+				t.ask(3, 10)
+				t.ask(1, 11)
+				s.Wait(time.Second)
+				t.Close(capturetest.ToClient)
+				s.down()
+				for range 4 {
+					s.connect(brokerA).refused(3, 10)
+					s.Wait(time.Second)
+				}
+			}),
+		},
+		{
 			name:   "kv2001-near-idle",
 			holds:  "a client that never asks for ApiVersions: Metadata answered, six idle minutes, then a Fetch, upon which a load balancer that forgot the connection sends a RST; the capture ends",
 			yields: "no finding: an idle limit explains it",

@@ -1,0 +1,199 @@
+package history
+
+import (
+	"testing"
+	"time"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// restart ends the life of the broker: nothing listens for some seconds.
+func (p *play) restart() {
+	p.now += time.Second
+	p.refuse()
+	p.now += 5 * time.Second
+}
+
+// TestTheNextBrokerRefusesAllThatIsAsked: the only client is closed on its first request, again and
+// again, since the broker was restarted.
+func TestTheNextBrokerRefusesAllThatIsAsked(t *testing.T) {
+	for name, c := range map[string]struct {
+		restart func(p *play)
+		version func(i int) int16
+		outcome decode.Outcome
+		took    time.Duration
+		times   int
+		want    Cause
+	}{
+		"again and again": {(*play).restart, nil, closed, soon, 3, Refused},
+		"twice":           {(*play).restart, nil, closed, soon, 2, Away},
+		"reset":           {(*play).restart, nil, decode.ResetByBroker, soon, 3, Away},
+		"slowly":          {(*play).restart, nil, closed, 3 * time.Second, 3, Away},
+		"other versions":  {(*play).restart, func(i int) int16 { return 12 - int16(i) }, closed, soon, 3, Away},
+		"without a byte":  {func(p *play) { p.restart(); p.drop(); p.now += 6 * time.Second }, nil, closed, soon, 3, Away},
+		"always listened": {func(p *play) { p.now += 6 * time.Second }, nil, closed, soon, 3, Away},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			s, u := p.connect(), p.connect()
+			for version := int16(10); version <= 12; version++ {
+				p.send(s, keyMetadata, version, answered, soon, noRange)
+			}
+			p.send(u, keyProduce, 9, answered, soon, noRange)
+			p.now += time.Second
+			p.end(s, 0)
+			p.end(u, 0)
+			c.restart(p)
+			for i := range c.times {
+				version := int16(12)
+				if c.version != nil {
+					version = c.version(i)
+				}
+				v := p.connect()
+				p.send(v, keyMetadata, version, c.outcome, c.took, noRange)
+				p.end(v, 1)
+				p.now += time.Second
+			}
+			for _, r := range p.book.Decide() {
+				if r.Cause != c.want || r.Certain != (c.want == Away) || (r.Earlier.Time > 0) != (c.want == Refused) {
+					t.Errorf("%v, certain %v, answered earlier %v; want %v", r.Cause, r.Certain, r.Earlier.Time > 0, c.want)
+				}
+			}
+		})
+	}
+}
+
+// TestTheFirstRefusalAfterARestart belongs to those that follow, also if the address has answered
+// nothing yet. The restart itself excuses only what waited for it.
+func TestTheFirstRefusalAfterARestart(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyMetadata, 12, answered, soon, noRange)
+	p.send(s, keyMetadata, 12, closed, soon, noRange)
+	p.end(s, 1)
+	p.restart()
+	for range 2 {
+		v := p.connect()
+		p.send(v, keyMetadata, 12, closed, soon, noRange)
+		p.end(v, 1)
+		p.now += time.Second
+		p.send(p.connect(), keyApiVersions, 0, answered, soon)
+	}
+	p.expect(Away, Refused, Refused)
+}
+
+// TestEndsTogetherAfterARestart: what was answered before the restart does not excuse connections
+// that end together after it.
+func TestEndsTogetherAfterARestart(t *testing.T) {
+	p := newPlay(t)
+	p.send(p.connect(), keyMetadata, 12, answered, soon, noRange)
+	p.restart()
+	for range 3 {
+		for range 2 {
+			v := p.connect()
+			p.send(v, keyMetadata, 12, closed, soon, noRange)
+			p.end(v, 1)
+		}
+		p.now += time.Second
+		p.send(p.connect(), keyApiVersions, 0, answered, soon)
+	}
+	p.expect(Refused, Refused, Refused, Refused, Refused, Refused)
+}
+
+// TestAnAnswerContradictsATableOfItsLife: it says nothing about the tables of another broker.
+func TestAnAnswerContradictsATableOfItsLife(t *testing.T) {
+	borrowed := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
+	for _, restarts := range []bool{true, false} {
+		p := newPlay(t)
+		p.send(p.connect(), keyMetadata, 13, answered, soon, borrowed)
+		if p.now += 6 * time.Second; restarts {
+			p.restart()
+		}
+		p.book.Advertisement(&decode.Advertisement{Stream: 9, At: p.at(), Broker: playBroker, Ranges: playTable})
+		for range 2 {
+			v := p.connect()
+			p.send(v, keyFetch, 13, closed, soon, borrowed)
+			p.end(v, 1)
+			p.now += time.Second
+			p.send(p.connect(), keyMetadata, 12, answered, soon)
+		}
+		want := Refused
+		if restarts {
+			want = Outside
+		}
+		p.expect(want, want)
+	}
+}
+
+// TestSASLInAnotherLife: a broker may be restarted with another listener. What clients did with or
+// without SASL before says nothing about it.
+func TestSASLInAnotherLife(t *testing.T) {
+	work := map[bool]func(p *play){
+		true: func(p *play) {
+			s := p.connect()
+			p.send(s, keySaslHandshake, 1, answered, soon)
+			p.send(s, keySaslAuthenticate, 1, answered, soon)
+			p.send(s, keyFetch, 12, answered, soon)
+		},
+		false: func(p *play) { p.send(p.connect(), keyFetch, 12, answered, soon) },
+	}
+	for _, withSASL := range []bool{true, false} {
+		p := newPlay(t)
+		work[!withSASL](p)
+		p.restart()
+		for range 2 {
+			s := p.connect()
+			p.send(s, keyMetadata, 12, closed, soon)
+			p.end(s, 1)
+			p.now += time.Second
+			work[withSASL](p)
+			p.now += time.Second
+		}
+		want := Dropped
+		if withSASL {
+			want = NoSASL
+		}
+		p.expect(want, want)
+		for _, e := range p.book.Explanations(p.book.suspects[0]) {
+			if e.At.Time > 0 && e.At.Time < p.book.suspects[0].stream.first.Time {
+				t.Errorf("%s is excluded by %q, from before the restart", e.Name, e.By)
+			}
+		}
+	}
+}
+
+// TestTheOwnConnectionExcludesNoRestart: only another connection shows that the broker's process
+// went on.
+func TestTheOwnConnectionExcludesNoRestart(t *testing.T) {
+	for _, others := range []bool{true, false} {
+		p := newPlay(t)
+		s, u := p.connect(), p.connect()
+		p.send(s, keyMetadata, 12, answered, soon)
+		if others {
+			p.send(u, keyMetadata, 12, answered, soon)
+		}
+		p.send(s, keyFetch, 13, decode.Left, 30*time.Second, noRange)
+		p.endOf(s, func(c *decode.Connection) { c.End.By = reassembly.ToBroker })
+		if e := p.book.Explanations(p.book.suspects[0])[0]; e.Excluded != others {
+			t.Errorf("others %v: %s is excluded %v (%s)", others, e.Name, e.Excluded, e.By)
+		}
+	}
+}
+
+// TestTheSizeOfAnEarlierLife: the limit may be lower since the restart.
+func TestTheSizeOfAnEarlierLife(t *testing.T) {
+	size := func(n int64) func(*decode.Exchange) { return func(x *decode.Exchange) { x.Size = n } }
+	for _, restarts := range []bool{true, false} {
+		p := newPlay(t)
+		p.send(p.connect(), keyProduce, 9, answered, soon, size(1<<20))
+		if restarts {
+			p.restart()
+		}
+		s := p.connect()
+		p.send(s, keyProduce, 9, closed, soon, size(1<<19))
+		if e := p.book.Explanations(p.book.suspects[0])[3]; e.Excluded == restarts {
+			t.Errorf("restarts %v: %s is excluded %v (%s)", restarts, e.Name, e.Excluded, e.By)
+		}
+	}
+}
