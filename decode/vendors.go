@@ -24,9 +24,11 @@ var confluentReleases = []struct{ platform, kafka string }{
 }
 
 // vendorName matches other names of a Kafka release: "latest", "kafka-4", "4", "confluent-8.0",
-// "cp-7.9.2", "msk-4.0", "msk-3.9.x.kraft". Amazon MSK uses Kafka's release numbers:
-// https://docs.aws.amazon.com/msk/latest/developerguide/supported-kafka-versions.html.
-var vendorName = regexp.MustCompile(`^(?:(latest)|(?:kafka-)?([0-9]+)|(?:confluent|cp)-([0-9]+(?:\.[0-9]+)*)|msk-([0-9]+(?:\.[0-9]+)*)(?:\.x)?(?:[.-](kraft))?)$`)
+// "cp-7.9.2", "msk-2.8.2.tiered", "msk-3.9.x.kraft". Amazon MSK uses Kafka's release numbers, and
+// ZooKeeper before 4.0 unless the name ends in "kraft":
+// https://docs.aws.amazon.com/msk/latest/developerguide/supported-kafka-versions.html,
+// https://docs.aws.amazon.com/msk/latest/developerguide/metadata-management.html.
+var vendorName = regexp.MustCompile(`^(?:(latest)|(?:kafka-)?([0-9]+)|(?:confluent|cp)-([0-9]+(?:\.[0-9]+)*)|msk-([0-9]+(?:\.[0-9]+)*)(?:\.x)?(?:[.-](kraft|tiered))?)$`)
 
 // fromVendor converts a vendor's name to one that findTable accepts, with a note about it. It
 // returns other names unchanged.
@@ -49,13 +51,19 @@ func fromVendor(all []*Table, name string) (release, note string, err error) {
 		r := confluentReleases[i]
 		return r.kafka, fmt.Sprintf("Confluent Platform %s contains Kafka %s", r.platform, r.kafka), nil
 	default:
-		release = parts[4]
-		if !strings.Contains(release, ".") {
-			release = newest(all, release)
-		}
 		note = "Amazon MSK uses Kafka's release numbers"
-		if parts[5] != "" {
-			release += "-" + parts[5]
+		wanted := parts[4]
+		if release = samePatch(all, wanted); release == "" {
+			break
+		}
+		if strings.Count(wanted, ".") > 1 && release != wanted {
+			note += fmt.Sprintf("; there is no table of %s, that of %s is the nearest", wanted, release)
+		}
+		switch {
+		case parts[5] == "kraft":
+			release += "-" + string(KRaft)
+		case compareReleases(release, "4") < 0:
+			release += "-" + string(ZooKeeper)
 		}
 	}
 	if release == "" {
@@ -64,10 +72,24 @@ func fromVendor(all []*Table, name string) (release, note string, err error) {
 	return release, note, nil
 }
 
-// newest returns the newest release whose number begins with major, or of all; empty for none.
-func newest(all []*Table, major string) string {
+// samePatch returns the release itself, or the nearest patch release of the same minor release: the
+// next one, else the one before. Without a patch number it is the newest. It is empty for none.
+func samePatch(all []*Table, release string) (found string) {
+	if strings.Count(release, ".") < 2 {
+		return newest(all, release)
+	}
+	for _, t := range all {
+		if MinorRelease(t.Release) == MinorRelease(release) && (found == "" || compareReleases(found, release) < 0) {
+			found = t.Release
+		}
+	}
+	return found
+}
+
+// newest returns the newest release whose number begins with prefix, or of all; empty for none.
+func newest(all []*Table, prefix string) string {
 	for _, t := range slices.Backward(all) {
-		if major == "" || strings.HasPrefix(t.Release, major+".") {
+		if prefix == "" || strings.HasPrefix(t.Release+".", prefix+".") {
 			return t.Release
 		}
 	}

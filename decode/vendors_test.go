@@ -21,6 +21,14 @@ func TestNamesOfVendors(t *testing.T) {
 		{"msk-4.0.x", "4.0.2", "Amazon MSK uses Kafka's release numbers"},
 		{"msk-3.7.x.kraft", "3.7.2", "Amazon MSK uses Kafka's release numbers"},
 		{"msk-4", newest, "Amazon MSK uses Kafka's release numbers"},
+		{"msk-2.3.1", "2.3.1", "Amazon MSK uses Kafka's release numbers"},
+		{"msk-2.4.1.1", "2.4.1", "Amazon MSK uses Kafka's release numbers; there is no table of 2.4.1.1, that of 2.4.1 is the nearest"},
+		{"msk-2.6.0", "2.6.1", "Amazon MSK uses Kafka's release numbers; there is no table of 2.6.0, that of 2.6.1 is the nearest"},
+		{"msk-2.6.2", "2.6.3", "Amazon MSK uses Kafka's release numbers; there is no table of 2.6.2, that of 2.6.3 is the nearest"},
+		{"msk-2.8.2-tiered", "2.8.2", "Amazon MSK uses Kafka's release numbers"},
+		{"msk-2.8.2.tiered", "2.8.2", "Amazon MSK uses Kafka's release numbers"},
+		{"msk-3.5.1", "3.5.2", "Amazon MSK uses Kafka's release numbers; there is no table of 3.5.1, that of 3.5.2 is the nearest"},
+		{"msk-3.9.x", "3.9.2", "Amazon MSK uses Kafka's release numbers"},
 	} {
 		r, err := LoadReference(tt.name)
 		if err != nil {
@@ -29,6 +37,11 @@ func TestNamesOfVendors(t *testing.T) {
 		}
 		if note := strings.Join(r.Notes, "; "); r.Table.Release != tt.release || note != tt.note || r.Table.Mode == Controller {
 			t.Errorf("%s is Kafka %s (%s) %q, want %s, %q", tt.name, r.Table.Release, r.Table.Mode, note, tt.release, tt.note)
+		}
+	}
+	for name, want := range map[string]Mode{"msk-3.7.x": ZooKeeper, "msk-3.7.x.kraft": KRaft, "msk-3.5.1": ZooKeeper, "msk-4.0.x": KRaft, "msk-4.0.x.kraft": KRaft} {
+		if table, err := FindTable(name); err != nil || table.Mode != want {
+			t.Errorf("%s: %+v, %v, want mode %s", name, table, err, want)
 		}
 	}
 	for name, want := range map[string]string{
