@@ -314,6 +314,7 @@ func TestWhatIsNoReportIsNamedWithItsCause(t *testing.T) {
 		{"a later schema", `{"schema": "kafkavet/report/v2"}`, `schema "kafkavet/report/v2": this release reads "kafkavet/report/v1"`},
 		{"another type", `{"schema": "kafkavet/report/v1", "summary": {"streams": "many"}}`, "not a report: byte"},
 		{"a part without id", `{"schema": "kafkavet/report/v1", "parts": [{}]}`, "a part has no id"},
+		{"an unknown verdict", strings.Replace(good, `"verdict": "breaks"`, `"verdict": "maybe"`, 1), `verdict "maybe" on a client: this release knows breaks, likely, `},
 		{"another type behind the parts", strings.Replace(good, `"streams": 12`, `"streams": true`, 1), "summary/streams is a "},
 	} {
 		path := filepath.Join(t.TempDir(), "bad.json")
@@ -437,6 +438,36 @@ func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
 	for _, not := range []string{"broker 1 of", "broker 2 of", "broker 3 of"} {
 		if strings.Contains(got, not) {
 			t.Errorf("%q is in\n%s", not, text.String())
+		}
+	}
+}
+
+// TestPseudonymsAreSaid: a name may have several in a merged report.
+func TestPseudonymsAreSaid(t *testing.T) {
+	host := func(seed uint64, isRedacted bool) string {
+		r := reportOf(t, seed)
+		Identify(r, isRedacted)
+		return save(t, fmt.Sprint(seed, ".json"), r)
+	}
+	for _, tt := range []struct {
+		paths []string
+		want  string
+	}{
+		{[]string{host(1, true), host(2, false), host(3, false)}, "1 report was redacted, the others are not"},
+		{[]string{host(1, true), host(2, true)}, "all reports are redacted"},
+		{[]string{host(1, true)}, ""},
+		{[]string{host(1, false), host(2, false)}, ""},
+	} {
+		r, err := Files(tt.paths, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		if err := write.Text(&text, r, write.TextOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text.String(), tt.want) || tt.want == "" && strings.Contains(text.String(), "redacted") {
+			t.Errorf("%q is not in\n%s", tt.want, text.String())
 		}
 	}
 }

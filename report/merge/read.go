@@ -302,6 +302,21 @@ func checkSchema(schema string) error {
 	return fmt.Errorf("schema %q: this release reads %q", schema, model.SchemaName)
 }
 
+// checkVerdicts checks that all verdicts are known. They decide how rows are merged.
+func checkVerdicts(r *model.Report) error {
+	if r.Target == nil {
+		return nil
+	}
+	for _, rows := range [][]model.TargetClient{r.Target.Clients, r.Target.Apart} {
+		for i := range rows {
+			if !slices.Contains(model.Verdicts, rows[i].Verdict) {
+				return fmt.Errorf("verdict %q on a client: this release knows %s", rows[i].Verdict, strings.Join(model.Verdicts, ", "))
+			}
+		}
+	}
+	return nil
+}
+
 // readHead reads the beginning of a report, up to parts and captures.
 func readHead(s source) (h head, err error) {
 	h.source = s
@@ -387,7 +402,7 @@ func readReport(s *source) (*model.Report, error) {
 	if err := json.UnmarshalRead(f, r); err != nil {
 		return nil, fault(s.path, err)
 	}
-	if err := checkSchema(r.Schema); err != nil {
+	if err := cmp.Or(checkSchema(r.Schema), checkVerdicts(r)); err != nil {
 		return nil, fault(s.path, err)
 	}
 	// The evidence is a file on one host.
@@ -419,7 +434,11 @@ func readParts(h *head, wanted map[string]bool) ([]*model.Report, error) {
 			continue
 		}
 		one := new(model.Report)
-		if err := json.Unmarshal(p.Report, one); err != nil {
+		err := json.Unmarshal(p.Report, one)
+		if err == nil {
+			err = checkVerdicts(one)
+		}
+		if err != nil {
 			return nil, fault(h.path, fmt.Errorf("part %s: %w", p.ID, err))
 		}
 		p.Report = nil

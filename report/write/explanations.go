@@ -105,7 +105,7 @@ const (
 
 // limitTexts say, by the names of limits in JSON, what exceeded the limit and what was lost.
 var limitTexts = map[string]struct{ what, lost string }{
-	"client_members":       {"too many client ids and addresses of one client", "those beyond the first 64 are not listed" + stillChecked},
+	"client_members":       {"too many client ids and addresses of one program", "its row lists the first 64; with --target, each client id has its own row" + stillChecked},
 	"client_versions":      {"too many API versions of one client", "those beyond the first 512 are not listed" + stillChecked},
 	"broker_tables":        {"too many different ranges of one broker", "those beyond the first 16 are not listed" + stillChecked},
 	"other_addresses":      {"too many addresses that are not known as brokers", "what they sent is not listed"},

@@ -20,9 +20,28 @@ func fleetNotes(r *model.Report) (notes []string) {
 		return nil
 	}
 	notes = append(notes, fmt.Sprintf("merged from %s", words.Plural(uint64(len(r.Parts)), "report")))
+	notes = append(notes, redactedParts(r)...)
 	notes = append(notes, sharedConnections(r)...)
 	notes = append(notes, watchedBrokers(r)...)
 	return append(notes, uncaptured(r)...)
+}
+
+// redactedParts says how many parts have pseudonyms. A name has several of them, unless the parts
+// have one key.
+func redactedParts(r *model.Report) []string {
+	n := uint64(0)
+	for i := range r.Parts {
+		if r.Parts[i].Redacted {
+			n++
+		}
+	}
+	switch {
+	case n == 0 || len(r.Parts) == 1:
+		return nil
+	case n < uint64(len(r.Parts)):
+		return []string{fmt.Sprintf("%s redacted, the others are not: a client or broker in both counts twice, by its name and by its pseudonym", words.Were(n, "report"))}
+	}
+	return []string{"all reports are redacted: a client or broker in several counts once only if they were made with one --redact-key"}
 }
 
 // sharedConnections describes the connections that several hosts captured, which count once, and
