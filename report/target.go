@@ -77,6 +77,8 @@ type targetClient struct {
 	// connections counts its connections. stream is the connection of its latest request.
 	connections uint64
 	stream      uint32
+	// later is the first client that it turned out to be on a connection (isBefore).
+	later       *targetClient
 	first, last int64 // times of requests
 	touched     uint64
 }
@@ -177,6 +179,19 @@ func (c *targetClient) extend(first, last int64) {
 	c.last = max(c.last, last)
 }
 
+// isBefore reports whether c and o can be one client on a connection, c before it authenticated or
+// sent its client id: older Java clients authenticate without one.
+func (c *targetClient) isBefore(o *targetClient) bool {
+	isNamed := c.key.clientID != "" || c.key.software.Name != ""
+	switch {
+	case c == o || c.key.role != "" || o.key.role != "":
+		return false
+	case !isNamed && o.key.clientID != "":
+		return c.key.principal == "" || c.key.principal == o.key.principal
+	}
+	return c.key.clientKey == o.key.clientKey && c.key.principal == "" && o.key.principal != ""
+}
+
 // connect counts the connection of a request once.
 func (t *targetCheck) connect(c *targetClient, stream uint32) {
 	if c.connections > 0 && c.stream == stream {
@@ -187,10 +202,18 @@ func (t *targetCheck) connect(c *targetClient, stream uint32) {
 	if slices.Contains(on, c) {
 		return
 	}
-	if before := t.clients[targetClientKey{clientKey: c.key.clientKey}]; c.key.principal != "" && slices.Contains(on, before) {
-		before.connections-- // it has authenticated since then
-		on = slices.DeleteFunc(on, func(o *targetClient) bool { return o == before })
+	if i := slices.IndexFunc(on, c.isBefore); i >= 0 { // it authenticates again
+		c.later = cmp.Or(c.later, on[i])
+		return
 	}
+	on = slices.DeleteFunc(on, func(o *targetClient) bool {
+		isBefore := o.isBefore(c)
+		if isBefore {
+			o.connections--
+			o.later = cmp.Or(o.later, c)
+		}
+		return isBefore
+	})
 	c.connections++
 	if on == nil && len(t.streams) >= maxTargetStreams || len(on) >= maxClientMembers {
 		t.limits.streams++
@@ -285,27 +308,24 @@ func (t *targetCheck) programs() []*targetClient {
 
 // sameProgram returns a function that returns the row to which a row belongs. A client may
 // announce its software on only some of its connections. Its requests on the other connections
-// belong to the software with its client id, if there is exactly one. Requests before
-// authentication, on connections with authentication, belong to the client's first principal.
+// belong to the software with its client id, if there is exactly one. A client that turned out to
+// be another one on each of its connections belongs to the first of these.
 func sameProgram(sorted []*targetClient) func(c *targetClient) *targetClient {
 	type user struct{ clientID, principal string }
-	announced, principals := map[user][]*targetClient{}, map[clientKey]*targetClient{}
+	announced, isKept := map[user][]*targetClient{}, map[*targetClient]bool{}
 	for _, c := range sorted {
-		isBefore := c.key.principal == "" && c.connections == 0
-		if c.key.software.Name != "" && c.key.clientID != "" && !isBefore {
+		isKept[c] = true
+		if c.key.software.Name != "" && c.key.clientID != "" && (c.connections > 0 || c.later == nil) {
 			u := user{c.key.clientID, c.key.principal}
 			announced[u] = append(announced[u], c)
 		}
-		if c.key.principal != "" && principals[c.key.clientKey] == nil {
-			principals[c.key.clientKey] = c
-		}
 	}
 	return func(c *targetClient) *targetClient {
-		if p := principals[c.key.clientKey]; p != nil && c.key.role == "" && c.key.principal == "" && c.connections == 0 {
-			c = p
+		for c.connections == 0 && isKept[c.later] {
+			c = c.later
 		}
 		same := announced[user{c.key.clientID, c.key.principal}]
-		if c.key.software.Name == "" && c.key.role == "" && len(same) == 1 && slices.ContainsFunc(c.addresses.list, same[0].addresses.has) {
+		if c.key.software.Name == "" && c.key.role == "" && len(same) == 1 {
 			return same[0]
 		}
 		return c
@@ -329,7 +349,9 @@ func (c *targetClient) merge(o *targetClient) {
 	for use, n := range o.uses {
 		c.uses[use] += n
 	}
-	c.clientIDs.merge(&o.clientIDs)
+	if o.key.clientID != "" { // otherwise it became a named one
+		c.clientIDs.merge(&o.clientIDs)
+	}
 	c.addresses.merge(&o.addresses)
 	c.owners.merge(&o.owners.members)
 	maps.Copy(c.reached, o.reached)

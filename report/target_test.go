@@ -435,7 +435,7 @@ func TestTargetJoinsOneProgram(t *testing.T) {
 		name string
 		from string
 		want int
-	}{{"the same address", "192.0.2.1:1", 1}, {"another address", "192.0.2.9:1", 2}} {
+	}{{"the same address", "192.0.2.1:1", 1}, {"another address", "192.0.2.9:1", 1}} {
 		c := newTargetCheck(kafka4(), nil)
 		at := func(a string) func(*decode.Exchange) {
 			return func(x *decode.Exchange) { x.Client = netip.MustParseAddrPort(a) }
@@ -444,6 +444,38 @@ func TestTargetJoinsOneProgram(t *testing.T) {
 		c.exchange(exchangeOf(2, 2, 1, 10, asked, softwareOf("", ""), idOf("svc"), at(tt.from)))
 		if got := len(c.finish(map[string]uint64{}).Clients); got != tt.want {
 			t.Errorf("%s: %d rows, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestTargetNamesWhoAuthenticates: older Java clients authenticate without a client id, some again
+// later. These requests belong to the client on the connection.
+func TestTargetNamesWhoAuthenticates(t *testing.T) {
+	for _, principal := range []string{"", "alice"} {
+		c := newTargetCheck(kafka4(), nil)
+		send := func(stream uint32, key int16, id string) {
+			c.exchange(exchangeOf(1, stream, key, 1, softwareOf("", ""), idOf(id), func(x *decode.Exchange) {
+				x.HasClientID = true
+				if key != 17 {
+					x.Principal = principal
+				}
+			}))
+		}
+		for stream, id := range []string{"producer-1", "consumer-1", "producer-1"} {
+			send(uint32(stream), 17, "")
+			send(uint32(stream), 36, "")
+			send(uint32(stream), 3, id)
+			send(uint32(stream), 17, "")
+			send(uint32(stream), 3, id)
+		}
+		var rows []string
+		for _, r := range c.finish(map[string]uint64{}).Clients {
+			rows = append(rows, fmt.Sprint(r.ClientIDs, r.Principal, " ", r.Connections, " ", r.Requests))
+		}
+		slices.Sort(rows)
+		want := []string{"[consumer-1]" + principal + " 1 2", "[producer-1]" + principal + " 2 13"}
+		if d := cmp.Diff(want, rows); d != "" {
+			t.Errorf("-want +got:\n%s", d)
 		}
 	}
 }

@@ -507,7 +507,7 @@ func TestOneProgramIsOneRow(t *testing.T) {
 	}{
 		{[]string{first, silent}, "1: 1.38 2 2 2"},
 		{[]string{merged(t, first, silent), nobody}, "2:  1 1 1, 1.38 2 2 2"},
-		{[]string{first, elsewhere}, "2:  1 1 1, 1.38 1 1 1"},
+		{[]string{first, elsewhere}, "1: 1.38 2 2 2"},
 		{[]string{first, silent, second}, "3:  1 1 1, 1.38 1 1 1, 1.47 1 1 1"},
 		{[]string{merged(t, first, silent), second}, "3:  1 1 1, 1.38 1 1 1, 1.47 1 1 1"},
 		{[]string{first, merged(t, silent, second)}, "3:  1 1 1, 1.38 1 1 1, 1.47 1 1 1"},

@@ -4,8 +4,7 @@ import "slices"
 
 // Join makes one row of a client that announced its software only on some of its connections, if
 // different hosts captured the two kinds. A row without software belongs to the only row with
-// software that has its client id, its principal and one of its addresses. t.Apart gets the rows
-// that were joined.
+// software that has its client id and its principal. t.Apart gets the rows that were joined.
 func (t *Target) Join(rows []TargetClient) (joined []TargetClient) {
 	type user struct{ clientIDs, principal string }
 	of := func(c *TargetClient) user { return user{c.Key().clientIDs, c.Principal} }
@@ -19,8 +18,7 @@ func (t *Target) Join(rows []TargetClient) (joined []TargetClient) {
 	for i := range rows {
 		c := &rows[i]
 		same := announced[of(c)]
-		isOther := func(address string) bool { return slices.Contains(same[0].Addresses, address) }
-		if c.SoftwareName == "" && c.Role == "" && of(c).clientIDs != "" && len(same) == 1 && slices.ContainsFunc(c.Addresses, isOther) {
+		if c.SoftwareName == "" && c.Role == "" && of(c).clientIDs != "" && len(same) == 1 {
 			added[same[0]] = c
 			t.Apart = append(t.Apart, *c, *same[0])
 			continue
