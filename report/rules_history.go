@@ -14,11 +14,24 @@ import (
 // The rules about requests that were not served, although neither the version nor the client is at
 // fault.
 
+// elsewhere is the detail of findings about requests that the same address answers on other
+// connections.
+const elsewhere = "elsewhere"
+
+// elsewhereIf returns the detail elsewhere if it applies.
+func elsewhereIf(r *history.Ruling) string {
+	if r.Elsewhere {
+		return elsewhere
+	}
+	return ""
+}
+
 var droppedRule = Rule{
 	Code: "KV2009", Title: "dropped-in-range", Severity: model.Warning,
 	Summary: "one API and version inside the advertised range is never answered, while others are",
 	Documentation: model.Documentation{
-		What: "The broker's address closes, resets or ignores every request of one API and version, on at least two connections. The version lies inside the range that the address advertises, and other requests are answered.",
+		What: "The broker's address closes, resets or ignores every request of one API and version, on at least two connections. The version lies inside the range that the address advertises, and other requests are answered. " +
+			"Or it ends the connections of one client on each of them, while it answers the version to others.",
 		Why: "What answers ApiVersions advertises more than what is behind it accepts: a proxy or gateway that passes the broker's answer on, but does not know the version itself. " +
 			"A request with a malformed body ends like this, too. A client that negotiates can do nothing about it.",
 		Wire: "ApiVersions and its response; then, on each connection, the same request inside the range, and a FIN or RST from the broker, or nothing until the client leaves.",
@@ -26,12 +39,19 @@ var droppedRule = Rule{
 	},
 	explains: true, omits: []string{"proxy"},
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
-		return "", r.Cause == history.Dropped
+		return elsewhereIf(r), r.Cause == history.Dropped
 	},
 	message: func(s *subject) string {
-		return fmt.Sprintf("%s lies inside the advertised range, and the broker never answers it: %s of %s %s", s.request(), words.Number(s.count), words.Number(s.count), s.ends())
+		client := ""
+		if s.key.detail == elsewhere {
+			client = " to this client"
+		}
+		return fmt.Sprintf("%s lies inside the advertised range, and the broker never answers it%s: %s of %s %s", s.request(), client, words.Number(s.count), words.Number(s.count), s.ends())
 	},
 	why: func(s *subject) string {
+		if s.key.detail == elsewhere {
+			return "The address answers this version to other clients. The version is not at fault: it looks like a malformed request."
+		}
 		text := "The address answers other requests. It looks like a proxy or gateway that advertises more than what is behind it accepts; a malformed request ends like this, too."
 		if s.ends() != "were closed" {
 			text += " A broker that cannot reach its controller or other brokers does not answer what needs them."
@@ -39,6 +59,9 @@ var droppedRule = Rule{
 		return text
 	},
 	advice: func(s *subject) string {
+		if s.key.detail == elsewhere {
+			return fmt.Sprintf("Look at the broker's log: it names malformed requests. Upgrade %s, or change what it sends.", s.softwareName())
+		}
 		advice := fmt.Sprintf("Upgrade the proxy or gateway at this address, or have it advertise only what it supports. Until then limit %s to a lower version of %s.", s.softwareName(), apiName(s.key.api))
 		if s.mayLackSASL {
 			advice += " If the listener requires SASL, set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL instead."

@@ -54,6 +54,8 @@ var unnegotiatedRule = Rule{
 			detail = inVain
 		case r.Earlier.Time > 0:
 			detail = takenBefore
+		default:
+			detail = elsewhereIf(r)
 		}
 		return detail, r.Cause == history.Refused && k.Exchange.Key != apiVersionsKey
 	},
@@ -64,6 +66,9 @@ var unnegotiatedRule = Rule{
 	why: func(s *subject) string {
 		if s.key.detail == inVain {
 			return "The broker had refused the client's ApiVersions request with error 35, and the client went on without asking in a lower version: it could not know what the broker supports."
+		}
+		if s.key.detail == elsewhere {
+			return "The address answers this version on other connections. Brokers of several releases may stand behind it, or the request is malformed."
 		}
 		seen := "No ApiVersions response of this broker was seen."
 		if len(s.tables) > 0 {
@@ -82,6 +87,9 @@ var unnegotiatedRule = Rule{
 			return fmt.Sprintf("Run a release of %s that asks again with ApiVersions v0, or set it to the broker's release.", s.softwareLine())
 		}
 		advice := fmt.Sprintf("Let %s negotiate its versions, or set it to the broker's release.", s.softwareName())
+		if s.key.detail == elsewhere {
+			return advice + " See what stands behind the address: bring brokers of several releases there to one."
+		}
 		if !s.isInTheClear() {
 			advice += " Check security.protocol as well."
 		}

@@ -367,7 +367,7 @@ func (f *findings) refusals() (expected, unexplained uint64) {
 	rulings := f.history.Decide()
 	for i, k := range f.history.Suspects() {
 		switch cause := rulings[i].Cause; {
-		case history.IsProbe(&k.Exchange) && (cause == history.Expected || cause == history.Behind):
+		case cause == history.Expected:
 			expected++
 		case cause == history.Unexplained && history.IsRefused(&k.Exchange):
 			unexplained++

@@ -52,7 +52,73 @@ func (v *view) sessionAgeOf(k *Suspect) (age int64, ok bool) {
 
 // hasOwnCause reports whether the request or its connection explains the refusal.
 func (v *view) hasOwnCause(k *Suspect) bool {
-	return v.sessionOver(k) || v.othersUseSASL(k) || v.tooLarge(k)
+	return v.sessionOver(k) || v.mayBeOver(k) || v.othersUseSASL(k) || v.tooLarge(k)
+}
+
+// mayBeOver reports whether the broker ended a connection whose SASL session began before the
+// capture, and sessions expire at this address.
+func (v *view) mayBeOver(k *Suspect) bool {
+	s := k.stream
+	return (v.hasLimit || v.sessionsEnd) && s.midstream && !s.hasSASL && s.worked.Time > 0 &&
+		endedByBroker(&k.Exchange) && int64(k.Exchange.Took) <= prompt
+}
+
+// onlyTo reports whether the address refuses a version to one client, again and again and without
+// exception, while it answers it to others.
+func (v *view) onlyTo(k *Suspect) bool {
+	key := version{k.Exchange.Key, k.Exchange.Version}
+	from, to := v.life(k.Exchange.Request.Time)
+	return memo(&v.only, againKey{key, from, k.stream.client}, func() bool {
+		list, refused := v.answers[key], v.refusedTo(k)
+		if list == nil || key.key == keyApiVersions || k.stream.client.isFull || !isAgain(refused) {
+			return false
+		}
+		first, last := refused[0].Exchange.Request.Time, refused[len(refused)-1].Exchange.Decided.Time
+		return (v.anyIn(*list, first, last) || list.covers(first, last)) &&
+			!slices.ContainsFunc(k.stream.client.answers, func(a answerTo) bool {
+				return a.from == v.address && a.version == key && a.first < to && a.latest >= from
+			})
+	})
+}
+
+// refusedTo returns the refusals of the version of k to the client of k, in one life.
+func (v *view) refusedTo(k *Suspect) (list []*Suspect) {
+	from, to := v.life(k.Exchange.Request.Time)
+	for _, o := range v.refusals[version{k.Exchange.Key, k.Exchange.Version}] {
+		if t := o.Exchange.Request.Time; o.stream.client == k.stream.client && t >= from && t < to {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// isAgain reports whether the broker ended connections again and again, at once after a request,
+// and not only after a pause.
+func isAgain(refusals []*Suspect) bool {
+	n, atOnce := moments{}, false
+	for _, k := range refusals {
+		x := &k.Exchange
+		if !endedByBroker(x) || int64(x.Took) > prompt {
+			return false
+		}
+		atOnce = atOnce || k.pause() < idlePause
+		n.add(x.Decided.Time)
+	}
+	return n.count >= againAndAgain && atOnce
+}
+
+// isMixed reports whether the address refuses a version again and again that it also answers, and
+// a table that it advertised forbids it. Brokers of several releases may stand behind it.
+func (v *view) isMixed(k *Suspect) bool {
+	x := &k.Exchange
+	if !forbidden(x.Verdict) || x.Evidence != decode.Borrowed {
+		return false
+	}
+	from, to := v.life(x.Request.Time)
+	if _, inLife := find(v.adverts, x.Ranges, from, to); !inLife {
+		return false
+	}
+	return memo(&v.mixed, againKey{version{x.Key, x.Version}, from, k.stream.client}, func() bool { return isAgain(v.refusedTo(k)) })
 }
 
 // tooLarge reports whether the broker ended the connection because of the size of a request.

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -303,5 +304,166 @@ func TestLaterTokenRefused(t *testing.T) {
 		}
 		p.send(p.connect(), keySaslHandshake, 1, answered, soon)
 		p.expect(want...)
+	}
+}
+
+// TestAVersionThatOneClientIsRefused: others get answers to it all the time.
+func TestAVersionThatOneClientIsRefused(t *testing.T) {
+	forbids := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
+	other := func(x *decode.Exchange) { x.ClientID = "other" }
+	sasl := func(p *play, s uint32) { p.send(s, keySaslHandshake, 1, answered, soon) }
+	for name, c := range map[string]struct {
+		served  []func(*decode.Exchange) // changes of the answered request
+		refused []func(*decode.Exchange)
+		before  func(p *play, s uint32)
+		pause   time.Duration
+		outcome decode.Outcome
+		times   int
+		want    Cause
+	}{
+		"its range has it":      {nil, nil, nil, 0, closed, 3, Dropped},
+		"reset":                 {nil, nil, nil, 0, decode.ResetByBroker, 3, Dropped},
+		"twice":                 {nil, nil, nil, 0, closed, 2, Unexplained},
+		"after pauses":          {nil, nil, nil, 5 * time.Second, closed, 3, Unexplained},
+		"it left":               {nil, nil, nil, 0, decode.Left, 3, Unexplained},
+		"no range":              {nil, []func(*decode.Exchange){noRange}, nil, 0, closed, 3, Refused},
+		"the same client":       {[]func(*decode.Exchange){func(x *decode.Exchange) { x.ClientID = "app" }}, nil, nil, 0, closed, 3, Unexplained},
+		"another broker":        {[]func(*decode.Exchange){func(x *decode.Exchange) { x.Broker = netip.MustParseAddrPort("10.0.0.3:9092") }}, nil, nil, 0, closed, 3, Dropped},
+		"another version":       {[]func(*decode.Exchange){func(x *decode.Exchange) { x.Version = 3 }}, nil, nil, 0, closed, 3, Dropped},
+		"a table forbids it":    {[]func(*decode.Exchange){forbids}, []func(*decode.Exchange){forbids}, nil, 0, closed, 3, Refused},
+		"and forbids it twice":  {[]func(*decode.Exchange){forbids}, []func(*decode.Exchange){forbids}, nil, 0, closed, 2, Unexplained},
+		"it could authenticate": {nil, nil, sasl, 0, closed, 3, Dropped},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			p.book.Advertisement(&decode.Advertisement{Stream: 999, At: p.at(), Broker: playBroker, Ranges: playTable})
+			u := p.connect()
+			for range c.times {
+				p.send(u, keyFindCoordinator, 4, answered, soon, append([]func(*decode.Exchange){other}, c.served...)...)
+				s := p.connect()
+				p.send(s, keyMetadata, 12, answered, soon)
+				if c.before != nil {
+					c.before(p, s)
+				}
+				p.now += c.pause
+				p.send(s, keyFindCoordinator, 4, c.outcome, soon, c.refused...)
+				p.end(s, 1)
+				p.now += 3 * time.Second
+			}
+			p.send(u, keyFindCoordinator, 4, answered, soon, append([]func(*decode.Exchange){other}, c.served...)...)
+			for _, r := range p.book.Decide() {
+				if r.Cause != c.want {
+					t.Errorf("%v, want %v", r.Cause, c.want)
+				}
+			}
+		})
+	}
+}
+
+// TestATableThatForbidsSomeConnections: brokers of several releases stand behind the address. The
+// same client is served or not.
+func TestATableThatForbidsSomeConnections(t *testing.T) {
+	for _, advertised := range []bool{true, false} {
+		p := newPlay(t)
+		if advertised {
+			p.book.Advertisement(&decode.Advertisement{Stream: 999, At: p.at(), Broker: playBroker, Ranges: playTable})
+		}
+		other := &decode.Ranges{APIs: []decode.API{{Key: keyMetadata, Range: decode.Range{Max: 13}}}}
+		p.book.Advertisement(&decode.Advertisement{Stream: 999, At: p.at(), Broker: playBroker, Ranges: other})
+		if advertised {
+			p.book.Advertisement(&decode.Advertisement{Stream: 999, At: p.at(), Broker: playBroker, Ranges: playTable})
+		}
+		for range 3 {
+			forbids := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
+			p.send(p.connect(), keyMetadata, 13, answered, soon, forbids)
+			s := p.connect()
+			p.send(s, keyMetadata, 13, closed, soon, forbids)
+			p.end(s, 1)
+			p.now += time.Second
+		}
+		p.send(p.connect(), keyMetadata, 13, answered, soon)
+		want := Unexplained
+		if advertised {
+			want = Refused
+		}
+		r := p.expect(want, want, want)
+		if r[0].Elsewhere != advertised {
+			t.Errorf("advertised %v: elsewhere %v", advertised, r[0].Elsewhere)
+		}
+	}
+}
+
+// TestAClientWithoutSASLBesideConnectionsOfBefore: clients that were connected before the capture
+// may have authenticated.
+func TestAClientWithoutSASLBesideConnectionsOfBefore(t *testing.T) {
+	for asked, want := range map[decode.Asking]Cause{decode.MaybeAsked: NoSASL, decode.NotAsked: Dropped} {
+		p := newPlay(t)
+		u := p.connect()
+		serve := func() {
+			p.send(u, keyMetadata, 12, answered, soon, func(x *decode.Exchange) { x.ClientID, x.Asked = "other", asked })
+		}
+		for range 3 {
+			serve()
+			s := p.connect()
+			p.send(s, keyApiVersions, 3, answered, soon)
+			p.send(s, keyMetadata, 12, closed, soon)
+			p.end(s, 1)
+			p.now += time.Second
+		}
+		serve()
+		p.expect(want, want, want)
+	}
+}
+
+// TestSessionsOfBeforeTheCapture: where sessions expire, the broker also closes connections that
+// authenticated before the capture. That is no restart, and no outage.
+func TestSessionsOfBeforeTheCapture(t *testing.T) {
+	for name, c := range map[string]struct {
+		lifetime  time.Duration
+		midstream bool
+		want      Cause
+	}{
+		"sessions expire": {time.Minute, true, Unexplained}, "without a limit": {0, true, Away}, "a complete connection": {time.Minute, false, Away},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			s, u := p.connect(), p.connect()
+			for _, old := range []uint32{s, u} {
+				p.send(old, keyFetch, 12, answered, soon)
+			}
+			p.send(p.connect(), keySaslAuthenticate, 1, answered, soon, func(x *decode.Exchange) { x.SessionLifetime = c.lifetime })
+			p.now += 2 * time.Second
+			for _, old := range []uint32{s, u} {
+				p.send(old, keyFetch, 12, closed, soon)
+			}
+			for _, old := range []uint32{s, u} {
+				p.endOf(old, func(d *decode.Connection) { d.Midstream, d.Unanswered = c.midstream, 1 })
+			}
+			p.now += 10 * time.Second
+			p.send(p.connect(), keyFetch, 12, answered, soon)
+			p.expect(c.want, c.want)
+		})
+	}
+}
+
+// TestSessionsThatExpireTogether are no restart.
+func TestSessionsThatExpireTogether(t *testing.T) {
+	p := newPlay(t)
+	s, u := p.connect(), p.connect()
+	for _, c := range []uint32{s, u} {
+		p.send(c, keySaslAuthenticate, 1, answered, soon, func(x *decode.Exchange) { x.SessionLifetime = time.Minute })
+		p.send(c, keyFetch, 12, answered, soon)
+	}
+	p.now += time.Minute
+	for _, c := range []uint32{s, u} {
+		p.send(c, keyFetch, 12, closed, soon)
+		p.end(c, 1)
+	}
+	at := int64(p.now)
+	p.now += 10 * time.Second
+	p.send(p.connect(), keyFetch, 12, answered, soon)
+	p.expect(SessionOver, SessionOver)
+	if p.book.RestartedAt(Endpoint{0, playBroker}, at) {
+		t.Error("the broker restarted")
 	}
 }

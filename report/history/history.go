@@ -102,6 +102,8 @@ type address struct {
 	// sessionAge is the longest time from the authentication to an answered request, on
 	// connections without a stated session lifetime.
 	sessionAge int64
+	// hasLimit: it stated the lifetime of a SASL session.
+	hasLimit bool
 	// clear: it answered Kafka in plaintext. tls: a handshake completed, or it answered with TLS.
 	clear, tls bool
 	// foreign: it answered in another protocol.
@@ -139,7 +141,7 @@ func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 		b.answered(a, s, x)
 	case x.Outcome == decode.Error:
 		b.reply(a, x, x.Decided)
-		s.replied(a, x.Decided)
+		s.replied(a, x, x.Decided)
 	case x.Outcome == decode.Unseen && (x.Key == keySaslHandshake || x.Key == keySaslAuthenticate):
 		s.hasSASL, s.authenticated = true, x.Request
 	case (x.Outcome == decode.Unseen || x.Outcome == decode.CutOff) && x.Key != keyApiVersions && len(s.client.open) > 0:
@@ -163,7 +165,7 @@ func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
 	if forbidden(x.Verdict) && x.Evidence == decode.Borrowed {
 		a.contradict(x.Ranges, at)
 	}
-	s.replied(a, at)
+	s.replied(a, x, at)
 	s.answer(a, x, at)
 }
 

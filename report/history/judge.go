@@ -78,8 +78,8 @@ type view struct {
 	isForeign bool
 	// sessionsEnd: SASL sessions without a stated lifetime seem to expire.
 	sessionsEnd bool
-	// again caches refusedAgain.
-	again map[againKey]bool
+	// again caches refusedAgain, only caches onlyTo, and mixed caches isMixed.
+	again, only, mixed map[againKey]bool
 	// large caches onlyLarge, paused caches afterPauses, and aged caches afterSessions.
 	large, paused, aged map[version]bool
 	// streams are the connections to the address, in no order.
@@ -174,16 +174,20 @@ func (v *view) judge(k *Suspect) Ruling {
 		return v.answeredWithError(k)
 	case !IsRefused(x):
 		return Ruling{}
+	case v.isExpected(k):
+		return Ruling{Cause: Expected}
 	case !k.isCulprit():
 		return Ruling{Cause: Behind}
 	case v.foreign && len(v.alive) == 0:
 		return Ruling{Cause: Foreign}
 	case v.isForeign:
 		return Ruling{Cause: NotKafka}
-	case IsProbe(x):
-		return Ruling{Cause: Expected}
+	case v.isEarlyProbe(k):
+		return Ruling{}
 	case v.sessionOver(k):
 		return Ruling{Cause: SessionOver, Certain: k.stream.lifetime > 0}
+	case v.mayBeOver(k) && !v.hasOutageSigns(k):
+		return Ruling{}
 	case v.othersUseSASL(k):
 		return Ruling{Cause: NoSASL, Certain: true}
 	case v.tooLarge(k) && !v.hasOutageSigns(k):
@@ -226,6 +230,21 @@ func find(list []advert, r *decode.Ranges, from, to int64) (known, inLife bool) 
 	return known, false
 }
 
+// isExpected reports whether the client expected that a probe is refused: the address answered
+// others soon afterwards, and this client later.
+func (v *view) isExpected(k *Suspect) bool {
+	over := k.Exchange.Decided.Time
+	_, alive := v.alive.within(over, over+reconnects)
+	return alive && IsProbe(&k.Exchange) && slices.ContainsFunc(k.stream.client.answers, func(a answerTo) bool {
+		return a.from == v.address && a.latest > over
+	})
+}
+
+// isEarlyProbe reports whether the capture ends before the client could go on to its next probe.
+func (v *view) isEarlyProbe(k *Suspect) bool {
+	return IsProbe(&k.Exchange) && v.book.now-k.Exchange.Decided.Time < reconnects && !isAgain(v.refusedTo(k))
+}
+
 // answeredWithError decides a request that was answered with error 35.
 func (v *view) answeredWithError(k *Suspect) Ruling {
 	x := &k.Exchange
@@ -253,8 +272,16 @@ func (v *view) notServed(k *Suspect) Ruling {
 	isToken := x.Key == keySaslAuthenticate && endedByBroker(x) && v.inRange(x)
 	if v.answeredInLife(k) {
 		r, away := v.away(k, true)
-		if !away && isToken && v.refusedAgain(k) { // another token was answered
+		switch {
+		case away:
+		case isToken && v.refusedAgain(k): // another token was answered
 			return Ruling{Cause: Authentication, Certain: true}
+		case v.onlyTo(k) && v.withoutSASL(k):
+			return Ruling{Cause: NoSASL}
+		case v.onlyTo(k) && v.inRange(x):
+			return Ruling{Cause: Dropped, Elsewhere: true}
+		case v.onlyTo(k), v.isMixed(k):
+			return Ruling{Cause: Refused, Elsewhere: true}
 		}
 		return r
 	}
@@ -351,30 +378,35 @@ func (v *view) inAnswer(k *Suspect) bool {
 	return true
 }
 
-// againKey is a version in the life that begins at from.
+// againKey is a version in the life that begins at from. client is nil for all clients.
 type againKey struct {
 	version
-	from int64
+	from   int64
+	client *client
 }
 
-// refusedAgain reports whether the version was refused on at least two connections in one life.
-// The connections did not end together, and the address answered other requests in between or
-// afterwards.
+// refusedAgain reports whether the version was refused on at least two connections in one life, and
+// the address answered other requests in between or afterwards. The connections did not end
+// together, unless each was opened after the end of the previous one and a third one lived on.
 func (v *view) refusedAgain(k *Suspect) bool {
 	from, to := v.life(k.Exchange.Request.Time)
-	key := againKey{version{k.Exchange.Key, k.Exchange.Version}, from}
+	key := againKey{version{k.Exchange.Key, k.Exchange.Version}, from, nil}
 	return memo(&v.again, key, func() bool {
-		var first int64
+		var first, over, served int64
 		n := moments{}
 		for _, o := range v.refusals[key.version] {
 			t := o.Exchange.Decided.Time
 			if o.Exchange.Request.Time < from || o.Exchange.Request.Time >= to {
 				continue
 			}
-			if n.count == 0 {
-				first = t
+			switch {
+			case n.count == 0:
+				first, served = t, v.servedUntil(o.Exchange.Request.Time)
+			case o.stream.first.Time > over && t < served:
+				n.count++
 			}
 			n.add(t)
+			over = t
 		}
 		return n.count > 1 && v.anyIn(v.alive, first, to)
 	})
@@ -404,7 +436,7 @@ func (v *view) answeredBefore(k *Suspect) (capture.Position, bool) {
 // isExonerated reports whether a culprit's version was answered in its life, and nothing of its
 // own explains the refusal.
 func (v *view) isExonerated(k *Suspect) bool {
-	return v.answeredInLife(k) && !v.hasOwnCause(k)
+	return v.answeredInLife(k) && !v.hasOwnCause(k) && !v.onlyTo(k) && !v.isMixed(k)
 }
 
 // bySent compares the time of a suspect's request with t.

@@ -98,3 +98,45 @@ func TestAnAddressThatSpeaksTLSIsNoOtherService(t *testing.T) {
 		}
 	}
 }
+
+// TestProbesAreExpectedToBeRefused only if the client goes on, and is answered soon.
+func TestProbesAreExpectedToBeRefused(t *testing.T) {
+	probe := func(x *decode.Exchange) { x.ClientID = "kafka-python-2.0.2" }
+	const second = time.Second
+	for name, c := range map[string]struct {
+		times int
+		pause time.Duration // before the next probe is answered; 0 for never
+		by    string        // client id of the answered request
+		want  Cause
+	}{
+		"answered":                {1, second, "kafka-python-2.0.2", Expected},
+		"another client":          {1, second, "app", Unexplained},
+		"the capture ends":        {1, 0, "", Unexplained},
+		"never answered again":    {3, 0, "", Away},
+		"answered much later":     {3, time.Minute, "kafka-python-2.0.2", Away},
+		"no answer in the period": {1, time.Minute, "kafka-python-2.0.2", Unexplained},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			for _, key := range []int16{keyMetadata, 9} {
+				p.send(p.connect(), key, 0, answered, soon, probe, noRange)
+			}
+			p.now += time.Minute
+			for range c.times {
+				s := p.connect()
+				p.send(s, 9, 0, closed, soon, probe, noRange)
+				p.send(s, keyMetadata, 0, closed, 0, probe, noRange)
+				p.end(s, 2)
+				p.now += second
+			}
+			if c.pause > 0 {
+				p.now += c.pause
+				p.send(p.connect(), keyMetadata, 0, answered, soon, noRange, func(x *decode.Exchange) { x.ClientID = c.by })
+			}
+			r := p.book.Decide()
+			if r[0].Cause != c.want || (r[1].Cause == Expected) != (c.want == Expected) {
+				t.Errorf("%v, then %v; want %v", r[0].Cause, r[1].Cause, c.want)
+			}
+		})
+	}
+}

@@ -6,7 +6,7 @@ import (
 )
 
 // The limits of a Book for any length of the input: 2.8 MiB of suspects, 4 MiB of connections, 6.5
-// MiB of addresses, 7 MiB of answered versions and 1 MiB of clients; some 22 MiB. Real inputs stay
+// MiB of addresses, 7 MiB of answered versions and 6 MiB of clients; some 27 MiB. Real inputs stay
 // below 1 MiB.
 const (
 	// maxAddresses bounds the broker addresses: 8,192 of some 400 bytes are 3.2 MiB, and their
@@ -31,9 +31,12 @@ const (
 	maxStreams = 16_384
 	// maxPast is how many connections are kept that are over and not needed.
 	maxPast = 4096
-	// maxClients bounds the clients: 4,096 of some 250 bytes are 1 MiB. When it is reached, all
-	// are evicted.
+	// maxClients bounds the clients: 4,096 of some 250 bytes are 1 MiB, and their answers 5 MiB.
+	// When it is reached, all are evicted.
 	maxClients = 4096
+	// maxClientAnswers bounds the versions that were answered to a client: 40 of 32 bytes. A client
+	// of three brokers has some 25.
+	maxClientAnswers = 40
 	// maxClientSpans bounds the periods in which a client was served.
 	maxClientSpans = 8
 	// maxOpen bounds the refusals of a client that may be the beginning of a fallback.

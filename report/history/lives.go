@@ -23,6 +23,7 @@ func (v *view) findRestarts() {
 	}
 	v.restarts = v.join(slices.Clone(signs))
 	v.restarts = v.join(append(signs, v.endedTogether()...))
+	v.only, v.mixed = nil, nil // the lives are different now
 }
 
 // join returns the restarts by their signs, ordered by time. Signs without an answer between them
@@ -77,7 +78,7 @@ func (v *view) isInnocent(e *end) bool {
 	if k == nil {
 		return !e.outstanding
 	}
-	return v.answeredInLife(k) && !forbidden(k.Exchange.Verdict)
+	return v.isExonerated(k) && !forbidden(k.Exchange.Verdict)
 }
 
 // changed returns the times at which the address began to advertise another table. If an earlier
@@ -207,7 +208,7 @@ func (v *view) stopped() []int64 {
 			latest = k.Exchange.Decided.Time
 			n.add(latest)
 		}
-		if n.count >= againAndAgain && v.anyIn(v.alive, first, latest) && !v.livedOn(last, first) {
+		if n.count >= againAndAgain && (v.anyIn(v.alive, first, latest) || v.alive.covers(first, latest)) && !v.livedOn(last, first) {
 			signs = append(signs, v.pauseBefore(last, first))
 		}
 	}
@@ -216,10 +217,16 @@ func (v *view) stopped() []int64 {
 
 // livedOn reports whether a connection that had begun before one time was served after the other.
 // The broker's process did not end between them.
-func (v *view) livedOn(before, after int64) bool {
-	return slices.ContainsFunc(v.streams, func(s *stream) bool {
-		return s.first.Time > 0 && s.first.Time <= before && s.answered.Time > after
-	})
+func (v *view) livedOn(before, after int64) bool { return v.servedUntil(before) > after }
+
+// servedUntil returns the time of the latest answer on a connection that had begun before a time.
+func (v *view) servedUntil(before int64) (latest int64) {
+	for _, s := range v.streams {
+		if s.first.Time > 0 && s.first.Time <= before {
+			latest = max(latest, s.answered.Time)
+		}
+	}
+	return latest
 }
 
 // againAndAgain is how often an answered version must be refused to show another release.

@@ -197,3 +197,41 @@ func TestTheSizeOfAnEarlierLife(t *testing.T) {
 		}
 	}
 }
+
+// TestATightLoopOnANewVersion: a client retries within milliseconds. Where another connection is
+// served meanwhile, the broker did not end.
+func TestATightLoopOnANewVersion(t *testing.T) {
+	for name, c := range map[string]struct {
+		lives, retries bool
+		want           Cause
+	}{
+		"another connection is served": {true, true, Refused},
+		"nothing is served":            {false, true, Unexplained},
+		"all were open before":         {true, false, Unexplained},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			p.send(p.connect(), 8, 1, answered, soon, noRange)
+			p.restart()
+			other, first := p.connect(), p.connect()
+			p.send(other, keyFindCoordinator, 4, answered, soon, noRange)
+			streams := []uint32{first, p.connect(), p.connect()}
+			for _, s := range streams {
+				if !c.retries {
+					p.send(s, keyMetadata, 12, answered, soon, noRange)
+				}
+			}
+			for _, s := range streams {
+				p.send(s, 8, 1, closed, soon, noRange)
+				p.end(s, 1)
+				p.now += soon
+				if c.lives {
+					p.send(other, keyFindCoordinator, 4, answered, soon, noRange)
+				}
+			}
+			p.now += time.Second
+			p.send(p.connect(), keyMetadata, 12, answered, soon, noRange)
+			p.expect(c.want, c.want, c.want)
+		})
+	}
+}

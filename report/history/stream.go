@@ -139,7 +139,8 @@ func (s *stream) request(b *Book, x *decode.Exchange) {
 }
 
 // replied records an answer of any kind.
-func (s *stream) replied(a *address, at capture.Position) {
+func (s *stream) replied(a *address, x *decode.Exchange, at capture.Position) {
+	s.client.answered(a, version{x.Key, x.Version}, at.Time)
 	if s.answered.Time == 0 {
 		a.opened.add(at, 0, maxAlive)
 	}
@@ -200,6 +201,7 @@ func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Positio
 	if at.Time > s.authenticated.Time {
 		s.authenticated = at
 		s.lifetime = x.SessionLifetime
+		a.hasLimit = a.hasLimit || s.lifetime > 0
 	}
 	if x.Key == keySaslHandshake {
 		a.handshake.extend(at)
@@ -244,6 +246,32 @@ type client struct {
 	open []*Suspect
 	// joins: it looked for the coordinator of a group or a transaction.
 	joins bool
+	// answers are the versions that brokers answered to it. isFull: there were more.
+	answers []answerTo
+	isFull  bool
+}
+
+// answerTo are the times of the first and of the latest answer of an address to a version of a
+// client.
+type answerTo struct {
+	from *address
+	version
+	first, latest int64
+}
+
+// answered records an answer to the client.
+func (c *client) answered(from *address, v version, t int64) {
+	for i := range c.answers {
+		if a := &c.answers[i]; a.from == from && a.version == v {
+			a.first, a.latest = min(a.first, t), max(a.latest, t)
+			return
+		}
+	}
+	if len(c.answers) == maxClientAnswers {
+		c.isFull = true
+		return
+	}
+	c.answers = append(c.answers, answerTo{from, v, t, t})
 }
 
 // client returns the history of the client of x. It creates it if necessary.

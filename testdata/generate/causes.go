@@ -89,6 +89,24 @@ func causeScenes() []scene {
 			}),
 		},
 		{
+			name:   "kv2009-fires-one-client",
+			holds:  "FindCoordinator v4 of one client, closed three times; the same of another client is answered each time",
+			yields: "KV2009: the version is not at fault",
+			play: plays(func(s *stage) {
+				served := s.connect(brokerA)
+				served.id = "reports"
+				served.negotiate(3, kafka3_9())
+				for range again {
+					served.ask(10, 4)
+					t := s.connect(brokerA)
+					t.negotiate(3, kafka3_9())
+					t.refused(10, 4)
+					s.Wait(time.Second)
+				}
+				served.ask(10, 4)
+			}),
+		},
+		{
 			name:   "kv2009-fires-silent",
 			holds:  "InitProducerId v4 inside the range, never answered; the client leaves after 30 s, three times; Metadata is answered",
 			yields: "KV2009, outcome left",
