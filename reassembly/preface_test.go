@@ -182,6 +182,57 @@ func TestPrefacesNotRead(t *testing.T) {
 	}
 }
 
+// TestUnknownPreface has bytes before the first request that no known protocol explains, with and
+// without an answer to them. Other protocols stay others, and nothing of them is held.
+func TestUnknownPreface(t *testing.T) {
+	hello, ok := capturetest.PrefaceStep{Dir: capturetest.ToBroker, Data: []byte("HELLO v1 secret\r\n")}, capturetest.PrefaceStep{Dir: capturetest.ToClient, Data: []byte("OK\r\n")}
+	binary := capturetest.PrefaceStep{Dir: capturetest.ToBroker, Data: []byte("\x00\x00\x00\x01TUN0\xff\xff\xff\xff")}
+	long := capturetest.PrefaceStep{Dir: capturetest.ToBroker, Data: bytes.Repeat([]byte("x"), maxUnknown)}
+	tooLong := capturetest.PrefaceStep{Dir: capturetest.ToBroker, Data: bytes.Repeat([]byte("x"), maxUnknown+1)}
+	lines := withoutPreface(t)
+	for _, tc := range []struct {
+		name  string
+		steps []capturetest.PrefaceStep
+		mss   int
+		found bool
+	}{
+		{"text", []capturetest.PrefaceStep{hello}, capturetest.DefaultMSS, true},
+		{"byte by byte", []capturetest.PrefaceStep{hello}, 1, true},
+		{"answered", []capturetest.PrefaceStep{hello, ok}, capturetest.DefaultMSS, true},
+		{"answered twice", []capturetest.PrefaceStep{hello, ok, hello, ok}, capturetest.DefaultMSS, true},
+		{"binary", []capturetest.PrefaceStep{binary, binary}, capturetest.DefaultMSS, true},
+		{"the longest", []capturetest.PrefaceStep{long}, capturetest.DefaultMSS, true},
+		{"too long", []capturetest.PrefaceStep{tooLong}, capturetest.DefaultMSS, false},
+	} {
+		got := run(t, prefaced(capturetest.Preface{Steps: tc.steps}, tc.mss, true), 100)
+		c := got.conns[0]
+		if !tc.found {
+			if c.Protocol != Other || len(got.lines) != 0 || len(c.Odd().Prefaces) != 0 {
+				t.Errorf("%s: protocol %v, %+v, %q", tc.name, c.Protocol, c.Odd().Prefaces, got.lines)
+			}
+			continue
+		}
+		if d := cmp.Diff(lines, sorted(withoutFrames(got.lines))); d != "" || !slices.Equal(c.Odd().Prefaces, []Preface{{Kind: UnknownPreface}}) {
+			t.Errorf("%s: %+v (-want +got):\n%s", tc.name, c.Odd().Prefaces, d)
+		}
+	}
+	for name, first := range map[string]string{
+		"PostgreSQL, then TLS": "\x00\x00\x00\x08\x04\xd2\x16\x2f" + "\x16\x03\x01\x00\x40\x01\x00\x00\x3c\x03\x03" + strings.Repeat("r", 58),
+		"a short greeting":     "hello",
+		"text":                 strings.Repeat("one line of text\n", 40),
+	} {
+		w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
+		c := newConn(w, &flow{synced: [2]bool{true, true}})
+		for part := range slices.Chunk([]byte(first), 100) {
+			c.bytes(ToBroker, part, c.info.Now)
+		}
+		c.finish(Closed, c.info.Now)
+		if c.info.Protocol != Other && len(first) > sizeBytes+wantBytes || len(c.info.Odd().Prefaces) != 0 || w.pending != 0 {
+			t.Errorf("%s: protocol %v, %+v, %d bytes held", name, c.info.Protocol, c.info.Odd().Prefaces, w.pending)
+		}
+	}
+}
+
 // TestPrefaceHoldsLittle has a client that never ends its preface.
 func TestPrefaceHoldsLittle(t *testing.T) {
 	w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))

@@ -29,9 +29,11 @@ const (
 	SOCKS5
 	// Connect is the HTTP method (RFC 9110 9.3.6).
 	Connect
+	// UnknownPreface is anything else before Kafka.
+	UnknownPreface
 )
 
-var prefaceNames = [...]string{"", "PROXY protocol v1", "PROXY protocol v2", "SOCKS4", "SOCKS5", "HTTP CONNECT"}
+var prefaceNames = [...]string{"", "PROXY protocol v1", "PROXY protocol v2", "SOCKS4", "SOCKS5", "HTTP CONNECT", "unknown preface"}
 
 // String returns the usual name.
 func (k PrefaceKind) String() string { return prefaceNames[k] }

@@ -19,6 +19,12 @@ func prefaces() []Variant {
 	return slices.Insert(all, firstPrefaces, pieces)
 }
 
+// unknown are the variants with a preface that no rule knows.
+func unknown() []Variant {
+	p := Preface{Clear: true, Steps: []PrefaceStep{{ToBroker, []byte("TUNNEL 7 secret\n")}, {ToClient, []byte("READY\n")}}}
+	return []Variant{{"unknown preface", KeepsRequests | KeepsVerdicts | KeepsOutcomes, func(packets []Packet, _ uint64) []Packet { return p.Before(packets) }}}
+}
+
 // firstPrefaces is how many of prefaces without "in pieces" come before the other kinds of
 // variants.
 const firstPrefaces = 9
@@ -26,6 +32,8 @@ const firstPrefaces = 9
 // Preface is what precedes the first byte of a client.
 type Preface struct {
 	Name string
+	// Clear: TLS connections get no preface.
+	Clear bool
 	// Steps are the segments, the client's first.
 	Steps []PrefaceStep
 }
@@ -95,6 +103,10 @@ func (p Preface) Before(packets []Packet) []Packet {
 				if s.length > 0 {
 					synced[s.stream] = false // the broker sent first
 				}
+				return []*segment{s}
+			}
+			if p.Clear && s.payload[0] == 22 {
+				synced[s.stream] = false
 				return []*segment{s}
 			}
 			begun[s.stream] = true

@@ -33,6 +33,17 @@ func prefaceScenes() []scene {
 			}),
 		},
 		{
+			name:   "kv9005-fires-unknown",
+			blind:  blind,
+			holds:  "a line of text that no known protocol explains, and its answer, before ApiVersions v3 and a Fetch v12 above the max",
+			yields: "KV9005: an unknown preface, of which nothing is printed; KV1001",
+			play: talks(func(t *talk) {
+				t.Exchange([]byte("TUNNEL 7 secret\n"), []byte("READY\n"))
+				t.negotiate(3, kafka2_1())
+				t.refused(1, 12)
+			}),
+		},
+		{
 			name:   "kv9005-near-http",
 			holds:  "HTTP CONNECT with HTTP behind it",
 			yields: "no finding: what is behind the preface is neither Kafka nor TLS",
