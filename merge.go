@@ -65,8 +65,8 @@ func (d *days) Set(text string) error {
 func (d *days) Type() string { return "duration" }
 
 // mergeMemory is memoryLimit for merge. The rows of a fleet need more memory than one host, and
-// with memoryLimit the collector would take half of the time. 1,000 reports of 5 MB take 400 MiB.
-const mergeMemory = 384 << 20
+// with memoryLimit the collector would take half of the time. 1,000 reports of 5 MB take 450 MiB.
+const mergeMemory = 432 << 20
 
 func newMerge(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{

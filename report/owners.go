@@ -35,7 +35,7 @@ func (o *owners) find(at ProcessAt) {
 }
 
 // finish returns the processes in order; nil for none.
-func (o *owners) finish() []model.Process { return model.UnionProcesses(o.list, nil) }
+func (o *owners) finish() []model.Process { return model.UnionProcesses(nil, o.list) }
 
 // principalNames returns user names in order; nil for none.
 func principalNames(m *members[string]) []string {

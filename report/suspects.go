@@ -310,7 +310,7 @@ func (f *findings) processes(g *group) []model.Process {
 			g.processes.add(p)
 		}
 	}
-	return model.UnionProcesses(g.processes.list, nil)
+	return model.UnionProcesses(nil, g.processes.list)
 }
 
 // explain returns the other possible causes of a finding: of its first request, of a change of

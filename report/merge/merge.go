@@ -91,8 +91,10 @@ type aggregate struct {
 	nodes       *model.Table[model.NodeKey, model.Node]
 	clients     *model.Table[model.ClientKey, model.Client]
 	connections *model.Table[model.ConnectionID, model.Connection]
-	findings    map[string]*model.Table[findingKey, model.Finding]
-	folded      model.Folded
+	// last is the largest id that connections can keep; empty while it keeps all.
+	last     model.ConnectionID
+	findings map[string]*model.Table[findingKey, model.Finding]
+	folded   model.Folded
 	// targets are the clients of sum.Target.
 	targets       *model.Table[model.TargetKey, model.TargetClient]
 	foldedTargets model.TargetSummary
@@ -211,6 +213,9 @@ func (a *aggregate) foldClients() {
 func (a *aggregate) addConnections(r *model.Report) {
 	for i := range r.Connections {
 		c := &r.Connections[i]
+		if a.last != "" && c.Key() > a.last {
+			continue
+		}
 		if own := a.connections.Get(c.Key()); own != nil {
 			s := &a.sum.Summary
 			s.Streams--
@@ -223,7 +228,15 @@ func (a *aggregate) addConnections(r *model.Report) {
 		a.connections.Add(c)
 	}
 	if a.connections.Len() > 2*maxConnections {
+		a.foldConnections()
+	}
+}
+
+// foldConnections drops the connections beyond maxConnections.
+func (a *aggregate) foldConnections() {
+	if a.connections.Len() > maxConnections {
 		a.connections.Trim(maxConnections, nil, nil)
+		a.last = a.connections.Last()
 	}
 }
 
@@ -261,7 +274,7 @@ func (a *aggregate) finish() *model.Report {
 	r := &a.sum
 	slices.SortFunc(r.Parts, compareParts)
 	a.foldClients()
-	a.connections.Trim(maxConnections, nil, nil)
+	a.foldConnections()
 	r.Brokers, r.Clients = append(r.Brokers, a.brokers.Sorted()...), append(r.Clients, a.clients.Sorted()...)
 	r.Nodes, r.Connections = a.captured(a.nodes.Sorted()), a.connections.Sorted()
 	r.Findings = a.finishFindings()

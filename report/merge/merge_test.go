@@ -472,6 +472,24 @@ func TestPseudonymsAreSaid(t *testing.T) {
 	}
 }
 
+// TestConnectionsBeyondTheLimitAreNotKept: those with the smallest ids stay.
+func TestConnectionsBeyondTheLimitAreNotKept(t *testing.T) {
+	a := newAggregate(nil)
+	r := &model.Report{}
+	for i := range 2*maxConnections + 1 {
+		r.Connections = append(r.Connections, model.Connection{ID: fmt.Sprintf("%08d", 2*i), Hosts: 1})
+	}
+	a.addConnections(r)
+	a.addConnections(&model.Report{Connections: []model.Connection{{ID: "00000001", Hosts: 1}, {ID: "99999999", Hosts: 1}, {ID: "00000000", Hosts: 1}}})
+	if n, last := a.connections.Len(), fmt.Sprintf("%08d", 2*(maxConnections-1)); n != maxConnections+1 || string(a.last) != last {
+		t.Errorf("%d connections up to %s, want %d up to %s", n, a.last, maxConnections+1, last)
+	}
+	got := a.finish().Connections
+	if len(got) != maxConnections || got[0].Hosts != 2 || got[1].ID != "00000001" || got[maxConnections-1].ID != fmt.Sprintf("%08d", 2*(maxConnections-2)) {
+		t.Errorf("%d connections, %+v to %+v", len(got), got[0], got[len(got)-1])
+	}
+}
+
 // TestOneProgramIsOneRow: one host may have captured the connections with its announced software,
 // and another host the others. Two programs with its client id stay apart, in any grouping.
 func TestOneProgramIsOneRow(t *testing.T) {

@@ -54,12 +54,29 @@ func mergeSorted[T any](into, from []T, compare func(a, b T) int, merge func(int
 	return into
 }
 
-// Union returns the sorted union of two lists of names, at most the first 64. It is never nil.
+// Union returns the sorted union of two sorted lists of names, at most the first 64. It is never
+// nil.
 func Union(a, b []string) []string {
-	out := append(append([]string{}, a...), b...)
-	slices.Sort(out)
-	out = slices.Compact(out)
-	return out[:min(len(out), maxMembers)]
+	if out := union(a, b, maxMembers, strings.Compare); out != nil {
+		return out
+	}
+	return []string{}
+}
+
+// union returns the first values of the sorted union of two lists. a is sorted, and mostly has all
+// values of b: it is then the result.
+func union[T comparable](a, b []T, most int, compare func(a, b T) int) []T {
+	isIn := func(v T) bool {
+		i, found := slices.BinarySearchFunc(a, v, compare)
+		return found || i >= most
+	}
+	if len(a) <= most && !slices.ContainsFunc(b, func(v T) bool { return !isIn(v) }) {
+		return a
+	}
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, compare)
+	all = slices.Compact(all)
+	return all[:min(len(all), most)]
 }
 
 // Merge adds the counts of o.

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 )
@@ -66,5 +67,28 @@ func TestProcessesOfAFleetAreBounded(t *testing.T) {
 	got := UnionProcesses(a, b)
 	if len(got) != maxProcesses || got[maxProcesses-1].PID != maxProcesses-1 || !slices.Equal(got, UnionProcesses(UnionProcesses(b, b), a)) {
 		t.Errorf("%d processes, %+v", len(got), got)
+	}
+}
+
+// TestUnion: it is the same in any grouping, also at the limit.
+func TestUnion(t *testing.T) {
+	most := 3
+	of := func(a, b []int) []int { return union(a, b, most, cmp.Compare[int]) }
+	for _, tt := range []struct{ a, b, want []int }{
+		{nil, nil, nil},
+		{nil, []int{2, 1, 2}, []int{1, 2}},
+		{[]int{1, 3}, []int{3, 1}, []int{1, 3}},
+		{[]int{1, 3}, []int{5}, []int{1, 3, 5}},
+		{[]int{1, 3, 5}, []int{9, 3}, []int{1, 3, 5}},
+		{[]int{1, 3, 5}, []int{9, 4}, []int{1, 3, 4}},
+		{[]int{1, 3, 5, 7}, nil, []int{1, 3, 5}},
+	} {
+		a := slices.Clone(tt.a)
+		if got := of(a, tt.b); !slices.Equal(got, tt.want) || !slices.Equal(a, tt.a) {
+			t.Errorf("%v and %v: %v, want %v", tt.a, tt.b, got, tt.want)
+		}
+	}
+	if a := (&Table[ConnectionID, Connection]{}); a.Last() != "" {
+		t.Errorf("an empty table has the last key %q", a.Last())
 	}
 }

@@ -2,7 +2,6 @@ package model
 
 import (
 	"cmp"
-	"slices"
 	"strings"
 )
 
@@ -28,10 +27,6 @@ func CompareProcesses(a, b Process) int {
 	)
 }
 
-// UnionProcesses returns the sorted union of two lists, at most the first 16; nil for none.
-func UnionProcesses(a, b []Process) []Process {
-	all := slices.Concat(a, b)
-	slices.SortFunc(all, CompareProcesses)
-	all = slices.Compact(all)
-	return all[:min(len(all), maxProcesses)]
-}
+// UnionProcesses returns the sorted union of two lists, the first one sorted, at most the first 16;
+// nil for none.
+func UnionProcesses(a, b []Process) []Process { return union(a, b, maxProcesses, CompareProcesses) }

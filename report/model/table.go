@@ -24,14 +24,16 @@ func NewTable[K Key[K], R any](key func(*R) K, merge func(into, from *R)) *Table
 	return &Table[K, R]{key, merge, map[K]*R{}}
 }
 
-// Add adds a row. The table owns it afterwards.
+// Add adds a row. The table owns its values afterwards. It copies the row, because r may be part of
+// a large list that would stay in memory.
 func (t *Table[K, R]) Add(r *R) {
 	k := t.key(r)
 	if own := t.rows[k]; own != nil {
 		t.merge(own, r)
 		return
 	}
-	t.rows[k] = r
+	own := *r
+	t.rows[k] = &own
 }
 
 // Get returns the row with a key; nil for none.
@@ -80,4 +82,14 @@ func (t *Table[K, R]) Sorted() []R {
 		out = append(out, *t.rows[k])
 	}
 	return out
+}
+
+// Last returns the largest key; the zero value for none.
+func (t *Table[K, R]) Last() (last K) {
+	for k := range t.rows {
+		if k.Compare(last) > 0 {
+			last = k
+		}
+	}
+	return last
 }

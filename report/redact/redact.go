@@ -95,7 +95,7 @@ func (d redaction) processes(list []model.Process) []model.Process {
 			Pod: d.names.Name("pod", p.Pod), Namespace: d.names.Name("namespace", p.Namespace),
 		})
 	}
-	return model.UnionProcesses(out, nil)
+	return model.UnionProcesses(nil, out)
 }
 
 // list replaces each text of a list and sorts the result, so that its order reveals nothing.

@@ -1,15 +1,18 @@
 package write
 
 import (
-	"bytes"
+	"cmp"
 	_ "embed"
-	"encoding/json"
 	"io"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"github.com/kafkavet/kafkavet/report/model"
 )
@@ -27,17 +30,44 @@ func JSON(w io.Writer, r *model.Report) error {
 // JSONLine writes v as one line of JSON, escaped as by JSON.
 func JSONLine(w io.Writer, v any) error { return encodeJSON(w, v, "") }
 
-// encodeJSON writes v as JSON and a newline. Without an indent it is one line.
+// encodeJSON writes v, as encoding/json does, and a newline, without a copy of the text: that of a
+// fleet has 100 MB. Without an indent it is one line.
 func encodeJSON(w io.Writer, v any, indent string) error {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", indent)
-	if err := enc.Encode(v); err != nil {
-		return err
+	opt := []json.Options{jsonv1.DefaultOptionsV1(), jsontext.EscapeForHTML(false)}
+	if indent != "" {
+		opt = append(opt, jsontext.WithIndent(indent))
 	}
-	_, err := w.Write(escapeJSON(buf.Bytes()))
+	e := &escaper{w: w}
+	if err := json.MarshalWrite(e, v, opt...); err != nil {
+		return cmp.Or(e.err, err) // the writer's own error
+	}
+	_, err := e.Write([]byte{'\n'})
 	return err
+}
+
+// escaper writes JSON with escapeJSON.
+type escaper struct {
+	w io.Writer
+	// rest is the beginning of a character that the next Write completes.
+	rest []byte
+	err  error
+}
+
+// Write implements io.Writer.
+func (e *escaper) Write(p []byte) (int, error) {
+	doc := append(e.rest, p...)
+	end := len(doc)
+	for i := end - 1; i >= max(0, end-utf8.UTFMax); i-- {
+		if utf8.RuneStart(doc[i]) {
+			if !utf8.FullRune(doc[i:]) {
+				end = i
+			}
+			break
+		}
+	}
+	_, e.err = e.w.Write(escapeJSON(doc[:end]))
+	e.rest = slices.Clone(doc[end:])
+	return len(p), e.err
 }
 
 // escapeJSON replaces characters by \u escapes that a terminal may execute or not show: DEL, C1
@@ -80,6 +110,6 @@ func appendJSONString(dst []byte, s string) []byte {
 		dst = append(dst, s...)
 		return append(dst, '"')
 	}
-	quoted, _ := json.Marshal(s) // marshalling a string does not fail
+	quoted, _ := jsonv1.Marshal(s) // marshalling a string does not fail
 	return append(dst, escapeJSON(quoted)...)
 }
