@@ -45,6 +45,8 @@ func newGate(rep *model.Report, within time.Duration, withLikely bool) (*gate, e
 	case folded > 0:
 		g.closedBy = fmt.Sprintf("%s that %s on %s %s not listed", words.Plural(folded, "client"), words.Agree(folded, "breaks", "break"), rep.Target.Name,
 			words.Agree(folded, "is", "are"))
+	case rep.Quality.Interrupted > 0:
+		g.closedBy = fmt.Sprintf("%s interrupted before the end of the input", words.Were(rep.Quality.Interrupted, "report"))
 	case *first-w.since > w.tolerated():
 		g.closedBy = fmt.Sprintf("the reports cover %s, less than %s", words.Humane(time.Duration(*last-*first)), words.Humane(within))
 	case len(unwatched) > 0:

@@ -40,6 +40,7 @@ func TestGate(t *testing.T) {
 		{"one that is likely to break, as a warning", func(r *model.Report) { r.Target.Clients[0].Verdict = model.VerdictLikely }, true, "1 client breaks"},
 		{"a folded client", func(r *model.Report) { r.Target.Folded = &model.TargetSummary{Breaks: 1, Likely: 2} }, false, "1 client that breaks on Kafka 4.0.0 is not listed"},
 		{"folded clients, as a warning", func(r *model.Report) { r.Target.Folded = &model.TargetSummary{Breaks: 1, Likely: 2} }, true, "3 clients that break on"},
+		{"an interrupted analysis", func(r *model.Report) { r.Quality.Interrupted = 1 }, false, "1 report was interrupted before the end of the input"},
 		{"six days", func(r *model.Report) { *r.Captures[0].First += 24 * hour }, false, "the reports cover 6 d, less than 7 d"},
 		{"a week less an hour", func(r *model.Report) {
 			*r.Captures[0].First += hour

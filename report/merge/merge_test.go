@@ -270,6 +270,24 @@ func TestTheRicherAnalysisOfACaptureCounts(t *testing.T) {
 	}
 }
 
+// TestOneOfTwoCopiesCounts: the one with the smaller name, whatever the name of its report.
+func TestOneOfTwoCopiesCounts(t *testing.T) {
+	copyOf := func(file, capture string) string {
+		r := reportOf(t, 1)
+		r.Captures[0].Path = capture // as deploy/spark/fleet.py does
+		return save(t, file, r)
+	}
+	other := save(t, "c.json", reportOf(t, 2))
+	for _, paths := range [][]string{
+		{copyOf("1.json", "a"), copyOf("2.json", "b")}, {copyOf("2.json", "a"), copyOf("1.json", "b"), other},
+		{copyOf("2.json", "a"), merged(t, copyOf("1.json", "b"), other)}, {merged(t, copyOf("2.json", "a"), other), copyOf("1.json", "b")},
+	} {
+		if r, err := Files(paths, nil); err != nil || r.Captures[0].Path != "a" {
+			t.Errorf("%v, captures %+v", err, r.Captures)
+		}
+	}
+}
+
 // TestPartsDifferInTheirFirstPackets: the two sides of address translation have equal times and
 // sizes.
 func TestPartsDifferInTheirFirstPackets(t *testing.T) {

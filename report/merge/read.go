@@ -96,6 +96,16 @@ func (h *head) has(id string) bool {
 	return slices.ContainsFunc(h.parts, func(p model.Part) bool { return p.ID == id })
 }
 
+// names returns the names of the captures of a part. Copies of a capture make one part.
+func (h *head) names(id string) (names string) {
+	for i := range h.captures {
+		if c := &h.captures[i]; c.Part == "" || c.Part == id {
+			names += c.Path + "\x00"
+		}
+	}
+	return names
+}
+
 // Files merges the reports in files; "-" is stdin. Errors name the file and the cause.
 func Files(paths []string, stdin io.Reader) (*model.Report, error) {
 	paths = slices.Compact(slices.Sorted(slices.Values(paths)))
@@ -210,6 +220,7 @@ func plan(heads []head) ([]map[string]bool, error) {
 			holder[p.ID] = i
 		}
 	}
+	single := map[string]int{}
 	for i := range heads {
 		h := &heads[i]
 		if h.isBlock() {
@@ -219,11 +230,16 @@ func plan(heads []head) ([]map[string]bool, error) {
 			if _, ok := holder[p.ID]; ok || latest[p.ID].Digest != p.Digest {
 				continue
 			}
-			if holder[p.ID] = i; from[i] == nil {
-				from[i] = map[string]bool{}
+			if other, ok := single[p.ID]; !ok || h.names(p.ID) < heads[other].names(p.ID) {
+				single[p.ID] = i
 			}
-			from[i][p.Digest] = true
 		}
+	}
+	for id, i := range single {
+		if from[i] == nil {
+			from[i] = map[string]bool{}
+		}
+		from[i][latest[id].Digest] = true
 	}
 	return from, nil
 }

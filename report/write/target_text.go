@@ -267,6 +267,26 @@ func unclearTexts(c *model.TargetClient, most int) (texts []string) {
 	return texts
 }
 
+// unlistedClients counts the clients of a verdict that the text does not list: of all rows, shown, it lists
+// at most most.
+func unlistedClients(g *model.Target, verdict string, shown, most int) string {
+	more, folded, noun := uint64(max(0, shown-most)), uint64(0), "more client"
+	if n := g.Folded; n != nil && n.Of(verdict) != nil {
+		folded = uint64(*n.Of(verdict))
+	}
+	if most == 0 {
+		noun = "client"
+	}
+	var parts []string
+	if more > 0 {
+		parts = append(parts, words.Plural(more, noun)+" (--format json lists "+words.Agree(more, "it", "them")+")")
+	}
+	if folded > 0 {
+		parts = append(parts, words.Plural(folded, "client")+" beyond the limit of the list")
+	}
+	return strings.Join(parts, ", ")
+}
+
 // target writes for each client whether it breaks on the target.
 func (t *textReport) target() {
 	g := t.r.Target
@@ -299,15 +319,8 @@ func (t *textReport) target() {
 		}
 	}
 	for _, v := range model.Verdicts {
-		more, noun := shown[v]-most(v), "more client"
-		if v == model.VerdictFine {
-			more = g.Summary.Fine - min(shown[v], most(v))
-		}
-		if most(v) == 0 {
-			noun = "client"
-		}
-		if more > 0 {
-			t.field(targetVerdicts[v], fmt.Sprintf("%s (--format json lists them)", words.Plural(uint64(more), noun)))
+		if text := unlistedClients(g, v, shown[v], most(v)); text != "" {
+			t.field(targetVerdicts[v], text)
 		}
 	}
 	for _, p := range targetRemarks(g, t.r) {

@@ -74,3 +74,23 @@ func TestUnclearRequestsComeWithTheReason(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// TestUnlistedClientsAreCounted: those in the report, and those beyond its limit.
+func TestUnlistedClientsAreCounted(t *testing.T) {
+	g := &model.Target{Folded: &model.TargetSummary{Breaks: 1, Fine: 2000}}
+	for _, tt := range []struct {
+		verdict     string
+		shown, most int
+		want        string
+	}{
+		{model.VerdictLikely, 20, 20, ""},
+		{model.VerdictLikely, 21, 20, "1 more client (--format json lists it)"},
+		{model.VerdictBreaks, 20, 20, "1 client beyond the limit of the list"},
+		{model.VerdictFine, 196, 0, "196 clients (--format json lists them), 2,000 clients beyond the limit of the list"},
+		{model.VerdictBrokers, 23, 20, "3 more clients (--format json lists them)"},
+	} {
+		if got := unlistedClients(g, tt.verdict, tt.shown, tt.most); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.verdict, got, tt.want)
+		}
+	}
+}
