@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -19,8 +20,8 @@ import (
 
 const (
 	// maxCounted bounds the open connections whose requests are counted: 65,536 of some 60 bytes
-	// are 4 MiB. When it is reached, all of them are evicted. Merging then subtracts too little if
-	// another host also counted them.
+	// are 4 MiB. When it is reached, all of them are evicted. They then count twice if another
+	// host also captured them.
 	maxCounted = 1 << 16
 	// maxClusters bounds the sets of brokers in Metadata responses: 1,024 sets of mostly some
 	// dozen brokers. A set changes when a broker joins or leaves. Further sets count as
@@ -38,25 +39,36 @@ type sharedConnections struct {
 	limit connectionID
 }
 
-// connectionID is a salted hash of the initial sequence numbers. Address translation does not
-// change these, and they reveal nothing about the two sides.
+// connectionID is a salted hash of the initial sequence numbers, the hour of the first packet and
+// the first request. Address translation does not change these, and the numbers cannot be guessed.
+// Simulated connections often have equal numbers.
 type connectionID [12]byte
 
-func newConnectionID(initial [2]uint32) (id connectionID) {
-	const salt = "kafkavet/connection/v1"
-	var text [len(salt) + 8]byte
-	n := copy(text[:], salt)
-	binary.BigEndian.PutUint32(text[n:], initial[0])
-	binary.BigEndian.PutUint32(text[n+4:], initial[1])
-	sum := sha256.Sum256(text[:])
+func newConnectionID(initial [2]uint32, begin int64, firstRequest uint64) (id connectionID) {
+	text := []byte("kafkavet/connection/v2")
+	text = binary.BigEndian.AppendUint32(text, initial[0])
+	text = binary.BigEndian.AppendUint32(text, initial[1])
+	text = binary.BigEndian.AppendUint64(text, uint64(begin/int64(time.Hour)))
+	text = binary.BigEndian.AppendUint64(text, firstRequest)
+	sum := sha256.Sum256(text)
 	copy(id[:], sum[:])
 	return id
 }
 
+// hashOf returns a hash of a request's header (FNV-1a).
+func hashOf(x *decode.Exchange) uint64 {
+	h := uint64(uint16(x.Key))<<48 | uint64(uint16(x.Version))<<32 | uint64(uint32(x.CorrelationID))
+	id := truncate(x.ClientID)
+	for i := range len(id) {
+		h = (h ^ uint64(id[i])) * 0x100000001b3
+	}
+	return h
+}
+
 func (k connectionID) compare(o connectionID) int { return bytes.Compare(k[:], o[:]) }
 
-// connectionCounts are the counters of model.Connection.
-type connectionCounts struct{ requests, responses, checked, exempt uint64 }
+// connectionCounts are the counters of model.Connection. first is hashOf the first request.
+type connectionCounts struct{ requests, responses, checked, exempt, first uint64 }
 
 func newSharedConnections() sharedConnections {
 	return sharedConnections{kept: map[connectionID]connectionCounts{}}
@@ -69,6 +81,7 @@ func (s *sharedConnections) exchange(x *decode.Exchange) {
 			s.counts.Clear()
 		}
 		c = s.counts.Add(x.Stream)
+		c.first = hashOf(x)
 	}
 	c.requests++
 	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
@@ -93,7 +106,7 @@ func (s *sharedConnections) connection(c *decode.Connection) {
 	if c.Protocol != reassembly.Kafka || !c.HasInitial {
 		return
 	}
-	id := newConnectionID(c.Initial)
+	id := newConnectionID(c.Initial, c.First.Time, n.first)
 	if s.limit != (connectionID{}) && id.compare(s.limit) > 0 {
 		return
 	}
