@@ -17,6 +17,16 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 	refusal := func(x *decode.Exchange) { x.Outcome, x.ErrorCode, x.Negotiated = decode.Error, 35, 0 }
 	java := func(x *decode.Exchange) { x.Software = decode.Software{Name: javaClient, Version: "3.8.1"} }
 	inTheClear := connectionOf(1, 1, 9)
+	above, below := verdictOf(decode.AboveMax), verdictOf(decode.BelowMin)
+	silent := func(x *decode.Exchange) { x.Outcome, x.Took = decode.Left, 30*time.Second }
+	// dropped returns two connections on which a request is not served, and others are.
+	dropped := func(key, version int16, end func(*decode.Exchange)) (calls []any) {
+		for i := range uint32(2) {
+			f := uint64(10 + 100_000*i)
+			calls = append(calls, exchangeOf(f, i, 3, 7), exchangeOf(f+2, i, key, version, end), exchangeOf(f+50_000, 10+i, 3, 7))
+		}
+		return calls
+	}
 	illegal := func(x *decode.Exchange) { x.ErrorCode, x.Mechanism = illegalSASLState, "PLAIN" }
 	atController := func(x *decode.Exchange) {
 		x.Verdict, x.Ranges = decode.NotAdvertised, &decode.Ranges{APIs: []decode.API{{Key: apiVersionsKey}, {Key: 52}}}
@@ -36,6 +46,12 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		{"SASL where the listener has none", []any{exchangeOf(5, 0, saslHandshakeKey, 1, illegal)}, "KV2008", "PLAINTEXT", ""},
 		{"an API that is not advertised", []any{exchangeOf(5, 0, 71, 0, func(x *decode.Exchange) { x.Verdict = decode.NotAdvertised }, closed)}, "KV1003", "Switch off", "broker's listener"},
 		{"at a controller", []any{exchangeOf(5, 0, 3, 9, atController, closed)}, "KV1003", "broker's listener", "Switch off"},
+		{"a range of one version", []any{exchangeOf(5, 0, 1, 12, above, func(x *decode.Exchange) { x.Ranges = &decode.Ranges{APIs: []decode.API{{Key: 1}}} })}, "KV1001", "(Fetch v0 here)", "lower"},
+		{"a range of more", []any{exchangeOf(5, 0, 1, 12, above)}, "KV1001", "(Fetch v10 or lower here)", ""},
+		{"a negative version", []any{exchangeOf(5, 0, 3, -1, below)}, "KV1002", "unset version", "KIP-896"},
+		{"a version that Kafka 4.0 removed", []any{exchangeOf(5, 0, 1, 3, below)}, "KV1002", "Fetch v4 or higher", "unset version"},
+		{"Produce that waits for replicas", dropped(0, 7, silent), "KV2009", "replicas are in sync", "Upgrade the proxy"},
+		{"Produce that is closed", dropped(0, 7, closed), "KV2009", "Upgrade the proxy", "replicas"},
 		{"ApiVersions of kafka-clients", []any{exchangeOf(5, 0, apiVersionsKey, 3, java, closed), exchangeOf(9, 1, apiVersionsKey, 3, java, closed)}, "KV2002", "older release of kafka-clients", "Limit"},
 	} {
 		r := builderOf(Options{}, c.calls...).Report()

@@ -237,7 +237,7 @@ type addressRecord struct {
 func (s *addressRecord) add(c *decode.Connection) {
 	s.streams[min(int(c.Protocol), protocolCount-1)]++
 	s.facts.clear = s.facts.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
-	s.facts.tls = s.facts.tls || spokeTLS(c) || c.TLS != nil && c.Protocol == reassembly.TLS && c.Confusion == reassembly.NoConfusion && c.Bytes[reassembly.ToClient] > 0
+	s.facts.tls = s.facts.tls || spokeTLS(c) || c.TLS != nil && c.Protocol == reassembly.TLS && c.Confusion == reassembly.NoConfusion && c.Bytes[reassembly.ToClient] > 0 && !answersForeign(c)
 	s.facts.failed += uint64(b2i(handshakeFailed(c)))
 	s.facts.inside = s.facts.inside || c.Protocol == reassembly.Kafka && c.TLS != nil
 	s.facts.confused = s.facts.confused || c.Confusion == reassembly.ClearToTLS
@@ -273,7 +273,7 @@ func (b *brokerRecord) advertised(r *decode.Ranges) (before *decode.Ranges, full
 // release returns the most likely release by the latest advertised ranges.
 func (b *brokerRecord) release() decode.Release {
 	if b.latest == nil {
-		return decode.Release{Text: model.ReleaseUnknown + ": no ApiVersions response was seen"}
+		return decode.Release{Text: model.ReleaseUnknown + ": no ApiVersions response with ranges was seen"}
 	}
 	return decode.GuessRelease(b.latest)
 }

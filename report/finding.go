@@ -77,6 +77,8 @@ type group struct {
 	greeting string
 	// ended describes the first connection of findings about connections.
 	ended history.Ended
+	// closed counts the TLS handshakes that ended without the alert of the finding.
+	closed uint64
 	// left counts the connections that the client ended.
 	left      uint64
 	addresses members[netip.Addr]

@@ -35,9 +35,8 @@ var clientNameRule = Rule{
 	},
 	explains: true,
 	exchange: func(x *decode.Exchange) (string, bool) {
-		if x.Key != apiVersionsKey || x.ErrorCode != errInvalidRequest ||
-			softwarePattern.MatchString(x.Software.Name) && softwarePattern.MatchString(x.Software.Version) {
-			return "", false // the name is not at fault
+		if !hasBadSoftware(x) {
+			return "", false
 		}
 		return badSoftware(x.Software), true
 	},
@@ -50,6 +49,13 @@ var clientNameRule = Rule{
 	advice: func(*subject) string {
 		return "Set an allowed software name and version in the client (franz-go: kgo.SoftwareNameAndVersion), or use a release of the library that does so itself."
 	},
+}
+
+// hasBadSoftware reports whether ApiVersions was answered with error 42 because of the software
+// name or version.
+func hasBadSoftware(x *decode.Exchange) bool {
+	return x.Key == apiVersionsKey && x.ErrorCode == errInvalidRequest &&
+		!(softwarePattern.MatchString(x.Software.Name) && softwarePattern.MatchString(x.Software.Version))
 }
 
 // badSoftware names the part of s that breaks the pattern.
@@ -108,9 +114,10 @@ var messageFormatRule = Rule{
 	},
 }
 
-// foreign names the protocol of the broker's side of c, if it is not Kafka and the client's is.
+// foreign names the protocol of the broker's side of c, if it is neither Kafka nor TLS and the
+// client's is.
 func foreign(c *decode.Connection) (string, bool) {
-	if c.Odd().Spoke == "" || c.Odd().Spoke == reassembly.SpokeTLS || c.Protocol == reassembly.TLS || !spokeKafka(c) {
+	if !answersForeign(c) || c.Protocol != reassembly.TLS && !spokeKafka(c) {
 		return "", false
 	}
 	text := c.Odd().Spoke
@@ -120,7 +127,17 @@ func foreign(c *decode.Connection) (string, bool) {
 	case reassembly.SpokeText:
 		text = "a line of text"
 	}
+	if c.Protocol == reassembly.TLS {
+		text += ", in answer to a TLS handshake"
+	}
 	return text, true
+}
+
+// answersForeign reports whether the broker's side of c answered in another protocol. At the port
+// of HTTPS, no TLS client is expected to be one of Kafka.
+func answersForeign(c *decode.Connection) bool {
+	spoke := c.Odd().Spoke
+	return spoke != "" && spoke != reassembly.SpokeTLS && !(c.Protocol == reassembly.TLS && c.Broker.Port() == httpsPort)
 }
 
 // spokeKafka reports whether the client's side of c is a Kafka client.

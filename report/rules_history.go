@@ -53,7 +53,10 @@ var droppedRule = Rule{
 			return "The address answers this version to other clients. The version is not at fault: it looks like a malformed request."
 		}
 		text := "The address answers other requests. It looks like a proxy or gateway that advertises more than what is behind it accepts; a malformed request ends like this, too."
-		if s.ends() != "were closed" {
+		switch {
+		case s.isSlowProduce():
+			text += " With acks=all, a broker answers Produce when the replicas have the records: a replica that is down or slow looks the same."
+		case s.ends() != "were closed":
 			text += " A broker that cannot reach its controller or other brokers does not answer what needs them."
 		}
 		return text
@@ -62,6 +65,9 @@ var droppedRule = Rule{
 		if s.key.detail == elsewhere {
 			return fmt.Sprintf("Look at the broker's log: it names malformed requests. Upgrade %s, or change what it sends.", s.softwareName())
 		}
+		if s.isSlowProduce() {
+			return "See whether the replicas are in sync (kafka-topics.sh --describe --under-replicated-partitions), and min.insync.replicas. If they are, look for a proxy or gateway at this address."
+		}
 		advice := fmt.Sprintf("Upgrade the proxy or gateway at this address, or have it advertise only what it supports. Until then limit %s to a lower version of %s.", s.softwareName(), apiName(s.key.api))
 		if s.mayLackSASL {
 			advice += " If the listener requires SASL, set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL instead."
@@ -69,6 +75,9 @@ var droppedRule = Rule{
 		return advice
 	},
 }
+
+// isSlowProduce reports whether the requests are Produce (key 0) and some were not answered, without a close.
+func (s *subject) isSlowProduce() bool { return s.key.api == 0 && s.ends() != "were closed" }
 
 var saslMissingRule = Rule{
 	Code: "KV2010", Title: "sasl-missing", Severity: model.Warning,

@@ -70,7 +70,7 @@ var unnegotiatedRule = Rule{
 		if s.key.detail == elsewhere {
 			return "The address answers this version on other connections. Brokers of several releases may stand behind it, or the request is malformed."
 		}
-		seen := "No ApiVersions response of this broker was seen."
+		seen := "No ranges of this broker were seen."
 		if len(s.tables) > 0 {
 			seen = "The ranges that this address advertised on other connections do not hold here: it answered versions outside them, or was restarted in between."
 		}
@@ -101,16 +101,17 @@ var apiVersionsRefusedRule = Rule{
 	Code: "KV2002", Title: "apiversions-refused", Severity: model.Error,
 	Summary: "the ApiVersions request itself was closed, reset or ignored",
 	Documentation: model.Documentation{
-		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it; or it refused the version with error 35, " +
-			"the client did not ask in a lower one, and was served on no other connection. A single close is not counted if a restart of the broker explains it as well.",
+		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it; or it answered with error 35 or another error, " +
+			"the client did not ask in a lower version, and was not served. A single close is not counted if a restart of the broker explains it as well.",
 		Why: "A client may send any version of ApiVersions, and a broker that does not know it has to answer error 35 in a v0 body, so that the client can try again lower (KIP-511). " +
 			"Brokers before 0.10 and some that only speak the protocol (hosted services, proxies) do not, and the client cannot even begin.",
 		Wire: "An ApiVersions request (api_key 18), then a FIN or RST from the broker, or nothing until the client gives up; " +
-			"or a response with error 35 in a v0 body, and no ApiVersions request in a lower version behind it.",
+			"or a response with error 35 in a v0 body, and no ApiVersions request in a lower version behind it; or a response with another error and no ranges.",
 		Do: "Limit the version that the client begins with (franz-go: MaxVersions; librdkafka: broker.version.fallback and api.version.request=false for brokers before 0.10), or upgrade the broker or service. " +
 			"If no version is answered, check that the port is a Kafka listener and speaks Kafka in the clear: a listener that wants TLS does the same (KV2007).",
 	},
 	explains: true,
+	exchange: func(x *decode.Exchange) (string, bool) { return errorAnswer(x) },
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
 		detail := ""
 		if k.Exchange.Outcome == decode.Error {
@@ -121,7 +122,7 @@ var apiVersionsRefusedRule = Rule{
 	replacedBy: func(g *group, at addressFacts) (instead *Rule, drop bool) {
 		instead, drop = unlessTLS(g, at)
 		switch {
-		case g.key.detail == inVain:
+		case g.key.detail != "":
 			return nil, at.served()
 		case instead != nil || drop:
 			return instead, drop
@@ -134,6 +135,9 @@ var apiVersionsRefusedRule = Rule{
 		if s.key.detail == inVain {
 			return fmt.Sprintf("%s refused with error 35, and this client sent none in a lower version", s.request())
 		}
+		if s.key.detail != "" {
+			return fmt.Sprintf("%s answered with %s", s.request(), s.key.detail)
+		}
 		return fmt.Sprintf("%s sent, %s", s.request(), s.refusal())
 	},
 	why: func(s *subject) string {
@@ -141,6 +145,8 @@ var apiVersionsRefusedRule = Rule{
 			return "The broker is older than the client and says so as it should (KIP-511). The client has to ask again, with ApiVersions v0 if need be. Without that, it cannot know what the broker supports."
 		}
 		switch {
+		case s.key.detail != "":
+			return "The answer has no ranges, so the client cannot begin. The version is not known to be at fault."
 		case s.key.version == 0 && s.answers:
 			return "Every broker since Kafka 0.10 answers ApiVersions v0. This address answers other requests: it is an older broker, or a proxy or service without ApiVersions v0."
 		case s.key.version == 0:
@@ -162,6 +168,8 @@ var apiVersionsRefusedRule = Rule{
 			return fmt.Sprintf("Run a release of %s that goes down to ApiVersions v0, or upgrade the broker.", s.softwareLine())
 		}
 		switch {
+		case s.key.detail != "":
+			return "Look for the error in the log of the broker, or of the proxy or service at this address."
 		case s.key.version == 0 && s.answers:
 			return "For a broker before 0.10 switch version negotiation off (librdkafka: api.version.request=false). Otherwise fix the proxy or service at this address."
 		case s.key.version == 0:
@@ -176,6 +184,28 @@ var apiVersionsRefusedRule = Rule{
 		}
 		return advice + " If no version is answered, check that the port is a Kafka listener and that security.protocol fits it."
 	},
+}
+
+// errorNames are the names of errors in answers to ApiVersions (Apache Kafka,
+// org.apache.kafka.common.protocol.Errors).
+var errorNames = map[int16]string{
+	-1: "UNKNOWN_SERVER_ERROR", 29: "TOPIC_AUTHORIZATION_FAILED", 31: "CLUSTER_AUTHORIZATION_FAILED", illegalSASLState: "ILLEGAL_SASL_STATE",
+	errInvalidRequest: "INVALID_REQUEST",
+}
+
+// errorAnswer names the error of an ApiVersions answer that no other rule reports. A connection
+// that has ranges keeps them. After REBOOTSTRAP_REQUIRED the client looks for its cluster
+// elsewhere (KIP-1242).
+func errorAnswer(x *decode.Exchange) (string, bool) {
+	const rebootstrapRequired = 129
+	if x.Key != apiVersionsKey || x.Outcome != decode.Answered || x.ErrorCode == 0 || x.ErrorCode == rebootstrapRequired || x.Evidence == decode.Observed || hasBadSoftware(x) {
+		return "", false
+	}
+	text := fmt.Sprintf("error %d", x.ErrorCode)
+	if name := errorNames[x.ErrorCode]; name != "" {
+		text += " (" + name + ")"
+	}
+	return text, true
 }
 
 // askedLower reports whether the client asked for ApiVersions in a lower version, too.

@@ -156,10 +156,12 @@ func (f *findings) closing(c *decode.Connection, q *sealed.Request) {
 	}
 }
 
-// The indexes of rules that are not decided by an exchange.
-var sealedIndex, targetIndex int
+// The indexes of some rules that are not decided by an exchange.
+var sealedIndex, targetIndex, handshakeIndex int
 
-func init() { sealedIndex, targetIndex = ruleIndex(sealedRule.Code), ruleIndex(breaksRule.Code) }
+func init() {
+	sealedIndex, targetIndex, handshakeIndex = ruleIndex(sealedRule.Code), ruleIndex(breaksRule.Code), ruleIndex(handshakeFailedRule.Code)
+}
 
 // refusal returns the result of the book for a group of sealedRule.
 func (f *findings) refusal(g *group) (sealed.Refusal, bool) {

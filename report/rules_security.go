@@ -301,21 +301,22 @@ const keyLogAdvice = "Give the client's or the broker's TLS key log with --tls-k
 // otherKeyLogAdvice is the advice if the key log is from other connections.
 const otherKeyLogAdvice = "The key log given is from another time or another program. Give the one that this client or its broker wrote while these connections were set up."
 
+// httpsPort is the port of HTTPS. Brokers seldom use it, and it has failed handshakes of its own.
+const httpsPort = 443
+
 // noByte is the detail of handshakes without any answer.
 const noByte = "no byte came from the other side"
 
 var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,
 	severity: func(g *group, at addressFacts) model.Severity {
-		// Brokers seldom use the port of HTTPS, which has failed handshakes of its own.
-		const https = 443
 		again := at.failed > 1 || strings.HasPrefix(g.key.detail, alertPrefix)
-		if at.gotThrough(g) || !again || g.key.broker.addr.Port() == https {
+		if at.gotThrough(g) || !again || g.key.broker.addr.Port() == httpsPort {
 			return model.Info
 		}
 		return model.Warning
 	},
-	Summary: "the TLS handshake ended in an alert or a close: warning where it fails again and the client never gets through",
+	Summary: "the TLS handshake ended in an alert or a close: warning where an alert names the reason or it failed more than once, and the client never got through",
 	Documentation: model.Documentation{
 		What: "A TLS handshake began and did not come to its end: one side sent an alert, or closed the connection.",
 		Why:  "No Kafka request was answered, if one was sent at all. The client reports a disconnect or a TLS error; the cause is a certificate, a protocol version, a cipher suite or a listener that does not speak TLS, and no Kafka version.",
@@ -335,17 +336,19 @@ var handshakeFailedRule = Rule{
 			return alertPrefix + c.TLS.Alert + fromBroker, true
 		case c.TLS.Alert != "":
 			return alertPrefix + c.TLS.Alert + " from the client", true
-		case c.End.By == reassembly.ToClient:
-			return "closed by the broker", true
 		}
-		return "closed by the client", true
+		return closedBy(c.End.By), true
 	},
 	message: func(s *subject) string {
 		detail := s.key.detail
 		if detail == tlsClosed {
 			detail = "closed by the broker without a byte"
 		}
-		return fmt.Sprintf("TLS handshake failed on %s: %s", words.Plural(s.count, "connection"), detail)
+		text := fmt.Sprintf("TLS handshake failed on %s: %s", words.Plural(s.count, "connection"), detail)
+		if s.closed > 0 {
+			text += fmt.Sprintf(" on %s, a close on %s", words.Number(s.count-s.closed), words.Number(s.closed))
+		}
+		return text
 	},
 	why: func(s *subject) string {
 		const text = "No Kafka request was answered; the cause lies in TLS."
@@ -374,6 +377,14 @@ var handshakeFailedRule = Rule{
 	},
 }
 
+// closedBy is the detail of handshakes that a side ended without an alert.
+func closedBy(by reassembly.Direction) string {
+	if by == reassembly.ToClient {
+		return "closed by the broker"
+	}
+	return "closed by the client"
+}
+
 // isMute reports whether no byte came from the other side of a failed handshake.
 func (s *subject) isMute() bool { return s.key.detail == noByte || s.key.detail == tlsClosed }
 
@@ -390,7 +401,7 @@ func commonReason(t *tlsrecord.Info) string {
 
 // isEncrypted reports whether c has TLS that was not decrypted completely.
 func isEncrypted(c *decode.Connection) bool {
-	if c.Confusion != reassembly.NoConfusion || handshakeFailed(c) {
+	if c.Confusion != reassembly.NoConfusion || handshakeFailed(c) || answersForeign(c) {
 		return false
 	}
 	if c.TLS == nil {
@@ -401,7 +412,7 @@ func isEncrypted(c *decode.Connection) bool {
 
 // handshakeFailed reports whether the TLS handshake of c ended without success.
 func handshakeFailed(c *decode.Connection) bool {
-	if c.TLS == nil || c.TLS.Established || c.Confusion != reassembly.NoConfusion && !isMute(c) {
+	if c.TLS == nil || c.TLS.Established || c.Confusion != reassembly.NoConfusion && !isMute(c) || answersForeign(c) {
 		return false
 	}
 	return c.TLS.Alert != "" ||

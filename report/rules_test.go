@@ -91,6 +91,7 @@ func TestNegotiationRules(t *testing.T) {
 	stillOpen := func(frame uint64) *decode.Connection {
 		return connectionOf(1, 1, frame, func(c *decode.Connection) { c.Advertised, c.End = nil, reassembly.End{} })
 	}
+	failing := func(code int16) func(*decode.Exchange) { return func(x *decode.Exchange) { x.ErrorCode = code } }
 	checkRules(t, []ruleCase{
 		{"closed without a range fires", []any{exchangeOf(1, 0, 3, 11, noRange, closed)},
 			[]string{"KV2001 Metadata v11 sent without a known range, the broker closed the connection"}},
@@ -149,8 +150,14 @@ func TestNegotiationRules(t *testing.T) {
 			[]string{"KV2003 ApiVersions v3 refused with error 35, then v0 answered"}},
 		{"the same version answered on the next connection is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp, exchangeOf(20, 1, apiVersionsKey, 3)},
 			[]string{"KV2002 ApiVersions v3 refused with error 35, and this client sent none in a lower version"}},
-		{"a lower version that is answered with an error is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp, exchangeOf(20, 1, apiVersionsKey, 0, func(x *decode.Exchange) { x.ErrorCode = 42 })},
-			[]string{}},
+		{"a lower version that is answered with an error is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp, exchangeOf(20, 1, apiVersionsKey, 0, failing(42))},
+			[]string{"KV2002 ApiVersions v0 answered with error 42 (INVALID_REQUEST)"}},
+		{"another error fires", []any{exchangeOf(1, 0, apiVersionsKey, 3, failing(31))},
+			[]string{"KV2002 ApiVersions v3 answered with error 31 (CLUSTER_AUTHORIZATION_FAILED)"}},
+		{"another error, and the client is served, does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 3, failing(31)), exchangeOf(20, 1, 0, 7)}, []string{}},
+		{"an error that sends the client elsewhere does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 3, failing(129))}, []string{}},
+		{"an error for the client's name is KV2011 alone", []any{exchangeOf(1, 0, apiVersionsKey, 3, failing(42), func(x *decode.Exchange) { x.Software.Version = "(devel)" })},
+			[]string{`KV2011 ApiVersions v3 answered INVALID_REQUEST: the version "(devel)" of the software "confluent-kafka-go" is not allowed`}},
 		{"a lower version whose answer is not in the capture is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp, exchangeOf(20, 1, apiVersionsKey, 0, outcomeOf(decode.Unseen))},
 			[]string{}},
 		{"the same version on the next connection is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp, exchangeOf(20, 1, apiVersionsKey, 3, retried(-1))},
@@ -251,6 +258,12 @@ func TestSecurityRules(t *testing.T) {
 		failed(info)
 		info.Alert, info.AlertFromServer = "handshake_failure", true
 	}
+	from := func(addr string) func(*decode.Connection) {
+		return func(c *decode.Connection) { c.Client = mustAddrPort(addr) }
+	}
+	speaks := func(protocol string) func(*decode.Connection) {
+		return func(c *decode.Connection) { c.Oddities.Spoke = protocol }
+	}
 	checkRules(t, []ruleCase{
 		{"clear to TLS fires", []any{connectionOf(0, 1, 9, confused(reassembly.ClearToTLS, 7))},
 			[]string{"KV2007 the client speaks Kafka in the clear, the broker answered with TLS"}},
@@ -310,6 +323,16 @@ func TestSecurityRules(t *testing.T) {
 		{"an alert in the handshake is reported", []any{connectionOf(0, 1, 9, tlsOf(alert))},
 			[]string{"KV9004 TLS handshake failed on 1 connection: alert handshake_failure from the broker"}},
 		{"a close in the handshake is reported", []any{connectionOf(0, 1, 9, tlsOf(failed))},
+			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the client"}},
+		{"a close is one finding with the alert that the client sends elsewhere", []any{connectionOf(0, 1, 9, tlsOf(alert)), connectionOf(1, 11, 19, tlsOf(failed)), connectionOf(2, 21, 29, tlsOf(alert))},
+			[]string{"KV9004 TLS handshake failed on 3 connections: alert handshake_failure from the broker on 2, a close on 1"}},
+		{"a close of another client is a finding of its own", []any{connectionOf(0, 1, 9, tlsOf(alert)), connectionOf(1, 11, 19, tlsOf(failed), from("127.0.0.2:41000"))}, []string{
+			"KV9004 TLS handshake failed on 1 connection: alert handshake_failure from the broker",
+			"KV9004 TLS handshake failed on 1 connection: closed by the client",
+		}},
+		{"TLS answered in another protocol is no failed handshake", []any{connectionOf(0, 1, 9, tlsOf(failed), speaks(reassembly.SpokeHTTP))},
+			[]string{"KV2012 the other side does not speak Kafka: HTTP, in answer to a TLS handshake"}},
+		{"the same at the port of HTTPS is none of Kafka", []any{connectionOf(0, 1, 9, tlsOf(failed), speaks(reassembly.SpokeHTTP), func(c *decode.Connection) { c.Broker = mustAddrPort("127.0.0.1:443") })},
 			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the client"}},
 		{"a handshake that the capture cuts is none that failed", []any{connectionOf(0, 1, 9, tlsOf(failed), func(c *decode.Connection) {
 			c.End.Kind = reassembly.Cut

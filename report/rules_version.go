@@ -41,8 +41,12 @@ var aboveMaxRule = Rule{
 			s.said(), s.key.advertised.Max, apiName(s.key.api), s.consequence())
 	},
 	advice: func(s *subject) string {
-		return fmt.Sprintf("Run a release of %s that keeps to the advertised range (%s v%d or lower here), or a broker that supports %s.",
-			s.softwareLine(), apiName(s.key.api), s.key.advertised.Max, s.request())
+		highest := fmt.Sprintf("%s v%d", apiName(s.key.api), s.key.advertised.Max)
+		if s.key.advertised.Min < s.key.advertised.Max {
+			highest += " or lower"
+		}
+		return fmt.Sprintf("Run a release of %s that keeps to the advertised range (%s here), or a broker that supports %s.",
+			s.softwareLine(), highest, s.request())
 	},
 }
 
@@ -64,10 +68,16 @@ var belowMinRule = Rule{
 		return fmt.Sprintf("%s sent, the broker advertises %s", s.request(), rangeText(s.key.advertised))
 	},
 	why: func(s *subject) string {
+		if s.key.version < 0 {
+			return "Kafka has no negative versions: the request header is wrong."
+		}
 		return fmt.Sprintf("%s v%d as the oldest version of %s (Kafka 4.0 removed many, KIP-896). %s",
 			s.said(), s.key.advertised.Min, apiName(s.key.api), s.consequence())
 	},
 	advice: func(s *subject) string {
+		if s.key.version < 0 {
+			return fmt.Sprintf("Upgrade %s, or report this to its authors. It may have taken an unset version for -1.", s.softwareName())
+		}
 		return fmt.Sprintf("Upgrade %s to a release that sends %s v%d or higher, or raise the protocol version it is set to.",
 			s.softwareName(), apiName(s.key.api), s.key.advertised.Min)
 	},

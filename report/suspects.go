@@ -4,9 +4,11 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
@@ -168,6 +170,7 @@ func (f *findings) current(isDue func(number uint64) bool) *collection {
 		}
 	}
 	c.identify(f.known.announced())
+	c.joinAlerts()
 	return c
 }
 
@@ -228,6 +231,41 @@ func (c *collection) identify(announced map[identity]decode.Software) {
 		delete(c.all, g.key)
 		c.perRule[key.rule]--
 	}
+}
+
+// joinAlerts merges the TLS handshakes that ended in a close into those of the same clients that
+// ended in an alert: the alert names the cause of both.
+func (c *collection) joinAlerts() {
+	var closes, alerts []*group
+	for _, g := range c.all {
+		switch {
+		case g.key.rule != handshakeIndex:
+		case strings.HasPrefix(g.key.detail, alertPrefix):
+			alerts = append(alerts, g)
+		case g.key.detail == closedBy(reassembly.ToClient), g.key.detail == closedBy(reassembly.ToBroker):
+			closes = append(closes, g)
+		}
+	}
+	slices.SortFunc(closes, compareGroups)
+	slices.SortFunc(alerts, compareGroups)
+	for _, g := range closes {
+		i := slices.IndexFunc(alerts, func(a *group) bool { return a.key.broker == g.key.broker && a.hasClientsOf(g) })
+		if i < 0 {
+			continue
+		}
+		into := c.find(alerts[i].key)
+		into.merge(g)
+		into.closed += g.count
+		delete(c.all, g.key)
+		c.perRule[g.key.rule]--
+	}
+}
+
+// hasClientsOf reports whether the clients of o's first occurrences are among those of g.
+func (g *group) hasClientsOf(o *group) bool {
+	return !slices.ContainsFunc(o.first, func(x occurrence) bool {
+		return !slices.ContainsFunc(g.first, func(y occurrence) bool { return x.client.Addr() == y.client.Addr() })
+	})
 }
 
 // merge adds the data of o, which is about the same client.

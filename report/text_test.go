@@ -87,7 +87,7 @@ func TestNothingFoundIsSaidOnlyOfWhatWasChecked(t *testing.T) {
 		"all checked": {cleanCalls(), []string{"nothing found in the 2 requests that were checked"}},
 		"one checked": {[]any{exchangeOf(1, 0, 3, 7)}, []string{"checked 1 of 1 request against", "nothing found in the 1 request that was checked"}},
 		"some without a range": {[]any{exchangeOf(1, 0, 3, 7), exchangeOf(2, 1, 3, 7, noRange)},
-			[]string{"checked 1 of 2 requests", "not checked: 1 request, no ranges of the broker were seen", "nothing found in the 1 request that was checked"}},
+			[]string{"checked 1 of 2 requests", "not checked: 1 request, no usable ranges of the broker were seen", "nothing found in the 1 request that was checked"}},
 		"none with a range": {[]any{exchangeOf(2, 1, 3, 7, noRange)},
 			[]string{"checked 0 of 1 request\n", "nothing found, because nothing was checked"}},
 		"encrypted": {[]any{connectionOf(0, 1, 9, tlsOf()), connectionOf(1, 1, 9, tlsOf())},

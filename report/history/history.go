@@ -280,6 +280,9 @@ func (b *Book) Connection(c *decode.Connection) {
 	}
 	s := b.stream(c.Stream)
 	s.over(c)
+	if s.begun {
+		a.alive.add(c.LastData[reassembly.ToClient], aliveJoin, maxAlive)
+	}
 	b.end(s)
 	if byBroker(c) {
 		b.ended(a, s, c)

@@ -288,6 +288,9 @@ func (v *view) notServed(k *Suspect) Ruling {
 	if r, away := v.away(k, false); away {
 		return r
 	}
+	if k.stream.begun {
+		return Ruling{} // the broker was about to answer
+	}
 	r := Ruling{Certain: true}
 	if earlier, ok := v.answeredBefore(k); ok {
 		if r.Certain = v.refusedAgain(k); !r.Certain && !v.refusedAlone(k) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
@@ -138,5 +139,33 @@ func TestProbesAreExpectedToBeRefused(t *testing.T) {
 				t.Errorf("%v, then %v; want %v", r[0].Cause, r[1].Cause, c.want)
 			}
 		})
+	}
+}
+
+// TestBegunAnswer: a connection that ends inside an answer blames no version, and the address
+// answers Kafka.
+func TestBegunAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		begun bool
+		want  Cause
+	}{{"bytes came", true, Unexplained}, {"none came", false, NotKafka}} {
+		p := newPlay(t)
+		for range 3 {
+			s := p.connect()
+			p.send(s, keyApiVersions, 0, closed, soon)
+			p.endOf(s, func(x *decode.Connection) {
+				x.Unanswered, x.Responses, x.LastAnswer = 1, 0, capture.Position{}
+				if c.begun {
+					x.LastData[reassembly.ToClient] = p.at()
+				}
+			})
+			p.now += time.Second
+		}
+		for _, r := range p.book.Decide() {
+			if r.Cause != c.want {
+				t.Errorf("%s: %v, want %v", c.name, r.Cause, c.want)
+			}
+		}
 	}
 }

@@ -71,6 +71,8 @@ type stream struct {
 	endedBy   reassembly.Direction
 	missing   uint64
 	midstream bool
+	// begun: the last bytes of the broker's side are the beginning of an answer.
+	begun bool
 	// isNeeded: a suspect, a sample or an end refers to it.
 	isNeeded bool
 }
@@ -223,9 +225,16 @@ func (s *stream) offend(x *decode.Exchange) {
 // over records how the connection ended.
 func (s *stream) over(c *decode.Connection) {
 	s.midstream, s.missing = c.Midstream, c.Odd().Missing
+	s.begun = hasBegunAnswer(c)
 	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
 		s.ended, s.endedBy = c.End.At, c.End.By
 	}
+}
+
+// hasBegunAnswer reports whether an answer of the broker began on c and did not come to its end.
+// Tokens of SaslHandshake v0 are no answers. Bytes of TLS may be no data.
+func hasBegunAnswer(c *decode.Connection) bool {
+	return c.TLS == nil && !c.Midstream && c.Odd().Missing == 0 && c.Mechanism == "" && c.Odd().Spoke == "" && c.LastAnswer.Before(c.LastData[reassembly.ToClient])
 }
 
 // clientKey identifies a client: a client id at an address in a network.

@@ -92,7 +92,7 @@ func qualityNotes(r *model.Report) []note {
 	for i := range r.Quality.NotChecked {
 		notes = append(notes, uncheckedNote(&r.Quality, i))
 	}
-	notes = append(notes, countedNotes(r)...)
+	notes = append(append(notes, malformedNotes(r)...), countedNotes(r)...)
 	others := slices.DeleteFunc(slices.Clone(r.Quality.OtherProtocols), func(o model.OtherProtocol) bool {
 		return o.Protocol == "TLS" // uncheckedNote includes it
 	})
@@ -112,6 +112,30 @@ func qualityNotes(r *model.Report) []note {
 
 // maxNotes is how many notes of one kind are listed. The others are counted.
 const maxNotes = 8
+
+// malformedNotes names the advertised ranges that are none: negative, or with min above max.
+func malformedNotes(r *model.Report) (notes []note) {
+	for i := range r.Brokers {
+		b := &r.Brokers[i]
+		var bad []string
+		for _, a := range b.APIs {
+			if a.Min < 0 || a.Min > a.Max {
+				bad = append(bad, fmt.Sprintf("%s (%s)", a.Name, a.Range.Text()))
+			}
+		}
+		if len(bad) == 0 {
+			continue
+		}
+		if len(notes) == maxNotes {
+			return append(notes, note{What: "malformed ranges", Text: say("and those of others")})
+		}
+		if more := len(bad) - maxNotes; more > 0 {
+			bad = append(bad[:maxNotes], fmt.Sprintf("%d more", more))
+		}
+		notes = append(notes, note{What: "malformed ranges", Text: say(verbatim(b.Address), " advertises "+words.List(bad)+"; requests of "+words.Agree(uint64(len(bad)), "it", "them")+" cannot be checked")})
+	}
+	return notes
+}
 
 // torn returns notes about captures that could not be read to their end.
 func torn(r *model.Report) []note {
@@ -141,7 +165,7 @@ func uncheckedNote(q *model.Quality, i int) note {
 	n := &q.NotChecked[i]
 	switch n.Reason {
 	case model.NotCheckedNoRange:
-		text := words.Plural(n.Requests, "request") + ", no ranges of the broker were seen"
+		text := words.Plural(n.Requests, "request") + ", no usable ranges of the broker were seen"
 		switch {
 		case q.MidstreamStreams > 0:
 			text += "; capture from the start of a connection"
@@ -149,7 +173,7 @@ func uncheckedNote(q *model.Quality, i int) note {
 			text += "; capture both directions"
 		case q.MissingBytes > 0: // a range may be in the missing bytes, which another note reports
 		default:
-			text += ": the client did not ask, or got no answer; --advertised takes those of a release"
+			text += ": the client did not ask, or got none in answer; --advertised takes those of a release"
 		}
 		return note{What: "not checked", Text: say(text)}
 	case model.NotCheckedEncrypted:

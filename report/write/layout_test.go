@@ -34,10 +34,10 @@ func TestHintFitsWhyThereIsNoRange(t *testing.T) {
 		quality model.Quality
 		want    string
 	}{
-		{model.Quality{}, "no ranges of the broker were seen: the client did not ask, or got no answer; --advertised takes those of a release"},
-		{model.Quality{MidstreamStreams: 1, OneSidedStreams: 1}, "no ranges of the broker were seen; capture from the start of a connection"},
-		{model.Quality{OneSidedStreams: 1}, "no ranges of the broker were seen; capture both directions"},
-		{model.Quality{MissingBytes: 100}, "no ranges of the broker were seen"},
+		{model.Quality{}, "no usable ranges of the broker were seen: the client did not ask, or got none in answer; --advertised takes those of a release"},
+		{model.Quality{MidstreamStreams: 1, OneSidedStreams: 1}, "no usable ranges of the broker were seen; capture from the start of a connection"},
+		{model.Quality{OneSidedStreams: 1}, "no usable ranges of the broker were seen; capture both directions"},
+		{model.Quality{MissingBytes: 100}, "no usable ranges of the broker were seen"},
 	} {
 		tt.quality.NotChecked = []model.NotChecked{{Reason: model.NotCheckedNoRange, Requests: 2}}
 		n := uncheckedNote(&tt.quality, 0)

@@ -44,7 +44,7 @@ func foreignScenes() []scene {
 		{
 			name: "foreign-text-to-tls", blind: "no Kafka in it",
 			holds:  "a TLS ClientHello to a port that answers `HTTP/1.1 400 Bad Request`",
-			yields: "no KV2007: the other side is no broker",
+			yields: "KV2012 with the first line; no KV2007 and no KV9004: the other side is no broker",
 			play: talks(func(t *talk) {
 				hello := []byte("\x16\x03\x01\x00\x31\x01\x00\x00\x2d\x03\x03")
 				hello = append(hello, make([]byte, 32)...)
