@@ -29,6 +29,8 @@ type findings struct {
 	processes *processes
 	// saved is the file with the packets of a live capture; empty for none or several.
 	saved string
+	// isFinal: nobody merges the report.
+	isFinal bool
 	// gate decides instead of the findings; nil without --gate.
 	gate *gate
 	// accepted are the findings of --baseline.
@@ -41,7 +43,7 @@ type findings struct {
 
 // newFindings returns the result of analyze and sniff. isWatched: findings are reported at once.
 func newFindings(j *job, isWatched bool) (*findings, error) {
-	f := &findings{j: j}
+	f := &findings{j: j, isFinal: !isWatched && j.opt.evidence.bundle == "" && !j.opt.output.has("json")}
 	var err error
 	if f.accepted, err = readBaseline(j.opt.report.baseline); err != nil {
 		return nil, err
@@ -67,7 +69,7 @@ func newFindings(j *job, isWatched bool) (*findings, error) {
 	}
 	f.Builder = report.NewBuilder(report.Options{
 		Tool: tool, ProcessAt: at, KnownIssues: issues, Target: target, Supplied: j.supplied, Evidence: f.evidence, Watch: isWatched,
-		IsFinal: !isWatched && j.opt.evidence.bundle == "" && !j.opt.output.has("json"),
+		IsFinal: f.isFinal,
 	})
 	return f, nil
 }
@@ -136,7 +138,9 @@ func (f *findings) report(in report.Input) *model.Report {
 	if f.j.names != nil {
 		redact.Report(rep, f.j.names)
 	}
-	merge.Identify(rep, f.j.names != nil)
+	if !f.isFinal {
+		merge.Identify(rep, f.j.names != nil)
+	}
 	return rep
 }
 
