@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/maphash"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -21,6 +22,10 @@ const (
 	flowChunk = 1024
 	// evictionScan is how many flows are compared to choose one to evict.
 	evictionScan = 32
+	// maxNetworks bounds the connections with the same addresses and ports in different networks:
+	// VLANs, tunnels and their depths. Each segment is compared with all of them. A host, its node
+	// and a router, each with and without a tunnel, are six.
+	maxNetworks = 16
 	// maxElsewhere bounds the captures, other than the latest, in which a connection keeps its
 	// number: hosts at both ends and between them, each twice.
 	maxElsewhere = 8
@@ -126,6 +131,7 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 	h := t.hash(s)
 	var other *flow // same addresses in another domain
 	var otherDir Direction
+	networks := 0
 	for i := t.buckets[h&uint32(len(t.buckets)-1)]; i != 0; i = f.next {
 		f = t.at(i - 1)
 		if f.hash != h {
@@ -136,6 +142,7 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			continue
 		}
 		if f.domain != s.Domain || f.depth != s.Depth {
+			networks++
 			if f.alias == 0 && other == nil && f.copyOf(s, d) {
 				other, otherDir = f, d
 			}
@@ -172,6 +179,9 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			}
 		}
 		return f, d, false
+	}
+	if networks >= maxNetworks {
+		t.evictNetwork(s, h, other)
 	}
 	if other != nil {
 		f = t.insert(s, h)
@@ -440,6 +450,32 @@ func (t *flowTable) evict(may func(*flow) bool) {
 			break
 		}
 	}
+	t.drop(victim, Expired)
+}
+
+// evictNetwork drops one of the flows with the addresses of s, but not keep. It prefers copies, then
+// flows without payload, then the one that was silent for longest.
+func (t *flowTable) evictNetwork(s *capture.Segment, h uint32, keep *flow) {
+	var victim *flow
+	rank := func(f *flow) int64 {
+		switch {
+		case f.alias != 0:
+			return math.MinInt64
+		case f.conn == nil:
+			return math.MinInt64 + 1
+		}
+		return f.lastTime
+	}
+	for i := t.buckets[h&uint32(len(t.buckets)-1)]; i != 0; i = t.at(i - 1).next {
+		f := t.at(i - 1)
+		if f.hash != h || f == keep {
+			continue
+		}
+		if _, ok := f.direction(s); ok && (victim == nil || rank(f) < rank(victim)) {
+			victim = f
+		}
+	}
+	t.limits.Networks++
 	t.drop(victim, Expired)
 }
 

@@ -67,6 +67,9 @@ type Limits struct {
 	// Flows and SilentFlows count connections evicted because there were too many. Those of
 	// SilentFlows carried no payload.
 	Flows, SilentFlows uint64
+	// Networks counts connections evicted because too many had the same addresses and ports in
+	// different networks.
+	Networks uint64
 	// QueuedSegments counts the times a wait for a missing segment ended early because too much
 	// data was queued behind it.
 	QueuedSegments uint64
@@ -81,7 +84,7 @@ type Limits struct {
 // Hit returns the nonzero counts by name, as in the report's quality.limits_hit.
 func (l Limits) Hit() map[string]uint64 {
 	hit := map[string]uint64{
-		"flows": l.Flows, "silent_flows": l.SilentFlows, "queued_segments": l.QueuedSegments,
+		"flows": l.Flows, "silent_flows": l.SilentFlows, "networks": l.Networks, "queued_segments": l.QueuedSegments,
 		"undecided_streams": l.Undecided, "huge_segments": l.HugeSegments, "held_bytes": l.HeldBytes,
 	}
 	maps.DeleteFunc(hit, func(_ string, n uint64) bool { return n == 0 })
@@ -91,6 +94,7 @@ func (l Limits) Hit() map[string]uint64 {
 func (l *Limits) add(m *Limits) {
 	l.Flows += m.Flows
 	l.SilentFlows += m.SilentFlows
+	l.Networks += m.Networks
 	l.QueuedSegments += m.QueuedSegments
 	l.Undecided += m.Undecided
 	l.HugeSegments += m.HugeSegments

@@ -85,3 +85,22 @@ func TestMissingBytesThatTheReceiverLacksToo(t *testing.T) {
 		t.Errorf("%+v", got.conns[0])
 	}
 }
+
+// TestOneConnectionInManyNetworks bounds what each lookup compares: one SYN under 1,000 network
+// ids. The connection with payload outlives those without.
+func TestOneConnectionInManyNetworks(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(request(3, 1, 1, 10), response(1, 0))
+	packets, syn := r.Packets, r.Packets[0]
+	r.Packets = nil
+	for id := range 1_000 {
+		packets = append(packets, capturetest.Encapsulate([]capturetest.Packet{syn}, capturetest.VXLAN(4789, uint32(id)))...)
+	}
+	c.Exchange(request(3, 1, 2, 10), response(2, 0))
+	packets = append(packets, r.Packets...)
+	got := run(t, packets, 100)
+	if n := got.stats.Limits.Networks; len(got.lines) != 4 || n != 1_001-maxNetworks {
+		t.Errorf("%v, %d networks evicted", got.lines, n)
+	}
+}

@@ -132,6 +132,7 @@ var limitTexts = map[string]struct{ what, lost string }{
 
 	"flows":             {"too many connections open at once", "those silent for longest were given up, and what followed on them was not checked" + selectLess},
 	"silent_flows":      {"too many open connections without payload", "those silent for longest were given up" + selectLess},
+	"networks":          {"too many connections with the same addresses and ports in different networks (VLANs or tunnels)", "those silent for longest were given up" + selectLess},
 	"queued_segments":   {"too many segments that waited for a missing one", "it counts as lost; what was in it was not checked"},
 	"undecided_streams": {"too many connections of unknown protocol", "they were not checked" + selectLess},
 	"huge_segments":     {"segments above the largest size", "what was in them was not checked"},
