@@ -270,6 +270,37 @@ func TestTheRicherAnalysisOfACaptureCounts(t *testing.T) {
 	}
 }
 
+// TestListsOfRowsMergeInAnyOrder: addresses are ordered by number in reports, and by text in the
+// result. One list may contain the other.
+func TestListsOfRowsMergeInAnyOrder(t *testing.T) {
+	host := func(seed uint64, addresses ...string) string {
+		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) {
+			all := func() []string { return slices.Clone(addresses) }
+			r.Brokers = []model.Broker{{Address: "10.9.0.1:9092", Behind: all(), ReleaseNames: []string{}, ReleaseRunnersUp: []string{}, APIs: []model.API{}}}
+			r.Clients = []model.Client{{SoftwareName: "lib", ClientIDs: all(), Addresses: all(), BrokerAddresses: all(), Principals: all(), APIs: []model.Usage{}}}
+			r.Target.Clients = []model.TargetClient{{ClientIDs: []string{"a"}, Addresses: all(), Verdict: model.VerdictFine, APIs: []model.TargetUse{}}}
+			r.Findings = []model.Finding{{
+				Code: "KV1001", Behind: all(), Client: &model.FindingClient{Addresses: all(), Principals: all()},
+				RuledOut: []model.Explanation{}, NotRuledOut: []model.Explanation{},
+			}}
+		}))
+	}
+	a, b, c := host(1, "10.0.0.2", "10.0.0.10"), host(2, "10.0.0.10"), host(3, "10.0.0.2", "10.0.0.3", "10.0.0.10", "10.0.0.20")
+	want := text(t, merged(t, a, b, c))
+	for _, paths := range [][]string{{merged(t, a, b), c}, {a, merged(t, b, c)}, {merged(t, a, c), b}, {merged(t, c), merged(t, b), a}} {
+		if got := text(t, merged(t, paths...)); got != want {
+			t.Error("another grouping gives another report")
+		}
+	}
+	renamed := filepath.Join(t.TempDir(), "0.json")
+	if err := os.WriteFile(renamed, []byte(text(t, c)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, merged(t, renamed, b, a)); got != want {
+		t.Error("another order gives another report")
+	}
+}
+
 // TestOneOfTwoCopiesCounts: the one with the smaller name, whatever the name of its report.
 func TestOneOfTwoCopiesCounts(t *testing.T) {
 	copyOf := func(file, capture string) string {

@@ -431,6 +431,7 @@ func readReport(s *source) (*model.Report, error) {
 	if len(r.Parts) == 0 {
 		Identify(r, false)
 	}
+	r.SortLists()
 	return r, nil
 }
 
@@ -459,6 +460,7 @@ func readParts(h *head, wanted map[string]bool) ([]*model.Report, error) {
 		}
 		p.Report = nil
 		one.Parts = []model.Part{p}
+		one.SortLists()
 		out = append(out, one)
 	}
 	return out, nil

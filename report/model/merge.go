@@ -63,6 +63,41 @@ func Union(a, b []string) []string {
 	return []string{}
 }
 
+// SortLists sorts the lists of names as the merging of rows needs them. In a report, addresses are
+// ordered by their numbers.
+func (r *Report) SortLists() {
+	sort := func(lists ...[]string) {
+		for _, l := range lists {
+			slices.Sort(l)
+		}
+	}
+	for i := range r.Brokers {
+		sort(r.Brokers[i].Behind)
+	}
+	for i := range r.Clients {
+		c := &r.Clients[i]
+		sort(c.ClientIDs, c.Addresses, c.BrokerAddresses, c.Principals)
+		slices.SortFunc(c.Processes, CompareProcesses)
+	}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		sort(f.Behind)
+		if c := f.Client; c != nil {
+			sort(c.Addresses, c.Principals)
+			slices.SortFunc(c.Processes, CompareProcesses)
+		}
+	}
+	if t := r.Target; t != nil {
+		for _, rows := range [][]TargetClient{t.Clients, t.Apart} {
+			for i := range rows {
+				c := &rows[i]
+				sort(c.ClientIDs, c.Addresses)
+				slices.SortFunc(c.Processes, CompareProcesses)
+			}
+		}
+	}
+}
+
 // union returns the first values of the sorted union of two lists. a is sorted, and mostly has all
 // values of b: it is then the result.
 func union[T comparable](a, b []T, most int, compare func(a, b T) int) []T {
