@@ -85,6 +85,8 @@ type subject struct {
 	handshakes bool
 	// isOpen: other causes are not ruled out. mayLackSASL: authentication is not ruled out.
 	isOpen, mayLackSASL bool
+	// unexplained counts connections that the broker closed on a request inside TLS (KV9001).
+	unexplained int
 	// target is the release with which requests were also compared; nil for none.
 	target *decode.Reference
 }

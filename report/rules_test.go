@@ -452,6 +452,9 @@ func TestAdviceOnEncryptedFitsTheReason(t *testing.T) {
 		if got := encryptedRule.advice(&subject{group: g}); !strings.Contains(got, want) {
 			t.Errorf("%q: advice %q, want %q in it", reason, got, want)
 		}
+		if got := encryptedRule.advice(&subject{group: g, unexplained: 3}); !strings.HasPrefix(got, "The other side closed 3 connections") || !strings.Contains(got, want) {
+			t.Errorf("%q with closed connections: advice %q", reason, got)
+		}
 	}
 }
 

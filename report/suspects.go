@@ -8,6 +8,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/history"
@@ -329,6 +330,7 @@ func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.F
 		group: g, tables: f.known.tables(g.key.broker), target: f.target,
 		clear: facts.clear, answers: f.history.Answered(g.key.broker.inHistory()), restarted: facts.restarted(), handshakes: facts.tls, isOpen: len(open) > 0,
 		mayLackSASL: slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }),
+		unexplained: f.sealed.Unexplained(sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}),
 	})
 	out.RuledOut, out.NotRuledOut = ruledOut, open
 	out.Behind = f.known.behind(g.key.broker)

@@ -412,6 +412,29 @@ func (b *Book) Refusal(at Endpoint, size int) (Refusal, bool) {
 	return Refusal{}, false
 }
 
+// Unexplained returns how many connections of an address the broker closed promptly on a request,
+// if Refusal explains none of them and they are more than half of the connections.
+func (b *Book) Unexplained(at Endpoint) (n int) {
+	a := b.addresses[at]
+	if a == nil {
+		return 0
+	}
+	for _, s := range a.sizes {
+		if _, ok := b.refusal(a, 0, s); ok {
+			return 0
+		}
+		for i := range s.cases {
+			if c := &s.cases[i]; !c.Slow && !c.Paused && !c.midstream {
+				n++
+			}
+		}
+	}
+	if n < manyRefusals || 2*n <= len(a.lives) {
+		return 0
+	}
+	return n
+}
+
 // refusal decides whether requests of one size were refused.
 func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) {
 	byPort := !a.isKafka()

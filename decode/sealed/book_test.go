@@ -241,6 +241,13 @@ func TestRefusals(t *testing.T) {
 		{"the same, of SCRAM", plays(times(5, closed(0, 36, -29, 40, -90, 110))), nil},
 		{"wrong password, without ApiVersions", plays(times(5, closed(0, handshakePlain, -21, tokens, -60))), nil},
 		{"the same, and others are served without SASL", plays(asking, times(5, closed(0, handshakePlain, -21, 24))), []string{"24 5/5"}},
+		{"behind SASL, without ApiVersions", plays(times(3, closed(0, handshakePlain, -21, tokens, -16, fetch))), []string{"92 3/3"}},
+		{"the same, and the answer to the token is as long as that of a newer version", plays(times(3, closed(0, handshakePlain, -21, tokens, -24, fetch))), []string{"92 3/3"}},
+		{"the same, and the answer to the token may hold a challenge", plays(times(3, closed(0, handshakePlain, -21, tokens, -17, fetch))), nil},
+		{"the same, and the first answer is none to SaslHandshake", plays(times(3, closed(0, handshakePlain, -20, tokens, -16, fetch))), []string{"92 3/3"}},
+		{"the same, and a SASL session may be over", plays(times(3, with(closed(0, handshakePlain, -21, tokens, -16, metadata, metadataSays, fetch), func(p *play) {
+			p.pause = map[int]time.Duration{4: 3 * time.Second, 6: 3 * time.Second}
+		}))), nil},
 		{"behind more answers than a refused authentication has", plays(times(5, closed(0, handshakePlain, -21, tokens, -60, metadata, metadataSays, fetch))), []string{"92 5/5"}},
 		{"a client certificate refused in TLS 1.3", plays(times(5, with(closed(0, fetch), func(p *play) { p.tls13 = true }))), nil},
 		{"the same, and another client is served", plays(witness, times(5, with(closed(0, fetch), func(p *play) { p.tls13, p.from = true, "10.0.0.10" }))), nil},
@@ -303,6 +310,39 @@ func TestRefusals(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestUnexplained counts the connections that the other side closed on a message, where they are
+// most of an address and no refusal is reported.
+func TestUnexplained(t *testing.T) {
+	served := left(0, negotiated(metadata, metadataSays)...)
+	alone := times(3, closed(0, metadata))
+	for _, c := range []struct {
+		name  string
+		plays []play
+		want  int
+	}{
+		{"the first message, each time", alone, 3},
+		{"twice", alone[:2], 0},
+		{"half of the connections are served", plays(alone, times(3, served)), 0},
+		{"more than half", plays(alone, times(2, served)), 3},
+		{"long polls at a restart", times(3, with(closed(0, metadata), func(p *play) { p.delay = 10 * time.Second })), 0},
+		{"a refusal is reported", plays(open(0, time.Minute, negotiated(metadata, metadataSays)...), times(5, closed(0, negotiated(fetch)...))), 0},
+	} {
+		b := NewBook(neverDown)
+		var at Endpoint
+		for i := range c.plays {
+			x := c.plays[i].connection(uint32(i))
+			b.Connection(x)
+			at = Endpoint{x.Domain, x.Broker}
+		}
+		if got := b.Unexplained(at); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+	}
+	if n := NewBook(neverDown).Unexplained(Endpoint{}); n != 0 {
+		t.Errorf("%d of an unknown address", n)
 	}
 }
 

@@ -255,8 +255,11 @@ func (r *Reading) readOpening(all []turn) (rest []turn) {
 			if n = r.readApiVersions(all[k:]); n > 0 {
 				return all[k+n:]
 			}
-			if all[k-1].answers[0].isEmptyToken() {
+			switch last := &all[k-1].answers[0]; {
+			case last.isEmptyToken():
 				r.Likeness = BySASL
+				return all[k:]
+			case k == 2 && last.isSmallToken():
 				return all[k:]
 			}
 		}

@@ -1,5 +1,7 @@
 package sealed
 
+import "slices"
+
 // mechanisms are the lengths of the names of SASL mechanisms: PLAIN, GSSAPI, OAUTHBEARER and
 // AWS_MSK_IAM, SCRAM-SHA-256 and SCRAM-SHA-512.
 var mechanisms = [...]int{5, 6, 11, 13}
@@ -14,12 +16,14 @@ const (
 	// maxEnabled bounds the length of a broker's mechanisms, with 2 bytes of size each: all of the
 	// five above take 58.
 	maxEnabled = 7 + 8 + 13 + 15 + 15
-	// smallTokenAnswer bounds the response to SaslAuthenticate without a token: v0 16, v1 24, v2
-	// 22.
+	// smallTokenAnswer bounds the response to SaslAuthenticate without a token (smallTokens).
 	smallTokenAnswer = 28
 	// maxTokens bounds the exchanges of tokens: SCRAM takes two, GSSAPI three.
 	maxTokens = 3
 )
+
+// smallTokens are the sizes of the response to SaslAuthenticate v0, v1 and v2 without a token.
+var smallTokens = [...]int{16, 24, 22}
 
 // enabled are the possible total lengths of a broker's enabled mechanisms, with 2 bytes of size
 // each.
@@ -66,6 +70,12 @@ func (r *Reading) isHandshake(t *turn) (can, sure bool) {
 // field of 0 and nothing after it. No response with a header is that short.
 func (m *message) isEmptyToken() bool { return m.size == sizePrefix && m.slack == 0 && !m.guessed }
 
+// isSmallToken reports whether a response has the size of one to SaslAuthenticate without a token.
+// A challenge is longer, and so is the message of a refusal.
+func (m *message) isSmallToken() bool {
+	return !m.guessed && slices.ContainsFunc(smallTokens[:], func(n int) bool { return m.size-m.slack <= n && n <= m.size })
+}
+
 // readSASL reads a SASL exchange at the beginning of all and returns how many turns it takes.
 // It counts the turns also if it is not sure that they are SASL.
 func (r *Reading) readSASL(all []turn) int {
@@ -88,7 +98,7 @@ func (r *Reading) readSASL(all []turn) int {
 		// The response to the last token contains none. Or it contains the server's signature (46
 		// or 90 bytes), after the challenge, which PLAIN does not have.
 		done = t.answers[0].size <= smallTokenAnswer || n == 2
-		sure = sure || t.answers[0].isEmptyToken()
+		sure = sure || t.answers[0].isEmptyToken() || n == 1 && r.Answer == nil && t.answers[0].isSmallToken()
 	}
 	if sure {
 		r.Authentication = SASLOpen

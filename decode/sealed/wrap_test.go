@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -269,6 +270,9 @@ type score struct{ named, refused, apis, answers int }
 func scoreWrapped(t *testing.T, names []string) []score {
 	scores := make([]score, len(wrappings))
 	for _, name := range names {
+		if strings.HasPrefix(filepath.Base(name), "kv2009-fires") {
+			continue // requests in range that are refused every time look the same inside TLS
+		}
 		all := conversations(t, name)
 		var order []uint32
 		for stream, v := range all {
