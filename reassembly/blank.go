@@ -3,7 +3,7 @@ package reassembly
 import "bytes"
 
 // BlankPreface overwrites confidential bytes of the preface at the beginning of a client's data:
-// passwords, user names and header fields; if addresses is true, also addresses. It returns the
+// passwords, user names, header fields and texts; if addresses is true, also addresses. It returns the
 // length and kind of the preface. kind is NoPreface if b does not begin with a complete one. The
 // preface can still be parsed afterwards.
 func BlankPreface(b []byte, addresses bool) (n int, kind PrefaceKind) {
@@ -27,7 +27,7 @@ func BlankReply(kind PrefaceKind, b []byte, addresses bool) (n int) {
 	}
 	switch {
 	case kind == Connect:
-		blankHead(b[:n])
+		blankHead(b[:n], len("HTTP/1.x NNN"))
 	case kind == SOCKS4 && addresses:
 		clear(b[2:n])
 	case kind == SOCKS5 && addresses && n > 10:
@@ -85,24 +85,29 @@ func blankSOCKS5(b []byte, addresses bool) {
 }
 
 func blankConnect(b []byte, addresses bool) {
-	blankHead(b)
+	target, _, _ := bytes.Cut(b[len(connectMethod):], []byte(" "))
+	blankHead(b, len(connectMethod)+len(target)+len(" HTTP/1.x"))
+	secret := bytes.LastIndexByte(target, '@') // of a user with a password
 	if addresses {
-		host := b[len(connectMethod):]
-		if i := bytes.IndexAny(host, ": "); i > 0 {
-			fill(host[:i])
+		secret = bytes.LastIndexByte(target, ':')
+		if secret < 0 {
+			secret = len(target)
 		}
 	}
+	fill(target[:max(secret, 0)])
 }
 
-// blankHead overwrites the fields of a head, and of the interim heads before it. It keeps first
-// lines and line ends.
-func blankHead(b []byte) {
+// blankHead overwrites the fields of a head, and of the interim heads before it. It keeps line
+// ends and the beginnings of first lines: their texts are free.
+func blankHead(b []byte, beginning int) {
 	isFirst := true
 	for line := range bytes.Lines(b) {
 		text := bytes.TrimRight(line, "\r\n")
-		if !isFirst {
-			fill(text)
+		kept := 0
+		if isFirst {
+			kept = min(beginning, len(text))
 		}
+		fill(text[kept:])
 		isFirst = len(text) == 0
 	}
 }

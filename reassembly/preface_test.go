@@ -285,6 +285,29 @@ func TestBlankPrefaces(t *testing.T) {
 	}
 }
 
+// TestBlankConnect: free text in first lines, passwords and IPv6 addresses are overwritten.
+func TestBlankConnect(t *testing.T) {
+	for _, test := range []struct{ asked, plain, redacted, target string }{
+		{"CONNECT kafka.example:9092 HTTP/1.1\r\n\r\n", "CONNECT kafka.example:9092 HTTP/1.1\r\n\r\n", "CONNECT xxxxxxxxxxxxx:9092 HTTP/1.1\r\n\r\n", "kafka.example:9092"},
+		{"CONNECT [2001:db8::7]:9092 HTTP/1.1 me\n\n", "CONNECT [2001:db8::7]:9092 HTTP/1.1xxx\n\n", "CONNECT xxxxxxxxxxxxx:9092 HTTP/1.1xxx\n\n", "[2001:db8::7]:9092"},
+		{"CONNECT me:p@s@a:1 HTTP/1.0\nA: b\n\n", "CONNECT xxxxxx@a:1 HTTP/1.0\nxxxx\n\n", "CONNECT xxxxxxxx:1 HTTP/1.0\nxxxx\n\n", "a:1"},
+		{"CONNECT host HTTP/1.1\n\n", "CONNECT host HTTP/1.1\n\n", "CONNECT xxxx HTTP/1.1\n\n", "host"},
+	} {
+		for addresses, want := range map[bool]string{false: test.plain, true: test.redacted} {
+			b := []byte(test.asked)
+			p, _, _ := parsePreface(b)
+			if n, kind := BlankPreface(b, addresses); n != len(b) || kind != Connect || string(b) != want || p.Target != test.target {
+				t.Errorf("%q: target %q, %q, want %q", test.asked, p.Target, b, want)
+			}
+		}
+	}
+	b := []byte("HTTP/1.1 103 soon\r\nA: b\r\n\r\nHTTP/1.0 200 of me\r\n\r\n")
+	const want = "HTTP/1.1 103xxxxx\r\nxxxx\r\n\r\nHTTP/1.0 200xxxxxx\r\n\r\n"
+	if n := BlankReply(Connect, b, false); n != len(want) || string(b) != want {
+		t.Errorf("%q, want %q", b, want)
+	}
+}
+
 // FuzzPreface parses any bytes as a preface, and overwrites its confidential bytes.
 func FuzzPreface(f *testing.F) {
 	for _, p := range capturetest.Prefaces() {

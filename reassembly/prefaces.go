@@ -315,7 +315,8 @@ func parseConnect(b []byte) (p Preface, n int, state parseState) {
 	if !ok || !strings.HasPrefix(version, "HTTP/1.") {
 		return p, 0, noMatch
 	}
-	return Preface{Kind: Connect, Target: authority}, n, parsed
+	target := authority[strings.LastIndexByte(authority, '@')+1:] // before it: a user with a password
+	return Preface{Kind: Connect, Target: target}, n, parsed
 }
 
 // headLength returns the length of the head of an HTTP message, including the empty line at its
