@@ -93,7 +93,7 @@ func confineLookup() error {
 	if failed := dropCapabilities(lookupRights); failed != nil {
 		err = fmt.Errorf("capabilities: %w", failed)
 	}
-	if _, failed := (sandbox{}).filterCalls(); failed != nil {
+	if _, failed := (sandbox{}).filterCalls(nil); failed != nil {
 		err = errors.Join(err, fmt.Errorf("seccomp: %w", failed))
 	}
 	return err

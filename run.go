@@ -98,8 +98,8 @@ type child struct {
 	code int
 }
 
-// start starts the command and passes signals to it.
-func (c *child) start() error {
+// start starts the command, passes signals to it, and returns its process id.
+func (c *child) start() (id int, err error) {
 	c.cmd = exec.Command(c.args[0], c.args[1:]...)
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = c.in, c.out, c.err
 	c.signals = make(chan os.Signal, 8)
@@ -107,7 +107,7 @@ func (c *child) start() error {
 	if err := c.cmd.Start(); err != nil {
 		signal.Stop(c.signals)
 		c.cmd = nil
-		return fmt.Errorf("run: %w", err)
+		return 0, fmt.Errorf("run: %w", err)
 	}
 	c.done.Go(func() {
 		_ = c.cmd.Wait() // ProcessState has the result
@@ -125,7 +125,7 @@ func (c *child) start() error {
 			}
 		}
 	})
-	return nil
+	return c.cmd.Process.Pid, nil
 }
 
 func (c *child) isAtTerminal() bool {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,8 +15,11 @@ type sandbox struct {
 	reads, waits []string
 	// appears are the open outputs that get their name at the end, creates those opened later.
 	appears, creates []string
-	// hasChild says that a command runs. It receives signals, and interfaces are looked up.
-	hasChild bool
+	// mode is the permissions of new files.
+	mode fs.FileMode
+	// child is the process id of the command that runs; 0 for none. Only it receives signals, and
+	// interfaces are looked up.
+	child int
 	// isLive says that the process may run for weeks, so its start may take some milliseconds.
 	isLive bool
 }
@@ -28,6 +32,7 @@ func (j *job) confine(s sandbox) {
 	for _, o := range j.opt.output.outputs {
 		s.appears = append(s.appears, o.path)
 	}
+	s.mode, _ = j.opt.output.fileMode() // check has checked it
 	s.appears = append(s.appears, j.opt.evidence.path, j.opt.evidence.bundle, j.opt.report.writeBaseline)
 	applied, err := j.environment.confine(s)
 	if err != nil {

@@ -19,9 +19,12 @@ func TestFilter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, hasChild := range []bool{false, true} {
+	const child, socket, disguise = 77, 7, 1 << 32
+	own := uint64(os.Getpid())
+	for _, s := range []sandbox{{mode: 0o640}, {mode: 0o640, child: child}} {
+		hasChild := s.child != 0
 		var filters []*bpf.VM
-		for _, policy := range (sandbox{hasChild: hasChild}).policies(machine.SyscallNames) {
+		for _, policy := range s.policies(machine.SyscallNames, []int{socket}) {
 			program, err := policy.Assemble()
 			if err != nil {
 				t.Fatal(err)
@@ -58,9 +61,9 @@ func TestFilter(t *testing.T) {
 			switch {
 			case slices.Contains(calls, name), hasChild && slices.Contains(childCalls, name):
 				want = seccomp.ActionAllow
-			case slices.Contains([]string{"mmap", "mprotect", "clone"}, name):
+			case slices.Contains([]string{"mmap", "mprotect", "open", "openat"}, name):
 				want = seccomp.ActionAllow // without flags
-			case name == "clone3":
+			case name == "clone3", name == "openat2":
 				want = seccomp.ActionErrno | seccomp.Action(unix.ENOSYS)
 			}
 			if got := decide(name); got != want {
@@ -76,10 +79,38 @@ func TestFilter(t *testing.T) {
 			{"mmap", []uint64{0, 0, unix.PROT_READ | unix.PROT_EXEC}, false},
 			{"mprotect", []uint64{0, 0, unix.PROT_EXEC}, false},
 			{"clone", []uint64{unix.CLONE_VM | unix.CLONE_THREAD}, true},
-			{"clone", []uint64{unix.CLONE_VM | unix.CLONE_NEWUSER}, false},
+			{"clone", []uint64{unix.CLONE_THREAD | unix.CLONE_NEWUSER}, false},
+			{"clone", []uint64{uint64(unix.SIGCHLD)}, false}, // fork
+			{"tgkill", []uint64{own, 1}, true},
+			{"tgkill", []uint64{1, 1}, false},
+			{"tgkill", []uint64{disguise | own, own}, false},
+			{"kill", []uint64{child, 9}, hasChild},
+			{"kill", []uint64{own, 9}, false},
+			{"kill", []uint64{^uint64(child - 1), 9}, false}, // a process group
+			{"openat", []uint64{0, 0, unix.O_CREAT | unix.O_EXCL | unix.O_RDWR, 0o777}, true},
+			{"openat", []uint64{0, 0, unix.O_CREAT | unix.O_EXCL | unix.O_RDWR, 0o4755}, false},
+			{"openat", []uint64{0, 0, unix.O_TRUNC, 0}, false},
+			{"open", []uint64{0, unix.O_CREAT, 0o2755}, false},
+			{"open", []uint64{0, unix.O_TRUNC, 0}, false},
+			{"fchmod", []uint64{9, 0o640}, true},
+			{"fchmod", []uint64{9, 0o644}, false},
+			{"fchmod", []uint64{9, 0o4640}, false},
+			{"fchmod", []uint64{9, 0x10000 | 0o4640}, false},
+			{"fcntl", []uint64{9, unix.F_GETFL}, true},
+			{"fcntl", []uint64{9, unix.F_SETFD}, true},
+			{"fcntl", []uint64{socket, unix.F_DUPFD_CLOEXEC}, false},
+			{"fcntl", []uint64{9, unix.F_SETOWN}, false},
+			{"write", []uint64{1}, true},
+			{"write", []uint64{socket}, false},
+			{"write", []uint64{disguise | socket}, false},
+			{"writev", []uint64{socket}, false},
+			{"pwrite64", []uint64{socket}, false},
+			{"sendto", []uint64{socket}, false},
+			{"sendto", []uint64{9}, hasChild},
 			{"ioctl", []uint64{1, unix.TIOCGWINSZ}, true},
 			{"ioctl", []uint64{1, unix.TIOCSTI}, false},
-			{"socket", []uint64{unix.AF_NETLINK}, hasChild},
+			{"socket", []uint64{unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE}, hasChild},
+			{"socket", []uint64{unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER}, false},
 			{"socket", []uint64{unix.AF_INET}, false},
 			{"socket", []uint64{unix.AF_PACKET}, false},
 		} {

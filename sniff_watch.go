@@ -68,8 +68,9 @@ type watch struct {
 	// lost is the error of standard output. The report may still go to a file.
 	lost error
 
-	// started is called when all outputs are open, before the first packet.
-	started func() error
+	// started is called when all outputs are open, before the first packet. It returns the process
+	// id of the command that runs; 0 for none.
+	started func() (child int, err error)
 	// stop ends the tasks.
 	stop  chan struct{}
 	tasks sync.WaitGroup
@@ -84,9 +85,9 @@ func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {
 		reports: every{interval: j.opt.live.reportEvery},
 		stop:    make(chan struct{}),
 	}
-	w.started = func() error {
+	w.started = func() (int, error) {
 		w.note("watching %s; Ctrl-C ends and reports", j.opt.live.iface)
-		return nil
+		return 0, nil
 	}
 	return w, err
 }
@@ -114,19 +115,21 @@ func (w *watch) run(ctx context.Context) (int, error) {
 		w.served.start(w)
 		w.note("serving the current report at http://%s/", w.served.address())
 	}
-	if err := w.started(); err != nil {
+	child, err := w.started()
+	if err != nil {
 		return 0, err
 	}
-	w.confine()
+	w.confine(child)
 	if err := w.j.pipeline.run(); err != nil && (w.lost == nil || !errors.Is(err, w.lost)) {
 		return 0, err
 	}
 	return w.finish(), nil
 }
 
-// confine gives up the rights that the capture no longer needs.
-func (w *watch) confine() {
-	s := sandbox{waits: w.j.opt.traffic.keyLogs, hasChild: w.j.opt.live.isRun, isLive: true}
+// confine gives up the rights that the capture no longer needs. child is the process id of the
+// command of run.
+func (w *watch) confine(child int) {
+	s := sandbox{waits: w.j.opt.traffic.keyLogs, child: child, isLive: true}
 	if w.j.opt.live.listen != "" { // the metrics of the process are read from /proc
 		s.reads = []string{"/proc/stat", "/proc/self/stat", "/proc/self/limits", "/proc/self/fd"}
 	}
