@@ -17,7 +17,7 @@ const (
 	readSize = 512 << 10
 	// maxBatchPackets bounds the packets of a batch: 8,192 of 64 bytes each are 512 KiB, no more
 	// than the bytes of the batch.
-	maxBatchPackets = 8192
+	maxBatchPackets = 2048
 	// minBatchPackets is the first capacity of a batch.
 	minBatchPackets = 512
 	// maxPacket bounds the captured length of a packet: four times tcpdump's largest snapshot

@@ -6,6 +6,9 @@ import "encoding/binary"
 // may put several on one.
 const maxClientIDs = 4
 
+// maxNameBytes bounds what handler.texts counts: no connection holds more.
+const maxNameBytes = (maxClientIDs + 2) * maxClientID
+
 // clientName is a client id of a connection.
 type clientName struct {
 	// text is the client id, or its beginning and cutMark.
@@ -77,6 +80,7 @@ func (h *handler) newName(hd *requestHeader) clientName {
 	default:
 		c.text = h.shard.intern(short)
 	}
+	h.texts = min(h.texts+uint32(len(c.text)), maxNameBytes)
 	return c
 }
 

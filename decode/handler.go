@@ -58,6 +58,8 @@ type handler struct {
 	lastRequest, lastAnswer capture.Position
 
 	unanswered  uint64 // when the connection ended
+	texts       uint32 // bytes of client ids and software
+	tables      uint32 // bytes of ranges that no earlier connection had, of two tables at most
 	requests    uint32 // so far
 	lastID      int32  // correlation id of the latest request
 	negotiating int16  // ApiVersions requests in queue
@@ -128,6 +130,25 @@ type answer struct {
 type earlyAnswer struct {
 	answer
 	correlationID int32
+}
+
+// The bytes of a handler and of the values that it holds.
+const (
+	handlerBytes  = 384
+	pendingBytes  = 80
+	nameBytes     = 24
+	asideBytes    = 96
+	earlyBytes    = 120
+	exchangeBytes = 320
+)
+
+// Size implements reassembly.Handler. A table that connections share counts once.
+func (h *handler) Size() int {
+	n := handlerBytes + len(h.queue.ring)*pendingBytes + cap(h.ids)*nameBytes + int(h.texts+h.tables)
+	if a := h.aside; a != nil {
+		n += asideBytes + cap(a.early)*earlyBytes + (len(a.held)+len(a.refused))*exchangeBytes
+	}
+	return n
 }
 
 func newHandler(s *Shard, c *reassembly.Connection) *handler {
@@ -224,6 +245,7 @@ func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 		h.asked = true
 		if name, version, ok := software(hd.version, hd.body(f.Head)); ok && len(name) > 0 {
 			h.software = Software{h.shard.share(name), h.shard.share(version)}
+			h.texts = min(h.texts+uint32(len(h.software.Name)+len(h.software.Version)), maxNameBytes)
 		}
 	case keySaslHandshake:
 		h.handshake(hd, f)
@@ -332,7 +354,9 @@ func (h *handler) readApiVersions(a *answer, version int16, size int64, body []b
 	if len(s.answer.apis) == 0 {
 		return
 	}
-	a.ranges = s.ranges(&s.answer)
+	var added int
+	a.ranges, added = s.ranges(&s.answer)
+	h.tables = min(h.tables+uint32(added), 2*maxTableBytes)
 	if whole && !s.answer.limited {
 		s.remember(version, body, a.ranges)
 	}

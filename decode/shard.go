@@ -211,13 +211,17 @@ func (s *Shard) remember(version int16, body []byte, r *Ranges) {
 	s.answers[string(body)] = knownAnswer{version, r}
 }
 
-// ranges returns the table of a response. Equal tables share their memory.
-func (s *Shard) ranges(a *apiVersionsAnswer) *Ranges {
+// apiBytes is the memory of an API of a table. maxTableBytes bounds that of a table.
+const apiBytes, maxTableBytes = 6, apiBytes * maxAPIs
+
+// ranges returns the table of a response. Equal tables share their memory. added is how many bytes
+// the table takes if it is new.
+func (s *Shard) ranges(a *apiVersionsAnswer) (_ *Ranges, added int) {
 	now := Ranges{APIs: a.apis, Features: a.features, Partial: a.partial}
 	hash := now.hash()
 	for _, r := range s.tables[hash] {
 		if r.equal(&now) {
-			return r
+			return r, 0
 		}
 	}
 	if s.nTable == maxTables {
@@ -227,7 +231,7 @@ func (s *Shard) ranges(a *apiVersionsAnswer) *Ranges {
 	r := &Ranges{APIs: slices.Clone(now.APIs), Features: slices.Clone(now.Features), Partial: now.Partial}
 	s.tables[hash] = append(s.tables[hash], r)
 	s.nTable++
-	return r
+	return r, len(r.APIs) * apiBytes
 }
 
 // hash is FNV-1a over the APIs (http://www.isthe.com/chongo/tech/comp/fnv/).

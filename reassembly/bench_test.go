@@ -18,6 +18,7 @@ func (s *steady) Plausible(Direction, int64, []byte) bool         { return true 
 func (s *steady) Anchor(Direction) (anchors [][]byte, offset int) { return nil, 0 }
 func (s *steady) Expect(int64, []byte)                            {}
 func (s *steady) Lost(Direction, capture.Position)                {}
+func (s *steady) Size() int                                       { return 0 }
 func (s *steady) End()                                            {}
 func (s *steady) Message(f *Frame) {
 	if f.Direction == ToBroker {

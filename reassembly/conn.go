@@ -18,17 +18,20 @@ type conn struct {
 	mode      connMode
 	isWaiting bool // is in worker.waiting
 	over      bool
+	isEvicted bool // ended to free memory
+	isLone    bool // counted in worker.lone
 	// isTraced: Options.Tracer receives its decisions.
 	isTraced  bool
 	noPreface bool // the first bytes only looked like a preface
 	// serverSpoke: the broker's side sent bytes after the ClientHello. notKafka: the plaintext is
 	// another protocol.
 	serverSpoke, notKafka bool
+	isDescribed           bool      // info.TLS describes the ended TLS session
 	turns                 uint32    // segments so far
+	place                 uint32    // in worker.open, +1; 0 for none
 	finAck                uint32    // acknowledgement number of the first FIN
 	resetMark             resetMark // valid while reset >= 0
 	reset                 int32     // tick of the RST; -1 without one
-	closing               int32     // tick at which the connection ended while records waited for secrets; -1 without one
 	doubted               *doubts   // segments that wait for confirmation; nil for none
 	postponed             *postponed
 	offset                int64 // stream offset behind the bytes being processed; -1 if unknown
@@ -50,7 +53,7 @@ const (
 // init makes c the connection of f. c may have been another one before.
 func (c *conn) init(w *worker, f *flow) {
 	*c = conn{}
-	c.w, c.flow, c.reset, c.closing = w, f, -1, -1
+	c.w, c.flow, c.reset = w, f, -1
 	i := &c.info
 	i.Stream, i.Domain, i.Client, i.Broker = f.stream, f.domain, addrPort(f.a, f.aPort), addrPort(f.b, f.bPort)
 	i.First = capture.Position{Frame: f.first, Time: f.firstTime, Capture: f.capture, Stream: f.firstNumber()}
@@ -272,10 +275,12 @@ func (c *conn) endDirection(raw Direction) {
 // up to liveWait.
 func (c *conn) close(how EndKind) {
 	if c.w.opt.Live && c.tls != nil && c.tls.Waiting() {
-		if c.closing < 0 {
-			c.closing = c.w.ticks
+		since, isClosing := c.w.closing[c]
+		if !isClosing {
+			since = c.w.ticks
+			c.w.closing[c] = since
 		}
-		if c.w.ticks-c.closing < int32(liveWait/tickInterval*liveTicks) {
+		if c.w.ticks-since < int32(liveWait/tickInterval*liveTicks) {
 			c.wait()
 			return
 		}
@@ -317,7 +322,7 @@ func (c *conn) isStillWaiting() bool {
 			c.close(Reset)
 		}
 	}
-	if !c.over && c.closing >= 0 {
+	if _, isClosing := c.w.closing[c]; isClosing {
 		still = true
 		c.close(c.info.End.Kind)
 	}
@@ -347,7 +352,7 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	}
 	c.over = true
 	c.dropDoubts()
-	if c.tls != nil {
+	if c.tls != nil || c.isDescribed {
 		c.endTLS()
 	}
 	c.dialogue.end(c)
@@ -360,6 +365,8 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		c.traceEnd()
 	}
 	c.dialogue, c.tls, c.mode = dialogue{}, nil, ignored
+	c.w.forget(c)
+	delete(c.w.closing, c)
 	if !c.isWaiting { // otherwise the tick adds it
 		c.w.ended = append(c.w.ended, c)
 	}

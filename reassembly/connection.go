@@ -111,7 +111,7 @@ type Connection struct {
 	// LastData are the packets with the latest payload byte of each direction; the zero value for
 	// none.
 	LastData [2]capture.Position
-	// TLS describes the TLS session; nil for none. It is set when the connection is over. With
+	// TLS describes the TLS session; nil for none. It is complete when the connection is over. With
 	// Options.Subjects, Shard.Open also gets it, with what is known then.
 	TLS *tlsrecord.Info
 	// Outline describes the record headers of a TLS connection of which nothing was decrypted. It
@@ -268,6 +268,8 @@ type Handler interface {
 	// Lost reports that the capture may lack frames in direction d, in packets up to and including
 	// at.
 	Lost(d Direction, at capture.Position)
+	// Size returns about how many bytes the Handler takes.
+	Size() int
 	// End is the last call; c.End says how the connection ended.
 	End()
 }

@@ -121,6 +121,7 @@ func (v *voice) Message(f *Frame) {
 }
 
 func (v *voice) Lost(Direction, capture.Position) {}
+func (v *voice) Size() int                        { return 0 }
 func (v *voice) End()                             {}
 
 func (v *voice) say(format string, args ...any) {
@@ -181,6 +182,12 @@ func (o *outcome) missing() (n uint64) {
 // run sends packets through a pool, batch packets at a time.
 func run(t testing.TB, packets []capturetest.Packet, batch int) *outcome {
 	t.Helper()
+	return runWith(t, packets, batch, func(*worker) {})
+}
+
+// runWith is run with changed workers.
+func runWith(t testing.TB, packets []capturetest.Packet, batch int, change func(*worker)) *outcome {
+	t.Helper()
 	o := new(outcome)
 	var logs []*log
 	p := NewPool(Options{Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange},
@@ -195,6 +202,9 @@ func run(t testing.TB, packets []capturetest.Packet, batch int) *outcome {
 			}
 			return nil
 		})
+	for _, w := range p.workers {
+		change(w)
+	}
 	var err error
 	o.stats, err = p.Run(context.Background(), &memory{packets: packets, batch: batch})
 	if err != nil {

@@ -64,8 +64,8 @@ const (
 
 // Limits counts how often each limit was exceeded.
 type Limits struct {
-	// Flows and SilentFlows count connections evicted because there were too many. Those of
-	// SilentFlows carried no payload.
+	// Flows and SilentFlows count connections evicted because there were too many, or because they
+	// took too much memory. Those of SilentFlows carried no payload.
 	Flows, SilentFlows uint64
 	// Networks counts connections evicted because too many had the same addresses and ports in
 	// different networks.

@@ -284,7 +284,9 @@ func (p *Pool[R]) dispatch(ctx context.Context, src capture.Source, send func(*s
 					send(s)
 					next()
 				}
-				p.table.drop(f, Cut)
+				if !f.dead { // reclaim drops evicted flows
+					p.table.drop(f, Cut)
+				}
 			})
 			send(s)
 			if errors.Is(err, io.EOF) {
@@ -319,6 +321,9 @@ func (p *Pool[R]) reclaim(s *slot[R]) {
 		for _, c := range s.ended[i] {
 			if c.flow.conn == c {
 				c.flow.conn = endedConn
+				if c.isEvicted && !c.flow.over() {
+					p.table.drop(c.flow, Expired) // it may go on, as a new connection
+				}
 			}
 			p.retired = append(p.retired, retired{c, p.sent})
 		}

@@ -121,16 +121,12 @@ const liveWait = 10e9
 
 // startTLS decrypts the connection from its first byte on.
 func (c *conn) startTLS(held *pending, p []byte, at capture.Position) {
-	o := tlsrecord.Options{Scratch: c.w.tls, Subjects: c.w.opt.Subjects}
-	if c.w.opt.Live {
-		o.Wait = liveWait
-	}
 	c.info.Protocol = TLS
 	c.mode = crypted
 	if c.isTraced {
 		c.w.opt.Tracer.Printf(at, "a TLS ClientHello: the connection is decrypted if there is a key for it")
 	}
-	c.tls = tlsrecord.NewSession(c.w.opt.Secrets, c, &o)
+	c.tls = tlsrecord.NewSession(c.w.opt.Secrets, c, &c.w.tls)
 	c.info.Outline = tlsrecord.NewOutline(false)
 	c.dialogue = dialogue{}
 	c.dialogue.init(false)
@@ -181,7 +177,9 @@ func (c *conn) records(d Direction, p []byte, at capture.Position) {
 		c.mode = headers
 		if c.info.Outline == nil {
 			c.mode = ignored
+			return
 		}
+		c.endSession() // its memory is not needed
 	}
 }
 
@@ -210,18 +208,26 @@ func towards(server bool) Direction {
 	return ToClient
 }
 
-// endTLS describes the TLS session when the connection is over.
-func (c *conn) endTLS() {
+// endSession describes the TLS session in c.info.
+func (c *conn) endSession() {
 	c.offset = -1
 	c.tls.End(c.info.Now)
 	info := c.tls.Info()
+	c.info.TLS, c.tls, c.isDescribed = &info, nil, true
+}
+
+// endTLS completes the description of the TLS session when the connection is over.
+func (c *conn) endTLS() {
+	if c.tls != nil {
+		c.endSession()
+	}
+	info := c.info.TLS
 	switch {
 	case c.notKafka && info.Reason == "":
 		info.Reason = "what is inside is not Kafka"
 	case info.Decrypted == 0 && !c.info.Seen[ToClient]:
 		info.Reason = "the broker's side is not in the capture"
 	}
-	c.info.TLS = &info
 	// The side that first sent a TLS close_notify ended the connection, even if the other side
 	// closed TCP first.
 	if e, by := &c.info.End, towards(info.ClosingToServer); info.Closing && (e.Kind == Closed || e.Kind == Reset) &&

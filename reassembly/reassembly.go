@@ -16,7 +16,7 @@
 // constant: the same packets give the same calls on any machine.
 //
 // Memory: a connection takes 152 bytes. While it is open and after its first payload, FIN or RST,
-// it takes some 1,200 bytes, 1,024 of them in conn. Bodies are never held. Limits: maxHeldBytes
-// for heads of frames, maxShardPages for segments that arrive early, maxFlows for connections.
-// Limits counts each limit exceeded.
+// it takes some 1,250 bytes, 768 of them in conn. Bodies are never held. Limits: maxFlows for
+// connections, maxShardBytes for what they take together, maxHeldBytes for heads of frames,
+// maxShardPages for segments that arrive early. Limits counts each limit exceeded.
 package reassembly

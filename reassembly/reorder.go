@@ -15,6 +15,8 @@ import (
 const (
 	// pageBytes is how much payload one page of gopacket's assembler holds.
 	pageBytes = 1900
+	// pageMemory is the memory of a page.
+	pageMemory = 2 << 10
 	// maxPages bounds what one direction queues behind a missing segment: 512 pages of 2 KiB are 1
 	// MiB.
 	maxPages = 512

@@ -18,10 +18,12 @@ type worker struct {
 	opener opener
 	counts
 	reorder *reorderer
-	tls     *tlsrecord.Scratch
+	tls     tlsrecord.Options
 	// waiting are the connections that each tick checks: a segment is missing, or the end has come
 	// and its last bytes may follow.
 	waiting []*conn
+	// closing are the ticks at which connections ended whose records wait for secrets.
+	closing map[*conn]int32
 	// ended are the connections that ended since the batch began.
 	ended []*conn
 	// ticks counts ticks; all waits use it as their clock. hole is how many ticks to wait for a
@@ -45,12 +47,19 @@ type worker struct {
 	pending, postponed int
 	// doubted are the payload bytes of segments that wait for confirmation.
 	doubted int
+	// open are the connections that are not over, in no order. weights is what they take.
+	open              []weighed
+	weights, maxBytes int
+	lone              int // of open, those of which one side was captured
+	hand              int // the place in open where the next eviction looks
+	stale             int // evicted connections in waiting
 }
 
 func newWorker(opt *Options, o opener) *worker {
-	w := &worker{opt: opt, opener: o, tls: tlsrecord.NewScratch(), hole: holeTicks}
+	w := &worker{opt: opt, opener: o, tls: tlsrecord.Options{Scratch: tlsrecord.NewScratch(), Subjects: opt.Subjects}, hole: holeTicks, closing: map[*conn]int32{}, maxBytes: maxShardBytes}
 	if opt.Live {
 		w.hole *= liveTicks
+		w.tls.Wait = liveWait
 	}
 	w.reorder = newReorderer(w)
 	return w
@@ -62,7 +71,7 @@ func (w *worker) work(items []item) {
 		it := &items[i]
 		switch it.kind {
 		case segmentItem:
-			it.conn.segment(it)
+			w.segment(it)
 		case endItem:
 			it.conn.finish(it.end, it.at)
 		case twinItem:
@@ -70,6 +79,15 @@ func (w *worker) work(items []item) {
 		case tickItem:
 			w.tick(it)
 		}
+	}
+}
+
+// segment processes a segment of a connection.
+func (w *worker) segment(it *item) {
+	c := it.conn
+	c.segment(it)
+	if c.turns < weighEvery || c.turns%weighEvery == 0 {
+		w.weigh(c, it.at)
 	}
 }
 
@@ -86,7 +104,7 @@ func (w *worker) tick(it *item) {
 		}
 	}
 	clear(w.waiting[len(keep):])
-	w.waiting = keep
+	w.waiting, w.stale = keep, 0
 }
 
 const (

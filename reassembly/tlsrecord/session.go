@@ -156,6 +156,25 @@ func (s *Session) Done() bool {
 	return true
 }
 
+// The bytes of a Session, of a Hello and of a mark.
+const sessionBytes, helloBytes, markBytes = 1152, 192, 40
+
+// Size returns about how many bytes the session takes.
+func (s *Session) Size() int {
+	n := sessionBytes
+	if s.info.Hello != nil {
+		n += helloBytes
+	}
+	for i := range s.dirs {
+		d := &s.dirs[i]
+		n += cap(d.buf) + cap(d.hs.held)
+		if d.wait != nil {
+			n += cap(d.wait.data) + cap(d.wait.marks)*markBytes
+		}
+	}
+	return n
+}
+
 // Waiting reports that records wait for secrets. Call Retry from time to time.
 func (s *Session) Waiting() bool { return s.dirs[0].blocked || s.dirs[1].blocked }
 

@@ -1,0 +1,144 @@
+package reassembly
+
+import "github.com/kafkavet/kafkavet/capture"
+
+const (
+	// maxShardBytes bounds what the connections of a shard take, with everything held for them: 32
+	// MiB; 4 shards make 128 MiB. An open Kafka connection takes some 1,250 bytes, so 100,000 of
+	// them can be open.
+	maxShardBytes = 32 << 20
+	// maxShardLone bounds the connections of a shard of which one side was captured: 8,192, and
+	// 32,768 in 4 shards. Anyone can send such packets with any address.
+	maxShardLone = 8 << 10
+	// weighedScan is how many connections are compared to choose one to evict.
+	weighedScan = 8
+	// connBytes is the memory of a connection without the parts that weight adds.
+	connBytes = 768
+	// outlineBytes is the memory of an Outline with the records of a handshake and some requests.
+	// oddityBytes and holeBytes are those of an Oddities and of a disorder.
+	outlineBytes, oddityBytes, holeBytes = 512, 256, 256
+	// weighEvery is the number of segments after which an older connection is weighed again.
+	weighEvery = 16
+)
+
+// weighed is an open connection and its share of worker.weights.
+type weighed struct {
+	conn   *conn
+	weight int
+}
+
+// weight estimates the bytes that c takes, without what the worker counts for all connections.
+func (c *conn) weight() int {
+	n := connBytes
+	if c.dialogue.handler != nil {
+		n += c.dialogue.handler.Size()
+	}
+	if c.tls != nil {
+		n += c.tls.Size()
+	}
+	if c.info.Outline != nil {
+		n += outlineBytes
+	}
+	if c.info.Oddities != nil {
+		n += oddityBytes
+	}
+	for i := range c.half {
+		if c.half[i].hole != nil {
+			n += holeBytes
+		}
+	}
+	return n
+}
+
+// used returns the bytes that the connections of w take.
+func (w *worker) used() int {
+	return w.weights + w.held + w.pending + w.postponed + w.doubted + w.reorder.pages*pageMemory
+}
+
+// weigh counts what c takes. If the shard then takes too much, connections are evicted.
+func (w *worker) weigh(c *conn, at capture.Position) {
+	if c.over {
+		return
+	}
+	if c.place == 0 {
+		w.open = append(w.open, weighed{conn: c})
+		c.place = uint32(len(w.open))
+	}
+	n, is := c.weight(), &w.open[c.place-1]
+	w.weights += n - is.weight
+	is.weight = n
+	w.countLone(c, c.info.Seen[0] != c.info.Seen[1])
+	for w.lone > maxShardLone || w.used() > w.maxBytes && len(w.open) > 1 {
+		w.limits.Flows++
+		w.evict(at)
+	}
+}
+
+func (w *worker) countLone(c *conn, isLone bool) {
+	switch {
+	case isLone && !c.isLone:
+		w.lone++
+	case !isLone && c.isLone:
+		w.lone--
+	}
+	c.isLone = isLone
+}
+
+// forget removes a connection that is over.
+func (w *worker) forget(c *conn) {
+	if c.place == 0 {
+		return
+	}
+	last := len(w.open) - 1
+	w.weights -= w.open[c.place-1].weight
+	w.open[last].conn.place, w.open[c.place-1] = c.place, w.open[last]
+	w.open[last] = weighed{}
+	w.open = w.open[:last]
+	w.countLone(c, false)
+	c.place = 0
+}
+
+// evict ends one of the next weighedScan connections that are too many: the one without a segment
+// for longest.
+func (w *worker) evict(at capture.Position) {
+	var victim *conn
+	isLone := w.lone > maxShardLone
+	for looked := 0; looked < min(weighedScan, len(w.open)); {
+		if w.hand >= len(w.open) {
+			w.hand = 0
+		}
+		c := w.open[w.hand].conn
+		w.hand++
+		if isLone && !c.isLone {
+			continue
+		}
+		looked++
+		if victim == nil || c.info.Last.Time < victim.info.Last.Time {
+			victim = c
+		}
+	}
+	victim.isEvicted = true
+	isWaiting := victim.isWaiting
+	victim.finish(Expired, at)
+	if isWaiting {
+		w.stale++
+		w.prune()
+	}
+}
+
+// prune drops evicted connections from waiting once they are half of it: the next tick can be far.
+func (w *worker) prune() {
+	if w.stale <= len(w.waiting)/2 {
+		return
+	}
+	keep := w.waiting[:0]
+	for _, c := range w.waiting {
+		if c.over {
+			w.ended = append(w.ended, c)
+		} else {
+			keep = append(keep, c)
+		}
+	}
+	clear(w.waiting[len(keep):])
+	w.waiting, w.stale = keep, 0
+}
