@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -20,13 +21,14 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 	above, below := verdictOf(decode.AboveMax), verdictOf(decode.BelowMin)
 	silent := func(x *decode.Exchange) { x.Outcome, x.Took = decode.Left, 30*time.Second }
 	// dropped returns two connections on which a request is not served, and others are.
-	dropped := func(key, version int16, end func(*decode.Exchange)) (calls []any) {
+	dropped := func(key, version int16, changes ...func(*decode.Exchange)) (calls []any) {
 		for i := range uint32(2) {
 			f := uint64(10 + 100_000*i)
-			calls = append(calls, exchangeOf(f, i, 3, 7), exchangeOf(f+2, i, key, version, end), exchangeOf(f+50_000, 10+i, 3, 7))
+			calls = append(calls, exchangeOf(f, i, 3, 7), exchangeOf(f+2, i, key, version, changes...), exchangeOf(f+50_000, 10+i, 3, 7))
 		}
 		return calls
 	}
+	failed := func(i *tlsrecord.Info) { i.Established, i.Undecrypted, i.Reason = false, 0, "" }
 	illegal := func(x *decode.Exchange) { x.ErrorCode, x.Mechanism = illegalSASLState, "PLAIN" }
 	atController := func(x *decode.Exchange) {
 		x.Verdict, x.Ranges = decode.NotAdvertised, &decode.Ranges{APIs: []decode.API{{Key: apiVersionsKey}, {Key: 52}}}
@@ -38,6 +40,8 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		with, lack string
 	}{
 		{"nothing was answered", []any{exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "security.protocol", ""},
+		{"the client did not ask", []any{exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "--advertised", "start of the connection"},
+		{"the client may have asked", []any{exchangeOf(5, 0, 3, 12, noRange, closed, func(x *decode.Exchange) { x.Asked = decode.MaybeAsked })}, "KV2001", "start of the connection", "did not ask"},
 		{"others are answered in the clear", []any{exchangeOf(1, 1, 3, 1, noRange), inTheClear, exchangeOf(5, 0, 3, 12, noRange, closed)}, "KV2001", "negotiate", "security.protocol"},
 		{"the same with SASL", []any{exchangeOf(1, 1, saslHandshakeKey, 1, noRange), exchangeOf(2, 1, 3, 1, noRange), inTheClear, exchangeOf(4, 2, 0, 1, noRange), exchangeOf(5, 2, 3, 12, noRange, closed), exchangeOf(9, 3, 3, 12, noRange, closed)}, "KV2001", "negotiate", "security.protocol"},
 		{"ApiVersions, nothing was answered", []any{exchangeOf(5, 0, apiVersionsKey, 4, closed), exchangeOf(9, 1, apiVersionsKey, 4, closed)}, "KV2002", "security.protocol", ""},
@@ -48,8 +52,12 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		{"at a controller", []any{exchangeOf(5, 0, 3, 9, atController, closed)}, "KV1003", "broker's listener", "Switch off"},
 		{"a range of one version", []any{exchangeOf(5, 0, 1, 12, above, func(x *decode.Exchange) { x.Ranges = &decode.Ranges{APIs: []decode.API{{Key: 1}}} })}, "KV1001", "(Fetch v0 here)", "lower"},
 		{"a range of more", []any{exchangeOf(5, 0, 1, 12, above)}, "KV1001", "(Fetch v10 or lower here)", ""},
-		{"a negative version", []any{exchangeOf(5, 0, 3, -1, below)}, "KV1002", "unset version", "KIP-896"},
-		{"a version that Kafka 4.0 removed", []any{exchangeOf(5, 0, 1, 3, below)}, "KV1002", "Fetch v4 or higher", "unset version"},
+		{"a negative version", []any{exchangeOf(5, 0, 3, -1, below)}, "KV1002", "not set", "KIP-896"},
+		{"a version that Kafka 4.0 removed", []any{exchangeOf(5, 0, 1, 3, below)}, "KV1002", "Fetch v4 or higher", "not set"},
+		{"a proxy before kafka-clients", dropped(3, 6, closed, java), "KV2009", "an older release of kafka-clients", "limit"},
+		{"a proxy before other clients", dropped(3, 6, closed), "KV2009", "limit confluent-kafka-go 2.6.0 to a lower version of Metadata", "controller"},
+		{"silence of a broker", dropped(2, 4, silent), "KV2009", "reaches its controller", ""},
+		{"a handshake that ends after an answer", []any{connectionOf(0, 1, 9, tlsOf(failed)), connectionOf(1, 11, 19, tlsOf(failed))}, "KV9004", "Check the certificates", "listener speaks TLS"},
 		{"Produce that waits for replicas", dropped(0, 7, silent), "KV2009", "replicas are in sync", "Upgrade the proxy"},
 		{"Produce that is closed", dropped(0, 7, closed), "KV2009", "Upgrade the proxy", "replicas"},
 		{"ApiVersions of kafka-clients", []any{exchangeOf(5, 0, apiVersionsKey, 3, java, closed), exchangeOf(9, 1, apiVersionsKey, 3, java, closed)}, "KV2002", "older release of kafka-clients", "Limit"},

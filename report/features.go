@@ -14,7 +14,7 @@ var (
 	groupFeature       = feature{"group.version", 1, "Or set group.protocol=classic in the client (KIP-848)."}
 	shareFeature       = feature{"share.version", 1, "Or use a consumer group in place of the share group (KIP-932)."}
 	streamsFeature     = feature{"streams.version", 1, "Or set group.protocol=classic in the client (KIP-1071)."}
-	transactionFeature = feature{"transaction.version", 2, "Or limit the client to a lower version (KIP-890)."}
+	transactionFeature = feature{"transaction.version", 2, "Or use an older release of the client (KIP-890)."}
 	quorumFeature      = feature{"kraft.version", 1, "Without it the voters are those of controller.quorum.voters (KIP-853)."}
 
 	features = map[int16]feature{

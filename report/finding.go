@@ -180,6 +180,15 @@ func (g *group) softwareName() string {
 // softwareLine returns the client's software without its version, as in "a release of".
 func (g *group) softwareLine() string { return cmp.Or(truncate(g.key.software.Name), "the client") }
 
+// lower says how the client is limited to a lower version of the API. kafka-clients have no setting
+// for that.
+func (g *group) lower() string {
+	if g.key.software.Name == javaClient {
+		return "use an older release of kafka-clients"
+	}
+	return fmt.Sprintf("limit %s to a lower version of %s", g.softwareName(), apiName(g.key.api))
+}
+
 // said says who advertised the range, as the beginning of a sentence.
 func (g *group) said() string {
 	switch {
@@ -215,7 +224,7 @@ func (g *group) refusal() string {
 	case decode.Unanswered:
 		return "the broker did not answer"
 	case decode.Left:
-		return "the broker did not answer and the client gave up"
+		return "the broker did not answer until the client gave up"
 	}
 	return "the broker closed the connection"
 }

@@ -87,8 +87,8 @@ var wrongRefusalRule = Rule{
 	why: func(*subject) string {
 		return "KIP-511 demands a v0 body for this error. It is a fault of the broker or of a proxy, and not of the client, which cannot read it."
 	},
-	advice: func(*subject) string {
-		return "Upgrade or fix the broker or proxy. Until then limit the client to a version of ApiVersions that it supports."
+	advice: func(s *subject) string {
+		return fmt.Sprintf("Upgrade or fix the broker or proxy. Until then %s.", s.lower())
 	},
 }
 

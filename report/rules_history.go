@@ -68,7 +68,10 @@ var droppedRule = Rule{
 		if s.isSlowProduce() {
 			return "See whether the replicas are in sync (kafka-topics.sh --describe --under-replicated-partitions), and min.insync.replicas. If they are, look for a proxy or gateway at this address."
 		}
-		advice := fmt.Sprintf("Upgrade the proxy or gateway at this address, or have it advertise only what it supports. Until then limit %s to a lower version of %s.", s.softwareName(), apiName(s.key.api))
+		advice := fmt.Sprintf("Upgrade the proxy or gateway at this address, or have it advertise only what it supports. Until then %s.", s.lower())
+		if s.ends() != "were closed" {
+			advice = "Without a proxy or gateway at this address, see in the broker's log whether it reaches its controller and other brokers. " + advice
+		}
 		if s.mayLackSASL {
 			advice += " If the listener requires SASL, set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL instead."
 		}

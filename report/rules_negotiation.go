@@ -71,6 +71,9 @@ var unnegotiatedRule = Rule{
 			return "The address answers this version on other connections. Brokers of several releases may stand behind it, or the request is malformed."
 		}
 		seen := "No ranges of this broker were seen."
+		if s.sample.Exchange.Asked == decode.NotAsked {
+			seen = "The client did not ask for the broker's ranges."
+		}
 		if len(s.tables) > 0 {
 			seen = "The ranges that this address advertised on other connections do not hold here: it answered versions outside them, or was restarted in between."
 		}
@@ -78,7 +81,7 @@ var unnegotiatedRule = Rule{
 			seen = fmt.Sprintf("The address answered this version until %s. It was restarted since then, and another release may run there. ", clock(s.earlier.Time)) + seen
 		}
 		if s.isInTheClear() {
-			return seen + " It answers other requests in the clear. A version that the broker does not know ends like this."
+			return seen + " The address answers other requests in the clear. A version that the broker does not know ends like this."
 		}
 		return seen + " A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
 	},
@@ -92,6 +95,9 @@ var unnegotiatedRule = Rule{
 		}
 		if !s.isInTheClear() {
 			advice += " Check security.protocol as well."
+		}
+		if s.sample.Exchange.Asked == decode.NotAsked {
+			return advice + " To be sure, compare with the ranges of the broker's release: --advertised."
 		}
 		return advice + " To be sure, capture from the start of the connection."
 	},

@@ -368,6 +368,9 @@ var handshakeFailedRule = Rule{
 		if a, ok := alertOf(s.key.detail); ok {
 			return text + " " + a.meaning
 		}
+		if s.ended.Answered.Time > 0 {
+			return text + " The side that closed may not accept the other's certificate."
+		}
 		return text
 	},
 	advice: func(s *subject) string {
@@ -379,6 +382,9 @@ var handshakeFailedRule = Rule{
 			return "Look for a restart in the broker's log. Then check the way between the two for lost packets (MTU)."
 		case s.isMute():
 			return "Check whether a broker runs behind this address and is reached from it; then whether the listener speaks TLS."
+		}
+		if s.ended.Answered.Time > 0 {
+			return "Check the certificates of both sides (trust, names, dates), the TLS versions, and the logs of both sides."
 		}
 		return "Check whether the listener speaks TLS; then certificates, TLS versions, and the logs of both sides."
 	},

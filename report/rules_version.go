@@ -76,7 +76,7 @@ var belowMinRule = Rule{
 	},
 	advice: func(s *subject) string {
 		if s.key.version < 0 {
-			return fmt.Sprintf("Upgrade %s, or report this to its authors. It may have taken an unset version for -1.", s.softwareName())
+			return fmt.Sprintf("Upgrade %s, or report this to its authors. In many programs, -1 stands for a version that is not set.", s.softwareName())
 		}
 		return fmt.Sprintf("Upgrade %s to a release that sends %s v%d or higher, or raise the protocol version it is set to.",
 			s.softwareName(), apiName(s.key.api), s.key.advertised.Min)
@@ -182,7 +182,7 @@ var unsupportedAnswerRule = Rule{
 		if f, ok := featureOf(s.key.api, s.key.version); ok {
 			return fmt.Sprintf("%s needs the cluster's feature %s at %d or higher: kafka-features.sh upgrade --feature %s=%d. %s", s.request(), f.name, f.level, f.name, f.level, f.instead)
 		}
-		return fmt.Sprintf("Compare the cluster's finalized features (kafka-features.sh describe) with what %s needs, and finish the upgrade (metadata.version). Or limit the client to a lower version.", s.request())
+		return fmt.Sprintf("Compare the cluster's finalized features (kafka-features.sh describe) with what %s needs, and finish the upgrade (metadata.version). Or %s.", s.request(), s.lower())
 	},
 }
 

@@ -71,7 +71,7 @@ func Times(n uint64) string {
 func Humane(d time.Duration) string {
 	switch s := d.Seconds(); {
 	case d < time.Microsecond:
-		return "under 1 µs"
+		return "less than 1 µs"
 	case s < 100e-6:
 		return twoDigits(s*1e6) + " µs"
 	case s < 0.995:

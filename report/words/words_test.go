@@ -10,7 +10,7 @@ func TestHumane(t *testing.T) {
 		in   time.Duration
 		want string
 	}{
-		{0, "under 1 µs"}, {900, "under 1 µs"}, {time.Microsecond, "1 µs"}, {99_400, "99 µs"},
+		{0, "less than 1 µs"}, {900, "less than 1 µs"}, {time.Microsecond, "1 µs"}, {99_400, "99 µs"},
 		{200_000, "0.2 ms"}, {213_457, "0.21 ms"}, {999_999, "1 ms"}, {1_500_000, "1.5 ms"}, {35_400_000, "35 ms"},
 		{994 * time.Millisecond, "994 ms"}, {999 * time.Millisecond, "1 s"}, {1500 * time.Millisecond, "1.5 s"},
 		{10 * time.Second, "10 s"}, {59 * time.Second, "59 s"}, {60 * time.Second, "1 min"}, {250 * time.Second, "4 min 10 s"},

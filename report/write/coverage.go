@@ -22,14 +22,14 @@ func coverage(r *model.Report) []phrase {
 		}
 		return []phrase{say("No Kafka request was seen: nothing was checked.")}
 	}
-	text := fmt.Sprintf("%s of %s %s compared with an advertised range", words.Number(s.RequestsChecked), words.Plural(toCheck(s), "request"), words.Agree(s.RequestsChecked, "was", "were"))
-	one, parts := sources(s, "seen on the same connection", "seen on another connection to the same broker")
-	if one != "" {
-		text += " " + one
-	}
-	out := []phrase{say(text + parenthesis(words.List(parts)) + ".")}
-	if s.RequestsExempt > 0 {
-		out = append(out, say(exemptText(s)+"."))
+	var out []phrase
+	if toCheck(s) == 0 {
+		out = append(out, say("Nothing to check: "+allExempt(s)+"."))
+	} else {
+		out = append(out, comparedPhrase(s))
+		if s.RequestsExempt > 0 {
+			out = append(out, say(exemptText(s)+"."))
+		}
 	}
 	if r.Supplied != nil {
 		out = append(out, say("The ranges supplied by the user are those of "+r.Supplied.Name+fileText(r.Supplied.File)+"."))
@@ -37,10 +37,28 @@ func coverage(r *model.Report) []phrase {
 	return out
 }
 
+// comparedPhrase says how many requests were compared, and with which ranges.
+func comparedPhrase(s *model.Summary) phrase {
+	text := fmt.Sprintf("%s of %s %s compared with an advertised range", words.Number(s.RequestsChecked), words.Plural(toCheck(s), "request"), words.Agree(s.RequestsChecked, "was", "were"))
+	one, parts := sources(s, "seen on the same connection", "seen on another connection to the same broker")
+	if one != "" {
+		text += " " + one
+	}
+	return say(text + parenthesis(words.List(parts)) + ".")
+}
+
 func toCheck(s *model.Summary) uint64 { return s.Requests - min(s.Requests, s.RequestsExempt) }
 
 func exemptText(s *model.Summary) string {
 	return fmt.Sprintf("%s more %s ApiVersions, which may have any version", words.Number(s.RequestsExempt), words.Agree(s.RequestsExempt, "is", "are"))
+}
+
+// allExempt says that there were only requests that are exempt.
+func allExempt(s *model.Summary) string {
+	if s.RequestsExempt == 1 {
+		return "the only request is ApiVersions, which may have any version"
+	}
+	return "all requests are ApiVersions, which may have any version"
 }
 
 // sources describes the sources of the ranges: one source if all requests have the same, otherwise
@@ -173,7 +191,7 @@ func uncheckedNote(q *model.Quality, i int) note {
 			text += "; capture both directions"
 		case q.MissingBytes > 0: // a range may be in the missing bytes, which another note reports
 		default:
-			text += ": the client did not ask, or got none in answer; --advertised takes those of a release"
+			text += ": the client did not ask, or got none in answer; --advertised supplies those of a release"
 		}
 		return note{What: "not checked", Text: say(text)}
 	case model.NotCheckedEncrypted:

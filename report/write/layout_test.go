@@ -34,7 +34,7 @@ func TestHintFitsWhyThereIsNoRange(t *testing.T) {
 		quality model.Quality
 		want    string
 	}{
-		{model.Quality{}, "no usable ranges of the broker were seen: the client did not ask, or got none in answer; --advertised takes those of a release"},
+		{model.Quality{}, "no usable ranges of the broker were seen: the client did not ask, or got none in answer; --advertised supplies those of a release"},
 		{model.Quality{MidstreamStreams: 1, OneSidedStreams: 1}, "no usable ranges of the broker were seen; capture from the start of a connection"},
 		{model.Quality{OneSidedStreams: 1}, "no usable ranges of the broker were seen; capture both directions"},
 		{model.Quality{MissingBytes: 100}, "no usable ranges of the broker were seen"},

@@ -16,7 +16,10 @@ func (t *textReport) checked() {
 	if s.Findings.Error+s.Findings.Warning > 0 { // otherwise the last line says it
 		text += ": nothing was checked"
 	}
-	if s.Requests > 0 {
+	switch {
+	case s.Requests > 0 && toCheck(s) == 0:
+		text = "nothing to check: " + allExempt(s)
+	case s.Requests > 0:
 		text = fmt.Sprintf("checked %s of %s %s", words.Number(s.RequestsChecked), words.Number(toCheck(s)), words.Noun(toCheck(s), "request"))
 		one, parts := sources(s, "seen on their own connection", "borrowed from another connection to the same broker")
 		switch {

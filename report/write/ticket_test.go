@@ -23,7 +23,7 @@ func TestHeadlineSaysEachThingOnce(t *testing.T) {
 		{"Fetch v12 sent, the broker advertises v4 to v7", 3, map[string]uint64{"closed": 2, "reset": 1},
 			"A client sends Fetch v12, which supports up to v7", "3 times: the broker closed the connection twice; the broker reset the connection once"},
 		{"Fetch v12 answered UNSUPPORTED_VERSION", 2, map[string]uint64{"error": 2}, "Fetch v12 answered UNSUPPORTED_VERSION", "Twice"},
-		{"Fetch v12 sent without a known range, the broker did not answer and the client gave up", 1, map[string]uint64{"left": 1},
+		{"Fetch v12 sent without a known range, the broker did not answer until the client gave up", 1, map[string]uint64{"left": 1},
 			"A client sends Fetch v12, which supports up to v7", "The client closed the connection before an answer"},
 	} {
 		r := emptyReport()
