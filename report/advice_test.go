@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report/model"
 )
@@ -29,6 +30,7 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		return calls
 	}
 	failed := func(i *tlsrecord.Info) { i.Established, i.Undecrypted, i.Reason = false, 0, "" }
+	unknown := func(c *decode.Connection) { c.Oddities.Spoke = reassembly.SpokeUnknown }
 	illegal := func(x *decode.Exchange) { x.ErrorCode, x.Mechanism = illegalSASLState, "PLAIN" }
 	atController := func(x *decode.Exchange) {
 		x.Verdict, x.Ranges = decode.NotAdvertised, &decode.Ranges{APIs: []decode.API{{Key: apiVersionsKey}, {Key: 52}}}
@@ -58,6 +60,7 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		{"a proxy before other clients", dropped(3, 6, closed), "KV2009", "limit confluent-kafka-go 2.6.0 to a lower version of Metadata", "controller"},
 		{"silence of a broker", dropped(2, 4, silent), "KV2009", "reaches its controller", ""},
 		{"a handshake that ends after an answer", []any{connectionOf(0, 1, 9, tlsOf(failed)), connectionOf(1, 11, 19, tlsOf(failed))}, "KV9004", "Check the certificates", "listener speaks TLS"},
+		{"a handshake that ends after unknown bytes", []any{connectionOf(0, 1, 9, tlsOf(failed), unknown), connectionOf(1, 11, 19, tlsOf(failed), unknown)}, "KV9004", "listener speaks TLS", ""},
 		{"Produce that waits for replicas", dropped(0, 7, silent), "KV2009", "replicas are in sync", "Upgrade the proxy"},
 		{"Produce that is closed", dropped(0, 7, closed), "KV2009", "Upgrade the proxy", "replicas"},
 		{"ApiVersions of kafka-clients", []any{exchangeOf(5, 0, apiVersionsKey, 3, java, closed), exchangeOf(9, 1, apiVersionsKey, 3, java, closed)}, "KV2002", "older release of kafka-clients", "Limit"},

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -248,9 +249,12 @@ func (f *findings) addConnection(rule int, detail string, c *decode.Connection) 
 }
 
 // endOf describes the end of a connection. A TLS handshake without an alert does not say why it
-// ended.
+// ended. Unknown bytes in a TLS handshake are no answer.
 func endOf(c *decode.Connection) history.Ended {
 	e := history.Ended{First: c.First, Answered: c.LastData[reassembly.ToClient], End: c.Last}
+	if c.Protocol == reassembly.TLS && c.Odd().Spoke == reassembly.SpokeUnknown {
+		e.Answered = capture.Position{}
+	}
 	if ended(c) {
 		e.End, e.ByBroker = c.End.At, c.End.By == reassembly.ToClient
 	}

@@ -133,11 +133,15 @@ func foreign(c *decode.Connection) (string, bool) {
 	return text, true
 }
 
-// answersForeign reports whether the broker's side of c answered in another protocol. At the port
-// of HTTPS, no TLS client is expected to be one of Kafka.
+// answersForeign reports whether the broker's side of c answered in another protocol. In answer to
+// TLS it must be a known one: a broken TLS listener sends anything. At the port of HTTPS, no TLS
+// client is expected to be one of Kafka.
 func answersForeign(c *decode.Connection) bool {
 	spoke := c.Odd().Spoke
-	return spoke != "" && spoke != reassembly.SpokeTLS && !(c.Protocol == reassembly.TLS && c.Broker.Port() == httpsPort)
+	if c.Protocol == reassembly.TLS && (spoke == reassembly.SpokeUnknown || c.Broker.Port() == httpsPort) {
+		return false
+	}
+	return spoke != "" && spoke != reassembly.SpokeTLS
 }
 
 // spokeKafka reports whether the client's side of c is a Kafka client.

@@ -332,6 +332,8 @@ func TestSecurityRules(t *testing.T) {
 		}},
 		{"TLS answered in another protocol is no failed handshake", []any{connectionOf(0, 1, 9, tlsOf(failed), speaks(reassembly.SpokeHTTP))},
 			[]string{"KV2012 the other side does not speak Kafka: HTTP, in answer to a TLS handshake"}},
+		{"TLS answered with unknown bytes is a failed handshake", []any{connectionOf(0, 1, 9, tlsOf(failed), speaks(reassembly.SpokeUnknown))},
+			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the client"}},
 		{"the same at the port of HTTPS is none of Kafka", []any{connectionOf(0, 1, 9, tlsOf(failed), speaks(reassembly.SpokeHTTP), func(c *decode.Connection) { c.Broker = mustAddrPort("127.0.0.1:443") })},
 			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the client"}},
 		{"a handshake that the capture cuts is none that failed", []any{connectionOf(0, 1, 9, tlsOf(failed), func(c *decode.Connection) {
