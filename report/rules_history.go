@@ -30,7 +30,7 @@ var droppedRule = Rule{
 	Code: "KV2009", Title: "dropped-in-range", Severity: model.Warning,
 	Summary: "one API and version inside the advertised range is never answered, while others are",
 	Documentation: model.Documentation{
-		What: "The broker's address closes, resets or ignores every request of one API and version, on at least two connections. The version lies inside the range that the address advertises, and other requests are answered. " +
+		What: "The broker's address closes, resets or ignores every request of one API and version, on at least two connections; one is enough if a client waited long in vain while others were served, and no version of the API was answered. The version lies inside the range that the address advertises, and other requests are answered. " +
 			"Or it ends the connections of one client on each of them, while it answers the version to others.",
 		Why: "What answers ApiVersions advertises more than what is behind it accepts: a proxy or gateway that passes the broker's answer on, but does not know the version itself. " +
 			"A request with a malformed body ends like this, too. A client that negotiates can do nothing about it.",
@@ -115,7 +115,7 @@ var notKafkaRule = Rule{
 	Documentation: model.Documentation{
 		What: "What listens at the address does not speak Kafka: it answered with another protocol, or it answered nothing of all that clients asked.",
 		Why:  "The port is that of something else (an HTTP server or ingress, SSH, ZooKeeper), or of a listener that wants TLS or SASL first. The client reports a disconnect, a time-out or a message that is too large. No version is at fault.",
-		Wire: "A Kafka request, and an answer in text or in another protocol; or different requests, all of them closed, reset or ignored. " +
+		Wire: "A Kafka request or a ClientHello, and an answer in text or in another protocol; or different requests, all of them closed, reset or ignored. " +
 			"ApiVersions alone is counted here in v0 to v2, which brokers since 2.0 answer; in any version without an answer or a close; and on a port on which brokers seldom listen. " +
 			"ApiVersions v3 or higher alone, closed on 9092 and its like, is KV2002.",
 		Do: "Check bootstrap.servers, advertised.listeners and the port mappings between client and broker. Where nothing was answered, check also whether the listener wants TLS (security.protocol) or SASL.",

@@ -105,7 +105,7 @@ var unnegotiatedRule = Rule{
 
 var apiVersionsRefusedRule = Rule{
 	Code: "KV2002", Title: "apiversions-refused", Severity: model.Error,
-	Summary: "the ApiVersions request itself was closed, reset or ignored",
+	Summary: "the ApiVersions request itself was closed, reset or ignored, or answered with an error and not retried",
 	Documentation: model.Documentation{
 		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it; or it answered with error 35 or another error, " +
 			"the client did not ask in a lower version, and was not served. A single close is not counted if a restart of the broker explains it as well.",

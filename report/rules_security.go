@@ -52,7 +52,8 @@ var tlsConfusionRule = Rule{
 	Documentation: model.Documentation{
 		What: "The client sent Kafka requests in the clear to a listener that speaks TLS, or a TLS ClientHello to a listener that speaks Kafka in the clear.",
 		Why:  "The connection ends at once, and the client reports the same disconnect as after a version mismatch. Here, security.protocol is indeed the cause.",
-		Wire: "A Kafka request answered by a TLS record (mostly an alert) or a close; or a ClientHello answered by something else than TLS, or by a close at an address that answers Kafka in the clear.",
+		Wire: "A Kafka request answered by a TLS record (mostly an alert), or by a close where only TLS is spoken; or a ClientHello answered by what may be Kafka, by a close at an address that answers Kafka in the clear, " +
+			"or by a close at once without a byte, at least three times.",
 		Do: "Set security.protocol of the client to what the listener speaks (PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL), or use the port of the right listener. " +
 			"Where advertised.listeners leads clients to the wrong port, mend that.",
 	},
@@ -327,7 +328,7 @@ var handshakeFailedRule = Rule{
 	Documentation: model.Documentation{
 		What: "A TLS handshake began and did not come to its end: one side sent an alert, or closed the connection.",
 		Why:  "No Kafka request was answered, if one was sent at all. The client reports a disconnect or a TLS error; the cause is a certificate, a protocol version, a cipher suite or a listener that does not speak TLS, and no Kafka version.",
-		Wire: "A ClientHello, perhaps an answer, then an alert record, a FIN or a RST.",
+		Wire: "A ClientHello, perhaps an answer, then an alert record, a FIN or a RST. Closes are counted with the alert that the same client sends or gets on other connections.",
 		Do: "Look at the alert's name and at who sent it: unknown_ca and bad_certificate from the client mean that it does not trust the broker's certificate, certificate_required from the broker that it wants one from the client, " +
 			"protocol_version and handshake_failure that the two have no version or suite in common.",
 	},
