@@ -24,7 +24,7 @@ func coverage(r *model.Report) []phrase {
 	}
 	var out []phrase
 	if toCheck(s) == 0 {
-		out = append(out, say("Nothing to check: "+allExempt(s)+"."))
+		out = append(out, say(words.UpperFirst(allExempt)+"."))
 	} else {
 		out = append(out, comparedPhrase(s))
 		if s.RequestsExempt > 0 {
@@ -54,12 +54,7 @@ func exemptText(s *model.Summary) string {
 }
 
 // allExempt says that there were only requests that are exempt.
-func allExempt(s *model.Summary) string {
-	if s.RequestsExempt == 1 {
-		return "the only request is ApiVersions, which may have any version"
-	}
-	return "all requests are ApiVersions, which may have any version"
-}
+const allExempt = "the only Kafka requests are ApiVersions, which may have any version"
 
 // sources describes the sources of the ranges: one source if all requests have the same, otherwise
 // parts with their numbers. A merged report counts shared connections once, but not by source. The

@@ -18,7 +18,7 @@ func (t *textReport) checked() {
 	}
 	switch {
 	case s.Requests > 0 && toCheck(s) == 0:
-		text = "nothing to check: " + allExempt(s)
+		text = "nothing to check: " + allExempt
 	case s.Requests > 0:
 		text = fmt.Sprintf("checked %s of %s %s", words.Number(s.RequestsChecked), words.Number(toCheck(s)), words.Noun(toCheck(s), "request"))
 		one, parts := sources(s, "seen on their own connection", "borrowed from another connection to the same broker")
