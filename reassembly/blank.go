@@ -36,6 +36,24 @@ func BlankReply(kind PrefaceKind, b []byte, addresses bool) (n int) {
 	return n
 }
 
+// BlankGreeting overwrites the first data of a server that answers with a line of text, except the
+// beginning that names the protocol. It reports whether b is such data.
+func BlankGreeting(b []byte) bool {
+	line := firstLine(b)
+	if !isText(line) || foreignGreeting(b) == "" {
+		return false
+	}
+	keep := 0
+	for _, g := range textGreetings {
+		if bytes.HasPrefix(line, []byte(g.begin)) {
+			keep = len(g.begin)
+		}
+	}
+	fill(line[keep:])
+	clear(b[len(line):])
+	return true
+}
+
 func blankProxyV1(b []byte, addresses bool) {
 	if addresses {
 		fill(b[:len(b)-2])

@@ -1,6 +1,7 @@
 package reassembly
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/kafkavet/kafkavet/capture/capturetest"
@@ -129,6 +130,25 @@ func TestConnectionsWithoutPayload(t *testing.T) {
 		got := run(t, r.Packets, 100).conns
 		if len(got) != 1 || got[0].End.Kind != tc.end || got[0].Refused != tc.refused || got[0].Client != client || got[0].Protocol != Undecided {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// TestBlankGreeting: an overwritten greeting shows the same protocol and nothing else.
+func TestBlankGreeting(t *testing.T) {
+	for text, want := range map[string]string{
+		"HTTP/1.1 400 secret\r\nServer: secret\r\n": SpokeHTTP, "SSH-2.0-secret\r\n": SpokeSSH, "<html>secret": SpokeText, "-ERR secret\r\n": SpokeRedis,
+		"\x00\x00\x00\x05secret": "", "\x15\x03\x03\x00\x02secret": "", "": "",
+	} {
+		b := []byte(text)
+		blank := BlankGreeting(b)
+		switch {
+		case blank != (want != ""):
+			t.Errorf("%q: %v", text, blank)
+		case blank && (foreignGreeting(b) != want || bytes.Contains(b, []byte("secret"))):
+			t.Errorf("%q: %q, %s", text, b, foreignGreeting(b))
+		case !blank && string(b) != text:
+			t.Errorf("%q was changed to %q", text, b)
 		}
 	}
 }

@@ -66,8 +66,10 @@ func (s *scrubber) connection(x *exhibit) (encrypted bool) {
 			s.records(&dirs[d])
 		case x.kafka || way == reassembly.ToBroker && dirs[d].asks():
 			c.messages(&dirs[d], way)
+		case way == reassembly.ToClient && reassembly.BlankGreeting(dirs[d].first()):
+			dirs[d].clear(1)
 		default:
-			dirs[d].clear()
+			dirs[d].clear(0)
 		}
 	}
 	for d := range packets {
@@ -193,8 +195,9 @@ func (d *direction) writeBack() {
 	}
 }
 
-func (d *direction) clear() {
-	for _, i := range d.islands {
+// clear overwrites all islands from the one with an index on.
+func (d *direction) clear(from int) {
+	for _, i := range d.islands[from:] {
 		clear(i.bytes)
 	}
 }
