@@ -27,7 +27,8 @@ const (
 	maxRequestSeries = 4000
 	// maxFindingSeries bounds the series of kafkavet_findings_total in the same way.
 	maxFindingSeries = 1000
-	// maxScrapes bounds the simultaneous scrapes; further ones are refused.
+	// maxScrapes bounds the scrapes at once. Further ones are refused while they are prepared. While
+	// they are sent, a new one cuts off the oldest.
 	maxScrapes = 4
 )
 

@@ -191,18 +191,18 @@ func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
 func (s *served) handler(metrics http.Handler, places *room) http.Handler {
 	mux := http.NewServeMux()
 	page := write.HTMLPolicy(true) + "; frame-ancestors 'none'"
-	mux.Handle("GET /{$}", places.limitReports(s.reportHandler("text/html; charset=utf-8", page, func(c *snapshot) ([]byte, error) {
+	mux.Handle("GET /{$}", places.limit(aReport, s.reportHandler("text/html; charset=utf-8", page, func(c *snapshot) ([]byte, error) {
 		return c.html.bytes(func(w io.Writer) error {
 			return write.HTML(w, c.report, write.HTMLOptions{Live: true})
 		})
 	})))
-	mux.Handle("GET /report.json", places.limitReports(s.reportHandler("application/json", "", func(c *snapshot) ([]byte, error) {
+	mux.Handle("GET /report.json", places.limit(aReport, s.reportHandler("application/json", "", func(c *snapshot) ([]byte, error) {
 		return c.json.bytes(func(w io.Writer) error { return write.JSON(w, c.report) })
 	})))
-	mux.Handle("GET /report.md", places.limitReports(s.reportHandler("text/markdown; charset=utf-8", "", func(c *snapshot) ([]byte, error) {
+	mux.Handle("GET /report.md", places.limit(aReport, s.reportHandler("text/markdown; charset=utf-8", "", func(c *snapshot) ([]byte, error) {
 		return c.markdown.bytes(func(w io.Writer) error { return write.Markdown(w, c.report) })
 	})))
-	mux.Handle("GET /metrics", metrics)
+	mux.Handle("GET /metrics", places.limit(aScrape, metrics))
 	mux.HandleFunc("GET /healthz", s.health)
 	return s.guard(mux)
 }
