@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // Exit codes, as grep's.
@@ -30,9 +31,9 @@ type streams struct {
 	out, err io.Writer
 }
 
-// complain writes one line to standard error.
+// complain writes one line to standard error. File names in it can have any bytes.
 func (s streams) complain(format string, args ...any) {
-	_, _ = fmt.Fprintf(s.err, "kafkavet: "+format+"\n", args...) // its error cannot be reported
+	_, _ = fmt.Fprintf(s.err, "kafkavet: %s\n", write.Message(fmt.Sprintf(format, args...))) // its error cannot be reported
 }
 
 // environment is what a command uses of the system. Tests replace it.

@@ -278,6 +278,9 @@ func (o *output) appear() error {
 	if err := o.place.dir.Rename(o.temp, o.place.name); err != nil {
 		temp := filepath.Join(filepath.Dir(o.name), o.temp)
 		o.temp = "" // keep the temporary file
+		if _, missing := os.Lstat(temp); missing != nil {
+			return fmt.Errorf("write %s: %w", o.name, reason(err)) // it was deleted with its directory
+		}
 		return fmt.Errorf("write %s: %w; it is in %s", o.name, reason(err), temp)
 	}
 	o.temp = ""

@@ -98,6 +98,56 @@ func TestDescriptors(t *testing.T) {
 	}
 }
 
+// TestUnnamedOutput: the error names the temporary file exactly if it is still there.
+func TestUnnamedOutput(t *testing.T) {
+	for _, isDeleted := range []bool{false, true} {
+		dir := filepath.Join(t.TempDir(), "d")
+		path := filepath.Join(dir, "report")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		out, err := (opener{mode: 0o600}).open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		temp := filepath.Join(dir, out.temp)
+		prevent := os.RemoveAll
+		if !isDeleted {
+			prevent = func(string) error { return os.Mkdir(path, 0o700) }
+		}
+		if err := prevent(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := out.commit(); err == nil || strings.Contains(err.Error(), "it is in "+temp) == isDeleted {
+			t.Errorf("deleted %v: %v", isDeleted, err)
+		}
+	}
+}
+
+// TestFileNamesAreEscaped: a file name in a message controls no terminal and adds no line.
+func TestFileNamesAreEscaped(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "a\x1b[31m\n::error::##[error]b\\.pcap")
+	data, err := os.ReadFile("testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap")
+	if err == nil {
+		err = os.WriteFile(name, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"analyze", "-v", name}, {"analyze", "--tls-keylog", name + "1", name}, {"analyze", name + "1"}} {
+		var said bytes.Buffer
+		run(t.Context(), args, streams{os.Stdin, io.Discard, &said})
+		for line := range strings.Lines(said.String()) {
+			if !strings.HasPrefix(line, "kafkavet: ") || strings.ContainsAny(line, "\x1b") || strings.Contains(line, "##") {
+				t.Errorf("%q: %q", args, line)
+			}
+		}
+		if !strings.Contains(said.String(), `a\x1b[31m; ::error::\x23#[error]b\.pcap`) {
+			t.Errorf("%q: the name is missing: %s", args, said.String())
+		}
+	}
+}
+
 // TestEveryOutputIsWrittenThatCanBe makes one output after the other fail.
 func TestEveryOutputIsWrittenThatCanBe(t *testing.T) {
 	const capture = "testdata/captures/confluent-go-2.6.0_fetch-max-7.pcap"

@@ -271,6 +271,24 @@ func TestCSV(t *testing.T) {
 	}
 }
 
+// TestCSVCells: no cell is calculated, with either separator, and no line is a command of GitHub Actions.
+func TestCSVCells(t *testing.T) {
+	for in, want := range map[string]string{
+		"=1": "'=1", "-1": "-1", "-1+1": "'-1+1", ";=1+1": ";'=1+1", "x;=1;-2": "x;'=1;'-2", `x;"=1"`: `x;'"=1"`, "a; b": "a; b", "": "",
+	} {
+		if got := asCell(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+	r := emptyReport()
+	r.Target = &model.Target{Name: "kafka-4.0", Clients: []model.TargetClient{{ClientIDs: []string{"::error::x"}}}}
+	for line := range strings.Lines(string(formatted(t, "csv", r, TextOptions{}))) {
+		if strings.HasPrefix(line, "::") {
+			t.Errorf("a command: %s", line)
+		}
+	}
+}
+
 // TestKey: a key matches findings that differ in properties that change between runs. An empty
 // field matches every value.
 func TestKey(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/kafkavet/kafkavet/report/model"
 )
@@ -82,16 +81,18 @@ func csvRow(r *model.Report, f *model.Finding) []string {
 	}
 }
 
-// asCell protects a cell that a spreadsheet would read as a formula. Negative numbers stay.
-func asCell(cell string) string {
-	if _, err := strconv.Atoi(cell); isFormula(cell) && err != nil {
-		return "'" + cell
+// asCell protects a cell that a spreadsheet would read as a formula, also one that it would split
+// at ";". Negative numbers stay.
+func asCell(text string) string {
+	if _, err := strconv.Atoi(text); err == nil {
+		return text
 	}
-	return cell
-}
-
-// isFormula reports whether a spreadsheet would calculate a cell. Some accept full-width signs.
-func isFormula(cell string) bool {
-	first, _ := utf8.DecodeRuneInString(cell)
-	return strings.ContainsRune("=+-@\t\r＝＋－＠", first)
+	var b strings.Builder
+	for cell := range cells(text, ";") {
+		if isFormula(strings.TrimLeft(cell, `"`)) {
+			b.WriteByte('\'')
+		}
+		b.WriteString(cell)
+	}
+	return b.String()
 }

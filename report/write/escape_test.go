@@ -29,6 +29,9 @@ func TestEscape(t *testing.T) {
 		{"cut UTF-8", "a\xe6\xb3", `a\xe6\xb3`},
 		{"the replacement character itself", "a\ufffdb", "a\ufffdb"},
 		{"a backslash is shown from an escape", `a\n`, `a\\n`},
+		{"a command of GitHub Actions", "::error::a::b", `\x3a:error::a::b`},
+		{"no command, but an address", "::1", "::1"},
+		{"a command of Azure Pipelines", "a##vso[task]##[error]###", `a\x23#vso[task]\x23#[error]\x23\x23#`},
 		{"as long as is shown", long, long},
 		{"longer than is shown", long + "y", long + "..."},
 		{"a character across the end", long[1:] + "é", long[1:] + "..."},
@@ -49,6 +52,16 @@ func TestTSVFieldsHaveOneMeaning(t *testing.T) {
 		seen[got] = in
 		if got[0] == '"' && got != tsvEmpty {
 			t.Errorf("%q is written as %s, which a spreadsheet takes for quoted", in, got)
+		}
+	}
+}
+
+func TestTSVFieldsAreNotCalculated(t *testing.T) {
+	for in, want := range map[string]string{
+		"=1": `\x3d1`, "a;=1": `a;\x3d1`, ";=1": `;\x3d1`, `a,"=1"`: `a,\x22=1"`, "a;＝1": `a;\uff1d1`, "a; b, c": "a; b, c", "::set-env": `\x3a:set-env`,
+	} {
+		if got := string(appendTSV(nil, in)); got != want {
+			t.Errorf("%q is written as %s, want %s", in, got, want)
 		}
 	}
 }

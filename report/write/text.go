@@ -179,7 +179,7 @@ func (t *textReport) finding(f *model.Finding) {
 	} else {
 		t.field("then", then(f))
 	}
-	t.field("said", greeting(f.Greeting))
+	t.field("said", Message(f.Greeting))
 	t.field("why", escapeLong(f.Why))
 	t.field("excluded", escapeLong(excludedText(t.r, f)))
 	t.advice(f)
@@ -225,9 +225,10 @@ func escapeLong(s string) string {
 	return string(appendEscapedAll(nil, s))
 }
 
-// greeting escapes a greeting. Its unprintable bytes are already written as \x00.
-func greeting(s string) string {
-	parts := strings.Split(s, `\`)
+// Message escapes a line like Escape, but whole and without its backslashes: parts of it are already
+// escaped. A line end becomes "; ".
+func Message(s string) string {
+	parts := strings.Split(strings.ReplaceAll(s, "\n", "; "), `\`)
 	for i := range parts {
 		parts[i] = escapeLong(parts[i])
 	}
