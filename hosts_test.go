@@ -66,7 +66,7 @@ func viewFiles(t *testing.T, keys []string, captures ...[]capturetest.Packet) (s
 		t.Fatal(err)
 	}
 	for _, f := range r.Findings {
-		s.findings = append(s.findings, fmt.Sprintf("%s %s %dx %s", f.Code, f.Severity, f.Count, f.Message))
+		s.findings = append(s.findings, fmt.Sprintf("%s %s %dx %s", f.Code, f.Severity, f.Count, clockTime.ReplaceAllString(f.Message, "TIME")))
 	}
 	return s, strings.Join(strings.Fields(call("analyze")), " ")
 }

@@ -59,6 +59,10 @@ type group struct {
 	// and last is the last sign of it. unsure counts the requests that something else can explain.
 	from, last, to capture.Position
 	unsure         uint64
+	// refused counts the connections without a request that the address did not serve. others: it
+	// served others meanwhile. never: it never answered anything.
+	refused       uint64
+	others, never bool
 	// earlier is an answer to the version in an earlier life of the broker.
 	earlier capture.Position
 	// tried are the APIs and versions, in order of appearance.

@@ -168,7 +168,11 @@ func (f *findings) connection(c *decode.Connection) {
 	if f.evidence != nil {
 		f.evidence.NoteAddress(c)
 	}
-	f.history.Connection(c)
+	if isUnserved := f.history.Connection(c); isUnserved && f.evidence != nil {
+		if id, ok := f.claimID(unservedKey(endpoint{c.Domain, c.Broker})); ok {
+			f.evidence.Connection(id, c)
+		}
+	}
 	past := past{}
 	_, past.early = f.early[c.Stream]
 	delete(f.early, c.Stream)

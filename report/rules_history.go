@@ -165,8 +165,9 @@ var awayRule = Rule{
 	Code: "KV2013", Title: "broker-away", Severity: model.Info,
 	Summary: "the broker was restarting, hanging or without a backend: no version is at fault",
 	Documentation: model.Documentation{
-		What: "Requests were closed, reset or not answered while the address was restarting, hanging, or a proxy without a backend. The same versions were answered before or afterwards, or nothing at all was.",
-		Why:  "Each of these looks like a refused version on one connection. What the address answered at other times, and what happened to its other connections, shows that it was not there.",
+		What: "Requests were closed, reset or not answered while the address was restarting, hanging, or a proxy without a backend. The same versions were answered before or afterwards, or nothing at all was. " +
+			"Connections without a request count as well: refused ones, and those that the other side ended without a byte. Several of them alone are a finding, too.",
+		Why: "Each of these looks like a refused version on one connection. What the address answered at other times, and what happened to its other connections, shows that it was not there.",
 		Wire: "Several connections that the broker ends within milliseconds, refused connections (RST instead of SYN-ACK), or silence, and then the same requests answered. " +
 			"Or new connections that are closed on their first request, while the address serves those that began before.",
 		Do: "See why the broker was away: its log, an upgrade, garbage collection, the health checks of the proxy. Clients need no change. " +
@@ -174,27 +175,47 @@ var awayRule = Rule{
 	},
 	groups: byBroker,
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
-		return fmt.Sprintf("%d/%d", r.From.Capture, r.From.Frame), r.Cause == history.Away
+		return placeOf(r.From), r.Cause == history.Away
 	},
 	message: func(s *subject) string {
-		return fmt.Sprintf("the broker was away and did not serve %s%s", words.Plural(s.count, "connection"), s.period())
+		text, period := words.Plural(s.count, "connection"), s.period()
+		switch {
+		case s.nothingListens():
+			return fmt.Sprintf("nothing answered %s %s", text, period)
+		case s.others:
+			text = fmt.Sprintf("the broker did not serve %s %s, while it served others (limit of connections per address, or proxy)", text, period)
+		default:
+			text = fmt.Sprintf("the broker was away and did not serve %s %s (restart, hang, no backend, or limit of connections per address)", text, period)
+		}
+		if s.unsure == 0 {
+			text += "; no version is at fault"
+		}
+		return text
 	},
 	why: func(s *subject) string {
-		text := "It was restarting, hanging, a proxy without a backend, or at its limit of connections per address (max.connections.per.ip): from " + clock(s.from.Time)
-		if s.last.Time > s.from.Time {
-			text += fmt.Sprintf(" until at least %s", clock(s.last.Time))
+		text := "It was restarting, hanging, a proxy without a backend, or at its limit of connections per address (max.connections.per.ip)."
+		again, no := "answered again at "+clock(s.to.Time), "answered nothing more in the capture"
+		switch {
+		case s.nothingListens():
+			return "The address refused each connection, or ended it without a byte, and answered nothing in the capture: no broker listens there."
+		case s.others:
+			text = "It was at its limit of connections per address (max.connections.per.ip), or is a proxy that reached no broker for these."
+			again, no = "served a new connection again at "+clock(s.to.Time), "served no new connection any more in the capture"
 		}
 		if s.to.Time > 0 {
-			text += fmt.Sprintf(". It answered again at %s.", clock(s.to.Time))
+			text += " It " + again + "."
 		} else {
-			text += ". It answered nothing more in the capture."
+			text += " It " + no + "."
 		}
 		if s.unsure > 0 {
 			return text + " A broker that ignores this version of ApiVersions looks the same."
 		}
 		return text + " No version is at fault."
 	},
-	advice: func(*subject) string {
+	advice: func(s *subject) string {
+		if s.nothingListens() {
+			return "Start the broker, or check bootstrap.servers, advertised.listeners and the port mappings."
+		}
 		return "Look for the reason in the broker's log or in the health checks of the proxy; clients need no change."
 	},
 }
@@ -342,14 +363,19 @@ func clock(t int64) string { return time.Unix(0, t).UTC().Format("15:04:05.000")
 // bytesText formats a size in bytes without a larger unit.
 func bytesText(n int64) string { return words.Plural(uint64(max(n, 0)), "byte") }
 
-// period says for how long the broker was away at least, as far as requests show it. It is empty
-// below a second.
+// period says since when and until when the broker was away.
 func (s *subject) period() string {
-	if d := time.Duration(s.last.Time - s.from.Time); d >= time.Second {
-		return ", for at least " + words.Humane(d)
+	switch {
+	case s.to.Time > 0:
+		return fmt.Sprintf("from %s until %s", clock(s.from.Time), clock(s.to.Time))
+	case clock(s.last.Time) == clock(s.from.Time):
+		return "at " + clock(s.from.Time)
 	}
-	return ""
+	return fmt.Sprintf("from %s until at least %s", clock(s.from.Time), clock(s.last.Time))
 }
+
+// nothingListens reports whether the address never answered anything, and no request either.
+func (s *subject) nothingListens() bool { return s.never && s.refused == s.count }
 
 // is returns "is", or "looks like" if something else can explain the finding.
 func (s *subject) is() string {

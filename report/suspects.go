@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -128,6 +129,7 @@ func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
 	if r.Earlier.Time > g.earlier.Time {
 		g.earlier = r.Earlier
 	}
+	g.others = g.others || r.Others
 	g.tried.add(usageKey{x.Key, x.Version})
 	g.addExchange(&x)
 }
@@ -165,6 +167,7 @@ func (f *findings) current(isDue func(number uint64) bool) *collection {
 			f.addClaim(g, k)
 		}
 	}
+	f.addOutages(c)
 	for i := range f.departures {
 		if d := &f.departures[i]; isDue(d.number) {
 			f.addDeparture(c.find, d)
@@ -174,6 +177,37 @@ func (f *findings) current(isDue func(number uint64) bool) *collection {
 	c.joinAlerts()
 	return c
 }
+
+// addOutages adds the connections without a request that addresses did not serve.
+func (f *findings) addOutages(c *collection) {
+	rule := slices.IndexFunc(rules[:], func(r Rule) bool { return r.Code == awayRule.Code })
+	for _, o := range f.history.Outages() {
+		if o.Unserved == 0 {
+			continue
+		}
+		at := endpoint{o.At.Domain, o.At.Addr}
+		g := c.find(findingKey{rule: rule, detail: placeOf(o.From), broker: at})
+		g.from, g.last, g.to = o.From, o.Last, o.To
+		g.count += o.Unserved
+		g.refused, g.others, g.never = o.Unserved, o.Others, o.Never
+		id, hasEvidence := f.claims[unservedKey(at)]
+		for _, m := range o.Missed {
+			g.keep(occurrence{at: m.At, stream: m.Stream, client: m.Client})
+			if hasEvidence {
+				g.share(id, m.At, m.Stream)
+			}
+		}
+	}
+}
+
+// unservedKey returns the key of the id that the connections without a request share that an
+// address did not serve.
+func unservedKey(at endpoint) findingKey {
+	return findingKey{rule: undecided, detail: "unserved", broker: at}
+}
+
+// placeOf returns a packet as the detail of a key.
+func placeOf(at capture.Position) string { return fmt.Sprintf("%d/%d", at.Capture, at.Frame) }
 
 // collection is a copy of the groups to which suspects and departures are added.
 type collection struct {

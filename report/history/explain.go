@@ -120,7 +120,7 @@ func (v *view) asked(from, to int64) (first capture.Position) {
 func (v *view) sizeExplains(k *Suspect) Explanation {
 	const name = "size"
 	x := &k.Exchange
-	_, inLife := span{v.largestAt, v.largestAt}.in(v.life(x.Request.Time))
+	_, inLife := span{from: v.largestAt, to: v.largestAt}.in(v.life(x.Request.Time))
 	switch {
 	case isAnswered(x):
 		return excluded(name, x.Decided, "the broker answered")

@@ -37,7 +37,7 @@ func TestAnswersOfALife(t *testing.T) {
 		want     bool
 	}{{10, 50, false}, {10, 30, false}, {10, 25, true}, {22, 50, true}, {20, 20, true}, {30, 30, false}, {10, 19, false}} {
 		v := &view{
-			address:  &address{answers: map[version]*spans{key: {{moment(c.from), moment(c.to)}}}, alive: spans{{moment(c.from), moment(c.to)}}},
+			address:  &address{answers: map[version]*spans{key: {{from: moment(c.from), to: moment(c.to)}}}, alive: spans{{from: moment(c.from), to: moment(c.to)}}},
 			restarts: []restart{{moment(20), moment(20)}, {moment(30), moment(30)}},
 		}
 		k := &Suspect{Exchange: decode.Exchange{Key: key.key, Version: key.version, Request: moment(24)}}

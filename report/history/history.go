@@ -46,6 +46,8 @@ type Book struct {
 	limits Limits
 	// numbered counts suspects and calls of NextNumber.
 	numbered uint64
+	// missed counts the unserved connections in all addresses.
+	missed int
 	// answers counts the records of answered versions of all addresses.
 	answers int
 	// now is the latest packet time so far, in nanoseconds.
@@ -89,6 +91,8 @@ type address struct {
 	unserved spans
 	// refused are the unserved times at which nothing listened.
 	refused spans
+	// missed are the first unserved connections without a byte.
+	missed []Missed
 	// muted are the times at which it sent no byte after a ClientHello.
 	muted spans
 	// ends are the connections that it closed or reset.
@@ -217,7 +221,7 @@ func (a *address) contradict(r *decode.Ranges, at capture.Position) {
 	if len(a.contradicted) == maxContradicted {
 		a.contradicted = slices.Delete(a.contradicted, 0, 1)
 	}
-	a.contradicted = append(a.contradicted, advert{r, span{at, at}})
+	a.contradicted = append(a.contradicted, advert{r, span{from: at, to: at}})
 }
 
 // same reports whether two tables have the same ranges. Equal tables mostly share their memory,
@@ -247,36 +251,36 @@ func (b *Book) Advertisement(x *decode.Advertisement) {
 		copy(a.adverts, a.adverts[1:])
 		a.adverts = a.adverts[:maxAdverts-1]
 	}
-	a.adverts = append(a.adverts, advert{x.Ranges, span{x.At, x.At}})
+	a.adverts = append(a.adverts, advert{x.Ranges, span{from: x.At, to: x.At}})
 }
 
-// Connection adds a connection that is over. It keeps no reference to c.
-func (b *Book) Connection(c *decode.Connection) {
+// Connection adds a connection that is over, and reports whether a Kafka address did not serve it:
+// it refused it, or ended it before a request arrived. Connection keeps no reference to c.
+func (b *Book) Connection(c *decode.Connection) (isUnserved bool) {
 	b.calls++
 	at := Endpoint{c.Domain, c.Broker}
 	spoke := c.Protocol == reassembly.Kafka || c.Protocol == reassembly.TLS || c.Confusion != reassembly.NoConfusion
 	silent := c.Bytes[reassembly.ToBroker]+c.Bytes[reassembly.ToClient] == 0 && !c.Midstream
 	foreign := c.Odd().Spoke != "" && c.Odd().Spoke != reassembly.SpokeTLS && (spoke || b.addresses[at] != nil)
 	if !spoke && !silent && !foreign {
-		return
+		return false
 	}
 	a := b.address(at)
 	if a == nil {
-		return
+		return false
 	}
 	b.now = max(b.now, c.Last.Time)
 	a.clear = a.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
 	a.tls = a.tls || c.TLS != nil && c.TLS.Established || c.Confusion == reassembly.ClearToTLS
 	a.foreign = a.foreign || foreign
 	if silent {
-		b.unserved(a, c)
-		return
+		return b.unserved(a, c)
 	}
 	if c.Protocol != reassembly.Kafka && c.TLS != nil && c.Seen[reassembly.ToClient] && c.Bytes[reassembly.ToClient] == 0 {
 		a.muted.add(c.First, unservedJoin, maxUnserved)
 	}
 	if c.Protocol != reassembly.Kafka {
-		return
+		return false
 	}
 	s := b.stream(c.Stream)
 	s.over(c)
@@ -290,6 +294,7 @@ func (b *Book) Connection(c *decode.Connection) {
 			b.unserved(a, c)
 		}
 	}
+	return false
 }
 
 // turnedAway reports whether the broker ended c right after accepting it, before the first
@@ -303,16 +308,32 @@ func byBroker(c *decode.Connection) bool {
 	return (c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset) && c.End.By == reassembly.ToClient
 }
 
-// unserved records a connection without any byte, if the broker's side is the cause.
-func (b *Book) unserved(a *address, c *decode.Connection) {
+// unserved records a connection without any byte, if the broker's side is the cause. It reports
+// whether that is so, and the address is Kafka's.
+func (b *Book) unserved(a *address, c *decode.Connection) bool {
 	unreachable := !c.Seen[reassembly.ToClient] && c.End.Kind != reassembly.Cut
 	if !c.Refused && !unreachable && !byBroker(c) {
-		return
+		return false
 	}
 	a.unserved.add(c.First, unservedJoin, maxUnserved)
 	if c.Refused {
 		a.refused.add(c.First, unservedJoin, maxUnserved)
 	}
+	if c.Protocol == reassembly.Kafka {
+		return false // its request counts
+	}
+	a.unserved.count(c.First.Time)
+	if isKafka := a.isKafka(); !isKafka || len(a.missed) == maxMissed || b.missed == maxAllMissed {
+		return isKafka
+	}
+	b.missed++
+	a.missed = append(a.missed, Missed{c.First, c.Stream, c.Client})
+	return true
+}
+
+// isKafka reports whether a is the address of a broker, as far as it is known.
+func (a *address) isKafka() bool {
+	return len(a.alive)+len(a.adverts) > 0 || decode.IsKafkaPort(a.endpoint.Addr.Port())
 }
 
 // ended records a connection that the broker closed or reset.

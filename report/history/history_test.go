@@ -79,10 +79,13 @@ func (p *play) endOf(stream uint32, change func(*decode.Connection)) {
 }
 
 // refuse adds a SYN that is answered with RST.
-func (p *play) refuse() {
+func (p *play) refuse() { p.refuseAt(playBroker) }
+
+// refuseAt is refuse for another address.
+func (p *play) refuseAt(broker netip.AddrPort) {
 	at := p.at()
 	p.book.Connection(&decode.Connection{Connection: &reassembly.Connection{
-		Stream: p.connect(), Client: playClient, Broker: playBroker, First: at, Last: at, Seen: [2]bool{true, true}, Refused: true,
+		Stream: p.connect(), Client: playClient, Broker: broker, First: at, Last: at, Seen: [2]bool{true, true}, Refused: true,
 		End: reassembly.End{Kind: reassembly.Reset, By: reassembly.ToClient, At: at},
 	}})
 }

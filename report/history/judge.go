@@ -12,11 +12,20 @@ import (
 func (b *Book) Decide() []Ruling {
 	rulings := make([]Ruling, len(b.suspects))
 	b.refresh()
+	for _, v := range b.views {
+		v.outages = nil
+	}
 	for i, k := range b.suspects {
 		if v := b.viewOf(Endpoint{k.Exchange.Domain, k.Exchange.Broker}); v != nil {
 			rulings[i] = v.judge(k)
 			rulings[i].WithoutRange = !v.holds(&k.Exchange)
+			if rulings[i].Cause == Away {
+				v.addOutage(&rulings[i])
+			}
 		}
+	}
+	for _, v := range b.views {
+		v.joinOutages()
 	}
 	return rulings
 }
@@ -82,6 +91,8 @@ type view struct {
 	again, only, mixed map[againKey]bool
 	// large caches onlyLarge, paused caches afterPauses, and aged caches afterSessions.
 	large, paused, aged map[version]bool
+	// outages are the periods in which the address served nobody, or no new connection.
+	outages []Outage
 	// streams are the connections to the address, in no order.
 	streams []*stream
 }

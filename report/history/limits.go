@@ -6,20 +6,24 @@ import (
 )
 
 // The limits of a Book for any length of the input: 2.8 MiB of suspects, 4 MiB of connections, 6.5
-// MiB of addresses, 7 MiB of answered versions and 6 MiB of clients; some 27 MiB. Real inputs stay
+// MiB of addresses, 8 MiB of answered versions and 6 MiB of clients; some 28 MiB. Real inputs stay
 // below 1 MiB.
 const (
 	// maxAddresses bounds the broker addresses: 8,192 of some 400 bytes are 3.2 MiB, and their
 	// lists take as much. Further ones count as Addresses. The history decides nothing about them.
 	maxAddresses = 8192
 	// maxAnswers bounds the answered versions of all addresses: 16,384 of maxAnswerSpans spans of
-	// 48 bytes are 6.3 MiB. A cluster of 10 brokers has some 400.
+	// 56 bytes are 7.3 MiB. A cluster of 10 brokers has some 400.
 	maxAnswers     = 16_384
 	maxAnswerSpans = 8
-	// maxAlive bounds the periods in which an address answered: 64 of 48 bytes are 3 KiB.
+	// maxAlive bounds the periods in which an address answered: 64 of 56 bytes are 3.5 KiB.
 	maxAlive = 64
 	// maxUnserved bounds the periods in which an address refused connections.
 	maxUnserved = 16
+	// maxMissed bounds the unserved connections of an address, maxAllMissed those of all: 8,192 of
+	// 64 bytes are 512 KiB. Further ones are only counted.
+	maxMissed    = 128
+	maxAllMissed = 8192
 	// maxAdverts bounds the recorded changes of an address's table: the latest ones are kept.
 	maxAdverts = 32
 	// maxContradicted bounds the contradicted tables of an address.

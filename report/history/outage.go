@@ -49,6 +49,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
 	case v.isTurnedAway(k), v.answersHigher(k):
 		o.before, _ = v.opened.lastBefore(sent + 1)
+		o.after, o.isBack = v.opened.firstAfter(sent)
 	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
 	case x.Outcome == decode.Left:
 		_, alive := v.alive.within(sent, x.Decided.Time)

@@ -7,7 +7,11 @@ import (
 )
 
 // span is a period with repeated events. No pause in it is longer than the join of its list.
-type span struct{ from, to capture.Position }
+type span struct {
+	from, to capture.Position
+	// n counts the events for which count was called.
+	n uint64
+}
 
 // extend adds an event to s, which may be the zero value.
 func (s *span) extend(at capture.Position) {
@@ -64,12 +68,22 @@ func (s *spans) add(at capture.Position, join int64, limit int) {
 	case i < n && list[i].from.Time-at.Time <= join:
 		list[i].from = at
 	default:
-		list = slices.Insert(list, i, span{at, at})
+		list = slices.Insert(list, i, span{from: at, to: at})
 	}
 	if len(list) > limit {
 		list = list.joinClosest()
 	}
 	*s = list
+}
+
+// count counts an event that was added.
+func (s spans) count(t int64) {
+	for i := range s {
+		if s[i].from.Time <= t && s[i].to.Time >= t {
+			s[i].n++
+			return
+		}
+	}
 }
 
 // joinClosest joins the two neighbours with the shortest pause between them.
@@ -81,6 +95,7 @@ func (s spans) joinClosest() spans {
 		}
 	}
 	s[closest-1].to = s[closest].to
+	s[closest-1].n += s[closest].n
 	return slices.Delete(s, closest, closest+1)
 }
 

@@ -75,6 +75,8 @@ type Ruling struct {
 	From, Last, To capture.Position
 	// Earlier is an answer to the version in an earlier life; the zero value for none.
 	Earlier capture.Position
+	// Others: the address served others meanwhile.
+	Others bool
 	// Elsewhere: the address answers the version on other connections of the same life.
 	Elsewhere bool
 	// WithoutRange: the borrowed range of the request does not hold for it.

@@ -30,13 +30,13 @@ func causeScenes() []scene {
 		{
 			name: "kv1002-fires-after-upgrade", blind: "it borrows no ranges",
 			holds:  "Kafka 3.9 serves a client that negotiates and one that does not (Fetch v2); it is restarted as Kafka 4.0; the first one is served again, the second one closed again and again",
-			yields: "KV1002 for Fetch v2 by the range of another connection, KV2005 as a note; nothing says that the broker was away",
+			yields: "KV1002 for Fetch v2 by the range of another connection, KV2005 as a note; KV2013 for the three refused connections alone",
 			play:   plays(upgradeUnderLegacyClient),
 		},
 		{
 			name:   "kv2001-fires-after-downgrade",
 			holds:  "a client that never asks for ApiVersions is served (Metadata v10); the broker is restarted, and closes each connection on Metadata v10, four times; nothing else is asked",
-			yields: "KV2001, which does not exclude a restart; no KV2013",
+			yields: "KV2001, which does not exclude a restart; KV2013 for the three refused connections alone",
 			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.ask(3, 10)
@@ -151,6 +151,19 @@ func causeScenes() []scene {
 			holds:  "the same to port 9092",
 			yields: "KV2002, which names both possibilities",
 			play:   closes(9092),
+		},
+		{
+			name:   "kv2013-fires-dead-port",
+			holds:  "a client that one broker serves; six connections to port 9092 of another, each refused (RST in answer to the SYN)",
+			yields: "KV2013 for the other one: nothing answered",
+			play: plays(func(s *stage) {
+				s.down()
+				t := s.connect(brokerB)
+				t.negotiate(3, kafka3_9())
+				t.ask(3, 12)
+				s.down()
+				t.leave()
+			}),
 		},
 		{
 			name:   "kv2013-fires-turned-away",

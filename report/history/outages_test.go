@@ -1,0 +1,133 @@
+package history
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
+)
+
+// outages returns the outages by the input so far.
+func (p *play) outages() []Outage {
+	p.book.Decide()
+	return p.book.Outages()
+}
+
+// TestAnAddressAtWhichNothingListens: refused connections alone are an outage, if there are several.
+func TestAnAddressAtWhichNothingListens(t *testing.T) {
+	serve := func(p *play) { p.send(p.connect(), keyMetadata, 12, answered, soon) }
+	for name, c := range map[string]struct {
+		before, after func(p *play)
+		times         int
+		port          uint16
+		want          uint64 // connections; 0 for no outage
+		never, isBack bool
+	}{
+		"again and again":          {nil, nil, 3, 9092, 3, true, false},
+		"twice":                    {nil, nil, 2, 9092, 0, false, false},
+		"no port of Kafka":         {nil, nil, 3, 443, 0, false, false},
+		"since it was served":      {serve, nil, 3, 9092, 3, false, false},
+		"until it is served again": {nil, serve, 3, 9092, 3, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			if c.before != nil {
+				c.before(p)
+			}
+			from := p.frame + 1
+			for range c.times {
+				p.refuseAt(netip.AddrPortFrom(playBroker.Addr(), c.port))
+				p.now += 20 * time.Second
+			}
+			if c.after != nil {
+				c.after(p)
+			}
+			all := p.outages()
+			if c.want == 0 {
+				if len(all) > 0 {
+					t.Fatalf("%+v", all)
+				}
+				return
+			}
+			if len(all) != 1 {
+				t.Fatalf("%d outages: %+v", len(all), all)
+			}
+			if o := all[0]; o.Unserved != c.want || o.Never != c.never || (o.To.Time > 0) != c.isBack || o.From.Frame != from ||
+				o.Last.Time-o.From.Time != int64(time.Duration(c.times-1)*20*time.Second) || len(o.Missed) != c.times || o.Missed[0].At != o.From || o.Missed[0].Client != playClient || o.Others {
+				t.Errorf("%+v", o)
+			}
+		})
+	}
+}
+
+// TestAnOutageCountsAllConnections: those with a request that was not served, and those without.
+// What overlaps is one outage.
+func TestAnOutageCountsAllConnections(t *testing.T) {
+	p := newPlay(t)
+	s := p.connect()
+	p.send(s, keyFetch, 12, answered, soon)
+	p.send(p.connect(), keyMetadata, 12, answered, soon)
+	for range 3 {
+		p.refuse()
+		p.now += 20 * time.Second
+		u := p.connect()
+		p.send(u, keyMetadata, 12, closed, soon)
+		p.end(u, 1)
+	}
+	p.send(p.connect(), keyMetadata, 12, answered, soon)
+	r := p.expect(Away, Away, Away)
+	all := p.book.Outages()
+	if len(all) != 1 || all[0].Unserved != 3 || all[0].To.Time == 0 {
+		t.Fatalf("%+v", all)
+	}
+	for i := range r {
+		if r[i].From != all[0].From || r[i].Last != all[0].Last || r[i].To != all[0].To || r[i].Others {
+			t.Errorf("ruling %d: %+v, outage %+v", i, r[i], all[0])
+		}
+	}
+	if p.outages(); len(p.book.Outages()) != 1 {
+		t.Error("a second decision has other outages")
+	}
+}
+
+// TestOutagesWithServiceInBetween are two.
+func TestOutagesWithServiceInBetween(t *testing.T) {
+	p := newPlay(t)
+	for range 2 {
+		p.send(p.connect(), keyMetadata, 12, answered, soon)
+		for range 3 {
+			p.refuse()
+			p.now += 10 * time.Second
+		}
+	}
+	if all := p.outages(); len(all) != 2 || all[0].Unserved != 3 || all[1].Unserved != 3 || all[0].To.Time == 0 || all[1].To.Time > 0 {
+		t.Errorf("%+v", all)
+	}
+}
+
+// TestNewConnectionsAreTurnedAway while older ones are served: that is one outage, up to the next
+// connection that is served. A connection that was turned away with its request counts once.
+func TestNewConnectionsAreTurnedAway(t *testing.T) {
+	p := newPlay(t)
+	old := p.connect()
+	for range 4 {
+		p.send(old, keyFetch, 12, answered, soon)
+		p.now += time.Second
+		p.drop()
+		s := p.connect()
+		first := p.at()
+		p.send(s, keyMetadata, 12, closed, soon)
+		p.endOf(s, func(c *decode.Connection) {
+			c.First, c.Responses, c.Unanswered = first, 0, 1
+			c.End = reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: c.Last, HasAcked: true}
+		})
+		p.now += 9 * time.Second
+	}
+	p.send(p.connect(), keyMetadata, 12, answered, soon)
+	p.expect(Away, Away, Away, Away)
+	if all := p.book.Outages(); len(all) != 1 || all[0].Unserved != 4 || len(all[0].Missed) != 4 || !all[0].Others || all[0].Never || all[0].To.Frame != p.frame {
+		t.Errorf("%+v, want one up to frame %d", all, p.frame)
+	}
+}
