@@ -83,7 +83,8 @@ type subject struct {
 	clear, answers, restarted bool
 	// handshakes: a TLS handshake with it came to its end.
 	handshakes bool
-	// isOpen: other causes are not ruled out. mayLackSASL: authentication is not ruled out.
+	// isOpen: other causes are not ruled out. mayLackSASL: neither is authentication, and the client
+	// did not begin with SASL.
 	isOpen, mayLackSASL bool
 	// unexplained counts connections that the broker closed on a request inside TLS (KV9001).
 	unexplained int

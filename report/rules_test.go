@@ -547,3 +547,32 @@ func TestWarningsSayWhatIsRuledOut(t *testing.T) {
 		}
 	}
 }
+
+// TestLostPacketsOfAnyOccurrence: they are excluded only if no connection of the finding lacks
+// bytes, also for requests that are decided at the end.
+func TestLostPacketsOfAnyOccurrence(t *testing.T) {
+	for code, change := range map[string]func(*decode.Exchange){"KV1001": verdictOf(decode.AboveMax), "KV2001": noRange} {
+		for lacks, want := range map[int]bool{-1: true, 0: false, 1: false, 2: false} {
+			calls := []any{exchangeOf(2, 9, 3, 7)} // the listener needs no SASL
+			for i := range 3 {
+				frame, stream := uint64(10+1000*i), uint32(i)
+				calls = append(calls, exchangeOf(frame, stream, 3, 12, change, outcomeOf(decode.ClosedByBroker)),
+					connectionOf(stream, frame-1, frame+5, func(c *decode.Connection) {
+						c.End.By = reassembly.ToClient
+						if i == lacks {
+							c.Oddities.Missing = 10
+						}
+					}))
+			}
+			r := builderOf(Options{}, calls...).Report()
+			i := slices.IndexFunc(r.Findings, func(f model.Finding) bool { return f.Code == code })
+			if i < 0 {
+				t.Fatalf("%s: %v", code, r.Findings)
+			}
+			excluded := slices.ContainsFunc(r.Findings[i].RuledOut, func(e model.Explanation) bool { return e.Cause == "lost packets" })
+			if excluded != want {
+				t.Errorf("%s, connection %d lacks bytes: excluded %v, want %v", code, lacks, excluded, want)
+			}
+		}
+	}
+}

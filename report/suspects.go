@@ -130,6 +130,7 @@ func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
 		g.earlier = r.Earlier
 	}
 	g.others = g.others || r.Others
+	g.bytes = max(g.bytes, k.Missing())
 	g.tried.add(usageKey{x.Key, x.Version})
 	g.addExchange(&x)
 }
@@ -363,7 +364,7 @@ func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.F
 	out := g.finish(rule, severity, &subject{
 		group: g, tables: f.known.tables(g.key.broker), target: f.target,
 		clear: facts.clear, answers: f.history.Answered(g.key.broker.inHistory()), restarted: facts.restarted(), handshakes: facts.tls, isOpen: len(open) > 0,
-		mayLackSASL: slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }),
+		mayLackSASL: (g.sample == nil || !g.sample.UsesSASL()) && slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }),
 		unexplained: f.sealed.Unexplained(sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}),
 	})
 	out.RuledOut, out.NotRuledOut = ruledOut, open
@@ -392,7 +393,11 @@ func (f *findings) processes(g *group) []model.Process {
 func (f *findings) explain(g *group, rule *Rule) []history.Explanation {
 	switch {
 	case g.sample != nil:
-		return f.history.Explanations(g.sample)
+		missing := g.bytes
+		for i := range g.first {
+			missing = max(missing, f.history.Missing(g.first[i].stream))
+		}
+		return f.history.Explanations(g.sample, missing)
 	case len(g.first) == 0:
 		return nil
 	case rule.change != nil:

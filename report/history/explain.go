@@ -20,8 +20,9 @@ type Explanation struct {
 	At capture.Position
 }
 
-// Explanations returns other possible causes of a request, in the order in which people ask.
-func (b *Book) Explanations(k *Suspect) []Explanation {
+// Explanations returns other possible causes of a request, in the order in which people ask. missing
+// is the number of bytes that the connections of equal requests lack.
+func (b *Book) Explanations(k *Suspect, missing uint64) []Explanation {
 	at := Endpoint{k.Exchange.Domain, k.Exchange.Broker}
 	a := b.addresses[at]
 	if a == nil {
@@ -29,7 +30,8 @@ func (b *Book) Explanations(k *Suspect) []Explanation {
 	}
 	v := b.viewOf(at)
 	return []Explanation{
-		v.restartExplains(k), v.idleLimitExplains(k), v.authenticationExplains(k), v.sizeExplains(k), v.proxyExplains(k), v.lossExplains(k),
+		v.restartExplains(k), v.idleLimitExplains(k), v.authenticationExplains(k), v.sizeExplains(k), v.proxyExplains(k),
+		loss(max(missing, k.Missing()), k.Exchange.Request),
 	}
 }
 
@@ -92,8 +94,8 @@ func (v *view) authenticationExplains(k *Suspect) Explanation {
 		return excluded(name, s.worked, "the broker answered other requests of the connection")
 	case isAnswered(&k.Exchange):
 		return excluded(name, k.Exchange.Decided, "the broker answered")
-	case s.hasSASL:
-		return excluded(name, s.authenticated, "the client had authenticated")
+	case s.tokened.Time > 0 && k.Exchange.Key != keySaslHandshake && k.Exchange.Key != keySaslAuthenticate:
+		return excluded(name, s.tokened, "the client had authenticated")
 	}
 	from, to := v.life(k.Exchange.Request.Time)
 	if at, ok := v.open.in(from, to); ok {
@@ -101,6 +103,9 @@ func (v *view) authenticationExplains(k *Suspect) Explanation {
 	}
 	if at := v.asked(from, to); at.Time > 0 && k.Exchange.Key == keyApiVersions {
 		return excluded(name, at, "the broker answered another ApiVersions request, which needs none")
+	}
+	if s.hasSASL {
+		return Explanation{Name: name, By: "the capture does not show that the authentication ended"}
 	}
 	return Explanation{Name: name, By: "no request of a client without SASL was answered"}
 }
@@ -155,10 +160,6 @@ func (v *view) proxyExplains(k *Suspect) Explanation {
 
 // behindUnknown says why a proxy cannot be excluded.
 const behindUnknown = "the capture does not show what stands behind the address"
-
-func (v *view) lossExplains(k *Suspect) Explanation {
-	return loss(k.stream.missing, k.Exchange.Request)
-}
 
 // loss returns the explanation by lost packets.
 func loss(missing uint64, at capture.Position) Explanation {

@@ -155,7 +155,7 @@ func TestSASLInAnotherLife(t *testing.T) {
 			want = NoSASL
 		}
 		p.expect(want, want)
-		for _, e := range p.book.Explanations(p.book.suspects[0]) {
+		for _, e := range p.book.Explanations(p.book.suspects[0], 0) {
 			if e.At.Time > 0 && e.At.Time < p.book.suspects[0].stream.first.Time {
 				t.Errorf("%s is excluded by %q, from before the restart", e.Name, e.By)
 			}
@@ -175,7 +175,7 @@ func TestTheOwnConnectionExcludesNoRestart(t *testing.T) {
 		}
 		p.send(s, keyFetch, 13, decode.Left, 30*time.Second, noRange)
 		p.endOf(s, func(c *decode.Connection) { c.End.By = reassembly.ToBroker })
-		if e := p.book.Explanations(p.book.suspects[0])[0]; e.Excluded != others {
+		if e := p.book.Explanations(p.book.suspects[0], 0)[0]; e.Excluded != others {
 			t.Errorf("others %v: %s is excluded %v (%s)", others, e.Name, e.Excluded, e.By)
 		}
 	}
@@ -192,7 +192,7 @@ func TestTheSizeOfAnEarlierLife(t *testing.T) {
 		}
 		s := p.connect()
 		p.send(s, keyProduce, 9, closed, soon, size(1<<19))
-		if e := p.book.Explanations(p.book.suspects[0])[3]; e.Excluded == restarts {
+		if e := p.book.Explanations(p.book.suspects[0], 0)[3]; e.Excluded == restarts {
 			t.Errorf("restarts %v: %s is excluded %v (%s)", restarts, e.Name, e.Excluded, e.By)
 		}
 	}
@@ -232,6 +232,39 @@ func TestATightLoopOnANewVersion(t *testing.T) {
 			p.now += time.Second
 			p.send(p.connect(), keyMetadata, 12, answered, soon, noRange)
 			p.expect(c.want, c.want, c.want)
+		})
+	}
+}
+
+// TestAuthenticationIsExcludedByItsEnd: an answered SaslHandshake does not show that the client
+// authenticated. An answered token does, once the client goes on.
+func TestAuthenticationIsExcludedByItsEnd(t *testing.T) {
+	type request struct {
+		key     int16
+		outcome decode.Outcome
+	}
+	for name, c := range map[string]struct {
+		requests []request
+		want     bool
+	}{
+		"handshake":                      {[]request{{keySaslHandshake, answered}, {keyMetadata, closed}}, false},
+		"token":                          {[]request{{keySaslHandshake, answered}, {keySaslAuthenticate, answered}, {keyMetadata, closed}}, true},
+		"second token":                   {[]request{{keySaslHandshake, answered}, {keySaslAuthenticate, answered}, {keySaslAuthenticate, closed}}, false},
+		"handshake again":                {[]request{{keySaslHandshake, answered}, {keySaslAuthenticate, answered}, {keySaslHandshake, closed}}, false},
+		"the answers were not captured":  {[]request{{keySaslHandshake, decode.Unseen}, {keySaslAuthenticate, decode.Unseen}, {keyMetadata, closed}}, false},
+		"no handshake":                   {[]request{{keyMetadata, closed}}, false},
+		"it was served, with raw tokens": {[]request{{keySaslHandshake, answered}, {keyFetch, answered}, {keyMetadata, closed}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			s := p.connect()
+			for _, r := range c.requests {
+				p.send(s, r.key, 1, r.outcome, soon)
+			}
+			e := p.book.Explanations(p.book.suspects[0], 0)[2]
+			if e.Excluded != c.want || c.want == (e.At.Time == 0) {
+				t.Errorf("excluded %v at frame %d (%s), want %v", e.Excluded, e.At.Frame, e.By, c.want)
+			}
 		})
 	}
 }

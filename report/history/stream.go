@@ -55,9 +55,10 @@ type stream struct {
 	stage int16
 	// advertised is the latest ApiVersions answer.
 	advertised capture.Position
-	// authenticated is the latest answered SASL request. hasSASL says that there was one.
-	authenticated capture.Position
-	hasSASL       bool
+	// authenticated is the latest answered SASL request. hasSASL says that there was one. tokened
+	// is the latest answered SaslAuthenticate.
+	authenticated, tokened capture.Position
+	hasSASL                bool
 	// isOpen: address.open has an answer of this connection.
 	isOpen bool
 	// lifetime is the lifetime of the latest session; 0 if unknown.
@@ -207,6 +208,8 @@ func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Positio
 	}
 	if x.Key == keySaslHandshake {
 		a.handshake.extend(at)
+	} else if at.Time > s.tokened.Time {
+		s.tokened = at
 	}
 }
 

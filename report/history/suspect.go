@@ -218,6 +218,20 @@ func IsProbe(x *decode.Exchange) bool {
 	return x.Version == 0 && strings.HasPrefix(x.ClientID, probePrefix) && slices.Contains(probeKeys[:], x.Key)
 }
 
+// UsesSASL reports whether the connection of a suspect began with SASL.
+func (s *Suspect) UsesSASL() bool { return s.stream.hasSASL }
+
+// Missing returns the number of bytes that the connection of a suspect lacks.
+func (s *Suspect) Missing() uint64 { return s.stream.missing }
+
+// Missing returns the number of bytes that a connection lacks, as far as it is known.
+func (b *Book) Missing(stream uint32) uint64 {
+	if known := b.streams.Get(stream); known != nil {
+		return (*known).missing
+	}
+	return 0
+}
+
 // LowestAsked returns the lowest ApiVersions version that the client of s sent on any connection.
 func (s *Suspect) LowestAsked() int16 { return s.stream.client.lowest }
 
