@@ -182,16 +182,16 @@ func (k *Suspect) pause() int64 {
 }
 
 // memo returns the result of f for key, and caches it in m.
-func memo[K comparable](m *map[K]bool, key K, f func() bool) bool {
-	is, ok := (*m)[key]
+func memo[K comparable, V any](m *map[K]V, key K, f func() V) V {
+	v, ok := (*m)[key]
 	if !ok {
-		is = f()
+		v = f()
 		if *m == nil {
-			*m = map[K]bool{}
+			*m = map[K]V{}
 		}
-		(*m)[key] = is
+		(*m)[key] = v
 	}
-	return is
+	return v
 }
 
 // largeRequest is the smallest size, in bytes, at which a request may be too large for a broker.

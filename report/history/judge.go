@@ -89,6 +89,9 @@ type view struct {
 	sessionsEnd bool
 	// again caches refusedAgain, only caches onlyTo, and mixed caches isMixed.
 	again, only, mixed map[againKey]bool
+	// served caches servedUntil, and turned caches turnedAwayIn.
+	served map[int64]int64
+	turned map[period][2]*stream
 	// large caches onlyLarge, paused caches afterPauses, and aged caches afterSessions.
 	large, paused, aged map[version]bool
 	// outages are the periods in which the address served nobody, or no new connection.
@@ -125,7 +128,7 @@ func (v *view) prepare() {
 	v.sessionsEnd = v.sessionsOver()
 	v.findRestarts()
 	for _, k := range v.culprits {
-		if v.isExonerated(k) {
+		if k.isExonerated = v.isExonerated(k); k.isExonerated {
 			v.exonerated.add(k.Exchange.Request, 0, maxSuspects)
 		}
 	}

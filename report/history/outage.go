@@ -128,21 +128,39 @@ func (v *view) isTurnedAway(k *Suspect) bool {
 	if v.anyIn(v.unserved, before.Time, after.Time) || v.unserved.covers(before.Time, after.Time) {
 		return true
 	}
-	lived := v.livedOn(before.Time, k.Exchange.Request.Time)
-	from, _ := slices.BinarySearchFunc(v.culprits, before.Time+1, bySent)
+	served := memo(&v.served, before.Time, func() int64 { return v.servedUntil(before.Time) })
+	key := period{version{k.Exchange.Key, k.Exchange.Version}, before.Time, after.Time, served > k.Exchange.Request.Time}
+	others := memo(&v.turned, key, func() [2]*stream { return v.turnedAwayIn(key) })
+	return others[0] != nil && others[0] != k.stream || others[1] != nil
+}
+
+// period is a period in which the first requests of new connections were refused. lived: an older
+// connection was served meanwhile.
+type period struct {
+	version
+	from, to int64
+	lived    bool
+}
+
+// turnedAwayIn returns two connections that were turned away in a period. Their version is answered,
+// or it is another one and an older connection was served.
+func (v *view) turnedAwayIn(p period) (found [2]*stream) {
+	from, _ := slices.BinarySearchFunc(v.culprits, p.from+1, bySent)
 	for _, o := range v.culprits[from:] {
 		x := &o.Exchange
-		if x.Request.Time >= after.Time {
-			break
-		}
-		if o.stream == k.stream || o.stream.answered.Time > 0 {
-			continue
-		}
-		if lived && (x.Key != k.Exchange.Key || x.Version != k.Exchange.Version) || v.isExonerated(o) {
-			return true
+		switch {
+		case x.Request.Time >= p.to:
+			return found
+		case o.stream.answered.Time > 0 || o.stream == found[0]:
+		case !o.isExonerated && (!p.lived || version{x.Key, x.Version} == p.version):
+		case found[0] == nil:
+			found[0] = o.stream
+		default:
+			found[1] = o.stream
+			return found
 		}
 	}
-	return false
+	return found
 }
 
 // answersHigher reports whether an ApiVersions request was the first of its connection, and the

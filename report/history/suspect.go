@@ -64,6 +64,8 @@ type Suspect struct {
 	// such request; the zero value for none.
 	next   capture.Position
 	stream *stream
+	// isExonerated caches view.isExonerated of a culprit.
+	isExonerated bool
 }
 
 // Ruling is the decision about a suspect.
