@@ -14,9 +14,12 @@ const (
 	ChecksumUnknown Checksum = iota
 	// ChecksumRight: the bytes are as they were sent.
 	ChecksumRight
-	// ChecksumLeft: the checksum is not filled in yet. With checksum offload, the capturing host
-	// captures its own packets with 0 or the sum of the pseudo header.
+	// ChecksumLeft: the checksum is the sum of the pseudo header. With checksum offload, it is not
+	// filled in yet in the packets of the capturing host. Receive offload (GRO) leaves it where it
+	// joins segments.
 	ChecksumLeft
+	// ChecksumZero: the checksum is 0. With checksum offload, it is not filled in yet.
+	ChecksumZero
 	// ChecksumWrong: the receiver drops the packet.
 	ChecksumWrong
 )
@@ -31,6 +34,38 @@ func (s *Segment) TTL() uint8 {
 		return s.raw[8]
 	}
 	return s.raw[7]
+}
+
+// Covered is what the checksums of a segment cover. It is valid as long as Segment.Payload.
+type Covered struct {
+	raw               []byte // from the IP header on
+	transport, length uint32
+}
+
+// Covered returns what the checksums cover. They cannot be verified later if s came in fragments.
+func (s *Segment) Covered() Covered {
+	if s.Fragmented {
+		return Covered{}
+	}
+	return Covered{s.raw, uint32(s.transport), s.Length}
+}
+
+// Checksum is Segment.Checksum. It is ChecksumUnknown behind extension headers of IPv6, which may
+// change the destination.
+func (c Covered) Checksum() Checksum {
+	s := Segment{raw: c.raw, transport: int(c.transport), Length: c.length}
+	switch {
+	case c.transport == 0:
+		return ChecksumUnknown
+	case c.raw[0]>>4 == 4:
+		mapIPv4(&s.Src, c.raw[12:16])
+		mapIPv4(&s.Dst, c.raw[16:20])
+	case c.transport == ipv6Header:
+		s.Src, s.Dst = [16]byte(c.raw[8:24]), [16]byte(c.raw[24:40])
+	default:
+		return ChecksumUnknown
+	}
+	return s.Checksum()
 }
 
 // Checksum verifies the TCP checksum (RFC 9293 3.1) and the checksum of the IPv4 header. It
@@ -53,8 +88,10 @@ func (s *Segment) Checksum() Checksum {
 	switch {
 	case onesSum(uint64(pseudo), b[:n]) == 0xffff:
 		return ChecksumRight
-	case field == 0 || field == pseudo || n > 0xffff:
+	case field == pseudo || n > 0xffff:
 		return ChecksumLeft
+	case field == 0:
+		return ChecksumZero
 	}
 	return ChecksumWrong
 }

@@ -94,7 +94,7 @@ func TestLoneConnectionsAreEvictedFirst(t *testing.T) {
 	var address [4]byte
 	for i := range forged {
 		binary.BigEndian.PutUint32(address[:], 0x0b000000+uint32(i))
-		c := r.Between(netip.AddrPortFrom(netip.AddrFrom4(address), 4444), broker)
+		c := r.Join(netip.AddrPortFrom(netip.AddrFrom4(address), 4444), broker)
 		c.Silent = true
 		c.Send(capturetest.ToBroker, request(3, 1, 7, 10))
 	}

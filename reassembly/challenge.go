@@ -1,6 +1,10 @@
 package reassembly
 
-import "github.com/kafkavet/kafkavet/capture"
+import (
+	"math"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
 
 // maxChallenges bounds the SYNs on live connections that wait for an answer: 4,096 of some 150
 // bytes are 600 KiB. When it is reached, all are dropped.
@@ -34,25 +38,127 @@ type challenge struct {
 }
 
 // replaced returns the connection that the SYN kept for f began. s must prove it: it acknowledges
-// the SYN or follows it. Otherwise replaced returns nil.
-func (t *flowTable) replaced(f *flow, s *capture.Segment) *flow {
+// the SYN or follows it. Otherwise replaced returns nil. f stays, because all of this may be forged.
+func (t *flowTable) replaced(f *flow, s *capture.Segment, d Direction) *flow {
 	c := t.challenges[f]
 	isSender := s.SrcPort == c.syn.SrcPort && s.Src == c.syn.Src
 	switch {
 	case isSender && (s.Seq != c.syn.Seq+1 || s.Flags&(capture.ACK|capture.RST) != capture.ACK):
 		return nil
+	case isSender && f.fits(s, d): // the SYN was one byte before the next segment
+		return nil
 	case !isSender && (s.Ack != c.syn.Seq+1 || s.Flags&(capture.ACK|capture.SYN) != capture.ACK|capture.SYN):
 		return nil
 	}
-	h := f.hash
-	t.drop(f, Replaced)
+	delete(t.challenges, f)
+	f.isChallenged = false
 	t.disbelieved--
-	g := t.insert(&c.syn, h)
-	g.stream = c.stream
-	g.numbered, g.number = c.syn.Capture, c.number
-	d, _ := g.direction(&c.syn)
-	t.note(g, &c.syn, d)
+	g := t.insertRival(&c.syn, f)
+	g.stream, g.numbered, g.number = c.stream, c.syn.Capture, c.number
+	e, _ := g.direction(&c.syn)
+	t.note(g, &c.syn, e)
 	return g
+}
+
+// begin handles a SYN, or a segment after a SYN on a live connection. It returns what lookup does.
+func (t *flowTable) begin(f *flow, s *capture.Segment, d Direction) (g *flow, e Direction, fresh bool) {
+	if f.isChallenged {
+		if g := t.replaced(f, s, d); g != nil {
+			e, _ := g.direction(s)
+			return g, e, true
+		}
+	}
+	isAnswer := s.Flags&capture.ACK != 0
+	switch {
+	case s.Flags&capture.SYN == 0,
+		!isAnswer && !f.begunBefore(s.Seq, d) && !f.isVain(d),
+		isAnswer && (!f.synced[d] || s.Seq == f.base[d]):
+		return f, d, false
+	case f.discards(s, d), isAnswer && f.closed == 0 && f.fits(s, d):
+		t.disbelieved++
+		return nil, d, false
+	case !isAnswer && f.isLive():
+		t.challenge(f, s)
+		return nil, d, false
+	}
+	number, numbered, elsewhere := f.number, f.numbered, f.elsewhere
+	isVain := f.isVain(d)
+	isKept := f.closed&3 == 0 && f.conn != endedConn && !isVain
+	if isKept {
+		g = t.insertRival(s, f)
+	} else {
+		t.drop(f, Replaced)
+		g = t.insert(s, t.hash(s)) // f is empty now
+	}
+	g.stream = t.streams
+	t.streams++
+	if isAnswer || isVain { // Wireshark begins no other stream
+		g.number, g.numbered, g.elsewhere = number, numbered, elsewhere
+	} else {
+		g.numbered, g.number = s.Capture, t.nextNumber(s.Capture)
+	}
+	e, _ = g.direction(s)
+	return g, e, true
+}
+
+// isVain reports whether f has only segments of the other side that acknowledge nothing. They are
+// not of the connection that a SYN of direction d begins.
+func (f *flow) isVain(d Direction) bool { return f.seen[d.Reverse()] && !f.seen[d] && !f.acked }
+
+// fits reports whether the numbers of s are near those of f.
+func (f *flow) fits(s *capture.Segment, d Direction) bool { return f.distance(s, d) < sameFlowWindow }
+
+// distance returns how far the numbers of s are from those of f.
+func (f *flow) distance(s *capture.Segment, d Direction) uint32 {
+	far, isKnown := uint32(0), false
+	apart := func(a, b uint32) {
+		far, isKnown = max(far, min(a-b, b-a)), true
+	}
+	if f.seen[d] {
+		apart(s.Seq, f.last[d])
+	}
+	if r := d.Reverse(); f.seen[r] && s.Flags&capture.ACK != 0 {
+		apart(s.Ack, f.last[r])
+	}
+	if !isKnown {
+		return 1 << 31
+	}
+	return far
+}
+
+// insertRival adds a connection with the addresses of f, which a later SYN may have replaced. Only
+// what follows shows which of them exists.
+func (t *flowTable) insertRival(s *capture.Segment, f *flow) *flow {
+	t.evictNetwork(s, f)
+	f.isReplaced, f.isRival = true, true
+	g := t.insert(s, f.hash)
+	g.isRival = true
+	return g
+}
+
+// rival returns the connection whose numbers fit s best among those with the addresses of f. For a
+// SYN that none of them sent, it is the latest.
+func (t *flowTable) rival(s *capture.Segment, f *flow) *flow {
+	best, least := f, uint32(math.MaxUint32)
+	isSYN := s.Flags&(capture.SYN|capture.ACK) == capture.SYN
+	for i := t.buckets[f.hash&uint32(len(t.buckets)-1)]; i != 0; i = t.at(i - 1).next {
+		g := t.at(i - 1)
+		d, ok := g.direction(s)
+		if !ok || g.alias != 0 || g.domain != f.domain || g.depth != f.depth {
+			continue
+		}
+		n := uint32(1 << 31)
+		switch {
+		case isSYN && g.seen[d] && g.base[d] == s.Seq:
+			n = 0
+		case !isSYN:
+			n = g.distance(s, d)
+		}
+		if n < least || n == least && g.stream > best.stream {
+			best, least = g, n
+		}
+	}
+	return best
 }
 
 // isLive reports whether both sides were captured and neither has ended.

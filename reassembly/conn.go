@@ -19,22 +19,24 @@ type conn struct {
 	isWaiting bool // is in worker.waiting
 	over      bool
 	isEvicted bool // ended to free memory
-	isLone    bool // counted in worker.lone
+	// isUnproven: the connection is over unless both sides go on.
+	isUnproven bool
+	isLone     bool // counted in worker.lone
 	// isTraced: Options.Tracer receives its decisions.
 	isTraced  bool
 	noPreface bool // the first bytes only looked like a preface
 	// serverSpoke: the broker's side sent bytes after the ClientHello. notKafka: the plaintext is
 	// another protocol.
 	serverSpoke, notKafka bool
-	isDescribed           bool      // info.TLS describes the ended TLS session
-	turns                 uint32    // segments so far
-	place                 uint32    // in worker.open, +1; 0 for none
-	finAck                uint32    // acknowledgement number of the first FIN
-	resetMark             resetMark // valid while reset >= 0
-	reset                 int32     // tick of the RST; -1 without one
-	doubted               *doubts   // segments that wait for confirmation; nil for none
-	postponed             *postponed
-	offset                int64 // stream offset behind the bytes being processed; -1 if unknown
+	isDescribed           bool           // info.TLS describes the ended TLS session
+	turns                 uint32         // segments so far
+	place                 uint32         // in worker.open, +1; 0 for none
+	finAck                uint32         // acknowledgement number of the first FIN
+	resetMark             resetMark      // valid while reset >= 0
+	reset                 int32          // tick of the RST; -1 without one
+	doubted               *doubts        // segments that wait for confirmation; nil for none
+	postponed             *[2]*postponed // by raw direction, as half; nil before the first
+	offset                int64          // stream offset behind the bytes being processed; -1 if unknown
 	dialogue              dialogue
 	tls                   *tlsrecord.Session
 	preface               *preface // being read; nil for none
@@ -73,6 +75,10 @@ func (c *conn) init(w *worker, f *flow) {
 
 func (c *conn) segment(it *item) {
 	if c.over {
+		return
+	}
+	if c.isBehind() {
+		c.doubted.before.segment(it)
 		return
 	}
 	c.info.Now = it.at
@@ -154,7 +160,7 @@ func (c *conn) fin(d Direction, it *item) {
 	case e.Kind == Cut:
 		c.finAck = it.ack
 		end := c.endOf(Closed, d, it)
-		if it.flags&capture.ACK != 0 && other.synced && other.hole == nil && c.postponed == nil && it.ack == other.next+1 {
+		if it.flags&capture.ACK != 0 && other.synced && other.hole == nil && !c.isPostponing() && it.ack == other.next+1 {
 			end = End{Kind: Closed, By: d.Reverse(), At: it.at}
 		}
 		c.recordEnd(end)
@@ -305,7 +311,7 @@ func (c *conn) isStillWaiting() bool {
 		}
 	}
 	c.resume(false)
-	still := c.postponed != nil
+	still := c.isPostponing()
 	for i := range c.half {
 		h := &c.half[i]
 		c.checkFIN(Direction(i))
@@ -336,6 +342,9 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	if c.over {
 		return
 	}
+	if c.isBehind() {
+		c.doubted.before.finish(how, at)
+	}
 	c.info.Now = at
 	c.w.reorder.end(c, ToBroker^c.swapped)
 	c.resume(true)
@@ -351,7 +360,18 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		c.lastOfPreface()
 	}
 	c.over = true
+	if q := c.doubted; q != nil && q.after != nil {
+		q.after.doubted.before = nil
+	}
 	c.dropDoubts()
+	if c.isUnproven { // it was over before
+		c.mode = ignored
+		c.w.forget(c)
+		if !c.isWaiting {
+			c.w.ended = append(c.w.ended, c)
+		}
+		return
+	}
 	if c.tls != nil || c.isDescribed {
 		c.endTLS()
 	}

@@ -46,9 +46,11 @@ type flow struct {
 	dead         bool     // the slot is free
 	unwanted     bool     // excluded by Options.Want
 	isNumberOnly bool     // the capture has only headers of it, no segment (Segment.NumberOnly)
-	hasChecksums [2]bool  // a segment of that direction had a correct checksum
+	proof        [2]int8  // by direction: above 0, the sender writes correct checksums (flow.prove)
 	ttl          [2]uint8 // of the direction's first segment with a SYN, FIN, RST or payload
 	isChallenged bool     // a SYN waits in flowTable.challenges
+	isRival      bool     // another connection may have the same addresses (flowTable.rival)
+	isReplaced   bool     // a later SYN began a connection, and this one has not gone on since
 	acked        bool     // base of the unseen direction is one less than its first acknowledgement
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
@@ -160,28 +162,22 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			}
 			f = original
 		}
-		if s.Flags&(capture.SYN|capture.ACK) == capture.SYN && f.begunBefore(s.Seq, d) {
-			if f.discards(s, d) {
-				t.disbelieved++
-				return nil, d, false
-			}
-			if f.isLive() {
-				t.challenge(f, s)
-				return nil, d, false
-			}
-			t.drop(f, Replaced)
-			break
+		if f.isRival {
+			f = t.rival(s, f)
+			d, _ = f.direction(s)
 		}
-		if f.isChallenged {
-			if g := t.replaced(f, s); g != nil {
-				d, _ = g.direction(s)
-				return g, d, true
-			}
+		if s.Flags&capture.SYN != 0 || f.isChallenged {
+			g, e, isNew := t.begin(f, s, d)
+			return g, e, isNew
+		}
+		if f.isReplaced && s.Length > 0 {
+			f.isReplaced = false
+			t.disbelieved++
 		}
 		return f, d, false
 	}
 	if networks >= maxNetworks {
-		t.evictNetwork(s, h, other)
+		t.evictNetwork(s, other)
 	}
 	if other != nil {
 		f = t.insert(s, h)
@@ -284,7 +280,8 @@ func (f *flow) copyOf(s *capture.Segment, d Direction) bool {
 		if s.Flags&capture.SYN != 0 {
 			return s.Seq == f.base[d]
 		}
-		return near(s.Seq, f.last[d])
+		isEnd := s.Flags&(capture.FIN|capture.RST) != 0
+		return near(s.Seq, f.last[d]) && int32(s.Seq+s.Length-f.last[d]) <= 0 && (!isEnd || f.closed != 0)
 	}
 	if f.isCopied(s, d) {
 		return true
@@ -303,11 +300,18 @@ func (f *flow) note(s *capture.Segment, d Direction) {
 	case !f.seen[d] && !f.isAnswered(d):
 		f.base[d] = s.Seq - 1
 	}
-	f.seen[d] = true
 	if r := d.Reverse(); !f.seen[r] && s.Flags&capture.ACK != 0 && (!f.acked || s.Flags&capture.SYN != 0) {
 		f.base[r], f.acked = s.Ack-1, true
 	}
-	f.last[d] = s.Seq + s.Length
+	end := s.Seq + s.Length
+	isEnd := s.Flags&(capture.FIN|capture.RST) != 0
+	if f.seen[d] && isEnd && !within(s.Seq, f.last[d], maxHole) {
+		return // no receiver believes it
+	}
+	if f.closed == 0 && !isEnd || int32(end-f.last[d]) > 0 || !f.seen[d] {
+		f.last[d] = end
+	}
+	f.seen[d] = true
 	if s.Flags&capture.FIN != 0 {
 		f.closed |= 1 << d
 	}
@@ -415,6 +419,9 @@ func (t *flowTable) drop(f *flow, how EndKind) {
 	if f.conn == nil {
 		t.silent--
 	}
+	if f.isReplaced {
+		how = Replaced
+	}
 	if f.alias == 0 && !f.unwanted {
 		t.release(f, how)
 	}
@@ -453,10 +460,9 @@ func (t *flowTable) evict(may func(*flow) bool) {
 	t.drop(victim, Expired)
 }
 
-// evictNetwork drops one of the flows with the addresses of s, but not keep. It prefers copies, then
-// flows without payload, then the one that was silent for longest.
-func (t *flowTable) evictNetwork(s *capture.Segment, h uint32, keep *flow) {
-	var victim *flow
+// evictNetwork drops one of the flows with the addresses of s, but not keep, if there are too many.
+// It prefers copies, then flows without payload, then the one that was silent for longest.
+func (t *flowTable) evictNetwork(s *capture.Segment, keep *flow) {
 	rank := func(f *flow) int64 {
 		switch {
 		case f.alias != 0:
@@ -466,17 +472,22 @@ func (t *flowTable) evictNetwork(s *capture.Segment, h uint32, keep *flow) {
 		}
 		return f.lastTime
 	}
+	var victim *flow
+	n := 0
+	h := t.hash(s)
 	for i := t.buckets[h&uint32(len(t.buckets)-1)]; i != 0; i = t.at(i - 1).next {
 		f := t.at(i - 1)
-		if f.hash != h || f == keep {
+		if _, ok := f.direction(s); !ok {
 			continue
 		}
-		if _, ok := f.direction(s); ok && (victim == nil || rank(f) < rank(victim)) {
+		if n++; f != keep && (victim == nil || rank(f) < rank(victim)) {
 			victim = f
 		}
 	}
-	t.limits.Networks++
-	t.drop(victim, Expired)
+	if n >= maxNetworks {
+		t.limits.Networks++
+		t.drop(victim, Expired)
+	}
 }
 
 // expire drops the flows that were silent since the given times: idle for open flows, over for
@@ -491,7 +502,7 @@ func (t *flowTable) expire(idle, over int64) {
 			continue
 		}
 		limit := idle
-		if f.over() {
+		if f.over() || f.isReplaced {
 			limit = over
 		}
 		if f.lastTime < limit {

@@ -90,26 +90,14 @@ func (c *conn) order(d Direction, it *item) {
 			}
 		}
 	}
-	if it.flags&capture.ACK != 0 {
-		r := &c.half[d.Reverse()]
-		switch {
-		case !r.ackSeen:
-			r.acked, r.oldest, r.ackSeen = it.ack, it.ack, true
-		case int32(it.ack-r.acked) > 0:
-			r.acked = it.ack
-		case !r.synced && int32(it.ack-r.oldest) < 0:
-			r.oldest = it.ack
-		}
-		if r.hole != nil && it.ack == r.next {
-			r.hole.isLacked = true
-		}
-		if !r.ended && int32(seq-h.next) <= 0 { // a segment that arrived early does not show when the bytes before it were sent
-			r.noteAhead(it)
-		}
+	c.judgePostponed(it)
+	isPostponed := it.length > 0 && !h.ended && (c.postponedOf(d) != nil || c.ahead(it))
+	if !isPostponed || c.half[d.Reverse()].hole != nil {
+		c.acknowledge(it)
 	}
 	c.turns++
 	if it.length > 0 && !h.ended {
-		if c.postponed != nil || c.ahead(it) {
+		if isPostponed {
 			c.postpone(it)
 		} else {
 			c.payload(d, h, seq, it)
@@ -123,10 +111,32 @@ func (c *conn) order(d Direction, it *item) {
 			c.skipOverdue(Direction(i))
 		}
 	}
-	if c.postponed != nil {
+	if c.isPostponing() {
 		c.resume(false)
 	}
 	c.checkFIN(d)
+}
+
+// acknowledge records what a segment acknowledges.
+func (c *conn) acknowledge(it *item) {
+	if it.flags&capture.ACK == 0 {
+		return
+	}
+	h, r := &c.half[it.dir], &c.half[it.dir.Reverse()]
+	switch {
+	case !r.ackSeen:
+		r.acked, r.oldest, r.ackSeen = it.ack, it.ack, true
+	case int32(it.ack-r.acked) > 0:
+		r.acked = it.ack
+	case !r.synced && int32(it.ack-r.oldest) < 0:
+		r.oldest = it.ack
+	}
+	if r.hole != nil && it.ack == r.next {
+		r.hole.isLacked = true
+	}
+	if !r.ended && int32(it.first()-h.next) <= 0 { // a segment that arrived early does not show when the bytes before it were sent
+		r.noteAhead(it)
+	}
 }
 
 // noteAhead records the first packet that acknowledges bytes of h that have not arrived.
@@ -271,7 +281,7 @@ func (c *conn) skipOverdue(d Direction) {
 // checkFIN ends direction d if all bytes before its FIN were delivered.
 func (c *conn) checkFIN(d Direction) {
 	h := &c.half[d]
-	if h.ended || !h.fin || h.hole != nil || c.postponed != nil && d == c.postponed.dir {
+	if h.ended || !h.fin || h.hole != nil || c.postponedOf(d) != nil {
 		return
 	}
 	if n := int32(h.finSeq - h.next); n > 0 && n <= maxHole { // the last bytes are missing

@@ -103,6 +103,7 @@ func NewPool[R any](opt Options, newShard func() Shard[R], collect func([]R) err
 type item struct {
 	conn    *conn // nil for a tick
 	payload []byte
+	covered capture.Covered
 	at      capture.Position
 	seq     uint32
 	ack     uint32
@@ -111,6 +112,8 @@ type item struct {
 	dir     Direction
 	kind    itemKind
 	end     EndKind
+	// isProven: a wrong checksum is not the sender's (flow.proof).
+	isProven bool
 }
 
 // first returns the sequence number of the segment's first payload byte.
@@ -352,6 +355,17 @@ func (p *Pool[R]) newConn(f *flow) *conn {
 	return c
 }
 
+// revive revokes the end of f, whose conn may not be over yet.
+func (p *Pool[R]) revive(f *flow, at capture.Position) {
+	c := p.newConn(f)
+	c.revive(at)
+	if f.conn != endedConn {
+		c.doubted = &doubts{before: f.conn}
+	}
+	f.conn = c
+	p.table.reopen(f)
+}
+
 // tick advances the clock and sends a tick to the shards once per interval. at is the latest
 // packet, now the time.
 func (p *Pool[R]) tick(s *slot[R], at capture.Position, now int64) {
@@ -437,6 +451,11 @@ func (p *Pool[R]) move(s *slot[R], copied, to *flow, isTurned bool) {
 
 // segment finds the segment's connection and queues an item for its shard.
 func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment) {
+	if neverSent(seg.Flags) {
+		p.table.disbelieved++
+		p.table.numberOnly(seg, p.clock)
+		return
+	}
 	f, dir, fresh := p.table.lookup(seg)
 	if f == nil {
 		return
@@ -455,6 +474,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		p.table.disbelieved++
 		return
 	}
+	isBehind := f.isBehind(seg, dir)
 	p.table.note(f, seg, dir)
 	if seg.Length > 0 && f.needsMark() && !f.unwanted {
 		f, dir = p.mergeTwins(s, f, seg, dir)
@@ -473,6 +493,9 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 		}
 		p.open(f)
 	}
+	if isBehind {
+		p.revive(f, seg.Position)
+	}
 	if f.conn == endedConn {
 		return
 	}
@@ -483,6 +506,6 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	i := f.stream % shards
 	s.items[i] = append(s.items[i], item{
 		conn: f.conn, payload: payload, at: seg.Position, seq: seg.Seq, ack: seg.Ack,
-		length: seg.Length, flags: seg.Flags, dir: dir,
+		length: seg.Length, flags: seg.Flags, dir: dir, covered: seg.Covered(), isProven: f.proof[dir] > 0,
 	})
 }

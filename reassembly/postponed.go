@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/kafkavet/kafkavet/capture"
 )
@@ -13,11 +14,14 @@ const (
 	maxShardPostponed = 2 << 20
 	// postponedBytes is the memory of a segment without its payload.
 	postponedBytes = 128
+	// maxJudged is how many of them the next segment of their sender can prove forged.
+	maxJudged = 4
 )
 
-// postponed are segments of the broker that acknowledge client bytes which were not delivered yet.
-// Those bytes are missing, or were captured late. Without the wait, a response would precede its
-// request, and would look like the response to a lost request.
+// postponed are segments of one side that acknowledge bytes which were not delivered yet. Those
+// bytes are missing, or were captured late. Without the wait, a response would precede its request,
+// and would look like the response to a lost request. Or nobody sent those bytes, and the segment is
+// forged (RFC 5961 5.2). What both sides send next decides that.
 type postponed struct {
 	segments []lateSegment
 	bytes    int
@@ -29,20 +33,115 @@ type lateSegment struct {
 	item
 	tick int32
 	turn uint32
+	// isConfirmed: its sender went on behind it, and acknowledges no less. isContradicted: the
+	// other side sent something since, and has not acknowledged it.
+	isConfirmed, isContradicted bool
 }
 
-// ahead reports whether a segment was captured before bytes that it acknowledges. Only segments of
-// the broker wait: a request does not need an earlier response.
-func (c *conn) ahead(it *item) bool {
-	if it.dir^c.swapped != ToClient || it.flags&capture.ACK == 0 || c.info.Midstream && !c.dialogue.decided {
-		return false // from the client, or the sides are unknown
+// postponedOf returns the segments of raw direction d that wait; nil for none.
+func (c *conn) postponedOf(d Direction) *postponed {
+	if c.postponed == nil {
+		return nil
 	}
-	client := &c.half[it.dir.Reverse()]
-	if !client.synced { // nothing of the client was captured so far, but it may follow soon
+	return c.postponed[d]
+}
+
+func (c *conn) isPostponing() bool { return c.postponed != nil && *c.postponed != [2]*postponed{} }
+
+// ahead reports whether a segment was captured before bytes that it acknowledges.
+func (c *conn) ahead(it *item) bool {
+	if it.flags&capture.ACK == 0 || c.info.Midstream && !c.dialogue.decided {
+		return false // the sides are unknown
+	}
+	other := &c.half[it.dir.Reverse()]
+	if it.dir^c.swapped == ToBroker { // a request does not need an earlier response, if one was sent
+		return other.synced && !other.fin && c.isUnsent(it)
+	}
+	if !other.synced { // nothing of the client was captured so far, but it may follow soon
 		return !c.info.Midstream && c.turns <= ackedWait
 	}
-	n := int32(it.ack - client.next)
-	return n > 0 && n <= maxHole && !client.ended
+	n := int32(it.ack - other.next)
+	return n > 0 && n <= maxAckDistance && !other.ended
+}
+
+// isUnsent reports whether a segment acknowledges bytes that the capture lacks, and nothing behind
+// them was captured.
+func (c *conn) isUnsent(it *item) bool {
+	other := &c.half[it.dir.Reverse()]
+	end := other.next
+	if other.hole != nil {
+		end = other.hole.queued[len(other.hole.queued)-1].end()
+	}
+	n := int32(it.ack - end)
+	return n > 0 && n <= maxAckDistance
+}
+
+// waits reports whether a segment still has to wait. When the bytes that it acknowledges have
+// arrived, it may be forged still: they may have been sent later. So its receiver must acknowledge
+// it, or its sender go on. A request waits until both sides have shown what they know of it.
+func (c *conn) waits(l *lateSegment) bool {
+	switch h := &c.half[l.dir]; {
+	case c.mode == ignored:
+		return false
+	case l.dir^c.swapped == ToBroker:
+		return !l.isConfirmed && !l.isContradicted || c.w.ticks-l.tick < c.w.hole
+	case c.ahead(&l.item):
+		return !c.overdue(l)
+	default:
+		isAcked := h.ackSeen && int32(h.acked-l.first()-l.length) >= 0
+		return !l.isConfirmed && !isAcked && !c.overdue(l)
+	}
+}
+
+// judgePostponed compares the segments that wait with the next one.
+func (c *conn) judgePostponed(it *item) {
+	if it.flags&capture.ACK == 0 {
+		return
+	}
+	if q := c.postponedOf(it.dir.Reverse()); q != nil && it.dir^c.swapped == ToClient { // a response waits for its request
+		last := &q.segments[len(q.segments)-1]
+		end := last.first() + last.length
+		for c.postponedOf(q.dir) != nil && q.segments[0].isProved(it, end, c.half[it.dir].next) {
+			c.deliverPostponed(q)
+		}
+		if c.postponedOf(q.dir) != nil {
+			q.segments[0].isContradicted = true
+		}
+	}
+	if q := c.postponedOf(it.dir); q != nil && it.length > 0 {
+		c.judgeByNext(q, it)
+	}
+}
+
+// judgeByNext compares the segments that wait with the next one of their sender.
+func (c *conn) judgeByNext(q *postponed, it *item) {
+	if l := &q.segments[len(q.segments)-1]; it.seq == l.first()+l.length && int32(it.ack-l.ack) >= 0 {
+		l.isConfirmed = true
+	}
+	for i := 0; i < min(len(q.segments), maxJudged); i++ {
+		l := &q.segments[i]
+		n := min(len(it.payload), len(l.payload))
+		isOther := it.seq == l.seq && !bytes.Equal(it.payload[:n], l.payload[:n])
+		// A sender never acknowledges less than before, and it does not send other bytes again.
+		if isOther || int32(it.seq-l.seq) >= 0 && int32(it.ack-l.ack) < 0 {
+			c.w.disbelieved++
+			c.removePostponed(q, i)
+			i--
+		}
+	}
+}
+
+// isProved reports whether a segment of the other side proves l: its end system has received l, or
+// has sent the bytes that l acknowledges, which the capture lacks. end is that of all segments that
+// wait, next that side's next byte.
+func (l *lateSegment) isProved(it *item, end, next uint32) bool {
+	return int32(it.ack-l.first()-l.length) >= 0 && int32(it.ack-end) <= 0 || it.first() != next && int32(it.first()-l.ack) >= 0
+}
+
+// isDoubtful reports whether a request is forged, as far as the capture shows: it has no loss, and
+// the broker sent something since, but has not acknowledged the request.
+func (c *conn) isDoubtful(l *lateSegment) bool {
+	return l.isContradicted && !l.isConfirmed && !c.info.Midstream && c.info.Odd().Gaps == 0
 }
 
 // overdue reports whether a segment has waited long enough. While bytes are missing, skipOverdue
@@ -53,40 +152,63 @@ func (c *conn) overdue(l *lateSegment) bool {
 
 // postpone queues a segment, and later ones of its direction, until resume.
 func (c *conn) postpone(it *item) {
-	if c.postponed != nil && c.postponed.dir != it.dir {
-		c.payload(it.dir, &c.half[it.dir], it.first(), it)
-		return
-	}
-	if c.postponed == nil {
-		c.postponed = &postponed{dir: it.dir}
+	q := c.postponedOf(it.dir)
+	if q == nil {
+		if c.postponed == nil {
+			c.postponed = new([2]*postponed)
+		}
+		q = &postponed{dir: it.dir}
+		c.postponed[it.dir] = q
 		c.wait()
 	}
 	l := lateSegment{item: *it, tick: c.w.ticks, turn: c.turns}
 	l.payload = bytes.Clone(it.payload)
 	n := len(l.payload) + postponedBytes
-	c.postponed.segments = append(c.postponed.segments, l)
-	c.postponed.bytes += n
+	q.segments = append(q.segments, l)
+	q.bytes += n
 	c.w.postponed += n
 }
 
-// resume delivers the segments whose requests have arrived or are overdue, or all of them.
+// deliverPostponed delivers the first segment that waits.
+func (c *conn) deliverPostponed(q *postponed) {
+	l := q.segments[0]
+	c.removePostponed(q, 0)
+	c.acknowledge(&l.item)
+	c.payload(l.dir, &c.half[l.dir], l.first(), &l.item)
+}
+
+func (c *conn) removePostponed(q *postponed, i int) {
+	n := len(q.segments[i].payload) + postponedBytes
+	q.bytes -= n
+	c.w.postponed -= n
+	if i == 0 {
+		q.segments = q.segments[1:]
+	} else {
+		q.segments = slices.Delete(q.segments, i, i+1)
+	}
+	if len(q.segments) == 0 {
+		c.postponed[q.dir] = nil
+	}
+}
+
+// resume delivers the segments that need not wait any more, or all of them.
 func (c *conn) resume(all bool) {
-	for c.postponed != nil {
-		q := c.postponed
-		l := &q.segments[0]
-		full := q.bytes > maxPostponed || c.w.postponed > maxShardPostponed
-		if !all && !full && c.mode != ignored && c.ahead(&l.item) && !c.overdue(l) {
-			return
+	for i := range c.half {
+		for c.postponedOf(Direction(i)) != nil {
+			q := c.postponed[i]
+			l := &q.segments[0]
+			full := q.bytes > maxPostponed || c.w.postponed > maxShardPostponed
+			if !all && !full && c.waits(l) {
+				break
+			}
+			if full {
+				c.w.limits.QueuedSegments++
+			} else if c.isDoubtful(l) {
+				c.w.disbelieved++
+				c.removePostponed(q, 0)
+				continue
+			}
+			c.deliverPostponed(q)
 		}
-		if full {
-			c.w.limits.QueuedSegments++
-		}
-		n := len(l.payload) + postponedBytes
-		q.bytes -= n
-		c.w.postponed -= n
-		if q.segments = q.segments[1:]; len(q.segments) == 0 {
-			c.postponed = nil
-		}
-		c.payload(l.dir, &c.half[l.dir], l.first(), &l.item)
 	}
 }

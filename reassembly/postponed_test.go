@@ -188,8 +188,7 @@ func TestOutlines(t *testing.T) {
 	}
 }
 
-// TestAhead: a segment of the broker waits if it acknowledges client bytes that have not arrived.
-// Others do not wait.
+// TestAhead: a segment waits if it acknowledges bytes that have not arrived. Others do not wait.
 func TestAhead(t *testing.T) {
 	segment := func() *item { return &item{dir: ToClient, flags: capture.ACK, ack: 1100} }
 	for _, tc := range []struct {
@@ -199,13 +198,17 @@ func TestAhead(t *testing.T) {
 	}{
 		{"acknowledges what has not come", func(*conn, *item) {}, true},
 		{"acknowledges what has come", func(_ *conn, it *item) { it.ack = 1000 }, false},
-		{"is the client's", func(_ *conn, it *item) { it.dir = ToBroker }, false},
-		{"is the client's, as it turned out", func(c *conn, _ *item) { c.swapped = 1 }, false},
+		{"is the client's", func(_ *conn, it *item) { it.dir = ToBroker }, true},
+		{"is the client's, of what has come", func(_ *conn, it *item) { it.dir, it.ack = ToBroker, 1 }, false},
+		{"is the client's, of a FIN", func(c *conn, it *item) { it.dir, c.half[ToClient].fin = ToBroker, true }, false},
+		{"is the client's, of bytes that queue", func(c *conn, it *item) {
+			it.dir, c.half[ToClient].hole = ToBroker, &disorder{queued: []queuedPart{{seq: 1000, length: 100}}}
+		}, false},
 		{"acknowledges nothing", func(_ *conn, it *item) { it.flags = capture.PSH }, false},
 		{"the roles are unknown", func(c *conn, _ *item) { c.info.Midstream = true }, false},
 		{"the roles of a joined connection are known", func(c *conn, _ *item) { c.info.Midstream, c.dialogue.decided = true, true }, true},
-		{"the most that is waited for", func(_ *conn, it *item) { it.ack = 1000 + maxHole }, true},
-		{"more", func(_ *conn, it *item) { it.ack = 1001 + maxHole }, false},
+		{"the most that is waited for", func(_ *conn, it *item) { it.ack = 1000 + maxAckDistance }, true},
+		{"more", func(_ *conn, it *item) { it.ack = 1001 + maxAckDistance }, false},
 		{"the client's side is over", func(c *conn, _ *item) { c.half[ToBroker].ended = true }, false},
 		{"the client's first segment may be late", func(c *conn, _ *item) { c.half[ToBroker].synced, c.turns = false, ackedWait }, true},
 		{"the client's segments are not captured", func(c *conn, _ *item) { c.half[ToBroker].synced, c.turns = false, ackedWait+1 }, false},
@@ -266,12 +269,13 @@ func TestOverdue(t *testing.T) {
 		if c.half[ToBroker].hole != nil {
 			continue
 		}
-		c.postponed = &postponed{dir: ToClient}
+		q := &postponed{dir: ToClient}
+		c.postponed = &[2]*postponed{ToClient: q}
 		for range 2 {
-			c.postponed.segments = append(c.postponed.segments, lateSegment{item: item{dir: ToClient, flags: capture.ACK, ack: 1100, seq: 1}})
+			q.segments = append(q.segments, lateSegment{item: item{dir: ToClient, flags: capture.ACK, ack: 1100, seq: 1}})
 		}
 		c.resume(false)
-		if waits := c.postponed != nil; waits == tc.want {
+		if waits := c.postponed[ToClient] != nil; waits == tc.want {
 			t.Errorf("%s: waits %v", tc.name, waits)
 		}
 	}
@@ -282,11 +286,10 @@ func TestFirstByteOfTheBroker(t *testing.T) {
 	const far = 50_000_000
 	for _, tc := range []struct {
 		name    string
-		acked   uint32 // by the client, before the broker's first segment; 0 for nothing
+		acked   uint32 // by the client, before the broker's first segment
 		seq     uint32 // of the broker's first segment
 		missing uint64
 	}{
-		{"nothing was acknowledged", 0, 5000, 0},
 		{"the first segment is there", far, far, 0},
 		{"the first 58 bytes are not", far, far + 58, 58},
 		{"the first segment was acknowledged before it was captured", far, far - 58, 0},
@@ -296,10 +299,7 @@ func TestFirstByteOfTheBroker(t *testing.T) {
 		c := r.Between(client, broker)
 		c.Silent = true
 		c.Syn(capturetest.ToBroker)
-		h := capturetest.TCPHeader{Seq: c.Seq[capturetest.ToBroker], Ack: tc.acked}
-		if tc.acked != 0 {
-			h.Flags = capturetest.ACK
-		}
+		h := capturetest.TCPHeader{Seq: c.Seq[capturetest.ToBroker], Ack: tc.acked, Flags: capturetest.ACK}
 		q := request(3, 1, 1, 20)
 		r.Record(capturetest.TCP(client, broker, h, q))
 		c.Seq[capturetest.ToBroker] += uint32(len(q))

@@ -25,19 +25,31 @@ const (
 )
 
 const (
-	// maxSummed bounds the payload whose checksum is verified. Requests that decide a verdict are
-	// short. Summing full segments would take a fifth of all time.
+	// maxSummed bounds the payload whose checksum is always verified. Requests that decide a
+	// verdict are short. Summing all segments would take half of all time.
 	maxSummed = 512
+	// maxOneSegment bounds the payload whose checksum proves something: an Ethernet frame. Cards
+	// join segments to longer ones and leave a wrong checksum (receive segment coalescing).
+	maxOneSegment = 1500 - 20 - 20
+	// maxProof bounds flow.proof. proofStep is what a checksum adds that agrees with it, so one
+	// forged segment does not outweigh one of the sender.
+	maxProof, proofStep = 100, 4
 	// minTTL and usualTTL detect a TTL that expires before the receiver. Senders begin at 64, 128
 	// or 255. A TTL below minTTL in a direction that has usualTTL or more is not a route change.
 	minTTL, usualTTL = 5, 20
 )
 
+// neverSent reports whether no TCP sends a segment with these flags in a connection, and no
+// receiver accepts it: it has no ACK (RFC 9293 3.10.7.4), or a SYN that ends the connection.
+func neverSent(flags capture.TCPFlags) bool {
+	return flags&(capture.SYN|capture.RST|capture.ACK) == 0 ||
+		flags&capture.SYN != 0 && flags&(capture.FIN|capture.RST) != 0
+}
+
 // discards reports whether the receiver discards the segment or never gets it: its checksum is
-// wrong, or its TTL expires. With checksum offload, a host's own segments have no correct checksum
-// in its capture. A wrong checksum then proves nothing.
+// wrong, or its TTL expires. The worker verifies the checksums of longer segments (conn.isWrong).
 func (f *flow) discards(s *capture.Segment, d Direction) bool {
-	if s.Length == 0 && s.Flags&(capture.SYN|capture.FIN|capture.RST) == 0 || s.Length > maxSummed {
+	if s.Length == 0 && s.Flags&(capture.SYN|capture.FIN|capture.RST) == 0 {
 		return false
 	}
 	ttl := s.TTL()
@@ -47,13 +59,44 @@ func (f *flow) discards(s *capture.Segment, d Direction) bool {
 	if f.ttl[d] >= usualTTL && 0 < ttl && ttl < minTTL {
 		return true
 	}
-	switch s.Checksum() {
+	return (s.Length <= maxSummed || s.Fragmented) && f.prove(s.Checksum(), d)
+}
+
+// prove reports whether a checksum shows that the receiver discards a segment. Some hosts leave
+// anything in the checksums of their own segments, because the card fills them in (offload). So the
+// sender's checksums so far decide.
+func (f *flow) prove(sum capture.Checksum, d Direction) bool {
+	p := &f.proof[d]
+	isProven, step := *p > 0, int8(1)
+	switch sum {
 	case capture.ChecksumRight:
-		f.hasChecksums[d] = true
-	case capture.ChecksumWrong:
-		return f.hasChecksums[d]
+		if *p >= 0 {
+			step = proofStep
+		}
+	case capture.ChecksumLeft: // by the sender, or by receive offload where it joins segments
+		if isProven {
+			return false
+		}
+		step = -proofStep
+	case capture.ChecksumWrong, capture.ChecksumZero:
+		if step = -1; !isProven {
+			step = -proofStep
+		}
+	default:
+		return false
 	}
-	return false
+	*p = max(-maxProof, min(*p+step, maxProof))
+	return isProven && sum != capture.ChecksumRight
+}
+
+// isWrong reports whether the receiver discards the segment because its checksum is wrong. Only
+// segments that flow.discards left out are verified: those without payload, and longer ones.
+func (it *item) isWrong() bool {
+	if !it.isProven || it.length > maxOneSegment {
+		return false
+	}
+	sum := it.covered.Checksum()
+	return sum == capture.ChecksumWrong || sum == capture.ChecksumZero
 }
 
 // doubts are segments that their receiver may have discarded: the sequence or acknowledgement
@@ -61,6 +104,9 @@ func (f *flow) discards(s *capture.Segment, d Direction) bool {
 type doubts struct {
 	segments []item
 	bytes    int
+	// before is the conn of the same flow that was not over when this one was made, after the one
+	// that was made when this one was not over. nil is for none.
+	before, after *conn
 }
 
 // resetMark is the state at the RST that ended the connection.
@@ -78,14 +124,29 @@ func (c *conn) accepts(it *item) bool {
 	if c.mode == ignored {
 		return true
 	}
+	if c.isUnproven {
+		if !c.confirmed(it) {
+			return false
+		}
+		c.isUnproven = false
+		c.w.disbelieved++
+		return true
+	}
 	if it.flags&capture.RST != 0 {
 		r := &c.half[it.dir.Reverse()]
 		isImpossible := it.flags&capture.ACK != 0 && r.synced && !within(it.ack, r.next, maxAckDistance)
+		if r.synced && !h.synced && c.turns == 0 { // only an acknowledgement of the SYN refuses it
+			isImpossible = it.flags&capture.ACK == 0 || it.ack != r.next
+		}
 		if isImpossible || h.synced && !within(it.seq, h.next, maxHole) {
 			c.w.disbelieved++
 			return false
 		}
 		return true
+	}
+	if it.length > maxSummed && c.readsHeader(it) && it.isWrong() {
+		c.w.disbelieved++
+		return false
 	}
 	if c.reset >= 0 {
 		c.reviveReset(it)
@@ -130,6 +191,10 @@ func (c *conn) isFar(it *item) bool {
 // reports whether the segment is confirmed; then it first passes on the segments kept.
 func (c *conn) confirmed(it *item) bool {
 	fits := 0
+	if it.isWrong() {
+		c.w.disbelieved++
+		return false
+	}
 	for i := range c.doubts() {
 		q := &c.doubted.segments[i]
 		switch {
@@ -159,7 +224,7 @@ func (c *conn) confirmed(it *item) bool {
 
 // acknowledgeDoubted passes on the segments kept that this segment acknowledges.
 func (c *conn) acknowledgeDoubted(it *item) {
-	if c.doubted == nil || it.flags&capture.ACK == 0 {
+	if len(c.doubts()) == 0 || it.flags&capture.ACK == 0 || it.isWrong() {
 		return
 	}
 	acknowledged := false
@@ -228,9 +293,9 @@ func (c *conn) doubt(it *item) {
 }
 
 func (c *conn) dropDoubts() {
-	if c.doubted != nil {
-		c.w.doubted -= c.doubted.bytes
-		c.doubted = nil
+	if q := c.doubted; q != nil {
+		c.w.doubted -= q.bytes
+		q.segments, q.bytes = nil, 0
 	}
 }
 
@@ -254,7 +319,7 @@ func (c *conn) reviveReset(it *item) {
 		return
 	}
 	c.reset = -1
-	c.revive(Reset, m.dir)
+	c.revoke(Reset, m.dir)
 }
 
 // reviveFIN revokes a FIN of the other side if this segment acknowledges bytes behind it: the FIN
@@ -266,13 +331,25 @@ func (c *conn) reviveFIN(it *item) {
 		return
 	}
 	h.fin, h.ended, h.finDue = false, false, 0
-	c.revive(Closed, raw)
+	c.revoke(Closed, raw)
 }
 
-// revive revokes the end that direction raw caused.
-func (c *conn) revive(how EndKind, raw Direction) {
+// revoke revokes the end that direction raw caused.
+func (c *conn) revoke(how EndKind, raw Direction) {
 	c.w.disbelieved++
 	if e := &c.info.End; e.Kind == how && e.By == raw^c.swapped {
 		*e = End{}
 	}
+}
+
+// readsHeader reports whether bytes of the segment are parsed, not only counted.
+func (c *conn) readsHeader(it *item) bool {
+	switch c.mode {
+	case inClear:
+		f := &c.dialogue.fr[it.dir]
+		return !c.dialogue.decided || f.state != reading || !f.complete() || f.left() <= int64(it.length)
+	case crypted:
+		return true
+	}
+	return false // TLS without a key log: summing it would take as long as the rest
 }

@@ -37,7 +37,7 @@ type Variant struct {
 func Variants() []Variant {
 	var all []Variant
 	first, second := prefaces()[:firstPrefaces+1], prefaces()[firstPrefaces+1:]
-	for _, some := range [][]Variant{copies(), segmentations(), endings(), Encapsulations(), damages(), first, forgeries()[:firstForgeries], twins(), second, forgeries()[firstForgeries:], unknown()} {
+	for _, some := range [][]Variant{copies(), segmentations(), endings(), Encapsulations(), damages(), first, forgeries()[:firstForgeries], twins(), second, forgeries()[firstForgeries:moreForgeries], unknown(), forgeries()[moreForgeries:]} {
 		all = append(all, some...)
 	}
 	return all
