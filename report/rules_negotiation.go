@@ -200,11 +200,14 @@ var errorNames = map[int16]string{
 }
 
 // errorAnswer names the error of an ApiVersions answer that no other rule reports. A connection
-// that has ranges keeps them. After REBOOTSTRAP_REQUIRED the client looks for its cluster
+// that has ranges, or may have got them before, keeps them. After REBOOTSTRAP_REQUIRED the client looks for its cluster
 // elsewhere (KIP-1242).
 func errorAnswer(x *decode.Exchange) (string, bool) {
 	const rebootstrapRequired = 129
-	if x.Key != apiVersionsKey || x.Outcome != decode.Answered || x.ErrorCode == 0 || x.ErrorCode == rebootstrapRequired || x.Evidence == decode.Observed || hasBadSoftware(x) {
+	if x.Key != apiVersionsKey || x.Outcome != decode.Answered || x.ErrorCode == 0 || x.ErrorCode == rebootstrapRequired || hasBadSoftware(x) {
+		return "", false
+	}
+	if x.Evidence == decode.Observed || x.Asked != decode.NotAsked && !x.NegotiationRefused {
 		return "", false
 	}
 	text := fmt.Sprintf("error %d", x.ErrorCode)
