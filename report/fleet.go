@@ -40,35 +40,27 @@ type sharedConnections struct {
 }
 
 // connectionID is a salted hash of the initial sequence numbers, the hour of the first packet and
-// the first request. Address translation does not change these, and the numbers cannot be guessed.
+// the first client id. Address translation does not change these, and the numbers cannot be guessed.
 // Simulated connections often have equal numbers.
 type connectionID [12]byte
 
-func newConnectionID(initial [2]uint32, begin int64, firstRequest uint64) (id connectionID) {
+func newConnectionID(c *decode.Connection) (id connectionID) {
 	text := []byte("kafkavet/connection/v2")
-	text = binary.BigEndian.AppendUint32(text, initial[0])
-	text = binary.BigEndian.AppendUint32(text, initial[1])
-	text = binary.BigEndian.AppendUint64(text, uint64(begin/int64(time.Hour)))
-	text = binary.BigEndian.AppendUint64(text, firstRequest)
+	text = binary.BigEndian.AppendUint32(text, c.Initial[0])
+	text = binary.BigEndian.AppendUint32(text, c.Initial[1])
+	text = binary.BigEndian.AppendUint64(text, uint64(c.First.Time/int64(time.Hour)))
+	if len(c.ClientIDs) > 0 {
+		text = append(text, c.ClientIDs[0]...)
+	}
 	sum := sha256.Sum256(text)
 	copy(id[:], sum[:])
 	return id
 }
 
-// hashOf returns a hash of a request's header (FNV-1a).
-func hashOf(x *decode.Exchange) uint64 {
-	h := uint64(uint16(x.Key))<<48 | uint64(uint16(x.Version))<<32 | uint64(uint32(x.CorrelationID))
-	id := truncate(x.ClientID)
-	for i := range len(id) {
-		h = (h ^ uint64(id[i])) * 0x100000001b3
-	}
-	return h
-}
-
 func (k connectionID) compare(o connectionID) int { return bytes.Compare(k[:], o[:]) }
 
-// connectionCounts are the counters of model.Connection. first is hashOf the first request.
-type connectionCounts struct{ requests, responses, checked, exempt, first uint64 }
+// connectionCounts are the counters of model.Connection.
+type connectionCounts struct{ requests, responses, checked, exempt uint64 }
 
 func newSharedConnections() sharedConnections {
 	return sharedConnections{kept: map[connectionID]connectionCounts{}}
@@ -81,7 +73,6 @@ func (s *sharedConnections) exchange(x *decode.Exchange) {
 			s.counts.Clear()
 		}
 		c = s.counts.Add(x.Stream)
-		c.first = hashOf(x)
 	}
 	c.requests++
 	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
@@ -106,7 +97,7 @@ func (s *sharedConnections) connection(c *decode.Connection) {
 	if c.Protocol != reassembly.Kafka || !c.HasInitial {
 		return
 	}
-	id := newConnectionID(c.Initial, c.First.Time, n.first)
+	id := newConnectionID(c)
 	if s.limit != (connectionID{}) && id.compare(s.limit) > 0 {
 		return
 	}

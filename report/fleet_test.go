@@ -32,12 +32,13 @@ func TestConnectionsOfOtherHosts(t *testing.T) {
 	if c := host("10.0.0.1:9092", initialOf(8, 7)); c[0].ID == a[0].ID {
 		t.Error("the sides are not distinguished")
 	}
-	first := hashOf(exchangeOf(1, 0, 3, 7))
-	id := newConnectionID([2]uint32{7, 8}, 0, first)
-	for _, other := range []connectionID{
-		newConnectionID([2]uint32{7, 8}, int64(time.Hour), first), newConnectionID([2]uint32{7, 8}, 0, hashOf(exchangeOf(1, 0, 3, 7, idOf("other")))),
+	id := newConnectionID(connectionOf(0, 1, 9, initialOf(7, 8)))
+	for _, change := range []func(*decode.Connection){
+		func(c *decode.Connection) { c.First.Time += int64(time.Hour) },
+		func(c *decode.Connection) { c.ClientIDs = []string{"other"} },
+		func(c *decode.Connection) { c.ClientIDs = nil },
 	} {
-		if other == id {
+		if newConnectionID(connectionOf(0, 1, 9, initialOf(7, 8), change)) == id {
 			t.Error("equal sequence numbers an hour later, or of another client, are one connection")
 		}
 	}
@@ -59,7 +60,7 @@ func TestHostsKeepTheSameConnections(t *testing.T) {
 	}
 	smaller := 0
 	for i := range uint32(3*model.MaxConnections + 7) {
-		if id := newConnectionID([2]uint32{i, i}, connectionOf(i, 1, 9).First.Time, hashOf(exchangeOf(1, i, 3, 7))); hex.EncodeToString(id[:]) <= kept[len(kept)-1].ID {
+		if id := newConnectionID(connectionOf(i, 1, 9, initialOf(i, i))); hex.EncodeToString(id[:]) <= kept[len(kept)-1].ID {
 			smaller++
 		}
 	}

@@ -59,7 +59,7 @@ const MaxConnections = 4096
 // Connection is a Kafka connection that the report of another host may also contain.
 type Connection struct {
 	// ID is a salted hash of the initial sequence numbers, the hour of the first packet and the
-	// first request. Address translation keeps these.
+	// first client id. Address translation keeps these.
 	ID string `json:"id"`
 	// Hosts counts the parts that captured it.
 	Hosts uint64 `json:"hosts"`
