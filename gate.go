@@ -16,8 +16,8 @@ import (
 type gate struct {
 	// closedBy says in one line why the gate is closed; empty if it is open.
 	closedBy string
-	// unjudged says which connections were not judged; empty for none.
-	unjudged string
+	// but are remarks on an open gate: what was not judged, and what is not certain.
+	but []string
 }
 
 // maxUnwatched is the share of its time for which the gate accepts that a broker was not watched,
@@ -35,9 +35,10 @@ func newGate(rep *model.Report, within time.Duration, withLikely bool) (*gate, e
 		return nil, errors.New("the reports have no packets")
 	}
 	w := window{last: *last, since: *last - model.Time(within), length: within}
-	breaking, isJudged, folded := judged(rep.Target, w.since, withLikely)
-	unwatched, n := w.unwatched(rep)
-	g := &gate{}
+	breaking, likely, isJudged, folded := judged(rep.Target, w.since, withLikely)
+	unwatched, n, hint := w.unwatched(rep)
+	torn := unfinished(rep)
+	g := &gate{but: append(likelyClients(likely), uncertain(rep, w.since)...)}
 	switch {
 	case len(breaking) > 0:
 		g.closedBy = fmt.Sprintf("%s on %s and %s seen in the last %s: %s", brokenClients(uint64(len(breaking))), rep.Target.Name,
@@ -47,17 +48,62 @@ func newGate(rep *model.Report, within time.Duration, withLikely bool) (*gate, e
 			words.Agree(folded, "is", "are"))
 	case rep.Quality.Interrupted > 0:
 		g.closedBy = fmt.Sprintf("%s interrupted before the end of the input", words.Were(rep.Quality.Interrupted, "report"))
+	case len(torn) > 0:
+		g.closedBy = fmt.Sprintf("%s not read to the end: %s", words.Were(uint64(len(torn)), "capture"), firstOf(torn))
 	case *first-w.since > w.tolerated():
 		g.closedBy = fmt.Sprintf("the reports cover %s, less than %s", words.Humane(time.Duration(*last-*first)), words.Humane(within))
 	case len(unwatched) > 0:
-		g.closedBy = fmt.Sprintf("%s not watched in the last %s: %s", words.Were(n, "broker"), words.Humane(within), firstOf(unwatched))
+		g.closedBy = fmt.Sprintf("%s not watched in the last %s: %s%s", words.Were(n, "broker"), words.Humane(within), firstOf(unwatched), hint)
 	case !isJudged:
 		g.closedBy = fmt.Sprintf("no request of a client was judged in the last %s", words.Humane(within))
 	}
-	if n := rep.Summary.EncryptedStreams; n > 0 {
-		g.unjudged = fmt.Sprintf("%s not judged", words.Were(n, "encrypted connection"))
-	}
 	return g, nil
+}
+
+// unfinished names the captures that are torn or could not be read: what follows is unknown.
+func unfinished(rep *model.Report) (names []string) {
+	for i := range rep.Captures {
+		if c := &rep.Captures[i]; c.Torn || c.Problem != "" {
+			names = append(names, strconv.Quote(c.Path))
+		}
+	}
+	return names
+}
+
+func likelyClients(names []string) []string {
+	if len(names) == 0 {
+		return nil
+	}
+	n := uint64(len(names))
+	return []string{fmt.Sprintf("%s %s likely to break: %s", words.Plural(n, "client"), words.Agree(n, "is", "are"), firstOf(names))}
+}
+
+// uncertain says what the reports do not show: connections that were not judged, lost packets, and
+// brokers whose address was assumed.
+func uncertain(rep *model.Report, since model.Time) (out []string) {
+	q := &rep.Quality
+	undecided := uint64(0)
+	for i := range q.NotChecked {
+		if q.NotChecked[i].Reason == model.NotCheckedUndecided {
+			undecided += q.NotChecked[i].Streams
+		}
+	}
+	for _, r := range []struct {
+		n          uint64
+		noun, what string
+	}{
+		{rep.Summary.EncryptedStreams, "encrypted connection", "not judged"},
+		{undecided, "connection", "not recognized"},
+		{q.DroppedPackets, "packet", "dropped by the capturing system"},
+		{q.TruncatedPackets, "packet", "captured only in part"},
+		{q.GapStreams, "connection", "captured with gaps"},
+		{uint64(rep.Uncaptured(since).Assumed), "broker", "named only by host name, with an assumed address"},
+	} {
+		if r.n > 0 {
+			out = append(out, words.Were(r.n, r.noun)+" "+r.what)
+		}
+	}
+	return out
 }
 
 // text returns the line for a closed gate; empty if it is open.
@@ -68,10 +114,10 @@ func (g *gate) text() string {
 	return "gate: " + g.closedBy
 }
 
-// open returns the exit code of the open gate. It prints what was not judged.
+// open returns the exit code of the open gate. It prints the remarks.
 func (g *gate) open(s streams) int {
-	if g.unjudged != "" {
-		s.complain("gate: open, but %s", g.unjudged)
+	if len(g.but) > 0 {
+		s.complain("gate: open, but %s", strings.Join(g.but, "; "))
 	}
 	return exitClean
 }
@@ -89,17 +135,21 @@ func withoutTarget(rep *model.Report) (n uint64) {
 	return n
 }
 
-// judged returns the clients that break and were seen since a time, and the number of folded ones.
-// isAny says that the target can be judged at all: a request of a client since then has a result.
-func judged(t *model.Target, since model.Time, withLikely bool) (breaking []string, isAny bool, folded uint64) {
+// judged returns the clients that break and those that are likely to, seen since a time, and the
+// number of folded ones. With withLikely, both are in breaking. isAny says that the target can be
+// judged at all: a request of a client since then has a result.
+func judged(t *model.Target, since model.Time, withLikely bool) (breaking, likely []string, isAny bool, folded uint64) {
 	for i := range t.Clients {
 		c := &t.Clients[i]
 		if c.LastSeen < since {
 			continue
 		}
 		isAny = isAny || c.Verdict == model.VerdictFine || c.Verdict == model.VerdictLikely
-		if c.Verdict == model.VerdictBreaks || withLikely && c.Verdict == model.VerdictLikely {
+		switch {
+		case c.Verdict == model.VerdictBreaks || withLikely && c.Verdict == model.VerdictLikely:
 			breaking = append(breaking, clientName(c))
+		case c.Verdict == model.VerdictLikely:
+			likely = append(likely, clientName(c))
 		}
 	}
 	if s := t.Folded; s != nil {
@@ -108,7 +158,7 @@ func judged(t *model.Target, since model.Time, withLikely bool) (breaking []stri
 			folded += uint64(s.Likely)
 		}
 	}
-	return breaking, isAny, folded
+	return breaking, likely, isAny, folded
 }
 
 // clientName returns one name for a client: a client id, an address or the software.
@@ -134,6 +184,16 @@ func firstOf(names []string) string {
 	return words.List(shown)
 }
 
+// translationHint says what to do if captured addresses are in no Metadata response; empty for
+// none.
+func translationHint(unnamed int) string {
+	if unnamed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; no Metadata response names %s: with address translation, capture where clients use the named addresses",
+		words.Plural(uint64(unnamed), "captured address"))
+}
+
 // window is the time of a gate.
 type window struct {
 	since, last model.Time
@@ -152,11 +212,13 @@ func (w window) watched(spans []model.Span) (total model.Time) {
 }
 
 // unwatched returns the brokers that were not watched, each with the reason: too short, encrypted,
-// or named in a Metadata response of the window and not captured. n is their number.
-func (w window) unwatched(rep *model.Report) (out []string, n uint64) {
+// or named in a Metadata response of the window and not captured. n is their number. hint says what
+// to do if address translation is the likely cause; empty otherwise.
+func (w window) unwatched(rep *model.Report) (out []string, n uint64, hint string) {
 	for i := range rep.Brokers {
 		b := &rep.Brokers[i]
 		switch t := w.watched(b.Watched); {
+		case b.BetweenBrokers: // Metadata responses say which brokers clients use
 		case t == 0 && w.tolerated() > 0:
 			out = append(out, fmt.Sprintf("%q", b.Address))
 		case model.Time(w.length)-t > w.tolerated():
@@ -166,6 +228,9 @@ func (w window) unwatched(rep *model.Report) (out []string, n uint64) {
 		}
 	}
 	u := rep.Uncaptured(w.since)
+	if len(u.Nodes) > 0 {
+		hint = translationHint(u.Unnamed)
+	}
 	for _, n := range u.Nodes {
 		out = append(out, fmt.Sprintf("%q (not captured)", n.Address))
 	}
@@ -173,5 +238,5 @@ func (w window) unwatched(rep *model.Report) (out []string, n uint64) {
 	if u.Unknown > 0 {
 		out = append(out, fmt.Sprintf("%d of %d in Metadata responses (no captured address for the host name)", u.Unknown, u.All))
 	}
-	return out, n
+	return out, n, hint
 }

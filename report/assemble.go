@@ -27,7 +27,9 @@ func (b *Builder) Report() *model.Report {
 	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
 	watched := model.WatchedIn(r.Captures)
 	for i := range r.Brokers {
-		r.Brokers[i].Watched = watched
+		if !r.Brokers[i].BetweenBrokers {
+			r.Brokers[i].Watched = watched
+		}
 	}
 	r.Quality.Interrupted = b.input.Interrupted
 	r.Quality.DisbelievedSegments = b.input.DisbelievedSegments

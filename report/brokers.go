@@ -31,7 +31,14 @@ func newBrokers() brokers {
 }
 
 func (b *brokers) exchange(x *decode.Exchange) {
-	b.broker(endpoint{x.Domain, x.Broker}).requests++
+	r := b.broker(endpoint{x.Domain, x.Broker})
+	r.requests++
+	switch {
+	case brokerRole(x) != "":
+		r.between++
+	case !slices.Contains(preludeKeys[:], x.Key):
+		r.fromClients++
+	}
 }
 
 // advertisement adds an ApiVersions answer, and returns the previous one of the address; nil for
@@ -215,10 +222,17 @@ type brokerRecord struct {
 	tables            []*decode.Ranges
 	latest            *decode.Ranges
 	streams, requests uint64
-	touched           uint64 // the tick at which it became the last one
+	// between counts its requests of other brokers. fromClients counts those of clients, without
+	// preludeKeys: a controller's ApiVersions looks like a client's.
+	between, fromClients uint64
+	touched              uint64 // the tick at which it became the last one
 	// behind are its further addresses (reassembly.Oddities.Behind), at most maxBehind.
 	behind []netip.AddrPort
 }
+
+// isBetweenBrokers reports whether only other brokers sent it requests: the host of any broker
+// sees these, without the broker's clients.
+func (b *brokerRecord) isBetweenBrokers() bool { return b.between > 0 && b.fromClients == 0 }
 
 // maxBehind bounds the further addresses of one broker. A service with many pods may have more.
 const maxBehind = 8
@@ -291,7 +305,7 @@ func (b *brokerRecord) finish(release decode.Release) model.Broker {
 	out := model.Broker{
 		Address: address(b.addr), Network: networkName(b.domain),
 		ReleaseNames: append([]string{}, release.Names...), ReleaseRunnersUp: append([]string{}, release.RunnersUp...),
-		APIs: []model.API{}, Tables: len(b.tables), Streams: b.streams, Requests: b.requests, TLS: b.facts.tls,
+		APIs: []model.API{}, Tables: len(b.tables), Streams: b.streams, Requests: b.requests, TLS: b.facts.tls, BetweenBrokers: b.isBetweenBrokers(),
 	}
 	out.Release, out.ReleaseReason = splitRelease(release.Text)
 	if b.latest != nil {

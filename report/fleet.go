@@ -173,8 +173,8 @@ func (c *clusters) finish(hit map[string]uint64, isCaptured func(host string, po
 	return nodes.Sorted()
 }
 
-// isCaptured reports whether Kafka connections to a broker were captured, or TLS connections of
-// clients that requested its name. It is nil for a host name that no client requested.
+// isCaptured reports whether Kafka connections of clients to a broker were captured, or TLS
+// connections of clients that requested its name. It is nil for a host name that no client requested.
 func (b *brokers) isCaptured(host string, port uint16) *bool {
 	yes, no := true, false
 	addr, err := netip.ParseAddr(host)
@@ -184,7 +184,7 @@ func (b *brokers) isCaptured(host string, port uint16) *bool {
 		}
 	}
 	for at, r := range b.records {
-		if at.addr.Port() != port {
+		if at.addr.Port() != port || r.isBetweenBrokers() {
 			continue
 		}
 		isBehind := slices.ContainsFunc(r.behind, func(a netip.AddrPort) bool { return a.Addr().Unmap() == addr })

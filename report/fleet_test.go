@@ -82,6 +82,7 @@ func TestNodes(t *testing.T) {
 		{ID: 4, Host: "kafka-4.example", Port: 9093}, {ID: 5, Host: "10.0.0.1", Port: 9999},
 	}}
 	named := func(x *decode.Exchange) { x.Cluster, x.Broker = cluster, mustAddrPort("10.0.0.1:9092") }
+	toSecond := func(x *decode.Exchange) { x.Broker = mustAddrPort("10.0.0.2:9092") }
 	r := builderOf(Options{}, exchangeOf(9, 0, 3, 7, named), exchangeOf(2, 0, 3, 7, named),
 		connectionOf(3, 1, 9, tlsOf(), func(c *decode.Connection) {
 			c.Broker, c.TLS.ServerName = mustAddrPort("10.0.0.4:9093"), "kafka-4.example"
@@ -98,6 +99,16 @@ func TestNodes(t *testing.T) {
 	want := "[c 1 10.0.0.1:9092 true 7ms c 2 10.0.0.2:9092 false 7ms c 3 kafka-3.example:9092 unknown 7ms c 4 kafka-4.example:9093 true 7ms c 5 10.0.0.1:9999 false 7ms]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("nodes\n%v, want\n%s", got, want)
+	}
+	between := builderOf(Options{}, exchangeOf(9, 0, 3, 7, named), exchangeOf(2, 1, 1, 4, idOf("broker-1-fetcher-0"), softwareOf("", ""), toSecond),
+		exchangeOf(3, 2, apiVersionsKey, 3, toSecond)).Report()
+	if n, b := between.Nodes[1], between.Brokers[1]; *n.Captured || !b.BetweenBrokers || b.Watched != nil {
+		t.Errorf("only another broker's requests: captured %v, %+v", *n.Captured, b)
+	}
+	both := builderOf(Options{}, exchangeOf(9, 0, 3, 7, named), exchangeOf(2, 1, 1, 4, idOf("broker-1-fetcher-0"), softwareOf("", ""), toSecond),
+		exchangeOf(3, 2, 3, 7, toSecond)).Report()
+	if n, b := both.Nodes[1], both.Brokers[1]; !*n.Captured || b.BetweenBrokers {
+		t.Errorf("also a client's requests: captured %v, %+v", *n.Captured, b)
 	}
 	c := newClusters()
 	for range maxClusters + 3 {

@@ -106,6 +106,9 @@ const writeTxnMarkersKey = 27
 
 var quorumKeys = [...]int16{52, 53, 54, 59, 82}
 
+// preludeKeys are SaslHandshake, ApiVersions and SaslAuthenticate: any connection begins with them.
+var preludeKeys = [...]int16{17, 18, 36}
+
 // brokerKeys are the APIs that brokers and controllers use among themselves (Apache Kafka,
 // clients/src/main/resources/common/message: requests without the listener "broker", or only for
 // other brokers).
@@ -121,22 +124,31 @@ const (
 )
 
 // brokerIDs are the client ids of brokers among themselves (Apache Kafka: BrokerBlockingSender,
-// TransactionMarkerChannelManager, AddPartitionsToTxnManager with NetworkUtils, KafkaRaftManager).
+// TransactionMarkerChannelManager, AddPartitionsToTxnManager with NetworkUtils, KafkaRaftManager),
+// with the APIs that these use: Fetch, ListOffsets, OffsetForLeaderEpoch, AddPartitionsToTxn and
+// those of the role.
 var brokerIDs = []struct {
 	prefix, role string
 	pattern      *regexp.Regexp
+	keys         []int16
 }{
-	{"broker-", replicaFetcher, regexp.MustCompile(`^broker-[0-9]+-fetcher-[0-9]+$`)},
-	{"broker-", markerSender, regexp.MustCompile(`^broker-[0-9]+-txn-marker-sender$`)},
-	{"AddPartitionsManager-", partitionsManager, regexp.MustCompile(`^AddPartitionsManager-(client-)?[0-9]+$`)},
-	{"raft-client-", quorum, regexp.MustCompile(`^raft-client-[0-9]+$`)},
+	{"broker-", replicaFetcher, regexp.MustCompile(`^broker-[0-9]+-fetcher-[0-9]+$`), []int16{1, 2, 23}},
+	{"broker-", markerSender, regexp.MustCompile(`^broker-[0-9]+-txn-marker-sender$`), []int16{writeTxnMarkersKey}},
+	{"AddPartitionsManager-", partitionsManager, regexp.MustCompile(`^AddPartitionsManager-(client-)?[0-9]+$`), []int16{24}},
+	{"raft-client-", quorum, regexp.MustCompile(`^raft-client-[0-9]+$`), append([]int16{1}, quorumKeys[:]...)},
 }
 
+// brokerSoftware is what brokers announce among themselves (Apache Kafka: NetworkClient).
+const brokerSoftware = "apache-kafka-java"
+
 // brokerRole returns the purpose of a request between brokers or controllers; empty for a
-// client's.
+// client's. A client that has the id of a broker stays a client by its software or its API.
 func brokerRole(x *decode.Exchange) string {
 	for i := range brokerIDs {
-		if id := &brokerIDs[i]; strings.HasPrefix(x.ClientID, id.prefix) && id.pattern.MatchString(x.ClientID) {
+		id := &brokerIDs[i]
+		isOwn := x.Software.Name == "" || x.Software.Name == brokerSoftware
+		if isOwn && strings.HasPrefix(x.ClientID, id.prefix) && (slices.Contains(id.keys, x.Key) || slices.Contains(preludeKeys[:], x.Key)) &&
+			id.pattern.MatchString(x.ClientID) {
 			return id.role
 		}
 	}

@@ -131,10 +131,17 @@ func TestBetweenBrokers(t *testing.T) {
 		{52, "raft-client-3", "controller quorum"}, {1, "raft-client-3", "controller quorum"}, {53, "3", "controller quorum"},
 		{24, "AddPartitionsManager-1", "AddPartitionsManager"}, {24, "AddPartitionsManager-client-1", "AddPartitionsManager"},
 		{6, "0", "controller"}, {1, "broker-2-fetcher", ""}, {1, "my-broker-2-fetcher-0", ""}, {3, "raft-client", ""}, {3, "", ""},
-		{24, "AddPartitionsManager-", ""},
+		{24, "AddPartitionsManager-", ""}, {0, "broker-2-fetcher-0", ""}, {8, "raft-client-3", ""},
 	} {
-		if got := brokerRole(exchangeOf(1, 0, tt.key, 0, idOf(tt.id))); got != tt.want {
+		x := exchangeOf(1, 0, tt.key, 0, idOf(tt.id), softwareOf("", ""))
+		if got := brokerRole(x); got != tt.want {
 			t.Errorf("API %d of %q: %q, want %q", tt.key, tt.id, got, tt.want)
+		}
+	}
+	for _, name := range []string{"sarama", "apache-kafka-java"} {
+		x := exchangeOf(1, 0, 1, 0, idOf("broker-2-fetcher-0"), softwareOf(name, "1"))
+		if got := brokerRole(x) != ""; got != (name == "apache-kafka-java") {
+			t.Errorf("%s with the id of a replica fetcher: between brokers %v", name, got)
 		}
 	}
 }

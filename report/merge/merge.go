@@ -287,11 +287,11 @@ func (a *aggregate) finish() *model.Report {
 	return r
 }
 
-// captured marks the nodes that any host captured, even without their Metadata response.
+// captured marks the nodes whose clients any host captured, even without their Metadata response.
 func (a *aggregate) captured(nodes []model.Node) []model.Node {
 	isCaptured := true
 	for i := range nodes {
-		if a.brokers.Get((&model.Broker{Address: nodes[i].Address}).Key()) != nil {
+		if b := a.brokers.Get((&model.Broker{Address: nodes[i].Address}).Key()); b != nil && !b.BetweenBrokers {
 			nodes[i].Captured = &isCaptured
 		}
 	}

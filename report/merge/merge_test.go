@@ -491,6 +491,28 @@ func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
 	}
 }
 
+// TestRequestsBetweenBrokersDoNotCapture: a broker is captured if a report has requests of its
+// clients.
+func TestRequestsBetweenBrokersDoNotCapture(t *testing.T) {
+	no := false
+	host := func(seed uint64, between bool) string {
+		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) {
+			r.Brokers = []model.Broker{{Address: "10.9.0.1:9092", Requests: 1, BetweenBrokers: between}}
+			r.Nodes = []model.Node{{Cluster: "c", NodeID: 1, Address: "10.9.0.1:9092", Captured: &no, First: 1, Last: 2}}
+		}))
+	}
+	peer, own := host(1, true), host(4, false)
+	for _, tt := range []struct {
+		paths []string
+		want  bool
+	}{{[]string{peer}, false}, {[]string{own}, true}, {[]string{peer, own}, true}} {
+		r, err := Files(tt.paths, nil)
+		if err != nil || *r.Nodes[0].Captured != tt.want || r.Brokers[0].BetweenBrokers == tt.want {
+			t.Errorf("%v: captured %v, %+v, %v", tt.paths, *r.Nodes[0].Captured, r.Brokers[0], err)
+		}
+	}
+}
+
 // TestPseudonymsAreSaid: a name may have several in a merged report.
 func TestPseudonymsAreSaid(t *testing.T) {
 	host := func(seed uint64, isRedacted bool) string {

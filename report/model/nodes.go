@@ -11,21 +11,27 @@ import (
 type Uncaptured struct {
 	// Nodes has each broker once, with the first of its addresses and the latest time of all.
 	Nodes []Node
-	// Unknown counts the brokers with host names that no TLS client asked for, less the captured
-	// addresses that can be theirs.
+	// Unknown counts the brokers with host names that no TLS client asked for, less those in
+	// Assumed.
 	Unknown int
+	// Assumed counts the brokers with such host names for which an address was captured that no
+	// response names, at one of their ports.
+	Assumed int
+	// Unnamed counts the captured addresses that no response names.
+	Unnamed int
 	// Named counts the brokers of each cluster, All the brokers of all clusters.
 	Named map[string]int
 	All   int
 }
 
 // Uncaptured returns the brokers of which no address was captured, on any listener. It considers
-// those in responses since a time. If as many captured addresses are in no response, they are
-// attributed to address translation, and no broker is returned.
+// those in responses since a time. An address counts as captured if a client used it.
 func (r *Report) Uncaptured(since Time) Uncaptured {
 	listed, hosts := map[string]bool{}, map[string]bool{}
 	for i := range r.Brokers {
-		listed[r.Brokers[i].Address] = true
+		if !r.Brokers[i].BetweenBrokers {
+			listed[r.Brokers[i].Address] = true
+		}
 	}
 	u := Uncaptured{Named: map[string]int{}}
 	nodes := slices.DeleteFunc(slices.Clone(r.Nodes), func(n Node) bool { return n.Last < since })
@@ -38,9 +44,10 @@ func (r *Report) Uncaptured(since Time) Uncaptured {
 	}
 	// Metadata v0 and v1 have no cluster id.
 	nodes = slices.DeleteFunc(nodes, func(n Node) bool { return n.Cluster == "" && isInCluster[n.Key()] })
-	others := 0 // captured nodes whose address in Brokers is another one
+	var names []Node // of the brokers that are unknown
+	others := 0      // captured nodes whose address in Brokers is another one
 	for i := 0; i < len(nodes); {
-		node, isCaptured, isUnknown := nodes[i], false, false
+		node, start, isCaptured, isUnknown := nodes[i], i, false, false
 		for ; i < len(nodes) && nodes[i].Cluster == node.Cluster && nodes[i].NodeID == node.NodeID; i++ {
 			n := &nodes[i]
 			node.Last = max(node.Last, n.Last)
@@ -62,18 +69,18 @@ func (r *Report) Uncaptured(since Time) Uncaptured {
 		case isCaptured:
 		case isUnknown:
 			u.Unknown++
+			names = append(names, nodes[start:i]...)
 		default:
 			u.Nodes = append(u.Nodes, node)
 		}
 	}
-	strangers := -others
-	for _, ports := range portsOf(listed, hosts) {
-		strangers += brokersAt(ports, nodes)
+	unnamed := portsOf(listed, hosts)
+	u.Unnamed = max(0, len(unnamed)-others)
+	for _, ports := range unnamed {
+		u.Assumed += brokersAt(ports, names)
 	}
-	if strangers >= len(u.Nodes)+u.Unknown {
-		u.Nodes = nil
-	}
-	u.Unknown = max(0, u.Unknown-max(0, strangers))
+	u.Assumed = min(u.Unknown, max(0, u.Assumed-others))
+	u.Unknown -= u.Assumed
 	return u
 }
 
@@ -89,7 +96,7 @@ func portsOf(addresses, captured map[string]bool) map[string][]string {
 	return ports
 }
 
-// brokersAt returns how many brokers the ports of one host can be. They are one broker with
+// brokersAt returns how many of the nodes the ports of one host can be. They are one broker with
 // several listeners, unless different nodes have these ports, as behind a load balancer.
 func brokersAt(ports []string, nodes []Node) (n int) {
 	type id struct {
@@ -111,7 +118,7 @@ func brokersAt(ports []string, nodes []Node) (n int) {
 			maps.Copy(seen, has)
 		}
 	}
-	return max(1, n)
+	return n
 }
 
 func hostOf(address string) string {

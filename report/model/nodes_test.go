@@ -25,7 +25,7 @@ func TestUncaptured(t *testing.T) {
 		{"one of two", []string{"10.0.0.1:9092"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
 		{"on one of two listeners", []string{"10.0.0.1:9092", "10.0.0.2:9094"}, []Node{inside(1, &yes), outside(1, &no), inside(2, &no), outside(2, &yes)}, nil, 0},
 		{"on no listener", []string{"10.0.0.1:9092", "10.0.0.1:9094"}, []Node{inside(1, &yes), outside(1, &yes), inside(2, &no), outside(2, &no)}, []int32{2}, 0},
-		{"behind translation", []string{"10.0.0.1:9092", "172.16.0.2:31092"}, []Node{inside(1, &yes), inside(2, &no)}, nil, 0},
+		{"behind translation", []string{"10.0.0.1:9092", "172.16.0.2:31092"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
 		{"another port of one that was captured", []string{"10.0.0.1:9092", "10.0.0.1:9096"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
 		{"by its name", []string{"10.0.0.9:9092"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
 		{"once without its cluster", []string{"10.0.0.1:9092"}, []Node{{NodeID: 2, Address: "10.0.0.2:9092", Captured: &no}, inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
@@ -33,12 +33,14 @@ func TestUncaptured(t *testing.T) {
 		{"names, and one host with two listeners", []string{"10.0.0.1:9092", "10.0.0.1:9093"}, []Node{inside(1, nil), inside(2, nil)}, nil, 1},
 		{"names, and one host with the ports of all", []string{"10.0.0.1:9092", "10.0.0.1:9094"}, []Node{inside(1, nil), outside(2, nil)}, nil, 0},
 		{"names with two listeners each", []string{"10.0.0.1:9092", "10.0.0.1:9094"}, []Node{inside(1, nil), outside(1, nil), inside(2, nil), outside(2, nil)}, nil, 1},
+		{"a name, and an address with another port", []string{"10.0.0.1:9092", "10.0.0.9:9099"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 1},
 		{"a name that can be the other address", []string{"10.0.0.1:9092", "10.0.0.9:9092"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 0},
 	} {
 		r := &Report{Nodes: tt.nodes}
 		for _, address := range tt.brokers {
 			r.Brokers = append(r.Brokers, Broker{Address: address})
 		}
+		r.Brokers = append(r.Brokers, Broker{Address: "10.0.0.2:9092", BetweenBrokers: true})
 		got := r.Uncaptured(0)
 		var ids []int32
 		for _, n := range got.Nodes {

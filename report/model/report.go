@@ -185,8 +185,10 @@ type Broker struct {
 	Requests uint64 `json:"requests"`
 	// Inferred: no connection was decrypted. The data follows from the sizes of TLS records.
 	Inferred bool `json:"inferred,omitempty"`
+	// BetweenBrokers: only other brokers sent it requests, so its clients were not watched.
+	BetweenBrokers bool `json:"between_brokers,omitzero"`
 	// Watched are the periods in which it was watched, in order: from the first to the last packet
-	// of each capture of the parts that contain it.
+	// of each capture of the parts that contain it and requests of its clients.
 	Watched []Span `json:"watched,omitempty"`
 	// TLS: a TLS handshake completed at this address, so Wireshark needs other arguments for it.
 	TLS bool `json:"tls"`

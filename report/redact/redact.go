@@ -5,6 +5,7 @@ package redact
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"path"
 	"slices"
@@ -75,13 +76,17 @@ func (d redaction) client(id string) string { return d.names.Client(id) }
 // principal replaces the user name of a client.
 func (d redaction) principal(name string) string { return d.names.Name("principal", name) }
 
-// address replaces an IP address, with or without port. Any other text is replaced as a name.
+// address replaces an IP address or a host name, with or without port. Any other text is replaced
+// as a name.
 func (d redaction) address(text string) string {
 	if a, err := netip.ParseAddrPort(text); err == nil {
 		return d.names.AddrPort(a).String()
 	}
 	if a, err := netip.ParseAddr(text); err == nil {
 		return d.names.Addr(a).String()
+	}
+	if host, port, err := net.SplitHostPort(text); err == nil {
+		return net.JoinHostPort(d.names.Name("address", host), port)
 	}
 	return d.names.Name("address", text)
 }

@@ -57,6 +57,16 @@ func textsLeft(v reflect.Value) []string {
 	return left
 }
 
+// TestRedactKeepsPorts: also of host names. The check of captured brokers needs them.
+func TestRedactKeepsPorts(t *testing.T) {
+	r := &model.Report{Nodes: []model.Node{{Address: "kafka-1.example:9092"}, {Address: "kafka-1.example:9094"}, {Address: "kafka-1.example"}}}
+	Report(r, NewPseudonyms("a"))
+	name := r.Nodes[2].Address
+	if strings.Contains(name, "kafka") || r.Nodes[0].Address != name+":9092" || r.Nodes[1].Address != name+":9094" {
+		t.Errorf("nodes %+v", r.Nodes)
+	}
+}
+
 // TestRedactReplacesEveryTextButThese: each text of the report is replaced or listed here.
 func TestRedactReplacesEveryTextButThese(t *testing.T) {
 	var r model.Report

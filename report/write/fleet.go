@@ -72,6 +72,9 @@ func watchedBrokers(r *model.Report) []string {
 	}
 	var all []watched
 	for i := range r.Brokers {
+		if r.Brokers[i].BetweenBrokers {
+			continue
+		}
 		w := watched{address: r.Brokers[i].Address}
 		for _, s := range r.Brokers[i].Watched {
 			w.total += time.Duration(s.Last - s.First)
@@ -99,8 +102,9 @@ func uncaptured(r *model.Report) (notes []string) {
 		notes = append(notes, fmt.Sprintf("broker %d of %d was not captured: %s", n.NodeID, u.Named[n.Cluster], n.Address))
 	}
 	if u.Unknown > 0 {
+		addresses := len(slices.DeleteFunc(slices.Clone(r.Brokers), func(b model.Broker) bool { return b.BetweenBrokers }))
 		notes = append(notes, fmt.Sprintf("%s named in Metadata responses, %s captured: which one has which host name is unknown",
-			words.Were(uint64(u.All), "broker"), words.Were(uint64(len(r.Brokers)), "broker address")))
+			words.Were(uint64(u.All), "broker"), words.Were(uint64(addresses), "broker address")))
 	}
 	if more := len(u.Nodes) - maxUncaptured; more > 0 {
 		notes = append(notes, fmt.Sprintf("%s not captured", words.Were(uint64(more), "more broker")))
