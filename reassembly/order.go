@@ -1,7 +1,9 @@
 package reassembly
 
 import (
+	"encoding/binary"
 	"hash/maphash"
+	"math"
 
 	"github.com/kafkavet/kafkavet/capture"
 )
@@ -27,10 +29,11 @@ const (
 	// lingerTicks is how many ticks to keep a reset connection, and to wait for bytes before a
 	// FIN. Segments may be in flight or out of order.
 	lingerTicks = 2
-	// recentSegments and recentBytes bound the fingerprints of a direction: their number, and the
-	// payload length. A fingerprint distinguishes a copy from a forgery.
+	// recentSegments is how many of the latest segments of a direction are compared with later
+	// versions of their bytes: the first headBytes of each, and all of one up to recentBytes.
 	recentSegments = 2
 	recentBytes    = 512
+	headBytes      = 8
 )
 
 var fingerprintSeed = maphash.MakeSeed()
@@ -49,11 +52,11 @@ type half struct {
 	fin     bool   // a FIN was captured, at finSeq
 	ackSeen bool
 	turn    uint8
-	// recentLength, recentSeq and recentSum identify the latest segments delivered. Separate
-	// arrays need less memory than an array of structures.
-	recentLength         [recentSegments]uint16
-	recentSeq, recentSum [recentSegments]uint32
-	finDue               int32 // tick at which the wait for bytes before the FIN ends; 0 for none
+	// recentSeq to recentHead identify the latest segments delivered. Separate arrays need less
+	// memory than an array of structures. recentSum is of all bytes, recentHead of the first.
+	recentSeq                           [recentSegments]uint32
+	recentLength, recentSum, recentHead [recentSegments]uint16
+	finDue                              int32 // tick at which the wait for bytes before the FIN ends; 0 for none
 	// ahead is the first acknowledgement of bytes that have not arrived. It is nil before the
 	// first one.
 	ahead *ackAhead
@@ -216,20 +219,29 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 	c.w.reorder.add(c, d, seq, length, p, it.at)
 }
 
-// overlap compares n retransmitted bytes from seq on with the first copy.
+// overlap compares n retransmitted bytes from seq on with the first copy, as far as it is known.
 func (c *conn) overlap(d Direction, seq, n uint32, it *item) {
 	h := &c.half[d]
-	if len(it.payload) == 0 || len(it.payload) > recentBytes || len(it.payload) != int(it.length) {
-		return
-	}
 	for i := range recentSegments {
-		if h.recentSeq[i] == seq && uint32(h.recentLength[i]) == it.length {
-			if h.recentSum[i] != fingerprint(it.payload) {
-				c.contest(d, seq, n)
-			}
-			return
+		old, length := h.recentSeq[i], uint32(h.recentLength[i])
+		from := old - seq
+		if length == 0 || from >= n || from >= uint32(len(it.payload)) {
+			continue
+		}
+		p := it.payload[from:]
+		isOther := length >= headBytes && len(p) >= headBytes && headOf(p) != h.recentHead[i]
+		if length <= recentBytes && uint32(len(p)) >= length {
+			isOther = uint16(fingerprint(p[:length])) != h.recentSum[i]
+		}
+		if isOther {
+			c.contest(d, old, min(length, n-from))
 		}
 	}
+}
+
+// headOf returns a hash of the first headBytes of p.
+func headOf(p []byte) uint16 {
+	return uint16(binary.LittleEndian.Uint64(p) * 0x9e3779b97f4a7c15 >> 48)
 }
 
 // contest records that the capture has two versions of n bytes from seq on. If the receiver
@@ -251,11 +263,14 @@ func (c *conn) contest(d Direction, seq, n uint32) {
 }
 
 func (h *half) remember(seq uint32, p []byte) {
-	if len(p) > recentBytes {
-		return
-	}
 	i := h.turn % recentSegments
-	h.recentSeq[i], h.recentSum[i], h.recentLength[i] = seq, fingerprint(p), uint16(len(p))
+	h.recentSeq[i], h.recentLength[i] = seq, uint16(min(len(p), math.MaxUint16))
+	if len(p) <= recentBytes {
+		h.recentSum[i] = uint16(fingerprint(p))
+	}
+	if len(p) >= headBytes {
+		h.recentHead[i] = headOf(p)
+	}
 	h.turn++
 }
 

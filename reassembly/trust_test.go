@@ -29,6 +29,20 @@ func TestTwoVersionsOfBytes(t *testing.T) {
 			c.Send(capturetest.ToBroker, genuine)
 			at(c, -len(genuine), forged)
 		}, Span{0, n}},
+		"two segments, and one copy of both": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToBroker, genuine[:4])
+			c.Send(capturetest.ToBroker, genuine[4:])
+			at(c, -len(genuine), forged)
+		}, Span{4, n}},
+		"a shorter copy before the acknowledgement": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToBroker, genuine)
+			at(c, -len(genuine), forged[:20])
+		}, Span{0, 20}},
+		"the same bytes in another segmentation": {func(c *capturetest.Conversation) {
+			c.Send(capturetest.ToBroker, genuine)
+			at(c, -len(genuine), genuine[:20])
+			at(c, -len(genuine)+20, genuine[20:])
+		}, Span{}},
 		"a copy behind the acknowledgement": {func(c *capturetest.Conversation) {
 			c.Silent = false
 			c.Send(capturetest.ToBroker, genuine)
