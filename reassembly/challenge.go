@@ -83,7 +83,7 @@ func (t *flowTable) begin(f *flow, s *capture.Segment, d Direction) (g *flow, e 
 	}
 	number, numbered, elsewhere := f.number, f.numbered, f.elsewhere
 	isVain := f.isVain(d)
-	isKept := f.closed&3 == 0 && f.conn != endedConn && !isVain
+	isKept := f.closed&3 == 0 && f.conn != endedConn && (!isVain || f.synced[d.Reverse()])
 	if isKept {
 		g = t.insertRival(s, f)
 	} else {
@@ -108,20 +108,23 @@ func (f *flow) isVain(d Direction) bool { return f.seen[d.Reverse()] && !f.seen[
 // fits reports whether the numbers of s are near those of f.
 func (f *flow) fits(s *capture.Segment, d Direction) bool { return f.distance(s, d) < sameFlowWindow }
 
-// distance returns how far the numbers of s are from those of f.
+// distance returns how far the numbers of s are from those of f. If f has no segment of the sender,
+// any number fits nearly. If s acknowledges what f has not seen, it does not fit.
 func (f *flow) distance(s *capture.Segment, d Direction) uint32 {
-	far, isKnown := uint32(0), false
-	apart := func(a, b uint32) {
-		far, isKnown = max(far, min(a-b, b-a)), true
-	}
-	if f.seen[d] {
-		apart(s.Seq, f.last[d])
-	}
-	if r := d.Reverse(); f.seen[r] && s.Flags&capture.ACK != 0 {
-		apart(s.Ack, f.last[r])
-	}
-	if !isKnown {
+	far := uint32(0)
+	switch r := d.Reverse(); {
+	case s.Flags&capture.ACK == 0 && !f.seen[d]:
 		return 1 << 31
+	case s.Flags&capture.ACK != 0 && !f.seen[r]:
+		far = sameFlowWindow
+	case s.Flags&capture.ACK != 0:
+		far = min(s.Ack-f.last[r], f.last[r]-s.Ack)
+	}
+	switch {
+	case f.seen[d]:
+		far = max(far, min(s.Seq-f.last[d], f.last[d]-s.Seq))
+	case s.Flags&capture.SYN == 0:
+		far = max(far, 1)
 	}
 	return far
 }

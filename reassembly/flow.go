@@ -54,7 +54,7 @@ type flow struct {
 	acked        bool     // base of the unseen direction is one less than its first acknowledgement
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
-	last         [2]uint32 // sequence number after the last segment
+	last         [2]uint32 // sequence number behind the last segment
 	domain       uint64
 	hash         uint32
 	next         uint32 // next flow of the bucket, +1
@@ -304,6 +304,9 @@ func (f *flow) note(s *capture.Segment, d Direction) {
 		f.base[r], f.acked = s.Ack-1, true
 	}
 	end := s.Seq + s.Length
+	if s.Flags&capture.SYN != 0 {
+		end++
+	}
 	isEnd := s.Flags&(capture.FIN|capture.RST) != 0
 	if f.seen[d] && isEnd && !within(s.Seq, f.last[d], maxHole) {
 		return // no receiver believes it

@@ -58,8 +58,12 @@ func TestBothSidesGoOn(t *testing.T) {
 			r.Open(netip.AddrPortFrom(client.Addr(), 1), broker)
 			r.Wait(10e9)
 		},
-		"a request without ACK": func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toBroker, 0, 0, 0, junk) },
-		"a FIN without ACK":     func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toBroker, fin, 0, 0, "") },
+		"a request that acknowledges what was before the connection": func(r *capturetest.Recorder, c *capturetest.Conversation) {
+			forge(r, c, toBroker, ack, 0, -1<<20, junk)
+		},
+		"a SYN with an answer that acknowledges too much": func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toBroker, syn|ack, 0, far, "") },
+		"a request without ACK":                           func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toBroker, 0, 0, 0, junk) },
+		"a FIN without ACK":                               func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toBroker, fin, 0, 0, "") },
 	} {
 		for _, batch := range []int{1, 100} {
 			r := capturetest.NewRecorder()
@@ -93,13 +97,17 @@ func TestBlindPacketsBeforeAConnection(t *testing.T) {
 	const syn, ack, fin, rst = capturetest.SYN, capturetest.ACK, capturetest.FIN, capturetest.RST
 	for _, d := range []capturetest.Direction{toBroker, toClient} {
 		for _, flags := range []uint8{0, syn, syn | ack, ack, rst, rst | ack, fin, fin | ack, 63} {
-			for _, after := range []int{0, 1, 2} { // packets of the handshake
-				name := fmt.Sprintf("flags %x of direction %d after %d packets", flags, d, after)
+			for i := range 6 {
+				after, number := i%3, []int{1 << 29, 1}[i/3] // packets of the handshake; distance
+				if number == 1 && flags&(syn|ack) != syn {
+					continue
+				}
+				name := fmt.Sprintf("flags %x of direction %d +%d after %d packets", flags, d, number, after)
 				r := capturetest.NewRecorder()
 				c := r.Between(client, broker)
 				blind := func(n int) {
 					if n == after {
-						forge(r, c, d, flags, 1<<29, 1<<29, "")
+						forge(r, c, d, flags, number, number, "")
 						r.Wait(1e6)
 					}
 				}

@@ -148,6 +148,10 @@ func (c *conn) accepts(it *item) bool {
 		c.w.disbelieved++
 		return false
 	}
+	if c.isStale(it) {
+		c.w.disbelieved++
+		return false
+	}
 	if c.reset >= 0 {
 		c.reviveReset(it)
 	}
@@ -161,6 +165,14 @@ func (c *conn) accepts(it *item) bool {
 		c.w.disbelieved++
 	}
 	return true
+}
+
+// isStale reports whether a segment with payload acknowledges bytes from before the other side's
+// SYN (RFC 5961 5.2).
+func (c *conn) isStale(it *item) bool {
+	raw := it.dir.Reverse()
+	return it.length > 0 && it.flags&capture.ACK != 0 && c.info.HasInitial && c.info.Bytes[raw^c.swapped] < maxAckDistance &&
+		int32(it.ack-c.info.Initial[raw]) <= 0
 }
 
 // within reports whether a and b differ by at most n.
