@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -67,34 +69,88 @@ func TestCompressedCapturesYieldTheSamePackets(t *testing.T) {
 	}
 }
 
+// longFrame returns a zstd frame of data with a window of 2^27 bytes.
+func longFrame(data []byte) []byte {
+	stream := append([]byte("\x28\xb5\x2f\xfd\x00"), (27-10)<<3)
+	for len(data) > 0 {
+		block := data[:min(len(data), 100<<10)] // raw (RFC 8878, 3.1.1.2)
+		data = data[len(block):]
+		header := uint32(len(block)) << 3
+		if len(data) == 0 {
+			header |= 1 // the last
+		}
+		stream = append(append(stream, byte(header), byte(header>>8), byte(header>>16)), block...)
+	}
+	return stream
+}
+
 // TestLongZstdWindow reads what "zstd --long" and "zstd --ultra -22" write: frames with a window
 // of 2^27 bytes. A few bytes that request as much memory do not get it.
 func TestLongZstdWindow(t *testing.T) {
-	frame := func(data []byte) []byte {
-		stream := append([]byte("\x28\xb5\x2f\xfd\x00"), (27-10)<<3)
-		for len(data) > 0 {
-			block := data[:min(len(data), 100<<10)] // raw (RFC 8878, 3.1.1.2)
-			data = data[len(block):]
-			header := uint32(len(block)) << 3
-			if len(data) == 0 {
-				header |= 1 // the last
-			}
-			stream = append(append(stream, byte(header), byte(header>>8), byte(header>>16)), block...)
-		}
-		return stream
-	}
 	packets := sample(20)
 	for i := range packets {
 		packets[i].Data = append(packets[i].Data, make([]byte, 10_000)...)
 	}
-	got := readFrom(t, bytes.NewReader(frame(capturetest.Pcap{}.Encode(packets))))
+	got := readFrom(t, bytes.NewReader(longFrame(capturetest.Pcap{}.Encode(packets))))
 	got.sound(t)
 	samePackets(t, "zstd", like(packets), got.packets)
 
 	const want = "zstd stream needs too long a window: unpack it first, zstd -dc --long=31 FILE | kafkavet analyze -"
-	short := readFrom(t, bytes.NewReader(frame(capturetest.Pcap{}.Encode(sample(20)))))
+	short := readFrom(t, bytes.NewReader(longFrame(capturetest.Pcap{}.Encode(sample(20)))))
 	if info := short.info(t); message(info.Err) != "read capture -: "+want {
 		t.Errorf("a short one: %v (torn %v), want %q", info.Err, info.Torn, want)
+	}
+}
+
+// TestWindowsOfOpenStreamsAreBounded: long windows of captures that are open together exceed the
+// limit, those of captures one after the other do not.
+func TestWindowsOfOpenStreamsAreBounded(t *testing.T) {
+	const each = 3
+	for name, tt := range map[string]struct {
+		apart int64 // the time between the captures
+		errs  int
+	}{"together": {1, each - 1}, "one after the other": {3600e9, 0}} {
+		var paths []string
+		for i := range each {
+			packets := sample(20)
+			for j := range packets {
+				packets[j].Time += int64(i) * tt.apart
+				packets[j].Data = append(packets[j].Data, make([]byte, 10_000)...)
+			}
+			path := filepath.Join(t.TempDir(), "long.pcap.zst")
+			if err := os.WriteFile(path, longFrame(capturetest.Pcap{}.Encode(packets)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			paths = append(paths, path)
+		}
+		s, err := Open(paths, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b Batch
+		n := 0
+		for s.Next(&b) == nil {
+			n += len(b.Packets)
+		}
+		errs := 0
+		for _, info := range s.Captures() {
+			if info.Err != nil {
+				errs++
+				if m := message(info.Err); !strings.Contains(m, info.Path+": zstd stream needs a window") {
+					t.Errorf("%s: the error is %q", name, m)
+				}
+			}
+		}
+		if errs != tt.errs || n != 20*(each-errs) {
+			t.Errorf("%s: %d packets and %d errors, want %d errors", name, n, errs, tt.errs)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := zstdWindows.reserve(longZstdWindow); err != nil {
+			t.Errorf("%s: a window is still in use: %v", name, err)
+		}
+		zstdWindows.release(longZstdWindow)
 	}
 }
 
