@@ -9,8 +9,9 @@ const (
 	// maxApiVersionsAnswer bounds the bytes read of an ApiVersions response. The 95 APIs of
 	// Kafka 4.4 take 7 bytes each, its features a few hundred; the limit is 20 times that.
 	maxApiVersionsAnswer = 16 << 10
-	// maxAPIs bounds the APIs read from one response: ten times as many as Kafka has.
-	maxAPIs = 1024
+	// maxAPIs bounds the APIs read from one response. Kafka 4.4 has 95, vendors add some; 256 of 6
+	// bytes are 1.5 KiB.
+	maxAPIs = 256
 	// maxFeatures bounds the features read from one response. Kafka 4.4 has fewer than ten.
 	maxFeatures = 64
 	// flexibleApiVersions is the first flexible version of ApiVersions (KIP-511).

@@ -19,6 +19,9 @@ const (
 	// once. A rolling upgrade changes the table once; behind a load balancer it can change with
 	// every connection.
 	maxHistory = 64
+	// maxHistoryBytes bounds the tables of all brokers: 32 MiB hold 50,000 of the 95 APIs of Kafka
+	// 4.4. Beyond it, a new table replaces the oldest of its broker.
+	maxHistoryBytes = 32 << 20
 )
 
 // Options configure a Correlator.
@@ -38,6 +41,8 @@ type Correlator struct {
 	sink    Sink
 	limits  Limits
 	brokers map[brokerKey]*broker
+	// historyBytes is what the tables of all brokers take.
+	historyBytes int
 	// waiting are the *waiters, oldest first.
 	waiting list.List
 	// waited counts the exchanges that ever had to wait. Those numbered below aged waited before
@@ -302,7 +307,7 @@ func (c *Correlator) advertisement(a *Advertisement) {
 		c.limits.Brokers++
 		return
 	}
-	c.limits.BrokerTables += b.remember(a)
+	c.remember(b, a)
 	for _, w := range b.waiting {
 		if w.exchange.Stream == a.Stream {
 			w.exchange.judge(a.Ranges, Observed)
@@ -323,23 +328,26 @@ func (c *Correlator) judge(e *Exchange, ranges *Ranges, evidence Evidence) {
 	e.judge(ranges, evidence)
 }
 
-// remember adds an advertisement to the history if it differs from the previous one. It returns
-// the number of evicted entries.
-func (b *broker) remember(a *Advertisement) (evicted uint64) {
+// remember adds an advertisement to the history of b if it differs from the previous one.
+func (c *Correlator) remember(b *broker, a *Advertisement) {
 	i := len(b.history)
 	for i > 0 && a.At.Before(b.history[i-1].at) {
 		i--
 	}
 	if i > 0 && b.history[i-1].ranges.equal(a.Ranges) && !b.wasDown(b.history[i-1].at, a.At) {
-		return 0
+		return
 	}
 	b.history = slices.Insert(b.history, i, advertised{a.At, a.Ranges})
-	if len(b.history) > maxHistory {
+	c.historyBytes += a.Ranges.size()
+	if len(b.history) > maxHistory || len(b.history) > 1 && c.historyBytes > maxHistoryBytes {
+		c.historyBytes -= b.history[0].ranges.size()
 		b.history = slices.Delete(b.history, 0, 1)
-		return 1
+		c.limits.BrokerTables++
 	}
-	return 0
 }
+
+// size returns about how many bytes the table takes.
+func (r *Ranges) size() int { return rangesBytes + len(r.APIs)*apiBytes }
 
 // Finish passes on the exchanges that still wait. The supplied ranges judge them; without these
 // the verdict is Unknown and the evidence None. Add must not be called after it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -346,5 +347,42 @@ func TestEventsOfTwoCaptures(t *testing.T) {
 	NewCorrelator(Options{}, r).Add([][]Event{{at(0, 20, 1), at(1, 10, 2)}})
 	if d := cmp.Diff([]string{"2: connection", "1: connection"}, r.got); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestTablesOfAllBrokersAreBounded: many large tables take a bounded number of bytes, and each
+// broker keeps its latest one.
+func TestTablesOfAllBrokersAreBounded(t *testing.T) {
+	const brokers, each = 8000, 4
+	apis := make([]API, maxAPIs)
+	for i := range apis {
+		apis[i].Key = int16(i)
+	}
+	c := NewCorrelator(Options{}, new(recorder))
+	address := func(i int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 9092)
+	}
+	for n := range each {
+		for i := range brokers {
+			apis[1].Max = int16(n)
+			at := capture.Position{Frame: uint64(n*brokers + i + 1)}
+			c.advertisement(&Advertisement{Broker: address(i), At: at, Ranges: &Ranges{APIs: slices.Clone(apis)}})
+		}
+	}
+	if c.historyBytes > maxHistoryBytes+maxTableBytes || c.historyBytes < maxHistoryBytes/2 || c.limits.BrokerTables == 0 {
+		t.Errorf("the tables take %d bytes, at most %d are allowed; %d were evicted", c.historyBytes, maxHistoryBytes, c.limits.BrokerTables)
+	}
+	size := 0
+	for i := range brokers {
+		history := c.brokers[brokerKey{address: address(i)}].history
+		for j := range history {
+			size += history[j].ranges.size()
+		}
+		if latest := history[len(history)-1].ranges.APIs[1].Max; latest != each-1 {
+			t.Fatalf("broker %d has table %d, want its latest, %d", i, latest, each-1)
+		}
+	}
+	if size != c.historyBytes {
+		t.Errorf("%d bytes are counted, the tables take %d", c.historyBytes, size)
 	}
 }

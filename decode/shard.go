@@ -10,8 +10,8 @@ import (
 const (
 	// maxTexts bounds the texts that a shard shares: 4,096 of at most 259 bytes are 1 MiB.
 	maxTexts = 4096
-	// maxTables bounds the tables of ranges that a shard shares: 256 of at most 6 KiB are 1.5
-	// MiB. A cluster has fewer than ten.
+	// maxTables bounds the tables of ranges that a shard shares: 256 of at most 1.5 KiB are 384
+	// KiB. A cluster has fewer than ten.
 	maxTables = 256
 	// slabSize is how many values a store allocates at once: 32 exchanges of about 320 bytes are
 	// 10 KiB.
@@ -211,8 +211,8 @@ func (s *Shard) remember(version int16, body []byte, r *Ranges) {
 	s.answers[string(body)] = knownAnswer{version, r}
 }
 
-// apiBytes is the memory of an API of a table. maxTableBytes bounds that of a table.
-const apiBytes, maxTableBytes = 6, apiBytes * maxAPIs
+// The bytes of a table without its APIs, of an API, and of the largest table.
+const rangesBytes, apiBytes, maxTableBytes = 56, 6, rangesBytes + apiBytes*maxAPIs
 
 // ranges returns the table of a response. Equal tables share their memory. added is how many bytes
 // the table takes if it is new.
@@ -231,7 +231,7 @@ func (s *Shard) ranges(a *apiVersionsAnswer) (_ *Ranges, added int) {
 	r := &Ranges{APIs: slices.Clone(now.APIs), Features: slices.Clone(now.Features), Partial: now.Partial}
 	s.tables[hash] = append(s.tables[hash], r)
 	s.nTable++
-	return r, len(r.APIs) * apiBytes
+	return r, r.size()
 }
 
 // hash is FNV-1a over the APIs (http://www.isthe.com/chongo/tech/comp/fnv/).

@@ -178,14 +178,19 @@ func (b *brokers) finish(hit map[string]uint64) []model.Broker {
 	})
 	records := slices.SortedFunc(maps.Values(b.records), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
 	out := make([]model.Broker, 0, len(records))
-	guesses := map[*decode.Ranges]decode.Release{} // brokers of a cluster share their tables
+	known := map[*decode.Ranges]advertisedTable{} // brokers of a cluster share their tables
+	listed := 0
 	for _, r := range records {
-		release, ok := guesses[r.latest]
+		t, ok := known[r.latest]
 		if !ok {
-			release = r.release()
-			guesses[r.latest] = release
+			t = advertisedTable{r.release(), modelAPIs(r.latest)}
+			known[r.latest] = t
 		}
-		m := r.finish(release)
+		if listed += len(t.apis); listed > maxListedAPIs {
+			addHits(hit, map[string]uint64{"broker_apis": 1})
+			t.apis = []model.API{}
+		}
+		m := r.finish(t)
 		m.Behind = b.behind(r.endpoint)
 		out = append(out, m)
 	}
@@ -300,19 +305,33 @@ func splitRelease(text string) (release, reason string) {
 	return text, ""
 }
 
-// finish returns the exported form of b, with that release.
-func (b *brokerRecord) finish(release decode.Release) model.Broker {
+// advertisedTable is what the report says about a table of ranges.
+type advertisedTable struct {
+	release decode.Release
+	apis    []model.API
+}
+
+// modelAPIs returns the exported form of the APIs of r, which may be nil.
+func modelAPIs(r *decode.Ranges) []model.API {
+	if r == nil {
+		return []model.API{}
+	}
+	out := make([]model.API, len(r.APIs))
+	for i, a := range r.APIs {
+		out[i] = model.API{Key: a.Key, Name: apiName(a.Key), Range: model.Range{Min: a.Min, Max: a.Max}}
+	}
+	return out
+}
+
+// finish returns the exported form of b, with its latest table.
+func (b *brokerRecord) finish(t advertisedTable) model.Broker {
+	release := t.release
 	out := model.Broker{
 		Address: address(b.addr), Network: networkName(b.domain),
 		ReleaseNames: append([]string{}, release.Names...), ReleaseRunnersUp: append([]string{}, release.RunnersUp...),
-		APIs: []model.API{}, Tables: len(b.tables), Streams: b.streams, Requests: b.requests, TLS: b.facts.tls, BetweenBrokers: b.isBetweenBrokers(),
+		APIs: t.apis, Tables: len(b.tables), Streams: b.streams, Requests: b.requests, TLS: b.facts.tls, BetweenBrokers: b.isBetweenBrokers(),
 	}
 	out.Release, out.ReleaseReason = splitRelease(release.Text)
-	if b.latest != nil {
-		for _, a := range b.latest.APIs {
-			out.APIs = append(out.APIs, model.API{Key: a.Key, Name: apiName(a.Key), Range: model.Range{Min: a.Min, Max: a.Max}})
-		}
-	}
 	return out
 }
 

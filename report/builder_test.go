@@ -204,6 +204,35 @@ func numbered(i int) *decode.Exchange {
 	})
 }
 
+// TestListedAPIsAreBounded: the brokers beyond maxListedAPIs are listed without APIs, and brokers
+// with one table share its rows.
+func TestListedAPIsAreBounded(t *testing.T) {
+	const each, fit, more = 256, maxListedAPIs / 256, 5
+	table := &decode.Ranges{APIs: make([]decode.API, each)}
+	for i := range table.APIs {
+		table.APIs[i].Key = int16(i)
+	}
+	b := NewBuilder(Options{})
+	for i := range fit + more {
+		ad := adOf(uint64(i)+1, 0, table)
+		ad.Broker = numbered(i).Broker
+		b.Advertisement(ad)
+	}
+	r := b.Report()
+	without := 0
+	for i := range r.Brokers {
+		switch apis := r.Brokers[i].APIs; {
+		case len(apis) == 0:
+			without++
+		case len(apis) != each || &apis[0] != &r.Brokers[0].APIs[0]:
+			t.Fatalf("broker %d has %d APIs, want the %d of the first", i, len(apis), each)
+		}
+	}
+	if len(r.Brokers) != fit+more || without != more || r.Quality.LimitsHit["broker_apis"] != more {
+		t.Errorf("%d brokers, %d without APIs, limits %v; want %d and %d", len(r.Brokers), without, r.Quality.LimitsHit, fit+more, more)
+	}
+}
+
 func TestLimitsHoldAndAreCounted(t *testing.T) {
 	b := NewBuilder(Options{})
 	n := maxBrokers + 100

@@ -25,6 +25,9 @@ const (
 	// maxTables bounds the range tables of one broker address. Further ones count as
 	// "broker_tables".
 	maxTables = 16
+	// maxListedAPIs bounds the APIs of all brokers: 262,144 of 24 bytes are 6 MiB, and some 20 MB of
+	// JSON. Brokers beyond it are listed without APIs and count as "broker_apis".
+	maxListedAPIs = 1 << 18
 	// maxNonBrokers bounds the addresses with other protocols that are not known as brokers: 8,192
 	// of 80 bytes are 640 KiB. Further ones count as "other_addresses".
 	maxNonBrokers = 8192
