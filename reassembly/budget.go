@@ -11,20 +11,23 @@ const (
 	// 32,768 in 4 shards. Anyone can send such packets with any address.
 	maxShardLone = 8 << 10
 	// weighedScan is how many connections are compared to choose one to evict.
-	weighedScan = 8
+	weighedScan = 16
 	// connBytes is the memory of a connection without the parts that weight adds.
 	connBytes = 768
 	// outlineBytes is the memory of an Outline with the records of a handshake and some requests.
-	// oddityBytes and holeBytes are those of an Oddities and of a disorder.
-	outlineBytes, oddityBytes, holeBytes = 512, 256, 256
+	// oddityBytes, prefaceBytes and holeBytes are those of an Oddities, of a preface that was read
+	// and of a disorder.
+	outlineBytes, oddityBytes, prefaceBytes, holeBytes = 512, 256, 256, 256
 	// weighEvery is the number of segments after which an older connection is weighed again.
 	weighEvery = 16
 )
 
-// weighed is an open connection and its share of worker.weights.
+// weighed is an open connection, its share of worker.weights, and when it was weighed.
 type weighed struct {
 	conn   *conn
-	weight int
+	at     int64
+	weight int32
+	isLone bool // one side was captured; counted in worker.lone
 }
 
 // weight estimates the bytes that c takes, without what the worker counts for all connections.
@@ -39,8 +42,8 @@ func (c *conn) weight() int {
 	if c.info.Outline != nil {
 		n += outlineBytes
 	}
-	if c.info.Oddities != nil {
-		n += oddityBytes
+	if o := c.info.Oddities; o != nil {
+		n += oddityBytes + len(o.Prefaces)*prefaceBytes
 	}
 	for i := range c.half {
 		if c.half[i].hole != nil {
@@ -64,24 +67,24 @@ func (w *worker) weigh(c *conn, at capture.Position) {
 		w.open = append(w.open, weighed{conn: c})
 		c.place = uint32(len(w.open))
 	}
-	n, is := c.weight(), &w.open[c.place-1]
-	w.weights += n - is.weight
-	is.weight = n
-	w.countLone(c, c.info.Seen[0] != c.info.Seen[1])
+	n, is := int32(c.weight()), &w.open[c.place-1]
+	w.weights += int(n - is.weight)
+	is.weight, is.at = n, at.Time
+	w.countLone(is, c.info.Seen[0] != c.info.Seen[1])
 	for w.lone > maxShardLone || w.used() > w.maxBytes && len(w.open) > 1 {
 		w.limits.Flows++
 		w.evict(at)
 	}
 }
 
-func (w *worker) countLone(c *conn, isLone bool) {
+func (w *worker) countLone(is *weighed, isLone bool) {
 	switch {
-	case isLone && !c.isLone:
+	case isLone && !is.isLone:
 		w.lone++
-	case !isLone && c.isLone:
+	case !isLone && is.isLone:
 		w.lone--
 	}
-	c.isLone = isLone
+	is.isLone = isLone
 }
 
 // forget removes a connection that is over.
@@ -89,34 +92,35 @@ func (w *worker) forget(c *conn) {
 	if c.place == 0 {
 		return
 	}
-	last := len(w.open) - 1
-	w.weights -= w.open[c.place-1].weight
-	w.open[last].conn.place, w.open[c.place-1] = c.place, w.open[last]
-	w.open[last] = weighed{}
+	last, is := len(w.open)-1, &w.open[c.place-1]
+	w.weights -= int(is.weight)
+	w.countLone(is, false)
+	w.open[last].conn.place = c.place
+	*is, w.open[last] = w.open[last], weighed{}
 	w.open = w.open[:last]
-	w.countLone(c, false)
 	c.place = 0
 }
 
 // evict ends one of the next weighedScan connections that are too many: the one without a segment
-// for longest.
+// for longest. Its memory is not read to choose it.
 func (w *worker) evict(at capture.Position) {
-	var victim *conn
+	var oldest *weighed
 	isLone := w.lone > maxShardLone
 	for looked := 0; looked < min(weighedScan, len(w.open)); {
 		if w.hand >= len(w.open) {
 			w.hand = 0
 		}
-		c := w.open[w.hand].conn
+		is := &w.open[w.hand]
 		w.hand++
-		if isLone && !c.isLone {
+		if isLone && !is.isLone {
 			continue
 		}
 		looked++
-		if victim == nil || c.info.Last.Time < victim.info.Last.Time {
-			victim = c
+		if oldest == nil || is.at < oldest.at {
+			oldest = is
 		}
 	}
+	victim := oldest.conn
 	victim.isEvicted = true
 	isWaiting := victim.isWaiting
 	victim.finish(Expired, at)

@@ -21,7 +21,6 @@ type conn struct {
 	isEvicted bool // ended to free memory
 	// isUnproven: the connection is over unless both sides go on.
 	isUnproven bool
-	isLone     bool // counted in worker.lone
 	// isTraced: Options.Tracer receives its decisions.
 	isTraced  bool
 	noPreface bool // the first bytes only looked like a preface

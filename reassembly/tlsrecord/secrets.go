@@ -29,16 +29,16 @@ const maxSecretSize = 48
 // all are of TLS 1.3 (four).
 const maxGeneration = 1 << 17
 
-// maxFileGeneration is the same for files, whose key logs have an end. At least 1,048,576 secrets
-// are kept, which take 75 to 120 MB.
-const maxFileGeneration = 1 << 20
+// maxFileGeneration is the same for files, whose key logs have an end. At least 524,288 secrets
+// are kept, and at most twice as many, which take 75 to 120 MB.
+const maxFileGeneration = 1 << 19
 
 // maxWaitingTotal bounds the bytes of all sessions that wait for secrets: 128 sessions with both
 // directions full (2 x 64 KiB).
 const maxWaitingTotal = 16 << 20
 
 // Secrets stores the secrets of key logs by client random and label. It is safe for concurrent
-// use. It keeps at least the newest 131,072 secrets, or the newest 1,048,576 if made by
+// use. It keeps at least the newest 131,072 secrets, or the newest 524,288 if made by
 // NewFileSecrets.
 type Secrets struct {
 	mu       sync.RWMutex

@@ -42,6 +42,13 @@ var kinds = []kind{
 	{"holes", "segments", "attack: every second segment is missing", 200_000, holes},
 	{"brokers", "brokers", "attack: as many brokers as connections", 50_000, brokers},
 	{"disorder", "segments", "attack: segments in a random order", 200_000, disorder},
+	{"unended", "connections", "attack: connections that stay open behind a request", 260_000, unended},
+	{"sealed", "connections", "attack: TLS connections that stay open behind their handshakes", 260_000, sealed},
+	{"proxied", "connections", "attack: connections with a PROXY line that stay open", 200_000, proxied},
+	{"lone", "packets", "attack: single requests, each of another address", 600_000, lone},
+	{"answers", "packets", "attack: single packets of responses to different addresses", 260_000, answers},
+	{"sparse", "connections", "attack: connections of a SYN and a byte out of order", 130_000, sparse},
+	{"tables", "brokers", "attack: brokers that each advertise other ranges of 3,000 APIs", 4000, tables},
 	{"prefix", "SYNs", "attack: connection attempts from addresses of one IPv6 network", 200_000, prefix},
 }
 
