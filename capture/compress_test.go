@@ -105,17 +105,18 @@ func TestLongZstdWindow(t *testing.T) {
 // TestWindowsOfOpenStreamsAreBounded: long windows of captures that are open together exceed the
 // limit, those of captures one after the other do not.
 func TestWindowsOfOpenStreamsAreBounded(t *testing.T) {
-	const each = 3
+	// A capture must be longer than a batch and what is decompressed ahead.
+	const each, packetCount, packetBytes = 3, 100, 40_000
 	for name, tt := range map[string]struct {
 		apart int64 // the time between the captures
 		errs  int
 	}{"together": {1, each - 1}, "one after the other": {3600e9, 0}} {
 		var paths []string
 		for i := range each {
-			packets := sample(20)
+			packets := sample(packetCount)
 			for j := range packets {
 				packets[j].Time += int64(i) * tt.apart
-				packets[j].Data = append(packets[j].Data, make([]byte, 10_000)...)
+				packets[j].Data = append(packets[j].Data, make([]byte, packetBytes)...)
 			}
 			path := filepath.Join(t.TempDir(), "long.pcap.zst")
 			if err := os.WriteFile(path, longFrame(capturetest.Pcap{}.Encode(packets)), 0o600); err != nil {
@@ -141,7 +142,7 @@ func TestWindowsOfOpenStreamsAreBounded(t *testing.T) {
 				}
 			}
 		}
-		if errs != tt.errs || n != 20*(each-errs) {
+		if errs != tt.errs || n != packetCount*(each-errs) {
 			t.Errorf("%s: %d packets and %d errors, want %d errors", name, n, errs, tt.errs)
 		}
 		if err := s.Close(); err != nil {
