@@ -64,7 +64,7 @@ const gcPercent = 200
 
 // memoryLimit makes the garbage collector work more before the heap reaches 256 MiB, the limit
 // for any input. GOMEMLIMIT overrides it.
-const memoryLimit = 224 << 20
+const memoryLimit = 216 << 20
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == lookupArgument {
