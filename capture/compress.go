@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -59,7 +60,11 @@ var codecs = []codec{
 			zstdWindows.release(window)
 			return nil, nil, err
 		}
-		return w, func() { w.Close(); zstdWindows.release(window) }, nil
+		return w, func() {
+			w.Close()
+			w = nil
+			zstdWindows.release(window)
+		}, nil
 	}},
 	{"lz4", begins("\x04\x22\x4d\x18"), func(r *bufio.Reader) (io.WriterTo, func(), error) {
 		return lz4.NewReader(r), func() {}, nil
@@ -124,7 +129,12 @@ func (b *windowBudget) reserve(asked uint64) (uint64, error) {
 	return window, nil
 }
 
+// release returns a window that nothing uses. A long one is collected at once: the next stream may
+// need as much.
 func (b *windowBudget) release(window uint64) {
+	if window > shortZstdWindow {
+		debug.FreeOSMemory()
+	}
 	b.mu.Lock()
 	b.used -= window
 	b.mu.Unlock()
