@@ -139,7 +139,8 @@ func (f *findings) report(in report.Input) *model.Report {
 		redact.Report(rep, f.j.names)
 	}
 	if !f.isFinal {
-		merge.Identify(rep, f.j.names != nil)
+		o := &f.j.opt.traffic
+		merge.Identify(rep, merge.Run{Selection: o.selection(), Keys: strings.Join(o.keyLogs, "\n"), Redacted: f.j.names != nil})
 	}
 	return rep
 }

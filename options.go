@@ -108,6 +108,18 @@ type trafficOptions struct {
 	verbose     bool
 }
 
+// selection returns the flags that select connections as a text; empty for none.
+func (o *trafficOptions) selection() (text string) {
+	for _, ports := range [][]uint{o.ports, o.notPorts, o.vxlanPorts, o.genevePorts} {
+		text += fmt.Sprint(slices.Sorted(slices.Values(ports)))
+	}
+	text += fmt.Sprintf("%q%q", slices.Sorted(slices.Values(o.hosts)), slices.Sorted(slices.Values(o.nets)))
+	if strings.Trim(text, "[]") == "" {
+		return ""
+	}
+	return text
+}
+
 func (o *trafficOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.UintSliceVar(&o.ports, "port", nil, "analyze only TCP connections with this `PORT`; a list, or repeated")

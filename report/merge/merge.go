@@ -43,13 +43,22 @@ const (
 // embeddedLimit is maxEmbedded; tests lower it.
 var embeddedLimit = maxEmbedded
 
+// Run describes how a report was made.
+type Run struct {
+	// Selection is the text of the flags that select connections, Keys of those that name key
+	// logs. Both are empty for none.
+	Selection, Keys string
+	Redacted        bool
+}
+
 // Identify sets the part of a report, so that merging counts it once. No change may follow.
-func Identify(r *model.Report, isRedacted bool) {
+func Identify(r *model.Report, how Run) {
 	r.Parts = nil
 	text := encoded(r)
 	digest := sha256.Sum256([]byte(text))
-	p := model.Part{Digest: hex.EncodeToString(digest[:16]), Size: len(text), Requests: r.Summary.Requests, Redacted: isRedacted}
+	p := model.Part{Digest: hex.EncodeToString(digest[:16]), Size: len(text), Requests: r.Summary.Requests, Redacted: how.Redacted}
 	h := sha256.New()
+	fmt.Fprint(h, how.Selection)
 	for i := range r.Captures {
 		c := &r.Captures[i]
 		p.Packets += c.Packets
@@ -67,6 +76,10 @@ func Identify(r *model.Report, isRedacted bool) {
 		h.Write(digest[:]) // no packets: the report itself is the identity
 	}
 	p.ID = hex.EncodeToString(h.Sum(nil)[:16])
+	if how.Keys != "" {
+		fmt.Fprint(h, how.Keys)
+		p.Keys = hex.EncodeToString(h.Sum(nil)[:16])
+	}
 	if r.Target != nil {
 		p.Target = cmp.Or(r.Target.Release, r.Target.Name)
 	}

@@ -189,6 +189,9 @@ func later(a, b *model.Part) bool {
 func plan(heads []head) ([]map[string]bool, error) {
 	from, latest, holder := make([]map[string]bool, len(heads)), map[string]model.Part{}, map[string]int{}
 	target, targetPath := "", ""
+	if err := checkKeys(heads); err != nil {
+		return nil, err
+	}
 	for i := range heads {
 		for _, p := range heads[i].parts {
 			if p.Target != "" && target != "" && p.Target != target {
@@ -279,6 +282,30 @@ func captures(heads []head, from []map[string]bool) []model.Capture {
 		}
 	}
 	return out
+}
+
+// checkKeys returns an error for two analyses of one capture with different key logs: each may
+// have decrypted what the other did not.
+func checkKeys(heads []head) error {
+	type keyed struct {
+		*model.Part
+		path string
+	}
+	first := map[string]keyed{}
+	for i := range heads {
+		for j := range heads[i].parts {
+			p := &heads[i].parts[j]
+			if p.Keys == "" {
+				continue
+			}
+			if o, ok := first[p.ID]; !ok {
+				first[p.ID] = keyed{p, heads[i].path}
+			} else if o.Keys != p.Keys && o.Digest != p.Digest {
+				return fmt.Errorf("%s and %s are analyses of one capture with different key logs: analyze it once with all of them", o.path, heads[i].path)
+			}
+		}
+	}
+	return nil
 }
 
 func contains(a, b *head) bool {
@@ -403,7 +430,7 @@ func (h *head) identify() error {
 	if err != nil {
 		return err
 	}
-	Identify(r, false)
+	Identify(r, Run{})
 	h.parts, h.captures = r.Parts, r.Captures
 	return nil
 }
@@ -429,7 +456,7 @@ func readReport(s *source) (*model.Report, error) {
 		}
 	}
 	if len(r.Parts) == 0 {
-		Identify(r, false)
+		Identify(r, Run{})
 	}
 	r.SortLists()
 	return r, nil

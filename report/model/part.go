@@ -12,7 +12,7 @@ const FormatLive = "live"
 type Part struct {
 	// ID is a hash that identifies the input. For files, it covers times, sizes and the first
 	// packets. For an interface, it covers only the first packet, so later reports of one run have
-	// the same id.
+	// the same id. It also covers the flags that select connections.
 	ID string `json:"id"`
 	// Digest is a hash of the report, Size its length in bytes of JSON. Packets is the number of
 	// packets so far, Requests the number of requests. Of parts with one ID, merging uses the one
@@ -26,6 +26,8 @@ type Part struct {
 	Last  *Time `json:"last"`
 	// Target is the release with which its requests were compared; empty for none.
 	Target string `json:"target"`
+	// Keys is a hash of the names of the key logs; empty without any.
+	Keys string `json:"keys,omitzero"`
 	// Redacted: pseudonyms replace its names and addresses.
 	Redacted bool `json:"redacted,omitempty"`
 	// Report is the report of the part. Only a merged report that is small enough has it.
