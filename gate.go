@@ -144,7 +144,10 @@ func judged(t *model.Target, since model.Time, withLikely bool) (breaking, likel
 		if c.LastSeen < since {
 			continue
 		}
-		isAny = isAny || c.Verdict == model.VerdictFine || c.Verdict == model.VerdictLikely
+		isAny = isAny || c.Verdict == model.VerdictFine || c.Verdict == model.VerdictLikely || c.Verdict == model.VerdictBreaks && c.Counts.Passes+c.Counts.Adapts > 0
+		if c.LastDecisive() < since {
+			continue // fixed since then
+		}
 		switch {
 		case c.Verdict == model.VerdictBreaks || withLikely && c.Verdict == model.VerdictLikely:
 			breaking = append(breaking, clientName(c))

@@ -36,6 +36,16 @@ func TestGate(t *testing.T) {
 			r.Captures[0].First = new(model.Time)
 			r.Target.Clients = append(r.Target.Clients, model.TargetClient{ClientIDs: []string{"cron"}, Verdict: model.VerdictBreaks, LastSeen: week.First - hour})
 		}, false, ""},
+		{"one that was fixed by configuration", func(r *model.Report) {
+			r.Target.Clients = append(r.Target.Clients, model.TargetClient{
+				ClientIDs: []string{"cron"}, Verdict: model.VerdictBreaks, LastSeen: week.Last, APIs: []model.TargetUse{{Certain: true, LastSeen: week.First - hour}},
+			})
+		}, false, ""},
+		{"only one that was fixed", func(r *model.Report) {
+			r.Target.Clients[0] = model.TargetClient{
+				Verdict: model.VerdictBreaks, LastSeen: week.Last, APIs: []model.TargetUse{{Certain: true, LastSeen: week.First - hour}}, Counts: model.TargetCounts{Passes: 1},
+			}
+		}, false, ""},
 		{"one that is likely to break", func(r *model.Report) { r.Target.Clients[0].Verdict = model.VerdictLikely }, false, `but 1 client is likely to break: "orders"`},
 		{"one that is likely to break, as a warning", func(r *model.Report) { r.Target.Clients[0].Verdict = model.VerdictLikely }, true, "1 client breaks"},
 		{"a folded client", func(r *model.Report) { r.Target.Folded = &model.TargetSummary{Breaks: 1, Likely: 2} }, false, "1 client that breaks on Kafka 4.0.0 is not listed"},

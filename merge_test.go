@@ -50,7 +50,7 @@ func TestMergeCountsBothSidesOfATranslation(t *testing.T) {
 		outside[i].Data = slices.Clone(outside[i].Data)
 		outside[i].Data[3] ^= 0x55 // the address of the receiver in Ethernet
 	}
-	r := mergedOf(t, analyzed(t, inside), analyzed(t, outside), analyzed(t, inside, "--redact"), analyzed(t, outside, "--port", "9092"))
+	r := mergedOf(t, analyzed(t, inside), analyzed(t, outside), analyzed(t, inside, "--redact"), analyzed(t, outside, "--principals"))
 	if len(r.Parts) != 2 || r.Parts[0].Redacted || r.Parts[1].Redacted {
 		t.Errorf("parts %+v, want two without pseudonyms", r.Parts)
 	}

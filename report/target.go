@@ -24,6 +24,9 @@ const (
 	// are 3 MiB. Further ones count as "target_connections". On these, a client counts again after
 	// each change of connections.
 	maxTargetStreams = 1 << 16
+	// maxTargetAddresses bounds the addresses of clients beyond the listed ones: 65,536 of some 60
+	// bytes are 4 MiB. Further ones are not counted.
+	maxTargetAddresses = 1 << 16
 )
 
 // targetCheck compares every request with a release other than the broker's.
@@ -42,6 +45,8 @@ type targetCheck struct {
 	// folded counts the folded clients by verdict. tick counts the changes of last.
 	folded model.TargetSummary
 	tick   uint64
+	// more counts the addresses in targetClient.more.
+	more   int
 	limits targetLimits
 }
 
@@ -67,10 +72,13 @@ type targetClient struct {
 	key       targetClientKey
 	requests  uint64
 	fates     [certain + 1]uint64
-	uses      map[targetUse]uint64
+	uses      map[targetUse]targetCount
 	clientIDs members[string]
-	addresses members[netip.Addr]
-	owners    owners
+	// addresses are its first addresses, more the others. breaking are the first addresses that
+	// sent a request with the fate certain.
+	addresses, breaking members[netip.Addr]
+	more                map[netip.Addr]struct{}
+	owners              owners
 	// reached are the APIs of which it sent, after ApiVersions, a version that the target
 	// supports.
 	reached map[int16]struct{}
@@ -88,6 +96,16 @@ type targetUse struct {
 	api, version int16
 	fate         fate
 	reason       reason
+}
+
+// targetCount counts the requests of a kind. last is the time of the latest one.
+type targetCount struct {
+	requests uint64
+	last     int64
+}
+
+func (n targetCount) plus(o targetCount) targetCount {
+	return targetCount{n.requests + o.requests, max(n.last, o.last)}
 }
 
 func newTargetCheck(r *decode.Reference, at ProcessAt) *targetCheck {
@@ -143,8 +161,9 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	if id := truncate(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
 		t.limits.members++
 	}
-	if !c.addresses.add(x.Client.Addr()) {
-		t.limits.members++
+	t.address(c, x.Client.Addr())
+	if f == certain {
+		c.breaking.add(x.Client.Addr())
 	}
 	switch {
 	case why != noReason:
@@ -153,9 +172,9 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 			t.limits.uses++
 		} else {
 			if c.uses == nil {
-				c.uses = map[targetUse]uint64{}
+				c.uses = map[targetUse]targetCount{}
 			}
-			c.uses[use]++
+			c.uses[use] = c.uses[use].plus(targetCount{1, x.Request.Time})
 		}
 	case f == passes && asked:
 		if _, ok := c.reached[x.Key]; !ok {
@@ -169,6 +188,25 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 		c.fates[f]++
 	}
 	return f, why
+}
+
+// address adds an address, up to the limits.
+func (t *targetCheck) address(c *targetClient, a netip.Addr) {
+	if c.addresses.add(a) {
+		return
+	}
+	t.limits.members++
+	if _, ok := c.more[a]; !ok && t.more < maxTargetAddresses {
+		t.more++
+		c.addMore(a)
+	}
+}
+
+func (c *targetClient) addMore(a netip.Addr) {
+	if c.more == nil {
+		c.more = map[netip.Addr]struct{}{}
+	}
+	c.more[a] = struct{}{}
 }
 
 // extend extends the period in which the client was captured.
@@ -277,6 +315,7 @@ func (t *targetCheck) fold() {
 	})
 	for _, r := range rows[:len(rows)/8] {
 		delete(t.clients, r.key)
+		t.more -= len(r.more)
 		t.folded.Count(r.verdict)
 	}
 }
@@ -296,8 +335,11 @@ func (t *targetCheck) programs() []*targetClient {
 	}
 	for i, c := range out {
 		if more := added[c]; more != nil {
-			all := &targetClient{key: c.key}
+			all, row := &targetClient{key: c.key}, t.finishClient(c)
 			for _, o := range append([]*targetClient{c}, more...) {
+				if other := t.finishClient(o); o.key.software.Name == "" && row.IsBlamedBy(&other) {
+					all.key.software = decode.Software{}
+				}
 				all.merge(o)
 			}
 			out[i] = all
@@ -338,7 +380,7 @@ func (c *targetClient) merge(o *targetClient) {
 	c.connections += o.connections
 	c.extend(o.first, o.last)
 	if c.uses == nil {
-		c.uses = map[targetUse]uint64{}
+		c.uses = map[targetUse]targetCount{}
 	}
 	if c.reached == nil {
 		c.reached = map[int16]struct{}{}
@@ -347,12 +389,17 @@ func (c *targetClient) merge(o *targetClient) {
 		c.fates[f] += n
 	}
 	for use, n := range o.uses {
-		c.uses[use] += n
+		c.uses[use] = c.uses[use].plus(n)
 	}
 	if o.key.clientID != "" { // otherwise it became a named one
 		c.clientIDs.merge(&o.clientIDs)
 	}
-	c.addresses.merge(&o.addresses)
+	c.breaking.merge(&o.breaking)
+	for _, a := range slices.Concat(o.addresses.list, slices.Collect(maps.Keys(o.more))) {
+		if !c.addresses.add(a) {
+			c.addMore(a)
+		}
+	}
 	c.owners.merge(&o.owners.members)
 	maps.Copy(c.reached, o.reached)
 }
@@ -416,7 +463,7 @@ func (t *targetCheck) finish(hit map[string]uint64) *model.Target {
 func (t *targetCheck) counts(c *targetClient) (n model.TargetCounts) {
 	fates := c.fates
 	for use, n := range c.uses {
-		fates[c.finalFate(use.api, use.fate, use.reason)] += n
+		fates[c.finalFate(use.api, use.fate, use.reason)] += n.requests
 	}
 	return model.TargetCounts{
 		Breaks: fates[certain], Likely: fates[likely], Adapts: fates[adapts], Passes: fates[passes], Unclear: fates[unclear], Exempt: fates[exempt],
@@ -427,8 +474,8 @@ func (t *targetCheck) counts(c *targetClient) (n model.TargetCounts) {
 func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 	out := model.TargetClient{
 		SoftwareName: c.key.software.Name, SoftwareVersion: c.key.software.Version, Principal: c.key.principal, Role: c.key.role,
-		ClientIDs:   c.clientIDs.texts(cmp.Compare[string], func(s string) string { return s }),
-		Addresses:   c.addresses.texts(compareAddrs, addrText),
+		ClientIDs: c.clientIDs.texts(cmp.Compare[string], func(s string) string { return s }),
+		Addresses: c.addresses.texts(compareAddrs, addrText), AddressesOmitted: int64(len(c.more)),
 		Connections: c.connections, FirstSeen: model.Time(c.first), LastSeen: model.Time(c.last),
 		Requests: c.requests, APIs: []model.TargetUse{}, Processes: c.owners.finish(),
 	}
@@ -437,7 +484,7 @@ func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 		if f < unclear {
 			continue
 		}
-		u := model.TargetUse{Key: use.api, Name: apiName(use.api), Version: use.version, Requests: n, Certain: f == certain, Reason: string(use.reason)}
+		u := model.TargetUse{Key: use.api, Name: apiName(use.api), Version: use.version, Requests: n.requests, LastSeen: model.Time(n.last), Certain: f == certain, Reason: string(use.reason)}
 		if r := rangeOn(t.reference, use.api); r.listed {
 			u.Target = &model.Range{Min: r.Min, Max: r.Max}
 		}
@@ -446,6 +493,9 @@ func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 		} else {
 			out.APIs = append(out.APIs, u)
 		}
+	}
+	if len(c.breaking.list) > 0 {
+		out.BreakingAddresses = c.breaking.texts(compareAddrs, addrText)
 	}
 	slices.SortFunc(out.APIs, model.CompareTargetUses)
 	slices.SortFunc(out.UnclearAPIs, model.CompareTargetUses)

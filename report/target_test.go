@@ -455,6 +455,62 @@ func TestTargetJoinsOneProgram(t *testing.T) {
 	}
 }
 
+// TestTargetBlamesNoSoftware: requests from another host without software, in a version that the
+// target refuses, do not count for the announced software of the client id.
+func TestTargetBlamesNoSoftware(t *testing.T) {
+	for _, tt := range []struct {
+		from    string
+		version int16
+		want    string
+	}{{"192.0.2.1:1", 1, "lib breaks [192.0.2.1]"}, {"192.0.2.9:1", 1, " breaks [192.0.2.9]"}, {"192.0.2.9:1", 8, "lib fine []"}} {
+		c := newTargetCheck(kafka4(), nil)
+		at := func(a string) func(*decode.Exchange) {
+			return func(x *decode.Exchange) { x.Client = netip.MustParseAddrPort(a) }
+		}
+		c.exchange(exchangeOf(1, 1, 8, 8, asked, softwareOf("lib", "1.0"), idOf("svc"), at("192.0.2.1:5")))
+		c.exchange(exchangeOf(2, 2, 8, tt.version, offering(8, 0, 9), softwareOf("", ""), idOf("svc"), at(tt.from)))
+		rows := c.finish(map[string]uint64{}).Clients
+		got := fmt.Sprint(rows[0].SoftwareName, " ", rows[0].Verdict, " ", rows[0].BreakingAddresses)
+		if len(rows) != 1 || got != tt.want {
+			t.Errorf("from %s v%d: %d rows, %s, want %s", tt.from, tt.version, len(rows), got, tt.want)
+		}
+	}
+}
+
+// TestTargetNamesBreakingHosts: of the hosts of a client id, with the time of the last refused
+// request.
+func TestTargetNamesBreakingHosts(t *testing.T) {
+	c := newTargetCheck(kafka4(), nil)
+	send := func(frame uint64, host int, version int16) {
+		c.exchange(exchangeOf(frame, uint32(host), 8, version, asked, offering(8, 0, 9), func(x *decode.Exchange) {
+			x.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(host >> 8), byte(host)}), 1)
+		}))
+	}
+	const hosts = 3000
+	for host := range hosts {
+		version := int16(8)
+		if host == 7 || host == 2999 {
+			version = 1
+		}
+		send(uint64(host), host, version)
+		send(uint64(host), host, 8)
+	}
+	row := c.finish(map[string]uint64{}).Clients[0]
+	if got := fmt.Sprint(row.BreakingAddresses, len(row.Addresses), row.AddressesOmitted); got != "[10.1.0.7 10.1.11.183] 64 2936" {
+		t.Errorf("breaking addresses, listed and others: %s", got)
+	}
+	send(hosts+1, 1, 8)
+	if row = c.finish(map[string]uint64{}).Clients[0]; row.LastDecisive() != model.Time(within(hosts-1, 0).Time) || row.LastSeen <= row.LastDecisive() {
+		t.Errorf("last seen %s, last refused request %s", row.LastSeen, row.LastDecisive())
+	}
+	c.more = maxTargetAddresses - 1
+	send(1, hosts, 8)
+	send(1, hosts+1, 8)
+	if row = c.finish(map[string]uint64{}).Clients[0]; row.AddressesOmitted != 2937 {
+		t.Errorf("%d addresses beyond the limit", row.AddressesOmitted)
+	}
+}
+
 // TestTargetNamesWhoAuthenticates: older Java clients authenticate without a client id, some again
 // later. These requests belong to the client on the connection.
 func TestTargetNamesWhoAuthenticates(t *testing.T) {

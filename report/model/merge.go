@@ -10,8 +10,8 @@ import (
 // The merging of rows, both within one report and for reports of many hosts.
 
 const (
-	// maxMembers bounds the client ids and addresses of a merged row to the first ones.
-	maxMembers = 64
+	// MaxMembers bounds the client ids and addresses of a merged row to the first ones.
+	MaxMembers = 64
 	// maxProcesses bounds its processes: 16 of some 150 bytes. A service has others on each host.
 	maxProcesses = 16
 	// maxSpans bounds the times of a watched broker: 512 of some 90 bytes. Beyond it, the nearest
@@ -57,7 +57,7 @@ func mergeSorted[T any](into, from []T, compare func(a, b T) int, merge func(int
 // Union returns the sorted union of two sorted lists of names, at most the first 64. It is never
 // nil.
 func Union(a, b []string) []string {
-	if out := union(a, b, maxMembers, strings.Compare); out != nil {
+	if out := union(a, b, MaxMembers, strings.Compare); out != nil {
 		return out
 	}
 	return []string{}
@@ -91,7 +91,7 @@ func (r *Report) SortLists() {
 		for _, rows := range [][]TargetClient{t.Clients, t.Apart} {
 			for i := range rows {
 				c := &rows[i]
-				sort(c.ClientIDs, c.Addresses)
+				sort(c.ClientIDs, c.Addresses, c.BreakingAddresses)
 				slices.SortFunc(c.Processes, CompareProcesses)
 			}
 		}
@@ -309,13 +309,22 @@ func (c *TargetClient) Key() TargetKey {
 
 // Merge adds the data of another row about the same client.
 func (c *TargetClient) Merge(o *TargetClient) {
+	all := max(int64(len(c.Addresses))+c.AddressesOmitted, int64(len(o.Addresses))+o.AddressesOmitted)
 	c.ClientIDs, c.Addresses = Union(c.ClientIDs, o.ClientIDs), Union(c.Addresses, o.Addresses)
+	c.AddressesOmitted = max(0, all-int64(len(c.Addresses)))
+	if len(c.BreakingAddresses)+len(o.BreakingAddresses) > 0 {
+		c.BreakingAddresses = Union(c.BreakingAddresses, o.BreakingAddresses)
+	}
 	c.Processes = UnionProcesses(c.Processes, o.Processes)
 	c.FirstSeen, c.LastSeen = min(c.FirstSeen, o.FirstSeen), max(c.LastSeen, o.LastSeen)
 	addCounts(c, o)
-	c.APIs = mergeSorted(c.APIs, o.APIs, CompareTargetUses, addCounts)
-	c.UnclearAPIs = mergeSorted(c.UnclearAPIs, o.UnclearAPIs, CompareTargetUses, addCounts)
+	c.APIs = mergeSorted(c.APIs, o.APIs, CompareTargetUses, mergeUses)
+	c.UnclearAPIs = mergeSorted(c.UnclearAPIs, o.UnclearAPIs, CompareTargetUses, mergeUses)
 	c.Verdict = c.verdict()
+}
+
+func mergeUses(into, from *TargetUse) {
+	into.Requests, into.LastSeen = into.Requests+from.Requests, max(into.LastSeen, from.LastSeen)
 }
 
 func (c *TargetClient) verdict() string {

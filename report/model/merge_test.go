@@ -57,6 +57,55 @@ func TestMergeAddsEveryCounter(t *testing.T) {
 	}
 }
 
+// TestRowsOfHostsMerge: the last refused request, its addresses, and the largest number of
+// addresses.
+func TestRowsOfHostsMerge(t *testing.T) {
+	row := func(address string, omitted int64, version int16, last Time) TargetClient {
+		return TargetClient{
+			Addresses: []string{address}, BreakingAddresses: []string{address}, AddressesOmitted: omitted, LastSeen: 100, Verdict: VerdictBreaks,
+			Counts: TargetCounts{Breaks: 1}, APIs: []TargetUse{{Version: version, Requests: 1, Certain: true, LastSeen: last}},
+		}
+	}
+	a, b := row("10.0.0.1", 10, 1, 20), row("10.0.0.2", 30, 1, 50)
+	a.Merge(&b)
+	if a.LastDecisive() != 50 || len(a.APIs) != 1 || a.APIs[0].Requests != 2 || !slices.Equal(a.BreakingAddresses, []string{"10.0.0.1", "10.0.0.2"}) || a.AddressesOmitted != 29 {
+		t.Errorf("%+v", a)
+	}
+	a.APIs = append(a.APIs, TargetUse{LastSeen: 70})
+	if a.LastDecisive() != 50 {
+		t.Errorf("a likely refusal decides: %d", a.LastDecisive())
+	}
+	if a.Verdict = VerdictFine; a.LastDecisive() != 100 {
+		t.Errorf("a fine client: %d", a.LastDecisive())
+	}
+}
+
+// TestRowsBlameNoSoftware: of another host.
+func TestRowsBlameNoSoftware(t *testing.T) {
+	own := TargetClient{SoftwareName: "lib", ClientIDs: []string{"svc"}, Addresses: []string{"10.0.0.1"}, Verdict: VerdictFine, Counts: TargetCounts{Passes: 1}}
+	silent := TargetClient{
+		ClientIDs: []string{"svc"}, Addresses: []string{"10.0.0.1", "10.0.0.2"}, BreakingAddresses: []string{"10.0.0.2"}, Verdict: VerdictBreaks, Counts: TargetCounts{Breaks: 1},
+	}
+	likely := silent
+	likely.BreakingAddresses, likely.Verdict, likely.Counts = nil, VerdictLikely, TargetCounts{Likely: 1}
+	same := silent
+	same.BreakingAddresses = []string{"10.0.0.1"}
+	for _, tt := range []struct {
+		row  TargetClient
+		want string
+	}{{silent, ""}, {likely, ""}, {same, "lib"}} {
+		target := Target{}
+		rows := target.Join([]TargetClient{tt.row, own})
+		if len(rows) != 1 || rows[0].SoftwareName != tt.want || rows[0].Verdict != tt.row.Verdict {
+			t.Errorf("%+v, want software %q", rows, tt.want)
+		}
+		target.Clients = rows
+		if again := new(Target).Join(target.Rows()); len(again) != 1 || again[0].SoftwareName != tt.want || again[0].Counts != rows[0].Counts {
+			t.Errorf("joined again: %+v", again)
+		}
+	}
+}
+
 // TestProcessesOfAFleetAreBounded: a service has other processes on each host. The first ones stay,
 // in any grouping.
 func TestProcessesOfAFleetAreBounded(t *testing.T) {

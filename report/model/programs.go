@@ -29,10 +29,24 @@ func (t *Target) Join(rows []TargetClient) (joined []TargetClient) {
 		c := &joined[i]
 		if same := announced[of(c)]; c.SoftwareName != "" && len(same) == 1 && added[same[0]] != nil {
 			c.APIs, c.UnclearAPIs = slices.Clone(c.APIs), slices.Clone(c.UnclearAPIs)
+			blames := c.IsBlamedBy(added[same[0]])
 			c.Merge(added[same[0]])
+			if blames {
+				c.SoftwareName, c.SoftwareVersion = "", ""
+			}
 		}
 	}
 	return joined
+}
+
+// IsBlamedBy reports whether a row o without software has a worse verdict, from addresses that did
+// not announce the software of c. The row of both then has no software.
+func (c *TargetClient) IsBlamedBy(o *TargetClient) bool {
+	from := o.BreakingAddresses
+	if o.Verdict == VerdictLikely {
+		from = o.Addresses
+	}
+	return CompareVerdicts(o.Verdict, c.Verdict) < 0 && slices.ContainsFunc(from, func(a string) bool { return !slices.Contains(c.Addresses, a) })
 }
 
 // Rows returns the clients as they were before Join.

@@ -59,7 +59,12 @@ type TargetClient struct {
 	SoftwareName    string   `json:"software_name"`
 	SoftwareVersion string   `json:"software_version"`
 	ClientIDs       []string `json:"client_ids"`
-	Addresses       []string `json:"addresses"`
+	// Addresses are its first addresses, BreakingAddresses the first of those that sent a request
+	// that is certainly refused. AddressesOmitted counts the other addresses in one report. Merging
+	// keeps the largest count.
+	Addresses         []string `json:"addresses"`
+	BreakingAddresses []string `json:"breaking_addresses,omitempty"`
+	AddressesOmitted  int64    `json:"addresses_omitted,omitzero"`
 	// Principal is its user name, or the subject of its certificate; empty if unknown.
 	Principal string `json:"principal"`
 	// Processes are the same as in Client.
@@ -108,6 +113,8 @@ type TargetUse struct {
 	Name     string `json:"name"`
 	Version  int16  `json:"version"`
 	Requests uint64 `json:"requests"`
+	// LastSeen is the time of the last of these requests.
+	LastSeen Time `json:"last_seen,omitzero"`
 	// Certain is false if the refusal is only likely. Reason is the same as in Finding.
 	Certain bool   `json:"certain"`
 	Reason  string `json:"reason"`
@@ -123,6 +130,20 @@ type Supplied struct {
 	File    string   `json:"file"`
 	Source  string   `json:"source"`
 	Notes   []string `json:"notes"`
+}
+
+// LastDecisive returns the time of the last request that decides the verdict: refused ones for
+// VerdictBreaks and VerdictLikely, any request for the others.
+func (c *TargetClient) LastDecisive() (last Time) {
+	for i := range c.APIs {
+		if u := &c.APIs[i]; u.Certain == (c.Verdict == VerdictBreaks) {
+			last = max(last, u.LastSeen)
+		}
+	}
+	if last == 0 || c.Verdict != VerdictBreaks && c.Verdict != VerdictLikely {
+		return c.LastSeen // reports of an older release have no times of uses
+	}
+	return last
 }
 
 // Of returns the counter of a verdict; nil for brokers among themselves.

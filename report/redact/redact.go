@@ -50,7 +50,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 			for i := range rows {
 				c := &rows[i]
 				c.ClientIDs = d.list(c.ClientIDs, d.client)
-				c.Addresses = d.list(c.Addresses, d.address)
+				c.Addresses, c.BreakingAddresses = d.list(c.Addresses, d.address), d.list(c.BreakingAddresses, d.address)
 				c.Processes = d.processes(c.Processes)
 				c.Principal = d.principal(c.Principal)
 			}

@@ -76,7 +76,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Evidence.Path", "Evidence.Bundle", // without directory, and added after redaction
 		"Schema", "Tool.Name", "Tool.Version",
 		"Captures[].Format", "Captures[].Part",
-		"Parts[].ID", "Parts[].Digest", "Connections[].ID", // hashes
+		"Parts[].ID", "Parts[].Keys", "Parts[].Digest", "Connections[].ID", // hashes
 		"Parts[].Target",
 		"Captures[].Problem", // its path is replaced: TestRedactReplacesThePathInAProblem
 		"Brokers[].Release", "Brokers[].ReleaseReason", "Brokers[].ReleaseNames[]", "Brokers[].ReleaseRunnersUp[]", "Brokers[].APIs[].Name",

@@ -137,9 +137,36 @@ func targetClientPhrase(c *model.TargetClient) phrase {
 	}
 	who = say(who, ownerPhrase(principals, c.Processes))
 	if len(c.Addresses) > 0 {
-		who = say(who, " from ", some(c.Addresses, 2))
+		who = say(who, " from ", targetAddresses(c))
 	}
 	return who
+}
+
+// breakingFirst returns the addresses of a client, those with certainly refused requests first.
+func breakingFirst(c *model.TargetClient) []string {
+	others := slices.DeleteFunc(slices.Clone(c.Addresses), func(a string) bool { return slices.Contains(c.BreakingAddresses, a) })
+	return slices.Concat(c.BreakingAddresses, others)
+}
+
+// targetAddresses names two addresses of a client, breaking ones first, and counts the others.
+func targetAddresses(c *model.TargetClient) phrase {
+	addresses := breakingFirst(c)
+	n := min(2, len(addresses))
+	out := some(addresses[:n], n)
+	if more := omittedAddresses(c) + int64(len(addresses)-n); more > 0 {
+		text := words.Number(uint64(more)) + " more"
+		if len(c.Addresses) >= model.MaxMembers { // the hosts of a merged report have different ones
+			text = "at least " + text
+		}
+		out = say(out, " and "+text)
+	}
+	return out
+}
+
+// omittedAddresses counts the addresses that breakingFirst lacks. It has breaking ones beyond the
+// first.
+func omittedAddresses(c *model.TargetClient) int64 {
+	return max(0, c.AddressesOmitted-int64(len(breakingFirst(c))-len(c.Addresses)))
 }
 
 // targetUses lists the requests that the target refuses, or may refuse: "OffsetCommit v1 (12
@@ -181,7 +208,7 @@ var targetTable = []struct {
 	{"software_name", func(c *model.TargetClient) string { return c.SoftwareName }},
 	{"software_version", func(c *model.TargetClient) string { return c.SoftwareVersion }},
 	{"role", func(c *model.TargetClient) string { return c.Role }},
-	{"addresses", func(c *model.TargetClient) string { return strings.Join(c.Addresses, " ") }},
+	{"addresses", func(c *model.TargetClient) string { return strings.Join(breakingFirst(c), " ") }},
 	{"verdict", func(c *model.TargetClient) string { return c.Verdict }},
 	{"breaks", func(c *model.TargetClient) string { return targetUses(c.APIs, true, 0) }},
 	{"likely", func(c *model.TargetClient) string { return targetUses(c.APIs, false, 0) }},
@@ -190,6 +217,7 @@ var targetTable = []struct {
 	{"first_seen", func(c *model.TargetClient) string { return c.FirstSeen.String() }},
 	{"last_seen", func(c *model.TargetClient) string { return c.LastSeen.String() }},
 	{"processes", func(c *model.TargetClient) string { return strings.Join(processTexts(c.Processes), "; ") }},
+	{"addresses_omitted", func(c *model.TargetClient) string { return strconv.FormatInt(omittedAddresses(c), 10) }},
 	{"reason", func(c *model.TargetClient) string { return targetSays(c, 0) }},
 }
 

@@ -2,8 +2,10 @@ package write
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,6 +78,25 @@ func TestUnclearRequestsComeWithTheReason(t *testing.T) {
 }
 
 // TestUnlistedClientsAreCounted: those in the report, and those beyond its limit.
+// TestBreakingAddressesComeFirst: also in a table. Those beyond the first addresses are not counted
+// twice.
+func TestBreakingAddressesComeFirst(t *testing.T) {
+	c := &model.TargetClient{Addresses: []string{"10.0.0.1", "10.0.0.2"}, BreakingAddresses: []string{"10.0.0.2", "10.0.9.9"}, AddressesOmitted: 5}
+	if got := textPhrase(targetAddresses(c)); got != "10.0.0.2, 10.0.9.9 and 5 more" {
+		t.Error(got)
+	}
+	row := targetRows(&model.Target{Clients: []model.TargetClient{*c}})
+	if got := row[1][slices.Index(row[0], "addresses")] + " " + row[1][slices.Index(row[0], "addresses_omitted")]; got != "10.0.0.2 10.0.9.9 10.0.0.1 4" {
+		t.Error(got)
+	}
+	for i := range 62 {
+		c.Addresses = append(c.Addresses, fmt.Sprintf("10.0.1.%d", i))
+	}
+	if got := textPhrase(targetAddresses(c)); got != "10.0.0.2, 10.0.9.9 and at least 67 more" {
+		t.Error(got)
+	}
+}
+
 func TestUnlistedClientsAreCounted(t *testing.T) {
 	g := &model.Target{Folded: &model.TargetSummary{Breaks: 1, Fine: 2000}}
 	for _, tt := range []struct {
