@@ -10,10 +10,15 @@ import (
 
 // The attacks here are many connections. Each takes memory while it is open.
 
-// each writes size connections. flow sends what one of them carries.
+// each writes size connections that begin. flow sends what one of them carries.
 func each(out *output, size int, flow func(i int, c *capturetest.Conversation)) error {
+	return eachOf(out, size, out.Between, flow)
+}
+
+// eachOf is each with connections of begin.
+func eachOf(out *output, size int, begin func(client, broker netip.AddrPort) *capturetest.Conversation, flow func(i int, c *capturetest.Conversation)) error {
 	for i := range size {
-		c := out.Between(client(i), broker)
+		c := begin(client(i), broker)
 		c.Silent = true
 		flow(i, c)
 		if err := out.flush(); err != nil {
@@ -72,12 +77,12 @@ func proxied(out *output, size int) error {
 
 // lone writes size packets with a request, each of another address. Anyone can send them.
 func lone(out *output, size int) error {
-	return each(out, size, func(_ int, c *capturetest.Conversation) { c.Send(capturetest.ToBroker, smallRequests(1, 1)) })
+	return eachOf(out, size, out.Join, func(_ int, c *capturetest.Conversation) { c.Send(capturetest.ToBroker, smallRequests(1, 1)) })
 }
 
 // answers is lone with responses of the broker.
 func answers(out *output, size int) error {
-	return each(out, size, func(_ int, c *capturetest.Conversation) {
+	return eachOf(out, size, out.Join, func(_ int, c *capturetest.Conversation) {
 		var b []byte
 		for range 3 {
 			b = append(b, capturetest.ResponseFrame(2, false, make([]byte, 10))...)
@@ -91,7 +96,7 @@ func sparse(out *output, size int) error {
 	return each(out, size, func(_ int, c *capturetest.Conversation) {
 		c.Syn(capturetest.ToBroker)
 		c.Miss(capturetest.ToBroker, 100)
-		c.Send(capturetest.ToBroker, []byte{'x'})
+		c.Segment(capturetest.ToBroker, capturetest.ACK, []byte{'x'})
 	})
 }
 
