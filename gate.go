@@ -30,6 +30,9 @@ func newGate(rep *model.Report, within time.Duration, withLikely bool) (*gate, e
 	if n := withoutTarget(rep); n > 0 {
 		return nil, fmt.Errorf("%s made without --target, so it cannot say who breaks", words.Were(n, "report"))
 	}
+	if rep.Target == nil {
+		return nil, errors.New("the reports have no clients of a target")
+	}
 	first, last := model.InputSpan(rep.Captures)
 	if last == nil {
 		return nil, errors.New("the reports have no packets")
@@ -54,6 +57,8 @@ func newGate(rep *model.Report, within time.Duration, withLikely bool) (*gate, e
 		g.closedBy = fmt.Sprintf("the reports cover %s, less than %s", words.Humane(time.Duration(*last-*first)), words.Humane(within))
 	case len(unwatched) > 0:
 		g.closedBy = fmt.Sprintf("%s not watched in the last %s: %s%s", words.Were(n, "broker"), words.Humane(within), firstOf(unwatched), hint)
+	case len(rep.Brokers) == 0:
+		g.closedBy = fmt.Sprintf("no broker was watched in the last %s", words.Humane(within))
 	case !isJudged:
 		g.closedBy = fmt.Sprintf("no request of a client was judged in the last %s", words.Humane(within))
 	}

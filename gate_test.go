@@ -74,6 +74,7 @@ func TestGate(t *testing.T) {
 		{"two moments", func(r *model.Report) {
 			r.Brokers[0].Watched = watched(model.Span{First: 0, Last: 1}, model.Span{First: 167, Last: 168})
 		}, false, `1 broker was not watched in the last 7 d: "10.0.0.1:9092" (watched for 2 h)`},
+		{"no broker", func(r *model.Report) { r.Brokers = nil }, false, "no broker was watched in the last 7 d"},
 		{"not in the week", func(r *model.Report) { r.Brokers[0].Watched = watched(model.Span{First: -9, Last: -8}) }, false, `7 d: "10.0.0.1:9092"`},
 		{"only TLS", func(r *model.Report) {
 			r.Brokers = append(r.Brokers, model.Broker{Address: "10.0.0.1:9093", Inferred: true, TLS: true, Watched: []model.Span{week}})

@@ -27,13 +27,14 @@ def run(command, stdin=None):
 
 
 def analyze(kafkavet, flags, capture):
-    """Returns the JSON report of a capture, which names where the capture is stored."""
+    """Returns the JSON report of a capture. Without --redact, it names where the capture is stored."""
     try:
         output = run([kafkavet, "analyze", "-q", "--format", "json", "--fail-on", "never", *flags, "-"], bytes(capture.content))
     except RuntimeError as e:
         raise RuntimeError(f"{capture.path}: {e}") from e
     report = json.loads(output)
-    report["captures"][0]["path"] = capture.path
+    if not report["parts"][0].get("redacted"):
+        report["captures"][0]["path"] = capture.path
     return json.dumps(report).encode()
 
 

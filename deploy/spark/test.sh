@@ -17,5 +17,10 @@ done
 export PYSPARK_PYTHON=python3 SPARK_LOCAL_IP=127.0.0.1
 python3 fleet.py "file://$work/captures" --kafkavet "$kafkavet" --out "$work/got.json" -- --target kafka-4.0
 cmp "$work/want.json" "$work/got.json"
+python3 fleet.py "file://$work/captures" --kafkavet "$kafkavet" --out "$work/redacted.json" -- --redact
+if grep -q "$work" "$work/redacted.json"; then
+	echo "a redacted report names where the captures are stored"
+	exit 1
+fi
 echo "$n captures: the report of Spark is the one of kafkavet merge"
 rm -rf "$work"

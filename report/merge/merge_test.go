@@ -378,6 +378,8 @@ func TestBlocksThatOverlapAreRefused(t *testing.T) {
 
 func TestWhatIsNoReportIsNamedWithItsCause(t *testing.T) {
 	good := text(t, save(t, "a.json", reportOf(t, 1)))
+	noTarget := reportOf(t, 1)
+	noTarget.Target = nil
 	for _, tt := range []struct{ name, text, want string }{
 		{"torn", good[:len(good)/2], "the JSON breaks off"},
 		{"torn at once", good[:1], "the JSON breaks off"},
@@ -389,6 +391,7 @@ func TestWhatIsNoReportIsNamedWithItsCause(t *testing.T) {
 		{"another type", `{"schema": "kafkavet/report/v1", "summary": {"streams": "many"}}`, "not a report: byte"},
 		{"a part without id", `{"schema": "kafkavet/report/v1", "parts": [{}]}`, "a part has no id"},
 		{"an unknown verdict", strings.Replace(good, `"verdict": "breaks"`, `"verdict": "maybe"`, 1), `verdict "maybe" on a client: this release knows breaks, likely, `},
+		{"no target", text(t, save(t, "n.json", noTarget)), "the clients of target \"kafka-4.0.0-kraft\" are missing"},
 		{"another type behind the parts", strings.Replace(good, `"streams": 12`, `"streams": true`, 1), "summary/streams is a "},
 	} {
 		path := filepath.Join(t.TempDir(), "bad.json")

@@ -345,9 +345,15 @@ func checkSchema(schema string) error {
 	return fmt.Errorf("schema %q: this release reads %q", schema, model.SchemaName)
 }
 
-// checkVerdicts checks that all verdicts are known. They decide how rows are merged.
-func checkVerdicts(r *model.Report) error {
+// checkTarget checks that a report has the target of its parts, and that all verdicts are known.
+// They decide how rows are merged.
+func checkTarget(r *model.Report) error {
 	if r.Target == nil {
+		for i := range r.Parts {
+			if p := &r.Parts[i]; p.Target != "" {
+				return fmt.Errorf("the clients of target %q are missing", p.Target)
+			}
+		}
 		return nil
 	}
 	for _, rows := range [][]model.TargetClient{r.Target.Clients, r.Target.Apart} {
@@ -445,7 +451,7 @@ func readReport(s *source) (*model.Report, error) {
 	if err := json.UnmarshalRead(f, r); err != nil {
 		return nil, fault(s.path, err)
 	}
-	if err := cmp.Or(checkSchema(r.Schema), checkVerdicts(r)); err != nil {
+	if err := cmp.Or(checkSchema(r.Schema), checkTarget(r)); err != nil {
 		return nil, fault(s.path, err)
 	}
 	// The evidence is a file on one host.
@@ -479,14 +485,14 @@ func readParts(h *head, wanted map[string]bool) ([]*model.Report, error) {
 		}
 		one := new(model.Report)
 		err := json.Unmarshal(p.Report, one)
+		p.Report = nil
+		one.Parts = []model.Part{p}
 		if err == nil {
-			err = checkVerdicts(one)
+			err = checkTarget(one)
 		}
 		if err != nil {
 			return nil, fault(h.path, fmt.Errorf("part %s: %w", p.ID, err))
 		}
-		p.Report = nil
-		one.Parts = []model.Part{p}
 		one.SortLists()
 		out = append(out, one)
 	}
