@@ -69,7 +69,7 @@ func newFindings(j *job, isWatched bool) (*findings, error) {
 	}
 	f.Builder = report.NewBuilder(report.Options{
 		Tool: tool, ProcessAt: at, KnownIssues: issues, Target: target, Supplied: j.supplied, Evidence: f.evidence, Watch: isWatched,
-		IsFinal: f.isFinal,
+		IsFinal: f.isFinal, NamesUsers: j.opt.report.principals,
 	})
 	return f, nil
 }

@@ -57,10 +57,10 @@ func newGate(rep *model.Report, within time.Duration, withLikely bool) (*gate, e
 		g.closedBy = fmt.Sprintf("the reports cover %s, less than %s", words.Humane(time.Duration(*last-*first)), words.Humane(within))
 	case len(unwatched) > 0:
 		g.closedBy = fmt.Sprintf("%s not watched in the last %s: %s%s", words.Were(n, "broker"), words.Humane(within), firstOf(unwatched), hint)
-	case len(rep.Brokers) == 0:
-		g.closedBy = fmt.Sprintf("no broker was watched in the last %s", words.Humane(within))
 	case !isJudged:
 		g.closedBy = fmt.Sprintf("no request of a client was judged in the last %s", words.Humane(within))
+	case len(rep.Brokers) == 0:
+		g.closedBy = fmt.Sprintf("no broker was watched in the last %s", words.Humane(within))
 	}
 	return g, nil
 }

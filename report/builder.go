@@ -36,6 +36,8 @@ type Options struct {
 	IsFinal bool
 	// ProcessAt finds the processes of clients; nil for none.
 	ProcessAt ProcessAt
+	// NamesUsers: the exchanges have the names of users (Shard.NamePrincipals).
+	NamesUsers bool
 	// Evidence collects the packets that prove the findings; nil for none.
 	Evidence *evidence.Collector
 }
@@ -89,6 +91,7 @@ func NewBuilder(opt Options) *Builder {
 	}
 	if opt.Target != nil {
 		b.target = newTargetCheck(opt.Target, opt.ProcessAt)
+		b.target.namesUsers = opt.NamesUsers
 	}
 	b.findings.init(&opt, surroundings{&b.brokers, &b.clients, b.target})
 	return b

@@ -27,6 +27,9 @@ const (
 	// maxTargetAddresses bounds the addresses of clients beyond the listed ones: 65,536 of some 60
 	// bytes are 4 MiB. Further ones are not counted.
 	maxTargetAddresses = 1 << 16
+	// maxTargetBefore bounds the connections on which nobody has authenticated yet: 4,096 of about
+	// 600 bytes are 2.4 MiB. On further ones, these requests count without a user name.
+	maxTargetBefore = 1 << 12
 )
 
 // targetCheck compares every request with a release other than the broker's.
@@ -42,6 +45,10 @@ type targetCheck struct {
 	askers        map[asker]struct{}
 	// streams are the open connections with their clients, mostly one.
 	streams map[uint32][]*targetClient
+	// namesUsers: the requests have the names of users. before are then the latest preludeKeys of
+	// open connections: they belong to the client that sends the next request.
+	namesUsers bool
+	before     map[uint32]*targetClient
 	// folded counts the folded clients by verdict. tick counts the changes of last.
 	folded model.TargetSummary
 	tick   uint64
@@ -111,7 +118,7 @@ func (n targetCount) plus(o targetCount) targetCount {
 func newTargetCheck(r *decode.Reference, at ProcessAt) *targetCheck {
 	return &targetCheck{
 		reference: r, processAt: at, ranges: map[int16]*targetRange{},
-		clients: map[targetClientKey]*targetClient{}, askers: map[asker]struct{}{}, streams: map[uint32][]*targetClient{},
+		clients: map[targetClientKey]*targetClient{}, askers: map[asker]struct{}{}, streams: map[uint32][]*targetClient{}, before: map[uint32]*targetClient{},
 	}
 }
 
@@ -149,14 +156,16 @@ func (t *targetCheck) rangeOf(key int16) *targetRange {
 func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	asked := t.asked(x)
 	role := brokerRole(x)
-	c := t.client(x, role)
+	c := t.row(x, role)
 	f, why := unclear, noReason
 	if role == "" {
 		f, why = judge(x, t.rangeOf(x.Key), asked)
 	}
 	c.requests++
 	c.owners.exchange(x)
-	t.connect(c, x.Stream)
+	if c != t.before[x.Stream] {
+		t.connect(c, x.Stream)
+	}
 	c.extend(x.Request.Time, x.Request.Time)
 	if id := truncate(x.ClientID); x.HasClientID && !c.clientIDs.has(id) && !c.clientIDs.add(ownText(id)) {
 		t.limits.members++
@@ -262,6 +271,13 @@ func (t *targetCheck) connect(c *targetClient, stream uint32) {
 
 // connection adds a connection that is over.
 func (t *targetCheck) connection(c *decode.Connection) {
+	if before := t.before[c.Stream]; before != nil { // nobody authenticated
+		delete(t.before, c.Stream)
+		row := t.client(before.key)
+		row.mergeBefore(before)
+		t.address(row, c.Client.Addr())
+		t.connect(row, c.Stream)
+	}
 	if t.processAt != nil {
 		if p, ok := t.processAt(c.Stream, c.Client); ok {
 			for _, row := range t.streams[c.Stream] {
@@ -272,12 +288,45 @@ func (t *targetCheck) connection(c *decode.Connection) {
 	delete(t.streams, c.Stream)
 }
 
-// client returns the client of x. It creates it if necessary.
-func (t *targetCheck) client(x *decode.Exchange, role string) *targetClient {
+// row returns the client of x or, before it authenticated, the row of its connection.
+func (t *targetCheck) row(x *decode.Exchange, role string) *targetClient {
 	key := targetClientKey{clientKey{software: truncateSoftware(x.Software), clientID: truncate(x.ClientID)}, role, truncate(x.Principal)}
 	if role != "" {
 		key.clientKey, key.principal = clientKey{}, ""
 	}
+	before := t.before[x.Stream]
+	if t.namesUsers && role == "" && slices.Contains(preludeKeys[:], x.Key) && (before != nil || len(t.before) < maxTargetBefore) {
+		if before == nil {
+			before = &targetClient{}
+			t.before[x.Stream] = before
+		}
+		if before.key != key {
+			before.key = key.own()
+		}
+		return before
+	}
+	c := t.client(key)
+	if before != nil {
+		delete(t.before, x.Stream)
+		c.mergeBefore(before)
+	}
+	return c
+}
+
+// mergeBefore adds the requests of a connection before c authenticated. The connection and its
+// address count with another request.
+func (c *targetClient) mergeBefore(before *targetClient) {
+	before.addresses = members[netip.Addr]{}
+	c.merge(before)
+}
+
+func (k targetClientKey) own() targetClientKey {
+	k.clientKey, k.principal = clientKey{ownSoftware(k.software), ownText(k.clientID)}, ownText(k.principal)
+	return k
+}
+
+// client returns the client with a key. It creates it if necessary.
+func (t *targetCheck) client(key targetClientKey) *targetClient {
 	if t.last != nil && t.last.key == key {
 		return t.last
 	}
@@ -286,7 +335,7 @@ func (t *targetCheck) client(x *decode.Exchange, role string) *targetClient {
 		if len(t.clients) >= maxTargetClients {
 			t.fold()
 		}
-		key.clientKey, key.principal = clientKey{ownSoftware(key.software), ownText(key.clientID)}, ownText(key.principal)
+		key = key.own()
 		t.hasPrincipals = t.hasPrincipals || key.principal != ""
 		c = &targetClient{key: key}
 		t.clients[key] = c

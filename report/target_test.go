@@ -511,11 +511,46 @@ func TestTargetNamesBreakingHosts(t *testing.T) {
 	}
 }
 
+// TestTargetNamesTheUserOfEachConnection: the first requests of a connection belong to the user
+// that authenticates on it, also if others have the same client id.
+func TestTargetNamesTheUserOfEachConnection(t *testing.T) {
+	b := NewBuilder(Options{Target: kafka4(), NamesUsers: true})
+	for stream, user := range []string{"alice", "bob", "bob", ""} {
+		send := func(frame uint64, key int16, principal string) {
+			b.Exchange(exchangeOf(10*uint64(stream)+frame, uint32(stream), key, 10, idOf("app"), func(x *decode.Exchange) {
+				x.Client, x.Principal = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(stream)}), 1), principal
+			}))
+		}
+		send(1, apiVersionsKey, "")
+		send(2, 17, "")
+		if user != "" {
+			send(3, 36, user)
+			send(4, 1, user)
+		}
+		b.Connection(connectionOf(uint32(stream), 10*uint64(stream)+1, 10*uint64(stream)+9, func(c *decode.Connection) {
+			c.Client = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(stream)}), 1)
+		}))
+	}
+	var rows []string
+	for _, r := range b.Report().Target.Clients {
+		rows = append(rows, fmt.Sprint(r.Principal, " ", r.Addresses, " ", r.Connections, " ", r.Requests))
+	}
+	slices.Sort(rows)
+	want := []string{" [10.0.0.3] 1 2", "alice [10.0.0.0] 1 4", "bob [10.0.0.1 10.0.0.2] 2 8"}
+	if d := cmp.Diff(want, rows); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if n := len(b.target.before); n > 0 {
+		t.Errorf("%d connections are kept", n)
+	}
+}
+
 // TestTargetNamesWhoAuthenticates: older Java clients authenticate without a client id, some again
 // later. These requests belong to the client on the connection.
 func TestTargetNamesWhoAuthenticates(t *testing.T) {
 	for _, principal := range []string{"", "alice"} {
 		c := newTargetCheck(kafka4(), nil)
+		c.namesUsers = principal != ""
 		send := func(stream uint32, key int16, id string) {
 			c.exchange(exchangeOf(1, stream, key, 1, softwareOf("", ""), idOf(id), func(x *decode.Exchange) {
 				x.HasClientID = true
@@ -536,7 +571,10 @@ func TestTargetNamesWhoAuthenticates(t *testing.T) {
 			rows = append(rows, fmt.Sprint(r.ClientIDs, r.Principal, " ", r.Connections, " ", r.Requests))
 		}
 		slices.Sort(rows)
-		want := []string{"[consumer-1]" + principal + " 1 2", "[producer-1]" + principal + " 2 13"}
+		want := []string{"[consumer-1] 1 2", "[producer-1] 2 13"}
+		if principal != "" { // then it is known who authenticates
+			want = []string{"[consumer-1]alice 1 5", "[producer-1]alice 2 10"}
+		}
 		if d := cmp.Diff(want, rows); d != "" {
 			t.Errorf("-want +got:\n%s", d)
 		}
