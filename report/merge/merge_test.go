@@ -240,61 +240,6 @@ func TestTheLaterStateOfARunCounts(t *testing.T) {
 	}
 }
 
-// TestTheRicherAnalysisOfACaptureCounts: one with a target is richer than one without, then the one
-// with more requests, with names, and with more text.
-func TestTheRicherAnalysisOfACaptureCounts(t *testing.T) {
-	analysis := func(name string, isRedacted bool, change func(*model.Report)) string {
-		r := reportOf(t, 1, change)
-		Identify(r, Run{Redacted: isRedacted})
-		return save(t, name, r)
-	}
-	requests := func(n uint64) func(*model.Report) { return func(r *model.Report) { r.Summary.Requests = n } }
-	paths := []string{ // the poorest first
-		analysis("no-target.json", false, func(r *model.Report) { r.Target, r.Summary.Requests = nil, 1000 }),
-		analysis("sealed.json", false, requests(10)),
-		analysis("redacted.json", true, func(r *model.Report) {
-			r.Summary.Requests, r.Clients[0].ClientIDs = 60, []string{"client-0123456789abcdef"}
-		}),
-		analysis("plain.json", false, requests(60)),
-		analysis("principals.json", false, func(r *model.Report) {
-			r.Summary.Requests, r.Clients[0].Principals = 60, []string{"alice"}
-		}),
-	}
-	for i := range paths {
-		want := text(t, merged(t, paths[i]))
-		for seed := range uint64(4) {
-			if got := text(t, tree(t, rand.New(rand.NewPCG(seed, 5)), paths[:i+1], true)); got != want {
-				t.Errorf("%s loses to a poorer analysis", filepath.Base(paths[i]))
-			}
-		}
-	}
-}
-
-// TestSelectionsOfOneCaptureAllCount: none replaces another. Different key logs are an error.
-func TestSelectionsOfOneCaptureAllCount(t *testing.T) {
-	analysis := func(name string, requests uint64, how Run) string {
-		r := reportOf(t, 1, func(r *model.Report) { r.Summary.Requests, r.Clients[0].ClientIDs = requests, []string{name} })
-		Identify(r, how)
-		return save(t, name, r)
-	}
-	all, host, port := analysis("all.json", 60, Run{}), analysis("host.json", 30, Run{Selection: "host 10.0.0.1"}), analysis("port.json", 30, Run{Selection: "port 9092"})
-	for _, paths := range [][]string{{all, host, port}, {port, all, host, all}} {
-		r, err := Files(paths, nil)
-		if err != nil || len(r.Parts) != 3 {
-			t.Errorf("%d parts, %v", len(r.Parts), err)
-		}
-	}
-	keyed, other, same := analysis("keyed.json", 70, Run{Keys: "a"}), analysis("other.json", 50, Run{Keys: "b"}), analysis("keyed.json", 70, Run{Keys: "c"})
-	if r, err := Files([]string{all, keyed, same}, nil); err != nil || len(r.Parts) != 1 || r.Parts[0].Requests != 70 {
-		t.Errorf("with and without keys: %v", err)
-	}
-	for _, paths := range [][]string{{keyed, other}, {other, all, keyed}} {
-		if _, err := Files(paths, nil); err == nil || !strings.Contains(err.Error(), "with different key logs: analyze it once with all of them") {
-			t.Errorf("different key logs: %v", err)
-		}
-	}
-}
-
 // TestListsOfRowsMergeInAnyOrder: addresses are ordered by number in reports, and by text in the
 // result. One list may contain the other.
 func TestListsOfRowsMergeInAnyOrder(t *testing.T) {
@@ -481,62 +426,6 @@ func TestConnectionsOnTwoHostsCountOnce(t *testing.T) {
 			if !strings.Contains(strings.Join(strings.Fields(text.String()), " "), want) {
 				t.Errorf("%q is not in\n%s", want, text.String())
 			}
-		}
-	}
-}
-
-// TestBrokersThatWereNotCapturedAreNamed: they are nodes of a cluster in Metadata responses.
-func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
-	yes, no := true, false
-	node := func(id int32, captured *bool) model.Node {
-		return model.Node{Cluster: "c", NodeID: id, Address: fmt.Sprintf("10.9.0.%d:9092", id), Captured: captured, First: 1, Last: 2}
-	}
-	host := func(seed uint64, nodes ...model.Node) string {
-		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) { r.Nodes = nodes }))
-	}
-	elsewhere := node(3, &no)
-	elsewhere.Address = reportOf(t, 4).Brokers[0].Address // which b captured
-	a := host(1, node(1, &yes), node(2, &no), elsewhere, node(7, &no), node(8, nil))
-	b := host(4, node(1, &no), node(2, &yes), node(7, &no), node(9, nil))
-	r, err := Files([]string{a, b}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var text bytes.Buffer
-	if err := write.Text(&text, r, write.TextOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	got := strings.Join(strings.Fields(text.String()), " ")
-	for _, want := range []string{"broker 7 of 6 was not captured: 10.9.0.7:9092", "6 brokers were named in Metadata responses, 1 broker address was captured: which one has which host name is unknown"} {
-		if !strings.Contains(got, want) {
-			t.Errorf("%q is not in\n%s", want, text.String())
-		}
-	}
-	for _, not := range []string{"broker 1 of", "broker 2 of", "broker 3 of"} {
-		if strings.Contains(got, not) {
-			t.Errorf("%q is in\n%s", not, text.String())
-		}
-	}
-}
-
-// TestRequestsBetweenBrokersDoNotCapture: a broker is captured if a report has requests of its
-// clients.
-func TestRequestsBetweenBrokersDoNotCapture(t *testing.T) {
-	no := false
-	host := func(seed uint64, between bool) string {
-		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) {
-			r.Brokers = []model.Broker{{Address: "10.9.0.1:9092", Requests: 1, BetweenBrokers: between}}
-			r.Nodes = []model.Node{{Cluster: "c", NodeID: 1, Address: "10.9.0.1:9092", Captured: &no, First: 1, Last: 2}}
-		}))
-	}
-	peer, own := host(1, true), host(4, false)
-	for _, tt := range []struct {
-		paths []string
-		want  bool
-	}{{[]string{peer}, false}, {[]string{own}, true}, {[]string{peer, own}, true}} {
-		r, err := Files(tt.paths, nil)
-		if err != nil || *r.Nodes[0].Captured != tt.want || r.Brokers[0].BetweenBrokers == tt.want {
-			t.Errorf("%v: captured %v, %+v, %v", tt.paths, *r.Nodes[0].Captured, r.Brokers[0], err)
 		}
 	}
 }
