@@ -88,17 +88,15 @@ func likelyClients(names []string) []string {
 func uncertain(rep *model.Report, since model.Time) (out []string) {
 	q := &rep.Quality
 	undecided := uint64(0)
-	for i := range q.NotChecked {
-		if q.NotChecked[i].Reason == model.NotCheckedUndecided {
-			undecided += q.NotChecked[i].Streams
-		}
+	for i := range rep.Brokers {
+		undecided += rep.Brokers[i].Undecided
 	}
 	for _, r := range []struct {
 		n          uint64
 		noun, what string
 	}{
 		{rep.Summary.EncryptedStreams, "encrypted connection", "not judged"},
-		{undecided, "connection", "not recognized"},
+		{undecided, "connection", "not recognized at the addresses of brokers"},
 		{q.DroppedPackets, "packet", "dropped by the capturing system"},
 		{q.TruncatedPackets, "packet", "captured only in part"},
 		{q.GapStreams, "connection", "captured with gaps"},

@@ -57,8 +57,8 @@ func TestGate(t *testing.T) {
 		}, false, `1 capture was not read to the end: "b.pcap"`},
 		{"losses", func(r *model.Report) {
 			r.Summary.EncryptedStreams = 1
-			r.Quality = model.Quality{DroppedPackets: 2000, TruncatedPackets: 1, GapStreams: 3, NotChecked: []model.NotChecked{{Reason: model.NotCheckedUndecided, Streams: 5}}}
-		}, false, "but 1 encrypted connection was not judged; 5 connections were not recognized; 2,000 packets were dropped by the capturing system; " +
+			r.Quality, r.Brokers[0].Undecided = model.Quality{DroppedPackets: 2000, TruncatedPackets: 1, GapStreams: 3}, 5
+		}, false, "but 1 encrypted connection was not judged; 5 connections were not recognized at the addresses of brokers; 2,000 packets were dropped by the capturing system; " +
 			"1 packet was captured only in part; 3 connections were captured with gaps"},
 		{"six days", func(r *model.Report) { *r.Captures[0].First += 24 * hour }, false, "the reports cover 6 d, less than 7 d"},
 		{"a week less an hour", func(r *model.Report) {

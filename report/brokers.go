@@ -330,6 +330,7 @@ func (b *brokerRecord) finish(t advertisedTable) model.Broker {
 		Address: address(b.addr), Network: networkName(b.domain),
 		ReleaseNames: append([]string{}, release.Names...), ReleaseRunnersUp: append([]string{}, release.RunnersUp...),
 		APIs: t.apis, Tables: len(b.tables), Streams: b.streams, Requests: b.requests, TLS: b.facts.tls, BetweenBrokers: b.isBetweenBrokers(),
+		Undecided: b.addressRecord.streams[reassembly.Undecided],
 	}
 	out.Release, out.ReleaseReason = splitRelease(release.Text)
 	return out

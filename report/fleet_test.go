@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -106,8 +107,9 @@ func TestNodes(t *testing.T) {
 		t.Errorf("only another broker's requests: captured %v, %+v", *n.Captured, b)
 	}
 	both := builderOf(Options{}, exchangeOf(9, 0, 3, 7, named), exchangeOf(2, 1, 1, 4, idOf("broker-1-fetcher-0"), softwareOf("", ""), toSecond),
-		exchangeOf(3, 2, 3, 7, toSecond)).Report()
-	if n, b := both.Nodes[1], both.Brokers[1]; !*n.Captured || b.BetweenBrokers {
+		exchangeOf(3, 2, 3, 7, toSecond),
+		connectionOf(4, 1, 9, func(c *decode.Connection) { c.Broker, c.Protocol = mustAddrPort("10.0.0.2:9092"), reassembly.Undecided })).Report()
+	if n, b := both.Nodes[1], both.Brokers[1]; !*n.Captured || b.BetweenBrokers || b.Undecided != 1 {
 		t.Errorf("also a client's requests: captured %v, %+v", *n.Captured, b)
 	}
 	c := newClusters()

@@ -50,7 +50,7 @@ func TestRequestsBetweenBrokersDoNotCapture(t *testing.T) {
 	no := false
 	host := func(seed uint64, between bool) string {
 		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) {
-			r.Brokers = []model.Broker{{Address: "10.9.0.1:9092", Requests: 1, BetweenBrokers: between}}
+			r.Brokers = []model.Broker{{Address: "10.9.0.1:9092", Requests: 1, BetweenBrokers: between, Undecided: 1}}
 			r.Nodes = []model.Node{{Cluster: "c", NodeID: 1, Address: "10.9.0.1:9092", Captured: &no, First: 1, Last: 2}}
 		}))
 	}
@@ -60,7 +60,7 @@ func TestRequestsBetweenBrokersDoNotCapture(t *testing.T) {
 		want  bool
 	}{{[]string{peer}, false}, {[]string{own}, true}, {[]string{peer, own}, true}} {
 		r, err := Files(tt.paths, nil)
-		if err != nil || *r.Nodes[0].Captured != tt.want || r.Brokers[0].BetweenBrokers == tt.want {
+		if err != nil || *r.Nodes[0].Captured != tt.want || r.Brokers[0].BetweenBrokers == tt.want || r.Brokers[0].Undecided != uint64(len(tt.paths)) {
 			t.Errorf("%v: captured %v, %+v, %v", tt.paths, *r.Nodes[0].Captured, r.Brokers[0], err)
 		}
 	}

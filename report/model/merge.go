@@ -163,6 +163,7 @@ func (b *Broker) Merge(o *Broker) {
 	}
 	both.Streams, both.Requests, both.Tables = b.Streams+o.Streams, b.Requests+o.Requests, max(b.Tables, o.Tables)
 	both.Watched, both.TLS, both.Inferred = joinSpans(b.Watched, o.Watched), b.TLS || o.TLS, b.Inferred && o.Inferred
+	both.Undecided = b.Undecided + o.Undecided
 	both.BetweenBrokers = b.BetweenBrokers && o.BetweenBrokers
 	if both.Behind = b.Behind; len(o.Behind) > 0 {
 		both.Behind = Union(b.Behind, o.Behind)

@@ -183,6 +183,8 @@ type Broker struct {
 	// Streams and Requests count its Kafka connections and the requests on them.
 	Streams  uint64 `json:"streams"`
 	Requests uint64 `json:"requests"`
+	// Undecided counts connections with too little payload to recognise the protocol.
+	Undecided uint64 `json:"undecided,omitzero"`
 	// Inferred: no connection was decrypted. The data follows from the sizes of TLS records.
 	Inferred bool `json:"inferred,omitempty"`
 	// BetweenBrokers: only other brokers sent it requests, so its clients were not watched.
