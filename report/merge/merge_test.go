@@ -73,6 +73,9 @@ func reportOf(t testing.TB, seed uint64, changes ...func(*model.Report)) *model.
 	in.Captures[1].First, in.Captures[1].Last = span(1e9, 90e9)
 	b.SetInput(in)
 	out := b.Report()
+	for i := range out.Target.Clients {
+		out.Target.Clients[i].AddressesOmitted = int64(r.IntN(5))
+	}
 	for _, change := range changes {
 		change(out)
 	}
