@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/capture/capturetest"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -170,5 +171,16 @@ func TestSoftwareOfOneClient(t *testing.T) {
 		if len(r.Findings) != 1 || r.Findings[0].Client.SoftwareVersion != want {
 			t.Errorf("the other host announces %s: %+v, want version %q", second, r.Findings, want)
 		}
+	}
+}
+
+// TestMergedGroupsKnowTheEarlierAnswer: the text says until when the version was answered.
+func TestMergedGroupsKnowTheEarlierAnswer(t *testing.T) {
+	var g group
+	for _, second := range []int64{2, 3, 1} {
+		g.merge(&group{earlier: capture.Position{Time: second * 1e9}})
+	}
+	if g.earlier.Time != 3e9 {
+		t.Errorf("until %d, want the latest answer", g.earlier.Time)
 	}
 }

@@ -334,6 +334,9 @@ func (g *group) merge(o *group) {
 	}
 	g.ids, g.shared, g.places = append(g.ids, o.ids...), append(g.shared, o.shared...), append(g.places, o.places...)
 	g.patient += o.patient
+	if o.earlier.Time > g.earlier.Time {
+		g.earlier = o.earlier
+	}
 	if o.ended.First.Time > 0 {
 		g.end(o.ended)
 	}

@@ -76,6 +76,8 @@ func (v *view) idleLimitExplains(k *Suspect) Explanation {
 	switch {
 	case isAnswered(x):
 		return excluded(name, x.Decided, "the broker answered")
+	case last.Frame == x.Request.Frame && last.Capture == x.Request.Capture && s.midstream:
+		return Explanation{Name: name, By: "the connection was open before the capture"}
 	case last.Frame == x.Request.Frame && last.Capture == x.Request.Capture:
 		return excluded(name, x.Request, "it was the first request of its connection")
 	case quiet < idlePause:

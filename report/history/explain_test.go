@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
 )
 
 // TestConnectionExplanations: an answer excludes what could have ended the connection without one.
@@ -47,6 +48,25 @@ func TestConnectionExplanations(t *testing.T) {
 		}
 		if open != c.open {
 			t.Errorf("%s: open are %s, want %s", c.name, open, c.open)
+		}
+	}
+}
+
+// TestIdleBeforeTheCapture: the first request of a connection that was open before the capture may
+// follow a long silence.
+func TestIdleBeforeTheCapture(t *testing.T) {
+	for _, midstream := range []bool{true, false} {
+		p := newPlay(t)
+		for range 2 {
+			s := p.connect()
+			p.send(s, keyFetch, 17, closed, soon, noRange)
+			p.endOf(s, func(c *decode.Connection) { c.Midstream = midstream })
+			p.now += time.Second
+		}
+		for _, e := range p.book.Explanations(p.book.Suspects()[0], 0) {
+			if e.Name == "idle limit" && e.Excluded == midstream {
+				t.Errorf("midstream %v: %+v", midstream, e)
+			}
 		}
 	}
 }

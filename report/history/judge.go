@@ -283,6 +283,10 @@ func (v *view) answeredWithError(k *Suspect) Ruling {
 // notServed decides a culprit that was closed, reset or ignored, and has no cause of its own.
 func (v *view) notServed(k *Suspect) Ruling {
 	x := &k.Exchange
+	if v.turnsAway(k) {
+		r, _ := v.away(k, true)
+		return r
+	}
 	isToken := x.Key == keySaslAuthenticate && endedByBroker(x) && v.inRange(x)
 	if v.answeredInLife(k) {
 		r, away := v.away(k, true)
@@ -328,6 +332,27 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r.Cause = Refused
 	}
 	return r
+}
+
+// turnsAway reports whether the address closed an ApiVersions request in a version that it
+// advertises itself, or also one in v0, and served no connection that began in between. It then
+// refused the connection, not the version.
+func (v *view) turnsAway(k *Suspect) bool {
+	x := &k.Exchange
+	if x.Key != keyApiVersions || v.othersOpen(k) {
+		return false
+	}
+	from, to := v.life(x.Request.Time)
+	refusesAll := slices.ContainsFunc(v.refusals[version{keyApiVersions, 0}], func(o *Suspect) bool {
+		return o.Exchange.Request.Time >= from && o.Exchange.Request.Time < to
+	})
+	return slices.ContainsFunc(v.adverts, func(a advert) bool {
+		if _, inLife := a.in(from, to); !inLife {
+			return false
+		}
+		r, ok := a.ranges.Find(keyApiVersions)
+		return refusesAll || ok && x.Version >= r.Min && x.Version <= r.Max
+	})
 }
 
 // isLone reports whether k is the only ApiVersions request that the broker closed or reset, and a

@@ -78,6 +78,9 @@ func (v *view) isInnocent(e *end) bool {
 	if k == nil {
 		return !e.outstanding
 	}
+	if x := &k.Exchange; int64(x.Took) > together && (x.Key == keyFetch || slices.Contains(rebalancing[:], x.Key)) {
+		return true // it waited for records or for other clients: a refusal comes at once
+	}
 	return v.isExonerated(k) && !forbidden(k.Exchange.Verdict)
 }
 

@@ -47,7 +47,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	case !isKnown && o.isRestart && v.refusedSince(k, &o):
 		return Ruling{}, false
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
-	case v.isTurnedAway(k), v.answersHigher(k):
+	case v.isTurnedAway(k), v.answersHigher(k), v.turnsAway(k):
 		o.before, _ = v.opened.lastBefore(sent + 1)
 		o.after, o.isBack = v.opened.firstAfter(sent)
 	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):

@@ -435,3 +435,64 @@ func TestTablesThatAreCutShort(t *testing.T) {
 		}
 	}
 }
+
+// TestApiVersionsOfNewConnectionsAlone: an older connection is served, and each new one is closed on
+// its ApiVersions request. The address supports that version by its own table, or it also closes on
+// v0: it turns connections away.
+func TestApiVersionsOfNewConnectionsAlone(t *testing.T) {
+	table := &decode.Ranges{APIs: []decode.API{{Key: keyMetadata, Range: decode.Range{Max: 13}}, {Key: keyApiVersions, Range: decode.Range{Max: 4}}}}
+	for name, c := range map[string]struct {
+		table    *decode.Ranges
+		versions []int16
+		isOpen   bool
+		want     Cause
+	}{
+		"advertised":                     {table, []int16{4, 4, 4}, false, Away},
+		"advertised, once":               {table, []int16{4}, false, Away},
+		"not advertised":                 {table, []int16{5, 5, 5}, false, Refused},
+		"not advertised, and v0 as well": {table, []int16{5, 0, 5}, false, Away},
+		"advertised, and others connect": {table, []int16{4, 4, 4}, true, Refused},
+		"no table with ApiVersions":      {playTable, []int16{4, 4, 4}, false, Refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			old := p.connect()
+			p.send(old, keyMetadata, 12, answered, soon)
+			p.book.Advertisement(&decode.Advertisement{Stream: old, At: p.at(), Broker: playBroker, Ranges: c.table})
+			for _, version := range c.versions {
+				p.now += time.Second
+				s := p.connect()
+				p.send(s, keyApiVersions, version, closed, soon)
+				p.end(s, 1)
+				p.now += time.Second
+				p.send(old, keyMetadata, 12, answered, soon)
+				if c.isOpen {
+					p.send(p.connect(), keyMetadata, 12, answered, soon)
+				}
+			}
+			p.expect(slices.Repeat([]Cause{c.want}, len(c.versions))...)
+		})
+	}
+}
+
+// TestLongPollsThatEndTogether: two Fetch requests wait for records when the broker ends both
+// connections. That is a restart, and the ranges behind it do not hold for them.
+func TestLongPollsThatEndTogether(t *testing.T) {
+	for took, want := range map[time.Duration]int{300 * time.Millisecond: 1, soon: 0} {
+		p := newPlay(t)
+		for range 2 {
+			s := p.connect()
+			p.send(s, keyFetch, 17, closed, took, noRange)
+			p.now -= took
+			p.endOf(s, func(c *decode.Connection) {
+				c.Unanswered, c.End.By, c.End.At.Time = 1, reassembly.ToClient, int64(p.now+took)
+			})
+		}
+		p.now += 5 * time.Second
+		p.send(p.connect(), keyMetadata, 12, answered, soon)
+		p.book.Decide()
+		if got := len(p.book.known(Endpoint{0, playBroker}).restarts); got != want {
+			t.Errorf("%v: %d restarts, want %d", took, got, want)
+		}
+	}
+}
