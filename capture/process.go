@@ -94,7 +94,8 @@ func parseProcess(text []byte) (p Process, ok bool) {
 				p.PID = int(n)
 			}
 		case "Cmd", "Command":
-			take(&p.Command, value)
+			program, _, _ := bytes.Cut(value, []byte(" ")) // arguments may follow
+			take(&p.Command, program)
 		case "UserId":
 			take(&p.User, value)
 		case "ContainerId":
