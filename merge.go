@@ -114,15 +114,19 @@ func newMerge(e environment) (*cobra.Command, action) {
 }
 
 // mergeFiles merges reports until ctx is done. A pipe may never end.
-func mergeFiles(ctx context.Context, paths []string, stdin io.Reader) (rep *model.Report, err error) {
-	done := make(chan struct{})
+func mergeFiles(ctx context.Context, paths []string, stdin io.Reader) (*model.Report, error) {
+	type result struct {
+		rep *model.Report
+		err error
+	}
+	done := make(chan result, 1)
 	go func() {
-		defer close(done)
-		rep, err = merge.Files(paths, stdin)
+		rep, err := merge.Files(paths, stdin)
+		done <- result{rep, err}
 	}()
 	select {
-	case <-done:
-		return rep, err
+	case r := <-done:
+		return r.rep, r.err
 	case <-ctx.Done():
 		return nil, errors.New("interrupted before all reports were read; nothing was written")
 	}
