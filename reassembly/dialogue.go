@@ -143,7 +143,7 @@ func (t *dialogue) decide(c *conn, d Direction, p []byte, at capture.Position) {
 	switch kind, sure := c.judge(first, answer); {
 	case !sure && t.pending == nil:
 		t.hold(c, chunk{dir: d, p: bytes.Clone(p), at: at, offset: c.offset})
-	case !sure && (t.pending.bytes > maxPending || len(t.pending.chunks) > maxPendingChunks || c.w.pending > maxShardPending):
+	case !sure && t.pending.isFull(c.w):
 		c.w.limits.Undecided++
 		c.giveUp(Other)
 	case !sure:
@@ -179,6 +179,11 @@ func (t *dialogue) takePending(c *conn) *pending {
 	}
 	t.pending = nil
 	return held
+}
+
+// isFull reports whether more is held than for one connection, or for all of w.
+func (p *pending) isFull(w *worker) bool {
+	return p.bytes > maxPending || len(p.chunks) > maxPendingChunks || w.pending > maxShardPending
 }
 
 // first returns the first bytes sent to the broker, up to the first gap.

@@ -55,7 +55,7 @@ func (c *conn) addPreface(k chunk) {
 		f.text[k.dir] = append(f.text[k.dir], k.p...)
 	}
 	state := f.parse()
-	full := f.held.bytes > maxPending || len(f.held.chunks) > maxPendingChunks || c.w.pending > maxShardPending
+	full := f.held.isFull(c.w)
 	back := f.from.Reverse()
 	goesOn := len(f.text[f.from]) > f.past[f.from]
 	switch {
@@ -139,7 +139,7 @@ func (c *conn) passUnknown(k chunk) bool {
 			return true
 		}
 	}
-	return len(first) <= maxUnknown && t.pending.bytes <= maxPending && len(t.pending.chunks) <= maxPendingChunks && c.w.pending <= maxShardPending
+	return len(first) <= maxUnknown && !t.pending.isFull(c.w)
 }
 
 // beginUnknown passes on the pending bytes behind an unknown preface of n bytes. What the broker's
