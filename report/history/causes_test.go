@@ -336,7 +336,7 @@ func TestAVersionThatOneClientIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlay(t)
-			p.book.Advertisement(&decode.Advertisement{Stream: 999, At: p.at(), Broker: playBroker, Ranges: playTable})
+			p.advertise(999, playTable)
 			u := p.connect()
 			for range c.times {
 				p.send(u, keyFindCoordinator, 4, answered, soon, append([]func(*decode.Exchange){other}, c.served...)...)
@@ -366,12 +366,12 @@ func TestATableThatForbidsSomeConnections(t *testing.T) {
 	for _, advertised := range []bool{true, false} {
 		p := newPlay(t)
 		if advertised {
-			p.book.Advertisement(&decode.Advertisement{Stream: 999, At: p.at(), Broker: playBroker, Ranges: playTable})
+			p.advertise(999, playTable)
 		}
 		other := &decode.Ranges{APIs: []decode.API{{Key: keyMetadata, Range: decode.Range{Max: 13}}}}
-		p.book.Advertisement(&decode.Advertisement{Stream: 999, At: p.at(), Broker: playBroker, Ranges: other})
+		p.advertise(999, other)
 		if advertised {
-			p.book.Advertisement(&decode.Advertisement{Stream: 999, At: p.at(), Broker: playBroker, Ranges: playTable})
+			p.advertise(999, playTable)
 		}
 		for range 3 {
 			forbids := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }

@@ -40,6 +40,11 @@ func (p *play) connect() uint32 {
 	return p.stream
 }
 
+// advertise adds an ApiVersions answer with these ranges.
+func (p *play) advertise(stream uint32, r *decode.Ranges) {
+	p.book.Advertisement(&decode.Advertisement{Stream: stream, At: p.at(), Broker: playBroker, Ranges: r})
+}
+
 // send adds a request with its outcome, after took.
 func (p *play) send(stream uint32, key, version int16, outcome decode.Outcome, took time.Duration, changes ...func(*decode.Exchange)) {
 	x := &decode.Exchange{
@@ -302,7 +307,7 @@ func TestBorrowedRangesYield(t *testing.T) {
 	for name, outcome := range map[string]decode.Outcome{"refused": closed, "answered": answered} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlay(t)
-			p.book.Advertisement(&decode.Advertisement{Stream: 9, At: p.at(), Broker: playBroker, Ranges: playTable})
+			p.advertise(9, playTable)
 			p.send(p.connect(), keyMetadata, 13, outcome, soon, borrowed)
 			p.send(p.connect(), keyFetch, 13, closed, soon, borrowed)
 			want := []Cause{Outside, Outside}

@@ -110,7 +110,7 @@ func TestAnAnswerContradictsATableOfItsLife(t *testing.T) {
 		if p.now += 6 * time.Second; restarts {
 			p.restart()
 		}
-		p.book.Advertisement(&decode.Advertisement{Stream: 9, At: p.at(), Broker: playBroker, Ranges: playTable})
+		p.advertise(9, playTable)
 		for range 2 {
 			v := p.connect()
 			p.send(v, keyFetch, 13, closed, soon, borrowed)

@@ -47,7 +47,7 @@ func TestRestarted(t *testing.T) {
 	other := &decode.Ranges{APIs: []decode.API{{Key: keyMetadata, Range: decode.Range{Max: 9}}}}
 	advertise := func(p *play, r *decode.Ranges) {
 		p.now += time.Second
-		p.book.Advertisement(&decode.Advertisement{Stream: p.stream, At: p.at(), Broker: playBroker, Ranges: r})
+		p.advertise(p.stream, r)
 	}
 	for _, c := range []struct {
 		name string
@@ -458,7 +458,7 @@ func TestApiVersionsOfNewConnectionsAlone(t *testing.T) {
 			p := newPlay(t)
 			old := p.connect()
 			p.send(old, keyMetadata, 12, answered, soon)
-			p.book.Advertisement(&decode.Advertisement{Stream: old, At: p.at(), Broker: playBroker, Ranges: c.table})
+			p.advertise(old, c.table)
 			for _, version := range c.versions {
 				p.now += time.Second
 				s := p.connect()
