@@ -86,8 +86,8 @@ type subject struct {
 	// isOpen: other causes are not ruled out. mayLackSASL: neither is authentication, and the client
 	// did not begin with SASL.
 	isOpen, mayLackSASL bool
-	// unexplained counts connections that the broker closed on a request inside TLS (KV9001).
-	unexplained int
+	// unexplained returns how many connections the broker closed on a request inside TLS (KV9001).
+	unexplained func() int
 	// target is the release with which requests were also compared; nil for none.
 	target *decode.Reference
 }

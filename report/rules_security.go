@@ -269,9 +269,9 @@ var encryptedRule = Rule{
 	why: func(*subject) string { return "Nothing inside was checked." },
 	advice: func(s *subject) string {
 		advice := encryptedAdvice(s.key.detail)
-		if s.unexplained > 0 {
+		if n := s.unexplained(); n > 0 {
 			return fmt.Sprintf("The other side closed %s on a message that it did not answer. Missing or refused SASL looks like this, and so do a version that the broker does not support, and a port that is none of Kafka. The broker's log or a key log says which. %s",
-				words.Plural(uint64(s.unexplained), "connection"), advice)
+				words.Plural(uint64(n), "connection"), advice)
 		}
 		return advice
 	},

@@ -452,10 +452,10 @@ func TestAdviceOnEncryptedFitsTheReason(t *testing.T) {
 	} {
 		g := &group{}
 		g.key.detail = reason
-		if got := encryptedRule.advice(&subject{group: g}); !strings.Contains(got, want) {
+		if got := encryptedRule.advice(&subject{group: g, unexplained: func() int { return 0 }}); !strings.Contains(got, want) {
 			t.Errorf("%q: advice %q, want %q in it", reason, got, want)
 		}
-		if got := encryptedRule.advice(&subject{group: g, unexplained: 3}); !strings.HasPrefix(got, "The other side closed 3 connections") || !strings.Contains(got, want) {
+		if got := encryptedRule.advice(&subject{group: g, unexplained: func() int { return 3 }}); !strings.HasPrefix(got, "The other side closed 3 connections") || !strings.Contains(got, want) {
 			t.Errorf("%q with closed connections: advice %q", reason, got)
 		}
 	}

@@ -368,7 +368,9 @@ func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.F
 		group: g, tables: f.known.tables(g.key.broker), target: f.target,
 		clear: facts.clear, answers: f.history.Answered(g.key.broker.inHistory()), restarted: facts.restarted(), handshakes: facts.tls, isOpen: len(open) > 0,
 		mayLackSASL: (g.sample == nil || !g.sample.UsesSASL()) && slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }),
-		unexplained: f.sealed.Unexplained(sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}),
+		unexplained: func() int {
+			return f.sealed.Unexplained(sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr})
+		},
 	})
 	out.RuledOut, out.NotRuledOut = ruledOut, open
 	out.Behind = f.known.behind(g.key.broker)
