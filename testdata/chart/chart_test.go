@@ -1,4 +1,4 @@
-// Package chart tests the Helm chart in deploy/helm.
+// Package chart tests the Helm chart in deploy/helm and the dashboard in deploy/grafana.
 package chart
 
 import (
@@ -56,7 +56,7 @@ func checkPod(t *testing.T, pod corev1.PodSpec, hostPID bool) {
 	if hostPID {
 		rights = append(rights, "SYS_PTRACE", "DAC_READ_SEARCH", "SETUID", "SETGID")
 	}
-	if !pod.HostNetwork || pod.HostPID != hostPID || pod.HostIPC || len(pod.Volumes) > 0 || pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
+	if !pod.HostNetwork || pod.HostPID != hostPID || pod.HostIPC || pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken {
 		t.Errorf("%+v", pod)
 	}
 	s := pod.Containers[0].SecurityContext
@@ -79,6 +79,9 @@ func TestDefaults(t *testing.T) {
 	}
 	pod := daemons.Spec.Template.Spec
 	checkPod(t, pod, false)
+	if len(pod.Volumes) > 0 {
+		t.Errorf("volumes that nobody asked for: %+v", pod.Volumes)
+	}
 	want := []string{"sniff", "-i", "any", "--fail-on", "never", "--listen", "127.0.0.1:9999", "--port", "9092"}
 	if got := pod.Containers[0].Args; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
@@ -102,16 +105,25 @@ tolerations: [{operator: Exists}]
 affinity: {nodeAffinity: {}}
 priorityClassName: low
 hostPID: true
+reportEvery: 5m
+reportDirectory: /reports of kafkavet
 cronJob: {enabled: true, duration: 10m, nodeSelector: {broker: "yes"}}
 `)
 	pod := daemons.Spec.Template.Spec
 	checkPod(t, pod, true)
-	want := []string{"--listen", "0.0.0.0:9998", "--port", "9093", "--redact", "--target", "kafka-4.0"}
+	want := []string{"--listen", "0.0.0.0:9998", "--report-every", "5m", "-o", "text:-", "-o", "json:/reports/$(POD_NAME).json", "--port", "9093", "--redact", "--target", "kafka-4.0"}
 	if got := pod.Containers[0].Args[5:]; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if pod.Containers[0].LivenessProbe.HTTPGet.Host != "127.0.0.1" {
 		t.Error("the probe asks an address that is none")
+	}
+	mount := pod.Containers[0].VolumeMounts[0]
+	if len(pod.Volumes) != 1 || mount.Name != pod.Volumes[0].Name || mount.MountPath != "/reports" || pod.Volumes[0].HostPath.Path != "/reports of kafkavet" {
+		t.Errorf("%+v, mounted as %+v", pod.Volumes, mount)
+	}
+	if env := pod.Containers[0].Env[0]; env.Name != "POD_NAME" || env.ValueFrom.FieldRef.FieldPath != "metadata.name" {
+		t.Errorf("%+v", env)
 	}
 	pod = job.Spec.JobTemplate.Spec.Template.Spec
 	checkPod(t, pod, true)
