@@ -46,7 +46,6 @@ func newCompletion(e environment) (*cobra.Command, action) {
 	}
 }
 
-// flagCompletions maps the name of a flag to the completion of its values.
 var flagCompletions = map[string]cobra.CompletionFunc{
 	"advertised": completeReleases,
 	"api":        completeWords(apiNames),

@@ -32,8 +32,7 @@ type findings struct {
 	// isFinal: nobody merges the report.
 	isFinal bool
 	// gate decides instead of the findings; nil without --gate.
-	gate *gate
-	// accepted are the findings of --baseline.
+	gate     *gate
 	accepted *baseline
 	// outs, proof, bundle and baseline are open from open to finish or discard. Without their flag
 	// (--evidence, --bundle, --write-baseline), the last three are nil.

@@ -12,7 +12,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// gate is the result of --gate.
 type gate struct {
 	// closedBy says in one line why the gate is closed; empty if it is open.
 	closedBy string
@@ -200,7 +199,6 @@ func translationHint(unnamed int) string {
 		words.Plural(uint64(unnamed), "captured address"))
 }
 
-// window is the time of a gate.
 type window struct {
 	since, last model.Time
 	length      time.Duration

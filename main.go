@@ -39,7 +39,6 @@ func (s streams) complain(format string, args ...any) {
 // environment is what a command uses of the system. Tests replace it.
 type environment struct {
 	streams
-	// open opens an interface.
 	open func(capture.LiveOptions) (liveCapture, error)
 	// now is the time since the start; it never decreases. Any goroutine may call it.
 	now func() time.Duration

@@ -23,7 +23,6 @@ import (
 type options struct {
 	// captures are the arguments of analyze and requests.
 	captures []string
-	// merged are the reports that merge reads.
 	merged   []string
 	traffic  trafficOptions
 	report   reportOptions
@@ -33,8 +32,7 @@ type options struct {
 	output   outputOptions
 	live     liveOptions
 	save     saveOptions
-	// groups are the groups of the command.
-	groups []group
+	groups   []group
 }
 
 type group interface {
@@ -315,7 +313,6 @@ func (o *redactOptions) pseudonyms() (*redact.Pseudonyms, error) {
 	return redact.NewPseudonyms(key), nil
 }
 
-// oneOf returns an error if the value of a flag is not allowed.
 func oneOf(flag, value string, allowed []string) error {
 	if slices.Contains(allowed, value) {
 		return nil

@@ -172,7 +172,6 @@ func (o *outputOptions) index(name string) int {
 	return slices.IndexFunc(o.formats, func(f outputFormat) bool { return f.name == name })
 }
 
-// hasStdout reports whether standard output is an output, and its format.
 func (o *outputOptions) hasStdout() (format int, ok bool) {
 	for _, out := range o.outputs {
 		if out.path == "" {
@@ -197,7 +196,6 @@ func (o *outputOptions) fileMode() (fs.FileMode, error) {
 	return fs.FileMode(n), nil
 }
 
-// has reports whether an output has the format of that name.
 func (o *outputOptions) has(name string) bool {
 	return slices.ContainsFunc(o.outputs, func(out outputOption) bool { return out.format == o.index(name) })
 }

@@ -99,7 +99,6 @@ func confineLookup() error {
 	return err
 }
 
-// hasCapabilities reports whether this process has all capabilities of set.
 func hasCapabilities(set uint32) bool {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

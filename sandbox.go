@@ -15,8 +15,7 @@ type sandbox struct {
 	reads, waits []string
 	// appears are the open outputs that get their name at the end, creates those opened later.
 	appears, creates []string
-	// mode is the permissions of new files.
-	mode fs.FileMode
+	mode             fs.FileMode
 	// child is the process id of the command that runs; 0 for none. Only it receives signals, and
 	// interfaces are looked up.
 	child int

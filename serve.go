@@ -207,7 +207,6 @@ func (s *served) handler(metrics http.Handler, places *room) http.Handler {
 	return s.guard(mux)
 }
 
-// reportHandler serves the report in one format.
 func (s *served) reportHandler(contentType, policy string, form func(*snapshot) ([]byte, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := s.snapshot(r.Context())

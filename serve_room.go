@@ -158,7 +158,6 @@ func (r *room) keep(next http.Handler) http.Handler {
 	})
 }
 
-// limit applies the limits of reports or scrapes.
 func (r *room) limit(sent reply, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		if h, ok := q.Context().Value(heldKey{}).(*heldConn); ok && !r.begin(h, sent) {

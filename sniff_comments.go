@@ -52,7 +52,6 @@ func newCommenter(save *saver, now func() time.Duration) *commenter {
 	return &commenter{save: save, now: now, comments: map[uint64][]string{}, seen: map[int]uint64{}}
 }
 
-// add adds comments for new findings.
 func (c *commenter) add(news []model.News) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

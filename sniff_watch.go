@@ -71,9 +71,8 @@ type watch struct {
 	// started is called when all outputs are open, before the first packet. It returns the process
 	// id of the command that runs; 0 for none.
 	started func() (child int, err error)
-	// stop ends the tasks.
-	stop  chan struct{}
-	tasks sync.WaitGroup
+	stop    chan struct{}
+	tasks   sync.WaitGroup
 }
 
 func newWatch(j *job, status *statusLine, packets io.Writer) (*watch, error) {

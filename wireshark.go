@@ -116,7 +116,6 @@ func deviceNames(list []capture.Device) (names []string) {
 	return names
 }
 
-// sniff returns the arguments of sniff.
 func (o *extcapOptions) sniff(iface string) []string {
 	args := []string{"sniff", "-q", "-i", iface, "-w", o.fifo, "--comments", "--interval", minInterval.String(), "--fail-on", "never"}
 	if o.ports != "" {

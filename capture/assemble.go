@@ -23,7 +23,6 @@ type part struct {
 	long    bool
 }
 
-// label is a place in a program.
 type label int
 
 // next is the label of the instruction after the jump.

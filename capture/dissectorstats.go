@@ -294,7 +294,6 @@ func (n *dissectorCounts) linkTypes() []UnsupportedLinkType {
 	return all
 }
 
-// reasons returns the reasons that occurred.
 func (n *dissectorCounts) reasons() []Unparsed {
 	all := slices.Clone(n.protocols)
 	for l := range n.unparsed {
@@ -307,7 +306,6 @@ func (n *dissectorCounts) reasons() []Unparsed {
 	return all
 }
 
-// limits returns the exceeded limits.
 func (d *Dissector) limits() []LimitHit {
 	var hit []LimitHit
 	for _, l := range []LimitHit{

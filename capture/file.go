@@ -142,7 +142,6 @@ func (r *records) errorAt(pos int, format string, args ...any) error {
 		append([]any{r.info.Packets + 1, r.offset + int64(pos)}, args...)...)
 }
 
-// file is one open capture.
 type file struct {
 	records
 	// parser is nil after the end, and after an error.
@@ -297,7 +296,6 @@ func (f *file) close() error {
 	return f.closer.Close()
 }
 
-// readError adds the path to an error.
 func readError(path string, err error) error {
 	return fmt.Errorf("read capture %s: %w", path, err)
 }

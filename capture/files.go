@@ -47,7 +47,6 @@ type Files struct {
 
 var _ Source = (*Files)(nil)
 
-// input is a file to be read.
 type input struct {
 	path string
 	// size is its length on disk; -1 for a pipe or a device, which can be read only once.
@@ -203,7 +202,6 @@ func (s *Files) begin(in *input, info *Info, read *atomic.Int64, secrets func(ui
 	return f
 }
 
-// open opens the input of f.
 func (f *file) open(path string, stdin io.Reader, read *atomic.Int64) error {
 	f.raw = &counter{r: stdin, read: read}
 	f.src = f.raw

@@ -373,7 +373,6 @@ func (p *filterProgram) masked(bits int) {
 	}
 }
 
-// portless reports whether f ignores ports.
 func (f *Filter) portless() bool { return len(f.Ports)+len(f.NotPorts) == 0 }
 
 // family returns the networks of IPv4 or IPv6 without duplicates.

@@ -52,7 +52,6 @@ type datagramKey struct {
 	depth    uint8
 }
 
-// datagram is a datagram in fragments.
 type datagram struct {
 	key datagramKey
 	// buffer holds the captured bytes, each at its offset.
@@ -87,8 +86,7 @@ type defragmenter struct {
 	spare *datagram
 	free  [len(bufferSizes)][][]byte
 	// lent are the buffers of the packet that is being parsed.
-	lent [][]byte
-	// bytes is the size of all buffers.
+	lent  [][]byte
 	bytes int
 
 	stats                               FragmentStats
@@ -215,7 +213,6 @@ func (m *defragmenter) find(key datagramKey, now int64) *datagram {
 	return nil
 }
 
-// begin adds a datagram.
 func (m *defragmenter) begin(key datagramKey, now int64) *datagram {
 	if m.pending.length >= m.maxDatagrams {
 		m.datagramLimit++
@@ -281,13 +278,11 @@ func (m *defragmenter) expireOne(g *datagram) {
 	m.remove(g)
 }
 
-// evict evicts an incomplete datagram for a newer one.
 func (m *defragmenter) evict(g *datagram) {
 	m.stats.Evicted++
 	m.remove(g)
 }
 
-// remove removes a datagram.
 func (m *defragmenter) remove(g *datagram) {
 	if g.complete {
 		m.finished.remove(g)
@@ -440,7 +435,6 @@ func (s *spans) add(lo, hi int) bool {
 	return true
 }
 
-// cover reports whether s has all bytes from lo to hi.
 func (s *spans) cover(lo, hi int) bool {
 	for _, p := range s.list[:s.count] {
 		if p.lo <= lo && hi <= p.hi {
@@ -450,7 +444,6 @@ func (s *spans) cover(lo, hi int) bool {
 	return lo == hi
 }
 
-// overlap reports whether s has any byte from lo to hi.
 func (s *spans) overlap(lo, hi int) bool {
 	for _, p := range s.list[:s.count] {
 		if p.lo < hi && lo < p.hi {

@@ -106,7 +106,6 @@ func (c *dissection) link(l LinkType) step {
 	return c.unsupported(LayerLink, Protocol{ProtocolLink, uint32(l)})
 }
 
-// etherType returns the step of an EtherType.
 func (c *dissection) etherType(t uint16) step {
 	switch next := knownEtherType(t); {
 	case next != stepUnparsed:

@@ -23,7 +23,6 @@ const (
 	clockEvery = 64
 )
 
-// libpcapTap captures with libpcap.
 type libpcapTap struct {
 	opt    *LiveOptions
 	handle *libpcap.Handle

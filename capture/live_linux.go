@@ -132,7 +132,6 @@ func query(fd int, name string) (linkState, error) {
 	return state, nil
 }
 
-// program returns the filter for the socket.
 func (s *packetSocket) program(cooked bool) ([]bpf.RawInstruction, error) {
 	switch {
 	case len(s.opt.BPF) > 0:
@@ -144,7 +143,6 @@ func (s *packetSocket) program(cooked bool) ([]bpf.RawInstruction, error) {
 	return s.opt.Filter.compile(ethernet, uint32(s.opt.SnapLen), true)
 }
 
-// attach sets the filter of the socket.
 func (s *packetSocket) attach(program []bpf.RawInstruction) error {
 	code := make([]unix.SockFilter, len(program))
 	for i, p := range program {

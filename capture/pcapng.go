@@ -49,7 +49,6 @@ const (
 	maxSecretLine = 64 << 10
 )
 
-// pcapng parses pcapng files.
 type pcapng struct {
 	*records
 	// swap: the section is big-endian.

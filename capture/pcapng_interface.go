@@ -45,7 +45,6 @@ func (i *ngInterface) time(ticks uint64) int64 {
 	return int64(min(nanoseconds(ticks, i.exponent), maxTime)) + i.base
 }
 
-// prepare sets scale and maxTicks.
 func (i *ngInterface) prepare() {
 	i.scale, i.maxTicks = 1, 0
 	if i.exponent <= nanoExponent {

@@ -83,7 +83,6 @@ func (f *file) head() error {
 	return fmt.Errorf("not a pcap or pcapng capture, only %d bytes", len(f.tail))
 }
 
-// begins returns a function that reports whether data begins with magic.
 func begins(magic string) func(data []byte) bool {
 	return func(data []byte) bool { return strings.HasPrefix(string(data[:min(len(data), len(magic))]), magic) }
 }

@@ -23,7 +23,6 @@ func missingRights() error {
 	return fmt.Errorf("need CAP_NET_RAW: sudo setcap cap_net_raw+ep %s, or sudo", shellQuote(path))
 }
 
-// shellQuote quotes a path for a shell if necessary.
 func shellQuote(path string) string {
 	if strings.Trim(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+") == "" {
 		return path

@@ -33,15 +33,13 @@ const (
 	sockaddrAt = (unix.SizeofTpacket3Hdr + unix.TPACKET_ALIGNMENT - 1) &^ (unix.TPACKET_ALIGNMENT - 1)
 	// blockHeaderAt is the offset of a block's header, after two fields of 4 bytes.
 	blockHeaderAt = 8
-	// tagLength is the length of a VLAN tag.
-	tagLength = 4
+	tagLength     = 4
 	// cookedHeader is the length of the header of LINKTYPE_LINUX_SLL2.
 	cookedHeader = 20
 	// addressesLength is the length of the addresses in an Ethernet header.
 	addressesLength = 12
 )
 
-// blockSize returns the size of blocks for a ring.
 func blockSize(ring int) int {
 	size := maxRingBlock
 	for size > minRingBlock && size*minRingBlocks > ring {

@@ -48,7 +48,6 @@ func (r *rareHeaders) decode(data []byte, into decoder) (length int) {
 	return length
 }
 
-// rareHeaders returns the decoders of d.
 func (d *Dissector) rareHeaders() *rareHeaders {
 	if d.rare == nil {
 		d.rare = new(rareHeaders)

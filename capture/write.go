@@ -111,7 +111,6 @@ func (n *Writer) begin(kind uint32) {
 	n.u32(0)
 }
 
-// end ends the options and the block, and writes it.
 func (n *Writer) end() {
 	n.u32(optionEnd)
 	length := uint32(len(n.block) + blockTail)
@@ -139,7 +138,6 @@ func (n *Writer) option(code uint16, value []byte) {
 	n.pad()
 }
 
-// pad pads to a multiple of 4.
 func (n *Writer) pad() {
 	for len(n.block)%4 != 0 {
 		n.block = append(n.block, 0)

@@ -109,8 +109,7 @@ type wanted struct {
 // party describes the connection of an exhibit.
 type party struct {
 	client netip.AddrPort
-	// kafka: the connection is Kafka.
-	kafka bool
+	kafka  bool
 	// request is the request that the exhibit proves; nil if it proves the connection.
 	request *wanted
 }
@@ -188,7 +187,6 @@ func (e *Collector) follow(x *exhibit, s *seen) {
 	e.add(x, s)
 }
 
-// add adds a packet to an exhibit, unless the exhibit has it.
 func (e *Collector) add(x *exhibit, s *seen) {
 	i, ok := slices.BinarySearchFunc(x.packets, s.index, func(a seen, index uint32) int { return int(a.index) - int(index) })
 	if ok {

@@ -148,7 +148,6 @@ type framePlace struct {
 
 func place(at capture.Position) framePlace { return framePlace{at.Capture, at.Frame} }
 
-// pick returns the comments and the exhibits of the claims.
 func (e *Collector) pick(claims []Claim, sum *Summary) (map[framePlace][]string, []*exhibit) {
 	comments := map[framePlace][]string{}
 	streams := map[uint32]bool{}
@@ -183,7 +182,6 @@ func (e *Collector) pick(claims []Claim, sum *Summary) (map[framePlace][]string,
 	return comments, used
 }
 
-// proofsOf returns the first proofs of a claim.
 func (e *Collector) proofsOf(claim *Claim) []*proof {
 	var out []*proof
 	for _, id := range claim.IDs {

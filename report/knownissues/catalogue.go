@@ -101,7 +101,6 @@ type issue struct {
 	Reproduced   text         `yaml:"reproduced"`
 }
 
-// known returns the issue as the report shows it.
 func (i *issue) known() model.KnownIssue {
 	return model.KnownIssue{ID: i.ID.text, Title: string(i.Title), URL: string(i.URL), FixedIn: string(i.FixedIn), Workaround: string(i.Workaround)}
 }
@@ -289,7 +288,6 @@ func (c *issueClient) match(m *Mismatch) (Confidence, string) {
 // anyLibrary is the Library that matches any announced name.
 const anyLibrary = "*"
 
-// versionFits reports whether an announced version has the bug.
 func (c *issueClient) versionFits(announced string) bool {
 	if slices.Contains(c.Also, text(announced)) || c.Versions.Constraints == nil {
 		return true

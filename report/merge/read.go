@@ -80,7 +80,6 @@ func checkSize(n int64) error {
 	return nil
 }
 
-// head is the beginning of a report.
 type head struct {
 	source
 	parts    []model.Part

@@ -15,14 +15,12 @@ import (
 type timelineView struct {
 	// Panels are the visible picture and, if there are more connections, a folded one.
 	Panels []timelinePanel
-	// Lanes are all connections as text.
-	Lanes []laneView
+	Lanes  []laneView
 	// Omitted counts the connections that are not shown.
 	Omitted uint64
 	// Requests counts the requests on the shown connections. Marks counts the marks for them.
 	Requests, Marks uint64
-	// Several: the connections are in several captures.
-	Several bool
+	Several         bool
 }
 
 // timelinePanel is a group of connections with an axis of its own.
@@ -32,8 +30,7 @@ type timelinePanel struct {
 	Stretched bool
 	Begins    string
 	Lanes     []laneView
-	// Folded: it is shown on demand.
-	Folded bool
+	Folded    bool
 }
 
 type laneView struct {
@@ -61,8 +58,7 @@ type laneMark struct {
 	// X1 and X2 are the same for one request.
 	X1, X2 string
 	// Kind is "request", "apiversions", "error" or "warning".
-	Kind string
-	// Several: the mark is several requests.
+	Kind    string
 	Several bool
 	// Label is the text above it. Anchor is the alignment of the label.
 	Label, Anchor string

@@ -25,7 +25,6 @@ func Escape(s string) string {
 	return escapeLong(bounded(s))
 }
 
-// plain reports whether s needs no escaping.
 func plain(s string) bool {
 	if isCommand(s) || strings.Contains(s, "##") {
 		return false
@@ -105,10 +104,8 @@ func bounded(s string) string {
 
 // The TSV fields with a special meaning. A text that equals one of them is escaped.
 const (
-	// tsvUnknown: the value is unknown.
 	tsvUnknown = "-"
-	// tsvEmpty: the value is empty.
-	tsvEmpty = `""`
+	tsvEmpty   = `""`
 )
 
 // appendTSV appends s as a field. It escapes s, so the field has no tab and no line end. An empty

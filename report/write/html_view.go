@@ -118,7 +118,6 @@ func facts(r *model.Report) []fact {
 // position.
 type idMaker map[string]int
 
-// make returns the id of the element with these properties.
 func (m idMaker) make(prefix string, properties ...any) string {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%q", properties)
@@ -136,8 +135,7 @@ type findingView struct {
 	Severity, SeverityName string
 	// Folded: a click shows it.
 	Folded bool
-	// Rows are the labelled statements about it.
-	Rows []statement
+	Rows   []statement
 	// Chart shows the range and the sent version; nil for findings about connections.
 	Chart      *versionChart
 	KnownIssue *knownIssueView
@@ -229,7 +227,6 @@ func value[T any](p *T) T {
 	return *p
 }
 
-// clientKeyOf identifies the client of a finding.
 func clientKeyOf(c *model.FindingClient) []string {
 	if c == nil {
 		return nil

@@ -70,7 +70,6 @@ func Markdown(w io.Writer, r *model.Report) error {
 type markdown struct {
 	r      *model.Report
 	ranges *brokerRanges
-	// titles are the titles of the findings.
 	titles []string
 	// buf is the current part. left is the rest of its budget in bytes.
 	buf  strings.Builder
@@ -85,7 +84,6 @@ func (m *markdown) part(budget int, write func()) string {
 	return m.buf.String()
 }
 
-// put writes text if it fits.
 func (m *markdown) put(text string) bool {
 	if len(text) > m.left {
 		return false
@@ -276,7 +274,6 @@ type occurrenceColumn struct {
 	cell func(o *model.Occurrence) string
 }
 
-// occurrenceColumns returns the columns that the occurrences need.
 func (m *markdown) occurrenceColumns(list []model.Occurrence) []occurrenceColumn {
 	columns := []occurrenceColumn{
 		{"Frame", func(o *model.Occurrence) string { return fmt.Sprint(o.Frame) }},

@@ -46,7 +46,6 @@ func textPhrase(p phrase) string {
 	return b.String()
 }
 
-// join puts separator between phrases.
 func join(phrases []phrase, separator string) phrase {
 	var out phrase
 	for i, p := range phrases {

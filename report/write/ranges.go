@@ -26,7 +26,6 @@ type clientRange struct {
 	Common, Widest *model.Range
 }
 
-// newBrokerRanges collects the ranges in the report.
 func newBrokerRanges(r *model.Report) *brokerRanges {
 	o := &brokerRanges{brokers: make(map[string][]*model.Broker, len(r.Brokers)), supplied: map[rangeKey]model.Range{}}
 	for i := range r.Brokers {

@@ -14,7 +14,6 @@ import (
 // How a reader reproduces the results: Wireshark display filters, and commands for kafkavet and
 // tshark. They were tried with tshark 4.0. All field names exist in Wireshark since 3.0.
 
-// step is a command and its purpose.
 type step struct {
 	// What says what the command shows.
 	What    string
@@ -44,7 +43,6 @@ type filters struct{ r *model.Report }
 // captures of several, Wireshark's numbers start again at 0.
 func (f filters) inOneCapture(o *model.Occurrence) bool { return o.Capture == 0 }
 
-// occurrence returns a display filter for the occurrence.
 func (f filters) occurrence(o *model.Occurrence) string {
 	if o.CorrelationID == nil || !f.inOneCapture(o) {
 		return fmt.Sprintf("frame.number == %d", o.Frame)

@@ -95,7 +95,6 @@ func (r *RequestsWriter) Close() error {
 	return r.err
 }
 
-// write writes the first n rows.
 func (r *RequestsWriter) write(n int) {
 	slices.SortFunc(r.rows, row.compare)
 	for _, first := range r.rows[:n] {

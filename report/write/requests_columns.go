@@ -9,7 +9,6 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 )
 
-// requestColumn is a column of the list of requests.
 type requestColumn struct {
 	name string
 	// isText: the value is a string in JSON.

@@ -315,7 +315,6 @@ func unlistedClients(g *model.Target, verdict string, shown, most int) string {
 	return strings.Join(parts, ", ")
 }
 
-// target writes for each client whether it breaks on the target.
 func (t *textReport) target() {
 	g := t.r.Target
 	if g == nil {

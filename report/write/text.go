@@ -338,7 +338,6 @@ func known(list ...named) []named {
 	return slices.DeleteFunc(list, func(n named) bool { return n.value == "" })
 }
 
-// prefaceAddresses returns the addresses of a preface.
 func prefaceAddresses(p *model.Preface) []named {
 	return known(named{"client ", p.Source}, named{"to ", p.Target})
 }

@@ -65,7 +65,6 @@ func (t *textReport) broker(f *model.Finding) string {
 	return Escape(translated(f.Broker, f.Behind)) + ", looks like " + Escape(f.Release)
 }
 
-// proof writes the place in the evidence.
 func (t *textReport) proof(f *model.Finding) {
 	if where, filter := (filters{t.r}).inEvidence(f); len(where) > 0 {
 		t.field("evidence", textPhrase(where))
@@ -140,7 +139,6 @@ func (t *textReport) also(f *model.Finding) string {
 	return "frames " + words.List(frames)
 }
 
-// details writes the details of the occurrences.
 func (t *textReport) details(f *model.Finding) {
 	listed := 0
 	for i := range f.Occurrences {
