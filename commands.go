@@ -64,9 +64,16 @@ func newRoot(e environment) (root *cobra.Command, code *int) {
 	for _, c := range commands {
 		add(c(e))
 	}
-	help := newHelp(e)
-	root.SetHelpCommand(help)
+	root.SetHelpCommand(newHelp(e))
 	return root, code
+}
+
+// noArguments is the cobra.Command.Args of commands without arguments.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s: takes no arguments", cmd.Name())
+	}
+	return nil
 }
 
 func runRoot(cmd *cobra.Command, args []string, e environment, code *int) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"sync"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -10,33 +9,6 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 	"github.com/kafkavet/kafkavet/report/write"
 )
-
-// debugStream is the value of --debug: a stream number, or none.
-type debugStream struct {
-	number uint32
-	isSet  bool
-}
-
-// String implements pflag.Value.
-func (d *debugStream) String() string {
-	if !d.isSet {
-		return ""
-	}
-	return strconv.FormatUint(uint64(d.number), 10)
-}
-
-// Set implements pflag.Value.
-func (d *debugStream) Set(text string) error {
-	n, err := strconv.ParseUint(text, 10, 32)
-	if err != nil {
-		return err
-	}
-	d.number, d.isSet = uint32(n), true
-	return nil
-}
-
-// Type implements pflag.Value.
-func (d *debugStream) Type() string { return "STREAM" }
 
 // debugger prints every decision about a connection to standard error, from any goroutine.
 type debugger struct {

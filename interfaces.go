@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -19,11 +18,9 @@ func newInterfaces(e environment) (*cobra.Command, action) {
 		Long:              "The interfaces that sniff can watch: name, state (up, no carrier, down), addresses.",
 		Example:           "  kafkavet interfaces",
 		ValidArgsFunction: cobra.NoFileCompletions,
+		Args:              noArguments,
 	}
-	return cmd, func(_ context.Context, args []string) (int, error) {
-		if len(args) > 0 {
-			return 0, errors.New("interfaces: takes no arguments")
-		}
+	return cmd, func(context.Context, []string) (int, error) {
 		list, err := capture.Devices()
 		if err != nil {
 			return 0, err

@@ -102,8 +102,8 @@ func (j *job) warn(err error) {
 
 func (j *job) newPipeline(src capture.Source, sink decode.Sink, with *live) *pipeline {
 	var d *debugger
-	if j.opt.traffic.debug.isSet {
-		d = &debugger{stream: j.opt.traffic.debug.number, s: j.streams}
+	if stream := j.opt.traffic.debug; stream != nil {
+		d = &debugger{stream: *stream, s: j.streams}
 		sink = debugSink{sink, d}
 	}
 	return newPipeline(pipelineOptions{

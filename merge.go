@@ -15,39 +15,31 @@ import (
 
 	"github.com/kafkavet/kafkavet/report/merge"
 	"github.com/kafkavet/kafkavet/report/model"
-	"github.com/kafkavet/kafkavet/report/words"
 )
 
 // mergeOptions are the flags that only merge has.
 type mergeOptions struct {
 	report *reportOptions
-	gate   days
+	// gate is 0 if the flag is not given.
+	gate time.Duration
 }
 
 func (o *mergeOptions) register(cmd *cobra.Command) {
 	f := cmd.Flags()
 	o.report.registerLimits(cmd)
 	o.report.registerColor(cmd)
-	f.Var(&o.gate, "gate", "exit with 1 as long as a client that breaks on the target was seen in the last `DURATION` (7d, 36h) of the reports,\n"+
+	f.Func("gate", "exit with 1 as long as a client that breaks on the target was seen in the last `DURATION` (7d, 36h) of the reports,\n"+
 		"or a broker was not watched for 99 % of it, or nothing was judged; findings then do not count.\n"+
-		"--fail-on warning: also clients that are likely to break")
+		"--fail-on warning: also clients that are likely to break", func(text string) (err error) {
+		o.gate, err = parseDays(text)
+		return err
+	})
 }
 
 func (o *mergeOptions) check() error { return o.report.check() }
 
-// days is a duration that accepts a number of days; 0 if the flag is not given.
-type days time.Duration
-
-// String implements pflag.Value.
-func (d *days) String() string {
-	if *d == 0 {
-		return ""
-	}
-	return words.Humane(time.Duration(*d))
-}
-
-// Set implements pflag.Value.
-func (d *days) Set(text string) error {
+// parseDays also accepts a number of days, such as 7d.
+func parseDays(text string) (time.Duration, error) {
 	number, isDays := strings.CutSuffix(text, "d")
 	n, err := strconv.ParseUint(number, 10, 16)
 	length := time.Duration(n) * 24 * time.Hour
@@ -55,14 +47,10 @@ func (d *days) Set(text string) error {
 		length, err = time.ParseDuration(text)
 	}
 	if err != nil || length <= 0 {
-		return errors.New("must be a number of days or hours above 0, such as 7d or 36h")
+		return 0, errors.New("must be a number of days or hours above 0, such as 7d or 36h")
 	}
-	*d = days(length)
-	return nil
+	return length, nil
 }
-
-// Type implements pflag.Value.
-func (d *days) Type() string { return "duration" }
 
 // mergeMemory is memoryLimit for merge. The rows of a fleet need more memory than one host, and
 // with memoryLimit the collector would take half of the time. 1,000 reports of 5 MB take 450 MiB.
@@ -105,7 +93,7 @@ func newMerge(e environment) (*cobra.Command, action) {
 			return 0, err
 		}
 		if flags.gate > 0 {
-			if f.gate, err = newGate(rep, time.Duration(flags.gate), opt.report.reaches(model.Warning)); err != nil {
+			if f.gate, err = newGate(rep, flags.gate, opt.report.reaches(model.Warning)); err != nil {
 				return 0, fmt.Errorf("--gate: %w", err)
 			}
 		}

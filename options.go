@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,7 +67,7 @@ func (o *options) check(stdin io.Reader) error {
 			return err
 		}
 	}
-	if o.redact.redact && o.traffic.debug.isSet {
+	if o.redact.redact && o.traffic.debug != nil {
 		return errors.New("--debug: cannot be redacted; it shows names and addresses")
 	}
 	if o.redact.redact && o.report.writeBaseline != "" {
@@ -100,7 +101,7 @@ type trafficOptions struct {
 	vxlanPorts  []uint
 	genevePorts []uint
 	idle        time.Duration
-	debug       debugStream
+	debug       *uint32 // a stream number; nil for none
 	noSandbox   bool
 	quiet       bool
 	verbose     bool
@@ -129,7 +130,13 @@ func (o *trafficOptions) register(cmd *cobra.Command) {
 	f.UintSliceVar(&o.vxlanPorts, "vxlan-port", nil, "an additional UDP `PORT` of VXLAN")
 	f.UintSliceVar(&o.genevePorts, "geneve-port", nil, "an additional UDP `PORT` of Geneve")
 	f.DurationVar(&o.idle, "idle-timeout", time.Duration(reassembly.DefaultIdleTimeout), "evict connections without packets for this `DURATION` of packet time")
-	f.Var(&o.debug, "debug", "print on standard error every decision about the connection with the number `STREAM` (tcp.stream in Wireshark)")
+	f.Func("debug", "print on standard error every decision about the connection with the number `STREAM` (tcp.stream in Wireshark)", func(text string) error {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err == nil {
+			o.debug = new(uint32(n))
+		}
+		return err
+	})
 	o.registerSandbox(cmd)
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar and no warnings")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "print on standard error what was read, and how fast")

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -28,11 +27,9 @@ func newVersion(e environment) (*cobra.Command, action) {
 		Long:              "The version of kafkavet, with commit, date and the Go release that built it.",
 		Example:           "  kafkavet version",
 		ValidArgsFunction: cobra.NoFileCompletions,
+		Args:              noArguments,
 	}
-	return cmd, func(_ context.Context, args []string) (int, error) {
-		if len(args) > 0 {
-			return 0, errors.New("version: takes no arguments")
-		}
+	return cmd, func(context.Context, []string) (int, error) {
 		return exitClean, writeVersion(e.out)
 	}
 }

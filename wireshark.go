@@ -28,11 +28,9 @@ func newWireshark(e environment) (*cobra.Command, action) {
 			"  tshark -X lua_script:kafkavet.lua -r broker.pcap -Y 'kafkavet.verdict == \"above-max\"'\n" +
 			"  ln -s \"$(command -v kafkavet)\" ~/.config/wireshark/extcap/",
 		ValidArgsFunction: cobra.NoFileCompletions,
+		Args:              noArguments,
 	}
-	return cmd, func(_ context.Context, args []string) (int, error) {
-		if len(args) > 0 {
-			return 0, errors.New("wireshark: takes no arguments")
-		}
+	return cmd, func(context.Context, []string) (int, error) {
 		if _, err := io.WriteString(e.out, write.WiresharkScript); err != nil {
 			return 0, fmt.Errorf("write standard output: %w", reason(err))
 		}
@@ -88,8 +86,8 @@ func extcap(ctx context.Context, e environment, args []string) (int, error) {
 			return 0, err
 		}
 		text = fmt.Sprintf("extcap {version=%s}{help=https://github.com/kafkavet/kafkavet}\n", toolVersion())
-		for _, name := range append([]string{capture.AnyInterface}, deviceNames(list)...) {
-			text += fmt.Sprintf("interface {value=%s%s}{display=kafkavet: %s}\n", extcapPrefix, name, name)
+		for _, d := range append([]capture.Device{{Name: capture.AnyInterface}}, list...) {
+			text += fmt.Sprintf("interface {value=%s%s}{display=kafkavet: %s}\n", extcapPrefix, d.Name, d.Name)
 		}
 	case iface == "":
 		return 0, errors.New("extcap: no --extcap-interface given")
@@ -107,13 +105,6 @@ func extcap(ctx context.Context, e environment, args []string) (int, error) {
 	}
 	_, err := io.WriteString(e.out, text)
 	return exitClean, err
-}
-
-func deviceNames(list []capture.Device) (names []string) {
-	for _, d := range list {
-		names = append(names, d.Name)
-	}
-	return names
 }
 
 func (o *extcapOptions) sniff(iface string) []string {
