@@ -54,7 +54,7 @@ func newAnalyze(e environment) (*cobra.Command, action) {
 			"  kafkavet analyze --target kafka-4.0 broker.pcap\n" +
 			"  tcpdump -i any -w - tcp port 9092 | kafkavet analyze -",
 	}
-	opt := &options{output: newReportOutput(false)}
+	opt := &options{output: outputOptions{formats: write.Formats()}}
 	opt.add(cmd, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		opt.captures = args

@@ -12,6 +12,7 @@ import (
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 func newCompletion(e environment) (*cobra.Command, action) {
@@ -78,9 +79,9 @@ func completeWords(words func() []string) cobra.CompletionFunc {
 }
 
 func completeFormats(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	o := newReportOutput(false)
+	o := outputOptions{formats: write.Formats()}
 	if cmd.Name() == "requests" {
-		o = newRequestsOutput()
+		o.formats = write.RequestFormats()
 	}
 	return o.names(), cobra.ShellCompDirectiveNoFileComp
 }

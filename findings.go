@@ -93,7 +93,7 @@ func (f *findings) open() (err error) {
 		if err != nil {
 			return err
 		}
-		f.outs = append(f.outs, reportFile{out, write.Formats()[o.format]})
+		f.outs = append(f.outs, reportFile{out, o.format})
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func (f *findings) spareFiles() {
 
 type reportFile struct {
 	*output
-	format write.Format
+	format *write.Format
 }
 
 // writeReports writes the report to all its outputs, standard output last, and prints errors. If

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/report/merge"
 	"github.com/kafkavet/kafkavet/report/model"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 // mergeOptions are the flags that only merge has.
@@ -66,7 +67,7 @@ func newMerge(e environment) (*cobra.Command, action) {
 			"  kafkavet merge --format json -o fleet.json reports/*.json\n" +
 			"  kafkavet merge --gate 7d reports/*.json",
 	}
-	opt := &options{output: newReportOutput(false)}
+	opt := &options{output: outputOptions{formats: write.Formats()}}
 	flags := &mergeOptions{report: &opt.report}
 	opt.add(cmd, &opt.output, flags)
 	opt.traffic.registerSandbox(cmd)

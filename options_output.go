@@ -21,7 +21,7 @@ type outputOptions struct {
 	texts  []string
 	mode   string
 	// formats are the formats of the command, the default first.
-	formats []outputFormat
+	formats []write.Format
 	// isLive: --format also applies to the live output.
 	isLive bool
 	// isSingle: -o can be given once.
@@ -31,34 +31,11 @@ type outputOptions struct {
 	flags   *pflag.FlagSet
 }
 
-type outputFormat struct {
-	name string
-	// extensions are the file name extensions that select it.
-	extensions []string
-}
-
 // outputOption is one value of -o.
 type outputOption struct {
-	// format is an index into the formats of the command.
-	format int
+	format *write.Format
 	// path is empty for standard output.
 	path string
-}
-
-func newReportOutput(isLive bool) outputOptions {
-	o := outputOptions{isLive: isLive}
-	for _, f := range write.Formats() {
-		o.formats = append(o.formats, outputFormat{f.Name, f.Extensions})
-	}
-	return o
-}
-
-func newRequestsOutput() (o outputOptions) {
-	o.isSingle = true
-	for _, f := range write.RequestFormats() {
-		o.formats = append(o.formats, outputFormat{f.Name, f.Extensions})
-	}
-	return o
 }
 
 func (o *outputOptions) register(cmd *cobra.Command) {
@@ -76,7 +53,7 @@ func (o *outputOptions) register(cmd *cobra.Command) {
 
 func (o *outputOptions) names() (names []string) {
 	for _, f := range o.formats {
-		names = append(names, f.name)
+		names = append(names, f.Name)
 	}
 	return names
 }
@@ -92,10 +69,12 @@ func (o *outputOptions) check() error {
 		return fmt.Errorf("--output: %w", errRepeated)
 	}
 	o.outputs = nil
+	format := o.find(o.format)
 	if len(o.texts) == 0 {
-		o.outputs = []outputOption{{format: o.index(o.format)}}
+		o.outputs = []outputOption{{format: format}}
 	}
-	isUsed := len(o.texts) == 0 || o.isLive && o.formatIsLive()
+	// Text and events are also formats of the live output.
+	isUsed := len(o.texts) == 0 || o.isLive && (o.format == o.formats[0].Name || format.HasEvents)
 	for _, text := range o.texts {
 		out, err := o.parse(text)
 		if err != nil {
@@ -104,42 +83,37 @@ func (o *outputOptions) check() error {
 		if out.path == "" && slices.ContainsFunc(o.outputs, func(other outputOption) bool { return other.path == "" }) {
 			return fmt.Errorf("--output %s: standard output is named twice", text)
 		}
-		isUsed = isUsed || o.formats[out.format].name == o.format
+		isUsed = isUsed || out.format == format
 		o.outputs = append(o.outputs, out)
 	}
-	if n, ok := o.hasStdout(); o.isLive && ok && len(o.texts) > 0 && write.Formats()[o.index(o.format)].HasEvents && n != o.index(o.format) {
+	if f := o.onStdout(); o.isLive && f != nil && len(o.texts) > 0 && format.HasEvents && f != format {
 		return fmt.Errorf("--output: standard output is used for the events of --format %s", o.format)
 	}
 	if o.flags.Changed("format") && !isUsed {
 		return fmt.Errorf("--format %s: has no effect, because --output %s has the format %s; write %s as --output %s:FILE",
-			o.format, o.texts[0], o.formats[o.outputs[0].format].name, o.format, o.format)
+			o.format, o.texts[0], o.outputs[0].format.Name, o.format, o.format)
 	}
 	return nil
-}
-
-// formatIsLive reports whether --format is a format of the live output: text or events.
-func (o *outputOptions) formatIsLive() bool {
-	return o.format == o.formats[0].name || write.Formats()[o.index(o.format)].HasEvents
 }
 
 // parse reads one value of -o. A prefix before a colon selects the format. Otherwise the file name
 // extension selects it, otherwise --format.
 func (o *outputOptions) parse(text string) (out outputOption, err error) {
 	prefix, path, found := strings.Cut(text, ":")
-	switch out.format = o.index(prefix); {
-	case found && out.format >= 0:
+	switch out.format = o.find(prefix); {
+	case found && out.format != nil:
 		out.path = path
 	case found && looksLikeFormat(prefix):
 		return out, fmt.Errorf("--output %s: %s: must be one of %s; a file with this name is ./%s", text, prefix, strings.Join(o.names(), ", "), text)
 	default:
 		extension := strings.ToLower(filepath.Ext(text))
-		out = outputOption{path: text, format: slices.IndexFunc(o.formats, func(f outputFormat) bool { return slices.Contains(f.extensions, extension) })}
-		if out.format < 0 {
+		out = outputOption{path: text, format: first(o.formats, func(f write.Format) bool { return slices.Contains(f.Extensions, extension) })}
+		if out.format == nil {
 			if isOtherFormat(extension) && !o.flags.Changed("format") {
 				return out, fmt.Errorf("--output %s: this command does not write %s; its formats are %s; choose one with --format, or here: --output %s:%s",
 					text, extension, strings.Join(o.names(), ", "), o.format, text)
 			}
-			out.format = o.index(o.format)
+			out.format = o.find(o.format)
 		}
 	}
 	if out.path == "" {
@@ -163,22 +137,28 @@ var foreignExtensions = []string{".yaml", ".yml", ".pdf", ".xlsx", ".docx"}
 // none.
 func isOtherFormat(extension string) bool {
 	return slices.Contains(foreignExtensions, extension) ||
-		slices.ContainsFunc(write.Formats(), func(f write.Format) bool { return slices.Contains(f.Extensions, extension) }) ||
-		slices.ContainsFunc(write.RequestFormats(), func(f write.RequestFormat) bool { return slices.Contains(f.Extensions, extension) })
+		slices.ContainsFunc(slices.Concat(write.Formats(), write.RequestFormats()), func(f write.Format) bool { return slices.Contains(f.Extensions, extension) })
 }
 
-// index returns the index of a format of the command; -1 for none.
-func (o *outputOptions) index(name string) int {
-	return slices.IndexFunc(o.formats, func(f outputFormat) bool { return f.name == name })
+// find returns the format of the command with a name; nil for none.
+func (o *outputOptions) find(name string) *write.Format {
+	return first(o.formats, func(f write.Format) bool { return f.Name == name })
 }
 
-func (o *outputOptions) hasStdout() (format int, ok bool) {
-	for _, out := range o.outputs {
-		if out.path == "" {
-			return out.format, true
-		}
+// first returns the first element that fits; nil for none.
+func first[T any](list []T, fits func(T) bool) *T {
+	if i := slices.IndexFunc(list, fits); i >= 0 {
+		return &list[i]
 	}
-	return 0, false
+	return nil
+}
+
+// onStdout returns the format of standard output; nil if it is no output.
+func (o *outputOptions) onStdout() *write.Format {
+	if out := first(o.outputs, func(out outputOption) bool { return out.path == "" }); out != nil {
+		return out.format
+	}
+	return nil
 }
 
 func (o *outputOptions) files() (files []namedFile) {
@@ -197,5 +177,5 @@ func (o *outputOptions) fileMode() (fs.FileMode, error) {
 }
 
 func (o *outputOptions) has(name string) bool {
-	return slices.ContainsFunc(o.outputs, func(out outputOption) bool { return out.format == o.index(name) })
+	return slices.ContainsFunc(o.outputs, func(out outputOption) bool { return out.format.Name == name })
 }

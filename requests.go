@@ -25,7 +25,7 @@ func newRequests(e environment) (*cobra.Command, action) {
 			"  kafkavet requests --client 'orders-*' --format table broker.pcap | less -S\n" +
 			"  kafkavet requests --format json broker.pcap | jq 'select(.verdict == \"above-max\")'",
 	}
-	opt := &options{output: newRequestsOutput()}
+	opt := &options{output: outputOptions{formats: write.RequestFormats(), isSingle: true}}
 	opt.add(cmd, &opt.output, &opt.pick, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		opt.captures = args
@@ -63,7 +63,7 @@ func (l *listing) open() (err error) {
 	if l.out, err = l.j.opener().open(to.path); err != nil {
 		return err
 	}
-	l.w = write.RequestFormats()[to.format].New(l.out.w, textOptions(l.out.w, "never"))
+	l.w = to.format.List(l.out.w, textOptions(l.out.w, "never"))
 	l.Sink = l.w
 	if l.j.names != nil {
 		l.Sink = redact.Requests(l.w, l.j.names)
@@ -103,8 +103,9 @@ func (l *listing) finish() int {
 		l.j.complain("%v", err)
 		return exitTrouble
 	}
+	isForPeople := l.j.opt.output.outputs[0].format.Name == write.TableFormat
 	switch p := l.picked; {
-	case p.seen == 0 && (l.isForPeople() || p.pick.flags() != "" || !l.j.filter.All()): // programs see that there is no line
+	case p.seen == 0 && (isForPeople || p.pick.flags() != "" || !l.j.filter.All()): // programs see that there is no line
 		l.j.warn(errors.New(p.nothingSeen(!l.j.filter.All())))
 	case p.seen > 0 && p.passed == 0:
 		l.j.warn(fmt.Errorf("none of %s passes %s", words.Plural(p.seen, "request"), p.pick.flags()))
@@ -116,11 +117,6 @@ func (l *listing) finish() int {
 		return exitTrouble
 	}
 	return exitClean
-}
-
-// isForPeople reports whether the lines are a table.
-func (l *listing) isForPeople() bool {
-	return write.RequestFormats()[l.j.opt.output.outputs[0].format].Name == write.TableFormat
 }
 
 // discard implements result.

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 func newRun(e environment) (*cobra.Command, action) {
@@ -37,7 +38,7 @@ func newRun(e environment) (*cobra.Command, action) {
 			return nil, cobra.ShellCompDirectiveDefault
 		},
 	}
-	opt := &options{output: newReportOutput(false)}
+	opt := &options{output: outputOptions{formats: write.Formats()}}
 	opt.live.isRun = true
 	opt.add(cmd, &opt.live, &opt.save, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	cmd.Flags().SetInterspersed(false) // later arguments belong to the command
@@ -56,7 +57,7 @@ func newRun(e environment) (*cobra.Command, action) {
 		}
 		child := &child{args: args, streams: e.streams}
 		e := e
-		if _, ok := opt.output.hasStdout(); !ok || len(opt.output.texts) == 0 {
+		if opt.output.onStdout() == nil || len(opt.output.texts) == 0 {
 			e.out = e.err // standard output belongs to the command
 		}
 		status := newStatusLine(e.err, true)

@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kafkavet/kafkavet/report/write"
 )
 
 func newSniff(e environment) (*cobra.Command, action) {
@@ -20,7 +22,7 @@ func newSniff(e environment) (*cobra.Command, action) {
 			"  kafkavet sniff -i eth0 --user nobody --listen :9999 -w k.pcapng --rotate-size 100 --rotate-keep 10",
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	opt := &options{output: newReportOutput(true)}
+	opt := &options{output: outputOptions{formats: write.Formats(), isLive: true}}
 	opt.add(cmd, &opt.live, &opt.save, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		// If the reader of standard output closes it, the program must not end with incomplete

@@ -58,9 +58,9 @@ type newsWriter struct {
 // newNewsWriter returns a newsWriter. Text goes to standard output, or to standard error if the
 // report on standard output is a document.
 func newNewsWriter(j *job, line *statusLine) *newsWriter {
-	format := write.Formats()[j.opt.output.index(j.opt.output.format)]
-	t := &newsWriter{w: j.out, name: "standard output", json: format.HasEvents, color: j.opt.report.color, line: line}
-	if n, ok := j.opt.output.hasStdout(); ok && write.Formats()[n].IsDocument && !t.json {
+	opt := &j.opt.output
+	t := &newsWriter{w: j.out, name: "standard output", json: opt.find(opt.format).HasEvents, color: j.opt.report.color, line: line}
+	if f := opt.onStdout(); f != nil && f.IsDocument && !t.json {
 		t.w, t.name = line.out, "standard error"
 	}
 	return t

@@ -2,12 +2,13 @@ package write
 
 import (
 	"io"
+	"slices"
 
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// Format is a format of a report. Redaction replaces the names and addresses before the report is
-// written (redact.Report), so it works with every format.
+// Format is a format of a report, or of the list of requests. Redaction replaces the names and
+// addresses before the report is written (redact.Report), so it works with every format.
 type Format struct {
 	// Name is the value of --format.
 	Name string
@@ -19,8 +20,10 @@ type Format struct {
 	HasEvents bool
 	// ShowsShortfall says that a report without a finding fails for TextOptions.Shortfall.
 	ShowsShortfall bool
-	// Write writes a report.
+	// Write writes a report; nil for the list of requests.
 	Write func(w io.Writer, r *model.Report, opt TextOptions) error
+	// List returns a writer for one list of requests; nil for a report.
+	List func(w io.Writer, opt TextOptions) *RequestsWriter
 }
 
 // formats are the formats of a report, the default first. It is the only list of them.
@@ -44,32 +47,20 @@ func withoutOptions(write func(io.Writer, *model.Report) error) func(io.Writer, 
 }
 
 // Formats returns the formats of a report, the default first.
-func Formats() []Format { return append([]Format(nil), formats...) }
-
-// RequestFormat is a format of the list of requests.
-type RequestFormat struct {
-	// Name is the value of --format.
-	Name string
-	// Extensions are the file name extensions that select it, the usual one first.
-	Extensions []string
-	// New returns a writer for one list.
-	New func(w io.Writer, opt TextOptions) *RequestsWriter
-}
+func Formats() []Format { return slices.Clone(formats) }
 
 // requestFormats are the formats of the list of requests, the default first.
-var requestFormats = []RequestFormat{
-	{Name: "tsv", Extensions: []string{".tsv"}, New: withoutTextOptions(NewRequestsTSV)},
-	{Name: "json", Extensions: []string{".json", ".jsonl", ".ndjson"}, New: withoutTextOptions(NewRequestsJSON)},
-	{Name: TableFormat, Extensions: []string{".txt"}, New: NewRequestsTable},
+var requestFormats = []Format{
+	{Name: "tsv", Extensions: []string{".tsv"}, List: func(w io.Writer, _ TextOptions) *RequestsWriter { return NewRequestsTSV(w) }},
+	{
+		Name: "json", Extensions: []string{".json", ".jsonl", ".ndjson"},
+		List: func(w io.Writer, _ TextOptions) *RequestsWriter { return NewRequestsJSON(w) },
+	},
+	{Name: TableFormat, Extensions: []string{".txt"}, List: NewRequestsTable},
 }
 
 // TableFormat is the name of the requests format for people.
 const TableFormat = "table"
 
-// withoutTextOptions adapts a constructor without options to RequestFormat.New.
-func withoutTextOptions(new func(io.Writer) *RequestsWriter) func(io.Writer, TextOptions) *RequestsWriter {
-	return func(w io.Writer, _ TextOptions) *RequestsWriter { return new(w) }
-}
-
 // RequestFormats returns the formats of the list of requests, the default first.
-func RequestFormats() []RequestFormat { return append([]RequestFormat(nil), requestFormats...) }
+func RequestFormats() []Format { return slices.Clone(requestFormats) }

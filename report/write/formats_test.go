@@ -73,7 +73,7 @@ func formatNames() (names []string) {
 func TestRequestFormats(t *testing.T) {
 	for _, f := range RequestFormats() {
 		var out bytes.Buffer
-		w := f.New(&out, TextOptions{})
+		w := f.List(&out, TextOptions{})
 		w.Exchange(exchangeAt(1))
 		if err := w.Close(); err != nil || out.Len() == 0 || f.Name == "" || len(f.Extensions) == 0 {
 			t.Errorf("%q: %d bytes, error %v", f.Name, out.Len(), err)
