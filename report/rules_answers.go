@@ -28,7 +28,7 @@ var clientNameRule = Rule{
 	Summary: "ApiVersions answered INVALID_REQUEST (42): the announced software name or version is not allowed",
 	Documentation: model.Documentation{
 		What: "The broker answered the ApiVersions request with error 42, INVALID_REQUEST: the name or version of the client software breaks the pattern of KIP-511.",
-		Why: "Since ApiVersions v3 a client announces its software. Name and version must match [a-zA-Z0-9](?:[a-zA-Z0-9\\-.]*[a-zA-Z0-9])?: no spaces, no parentheses, no empty text. " +
+		Why: "Since ApiVersions v3 a client announces its software. Name and version consist of letters, digits, hyphens and dots, and begin and end with a letter or digit: no spaces, no parentheses, no empty text. " +
 			"The answer holds no ranges, so the client cannot go on, and most try again for ever.",
 		Wire: "ApiVersions v3 or higher with the name and version, and a response with error 42 and no ranges.",
 		Do:   "Set a name and version of letters, digits, hyphens and dots (franz-go: kgo.SoftwareNameAndVersion), or use a release of the library that does so itself.",
