@@ -88,10 +88,6 @@ func runConfined(ctx context.Context, args []string) int {
 	return e.run(ctx, args)
 }
 
-func run(ctx context.Context, args []string, s streams) int {
-	return host(s).run(ctx, args)
-}
-
 // run executes the arguments and returns the exit code.
 func (e environment) run(ctx context.Context, args []string) int {
 	root, code := newRoot(e)

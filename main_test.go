@@ -39,6 +39,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
+func run(ctx context.Context, args []string, s streams) int { return host(s).run(ctx, args) }
+
 // TestScripts runs the commands as a user would: testdata/script.
 func TestScripts(t *testing.T) {
 	data, err := filepath.Abs("testdata")

@@ -126,8 +126,8 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 	for _, u := range dissected.Unparsed {
 		in.UnparsedPackets = append(in.UnparsedPackets, model.Count{Name: u.String(), Count: u.Packets})
 	}
-	for _, l := range dissected.Limits {
-		in.LimitsHit[l.Name] += l.Hits
+	for name, n := range dissected.Limits {
+		in.LimitsHit[name] += n
 	}
 	if n := p.opt.keys.Evicted(); n > 0 {
 		in.LimitsHit["tls_secrets"] = n
@@ -183,10 +183,13 @@ func (p *pipeline) inputErrors() (errs, warnings []error, failed bool) {
 		}
 	}
 	unsupported := map[capture.LinkType]bool{}
-	for _, l := range p.opt.dissector.Stats().UnsupportedLinkTypes {
-		unsupported[l.Link] = true
-		errs = append(errs, fmt.Errorf("read capture %s: packet %d: link type %s (%d) is not supported: %s not looked at",
-			captures[l.First.Capture].Path, l.First.Frame, l.Link, uint32(l.Link), words.Were(l.Packets, "packet")))
+	for _, u := range p.opt.dissector.Stats().Unparsed {
+		if u.Protocol.Kind != capture.ProtocolLink {
+			continue
+		}
+		unsupported[capture.LinkType(u.Protocol.Number)] = true
+		errs = append(errs, fmt.Errorf("read capture %s: packet %d: %s is not supported: %s not looked at",
+			captures[u.First.Capture].Path, u.First.Frame, u.Protocol, words.Were(u.Packets, "packet")))
 	}
 	for _, c := range captures {
 		failed = failed || len(c.LinkTypes) > 0 && !slices.ContainsFunc(c.LinkTypes, func(l capture.LinkType) bool { return !unsupported[l] })

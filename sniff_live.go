@@ -28,7 +28,6 @@ type liveCapture interface {
 
 // live connects a live capture to the pipeline.
 type live struct {
-	src *liveSource
 	// now is the time since the start of the capture; it never decreases.
 	now    func() time.Duration
 	shards []*watchedShard

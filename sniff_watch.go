@@ -160,7 +160,7 @@ func (w *watch) openSource(ctx context.Context) error {
 	if w.j.opt.live.iface == "" {
 		w.src.pick = newLocalPackets().pick
 	}
-	w.live = &live{src: w.src, now: w.j.now, each: w.each}
+	w.live = &live{now: w.j.now, each: w.each}
 	if w.j.opt.live.listen != "" {
 		if w.served, err = listen(w.j.opt.live.listen, w.j.now); err != nil {
 			return err

@@ -82,20 +82,3 @@ func changed(packets []capturetest.Packet, what string) []capturetest.Packet {
 	}
 	return out
 }
-
-func TestDirectionOfCookedPackets(t *testing.T) {
-	for _, c := range []struct {
-		link LinkType
-		data []byte
-		at   int
-	}{{LinkTypeLinuxSLL, cookedOf(1, etherTypeIPv4, built4()), 1}, {LinkTypeLinuxSLL2, cooked2Of(1, etherTypeIPv4, built4()), 10}} {
-		for kind := range byte(5) {
-			c.data[c.at] = kind
-			s := garbage()
-			p := Packet{Data: c.data, Length: uint32(len(c.data)), Link: c.link}
-			if !NewDissector(DissectorOptions{}).Segment(&p, &s) || s.Outgoing != (kind == packetOutgoing) {
-				t.Errorf("%s: packet type %d is outgoing: %v", c.link, kind, s.Outgoing)
-			}
-		}
-	}
-}

@@ -122,7 +122,7 @@ func plainSegment(p *Packet, s *Segment) bool {
 		return false
 	}
 	s.Position = p.Position
-	s.Domain, s.Depth, s.Fragmented, s.Outgoing = 0, 0, false, false
+	s.Domain, s.Depth, s.Fragmented = 0, 0, false
 	s.raw, s.transport = b[ethernetHeader:min(end, len(b))], ipv4Header
 	mapIPv4(&s.Src, b[26:30])
 	mapIPv4(&s.Dst, b[30:34])
@@ -160,8 +160,6 @@ type dissection struct {
 	v6 bool
 	// fragmented: data is memory of the defragmenter.
 	fragmented bool
-	// outgoing: a cooked header marks the packet as sent by this host.
-	outgoing bool
 	// packet begins with the innermost IP header; nil for a reassembled datagram.
 	packet []byte
 	// aligned: the payload of an 802.11 frame begins at a multiple of 4.
@@ -254,7 +252,7 @@ func (d *Dissector) dissect(p *Packet, s *Segment) bool {
 	switch d.descend(&c, c.link(p.Link)) {
 	case stepSegment:
 		s.Position = p.Position
-		s.Domain, s.Depth, s.Fragmented, s.Outgoing = c.domain, c.depth, c.fragmented, c.outgoing
+		s.Domain, s.Depth, s.Fragmented = c.domain, c.depth, c.fragmented
 		d.counts.segments++
 		return true
 	case stepUnparsed:
@@ -492,13 +490,12 @@ func (d *Dissector) enter(c *dissection) bool {
 // Stats returns the counts so far. The caller owns the slices in it.
 func (d *Dissector) Stats() DissectorStats {
 	s := DissectorStats{
-		Packets:              d.counts.packets,
-		Segments:             d.counts.segments,
-		Other:                d.counts.other,
-		Unparsed:             d.counts.reasons(),
-		UnsupportedLinkTypes: d.counts.linkTypes(),
-		Fragments:            d.fragments.stats,
-		Limits:               d.limits(),
+		Packets:   d.counts.packets,
+		Segments:  d.counts.segments,
+		Other:     d.counts.other,
+		Unparsed:  d.counts.reasons(),
+		Fragments: d.fragments.stats,
+		Limits:    d.limits(),
 	}
 	s.Fragments.Pending = uint64(d.fragments.pending.length)
 	return s

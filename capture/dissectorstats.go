@@ -2,6 +2,7 @@ package capture
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -15,25 +16,14 @@ type DissectorStats struct {
 	Segments uint64
 	// Other counts the packets without TCP: ARP, UDP, ICMP and others.
 	Other uint64
-	// Unparsed are the reasons for packets that could not be parsed, ordered by layer and
-	// problem, without reasons that did not occur.
+	// Unparsed are the reasons for packets that could not be parsed, without reasons that did not
+	// occur: first the protocols without a parser in order of appearance, then by layer and problem.
 	Unparsed []Unparsed
-	// UnsupportedLinkTypes are link types without a parser, in order of appearance, if they are
-	// among the first maxUnsupported protocols.
-	UnsupportedLinkTypes []UnsupportedLinkType
 	// Fragments counts IP fragments.
 	Fragments FragmentStats
-	// Limits are the exceeded limits, in a fixed order.
-	Limits []LimitHit
-}
-
-// UnparsedPackets returns the number of packets that could not be parsed.
-func (s *DissectorStats) UnparsedPackets() uint64 {
-	var n uint64
-	for i := range s.Unparsed {
-		n += s.Unparsed[i].Packets
-	}
-	return n
+	// Limits counts how often each limit was exceeded, by its name in reports. Other limits are
+	// not in it.
+	Limits map[string]uint64
 }
 
 // Unparsed is a reason why packets could not be parsed.
@@ -100,22 +90,6 @@ func (p Protocol) String() string {
 		text += " (" + name + ")"
 	}
 	return text
-}
-
-// UnsupportedLinkType is a link type without a parser.
-type UnsupportedLinkType struct {
-	Link LinkType
-	// Packets counts the packets of that type, First is the first one.
-	Packets uint64
-	First   Position
-}
-
-// LimitHit is an exceeded limit.
-type LimitHit struct {
-	// Name is the limit's name in reports, in snake case.
-	Name string
-	// Limit is its value, Hits how often it was exceeded.
-	Limit, Hits uint64
 }
 
 // FragmentStats counts IP fragments. Fragments of protocols that cannot contain TCP (ICMP, OSPF)
@@ -283,17 +257,6 @@ func (n *dissectorCounts) unsupported(p Protocol, at Position) bool {
 	return true
 }
 
-// linkTypes returns the link types among the unsupported protocols.
-func (n *dissectorCounts) linkTypes() []UnsupportedLinkType {
-	var all []UnsupportedLinkType
-	for _, u := range n.protocols {
-		if u.Protocol.Kind == ProtocolLink {
-			all = append(all, UnsupportedLinkType{LinkType(u.Protocol.Number), u.Packets, u.First})
-		}
-	}
-	return all
-}
-
 func (n *dissectorCounts) reasons() []Unparsed {
 	all := slices.Clone(n.protocols)
 	for l := range n.unparsed {
@@ -306,20 +269,16 @@ func (n *dissectorCounts) reasons() []Unparsed {
 	return all
 }
 
-func (d *Dissector) limits() []LimitHit {
-	var hit []LimitHit
-	for _, l := range []LimitHit{
-		{"tunnel_depth", maxTunnels, d.counts.deepTunnels},
-		{"packet_headers", maxHeaders, d.counts.deepHeaders},
-		{"unsupported_protocols", maxUnsupported, d.counts.protocolsLeft},
-		{"802.11_subframes", 1, d.counts.subframes},
-		{"fragmented_datagrams", uint64(d.fragments.maxDatagrams), d.fragments.datagramLimit},
-		{"fragment_bytes", uint64(d.fragments.maxBytes), d.fragments.byteLimit},
-		{"fragment_pieces", maxSpans, d.fragments.spanLimit},
-	} {
-		if l.Hits > 0 {
-			hit = append(hit, l)
-		}
+func (d *Dissector) limits() map[string]uint64 {
+	hits := map[string]uint64{
+		"tunnel_depth":          d.counts.deepTunnels,
+		"packet_headers":        d.counts.deepHeaders,
+		"unsupported_protocols": d.counts.protocolsLeft,
+		"802.11_subframes":      d.counts.subframes,
+		"fragmented_datagrams":  d.fragments.datagramLimit,
+		"fragment_bytes":        d.fragments.byteLimit,
+		"fragment_pieces":       d.fragments.spanLimit,
 	}
-	return hit
+	maps.DeleteFunc(hits, func(_ string, n uint64) bool { return n == 0 })
+	return hits
 }

@@ -295,7 +295,7 @@ func TestFragmentsRefused(t *testing.T) {
 		d := NewDissector(DissectorOptions{})
 		feed(d, 0, c.packet)
 		got := d.Stats()
-		if diff := cmp.Diff(c.want, got.Fragments); diff != "" || got.Other != c.other || got.UnparsedPackets() != c.want.Dropped {
+		if diff := cmp.Diff(c.want, got.Fragments); diff != "" || got.Other != c.other || unparsedPackets(got) != c.want.Dropped {
 			t.Errorf("%s: %d other, unparsed %v, fragments (-want +got):\n%s", name, got.Other, got.Unparsed, diff)
 		}
 	}
@@ -353,14 +353,14 @@ func TestFragmentLimits(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		packets [][]byte
-		limit   LimitHit
+		limit   map[string]uint64
 		want    FragmentStats
 	}{
-		"datagrams": {firsts(maxDatagrams+10, 8), LimitHit{"fragmented_datagrams", maxDatagrams, 10},
+		"datagrams": {firsts(maxDatagrams+10, 8), map[string]uint64{"fragmented_datagrams": 10},
 			FragmentStats{Seen: maxDatagrams + 10, Held: maxDatagrams + 10, Evicted: 10, Pending: maxDatagrams}},
-		"bytes": {firsts(70, 32768), LimitHit{"fragment_bytes", maxFragmentBytes, 6},
+		"bytes": {firsts(70, 32768), map[string]uint64{"fragment_bytes": 6},
 			FragmentStats{Seen: 70, Held: 70, Evicted: 6, Pending: 64}},
-		"pieces": {scattered(maxSpans + 5), LimitHit{"fragment_pieces", maxSpans, 5},
+		"pieces": {scattered(maxSpans + 5), map[string]uint64{"fragment_pieces": 5},
 			FragmentStats{Seen: maxSpans + 5, Held: maxSpans + 5, Dropped: 5, Pending: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -372,7 +372,7 @@ func TestFragmentLimits(t *testing.T) {
 				}
 			}
 			got := d.Stats()
-			if diff := cmp.Diff([]LimitHit{c.limit}, got.Limits); diff != "" {
+			if diff := cmp.Diff(c.limit, got.Limits); diff != "" {
 				t.Errorf("limits (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(c.want, got.Fragments); diff != "" {
@@ -399,7 +399,7 @@ func TestFragmentBytesExhausted(t *testing.T) {
 	if diff := cmp.Diff(want, d.Stats().Fragments); diff != "" {
 		t.Errorf("fragments (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]LimitHit{{"fragment_bytes", 70 << 10, 1}}, d.Stats().Limits); diff != "" {
+	if diff := cmp.Diff(map[string]uint64{"fragment_bytes": 1}, d.Stats().Limits); diff != "" {
 		t.Errorf("limits (-want +got):\n%s", diff)
 	}
 }

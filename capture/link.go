@@ -205,7 +205,6 @@ func (c *dissection) cooked() step {
 	if len(c.data) < size {
 		return c.cut(LayerLink, size)
 	}
-	c.outgoing = binary.BigEndian.Uint16(c.data) == packetOutgoing
 	device, protocol := binary.BigEndian.Uint16(c.data[2:]), binary.BigEndian.Uint16(c.data[14:])
 	c.skip(size)
 	return c.cookedProtocol(device, protocol)
@@ -217,7 +216,6 @@ func (c *dissection) cooked2() step {
 	if len(c.data) < size {
 		return c.cut(LayerLink, size)
 	}
-	c.outgoing = c.data[10] == packetOutgoing
 	device, protocol := binary.BigEndian.Uint16(c.data[8:]), binary.BigEndian.Uint16(c.data)
 	c.skip(size)
 	return c.cookedProtocol(device, protocol)

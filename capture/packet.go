@@ -82,8 +82,6 @@ type Segment struct {
 	// addresses and ports. Its length is impossible, or an ICMP error quotes it. It is no
 	// segment of its connection, but Wireshark gives that a stream number.
 	NumberOnly bool
-	// Outgoing: the capturing host sent it, by the cooked header. false means unknown.
-	Outgoing bool
 	// raw is the packet from the innermost IP header on; for a fragmented one from the TCP
 	// header on. transport is the offset of the TCP header. raw is valid as long as Payload.
 	raw       []byte

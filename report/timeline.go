@@ -51,7 +51,6 @@ type lane struct {
 // laneEvent collects the data of a model.LaneEvent.
 type laneEvent struct {
 	at           capture.Position
-	took         int64
 	count        uint64
 	until        int64
 	key, version int16
@@ -88,7 +87,7 @@ func (t *timeline) exchange(x *decode.Exchange, rule int) {
 		l.worst, l.flagged = max(l.worst, rules[rule].Severity), true
 	}
 	l.add(laneEvent{
-		at: x.Request, took: int64(x.Took), count: 1, until: x.Request.Time, key: x.Key, version: x.Version,
+		at: x.Request, count: 1, until: x.Request.Time, key: x.Key, version: x.Version,
 		advertised: x.Advertised, verdict: x.Verdict, outcome: x.Outcome, rule: int8(rule),
 	})
 }
@@ -294,7 +293,6 @@ func (l *lane) finish(verdicts map[suspectPlace]int) model.Lane {
 	}
 	if out.End != "" {
 		out.EndedByBroker = l.end.By == reassembly.ToClient
-		out.EndFrame = l.end.At.Frame
 	}
 	events := slices.Clone(l.events)
 	slices.SortStableFunc(events, func(a, b laneEvent) int { return a.at.Compare(b.at) })
@@ -323,7 +321,7 @@ type suspectPlace struct {
 
 func (e laneEvent) finish() model.LaneEvent {
 	out := model.LaneEvent{
-		Frame: e.at.Frame, Time: model.Time(e.at.Time), Seconds: float64(e.took) / 1e9,
+		Frame: e.at.Frame, Time: model.Time(e.at.Time),
 		Count: e.count, Until: model.Time(e.until), Mixed: e.mixed,
 		APIKey: e.key, API: apiName(e.key), Version: e.version,
 		Verdict: e.verdict.String(), Outcome: e.outcome.String(),

@@ -82,7 +82,6 @@ type network struct {
 
 // exhibit holds the packets of a connection that findings need.
 type exhibit struct {
-	stream uint32
 	// record is the source of its packets.
 	record *record
 	// uses counts the proofs that need it.
@@ -224,7 +223,7 @@ func (e *Collector) keep(stream uint32, from, to capture.Position, who party) *e
 	x := e.exhibits[stream]
 	switch {
 	case x == nil:
-		x = &exhibit{stream: stream, record: c, opener: c.opener()}
+		x = &exhibit{record: c, opener: c.opener()}
 		e.exhibits[stream] = x
 	case x.record != c: // it was evicted meanwhile
 		return nil

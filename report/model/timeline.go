@@ -17,10 +17,9 @@ type Lane struct {
 	SoftwareName, SoftwareVersion string
 	First, Last                   Time
 	// End is "closed", "reset", or empty if the end was not captured. EndedByBroker says who ended
-	// the connection, EndFrame is the packet.
+	// the connection.
 	End           string
 	EndedByBroker bool
-	EndFrame      uint64
 	// Events are ordered by position. One event may be several of many requests.
 	Events []LaneEvent
 	// Worst is the highest severity of its events. It is valid if Flagged.
@@ -34,11 +33,9 @@ type LaneEvent struct {
 	Time  Time
 	// Count is the number of requests. Until is the time of the last one; all other fields
 	// describe the first one. Mixed: the requests differ in API, version or outcome.
-	Count uint64
-	Until Time
-	Mixed bool
-	// Seconds is the time from the request to its outcome.
-	Seconds float64
+	Count   uint64
+	Until   Time
+	Mixed   bool
 	APIKey  int16
 	API     string
 	Version int16

@@ -68,7 +68,7 @@ func cleanLane(stream uint32, from time.Duration) model.Lane {
 	l := model.Lane{
 		Stream: stream, Client: fmt.Sprintf("10.0.0.9:%d", 40000+stream), Broker: "10.0.0.5:9092", ClientID: "billing",
 		SoftwareName: "librdkafka", SoftwareVersion: "2.8.0", First: instant(from), Last: instant(from + 3*time.Second),
-		End: "closed", EndFrame: 115,
+		End: "closed",
 	}
 	l.Events = append(l.Events, event(10, from, 18, "ApiVersions", 3, nil, "exempt", "answered", ""),
 		event(12, from+2*time.Millisecond, 3, "Metadata", 12, &model.Range{Min: 0, Max: 12}, "ok", "answered", ""))
@@ -88,7 +88,7 @@ func event(frame uint64, t time.Duration, key int16, api string, version int16, 
 	case code[:3] == "KV2":
 		severity = model.Warning
 	}
-	return model.LaneEvent{Frame: frame, Time: instant(t), Count: 1, Until: instant(t), Seconds: 0.0003, APIKey: key, API: api, Version: version, Advertised: advertised, Verdict: verdict, Outcome: outcome, Code: code, Severity: severity}
+	return model.LaneEvent{Frame: frame, Time: instant(t), Count: 1, Until: instant(t), APIKey: key, API: api, Version: version, Advertised: advertised, Verdict: verdict, Outcome: outcome, Code: code, Severity: severity}
 }
 
 // brokenLane returns a connection that the broker closes on Fetch v12.
@@ -96,7 +96,7 @@ func brokenLane(stream uint32, from time.Duration, frame uint64) model.Lane {
 	return model.Lane{
 		Stream: stream, Client: fmt.Sprintf("10.0.0.7:%d", 50000+stream), Broker: "10.0.0.5:19092", ClientID: "orders-svc",
 		SoftwareName: "confluent-kafka-go", SoftwareVersion: "2.6.0", First: instant(from), Last: instant(from + 105*time.Millisecond),
-		End: "closed", EndedByBroker: true, EndFrame: frame + 9, Worst: model.Error, Flagged: true,
+		End: "closed", EndedByBroker: true, Worst: model.Error, Flagged: true,
 		Events: []model.LaneEvent{
 			event(frame, from, 18, "ApiVersions", 3, nil, "exempt", "answered", ""),
 			event(frame+4, from+900*time.Microsecond, 3, "Metadata", 9, &model.Range{Min: 0, Max: 12}, "ok", "answered", ""),
@@ -233,7 +233,7 @@ func richTimeline() model.Timeline {
 	early.Worst, early.ClientID, early.SoftwareName, early.SoftwareVersion = model.Warning, "legacy-loader", "", ""
 	early.Events = []model.LaneEvent{event(410, 11*time.Second, 3, "Metadata", 11, nil, "unknown", "closed", "KV2001")}
 	busy := cleanLane(14, 500*time.Millisecond)
-	busy.End, busy.EndFrame = "", 0
+	busy.End = ""
 	last := &busy.Events[len(busy.Events)-1]
 	last.Count, last.Until, last.Mixed = 12, last.Time+model.Time(200*time.Millisecond), true
 	t.Lanes = append(t.Lanes, reset, early, busy)
