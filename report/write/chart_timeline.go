@@ -307,7 +307,7 @@ func eventText(e *model.LaneEvent) string {
 		text += ", advertised " + e.Advertised.Text()
 	}
 	if e.Outcome != "" {
-		text += ", " + cmp.Or(outcomeLabels[e.Outcome], e.Outcome)
+		text += ", " + outcomeLabel(e.Outcome)
 	}
 	if e.Code != "" {
 		text += " (" + e.Code + ")"
@@ -344,7 +344,7 @@ func eventBrief(e *model.LaneEvent) string {
 		remarks = append(remarks, e.Verdict)
 	}
 	if e.Outcome != "answered" && e.Outcome != "none-expected" && e.Outcome != "" {
-		remarks = append(remarks, cmp.Or(outcomeLabels[e.Outcome], e.Outcome))
+		remarks = append(remarks, outcomeLabel(e.Outcome))
 	}
 	if e.Mixed {
 		return eventRequest(e) + " and others"

@@ -45,7 +45,7 @@ func details(r *model.Report, f *model.Finding) string {
 	if k := f.KnownIssue; k != nil {
 		parts = append(parts, "Known: "+escapeLong(k.Title+matchText(k))+" "+Escape(k.URL))
 	}
-	if where, filter := (filters{r}).inEvidence(f); len(where) > 0 {
+	if where, filter := inEvidence(r, f); len(where) > 0 {
 		parts = append(parts, "Evidence: "+textPhrase(where)+" ("+filter+")")
 	}
 	return strings.Join(parts, "\n")

@@ -75,6 +75,22 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 		"plural": words.Plural,
 		"clock":  clockText,
 		"label":  func(id, text string) region { return region{id, text} },
+
+		"accepted": acceptedText,
+		"title":    func(s string) string { return truncate(s, maxTitle) },
+		"client":   clientPhrase,
+		"at":       func(f *model.Finding) phrase { return brokerPhrase(f.Broker, f.Behind, "") },
+		"program":  programPhrase,
+		"usage":    usage,
+		"some":     func(names []string) phrase { return some(names, maxListed) },
+		"broker":   brokerName,
+		"release":  releaseText,
+		"apis":     apisText,
+
+		"verdict":      func(v string) string { return targetVerdicts[v] },
+		"verdictClass": func(v string) string { return targetClasses[v] },
+		"targetClient": targetClientPhrase,
+		"targetSays":   func(c *model.TargetClient) string { return words.UpperFirst(targetSays(c, 2*maxTargetAPIs)) },
 	})
 	return template.Must(t.ParseFS(pageTemplates, "page/*.tmpl"))
 })

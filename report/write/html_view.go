@@ -34,7 +34,7 @@ type pageView struct {
 	Coverage     phrase
 
 	Findings     []findingView
-	FindingRows  []findingRow
+	FindingRows  []model.Finding
 	MoreFindings []codeCount
 
 	// Target is the verdict of the release named with --target about the clients; nil for none.
@@ -43,11 +43,11 @@ type pageView struct {
 	Timeline *timelineView
 
 	Programs     []programView
-	ProgramRows  []programRow
+	ProgramRows  []*model.Client
 	MorePrograms uint64
 
-	Brokers     []brokerView
-	BrokerRows  []brokerView
+	Brokers     []*model.Broker
+	BrokerRows  []*model.Broker
 	MoreBrokers uint64
 
 	Notes          []note
@@ -172,13 +172,6 @@ type occurrenceView struct {
 	Proof   string
 }
 
-type findingRow struct {
-	Code, Title, Severity, Message string
-	Client, Broker                 phrase
-	Count                          string
-	Frame                          string
-}
-
 // addFindings adds the first findings in full, the next ones as rows, and counts the others.
 func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 	full := min(len(r.Findings), maxHTMLFindings)
@@ -186,17 +179,7 @@ func (v *pageView) addFindings(r *model.Report, ids idMaker) {
 	for i, title := range titles(r.Findings[:full]) {
 		v.Findings = append(v.Findings, newFindingView(r, &r.Findings[i], title, ids))
 	}
-	for i := range r.Findings[full : full+rows] {
-		f := &r.Findings[full+i]
-		frame := ""
-		if len(f.Occurrences) > 0 {
-			frame = fmt.Sprint(f.Occurrences[0].Frame)
-		}
-		v.FindingRows = append(v.FindingRows, findingRow{
-			Code: f.Code, Title: f.Title + acceptedText(f), Severity: f.Severity.String(), Message: truncate(f.Message, maxTitle),
-			Client: clientPhrase(f.Client), Broker: brokerPhrase(f.Broker, f.Behind, ""), Count: words.Number(f.Count), Frame: frame,
-		})
-	}
+	v.FindingRows = r.Findings[full : full+rows]
 	v.MoreFindings = countCodes(r.Findings[full+rows:])
 }
 
@@ -238,17 +221,17 @@ func (v *findingView) addOccurrences(r *model.Report, f *model.Finding) {
 	if len(f.Occurrences) == 0 {
 		return
 	}
-	v.Listed, v.Hint = words.UpperFirst(firstOf(r, uint64(len(f.Occurrences)), f.Count)), filters{r}.hint(f)
+	v.Listed, v.Hint = words.UpperFirst(firstOf(r, uint64(len(f.Occurrences)), f.Count)), filterHint(r, f)
 	if len(f.Occurrences) > 1 {
-		v.Frames, v.All = filters{r}.frames(f.Occurrences), allPackets(r, f)
+		v.Frames, v.All = framesFilter(f.Occurrences), allPackets(r, f)
 	}
-	v.Proof, v.EvidenceFrames = filters{r}.inEvidence(f)
+	v.Proof, v.EvidenceFrames = inEvidence(r, f)
 	for i := range f.Occurrences {
 		o := &f.Occurrences[i]
 		detail := detailPhrase(o)
 		v.Detailed = v.Detailed || len(detail) > 0
 		v.Occurrences = append(v.Occurrences, occurrenceView{
-			Occurrence: *o, Filter: filters{r}.occurrence(o),
+			Occurrence: *o, Filter: occurrenceFilter(o),
 			Capture: captureName(r, o.Capture), Outcome: outcomePhrase(o.Outcome), Detail: detail, Proof: evidencePlace(o),
 		})
 	}
@@ -265,38 +248,32 @@ type programView struct {
 	MoreAPIs uint64
 }
 
-type programRow struct {
-	Name, ClientIDs    phrase
-	Requests           uint64
-	Outside, Unchecked uint64
-}
-
 // addPrograms adds the clients. Those with the most requests outside the ranges get charts.
 func (v *pageView) addPrograms(r *model.Report, ranges *brokerRanges, ids idMaker) {
 	for i, c := range clientsByProblems(r) {
-		outside, unchecked := outside(c)
 		switch {
 		case i < maxHTMLPrograms:
-			v.Programs = append(v.Programs, newProgramView(c, ranges, ids, outside, unchecked))
+			v.Programs = append(v.Programs, newProgramView(c, ranges, ids))
 		case i < maxHTMLPrograms+maxHTMLProgramRows:
-			v.ProgramRows = append(v.ProgramRows, programRow{programPhrase(c), some(c.ClientIDs, maxListed), c.Requests, outside, unchecked})
+			v.ProgramRows = append(v.ProgramRows, c)
 		default:
 			v.MorePrograms++
 		}
 	}
 }
 
-func newProgramView(c *model.Client, ranges *brokerRanges, ids idMaker, outside, unchecked uint64) programView {
+func newProgramView(c *model.Client, ranges *brokerRanges, ids idMaker) programView {
+	sum := usage(c)
 	v := programView{
 		ID:   ids.make("c", c.SoftwareName, c.SoftwareVersion, c.SoftwareName == "" && len(c.ClientIDs) > 0, c.ClientIDs[:min(len(c.ClientIDs), 1)]),
-		Name: programPhrase(c), Outside: outside > 0,
+		Name: programPhrase(c), Outside: sum.Outside > 0,
 	}
 	v.Requests = words.Plural(c.Requests, "request")
-	if outside > 0 {
-		v.Requests += ", " + words.Number(outside) + " outside the advertised range"
+	if sum.Outside > 0 {
+		v.Requests += ", " + words.Number(sum.Outside) + " outside the advertised range"
 	}
-	if unchecked > 0 {
-		v.Requests += ", " + words.Number(unchecked) + " not checked"
+	if sum.Unchecked > 0 {
+		v.Requests += ", " + words.Number(sum.Unchecked) + " not checked"
 	}
 	for _, list := range []struct {
 		name  string
@@ -312,13 +289,6 @@ func newProgramView(c *model.Client, ranges *brokerRanges, ids idMaker, outside,
 	return v
 }
 
-type brokerView struct {
-	Name                  phrase
-	ReleaseText, APIsText string
-	APIs                  []model.API
-	Streams, Requests     uint64
-}
-
 // addBrokers adds the brokers. The busiest get all their ranges.
 func (v *pageView) addBrokers(r *model.Report) {
 	full := make([]int, 0, len(r.Brokers))
@@ -328,13 +298,11 @@ func (v *pageView) addBrokers(r *model.Report) {
 	slices.SortStableFunc(full, func(a, b int) int { return cmp.Compare(r.Brokers[b].Requests, r.Brokers[a].Requests) })
 	full = full[:min(len(full), maxHTMLBrokers)]
 	for i := range r.Brokers {
-		b := &r.Brokers[i]
-		view := brokerView{brokerName(b), releaseText(b), apisText(b), b.APIs, b.Streams, b.Requests}
 		switch {
 		case slices.Contains(full, i):
-			v.Brokers = append(v.Brokers, view)
+			v.Brokers = append(v.Brokers, &r.Brokers[i])
 		case len(v.BrokerRows) < maxHTMLBrokerRows:
-			v.BrokerRows = append(v.BrokerRows, view)
+			v.BrokerRows = append(v.BrokerRows, &r.Brokers[i])
 		default:
 			v.MoreBrokers++
 		}

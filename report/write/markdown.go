@@ -244,9 +244,8 @@ func (m *markdown) occurrences(f *model.Finding) string {
 		return ""
 	}
 	first := f.Occurrences[:min(len(f.Occurrences), maxMarkdownOccurrences)]
-	show := filters{m.r}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, with Wireshark display filters%s:\n\n", words.UpperFirst(firstOf(m.r, uint64(len(first)), f.Count)), mdProse(show.hint(f)))
+	fmt.Fprintf(&b, "%s, with Wireshark display filters%s:\n\n", words.UpperFirst(firstOf(m.r, uint64(len(first)), f.Count)), mdProse(filterHint(m.r, f)))
 	columns := m.occurrenceColumns(first)
 	row := func(cell func(c *occurrenceColumn) string) {
 		for i := range columns {
@@ -261,9 +260,9 @@ func (m *markdown) occurrences(f *model.Finding) string {
 	}
 	b.WriteString("\n")
 	if len(f.Occurrences) > 1 {
-		b.WriteString(mdPhrase(allPackets(m.r, f)) + ":\n\n" + mdFence("", show.frames(f.Occurrences)) + "\n")
+		b.WriteString(mdPhrase(allPackets(m.r, f)) + ":\n\n" + mdFence("", framesFilter(f.Occurrences)) + "\n")
 	}
-	if where, filter := show.inEvidence(f); len(where) > 0 {
+	if where, filter := inEvidence(m.r, f); len(where) > 0 {
 		b.WriteString("In the evidence, " + mdPhrase(where) + ":\n\n" + mdFence("", filter) + "\n")
 	}
 	return b.String()
@@ -281,7 +280,7 @@ func (m *markdown) occurrenceColumns(list []model.Occurrence) []occurrenceColumn
 		{"Time (UTC)", func(o *model.Occurrence) string { return clockText(o.Time) }},
 		{"Client", func(o *model.Occurrence) string { return mdCell(addressPhrase(o.Client)) }},
 		{"Outcome", func(o *model.Occurrence) string { return mdCell(outcomePhrase(o.Outcome)) }},
-		{"Display filter", func(o *model.Occurrence) string { return mdCode(filters{m.r}.occurrence(o)) }},
+		{"Display filter", func(o *model.Occurrence) string { return mdCode(occurrenceFilter(o)) }},
 	}
 	if len(m.r.Captures) > 1 {
 		columns = append(columns, occurrenceColumn{"Capture", func(o *model.Occurrence) string { return mdCell(captureName(m.r, o.Capture)) }})

@@ -36,29 +36,27 @@ const (
 	maxArgument = 200
 )
 
-// filters makes display filters that find occurrences in Wireshark.
-type filters struct{ r *model.Report }
-
-// inOneCapture reports whether Wireshark shows the same tcp.stream for an occurrence. In later
+// hasOwnStream reports whether Wireshark shows the same tcp.stream for an occurrence. In later
 // captures of several, Wireshark's numbers start again at 0.
-func (f filters) inOneCapture(o *model.Occurrence) bool { return o.Capture == 0 }
+func hasOwnStream(o *model.Occurrence) bool { return o.Capture == 0 }
 
-func (f filters) occurrence(o *model.Occurrence) string {
-	if o.CorrelationID == nil || !f.inOneCapture(o) {
+// occurrenceFilter returns a display filter that finds o in Wireshark.
+func occurrenceFilter(o *model.Occurrence) string {
+	if o.CorrelationID == nil || !hasOwnStream(o) {
 		return fmt.Sprintf("frame.number == %d", o.Frame)
 	}
 	return fmt.Sprintf("tcp.stream eq %d && kafka.correlation_id == %d", o.Stream, *o.CorrelationID)
 }
 
-// hint describes the settings that Wireshark needs for the filters of a finding. It is in
+// filterHint describes the settings that Wireshark needs for the filters of a finding. It is in
 // parentheses after a space; empty for none.
-func (f filters) hint(finding *model.Finding) string {
-	asks := func(o model.Occurrence) bool { return o.CorrelationID != nil && f.inOneCapture(&o) }
-	port, ok := portOf(finding.Broker)
-	if !ok || !slices.ContainsFunc(finding.Occurrences, asks) {
+func filterHint(r *model.Report, f *model.Finding) string {
+	asks := func(o model.Occurrence) bool { return o.CorrelationID != nil && hasOwnStream(&o) }
+	port, ok := portOf(f.Broker)
+	if !ok || !slices.ContainsFunc(f.Occurrences, asks) {
 		return ""
 	}
-	inTLS := slices.ContainsFunc(f.r.Brokers, func(b model.Broker) bool { return b.TLS && b.Address == finding.Broker })
+	inTLS := slices.ContainsFunc(r.Brokers, func(b model.Broker) bool { return b.TLS && b.Address == f.Broker })
 	switch {
 	case inTLS:
 		return fmt.Sprintf(" (they need the key log, and in Decode As: TLS port %d is Kafka)", port)
@@ -73,9 +71,9 @@ func portOf(address string) (port uint64, ok bool) {
 	return port, err == nil
 }
 
-// frames returns a display filter for the packets of the occurrences in the capture of the first
-// one.
-func (f filters) frames(occurrences []model.Occurrence) string {
+// framesFilter returns a display filter for the packets of the occurrences in the capture of the
+// first one.
+func framesFilter(occurrences []model.Occurrence) string {
 	var numbers []uint64
 	for i := range occurrences {
 		if o := &occurrences[i]; o.Capture == occurrences[0].Capture {
@@ -85,12 +83,12 @@ func (f filters) frames(occurrences []model.Occurrence) string {
 	return alternatives("frame.number", numbers)
 }
 
-// streams returns a display filter for the first occurrences' connections, or "" if it shows
+// streamsFilter returns a display filter for the first occurrences' connections, or "" if it shows
 // others.
-func (f filters) streams(occurrences []model.Occurrence) string {
+func streamsFilter(occurrences []model.Occurrence) string {
 	var numbers []uint64
 	for i := range occurrences {
-		if o := &occurrences[i]; f.inOneCapture(o) && len(numbers) < maxFilterStreams {
+		if o := &occurrences[i]; hasOwnStream(o) && len(numbers) < maxFilterStreams {
 			numbers = append(numbers, uint64(o.Stream))
 		}
 	}
@@ -100,19 +98,19 @@ func (f filters) streams(occurrences []model.Occurrence) string {
 // inEvidence returns the places of the occurrences of a finding in the evidence, and a display
 // filter for them. Both are empty for none. The filter uses frames: the evidence has only parts of
 // a long connection, and Wireshark may lose the messages between them.
-func (f filters) inEvidence(finding *model.Finding) (where phrase, filter string) {
+func inEvidence(r *model.Report, f *model.Finding) (where phrase, filter string) {
 	var frames, streams []uint64
-	for i := range finding.Occurrences {
-		if at := finding.Occurrences[i].InEvidence; at != nil {
+	for i := range f.Occurrences {
+		if at := f.Occurrences[i].InEvidence; at != nil {
 			frames, streams = append(frames, at.Frame), append(streams, uint64(at.Stream))
 		}
 	}
-	if f.r.Evidence == nil || len(frames) == 0 {
+	if r.Evidence == nil || len(frames) == 0 {
 		return nil, ""
 	}
 	slices.Sort(streams)
 	streams = slices.Compact(streams)
-	return say(numbered("frame", frames)+", "+numbered("stream", streams)+" of ", verbatim(f.r.Evidence.Path)), alternatives("frame.number", frames)
+	return say(numbered("frame", frames)+", "+numbered("stream", streams)+" of ", verbatim(r.Evidence.Path)), alternatives("frame.number", frames)
 }
 
 // numbered returns a noun with numbers: "frames 22, 35 and 48".
@@ -232,7 +230,7 @@ func reproduce(r *model.Report) []step {
 		return append(steps, reproduceRequest(r, f)...)
 	}
 	for i := range r.Findings {
-		if streams := (filters{r}).streams(r.Findings[i].Occurrences); streams != "" {
+		if streams := streamsFilter(r.Findings[i].Occurrences); streams != "" {
 			return append(steps, step{"These connections", tshark(r, 0, fmt.Sprintf("-Y '%s'", streams))})
 		}
 	}
@@ -276,7 +274,7 @@ func reproduceRequest(r *model.Report, f *model.Finding) []step {
 	}
 	steps = append(steps, step{"What was sent", tshark(r, capture,
 		fmt.Sprintf("-Y 'kafka.api_key == %d && kafka.api_version == %d' -T fields -E header=y -e frame.number -e tcp.stream -e kafka.correlation_id -e kafka.client_id", *f.APIKey, *f.Version))})
-	if streams := (filters{r}).streams(f.Occurrences); streams != "" {
+	if streams := streamsFilter(f.Occurrences); streams != "" {
 		steps = append(steps, step{"How these connections ended", tshark(r, capture,
 			fmt.Sprintf("-Y '(%s) && (tcp.flags.fin == 1 || tcp.flags.reset == 1)'", streams))})
 	}

@@ -129,17 +129,16 @@ func TestReproduceInsideOfTLS(t *testing.T) {
 
 func TestFiltersFindTheSamePackets(t *testing.T) {
 	r := richReport()
-	f := filters{r}
 	occurrences := r.Findings[0].Occurrences
 	for _, test := range []struct{ got, want string }{
-		{f.occurrence(&occurrences[0]), "tcp.stream eq 1 && kafka.correlation_id == 8"},
-		{f.occurrence(&occurrences[8]), "frame.number == 174"},
-		{f.occurrence(&model.Occurrence{Frame: 9, Stream: 3}), "frame.number == 9"},
-		{f.frames(occurrences[6:]), "frame.number == 146 || frame.number == 160"},
-		{f.frames([]model.Occurrence{{Frame: 7}, {Frame: 5}, {Frame: 7}}), "frame.number == 5 || frame.number == 7"},
-		{f.streams(occurrences[6:]), "tcp.stream == 7 || tcp.stream == 8"},
-		{f.streams(occurrences[8:]), ""},
-		{f.frames(nil), ""},
+		{occurrenceFilter(&occurrences[0]), "tcp.stream eq 1 && kafka.correlation_id == 8"},
+		{occurrenceFilter(&occurrences[8]), "frame.number == 174"},
+		{occurrenceFilter(&model.Occurrence{Frame: 9, Stream: 3}), "frame.number == 9"},
+		{framesFilter(occurrences[6:]), "frame.number == 146 || frame.number == 160"},
+		{framesFilter([]model.Occurrence{{Frame: 7}, {Frame: 5}, {Frame: 7}}), "frame.number == 5 || frame.number == 7"},
+		{streamsFilter(occurrences[6:]), "tcp.stream == 7 || tcp.stream == 8"},
+		{streamsFilter(occurrences[8:]), ""},
+		{framesFilter(nil), ""},
 	} {
 		if test.got != test.want {
 			t.Errorf("filter %q, want %q", test.got, test.want)
@@ -194,11 +193,11 @@ func TestFiltersSayWhatWiresharkMustBeTold(t *testing.T) {
 	} {
 		f := model.Finding{Broker: c.broker, Occurrences: []model.Occurrence{{Frame: 1, CorrelationID: ref[int32](8)}}}
 		r := &model.Report{Brokers: []model.Broker{{Address: c.broker, TLS: c.tls}}}
-		if got := (filters{r}).hint(&f); got != c.want {
+		if got := filterHint(r, &f); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.broker, got, c.want)
 		}
 		f.Occurrences[0].CorrelationID = nil
-		if got := (filters{r}).hint(&f); got != "" {
+		if got := filterHint(r, &f); got != "" {
 			t.Errorf("%s, by frame numbers alone: got %q", c.broker, got)
 		}
 	}

@@ -1,23 +1,13 @@
 package write
 
-import (
-	"github.com/kafkavet/kafkavet/report/model"
-	"github.com/kafkavet/kafkavet/report/words"
-)
+import "github.com/kafkavet/kafkavet/report/model"
 
 type targetView struct {
 	Headline string
-	Rows     []targetRow
+	Rows     []model.TargetClient
 	// More counts the clients that are not shown.
 	More    uint64
 	Remarks []phrase
-}
-
-// targetRow is a client. Class is the CSS class of its verdict.
-type targetRow struct {
-	Verdict, Class string
-	Client         phrase
-	Says           string
 }
 
 // targetClasses are the severities whose style a verdict has.
@@ -30,14 +20,9 @@ func newTargetView(r *model.Report) *targetView {
 	if g == nil {
 		return nil
 	}
-	v := &targetView{Headline: "On " + targetTitle(g) + ": " + targetHeadline(g), Remarks: targetRemarks(g, r)}
-	for i := range g.Clients {
-		if i == maxHTMLTargetRows {
-			v.More = uint64(len(g.Clients) - i)
-			break
-		}
-		c := &g.Clients[i]
-		v.Rows = append(v.Rows, targetRow{targetVerdicts[c.Verdict], targetClasses[c.Verdict], targetClientPhrase(c), words.UpperFirst(targetSays(c, 2*maxTargetAPIs))})
+	rows := min(len(g.Clients), maxHTMLTargetRows)
+	return &targetView{
+		Headline: "On " + targetTitle(g) + ": " + targetHeadline(g), Rows: g.Clients[:rows],
+		More: uint64(len(g.Clients) - rows), Remarks: targetRemarks(g, r),
 	}
-	return v
 }

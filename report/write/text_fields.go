@@ -3,7 +3,6 @@ package write
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -66,7 +65,7 @@ func (t *textReport) broker(f *model.Finding) string {
 }
 
 func (t *textReport) proof(f *model.Finding) {
-	if where, filter := (filters{t.r}).inEvidence(f); len(where) > 0 {
+	if where, filter := inEvidence(t.r, f); len(where) > 0 {
 		t.field("evidence", textPhrase(where))
 		t.field("filter", filter)
 	}
@@ -154,18 +153,31 @@ func (t *textReport) details(f *model.Finding) {
 	}
 }
 
-// outcomeTexts are the texts of outcomes, in their order in texts.
-var outcomeTexts = []struct{ outcome, text string }{
-	{"closed", "the broker closed the connection"},
-	{"reset", "the broker reset the connection"},
-	{"error", "the broker answered UNSUPPORTED_VERSION"},
-	{"unanswered", "the broker did not answer, and the connection went on"},
-	{"left", "the client closed the connection before an answer"},
-	{"answered", "the broker answered"},
-	{"none-expected", "no answer is expected (acks=0)"},
-	{"cut", "the capture ends before an answer"},
-	{"unseen", "the answer was not captured"},
-	{"late", "the broker had closed the connection before"},
+// outcomeTexts are the texts of outcomes in sentences and tables, in their order in texts.
+var outcomeTexts = []struct {
+	outcome, text, label string
+	// isTimed: the time to it has a meaning.
+	isTimed bool
+}{
+	{"closed", "the broker closed the connection", "closed by broker", true},
+	{"reset", "the broker reset the connection", "reset by broker", true},
+	{"error", "the broker answered UNSUPPORTED_VERSION", "UNSUPPORTED_VERSION", true},
+	{"unanswered", "the broker did not answer, and the connection went on", "no answer", false},
+	{"left", "the client closed the connection before an answer", "client left", true},
+	{"answered", "the broker answered", "answered", true},
+	{"none-expected", "no answer is expected (acks=0)", "no answer expected", false},
+	{"cut", "the capture ends before an answer", "capture ended", false},
+	{"unseen", "the answer was not captured", "not captured", false},
+	{"late", "the broker had closed the connection before", "sent after the close", true},
+}
+
+func outcomeLabel(outcome string) string {
+	for _, o := range outcomeTexts {
+		if o.outcome == outcome {
+			return o.label
+		}
+	}
+	return outcome // of a report of another release
 }
 
 func then(f *model.Finding) string {
@@ -179,17 +191,12 @@ func then(f *model.Finding) string {
 		if f.Count > 1 {
 			text += fmt.Sprintf(", %s of %s", words.Number(n), words.Number(f.Count))
 		}
-		if timed(o.outcome) {
+		if o.isTimed {
 			text += elapsed(f.Count, time.Duration(f.MedianSeconds[o.outcome]*1e9), n)
 		}
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
-}
-
-// timed reports whether the time to an outcome has a meaning.
-func timed(outcome string) bool {
-	return !slices.Contains([]string{"none-expected", "cut", "unseen", "unanswered"}, outcome)
 }
 
 // elapsed formats the time to an outcome. With several requests, it says that it is the median.

@@ -71,7 +71,10 @@ func howItWent(f *model.Finding) string {
 		switch n := f.Outcomes[o.outcome]; {
 		case n == 0:
 		case n == f.Count && isInTitle(f, o.outcome, o.text):
-			return timesIfMore(n)
+			if n == 1 {
+				return ""
+			}
+			return words.Times(n)
 		case n == f.Count && n > 1:
 			return fmt.Sprintf("%s, each time %s", words.Times(n), o.text)
 		case n == f.Count:
@@ -93,14 +96,6 @@ func isInTitle(f *model.Finding, outcome, text string) bool {
 		return strings.Contains(title, "the client gave up")
 	}
 	return strings.Contains(title, text)
-}
-
-// timesIfMore returns "twice" or "6 times"; empty for once.
-func timesIfMore(n uint64) string {
-	if n == 1 {
-		return ""
-	}
-	return words.Times(n)
 }
 
 // afterHeadline returns the number and outcome of requests, and the other findings, or "".
@@ -327,15 +322,16 @@ func programPhrase(c *model.Client) phrase {
 	return say("unnamed client")
 }
 
-// outside counts the requests of a client outside the advertised ranges, and the unchecked ones.
-func outside(c *model.Client) (outside, unchecked uint64) {
+// usage counts the requests of a client in all versions.
+func usage(c *model.Client) (sum model.VersionUsage) {
 	for i := range c.APIs {
 		for _, v := range c.APIs[i].Versions {
-			outside += v.Outside
-			unchecked += v.Unchecked
+			sum.Requests += v.Requests
+			sum.Outside += v.Outside
+			sum.Unchecked += v.Unchecked
 		}
 	}
-	return outside, unchecked
+	return sum
 }
 
 // clientsByProblems returns the clients ordered by requests outside the advertised ranges, then by
@@ -345,7 +341,7 @@ func clientsByProblems(r *model.Report) []*model.Client {
 	bad := make(map[*model.Client]uint64, len(r.Clients))
 	for i := range r.Clients {
 		out = append(out, &r.Clients[i])
-		bad[&r.Clients[i]], _ = outside(&r.Clients[i])
+		bad[&r.Clients[i]] = usage(&r.Clients[i]).Outside
 	}
 	slices.SortStableFunc(out, func(a, b *model.Client) int {
 		return cmp.Or(cmp.Compare(bad[b], bad[a]), cmp.Compare(b.Requests, a.Requests))
@@ -396,18 +392,11 @@ func addressPhrase(address string) phrase {
 	return say(verbatim(address))
 }
 
-var outcomeLabels = map[string]string{
-	"closed": "closed by broker", "reset": "reset by broker", "error": "UNSUPPORTED_VERSION",
-	"unanswered": "no answer", "left": "client left", "answered": "answered",
-	"none-expected": "no answer expected", "cut": "capture ended", "unseen": "not captured",
-	"late": "sent after the close",
-}
-
 func outcomePhrase(outcome string) phrase {
 	if outcome == "" {
 		return nil
 	}
-	return say(cmp.Or(outcomeLabels[outcome], outcome))
+	return say(outcomeLabel(outcome))
 }
 
 // detailPhrase returns the detail of an occurrence; nil for none.
