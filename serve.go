@@ -44,20 +44,20 @@ type snapshot struct {
 	report *model.Report
 	counts liveCounts
 	at     time.Duration
-	// html, json and markdown are written at their first request.
-	html, json, markdown form
+	forms  [3]form
 }
 
+// form is the report in a format, written at its first request.
 type form struct {
 	once sync.Once
 	body []byte
 	err  error
 }
 
-func (f *form) bytes(write func(io.Writer) error) ([]byte, error) {
+func (f *form) bytes(r *model.Report, write func(io.Writer, *model.Report) error) ([]byte, error) {
 	f.once.Do(func() {
 		var b bytes.Buffer
-		f.err = write(&b)
+		f.err = write(&b, r)
 		f.body = b.Bytes()
 	})
 	return f.body, f.err
@@ -191,17 +191,17 @@ func (s *served) snapshot(ctx context.Context) (*snapshot, error) {
 func (s *served) handler(metrics http.Handler, places *room) http.Handler {
 	mux := http.NewServeMux()
 	page := write.HTMLPolicy(true) + "; frame-ancestors 'none'"
-	mux.Handle("GET /{$}", places.limit(aReport, s.reportHandler("text/html; charset=utf-8", page, func(c *snapshot) ([]byte, error) {
-		return c.html.bytes(func(w io.Writer) error {
-			return write.HTML(w, c.report, write.HTMLOptions{Live: true})
-		})
-	})))
-	mux.Handle("GET /report.json", places.limit(aReport, s.reportHandler("application/json", "", func(c *snapshot) ([]byte, error) {
-		return c.json.bytes(func(w io.Writer) error { return write.JSON(w, c.report) })
-	})))
-	mux.Handle("GET /report.md", places.limit(aReport, s.reportHandler("text/markdown; charset=utf-8", "", func(c *snapshot) ([]byte, error) {
-		return c.markdown.bytes(func(w io.Writer) error { return write.Markdown(w, c.report) })
-	})))
+	for i, f := range [...]struct {
+		path, contentType, policy string
+		write                     func(io.Writer, *model.Report) error
+	}{
+		{"/{$}", "text/html; charset=utf-8", page, write.LiveHTML},
+		{"/report.json", "application/json", "", write.JSON},
+		{"/report.md", "text/markdown; charset=utf-8", "", write.Markdown},
+	} {
+		form := func(c *snapshot) ([]byte, error) { return c.forms[i].bytes(c.report, f.write) }
+		mux.Handle("GET "+f.path, places.limit(aReport, s.reportHandler(f.contentType, f.policy, form)))
+	}
 	mux.Handle("GET /metrics", places.limit(aScrape, metrics))
 	mux.HandleFunc("GET /healthz", s.health)
 	return s.guard(mux)

@@ -96,7 +96,7 @@ func TestABusyLaneIsMergedNotCut(t *testing.T) {
 		t.Errorf("the last event is %+v", last)
 	}
 	var page strings.Builder
-	if err := write.HTML(&page, b.Report(), write.HTMLOptions{}); err != nil {
+	if err := write.HTML(&page, b.Report()); err != nil {
 		t.Fatal(err)
 	}
 	if text := page.String(); !strings.Contains(text, "ApiVersions v3, Metadata v7 ×") || !strings.Contains(text, "Fetch v12 (above-max") {

@@ -20,7 +20,7 @@ var bundled = []struct {
 	write      func(io.Writer, *model.Report) error
 }{
 	{"report.md", "the report, to paste into a ticket", Markdown},
-	{"report.html", "the same for a browser; it loads nothing from the network", func(w io.Writer, r *model.Report) error { return HTML(w, r, HTMLOptions{}) }},
+	{"report.html", "the same for a browser; it loads nothing from the network", HTML},
 	{"report.json", "the same for programs", JSON},
 }
 

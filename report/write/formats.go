@@ -31,10 +31,7 @@ var formats = []Format{
 	{Name: "text", Extensions: []string{".txt"}, Write: Text},
 	{Name: "json", Extensions: []string{".json"}, IsDocument: true, HasEvents: true, Write: withoutOptions(JSON)},
 	{Name: "markdown", Extensions: []string{".md", ".markdown"}, IsDocument: true, Write: withoutOptions(Markdown)},
-	{
-		Name: "html", Extensions: []string{".html", ".htm"}, IsDocument: true,
-		Write: withoutOptions(func(w io.Writer, r *model.Report) error { return HTML(w, r, HTMLOptions{}) }),
-	},
+	{Name: "html", Extensions: []string{".html", ".htm"}, IsDocument: true, Write: withoutOptions(HTML)},
 	{Name: "csv", Extensions: []string{".csv"}, IsDocument: true, Write: withoutOptions(CSV)},
 	{Name: "sarif", Extensions: []string{".sarif"}, IsDocument: true, ShowsShortfall: true, Write: SARIF},
 	{Name: "junit", Extensions: []string{".xml"}, IsDocument: true, ShowsShortfall: true, Write: JUnit},

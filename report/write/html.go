@@ -2,7 +2,6 @@ package write
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -16,22 +15,8 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-// HTMLOptions configure the HTML report.
-type HTMLOptions struct {
-	// Live makes the page fetch itself again and replace the old report. Scroll position, open
-	// parts and selection stay. It is for pages from a web server. A page without it has no
-	// script.
-	Live bool
-	// Refresh is the time between fetches of a live page, at least 0.5 s; 0 for 2 s.
-	Refresh time.Duration
-}
-
-const (
-	// defaultRefresh shows a mismatch in about two seconds. A report takes milliseconds.
-	defaultRefresh = 2 * time.Second
-	// minRefresh prevents a new fetch before the page is read.
-	minRefresh = 500 * time.Millisecond
-)
+// refreshEvery is the time between fetches of a live page. A report takes milliseconds.
+const refreshEvery = 2 * time.Second
 
 // The limits of the HTML report. Together they give at most some 40,000 elements and 2 MB. A
 // browser lays these out in less than a second. The page counts everything beyond the limits.
@@ -125,18 +110,24 @@ func HTMLPolicy(live bool) string {
 	return policy + "; base-uri 'none'; form-action 'none'"
 }
 
-// HTML writes r as one self-contained HTML page. The page makes no request and runs no script,
-// except live pages, and its policy forbids both. Text from the wire is escaped as in all outputs
-// (Escape), and isolated from the direction of the surrounding text. The page counts what would
-// make it too long.
-func HTML(w io.Writer, r *model.Report, opt HTMLOptions) error {
+// HTML writes r as one self-contained HTML page. The page makes no request and runs no script, and
+// its policy forbids both. Text from the wire is escaped as in all outputs (Escape), and isolated
+// from the direction of the surrounding text. The page counts what would make it too long.
+func HTML(w io.Writer, r *model.Report) error { return writeHTML(w, r, 0) }
+
+// LiveHTML is HTML for a page from a web server. The page fetches itself every two seconds and
+// replaces the old report. Scroll position, open parts and selection stay.
+func LiveHTML(w io.Writer, r *model.Report) error { return writeHTML(w, r, refreshEvery) }
+
+// writeHTML writes a page that fetches itself after a time; 0 for never.
+func writeHTML(w io.Writer, r *model.Report, refresh time.Duration) error {
 	v := newPageView(r)
-	v.Policy = HTMLPolicy(opt.Live)
+	v.Policy = HTMLPolicy(refresh > 0)
 	// The texts are embedded constants without text from the wire.
 	v.Style = template.HTML("<style>" + pageStyle + "</style>")
-	if opt.Live {
+	if refresh > 0 {
 		v.Script = template.HTML("<script>" + pageScript + "</script>")
-		v.Refresh = max(cmp.Or(opt.Refresh, defaultRefresh), minRefresh).Milliseconds()
+		v.Refresh = refresh.Milliseconds()
 	}
 	var buf bytes.Buffer
 	if err := pageTemplate().ExecuteTemplate(&buf, "page.tmpl", v); err != nil {

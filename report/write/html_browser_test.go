@@ -138,7 +138,7 @@ func (b *tab) scheme(name string) {
 func (b *tab) file(r *model.Report) string {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "report.html")
-	if err := os.WriteFile(path, []byte(htmlOf(b, r, HTMLOptions{})), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(htmlOf(b, r, 0)), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	return "file://" + filepath.ToSlash(path)
@@ -264,14 +264,14 @@ func TestBrowserRunsNothingFromTheWire(t *testing.T) {
 
 // TestBrowserPolicyHolds injects forbidden content and checks that the policy stops it.
 func TestBrowserPolicyHolds(t *testing.T) {
-	for _, live := range []bool{false, true} {
+	for live, refresh := range map[bool]time.Duration{false: 0, true: time.Hour} {
 		b := openTab(t)
 		asked := make(chan string, 10)
 		other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, q *http.Request) { asked <- q.URL.Path }))
 		defer other.Close()
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			if err := HTML(w, cleanReport(), HTMLOptions{Live: live, Refresh: time.Hour}); err != nil {
+			if err := writeHTML(w, cleanReport(), refresh); err != nil {
 				t.Error(err)
 			}
 		}))
@@ -354,6 +354,9 @@ func TestBrowserCanBeUsedWithTheKeyboard(t *testing.T) {
 	}
 }
 
+// testRefresh is the time between fetches of the pages of liveServer.
+const testRefresh = 500 * time.Millisecond
+
 // liveServer serves a live page of a report that a test can change.
 type liveServer struct {
 	mu     sync.Mutex
@@ -373,7 +376,7 @@ func (s *liveServer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", HTMLPolicy(true))
-	if err := HTML(w, s.report, HTMLOptions{Live: true, Refresh: minRefresh}); err != nil {
+	if err := writeHTML(w, s.report, testRefresh); err != nil {
 		panic(err)
 	}
 }
@@ -455,7 +458,7 @@ func TestBrowserLivePageCanBePausedAndSaysWhenItIsCutOff(t *testing.T) {
 	b.until("document.getElementById('live-pause').getAttribute('aria-pressed') === 'true'")
 	live.change(func(s *liveServer) { s.report = withNews(3) })
 	before := live.fetches()
-	time.Sleep(3 * minRefresh)
+	time.Sleep(3 * testRefresh)
 	if n := live.fetches() - before; n > 1 || ask[int](b, "document.querySelectorAll('.finding').length") != 7 {
 		t.Errorf("a paused page was fetched %d times", n)
 	}
@@ -471,7 +474,7 @@ func TestBrowserLivePageLeavesASelectionAlone(t *testing.T) {
 	b.do(chromedp.Navigate(server.URL))
 	ask[any](b, "getSelection().selectAllChildren(document.querySelector('.finding h3'))")
 	live.change(func(s *liveServer) { s.report = withNews(2) })
-	time.Sleep(3 * minRefresh)
+	time.Sleep(3 * testRefresh)
 	if got := ask[string](b, "getSelection().toString()"); got != "confluent-kafka-go 2.6.0 sends Fetch v12 to 10.0.0.5:19092, which supports up to v7; fixed in 2.6.1" {
 		t.Errorf("%q is selected", got)
 	}

@@ -3,6 +3,7 @@ package write
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
 	"regexp"
 	"slices"
@@ -18,10 +19,10 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-func htmlOf(t testing.TB, r *model.Report, opt HTMLOptions) string {
+func htmlOf(t testing.TB, r *model.Report, refresh time.Duration) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := HTML(&out, r, opt); err != nil {
+	if err := writeHTML(&out, r, refresh); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -70,7 +71,7 @@ func htmlCases() map[string]*model.Report {
 func TestGoldenHTML(t *testing.T) {
 	for name, r := range map[string]*model.Report{"rich": richReport(), "clean": cleanReport(), "empty": emptyReport()} {
 		t.Run(name, func(t *testing.T) {
-			reporttest.Golden(t, "testdata/ticket-"+name+".html", []byte(htmlOf(t, r, HTMLOptions{})))
+			reporttest.Golden(t, "testdata/ticket-"+name+".html", []byte(htmlOf(t, r, 0)))
 		})
 	}
 }
@@ -81,7 +82,7 @@ var voidElements = map[string]bool{"meta": true, "br": true, "hr": true, "img": 
 func TestHTMLIsWellFormed(t *testing.T) {
 	for name, r := range htmlCases() {
 		var open []string
-		z := html.NewTokenizer(strings.NewReader(htmlOf(t, r, HTMLOptions{Live: true})))
+		z := html.NewTokenizer(strings.NewReader(htmlOf(t, r, refreshEvery)))
 		for z.Next() != html.ErrorToken {
 			switch token := z.Token(); token.Type {
 			case html.StartTagToken:
@@ -110,7 +111,7 @@ func TestHTMLIsWellFormed(t *testing.T) {
 
 func TestHTMLReferencesLeadSomewhere(t *testing.T) {
 	for name, r := range htmlCases() {
-		doc := parseHTML(t, htmlOf(t, r, HTMLOptions{Live: true}))
+		doc := parseHTML(t, htmlOf(t, r, refreshEvery))
 		ids := map[string]bool{}
 		elements(doc, func(n *html.Node) {
 			if id := attribute(n, "id"); id != "" {
@@ -136,7 +137,7 @@ func TestHTMLReferencesLeadSomewhere(t *testing.T) {
 
 func TestHTMLFetchesAndRunsNothing(t *testing.T) {
 	for name, r := range htmlCases() {
-		elements(parseHTML(t, htmlOf(t, r, HTMLOptions{})), func(n *html.Node) {
+		elements(parseHTML(t, htmlOf(t, r, 0)), func(n *html.Node) {
 			if slices.Contains([]string{"script", "link", "img", "iframe", "object", "embed", "form", "input", "base", "image", "animate", "foreignobject", "video", "audio"}, n.Data) {
 				t.Errorf("%s: the page has <%s>", name, n.Data)
 			}
@@ -161,8 +162,8 @@ func TestHTMLFetchesAndRunsNothing(t *testing.T) {
 }
 
 func TestHTMLPolicyAllowsWhatIsThereAndNothingElse(t *testing.T) {
-	for _, live := range []bool{false, true} {
-		doc := parseHTML(t, htmlOf(t, hostileReport(hostileText[2]), HTMLOptions{Live: live}))
+	for live, refresh := range map[bool]time.Duration{false: 0, true: refreshEvery} {
+		doc := parseHTML(t, htmlOf(t, hostileReport(hostileText[2]), refresh))
 		policy, styles, scripts := "", 0, 0
 		elements(doc, func(n *html.Node) {
 			switch {
@@ -193,7 +194,7 @@ func TestHTMLFromTheWireStaysText(t *testing.T) {
 	want := map[string]int{}
 	count := func(r *model.Report) map[string]int {
 		found := map[string]int{}
-		elements(parseHTML(t, htmlOf(t, r, HTMLOptions{})), func(n *html.Node) { found[n.Data]++ })
+		elements(parseHTML(t, htmlOf(t, r, 0)), func(n *html.Node) { found[n.Data]++ })
 		delete(found, "a") // The link of a known issue exists only if it leads to a web page.
 		return found
 	}
@@ -208,7 +209,7 @@ func TestHTMLFromTheWireStaysText(t *testing.T) {
 				t.Errorf("%q makes %d <%s> where another text makes %d", hostile, n, tag, want[tag])
 			}
 		}
-		page := htmlOf(t, r, HTMLOptions{})
+		page := htmlOf(t, r, 0)
 		checkText(t, hostile, page, true)
 		if shown := escapeLong(hostile); !strings.Contains(contentOf(parseHTML(t, page)), shown) {
 			t.Errorf("%q is not shown as %q", hostile, shown)
@@ -218,7 +219,7 @@ func TestHTMLFromTheWireStaysText(t *testing.T) {
 
 func TestHTMLCanBeReadWithoutSeeingIt(t *testing.T) {
 	for name, r := range htmlCases() {
-		doc := parseHTML(t, htmlOf(t, r, HTMLOptions{}))
+		doc := parseHTML(t, htmlOf(t, r, 0))
 		count := map[string]int{}
 		level := 0
 		elements(doc, func(n *html.Node) {
@@ -263,7 +264,7 @@ func TestHTMLCanBeReadWithoutSeeingIt(t *testing.T) {
 }
 
 func TestHTMLSaysInWordsWhatThePicturesShow(t *testing.T) {
-	text := contentOf(parseHTML(t, htmlOf(t, richReport(), HTMLOptions{})))
+	text := contentOf(parseHTML(t, htmlOf(t, richReport(), 0)))
 	for _, want := range []string{
 		"Fetch: advertised v4 to v7, v4 to v12 on some brokers, requests outside", "Versions used: v7 (12 requests), v12 (6 requests, outside).",
 		"ApiVersions v3, Metadata v9, Fetch v12 (above-max, closed by broker)", "Stream 1, closed by the broker", "frame 62: Fetch v12, advertised v4 to v7, closed by broker (KV1001)",
@@ -276,7 +277,7 @@ func TestHTMLSaysInWordsWhatThePicturesShow(t *testing.T) {
 }
 
 func TestHTMLStaysUsableWithThousandsOfEverything(t *testing.T) {
-	page := htmlOf(t, hugeReport(5000, 60), HTMLOptions{})
+	page := htmlOf(t, hugeReport(5000, 60), 0)
 	count := 0
 	elements(parseHTML(t, page), func(*html.Node) { count++ })
 	if len(page) > 3_000_000 || count > 40_000 {
@@ -296,9 +297,9 @@ func TestHTMLStaysUsableWithThousandsOfEverything(t *testing.T) {
 
 func TestDocumentsAreTheSameEachTime(t *testing.T) {
 	for name, r := range htmlCases() {
-		page, text := htmlOf(t, r, HTMLOptions{}), markdownOf(t, r)
+		page, text := htmlOf(t, r, 0), markdownOf(t, r)
 		for range 3 {
-			if htmlOf(t, r, HTMLOptions{}) != page || markdownOf(t, r) != text {
+			if htmlOf(t, r, 0) != page || markdownOf(t, r) != text {
 				t.Errorf("%s: the same report gives another page", name)
 			}
 		}
@@ -308,7 +309,7 @@ func TestDocumentsAreTheSameEachTime(t *testing.T) {
 func TestHTMLKeepsTheIDsOfWhatStays(t *testing.T) {
 	ids := func(r *model.Report) map[string]bool {
 		out := map[string]bool{}
-		elements(parseHTML(t, htmlOf(t, r, HTMLOptions{})), func(n *html.Node) { out[attribute(n, "id")] = true })
+		elements(parseHTML(t, htmlOf(t, r, 0)), func(n *html.Node) { out[attribute(n, "id")] = true })
 		return out
 	}
 	later := richReport()
@@ -326,21 +327,19 @@ func TestHTMLKeepsTheIDsOfWhatStays(t *testing.T) {
 }
 
 func TestHTMLLivePageSaysHowOften(t *testing.T) {
-	for _, test := range []struct {
-		opt  HTMLOptions
-		want string
-	}{
-		{HTMLOptions{Live: true}, "2000"}, {HTMLOptions{Live: true, Refresh: time.Millisecond}, "500"},
-		{HTMLOptions{Live: true, Refresh: 10 * time.Second}, "10000"}, {HTMLOptions{Refresh: time.Second}, ""},
-	} {
+	for want, write := range map[string]func(io.Writer, *model.Report) error{"2000": LiveHTML, "": HTML} {
+		var page bytes.Buffer
+		if err := write(&page, cleanReport()); err != nil {
+			t.Fatal(err)
+		}
 		got := ""
-		elements(parseHTML(t, htmlOf(t, cleanReport(), test.opt)), func(n *html.Node) {
+		elements(parseHTML(t, page.String()), func(n *html.Node) {
 			if n.Data == "html" {
 				got = attribute(n, "data-refresh")
 			}
 		})
-		if got != test.want {
-			t.Errorf("%+v: refreshed every %q ms, want %q", test.opt, got, test.want)
+		if got != want {
+			t.Errorf("refreshed every %q ms, want %q", got, want)
 		}
 	}
 }

@@ -147,7 +147,7 @@ func TestFindingsBeyondTheLimitAreCounted(t *testing.T) {
 	if err := Text(&text, r, TextOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	for name, got := range map[string]string{"Markdown": markdownOf(t, r), "HTML": htmlOf(t, r, HTMLOptions{}), "text": text.String()} {
+	for name, got := range map[string]string{"Markdown": markdownOf(t, r), "HTML": htmlOf(t, r, 0), "text": text.String()} {
 		if name == "text" {
 			got = strings.ReplaceAll(got, ", 5,000", " and 5,000")
 		}
