@@ -85,15 +85,7 @@ func (b *baseline) mark(rep *model.Report) {
 		return slices.ContainsFunc(rep.Findings, func(f model.Finding) bool { return k.Fits(&f) })
 	})
 	rep.Summary.Findings = model.CountSeverities(rep.Findings)
-	slices.SortStableFunc(rep.Findings, func(x, y model.Finding) int {
-		switch {
-		case x.Accepted == y.Accepted:
-			return 0
-		case x.Accepted:
-			return 1
-		}
-		return -1
-	})
+	slices.SortStableFunc(rep.Findings, func(x, y model.Finding) int { return model.TrueFirst(y.Accepted, x.Accepted) })
 }
 
 // unusedText names in one line the entries that match no finding. It is empty for none.

@@ -189,7 +189,8 @@ type reportFile struct {
 // every output fails, it writes the report to standard output, or where the command writes instead.
 func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
 	failed := 0
-	slices.SortStableFunc(f.outs, func(a, b reportFile) int { return cmp.Compare(a.rank(), b.rank()) })
+	// A write to a closed pipe ends the program.
+	slices.SortStableFunc(f.outs, func(a, b reportFile) int { return model.TrueFirst(a.place.name != "", b.place.name != "") })
 	for _, out := range f.outs {
 		if err := f.writeReport(out, rep); err != nil {
 			f.j.complain("%v", err)
@@ -204,14 +205,6 @@ func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
 		}
 	}
 	return failed == 0
-}
-
-// rank orders standard output last, because a write to a closed pipe ends the program.
-func (r reportFile) rank() int {
-	if r.place.name == "" {
-		return 1
-	}
-	return 0
 }
 
 func (f *findings) writeReport(out reportFile, rep *model.Report) error {

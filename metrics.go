@@ -82,16 +82,12 @@ func (m *requestMetrics) counter(key requestKey) prometheus.Counter {
 	if c := m.counters[key]; c != nil {
 		return c
 	}
-	if len(m.counters) >= maxRequestSeries {
+	software, ok := m.software[key.software]
+	if len(m.counters) >= maxRequestSeries || !ok && len(m.software) >= maxSoftware {
 		m.beyond.Inc()
 		return m.vec.WithLabelValues(other, other, key.verdict.String(), other)
 	}
-	software, ok := m.software[key.software]
 	if !ok {
-		if len(m.software) >= maxSoftware {
-			m.beyond.Inc()
-			return m.vec.WithLabelValues(other, other, key.verdict.String(), other)
-		}
 		software = softwareLabel(key.software.Name, key.software.Version)
 		m.software[key.software] = software
 	}

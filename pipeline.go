@@ -149,8 +149,7 @@ func describe(c *capture.Info) model.Capture {
 		d.LinkTypes = append(d.LinkTypes, uint32(l))
 	}
 	if c.Packets > 0 {
-		first, last := model.Time(c.First), model.Time(c.Last)
-		d.First, d.Last = &first, &last
+		d.First, d.Last = new(model.Time(c.First)), new(model.Time(c.Last))
 	}
 	if c.ClockOffset != 0 {
 		d.Clock = &model.Clock{Capture: c.ClockOf, Offset: float64(c.ClockOffset) / 1e9}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 const (
@@ -311,13 +312,7 @@ func (s *saver) removeOldest() error {
 		}
 	}
 	slices.SortFunc(names, func(a, b []string) int {
-		if mine := a[1] == s.stamp; mine != (b[1] == s.stamp) {
-			if mine {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Or(strings.Compare(a[1], b[1]), cmp.Compare(len(a[2]), len(b[2])), strings.Compare(a[2], b[2]))
+		return cmp.Or(model.TrueFirst(b[1] == s.stamp, a[1] == s.stamp), strings.Compare(a[1], b[1]), cmp.Compare(len(a[2]), len(b[2])), strings.Compare(a[2], b[2]))
 	})
 	for _, parts := range names[:max(0, len(names)-int(s.options.keep))] {
 		if err := s.place.dir.Remove(parts[0]); err != nil {

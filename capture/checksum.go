@@ -72,7 +72,7 @@ func (c Covered) Checksum() Checksum {
 // reads the complete payload, so call it only for suspicious segments. It is valid as long as
 // Payload.
 func (s *Segment) Checksum() Checksum {
-	if h := s.raw[:s.transport]; len(h) > 0 && h[0]>>4 == 4 && onesSum(0, h[:int(h[0]&15)*4]) != 0xffff && h[10]|h[11] != 0 {
+	if h := s.raw[:s.transport]; len(h) > 0 && h[0]>>4 == 4 && OnesSum(0, h[:int(h[0]&15)*4]) != 0xffff && h[10]|h[11] != 0 {
 		return ChecksumWrong
 	}
 	b := s.raw[s.transport:]
@@ -86,7 +86,7 @@ func (s *Segment) Checksum() Checksum {
 	pseudo := s.pseudoHeader(n)
 	field := binary.BigEndian.Uint16(b[16:])
 	switch {
-	case onesSum(uint64(pseudo), b[:n]) == 0xffff:
+	case OnesSum(uint64(pseudo), b[:n]) == 0xffff:
 		return ChecksumRight
 	case field == pseudo || n > 0xffff:
 		return ChecksumLeft
@@ -106,11 +106,12 @@ func (s *Segment) pseudoHeader(length int) uint16 {
 	for ; from < len(s.Src); from += 4 {
 		sum += uint64(binary.BigEndian.Uint32(s.Src[from:])) + uint64(binary.BigEndian.Uint32(s.Dst[from:]))
 	}
-	return onesSum(sum, nil)
+	return OnesSum(sum, nil)
 }
 
-// onesSum adds b to an Internet checksum (RFC 1071) and folds it to 16 bits.
-func onesSum(sum uint64, b []byte) uint16 {
+// OnesSum adds b to the sum of an Internet checksum (RFC 1071) and folds it to 16 bits. The checksum
+// is its complement.
+func OnesSum(sum uint64, b []byte) uint16 {
 	var carry uint64
 	for ; len(b) >= 16; b = b[16:] {
 		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), carry)

@@ -210,9 +210,9 @@ func (d *disguiser) transport(data, b []byte, i int, protocol byte, fixed, at in
 		ip := data[d.headers[j].At:]
 		switch d.headers[j].Kind {
 		case capture.HeaderIPv4:
-			sum = add(sum, ip[12:20])
+			sum += uint64(capture.OnesSum(0, ip[12:20]))
 		case capture.HeaderIPv6:
-			sum = add(add(sum, ip[8:24]), d.destination(data, j))
+			sum += uint64(capture.OnesSum(0, ip[8:24])) + uint64(capture.OnesSum(0, d.destination(data, j)))
 		default:
 			continue
 		}
@@ -239,24 +239,9 @@ func (d *disguiser) destination(data []byte, j int) []byte {
 	return data[d.headers[j].At:][24:40]
 }
 
-// add adds 16-bit words (RFC 1071).
-func add(sum uint64, b []byte) uint64 {
-	for ; len(b) >= 2; b = b[2:] {
-		sum += uint64(binary.BigEndian.Uint16(b))
-	}
-	if len(b) > 0 {
-		sum += uint64(b[0]) << 8
-	}
-	return sum
-}
-
 // putSum writes the Internet checksum of b at an offset in b (RFC 1071). sum is that of further
 // words.
 func putSum(b []byte, at int, sum uint64) {
 	b[at], b[at+1] = 0, 0
-	sum = add(sum, b)
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	binary.BigEndian.PutUint16(b[at:], ^uint16(sum))
+	binary.BigEndian.PutUint16(b[at:], ^capture.OnesSum(sum, b))
 }

@@ -181,7 +181,7 @@ func TestDisguiseKeepsChecksumsRight(t *testing.T) {
 				t.Errorf("%s: packet %d: a checksum covers something that was overwritten later", v.Name, i)
 			}
 			for _, h := range d.headers {
-				if b := got[h.At:]; h.Kind == capture.HeaderIPv4 && add(0, b[:int(b[0]&15)*4])%0xffff != 0 {
+				if b := got[h.At:]; h.Kind == capture.HeaderIPv4 && capture.OnesSum(0, b[:int(b[0]&15)*4]) != 0xffff {
 					t.Errorf("%s: packet %d: the IPv4 header's checksum is wrong", v.Name, i)
 				}
 			}

@@ -77,9 +77,7 @@ func mergeFindings(into, f *model.Finding) {
 	slices.SortFunc(both.Occurrences, compareOccurrences)
 	both.Occurrences = both.Occurrences[:min(len(both.Occurrences), maxOccurrences)]
 	both.Client, both.Accepted = mergeClients(into.Client, f.Client), into.Accepted && f.Accepted
-	if both.Behind = into.Behind; len(f.Behind) > 0 {
-		both.Behind = model.Union(into.Behind, f.Behind)
-	}
+	both.Behind = model.UnionOrNil(into.Behind, f.Behind)
 	if both.Evidence = into.Evidence; slices.Index(evidences, f.Evidence) > slices.Index(evidences, into.Evidence) {
 		both.Evidence = f.Evidence
 	}
@@ -107,9 +105,7 @@ func mergeClients(a, b *model.FindingClient) *model.FindingClient {
 	}
 	both := *a
 	both.Addresses, both.AddressesOmitted = model.Union(a.Addresses, b.Addresses), a.AddressesOmitted+b.AddressesOmitted
-	if len(a.Principals)+len(b.Principals) > 0 {
-		both.Principals = model.Union(a.Principals, b.Principals)
-	}
+	both.Principals = model.UnionOrNil(a.Principals, b.Principals)
 	both.Processes = model.UnionProcesses(a.Processes, b.Processes)
 	return &both
 }
@@ -184,13 +180,7 @@ func (a *aggregate) finishFindings() []model.Finding {
 		out[i].OccurrencesOmitted = out[i].Count - min(out[i].Count, uint64(len(out[i].Occurrences)))
 	}
 	slices.SortStableFunc(out, func(a, b model.Finding) int {
-		if a.Accepted != b.Accepted {
-			if b.Accepted {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Code, b.Code), cmp.Compare(b.Count, a.Count))
+		return cmp.Or(model.TrueFirst(b.Accepted, a.Accepted), cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Code, b.Code), cmp.Compare(b.Count, a.Count))
 	})
 	return out
 }

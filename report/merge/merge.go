@@ -302,10 +302,9 @@ func (a *aggregate) finish() *model.Report {
 
 // captured marks the nodes whose clients any host captured, even without their Metadata response.
 func (a *aggregate) captured(nodes []model.Node) []model.Node {
-	isCaptured := true
 	for i := range nodes {
 		if b := a.brokers.Get((&model.Broker{Address: nodes[i].Address}).Key()); b != nil && !b.BetweenBrokers {
-			nodes[i].Captured = &isCaptured
+			nodes[i].Captured = new(true)
 		}
 	}
 	return nodes

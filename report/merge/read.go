@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -148,38 +149,26 @@ func Files(paths []string, stdin io.Reader) (*model.Report, error) {
 // parallel calls do for all numbers below n, on all processors. It returns the first number's
 // error.
 func parallel(n int, do func(i int) error) error {
-	errs, next, mu := make([]error, n), 0, sync.Mutex{}
+	errs := make([]error, n)
+	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(n, runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= n {
-					return
-				}
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				errs[i] = do(i)
 			}
 		})
 	}
 	workers.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(errs...)
 }
 
 // later reports whether a is a later state of a part than b, or a richer analysis of one state:
 // with a target, with more requests, with names. It is a total order of reports.
 func later(a, b *model.Part) bool {
-	b2i := map[bool]int{true: 1}
 	return cmp.Or(
-		cmp.Compare(a.Packets, b.Packets), b2i[a.Target != ""]-b2i[b.Target != ""], cmp.Compare(a.Requests, b.Requests),
-		b2i[b.Redacted]-b2i[a.Redacted], cmp.Compare(a.Size, b.Size), cmp.Compare(a.Digest, b.Digest),
+		cmp.Compare(a.Packets, b.Packets), model.TrueFirst(b.Target != "", a.Target != ""), cmp.Compare(a.Requests, b.Requests),
+		model.TrueFirst(a.Redacted, b.Redacted), cmp.Compare(a.Size, b.Size), cmp.Compare(a.Digest, b.Digest),
 	) > 0
 }
 

@@ -22,6 +22,17 @@ const (
 	maxSpanGap = 1e9
 )
 
+// TrueFirst orders true before false.
+func TrueFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}
+
 // addCounts adds the counters of a struct and of its nested structs. It uses reflection, so that
 // no counter can be left out by mistake.
 func addCounts[T any](into, from *T) {
@@ -57,11 +68,14 @@ func mergeSorted[T any](into, from []T, compare func(a, b T) int, merge func(int
 // Union returns the sorted union of two sorted lists of names, at most the first 64. It is never
 // nil.
 func Union(a, b []string) []string {
-	if out := union(a, b, MaxMembers, strings.Compare); out != nil {
+	if out := UnionOrNil(a, b); out != nil {
 		return out
 	}
 	return []string{}
 }
+
+// UnionOrNil is Union, but nil for two lists that are nil.
+func UnionOrNil(a, b []string) []string { return union(a, b, MaxMembers, strings.Compare) }
 
 // SortLists sorts the lists of names as the merging of rows needs them. In a report, addresses are
 // ordered by their numbers.
@@ -165,9 +179,7 @@ func (b *Broker) Merge(o *Broker) {
 	both.Watched, both.TLS, both.Inferred = joinSpans(b.Watched, o.Watched), b.TLS || o.TLS, b.Inferred && o.Inferred
 	both.Undecided = b.Undecided + o.Undecided
 	both.BetweenBrokers = b.BetweenBrokers && o.BetweenBrokers
-	if both.Behind = b.Behind; len(o.Behind) > 0 {
-		both.Behind = Union(b.Behind, o.Behind)
-	}
+	both.Behind = UnionOrNil(b.Behind, o.Behind)
 	if both.NodeID = b.NodeID; b.NodeID == nil || o.NodeID != nil && *o.NodeID > *b.NodeID {
 		both.NodeID = o.NodeID
 	}
@@ -274,10 +286,7 @@ func (c *Client) Key() ClientKey {
 // Merge adds the data of another row about the same client.
 func (c *Client) Merge(o *Client) {
 	c.ClientIDs, c.Addresses = Union(c.ClientIDs, o.ClientIDs), Union(c.Addresses, o.Addresses)
-	c.BrokerAddresses = Union(c.BrokerAddresses, o.BrokerAddresses)
-	if len(c.Principals)+len(o.Principals) > 0 {
-		c.Principals = Union(c.Principals, o.Principals)
-	}
+	c.BrokerAddresses, c.Principals = Union(c.BrokerAddresses, o.BrokerAddresses), UnionOrNil(c.Principals, o.Principals)
 	c.Processes = UnionProcesses(c.Processes, o.Processes)
 	c.Requests += o.Requests
 	c.APIs = mergeSorted(c.APIs, o.APIs, func(a, b Usage) int { return cmp.Compare(a.Key, b.Key) }, func(into, from *Usage) {
@@ -313,9 +322,7 @@ func (c *TargetClient) Merge(o *TargetClient) {
 	all := max(int64(len(c.Addresses))+c.AddressesOmitted, int64(len(o.Addresses))+o.AddressesOmitted)
 	c.ClientIDs, c.Addresses = Union(c.ClientIDs, o.ClientIDs), Union(c.Addresses, o.Addresses)
 	c.AddressesOmitted = max(0, all-int64(len(c.Addresses)))
-	if len(c.BreakingAddresses)+len(o.BreakingAddresses) > 0 {
-		c.BreakingAddresses = Union(c.BreakingAddresses, o.BreakingAddresses)
-	}
+	c.BreakingAddresses = UnionOrNil(c.BreakingAddresses, o.BreakingAddresses)
 	c.Processes = UnionProcesses(c.Processes, o.Processes)
 	c.FirstSeen, c.LastSeen = min(c.FirstSeen, o.FirstSeen), max(c.LastSeen, o.LastSeen)
 	addCounts(c, o)

@@ -206,11 +206,5 @@ func compareTargetClients(a, b TargetClient) int {
 
 // CompareTargetUses orders refused requests: certain ones first, then by API and version.
 func CompareTargetUses(a, b TargetUse) int {
-	if a.Certain != b.Certain {
-		if a.Certain {
-			return -1
-		}
-		return 1
-	}
-	return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Reason, b.Reason))
+	return cmp.Or(TrueFirst(a.Certain, b.Certain), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Reason, b.Reason))
 }

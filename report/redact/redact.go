@@ -156,8 +156,7 @@ func (d redaction) finding(f *model.Finding) {
 		replaced.Processes = d.processes(c.Processes)
 		replaced.Principals = d.list(c.Principals, d.principal)
 		if c.ClientID != nil {
-			id := d.client(*c.ClientID)
-			replaced.ClientID = &id
+			replaced.ClientID = new(d.client(*c.ClientID))
 		}
 		f.Client = &replaced
 	}

@@ -44,12 +44,14 @@ const maxMinorShare = 0.25
 // newTimeAxis returns an axis for moments. It sorts them.
 func newTimeAxis(moments []moment) *timeAxis {
 	slices.SortFunc(moments, func(a, b moment) int {
-		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(bit(a.Minor), bit(b.Minor)))
+		return cmp.Or(cmp.Compare(a.Time, b.Time), model.TrueFirst(b.Minor, a.Minor))
 	})
 	moments = slices.CompactFunc(moments, func(a, b moment) bool { return a.Time == b.Time })
 	major := 0
 	for _, m := range moments {
-		major += 1 - bit(m.Minor)
+		if !m.Minor {
+			major++
+		}
 	}
 	share := min(maxMinorShare, float64(major)/float64(max(len(moments)-major, 1)))
 	a := &timeAxis{places: make([]float64, len(moments)), Stretched: major <= maxStretched}
@@ -142,11 +144,4 @@ func offset(d time.Duration, exact bool) string {
 		text += fmt.Sprintf(".%03d", d.Milliseconds()%1000)
 	}
 	return text
-}
-
-func bit(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

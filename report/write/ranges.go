@@ -67,8 +67,7 @@ func (o *clientRange) add(r *model.Range) {
 		o.Common = nil
 		return
 	case first:
-		common := *r
-		o.Common = &common
+		o.Common = new(*r)
 	case o.Common != nil:
 		if common := (model.Range{Min: max(o.Common.Min, r.Min), Max: min(o.Common.Max, r.Max)}); common.Min <= common.Max {
 			o.Common = &common
