@@ -106,6 +106,11 @@ var saslMissingRule = Rule{
 	},
 }
 
+// mayBeTLS reports whether an address that is unheard has the port of a Kafka listener.
+func (s *subject) mayBeTLS() bool {
+	return s.isUnheard() && decode.IsKafkaPort(s.key.broker.addr.Port())
+}
+
 // maxTried bounds the requests that a message lists.
 const maxTried = 6
 
@@ -145,7 +150,10 @@ var notKafkaRule = Rule{
 			return "The port is that of something else. The client reports a disconnect, a time-out or a message that is too large."
 		}
 		text := "A Kafka listener in the clear answers at least one of these. The port is that of something else (ZooKeeper, an ingress, a proxy without a backend, a broker before Kafka 0.10), or wants TLS."
-		if ended := s.outcomes[decode.ClosedByBroker] + s.outcomes[decode.ResetByBroker]; ended < s.count {
+		switch {
+		case s.mayBeTLS():
+			text = unheard + " It may also be a proxy without a backend, or a broker before Kafka 0.10."
+		case s.ends() != "were closed":
 			text += " A broker that hangs is silent, too."
 		}
 		if s.closedOnNewApiVersions() {
@@ -156,6 +164,9 @@ var notKafkaRule = Rule{
 	advice: func(s *subject) string {
 		if s.key.detail != "" {
 			return "Check bootstrap.servers, advertised.listeners and the port mappings: use the port of a Kafka listener."
+		}
+		if s.mayBeTLS() {
+			return checkSecurity
 		}
 		return "Check bootstrap.servers, advertised.listeners and the port mappings; then whether the listener wants TLS or SASL (security.protocol)."
 	},

@@ -31,6 +31,16 @@ const javaClient = "apache-kafka-java"
 // No security setting then explains a refusal.
 func (s *subject) isInTheClear() bool { return s.clear && s.answers && !s.mayLackSASL }
 
+// isUnheard reports whether the address closed the connections, never answered a request, and
+// never completed a TLS handshake. It may be a TLS listener.
+func (s *subject) isUnheard() bool { return !s.answers && !s.handshakes && s.ends() == "were closed" }
+
+// The texts of findings about an address that is unheard.
+const (
+	unheard       = "Nothing was answered in clear text at this address. It looks like a listener that requires TLS, or the port of something else."
+	checkSecurity = "Check security.protocol first: a listener that requires TLS needs SSL or SASL_SSL. Then check that the port is a Kafka listener."
+)
+
 // takenBefore is the detail of findings in which the address answered the version in an earlier
 // life.
 const takenBefore = "taken before"
@@ -144,7 +154,11 @@ var apiVersionsRefusedRule = Rule{
 		if s.key.detail != "" {
 			return fmt.Sprintf("%s answered with %s", s.request(), s.key.detail)
 		}
-		return fmt.Sprintf("%s sent, %s", s.request(), s.refusal())
+		text := fmt.Sprintf("%s sent, %s", s.request(), s.refusal())
+		if s.isUnheard() {
+			text += "; it looks like a TLS listener"
+		}
+		return text
 	},
 	why: func(s *subject) string {
 		if s.key.detail == inVain {
@@ -153,19 +167,16 @@ var apiVersionsRefusedRule = Rule{
 		switch {
 		case s.key.detail != "":
 			return "The answer has no ranges, so the client cannot begin. The version is not known to be at fault."
-		case s.key.version == 0 && s.answers:
-			return "Every broker since Kafka 0.10 answers ApiVersions v0. This address answers other requests: it is an older broker, or a proxy or service without ApiVersions v0."
+		case s.isUnheard():
+			return unheard + " A broker or proxy that does not support this version, and closes instead of answering error 35 (KIP-511), looks the same."
 		case s.key.version == 0:
-			return "Every broker since Kafka 0.10 answers ApiVersions v0: this one is older, is no Kafka broker, or wants TLS on this port."
+			return "Every broker since Kafka 0.10 answers ApiVersions v0: this is an older broker, or a proxy or service without ApiVersions v0."
 		}
 		text := "A broker that does not know this version has to answer error 35, so that the client can try lower (KIP-511). "
 		if s.askedLower() {
 			text += fmt.Sprintf("The client also asked in v%d.", s.sample.LowestAsked())
 		} else {
 			text += "Without an answer the client cannot begin."
-		}
-		if !s.answers {
-			text += " Nothing else was answered at this address: a port that is no Kafka listener, or a broker that restarts, looks the same."
 		}
 		return text
 	},
@@ -176,19 +187,19 @@ var apiVersionsRefusedRule = Rule{
 		switch {
 		case s.key.detail != "":
 			return "Look for the error in the log of the broker, or of the proxy or service at this address."
-		case s.key.version == 0 && s.answers:
+		case s.key.version == 0 && !s.isUnheard():
 			return "For a broker before 0.10 switch version negotiation off (librdkafka: api.version.request=false). Otherwise fix the proxy or service at this address."
 		case s.key.version == 0:
-			return "Check that the port is a Kafka listener and security.protocol fits it; for brokers before 0.10 switch version negotiation off (librdkafka: api.version.request=false)."
+			return checkSecurity + " For brokers before 0.10 switch version negotiation off (librdkafka: api.version.request=false)."
 		}
 		advice := fmt.Sprintf("Limit %s to a lower ApiVersions version, or upgrade the broker or service.", s.softwareName())
 		if s.key.software.Name == javaClient {
-			advice = "Upgrade the broker or service. Until then use an older release of kafka-clients, which has no setting for this version: it sends ApiVersions v4 since 3.9 and v3 since 2.4."
+			advice = "Upgrade the broker, proxy or service. Until then use an older release of kafka-clients, which has no setting for this version: it sends ApiVersions v4 since 3.9 and v3 since 2.4."
 		}
-		if s.answers {
-			return advice
+		if s.isUnheard() {
+			return checkSecurity + " If both are right, look at the version. " + advice
 		}
-		return advice + " If no version is answered, check that the port is a Kafka listener and that security.protocol fits it."
+		return advice
 	},
 }
 

@@ -125,7 +125,9 @@ func TestNegotiationRules(t *testing.T) {
 			}}, // Metadata shares the fate of the request before it
 
 		{"ApiVersions closed twice fires", []any{exchangeOf(1, 0, apiVersionsKey, 4, reset), exchangeOf(3, 1, apiVersionsKey, 4, reset)},
-			[]string{"KV2002 ApiVersions v4 sent, the broker reset the connection"}},
+			[]string{"KV2002 ApiVersions v4 sent, the broker reset the connection; it looks like a TLS listener"}},
+		{"ApiVersions closed twice where others are answered looks like no TLS", []any{exchangeOf(1, 0, apiVersionsKey, 4, closed), exchangeOf(2, 2, 3, 1), exchangeOf(3, 1, apiVersionsKey, 4, closed)},
+			[]string{"KV2002 ApiVersions v4 sent, the broker closed the connection"}},
 		{"ApiVersions closed once may be a restart", []any{exchangeOf(1, 0, apiVersionsKey, 4, reset)}, []string{}},
 		{"ApiVersions closed, and answered lower, is reported", []any{
 			exchangeOf(1, 0, apiVersionsKey, 4, closed), exchangeOf(3, 1, apiVersionsKey, 0), exchangeOf(5, 1, 3, 1), exchangeOf(7, 1, 0, 7),

@@ -127,7 +127,10 @@ func (f *findings) knownIssue(of *model.Finding, g *group) *model.KnownIssue {
 	if g.inside != nil {
 		return f.fittingIssue(g.inside)
 	}
-	m := knownissues.Mismatch{Code: of.Code, IsAhead: of.IsOnTarget(), Outcomes: of.Outcomes, ServerName: f.known.serverName(g.key.broker)}
+	m := knownissues.Mismatch{
+		Code: of.Code, IsAhead: of.IsOnTarget(), Outcomes: of.Outcomes,
+		IsAnswered: f.history.Answered(g.key.broker.inHistory()), ServerName: f.known.serverName(g.key.broker),
+	}
 	if c := of.Client; c != nil {
 		m.SoftwareName, m.SoftwareVersion = c.SoftwareName, c.SoftwareVersion
 		if c.ClientID != nil {

@@ -56,6 +56,8 @@ type Mismatch struct {
 	IsAhead bool
 	// Outcomes counts the requests by outcome, as the report names it ("closed").
 	Outcomes map[string]uint64
+	// IsAnswered: the address answered other requests.
+	IsAnswered bool
 	// ServerName is the host name that the client requested (SNI); empty if unknown.
 	ServerName string
 }
@@ -87,6 +89,7 @@ type issue struct {
 	Clients     []issueClient `yaml:"clients"`
 	ServerNames []wildcard    `yaml:"server_names"`
 	Pattern     flag          `yaml:"pattern"`
+	Answered    flag          `yaml:"answered"`
 	Sent        []sentRange   `yaml:"sent"`
 	Range       conditions    `yaml:"range"`
 	// UnknownRange is noMatch if the range must be known.
@@ -190,7 +193,7 @@ func (k *Catalogue) match(i *issue, m *Mismatch) (Confidence, string) {
 	if !slices.ContainsFunc(i.Codes, func(c placedText) bool { return c.text == m.Code }) || !i.sentIn(m) || !i.hasOutcome(m) {
 		return noMatch, ""
 	}
-	if len(i.ServerNames) > 0 && !anyMatches(i.ServerNames, strings.ToLower(m.ServerName)) {
+	if bool(i.Answered) && !m.IsAnswered || len(i.ServerNames) > 0 && !anyMatches(i.ServerNames, strings.ToLower(m.ServerName)) {
 		return noMatch, ""
 	}
 	c, why := k.bestClient(i, m)

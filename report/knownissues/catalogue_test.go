@@ -148,6 +148,9 @@ func TestBuiltInIssuesAndTheirNearMisses(t *testing.T) {
 	erred := func(change func(*Mismatch)) func(*Mismatch) {
 		return func(m *Mismatch) { change(m); m.Outcomes = map[string]uint64{"error": 1} }
 	}
+	answering := func(change func(*Mismatch)) func(*Mismatch) {
+		return func(m *Mismatch) { change(m); m.IsAnswered = true }
+	}
 	eventHubs := func(m *Mismatch) { m.ServerName = "Orders.ServiceBus.Windows.net" }
 	for name, test := range map[string]struct {
 		m    Mismatch
@@ -170,7 +173,8 @@ func TestBuiltInIssuesAndTheirNearMisses(t *testing.T) {
 		"franz-go 1.19.1 at Event Hubs":         {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(func(m *Mismatch) { announced("kgo", "v1.19.1")(m); eventHubs(m) })), "franz-go-1.19.0-apiversions-4", Certain},
 		"sarama built from a checkout":          {mismatch("KV2011", 18, 3, 0, 0, announced("sarama", "(devel)")), "sarama-devel-version", Certain},
 		"sarama 1.35 announces a fit version":   {mismatch("KV2011", 18, 3, 0, 0, announced("sarama", "v1.35.0")), "", noMatch},
-		"kafka-clients 3.9 behind a proxy":      {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(announced("apache-kafka-java", "3.9.2"))), "kroxylicious-apiversions-4", Possible},
+		"kafka-clients 3.9 behind a proxy":      {mismatch("KV2002", 18, 4, 0, 0, answering(resetUnranged(announced("apache-kafka-java", "3.9.2")))), "kroxylicious-apiversions-4", Possible},
+		"kafka-clients 3.9, nothing answered":   {mismatch("KV2002", 18, 4, 0, 0, resetUnranged(announced("apache-kafka-java", "3.9.2"))), "", noMatch},
 		"Redpanda Console's name":               {mismatch("KV2011", 18, 3, 0, 0, announced("RP Console", "1.0")), "redpanda-console-software-name", Certain},
 		"another name with a blank":             {mismatch("KV2011", 18, 3, 0, 0, announced("My Console", "1.0")), "", noMatch},
 		"franz-go with a name of its own":       {mismatch("KV2011", 18, 3, 0, 0, func(m *Mismatch) { announced("My App", "1.0")(m); m.ClientID = "kgo" }), "franz-go-hidden-refusal", Possible},
@@ -185,7 +189,7 @@ func TestBuiltInIssuesAndTheirNearMisses(t *testing.T) {
 		"ruby-kafka before 0.7":                 {mismatch("KV1002", 0, 2, 3, 12, unannounced("ruby-kafka")), "", noMatch},
 		"kafka-go at MSK Serverless":            {mismatch("KV2009", 3, 1, 0, 12, unannounced(kafkaGo)), "kafka-go-metadata-1-msk-serverless", Possible},
 		"kafka-go asks with Metadata v6":        {mismatch("KV2009", 3, 6, 0, 12, unannounced(kafkaGo)), "", noMatch},
-		"kafka-clients 3.8 begins lower":        {mismatch("KV2002", 18, 3, 0, 0, resetUnranged(announced("apache-kafka-java", "3.8.0"))), "", noMatch},
+		"kafka-clients 3.8 begins lower":        {mismatch("KV2002", 18, 3, 0, 0, answering(resetUnranged(announced("apache-kafka-java", "3.8.0")))), "", noMatch},
 		"a replica fetcher":                     {mismatch("KV1001", 1, 12, 4, 11, unannounced("broker-2-fetcher-0")), "", noMatch},
 		"any client at Event Hubs":              {mismatch("KV2002", 18, 5, 0, 0, resetUnranged(eventHubs)), "azure-event-hubs-apiversions-4", Certain},
 		"ApiVersions v3 at Event Hubs":          {mismatch("KV2002", 18, 3, 0, 0, resetUnranged(eventHubs)), "", noMatch},
