@@ -257,8 +257,8 @@ func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 		}
 		if acks, ok := acks(hd.version, hd.body(f.Head)); ok {
 			h.acksNone = acks == 0
-		} else {
-			p.lost = true // the broker may owe no response
+		} else if p.lost = hidesAcks(hd.version, hd.body(f.Head), f); !p.lost {
+			h.acksNone = false // no broker can read it
 		}
 		if h.acksNone {
 			h.finish(h.queue.popLast(), NoneExpected, answer{at: f.Last})

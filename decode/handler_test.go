@@ -134,6 +134,21 @@ func TestHandler(t *testing.T) {
 			d.request(long)
 			return closed(d)
 		}, []string{"ApiVersions v2 exempt none answered", "Produce v7 ok observed unseen", "Metadata v7 ok observed answered", "Produce v7 ok observed unseen"}},
+		{"a Produce that no broker can read", func(d *driver) []Event {
+			d.negotiate()
+			d.request(produce(9, 0))
+			id := d.id + 1
+			for _, body := range []string{strings.Repeat("\xff", 40), strings.Repeat("\xff", 2*produceHead), ""} {
+				d.id++
+				msg := requestBytes(produce(9, 1), d.id, "app")
+				d.message(reassembly.ToBroker, append(msg[:13:13], body...))
+			}
+			d.respond(id, responseOf(0, 9))
+			return closed(d)
+		}, []string{
+			"ApiVersions v2 exempt none answered", "Produce v9 above-max observed none-expected", "Produce v9 above-max observed answered",
+			"Produce v9 above-max observed closed", "Produce v9 above-max observed closed",
+		}},
 		{"broker's side not captured", func(d *driver) []Event {
 			d.conn.Seen[reassembly.ToClient] = false
 			d.request(requestOf(3, 7))

@@ -47,25 +47,40 @@ var minimums = []minimum{
 var phantoms = slices.DeleteFunc(slices.Clone(minimums), func(m minimum) bool { return m.advertised >= m.min })
 
 // minimumEvidence is how many rows of minimums ranges must agree with to count as Kafka 4's. A
-// broker has about 13 of them.
-const minimumEvidence = 8
+// broker has about 13 of them. coreEvidence is the same for the APIs of producers and consumers, up
+// to key lastCore, if Produce has the version that came with Kafka 4.0, firstProduce.
+const (
+	minimumEvidence = 8
+	coreEvidence    = 4
+	lastCore        = 9
+	firstProduce    = 12
+)
 
 // removesOldVersions reports whether the ranges are those of Kafka 4.0 or later: every API of
 // the table begins at the table's version. Internal APIs do not count, because other servers
-// with Kafka 4's ranges differ in them.
+// with Kafka 4's ranges differ in them. Services that leave out or change other APIs count by
+// those of producers and consumers.
 func (r *Ranges) removesOldVersions() bool {
-	agree := 0
+	agree, core, differs := 0, 0, false
 	for _, m := range minimums {
 		got, ok := r.Find(m.key)
+		isCore := m.key <= lastCore
 		switch {
 		case !ok || m.only != "" || internalKeys[m.key]:
 		case got.Min != m.advertised:
-			return false
+			if isCore {
+				return false
+			}
+			differs = true
 		case m.advertised > 0:
 			agree++
+			if isCore {
+				core++
+			}
 		}
 	}
-	return agree >= minimumEvidence
+	produce, _ := r.Find(keyProduce)
+	return agree >= minimumEvidence && !differs || core == coreEvidence && produce.Max >= firstProduce
 }
 
 // PhantomMin returns the lowest version of an API that a broker with these ranges accepts, if

@@ -164,6 +164,11 @@ func TestPhantomMin(t *testing.T) {
 		{"Produce on 3.9", tableOf(t, "3.9"), 0, -1},
 		{"Produce on a broker that says 3", tableOf(t, "4.0").with(0, 3, 12), 0, -1},
 		{"Produce on something like 4.0 with an old Fetch", tableOf(t, "4.0").with(1, 0, 17), 0, -1},
+		{"Produce on something like 4.0 with an old DescribeAcls", tableOf(t, "4.0").with(29, 0, 3), 0, 3},
+		{"the same with an older Produce", tableOf(t, "4.0").with(29, 0, 3, 0, 0, 11), 0, -1},
+		{"the same with an old OffsetFetch", tableOf(t, "4.0").with(9, 0, 9), 0, -1},
+		{"producers and consumers only", &Ranges{APIs: apiList(0, 0, 12, 1, 4, 17, 2, 1, 10, 3, 0, 13, 8, 2, 9, 9, 1, 9)}, 0, 3},
+		{"the same without OffsetFetch", &Ranges{APIs: apiList(0, 0, 12, 1, 4, 17, 2, 1, 10, 3, 0, 13, 8, 2, 9)}, 0, -1},
 		{"nothing known", nil, 0, -1},
 	} {
 		got, ok := tt.r.PhantomMin(tt.key)
@@ -182,7 +187,7 @@ func TestMinimumEvidence(t *testing.T) {
 		agreeing int
 		want     bool
 	}{{0, false}, {1, false}, {7, false}, {8, true}, {9, true}} {
-		r := &Ranges{APIs: []API{{keyProduce, Range{0, 12}}}}
+		r := &Ranges{APIs: []API{{keyProduce, Range{0, firstProduce - 1}}}}
 		for _, m := range minimums {
 			if m.advertised > 0 && m.only == "" && !internalKeys[m.key] && len(r.APIs) <= tt.agreeing {
 				r.APIs = append(r.APIs, API{m.key, Range{m.advertised, 20}})

@@ -332,13 +332,33 @@ func acks(version int16, body []byte) (acks int16, ok bool) {
 
 // produceBody reads a Produce request up to its acks. body begins after the client id.
 func produceBody(version int16, body []byte) reader {
-	r := newReader(body)
+	r, n := transactionalID(version, body)
+	r.Span(int(n))
+	return r
+}
+
+// transactionalID reads a Produce request up to its transactional id of n bytes. body begins after
+// the client id.
+func transactionalID(version int16, body []byte) (r reader, n int64) {
+	r = newReader(body)
 	switch {
 	case version >= layouts[keyProduce].flexible:
 		r.tags(nil)
-		r.compactText()
+		n = int64(r.Uvarint()) - 1
 	case version >= 3: // the transactional id came with KIP-98
-		r.text()
+		n = int64(r.Int16())
 	}
-	return r
+	return r, max(n, 0)
 }
+
+// hidesAcks reports whether the acks of a Produce request of a frame may be behind the bytes that were
+// kept: after a long client id, or a long transactional id.
+func hidesAcks(version int16, body []byte, f *reassembly.Frame) bool {
+	rest := f.Size - int64(len(f.Head))
+	r, n := transactionalID(version, body)
+	kept := int64(len(r.Src))
+	return rest > 0 && (len(body) < produceHead || r.Ok() && n+acksSize > kept && n+acksSize <= kept+rest)
+}
+
+// acksSize is the number of bytes of the acks.
+const acksSize = 2
