@@ -33,7 +33,7 @@ func (b *Builder) Report() *model.Report {
 	}
 	r.Quality.Interrupted = b.input.Interrupted
 	r.Quality.DisbelievedSegments = b.input.DisbelievedSegments
-	r.Quality.ExpectedRefusals, r.Quality.UnexplainedRequests = b.findings.refusals()
+	b.findings.refusals(&r.Quality)
 	r.Quality.OtherProtocols, r.Quality.LimitsHit = b.brokers.otherProtocols(), hit
 	var folded []model.FoldedFindings
 	r.Findings, folded = b.findings.report(r.Quality.DroppedPackets, hit)

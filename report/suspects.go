@@ -446,16 +446,39 @@ func explanations(all []history.Explanation, omits []string) (ruledOut, open []m
 }
 
 // refusals counts the requests that were not served and are in no finding: the probes whose
-// refusal their client expects, and those without an explanation.
-func (f *findings) refusals() (expected, unexplained uint64) {
+// refusal their client expects, and those without an explanation, with the causes that are possible
+// for the first maxExplained of them.
+func (f *findings) refusals(q *model.Quality) {
 	rulings := f.history.Decide()
+	causes := map[string]bool{}
 	for i, k := range f.history.Suspects() {
 		switch cause := rulings[i].Cause; {
 		case cause == history.Expected:
-			expected++
+			q.ExpectedRefusals++
 		case cause == history.Unexplained && history.IsRefused(&k.Exchange):
-			unexplained++
+			if q.UnexplainedRequests++; q.UnexplainedRequests <= maxExplained {
+				f.possible(k, causes)
+			}
 		}
 	}
-	return expected, unexplained
+	q.UnexplainedCauses = slices.Sorted(maps.Keys(causes))
+}
+
+// maxExplained bounds the requests whose possible causes the footer has.
+const maxExplained = 256
+
+// possible adds the causes of a refused request that nothing excludes.
+func (f *findings) possible(k *history.Suspect, causes map[string]bool) {
+	for _, e := range f.history.Explanations(k, 0) {
+		if !e.Excluded {
+			causes[e.Name] = true
+		}
+	}
+	x := &k.Exchange
+	if x.Verdict != decode.OK {
+		causes["version"] = true
+	}
+	if !f.history.Answered(history.Endpoint{Domain: x.Domain, Addr: x.Broker}) {
+		causes["TLS"] = true
+	}
 }

@@ -76,14 +76,16 @@ func (v *view) idleLimitExplains(k *Suspect) Explanation {
 	switch {
 	case isAnswered(x):
 		return excluded(name, x.Decided, "the broker answered")
+	case endedByBroker(x) && int64(x.Took) >= idlePause:
+		return Explanation{Name: name, By: fmt.Sprintf("the connection had been quiet for %s before its end", words.Humane(x.Took))}
 	case last.Frame == x.Request.Frame && last.Capture == x.Request.Capture && s.midstream:
 		return Explanation{Name: name, By: "the connection was open before the capture"}
 	case last.Frame == x.Request.Frame && last.Capture == x.Request.Capture:
 		return excluded(name, x.Request, "it was the first request of its connection")
 	case quiet < idlePause:
 		return excluded(name, last, "the request came %s after %s", words.Humane(time.Duration(quiet)), what)
-	case endedByBroker(x) && x.Took > 0 && int64(x.Took) <= prompt:
-		return excluded(name, x.Decided, "the broker ended the connection %s after the request", words.Humane(x.Took))
+	case x.Outcome == decode.ClosedByBroker && x.Took > 0 && int64(x.Took) <= prompt: // devices reset
+		return excluded(name, x.Decided, "the broker closed the connection %s after the request", words.Humane(x.Took))
 	}
 	return Explanation{Name: name, By: fmt.Sprintf("the connection had been quiet for %s", words.Humane(time.Duration(quiet)))}
 }

@@ -105,11 +105,14 @@ func TestIdleLimitExplains(t *testing.T) {
 		excluded  bool
 		by        string
 		answersAt time.Duration // the first answer comes this long after the request
+		outcome   decode.Outcome
 	}{
-		{"busy", time.Second, 3 * time.Second, true, "after the answer before it", 0},
-		{"idle, and closed at once", quiet, soon, true, "after the request", 0},
-		{"idle, and closed later", quiet, 3 * time.Second, false, "had been quiet", 0},
-		{"the first answer came meanwhile", time.Second, 3 * time.Second, true, "after the first request", time.Second},
+		{"busy", time.Second, 3 * time.Second, true, "after the answer before it", 0, closed},
+		{"idle, and closed at once", quiet, soon, true, "after the request", 0, closed},
+		{"idle, and reset at once, as a device does", quiet, soon, false, "had been quiet", 0, decode.ResetByBroker},
+		{"idle, and closed later", quiet, 3 * time.Second, false, "had been quiet", 0, closed},
+		{"the first answer came meanwhile", time.Second, 3 * time.Second, true, "after the first request", time.Second, closed},
+		{"idle after the request", time.Second, quiet, false, "before its end", 0, closed},
 	} {
 		p := newPlay(t)
 		s := p.connect()
@@ -119,7 +122,7 @@ func TestIdleLimitExplains(t *testing.T) {
 			first.Decided = capture.Position{Frame: p.frame + 9, Time: int64(p.now + c.answersAt)}
 		}
 		p.book.Exchange(first)
-		p.send(s, keyFetch, 12, closed, c.took, noRange)
+		p.send(s, keyFetch, 12, c.outcome, c.took, noRange)
 		e := p.book.viewOf(Endpoint{Addr: playBroker}).idleLimitExplains(p.book.suspects[0])
 		if e.Excluded != c.excluded || !strings.Contains(e.By, c.by) {
 			t.Errorf("%s: %+v, want excluded %v by %q", c.name, e, c.excluded, c.by)

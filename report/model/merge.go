@@ -142,6 +142,7 @@ func (q *Quality) Merge(o *Quality) {
 	q.NotChecked = mergeSorted(q.NotChecked, o.NotChecked, func(a, b NotChecked) int {
 		return cmp.Or(slices.Index(NotCheckedReasons, a.Reason)-slices.Index(NotCheckedReasons, b.Reason), cmp.Compare(a.Reason, b.Reason))
 	}, addCounts)
+	q.UnexplainedCauses = Union(q.UnexplainedCauses, o.UnexplainedCauses)
 	for name, n := range o.LimitsHit {
 		q.LimitsHit[name] += n
 	}

@@ -529,6 +529,8 @@ type Quality struct {
 	// UnexplainedRequests counts requests that were closed, reset or ignored, and are in no finding
 	// because the input does not show the reason.
 	UnexplainedRequests uint64 `json:"unexplained_requests,omitempty"`
+	// UnexplainedCauses are the causes that are not excluded for at least one of them, sorted.
+	UnexplainedCauses []string `json:"unexplained_causes,omitempty"`
 	// LimitsHit counts how often each limit was exceeded, by its name.
 	LimitsHit map[string]uint64 `json:"limits_hit"`
 }

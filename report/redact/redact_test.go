@@ -98,7 +98,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Target.Apart[].SoftwareName", "Target.Apart[].SoftwareVersion", "Target.Apart[].Verdict", "Target.Apart[].Role",
 		"Target.Apart[].APIs[].Name", "Target.Apart[].APIs[].Reason", "Target.Apart[].UnclearAPIs[].Name", "Target.Apart[].UnclearAPIs[].Reason",
 		"Supplied.Name", "Supplied.Release", "Supplied.Source", "Supplied.Notes[]",
-		"Quality.UnparsedReasons[].Name", "Quality.OtherProtocols[].Protocol", "Quality.NotChecked[].Reason",
+		"Quality.UnexplainedCauses[]", "Quality.UnparsedReasons[].Name", "Quality.OtherProtocols[].Protocol", "Quality.NotChecked[].Reason",
 		"Timeline.Lanes[].SoftwareName", "Timeline.Lanes[].SoftwareVersion", "Timeline.Lanes[].End",
 		"Timeline.Lanes[].Events[].API", "Timeline.Lanes[].Events[].Verdict", "Timeline.Lanes[].Events[].Outcome", "Timeline.Lanes[].Events[].Code",
 	}

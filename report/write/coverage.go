@@ -221,13 +221,21 @@ func countedNotes(r *model.Report) []note {
 		{q.DisbelievedSegments, "not believed", words.Plural(q.DisbelievedSegments, "segment") + " that no receiver accepts (wrong checksum, outside the window, or both sides went on)", ""},
 		{q.UnparsedPackets, "not read", words.Plural(q.UnparsedPackets, "packet") + unparsedReasons(q), ""},
 		{q.ExpectedRefusals, "refused as the client expected", words.Plural(q.ExpectedRefusals, "request") + " (kafka-python probes for the broker's release)", ""},
-		{q.UnexplainedRequests, "not explained", words.Plural(q.UnexplainedRequests, "request") + " closed, reset or ignored; the capture does not show the reason: version, restart, idle limit or TLS (kafkavet requests lists the outcomes)", ""},
+		{q.UnexplainedRequests, "not explained", words.Plural(q.UnexplainedRequests, "request") + " closed, reset or ignored" + notExcluded(q.UnexplainedCauses) + " (kafkavet requests lists the outcomes)", ""},
 	} {
 		if n.n > 0 {
 			notes = append(notes, note{n.what, say(n.text), n.code})
 		}
 	}
 	return notes
+}
+
+// notExcluded lists causes, as the end of a text.
+func notExcluded(causes []string) string {
+	if len(causes) == 0 {
+		return ""
+	}
+	return "; not excluded: " + words.List(causes)
 }
 
 // clocks returns notes about captures with different clocks.

@@ -129,7 +129,7 @@ func richReport() *model.Report {
 		UnparsedPackets: 9, UnparsedReasons: []model.Count{{Name: "not IP", Count: 7}, {Name: "IP fragment missing", Count: 2}}, TruncatedPackets: 3, DroppedPackets: 12,
 		OtherProtocols:   []model.OtherProtocol{{Address: "10.0.0.5:19092", Protocol: "HTTP", Streams: 1}, {Address: "10.0.0.6:19092", Protocol: "other", Streams: 2}},
 		NotChecked:       []model.NotChecked{{Reason: model.NotCheckedNoRange, Requests: 10}, {Reason: model.NotCheckedEncrypted, Streams: 2}},
-		ExpectedRefusals: 1, UnexplainedRequests: 2, LimitsHit: map[string]uint64{"text": 1, "client_members": 3},
+		ExpectedRefusals: 1, UnexplainedRequests: 2, UnexplainedCauses: []string{"proxy", "restart"}, LimitsHit: map[string]uint64{"text": 1, "client_members": 3},
 	}
 	r.Timeline = richTimeline()
 	return r
