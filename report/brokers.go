@@ -256,11 +256,12 @@ type addressRecord struct {
 func (s *addressRecord) add(c *decode.Connection) {
 	s.streams[min(int(c.Protocol), protocolCount-1)]++
 	s.facts.clear = s.facts.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
-	s.facts.tls = s.facts.tls || spokeTLS(c) || c.TLS != nil && c.Protocol == reassembly.TLS && c.Confusion == reassembly.NoConfusion && c.Bytes[reassembly.ToClient] > 0 && !answersForeign(c)
+	speaksTLS := spokeTLS(c) || c.TLS != nil && c.Protocol == reassembly.TLS && c.Confusion == reassembly.NoConfusion && c.Bytes[reassembly.ToClient] > 0 && !answersForeign(c)
+	s.facts.tls = s.facts.tls || speaksTLS
 	s.facts.failed += uint64(b2i(handshakeFailed(c)))
 	s.facts.inside = s.facts.inside || c.Protocol == reassembly.Kafka && c.TLS != nil
 	s.facts.confused = s.facts.confused || c.Confusion == reassembly.ClearToTLS
-	if spokeTLS(c) || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0 {
+	if speaksTLS && !handshakeFailed(c) || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0 {
 		s.through.add(c.Client.Addr())
 	}
 	if c.TLS != nil && s.serverName == "" {

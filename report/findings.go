@@ -290,6 +290,7 @@ func (f *findings) facts(g *group) addressFacts {
 	}
 	facts.onTarget = f.known.onTarget
 	facts.restarted = func() bool { return f.history.Restarted(g.key.broker.inHistory()) }
+	facts.works = func() bool { return f.history.Works(g.key.broker.inHistory()) }
 	facts.answersLowest = func() bool {
 		return g.sample != nil && f.history.Answers(g.key.broker.inHistory(), apiVersionsKey, g.sample.LowestAsked())
 	}

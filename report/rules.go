@@ -115,6 +115,8 @@ type addressFacts struct {
 	gotThrough func(g *group) bool
 	// restarted reports whether the broker restarted at each change of its tables.
 	restarted func() bool
+	// works reports whether requests other than ApiVersions were answered there.
+	works func() bool
 	// served reports whether the client of the finding was served there, on other connections.
 	served func() bool
 	// answersLowest reports whether the lowest ApiVersions version of the client is answered there.

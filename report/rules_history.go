@@ -205,7 +205,7 @@ var awayRule = Rule{
 	},
 	why: func(s *subject) string {
 		text := "It was restarting, hanging, a proxy without a backend, or at its limit of connections per address (max.connections.per.ip)."
-		again, no := "answered again at "+clock(s.to.Time), "answered nothing more in the capture"
+		again, no := "was back at "+clock(s.to.Time), "answered nothing more in the capture"
 		switch {
 		case s.nothingListens():
 			return "The address refused each connection, or ended it without a byte, and answered nothing in the capture: no broker listens there."
@@ -219,7 +219,7 @@ var awayRule = Rule{
 			text += " It " + no + "."
 		}
 		if s.unsure > 0 {
-			return text + " A broker that ignores this version of ApiVersions looks the same."
+			return text + " A broker or proxy that does not support this version of ApiVersions looks the same."
 		}
 		return text + " No version is at fault."
 	},
@@ -343,6 +343,9 @@ var apiMissingRule = Rule{
 		return apiName(key), true
 	},
 	message: func(s *subject) string {
+		if s.key.detail == "InitProducerId" {
+			return "the broker does not advertise InitProducerId, which an idempotent producer needs next; by its client id, the client is a producer"
+		}
 		return fmt.Sprintf("the broker does not advertise %s, which the client needs next", s.key.detail)
 	},
 	why: func(s *subject) string {

@@ -2,6 +2,8 @@ package report
 
 import (
 	"fmt"
+	"math"
+	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/report/history"
@@ -115,7 +117,7 @@ var unnegotiatedRule = Rule{
 
 var apiVersionsRefusedRule = Rule{
 	Code: "KV2002", Title: "apiversions-refused", Severity: model.Error,
-	Summary: "the ApiVersions request itself was closed, reset or ignored, or answered with an error and not retried",
+	Summary: "the ApiVersions request itself was closed, reset or ignored, or answered with an error or without APIs, and not retried",
 	Documentation: model.Documentation{
 		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it; or it answered with error 35 or another error, " +
 			"the client did not ask in a lower version, and was not served. A single close is not counted if a restart of the broker explains it as well.",
@@ -186,7 +188,7 @@ var apiVersionsRefusedRule = Rule{
 		}
 		switch {
 		case s.key.detail != "":
-			return "Look for the error in the log of the broker, or of the proxy or service at this address."
+			return "Look for the reason in the log of the broker, or of the proxy or service at this address."
 		case s.key.version == 0 && !s.isUnheard():
 			return "For a broker before 0.10 switch version negotiation off (librdkafka: api.version.request=false). Otherwise fix the proxy or service at this address."
 		case s.key.version == 0:
@@ -210,16 +212,24 @@ var errorNames = map[int16]string{
 	errInvalidRequest: "INVALID_REQUEST",
 }
 
+// emptyAnswer is the largest size, in bytes, of an ApiVersions answer without APIs and features: v1,
+// with correlation id, error, length of the list and throttle time. One API takes more.
+const emptyAnswer = 4 + 2 + 4 + 4
+
 // errorAnswer names the error of an ApiVersions answer that no other rule reports. A connection
 // that has ranges, or may have got them before, keeps them. After REBOOTSTRAP_REQUIRED the client looks for its cluster
 // elsewhere (KIP-1242).
 func errorAnswer(x *decode.Exchange) (string, bool) {
 	const rebootstrapRequired = 129
-	if x.Key != apiVersionsKey || x.Outcome != decode.Answered || x.ErrorCode == 0 || x.ErrorCode == rebootstrapRequired || hasBadSoftware(x) {
+	isEmpty := x.ErrorCode == 0 && x.ResponseSize > 0 && x.ResponseSize <= emptyAnswer
+	if x.Key != apiVersionsKey || x.Outcome != decode.Answered || x.ErrorCode == 0 && !isEmpty || x.ErrorCode == rebootstrapRequired || hasBadSoftware(x) {
 		return "", false
 	}
 	if x.Evidence == decode.Observed || x.Asked != decode.NotAsked && !x.NegotiationRefused {
 		return "", false
+	}
+	if isEmpty {
+		return "an empty list of APIs", true
 	}
 	text := fmt.Sprintf("error %d", x.ErrorCode)
 	if name := errorNames[x.ErrorCode]; name != "" {
@@ -266,6 +276,19 @@ var downgradedRule = Rule{
 	advice: func(*subject) string { return "Nothing needs to be done." },
 }
 
+// isPeriodic reports whether the connections of a finding, at least three, come at intervals of
+// checkEvery or more that differ by a twentieth at most. Clients that try again wait less, or for
+// different times.
+func (g *group) isPeriodic() bool {
+	const checkEvery = int64(2 * time.Second)
+	shortest, longest := int64(math.MaxInt64), int64(0)
+	for i := 1; i < len(g.first); i++ {
+		pause := g.first[i].at.Time - g.first[i-1].at.Time
+		shortest, longest = min(shortest, pause), max(longest, pause)
+	}
+	return len(g.first) > 2 && shortest >= checkEvery && longest-shortest <= shortest/20
+}
+
 // atController is the detail of findings at the listener of a KRaft controller.
 const atController = "controller"
 
@@ -277,7 +300,7 @@ const useBroker = "Use the port of a broker's listener: check bootstrap.servers,
 
 var clientLeftRule = Rule{
 	Code: "KV2004", Title: "client-left", Severity: model.Warning,
-	Summary: "the client closed after the ApiVersions response and asked for nothing",
+	Summary: "the client closed after the ApiVersions response and asked for nothing: info where it looks like a health check",
 	Documentation: model.Documentation{
 		What: "The client asked for ApiVersions, got the answer, and closed the connection without any further request.",
 		Why: "A client that finds no version in common with the broker, or misses an API or a feature that it needs, gives up at this point; its own log says why, nothing on the wire does. " +
@@ -288,6 +311,12 @@ var clientLeftRule = Rule{
 			"If the client is a probe, there is nothing to do.",
 	},
 	explains: true, omits: besideLeaving,
+	severity: func(g *group, at addressFacts) model.Severity {
+		if g.key.detail == "" && g.isPeriodic() && at.works() {
+			return model.Info
+		}
+		return model.Warning
+	},
 	departure: func(d *departure, f *findings) (string, bool) {
 		if d.ranges == nil || d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) || f.history.WasAway(d.broker.inHistory(), d.end.Time) {
 			return "", false
@@ -307,6 +336,9 @@ var clientLeftRule = Rule{
 	why: func(s *subject) string {
 		if s.key.detail == atController {
 			return "The port is a controller's listener: it advertises Vote and no Metadata, and serves no clients."
+		}
+		if s.isPeriodic() {
+			return "The connections come at regular intervals, as those of a health check do. A client that misses a version, an API or a feature in the answer gives up here, too."
 		}
 		return "A client that misses a version, an API or a feature in the answer gives up here, without a word on the wire. Health checks look the same."
 	},

@@ -318,7 +318,7 @@ const noByte = "no byte came from the other side"
 var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,
 	severity: func(g *group, at addressFacts) model.Severity {
-		again := at.failed > 1 || strings.HasPrefix(g.key.detail, alertPrefix)
+		again := max(at.failed, g.count) > 1 || strings.HasPrefix(g.key.detail, alertPrefix)
 		if at.gotThrough(g) || !again || g.key.broker.addr.Port() == httpsPort {
 			return model.Info
 		}
@@ -361,6 +361,8 @@ var handshakeFailedRule = Rule{
 	why: func(s *subject) string {
 		const text = "No Kafka request was answered; the cause lies in TLS."
 		switch {
+		case s.key.detail == tlsClosed && s.handshakes:
+			return "The other side closed on the ClientHello and sent no byte. Other handshakes at this address were completed: a proxy may have no route for the server name that this client asks for, or the address limits the connections, or it was restarting."
 		case s.isMute() && s.handshakes:
 			return "The other side accepted the connection and sent no byte. Other handshakes at this address were completed: the broker hung or restarted, or packets are lost on the way."
 		case s.isMute():
@@ -379,6 +381,8 @@ var handshakeFailedRule = Rule{
 			return a.advice
 		}
 		switch {
+		case s.key.detail == tlsClosed && s.handshakes:
+			return "Compare the server name (SNI) and the TLS versions of this client with those of the clients that get through. Then look for a limit of connections, or a restart, in the log of the proxy or broker."
 		case s.isMute() && s.handshakes:
 			return "Look for a restart in the broker's log. Then check the way between the two for lost packets (MTU)."
 		case s.isMute():

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/rivo/uniseg"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report/knownissues"
 	"github.com/kafkavet/kafkavet/report/model"
@@ -214,6 +216,112 @@ func TestHelpForEncryptedConnections(t *testing.T) {
 	for _, help := range []string{"help: One direction does not show which requests were answered. Capture both", "help: Give the client's or the broker's TLS key log"} {
 		if n := strings.Count(text, help); n != 1 {
 			t.Errorf("%q is there %d times in:\n%s", help, n, text)
+		}
+	}
+}
+
+// TestTLSIsNamedFirst where an address closes on everything in clear text: only on the port of a
+// broker, and not if it is silent.
+func TestTLSIsNamedFirst(t *testing.T) {
+	const first = "Check security.protocol first"
+	on := func(port uint16) func(*decode.Exchange) {
+		return func(x *decode.Exchange) { x.Broker = netip.AddrPortFrom(x.Broker.Addr(), port) }
+	}
+	silent := func(x *decode.Exchange) { x.Outcome, x.Took = decode.Left, 30*time.Second }
+	closed := outcomeOf(decode.ClosedByBroker)
+	for name, c := range map[string]struct {
+		calls []any
+		want  bool
+	}{
+		"closed": {[]any{exchangeOf(1, 0, apiVersionsKey, 4, closed), exchangeOf(3, 1, apiVersionsKey, 4, closed)}, true},
+		"closed, and others are answered": {[]any{
+			exchangeOf(1, 0, apiVersionsKey, 4, closed), exchangeOf(2, 2, 3, 1), exchangeOf(3, 1, apiVersionsKey, 4, closed),
+		}, false},
+		"two versions closed":                 {[]any{exchangeOf(1, 0, apiVersionsKey, 4, closed), exchangeOf(3, 1, apiVersionsKey, 3, closed)}, true},
+		"two versions closed on another port": {[]any{exchangeOf(1, 0, apiVersionsKey, 4, closed, on(2181)), exchangeOf(3, 1, apiVersionsKey, 3, closed, on(2181))}, false},
+		"silent":                              {[]any{exchangeOf(1, 0, apiVersionsKey, 4, silent), exchangeOf(60_000, 1, apiVersionsKey, 4, silent)}, false},
+	} {
+		f := builderOf(Options{}, c.calls...).Report().Findings[0]
+		if got := strings.HasPrefix(f.Advice, first); got != c.want {
+			t.Errorf("%s: %s, advice %q", name, f.Code, f.Advice)
+		}
+	}
+}
+
+// TestHealthChecksAreNoWarning: connections at regular intervals that ask for ApiVersions alone, at
+// an address that serves others.
+func TestHealthChecksAreNoWarning(t *testing.T) {
+	checks := func(frames ...uint64) (calls []any) {
+		for i, frame := range frames {
+			calls = append(calls, connectionOf(uint32(i+10), frame, frame+5, leaves, func(c *decode.Connection) { c.Client = mustAddrPort("127.0.0.9:41000") }))
+		}
+		return calls
+	}
+	served := exchangeOf(1, 0, 0, 7)
+	for name, c := range map[string]struct {
+		calls []any
+		want  model.Severity
+	}{
+		"regular":               {append(checks(1000, 11_000, 21_000, 31_010), served), model.Info},
+		"nobody else is served": {checks(1000, 11_000, 21_000, 31_010), model.Warning},
+		"irregular":             {append(checks(1000, 11_000, 21_000, 33_000), served), model.Warning},
+		"soon":                  {append(checks(1000, 2000, 3000, 4000), served), model.Warning},
+		"twice":                 {append(checks(1000, 11_000), served), model.Warning},
+	} {
+		f := builderOf(Options{}, c.calls...).Report().Findings
+		if len(f) != 1 || f[0].Code != clientLeftRule.Code || f[0].Severity != c.want {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
+// TestOneClientNeverGetsThroughTLS although others do: a warning, unless it got through before or
+// later.
+func TestOneClientNeverGetsThroughTLS(t *testing.T) {
+	closedAtOnce := func(stream uint32) *decode.Connection {
+		first := uint64(stream) * 100
+		return connectionOf(stream, first, first+1, func(c *decode.Connection) {
+			c.Protocol, c.Confusion, c.Bytes[reassembly.ToClient] = reassembly.TLS, reassembly.TLSToClear, 0
+			c.TLS = &tlsrecord.Info{HasClientRandom: true}
+			c.End.By, c.Advertised = reassembly.ToClient, nil
+		})
+	}
+	from := func(address string) func(*decode.Connection) {
+		return func(c *decode.Connection) { c.Client = mustAddrPort(address) }
+	}
+	for name, c := range map[string]struct {
+		served func(*decode.Connection)
+		times  int
+		want   model.Severity
+	}{
+		"another client": {from("127.0.0.2:41000"), 3, model.Warning}, "another client, once": {from("127.0.0.2:41000"), 1, model.Info},
+		"the same client": {func(*decode.Connection) {}, 3, model.Info},
+	} {
+		calls := []any{connectionOf(0, 1, 9, tlsOf(), c.served)}
+		for i := range c.times {
+			calls = append(calls, closedAtOnce(uint32(i+1)))
+		}
+		r := builderOf(Options{}, calls...).Report()
+		i := slices.IndexFunc(r.Findings, func(f model.Finding) bool { return f.Code == handshakeFailedRule.Code })
+		if i < 0 || r.Findings[i].Severity != c.want || !strings.Contains(r.Findings[i].Why, "no route for the server name") {
+			t.Errorf("%s: %+v", name, r.Findings)
+		}
+	}
+}
+
+// TestTheFooterNamesThePossibleCauses, and no excluded ones.
+func TestTheFooterNamesThePossibleCauses(t *testing.T) {
+	for name, c := range map[string]struct {
+		calls []any
+		want  string
+	}{
+		"in range, alone":   {[]any{exchangeOf(1, 0, 3, 7, outcomeOf(decode.ClosedByBroker))}, "not excluded: TLS, authentication, proxy and restart ("},
+		"others are served": {[]any{exchangeOf(1, 1, 3, 6), exchangeOf(2, 0, 3, 7, outcomeOf(decode.ClosedByBroker)), exchangeOf(3, 1, 3, 6)}, "not excluded: proxy ("},
+		"none":              {[]any{exchangeOf(1, 0, 3, 7)}, ""},
+	} {
+		text := strings.Join(strings.Fields(textOf(t, builderOf(Options{}, c.calls...).Report(), write.TextOptions{})), " ")
+		if (c.want == "") == strings.Contains(text, "not explained") || !strings.Contains(text, c.want) {
+			t.Errorf("%s: want %q in:\n%s", name, c.want, text)
 		}
 	}
 }

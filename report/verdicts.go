@@ -102,6 +102,9 @@ func (f *findings) releaseGuesser() func(*group) string {
 		if g.inside != nil && g.inside.answer != nil && len(g.inside.answer.Releases) > 0 {
 			return inferredRelease(g.inside.answer)
 		}
+		if g.earlier.Time > 0 {
+			return model.ReleaseUnknown // the ranges are those of the life before
+		}
 		if g.ranges == nil {
 			release, ok := f.known.release(g.key.broker)
 			if !ok {

@@ -83,13 +83,17 @@ func (v *view) onlyTo(k *Suspect) bool {
 
 // refusedTo returns the refusals of the version of k to the client of k, in one life.
 func (v *view) refusedTo(k *Suspect) (list []*Suspect) {
-	from, to := v.life(k.Exchange.Request.Time)
-	for _, o := range v.refusals[version{k.Exchange.Key, k.Exchange.Version}] {
-		if t := o.Exchange.Request.Time; o.stream.client == k.stream.client && t >= from && t < to {
+	for _, o := range v.refusedLike(k) {
+		if o.stream.client == k.stream.client {
 			list = append(list, o)
 		}
 	}
 	return list
+}
+
+// refusedLike returns the refusals of the version of k in one life.
+func (v *view) refusedLike(k *Suspect) []*Suspect {
+	return v.inLife(v.refusals[version{k.Exchange.Key, k.Exchange.Version}], k.Exchange.Request.Time)
 }
 
 // isAgain reports whether the broker ended connections again and again, at once after a request,
@@ -225,15 +229,17 @@ func (v *view) othersUseSASL(k *Suspect) bool {
 
 // wantsSASL reports the same if no client authenticates. ApiVersions must be answered. Then
 // different later requests are refused alike, or each refusal takes as long as the refusal of an
-// authentication (KIP-306), or each version is below the advertised max. A proxy that advertises
-// too much refuses the highest versions.
+// authentication (KIP-306), or each version is below the advertised max, or the table is not that
+// of Apache Kafka. A proxy that advertises too much passes on the table of a broker, and refuses
+// the highest versions.
 func (v *view) wantsSASL(k *Suspect) bool {
 	if !v.withoutSASL(k) || !v.inRange(&k.Exchange) {
 		return false
 	}
 	versions, times, delayed, below := 0, 0, 0, 0
 	for key, list := range v.refusals {
-		if key.key == keyApiVersions {
+		list = v.inLife(list, k.Exchange.Request.Time)
+		if key.key == keyApiVersions || len(list) == 0 {
 			continue
 		}
 		versions++
@@ -247,5 +253,21 @@ func (v *view) wantsSASL(k *Suspect) bool {
 			}
 		}
 	}
-	return versions > 1 || times > 1 && (delayed == times || below == times)
+	return versions > 1 || times > 1 && (delayed == times || below == times) || v.isOwn(&k.Exchange) && v.refusedAgain(k)
+}
+
+// isOwn reports whether the table of a request, without the requested API, is that of no release of
+// Apache Kafka: another server made it, and no proxy that only adds versions of this API.
+func (v *view) isOwn(x *decode.Exchange) bool {
+	return memo(&v.own, tableAPI{x.Ranges, x.Key}, func() bool {
+		rest := slices.DeleteFunc(slices.Clone(x.Ranges.APIs), func(a decode.API) bool { return a.Key == x.Key })
+		guess := decode.GuessRelease(&decode.Ranges{APIs: rest})
+		return len(guess.Names) == 0 && len(guess.RunnersUp) > 0
+	})
+}
+
+// tableAPI is an API of a table.
+type tableAPI struct {
+	ranges *decode.Ranges
+	key    int16
 }

@@ -467,3 +467,36 @@ func TestSessionsThatExpireTogether(t *testing.T) {
 		t.Error("the broker restarted")
 	}
 }
+
+// TestATableOfAnotherServer: a proxy that advertises too much passes on the table of Apache Kafka.
+// Another server that ends each connection behind ApiVersions requires SASL.
+func TestATableOfAnotherServer(t *testing.T) {
+	tables := decode.Tables()
+	apache := tables[slices.IndexFunc(tables, func(t *decode.Table) bool { return t.Release == "3.9.2" && t.Mode == decode.KRaft })].Ranges
+	other := &decode.Ranges{APIs: slices.Clone(apache.APIs)}
+	for i := range other.APIs {
+		other.APIs[i].Max = max(0, other.APIs[i].Max-int16(i%3))
+	}
+	raised := &decode.Ranges{APIs: slices.Clone(apache.APIs)}
+	raised.APIs[slices.IndexFunc(raised.APIs, func(a decode.API) bool { return a.Key == keyMetadata })].Max = 99
+	for name, c := range map[string]struct {
+		table *decode.Ranges
+		pause time.Duration
+		want  Cause
+	}{
+		"Apache Kafka": {apache, time.Second, Dropped}, "with more versions of the API": {raised, time.Second, Dropped}, "another server": {other, time.Second, NoSASL},
+		"another server, all at once": {other, 0, Unexplained}, "too few APIs": {playTable, time.Second, Dropped},
+	} {
+		p := newPlay(t)
+		for range 3 {
+			s := p.connect()
+			p.send(s, keyApiVersions, 3, answered, soon)
+			p.send(s, keyMetadata, 8, closed, soon, func(x *decode.Exchange) { x.Ranges = c.table })
+			p.end(s, 1)
+			p.now += c.pause
+		}
+		if got := p.book.Decide()[0].Cause; got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

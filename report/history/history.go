@@ -291,7 +291,7 @@ func (b *Book) Connection(c *decode.Connection) (isUnserved bool) {
 	if byBroker(c) {
 		b.ended(a, s, c)
 		if turnedAway(c) {
-			b.unserved(a, c)
+			return b.unserved(a, c)
 		}
 	}
 	return false
@@ -319,7 +319,7 @@ func (b *Book) unserved(a *address, c *decode.Connection) bool {
 	if c.Refused {
 		a.refused.add(c.First, unservedJoin, maxUnserved)
 	}
-	if c.Protocol == reassembly.Kafka {
+	if c.Protocol == reassembly.Kafka && b.stream(c.Stream).culprit != nil {
 		return false // its request counts
 	}
 	a.unserved.count(c.First.Time)
@@ -395,6 +395,18 @@ func (b *Book) WasAway(at Endpoint, moment int64) bool {
 func (b *Book) Answered(at Endpoint) bool {
 	a := b.addresses[at]
 	return a != nil && len(a.alive) > 0
+}
+
+// Works reports whether an address ever answered a request other than ApiVersions.
+func (b *Book) Works(at Endpoint) bool {
+	if a := b.addresses[at]; a != nil {
+		for v := range a.answers {
+			if v.key != keyApiVersions {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Answers reports whether an address ever answered an API version.

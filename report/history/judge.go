@@ -13,14 +13,17 @@ func (b *Book) Decide() []Ruling {
 	rulings := make([]Ruling, len(b.suspects))
 	b.refresh()
 	for _, v := range b.views {
-		v.outages = nil
+		v.outages, v.judging = nil, nil
 	}
 	for i, k := range b.suspects {
 		if v := b.viewOf(Endpoint{k.Exchange.Domain, k.Exchange.Broker}); v != nil {
 			rulings[i] = v.judge(k)
 			rulings[i].WithoutRange = !v.holds(&k.Exchange)
-			if rulings[i].Cause == Away {
+			switch rulings[i].Cause {
+			case Away:
 				v.addOutage(&rulings[i])
+			case Outside, Refused:
+				v.judging = append(v.judging, k.Exchange.Request)
 			}
 		}
 	}
@@ -94,8 +97,12 @@ type view struct {
 	turned map[period][2]*stream
 	// large caches onlyLarge, paused caches afterPauses, and aged caches afterSessions.
 	large, paused, aged map[version]bool
+	// own caches isOwn.
+	own map[tableAPI]bool
 	// outages are the periods in which the address served nobody, or no new connection.
 	outages []Outage
+	// judging are the requests whose version it refused. It was there then.
+	judging []capture.Position
 	// streams are the connections to the address, in no order.
 	streams []*stream
 }
@@ -211,10 +218,11 @@ func (v *view) judge(k *Suspect) Ruling {
 }
 
 // outside reports whether a request is outside the borrowed range, and that range holds. The
-// address must have advertised it in the same life, and answered nothing outside it.
+// address must have advertised it in the same life, and answered nothing outside it. A request that
+// waited must be refused again.
 func (v *view) outside(k *Suspect) bool {
 	x := &k.Exchange
-	return forbidden(x.Verdict) && v.holds(x)
+	return forbidden(x.Verdict) && v.holds(x) && (x.Evidence != decode.Borrowed || !hasWaited(x) || v.refusedAgain(k))
 }
 
 // holds reports whether the borrowed table of x holds for it.
@@ -300,6 +308,8 @@ func (v *view) notServed(k *Suspect) Ruling {
 			return Ruling{Cause: Dropped, Elsewhere: true}
 		case v.onlyTo(k), v.isMixed(k):
 			return Ruling{Cause: Refused, Elsewhere: true}
+		case v.servesSome(k):
+			return v.unserves(k)
 		}
 		return r
 	}
@@ -343,16 +353,39 @@ func (v *view) turnsAway(k *Suspect) bool {
 		return false
 	}
 	from, to := v.life(x.Request.Time)
-	refusesAll := slices.ContainsFunc(v.refusals[version{keyApiVersions, 0}], func(o *Suspect) bool {
-		return o.Exchange.Request.Time >= from && o.Exchange.Request.Time < to
-	})
+	refusesAll := len(v.inLife(v.refusals[version{keyApiVersions, 0}], from)) > 0
 	return slices.ContainsFunc(v.adverts, func(a advert) bool {
-		if _, inLife := a.in(from, to); !inLife {
-			return false
-		}
 		r, ok := a.ranges.Find(keyApiVersions)
-		return refusesAll || ok && x.Version >= r.Min && x.Version <= r.Max
+		return isIn(from, to)(a) && (refusesAll || ok && x.Version >= r.Min && x.Version <= r.Max)
 	})
+}
+
+// isIn returns a function that reports whether a table was advertised in a life.
+func isIn(from, to int64) func(advert) bool {
+	return func(a advert) bool {
+		_, is := a.in(from, to)
+		return is
+	}
+}
+
+// refusesNew reports whether the address ended new connections again and again on their first
+// request, and meanwhile served an older connection and no other new one. Nothing shows that the
+// version is at fault: the address advertises it, or it is one of ApiVersions, of which no answer
+// was captured.
+func (v *view) refusesNew(k *Suspect) bool {
+	x := &k.Exchange
+	if !endedByBroker(x) || !v.refusedAgain(k) || v.othersOpen(k) {
+		return false
+	}
+	from, to := v.life(x.Request.Time)
+	first := &v.refusedLike(k)[0].Exchange
+	if memo(&v.served, first.Request.Time, func() int64 { return v.servedUntil(first.Request.Time) }) < first.Decided.Time {
+		return false
+	}
+	if x.Key == keyApiVersions {
+		return v.asked(from, to).Time == 0 && !slices.ContainsFunc(v.adverts, isIn(from, to))
+	}
+	return v.inRange(x) && v.isOpenTo(k)
 }
 
 // isLone reports whether k is the only ApiVersions request that the broker closed or reset, and a
@@ -414,10 +447,16 @@ func (v *view) inAnswer(k *Suspect) bool {
 	switch {
 	case endedByBroker(x) && int64(x.Took) > prompt && slices.Contains(rebalancing[:], x.Key):
 		return false
-	case endedByBroker(x) && int64(x.Took) > prompt, x.Outcome == decode.Left && x.Took < Patience:
+	case endedByBroker(x) && int64(x.Took) > prompt, hasWaited(x), x.Outcome == decode.Left && x.Took < Patience:
 		return v.refusedAgain(k)
 	}
 	return true
+}
+
+// hasWaited reports whether the broker ended the connection while a request waited for records or
+// for other clients. A refusal comes at once.
+func hasWaited(x *decode.Exchange) bool {
+	return endedByBroker(x) && int64(x.Took) > together && (x.Key == keyFetch || slices.Contains(rebalancing[:], x.Key))
 }
 
 // againKey is a version in the life that begins at from. client is nil for all clients.
@@ -436,11 +475,8 @@ func (v *view) refusedAgain(k *Suspect) bool {
 	return memo(&v.again, key, func() bool {
 		var first, over, served int64
 		n := moments{}
-		for _, o := range v.refusals[key.version] {
+		for _, o := range v.refusedLike(k) {
 			t := o.Exchange.Decided.Time
-			if o.Exchange.Request.Time < from || o.Exchange.Request.Time >= to {
-				continue
-			}
 			switch {
 			case n.count == 0:
 				first, served = t, v.servedUntil(o.Exchange.Request.Time)
@@ -483,6 +519,14 @@ func (v *view) isExonerated(k *Suspect) bool {
 
 // bySent compares the time of a suspect's request with t.
 func bySent(k *Suspect, t int64) int { return cmp.Compare(k.Exchange.Request.Time, t) }
+
+// inLife returns the part of a list ordered by bySending that was sent in the life at time t.
+func (v *view) inLife(list []*Suspect, t int64) []*Suspect {
+	from, to := v.life(t)
+	first, _ := slices.BinarySearchFunc(list, from, bySent)
+	end, _ := slices.BinarySearchFunc(list, to, bySent)
+	return list[first:end]
+}
 
 // anyIn reports whether s has an event between two times.
 func (v *view) anyIn(s spans, from, to int64) bool {

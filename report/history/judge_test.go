@@ -169,3 +169,115 @@ func TestBegunAnswer(t *testing.T) {
 		}
 	}
 }
+
+// TestNewConnectionsAreEnded: an older connection is served, and each new one is ended on its
+// first request, in a version of which no answer was captured.
+func TestNewConnectionsAreEnded(t *testing.T) {
+	borrowed := func(x *decode.Exchange) { x.Evidence = decode.Borrowed }
+	other := func(x *decode.Exchange) { x.ClientID = "other" }
+	for name, c := range map[string]struct {
+		key, version int16
+		change       func(*decode.Exchange)
+		before       func(p *play) // before each refusal
+		want         Cause
+		unsure       bool
+	}{
+		"ApiVersions":                  {keyApiVersions, 4, other, nil, Away, true},
+		"ApiVersions, others connect":  {keyApiVersions, 4, other, func(p *play) { p.send(p.connect(), keyMetadata, 1, answered, soon, noRange) }, Refused, false},
+		"ApiVersions, after a table":   {keyApiVersions, 4, other, func(p *play) { p.advertise(99, playTable) }, Refused, false},
+		"a version of a table":         {keyMetadata, 2, borrowed, nil, Away, false},
+		"a version of a table, others": {keyMetadata, 2, borrowed, func(p *play) { p.send(p.connect(), keyFetch, 4, answered, soon) }, Dropped, false},
+		"a version of no table":        {keyMetadata, 2, noRange, nil, Refused, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			old := p.connect()
+			for range 3 {
+				p.send(old, keyFetch, 3, answered, soon, other, noRange)
+				if c.before != nil {
+					c.before(p)
+				}
+				p.now += time.Second
+				s := p.connect()
+				p.send(s, c.key, c.version, closed, soon, c.change)
+				p.end(s, 1)
+				p.now += time.Second
+			}
+			p.send(old, keyFetch, 3, answered, soon, other, noRange)
+			for _, r := range p.expect(c.want, c.want, c.want) {
+				if r.Cause == Away && (r.Certain == c.unsure || !r.Others) {
+					t.Errorf("%+v", r)
+				}
+			}
+		})
+	}
+}
+
+// TestSomeConnectionsAreServed: every second connection is ended on its first request behind
+// ApiVersions. Behind other requests, or together with a table that forbids the version, that has
+// another reason.
+func TestSomeConnectionsAreServed(t *testing.T) {
+	for name, c := range map[string]struct {
+		key    int16
+		served bool // the refused connection
+		change func(*decode.Exchange)
+		want   Cause
+	}{
+		"Metadata":                {keyMetadata, false, func(*decode.Exchange) {}, Away},
+		"Metadata, above the max": {keyMetadata, false, func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }, Unexplained},
+		"Produce":                 {keyProduce, false, func(*decode.Exchange) {}, Unexplained},
+		"Metadata, once more":     {keyMetadata, true, func(*decode.Exchange) {}, Unexplained},
+		"Metadata, after a while": {keyMetadata, false, func(x *decode.Exchange) { x.Took = 3 * time.Second }, Unexplained},
+		"FindCoordinator":         {keyFindCoordinator, false, func(*decode.Exchange) {}, Away},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			for range 3 {
+				for _, outcome := range []decode.Outcome{answered, closed} {
+					s := p.connect()
+					p.send(s, keyApiVersions, 3, answered, soon)
+					if c.served {
+						p.send(s, keyMetadata, 12, answered, soon)
+					}
+					p.send(s, c.key, 9, outcome, soon, c.change)
+					if outcome == closed {
+						p.end(s, 1)
+					}
+					p.now += time.Second
+				}
+			}
+			r := p.expect(c.want, c.want, c.want)
+			if c.want == Away && (r[0].From != r[2].From || r[0].Last != r[2].Last || !r[0].Others) {
+				t.Errorf("three outages, want one: %+v", r)
+			}
+		})
+	}
+}
+
+// TestALongPollIsNoRefusal: a Fetch outside a borrowed range that waited was accepted, unless it
+// happens again.
+func TestALongPollIsNoRefusal(t *testing.T) {
+	above := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
+	for name, c := range map[string]struct {
+		key   int16
+		took  time.Duration
+		times int
+		want  Cause
+	}{
+		"at once": {keyFetch, soon, 1, Outside}, "waited": {keyFetch, 300 * time.Millisecond, 1, Unexplained},
+		"waited again": {keyFetch, 300 * time.Millisecond, 2, Outside}, "Metadata does not wait": {keyMetadata, 300 * time.Millisecond, 1, Outside},
+	} {
+		p := newPlay(t)
+		p.advertise(99, playTable)
+		for range c.times {
+			s := p.connect()
+			p.send(s, c.key, 13, closed, c.took, above)
+			p.end(s, 1)
+			p.now += time.Second
+			p.send(p.connect(), keyApiVersions, 3, answered, soon)
+		}
+		if got := p.book.Decide()[0].Cause; got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

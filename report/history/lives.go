@@ -78,10 +78,7 @@ func (v *view) isInnocent(e *end) bool {
 	if k == nil {
 		return !e.outstanding
 	}
-	if x := &k.Exchange; int64(x.Took) > together && (x.Key == keyFetch || slices.Contains(rebalancing[:], x.Key)) {
-		return true // it waited for records or for other clients: a refusal comes at once
-	}
-	return v.isExonerated(k) && !forbidden(k.Exchange.Verdict)
+	return hasWaited(&k.Exchange) || v.isExonerated(k) && !forbidden(k.Exchange.Verdict)
 }
 
 // changed returns the times at which the address began to advertise another table. If an earlier

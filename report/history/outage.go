@@ -48,8 +48,10 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 		return Ruling{}, false
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
 	case v.isTurnedAway(k), v.answersHigher(k), v.turnsAway(k):
-		o.before, _ = v.opened.lastBefore(sent + 1)
-		o.after, o.isBack = v.opened.firstAfter(sent)
+		v.betweenNew(&o, sent)
+	case v.refusesNew(k):
+		isSure = x.Key != keyApiVersions
+		v.betweenNew(&o, sent)
 	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
 	case x.Outcome == decode.Left:
 		_, alive := v.alive.within(sent, x.Decided.Time)
@@ -83,6 +85,12 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	return r, true
 }
 
+// betweenNew extends o to the period in which no new connection was served.
+func (v *view) betweenNew(o *outage, sent int64) {
+	o.before, _ = v.opened.lastBefore(sent + 1)
+	o.after, o.isBack = v.opened.firstAfter(sent)
+}
+
 // refusedSince reports whether the process that began in a restart refuses the version of k. It
 // listens again, and ends each connection on this request. Either it answers others. Or it read
 // the request and closed, again and again, and was asked nothing else.
@@ -97,11 +105,11 @@ func (v *view) refusedSince(k *Suspect, o *outage) bool {
 // again, and answered nothing. It read each request and closed the connection. A proxy without a
 // backend mostly resets it.
 func (v *view) refusedAlone(k *Suspect) bool {
-	from, to := v.life(k.Exchange.Request.Time)
+	from, _ := v.life(k.Exchange.Request.Time)
 	n := moments{}
-	for _, o := range v.culprits {
+	for _, o := range v.inLife(v.culprits, from) {
 		x := &o.Exchange
-		if o.stream.first.Time <= from || x.Request.Time >= to {
+		if o.stream.first.Time <= from {
 			continue // its connection began before
 		}
 		if x.Key != k.Exchange.Key || x.Version != k.Exchange.Version || x.Outcome != decode.ClosedByBroker || int64(x.Took) > prompt {
@@ -189,6 +197,21 @@ func (v *view) answersHigher(k *Suspect) bool {
 		}
 	}
 	return flexible && !asked && x.Version <= firstFlexible
+}
+
+// servesSome reports whether the address refused a version again and again at the beginning of
+// connections, although clients begin with it, and answers it on others. A proxy did not reach a
+// broker for each of them.
+func (v *view) servesSome(k *Suspect) bool {
+	return k.Exchange.Key != keyApiVersions && isPreface(k.Exchange.Key) && !forbidden(k.Exchange.Verdict) && k.stream.worked.Time == 0 && isAgain(v.refusedLike(k))
+}
+
+// unserves returns the ruling about the refusals of a version of which the address serves others.
+func (v *view) unserves(k *Suspect) Ruling {
+	list := v.refusedLike(k)
+	r := Ruling{Cause: Away, From: list[0].Exchange.Request, Last: list[len(list)-1].Exchange.Decided, Certain: true}
+	r.To, _ = v.alive.firstAfter(r.Last.Time)
+	return r
 }
 
 // others reports whether a culprit on another connection was sent between two times.

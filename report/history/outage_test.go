@@ -108,8 +108,8 @@ func TestWhoAnswersAHigherVersionReadsTheLower(t *testing.T) {
 			if len(p.book.suspects) == 0 {
 				p.refuse()
 				p.now += time.Second
-				p.send(p.connect(), keyMetadata, 8, answered, soon)
 			}
+			p.send(p.connect(), keyMetadata, 8, answered, soon)
 			p.now += time.Second
 		}, Refused},
 	} {

@@ -12,7 +12,8 @@ import (
 // Outage is a period in which an address did not serve connections.
 type Outage struct {
 	At Endpoint
-	// From, Last and To are those of the Rulings about its requests.
+	// From, Last and To are those of the Rulings about its requests. To may be a request whose version
+	// the address refused.
 	From, Last, To capture.Position
 	// Unserved counts the connections that the address refused, or ended before a request arrived.
 	// Missed are the first of them.
@@ -85,6 +86,11 @@ func (v *view) joinOutages() {
 		o := &v.outages[i]
 		o.At, o.Never = v.endpoint, len(v.alive)+len(v.adverts) == 0
 		o.Others = v.anyIn(v.alive, o.From.Time, o.Last.Time) || v.alive.covers(o.From.Time, o.Last.Time)
+		for _, at := range v.judging {
+			if at.Time > o.Last.Time && (o.To.Time == 0 || at.Time < o.To.Time) {
+				o.To = at
+			}
+		}
 		for _, m := range v.missed {
 			if m.At.Time >= o.From.Time && m.At.Time <= o.Last.Time {
 				o.Missed = append(o.Missed, m)

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"net/netip"
 	"testing"
 	"time"
@@ -129,5 +130,49 @@ func TestNewConnectionsAreTurnedAway(t *testing.T) {
 	p.expect(Away, Away, Away, Away)
 	if all := p.book.Outages(); len(all) != 1 || all[0].Unserved != 4 || len(all[0].Missed) != 4 || !all[0].Others || all[0].Never || all[0].To.Frame != p.frame {
 		t.Errorf("%+v, want one up to frame %d", all, p.frame)
+	}
+}
+
+// TestARequestThatCrossesTheEnd: the broker closes each new connection before its request arrives,
+// so no request counts.
+func TestARequestThatCrossesTheEnd(t *testing.T) {
+	p := newPlay(t)
+	for range 3 {
+		s := p.connect()
+		first := p.at()
+		p.send(s, keyApiVersions, 4, decode.Late, soon)
+		p.endOf(s, func(c *decode.Connection) {
+			c.First, c.Responses, c.Unanswered = first, 0, 1
+			c.End = reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: c.Last, HasAcked: true}
+		})
+		p.now += time.Second
+	}
+	if all := p.outages(); len(all) != 1 || all[0].Unserved != 3 || len(all[0].Missed) != 3 {
+		t.Errorf("%+v, want one of three connections", all)
+	}
+}
+
+// TestAnOutageEndsWithARefusal: an address that refuses a version is there, whenever it answers
+// again.
+func TestAnOutageEndsWithARefusal(t *testing.T) {
+	p := newPlay(t)
+	p.send(p.connect(), keyFetch, 11, answered, soon, noRange)
+	for range 3 {
+		p.now += time.Second
+		p.refuse()
+	}
+	var first int64
+	for range 3 {
+		p.now += time.Second
+		s := p.connect()
+		first = cmp.Or(first, int64(p.now))
+		p.send(s, keyFetch, 11, closed, soon, noRange)
+		p.end(s, 1)
+	}
+	p.now += time.Second
+	p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
+	p.expect(Refused, Refused, Refused)
+	if all := p.book.Outages(); len(all) != 1 || all[0].To.Time != first {
+		t.Errorf("%+v, want it to end at %d", all, first)
 	}
 }
