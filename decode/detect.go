@@ -26,7 +26,8 @@ const leastAnswer = 10
 // Strong needs a known API and version, a readable client id, and a body of which the captured
 // part fits its layout. With a null client id or a negative correlation id, the body must be
 // complete and fit to the last byte. Likely needs only a known API and a readable client id.
-// Fits is an empty client id with a body that fits to the last byte.
+// Fits is an empty client id with a body that fits to the last byte, or a Produce that can also be
+// a response.
 //
 // The body counts because a response that begins with an array of names can look like a request.
 // The length of the array is then at the place of the correlation id, and the first name at the
@@ -48,10 +49,14 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 	switch {
 	case named && how != misfit && h.counts(how) && !h.producesNothing(head):
 		return reassembly.Strong
+	case named && h.key == keyProduce && how != fitsSoFar:
+		return reassembly.Fits // complete responses with a small correlation id and a name look like it
 	case named:
 		return reassembly.Likely
 	case h.idLength > 0 && hasNUL(h.clientID) && (h.key != keyApiVersions || how != fitsExactly), h.idLength <= 0 && how == misfit:
 		return reassembly.No
+	case h.idLength == absentID && how == fitsExactly:
+		return reassembly.Likely // ControlledShutdown v0
 	case h.idLength == nullID && how == fitsExactly && h.counts(how), h.idLength == 0 && h.authenticates(how, head):
 		return reassembly.Strong // any other empty client id proves less: responses can have as many zeros
 	case h.idLength == 0 && how == fitsExactly && h.counts(how) && !h.producesNothing(head):
@@ -147,19 +152,23 @@ func isPostgreSQL(h *requestHeader) bool {
 
 // LooksLikeExchange reports whether a message is a request and the next message in the other
 // direction is its response. Both must have the same correlation id and fit the layout of the API
-// and version to the last byte. The response must not be all zeros. Both are without their size
-// fields. It is for reassembly.Options.
+// and version to the last byte. The response must not be all zeros. A request of an unknown API
+// needs a readable client id instead. Both are without their size fields. It is for
+// reassembly.Options.
 func LooksLikeExchange(request, response []byte) bool {
 	size := int64(len(request))
 	h, ok := parseRequestHeader(size, request)
-	if !ok || len(response) < responseHeader+leastAnswer || h.producesNothing(request) || h.fits(size, request) != fitsExactly {
+	if !ok || len(response) < responseHeader || int32(binary.BigEndian.Uint32(response)) != h.correlationID {
 		return false
 	}
-	body := response[responseHeader:]
-	if int32(binary.BigEndian.Uint32(response)) != h.correlationID || allZero(body) {
+	l, body := layoutOf(h.key), response[responseHeader:]
+	if l == nil {
+		return printable(h.clientID) && h.idLength >= minProvingID && h.correlationID > 0
+	}
+	if len(body) < leastAnswer || allZero(body) || h.producesNothing(request) || h.fits(size, request) != fitsExactly {
 		return false
 	}
-	how, _ := layoutOf(h.key).walkResponse(h.key, h.version, int64(len(body)), body)
+	how, _ := l.walkResponse(h.key, h.version, int64(len(body)), body)
 	return how == fitsExactly
 }
 

@@ -152,10 +152,10 @@ func TestDoubtfulRequests(t *testing.T) {
 	}{
 		{"ApiVersions newer than known", "00000010 0012 0009 00000001 0003 'app' 000000", reassembly.Strong},
 		{"version newer than known", "00000010 0003 000f 00000001 0003 'app' 000000", reassembly.Likely},
-		{"response of Produce v0, with a topic where a client id would be", "00000026 00000005 00000001 0006 'orders' 00000001 00000000 0000 0000000000000000", reassembly.Likely},
-		{"Produce v11 without a topic", "00000017 0000 000b 00000001 0003 'app' 00 00 0001 00000000 01 00", reassembly.Likely},
-		{"response of OffsetCommit v2 with a correlation id of 11", "00000017 0000000b 00000001 0003 'log' 00000001 00000000 0000", reassembly.Likely},
-		{"header v0", "0000000c 0007 0000 00000001 00000001", reassembly.Weak},
+		{"response of Produce v0, with a topic where a client id would be", "00000026 00000005 00000001 0006 'orders' 00000001 00000000 0000 0000000000000000", reassembly.Fits},
+		{"Produce v11 without a topic", "00000017 0000 000b 00000001 0003 'app' 00 00 0001 00000000 01 00", reassembly.Fits},
+		{"response of OffsetCommit v2 with a correlation id of 11", "00000017 0000000b 00000001 0003 'log' 00000001 00000000 0000", reassembly.Fits},
+		{"header v0", "0000000c 0007 0000 00000001 00000001", reassembly.Likely},
 		{"negative version", "00000020 0003 ff00 00000001 0003 'app' 00000000000000000000", reassembly.Likely},
 		{"ApiVersions v0 with an empty array behind it", "00000011 0012 0000 00000001 0003 'app' 00000000", reassembly.Strong},
 		{"ApiVersions v2 with an empty array behind it", "00000011 0012 0002 00000001 0003 'app' 00000000", reassembly.Strong},
@@ -192,6 +192,22 @@ func TestDoubtfulRequests(t *testing.T) {
 	} {
 		if got := looks(unhex(t, tt.stream)); got != tt.want {
 			t.Errorf("%s: likelihood %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestUnknownExchanges: a readable client id and the correlation id identify a request of an unknown
+// API and its response.
+func TestUnknownExchanges(t *testing.T) {
+	for request, want := range map[string]bool{
+		"0412 0002 00000003 000a 'orders-svc' 00010203": true,
+		"0412 0002 00000004 000a 'orders-svc' 00010203": false, // another correlation id
+		"0412 0002 00000003 0002 'or' 00010203":         false,
+		"0412 0002 00000003 0003 'o' 0000 00010203":     false,
+		"0003 0002 00000003 000a 'orders-svc' 00010203": false, // a known API must fit
+	} {
+		if got := LooksLikeExchange(unhex(t, request), unhex(t, "00000003 00000000")); got != want {
+			t.Errorf("%s: %t, want %t", request, got, want)
 		}
 	}
 }

@@ -191,7 +191,7 @@ func (h *handler) Plausible(d reassembly.Direction, size int64, head []byte) boo
 // must always fit.
 func (h *handler) plausibleRequest(size int64, head []byte) bool {
 	hd, ok := parseRequestHeader(size, head)
-	if !ok || hd.idLength == absentID {
+	if !ok || hd.lacksID() {
 		return false
 	}
 	l := layoutOf(hd.key)
@@ -215,11 +215,11 @@ func (h *handler) plausibleRequest(size int64, head []byte) bool {
 }
 
 // expected reports whether a request can be the first one found. It must have the client id that
-// Expect added. Without that, its client id must be printable, or null with a body that fits to
-// the last byte.
+// Expect added. Without that, its client id must be printable, or null or absent with a body that
+// fits to the last byte.
 func (h *handler) expected(hd *requestHeader, how fit) bool {
 	if len(h.ids) == 0 && !h.nullID {
-		return printable(hd.clientID) || hd.idLength == nullID && how == fitsExactly
+		return printable(hd.clientID) || hd.idLength < 0 && how == fitsExactly
 	}
 	return h.sameClient(hd) && (hd.idLength > 0 || how == fitsExactly)
 }

@@ -345,7 +345,11 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 		c.doubted.before.finish(how, at)
 	}
 	c.info.Now = at
-	c.w.reorder.end(c, ToBroker^c.swapped)
+	client := ToBroker ^ c.swapped
+	if c.sidesUnknown() && c.half[client.Reverse()].waitsWithRequest() {
+		client = client.Reverse()
+	}
+	c.w.reorder.end(c, client)
 	c.resume(true)
 	for i := range c.half {
 		c.w.reorder.end(c, Direction(i))

@@ -36,7 +36,7 @@ type dialogue struct {
 type pending struct {
 	chunks  []chunk
 	bytes   int
-	dropped bool // the oldest chunks were dropped
+	dropped capture.Position // of the latest chunk dropped; the zero value for none
 }
 
 // chunk is the bytes of one segment, or a gap.

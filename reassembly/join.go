@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
 )
 
 // join processes the next bytes of a connection whose beginning was not captured. Until it finds a
@@ -38,10 +40,10 @@ func (t *dialogue) keep(c *conn, k chunk) {
 	}
 	for len(q.chunks) > 0 && (full || q.bytes > maxPending || len(q.chunks) > maxPendingChunks) {
 		n := len(q.chunks[0].p)
+		q.dropped = q.chunks[0].at
 		q.chunks[0] = chunk{}
 		q.chunks = q.chunks[1:]
 		q.bytes -= n
-		q.dropped = true
 		c.w.pending -= n + chunkBytes
 	}
 }
@@ -56,7 +58,7 @@ func (t *dialogue) noteRequest(c *conn, from Direction, size int64, head []byte)
 // frame is a request, even if nothing in it is certain.
 func (t *dialogue) answers(c *conn, k chunk) bool {
 	answer := message(k.p)
-	if c.w.opt.LooksLikeExchange == nil || t.pending == nil || len(answer) < 4 || c.isBroker(k.dir.Reverse()) {
+	if t.pending == nil || answer == nil || c.isBroker(k.dir.Reverse()) {
 		return false
 	}
 	for i := range t.pending.chunks {
@@ -69,15 +71,23 @@ func (t *dialogue) answers(c *conn, k chunk) bool {
 			if len(asked) < wantBytes {
 				break
 			}
-			n := int64(len(asked))
-			if bytes.Equal(asked[4:8], answer[:4]) && (c.w.opt.LooksLikeRequest(n, clip(asked, n)) >= Likely || c.w.opt.LooksLikeExchange(asked, answer)) {
-				t.noteRequest(c, q.dir, n, asked)
+			if c.isExchange(asked, answer) {
+				t.noteRequest(c, q.dir, int64(len(asked)), asked)
 				return true
 			}
 			p = p[sizeBytes+len(asked):]
 		}
 	}
 	return false
+}
+
+// isExchange reports whether asked and answer, two whole frames, are a request and its response.
+func (c *conn) isExchange(asked, answer []byte) bool {
+	if c.w.opt.LooksLikeExchange == nil || len(asked) < wantBytes || len(answer) < 4 || !bytes.Equal(asked[4:8], answer[:4]) {
+		return false
+	}
+	n := int64(len(asked))
+	return c.w.opt.LooksLikeRequest(n, clip(asked, n)) >= Likely || c.w.opt.LooksLikeExchange(asked, answer)
 }
 
 // start frames a joined connection: all chunks held, then k.
@@ -96,8 +106,9 @@ func (t *dialogue) start(c *conn, k chunk) {
 	if held == nil {
 		held = new(pending)
 	}
-	if held.dropped {
-		t.handler.Lost(ToBroker, k.at)
+	if held.dropped != (capture.Position{}) {
+		t.handler.Lost(ToBroker, held.dropped)
+		t.handler.Lost(ToClient, held.dropped)
 	}
 	for _, k := range inOrder(append(held.chunks, k)) {
 		if swapped {
@@ -136,7 +147,7 @@ func (t *dialogue) finish(c *conn) {
 	for i := range t.fr {
 		t.fr[i].searchAgain(c, c.info.LastData[t.fr[i].dir])
 	}
-	if t.found || t.answersHeld(c) {
+	if t.found || t.answersHeld(c) || t.holdsLoneRequest(c) {
 		t.start(c, chunk{at: c.info.Now})
 	}
 }
@@ -149,6 +160,24 @@ func (t *dialogue) answersHeld(c *conn) bool {
 	}
 	t.pending.chunks = inOrder(t.pending.chunks)
 	return slices.ContainsFunc(t.pending.chunks, func(k chunk) bool { return t.answers(c, k) })
+}
+
+// holdsLoneRequest searches the segments held for one that is exactly a likely request. Its body
+// does not fit, and its response was not captured.
+func (t *dialogue) holdsLoneRequest(c *conn) bool {
+	if t.pending == nil {
+		return false
+	}
+	for _, k := range t.pending.chunks {
+		m := message(k.p)
+		n := int64(len(m))
+		if n < wantBytes || len(k.p) != sizeBytes+len(m) || c.isBroker(k.dir) || c.w.opt.LooksLikeRequest(n, m) < Likely {
+			continue
+		}
+		t.noteRequest(c, k.dir, n, m)
+		return true
+	}
+	return false
 }
 
 // message returns the first frame in p without its size field. It returns nil if the frame is not

@@ -84,12 +84,10 @@ func (c *conn) order(d Direction, it *item) {
 	if !h.synced {
 		h.next, h.synced = seq, true
 		if n := int32(seq - h.oldest); c.half[d.Reverse()].synced && h.ackSeen && n > 0 && n < maxHole {
-			if c.info.Midstream { // sent before the capture began, or lost; which one is unknown
-				h.next = h.oldest
+			h.next = h.oldest     // the first captured acknowledgement ends here: later bytes are late or lost
+			if c.sidesUnknown() { // or from before the capture
 				c.reportGap(d, int64(n), it.at)
 				h.next = seq
-			} else {
-				h.next = h.oldest // the first captured acknowledgement ends here: later bytes were lost
 			}
 		}
 	}
@@ -215,6 +213,9 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 		}
 		h.hole = c.w.reorder.begin(c, d)
 		c.wait()
+	}
+	if c.sidesUnknown() && c.isRequest(p) {
+		h.hole.hasRequest = true
 	}
 	c.w.reorder.add(c, d, seq, length, p, it.at)
 }

@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"bytes"
+	"encoding/binary"
 	"slices"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -50,11 +51,14 @@ func (c *conn) isPostponing() bool { return c.postponed != nil && *c.postponed !
 
 // ahead reports whether a segment was captured before bytes that it acknowledges.
 func (c *conn) ahead(it *item) bool {
-	if it.flags&capture.ACK == 0 || c.info.Midstream && !c.dialogue.decided {
-		return false // the sides are unknown
+	if it.flags&capture.ACK == 0 {
+		return false
 	}
 	other := &c.half[it.dir.Reverse()]
-	if it.dir^c.swapped == ToBroker { // a request does not need an earlier response, if one was sent
+	if c.sidesUnknown() && !other.waitsWithRequest() {
+		return false // bytes from before the capture never arrive
+	}
+	if it.dir^c.swapped == ToBroker && !c.sidesUnknown() { // a request does not need an earlier response, if one was sent
 		return other.synced && !other.fin && c.isUnsent(it)
 	}
 	if !other.synced { // nothing of the client was captured so far, but it may follow soon
@@ -62,6 +66,22 @@ func (c *conn) ahead(it *item) bool {
 	}
 	n := int32(it.ack - other.next)
 	return n > 0 && n <= maxAckDistance && !other.ended
+}
+
+// sidesUnknown reports whether either side may be the client. Only the responses to requests that
+// wait for missing bytes are then postponed.
+func (c *conn) sidesUnknown() bool { return c.info.Midstream && !c.dialogue.decided }
+
+// waitsWithRequest reports whether a request of this direction waits for missing bytes.
+func (h *half) waitsWithRequest() bool { return h.hole != nil && h.hole.hasRequest }
+
+// isRequest reports whether the payload of a segment certainly begins with a request.
+func (c *conn) isRequest(p []byte) bool {
+	if len(p) < sizeBytes+wantBytes {
+		return false
+	}
+	size := int64(int32(binary.BigEndian.Uint32(p)))
+	return size >= wantBytes && c.w.opt.LooksLikeRequest(size, clip(p[sizeBytes:], size)) == Strong
 }
 
 // isUnsent reports whether a segment acknowledges bytes that the capture lacks, and nothing behind
@@ -83,7 +103,7 @@ func (c *conn) waits(l *lateSegment) bool {
 	switch h := &c.half[l.dir]; {
 	case c.mode == ignored:
 		return false
-	case l.dir^c.swapped == ToBroker:
+	case l.dir^c.swapped == ToBroker && !c.sidesUnknown():
 		return !l.isConfirmed && !l.isContradicted || c.w.ticks-l.tick < c.w.hole
 	case c.ahead(&l.item):
 		return !c.overdue(l)
@@ -95,7 +115,7 @@ func (c *conn) waits(l *lateSegment) bool {
 
 // judgePostponed compares the segments that wait with the next one.
 func (c *conn) judgePostponed(it *item) {
-	if it.flags&capture.ACK == 0 {
+	if it.flags&capture.ACK == 0 || c.sidesUnknown() {
 		return
 	}
 	if q := c.postponedOf(it.dir.Reverse()); q != nil && it.dir^c.swapped == ToClient { // a response waits for its request

@@ -131,10 +131,17 @@ func (c *conn) passUnknown(k chunk) bool {
 		k.p = bytes.Clone(k.p)
 		t.hold(c, k)
 	}
+	var answer []byte
+	if k.dir == ToClient {
+		answer = message(k.p)
+	}
 	first := t.pending.first()
 	for n := 1; n <= min(len(first)-sizeBytes-wantBytes, maxUnknown); n++ {
 		size := int64(int32(binary.BigEndian.Uint32(first[n:])))
-		if size >= wantBytes && size <= maxMessage && c.w.opt.LooksLikeRequest(size, clip(first[n+sizeBytes:], size)) == Strong {
+		if size < wantBytes || size > maxMessage {
+			continue
+		}
+		if c.w.opt.LooksLikeRequest(size, clip(first[n+sizeBytes:], size)) == Strong || c.isExchange(message(first[n:]), answer) {
 			c.beginUnknown(n)
 			return true
 		}

@@ -43,6 +43,9 @@ type disorder struct {
 	// isLacked: after a later segment was sent, the receiver acknowledged the bytes before the
 	// missing segment and nothing else.
 	isLacked bool
+	// hasRequest: a queued segment begins with a request, so its sender is the client. It is set
+	// while sidesUnknown.
+	hasRequest bool
 	// disbelieved are the last bytes in the assembler that the receiver does not have.
 	disbelieved uint32
 	// acked and ackedLater are acknowledgements sampled every ackedWait/2 segments: the previous
@@ -219,7 +222,11 @@ func (r *reorderer) skip(c *conn, d Direction) {
 	h := &c.half[d]
 	first := h.hole.queued[0]
 	n := first.seq - h.next
-	c.lost(d, int64(n), first.at)
+	if c.info.Midstream && c.info.Bytes[d^c.swapped] == 0 {
+		c.reportGap(d, int64(n), first.at) // the bytes may precede the capture
+	} else {
+		c.lost(d, int64(n), first.at)
+	}
 	seq := h.next
 	h.next += n
 	for r.fill = n; n > 0; {
