@@ -25,18 +25,11 @@ const (
 	trimmed = 10
 )
 
-// clockTable compares the clocks of captures of the same connections. A packet is sent before it
-// is acknowledged. So each pair of packets in two captures bounds the difference of their clocks
-// from one side.
-type clockTable struct {
-	seed   maphash.Seed
-	probes []*clockProbe
-}
-
-// clockProbe records when the first packets of a capture were sent and acknowledged. A nil probe
-// records nothing.
+// clockProbe records when the first packets of a capture were sent and acknowledged. Two probes
+// compare the clocks of captures of the same connections. A packet is sent before it is
+// acknowledged. So each pair of packets in two captures bounds the difference of their clocks from
+// one side. A nil probe records nothing.
 type clockProbe struct {
-	table     *clockTable
 	dissector *Dissector
 	// sent and answered hold times by moment, from the capture's own clock.
 	sent, answered map[uint64]int64
@@ -55,17 +48,15 @@ type moment struct {
 // small and equal everywhere.
 const leastRandom = 1 << 20
 
-// file returns a probe for the i-th file, nil beyond maxProbes.
-func (t *clockTable) file(i int) *clockProbe {
+// momentSeed is the seed of the hashes of moments.
+var momentSeed = maphash.MakeSeed()
+
+// newClockProbe returns a probe for the i-th file, nil beyond maxProbes.
+func newClockProbe(i int) *clockProbe {
 	if i >= maxProbes {
 		return nil
 	}
-	if i == 0 {
-		t.seed = maphash.MakeSeed()
-	}
-	p := &clockProbe{table: t, dissector: NewDissector(DissectorOptions{}), sent: map[uint64]int64{}, answered: map[uint64]int64{}}
-	t.probes = append(t.probes, p)
-	return p
+	return &clockProbe{dissector: NewDissector(DissectorOptions{}), sent: map[uint64]int64{}, answered: map[uint64]int64{}}
 }
 
 // add records packets. It returns false if it needs no more.
@@ -108,15 +99,15 @@ func (p *clockProbe) note(times map[uint64]int64, m moment, t int64) {
 	if m.end >= leastRandom && m.ack >= leastRandom {
 		m.from, m.to, m.fromPort, m.toPort = [16]byte{}, [16]byte{}, 0, 0
 	}
-	key := maphash.Comparable(p.table.seed, m)
+	key := maphash.Comparable(momentSeed, m)
 	if _, ok := times[key]; !ok && len(times) < maxMoments {
 		times[key] = t
 	}
 }
 
-// compare sets the shift of inputs whose clock differs from an earlier one's. It returns false
+// compareClocks sets the shift of inputs whose clock differs from an earlier one's. It returns false
 // if there are none.
-func (t *clockTable) compare(inputs []*input) (shifted bool) {
+func compareClocks(inputs []*input) (shifted bool) {
 	for i, in := range inputs {
 		for _, earlier := range inputs[:i] {
 			if in.clock == nil || earlier.clock == nil {

@@ -120,13 +120,12 @@ func Open(paths []string, opt Options) (*Files, error) {
 // order compares the clocks and sorts the inputs by their first packets.
 func (s *Files) order() {
 	var b Batch
-	var clocks clockTable
 	for i, in := range s.inputs {
-		s.peek(in, &b, clocks.file(i))
+		s.peek(in, &b, newClockProbe(i))
 	}
 	byTime := func(a, b *input) int { return cmp.Compare(a.first, b.first) }
 	slices.SortStableFunc(s.inputs, byTime)
-	if clocks.compare(s.inputs) {
+	if compareClocks(s.inputs) {
 		slices.SortStableFunc(s.inputs, byTime)
 	}
 }
