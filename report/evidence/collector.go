@@ -8,6 +8,7 @@ package evidence
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -131,6 +132,10 @@ type proof struct {
 	marks   []mark
 }
 
+func (p proof) compare(o proof) int {
+	return cmp.Or(p.at.Compare(o.at), cmp.Compare(p.stream, o.stream))
+}
+
 // mark is a comment on a packet. The code of the finding replaces %s in it.
 type mark struct {
 	at   capture.Position
@@ -192,8 +197,8 @@ func (e *Collector) add(x *exhibit, s *seen) {
 		return
 	}
 	x.packets = slices.Insert(x.packets, i, s.clone())
-	x.size += len(s.data) + keptOverhead
-	e.size += len(s.data) + keptOverhead
+	x.size += s.cost()
+	e.size += s.cost()
 }
 
 // keep creates or extends the exhibit of a connection: its head, the packets from position from to
@@ -217,7 +222,7 @@ func (e *Collector) keep(stream uint32, from, to capture.Position, who party) *e
 	if i := indexOf(chosen, from); i < 0 || chosen[i].payload < 0 {
 		return nil // evicted, or in fragments
 	}
-	if e.size+bytesOf(chosen)+len(chosen)*keptOverhead > exhibitBytes {
+	if e.size+costOf(chosen) > exhibitBytes {
 		return nil
 	}
 	x := e.exhibits[stream]
@@ -376,23 +381,19 @@ func (e *Collector) use(p *proof, stream uint32, from, to capture.Position, who 
 	return true
 }
 
-// wants reports whether an occurrence at that position is among those to keep.
-func (e *Collector) wants(id ID, at capture.Position, stream uint32) bool {
-	kept := e.proofs[id]
-	if len(kept) < e.opt.Occurrences {
-		return true
+// prove keeps the packets of an occurrence at position at, if it is among the first ones: those of
+// its connection from position from to position to, and those that extend adds.
+func (e *Collector) prove(id ID, at capture.Position, stream uint32, from, to capture.Position, who party, extend func(*proof)) {
+	p, kept := proof{at: at, stream: stream}, e.proofs[id]
+	if len(kept) == e.opt.Occurrences && p.compare(kept[len(kept)-1]) >= 0 {
+		return
 	}
-	last := kept[len(kept)-1]
-	return at.Before(last.at) || samePlace(at, last.at) && stream < last.stream
-}
-
-// insert adds a proof in order, and removes the last one beyond Occurrences.
-func (e *Collector) insert(id ID, p proof) {
-	kept := e.proofs[id]
-	i := len(kept)
-	for i > 0 && (p.at.Before(kept[i-1].at) || samePlace(p.at, kept[i-1].at) && p.stream < kept[i-1].stream) {
-		i--
+	if !e.use(&p, stream, from, to, who) {
+		e.omitted++
+		return
 	}
+	extend(&p)
+	i, _ := slices.BinarySearchFunc(kept, p, func(k, p proof) int { return cmp.Or(k.compare(p), -1) }) // after equal ones
 	kept = slices.Insert(kept, i, p)
 	if len(kept) > e.opt.Occurrences {
 		e.release(&kept[len(kept)-1])
@@ -411,29 +412,22 @@ func (e *Collector) Drop(id ID) {
 
 // Exchange keeps the packets of a request that is an occurrence of a finding.
 func (e *Collector) Exchange(id ID, x *decode.Exchange) {
-	if !e.wants(id, x.Request, x.Stream) {
-		return
-	}
-	p := proof{at: x.Request, stream: x.Stream}
 	to := x.Decided
 	if to.Before(x.Request) {
 		to = x.Request
 	}
-	if !e.use(&p, x.Stream, x.Request, to, partyOf(x)) {
-		e.omitted++
-		return
-	}
-	if x.Evidence == decode.Borrowed {
-		e.borrow(&p, network{x.Domain, x.Broker}, x.Ranges)
-	}
-	if l := e.addresses[network{x.Domain, x.Broker}]; l != nil && l.hasRefused {
-		e.useHead(&p, l.refused, false) // without it, the restart would be unknown
-	}
-	p.marks = append(p.marks, mark{x.Request, "%s " + requestMark(x)})
-	if text := outcomeMark(x.Outcome); text != "" {
-		p.marks = append(p.marks, mark{to, "%s " + text})
-	}
-	e.insert(id, p)
+	e.prove(id, x.Request, x.Stream, x.Request, to, partyOf(x), func(p *proof) {
+		if x.Evidence == decode.Borrowed {
+			e.borrow(p, network{x.Domain, x.Broker}, x.Ranges)
+		}
+		if l := e.addresses[network{x.Domain, x.Broker}]; l != nil && l.hasRefused {
+			e.useHead(p, l.refused, false) // without it, the restart would be unknown
+		}
+		p.marks = append(p.marks, mark{x.Request, "%s " + requestMark(x)})
+		if text := outcomeMark(x.Outcome); text != "" {
+			p.marks = append(p.marks, mark{to, "%s " + text})
+		}
+	})
 }
 
 // After keeps a request that the client sent after the refused one. It does nothing unless the
@@ -449,44 +443,25 @@ func (e *Collector) After(id ID, refused, x *decode.Exchange) {
 
 // Connection keeps the packets of a connection that is an occurrence of a finding.
 func (e *Collector) Connection(id ID, c *decode.Connection) {
-	if !e.wants(id, c.First, c.Stream) {
-		return
-	}
-	p := proof{at: c.First, stream: c.Stream}
-	end := c.Last
-	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
-		end = c.End.At
-	}
-	// Up to the last packet: TLS announces the end some packets before TCP does, and counts
-	// only with the end of TCP.
-	if !e.use(&p, c.Stream, end, c.Last, party{client: c.Client, kafka: c.Protocol == reassembly.Kafka}) {
-		e.omitted++
-		return
-	}
-	p.marks = append(p.marks, mark{c.First, "%s: this connection"})
+	end, marks := c.Last, []mark{{c.First, "%s: this connection"}}
 	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
 		by := "client"
 		if c.End.By == reassembly.ToClient {
 			by = "broker"
 		}
-		p.marks = append(p.marks, mark{end, "%s the " + by + " ends the connection"})
+		end, marks = c.End.At, append(marks, mark{c.End.At, "%s the " + by + " ends the connection"})
 	}
-	e.insert(id, p)
+	// Up to the last packet: TLS announces the end some packets before TCP does, and counts
+	// only with the end of TCP.
+	e.prove(id, c.First, c.Stream, end, c.Last, party{client: c.Client, kafka: c.Protocol == reassembly.Kafka}, func(p *proof) { p.marks = marks })
 }
 
 // Change keeps an ApiVersions answer that differs from the previous one by difference.
 func (e *Collector) Change(id ID, a *decode.Advertisement, before *decode.Ranges, difference string) {
-	if !e.wants(id, a.At, a.Stream) {
-		return
-	}
-	p := proof{at: a.At, stream: a.Stream}
-	if !e.use(&p, a.Stream, a.At, a.At, party{client: a.Client, kafka: true}) {
-		e.omitted++
-		return
-	}
-	e.borrow(&p, network{a.Domain, a.Broker}, before)
-	p.marks = append(p.marks, mark{a.At, "%s differs from the answer before: " + difference})
-	e.insert(id, p)
+	e.prove(id, a.At, a.Stream, a.At, a.At, party{client: a.Client, kafka: true}, func(p *proof) {
+		e.borrow(p, network{a.Domain, a.Broker}, before)
+		p.marks = append(p.marks, mark{a.At, "%s differs from the answer before: " + difference})
+	})
 }
 
 // borrow keeps a connection on which the broker advertised those ranges.

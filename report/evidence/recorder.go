@@ -62,6 +62,11 @@ func (s *seen) clone() seen {
 	return c
 }
 
+// cost is the memory of a kept packet.
+func (s *seen) cost() int { return len(s.data) + keptOverhead }
+
+func costOf(packets []seen) int { return bytesOf(packets) + len(packets)*keptOverhead }
+
 // text returns the captured part of the payload.
 func (s *seen) text() []byte {
 	if s.payload < 0 {
@@ -184,7 +189,7 @@ func (r *recorder) popWindow() {
 	case e.index < headPackets && c.headSize+len(e.data) <= headBytes:
 		c.head = append(c.head, e.clone())
 		c.headSize += len(e.data)
-		r.kept += len(e.data) + keptOverhead
+		r.kept += e.cost()
 	case c.inWindow < tailPackets:
 		r.keepLast(c, e)
 	}
@@ -198,25 +203,21 @@ func (r *recorder) popWindow() {
 func (r *recorder) keepLast(c *record, e *entry) {
 	c.tail = append(c.tail, e.clone())
 	c.tailSize += len(e.data)
-	r.kept += len(e.data) + keptOverhead
+	r.kept += e.cost()
 	for len(c.tail) > tailPackets || c.tailSize > tailBytes && len(c.tail) > 1 {
-		n := len(c.tail[0].data)
+		c.tailSize -= len(c.tail[0].data)
+		r.kept -= c.tail[0].cost()
 		c.tail = slices.Delete(c.tail, 0, 1)
-		c.tailSize -= n
-		r.kept -= n + keptOverhead
 	}
 }
 
 // keepAlso keeps packets after the head of a connection longer than the window does. They replace
 // the packets of the last call.
 func (r *recorder) keepAlso(c *record, packets []seen) {
-	for i := range c.extra {
-		r.kept -= len(c.extra[i].data) + keptOverhead
-	}
+	r.kept += costOf(packets) - costOf(c.extra)
 	c.extra = c.extra[:0]
 	for i := range packets {
 		c.extra = append(c.extra, packets[i].clone())
-		r.kept += len(packets[i].data) + keptOverhead
 	}
 }
 
@@ -244,11 +245,7 @@ func (r *recorder) record(stream uint32) *record {
 func (r *recorder) evictOldest() {
 	c := r.active.Remove(r.active.Front()).(*record)
 	delete(r.records, c.stream)
-	for _, packets := range [][]seen{c.head, c.tail, c.extra} {
-		for i := range packets {
-			r.kept -= len(packets[i].data) + keptOverhead
-		}
-	}
+	r.kept -= costOf(c.head) + costOf(c.tail) + costOf(c.extra)
 	c.head, c.tail, c.extra, c.dropped = nil, nil, nil, true
 }
 

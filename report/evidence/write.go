@@ -197,7 +197,7 @@ func (e *Collector) proofsOf(claim *Claim) []*proof {
 			}
 		}
 	}
-	slices.SortStableFunc(out, func(x, y *proof) int { return cmp.Or(x.at.Compare(y.at), cmp.Compare(x.stream, y.stream)) })
+	slices.SortStableFunc(out, func(x, y *proof) int { return x.compare(*y) })
 	return out[:min(len(out), e.opt.Occurrences)]
 }
 
