@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -31,17 +30,6 @@ func textOptions(w io.Writer, color string) write.TextOptions {
 	return opt
 }
 
-// listReleases prints the known releases if one of the flags asks for them.
-func listReleases(s streams, color string, flags ...string) (asked bool, err error) {
-	if !slices.Contains(flags, "list") {
-		return false, nil
-	}
-	if err := write.References(s.out, textOptions(s.out, color)); err != nil {
-		return true, fmt.Errorf("write standard output: %w", err)
-	}
-	return true, nil
-}
-
 func newAnalyze(e environment) (*cobra.Command, action) {
 	cmd := &cobra.Command{
 		Use:   "analyze [flags] FILE...",
@@ -58,9 +46,6 @@ func newAnalyze(e environment) (*cobra.Command, action) {
 	opt.add(cmd, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		opt.captures = args
-		if asked, err := listReleases(e.streams, opt.report.color, opt.report.target, opt.traffic.advertised); asked {
-			return exitClean, err
-		}
 		if err := opt.check(e.in); err != nil {
 			return 0, err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,6 +54,12 @@ func newRoot(e environment) (root *cobra.Command, code *int) {
 	root.CompletionOptions.DisableDefaultCmd = true
 	add := func(cmd *cobra.Command, do action) {
 		cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+			if asksForReleases(cmd.Flags()) {
+				if err = write.References(e.out); err != nil {
+					err = fmt.Errorf("write standard output: %w", err)
+				}
+				return err
+			}
 			*code, err = do(cmd.Context(), args)
 			return err
 		}
@@ -66,6 +73,13 @@ func newRoot(e environment) (root *cobra.Command, code *int) {
 	}
 	root.SetHelpCommand(newHelp(e))
 	return root, code
+}
+
+func asksForReleases(flags *pflag.FlagSet) bool {
+	return slices.ContainsFunc([]string{"target", "advertised"}, func(name string) bool {
+		f := flags.Lookup(name)
+		return f != nil && f.Value.String() == "list"
+	})
 }
 
 // noArguments is the cobra.Command.Args of commands without arguments.

@@ -246,15 +246,8 @@ func (o *reportOptions) check() error {
 }
 
 func (o *reportOptions) reaches(s model.Severity) bool {
-	switch o.failOn {
-	case "error":
-		return s >= model.Error
-	case "warning":
-		return s >= model.Warning
-	case "info":
-		return true
-	}
-	return false
+	var least model.Severity
+	return least.UnmarshalText([]byte(o.failOn)) == nil && s >= least // never is no severity
 }
 
 func (o *reportOptions) fails(f *model.Finding) bool { return !f.Accepted && o.reaches(f.Severity) }

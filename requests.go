@@ -29,9 +29,6 @@ func newRequests(e environment) (*cobra.Command, action) {
 	opt.add(cmd, &opt.output, &opt.pick, &opt.redact, &opt.traffic)
 	return cmd, func(ctx context.Context, args []string) (int, error) {
 		opt.captures = args
-		if asked, err := listReleases(e.streams, "never", opt.traffic.advertised); asked {
-			return exitClean, err
-		}
 		if textOptions(e.out, "never").Width > 0 && !cmd.Flags().Changed("format") && len(opt.output.texts) == 0 {
 			opt.output.format = write.TableFormat
 		}

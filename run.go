@@ -43,9 +43,6 @@ func newRun(e environment) (*cobra.Command, action) {
 	opt.add(cmd, &opt.live, &opt.save, &opt.output, &opt.report, &opt.evidence, &opt.redact, &opt.traffic)
 	cmd.Flags().SetInterspersed(false) // later arguments belong to the command
 	return cmd, func(ctx context.Context, args []string) (int, error) {
-		if asked, err := listReleases(e.streams, opt.report.color, opt.report.target, opt.traffic.advertised); asked {
-			return exitClean, err
-		}
 		if len(args) == 0 {
 			return 0, errors.New("run: no command given; it follows --")
 		}

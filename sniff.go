@@ -35,9 +35,6 @@ func newSniff(e environment) (*cobra.Command, action) {
 			ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
 			defer stop()
 		}
-		if asked, err := listReleases(e.streams, opt.report.color, opt.report.target, opt.traffic.advertised); asked {
-			return exitClean, err
-		}
 		if len(args) > 0 {
 			return 0, fmt.Errorf("argument %q: sniff takes no arguments; use -i for the interface", args[0])
 		}

@@ -30,7 +30,7 @@ const minSummary = 24
 // ruleLine writes a line of the list of rules. title is the width of titles in columns.
 func (p *page) ruleLine(r *model.Rule, title int) {
 	indent := len(r.Code) + len("  warning  ") + title + len("  ")
-	lead := p.style.code.Sprint(r.Code) + "  " + p.severity(r.Severity).Sprintf("%-7s", r.Severity) + fmt.Sprintf("  %-*s  ", title, r.Title)
+	lead := p.style.strong.Sprint(r.Code) + "  " + p.severity(r.Severity).Sprintf("%-7s", r.Severity) + fmt.Sprintf("  %-*s  ", title, r.Title)
 	if p.width-indent < minSummary {
 		p.line(lead)
 		p.item(r.Summary)
@@ -46,7 +46,7 @@ func Rule(w io.Writer, rules []model.Rule, name string, opt TextOptions) error {
 		return err
 	}
 	p := newPage(opt)
-	p.line(p.style.code.Sprint(r.Code) + " " + r.Title + " (" + p.severity(r.Severity).Sprint(r.Severity.String()) + ")")
+	p.line(p.style.strong.Sprint(r.Code) + " " + r.Title + " (" + p.severity(r.Severity).Sprint(r.Severity.String()) + ")")
 	p.paragraph("", "", r.Summary)
 	for _, part := range documentation(r) {
 		p.blank()

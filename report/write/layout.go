@@ -52,7 +52,7 @@ type page struct {
 
 // styles are the colours of a page. Each is set independently of the program's standard output.
 type styles struct {
-	err, warning, info, code, label, strong, good *color.Color
+	err, warning, info, label, strong, good *color.Color
 }
 
 func newPage(opt TextOptions) *page {
@@ -73,7 +73,6 @@ func newPage(opt TextOptions) *page {
 		err:     style(color.FgRed, color.Bold),
 		warning: style(color.FgYellow, color.Bold),
 		info:    style(color.FgCyan),
-		code:    style(color.Bold),
 		label:   style(color.Faint),
 		strong:  style(color.Bold),
 		good:    style(color.FgGreen),

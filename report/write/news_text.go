@@ -25,7 +25,7 @@ func News(w io.Writer, n *model.News, opt TextOptions) error {
 		}
 		text = fmt.Sprintf("%s more, %s in all: %s", words.Number(n.More), words.Number(f.Count), text)
 		lead := fmt.Sprintf("%s %s again: ", f.Severity, f.Code)
-		t.hang(t.severity(f.Severity).Sprint(f.Severity.String())+" "+t.style.code.Sprint(f.Code)+" again: ", len(lead), "  ", text)
+		t.hang(t.severity(f.Severity).Sprint(f.Severity.String())+" "+t.style.strong.Sprint(f.Code)+" again: ", len(lead), "  ", text)
 	}
 	_, err := w.Write(t.buf.Bytes())
 	return err

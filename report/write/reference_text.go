@@ -18,8 +18,8 @@ func shortSource(source string) string {
 }
 
 // References lists the known releases with the source of their tables, one line each.
-func References(w io.Writer, opt TextOptions) error {
-	p := newPage(opt)
+func References(w io.Writer) error {
+	var b strings.Builder
 	tables := decode.Tables()
 	names, width := make([]string, len(tables)), 0
 	for i, t := range tables {
@@ -31,8 +31,8 @@ func References(w io.Writer, opt TextOptions) error {
 		if t.Recorded {
 			kind = "recorded"
 		}
-		p.line(fmt.Sprintf("%-*s  %s  %2d APIs  %s", width, names[i], kind, len(t.Ranges.APIs), Escape(shortSource(t.Source))))
+		fmt.Fprintf(&b, "%-*s  %s  %2d APIs  %s\n", width, names[i], kind, len(t.Ranges.APIs), Escape(shortSource(t.Source)))
 	}
-	_, err := w.Write(p.buf.Bytes())
+	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -10,7 +10,7 @@ import (
 
 func TestReferencesAreListed(t *testing.T) {
 	var out bytes.Buffer
-	if err := References(&out, TextOptions{}); err != nil {
+	if err := References(&out); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(out.String(), "\n")

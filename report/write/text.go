@@ -209,7 +209,7 @@ func (t *textReport) headline(f *model.Finding) {
 	} else if f.Count > 1 && count != "" {
 		lines = wrap(message+", "+count, t.width-len(lead), t.width-2)
 	}
-	prefix := t.severity(f.Severity).Sprint(f.Severity.String()) + " " + t.style.code.Sprint(f.Code) + " " + f.Title + acceptedText(f) + ": "
+	prefix := t.severity(f.Severity).Sprint(f.Severity.String()) + " " + t.style.strong.Sprint(f.Code) + " " + f.Title + acceptedText(f) + ": "
 	for _, l := range lines[:len(lines)-1] {
 		t.line(prefix + l)
 		prefix = "  "
