@@ -140,16 +140,9 @@ type snapshotMetrics struct {
 	findings *findingSeries
 }
 
-// Describe implements prometheus.Collector.
-func (m snapshotMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		findingsDesc, limitsDesc, unparsedDesc, packetsDesc, bytesDesc, droppedDesc,
-		streamsDesc, openDesc, endedDesc, gapsDesc, missingDesc, responsesDesc,
-		targetDesc, targetClientsDesc, targetClientDesc, targetSeenDesc, brokerDesc,
-	} {
-		to <- d
-	}
-}
+// Describe implements prometheus.Collector. Without descriptions, the metrics are checked when they
+// are collected.
+func (m snapshotMetrics) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (m snapshotMetrics) Collect(to chan<- prometheus.Metric) {

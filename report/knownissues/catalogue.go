@@ -7,7 +7,6 @@ package knownissues
 import (
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -65,13 +64,9 @@ type Mismatch struct {
 // Catalogue is a catalogue of client and broker bugs. It does not change after it is loaded;
 // several goroutines can use it. A nil one matches nothing.
 type Catalogue struct {
-	// files are the user's files in their order, then the built-in file. Without a user's file,
-	// the built-in file is parsed at its first use, because that takes longer than a small
-	// capture.
+	// files are the user's files in their order, then the built-in file. It is empty without a
+	// user's file (see all).
 	files []issueFile
-	later sync.Once
-	// isCode reports whether a finding with that code exists.
-	isCode func(code string) bool
 }
 
 type issueFile struct {
@@ -156,12 +151,11 @@ func (k *Catalogue) Match(m Mismatch) (model.KnownIssue, Confidence, bool) {
 	if k == nil {
 		return model.KnownIssue{}, noMatch, false
 	}
-	k.load()
-	for f := range k.files {
+	for _, f := range k.all() {
 		var found *issue
 		best, why := noMatch, ""
-		for i := range k.files[f].Issues {
-			candidate := &k.files[f].Issues[i]
+		for i := range f.Issues {
+			candidate := &f.Issues[i]
 			if c, reason := k.match(candidate, &m); c > best {
 				found, best, why = candidate, c, reason
 			}
@@ -180,8 +174,7 @@ func (k *Catalogue) ByID(id string) (model.KnownIssue, bool) {
 	if k == nil {
 		return model.KnownIssue{}, false
 	}
-	k.load()
-	found := k.byID(id)
+	found := byID(k.all(), id)
 	if found.issue == nil {
 		return model.KnownIssue{}, false
 	}
@@ -256,7 +249,7 @@ func (k *Catalogue) bestClient(i *issue, m *Mismatch) (best Confidence, why stri
 }
 
 func (k *Catalogue) isDefault(clientID string) bool {
-	return slices.ContainsFunc(k.files, func(f issueFile) bool { return anyMatches(f.DefaultClientIDs, clientID) })
+	return slices.ContainsFunc(k.all(), func(f issueFile) bool { return anyMatches(f.DefaultClientIDs, clientID) })
 }
 
 // match returns the confidence that c sent the requests of m, and why it is not certain.

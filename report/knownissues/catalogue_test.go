@@ -24,11 +24,11 @@ func isCode(code string) bool {
 
 func loadBuiltIn(t testing.TB) *Catalogue {
 	t.Helper()
-	k, err := Load(isCode)
-	if err != nil {
+	k := &Catalogue{}
+	f, err := builtIn()
+	if err := k.add(builtInName, f, isCode, err); err != nil {
 		t.Fatal(err)
 	}
-	k.load()
 	return k
 }
 

@@ -58,7 +58,7 @@ const (
 // be unique. isCode reports whether a finding with that code exists. Errors name the file, the
 // line and the field.
 func Load(isCode func(code string) bool, paths ...string) (*Catalogue, error) {
-	k := &Catalogue{isCode: isCode}
+	k := &Catalogue{}
 	if len(paths) == 0 {
 		return k, nil
 	}
@@ -72,14 +72,12 @@ func Load(isCode func(code string) bool, paths ...string) (*Catalogue, error) {
 			return nil, fmt.Errorf("read known issues %s: %w", path, err)
 		}
 		f, err := parseYAML(data)
-		if err := k.add(path, f, err); err != nil {
+		if err := k.add(path, f, isCode, err); err != nil {
 			return nil, err
 		}
 	}
-	if err := k.addBuiltIn(); err != nil {
-		return nil, err
-	}
-	return k, nil
+	f, err := builtIn()
+	return k, k.add(builtInName, f, isCode, err)
 }
 
 // readIssueFile reads a file of at most maxIssueFile bytes.
@@ -99,30 +97,26 @@ func readIssueFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// load parses the built-in issues if no file was loaded. A test shows that they are valid.
-func (k *Catalogue) load() {
-	k.later.Do(func() {
-		if len(k.files) > 0 {
-			return
-		}
-		if err := k.addBuiltIn(); err != nil {
-			panic(err)
-		}
-	})
-}
-
-// builtIn parses the built-in issues, once in a process. The result never changes.
+// builtIn parses the built-in issues at their first use, because that takes longer than a small
+// capture. The result never changes.
 var builtIn = sync.OnceValues(func() (issueFile, error) { return parseYAML(builtInIssues) })
 
-func (k *Catalogue) addBuiltIn() error {
+// all returns the files of k. A test shows that the built-in file is valid.
+func (k *Catalogue) all() []issueFile {
+	if len(k.files) > 0 {
+		return k.files
+	}
 	f, err := builtIn()
-	return k.add(builtInName, f, err)
+	if err != nil {
+		panic(err)
+	}
+	return []issueFile{f}
 }
 
 // add checks a parsed file and appends it; err is the error of parsing it.
-func (k *Catalogue) add(name string, f issueFile, err error) error {
+func (k *Catalogue) add(name string, f issueFile, isCode func(string) bool, err error) error {
 	if err == nil {
-		err = f.check(k.isCode)
+		err = f.check(isCode)
 	}
 	if err != nil {
 		return fmt.Errorf("read known issues %s: %w", name, err)
@@ -131,7 +125,7 @@ func (k *Catalogue) add(name string, f issueFile, err error) error {
 	k.files = append(k.files, f)
 	for i := range f.Issues {
 		here := issuePlace{&f.Issues[i], name, i}
-		other := k.byID(here.ID.text)
+		other := byID(k.files, here.ID.text)
 		if other.issue == here.issue {
 			continue
 		}
@@ -152,11 +146,11 @@ type issuePlace struct {
 }
 
 // byID returns the first issue with an id; without issue if there is none.
-func (k *Catalogue) byID(id string) issuePlace {
-	for f := range k.files {
-		for i := range k.files[f].Issues {
-			if k.files[f].Issues[i].ID.text == id {
-				return issuePlace{&k.files[f].Issues[i], k.files[f].name, i}
+func byID(files []issueFile, id string) issuePlace {
+	for _, f := range files {
+		for i := range f.Issues {
+			if f.Issues[i].ID.text == id {
+				return issuePlace{&f.Issues[i], f.name, i}
 			}
 		}
 	}
