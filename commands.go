@@ -55,10 +55,7 @@ func newRoot(e environment) (root *cobra.Command, code *int) {
 	add := func(cmd *cobra.Command, do action) {
 		cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
 			if asksForReleases(cmd.Flags()) {
-				if err = write.References(e.out); err != nil {
-					err = fmt.Errorf("write standard output: %w", err)
-				}
-				return err
+				return writeError("standard output", write.References(e.out))
 			}
 			*code, err = do(cmd.Context(), args)
 			return err

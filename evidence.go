@@ -119,13 +119,9 @@ func (f *findings) writeBundle(rep *model.Report, packets []byte, ofTLS string) 
 	return f.commit(f.bundle, write.Bundle(f.bundle.w, &inside, packets, ofTLS))
 }
 
-// commit finishes a written file and prints errors.
+// commit finishes a file and prints errors. err is the error of writing it.
 func (f *findings) commit(out *output, err error) (isWritten bool) {
-	if err != nil {
-		err = fmt.Errorf("write %s: %w", out.name, reason(err))
-	} else {
-		err = out.commit()
-	}
+	err = out.finish(err)
 	if err != nil {
 		f.j.complain("%v", err)
 	}

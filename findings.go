@@ -214,10 +214,7 @@ func (f *findings) writeReport(out reportFile, rep *model.Report) error {
 		opt.Fails = func(*model.Finding) bool { return false }
 	}
 	opt.Shortfall = f.shortfall(rep)
-	if err := out.format.Write(out.w, rep, opt); err != nil {
-		return fmt.Errorf("write %s: %w", out.name, reason(err))
-	}
-	return out.commit()
+	return out.finish(out.format.Write(out.w, rep, opt))
 }
 
 // shortfall says why the run fails although no finding does. It is empty if the run does not fail.

@@ -25,10 +25,7 @@ func newInterfaces(e environment) (*cobra.Command, action) {
 		if err != nil {
 			return 0, err
 		}
-		if err := listDevices(e.out, list); err != nil {
-			return 0, fmt.Errorf("write standard output: %w", reason(err))
-		}
-		return exitClean, nil
+		return exitClean, writeError("standard output", listDevices(e.out, list))
 	}
 }
 

@@ -51,7 +51,7 @@ func (o opener) open(path string) (*output, error) {
 	}
 	out, err := o.openFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", path, reason(err))
+		return nil, writeError(path, err)
 	}
 	out.name, out.w = path, out.file
 	return out, nil
@@ -153,12 +153,12 @@ func (o opener) createTemp(p place) (*os.File, string, error) {
 func (o opener) another(open *output) (*output, error) {
 	dir, err := open.place.dir.OpenRoot(".")
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", open.name, reason(err))
+		return nil, writeError(open.name, err)
 	}
 	out := &output{name: open.name, place: place{dir, open.place.name}}
 	if out.file, out.temp, err = o.createTemp(out.place); err != nil {
 		out.close()
-		return nil, fmt.Errorf("write %s: %w", open.name, reason(err))
+		return nil, writeError(open.name, err)
 	}
 	out.w = out.file
 	return out, nil
@@ -279,7 +279,7 @@ func (o *output) appear() error {
 		temp := filepath.Join(filepath.Dir(o.name), o.temp)
 		o.temp = "" // keep the temporary file
 		if _, missing := os.Lstat(temp); missing != nil {
-			return fmt.Errorf("write %s: %w", o.name, reason(err)) // it was deleted with its directory
+			return writeError(o.name, err) // it was deleted with its directory
 		}
 		return fmt.Errorf("write %s: %w; it is in %s", o.name, reason(err), temp)
 	}
@@ -296,11 +296,19 @@ func (o *output) commit() error {
 	o.file = nil
 	if err != nil {
 		o.abandon()
-		return fmt.Errorf("write %s: %w", o.name, reason(err))
+		return writeError(o.name, err)
 	}
 	err = o.appear()
 	o.close()
 	return err
+}
+
+// finish is commit, unless writing the file failed with an error.
+func (o *output) finish(err error) error {
+	if err != nil {
+		return writeError(o.name, err)
+	}
+	return o.commit()
 }
 
 // abandon removes a file without its final name.
@@ -387,6 +395,14 @@ func sameFile(a, b string) bool {
 	ad, aErr := os.Stat(filepath.Dir(a))
 	bd, bErr := os.Stat(filepath.Dir(b))
 	return aErr == nil && bErr == nil && os.SameFile(ad, bd) && filepath.Base(a) == filepath.Base(b)
+}
+
+// writeError names the output in an error; nil stays nil.
+func writeError(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("write %s: %w", name, reason(err))
 }
 
 // reason returns the system's error without the file name.

@@ -92,11 +92,7 @@ func (l *listing) finish() int {
 		l.j.inputIsWhole()
 		return exitTrouble // and discard: a mistyped name of a capture must not replace a good list
 	}
-	if err := l.w.Close(); err != nil {
-		l.j.complain("write %s: %v", l.out.name, reason(err))
-		return exitTrouble
-	}
-	if err := l.out.commit(); err != nil {
+	if err := l.out.finish(l.w.Close()); err != nil {
 		l.j.complain("%v", err)
 		return exitTrouble
 	}

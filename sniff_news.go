@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"time"
 
@@ -88,25 +87,17 @@ func (t *newsWriter) write(news []model.News) error {
 			t.isOpen = !block
 		}
 		if err != nil {
-			return t.explain(err)
+			return writeError(t.name, err)
 		}
 	}
 	return nil
-}
-
-// explain names the output in an error; nil stays nil.
-func (t *newsWriter) explain(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("write %s: %w", t.name, reason(err))
 }
 
 func (t *newsWriter) status(c liveCounts) error {
 	if !t.json {
 		return nil
 	}
-	return t.explain(write.JSONLine(t.w, statusEvent{"status", eventTime(), c}))
+	return writeError(t.name, write.JSONLine(t.w, statusEvent{"status", eventTime(), c}))
 }
 
 // final writes the report as the last event; in text, only the empty line before the report.
@@ -117,5 +108,5 @@ func (t *newsWriter) final(rep *model.Report) (err error) {
 	case t.isOpen:
 		_, err = io.WriteString(t.w, "\n")
 	}
-	return t.explain(err)
+	return writeError(t.name, err)
 }

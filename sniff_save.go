@@ -139,7 +139,7 @@ func openSaver(options saveOptions, o opener, info capture.Info, now func() time
 	}
 	if options.rotates() {
 		if s.place, err = o.place(options.path); err != nil {
-			return nil, fmt.Errorf("write %s: %w", options.path, reason(err))
+			return nil, writeError(options.path, err)
 		}
 	}
 	return s, s.begin()
@@ -176,10 +176,10 @@ func (s *saver) section() error {
 	s.w = capture.NewWriter(s.buf, "kafkavet "+toolVersion(), "")
 	for _, i := range s.info.Interfaces {
 		if _, err := s.w.AddInterface(i); err != nil {
-			return s.explain(err)
+			return writeError(s.file.name, err)
 		}
 	}
-	return s.explain(s.buf.Flush())
+	return writeError(s.file.name, s.buf.Flush())
 }
 
 // createNext creates the next file of a rotation. An existing name belongs to another run.
@@ -194,10 +194,7 @@ func (s *saver) createNext() (err error) {
 		}
 	}
 	s.file.name = filepath.Join(filepath.Dir(s.options.path), s.file.name)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", s.file.name, reason(err))
-	}
-	return nil
+	return writeError(s.file.name, err)
 }
 
 // write saves packets. It reports errors, and tries again later if the file can be continued.
@@ -246,7 +243,7 @@ func (s *saver) keep(packets []capture.Packet, comments []string) error {
 			comment = comments[i]
 		}
 		if err := s.w.WritePacket(packets[i].Interface, &packets[i], comment); err != nil {
-			return s.explain(err)
+			return writeError(s.file.name, err)
 		}
 		if s.options.size > 0 && s.blocks.size+int64(s.buf.Buffered()) >= int64(s.options.size)<<20 {
 			if err := s.rotate(); err != nil {
@@ -259,7 +256,7 @@ func (s *saver) keep(packets []capture.Packet, comments []string) error {
 	}
 	if now-s.flushed >= saveFlush {
 		s.flushed = now
-		return s.explain(s.buf.Flush())
+		return writeError(s.file.name, s.buf.Flush())
 	}
 	return nil
 }
@@ -274,7 +271,7 @@ func (s *saver) rotate() error {
 func (s *saver) close() error {
 	var err error
 	if !s.isOut {
-		err = s.explain(s.buf.Flush())
+		err = writeError(s.file.name, s.buf.Flush())
 	}
 	if !s.options.rotates() && s.file.file != nil {
 		if _, gone := os.Lstat(s.options.path); errors.Is(gone, fs.ErrNotExist) {
@@ -282,13 +279,6 @@ func (s *saver) close() error {
 		}
 	}
 	return errors.Join(err, s.file.commit())
-}
-
-func (s *saver) explain(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("write %s: %w", s.file.name, reason(err))
 }
 
 // removeOldest deletes the oldest files beyond --rotate-keep. It deletes only files with a name of

@@ -38,10 +38,7 @@ func writeVersion(w io.Writer) error {
 	b := newBuild()
 	_, err := fmt.Fprintf(w, "kafkavet %s\ncommit %s\ndate %s\ngo %s %s/%s\n",
 		b.version, b.commit, b.date, strings.TrimPrefix(runtime.Version(), "go"), runtime.GOOS, runtime.GOARCH)
-	if err != nil {
-		return fmt.Errorf("write standard output: %w", reason(err))
-	}
-	return nil
+	return writeError("standard output", err)
 }
 
 type build struct{ version, commit, date string }

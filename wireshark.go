@@ -31,10 +31,8 @@ func newWireshark(e environment) (*cobra.Command, action) {
 		Args:              noArguments,
 	}
 	return cmd, func(context.Context, []string) (int, error) {
-		if _, err := io.WriteString(e.out, write.WiresharkScript); err != nil {
-			return 0, fmt.Errorf("write standard output: %w", reason(err))
-		}
-		return exitClean, nil
+		_, err := io.WriteString(e.out, write.WiresharkScript)
+		return exitClean, writeError("standard output", err)
 	}
 }
 
