@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
@@ -106,6 +107,11 @@ var saslMissingRule = Rule{
 	},
 }
 
+// isWrapped reports whether a preface went before the requests.
+func (s *subject) isWrapped() bool {
+	return s.sample != nil && s.sample.Preface() != reassembly.NoPreface
+}
+
 // mayBeTLS reports whether an address that is unheard has the port of a Kafka listener.
 func (s *subject) mayBeTLS() bool {
 	return s.isUnheard() && decode.IsKafkaPort(s.key.broker.addr.Port())
@@ -118,7 +124,7 @@ var notKafkaRule = Rule{
 	Code: "KV2012", Title: "not-kafka", Severity: model.Warning,
 	Summary: "the other side answered something else, or never anything that Kafka clients asked",
 	Documentation: model.Documentation{
-		What: "What listens at the address does not speak Kafka: it answered with another protocol, or it answered nothing of all that clients asked.",
+		What: "What listens at the address does not speak Kafka: it answered with another protocol, or it answered nothing of all that clients asked, or nothing behind a preface (KV9005).",
 		Why:  "The port is that of something else (an HTTP server or ingress, SSH, ZooKeeper), or of a listener that wants TLS or SASL first. The client reports a disconnect, a time-out or a message that is too large. No version is at fault.",
 		Wire: "A Kafka request or a ClientHello, and an answer in text or in another protocol; or different requests, all of them closed, reset or ignored. " +
 			"ApiVersions alone is counted here in v0 to v2, which brokers since 2.0 answer; in any version without an answer or a close; and on a port on which brokers seldom listen. " +
@@ -139,7 +145,11 @@ var notKafkaRule = Rule{
 		for _, v := range s.tried.list[:min(len(s.tried.list), maxTried)] {
 			tried = append(tried, fmt.Sprintf("%s v%d", apiName(v.api), v.version))
 		}
-		text := "nothing that this port was asked was answered: " + words.List(tried)
+		text := "nothing that this port was asked was answered: "
+		if s.isWrapped() {
+			text = fmt.Sprintf("nothing was answered behind the preface (%s): ", s.sample.Preface())
+		}
+		text += words.List(tried)
 		if more := len(s.tried.list) - len(tried); more > 0 {
 			text += fmt.Sprintf(" and %d more", more)
 		}
@@ -151,6 +161,8 @@ var notKafkaRule = Rule{
 		}
 		text := "A Kafka listener in the clear answers at least one of these. The port is that of something else (ZooKeeper, an ingress, a proxy without a backend, a broker before Kafka 0.10), or wants TLS."
 		switch {
+		case s.isWrapped():
+			return fmt.Sprintf("The preface (%s) goes before the first request. A Kafka broker cannot read it: it closes, or does not answer. No version is at fault.", s.sample.Preface())
 		case s.mayBeTLS():
 			text = unheard + " It may also be a proxy without a backend, or a broker before Kafka 0.10."
 		case s.ends() != "were closed":
@@ -165,7 +177,10 @@ var notKafkaRule = Rule{
 		if s.key.detail != "" {
 			return "Check bootstrap.servers, advertised.listeners and the port mappings: use the port of a Kafka listener."
 		}
-		if s.mayBeTLS() {
+		switch {
+		case s.isWrapped():
+			return fmt.Sprintf("Switch %s off at the load balancer or proxy before this address, or put a proxy that removes it before the broker.", s.sample.Preface())
+		case s.mayBeTLS():
 			return checkSecurity
 		}
 		return "Check bootstrap.servers, advertised.listeners and the port mappings; then whether the listener wants TLS or SASL (security.protocol)."

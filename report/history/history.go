@@ -110,8 +110,8 @@ type address struct {
 	hasLimit bool
 	// clear: it answered Kafka in plaintext. tls: a handshake completed, or it answered with TLS.
 	clear, tls bool
-	// foreign: it answered in another protocol.
-	foreign bool
+	// foreign: it answered in another protocol. unwraps: it answered a request behind a preface.
+	foreign, unwraps bool
 }
 
 // advert is a table of ranges that an address advertised in a period.
@@ -273,6 +273,7 @@ func (b *Book) Connection(c *decode.Connection) (isUnserved bool) {
 	a.clear = a.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
 	a.tls = a.tls || c.TLS != nil && c.TLS.Established || c.Confusion == reassembly.ClearToTLS
 	a.foreign = a.foreign || foreign
+	a.unwraps = a.unwraps || len(c.Odd().Prefaces) > 0 && c.Responses > 0
 	if silent {
 		return b.unserved(a, c)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 )
 
 // Decide decides all suspects by the input so far. The i-th Ruling is for the i-th of Suspects.
@@ -201,7 +202,7 @@ func (v *view) judge(k *Suspect) Ruling {
 		return Ruling{Cause: Behind}
 	case v.foreign && len(v.alive) == 0:
 		return Ruling{Cause: Foreign}
-	case v.isForeign:
+	case v.isForeign, k.stream.preface != reassembly.NoPreface && !v.unwraps && !v.hasOutageSigns(k):
 		return Ruling{Cause: NotKafka}
 	case v.isEarlyProbe(k):
 		return Ruling{}

@@ -281,3 +281,44 @@ func TestALongPollIsNoRefusal(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestsBehindAPreface: a broker cannot read it. If it answers behind another one, or does not
+// serve others either, the preface is no cause.
+func TestRequestsBehindAPreface(t *testing.T) {
+	behind := func(responses uint64) func(*decode.Connection) {
+		return func(c *decode.Connection) {
+			c.Responses = responses
+			c.Oddities = &reassembly.Oddities{Prefaces: []reassembly.Preface{{Kind: reassembly.ProxyV2}}}
+		}
+	}
+	for name, c := range map[string]struct {
+		unwraps, refuses bool
+		preface          func(*decode.Connection)
+		want             Cause
+	}{
+		"refused": {false, false, behind(0), NotKafka}, "no preface": {false, false, func(*decode.Connection) {}, Refused},
+		"answered behind another": {true, false, behind(0), Refused}, "away": {false, true, behind(0), Away},
+	} {
+		p := newPlay(t)
+		if c.unwraps {
+			s := p.connect()
+			p.send(s, keyMetadata, 1, answered, soon, noRange)
+			p.endOf(s, behind(1))
+		}
+		for range 2 {
+			p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
+			p.now += time.Second
+			if c.refuses {
+				p.refuse()
+			}
+			s := p.connect()
+			p.send(s, keyApiVersions, 4, closed, soon)
+			p.endOf(s, c.preface)
+			p.now += time.Second
+		}
+		p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
+		if got := p.book.Decide()[0].Cause; got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

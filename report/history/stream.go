@@ -74,6 +74,8 @@ type stream struct {
 	midstream bool
 	// begun: the last bytes of the broker's side are the beginning of an answer.
 	begun bool
+	// preface is what a proxy or its client sent first.
+	preface reassembly.PrefaceKind
 	// isNeeded: a suspect, a sample or an end refers to it.
 	isNeeded bool
 }
@@ -229,6 +231,9 @@ func (s *stream) offend(x *decode.Exchange) {
 func (s *stream) over(c *decode.Connection) {
 	s.midstream, s.missing = c.Midstream, c.Odd().Missing
 	s.begun = hasBegunAnswer(c)
+	if prefaces := c.Odd().Prefaces; len(prefaces) > 0 {
+		s.preface = prefaces[len(prefaces)-1].Kind
+	}
 	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
 		s.ended, s.endedBy = c.End.At, c.End.By
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 )
 
 // Cause is the likely reason why a request was not served.
@@ -30,7 +31,7 @@ const (
 	NoSASL
 	// Authentication: the broker ended the connection during the authentication.
 	Authentication
-	// NotKafka: the address never answered a Kafka request.
+	// NotKafka: the address never answered a Kafka request, or none behind a preface.
 	NotKafka
 	// Foreign: the other side answered in another protocol. The finding about its connection names
 	// it.
@@ -222,6 +223,9 @@ func IsProbe(x *decode.Exchange) bool {
 
 // UsesSASL reports whether the connection of a suspect began with SASL.
 func (s *Suspect) UsesSASL() bool { return s.stream.hasSASL }
+
+// Preface returns what went before the first request on the connection of a suspect.
+func (s *Suspect) Preface() reassembly.PrefaceKind { return s.stream.preface }
 
 // Missing returns the number of bytes that the connection of a suspect lacks.
 func (s *Suspect) Missing() uint64 { return s.stream.missing }
