@@ -181,6 +181,8 @@ type Exchange struct {
 	// otherwise -1. RetryUnseen: the capture may lack the retry itself.
 	Negotiated  int16
 	RetryUnseen bool
+	// Malformed: a Produce request does not have the layout of its version, up to its acks.
+	Malformed bool
 	// Mechanism is the SASL mechanism of a SaslHandshake request. Enabled are the mechanisms of
 	// its response.
 	Mechanism string

@@ -255,10 +255,13 @@ func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 		if f.Lacking > 0 {
 			break // an incomplete request gets no response
 		}
-		if acks, ok := acks(hd.version, hd.body(f.Head)); ok {
+		body := hd.body(f.Head)
+		if acks, ok := acks(hd.version, body); ok {
 			h.acksNone = acks == 0
-		} else if p.lost = hidesAcks(hd.version, hd.body(f.Head), f); !p.lost {
-			h.acksNone = false // no broker can read it
+		} else if hidesAcks(hd.version, body, f) {
+			p.owes = mayOwe
+		} else {
+			p.owes, h.acksNone = unreadable, false
 		}
 		if h.acksNone {
 			h.finish(h.queue.popLast(), NoneExpected, answer{at: f.Last})

@@ -134,21 +134,6 @@ func TestHandler(t *testing.T) {
 			d.request(long)
 			return closed(d)
 		}, []string{"ApiVersions v2 exempt none answered", "Produce v7 ok observed unseen", "Metadata v7 ok observed answered", "Produce v7 ok observed unseen"}},
-		{"a Produce that no broker can read", func(d *driver) []Event {
-			d.negotiate()
-			d.request(produce(9, 0))
-			id := d.id + 1
-			for _, body := range []string{strings.Repeat("\xff", 40), strings.Repeat("\xff", 2*produceHead), ""} {
-				d.id++
-				msg := requestBytes(produce(9, 1), d.id, "app")
-				d.message(reassembly.ToBroker, append(msg[:13:13], body...))
-			}
-			d.respond(id, responseOf(0, 9))
-			return closed(d)
-		}, []string{
-			"ApiVersions v2 exempt none answered", "Produce v9 above-max observed none-expected", "Produce v9 above-max observed answered",
-			"Produce v9 above-max observed closed", "Produce v9 above-max observed closed",
-		}},
 		{"broker's side not captured", func(d *driver) []Event {
 			d.conn.Seen[reassembly.ToClient] = false
 			d.request(requestOf(3, 7))
@@ -611,6 +596,28 @@ func TestEndsByTheClientOrByNobody(t *testing.T) {
 		e := exchanges(d.end(tt.kind, tt.by))[0]
 		if e.Outcome != tt.want || e.Took != tt.took {
 			t.Errorf("end %d by %d: %v after %v, want %v after %v", tt.kind, tt.by, e.Outcome, e.Took, tt.want, tt.took)
+		}
+	}
+}
+
+// TestProduceThatNoBrokerCanRead: its acks are unreadable, so it has the outcome of its connection.
+func TestProduceThatNoBrokerCanRead(t *testing.T) {
+	const oldLayout = "\x00\xff\xff\x00\x01\x00\x00\x75\x30" // the transactional id of v3 to v8 is null
+	for name, c := range map[string]struct {
+		body string
+		want Outcome
+	}{
+		"garbage": {strings.Repeat("\xff", 40), ClosedByBroker}, "long garbage": {strings.Repeat("\xff", 2*produceHead), ClosedByBroker}, "nothing": {"", ClosedByBroker},
+		"an old layout": {oldLayout + strings.Repeat("z", 20_000), ClosedByBroker}, "a long transactional id": {"\x00\xff\x04" + strings.Repeat("z", 3*produceHead), NoneExpected},
+	} {
+		d := newNetwork().open(t)
+		d.negotiate()
+		d.request(produce(9, 0)) // where the acks are not kept, those of the latest request count
+		d.id++
+		d.message(reassembly.ToBroker, append(requestBytes(produce(9, 1), d.id, "app")[:13:13], c.body...))
+		list := exchanges(d.end(reassembly.Closed, reassembly.ToClient))
+		if x := list[len(list)-1]; x.Outcome != c.want || x.Malformed != (c.want == ClosedByBroker) {
+			t.Errorf("%s: %v, malformed %v", name, x.Outcome, x.Malformed)
 		}
 	}
 }

@@ -43,9 +43,19 @@ type pending struct {
 	// early: sent before the response to an ApiVersions request, on a connection without ranges.
 	early bool
 	asked Asking
-	// lost: the capture does not show whether the broker owes a response.
-	lost bool
+	owes  owed
 }
+
+// owed says whether the broker owes a response to a request. The zero value: it does.
+type owed uint8
+
+const (
+	_ owed = iota
+	// mayOwe: the capture does not show it.
+	mayOwe
+	// unreadable: no broker can read the request.
+	unreadable
+)
 
 // queue holds the pending requests of a connection, oldest first, in a ring.
 type queue struct {

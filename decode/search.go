@@ -357,7 +357,8 @@ func hidesAcks(version int16, body []byte, f *reassembly.Frame) bool {
 	rest := f.Size - int64(len(f.Head))
 	r, n := transactionalID(version, body)
 	kept := int64(len(r.Src))
-	return rest > 0 && (len(body) < produceHead || r.Ok() && n+acksSize > kept && n+acksSize <= kept+rest)
+	isLong := n+acksSize > kept && n+acksSize <= kept+rest && printable(r.Src[:min(n, kept)])
+	return rest > 0 && (len(body) < produceHead || r.Ok() && isLong)
 }
 
 // acksSize is the number of bytes of the acks.
