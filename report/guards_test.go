@@ -10,6 +10,7 @@ import (
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
+	"github.com/kafkavet/kafkavet/report/history"
 )
 
 // TestGuardsOfRules: each case fails if one condition of a rule is removed.
@@ -104,6 +105,10 @@ func TestTextsOfRules(t *testing.T) {
 		g.tried.list = list
 		return notKafkaRule.why(&subject{group: g})
 	}
+	dropped := func(malformed bool) string {
+		s := &subject{group: &group{sample: &history.Suspect{Exchange: decode.Exchange{Malformed: malformed}}}}
+		return droppedRule.why(s)
+	}
 	const proxy, nothing, lost = "A proxy that does not know the version of ApiVersions", "nothing runs behind the address", "MTU"
 	for _, c := range []struct{ name, text, has, lacks string }{
 		{"no byte", mute(noByte, false), nothing, lost},
@@ -111,8 +116,10 @@ func TestTextsOfRules(t *testing.T) {
 		{"no byte, and others got through", mute(noByte, true), lost, nothing},
 		{"closed inside the handshake", mute("closed by the broker", true), "whether the listener speaks TLS", nothing},
 		{"a new ApiVersions", tried(usageKey{apiVersionsKey, 4}), proxy, "hangs"},
-		{"an old ApiVersions, too", tried(usageKey{apiVersionsKey, 4}, usageKey{apiVersionsKey, 2}), "A Kafka listener", proxy},
-		{"another API, too", tried(usageKey{apiVersionsKey, 4}, usageKey{3, 12}), "A Kafka listener", proxy},
+		{"an old ApiVersions, too", tried(usageKey{apiVersionsKey, 4}, usageKey{apiVersionsKey, 2}), "A broker before Kafka 0.10", proxy},
+		{"another API, too", tried(usageKey{apiVersionsKey, 4}, usageKey{3, 12}), "A broker before Kafka 0.10", proxy},
+		{"a malformed Produce", dropped(true), "do not have the layout", "proxy"},
+		{"a Produce", dropped(false), "proxy", "do not have the layout"},
 		{"one direction", encryptedAdvice("the broker's side is not in the capture"), "One direction", "--tls-keylog"},
 	} {
 		if !strings.Contains(c.text, c.has) || strings.Contains(c.text, c.lacks) {

@@ -50,6 +50,9 @@ var droppedRule = Rule{
 		return fmt.Sprintf("%s lies inside the advertised range, and the broker never answers it%s: %s of %s %s", s.request(), client, words.Number(s.count), words.Number(s.count), s.ends())
 	},
 	why: func(s *subject) string {
+		if s.sample.Exchange.Malformed {
+			return "The requests do not have the layout of this version, so no broker can read them. The version of the broker is not at fault."
+		}
 		if s.key.detail == elsewhere {
 			return "The address answers this version to other clients. The version is not at fault: it looks like a malformed request."
 		}
@@ -63,7 +66,7 @@ var droppedRule = Rule{
 		return text
 	},
 	advice: func(s *subject) string {
-		if s.key.detail == elsewhere {
+		if s.key.detail == elsewhere || s.sample.Exchange.Malformed {
 			return fmt.Sprintf("Look at the broker's log: it names malformed requests. Upgrade %s, or change what it sends.", s.softwareName())
 		}
 		if s.isSlowProduce() {
@@ -112,9 +115,9 @@ func (s *subject) isWrapped() bool {
 	return s.sample != nil && s.sample.Preface() != reassembly.NoPreface
 }
 
-// mayBeTLS reports whether an address that is unheard has the port of a Kafka listener.
+// mayBeTLS reports whether an address that is unheard does not have the port of another service.
 func (s *subject) mayBeTLS() bool {
-	return s.isUnheard() && decode.IsKafkaPort(s.key.broker.addr.Port())
+	return s.isUnheard() && !history.IsOtherService(s.key.broker.addr.Port())
 }
 
 // maxTried bounds the requests that a message lists.
@@ -164,7 +167,7 @@ var notKafkaRule = Rule{
 		case s.isWrapped():
 			return fmt.Sprintf("The preface (%s) goes before the first request. A Kafka broker cannot read it: it closes, or does not answer. No version is at fault.", s.sample.Preface())
 		case s.mayBeTLS():
-			text = unheard + " It may also be a proxy without a backend, or a broker before Kafka 0.10."
+			text = unheard + " A broker before Kafka 0.10 looks the same."
 		case s.ends() != "were closed":
 			text += " A broker that hangs is silent, too."
 		}

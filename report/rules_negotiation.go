@@ -39,8 +39,8 @@ func (s *subject) isUnheard() bool { return !s.answers && !s.handshakes && s.end
 
 // The texts of findings about an address that is unheard.
 const (
-	unheard       = "Nothing was answered in clear text at this address. It looks like a listener that requires TLS, or the port of something else."
-	checkSecurity = "Check security.protocol first: a listener that requires TLS needs SSL or SASL_SSL. Then check that the port is a Kafka listener."
+	unheard       = "Nothing was answered in clear text at this address. It looks like a listener that requires TLS, a proxy without a backend, or the port of something else."
+	checkSecurity = "Check security.protocol first: a listener that requires TLS needs SSL or SASL_SSL. Then check that a Kafka listener runs at this port (bootstrap.servers, advertised.listeners, port mappings)."
 )
 
 // takenBefore is the detail of findings in which the address answered the version in an earlier

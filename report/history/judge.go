@@ -164,7 +164,7 @@ func (v *view) neverAnswered() bool {
 		return false
 	}
 	port := v.endpoint.Addr.Port()
-	if len(v.refusals) > 1 || wellKnown[port] {
+	if len(v.refusals) > 1 || IsOtherService(port) {
 		return true
 	}
 	for key, list := range v.refusals {
@@ -186,6 +186,9 @@ var wellKnown = map[uint16]bool{
 	21: true, 22: true, 25: true, 80: true, 8080: true, 443: true, 8443: true, 2181: true, 2888: true, 3888: true,
 	3306: true, 5432: true, 5672: true, 6379: true, 8081: true, 8082: true, 8083: true, 9999: true,
 }
+
+// IsOtherService reports whether a port is that of another service than a broker.
+func IsOtherService(port uint16) bool { return wellKnown[port] }
 
 func (v *view) judge(k *Suspect) Ruling {
 	x := &k.Exchange
