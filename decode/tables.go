@@ -54,9 +54,9 @@ func (t *Table) Title() string {
 
 // MayOmit reports whether a server of the release can support an API that the table does not
 // list. Either the server lists the API only with some configurations, or kversion's table is of
-// servers without it.
+// servers without it. The APIs of vendors, from 10000 on, are in no table.
 func (t *Table) MayOmit(key int16) bool {
-	return telemetry(key) || !t.Recorded && internalKeys[key]
+	return telemetry(key) || key >= 10_000 || !t.Recorded && internalKeys[key]
 }
 
 // bothModes reports whether brokers of a release run with ZooKeeper and with KRaft: from 2.8

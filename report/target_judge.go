@@ -134,7 +134,7 @@ var brokerIDs = []struct {
 }{
 	{"broker-", replicaFetcher, regexp.MustCompile(`^broker-[0-9]+-fetcher-[0-9]+$`), []int16{1, 2, 23}},
 	{"broker-", markerSender, regexp.MustCompile(`^broker-[0-9]+-txn-marker-sender$`), []int16{writeTxnMarkersKey}},
-	{"AddPartitionsManager-", partitionsManager, regexp.MustCompile(`^AddPartitionsManager-(client-)?[0-9]+$`), []int16{24}},
+	{partitionsManager, partitionsManager, regexp.MustCompile(`^AddPartitionsManager(-(client-)?[0-9]+)?$`), []int16{24}},
 	{"raft-client-", quorum, regexp.MustCompile(`^raft-client-[0-9]+$`), append([]int16{1}, quorumKeys[:]...)},
 }
 

@@ -111,7 +111,7 @@ func TestWhatIsNotRecordedIsNotGone(t *testing.T) {
 		key     int16
 		derived fate
 		why     reason
-	}{{49, unclear, mayBeUnlisted}, {100, certain, noSuchAPI}} {
+	}{{49, unclear, mayBeUnlisted}, {10_002, unclear, mayBeUnlisted}, {100, certain, noSuchAPI}} {
 		x := exchangeOf(1, 0, tt.key, 0, asked, offering(tt.key, 0, 0))
 		takes := rangeOn(derived, tt.key)
 		if f, why := judge(x, &takes, true); f != tt.derived || why != tt.why {
@@ -129,7 +129,7 @@ func TestBetweenBrokers(t *testing.T) {
 		{1, "broker-2-fetcher-0", "replica fetcher"}, {2, "broker-2-fetcher-0", "replica fetcher"}, {18, "broker-2-fetcher-0", "replica fetcher"},
 		{27, "broker-12-txn-marker-sender", "transaction marker sender"}, {27, "12", "transaction marker sender"},
 		{52, "raft-client-3", "controller quorum"}, {1, "raft-client-3", "controller quorum"}, {53, "3", "controller quorum"},
-		{24, "AddPartitionsManager-1", "AddPartitionsManager"}, {24, "AddPartitionsManager-client-1", "AddPartitionsManager"},
+		{24, "AddPartitionsManager", "AddPartitionsManager"}, {24, "AddPartitionsManager-1", "AddPartitionsManager"}, {24, "AddPartitionsManager-client-1", "AddPartitionsManager"},
 		{6, "0", "controller"}, {1, "broker-2-fetcher", ""}, {1, "my-broker-2-fetcher-0", ""}, {3, "raft-client", ""}, {3, "", ""},
 		{24, "AddPartitionsManager-", ""}, {0, "broker-2-fetcher-0", ""}, {8, "raft-client-3", ""},
 	} {

@@ -339,6 +339,9 @@ func TestWhatIsNoReportIsNamedWithItsCause(t *testing.T) {
 		{"another type", `{"schema": "kafkavet/report/v1", "summary": {"streams": "many"}}`, "not a report: byte"},
 		{"a part without id", `{"schema": "kafkavet/report/v1", "parts": [{}]}`, "a part has no id"},
 		{"an unknown verdict", strings.Replace(good, `"verdict": "breaks"`, `"verdict": "maybe"`, 1), `verdict "maybe" on a client: this release knows breaks, likely, `},
+		{"schema alone", `{"schema": "kafkavet/report/v1"}`, "not a report: it has no captures"},
+		{"a code that is none", strings.Replace(good, `"code": "KV`, `"code": "::error::KV`, 1), `finding "::error::KV`},
+		{"a title with a control character", strings.Replace(good, `"title": "`, `"title": "\u001b[31m`, 1), `finding "KV`},
 		{"no target", text(t, save(t, "n.json", noTarget)), "the clients of target \"kafka-4.0.0-kraft\" are missing"},
 		{"another type behind the parts", strings.Replace(good, `"streams": 12`, `"streams": true`, 1), "summary/streams is a "},
 	} {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -333,6 +334,30 @@ func checkSchema(schema string) error {
 	return fmt.Errorf("schema %q: this release reads %q", schema, model.SchemaName)
 }
 
+// codePattern and titlePattern match what identifies a rule. Writers print both as they are.
+var (
+	codePattern  = regexp.MustCompile(`^KV[0-9]{4}$`)
+	titlePattern = regexp.MustCompile(`^[a-z0-9-]{0,64}$`)
+)
+
+// checkFindings checks the codes and titles of the findings.
+func checkFindings(r *model.Report) (err error) {
+	check := func(code, title string) {
+		if !codePattern.MatchString(code) || !titlePattern.MatchString(title) {
+			err = cmp.Or(err, fmt.Errorf("finding %q %q: not a code and a title", code, title))
+		}
+	}
+	for i := range r.Findings {
+		check(r.Findings[i].Code, r.Findings[i].Title)
+	}
+	if r.Folded != nil {
+		for _, f := range r.Folded.Findings {
+			check(f.Code, f.Title)
+		}
+	}
+	return err
+}
+
 // checkTarget checks that a report has the target of its parts, and that all verdicts are known.
 // They decide how rows are merged.
 func checkTarget(r *model.Report) error {
@@ -424,6 +449,9 @@ func (h *head) identify() error {
 	if err != nil {
 		return err
 	}
+	if len(r.Captures) == 0 {
+		return fault(h.path, errors.New("not a report: it has no captures"))
+	}
 	Identify(r, Run{})
 	h.parts, h.captures = r.Parts, r.Captures
 	return nil
@@ -439,7 +467,7 @@ func readReport(s *source) (*model.Report, error) {
 	if err := json.UnmarshalRead(f, r); err != nil {
 		return nil, fault(s.path, err)
 	}
-	if err := cmp.Or(checkSchema(r.Schema), checkTarget(r)); err != nil {
+	if err := cmp.Or(checkSchema(r.Schema), checkFindings(r), checkTarget(r)); err != nil {
 		return nil, fault(s.path, err)
 	}
 	// The evidence is a file on one host.
@@ -475,10 +503,7 @@ func readParts(h *head, wanted map[string]bool) ([]*model.Report, error) {
 		err := json.Unmarshal(p.Report, one)
 		p.Report = nil
 		one.Parts = []model.Part{p}
-		if err == nil {
-			err = checkTarget(one)
-		}
-		if err != nil {
+		if err = cmp.Or(err, checkFindings(one), checkTarget(one)); err != nil {
 			return nil, fault(h.path, fmt.Errorf("part %s: %w", p.ID, err))
 		}
 		one.SortLists()

@@ -6,7 +6,7 @@ import "testing"
 func TestClientIDsThatNameNobodyStay(t *testing.T) {
 	p := NewPseudonyms("")
 	for _, id := range []string{
-		"broker-2-fetcher-0", "broker-12-txn-marker-sender", "AddPartitionsManager-3", "AddPartitionsManager-client-3", "raft-client-1",
+		"broker-2-fetcher-0", "broker-12-txn-marker-sender", "AddPartitionsManager", "AddPartitionsManager-3", "AddPartitionsManager-client-3", "raft-client-1",
 		"producer-1", "consumer-12", "adminclient-3", "rdkafka", "sarama", "kafkajs", "kgo",
 		"aiokafka-0.14.0", "aiokafka-producer-1", "kafka-python-2.0.2", "kafka-python-producer-1", "",
 	} {

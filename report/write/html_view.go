@@ -41,6 +41,8 @@ type pageView struct {
 	Target *targetView
 
 	Timeline *timelineView
+	// IsMerged: it is a merged report, which has no timeline.
+	IsMerged bool
 
 	Programs     []programView
 	ProgramRows  []*model.Client
@@ -67,7 +69,8 @@ func newPageView(r *model.Report) *pageView {
 		Facts: facts(r), Coverage: join(coverage(r), " "),
 		Notes: documentNotes(r), NothingMissing: nothingMissing(r),
 		Steps: reproduce(r), Remark: reproduceRemark(r),
-		Tool: strings.TrimSpace(r.Tool.Name + " " + r.Tool.Version),
+		IsMerged: r.IsMerged(),
+		Tool:     strings.TrimSpace(r.Tool.Name + " " + r.Tool.Version),
 	}
 	v.Course, v.Also = afterHeadline(r)
 	v.State, v.StateName = state(r)
@@ -107,7 +110,7 @@ func facts(r *model.Report) []fact {
 	if s.EncryptedStreams > 0 {
 		out = append(out, fact{"Encrypted", words.Number(s.EncryptedStreams)})
 	}
-	out = append(out, fact{"Brokers", words.Number(uint64(len(r.Brokers)))}, fact{"Clients", words.Number(uint64(len(r.Clients)))})
+	out = append(out, fact{"Brokers", words.Number(uint64(len(r.Brokers)))}, fact{"Client programs", words.Number(uint64(len(r.Clients)))})
 	if first, last := model.InputSpan(r.Captures); first != nil {
 		out = append(out, fact{"Time covered", words.Humane(time.Duration(*last - *first))})
 	}
