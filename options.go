@@ -58,6 +58,9 @@ func (o *options) check(stdin io.Reader) error {
 			return err
 		}
 	}
+	if o.live.reportEvery > 0 {
+		o.output.stamp(time.Now())
+	}
 	written := append(o.output.files(), namedFile{"--evidence", o.evidence.path}, namedFile{"--bundle", o.evidence.bundle}, namedFile{"--write-baseline", o.report.writeBaseline})
 	if !o.save.rotates() {
 		written = append(written, namedFile{"--write", o.save.path})

@@ -49,7 +49,7 @@ func (o *liveOptions) registerSniff(f *pflag.FlagSet) {
 	f.DurationVar(&o.duration, "duration", 0, "end with the report after this `DURATION`")
 	f.Uint64VarP(&o.count, "count", "c", 0, "end with the report after `N` packets")
 	f.DurationVar(&o.interval, "interval", defaultInterval, "print new counts of findings every `DURATION`")
-	f.DurationVar(&o.reportEvery, "report-every", 0, "write the report so far to the files of --output every `DURATION`, so that a host that dies loses no more")
+	f.DurationVar(&o.reportEvery, "report-every", 0, "write the report so far to the files of --output every `DURATION`, so that a host that dies loses no more;\n%s in their names becomes the start in seconds since 1970, so that a new start keeps the report before")
 	f.StringVar(&o.listen, "listen", "", "serve the current report and metrics by HTTP at this `ADDRESS`; :9999 is 127.0.0.1:9999, only a full address reaches other hosts")
 	f.StringVar(&o.program, "bpf", "", "filter in the kernel with the program in `FILE`, as tcpdump -ddd prints it")
 	f.BoolVar(&o.promiscuous, "promiscuous", false, "also capture packets to other hosts")

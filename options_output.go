@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -94,6 +95,14 @@ func (o *outputOptions) check() error {
 			o.format, o.texts[0], o.outputs[0].format.Name, o.format, o.format)
 	}
 	return nil
+}
+
+// stamp replaces %s in the names of outputs by the seconds from 1970 to now.
+func (o *outputOptions) stamp(now time.Time) {
+	for i := range o.outputs {
+		out := &o.outputs[i]
+		out.path = strings.ReplaceAll(out.path, "%s", strconv.FormatInt(now.Unix(), 10))
+	}
 }
 
 // parse reads one value of -o. A prefix before a colon selects the format. Otherwise the file name

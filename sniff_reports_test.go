@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,6 +88,24 @@ func TestReportEveryNeedsNoOtherDirectory(t *testing.T) {
 	}
 	if written != 3 {
 		t.Errorf("%d reports before the end, want 3", written)
+	}
+}
+
+// TestReportEveryKeepsTheReportBefore: the name has the second of the start.
+func TestReportEveryKeepsTheReportBefore(t *testing.T) {
+	dir := t.TempDir()
+	before := time.Now().Unix()
+	f := played(nil, 1)
+	if got := f.run(t.Context(), "--report-every", "2s", "-o", filepath.Join(dir, "host-%s.json"), "--duration", "3s"); got.code != exitClean {
+		t.Fatalf("exit code %d, %s", got.code, got.stderr.String())
+	}
+	var started int64
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	if n, err := fmt.Sscanf(files[0].Name(), "host-%d.json", &started); n != 1 || started < before || started > time.Now().Unix() {
+		t.Errorf("%s: %v", files[0].Name(), err)
 	}
 }
 

@@ -44,7 +44,7 @@ func targetHeadline(t *model.Target) string {
 		case len(parts) == 0:
 			parts = append(parts, words.Plural(uint64(p.n), "client")+" "+words.Agree(uint64(p.n), p.one, p.many))
 		default:
-			parts = append(parts, fmt.Sprintf("%d %s", p.n, words.Agree(uint64(p.n), p.one, p.many)))
+			parts = append(parts, words.Number(uint64(p.n))+" "+words.Agree(uint64(p.n), p.one, p.many))
 		}
 	}
 	if len(parts) == 0 {

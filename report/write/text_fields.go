@@ -20,7 +20,7 @@ func (t *textReport) client(f *model.Finding) string {
 	}
 	more := ownerTexts(c.Principals, c.Processes)
 	if n := len(more) - maxOwners; n > 0 {
-		more = append(more[:maxOwners], fmt.Sprintf("%d more", n))
+		more = append(more[:maxOwners], words.Number(uint64(n))+" more")
 	}
 	return Escape(nameOf(c, "unnamed", more)) + from(c)
 }
@@ -50,9 +50,9 @@ func from(c *model.FindingClient) string {
 	text := " from " + strings.Join(shown, ", ")
 	switch {
 	case more > 0 && c.AddressesOmitted > 0:
-		return text + fmt.Sprintf(" and more than %d others", more)
+		return text + " and more than " + words.Number(uint64(more)) + " others"
 	case more > 0:
-		return text + fmt.Sprintf(" and %d more", more)
+		return text + " and " + words.Number(uint64(more)) + " more"
 	}
 	return text
 }

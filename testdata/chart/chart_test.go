@@ -111,7 +111,7 @@ cronJob: {enabled: true, duration: 10m, nodeSelector: {broker: "yes"}}
 `)
 	pod := daemons.Spec.Template.Spec
 	checkPod(t, pod, true)
-	want := []string{"--listen", "0.0.0.0:9998", "--report-every", "5m", "-o", "text:-", "-o", "json:/reports/$(POD_NAME).json", "--port", "9093", "--redact", "--target", "kafka-4.0"}
+	want := []string{"--listen", "0.0.0.0:9998", "--report-every", "5m", "-o", "text:-", "-o", "json:/reports/$(POD_NAME)-%s.json", "--port", "9093", "--redact", "--target", "kafka-4.0"}
 	if got := pod.Containers[0].Args[5:]; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
