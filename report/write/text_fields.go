@@ -51,6 +51,8 @@ func from(c *model.FindingClient) string {
 	switch {
 	case more > 0 && c.AddressesOmitted > 0:
 		return text + " and more than " + words.Number(uint64(more)) + " others"
+	case len(c.Addresses) >= model.MaxMembers: // a merge keeps no more
+		return text + " and at least " + words.Number(uint64(more)) + " more"
 	case more > 0:
 		return text + " and " + words.Number(uint64(more)) + " more"
 	}

@@ -286,7 +286,7 @@ func clientPhrase(c *model.FindingClient) phrase {
 	if len(c.Addresses) > 0 {
 		out = say(out, ", from ", some(c.Addresses, maxListed))
 	}
-	if c.AddressesOmitted > 0 {
+	if c.AddressesOmitted > 0 || len(c.Addresses) >= model.MaxMembers {
 		out = say(out, " and others")
 	}
 	return out
