@@ -528,6 +528,9 @@ func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 		Connections: c.connections, FirstSeen: model.Time(c.first), LastSeen: model.Time(c.last),
 		Requests: c.requests, APIs: []model.TargetUse{}, Processes: c.owners.finish(),
 	}
+	if len(out.ClientIDs) > 1 { // requests without an id belong to the others
+		out.ClientIDs = slices.DeleteFunc(out.ClientIDs, func(id string) bool { return id == "" })
+	}
 	for use, n := range c.uses {
 		f := c.finalFate(use.api, use.fate, use.reason)
 		if f < unclear {
