@@ -75,7 +75,7 @@ var pageTemplate = sync.OnceValue(func() *template.Template {
 		"verdict":      func(v string) string { return targetVerdicts[v] },
 		"verdictClass": func(v string) string { return targetClasses[v] },
 		"targetClient": targetClientPhrase,
-		"targetSays":   func(c *model.TargetClient) string { return words.UpperFirst(targetSays(c, 2*maxTargetAPIs)) },
+		"targetSays":   func(c *model.TargetClient) string { return words.UpperFirst(targetSaysWhen(c, 2*maxTargetAPIs)) },
 	})
 	return template.Must(t.ParseFS(pageTemplates, "page/*.tmpl"))
 })

@@ -115,7 +115,7 @@ func (m *markdown) targetTable(clients []model.TargetClient) string {
 	t := newTable(m.left-targetTail, "Verdict", "Client", "What the target makes of it")
 	for i := range clients {
 		c := &clients[i]
-		t.row(mdProse(targetVerdicts[c.Verdict]), mdPhrase(targetClientPhrase(c)), mdProse(targetSays(c, maxTargetAPIs)))
+		t.row(mdProse(targetVerdicts[c.Verdict]), mdPhrase(targetClientPhrase(c)), mdProse(targetSaysWhen(c, maxTargetAPIs)))
 	}
 	return t.text("client")
 }

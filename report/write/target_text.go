@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
@@ -266,6 +267,20 @@ func targetSays(c *model.TargetClient, most int) string {
 	return strings.Join(append(parts, unclearTexts(c, most)...), "; ")
 }
 
+// targetSaysWhen adds to targetSays when a client that is not fine was seen, and on how many connections.
+func targetSaysWhen(c *model.TargetClient, most int) string {
+	text := targetSays(c, most)
+	if c.Verdict == model.VerdictFine || c.Verdict == model.VerdictBrokers {
+		return text
+	}
+	from, to := c.FirstSeen.UTC().Format(time.DateTime), c.LastSeen.UTC().Format(time.DateTime)
+	seen := from
+	if from != to {
+		seen += " to " + strings.TrimPrefix(to, from[:len(time.DateOnly)]+" ") // without the date of the same day
+	}
+	return fmt.Sprintf("%s; seen on %s, %s UTC", text, words.Plural(c.Connections, "connection"), seen)
+}
+
 // unclearReasons are the words for the reasons why nothing can be said of a request.
 var unclearReasons = []struct{ reason, text string }{
 	{model.ReasonNegotiationUnseen, "the capture does not show whether the client negotiates"},
@@ -342,7 +357,7 @@ func (t *textReport) target() {
 	for i := range g.Clients {
 		c := &g.Clients[i]
 		if shown[c.Verdict]++; shown[c.Verdict] <= most(c.Verdict) {
-			t.field(targetVerdicts[c.Verdict], textPhrase(targetClientPhrase(c))+": "+escapeLong(targetSays(c, maxTargetAPIs)))
+			t.field(targetVerdicts[c.Verdict], textPhrase(targetClientPhrase(c))+": "+escapeLong(targetSaysWhen(c, maxTargetAPIs)))
 		}
 	}
 	for _, v := range model.Verdicts {
