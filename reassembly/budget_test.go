@@ -98,6 +98,7 @@ func TestLoneConnectionsAreEvictedFirst(t *testing.T) {
 		c.Silent = true
 		c.Send(capturetest.ToBroker, request(3, 1, 7, 10))
 	}
+	r.Wait(2 * heldTime) // until no item of them is held
 	for _, c := range all {
 		c.Exchange(request(3, 1, 8, 10), response(8, 50))
 	}

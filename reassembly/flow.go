@@ -13,12 +13,12 @@ import (
 
 const (
 	// maxFlows bounds the TCP connections in the table, with payload or without: 262,144 flows of
-	// 152 bytes are 38 MiB.
+	// 160 bytes are 40 MiB.
 	maxFlows = 1 << 18
 	// maxSilentFlows bounds the connections without payload, for example in a SYN flood: 65,536 of
-	// 152 bytes are 9.5 MiB.
+	// 160 bytes are 10 MiB.
 	maxSilentFlows = 1 << 16
-	// flowChunk is how many flows are allocated together: 152 KiB.
+	// flowChunk is how many flows are allocated together: 160 KiB.
 	flowChunk = 1024
 	// evictionScan is how many flows are compared to choose one to evict.
 	evictionScan = 32
@@ -52,6 +52,9 @@ type flow struct {
 	isRival      bool     // another connection may have the same addresses (flowTable.rival)
 	isReplaced   bool     // a later SYN began a connection, and this one has not gone on since
 	acked        bool     // base of the unseen direction is one less than its first acknowledgement
+	isTurned     bool     // of a copy: its directions are reversed
+	marks        uint8    // segments compared by flowTable.twin, at most marksPerFlow
+	marked       uint8    // when the latest of them was compared: low bits of Pool.clock >> markInterval
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first
 	last         [2]uint32 // sequence number behind the last segment
@@ -59,14 +62,12 @@ type flow struct {
 	hash         uint32
 	next         uint32 // next flow of the bucket, +1
 	alias        uint32 // flow that this one is a copy of, +1
-	isTurned     bool   // the copy's directions are reversed
-	marks        uint8  // segments compared by flowTable.twin
-	batch        uint32 // low 32 bits of the number of the batch in which conn was made
 	capture      uint32
 	first        uint64 // frame number
 	firstTime    int64
 	lastTime     int64 // of the Pool's clock, not of packets
 	conn         *conn // nil before payload, endedConn when it is over
+	held         *held // the first items of conn; nil if the shard gets them at once
 	// number is the stream number within capture numbered. elsewhere, usually nil, holds those
 	// within other captures.
 	number, numbered uint32

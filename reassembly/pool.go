@@ -70,6 +70,10 @@ type Pool[R any] struct {
 	sent    uint64
 	retired []retired
 	spare   [shards][]*conn
+	// held are the first items of connections that may be copies of others, oldest first. It also
+	// has those that were released. heldBytes is what the others take.
+	held      []*held
+	heldBytes int
 
 	clock    int64 // packet time; one step adds at most maxClockStep
 	newest   int64
@@ -266,8 +270,8 @@ func (p *Pool[R]) dispatch(ctx context.Context, src capture.Source, send func(*s
 			s.silent++
 			f.conn = p.newConn(f)
 		}
-		i := f.stream % shards
-		s.items[i] = append(s.items[i], item{conn: f.conn, at: last, kind: endItem, end: how})
+		p.release(s, f)
+		p.pass(s, f, item{conn: f.conn, at: last, kind: endItem, end: how})
 	})
 	next := func() {
 		s = <-p.free
@@ -383,70 +387,16 @@ func (p *Pool[R]) tick(s *slot[R], at capture.Position, now int64) {
 	for i := range s.items {
 		s.items[i] = append(s.items[i], item{at: at, kind: tickItem})
 	}
+	p.releaseOld(s)
 	if p.ticks++; p.ticks%p.sweep == 0 {
 		p.table.expire(p.clock-p.opt.IdleTimeout, p.clock-overTimeout)
 	}
 }
 
+// open makes the connection of f.
 func (p *Pool[R]) open(f *flow) {
-	f.conn, f.batch = p.newConn(f), uint32(p.sent)
+	f.conn = p.newConn(f)
 	p.table.silent--
-}
-
-// mergeTwins looks for a flow with other addresses that had the same segment. If there is one, it
-// merges the two connections. It returns the flow and the direction of the segment.
-func (p *Pool[R]) mergeTwins(s *slot[R], f *flow, seg *capture.Segment, dir Direction) (*flow, Direction) {
-	first, e := p.table.twin(f, seg, dir)
-	if first == nil {
-		return f, dir
-	}
-	copied, d := f, dir
-	if first.stream > f.stream {
-		first, copied, d, e = f, first, e, dir
-	}
-	isNew := copied.conn == nil || copied.conn != endedConn && copied.batch == uint32(p.sent)
-	if !isNew || first.conn == endedConn {
-		return f, dir
-	}
-	if copied.conn != nil {
-		p.move(s, copied, first, d != e)
-	}
-	p.table.join(copied, first, d, e)
-	if first.conn != nil {
-		i := first.stream % shards
-		s.items[i] = append(s.items[i], item{conn: first.conn, kind: twinItem, payload: sidesOf(copied), at: seg.Position})
-	}
-	if first != f {
-		p.table.note(first, seg, e)
-	}
-	return first, e
-}
-
-// move passes the items of a copied flow to the connection of the original. All of them are in
-// this batch.
-func (p *Pool[R]) move(s *slot[R], copied, to *flow, isTurned bool) {
-	if to.conn == nil {
-		p.open(to)
-	}
-	from, i, j := copied.conn, copied.stream%shards, to.stream%shards
-	kept := s.items[i][:0]
-	for _, it := range s.items[i] {
-		if it.conn == from {
-			it.conn = to.conn
-			if isTurned {
-				it.dir = it.dir.Reverse()
-			}
-			if i != j {
-				s.items[j] = append(s.items[j], it)
-				continue
-			}
-		}
-		kept = append(kept, it)
-	}
-	clear(s.items[i][len(kept):])
-	s.items[i] = kept
-	copied.conn = nil
-	p.table.silent++
 }
 
 // segment finds the segment's connection and queues an item for its shard.
@@ -476,7 +426,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	}
 	isBehind := f.isBehind(seg, dir)
 	p.table.note(f, seg, dir)
-	if seg.Length > 0 && f.needsMark() && !f.unwanted && !isBehind {
+	if seg.Length > 0 && f.needsMark(seg, p.clock) && !f.unwanted && !isBehind {
 		f, dir = p.mergeTwins(s, f, seg, dir)
 	}
 	seg.Stream = p.table.number(f, seg.Capture)
@@ -492,6 +442,9 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 			return
 		}
 		p.open(f)
+		if seg.Length > 0 && f.mayBeCopy(dir) {
+			p.hold(f)
+		}
 	}
 	if isBehind {
 		p.revive(f, seg.Position)
@@ -503,8 +456,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	if seg.Fragmented {
 		payload = bytes.Clone(payload)
 	}
-	i := f.stream % shards
-	s.items[i] = append(s.items[i], item{
+	p.pass(s, f, item{
 		conn: f.conn, payload: payload, at: seg.Position, seq: seg.Seq, ack: seg.Ack,
 		length: seg.Length, flags: seg.Flags, dir: dir, covered: seg.Covered(), isProven: f.proof[dir] > 0,
 	})

@@ -461,18 +461,18 @@ func dispatched(t testing.TB, w *worker, packets []capturetest.Packet) []item {
 	}
 	p.table = newFlowTable(&p.tableLimits, func(*flow, EndKind) {})
 	d := capture.NewDissector(capture.DissectorOptions{})
-	var items []item
+	sl := new(slot[[]string])
 	for i, pkt := range packets {
 		var s capture.Segment
 		if !d.Segment(&capture.Packet{Position: capture.Position{Frame: uint64(i + 1), Time: pkt.Time}, Data: pkt.Data, Length: uint32(pkt.Length()), Link: capture.LinkType(pkt.Link)}, &s) {
 			t.Fatalf("packet %d is no segment", i+1)
 		}
-		sl := new(slot[[]string])
 		p.segment(sl, &capture.Packet{}, &s)
-		for i := range sl.items {
-			items = append(items, sl.items[i]...)
-		}
 	}
+	p.clock += heldTime
+	p.releaseOld(sl)
+	items := slices.Concat(sl.items[:]...)
+	slices.SortStableFunc(items, func(a, b item) int { return a.at.Compare(b.at) })
 	return items
 }
 

@@ -1,7 +1,9 @@
 package reassembly
 
 import (
+	"bytes"
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -20,11 +22,20 @@ const (
 	// maxMarks bounds the segments to compare with: 4,096 of 48 bytes are 192 KiB. A segment
 	// evicts the one in its slot.
 	maxMarks = 4096
-	// marksPerFlow is how many segments with payload of a connection are compared: the first, and
-	// the next one in case the capture lacks the first. midstreamMarks is the same without a
-	// handshake: at its beginning, a capture has segments of one place that the other lacks.
-	marksPerFlow   = 2
-	midstreamMarks = 4
+	// marksPerFlow is how many segments with payload of a connection are compared at its beginning:
+	// the first, and the next one in case the capture lacks the first. A copy can be joined at any
+	// time. So one later segment in sampled is compared, chosen by its sequence number, and one in
+	// each markInterval. That is a shift of nanoseconds: 134 ms.
+	marksPerFlow = 2
+	sampled      = 4
+	markInterval = 27
+	// maxHeldItems and heldTime bound the first segments of a joined connection that are held, and
+	// for how long, in nanoseconds: until a copy of it is compared. maxHeld bounds what all
+	// of them take: 1 MiB.
+	maxHeldItems = 32
+	heldTime     = twinWindow
+	maxHeld      = 1 << 20
+	itemBytes    = 112 // of an item without its payload
 	// markBytes is how many bytes of a segment are compared. It is small for captures with a short
 	// snapshot length.
 	markBytes = 32
@@ -48,15 +59,15 @@ type marked struct {
 	time   int64
 }
 
-// needsMark reports whether to compare the next segment with payload of f.
-func (f *flow) needsMark() bool {
-	return f.marks < marksPerFlow || f.marks < midstreamMarks && !f.synced[ToBroker] && !f.synced[ToClient]
+// needsMark reports whether to compare a segment with payload of f.
+func (f *flow) needsMark(s *capture.Segment, clock int64) bool {
+	return f.marks < marksPerFlow || f.held != nil || s.Seq*0x9e3779b1 < math.MaxUint32/sampled || f.marked != uint8(clock>>markInterval)
 }
 
 // twin returns the flow with other addresses that had s before, and the direction of s in it. It
 // returns nil if there is none. d is the direction of s in f.
-func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction) (*flow, Direction) {
-	f.marks++
+func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction, clock int64) (*flow, Direction) {
+	f.marks, f.marked = min(f.marks+1, marksPerFlow), uint8(clock>>markInterval)
 	if s.Seq < minRandom || s.Ack < minRandom || s.Flags&capture.ACK == 0 {
 		return nil, d
 	}
@@ -88,6 +99,124 @@ func (t *flowTable) join(f, first *flow, d, e Direction) {
 	}
 	f.alias, f.stream, f.isTurned = t.index(first)+1, first.stream, d != e
 	t.inactive++
+}
+
+// held are the first items of a joined connection, which may be a copy of another one. They can
+// still go to that one.
+type held struct {
+	flow  *flow // nil when they were released
+	items []item
+	bytes int
+	since int64 // of the Pool's clock
+}
+
+// mergeTwins looks for a flow with other addresses that had the same segment. If there is one, it
+// merges the two connections. It returns the flow and the direction of the segment.
+func (p *Pool[R]) mergeTwins(s *slot[R], f *flow, seg *capture.Segment, dir Direction) (*flow, Direction) {
+	first, e := p.table.twin(f, seg, dir, p.clock)
+	if first == nil {
+		return f, dir
+	}
+	copied, d := f, dir
+	if first.stream > f.stream && first.isMovable() || !copied.isMovable() {
+		first, copied, d, e = f, first, e, dir
+	}
+	if !copied.isMovable() || first.conn == endedConn {
+		return f, dir
+	}
+	if copied.conn != nil {
+		p.move(s, copied, first, d != e)
+	}
+	p.table.join(copied, first, d, e)
+	if first.conn != nil {
+		p.pass(s, first, item{conn: first.conn, kind: twinItem, payload: sidesOf(copied), at: seg.Position})
+	}
+	if first != f {
+		p.table.note(first, seg, e)
+	}
+	return first, e
+}
+
+// isMovable reports whether no shard has items of f.
+func (f *flow) isMovable() bool { return f.conn == nil || f.held != nil }
+
+// move passes the items of a copied flow to the connection of the original, in the order of their
+// packets.
+func (p *Pool[R]) move(s *slot[R], copied, to *flow, isTurned bool) {
+	if to.conn == nil {
+		p.open(to)
+	}
+	for _, it := range p.unhold(copied) {
+		if it.conn = to.conn; isTurned {
+			it.dir = it.dir.Reverse()
+		}
+		p.pass(s, to, it)
+	}
+	copied.conn = nil
+	p.table.silent++
+	if h := to.held; h != nil {
+		slices.SortStableFunc(h.items, func(a, b item) int { return a.at.Compare(b.at) })
+	}
+}
+
+// mayBeCopy reports whether the first payload of f, in direction d, may be a copy of bytes that come
+// later from another place. A response is first captured behind the translation.
+func (f *flow) mayBeCopy(d Direction) bool {
+	return d == ToClient || !f.synced[ToBroker] && !f.synced[ToClient]
+}
+
+// hold begins to hold the items of f.
+func (p *Pool[R]) hold(f *flow) {
+	f.held = &held{flow: f, since: p.clock}
+	p.held = append(p.held, f.held)
+}
+
+// pass passes an item of f to its shard, or holds it.
+func (p *Pool[R]) pass(s *slot[R], f *flow, it item) {
+	h := f.held
+	if h == nil {
+		i := f.stream % shards
+		s.items[i] = append(s.items[i], it)
+		return
+	}
+	if it.isWrong() { // its packet is not kept
+		p.table.disbelieved++
+		return
+	}
+	it.payload, it.covered, it.isProven = bytes.Clone(it.payload), capture.Covered{}, false
+	h.items = append(h.items, it)
+	h.bytes += itemBytes + len(it.payload)
+	p.heldBytes += itemBytes + len(it.payload)
+	if len(h.items) >= maxHeldItems || p.heldBytes > maxHeld {
+		p.release(s, f)
+	}
+}
+
+// unhold returns the items of f that are held, and holds none any more.
+func (p *Pool[R]) unhold(f *flow) []item {
+	h := f.held
+	if h == nil {
+		return nil
+	}
+	p.heldBytes -= h.bytes
+	f.held, h.flow = nil, nil
+	return h.items
+}
+
+// release passes on the items of f that are held.
+func (p *Pool[R]) release(s *slot[R], f *flow) {
+	i := f.stream % shards
+	s.items[i] = append(s.items[i], p.unhold(f)...)
+}
+
+// releaseOld passes on what was held for long enough.
+func (p *Pool[R]) releaseOld(s *slot[R]) {
+	for len(p.held) > 0 && (p.held[0].flow == nil || p.clock-p.held[0].since >= heldTime) {
+		if f := p.held[0].flow; f != nil {
+			p.release(s, f)
+		}
+		p.held = p.held[1:]
+	}
 }
 
 // maxBehind bounds the further addresses of one connection: a service, its node and its pod are

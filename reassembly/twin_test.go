@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -64,8 +65,10 @@ func TestTranslationJoinedMidstream(t *testing.T) {
 	talk(r, client, 5)
 	plain := capturetest.Randomize(r.Packets, 1)
 	both := capturetest.Translated(plain)
-	for cut := range both {
-		got, want := run(t, both[cut:], 100), run(t, plain[cut/2:], 100)
+	for cut := range 3 * len(both) {
+		batch := []int{1, 3, 100}[cut%3] // the shards get items between two copies
+		cut /= 3
+		got, want := run(t, both[cut:], batch), run(t, plain[cut/2:], batch)
 		if count(want.lines, "request") == 0 {
 			break // ends alone are not compared
 		}
@@ -74,6 +77,30 @@ func TestTranslationJoinedMidstream(t *testing.T) {
 		}
 		if c := got.conns[0]; len(c.Odd().Behind) != 1 || c.Broker.Port() == c.Odd().Behind[0].Port() {
 			t.Errorf("from packet %d on: broker %v behind %v", cut+1, c.Broker, c.Odd().Behind)
+		}
+	}
+}
+
+// TestPlacesJoinedLater: the second place captures from a later packet on, of a slow or a fast
+// connection.
+func TestPlacesJoinedLater(t *testing.T) {
+	for _, step := range []time.Duration{10 * time.Microsecond, 5 * time.Millisecond, 300 * time.Millisecond} {
+		r := capturetest.NewRecorder()
+		r.Step = step
+		talk(r, client, 200)
+		plain := capturetest.Randomize(r.Packets, 1)
+		both := capturetest.Translated(plain)
+		port := []byte{30092 >> 8, 30092 & 0xff}
+		for _, later := range []int{20, 21, 60, 301} {
+			packets := slices.DeleteFunc(slices.Clone(both), func(p capturetest.Packet) bool {
+				return bytes.Contains(p.Data, port) && p.Time < plain[later].Time
+			})
+			for begin, want := range map[int]int{0: 200, 12: 197} {
+				got := run(t, packets[begin:], 10)
+				if n := count(got.lines, "request"); n != want || len(got.conns) != 1 {
+					t.Errorf("%v between packets, %d packets later, from %d on: %d requests on %d connections, want %d on 1", step, later, begin, n, len(got.conns), want)
+				}
+			}
 		}
 	}
 }
