@@ -39,7 +39,7 @@ func (s streams) complain(format string, args ...any) {
 // environment is what a command uses of the system. Tests replace it.
 type environment struct {
 	streams
-	open func(capture.LiveOptions) (liveCapture, error)
+	open func(capture.LiveOptions) (capture.Source, error)
 	// now is the time since the start; it never decreases. Any goroutine may call it.
 	now func() time.Duration
 	// confine gives up, for the process, every right that a sandbox does not name; nil for none.
@@ -52,7 +52,7 @@ func host(s streams) environment {
 	start := time.Now()
 	return environment{
 		streams: s,
-		open:    func(opt capture.LiveOptions) (liveCapture, error) { return capture.OpenLive(opt) },
+		open:    func(opt capture.LiveOptions) (capture.Source, error) { return capture.OpenLive(opt) },
 		now:     func() time.Duration { return time.Since(start) },
 	}
 }

@@ -35,7 +35,7 @@ func init() {
 				e.in = plantedReader{e.in, try}
 			}
 			open := e.open
-			e.open = func(o capture.LiveOptions) (liveCapture, error) {
+			e.open = func(o capture.LiveOptions) (capture.Source, error) {
 				l, err := open(o)
 				return plantedCapture{l, try}, err
 			}
@@ -65,13 +65,13 @@ func (w plantedWriter) Write(p []byte) (int, error) {
 }
 
 type plantedCapture struct {
-	liveCapture
+	capture.Source
 	try func()
 }
 
 func (c plantedCapture) Next(b *capture.Batch) error {
 	c.try()
-	return c.liveCapture.Next(b)
+	return c.Source.Next(b)
 }
 
 // intrude makes all attempts at once, each on a goroutine of its own.

@@ -31,7 +31,6 @@ type fakeInterface struct {
 	clock  atomic.Int64
 	mu     sync.Mutex
 	info   capture.Info
-	stats  capture.LiveStats
 	frame  uint64
 	closed bool
 }
@@ -50,7 +49,7 @@ func played(packets []capturetest.Packet, each int) *fakeInterface {
 
 func (f *fakeInterface) now() time.Duration { return time.Duration(f.clock.Load()) }
 
-func (f *fakeInterface) open(opt capture.LiveOptions) (liveCapture, error) {
+func (f *fakeInterface) open(opt capture.LiveOptions) (capture.Source, error) {
 	f.opened = opt
 	f.info = capture.Info{Path: opt.Interface, Format: "live", Interfaces: []capture.Interface{{Name: opt.Interface, Link: 1, Resolution: 9}}}
 	return f, nil
@@ -78,7 +77,6 @@ func (f *fakeInterface) Next(b *capture.Batch) error {
 		})
 	}
 	f.info.Dropped = f.dropped
-	f.stats = capture.LiveStats{Packets: f.info.Packets, Bytes: f.info.Bytes, Dropped: f.dropped}
 	return nil
 }
 
@@ -86,12 +84,6 @@ func (f *fakeInterface) Captures() []capture.Info {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return []capture.Info{f.info}
-}
-
-func (f *fakeInterface) Stats() capture.LiveStats {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.stats
 }
 
 func (f *fakeInterface) Close() error {

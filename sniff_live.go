@@ -19,13 +19,6 @@ const snapshotInterval = time.Second
 // 10 s. Without it, a clock that is set back could delay the end for any time.
 const maxCatchUp = 10 * time.Second
 
-// liveCapture is the part of *capture.Live that sniff uses.
-type liveCapture interface {
-	capture.Source
-	// Stats may be called by any goroutine.
-	Stats() capture.LiveStats
-}
-
 // live connects a live capture to the pipeline.
 type live struct {
 	// now is the time since the start of the capture; it never decreases.
@@ -76,7 +69,7 @@ func (w *watchedShard) Take(old []decode.Event) []decode.Event {
 // liveSource captures until ctx is done, for a time, or for a number of packets. With -w, it also
 // saves the packets. Next belongs to one goroutine.
 type liveSource struct {
-	liveCapture
+	capture.Source
 	// ctx ends the capture. Packets captured before that are still read.
 	ctx context.Context
 	now func() time.Duration
@@ -114,7 +107,7 @@ func (s *liveSource) Next(b *capture.Batch) error {
 	if s.ends == 0 && (s.ctx.Err() != nil || s.until > 0 && s.now() >= s.until) {
 		s.asked, s.ends = s.now(), time.Now().UnixNano()
 	}
-	if err := s.liveCapture.Next(b); err != nil {
+	if err := s.Source.Next(b); err != nil {
 		return err
 	}
 	last := s.ends != 0 && s.caughtUp(b.Packets)
@@ -175,7 +168,7 @@ func (s *liveSource) count(packets []capture.Packet) {
 
 // Captures implements capture.Source. Skipped packets do not count.
 func (s *liveSource) Captures() []capture.Info {
-	infos := s.liveCapture.Captures()
+	infos := s.Source.Captures()
 	if s.countsItself() && len(infos) == 1 {
 		infos[0].Packets, infos[0].Bytes, infos[0].Last = s.passed.Load(), s.bytes.Load(), s.last.Load()
 	}

@@ -154,7 +154,7 @@ func (w *watch) openSource(ctx context.Context) error {
 		return err
 	}
 	w.src = &liveSource{
-		liveCapture: device, ctx: ctx, now: w.j.now, dissector: w.j.dissector,
+		Source: device, ctx: ctx, now: w.j.now, dissector: w.j.dissector,
 		until: w.j.opt.live.duration, most: w.j.opt.live.count,
 	}
 	if w.j.opt.live.iface == "" {
@@ -412,7 +412,7 @@ type liveCounts struct {
 }
 
 func (w *watch) counts() liveCounts {
-	captured, stats, sums := w.src.Stats(), w.j.pipeline.stats, w.Counts()
+	captured, stats, sums := w.src.Source.Captures()[0], w.j.pipeline.stats, w.Counts()
 	return liveCounts{
 		Packets: captured.Packets, Bytes: captured.Bytes, Dropped: captured.Dropped,
 		Connections: stats.Streams, Open: stats.Open, MissingBytes: stats.MissingBytes, Gaps: stats.Gaps,

@@ -90,19 +90,10 @@ func (o *LiveOptions) complete() error {
 
 var errNoInterface = errors.New("there is no such interface; kafkavet interfaces lists them")
 
-// LiveStats counts the packets of a live capture so far.
-type LiveStats struct {
-	// Packets and Bytes count the packets from Next and their captured bytes.
-	Packets, Bytes uint64
-	// Dropped counts packets that passed the filter and were dropped because the ring was full
-	// or, with libpcap, by the interface.
-	Dropped uint64
-}
-
 // Live is a Source of packets from an interface. Its packets stay valid until their batch is
 // filled again, also after Close. A batch must not be used with another Source.
 //
-// One goroutine calls Next; any goroutine may call Captures, Stats and Close.
+// One goroutine calls Next; any goroutine may call Captures and Close.
 type Live struct {
 	// next is held during Next, and by Close at the end.
 	next    sync.Mutex
@@ -175,7 +166,9 @@ func (l *Live) publish() {
 	l.shown = *info
 }
 
-// Captures implements Source. The Info covers the packets returned so far.
+// Captures implements Source. The Info covers the packets up to the last call of Next or Close. Its
+// drops are packets that passed the filter and for which the ring, or libpcap's interface, had no
+// room.
 func (l *Live) Captures() []Info {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -183,13 +176,6 @@ func (l *Live) Captures() []Info {
 	info.LinkTypes = slices.Clone(info.LinkTypes)
 	info.Interfaces = slices.Clone(info.Interfaces)
 	return []Info{info}
-}
-
-// Stats returns the counts up to the last call of Next or Close.
-func (l *Live) Stats() LiveStats {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return LiveStats{Packets: l.shown.Packets, Bytes: l.shown.Bytes, Dropped: l.shown.Dropped}
 }
 
 // Close ends the capture. It also ends a waiting Next.

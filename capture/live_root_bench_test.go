@@ -109,5 +109,5 @@ func readUntilInputEnds(b *testing.B) {
 	if err != io.EOF {
 		b.Error(err)
 	}
-	fmt.Fprintf(os.Stderr, "%+v\n", l.Stats())
+	fmt.Fprintf(os.Stderr, "%+v\n", l.Captures()[0])
 }
