@@ -111,7 +111,7 @@ modules: ## build and test the modules under testdata
 
 attack: build ## run the attacks of the README, in namespaces and on full disks (needs root and a C compiler)
 	go test -count=1 -tags planted . -run Planted
-	go test -count=1 . -run 'Hostile|IdleConnections|SlowReaders|Room|Filter|FuzzPipeline|ForgedSegments'
+	go test -count=1 . -run 'Hostile|IdleConnections|SlowReaders|Room|Filter|FuzzPipeline'
 	cd testdata/live && CGO_ENABLED=1 go test -count=1 -tags root . -run 'Root|Power|Outputs|Killed|Disk|Saving|Idle|Flood'
 	go run ./testdata/bench -only attacks -check -kafkavet ./kafkavet $(BENCHFLAGS)
 

@@ -77,6 +77,9 @@ func (c *conn) order(d Direction, it *item) {
 	seq := it.seq
 	if it.flags&capture.SYN != 0 {
 		seq++
+		if h.synced && !c.dialogue.decided && c.mode == inClear && h.next-uint32(c.info.Bytes[d^c.swapped]) != seq {
+			c.forgetBefore(d)
+		}
 		if !h.synced {
 			h.next, h.synced = seq, true
 		}
@@ -116,6 +119,18 @@ func (c *conn) order(d Direction, it *item) {
 		c.resume(false)
 	}
 	c.checkFIN(d)
+}
+
+// forgetBefore forgets what came before the SYN of direction d and does not continue it. Its receiver
+// did not believe that.
+func (c *conn) forgetBefore(d Direction) {
+	c.w.disbelieved++
+	c.w.reorder.end(c, d)
+	c.dialogue.takePending(c)
+	c.dialogue = dialogue{}
+	c.dialogue.init(c.info.Midstream)
+	c.half[d] = half{}
+	c.info.Bytes[d^c.swapped] = 0
 }
 
 // acknowledge records what a segment acknowledges.
@@ -175,13 +190,16 @@ func (c *conn) payload(d Direction, h *half, seq uint32, it *item) {
 		c.w.limits.HugeSegments++
 		return
 	}
-	if h.fin { // no receiver accepts bytes after a FIN
-		room := int32(h.finSeq - seq)
-		if room <= 0 {
+	if room := int32(h.finSeq - seq); h.fin && room < int32(length) {
+		switch {
+		case int32(seq-h.next) <= 0 && h.finSeq != h.next: // the receiver has the bytes behind the FIN before the FIN counts
+			c.revokeFIN(d)
+		case room <= 0: // no receiver accepts bytes after a FIN
 			return
+		default:
+			length = uint32(room)
+			p = p[:min(room, int32(len(p)))]
 		}
-		length = min(length, uint32(room))
-		p = p[:min(int(length), len(p))]
 	}
 	ahead := int32(seq - h.next)
 	if ahead < 0 { // at least partly a copy of delivered bytes

@@ -64,6 +64,13 @@ func TestBothSidesGoOn(t *testing.T) {
 		"a SYN with an answer that acknowledges too much": func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toBroker, syn|ack, 0, far, "") },
 		"a request without ACK":                           func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toBroker, 0, 0, 0, junk) },
 		"a FIN without ACK":                               func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toBroker, fin, 0, 0, "") },
+		"a FIN":                                           func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toBroker, fin|ack, 0, 0, "") },
+		"a FIN of the broker":                             func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toClient, fin|ack, 0, 0, "") },
+		"a FIN inside the next request":                   func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toBroker, fin|ack, 1, 0, "") },
+		"a FIN inside a later request":                    func(r *capturetest.Recorder, c *capturetest.Conversation) { forge(r, c, toBroker, fin|ack, 40, 0, "") },
+		"a FIN that acknowledges too much": func(r *capturetest.Recorder, c *capturetest.Conversation) {
+			forge(r, c, toBroker, fin|ack, 0, 1<<20, "")
+		},
 	} {
 		for _, batch := range []int{1, 100} {
 			r := capturetest.NewRecorder()
@@ -131,6 +138,25 @@ func TestBlindPacketsBeforeAConnection(t *testing.T) {
 					t.Errorf("%s: %q, broker %v, midstream %v", name, got.lines, last.Broker, last.Midstream)
 				}
 			}
+		}
+	}
+}
+
+// TestAnswersBeforeTheHandshake: the client does not believe what comes before the broker's SYN.
+func TestAnswersBeforeTheHandshake(t *testing.T) {
+	for _, distance := range []int{2, 100, 1 << 20, 1 << 29} {
+		r := capturetest.NewRecorder()
+		c := r.Between(client, broker)
+		c.Syn(capturetest.ToBroker)
+		forge(r, c, capturetest.ToClient, capturetest.ACK, distance, 0, string(response(0, 20)))
+		c.Syn(capturetest.ToClient)
+		c.Ack(capturetest.ToBroker)
+		for i := range uint32(3) {
+			c.Exchange(request(3, 1, i, 10), response(i, 20))
+		}
+		got := run(t, r.Packets, 100)
+		if count(got.lines, "request") != 3 || count(got.lines, "response") != 3 || got.stats.Disbelieved == 0 {
+			t.Errorf("%d bytes from the true number: %d not believed, %q", distance, got.stats.Disbelieved, got.lines)
 		}
 	}
 }

@@ -160,6 +160,10 @@ func (c *conn) accepts(it *item) bool {
 	}
 	c.acknowledgeDoubted(it)
 	c.reviveFIN(it)
+	if c.isBehindFIN(it) {
+		c.doubt(it)
+		return false
+	}
 	if it.flags&capture.FIN != 0 && h.synced && !h.fin && int32(it.first()+it.length-h.next) < 0 {
 		it.flags &^= capture.FIN
 		c.w.disbelieved++
@@ -335,13 +339,32 @@ func (c *conn) reviveReset(it *item) {
 }
 
 // reviveFIN revokes a FIN of the other side if this segment acknowledges bytes behind it: the FIN
-// never arrived.
+// never arrived. The bytes behind it were kept in doubt.
 func (c *conn) reviveFIN(it *item) {
 	raw := it.dir.Reverse()
 	h := &c.half[raw]
 	if !h.fin || it.flags&capture.ACK == 0 || int32(it.ack-h.finSeq) <= 1 {
 		return
 	}
+	c.revokeFIN(raw)
+	segments := c.doubts()
+	c.dropDoubts()
+	for i := range segments {
+		if q := &segments[i]; q.dir == raw {
+			c.acceptDoubted(q)
+		}
+	}
+}
+
+// isBehindFIN reports whether a segment has bytes behind the FIN that ended its direction. An end
+// system that has sent a FIN sends none.
+func (c *conn) isBehindFIN(it *item) bool {
+	h := &c.half[it.dir]
+	return h.ended && h.fin && it.length > 0 && int32(it.first()+it.length-h.finSeq) > 0
+}
+
+func (c *conn) revokeFIN(raw Direction) {
+	h := &c.half[raw]
 	h.fin, h.ended, h.finDue = false, false, 0
 	c.revoke(Closed, raw)
 }
