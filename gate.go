@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,8 @@ import (
 type gate struct {
 	// closedBy says in one line why the gate is closed; empty if it is open.
 	closedBy string
+	// judged is the period that was judged.
+	judged string
 	// but are remarks on an open gate: what was not judged, and what is not certain.
 	but []string
 }
@@ -37,17 +40,19 @@ func newGate(rep *model.Report, within time.Duration, withLikely bool) (*gate, e
 		return nil, errors.New("the reports have no packets")
 	}
 	w := window{last: *last, since: *last - model.Time(within), length: within}
-	breaking, likely, isJudged, folded := judged(rep.Target, w.since, withLikely)
+	c := clientsSince(rep.Target, w.since)
 	unwatched, n, hint := w.unwatched(rep)
 	torn := unfinished(rep)
-	g := &gate{but: append(likelyClients(likely), uncertain(rep, w.since)...)}
+	g := &gate{judged: w.String()}
 	switch {
-	case len(breaking) > 0:
-		g.closedBy = fmt.Sprintf("%s on %s and %s seen in the last %s: %s", brokenClients(uint64(len(breaking))), rep.Target.Name,
-			words.Agree(uint64(len(breaking)), "was", "were"), words.Humane(within), firstOf(breaking))
-	case folded > 0:
-		g.closedBy = fmt.Sprintf("%s that %s on %s %s not listed", words.Plural(folded, "client"), words.Agree(folded, "breaks", "break"), rep.Target.Name,
-			words.Agree(folded, "is", "are"))
+	case len(c.names[model.VerdictBreaks]) > 0:
+		g.closedBy = c.closing(model.VerdictBreaks, rep.Target, within)
+	case withLikely && len(c.names[model.VerdictLikely]) > 0:
+		g.closedBy = c.closing(model.VerdictLikely, rep.Target, within)
+	case c.folded.Breaks > 0:
+		g.closedBy = notListed(c.folded.Breaks, model.VerdictBreaks, rep.Target)
+	case withLikely && c.folded.Likely > 0:
+		g.closedBy = notListed(c.folded.Likely, model.VerdictLikely, rep.Target)
 	case rep.Quality.Interrupted > 0:
 		g.closedBy = fmt.Sprintf("%s interrupted before the end of the input", words.Were(rep.Quality.Interrupted, "report"))
 	case len(torn) > 0:
@@ -56,10 +61,14 @@ func newGate(rep *model.Report, within time.Duration, withLikely bool) (*gate, e
 		g.closedBy = fmt.Sprintf("the reports cover %s, less than %s", words.Humane(time.Duration(*last-*first)), words.Humane(within))
 	case len(unwatched) > 0:
 		g.closedBy = fmt.Sprintf("%s not watched in the last %s: %s%s", words.Were(n, "broker"), words.Humane(within), firstOf(unwatched), hint)
-	case !isJudged:
+	case rep.Quality.LimitsHit["clusters"] > 0:
+		g.closedBy = "lists of brokers in Metadata responses were too long or too many, so brokers that were not captured are unknown"
+	case len(c.names[model.VerdictFine])+len(c.names[model.VerdictLikely]) == 0:
 		g.closedBy = fmt.Sprintf("no request of a client was judged in the last %s", words.Humane(within))
 	case len(rep.Brokers) == 0:
 		g.closedBy = fmt.Sprintf("no broker was watched in the last %s", words.Humane(within))
+	default:
+		g.but = append(c.uncertain(), w.uncertain(rep)...)
 	}
 	return g, nil
 }
@@ -74,36 +83,39 @@ func unfinished(rep *model.Report) (names []string) {
 	return names
 }
 
-func likelyClients(names []string) []string {
-	if len(names) == 0 {
-		return nil
-	}
-	n := uint64(len(names))
-	return []string{fmt.Sprintf("%s %s likely to break: %s", words.Plural(n, "client"), words.Agree(n, "is", "are"), firstOf(names))}
-}
-
 // uncertain says what the reports do not show: connections that were not judged, lost packets, and
-// brokers whose address was assumed.
-func uncertain(rep *model.Report, since model.Time) (out []string) {
+// brokers that may be missing or whose address was assumed.
+func (w window) uncertain(rep *model.Report) (out []string) {
 	q := &rep.Quality
-	undecided := uint64(0)
+	undecided, dropped := uint64(0), uint64(0)
 	for i := range rep.Brokers {
 		undecided += rep.Brokers[i].Undecided
 	}
+	for i := range rep.Captures {
+		dropped += rep.Captures[i].Dropped
+	}
+	now, ever := rep.Uncaptured(w.since), rep.Uncaptured(0)
 	for _, r := range []struct {
 		n          uint64
 		noun, what string
 	}{
 		{rep.Summary.EncryptedStreams, "encrypted connection", "not judged"},
 		{undecided, "connection", "not recognized at the addresses of brokers"},
-		{q.DroppedPackets, "packet", "dropped by the capturing system"},
+		{max(dropped, q.DroppedPackets), "packet", "dropped by the capturing system"},
 		{q.TruncatedPackets, "packet", "captured only in part"},
 		{q.GapStreams, "connection", "captured with gaps"},
-		{uint64(rep.Uncaptured(since).Assumed), "broker", "named only by host name, with an assumed address"},
+		{uint64(now.Assumed), "broker", "named only by host name, with an assumed address"},
+		{uint64(len(ever.Nodes) + ever.Unknown), "broker", "named only before that time, and not captured"},
 	} {
 		if r.n > 0 {
 			out = append(out, words.Were(r.n, r.noun)+" "+r.what)
 		}
+	}
+	if now.All == 0 {
+		out = append(out, "no Metadata response of that time names the brokers, so brokers that were not captured are unknown")
+	}
+	if len(q.LimitsHit) > 0 {
+		out = append(out, "limits were exceeded: "+firstOf(slices.Sorted(maps.Keys(q.LimitsHit))))
 	}
 	return out
 }
@@ -116,16 +128,14 @@ func (g *gate) text() string {
 	return "gate: " + g.closedBy
 }
 
-// open returns the exit code of the open gate. It prints the remarks.
+// open returns the exit code of the open gate. It prints the time that was judged, and the remarks.
 func (g *gate) open(s streams) int {
+	text := "gate: open, judged from " + g.judged
 	if len(g.but) > 0 {
-		s.complain("gate: open, but %s", strings.Join(g.but, "; "))
+		text += ", but " + strings.Join(g.but, "; ")
 	}
+	s.complain("%s", text)
 	return exitClean
-}
-
-func brokenClients(n uint64) string {
-	return words.Plural(n, "client") + " " + words.Agree(n, "breaks", "break")
 }
 
 func withoutTarget(rep *model.Report) (n uint64) {
@@ -137,33 +147,58 @@ func withoutTarget(rep *model.Report) (n uint64) {
 	return n
 }
 
-// judged returns the clients that break and those that are likely to, seen since a time, and the
-// number of folded ones. With withLikely, both are in breaking. isAny says that the target can be
-// judged at all: a request of a client since then has a result.
-func judged(t *model.Target, since model.Time, withLikely bool) (breaking, likely []string, isAny bool, folded uint64) {
+// targetClients are the clients of a target that were seen since a time.
+type targetClients struct {
+	// names are their names by verdict.
+	names  map[string][]string
+	folded model.TargetSummary
+}
+
+// clientsSince returns the clients that were seen since a time. A client that was refused before it
+// and is still there counts: it sends the same request when it starts again.
+func clientsSince(t *model.Target, since model.Time) targetClients {
+	out := targetClients{names: map[string][]string{}}
 	for i := range t.Clients {
-		c := &t.Clients[i]
-		if c.LastSeen < since {
-			continue
-		}
-		isAny = isAny || c.Verdict == model.VerdictFine || c.Verdict == model.VerdictLikely || c.Verdict == model.VerdictBreaks && c.Counts.Passes+c.Counts.Adapts > 0
-		if c.LastDecisive() < since {
-			continue // fixed since then
-		}
-		switch {
-		case c.Verdict == model.VerdictBreaks || withLikely && c.Verdict == model.VerdictLikely:
-			breaking = append(breaking, clientName(c))
-		case c.Verdict == model.VerdictLikely:
-			likely = append(likely, clientName(c))
+		if c := &t.Clients[i]; c.LastSeen >= since || c.LastSeen == 0 { // 0: unknown
+			out.names[c.Verdict] = append(out.names[c.Verdict], clientName(c))
 		}
 	}
-	if s := t.Folded; s != nil {
-		folded = uint64(s.Breaks)
-		if withLikely {
-			folded += uint64(s.Likely)
-		}
+	if t.Folded != nil {
+		out.folded = *t.Folded
 	}
-	return breaking, likely, isAny, folded
+	return out
+}
+
+// closing says which clients close the gate.
+func (c *targetClients) closing(verdict string, t *model.Target, within time.Duration) string {
+	n := uint64(len(c.names[verdict]))
+	return fmt.Sprintf("%s on %s and %s seen in the last %s: %s", thatBreak(n, verdict), t.Name, words.Agree(n, "was", "were"),
+		words.Humane(within), firstOf(c.names[verdict]))
+}
+
+// uncertain names the clients that are likely to break, and those without a verdict.
+func (c *targetClients) uncertain() (out []string) {
+	if likely := c.names[model.VerdictLikely]; len(likely) > 0 {
+		out = append(out, thatBreak(uint64(len(likely)), model.VerdictLikely)+": "+firstOf(likely))
+	}
+	if unclear := c.names[model.VerdictUnclear]; len(unclear) > 0 {
+		out = append(out, words.Plural(uint64(len(unclear)), "client")+" cannot be judged: "+firstOf(unclear))
+	}
+	return out
+}
+
+// notListed says that folded clients close the gate.
+func notListed(n int, verdict string, t *model.Target) string {
+	return fmt.Sprintf("%s on %s and %s not listed", thatBreak(uint64(n), verdict), t.Name, words.Agree(uint64(n), "is", "are"))
+}
+
+// thatBreak counts clients with VerdictBreaks or VerdictLikely.
+func thatBreak(n uint64, verdict string) string {
+	text := words.Plural(n, "client") + " " + words.Agree(n, "breaks", "break")
+	if verdict == model.VerdictLikely {
+		text = words.Plural(n, "client") + " " + words.Agree(n, "is", "are") + " likely to break"
+	}
+	return text
 }
 
 // clientName returns one name for a client: a client id, an address or the software.
@@ -202,6 +237,12 @@ func translationHint(unnamed int) string {
 type window struct {
 	since, last model.Time
 	length      time.Duration
+}
+
+// String returns both ends of the window.
+func (w window) String() string {
+	const layout = "2006-01-02 15:04:05"
+	return w.since.UTC().Format(layout) + " to " + w.last.UTC().Format(layout) + " UTC"
 }
 
 // tolerated is the time for which a broker need not be watched.

@@ -36,20 +36,27 @@ func TestGate(t *testing.T) {
 			r.Captures[0].First = new(model.Time)
 			r.Target.Clients = append(r.Target.Clients, model.TargetClient{ClientIDs: []string{"cron"}, Verdict: model.VerdictBreaks, LastSeen: week.First - hour})
 		}, false, ""},
-		{"one that was fixed by configuration", func(r *model.Report) {
+		{"one that was refused before the week, and only sends heartbeats since then", func(r *model.Report) {
 			r.Target.Clients = append(r.Target.Clients, model.TargetClient{
 				ClientIDs: []string{"cron"}, Verdict: model.VerdictBreaks, LastSeen: week.Last, APIs: []model.TargetUse{{Certain: true, LastSeen: week.First - hour}},
 			})
-		}, false, ""},
-		{"only one that was fixed", func(r *model.Report) {
-			r.Target.Clients[0] = model.TargetClient{
-				Verdict: model.VerdictBreaks, LastSeen: week.Last, APIs: []model.TargetUse{{Certain: true, LastSeen: week.First - hour}}, Counts: model.TargetCounts{Passes: 1},
-			}
-		}, false, ""},
+		}, false, `1 client breaks on Kafka 4.0.0 and was seen in the last 7 d: "cron"`},
+		{"one without the time of its last request", func(r *model.Report) {
+			r.Target.Clients = append(r.Target.Clients, model.TargetClient{ClientIDs: []string{"cron"}, Verdict: model.VerdictBreaks})
+		}, false, `1 client breaks on Kafka 4.0.0`},
+		{"one without a verdict", func(r *model.Report) {
+			r.Target.Clients = append(r.Target.Clients, model.TargetClient{ClientIDs: []string{"probe"}, Verdict: model.VerdictUnclear, LastSeen: week.Last})
+		}, false, `but 1 client cannot be judged: "probe"`},
+		{"lists of brokers that were not read", func(r *model.Report) { r.Quality.LimitsHit = map[string]uint64{"clusters": 1} }, false, "lists of brokers in Metadata responses were too long"},
+		{"another limit", func(r *model.Report) { r.Quality.LimitsHit = map[string]uint64{"target_askers": 1} }, false, "but limits were exceeded: target_askers"},
+		{"dropped packets of a capture", func(r *model.Report) { r.Captures[0].Dropped = 7 }, false, "but 7 packets were dropped by the capturing system"},
+		{"no Metadata response", func(r *model.Report) { r.Nodes = nil }, false, "but no Metadata response of that time names the brokers"},
 		{"one that is likely to break", func(r *model.Report) { r.Target.Clients[0].Verdict = model.VerdictLikely }, false, `but 1 client is likely to break: "orders"`},
-		{"one that is likely to break, as a warning", func(r *model.Report) { r.Target.Clients[0].Verdict = model.VerdictLikely }, true, "1 client breaks"},
-		{"a folded client", func(r *model.Report) { r.Target.Folded = &model.TargetSummary{Breaks: 1, Likely: 2} }, false, "1 client that breaks on Kafka 4.0.0 is not listed"},
-		{"folded clients, as a warning", func(r *model.Report) { r.Target.Folded = &model.TargetSummary{Breaks: 1, Likely: 2} }, true, "3 clients that break on"},
+		{"one that is likely to break, as a warning", func(r *model.Report) { r.Target.Clients[0].Verdict = model.VerdictLikely }, true, `1 client is likely to break on Kafka 4.0.0 and was seen in the last 7 d: "orders"`},
+		{"a folded client", func(r *model.Report) { r.Target.Folded = &model.TargetSummary{Breaks: 1, Likely: 2} }, false, "1 client breaks on Kafka 4.0.0 and is not listed"},
+		{"folded clients, as a warning", func(r *model.Report) { r.Target.Folded = &model.TargetSummary{Breaks: 1, Likely: 2} }, true, "1 client breaks on Kafka 4.0.0 and is not listed"},
+		{"folded clients that are likely to break, as a warning", func(r *model.Report) { r.Target.Folded = &model.TargetSummary{Likely: 2} }, true,
+			"2 clients are likely to break on Kafka 4.0.0 and are not listed"},
 		{"an interrupted analysis", func(r *model.Report) { r.Quality.Interrupted = 1 }, false, "1 report was interrupted before the end of the input"},
 		{"a torn capture", func(r *model.Report) { r.Captures[0].Path, r.Captures[0].Torn = "a.pcap", true }, false, `1 capture was not read to the end: "a.pcap"`},
 		{"an unreadable capture", func(r *model.Report) {
@@ -102,7 +109,7 @@ func TestGate(t *testing.T) {
 		{"a broker that was named before the week", func(r *model.Report) {
 			r.Nodes = []model.Node{node(1, "10.0.0.1:9092", &yes), node(2, "10.0.0.2:9092", &no)}
 			r.Nodes[1].Last = week.First - 1
-		}, false, ""},
+		}, false, "but 1 broker was named only before that time, and not captured"},
 		{"no client", func(r *model.Report) { r.Target.Clients = nil }, false, "no request of a client was judged in the last 7 d"},
 		{"nothing but ApiVersions", func(r *model.Report) { r.Target.Clients[0].Verdict = model.VerdictUnclear }, false, "no request of a client was judged"},
 		{"nothing judged in the week", func(r *model.Report) { r.Target.Clients[0].LastSeen = week.First - 1 }, false, "no request of a client was judged"},
@@ -112,6 +119,7 @@ func TestGate(t *testing.T) {
 		r := &model.Report{
 			Captures: []model.Capture{{First: &first, Last: &last}}, Parts: []model.Part{{Target: "kafka-4.0.0-kraft"}},
 			Brokers: []model.Broker{{Address: "10.0.0.1:9092", Requests: 9, Watched: []model.Span{week}}},
+			Nodes:   []model.Node{node(1, "10.0.0.1:9092", &yes)},
 			Target: &model.Target{Name: "Kafka 4.0.0", Clients: []model.TargetClient{
 				{ClientIDs: []string{"orders"}, Verdict: model.VerdictFine, LastSeen: week.Last},
 			}},

@@ -29,7 +29,7 @@ var (
 	targetClientDesc = prometheus.NewDesc("kafkavet_target_client",
 		"Requests of a client, by what the release of --target makes of the client.", targetLabels, nil)
 	targetSeenDesc = prometheus.NewDesc("kafkavet_target_client_seen_timestamp_seconds",
-		"Time of the last request that decides the verdict: for breaks and likely, a refused one.", targetLabels, nil)
+		"Time of the last request of a client.", targetLabels, nil)
 	brokerDesc = prometheus.NewDesc("kafkavet_broker_requests_total",
 		"Requests to a broker, by its address.", []string{"broker"}, nil)
 )
@@ -79,7 +79,7 @@ func seriesOf(clients []model.TargetClient) map[[3]string]targetSeries {
 			if n == 0 { // c.Requests counts the requests of all its client ids
 				s.requests += c.Requests
 			}
-			s.seen = max(s.seen, float64(c.LastDecisive().UTC().UnixMilli())/1000)
+			s.seen = max(s.seen, float64(c.LastSeen.UTC().UnixMilli())/1000)
 			series[labels] = s
 		}
 	}

@@ -16,11 +16,11 @@ type Cluster struct {
 
 const (
 	// maxMetadataHead is how many bytes of a Metadata response are read. Its brokers come first
-	// and take some 60 bytes each.
-	maxMetadataHead = 4 << 10
+	// and take up to some 100 bytes each: 300 of them. Longer lists count as Limits.Clusters.
+	maxMetadataHead = 32 << 10
 	// maxNodes bounds the brokers of a response: more do not fit in maxMetadataHead.
 	maxNodes = maxMetadataHead / 11
-	// maxClusters bounds the clusters that a shard shares: 64 of at most 4 KiB.
+	// maxClusters bounds the clusters that a shard shares: 64 of at most 32 KiB.
 	maxClusters = 64
 )
 

@@ -73,3 +73,23 @@ func TestLargeMetadataIsReadFromItsBeginning(t *testing.T) {
 		t.Errorf("cluster %+v, outcome %v", e.Cluster, e.Outcome)
 	}
 }
+
+// TestLongListsOfBrokers are read, or counted if they are too long.
+func TestLongListsOfBrokers(t *testing.T) {
+	for _, tt := range []struct {
+		brokers, nodes int
+		omitted        uint64
+	}{{300, 300, 0}, {2000, 0, 1}} {
+		d := newNetwork().open(t)
+		id := d.request(kmsg.NewPtrMetadataRequest())
+		d.message(reassembly.ToClient, append(binary.BigEndian.AppendUint32(nil, uint32(id)), metadataAnswer(0, tt.brokers)...))
+		e := exchanges(d.end(reassembly.Closed, reassembly.ToBroker))[0]
+		nodes := 0
+		if e.Cluster != nil {
+			nodes = len(e.Cluster.Nodes)
+		}
+		if got := d.net.shard.Limits().Clusters; nodes != tt.nodes || got != tt.omitted || d.net.shard.Limits().Hit()["clusters"] != tt.omitted {
+			t.Errorf("%d brokers: %d nodes, %d responses counted", tt.brokers, nodes, got)
+		}
+	}
+}

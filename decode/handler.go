@@ -327,7 +327,9 @@ func (h *handler) read(p *pending, f *reassembly.Frame) answer {
 	case keySaslAuthenticate:
 		a.errorCode, a.challenge, a.lifetime = readAuthenticate(p.version, body)
 	case keyMetadata:
-		a.cluster = h.shard.cluster(p.version, body)
+		if a.cluster = h.shard.cluster(p.version, body); a.cluster == nil && size > int64(len(body)) {
+			h.shard.limits.Clusters++
+		}
 		if size <= maxAnswerScan-responseHeader {
 			a.errorCode = refusal(p.key, p.version, size, body, h.conn.Broker.Port())
 		}

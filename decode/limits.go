@@ -18,6 +18,9 @@ type Limits struct {
 	// LargeAnswers counts ApiVersions responses of which only the first part was read
 	// (maxApiVersionsAnswer, maxAPIs).
 	LargeAnswers uint64
+	// Clusters counts Metadata responses whose list of brokers is longer than what was read
+	// (maxMetadataHead).
+	Clusters uint64
 	// WaitingExchanges counts exchanges that stopped waiting for a range to borrow (maxWaiting).
 	WaitingExchanges uint64
 	// Brokers counts advertisements that no connection can borrow, because the Correlator holds
@@ -34,6 +37,7 @@ func (l *Limits) Add(m Limits) {
 	l.HeldExchanges += m.HeldExchanges
 	l.LongTexts += m.LongTexts
 	l.LargeAnswers += m.LargeAnswers
+	l.Clusters += m.Clusters
 	l.WaitingExchanges += m.WaitingExchanges
 	l.Brokers += m.Brokers
 	l.BrokerTables += m.BrokerTables
@@ -47,6 +51,7 @@ func (l Limits) Hit() map[string]uint64 {
 		"held_exchanges":       l.HeldExchanges,
 		"long_texts":           l.LongTexts,
 		"large_answers":        l.LargeAnswers,
+		"clusters":             l.Clusters,
 		"waiting_exchanges":    l.WaitingExchanges,
 		"correlator_brokers":   l.Brokers,
 		"correlator_tables":    l.BrokerTables,

@@ -500,8 +500,8 @@ func TestTargetNamesBreakingHosts(t *testing.T) {
 		t.Errorf("breaking addresses, listed and others: %s", got)
 	}
 	send(hosts+1, 1, 8)
-	if row = c.finish(map[string]uint64{}).Clients[0]; row.LastDecisive() != model.Time(within(hosts-1, 0).Time) || row.LastSeen <= row.LastDecisive() {
-		t.Errorf("last seen %s, last refused request %s", row.LastSeen, row.LastDecisive())
+	if row = c.finish(map[string]uint64{}).Clients[0]; row.APIs[0].LastSeen != model.Time(within(hosts-1, 0).Time) || row.LastSeen <= row.APIs[0].LastSeen {
+		t.Errorf("last seen %s, last refused request %s", row.LastSeen, row.APIs[0].LastSeen)
 	}
 	c.more = maxTargetAddresses - 1
 	send(1, hosts, 8)

@@ -132,20 +132,6 @@ type Supplied struct {
 	Notes   []string `json:"notes"`
 }
 
-// LastDecisive returns the time of the last request that decides the verdict: refused ones for
-// VerdictBreaks and VerdictLikely, any request for the others.
-func (c *TargetClient) LastDecisive() (last Time) {
-	for i := range c.APIs {
-		if u := &c.APIs[i]; u.Certain == (c.Verdict == VerdictBreaks) {
-			last = max(last, u.LastSeen)
-		}
-	}
-	if last == 0 || c.Verdict != VerdictBreaks && c.Verdict != VerdictLikely {
-		return c.LastSeen // reports of an older release have no times of uses
-	}
-	return last
-}
-
 // Of returns the counter of a verdict; nil for brokers among themselves.
 func (s *TargetSummary) Of(verdict string) *int {
 	switch verdict {

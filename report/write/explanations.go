@@ -110,7 +110,7 @@ var limitTexts = map[string]struct{ what, lost string }{
 	"broker_tables":        {"too many different ranges of one broker", "those beyond the first 16 are not listed" + stillChecked},
 	"broker_apis":          {"too many API versions of all brokers", "further brokers are listed without theirs" + stillChecked},
 	"other_addresses":      {"too many addresses that are not known as brokers", "what they sent is not listed"},
-	"clusters":             {"too many different lists of brokers in Metadata responses", "brokers that were not captured may be missing from the list"},
+	"clusters":             {"too many or too long lists of brokers in Metadata responses", "brokers that were not captured may be missing from the list"},
 	"long_texts":           {"too long client ids or software names", "they were cut" + stillChecked},
 	"evidence_occurrences": {"occurrences whose packets were evicted to save memory", "the evidence lacks them; the report has them"},
 
