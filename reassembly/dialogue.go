@@ -26,6 +26,7 @@ type dialogue struct {
 	answered    bool // the broker's side sent something
 	found       bool // not isFromStart: a request was found, in direction requestDir
 	requestDir  Direction
+	skipped     uint8 // segments behind a long unknown preface, whose bytes are not held
 	greeting    greeting
 	pending     *pending
 	fr          [2]framer // by raw direction, as conn.half
@@ -67,6 +68,8 @@ func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 		}
 		t.fr[d^c.swapped].data(c, p, at)
 	case t.pending == nil && len(p) > 0 && c.beginPreface(d, p, at):
+	case t.skipped > 0:
+		t.skipUnknown(c, d, p, at)
 	case t.isFromStart:
 		t.decide(c, d, p, at)
 	default:
@@ -76,6 +79,9 @@ func (t *dialogue) data(c *conn, d Direction, p []byte, at capture.Position) {
 
 // gap skips n missing bytes.
 func (t *dialogue) gap(c *conn, d Direction, n int64, exact bool, at capture.Position) {
+	if t.skipped > 0 {
+		return
+	}
 	if !t.decided {
 		k := chunk{dir: d, gap: n, exact: exact, at: at}
 		if t.isFromStart {
@@ -113,7 +119,9 @@ func (t *dialogue) holdAnswer(c *conn, p []byte, at capture.Position) bool {
 func (t *dialogue) flush(c *conn) {
 	answer := t.pending.answer()
 	held := t.takePending(c)
-	if c.stopIfForeign(answer) {
+	if n := len(held.chunks) - 1; n > 0 && !c.isResponse(answer) && c.endsBanner(held.chunks[n].p) {
+		held.chunks = held.chunks[n:]
+	} else if c.stopIfForeign(answer) {
 		return
 	}
 	for _, k := range held.chunks {
@@ -271,6 +279,9 @@ func (t *dialogue) end(c *conn) {
 		if p, sure := c.judge(held.first(), held.answer()); sure && p == Other {
 			c.info.Protocol = Other
 		}
+	}
+	if t.skipped > 0 {
+		c.info.Protocol = Other
 	}
 	for i := range t.fr {
 		if t.fr[i].dir == ToBroker && t.handler != nil && t.fr[i].open() {

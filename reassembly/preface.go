@@ -116,8 +116,12 @@ func (c *conn) endPreface(state parseState) {
 	}
 }
 
-// maxUnknown bounds an unknown preface, in bytes.
-const maxUnknown = 256
+// maxUnknown bounds an unknown preface that is searched for a request at any offset, in bytes.
+// maxSkipped bounds the further segments that are searched at their beginning only.
+const (
+	maxUnknown = 256
+	maxSkipped = 64
+)
 
 // passUnknown searches for a request behind first bytes that are none. It holds k, if that is the
 // first chunk, and reports whether the connection goes on. TLS behind such bytes is not read: other
@@ -146,7 +150,23 @@ func (c *conn) passUnknown(k chunk) bool {
 			return true
 		}
 	}
-	return len(first) <= maxUnknown && !t.pending.isFull(c.w)
+	if len(first) > maxUnknown {
+		c.keepOpening(first)
+		t.takePending(c)
+		t.skipped = 1
+	}
+	return t.pending == nil || !t.pending.isFull(c.w)
+}
+
+// skipUnknown passes on p, the next bytes behind a long unknown preface, if they begin a request.
+func (t *dialogue) skipUnknown(c *conn, d Direction, p []byte, at capture.Position) {
+	if d == ToBroker && c.isRequest(p) {
+		c.odd().Opening = nil
+		c.accept(&preface{Preface: Preface{Kind: UnknownPreface}})
+		t.data(c, d, p, at)
+	} else if t.skipped++; t.skipped > maxSkipped {
+		c.giveUp(Other)
+	}
 }
 
 // beginUnknown passes on the pending bytes behind an unknown preface of n bytes. What the broker's

@@ -188,7 +188,10 @@ func TestUnknownPreface(t *testing.T) {
 	hello, ok := capturetest.PrefaceStep{Dir: capturetest.ToBroker, Data: []byte("HELLO v1 secret\r\n")}, capturetest.PrefaceStep{Dir: capturetest.ToClient, Data: []byte("OK\r\n")}
 	binary := capturetest.PrefaceStep{Dir: capturetest.ToBroker, Data: []byte("\x00\x00\x00\x01TUN0\xff\xff\xff\xff")}
 	long := capturetest.PrefaceStep{Dir: capturetest.ToBroker, Data: bytes.Repeat([]byte("x"), maxUnknown)}
-	tooLong := capturetest.PrefaceStep{Dir: capturetest.ToBroker, Data: bytes.Repeat([]byte("x"), maxUnknown+1)}
+	longer := capturetest.PrefaceStep{Dir: capturetest.ToBroker, Data: bytes.Repeat([]byte("x"), maxUnknown+1)}
+	banner := func(text string) capturetest.PrefaceStep {
+		return capturetest.PrefaceStep{Dir: capturetest.ToClient, Data: []byte(text)}
+	}
 	lines := withoutPreface(t)
 	for _, tc := range []struct {
 		name  string
@@ -202,7 +205,14 @@ func TestUnknownPreface(t *testing.T) {
 		{"answered twice", []capturetest.PrefaceStep{hello, ok, hello, ok}, capturetest.DefaultMSS, true},
 		{"binary", []capturetest.PrefaceStep{binary, binary}, capturetest.DefaultMSS, true},
 		{"the longest", []capturetest.PrefaceStep{long}, capturetest.DefaultMSS, true},
-		{"too long", []capturetest.PrefaceStep{tooLong}, capturetest.DefaultMSS, false},
+		{"longer, at the beginning of a segment", []capturetest.PrefaceStep{longer, ok, longer}, capturetest.DefaultMSS, true},
+		{"too long", slices.Repeat([]capturetest.PrefaceStep{longer, ok}, maxSkipped/2+1), capturetest.DefaultMSS, false},
+		{"of the broker's side", []capturetest.PrefaceStep{banner("WELCOME proxy v1\r\n")}, capturetest.DefaultMSS, true},
+		{"of the broker's side, byte by byte", []capturetest.PrefaceStep{banner("WELCOME proxy v1\r\n")}, 1, true},
+		{"of the broker's side, like SSH", []capturetest.PrefaceStep{banner("SSH-2.0-x\r\n")}, capturetest.DefaultMSS, true},
+		{"of the broker's side, binary", []capturetest.PrefaceStep{banner("\xde\xad\xbe\xef\xde\xad\xbe\xef")}, capturetest.DefaultMSS, true},
+		{"of the broker's side, short", []capturetest.PrefaceStep{banner("\x01\x02\x03")}, capturetest.DefaultMSS, true},
+		{"of both sides", []capturetest.PrefaceStep{banner("WELCOME\r\n"), hello, ok}, capturetest.DefaultMSS, true},
 	} {
 		got := run(t, prefaced(capturetest.Preface{Steps: tc.steps}, tc.mss, true), 100)
 		c := got.conns[0]

@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
@@ -83,11 +84,37 @@ type greeting struct {
 // stopIfForeign reports whether the broker's side speaks another protocol, for example with a TLS
 // alert. It then stops reading that side.
 func (c *conn) stopIfForeign(p []byte) bool {
+	if c.info.Odd().Spoke != "" && c.endsBanner(p) {
+		return false
+	}
 	if !c.alerts(p) && !(c.isFirstAnswer() || c.info.Odd().Spoke != "") || !c.noteGreeting(p) {
 		return false
 	}
 	c.framer(ToClient).state = stopped
 	return true
+}
+
+// endsBanner reports whether p begins with a response, behind bytes of the broker's side that are
+// none. Those bytes are an unknown preface then: the banner of a proxy.
+func (c *conn) endsBanner(p []byte) bool {
+	if c.info.Responses > 0 || c.info.Midstream || !c.isResponse(p) {
+		return false
+	}
+	odd := c.odd()
+	if odd.Spoke, odd.Greeting = "", nil; len(odd.Prefaces) == 0 { // otherwise it answers the client's
+		odd.Prefaces = append(odd.Prefaces, Preface{Kind: UnknownPreface})
+	}
+	*c.framer(ToClient) = framer{dir: ToClient}
+	return true
+}
+
+// isResponse reports whether p begins with the response to an outstanding request.
+func (c *conn) isResponse(p []byte) bool {
+	if c.dialogue.handler == nil || len(p) < sizeBytes+minMessage {
+		return false
+	}
+	size := int64(int32(binary.BigEndian.Uint32(p)))
+	return size >= minMessage && c.dialogue.handler.Plausible(ToClient, size, clip(p[sizeBytes:], size))
 }
 
 // isFirstAnswer reports whether the next bytes of the broker's side are its first ones.

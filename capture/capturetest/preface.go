@@ -21,8 +21,12 @@ func prefaces() []Variant {
 
 // unknown are the variants with a preface that no rule knows.
 func unknown() []Variant {
-	p := Preface{Clear: true, Steps: []PrefaceStep{{ToBroker, []byte("TUNNEL 7 secret\n")}, {ToClient, []byte("READY\n")}}}
-	return []Variant{{"unknown preface", KeepsRequests | KeepsVerdicts | KeepsOutcomes, func(packets []Packet, _ uint64) []Packet { return p.Before(packets) }}}
+	client := Preface{Clear: true, Steps: []PrefaceStep{{ToBroker, []byte("TUNNEL 7 secret\n")}, {ToClient, []byte("READY\n")}}}
+	broker := Preface{Clear: true, Steps: []PrefaceStep{{ToClient, []byte("WELCOME proxy v1\r\n")}}}
+	return []Variant{
+		{"unknown preface", KeepsRequests | KeepsVerdicts | KeepsOutcomes, plain(client.Before)},
+		{"unknown banner", KeepsRequests | KeepsVerdicts | KeepsOutcomes, plain(broker.Before)},
+	}
 }
 
 // firstPrefaces is how many of prefaces without "in pieces" come before the other kinds of
