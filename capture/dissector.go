@@ -242,6 +242,10 @@ const (
 	stepL2TPv3
 	stepGTP
 	stepTZSP
+	stepGUE
+	stepLISP
+	stepTeredo
+	stepCAPWAP
 )
 
 // dissect parses a packet header by header.
@@ -381,6 +385,14 @@ func (d *Dissector) descendRare(c *dissection, next step) step {
 		return d.gtp(c)
 	case stepTZSP:
 		return d.tzsp(c)
+	case stepGUE:
+		return d.gue(c)
+	case stepLISP:
+		return d.lisp(c)
+	case stepTeredo:
+		return d.teredo(c)
+	case stepCAPWAP:
+		return d.capwap(c)
 	case stepICMP:
 		return c.icmp()
 	}
@@ -460,6 +472,7 @@ const (
 	domainGeneve
 	domainGRE
 	domainPBB
+	domainLISP
 )
 
 // extend mixes a network identifier into the domain. The order counts: VLAN 1 in VNI 2 is

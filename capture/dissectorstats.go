@@ -145,6 +145,10 @@ const (
 	LayerL2TP
 	LayerGTP
 	LayerTZSP
+	LayerGUE
+	LayerLISP
+	LayerTeredo
+	LayerCAPWAP
 	LayerESP
 	LayerNesting
 	LayerTCP
@@ -161,6 +165,7 @@ func (l Layer) String() string {
 		LayerTag: "tag of a bridge", LayerMACsec: "MACsec", LayerNSH: "NSH header", LayerPPP: "PPP header",
 		LayerHDLC: "HDLC header", LayerFrameRelay: "Frame Relay header", LayerRadio: "radio header", Layer80211: "802.11 frame",
 		LayerEtherIP: "EtherIP header", LayerL2TP: "L2TP header", LayerGTP: "GTP-U header", LayerTZSP: "TZSP header",
+		LayerGUE: "GUE header", LayerLISP: "LISP header", LayerTeredo: "Teredo header", LayerCAPWAP: "CAPWAP header",
 		LayerESP: "ESP", LayerNesting: "headers of one packet", LayerTCP: "TCP header",
 	}
 	if int(l) < len(names) {

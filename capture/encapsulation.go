@@ -15,6 +15,8 @@ type encapsulation struct {
 	// ports in UDP (destination port).
 	etherTypes, ports []uint16
 	protocols         []uint8
+	// answers: who listens on ports also sends from them, to ports that clients chose.
+	answers bool
 }
 
 // encapsulations are all supported headers around IP.
@@ -57,12 +59,16 @@ var encapsulations = []encapsulation{
 	{name: "EtherIP", step: stepEtherIP, protocols: []uint8{protocolEtherIP}},
 	{name: "GRE", step: stepGRE, protocols: []uint8{protocolGRE}, ports: []uint16{portGRE}},
 	{name: "ERSPAN"}, // in GRE
-	{name: "L2TP", step: stepL2TP, ports: []uint16{portL2TP}},
+	{name: "L2TP", step: stepL2TP, ports: []uint16{portL2TP}, answers: true},
 	{name: "L2TPv3", step: stepL2TPv3, protocols: []uint8{protocolL2TP}},
-	{name: "GTP-U", step: stepGTP, ports: []uint16{portGTP}},
+	{name: "GTP-U", step: stepGTP, ports: []uint16{portGTP}, answers: true},
 	{name: "VXLAN", step: stepVXLAN, ports: []uint16{portVXLAN, portVXLANLinux}},
 	{name: "VXLAN-GPE", step: stepVXLANGPE, ports: []uint16{portVXLANGPE}},
 	{name: "TZSP", step: stepTZSP, ports: []uint16{portTZSP}},
+	{name: "GUE", step: stepGUE, ports: []uint16{portGUE}},
+	{name: "LISP", step: stepLISP, ports: []uint16{portLISP}},
+	{name: "Teredo", step: stepTeredo, ports: []uint16{portTeredo}, answers: true},
+	{name: "CAPWAP", step: stepCAPWAP, ports: []uint16{portCAPWAP}, answers: true},
 	{name: "Geneve", step: stepGeneve, ports: []uint16{portGeneve}},
 }
 
@@ -91,6 +97,12 @@ var (
 	etherTypeSteps = newLookup(func(e *encapsulation) []uint16 { return e.etherTypes })
 	protocolSteps  = newLookup(func(e *encapsulation) []uint8 { return e.protocols })
 	portSteps      = newLookup(func(e *encapsulation) []uint16 { return e.ports })
+	sourceSteps    = newLookup(func(e *encapsulation) []uint16 {
+		if e.answers {
+			return e.ports
+		}
+		return nil
+	})
 )
 
 func newLookup[N number](numbers func(*encapsulation) []N) lookup[N] {

@@ -332,7 +332,8 @@ func (p *filterProgram) datagram() {
 	p.any(portSteps.values(), p.accept)
 	p.any(widen(p.filter.TunnelPorts), p.accept)
 	p.load(0, 2)
-	p.equal(portL2TP, p.accept, p.reject)
+	p.any(sourceSteps.values(), p.accept)
+	p.always(p.reject)
 }
 
 // inNets4 jumps to yes if the address at the offset is in one of nets, and else continues. It

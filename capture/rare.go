@@ -200,11 +200,7 @@ func (d *Dissector) etherIP(c *dissection) step {
 	if b[0]>>4 != version {
 		return c.fail(LayerEtherIP, ProblemVersion)
 	}
-	if !d.enter(c) {
-		return c.fail(LayerEtherIP, ProblemDepth)
-	}
-	c.skip(size)
-	return stepEthernet
+	return d.into(c, LayerEtherIP, size, stepEthernet)
 }
 
 // l2tp parses an L2TP header in UDP (RFC 2661 3.1, RFC 3931 4.1.2). The receiver chooses tunnel
@@ -252,11 +248,7 @@ func (d *Dissector) l2tp(c *dissection) step {
 	if len(c.data) < size {
 		return c.cut(LayerL2TP, size)
 	}
-	if !d.enter(c) {
-		return c.fail(LayerL2TP, ProblemDepth)
-	}
-	c.skip(size)
-	return stepPPP
+	return d.into(c, LayerL2TP, size, stepPPP)
 }
 
 // l2tp3 parses an L2TPv3 data message from its session id on (RFC 3931 4.1.1). The peers agreed

@@ -15,10 +15,14 @@ const (
 	portGTP        = 2152 // 3GPP TS 29.281 4.4.2.3
 	portGRE        = 4754 // RFC 8086 3.2
 	portMPLS       = 6635 // RFC 7510 3
+	portGUE        = 6080 // draft-ietf-intarea-gue 3
+	portLISP       = 4341 // RFC 9300 5.3
+	portTeredo     = 3544 // RFC 4380 2.7
+	portCAPWAP     = 5247 // RFC 5415 3.2
 )
 
-// udp parses a UDP header. The destination port identifies a tunnel; the source port is a hash
-// of the inner connection.
+// udp parses a UDP header. The destination port identifies a tunnel. The source port is a hash of
+// the inner connection, or that of a server (encapsulation.answers).
 func (d *Dissector) udp(c *dissection) step {
 	const size = 8
 	b := c.data
@@ -26,9 +30,8 @@ func (d *Dissector) udp(c *dissection) step {
 		return c.cut(LayerUDP, size)
 	}
 	next := d.ports.find(binary.BigEndian.Uint16(b[2:]))
-	// An L2TP client behind address translation has another port, to which the server responds.
-	if binary.BigEndian.Uint16(b) == portL2TP && next == stepOther {
-		next = stepL2TP
+	if next == stepOther {
+		next = sourceSteps.find(binary.BigEndian.Uint16(b))
 	}
 	if next == stepOther {
 		return stepOther
@@ -67,12 +70,8 @@ func (d *Dissector) vxlan(c *dissection, gpe bool) step {
 			return next
 		}
 	}
-	if !d.enter(c) {
-		return c.fail(LayerVXLAN, ProblemDepth)
-	}
 	c.extend(domainVXLAN, binary.BigEndian.Uint32(b[4:])>>8)
-	c.skip(size)
-	return next
+	return d.into(c, LayerVXLAN, size, next)
 }
 
 // geneve parses a Geneve header (RFC 8926 3.4) with its options.
@@ -95,6 +94,117 @@ func (d *Dissector) geneve(c *dissection) step {
 	c.extend(domainGeneve, binary.BigEndian.Uint32(b[4:])>>8)
 	c.skip(size + options)
 	return c.bridged(binary.BigEndian.Uint16(b[2:]))
+}
+
+// gue parses a header of Generic UDP Encapsulation (draft-ietf-intarea-gue 3). Version 1 has none:
+// its first bits are those of an IP packet.
+func (d *Dissector) gue(c *dissection) step {
+	const size, control, longer = 4, 0x20, 0x1f
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerGUE, size)
+	}
+	switch version := b[0] >> 6; {
+	case version == 1:
+		return d.into(c, LayerGUE, 0, stepIP)
+	case version != 0 || b[0]&control != 0:
+		return stepOther
+	}
+	n := size + int(b[0]&longer)*4
+	if len(b) < n {
+		return c.cut(LayerGUE, n)
+	}
+	c.protocol = b[1]
+	c.skip(n)
+	return protocolSteps.find(c.protocol)
+}
+
+// lisp parses a LISP data header (RFC 9300 5.3) with an instance, or the next protocol of its
+// generic protocol extension (RFC 9305 3), in the places of VXLAN-GPE.
+func (d *Dissector) lisp(c *dissection) step {
+	const size, hasInstance, nextFollow = 8, 0x08, 0x04
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerLISP, size)
+	}
+	next := stepIP
+	if b[0]&nextFollow != 0 {
+		if next = c.nextProtocol(LayerLISP, b[3]); next == stepUnparsed {
+			return next
+		}
+	}
+	if b[0]&hasInstance != 0 {
+		c.extend(domainLISP, binary.BigEndian.Uint32(b[4:])>>8)
+	}
+	return d.into(c, LayerLISP, size, next)
+}
+
+// teredo parses the optional headers of Teredo before an IPv6 packet (RFC 4380 5.1.1).
+func (d *Dissector) teredo(c *dissection) step {
+	const indicator, origin, authentication = 2, 8, 13
+	for ; ; c.headers++ {
+		b, n := c.data, origin
+		switch {
+		case len(b) < indicator:
+			return c.cut(LayerTeredo, indicator)
+		case b[0]>>4 == 6:
+			return d.into(c, LayerTeredo, 0, stepIPv6)
+		case b[0] != 0 || b[1] > 1 || c.headers >= maxHeaders:
+			return stepOther
+		case b[1] == 1 && len(b) < authentication:
+			return c.cut(LayerTeredo, authentication)
+		case b[1] == 1:
+			n = authentication + int(b[2]) + int(b[3])
+		}
+		if len(b) < n {
+			return c.cut(LayerTeredo, n)
+		}
+		c.hide(indicator, n)
+		c.skip(n)
+	}
+}
+
+// capwap parses a header of CAPWAP data (RFC 5415 4.3) before an Ethernet or 802.11 frame.
+func (d *Dissector) capwap(c *dissection) step {
+	const (
+		size, encrypted = 8, 1 // a preamble: DTLS follows
+		binding80211    = 1
+		native          = 0x01 // flag T: the frame is that of the binding
+		fragment        = 0x80
+		keepAlive       = 0x08
+	)
+	b := c.data
+	if len(b) < size {
+		return c.cut(LayerCAPWAP, size)
+	}
+	n := int(b[1]>>3) * 4
+	switch {
+	case b[0] == encrypted:
+		return c.fail(LayerCAPWAP, ProblemEncrypted)
+	case b[0] != 0 || n < size || b[3]&keepAlive != 0:
+		return stepOther
+	case b[3]&fragment != 0:
+		return c.fail(LayerCAPWAP, ProblemFragment)
+	case len(b) < n:
+		return c.cut(LayerCAPWAP, n)
+	}
+	c.hide(size, n)
+	switch {
+	case b[2]&native == 0:
+		return d.into(c, LayerCAPWAP, n, stepEthernet)
+	case b[2]>>1&0x1f == binding80211:
+		return d.into(c, LayerCAPWAP, n, step80211)
+	}
+	return c.fail(LayerCAPWAP, ProblemUnsupported)
+}
+
+// into enters a tunnel behind n bytes.
+func (d *Dissector) into(c *dissection, layer Layer, n int, next step) step {
+	if !d.enter(c) {
+		return c.fail(layer, ProblemDepth)
+	}
+	c.skip(n)
+	return next
 }
 
 // bridged is etherType for tunnels that can also carry Ethernet.

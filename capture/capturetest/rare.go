@@ -40,6 +40,10 @@ func rareEncapsulations() []Variant {
 		wrapped("GTP-U", GTP(false)),
 		wrapped("GTP-U with extension", GTP(true)),
 		wrapped("TZSP", TZSP()),
+		wrapped("GUE", GUE()),
+		wrapped("LISP", LISP()),
+		wrapped("Teredo", Teredo()),
+		wrapped("CAPWAP", CAPWAP()),
 		wrapped("802.11", Dot11(false)),
 		wrapped("802.11 QoS", Dot11(true)),
 		wrapped("radiotap", Dot11(true), Radiotap()),
@@ -257,6 +261,51 @@ func GTP(extension bool) Tunnel {
 			binary.BigEndian.PutUint16(h[2:], uint16(len(options)+len(ip)))
 			return overlayOf(2152, ip, slices.Concat(h, options), ip)
 		})
+	}
+}
+
+// GUE puts the IP packet behind a header with 4 bytes of fields (draft-ietf-intarea-gue).
+func GUE() Tunnel {
+	return func(p Packet) Packet {
+		return wrapIP(p, func(ip []byte) []byte {
+			protocol := byte(4)
+			if etherTypeOf(ip) == EtherIPv6 {
+				protocol = 41
+			}
+			return overlayOf(6080, ip, []byte{1, protocol, 0, 0, 0, 0, 0, 0}, ip)
+		})
+	}
+}
+
+// LISP puts the IP packet behind a header with an instance (RFC 9300).
+func LISP() Tunnel {
+	return func(p Packet) Packet {
+		return wrapIP(p, func(ip []byte) []byte { return overlayOf(4341, ip, []byte{0x88, 0, 0, 1, 0, 0, 7, 1}, ip) })
+	}
+}
+
+// Teredo puts the IP packet, in IPv6, behind an authentication and an origin (RFC 4380 5.1.1).
+func Teredo() Tunnel {
+	return func(p Packet) Packet {
+		return wrapIP(p, func(ip []byte) []byte {
+			header := append([]byte{0, 1, 0, 0}, make([]byte, 9)...)
+			header = append(header, 0, 0, 0xff, 0xff, 1, 2, 3, 4)
+			if etherTypeOf(ip) == EtherIPv4 {
+				outer := make([]byte, 40)
+				outer[0], outer[6], outer[7], outer[8], outer[24] = 6<<4, 4, 64, 0x20, 0x20
+				binary.BigEndian.PutUint16(outer[4:], uint16(len(ip)))
+				ip = append(outer, ip...)
+			}
+			return overlayOf(3544, ip, header, ip)
+		})
+	}
+}
+
+// CAPWAP puts the frame behind a header with the address of a radio (RFC 5415 4.3).
+func CAPWAP() Tunnel {
+	header := append([]byte{0, 4 << 3, 1 << 1, 0x10, 0, 0, 0, 0, 6}, private[:6]+"\x00"...)
+	return func(p Packet) Packet {
+		return wrap(p, func(frame []byte) []byte { return overlay(5247, header, frame) })
 	}
 }
 
