@@ -20,9 +20,9 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// maxReport bounds the file of one report in bytes: ten times the size of a report with 4,096
+// maxReport bounds the file of one report in bytes: more than twice the size of a report with 4,096
 // brokers and 1,000 findings of each code.
-const maxReport = 512 << 20
+const maxReport = 128 << 20
 
 // source is where a report is read from, twice.
 type source struct {
