@@ -61,7 +61,7 @@ func (f *findings) writeEvidence(rep *model.Report) (isWritten bool) {
 	// The evidence has at most 16 MiB of packets (evidence.Collector). It is built in memory,
 	// because the report in the bundle names its packets.
 	var packets bytes.Buffer
-	sum, err := f.WriteEvidence(&packets, f.j.pipeline.opt.src.Captures())
+	sum, err := f.WriteEvidence(&packets, f.j.pipeline.src.Captures())
 	if err != nil {
 		f.j.complain("%v", err)
 		return false

@@ -46,7 +46,8 @@ type result interface {
 	decode.Sink
 	// open opens the outputs before the first packet.
 	open() error
-	// tap returns pipelineOptions.tap.
+	// tap returns the function that receives every packet of analyzed connections, on the reading
+	// goroutine; nil for none.
 	tap() func(stream uint32, p *capture.Packet, s *capture.Segment)
 	// finish writes the outputs, prints errors, and returns the exit code.
 	finish() int
@@ -100,19 +101,6 @@ func (j *job) warn(err error) {
 	}
 }
 
-func (j *job) newPipeline(src capture.Source, sink decode.Sink, with *live) *pipeline {
-	var d *debugger
-	if stream := j.opt.traffic.debug; stream != nil {
-		d = &debugger{stream: *stream, s: j.streams}
-		sink = debugSink{sink, d}
-	}
-	return newPipeline(pipelineOptions{
-		debug: d,
-		src:   src, dissector: j.dissector, filter: j.filter, keys: j.keys, supplied: j.supplied,
-		principals: j.opt.report.principals, idle: j.opt.traffic.idle, sink: sink, tap: j.result.tap(), live: with,
-	})
-}
-
 // runFiles reads captures to their end, or until ctx is done.
 func (j *job) runFiles(ctx context.Context) (int, error) {
 	defer j.result.discard()
@@ -129,7 +117,7 @@ func (j *job) runFiles(ctx context.Context) (int, error) {
 	if l, ok := j.result.(*listing); ok {
 		l.nameCaptures(j.files.Paths())
 	}
-	j.pipeline = j.newPipeline(j.files, j.result, nil)
+	j.pipeline = newPipeline(j, j.files, j.result, nil)
 	began := time.Now()
 	stop := showProgress(j.files, j.opt.traffic.quiet, j.err)
 	err = j.pipeline.run()
@@ -154,7 +142,7 @@ func (j *job) inputIsWhole() bool {
 	for _, err := range warnings {
 		j.warn(err)
 	}
-	if d := j.pipeline.opt.debug; d != nil && !d.isSeen {
+	if d := j.pipeline.debug; d != nil && !d.isSeen {
 		j.complain("stream %d: no packet with payload passes the filters", d.stream)
 	}
 	if j.files != nil && j.files.isInterrupted {

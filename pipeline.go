@@ -15,33 +15,15 @@ import (
 	"github.com/kafkavet/kafkavet/report/words"
 )
 
-type pipelineOptions struct {
+// pipeline passes packets from a source through all packages to a sink.
+type pipeline struct {
+	j *job
 	// src is the source of packets. Next belongs to the reading goroutine until run returns.
-	src       capture.Source
-	dissector *capture.Dissector
-	filter    capture.Filter
-	// keys decrypt TLS; any goroutine uses them.
-	keys *keyring
-	// supplied are the ranges of --advertised; nil for none.
-	supplied *decode.Reference
-	// principals says to read user names from SASL tokens, and subjects from client certificates.
-	principals bool
-	// idle is how long a connection may have no packets.
-	idle time.Duration
-	// sink receives the results on the collecting goroutine.
-	sink decode.Sink
-	// tap receives every packet of analyzed connections, on the reading goroutine; nil for none.
-	tap func(stream uint32, p *capture.Packet, s *capture.Segment)
+	src capture.Source
 	// debug prints the decisions about one connection; nil for none.
 	debug *debugger
 	// live is the live capture; nil for files.
 	live *live
-}
-
-// pipeline passes packets from a source through all packages to a sink.
-type pipeline struct {
-	// opt is never changed.
-	opt pipelineOptions
 	// pool owns the goroutines.
 	pool *reassembly.Pool[[]decode.Event]
 	// shards belong to one worker each until run returns.
@@ -52,55 +34,60 @@ type pipeline struct {
 	stats      reassembly.Stats
 }
 
-func newPipeline(opt pipelineOptions) *pipeline {
-	p := &pipeline{opt: opt}
+// newPipeline returns the pipeline of a job. live is nil for files.
+func newPipeline(j *job, src capture.Source, sink decode.Sink, live *live) *pipeline {
+	p := &pipeline{j: j, src: src, live: live}
+	if stream := j.opt.traffic.debug; stream != nil {
+		p.debug = &debugger{stream: *stream, s: j.streams}
+		sink = debugSink{sink, p.debug}
+	}
 	var decoding decode.Options
-	if opt.supplied != nil {
-		decoding.Supplied = opt.supplied.Table.Ranges
+	if j.supplied != nil {
+		decoding.Supplied = j.supplied.Table.Ranges
 	}
-	p.correlator = decode.NewCorrelator(decoding, opt.sink)
+	p.correlator = decode.NewCorrelator(decoding, sink)
 	pooling := reassembly.Options{
-		Dissector: opt.dissector, LooksLikeRequest: decode.LooksLikeRequest, LooksLikeExchange: decode.LooksLikeExchange,
-		Secrets: opt.keys.Secrets, Subjects: opt.principals, IdleTimeout: int64(opt.idle), Tap: opt.tap,
+		Dissector: j.dissector, LooksLikeRequest: decode.LooksLikeRequest, LooksLikeExchange: decode.LooksLikeExchange,
+		Secrets: j.keys.Secrets, Subjects: j.opt.report.principals, IdleTimeout: int64(j.opt.traffic.idle), Tap: j.result.tap(),
 	}
-	if opt.debug != nil {
-		pooling.Tracer = opt.debug
+	if p.debug != nil {
+		pooling.Tracer = p.debug
 	}
-	if !opt.filter.All() {
-		pooling.Want = opt.filter.Match
+	if !j.filter.All() {
+		pooling.Want = j.filter.Match
 	}
-	if opt.live != nil {
-		pooling.Live, pooling.Clock = true, opt.live.clock
+	if live != nil {
+		pooling.Live, pooling.Clock = true, live.clock
 	}
 	p.pool = reassembly.NewPool(pooling, p.newShard, p.collect)
-	opt.keys.drain = p.pool.Drain
+	j.keys.drain = p.pool.Drain
 	return p
 }
 
 func (p *pipeline) newShard() reassembly.Shard[[]decode.Event] {
 	s := decode.NewShard()
-	if p.opt.principals {
+	if p.j.opt.report.principals {
 		s.NamePrincipals()
 	}
 	p.shards = append(p.shards, s)
-	if p.opt.live != nil {
-		return p.opt.live.watch(s)
+	if p.live != nil {
+		return p.live.watch(s)
 	}
 	return s
 }
 
 func (p *pipeline) collect(parts [][]decode.Event) error {
 	p.correlator.Add(parts)
-	if p.opt.live == nil {
+	if p.live == nil {
 		return nil
 	}
 	p.stats = p.pool.Stats()
-	return p.opt.live.each(p)
+	return p.live.each(p)
 }
 
 func (p *pipeline) run() error {
 	var err error
-	p.stats, err = p.pool.Run(context.Background(), p.opt.src)
+	p.stats, err = p.pool.Run(context.Background(), p.src)
 	p.correlator.Finish()
 	return err
 }
@@ -111,7 +98,7 @@ func (p *pipeline) input() report.Input {
 	for _, s := range p.shards {
 		limits.Add(s.Limits())
 	}
-	return p.inputOf(p.opt.src.Captures(), p.opt.dissector.Stats(), limits)
+	return p.inputOf(p.src.Captures(), p.j.dissector.Stats(), limits)
 }
 
 // inputOf converts counts to the report's model. It belongs to the collecting goroutine.
@@ -129,7 +116,7 @@ func (p *pipeline) inputOf(captures []capture.Info, dissected capture.DissectorS
 	for name, n := range dissected.Limits {
 		in.LimitsHit[name] += n
 	}
-	if n := p.opt.keys.Evicted(); n > 0 {
+	if n := p.j.keys.Evicted(); n > 0 {
 		in.LimitsHit["tls_secrets"] = n
 	}
 	limits.Add(p.correlator.Limits())
@@ -165,13 +152,13 @@ func describe(c *capture.Info) model.Capture {
 
 // isUnread reports whether no capture could be read, not even in part.
 func (p *pipeline) isUnread() bool {
-	return !slices.ContainsFunc(p.opt.src.Captures(), func(c capture.Info) bool { return c.Err == nil || c.Packets > 0 })
+	return !slices.ContainsFunc(p.src.Captures(), func(c capture.Info) bool { return c.Err == nil || c.Packets > 0 })
 }
 
 // inputErrors returns errors of the captures, and warnings about incomplete ones. failed says that
 // a capture could not be read, or has only unsupported link types.
 func (p *pipeline) inputErrors() (errs, warnings []error, failed bool) {
-	captures := p.opt.src.Captures()
+	captures := p.src.Captures()
 	for _, c := range captures {
 		switch {
 		case c.Err != nil:
@@ -182,7 +169,7 @@ func (p *pipeline) inputErrors() (errs, warnings []error, failed bool) {
 		}
 	}
 	unsupported := map[capture.LinkType]bool{}
-	for _, u := range p.opt.dissector.Stats().Unparsed {
+	for _, u := range p.j.dissector.Stats().Unparsed {
 		if u.Protocol.Kind != capture.ProtocolLink {
 			continue
 		}
@@ -200,7 +187,7 @@ func (p *pipeline) inputErrors() (errs, warnings []error, failed bool) {
 func (p *pipeline) summary(took time.Duration, processors int) string {
 	var packets, size uint64
 	var names []string
-	for _, c := range p.opt.src.Captures() {
+	for _, c := range p.src.Captures() {
 		packets += c.Packets
 		size += c.Bytes
 		if c.Err == nil {

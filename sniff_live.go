@@ -119,16 +119,12 @@ func (s *liveSource) Next(b *capture.Batch) error {
 		last = true
 	}
 	s.over = last
-	if s.countsItself() {
-		s.count(b.Packets)
-	}
+	s.count(b.Packets)
 	if s.save != nil {
 		s.save(b.Packets)
 	}
 	return nil
 }
-
-func (s *liveSource) countsItself() bool { return s.most > 0 || s.pick != nil }
 
 // pickFrom removes unselected packets from a batch and numbers the others.
 func (s *liveSource) pickFrom(b *capture.Batch) {
@@ -169,10 +165,8 @@ func (s *liveSource) count(packets []capture.Packet) {
 // Captures implements capture.Source. Skipped packets do not count.
 func (s *liveSource) Captures() []capture.Info {
 	infos := s.Source.Captures()
-	if s.countsItself() && len(infos) == 1 {
-		infos[0].Packets, infos[0].Bytes, infos[0].Last = s.passed.Load(), s.bytes.Load(), s.last.Load()
-	}
-	if s.pick != nil && len(infos) == 1 {
+	infos[0].Packets, infos[0].Bytes, infos[0].Last = s.passed.Load(), s.bytes.Load(), s.last.Load()
+	if s.pick != nil {
 		infos[0].Path = "loopback and bridges"
 	}
 	return infos

@@ -106,7 +106,7 @@ func (w *watch) run(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer onSecondSignal(ctx, func() { w.status.hide(); w.discard() })()
-	w.j.pipeline = w.j.newPipeline(w.src, w.sink(), w.live)
+	w.j.pipeline = newPipeline(w.j, w.src, w.sink(), w.live)
 	for _, name := range w.j.opt.traffic.keyLogs {
 		w.tasks.Go(func() { w.j.keys.follow(name, w.stop) })
 	}
