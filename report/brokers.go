@@ -259,7 +259,6 @@ func (s *addressRecord) add(c *decode.Connection) {
 	speaksTLS := spokeTLS(c) || c.TLS != nil && c.Protocol == reassembly.TLS && c.Confusion == reassembly.NoConfusion && c.Bytes[reassembly.ToClient] > 0 && !answersForeign(c)
 	s.facts.tls = s.facts.tls || speaksTLS
 	s.facts.failed += uint64(b2i(handshakeFailed(c)))
-	s.facts.inside = s.facts.inside || c.Protocol == reassembly.Kafka && c.TLS != nil
 	s.facts.confused = s.facts.confused || c.Confusion == reassembly.ClearToTLS
 	if speaksTLS && !handshakeFailed(c) || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0 {
 		s.through.add(c.Client.Addr())

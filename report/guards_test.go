@@ -16,14 +16,19 @@ import (
 // TestGuardsOfRules: each case fails if one condition of a rule is removed.
 func TestGuardsOfRules(t *testing.T) {
 	closed := outcomeOf(decode.ClosedByBroker)
+	decrypted := func(c *decode.Connection) {
+		tlsOf(func(i *tlsrecord.Info) { i.Decrypted, i.Undecrypted, i.Reason = 9, 0, "" })(c)
+		c.Protocol = reassembly.Kafka
+	}
 	failed := func(info *tlsrecord.Info) { info.Established, info.Undecrypted, info.Reason = false, 0, "" }
 	checkRules(t, []ruleCase{
 		{"KV2004: a request of which only the beginning was seen is one", []any{connectionOf(0, 1, 9, leaves, func(c *decode.Connection) { c.Oddities.Incomplete = 1 })}, []string{}},
-		{"KV2007 is not said where requests are sent inside TLS", []any{
-			exchangeOf(2, 0, 3, 1, noRange, closed), connectionOf(1, 5, 9, tlsOf(func(i *tlsrecord.Info) { i.Decrypted, i.Undecrypted, i.Reason = 9, 0, "" }), func(c *decode.Connection) {
-				c.Protocol = reassembly.Kafka
-			}),
-		}, []string{"KV2001 Metadata v1 sent without a known range, the broker closed the connection"}},
+		{"KV2007 is not said of requests inside TLS", []any{exchangeOf(2, 0, 3, 1, noRange, closed), connectionOf(0, 1, 9, decrypted)},
+			[]string{"KV2001 Metadata v1 sent without a known range, the broker closed the connection"}},
+		{"KV2007 is said of requests in the clear where others are served inside TLS", []any{
+			exchangeOf(2, 0, 3, 1, noRange, closed), connectionOf(0, 1, 9, func(c *decode.Connection) { c.Responses, c.End.By = 0, reassembly.ToClient }),
+			exchangeOf(6, 1, 3, 1), exchangeOf(7, 1, 3, 1), connectionOf(1, 5, 9, decrypted),
+		}, []string{"KV2007 Metadata v1 sent in the clear to a listener that speaks TLS, the broker closed the connection"}},
 		{"KV2008 is not said of UNSUPPORTED_VERSION", []any{exchangeOf(1, 0, 36, 2, noRange, outcomeOf(decode.Error), func(x *decode.Exchange) { x.ErrorCode = 35 })},
 			[]string{"KV3001 SaslAuthenticate v2 answered UNSUPPORTED_VERSION, the advertised range is not known"}},
 		{"KV9004 is not said of a connection whose handshake was not captured", []any{connectionOf(0, 1, 9, tlsOf(failed), func(c *decode.Connection) { c.Midstream = true })},

@@ -104,8 +104,6 @@ type addressFacts struct {
 	clear bool
 	// tls: a TLS handshake completed.
 	tls bool
-	// inside: requests were decrypted, so one without a range may have been inside TLS.
-	inside bool
 	// confused: Kafka in plaintext was answered with TLS.
 	confused bool
 	// failed counts the TLS handshakes that failed.

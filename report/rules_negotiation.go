@@ -12,9 +12,9 @@ import (
 
 // unlessTLS is the replacedBy of rules about refused plaintext requests. If the address uses TLS
 // and never plaintext Kafka, TLS is the cause.
-func unlessTLS(_ *group, at addressFacts) (instead *Rule, drop bool) {
+func unlessTLS(g *group, at addressFacts) (instead *Rule, drop bool) {
 	switch {
-	case at.clear || at.inside || !at.tls && !at.confused:
+	case at.clear || g.sample.InTLS() || !at.tls && !at.confused:
 		return nil, false
 	case at.confused:
 		return nil, true

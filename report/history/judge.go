@@ -187,6 +187,12 @@ var wellKnown = map[uint16]bool{
 	3306: true, 5432: true, 5672: true, 6379: true, 8081: true, 8082: true, 8083: true, 9999: true,
 }
 
+// wantsTLS reports whether the address ended a connection in clear text, which it never answers, and
+// uses TLS with others.
+func (v *view) wantsTLS(k *Suspect) bool {
+	return v.tls && !v.clear && endedByBroker(&k.Exchange) && k.stream.ended.Time > 0 && !k.stream.inTLS
+}
+
 // IsOtherService reports whether a port is that of another service than a broker.
 func IsOtherService(port uint16) bool { return wellKnown[port] }
 
@@ -207,6 +213,8 @@ func (v *view) judge(k *Suspect) Ruling {
 		return Ruling{Cause: Foreign}
 	case v.isForeign, k.stream.preface != reassembly.NoPreface && !v.unwraps && !v.hasOutageSigns(k):
 		return Ruling{Cause: NotKafka}
+	case v.wantsTLS(k):
+		return Ruling{Cause: Refused, Certain: true}
 	case v.isEarlyProbe(k):
 		return Ruling{}
 	case v.sessionOver(k):

@@ -322,3 +322,35 @@ func TestRequestsBehindAPreface(t *testing.T) {
 		}
 	}
 }
+
+// TestClearTextWhereOthersUseTLS: their answers excuse nothing, and a limit of connections is not the
+// reason.
+func TestClearTextWhereOthersUseTLS(t *testing.T) {
+	for name, c := range map[string]struct {
+		inTLS bool // the refused connections
+		want  Cause
+	}{"in the clear": {false, Refused}, "inside TLS": {true, Away}} {
+		p := newPlay(t)
+		use := func(is bool) func(*decode.Connection) {
+			return func(c *decode.Connection) {
+				if c.Responses = 0; is {
+					c.TLS = &tlsrecord.Info{Established: true}
+				}
+			}
+		}
+		old := p.connect()
+		for range 3 {
+			p.send(old, keyApiVersions, 4, answered, soon)
+			p.now += time.Second
+			s := p.connect()
+			p.send(s, keyApiVersions, 4, closed, soon)
+			p.endOf(s, use(c.inTLS))
+			p.now += time.Second
+		}
+		p.send(old, keyApiVersions, 4, answered, soon)
+		p.endOf(old, use(true))
+		if got := p.book.Decide()[1].Cause; got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

@@ -224,6 +224,9 @@ func IsProbe(x *decode.Exchange) bool {
 // UsesSASL reports whether the connection of a suspect began with SASL.
 func (s *Suspect) UsesSASL() bool { return s.stream.hasSASL }
 
+// InTLS reports whether a suspect was inside TLS.
+func (s *Suspect) InTLS() bool { return s.stream.inTLS }
+
 // Preface returns what went before the first request on the connection of a suspect.
 func (s *Suspect) Preface() reassembly.PrefaceKind { return s.stream.preface }
 
