@@ -14,12 +14,13 @@ import (
 // and never plaintext Kafka, TLS is the cause.
 func unlessTLS(g *group, at addressFacts) (instead *Rule, drop bool) {
 	switch {
-	case at.clear || g.sample.InTLS() || !at.tls && !at.confused:
-		return nil, false
+	case at.clear:
 	case at.confused:
 		return nil, true
+	case at.tls && g.sample.InClear():
+		return &tlsConfusionRule, false
 	}
-	return &tlsConfusionRule, false
+	return nil, false
 }
 
 // inVain is the detail of findings in which the broker refused ApiVersions with error 35, and the

@@ -280,7 +280,7 @@ func TestSecurityRules(t *testing.T) {
 			exchangeOf(2, 0, apiVersionsKey, 3, closed), exchangeOf(3, 0, 3, 1, noRange, closed), connectionOf(0, 1, 9, confused(reassembly.ClearToTLS, 7)),
 		}, []string{"KV2007 the client speaks Kafka in the clear, the broker answered with TLS"}},
 		{"a close where TLS is spoken elsewhere is confusion", []any{
-			exchangeOf(2, 0, apiVersionsKey, 3, closed), connectionOf(1, 5, 9, tlsOf()),
+			exchangeOf(2, 0, apiVersionsKey, 3, closed), connectionOf(0, 1, 4, func(c *decode.Connection) { c.Responses, c.Advertised = 0, nil }), connectionOf(1, 5, 9, tlsOf()),
 		}, []string{
 			"KV2007 ApiVersions v3 sent in the clear to a listener that speaks TLS, the broker closed the connection",
 			"KV9001 TLS on 1 connection was not decrypted: no key was given for it",

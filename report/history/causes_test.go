@@ -479,12 +479,14 @@ func TestATableOfAnotherServer(t *testing.T) {
 	}
 	raised := &decode.Ranges{APIs: slices.Clone(apache.APIs)}
 	raised.APIs[slices.IndexFunc(raised.APIs, func(a decode.API) bool { return a.Key == keyMetadata })].Max = 99
+	part := &decode.Ranges{APIs: apache.APIs[:12]}
 	for name, c := range map[string]struct {
 		table *decode.Ranges
 		pause time.Duration
 		want  Cause
 	}{
-		"Apache Kafka": {apache, time.Second, Dropped}, "with more versions of the API": {raised, time.Second, Dropped}, "another server": {other, time.Second, NoSASL},
+		"a part of Apache Kafka's": {part, time.Second, Dropped},
+		"Apache Kafka":             {apache, time.Second, Dropped}, "with more versions of the API": {raised, time.Second, Dropped}, "another server": {other, time.Second, NoSASL},
 		"another server, all at once": {other, 0, Unexplained}, "too few APIs": {playTable, time.Second, Dropped},
 	} {
 		p := newPlay(t)
@@ -497,6 +499,27 @@ func TestATableOfAnotherServer(t *testing.T) {
 		}
 		if got := p.book.Decide()[0].Cause; got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestRefusalsBeforeARestart say nothing about SASL after it.
+func TestRefusalsBeforeARestart(t *testing.T) {
+	for refused, want := range map[bool]Cause{true: Dropped, false: NoSASL} {
+		p := newPlay(t)
+		for _, key := range []int16{keyMetadata, keyFetch, keyFetch} {
+			s := p.connect()
+			p.send(s, keyApiVersions, 3, answered, soon)
+			p.send(s, key, 12, closed, soon)
+			p.end(s, 1)
+			p.now += time.Second
+			if key == keyMetadata && refused {
+				p.refuse()
+				p.now += time.Second
+			}
+		}
+		if got := p.book.Decide()[2].Cause; got != want {
+			t.Errorf("restart %v: %v, want %v", refused, got, want)
 		}
 	}
 }

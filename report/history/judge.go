@@ -190,7 +190,7 @@ var wellKnown = map[uint16]bool{
 // wantsTLS reports whether the address ended a connection in clear text, which it never answers, and
 // uses TLS with others.
 func (v *view) wantsTLS(k *Suspect) bool {
-	return v.tls && !v.clear && endedByBroker(&k.Exchange) && k.stream.ended.Time > 0 && !k.stream.inTLS
+	return v.tls && !v.clear && endedByBroker(&k.Exchange) && k.stream.inClear
 }
 
 // IsOtherService reports whether a port is that of another service than a broker.
@@ -234,7 +234,7 @@ func (v *view) judge(k *Suspect) Ruling {
 // waited must be refused again.
 func (v *view) outside(k *Suspect) bool {
 	x := &k.Exchange
-	return forbidden(x.Verdict) && v.holds(x) && (x.Evidence != decode.Borrowed || !hasWaited(x) || v.refusedAgain(k))
+	return forbidden(x.Verdict) && v.holds(x) && (!hasWaited(x) || v.refusedAgain(k))
 }
 
 // holds reports whether the borrowed table of x holds for it.
@@ -380,13 +380,13 @@ func isIn(from, to int64) func(advert) bool {
 	}
 }
 
-// refusesNew reports whether the address ended new connections again and again on their first
-// request, and meanwhile served an older connection and no other new one. Nothing shows that the
+// refusesNew reports whether the address did not serve new connections again and again on their
+// first request, and meanwhile served an older connection and no other new one. Nothing shows that the
 // version is at fault: the address advertises it, or it is one of ApiVersions, of which no answer
 // was captured.
 func (v *view) refusesNew(k *Suspect) bool {
 	x := &k.Exchange
-	if !endedByBroker(x) || !v.refusedAgain(k) || v.othersOpen(k) {
+	if !v.refusedAgain(k) || v.othersOpen(k) {
 		return false
 	}
 	from, to := v.life(x.Request.Time)

@@ -192,8 +192,13 @@ func TestNewConnectionsAreEnded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlay(t)
 			old := p.connect()
+			asked := func(x *decode.Exchange) {
+				if c.want == Unexplained {
+					x.Asked = decode.MaybeAsked
+				}
+			}
 			for range 3 {
-				p.send(old, keyFetch, 3, answered, soon, other, noRange)
+				p.send(old, keyFetch, 3, answered, soon, other, noRange, asked)
 				if c.before != nil {
 					c.before(p)
 				}
@@ -203,7 +208,7 @@ func TestNewConnectionsAreEnded(t *testing.T) {
 				p.end(s, 1)
 				p.now += time.Second
 			}
-			p.send(old, keyFetch, 3, answered, soon, other, noRange)
+			p.send(old, keyFetch, 3, answered, soon, other, noRange, asked)
 			for _, r := range p.expect(c.want, c.want, c.want) {
 				if r.Cause == Away && (r.Certain == c.unsure || !r.Others) {
 					t.Errorf("%+v", r)
@@ -328,8 +333,9 @@ func TestRequestsBehindAPreface(t *testing.T) {
 func TestClearTextWhereOthersUseTLS(t *testing.T) {
 	for name, c := range map[string]struct {
 		inTLS bool // the refused connections
+		both  bool // the address also answers in the clear
 		want  Cause
-	}{"in the clear": {false, Refused}, "inside TLS": {true, Away}} {
+	}{"in the clear": {false, false, Refused}, "inside TLS": {true, false, Away}, "in the clear, and others, too": {false, true, Away}} {
 		p := newPlay(t)
 		use := func(is bool) func(*decode.Connection) {
 			return func(c *decode.Connection) {
@@ -349,6 +355,9 @@ func TestClearTextWhereOthersUseTLS(t *testing.T) {
 		}
 		p.send(old, keyApiVersions, 4, answered, soon)
 		p.endOf(old, use(true))
+		if c.both {
+			p.endOf(p.connect(), func(*decode.Connection) {})
+		}
 		if got := p.book.Decide()[1].Cause; got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}

@@ -155,24 +155,28 @@ func TestARequestThatCrossesTheEnd(t *testing.T) {
 // TestAnOutageEndsWithARefusal: an address that refuses a version is there, whenever it answers
 // again.
 func TestAnOutageEndsWithARefusal(t *testing.T) {
-	p := newPlay(t)
-	p.send(p.connect(), keyFetch, 11, answered, soon, noRange)
-	for range 3 {
+	above := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
+	for want, change := range map[Cause]func(*decode.Exchange){Refused: noRange, Outside: above} {
+		p := newPlay(t)
+		p.send(p.connect(), keyFetch, 11, answered, soon, noRange)
+		for range 3 {
+			p.now += time.Second
+			p.refuse()
+		}
+		var first int64
+		for range 3 {
+			p.now += time.Second
+			s := p.connect()
+			first = cmp.Or(first, int64(p.now))
+			p.send(s, keyFetch, 11, closed, soon, change)
+			p.end(s, 1)
+		}
 		p.now += time.Second
-		p.refuse()
-	}
-	var first int64
-	for range 3 {
-		p.now += time.Second
-		s := p.connect()
-		first = cmp.Or(first, int64(p.now))
-		p.send(s, keyFetch, 11, closed, soon, noRange)
-		p.end(s, 1)
-	}
-	p.now += time.Second
-	p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
-	p.expect(Refused, Refused, Refused)
-	if all := p.book.Outages(); len(all) != 1 || all[0].To.Time != first {
-		t.Errorf("%+v, want it to end at %d", all, first)
+		p.advertise(p.connect(), playTable)
+		p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
+		p.expect(want, want, want)
+		if all := p.book.Outages(); len(all) != 1 || all[0].To.Time != first {
+			t.Errorf("%v: %+v, want it to end at %d", want, all, first)
+		}
 	}
 }

@@ -74,9 +74,9 @@ type stream struct {
 	midstream bool
 	// begun: the last bytes of the broker's side are the beginning of an answer.
 	begun bool
-	// preface is what a proxy or its client sent first. inTLS: the requests were decrypted.
+	// preface is what a proxy or its client sent first. inClear: the requests were not inside TLS.
 	preface reassembly.PrefaceKind
-	inTLS   bool
+	inClear bool
 	// isNeeded: a suspect, a sample or an end refers to it.
 	isNeeded bool
 }
@@ -231,7 +231,7 @@ func (s *stream) offend(x *decode.Exchange) {
 // over records how the connection ended.
 func (s *stream) over(c *decode.Connection) {
 	s.midstream, s.missing = c.Midstream, c.Odd().Missing
-	s.begun, s.inTLS = hasBegunAnswer(c), c.TLS != nil
+	s.begun, s.inClear = hasBegunAnswer(c), c.TLS == nil
 	if prefaces := c.Odd().Prefaces; len(prefaces) > 0 {
 		s.preface = prefaces[len(prefaces)-1].Kind
 	}

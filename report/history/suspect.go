@@ -224,8 +224,8 @@ func IsProbe(x *decode.Exchange) bool {
 // UsesSASL reports whether the connection of a suspect began with SASL.
 func (s *Suspect) UsesSASL() bool { return s.stream.hasSASL }
 
-// InTLS reports whether a suspect was inside TLS.
-func (s *Suspect) InTLS() bool { return s.stream.inTLS }
+// InClear reports whether a suspect is known to be in clear text.
+func (s *Suspect) InClear() bool { return s.stream.inClear }
 
 // Preface returns what went before the first request on the connection of a suspect.
 func (s *Suspect) Preface() reassembly.PrefaceKind { return s.stream.preface }
