@@ -253,13 +253,15 @@ func (v *view) wantsSASL(k *Suspect) bool {
 			}
 		}
 	}
-	return versions > 1 || times > 1 && (delayed == times || below == times) || v.isOwn(&k.Exchange) && v.refusedAgain(k)
+	return versions > 1 || times > 1 && (delayed == times || below == times) || v.refusedAgain(k) && v.isOwn(k)
 }
 
-// isOwn reports whether the table of a request, without the requested API, is that of no release of
-// Apache Kafka: another server made it, and no proxy that only adds versions of this API.
-func (v *view) isOwn(x *decode.Exchange) bool {
-	return memo(&v.own, tableAPI{x.Ranges, x.Key}, func() bool {
+// isOwn reports whether the table of the first refusal like k, without the requested API, is that of
+// no release of Apache Kafka: another server made it, and no proxy that only adds versions of this
+// API.
+func (v *view) isOwn(k *Suspect) bool {
+	x := &v.refusedLike(k)[0].Exchange
+	return x.Ranges != nil && memo(&v.own, tableAPI{x.Ranges, x.Key}, func() bool {
 		rest := slices.DeleteFunc(slices.Clone(x.Ranges.APIs), func(a decode.API) bool { return a.Key == x.Key })
 		guess := decode.GuessRelease(&decode.Ranges{APIs: rest})
 		return len(guess.Names) == 0 && len(guess.RunnersUp) > 0

@@ -487,7 +487,7 @@ func TestATableOfAnotherServer(t *testing.T) {
 	}{
 		"a part of Apache Kafka's": {part, time.Second, Dropped},
 		"Apache Kafka":             {apache, time.Second, Dropped}, "with more versions of the API": {raised, time.Second, Dropped}, "another server": {other, time.Second, NoSASL},
-		"another server, all at once": {other, 0, Unexplained}, "too few APIs": {playTable, time.Second, Dropped},
+		"no table": {nil, time.Second, Dropped}, "another server, all at once": {other, 0, Unexplained}, "too few APIs": {playTable, time.Second, Dropped},
 	} {
 		p := newPlay(t)
 		for range 3 {

@@ -68,8 +68,8 @@ func (p *play) end(stream uint32, outstanding uint64) {
 	p.endOf(stream, func(c *decode.Connection) { c.Unanswered = outstanding })
 }
 
-// endOf is end with a change of the connection.
-func (p *play) endOf(stream uint32, change func(*decode.Connection)) {
+// endOf is end with a change of the connection. It returns the result of Book.Connection.
+func (p *play) endOf(stream uint32, change func(*decode.Connection)) (isUnserved bool) {
 	at := p.at()
 	c := &decode.Connection{
 		Connection: &reassembly.Connection{
@@ -80,7 +80,7 @@ func (p *play) endOf(stream uint32, change func(*decode.Connection)) {
 		LastRequest: at, LastAnswer: at,
 	}
 	change(c)
-	p.book.Connection(c)
+	return p.book.Connection(c)
 }
 
 // refuse adds a SYN that is answered with RST.

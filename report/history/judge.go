@@ -96,8 +96,9 @@ type view struct {
 	// served caches servedUntil, and turned caches turnedAwayIn.
 	served map[int64]int64
 	turned map[period][2]*stream
-	// large caches onlyLarge, paused caches afterPauses, and aged caches afterSessions.
-	large, paused, aged map[version]bool
+	// large caches onlyLarge, paused caches afterPauses, aged caches afterSessions, and accepts caches
+	// othersOpen.
+	large, paused, aged, accepts map[version]bool
 	// own caches isOwn.
 	own map[tableAPI]bool
 	// outages are the periods in which the address served nobody, or no new connection.
@@ -303,7 +304,7 @@ func (v *view) answeredWithError(k *Suspect) Ruling {
 // notServed decides a culprit that was closed, reset or ignored, and has no cause of its own.
 func (v *view) notServed(k *Suspect) Ruling {
 	x := &k.Exchange
-	if v.turnsAway(k) {
+	if is, _ := v.turnsAway(k); is {
 		r, _ := v.away(k, true)
 		return r
 	}
@@ -356,20 +357,29 @@ func (v *view) notServed(k *Suspect) Ruling {
 	return r
 }
 
-// turnsAway reports whether the address closed an ApiVersions request in a version that it
-// advertises itself, or also one in v0, and served no connection that began in between. It then
-// refused the connection, not the version.
-func (v *view) turnsAway(k *Suspect) bool {
+// turnsAway reports whether the address refused the connection of k, not its version, and served no
+// connection that began between the refusals of this version. Either it is ApiVersions, and the
+// address advertises the version itself, or also refuses v0. Or the address did not serve new
+// connections again and again, and an older one meanwhile. It advertises the version, or no table
+// and no answer to ApiVersions was captured. isSure is false then: the version may be at fault.
+func (v *view) turnsAway(k *Suspect) (is, isSure bool) {
 	x := &k.Exchange
-	if x.Key != keyApiVersions || v.othersOpen(k) {
-		return false
+	if v.othersOpen(k) {
+		return false, false
 	}
 	from, to := v.life(x.Request.Time)
-	refusesAll := len(v.inLife(v.refusals[version{keyApiVersions, 0}], from)) > 0
-	return slices.ContainsFunc(v.adverts, func(a advert) bool {
-		r, ok := a.ranges.Find(keyApiVersions)
-		return isIn(from, to)(a) && (refusesAll || ok && x.Version >= r.Min && x.Version <= r.Max)
-	})
+	negotiates := x.Key == keyApiVersions
+	if negotiates && slices.ContainsFunc(v.adverts, isIn(from, to)) {
+		refusesAll := len(v.inLife(v.refusals[version{keyApiVersions, 0}], from)) > 0
+		return slices.ContainsFunc(v.adverts, func(a advert) bool {
+			r, ok := a.ranges.Find(keyApiVersions)
+			return isIn(from, to)(a) && (refusesAll || ok && x.Version >= r.Min && x.Version <= r.Max)
+		}), true
+	}
+	first := &v.refusedLike(k)[0].Exchange
+	servesOlder := memo(&v.served, first.Request.Time, func() int64 { return v.servedUntil(first.Request.Time) }) >= first.Decided.Time
+	isBlameless := negotiates && v.asked(from, to).Time == 0 || !negotiates && v.inRange(x) && v.isOpenTo(k)
+	return servesOlder && isBlameless && v.refusedAgain(k), !negotiates
 }
 
 // isIn returns a function that reports whether a table was advertised in a life.
@@ -420,9 +430,12 @@ func (v *view) isLone(k *Suspect) bool {
 // connection on which the version was refused had been served before, or others were served
 // between the refusals.
 func (v *view) othersOpen(k *Suspect) bool {
-	list := v.refusals[version{k.Exchange.Key, k.Exchange.Version}]
-	return slices.ContainsFunc(list, func(o *Suspect) bool { return o.stream.answered.Time > 0 }) ||
-		v.anyIn(v.opened, list[0].Exchange.Request.Time, list[len(list)-1].Exchange.Request.Time)
+	key := version{k.Exchange.Key, k.Exchange.Version}
+	return memo(&v.accepts, key, func() bool {
+		list := v.refusals[key]
+		return slices.ContainsFunc(list, func(o *Suspect) bool { return o.stream.answered.Time > 0 }) ||
+			v.anyIn(v.opened, list[0].Exchange.Request.Time, list[len(list)-1].Exchange.Request.Time)
+	})
 }
 
 // isIgnored reports whether a client waited longer for an answer than a broker needs. Meanwhile

@@ -43,15 +43,17 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	}
 	sent, isSure := x.Request.Time, true
 	o := v.outageOf(k)
+	turned, sure := v.turnsAway(k)
 	switch {
 	case !isKnown && o.isRestart && v.refusedSince(k, &o):
 		return Ruling{}, false
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
-	case v.isTurnedAway(k), v.answersHigher(k), v.turnsAway(k):
-		v.betweenNew(&o, sent)
-	case v.refusesNew(k):
-		isSure = x.Key != keyApiVersions
-		v.betweenNew(&o, sent)
+	case turned && !sure && !v.isTurnedAway(k) && !v.answersHigher(k):
+		isSure = false
+		fallthrough
+	case turned, v.isTurnedAway(k), v.answersHigher(k):
+		o.before, _ = v.opened.lastBefore(sent + 1)
+		o.after, o.isBack = v.opened.firstAfter(sent)
 	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
 	case x.Outcome == decode.Left:
 		_, alive := v.alive.within(sent, x.Decided.Time)
@@ -83,12 +85,6 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 		r.To = o.after
 	}
 	return r, true
-}
-
-// betweenNew extends o to the period in which no new connection was served.
-func (v *view) betweenNew(o *outage, sent int64) {
-	o.before, _ = v.opened.lastBefore(sent + 1)
-	o.after, o.isBack = v.opened.firstAfter(sent)
 }
 
 // refusedSince reports whether the process that began in a restart refuses the version of k. It

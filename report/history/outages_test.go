@@ -141,10 +141,12 @@ func TestARequestThatCrossesTheEnd(t *testing.T) {
 		s := p.connect()
 		first := p.at()
 		p.send(s, keyApiVersions, 4, decode.Late, soon)
-		p.endOf(s, func(c *decode.Connection) {
+		if !p.endOf(s, func(c *decode.Connection) {
 			c.First, c.Responses, c.Unanswered = first, 0, 1
 			c.End = reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: c.Last, HasAcked: true}
-		})
+		}) {
+			t.Error("the connection counts as served")
+		}
 		p.now += time.Second
 	}
 	if all := p.outages(); len(all) != 1 || all[0].Unserved != 3 || len(all[0].Missed) != 3 {
@@ -156,7 +158,11 @@ func TestARequestThatCrossesTheEnd(t *testing.T) {
 // again.
 func TestAnOutageEndsWithARefusal(t *testing.T) {
 	above := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
-	for want, change := range map[Cause]func(*decode.Exchange){Refused: noRange, Outside: above} {
+	for _, c := range []struct {
+		change  func(*decode.Exchange)
+		answers bool // at the end
+		want    Cause
+	}{{noRange, true, Refused}, {noRange, false, Refused}, {above, true, Outside}} {
 		p := newPlay(t)
 		p.send(p.connect(), keyFetch, 11, answered, soon, noRange)
 		for range 3 {
@@ -168,15 +174,17 @@ func TestAnOutageEndsWithARefusal(t *testing.T) {
 			p.now += time.Second
 			s := p.connect()
 			first = cmp.Or(first, int64(p.now))
-			p.send(s, keyFetch, 11, closed, soon, change)
+			p.send(s, keyFetch, 11, closed, soon, c.change)
 			p.end(s, 1)
 		}
-		p.now += time.Second
-		p.advertise(p.connect(), playTable)
-		p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
-		p.expect(want, want, want)
+		if c.answers {
+			p.now += time.Second
+			p.advertise(p.connect(), playTable)
+			p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
+		}
+		p.expect(c.want, c.want, c.want)
 		if all := p.book.Outages(); len(all) != 1 || all[0].To.Time != first {
-			t.Errorf("%v: %+v, want it to end at %d", want, all, first)
+			t.Errorf("%v, answers %v: %+v, want it to end at %d", c.want, c.answers, all, first)
 		}
 	}
 }
