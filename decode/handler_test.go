@@ -607,7 +607,8 @@ func TestProduceThatNoBrokerCanRead(t *testing.T) {
 		body string
 		want Outcome
 	}{
-		"garbage": {strings.Repeat("\xff", 40), ClosedByBroker}, "long garbage": {strings.Repeat("\xff", 2*produceHead), ClosedByBroker}, "nothing": {"", ClosedByBroker},
+		"an id that is longer than the request": {"\x00\xff\x7f" + strings.Repeat("z", 3*produceHead), ClosedByBroker},
+		"garbage":                               {strings.Repeat("\xff", 40), ClosedByBroker}, "long garbage": {strings.Repeat("\xff", 2*produceHead), ClosedByBroker}, "nothing": {"", ClosedByBroker},
 		"an old layout": {oldLayout + strings.Repeat("z", 20_000), ClosedByBroker}, "a long transactional id": {"\x00\xff\x04" + strings.Repeat("z", 3*produceHead), NoneExpected},
 	} {
 		d := newNetwork().open(t)
@@ -619,5 +620,10 @@ func TestProduceThatNoBrokerCanRead(t *testing.T) {
 		if x := list[len(list)-1]; x.Outcome != c.want || x.Malformed != (c.want == ClosedByBroker) {
 			t.Errorf("%s: %v, malformed %v", name, x.Outcome, x.Malformed)
 		}
+	}
+	d := newNetwork().open(t)
+	d.message(reassembly.ToBroker, requestBytes(produce(9, 1), 1, strings.Repeat("x", 30_000)))
+	if list := exchanges(d.end(reassembly.Closed, reassembly.ToClient)); len(list) != 1 || list[0].Outcome != Unseen || list[0].Malformed {
+		t.Errorf("behind a long client id: %+v", list[0])
 	}
 }

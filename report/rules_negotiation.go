@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"net/netip"
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
@@ -277,17 +278,22 @@ var downgradedRule = Rule{
 	advice: func(*subject) string { return "Nothing needs to be done." },
 }
 
-// isPeriodic reports whether the connections of a finding, at least three, come at intervals of
-// checkEvery or more that differ by a twentieth at most. Clients that try again wait less, or for
-// different times.
+// isPeriodic reports whether the connections of a finding come at intervals of checkEvery or more, by
+// the host of the client, and the intervals differ by a twentieth at most. Clients that try again
+// wait less, or for different times.
 func (g *group) isPeriodic() bool {
 	const checkEvery = int64(2 * time.Second)
-	shortest, longest := int64(math.MaxInt64), int64(0)
-	for i := 1; i < len(g.first); i++ {
-		pause := g.first[i].at.Time - g.first[i-1].at.Time
-		shortest, longest = min(shortest, pause), max(longest, pause)
+	shortest, longest, pauses := int64(math.MaxInt64), int64(0), 0
+	latest := map[netip.Addr]int64{}
+	for i := range g.first {
+		o := &g.first[i]
+		if last, ok := latest[o.client.Addr()]; ok {
+			shortest, longest = min(shortest, o.at.Time-last), max(longest, o.at.Time-last)
+			pauses++
+		}
+		latest[o.client.Addr()] = o.at.Time
 	}
-	return len(g.first) > 2 && shortest >= checkEvery && longest-shortest <= shortest/20
+	return pauses > 1 && shortest >= checkEvery && longest-shortest <= shortest/20
 }
 
 // atController is the detail of findings at the listener of a KRaft controller.

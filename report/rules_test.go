@@ -159,7 +159,7 @@ func TestNegotiationRules(t *testing.T) {
 			[]string{"KV2002 ApiVersions v0 answered with error 42 (INVALID_REQUEST)"}},
 		{"another error fires", []any{exchangeOf(1, 0, apiVersionsKey, 3, failing(31))},
 			[]string{"KV2002 ApiVersions v3 answered with error 31 (CLUSTER_AUTHORIZATION_FAILED)"}},
-		{"an answer without APIs fires", []any{exchangeOf(1, 0, apiVersionsKey, 3, func(x *decode.Exchange) { x.ResponseSize = 12 })},
+		{"an answer without APIs fires", []any{exchangeOf(1, 0, apiVersionsKey, 3, func(x *decode.Exchange) { x.ResponseSize = emptyAnswer })},
 			[]string{"KV2002 ApiVersions v3 answered with an empty list of APIs"}},
 		{"an answer with one API does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 0, func(x *decode.Exchange) { x.ResponseSize = 16 })}, []string{}},
 		{"another error, and the client is served, does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 3, failing(31)), exchangeOf(20, 1, 0, 7)}, []string{}},

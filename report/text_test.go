@@ -251,12 +251,22 @@ func TestTLSIsNamedFirst(t *testing.T) {
 // TestHealthChecksAreNoWarning: connections at regular intervals that ask for ApiVersions alone, at
 // an address that serves others.
 func TestHealthChecksAreNoWarning(t *testing.T) {
-	checks := func(frames ...uint64) (calls []any) {
+	checksOf := func(r *decode.Ranges, frames ...uint64) (calls []any) {
 		for i, frame := range frames {
-			calls = append(calls, connectionOf(uint32(i+10), frame, frame+5, leaves, func(c *decode.Connection) { c.Client = mustAddrPort("127.0.0.9:41000") }))
+			calls = append(calls, connectionOf(uint32(i+10), frame, frame+5, leaves, func(c *decode.Connection) { c.Client, c.Advertised = mustAddrPort("127.0.0.9:41000"), r }))
 		}
 		return calls
 	}
+	checks := func(frames ...uint64) []any { return checksOf(oldRanges, frames...) }
+	byOther := func(frames ...uint64) (calls []any) {
+		for _, c := range checks(frames...) {
+			x := c.(*decode.Connection)
+			x.Stream, x.Client = x.Stream+10, mustAddrPort("127.0.0.10:41000")
+			calls = append(calls, x)
+		}
+		return calls
+	}
+	controller := &decode.Ranges{APIs: []decode.API{{Key: 52}}}
 	served := exchangeOf(1, 0, 0, 7)
 	for name, c := range map[string]struct {
 		calls []any
@@ -267,6 +277,9 @@ func TestHealthChecksAreNoWarning(t *testing.T) {
 		"irregular":             {append(checks(1000, 11_000, 21_000, 33_000), served), model.Warning},
 		"soon":                  {append(checks(1000, 2000, 3000, 4000), served), model.Warning},
 		"twice":                 {append(checks(1000, 11_000), served), model.Warning},
+		"by two hosts":          {append(append(checks(1000, 11_000, 21_000), byOther(4000, 14_000, 24_000)...), served), model.Info},
+		"by a host each":        {append(append(checks(1000), byOther(11_000)...), served), model.Warning},
+		"at a controller":       {append(checksOf(controller, 1000, 11_000, 21_000, 31_010), served), model.Warning},
 	} {
 		f := builderOf(Options{}, c.calls...).Report().Findings
 		if len(f) != 1 || f[0].Code != clientLeftRule.Code || f[0].Severity != c.want {

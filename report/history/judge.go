@@ -22,7 +22,7 @@ func (b *Book) Decide() []Ruling {
 			rulings[i].WithoutRange = !v.holds(&k.Exchange)
 			switch rulings[i].Cause {
 			case Away:
-				v.addOutage(&rulings[i])
+				v.addOutage(&k.Exchange, &rulings[i])
 			case Outside, Refused:
 				v.judging = append(v.judging, k.Exchange.Request)
 			}
@@ -388,26 +388,6 @@ func isIn(from, to int64) func(advert) bool {
 		_, is := a.in(from, to)
 		return is
 	}
-}
-
-// refusesNew reports whether the address did not serve new connections again and again on their
-// first request, and meanwhile served an older connection and no other new one. Nothing shows that the
-// version is at fault: the address advertises it, or it is one of ApiVersions, of which no answer
-// was captured.
-func (v *view) refusesNew(k *Suspect) bool {
-	x := &k.Exchange
-	if !v.refusedAgain(k) || v.othersOpen(k) {
-		return false
-	}
-	from, to := v.life(x.Request.Time)
-	first := &v.refusedLike(k)[0].Exchange
-	if memo(&v.served, first.Request.Time, func() int64 { return v.servedUntil(first.Request.Time) }) < first.Decided.Time {
-		return false
-	}
-	if x.Key == keyApiVersions {
-		return v.asked(from, to).Time == 0 && !slices.ContainsFunc(v.adverts, isIn(from, to))
-	}
-	return v.inRange(x) && v.isOpenTo(k)
 }
 
 // isLone reports whether k is the only ApiVersions request that the broker closed or reset, and a

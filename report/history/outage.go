@@ -67,7 +67,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 		case !isKnown && o.isBack:
 			return Ruling{}, true // it may have hung, or may not support the version: nobody is blamed
 		}
-	case isKnown && x.Key == keyApiVersions:
+	case isKnown && x.Key == keyApiVersions && !v.servesSome(k):
 	case isKnown || !o.wasAlive || v.refusedAgain(k):
 		return Ruling{}, false
 	case !o.isBack && !v.openConnection(k), !v.aliveInLife(sent):

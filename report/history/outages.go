@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
 )
 
 // Outage is a period in which an address did not serve connections.
@@ -22,6 +23,9 @@ type Outage struct {
 	// Others: the address served others meanwhile. Never: it never answered anything.
 	Others, Never bool
 	rulings       []*Ruling
+	// since is when the first connection was not served, in nanoseconds: From, or the end that the
+	// broker made.
+	since int64
 }
 
 // Missed is a connection that was refused, or ended before a request arrived.
@@ -59,8 +63,12 @@ func (b *Book) Outages() (all []Outage) {
 	return all
 }
 
-func (v *view) addOutage(r *Ruling) {
-	v.outages = append(v.outages, Outage{From: r.From, Last: r.Last, To: r.To, rulings: []*Ruling{r}})
+func (v *view) addOutage(x *decode.Exchange, r *Ruling) {
+	o := Outage{From: r.From, Last: r.Last, To: r.To, rulings: []*Ruling{r}, since: r.From.Time}
+	if endedByBroker(x) {
+		o.since = x.Decided.Time
+	}
+	v.outages = append(v.outages, o)
 }
 
 // joinOutages joins the outages that overlap, and those of connections without a request. Such
@@ -68,7 +76,7 @@ func (v *view) addOutage(r *Ruling) {
 func (v *view) joinOutages() {
 	for i := range v.unserved {
 		s := &v.unserved[i]
-		o := Outage{From: s.from, Last: s.to, Unserved: s.n}
+		o := Outage{From: s.from, Last: s.to, Unserved: s.n, since: s.from.Time}
 		o.To, _ = v.opened.firstAfter(s.to.Time)
 		v.outages = append(v.outages, o)
 	}
@@ -85,7 +93,7 @@ func (v *view) joinOutages() {
 	for i := range v.outages {
 		o := &v.outages[i]
 		o.At, o.Never = v.endpoint, len(v.alive)+len(v.adverts) == 0
-		o.Others = v.anyIn(v.alive, o.From.Time, o.Last.Time) || v.alive.covers(o.From.Time, o.Last.Time)
+		o.Others = v.anyIn(v.alive, o.since, o.Last.Time) || v.alive.covers(o.since, o.Last.Time)
 		for _, at := range v.judging {
 			if at.Time > o.Last.Time && (o.To.Time == 0 || at.Time < o.To.Time) {
 				o.To = at
@@ -110,6 +118,7 @@ func (o *Outage) join(later *Outage) {
 	if later.end() > o.end() {
 		o.To = later.To
 	}
+	o.since = min(o.since, later.since)
 	o.Unserved += later.Unserved
 	o.rulings = append(o.rulings, later.rulings...)
 }

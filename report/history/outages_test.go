@@ -188,3 +188,31 @@ func TestAnOutageEndsWithARefusal(t *testing.T) {
 		}
 	}
 }
+
+// TestOthersAreServedMeanwhile: only an answer after the first end counts.
+func TestOthersAreServedMeanwhile(t *testing.T) {
+	for after, want := range map[bool]bool{false: false, true: true} {
+		p := newPlay(t)
+		s, other := p.connect(), p.connect()
+		x := &decode.Exchange{
+			Stream: s, Client: playClient, Broker: playBroker, ClientID: "app", Key: keySaslAuthenticate, Version: 2, Outcome: decode.ResetByBroker,
+			Took: time.Second, Negotiated: -1, Request: p.at(),
+		}
+		p.now += time.Second / 2
+		p.send(other, keyMetadata, 12, answered, soon)
+		p.now += time.Second / 2
+		x.Decided = p.at()
+		p.book.Exchange(x)
+		p.end(s, 1)
+		for range 3 {
+			p.now += time.Second
+			p.refuse()
+			if after {
+				p.send(other, keyMetadata, 12, answered, soon)
+			}
+		}
+		if all := p.outages(); len(all) == 0 || all[0].Others != want {
+			t.Errorf("answered after the end %v: %+v", after, all)
+		}
+	}
+}
