@@ -87,9 +87,13 @@ func unfinished(rep *model.Report) (names []string) {
 // brokers that may be missing or whose address was assumed.
 func (w window) uncertain(rep *model.Report) (out []string) {
 	q := &rep.Quality
-	undecided, dropped := uint64(0), uint64(0)
+	undecided, dropped, alone := uint64(0), uint64(0), uint64(0)
 	for i := range rep.Brokers {
-		undecided += rep.Brokers[i].Undecided
+		b := &rep.Brokers[i]
+		undecided += b.Undecided
+		if !b.BetweenBrokers && !b.SeveralClients {
+			alone++
+		}
 	}
 	for i := range rep.Captures {
 		dropped += rep.Captures[i].Dropped
@@ -104,12 +108,15 @@ func (w window) uncertain(rep *model.Report) (out []string) {
 		{max(dropped, q.DroppedPackets), "packet", "dropped by the capturing system"},
 		{q.TruncatedPackets, "packet", "captured only in part"},
 		{q.GapStreams, "connection", "captured with gaps"},
-		{uint64(now.Assumed), "broker", "named only by host name, with an assumed address"},
+		{uint64(now.Assumed), "broker", "named only by host name, and taken for " + firstOf(now.Candidates)},
 		{uint64(len(ever.Nodes) + ever.Unknown), "broker", "named only before that time, and not captured"},
 	} {
 		if r.n > 0 {
 			out = append(out, words.Were(r.n, r.noun)+" "+r.what)
 		}
+	}
+	if alone > 0 {
+		out = append(out, words.Were(alone, "broker")+" used by one client address only, so if that is the capturing host, other clients are unknown")
 	}
 	if now.All == 0 {
 		out = append(out, "no Metadata response of that time names the brokers, so brokers that were not captured are unknown")
@@ -260,16 +267,16 @@ func (w window) watched(spans []model.Span) (total model.Time) {
 // or named in a Metadata response of the window and not captured. n is their number. hint says what
 // to do if address translation is the likely cause; empty otherwise.
 func (w window) unwatched(rep *model.Report) (out []string, n uint64, hint string) {
-	for i := range rep.Brokers {
+	for i, watched := range rep.Watched() {
 		b := &rep.Brokers[i]
-		switch t := w.watched(b.Watched); {
+		switch t := w.watched(watched); {
 		case b.BetweenBrokers: // Metadata responses say which brokers clients use
+		case b.Requests == 0:
+			out = append(out, fmt.Sprintf("%q (no request was read)", b.Address))
 		case t == 0 && w.tolerated() > 0:
 			out = append(out, fmt.Sprintf("%q", b.Address))
 		case model.Time(w.length)-t > w.tolerated():
 			out = append(out, fmt.Sprintf("%q (watched for %s)", b.Address, words.Humane(time.Duration(t))))
-		case b.Requests == 0:
-			out = append(out, fmt.Sprintf("%q (no request was read)", b.Address))
 		}
 	}
 	u := rep.Uncaptured(w.since)

@@ -81,6 +81,11 @@ func TestGate(t *testing.T) {
 		{"two moments", func(r *model.Report) {
 			r.Brokers[0].Watched = watched(model.Span{First: 0, Last: 1}, model.Span{First: 167, Last: 168})
 		}, false, `1 broker was not watched in the last 7 d: "10.0.0.1:9092" (watched for 2 h)`},
+		{"a listener that is seldom used, of a host that was watched", func(r *model.Report) {
+			r.Brokers = append(r.Brokers, model.Broker{Address: "10.0.0.1:9094", Requests: 1, Watched: watched(model.Span{First: 9, Last: 10}), SeveralClients: true})
+		}, false, ""},
+		{"one client", func(r *model.Report) { r.Brokers[0].SeveralClients = false }, false,
+			"but 1 broker was used by one client address only, so if that is the capturing host, other clients are unknown"},
 		{"no broker", func(r *model.Report) { r.Brokers = nil }, false, "no broker was watched in the last 7 d"},
 		{"not in the week", func(r *model.Report) { r.Brokers[0].Watched = watched(model.Span{First: -9, Last: -8}) }, false, `7 d: "10.0.0.1:9092"`},
 		{"only TLS", func(r *model.Report) {
@@ -105,7 +110,10 @@ func TestGate(t *testing.T) {
 			r.Nodes = []model.Node{node(1, "kafka-1:9092", nil), node(2, "kafka-2:9092", nil), node(3, "kafka-3:9092", nil)}
 		}, false, `2 brokers were not watched in the last 7 d: 2 of 3 in Metadata responses (no captured address for the host name)`},
 		{"a host name for each address", func(r *model.Report) { r.Nodes = []model.Node{node(1, "kafka-1:9092", nil)} }, false,
-			"but 1 broker was named only by host name, with an assumed address"},
+			`but 1 broker was named only by host name, and taken for 10.0.0.1:9092`},
+		{"a host name, and an address of another cluster", func(r *model.Report) {
+			r.Nodes, r.Brokers[0].Cluster = []model.Node{node(1, "kafka-1:9092", nil)}, new("d")
+		}, false, "1 broker was not watched in the last 7 d: 1 of 1 in Metadata responses (no captured address for the host name)"},
 		{"a broker that was named before the week", func(r *model.Report) {
 			r.Nodes = []model.Node{node(1, "10.0.0.1:9092", &yes), node(2, "10.0.0.2:9092", &no)}
 			r.Nodes[1].Last = week.First - 1
@@ -118,7 +126,7 @@ func TestGate(t *testing.T) {
 		first, last := week.First, week.Last
 		r := &model.Report{
 			Captures: []model.Capture{{First: &first, Last: &last}}, Parts: []model.Part{{Target: "kafka-4.0.0-kraft"}},
-			Brokers: []model.Broker{{Address: "10.0.0.1:9092", Requests: 9, Watched: []model.Span{week}}},
+			Brokers: []model.Broker{{Address: "10.0.0.1:9092", Requests: 9, Watched: []model.Span{week}, SeveralClients: true, Cluster: new("c")}},
 			Nodes:   []model.Node{node(1, "10.0.0.1:9092", &yes)},
 			Target: &model.Target{Name: "Kafka 4.0.0", Clients: []model.TargetClient{
 				{ClientIDs: []string{"orders"}, Verdict: model.VerdictFine, LastSeen: week.Last},

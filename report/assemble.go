@@ -12,10 +12,10 @@ func (b *Builder) Report() *model.Report {
 		Schema: model.SchemaName, Tool: b.opt.Tool,
 		Captures: b.captures(),
 		Summary:  b.coverage.summary,
-		Brokers:  append(b.brokers.finish(hit), b.findings.inferredBrokers()...),
 		Clients:  append(b.clients.finish(hit), b.findings.inferredClients()...),
 		Timeline: b.timeline.snapshot(b.findings.verdicts()),
 	}
+	r.Brokers = append(b.brokers.finish(hit, r.Captures), b.findings.inferredBrokers()...)
 	r.Nodes, r.Connections = b.clusters.finish(hit, b.brokers.isCaptured), b.shared.finish()
 	if b.target != nil {
 		r.Target = b.target.finish(hit)
@@ -25,12 +25,6 @@ func (b *Builder) Report() *model.Report {
 	}
 	addHits(hit, b.input.LimitsHit)
 	r.Quality = b.coverage.finish(r.Captures, b.input.UnparsedPackets)
-	watched := model.WatchedIn(r.Captures)
-	for i := range r.Brokers {
-		if !r.Brokers[i].BetweenBrokers {
-			r.Brokers[i].Watched = watched
-		}
-	}
 	r.Quality.Interrupted = b.input.Interrupted
 	r.Quality.DisbelievedSegments = b.input.DisbelievedSegments
 	b.findings.refusals(&r.Quality)

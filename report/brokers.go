@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -23,7 +24,7 @@ type brokers struct {
 	// folded counts the brokers that were folded at the limit. tick counts the changes of last.
 	folded model.FoldedRows
 	tick   uint64
-	limits struct{ tables, nonBrokers uint64 }
+	limits struct{ tables, nonBrokers, hours uint64 }
 }
 
 func newBrokers() brokers {
@@ -38,6 +39,12 @@ func (b *brokers) exchange(x *decode.Exchange) {
 		r.between++
 	case !slices.Contains(preludeKeys[:], x.Key):
 		r.fromClients++
+		if !r.use(x) {
+			b.limits.hours++
+		}
+	}
+	if c := x.Cluster; c != nil && (r.cluster == nil || *r.cluster < c.ID) {
+		r.cluster = new(c.ID)
 	}
 }
 
@@ -171,10 +178,10 @@ func (b *brokers) release(at endpoint) (r decode.Release, ok bool) {
 	return record.release(), true
 }
 
-// finish returns the brokers by address, and adds the exceeded limits to hit.
-func (b *brokers) finish(hit map[string]uint64) []model.Broker {
+// finish returns the brokers by address, as captures show them, and adds the exceeded limits to hit.
+func (b *brokers) finish(hit map[string]uint64, captures []model.Capture) []model.Broker {
 	addHits(hit, map[string]uint64{
-		"broker_tables": b.limits.tables, "other_addresses": b.limits.nonBrokers,
+		"broker_tables": b.limits.tables, "other_addresses": b.limits.nonBrokers, "broker_hours": b.limits.hours,
 	})
 	records := slices.SortedFunc(maps.Values(b.records), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
 	out := make([]model.Broker, 0, len(records))
@@ -191,7 +198,7 @@ func (b *brokers) finish(hit map[string]uint64) []model.Broker {
 			t.apis = []model.API{}
 		}
 		m := r.finish(t)
-		m.Behind = b.behind(r.endpoint)
+		m.Behind, m.Watched = b.behind(r.endpoint), model.WatchedIn(captures, r.hours)
 		out = append(out, m)
 	}
 	return out
@@ -231,6 +238,13 @@ type brokerRecord struct {
 	// preludeKeys: a controller's ApiVersions looks like a client's.
 	between, fromClients uint64
 	touched              uint64 // the tick at which it became the last one
+	// hours are the hours since 1970 in which clients sent it such requests, in order, at most
+	// maxHours. client is the first of the clients. severalClients: there are others.
+	hours          []int32
+	client         netip.Addr
+	severalClients bool
+	// cluster is the cluster id in its Metadata responses; nil without any.
+	cluster *string
 	// behind are its further addresses (reassembly.Oddities.Behind), at most maxBehind.
 	behind []netip.AddrPort
 }
@@ -238,6 +252,27 @@ type brokerRecord struct {
 // isBetweenBrokers reports whether only other brokers sent it requests: the host of any broker
 // sees these, without the broker's clients.
 func (b *brokerRecord) isBetweenBrokers() bool { return b.between > 0 && b.fromClients == 0 }
+
+// use adds a request of a client. It returns false if the earliest hour was dropped at the limit.
+func (b *brokerRecord) use(x *decode.Exchange) bool {
+	if a := x.Client.Addr(); !b.client.IsValid() {
+		b.client = a
+	} else if a != b.client {
+		b.severalClients = true
+	}
+	hour := int32(x.Request.Time / int64(time.Hour))
+	if n := len(b.hours); n > 0 && b.hours[n-1] == hour {
+		return true
+	}
+	if i, found := slices.BinarySearch(b.hours, hour); !found {
+		b.hours = slices.Insert(b.hours, i, hour)
+	}
+	if len(b.hours) <= maxHours {
+		return true
+	}
+	b.hours = slices.Delete(b.hours, 0, 1)
+	return false
+}
 
 // maxBehind bounds the further addresses of one broker. A service with many pods may have more.
 const maxBehind = 8
@@ -330,7 +365,7 @@ func (b *brokerRecord) finish(t advertisedTable) model.Broker {
 		Address: address(b.addr), Network: networkName(b.domain),
 		ReleaseNames: append([]string{}, release.Names...), ReleaseRunnersUp: append([]string{}, release.RunnersUp...),
 		APIs: t.apis, Tables: len(b.tables), Streams: b.streams, Requests: b.requests, TLS: b.facts.tls, BetweenBrokers: b.isBetweenBrokers(),
-		Undecided: b.addressRecord.streams[reassembly.Undecided],
+		Undecided: b.addressRecord.streams[reassembly.Undecided], SeveralClients: b.severalClients, Cluster: b.cluster,
 	}
 	out.Release, out.ReleaseReason = splitRelease(release.Text)
 	return out

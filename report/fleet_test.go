@@ -121,3 +121,49 @@ func TestNodes(t *testing.T) {
 		t.Errorf("%d clusters, limits %v", len(c.seen), hit)
 	}
 }
+
+// TestABrokerIsWatchedWhereClientsUseIt: in the hours with their requests, within the captures. Only
+// the latest hours are kept.
+func TestABrokerIsWatchedWhereClientsUseIt(t *testing.T) {
+	const start = 500_000 * int64(time.Hour)
+	at := func(minute int64) func(*decode.Exchange) {
+		return func(x *decode.Exchange) { x.Request.Time = start + minute*int64(time.Minute) }
+	}
+	client := func(address string) func(*decode.Exchange) {
+		return func(x *decode.Exchange) { x.Client = mustAddrPort(address) }
+	}
+	other := func(x *decode.Exchange) { x.Broker = mustAddrPort("10.0.0.2:9092") }
+	named := func(x *decode.Exchange) {
+		x.Cluster = &decode.Cluster{ID: "c", Nodes: []decode.Node{{ID: 1, Host: "h", Port: 1}}}
+	}
+	b := builderOf(Options{},
+		exchangeOf(1, 0, 3, 7, at(130), named), exchangeOf(2, 0, 3, 7, at(10)), exchangeOf(3, 0, 3, 7, at(11)), exchangeOf(4, 1, apiVersionsKey, 3, at(70)),
+		exchangeOf(5, 2, 3, 7, at(10), other, client("10.1.0.1:1")), exchangeOf(6, 3, 3, 7, at(10), other, client("10.1.0.2:1")))
+	first, last := model.Time(start+5*int64(time.Minute)), model.Time(start+150*int64(time.Minute))
+	b.SetInput(Input{Captures: []model.Capture{{First: &first, Last: &last}}})
+	r := b.Report()
+	minutes := func(spans []model.Span) string {
+		var out []int64
+		for _, s := range spans {
+			out = append(out, (int64(s.First)-start)/int64(time.Minute), (int64(s.Last)-start)/int64(time.Minute))
+		}
+		return fmt.Sprint(out)
+	}
+	two, one := r.Brokers[0], r.Brokers[1]
+	if got := minutes(one.Watched); got != "[5 60 120 150]" || one.SeveralClients || one.Cluster == nil || *one.Cluster != "c" {
+		t.Errorf("watched %s, %+v", got, one)
+	}
+	if got := minutes(two.Watched); got != "[5 60]" || !two.SeveralClients || two.Cluster != nil {
+		t.Errorf("watched %s, %+v", got, two)
+	}
+	for hour := range int64(maxHours + 3) {
+		b.Exchange(exchangeOf(9, 0, 3, 7, at(60*hour)))
+	}
+	if r := b.brokers.records[endpoint{addr: mustAddrPort("10.0.0.2:9092")}]; len(r.hours) != 1 {
+		t.Errorf("%d hours of the other broker", len(r.hours))
+	}
+	r = b.Report()
+	if own := b.brokers.last; len(own.hours) != maxHours || own.hours[0] != 500_003 || r.Quality.LimitsHit["broker_hours"] != 3 {
+		t.Errorf("%d hours from %d, limits %v", len(own.hours), own.hours[0], r.Quality.LimitsHit)
+	}
+}

@@ -25,6 +25,9 @@ const (
 	// maxTables bounds the range tables of one broker address. Further ones count as
 	// "broker_tables".
 	maxTables = 16
+	// maxHours bounds the hours in which a broker is known to be watched: 85 days, in 8 KiB. Earlier
+	// ones are dropped and count as "broker_hours".
+	maxHours = 2048
 	// maxListedAPIs bounds the APIs of all brokers: 262,144 of 24 bytes are 6 MiB, and some 20 MB of
 	// JSON. Brokers beyond it are listed without APIs and count as "broker_apis".
 	maxListedAPIs = 1 << 18

@@ -48,6 +48,9 @@ func reportOf(t testing.TB, seed uint64, changes ...func(*model.Report)) *model.
 		if n%2 == 0 {
 			x.Software = decode.Software{Name: "lib", Version: fmt.Sprint(n % 3)}
 		}
+		if n == 0 {
+			x.Cluster = &decode.Cluster{ID: fmt.Sprint("cluster-", seed%2), Nodes: []decode.Node{{ID: int32(seed % 3), Host: "kafka.example", Port: 9092}}}
+		}
 		x.Advertised, _ = ranges.Find(x.Key)
 		x.Verdict = decode.OK
 		if x.Version > x.Advertised.Max {

@@ -32,7 +32,7 @@ func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Join(strings.Fields(text.String()), " ")
-	for _, want := range []string{"broker 7 of 6 was not captured: 10.9.0.7:9092", "6 brokers were named in Metadata responses, 1 broker address was captured: which one has which host name is unknown"} {
+	for _, want := range []string{"broker 7 of 6 was not captured at 10.9.0.7:9092", "6 brokers were named in Metadata responses, 1 broker address was captured: which one has which host name is unknown"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, text.String())
 		}

@@ -15,9 +15,10 @@ const (
 	// maxProcesses bounds its processes: 16 of some 150 bytes. A service has others on each host.
 	maxProcesses = 16
 	// maxSpans bounds the times of a watched broker: 512 of some 90 bytes. Beyond it, the nearest
-	// ones are joined. 1 % of a week in 512 gaps is 12 s each, so no longer gap is hidden from
-	// --gate 7d.
-	maxSpans = 512
+	// ones are joined if no gap is longer than maxHiddenGap: 1 % of a week in 512 gaps is 12 s each,
+	// so none is hidden from --gate 7d. Otherwise the earliest ones are dropped.
+	maxSpans     = 512
+	maxHiddenGap = 12e9
 	// maxSpanGap joins the times of rotated files, in nanoseconds.
 	maxSpanGap = 1e9
 )
@@ -178,11 +179,14 @@ func (b *Broker) Merge(o *Broker) {
 	}
 	both.Streams, both.Requests, both.Tables = b.Streams+o.Streams, b.Requests+o.Requests, max(b.Tables, o.Tables)
 	both.Watched, both.TLS, both.Inferred = joinSpans(b.Watched, o.Watched), b.TLS || o.TLS, b.Inferred && o.Inferred
-	both.Undecided = b.Undecided + o.Undecided
+	both.Undecided, both.SeveralClients = b.Undecided+o.Undecided, b.SeveralClients || o.SeveralClients
 	both.BetweenBrokers = b.BetweenBrokers && o.BetweenBrokers
 	both.Behind = UnionOrNil(b.Behind, o.Behind)
 	if both.NodeID = b.NodeID; b.NodeID == nil || o.NodeID != nil && *o.NodeID > *b.NodeID {
 		both.NodeID = o.NodeID
+	}
+	if both.Cluster = b.Cluster; b.Cluster == nil || o.Cluster != nil && *o.Cluster > *b.Cluster {
+		both.Cluster = o.Cluster
 	}
 	*b = both
 }
@@ -217,6 +221,9 @@ func joinSpans(a, b []Span) []Span {
 			if out[i].First-out[i-1].Last < out[nearest].First-out[nearest-1].Last {
 				nearest = i
 			}
+		}
+		if out[nearest].First-out[nearest-1].Last > maxHiddenGap {
+			return out[len(out)-maxSpans:]
 		}
 		out[nearest-1].Last = out[nearest].Last
 		out = slices.Delete(out, nearest, nearest+1)

@@ -13,8 +13,14 @@ func TestJoinSpans(t *testing.T) {
 		at := Time(i*i)*100*second + 10
 		many = append(many, Span{First: at, Last: at + 10})
 	}
-	if got := joinSpans(many, nil); len(got) != maxSpans || got[0].First != 10 || got[maxSpans-1].Last != many[len(many)-1].Last {
-		t.Errorf("%d spans from %d to %d", len(got), got[0].First, got[len(got)-1].Last)
+	if got := joinSpans(many, nil); !slices.Equal(got, many[2*maxSpans:]) {
+		t.Errorf("%d spans from %d to %d, want the latest ones: no long gap is hidden", len(got), got[0].First, got[len(got)-1].Last)
+	}
+	for i := range many {
+		many[i] = Span{Time(i) * 10 * second, Time(i)*10*second + 1}
+	}
+	if got := joinSpans(many, nil); len(got) != maxSpans || got[0].First != 0 || got[maxSpans-1].Last != many[len(many)-1].Last {
+		t.Errorf("%d spans from %d to %d, want short gaps to be joined", len(got), got[0].First, got[len(got)-1].Last)
 	}
 	span := func(first, last Time) Span { return Span{First: first * second, Last: last * second} }
 	got := joinSpans([]Span{span(5, 9), span(20, 30)}, []Span{span(1, 5), span(22, 25), span(31, 32), span(34, 35)})

@@ -4,19 +4,20 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"strings"
 )
 
 // Uncaptured are the brokers in Metadata responses that were not captured.
 type Uncaptured struct {
-	// Nodes has each broker once, with the first of its addresses and the latest time of all.
+	// Nodes has each broker once, with the first of its addresses that was not captured and the
+	// latest time of all.
 	Nodes []Node
 	// Unknown counts the brokers with host names that no TLS client asked for, less those in
 	// Assumed.
 	Unknown int
-	// Assumed counts the brokers with such host names for which an address was captured that no
-	// response names, at one of their ports.
-	Assumed int
+	// Assumed counts the brokers with such host names that can be Candidates: captured addresses
+	// that no response names, at their ports. They answered a Metadata response of the cluster.
+	Assumed    int
+	Candidates []string
 	// Unnamed counts the captured addresses that no response names.
 	Unnamed int
 	// Named counts the brokers of each cluster, All the brokers of all clusters.
@@ -24,107 +25,165 @@ type Uncaptured struct {
 	All   int
 }
 
-// Uncaptured returns the brokers of which no address was captured, on any listener. It considers
-// those in responses since a time. An address counts as captured if a client used it.
+// Uncaptured returns the brokers of which a named address was not captured. It considers those in
+// responses since a time. An address counts as captured if a client used it, or used its port at
+// another captured address of the broker.
 func (r *Report) Uncaptured(since Time) Uncaptured {
-	listed, hosts := map[string]bool{}, map[string]bool{}
-	for i := range r.Brokers {
-		if !r.Brokers[i].BetweenBrokers {
-			listed[r.Brokers[i].Address] = true
+	nodes := r.nodesSince(since)
+	c := r.addresses(nodes)
+	u := Uncaptured{Named: map[string]int{}, Unnamed: c.unnamed()}
+	candidates := map[string]bool{}
+	for _, node := range nodes {
+		u.All++
+		u.Named[node[0].Cluster]++
+		switch missing, unknown := c.missing(node); {
+		case missing != nil:
+			u.Nodes = append(u.Nodes, *missing)
+		case len(unknown) > 0 && c.assume(unknown, candidates):
+			u.Assumed++
+		case len(unknown) > 0:
+			u.Unknown++
 		}
 	}
-	u := Uncaptured{Named: map[string]int{}}
-	nodes := slices.DeleteFunc(slices.Clone(r.Nodes), func(n Node) bool { return n.Last < since })
+	u.Candidates = slices.Sorted(maps.Keys(candidates))
+	return u
+}
+
+// nodesSince returns the addresses of each broker in responses since a time. Without a cluster id
+// (Metadata v0 and v1), each address is a broker: equal node ids can be of different clusters.
+func (r *Report) nodesSince(since Time) (nodes [][]Node) {
 	isInCluster := map[NodeKey]bool{}
-	for i := range nodes {
-		if n := nodes[i]; n.Cluster != "" {
+	for _, n := range r.Nodes {
+		if n.Cluster != "" && n.Last >= since {
 			n.Cluster = ""
 			isInCluster[n.Key()] = true
 		}
 	}
-	// Metadata v0 and v1 have no cluster id.
-	nodes = slices.DeleteFunc(nodes, func(n Node) bool { return n.Cluster == "" && isInCluster[n.Key()] })
-	var names []Node // of the brokers that are unknown
-	others := 0      // captured nodes whose address in Brokers is another one
-	for i := 0; i < len(nodes); {
-		node, start, isCaptured, isUnknown := nodes[i], i, false, false
-		for ; i < len(nodes) && nodes[i].Cluster == node.Cluster && nodes[i].NodeID == node.NodeID; i++ {
-			n := &nodes[i]
-			node.Last = max(node.Last, n.Last)
-			switch {
-			case n.Captured == nil:
-				isUnknown = true
-			case !*n.Captured:
-			case listed[n.Address]:
-				isCaptured = true
-				hosts[hostOf(n.Address)] = true
-			default:
-				isCaptured = true
-				others++
-			}
+	for _, n := range r.Nodes {
+		if n.Last < since || n.Cluster == "" && isInCluster[n.Key()] {
+			continue
 		}
-		u.All++
-		u.Named[node.Cluster]++
+		if i := len(nodes) - 1; i >= 0 && n.Cluster != "" && nodes[i][0].Cluster == n.Cluster && nodes[i][0].NodeID == n.NodeID {
+			nodes[i] = append(nodes[i], n)
+		} else {
+			nodes = append(nodes, []Node{n})
+		}
+	}
+	return nodes
+}
+
+// listener is a port of the brokers of a cluster.
+type listener struct{ cluster, port string }
+
+// addresses are the captured addresses of a report.
+type addresses struct {
+	// isCaptured has the addresses that clients used, named their hosts that responses name.
+	isCaptured, named map[string]bool
+	// others counts the captured nodes that have another address in the report: they are known by
+	// the name that a TLS client asked for, or behind address translation.
+	others map[listener]int
+	// unnamedAt has the addresses of other hosts, by the cluster of their Metadata responses.
+	unnamedAt map[listener][]string
+}
+
+func (r *Report) addresses(nodes [][]Node) *addresses {
+	a := &addresses{isCaptured: map[string]bool{}, named: map[string]bool{}, others: map[listener]int{}, unnamedAt: map[listener][]string{}}
+	for i := range r.Brokers {
+		if b := &r.Brokers[i]; !b.BetweenBrokers {
+			a.isCaptured[b.Address] = true
+		}
+	}
+	for _, n := range slices.Concat(nodes...) {
+		host, port := split(n.Address)
 		switch {
-		case isCaptured:
-		case isUnknown:
-			u.Unknown++
-			names = append(names, nodes[start:i]...)
+		case !n.isCaptured():
+		case a.isCaptured[n.Address]:
+			a.named[host] = true
 		default:
-			u.Nodes = append(u.Nodes, node)
+			a.others[listener{n.Cluster, port}]++
 		}
 	}
-	unnamed := portsOf(listed, hosts)
-	u.Unnamed = max(0, len(unnamed)-others)
-	for _, ports := range unnamed {
-		u.Assumed += brokersAt(ports, names)
-	}
-	u.Assumed = min(u.Unknown, max(0, u.Assumed-others))
-	u.Unknown -= u.Assumed
-	return u
-}
-
-// portsOf returns the ports of addresses by host, without the hosts of captured nodes: their other
-// ports are further listeners.
-func portsOf(addresses, captured map[string]bool) map[string][]string {
-	ports := map[string][]string{}
-	for address := range addresses {
-		if host := hostOf(address); !captured[host] {
-			ports[host] = append(ports[host], strings.TrimPrefix(address, net.JoinHostPort(host, "")))
+	for i := range r.Brokers {
+		b := &r.Brokers[i]
+		host, port := split(b.Address)
+		if b.BetweenBrokers || b.Cluster == nil || a.named[host] {
+			continue
+		}
+		if at := (listener{*b.Cluster, port}); !slices.Contains(a.unnamedAt[at], b.Address) {
+			a.unnamedAt[at] = append(a.unnamedAt[at], b.Address)
 		}
 	}
-	return ports
+	return a
 }
 
-// brokersAt returns how many of the nodes the ports of one host can be. They are one broker with
-// several listeners, unless different nodes have these ports, as behind a load balancer.
-func brokersAt(ports []string, nodes []Node) (n int) {
-	type id struct {
-		cluster string
-		node    int32
+func (n *Node) isCaptured() bool { return n.Captured != nil && *n.Captured }
+
+// unnamed counts the hosts that no response names, less those of others.
+func (a *addresses) unnamed() int {
+	hosts := map[string]bool{}
+	for address := range a.isCaptured {
+		if host, _ := split(address); !a.named[host] {
+			hosts[host] = true
+		}
 	}
-	seen := map[id]bool{}
-	slices.Sort(ports)
-	for _, port := range ports {
-		isOther, has := true, map[id]bool{}
-		for i := range nodes {
-			if _, p, err := net.SplitHostPort(nodes[i].Address); err == nil && p == port {
-				at := id{nodes[i].Cluster, nodes[i].NodeID}
-				isOther, has[at] = isOther && !seen[at], true
+	n := len(hosts)
+	for _, others := range a.others {
+		n -= others
+	}
+	return max(0, n)
+}
+
+// missing returns the first address of a broker that was not captured, with its latest time, and
+// the listeners at which its address is unknown.
+func (a *addresses) missing(node []Node) (first *Node, unknown []listener) {
+	var hosts []string // its captured ones
+	last := Time(0)
+	for i := range node {
+		last = max(last, node[i].Last)
+		if host, _ := split(node[i].Address); node[i].isCaptured() && a.isCaptured[node[i].Address] {
+			hosts = append(hosts, host)
+		}
+	}
+	for i := range node {
+		n := node[i]
+		_, port := split(n.Address)
+		switch {
+		case n.isCaptured():
+		case slices.ContainsFunc(hosts, func(host string) bool { return a.isCaptured[net.JoinHostPort(host, port)] }):
+		case n.Captured == nil:
+			if l := (listener{n.Cluster, port}); !slices.Contains(unknown, l) {
+				unknown = append(unknown, l)
 			}
-		}
-		if isOther && len(has) > 0 {
-			n++
-			maps.Copy(seen, has)
+		case first == nil:
+			n.Last = last
+			first = &n
 		}
 	}
-	return n
+	return first, unknown
 }
 
-func hostOf(address string) string {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return address
+// assume reports whether unnamed addresses remain for all listeners of a broker. It then removes
+// one of each, and adds all of these listeners to candidates.
+func (a *addresses) assume(unknown []listener, candidates map[string]bool) bool {
+	for _, l := range unknown {
+		if len(a.unnamedAt[l]) <= a.others[l] {
+			return false
+		}
 	}
-	return host
+	for _, l := range unknown {
+		for _, address := range a.unnamedAt[l] {
+			candidates[address] = true
+		}
+		a.others[l]++
+	}
+	return true
+}
+
+// split returns the host and the port of an address.
+func split(address string) (host, port string) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address, ""
+	}
+	return host, port
 }

@@ -2,11 +2,12 @@ package model
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
-// TestUncaptured: a broker with several listeners is one broker. It counts as captured if one of
-// them was.
+// TestUncaptured: a broker with several listeners is one broker. It counts as captured if all of
+// them were.
 func TestUncaptured(t *testing.T) {
 	yes, no := true, false
 	node := func(id int32, port int, captured *bool) Node {
@@ -14,6 +15,9 @@ func TestUncaptured(t *testing.T) {
 	}
 	inside := func(id int32, captured *bool) Node { return node(id, 9092, captured) }
 	outside := func(id int32, captured *bool) Node { return node(id, 9094, captured) }
+	old := func(id int32, address string, captured *bool) Node {
+		return Node{NodeID: id, Address: address, Captured: captured}
+	}
 	for _, tt := range []struct {
 		name    string
 		brokers []string
@@ -23,7 +27,8 @@ func TestUncaptured(t *testing.T) {
 	}{
 		{"nothing is named", []string{"10.0.0.1:9092"}, nil, nil, 0},
 		{"one of two", []string{"10.0.0.1:9092"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
-		{"on one of two listeners", []string{"10.0.0.1:9092", "10.0.0.2:9094"}, []Node{inside(1, &yes), outside(1, &no), inside(2, &no), outside(2, &yes)}, nil, 0},
+		{"on one of two listeners", []string{"10.0.0.1:9092", "10.0.0.2:9094"}, []Node{inside(1, &yes), outside(1, &no), inside(2, &no), outside(2, &yes)}, []int32{1, 2}, 0},
+		{"on a listener with translated addresses", []string{"10.0.0.1:9092", "10.0.0.1:9094"}, []Node{inside(1, &yes), {Cluster: "c", NodeID: 1, Address: "34.0.0.1:9094", Captured: &no}}, nil, 0},
 		{"on no listener", []string{"10.0.0.1:9092", "10.0.0.1:9094"}, []Node{inside(1, &yes), outside(1, &yes), inside(2, &no), outside(2, &no)}, []int32{2}, 0},
 		{"behind translation", []string{"10.0.0.1:9092", "172.16.0.2:31092"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
 		{"another port of one that was captured", []string{"10.0.0.1:9092", "10.0.0.1:9096"}, []Node{inside(1, &yes), inside(2, &no)}, []int32{2}, 0},
@@ -35,17 +40,27 @@ func TestUncaptured(t *testing.T) {
 		{"names with two listeners each", []string{"10.0.0.1:9092", "10.0.0.1:9094"}, []Node{inside(1, nil), outside(1, nil), inside(2, nil), outside(2, nil)}, nil, 1},
 		{"a name, and an address with another port", []string{"10.0.0.1:9092", "10.0.0.9:9099"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 1},
 		{"a name that can be the other address", []string{"10.0.0.1:9092", "10.0.0.9:9092"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 0},
+		{"a name, and an address that answered for another cluster", []string{"10.0.0.1:9092", "10.5.0.9:9092"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 1},
+		{"a name at two of its listeners, one captured", []string{"10.0.0.1:9092"}, []Node{inside(1, nil), outside(1, nil)}, nil, 1},
+		{"a name at another listener of a captured address", []string{"10.0.0.1:9092", "10.0.0.1:9094"}, []Node{inside(1, &yes), outside(1, nil)}, nil, 0},
+		{"equal node ids without cluster ids", []string{"10.0.0.1:9092", "10.9.0.2:9092"}, []Node{
+			old(1, "10.0.0.1:9092", &yes), old(2, "10.0.0.2:9092", &no), old(2, "10.9.0.2:9092", &yes),
+		}, []int32{2}, 0},
 	} {
 		r := &Report{Nodes: tt.nodes}
 		for _, address := range tt.brokers {
-			r.Brokers = append(r.Brokers, Broker{Address: address})
+			cluster := "c"
+			if strings.HasPrefix(address, "10.5.") {
+				cluster = "other"
+			}
+			r.Brokers = append(r.Brokers, Broker{Address: address, Cluster: &cluster})
 		}
 		r.Brokers = append(r.Brokers, Broker{Address: "10.0.0.2:9092", BetweenBrokers: true})
 		got := r.Uncaptured(0)
 		var ids []int32
 		for _, n := range got.Nodes {
 			ids = append(ids, n.NodeID)
-			if last := r.Nodes[len(r.Nodes)-1].Last; n.Last != last {
+			if last := r.Nodes[len(r.Nodes)-1].Last; n.Last != last && n.Cluster != "" {
 				t.Errorf("%s: last named %d, want %d", tt.name, n.Last, last)
 			}
 		}

@@ -5,6 +5,9 @@ import (
 	"slices"
 )
 
+// hour is an hour in nanoseconds.
+const hour Time = 3600e9
+
 // FormatLive is the Capture.Format of an interface.
 const FormatLive = "live"
 
@@ -94,12 +97,44 @@ func InputSpan(captures []Capture) (first, last *Time) {
 	return first, last
 }
 
-// WatchedIn returns the periods of captures, in order; nil without packets.
-func WatchedIn(captures []Capture) (spans []Span) {
+// WatchedIn returns the periods of captures that are in hours since 1970, both in order; nil for
+// none.
+func WatchedIn(captures []Capture, hours []int32) (spans []Span) {
+	var all []Span
 	for i := range captures {
 		if c := &captures[i]; c.First != nil && c.Last != nil {
-			spans = append(spans, Span{*c.First, *c.Last})
+			all = append(all, Span{*c.First, *c.Last})
+		}
+	}
+	all = joinSpans(all, nil)
+	for _, h := range hours {
+		first, last := Time(h)*hour, Time(h+1)*hour
+		for len(all) > 0 && all[0].Last < first {
+			all = all[1:]
+		}
+		for i := 0; i < len(all) && all[i].First <= last; i++ {
+			spans = append(spans, Span{max(first, all[i].First), min(last, all[i].Last)})
 		}
 	}
 	return joinSpans(spans, nil)
+}
+
+// Watched returns the periods in which the host of each broker was watched, in the order of
+// Brokers: a capture shows all listeners of a host, also while one of them has no requests.
+func (r *Report) Watched() [][]Span {
+	type host struct{ name, network string }
+	of := func(b *Broker) host {
+		name, _ := split(b.Address)
+		return host{name, b.Network}
+	}
+	spans := map[host][]Span{}
+	for i := range r.Brokers {
+		b := &r.Brokers[i]
+		spans[of(b)] = append(spans[of(b)], b.Watched...)
+	}
+	out := make([][]Span, len(r.Brokers))
+	for i := range r.Brokers {
+		out[i] = joinSpans(spans[of(&r.Brokers[i])], nil)
+	}
+	return out
 }

@@ -189,9 +189,14 @@ type Broker struct {
 	Inferred bool `json:"inferred,omitempty"`
 	// BetweenBrokers: only other brokers sent it requests, so its clients were not watched.
 	BetweenBrokers bool `json:"between_brokers,omitzero"`
-	// Watched are the periods in which it was watched, in order: from the first to the last packet
-	// of each capture of the parts that contain it and requests of its clients.
+	// Watched are the periods in which it was watched, in order: the hours in which a request of a
+	// client was captured, from the first to the last packet of the captures.
 	Watched []Span `json:"watched,omitempty"`
+	// SeveralClients: a part has requests of several client addresses. With only one address, the
+	// capture may be of the client's host, which does not show other clients.
+	SeveralClients bool `json:"several_clients,omitzero"`
+	// Cluster is the cluster id in its Metadata responses, empty before v2; nil without any.
+	Cluster *string `json:"cluster,omitempty"`
 	// TLS: a TLS handshake completed at this address, so Wireshark needs other arguments for it.
 	TLS bool `json:"tls"`
 }

@@ -28,6 +28,9 @@ func Report(r *model.Report, names *Pseudonyms) {
 		b := &r.Brokers[i]
 		b.Address, b.Behind = d.address(b.Address), d.list(b.Behind, d.address)
 		b.Network = names.Name("network", b.Network)
+		if b.Cluster != nil {
+			b.Cluster = new(names.Name("cluster", *b.Cluster))
+		}
 	}
 	for i := range r.Nodes {
 		n := &r.Nodes[i]

@@ -108,6 +108,7 @@ var limitTexts = map[string]struct{ what, lost string }{
 	"client_members":       {"too many client ids and addresses of one program", "its row lists the first 64; with --target, each client id has its own row" + stillChecked},
 	"client_versions":      {"too many API versions of one client", "those beyond the first 512 are not listed" + stillChecked},
 	"broker_tables":        {"too many different ranges of one broker", "those beyond the first 16 are not listed" + stillChecked},
+	"broker_hours":         {"hours beyond 85 days in which a broker was used", "the earliest ones count as not watched" + stillChecked},
 	"broker_apis":          {"too many API versions of all brokers", "further brokers are listed without theirs" + stillChecked},
 	"other_addresses":      {"too many addresses that are not known as brokers", "what they sent is not listed"},
 	"clusters":             {"too many or too long lists of brokers in Metadata responses", "brokers that were not captured may be missing from the list"},

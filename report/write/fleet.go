@@ -71,12 +71,12 @@ func watchedBrokers(r *model.Report) []string {
 		total   time.Duration
 	}
 	var all []watched
-	for i := range r.Brokers {
+	for i, spans := range r.Watched() {
 		if r.Brokers[i].BetweenBrokers {
 			continue
 		}
 		w := watched{address: r.Brokers[i].Address}
-		for _, s := range r.Brokers[i].Watched {
+		for _, s := range spans {
 			w.total += time.Duration(s.Last - s.First)
 		}
 		all = append(all, w)
@@ -99,7 +99,7 @@ func watchedBrokers(r *model.Report) []string {
 func uncaptured(r *model.Report) (notes []string) {
 	u := r.Uncaptured(0)
 	for _, n := range u.Nodes[:min(len(u.Nodes), maxUncaptured)] {
-		notes = append(notes, fmt.Sprintf("broker %d of %d was not captured: %s", n.NodeID, u.Named[n.Cluster], n.Address))
+		notes = append(notes, fmt.Sprintf("broker %d of %d was not captured at %s", n.NodeID, u.Named[n.Cluster], n.Address))
 	}
 	if u.Unknown > 0 {
 		addresses := len(slices.DeleteFunc(slices.Clone(r.Brokers), func(b model.Broker) bool { return b.BetweenBrokers }))
