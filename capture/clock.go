@@ -19,7 +19,7 @@ const (
 	maxSkew = 26 * 3600 * int64(1e9)
 	// minSkew is the smallest difference that counts as a difference of clocks, in nanoseconds.
 	// Packets in a host's own queues swap places within microseconds.
-	minSkew = int64(1e6)
+	minSkew = int64(5e5)
 	// trimmed is the share of bounds that may be wrong: one in 10 of 10 or more. If the capture
 	// lacks the first copy of a packet, the packet seems to be acknowledged before it was sent.
 	trimmed = 10

@@ -179,6 +179,7 @@ func TestClocksAreCompared(t *testing.T) {
 		{name: "one direction each", a: to, b: from},
 		{name: "ahead", a: r.Packets, b: r.Packets, skew: 1e9, want: true},
 		{name: "behind", a: r.Packets, b: r.Packets, skew: -40e6, want: true},
+		{name: "ahead by a millisecond", a: r.Packets, b: r.Packets, skew: 1e6, want: true},
 		{name: "one direction ahead", a: to, b: from, skew: 2e9, want: true},
 		{name: "one direction behind", a: to, b: from, skew: -3600e9, want: true},
 		{name: "less than can be told", a: r.Packets, b: r.Packets, skew: minSkew / 2},

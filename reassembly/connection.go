@@ -143,9 +143,10 @@ type Oddities struct {
 	// capture has two versions of bytes, and it is unknown which one the receiver accepted.
 	// Offsets count as in Connection.Bytes.
 	Contested [2]Span
-	// Behind are further addresses of the broker's side, if the connection was captured before and
-	// after address translation. Broker is the first one seen.
-	Behind []netip.AddrPort
+	// Behind and Before are further addresses of the broker's side and of the client's side, if the
+	// connection was captured before and after address translation. Broker and Client are the
+	// first ones seen.
+	Behind, Before []netip.AddrPort
 	// Spoke is the protocol of the broker's side if it is not Kafka: a Spoke constant. It is empty
 	// if unknown.
 	Spoke string

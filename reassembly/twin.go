@@ -253,13 +253,19 @@ func (c *conn) noteBehind(b []byte) {
 	c.odd().behind = append(c.odd().behind, s)
 }
 
-// listBehind lists the addresses of the broker's side once that side is known.
+// listBehind lists the addresses of both sides once the broker's side is known.
 func (c *conn) listBehind() {
 	o := c.info.Odd()
 	for _, s := range o.behind {
-		if at := s[c.swapped]; at != c.info.Broker && !slices.Contains(o.Behind, at) {
-			o.Behind = append(o.Behind, at)
-		}
+		addOther(&o.Behind, s[c.swapped], c.info.Broker)
+		addOther(&o.Before, s[c.swapped.Reverse()], c.info.Client)
+	}
+}
+
+// addOther adds an address to list, unless it is known.
+func addOther(list *[]netip.AddrPort, a, known netip.AddrPort) {
+	if a != known && !slices.Contains(*list, a) {
+		*list = append(*list, a)
 	}
 }
 

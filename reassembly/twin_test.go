@@ -75,7 +75,7 @@ func TestTranslationJoinedMidstream(t *testing.T) {
 		if d := cmp.Diff(sorted(withoutFrames(want.lines)), sorted(withoutFrames(got.lines))); d != "" || len(got.conns) != 1 {
 			t.Fatalf("from packet %d on: %d connections (-want +got):\n%s", cut+1, len(got.conns), d)
 		}
-		if c := got.conns[0]; len(c.Odd().Behind) != 1 || c.Broker.Port() == c.Odd().Behind[0].Port() {
+		if c := got.conns[0]; len(c.Odd().Before) != 0 || len(c.Odd().Behind) != 1 || c.Broker.Port() == c.Odd().Behind[0].Port() {
 			t.Errorf("from packet %d on: broker %v behind %v", cut+1, c.Broker, c.Odd().Behind)
 		}
 	}

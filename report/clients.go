@@ -117,11 +117,12 @@ func (c *clients) exchange(x *decode.Exchange) {
 }
 
 func (c *clients) connection(over *decode.Connection) {
-	if c.processAt == nil {
-		return
+	var p model.Process
+	hasProcess := false
+	if c.processAt != nil {
+		p, hasProcess = c.processAt(over.Stream, over.Client)
 	}
-	p, ok := c.processAt(over.Stream, over.Client)
-	if !ok {
+	if !hasProcess && len(over.Odd().Before) == 0 {
 		return
 	}
 	for _, id := range append([]string{""}, over.ClientIDs...) {
@@ -129,8 +130,17 @@ func (c *clients) connection(over *decode.Connection) {
 		if over.Software.Name != "" {
 			key = clientKey{software: truncateSoftware(over.Software)}
 		}
-		if r := c.records[key]; r != nil && r.addresses.has(over.Client.Addr()) {
+		r := c.records[key]
+		if r == nil || !r.addresses.has(over.Client.Addr()) {
+			continue
+		}
+		if hasProcess {
 			r.owners.add(p)
+		}
+		for _, a := range over.Odd().Before { // the addresses before translation
+			if !r.addresses.add(a.Addr()) {
+				c.limits.members++
+			}
 		}
 	}
 }
