@@ -59,14 +59,7 @@ func (b Blanking) Request(size int64, body []byte) {
 		clear(rest)
 		return
 	}
-	k := blanker{
-		walker: walker{b: rest, left: left, version: h.version, flexible: h.version >= l.flexible, state: fitsExactly},
-		keeps:  keptOfRequest(h.key), texts: b == BlankAll || !harmless[h.key],
-	}
-	if k.flexible {
-		k.tags()
-	}
-	k.whole(l.request)
+	b.overwrite(l, l.request, h.key, walker{b: rest, left: left, version: h.version}, keptOfRequest(h.key))
 }
 
 // Response blanks the response to a request of that key and version. body is the captured part
@@ -87,14 +80,18 @@ func (b Blanking) Response(key, version int16, size int64, body []byte) {
 			return
 		}
 	}
-	k := blanker{
-		walker: walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly},
-		keeps:  keptOfResponse(key), texts: b == BlankAll || !harmless[key],
+	b.overwrite(l, l.response, key, walker{b: body, left: size, version: version}, keptOfResponse(key))
+}
+
+// overwrite blanks a body that w is at the beginning of, and all bytes where its walk ends.
+func (b Blanking) overwrite(l *layout, fields []field, key int16, w walker, keeps uint8) {
+	w.flexible, w.state = w.version >= l.flexible, fitsExactly
+	w.blanks, w.texts = true, b == BlankAll || !harmless[key]
+	if w.flexible {
+		w.tags()
 	}
-	if k.flexible {
-		k.tags()
-	}
-	k.whole(l.response)
+	w.structure(fields, keeps)
+	clear(w.b)
 }
 
 // keptOfRequest returns the fields of a request's body that are never overwritten: bit i is
@@ -120,85 +117,4 @@ func keptOfResponse(key int16) uint8 {
 		return 1 << 3 // the lifetime of the session, in milliseconds (KIP-368)
 	}
 	return 0
-}
-
-// blanker is a walker that overwrites the fields that it passes.
-type blanker struct {
-	walker
-	// keeps has a bit for each field of the body that stays.
-	keeps uint8
-	// texts: also overwrite texts and numbers, not only bytes fields.
-	texts bool
-}
-
-// whole overwrites a body. Where the walk ends, it overwrites all bytes after it.
-func (k *blanker) whole(fields []field) {
-	k.structure(fields, k.keeps)
-	clear(k.b)
-}
-
-func (k *blanker) structure(fields []field, keeps uint8) {
-	for i := range fields {
-		f := &fields[i]
-		if k.version < f.since || k.version > f.until {
-			continue
-		}
-		if k.state != fitsExactly {
-			return
-		}
-		keep := i < 8 && keeps>>i&1 != 0
-		if f.array {
-			k.array(f, keep)
-		} else {
-			k.field(f, keep)
-		}
-	}
-	if k.flexible {
-		k.tags()
-	}
-}
-
-func (k *blanker) array(f *field, keep bool) {
-	n := k.count(4)
-	if f.kind == fixedField {
-		k.over(n*int64(f.size), keep || !k.texts)
-		return
-	}
-	for ; n > 0 && k.state == fitsExactly; n-- {
-		k.field(f, keep)
-	}
-}
-
-func (k *blanker) field(f *field, keep bool) {
-	switch f.kind {
-	case fixedField:
-		k.over(int64(f.size), keep || !k.texts)
-	case errorField:
-		k.take(2)
-	case textField:
-		k.over(k.count(2), keep || !k.texts)
-	case bytesField:
-		k.over(k.count(4), false)
-	case structField:
-		k.structure(f.sub, 0)
-	case nullableField:
-		if b := k.take(1); b != nil && int8(b[0]) >= 0 {
-			k.structure(f.sub, 0)
-		}
-	}
-}
-
-// over skips n bytes, and overwrites them unless keep is true.
-func (k *blanker) over(n int64, keep bool) {
-	if b := k.take(n); b != nil && !keep {
-		clear(b)
-	}
-}
-
-// tags skips tagged fields (KIP-482) and overwrites their contents.
-func (k *blanker) tags() {
-	for n := k.uvarint(); n > 0 && k.state == fitsExactly; n-- {
-		k.uvarint()
-		k.over(k.uvarint(), false)
-	}
 }

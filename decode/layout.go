@@ -162,7 +162,7 @@ const (
 )
 
 // walker steps through a message by its layout. It reads only lengths and error codes, copies
-// nothing and allocates nothing. Each step consumes a byte or ends the walk, so the captured
+// nothing and allocates nothing. If blanks is true, it overwrites the fields that it passes. Each step consumes a byte or ends the walk, so the captured
 // bytes bound the time.
 type walker struct {
 	// b is the captured part from the current place on. left is the length of the message from
@@ -173,6 +173,9 @@ type walker struct {
 	flexible bool
 	// state is fitsExactly until the walk ends.
 	state fit
+	// blanks: overwrite bytes fields and tagged fields, if texts is true also texts and numbers,
+	// except those of the field with keep.
+	blanks, texts, keep bool
 	// errorCode is the first error code that is errUnsupportedVersion or
 	// errUnsupportedForMessageFormat, else 0.
 	errorCode int16
@@ -207,17 +210,19 @@ func (l *layout) walkResponse(key, version int16, size int64, body []byte) (how 
 
 // whole walks a body to its end.
 func (w *walker) whole(fields []field) fit {
-	w.structure(fields)
+	w.structure(fields, 0)
 	if w.state == fitsExactly && w.left != 0 {
 		return misfit
 	}
 	return w.state
 }
 
-// structure walks the fields of a structure and its tagged fields.
-func (w *walker) structure(fields []field) {
+// structure walks the fields of a structure and its tagged fields. keeps has a bit for each of the
+// first 8 fields that is not overwritten.
+func (w *walker) structure(fields []field, keeps uint8) {
 	for i := range fields {
 		f := &fields[i]
+		w.keep = keeps>>i&1 != 0
 		if w.version < f.since || w.version > f.until {
 			continue
 		}
@@ -242,7 +247,7 @@ func (w *walker) array(f *field) {
 		w.state = misfit // no element is shorter than a byte
 	}
 	if f.kind == fixedField && w.state == fitsExactly {
-		w.skip(n * int64(f.size))
+		w.skip(n*int64(f.size), false)
 		return
 	}
 	for ; n > 0 && w.state == fitsExactly; n-- {
@@ -258,20 +263,20 @@ func (w *walker) array(f *field) {
 func (w *walker) field(f *field) {
 	switch f.kind {
 	case fixedField:
-		w.skip(int64(f.size))
+		w.skip(int64(f.size), false)
 	case errorField:
 		if b := w.take(2); b != nil {
 			w.fail(int16(binary.BigEndian.Uint16(b)))
 		}
 	case textField:
-		w.skip(w.count(2))
+		w.skip(w.count(2), false)
 	case bytesField:
-		w.skip(w.count(4))
+		w.skip(w.count(4), true)
 	case structField:
-		w.structure(f.sub)
+		w.structure(f.sub, 0)
 	case nullableField:
 		if b := w.take(1); b != nil && int8(b[0]) >= 0 {
-			w.structure(f.sub)
+			w.structure(f.sub, 0)
 		}
 	}
 }
@@ -313,7 +318,7 @@ func (w *walker) tags() {
 	}
 	for ; n > 0 && w.state == fitsExactly; n-- {
 		w.uvarint()
-		w.skip(w.uvarint())
+		w.skip(w.uvarint(), true)
 	}
 }
 
@@ -344,8 +349,12 @@ func (w *walker) take(n int64) []byte {
 	return b
 }
 
-func (w *walker) skip(n int64) {
+// skip passes n bytes, which may be secret.
+func (w *walker) skip(n int64, secret bool) {
 	if w.room(n) {
+		if w.blanks && (secret || w.texts && !w.keep) {
+			clear(w.b[:n])
+		}
 		w.b, w.left = w.b[n:], w.left-n
 	}
 }
