@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kafkavet/kafkavet/reassembly"
@@ -240,5 +241,30 @@ func TestContested(t *testing.T) {
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
+	}
+}
+
+func TestResponseCapturedBeforeItsRequest(t *testing.T) {
+	d := newNetwork().open(t)
+	d.negotiate()
+	d.id++
+	d.respond(d.id, responseOf(3, 5))
+	d.message(reassembly.ToBroker, requestBytes(requestOf(3, 5), d.id, "app"))
+	// An ApiVersions response, whose ranges are kept.
+	d.id++
+	d.respond(d.id, ranges(3, 0, 3, 0, 12))
+	d.message(reassembly.ToBroker, requestBytes(hello(3), d.id, "app"))
+	d.respond(d.request(requestOf(3, 12)), responseOf(3, 12))
+	// Too long before.
+	d.id++
+	d.respond(d.id, responseOf(3, 5))
+	d.net.frame += uint64(earlyWindow / stepTime)
+	d.message(reassembly.ToBroker, requestBytes(requestOf(3, 5), d.id, "app"))
+	want := []string{
+		"ApiVersions v2 exempt none answered", "Metadata v5 ok observed answered", "ApiVersions v3 exempt observed answered",
+		"Metadata v12 ok observed answered", "Metadata v5 ok observed cut",
+	}
+	if diff := cmp.Diff(want, lines(d.end(reassembly.Cut, 0))); diff != "" {
+		t.Errorf("exchanges differ (-want +got):\n%s", diff)
 	}
 }
