@@ -2,6 +2,9 @@ package report
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -497,6 +500,10 @@ func (t *targetCheck) finish(hit map[string]uint64) *model.Target {
 	})
 	r := t.reference
 	out := &model.Target{Name: r.Name, Release: r.Release(), File: r.File, Source: r.Table.Source, Notes: append([]string{}, r.Notes...)}
+	if r.File != "" {
+		sum := sha256.Sum256(fmt.Append(nil, r.Table.Ranges.APIs))
+		out.Ranges = hex.EncodeToString(sum[:4])
+	}
 	clients := []model.TargetClient{}
 	for _, c := range t.clients {
 		c.owners.find(t.processAt)

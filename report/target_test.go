@@ -580,3 +580,15 @@ func TestTargetNamesWhoAuthenticates(t *testing.T) {
 		}
 	}
 }
+
+// TestTargetFilesAreIdentifiedByTheirRanges: equal names say nothing about the contents.
+func TestTargetFilesAreIdentifiedByTheirRanges(t *testing.T) {
+	ranges := func(file string, most int16) string {
+		table := &decode.Table{Ranges: &decode.Ranges{APIs: []decode.API{{Key: 1, Range: decode.Range{Min: 4, Max: most}}}}}
+		return newTargetCheck(&decode.Reference{Name: "1 broker", File: file, Table: table}, nil).finish(map[string]uint64{}).Ranges
+	}
+	a, b := ranges("a/new.json", 17), ranges("b/new.json", 18)
+	if a == "" || a == b || a != ranges("c.json", 17) || ranges("", 17) != "" {
+		t.Errorf("ranges %q and %q", a, b)
+	}
+}

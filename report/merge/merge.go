@@ -82,6 +82,9 @@ func Identify(r *model.Report, how Run) {
 	}
 	if r.Target != nil {
 		p.Target = cmp.Or(r.Target.Release, r.Target.Name)
+		if r.Target.Ranges != "" {
+			p.Target += " (ranges " + r.Target.Ranges + ")"
+		}
 	}
 	r.Parts = []model.Part{p}
 }

@@ -363,6 +363,17 @@ func TestWhatIsNoReportIsNamedWithItsCause(t *testing.T) {
 	if _, err := Files([]string{save(t, "a.json", reportOf(t, 1)), save(t, "b.json", other)}, nil); err == nil || !strings.Contains(err.Error(), "merge reports with one --target") {
 		t.Errorf("two targets: %v", err)
 	}
+	file := func(seed uint64, ranges string) string {
+		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) {
+			r.Target.Name, r.Target.Release, r.Target.File, r.Target.Ranges = "1 broker", "", "new.json", ranges
+		}))
+	}
+	if _, err := Files([]string{file(1, "0a"), file(2, "0b")}, nil); err == nil || !strings.Contains(err.Error(), "is about 1 broker (ranges 0a), ") {
+		t.Errorf("two files with other ranges: %v", err)
+	}
+	if r, err := Files([]string{file(1, "0a"), file(2, "0a")}, nil); err != nil || r.Target.Ranges != "0a" {
+		t.Errorf("two files with equal ranges: %v", err)
+	}
 }
 
 // TestReportsWithoutPartsGetThem: an earlier release made them.

@@ -27,7 +27,8 @@ type Part struct {
 	// First and Last are the earliest and the latest timestamp; nil without packets.
 	First *Time `json:"first"`
 	Last  *Time `json:"last"`
-	// Target is the release with which its requests were compared; empty for none.
+	// Target is the release with which its requests were compared, or the name and the hash of the
+	// ranges in a file; empty for none.
 	Target string `json:"target"`
 	// Keys is a hash of the names of the key logs; empty without any.
 	Keys string `json:"keys,omitzero"`

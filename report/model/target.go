@@ -13,6 +13,8 @@ type Target struct {
 	Name    string `json:"name"`
 	Release string `json:"release"`
 	File    string `json:"file"`
+	// Ranges is a hash of the ranges in File; empty for a release.
+	Ranges string `json:"ranges,omitzero"`
 	// Source is the source of the ranges. Notes are remarks about them.
 	Source string   `json:"source"`
 	Notes  []string `json:"notes"`
