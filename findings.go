@@ -68,7 +68,7 @@ func newFindings(j *job, isWatched bool) (*findings, error) {
 	}
 	f.Builder = report.NewBuilder(report.Options{
 		Tool: tool, ProcessAt: at, KnownIssues: issues, Target: target, Supplied: j.supplied, Evidence: f.evidence, Watch: isWatched,
-		IsFinal: f.isFinal, NamesUsers: j.opt.report.principals,
+		IsFinal: f.isFinal, NamesUsers: j.opt.report.principals, Hosts: j.filter.Nets,
 	})
 	return f, nil
 }
@@ -138,8 +138,11 @@ func (f *findings) report(in report.Input) *model.Report {
 		redact.Report(rep, f.j.names)
 	}
 	if !f.isFinal {
-		o := &f.j.opt.traffic
-		merge.Identify(rep, merge.Run{Selection: o.selection(), Keys: strings.Join(o.keyLogs, "\n"), Redacted: f.j.names != nil})
+		o, hasProgram := &f.j.opt.traffic, f.j.opt.live.program != ""
+		merge.Identify(rep, merge.Run{
+			Selection: o.selection(), Keys: strings.Join(o.keyLogs, "\n"), Redacted: f.j.names != nil,
+			SelectsHosts: hasProgram || len(o.hosts)+len(o.nets) > 0, SelectsPorts: hasProgram || len(o.ports)+len(o.notPorts) > 0,
+		})
 	}
 	return rep
 }

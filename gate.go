@@ -29,7 +29,7 @@ const maxUnwatched = 100
 // newGate returns the gate for the last part of the reports' time. It counts back from the latest
 // packet of all reports. withLikely: clients that are likely to break also close it.
 func newGate(rep *model.Report, within time.Duration, withLikely bool) (*gate, error) {
-	if n := withoutTarget(rep); n > 0 {
+	if n := rep.CountParts(func(p *model.Part) bool { return p.Target == "" }); n > 0 {
 		return nil, fmt.Errorf("%s made without --target, so it cannot say who breaks", words.Were(n, "report"))
 	}
 	if rep.Target == nil {
@@ -118,6 +118,9 @@ func (w window) uncertain(rep *model.Report) (out []string) {
 	if alone > 0 {
 		out = append(out, words.Were(alone, "broker")+" used by one client address only, so if that is the capturing host, other clients are unknown")
 	}
+	if text := selection(rep); text != "" {
+		out = append(out, text)
+	}
 	if now.All == 0 {
 		out = append(out, "no Metadata response of that time names the brokers, so brokers that were not captured are unknown")
 	}
@@ -143,15 +146,6 @@ func (g *gate) open(s streams) int {
 	}
 	s.complain("%s", text)
 	return exitClean
-}
-
-func withoutTarget(rep *model.Report) (n uint64) {
-	for i := range rep.Parts {
-		if rep.Parts[i].Target == "" {
-			n++
-		}
-	}
-	return n
 }
 
 // targetClients are the clients of a target that were seen since a time.
@@ -241,6 +235,15 @@ func translationHint(unnamed int) string {
 		words.Plural(uint64(unnamed), "captured address"))
 }
 
+// selection says that reports lack hosts; empty if none does.
+func selection(rep *model.Report) string {
+	n := rep.CountParts(func(p *model.Part) bool { return p.SelectsHosts })
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s %s only hosts that --host, --net or --bpf selects", words.Plural(n, "report"), words.Agree(n, "shows", "show"))
+}
+
 type window struct {
 	since, last model.Time
 	length      time.Duration
@@ -282,6 +285,9 @@ func (w window) unwatched(rep *model.Report) (out []string, n uint64, hint strin
 	u := rep.Uncaptured(w.since)
 	if len(u.Nodes) > 0 {
 		hint = translationHint(u.Unnamed)
+	}
+	if text := selection(rep); text != "" {
+		hint += "; " + text
 	}
 	for _, n := range u.Nodes {
 		out = append(out, fmt.Sprintf("%q (not captured)", n.Address))

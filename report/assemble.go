@@ -15,7 +15,7 @@ func (b *Builder) Report() *model.Report {
 		Clients:  append(b.clients.finish(hit), b.findings.inferredClients()...),
 		Timeline: b.timeline.snapshot(b.findings.verdicts()),
 	}
-	r.Brokers = append(b.brokers.finish(hit, r.Captures), b.findings.inferredBrokers()...)
+	r.Brokers = append(b.brokers.finish(hit, r.Captures, b.opt.Hosts), b.findings.inferredBrokers()...)
 	r.Nodes, r.Connections = b.clusters.finish(hit, b.brokers.isCaptured), b.shared.finish()
 	if b.target != nil {
 		r.Target = b.target.finish(hit)

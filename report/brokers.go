@@ -178,8 +178,9 @@ func (b *brokers) release(at endpoint) (r decode.Release, ok bool) {
 	return record.release(), true
 }
 
-// finish returns the brokers by address, as captures show them, and adds the exceeded limits to hit.
-func (b *brokers) finish(hit map[string]uint64, captures []model.Capture) []model.Broker {
+// finish returns the brokers by address, as captures show them, and adds the exceeded limits to
+// hit. hosts is Options.Hosts.
+func (b *brokers) finish(hit map[string]uint64, captures []model.Capture, hosts []netip.Prefix) []model.Broker {
 	addHits(hit, map[string]uint64{
 		"broker_tables": b.limits.tables, "other_addresses": b.limits.nonBrokers, "broker_hours": b.limits.hours,
 	})
@@ -198,7 +199,10 @@ func (b *brokers) finish(hit map[string]uint64, captures []model.Capture) []mode
 			t.apis = []model.API{}
 		}
 		m := r.finish(t)
-		m.Behind, m.Watched = b.behind(r.endpoint), model.WatchedIn(captures, r.hours)
+		m.Behind = b.behind(r.endpoint)
+		if len(hosts) == 0 || slices.ContainsFunc(hosts, func(n netip.Prefix) bool { return n.Contains(r.addr.Addr().Unmap()) }) {
+			m.Watched = model.WatchedIn(captures, r.hours)
+		}
 		out = append(out, m)
 	}
 	return out

@@ -12,6 +12,7 @@ package report
 
 import (
 	"io"
+	"net/netip"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
@@ -38,6 +39,9 @@ type Options struct {
 	ProcessAt ProcessAt
 	// NamesUsers: the exchanges have the names of users (Shard.NamePrincipals).
 	NamesUsers bool
+	// Hosts are the networks whose connections were selected; empty for all. Of another host, not
+	// all connections are known.
+	Hosts []netip.Prefix
 	// Evidence collects the packets that prove the findings; nil for none.
 	Evidence *evidence.Collector
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -156,12 +157,17 @@ func TestABrokerIsWatchedWhereClientsUseIt(t *testing.T) {
 	if got := minutes(two.Watched); got != "[5 60]" || !two.SeveralClients || two.Cluster != nil {
 		t.Errorf("watched %s, %+v", got, two)
 	}
+	b.opt.Hosts = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}
+	if r := b.Report(); minutes(r.Brokers[0].Watched) != "[5 60]" || r.Brokers[1].Watched != nil {
+		t.Errorf("other hosts are selected, but watched: %+v", r.Brokers)
+	}
 	for hour := range int64(maxHours + 3) {
 		b.Exchange(exchangeOf(9, 0, 3, 7, at(60*hour)))
 	}
 	if r := b.brokers.records[endpoint{addr: mustAddrPort("10.0.0.2:9092")}]; len(r.hours) != 1 {
 		t.Errorf("%d hours of the other broker", len(r.hours))
 	}
+	b.opt.Hosts = nil
 	r = b.Report()
 	if own := b.brokers.last; len(own.hours) != maxHours || own.hours[0] != 500_003 || r.Quality.LimitsHit["broker_hours"] != 3 {
 		t.Errorf("%d hours from %d, limits %v", len(own.hours), own.hours[0], r.Quality.LimitsHit)

@@ -48,7 +48,8 @@ type Run struct {
 	// Selection is the text of the flags that select connections, Keys of those that name key
 	// logs. Both are empty for none.
 	Selection, Keys string
-	Redacted        bool
+	// The fields are the same as in model.Part.
+	Redacted, SelectsHosts, SelectsPorts bool
 }
 
 // Identify sets the part of a report, so that merging counts it once. No change may follow.
@@ -57,6 +58,7 @@ func Identify(r *model.Report, how Run) {
 	text := encoded(r)
 	digest := sha256.Sum256([]byte(text))
 	p := model.Part{Digest: hex.EncodeToString(digest[:16]), Size: len(text), Requests: r.Summary.Requests, Redacted: how.Redacted}
+	p.SelectsHosts, p.SelectsPorts = how.SelectsHosts, how.SelectsPorts
 	h := sha256.New()
 	fmt.Fprint(h, how.Selection)
 	for i := range r.Captures {

@@ -72,3 +72,18 @@ func TestUncaptured(t *testing.T) {
 		}
 	}
 }
+
+// TestListenersOfAHostAreWatchedTogether: unless the captures are of selected ports.
+func TestListenersOfAHostAreWatchedTogether(t *testing.T) {
+	r := &Report{Parts: []Part{{}}, Brokers: []Broker{
+		{Address: "10.0.0.1:9092", Watched: []Span{{0, hour}}}, {Address: "10.0.0.1:9094", Watched: []Span{{hour, 2 * hour}}},
+		{Address: "10.0.0.1:9092", Network: "n", Watched: []Span{{5 * hour, 6 * hour}}}, {Address: "10.0.0.2:9092"},
+	}}
+	if got, want := fmt.Sprint(r.Watched()), fmt.Sprint([][]Span{{{0, 2 * hour}}, {{0, 2 * hour}}, {{5 * hour, 6 * hour}}, nil}); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	r.Parts[0].SelectsPorts = true
+	if got, want := fmt.Sprint(r.Watched()[1]), fmt.Sprint([]Span{{hour, 2 * hour}}); got != want {
+		t.Errorf("with selected ports %s, want %s", got, want)
+	}
+}

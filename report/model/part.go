@@ -34,6 +34,9 @@ type Part struct {
 	Keys string `json:"keys,omitzero"`
 	// Redacted: pseudonyms replace its names and addresses.
 	Redacted bool `json:"redacted,omitempty"`
+	// SelectsHosts and SelectsPorts: flags select connections by IP address, or by port.
+	SelectsHosts bool `json:"selects_hosts,omitzero"`
+	SelectsPorts bool `json:"selects_ports,omitzero"`
 	// Report is the report of the part. Only a merged report that is small enough has it.
 	Report json.RawMessage `json:"report,omitempty"`
 }
@@ -81,6 +84,16 @@ func (r *Report) IsMerged() bool {
 	return len(r.Parts) > 1 || slices.ContainsFunc(r.Captures, func(c Capture) bool { return c.Part != "" })
 }
 
+// CountParts returns the number of parts with a property.
+func (r *Report) CountParts(has func(*Part) bool) (n uint64) {
+	for i := range r.Parts {
+		if has(&r.Parts[i]) {
+			n++
+		}
+	}
+	return n
+}
+
 // InputSpan returns the earliest and the latest time of all captures; nil without packets.
 func InputSpan(captures []Capture) (first, last *Time) {
 	for i := range captures {
@@ -121,11 +134,16 @@ func WatchedIn(captures []Capture, hours []int32) (spans []Span) {
 }
 
 // Watched returns the periods in which the host of each broker was watched, in the order of
-// Brokers: a capture shows all listeners of a host, also while one of them has no requests.
+// Brokers. A capture shows all listeners of a host, also while one of them has no requests. With
+// selected ports, each listener has only its own periods.
 func (r *Report) Watched() [][]Span {
 	type host struct{ name, network string }
+	selectsPorts := r.CountParts(func(p *Part) bool { return p.SelectsPorts }) > 0
 	of := func(b *Broker) host {
 		name, _ := split(b.Address)
+		if selectsPorts {
+			name = b.Address
+		}
 		return host{name, b.Network}
 	}
 	spans := map[host][]Span{}

@@ -20,6 +20,9 @@ func fleetNotes(r *model.Report) (notes []string) {
 		return nil
 	}
 	notes = append(notes, fmt.Sprintf("merged from %s", words.Plural(uint64(len(r.Parts)), "report")))
+	if n := r.CountParts(func(p *model.Part) bool { return p.SelectsHosts }); n > 0 {
+		notes = append(notes, fmt.Sprintf("%s made with --host, --net or --bpf: other clients of a broker are not in it", words.Were(n, "report")))
+	}
 	notes = append(notes, redactedParts(r)...)
 	notes = append(notes, sharedConnections(r)...)
 	notes = append(notes, watchedBrokers(r)...)
@@ -29,12 +32,7 @@ func fleetNotes(r *model.Report) (notes []string) {
 // redactedParts says how many parts have pseudonyms. A name has several of them, unless the parts
 // have one key.
 func redactedParts(r *model.Report) []string {
-	n := uint64(0)
-	for i := range r.Parts {
-		if r.Parts[i].Redacted {
-			n++
-		}
-	}
+	n := r.CountParts(func(p *model.Part) bool { return p.Redacted })
 	switch {
 	case n == 0 || len(r.Parts) == 1:
 		return nil
