@@ -85,10 +85,10 @@ type targetClient struct {
 	uses      map[targetUse]targetCount
 	clientIDs members[string]
 	// addresses are its first addresses, more the others. breaking are the first addresses that
-	// sent a request with the fate certain.
-	addresses, breaking members[netip.Addr]
-	more                map[netip.Addr]struct{}
-	owners              owners
+	// sent a request with the fate certain, asking those that requested the ranges.
+	addresses, breaking, asking members[netip.Addr]
+	more                        map[netip.Addr]struct{}
+	owners                      owners
 	// reached are the APIs of which it sent, after ApiVersions, a version that the target
 	// supports.
 	reached map[int16]struct{}
@@ -125,13 +125,16 @@ func newTargetCheck(r *decode.Reference, at ProcessAt) *targetCheck {
 	}
 }
 
+// asks reports whether the client of x requests ranges on this connection.
+func asks(x *decode.Exchange) bool { return x.Asked == decode.Asked || x.Key == apiVersionsKey }
+
 // asked reports whether the client of x is known to request ranges, on this connection or another.
 func (t *targetCheck) asked(x *decode.Exchange) bool {
 	key := asker{truncate(x.ClientID), x.Client.Addr()}
 	if _, ok := t.askers[key]; ok {
 		return true
 	}
-	if x.Asked != decode.Asked && x.Key != apiVersionsKey {
+	if !asks(x) {
 		return false
 	}
 	if len(t.askers) >= maxAskers {
@@ -176,6 +179,9 @@ func (t *targetCheck) exchange(x *decode.Exchange) (fate, reason) {
 	t.address(c, x.Client.Addr())
 	if f == certain {
 		c.breaking.add(x.Client.Addr())
+	}
+	if asks(x) {
+		c.asking.add(x.Client.Addr())
 	}
 	switch {
 	case why != noReason:
@@ -447,6 +453,7 @@ func (c *targetClient) merge(o *targetClient) {
 		c.clientIDs.merge(&o.clientIDs)
 	}
 	c.breaking.merge(&o.breaking)
+	c.asking.merge(&o.asking)
 	for _, a := range slices.Concat(o.addresses.list, slices.Collect(maps.Keys(o.more))) {
 		if !c.addresses.add(a) {
 			c.addMore(a)
@@ -555,6 +562,9 @@ func (t *targetCheck) finishClient(c *targetClient) model.TargetClient {
 	}
 	if len(c.breaking.list) > 0 {
 		out.BreakingAddresses = c.breaking.texts(compareAddrs, addrText)
+	}
+	if len(c.asking.list) > 0 {
+		out.AskingAddresses = c.asking.texts(compareAddrs, addrText)
 	}
 	slices.SortFunc(out.APIs, model.CompareTargetUses)
 	slices.SortFunc(out.UnclearAPIs, model.CompareTargetUses)

@@ -42,7 +42,7 @@ const (
 	// noNewer: below the target's min, although the broker advertises versions from that min up.
 	noNewer reason = "no-newer-version"
 	// notAsked: the client does not request the ranges.
-	notAsked reason = "not-negotiated"
+	notAsked reason = model.ReasonNotAsked
 	// noSuchAPI: the target does not have the API, and nothing replaces it.
 	noSuchAPI reason = "no-such-api"
 	// someDoWithout: the target does not have the API, and some clients do not need it.
@@ -52,7 +52,7 @@ const (
 	// advertisedLess: below the target's min, but the newest version that the broker advertised.
 	advertisedLess reason = "offered-less"
 	// advertisedUnknown: below the target's min, and the ranges of the broker were not captured.
-	advertisedUnknown reason = "offer-not-seen"
+	advertisedUnknown reason = model.ReasonOfferUnseen
 	// guessed: sent before the broker's answer arrived.
 	guessed reason = "sent-before-the-answer"
 	// mayBeUnlisted: unclear, because the target may support the API without advertising it.

@@ -496,8 +496,8 @@ func TestTargetNamesBreakingHosts(t *testing.T) {
 		send(uint64(host), host, 8)
 	}
 	row := c.finish(map[string]uint64{}).Clients[0]
-	if got := fmt.Sprint(row.BreakingAddresses, len(row.Addresses), row.AddressesOmitted); got != "[10.1.0.7 10.1.11.183] 64 2936" {
-		t.Errorf("breaking addresses, listed and others: %s", got)
+	if got := fmt.Sprint(row.BreakingAddresses, len(row.Addresses), row.AddressesOmitted, len(row.AskingAddresses)); got != "[10.1.0.7 10.1.11.183] 64 2936 64" {
+		t.Errorf("breaking addresses, listed, others and asking ones: %s", got)
 	}
 	send(hosts+1, 1, 8)
 	if row = c.finish(map[string]uint64{}).Clients[0]; row.APIs[0].LastSeen != model.Time(within(hosts-1, 0).Time) || row.LastSeen <= row.APIs[0].LastSeen {

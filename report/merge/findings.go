@@ -170,14 +170,24 @@ func (a *aggregate) foldFindings(code string) {
 	})
 }
 
-func (a *aggregate) finishFindings() []model.Finding {
+// whyAsked replaces Finding.Why of a client that another report shows to request the ranges.
+const whyAsked = "The client did not ask for the ranges in this capture, and another report shows that it does. " +
+	"Whether it also supports a version that the target accepts does not show."
+
+// finishFindings returns the findings. A refusal that is certain only if the client does not request
+// the ranges is a warning if it is among askers.
+func (a *aggregate) finishFindings(askers model.Askers) []model.Finding {
 	out := []model.Finding{}
 	for _, code := range slices.Sorted(maps.Keys(a.findings)) {
 		a.foldFindings(code)
 		out = append(out, a.findings[code].Sorted()...)
 	}
 	for i := range out {
-		out[i].OccurrencesOmitted = out[i].Count - min(out[i].Count, uint64(len(out[i].Occurrences)))
+		f := &out[i]
+		f.OccurrencesOmitted = f.Count - min(f.Count, uint64(len(f.Occurrences)))
+		if c := f.Client; f.Reason == model.ReasonNotAsked && f.Target != nil && c != nil && c.ClientID != nil && c.AddressesOmitted == 0 && askers.Has(*c.ClientID, c.Addresses) {
+			f.Severity, f.Why = model.Warning, whyAsked
+		}
 	}
 	slices.SortStableFunc(out, func(a, b model.Finding) int {
 		return cmp.Or(model.TrueFirst(b.Accepted, a.Accepted), cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Code, b.Code), cmp.Compare(b.Count, a.Count))

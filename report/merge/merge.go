@@ -295,11 +295,14 @@ func (a *aggregate) finish() *model.Report {
 	a.foldConnections()
 	r.Brokers, r.Clients = append(r.Brokers, a.brokers.Sorted()...), append(r.Clients, a.clients.Sorted()...)
 	r.Nodes, r.Connections = a.captured(a.nodes.Sorted()), a.connections.Sorted()
-	r.Findings = a.finishFindings()
+	var askers model.Askers
 	if r.Target != nil {
 		a.foldTargets()
-		r.Target.Finish(append([]model.TargetClient{}, r.Target.Join(a.targets.Sorted())...), a.foldedTargets)
+		rows := a.targets.Sorted()
+		askers = model.NewAskers(rows)
+		r.Target.Finish(append([]model.TargetClient{}, r.Target.Join(rows, askers)...), a.foldedTargets)
 	}
+	r.Findings = a.finishFindings(askers)
 	r.Folded = a.folded.OrNil()
 	r.Summary.Findings = model.CountSeverities(r.Findings)
 	return r

@@ -498,6 +498,52 @@ func TestConnectionsBeyondTheLimitAreNotKept(t *testing.T) {
 	}
 }
 
+// TestWhatAnotherHostSeesAsked is no certain refusal, in any grouping.
+func TestWhatAnotherHostSeesAsked(t *testing.T) {
+	defer func(n int) { embeddedLimit = n }(embeddedLimit)
+	embeddedLimit = 0
+	host := func(seed uint64, asks, breaks bool, address string) string {
+		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) {
+			c := model.TargetClient{ClientIDs: []string{"svc"}, Addresses: []string{address}, Requests: 1, Verdict: model.VerdictFine, Counts: model.TargetCounts{Passes: 1}, APIs: []model.TargetUse{}}
+			r.Findings = nil
+			if asks {
+				c.AskingAddresses = []string{address}
+			}
+			if breaks {
+				c.BreakingAddresses, c.Verdict, c.Counts = []string{address}, model.VerdictBreaks, model.TargetCounts{Breaks: 1}
+				c.APIs = []model.TargetUse{{Version: 2, Requests: 1, Certain: true, Reason: model.ReasonNotAsked, Target: &model.Range{Min: 3, Max: 12}}}
+				r.Findings = []model.Finding{{
+					Code: "KV4001", Title: "breaks-on-target", Severity: model.Error, Reason: model.ReasonNotAsked, Target: &model.Range{Min: 3, Max: 12}, Count: 1, Why: "It does not ask.",
+					Client: &model.FindingClient{ClientID: new("svc"), Addresses: []string{address}}, RuledOut: []model.Explanation{}, NotRuledOut: []model.Explanation{},
+				}}
+			}
+			r.Target.Clients = []model.TargetClient{c}
+		}))
+	}
+	asks, silent, other := host(1, true, false, "10.0.0.1"), host(2, false, true, "10.0.0.1"), host(3, false, true, "10.0.0.2")
+	for _, tt := range []struct {
+		paths []string
+		want  string
+	}{
+		{[]string{silent}, "breaks error It does not ask."},
+		{[]string{asks, silent}, "likely warning " + whyAsked},
+		{[]string{merged(t, silent), merged(t, asks)}, "likely warning " + whyAsked},
+		{[]string{asks, silent, other}, "breaks error It does not ask."},
+		{[]string{merged(t, asks, silent), other}, "breaks error It does not ask."},
+	} {
+		r, err := Files(tt.paths, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := r.Findings[0]; fmt.Sprint(r.Target.Clients[0].Verdict, " ", f.Severity, " ", f.Why) != tt.want {
+			t.Errorf("%s %s %q, want %s", r.Target.Clients[0].Verdict, f.Severity, f.Why, tt.want)
+		}
+	}
+	if text(t, merged(t, merged(t, asks, silent), other)) != text(t, merged(t, asks, merged(t, silent, other))) {
+		t.Error("another grouping gives another report")
+	}
+}
+
 // TestOneProgramIsOneRow: one host may have captured the connections with its announced software,
 // and another host the others. Two programs with its client id stay apart, in any grouping.
 func TestOneProgramIsOneRow(t *testing.T) {

@@ -106,7 +106,7 @@ func (r *Report) SortLists() {
 		for _, rows := range [][]TargetClient{t.Clients, t.Apart} {
 			for i := range rows {
 				c := &rows[i]
-				sort(c.ClientIDs, c.Addresses, c.BreakingAddresses)
+				sort(c.ClientIDs, c.Addresses, c.BreakingAddresses, c.AskingAddresses)
 				slices.SortFunc(c.Processes, CompareProcesses)
 			}
 		}
@@ -331,6 +331,7 @@ func (c *TargetClient) Merge(o *TargetClient) {
 	c.ClientIDs, c.Addresses = Union(c.ClientIDs, o.ClientIDs), Union(c.Addresses, o.Addresses)
 	c.AddressesOmitted = max(0, all-int64(len(c.Addresses)))
 	c.BreakingAddresses = UnionOrNil(c.BreakingAddresses, o.BreakingAddresses)
+	c.AskingAddresses = UnionOrNil(c.AskingAddresses, o.AskingAddresses)
 	c.Processes = UnionProcesses(c.Processes, o.Processes)
 	c.FirstSeen, c.LastSeen = min(c.FirstSeen, o.FirstSeen), max(c.LastSeen, o.LastSeen)
 	addCounts(c, o)

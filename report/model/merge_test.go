@@ -94,12 +94,12 @@ func TestRowsBlameNoSoftware(t *testing.T) {
 		want string
 	}{{silent, ""}, {likely, ""}, {same, "lib"}} {
 		target := Target{}
-		rows := target.Join([]TargetClient{tt.row, own})
+		rows := target.Join([]TargetClient{tt.row, own}, nil)
 		if len(rows) != 1 || rows[0].SoftwareName != tt.want || rows[0].Verdict != tt.row.Verdict {
 			t.Errorf("%+v, want software %q", rows, tt.want)
 		}
 		target.Clients = rows
-		if again := new(Target).Join(target.Rows()); len(again) != 1 || again[0].SoftwareName != tt.want || again[0].Counts != rows[0].Counts {
+		if again := new(Target).Join(target.Rows(), nil); len(again) != 1 || again[0].SoftwareName != tt.want || again[0].Counts != rows[0].Counts {
 			t.Errorf("joined again: %+v", again)
 		}
 	}

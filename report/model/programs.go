@@ -4,8 +4,14 @@ import "slices"
 
 // Join makes one row of a client that announced its software only on some of its connections, if
 // different hosts captured the two kinds. A row without software belongs to the only row with
-// software that has its client id and its principal. t.Apart gets the rows that were joined.
-func (t *Target) Join(rows []TargetClient) (joined []TargetClient) {
+// software that has its client id and its principal. Clients among askers are judged as such.
+// t.Apart gets the rows that changed.
+func (t *Target) Join(rows []TargetClient, askers Askers) (joined []TargetClient) {
+	before, isApart := slices.Clone(rows), map[TargetKey]bool{}
+	for i := range rows {
+		c := &rows[i]
+		*c, isApart[c.Key()] = c.withAskers(askers)
+	}
 	type user struct{ clientIDs, principal string }
 	of := func(c *TargetClient) user { return user{c.Key().clientIDs, c.Principal} }
 	announced := map[user][]*TargetClient{}
@@ -20,7 +26,7 @@ func (t *Target) Join(rows []TargetClient) (joined []TargetClient) {
 		same := announced[of(c)]
 		if c.SoftwareName == "" && c.Role == "" && of(c).clientIDs != "" && len(same) == 1 {
 			added[same[0]] = c
-			t.Apart = append(t.Apart, *c, *same[0])
+			isApart[c.Key()], isApart[same[0].Key()] = true, true
 			continue
 		}
 		joined = append(joined, *c)
@@ -34,6 +40,11 @@ func (t *Target) Join(rows []TargetClient) (joined []TargetClient) {
 			if blames {
 				c.SoftwareName, c.SoftwareVersion = "", ""
 			}
+		}
+	}
+	for i := range before {
+		if isApart[before[i].Key()] {
+			t.Apart = append(t.Apart, before[i])
 		}
 	}
 	return joined

@@ -22,8 +22,8 @@ type Target struct {
 	Summary TargetSummary `json:"summary"`
 	// Clients are ordered by verdict, the most severe first.
 	Clients []TargetClient `json:"clients"`
-	// Apart are the rows that a merged report joined to one row of a client, empty for none. The
-	// next merge begins with them.
+	// Apart are the rows that a merged report joined to one row of a client, or judged by the
+	// captures of other hosts; empty for none. The next merge begins with them.
 	Apart []TargetClient `json:"apart,omitempty"`
 	// Folded counts the folded clients by verdict; nil for none. Summary includes them.
 	Folded *TargetSummary `json:"folded,omitempty"`
@@ -66,7 +66,9 @@ type TargetClient struct {
 	// keeps the largest count.
 	Addresses         []string `json:"addresses"`
 	BreakingAddresses []string `json:"breaking_addresses,omitempty"`
-	AddressesOmitted  int64    `json:"addresses_omitted,omitzero"`
+	// AskingAddresses are the first of those that requested the ranges, with one of its client ids.
+	AskingAddresses  []string `json:"asking_addresses,omitempty"`
+	AddressesOmitted int64    `json:"addresses_omitted,omitzero"`
 	// Principal is its user name, or the subject of its certificate; empty if unknown.
 	Principal string `json:"principal"`
 	// Processes are the same as in Client.
@@ -99,6 +101,14 @@ type TargetCounts struct {
 	Unclear uint64 `json:"unclear"`
 	Exempt  uint64 `json:"exempt"`
 }
+
+// The reasons for refusals that the captures of another host can change.
+const (
+	// ReasonNotAsked: the client was not seen to request the ranges.
+	ReasonNotAsked = "not-negotiated"
+	// ReasonOfferUnseen: the ranges of the broker were not captured.
+	ReasonOfferUnseen = "offer-not-seen"
+)
 
 // The reasons for an unknown result on the target.
 const (

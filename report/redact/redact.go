@@ -54,6 +54,7 @@ func Report(r *model.Report, names *Pseudonyms) {
 				c := &rows[i]
 				c.ClientIDs = d.list(c.ClientIDs, d.client)
 				c.Addresses, c.BreakingAddresses = d.list(c.Addresses, d.address), d.list(c.BreakingAddresses, d.address)
+				c.AskingAddresses = d.list(c.AskingAddresses, d.address)
 				c.Processes = d.processes(c.Processes)
 				c.Principal = d.principal(c.Principal)
 			}

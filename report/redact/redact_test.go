@@ -92,7 +92,7 @@ func TestRedactReplacesEveryTextButThese(t *testing.T) {
 		"Findings[].Why", "Findings[].Advice", "Findings[].Commands[].For", "Findings[].Commands[].Run",
 		"Findings[].RuledOut[].Cause", "Findings[].RuledOut[].Evidence", "Findings[].NotRuledOut[].Cause", "Findings[].NotRuledOut[].Evidence",
 		"Findings[].Reason", "Folded.Findings[].Code", "Folded.Findings[].Title",
-		"Target.Name", "Target.Release", "Target.Source", "Target.Notes[]", // made from numbers: reference_file.go
+		"Target.Name", "Target.Ranges", "Target.Release", "Target.Source", "Target.Notes[]", // made from numbers: reference_file.go
 		"Target.Clients[].SoftwareName", "Target.Clients[].SoftwareVersion", "Target.Clients[].Verdict", "Target.Clients[].Role",
 		"Target.Clients[].APIs[].Name", "Target.Clients[].APIs[].Reason", "Target.Clients[].UnclearAPIs[].Name", "Target.Clients[].UnclearAPIs[].Reason",
 		"Target.Apart[].SoftwareName", "Target.Apart[].SoftwareVersion", "Target.Apart[].Verdict", "Target.Apart[].Role",
