@@ -212,11 +212,10 @@ func (f *findings) writeReports(rep *model.Report) (isWritten bool) {
 
 func (f *findings) writeReport(out reportFile, rep *model.Report) error {
 	opt := textOptions(out.w, f.j.opt.report.color)
-	opt.Fails, opt.Rules = f.j.opt.report.fails, report.Rules()
-	if f.gate != nil {
-		opt.Fails = func(*model.Finding) bool { return false }
+	if f.gate == nil {
+		opt.Fails = f.j.opt.report.fails
 	}
-	opt.Shortfall = f.shortfall(rep)
+	opt.Rules, opt.Shortfall = report.Rules(), f.shortfall(rep)
 	return out.finish(out.format.Write(out.w, rep, opt))
 }
 

@@ -30,16 +30,15 @@ const (
 )
 
 type header struct {
-	kind    byte
-	version uint16
-	size    int // bytes after the header
+	kind byte
+	size int // bytes after the header
 }
 
 // parseHeader parses a header from the first headerSize bytes of p. ok is false if no TLS record
 // begins like this.
 func parseHeader(p []byte) (h header, ok bool) {
 	_ = p[headerSize-1]
-	h = header{kind: p[0], version: uint16(p[1])<<8 | uint16(p[2]), size: int(p[3])<<8 | int(p[4])}
+	h = header{kind: p[0], size: int(p[3])<<8 | int(p[4])}
 	ok = h.kind >= typeChangeCipher && h.kind <= typeHeartbeat && p[1] == 3 && p[2] <= 4 && h.size <= maxBody
 	return h, ok
 }

@@ -5,7 +5,8 @@ import "regexp"
 // impersonal matches the client ids that brokers and libraries choose. They identify nobody, and
 // rules and known issues recognize them, so they stay.
 var impersonal = regexp.MustCompile(`^(` +
-	// Apache Kafka: ReplicaFetcherThread, TransactionMarkerChannelManager, AddPartitionsToTxnManager, KafkaRaftManager.
+	// Apache Kafka: ReplicaFetcherThread, TransactionMarkerChannelManager,
+	// AddPartitionsToTxnManager, KafkaRaftManager.
 	`broker-[0-9]+-fetcher-[0-9]+|broker-[0-9]+-txn-marker-sender|AddPartitionsManager(-(client-)?[0-9]+)?|raft-client-[0-9]+` +
 	// kafka-clients: ProducerConfig, ConsumerConfig without a group, KafkaAdminClient.
 	`|(producer|consumer|adminclient)-[0-9]+` +

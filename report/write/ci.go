@@ -157,7 +157,7 @@ func JUnit(w io.Writer, r *model.Report, opt TextOptions) error {
 		case f.Accepted:
 			c.Skipped = &junitResult{Message: "accepted by the baseline: " + Sentence(f)}
 			suite.Skipped++
-		case opt.fails(f):
+		case opt.Fails != nil && opt.Fails(f):
 			c.Failure = &junitResult{Message: Sentence(f), Type: f.Severity.String(), Text: details(r, f)}
 			suite.Failures++
 		default:

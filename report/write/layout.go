@@ -16,20 +16,13 @@ type TextOptions struct {
 	Width int
 	// Color turns on colours (ANSI escape sequences).
 	Color bool
-	// Fails reports whether a finding fails the run, for JUnit; nil for errors only.
+	// Fails reports whether a finding fails the run, for JUnit; nil for none.
 	Fails func(*model.Finding) bool
 	// Shortfall says why the run fails although no finding does: a capture could not be read, or
 	// too few requests were checked. It is for JUnit, GitHub and SARIF; empty for none.
 	Shortfall string
 	// Rules describe the findings, for SARIF.
 	Rules []model.Rule
-}
-
-func (o *TextOptions) fails(f *model.Finding) bool {
-	if o.Fails == nil {
-		return f.Severity >= model.Error
-	}
-	return o.Fails(f)
 }
 
 // The widths of text in columns: the default, the smallest that does not split words, and the

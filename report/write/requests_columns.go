@@ -68,7 +68,8 @@ func word(of func(x *decode.Exchange) string) func([]byte, *decode.Exchange, *ro
 //	response_frame error_code milliseconds response_size
 //
 // An unknown value is "-", an empty client id is "". Other texts are escaped as by Escape. The
-// first character of a formula (= + - @) or of quoted text is also escaped: \x3d, \x22. Times are RFC 3339, UTC, with nanoseconds.
+// first character of a formula (= + - @) or of quoted text is also escaped: \x3d, \x22. Times are
+// RFC 3339, UTC, with nanoseconds.
 func NewRequestsTSV(w io.Writer) *RequestsWriter {
 	names := make([]string, 0, len(requestColumns))
 	for _, c := range requestColumns {

@@ -267,7 +267,8 @@ func targetSays(c *model.TargetClient, most int) string {
 	return strings.Join(append(parts, unclearTexts(c, most)...), "; ")
 }
 
-// targetSaysWhen adds to targetSays when a client that is not fine was seen, and on how many connections.
+// targetSaysWhen adds to targetSays when a client that is not fine was seen, and on how many
+// connections.
 func targetSaysWhen(c *model.TargetClient, most int) string {
 	text := targetSays(c, most)
 	if c.Verdict == model.VerdictFine || c.Verdict == model.VerdictBrokers {
@@ -310,8 +311,8 @@ func unclearTexts(c *model.TargetClient, most int) (texts []string) {
 	return texts
 }
 
-// unlistedClients counts the clients of a verdict that the text does not list: of all rows, shown, it lists
-// at most most.
+// unlistedClients counts the clients of a verdict that the text does not list. The report has
+// shown rows of it, and the text lists at most most.
 func unlistedClients(g *model.Target, verdict string, shown, most int) string {
 	more, folded, noun := uint64(max(0, shown-most)), uint64(0), "more client"
 	if n := g.Folded; n != nil && n.Of(verdict) != nil {
