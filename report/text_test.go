@@ -329,7 +329,7 @@ func TestTheFooterNamesThePossibleCauses(t *testing.T) {
 		want  string
 	}{
 		"in range, alone":   {[]any{exchangeOf(1, 0, 3, 7, outcomeOf(decode.ClosedByBroker))}, "not excluded: TLS, authentication, proxy and restart ("},
-		"others are served": {[]any{exchangeOf(1, 1, 3, 6), exchangeOf(2, 0, 3, 7, outcomeOf(decode.ClosedByBroker)), exchangeOf(3, 1, 3, 6)}, "not excluded: proxy ("},
+		"others are served": {[]any{exchangeOf(1, 1, 3, 6), exchangeOf(2, 0, apiVersionsKey, 3), exchangeOf(3, 0, 3, 7, outcomeOf(decode.ClosedByBroker)), exchangeOf(4, 1, 3, 6)}, "not excluded: proxy ("},
 		"none":              {[]any{exchangeOf(1, 0, 3, 7)}, ""},
 	} {
 		text := strings.Join(strings.Fields(textOf(t, builderOf(Options{}, c.calls...).Report(), write.TextOptions{})), " ")

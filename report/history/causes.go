@@ -126,14 +126,17 @@ func (v *view) isMixed(k *Suspect) bool {
 }
 
 // tooLarge reports whether the broker ended the connection because of the size of a request.
-// Either the broker did not have the complete request. Or several requests of the version were
+// Either the broker did not have the complete request; a small one must be refused again. Or several requests of the version were
 // refused, and all of them are larger than any answered one.
 func (v *view) tooLarge(k *Suspect) bool {
 	x := &k.Exchange
 	if !endedByBroker(x) || x.Size <= v.largest || v.afterPauses(k) {
 		return false
 	}
-	return x.Partial || x.Size >= largeRequest && v.onlyLarge(version{x.Key, x.Version})
+	if x.Size < largeRequest {
+		return x.Partial && v.refusedAgain(k)
+	}
+	return x.Partial || v.onlyLarge(version{x.Key, x.Version})
 }
 
 // onlyLarge reports whether several requests of a version were refused, all larger than any

@@ -76,7 +76,7 @@ type address struct {
 	endpoint Endpoint
 	// alive are the periods in which it answered requests.
 	alive spans
-	// opened are the times of the first answer on each connection.
+	// opened are the times of the first answer on each connection that began in the capture.
 	opened spans
 	// answers are the periods in which it answered an API version.
 	answers   map[version]*spans

@@ -154,14 +154,15 @@ func bySending(x, y *Suspect) int {
 	)
 }
 
-// neverAnswered reports whether no request of a client was ever answered, and the version is not
-// the likely reason. Then different requests were sent, or the port is that of another service. Or
+// neverAnswered reports whether no request of a client was ever answered, on a connection that began
+// in the capture, and the version is not the likely reason. Then different requests were sent, or the port is that of another service. Or
 // the only request was ApiVersions, in a version that every broker answers (v0 to v2: since 0.10,
 // 0.11 and 2.0), or the other side stayed silent, or brokers do not usually listen on the port. A
 // proxy that closes on an unknown version of ApiVersions (Kroxylicious before pull request 1635)
 // looks the same on the wire. So on the port of a broker the version stays suspect.
 func (v *view) neverAnswered() bool {
-	if len(v.alive)+len(v.adverts)+len(v.unserved) > 0 || v.tls || len(v.refusals) == 0 {
+	began := slices.ContainsFunc(v.culprits, func(k *Suspect) bool { return !k.stream.midstream })
+	if len(v.alive)+len(v.adverts)+len(v.unserved) > 0 || v.tls || !began {
 		return false
 	}
 	port := v.endpoint.Addr.Port()
@@ -359,9 +360,9 @@ func (v *view) notServed(k *Suspect) Ruling {
 
 // turnsAway reports whether the address refused the connection of k, not its version, and served no
 // connection that began between the refusals of this version. Either it is ApiVersions, and the
-// address advertises the version itself, or also refuses v0. Or the address did not serve new
-// connections again and again, and an older one meanwhile. It advertises the version, or no table
-// and no answer to ApiVersions was captured. isSure is false then: the version may be at fault.
+// address advertises the version itself, or also refuses v0. Or the address served an older
+// connection meanwhile, and advertises the version, or no table and no answer to ApiVersions was
+// captured. isSure is false then: the version may be at fault.
 func (v *view) turnsAway(k *Suspect) (is, isSure bool) {
 	x := &k.Exchange
 	if v.othersOpen(k) {
@@ -379,7 +380,7 @@ func (v *view) turnsAway(k *Suspect) (is, isSure bool) {
 	first := &v.refusedLike(k)[0].Exchange
 	servesOlder := memo(&v.served, first.Request.Time, func() int64 { return v.servedUntil(first.Request.Time) }) >= first.Decided.Time
 	isBlameless := negotiates && v.asked(from, to).Time == 0 || !negotiates && v.inRange(x) && v.isOpenTo(k)
-	return servesOlder && isBlameless && v.refusedAgain(k), !negotiates
+	return servesOlder && isBlameless, !negotiates
 }
 
 // isIn returns a function that reports whether a table was advertised in a life.

@@ -366,3 +366,63 @@ func TestClearTextWhereOthersUseTLS(t *testing.T) {
 		}
 	}
 }
+
+// TestTheCaptureBeginsInTheMiddle: nothing is known about what was answered before on the
+// connections, and an older connection was open when the capture began.
+func TestTheCaptureBeginsInTheMiddle(t *testing.T) {
+	middle := func(c *decode.Connection) { c.Midstream, c.Responses = true, 0 }
+	for midstream, want := range map[bool]Cause{true: Unexplained, false: NotKafka} {
+		p := newPlay(t)
+		for _, key := range []int16{keyMetadata, keyFindCoordinator} {
+			s := p.connect()
+			p.send(s, key, 12, closed, soon, noRange)
+			p.endOf(s, func(c *decode.Connection) {
+				if midstream {
+					middle(c)
+				}
+			})
+			p.now += time.Second
+		}
+		if got := p.book.Decide()[0].Cause; got != want {
+			t.Errorf("midstream %v: %v, want %v", midstream, got, want)
+		}
+	}
+	for midstream, want := range map[bool]Cause{true: Away, false: Refused} {
+		p := newPlay(t)
+		s, old := p.connect(), p.connect()
+		p.send(s, keyApiVersions, 4, closed, soon)
+		p.end(s, 1)
+		p.now += time.Duration(restartTakes / 2)
+		p.send(old, keyMetadata, 1, answered, soon, noRange, func(x *decode.Exchange) {
+			if midstream {
+				x.Asked = decode.MaybeAsked
+			}
+		})
+		p.endOf(old, func(c *decode.Connection) { c.Midstream, c.End.By = midstream, reassembly.ToBroker })
+		if got := p.book.Decide()[0].Cause; got != want {
+			t.Errorf("an older connection %v: %v, want %v", midstream, got, want)
+		}
+	}
+}
+
+// TestASmallRequestIsCutAgain: once, a restart explains it.
+func TestASmallRequestIsCutAgain(t *testing.T) {
+	for _, c := range []struct {
+		size  int64
+		times int
+		want  Cause
+	}{{2000, 1, Unexplained}, {2000, 2, Cut}, {largeRequest, 1, Cut}} {
+		p := newPlay(t)
+		for range c.times {
+			s := p.connect()
+			p.send(s, keyMetadata, 1, answered, soon, noRange)
+			p.send(s, keyProduce, 9, closed, soon, func(x *decode.Exchange) { x.Partial, x.Size = true, c.size })
+			p.end(s, 1)
+			p.now += time.Second
+		}
+		p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
+		if got := p.book.Decide()[0].Cause; got != c.want {
+			t.Errorf("%d bytes, %d times: %v, want %v", c.size, c.times, got, c.want)
+		}
+	}
+}

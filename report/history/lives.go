@@ -187,7 +187,7 @@ func (v *view) restartAround(sent, over int64) (restart, bool) {
 
 // stopped returns the times since which the address repeatedly refuses a version that it had
 // answered, and answers others. Another release has replaced it, even if nothing else shows the
-// change.
+// change. An address that meanwhile ends connections without reading a request turns them away.
 func (v *view) stopped() []int64 {
 	var signs []int64
 	for key, refusals := range v.refusals {
@@ -208,7 +208,9 @@ func (v *view) stopped() []int64 {
 			latest = k.Exchange.Decided.Time
 			n.add(latest)
 		}
-		if n.count >= againAndAgain && (v.anyIn(v.alive, first, latest) || v.alive.covers(first, latest)) && !v.livedOn(last, first) {
+		isServing := v.anyIn(v.alive, first, latest) || v.alive.covers(first, latest)
+		turnsAway := v.anyIn(v.unserved, first, latest) || v.unserved.covers(first, latest)
+		if n.count >= againAndAgain && isServing && !turnsAway && !v.livedOn(last, first) {
 			signs = append(signs, v.pauseBefore(last, first))
 		}
 	}
@@ -219,10 +221,11 @@ func (v *view) stopped() []int64 {
 // The broker's process did not end between them.
 func (v *view) livedOn(before, after int64) bool { return v.servedUntil(before) > after }
 
-// servedUntil returns the time of the latest answer on a connection that had begun before a time.
+// servedUntil returns the time of the latest answer on a connection that had begun before a time, or
+// before the capture.
 func (v *view) servedUntil(before int64) (latest int64) {
 	for _, s := range v.streams {
-		if s.first.Time > 0 && s.first.Time <= before {
+		if s.first.Time > 0 && (s.midstream || s.first.Time <= before) {
 			latest = max(latest, s.answered.Time)
 		}
 	}

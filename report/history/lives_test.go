@@ -268,3 +268,29 @@ func TestAuthenticationIsExcludedByItsEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestTurnedAwayIsNoOtherRelease: the address refuses a version that it had answered again and again,
+// and meanwhile ends connections without reading a request.
+func TestTurnedAwayIsNoOtherRelease(t *testing.T) {
+	for drops, want := range map[bool]Cause{true: Away, false: Refused} {
+		p := newPlay(t)
+		p.send(p.connect(), keyMetadata, 5, answered, soon, noRange)
+		p.now += time.Second
+		other := p.connect()
+		for range 4 {
+			p.send(other, keyProduce, 3, answered, soon, noRange)
+			p.now += time.Second
+			s := p.connect()
+			p.send(s, keyMetadata, 5, closed, soon, noRange)
+			p.end(s, 1)
+			if drops {
+				p.drop()
+			}
+			p.now += time.Second
+		}
+		p.send(other, keyProduce, 3, answered, soon, noRange)
+		if got := p.book.Decide()[0].Cause; got != want {
+			t.Errorf("drops %v: %v, want %v", drops, got, want)
+		}
+	}
+}

@@ -147,7 +147,7 @@ func (s *stream) request(b *Book, x *decode.Exchange) {
 // replied records an answer of any kind.
 func (s *stream) replied(a *address, x *decode.Exchange, at capture.Position) {
 	s.client.answered(a, version{x.Key, x.Version}, at.Time)
-	if s.answered.Time == 0 {
+	if s.answered.Time == 0 && x.Asked != decode.MaybeAsked {
 		a.opened.add(at, 0, maxAlive)
 	}
 	if at.Time > s.answered.Time {
