@@ -164,78 +164,6 @@ func parallel(n int, do func(i int) error) error {
 	return cmp.Or(errs...)
 }
 
-// later reports whether a is a later state of a part than b, or a richer analysis of one state:
-// with a target, with more requests, with names. It is a total order of reports.
-func later(a, b *model.Part) bool {
-	return cmp.Or(
-		cmp.Compare(a.Packets, b.Packets), model.TrueFirst(b.Target != "", a.Target != ""), cmp.Compare(a.Requests, b.Requests),
-		model.TrueFirst(a.Redacted, b.Redacted), cmp.Compare(a.Size, b.Size), cmp.Compare(a.Digest, b.Digest),
-	) > 0
-}
-
-// plan returns, for each file, the digests of the parts to read from it: each part once, in its
-// latest state. The order of the files has no influence. For a block, it has any part of it.
-func plan(heads []head) ([]map[string]bool, error) {
-	from, latest, holder := make([]map[string]bool, len(heads)), map[string]model.Part{}, map[string]int{}
-	target, targetPath := "", ""
-	if err := checkKeys(heads); err != nil {
-		return nil, err
-	}
-	for i := range heads {
-		for _, p := range heads[i].parts {
-			if p.Target != "" && target != "" && p.Target != target {
-				return nil, fmt.Errorf("%s is about %s, %s about %s: merge reports with one --target", targetPath, target, heads[i].path, p.Target)
-			}
-			if p.Target != "" && target == "" {
-				target, targetPath = p.Target, heads[i].path
-			}
-			if known, ok := latest[p.ID]; !ok || later(&p, &known) {
-				latest[p.ID] = p
-			}
-		}
-	}
-	for i := range heads {
-		h := &heads[i]
-		if !h.isBlock() || slices.ContainsFunc(heads, func(o head) bool {
-			return o.isBlock() && contains(&o, h) && (len(o.parts) > len(h.parts) || o.path < h.path)
-		}) {
-			continue
-		}
-		from[i] = map[string]bool{h.parts[0].Digest: true}
-		for _, p := range h.parts {
-			if other, ok := holder[p.ID]; ok {
-				return nil, fmt.Errorf("%s and %s overlap: both hold part %s, and each holds others; merge the reports that they were made of", heads[other].path, h.path, p.ID)
-			}
-			if now := latest[p.ID]; now.Digest != p.Digest {
-				return nil, fmt.Errorf("%s holds an earlier state of part %s, which cannot be taken out of it; merge the reports that it was made of", h.path, p.ID)
-			}
-			holder[p.ID] = i
-		}
-	}
-	single := map[string]int{}
-	for i := range heads {
-		h := &heads[i]
-		if h.isBlock() {
-			continue
-		}
-		for _, p := range h.parts {
-			if _, ok := holder[p.ID]; ok || latest[p.ID].Digest != p.Digest {
-				continue
-			}
-			if other, ok := single[p.ID]; !ok || h.names(p.ID) < heads[other].names(p.ID) {
-				single[p.ID] = i
-			}
-		}
-	}
-	for id, i := range single {
-		if from[i] == nil {
-			from[i] = map[string]bool{}
-		}
-		from[i][latest[id].Digest] = true
-	}
-	return from, nil
-}
-
 // captures lists the captures of the parts to read from each file, in the order of the parts. Each
 // has the id of its part. Indexes in clocks refer to the list.
 func captures(heads []head, from []map[string]bool) []model.Capture {
@@ -271,34 +199,6 @@ func captures(heads []head, from []map[string]bool) []model.Capture {
 		}
 	}
 	return out
-}
-
-// checkKeys returns an error for two analyses of one capture with different key logs: each may
-// have decrypted what the other did not.
-func checkKeys(heads []head) error {
-	type keyed struct {
-		*model.Part
-		path string
-	}
-	first := map[string]keyed{}
-	for i := range heads {
-		for j := range heads[i].parts {
-			p := &heads[i].parts[j]
-			if p.Keys == "" {
-				continue
-			}
-			if o, ok := first[p.ID]; !ok {
-				first[p.ID] = keyed{p, heads[i].path}
-			} else if o.Keys != p.Keys && o.Digest != p.Digest {
-				return fmt.Errorf("%s and %s are analyses of one capture with different key logs: analyze it once with all of them", o.path, heads[i].path)
-			}
-		}
-	}
-	return nil
-}
-
-func contains(a, b *head) bool {
-	return !slices.ContainsFunc(b.parts, func(p model.Part) bool { return !a.has(p.ID) })
 }
 
 // fault describes an error in a report for the user.
