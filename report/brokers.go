@@ -187,7 +187,7 @@ func (b *brokers) finish(hit map[string]uint64, captures []model.Capture, hosts 
 	records := slices.SortedFunc(maps.Values(b.records), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
 	out := make([]model.Broker, 0, len(records))
 	known := map[*decode.Ranges]advertisedTable{} // brokers of a cluster share their tables
-	listed := 0
+	listed, hours := 0, hoursOfHosts(records)
 	for _, r := range records {
 		t, ok := known[r.latest]
 		if !ok {
@@ -200,12 +200,33 @@ func (b *brokers) finish(hit map[string]uint64, captures []model.Capture, hosts 
 		}
 		m := r.finish(t)
 		m.Behind = b.behind(r.endpoint)
-		if len(hosts) == 0 || slices.ContainsFunc(hosts, func(n netip.Prefix) bool { return n.Contains(r.addr.Addr().Unmap()) }) {
-			m.Watched = model.WatchedIn(captures, r.hours)
+		isSelected := len(hosts) == 0 || slices.ContainsFunc(hosts, func(n netip.Prefix) bool { return n.Contains(r.addr.Addr().Unmap()) })
+		if isSelected && !m.BetweenBrokers {
+			m.Watched = model.WatchedIn(captures, hours[r.host()])
 		}
 		out = append(out, m)
 	}
 	return out
+}
+
+// host identifies the host of brokers with several listeners.
+type host struct {
+	domain uint64
+	addr   netip.Addr
+}
+
+func (b *brokerRecord) host() host { return host{b.domain, b.addr.Addr()} }
+
+// hoursOfHosts returns the hours in which clients used any listener of each host. All of these show
+// that the host was watched.
+func hoursOfHosts(records []*brokerRecord) map[host][]int32 {
+	hours := map[host][]int32{}
+	for _, r := range records {
+		all := append(hours[r.host()], r.hours...)
+		slices.Sort(all)
+		hours[r.host()] = slices.Compact(all)
+	}
+	return hours
 }
 
 // otherNames are the names of protocols that are reported on a broker's port.

@@ -154,6 +154,11 @@ func TestABrokerIsWatchedWhereClientsUseIt(t *testing.T) {
 	if got := minutes(one.Watched); got != "[5 60 120 150]" || one.SeveralClients || one.Cluster == nil || *one.Cluster != "c" {
 		t.Errorf("watched %s, %+v", got, one)
 	}
+	seldom := builderOf(Options{}, exchangeOf(1, 0, 3, 7, at(130)), exchangeOf(2, 1, apiVersionsKey, 3, at(70), func(x *decode.Exchange) { x.Broker = mustAddrPort("127.0.0.1:9") }))
+	seldom.SetInput(b.input)
+	if r := seldom.Report(); minutes(r.Brokers[0].Watched) != "[120 150]" {
+		t.Errorf("another listener of a watched host: %+v", r.Brokers[0])
+	}
 	if got := minutes(two.Watched); got != "[5 60]" || !two.SeveralClients || two.Cluster != nil {
 		t.Errorf("watched %s, %+v", got, two)
 	}

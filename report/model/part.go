@@ -134,8 +134,8 @@ func WatchedIn(captures []Capture, hours []int32) (spans []Span) {
 }
 
 // Watched returns the periods in which the host of each broker was watched, in the order of
-// Brokers. A capture shows all listeners of a host, also while one of them has no requests. With
-// selected ports, each listener has only its own periods.
+// Brokers. A capture shows all listeners of a host, also one of which its part has no connection.
+// With selected ports, each listener has only its own periods.
 func (r *Report) Watched() [][]Span {
 	type host struct{ name, network string }
 	selectsPorts := r.CountParts(func(p *Part) bool { return p.SelectsPorts }) > 0

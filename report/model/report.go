@@ -190,7 +190,7 @@ type Broker struct {
 	// BetweenBrokers: only other brokers sent it requests, so its clients were not watched.
 	BetweenBrokers bool `json:"between_brokers,omitzero"`
 	// Watched are the periods in which it was watched, in order: the hours in which a request of a
-	// client was captured, from the first to the last packet of the captures.
+	// client to its host was captured, from the first to the last packet of the captures.
 	Watched []Span `json:"watched,omitempty"`
 	// SeveralClients: a part has requests of several client addresses. With only one address, the
 	// capture may be of the client's host, which does not show other clients.
