@@ -17,7 +17,7 @@ func TestBrokersThatWereNotCapturedAreNamed(t *testing.T) {
 		return model.Node{Cluster: "c", NodeID: id, Address: fmt.Sprintf("10.9.0.%d:9092", id), Captured: captured, First: 1, Last: 2}
 	}
 	host := func(seed uint64, nodes ...model.Node) string {
-		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) { r.Nodes = nodes }))
+		return save(t, fmt.Sprint(seed, ".json"), reportOf(t, seed, func(r *model.Report) { r.Nodes, r.Brokers[0].Cluster = nodes, nil }))
 	}
 	elsewhere := node(3, &no)
 	elsewhere.Address = reportOf(t, 4).Brokers[0].Address // which b captured

@@ -50,9 +50,15 @@ func (r *Report) Uncaptured(since Time) Uncaptured {
 }
 
 // nodesSince returns the addresses of each broker in responses since a time. Without a cluster id
-// (Metadata v0 and v1), each address is a broker: equal node ids can be of different clusters.
+// (Metadata v0 and v1), each address is a broker: equal node ids can be of different clusters. An
+// address at which another cluster answered is not captured: private networks share addresses.
 func (r *Report) nodesSince(since Time) (nodes [][]Node) {
-	isInCluster := map[NodeKey]bool{}
+	isInCluster, answered := map[NodeKey]bool{}, map[string]string{}
+	for i := range r.Brokers {
+		if b := &r.Brokers[i]; b.Cluster != nil {
+			answered[b.Address] = max(answered[b.Address], *b.Cluster)
+		}
+	}
 	for _, n := range r.Nodes {
 		if n.Cluster != "" && n.Last >= since {
 			n.Cluster = ""
@@ -62,6 +68,9 @@ func (r *Report) nodesSince(since Time) (nodes [][]Node) {
 	for _, n := range r.Nodes {
 		if n.Last < since || n.Cluster == "" && isInCluster[n.Key()] {
 			continue
+		}
+		if other := answered[n.Address]; other != "" && n.Cluster != "" && other != n.Cluster {
+			n.Captured = new(false)
 		}
 		if i := len(nodes) - 1; i >= 0 && n.Cluster != "" && nodes[i][0].Cluster == n.Cluster && nodes[i][0].NodeID == n.NodeID {
 			nodes[i] = append(nodes[i], n)

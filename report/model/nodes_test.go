@@ -41,6 +41,9 @@ func TestUncaptured(t *testing.T) {
 		{"a name, and an address with another port", []string{"10.0.0.1:9092", "10.0.0.9:9099"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 1},
 		{"a name that can be the other address", []string{"10.0.0.1:9092", "10.0.0.9:9092"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 0},
 		{"a name, and an address that answered for another cluster", []string{"10.0.0.1:9092", "10.5.0.9:9092"}, []Node{inside(1, &yes), inside(2, nil)}, nil, 1},
+		{"an address of another cluster", []string{"10.0.0.1:9092", "10.5.0.2:9092"}, []Node{
+			inside(1, &yes), {Cluster: "c", NodeID: 2, Address: "10.5.0.2:9092", Captured: &yes, Last: 9092},
+		}, []int32{2}, 0},
 		{"a name at two of its listeners, one captured", []string{"10.0.0.1:9092"}, []Node{inside(1, nil), outside(1, nil)}, nil, 1},
 		{"a name at another listener of a captured address", []string{"10.0.0.1:9092", "10.0.0.1:9094"}, []Node{inside(1, &yes), outside(1, nil)}, nil, 0},
 		{"equal node ids without cluster ids", []string{"10.0.0.1:9092", "10.9.0.2:9092"}, []Node{
