@@ -442,8 +442,8 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 			return
 		}
 		p.open(f)
-		if seg.Length > 0 && f.mayBeCopy(dir) {
-			p.hold(f)
+		if seg.Length > 0 {
+			p.hold(f, dir)
 		}
 	}
 	if isBehind {

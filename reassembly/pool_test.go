@@ -455,6 +455,12 @@ func TestNoAllocationsBehindAHole(t *testing.T) {
 
 // dispatched returns the packets as items of one worker.
 func dispatched(t testing.TB, w *worker, packets []capturetest.Packet) []item {
+	_, items := pooled(t, w, packets, func(*Pool[[]string]) {})
+	return items
+}
+
+// pooled is dispatched. It calls then after each packet, and also returns the Pool.
+func pooled(t testing.TB, w *worker, packets []capturetest.Packet, then func(*Pool[[]string])) (*Pool[[]string], []item) {
 	p := NewPool(Options{}, func() Shard[[]string] { return new(log) }, nil)
 	for i := range p.workers {
 		p.workers[i] = w
@@ -468,12 +474,13 @@ func dispatched(t testing.TB, w *worker, packets []capturetest.Packet) []item {
 			t.Fatalf("packet %d is no segment", i+1)
 		}
 		p.segment(sl, &capture.Packet{}, &s)
+		then(p)
 	}
 	p.clock += heldTime
 	p.releaseOld(sl)
 	items := slices.Concat(sl.items[:]...)
 	slices.SortStableFunc(items, func(a, b item) int { return a.at.Compare(b.at) })
-	return items
+	return p, items
 }
 
 func TestSequenceNumbersWrap(t *testing.T) {

@@ -30,8 +30,8 @@ const (
 	sampled      = 4
 	markInterval = 27
 	// maxHeldItems and heldTime bound the first segments of a joined connection that are held, and
-	// for how long, in nanoseconds: until a copy of it is compared. maxHeld bounds what all
-	// of them take: 1 MiB.
+	// for how long, in nanoseconds: until a copy of it is compared. maxHeld bounds what all of them
+	// take: 1 MiB. From half of it on, no others are held.
 	maxHeldItems = 32
 	heldTime     = twinWindow
 	maxHeld      = 1 << 20
@@ -159,14 +159,13 @@ func (p *Pool[R]) move(s *slot[R], copied, to *flow, isTurned bool) {
 	}
 }
 
-// mayBeCopy reports whether the first payload of f, in direction d, may be a copy of bytes that come
-// later from another place. A response is first captured behind the translation.
-func (f *flow) mayBeCopy(d Direction) bool {
-	return d == ToClient || !f.synced[ToBroker] && !f.synced[ToClient]
-}
-
-// hold begins to hold the items of f.
-func (p *Pool[R]) hold(f *flow) {
+// hold begins to hold the items of f if its first payload, in direction d, may be a copy of bytes
+// that come later from another place: of a joined connection, or a response, which is first
+// captured behind the translation.
+func (p *Pool[R]) hold(f *flow, d Direction) {
+	if d == ToBroker && (f.synced[ToBroker] || f.synced[ToClient]) || p.heldBytes > maxHeld/2 {
+		return
+	}
 	f.held = &held{flow: f, since: p.clock}
 	p.held = append(p.held, f.held)
 }
@@ -199,8 +198,9 @@ func (p *Pool[R]) unhold(f *flow) []item {
 		return nil
 	}
 	p.heldBytes -= h.bytes
-	f.held, h.flow = nil, nil
-	return h.items
+	items := h.items
+	f.held, h.flow, h.items = nil, nil, nil
+	return items
 }
 
 // release passes on the items of f that are held.

@@ -105,6 +105,27 @@ func TestPlacesJoinedLater(t *testing.T) {
 	}
 }
 
+// TestFewItemsAreHeld: many joined connections hold no more than the limit, and for no longer than
+// heldTime.
+func TestFewItemsAreHeld(t *testing.T) {
+	const n = maxHeld / itemBytes
+	r := capturetest.NewRecorder()
+	for i := range n {
+		c := r.Join(netip.AddrPortFrom(netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)}), 4444), broker)
+		c.Silent = true
+		c.Send(capturetest.ToBroker, request(3, 1, 7, 10))
+		c.Send(capturetest.ToBroker, request(3, 1, 8, 10))
+	}
+	most := 0
+	p, items := pooled(t, newWorker(&Options{LooksLikeRequest: looksLike}, new(log)), r.Packets, func(p *Pool[[]string]) { most = max(most, p.heldBytes) })
+	if most == 0 || most > maxHeld {
+		t.Errorf("%d bytes were held, want some, up to %d", most, maxHeld)
+	}
+	if p.heldBytes != 0 || len(p.held) != 0 || len(items) != 2*n {
+		t.Errorf("%d bytes of %d connections are still held; %d items were passed on, want %d", p.heldBytes, len(p.held), len(items), 2*n)
+	}
+}
+
 // TestTranslationOfAServerThatSpeaksFirst has the first bytes from the server.
 func TestTranslationOfAServerThatSpeaksFirst(t *testing.T) {
 	r := capturetest.NewRecorder()
