@@ -127,6 +127,9 @@ func (c *conn) forgetBefore(d Direction) {
 	c.w.disbelieved++
 	c.w.reorder.end(c, d)
 	c.dialogue.takePending(c)
+	for i := range c.dialogue.fr {
+		c.dialogue.fr[i].drop(c)
+	}
 	c.dialogue = dialogue{}
 	c.dialogue.init(c.info.Midstream)
 	c.half[d] = half{}

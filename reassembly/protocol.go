@@ -104,7 +104,9 @@ func (c *conn) endsBanner(p []byte) bool {
 	if odd.Spoke, odd.Greeting = "", nil; len(odd.Prefaces) == 0 { // otherwise it answers the client's
 		odd.Prefaces = append(odd.Prefaces, Preface{Kind: UnknownPreface})
 	}
-	*c.framer(ToClient) = framer{dir: ToClient}
+	f := c.framer(ToClient)
+	f.drop(c)
+	*f = framer{dir: ToClient}
 	return true
 }
 
