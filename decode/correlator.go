@@ -309,10 +309,11 @@ func (c *Correlator) advertisement(a *Advertisement) {
 	}
 	c.remember(b, a)
 	for _, w := range b.waiting {
-		if w.exchange.Stream == a.Stream {
-			w.exchange.judge(a.Ranges, Observed)
-		} else {
-			c.judge(&w.exchange, b.lookup(w.exchange.Request), Borrowed)
+		e := &w.exchange
+		if e.Stream != a.Stream {
+			c.judge(e, b.lookup(e.Request), Borrowed)
+		} else if e.judge(a.Ranges, Observed); e.Outcome == Answered && e.Verdict != OK && e.Decided.Before(a.At) {
+			c.judge(e, nil, None) // the broker answered before what it forbids now: another table held
 		}
 		c.waiting.Remove(w.place)
 		c.sink.Exchange(&w.exchange)

@@ -109,8 +109,17 @@ func TestCorrelatorBorrows(t *testing.T) {
 		}, []string{"0: connection", "1: advertised 1 APIs", "0: Fetch v12 above-max borrowed answered", "1: advertised 1 APIs"}},
 		{"later on its own connection: that is observed", Options{}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
+			(*p)[0].Exchange.Outcome = Unanswered
 			p.advertise(4, 0, broker1, 7)
-		}, []string{"0: advertised 1 APIs", "0: Fetch v12 above-max observed answered"}},
+		}, []string{"0: advertised 1 APIs", "0: Fetch v12 above-max observed unanswered"}},
+		{"later on its own connection, which answered in that range before", Options{}, func(p *part) {
+			p.asked(1, 2, 0, broker1)
+			p.advertise(4, 0, broker1, 12)
+		}, []string{"0: advertised 1 APIs", "0: Fetch v12 ok observed answered"}},
+		{"later on its own connection, which answered outside that range before: another table held", Options{}, func(p *part) {
+			p.asked(1, 2, 0, broker1)
+			p.advertise(4, 0, broker1, 7)
+		}, []string{"0: advertised 1 APIs", "0: Fetch v12 unknown none answered"}},
 		{"not from another broker", Options{}, func(p *part) {
 			p.advertise(1, 0, broker2, 7)
 			p.asked(2, 3, 1, broker1)
