@@ -412,9 +412,9 @@ func TestTargetMetrics(t *testing.T) {
 		client("fetcher", "", model.VerdictBrokers, 9, 9e9),
 	}
 	clients[2].ClientIDs = append(clients[2].ClientIDs, "second")
-	clients[0].APIs = []model.TargetUse{{Certain: true, LastSeen: 15e8}} // then it was fixed
+	clients[0].APIs = []model.TargetUse{{Certain: true, LastSeen: 15e8}} // it is still there
 	want := map[[3]string]targetSeries{
-		{"orders", "sarama", "breaks"}:                {7, 1.5},
+		{"orders", "sarama", "breaks"}:                {7, 2},
 		{write.Escape("evil\n"), "unknown", "likely"}: {1, 0.5},
 		{"second", "unknown", "likely"}:               {0, 0.5},
 	}
