@@ -320,7 +320,7 @@ var fallbackRule = Rule{
 	Documentation: model.Documentation{
 		What: "The broker answered error 35, UNSUPPORTED_VERSION, to a request inside its advertised range. The client then used another API or version, and was served.",
 		Why: "Clients intend this: they try what is new and go back where a feature is not enabled. kafka-clients asks ConsumerGroupDescribe before DescribeGroups, " +
-			"franz-go asks ConsumerGroupHeartbeat before JoinGroup, controllers send UpdateRaftVoter to a leader of 3.9 during an upgrade.",
+			"franz-go asks ConsumerGroupHeartbeat before JoinGroup, controllers send UpdateRaftVoter to a leader of 3.9 during an upgrade. Or they go on without it, as without telemetry.",
 		Wire: "A request, an answer with error code 35, and then a request of another API or version from the same client, which is answered.",
 		Do:   "Nothing.",
 	},
@@ -331,7 +331,7 @@ var fallbackRule = Rule{
 		return fmt.Sprintf("%s answered UNSUPPORTED_VERSION, then %s answered", s.request(), s.key.detail)
 	},
 	why: func(*subject) string {
-		return "The client tries what is new first and goes back, as it intends. It was served."
+		return "The client tries what is new first, and goes back or goes on without it, as it intends. It was served."
 	},
 	advice: func(*subject) string { return "Nothing needs to be done." },
 }

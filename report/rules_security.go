@@ -112,11 +112,14 @@ const (
 const maxMechanisms = 8
 
 // The details of authenticationRule without an error code. closedInside: the broker closed on a
-// SaslAuthenticate. closedOnTokens: the same for tokens without a header. leftAfterHandshake and
+// SaslAuthenticate. outOfOrder: the same on another request. noHandshake: no SaslHandshake was answered
+// before. closedOnTokens: the same for tokens without a header. leftAfterHandshake and
 // leftAfterChallenge: the client closed after an answered SaslHandshake, or after the broker's
 // first token.
 const (
 	closedInside       = "closed"
+	outOfOrder         = "out of order"
+	noHandshake        = "no handshake"
 	closedOnTokens     = "closed on tokens"
 	leftAfterHandshake = "left"
 	leftAfterChallenge = "left after a challenge"
@@ -141,6 +144,7 @@ var authenticationRule = Rule{
 		What: "The broker refused the SASL mechanism that the client asked for, or the credentials that it sent.",
 		Why:  "The broker closes the connection afterwards, and the client may report no more than a disconnect. The cause is the authentication and no version.",
 		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. " +
+			"Or a FIN or RST from the broker on a request between SaslHandshake and the last token. " +
 			"Or, at least twice: a FIN or RST from the broker after SaslHandshake v0 and tokens without a header; a client that leaves after the handshake, or after the broker answered its first token with another one. " +
 			"What is inside the tokens is never looked at.",
 		Do: "For a refused mechanism set sasl.mechanism to one that the broker enables. For refused credentials check user, password, token or ticket, and the broker's log, which names the reason.",
@@ -152,8 +156,15 @@ var authenticationRule = Rule{
 		}
 		return saslRefusal(x), true
 	},
-	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
-		return closedInside, r.Cause == history.Authentication
+	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
+		detail := closedInside
+		switch {
+		case k.Exchange.Key != saslAuthenticateKey:
+			detail = outOfOrder
+		case k.LacksHandshake():
+			detail = noHandshake
+		}
+		return detail, r.Cause == history.Authentication
 	},
 	replacedBy: func(g *group, _ addressFacts) (instead *Rule, drop bool) {
 		switch g.key.detail {
@@ -178,6 +189,10 @@ var authenticationRule = Rule{
 		switch s.key.detail {
 		case closedInside:
 			return s.request() + " sent, and the broker closed the connection during the authentication"
+		case outOfOrder:
+			return s.request() + " sent after SaslHandshake instead of the credentials, and the broker closed the connection"
+		case noHandshake:
+			return s.request() + " sent without SaslHandshake, and the broker closed the connection"
 		case leftAfterHandshake:
 			return "the client closed after an answered SaslHandshake and sent no credentials"
 		case leftAfterChallenge:
@@ -191,6 +206,10 @@ var authenticationRule = Rule{
 		switch s.key.detail {
 		case closedInside:
 			return "The broker closes without an answer where it cannot read the client's tokens or does not accept them. The disconnect has this cause, not a version."
+		case outOfOrder:
+			return "After SaslHandshake, a broker accepts only the tokens of the authentication, and closes on any other request. No version is at fault."
+		case noHandshake:
+			return "SaslHandshake must name the mechanism before SaslAuthenticate. A broker closes without it. No version is at fault."
 		case leftAfterHandshake:
 			return "The broker accepts the mechanism. A client leaves here where it has no credentials to send: with GSSAPI, mostly no Kerberos ticket. No version is at fault."
 		case leftAfterChallenge:
@@ -201,6 +220,9 @@ var authenticationRule = Rule{
 		return "The broker refused the authentication and closes the connection afterwards. The disconnect has this cause, not a version."
 	},
 	advice: func(s *subject) string {
+		if s.key.detail == outOfOrder || s.key.detail == noHandshake {
+			return fmt.Sprintf("See in the log of %s whether the authentication failed before. Otherwise use a release that sends SaslHandshake, its tokens, and then other requests.", s.softwareName())
+		}
 		if s.key.detail == leftAfterHandshake {
 			return "Look at the client's log; for GSSAPI check the keytab, the ticket (kinit, klist) and sasl.kerberos.service.name."
 		}

@@ -77,6 +77,11 @@ func TestAuthenticationsThatEnd(t *testing.T) {
 		{"the client asks for no ranges, and is served", unasked(slices.Concat(try(0, byClient, shake, on(3), on(0)), try(1, byClient, shake, on(3), on(0)))), nil},
 		{"the broker closes on a SaslAuthenticate, which says it", slices.Concat(try(0, byBroker, shake, on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker))), try(1, byBroker, shake, on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker))), try(2, byClient, shake)),
 			[]string{"KV2008 SaslAuthenticate v1 sent, and the broker closed the connection during the authentication"}},
+		{"another request follows the handshake", try(0, byBroker, shake, on(3, outcomeOf(decode.ClosedByBroker))),
+			[]string{"KV2008 Metadata v1 sent after SaslHandshake instead of the credentials, and the broker closed the connection"}},
+		{"no handshake comes before the tokens", slices.Concat(try(0, byBroker, on(3), on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker))), try(1, byBroker, on(3), on(saslAuthenticateKey, outcomeOf(decode.ClosedByBroker)))),
+			[]string{"KV2008 SaslAuthenticate v1 sent without SaslHandshake, and the broker closed the connection"}},
+		{"another request follows the token", try(0, byBroker, shake, answer, on(3, outcomeOf(decode.ClosedByBroker))), nil},
 		{"the token is accepted", slices.Concat(try(0, byClient, shake, answer), try(1, byClient, shake, answer)), nil},
 	} {
 		var got []string

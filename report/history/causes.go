@@ -39,12 +39,12 @@ func (v *view) sessionsOver() bool {
 }
 
 // sessionAgeOf returns the time from the authentication to a request on which the broker ended the
-// connection. ok is false if the connection was not authenticated or had not served a request
-// before.
+// connection. ok is false if the connection was not authenticated, had not served a request
+// before, or served one after its session was over.
 func (v *view) sessionAgeOf(k *Suspect) (age int64, ok bool) {
 	x, s := &k.Exchange, k.stream
 	if !endedByBroker(x) || int64(x.Took) > prompt ||
-		!s.hasSASL || s.isRenewed() || s.worked.Time == 0 || x.Key == keySaslHandshake || x.Key == keySaslAuthenticate {
+		!s.hasSASL || s.outlived || s.isRenewed() || s.worked.Time == 0 || x.Key == keySaslHandshake || x.Key == keySaslAuthenticate {
 		return 0, false
 	}
 	return x.Request.Time - s.authenticated.Time, true
@@ -52,7 +52,16 @@ func (v *view) sessionAgeOf(k *Suspect) (age int64, ok bool) {
 
 // hasOwnCause reports whether the request or its connection explains the refusal.
 func (v *view) hasOwnCause(k *Suspect) bool {
-	return v.sessionOver(k) || v.mayBeOver(k) || v.othersUseSASL(k) || v.tooLarge(k)
+	return k.isOutOfOrder() || v.sessionOver(k) || v.mayBeOver(k) || v.othersUseSASL(k) || v.tooLarge(k)
+}
+
+// isOutOfOrder reports whether the broker ended the connection on another request between
+// SaslHandshake and the end of the authentication. It accepts only SaslAuthenticate there, or tokens
+// (Apache Kafka, SaslServerAuthenticator).
+func (k *Suspect) isOutOfOrder() bool {
+	x, s := &k.Exchange, k.stream
+	return s.stage == keySaslHandshake && x.Key != keySaslHandshake && x.Key != keySaslAuthenticate && s.missing == 0 &&
+		!(s.handshakeV0 && s.sentMore) && endedByBroker(x) && int64(x.Took) <= prompt && s.authenticated.Before(x.Request)
 }
 
 // mayBeOver reports whether the broker ended a connection whose SASL session began before the

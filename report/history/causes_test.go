@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 )
 
 func TestASessionThatWasOver(t *testing.T) {
@@ -307,11 +308,91 @@ func TestLaterTokenRefused(t *testing.T) {
 	}
 }
 
+// TestOutOfOrder: after SaslHandshake, a broker closes on any request except the tokens,
+// also while others are refused.
+func TestOutOfOrder(t *testing.T) {
+	token := func(c *decode.Connection) {
+		c.Mechanism, c.LastData[reassembly.ToClient].Frame = "PLAIN", c.LastAnswer.Frame+1
+	}
+	for name, c := range map[string]struct {
+		handshake, key int16
+		end            func(*decode.Connection)
+		before, after  func(p *play, s uint32)
+		want           Cause
+	}{
+		"Metadata":                  {1, keyMetadata, nil, nil, nil, Authentication},
+		"ApiVersions":               {1, keyApiVersions, nil, nil, nil, Authentication},
+		"after v0":                  {0, keyMetadata, nil, nil, nil, Authentication},
+		"after v0 and a token":      {0, keyMetadata, token, nil, nil, Dropped},
+		"an alert after v1":         {1, keyMetadata, token, nil, nil, Authentication},
+		"bytes are missing":         {1, keyMetadata, func(c *decode.Connection) { c.Oddities = &reassembly.Oddities{Missing: 9} }, nil, nil, Unexplained},
+		"authenticated":             {1, keyMetadata, nil, func(p *play, s uint32) { p.send(s, keySaslAuthenticate, 1, answered, soon) }, nil, Dropped},
+		"the broker refuses others": {1, keyMetadata, nil, nil, func(p *play, _ uint32) { p.refuse() }, Authentication},
+	} {
+		p := newPlay(t)
+		var want []Cause
+		for range 3 {
+			s := p.connect()
+			p.send(s, keyApiVersions, 3, answered, soon)
+			p.send(s, keySaslHandshake, c.handshake, answered, soon)
+			if c.before != nil {
+				c.before(p, s)
+			}
+			p.send(s, c.key, 5, closed, soon)
+			p.endOf(s, func(o *decode.Connection) {
+				if c.end != nil {
+					c.end(o)
+				}
+			})
+			if c.after != nil {
+				c.after(p, s)
+			}
+			p.now += time.Second
+			want = append(want, c.want)
+		}
+		p.send(p.connect(), keyApiVersions, 3, answered, soon)
+		t.Log(name)
+		p.expect(want...)
+	}
+}
+
+// TestASessionThatIsNotOver: the broker answered after the end of the session, or it restarted.
+func TestASessionThatIsNotOver(t *testing.T) {
+	for name, c := range map[string]struct {
+		answeredAfter time.Duration // the latest answered request, from the authentication on
+		restarts      bool
+		want          Cause
+	}{
+		"answered before": {9 * time.Second, false, SessionOver},
+		"answered after":  {10 * time.Second, false, Unexplained},
+		"a restart":       {9 * time.Second, true, Away},
+	} {
+		p := newPlay(t)
+		s := p.connect()
+		p.send(s, keySaslHandshake, 1, answered, soon)
+		p.send(s, keySaslAuthenticate, 1, answered, soon, func(x *decode.Exchange) { x.SessionLifetime = 10 * time.Second })
+		p.now += c.answeredAfter
+		p.send(s, keyProduce, 7, answered, soon)
+		p.now += 2 * time.Second
+		p.send(s, keyProduce, 7, closed, soon)
+		p.end(s, 1)
+		if c.restarts {
+			p.refuse()
+		}
+		p.send(p.connect(), keySaslHandshake, 1, answered, soon)
+		t.Log(name)
+		p.expect(c.want)
+	}
+}
+
 // TestAVersionThatOneClientIsRefused: others get answers to it all the time.
 func TestAVersionThatOneClientIsRefused(t *testing.T) {
 	forbids := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
 	other := func(x *decode.Exchange) { x.ClientID = "other" }
-	sasl := func(p *play, s uint32) { p.send(s, keySaslHandshake, 1, answered, soon) }
+	sasl := func(p *play, s uint32) {
+		p.send(s, keySaslHandshake, 1, answered, soon)
+		p.send(s, keySaslAuthenticate, 1, answered, soon)
+	}
 	for name, c := range map[string]struct {
 		served  []func(*decode.Exchange) // changes of the answered request
 		refused []func(*decode.Exchange)

@@ -95,6 +95,21 @@ func TestInsteadComesAfterwards(t *testing.T) {
 	}
 }
 
+// TestWhatClientsGoOnWithout: no client needs telemetry, and a producer does not need idempotence.
+func TestWhatClientsGoOnWithout(t *testing.T) {
+	for _, c := range []struct {
+		refused, then int16
+		want          bool
+	}{
+		{71, keyProduce, true}, {71, keyMetadata, true}, {72, keyFetch, true}, {71, keyApiVersions, false},
+		{22, keyProduce, true}, {22, keyMetadata, false}, {keyProduce, keyFetch, false},
+	} {
+		if got := isFallback(&decode.Exchange{Key: c.refused}, &decode.Exchange{Key: c.then}); got != c.want {
+			t.Errorf("%d after %d: %v, want %v", c.then, c.refused, got, c.want)
+		}
+	}
+}
+
 // TestIdleLimitExplains: it is excluded if the connection was busy, or ended in answer to the request.
 func TestIdleLimitExplains(t *testing.T) {
 	const quiet = time.Duration(idlePause)

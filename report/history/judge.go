@@ -219,7 +219,9 @@ func (v *view) judge(k *Suspect) Ruling {
 		return Ruling{Cause: Refused, Certain: true}
 	case v.isEarlyProbe(k):
 		return Ruling{}
-	case v.sessionOver(k):
+	case k.isOutOfOrder():
+		return Ruling{Cause: Authentication, Certain: true}
+	case v.sessionOver(k) && !v.hasOutageSigns(k):
 		return Ruling{Cause: SessionOver, Certain: k.stream.lifetime > 0}
 	case v.mayBeOver(k) && !v.hasOutageSigns(k):
 		return Ruling{}

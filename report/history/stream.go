@@ -59,10 +59,14 @@ type stream struct {
 	// is the latest answered SaslAuthenticate.
 	authenticated, tokened capture.Position
 	hasSASL                bool
+	// handshakeV0: the latest answered SaslHandshake was v0. Tokens without a header follow it.
+	handshakeV0 bool
 	// isOpen: address.open has an answer of this connection.
 	isOpen bool
-	// lifetime is the lifetime of the latest session; 0 if unknown.
+	// lifetime is the lifetime of the latest session; 0 if unknown. outlived: a request was answered
+	// after its end.
 	lifetime time.Duration
+	outlived bool
 	// culprit is the first request that the broker did not serve.
 	culprit *Suspect
 	// offended: an unanswered request has a version that is known to be refused.
@@ -72,8 +76,9 @@ type stream struct {
 	endedBy   reassembly.Direction
 	missing   uint64
 	midstream bool
-	// begun: the last bytes of the broker's side are the beginning of an answer.
-	begun bool
+	// begun: the last bytes of the broker's side are the beginning of an answer. sentMore: it sent
+	// bytes after its last answer, which may be tokens.
+	begun, sentMore bool
 	// preface is what a proxy or its client sent first. inClear: the requests were not inside TLS.
 	preface reassembly.PrefaceKind
 	inClear bool
@@ -192,6 +197,7 @@ func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 	if s.hasSASL && !s.isRenewed() && s.lifetime == 0 {
 		a.sessionAge = max(a.sessionAge, x.Request.Time-s.authenticated.Time)
 	}
+	s.outlived = s.outlived || s.lifetime > 0 && x.Request.Time-s.authenticated.Time >= int64(s.lifetime)
 	s.client.served(x, at)
 }
 
@@ -211,6 +217,7 @@ func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Positio
 	}
 	if x.Key == keySaslHandshake {
 		a.handshake.extend(at)
+		s.handshakeV0 = x.Version == 0
 	} else if at.Time > s.tokened.Time {
 		s.tokened = at
 	}
@@ -232,6 +239,7 @@ func (s *stream) offend(x *decode.Exchange) {
 func (s *stream) over(c *decode.Connection) {
 	s.midstream, s.missing = c.Midstream, c.Odd().Missing
 	s.begun, s.inClear = hasBegunAnswer(c), c.TLS == nil
+	s.sentMore = c.LastAnswer.Before(c.LastData[reassembly.ToClient])
 	if prefaces := c.Odd().Prefaces; len(prefaces) > 0 {
 		s.preface = prefaces[len(prefaces)-1].Kind
 	}
@@ -364,9 +372,12 @@ func (b *Book) After(x *decode.Exchange) []*Suspect {
 //	DescribeTopicPartitions (75), DescribeCluster (60): Metadata; kafka-clients, Admin
 //	IncrementalAlterConfigs (44): AlterConfigs; kafka-clients
 //	ListConfigResources (74): DescribeConfigs; KIP-1142
+//	GetTelemetrySubscriptions (71), PushTelemetry (72): any work; no client needs them (KIP-714)
+//	InitProducerId (22): Produce; a transactional producer does not send it then
 var fallbacks = map[int16][]int16{
 	68: {keyJoinGroup}, 76: {keyJoinGroup}, 88: {keyJoinGroup},
 	69: {keyDescribeGroups}, 82: {keyFetch, 52, 53, 54, 59}, 75: {keyMetadata}, 60: {keyMetadata}, 44: {33}, 74: {32},
+	71: {keyMetadata, keyProduce, keyFetch}, 72: {keyMetadata, keyProduce, keyFetch}, 22: {keyProduce},
 }
 
 // isFallback reports whether a client that was refused r sent x in its place.

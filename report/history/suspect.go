@@ -224,6 +224,12 @@ func IsProbe(x *decode.Exchange) bool {
 // UsesSASL reports whether the connection of a suspect began with SASL.
 func (s *Suspect) UsesSASL() bool { return s.stream.hasSASL }
 
+// LacksHandshake reports whether the connection of a suspect is complete, and no SaslHandshake was
+// answered on it.
+func (s *Suspect) LacksHandshake() bool {
+	return !s.stream.hasSASL && !s.stream.midstream && s.stream.missing == 0
+}
+
 // InClear reports whether a suspect is known to be in clear text.
 func (s *Suspect) InClear() bool { return s.stream.inClear }
 
