@@ -49,3 +49,15 @@ func TestAClientThatAsksElsewhereIsNotCertainToBreak(t *testing.T) {
 		}
 	}
 }
+
+// TestListsOfAddressesThatMayBeCutSayNothing about the others.
+func TestListsOfAddressesThatMayBeCutSayNothing(t *testing.T) {
+	var all []string
+	for i := range MaxMembers {
+		all = append(all, fmt.Sprint("10.0.0.", i))
+	}
+	a := NewAskers([]TargetClient{{ClientIDs: []string{"svc"}, AskingAddresses: all}})
+	if a.Has("svc", all) || a.Has("svc", nil) || !a.Has("svc", all[1:]) {
+		t.Error("a full list, or an empty one, counts as complete")
+	}
+}

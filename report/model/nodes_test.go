@@ -90,3 +90,22 @@ func TestListenersOfAHostAreWatchedTogether(t *testing.T) {
 		t.Errorf("with selected ports %s, want %s", got, want)
 	}
 }
+
+// TestAnAddressStandsForOneBroker: not also for one that is known by the name that a TLS client
+// asked for.
+func TestAnAddressStandsForOneBroker(t *testing.T) {
+	yes, cluster := true, "c"
+	r := &Report{
+		Nodes: []Node{{Cluster: "c", NodeID: 1, Address: "kafka-1:9092", Captured: &yes}, {Cluster: "c", NodeID: 2, Address: "kafka-2:9092"}},
+		Brokers: []Broker{
+			{Address: "10.0.0.9:9092", Cluster: &cluster}, {Address: "10.0.0.9:9092", Network: "n", Cluster: &cluster}, {Address: "10.0.0.8:9093"}, {Address: "/run/kafka"},
+		},
+	}
+	if u := r.Uncaptured(0); u.All != 2 || u.Named["c"] != 2 || u.Unknown != 1 || u.Assumed != 0 || u.Unnamed != 2 || len(u.Candidates) != 0 {
+		t.Errorf("one address for two names: %+v", u)
+	}
+	r.Brokers[2] = Broker{Address: "10.0.0.8:9092", Cluster: &cluster}
+	if u := r.Uncaptured(0); u.Unknown != 0 || u.Assumed != 1 || fmt.Sprint(u.Candidates) != "[10.0.0.8:9092 10.0.0.9:9092]" {
+		t.Errorf("two addresses: %+v", u)
+	}
+}
