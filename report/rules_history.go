@@ -237,7 +237,7 @@ var awayRule = Rule{
 			text += " It " + no + "."
 		}
 		if s.unsure > 0 {
-			return text + " A broker or proxy that does not support this version of ApiVersions looks the same."
+			return text + " A broker or proxy that does not support the version of these requests looks the same."
 		}
 		return text + " No version is at fault."
 	},

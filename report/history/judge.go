@@ -337,7 +337,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 	}
 	r := Ruling{Certain: true}
 	if earlier, ok := v.answeredBefore(k); ok {
-		if r.Certain = v.refusedAgain(k); !r.Certain && !v.refusedAlone(k) {
+		if !v.refusedAgain(k) {
 			return Ruling{}
 		}
 		r.Earlier = earlier

@@ -16,23 +16,28 @@ func (p *play) restart() {
 }
 
 // TestTheNextBrokerRefusesAllThatIsAsked: the only client is closed on its first request, again and
-// again, since the broker was restarted.
+// again, since the broker was restarted. Only an answer shows that a broker is there, and not a
+// proxy without a backend.
 func TestTheNextBrokerRefusesAllThatIsAsked(t *testing.T) {
+	other := func(p *play) { p.send(p.connect(), keyMetadata, 1, answered, soon, noRange) }
 	for name, c := range map[string]struct {
 		restart func(p *play)
 		version func(i int) int16
 		outcome decode.Outcome
 		took    time.Duration
 		times   int
+		after   func(p *play)
 		want    Cause
+		certain bool
 	}{
-		"again and again": {(*play).restart, nil, closed, soon, 3, Refused},
-		"twice":           {(*play).restart, nil, closed, soon, 2, Away},
-		"reset":           {(*play).restart, nil, decode.ResetByBroker, soon, 3, Away},
-		"slowly":          {(*play).restart, nil, closed, 3 * time.Second, 3, Away},
-		"other versions":  {(*play).restart, func(i int) int16 { return 12 - int16(i) }, closed, soon, 3, Away},
-		"without a byte":  {func(p *play) { p.restart(); p.drop(); p.now += 6 * time.Second }, nil, closed, soon, 3, Away},
-		"always listened": {func(p *play) { p.now += 6 * time.Second }, nil, closed, soon, 3, Away},
+		"others are answered":     {(*play).restart, nil, closed, soon, 2, other, Refused, true},
+		"nothing is answered":     {(*play).restart, nil, closed, soon, 3, nil, Away, false},
+		"the version is answered": {(*play).restart, nil, closed, soon, 3, func(p *play) { p.send(p.connect(), keyMetadata, 12, answered, soon, noRange) }, Away, true},
+		"twice":                   {(*play).restart, nil, closed, soon, 2, nil, Away, true},
+		"reset":                   {(*play).restart, nil, decode.ResetByBroker, soon, 3, nil, Away, true},
+		"slowly":                  {(*play).restart, nil, closed, 3 * time.Second, 3, nil, Away, true},
+		"other versions":          {(*play).restart, func(i int) int16 { return 12 - int16(i) }, closed, soon, 3, nil, Away, true},
+		"always listened":         {func(p *play) { p.now += 6 * time.Second }, nil, closed, soon, 3, nil, Away, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlay(t)
@@ -55,8 +60,11 @@ func TestTheNextBrokerRefusesAllThatIsAsked(t *testing.T) {
 				p.end(v, 1)
 				p.now += time.Second
 			}
+			if c.after != nil {
+				c.after(p)
+			}
 			for _, r := range p.book.Decide() {
-				if r.Cause != c.want || r.Certain != (c.want == Away) || (r.Earlier.Time > 0) != (c.want == Refused) {
+				if r.Cause != c.want || r.Certain != c.certain || (r.Earlier.Time > 0) != (c.want == Refused) {
 					t.Errorf("%v, certain %v, answered earlier %v; want %v", r.Cause, r.Certain, r.Earlier.Time > 0, c.want)
 				}
 			}

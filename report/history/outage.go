@@ -48,6 +48,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	case !isKnown && o.isRestart && v.refusedSince(k, &o):
 		return Ruling{}, false
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
+		isSure = !v.refusedAlone(k)
 	case turned && !sure && !v.isTurnedAway(k) && !v.answersHigher(k):
 		isSure = false
 		fallthrough
@@ -88,18 +89,14 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 }
 
 // refusedSince reports whether the process that began in a restart refuses the version of k. It
-// listens again, and ends each connection on this request. Either it answers others. Or it read
-// the request and closed, again and again, and was asked nothing else.
+// answers other requests, and ends each connection on this one.
 func (v *view) refusedSince(k *Suspect, o *outage) bool {
-	if k.stream.first.Time <= o.restart.to.Time || v.anyIn(v.unserved, o.restart.to.Time, o.after.Time) {
-		return false
-	}
-	return v.refusedAgain(k) || v.anyIn(v.refused, o.restart.from.Time-1, o.restart.to.Time+1) && v.refusedAlone(k)
+	return k.stream.first.Time > o.restart.to.Time && !v.anyIn(v.unserved, o.restart.to.Time, o.after.Time) && v.refusedAgain(k)
 }
 
 // refusedAlone reports whether the broker refused only the version of k in its life, again and
 // again, and answered nothing. It read each request and closed the connection. A proxy without a
-// backend mostly resets it.
+// backend does the same.
 func (v *view) refusedAlone(k *Suspect) bool {
 	from, _ := v.life(k.Exchange.Request.Time)
 	n := moments{}

@@ -159,10 +159,9 @@ func TestARequestThatCrossesTheEnd(t *testing.T) {
 func TestAnOutageEndsWithARefusal(t *testing.T) {
 	above := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
 	for _, c := range []struct {
-		change  func(*decode.Exchange)
-		answers bool // at the end
-		want    Cause
-	}{{noRange, true, Refused}, {noRange, false, Refused}, {above, true, Outside}} {
+		change func(*decode.Exchange)
+		want   Cause
+	}{{noRange, Refused}, {above, Outside}} {
 		p := newPlay(t)
 		p.send(p.connect(), keyFetch, 11, answered, soon, noRange)
 		for range 3 {
@@ -177,14 +176,12 @@ func TestAnOutageEndsWithARefusal(t *testing.T) {
 			p.send(s, keyFetch, 11, closed, soon, c.change)
 			p.end(s, 1)
 		}
-		if c.answers {
-			p.now += time.Second
-			p.advertise(p.connect(), playTable)
-			p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
-		}
+		p.now += time.Second
+		p.advertise(p.connect(), playTable)
+		p.send(p.connect(), keyMetadata, 1, answered, soon, noRange)
 		p.expect(c.want, c.want, c.want)
 		if all := p.book.Outages(); len(all) != 1 || all[0].To.Time != first {
-			t.Errorf("%v, answers %v: %+v, want it to end at %d", c.want, c.answers, all, first)
+			t.Errorf("%v: %+v, want it to end at %d", c.want, all, first)
 		}
 	}
 }

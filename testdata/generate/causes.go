@@ -35,8 +35,8 @@ func causeScenes() []scene {
 		},
 		{
 			name:   "kv2001-fires-after-downgrade",
-			holds:  "a client that never asks for ApiVersions is served (Metadata v10); the broker is restarted, and closes each connection on Metadata v10, four times; nothing else is asked",
-			yields: "KV2001, which does not exclude a restart; KV2013 for the three refused connections alone",
+			holds:  "a client that never asks for ApiVersions is served (Metadata v10); the broker is restarted, and closes each connection on Metadata v10, four times, while it answers Metadata v1 of another client",
+			yields: "KV2001; KV2013 for the three refused connections alone",
 			play: plays(func(s *stage) {
 				t := s.connect(brokerA)
 				t.ask(3, 10)
@@ -44,9 +44,12 @@ func causeScenes() []scene {
 				s.Wait(time.Second)
 				t.Close(capturetest.ToClient)
 				s.down()
+				other := s.connect(brokerA)
+				other.id = "billing"
 				for range 4 {
 					s.connect(brokerA).refused(3, 10)
 					s.Wait(time.Second)
+					other.ask(3, 1)
 				}
 			}),
 		},
