@@ -43,6 +43,8 @@ type Correlator struct {
 	brokers map[brokerKey]*broker
 	// historyBytes is what the tables of all brokers take.
 	historyBytes int
+	// hasDowns: an address refused connections.
+	hasDowns bool
 	// waiting are the *waiters, oldest first.
 	waiting list.List
 	// waited counts the exchanges that ever had to wait. Those numbered below aged waited before
@@ -68,7 +70,10 @@ type broker struct {
 }
 
 // down is a time at which an address refused connections, and answered no ApiVersions request.
-type down struct{ from, to capture.Position }
+type down struct {
+	from, to capture.Position
+	stream   uint32 // the first refused connection
+}
 
 // waiter is a waiting exchange.
 type waiter struct {
@@ -148,7 +153,8 @@ func (c *Correlator) event(e *Event) {
 		c.advertisement(e.Advertisement)
 	case e.Connection != nil:
 		if b := c.brokers[brokerKey{e.Connection.Broker, e.Connection.Domain}]; b != nil && e.Connection.Refused {
-			b.refuse(e.Connection.First)
+			b.refuse(e.Connection)
+			c.hasDowns = true
 		}
 		c.sink.Connection(e.Connection)
 	case e.OutOfRange != nil:
@@ -158,6 +164,11 @@ func (c *Correlator) event(e *Event) {
 
 // exchange passes on an exchange, or lets it wait for a range.
 func (c *Correlator) exchange(e *Exchange) {
+	if c.hasDowns && (e.Outcome == Answered || e.Outcome == Error) {
+		if b := c.brokers[brokerKey{e.Broker, e.Domain}]; b != nil {
+			b.outlive(e)
+		}
+	}
 	if e.Evidence != None || e.Verdict == Exempt {
 		c.sink.Exchange(e)
 		return
@@ -212,13 +223,20 @@ func (b *broker) wasDown(from, to capture.Position) bool {
 	return slices.ContainsFunc(b.downs, func(d down) bool { return from.Before(d.to) && d.from.Before(to) })
 }
 
+// outlive removes the times at which the broker of an answered exchange was not down. Its connection,
+// which has a lower number than the refused one, began before.
+func (b *broker) outlive(e *Exchange) {
+	b.downs = slices.DeleteFunc(b.downs, func(d down) bool { return e.Stream < d.stream && d.to.Before(e.Decided) })
+}
+
 // refuse records a refused connection. Without a table since the previous one, both are one time.
-func (b *broker) refuse(at capture.Position) {
+func (b *broker) refuse(r *Connection) {
+	at := r.First
 	if n := len(b.downs); n > 0 && (len(b.history) == 0 || b.history[len(b.history)-1].at.Before(b.downs[n-1].from)) {
 		b.downs[n-1].to = at
 		return
 	}
-	b.downs = append(b.downs, down{at, at})
+	b.downs = append(b.downs, down{at, at, r.Stream})
 	if len(b.downs) > maxHistory {
 		b.downs = slices.Delete(b.downs, 0, 1)
 	}

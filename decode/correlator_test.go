@@ -149,6 +149,16 @@ func TestCorrelatorBorrows(t *testing.T) {
 			p.refuse(3, broker1)
 			p.advertise(4, 0, broker1, 7)
 		}, []string{"0: connection", "0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
+		{"an older connection was served meanwhile", Options{}, func(p *part) {
+			p.advertise(1, 0, broker1, 7)
+			p.refuse(2, broker1)
+			(*p)[1].Connection.Stream = 2
+			p.asked(3, 4, 1, broker1)
+			(*p)[2].Exchange.Decided.Frame = 4
+			p.asked(5, 6, 3, broker1)
+		}, []string{
+			"0: advertised 1 APIs", "2: connection", "1: Fetch v12 above-max borrowed answered", "3: Fetch v12 above-max borrowed answered",
+		}},
 		{"the same table again", Options{}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.refuse(2, broker1)

@@ -288,6 +288,7 @@ func (f *findings) facts(g *group) addressFacts {
 	facts.gotThrough = func(g *group) bool {
 		return at != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return at.through.has(o.client.Addr()) })
 	}
+	facts.clear = facts.clear && (g.sample == nil || !f.history.WantsTLS(g.sample))
 	facts.onTarget = f.known.onTarget
 	facts.restarted = func() bool { return f.history.Restarted(g.key.broker.inHistory()) }
 	facts.works = func() bool { return f.history.Works(g.key.broker.inHistory()) }

@@ -108,8 +108,9 @@ type address struct {
 	sessionAge int64
 	// hasLimit: it stated the lifetime of a SASL session.
 	hasLimit bool
-	// clear: it answered Kafka in plaintext. tls: a handshake completed, or it answered with TLS.
-	clear, tls bool
+	// clear is the latest answer to Kafka in plaintext. tls is the beginning of the first connection
+	// on which a handshake completed, or that it answered with TLS.
+	clear, tls capture.Position
 	// foreign: it answered in another protocol. unwraps: it answered a request behind a preface.
 	foreign, unwraps bool
 }
@@ -261,7 +262,7 @@ func (b *Book) Connection(c *decode.Connection) (isUnserved bool) {
 	at := Endpoint{c.Domain, c.Broker}
 	spoke := c.Protocol == reassembly.Kafka || c.Protocol == reassembly.TLS || c.Confusion != reassembly.NoConfusion
 	silent := c.Bytes[reassembly.ToBroker]+c.Bytes[reassembly.ToClient] == 0 && !c.Midstream
-	foreign := c.Odd().Spoke != "" && c.Odd().Spoke != reassembly.SpokeTLS && (spoke || b.addresses[at] != nil)
+	foreign := isForeign(c) && (spoke || b.addresses[at] != nil)
 	if !spoke && !silent && !foreign {
 		return false
 	}
@@ -270,8 +271,12 @@ func (b *Book) Connection(c *decode.Connection) (isUnserved bool) {
 		return false
 	}
 	b.now = max(b.now, c.Last.Time)
-	a.clear = a.clear || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
-	a.tls = a.tls || c.TLS != nil && c.TLS.Established || c.Confusion == reassembly.ClearToTLS
+	if c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0 && c.LastAnswer.Time > a.clear.Time {
+		a.clear = c.LastAnswer
+	}
+	if isTLS := c.TLS != nil && c.TLS.Established || c.Confusion == reassembly.ClearToTLS; isTLS && (a.tls.Time == 0 || c.First.Before(a.tls)) {
+		a.tls = c.First
+	}
 	a.foreign = a.foreign || foreign
 	a.unwraps = a.unwraps || len(c.Odd().Prefaces) > 0 && c.Responses > 0
 	if silent {
@@ -389,7 +394,7 @@ func (b *Book) WasAway(at Endpoint, moment int64) bool {
 	}
 	_, unserved := a.unserved.within(moment-recovers, moment)
 	_, muted := a.muted.within(moment-recovers, moment)
-	return unserved || muted && a.tls
+	return unserved || muted && a.tls.Time > 0
 }
 
 // Answered reports whether an address ever answered a request, in plaintext or inside TLS.

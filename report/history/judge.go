@@ -162,7 +162,7 @@ func bySending(x, y *Suspect) int {
 // looks the same on the wire. So on the port of a broker the version stays suspect.
 func (v *view) neverAnswered() bool {
 	began := slices.ContainsFunc(v.culprits, func(k *Suspect) bool { return !k.stream.midstream })
-	if len(v.alive)+len(v.adverts)+len(v.unserved) > 0 || v.tls || !began {
+	if len(v.alive)+len(v.adverts)+len(v.unserved) > 0 || v.tls.Time > 0 || !began {
 		return false
 	}
 	port := v.endpoint.Addr.Port()
@@ -189,10 +189,16 @@ var wellKnown = map[uint16]bool{
 	3306: true, 5432: true, 5672: true, 6379: true, 8081: true, 8082: true, 8083: true, 9999: true,
 }
 
-// wantsTLS reports whether the address ended a connection in clear text, which it never answers, and
-// uses TLS with others.
+// wantsTLS reports whether the address ended a connection in clear text, and uses TLS with others.
+// It never answered clear text, or only before it used TLS.
 func (v *view) wantsTLS(k *Suspect) bool {
-	return v.tls && !v.clear && endedByBroker(&k.Exchange) && k.stream.inClear
+	return v.tls.Time > v.clear.Time && k.stream.first.Time > v.clear.Time && endedByBroker(&k.Exchange) && k.stream.inClear
+}
+
+// WantsTLS reports whether an address ended the connection of k because it uses TLS.
+func (b *Book) WantsTLS(k *Suspect) bool {
+	v := b.known(Endpoint{k.Exchange.Domain, k.Exchange.Broker})
+	return v != nil && v.wantsTLS(k)
 }
 
 // IsOtherService reports whether a port is that of another service than a broker.
@@ -211,7 +217,7 @@ func (v *view) judge(k *Suspect) Ruling {
 		return Ruling{Cause: Expected}
 	case !k.isCulprit():
 		return Ruling{Cause: Behind}
-	case v.foreign && len(v.alive) == 0:
+	case k.stream.foreign, v.foreign && len(v.alive) == 0:
 		return Ruling{Cause: Foreign}
 	case v.isForeign, k.stream.preface != reassembly.NoPreface && !v.unwraps && !v.hasOutageSigns(k):
 		return Ruling{Cause: NotKafka}
@@ -397,7 +403,7 @@ func isIn(from, to int64) func(advert) bool {
 // restart is not excluded. An address that requires TLS refuses the plaintext, not the version.
 func (v *view) isLone(k *Suspect) bool {
 	x := &k.Exchange
-	if x.Key != keyApiVersions || !endedByBroker(x) || v.tls && !v.clear || v.restartExplains(k).Excluded {
+	if x.Key != keyApiVersions || !endedByBroker(x) || v.tls.Time > v.clear.Time || v.restartExplains(k).Excluded {
 		return false
 	}
 	times := 0

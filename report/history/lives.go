@@ -16,6 +16,9 @@ type restart struct{ from, to capture.Position }
 func (v *view) findRestarts() {
 	var signs []restart
 	for _, s := range v.refused {
+		if v.livedOn(s.from.Time, s.to.Time) {
+			continue // what listens refused single connections
+		}
 		signs = append(signs, restart{s.from, s.from}, restart{s.to, s.to})
 	}
 	for _, t := range append(v.changed(), v.stopped()...) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
 // restart ends the life of the broker: nothing listens for some seconds.
@@ -131,6 +132,94 @@ func TestAnAnswerContradictsATableOfItsLife(t *testing.T) {
 			want = Outside
 		}
 		p.expect(want, want)
+	}
+}
+
+// TestARefusedConnectionIsNoRestart where an older connection is answered across it.
+func TestARefusedConnectionIsNoRestart(t *testing.T) {
+	borrowed := func(x *decode.Exchange) { x.Verdict, x.Evidence = decode.AboveMax, decode.Borrowed }
+	for _, reconnects := range []bool{false, true} {
+		p := newPlay(t)
+		other := p.connect()
+		p.advertise(other, playTable)
+		p.send(other, keyMetadata, 12, answered, soon)
+		p.restart()
+		if reconnects {
+			other = p.connect()
+		}
+		for range 2 {
+			p.send(other, keyMetadata, 12, answered, soon)
+			s := p.connect()
+			p.send(s, keyFetch, 13, closed, soon, borrowed)
+			p.end(s, 1)
+			p.now += time.Second
+		}
+		p.send(other, keyMetadata, 12, answered, soon)
+		want := Outside
+		if reconnects {
+			want = Refused
+		}
+		p.expect(want, want)
+	}
+}
+
+// TestTLSInTheNextLife: an address that answered clear text uses TLS since then. One that uses both
+// does not refuse clear text.
+func TestTLSInTheNextLife(t *testing.T) {
+	for name, c := range map[string]struct {
+		clear, tls, clearAgain, sameConnection bool
+		want                                   bool
+	}{
+		"then TLS": {clear: true, tls: true, want: true}, "only TLS": {tls: true, want: true}, "no TLS": {clear: true},
+		"both": {clear: true, tls: true, clearAgain: true}, "it was served in clear text": {clear: true, tls: true, sameConnection: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			inClear := func() {
+				s := p.connect()
+				p.send(s, keyMetadata, 12, answered, soon)
+				p.end(s, 0)
+				p.now += time.Second
+			}
+			s := p.connect()
+			if c.sameConnection {
+				p.send(s, keyMetadata, 12, answered, soon)
+			}
+			if c.clear {
+				inClear()
+			}
+			if c.tls {
+				p.endOf(p.connect(), func(c *decode.Connection) {
+					c.Protocol, c.TLS, c.End = reassembly.TLS, &tlsrecord.Info{Established: true}, reassembly.End{}
+				})
+			}
+			p.now += time.Second
+			if c.clearAgain {
+				inClear()
+			}
+			p.send(s, keyApiVersions, 4, closed, soon)
+			p.endOf(s, func(c *decode.Connection) { c.Responses, c.LastAnswer.Time = 0, 0 })
+			if got := p.book.WantsTLS(p.book.suspects[0]); got != c.want {
+				t.Errorf("wants TLS: %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestAnotherProtocolInTheNextLife: its answer is no refusal of a version. The findings about the
+// connections name it.
+func TestAnotherProtocolInTheNextLife(t *testing.T) {
+	for spoke, want := range map[string]Cause{reassembly.SpokeHTTP: Foreign, "": Away} {
+		p := newPlay(t)
+		p.send(p.connect(), keyApiVersions, 4, answered, soon)
+		p.restart()
+		for range 3 {
+			s := p.connect()
+			p.send(s, keyApiVersions, 4, closed, soon)
+			p.endOf(s, func(c *decode.Connection) { c.Oddities = &reassembly.Oddities{Spoke: spoke} })
+			p.now += time.Second
+		}
+		p.expect(want, want, want)
 	}
 }
 

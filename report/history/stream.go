@@ -76,6 +76,8 @@ type stream struct {
 	endedBy   reassembly.Direction
 	missing   uint64
 	midstream bool
+	// foreign: the broker's side spoke another protocol.
+	foreign bool
 	// begun: the last bytes of the broker's side are the beginning of an answer. sentMore: it sent
 	// bytes after its last answer, which may be tokens.
 	begun, sentMore bool
@@ -238,7 +240,7 @@ func (s *stream) offend(x *decode.Exchange) {
 // over records how the connection ended.
 func (s *stream) over(c *decode.Connection) {
 	s.midstream, s.missing = c.Midstream, c.Odd().Missing
-	s.begun, s.inClear = hasBegunAnswer(c), c.TLS == nil
+	s.begun, s.inClear, s.foreign = hasBegunAnswer(c), c.TLS == nil, isForeign(c)
 	s.sentMore = c.LastAnswer.Before(c.LastData[reassembly.ToClient])
 	if prefaces := c.Odd().Prefaces; len(prefaces) > 0 {
 		s.preface = prefaces[len(prefaces)-1].Kind
@@ -246,6 +248,11 @@ func (s *stream) over(c *decode.Connection) {
 	if c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset {
 		s.ended, s.endedBy = c.End.At, c.End.By
 	}
+}
+
+// isForeign reports whether the broker's side spoke another protocol than Kafka and TLS.
+func isForeign(c *decode.Connection) bool {
+	return c.Odd().Spoke != "" && c.Odd().Spoke != reassembly.SpokeTLS
 }
 
 // hasBegunAnswer reports whether an answer of the broker began on c and did not come to its end.
