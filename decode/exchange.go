@@ -181,7 +181,8 @@ type Exchange struct {
 	// otherwise -1. RetryUnseen: the capture may lack the retry itself.
 	Negotiated  int16
 	RetryUnseen bool
-	// Malformed: a Produce request does not have the layout of its version, up to its acks.
+	// Malformed: the request does not have the layout of its version. Only ApiVersions, and Produce up
+	// to its acks, are compared.
 	Malformed bool
 	// Mechanism is the SASL mechanism of a SaslHandshake request. Enabled are the mechanisms of
 	// its response.

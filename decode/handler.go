@@ -247,6 +247,9 @@ func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 			h.software = Software{h.shard.share(name), h.shard.share(version)}
 			h.texts = min(h.texts+uint32(len(h.software.Name)+len(h.software.Version)), maxNameBytes)
 		}
+		if f.Lacking == 0 && hd.version <= layoutOf(hd.key).max && hd.fits(int64(f.Size), f.Head) == misfit {
+			p.owes = unreadable
+		}
 	case keySaslHandshake:
 		h.handshake(hd, f)
 	case keySaslAuthenticate:

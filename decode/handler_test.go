@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -573,6 +574,36 @@ func TestEndsByTheClientOrByNobody(t *testing.T) {
 			t.Errorf("end %d by %d: %v after %v, want %v after %v", tt.kind, tt.by, e.Outcome, e.Took, tt.want, tt.took)
 		}
 	}
+}
+
+// TestMalformedApiVersions: v3 with the strings of v2. Older librdkafka writes an empty array behind v0.
+func TestMalformedApiVersions(t *testing.T) {
+	for name, c := range map[string]struct {
+		version int16
+		body    string
+		want    bool
+	}{
+		"strings of an older layout":       {3, "\x00\x00\x09my-client\x00\x031.0\x00", true},
+		"compact strings":                  {3, "\x00\x0amy-client\x041.0\x00", false},
+		"librdkafka's array behind v0":     {0, "\x00\x00\x00\x00", false},
+		"a version that is not known here": {99, "\x00\x00\x09my-client", false},
+	} {
+		d := newNetwork().open(t)
+		d.id++
+		r := requestOf(keyApiVersions, min(c.version, 2))
+		d.message(reassembly.ToBroker, append(withVersion(requestBytes(r, d.id, "app")[:13], c.version), c.body...))
+		list := exchanges(d.end(reassembly.Closed, reassembly.ToClient))
+		if len(list) != 1 || list[0].Malformed != c.want {
+			t.Errorf("%s: %+v, want malformed %v", name, list, c.want)
+		}
+	}
+}
+
+// withVersion changes the version of a request.
+func withVersion(request []byte, version int16) []byte {
+	request = slices.Clip(request)
+	binary.BigEndian.PutUint16(request[2:], uint16(version))
+	return request
 }
 
 // TestProduceThatNoBrokerCanRead: its acks are unreadable, so it has the outcome of its connection.

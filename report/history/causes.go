@@ -73,13 +73,14 @@ func (v *view) mayBeOver(k *Suspect) bool {
 }
 
 // onlyTo reports whether the address refuses a version to one client, again and again and without
-// exception, while it answers it to others.
+// exception, while it answers it to others. ApiVersions is often the first request of a connection,
+// which a proxy may end for another reason, so there the request must be malformed.
 func (v *view) onlyTo(k *Suspect) bool {
 	key := version{k.Exchange.Key, k.Exchange.Version}
 	from, to := v.life(k.Exchange.Request.Time)
 	return memo(&v.only, againKey{key, from, k.stream.client}, func() bool {
 		list, refused := v.answers[key], v.refusedTo(k)
-		if list == nil || key.key == keyApiVersions || k.stream.client.isFull || !isAgain(refused) {
+		if list == nil || k.stream.client.isFull || !isAgain(refused) || key.key == keyApiVersions && !refused[0].Exchange.Malformed {
 			return false
 		}
 		first, last := refused[0].Exchange.Request.Time, refused[len(refused)-1].Exchange.Decided.Time
@@ -219,10 +220,10 @@ func endedByBroker(x *decode.Exchange) bool {
 }
 
 // withoutSASL reports whether the broker ended a connection that began without SASL, and never
-// answered more than ApiVersions on such a connection.
+// answered more than ApiVersions on this one, nor on such a connection of the same life.
 func (v *view) withoutSASL(k *Suspect) bool {
 	x := &k.Exchange
-	return !k.stream.hasSASL && !k.stream.midstream && k.stream.missing == 0 && x.Key != keyApiVersions && x.Key != keySaslHandshake &&
+	return !k.stream.hasSASL && k.stream.worked.Time == 0 && !k.stream.midstream && k.stream.missing == 0 && x.Key != keyApiVersions && x.Key != keySaslHandshake &&
 		!v.isOpenTo(k) && endedByBroker(x)
 }
 

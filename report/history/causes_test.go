@@ -441,6 +441,43 @@ func TestAVersionThatOneClientIsRefused(t *testing.T) {
 	}
 }
 
+// TestAMalformedApiVersions: a broker closes on it each time, while it answers the version to another
+// client. A proxy may end well-formed ones for another reason.
+func TestAMalformedApiVersions(t *testing.T) {
+	for malformed, want := range map[bool]Cause{true: Dropped, false: Away} {
+		p := newPlay(t)
+		for range 3 {
+			s := p.connect()
+			p.send(s, keyApiVersions, 3, closed, soon, func(x *decode.Exchange) { x.ClientID, x.Malformed = "mine", malformed })
+			p.end(s, 1)
+			p.now += time.Second
+			p.send(p.connect(), keyApiVersions, 3, answered, soon)
+		}
+		p.expect(want, want, want)
+	}
+}
+
+// TestSASLIsNotMissingWhereTheConnectionWasServed without it, also if others authenticate since a
+// restart.
+func TestSASLIsNotMissingWhereTheConnectionWasServed(t *testing.T) {
+	for _, served := range []bool{true, false} {
+		p := newPlay(t)
+		s := p.connect()
+		if served {
+			p.send(s, keyMetadata, 12, answered, soon)
+		}
+		p.now += 6 * time.Second
+		p.send(s, keyFetch, 12, closed, soon, noRange)
+		p.end(s, 1)
+		u := p.connect()
+		p.send(u, keyFetch, 12, answered, soon)
+		p.send(u, keySaslHandshake, 1, answered, soon) // its exchange waited for a range
+		if got := p.book.Decide()[0].Cause; (got == NoSASL) == served {
+			t.Errorf("served %v: %v", served, got)
+		}
+	}
+}
+
 // TestATableThatForbidsSomeConnections: brokers of several releases stand behind the address. The
 // same client is served or not.
 func TestATableThatForbidsSomeConnections(t *testing.T) {

@@ -326,7 +326,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 			return Ruling{Cause: Authentication, Certain: true}
 		case v.onlyTo(k) && v.withoutSASL(k):
 			return Ruling{Cause: NoSASL}
-		case v.onlyTo(k) && v.inRange(x):
+		case v.onlyTo(k) && (x.Malformed || v.inRange(x)):
 			return Ruling{Cause: Dropped, Elsewhere: true}
 		case v.onlyTo(k), v.isMixed(k):
 			return Ruling{Cause: Refused, Elsewhere: true}
