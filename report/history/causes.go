@@ -86,7 +86,7 @@ func (v *view) onlyTo(k *Suspect) bool {
 		first, last := refused[0].Exchange.Request.Time, refused[len(refused)-1].Exchange.Decided.Time
 		return (v.anyIn(*list, first, last) || list.covers(first, last)) &&
 			!slices.ContainsFunc(k.stream.client.answers, func(a answerTo) bool {
-				return a.from == v.address && a.version == key && a.first < to && a.latest >= from
+				return a.from == v.address && a.version == key && a.first < to && a.latest.Time >= from
 			})
 	})
 }

@@ -95,6 +95,24 @@ func TestInsteadComesAfterwards(t *testing.T) {
 	}
 }
 
+// TestFallbackThatIsPassedOnFirst: the refusal of a connection that was joined in the middle may come later than
+// what the client did next.
+func TestFallbackThatIsPassedOnFirst(t *testing.T) {
+	for _, c := range []struct {
+		answered int64
+		want     bool
+	}{{20, false}, {21, true}, {20 + fallbackWindow, true}, {21 + fallbackWindow, false}} {
+		refused := &Suspect{Exchange: decode.Exchange{Key: 68, Decided: moment(20)}}
+		k := new(client)
+		k.answered(nil, version{key: keyJoinGroup, version: 9}, moment(c.answered))
+		k.answered(nil, version{key: keyFetch, version: 4}, moment(25))
+		k.continued(refused)
+		if got := refused.Instead == moment(c.answered) && refused.InsteadVersion == 9; got != c.want {
+			t.Errorf("answered at %d: %v, want %v", c.answered, got, c.want)
+		}
+	}
+}
+
 // TestWhatClientsGoOnWithout: no client needs telemetry, and a producer does not need idempotence.
 func TestWhatClientsGoOnWithout(t *testing.T) {
 	for _, c := range []struct {
@@ -104,7 +122,7 @@ func TestWhatClientsGoOnWithout(t *testing.T) {
 		{71, keyProduce, true}, {71, keyMetadata, true}, {72, keyFetch, true}, {71, keyApiVersions, false},
 		{22, keyProduce, true}, {22, keyMetadata, false}, {keyProduce, keyFetch, false},
 	} {
-		if got := isFallback(&decode.Exchange{Key: c.refused}, &decode.Exchange{Key: c.then}); got != c.want {
+		if got := isFallback(version{key: c.refused}, version{key: c.then}); got != c.want {
 			t.Errorf("%d after %d: %v, want %v", c.then, c.refused, got, c.want)
 		}
 	}

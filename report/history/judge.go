@@ -280,7 +280,7 @@ func (v *view) isExpected(k *Suspect) bool {
 	over := k.Exchange.Decided.Time
 	_, alive := v.alive.within(over, over+reconnects)
 	return alive && IsProbe(&k.Exchange) && slices.ContainsFunc(k.stream.client.answers, func(a answerTo) bool {
-		return a.from == v.address && a.latest > over
+		return a.from == v.address && a.latest.Time > over
 	})
 }
 

@@ -35,10 +35,10 @@ const (
 	maxStreams = 16_384
 	// maxPast is how many connections are kept that are over and not needed.
 	maxPast = 4096
-	// maxClients bounds the clients: 4,096 of some 250 bytes are 1 MiB, and their answers 5 MiB.
+	// maxClients bounds the clients: 4,096 of some 250 bytes are 1 MiB, and their answers 7 MiB.
 	// When it is reached, all are evicted.
 	maxClients = 4096
-	// maxClientAnswers bounds the versions that were answered to a client: 40 of 32 bytes. A client
+	// maxClientAnswers bounds the versions that were answered to a client: 40 of 48 bytes. A client
 	// of three brokers has some 25.
 	maxClientAnswers = 40
 	// maxClientSpans bounds the periods in which a client was served.

@@ -153,7 +153,7 @@ func (s *stream) request(b *Book, x *decode.Exchange) {
 
 // replied records an answer of any kind.
 func (s *stream) replied(a *address, x *decode.Exchange, at capture.Position) {
-	s.client.answered(a, version{x.Key, x.Version}, at.Time)
+	s.client.answered(a, version{x.Key, x.Version}, at)
 	if s.answered.Time == 0 && x.Asked != decode.MaybeAsked {
 		a.opened.add(at, 0, maxAlive)
 	}
@@ -289,14 +289,17 @@ type client struct {
 type answerTo struct {
 	from *address
 	version
-	first, latest int64
+	first  int64
+	latest capture.Position
 }
 
 // answered records an answer to the client.
-func (c *client) answered(from *address, v version, t int64) {
+func (c *client) answered(from *address, v version, at capture.Position) {
 	for i := range c.answers {
 		if a := &c.answers[i]; a.from == from && a.version == v {
-			a.first, a.latest = min(a.first, t), max(a.latest, t)
+			if a.first = min(a.first, at.Time); a.latest.Before(at) {
+				a.latest = at
+			}
 			return
 		}
 	}
@@ -304,7 +307,7 @@ func (c *client) answered(from *address, v version, t int64) {
 		c.isFull = true
 		return
 	}
-	c.answers = append(c.answers, answerTo{from, v, t, t})
+	c.answers = append(c.answers, answerTo{from, v, at.Time, at})
 }
 
 // client returns the history of the client of x. It creates it if necessary.
@@ -343,7 +346,7 @@ func (c *client) fallBack(x *decode.Exchange, at capture.Position) {
 			continue
 		}
 		switch isAnswered := x.Outcome == decode.Answered; {
-		case !isFallback(r, x):
+		case !isFallback(version{r.Key, r.Version}, version{x.Key, x.Version}):
 			if isAnswered && x.Stream == r.Stream && s.next.Time == 0 {
 				s.next = at
 			}
@@ -371,6 +374,19 @@ func (b *Book) After(x *decode.Exchange) []*Suspect {
 	return refused
 }
 
+// continued marks a refusal if the client already continued. The exchanges of a connection that was
+// joined in the middle come late.
+func (c *client) continued(k *Suspect) {
+	x := &k.Exchange
+	for i := range c.answers {
+		a := &c.answers[i]
+		if n := a.latest.Time - x.Decided.Time; 0 < n && n <= fallbackWindow && isFallback(version{x.Key, x.Version}, a.version) {
+			k.Instead, k.InsteadKey, k.InsteadVersion = a.latest, a.key, a.version.version
+			return
+		}
+	}
+}
+
 // fallbacks are the APIs that clients use in place of one refused with error 35, by its key.
 //
 //	ConsumerGroupHeartbeat (68), ShareGroupHeartbeat (76), StreamsGroupHeartbeat (88): JoinGroup; KIP-848
@@ -388,11 +404,11 @@ var fallbacks = map[int16][]int16{
 }
 
 // isFallback reports whether a client that was refused r sent x in its place.
-func isFallback(r, x *decode.Exchange) bool {
-	if r.Key == keyApiVersions {
-		return x.Key == r.Key && x.Version < r.Version
+func isFallback(r, x version) bool {
+	if r.key == keyApiVersions {
+		return x.key == r.key && x.version < r.version
 	}
-	return x.Key == r.Key && x.Version != r.Version || slices.Contains(fallbacks[r.Key], x.Key)
+	return x.key == r.key && x.version != r.version || slices.Contains(fallbacks[r.key], x.key)
 }
 
 // Served reports whether any broker served a client at most window nanoseconds before or after at.
