@@ -167,7 +167,9 @@ func (b *Book) suspect(s *stream, x *decode.Exchange) {
 			s.client.open = s.client.open[:maxOpen-1]
 		}
 		s.client.open = append(s.client.open, k)
-		s.client.continued(k)
+		if x.Key != keyApiVersions { // its next request is on the same connection
+			s.client.continued(k)
+		}
 		return
 	}
 	if x.Outcome != decode.Unanswered && (s.culprit == nil || x.Request.Before(s.culprit.Exchange.Request)) {
