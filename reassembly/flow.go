@@ -53,7 +53,7 @@ type flow struct {
 	isReplaced   bool     // a later SYN began a connection, and this one has not gone on since
 	acked        bool     // base of the unseen direction is one less than its first acknowledgement
 	isTurned     bool     // of a copy: its directions are reversed
-	marks        uint8    // segments compared by flowTable.twin, at most marksPerFlow
+	marks        int8     // segments compared by flowTable.twin, at most marksPerFlow; below 0, copies are suspected
 	marked       uint8    // when the latest of them was compared: low bits of Pool.clock >> markInterval
 	stream       uint32
 	base         [2]uint32 // sequence number of the SYN, or one less than the first

@@ -426,7 +426,7 @@ func (p *Pool[R]) segment(s *slot[R], pkt *capture.Packet, seg *capture.Segment)
 	}
 	isBehind := f.isBehind(seg, dir)
 	p.table.note(f, seg, dir)
-	if seg.Length > 0 && f.needsMark(seg, p.clock) && !f.unwanted && !isBehind {
+	if f.needsMark(seg, p.clock) && !f.unwanted && !isBehind {
 		f, dir = p.mergeTwins(s, f, seg, dir)
 	}
 	seg.Stream = p.table.number(f, seg.Capture)

@@ -29,6 +29,10 @@ const (
 	marksPerFlow = 2
 	sampled      = 4
 	markInterval = 27
+	// suspected is how many more segments are compared of two connections with equal initial
+	// sequence numbers of both sides. Their captures may lack segments or have them in another order.
+	// Of the later one, it is twice as many, and its first items are held.
+	suspected = 64
 	// maxHeldItems and heldTime bound the first segments of a joined connection that are held, and
 	// for how long, in nanoseconds: until a copy of it is compared. maxHeld bounds what all of them
 	// take: 1 MiB. From half of it on, no others are held.
@@ -48,7 +52,8 @@ const (
 type mark struct{ seq, ack, length, sum uint32 }
 
 // place returns the segment's slot in flowTable.marks. It is the same in every run.
-func (k *mark) place() uint32 { return (k.seq ^ k.ack*0x9e3779b1) >> 16 % maxMarks }
+// Segments of one connection differ in the low bits of their numbers.
+func (k *mark) place() uint32 { return (k.seq*0x85ebca6b ^ k.ack*0x9e3779b1) >> 16 % maxMarks }
 
 // marked is a segment, the first flow that had it, and when.
 type marked struct {
@@ -59,15 +64,20 @@ type marked struct {
 	time   int64
 }
 
-// needsMark reports whether to compare a segment with payload of f.
+// needsMark reports whether to compare a segment of f: some with payload, and the answer to the SYN.
 func (f *flow) needsMark(s *capture.Segment, clock int64) bool {
+	if s.Length == 0 {
+		return s.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK
+	}
 	return f.marks < marksPerFlow || f.held != nil || s.Seq*0x9e3779b1 < math.MaxUint32/sampled || f.marked != uint8(clock>>markInterval)
 }
 
 // twin returns the flow with other addresses that had s before, and the direction of s in it. It
 // returns nil if there is none. d is the direction of s in f.
 func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction, clock int64) (*flow, Direction) {
-	f.marks, f.marked = min(f.marks+1, marksPerFlow), uint8(clock>>markInterval)
+	if s.Length > 0 {
+		f.marks, f.marked = min(f.marks+1, marksPerFlow), uint8(clock>>markInterval)
+	}
 	if s.Seq < minRandom || s.Ack < minRandom || s.Flags&capture.ACK == 0 {
 		return nil, d
 	}
@@ -117,6 +127,15 @@ func (p *Pool[R]) mergeTwins(s *slot[R], f *flow, seg *capture.Segment, dir Dire
 	if first == nil {
 		return f, dir
 	}
+	if seg.Length == 0 {
+		later := f
+		if first.stream > f.stream {
+			later = first
+		}
+		first.marks, f.marks = -suspected, -suspected
+		later.marks = -2 * suspected
+		return f, dir
+	}
 	copied, d := f, dir
 	if first.stream > f.stream && first.isMovable() || !copied.isMovable() {
 		first, copied, d, e = f, first, e, dir
@@ -160,10 +179,11 @@ func (p *Pool[R]) move(s *slot[R], copied, to *flow, isTurned bool) {
 }
 
 // hold begins to hold the items of f if its first payload, in direction d, may be a copy of bytes
-// that come later from another place: of a joined connection, or a response, which is first
+// from another place: of a suspected copy, of a joined connection, or a response, which is first
 // captured behind the translation.
 func (p *Pool[R]) hold(f *flow, d Direction) {
-	if d == ToBroker && (f.synced[ToBroker] || f.synced[ToClient]) || p.heldBytes > maxHeld/2 {
+	isFirst := d == ToBroker && f.marks >= -suspected && (f.synced[ToBroker] || f.synced[ToClient])
+	if isFirst || p.heldBytes > maxHeld/2 {
 		return
 	}
 	f.held = &held{flow: f, since: p.clock}

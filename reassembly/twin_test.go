@@ -40,6 +40,46 @@ func TestOtherSequenceNumbersAreAnotherConnection(t *testing.T) {
 	}
 }
 
+// TestTranslatedCopiesLater: each copy comes a while after its original, so several segments of the
+// connection are between them, or the copies change their order.
+func TestTranslatedCopiesLater(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	for i := range 3 { // longer than one segment
+		c.Exchange(request(3, 1, uint32(i), 3000), response(uint32(i), 50))
+	}
+	plain := capturetest.Randomize(r.Packets, 1)
+	for later := range 40 {
+		for _, jitter := range []time.Duration{0, 3 * r.Step} {
+			both := capturetest.Translated(plain)
+			for i := range both {
+				if bytes.Contains(both[i].Data, []byte{30092 >> 8, 30092 & 0xff}) {
+					both[i].Time += int64(time.Duration(later)*r.Step/2 + jitter*time.Duration(i%3))
+				}
+			}
+			got := run(t, capturetest.Merge(both), 10)
+			if n := count(got.lines, "request"); n != 3 || len(got.conns) != 1 {
+				t.Errorf("%d half steps later, jitter %v: %d requests on %d connections, want 3 on 1", later, jitter, n, len(got.conns))
+			}
+		}
+	}
+}
+
+// TestTranslationWithLoss: the second place lacks the first packets behind the handshake.
+func TestTranslationWithLoss(t *testing.T) {
+	r := capturetest.NewRecorder()
+	talk(r, client, 8)
+	plain := capturetest.Randomize(r.Packets, 1)
+	for n := range 20 {
+		both := slices.DeleteFunc(capturetest.Translated(plain), func(p capturetest.Packet) bool {
+			return bytes.Contains(p.Data, []byte{30092 >> 8, 30092 & 0xff}) && plain[3].Time <= p.Time && p.Time < plain[3+n].Time
+		})
+		if got := run(t, both, 10); count(got.lines, "request") != 8 || len(got.conns) != 1 {
+			t.Errorf("%d packets lost: %d requests on %d connections, want 8 on 1", n, count(got.lines, "request"), len(got.conns))
+		}
+	}
+}
+
 // Synthetic captures have the same small sequence numbers everywhere. Clients that send different
 // bytes are different connections.
 func TestEqualSequenceNumbersAloneAreNoTwins(t *testing.T) {
