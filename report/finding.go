@@ -56,9 +56,10 @@ type group struct {
 	// sample is one of its requests; nil for none.
 	sample *history.Suspect
 	// For requests that were not served: from and to are the period in which the broker was away,
-	// and last is the last sign of it. unsure counts the requests that something else can explain.
+	// and last is the last sign of it. unsure counts the requests that something else can explain,
+	// idle those on connections that were quiet before.
 	from, last, to capture.Position
-	unsure         uint64
+	unsure, idle   uint64
 	// refused counts the connections without a request that the address did not serve. others: it
 	// served others meanwhile. never: it never answered anything.
 	refused       uint64

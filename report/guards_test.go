@@ -196,3 +196,13 @@ func TestMergedGroupsKnowTheEarlierAnswer(t *testing.T) {
 		t.Errorf("until %d, want the latest answer", g.earlier.Time)
 	}
 }
+
+// TestIdleConnectionsInTheText: a load balancer is named if all connections had been quiet.
+func TestIdleConnectionsInTheText(t *testing.T) {
+	for idle, want := range []bool{false, false, true} {
+		s := &subject{group: &group{count: 2, idle: uint64(idle)}}
+		if got := strings.Contains(awayRule.message(s), "load balancer"); got != want {
+			t.Errorf("%d of 2 connections were quiet: %q", idle, awayRule.message(s))
+		}
+	}
+}

@@ -214,7 +214,11 @@ var awayRule = Rule{
 		case s.others:
 			text = fmt.Sprintf("the broker did not serve %s %s, while it served others (limit of connections per address, or proxy)", text, period)
 		default:
-			text = fmt.Sprintf("the broker was away and did not serve %s %s (restart, hang, no backend, or limit of connections per address)", text, period)
+			causes := "restart, hang, no backend, or limit of connections per address"
+			if s.idle == s.count {
+				causes = "a load balancer or NAT dropped the idle connection, or restart, hang, no backend"
+			}
+			text = fmt.Sprintf("the broker was away and did not serve %s %s (%s)", text, period, causes)
 		}
 		if s.unsure == 0 {
 			text += "; no version is at fault"
@@ -226,7 +230,7 @@ var awayRule = Rule{
 		again, no := "was back at "+clock(s.to.Time), "answered nothing more in the capture"
 		switch {
 		case s.nothingListens():
-			return "The address refused each connection, or ended it without a byte, and answered nothing in the capture: no broker listens there."
+			return "The address refused each connection, ended it without a byte or was silent, and answered nothing in the capture: no broker listens there, or a firewall drops the packets."
 		case s.others:
 			text = "It was at its limit of connections per address (max.connections.per.ip), or is a proxy that reached no broker for these."
 			again, no = "served a new connection again at "+clock(s.to.Time), "served no new connection any more in the capture"

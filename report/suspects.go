@@ -117,6 +117,9 @@ func (g *group) addSuspect(k *history.Suspect, r *history.Ruling) {
 	if !r.Certain {
 		g.unsure++
 	}
+	if r.Idle {
+		g.idle++
+	}
 	if g.from.Time == 0 {
 		g.from = r.From
 	}
@@ -307,7 +310,7 @@ func (g *group) hasClientsOf(o *group) bool {
 // merge adds the data of o, which is about the same client.
 func (g *group) merge(o *group) {
 	g.count += o.count
-	g.bytes, g.gaps, g.unsure = g.bytes+o.bytes, g.gaps+o.gaps, g.unsure+o.unsure
+	g.bytes, g.gaps, g.unsure, g.idle = g.bytes+o.bytes, g.gaps+o.gaps, g.unsure+o.unsure, g.idle+o.idle
 	for i, n := range o.outcomes {
 		g.outcomes[i] += n
 		if o.took[i] == nil {
@@ -475,7 +478,7 @@ func (f *findings) possible(k *history.Suspect, causes map[string]bool) {
 		}
 	}
 	x := &k.Exchange
-	if x.Verdict != decode.OK {
+	if x.Verdict != decode.OK && !f.history.AnsweredInLife(k) {
 		causes["version"] = true
 	}
 	if !f.history.Answered(history.Endpoint{Domain: x.Domain, Addr: x.Broker}) {

@@ -317,7 +317,8 @@ func byBroker(c *decode.Connection) bool {
 // unserved records a connection without any byte, if the broker's side is the cause. It reports
 // whether that is so, and the address is Kafka's.
 func (b *Book) unserved(a *address, c *decode.Connection) bool {
-	unreachable := !c.Seen[reassembly.ToClient] && c.End.Kind != reassembly.Cut
+	waited := c.Last == c.First && c.Now.Time-c.First.Time >= int64(Patience) // only its SYN was captured
+	unreachable := !c.Seen[reassembly.ToClient] && (c.End.Kind != reassembly.Cut || waited)
 	if !c.Refused && !unreachable && !byBroker(c) {
 		return false
 	}

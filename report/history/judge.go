@@ -515,6 +515,12 @@ func (v *view) answeredInLife(k *Suspect) bool {
 	return ok && at.Time < to
 }
 
+// AnsweredInLife reports the same for the address of k.
+func (b *Book) AnsweredInLife(k *Suspect) bool {
+	v := b.known(Endpoint{k.Exchange.Domain, k.Exchange.Broker})
+	return v != nil && v.answeredInLife(k)
+}
+
 // answeredBefore returns the last answer to the same version in an earlier life.
 func (v *view) answeredBefore(k *Suspect) (capture.Position, bool) {
 	list := v.answers[version{k.Exchange.Key, k.Exchange.Version}]

@@ -64,6 +64,9 @@ const (
 	// idlePause is how long a connection must be silent so that an idle limit may have ended it.
 	// The default of brokers is 10 minutes (connections.max.idle.ms); test set-ups use seconds.
 	idlePause = int64(4 * time.Second)
+	// dropsIdle is the shortest usual time after which load balancers and NAT drop a quiet connection:
+	// HAProxy's timeout client 1 min, Azure 4 min, AWS 350 s.
+	dropsIdle = int64(time.Minute)
 	// prompt is the longest time from a request to the end that it caused. The longest known is
 	// the delay of a refused authentication: connection.failed.authentication.delay.ms (100 ms),
 	// and up to 300 ms until the broker checks (KIP-306).

@@ -78,7 +78,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	default:
 		return Ruling{}, false
 	}
-	r := Ruling{Cause: Away, From: v.outageFrom(&o, x.Request), Last: x.Decided, Certain: isSure}
+	r := Ruling{Cause: Away, From: v.outageFrom(&o, x.Request), Last: x.Decided, Idle: k.pause() >= dropsIdle, Certain: isSure}
 	if last, ok := v.unserved.lastBefore(o.after.Time); ok && last.Time > r.Last.Time {
 		r.Last = last
 	}
@@ -224,9 +224,10 @@ func (v *view) openConnection(k *Suspect) bool {
 	})
 }
 
-// outageFrom returns the restart, or the first culprit after the last answer.
+// outageFrom returns the restart, or the first culprit after the last answer. A host without power
+// ends its connections only when it is back: then a request waited long before.
 func (v *view) outageFrom(o *outage, request capture.Position) capture.Position {
-	if o.isRestart {
+	if o.isRestart && o.restart.from.Time-request.Time < int64(Patience) {
 		return o.restart.from
 	}
 	i, _ := slices.BinarySearchFunc(v.culprits, o.before.Time+1, bySent)

@@ -154,6 +154,64 @@ func TestARequestThatCrossesTheEnd(t *testing.T) {
 	}
 }
 
+// TestSilenceIsAnOutage: nothing answers the SYNs. A SYN at the end of the capture may be answered
+// after it, and a client that sends more was answered in the direction that the capture lacks.
+func TestSilenceIsAnOutage(t *testing.T) {
+	for name, c := range map[string]struct {
+		captured, sends time.Duration
+		want            int
+	}{"silence": {Patience, 0, 1}, "the capture ends": {Patience - 1, 0, 0}, "one direction": {Patience, time.Second, 0}} {
+		p := newPlay(t)
+		for range againAndAgain {
+			p.endOf(p.connect(), func(o *decode.Connection) {
+				*o.Connection = reassembly.Connection{
+					Stream: o.Stream, Client: playClient, Broker: playBroker, First: o.First, Last: o.First, Now: o.First, Seen: [2]bool{true, false},
+				}
+				o.Last.Time += int64(c.sends)
+				o.Now.Time += int64(c.captured)
+			})
+		}
+		if got := p.outages(); len(got) != c.want {
+			t.Errorf("%s: %+v, want %d", name, got, c.want)
+		}
+	}
+}
+
+// TestAHostWithoutPower: its connections end only when it is back. The outage began with the
+// request that waited, but not with a long poll that a restart ended.
+func TestAHostWithoutPower(t *testing.T) {
+	for took, fromRequest := range map[time.Duration]bool{time.Minute: true, time.Second: false} {
+		p := newPlay(t)
+		s, u := p.connect(), p.connect()
+		p.send(u, keyMetadata, 12, answered, soon)
+		p.send(s, keyFetch, 12, answered, soon)
+		p.send(s, keyFetch, 12, decode.ResetByBroker, took)
+		p.end(s, 1)
+		p.end(u, 0)
+		p.restart()
+		p.send(p.connect(), keyFetch, 12, answered, soon)
+		r, x := p.expect(Away)[0], &p.book.suspects[0].Exchange
+		if (r.From == x.Request) != fromRequest {
+			t.Errorf("a request that waited %v: from %v after it", took, time.Duration(r.From.Time-x.Request.Time))
+		}
+	}
+}
+
+// TestAnIdleConnectionMayHaveBeenDropped by a load balancer, if it had been quiet for a minute.
+func TestAnIdleConnectionMayHaveBeenDropped(t *testing.T) {
+	for quiet, want := range map[time.Duration]bool{5 * time.Minute: true, time.Second: false} {
+		p := newPlay(t)
+		s := p.connect()
+		p.send(s, keyMetadata, 12, answered, soon)
+		p.now += quiet
+		p.send(s, keyMetadata, 12, decode.Left, time.Minute)
+		p.send(p.connect(), keyMetadata, 12, answered, soon)
+		if r := p.expect(Away)[0]; r.Idle != want {
+			t.Errorf("quiet for %v: %v, want %v", quiet, r.Idle, want)
+		}
+	}
+}
+
 // TestAnOutageEndsWithARefusal: an address that refuses a version is there, whenever it answers
 // again.
 func TestAnOutageEndsWithARefusal(t *testing.T) {

@@ -84,6 +84,8 @@ type Ruling struct {
 	Elsewhere bool
 	// WithoutRange: the borrowed range of the request does not hold for it.
 	WithoutRange bool
+	// Idle: the connection was so quiet before that a load balancer or NAT may have dropped it.
+	Idle bool
 	// Certain: nothing else in the input explains it.
 	Certain bool
 }
