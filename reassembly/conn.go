@@ -56,7 +56,7 @@ func (c *conn) init(w *worker, f *flow) {
 	*c = conn{}
 	c.w, c.flow, c.reset = w, f, -1
 	i := &c.info
-	i.Stream, i.Domain, i.Client, i.Broker = f.stream, f.domain, addrPort(f.a, f.aPort), addrPort(f.b, f.bPort)
+	i.Stream, i.Client, i.Broker = f.stream, addrPort(f.a, f.aPort), addrPort(f.b, f.bPort)
 	i.First = capture.Position{Frame: f.first, Time: f.firstTime, Capture: f.capture, Stream: f.firstNumber()}
 	i.Last, i.Midstream = i.First, !f.synced[ToBroker] && !f.synced[ToClient]
 	if f.synced[ToBroker] && f.synced[ToClient] {

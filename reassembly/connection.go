@@ -80,7 +80,8 @@ func (s Span) Has(offset, n int64) bool { return offset < s.To && offset+n > s.F
 // connection proves to be Kafka (its fields still change), and gets every connection when it is
 // over.
 type Connection struct {
-	// Domain is capture.Segment.Domain of the connection.
+	// Domain is capture.Segment.Domain of the connection: of the copy that was captured nearest to the
+	// broker.
 	Domain uint64
 	// Client and Broker are the two sides. Unless Protocol is Kafka, Client is the side that sent
 	// the SYN, or without a SYN, the first packet.

@@ -161,6 +161,9 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			} else if f.isTurned {
 				d = d.Reverse()
 			}
+			if f.ttl[d] == 0 {
+				f.ttl[d] = s.TTL()
+			}
 			f = original
 		}
 		if f.isRival {
@@ -183,6 +186,7 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 	if other != nil {
 		f = t.insert(s, h)
 		f.alias, f.stream = t.index(other)+1, other.stream
+		f.ttl[otherDir] = s.TTL()
 		t.inactive++
 		return other, otherDir, false
 	}
@@ -200,6 +204,20 @@ func (t *flowTable) original(f *flow) *flow {
 		return o
 	}
 	return nil
+}
+
+// nearest returns the domain of the copy of f that was captured nearest to the broker. Each router
+// reduces the TTL. So all connections of a broker have one domain, whatever network its clients
+// are in.
+func (t *flowTable) nearest(f *flow) uint64 {
+	domain, least := f.domain, f.ttl[ToBroker]
+	for i := t.buckets[f.hash&uint32(len(t.buckets)-1)]; i != 0; i = t.at(i - 1).next {
+		g := t.at(i - 1)
+		if ttl := g.ttl[ToBroker]; g.alias != 0 && 0 < ttl && ttl < least && t.original(g) == f {
+			domain, least = g.domain, ttl
+		}
+	}
+	return domain
 }
 
 func (t *flowTable) nextNumber(capture uint32) uint32 {

@@ -356,6 +356,7 @@ func (p *Pool[R]) newConn(f *flow) *conn {
 		c = new(conn)
 	}
 	c.init(p.workers[i], f)
+	c.info.Domain = p.table.nearest(f)
 	return c
 }
 

@@ -176,3 +176,29 @@ func TestTranslationOfAServerThatSpeaksFirst(t *testing.T) {
 		t.Errorf("connections %+v, want 1 of SMTP", got.conns)
 	}
 }
+
+// TestNetworkOfARoutedBroker: the clients are in two VLANs and the broker is in a third one. All
+// connections have the broker's network, also if an answer is captured before the copy of the SYN.
+func TestNetworkOfARoutedBroker(t *testing.T) {
+	direct := capturetest.NewRecorder()
+	talk(direct, netip.MustParseAddrPort("192.0.2.77:40000"), 2)
+	inVLAN := capturetest.Encapsulate(direct.Packets, capturetest.VLAN(capturetest.EtherVLAN, 20))
+	want := run(t, inVLAN, 100).conns[0].Domain
+	for _, late := range []time.Duration{0, direct.Step * 3 / 2, -direct.Step * 3 / 2} {
+		var all []capturetest.Packet
+		for i, vlan := range []uint16{10, 30} {
+			r := capturetest.NewRecorder()
+			talk(r, netip.AddrPortFrom(client.Addr(), client.Port()+uint16(i)), 2)
+			all = append(all, capturetest.Routed(r.Packets, vlan, 20, int64(late))...)
+		}
+		got := run(t, capturetest.Merge(inVLAN, all), 100)
+		if len(got.conns) != 3 || count(got.lines, "request") != 6 {
+			t.Fatalf("%v late: %d connections and %d requests, want 3 and 6", late, len(got.conns), count(got.lines, "request"))
+		}
+		for _, c := range got.conns {
+			if c.Domain != want {
+				t.Errorf("%v late: client %s: broker in network %x, want %x", late, c.Client, c.Domain, want)
+			}
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package capturetest
 
-import "net/netip"
+import (
+	"bytes"
+	"net/netip"
+)
 
 // Translated returns every TCP packet of a connection that begins in the capture twice, as
 // captured on both sides of an address translation. On the server's side, the server has another
@@ -71,6 +74,25 @@ func mirrored(places ...[]Tunnel) func([]Packet) []Packet {
 		}
 		return out
 	}
+}
+
+// Routed returns every packet twice, as mirror ports on both sides of a router do: in the VLAN of the
+// client and in the VLAN of the broker. The router reduces the TTL by one. Each second copy is late
+// by delay, in nanoseconds.
+func Routed(packets []Packet, client, broker uint16, delay int64) []Packet {
+	var out []Packet
+	for i, s := range dissect(packets) {
+		behind := packets[i]
+		behind.Data, behind.Time = bytes.Clone(behind.Data), behind.Time+delay
+		s.setTTL(behind, 63)
+		near, far := packets[i], behind
+		if s.dir == ToClient {
+			near, far = far, near
+		}
+		out = append(out, Encapsulate([]Packet{near}, VLAN(EtherVLAN, client))...)
+		out = append(out, Encapsulate([]Packet{far}, VLAN(EtherVLAN, broker))...)
+	}
+	return Merge(out)
 }
 
 // twins are captures of one connection in several places.
