@@ -402,6 +402,9 @@ func (c *conn) loseEnd(d Direction) {
 	if !h.synced || h.ended || !h.ackSeen {
 		return
 	}
+	if h.fin && h.isUnproved(h.finSeq-h.next) {
+		c.revokeFIN(d)
+	}
 	n := int32(h.acked - h.next)
 	if h.fin {
 		n = int32(h.finSeq - h.next)

@@ -3,6 +3,7 @@ package reassembly
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -17,6 +18,13 @@ func TestEndSaysWhatWasReceived(t *testing.T) {
 		c := r.Open(client, broker)
 		c.Exchange(first, response(1, 50))
 		return c
+	}
+	farFIN := func(c *capturetest.Conversation) {
+		seq, silent := c.Seq, c.Silent
+		c.Seq[capturetest.ToClient] += 777_777
+		c.Silent = true
+		c.Fin(capturetest.ToClient)
+		c.Seq, c.Silent = seq, silent
 	}
 	begin := int64(len(first)) // the second request begins here
 	for name, tc := range map[string]struct {
@@ -52,6 +60,25 @@ func TestEndSaysWhatWasReceived(t *testing.T) {
 			c.Seq[capturetest.ToBroker] += 1 << 30
 			c.Reset(capturetest.ToClient)
 		}, End{Kind: Cut}},
+		"FIN far ahead that the client does not acknowledge, and one in order": {func(r *capturetest.Recorder) {
+			c := answered(r)
+			farFIN(c)
+			c.Send(capturetest.ToBroker, second)
+			c.Fin(capturetest.ToClient)
+		}, End{Kind: Closed, By: ToClient, Acked: begin + int64(len(second)), HasAcked: true}},
+		"FIN far ahead that the client does not acknowledge, and a RST later": {func(r *capturetest.Recorder) {
+			c := answered(r)
+			farFIN(c)
+			for range 4 {
+				r.Wait(time.Second)
+				c.Ack(capturetest.ToBroker)
+			}
+			c.Send(capturetest.ToBroker, second)
+			c.Reset(capturetest.ToClient)
+		}, End{Kind: Reset, By: ToClient, Acked: begin + int64(len(second)), HasAcked: true}},
+		"FIN far ahead, and the capture ends": {func(r *capturetest.Recorder) {
+			farFIN(answered(r))
+		}, End{Kind: Cut}},
 		"joined midstream, FIN": {func(r *capturetest.Recorder) {
 			c := r.Join(client, broker)
 			c.Exchange(first, response(1, 50))
@@ -67,6 +94,9 @@ func TestEndSaysWhatWasReceived(t *testing.T) {
 		tc.play(r)
 		got := run(t, r.Packets, 100)
 		end := got.conns[0].End
+		if n := got.stats.MissingBytes; n != 0 {
+			t.Errorf("%s: %d bytes are missing, want 0", name, n)
+		}
 		tc.want.At = end.At
 		if diff := cmp.Diff(tc.want, end); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

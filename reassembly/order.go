@@ -329,6 +329,10 @@ func (c *conn) checkFIN(d Direction) {
 		if h.finDue > c.w.ticks {
 			return
 		}
+		if h.isUnproved(uint32(n)) {
+			c.revokeFIN(d)
+			return
+		}
 		c.lost(d, int64(n), c.info.Now)
 	}
 	h.ended = true

@@ -248,8 +248,7 @@ func (r *reorderer) overdue(c *conn, d Direction) {
 	h := &c.half[d]
 	q := h.hole
 	first := q.queued[0].seq
-	isUnproved := !h.fin && h.ackSeen && int32(h.acked-first) < 0 && first-h.next > maxUnproved
-	if isUnproved || h.fin && int32(first-h.finSeq) >= 0 {
+	if !h.fin && h.isUnproved(first-h.next) || h.fin && int32(first-h.finSeq) >= 0 {
 		r.w.disbelieved += uint64(len(q.queued))
 		for i := range q.queued {
 			r.pages -= q.queued[i].pages()

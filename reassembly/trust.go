@@ -160,6 +160,7 @@ func (c *conn) accepts(it *item) bool {
 	}
 	c.acknowledgeDoubted(it)
 	c.reviveFIN(it)
+	c.replaceFIN(it)
 	if c.isBehindFIN(it) {
 		c.doubt(it)
 		return false
@@ -354,6 +355,22 @@ func (c *conn) reviveFIN(it *item) {
 			c.acceptDoubted(q)
 		}
 	}
+}
+
+// replaceFIN revokes an earlier FIN that is behind one in order: a side sends its bytes up to one
+// FIN.
+func (c *conn) replaceFIN(it *item) {
+	h := &c.half[it.dir]
+	end := it.first() + it.length
+	if it.flags&capture.FIN != 0 && h.fin && !h.ended && int32(it.first()-h.next) <= 0 && int32(end-h.next) >= 0 && int32(end-h.finSeq) < 0 {
+		c.revokeFIN(it.dir)
+	}
+}
+
+// isUnproved reports whether the receiver acknowledges neither the next n bytes nor what is behind
+// them, and they are more than a capture loses at once. The segment behind them may be forged.
+func (h *half) isUnproved(n uint32) bool {
+	return h.ackSeen && int32(h.acked-h.next-n) < 0 && n > maxUnproved
 }
 
 // isBehindFIN reports whether a segment has bytes behind the FIN that ended its direction. An end
