@@ -32,6 +32,8 @@ func marked(r *rand.Rand, l *layout, fields []field, version int16, flexible boo
 			for range f.size {
 				b = append(b, byte(1+r.IntN(100)))
 			}
+		case timeoutField:
+			b = append(b, 0, 0, 0, 1)
 		case errorField:
 			b = append(b, 0, errUnsupportedVersion)
 		case textField:

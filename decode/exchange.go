@@ -184,6 +184,10 @@ type Exchange struct {
 	// Malformed: the request does not have the layout of its version. Only ApiVersions, and Produce up
 	// to its acks, are compared.
 	Malformed bool
+	// WaitMillis is how long the request allows the broker to take before it answers, in
+	// milliseconds: max_wait_ms of Fetch, timeout_ms of Produce with acks=all and of requests that
+	// change the cluster. 0 if there is none, or it was not captured.
+	WaitMillis int32
 	// Mechanism is the SASL mechanism of a SaslHandshake request. Enabled are the mechanisms of
 	// its response.
 	Mechanism string

@@ -135,7 +135,7 @@ type earlyAnswer struct {
 // The bytes of a handler and of the values that it holds.
 const (
 	handlerBytes  = 384
-	pendingBytes  = 80
+	pendingBytes  = 88
 	nameBytes     = 24
 	asideBytes    = 96
 	earlyBytes    = 120
@@ -254,6 +254,8 @@ func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 		h.handshake(hd, f)
 	case keySaslAuthenticate:
 		h.authenticate(hd, f)
+	case keyFetch:
+		p.wait = hd.wait(f)
 	case keyProduce:
 		if f.Lacking > 0 {
 			break // an incomplete request gets no response
@@ -261,6 +263,9 @@ func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 		body := hd.body(f.Head)
 		if acks, ok := acks(hd.version, body); ok {
 			h.acksNone = acks == 0
+			if acks == acksAll {
+				p.wait = hd.wait(f)
+			}
 		} else if hidesAcks(hd.version, body, f) {
 			p.owes = mayOwe
 		} else {
@@ -269,6 +274,10 @@ func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 		if h.acksNone {
 			h.finish(h.queue.popLast(), NoneExpected, answer{at: f.Last})
 			return
+		}
+	default:
+		if mayWait(hd.key) {
+			p.wait = hd.wait(f)
 		}
 	}
 	h.matchEarly(f.Last)

@@ -633,3 +633,44 @@ func TestProduceThatNoBrokerCanRead(t *testing.T) {
 		t.Errorf("behind a long client id: %+v", list[0])
 	}
 }
+
+// TestHowLongARequestWaits: it allows the broker a time, if it waits for something.
+func TestHowLongARequestWaits(t *testing.T) {
+	fetch := func(version int16) kmsg.Request {
+		r := kmsg.NewPtrFetchRequest()
+		r.Version, r.MaxWaitMillis = version, 60_000
+		return r
+	}
+	send := func(acks int16, version int16) kmsg.Request {
+		r := kmsg.NewPtrProduceRequest()
+		r.Version, r.Acks, r.TimeoutMillis = version, acks, 30_000
+		return r
+	}
+	remove := func(version int16, topics int) kmsg.Request {
+		r := kmsg.NewPtrDeleteTopicsRequest()
+		r.Version, r.TimeoutMillis = version, 20_000
+		for range topics {
+			name, topic := "orders", kmsg.NewDeleteTopicsRequestTopic()
+			topic.Topic = &name
+			r.TopicNames, r.Topics = append(r.TopicNames, name), append(r.Topics, topic)
+		}
+		return r
+	}
+	for name, c := range map[string]struct {
+		request kmsg.Request
+		want    int32
+	}{
+		"Fetch": {fetch(4), 60_000}, "Fetch, flexible": {fetch(12), 60_000}, "Fetch without the replica": {fetch(17), 60_000}, "Fetch of the future": {fetch(99), 0},
+		"acks=all": {send(-1, 2), 30_000}, "acks=all, flexible": {send(-1, 9), 30_000}, "acks=1": {send(1, 9), 0},
+		"DeleteTopics": {remove(3, 2), 20_000}, "DeleteTopics, flexible": {remove(6, 2), 20_000}, "too many topics": {remove(6, 200), 0},
+		"no timeout": {requestOf(3, 12), 0},
+	} {
+		d := newNetwork().open(t)
+		d.negotiate()
+		d.request(c.request)
+		list := exchanges(d.end(reassembly.Closed, reassembly.ToBroker))
+		if got := list[len(list)-1].WaitMillis; got != c.want {
+			t.Errorf("%s: %d ms, want %d", name, got, c.want)
+		}
+	}
+}

@@ -34,6 +34,7 @@ type fieldKind uint8
 const (
 	fixedField    fieldKind = iota // size bytes
 	errorField                     // an error code
+	timeoutField                   // 4 bytes: how long the broker may take, in milliseconds
 	textField                      // a string
 	bytesField                     // bytes
 	structField                    // sub
@@ -110,6 +111,8 @@ func parseField(text string) (f field, rest string) {
 		f.kind, closing = nullableField, '}'
 	case 'e':
 		f.kind = errorField
+	case 't':
+		f.kind = timeoutField
 	case 's':
 		f.kind = textField
 	case 'b':
@@ -179,6 +182,22 @@ type walker struct {
 	// errorCode is the first error code that is errUnsupportedVersion or
 	// errUnsupportedForMessageFormat, else 0.
 	errorCode int16
+	// timeout is the value of the timeoutField, 0 for none.
+	timeout int32
+}
+
+// timeout returns how long a request allows the broker to take, in milliseconds; 0 if its body has
+// no such field, or the captured part does not contain it.
+func (l *layout) timeout(version int16, size int64, body []byte) int32 {
+	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
+	if version < 0 || version > l.max {
+		return 0
+	}
+	if w.flexible {
+		w.tags() // of the request header
+	}
+	w.structure(l.request, 0)
+	return max(w.timeout, 0)
 }
 
 // walkRequest compares the body of a request with its layout. body is the captured part, size
@@ -267,6 +286,10 @@ func (w *walker) field(f *field) {
 	case errorField:
 		if b := w.take(2); b != nil {
 			w.fail(int16(binary.BigEndian.Uint16(b)))
+		}
+	case timeoutField:
+		if b := w.take(4); b != nil { // never overwritten: evidence must show as much
+			w.timeout = int32(binary.BigEndian.Uint32(b))
 		}
 	case textField:
 		w.skip(w.count(2), false)

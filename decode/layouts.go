@@ -9,6 +9,7 @@ package decode
 //
 //	1 2 4 8 16   that many bytes
 //	e            an error code (2 bytes)
+//	t            how long the broker may take, in milliseconds (4 bytes)
 //	s b          a string, bytes; nullable or not, compact in flexible versions
 //	*x           an array of x, which is one of the above
 //	[...]        an array of structures
@@ -18,9 +19,9 @@ package decode
 //
 // In flexible versions (KIP-482) each structure, including the body, ends in tagged fields.
 var layoutRows = []layoutRow{
-	{0, "Produce", 13, 9, "s:3- 2 4 [s:0-12 16:13- [4 b]]", "[s:0-12 16:13- [4 e 8 8:2- 8:5- [4 s]:8- s:8-]] 4:1-"},
+	{0, "Produce", 13, 9, "s:3- 2 t [s:0-12 16:13- [4 b]]", "[s:0-12 16:13- [4 e 8 8:2- 8:5- [4 s]:8- s:8-]] 4:1-"},
 	{1, "Fetch", 18, 12,
-		"4:0-14 4 4 4:3- 1:4- 4:7- 4:7- [s:0-12 16:13- [4 4:9- 8 4:12- 8:5- 4]] [s:7-12 16:13- *4]:7- s:11-",
+		"4:0-14 t 4 4:3- 1:4- 4:7- 4:7- [s:0-12 16:13- [4 4:9- 8 4:12- 8:5- 4]] [s:7-12 16:13- *4]:7- s:11-",
 		"4:1- e:7- 4:7- [s:0-12 16:13- [4 e 8 8:4- 8:5- [8 8]:4- 4:11- b]]"},
 	{2, "ListOffsets", 11, 6, "4 1:2- [s [4 4:4- 8 4:0-0]] 4:10-", "4:2- [s [4 e *8:0-0 8:1- 8:1- 4:4-]]"},
 	{3, "Metadata", 13, 9,
@@ -49,9 +50,9 @@ var layoutRows = []layoutRow{
 	{16, "ListGroups", 5, 3, "*s:4- *s:5-", "4:1- e [s s s:4- s:5-]"},
 	{17, "SaslHandshake", 1, never, "s", "e *s"},
 	{18, "ApiVersions", 5, 3, "s:3- s:3- s:5- 4:5-", "e [2 2 2] 4:1-"},
-	{19, "CreateTopics", 7, 5, "[s 4 2 [4 *4] [s s]] 4 1:1-", "4:2- [s 16:7- e s:1- 4:5- 2:5- [s s 1 1 1]:5-]"},
-	{20, "DeleteTopics", 6, 4, "*s:0-5 [s 16]:6- 4", "4:1- [s 16:6- e s:5-]"},
-	{21, "DeleteRecords", 2, 2, "[s [4 8]] 4", "4 [s [4 8 e]]"},
+	{19, "CreateTopics", 7, 5, "[s 4 2 [4 *4] [s s]] t 1:1-", "4:2- [s 16:7- e s:1- 4:5- 2:5- [s s 1 1 1]:5-]"},
+	{20, "DeleteTopics", 6, 4, "*s:0-5 [s 16]:6- t", "4:1- [s 16:6- e s:5-]"},
+	{21, "DeleteRecords", 2, 2, "[s [4 8]] t", "4 [s [4 8 e]]"},
 	{22, "InitProducerId", 5, 2, "s 4 8:3- 2:3-", "4 e 8 2"},
 	{23, "OffsetForLeaderEpoch", 4, 4, "4:3- [s [4 4:2- 4]]", "4:2- [s [e 4 4:1- 8]]"},
 	{24, "AddPartitionsToTxn", 5, 3, "s:0-3 8:0-3 2:0-3 [s *4]:0-3 [s 8 2 1 [s *4]]:4-", "4 e:4- [s [s [4 e]]]:4- [s [4 e]]:0-3"},
@@ -67,16 +68,16 @@ var layoutRows = []layoutRow{
 	{34, "AlterReplicaLogDirs", 2, 2, "[s [s *4]]", "4 [s [4 e]]"},
 	{35, "DescribeLogDirs", 5, 2, "[s *4]", "4 e:3- [e s [s [4 8 8 1]] 8:4- 8:4- 1:5-]"},
 	{36, "SaslAuthenticate", 2, 2, "b", "e s b 8:1-"},
-	{37, "CreatePartitions", 3, 2, "[s 4 [*4]] 4 1", "4 [s e s]"},
+	{37, "CreatePartitions", 3, 2, "[s 4 [*4]] t 1", "4 [s e s]"},
 	{38, "CreateDelegationToken", 3, 2, "s:3- s:3- [s s] 8", "e s s s:3- s:3- 8 8 8 s b 4"},
 	{39, "RenewDelegationToken", 2, 2, "b 8", "e 8 4"},
 	{40, "ExpireDelegationToken", 2, 2, "b 8", "e 8 4"},
 	{41, "DescribeDelegationToken", 3, 2, "[s s]", "e [s s s:3- s:3- 8 8 8 s b [s s]] 4"},
 	{42, "DeleteGroups", 3, 2, "*s", "4 [s e s:3-]"},
-	{43, "ElectLeaders", 2, 2, "1:1- [s *4] 4", "4 e:1- [s [4 e s]]"},
+	{43, "ElectLeaders", 2, 2, "1:1- [s *4] t", "4 e:1- [s [4 e s]]"},
 	{44, "IncrementalAlterConfigs", 1, 1, "[1 s [s 1 s]] 1", "4 [e s 1 s]"},
-	{45, "AlterPartitionReassignments", 1, 0, "4 1:1- [s [4 *4]]", "4 1:1- e s [s [4 e s]]"},
-	{46, "ListPartitionReassignments", 0, 0, "4 [s *4]", "4 e s [s [4 *4 *4 *4]]"},
+	{45, "AlterPartitionReassignments", 1, 0, "t 1:1- [s [4 *4]]", "4 1:1- e s [s [4 e s]]"},
+	{46, "ListPartitionReassignments", 0, 0, "t [s *4]", "4 e s [s [4 *4 *4 *4]]"},
 	{47, "OffsetDelete", 0, never, "s [s [4]]", "e 4 [s [4 e]]"},
 	{48, "DescribeClientQuotas", 1, 1, "[s 1 s] 1", "4 e s [[s s] [s 8]]"},
 	{49, "AlterClientQuotas", 1, 1, "[[s s] [s 8 1]] 1", "4 [e s [s s]]"},
@@ -89,7 +90,7 @@ var layoutRows = []layoutRow{
 		"[s [4]]",
 		"e s:2- [s [4 e s:2- 4 4 8 [4 16:2- 8 8:1- 8:1-] [4 16:2- 8 8:1- 8:1-]]] [4 [s s 2]]:2-"},
 	{56, "AlterPartition", 3, 0, "4 8 [s:0-1 16:2- [4 4 *4:0-2 [4 8]:3- 1:1- 4]]", "4 e [s:0-1 16:2- [4 e 4 4 *4 1:1- 4]]"},
-	{57, "UpdateFeatures", 2, 0, "4 [s 2 1:0-0 1:1-] 1:1-", "4 e s [s e s]:0-1"},
+	{57, "UpdateFeatures", 2, 0, "t [s 2 1:0-0 1:1-] 1:1-", "4 e s [s e s]:0-1"},
 	{58, "Envelope", 0, 0, "b b b", "b e"},
 	{59, "FetchSnapshot", 1, 0, "4 4 [s [4 4 (8 4) 8]]", "4 e [s [4 e (8 4) 8 8 b]]"},
 	{60, "DescribeCluster", 2, 0, "1 1:1- 1:2-", "4 e s 1:1- s 4 [4 s 4 s 1:2-] 4"},
@@ -111,7 +112,7 @@ var layoutRows = []layoutRow{
 	{76, "ShareGroupHeartbeat", 1, 0, "s s 4 s *s", "4 e s s 4 4 {[16 *4]}"},
 	{77, "ShareGroupDescribe", 1, 0, "*s 1", "4 [e s s s 4 4 s [s s 4 s s *s ([16 s *4])] 4]"},
 	{78, "ShareFetch", 2, 0,
-		"s s 4 4 4 4 4:1- 4:1- 1:2- 1:2- [16 [4 4:0-0 [8 8 *1]]] [16 *4]",
+		"s s 4 t 4 4 4:1- 4:1- 1:2- 1:2- [16 [4 4:0-0 [8 8 *1]]] [16 *4]",
 		"4 e s 4:1- [16 [4 e s 2 s (4 4) b [8 8 2]]] [4 s 4 s]"},
 	{79, "ShareAcknowledge", 2, 0, "s s 4 1:2- [16 [4 [8 8 *1]]]", "4 e s 4:2- [16 [4 e s (4 4)]] [4 s 4 s]"},
 	{80, "AddRaftVoter", 1, 0, "s 4 4 16 [s s 2] 1:1-", "4 e s"},

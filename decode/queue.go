@@ -7,7 +7,7 @@ import (
 )
 
 // maxOutstanding bounds the requests of one connection without a response. Clients have from 5
-// (Java) to a few hundred in flight. 1,024 of 80 bytes are 80 KiB.
+// (Java) to a few hundred in flight. 1,024 of 88 bytes are 88 KiB.
 const maxOutstanding = 1024
 
 const (
@@ -39,6 +39,7 @@ type pending struct {
 	key, version  int16
 	// span is an upper bound for the packets of the request before at.
 	span        uint32
+	wait        int32 // Exchange.WaitMillis
 	hasClientID bool
 	// early: sent before the response to an ApiVersions request, on a connection without ranges.
 	early bool

@@ -122,10 +122,15 @@ func (h *handler) headAfterID(key int16) int64 {
 		return softwareHead
 	case keyProduce:
 		return produceHead
+	case keyFetch:
+		return fetchHead
 	case keySaslHandshake:
 		return maxMechanism + 2
 	case keySaslAuthenticate:
 		return h.nameHead()
+	}
+	if mayWait(key) {
+		return waitHead
 	}
 	return 0
 }
@@ -359,6 +364,32 @@ func hidesAcks(version int16, body []byte, f *reassembly.Frame) bool {
 	kept := int64(len(r.Src))
 	isLong := n+acksSize <= kept+rest && printable(r.Src[:min(n, kept)])
 	return rest > 0 && (len(body) < produceHead || r.Ok() && isLong)
+}
+
+// acksAll are the acks of a Produce request that waits for the replicas.
+const acksAll = -1
+
+// fetchHead and waitHead are the numbers of bytes after the client id that wait needs: two
+// numbers and the tags of the header, or some names of topics.
+const (
+	fetchHead = 16
+	waitHead  = 512
+)
+
+// mayWait reports whether requests of an API have a timeout, apart from Produce and Fetch:
+// CreateTopics, DeleteTopics, DeleteRecords, CreatePartitions, ElectLeaders,
+// AlterPartitionReassignments, ListPartitionReassignments, UpdateFeatures, ShareFetch.
+func mayWait(key int16) bool {
+	switch key {
+	case 19, 20, 21, 37, 43, 45, 46, 57, 78:
+		return true
+	}
+	return false
+}
+
+// wait returns Exchange.WaitMillis.
+func (h *requestHeader) wait(f *reassembly.Frame) int32 {
+	return layouts[h.key].timeout(h.version, f.Size-int64(h.bodyAt()), h.body(f.Head))
 }
 
 // acksSize is the number of bytes of the acks.

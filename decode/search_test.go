@@ -21,7 +21,9 @@ func TestWantOfRequests(t *testing.T) {
 		want int
 		ok   bool
 	}{
-		{"Fetch: the header", requestBytes(requestOf(1, 4), 1, "app"), 0, 13, true},
+		{"Heartbeat: the header", requestBytes(requestOf(12, 3), 1, "app"), 0, 13, true},
+		{"Fetch: the time that it waits too", requestBytes(requestOf(1, 4), 1, "app"), 0, 13 + fetchHead, true},
+		{"DeleteTopics: the names too", requestBytes(requestOf(20, 3), 1, "app"), 1 << 20, 13 + waitHead, true},
 		{"Produce: the acks too", requestBytes(produce(7, 1), 1, "app"), 1 << 20, 13 + produceHead, true},
 		{"ApiVersions: all of it", requestBytes(hello(3), 1, "app"), 0, 25, true},
 		{"header v0", []byte("\x00\x07\x00\x00\x00\x00\x00\x05\x00\x00\x00\x01"), 0, 8, true},

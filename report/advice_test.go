@@ -29,6 +29,8 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		}
 		return calls
 	}
+	refused := outcomeOf(decode.Error)
+	fetcher := func(x *decode.Exchange) { x.ClientID, x.Software = "broker-3-fetcher-0", decode.Software{} }
 	failed := func(i *tlsrecord.Info) { i.Established, i.Undecrypted, i.Reason = false, 0, "" }
 	unknown := func(c *decode.Connection) { c.Oddities.Spoke = reassembly.SpokeUnknown }
 	illegal := func(x *decode.Exchange) { x.ErrorCode, x.Mechanism = illegalSASLState, "PLAIN" }
@@ -63,6 +65,14 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 		{"a handshake that ends after unknown bytes", []any{connectionOf(0, 1, 9, tlsOf(failed), unknown), connectionOf(1, 11, 19, tlsOf(failed), unknown)}, "KV9004", "listener speaks TLS", ""},
 		{"Produce that waits for replicas", dropped(0, 7, silent), "KV2009", "replicas are in sync", "Upgrade the proxy"},
 		{"Produce that is closed", dropped(0, 7, closed), "KV2009", "Upgrade the proxy", "replicas"},
+		{"telemetry that is closed", dropped(71, 0, closed), "KV2009", "enable.metrics.push=false", "limit confluent"},
+		{"a broker above the max of another one", []any{exchangeOf(5, 0, 1, 12, above, closed, fetcher)}, "KV1001", "inter.broker.protocol.version", "security.protocol"},
+		{"a client with the id of a broker", []any{exchangeOf(5, 0, 1, 12, above, closed, fetcher, java, softwareOf("sarama", "1"))}, "KV1001", "Run a release of", "inter.broker"},
+		{"a broker without ranges", []any{exchangeOf(5, 0, 1, 12, noRange, closed, fetcher)}, "KV2001", "inter.broker.protocol.version", ""},
+		{"records that are not converted", []any{exchangeOf(5, 0, 1, 3, refused)}, "KV3001", "Fetch v4 or higher", "feature"},
+		{"records that need no conversion", []any{exchangeOf(5, 0, 1, 4, refused)}, "KV3001", "broker's log", "feature"},
+		{"default numbers of a topic", []any{exchangeOf(5, 0, 19, 3, refused)}, "KV3001", "replication factor", "lower version"},
+		{"a broker with features", []any{exchangeOf(5, 0, 3, 7, refused, rangesOf(&decode.Ranges{APIs: []decode.API{{Key: 3, Range: decode.Range{Max: 12}}, {Key: updateFeaturesKey}}}))}, "KV3001", "finalized features", ""},
 		{"ApiVersions of kafka-clients", []any{exchangeOf(5, 0, apiVersionsKey, 3, java, closed), exchangeOf(9, 1, apiVersionsKey, 3, java, closed)}, "KV2002", "older release of kafka-clients", "Limit"},
 	} {
 		r := builderOf(Options{}, c.calls...).Report()

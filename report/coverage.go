@@ -41,7 +41,7 @@ func (c *coverage) exchange(x *decode.Exchange) {
 			}
 		}
 	default:
-		remember(c.offenders, x.Stream)
+		remember(c.offenders, x.Stream, struct{}{})
 	}
 	s.RequestsChecked++
 	switch x.Evidence {
@@ -124,13 +124,13 @@ func (c *coverage) finish(captures []model.Capture, unparsed []model.Count) mode
 	return q
 }
 
-// maxRemembered bounds the connections in a set. They are needed until the connection ends, mostly
+// maxRemembered bounds the connections in a map. They are needed until the connection ends, mostly
 // within milliseconds: 4,096 of some 20 bytes. When it is reached, all are evicted.
 const maxRemembered = 4096
 
-func remember(streams map[uint32]struct{}, stream uint32) {
+func remember[V any](streams map[uint32]V, stream uint32, v V) {
 	if len(streams) >= maxRemembered {
 		clear(streams)
 	}
-	streams[stream] = struct{}{}
+	streams[stream] = v
 }

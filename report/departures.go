@@ -110,7 +110,14 @@ func (f *findings) depart(c *decode.Connection, p past) {
 // mayDepart reports whether a client that requested ApiVersions may not have started its work on
 // c.
 func mayDepart(c *decode.Connection, stage int16) bool {
-	_, missing := nextNeed(c.Advertised, stage)
+	id := ""
+	if len(c.ClientIDs) > 0 {
+		id = c.ClientIDs[0]
+	}
+	_, missing := nextNeed(c.Advertised, stage, id, c.Software)
+	if !missing { // evidence keeps the connections of clients that may be producers
+		_, missing = nextNeed(c.Advertised, stage, "producer", decode.Software{})
+	}
 	inside := stage == saslHandshakeKey || stage == history.Challenged
 	return missing || ended(c) && (inside || c.End.By == reassembly.ToBroker && c.AfterAdvertised == 0)
 }
@@ -182,18 +189,21 @@ func isController(r *decode.Ranges) bool {
 }
 
 // nextNeed returns the API that a client needs after stage was answered, and that the broker does
-// not advertise. ok is false for none. Only producers need InitProducerId.
-func nextNeed(ranges *decode.Ranges, stage int16) (key int16, ok bool) {
+// not advertise. ok is false for none. After Metadata, producers need InitProducerId, and consumers
+// FindCoordinator.
+func nextNeed(ranges *decode.Ranges, stage int16, clientID string, software decode.Software) (key int16, ok bool) {
 	if ranges == nil || ranges.Partial || isController(ranges) {
 		return 0, false
 	}
-	switch stage {
-	case apiVersionsKey:
+	switch {
+	case stage == apiVersionsKey:
 		key = metadataKey
-	case findCoordinatorKey:
+	case stage == findCoordinatorKey:
 		key = joinGroupKey
-	case metadataKey:
+	case stage == metadataKey && isProducer(clientID, software):
 		key = initProducerIDKey
+	case stage == metadataKey && isGroupConsumer(clientID):
+		key = findCoordinatorKey
 	default:
 		return 0, false
 	}
@@ -214,14 +224,22 @@ var (
 	// of other clients that may also contain it: kafka-clients call consumers "consumer-GROUP-1".
 	producerWord = regexp.MustCompile(`(?i)(^|[^a-z])producer([^a-z]|$)`)
 	otherWord    = regexp.MustCompile(`(?i)(^|[^a-z])(consumer|admin|adminclient)([^a-z]|$)`)
+	// groupConsumer matches the default client ids of kafka-clients for consumers of a group:
+	// "consumer-GROUP-1". Without a group they are "consumer-null-1" or "consumer-1".
+	groupConsumer = regexp.MustCompile(`^consumer-.+-[0-9]+$`)
 )
 
 // isProducer reports whether the client seems to be an idempotent producer. Its client id must be
 // a producer's, and its software must be idempotent by default (kafka-clients since 3.0).
-func (d *departure) isProducer() bool {
-	if !producerWord.MatchString(d.clientID) || otherWord.MatchString(d.clientID) {
+func isProducer(clientID string, software decode.Software) bool {
+	if !producerWord.MatchString(clientID) || otherWord.MatchString(clientID) {
 		return false
 	}
-	major, _, _ := strings.Cut(d.software.Version, ".")
-	return d.software.Name == "" || d.software.Name != javaClient || len(major) > 1 || major >= "3"
+	major, _, _ := strings.Cut(software.Version, ".")
+	return software.Name != javaClient || len(major) > 1 || major >= "3"
+}
+
+// isGroupConsumer reports whether the client seems to be a consumer of a group.
+func isGroupConsumer(clientID string) bool {
+	return groupConsumer.MatchString(clientID) && !strings.HasPrefix(clientID, "consumer-null-")
 }

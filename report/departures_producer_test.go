@@ -26,8 +26,7 @@ func TestIsProducer(t *testing.T) {
 		{"connector-consumer-producer-audit-0", java, false},
 		{"producer-admin", java, false},
 	} {
-		d := departure{clientID: tt.id, software: tt.software}
-		if got := d.isProducer(); got != tt.want {
+		if got := isProducer(tt.id, tt.software); got != tt.want {
 			t.Errorf("%q of %s %s: %t, want %t", tt.id, tt.software.Name, tt.software.Version, got, tt.want)
 		}
 	}

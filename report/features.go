@@ -28,6 +28,18 @@ var (
 	transactionVersions = map[int16]int16{0: 12, 26: 5, 28: 5}
 )
 
+// olderThan are the lowest versions of an API that do not depend on a setting or a value of the
+// request, and what to do instead of upgrading the client: brokers since 2.0 refuse Fetch v0 to v3
+// with error 35 where records are not converted (KIP-283); CreateTopics needs v4 for the default
+// numbers (KIP-464).
+var olderThan = map[int16]struct {
+	lowest  int16
+	instead string
+}{
+	1:  {4, "set log.message.downconversion.enable=true at the broker, and message.downconversion.enable=true at the topic"},
+	19: {4, "name the number of partitions and the replication factor: -1, the default of the broker, needs v4"},
+}
+
 // featureOf returns the feature that a request needs. ok is false if none is known.
 func featureOf(key, version int16) (f feature, ok bool) {
 	if lowest, isTransactional := transactionVersions[key]; isTransactional && version >= lowest {

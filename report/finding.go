@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
@@ -154,6 +155,24 @@ func (g *group) addExchange(x *decode.Exchange) {
 	})
 }
 
+// closeSilent changes the outcome of a request without a response.
+func (g *group) closeSilent(at capture.Position, outcome decode.Outcome, took time.Duration) {
+	if g.outcomes[decode.NoneExpected] == 0 {
+		return // the finding was folded
+	}
+	g.outcomes[decode.NoneExpected]--
+	g.outcomes[outcome]++
+	if g.took[outcome] == nil {
+		g.took[outcome] = &histogram{}
+	}
+	g.took[outcome].add(took)
+	for i := range g.first {
+		if g.first[i].at == at {
+			g.first[i].outcome = outcome
+		}
+	}
+}
+
 // keep adds o if it is among the first occurrences.
 func (g *group) keep(o occurrence) {
 	i, _ := slices.BinarySearchFunc(g.first, o, func(a, b occurrence) int {
@@ -188,7 +207,10 @@ func (g *group) softwareLine() string { return cmp.Or(truncate(g.key.software.Na
 // lower says how the client is limited to a lower version of the API. kafka-clients have no setting
 // for that.
 func (g *group) lower() string {
-	if g.key.software.Name == javaClient {
+	switch {
+	case g.key.api == 71, g.key.api == 72: // telemetry, KIP-714
+		return "set enable.metrics.push=false in the client"
+	case g.key.software.Name == javaClient:
 		return "use an older release of kafka-clients"
 	}
 	return fmt.Sprintf("limit %s to a lower version of %s", g.softwareName(), apiName(g.key.api))
@@ -248,8 +270,17 @@ func (g *group) consequence() string {
 	case worst == decode.Error:
 		return "It answers UNSUPPORTED_VERSION."
 	}
+	if g.isBroker() {
+		return "It closes the connection on such a request."
+	}
 	return "It closes the connection on such a request. Many clients then report a wrong security.protocol."
 }
+
+// isBroker reports whether the requests are those of a broker to another one.
+func (g *group) isBroker() bool { return g.sample != nil && brokerRole(&g.sample.Exchange) != "" }
+
+// interBroker is the advice about the versions that brokers use among themselves.
+const interBroker = "The client is a broker, and chooses its versions by inter.broker.protocol.version (KRaft: metadata.version). Leave that at the release of the oldest broker until all are upgraded."
 
 // rangeText formats a range for texts.
 func rangeText(r decode.Range) string { return model.Range{Min: r.Min, Max: r.Max}.Text() }

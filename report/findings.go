@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
@@ -64,6 +65,15 @@ type findings struct {
 	onExchange, onConnection []int
 	// early are connections with a request before the ApiVersions response.
 	early map[uint32]struct{}
+	// silent are the latest requests without a response that are in a finding, by connection. The
+	// end of the connection may be the broker's answer.
+	silent map[uint32]silentRequest
+}
+
+// silentRequest is a Produce request with acks=0, and the key of its finding.
+type silentRequest struct {
+	key findingKey
+	at  capture.Position
 }
 
 // The rule of a request in the timeline if it is not an index: noRule for none, undecided for a
@@ -76,7 +86,7 @@ const (
 func (f *findings) init(opt *Options, k known) {
 	*f = findings{
 		known: k, issues: opt.KnownIssues, evidence: opt.Evidence, isWatch: opt.Watch, target: opt.Target, processAt: opt.ProcessAt,
-		claims: map[findingKey]evidence.ID{}, early: map[uint32]struct{}{},
+		claims: map[findingKey]evidence.ID{}, early: map[uint32]struct{}{}, silent: map[uint32]silentRequest{},
 	}
 	for i := range rules {
 		if rules[i].exchange != nil {
@@ -95,7 +105,7 @@ func (f *findings) init(opt *Options, k known) {
 func (f *findings) exchange(x *decode.Exchange) int {
 	isSuspect := f.history.Exchange(x)
 	if x.BeforeNegotiation && x.Key != apiVersionsKey {
-		remember(f.early, x.Stream)
+		remember(f.early, x.Stream, struct{}{})
 	}
 	fired := noRule
 	if isSuspect {
@@ -112,6 +122,9 @@ func (f *findings) exchange(x *decode.Exchange) int {
 		}
 		if detail, ok := rules[i].exchange(x); ok {
 			f.addExchange(i, detail, x)
+			if x.Outcome == decode.NoneExpected {
+				remember(f.silent, x.Stream, silentRequest{exchangeKey(i, detail, x), x.Request})
+			}
 			if fired < 0 || rules[i].Severity > rules[fired].Severity {
 				fired = i
 			}
@@ -176,6 +189,7 @@ func (f *findings) connection(c *decode.Connection) {
 	past := past{}
 	_, past.early = f.early[c.Stream]
 	delete(f.early, c.Stream)
+	f.closedSilently(c)
 	for _, i := range f.onConnection {
 		if detail, ok := rules[i].connection(c, past); ok {
 			f.addConnection(i, detail, c)
@@ -184,6 +198,24 @@ func (f *findings) connection(c *decode.Connection) {
 	f.depart(c, past)
 	if q := f.sealed.Connection(c); q != nil {
 		f.closing(c, q)
+	}
+}
+
+// closedSilently adds the end of c as the outcome of its last request, if that has no response and
+// the broker closed at once. So brokers answer an acks=0 request that they cannot read.
+func (f *findings) closedSilently(c *decode.Connection) {
+	s, ok := f.silent[c.Stream]
+	delete(f.silent, c.Stream)
+	took := time.Duration(c.End.At.Time - s.at.Time)
+	if !ok || !ended(c) || c.End.By == reassembly.ToBroker || c.LastRequest != s.at || took < 0 || took > closedAtOnce {
+		return
+	}
+	outcome := decode.ClosedByBroker
+	if c.End.Kind == reassembly.Reset {
+		outcome = decode.ResetByBroker
+	}
+	if g := f.groups.all[s.key]; g != nil {
+		g.closeSilent(s.at, outcome, took)
 	}
 }
 

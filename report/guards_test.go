@@ -11,6 +11,7 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report/history"
+	"github.com/kafkavet/kafkavet/report/model"
 )
 
 // TestGuardsOfRules: each case fails if one condition of a rule is removed.
@@ -159,7 +160,7 @@ func TestForeignToKafkaClients(t *testing.T) {
 // TestNextNeedOfPartialRanges: incomplete ranges do not prove that an API is missing.
 func TestNextNeedOfPartialRanges(t *testing.T) {
 	for partial, want := range map[bool]bool{false: true, true: false} {
-		if _, missing := nextNeed(&decode.Ranges{APIs: []decode.API{{Key: apiVersionsKey}}, Partial: partial}, apiVersionsKey); missing != want {
+		if _, missing := nextNeed(&decode.Ranges{APIs: []decode.API{{Key: apiVersionsKey}}, Partial: partial}, apiVersionsKey, "", decode.Software{}); missing != want {
 			t.Errorf("partial %v: missing %v, want %v", partial, missing, want)
 		}
 	}
@@ -203,6 +204,35 @@ func TestIdleConnectionsInTheText(t *testing.T) {
 		s := &subject{group: &group{count: 2, idle: uint64(idle)}}
 		if got := strings.Contains(awayRule.message(s), "load balancer"); got != want {
 			t.Errorf("%d of 2 connections were quiet: %q", idle, awayRule.message(s))
+		}
+	}
+}
+
+// idIs returns a change of the client id of a connection.
+func idIs(id string) func(*decode.Connection) {
+	return func(c *decode.Connection) { c.ClientIDs = []string{id} }
+}
+
+// TestProduceWithoutAnswerThatIsClosed: the broker's close right after the last request is the
+// answer to one that has none.
+func TestProduceWithoutAnswerThatIsClosed(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*decode.Connection)
+		want   model.Severity
+	}{
+		"closed at once":       {func(*decode.Connection) {}, model.Error},
+		"reset":                {func(c *decode.Connection) { c.End.Kind = reassembly.Reset }, model.Error},
+		"closed later":         {func(c *decode.Connection) { c.End.At.Time += int64(2 * closedAtOnce) }, model.Warning},
+		"closed by the client": {func(c *decode.Connection) { c.End.By = reassembly.ToBroker }, model.Warning},
+		"cut":                  {func(c *decode.Connection) { c.End = reassembly.End{} }, model.Warning},
+		"after more requests":  {func(c *decode.Connection) { c.LastRequest = within(6, 0) }, model.Warning},
+	} {
+		f := builderOf(Options{}, exchangeOf(5, 0, 0, 2, rangesOf(newRanges), outcomeOf(decode.NoneExpected)), connectionOf(0, 1, 9, func(c *decode.Connection) {
+			c.LastRequest, c.End.By = within(5, 0), reassembly.ToClient
+			c.End.At = within(7, 0)
+		}, c.change)).Report().Findings[0]
+		if closes := f.Outcomes["closed"]+f.Outcomes["reset"] == 1; f.Code != "KV1004" || f.Severity != c.want || closes != (c.want == model.Error) {
+			t.Errorf("%s: %s %s %v, want %s", name, f.Code, f.Severity, f.Outcomes, c.want)
 		}
 	}
 }

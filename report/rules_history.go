@@ -346,7 +346,8 @@ var apiMissingRule = Rule{
 	Documentation: model.Documentation{
 		What: "The client came to the point where it needs an API that the broker does not advertise, and its next step was not seen.",
 		Why: "Clients check the ApiVersions response before they send: what they need and do not find makes them stop, with an error in their own log and nothing on the wire. " +
-			"Producers that are idempotent (kafka-clients by default since 3.0) need InitProducerId; Kafka 2.8 in KRaft mode and some services do not have it.",
+			"Producers that are idempotent (kafka-clients by default since 3.0) need InitProducerId; Kafka 2.8 in KRaft mode and some services do not have it. " +
+			"Consumers of a group need FindCoordinator and JoinGroup, which meshes and bridges may lack.",
 		Wire: "ApiVersions, Metadata or FindCoordinator, their responses, and no further request of the client.",
 		Do:   "Look at the client's log. For InitProducerId set enable.idempotence=false, or use a broker that supports it; for others use a broker or listener that advertises the API.",
 	},
@@ -358,8 +359,8 @@ var apiMissingRule = Rule{
 	},
 	explains: true, omits: besideLeaving,
 	departure: func(d *departure, f *findings) (string, bool) {
-		key, missing := nextNeed(d.ranges, d.stage)
-		if !missing || key == initProducerIDKey && !d.isProducer() || d.torn || d.waited || f.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {
+		key, missing := nextNeed(d.ranges, d.stage, d.clientID, d.software)
+		if !missing || d.torn || d.waited || f.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {
 			return "", false
 		}
 		return apiName(key), true

@@ -103,6 +103,9 @@ var unnegotiatedRule = Rule{
 		if s.key.detail == inVain {
 			return fmt.Sprintf("Run a release of %s that asks again with ApiVersions v0, or set it to the broker's release.", s.softwareLine())
 		}
+		if s.isBroker() {
+			return interBroker
+		}
 		advice := fmt.Sprintf("Let %s negotiate its versions, or set it to the broker's release.", s.softwareName())
 		if s.key.detail == elsewhere {
 			return advice + " See what stands behind the address: bring brokers of several releases there to one."
@@ -331,7 +334,7 @@ var clientLeftRule = Rule{
 		if isController(d.ranges) {
 			return atController, true
 		}
-		_, missing := nextNeed(d.ranges, d.stage)
+		_, missing := nextNeed(d.ranges, d.stage, d.clientID, d.software)
 		return "", !missing // KV2014 says more
 	},
 	message: func(s *subject) string {

@@ -215,7 +215,7 @@ var authenticationRule = Rule{
 		case leftAfterChallenge:
 			return "The authentication is not complete, and the client does not go on. With OAUTHBEARER, such a token of the broker is a refusal (RFC 7628): the access token is expired or not accepted. No version is at fault."
 		case closedOnTokens:
-			return "After SaslHandshake v0 the tokens have no header, and a broker closes without an answer where it does not accept them: mostly a wrong user or password. No version is at fault."
+			return "A broker closes without an answer on tokens without a header that it does not accept: mostly a wrong user or password. After SaslHandshake v1 it accepts none without a header. No version is at fault."
 		}
 		return "The broker refused the authentication and closes the connection afterwards. The disconnect has this cause, not a version."
 	},

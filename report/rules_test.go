@@ -187,6 +187,13 @@ func TestNegotiationRules(t *testing.T) {
 		{"a client that leaves where Metadata is not advertised misses it", []any{exchangeOf(2, 0, apiVersionsKey, 0), connectionOf(0, 1, 9, leaves, func(c *decode.Connection) {
 			c.Advertised = &decode.Ranges{APIs: oldRanges.APIs[:2]}
 		})}, []string{"KV2014 the broker does not advertise Metadata, which the client needs next"}},
+		{"a consumer of a group that leaves where FindCoordinator is not advertised misses it", []any{exchangeOf(2, 0, 3, 7), connectionOf(0, 1, 9, idIs("consumer-orders-1"))},
+			[]string{"KV2014 the broker does not advertise FindCoordinator, which the client needs next"}},
+		{"a consumer without a group does not miss FindCoordinator", []any{exchangeOf(2, 0, 3, 7), connectionOf(0, 1, 9, idIs("consumer-null-1"))}, []string{}},
+		{"a consumer that fetches does not miss FindCoordinator", []any{exchangeOf(2, 0, 3, 7), exchangeOf(4, 0, 1, 7), connectionOf(0, 1, 9, idIs("consumer-orders-1"))}, []string{}},
+		{"a consumer does not miss FindCoordinator where it is advertised", []any{exchangeOf(2, 0, 3, 7), connectionOf(0, 1, 9, idIs("consumer-orders-1"), func(c *decode.Connection) {
+			c.Advertised = &decode.Ranges{APIs: append(slices.Clone(oldRanges.APIs[:4]), decode.API{Key: findCoordinatorKey})}
+		})}, []string{}},
 		{"the same, and a broker serves the client on another connection", []any{exchangeOf(2, 0, apiVersionsKey, 0), exchangeOf(3, 1, 0, 7, outcomeOf(decode.Answered)), connectionOf(0, 1, 9, leaves, func(c *decode.Connection) {
 			c.Advertised = &decode.Ranges{APIs: oldRanges.APIs[:2]}
 		})}, []string{}},
@@ -500,7 +507,7 @@ func TestAdviceNamesTheFeature(t *testing.T) {
 		{68, 0, "group.version=1. Or set group.protocol=classic"}, {76, 1, "share.version=1"}, {88, 0, "streams.version=1"}, {82, 0, "kraft.version=1"},
 		{0, 12, "transaction.version=2"}, {0, 11, "metadata.version"}, {28, 5, "transaction.version=2"}, {60, 1, "metadata.version"},
 	} {
-		f := builderOf(Options{}, exchangeOf(1, 0, c.key, c.version, outcomeOf(decode.Error)), connectionOf(0, 1, 9)).Report().Findings[0]
+		f := builderOf(Options{}, exchangeOf(1, 0, c.key, c.version, outcomeOf(decode.Error), rangesOf(&decode.Ranges{APIs: []decode.API{{Key: updateFeaturesKey}}})), connectionOf(0, 1, 9)).Report().Findings[0]
 		if !strings.Contains(f.Advice, c.want) {
 			t.Errorf("API %d v%d: advice %q, want %q in it", c.key, c.version, f.Advice, c.want)
 		}

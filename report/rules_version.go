@@ -41,6 +41,9 @@ var aboveMaxRule = Rule{
 			s.said(), s.key.advertised.Max, apiName(s.key.api), s.consequence())
 	},
 	advice: func(s *subject) string {
+		if s.isBroker() {
+			return interBroker
+		}
 		highest := fmt.Sprintf("%s v%d", apiName(s.key.api), s.key.advertised.Max)
 		if s.key.advertised.Min < s.key.advertised.Max {
 			highest += " or lower"
@@ -176,14 +179,35 @@ var unsupportedAnswerRule = Rule{
 		if !s.key.hasRange {
 			return "The broker itself says that it does not support this version. Its ApiVersions response was not captured, so it is unknown whether the client could know."
 		}
+		if !s.mayHaveFeatures() {
+			return "The advertised range is not all that decides: a setting of the broker or of the topic, or a value in the request, can refuse a version inside it."
+		}
 		return "The advertised range is not all that decides: features that are not finalized, an unfinished upgrade or a broker behind this one can refuse a version inside it."
 	},
 	advice: func(s *subject) string {
 		if f, ok := featureOf(s.key.api, s.key.version); ok {
 			return fmt.Sprintf("%s needs the cluster's feature %s at %d or higher: kafka-features.sh upgrade --feature %s=%d. %s", s.request(), f.name, f.level, f.name, f.level, f.instead)
 		}
+		if o := olderThan[s.key.api]; s.key.version < o.lowest {
+			return fmt.Sprintf("Upgrade %s to a release that sends %s v%d or higher, or raise the protocol version it is set to. Or %s.", s.softwareName(), apiName(s.key.api), o.lowest, o.instead)
+		}
+		if !s.mayHaveFeatures() {
+			return fmt.Sprintf("See the reason in the broker's log. If there is none, %s.", s.lower())
+		}
 		return fmt.Sprintf("Compare the cluster's finalized features (kafka-features.sh describe) with what %s needs, and finish the upgrade (metadata.version). Or %s.", s.request(), s.lower())
 	},
+}
+
+// updateFeaturesKey is the key of UpdateFeatures: brokers without it have no features (KIP-584).
+const updateFeaturesKey = 57
+
+// mayHaveFeatures reports whether the broker may have features that are not finalized.
+func (g *group) mayHaveFeatures() bool {
+	if g.ranges == nil {
+		return true
+	}
+	_, has := g.ranges.Find(updateFeaturesKey)
+	return has
 }
 
 // phantomMin returns the lowest version of an API that a broker really accepts, if its ranges have

@@ -265,22 +265,25 @@ func TestOnlyLargeRequestsAreRefused(t *testing.T) {
 	}
 }
 
-// TestJoinGroupWaits: what closes silent connections closes those that wait for other members of the group.
+// TestJoinGroupWaits: what closes silent connections closes those that wait for other members of the
+// group, or for as long as the request allows.
 func TestJoinGroupWaits(t *testing.T) {
 	for _, c := range []struct {
 		key  int16
 		took time.Duration
+		wait int32
 		want Cause
 	}{
-		{keyJoinGroup, 10 * time.Second, Unexplained}, {keySyncGroup, 10 * time.Second, Unexplained},
-		{keyJoinGroup, soon, Dropped}, {keyProduce, 10 * time.Second, Dropped},
+		{keyJoinGroup, 10 * time.Second, 0, Unexplained}, {keySyncGroup, 10 * time.Second, 0, Unexplained},
+		{keyJoinGroup, soon, 0, Dropped}, {keyProduce, 10 * time.Second, 0, Dropped},
+		{keyFetch, 50 * time.Second, 120_000, Unexplained}, {keyFetch, 50 * time.Second, 40_000, Dropped}, {keyFetch, soon, 120_000, Dropped},
 	} {
 		p := newPlay(t)
 		var want []Cause
 		for range 3 {
 			s := p.connect()
 			p.send(s, keyMetadata, 12, answered, soon)
-			p.send(s, c.key, 9, closed, c.took)
+			p.send(s, c.key, 9, closed, c.took, func(x *decode.Exchange) { x.WaitMillis = c.wait })
 			p.end(s, 1)
 			p.now += time.Second
 			want = append(want, c.want)

@@ -80,6 +80,26 @@ func TestPatienceOfClients(t *testing.T) {
 	}
 }
 
+// TestPatienceOfRequests: a client that leaves before the time that its request allows is not
+// refused. After longPoll, the report counts the request.
+func TestPatienceOfRequests(t *testing.T) {
+	for _, c := range []struct {
+		key              int16
+		took             time.Duration
+		wait             int32
+		refused, counted bool
+	}{
+		{keyProduce, 10 * time.Second, 0, true, true}, {keyProduce, 10 * time.Second, 30_000, false, true}, {keyProduce, 30 * time.Second, 30_000, true, true},
+		{keyFetch, 30 * time.Second, 60_000, false, true}, {keyFetch, 30 * time.Second, 500, true, true}, {keyFetch, time.Second, 60_000, false, false},
+		{keyJoinGroup, 30 * time.Second, 0, false, true}, {keySyncGroup, time.Second, 0, false, false},
+	} {
+		x := &decode.Exchange{Outcome: decode.Left, Took: c.took, Key: c.key, WaitMillis: c.wait}
+		if refused, counted := IsRefused(x), IsUnserved(x); refused != c.refused || counted != c.counted {
+			t.Errorf("%+v: refused %v, counted %v", c, refused, counted)
+		}
+	}
+}
+
 // TestInsteadComesAfterwards: a request sent before a refusal does not replace the refused one.
 func TestInsteadComesAfterwards(t *testing.T) {
 	for _, c := range []struct {

@@ -455,11 +455,11 @@ func (v *view) inRange(x *decode.Exchange) bool {
 
 // inAnswer reports whether the broker's end, or its silence, can be its answer to the request: it
 // came at once, or comes repeatedly. A device that ends silent connections also ends those whose
-// request waits for other clients.
+// request waits: for other clients, or for as long as it allows.
 func (v *view) inAnswer(k *Suspect) bool {
 	x := &k.Exchange
 	switch {
-	case endedByBroker(x) && int64(x.Took) > prompt && slices.Contains(rebalancing[:], x.Key):
+	case endedByBroker(x) && int64(x.Took) > prompt && (mayWait(x) || slices.Contains(rebalancing[:], x.Key)):
 		return false
 	case endedByBroker(x) && int64(x.Took) > prompt, hasWaited(x), x.Outcome == decode.Left && x.Took < Patience:
 		return v.refusedAgain(k)

@@ -117,6 +117,8 @@ func IsRefused(x *decode.Exchange) bool {
 		return true
 	case decode.Left:
 		switch {
+		case mayWait(x):
+			return false
 		case slices.Contains(rebalancing[:], x.Key):
 			return false
 		case slices.Contains(waiting[:], x.Key):
@@ -125,6 +127,17 @@ func IsRefused(x *decode.Exchange) bool {
 		return x.Took >= leastPatience || x.Took >= probePatience && IsProbe(x)
 	}
 	return false
+}
+
+// IsUnserved reports whether a request was refused, or the client left after longPoll although the
+// broker may still have waited: for other clients, or for as long as the request allows.
+func IsUnserved(x *decode.Exchange) bool {
+	return IsRefused(x) || x.Outcome == decode.Left && x.Took >= longPoll
+}
+
+// mayWait reports whether the time that a request allows the broker for its answer was not over.
+func mayWait(x *decode.Exchange) bool {
+	return x.Took < time.Duration(x.WaitMillis)*time.Millisecond
 }
 
 // forbidden reports whether a version is outside a range.
@@ -144,7 +157,7 @@ func isSuspect(x *decode.Exchange) bool {
 	if lowest, ok := phantomMin(x); ok && x.Version < lowest {
 		return false // known to be refused
 	}
-	return IsRefused(x)
+	return IsUnserved(x)
 }
 
 // phantomMin returns the lowest version that the broker accepts if it advertises lower ones.
