@@ -16,6 +16,7 @@ func TestDashboardSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	plugins.RegisterDefaultPlugins()
+	//lint:ignore SA1019 the second version of the schema is for Grafana 12 and later
 	var d dashboard.Dashboard
 	// The error is an empty list, and not nil, where nothing is wrong.
 	if err := d.UnmarshalJSONStrict(raw); err != nil && err.Error() != "" {
