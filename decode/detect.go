@@ -40,7 +40,7 @@ func LooksLikeRequest(size int64, head []byte) reassembly.Likelihood {
 	l := layoutOf(h.key)
 	named := printable(h.clientID)
 	if l == nil || !l.isNear(h.version) {
-		return judgeUnknown(l, named)
+		return judgeUnknown(l, &h, named)
 	}
 	how := h.fits(size, head)
 	if h.key == keyApiVersions && h.version > l.max {
@@ -110,13 +110,18 @@ func (h *requestHeader) beginsSASL() bool {
 // isNear reports whether the version is known, or a later release may add it.
 func (l *layout) isNear(version int16) bool { return version >= 0 && version <= l.max+versionSlack }
 
+// farVersion is far above the newest version of any API.
+const farVersion = 127
+
 // judgeUnknown is LooksLikeRequest for an unknown API (l is nil) or an unknown version.
-func judgeUnknown(l *layout, named bool) reassembly.Likelihood {
+func judgeUnknown(l *layout, h *requestHeader, named bool) reassembly.Likelihood {
 	switch {
 	case !named:
 		return reassembly.No
 	case l == nil:
 		return reassembly.Weak
+	case h.key == keyProduce || h.version > farVersion: // the correlation id of a response is at the place of both
+		return reassembly.Fits
 	}
 	return reassembly.Likely
 }

@@ -166,6 +166,8 @@ func TestDoubtfulRequests(t *testing.T) {
 		{"empty client id, a byte less there than said", "0000000f 0003 0000 00000001 0000 00000001 00", reassembly.No},
 		{"version far newer than known", "00000010 0003 0063 00000001 0003 'app' 000000", reassembly.Likely},
 		{"ApiVersions far newer than known", "00000010 0012 0063 00000001 0003 'app' 000000", reassembly.Likely},
+		{"Fetch far newer than any release's", "00000010 0001 0100 00000001 0003 'app' 000000", reassembly.Fits},
+		{"response of a coordinator, read as Produce v433", "00000045 000001b1 00 00000000 02 24 'lab-group' 00000001", reassembly.Fits},
 		{"API newer than known", "00000010 0063 0000 00000001 0003 'app' 000000", reassembly.Weak},
 		{"API of Confluent Server", "00000010 2710 0000 00000001 0003 'app' 000000", reassembly.Weak},
 		{"control characters in the client id, body that fits", "00000012 0003 0000 00000001 0004 611b5b32 00000000", reassembly.Weak},
