@@ -49,10 +49,8 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 		return Ruling{}, false
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
 		isSure = !v.refusedAlone(k)
-	case turned && !sure && !v.isTurnedAway(k) && !v.answersHigher(k):
-		isSure = false
-		fallthrough
 	case turned, v.isTurnedAway(k), v.answersHigher(k):
+		isSure = turned && sure || v.isTurnedAway(k) || v.answersHigher(k)
 		o.before, _ = v.opened.lastBefore(sent + 1)
 		o.after, o.isBack = v.opened.firstAfter(sent)
 	case v.anyIn(v.exonerated, o.before.Time, o.after.Time) && (!isKnown || v.others(o.before.Time, o.after.Time, k)):
