@@ -89,7 +89,7 @@ func printedPart(t *testing.T, command, paragraph string) string {
 	return b.String()
 }
 
-// notRun maps commands of the README that no test runs to the reason, by their beginning.
+// notRun maps commands of the manual that no test runs to the reason, by their beginning.
 var notRun = map[string]string{
 	"go install ":    "needs the published module",
 	"go build":       "the tests build the program",
@@ -108,9 +108,9 @@ var notRun = map[string]string{
 	"helm":           "needs a cluster; a test in testdata/chart renders the chart",
 }
 
-// TestCommandsOfTheReadme runs every command of the README in a directory with the files that it
+// TestCommandsOfTheManual runs every command of the README and the pages behind it in a directory with the files that it
 // names. For commands that need root, it checks the flags.
-func TestCommandsOfTheReadme(t *testing.T) {
+func TestCommandsOfTheManual(t *testing.T) {
 	dir := t.TempDir()
 	for name, from := range map[string]string{
 		"kafka.pcap": "confluent-go-2.6.0_fetch-max-7.pcap", "broker-1.pcap": "rotated-1.pcap", "broker-2.pcap": "rotated-2.pcap",
@@ -121,9 +121,9 @@ func TestCommandsOfTheReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	commands := readmeCommands(t)
+	commands := manualCommands(t)
 	if len(commands) < 20 {
-		t.Fatalf("%d commands in the README", len(commands))
+		t.Fatalf("%d commands in the manual", len(commands))
 	}
 	root, err := filepath.Abs(".")
 	if err != nil {
@@ -145,7 +145,7 @@ func TestCommandsOfTheReadme(t *testing.T) {
 	}
 }
 
-// TestJobOfTheReadme: the job can be copied. readmeCommands includes its commands.
+// TestJobOfTheReadme: the job can be copied. manualCommands includes its commands.
 func TestJobOfTheReadme(t *testing.T) {
 	text := strings.ReplaceAll(readFile(t, "README.md"), "\n    ", "\n")
 	_, text, _ = strings.Cut(text, "\njobs:\n")
@@ -157,7 +157,7 @@ func TestJobOfTheReadme(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(text), &jobs); err != nil {
 		t.Fatal(err)
 	}
-	commands := readmeCommands(t)
+	commands := manualCommands(t)
 	for _, job := range jobs {
 		for _, step := range job.Steps {
 			if (step.Uses == "") == (step.Run == "") || step.Run != "" && !slices.Contains(commands, step.Run) {
@@ -170,22 +170,27 @@ func TestJobOfTheReadme(t *testing.T) {
 	}
 }
 
-// readmeCommands returns the lines of the README that a reader types: indented code outside the
+// manual is the README and the pages behind it that have commands for users.
+var manual = []string{"README.md", "docs/fleet.md", "docs/processes.md"}
+
+// manualCommands returns the lines of the manual that a reader types: indented code outside the
 // printed parts, without comments.
-func readmeCommands(t *testing.T) (commands []string) {
+func manualCommands(t *testing.T) (commands []string) {
 	isCommand := regexp.MustCompile(`^ {4,}(?:- run: )?((?:sudo (?:-E (?:env "PATH=\$PATH" )?)?)?(?:install|kafkavet|go|tcpdump|ssh|editcap|setcap|apt|dnf|brew|podman|systemctl|helm|spark-submit) .*)`)
-	for line := range strings.Lines(part.ReplaceAllString(readFile(t, "README.md"), "")) {
-		line, _, _ = strings.Cut(strings.TrimRight(line, "\n"), "  #")
-		if m := isCommand.FindStringSubmatch(line); m != nil {
-			commands = append(commands, strings.TrimSpace(m[1]))
-		} else if code, ok := strings.CutPrefix(line, "    "); ok && regexp.MustCompile(`\bkafkavet `).MatchString(code) {
-			t.Errorf("README.md: is this a command? %s", code)
+	for _, name := range manual {
+		for line := range strings.Lines(part.ReplaceAllString(readFile(t, name), "")) {
+			line, _, _ = strings.Cut(strings.TrimRight(line, "\n"), "  #")
+			if m := isCommand.FindStringSubmatch(line); m != nil {
+				commands = append(commands, strings.TrimSpace(m[1]))
+			} else if code, ok := strings.CutPrefix(line, "    "); ok && regexp.MustCompile(`\bkafkavet `).MatchString(code) {
+				t.Errorf("%s: is this a command? %s", name, code)
+			}
 		}
 	}
 	return commands
 }
 
-// checkCommand runs one command of the README, or checks its flags if it cannot run.
+// checkCommand runs one command of the manual, or checks its flags if it cannot run.
 func checkCommand(t *testing.T, command string) {
 	words := shellWords(command)
 	if i := slices.Index(words, "IMAGE"); i >= 0 {
