@@ -27,11 +27,11 @@ var clientNameRule = Rule{
 	Code: "KV2011", Title: "client-name-refused", Severity: model.Error,
 	Summary: "ApiVersions answered INVALID_REQUEST (42): the announced software name or version is not allowed",
 	Documentation: model.Documentation{
-		What: "The broker answered the ApiVersions request with error 42, INVALID_REQUEST: the name or version of the client software breaks the pattern of KIP-511.",
-		Why: "Since ApiVersions v3 a client announces its software. Name and version consist of letters, digits, hyphens and dots, and begin and end with a letter or digit: no spaces, no parentheses, no empty text. " +
-			"The answer holds no ranges, so the client cannot go on, and most try again for ever.",
-		Wire: "ApiVersions v3 or higher with the name and version, and a response with error 42 and no ranges.",
-		Do:   "Set a name and version of letters, digits, hyphens and dots (franz-go: kgo.SoftwareNameAndVersion), or use a release of the library that does so itself.",
+		What: "The broker answered the ApiVersions request with error 42, INVALID_REQUEST: KIP-511 does not allow the name or version of the client software.",
+		Why: "Since ApiVersions v3 a client announces its software. Name and version may have letters, digits, hyphens and dots, and begin and end with a letter or digit. Spaces, parentheses and empty text are not allowed. " +
+			"The answer has no ranges, so the client cannot go on. Most clients try again without end.",
+		Wire: "ApiVersions v3 or higher with name and version, and a response with error 42 and no ranges.",
+		Do:   "Set a name and version of letters, digits, hyphens and dots (franz-go: kgo.SoftwareNameAndVersion), or use a release of the library that does.",
 	},
 	explains: true,
 	exchange: func(x *decode.Exchange) (string, bool) {
@@ -75,8 +75,8 @@ var wrongRefusalRule = Rule{
 	Summary: "error 35 in a body other than v0: the fault of broker or proxy",
 	Documentation: model.Documentation{
 		What: "The broker or a proxy refused the version of ApiVersions with error 35, in the layout of the requested version.",
-		Why:  "KIP-511 demands a v0 body for this error: a client cannot know the layout of a version that the broker does not know. Clients fail to read the answer and disconnect, or read nonsense.",
-		Wire: "ApiVersions vN and a response with error 35 whose body has the layout of vN.",
+		Why:  "KIP-511 requires a v0 body for this error: a client cannot know the layout of a version that the broker does not support. Clients fail to parse the answer and disconnect, or read wrong values.",
+		Wire: "ApiVersions vN, and a response with error 35 whose body has the layout of vN.",
 		Do:   "Upgrade or fix the broker or proxy. Until then limit the client to a version of ApiVersions that it supports.",
 	},
 	explains: true, omits: []string{"proxy"},
@@ -97,9 +97,10 @@ var messageFormatRule = Rule{
 	Summary: "error 43: the topic's message format, not the request's version",
 	Documentation: model.Documentation{
 		What: "The broker answered error 43, UNSUPPORTED_FOR_MESSAGE_FORMAT, to a Produce, Fetch or ListOffsets request.",
-		Why:  "The topic keeps an old message format (log.message.format.version, message.format.version), which has no place for what the client asks: headers, timestamps, idempotence. The version of the request is inside the range.",
+		Why: "The topic has an old message format (log.message.format.version, message.format.version). It has no field for what the client needs: headers, timestamps, idempotence. " +
+			"The version of the request is inside the range.",
 		Wire: "A response with error code 43 for a partition.",
-		Do:   "Raise message.format.version of the topic (to 0.11 or higher for idempotence and headers), or switch off in the client what needs it.",
+		Do:   "Raise message.format.version of the topic (to 0.11 or higher for idempotence and headers), or disable the feature in the client.",
 	},
 	explains: true,
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.ErrorCode == errForMessageFormat },

@@ -13,11 +13,10 @@ var bytesMissingRule = Rule{
 	Code: "KV9002", Title: "bytes-missing", Severity: model.Info,
 	Summary: "packets were lost in the capture: what was not seen was not checked",
 	Documentation: model.Documentation{
-		What: "The capture lacks bytes of a connection: packets that the capturing side dropped, that were cut by a snapshot length, or that went another way.",
-		Why: "Requests in the missing part were not checked, and an answer in it counts as unseen, not as absent. " +
-			"A report without errors says less the more is missing.",
-		Wire: "TCP sequence numbers that jump, without the bytes between them anywhere in the capture; or packets shorter in the capture than on the wire.",
-		Do:   "Capture with a larger buffer (tcpdump -B 65536), with a filter on the broker's port, and with the full packet length (tcpdump -s 0), on a host that sees both directions.",
+		What: "The capture lacks bytes of a connection: packets that were dropped while capturing, cut by a snapshot length, or sent on another way.",
+		Why:  "Requests in the missing part were not checked, and an answer in it counts as unseen, not as absent. The more is missing, the less a report without errors says.",
+		Wire: "TCP sequence numbers that jump, and the bytes between them are nowhere in the capture. Or packets that are shorter in the capture than on the wire.",
+		Do:   "Capture with a larger buffer (tcpdump -B 65536), with a filter on the broker's port, and with the full packet length (tcpdump -s 0), on a host that receives both directions.",
 	},
 	connection: func(c *decode.Connection, _ past) (string, bool) { return "", isKafkaOrTLS(c) && c.Odd().Missing > 0 },
 	message: func(s *subject) string {
@@ -40,10 +39,10 @@ var midstreamRule = Rule{
 	Code: "KV9003", Title: "midstream", Severity: model.Info,
 	Summary: "the connection was open before the capture began",
 	Documentation: model.Documentation{
-		What: "The first packet of the connection in the capture is not its SYN: it was open before.",
-		Why:  "Clients ask for ApiVersions once, at the start. The answer is not in the capture, so its requests are compared with ranges from other connections to the same address, if there are any.",
-		Wire: "A connection without SYN and mostly without an ApiVersions exchange.",
-		Do:   "Begin to capture before the client starts, or restart the client (or one connection of it) while capturing.",
+		What: "The first captured packet of the connection is not its SYN: the connection was open before the capture began.",
+		Why:  "Clients send ApiVersions once, at the start of a connection. The capture does not have the answer. Its requests are compared with the ranges from other connections to the same address, if there are any.",
+		Wire: "A connection without SYN and usually without an ApiVersions exchange.",
+		Do:   "Start the capture before the client, or restart the client while you capture.",
 	},
 	connection: func(c *decode.Connection, _ past) (string, bool) { return "", isKafkaOrTLS(c) && c.Midstream },
 	message: func(s *subject) string {

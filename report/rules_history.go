@@ -31,12 +31,13 @@ var droppedRule = Rule{
 	Code: "KV2009", Title: "dropped-in-range", Severity: model.Warning,
 	Summary: "one API and version inside the advertised range is never answered, while others are",
 	Documentation: model.Documentation{
-		What: "The broker's address closes, resets or ignores every request of one API and version, on at least two connections; one is enough if a client waited long in vain while others were served, and no version of the API was answered. The version lies inside the range that the address advertises, and other requests are answered. " +
-			"Or it ends the connections of one client on each of them, while it answers the version to others.",
-		Why: "What answers ApiVersions advertises more than what is behind it accepts: a proxy or gateway that passes the broker's answer on, but does not know the version itself. " +
-			"A request with a malformed body ends like this, too. A client that negotiates can do nothing about it.",
-		Wire: "ApiVersions and its response; then, on each connection, the same request inside the range, and a FIN or RST from the broker, or nothing until the client leaves.",
-		Do:   "Upgrade or fix the proxy or gateway at this address, or have it advertise only what it supports. Until then limit the client to a lower version. Without a proxy, look at the broker's log: it names malformed requests.",
+		What: "The broker closes, resets or ignores every request of one API and version, on at least two connections. The version is inside the advertised range, and the broker answers other requests. " +
+			"One connection is enough if the client waited long for an answer, other clients were served, and no version of the API was answered. " +
+			"Or the broker closes each connection of one client on it, and answers the same version to other clients.",
+		Why: "What answers ApiVersions advertises more than what is behind it accepts. A proxy or gateway may pass on the broker's answer without support for the version. A request with a malformed body ends the same way. " +
+			"A client that negotiates cannot avoid it.",
+		Wire: "ApiVersions and its response. Then, on each connection, the same request inside the range, and a FIN or RST from the broker, or nothing until the client closes.",
+		Do:   "Upgrade or fix the proxy or gateway at this address, or let it advertise only what it supports. Until then limit the client to a lower version. Without a proxy, look for malformed requests in the broker's log.",
 	},
 	explains: true, omits: []string{"proxy"},
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
@@ -90,10 +91,10 @@ var saslMissingRule = Rule{
 	Code: "KV2010", Title: "sasl-missing", Severity: model.Warning,
 	Summary: "no SASL handshake was sent, and every request behind ApiVersions was closed",
 	Documentation: model.Documentation{
-		What: "The client sent no SASL handshake, and the broker closed the connection on its first request behind ApiVersions, each time.",
-		Why:  "A SASL listener answers ApiVersions to everyone, and closes on everything else until the client has authenticated. The client reports a disconnect. No version is at fault.",
-		Wire: "ApiVersions and its response, a request, and a FIN from the broker, mostly 100 ms or more later (connection.failed.authentication.delay.ms).",
-		Do:   "Set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL, with mechanism and credentials; or use the port of a listener without SASL.",
+		What: "The client sent no SASL handshake, and the broker closed each connection on the first request after ApiVersions.",
+		Why:  "A SASL listener answers ApiVersions to everyone. It closes on every other request until the client has authenticated. The client reports a disconnect. No version is at fault.",
+		Wire: "ApiVersions and its response, a request, and a FIN from the broker, usually 100 ms or more later (connection.failed.authentication.delay.ms).",
+		Do:   "Set security.protocol of the client to SASL_PLAINTEXT or SASL_SSL, with mechanism and credentials. Or use the port of a listener without SASL.",
 	},
 	groups: byClient, explains: true, omits: []string{"authentication"},
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
@@ -127,12 +128,12 @@ var notKafkaRule = Rule{
 	Code: "KV2012", Title: "not-kafka", Severity: model.Warning,
 	Summary: "the other side answered something else, or never anything that Kafka clients asked",
 	Documentation: model.Documentation{
-		What: "What listens at the address does not speak Kafka: it answered with another protocol, or it answered nothing of all that clients asked, or nothing behind a preface (KV9005).",
-		Why:  "The port is that of something else (an HTTP server or ingress, SSH, ZooKeeper), or of a listener that wants TLS or SASL first. The client reports a disconnect, a time-out or a message that is too large. No version is at fault.",
-		Wire: "A Kafka request or a ClientHello, and an answer in text or in another protocol; or different requests, all of them closed, reset or ignored. " +
-			"ApiVersions alone is counted here in v0 to v2, which brokers since 2.0 answer; in any version without an answer or a close; and on a port on which brokers seldom listen. " +
-			"ApiVersions v3 or higher alone, closed on 9092 and its like, is KV2002.",
-		Do: "Check bootstrap.servers, advertised.listeners and the port mappings between client and broker. Where nothing was answered, check also whether the listener wants TLS (security.protocol) or SASL.",
+		What: "The listener at the address does not speak Kafka. It answered in another protocol, or it answered none of the clients' requests, or it sent nothing after a preface (KV9005).",
+		Why: "Another server has the port (an HTTP server or ingress, SSH, ZooKeeper), or the listener requires TLS or SASL first. The client reports a disconnect, a timeout or a message that is too large. " +
+			"No version is at fault.",
+		Wire: "A Kafka request or a ClientHello, and an answer in text or in another protocol. Or different requests, all closed, reset or ignored. ApiVersions alone counts in v0 to v2, which brokers since 2.0 answer. " +
+			"In any version it counts if there is neither an answer nor a close, or if the port is none that brokers often use. ApiVersions v3 or higher alone, closed on a port such as 9092, is KV2002.",
+		Do: "Check bootstrap.servers, advertised.listeners and the port mappings between client and broker. If nothing was answered, check also whether the listener requires TLS (security.protocol) or SASL.",
 	},
 	explains: true,
 	groups:   byClient,
@@ -194,13 +195,13 @@ var awayRule = Rule{
 	Code: "KV2013", Title: "broker-away", Severity: model.Info,
 	Summary: "the broker was restarting, hanging or without a backend: no version is at fault",
 	Documentation: model.Documentation{
-		What: "Requests were closed, reset or not answered while the address was restarting, hanging, or a proxy without a backend. The same versions were answered before or afterwards, or nothing at all was. " +
-			"Connections without a request count as well: refused ones, and those that the other side ended without a byte. Several of them alone are a finding, too.",
-		Why: "Each of these looks like a refused version on one connection. What the address answered at other times, and what happened to its other connections, shows that it was not there.",
-		Wire: "Several connections that the broker ends within milliseconds, refused connections (RST instead of SYN-ACK), or silence, and then the same requests answered. " +
-			"Or new connections that are closed on their first request, while the address serves those that began before.",
-		Do: "See why the broker was away: its log, an upgrade, garbage collection, the health checks of the proxy. Clients need no change. " +
-			"A broker or proxy that limits the connections per address (max.connections.per.ip) looks the same.",
+		What: "The broker closed, reset or did not answer requests while it was restarting or hanging, or while a proxy had no backend. The same versions were answered before or afterwards, or nothing was answered at all. " +
+			"Connections without a request count too: refused ones, and those that the other side closed without a byte. Several of them alone are a finding.",
+		Why: "On one connection, this looks like a refused version. The answers of the address at other times, and the ends of its other connections, show that the broker was not available.",
+		Wire: "Several connections that the broker closes within milliseconds, refused connections (RST in the place of SYN-ACK), or silence; then answers to the same requests. " +
+			"Or new connections that are closed on their first request, while the address serves older ones.",
+		Do: "Find out why the broker was not available: its log, an upgrade, garbage collection, the health checks of the proxy. Clients need no change. " +
+			"A broker or proxy with a limit of connections per address (max.connections.per.ip) looks the same.",
 	},
 	groups: byBroker,
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
@@ -257,10 +258,11 @@ var sessionRule = Rule{
 	Code: "KV2015", Title: "session-expired", Severity: model.Warning,
 	Summary: "the SASL session was over, and the client sent on without authenticating again",
 	Documentation: model.Documentation{
-		What: "The broker limits SASL sessions (connections.max.reauth.ms), and the client sent a request after the end of its session without authenticating again.",
+		What: "The broker limits SASL sessions (connections.max.reauth.ms). The client sent a request after the end of its session without authenticating again.",
 		Why:  "The broker closes the connection on the first such request (KIP-368). The client reports a disconnect at regular times, and the request is lost or sent again. No version is at fault.",
-		Wire: "SASL, answered requests, then, later than session_lifetime_ms of the SaslAuthenticate response, a request and a FIN from the broker; the same request is answered on the next connection. After SaslHandshake v0 the broker cannot state the lifetime.",
-		Do:   "Use a client that authenticates again (kafka-clients 2.2, librdkafka 1.6, franz-go, sarama 1.38 or later), or raise connections.max.reauth.ms.",
+		Wire: "SASL and answered requests. Later than session_lifetime_ms of the SaslAuthenticate response, a request and a FIN from the broker. The same request is answered on the next connection. " +
+			"After SaslHandshake v0 the broker cannot send the lifetime.",
+		Do: "Use a client that authenticates again (kafka-clients 2.2, librdkafka 1.6, franz-go, sarama 1.38 or later), or raise connections.max.reauth.ms.",
 	},
 	groups: byClient, explains: true,
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
@@ -287,10 +289,10 @@ var cutOffRule = Rule{
 	Summary: "the broker ended the connection inside a request that it had not whole",
 	Documentation: model.Documentation{
 		What: "The broker closed or reset the connection before it had the whole request.",
-		Why: "A broker reads the 4-byte size first, and closes the connection when it is above socket.request.max.bytes (104857600 by default, 100 MiB). " +
-			"A proxy may refuse a request at its header. The client reports a disconnect while it is sending, and tries again for ever.",
+		Why: "A broker reads the 4-byte size first. It closes the connection if the size is above socket.request.max.bytes (104857600 by default, 100 MiB). A proxy may refuse a request at its header. " +
+			"The client reports a disconnect while it sends, and most clients try again without end.",
 		Wire: "The beginning of a request with its size, and a FIN or RST from the broker before its last byte.",
-		Do:   "Compare the size with socket.request.max.bytes of the broker and the limits of proxies; lower max.request.size and batch.size of the client, or raise the broker's limit. The broker's log names the size.",
+		Do:   "Compare the size with socket.request.max.bytes of the broker and the limits of proxies. Lower max.request.size and batch.size of the client, or raise the broker's limit. The broker's log has the size.",
 	},
 	explains: true, omits: []string{"size"},
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
@@ -323,8 +325,9 @@ var fallbackRule = Rule{
 	Summary: "the broker answered UNSUPPORTED_VERSION inside its range, and the client went on another way",
 	Documentation: model.Documentation{
 		What: "The broker answered error 35, UNSUPPORTED_VERSION, to a request inside its advertised range. The client then used another API or version, and was served.",
-		Why: "Clients intend this: they try what is new and go back where a feature is not enabled. kafka-clients asks ConsumerGroupDescribe before DescribeGroups, " +
-			"franz-go asks ConsumerGroupHeartbeat before JoinGroup, controllers send UpdateRaftVoter to a leader of 3.9 during an upgrade. Or they go on without it, as without telemetry.",
+		Why: "Clients intend this: they try a new feature, and go back if it is not enabled. " +
+			"kafka-clients sends ConsumerGroupDescribe before DescribeGroups, franz-go sends ConsumerGroupHeartbeat before JoinGroup, and controllers send UpdateRaftVoter to a leader of 3.9 during an upgrade. " +
+			"Or they continue without the feature, such as telemetry.",
 		Wire: "A request, an answer with error code 35, and then a request of another API or version from the same client, which is answered.",
 		Do:   "Nothing.",
 	},
@@ -344,12 +347,12 @@ var apiMissingRule = Rule{
 	Code: "KV2014", Title: "api-missing", Severity: model.Info,
 	Summary: "an API that the client needs next is not advertised: warning where the client left",
 	Documentation: model.Documentation{
-		What: "The client came to the point where it needs an API that the broker does not advertise, and its next step was not seen.",
-		Why: "Clients check the ApiVersions response before they send: what they need and do not find makes them stop, with an error in their own log and nothing on the wire. " +
-			"Producers that are idempotent (kafka-clients by default since 3.0) need InitProducerId; Kafka 2.8 in KRaft mode and some services do not have it. " +
+		What: "The client needs an API that the broker does not advertise, and the capture does not show its next step.",
+		Why: "Clients check the ApiVersions response before they send. If an API is missing, they stop with an error in their own log and send nothing. " +
+			"Idempotent producers (the default of kafka-clients since 3.0) need InitProducerId. Kafka 2.8 in KRaft mode and some services do not support it. " +
 			"Consumers of a group need FindCoordinator and JoinGroup, which meshes and bridges may lack.",
 		Wire: "ApiVersions, Metadata or FindCoordinator, their responses, and no further request of the client.",
-		Do:   "Look at the client's log. For InitProducerId set enable.idempotence=false, or use a broker that supports it; for others use a broker or listener that advertises the API.",
+		Do:   "Look at the client's log. For InitProducerId set enable.idempotence=false, or use a broker that supports it. For other APIs use a broker or listener that advertises them.",
 	},
 	severity: func(g *group, _ addressFacts) model.Severity {
 		if g.left > 0 {

@@ -53,12 +53,11 @@ var unnegotiatedRule = Rule{
 	Code: "KV2001", Title: "refused-unnegotiated", Severity: model.Warning,
 	Summary: "no range known, and the broker closed, reset or ignored the request",
 	Documentation: model.Documentation{
-		What: "The broker closed or reset the connection on a request, or never answered it, and no ApiVersions response in the input holds for it: neither on the connection nor on another one to the same broker, between two restarts.",
-		Why: "A client that does not ask for ApiVersions sends the version it was set to, and a broker that does not know it closes the connection. " +
-			"It need not be the version, though: a listener that wants TLS or SASL does the same.",
+		What: "The broker closed or reset the connection on a request, or never answered it. The input has no ApiVersions response for it: neither on the connection nor on another one to the same broker between two restarts.",
+		Why:  "A client without ApiVersions sends the version that it was set to. A broker that does not support the version closes the connection. There are other causes: a listener that requires TLS or SASL does the same.",
 		Wire: "A request without an ApiVersions exchange before it, then a FIN or RST from the broker, or nothing.",
-		Do: "Let the client negotiate (sarama before 1.46: set Version to the broker's release or lower; kafka-python: leave api_version unset), " +
-			"or capture from the beginning of the connection, so that the advertised ranges are seen. Check security.protocol as well.",
+		Do: "Let the client negotiate (sarama before 1.46: set Version to the broker's release or lower; kafka-python: leave api_version unset). " +
+			"Or start the capture before the connection begins, so that it has the advertised ranges. Check security.protocol as well.",
 	},
 	explains: true,
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
@@ -124,14 +123,14 @@ var apiVersionsRefusedRule = Rule{
 	Code: "KV2002", Title: "apiversions-refused", Severity: model.Error,
 	Summary: "the ApiVersions request itself was closed, reset or ignored, or answered with an error or without APIs, and not retried",
 	Documentation: model.Documentation{
-		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it; or it answered with error 35 or another error, " +
-			"the client did not ask in a lower version, and was not served. A single close is not counted if a restart of the broker explains it as well.",
-		Why: "A client may send any version of ApiVersions, and a broker that does not know it has to answer error 35 in a v0 body, so that the client can try again lower (KIP-511). " +
-			"Brokers before 0.10 and some that only speak the protocol (hosted services, proxies) do not, and the client cannot even begin.",
-		Wire: "An ApiVersions request (api_key 18), then a FIN or RST from the broker, or nothing until the client gives up; " +
-			"or a response with error 35 in a v0 body, and no ApiVersions request in a lower version behind it; or a response with another error and no ranges.",
-		Do: "Limit the version that the client begins with (franz-go: MaxVersions; librdkafka: broker.version.fallback and api.version.request=false for brokers before 0.10), or upgrade the broker or service. " +
-			"If no version is answered, check that the port is a Kafka listener and speaks Kafka in the clear: a listener that wants TLS does the same (KV2007).",
+		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it. Or it answered with error 35 or another error, the client did not retry with a lower version, and was not served. " +
+			"A single close does not count if a restart of the broker explains it as well.",
+		Why: "A client may send any version of ApiVersions. A broker that does not support it has to answer error 35 in a v0 body, so that the client can retry with a lower version (KIP-511). " +
+			"Brokers before 0.10 and some hosted services and proxies do not, and the client cannot connect.",
+		Wire: "An ApiVersions request (api_key 18), then a FIN or RST from the broker, or nothing until the client gives up. Or a response with error 35 in a v0 body, without an ApiVersions request in a lower version after it. " +
+			"Or a response with another error and no ranges.",
+		Do: "Limit the version of the client's first ApiVersions request (franz-go: MaxVersions). For brokers before 0.10, librdkafka needs api.version.request=false and broker.version.fallback. " +
+			"Or upgrade the broker or service. If it answers no version, check that the port is a Kafka listener in the clear: a listener that requires TLS does the same (KV2007).",
 	},
 	explains: true,
 	exchange: func(x *decode.Exchange) (string, bool) { return errorAnswer(x) },
@@ -250,11 +249,11 @@ var downgradedRule = Rule{
 	Code: "KV2003", Title: "apiversions-downgraded", Severity: model.Info,
 	Summary: "ApiVersions answered with error 35 and retried lower, as the protocol intends",
 	Documentation: model.Documentation{
-		What: "The broker did not know the version of the client's ApiVersions request, said so with error 35, and the client asked again with a lower one, which was answered.",
-		Why: "This is how the protocol is meant to work (KIP-511) and no fault. It shows that the broker is older than the client: ApiVersions v3 is known since Kafka 2.4, v4 since 3.9. " +
-			"Dissectors and brokers' logs show it as an unsupported version, which misleads.",
-		Wire: "ApiVersions vN, a response with error 35 in a v0 body, ApiVersions in a lower version on the same connection or on the client's next one, a response without error. " +
-			"Some brokers and proxies close the connection instead of the answer with error 35. That is counted here too if the client asks again lower and is served.",
+		What: "The broker does not support the version of the client's ApiVersions request and answered error 35. The client retried with a lower version, and the broker answered that.",
+		Why: "The protocol intends this (KIP-511), and it is no fault. It shows that the broker is older than the client: Kafka 2.4 and later support ApiVersions v3, 3.9 and later v4. " +
+			"Dissectors and the broker's log show an unsupported version, which misleads.",
+		Wire: "ApiVersions vN and a response with error 35 in a v0 body. Then ApiVersions in a lower version, on the same connection or on the client's next one, and a response without error. " +
+			"Some brokers and proxies close the connection in the place of error 35. That counts here too if the client retries with a lower version and is served.",
 		Do: "Nothing.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {
@@ -312,13 +311,13 @@ var clientLeftRule = Rule{
 	Code: "KV2004", Title: "client-left", Severity: model.Warning,
 	Summary: "the client closed after the ApiVersions response and asked for nothing: info where it looks like a health check",
 	Documentation: model.Documentation{
-		What: "The client asked for ApiVersions, got the answer, and closed the connection without any further request.",
-		Why: "A client that finds no version in common with the broker, or misses an API or a feature that it needs, gives up at this point; its own log says why, nothing on the wire does. " +
-			"Health checks and kafka-broker-api-versions.sh look the same and are harmless. A client that a broker of the cluster served around that time misses nothing and is not counted, nor is a connection that stayed open for seconds. " +
-			"The listener of a KRaft controller answers ApiVersions, too, and serves no clients.",
+		What: "The client sent ApiVersions, received the answer, and closed the connection without another request.",
+		Why: "A client does this if it and the broker have no version in common, or if an API or feature that it needs is missing. The client's log says why; the packets do not. " +
+			"Health checks and kafka-broker-api-versions.sh look the same and are harmless. A client does not count if a broker of the cluster served it around that time, or if the connection stayed open for seconds. " +
+			"The listener of a KRaft controller answers ApiVersions too, and serves no clients.",
 		Wire: "ApiVersions, its response, then a FIN or RST from the client.",
-		Do: "Look at the client's log for an unsupported version or feature, and hold its requirements against the ranges of the broker in this report. At a controller, use a broker's port. " +
-			"If the client is a probe, there is nothing to do.",
+		Do: "Look for an unsupported version or feature in the client's log, and compare what it needs with the ranges of the broker in this report. If the address is a controller, use the port of a broker. " +
+			"If the client is a health check, there is nothing to do.",
 	},
 	explains: true, omits: besideLeaving,
 	severity: func(g *group, at addressFacts) model.Severity {
@@ -371,11 +370,12 @@ var rangesChangedRule = Rule{
 	explains: true, omits: []string{"proxy"},
 	Summary: "one broker address advertised different ranges: info where the broker was restarted between them",
 	Documentation: model.Documentation{
-		What: "Two ApiVersions responses from the same address differ in the ranges of at least one API.",
-		Why: "Clients negotiate for each connection, and most go on for hours with what they learnt. During a rolling upgrade that is expected; " +
-			"behind a load balancer or proxy with brokers of several releases a client can negotiate with one broker and send to another.",
+		What: "Two ApiVersions responses from the same address differ in the range of at least one API.",
+		Why: "Clients negotiate once for each connection, and use the ranges as long as it is open. During a rolling upgrade different ranges are expected. " +
+			"Behind a load balancer or proxy with brokers of several releases, a client can negotiate with one broker and send to another.",
 		Wire: "ApiVersions responses from one address and port with different min or max versions.",
-		Do:   "Across a restart: nothing. During an upgrade: wait until all brokers run one release and look again. Otherwise look for a proxy or load balancer at this address, and for brokers of different releases behind it.",
+		Do: "After a restart: nothing. During an upgrade: wait until all brokers have one release, then capture again. " +
+			"Otherwise look for a proxy or load balancer at this address, and for brokers of different releases behind it.",
 	},
 	change: func(before, after *decode.Ranges) bool { return !before.Agrees(after) },
 	message: func(s *subject) string {
@@ -403,10 +403,9 @@ var beforeNegotiationRule = Rule{
 	Code: "KV2006", Title: "before-negotiation", Severity: model.Info,
 	Summary: "a request sent before the ApiVersions response arrived",
 	Documentation: model.Documentation{
-		What: "The client had asked for ApiVersions and sent another request before the answer was there.",
-		Why: "The version of that request cannot come from the answer: it was guessed or set. That is harmless as long as the version is old enough for every broker, " +
-			"and saves a round trip.",
-		Wire: "ApiVersions and another request in succession, then the ApiVersions response.",
+		What: "The client sent ApiVersions, and then another request before the response arrived.",
+		Why:  "The version of that request cannot come from the response: the client guessed it, or it is a setting. That saves a round trip, and is harmless as long as every broker supports the version.",
+		Wire: "ApiVersions and another request, then the ApiVersions response.",
 		Do:   "Nothing, unless the same request is also in KV1001, KV1002 or KV1003.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {

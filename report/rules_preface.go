@@ -15,11 +15,12 @@ var prefaceRule = Rule{
 	Code: "KV9005", Title: "preface", Severity: model.Info,
 	Summary: "a PROXY, SOCKS, CONNECT or unknown preface went before the Kafka bytes",
 	Documentation: model.Documentation{
-		What: "A load balancer or proxy is between the client and the broker. It put a PROXY protocol header before the client's bytes, or the client asked it for the connection by SOCKS or HTTP CONNECT. An unknown preface is bytes that kafkavet cannot read, of the client before its first request, or of the other side before its first response.",
-		Why:  "The addresses of the packets are those of the proxy. The report uses the addresses that the preface carries: the client's (PROXY protocol), or the broker's (SOCKS, CONNECT).",
-		Wire: "PROXY protocol v1 is a line of text, v2 begins with the bytes 0d 0a 0d 0a 00 0d 0a 51 55 49 54 0a; SOCKS begins with 04 or 05; CONNECT is an HTTP request. Kafka or TLS follows. Behind an unknown preface, kafkavet finds only requests in the clear, within 256 bytes or at the beginning of one of the next 64 segments. They need a client id or an answer.",
-		Do: "Nothing, if the broker or the proxy before it expects the preface. A Kafka broker itself supports none of them: " +
-			"without a proxy that removes the preface, it closes the connection or does not answer.",
+		What: "A load balancer or proxy is between the client and the broker. It sent a PROXY protocol header before the client's bytes, or the client asked it for the connection by SOCKS or HTTP CONNECT. " +
+			"An unknown preface is bytes that kafkavet cannot read: of the client before its first request, or of the other side before its first response.",
+		Why: "The addresses of the packets are those of the proxy. The report uses the addresses in the preface: the client's (PROXY protocol), or the broker's (SOCKS, CONNECT).",
+		Wire: "PROXY protocol v1 is a line of text, v2 begins with the bytes 0d 0a 0d 0a 00 0d 0a 51 55 49 54 0a. SOCKS begins with 04 or 05, CONNECT is an HTTP request. Kafka or TLS follows. " +
+			"After an unknown preface, kafkavet finds only requests in the clear, within 256 bytes or at the beginning of one of the next 64 segments. They need a client id or an answer.",
+		Do: "Nothing, if the broker or the proxy before it expects the preface. A Kafka broker supports no preface: without a proxy that removes it, the broker closes the connection or does not answer.",
 	},
 	connection: func(c *decode.Connection, _ past) (string, bool) {
 		hasProblem := slices.ContainsFunc(c.Odd().Prefaces, func(p reassembly.Preface) bool { return p.Problem != "" })

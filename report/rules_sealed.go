@@ -19,15 +19,12 @@ var sealedRule = Rule{
 	Code: "KV2020", Title: "refused-inside-tls", Severity: model.Warning,
 	Summary: "inferred from lengths, order and time of encrypted records: the broker closed on a request that it did not answer",
 	Documentation: model.Documentation{
-		What: "TLS and authentication worked, the broker answered requests, and then closed at once on a request that it did not answer. " +
-			"This is inferred without a key: nothing inside was read.",
-		Why: "A broker does this on a request whose version it does not support. Wrong security settings look different: the handshake fails, or the broker answers the authentication with an error. " +
+		What: "TLS and authentication worked, and the broker answered requests. Then it closed at once on a request without an answer. This is inferred without a key: the contents were not read.",
+		Why: "A broker does this if it does not support the version of a request. Wrong security settings look different: the handshake fails, or the broker answers the authentication with an error. " +
 			"Clients report both as a wrong security.protocol.",
-		Wire: "The lengths of TLS records show the sizes of Kafka messages. Reported is a request whose size the broker never answers, closed within a fraction of a second, while the broker serves others. " +
-			"Not reported are closes that have another explanation: a broker that stops or refuses the next connections, an idle connection, " +
-			"a listener that wants SASL, a SASL session that may be over, a request that is too large.",
-		Do: "Make sure with a TLS key log of one side (--tls-keylog): then the report names the request, its version and what the broker advertised. " +
-			"The key log must be written while the connections are set up.",
+		Wire: "The lengths of TLS records show the sizes of Kafka messages. The broker closes within a fraction of a second after a request of a size that it never answers, while it serves other requests. " +
+			"Closes with another explanation do not count: a broker that stops or refuses the next connections, an idle connection, a listener that requires SASL, a SASL session that may be over, a request that is too large.",
+		Do: "Confirm it with a TLS key log of one side (--tls-keylog). The report then has the request, its version and the advertised range. The key log must be written while the connections begin.",
 	},
 	sealed: true, explains: true,
 	replacedBy: func(_ *group, at addressFacts) (instead *Rule, drop bool) {

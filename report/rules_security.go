@@ -51,11 +51,10 @@ var tlsConfusionRule = Rule{
 	Summary: "one side speaks TLS, the other Kafka in the clear",
 	Documentation: model.Documentation{
 		What: "The client sent Kafka requests in the clear to a listener that speaks TLS, or a TLS ClientHello to a listener that speaks Kafka in the clear.",
-		Why:  "The connection ends at once, and the client reports the same disconnect as after a version mismatch. Here, security.protocol is indeed the cause.",
-		Wire: "A Kafka request answered by a TLS record (mostly an alert), or by a close where only TLS is spoken; or a ClientHello answered by what may be Kafka, by a close at an address that answers Kafka in the clear, " +
-			"or by a close at once without a byte, at least three times.",
-		Do: "Set security.protocol of the client to what the listener speaks (PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL), or use the port of the right listener. " +
-			"Where advertised.listeners leads clients to the wrong port, mend that.",
+		Why:  "The connection ends at once, and the client reports the same disconnect as after a version mismatch. Here the cause is security.protocol.",
+		Wire: "A Kafka request, and a TLS record as the answer (usually an alert), or a close at an address that speaks only TLS. " +
+			"Or a ClientHello, and an answer that may be Kafka, or a close at an address that answers Kafka in the clear, or, at least three times, a close at once without a byte.",
+		Do: "Set security.protocol of the client to that of the listener (PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL), or use the port of the right listener. If advertised.listeners sends clients to the wrong port, fix it.",
 	},
 	explains: true, omits: besideTLS,
 	connection: func(c *decode.Connection, _ past) (string, bool) {
@@ -141,13 +140,11 @@ var authenticationRule = Rule{
 	Code: "KV2008", Title: "authentication-failed", Severity: model.Warning,
 	Summary: "SaslHandshake or SaslAuthenticate answered with an error",
 	Documentation: model.Documentation{
-		What: "The broker refused the SASL mechanism that the client asked for, or the credentials that it sent.",
-		Why:  "The broker closes the connection afterwards, and the client may report no more than a disconnect. The cause is the authentication and no version.",
-		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. " +
-			"Or a FIN or RST from the broker on a request between SaslHandshake and the last token. " +
-			"Or, at least twice: a FIN or RST from the broker after SaslHandshake v0 and tokens without a header; a client that leaves after the handshake, or after the broker answered its first token with another one. " +
-			"What is inside the tokens is never looked at.",
-		Do: "For a refused mechanism set sasl.mechanism to one that the broker enables. For refused credentials check user, password, token or ticket, and the broker's log, which names the reason.",
+		What: "The broker refused the SASL mechanism that the client asked for, or its credentials.",
+		Why:  "The broker closes the connection afterwards, and the client may report no more than a disconnect. The cause is the authentication. No version is at fault.",
+		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. Or a FIN or RST from the broker on a request between SaslHandshake and the last token. Or, at least twice: " +
+			"a FIN or RST from the broker after SaslHandshake v0 and tokens without a header, or a client that closes after the handshake or after the broker's first token. The contents of tokens are never read.",
+		Do: "If the mechanism is refused, set sasl.mechanism to one that the broker enables. If the credentials are refused, check user, password, token or ticket. The broker's log has the reason.",
 	},
 	explains: true, omits: []string{"authentication", "size"},
 	exchange: func(x *decode.Exchange) (string, bool) {
@@ -266,11 +263,11 @@ var encryptedRule = Rule{
 	Code: "KV9001", Title: "encrypted", Severity: model.Info,
 	Summary: "TLS, and no key for it: nothing inside was checked",
 	Documentation: model.Documentation{
-		What: "The connection speaks TLS and could not be decrypted, or not in full.",
-		Why:  "Nothing inside was checked: whether it is Kafka at all, and which versions it uses. A report without errors says nothing about it.",
-		Wire: "TLS records. Where the handshake is in the capture, its version, cipher suite, server name and the beginning of the client random are shown.",
-		Do: "Give the key log of one side with --tls-keylog. A session is in it if a line of it has the client random that is shown here. " +
-			"The log has to be written while the connection is set up, so the client must be started with it.",
+		What: "The connection speaks TLS and was not decrypted, or not completely.",
+		Why:  "Nothing inside was checked: whether it is Kafka, and which versions it uses. A report without errors says nothing about it.",
+		Wire: "TLS records. If the capture has the handshake, the report has its version, cipher suite, server name and the beginning of the client random.",
+		Do: "Give the key log of one side with --tls-keylog. It has the key of a session if one of its lines has the client random in this report. " +
+			"The key log must be written while the connection begins, so start the client with it.",
 	},
 	connection: func(c *decode.Connection, _ past) (string, bool) {
 		if !isEncrypted(c) {
@@ -348,11 +345,12 @@ var handshakeFailedRule = Rule{
 	},
 	Summary: "the TLS handshake ended in an alert or a close: warning where an alert names the reason or it failed more than once, and the client never got through",
 	Documentation: model.Documentation{
-		What: "A TLS handshake began and did not come to its end: one side sent an alert, or closed the connection.",
-		Why:  "No Kafka request was answered, if one was sent at all. The client reports a disconnect or a TLS error; the cause is a certificate, a protocol version, a cipher suite or a listener that does not speak TLS, and no Kafka version.",
-		Wire: "A ClientHello, perhaps an answer, then an alert record, a FIN or a RST. Closes are counted with the alert that the same client sends or gets on other connections.",
-		Do: "Look at the alert's name and at who sent it: unknown_ca and bad_certificate from the client mean that it does not trust the broker's certificate, certificate_required from the broker that it wants one from the client, " +
-			"protocol_version and handshake_failure that the two have no version or suite in common.",
+		What: "A TLS handshake began and was not completed: one side sent an alert, or closed the connection.",
+		Why: "The broker answered no Kafka request. The client reports a disconnect or a TLS error. The cause is a certificate, a protocol version, a cipher suite or a listener that does not speak TLS. " +
+			"No Kafka version is at fault.",
+		Wire: "A ClientHello, perhaps an answer, then an alert record, a FIN or a RST. Closes count together with the alert that the same client sends or receives on other connections.",
+		Do: "Look at the name of the alert and at its sender. unknown_ca and bad_certificate from the client: it does not trust the broker's certificate. certificate_required from the broker: " +
+			"it requires a certificate of the client. protocol_version and handshake_failure: the two have no version or suite in common.",
 	},
 	explains: true, omits: besideTLS,
 	connection: func(c *decode.Connection, _ past) (string, bool) {

@@ -31,20 +31,18 @@ func breaksOnTarget(s model.Severity, replacedBy func(g *group, at addressFacts)
 		Code: "KV4001", Title: "breaks-on-target", Severity: s,
 		Summary: "would be refused by the release named with --target: error where that is certain, warning where it is likely",
 		Documentation: model.Documentation{
-			What: "The request is in a version that the release named with --target does not take, and the client is not known to have a better one. " +
-				"It is an error where that is certain: the client does not ask which versions the broker supports, or sends what was not advertised; or the broker advertised a version that the target accepts, and the client sent an older one, " +
-				"so that it has no newer one; or the API is gone and nothing stands in for it. " +
-				"It is a warning where it is only likely: the client negotiates, and the broker in the capture advertised nothing that the target accepts, so that the client may know a newer version or not; " +
-				"or the advertised range was not seen; or it sent the request before the answer was there.",
-			Why: "An Apache Kafka broker closes the connection on such a request, without an answer: the client that worked before the upgrade sees a disconnect after it. " +
-				"Kafka 4.0 removed the versions from before Kafka 2.1 (KIP-896). " +
-				"A client that negotiates and would send another version is no finding: neither one above the target's max that was advertised, nor one below its min if the same client sent a version inside to another broker. " +
-				"Produce v0 to v2 count as refused on Kafka 4, which advertises them and does not take them (KAFKA-18659). ApiVersions may have any version, and requests of brokers among themselves are not judged, since they are upgraded together. " +
-				"What no packet can show: a client that would give up at the sight of the target's ranges, one with a bug that only shows with older brokers (librdkafka 2.6.0 and Fetch v12), " +
-				"or one that uses an API at another time (month-end jobs, administration).",
-			Wire: "The request as it is sent today, mostly answered; on the target it would be followed by a FIN or RST.",
-			Do: "Upgrade the client before the brokers, or raise the protocol version that it is set to (sarama: Version; kafka-python: api_version). " +
-				"Where it is only likely, try the client against a test broker of the target release; or capture it against a broker that advertises newer versions and look again.",
+			What: "The release named with --target does not accept the version of the request, and nothing shows that the client supports a version that it accepts. It is an error where that is certain: " +
+				"the client does not send ApiVersions, or it sends what is not advertised. Or the broker advertised a version that the target accepts, and the client sent an older one. " +
+				"Or the target has neither the API nor one in its place. It is a warning where it is likely: the client negotiates, but the captured broker advertises no version that the target accepts. " +
+				"Or the advertised range was not captured, or the client sent the request before the response arrived.",
+			Why: "An Apache Kafka broker closes the connection on such a request without an answer. A client that worked before the upgrade reports a disconnect after it. " +
+				"Kafka 4.0 removed the versions from before Kafka 2.1 (KIP-896). Produce v0 to v2 count as refused on Kafka 4, which advertises them and does not accept them (KAFKA-18659). " +
+				"A client that negotiates and would send another version is no finding. ApiVersions may have any version. Requests of brokers among themselves are not judged, because brokers are upgraded together. " +
+				"Packets cannot show three things: " +
+				"a client that gives up when it receives the target's ranges, a bug that only older brokers bring out (librdkafka 2.6.0 and Fetch v12), and an API that the client uses at another time (jobs at the end of the month, administration).",
+			Wire: "The request of today, usually answered. On the target, a FIN or RST would follow it.",
+			Do: "Upgrade the client before the brokers, or raise its protocol version (sarama: Version; kafka-python: api_version). Where it is only likely, try the client with a test broker of the target release. " +
+				"Or capture it with a broker that advertises newer versions, and analyze again.",
 		},
 		target: true, replacedBy: replacedBy,
 		message: func(b *subject) string {

@@ -23,12 +23,13 @@ var aboveMaxRule = Rule{
 	Code: "KV1001", Title: "above-max", Severity: model.Error,
 	Summary: "request version above the advertised max",
 	Documentation: model.Documentation{
-		What: "The client sent a request in a version that is newer than the newest one the broker advertised for this API in its ApiVersions response.",
-		Why: "An Apache Kafka broker does not answer such a request: it closes the connection. Others stay silent until the client times out, or answer UNSUPPORTED_VERSION. " +
-			"Clients see a disconnect and guess at its cause, often security (\"Disconnected: verify that security.protocol is correctly configured\"). The client mostly tries again for ever, and nothing is consumed or produced.",
-		Wire: "An ApiVersions request and its response, with the min and max version of each API; later on the same connection a request whose api_version is above that max; then mostly a FIN or RST from the broker instead of a response.",
-		Do: "It is a fault of the client, which knows the advertised range. Use a release of the client library in which it is fixed, or the last one before it came in; or upgrade the broker to a release that knows the version. " +
-			"Where a proxy or a load balancer stands between them, see that ApiVersions and the request reach the same broker (KV2005).",
+		What: "The client sent a request in a version above the max that the broker advertised for this API.",
+		Why: "An Apache Kafka broker closes the connection on such a request. Other brokers do not answer, or answer UNSUPPORTED_VERSION. Clients report a disconnect and suggest a cause, often security (\"Disconnected: " +
+			"verify that security.protocol is correctly configured\"). Most clients try again without end, and nothing is consumed or produced.",
+		Wire: "An ApiVersions request, and a response with the min and max of each API. Later on the same connection, a request whose api_version is above that max. " +
+			"Then usually a FIN or RST from the broker in the place of a response.",
+		Do: "The client is at fault: it received the range. Upgrade the client library to a release with the fix, or go back to the release before the fault. Or upgrade the broker to a release that supports the version. " +
+			"Behind a proxy or a load balancer, make sure that ApiVersions and the request reach the same broker (KV2005).",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.AboveMax },
 	suspect:  outsideBy(decode.AboveMax),
@@ -57,12 +58,11 @@ var belowMinRule = Rule{
 	Code: "KV1002", Title: "below-min", Severity: model.Error,
 	Summary: "request version below the advertised min",
 	Documentation: model.Documentation{
-		What: "The client sent a request in a version that is older than the oldest one the broker advertised for this API in its ApiVersions response.",
-		Why: "Kafka 4.0 removed the request versions from before Kafka 2.1 (KIP-896). Old clients, and clients with a version written into their code, stop working with it: " +
-			"the broker closes the connection without an answer, and the client sees a disconnect.",
-		Wire: "An ApiVersions response with a min above the api_version of a later request, then mostly a FIN or RST from the broker instead of a response.",
-		Do: "Upgrade the client library, or set it to a newer protocol version where it is configured (sarama: Version; kafka-python: api_version). " +
-			"Until then a broker before 4.0 still accepts the old versions.",
+		What: "The client sent a request in a version below the min that the broker advertised for this API.",
+		Why: "Kafka 4.0 removed the request versions from before Kafka 2.1 (KIP-896). Old clients, and clients with a fixed version in their code or settings, do not work with it. " +
+			"The broker closes the connection without an answer, and the client reports a disconnect.",
+		Wire: "An ApiVersions response with a min above the api_version of a later request. Then usually a FIN or RST from the broker in the place of a response.",
+		Do:   "Upgrade the client library. Where the protocol version is a setting, set a newer one (sarama: Version; kafka-python: api_version). Until then use a broker before 4.0, which accepts the old versions.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.BelowMin },
 	suspect:  outsideBy(decode.BelowMin),
@@ -90,11 +90,11 @@ var notAdvertisedRule = Rule{
 	Code: "KV1003", Title: "not-advertised", Severity: model.Error,
 	Summary: "the broker advertised no such API",
 	Documentation: model.Documentation{
-		What: "The client sent a request for an API that is not in the broker's ApiVersions response at all.",
-		Why: "The broker cannot read the request and closes the connection. The API may be newer than the broker, removed from it (Kafka 4.0 removed the inter-broker APIs of the ZooKeeper days), " +
-			"switched off (telemetry without a receiver), meant for another listener (controller APIs), or cut out by a proxy or a hosted service.",
-		Wire: "An ApiVersions response without the key, then a request with it, then mostly a FIN or RST from the broker.",
-		Do:   "See which feature of the client asks for it and switch that off, connect to the listener that serves the API, or use a broker release that has it.",
+		What: "The client sent a request of an API that is not in the broker's ApiVersions response.",
+		Why: "The broker cannot read the request and closes the connection. The API may be newer than the broker, or removed from it: Kafka 4.0 removed the inter-broker APIs of clusters with ZooKeeper. " +
+			"It may be disabled (telemetry without a receiver), belong to another listener (APIs of controllers), or be removed by a proxy or a hosted service.",
+		Wire: "An ApiVersions response without the API key, then a request with this key. Then usually a FIN or RST from the broker.",
+		Do:   "Find the feature of the client that needs the API, and disable it. Or connect to the listener that serves the API, or use a broker release that supports it.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) { return "", x.Verdict == decode.NotAdvertised },
 	suspect:  outsideBy(decode.NotAdvertised),
@@ -122,11 +122,11 @@ var phantomRule = Rule{
 	Code: "KV1004", Title: "phantom-range", Severity: model.Warning,
 	Summary: "inside the advertised range, yet known to be refused: error where the broker refused it",
 	Documentation: model.Documentation{
-		What: "The request's version lies inside the advertised range, but brokers of this release are known to refuse it all the same: Kafka 4.x advertises Produce from v0 and accepts v3 and up.",
-		Why: "Kafka 4.0 removed Produce v0 to v2 (KIP-896) and had to go on advertising them, because librdkafka reads a higher min as a sign that the broker cannot compress (KAFKA-18659). " +
-			"A client that goes by the range alone picks a version that is refused.",
-		Wire: "An ApiVersions response with the ranges of Kafka 4.x (Fetch from v4, ListOffsets from v1 and so on) and Produce from v0, then Produce v0, v1 or v2, which is not answered.",
-		Do:   "Upgrade the client to one that sends Produce v3 or higher (record batches, Kafka 0.11 and later), or set its protocol version to 0.11 or higher.",
+		What: "The version of the request is inside the advertised range, but brokers of this release refuse it. Kafka 4.x advertises Produce from v0 and accepts v3 and higher.",
+		Why: "Kafka 4.0 removed Produce v0 to v2 (KIP-896). It still advertises them, because librdkafka reads a higher min as a sign that the broker does not support compression (KAFKA-18659). " +
+			"A client that relies on the range sends a version that is refused.",
+		Wire: "An ApiVersions response with the ranges of Kafka 4.x (such as Fetch from v4, ListOffsets from v1) and Produce from v0. Then Produce v0, v1 or v2 without an answer.",
+		Do:   "Upgrade to a client that sends Produce v3 or higher (record batches, Kafka 0.11 and later), or set its protocol version to 0.11 or higher.",
 	},
 	exchange: func(x *decode.Exchange) (string, bool) {
 		if x.Outcome == decode.Answered || x.Outcome == decode.Error || !isPhantom(x) {
@@ -158,12 +158,12 @@ var unsupportedAnswerRule = Rule{
 	Code: "KV3001", Title: "unsupported-answer", Severity: model.Error,
 	Summary: "the broker answered UNSUPPORTED_VERSION to a request that is not outside its advertised range",
 	Documentation: model.Documentation{
-		What: "The broker answered error 35, UNSUPPORTED_VERSION, to a request whose version lies inside the range it advertised, or whose range is not known.",
-		Why: "The range in ApiVersions is not all that decides: a version can depend on a feature that is not finalized (Produce v12 and transactions, KIP-890), " +
-			"on the metadata version of the cluster, on the topic's message format, or on a broker behind the one that was asked.",
-		Wire: "A request inside the range of the ApiVersions response, and an answer with error code 35 in it.",
-		Do: "Look at the cluster's finalized features and metadata version (kafka-features.sh describe), finish the upgrade, or limit the client to the older version. " +
-			"Behind a proxy, see that all brokers behind it are of one release.",
+		What: "The broker answered error 35, UNSUPPORTED_VERSION, to a request whose version is inside its advertised range, or whose range is unknown.",
+		Why: "The advertised range is not the only condition. " +
+			"A version can depend on a feature that is not finalized (Produce v12 and transactions, KIP-890), on the metadata version of the cluster, on the topic's message format, or on a broker behind a proxy.",
+		Wire: "A request inside the range of the ApiVersions response, and an answer with error code 35.",
+		Do: "Check the finalized features and the metadata version of the cluster (kafka-features.sh describe). Finish the upgrade, or limit the client to the older version. " +
+			"Behind a proxy, make sure that all brokers have one release.",
 	},
 	explains: true,
 	suspect: func(_ *history.Suspect, r *history.Ruling) (string, bool) {
