@@ -77,8 +77,8 @@ bench: ## compare kafkavet with tcpdump and tshark on large captures (needs abou
 microbench: ## run the Go benchmarks of all packages
 	go test -run '^$$' -bench . -benchmem ./...
 
-golden: ## write the golden files, decode/recorded.go, docs/findings.md and the printed parts of the README; then read the diff
-	go test . ./decode ./report ./report/write -run Golden -update
+golden: ## write the golden files, docs/findings.md and the printed parts of the README; then read the diff
+	go test . ./report ./report/write -run Golden -update
 
 # The capture of docs/report.png, and the size of the page in pixels.
 PICTURE := testdata/captures/confluent-go-2.6.0_broker-2.1.pcap

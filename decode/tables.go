@@ -67,7 +67,7 @@ func bothModes(release string) bool {
 
 // Tables returns all known tables by release and mode, oldest first. They are the recorded ones
 // and, for releases without one, kversion's. The first call makes them.
-var Tables = sync.OnceValue(func() []*Table { return allTables(recorded) })
+var Tables = sync.OnceValue(func() []*Table { return allTables(recorded()) })
 
 // allTables adds the derived tables of releases that recorded lacks.
 func allTables(recorded []*Table) []*Table {
@@ -152,7 +152,7 @@ func advertisedMin(key int16, release string) int16 {
 func numbers(release string) []int {
 	var out []int
 	for _, part := range strings.Split(release, ".") {
-		n, _ := strconv.Atoi(part) // the parts are digits: TestGoldenRecorded
+		n, _ := strconv.Atoi(part) // the parts are digits: TestRecorded
 		out = append(out, n)
 	}
 	return out

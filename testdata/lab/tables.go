@@ -132,25 +132,15 @@ func settled(ctx context.Context, addr string) (answer, error) {
 	return answer{}, errors.New("the answers keep changing")
 }
 
-// write writes the table to a folder, one API on a line so that differences read well.
+// write writes the table to a folder, in the format of decode/releases.
 func (t table) write(dir string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "{\n\"release\": %q,\n\"mode\": %q,\n\"source\": %q,\n\"apis\": [\n", t.release, t.mode, t.source)
-	for i, a := range t.apis {
-		fmt.Fprintf(&b, "{\"key\":%d,\"name\":%q,\"min\":%d,\"max\":%d}%s\n", a.ApiKey, decode.APIName(a.ApiKey), a.MinVersion, a.MaxVersion, comma(i, len(t.apis)))
+	fmt.Fprintln(&b, t.source)
+	for _, a := range t.apis {
+		fmt.Fprintf(&b, "%d %s %d %d\n", a.ApiKey, decode.APIName(a.ApiKey), a.MinVersion, a.MaxVersion)
 	}
-	b.WriteString("],\n\"features\": [\n")
-	for i, f := range t.features {
-		fmt.Fprintf(&b, "{\"name\":%q,\"min\":%d,\"max\":%d}%s\n", f.Name, f.MinVersion, f.MaxVersion, comma(i, len(t.features)))
+	for _, f := range t.features {
+		fmt.Fprintf(&b, "feature %s %d %d\n", f.Name, f.MinVersion, f.MaxVersion)
 	}
-	b.WriteString("]\n}\n")
-	return os.WriteFile(filepath.Join(dir, fmt.Sprintf("kafka-%s-%s.json", t.release, t.mode)), []byte(b.String()), 0o644)
-}
-
-// comma follows every element but the last.
-func comma(i, n int) string {
-	if i < n-1 {
-		return ","
-	}
-	return ""
+	return os.WriteFile(filepath.Join(dir, fmt.Sprintf("kafka-%s-%s.txt", t.release, t.mode)), []byte(b.String()), 0o644)
 }

@@ -1,43 +1,20 @@
 package main
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/kafkavet/kafkavet/decode"
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// writtenTable is a file of decode/releases.
-type writtenTable struct {
-	Release string
-	Mode    mode
-	APIs    []struct {
-		Key, Min, Max int16
-		Name          string
-	}
-}
-
-// writtenTables reads decode/releases.
-func writtenTables(t *testing.T) map[string]writtenTable {
-	t.Helper()
-	files, err := filepath.Glob("../../decode/releases/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := map[string]writtenTable{}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+// writtenTables returns the tables in decode/releases, by release and mode.
+func writtenTables() map[string]*decode.Table {
+	all := map[string]*decode.Table{}
+	for _, t := range decode.Tables() {
+		if t.Recorded {
+			all[t.Release+"-"+string(t.Mode)] = t
 		}
-		var w writtenTable
-		if err := json.Unmarshal(data, &w); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		all[w.Release+"-"+string(w.Mode)] = w
 	}
 	return all
 }
@@ -54,7 +31,7 @@ func minor(version string) string {
 // The tables were asked of brokers, kversion's were read from Kafka's source: where both
 // know an API, they must agree on its max.
 func TestTablesAgreeWithKversion(t *testing.T) {
-	all := writtenTables(t)
+	all := writtenTables()
 	compared := 0
 	for _, n := range nodes("*") {
 		w, ok := all[n.String()]
@@ -68,7 +45,7 @@ func TestTablesAgreeWithKversion(t *testing.T) {
 			continue
 		}
 		have := map[int16]bool{}
-		for _, a := range w.APIs {
+		for _, a := range w.Ranges.APIs {
 			have[a.Key] = true
 			most, ok := known.LookupMaxKeyVersion(a.Key)
 			switch {
@@ -77,9 +54,9 @@ func TestTablesAgreeWithKversion(t *testing.T) {
 					t.Errorf("%s OffsetFetch: broker %d, kversion %d", n, a.Max, most)
 				}
 			case ok && most != a.Max:
-				t.Errorf("%s %s: broker %d, kversion %d", n, a.Name, a.Max, most)
+				t.Errorf("%s %s: broker %d, kversion %d", n, decode.APIName(a.Key), a.Max, most)
 			case !ok && (n.mode == zookeeper || n.atLeast(4, 0)): // before 4.0, kversion's tables are of brokers with ZooKeeper
-				t.Errorf("%s %s: only the broker has it", n, a.Name)
+				t.Errorf("%s %s: only the broker has it", n, decode.APIName(a.Key))
 			}
 			compared++
 		}
@@ -104,22 +81,22 @@ func TestMinimumsAreThoseOfKIP896(t *testing.T) {
 		"CreateDelegationToken": 1, "RenewDelegationToken": 1, "ExpireDelegationToken": 1, "DescribeDelegationToken": 1,
 		"AlterPartition": 2, // on controllers only
 	}
-	for name, w := range writtenTables(t) {
+	for name, w := range writtenTables() {
 		r := release{version: w.Release}
-		for _, a := range w.APIs {
+		for _, a := range w.Ranges.APIs {
 			var want int16
 			switch {
-			case a.Name == "ControlledShutdown" && !r.atLeast(1, 0):
+			case decode.APIName(a.Key) == "ControlledShutdown" && !r.atLeast(1, 0):
 				want = 1
-			case a.Name == "JoinGroup" && w.Release == "4.0.0": // lowered again in 4.0.1: KAFKA-19444
+			case decode.APIName(a.Key) == "JoinGroup" && w.Release == "4.0.0": // lowered again in 4.0.1: KAFKA-19444
 				want = 2
-			case strings.HasPrefix(a.Name, "Share") && r.atLeast(4, 1): // v0 was early access in 4.0 (KIP-932)
-				want = shareMin(a.Name)
+			case strings.HasPrefix(decode.APIName(a.Key), "Share") && r.atLeast(4, 1): // v0 was early access in 4.0 (KIP-932)
+				want = shareMin(decode.APIName(a.Key))
 			case r.atLeast(4, 0):
-				want = kip896[a.Name]
+				want = kip896[decode.APIName(a.Key)]
 			}
 			if a.Min != want {
-				t.Errorf("%s %s: from %d, not %d", name, a.Name, a.Min, want)
+				t.Errorf("%s %s: from %d, not %d", name, decode.APIName(a.Key), a.Min, want)
 			}
 		}
 	}
