@@ -24,6 +24,7 @@ type play struct {
 	by    reassembly.Direction
 	delay time.Duration // between the last message and the end
 	quiet bool          // no close_notify
+	late  bool          // the same, and the other side then sends one
 	tls13 bool
 	from  string // client
 	to    string // broker
@@ -99,7 +100,9 @@ func (p *play) connection(stream uint32) *decode.Connection {
 	now += int64(p.delay)
 	c.End = reassembly.End{Kind: p.end, By: p.by, At: position()}
 	c.Last = c.End.At
-	if !p.quiet {
+	if p.late {
+		wr.record(21, p.by == reassembly.ToClient, 26, position())
+	} else if !p.quiet {
 		if p.tls13 {
 			wr.record(23, p.by == reassembly.ToBroker, 2+17, c.End.At)
 		} else {
@@ -214,6 +217,8 @@ func TestRefusals(t *testing.T) {
 		{"answered", plays(times(3, left(0, append(served, fetch, -500)...))), nil},
 		{"the client leaves", plays(witness, times(3, left(0, append(served, fetch)...))), nil},
 		{"the client announces its leave first", plays(witness, times(3, with(left(0, append(served, fetch)...), func(p *play) { p.tls13 = true }))), nil},
+		{"the broker closes without a close_notify, and then the client sends one", plays(witness, times(3, with(refused, func(p *play) { p.late = true }))), []string{"92 3/3"}},
+		{"the client leaves without a close_notify, and then the broker sends one", plays(witness, times(3, with(left(0, append(served, fetch)...), func(p *play) { p.late = true }))), nil},
 		{"the broker closes an idle connection", plays(witness, times(3, closed(0, served...))), nil},
 		{"a long poll waits when the broker closes", plays(witness, times(3, with(refused, func(p *play) { p.delay = 300 * time.Millisecond }))), nil},
 		{"a long poll was answered before", plays(witness, times(3, closed(0, append(served, fetch, -500, fetch)...))), nil},

@@ -70,7 +70,8 @@ func (h *handshake) serverOverheads() []overhead {
 // beginning. ok is false if it is missing.
 func readHandshake(records []tlsrecord.Record, info *tlsrecord.Info) (h handshake, ok bool) {
 	for i := range records {
-		if records[i].Kind == tlsrecord.HandshakeRecord {
+		// In TLS 1.3, it is a hello after a HelloRetryRequest: ChangeCipherSpec precedes it (RFC 8446 D.4).
+		if records[i].Kind == tlsrecord.HandshakeRecord && info.Version != "TLS 1.3" {
 			return readHandshake12(records)
 		}
 		if records[i].Kind == tlsrecord.DataRecord && !records[i].Guessed {
@@ -137,6 +138,10 @@ func readHandshake12(records []tlsrecord.Record) (h handshake, ok bool) {
 	return h, seen[0] || seen[1]
 }
 
+// certificateAndFinished is the size of the smallest record with Certificate and Finished: Java
+// sends all messages of a flight in one record. An empty Certificate has 8 bytes (RFC 8446 4.4.2).
+const certificateAndFinished = 8 + 4 + 32 + overhead13 + padding13
+
 // maxFlight bounds the encrypted records of one side's handshake: EncryptedExtensions,
 // CertificateRequest, Certificate in up to 4 records, CertificateVerify, Finished.
 const maxFlight = 10
@@ -163,6 +168,10 @@ func readHandshake13(records []tlsrecord.Record, info *tlsrecord.Info) (h handsh
 		}
 		if over, is := isFinished(r.Size, hashes); is {
 			client, h.over[0], h.first = i, over, i+1
+			break
+		}
+		if n == 1 && r.Size >= certificateAndFinished && LibraryOf(info.Hello) == Java {
+			client, h.over[0], h.first = i, overhead{least: overhead13 + padding13}, i+1
 			break
 		}
 	}

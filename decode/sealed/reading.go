@@ -198,8 +198,10 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 	if !end.alert {
 		end = tail.end
 	}
-	if !end.alert && (c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset) {
-		end.byServer, end.at = c.End.By == reassembly.ToClient, c.End.At
+	// After a FIN without an alert, the other side can still send one.
+	isFirst := !end.alert || c.End.At.Before(end.at)
+	if isFirst && (c.End.Kind == reassembly.Closed || c.End.Kind == reassembly.Reset) {
+		end.alert, end.byServer, end.at = false, c.End.By == reassembly.ToClient, c.End.At
 	}
 	r.end, r.alerted, r.prefixes = end, head.alerted || tail.alerted, head.prefixes+tail.prefixes
 	r.displaced = head.displaced || tail.displaced

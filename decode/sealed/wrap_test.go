@@ -129,6 +129,8 @@ type wrapping struct {
 	mac     int    // CBC: content, MAC and 1 to 16 bytes of padding fill blocks
 	split   func(toServer bool, size int) []int
 	tickets int
+	retry   bool // a HelloRetryRequest: hellos follow ChangeCipherSpec
+	flight  int  // size of the client's Certificate and CertificateVerify, in one record with Finished
 }
 
 // content returns the size of a record with n bytes of content.
@@ -172,6 +174,9 @@ var wrappings = []wrapping{
 	{name: "TLS 1.3 Java", tls13: true, over: [2]int{33, 33}, split: inOne, tickets: 1},
 	{name: "TLS 1.3 Java broker to 2.6", tls13: true, over: [2]int{17, 33}, split: sizeApartByBroker, tickets: 1},
 	{name: "TLS 1.3 Java broker, Go client", tls13: true, over: [2]int{17, 33}, split: inOne},
+	{name: "TLS 1.3, HelloRetryRequest", tls13: true, over: [2]int{17, 17}, split: inOne, tickets: 2, retry: true},
+	{name: "TLS 1.3 Java, client certificate", tls13: true, over: [2]int{33, 33}, split: inOne, tickets: 1, flight: 1028},
+	{name: "TLS 1.3 Java, no certificate for the broker", tls13: true, over: [2]int{33, 17}, split: inOne, flight: 8},
 }
 
 type writer struct {
@@ -188,6 +193,11 @@ func (w *writer) record(kind byte, toServer bool, size int, at capture.Position)
 func (w *writer) handshake(at capture.Position) {
 	const changeCipher, encrypted, data = 20, 22, 23
 	w.record(changeCipher, false, 1, at)
+	if w.w.retry {
+		w.record(changeCipher, true, 1, at)
+		w.record(encrypted, true, 1487, at)
+		w.record(encrypted, false, 122, at)
+	}
 	if w.w.tls13 {
 		if w.w.over[1] == 33 { // JSSE: one record
 			w.record(data, false, 931, at)
@@ -197,7 +207,7 @@ func (w *writer) handshake(at capture.Position) {
 			}
 		}
 		w.record(changeCipher, true, 1, at)
-		w.record(data, true, 52+w.w.over[0], at)
+		w.record(data, true, w.w.flight+52+w.w.over[0], at)
 		return
 	}
 	w.record(changeCipher, true, 1, at)
@@ -241,9 +251,15 @@ func (w wrapping) seal(v *conversation) *decode.Connection {
 	c := v.conn
 	inner := *c.Connection
 	inner.Outline, inner.Protocol = o, reassembly.TLS
-	inner.TLS = &tlsrecord.Info{Suite: "TLS_AES_256_GCM_SHA384"}
+	inner.TLS = &tlsrecord.Info{Suite: "TLS_AES_256_GCM_SHA384", Hello: &tlsrecord.Hello{}}
+	if w.tls13 {
+		inner.TLS.Version = "TLS 1.3"
+	}
 	if w.tickets > 0 {
-		inner.TLS.Hello = &tlsrecord.Hello{Extensions: []uint16{extPSKModes}}
+		inner.TLS.Hello.Extensions = append(inner.TLS.Hello.Extensions, extPSKModes)
+	}
+	if w.flight > 0 {
+		inner.TLS.Hello.Extensions = append(inner.TLS.Hello.Extensions, extStatusRequestV2)
 	}
 	return &decode.Connection{Connection: &inner}
 }
