@@ -382,7 +382,6 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	if i := &c.info; i.Odd().Spoke == SpokeTLS && i.Protocol == Undecided && i.Confusion == NoConfusion {
 		i.Protocol, i.TLS = TLS, &tlsrecord.Info{Reason: "the client's side is not in the capture"}
 	}
-	c.listBehind()
 	c.w.opener.Closed(&c.info)
 	if c.isTraced {
 		c.traceEnd()
@@ -425,6 +424,7 @@ func (c *conn) swap() {
 	i.Seen[0], i.Seen[1] = i.Seen[1], i.Seen[0]
 	i.Bytes[0], i.Bytes[1] = i.Bytes[1], i.Bytes[0]
 	if o := i.Oddities; o != nil {
+		o.Behind, o.Before = o.Before, o.Behind
 		o.Contested[0], o.Contested[1] = o.Contested[1], o.Contested[0]
 	}
 	i.LastData[0], i.LastData[1] = i.LastData[1], i.LastData[0]

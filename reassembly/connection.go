@@ -145,8 +145,8 @@ type Oddities struct {
 	// Offsets count as in Connection.Bytes.
 	Contested [2]Span
 	// Behind and Before are further addresses of the broker's side and of the client's side, if the
-	// connection was captured before and after address translation. Broker and Client are the
-	// first ones seen.
+	// connection was captured before and after address translation. Broker and Client are those
+	// captured nearest to the broker and to the client.
 	Behind, Before []netip.AddrPort
 	// Spoke is the protocol of the broker's side if it is not Kafka: a Spoke constant. It is empty
 	// if unknown.
@@ -162,8 +162,6 @@ type Oddities struct {
 	// Prefaces are what a proxy or its client sent before everything else, in order. Client and
 	// Broker are the addresses that they carry. A host name is part of Domain.
 	Prefaces []Preface
-
-	behind []sides // addresses behind address translation
 }
 
 var noOddities Oddities

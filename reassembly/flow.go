@@ -13,12 +13,12 @@ import (
 
 const (
 	// maxFlows bounds the TCP connections in the table, with payload or without: 262,144 flows of
-	// 160 bytes are 40 MiB.
+	// 168 bytes are 42 MiB.
 	maxFlows = 1 << 18
 	// maxSilentFlows bounds the connections without payload, for example in a SYN flood: 65,536 of
-	// 160 bytes are 10 MiB.
+	// 168 bytes are 11 MiB.
 	maxSilentFlows = 1 << 16
-	// flowChunk is how many flows are allocated together: 160 KiB.
+	// flowChunk is how many flows are allocated together: 168 KiB.
 	flowChunk = 1024
 	// evictionScan is how many flows are compared to choose one to evict.
 	evictionScan = 32
@@ -53,6 +53,7 @@ type flow struct {
 	isReplaced   bool     // a later SYN began a connection, and this one has not gone on since
 	acked        bool     // base of the unseen direction is one less than its first acknowledgement
 	isTurned     bool     // of a copy: its directions are reversed
+	isFarther    bool     // of a copy: captured nearer to b than the original, as far as the order of arrival shows
 	marks        int8     // segments compared by flowTable.twin, at most marksPerFlow; below 0, copies are suspected
 	marked       uint8    // when the latest of them was compared: low bits of Pool.clock >> markInterval
 	stream       uint32
@@ -62,6 +63,7 @@ type flow struct {
 	hash         uint32
 	next         uint32 // next flow of the bucket, +1
 	alias        uint32 // flow that this one is a copy of, +1
+	copies       uint32 // the latest copy of this flow; of a copy, the one before it; +1
 	capture      uint32
 	first        uint64 // frame number
 	firstTime    int64
@@ -92,6 +94,8 @@ type flowTable struct {
 	numbers  []uint32 // streams by capture
 	hand     uint32
 	limits   *Limits
+	// behind has the addresses that are translated (flowTable.translate).
+	behind map[place]place
 	// marks hold the first segments with payload of recent connections, by mark.place.
 	marks *[maxMarks]marked
 	// challenges are SYNs on live connections. disbelieved counts discarded segments and SYNs that
@@ -101,10 +105,12 @@ type flowTable struct {
 	// release is called for a flow that leaves the table, unless it is a copy of another or
 	// unwanted.
 	release func(*flow, EndKind)
+	// relocate is called for a flow whose conn a shard has, with a twinItem.
+	relocate func(*flow, item)
 }
 
-func newFlowTable(limits *Limits, release func(*flow, EndKind)) *flowTable {
-	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, marks: new([maxMarks]marked), limits: limits, release: release}
+func newFlowTable(limits *Limits, release func(*flow, EndKind), relocate func(*flow, item)) *flowTable {
+	return &flowTable{seed: maphash.MakeSeed(), buckets: make([]uint32, 1024), challenges: map[*flow]challenge{}, behind: map[place]place{}, marks: new([maxMarks]marked), limits: limits, release: release, relocate: relocate}
 }
 
 func (t *flowTable) at(i uint32) *flow { return &t.chunks[i/flowChunk][i%flowChunk] }
@@ -162,7 +168,9 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 				d = d.Reverse()
 			}
 			if f.ttl[d] == 0 {
-				f.ttl[d] = s.TTL()
+				if f.ttl[d] = s.TTL(); f.ttl[d] != 0 {
+					t.place(f, original, s.Position)
+				}
 			}
 			f = original
 		}
@@ -185,9 +193,8 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 	}
 	if other != nil {
 		f = t.insert(s, h)
-		f.alias, f.stream = t.index(other)+1, other.stream
 		f.ttl[otherDir] = s.TTL()
-		t.inactive++
+		t.addCopy(f, other, (otherDir == ToBroker) == other.seen[otherDir], s.Position)
 		return other, otherDir, false
 	}
 	f = t.insert(s, h)
@@ -204,20 +211,6 @@ func (t *flowTable) original(f *flow) *flow {
 		return o
 	}
 	return nil
-}
-
-// nearest returns the domain of the copy of f that was captured nearest to the broker. Each router
-// reduces the TTL. So all connections of a broker have one domain, whatever network its clients
-// are in.
-func (t *flowTable) nearest(f *flow) uint64 {
-	domain, least := f.domain, f.ttl[ToBroker]
-	for i := t.buckets[f.hash&uint32(len(t.buckets)-1)]; i != 0; i = t.at(i - 1).next {
-		g := t.at(i - 1)
-		if ttl := g.ttl[ToBroker]; g.alias != 0 && 0 < ttl && ttl < least && t.original(g) == f {
-			domain, least = g.domain, ttl
-		}
-	}
-	return domain
 }
 
 func (t *flowTable) nextNumber(capture uint32) uint32 {
@@ -275,6 +268,12 @@ func (f *flow) direction(s *capture.Segment) (Direction, bool) {
 		return ToBroker, true
 	}
 	return ToClient, f.aPort == s.DstPort && f.bPort == s.SrcPort && f.a == s.Dst && f.b == s.Src
+}
+
+// isAt reports whether s was captured where f was, not where a copy was.
+func (f *flow) isAt(s *capture.Segment) bool {
+	_, ok := f.direction(s)
+	return ok && f.domain == s.Domain && f.depth == s.Depth
 }
 
 // begunBefore reports whether f is older than the connection that a SYN of direction d begins. If

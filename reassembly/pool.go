@@ -272,7 +272,7 @@ func (p *Pool[R]) dispatch(ctx context.Context, src capture.Source, send func(*s
 		}
 		p.release(s, f)
 		p.pass(s, f, item{conn: f.conn, at: last, kind: endItem, end: how})
-	})
+	}, func(f *flow, it item) { p.pass(s, f, it) })
 	next := func() {
 		s = <-p.free
 		p.reclaim(s)
@@ -356,7 +356,7 @@ func (p *Pool[R]) newConn(f *flow) *conn {
 		c = new(conn)
 	}
 	c.init(p.workers[i], f)
-	c.info.Domain = p.table.nearest(f)
+	p.table.locate(c, f)
 	return c
 }
 

@@ -465,7 +465,7 @@ func pooled(t testing.TB, w *worker, packets []capturetest.Packet, then func(*Po
 	for i := range p.workers {
 		p.workers[i] = w
 	}
-	p.table = newFlowTable(&p.tableLimits, func(*flow, EndKind) {})
+	p.table = newFlowTable(&p.tableLimits, func(*flow, EndKind) {}, func(*flow, item) {})
 	d := capture.NewDissector(capture.DissectorOptions{})
 	sl := new(slot[[]string])
 	for i, pkt := range packets {

@@ -53,7 +53,7 @@ func (f *flow) discards(s *capture.Segment, d Direction) bool {
 		return false
 	}
 	ttl := s.TTL()
-	if f.ttl[d] == 0 {
+	if f.ttl[d] == 0 && f.isAt(s) {
 		f.ttl[d] = ttl
 	}
 	if f.ttl[d] >= usualTTL && 0 < ttl && ttl < minTTL {

@@ -2,9 +2,7 @@ package reassembly
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math"
-	"net/netip"
 	"slices"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -64,10 +62,10 @@ type marked struct {
 	time   int64
 }
 
-// needsMark reports whether to compare a segment of f: some with payload, and the answer to the SYN.
+// needsMark reports whether to compare a segment of f: some with payload, the SYN and its answer.
 func (f *flow) needsMark(s *capture.Segment, clock int64) bool {
 	if s.Length == 0 {
-		return s.Flags&(capture.SYN|capture.ACK) == capture.SYN|capture.ACK
+		return s.Flags&capture.SYN != 0
 	}
 	return f.marks < marksPerFlow || f.held != nil || s.Seq*0x9e3779b1 < math.MaxUint32/sampled || f.marked != uint8(clock>>markInterval)
 }
@@ -78,10 +76,16 @@ func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction, clock int64) 
 	if s.Length > 0 {
 		f.marks, f.marked = min(f.marks+1, marksPerFlow), uint8(clock>>markInterval)
 	}
-	if s.Seq < minRandom || s.Ack < minRandom || s.Flags&capture.ACK == 0 {
+	k := mark{s.Seq, s.Ack, s.Length, 0}
+	if isSYN(s) { // 48 bits: translations mostly keep the client's port
+		k.ack = ^uint32(s.SrcPort)
+	}
+	if k.seq < minRandom || k.ack < minRandom || s.Flags&(capture.SYN|capture.ACK) == 0 {
 		return nil, d
 	}
-	k := mark{s.Seq, s.Ack, s.Length, fingerprint(s.Payload[:min(len(s.Payload), markBytes)])}
+	if s.Length > 0 {
+		k.sum = fingerprint(s.Payload[:min(len(s.Payload), markBytes)])
+	}
 	known := &t.marks[k.place()]
 	m := *known
 	if m.mark == k && m.flow.alias != 0 {
@@ -102,13 +106,21 @@ func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction, clock int64) 
 	return m.flow, m.dir
 }
 
-// join makes f a copy of first: direction d of f is direction e of first.
-func (t *flowTable) join(f, first *flow, d, e Direction) {
+func isSYN(s *capture.Segment) bool { return s.Flags&(capture.SYN|capture.ACK) == capture.SYN }
+
+// join makes f a copy of first: direction d of f is direction e of first. isLater says that first
+// had the segment before f.
+func (t *flowTable) join(f, first *flow, d, e Direction, isLater bool, at capture.Position) {
 	if f.numbered != first.numbered && first.elsewhere == nil {
 		first.elsewhere = &[]captureNumber{{f.numbered, f.number}}
 	}
-	f.alias, f.stream, f.isTurned = t.index(first)+1, first.stream, d != e
-	t.inactive++
+	if f.isTurned = d != e; f.isTurned {
+		f.ttl[0], f.ttl[1] = f.ttl[1], f.ttl[0]
+	}
+	if f.over() { // it is counted already
+		t.inactive--
+	}
+	t.addCopy(f, first, isLater == (e == ToBroker), at)
 }
 
 // held are the first items of a joined connection, which may be a copy of another one. They can
@@ -127,7 +139,7 @@ func (p *Pool[R]) mergeTwins(s *slot[R], f *flow, seg *capture.Segment, dir Dire
 	if first == nil {
 		return f, dir
 	}
-	if seg.Length == 0 {
+	if seg.Length == 0 && !isSYN(seg) {
 		later := f
 		if first.stream > f.stream {
 			later = first
@@ -136,19 +148,16 @@ func (p *Pool[R]) mergeTwins(s *slot[R], f *flow, seg *capture.Segment, dir Dire
 		later.marks = -2 * suspected
 		return f, dir
 	}
-	copied, d := f, dir
+	copied, d, isLater := f, dir, true
 	if first.stream > f.stream && first.isMovable() || !copied.isMovable() {
-		first, copied, d, e = f, first, e, dir
+		first, copied, d, e, isLater = f, first, e, dir, false
 	}
-	if !copied.isMovable() || first.conn == endedConn {
+	if !copied.isMovable() || first.conn == endedConn && copied.conn != nil {
 		return f, dir
 	}
+	p.table.join(copied, first, d, e, isLater, seg.Position)
 	if copied.conn != nil {
 		p.move(s, copied, first, d != e)
-	}
-	p.table.join(copied, first, d, e)
-	if first.conn != nil {
-		p.pass(s, first, item{conn: first.conn, kind: twinItem, payload: sidesOf(copied), at: seg.Position})
 	}
 	if first != f {
 		p.table.note(first, seg, e)
@@ -236,56 +245,6 @@ func (p *Pool[R]) releaseOld(s *slot[R]) {
 			p.release(s, f)
 		}
 		p.held = p.held[1:]
-	}
-}
-
-// maxBehind bounds the further addresses of one connection: a service, its node and its pod are
-// three.
-const maxBehind = 4
-
-// sides are the addresses of the two sides of a connection, indexed by the direction to them.
-type sides [2]netip.AddrPort
-
-// sidesOf encodes the addresses of f, a copy, for noteBehind. It uses the directions of the
-// original.
-func sidesOf(f *flow) []byte {
-	b := make([]byte, 0, 2*(16+2))
-	if f.isTurned {
-		b = binary.BigEndian.AppendUint16(append(b, f.a[:]...), f.aPort)
-	}
-	b = binary.BigEndian.AppendUint16(append(b, f.b[:]...), f.bPort)
-	if !f.isTurned {
-		b = binary.BigEndian.AppendUint16(append(b, f.a[:]...), f.aPort)
-	}
-	return b
-}
-
-// noteBehind adds addresses behind address translation, encoded by sidesOf.
-func (c *conn) noteBehind(b []byte) {
-	if c.over || len(c.info.Odd().behind) == maxBehind {
-		return
-	}
-	var s sides
-	for d := range s {
-		side := b[d*(16+2):]
-		s[d] = addrPort([16]byte(side), binary.BigEndian.Uint16(side[16:]))
-	}
-	c.odd().behind = append(c.odd().behind, s)
-}
-
-// listBehind lists the addresses of both sides once the broker's side is known.
-func (c *conn) listBehind() {
-	o := c.info.Odd()
-	for _, s := range o.behind {
-		addOther(&o.Behind, s[c.swapped], c.info.Broker)
-		addOther(&o.Before, s[c.swapped.Reverse()], c.info.Client)
-	}
-}
-
-// addOther adds an address to list, unless it is known.
-func addOther(list *[]netip.AddrPort, a, known netip.AddrPort) {
-	if a != known && !slices.Contains(*list, a) {
-		*list = append(*list, a)
 	}
 }
 

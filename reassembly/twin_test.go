@@ -184,7 +184,7 @@ func TestNetworkOfARoutedBroker(t *testing.T) {
 	talk(direct, netip.MustParseAddrPort("192.0.2.77:40000"), 2)
 	inVLAN := capturetest.Encapsulate(direct.Packets, capturetest.VLAN(capturetest.EtherVLAN, 20))
 	want := run(t, inVLAN, 100).conns[0].Domain
-	for _, late := range []time.Duration{0, direct.Step * 3 / 2, -direct.Step * 3 / 2} {
+	for _, late := range []time.Duration{0, direct.Step * 3 / 2, -direct.Step * 3 / 2, 10 * direct.Step, -10 * direct.Step} {
 		var all []capturetest.Packet
 		for i, vlan := range []uint16{10, 30} {
 			r := capturetest.NewRecorder()
@@ -199,6 +199,138 @@ func TestNetworkOfARoutedBroker(t *testing.T) {
 			if c.Domain != want {
 				t.Errorf("%v late: client %s: broker in network %x, want %x", late, c.Client, c.Domain, want)
 			}
+		}
+	}
+}
+
+// bothSides returns a client's connection to the service of a broker, captured on both sides of the
+// translation. If isRouted, the second copy has a lower TTL.
+func bothSides(port uint16, isRouted bool) (service, own []capturetest.Packet) {
+	r := capturetest.NewRecorder()
+	talk(r, netip.AddrPortFrom(client.Addr(), port), 3)
+	for i, p := range capturetest.Translated(capturetest.Randomize(r.Packets, uint64(port))) {
+		if isRouted && i%2 == 1 {
+			p.Data[etherLength+ttlOffset] = 63
+		}
+		if bytes.Contains(p.Data[:etherLength+40], []byte{30092 >> 8, 30092 & 0xff}) {
+			service = append(service, p)
+		} else {
+			own = append(own, p)
+		}
+	}
+	return service, own
+}
+
+const etherLength, ttlOffset = 14, 8
+
+// TestAddressNearestToTheBroker: a connection to a service has the address of the broker behind it,
+// whichever copy comes first, and also if only one of them was captured.
+func TestAddressNearestToTheBroker(t *testing.T) {
+	delayed := func(packets []capturetest.Packet, by time.Duration) []capturetest.Packet {
+		packets = slices.Clone(packets)
+		for i := range packets {
+			packets[i].Time += int64(by)
+		}
+		return packets
+	}
+	for _, c := range []struct {
+		name     string
+		isRouted bool
+		delays   []time.Duration // of the broker's copy, by connection
+		only     []string        // the copies captured, by connection
+	}{
+		{"in order", false, []time.Duration{0}, []string{"both"}},
+		{"with other TTLs", true, []time.Duration{0}, []string{"both"}},
+		{"later", true, []time.Duration{300 * time.Microsecond}, []string{"both"}},
+		{"earlier", true, []time.Duration{-300 * time.Microsecond}, []string{"both"}},
+		{"mixed", true, []time.Duration{0, -3 * time.Microsecond, 3 * time.Microsecond, -300 * time.Microsecond}, []string{"both"}},
+		{"in one order, then mixed, with equal TTLs", false, []time.Duration{0, -300 * time.Microsecond, 300 * time.Microsecond}, []string{"both"}},
+		{"some with one copy", true, []time.Duration{0, -300 * time.Microsecond}, []string{"both", "service", "broker"}},
+	} {
+		var all []capturetest.Packet
+		const n = 12
+		for i := range n {
+			service, own := bothSides(uint16(40000+i), c.isRouted)
+			own = delayed(own, c.delays[i%len(c.delays)])
+			only := c.only[i%len(c.only)]
+			if only != "broker" {
+				all = append(all, delayed(service, time.Duration(i)*time.Second)...)
+			}
+			if only != "service" {
+				all = append(all, delayed(own, time.Duration(i)*time.Second)...)
+			}
+		}
+		for _, batch := range []int{1, 100} {
+			got := run(t, capturetest.Merge(all), batch)
+			if len(got.conns) != n || count(got.lines, "request") != 3*n {
+				t.Errorf("%s: %d connections and %d requests, want %d and %d", c.name, len(got.conns), count(got.lines, "request"), n, 3*n)
+			}
+			for i, k := range got.conns {
+				isKnown := c.only[i%len(c.only)] == "broker" && len(k.Odd().Behind) == 0
+				if k.Broker != broker || !isKnown && (len(k.Odd().Behind) != 1 || k.Odd().Behind[0].Port() != 30092) {
+					t.Errorf("%s, client %v: broker %v behind %v", c.name, k.Client, k.Broker, k.Odd().Behind)
+				}
+			}
+		}
+	}
+}
+
+// TestServiceOfSeveralBrokers: a service has two brokers, and then a connection to it of which only
+// that copy was captured. It keeps the address of the service.
+func TestServiceOfSeveralBrokers(t *testing.T) {
+	other := netip.MustParseAddrPort("10.0.0.99:31313")
+	var all []capturetest.Packet
+	for i := range 4 {
+		service, own := bothSides(uint16(40000+i), true)
+		for k := range own {
+			if head := own[k].Data[etherLength:]; i == 1 {
+				ip := other.Addr().As4()
+				for _, at := range []int{12, 16} { // source, destination
+					if netip.AddrFrom4([4]byte(head[at:])) == broker.Addr() {
+						copy(head[at:], ip[:])
+					}
+				}
+			}
+		}
+		if i > 1 {
+			own = nil
+		}
+		for _, p := range slices.Concat(service, own) {
+			p.Time += int64(i) * 1e9
+			all = append(all, p)
+		}
+	}
+	got := run(t, capturetest.Merge(all), 100)
+	brokers := map[netip.AddrPort]int{}
+	for _, c := range got.conns {
+		brokers[c.Broker]++
+	}
+	if len(brokers) != 3 || brokers[broker] != 1 || brokers[other] != 1 {
+		t.Errorf("connections by broker: %v, want 1 to %v, 1 to %v and 2 to their service", brokers, broker, other)
+	}
+}
+
+// TestRefusedTwice: the SYN and its refusal were captured before and after translation.
+func TestRefusedTwice(t *testing.T) {
+	r := capturetest.NewRecorder()
+	r.Open(client, broker)
+	syn := capturetest.Translated(capturetest.Randomize(r.Packets, 1))[:2]
+	for _, answers := range []int{0, 1, 2} {
+		packets := slices.Clone(syn)
+		for i := range answers {
+			s := syn[1-i]
+			a := capturetest.Packet{Link: s.Link, Time: s.Time + 100}
+			head := s.Data[etherLength:]
+			from, to := netip.AddrFrom4([4]byte(head[16:])), netip.AddrFrom4([4]byte(head[12:]))
+			port := func(at int) uint16 { return uint16(head[at])<<8 | uint16(head[at+1]) }
+			seq := uint32(head[24])<<24 | uint32(head[25])<<16 | uint32(head[26])<<8 | uint32(head[27])
+			a.Data = capturetest.Ethernet(capturetest.EtherIPv4, capturetest.TCP(netip.AddrPortFrom(from, port(22)), netip.AddrPortFrom(to, port(20)),
+				capturetest.TCPHeader{Ack: seq + 1, Flags: capturetest.RST | capturetest.ACK}, nil))
+			packets = append(packets, a)
+		}
+		got := run(t, packets, 10)
+		if len(got.conns) != 1 || got.conns[0].Refused != (answers > 0) || got.conns[0].Broker != broker {
+			t.Errorf("%d answers: connections %+v, want 1 to %v", answers, got.conns, broker)
 		}
 	}
 }

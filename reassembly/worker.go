@@ -75,7 +75,7 @@ func (w *worker) work(items []item) {
 		case endItem:
 			it.conn.finish(it.end, it.at)
 		case twinItem:
-			it.conn.noteBehind(it.payload)
+			it.conn.twin(it.payload)
 		case tickItem:
 			w.tick(it)
 		}

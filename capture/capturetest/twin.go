@@ -6,8 +6,8 @@ import (
 )
 
 // Translated returns every TCP packet of a connection that begins in the capture twice, as
-// captured on both sides of an address translation. On the server's side, the server has another
-// address and port.
+// captured on both sides of an address translation. On the client's side, the server has another
+// address and port, that of a service.
 func Translated(packets []Packet) []Packet {
 	begun := map[int]bool{}
 	return edit(packets, func(s *segment) []*segment {
@@ -18,10 +18,9 @@ func Translated(packets []Packet) []Packet {
 		c := *s
 		if s.dir == ToBroker {
 			c.dst = translated(s.dst)
-		} else {
-			c.src = translated(s.src)
-			return []*segment{&c, s} // the response comes from the server's side
+			return []*segment{&c, s} // the request comes from the client's side
 		}
+		c.src = translated(s.src)
 		return []*segment{s, &c}
 	})
 }
@@ -46,12 +45,15 @@ func Randomize(packets []Packet, seed uint64) []Packet {
 	})
 }
 
-// translated returns the server's own address and port.
+// translated returns the address and port of the service of a server, which are others for each server.
 func translated(a netip.AddrPort) netip.AddrPort {
 	if a.Addr().Is4() {
-		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, 77}), 30092)
+		ip := a.Addr().As4()
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, ip[2] ^ byte(a.Port()>>8), ip[3], byte(a.Port())}), 30092)
 	}
-	return netip.AddrPortFrom(netip.MustParseAddr("2001:db8:77::77"), 30092)
+	ip := a.Addr().As16()
+	ip[7], ip[8] = ip[7]^byte(a.Port()), ^ip[8]
+	return netip.AddrPortFrom(netip.AddrFrom16(ip), 30092)
 }
 
 // mirrored returns every packet once for each list of tunnels or tags, as mirror ports on both

@@ -1,0 +1,220 @@
+package reassembly
+
+import (
+	"encoding/binary"
+	"iter"
+	"net/netip"
+	"slices"
+
+	"github.com/kafkavet/kafkavet/capture"
+)
+
+const (
+	// maxCopies bounds the other places in which one connection is captured: on a client, its node, a
+	// router and the broker's node, with and without a tunnel. A scan can send SYNs with one sequence
+	// number to many hosts.
+	maxCopies = 8
+	// maxTranslated bounds the addresses that are known to be translated: 4,096 of some 80 bytes are
+	// 320 KiB. A cluster has one for each broker and listener.
+	maxTranslated = 4096
+)
+
+// place is the address of one side of a connection, in the network where it was captured.
+type place struct {
+	addr   [16]byte
+	port   uint16
+	domain uint64
+}
+
+func (p place) addrPort() netip.AddrPort { return addrPort(p.addr, p.port) }
+
+// side returns the side of f to which direction d leads, as its original counts directions.
+func (f *flow) side(d Direction) place {
+	if (d == ToBroker) != f.isTurned {
+		return place{f.b, f.bPort, f.domain}
+	}
+	return place{f.a, f.aPort, f.domain}
+}
+
+// addCopy makes f a copy of first. at is the packet that shows it.
+func (t *flowTable) addCopy(f, first *flow, isFarther bool, at capture.Position) {
+	f.alias, f.stream, f.isFarther = t.index(first)+1, first.stream, isFarther
+	f.copies, first.copies = first.copies, t.index(f)+1
+	t.inactive++
+	t.place(f, first, at)
+}
+
+// place sets the addresses and the network of a connection after more is known of its copy f. at is the
+// packet that shows it.
+func (t *flowTable) place(f, first *flow, at capture.Position) {
+	t.translate(first)
+	switch c := first.conn; {
+	case c == nil || c == endedConn:
+	case first.held != nil: // no shard has it
+		t.locate(c, first)
+	default:
+		t.relocate(first, item{conn: c, kind: twinItem, payload: encodeTwin(t.near(first), f.sides()), at: at})
+	}
+}
+
+// copies returns the copies of first, the latest one first.
+func (t *flowTable) copies(first *flow) iter.Seq[*flow] {
+	return func(yield func(*flow) bool) {
+		for f, n := first, 0; f.copies != 0 && n < maxCopies; n++ {
+			f = t.at(f.copies - 1)
+			if f.dead || f.alias == 0 || t.original(f) != first || !yield(f) {
+				return // not a copy of first: that slot was reused since
+			}
+		}
+	}
+}
+
+// nearest returns the copy of first, or first itself, that was captured nearest to the side to which
+// direction d leads.
+func (t *flowTable) nearest(first *flow, d Direction) *flow {
+	best := first
+	for f := range t.copies(first) {
+		if t.isNearer(f, best, d) {
+			best = f
+		}
+	}
+	return best
+}
+
+// isNearer reports whether the copy f was captured nearer than g to the side to which direction d
+// leads. Each router reduces the TTL. If both have the same, the translations of other connections
+// show it, and last the order in which both were captured.
+func (t *flowTable) isNearer(f, g *flow, d Direction) bool {
+	r := d.Reverse()
+	a, b := f.side(d), g.side(d)
+	switch {
+	case f.ttl[d] != g.ttl[d] && f.ttl[d] != 0 && g.ttl[d] != 0:
+		return f.ttl[d] < g.ttl[d]
+	case f.ttl[r] != g.ttl[r] && f.ttl[r] != 0 && g.ttl[r] != 0:
+		return f.ttl[r] > g.ttl[r]
+	case a != b && t.final(a) == t.final(b):
+		return t.final(b) == a
+	case g.alias != 0 && f.isFarther == g.isFarther:
+		return false
+	}
+	return f.isFarther == (d == ToBroker)
+}
+
+// translate records which addresses and networks of a connection are translated into those nearest to
+// the broker.
+func (t *flowTable) translate(first *flow) {
+	if !first.synced[ToBroker] && !first.synced[ToClient] {
+		return // the broker's side is not certain
+	}
+	to := t.nearest(first, ToBroker).side(ToBroker)
+	t.addTranslation(first.side(ToBroker), to)
+	for f := range t.copies(first) {
+		t.addTranslation(f.side(ToBroker), to)
+	}
+}
+
+// addTranslation records that an address is translated. One with several targets, as that of a
+// service with several pods, is recorded as its own.
+func (t *flowTable) addTranslation(from, to place) {
+	if t.final(from) == t.final(to) || len(t.behind) >= maxTranslated {
+		return
+	}
+	if _, isKnown := t.behind[from]; isKnown {
+		to = from
+	}
+	t.behind[from] = to
+}
+
+// final returns the address into which all connections to an address are translated, as far as they
+// were captured in both places.
+func (t *flowTable) final(of place) place {
+	for range maxCopies {
+		to, isKnown := t.behind[of]
+		if !isKnown || to == of {
+			break
+		}
+		of = to
+	}
+	return of
+}
+
+// near returns the addresses of the two sides of first, each as captured nearest to that side.
+func (t *flowTable) near(first *flow) (s sides) {
+	for d := range s {
+		s[d] = t.final(t.nearest(first, Direction(d)).side(Direction(d)))
+	}
+	return s
+}
+
+// sides are the addresses of the two sides of a connection, indexed by the direction to them.
+type sides [2]place
+
+func (f *flow) sides() sides { return sides{f.side(ToBroker), f.side(ToClient)} }
+
+// locate sets the addresses and the network of c, the connection of first, which no shard has.
+func (t *flowTable) locate(c *conn, first *flow) {
+	c.info.Domain = first.domain
+	if first.copies == 0 && len(t.behind) == 0 {
+		return
+	}
+	near := t.near(first)
+	c.locate(near, first.sides())
+	for f := range t.copies(first) {
+		c.locate(near, f.sides())
+	}
+}
+
+const placeBytes = 16 + 2 + 8
+
+// encodeTwin encodes the payload of a twinItem: the nearest addresses and those of a copy.
+func encodeTwin(near, others sides) []byte {
+	b := make([]byte, 0, 2*2*placeBytes)
+	for _, s := range []sides{near, others} {
+		for _, p := range s {
+			b = binary.BigEndian.AppendUint16(append(b, p.addr[:]...), p.port)
+			b = binary.BigEndian.AppendUint64(b, p.domain)
+		}
+	}
+	return b
+}
+
+// twin processes a twinItem. The addresses that a preface carries remain.
+func (c *conn) twin(b []byte) {
+	if c.over || len(c.info.Odd().Prefaces) > 0 {
+		return
+	}
+	var s [2]sides
+	for i := range 4 {
+		p := b[i*placeBytes:]
+		s[i/2][i%2] = place{[16]byte(p), binary.BigEndian.Uint16(p[16:]), binary.BigEndian.Uint64(p[18:])}
+	}
+	c.locate(s[0], s[1])
+}
+
+// locate sets the addresses of c to near, and adds those that it had, and others, to the further ones.
+func (c *conn) locate(near, others sides) {
+	i := &c.info
+	i.Domain = near[c.swapped].domain
+	own := [2]netip.AddrPort{near[c.swapped].addrPort(), near[c.swapped.Reverse()].addrPort()}
+	other := [2]netip.AddrPort{others[c.swapped].addrPort(), others[c.swapped.Reverse()].addrPort()}
+	if own == other && own[0] == i.Broker && own[1] == i.Client {
+		return
+	}
+	o := c.odd()
+	addOther(&o.Behind, i.Broker, other[0])
+	addOther(&o.Before, i.Client, other[1])
+	i.Broker, i.Client = own[0], own[1]
+	isThis := func(a netip.AddrPort) bool { return a == i.Broker }
+	o.Behind = slices.DeleteFunc(o.Behind, isThis)
+	isThis = func(a netip.AddrPort) bool { return a == i.Client }
+	o.Before = slices.DeleteFunc(o.Before, isThis)
+}
+
+// addOther adds addresses to a list, unless it has them or is full.
+func addOther(list *[]netip.AddrPort, all ...netip.AddrPort) {
+	for _, a := range all {
+		if len(*list) < maxCopies && !slices.Contains(*list, a) {
+			*list = append(*list, a)
+		}
+	}
+}
