@@ -158,7 +158,7 @@ func TestClocksAreCompared(t *testing.T) {
 	to, from := capturetest.OneWay(r.Packets, capturetest.ToBroker), capturetest.OneWay(r.Packets, capturetest.ToClient)
 	before := capturetest.Randomize(r.Packets, 1)
 	behind := slices.DeleteFunc(capturetest.Translated(before), func(p capturetest.Packet) bool {
-		return !bytes.Contains(p.Data, []byte{203, 0, 113, 77})
+		return !bytes.Contains(p.Data, []byte{30092 >> 8, 30092 & 0xff})
 	})
 	// If the capture lacks the first copy of a segment, it seems to be answered before it was
 	// sent.
