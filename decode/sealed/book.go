@@ -101,6 +101,7 @@ func (a *address) client(host netip.Addr) *clientFacts {
 type sizeCount struct {
 	answered uint64
 	refused  uint64
+	ignored  bool  // one got no response, and the connection went on
 	latest   int64 // when the latest one with a response was sent
 	cases    []Case
 }
@@ -154,6 +155,11 @@ func (b *Book) countSizes(a *address, c *decode.Connection, r *Reading) {
 		if s := b.size(a, q.size); s != nil {
 			s.answered++
 			s.latest = max(s.latest, q.at.Time)
+		}
+	}
+	for _, q := range r.ignored {
+		if s := b.size(a, q.size); s != nil {
+			s.ignored = true
 		}
 	}
 	q := r.Refused

@@ -292,10 +292,17 @@ func TestRefusals(t *testing.T) {
 		{"the same, and one request was served", plays(left(0, noVersions[:2]...), times(5, bare)), nil},
 		{"once, and the next connection is served three seconds later", plays(refused, left(3*time.Second, served...)), nil},
 		{"once, and the next connection is served a second later, and the capture ends", plays(refused, left(time.Second, served...)), nil},
-		{"the same, and it lasts", plays(refused, open(time.Second, 5*time.Second, served...)), []string{"92 1/1"}},
+		{"the same, and it lasts: a proxy may have restarted", plays(refused, open(time.Second, 5*time.Second, served...)), nil},
+		{"once, and another connection outlasts it", plays(refused, open(0, 5*time.Second, served...)), []string{"92 1/1"}},
+		{"twice, and the next connection lasts", plays(times(2, refused), open(3*time.Second, 5*time.Second, served...)), []string{"92 2/2"}},
 		{"once, and the capture ends while another connection is open", plays(open(0, time.Second, served...), refused), nil},
 		{"twice, and the capture ends so", plays(open(0, time.Second, served...), refused, with(refused, func(p *play) { p.at = 500 * time.Millisecond })), []string{"92 2/2"}},
 		{"twice on connections that were open together, and the capture ends so", plays(open(0, time.Second, served...), refused, with(refused, func(p *play) { p.pause = map[int]time.Duration{6: 500 * time.Millisecond} })), nil},
+		{"earlier requests of the connection got no response (acks=0)", plays(witness, times(3, closed(0, append(served, 100, 101, metadata, metadataSays, fetch)...))), nil},
+		{"one of this size got no response on another connection (acks=0)",
+			plays(left(0, append(served, fetch, metadata, metadataSays)...), witness, times(3, refused)), nil},
+		{"pipelined requests got theirs later", plays(witness, times(3, closed(0, append(served, 100, 101, -50, 100, -50, -50, fetch)...))), []string{"92 3/3"}},
+		{"a request in three records of Go", plays(witness, times(3, closed(0, append(served, 1186, 1186, 300, -50, fetch)...))), []string{"92 3/3"}},
 		{"requests without answers (acks=0)", plays(witness, times(3, closed(0, append(served, 100, 101, 102, 103, 104, 105, 106, 107, 108, 109)...))), nil},
 	} {
 		for i, order := range []func(int) int{func(k int) int { return k }, func(k int) int { return len(c.plays) - 1 - k }} {

@@ -75,6 +75,7 @@ type Reading struct {
 	Refused *Request
 
 	answered []message // the requests that got a response
+	ignored  []message // those that got none, and the connection went on
 	end      end
 	alerted  bool // the broker sent a record with the size of an alert
 	opening  int  // size of the first request
@@ -191,7 +192,9 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 	if r.Likeness == NotKafka && decode.IsKafkaPort(c.Broker.Port()) && !outsideKafka(all) {
 		r.Likeness = ByPort
 	}
+	r.ignored = ignored(all)
 	if later := turns(tail.messages); len(later) > 1 { // the first one is cut
+		r.ignored = append(r.ignored, ignored(later[1:])...)
 		all, rest = append(all, later[1:]...), append(rest, later[1:]...)
 	}
 	end := head.end
@@ -302,6 +305,9 @@ func (r *Reading) finish(c *decode.Connection, all, rest []turn, e end) {
 		r.missing = r.missing || t.isTorn()
 		r.torn = t.isTorn() || len(t.answers) == 0 && t.hasGuess()
 	}
+	if r.missing || r.displaced {
+		r.ignored = nil // a response can be among the missing bytes
+	}
 	if len(rest) > 0 && e.byServer {
 		r.refused(c, all, &rest[len(rest)-1], e)
 	}
@@ -309,6 +315,9 @@ func (r *Reading) finish(c *decode.Connection, all, rest []turn, e end) {
 
 // refused decides whether the end of the connection looks like the refusal of its last request.
 func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
+	if len(r.ignored) > 0 {
+		return // a broker also closes on Produce with acks=0 that fails
+	}
 	open := last.requests
 	if len(last.answers) > 0 {
 		if len(last.answers) >= len(open) || !balanced(all[:len(all)-1]) {
@@ -356,6 +365,32 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 		q.Paused = pause >= pauseBefore && !q.Notified
 	}
 	r.Refused = &q
+}
+
+// splitRecord is the size from which on the next record can continue a message: Go begins a
+// connection with records that fit into a TCP segment of some 1,200 bytes.
+const splitRecord = 1000
+
+// ignored returns the requests before the last turn that got no response, as Produce with acks=0.
+// Pipelined requests get theirs in a later turn.
+func ignored(all []turn) (out []message) {
+	whole := func(all []message) (out []message) {
+		for i := range all {
+			if i == 0 || all[i-1].size < splitRecord {
+				out = append(out, all[i])
+			}
+		}
+		return out
+	}
+	for i := range len(all) - 1 {
+		q, n := whole(all[i].requests), len(whole(all[i].answers))
+		if len(q) > n {
+			out = append(out, q[:len(q)-n]...)
+		} else {
+			out = out[:max(0, len(out)-(n-len(q)))]
+		}
+	}
+	return out
 }
 
 // closeLimit returns the longest time between a request and a close because of it.

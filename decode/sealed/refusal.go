@@ -113,7 +113,7 @@ func (b *Book) Unexplained(at Endpoint) (n int) {
 // refusal decides whether requests of one size were refused.
 func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) {
 	byPort := !a.isKafka()
-	if s.refused == 0 || byPort && (a.likeness == NotKafka || !decode.IsKafkaPort(a.broker.Addr.Port())) {
+	if s.refused == 0 || s.ignored || byPort && (a.likeness == NotKafka || !decode.IsKafkaPort(a.broker.Addr.Port())) {
 		return r, false
 	}
 	r = Refusal{Broker: a.broker, Size: size, ServedLeast: -1, Torn: a.torn}
@@ -254,13 +254,20 @@ func (a *address) stopped(c *Case) bool {
 	return false
 }
 
-// isRunningAfter reports whether another connection proves that the broker ran after a refusal. It began
-// afterwards, or it lasted longer than aliveWithin. If isLasting, only the second counts.
+// isRunningAfter reports whether another connection proves that the broker ran after a refusal. It
+// began afterwards, or it lasted longer than aliveWithin. If isLasting, it must also have begun
+// before: a proxy that restarts is back sooner.
 func (a *address) isRunningAfter(c *Case, isLasting bool) bool {
 	at := c.Closed.Time
 	back := at + int64(aliveWithin)
 	return slices.ContainsFunc(a.lives, func(l life) bool {
-		return l.stream != c.Stream && l.served && l.begin <= back && (l.end > back || l.begin > at && !isLasting)
+		switch {
+		case l.stream == c.Stream || !l.served || l.begin > back:
+			return false
+		case isLasting:
+			return l.begin < at && l.end > back
+		}
+		return l.end > back || l.begin > at
 	})
 }
 
