@@ -295,7 +295,7 @@ var encryptedRule = Rule{
 		return advice
 	},
 	commands: func(s *subject) []model.Command {
-		if a := encryptedAdvice(s.key.detail); a != keyLogAdvice && a != otherKeyLogAdvice {
+		if a := encryptedAdvice(s.key.detail); a != keyLogAdvice && a != otherKeyLogAdvice && a != partKeyLogAdvice {
 			return nil
 		}
 		return keyLogWays(s.libraries)
@@ -316,14 +316,20 @@ func encryptedAdvice(reason string) string {
 	case strings.Contains(reason, "after bytes were missing"):
 		return "Capture again without loss (tcpdump -s 0 -B 65536)."
 	}
-	if strings.Contains(reason, "has no entry") {
+	switch {
+	case strings.Contains(reason, "has no entry"):
 		return otherKeyLogAdvice
+	case strings.Contains(reason, "lacks secrets"):
+		return partKeyLogAdvice
 	}
 	return keyLogAdvice
 }
 
 // keyLogAdvice is the advice if a key log helps.
 const keyLogAdvice = "Give the client's or the broker's TLS key log with --tls-keylog FILE. It has to be written while the connections are set up."
+
+// partKeyLogAdvice is the advice if the key log has only some of the secrets of a connection.
+const partKeyLogAdvice = "Copy the key log again when its writer has ended, or follow it with sniff: a connection needs CLIENT_TRAFFIC_SECRET_0 and SERVER_TRAFFIC_SECRET_0."
 
 // otherKeyLogAdvice is the advice if the key log is from other connections.
 const otherKeyLogAdvice = "The key log given is from another time or another program. Give the one that this client or its broker wrote while these connections were set up."

@@ -2,6 +2,7 @@ package tlsrecord
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -123,6 +124,32 @@ func TestOneDirectionOnly(t *testing.T) {
 		info := s.Info()
 		if i := index(toServer); !bytes.Equal(got.data[i], tr.sent[i]) || info.Reason != "" {
 			t.Errorf("to server %v only: %d bytes, want %d; info %+v", toServer, len(got.data[i]), len(tr.sent[i]), info)
+		}
+	}
+}
+
+// TestSecretsOfOneSide: responses that cannot be decrypted are reported as missing, so that requests do not seem
+// unanswered.
+func TestSecretsOfOneSide(t *testing.T) {
+	c := tls13Config()
+	for _, side := range []string{"CLIENT", "SERVER"} {
+		tr := converse(t, c, c, exchange(100, 200, 300, 400))
+		var lines []string
+		for line := range strings.Lines(tr.keylog) {
+			if strings.HasPrefix(line, side) {
+				lines = append(lines, line)
+			}
+		}
+		tr.keylog = strings.Join(lines, "")
+		var got collector
+		s := NewSession(tr.secrets(t), &got, nil)
+		play(s, tr.pieces)
+		i := index(side == "CLIENT")
+		if info := s.Info(); !strings.HasPrefix(info.Reason, "the key log lacks secrets of client random ") || !bytes.Equal(got.data[i], tr.sent[i]) {
+			t.Errorf("secrets of the %s: %d bytes, info %+v", side, len(got.data[i]), info)
+		}
+		if want := []gapEvent{{toServer: side == "SERVER"}}; !slices.Equal(got.gaps, want) {
+			t.Errorf("secrets of the %s: gaps %+v, want %+v", side, got.gaps, want)
 		}
 	}
 }

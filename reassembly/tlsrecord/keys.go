@@ -195,6 +195,11 @@ func (s *Session) noSecrets() verdict {
 // can search in the key log.
 func (s *Session) secretReason() string {
 	random := "client random " + hex.EncodeToString(s.info.ClientRandom[:8]) + "..."
+	for l := labelClientHandshake; l <= labelServerTraffic; l++ {
+		if s.secrets.has(&s.info.ClientRandom, l) {
+			return "the key log lacks secrets of " + random
+		}
+	}
 	if s.secrets.Len() > 0 {
 		return "the key log has no entry for " + random
 	}

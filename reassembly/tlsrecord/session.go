@@ -140,6 +140,9 @@ func (s *Session) End(at capture.Position) {
 	for i := range s.dirs {
 		d := &s.dirs[i]
 		s.reportUnresolved(d, at)
+		if d.mode != reading && s.dirs[d.index^1].delivered > 0 {
+			s.receiver.PlaintextGap(d.index == 0, 0, false, at) // given up, and the other side went on
+		}
 		s.release(d)
 		d.mode = counting
 	}
