@@ -12,7 +12,7 @@ const maxChallenges = 4096
 
 // challenge keeps a SYN on a live connection. An end system answers it with a challenge ACK and
 // keeps the connection (RFC 5961 4). Only later segments show that the connection was over. The
-// SYN gets its stream number here, as in Wireshark.
+// SYN and all packets behind it get another stream number here, as in Wireshark.
 func (t *flowTable) challenge(f *flow, s *capture.Segment) {
 	if old, ok := t.challenges[f]; ok && old.syn.Seq == s.Seq {
 		return
@@ -23,7 +23,11 @@ func (t *flowTable) challenge(f *flow, s *capture.Segment) {
 		}
 		clear(t.challenges)
 	}
-	c := challenge{syn: *s, stream: t.streams, number: t.nextNumber(s.Capture)}
+	isNew := f.numbered != s.Capture && t.renumber(f, s.Capture)
+	if !isNew {
+		f.number = t.nextNumber(s.Capture)
+	}
+	c := challenge{syn: *s, stream: t.streams, number: f.number}
 	c.syn.Payload = nil
 	t.challenges[f], f.isChallenged = c, true
 	t.disbelieved++
@@ -83,6 +87,7 @@ func (t *flowTable) begin(f *flow, s *capture.Segment, d Direction) (g *flow, e 
 	}
 	number, numbered, elsewhere := f.number, f.numbered, f.elsewhere
 	isVain := f.isVain(d)
+	isNumbered := isAnswer || isVain || f.isChallenged && t.challenges[f].syn.Seq == s.Seq
 	isKept := f.closed&3 == 0 && f.conn != endedConn && (!isVain || f.synced[d.Reverse()])
 	if isKept {
 		g = t.insertRival(s, f)
@@ -92,7 +97,7 @@ func (t *flowTable) begin(f *flow, s *capture.Segment, d Direction) (g *flow, e 
 	}
 	g.stream = t.streams
 	t.streams++
-	if isAnswer || isVain { // Wireshark begins no other stream
+	if isNumbered { // Wireshark begins no other stream
 		g.number, g.numbered, g.elsewhere = number, numbered, elsewhere
 	} else {
 		g.numbered, g.number = s.Capture, t.nextNumber(s.Capture)

@@ -229,8 +229,9 @@ func (t *flowTable) number(f *flow, capture uint32) uint32 {
 	return f.number
 }
 
-// renumber switches f to its number within another capture, and assigns one if there is none.
-func (t *flowTable) renumber(f *flow, capture uint32) {
+// renumber switches f to its number within another capture, and assigns one if there is none. It
+// reports whether it assigned one.
+func (t *flowTable) renumber(f *flow, capture uint32) bool {
 	if f.elsewhere == nil {
 		f.elsewhere = new([]captureNumber)
 	}
@@ -240,7 +241,7 @@ func (t *flowTable) renumber(f *flow, capture uint32) {
 		if e.capture == capture {
 			f.number = e.number
 			(*f.elsewhere)[i] = before
-			return
+			return false
 		}
 	}
 	if len(*f.elsewhere) == maxElsewhere {
@@ -248,6 +249,7 @@ func (t *flowTable) renumber(f *flow, capture uint32) {
 	}
 	*f.elsewhere = append(*f.elsewhere, before)
 	f.number = t.nextNumber(capture)
+	return true
 }
 
 // firstNumber returns the number of f within the capture of its first packet.

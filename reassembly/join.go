@@ -26,6 +26,10 @@ func (t *dialogue) join(c *conn, k chunk) {
 		c.giveUp(Other)
 		return
 	}
+	if t.fr[0].isSifting() && t.fr[1].isSifting() {
+		t.takePending(c)
+		return
+	}
 	k.p = bytes.Clone(k.p)
 	t.keep(c, k)
 }

@@ -107,3 +107,40 @@ func TestJoinHoldsLittle(t *testing.T) {
 		t.Error("no connection was believed")
 	}
 }
+
+// TestJoinedInALargeFrame: a capture that begins inside a frame of many segments has the requests
+// behind it, which are long, too.
+func TestJoinedInALargeFrame(t *testing.T) {
+	for _, d := range []capturetest.Direction{capturetest.ToBroker, capturetest.ToClient} {
+		for _, segments := range []int{maxTries - 2, maxTries + 2, 5 * maxTries} {
+			r := capturetest.NewRecorder()
+			c := r.Join(client, broker)
+			c.Send(d, bytes.Repeat([]byte{0x5a}, segments*c.MSS-100))
+			c.Send(d.Reverse(), bytes.Repeat([]byte{0x5a}, segments*c.MSS-100))
+			for i := range uint32(4) {
+				c.Exchange(request(0, 3, i+1, 9*c.MSS), response(i+1, 50))
+			}
+			c.Close(capturetest.ToBroker)
+			got := run(t, r.Packets, 100)
+			if n := count(got.lines, "request"); n != 4 || count(got.lines, "response") != 4 {
+				t.Errorf("%v, %d segments: %d requests and %d responses, want 4 and 4", d, segments, n, count(got.lines, "response"))
+			}
+		}
+	}
+}
+
+// TestNoFrameIsThatLong: a connection of some other protocol is given up once its bytes are more
+// than one frame has.
+func TestNoFrameIsThatLong(t *testing.T) {
+	w := newWorker(&Options{LooksLikeRequest: looksLike, LooksLikeExchange: looksLikeExchange}, new(log))
+	c := newConn(w, &flow{})
+	p := bytes.Repeat([]byte{0x5a}, 1<<20)
+	for n := 0; n < maxMessage+maxTries<<20; n += len(p) {
+		for _, d := range []Direction{ToBroker, ToClient} {
+			c.deliver(d, p, uint32(len(p)), c.info.Now)
+		}
+	}
+	if c.mode != ignored || w.pending != 0 || w.limits.Undecided != 1 {
+		t.Errorf("mode %v, %d bytes held, limit counted %d times, want a connection that is ignored", c.mode, w.pending, w.limits.Undecided)
+	}
+}

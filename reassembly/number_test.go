@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -103,5 +104,47 @@ func TestAMentionedConnectionBeginsWithItsFirstSegment(t *testing.T) {
 		if d := cmp.Diff(with(other), with(mention)); d != "" {
 			t.Errorf("before packet %d (-want +got):\n%s", at, d)
 		}
+	}
+}
+
+// TestNumbersBehindAnotherSYN: a SYN with another initial sequence number on a connection that goes on
+// begins another stream number, as in tshark 4.0.17. The same SYN again, after the connection was
+// reset, begins none.
+func TestNumbersBehindAnotherSYN(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(request(1, 1, 1, 10), response(1, 10))
+	syn := func() {
+		r.Record(capturetest.TCP(client, broker, capturetest.TCPHeader{Seq: 77_000_000, Flags: capturetest.SYN}, nil))
+	}
+	syn()
+	syn()
+	c.Exchange(request(1, 1, 2, 10), response(2, 10))
+	c.Reset(capturetest.ToBroker)
+	again := r.Between(client, broker)
+	again.Seq[0] = 77_000_000
+	again.Syn(capturetest.ToBroker)
+	again.Syn(capturetest.ToClient)
+	again.Ack(capturetest.ToBroker)
+	again.Exchange(request(1, 1, 3, 10), response(3, 10))
+	talk(r, netip.AddrPortFrom(client.Addr(), 40001), 1)
+	frames := map[uint64]uint32{}
+	pool := NewPool(Options{
+		Dissector: capture.NewDissector(capture.DissectorOptions{}), LooksLikeRequest: looksLike,
+		Tap: func(_ uint32, _ *capture.Packet, s *capture.Segment) {
+			if s.Length > 0 {
+				frames[s.Frame] = s.Stream
+			}
+		},
+	}, func() Shard[[]string] { return &log{} }, func([][]string) error { return nil })
+	if _, err := pool.Run(t.Context(), &memory{packets: r.Packets, batch: 3}); err != nil {
+		t.Fatal(err)
+	}
+	var got []uint32
+	for _, f := range slices.Sorted(maps.Keys(frames)) {
+		got = append(got, frames[f])
+	}
+	if want := []uint32{0, 0, 1, 1, 1, 1, 2, 2}; !slices.Equal(got, want) {
+		t.Errorf("stream numbers of the segments with payload: %d, want %d", got, want)
 	}
 }

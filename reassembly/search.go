@@ -22,8 +22,8 @@ const (
 	// minAnchor is the shortest anchor that identifies a frame: a correlation id, or a client
 	// id of two letters with its length.
 	minAnchor = 4
-	// maxTries bounds the segments of a direction to search before the connection is known to be
-	// Kafka.
+	// maxTries bounds the segments of a direction to search, and to hold, before the connection is
+	// known to be Kafka. Of later segments, only the beginning is examined (framer.sift).
 	maxTries = 256
 )
 
@@ -31,6 +31,9 @@ const (
 // switches to reading and returns the bytes from there on. Otherwise it returns nil. start: p
 // begins where a segment does.
 func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []byte {
+	if f.tries == maxTries && c.dialogue.handler == nil {
+		return f.sift(c, p, start)
+	}
 	b, old := p, len(f.buf)
 	if old > 0 {
 		c.w.join = append(append(c.w.join[:0], f.buf...), p...)
@@ -48,10 +51,25 @@ func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []by
 	f.tries = min(f.tries+1, maxTries)
 	if f.tries == maxTries && c.dialogue.handler == nil {
 		f.drop(c)
+	}
+	return nil
+}
+
+// sift is a search that holds nothing. The bytes so far can be of one frame until they are more than
+// a frame has.
+func (f *framer) sift(c *conn, p []byte, start bool) []byte {
+	if start && f.candidate(c, p, true) {
+		f.state, f.isTentative, f.tries = reading, true, 0
+		return p
+	}
+	if c.info.Bytes[f.dir] > maxMessage {
 		f.state = stopped
 	}
 	return nil
 }
+
+// isSifting reports whether the framer holds nothing of what it searches.
+func (f *framer) isSifting() bool { return f.state == searching && f.tries == maxTries }
 
 // holdsAnchor reports whether b may hold an expected frame that was not recognized.
 func (f *framer) holdsAnchor(c *conn, b []byte) bool {
