@@ -2,56 +2,103 @@ package capturetest
 
 import "bytes"
 
-// Forgery is a segment that an attacker puts into every connection of a capture, between segments
-// of its end systems. Its receiver discards it (RFC 9293 3.10.7.4, RFC 5961), and the connection
-// continues.
-type Forgery uint8
+// forgery is what an attacker puts into every connection of a capture, between segments of its end
+// systems. Its receiver discards it (RFC 9293 3.10.7.4, RFC 5961), and the connection continues.
+type forgery struct {
+	name string
+	// packets returns the packets that follow s.
+	packets func(s *segment) []Packet
+}
 
-// The kinds of forgeries.
-const (
-	// ForgedFarReset is a RST 1 GiB outside the window.
-	ForgedFarReset Forgery = iota
-	// ForgedReset is a RST at the next byte that did not reach its receiver: both sides continue.
-	ForgedReset
-	// ForgedFarFIN is a FIN 1 GiB outside the window.
-	ForgedFarFIN
-	// ForgedFIN is a FIN at the next byte with a wrong checksum.
-	ForgedFIN
-	// ForgedSYN is a SYN with another sequence number.
-	ForgedSYN
-	// ForgedFarByte is one byte 5 MiB ahead.
-	ForgedFarByte
-	// ForgedByteInWindow is one byte 3 MiB ahead, which the receiver keeps and never acknowledges.
-	ForgedByteInWindow
-	// ForgedAck is junk at the next byte that acknowledges bytes which were never sent.
-	ForgedAck
-	// ForgedChecksum is junk at the next byte with a wrong checksum.
-	ForgedChecksum
-	// ForgedTTL is junk at the next byte whose TTL expires before its receiver.
-	ForgedTTL
-	// ForgedAhead is junk a few bytes ahead, which the receiver keeps until the bytes in order
-	// replace it.
-	ForgedAhead
-	// ForgedResetAck is a RST at the next byte that acknowledges bytes which were never sent.
-	ForgedResetAck
-	// ForgedNoAck is junk at the next byte without the flag ACK.
-	ForgedNoAck
-	// ForgedLongChecksum is 600 bytes of junk at the next byte with a wrong checksum.
-	ForgedLongChecksum
-	// ForgedZeroChecksum is junk at the next byte whose checksum is 0.
-	ForgedZeroChecksum
-	// ForgedNearAck is junk at the next byte that acknowledges 1,000 bytes which were never sent.
-	ForgedNearAck
-	// ForgedSYNBefore is a SYN one byte before the next segment.
-	ForgedSYNBefore
-	// ForgedHandshake is a handshake and a request with other numbers, of which no end system
-	// knows.
-	ForgedHandshake
-)
+// far is a distance in bytes outside every window.
+const far = 1 << 30
 
-// Forge puts a forged segment of each direction into every connection, in the middle of its
-// traffic.
-func Forge(packets []Packet, f Forgery) []Packet {
+// junk looks like a Kafka request.
+var junk = []byte("\x00\x00\x00\x1e\x00\x01\x00\x0c\x00\x00\x00\x63\x00\x04evil\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00")
+
+// allForgeries are all forgeries. "A byte ahead in the window" and "junk a few bytes ahead" are kept
+// by the receiver, which never acknowledges the first, and gets the bytes of the second in order.
+// The TTL of 1 expires before the receiver. No end system knows of the handshake.
+var allForgeries = []forgery{
+	{"a RST far off", forged(nil, func(c *segment) { c.tcp.Seq, c.tcp.Flags = c.tcp.Seq+far, RST })},
+	{"a RST that did not arrive", forged(nil, func(c *segment) { c.tcp.Flags = RST })},
+	{"a FIN far off", forged(nil, func(c *segment) { c.tcp.Seq, c.tcp.Flags = c.tcp.Seq+far, c.tcp.Flags|FIN })},
+	{"a FIN with a wrong checksum", tampered(forged(nil, func(c *segment) { c.tcp.Flags |= FIN }), wrongChecksum)},
+	{"a SYN in the middle", forged(nil, func(c *segment) { c.tcp.Seq, c.tcp.Flags, c.tcp.Ack = c.tcp.Seq+far, SYN, 0 })},
+	{"a byte 5 MiB ahead", forged(junk[:1], func(c *segment) { c.tcp.Seq += 5 << 20 })},
+	{"a byte ahead in the window", forged(junk[:1], func(c *segment) { c.tcp.Seq += 3 << 20 })},
+	{"junk with an impossible acknowledgement", forged(junk, func(c *segment) { c.tcp.Ack += far })},
+	{"junk with a wrong checksum", tampered(forged(junk, nil), wrongChecksum)},
+	{"junk with a TTL of 1", tampered(forged(junk, nil), func(s *segment, p Packet) { s.setTTL(p, 1) })},
+	{"junk a few bytes ahead", forged(junk, func(c *segment) { c.tcp.Seq += 5 })},
+	{"a RST with an impossible acknowledgement", forged(nil, func(c *segment) { c.tcp.Flags, c.tcp.Ack = RST|ACK, c.tcp.Ack+far })},
+	{"junk without ACK", forged(junk, func(c *segment) { c.tcp.Flags, c.tcp.Ack = c.tcp.Flags&^ACK, 0 })},
+	{"long junk with a wrong checksum", tampered(forged(bytes.Repeat(junk, 600/len(junk)+1), nil), wrongChecksum)},
+	{"junk with a checksum of 0", tampered(forged(junk, nil), func(s *segment, p Packet) { clear(s.checksum(p)) })},
+	{"junk with a slightly impossible acknowledgement", forged(junk, func(c *segment) { c.tcp.Ack += 1000 })},
+	{"a SYN one byte before", forged(nil, func(c *segment) { c.tcp.Seq, c.tcp.Flags, c.tcp.Ack = c.tcp.Seq-1, SYN, 0 })},
+	{"a handshake and a request", (*segment).handshake},
+}
+
+// forged returns packets of one segment: payload at the next byte that did not reach its receiver,
+// changed by change, which may be nil.
+func forged(payload []byte, change func(c *segment)) func(s *segment) []Packet {
+	return func(s *segment) []Packet {
+		c := s.with(s.end(), payload)
+		if change != nil {
+			change(c)
+		}
+		return []Packet{c.packet()}
+	}
+}
+
+// tampered changes encoded packets.
+func tampered(packets func(s *segment) []Packet, change func(s *segment, p Packet)) func(s *segment) []Packet {
+	return func(s *segment) []Packet {
+		out := packets(s)
+		for _, p := range out {
+			change(s, p)
+		}
+		return out
+	}
+}
+
+func wrongChecksum(s *segment, p Packet) { s.checksum(p)[0] ^= 0xff }
+
+// checksum returns the TCP checksum in p.
+func (s *segment) checksum(p Packet) []byte {
+	ipLength := ipv6Length
+	if s.src.Addr().Is4() {
+		ipLength = int(p.Data[len(s.head)]&15) * 4
+	}
+	return p.Data[len(s.head)+ipLength+16:][:2]
+}
+
+// handshake returns a handshake and a request with other numbers, from the side that sent s.
+func (s *segment) handshake() []Packet {
+	syn := s.with(s.end()+far, nil)
+	syn.tcp.Flags, syn.tcp.Ack = SYN, 0
+	answer := s.with(s.tcp.Ack+far, nil)
+	answer.src, answer.dst = s.dst, s.src
+	answer.tcp.Flags, answer.tcp.Ack = SYN|ACK, syn.tcp.Seq+1
+	data := s.with(syn.tcp.Seq+1, []byte("GET / HTTP/1.1\r\n\r\n"))
+	data.tcp.Ack = answer.tcp.Seq + 1
+	return []Packet{syn.packet(), answer.packet(), data.packet()}
+}
+
+// setTTL sets the TTL or hop limit of p. It corrects the header checksum of IPv4.
+func (s *segment) setTTL(p Packet, ttl byte) {
+	ip := p.Data[len(s.head):]
+	if s.src.Addr().Is4() {
+		ip[8] = ttl
+		sumIPv4(ip)
+		return
+	}
+	ip[7] = ttl
+}
+
+// into puts the forgery of each direction into every connection, in the middle of its traffic.
+func (f *forgery) into(packets []Packet) []Packet {
 	segments := dissect(packets)
 	data := map[way][]int{} // places of segments with payload
 	for i, s := range segments {
@@ -72,104 +119,11 @@ func Forge(packets []Packet, f Forgery) []Packet {
 			continue
 		}
 		out = append(out, s.packet())
-		if behind[i] && f == ForgedHandshake {
-			out = append(out, s.handshake()...)
-		} else if behind[i] {
-			out = append(out, s.forged(f))
+		if behind[i] {
+			out = append(out, f.packets(s)...)
 		}
 	}
 	return out
-}
-
-// forged returns the forgery that follows s.
-func (s *segment) forged(f Forgery) Packet {
-	const far = 1 << 30
-	junk := []byte("\x00\x00\x00\x1e\x00\x01\x00\x0c\x00\x00\x00\x63\x00\x04evil\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00")
-	c := s.with(s.end(), nil)
-	switch f {
-	case ForgedNoAck:
-		c = s.with(s.end(), junk)
-		c.tcp.Flags &^= ACK
-		c.tcp.Ack = 0
-	case ForgedLongChecksum:
-		c = s.with(s.end(), bytes.Repeat(junk, 600/len(junk)+1))
-	case ForgedNearAck:
-		c = s.with(s.end(), junk)
-		c.tcp.Ack += 1000
-	case ForgedSYNBefore:
-		c.tcp.Seq--
-		c.tcp.Flags, c.tcp.Ack = SYN, 0
-	case ForgedFarReset:
-		c.tcp.Seq += far
-		c.tcp.Flags = RST
-	case ForgedReset:
-		c.tcp.Flags = RST
-	case ForgedFarFIN:
-		c.tcp.Seq += far
-		c.tcp.Flags |= FIN
-	case ForgedFIN:
-		c.tcp.Flags |= FIN
-	case ForgedSYN:
-		c.tcp.Seq += far
-		c.tcp.Flags, c.tcp.Ack = SYN, 0
-	case ForgedFarByte:
-		c = s.with(s.end()+5<<20, junk[:1])
-	case ForgedByteInWindow:
-		c = s.with(s.end()+3<<20, junk[:1])
-	case ForgedAhead:
-		c = s.with(s.end()+5, junk)
-	case ForgedResetAck:
-		c.tcp.Flags = RST | ACK
-		c.tcp.Ack += far
-	case ForgedAck:
-		c = s.with(s.end(), junk)
-		c.tcp.Ack += far
-	default:
-		c = s.with(s.end(), junk)
-	}
-	p := c.packet()
-	sum := p.Data[len(s.head)+c.ipLength(p)+16:]
-	switch f {
-	case ForgedFIN, ForgedChecksum, ForgedLongChecksum:
-		sum[0] ^= 0xff
-	case ForgedZeroChecksum:
-		sum[0], sum[1] = 0, 0
-	case ForgedTTL:
-		c.setTTL(p, 1)
-	}
-	return p
-}
-
-// handshake returns the packets of ForgedHandshake, from the side that sent s.
-func (s *segment) handshake() []Packet {
-	const far = 1 << 30
-	syn := s.with(s.end()+far, nil)
-	syn.tcp.Flags, syn.tcp.Ack = SYN, 0
-	answer := s.with(s.tcp.Ack+far, nil)
-	answer.src, answer.dst = s.dst, s.src
-	answer.tcp.Flags, answer.tcp.Ack = SYN|ACK, syn.tcp.Seq+1
-	data := s.with(syn.tcp.Seq+1, []byte("GET / HTTP/1.1\r\n\r\n"))
-	data.tcp.Ack = answer.tcp.Seq + 1
-	return []Packet{syn.packet(), answer.packet(), data.packet()}
-}
-
-// ipLength returns the length of the IP header in p.
-func (s *segment) ipLength(p Packet) int {
-	if s.src.Addr().Is4() {
-		return int(p.Data[len(s.head)]&15) * 4
-	}
-	return ipv6Length
-}
-
-// setTTL sets the TTL or hop limit of p. It corrects the header checksum of IPv4.
-func (s *segment) setTTL(p Packet, ttl byte) {
-	ip := p.Data[len(s.head):]
-	if s.src.Addr().Is4() {
-		ip[8] = ttl
-		sumIPv4(ip)
-		return
-	}
-	ip[7] = ttl
 }
 
 // firstForgeries is how many of forgeries come before the other kinds of variants, moreForgeries
@@ -179,18 +133,8 @@ const firstForgeries, moreForgeries = 10, 12
 // forgeries are captures with forged segments that their receivers discarded.
 func forgeries() []Variant {
 	var all []Variant
-	for f, name := range []string{
-		ForgedFarReset: "a RST far off", ForgedReset: "a RST that did not arrive", ForgedFarFIN: "a FIN far off",
-		ForgedFIN: "a FIN with a wrong checksum", ForgedSYN: "a SYN in the middle", ForgedFarByte: "a byte 5 MiB ahead",
-		ForgedByteInWindow: "a byte ahead in the window", ForgedAck: "junk with an impossible acknowledgement",
-		ForgedChecksum: "junk with a wrong checksum", ForgedTTL: "junk with a TTL of 1",
-		ForgedAhead: "junk a few bytes ahead", ForgedResetAck: "a RST with an impossible acknowledgement",
-		ForgedNoAck: "junk without ACK", ForgedLongChecksum: "long junk with a wrong checksum", ForgedZeroChecksum: "junk with a checksum of 0",
-		ForgedNearAck: "junk with a slightly impossible acknowledgement", ForgedSYNBefore: "a SYN one byte before", ForgedHandshake: "a handshake and a request",
-	} {
-		all = append(all, Variant{"forged: " + name, KeepsRequests | KeepsVerdicts | KeepsOutcomes | KeepsAddresses, plain(func(p []Packet) []Packet {
-			return Forge(p, Forgery(f))
-		})})
+	for _, f := range allForgeries {
+		all = append(all, Variant{"forged: " + f.name, KeepsRequests | KeepsVerdicts | KeepsOutcomes | KeepsAddresses, plain(f.into)})
 	}
 	return all
 }

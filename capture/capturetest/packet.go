@@ -10,6 +10,7 @@
 package capturetest
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -69,14 +70,6 @@ func (p Packet) Length() int { return max(p.OrigLen, len(p.Data)) }
 // Merge merges captures by time. Packets of the same time keep the order of the arguments.
 func Merge(captures ...[]Packet) []Packet {
 	all := slices.Concat(captures...)
-	slices.SortStableFunc(all, func(a, b Packet) int {
-		switch {
-		case a.Time < b.Time:
-			return -1
-		case a.Time > b.Time:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, func(a, b Packet) int { return cmp.Compare(a.Time, b.Time) })
 	return all
 }

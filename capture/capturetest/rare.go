@@ -2,7 +2,6 @@ package capturetest
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"slices"
 )
 
@@ -99,9 +98,7 @@ func trailed(t Tunnel, n int) Tunnel {
 
 // tag inserts bytes between the addresses and the type of an Ethernet frame.
 func tag(header ...byte) Tunnel {
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte { return slices.Concat(frame[:12], header, frame[12:]) })
-	}
+	return wrap(func(frame []byte) []byte { return slices.Concat(frame[:12], header, frame[12:]) })
 }
 
 // FabricPath puts the frame into Cisco's FabricPath. Captures of it include the frame's check
@@ -120,70 +117,47 @@ func NSH() Tunnel {
 
 // outerFrame puts the frame behind a header in another frame.
 func outerFrame(etherType uint16, header ...byte) Tunnel {
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte { return Ethernet(etherType, slices.Concat(header, frame)) })
-	}
+	return wrap(func(frame []byte) []byte { return Ethernet(etherType, slices.Concat(header, frame)) })
 }
 
 // VXLANGPE puts the frame into VXLAN with its generic protocol extension. If its type is NSH, it
 // puts the NSH header in directly.
 func VXLANGPE(network uint32) Tunnel {
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte {
-			const flags, ethernet, nsh = 0x0c, 3, 4
-			h := binary.BigEndian.AppendUint32([]byte{flags, 0, 0, ethernet}, network<<8)
-			inner := frame
-			if binary.BigEndian.Uint16(frame[12:]) == 0x894f {
-				h[3], inner = nsh, frame[ethernetLength:]
-			}
-			return overlayOf(4790, frame, h, inner)
-		})
-	}
+	return wrap(func(frame []byte) []byte {
+		const flags, ethernet, nsh, nshLength = 0x0c, 3, 4, 24
+		h := binary.BigEndian.AppendUint32([]byte{flags, 0, 0, ethernet}, network<<8)
+		if binary.BigEndian.Uint16(frame[12:]) == 0x894f {
+			h[3], frame = nsh, frame[ethernetLength:]
+			return overlay(4790, frame[nshLength:], h, frame)
+		}
+		return overlay(4790, frame, h, frame)
+	})
 }
 
 // TZSP puts the frame behind a TZSP header with padding, the address of a sensor and an end.
 func TZSP() Tunnel {
 	header := append([]byte{1, 0, 0, 1, 0, 0x3c, byte(len(private))}, private+"\x01"...)
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte { return overlay(37008, header, frame) })
-	}
-}
-
-// overlayOf is overlay for a tunnel whose direction depends on another frame.
-func overlayOf(port uint16, frame, header, inner []byte) []byte {
-	const nshLength = 24
-	a, b := tunnelA, tunnelB
-	if reversed(frame) || len(frame) > ethernetLength+nshLength && reversed(frame[ethernetLength+nshLength:]) {
-		a, b = b, a
-	}
-	ip := UDP(netip.AddrPortFrom(a, 50_000), netip.AddrPortFrom(b, port), slices.Concat(header, inner))
-	return Ethernet(EtherIPv4, ip)
+	return wrap(func(frame []byte) []byte { return overlay(37008, frame, header, frame) })
 }
 
 // EtherIP puts the frame into IP (RFC 3378).
 func EtherIP() Tunnel {
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte {
-			return between(tunnelA, tunnelB, frame, 97, append([]byte{0x30, 0}, frame...))
-		})
-	}
+	return wrap(func(frame []byte) []byte {
+		return between(tunnelA, tunnelB, frame, 97, append([]byte{0x30, 0}, frame...))
+	})
 }
 
 // IPBehind puts the IP packet behind a header in an IP packet of another protocol. The header is
 // for IPv4; its last two bytes are the EtherType.
 func IPBehind(protocol uint8, header ...byte) Tunnel {
-	return func(p Packet) Packet {
-		return wrapIP(p, func(ip []byte) []byte {
-			return between(tunnelA, tunnelB, ip, protocol, append(typed(header, ip), ip...))
-		})
-	}
+	return wrapIP(func(ip []byte) []byte {
+		return between(tunnelA, tunnelB, ip, protocol, append(typed(header, ip), ip...))
+	})
 }
 
 // IPBehindUDP is IPBehind in UDP.
 func IPBehindUDP(port uint16, header ...byte) Tunnel {
-	return func(p Packet) Packet {
-		return wrapIP(p, func(ip []byte) []byte { return overlayOf(port, ip, typed(header, ip), ip) })
-	}
+	return wrapIP(func(ip []byte) []byte { return overlay(port, ip, typed(header, ip), ip) })
 }
 
 // typed returns a header that ends with the EtherType of an IP packet.
@@ -193,24 +167,20 @@ func typed(header, ip []byte) []byte {
 
 // MPLSInUDP puts the IP packet behind a label in UDP (RFC 7510).
 func MPLSInUDP(label uint32) Tunnel {
-	return func(p Packet) Packet {
-		return wrapIP(p, func(ip []byte) []byte {
-			return overlayOf(6635, ip, binary.BigEndian.AppendUint32(nil, label<<12|1<<8|64), ip)
-		})
-	}
+	return wrapIP(func(ip []byte) []byte {
+		return overlay(6635, ip, binary.BigEndian.AppendUint32(nil, label<<12|1<<8|64), ip)
+	})
 }
 
 // PPTP puts the IP packet into PPP in GRE of version 1 (RFC 2637).
 func PPTP() Tunnel {
-	return func(p Packet) Packet {
-		return wrapIP(p, func(ip []byte) []byte {
-			frame := ppp(ip, 0xff, 3)
-			h := []byte{0x30, 0x81, 0x88, 0x0b}
-			h = binary.BigEndian.AppendUint16(h, uint16(len(frame)))
-			h = append(h, 0, 7, 0, 0, 0, 1, 0, 0, 0, 1) // call, sequence and acknowledgement numbers
-			return between(tunnelA, tunnelB, ip, ProtocolGRE, append(h, frame...))
-		})
-	}
+	return wrapIP(func(ip []byte) []byte {
+		frame := ppp(ip, 0xff, 3)
+		h := []byte{0x30, 0x81, 0x88, 0x0b}
+		h = binary.BigEndian.AppendUint16(h, uint16(len(frame)))
+		h = append(h, 0, 7, 0, 0, 0, 1, 0, 0, 0, 1) // call, sequence and acknowledgement numbers
+		return between(tunnelA, tunnelB, ip, ProtocolGRE, append(h, frame...))
+	})
 }
 
 // ppp returns a PPP frame with an IP packet. before are the bytes before the protocol number.
@@ -225,102 +195,78 @@ func ppp(ip []byte, before ...byte) []byte {
 // L2TP puts the IP packet into PPP in L2TP (RFC 2661). sequence adds length, sequence numbers and
 // offset.
 func L2TP(sequence bool) Tunnel {
-	return func(p Packet) Packet {
-		return wrapIP(p, func(ip []byte) []byte {
-			h := []byte{0, 2, 0, 7, 0, 9}
-			if sequence {
-				h = []byte{0x4a, 2, 0, 0, 0, 7, 0, 9, 0, 1, 0, 1, 0, 2, 0, 0}
-			}
-			frame := ppp(ip, 0xff, 3)
-			if sequence {
-				binary.BigEndian.PutUint16(h[2:], uint16(len(h)+len(frame)))
-			}
-			return overlayOf(1701, ip, h, frame)
-		})
-	}
+	return wrapIP(func(ip []byte) []byte {
+		h := []byte{0, 2, 0, 7, 0, 9}
+		if sequence {
+			h = []byte{0x4a, 2, 0, 0, 0, 7, 0, 9, 0, 1, 0, 1, 0, 2, 0, 0}
+		}
+		frame := ppp(ip, 0xff, 3)
+		if sequence {
+			binary.BigEndian.PutUint16(h[2:], uint16(len(h)+len(frame)))
+		}
+		return overlay(1701, ip, h, frame)
+	})
 }
 
 // L2TPv3 puts the frame into L2TPv3 over IP (RFC 3931) with a cookie of that many bytes.
 func L2TPv3(cookie int) Tunnel {
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte {
-			return between(tunnelA, tunnelB, frame, 115, slices.Concat([]byte{0, 0, 0, 7}, make([]byte, cookie), frame))
-		})
-	}
+	return wrap(func(frame []byte) []byte {
+		return between(tunnelA, tunnelB, frame, 115, slices.Concat([]byte{0, 0, 0, 7}, make([]byte, cookie), frame))
+	})
 }
 
 // GTP puts the IP packet into GTP-U (3GPP TS 29.281). extension adds a PDU session container as
 // extension header.
 func GTP(extension bool) Tunnel {
-	return func(p Packet) Packet {
-		return wrapIP(p, func(ip []byte) []byte {
-			h, options := []byte{0x30, 0xff, 0, 0, 0, 0, 0, 7}, []byte(nil)
-			if extension {
-				h[0], options = 0x34, []byte{0, 0, 0, 0x85, 1, 0x10, 9, 0}
-			}
-			binary.BigEndian.PutUint16(h[2:], uint16(len(options)+len(ip)))
-			return overlayOf(2152, ip, slices.Concat(h, options), ip)
-		})
-	}
+	return wrapIP(func(ip []byte) []byte {
+		h, options := []byte{0x30, 0xff, 0, 0, 0, 0, 0, 7}, []byte(nil)
+		if extension {
+			h[0], options = 0x34, []byte{0, 0, 0, 0x85, 1, 0x10, 9, 0}
+		}
+		binary.BigEndian.PutUint16(h[2:], uint16(len(options)+len(ip)))
+		return overlay(2152, ip, slices.Concat(h, options), ip)
+	})
 }
 
 // GUE puts the IP packet behind a header with 4 bytes of fields (draft-ietf-intarea-gue).
 func GUE() Tunnel {
-	return func(p Packet) Packet {
-		return wrapIP(p, func(ip []byte) []byte {
-			protocol := byte(4)
-			if etherTypeOf(ip) == EtherIPv6 {
-				protocol = 41
-			}
-			return overlayOf(6080, ip, []byte{1, protocol, 0, 0, 0, 0, 0, 0}, ip)
-		})
-	}
+	return wrapIP(func(ip []byte) []byte { return overlay(6080, ip, []byte{1, protocolOf(ip), 0, 0, 0, 0, 0, 0}, ip) })
 }
 
 // LISP puts the IP packet behind a header with an instance (RFC 9300).
 func LISP() Tunnel {
-	return func(p Packet) Packet {
-		return wrapIP(p, func(ip []byte) []byte { return overlayOf(4341, ip, []byte{0x88, 0, 0, 1, 0, 0, 7, 1}, ip) })
-	}
+	return wrapIP(func(ip []byte) []byte { return overlay(4341, ip, []byte{0x88, 0, 0, 1, 0, 0, 7, 1}, ip) })
 }
 
 // Teredo puts the IP packet, in IPv6, behind an authentication and an origin (RFC 4380 5.1.1).
 func Teredo() Tunnel {
-	return func(p Packet) Packet {
-		return wrapIP(p, func(ip []byte) []byte {
-			header := append([]byte{0, 1, 0, 0}, make([]byte, 9)...)
-			header = append(header, 0, 0, 0xff, 0xff, 1, 2, 3, 4)
-			if etherTypeOf(ip) == EtherIPv4 {
-				outer := make([]byte, 40)
-				outer[0], outer[6], outer[7], outer[8], outer[24] = 6<<4, 4, 64, 0x20, 0x20
-				binary.BigEndian.PutUint16(outer[4:], uint16(len(ip)))
-				ip = append(outer, ip...)
-			}
-			return overlayOf(3544, ip, header, ip)
-		})
-	}
+	return wrapIP(func(ip []byte) []byte {
+		header := append([]byte{0, 1, 0, 0}, make([]byte, 9)...)
+		header = append(header, 0, 0, 0xff, 0xff, 1, 2, 3, 4)
+		if etherTypeOf(ip) == EtherIPv4 {
+			outer := make([]byte, 40)
+			outer[0], outer[6], outer[7], outer[8], outer[24] = 6<<4, 4, 64, 0x20, 0x20
+			binary.BigEndian.PutUint16(outer[4:], uint16(len(ip)))
+			ip = append(outer, ip...)
+		}
+		return overlay(3544, ip, header, ip)
+	})
 }
 
 // CAPWAP puts the frame behind a header with the address of a radio (RFC 5415 4.3).
 func CAPWAP() Tunnel {
 	header := append([]byte{0, 4 << 3, 1 << 1, 0x10, 0, 0, 0, 0, 6}, private[:6]+"\x00"...)
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte { return overlay(5247, header, frame) })
-	}
+	return wrap(func(frame []byte) []byte { return overlay(5247, frame, header, frame) })
 }
 
 // LinkIP gives the IP packet another link type, with a header for IPv4 or IPv6.
 func LinkIP(link uint32, header4, header6 []byte) Tunnel {
-	return func(p Packet) Packet {
-		p = wrapIP(p, func(ip []byte) []byte {
-			if etherTypeOf(ip) == EtherIPv6 {
-				return slices.Concat(header6, ip)
-			}
-			return slices.Concat(header4, ip)
-		})
-		p.Link = link
-		return p
-	}
+	return linked(link, wrapIP(func(ip []byte) []byte {
+		if etherTypeOf(ip) == EtherIPv6 {
+			return slices.Concat(header6, ip)
+		}
+		return slices.Concat(header4, ip)
+	}))
 }
 
 // PPP gives the IP packet a link type of PPP. before are the bytes before the protocol number.
@@ -343,35 +289,27 @@ func pflogHeader(family byte) []byte {
 	return h
 }
 
-// linked puts a header before the frame and gives it another link type.
-func linked(link uint32, header []byte) Tunnel {
-	return func(p Packet) Packet {
-		p = wrap(p, func(frame []byte) []byte { return slices.Concat(header, frame) })
-		p.Link = link
-		return p
-	}
+// headed puts a header before the frame and gives it another link type.
+func headed(link uint32, header []byte) Tunnel {
+	return linked(link, wrap(func(frame []byte) []byte { return slices.Concat(header, frame) }))
 }
 
 // Dot11 converts the Ethernet frame to an unencrypted 802.11 frame to an access point.
 func Dot11(qos bool) Tunnel {
-	return func(p Packet) Packet {
-		p = wrap(p, func(frame []byte) []byte {
-			h := append([]byte{0x08, 1, 0, 0}, private...)
-			h = slices.Concat(h, frame[6:12], frame[:6], []byte{0x10, 0})
-			if qos {
-				h[0] = 0x88
-				h = append(h, 0, 0)
-			}
-			return slices.Concat(h, []byte{0xaa, 0xaa, 3, 0, 0, 0}, frame[12:])
-		})
-		p.Link = Link80211
-		return p
-	}
+	return linked(Link80211, wrap(func(frame []byte) []byte {
+		h := append([]byte{0x08, 1, 0, 0}, private...)
+		h = slices.Concat(h, frame[6:12], frame[:6], []byte{0x10, 0})
+		if qos {
+			h[0] = 0x88
+			h = append(h, 0, 0)
+		}
+		return slices.Concat(h, []byte{0xaa, 0xaa, 3, 0, 0, 0}, frame[12:])
+	}))
 }
 
 // Radiotap puts a radiotap header with timestamp, flags and rate before an 802.11 frame.
 func Radiotap() Tunnel {
-	return linked(LinkRadiotap, []byte{0, 0, 18, 0, 7, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 12})
+	return headed(LinkRadiotap, []byte{0, 0, 18, 0, 7, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 12})
 }
 
 // Prism puts a Prism header before an 802.11 frame.
@@ -381,16 +319,16 @@ func Prism() Tunnel {
 	for i := range byte(10) {
 		h = append(h, 0x44, i<<4, 1, 0, 0, 0, 4, 0, i, 0, 0, 0)
 	}
-	return linked(LinkPrism, h)
+	return headed(LinkPrism, h)
 }
 
 // AVS puts an AVS header before an 802.11 frame.
 func AVS() Tunnel {
-	return linked(LinkAVS, append([]byte{0x80, 0x21, 0x10, 1, 0, 0, 0, 64}, make([]byte, 56)...))
+	return headed(LinkAVS, append([]byte{0x80, 0x21, 0x10, 1, 0, 0, 0, 64}, make([]byte, 56)...))
 }
 
 // PPI puts a PPI header without fields before an 802.11 frame.
-func PPI() Tunnel { return linked(LinkPPI, []byte{0, 0, 8, 0, Link80211, 0, 0, 0}) }
+func PPI() Tunnel { return headed(LinkPPI, []byte{0, 0, 8, 0, Link80211, 0, 0, 0}) }
 
 // PKTAP puts macOS' header before the frame.
 func PKTAP(link uint32) Tunnel {
@@ -398,23 +336,19 @@ func PKTAP(link uint32) Tunnel {
 	h = append(h, make([]byte, 108-len(h))...)
 	copy(h[12:], "en0")
 	copy(h[56:], private) // the process
-	return linked(link, h)
+	return headed(link, h)
 }
 
 // NFLOG makes the IP packet an entry of the netfilter log.
 func NFLOG() Tunnel {
-	return func(p Packet) Packet {
-		p = wrapIP(p, func(ip []byte) []byte {
-			family := byte(2)
-			if etherTypeOf(ip) == EtherIPv6 {
-				family = 10
-			}
-			h := []byte{family, 0, 0, 5, 8, 0, 1, 0, byte(etherTypeOf(ip) >> 8), byte(etherTypeOf(ip)), 1, 0}
-			h = append(h, "\x0b\x00\x0a\x00"+private+"\x00\x00"...) // the prefix of the log
-			h = binary.LittleEndian.AppendUint16(h, uint16(4+len(ip)))
-			return slices.Concat(h, []byte{9, 0}, ip)
-		})
-		p.Link = LinkNFLOG
-		return p
-	}
+	return linked(LinkNFLOG, wrapIP(func(ip []byte) []byte {
+		family := byte(2)
+		if etherTypeOf(ip) == EtherIPv6 {
+			family = 10
+		}
+		h := []byte{family, 0, 0, 5, 8, 0, 1, 0, byte(etherTypeOf(ip) >> 8), byte(etherTypeOf(ip)), 1, 0}
+		h = append(h, "\x0b\x00\x0a\x00"+private+"\x00\x00"...) // the prefix of the log
+		h = binary.LittleEndian.AppendUint16(h, uint16(4+len(ip)))
+		return slices.Concat(h, []byte{9, 0}, ip)
+	}))
 }

@@ -138,65 +138,62 @@ func linkHeader(link uint32, etherType uint16) []byte {
 	panic("link type without a header here")
 }
 
-// wrap replaces the bytes of p. build gets them as on the wire, with zeros for those not captured,
-// and puts headers before them.
-func wrap(p Packet, build func(wire []byte) []byte) Packet {
-	missing := p.Length() - len(p.Data)
-	data := build(append(slices.Clone(p.Data), make([]byte, missing)...))
-	p.Data, p.OrigLen = data[:len(data)-missing], len(data)
-	return p
+// wrap returns a tunnel for frames. build gets the bytes as on the wire, with zeros for those not
+// captured, and puts headers before them.
+func wrap(build func(frame []byte) []byte) Tunnel {
+	return func(p Packet) Packet {
+		missing := p.Length() - len(p.Data)
+		data := build(append(slices.Clone(p.Data), make([]byte, missing)...))
+		p.Data, p.OrigLen = data[:len(data)-missing], len(data)
+		return p
+	}
 }
 
 // wrapIP is wrap for the IP packet inside an Ethernet frame; build returns an Ethernet frame.
-func wrapIP(p Packet, build func(ip []byte) []byte) Packet {
-	_, ip, wire, ok := network(p)
-	if !ok {
+func wrapIP(build func(ip []byte) []byte) Tunnel {
+	return func(p Packet) Packet {
+		_, ip, wire, ok := network(p)
+		if !ok {
+			return p
+		}
+		p.Data, p.OrigLen = ip, wire
+		return wrap(build)(p)
+	}
+}
+
+// linked gives the packets of a tunnel another link type.
+func linked(link uint32, t Tunnel) Tunnel {
+	return func(p Packet) Packet {
+		p = t(p)
+		p.Link = link
 		return p
 	}
-	p.Data, p.OrigLen = ip, wire
-	return wrap(p, build)
 }
 
 // VLAN inserts an 802.1Q tag with the given type before the frame's type.
 func VLAN(etherType, id uint16) Tunnel {
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte {
-			tag := binary.BigEndian.AppendUint16(nil, etherType)
-			tag = binary.BigEndian.AppendUint16(tag, id)
-			return slices.Concat(frame[:12], tag, frame[12:])
-		})
-	}
+	return tag(byte(etherType>>8), byte(etherType), byte(id>>8), byte(id))
 }
 
 // MPLS puts a label before the packet (RFC 3032). The label of an IP packet is the bottom of the
 // stack.
 func MPLS(label uint32) Tunnel {
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte {
-			entry := label<<12 | 64
-			if binary.BigEndian.Uint16(frame[12:]) != EtherMPLS {
-				entry |= 1 << 8
-			}
-			return Ethernet(EtherMPLS, slices.Concat(binary.BigEndian.AppendUint32(nil, entry), frame[ethernetLength:]))
-		})
-	}
+	return wrap(func(frame []byte) []byte {
+		entry := label<<12 | 64
+		if binary.BigEndian.Uint16(frame[12:]) != EtherMPLS {
+			entry |= 1 << 8
+		}
+		return Ethernet(EtherMPLS, slices.Concat(binary.BigEndian.AppendUint32(nil, entry), frame[ethernetLength:]))
+	})
 }
 
 // PPPoE puts the IP packet into a PPPoE session (RFC 2516).
 func PPPoE(session uint16) Tunnel {
-	return func(p Packet) Packet {
-		return wrapIP(p, func(ip []byte) []byte {
-			protocol := uint16(0x0021)
-			if etherTypeOf(ip) == EtherIPv6 {
-				protocol = 0x0057
-			}
-			h := []byte{0x11, 0}
-			h = binary.BigEndian.AppendUint16(h, session)
-			h = binary.BigEndian.AppendUint16(h, uint16(len(ip)+2))
-			h = binary.BigEndian.AppendUint16(h, protocol)
-			return Ethernet(EtherPPPoE, append(h, ip...))
-		})
-	}
+	return wrapIP(func(ip []byte) []byte {
+		h := binary.BigEndian.AppendUint16([]byte{0x11, 0}, session)
+		h = binary.BigEndian.AppendUint16(h, uint16(len(ip)+2))
+		return Ethernet(EtherPPPoE, ppp(ip, h...))
+	})
 }
 
 // The ends of the tunnels.
@@ -241,15 +238,13 @@ type GREOptions struct {
 // GRE puts the packet into GRE over IPv4.
 func GRE(o GREOptions) Tunnel {
 	const etherTransparent = 0x6558
-	return func(p Packet) Packet {
-		build := func(inner []byte, protocol uint16) []byte {
-			return between(tunnelA, tunnelB, inner, ProtocolGRE, append(o.header(protocol, inner), inner...))
-		}
-		if o.Ethernet {
-			return wrap(p, func(frame []byte) []byte { return build(frame, etherTransparent) })
-		}
-		return wrapIP(p, func(ip []byte) []byte { return build(ip, etherTypeOf(ip)) })
+	build := func(inner []byte, protocol uint16) []byte {
+		return between(tunnelA, tunnelB, inner, ProtocolGRE, append(o.header(protocol, inner), inner...))
 	}
+	if o.Ethernet {
+		return wrap(func(frame []byte) []byte { return build(frame, etherTransparent) })
+	}
+	return wrapIP(func(ip []byte) []byte { return build(ip, etherTypeOf(ip)) })
 }
 
 // header returns the GRE header before payload.
@@ -280,72 +275,68 @@ func (o GREOptions) header(protocol uint16, payload []byte) []byte {
 // direction, to the collector.
 func ERSPAN(kind int) Tunnel {
 	const etherERSPAN, etherERSPAN3, session = 0x88be, 0x22eb, 100
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte {
-			var h []byte
-			switch kind {
-			case 1:
-				h = GREOptions{}.header(etherERSPAN, nil)
-			case 2:
-				h = GREOptions{Sequence: true}.header(etherERSPAN, nil)
-				h = append(h, 1<<4, 0, session>>8, session&0xff, 0, 0, 0, 5)
-			case 3:
-				h = GREOptions{Sequence: true}.header(etherERSPAN3, nil)
-				h = append(h, 2<<4, 0, session>>8, session&0xff)
-				h = append(h, 0, 0, 0, 1, 0, 0, 0, 1) // timestamp; group tag, and a platform header follows
-				h = append(h, 0, 0, 0, 0, 0, 0, 0, 0)
-			}
-			ip := IP(tunnelA, tunnelB, ProtocolGRE, append(h, frame...))
-			return Ethernet(EtherIPv4, ip)
-		})
-	}
+	return wrap(func(frame []byte) []byte {
+		var h []byte
+		switch kind {
+		case 1:
+			h = GREOptions{}.header(etherERSPAN, nil)
+		case 2:
+			h = GREOptions{Sequence: true}.header(etherERSPAN, nil)
+			h = append(h, 1<<4, 0, session>>8, session&0xff, 0, 0, 0, 5)
+		case 3:
+			h = GREOptions{Sequence: true}.header(etherERSPAN3, nil)
+			h = append(h, 2<<4, 0, session>>8, session&0xff)
+			h = append(h, 0, 0, 0, 1, 0, 0, 0, 1) // timestamp; group tag, and a platform header follows
+			h = append(h, 0, 0, 0, 0, 0, 0, 0, 0)
+		}
+		ip := IP(tunnelA, tunnelB, ProtocolGRE, append(h, frame...))
+		return Ethernet(EtherIPv4, ip)
+	})
 }
 
 // VXLAN puts the frame into VXLAN (RFC 7348).
 func VXLAN(port uint16, network uint32) Tunnel {
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte {
-			h := []byte{1 << 3, 0, 0, 0}
-			return overlay(port, binary.BigEndian.AppendUint32(h, network<<8), frame)
-		})
-	}
+	return wrap(func(frame []byte) []byte {
+		h := []byte{1 << 3, 0, 0, 0}
+		return overlay(port, frame, binary.BigEndian.AppendUint32(h, network<<8), frame)
+	})
 }
 
 // Geneve puts the frame into Geneve with one option (RFC 8926).
 func Geneve(port uint16, network uint32) Tunnel {
 	const etherTransparent = 0x6558
-	return func(p Packet) Packet {
-		return wrap(p, func(frame []byte) []byte {
-			h := []byte{2, 0, etherTransparent >> 8, etherTransparent & 0xff}
-			h = binary.BigEndian.AppendUint32(h, network<<8)
-			h = append(h, 0x01, 0x02, 0x03, 1, 0xde, 0xad, 0xbe, 0xef) // class, type, length in words, value
-			return overlay(port, h, frame)
-		})
-	}
+	return wrap(func(frame []byte) []byte {
+		h := []byte{2, 0, etherTransparent >> 8, etherTransparent & 0xff}
+		h = binary.BigEndian.AppendUint32(h, network<<8)
+		h = append(h, 0x01, 0x02, 0x03, 1, 0xde, 0xad, 0xbe, 0xef) // class, type, length in words, value
+		return overlay(port, frame, h, frame)
+	})
 }
 
-// overlay returns a frame inside UDP between the ends of a tunnel.
-func overlay(port uint16, header, frame []byte) []byte {
+// overlay returns a frame with a UDP datagram between the ends of a tunnel. Its direction depends on
+// the inner frame or packet.
+func overlay(port uint16, inner, header, payload []byte) []byte {
 	a, b := tunnelA, tunnelB
-	if reversed(frame) {
+	if reversed(inner) {
 		a, b = b, a
 	}
-	ip := UDP(netip.AddrPortFrom(a, 50_000), netip.AddrPortFrom(b, port), slices.Concat(header, frame))
+	ip := UDP(netip.AddrPortFrom(a, 50_000), netip.AddrPortFrom(b, port), slices.Concat(header, payload))
 	return Ethernet(EtherIPv4, ip)
 }
 
 // IPIn puts the IP packet directly into another, of version 4 or 6 (RFC 2003, RFC 2473).
 func IPIn(version int) Tunnel {
-	return func(p Packet) Packet {
-		return wrapIP(p, func(ip []byte) []byte {
-			protocol := uint8(ProtocolIPv4)
-			if etherTypeOf(ip) == EtherIPv6 {
-				protocol = ProtocolIPv6
-			}
-			if version == 4 {
-				return between(tunnelA, tunnelB, ip, protocol, ip)
-			}
-			return between(tunnelC, tunnelD, ip, protocol, ip)
-		})
+	a, b := tunnelA, tunnelB
+	if version == 6 {
+		a, b = tunnelC, tunnelD
 	}
+	return wrapIP(func(ip []byte) []byte { return between(a, b, ip, protocolOf(ip), ip) })
+}
+
+// protocolOf returns the protocol number of an IP packet in another header.
+func protocolOf(ip []byte) uint8 {
+	if etherTypeOf(ip) == EtherIPv6 {
+		return ProtocolIPv6
+	}
+	return ProtocolIPv4
 }
