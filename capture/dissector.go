@@ -265,7 +265,7 @@ func (d *Dissector) dissect(p *Packet, s *Segment) bool {
 			d.counts.unparsed[c.layer][c.problem].add(p.Position)
 		}
 	case stepHeld:
-		d.fragments.stats.Held++
+		d.counts.fragments++
 	default:
 		s.Position, s.Domain, s.Depth = p.Position, c.domain, c.depth
 		d.counts.other++
@@ -502,14 +502,12 @@ func (d *Dissector) enter(c *dissection) bool {
 
 // Stats returns the counts so far. The caller owns the slices in it.
 func (d *Dissector) Stats() DissectorStats {
-	s := DissectorStats{
+	return DissectorStats{
 		Packets:   d.counts.packets,
 		Segments:  d.counts.segments,
 		Other:     d.counts.other,
 		Unparsed:  d.counts.reasons(),
-		Fragments: d.fragments.stats,
+		Fragments: d.counts.fragments,
 		Limits:    d.limits(),
 	}
-	s.Fragments.Pending = uint64(d.fragments.pending.length)
-	return s
 }

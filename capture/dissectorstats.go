@@ -8,7 +8,7 @@ import (
 )
 
 // DissectorStats counts the packets that a Dissector has parsed. Each packet counts once:
-// Packets is Segments + Other + Fragments.Held + all Unparsed.
+// Packets is Segments + Other + Fragments + all Unparsed.
 type DissectorStats struct {
 	// Packets counts all packets.
 	Packets uint64
@@ -19,8 +19,9 @@ type DissectorStats struct {
 	// Unparsed are the reasons for packets that could not be parsed, without reasons that did not
 	// occur: first the protocols without a parser in order of appearance, then by layer and problem.
 	Unparsed []Unparsed
-	// Fragments counts IP fragments.
-	Fragments FragmentStats
+	// Fragments counts the packets with a fragment of a datagram that may contain TCP, and that it
+	// does not complete.
+	Fragments uint64
 	// Limits counts how often each limit was exceeded, by its name in reports. Other limits are
 	// not in it.
 	Limits map[string]uint64
@@ -90,30 +91,6 @@ func (p Protocol) String() string {
 		text += " (" + name + ")"
 	}
 	return text
-}
-
-// FragmentStats counts IP fragments. Fragments of protocols that cannot contain TCP (ICMP, OSPF)
-// count as Other instead.
-type FragmentStats struct {
-	// Seen counts fragments. Held counts the packets with a fragment that completed no datagram.
-	// Fragments of impossible length are Unparsed.
-	Seen, Held uint64
-	// Reassembled counts datagrams that were completed.
-	Reassembled uint64
-	// Duplicates counts fragments that repeat the same bytes, or come after their datagram was
-	// complete.
-	Duplicates uint64
-	// Overlapping counts fragments that overlap an earlier one with other bounds or other bytes.
-	// The earlier bytes count.
-	Overlapping uint64
-	// Dropped counts discarded fragments: of impossible length, past the end of their datagram,
-	// or beyond a limit.
-	Dropped uint64
-	// Expired counts datagrams evicted because they stayed incomplete too long, Evicted those
-	// evicted for newer ones.
-	Expired, Evicted uint64
-	// Pending is the number of incomplete datagrams.
-	Pending uint64
 }
 
 // Layer is the header at which the parsing of a packet ended.
@@ -219,8 +196,8 @@ func (p Problem) String() string {
 const maxUnsupported = 32
 
 type dissectorCounts struct {
-	packets, segments, other uint64
-	deepTunnels, deepHeaders uint64
+	packets, segments, other, fragments uint64
+	deepTunnels, deepHeaders            uint64
 	// subframes counts 802.11 aggregates of which only the first frame was read.
 	subframes uint64
 	// protocols are the first maxUnsupported protocols without a parser. protocolsLeft counts

@@ -71,8 +71,8 @@ type datagram struct {
 	older, newer *datagram
 }
 
-// defragmenter reassembles fragments. If fragments overlap, it keeps the earlier bytes and counts
-// the overlap, also for IPv6. RFC 5722 requires that the receiver drop such a datagram. But the
+// defragmenter reassembles fragments. If fragments overlap, it keeps the earlier bytes, also for
+// IPv6. RFC 5722 requires that the receiver drop such a datagram. But the
 // receiver may have received other fragments than the capture has, and here the datagram is only
 // analyzed.
 type defragmenter struct {
@@ -89,7 +89,6 @@ type defragmenter struct {
 	lent  [][]byte
 	bytes int
 
-	stats                               FragmentStats
 	datagramLimit, byteLimit, spanLimit uint64
 }
 
@@ -110,10 +109,8 @@ func (d *Dissector) fragment(c *dissection, f fragment) step {
 		key.protocol = f.protocol
 	}
 	m := &d.fragments
-	m.stats.Seen++
 	m.expire(c.time)
 	if c.length == 0 || f.more && c.length%8 != 0 || f.offset+c.length > maxFragmentedDatagram {
-		m.stats.Dropped++
 		return c.fail(LayerFragment, ProblemLength)
 	}
 	g := m.find(key, c.time)
@@ -134,22 +131,15 @@ func (m *defragmenter) add(g *datagram, f fragment, data []byte, length int) boo
 	lo, hi := f.offset, f.offset+length
 	switch {
 	case g.complete || g.same(lo, hi, data):
-		m.stats.Duplicates++
 		return false
 	case g.total >= 0 && hi > g.total, !f.more && hi < g.seen.end(), !f.more && g.total >= 0 && hi != g.total:
 		// Two fragments contradict each other about the end: the first one counts.
-		m.stats.Dropped++
 		return false
-	case g.seen.overlap(lo, hi):
-		m.stats.Overlapping++
-	}
-	if !m.grow(g, lo+len(data)) {
-		m.stats.Dropped++
+	case !m.grow(g, lo+len(data)):
 		return false
 	}
 	if !g.seen.add(lo, hi) {
 		m.spanLimit++
-		m.stats.Dropped++
 		return false
 	}
 	if len(data) > 0 {
@@ -209,14 +199,14 @@ func (m *defragmenter) find(key datagramKey, now int64) *datagram {
 	if age := now - g.time; age <= window && age >= -window {
 		return g
 	}
-	m.expireOne(g)
+	m.remove(g)
 	return nil
 }
 
 func (m *defragmenter) begin(key datagramKey, now int64) *datagram {
 	if m.pending.length >= m.maxDatagrams {
 		m.datagramLimit++
-		m.evict(m.pending.oldest)
+		m.remove(m.pending.oldest)
 	}
 	g := m.spare
 	if g == nil {
@@ -237,7 +227,6 @@ func (m *defragmenter) begin(key datagramKey, now int64) *datagram {
 // finish returns the bytes of g up to the first one that was not captured, and its length on the
 // wire. The bytes are valid until recycle.
 func (m *defragmenter) finish(g *datagram, now int64) ([]byte, int) {
-	m.stats.Reassembled++
 	m.pending.remove(g)
 	if m.finished.length >= m.maxDatagrams {
 		m.remove(m.finished.oldest)
@@ -263,24 +252,11 @@ func (m *defragmenter) recycle() {
 // expire evicts datagrams that are too old.
 func (m *defragmenter) expire(now int64) {
 	for g := m.pending.oldest; g != nil && now-g.time > fragmentTimeout; g = m.pending.oldest {
-		m.expireOne(g)
+		m.remove(g)
 	}
 	for g := m.finished.oldest; g != nil && now-g.time > duplicateWindow; g = m.finished.oldest {
-		m.expireOne(g)
+		m.remove(g)
 	}
-}
-
-// expireOne evicts a datagram because of its age.
-func (m *defragmenter) expireOne(g *datagram) {
-	if !g.complete {
-		m.stats.Expired++
-	}
-	m.remove(g)
-}
-
-func (m *defragmenter) evict(g *datagram) {
-	m.stats.Evicted++
-	m.remove(g)
 }
 
 func (m *defragmenter) remove(g *datagram) {
@@ -343,7 +319,7 @@ func (m *defragmenter) allocate(class int, keep *datagram) []byte {
 		if oldest == nil {
 			return nil
 		}
-		m.evict(oldest)
+		m.remove(oldest)
 	}
 }
 
@@ -442,15 +418,6 @@ func (s *spans) cover(lo, hi int) bool {
 		}
 	}
 	return lo == hi
-}
-
-func (s *spans) overlap(lo, hi int) bool {
-	for _, p := range s.list[:s.count] {
-		if p.lo < hi && lo < p.hi {
-			return true
-		}
-	}
-	return false
 }
 
 // prefix returns the length of the range at the beginning, 0 without one.

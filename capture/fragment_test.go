@@ -124,23 +124,22 @@ func TestFragmentsMakeOneSegment(t *testing.T) {
 	})
 	both = append(inTunnel(fragments4(5, protocolTCP, tcp, 1600)[:1]), both...)
 	for name, c := range map[string]struct {
-		packets    [][]byte
-		frame      uint64 // in which the datagram is complete
-		depth      uint8
-		duplicates uint64
-		copies     int // of the segment, 1 if 0
-		v6         bool
+		packets [][]byte
+		frame   uint64 // in which the datagram is complete
+		depth   uint8
+		copies  int // of the segment, 1 if 0
+		v6      bool
 	}{
 		"ipv4 in order":                  {packets: three, frame: 3},
 		"ipv4 reversed":                  {packets: reversed(three), frame: 3},
 		"ipv4 with don't fragment":       {packets: dontFragment, frame: 3},
 		"ipv4 last one first":            {packets: [][]byte{three[2], three[0], three[1]}, frame: 3},
-		"ipv4 every packet twice":        {packets: twice(three), frame: 5, duplicates: 3},
-		"ipv4 all of it twice":           {packets: slices.Concat(three, three), frame: 3, duplicates: 3},
+		"ipv4 every packet twice":        {packets: twice(three), frame: 5},
+		"ipv4 all of it twice":           {packets: slices.Concat(three, three), frame: 3},
 		"ipv4 8 bytes of tcp first":      {packets: fragments4(1, protocolTCP, tcp, 8, 16, 24), frame: 4},
 		"ipv4 in 60 pieces, worst order": {packets: worstOrder(fragments4(1, protocolTCP, tcp, multiples(48, 3000)...)), frame: 63},
 		"ipv6 in order":                  {packets: fragments6(1, protocolTCP, tcp, 1232, 2464), frame: 3, v6: true},
-		"ipv6 reversed, twice":           {packets: twice(reversed(fragments6(1, protocolTCP, tcp, 1232, 2464))), frame: 5, duplicates: 3, v6: true},
+		"ipv6 reversed, twice":           {packets: twice(reversed(fragments6(1, protocolTCP, tcp, 1232, 2464))), frame: 5, v6: true},
 		"ipv6 extension header in the fragments": {
 			packets: fragments6(1, protocolDestination, extensionOf(protocolTCP, 2, tcp), 16, 1232), frame: 3, v6: true,
 		},
@@ -167,8 +166,8 @@ func TestFragmentsMakeOneSegment(t *testing.T) {
 			if diff := cmp.Diff(text, string(s.Payload)); diff != "" || int(s.Length) != len(text) {
 				t.Errorf("length %d, want %d; payload (-want +got):\n%s", s.Length, len(text), diff)
 			}
-			if f := d.Stats().Fragments; f.Duplicates != c.duplicates || f.Overlapping+f.Dropped+f.Expired+f.Evicted+f.Pending != 0 {
-				t.Errorf("fragments %+v, want %d duplicates and nothing else", f, c.duplicates)
+			if f := fragmentsOf(d); f.Pending != 0 || f.Held != len(c.packets)-len(got) {
+				t.Errorf("%+v after %d packets, want none pending", f, len(c.packets))
 			}
 		})
 	}
@@ -216,14 +215,13 @@ func TestFragmentsOfDifferentDatagramsStayApart(t *testing.T) {
 		if got := feed(d, 0, packets...); len(got) != 0 {
 			t.Errorf("%s: completed a datagram: %+v", name, read(&got[0]))
 		}
-		if got := d.Stats().Fragments.Pending; got != 2 {
+		if got := fragmentsOf(d).Pending; got != 2 {
 			t.Errorf("%s: %d datagrams pending, want 2", name, got)
 		}
 	}
 }
 
-// TestFragmentsOverlap guards against bytes that replace earlier ones, and against overlaps that
-// are not counted.
+// TestFragmentsOverlap guards against bytes that replace earlier ones.
 func TestFragmentsOverlap(t *testing.T) {
 	text := numbered(200)
 	tcp := tcpOf(nil, text)
@@ -237,17 +235,17 @@ func TestFragmentsOverlap(t *testing.T) {
 	end := len(tcp)
 	for name, c := range map[string]struct {
 		packets [][]byte
-		want    FragmentStats
+		want    fragmentCounts
 	}{
-		"same bounds, other bytes":           {[][]byte{part(tcp, 0, 80), part(other, 0, 80), part(tcp, 80, end)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Overlapping: 1}},
-		"same bytes, inside":                 {[][]byte{part(tcp, 0, 80), part(tcp, 40, 72), part(tcp, 80, end)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Duplicates: 1}},
-		"reaches back":                       {[][]byte{part(tcp, 0, 80), mixed(part, other, tcp, 40, 80, end)}, FragmentStats{Seen: 2, Held: 1, Reassembled: 1, Overlapping: 1}},
-		"reaches over both":                  {[][]byte{part(tcp, 0, 40), part(tcp, 80, 120), overBoth(part, tcp, other), part(tcp, 160, end)}, FragmentStats{Seen: 4, Held: 3, Reassembled: 1, Overlapping: 1}},
-		"ipv6 same bounds":                   {[][]byte{part6(tcp, 0, 80), part6(other, 0, 80), part6(tcp, 80, end)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Overlapping: 1}},
-		"beyond the end":                     {[][]byte{part(tcp, 80, end), part(append(slices.Clone(other), other...), 160, 400), part(tcp, 0, 80)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Dropped: 1}},
-		"beyond the end, and more to follow": {[][]byte{part(tcp, 80, end), ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(216, true), other[:16]), part(tcp, 0, 80)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Dropped: 1}},
-		"an earlier end":                     {[][]byte{part(tcp, 80, end), ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(80, false), other[:40]), part(tcp, 0, 80)}, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Dropped: 1}},
-		"an end before what was there":       {[][]byte{part(tcp, 80, 160), ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(80, false), other[:40]), part(tcp, 0, 80), part(tcp, 160, end)}, FragmentStats{Seen: 4, Held: 3, Reassembled: 1, Dropped: 1}},
+		"same bounds, other bytes":           {[][]byte{part(tcp, 0, 80), part(other, 0, 80), part(tcp, 80, end)}, fragmentCounts{Held: 2, Complete: 1}},
+		"same bytes, inside":                 {[][]byte{part(tcp, 0, 80), part(tcp, 40, 72), part(tcp, 80, end)}, fragmentCounts{Held: 2, Complete: 1}},
+		"reaches back":                       {[][]byte{part(tcp, 0, 80), mixed(part, other, tcp, 40, 80, end)}, fragmentCounts{Held: 1, Complete: 1}},
+		"reaches over both":                  {[][]byte{part(tcp, 0, 40), part(tcp, 80, 120), overBoth(part, tcp, other), part(tcp, 160, end)}, fragmentCounts{Held: 3, Complete: 1}},
+		"ipv6 same bounds":                   {[][]byte{part6(tcp, 0, 80), part6(other, 0, 80), part6(tcp, 80, end)}, fragmentCounts{Held: 2, Complete: 1}},
+		"beyond the end":                     {[][]byte{part(tcp, 80, end), part(append(slices.Clone(other), other...), 160, 400), part(tcp, 0, 80)}, fragmentCounts{Held: 2, Complete: 1}},
+		"beyond the end, and more to follow": {[][]byte{part(tcp, 80, end), ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(216, true), other[:16]), part(tcp, 0, 80)}, fragmentCounts{Held: 2, Complete: 1}},
+		"an earlier end":                     {[][]byte{part(tcp, 80, end), ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(80, false), other[:40]), part(tcp, 0, 80)}, fragmentCounts{Held: 2, Complete: 1}},
+		"an end before what was there":       {[][]byte{part(tcp, 80, 160), ipv4Fragment(builtSrc4, builtDst4, protocolTCP, 1, fragmentField(80, false), other[:40]), part(tcp, 0, 80), part(tcp, 160, end)}, fragmentCounts{Held: 3, Complete: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := NewDissector(DissectorOptions{})
@@ -255,11 +253,19 @@ func TestFragmentsOverlap(t *testing.T) {
 			if len(got) != 1 || string(got[0].Payload) != text {
 				t.Fatalf("%d segments, want one with %q", len(got), text)
 			}
-			if diff := cmp.Diff(c.want, d.Stats().Fragments); diff != "" {
+			if diff := cmp.Diff(c.want, fragmentsOf(d)); diff != "" {
 				t.Errorf("fragments (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+// fragmentCounts count the packets with fragments that completed nothing, and the datagrams in a
+// Dissector.
+type fragmentCounts struct{ Held, Pending, Complete int }
+
+func fragmentsOf(d *Dissector) fragmentCounts {
+	return fragmentCounts{int(d.Stats().Fragments), d.fragments.pending.length, d.fragments.finished.length}
 }
 
 // mixed returns a fragment from lo to hi, with the bytes of a before middle and those of b after
@@ -281,21 +287,21 @@ func TestFragmentsRefused(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		packet []byte
-		want   FragmentStats
+		want   fragmentCounts
 		other  uint64
 	}{
-		"empty":                       {fragment(0, true, 0), FragmentStats{Seen: 1, Dropped: 1}, 0},
-		"more follow at an odd place": {fragment(0, true, 9), FragmentStats{Seen: 1, Dropped: 1}, 0},
-		"beyond 65,535":               {fragment(65528, false, 8), FragmentStats{Seen: 1, Dropped: 1}, 0},
-		"ipv6 beyond 65,535":          {ipv6Of(builtSrc6, builtDst6, protocolFragment, fragment6Of(protocolTCP, 65528, false, 1, make([]byte, 8))), FragmentStats{Seen: 1, Dropped: 1}, 0},
-		"up to 65,535":                {fragment(65528, false, 7), FragmentStats{Seen: 1, Held: 1, Pending: 1}, 0},
-		"icmp":                        {ipv4Fragment(builtSrc4, builtDst4, 1, 1, moreFragments4, make([]byte, 8)), FragmentStats{}, 1},
-		"icmpv6":                      {ipv6Of(builtSrc6, builtDst6, protocolFragment, fragment6Of(58, 0, true, 1, make([]byte, 8))), FragmentStats{}, 1},
+		"empty":                       {fragment(0, true, 0), fragmentCounts{}, 0},
+		"more follow at an odd place": {fragment(0, true, 9), fragmentCounts{}, 0},
+		"beyond 65,535":               {fragment(65528, false, 8), fragmentCounts{}, 0},
+		"ipv6 beyond 65,535":          {ipv6Of(builtSrc6, builtDst6, protocolFragment, fragment6Of(protocolTCP, 65528, false, 1, make([]byte, 8))), fragmentCounts{}, 0},
+		"up to 65,535":                {fragment(65528, false, 7), fragmentCounts{Held: 1, Pending: 1}, 0},
+		"icmp":                        {ipv4Fragment(builtSrc4, builtDst4, 1, 1, moreFragments4, make([]byte, 8)), fragmentCounts{}, 1},
+		"icmpv6":                      {ipv6Of(builtSrc6, builtDst6, protocolFragment, fragment6Of(58, 0, true, 1, make([]byte, 8))), fragmentCounts{}, 1},
 	} {
 		d := NewDissector(DissectorOptions{})
 		feed(d, 0, c.packet)
 		got := d.Stats()
-		if diff := cmp.Diff(c.want, got.Fragments); diff != "" || got.Other != c.other || unparsedPackets(got) != c.want.Dropped {
+		if diff := cmp.Diff(c.want, fragmentsOf(d)); diff != "" || got.Other != c.other || unparsedPackets(got) != 1-c.other-got.Fragments {
 			t.Errorf("%s: %d other, unparsed %v, fragments (-want +got):\n%s", name, got.Other, got.Unparsed, diff)
 		}
 	}
@@ -310,15 +316,15 @@ func TestFragmentsExpire(t *testing.T) {
 		before, after [][]byte
 		wait          int64
 		segments      int
-		want          FragmentStats
+		want          fragmentCounts
 	}{
-		"in time":                         {first, both[1:], fragmentTimeout, 1, FragmentStats{Seen: 2, Held: 1, Reassembled: 1}},
-		"too late":                        {first, both[1:], fragmentTimeout + 1, 0, FragmentStats{Seen: 2, Held: 2, Expired: 1, Pending: 1}},
-		"too early":                       {first, both[1:], -fragmentTimeout - 1, 0, FragmentStats{Seen: 2, Held: 2, Expired: 1, Pending: 1}},
-		"id used again":                   {first, both, fragmentTimeout + 1, 1, FragmentStats{Seen: 3, Held: 2, Reassembled: 1, Expired: 1}},
-		"copy of a complete one":          {both, both, 10 * millisecond, 0, FragmentStats{Seen: 4, Held: 3, Reassembled: 1, Duplicates: 2}},
-		"id of a complete one used again": {both, both, duplicateWindow + 2*millisecond, 1, FragmentStats{Seen: 4, Held: 2, Reassembled: 2}},
-		"id of a complete one used again, backwards": {both, both, -duplicateWindow, 1, FragmentStats{Seen: 4, Held: 2, Reassembled: 2}},
+		"in time":                         {first, both[1:], fragmentTimeout, 1, fragmentCounts{Held: 1, Complete: 1}},
+		"too late":                        {first, both[1:], fragmentTimeout + 1, 0, fragmentCounts{Held: 2, Pending: 1}},
+		"too early":                       {first, both[1:], -fragmentTimeout - 1, 0, fragmentCounts{Held: 2, Pending: 1}},
+		"id used again":                   {first, both, fragmentTimeout + 1, 1, fragmentCounts{Held: 2, Complete: 1}},
+		"copy of a complete one":          {both, both, 10 * millisecond, 0, fragmentCounts{Held: 3, Complete: 1}},
+		"id of a complete one used again": {both, both, duplicateWindow + 2*millisecond, 1, fragmentCounts{Held: 2, Complete: 1}},
+		"id of a complete one used again, backwards": {both, both, -duplicateWindow, 1, fragmentCounts{Held: 2, Complete: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := NewDissector(DissectorOptions{})
@@ -327,7 +333,7 @@ func TestFragmentsExpire(t *testing.T) {
 			if got := feed(d, start+c.wait, c.after...); len(got) != c.segments {
 				t.Errorf("%d segments, want %d", len(got), c.segments)
 			}
-			if diff := cmp.Diff(c.want, d.Stats().Fragments); diff != "" {
+			if diff := cmp.Diff(c.want, fragmentsOf(d)); diff != "" {
 				t.Errorf("fragments (-want +got):\n%s", diff)
 			}
 		})
@@ -354,14 +360,14 @@ func TestFragmentLimits(t *testing.T) {
 	for name, c := range map[string]struct {
 		packets [][]byte
 		limit   map[string]uint64
-		want    FragmentStats
+		want    fragmentCounts
 	}{
 		"datagrams": {firsts(maxDatagrams+10, 8), map[string]uint64{"fragmented_datagrams": 10},
-			FragmentStats{Seen: maxDatagrams + 10, Held: maxDatagrams + 10, Evicted: 10, Pending: maxDatagrams}},
+			fragmentCounts{Held: maxDatagrams + 10, Pending: maxDatagrams}},
 		"bytes": {firsts(70, 32768), map[string]uint64{"fragment_bytes": 6},
-			FragmentStats{Seen: 70, Held: 70, Evicted: 6, Pending: 64}},
+			fragmentCounts{Held: 70, Pending: 64}},
 		"pieces": {scattered(maxSpans + 5), map[string]uint64{"fragment_pieces": 5},
-			FragmentStats{Seen: maxSpans + 5, Held: maxSpans + 5, Dropped: 5, Pending: 1}},
+			fragmentCounts{Held: maxSpans + 5, Pending: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := NewDissector(DissectorOptions{})
@@ -375,7 +381,7 @@ func TestFragmentLimits(t *testing.T) {
 			if diff := cmp.Diff(c.limit, got.Limits); diff != "" {
 				t.Errorf("limits (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(c.want, got.Fragments); diff != "" {
+			if diff := cmp.Diff(c.want, fragmentsOf(d)); diff != "" {
 				t.Errorf("fragments (-want +got):\n%s", diff)
 			}
 			if got := feed(d, 0, fragments4(9999, protocolTCP, tcp, 80)...); len(got) != 1 {
@@ -395,8 +401,8 @@ func TestFragmentBytesExhausted(t *testing.T) {
 	feed(d, 0, packets[:2]...) // 16 KiB buffer
 	feed(d, 0, packets[2:]...) // also needs one of 64 KiB
 	checkFragmentMemory(t, d)
-	want := FragmentStats{Seen: 3, Held: 3, Dropped: 1, Pending: 1}
-	if diff := cmp.Diff(want, d.Stats().Fragments); diff != "" {
+	want := fragmentCounts{Held: 3, Pending: 1}
+	if diff := cmp.Diff(want, fragmentsOf(d)); diff != "" {
 		t.Errorf("fragments (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(map[string]uint64{"fragment_bytes": 1}, d.Stats().Limits); diff != "" {
@@ -414,8 +420,8 @@ func TestFinishedDatagramsBounded(t *testing.T) {
 		}
 	}
 	checkFragmentMemory(t, d)
-	want := FragmentStats{Seen: 2 * n, Held: n, Reassembled: n}
-	if diff := cmp.Diff(want, d.Stats().Fragments); diff != "" {
+	want := fragmentCounts{Held: n, Complete: maxDatagrams}
+	if diff := cmp.Diff(want, fragmentsOf(d)); diff != "" {
 		t.Errorf("fragments (-want +got):\n%s", diff)
 	}
 }
@@ -548,7 +554,7 @@ func BenchmarkFragments(b *testing.B) {
 			d.Segment(&p, &s)
 		}
 	}
-	if d.Stats().Fragments.Reassembled == 0 {
+	if d.fragments.finished.length == 0 {
 		b.Fatal("nothing was put together")
 	}
 }
@@ -560,8 +566,8 @@ func TestFragmentsAreEvictedInTime(t *testing.T) {
 	part := func(id uint16) []byte { return fragments4(id, protocolTCP, tcpOf(nil, numbered(200)), 80)[0] }
 	feed(d, 0, part(1))
 	feed(d, fragmentTimeout+second, part(2))
-	if got := d.Stats().Fragments; got.Expired != 1 || got.Pending != 1 {
-		t.Errorf("%d expired, %d pending, want 1 and 1", got.Expired, got.Pending)
+	if got := fragmentsOf(d); got.Held != 2 || got.Pending != 1 {
+		t.Errorf("%+v, want two fragments, the second one pending", got)
 	}
 	const many = maxDatagrams + 10
 	complete := NewDissector(DissectorOptions{})
