@@ -47,7 +47,6 @@ func (h *handler) client(hd *requestHeader) (id string, has bool) {
 	}
 	c := h.newName(hd)
 	if len(h.ids) == maxClientIDs {
-		h.idsOmitted++
 		return c.text, true
 	}
 	h.latestName = int8(len(h.ids))

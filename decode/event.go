@@ -21,8 +21,6 @@ type Connection struct {
 	AfterAdvertised uint64
 	// Mechanism is the SASL mechanism of its last SaslHandshake, empty without one.
 	Mechanism string
-	// ClientIDsOmitted counts the uses of client ids beyond maxClientIDs.
-	ClientIDsOmitted uint64
 	// Unanswered counts the requests without a response when the connection ended, without
 	// Produce requests with acks=0.
 	Unanswered uint64

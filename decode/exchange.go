@@ -230,6 +230,22 @@ type Feature struct {
 	Range
 }
 
+// Endpoint is the address of a broker in its network.
+type Endpoint struct {
+	// Domain distinguishes equal addresses in different networks.
+	Domain uint64
+	Addr   netip.AddrPort
+}
+
+// Endpoint returns the address of the broker.
+func (x *Exchange) Endpoint() Endpoint { return Endpoint{x.Domain, x.Broker} }
+
+// Endpoint returns the address of the broker.
+func (a *Advertisement) Endpoint() Endpoint { return Endpoint{a.Domain, a.Broker} }
+
+// Endpoint returns the address of the broker.
+func (c *Connection) Endpoint() Endpoint { return Endpoint{c.Domain, c.Broker} }
+
 // Advertisement is an ApiVersions response and its connection.
 type Advertisement struct {
 	Stream         uint32

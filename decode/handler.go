@@ -39,11 +39,10 @@ type handler struct {
 	rangesAt        capture.Position
 	afterAdvertised uint64
 
-	ids        []clientName
-	idsOmitted uint64
-	software   Software
-	mechanism  string // of the latest SaslHandshake
-	principal  string // Exchange.Principal
+	ids       []clientName
+	software  Software
+	mechanism string // of the latest SaslHandshake
+	principal string // Exchange.Principal
 
 	// aside is nil for most connections.
 	aside *aside

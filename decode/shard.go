@@ -105,7 +105,7 @@ func (s *Shard) Closed(c *reassembly.Connection) {
 		return
 	}
 	delete(s.ended, c)
-	over.ClientIDs, over.ClientIDsOmitted = h.clientIDs(), h.idsOmitted
+	over.ClientIDs = h.clientIDs()
 	over.Unanswered, over.LastRequest, over.LastAnswer = h.unanswered, h.lastRequest, h.lastAnswer
 	over.Software, over.Advertised, over.AfterAdvertised = h.software, h.ranges, h.afterAdvertised
 	over.Mechanism = h.mechanism

@@ -18,9 +18,9 @@ const protocolCount = int(reassembly.Other) + 1
 
 // brokers collects facts about each address of connections: Kafka brokers and others.
 type brokers struct {
-	records    map[endpoint]*brokerRecord
+	records    map[decode.Endpoint]*brokerRecord
 	last       *brokerRecord
-	nonBrokers map[endpoint]*addressRecord
+	nonBrokers map[decode.Endpoint]*addressRecord
 	// folded counts the brokers that were folded at the limit. tick counts the changes of last.
 	folded model.FoldedRows
 	tick   uint64
@@ -28,11 +28,11 @@ type brokers struct {
 }
 
 func newBrokers() brokers {
-	return brokers{records: map[endpoint]*brokerRecord{}, nonBrokers: map[endpoint]*addressRecord{}}
+	return brokers{records: map[decode.Endpoint]*brokerRecord{}, nonBrokers: map[decode.Endpoint]*addressRecord{}}
 }
 
 func (b *brokers) exchange(x *decode.Exchange) {
-	r := b.broker(endpoint{x.Domain, x.Broker})
+	r := b.broker(x.Endpoint())
 	r.requests++
 	switch {
 	case brokerRole(x) != "":
@@ -51,7 +51,7 @@ func (b *brokers) exchange(x *decode.Exchange) {
 // advertisement adds an ApiVersions answer, and returns the previous one of the address; nil for
 // none.
 func (b *brokers) advertisement(a *decode.Advertisement) (before *decode.Ranges) {
-	r := b.broker(endpoint{a.Domain, a.Broker})
+	r := b.broker(a.Endpoint())
 	before, full := r.advertised(a.Ranges)
 	if full {
 		b.limits.tables++
@@ -69,7 +69,7 @@ func (b *brokers) connection(c *decode.Connection) {
 	if len(c.Odd().Behind) == 0 {
 		return
 	}
-	if r := b.records[endpoint{c.Domain, c.Broker}]; r != nil {
+	if r := b.records[c.Endpoint()]; r != nil {
 		for _, a := range c.Odd().Behind {
 			if len(r.behind) < maxBehind && !slices.Contains(r.behind, a) {
 				r.behind = append(r.behind, a)
@@ -79,7 +79,7 @@ func (b *brokers) connection(c *decode.Connection) {
 }
 
 // behind returns the further addresses of a broker, sorted.
-func (b *brokers) behind(at endpoint) []string {
+func (b *brokers) behind(at decode.Endpoint) []string {
 	r := b.records[at]
 	if r == nil || len(r.behind) == 0 {
 		return nil
@@ -92,7 +92,7 @@ func (b *brokers) behind(at endpoint) []string {
 }
 
 // at returns the facts about an address; nil for none.
-func (b *brokers) at(at endpoint) *addressRecord {
+func (b *brokers) at(at decode.Endpoint) *addressRecord {
 	if r := b.records[at]; r != nil {
 		return &r.addressRecord
 	}
@@ -102,7 +102,7 @@ func (b *brokers) at(at endpoint) *addressRecord {
 // addressRecord returns the record of c's broker address. It creates it if necessary; nil at the
 // limit.
 func (b *brokers) addressRecord(c *decode.Connection) *addressRecord {
-	at := endpoint{c.Domain, c.Broker}
+	at := c.Endpoint()
 	if c.Protocol == reassembly.Kafka {
 		r := b.broker(at)
 		r.streams++
@@ -124,8 +124,8 @@ func (b *brokers) addressRecord(c *decode.Connection) *addressRecord {
 }
 
 // broker returns the record of a broker. It creates it if necessary.
-func (b *brokers) broker(at endpoint) *brokerRecord {
-	if b.last != nil && b.last.endpoint == at {
+func (b *brokers) broker(at decode.Endpoint) *brokerRecord {
+	if b.last != nil && b.last.Endpoint == at {
 		return b.last
 	}
 	r := b.records[at]
@@ -133,7 +133,7 @@ func (b *brokers) broker(at endpoint) *brokerRecord {
 		if len(b.records) >= maxBrokers {
 			b.fold()
 		}
-		r = &brokerRecord{endpoint: at}
+		r = &brokerRecord{Endpoint: at}
 		if s := b.nonBrokers[at]; s != nil {
 			r.addressRecord = *s
 			delete(b.nonBrokers, at)
@@ -149,12 +149,12 @@ func (b *brokers) broker(at endpoint) *brokerRecord {
 func (b *brokers) fold() {
 	all := slices.Collect(maps.Values(b.records))
 	for _, r := range oldAndSmall(all, func(r *brokerRecord) (size, touched uint64) { return r.requests, r.touched }) {
-		delete(b.records, r.endpoint)
+		delete(b.records, r.Endpoint)
 		b.folded.Add(r.requests)
 	}
 }
 
-func (b *brokers) tables(at endpoint) []*decode.Ranges {
+func (b *brokers) tables(at decode.Endpoint) []*decode.Ranges {
 	if r := b.records[at]; r != nil {
 		return r.tables
 	}
@@ -162,7 +162,7 @@ func (b *brokers) tables(at endpoint) []*decode.Ranges {
 }
 
 // serverName returns the name that TLS clients requested for a broker; empty if unknown.
-func (b *brokers) serverName(at endpoint) string {
+func (b *brokers) serverName(at decode.Endpoint) string {
 	if s := b.at(at); s != nil {
 		return s.serverName
 	}
@@ -170,7 +170,7 @@ func (b *brokers) serverName(at endpoint) string {
 }
 
 // release returns the most likely release of a broker. ok is false if the address is not a broker.
-func (b *brokers) release(at endpoint) (r decode.Release, ok bool) {
+func (b *brokers) release(at decode.Endpoint) (r decode.Release, ok bool) {
 	record := b.records[at]
 	if record == nil {
 		return r, false
@@ -184,7 +184,7 @@ func (b *brokers) finish(hit map[string]uint64, captures []model.Capture, hosts 
 	addHits(hit, map[string]uint64{
 		"broker_tables": b.limits.tables, "other_addresses": b.limits.nonBrokers, "broker_hours": b.limits.hours,
 	})
-	records := slices.SortedFunc(maps.Values(b.records), func(x, y *brokerRecord) int { return compareEndpoints(x.endpoint, y.endpoint) })
+	records := slices.SortedFunc(maps.Values(b.records), func(x, y *brokerRecord) int { return compareEndpoints(x.Endpoint, y.Endpoint) })
 	out := make([]model.Broker, 0, len(records))
 	known := map[*decode.Ranges]advertisedTable{} // brokers of a cluster share their tables
 	listed, hours := 0, hoursOfHosts(records)
@@ -199,8 +199,8 @@ func (b *brokers) finish(hit map[string]uint64, captures []model.Capture, hosts 
 			t.apis = []model.API{}
 		}
 		m := r.finish(t)
-		m.Behind = b.behind(r.endpoint)
-		isSelected := len(hosts) == 0 || slices.ContainsFunc(hosts, func(n netip.Prefix) bool { return n.Contains(r.addr.Addr().Unmap()) })
+		m.Behind = b.behind(r.Endpoint)
+		isSelected := len(hosts) == 0 || slices.ContainsFunc(hosts, func(n netip.Prefix) bool { return n.Contains(r.Addr.Addr().Unmap()) })
 		if isSelected && !m.BetweenBrokers {
 			m.Watched = model.WatchedIn(captures, hours[r.host()])
 		}
@@ -215,7 +215,7 @@ type host struct {
 	addr   netip.Addr
 }
 
-func (b *brokerRecord) host() host { return host{b.domain, b.addr.Addr()} }
+func (b *brokerRecord) host() host { return host{b.Domain, b.Addr.Addr()} }
 
 // hoursOfHosts returns the hours in which clients used any listener of each host. All of these show
 // that the host was watched.
@@ -240,7 +240,7 @@ func (b *brokers) otherProtocols() []model.OtherProtocol {
 	for at, r := range b.records {
 		for p, name := range otherNames {
 			if n := r.addressRecord.streams[p]; n > 0 {
-				out = append(out, model.OtherProtocol{Address: address(at.addr), Protocol: name, Streams: n})
+				out = append(out, model.OtherProtocol{Address: address(at.Addr), Protocol: name, Streams: n})
 			}
 		}
 	}
@@ -252,7 +252,7 @@ func (b *brokers) otherProtocols() []model.OtherProtocol {
 
 // brokerRecord collects the data of a model.Broker.
 type brokerRecord struct {
-	endpoint
+	decode.Endpoint
 	addressRecord
 	// tables are the different tables of ranges that it advertised, in order of appearance. latest
 	// is the last answer: one of tables or, at the limit, another one.
@@ -387,7 +387,7 @@ func modelAPIs(r *decode.Ranges) []model.API {
 func (b *brokerRecord) finish(t advertisedTable) model.Broker {
 	release := t.release
 	out := model.Broker{
-		Address: address(b.addr), Network: networkName(b.domain),
+		Address: address(b.Addr), Network: networkName(b.Domain),
 		ReleaseNames: append([]string{}, release.Names...), ReleaseRunnersUp: append([]string{}, release.RunnersUp...),
 		APIs: t.apis, Tables: len(b.tables), Streams: b.streams, Requests: b.requests, TLS: b.facts.tls, BetweenBrokers: b.isBetweenBrokers(),
 		Undecided: b.addressRecord.streams[reassembly.Undecided], SeveralClients: b.severalClients, Cluster: b.cluster,
@@ -404,6 +404,6 @@ func networkName(domain uint64) string {
 	return fmt.Sprintf("%016x", domain)
 }
 
-func compareEndpoints(a, b endpoint) int {
-	return cmp.Or(compareAddrPorts(a.addr, b.addr), cmp.Compare(a.domain, b.domain))
+func compareEndpoints(a, b decode.Endpoint) int {
+	return cmp.Or(compareAddrPorts(a.Addr, b.Addr), cmp.Compare(a.Domain, b.Domain))
 }

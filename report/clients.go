@@ -184,7 +184,7 @@ func (c *clients) fold() {
 }
 
 // served reports whether clientRecord.servedBy is true for any client.
-func (c *clients) served(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
+func (c *clients) served(broker decode.Endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
 	for _, r := range c.records {
 		if r.servedBy(broker, software, clientIDs, from) {
 			return true
@@ -303,7 +303,7 @@ type clientRecord struct {
 // served is the address of a client and the broker that served it.
 type served struct {
 	client netip.Addr
-	broker endpoint
+	broker decode.Endpoint
 }
 
 // usageKey is an API version.
@@ -323,7 +323,7 @@ var prefaceKeys = [...]int16{metadataKey, 10, 17, apiVersionsKey, 36}
 // servedBy reports whether a broker answered the work of a client, not only prefaceKeys. The
 // client announced software, or used one of the client ids, at one of the addresses from. The
 // client ids are needed because a client that begins with ApiVersions v0 announces nothing.
-func (c *clientRecord) servedBy(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
+func (c *clientRecord) servedBy(broker decode.Endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool {
 	same := software.Name != "" && c.key.software == software || slices.ContainsFunc(clientIDs, c.clientIDs.has)
 	return same && slices.ContainsFunc(from, func(a netip.Addr) bool { return c.served.has(served{a, broker}) })
 }
@@ -350,7 +350,7 @@ func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted ui
 		membersOmitted++
 	}
 	if x.Outcome == decode.Answered && !slices.Contains(prefaceKeys[:], x.Key) {
-		c.served.add(served{x.Client.Addr(), endpoint{x.Domain, x.Broker}})
+		c.served.add(served{x.Client.Addr(), x.Endpoint()})
 	}
 	u := c.usage(usageKey{x.Key, x.Version})
 	if u == nil {

@@ -18,7 +18,7 @@ import (
 type departure struct {
 	number      uint64
 	stream      uint32
-	broker      endpoint
+	broker      decode.Endpoint
 	client      netip.AddrPort
 	first, end  capture.Position
 	answered    capture.Position
@@ -73,7 +73,7 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	}
 	left := ended(c) && c.End.By == reassembly.ToBroker
 	d := departure{
-		stream: c.Stream, broker: endpoint{c.Domain, c.Broker}, client: c.Client, first: c.First, end: c.Last, answered: c.LastAnswer,
+		stream: c.Stream, broker: c.Endpoint(), client: c.Client, first: c.First, end: c.Last, answered: c.LastAnswer,
 		software: ownSoftware(c.Software), ranges: c.Advertised, stage: stage, asked: c.AfterAdvertised > 0, waited: c.Unanswered > 0,
 		torn: c.Odd().Missing > 0 || c.Odd().Incomplete > 0 || c.Midstream || p.early,
 	}
@@ -165,15 +165,15 @@ func (f *findings) serves(d *departure) bool {
 	}
 	addr := d.client.Addr()
 	return f.known.served(d.broker, d.software, ids, []netip.Addr{addr}) ||
-		f.history.Served(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow)
+		f.history.Served(d.clientID, addr, d.broker.Domain, d.end.Time, clusterWindow)
 }
 
 // excused reports whether something else explains why the client sent nothing on the connection of
 // d: it was served on another one, or was refused there.
 func (f *findings) excused(d *departure) bool {
 	addr := d.client.Addr()
-	return f.history.Found(d.clientID, addr, d.broker.domain, d.end.Time, clusterWindow) ||
-		f.history.Suspected(d.clientID, addr, d.broker.inHistory())
+	return f.history.Found(d.clientID, addr, d.broker.Domain, d.end.Time, clusterWindow) ||
+		f.history.Suspected(d.clientID, addr, d.broker)
 }
 
 // isController reports whether a table is from the listener of a KRaft controller: it has Vote,

@@ -16,25 +16,13 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// endpoint is a broker's address in its network.
-type endpoint struct {
-	// domain distinguishes equal addresses in different networks.
-	domain uint64
-	addr   netip.AddrPort
-}
-
-// inHistory returns e for package history.
-func (e endpoint) inHistory() history.Endpoint {
-	return history.Endpoint{Domain: e.domain, Addr: e.addr}
-}
-
 // findingKey has the properties that equal findings share.
 type findingKey struct {
 	// rule is the index in rules.
 	rule int
 	// detail distinguishes findings of one rule; it is mostly empty.
 	detail string
-	broker endpoint
+	broker decode.Endpoint
 	// api and version are valid if hasAPI, advertised if hasRange.
 	api, version     int16
 	hasAPI, hasRange bool
@@ -303,7 +291,7 @@ func (g *group) finish(rule *Rule, severity model.Severity, s *subject) model.Fi
 	f := model.Finding{
 		Code: rule.Code, Title: rule.Title, Severity: severity,
 		Message: rule.message(s), Why: rule.why(s), Advice: rule.advice(s),
-		Broker: address(g.key.broker.addr),
+		Broker: address(g.key.broker.Addr),
 		Count:  g.count, Outcomes: map[string]uint64{}, MedianSeconds: map[string]float64{},
 		EvidenceCounts: map[string]uint64{},
 		Occurrences:    make([]model.Occurrence, 0, len(g.first)), OccurrencesOmitted: g.count - min(g.count, uint64(len(g.first))),
@@ -410,8 +398,8 @@ func compareGroups(a, b *group) int {
 func compareKeys(a, b *findingKey) int {
 	return cmp.Or(
 		cmp.Compare(a.rule, b.rule),
-		a.broker.addr.Compare(b.broker.addr),
-		cmp.Compare(a.broker.domain, b.broker.domain),
+		a.broker.Addr.Compare(b.broker.Addr),
+		cmp.Compare(a.broker.Domain, b.broker.Domain),
 		cmp.Compare(a.api, b.api),
 		cmp.Compare(a.version, b.version),
 		cmp.Compare(a.advertised.Min, b.advertised.Min),

@@ -21,17 +21,17 @@ import (
 // findings and the decision about departures need them.
 type known interface {
 	// at returns the facts about an address; nil for none.
-	at(endpoint) *addressRecord
+	at(decode.Endpoint) *addressRecord
 	// tables returns the different range tables that a broker advertised. behind returns its
 	// further addresses.
-	tables(endpoint) []*decode.Ranges
-	behind(endpoint) []string
-	serverName(endpoint) string
+	tables(decode.Endpoint) []*decode.Ranges
+	behind(decode.Endpoint) []string
+	serverName(decode.Endpoint) string
 	// release returns the most likely release of a broker. ok is false if the address is not a
 	// broker.
-	release(endpoint) (r decode.Release, ok bool)
+	release(decode.Endpoint) (r decode.Release, ok bool)
 	// served reports whether a broker served a client.
-	served(broker endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool
+	served(broker decode.Endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool
 	// announced returns the software by client id and address.
 	announced() map[identity]decode.Software
 	onTarget(*group) fate
@@ -97,7 +97,7 @@ func (f *findings) init(opt *Options, k known) {
 		}
 	}
 	f.history = history.New(f.decidedEarly)
-	f.sealed = sealed.NewBook(func(at sealed.Endpoint, moment int64) bool { return f.history.WentDown(history.Endpoint(at), moment) })
+	f.sealed = sealed.NewBook(func(at decode.Endpoint, moment int64) bool { return f.history.WentDown(at, moment) })
 	f.groups = groups{all: map[findingKey]*group{}, perRule: make([]int, len(rules)), decide: f.decided, begun: f.begun, dropped: f.dropped}
 }
 
@@ -140,7 +140,7 @@ func (f *findings) onTarget(x *decode.Exchange, on fate, why reason) int {
 		return noRule
 	}
 	key := exchangeKey(targetIndex, string(why), x)
-	key.broker = endpoint{} // the finding is about the target, for any broker of the request
+	key.broker = decode.Endpoint{} // the finding is about the target, for any broker of the request
 	g := f.find(key)
 	g.addExchange(x)
 	if f.evidence != nil {
@@ -166,7 +166,7 @@ func (f *findings) advertisement(a *decode.Advertisement, before *decode.Ranges)
 		if rules[i].change == nil || !rules[i].change(before, a.Ranges) {
 			continue
 		}
-		g := f.find(findingKey{rule: i, broker: endpoint{a.Domain, a.Broker}})
+		g := f.find(findingKey{rule: i, broker: a.Endpoint()})
 		g.count++
 		text := difference(before, a.Ranges)
 		g.keep(occurrence{at: a.At, stream: a.Stream, client: a.Client, detail: text})
@@ -182,7 +182,7 @@ func (f *findings) connection(c *decode.Connection) {
 		f.evidence.NoteAddress(c)
 	}
 	if isUnserved := f.history.Connection(c); isUnserved && f.evidence != nil {
-		if id, ok := f.claimID(unservedKey(endpoint{c.Domain, c.Broker})); ok {
+		if id, ok := f.claimID(unservedKey(c.Endpoint())); ok {
 			f.evidence.Connection(id, c)
 		}
 	}
@@ -233,7 +233,7 @@ func (f *findings) addExchange(rule int, detail string, x *decode.Exchange) {
 // exchangeKey returns the key of a rule's findings about x. It shares the texts of x.
 func exchangeKey(rule int, detail string, x *decode.Exchange) findingKey {
 	key := findingKey{
-		rule: rule, detail: detail, broker: endpoint{x.Domain, x.Broker},
+		rule: rule, detail: detail, broker: x.Endpoint(),
 		hasAPI: true, api: x.Key, version: x.Version,
 		software:  truncateSoftware(x.Software),
 		hasClient: true, hasClientID: x.HasClientID, clientID: truncate(x.ClientID),
@@ -245,7 +245,7 @@ func exchangeKey(rule int, detail string, x *decode.Exchange) findingKey {
 }
 
 func (f *findings) addConnection(rule int, detail string, c *decode.Connection) {
-	key := findingKey{rule: rule, detail: truncate(detail), broker: endpoint{c.Domain, c.Broker}}
+	key := findingKey{rule: rule, detail: truncate(detail), broker: c.Endpoint()}
 	if rules[rule].Severity > model.Info && c.Protocol == reassembly.Kafka {
 		key.hasClient, key.software = true, truncateSoftware(c.Software)
 		if len(c.ClientIDs) > 0 {
@@ -322,10 +322,10 @@ func (f *findings) facts(g *group) addressFacts {
 	}
 	facts.clear = facts.clear && (g.sample == nil || !f.history.WantsTLS(g.sample))
 	facts.onTarget = f.known.onTarget
-	facts.restarted = func() bool { return f.history.Restarted(g.key.broker.inHistory()) }
-	facts.works = func() bool { return f.history.Works(g.key.broker.inHistory()) }
+	facts.restarted = func() bool { return f.history.Restarted(g.key.broker) }
+	facts.works = func() bool { return f.history.Works(g.key.broker) }
 	facts.answersLowest = func() bool {
-		return g.sample != nil && f.history.Answers(g.key.broker.inHistory(), apiVersionsKey, g.sample.LowestAsked())
+		return g.sample != nil && f.history.Answers(g.key.broker, apiVersionsKey, g.sample.LowestAsked())
 	}
 	facts.refusal = func() (sealed.Refusal, bool) { return f.refusal(g) }
 	facts.served = func() bool {

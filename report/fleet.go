@@ -179,16 +179,16 @@ func (b *brokers) isCaptured(host string, port uint16) *bool {
 	yes, no := true, false
 	addr, err := netip.ParseAddr(host)
 	for at, s := range b.nonBrokers {
-		if s.serverName == host && at.addr.Port() == port {
+		if s.serverName == host && at.Addr.Port() == port {
 			return &yes
 		}
 	}
 	for at, r := range b.records {
-		if at.addr.Port() != port || r.isBetweenBrokers() {
+		if at.Addr.Port() != port || r.isBetweenBrokers() {
 			continue
 		}
 		isBehind := slices.ContainsFunc(r.behind, func(a netip.AddrPort) bool { return a.Addr().Unmap() == addr })
-		if err == nil && (at.addr.Addr().Unmap() == addr.Unmap() || isBehind) || err != nil && r.serverName == host {
+		if err == nil && (at.Addr.Addr().Unmap() == addr.Unmap() || isBehind) || err != nil && r.serverName == host {
 			return &yes
 		}
 	}

@@ -169,7 +169,7 @@ func TestABrokerIsWatchedWhereClientsUseIt(t *testing.T) {
 	for hour := range int64(maxHours + 3) {
 		b.Exchange(exchangeOf(9, 0, 3, 7, at(60*hour)))
 	}
-	if r := b.brokers.records[endpoint{addr: mustAddrPort("10.0.0.2:9092")}]; len(r.hours) != 1 {
+	if r := b.brokers.records[decode.Endpoint{Addr: mustAddrPort("10.0.0.2:9092")}]; len(r.hours) != 1 {
 		t.Errorf("%d hours of the other broker", len(r.hours))
 	}
 	b.opt.Hosts = nil

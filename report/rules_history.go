@@ -118,7 +118,7 @@ func (s *subject) isWrapped() bool {
 
 // mayBeTLS reports whether an address that is unheard does not have the port of another service.
 func (s *subject) mayBeTLS() bool {
-	return s.isUnheard() && !history.IsOtherService(s.key.broker.addr.Port())
+	return s.isUnheard() && !history.IsOtherService(s.key.broker.Addr.Port())
 }
 
 // maxTried bounds the requests that a message lists.
@@ -363,7 +363,7 @@ var apiMissingRule = Rule{
 	explains: true, omits: besideLeaving,
 	departure: func(d *departure, f *findings) (string, bool) {
 		key, missing := nextNeed(d.ranges, d.stage, d.clientID, d.software)
-		if !missing || d.torn || d.waited || f.history.Served(d.clientID, d.client.Addr(), d.broker.domain, d.end.Time, clusterWindow) {
+		if !missing || d.torn || d.waited || f.history.Served(d.clientID, d.client.Addr(), d.broker.Domain, d.end.Time, clusterWindow) {
 			return "", false
 		}
 		return apiName(key), true

@@ -327,7 +327,7 @@ var clientLeftRule = Rule{
 		return model.Warning
 	},
 	departure: func(d *departure, f *findings) (string, bool) {
-		if d.ranges == nil || d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) || f.history.WasAway(d.broker.inHistory(), d.end.Time) {
+		if d.ranges == nil || d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) || f.history.WasAway(d.broker, d.end.Time) {
 			return "", false
 		}
 		if isController(d.ranges) {

@@ -145,7 +145,7 @@ func inferredRelease(a *sealed.Answer) string {
 
 // closing records a request inside TLS after which the broker closed. The rule decides later.
 func (f *findings) closing(c *decode.Connection, q *sealed.Request) {
-	key := findingKey{rule: sealedIndex, detail: strconv.Itoa(q.Size), broker: endpoint{c.Domain, c.Broker}}
+	key := findingKey{rule: sealedIndex, detail: strconv.Itoa(q.Size), broker: c.Endpoint()}
 	g := f.find(key)
 	g.count++
 	if f.evidence != nil {
@@ -166,7 +166,7 @@ func (f *findings) refusal(g *group) (sealed.Refusal, bool) {
 	if err != nil {
 		return sealed.Refusal{}, false
 	}
-	return f.sealed.Refusal(sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}, size)
+	return f.sealed.Refusal(g.key.broker, size)
 }
 
 // concluded returns g, or for a group of sealedRule a copy with the result of the book.
@@ -207,8 +207,7 @@ func (f *findings) concluded(g *group) *group {
 	for o, h := range took {
 		c.took[o] = h
 	}
-	at := sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr}
-	if broker, ok := f.sealed.Broker(at); ok {
+	if broker, ok := f.sealed.Broker(g.key.broker); ok {
 		in.answer = &broker.Answer
 	}
 	for i := range r.Cases {
@@ -249,8 +248,7 @@ func libraryName(l sealed.Library) string {
 func (f *findings) inferredBrokers() []model.Broker {
 	var out []model.Broker
 	for _, k := range f.sealed.Brokers() {
-		at := endpoint{k.Domain, k.Addr}
-		if _, isBroker := f.known.release(at); isBroker {
+		if _, isBroker := f.known.release(k.Endpoint); isBroker {
 			continue
 		}
 		m := model.Broker{

@@ -177,7 +177,7 @@ var authenticationRule = Rule{
 			return leftAfterHandshake, true
 		case d.left && d.stage == history.Challenged:
 			return leftAfterChallenge, true
-		case d.closed && d.soon && d.stage == saslHandshakeKey && !f.history.RestartedAt(d.broker.inHistory(), d.end.Time):
+		case d.closed && d.soon && d.stage == saslHandshakeKey && !f.history.RestartedAt(d.broker, d.end.Time):
 			return closedOnTokens, true
 		}
 		return "", false
@@ -344,7 +344,7 @@ var handshakeFailedRule = Rule{
 	Code: "KV9004", Title: "tls-handshake-failed", Severity: model.Info,
 	severity: func(g *group, at addressFacts) model.Severity {
 		again := max(at.failed, g.count) > 1 || strings.HasPrefix(g.key.detail, alertPrefix)
-		if at.gotThrough(g) || !again || g.key.broker.addr.Port() == httpsPort {
+		if at.gotThrough(g) || !again || g.key.broker.Addr.Port() == httpsPort {
 			return model.Info
 		}
 		return model.Warning

@@ -9,7 +9,6 @@ import (
 
 	"github.com/kafkavet/kafkavet/capture"
 	"github.com/kafkavet/kafkavet/decode"
-	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/report/evidence"
 	"github.com/kafkavet/kafkavet/report/history"
@@ -30,7 +29,7 @@ const maxClaims = 4096
 // claimKey returns the key of the id that equal suspects share.
 func (f *findings) claimKey(x *decode.Exchange) findingKey {
 	return findingKey{
-		rule: undecided, broker: endpoint{x.Domain, x.Broker}, hasAPI: true, api: x.Key, version: x.Version,
+		rule: undecided, broker: x.Endpoint(), hasAPI: true, api: x.Key, version: x.Version,
 		hasClient: true, hasClientID: x.HasClientID, clientID: truncate(x.ClientID),
 	}
 }
@@ -189,12 +188,11 @@ func (f *findings) addOutages(c *collection) {
 		if o.Unserved == 0 {
 			continue
 		}
-		at := endpoint{o.At.Domain, o.At.Addr}
-		g := c.find(findingKey{rule: rule, detail: placeOf(o.From), broker: at})
+		g := c.find(findingKey{rule: rule, detail: placeOf(o.From), broker: o.At})
 		g.from, g.last, g.to = o.From, o.Last, o.To
 		g.count += o.Unserved
 		g.refused, g.others, g.never = o.Unserved, o.Others, o.Never
-		id, hasEvidence := f.claims[unservedKey(at)]
+		id, hasEvidence := f.claims[unservedKey(o.At)]
 		for _, m := range o.Missed {
 			g.keep(occurrence{at: m.At, stream: m.Stream, client: m.Client})
 			if hasEvidence {
@@ -206,7 +204,7 @@ func (f *findings) addOutages(c *collection) {
 
 // unservedKey returns the key of the id that the connections without a request share that an
 // address did not serve.
-func unservedKey(at endpoint) findingKey {
+func unservedKey(at decode.Endpoint) findingKey {
 	return findingKey{rule: undecided, detail: "unserved", broker: at}
 }
 
@@ -369,10 +367,10 @@ func (f *findings) finish(g *group, rule *Rule, severity model.Severity) model.F
 	facts := f.facts(g)
 	out := g.finish(rule, severity, &subject{
 		group: g, tables: f.known.tables(g.key.broker), target: f.target,
-		clear: facts.clear, answers: f.history.Answered(g.key.broker.inHistory()), restarted: facts.restarted(), handshakes: facts.tls, isOpen: len(open) > 0,
+		clear: facts.clear, answers: f.history.Answered(g.key.broker), restarted: facts.restarted(), handshakes: facts.tls, isOpen: len(open) > 0,
 		mayLackSASL: (g.sample == nil || !g.sample.UsesSASL()) && slices.ContainsFunc(open, func(e model.Explanation) bool { return e.Cause == history.Authentication.String() }),
 		unexplained: func() int {
-			return f.sealed.Unexplained(sealed.Endpoint{Domain: g.key.broker.domain, Addr: g.key.broker.addr})
+			return f.sealed.Unexplained(g.key.broker)
 		},
 	})
 	out.RuledOut, out.NotRuledOut = ruledOut, open
@@ -409,11 +407,11 @@ func (f *findings) explain(g *group, rule *Rule) []history.Explanation {
 	case len(g.first) == 0:
 		return nil
 	case rule.change != nil:
-		return f.history.ChangeExplanations(g.key.broker.inHistory(), g.first[0].at)
+		return f.history.ChangeExplanations(g.key.broker, g.first[0].at)
 	case g.inside != nil:
 		return g.inside.explanations()
 	}
-	return f.history.ConnectionExplanations(g.key.broker.inHistory(), &g.ended, g.bytes)
+	return f.history.ConnectionExplanations(g.key.broker, &g.ended, g.bytes)
 }
 
 // end adds the end of a connection.
@@ -481,7 +479,7 @@ func (f *findings) possible(k *history.Suspect, causes map[string]bool) {
 	if x.Verdict != decode.OK && !f.history.AnsweredInLife(k) {
 		causes["version"] = true
 	}
-	if !f.history.Answered(history.Endpoint{Domain: x.Domain, Addr: x.Broker}) {
+	if !f.history.Answered(x.Endpoint()) {
 		causes["TLS"] = true
 	}
 }

@@ -96,7 +96,7 @@ func (f *findings) report(dropped uint64, hit map[string]uint64) ([]model.Findin
 func (f *findings) releaseGuesser() func(*group) string {
 	known := map[*decode.Ranges]string{}
 	return func(g *group) string {
-		if rules[g.key.rule].change != nil || !g.key.broker.addr.IsValid() {
+		if rules[g.key.rule].change != nil || !g.key.broker.Addr.IsValid() {
 			return ""
 		}
 		if g.inside != nil && g.inside.answer != nil && len(g.inside.answer.Releases) > 0 {
@@ -132,7 +132,7 @@ func (f *findings) knownIssue(of *model.Finding, g *group) *model.KnownIssue {
 	}
 	m := knownissues.Mismatch{
 		Code: of.Code, IsAhead: of.IsOnTarget(), Outcomes: of.Outcomes,
-		IsAnswered: f.history.Answered(g.key.broker.inHistory()), ServerName: f.known.serverName(g.key.broker),
+		IsAnswered: f.history.Answered(g.key.broker), ServerName: f.known.serverName(g.key.broker),
 	}
 	if c := of.Client; c != nil {
 		m.SoftwareName, m.SoftwareVersion = c.SoftwareName, c.SoftwareVersion
@@ -164,7 +164,7 @@ func (f *findings) claimed() []evidence.Claim {
 	claims := make([]evidence.Claim, 0, len(groups))
 	for _, g := range groups {
 		claims = append(claims, evidence.Claim{
-			IDs: g.ids, Shared: g.shared, Occurrences: g.places, Code: g.rule.Code, Domain: g.key.broker.domain, Broker: g.key.broker.addr,
+			IDs: g.ids, Shared: g.shared, Occurrences: g.places, Code: g.rule.Code, Broker: g.key.broker,
 			WithTLS: g.rule.Code != rules[g.key.rule].Code, WithClear: g.key.detail == tlsClosed || len(g.shared) > 0,
 		})
 	}

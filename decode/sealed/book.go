@@ -26,12 +26,6 @@ const (
 	maxKept = 1 << 16
 )
 
-// Endpoint is a broker's address in its network (reassembly.Connection.Domain).
-type Endpoint struct {
-	Domain uint64
-	Addr   netip.AddrPort
-}
-
 // Client is the inferred description of the connections from one host that begin alike.
 type Client struct {
 	Addr netip.Addr
@@ -48,17 +42,17 @@ type Client struct {
 
 // Book collects the readings of all connections. It belongs to one goroutine.
 type Book struct {
-	addresses map[Endpoint]*address
+	addresses map[decode.Endpoint]*address
 	order     []*address
 	clients   []*Client
 	kept      int
-	isDown    func(at Endpoint, moment int64) bool
+	isDown    func(at decode.Endpoint, moment int64) bool
 	// Dropped counts what was left out because a limit was exceeded.
 	Dropped uint64
 }
 
 type address struct {
-	broker  Endpoint
+	broker  decode.Endpoint
 	answers []*counted
 	// open: a request got a response on a connection without SASL.
 	open bool
@@ -108,8 +102,8 @@ type sizeCount struct {
 
 // NewBook returns an empty Book. isDown reports whether nothing listened at an address soon after
 // a moment, in nanoseconds. It means that the broker was stopped or killed.
-func NewBook(isDown func(at Endpoint, moment int64) bool) *Book {
-	return &Book{addresses: make(map[Endpoint]*address), isDown: isDown}
+func NewBook(isDown func(at decode.Endpoint, moment int64) bool) *Book {
+	return &Book{addresses: make(map[decode.Endpoint]*address), isDown: isDown}
 }
 
 // Connection adds a connection that is over. It ignores those without an Outline. It returns the
@@ -119,7 +113,7 @@ func (b *Book) Connection(c *decode.Connection) *Request {
 		return nil
 	}
 	r := Read(c)
-	a := b.address(Endpoint{c.Domain, c.Broker})
+	a := b.address(c.Endpoint())
 	if a == nil || !r.Established && !r.Opening {
 		return nil
 	}
@@ -189,7 +183,7 @@ func hello(c *decode.Connection) *tlsrecord.Hello {
 }
 
 // address returns what is known about an address, or nil if there are too many addresses.
-func (b *Book) address(at Endpoint) *address {
+func (b *Book) address(at decode.Endpoint) *address {
 	a := b.addresses[at]
 	if a == nil {
 		if len(b.addresses) == maxAddresses {
@@ -291,7 +285,7 @@ func (b *Book) Clients() []Client {
 
 // Broker is the inferred description of a broker.
 type Broker struct {
-	Endpoint
+	decode.Endpoint
 	// Answer is the most frequent ApiVersions response.
 	Answer Answer
 	// Connections counts the connections with that response.
@@ -311,7 +305,7 @@ func (b *Book) Brokers() []Broker {
 
 // Broker returns the description of one address. It returns false if the address does not look
 // like a broker.
-func (b *Book) Broker(at Endpoint) (Broker, bool) {
+func (b *Book) Broker(at decode.Endpoint) (Broker, bool) {
 	if a := b.addresses[at]; a != nil {
 		return a.inferred()
 	}

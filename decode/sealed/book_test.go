@@ -155,7 +155,7 @@ func plays(parts ...any) (all []play) {
 }
 
 // neverDown is isDown for a broker that nothing is known about.
-func neverDown(Endpoint, int64) bool { return false }
+func neverDown(decode.Endpoint, int64) bool { return false }
 
 // TestRefusals: which requests are reported as refused, and which are not.
 func TestRefusals(t *testing.T) {
@@ -343,17 +343,17 @@ func TestUnexplained(t *testing.T) {
 		{"a refusal is reported", plays(open(0, time.Minute, negotiated(metadata, metadataSays)...), times(5, closed(0, negotiated(fetch)...))), 0},
 	} {
 		b := NewBook(neverDown)
-		var at Endpoint
+		var at decode.Endpoint
 		for i := range c.plays {
 			x := c.plays[i].connection(uint32(i))
 			b.Connection(x)
-			at = Endpoint{x.Domain, x.Broker}
+			at = x.Endpoint()
 		}
 		if got := b.Unexplained(at); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
-	if n := NewBook(neverDown).Unexplained(Endpoint{}); n != 0 {
+	if n := NewBook(neverDown).Unexplained(decode.Endpoint{}); n != 0 {
 		t.Errorf("%d of an unknown address", n)
 	}
 }
@@ -373,7 +373,7 @@ func TestWhereNothingListensAfterwards(t *testing.T) {
 		{"it goes down", apart, true, 0},
 		{"others are served", append(slices.Clone(apart), open(0, time.Minute, negotiated(metadata, metadataSays)...)), true, 1},
 	} {
-		b := NewBook(func(Endpoint, int64) bool { return c.isDown })
+		b := NewBook(func(decode.Endpoint, int64) bool { return c.isDown })
 		for i := range c.plays {
 			b.Connection(c.plays[i].connection(uint32(i)))
 		}
@@ -385,7 +385,7 @@ func TestWhereNothingListensAfterwards(t *testing.T) {
 
 // TestSubjectsOfAClientAreBounded: each is listed once, in the order of appearance.
 func TestSubjectsOfAClientAreBounded(t *testing.T) {
-	b := NewBook(func(Endpoint, int64) bool { return false })
+	b := NewBook(func(decode.Endpoint, int64) bool { return false })
 	for i := range 2*maxClients + 4 {
 		p := left(time.Duration(i)*time.Second, negotiated(metadata, metadataSays)...)
 		c := p.connection(uint32(i))

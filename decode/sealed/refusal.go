@@ -56,7 +56,6 @@ type Case struct {
 
 // Refusal is the conclusion that the broker refused requests of one size.
 type Refusal struct {
-	Broker      Endpoint
 	Size, Slack int
 	// Refused of Total connections or requests of this size were closed without a response.
 	Refused, Total uint64
@@ -80,7 +79,7 @@ type Refusal struct {
 const openingRoom = 64
 
 // Refusal reports whether requests of one size to an address were refused.
-func (b *Book) Refusal(at Endpoint, size int) (Refusal, bool) {
+func (b *Book) Refusal(at decode.Endpoint, size int) (Refusal, bool) {
 	if a := b.addresses[at]; a != nil && a.sizes[size] != nil {
 		return b.refusal(a, size, a.sizes[size])
 	}
@@ -89,7 +88,7 @@ func (b *Book) Refusal(at Endpoint, size int) (Refusal, bool) {
 
 // Unexplained returns how many connections of an address the broker closed promptly on a request,
 // if Refusal explains none of them and they are more than half of the connections.
-func (b *Book) Unexplained(at Endpoint) (n int) {
+func (b *Book) Unexplained(at decode.Endpoint) (n int) {
 	a := b.addresses[at]
 	if a == nil {
 		return 0
@@ -116,7 +115,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	if s.refused == 0 || s.ignored || byPort && (a.likeness == NotKafka || !decode.IsKafkaPort(a.broker.Addr.Port())) {
 		return r, false
 	}
-	r = Refusal{Broker: a.broker, Size: size, ServedLeast: -1, Torn: a.torn}
+	r = Refusal{Size: size, ServedLeast: -1, Torn: a.torn}
 	served, prompt := false, false
 	for i := range s.cases {
 		prompt = prompt || a.counts(&s.cases[i], false)

@@ -54,9 +54,6 @@ type Info struct {
 	Decrypted, Undecrypted uint64
 	// LostRecords counts the records skipped: incomplete in the capture, or not authentic.
 	LostRecords uint64
-	// WaitDropped counts bytes that were dropped while secrets were missing, because a limit of
-	// waiting bytes was exceeded.
-	WaitDropped uint64
 	// Reason says why application data was not decrypted; empty if all was.
 	Reason string
 	// Alert is the name of the fatal alert that ended the session ("handshake_failure"), empty for

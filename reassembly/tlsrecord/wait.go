@@ -47,7 +47,6 @@ func (s *Session) enqueue(d *direction, p []byte, at capture.Position) {
 		w.marks = append(w.marks, mark{n: int64(n), at: at})
 	}
 	if dropped := len(p) - n; dropped > 0 {
-		s.info.WaitDropped += uint64(dropped)
 		s.info.Undecrypted += uint64(dropped)
 		d.enqueueGap(int64(dropped), at)
 		if !w.secret {

@@ -134,7 +134,7 @@ func TestWaitingIsBounded(t *testing.T) {
 		}
 		s.End(frame(1 << 20))
 		info := s.Info()
-		if info.WaitDropped == 0 || info.Reason != "" {
+		if info.Undecrypted == 0 || info.Reason != "" {
 			t.Errorf("%s: info %+v", version, info)
 		}
 		for i := range 2 {
@@ -163,7 +163,7 @@ func TestWaitingOfAllSessionsIsBounded(t *testing.T) {
 	if n := secrets.waiting.Load(); n > maxWaitingTotal {
 		t.Errorf("%d bytes wait, the bound is %d", n, maxWaitingTotal)
 	}
-	if info := s.Info(); info.WaitDropped == 0 {
+	if info := s.Info(); info.Undecrypted == 0 {
 		t.Errorf("info %+v", info)
 	}
 	s.End(frame(1000))

@@ -67,19 +67,13 @@ type Collector struct {
 
 	// The following fields belong to the Builder's goroutine.
 	proofs    map[ID][]proof
-	addresses map[network]*address
+	addresses map[decode.Endpoint]*address
 	// omitted counts occurrences that were wanted but whose packets had been evicted.
 	omitted uint64
 }
 
 // ID identifies a finding while it is being counted.
 type ID int
-
-// network is a broker address. domain distinguishes equal addresses in different networks.
-type network struct {
-	domain uint64
-	addr   netip.AddrPort
-}
 
 // exhibit holds the packets of a connection that findings need.
 type exhibit struct {
@@ -163,7 +157,7 @@ type advertised struct {
 func New(opt Options) *Collector {
 	return &Collector{
 		opt: opt, recorder: newRecorder(), exhibits: map[uint32]*exhibit{},
-		proofs: map[ID][]proof{}, addresses: map[network]*address{},
+		proofs: map[ID][]proof{}, addresses: map[decode.Endpoint]*address{},
 	}
 }
 
@@ -418,9 +412,9 @@ func (e *Collector) Exchange(id ID, x *decode.Exchange) {
 	}
 	e.prove(id, x.Request, x.Stream, x.Request, to, partyOf(x), func(p *proof) {
 		if x.Evidence == decode.Borrowed {
-			e.borrow(p, network{x.Domain, x.Broker}, x.Ranges)
+			e.borrow(p, x.Endpoint(), x.Ranges)
 		}
-		if l := e.addresses[network{x.Domain, x.Broker}]; l != nil && l.hasRefused {
+		if l := e.addresses[x.Endpoint()]; l != nil && l.hasRefused {
 			e.useHead(p, l.refused, false) // without it, the restart would be unknown
 		}
 		p.marks = append(p.marks, mark{x.Request, "%s " + requestMark(x)})
@@ -459,13 +453,13 @@ func (e *Collector) Connection(id ID, c *decode.Connection) {
 // Change keeps an ApiVersions answer that differs from the previous one by difference.
 func (e *Collector) Change(id ID, a *decode.Advertisement, before *decode.Ranges, difference string) {
 	e.prove(id, a.At, a.Stream, a.At, a.At, party{client: a.Client, kafka: true}, func(p *proof) {
-		e.borrow(p, network{a.Domain, a.Broker}, before)
+		e.borrow(p, a.Endpoint(), before)
 		p.marks = append(p.marks, mark{a.At, "%s differs from the answer before: " + difference})
 	})
 }
 
 // borrow keeps a connection on which the broker advertised those ranges.
-func (e *Collector) borrow(p *proof, at network, ranges *decode.Ranges) {
+func (e *Collector) borrow(p *proof, at decode.Endpoint, ranges *decode.Ranges) {
 	l := e.addresses[at]
 	if l == nil {
 		return
@@ -479,7 +473,7 @@ func (e *Collector) borrow(p *proof, at network, ranges *decode.Ranges) {
 }
 
 // address returns the entry of a broker address. It creates it if necessary; nil at the limit.
-func (e *Collector) address(at network) *address {
+func (e *Collector) address(at decode.Endpoint) *address {
 	l := e.addresses[at]
 	if l == nil && len(e.addresses) < maxAddresses {
 		l = &address{}
@@ -490,7 +484,7 @@ func (e *Collector) address(at network) *address {
 
 // Advertised records an ApiVersions answer.
 func (e *Collector) Advertised(a *decode.Advertisement) {
-	if l := e.address(network{a.Domain, a.Broker}); l != nil {
+	if l := e.address(a.Endpoint()); l != nil {
 		i := slices.IndexFunc(l.tables, func(t advertised) bool { return t.ranges.Agrees(a.Ranges) })
 		if i >= 0 {
 			l.tables[i].stream = a.Stream
@@ -529,7 +523,7 @@ func (e *Collector) noteAdvert(a *decode.Advertisement) bool {
 // NoteAddress records the protocols that the broker of a connection uses, and that a known broker
 // refused a connection.
 func (e *Collector) NoteAddress(c *decode.Connection) {
-	if l := e.addresses[network{c.Domain, c.Broker}]; l != nil && c.Refused {
+	if l := e.addresses[c.Endpoint()]; l != nil && c.Refused {
 		l.refused, l.hasRefused = c.Stream, true
 	}
 	inClear := c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0
@@ -537,7 +531,7 @@ func (e *Collector) NoteAddress(c *decode.Connection) {
 	if !inClear && !inTLS {
 		return
 	}
-	l := e.address(network{c.Domain, c.Broker})
+	l := e.address(c.Endpoint())
 	switch {
 	case l == nil:
 	case inClear:

@@ -168,7 +168,7 @@ func TestLendersStayWithinTheirNumber(t *testing.T) {
 	for i := range int16(maxAdvertised + 10) {
 		c.Advertised(&decode.Advertisement{Broker: broker, Ranges: &decode.Ranges{APIs: []decode.API{{Key: 1, Range: decode.Range{Max: i}}}}})
 	}
-	if n := len(c.addresses[network{0, broker}].tables); n != maxAdvertised {
+	if n := len(c.addresses[decode.Endpoint{Addr: broker}].tables); n != maxAdvertised {
 		t.Errorf("%d sets of ranges are known of one address, want %d", n, maxAdvertised)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -59,9 +58,7 @@ type Claim struct {
 	IDs, Shared []ID
 	Occurrences []Place
 	Code        string
-	// Domain and Broker are the broker address of the finding.
-	Domain uint64
-	Broker netip.AddrPort
+	Broker      decode.Endpoint
 	// WithTLS: the finding depends on TLS that the address used on another connection. WithClear:
 	// it depends on a plaintext answer of the address.
 	WithTLS, WithClear bool
@@ -203,7 +200,7 @@ func (e *Collector) proofsOf(claim *Claim) []*proof {
 
 // corroborate adds the other connection on which the finding depends.
 func (e *Collector) corroborate(p *proof, claim *Claim) {
-	l := e.addresses[network{claim.Domain, claim.Broker}]
+	l := e.addresses[claim.Broker]
 	switch {
 	case l == nil:
 	case claim.WithTLS && l.hasTLS:

@@ -56,7 +56,7 @@ func TestSessionsThatExpireTogether(t *testing.T) {
 	p.now += 10 * time.Second
 	p.send(p.connect(), keyFetch, 12, answered, soon)
 	p.expect(SessionOver, SessionOver)
-	if p.book.RestartedAt(Endpoint{0, playBroker}, at) {
+	if p.book.RestartedAt(decode.Endpoint{Addr: playBroker}, at) {
 		t.Error("the broker restarted")
 	}
 }

@@ -77,7 +77,7 @@ func TestAuthenticationThatIsKnownLate(t *testing.T) {
 			}
 			p.send(s, keySaslHandshake, 1, answered, soon)
 			p.send(s, keySaslAuthenticate, 1, answered, soon, func(x *decode.Exchange) { x.SessionLifetime = 10 * time.Second })
-			if p.book.addresses[Endpoint{0, playBroker}].open.to.Time > 0 {
+			if p.book.addresses[decode.Endpoint{Addr: playBroker}].open.to.Time > 0 {
 				t.Error("the address is taken for one without SASL")
 			}
 			p.now = then + 11*time.Second

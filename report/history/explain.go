@@ -23,7 +23,7 @@ type Explanation struct {
 // Explanations returns other possible causes of a request, in the order in which people ask. missing
 // is the number of bytes that the connections of equal requests lack.
 func (b *Book) Explanations(k *Suspect, missing uint64) []Explanation {
-	at := Endpoint{k.Exchange.Domain, k.Exchange.Broker}
+	at := k.Exchange.Endpoint()
 	a := b.addresses[at]
 	if a == nil {
 		return nil
@@ -191,7 +191,7 @@ type Ended struct {
 
 // ConnectionExplanations returns the other possible causes for connections to an address. missing
 // is the number of bytes that they lack.
-func (b *Book) ConnectionExplanations(at Endpoint, c *Ended, missing uint64) []Explanation {
+func (b *Book) ConnectionExplanations(at decode.Endpoint, c *Ended, missing uint64) []Explanation {
 	out := []Explanation{b.restartExplainsEnd(at, c), idleLimitExplainsEnd(c)}
 	if c.isExplained() {
 		for _, name := range [...]string{Authentication.String(), "size"} {
@@ -205,7 +205,7 @@ func (b *Book) ConnectionExplanations(at Endpoint, c *Ended, missing uint64) []E
 // reason.
 func (c *Ended) isExplained() bool { return c.Answered.Time > 0 && !c.Abrupt }
 
-func (b *Book) restartExplainsEnd(at Endpoint, c *Ended) Explanation {
+func (b *Book) restartExplainsEnd(at decode.Endpoint, c *Ended) Explanation {
 	const name = "restart"
 	if c.isExplained() {
 		return excluded(name, c.Answered, "the other side answered")
@@ -236,7 +236,7 @@ func idleLimitExplainsEnd(c *Ended) Explanation {
 
 // ChangeExplanations returns the other possible causes of a change of the ranges that an address
 // advertised. seen is the position of the change.
-func (b *Book) ChangeExplanations(at Endpoint, seen capture.Position) []Explanation {
+func (b *Book) ChangeExplanations(at decode.Endpoint, seen capture.Position) []Explanation {
 	e := Explanation{Name: "restart", By: "no connection was served before and after the change"}
 	if v := b.known(at); v != nil {
 		e = v.restartExplainsChange()
@@ -245,7 +245,7 @@ func (b *Book) ChangeExplanations(at Endpoint, seen capture.Position) []Explanat
 }
 
 // known returns the view of an address; nil if it is unknown.
-func (b *Book) known(at Endpoint) *view {
+func (b *Book) known(at decode.Endpoint) *view {
 	if b.addresses[at] == nil {
 		return nil
 	}

@@ -36,7 +36,7 @@ func TestConnectionExplanations(t *testing.T) {
 			p.send(p.connect(), keyMetadata, 1, answered, 0)
 		}
 		open := ""
-		for _, e := range p.book.ConnectionExplanations(Endpoint{Addr: playBroker}, &c.ended, 0) {
+		for _, e := range p.book.ConnectionExplanations(decode.Endpoint{Addr: playBroker}, &c.ended, 0) {
 			switch {
 			case !e.Excluded && open != "":
 				open += ", " + e.Name

@@ -15,7 +15,6 @@
 package history
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -23,16 +22,9 @@ import (
 	"github.com/kafkavet/kafkavet/reassembly"
 )
 
-// Endpoint is a broker's address in its network.
-type Endpoint struct {
-	// Domain distinguishes equal addresses in different networks.
-	Domain uint64
-	Addr   netip.AddrPort
-}
-
 // Book records the history of all broker addresses.
 type Book struct {
-	addresses   map[Endpoint]*address
+	addresses   map[decode.Endpoint]*address
 	lastAddress *address
 	streams     Streams[*stream]
 	// past are the latest connections that are over, as a ring. spare are records for reuse.
@@ -53,9 +45,9 @@ type Book struct {
 	// now is the latest packet time so far, in nanoseconds.
 	now int64
 	// views are the results of Decide at call number viewed. byAddress are the connections.
-	views     map[Endpoint]*view
+	views     map[decode.Endpoint]*view
 	viewed    uint64
-	byAddress map[Endpoint][]*stream
+	byAddress map[decode.Endpoint][]*stream
 	// calls counts the calls that can change a ruling.
 	calls uint64
 }
@@ -64,7 +56,7 @@ type Book struct {
 // the input, because there are too many.
 func New(early func(*Suspect, Ruling)) *Book {
 	return &Book{
-		addresses: map[Endpoint]*address{}, clients: map[clientKey]*client{}, early: early,
+		addresses: map[decode.Endpoint]*address{}, clients: map[clientKey]*client{}, early: early,
 	}
 }
 
@@ -73,7 +65,7 @@ type version struct{ key, version int16 }
 
 // address has the history of one broker address.
 type address struct {
-	endpoint Endpoint
+	endpoint decode.Endpoint
 	// alive are the periods in which it answered requests.
 	alive spans
 	// opened are the times of the first answer on each connection that began in the capture.
@@ -134,7 +126,7 @@ type end struct {
 // Exchange adds a finished exchange without keeping x, and reports whether it is a suspect.
 func (b *Book) Exchange(x *decode.Exchange) (suspected bool) {
 	b.calls++
-	a := b.address(Endpoint{x.Domain, x.Broker})
+	a := b.address(x.Endpoint())
 	if a == nil {
 		return false
 	}
@@ -234,7 +226,7 @@ func same(x, y *decode.Ranges) bool {
 // Advertisement adds an ApiVersions answer. It keeps its Ranges.
 func (b *Book) Advertisement(x *decode.Advertisement) {
 	b.calls++
-	a := b.address(Endpoint{x.Domain, x.Broker})
+	a := b.address(x.Endpoint())
 	if a == nil {
 		return
 	}
@@ -259,7 +251,7 @@ func (b *Book) Advertisement(x *decode.Advertisement) {
 // it refused it, or ended it before a request arrived. Connection keeps no reference to c.
 func (b *Book) Connection(c *decode.Connection) (isUnserved bool) {
 	b.calls++
-	at := Endpoint{c.Domain, c.Broker}
+	at := c.Endpoint()
 	spoke := c.Protocol == reassembly.Kafka || c.Protocol == reassembly.TLS || c.Confusion != reassembly.NoConfusion
 	silent := c.Bytes[reassembly.ToBroker]+c.Bytes[reassembly.ToClient] == 0 && !c.Midstream
 	foreign := isForeign(c) && (spoke || b.addresses[at] != nil)
@@ -358,7 +350,7 @@ func (b *Book) ended(a *address, s *stream, c *decode.Connection) {
 }
 
 // address returns the history of an address. It creates it if necessary; nil at the limit.
-func (b *Book) address(at Endpoint) *address {
+func (b *Book) address(at decode.Endpoint) *address {
 	if b.lastAddress != nil && b.lastAddress.endpoint == at {
 		return b.lastAddress
 	}
@@ -377,7 +369,7 @@ func (b *Book) address(at Endpoint) *address {
 
 // WentDown reports whether nothing listened at an address soon after a time, in nanoseconds: it
 // refused the next connections.
-func (b *Book) WentDown(at Endpoint, moment int64) bool {
+func (b *Book) WentDown(at decode.Endpoint, moment int64) bool {
 	a := b.addresses[at]
 	if a == nil {
 		return false
@@ -388,7 +380,7 @@ func (b *Book) WentDown(at Endpoint, moment int64) bool {
 
 // WasAway reports whether an address did not serve connections shortly before a time, in
 // nanoseconds. The period is the time that a client takes to recover.
-func (b *Book) WasAway(at Endpoint, moment int64) bool {
+func (b *Book) WasAway(at decode.Endpoint, moment int64) bool {
 	a := b.addresses[at]
 	if a == nil {
 		return false
@@ -399,13 +391,13 @@ func (b *Book) WasAway(at Endpoint, moment int64) bool {
 }
 
 // Answered reports whether an address ever answered a request, in plaintext or inside TLS.
-func (b *Book) Answered(at Endpoint) bool {
+func (b *Book) Answered(at decode.Endpoint) bool {
 	a := b.addresses[at]
 	return a != nil && len(a.alive) > 0
 }
 
 // Works reports whether an address ever answered a request other than ApiVersions.
-func (b *Book) Works(at Endpoint) bool {
+func (b *Book) Works(at decode.Endpoint) bool {
 	if a := b.addresses[at]; a != nil {
 		for v := range a.answers {
 			if v.key != keyApiVersions {
@@ -417,7 +409,7 @@ func (b *Book) Works(at Endpoint) bool {
 }
 
 // Answers reports whether an address ever answered an API version.
-func (b *Book) Answers(at Endpoint, key, number int16) bool {
+func (b *Book) Answers(at decode.Endpoint, key, number int16) bool {
 	a := b.addresses[at]
 	return a != nil && a.answers[version{key, number}] != nil
 }

@@ -17,7 +17,7 @@ func (b *Book) Decide() []Ruling {
 		v.outages, v.judging = nil, nil
 	}
 	for i, k := range b.suspects {
-		if v := b.viewOf(Endpoint{k.Exchange.Domain, k.Exchange.Broker}); v != nil {
+		if v := b.viewOf(k.Exchange.Endpoint()); v != nil {
 			rulings[i] = v.judge(k)
 			rulings[i].WithoutRange = !v.holds(&k.Exchange)
 			switch rulings[i].Cause {
@@ -39,14 +39,14 @@ func (b *Book) refresh() {
 	if b.views != nil && b.viewed == b.calls {
 		return
 	}
-	b.views, b.viewed = map[Endpoint]*view{}, b.calls
-	b.byAddress = map[Endpoint][]*stream{}
+	b.views, b.viewed = map[decode.Endpoint]*view{}, b.calls
+	b.byAddress = map[decode.Endpoint][]*stream{}
 	for _, p := range b.streams.All() {
 		s := *p
 		b.byAddress[s.at] = append(b.byAddress[s.at], s)
 	}
 	for _, k := range b.suspects {
-		b.begin(Endpoint{k.Exchange.Domain, k.Exchange.Broker}).add(k)
+		b.begin(k.Exchange.Endpoint()).add(k)
 	}
 	for _, v := range b.views {
 		v.prepare()
@@ -54,7 +54,7 @@ func (b *Book) refresh() {
 }
 
 // begin returns the view of an address. It creates it if necessary.
-func (b *Book) begin(at Endpoint) *view {
+func (b *Book) begin(at decode.Endpoint) *view {
 	v := b.views[at]
 	if v == nil {
 		v = &view{book: b, address: b.addresses[at], refusals: map[version][]*Suspect{}, streams: b.byAddress[at]}
@@ -64,7 +64,7 @@ func (b *Book) begin(at Endpoint) *view {
 }
 
 // viewOf returns the view of a known address.
-func (b *Book) viewOf(at Endpoint) *view {
+func (b *Book) viewOf(at decode.Endpoint) *view {
 	b.refresh()
 	v := b.views[at]
 	if v == nil {
@@ -197,7 +197,7 @@ func (v *view) wantsTLS(k *Suspect) bool {
 
 // WantsTLS reports whether an address ended the connection of k because it uses TLS.
 func (b *Book) WantsTLS(k *Suspect) bool {
-	v := b.known(Endpoint{k.Exchange.Domain, k.Exchange.Broker})
+	v := b.known(k.Exchange.Endpoint())
 	return v != nil && v.wantsTLS(k)
 }
 
@@ -517,7 +517,7 @@ func (v *view) answeredInLife(k *Suspect) bool {
 
 // AnsweredInLife reports the same for the address of k.
 func (b *Book) AnsweredInLife(k *Suspect) bool {
-	v := b.known(Endpoint{k.Exchange.Domain, k.Exchange.Broker})
+	v := b.known(k.Exchange.Endpoint())
 	return v != nil && v.answeredInLife(k)
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
 )
 
 // restart is the end of a life, from its first sign to the last one that belongs to it.
@@ -111,7 +112,7 @@ func (v *view) comesBack() int {
 
 // Restarted reports whether a broker restarted at each change of its table. Between two tables it
 // ended connections or did not serve them, and no connection from before was served afterwards.
-func (b *Book) Restarted(at Endpoint) bool {
+func (b *Book) Restarted(at decode.Endpoint) bool {
 	v := b.known(at)
 	if v == nil || len(v.adverts) < 2 || v.comesBack() > 0 {
 		return false
@@ -127,7 +128,7 @@ func (b *Book) Restarted(at Endpoint) bool {
 }
 
 // RestartedAt reports whether a broker was restarting at a time, in nanoseconds.
-func (b *Book) RestartedAt(at Endpoint, moment int64) bool {
+func (b *Book) RestartedAt(at decode.Endpoint, moment int64) bool {
 	v := b.known(at)
 	if v == nil {
 		return false

@@ -76,16 +76,16 @@ func TestRestarted(t *testing.T) {
 			advertise(p, playTable)
 			c.play(p)
 			advertise(p, other)
-			if got := p.book.Restarted(Endpoint{Addr: playBroker}); got != c.want {
+			if got := p.book.Restarted(decode.Endpoint{Addr: playBroker}); got != c.want {
 				t.Errorf("restarted: %v, want %v", got, c.want)
 			}
-			excluded := p.book.ChangeExplanations(Endpoint{Addr: playBroker}, p.at())[0].Excluded
+			excluded := p.book.ChangeExplanations(decode.Endpoint{Addr: playBroker}, p.at())[0].Excluded
 			if strings.Contains(c.name, "outlives") && !excluded || c.want && excluded {
 				t.Errorf("a restart is excluded: %v", excluded)
 			}
 		})
 	}
-	if newPlay(t).book.Restarted(Endpoint{Addr: playBroker}) {
+	if newPlay(t).book.Restarted(decode.Endpoint{Addr: playBroker}) {
 		t.Error("an unknown address was restarted")
 	}
 }
@@ -149,13 +149,13 @@ func TestWentDown(t *testing.T) {
 	down := int64(p.now)
 	p.now += 8 * time.Second
 	p.refuse()
-	at := Endpoint{Addr: playBroker}
+	at := decode.Endpoint{Addr: playBroker}
 	for moment, want := range map[int64]bool{down: true, down - int64(3*time.Second): false, int64(p.now): false} {
 		if got := p.book.WentDown(at, moment); got != want {
 			t.Errorf("%v: %v", time.Duration(moment), got)
 		}
 	}
-	if p.book.WentDown(Endpoint{Addr: playClient}, down) {
+	if p.book.WentDown(decode.Endpoint{Addr: playClient}, down) {
 		t.Error("an address of which nothing is known went down")
 	}
 }
@@ -163,7 +163,7 @@ func TestWentDown(t *testing.T) {
 // TestRestartedAt: connections that end together without a reason are a restart.
 func TestRestartedAt(t *testing.T) {
 	p := newPlay(t)
-	at := Endpoint{Addr: playBroker}
+	at := decode.Endpoint{Addr: playBroker}
 	if p.book.RestartedAt(at, int64(p.now)) {
 		t.Error("an address of which nothing is known was restarted")
 	}
@@ -389,7 +389,7 @@ func TestWasAway(t *testing.T) {
 			p.now = 1
 			p.drop()
 		}
-		if got := p.book.WasAway(Endpoint{0, playBroker}, c.after); got != c.want {
+		if got := p.book.WasAway(decode.Endpoint{Addr: playBroker}, c.after); got != c.want {
 			t.Errorf("%s: away %v, want %v", name, got, c.want)
 		}
 	}
@@ -430,7 +430,7 @@ func TestTablesThatAreCutShort(t *testing.T) {
 			p.book.Advertisement(&decode.Advertisement{At: p.at(), Broker: playBroker, Ranges: table})
 		}
 		var got []*decode.Ranges
-		for _, a := range p.book.addresses[Endpoint{0, playBroker}].adverts {
+		for _, a := range p.book.addresses[decode.Endpoint{Addr: playBroker}].adverts {
 			got = append(got, a.ranges)
 		}
 		if !slices.Equal(got, c.want) {
@@ -494,7 +494,7 @@ func TestLongPollsThatEndTogether(t *testing.T) {
 		p.now += 5 * time.Second
 		p.send(p.connect(), keyMetadata, 12, answered, soon)
 		p.book.Decide()
-		if got := len(p.book.known(Endpoint{0, playBroker}).restarts); got != want {
+		if got := len(p.book.known(decode.Endpoint{Addr: playBroker}).restarts); got != want {
 			t.Errorf("%v: %d restarts, want %d", took, got, want)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 // Outage is a period in which an address did not serve connections.
 type Outage struct {
-	At Endpoint
+	At decode.Endpoint
 	// From, Last and To are those of the Rulings about its requests. To may be a request whose version
 	// the address refused.
 	From, Last, To capture.Position

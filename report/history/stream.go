@@ -40,7 +40,7 @@ const Challenged = -2
 // stream has the history of one connection.
 type stream struct {
 	id     uint32
-	at     Endpoint
+	at     decode.Endpoint
 	client *client
 	// first is the first request. worked is the latest answered request except ApiVersions and
 	// SASL, at the time of its answer.
@@ -141,7 +141,7 @@ func (b *Book) end(s *stream) {
 // request records a request with any outcome.
 func (s *stream) request(b *Book, x *decode.Exchange) {
 	if s.client == nil {
-		s.at, s.client = Endpoint{x.Domain, x.Broker}, b.client(x)
+		s.at, s.client = x.Endpoint(), b.client(x)
 	}
 	if s.first.Time == 0 || x.Request.Before(s.first) {
 		s.first = x.Request
@@ -434,7 +434,7 @@ func (b *Book) Found(id string, addr netip.Addr, domain uint64, at, window int64
 
 // Suspected reports whether an address did not serve a request of a client, which prevents its
 // work.
-func (b *Book) Suspected(id string, addr netip.Addr, at Endpoint) bool {
+func (b *Book) Suspected(id string, addr netip.Addr, at decode.Endpoint) bool {
 	for _, k := range b.suspects {
 		x := &k.Exchange
 		if x.Outcome != decode.Error && x.ClientID == id && x.Client.Addr() == addr && x.Broker == at.Addr && x.Domain == at.Domain {
