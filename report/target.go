@@ -236,12 +236,15 @@ func (c *targetClient) extend(first, last int64) {
 }
 
 // isBefore reports whether c and o can be one client on a connection, c before it authenticated or
-// sent its client id: older Java clients authenticate without one.
+// sent its client id: older Java clients authenticate without one. The client id of a broker is its
+// number, so only what it sends next shows that it is one.
 func (c *targetClient) isBefore(o *targetClient) bool {
 	isNamed := c.key.clientID != "" || c.key.software.Name != ""
 	switch {
-	case c == o || c.key.role != "" || o.key.role != "":
+	case c == o || c.key.role != "":
 		return false
+	case o.key.role != "":
+		return len(c.uses) == 0
 	case !isNamed && o.key.clientID != "":
 		return c.key.principal == "" || c.key.principal == o.key.principal
 	}

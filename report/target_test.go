@@ -146,6 +146,30 @@ func TestBetweenBrokers(t *testing.T) {
 	}
 }
 
+// TestConnectionsOfBrokers: the first requests of a broker's connection have its number as client
+// id, as those of any client. The next ones show whose they are, also if it asks again.
+func TestConnectionsOfBrokers(t *testing.T) {
+	for _, namesUsers := range []bool{false, true} {
+		c := newTargetCheck(kafka4(), nil)
+		c.namesUsers = namesUsers
+		for stream, next := range []int16{63, 6, 8} { // BrokerHeartbeat, UpdateMetadata, and OffsetCommit of a client with such an id
+			for _, key := range []int16{apiVersionsKey, next, apiVersionsKey, next} {
+				c.exchange(exchangeOf(1, uint32(stream), key, 3, softwareOf("apache-kafka-java", "3.9.1"), idOf([]string{"2", "3", "4"}[stream])))
+			}
+		}
+		for _, key := range []int16{8, 27} { // the tool that ends transactions is a client
+			c.exchange(exchangeOf(1, 3, key, 1, asked, offering(8, 0, 9), idOf("tool")))
+		}
+		var rows []string
+		for _, r := range c.finish(map[string]uint64{}).Clients {
+			rows = append(rows, fmt.Sprint(r.Verdict, " ", r.ClientIDs, " ", r.Connections, " ", r.Requests))
+		}
+		if d := cmp.Diff([]string{"breaks [tool] 1 1", "fine [4] 1 4", "between-brokers [2 3] 2 8", "between-brokers [tool] 1 1"}, rows); d != "" {
+			t.Errorf("names of users %v: -want +got:\n%s", namesUsers, d)
+		}
+	}
+}
+
 // targetCalls return requests of clients with every verdict, and of brokers among themselves.
 func targetCalls() []any {
 	none := softwareOf("", "")
