@@ -153,15 +153,18 @@ func brokerRole(x *decode.Exchange) string {
 		}
 	}
 	switch {
-	case !slices.Contains(brokerKeys[:], x.Key):
-		return ""
 	case x.Key == writeTxnMarkersKey:
 		return markerSender
 	case slices.Contains(quorumKeys[:], x.Key):
 		return quorum
+	case slices.Contains(brokerKeys[:], x.Key), isNumber(x.ClientID) && isController(x.Ranges): // brokers also send CreateTopics
+		return controller
 	}
-	return controller
+	return ""
 }
+
+// isNumber reports whether a client id is the number of a broker.
+func isNumber(id string) bool { return id != "" && strings.Trim(id, "0123456789") == "" }
 
 // saramaNegotiates is the first release of sarama that respects the advertised ranges. Earlier
 // releases send ApiVersions only to announce their name (https://github.com/IBM/sarama/pull/3158).

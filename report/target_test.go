@@ -138,6 +138,13 @@ func TestBetweenBrokers(t *testing.T) {
 			t.Errorf("API %d of %q: %q, want %q", tt.key, tt.id, got, tt.want)
 		}
 	}
+	controllers := &decode.Ranges{APIs: []decode.API{{Key: 19, Range: decode.Range{Max: 7}}, {Key: 52, Range: decode.Range{Max: 1}}}}
+	for id, want := range map[string]string{"2": "controller", "": "", "admin-2": ""} {
+		x := exchangeOf(1, 0, 19, 7, idOf(id), func(x *decode.Exchange) { x.Ranges = controllers })
+		if got := brokerRole(x); got != want {
+			t.Errorf("CreateTopics of %q to a controller: %q, want %q", id, got, want)
+		}
+	}
 	for _, name := range []string{"sarama", "apache-kafka-java"} {
 		x := exchangeOf(1, 0, 1, 0, idOf("broker-2-fetcher-0"), softwareOf(name, "1"))
 		if got := brokerRole(x) != ""; got != (name == "apache-kafka-java") {
