@@ -452,7 +452,7 @@ func (c *targetClient) merge(o *targetClient) {
 	for use, n := range o.uses {
 		c.uses[use] = c.uses[use].plus(n)
 	}
-	if o.key.clientID != "" { // otherwise it became a named one
+	if o.key.clientID != "" || o.key.role != "" { // otherwise it became a named one
 		c.clientIDs.merge(&o.clientIDs)
 	}
 	c.breaking.merge(&o.breaking)
