@@ -81,7 +81,9 @@ func TestRowsOfHostsMerge(t *testing.T) {
 
 // TestRowsBlameNoSoftware: of another host.
 func TestRowsBlameNoSoftware(t *testing.T) {
-	own := TargetClient{SoftwareName: "lib", ClientIDs: []string{"svc"}, Addresses: []string{"10.0.0.1"}, Verdict: VerdictFine, Counts: TargetCounts{Passes: 1}}
+	own := TargetClient{ // it announced itself at the first address only
+		SoftwareName: "lib", ClientIDs: []string{"svc"}, Addresses: []string{"10.0.0.1", "10.0.0.2"}, AskingAddresses: []string{"10.0.0.1"}, Verdict: VerdictFine, Counts: TargetCounts{Passes: 1},
+	}
 	silent := TargetClient{
 		ClientIDs: []string{"svc"}, Addresses: []string{"10.0.0.1", "10.0.0.2"}, BreakingAddresses: []string{"10.0.0.2"}, Verdict: VerdictBreaks, Counts: TargetCounts{Breaks: 1},
 	}

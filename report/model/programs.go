@@ -57,7 +57,7 @@ func (c *TargetClient) IsBlamedBy(o *TargetClient) bool {
 	if o.Verdict == VerdictLikely {
 		from = o.Addresses
 	}
-	return CompareVerdicts(o.Verdict, c.Verdict) < 0 && slices.ContainsFunc(from, func(a string) bool { return !slices.Contains(c.Addresses, a) })
+	return CompareVerdicts(o.Verdict, c.Verdict) < 0 && slices.ContainsFunc(from, func(a string) bool { return !slices.Contains(c.AskingAddresses, a) })
 }
 
 // Rows returns the clients as they were before Join.
