@@ -28,6 +28,8 @@ type apiVersionsAnswer struct {
 	// limited: there were more APIs than maxAPIs.
 	limited bool
 	wrong   bool // Exchange.WrongRefusal
+	// misshapen: the layout is not that of the request's version, or bytes follow it.
+	misshapen bool
 	// featureBytes are the supported features as on the wire.
 	featureBytes []byte
 }
@@ -38,8 +40,8 @@ type apiVersionsAnswer struct {
 //
 // parse tries the request's version first. Then it tries v0, which a broker uses to refuse an
 // unknown version. Then it tries the other layouts, for a response whose request was not
-// captured. A response with an error code has no ranges. parse reports whether the bytes are an
-// ApiVersions response.
+// captured, and last the request's version with bytes behind it. A response with an error code has
+// no ranges. parse reports whether the bytes are an ApiVersions response.
 func (a *apiVersionsAnswer) parse(version int16, size int64, body []byte, intern func([]byte) string) bool {
 	r := newReader(body)
 	*a = apiVersionsAnswer{errorCode: r.Int16(), apis: a.apis[:0], features: a.features[:0]}
@@ -47,9 +49,11 @@ func (a *apiVersionsAnswer) parse(version int16, size int64, body []byte, intern
 		a.wrong = a.errorCode == errUnsupportedVersion && isWrongRefusal(version, size, body)
 		return r.Ok()
 	}
-	for _, v := range [...]int16{version, 0, 1, flexibleApiVersions} {
+	for i, v := range [...]int16{version, 0, 1, flexibleApiVersions, version} {
 		a.apis, a.featureBytes, a.partial, a.limited = a.apis[:0], nil, false, false
-		if a.read(r, v, size) && len(a.apis) > 0 {
+		const last = 4
+		if rest, ok := a.read(r, v, size); ok && (rest == 0 || i == last) && len(a.apis) > 0 {
+			a.misshapen = rest > 0 || min(v, flexibleApiVersions) != min(version, flexibleApiVersions) && (v != 1 || version != 2)
 			a.readFeatures(intern)
 			a.sort()
 			return true
@@ -70,8 +74,9 @@ func isWrongRefusal(version int16, size int64, body []byte) bool {
 	return how == fitsExactly
 }
 
-// read reads the part after the error code at one version, and reports whether it fits.
-func (a *apiVersionsAnswer) read(r reader, version int16, size int64) bool {
+// read reads the part after the error code at one version, and reports whether it fits. rest is the
+// number of bytes behind it.
+func (a *apiVersionsAnswer) read(r reader, version int16, size int64) (rest int, ok bool) {
 	whole := int64(len(r.Src))+2 == size
 	flexible := version >= flexibleApiVersions
 	n := int64(0)
@@ -81,7 +86,7 @@ func (a *apiVersionsAnswer) read(r reader, version int16, size int64) bool {
 		n = int64(r.Int32())
 	}
 	if n*6 > size {
-		return false
+		return 0, false
 	}
 	for ; n > 0 && r.Ok(); n-- {
 		api := API{r.Int16(), Range{r.Int16(), r.Int16()}}
@@ -91,7 +96,7 @@ func (a *apiVersionsAnswer) read(r reader, version int16, size int64) bool {
 		switch {
 		case !r.Ok():
 		case api.Key < 0:
-			return false
+			return 0, false
 		case len(a.apis) == maxAPIs:
 			a.limited = true
 		default:
@@ -100,7 +105,7 @@ func (a *apiVersionsAnswer) read(r reader, version int16, size int64) bool {
 	}
 	if !r.Ok() {
 		a.partial = true
-		return !whole
+		return 0, !whole
 	}
 	if version >= 1 {
 		r.Int32() // throttle time
@@ -112,7 +117,10 @@ func (a *apiVersionsAnswer) read(r reader, version int16, size int64) bool {
 			}
 		})
 	}
-	return !whole || r.Ok() && len(r.Src) == 0
+	if !whole {
+		return 0, true
+	}
+	return len(r.Src), r.Ok()
 }
 
 func (a *apiVersionsAnswer) readFeatures(intern func([]byte) string) {

@@ -30,12 +30,17 @@ func TestParseApiVersions(t *testing.T) {
 	features := []Feature{{"kraft.version", Range{0, 1}}, {"metadata.version", Range{1, 20}}}
 	type result struct {
 		OK, Partial bool
+		Misshapen   bool
 		Code        int16
 		APIs        []API
 		Features    []Feature
 	}
 	good := result{OK: true, APIs: apiList(usual...)}
 	goodFeatures := result{OK: true, APIs: apiList(usual...), Features: features}
+	misshapen := func(r result) result {
+		r.Misshapen = true
+		return r
+	}
 	v0, v3 := full(0), full(3)
 	for _, tt := range []struct {
 		name    string
@@ -51,9 +56,10 @@ func TestParseApiVersions(t *testing.T) {
 		{"v4", 4, full(4), 0, goodFeatures},
 		{"v5", 5, full(5), 0, goodFeatures},
 		{"a version that nobody knows", 77, full(5), 0, goodFeatures},
-		{"v0 in answer to v3", 3, v0, 0, good},
-		{"v1 in answer to v3", 3, full(1), 0, good},
-		{"v3 in answer to v0", 0, v3, 0, goodFeatures},
+		{"v0 in answer to v3", 3, v0, 0, misshapen(good)},
+		{"v1 in answer to v3", 3, full(1), 0, misshapen(good)},
+		{"v3 in answer to v0", 0, v3, 0, misshapen(goodFeatures)},
+		{"v0 in answer to v1", 1, v0, 0, misshapen(good)},
 		{"error 35, v0, empty", 3, ranges(0, 35).AppendTo(nil), 0, result{OK: true, Code: 35}},
 		{"error 35, v0, with key 18: no table", 3, ranges(0, 35, 18, 0, 3).AppendTo(nil), 0, result{OK: true, Code: 35}},
 		{"error 42", 3, ranges(3, 42).AppendTo(nil), 0, result{OK: true, Code: 42}},
@@ -65,7 +71,8 @@ func TestParseApiVersions(t *testing.T) {
 		{"cut behind the list", 3, v3[:len(v3)-30], 30, good},
 		{"cut before the list", 3, v3[:3], int64(len(v3)) - 3, result{}},
 		{"cut in the list and not even captured", 0, v0[:20], 0, result{}},
-		{"a byte too much", 0, append(slices.Clone(v0), 0), 0, result{}},
+		{"a byte too much", 0, append(slices.Clone(v0), 0), 0, misshapen(good)},
+		{"three bytes too much, v3", 3, append(slices.Clone(v3), 1, 2, 3), 0, misshapen(goodFeatures)},
 		{"nothing", 3, nil, 0, result{}},
 		{"out of order and twice: the first counts", 0, ranges(0, 0, 18, 0, 3, 0, 1, 2, 18, 0, 9).AppendTo(nil), 0, result{OK: true, APIs: apiList(0, 1, 2, 18, 0, 3)}},
 		{"negative key", 0, ranges(0, 0, -5, 0, 3).AppendTo(nil), 0, result{}},
@@ -75,7 +82,7 @@ func TestParseApiVersions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var a apiVersionsAnswer
 			ok := a.parse(tt.version, int64(len(tt.body))+tt.missing, tt.body, NewShard().share)
-			got := result{OK: ok, Partial: a.partial, Code: a.errorCode, APIs: a.apis, Features: a.features}
+			got := result{OK: ok, Partial: a.partial, Misshapen: a.misshapen, Code: a.errorCode, APIs: a.apis, Features: a.features}
 			if !ok {
 				got = result{}
 			}

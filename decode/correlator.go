@@ -34,8 +34,8 @@ type Options struct {
 // Correlator merges the events of all shards into one order and passes them to a Sink. An
 // exchange without ranges on its connection borrows a table of the same broker address. It takes
 // the latest table before the request, else the first one after it, else the supplied one. A time
-// at which nothing listened at the address separates them: another release may have begun. A
-// Correlator belongs to one goroutine.
+// at which nothing listened at the address separates them: another release may have begun. So does
+// an answer to a request outside a later table. A Correlator belongs to one goroutine.
 type Correlator struct {
 	opt     Options
 	sink    Sink
@@ -67,6 +67,9 @@ type broker struct {
 	downs []down
 	// waiting are the exchanges that wait for the next table, oldest first.
 	waiting []*waiter
+	// outdone are connections on which the broker answered a request outside a later table, with that
+	// table: they are not to the broker that advertised it. At most maxHistory.
+	outdone map[uint32]*Ranges
 }
 
 // down is a time at which an address refused connections, and answered no ApiVersions request.
@@ -186,9 +189,38 @@ func (c *Correlator) exchange(e *Exchange) {
 			c.wait(b, key, e)
 			return
 		}
-		e.judge(ranges, Borrowed)
+		c.borrow(b, e, ranges)
 		c.sink.Exchange(e)
 	}
+}
+
+// borrow judges an exchange by a table of its broker, unless that does not hold for its connection.
+// It reports whether e shows that.
+func (c *Correlator) borrow(b *broker, e *Exchange, ranges *Ranges) (outdoes bool) {
+	if ranges != nil && b.outdone[e.Stream] == ranges {
+		ranges = nil
+	}
+	c.judge(e, ranges, Borrowed)
+	return c.outdo(b, e)
+}
+
+// outdo withdraws the table of an answered exchange that is outside it, if the broker advertised the
+// table only later, and reports whether it did.
+func (c *Correlator) outdo(b *broker, e *Exchange) bool {
+	isOutside := e.Verdict == AboveMax || e.Verdict == BelowMin || e.Verdict == NotAdvertised
+	if e.Outcome != Answered || !isOutside || slices.ContainsFunc(b.history, func(a advertised) bool { return a.ranges == e.Ranges && a.at.Before(e.Request) }) {
+		return false
+	}
+	if len(b.outdone) >= maxHistory {
+		clear(b.outdone)
+	}
+	if b.outdone == nil {
+		b.outdone = map[uint32]*Ranges{}
+	}
+	e.Outdid = e.Ranges
+	b.outdone[e.Stream] = e.Outdid
+	c.judge(e, nil, None)
+	return true
 }
 
 // broker returns the broker of a key, and adds it if it is new. It returns nil at the limit
@@ -326,15 +358,25 @@ func (c *Correlator) advertisement(a *Advertisement) {
 		return
 	}
 	c.remember(b, a)
+	// until is the latest request that the broker answered and forbids now: another table held then.
+	until := capture.Position{}
 	for _, w := range b.waiting {
 		e := &w.exchange
-		if e.Stream != a.Stream {
-			c.judge(e, b.lookup(e.Request), Borrowed)
-		} else if e.judge(a.Ranges, Observed); e.Outcome == Answered && e.Verdict != OK && e.Decided.Before(a.At) {
-			c.judge(e, nil, None) // the broker answered before what it forbids now: another table held
+		if e.Stream == a.Stream {
+			if e.judge(a.Ranges, Observed); c.outdo(b, e) {
+				until = later(until, e.Request)
+			}
+		} else if c.borrow(b, e, b.lookup(e.Request)) {
+			until = later(until, e.Request)
+		}
+	}
+	for _, w := range b.waiting {
+		e := &w.exchange
+		if !until.Before(e.Request) {
+			c.judge(e, nil, None)
 		}
 		c.waiting.Remove(w.place)
-		c.sink.Exchange(&w.exchange)
+		c.sink.Exchange(e)
 	}
 	b.waiting = nil
 }

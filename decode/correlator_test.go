@@ -42,10 +42,11 @@ func (p *part) add(frame uint64, stream uint32, e Event) {
 
 var broker1, broker2 = netip.MustParseAddrPort("10.0.0.9:9092"), netip.MustParseAddrPort("10.0.0.10:9092")
 
-// asked adds a Fetch v12 without ranges, sent in one frame and decided in a later one.
+// asked adds a Fetch v12 without ranges, sent in one frame and closed in a later one.
 func (p *part) asked(request, decided uint64, stream uint32, broker netip.AddrPort) {
 	p.add(decided, stream, Event{Exchange: &Exchange{
 		Stream: stream, Request: capture.Position{Frame: request}, Broker: broker, Key: 1, Version: 12, Negotiated: -1,
+		Outcome: ClosedByBroker,
 	}})
 }
 
@@ -98,15 +99,29 @@ func TestCorrelatorBorrows(t *testing.T) {
 			p.asked(2, 8, 3, broker1)
 			p.asked(5, 9, 3, broker1)
 		}, []string{
-			"0: advertised 1 APIs", "0: advertised 1 APIs", "1: Fetch v12 above-max borrowed answered", "2: advertised 1 APIs",
-			"3: Fetch v12 ok borrowed answered", "3: Fetch v12 above-max borrowed answered",
+			"0: advertised 1 APIs", "0: advertised 1 APIs", "1: Fetch v12 above-max borrowed closed", "2: advertised 1 APIs",
+			"3: Fetch v12 ok borrowed closed", "3: Fetch v12 above-max borrowed closed",
 		}},
 		{"the first after it", Options{}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			p.add(3, 0, Event{Connection: &Connection{Connection: &reassembly.Connection{Stream: 0}}})
 			p.advertise(4, 1, broker1, 7)
 			p.advertise(5, 1, broker1, 13)
-		}, []string{"0: connection", "1: advertised 1 APIs", "0: Fetch v12 above-max borrowed answered", "1: advertised 1 APIs"}},
+		}, []string{"0: connection", "1: advertised 1 APIs", "0: Fetch v12 above-max borrowed closed", "1: advertised 1 APIs"}},
+		{"but not for what was answered outside it, before that, or on that connection", Options{}, func(p *part) {
+			p.asked(1, 2, 0, broker1)
+			p.asked(3, 4, 1, broker1)
+			(*p)[1].Exchange.Outcome = Answered
+			p.asked(5, 6, 2, broker1)
+			p.advertise(7, 3, broker1, 7)
+			p.asked(6, 8, 1, broker1)
+			p.asked(6, 9, 4, broker1)
+			(*p)[5].Exchange.Outcome = Answered
+			p.asked(6, 9, 5, broker1)
+		}, []string{
+			"3: advertised 1 APIs", "0: Fetch v12 unknown none closed", "1: Fetch v12 unknown none answered", "2: Fetch v12 above-max borrowed closed",
+			"1: Fetch v12 unknown none closed", "4: Fetch v12 unknown none answered", "5: Fetch v12 above-max borrowed closed",
+		}},
 		{"later on its own connection: that is observed", Options{}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			(*p)[0].Exchange.Outcome = Unanswered
@@ -114,26 +129,28 @@ func TestCorrelatorBorrows(t *testing.T) {
 		}, []string{"0: advertised 1 APIs", "0: Fetch v12 above-max observed unanswered"}},
 		{"later on its own connection, which answered in that range before", Options{}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
+			(*p)[0].Exchange.Outcome = Answered
 			p.advertise(4, 0, broker1, 12)
 		}, []string{"0: advertised 1 APIs", "0: Fetch v12 ok observed answered"}},
 		{"later on its own connection, which answered outside that range before: another table held", Options{}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
+			(*p)[0].Exchange.Outcome = Answered
 			p.advertise(4, 0, broker1, 7)
 		}, []string{"0: advertised 1 APIs", "0: Fetch v12 unknown none answered"}},
 		{"not from another broker", Options{}, func(p *part) {
 			p.advertise(1, 0, broker2, 7)
 			p.asked(2, 3, 1, broker1)
-		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none closed"}},
 		{"not from another network", Options{}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			(*p)[0].Advertisement.Domain = 5
 			p.asked(2, 3, 1, broker1)
-		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none closed"}},
 		{"not from an answer whose end is missing", Options{}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			(*p)[0].Advertisement.Ranges.Partial = true
 			p.asked(2, 3, 1, broker1)
-		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 unknown none closed"}},
 		{"not from before a time at which nothing listened", Options{}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.refuse(2, broker1)
@@ -142,22 +159,22 @@ func TestCorrelatorBorrows(t *testing.T) {
 			p.advertise(7, 2, broker1, 13)
 			p.asked(3, 8, 1, broker1)
 		}, []string{
-			"0: advertised 1 APIs", "0: connection", "0: connection", "2: advertised 1 APIs", "1: Fetch v12 ok borrowed answered", "1: Fetch v12 unknown none answered",
+			"0: advertised 1 APIs", "0: connection", "0: connection", "2: advertised 1 APIs", "1: Fetch v12 ok borrowed closed", "1: Fetch v12 unknown none closed",
 		}},
 		{"nor from after it", Options{}, func(p *part) {
 			p.asked(1, 2, 1, broker1)
 			p.refuse(3, broker1)
 			p.advertise(4, 0, broker1, 7)
-		}, []string{"0: connection", "0: advertised 1 APIs", "1: Fetch v12 unknown none answered"}},
+		}, []string{"0: connection", "0: advertised 1 APIs", "1: Fetch v12 unknown none closed"}},
 		{"an older connection was served meanwhile", Options{}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.refuse(2, broker1)
 			(*p)[1].Connection.Stream = 2
 			p.asked(3, 4, 1, broker1)
-			(*p)[2].Exchange.Decided.Frame = 4
+			(*p)[2].Exchange.Decided.Frame, (*p)[2].Exchange.Outcome = 4, Answered
 			p.asked(5, 6, 3, broker1)
 		}, []string{
-			"0: advertised 1 APIs", "2: connection", "1: Fetch v12 above-max borrowed answered", "3: Fetch v12 above-max borrowed answered",
+			"0: advertised 1 APIs", "2: connection", "1: Fetch v12 above-max borrowed answered", "3: Fetch v12 above-max borrowed closed",
 		}},
 		{"the same table again", Options{}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
@@ -168,35 +185,35 @@ func TestCorrelatorBorrows(t *testing.T) {
 			p.advertise(7, 0, broker1, 13)
 			p.asked(3, 8, 1, broker1)
 		}, []string{
-			"0: advertised 1 APIs", "0: connection", "0: advertised 1 APIs", "0: connection", "0: advertised 1 APIs", "1: Fetch v12 ok borrowed answered", "1: Fetch v12 above-max borrowed answered",
+			"0: advertised 1 APIs", "0: connection", "0: advertised 1 APIs", "0: connection", "0: advertised 1 APIs", "1: Fetch v12 ok borrowed closed", "1: Fetch v12 above-max borrowed closed",
 		}},
 		{"where another address did not listen", Options{}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.refuse(2, broker2)
 			p.asked(3, 4, 1, broker1)
-		}, []string{"0: advertised 1 APIs", "0: connection", "1: Fetch v12 above-max borrowed answered"}},
+		}, []string{"0: advertised 1 APIs", "0: connection", "1: Fetch v12 above-max borrowed closed"}},
 		{"what the user supplied, where the broker said nothing", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.asked(2, 3, 1, broker2)
-		}, []string{"0: advertised 1 APIs", "1: Fetch v12 ok supplied answered"}},
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 ok supplied closed"}},
 		{"what can be borrowed comes before that", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
 			p.advertise(1, 0, broker1, 7)
 			p.asked(2, 3, 1, broker1)
-		}, []string{"0: advertised 1 APIs", "1: Fetch v12 above-max borrowed answered"}},
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 above-max borrowed closed"}},
 		{"even if it comes later", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
 			p.asked(1, 2, 1, broker1)
 			p.advertise(4, 0, broker1, 7)
-		}, []string{"0: advertised 1 APIs", "1: Fetch v12 above-max borrowed answered"}},
+		}, []string{"0: advertised 1 APIs", "1: Fetch v12 above-max borrowed closed"}},
 		{"what was observed comes before that", Options{Supplied: &Ranges{APIs: apiList(1, 0, 13)}}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			(*p)[0].Exchange.judge(&Ranges{APIs: apiList(1, 0, 7)}, Observed)
-		}, []string{"0: Fetch v12 above-max observed answered"}},
+		}, []string{"0: Fetch v12 above-max observed closed"}},
 		{"ApiVersions waits for nothing", Options{}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			(*p)[0].Exchange.Key = keyApiVersions
 			(*p)[0].Exchange.judge(nil, Observed)
 			p.advertise(3, 0, broker1, 7)
-		}, []string{"0: ApiVersions v12 exempt none answered", "0: advertised 1 APIs"}},
+		}, []string{"0: ApiVersions v12 exempt none closed", "0: advertised 1 APIs"}},
 		{"two brokers, each its own", Options{}, func(p *part) {
 			p.asked(1, 2, 0, broker1)
 			p.asked(1, 2, 0, broker2)
@@ -204,8 +221,8 @@ func TestCorrelatorBorrows(t *testing.T) {
 			p.advertise(4, 1, broker2, 13)
 			p.advertise(5, 1, broker1, 7)
 		}, []string{
-			"1: advertised 1 APIs", "0: Fetch v12 ok borrowed answered",
-			"1: advertised 1 APIs", "0: Fetch v12 above-max borrowed answered", "0: Fetch v12 above-max borrowed answered",
+			"1: advertised 1 APIs", "0: Fetch v12 ok borrowed closed",
+			"1: advertised 1 APIs", "0: Fetch v12 above-max borrowed closed", "0: Fetch v12 above-max borrowed closed",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -321,7 +338,7 @@ func TestBrokersAndTheirHistoryAreBounded(t *testing.T) {
 	if diff := cmp.Diff(want, c.Limits().Hit()); diff != "" {
 		t.Errorf("limits differ (-want +got):\n%s", diff)
 	}
-	if got := r.got[len(r.got)-1]; got != "1: Fetch v12 unknown none answered" {
+	if got := r.got[len(r.got)-1]; got != "1: Fetch v12 unknown none closed" {
 		t.Errorf("exchange with a broker too many: %s", got)
 	}
 	if h := len(c.brokers); h != 0 {

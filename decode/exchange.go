@@ -133,6 +133,9 @@ type Exchange struct {
 	ResponseSize int32
 	// Ranges are all ranges of the broker that the verdict used, nil for Evidence None.
 	Ranges *Ranges
+	// Outdid is a table that the broker's address advertised after it answered this request, which is
+	// outside it. The table is not that of the broker that answered. nil for most.
+	Outdid *Ranges
 	// Evidence is the source of Ranges.
 	Evidence Evidence
 	Verdict  Verdict
@@ -143,7 +146,7 @@ type Exchange struct {
 	// SaslHandshake, SaslAuthenticate and ApiVersions (for example 42 for a client name that
 	// KIP-511 does not allow). It is also 35 if any error field of a response is
 	// UNSUPPORTED_VERSION. It is 43 if one of a Produce, Fetch or ListOffsets response is
-	// UNSUPPORTED_FOR_MESSAGE_FORMAT. Otherwise it is 0.
+	// UNSUPPORTED_FOR_MESSAGE_FORMAT, 76 if it is UNSUPPORTED_COMPRESSION_TYPE. Otherwise it is 0.
 	ErrorCode int16
 	// WrongRefusal: error 35 in an ApiVersions response whose body has the layout of the requested
 	// version. KIP-511 demands a v0 body, and clients cannot read anything else.
@@ -169,6 +172,9 @@ type Exchange struct {
 	// NegotiationRefused: on this connection, the last ApiVersions response before the request
 	// was error 35, which has no ranges.
 	NegotiationRefused bool
+	// Misshapen: an ApiVersions response with ranges that does not have the layout of the requested
+	// version, or has bytes behind it. Many clients cannot read it.
+	Misshapen bool
 	// Challenge: the SaslAuthenticate response contains a token. The authentication continues, or
 	// this was the last step of SCRAM or GSSAPI. With OAUTHBEARER it is a refusal (RFC 7628
 	// 3.2.2).
@@ -186,7 +192,8 @@ type Exchange struct {
 	Malformed bool
 	// WaitMillis is how long the request allows the broker to take before it answers, in
 	// milliseconds: max_wait_ms of Fetch, timeout_ms of Produce with acks=all and of requests that
-	// change the cluster. 0 if there is none, or it was not captured.
+	// change the cluster. After a response with a throttle time, the broker reads nothing until that is
+	// over (KIP-219). 0 if there is none, or it was not captured.
 	WaitMillis int32
 	// Mechanism is the SASL mechanism of a SaslHandshake request. Enabled are the mechanisms of
 	// its response.

@@ -56,6 +56,9 @@ type handler struct {
 
 	lastRequest, lastAnswer capture.Position
 
+	// muted is the time until which the broker reads no request, in nanoseconds (Exchange.WaitMillis).
+	muted int64
+
 	unanswered  uint64 // when the connection ended
 	texts       uint32 // bytes of client ids and software
 	tables      uint32 // bytes of ranges that no earlier connection had, of two tables at most
@@ -122,6 +125,7 @@ type answer struct {
 	lifetime  time.Duration // Exchange.SessionLifetime
 	challenge bool          // Exchange.Challenge
 	wrong     bool          // Exchange.WrongRefusal
+	misshapen bool          // Exchange.Misshapen
 	cluster   *Cluster      // Exchange.Cluster
 }
 
@@ -138,7 +142,7 @@ const (
 	nameBytes     = 24
 	asideBytes    = 96
 	earlyBytes    = 120
-	exchangeBytes = 320
+	exchangeBytes = 328
 )
 
 // Size implements reassembly.Handler. A table that connections share counts once.
@@ -323,7 +327,11 @@ func (h *handler) response(f *reassembly.Frame) {
 	if p.key != keySaslHandshake {
 		h.answerTokens = false
 	}
+	ms := throttle(p.key, p.version, int64(f.Size)-responseHeader, f.Head[responseHeader:])
 	h.answered(i, h.read(p, f))
+	if ms > 0 {
+		h.muted = max(h.muted, f.Last.Time+int64(ms)*int64(time.Millisecond))
+	}
 }
 
 // read parses a response as its request demands.
@@ -366,14 +374,14 @@ func (h *handler) readApiVersions(a *answer, version int16, size int64, body []b
 	if !ok {
 		return
 	}
-	a.errorCode, a.wrong = s.answer.errorCode, s.answer.wrong
+	a.errorCode, a.wrong, a.misshapen = s.answer.errorCode, s.answer.wrong, s.answer.misshapen
 	if len(s.answer.apis) == 0 {
 		return
 	}
 	var added int
 	a.ranges, added = s.ranges(&s.answer)
 	h.tables = min(h.tables+uint32(added), 2*maxTableBytes)
-	if whole && !s.answer.limited {
+	if whole && !s.answer.limited && !a.misshapen {
 		s.remember(version, body, a.ranges)
 	}
 }
@@ -393,6 +401,7 @@ func (h *handler) unmatched(id int32, f *reassembly.Frame) {
 	e := earlyAnswer{answer: answer{at: f.Last, size: int32(f.Size)}, correlationID: id}
 	if int64(len(f.Head)) == f.Size {
 		h.readApiVersions(&e.answer, flexibleApiVersions, f.Size-responseHeader, f.Head[responseHeader:])
+		e.misshapen = false // the version of the request is a guess
 	}
 	a.early = append(a.early, e)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -179,8 +180,7 @@ type walker struct {
 	// blanks: overwrite bytes fields and tagged fields, if texts is true also texts and numbers,
 	// except those of the field with keep.
 	blanks, texts, keep bool
-	// errorCode is the first error code that is errUnsupportedVersion or
-	// errUnsupportedForMessageFormat, else 0.
+	// errorCode is the first error code that is errUnsupportedVersion or one of recordErrors, else 0.
 	errorCode int16
 	// timeout is the value of the timeoutField, 0 for none.
 	timeout int32
@@ -305,7 +305,7 @@ func (w *walker) field(f *field) {
 }
 
 func (w *walker) fail(code int16) {
-	if w.errorCode == errNone && (code == errUnsupportedVersion || code == errUnsupportedForMessageFormat) {
+	if w.errorCode == errNone && (code == errUnsupportedVersion || slices.Contains(recordErrors[:], code)) {
 		w.errorCode = code
 	}
 }

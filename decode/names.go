@@ -29,6 +29,9 @@ const (
 	// errUnsupportedForMessageFormat is about the message format of a topic
 	// (log.message.format.version), not about the version of the request.
 	errUnsupportedForMessageFormat = 43
+	// errUnsupportedCompression is about the compression of records: Produce below v7 and Fetch below
+	// v10 cannot carry zstd (KIP-110).
+	errUnsupportedCompression = 76
 )
 
 // MaxKnownKey is the largest API key that APIName knows. The known keys begin at 0 without gaps.

@@ -90,6 +90,9 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a *answer) {
 	e.ClientID, e.HasClientID, e.Software, e.Principal = p.clientID, p.hasClientID, h.software, h.principalOf(p.key)
 	e.CorrelationID, e.Key, e.Version = p.correlationID, p.key, p.version
 	e.Malformed, e.WaitMillis = p.owes == unreadable, p.wait
+	if muted := (h.muted - p.at.Time) / int64(time.Millisecond); muted > int64(p.wait) {
+		e.WaitMillis = int32(min(muted, math.MaxInt32))
+	}
 	e.Partial, e.Size, e.Received = p.lacking > 0, int64(p.size), int64(p.size)-int64(p.lacking)
 	e.Outcome, e.ErrorCode, e.BeforeNegotiation, e.Asked, e.Negotiated = outcome, a.errorCode, p.early, p.asked, -1
 	switch outcome {
@@ -99,7 +102,7 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a *answer) {
 	if p.key == keySaslHandshake {
 		e.Mechanism, e.Enabled = h.mechanism, a.enabled
 	}
-	e.WrongRefusal, e.SessionLifetime, e.ResponseSize, e.Cluster = a.wrong, a.lifetime, a.size, a.cluster
+	e.WrongRefusal, e.Misshapen, e.SessionLifetime, e.ResponseSize, e.Cluster = a.wrong, a.misshapen, a.lifetime, a.size, a.cluster
 	e.Challenge = a.challenge
 	lastRefusal := &h.putAside().lastRefusal
 	e.NegotiationRefused = h.ranges == nil && *lastRefusal != (capture.Position{}) && lastRefusal.Before(p.at)

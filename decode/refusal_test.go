@@ -52,8 +52,8 @@ func TestAnswersWithErrorsKeepRanges(t *testing.T) {
 	}
 }
 
-// TestMessageFormatError: error 43 is about the topic, in the responses that can contain it.
-func TestMessageFormatError(t *testing.T) {
+// TestRecordErrors: errors 43 and 76 are about records, in the responses that can contain them.
+func TestRecordErrors(t *testing.T) {
 	produced := func(code int16) *kmsg.ProduceResponse {
 		r := responseOf(0, 7).(*kmsg.ProduceResponse)
 		p := kmsg.NewProduceResponseTopicPartition()
@@ -77,6 +77,7 @@ func TestMessageFormatError(t *testing.T) {
 		{"Produce", 0, 7, produced(43), 43, Answered},
 		{"Produce, another error", 0, 7, produced(6), 0, Answered},
 		{"Produce, unsupported version", 0, 7, produced(35), 35, Error},
+		{"Produce, compression", 0, 7, produced(76), 76, Answered},
 		{"ListOffsets", 2, 1, offsets, 43, Answered},
 		{"JoinGroup cannot hold it", 11, 2, joined, 0, Answered},
 	} {

@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/kafkavet/kafkavet/reassembly"
 )
@@ -303,17 +304,19 @@ func mayHoldError(body []byte, code byte, port uint16) bool {
 	}
 }
 
+// recordErrors are the errors about records that refusal finds.
+var recordErrors = [...]int16{errUnsupportedForMessageFormat, errUnsupportedCompression}
+
 // refusal returns UNSUPPORTED_VERSION if a response is or contains that error. In responses of
-// Produce, Fetch and ListOffsets it also finds UNSUPPORTED_FOR_MESSAGE_FORMAT. Otherwise it
-// returns 0. It reads the response at the request's version, else as v0, which brokers use for
+// Produce, Fetch and ListOffsets it also finds recordErrors. Otherwise it returns 0. It reads the response at the request's version, else as v0, which brokers use for
 // unknown versions.
 func refusal(key, version int16, size int64, body []byte, port uint16) int16 {
 	l := layoutOf(key)
 	if l == nil || len(body) > maxAnswerScan {
 		return errNone
 	}
-	aboutFormat := key == keyProduce || key == keyFetch || key == keyListOffsets
-	if !mayHoldError(body, errUnsupportedVersion, port) && !(aboutFormat && mayHoldError(body, errUnsupportedForMessageFormat, port)) {
+	aboutRecords := key == keyProduce || key == keyFetch || key == keyListOffsets
+	if !mayHoldError(body, errUnsupportedVersion, port) && !(aboutRecords && slices.ContainsFunc(recordErrors[:], func(code int16) bool { return mayHoldError(body, byte(code), port) })) {
 		return errNone
 	}
 	how, code := l.walkResponse(key, version, size, body)
@@ -322,7 +325,7 @@ func refusal(key, version int16, size int64, body []byte, port uint16) int16 {
 			return errNone
 		}
 	}
-	if code == errUnsupportedForMessageFormat && !aboutFormat {
+	if code != errUnsupportedVersion && !aboutRecords {
 		return errNone
 	}
 	return code

@@ -131,7 +131,7 @@ func TestAgeGivesUpWhatHasWaited(t *testing.T) {
 		fill(&p)
 		c.Add([][]Event{p})
 	}
-	waits := "0: Fetch v12 unknown none answered"
+	waits := "0: Fetch v12 unknown none closed"
 	add(func(p *part) { p.asked(1, 2, 0, broker1) })
 	c.Age()
 	if len(r.got) > 0 {
@@ -145,7 +145,7 @@ func TestAgeGivesUpWhatHasWaited(t *testing.T) {
 	add(func(p *part) { p.advertise(6, 3, broker1, 7) })
 	c.Age()
 	c.Age()
-	want := []string{waits, "3: advertised 1 APIs", "1: Fetch v12 above-max borrowed answered", "2: Fetch v12 unknown none answered"}
+	want := []string{waits, "3: advertised 1 APIs", "1: Fetch v12 above-max borrowed closed", "2: Fetch v12 unknown none closed"}
 	if d := cmp.Diff(want, r.got); d != "" {
 		t.Error(d)
 	}

@@ -25,6 +25,7 @@ type departure struct {
 	software    decode.Software
 	clientID    string
 	hasClientID bool
+	mechanism   string
 	// ranges are the advertised ranges; nil if the client did not request them.
 	ranges *decode.Ranges
 	// stage is the last answered API (history.Book.Stage).
@@ -74,7 +75,7 @@ func (f *findings) depart(c *decode.Connection, p past) {
 	left := ended(c) && c.End.By == reassembly.ToBroker
 	d := departure{
 		stream: c.Stream, broker: c.Endpoint(), client: c.Client, first: c.First, end: c.Last, answered: c.LastAnswer,
-		software: ownSoftware(c.Software), ranges: c.Advertised, stage: stage, asked: c.AfterAdvertised > 0, waited: c.Unanswered > 0,
+		software: ownSoftware(c.Software), mechanism: ownText(c.Mechanism), ranges: c.Advertised, stage: stage, asked: c.AfterAdvertised > 0, waited: c.Unanswered > 0,
 		torn: c.Odd().Missing > 0 || c.Odd().Incomplete > 0 || c.Midstream || p.early,
 	}
 	if ended(c) {

@@ -324,6 +324,11 @@ func (f *findings) facts(g *group) addressFacts {
 	facts.onTarget = f.known.onTarget
 	facts.restarted = func() bool { return f.history.Restarted(g.key.broker) }
 	facts.works = func() bool { return f.history.Works(g.key.broker) }
+	facts.askedMore = func() bool {
+		return slices.ContainsFunc(g.addresses.list, func(a netip.Addr) bool {
+			return f.history.AskedMore(g.key.clientID, a, g.key.broker.Domain)
+		})
+	}
 	facts.answersLowest = func() bool {
 		return g.sample != nil && f.history.Answers(g.key.broker, apiVersionsKey, g.sample.LowestAsked())
 	}

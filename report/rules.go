@@ -115,6 +115,8 @@ type addressFacts struct {
 	restarted func() bool
 	// works reports whether requests other than ApiVersions were answered there.
 	works func() bool
+	// askedMore reports whether the client of the finding was answered more than ApiVersions.
+	askedMore func() bool
 	// served reports whether the client of the finding was served there, on other connections.
 	served func() bool
 	// answersLowest reports whether the lowest ApiVersions version of the client is answered there.

@@ -18,6 +18,7 @@ import (
 const (
 	errInvalidRequest   = 42
 	errForMessageFormat = 43
+	errCompression      = 76
 )
 
 // softwarePattern matches the software names and versions that KIP-511 allows.
@@ -94,26 +95,44 @@ var wrongRefusalRule = Rule{
 
 var messageFormatRule = Rule{
 	Code: "KV2018", Title: "message-format", Severity: model.Warning,
-	Summary: "error 43: the topic's message format, not the request's version",
+	Summary: "error 43 or 76: the topic's message format or compression",
 	Documentation: model.Documentation{
-		What: "The broker answered error 43, UNSUPPORTED_FOR_MESSAGE_FORMAT, to a Produce, Fetch or ListOffsets request.",
-		Why: "The topic has an old message format (log.message.format.version, message.format.version). It has no field for what the client needs: headers, timestamps, idempotence. " +
-			"The version of the request is inside the range.",
-		Wire: "A response with error code 43 for a partition.",
-		Do:   "Raise message.format.version of the topic (to 0.11 or higher for idempotence and headers), or disable the feature in the client.",
+		What: "The broker answered error 43, UNSUPPORTED_FOR_MESSAGE_FORMAT, or error 76, UNSUPPORTED_COMPRESSION_TYPE, to a Produce, Fetch or ListOffsets request.",
+		Why: "Error 43: the topic has an old message format (log.message.format.version, message.format.version). It has no field for what the client needs: headers, timestamps, idempotence. " +
+			"The version of the request is inside the range. Error 76: only Produce v7 and Fetch v10 and higher carry records with zstd (KIP-110). The version is inside the range, and too low for these records.",
+		Wire: "A response with error code 43 or 76 for a partition.",
+		Do: "Error 43: raise message.format.version of the topic (to 0.11 or higher for idempotence and headers), or disable the feature in the client. " +
+			"Error 76: use a client that sends the higher versions, or another compression.type in the producers and the topic.",
 	},
 	explains: true,
-	exchange: func(x *decode.Exchange) (string, bool) { return "", x.ErrorCode == errForMessageFormat },
+	exchange: func(x *decode.Exchange) (string, bool) {
+		if x.ErrorCode == errCompression {
+			return compression, true
+		}
+		return "", x.ErrorCode == errForMessageFormat
+	},
 	message: func(s *subject) string {
+		if s.key.detail == compression {
+			return s.request() + " answered UNSUPPORTED_COMPRESSION_TYPE"
+		}
 		return s.request() + " answered UNSUPPORTED_FOR_MESSAGE_FORMAT"
 	},
-	why: func(*subject) string {
+	why: func(s *subject) string {
+		if s.key.detail == compression {
+			return "Records with zstd need Produce v7 or Fetch v10, or higher (KIP-110). The broker does not convert them for lower versions."
+		}
 		return "The topic keeps an old message format (log.message.format.version of the broker, or message.format.version of the topic). The version of the request is not at fault."
 	},
-	advice: func(*subject) string {
+	advice: func(s *subject) string {
+		if s.key.detail == compression {
+			return fmt.Sprintf("Run a release of %s with zstd that sends Produce v7 and Fetch v10 or higher, or change compression.type of the producers and the topic. Records that are there stay as they are.", s.softwareLine())
+		}
 		return "Raise log.message.format.version of the broker or message.format.version of the topic (0.11.0 or higher), or switch off in the client what needs the newer format (idempotence, headers)."
 	},
 }
+
+// compression is the detail of findings about error 76.
+const compression = "compression"
 
 // foreign names the protocol of the broker's side of c, if it is neither Kafka nor TLS and the
 // client's is.

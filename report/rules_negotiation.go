@@ -28,6 +28,10 @@ func unlessTLS(g *group, at addressFacts) (instead *Rule, drop bool) {
 // client did not retry with a lower version.
 const inVain = "in vain"
 
+// otherLayout is the detail of findings about clients that left after an ApiVersions answer in another
+// layout than that of their version.
+const otherLayout = "other layout"
+
 // javaClient is the software name of kafka-clients.
 const javaClient = "apache-kafka-java"
 
@@ -121,18 +125,24 @@ var unnegotiatedRule = Rule{
 
 var apiVersionsRefusedRule = Rule{
 	Code: "KV2002", Title: "apiversions-refused", Severity: model.Error,
-	Summary: "the ApiVersions request itself was closed, reset or ignored, or answered with an error or without APIs, and not retried",
+	Summary: "the ApiVersions request itself was closed, reset or ignored, or answered with an error, without APIs or in another layout, and not retried: warning where another layout was seen once",
 	Documentation: model.Documentation{
 		What: "The broker closed or reset the connection on an ApiVersions request, or never answered it. Or it answered with error 35 or another error, the client did not retry with a lower version, and was not served. " +
 			"A single close does not count if a restart of the broker explains it as well.",
 		Why: "A client may send any version of ApiVersions. A broker that does not support it has to answer error 35 in a v0 body, so that the client can retry with a lower version (KIP-511). " +
 			"Brokers before 0.10 and some hosted services and proxies do not, and the client cannot connect.",
 		Wire: "An ApiVersions request (api_key 18), then a FIN or RST from the broker, or nothing until the client gives up. Or a response with error 35 in a v0 body, without an ApiVersions request in a lower version after it. " +
-			"Or a response with another error and no ranges.",
+			"Or a response with another error and no ranges. Or a response in the layout of another version, after which the client closes.",
 		Do: "Limit the version of the client's first ApiVersions request (franz-go: MaxVersions). For brokers before 0.10, librdkafka needs api.version.request=false and broker.version.fallback. " +
 			"Or upgrade the broker or service. If it answers no version, check that the port is a Kafka listener in the clear: a listener that requires TLS does the same (KV2007).",
 	},
 	explains: true,
+	severity: func(g *group, _ addressFacts) model.Severity {
+		if g.key.detail == otherLayout && g.count < 2 {
+			return model.Warning // the client may have been a health check
+		}
+		return model.Error
+	},
 	exchange: func(x *decode.Exchange) (string, bool) { return errorAnswer(x) },
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
 		detail := ""
@@ -141,7 +151,13 @@ var apiVersionsRefusedRule = Rule{
 		}
 		return detail, r.Cause == history.Refused && k.Exchange.Key == apiVersionsKey
 	},
+	departure: func(d *departure, f *findings) (string, bool) {
+		return otherLayout, d.ranges != nil && d.stage == history.Unreadable && !d.asked && d.left && !d.torn && !f.serves(d)
+	},
 	replacedBy: func(g *group, at addressFacts) (instead *Rule, drop bool) {
+		if g.key.detail == otherLayout {
+			return nil, false
+		}
 		instead, drop = unlessTLS(g, at)
 		switch {
 		case g.key.detail != "":
@@ -154,6 +170,9 @@ var apiVersionsRefusedRule = Rule{
 		return nil, false
 	},
 	message: func(s *subject) string {
+		if s.key.detail == otherLayout {
+			return "the ApiVersions response does not have the layout of the version that the client asked for, and the client closed"
+		}
 		if s.key.detail == inVain {
 			return fmt.Sprintf("%s refused with error 35, and this client sent none in a lower version", s.request())
 		}
@@ -171,6 +190,8 @@ var apiVersionsRefusedRule = Rule{
 			return "The broker is older than the client and says so as it should (KIP-511). The client has to ask again, with ApiVersions v0 if need be. Without that, it cannot know what the broker supports."
 		}
 		switch {
+		case s.key.detail == otherLayout:
+			return "The response lists APIs, but in the layout of another version, or with bytes behind it. Many clients cannot read it, and this one asked for nothing more."
 		case s.key.detail != "":
 			return "The answer has no ranges, so the client cannot begin. The version is not known to be at fault."
 		case s.isUnheard():
@@ -191,6 +212,8 @@ var apiVersionsRefusedRule = Rule{
 			return fmt.Sprintf("Run a release of %s that goes down to ApiVersions v0, or upgrade the broker.", s.softwareLine())
 		}
 		switch {
+		case s.key.detail == otherLayout:
+			return fmt.Sprintf("Upgrade or fix the broker, proxy or service at this address. Until then limit %s to a lower version of ApiVersions.", s.softwareName())
 		case s.key.detail != "":
 			return "Look for the reason in the log of the broker, or of the proxy or service at this address."
 		case s.key.version == 0 && !s.isUnheard():
@@ -313,7 +336,7 @@ var clientLeftRule = Rule{
 	Documentation: model.Documentation{
 		What: "The client sent ApiVersions, received the answer, and closed the connection without another request.",
 		Why: "A client does this if it and the broker have no version in common, or if an API or feature that it needs is missing. The client's log says why; the packets do not. " +
-			"Health checks and kafka-broker-api-versions.sh look the same and are harmless. A client does not count if a broker of the cluster served it around that time, or if the connection stayed open for seconds. " +
+			"Health checks look the same and are harmless: a client that does this once and nothing else, or at regular intervals. A client does not count if a broker of the cluster served it around that time, or if the connection stayed open for seconds. " +
 			"The listener of a KRaft controller answers ApiVersions too, and serves no clients.",
 		Wire: "ApiVersions, its response, then a FIN or RST from the client.",
 		Do: "Look for an unsupported version or feature in the client's log, and compare what it needs with the ranges of the broker in this report. If the address is a controller, use the port of a broker. " +
@@ -321,13 +344,13 @@ var clientLeftRule = Rule{
 	},
 	explains: true, omits: besideLeaving,
 	severity: func(g *group, at addressFacts) model.Severity {
-		if g.key.detail == "" && g.isPeriodic() && at.works() {
+		if g.key.detail == "" && (g.count < 2 && !at.askedMore() || g.isPeriodic() && at.works()) {
 			return model.Info
 		}
 		return model.Warning
 	},
 	departure: func(d *departure, f *findings) (string, bool) {
-		if d.ranges == nil || d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) || f.history.WasAway(d.broker, d.end.Time) {
+		if d.ranges == nil || d.stage == history.Unreadable || d.asked || !d.left || !d.soon || d.torn || f.serves(d) || f.excused(d) || f.history.WasAway(d.broker, d.end.Time) {
 			return "", false
 		}
 		if isController(d.ranges) {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"regexp"
@@ -111,17 +112,19 @@ const (
 const maxMechanisms = 8
 
 // The details of authenticationRule without an error code. closedInside: the broker closed on a
-// SaslAuthenticate. outOfOrder: the same on another request. noHandshake: no SaslHandshake was answered
+// SaslAuthenticate, closedOnHandshake: on a SaslHandshake. outOfOrder: the same on another request. noHandshake: no SaslHandshake was answered
 // before. closedOnTokens: the same for tokens without a header. leftAfterHandshake and
 // leftAfterChallenge: the client closed after an answered SaslHandshake, or after the broker's
-// first token.
+// first token. leftWithoutJoinGroup: the same after GSSAPI, where librdkafka may miss JoinGroup v0.
 const (
-	closedInside       = "closed"
-	outOfOrder         = "out of order"
-	noHandshake        = "no handshake"
-	closedOnTokens     = "closed on tokens"
-	leftAfterHandshake = "left"
-	leftAfterChallenge = "left after a challenge"
+	closedInside         = "closed"
+	closedOnHandshake    = "closed on the handshake"
+	outOfOrder           = "out of order"
+	noHandshake          = "no handshake"
+	closedOnTokens       = "closed on tokens"
+	leftAfterHandshake   = "left"
+	leftWithoutJoinGroup = "left, no JoinGroup v0"
+	leftAfterChallenge   = "left after a challenge"
 )
 
 // illegalSASLState answers a SaslHandshake on a listener without SASL (Apache Kafka,
@@ -143,7 +146,7 @@ var authenticationRule = Rule{
 		What: "The broker refused the SASL mechanism that the client asked for, or its credentials.",
 		Why:  "The broker closes the connection afterwards, and the client may report no more than a disconnect. The cause is the authentication. No version is at fault.",
 		Wire: "SaslHandshake (api_key 17) or SaslAuthenticate (api_key 36) with an error code in the response. Or a FIN or RST from the broker on a request between SaslHandshake and the last token. Or, at least twice: " +
-			"a FIN or RST from the broker after SaslHandshake v0 and tokens without a header, or a client that closes after the handshake or after the broker's first token. The contents of tokens are never read.",
+			"a FIN or RST from the broker on SaslHandshake, or after SaslHandshake v0 and tokens without a header, or a client that closes after the handshake or after the broker's first token. The contents of tokens are never read.",
 		Do: "If the mechanism is refused, set sasl.mechanism to one that the broker enables. If the credentials are refused, check user, password, token or ticket. The broker's log has the reason.",
 	},
 	explains: true, omits: []string{"authentication", "size"},
@@ -156,6 +159,8 @@ var authenticationRule = Rule{
 	suspect: func(k *history.Suspect, r *history.Ruling) (string, bool) {
 		detail := closedInside
 		switch {
+		case k.Exchange.Key == saslHandshakeKey:
+			detail = closedOnHandshake
 		case k.Exchange.Key != saslAuthenticateKey:
 			detail = outOfOrder
 		case k.LacksHandshake():
@@ -165,7 +170,7 @@ var authenticationRule = Rule{
 	},
 	replacedBy: func(g *group, _ addressFacts) (instead *Rule, drop bool) {
 		switch g.key.detail {
-		case leftAfterHandshake, leftAfterChallenge, closedOnTokens:
+		case leftAfterHandshake, leftWithoutJoinGroup, leftAfterChallenge, closedOnTokens:
 			return nil, g.count < 2 // once it may have been stopped
 		}
 		return nil, false
@@ -174,6 +179,9 @@ var authenticationRule = Rule{
 		switch {
 		case d.torn || f.serves(d):
 		case d.left && d.stage == saslHandshakeKey:
+			if join, ok := d.ranges.Find(joinGroupKey); ok && join.Min > 0 && d.mechanism == "GSSAPI" && d.software.Name != javaClient {
+				return leftWithoutJoinGroup, true
+			}
 			return leftAfterHandshake, true
 		case d.left && d.stage == history.Challenged:
 			return leftAfterChallenge, true
@@ -186,11 +194,13 @@ var authenticationRule = Rule{
 		switch s.key.detail {
 		case closedInside:
 			return s.request() + " sent, and the broker closed the connection during the authentication"
+		case closedOnHandshake:
+			return fmt.Sprintf("%s sent for %s, and the broker closed the connection", s.request(), cmp.Or(truncate(s.sample.Exchange.Mechanism), "an unknown mechanism"))
 		case outOfOrder:
 			return s.request() + " sent after SaslHandshake instead of the credentials, and the broker closed the connection"
 		case noHandshake:
 			return s.request() + " sent without SaslHandshake, and the broker closed the connection"
-		case leftAfterHandshake:
+		case leftAfterHandshake, leftWithoutJoinGroup:
 			return "the client closed after an answered SaslHandshake and sent no credentials"
 		case leftAfterChallenge:
 			return "the client closed after the broker answered its first token with another one"
@@ -203,6 +213,10 @@ var authenticationRule = Rule{
 		switch s.key.detail {
 		case closedInside:
 			return "The broker closes without an answer where it cannot read the client's tokens or does not accept them. The disconnect has this cause, not a version."
+		case closedOnHandshake:
+			return "A broker answers a mechanism that it does not enable with an error, and names those that it enables. One that closes instead is mostly a proxy, gateway or service that does not support the mechanism, or fails to prepare it."
+		case leftWithoutJoinGroup:
+			return "librdkafka before 2.11.0 takes GSSAPI for unsupported where JoinGroup v0 is not advertised, as by Kafka 4.0.0 (KAFKA-19444). Other clients leave here where they have no credentials to send, such as a Kerberos ticket."
 		case outOfOrder:
 			return "After SaslHandshake, a broker accepts only the tokens of the authentication, and closes on any other request. No version is at fault."
 		case noHandshake:
@@ -217,11 +231,17 @@ var authenticationRule = Rule{
 		return "The broker refused the authentication and closes the connection afterwards. The disconnect has this cause, not a version."
 	},
 	advice: func(s *subject) string {
+		const checkTicket = "Look at the client's log; for GSSAPI check the keytab, the ticket (kinit, klist) and sasl.kerberos.service.name."
+		switch s.key.detail {
+		case closedOnHandshake:
+			return "Set sasl.mechanism of the client to one that the listener supports. The log of the broker or proxy at this address names the reason."
+		case leftWithoutJoinGroup:
+			return "If the client uses librdkafka before 2.11.0, upgrade it, or the broker to Kafka 4.0.1 or later. " + checkTicket
+		case leftAfterHandshake:
+			return checkTicket
+		}
 		if s.key.detail == outOfOrder || s.key.detail == noHandshake {
 			return fmt.Sprintf("See in the log of %s whether the authentication failed before. Otherwise use a release that sends SaslHandshake, its tokens, and then other requests.", s.softwareName())
-		}
-		if s.key.detail == leftAfterHandshake {
-			return "Look at the client's log; for GSSAPI check the keytab, the ticket (kinit, klist) and sasl.kerberos.service.name."
 		}
 		if s.key.detail == leftAfterChallenge {
 			return "Look at the client's log; for OAUTHBEARER check the access token: its expiry, issuer, audience and scope, and the broker's log."

@@ -78,6 +78,9 @@ var belowMinRule = Rule{
 			s.said(), s.key.advertised.Min, apiName(s.key.api), s.consequence())
 	},
 	advice: func(s *subject) string {
+		if s.isBroker() {
+			return interBroker
+		}
 		if s.key.version < 0 {
 			return fmt.Sprintf("Upgrade %s, or report this to its authors. In many programs, -1 stands for a version that is not set.", s.softwareName())
 		}
@@ -112,6 +115,9 @@ var notAdvertisedRule = Rule{
 	advice: func(s *subject) string {
 		if isController(s.ranges) {
 			return useBroker
+		}
+		if s.isBroker() {
+			return interBroker
 		}
 		return fmt.Sprintf("Switch off what makes %s ask for %s, use the listener that serves it, or a broker release that has it.",
 			s.softwareName(), apiName(s.key.api))

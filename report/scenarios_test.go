@@ -80,6 +80,7 @@ func everythingCalls() []any {
 		exchangeOf(218, 14, 3, 7, outcomeOf(decode.ClosedByBroker)),
 		adOf(220, 15, newRanges), adOf(222, 16, &late), adOf(224, 17, newRanges),
 		connectionOf(15, 219, 230, leaves, func(c *decode.Connection) { c.Client = mustAddrPort("127.0.0.2:41000") }),
+		connectionOf(29, 225, 229, leaves, func(c *decode.Connection) { c.Client = mustAddrPort("127.0.0.2:41000") }),
 		connectionOf(16, 221, 231, func(c *decode.Connection) {
 			c.Oddities.Missing, c.Oddities.Gaps, c.Oddities.Resyncs, c.Oddities.Incomplete = 1448, 2, 1, 1
 		}),

@@ -272,6 +272,7 @@ func TestHealthChecksAreNoWarning(t *testing.T) {
 		calls []any
 		want  model.Severity
 	}{
+		"once":                  {append(checks(1000), served), model.Info},
 		"regular":               {append(checks(1000, 11_000, 21_000, 31_010), served), model.Info},
 		"nobody else is served": {checks(1000, 11_000, 21_000, 31_010), model.Warning},
 		"irregular":             {append(checks(1000, 11_000, 21_000, 33_000), served), model.Warning},

@@ -535,3 +535,23 @@ func TestAClientWithoutSASLBesideConnectionsOfBefore(t *testing.T) {
 		p.expect(want, want, want)
 	}
 }
+
+// TestOneLateAuthenticationErasesNoOthers: a connection whose authentication is known late does not
+// show that other connections were not served without SASL.
+func TestOneLateAuthenticationErasesNoOthers(t *testing.T) {
+	for others := range 2 {
+		p := newPlay(t)
+		for range others {
+			p.send(p.connect(), keyMetadata, 7, answered, soon)
+		}
+		s := p.connect()
+		begun := p.now
+		p.now += time.Second
+		p.send(s, keyMetadata, 7, answered, soon)
+		p.now = begun
+		p.send(s, keySaslHandshake, 1, answered, soon)
+		if isOpen := p.book.addresses[decode.Endpoint{Addr: playBroker}].open.to.Time > 0; isOpen != (others > 0) {
+			t.Errorf("%d other connections: served without SASL %v", others, isOpen)
+		}
+	}
+}

@@ -93,8 +93,9 @@ type address struct {
 	largest   int64
 	largestAt capture.Position
 	// handshake are the first and the latest answered SaslHandshake. open are the same for requests
-	// of connections without SASL, except ApiVersions.
+	// of connections without SASL, except ApiVersions. openers counts these connections.
 	handshake, open span
+	openers         int
 	// sessionAge is the longest time from the authentication to an answered request, on
 	// connections without a stated session lifetime.
 	sessionAge int64
@@ -162,6 +163,7 @@ func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
 	if forbidden(x.Verdict) && x.Evidence == decode.Borrowed {
 		a.contradict(x.Ranges, at)
 	}
+	a.contradict(x.Outdid, at)
 	s.replied(a, x, at)
 	s.answer(a, x, at)
 }

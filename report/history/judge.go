@@ -292,6 +292,7 @@ func (v *view) isEarlyProbe(k *Suspect) bool {
 // answeredWithError decides a request that was answered with error 35.
 func (v *view) answeredWithError(k *Suspect) Ruling {
 	x := &k.Exchange
+	_, mayFallBack := fallbacks[x.Key]
 	// The capture ends before the client could continue.
 	tooEarly := k.stream.ended.Time == 0 && k.next.Time == 0 && v.book.now-x.Decided.Time < int64(Patience)
 	switch {
@@ -304,7 +305,7 @@ func (v *view) answeredWithError(k *Suspect) Ruling {
 		return Ruling{Cause: Refused, Certain: true}
 	case k.Instead.Time > 0:
 		return Ruling{Cause: Fallback, Certain: true}
-	case k.insteadUnseen, tooEarly && fallbacks[x.Key] != nil:
+	case k.insteadUnseen, tooEarly && mayFallBack:
 		return Ruling{Cause: Unexplained}
 	}
 	return Ruling{Cause: Unsupported, Certain: true}
@@ -317,7 +318,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r, _ := v.away(k, true)
 		return r
 	}
-	isToken := x.Key == keySaslAuthenticate && endedByBroker(x) && v.inRange(x)
+	isToken := (x.Key == keySaslAuthenticate || x.Key == keySaslHandshake && v.refusedAgain(k)) && endedByBroker(x) && v.inRange(x)
 	if v.answeredInLife(k) {
 		r, away := v.away(k, true)
 		switch {

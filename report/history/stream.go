@@ -37,6 +37,10 @@ const noStage = -1
 // 7628 3.2.2).
 const Challenged = -2
 
+// Unreadable is the stage of a connection whose last answer was the one to ApiVersions, in another
+// layout than that of the request's version.
+const Unreadable = -3
+
 // stream has the history of one connection.
 type stream struct {
 	id     uint32
@@ -51,7 +55,7 @@ type stream struct {
 	answered capture.Position
 	// hasWorked: a request other than prefaceKeys was answered.
 	hasWorked bool
-	// stage is the API that was answered last, noStage if the answer was an error, or Challenged.
+	// stage is the API that was answered last, noStage if the answer was an error, Challenged, or Unreadable.
 	stage int16
 	// advertised is the latest ApiVersions answer.
 	advertised capture.Position
@@ -61,7 +65,7 @@ type stream struct {
 	hasSASL                bool
 	// handshakeV0: the latest answered SaslHandshake was v0. Tokens without a header follow it.
 	handshakeV0 bool
-	// isOpen: address.open has an answer of this connection.
+	// isOpen: address.open has an answer of this connection, and address.openers counts it.
 	isOpen bool
 	// lifetime is the lifetime of the latest session; 0 if unknown. outlived: a request was answered
 	// after its end.
@@ -168,6 +172,8 @@ func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 		switch {
 		case x.ErrorCode != 0:
 			s.stage = noStage
+		case x.Misshapen:
+			s.stage = Unreadable
 		case x.Challenge && s.stage == keySaslHandshake:
 			s.stage = Challenged
 		default:
@@ -194,7 +200,10 @@ func (s *stream) answer(a *address, x *decode.Exchange, at capture.Position) {
 	s.hasWorked = s.hasWorked || !isPreface(x.Key)
 	if !s.hasSASL && x.Asked != decode.MaybeAsked {
 		a.open.extend(at)
-		s.isOpen = true
+		if !s.isOpen {
+			s.isOpen = true
+			a.openers++
+		}
 	}
 	if s.hasSASL && !s.isRenewed() && s.lifetime == 0 {
 		a.sessionAge = max(a.sessionAge, x.Request.Time-s.authenticated.Time)
@@ -210,7 +219,10 @@ func (s *stream) authenticate(a *address, x *decode.Exchange, at capture.Positio
 	}
 	s.hasSASL = true
 	if s.isOpen { // the answer to its authentication had waited for a range
-		a.open, s.isOpen = span{}, false
+		s.isOpen = false
+		if a.openers--; a.openers == 0 {
+			a.open = span{}
+		}
 	}
 	if at.Time > s.authenticated.Time {
 		s.authenticated = at
@@ -387,7 +399,8 @@ func (c *client) continued(k *Suspect) {
 	}
 }
 
-// fallbacks are the APIs that clients use in place of one refused with error 35, by its key.
+// fallbacks are the APIs that clients use in place of one refused with error 35, by its key. nil is
+// any work.
 //
 //	ConsumerGroupHeartbeat (68), ShareGroupHeartbeat (76), StreamsGroupHeartbeat (88): JoinGroup; KIP-848
 //	ConsumerGroupDescribe (69): DescribeGroups; kafka-clients, Admin.describeConsumerGroups
@@ -400,7 +413,7 @@ func (c *client) continued(k *Suspect) {
 var fallbacks = map[int16][]int16{
 	68: {keyJoinGroup}, 76: {keyJoinGroup}, 88: {keyJoinGroup},
 	69: {keyDescribeGroups}, 82: {keyFetch, 52, 53, 54, 59}, 75: {keyMetadata}, 60: {keyMetadata}, 44: {33}, 74: {32},
-	71: {keyMetadata, keyProduce, keyFetch}, 72: {keyMetadata, keyProduce, keyFetch}, 22: {keyProduce},
+	71: nil, 72: nil, 22: {keyProduce},
 }
 
 // isFallback reports whether a client that was refused r sent x in its place.
@@ -408,7 +421,14 @@ func isFallback(r, x version) bool {
 	if r.key == keyApiVersions {
 		return x.key == r.key && x.version < r.version
 	}
-	return x.key == r.key && x.version != r.version || slices.Contains(fallbacks[r.key], x.key)
+	instead, known := fallbacks[r.key]
+	switch {
+	case x.key == r.key:
+		return x.version != r.version
+	case known && instead == nil:
+		return x.key != keyApiVersions && x.key != keySaslHandshake && x.key != keySaslAuthenticate
+	}
+	return slices.Contains(instead, x.key)
 }
 
 // Served reports whether any broker served a client at most window nanoseconds before or after at.
@@ -430,6 +450,12 @@ func (b *Book) Found(id string, addr netip.Addr, domain uint64, at, window int64
 	}
 	_, ok := c.found.within(at-window, at+window)
 	return ok
+}
+
+// AskedMore reports whether any broker answered a client more than ApiVersions.
+func (b *Book) AskedMore(id string, addr netip.Addr, domain uint64) bool {
+	c := b.clients[clientKey{id, addr, domain}]
+	return c != nil && slices.ContainsFunc(c.answers, func(a answerTo) bool { return a.key != keyApiVersions })
 }
 
 // Suspected reports whether an address did not serve a request of a client, which prevents its

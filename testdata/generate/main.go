@@ -46,7 +46,7 @@ const maxSize = 30_000
 
 // scenes are all scenes, in the order of the documentation.
 func scenes() []scene {
-	all := slices.Concat(versionScenes(), negotiationScenes(), securityScenes(), targetScenes(), qualityScenes(), prefaceScenes(), endingScenes(), causeScenes(), foreignScenes(), oddScenes(), otherScenes())
+	all := slices.Concat(versionScenes(), negotiationScenes(), securityScenes(), targetScenes(), qualityScenes(), prefaceScenes(), endingScenes(), causeScenes(), foreignScenes(), oddScenes(), otherScenes(), diagnosisScenes())
 	for i := range all {
 		all[i].by = cmp.Or(all[i].by, "frames")
 	}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/kafkavet/kafkavet/capture/capturetest"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// diagnosisScenes are for causes that were told wrongly before.
+func diagnosisScenes() []scene {
+	const again = 3 // times that a client tries
+	tries := func(try func(t *talk)) func(*stage) error {
+		return plays(func(s *stage) {
+			for range again {
+				try(s.connect(brokerA))
+				s.Wait(time.Second)
+			}
+		})
+	}
+	return []scene{
+		{
+			name:   "kv1002-fires-replica-fetcher",
+			holds:  "a broker that fetches with Fetch v3 from one of Kafka 4.0 and is closed, three times; a client of Kafka 4.0 beside it",
+			yields: "KV1002 with advice about inter.broker.protocol.version",
+			play: plays(func(s *stage) {
+				served := s.connect(brokerA)
+				served.negotiate(4, kafka4_0())
+				for range again {
+					served.ask(1, 17)
+					t := s.connect(brokerA)
+					t.id = "broker-2-fetcher-0"
+					t.refused(1, 3)
+					s.Wait(time.Second)
+				}
+			}),
+		},
+		{
+			name:   "borrowed-near-address-moved",
+			holds:  "a client that never asks for ApiVersions is served (Fetch v2) on a connection that was open before; the address moves to a broker of Kafka 4.0, which resets it; another client negotiates there",
+			yields: "no finding; the requests before the move have no range",
+			play: plays(func(s *stage) {
+				s.clients++
+				old := &talk{Conversation: s.Join(netip.AddrPortFrom(clientA, 40_000+s.clients), brokerA), id: "legacy-loader"}
+				for range again {
+					old.ask(3, 1)
+					old.ask(1, 2)
+				}
+				old.Silent = true
+				old.send(1, 2)
+				old.Reset(capturetest.ToClient)
+				t := s.connect(brokerA)
+				t.negotiate(4, kafka4_0())
+				t.ask(3, 12)
+				t.leave()
+			}),
+		},
+		{
+			name: "kv2002-fires-other-layout", blind: "it reads the response as v3",
+			holds:  "ApiVersions v3 answered in the layout of v0, without an error; the client leaves, three times",
+			yields: "KV2002; no KV2004",
+			play: tries(func(t *talk) {
+				t.hello(3)
+				t.Send(capturetest.ToClient, capturetest.ApiVersionsResponse(0, t.n, 0, kafka2_1()...))
+				t.leave()
+			}),
+		},
+		{
+			name: "kv2002-near-bytes-behind", blind: "it reads the bytes behind the response as malformed",
+			holds:  "ApiVersions v3 answered with five bytes behind the response; the client goes on with Metadata v9",
+			yields: "no finding",
+			play: tries(func(t *talk) {
+				t.hello(3)
+				b := append(capturetest.ApiVersionsResponse(3, t.n, 0, kafka2_8()...), make([]byte, 5)...)
+				binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+				t.Send(capturetest.ToClient, b)
+				t.ask(3, 9)
+				t.leave()
+			}),
+		},
+		{
+			name:   "kv2004-fires-once",
+			holds:  "one connection: ApiVersions, its answer, and the client leaves",
+			yields: "KV2004 as a note: it may be a health check",
+			play: talks(func(t *talk) {
+				t.negotiate(3, kafka3_9())
+				t.leave()
+			}),
+		},
+		{
+			name:   "kv2008-fires-handshake-closed",
+			holds:  "SaslHandshake v1 inside the range, upon which the broker closes, three times",
+			yields: "KV2008 with the mechanism; no KV2009",
+			play: tries(func(t *talk) {
+				t.negotiate(3, kafka3_9())
+				t.n++
+				t.Send(capturetest.ToBroker, capturetest.SaslHandshake(1, t.n, t.id, "SCRAM-SHA-512"))
+				t.Close(capturetest.ToClient)
+			}),
+		},
+		{
+			name:   "kv2008-fires-gssapi-without-joingroup-0",
+			holds:  "a broker that advertises JoinGroup from v2 on, as Kafka 4.0.0; SaslHandshake for GSSAPI answered, and the client leaves, three times",
+			yields: "KV2008 that names librdkafka before 2.11.0",
+			play: tries(func(t *talk) {
+				apis := kafka4_0()
+				for i := range apis {
+					if apis[i].Key == 11 {
+						apis[i].Min = 2
+					}
+				}
+				t.negotiate(3, apis)
+				t.n++
+				t.Exchange(capturetest.SaslHandshake(1, t.n, t.id, "GSSAPI"), capturetest.SaslHandshakeResponse(t.n, 0, "GSSAPI"))
+				t.leave()
+			}),
+		},
+		{
+			name:   "kv2009-near-throttled",
+			holds:  "Produce v9 answered with a throttle time of 30 s; the client sends InitProducerId at once and leaves after 8 s, three times, while another client is served",
+			yields: "no finding: the broker does not read before the throttle is over",
+			play: plays(func(s *stage) {
+				served := s.connect(brokerA)
+				served.negotiate(3, kafka3_9())
+				for range again {
+					t := s.connect(brokerA)
+					t.negotiate(3, kafka3_9())
+					t.Exchange(request(t, kmsg.NewPtrProduceRequest(), 9, func(q *kmsg.ProduceRequest, a *kmsg.ProduceResponse) {
+						q.Acks, a.ThrottleMillis = 1, 30_000
+					}))
+					t.send(22, 4)
+					for range 4 {
+						s.Wait(2 * time.Second)
+						served.ask(1, 16)
+					}
+					t.leave()
+				}
+			}),
+		},
+		{
+			name:   "kv2018-fires-compression",
+			holds:  "Fetch v4 answered with error 76 for a partition, three times",
+			yields: "KV2018 that names zstd",
+			play: talks(func(t *talk) {
+				t.negotiate(0, kafka2_3())
+				for range again {
+					t.Exchange(request(t, kmsg.NewPtrFetchRequest(), 4, func(_ *kmsg.FetchRequest, a *kmsg.FetchResponse) {
+						a.Topics = []kmsg.FetchResponseTopic{{Topic: "orders", Partitions: []kmsg.FetchResponseTopicPartition{{ErrorCode: 76, HighWatermark: -1}}}}
+					}))
+				}
+				t.leave()
+			}),
+		},
+		{
+			name:   "kv3002-fires-telemetry",
+			holds:  "GetTelemetrySubscriptions answered with error 35, then InitProducerId",
+			yields: "KV3002; no KV3001",
+			play: talks(func(t *talk) {
+				t.negotiate(4, kafka4_0())
+				t.Exchange(request(t, kmsg.NewPtrGetTelemetrySubscriptionsRequest(), 0, func(_ *kmsg.GetTelemetrySubscriptionsRequest, a *kmsg.GetTelemetrySubscriptionsResponse) {
+					a.ErrorCode = 35
+				}))
+				t.ask(22, 5)
+				t.leave()
+			}),
+		},
+	}
+}
