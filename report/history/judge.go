@@ -241,10 +241,14 @@ func (v *view) judge(k *Suspect) Ruling {
 
 // outside reports whether a request is outside the borrowed range, and that range holds. The
 // address must have advertised it in the same life, and answered nothing outside it. A request that
-// waited must be refused again.
+// waited must be refused again, and so must one on a connection from before the capture if the range
+// came later: the connection may have been to another broker.
 func (v *view) outside(k *Suspect) bool {
 	x := &k.Exchange
-	return forbidden(x.Verdict) && v.holds(x) && (!hasWaited(x) || v.refusedAgain(k))
+	isWeak := hasWaited(x) || k.stream.midstream && !slices.ContainsFunc(v.adverts, func(a advert) bool {
+		return a.from.Before(x.Request) && same(a.ranges, x.Ranges)
+	})
+	return forbidden(x.Verdict) && v.holds(x) && (!isWeak || v.refusedAgain(k))
 }
 
 // holds reports whether the borrowed table of x holds for it.
@@ -305,7 +309,7 @@ func (v *view) answeredWithError(k *Suspect) Ruling {
 		return Ruling{Cause: Refused, Certain: true}
 	case k.Instead.Time > 0:
 		return Ruling{Cause: Fallback, Certain: true}
-	case k.insteadUnseen, tooEarly && mayFallBack:
+	case k.insteadUnseen, tooEarly && mayFallBack, k.stream.missing > 0 && (mayFallBack || k.next.Time == 0):
 		return Ruling{Cause: Unexplained}
 	}
 	return Ruling{Cause: Unsupported, Certain: true}

@@ -2,6 +2,7 @@ package history
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -424,5 +425,62 @@ func TestASmallRequestIsCutAgain(t *testing.T) {
 		if got := p.book.Decide()[0].Cause; got != c.want {
 			t.Errorf("%d bytes, %d times: %v, want %v", c.size, c.times, got, c.want)
 		}
+	}
+}
+
+// TestALaterRangeOnAConnectionFromBefore: the connection may have been to another broker, so one
+// refusal is not enough.
+func TestALaterRangeOnAConnectionFromBefore(t *testing.T) {
+	table := &decode.Ranges{APIs: []decode.API{{Key: keyFetch, Range: decode.Range{Min: 4, Max: 17}}}}
+	outside := func(x *decode.Exchange) {
+		x.Verdict, x.Evidence, x.Ranges = decode.BelowMin, decode.Borrowed, table
+	}
+	for _, c := range []struct {
+		midstream, isLater bool
+		times              int
+		want               Cause
+	}{
+		{true, true, 1, Unexplained},
+		{true, true, 2, Outside},
+		{true, false, 1, Outside},
+		{false, true, 1, Outside},
+	} {
+		p := newPlay(t)
+		if !c.isLater {
+			p.advertise(p.connect(), table)
+		}
+		for range c.times {
+			s := p.connect()
+			p.send(s, keyFetch, 2, decode.ResetByBroker, soon, outside)
+			p.endOf(s, func(x *decode.Connection) { x.Midstream = c.midstream })
+			p.now += time.Second
+			p.send(p.connect(), keyMetadata, 12, answered, soon)
+		}
+		p.advertise(p.connect(), table)
+		p.expect(slices.Repeat([]Cause{c.want}, c.times)...)
+	}
+}
+
+// TestLostBytesMayHideAFallback: the next request of the client may be among them.
+func TestLostBytesMayHideAFallback(t *testing.T) {
+	for _, c := range []struct {
+		key     int16
+		missing uint64
+		next    bool
+		want    Cause
+	}{
+		{69, 0, true, Unsupported},
+		{69, 100, true, Unexplained},
+		{keyFetch, 100, true, Unsupported},
+		{keyFetch, 100, false, Unexplained},
+	} {
+		p := newPlay(t)
+		s := p.connect()
+		p.send(s, c.key, 0, decode.Error, soon)
+		if c.next {
+			p.send(s, keyMetadata, 12, answered, soon)
+		}
+		p.endOf(s, func(x *decode.Connection) { x.Oddities = &reassembly.Oddities{Missing: c.missing} })
+		p.expect(c.want)
 	}
 }
