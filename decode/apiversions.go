@@ -79,12 +79,7 @@ func isWrongRefusal(version int16, size int64, body []byte) bool {
 func (a *apiVersionsAnswer) read(r reader, version int16, size int64) (rest int, ok bool) {
 	whole := int64(len(r.Src))+2 == size
 	flexible := version >= flexibleApiVersions
-	n := int64(0)
-	if flexible {
-		n = int64(r.Uvarint()) - 1
-	} else {
-		n = int64(r.Int32())
-	}
+	n := r.count(flexible)
 	if n*6 > size {
 		return 0, false
 	}
@@ -125,7 +120,7 @@ func (a *apiVersionsAnswer) read(r reader, version int16, size int64) (rest int,
 
 func (a *apiVersionsAnswer) readFeatures(intern func([]byte) string) {
 	r := newReader(a.featureBytes)
-	for n := int64(r.Uvarint()) - 1; n > 0 && len(a.features) < maxFeatures; n-- {
+	for n := r.count(true); n > 0 && len(a.features) < maxFeatures; n-- {
 		name := r.compactText()
 		f := Feature{Range: Range{r.Int16(), r.Int16()}}
 		r.tags(nil)

@@ -63,12 +63,7 @@ func walkBrokers(version int16, body []byte, use func(id int32, host []byte, por
 	if version >= 3 {
 		r.Int32() // throttle time
 	}
-	var n int64
-	if isFlexible {
-		n = int64(r.Uvarint()) - 1
-	} else {
-		n = int64(r.Int32())
-	}
+	n := r.count(isFlexible)
 	if n < 1 || n > maxNodes {
 		return 0, false
 	}

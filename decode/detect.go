@@ -86,12 +86,7 @@ func (h *requestHeader) producesNothing(head []byte) bool {
 	r := produceBody(h.version, h.body(head))
 	r.Int16() // acks
 	r.Int32() // timeout
-	topics := int64(0)
-	if h.version >= layouts[keyProduce].flexible {
-		topics = int64(r.Uvarint()) - 1
-	} else {
-		topics = int64(r.Int32())
-	}
+	topics := r.count(h.version >= layouts[keyProduce].flexible)
 	return !r.Ok() || topics <= 0
 }
 

@@ -166,8 +166,8 @@ const (
 )
 
 // walker steps through a message by its layout. It reads only lengths and error codes, copies
-// nothing and allocates nothing. If blanks is true, it overwrites the fields that it passes. Each step consumes a byte or ends the walk, so the captured
-// bytes bound the time.
+// nothing and allocates nothing. If blanks is true, it overwrites the fields that it passes. Each
+// step consumes a byte or ends the walk, so the captured bytes bound the time.
 type walker struct {
 	// b is the captured part from the current place on. left is the length of the message from
 	// there, len(b) or more.
@@ -186,43 +186,38 @@ type walker struct {
 	timeout int32
 }
 
+// start returns a walker at the beginning of a body, of which body is the captured part and size the
+// complete length. Its header has tagged fields in flexible versions if hasTags is true. A negative
+// version and one above the layout's are a misfit.
+func (l *layout) start(version int16, size int64, body []byte, hasTags bool) walker {
+	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
+	if version < 0 || version > l.max {
+		w.state = misfit
+	}
+	if w.flexible && hasTags {
+		w.tags()
+	}
+	return w
+}
+
 // timeout returns how long a request allows the broker to take, in milliseconds; 0 if its body has
 // no such field, or the captured part does not contain it.
 func (l *layout) timeout(version int16, size int64, body []byte) int32 {
-	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
-	if version < 0 || version > l.max {
-		return 0
-	}
-	if w.flexible {
-		w.tags() // of the request header
-	}
+	w := l.start(version, size, body, true)
 	w.structure(l.request, 0)
 	return max(w.timeout, 0)
 }
 
-// walkRequest compares the body of a request with its layout. body is the captured part, size
-// the complete length. A negative version and one above the layout's are a misfit.
+// walkRequest compares the body of a request with its layout.
 func (l *layout) walkRequest(version int16, size int64, body []byte) fit {
-	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
-	if version < 0 || version > l.max {
-		return misfit
-	}
-	if w.flexible {
-		w.tags() // of the request header
-	}
+	w := l.start(version, size, body, true)
 	return w.whole(l.request)
 }
 
-// walkResponse compares a response without its correlation id with its layout. body is the
-// captured part, size the complete length. errorCode is walker.errorCode.
+// walkResponse compares a response without its correlation id with its layout. errorCode is
+// walker.errorCode.
 func (l *layout) walkResponse(key, version int16, size int64, body []byte) (how fit, errorCode int16) {
-	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
-	if version < 0 || version > l.max {
-		return misfit, errNone
-	}
-	if w.flexible && key != keyApiVersions { // its response header has no tags: KIP-511
-		w.tags()
-	}
+	w := l.start(version, size, body, key != keyApiVersions) // its response header has no tags: KIP-511
 	how = w.whole(l.response)
 	return how, w.errorCode
 }

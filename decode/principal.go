@@ -28,13 +28,11 @@ func (h *handler) authenticate(hd *requestHeader, f *reassembly.Frame) {
 		return
 	}
 	r := newReader(hd.body(f.Head))
-	size := 0
-	if hd.version >= layouts[keySaslAuthenticate].flexible {
+	isFlexible := hd.version >= layouts[keySaslAuthenticate].flexible
+	if isFlexible {
 		r.tags(nil)
-		size = int(min(max(int64(r.Uvarint())-1, 0), maxNameToken))
-	} else {
-		size = int(min(max(r.Int32(), 0), maxNameToken))
 	}
+	size := int(min(max(r.count(isFlexible), 0), maxNameToken))
 	h.token(r.Src[:min(size, len(r.Src))])
 }
 

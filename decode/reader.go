@@ -14,6 +14,14 @@ func (r *reader) text() []byte { return r.Span(int(max(r.Int16(), 0))) }
 // compactText reads a COMPACT_STRING (KIP-482); null is empty.
 func (r *reader) compactText() []byte { return r.Span(int(max(int64(r.Uvarint())-1, 0))) }
 
+// count reads the length of an ARRAY or of BYTES, or of their compact forms (KIP-482); -1 is null.
+func (r *reader) count(isFlexible bool) int64 {
+	if isFlexible {
+		return int64(r.Uvarint()) - 1
+	}
+	return int64(r.Int32())
+}
+
 // tags skips tagged fields (KIP-482), and passes each to use unless use is nil. It stops at the
 // end of the input, because a hostile count can be 2^32. The loop of kmsg does not stop there.
 func (r *reader) tags(use func(tag int64, b []byte)) {

@@ -96,15 +96,12 @@ func readAuthenticate(version int16, body []byte) (errorCode int16, challenge bo
 	}
 	if flexible {
 		r.compactText() // error message
-		token := int(r.Uvarint()) - 1
-		challenge = r.Ok() && token > 0
-		r.Span(max(token, 0))
 	} else {
 		r.text()
-		token := r.Int32()
-		challenge = r.Ok() && token > 0
-		r.Span(int(max(token, 0)))
 	}
+	token := r.count(flexible)
+	challenge = r.Ok() && token > 0
+	r.Span(int(max(token, 0)))
 	if version < 1 {
 		return errorCode, challenge, 0
 	}
