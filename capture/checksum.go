@@ -109,8 +109,8 @@ func (s *Segment) pseudoHeader(length int) uint16 {
 	return OnesSum(sum, nil)
 }
 
-// OnesSum adds b to the sum of an Internet checksum (RFC 1071) and folds it to 16 bits. The checksum
-// is its complement.
+// OnesSum adds b to the sum of an Internet checksum (RFC 1071) and folds it to 16 bits. The
+// checksum is its complement.
 func OnesSum(sum uint64, b []byte) uint16 {
 	var carry uint64
 	for ; len(b) >= 16; b = b[16:] {

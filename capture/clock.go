@@ -105,8 +105,8 @@ func (p *clockProbe) note(times map[uint64]int64, m moment, t int64) {
 	}
 }
 
-// compareClocks sets the shift of inputs whose clock differs from an earlier one's. It returns false
-// if there are none.
+// compareClocks sets the shift of inputs whose clock differs from an earlier one's. It returns
+// false if there are none.
 func compareClocks(inputs []*input) (shifted bool) {
 	for i, in := range inputs {
 		for _, earlier := range inputs[:i] {

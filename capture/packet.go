@@ -38,6 +38,14 @@ func (p Position) Compare(q Position) int {
 	return cmp.Or(cmp.Compare(p.Time, q.Time), cmp.Compare(p.Capture, q.Capture))
 }
 
+// Later returns the later one of two positions.
+func Later(p, q Position) Position {
+	if p.Before(q) {
+		return q
+	}
+	return p
+}
+
 // Packet is one record of a capture.
 type Packet struct {
 	Position

@@ -255,8 +255,8 @@ func (b *broker) wasDown(from, to capture.Position) bool {
 	return slices.ContainsFunc(b.downs, func(d down) bool { return from.Before(d.to) && d.from.Before(to) })
 }
 
-// outlive removes the times at which the broker of an answered exchange was not down. Its connection,
-// which has a lower number than the refused one, began before.
+// outlive removes the times at which the broker of an answered exchange was not down. Its
+// connection, which has a lower number than the refused one, began before.
 func (b *broker) outlive(e *Exchange) {
 	b.downs = slices.DeleteFunc(b.downs, func(d down) bool { return e.Stream < d.stream && d.to.Before(e.Decided) })
 }

@@ -60,7 +60,7 @@ func (d *driver) message(dir reassembly.Direction, msg []byte) bool {
 }
 
 func (d *driver) messageAt(dir reassembly.Direction, msg []byte, at capture.Position) bool {
-	d.conn.Now, d.conn.Last = later(d.conn.Now, at), later(d.conn.Last, at)
+	d.conn.Now, d.conn.Last = capture.Later(d.conn.Now, at), capture.Later(d.conn.Last, at)
 	n, ok := d.h.Want(dir, int64(len(msg)), msg[:min(d.first, len(msg))])
 	if !ok {
 		return false

@@ -443,7 +443,7 @@ func (h *handler) answered(i int, a answer) {
 		}
 	}
 	p := h.queue.pop()
-	h.lastAnswer = later(h.lastAnswer, a.at)
+	h.lastAnswer = capture.Later(h.lastAnswer, a.at)
 	outcome := Answered
 	if a.errorCode == errUnsupportedVersion {
 		outcome = Error

@@ -186,9 +186,9 @@ type walker struct {
 	timeout int32
 }
 
-// start returns a walker at the beginning of a body, of which body is the captured part and size the
-// complete length. Its header has tagged fields in flexible versions if hasTags is true. A negative
-// version and one above the layout's are a misfit.
+// start returns a walker at the beginning of a body, of which body is the captured part and size
+// the complete length. Its header has tagged fields in flexible versions if hasTags is true. A
+// negative version and one above the layout's are a misfit.
 func (l *layout) start(version int16, size int64, body []byte, hasTags bool) walker {
 	w := walker{b: body, left: size, version: version, flexible: version >= l.flexible, state: fitsExactly}
 	if version < 0 || version > l.max {

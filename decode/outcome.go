@@ -153,7 +153,7 @@ func (h *handler) takeHeld() []*Exchange {
 // Lost is called when the capture may lack messages of a direction.
 func (h *handler) Lost(d reassembly.Direction, at capture.Position) {
 	if d == reassembly.ToClient {
-		h.missed = later(h.missed, at)
+		h.missed = capture.Later(h.missed, at)
 	} else {
 		h.requestsLost = true
 		for _, e := range h.putAside().refused {
@@ -234,7 +234,7 @@ func (h *handler) End() {
 
 // emit appends an event. The positions of a stream's events never decrease.
 func (h *handler) emit(e Event) {
-	h.at = later(h.at, later(h.conn.Now, h.conn.End.At))
+	h.at = capture.Later(h.at, capture.Later(h.conn.Now, h.conn.End.At))
 	e.At, e.Stream, e.Order = h.at, h.conn.Stream, h.order
 	h.order++
 	h.shard.events = append(h.shard.events, e)

@@ -359,8 +359,8 @@ func transactionalID(version int16, body []byte) (r reader, n int64) {
 	return r, max(n, 0)
 }
 
-// hidesAcks reports whether the acks of a Produce request, which could not be read, may be behind the
-// bytes that were kept of its frame: after a long client id, or a long transactional id.
+// hidesAcks reports whether the acks of a Produce request, which could not be read, may be behind
+// the bytes that were kept of its frame: after a long client id, or a long transactional id.
 func hidesAcks(version int16, body []byte, f *reassembly.Frame) bool {
 	rest := f.Size - int64(len(f.Head))
 	r, n := transactionalID(version, body)

@@ -101,7 +101,7 @@ func (s *Shard) Closed(c *reassembly.Connection) {
 	*over = Connection{Connection: c}
 	h := s.ended[c]
 	if h == nil { // it did not speak Kafka
-		s.events = append(s.events, Event{At: later(c.Now, c.End.At), Stream: c.Stream, Connection: over})
+		s.events = append(s.events, Event{At: capture.Later(c.Now, c.End.At), Stream: c.Stream, Connection: over})
 		return
 	}
 	delete(s.ended, c)
@@ -243,11 +243,4 @@ func (r *Ranges) hash() uint64 {
 		}
 	}
 	return h
-}
-
-func later(p, q capture.Position) capture.Position {
-	if p.Before(q) {
-		return q
-	}
-	return p
 }

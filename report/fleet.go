@@ -40,8 +40,8 @@ type sharedConnections struct {
 }
 
 // connectionID is a salted hash of the initial sequence numbers, the hour of the first packet and
-// the first client id. Address translation does not change these, and the numbers cannot be guessed.
-// Simulated connections often have equal numbers.
+// the first client id. Address translation does not change these, and the numbers cannot be
+// guessed. Simulated connections often have equal numbers.
 type connectionID [12]byte
 
 func newConnectionID(c *decode.Connection) (id connectionID) {
@@ -174,7 +174,8 @@ func (c *clusters) finish(hit map[string]uint64, isCaptured func(host string, po
 }
 
 // isCaptured reports whether Kafka connections of clients to a broker were captured, or TLS
-// connections of clients that requested its name. It is nil for a host name that no client requested.
+// connections of clients that requested its name. It is nil for a host name that no client
+// requested.
 func (b *brokers) isCaptured(host string, port uint16) *bool {
 	yes, no := true, false
 	addr, err := netip.ParseAddr(host)

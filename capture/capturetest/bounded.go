@@ -15,8 +15,8 @@ const (
 )
 
 // Bounded runs f, which processes size bytes, and fails if it takes more time or memory than that.
-// It measures CPU time, the least of some runs, so that a busy machine does not look like slow code.
-// f must do its work in its own goroutine.
+// It measures CPU time, the least of some runs, so that a busy machine does not look like slow
+// code. f must do its work in its own goroutine.
 func Bounded(t testing.TB, size int, f func()) {
 	t.Helper()
 	runtime.LockOSThread()

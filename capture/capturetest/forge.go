@@ -16,9 +16,9 @@ const far = 1 << 30
 // junk looks like a Kafka request.
 var junk = []byte("\x00\x00\x00\x1e\x00\x01\x00\x0c\x00\x00\x00\x63\x00\x04evil\xff\xff\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00")
 
-// allForgeries are all forgeries. "A byte ahead in the window" and "junk a few bytes ahead" are kept
-// by the receiver, which never acknowledges the first, and gets the bytes of the second in order.
-// The TTL of 1 expires before the receiver. No end system knows of the handshake.
+// allForgeries are all forgeries. "A byte ahead in the window" and "junk a few bytes ahead" are
+// kept by the receiver, which never acknowledges the first, and gets the bytes of the second in
+// order. The TTL of 1 expires before the receiver. No end system knows of the handshake.
 var allForgeries = []forgery{
 	{"a RST far off", forged(nil, func(c *segment) { c.tcp.Seq, c.tcp.Flags = c.tcp.Seq+far, RST })},
 	{"a RST that did not arrive", forged(nil, func(c *segment) { c.tcp.Flags = RST })},

@@ -313,8 +313,8 @@ func Geneve(port uint16, network uint32) Tunnel {
 	})
 }
 
-// overlay returns a frame with a UDP datagram between the ends of a tunnel. Its direction depends on
-// the inner frame or packet.
+// overlay returns a frame with a UDP datagram between the ends of a tunnel. Its direction depends
+// on the inner frame or packet.
 func overlay(port uint16, inner, header, payload []byte) []byte {
 	a, b := tunnelA, tunnelB
 	if reversed(inner) {

@@ -78,9 +78,9 @@ func mirrored(places ...[]Tunnel) func([]Packet) []Packet {
 	}
 }
 
-// Routed returns every packet twice, as mirror ports on both sides of a router do: in the VLAN of the
-// client and in the VLAN of the broker. The router reduces the TTL by one. Each second copy is late
-// by delay, in nanoseconds.
+// Routed returns every packet twice, as mirror ports on both sides of a router do: in the VLAN of
+// the client and in the VLAN of the broker. The router reduces the TTL by one. Each second copy is
+// late by delay, in nanoseconds.
 func Routed(packets []Packet, client, broker uint16, delay int64) []Packet {
 	var out []Packet
 	for i, s := range dissect(packets) {

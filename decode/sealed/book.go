@@ -317,16 +317,9 @@ func (a *address) inferred() (Broker, bool) {
 		return Broker{}, false
 	}
 	best := slices.MaxFunc(a.answers, func(x, y *counted) int {
-		return cmp.Or(cmp.Compare(b2i(x.APIs > 0), b2i(y.APIs > 0)), cmp.Compare(x.n, y.n), cmp.Compare(y.Size, x.Size))
+		return cmp.Or(cmp.Compare(min(x.APIs, 1), min(y.APIs, 1)), cmp.Compare(x.n, y.n), cmp.Compare(y.Size, x.Size))
 	})
 	return Broker{a.broker, best.Answer, best.n}, true
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // minByForm is how many connections need the same response if it fits no known release.

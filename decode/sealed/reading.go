@@ -350,7 +350,7 @@ func (r *Reading) refused(c *decode.Connection, all []turn, last *turn, e end) {
 		if last.answers[i].guessed {
 			return
 		}
-		since = later(since, last.answers[i].at)
+		since = capture.Later(since, last.answers[i].at)
 	}
 	q.Delay = time.Duration(e.at.Time - since.Time)
 	if e.at.Before(open[len(open)-1].first) || q.Delay > maxPromptly {
@@ -419,13 +419,6 @@ func lastAnswer(all []turn, before capture.Position) (at int64) {
 		}
 	}
 	return at
-}
-
-func later(x, y capture.Position) capture.Position {
-	if x.Before(y) {
-		return y
-	}
-	return x
 }
 
 func balanced(all []turn) bool {

@@ -186,8 +186,8 @@ func (a *address) replaced(from, to int64) bool {
 	return !slices.ContainsFunc(a.lives, func(l life) bool { return l.begin <= from && l.end > to })
 }
 
-// isExpiryPossible reports whether the SASL session of a refused request may have expired. The broker
-// then closes on the next request, whatever it is (KIP-368).
+// isExpiryPossible reports whether the SASL session of a refused request may have expired. The
+// broker then closes on the next request, whatever it is (KIP-368).
 func (c *Case) isExpiryPossible() bool {
 	return c.midstream || c.Authentication != NoSASL && c.At.Time-c.begin >= int64(shortestSession)
 }

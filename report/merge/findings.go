@@ -174,8 +174,8 @@ func (a *aggregate) foldFindings(code string) {
 const whyAsked = "The client did not ask for the ranges in this capture, and another report shows that it does. " +
 	"Whether it also supports a version that the target accepts does not show."
 
-// finishFindings returns the findings. A refusal that is certain only if the client does not request
-// the ranges is a warning if it is among askers.
+// finishFindings returns the findings. A refusal that is certain only if the client does not
+// request the ranges is a warning if it is among askers.
 func (a *aggregate) finishFindings(askers model.Askers) []model.Finding {
 	out := []model.Finding{}
 	for _, code := range slices.Sorted(maps.Keys(a.findings)) {

@@ -32,7 +32,7 @@ func coverage(r *model.Report) []phrase {
 		}
 	}
 	if r.Supplied != nil {
-		out = append(out, say("The ranges supplied by the user are those of "+r.Supplied.Name+fileText(r.Supplied.File)+"."))
+		out = append(out, say("The ranges supplied by the user are those of "+r.Supplied.Name+parenthesis(r.Supplied.File)+"."))
 	}
 	return out
 }

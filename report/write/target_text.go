@@ -54,17 +54,9 @@ func targetHeadline(t *model.Target) string {
 	return strings.Join(parts, ", ")
 }
 
-// fileText names the file that was read, as the end of a phrase; empty for none.
-func fileText(path string) string {
-	if path == "" {
-		return ""
-	}
-	return " (" + path + ")"
-}
-
 // suppliedText describes the supplied ranges.
 func suppliedText(s *model.Supplied) string {
-	text := s.Name + fileText(s.File)
+	text := s.Name + parenthesis(s.File)
 	if s.File == "" {
 		text += ": " + s.Source
 	}

@@ -225,8 +225,8 @@ func escapeLong(s string) string {
 	return string(appendEscapedAll(nil, s))
 }
 
-// Message escapes a line like Escape, but whole and without its backslashes: parts of it are already
-// escaped. A line end becomes "; ".
+// Message escapes a line like Escape, but whole and without its backslashes: parts of it are
+// already escaped. A line end becomes "; ".
 func Message(s string) string {
 	parts := strings.Split(strings.ReplaceAll(s, "\n", "; "), `\`)
 	for i := range parts {
