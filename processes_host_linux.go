@@ -372,32 +372,36 @@ func (h *hostProcesses) describe(pid int, namespace string) model.Process {
 		return out
 	}
 	root := filepath.Join(h.proc, strconv.Itoa(pid), "root")
-	out.Namespace = firstLine(root, "var/run/secrets/kubernetes.io/serviceaccount/namespace")
-	if (isPod || out.Namespace != "") && namespace != h.own { // in the network of the host, the file has the name of the host
+	const namespaceFile = "run/secrets/kubernetes.io/serviceaccount/namespace"
+	out.Namespace = firstLine(root, namespaceFile, "var/"+namespaceFile) // mostly, /var/run is a link to /run
+	if (isPod || out.Namespace != "") && namespace != h.own {            // in the network of the host, the file has the name of the host
 		out.Pod = firstLine(root, "etc/hostname")
 	}
 	return out
 }
 
-// firstLine reads the first line of a file of another root. Links cannot lead out of that root.
-// Otherwise the owner of a container could make this program read files of the host.
-func firstLine(root, name string) string {
-	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// firstLine reads the first line of the first of these files of another root that there is. Links
+// cannot lead out of that root. Otherwise the owner of a container could make this program read
+// files of the host. The filter of the sandbox refuses unix.Openat2, which would also follow absolute
+// links.
+func firstLine(root string, names ...string) string {
+	dir, err := os.OpenRoot(root)
 	if err != nil {
 		return ""
 	}
-	defer unix.Close(dir)
-	how := &unix.OpenHow{Flags: unix.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
-	fd, err := unix.Openat2(dir, name, how)
-	if err != nil {
-		return ""
+	defer dir.Close()
+	for _, name := range names {
+		f, err := dir.OpenFile(name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+		if err != nil {
+			continue
+		}
+		defer f.Close()
+		if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+			return ""
+		}
+		text, _ := io.ReadAll(io.LimitReader(f, maxHostName))
+		line, _, _ := strings.Cut(string(text), "\n")
+		return strings.TrimSpace(line)
 	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
-		return ""
-	}
-	text, _ := io.ReadAll(io.LimitReader(f, maxHostName))
-	line, _, _ := strings.Cut(string(text), "\n")
-	return strings.TrimSpace(line)
+	return ""
 }

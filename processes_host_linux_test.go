@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -212,13 +213,31 @@ func TestFilesOfContainersCannotLeadOut(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	f.link("/etc/real", "root/inside")
+	f.link("etc/real", "root/inside")
 	if got := firstLine(root, "inside"); got != "x" {
 		t.Errorf("a link inside leads to %q", got)
 	}
 	f.write(strings.Repeat("y", 5000), "root/long")
 	if got := firstLine(root, "long"); len(got) != maxHostName {
 		t.Errorf("%d bytes of a long name", len(got))
+	}
+}
+
+// TestTheLookupReadsFilesOfContainers: also with its rights given up. It runs this test again as a
+// process that gives them up.
+func TestTheLookupReadsFilesOfContainers(t *testing.T) {
+	if root := os.Getenv("KAFKAVET_TEST_ROOT"); root != "" {
+		_ = confineLookup() // without root, capabilities cannot be given up
+		fmt.Println(firstLine(root, "missing", "etc/hostname"))
+		os.Exit(0)
+	}
+	f := newFakeProc(t)
+	f.write("loader-abc\n", "root/etc/..data/name")
+	f.link("..data/name", "root/etc/hostname")
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestTheLookupReadsFilesOfContainers$")
+	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir(), "KAFKAVET_TEST_ROOT="+filepath.Join(f.dir, "root"))
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "loader-abc\n" {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -165,7 +165,7 @@ func TestConnectionsOfBrokers(t *testing.T) {
 			}
 		}
 		c.exchange(exchangeOf(1, 4, 6, 0, idOf("1"))) // connected before
-		for _, key := range []int16{8, 27} { // the tool that ends transactions is a client
+		for _, key := range []int16{8, 27} {          // the tool that ends transactions is a client
 			c.exchange(exchangeOf(1, 3, key, 1, asked, offering(8, 0, 9), idOf("tool")))
 		}
 		var rows []string

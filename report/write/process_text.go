@@ -24,6 +24,8 @@ func processText(p *model.Process) string {
 		parts = append(parts, "pod "+p.Namespace+"/"+p.Pod)
 	case p.Pod != "":
 		parts = append(parts, "pod "+p.Pod)
+	case p.Namespace != "": // of a pod in the network of the host
+		parts = append(parts, "a pod in namespace "+p.Namespace)
 	case p.Container != "":
 		parts = append(parts, "container "+p.Container)
 	case p.User != "":

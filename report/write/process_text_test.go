@@ -12,6 +12,7 @@ func TestProcessesInWords(t *testing.T) {
 		want string
 	}{
 		{model.Process{PID: 4711, Command: "loader", User: "kafka", Container: "0123", Pod: "loader-abc", Namespace: "shop"}, "pid 4711 loader, pod shop/loader-abc"},
+		{model.Process{PID: 4711, Command: "loader", User: "1001", Container: "0123", Namespace: "shop"}, "pid 4711 loader, a pod in namespace shop"},
 		{model.Process{PID: 4711, Command: "loader", User: "kafka", Container: "0123"}, "pid 4711 loader, container 0123"},
 		{model.Process{PID: 4711, Command: "loader", User: "kafka"}, "pid 4711 loader, user kafka"},
 		{model.Process{PID: 4711}, "pid 4711"},
