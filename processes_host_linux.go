@@ -26,6 +26,9 @@ const (
 	// most a tenth of a processor.
 	scanInterval = 50 * time.Millisecond
 	scanShare    = 10
+	// homeAge is the age of the addresses of namespaces from which they are read again for an
+	// unknown address: that of another host, or of a namespace that is new.
+	homeAge = time.Second
 	// maxRoutes bounds the bytes read for the addresses of a namespace, which its routes contain.
 	maxRoutes = 1 << 20
 	// maxHostName bounds the bytes read for the name of a pod and of its namespace.
@@ -88,6 +91,9 @@ func (s *scan) begin(pause func(time.Duration)) {
 	s.began = processorTime()
 }
 
+// isDue reports whether the latest read is older than age, and the next one need not wait.
+func (s *scan) isDue(age time.Duration) bool { return time.Since(s.last) > max(age, scanShare*s.took) }
+
 func (s *scan) over() { s.last, s.took = time.Now(), processorTime()-s.began }
 
 // processorTime is the processor time that this process has used.
@@ -115,7 +121,8 @@ func newHostProcesses(proc, passwd string) (*hostProcesses, error) {
 }
 
 func (h *hostProcesses) find(q question) (found []answer) {
-	if !h.knows(q.Ends) && !h.readTables(q.Ends) {
+	isUnknown := func(end netip.AddrPort) bool { return len(h.homesOf(end.Addr())) == 0 }
+	if slices.ContainsFunc(q.Ends[:], isUnknown) && h.homeScan.isDue(homeAge) || !h.knows(q.Ends) && !h.readTables(q.Ends) {
 		h.readHomes()
 		h.readTables(q.Ends)
 	}
@@ -127,14 +134,26 @@ func (h *hostProcesses) find(q question) (found []answer) {
 	return found
 }
 
-// knows reports whether the tables contain a connection that a process holds.
-func (h *hostProcesses) knows(ends [2]netip.AddrPort) bool {
-	for _, t := range h.tables {
-		if t.inodes[ends] > 0 || t.inodes[[2]netip.AddrPort{ends[1], ends[0]}] > 0 {
-			return true
+// knows reports whether the tables contain both ends of a connection, or the only end on this host.
+func (h *hostProcesses) knows(ends [2]netip.AddrPort) (isHere bool) {
+	for i, end := range ends {
+		homes := h.homesOf(end.Addr())
+		if len(homes) == 0 {
+			continue
+		}
+		isHere = true
+		if !slices.ContainsFunc(homes, func(at home) bool {
+			t := h.tables[at.name]
+			if t == nil {
+				return false
+			}
+			_, has := t.inodes[[2]netip.AddrPort{end, ends[1-i]}]
+			return has
+		}) {
+			return false
 		}
 	}
-	return false
+	return isHere
 }
 
 // at finds the process at the local end of a connection.

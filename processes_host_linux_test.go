@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -320,6 +321,35 @@ func TestOnlyTheNamespaceOfAnAddressIsRead(t *testing.T) {
 	}
 	if !ask("10.0.0.2:4002", 0) || len(h.tables) != 1 {
 		t.Errorf("the namespace is gone: %d tables", len(h.tables))
+	}
+}
+
+// TestANewNamespaceIsRead: its address is unknown, also if the other end is known.
+func TestANewNamespaceIsRead(t *testing.T) {
+	f := newFakeProc(t)
+	f.process(10, "1", "broker", "/", 100)
+	f.sockets(10, "10.0.0.9:9092 10.0.0.1:4000 1 100")
+	h := f.open()
+	ask := func(from string) (pids []int) {
+		for _, found := range h.find(question{0, [2]netip.AddrPort{netip.MustParseAddrPort(from), netip.MustParseAddrPort("10.0.0.9:9092")}}) {
+			pids = append(pids, found.Process.PID)
+		}
+		return pids
+	}
+	if got := ask("10.0.0.1:4000"); !slices.Equal(got, []int{10}) {
+		t.Errorf("the broker alone: %v", got)
+	}
+	f.process(10, "1", "broker", "/", 100, 101)
+	f.sockets(10, "10.0.0.9:9092 10.0.0.1:4000 1 100", "10.0.0.9:9092 10.0.0.2:4000 1 101", "10.0.0.9:9092 10.0.0.2:4001 1 102")
+	f.process(20, "2", "loader", "/", 200, 201)
+	f.sockets(20, "10.0.0.2:4000 10.0.0.9:9092 1 200", "10.0.0.2:4001 10.0.0.9:9092 1 201")
+	h.homeScan.last = h.homeScan.last.Add(-homeAge)
+	if got := ask("10.0.0.2:4000"); !slices.Equal(got, []int{20, 10}) {
+		t.Errorf("a new namespace: %v", got)
+	}
+	delete(h.tables, "net:[2]")
+	if got := ask("10.0.0.2:4001"); !slices.Contains(got, 20) {
+		t.Errorf("the table of one end was not read: %v", got)
 	}
 }
 
