@@ -36,9 +36,14 @@ func BlankReply(kind PrefaceKind, b []byte, addresses bool) (n int) {
 	return n
 }
 
-// BlankGreeting overwrites the first data of a server that answers with a line of text, except the
-// beginning that names the protocol. It reports whether b is such data.
+// BlankGreeting overwrites the first data of a server that answers with a line of text or HTTP/2,
+// except the beginning that names the protocol. It reports whether b is such data.
 func BlankGreeting(b []byte) bool {
+	if isHTTP2(b) {
+		n, _ := settingsLength(b) // numbers of the server
+		clear(b[http2Header+n:])
+		return true
+	}
 	line := firstLine(b)
 	if !isText(line) || foreignGreeting(b) == "" {
 		return false

@@ -138,6 +138,7 @@ func TestConnectionsWithoutPayload(t *testing.T) {
 func TestBlankGreeting(t *testing.T) {
 	for text, want := range map[string]string{
 		"HTTP/1.1 400 secret\r\nServer: secret\r\n": SpokeHTTP, "SSH-2.0-secret\r\n": SpokeSSH, "<html>secret": SpokeText, "-ERR secret\r\n": SpokeRedis,
+		"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80secret": SpokeHTTP2,
 		"\x00\x00\x00\x05secret": "", "\x15\x03\x03\x00\x02secret": "", "": "",
 	} {
 		b := []byte(text)
