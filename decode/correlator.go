@@ -364,10 +364,10 @@ func (c *Correlator) advertisement(a *Advertisement) {
 		e := &w.exchange
 		if e.Stream == a.Stream {
 			if e.judge(a.Ranges, Observed); c.outdo(b, e) {
-				until = later(until, e.Request)
+				until = capture.Later(until, e.Request)
 			}
 		} else if c.borrow(b, e, b.lookup(e.Request)) {
-			until = later(until, e.Request)
+			until = capture.Later(until, e.Request)
 		}
 	}
 	for _, w := range b.waiting {
