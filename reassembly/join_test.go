@@ -3,7 +3,9 @@ package reassembly
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -142,5 +144,44 @@ func TestNoFrameIsThatLong(t *testing.T) {
 	}
 	if c.mode != ignored || w.pending != 0 || w.limits.Undecided != 1 {
 		t.Errorf("mode %v, %d bytes held, limit counted %d times, want a connection that is ignored", c.mode, w.pending, w.limits.Undecided)
+	}
+}
+
+// TestSidesWithoutHandshake: a connection of TLS or HTTP is joined midstream with bytes of the server.
+// The bytes or the ports show which side it is.
+func TestSidesWithoutHandshake(t *testing.T) {
+	record := []byte("\x17\x03\x03\x00\x20" + strings.Repeat("r", 32))
+	serverHello := []byte("\x16\x03\x03\x00\x40\x02\x00\x00\x3c\x03\x03" + strings.Repeat("r", 58))
+	clientHello := []byte("\x16\x03\x03\x00\x40\x01\x00\x00\x3c\x03\x03" + strings.Repeat("r", 58))
+	at := func(host byte, port uint16) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, host}), port)
+	}
+	for _, tc := range []struct {
+		name           string
+		client, server uint16
+		isFromServer   bool
+		first          []byte
+	}{
+		{"a record of the server", 40000, 9093, true, record},
+		{"a record of the client", 40000, 9093, false, record},
+		{"a record of the client, two high ports", 50000, 50001, false, record},
+		{"the server's hello", 50000, 50001, true, serverHello},
+		{"the server's hello, its port is higher", 9093, 50001, true, serverHello},
+		{"the client's hello, its port is lower", 9093, 50001, false, clientHello},
+		{"an answer of HTTP", 50000, 50001, true, []byte("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")},
+		{"a request of HTTP", 9093, 50001, false, []byte("GET / HTTP/1.1\r\n\r\n")},
+	} {
+		r := capturetest.NewRecorder()
+		c := r.Join(at(1, tc.client), at(2, tc.server))
+		d := capturetest.ToBroker
+		if tc.isFromServer {
+			d = capturetest.ToClient
+		}
+		c.Send(d, tc.first)
+		c.Send(d.Reverse(), record)
+		got := run(t, r.Packets, 100).conns[0]
+		if got.Client != at(1, tc.client) || got.Protocol != TLS && got.Protocol != HTTP {
+			t.Errorf("%s: client %v, protocol %v", tc.name, got.Client, got.Protocol)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
 // maxPrefaces bounds the prefaces of one connection: a load balancer's before a client's, and a
@@ -123,9 +124,9 @@ const (
 	maxSkipped = 64
 )
 
-// passUnknown searches for a request behind first bytes that are none. It holds k, if that is the
-// first chunk, and reports whether the connection goes on. TLS behind such bytes is not read: other
-// protocols, as PostgreSQL, begin TLS in this way.
+// passUnknown searches for a request, or TLS, behind first bytes that are neither. It holds k, if
+// that is the first chunk, and reports whether the connection goes on. TLS must come before the
+// broker's side has answered: other protocols, as PostgreSQL, begin TLS after an answer.
 func (c *conn) passUnknown(k chunk) bool {
 	t := &c.dialogue
 	if c.tls != nil || len(c.info.Odd().Prefaces) >= maxPrefaces {
@@ -141,6 +142,10 @@ func (c *conn) passUnknown(k chunk) bool {
 	}
 	first := t.pending.first()
 	for n := 1; n <= min(len(first)-sizeBytes-wantBytes, maxUnknown); n++ {
+		if tlsrecord.LooksLikeClientHello(first[n:]) && !t.pending.isAnswered(n) {
+			c.beginUnknown(n)
+			return true
+		}
 		size := int64(int32(binary.BigEndian.Uint32(first[n:])))
 		if size < wantBytes || size > maxMessage {
 			continue
@@ -160,13 +165,26 @@ func (c *conn) passUnknown(k chunk) bool {
 
 // skipUnknown passes on p, the next bytes behind a long unknown preface, if they begin a request.
 func (t *dialogue) skipUnknown(c *conn, d Direction, p []byte, at capture.Position) {
-	if d == ToBroker && c.isRequest(p) {
+	if d == ToBroker && (c.isRequest(p) || c.info.Bytes[ToClient] == 0 && tlsrecord.LooksLikeClientHello(p)) {
 		c.odd().Opening = nil
 		c.accept(&preface{Preface: Preface{Kind: UnknownPreface}})
 		t.data(c, d, p, at)
 	} else if t.skipped++; t.skipped > maxSkipped {
 		c.giveUp(Other)
 	}
+}
+
+// isAnswered reports whether the broker's side sent bytes before byte n of the client.
+func (q *pending) isAnswered(n int) bool {
+	for _, k := range q.chunks {
+		if k.dir == ToClient {
+			return true
+		}
+		if n -= len(k.p); n < 0 {
+			break
+		}
+	}
+	return false
 }
 
 // beginUnknown passes on the pending bytes behind an unknown preface of n bytes. What the broker's

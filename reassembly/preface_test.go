@@ -227,9 +227,8 @@ func TestUnknownPreface(t *testing.T) {
 		}
 	}
 	for name, first := range map[string]string{
-		"PostgreSQL, then TLS": "\x00\x00\x00\x08\x04\xd2\x16\x2f" + "\x16\x03\x01\x00\x40\x01\x00\x00\x3c\x03\x03" + strings.Repeat("r", 58),
-		"a short greeting":     "hello",
-		"text":                 strings.Repeat("one line of text\n", 40),
+		"a short greeting": "hello",
+		"text":             strings.Repeat("one line of text\n", 40),
 	} {
 		w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
 		c := newConn(w, &flow{synced: [2]bool{true, true}})
@@ -239,6 +238,38 @@ func TestUnknownPreface(t *testing.T) {
 		c.finish(Closed, c.info.Now)
 		if c.info.Protocol != Other && len(first) > sizeBytes+wantBytes || len(c.info.Odd().Prefaces) != 0 || w.pending != 0 {
 			t.Errorf("%s: protocol %v, %+v, %d bytes held", name, c.info.Protocol, c.info.Odd().Prefaces, w.pending)
+		}
+	}
+}
+
+// TestUnknownPrefaceBeforeTLS: TLS follows bytes that no known protocol explains. If the server answers
+// in between, the protocol is another one, as that of PostgreSQL.
+func TestUnknownPrefaceBeforeTLS(t *testing.T) {
+	hello := "\x16\x03\x01\x00\x40\x01\x00\x00\x3c\x03\x03" + strings.Repeat("r", 58)
+	const ssl = "\x00\x00\x00\x08\x04\xd2\x16\x2f"
+	for _, tc := range []struct {
+		name  string
+		parts []string // the second one is of the server if there are three
+		want  Protocol
+	}{
+		{"one byte", []string{"A" + hello}, TLS},
+		{"a segment", []string{"TENANT a\n", "", hello}, TLS},
+		{"long", []string{strings.Repeat("x", maxUnknown+1), "", hello}, TLS},
+		{"the server answers the hello", []string{ssl + hello, "S", ""}, TLS},
+		{"answered", []string{ssl, "S", hello}, Other},
+		{"long and answered", []string{strings.Repeat("x", maxUnknown+1), "S", hello}, Other},
+	} {
+		w := newWorker(&Options{LooksLikeRequest: looksLike}, new(log))
+		c := newConn(w, &flow{synced: [2]bool{true, true}})
+		for i, part := range tc.parts {
+			if part != "" {
+				c.deliver(Direction(i%2), []byte(part), uint32(len(part)), c.info.Now)
+			}
+		}
+		c.finish(Closed, c.info.Now)
+		prefaces := c.info.Odd().Prefaces
+		if hasPreface := slices.Equal(prefaces, []Preface{{Kind: UnknownPreface}}); c.info.Protocol != tc.want || hasPreface != (tc.want == TLS) || w.pending != 0 {
+			t.Errorf("%s: protocol %v, %+v, %d bytes held", tc.name, c.info.Protocol, prefaces, w.pending)
 		}
 	}
 }

@@ -59,10 +59,15 @@ func (c *conn) foreign(d Direction, p []byte, at capture.Position) bool {
 		return false
 	}
 	kind, sure := foreignProtocol(p)
+	isTLS := sure && kind == TLS || len(p) >= 5 && tlsrecord.LooksLikeRecord(p)
+	if (isTLS || sure && kind == HTTP) && c.info.Midstream && c.isFromServer(d, p) != (d == ToClient) {
+		c.swap()
+		d = d.Reverse()
+	}
 	switch {
 	case sure && kind == HTTP:
 		c.giveUp(HTTP)
-	case sure && kind == TLS, len(p) >= 5 && tlsrecord.LooksLikeRecord(p):
+	case isTLS:
 		c.giveUp(TLS)
 		c.info.TLS = &tlsrecord.Info{Reason: "the handshake is not in the capture"}
 		c.mode, c.info.Outline = headers, tlsrecord.NewOutline(true)
@@ -71,6 +76,29 @@ func (c *conn) foreign(d Direction, p []byte, at capture.Position) bool {
 		return false
 	}
 	return true
+}
+
+// ephemeral is the first port that Linux chooses for clients (net.ipv4.ip_local_port_range). Others
+// choose from 49152 on (RFC 6335 6).
+const ephemeral = 32768
+
+// isFromServer reports whether bytes of TLS or HTTP in direction d of a connection joined midstream
+// are the server's. If they do not show it, the ports do, or the direction.
+func (c *conn) isFromServer(d Direction, p []byte) bool {
+	switch {
+	case tlsrecord.LooksLikeServerHello(p), bytes.HasPrefix(p, []byte("HTTP/")):
+		return true
+	case tlsrecord.LooksLikeClientHello(p), p[0] >= 'A': // a method of HTTP
+		return false
+	}
+	from, to := c.info.Client.Port(), c.info.Broker.Port()
+	if d == ToClient {
+		from, to = to, from
+	}
+	if (from < ephemeral) != (to < ephemeral) {
+		return from < ephemeral
+	}
+	return d == ToClient
 }
 
 const recordHeader = 5

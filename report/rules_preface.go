@@ -19,7 +19,7 @@ var prefaceRule = Rule{
 			"An unknown preface is bytes that kafkavet cannot read: of the client before its first request, or of the other side before its first response.",
 		Why: "The addresses of the packets are those of the proxy. The report uses the addresses in the preface: the client's (PROXY protocol), or the broker's (SOCKS, CONNECT).",
 		Wire: "PROXY protocol v1 is a line of text, v2 begins with the bytes 0d 0a 0d 0a 00 0d 0a 51 55 49 54 0a. SOCKS begins with 04 or 05, CONNECT is an HTTP request. Kafka or TLS follows. " +
-			"After an unknown preface, kafkavet finds only requests in the clear, within 256 bytes or at the beginning of one of the next 64 segments. They need a client id or an answer.",
+			"After an unknown preface, kafkavet finds requests in the clear and TLS, within 256 bytes or at the beginning of one of the next 64 segments. Requests need a client id or an answer. TLS must come before the broker's side has answered.",
 		Do: "Nothing, if the broker or the proxy before it expects the preface. A Kafka broker supports no preface: without a proxy that removes it, the broker closes the connection or does not answer.",
 	},
 	connection: func(c *decode.Connection, _ past) (string, bool) {
@@ -38,7 +38,7 @@ var prefaceRule = Rule{
 		return strings.Join(parts, ", then "), true
 	},
 	message: func(s *subject) string {
-		return fmt.Sprintf("%s before the first Kafka byte of %s", s.key.detail, words.Plural(s.count, "connection"))
+		return fmt.Sprintf("%s at the beginning of %s", s.key.detail, words.Plural(s.count, "connection"))
 	},
 	why: func(s *subject) string {
 		if strings.Contains(s.key.detail, reassembly.UnknownPreface.String()) {

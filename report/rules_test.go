@@ -140,7 +140,7 @@ func TestNegotiationRules(t *testing.T) {
 			[]string{"KV2012 nothing that this port was asked was answered: ApiVersions v0"}},
 		{"silence behind a preface shows that the other side cannot read it", []any{exchangeOf(1, 0, apiVersionsKey, 4, closed), connectionOf(0, 0, 9, func(c *decode.Connection) {
 			c.Responses, c.Advertised, c.Oddities = 0, nil, &reassembly.Oddities{Prefaces: []reassembly.Preface{{Kind: reassembly.ProxyV2}}}
-		})}, []string{"KV2012 nothing was answered behind the preface (PROXY protocol v2): ApiVersions v4", "KV9005 PROXY protocol v2 before the first Kafka byte of 1 connection"}},
+		})}, []string{"KV2012 nothing was answered behind the preface (PROXY protocol v2): ApiVersions v4", "KV9005 PROXY protocol v2 at the beginning of 1 connection"}},
 		{"ApiVersions answered does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 4)}, []string{}},
 		{"ApiVersions with the broker's side unseen does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 4, outcomeOf(decode.Unseen))}, []string{}},
 

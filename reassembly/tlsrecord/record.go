@@ -85,6 +85,9 @@ func LooksLikeRecord(p []byte) bool {
 // needs 6 bytes.
 func LooksLikeClientHello(p []byte) bool { return looksLikeHello(p, helloClient) }
 
+// LooksLikeServerHello reports the same of a ServerHello.
+func LooksLikeServerHello(p []byte) bool { return looksLikeHello(p, helloServer) }
+
 // looksLikeHello checks as much of the record and message headers as p has. The smallest hello is
 // a ServerHello without extensions: version, random, an empty session id, suite and compression
 // method.
