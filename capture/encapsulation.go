@@ -21,7 +21,7 @@ type encapsulation struct {
 
 // encapsulations are all supported headers around IP.
 var encapsulations = []encapsulation{
-	{name: "Ethernet", step: stepEthernet, links: []LinkType{LinkTypeEthernet}},
+	{name: "Ethernet", step: stepEthernet, links: []LinkType{LinkTypeEthernet}, etherTypes: []uint16{etherTypeBridging}},
 	{name: "SLL", step: stepCooked, links: []LinkType{LinkTypeLinuxSLL}},
 	{name: "SLL2", step: stepCooked2, links: []LinkType{LinkTypeLinuxSLL2}},
 	{name: "NULL", step: stepLoopback, links: []LinkType{LinkTypeNull}},

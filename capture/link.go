@@ -60,7 +60,7 @@ const (
 // EtherTypes, https://www.iana.org/assignments/ieee-802-numbers.
 const (
 	etherTypeIPv4     = 0x0800
-	etherTypeBridging = 0x6558 // transparent Ethernet bridging, in GRE and Geneve
+	etherTypeBridging = 0x6558 // transparent Ethernet bridging, in GRE, Geneve and cooked headers
 	etherTypeVLAN     = 0x8100
 	etherTypeIPv6     = 0x86dd
 	etherTypeMPLS     = 0x8847
@@ -195,8 +195,10 @@ const (
 	device80211Prism = 802
 	device80211Radio = 803
 	deviceNetlink    = 824
-	// cookedLLC is the protocol of 802.3 frames, in the place of an EtherType.
-	cookedLLC = 4
+	// cookedEthernet and cookedLLC are the protocols of Ethernet and 802.3 frames, in the place of an
+	// EtherType.
+	cookedEthernet = 3
+	cookedLLC      = 4
 )
 
 // cooked parses Linux' cooked header, LINKTYPE_LINUX_SLL.
@@ -222,8 +224,11 @@ func (c *dissection) cooked2() step {
 }
 
 // cookedProtocol returns the step after a cooked header: for some devices their own header, for
-// the others by the protocol number.
+// the others by the protocol number. A wireless device that is not in monitor mode has an EtherType.
 func (c *dissection) cookedProtocol(device, protocol uint16) step {
+	if device80211 <= device && device <= device80211Radio && protocol > maxLength8023 {
+		return c.etherType(protocol)
+	}
 	switch device {
 	case deviceFrameRelay:
 		return stepFrameRelay
@@ -236,7 +241,10 @@ func (c *dissection) cookedProtocol(device, protocol uint16) step {
 	case deviceNetlink:
 		return stepOther
 	}
-	if protocol == cookedLLC {
+	switch protocol {
+	case cookedEthernet:
+		return stepEthernet
+	case cookedLLC:
 		return stepLLC
 	}
 	return c.etherType(protocol)

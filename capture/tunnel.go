@@ -93,7 +93,7 @@ func (d *Dissector) geneve(c *dissection) step {
 	}
 	c.extend(domainGeneve, binary.BigEndian.Uint32(b[4:])>>8)
 	c.skip(size + options)
-	return c.bridged(binary.BigEndian.Uint16(b[2:]))
+	return c.etherType(binary.BigEndian.Uint16(b[2:]))
 }
 
 // gue parses a header of Generic UDP Encapsulation (draft-ietf-intarea-gue 3). Version 1 has none:
@@ -207,14 +207,6 @@ func (d *Dissector) into(c *dissection, layer Layer, n int, next step) step {
 	return next
 }
 
-// bridged is etherType for tunnels that can also carry Ethernet.
-func (c *dissection) bridged(t uint16) step {
-	if t == etherTypeBridging {
-		return stepEthernet
-	}
-	return c.etherType(t)
-}
-
 // inIP handles IP directly in IP (RFC 2003, RFC 2473, RFC 4213) and MPLS in IP (RFC 4023).
 func (d *Dissector) inIP(c *dissection) step {
 	if !d.enter(c) {
@@ -293,7 +285,7 @@ func (d *Dissector) gre(c *dissection) step {
 	case greERSPAN3:
 		return stepERSPAN
 	}
-	return c.bridged(protocol)
+	return c.etherType(protocol)
 }
 
 // greNetwork returns the part of a GRE key that identifies the network. NVGRE (RFC 7637 3.2)
