@@ -139,7 +139,7 @@ func (f *flow) distance(s *capture.Segment, d Direction) uint32 {
 func (t *flowTable) insertRival(s *capture.Segment, f *flow) *flow {
 	t.evictNetwork(s, f)
 	f.isReplaced, f.isRival = true, true
-	g := t.insert(s, f.hash)
+	g := t.insert(s, t.hash(s))
 	g.isRival = true
 	return g
 }

@@ -167,6 +167,10 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			} else if f.isTurned {
 				d = d.Reverse()
 			}
+			if isSYN(s) && original.begunBefore(s.Seq, d) { // another connection uses the ports again
+				t.drop(f, Replaced)
+				break
+			}
 			if f.ttl[d] == 0 {
 				if f.ttl[d] = s.TTL(); f.ttl[d] != 0 {
 					t.place(f, original, s.Position)
@@ -175,8 +179,10 @@ func (t *flowTable) lookup(s *capture.Segment) (f *flow, dir Direction, fresh bo
 			f = original
 		}
 		if f.isRival {
-			f = t.rival(s, f)
-			d, _ = f.direction(s)
+			if g := t.rival(s, f); g != f {
+				f = g
+				d, _ = f.direction(s)
+			}
 		}
 		if s.Flags&capture.SYN != 0 || f.isChallenged {
 			g, e, isNew := t.begin(f, s, d)

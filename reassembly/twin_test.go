@@ -334,3 +334,31 @@ func TestRefusedTwice(t *testing.T) {
 		}
 	}
 }
+
+// TestCopiesOfReusedPorts: a client uses a port again without closing the connection before. Both are
+// captured on both sides of a translation, or of a router.
+func TestCopiesOfReusedPorts(t *testing.T) {
+	r := capturetest.NewRecorder()
+	const n = 4
+	for i := range uint64(n) {
+		one := capturetest.NewRecorder()
+		one.Now = r.Now + int64(i)*3e9
+		converse(one.Open(client, broker), 1, 3)
+		r.Packets = append(r.Packets, capturetest.Randomize(one.Packets, i+1)...)
+	}
+	for name, copied := range map[string]func([]capturetest.Packet) []capturetest.Packet{
+		"translated": capturetest.Translated,
+		"routed":     func(p []capturetest.Packet) []capturetest.Packet { return capturetest.Routed(p, 10, 20, 0) },
+	} {
+		for _, jitter := range []time.Duration{0, 2 * r.Step} {
+			packets := copied(r.Packets)
+			for i := range packets {
+				packets[i].Time += int64(jitter) * int64(i*7%5) / 4
+			}
+			got := run(t, capturetest.Merge(packets), 10)
+			if m := count(got.lines, "request"); len(got.conns) != n || m != 3*n || count(got.lines, "response") != 3*n {
+				t.Errorf("%s, jitter %v: %d connections with %d requests and %d responses, want %d with %d", name, jitter, len(got.conns), m, count(got.lines, "response"), n, 3*n)
+			}
+		}
+	}
+}
