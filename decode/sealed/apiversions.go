@@ -1,6 +1,7 @@
 package sealed
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
@@ -197,10 +198,17 @@ const (
 // countAPIs returns the number of APIs in a response of v0, or of v1 and v2. It is 0 if no such
 // response has that size.
 func countAPIs(size int) int {
-	for _, head := range [...]int{headV0, headV1} {
-		if n := (size - head) / perAPI; size > head && (size-head)%perAPI == 0 && n >= minAPIs && n <= maxAPIs {
-			return n
-		}
+	return cmp.Or(apisBehind(headV0, perAPI, size), apisBehind(headV1, perAPI, size))
+}
+
+// flexibleAPIs is countAPIs for v3 and later, without features.
+func flexibleAPIs(size int) int { return apisBehind(headV3+1, perFlexibleAPI, size) }
+
+// apisBehind returns how many APIs of each bytes a response of size bytes has behind its head. It
+// is 0 if that is not a whole and likely number.
+func apisBehind(head, each, size int) int {
+	if n := (size - head) / each; (size-head)%each == 0 && n >= minAPIs && n <= maxAPIs {
+		return n
 	}
 	return 0
 }
@@ -299,12 +307,3 @@ const flexibleRequest = 4
 
 // minSoftware is the length of the shortest software name and version together.
 const minSoftware = 2
-
-// flexibleAPIs is countAPIs for v3 and later, without features.
-func flexibleAPIs(size int) int {
-	const head = headV3 + 1
-	if n := (size - head) / perFlexibleAPI; size > head && (size-head)%perFlexibleAPI == 0 && n >= minAPIs && n <= maxAPIs {
-		return n
-	}
-	return 0
-}

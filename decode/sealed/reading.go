@@ -12,6 +12,7 @@
 package sealed
 
 import (
+	"slices"
 	"time"
 
 	"github.com/kafkavet/kafkavet/capture"
@@ -214,19 +215,12 @@ func readWith(c *decode.Connection, records []tlsrecord.Record, omitted uint64, 
 
 // outsideKafka reports whether a message is smaller than any Kafka message.
 func outsideKafka(all []turn) bool {
-	for i := range all {
-		for j := range all[i].requests {
-			if m := &all[i].requests[j]; m.size < minRequest && !m.guessed && len(all[i].requests) == 1 {
-				return true
-			}
-		}
-		for j := range all[i].answers {
-			if m := &all[i].answers[j]; m.size < minMessage && !m.guessed && len(all[i].answers) == 1 {
-				return true
-			}
-		}
+	isOutside := func(run []message, least int) bool { // a message of a longer run may be a part
+		return len(run) == 1 && run[0].size < least && !run[0].guessed
 	}
-	return false
+	return slices.ContainsFunc(all, func(t turn) bool {
+		return isOutside(t.requests, minRequest) || isOutside(t.answers, minMessage)
+	})
 }
 
 // extPSKModes is psk_key_exchange_modes (RFC 8446 4.2.9). A server sends session tickets of TLS

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/kafkavet/kafkavet/report/model"
 	"github.com/kafkavet/kafkavet/report/words"
@@ -266,10 +265,9 @@ func targetSaysWhen(c *model.TargetClient, most int) string {
 	if c.Verdict == model.VerdictFine || c.Verdict == model.VerdictBrokers {
 		return text
 	}
-	from, to := c.FirstSeen.UTC().Format(time.DateTime), c.LastSeen.UTC().Format(time.DateTime)
-	seen := from
-	if from != to {
-		seen += " to " + strings.TrimPrefix(to, from[:len(time.DateOnly)]+" ") // without the date of the same day
+	seen := momentText(c.FirstSeen)
+	if seen != momentText(c.LastSeen) {
+		seen += " to " + endText(c.FirstSeen, c.LastSeen)
 	}
 	return fmt.Sprintf("%s; seen on %s, %s UTC", text, words.Plural(c.Connections, "connection"), seen)
 }

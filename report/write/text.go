@@ -101,12 +101,7 @@ func (t *textReport) captureTime(first, last *model.Time) {
 	if first == nil || last == nil {
 		return
 	}
-	end := last.UTC().Format(time.TimeOnly)
-	if t.dated {
-		end = last.UTC().Format(time.DateTime)
-	}
-	t.paragraph("", "  ", fmt.Sprintf("%s to %s UTC, %s",
-		first.UTC().Format(time.DateTime), end, words.Humane(time.Duration(*last-*first))))
+	t.paragraph("", "  ", fmt.Sprintf("%s to %s UTC, %s", momentText(*first), endText(*first, *last), words.Humane(time.Duration(*last-*first))))
 }
 
 func (t *textReport) captureProblem(c *model.Capture) {

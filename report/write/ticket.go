@@ -385,6 +385,11 @@ func versionRemark(v *model.VersionUsage) string {
 func momentText(t model.Time) string { return t.UTC().Format(time.DateTime) }
 func clockText(t model.Time) string  { return t.UTC().Format("2006-01-02 15:04:05.000000") }
 
+// endText is momentText for the end of a period, without the date if it began on the same day.
+func endText(begin, end model.Time) string {
+	return strings.TrimPrefix(momentText(end), momentText(begin)[:len(time.DateOnly)]+" ")
+}
+
 func addressPhrase(address string) phrase {
 	if address == "" {
 		return nil
