@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"container/list"
 	"maps"
 	"net/netip"
 	"slices"
@@ -19,21 +20,21 @@ const (
 	maxLaneSingle = 16
 )
 
-// timeline records connections for model.Timeline. Open lanes are in a list ordered by activity.
-// At the limit, the lane that has been silent longest is closed.
+// timeline records connections for model.Timeline. At the limit, the lane that has been silent
+// longest is closed.
 type timeline struct {
 	lanes map[uint32]*lane
 	// open is the number of open lanes, flagged and plain of kept ones with and without findings.
 	open, flagged, plain int
-	newest, oldest       *lane
-	// free are lanes for reuse, so that short connections make no garbage.
-	free    []*lane
+	// recent are the open lanes, the last active one first. Behind them are lanes for reuse, so
+	// that short connections make no garbage.
+	recent  list.List
 	omitted uint64
 }
 
 // lane collects the data of a model.Lane.
 type lane struct {
-	older, newer   *lane
+	place          *list.Element // in timeline.recent
 	stream         uint32
 	client, broker netip.AddrPort
 	clientID       string
@@ -178,26 +179,22 @@ func (t *timeline) lane(x *decode.Exchange) *lane {
 	switch {
 	case l == nil:
 		if t.open >= maxOpenLanes {
-			t.retire(t.oldest)
+			t.retire(t.recent.Back().Value.(*lane))
 		}
 		l = t.begin(x)
-	case l.isKept || l == t.newest:
+	case l.isKept:
 		return l
-	default:
-		t.unlink(l)
 	}
-	t.link(l)
+	t.recent.MoveToFront(l.place)
 	return l
 }
 
 func (t *timeline) begin(x *decode.Exchange) *lane {
-	var l *lane
-	if n := len(t.free); n > 0 {
-		l, t.free = t.free[n-1], t.free[:n-1]
-		*l = lane{events: l.events[:0]}
-	} else {
-		l = &lane{}
+	if t.recent.Len() == t.open {
+		t.recent.PushBack(&lane{})
 	}
+	l := t.recent.Back().Value.(*lane)
+	*l = lane{place: t.recent.Back(), events: l.events[:0]}
 	l.stream, l.client, l.broker = x.Stream, x.Client, x.Broker
 	l.first, l.last = x.Request, x.Decided
 	t.lanes[x.Stream] = l
@@ -205,32 +202,8 @@ func (t *timeline) begin(x *decode.Exchange) *lane {
 	return l
 }
 
-func (t *timeline) link(l *lane) {
-	l.older, l.newer = t.newest, nil
-	if t.newest != nil {
-		t.newest.newer = l
-	} else {
-		t.oldest = l
-	}
-	t.newest = l
-}
-
-func (t *timeline) unlink(l *lane) {
-	if l.older != nil {
-		l.older.newer = l.newer
-	} else {
-		t.oldest = l.newer
-	}
-	if l.newer != nil {
-		l.newer.older = l.older
-	} else {
-		t.newest = l.older
-	}
-}
-
 // retire closes l. It is kept if there are few enough of its kind.
 func (t *timeline) retire(l *lane) {
-	t.unlink(l)
 	t.open--
 	switch {
 	case l.flagged && t.flagged < model.MaxFlaggedLanes:
@@ -240,9 +213,10 @@ func (t *timeline) retire(l *lane) {
 	default:
 		t.omitted++
 		delete(t.lanes, l.stream)
-		t.free = append(t.free, l)
+		t.recent.MoveToBack(l.place)
 		return
 	}
+	t.recent.Remove(l.place)
 	l.events = slices.Clip(l.events)
 	l.isKept = true
 }
