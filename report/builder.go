@@ -68,7 +68,7 @@ type Builder struct {
 	input Input
 
 	// Each of these collects one part of the report and uses none of the others. The texts of
-	// findings need facts about addresses. The interface known returns these.
+	// findings need facts about addresses and clients, by known.
 	coverage coverage
 	clients  clients
 	brokers  brokers
@@ -97,19 +97,9 @@ func NewBuilder(opt Options) *Builder {
 		b.target = newTargetCheck(opt.Target, opt.ProcessAt)
 		b.target.namesUsers = opt.NamesUsers
 	}
-	b.findings.init(&opt, surroundings{&b.brokers, &b.clients, b.target})
+	b.findings.init(&opt, known{&b.brokers, &b.clients, b.target})
 	return b
 }
-
-// surroundings gives findings the facts of the other accumulators about addresses and clients.
-type surroundings struct {
-	*brokers
-	*clients
-	target *targetCheck
-}
-
-// onTarget returns the result of the requests of a group on the target, with all input considered.
-func (s surroundings) onTarget(g *group) fate { return s.target.fateOf(g) }
 
 // SetInput replaces the counts of the earlier packages. It may be called any time before Report.
 func (b *Builder) SetInput(in Input) { b.input = in }

@@ -17,24 +17,12 @@ import (
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
-// known returns facts about an address or a client from the rest of the input. The texts of
-// findings and the decision about departures need them.
-type known interface {
-	// at returns the facts about an address; nil for none.
-	at(decode.Endpoint) *addressRecord
-	// tables returns the different range tables that a broker advertised. behind returns its
-	// further addresses.
-	tables(decode.Endpoint) []*decode.Ranges
-	behind(decode.Endpoint) []string
-	serverName(decode.Endpoint) string
-	// release returns the most likely release of a broker. ok is false if the address is not a
-	// broker.
-	release(decode.Endpoint) (r decode.Release, ok bool)
-	// served reports whether a broker served a client.
-	served(broker decode.Endpoint, software decode.Software, clientIDs []string, from []netip.Addr) bool
-	// announced returns the software by client id and address.
-	announced() map[identity]decode.Software
-	onTarget(*group) fate
+// known are the accumulators that have facts about addresses and clients. The texts of findings and
+// the decision about departures need them.
+type known struct {
+	*brokers
+	*clients
+	target *targetCheck // nil for none
 }
 
 // findings collects the results of the rules in groups of equal findings. It also collects
@@ -321,7 +309,7 @@ func (f *findings) facts(g *group) addressFacts {
 		return at != nil && slices.ContainsFunc(g.first, func(o occurrence) bool { return at.through.has(o.client.Addr()) })
 	}
 	facts.clear = facts.clear && (g.sample == nil || !f.history.WantsTLS(g.sample))
-	facts.onTarget = f.known.onTarget
+	facts.onTarget = f.known.target.fateOf
 	facts.restarted = func() bool { return f.history.Restarted(g.key.broker) }
 	facts.works = func() bool { return f.history.Works(g.key.broker) }
 	facts.askedMore = func() bool {
