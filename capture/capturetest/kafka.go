@@ -1,11 +1,14 @@
 package capturetest
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
 
 // API keys that this package uses.
 const (
 	KeyApiVersions      = 18
-	KeySaslHandshake    = 17
 	KeySaslAuthenticate = 36
 )
 
@@ -34,7 +37,7 @@ func (h RequestHeader) Frame(body []byte) []byte {
 	case h.NullClientID:
 		b = binary.BigEndian.AppendUint16(b, 0xffff)
 	default:
-		b = appendString(b, h.ClientID)
+		b = append(binary.BigEndian.AppendUint16(b, uint16(len(h.ClientID))), h.ClientID...)
 	}
 	if h.HeaderVersion >= 2 {
 		b = append(b, 0) // no tags
@@ -57,8 +60,7 @@ func ResponseFrame(correlationID int32, flexible bool, body []byte) []byte {
 	return Frame(append(b, body...))
 }
 
-// Message is a request or response body. The requests and responses of
-// github.com/twmb/franz-go/pkg/kmsg are messages. This package does not import that module.
+// Message is a request or response body, as in package kmsg.
 type Message interface {
 	Key() int16
 	GetVersion() int16
@@ -81,51 +83,24 @@ func Response(m Message, correlationID int32) []byte {
 }
 
 // ApiVersionsRequest returns an ApiVersions request of any version. Version 3 and later name the
-// client's software (KIP-511). Version 5 and later have a cluster and a node (KIP-1242), which are
-// null here.
+// client's software (KIP-511).
 func ApiVersionsRequest(version int16, correlationID int32, clientID, software, softwareVersion string) []byte {
-	h := RequestHeader{Key: KeyApiVersions, Version: version, CorrelationID: correlationID, ClientID: clientID, HeaderVersion: 1}
-	var body []byte
-	if version >= 3 {
-		h.HeaderVersion = 2
-		body = appendCompact(body, software)
-		body = appendCompact(body, softwareVersion)
-		if version >= 5 {
-			body = append(body, 0)                                  // cluster id: null
-			body = binary.BigEndian.AppendUint32(body, 0xffff_ffff) // node id: -1
-		}
-		body = append(body, 0)
-	}
-	return h.Frame(body)
+	r := kmsg.NewPtrApiVersionsRequest()
+	r.Version, r.ClientSoftwareName, r.ClientSoftwareVersion = version, software, softwareVersion
+	return Request(r, correlationID, clientID)
 }
 
 // API is the advertised range of one API.
 type API struct{ Key, Min, Max int16 }
 
-// ApiVersionsResponse returns a response to ApiVersions in the given version: v1 added the
-// throttle time, v3 the compact encoding.
+// ApiVersionsResponse returns a response to ApiVersions in the given version.
 func ApiVersionsResponse(version int16, correlationID int32, errorCode int16, apis ...API) []byte {
-	b := binary.BigEndian.AppendUint16(nil, uint16(errorCode))
-	if version >= 3 {
-		b = binary.AppendUvarint(b, uint64(len(apis)+1))
-	} else {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(apis)))
-	}
+	r := kmsg.NewPtrApiVersionsResponse()
+	r.Version, r.ErrorCode = version, errorCode
 	for _, api := range apis {
-		b = binary.BigEndian.AppendUint16(b, uint16(api.Key))
-		b = binary.BigEndian.AppendUint16(b, uint16(api.Min))
-		b = binary.BigEndian.AppendUint16(b, uint16(api.Max))
-		if version >= 3 {
-			b = append(b, 0)
-		}
+		r.ApiKeys = append(r.ApiKeys, kmsg.ApiVersionsResponseApiKey{ApiKey: api.Key, MinVersion: api.Min, MaxVersion: api.Max})
 	}
-	if version >= 1 {
-		b = binary.BigEndian.AppendUint32(b, 0) // throttle time
-	}
-	if version >= 3 {
-		b = append(b, 0)
-	}
-	return ResponseFrame(correlationID, false, b)
+	return Response(r, correlationID)
 }
 
 // UnsupportedApiVersions returns the response of a broker that does not support the version of an
@@ -138,51 +113,24 @@ func UnsupportedApiVersions(correlationID int32, apis ...API) []byte {
 // SaslHandshake returns a SaslHandshake request. Raw tokens follow v0 (use Frame),
 // SaslAuthenticate requests follow v1 (KIP-152).
 func SaslHandshake(version int16, correlationID int32, clientID, mechanism string) []byte {
-	h := RequestHeader{Key: KeySaslHandshake, Version: version, CorrelationID: correlationID, ClientID: clientID, HeaderVersion: 1}
-	return h.Frame(appendString(nil, mechanism))
+	return Request(&kmsg.SASLHandshakeRequest{Version: version, Mechanism: mechanism}, correlationID, clientID)
 }
 
 // SaslHandshakeResponse returns a response to SaslHandshake with the enabled mechanisms.
 func SaslHandshakeResponse(correlationID int32, errorCode int16, mechanisms ...string) []byte {
-	b := binary.BigEndian.AppendUint16(nil, uint16(errorCode))
-	b = binary.BigEndian.AppendUint32(b, uint32(len(mechanisms)))
-	for _, m := range mechanisms {
-		b = appendString(b, m)
-	}
-	return ResponseFrame(correlationID, false, b)
+	return Response(&kmsg.SASLHandshakeResponse{ErrorCode: errorCode, SupportedMechanisms: mechanisms}, correlationID)
 }
 
-// SaslAuthenticate returns a SaslAuthenticate request of version 0 or 1.
+// SaslAuthenticate returns a SaslAuthenticate request.
 func SaslAuthenticate(version int16, correlationID int32, clientID string, token []byte) []byte {
-	h := RequestHeader{Key: KeySaslAuthenticate, Version: version, CorrelationID: correlationID, ClientID: clientID, HeaderVersion: 1}
-	return h.Frame(appendBytes(nil, token))
+	return Request(&kmsg.SASLAuthenticateRequest{Version: version, SASLAuthBytes: token}, correlationID, clientID)
 }
 
-// SaslAuthenticateResponse returns a response to SaslAuthenticate of version 0 or 1. An empty
-// message is null.
+// SaslAuthenticateResponse returns a response to SaslAuthenticate. An empty message is null.
 func SaslAuthenticateResponse(version int16, correlationID int32, errorCode int16, message string, token []byte) []byte {
-	b := binary.BigEndian.AppendUint16(nil, uint16(errorCode))
-	if message == "" {
-		b = binary.BigEndian.AppendUint16(b, 0xffff)
-	} else {
-		b = appendString(b, message)
+	r := &kmsg.SASLAuthenticateResponse{Version: version, ErrorCode: errorCode, SASLAuthBytes: token}
+	if message != "" {
+		r.ErrorMessage = &message
 	}
-	b = appendBytes(b, token)
-	if version >= 1 {
-		b = binary.BigEndian.AppendUint64(b, 0) // session lifetime
-	}
-	return ResponseFrame(correlationID, false, b)
-}
-
-func appendString(b []byte, s string) []byte {
-	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
-}
-
-func appendBytes(b, data []byte) []byte {
-	return append(binary.BigEndian.AppendUint32(b, uint32(len(data))), data...)
-}
-
-// appendCompact appends a compact string (KIP-482).
-func appendCompact(b []byte, s string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(s)+1)), s...)
+	return Response(r, correlationID)
 }
