@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/kafkavet/kafkavet/reassembly"
+	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
 // TestLateRequests: a request that arrived after the broker had ended the connection was not
@@ -69,6 +70,33 @@ func TestLateRequests(t *testing.T) {
 				t.Errorf("outcomes %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestRequestsBehindARefusedCertificate: the broker did not read requests of TLS 1.3 that the client sent before it
+// learned that the handshake failed.
+func TestRequestsBehindARefusedCertificate(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		tls  *tlsrecord.Info
+		want Outcome
+	}{
+		{"refused", &tlsrecord.Info{Alert: "bad_certificate", AlertFromServer: true}, Late},
+		{"an alert later", &tlsrecord.Info{Alert: "internal_error", AlertFromServer: true, Established: true}, ClosedByBroker},
+		{"an alert of the client", &tlsrecord.Info{Alert: "bad_certificate"}, ClosedByBroker},
+		{"no alert", &tlsrecord.Info{}, ClosedByBroker},
+		{"no TLS", nil, ClosedByBroker},
+	} {
+		d := newNetwork().open(t)
+		msg := requestBytes(requestOf(3, 7), 1, "app")
+		at := d.net.next()
+		d.h.Message(&reassembly.Frame{Size: int64(len(msg)), Head: msg, First: at, Last: at})
+		d.conn.End = reassembly.End{Kind: reassembly.Closed, By: reassembly.ToClient, At: d.net.next(), Acked: int64(len(msg)), HasAcked: true}
+		d.conn.TLS, d.conn.Now = tt.tls, d.conn.End.At
+		d.h.End()
+		if got := exchanges(d.net.shard.Take(nil)); len(got) != 1 || got[0].Outcome != tt.want {
+			t.Errorf("%s: %+v, want %v", tt.name, got, tt.want)
+		}
 	}
 }
 

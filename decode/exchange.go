@@ -69,8 +69,8 @@ const (
 	Unseen
 	// NoneExpected: Produce with acks=0 has no response.
 	NoneExpected
-	// Late: the client sent the request after the broker had closed the connection. A RST
-	// usually follows.
+	// Late: the client sent the request after the broker had closed the connection, or refused its
+	// certificate. A RST usually follows.
 	Late
 )
 

@@ -185,12 +185,15 @@ func span(f *reassembly.Frame) uint32 {
 	return uint32(min(f.Last.Frame-f.First.Frame, math.MaxUint32))
 }
 
-// isLate reports whether the broker ended the connection before a request arrived. The
+// isLate reports whether the broker ended the connection before a request arrived, or refused the
+// client's certificate: in TLS 1.3, the client may then already have sent requests. The
 // acknowledgement number of the FIN or RST decides: both can cross on the way, so their order in
 // the capture proves nothing. Without that number the order in the capture decides.
 func (h *handler) isLate(p *pending) bool {
-	end := &h.conn.End
+	end, tls := &h.conn.End, h.conn.TLS
 	switch {
+	case tls != nil && !tls.Established && tls.AlertFromServer:
+		return true
 	case end.By != reassembly.ToClient || end.Kind != reassembly.Closed && end.Kind != reassembly.Reset:
 		return false
 	case end.HasAcked && p.offset >= 0:

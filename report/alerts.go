@@ -1,6 +1,10 @@
 package report
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/kafkavet/kafkavet/decode/sealed"
+)
 
 // The detail of a failed TLS handshake is alertPrefix, the name of the alert, and its sender.
 const (
@@ -58,8 +62,30 @@ var (
 	}
 )
 
+// refusedCertificates are the handshakes of TLS 1.3 that ended on a certificate, without a key.
+var refusedCertificates = map[sealed.Certificate]struct{ detail, meaning, advice string }{
+	sealed.OfBroker: {
+		"closed by the client on the broker's certificate",
+		"The client sent an alert instead of the end of the handshake: it does not accept the broker's certificate. Its log has the reason.",
+		checkTrust + " " + checkName,
+	},
+	sealed.OfClient: {
+		"closed by the broker on the client's certificate",
+		"The broker sent an alert instead of a response: it does not accept the client's certificate. Its log has the reason.",
+		checkClient,
+	},
+	sealed.NoCertificate: {
+		"closed by the broker, which requested a certificate and got none", alerts["certificate_required"].meaning, checkClient,
+	},
+}
+
 // alertOf returns the meaning of the alert in a finding's detail. ok is false if unknown.
 func alertOf(detail string) (a alert, ok bool) {
+	for _, r := range refusedCertificates {
+		if r.detail == detail {
+			return alert{r.meaning + " This is inferred from the lengths of encrypted records.", r.advice}, true
+		}
+	}
 	name, isAlert := strings.CutPrefix(detail, alertPrefix)
 	name, from, _ := strings.Cut(name, " from ")
 	if !isAlert {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/decode/sealed"
 	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 	"github.com/kafkavet/kafkavet/report/history"
@@ -32,7 +33,8 @@ func isMute(c *decode.Connection) bool {
 	if c.Bytes[reassembly.ToClient] > 0 || c.TLS == nil || !c.TLS.HasClientRandom {
 		return false
 	}
-	return c.End.By == reassembly.ToBroker || time.Duration(c.End.At.Time-c.LastData[reassembly.ToBroker].Time) >= closedAtOnce
+	isDeaf := c.End.HasAcked && c.End.Acked == 0 // it closed before it received the ClientHello
+	return c.End.By == reassembly.ToBroker || isDeaf || time.Duration(c.End.At.Time-c.LastData[reassembly.ToBroker].Time) >= closedAtOnce
 }
 
 // besideTLS are the causes that do not look like a failed TLS handshake.
@@ -374,7 +376,8 @@ var handshakeFailedRule = Rule{
 		What: "A TLS handshake began and was not completed: one side sent an alert, or closed the connection.",
 		Why: "The broker answered no Kafka request. The client reports a disconnect or a TLS error. The cause is a certificate, a protocol version, a cipher suite or a listener that does not speak TLS. " +
 			"No Kafka version is at fault.",
-		Wire: "A ClientHello, perhaps an answer, then an alert record, a FIN or a RST. Closes count together with the alert that the same client sends or receives on other connections.",
+		Wire: "A ClientHello, perhaps an answer, then an alert record, a FIN or a RST. Closes count together with the alert that the same client sends or receives on other connections. " +
+			"In TLS 1.3 without a key the alert has no name: the lengths of records show whose certificate was not accepted.",
 		Do: "Look at the name of the alert and at its sender. unknown_ca and bad_certificate from the client: it does not trust the broker's certificate. certificate_required from the broker: " +
 			"it requires a certificate of the client. protocol_version and handshake_failure: the two have no version or suite in common.",
 	},
@@ -390,6 +393,9 @@ var handshakeFailedRule = Rule{
 			return alertPrefix + c.TLS.Alert + fromBroker, true
 		case c.TLS.Alert != "":
 			return alertPrefix + c.TLS.Alert + " from the client", true
+		}
+		if of := sealed.RefusedCertificate(c); of != sealed.NotRefused {
+			return refusedCertificates[of].detail, true
 		}
 		return closedBy(c.End.By), true
 	},
@@ -479,6 +485,6 @@ func handshakeFailed(c *decode.Connection) bool {
 	if c.TLS == nil || c.TLS.Established || c.Confusion != reassembly.NoConfusion && !isMute(c) || answersForeign(c) {
 		return false
 	}
-	return c.TLS.Alert != "" ||
-		ended(c) && c.TLS.HasClientRandom && c.TLS.Undecrypted == 0 && !c.Midstream
+	return c.TLS.Alert != "" || ended(c) && c.TLS.HasClientRandom && !c.Midstream &&
+		(c.TLS.Undecrypted == 0 || sealed.RefusedCertificate(c) != sealed.NotRefused)
 }

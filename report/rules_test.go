@@ -257,13 +257,23 @@ func TestSecurityRules(t *testing.T) {
 	}
 	failed := func(info *tlsrecord.Info) { info.Established, info.Undecrypted, info.Reason = false, 0, "" }
 	// mute returns n connections with a ClientHello and no answer, which a side ends in a frame.
-	mute := func(n int, end uint64, by reassembly.Direction) (calls []any) {
+	mute := func(n int, end uint64, by reassembly.Direction, changes ...func(*decode.Connection)) (calls []any) {
 		for i := range uint32(n) {
-			calls = append(calls, connectionOf(i, 1, end, tlsOf(failed), confused(reassembly.TLSToClear, 0), func(c *decode.Connection) {
+			calls = append(calls, connectionOf(i, 1, end, append(changes, tlsOf(failed), confused(reassembly.TLSToClear, 0), func(c *decode.Connection) {
 				c.LastData[reassembly.ToBroker], c.End.By = within(4, i), by
-			}))
+			})...))
 		}
 		return calls
+	}
+	// records adds encrypted records of these sizes, negative ones from the broker.
+	records := func(sizes ...int) func(*decode.Connection) {
+		return func(c *decode.Connection) {
+			c.Outline, c.TLS.Version, c.TLS.Established = tlsrecord.NewOutline(false), "TLS 1.3", false
+			for i, n := range sizes {
+				size := max(n, -n)
+				c.Outline.Data(n > 0, append([]byte{23, 3, 3, byte(size >> 8), byte(size)}, make([]byte, size)...), at(uint64(i+3)))
+			}
+		}
 	}
 	sasl := func(code int16, mechanism string, enabled ...string) func(*decode.Exchange) {
 		return func(x *decode.Exchange) {
@@ -307,6 +317,13 @@ func TestSecurityRules(t *testing.T) {
 		{"TLS closed at once three times looks like a listener in the clear", mute(3, 5, reassembly.ToClient),
 			[]string{"KV2007 the client speaks TLS, and the other side closes without a byte: it looks like a listener in the clear"}},
 		{"TLS closed seconds later does not", mute(3, 1005, reassembly.ToClient), []string{"KV9004 TLS handshake failed on 3 connections: no byte came from the other side"}},
+		{"a client's certificate that the broker refuses", []any{connectionOf(0, 1, 9, tlsOf(), records(-900, 781, 281, 53, -19))},
+			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the broker on the client's certificate"}},
+		{"a broker's certificate that the client refuses", []any{connectionOf(0, 1, 9, tlsOf(), records(-900, 19))},
+			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the client on the broker's certificate"}},
+		{"a certificate that the broker accepts", []any{connectionOf(0, 1, 9, tlsOf(), records(-900, 781, 281, 53, -217, 65, -19))},
+			[]string{"KV9001 TLS on 1 connection was not decrypted: no key was given for it"}},
+		{"TLS closed before the ClientHello arrived does not", mute(3, 5, reassembly.ToClient, func(c *decode.Connection) { c.End.HasAcked = true }), []string{"KV9004 TLS handshake failed on 3 connections: no byte came from the other side"}},
 		{"TLS without an answer that the client closes does not either", mute(3, 5, reassembly.ToBroker), []string{"KV9004 TLS handshake failed on 3 connections: no byte came from the other side"}},
 		{"a client that leaves when a broker is back does not fire", append(mute(3, 1005, reassembly.ToClient), connectionOf(7, 4000, 5000, tlsOf()), connectionOf(8, 9000, 9009, leaves)), []string{
 			"KV9001 TLS on 1 connection was not decrypted: no key was given for it",

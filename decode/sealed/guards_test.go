@@ -3,6 +3,9 @@ package sealed
 import (
 	"testing"
 
+	"github.com/kafkavet/kafkavet/capture"
+	"github.com/kafkavet/kafkavet/decode"
+	"github.com/kafkavet/kafkavet/reassembly"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
@@ -97,5 +100,57 @@ func TestLossHidesNegotiation(t *testing.T) {
 		if got := (&address{open: c.open}).counts(&c.one, false); got != c.want {
 			t.Errorf("%+v, open %v: %v, want %v", c.one, c.open, got, c.want)
 		}
+	}
+}
+
+// TestRefusedCertificate: in TLS 1.3, the sizes of records show whose certificate the other side did not accept.
+func TestRefusedCertificate(t *testing.T) {
+	const (
+		certificate, none    = 781, emptyCertificate + overhead13
+		finished             = 4 + 32 + overhead13
+		alert13, alertOfJava = alertSize + overhead13, alertSize + overhead13 + padding13
+		ticket, request      = 217, 65
+	)
+	psk := &tlsrecord.Hello{Extensions: []uint16{extPSKModes}}
+	for _, c := range []struct {
+		name    string
+		hello   *tlsrecord.Hello
+		version string
+		records []int // negative from the broker
+		want    Certificate
+	}{
+		{"the client sends an alert instead of Finished", psk, "", []int{alert13}, OfBroker},
+		{"Java does", psk, "", []int{alertOfJava}, OfBroker},
+		{"the client closes after Finished", psk, "", []int{finished, alert13}, NotRefused},
+		{"the broker sends an alert before the request", nil, "", []int{certificate, 281, finished, -alert13, request}, OfClient},
+		{"behind the request", psk, "", []int{certificate, 281, finished, request, -alert13}, NotRefused},
+		{"behind the request, and Java would have sent a ticket", psk, "", []int{certificate, 281, finished, request, -alertOfJava}, OfClient},
+		{"not to this client", nil, "", []int{certificate, 281, finished, request, -alertOfJava}, NotRefused},
+		{"it did", psk, "", []int{certificate, 281, finished, -ticket, request, -alertOfJava}, NotRefused},
+		{"no certificate was requested", psk, "", []int{finished, request, -alertOfJava}, NotRefused},
+		{"the client has none", nil, "", []int{none, finished, request, -alert13}, NoCertificate},
+		{"a Java client has one", &tlsrecord.Hello{Extensions: []uint16{extStatusRequestV2, extPSKModes}}, "", []int{1097, request, -alertOfJava}, OfClient},
+		{"a Java client has none", &tlsrecord.Hello{Extensions: []uint16{extStatusRequestV2}}, "", []int{none + 36 + padding13, request, -alertOfJava}, NoCertificate},
+		{"the same with SHA-384", &tlsrecord.Hello{Extensions: []uint16{extStatusRequestV2}}, "", []int{none + 52 + padding13, request, -alertOfJava}, NoCertificate},
+		{"TLS 1.2", psk, "TLS 1.2", []int{alert13}, NotRefused},
+	} {
+		o := tlsrecord.NewOutline(false)
+		w := writer{wrapping{}, o}
+		for i, n := range append([]int{-27, -82, -certificate, -281, -finished}, c.records...) {
+			w.record(23, n > 0, max(n, -n), capture.Position{Frame: uint64(i), Time: int64(i)})
+		}
+		x := &decode.Connection{Connection: &reassembly.Connection{Outline: o, TLS: &tlsrecord.Info{Version: "TLS 1.3", Hello: c.hello}}}
+		if c.version != "" {
+			x.TLS.Version = c.version
+		}
+		if got := RefusedCertificate(x); got != c.want {
+			t.Errorf("%s: %d, want %d", c.name, got, c.want)
+		}
+		if x.Midstream = true; RefusedCertificate(x) != NotRefused {
+			t.Errorf("%s, midstream", c.name)
+		}
+	}
+	if RefusedCertificate(&decode.Connection{Connection: &reassembly.Connection{}}) != NotRefused {
+		t.Error("without TLS")
 	}
 }

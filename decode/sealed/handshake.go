@@ -1,8 +1,10 @@
 package sealed
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly/tlsrecord"
 )
 
@@ -56,7 +58,62 @@ type handshake struct {
 	fromClient bool
 	// together: the server's Finished shares a record, so its overhead is unknown.
 	together bool
+	// certificate is OfClient or NoCertificate if the broker requested one, in TLS 1.3.
+	certificate Certificate
 }
+
+// Certificate says whose certificate the other side did not accept.
+type Certificate uint8
+
+// The values of Certificate. NoCertificate: the broker requested one, and the client has none.
+const (
+	NotRefused Certificate = iota
+	OfBroker
+	OfClient
+	NoCertificate
+)
+
+// RefusedCertificate reports whether a handshake of TLS 1.3 ended on a certificate, without a key.
+// A client sends an alert instead of its Finished. A broker sends an alert after that of a client
+// with a certificate, and nothing else. It can also close on the client's first request. But Java
+// sends a session ticket before it reads that, and of others the alert must come before it.
+func RefusedCertificate(c *decode.Connection) Certificate {
+	if c.Outline == nil || c.TLS == nil || c.TLS.Version != versionTLS13 || c.Midstream {
+		return NotRefused
+	}
+	records, _ := c.Outline.Records()
+	h, ok := readHandshake13(records, c.TLS)
+	if !ok {
+		fromClient := slices.DeleteFunc(records, func(r tlsrecord.Record) bool { return !r.ToServer })
+		if len(fromClient) == 1 && isAlert13(&fromClient[0]) {
+			return OfBroker
+		}
+		return NotRefused
+	}
+	isAsked := false
+	for i := h.first; i < len(records); i++ {
+		r := &records[i]
+		switch {
+		case r.ToServer && r.Kind == tlsrecord.DataRecord:
+			isAsked = true
+		case r.ToServer || !isAlert13(r):
+			return NotRefused
+		case !isAsked || h.certificate == NoCertificate || r.Size > alertSize+overhead13 && c.TLS.Hello.Has(extPSKModes):
+			return h.certificate
+		default:
+			return NotRefused
+		}
+	}
+	return NotRefused
+}
+
+// isAlert13 reports whether a record has the size of an alert of TLS 1.3.
+func isAlert13(r *tlsrecord.Record) bool {
+	n := r.Size - alertSize - overhead13
+	return r.Kind == tlsrecord.DataRecord && !r.Guessed && (n == 0 || n == padding13)
+}
+
+const versionTLS13 = "TLS 1.3"
 
 // serverOverheads returns the possible overheads of the server's records.
 func (h *handshake) serverOverheads() []overhead {
@@ -71,7 +128,7 @@ func (h *handshake) serverOverheads() []overhead {
 func readHandshake(records []tlsrecord.Record, info *tlsrecord.Info) (h handshake, ok bool) {
 	for i := range records {
 		// In TLS 1.3, it is a hello after a HelloRetryRequest: ChangeCipherSpec precedes it (RFC 8446 D.4).
-		if records[i].Kind == tlsrecord.HandshakeRecord && info.Version != "TLS 1.3" {
+		if records[i].Kind == tlsrecord.HandshakeRecord && info.Version != versionTLS13 {
 			return readHandshake12(records)
 		}
 		if records[i].Kind == tlsrecord.DataRecord && !records[i].Guessed {
@@ -138,9 +195,13 @@ func readHandshake12(records []tlsrecord.Record) (h handshake, ok bool) {
 	return h, seen[0] || seen[1]
 }
 
-// certificateAndFinished is the size of the smallest record with Certificate and Finished: Java
-// sends all messages of a flight in one record. An empty Certificate has 8 bytes (RFC 8446 4.4.2).
-const certificateAndFinished = 8 + 4 + 32 + overhead13 + padding13
+const (
+	// emptyCertificate is the size of a Certificate message without a certificate (RFC 8446 4.4.2).
+	emptyCertificate = 4 + 1 + 3
+	// certificateAndFinished is the size of the smallest record with Certificate and Finished: Java
+	// sends all messages of a flight in one record.
+	certificateAndFinished = emptyCertificate + 4 + 32 + overhead13 + padding13
+)
 
 // maxFlight bounds the encrypted records of one side's handshake: EncryptedExtensions,
 // CertificateRequest, Certificate in up to 4 records, CertificateVerify, Finished.
@@ -170,8 +231,19 @@ func readHandshake13(records []tlsrecord.Record, info *tlsrecord.Info) (h handsh
 			client, h.over[0], h.first = i, over, i+1
 			break
 		}
-		if n == 1 && r.Size >= certificateAndFinished && LibraryOf(info.Hello) == Java {
+		if n > 1 {
+			continue
+		}
+		content := r.Size - overhead13
+		if LibraryOf(info.Hello) == Java && r.Size >= certificateAndFinished {
 			client, h.over[0], h.first = i, overhead{least: overhead13 + padding13}, i+1
+			content -= padding13
+		}
+		h.certificate = OfClient
+		if content == emptyCertificate || content == emptyCertificate+finished13[0] || content == emptyCertificate+finished13[1] {
+			h.certificate = NoCertificate
+		}
+		if client >= 0 {
 			break
 		}
 	}

@@ -383,7 +383,7 @@ func (s *Session) watch(d *direction, h header) {
 	case s.version != versionTLS13:
 		d.finished = d.finished || h.kind == typeHandshake && d.phase == phaseSealed
 		s.info.Established = s.info.Established || h.kind == typeData || s.dirs[0].finished && s.dirs[1].finished
-	case h.kind == typeData && h.size > alertSize13:
+	case h.kind == typeData && h.size > alertSize13 && h.size != alertSize13+paddingJava:
 		// Of records longer than an alert, the client sends only certificates before its Finished.
 		// After its own Finished, the server sends only tickets and data.
 		if d == s.client() {
@@ -397,3 +397,6 @@ func (s *Session) watch(d *direction, h header) {
 // alertSize13 is the size in bytes of an encrypted alert of TLS 1.3: the alert, its type and a tag
 // of 16 bytes.
 const alertSize13 = 2 + 1 + 16
+
+// paddingJava is how many zeros Java adds to each record of TLS 1.3.
+const paddingJava = 16

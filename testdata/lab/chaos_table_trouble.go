@@ -77,6 +77,9 @@ func troubleScenarios() []scenario {
 		steps("clear-to-tls", now, anyone, plaintext, truth{Right: "clear text to a TLS listener", Codes: some("KV2007"), First: "KV2007", No: versions}, port(ssl.port)),
 		steps("tls-to-clear", now, anyone, ssl, truth{Right: "TLS to a listener in the clear, which closes on it", OneOf: []string{"KV2007", "KV9004"}, No: versions}, port(plaintext.port)),
 		steps("wrong-ca", now, anyone, ssl, truth{Right: "the client does not trust the broker's certificate", Codes: some("KV9004"), No: append([]string{"KV2020"}, versions...)}, env("KAFKA_CA=/etc/ssl/certs/ISRG_Root_X1.pem")),
+		steps("certificate-missing", now, anyone, ssl, truth{Right: "the broker requires a certificate, and the client has none", Codes: some("KV9004"), First: "KV9004", No: append([]string{"KV2020"}, versions...)}, func(s *scenario) {
+			s.config = []string{"ssl.client.auth=required"}
+		}),
 		steps("wrong-password", now, negotiating, saslPlain, truth{Right: "the password is wrong", Codes: some("KV2008"), First: "KV2008", No: versions}, env("KAFKA_PASSWORD=secret-wrong")),
 		steps("wrong-password-scram", now, negotiating, scram256, truth{Right: "the password is wrong (SCRAM)", Codes: some("KV2008"), First: "KV2008", No: versions}, env("KAFKA_PASSWORD=secret-wrong")),
 		steps("wrong-password-old", old, negotiating, saslPlain, truth{Right: "the password is wrong", Codes: some("KV2008"), First: "KV2008", No: versions}, env("KAFKA_PASSWORD=secret-wrong")),
