@@ -53,9 +53,9 @@ var clientNameRule = Rule{
 }
 
 // hasBadSoftware reports whether ApiVersions was answered with error 42 because of the software
-// name or version.
+// name or version. Without both, the capture may lack them.
 func hasBadSoftware(x *decode.Exchange) bool {
-	return x.Key == apiVersionsKey && x.ErrorCode == errInvalidRequest &&
+	return x.Key == apiVersionsKey && x.ErrorCode == errInvalidRequest && x.Software != (decode.Software{}) &&
 		!(softwarePattern.MatchString(x.Software.Name) && softwarePattern.MatchString(x.Software.Version))
 }
 

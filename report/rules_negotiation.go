@@ -2,8 +2,8 @@ package report
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/kafkavet/kafkavet/decode"
@@ -303,22 +303,29 @@ var downgradedRule = Rule{
 	advice: func(*subject) string { return "Nothing needs to be done." },
 }
 
-// isPeriodic reports whether the connections of a finding come at intervals of checkEvery or more, by
-// the host of the client, and the intervals differ by a twentieth at most. Clients that try again
-// wait less, or for different times.
-func (g *group) isPeriodic() bool {
+// intervals counts the pauses between the connections of a finding, by the host of the client.
+// isRegular: each is checkEvery or more, and about as long as the shortest one or a multiple of it, as
+// those of a health check of which the capture lacks some. Clients that try again wait less, or for
+// different times.
+func (g *group) intervals() (n int, isRegular bool) {
 	const checkEvery = int64(2 * time.Second)
-	shortest, longest, pauses := int64(math.MaxInt64), int64(0), 0
+	var pauses []int64
 	latest := map[netip.Addr]int64{}
 	for i := range g.first {
 		o := &g.first[i]
 		if last, ok := latest[o.client.Addr()]; ok {
-			shortest, longest = min(shortest, o.at.Time-last), max(longest, o.at.Time-last)
-			pauses++
+			pauses = append(pauses, o.at.Time-last)
 		}
 		latest[o.client.Addr()] = o.at.Time
 	}
-	return pauses > 1 && shortest >= checkEvery && longest-shortest <= shortest/20
+	if len(pauses) == 0 {
+		return 0, true
+	}
+	shortest := slices.Min(pauses)
+	return len(pauses), shortest >= checkEvery && !slices.ContainsFunc(pauses, func(p int64) bool {
+		off := p % shortest
+		return min(off, shortest-off) > shortest/20
+	})
 }
 
 // atController is the detail of findings at the listener of a KRaft controller.
@@ -344,7 +351,10 @@ var clientLeftRule = Rule{
 	},
 	explains: true, omits: besideLeaving,
 	severity: func(g *group, at addressFacts) model.Severity {
-		if g.key.detail == "" && (g.count < 2 && !at.askedMore() || g.isPeriodic() && at.works()) {
+		n, isRegular := g.intervals()
+		switch {
+		case g.key.detail != "" || !isRegular:
+		case n > 1 && at.works(), !at.askedMore() && (at.works() || g.count < 2):
 			return model.Info
 		}
 		return model.Warning
@@ -369,7 +379,7 @@ var clientLeftRule = Rule{
 		if s.key.detail == atController {
 			return "The port is a controller's listener: it advertises Vote and no Metadata, and serves no clients."
 		}
-		if s.isPeriodic() {
+		if n, isRegular := s.intervals(); n > 1 && isRegular {
 			return "The connections come at regular intervals, as those of a health check do. A client that misses a version, an API or a feature in the answer gives up here, too."
 		}
 		return "A client that misses a version, an API or a feature in the answer gives up here, without a word on the wire. Health checks look the same."

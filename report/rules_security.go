@@ -485,6 +485,6 @@ func handshakeFailed(c *decode.Connection) bool {
 	if c.TLS == nil || c.TLS.Established || c.Confusion != reassembly.NoConfusion && !isMute(c) || answersForeign(c) {
 		return false
 	}
-	return c.TLS.Alert != "" || ended(c) && c.TLS.HasClientRandom && !c.Midstream &&
+	return c.TLS.Alert != "" || ended(c) && c.Seen[reassembly.ToClient] && c.TLS.HasClientRandom && !c.Midstream &&
 		(c.TLS.Undecrypted == 0 || sealed.RefusedCertificate(c) != sealed.NotRefused)
 }

@@ -165,6 +165,8 @@ func TestNegotiationRules(t *testing.T) {
 		{"another error, and the client is served, does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 3, failing(31)), exchangeOf(20, 1, 0, 7)}, []string{}},
 		{"another error on a connection that may have ranges does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 3, failing(31), func(x *decode.Exchange) { x.Asked = decode.MaybeAsked })}, []string{}},
 		{"an error that sends the client elsewhere does not fire", []any{exchangeOf(1, 0, apiVersionsKey, 3, failing(129))}, []string{}},
+		{"an error without a name in the capture is not KV2011", []any{exchangeOf(1, 0, apiVersionsKey, 3, failing(42), func(x *decode.Exchange) { x.Software = decode.Software{} })},
+			[]string{"KV2002 ApiVersions v3 answered with error 42 (INVALID_REQUEST)"}},
 		{"an error for the client's name is KV2011 alone", []any{exchangeOf(1, 0, apiVersionsKey, 3, failing(42), func(x *decode.Exchange) { x.Software.Version = "(devel)" })},
 			[]string{`KV2011 ApiVersions v3 answered INVALID_REQUEST: the version "(devel)" of the software "confluent-kafka-go" is not allowed`}},
 		{"a lower version whose answer is not in the capture is none", []any{exchangeOf(1, 0, apiVersionsKey, 3, retried(-1)), gaveUp, exchangeOf(20, 1, apiVersionsKey, 0, outcomeOf(decode.Unseen))},

@@ -276,10 +276,13 @@ func TestHealthChecksAreNoWarning(t *testing.T) {
 		"regular":               {append(checks(1000, 11_000, 21_000, 31_010), served), model.Info},
 		"nobody else is served": {checks(1000, 11_000, 21_000, 31_010), model.Warning},
 		"irregular":             {append(checks(1000, 11_000, 21_000, 33_000), served), model.Warning},
+		"one is missing":        {append(checks(1000, 11_000, 31_000, 41_010), served), model.Info},
 		"soon":                  {append(checks(1000, 2000, 3000, 4000), served), model.Warning},
-		"twice":                 {append(checks(1000, 11_000), served), model.Warning},
+		"twice":                 {append(checks(1000, 11_000), served), model.Info},
+		"twice, soon":           {append(checks(1000, 2000), served), model.Warning},
+		"twice, and no other":   {checks(1000, 11_000), model.Warning},
 		"by two hosts":          {append(append(checks(1000, 11_000, 21_000), byOther(4000, 14_000, 24_000)...), served), model.Info},
-		"by a host each":        {append(append(checks(1000), byOther(11_000)...), served), model.Warning},
+		"by a host each":        {append(append(checks(1000), byOther(11_000)...), served), model.Info},
 		"at a controller":       {append(checksOf(controller, 1000, 11_000, 21_000, 31_010), served), model.Warning},
 	} {
 		f := builderOf(Options{}, c.calls...).Report().Findings
@@ -319,6 +322,21 @@ func TestOneClientNeverGetsThroughTLS(t *testing.T) {
 		i := slices.IndexFunc(r.Findings, func(f model.Finding) bool { return f.Code == handshakeFailedRule.Code })
 		if i < 0 || r.Findings[i].Severity != c.want || !strings.Contains(r.Findings[i].Why, "no route for the server name") {
 			t.Errorf("%s: %+v", name, r.Findings)
+		}
+	}
+}
+
+// TestOneSideOfATLSHandshake: where the capture lacks the other side, nobody was silent.
+func TestOneSideOfATLSHandshake(t *testing.T) {
+	for _, seen := range []bool{true, false} {
+		c := connectionOf(1, 100, 6200, func(c *decode.Connection) {
+			c.Protocol, c.Bytes[reassembly.ToClient], c.Seen[reassembly.ToClient], c.Advertised = reassembly.TLS, 0, seen, nil
+			c.TLS = &tlsrecord.Info{HasClientRandom: true}
+			c.End.By = reassembly.ToBroker
+		})
+		hasFailed := slices.ContainsFunc(builderOf(Options{}, c).Report().Findings, func(f model.Finding) bool { return f.Code == handshakeFailedRule.Code })
+		if hasFailed != seen {
+			t.Errorf("the other side is captured %v: the handshake failed %v", seen, hasFailed)
 		}
 	}
 }

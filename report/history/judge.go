@@ -331,6 +331,8 @@ func (v *view) notServed(k *Suspect) Ruling {
 			return Ruling{Cause: Authentication, Certain: true}
 		case v.onlyTo(k) && v.withoutSASL(k):
 			return Ruling{Cause: NoSASL}
+		case k.stream.worked.Time == 0 && v.beginningUnseen(k):
+			return Ruling{}
 		case v.onlyTo(k) && (x.Malformed || v.inRange(x)):
 			return Ruling{Cause: Dropped, Elsewhere: true}
 		case v.onlyTo(k), v.isMixed(k):
@@ -360,8 +362,12 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r.Cause = Authentication
 	case v.wantsSASL(k):
 		r.Cause = NoSASL
-	case !v.isOpenTo(k) && (k.stream.midstream || k.stream.missing > 0):
-		return Ruling{} // the listener may require SASL, and it is unknown whether the client began with it
+	case v.beginningUnseen(k):
+		return Ruling{}
+	case v.withoutSASL(k) && v.refusedAgain(k) && v.servesUnseen():
+		return Ruling{Cause: NoSASL} // those that it serves may have authenticated before the capture
+	case v.inRange(x) && x.Ranges != nil && x.Ranges.Partial:
+		return Ruling{} // the release, which may be known to refuse the version, cannot be told
 	case v.inRange(x) && v.inAnswer(k) && (v.refusedAgain(k) && v.othersOpen(k) || v.isIgnored(k)):
 		r.Cause = Dropped
 	case v.isLone(k): // a restart explains it as well
@@ -391,9 +397,23 @@ func (v *view) turnsAway(k *Suspect) (is, isSure bool) {
 		}), true
 	}
 	first := &v.refusedLike(k)[0].Exchange
+	if negotiates && x.Outcome == decode.Left {
+		return false, false // silence turns nobody away
+	}
 	servesOlder := memo(&v.served, first.Request.Time, func() int64 { return v.servedUntil(first.Request.Time) }) >= first.Decided.Time
 	isBlameless := negotiates && v.asked(from, to).Time == 0 || !negotiates && v.inRange(x) && v.isOpenTo(k)
 	return servesOlder && isBlameless, !negotiates
+}
+
+// beginningUnseen reports whether the listener may require SASL, and it is unknown whether the client
+// began with it.
+func (v *view) beginningUnseen(k *Suspect) bool {
+	return !v.isOpenTo(k) && (k.stream.midstream || k.stream.missing > 0)
+}
+
+// servesUnseen reports whether the address served a connection whose beginning is not in the capture.
+func (v *view) servesUnseen() bool {
+	return slices.ContainsFunc(v.streams, func(s *stream) bool { return s.worked.Time > 0 && (s.midstream || s.missing > 0) && !s.isOpen })
 }
 
 // isIn returns a function that reports whether a table was advertised in a life.
@@ -436,8 +456,8 @@ func (v *view) othersOpen(k *Suspect) bool {
 // the broker answered other requests, and it never answered any version of the API.
 func (v *view) isIgnored(k *Suspect) bool {
 	x := &k.Exchange
-	if x.Outcome != decode.Left || x.Took < Patience {
-		return false
+	if x.Outcome != decode.Left || x.Took < Patience || k.stream.missing > 0 {
+		return false // a lost answer may have throttled the client
 	}
 	_, ok := v.alive.within(x.Request.Time, x.Decided.Time)
 	return ok && !v.answersAPI(x.Key)

@@ -484,3 +484,128 @@ func TestLostBytesMayHideAFallback(t *testing.T) {
 		p.expect(c.want)
 	}
 }
+
+// TestRefusalsThatAreAmbiguous: what the capture lacks can explain them.
+func TestRefusalsThatAreAmbiguous(t *testing.T) {
+	partial := &decode.Ranges{APIs: playTable.APIs, Partial: true}
+	silent := func(p *play, missing uint64) {
+		s := p.connect()
+		p.send(s, 22, 4, decode.Left, 8*time.Second)
+		p.endOf(s, func(c *decode.Connection) {
+			c.End.By, c.Oddities = reassembly.ToBroker, &reassembly.Oddities{Missing: missing}
+		})
+	}
+	for name, c := range map[string]struct {
+		play func(p *play)
+		want []Cause
+	}{
+		"ignored": {func(p *play) {
+			other := p.connect()
+			p.send(other, keyFetch, 12, answered, soon)
+			silent(p, 0)
+			p.now -= 4 * time.Second
+			p.send(other, keyFetch, 12, answered, soon)
+		}, []Cause{Dropped}},
+		"ignored, and a lost answer may have throttled the client": {func(p *play) {
+			other := p.connect()
+			p.send(other, keyFetch, 12, answered, soon)
+			silent(p, 100)
+			p.now -= 4 * time.Second
+			p.send(other, keyFetch, 12, answered, soon)
+		}, []Cause{Unexplained}},
+		"the table is incomplete": {func(p *play) {
+			for range 2 {
+				s := p.connect()
+				p.send(s, keyMetadata, 12, answered, soon)
+				p.send(s, keyProduce, 2, closed, soon, func(x *decode.Exchange) { x.Ranges = partial })
+				p.end(s, 1)
+				p.now += time.Second
+			}
+			p.send(p.connect(), keyMetadata, 12, answered, soon)
+		}, []Cause{Unexplained, Unexplained}},
+		"without SASL, and others are served whose beginning is unseen": {func(p *play) {
+			other := p.connect()
+			for range 2 {
+				p.send(other, keyFetch, 12, answered, soon, func(x *decode.Exchange) { x.Asked = decode.MaybeAsked })
+				s := p.connect()
+				p.send(s, keyApiVersions, 3, answered, soon)
+				p.send(s, keyMetadata, 12, closed, soon)
+				p.end(s, 1)
+				p.now += time.Second
+			}
+			p.send(other, keyFetch, 12, answered, soon, func(x *decode.Exchange) { x.Asked = decode.MaybeAsked })
+			p.endOf(other, func(c *decode.Connection) { c.Midstream, c.End.By = true, reassembly.ToBroker })
+		}, []Cause{NoSASL, NoSASL}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlay(t)
+			p.advertise(p.connect(), playTable)
+			c.play(p)
+			p.expect(c.want...)
+		})
+	}
+}
+
+// TestSilenceTurnsNobodyAway: an address that serves an older connection and is silent on ApiVersions
+// does not support it.
+func TestSilenceTurnsNobodyAway(t *testing.T) {
+	p := newPlay(t)
+	old := p.connect()
+	for range 3 {
+		p.send(old, keyMetadata, 0, answered, soon, noRange)
+		s := p.connect()
+		sent := p.now
+		p.send(s, keyApiVersions, 0, decode.Left, 10*time.Second)
+		over := p.now
+		p.now = sent + 5*time.Second
+		p.send(old, keyFetch, 1, answered, soon, noRange)
+		p.now = over
+	}
+	p.send(old, keyMetadata, 0, answered, soon, noRange)
+	p.expect(Refused, Refused, Refused)
+}
+
+// TestABeginningThatIsUnseen: a client that sends no SASL is closed where others send it. On a
+// connection of which the beginning is unseen, it may have sent it.
+func TestABeginningThatIsUnseen(t *testing.T) {
+	p := newPlay(t)
+	for i := range 4 {
+		good := p.connect()
+		p.send(good, keySaslHandshake, 1, answered, soon)
+		p.send(good, keySaslAuthenticate, 1, answered, soon)
+		p.send(good, keyMetadata, 9, answered, soon)
+		bad := p.connect()
+		p.send(bad, keyMetadata, 9, closed, soon, func(x *decode.Exchange) { x.ClientID = "bad" })
+		p.endOf(bad, func(c *decode.Connection) { c.Midstream = i == 0 })
+		p.now += time.Second
+	}
+	p.expect(Unexplained, NoSASL, NoSASL, NoSASL)
+}
+
+// TestWhoAnswersFlexibleVersionsSupportsApiVersions: after a restart, ApiVersions is closed until
+// another connection is served, of which the ApiVersions response is not captured.
+func TestWhoAnswersFlexibleVersionsSupportsApiVersions(t *testing.T) {
+	for _, c := range []struct {
+		version int16
+		want    Cause
+	}{{12, Away}, {1, Refused}} {
+		p := newPlay(t)
+		first, second := p.connect(), p.connect()
+		for _, s := range []uint32{first, second} {
+			p.send(s, keyApiVersions, 3, answered, soon)
+			p.send(s, keyMetadata, 12, answered, soon)
+		}
+		p.now += time.Second
+		p.end(first, 0)
+		p.end(second, 0)
+		for range 4 {
+			p.now += time.Second
+			s := p.connect()
+			p.send(s, keyApiVersions, 3, closed, soon)
+			p.end(s, 1)
+		}
+		p.now += time.Second
+		p.send(p.connect(), keyMetadata, c.version, answered, soon)
+		p.expect(c.want, c.want, c.want, c.want)
+	}
+}

@@ -45,7 +45,7 @@ func (v *view) away(k *Suspect, isKnown bool) (Ruling, bool) {
 	o := v.outageOf(k)
 	turned, sure := v.turnsAway(k)
 	switch {
-	case !isKnown && o.isRestart && v.refusedSince(k, &o):
+	case !isKnown && o.isRestart && v.refusedSince(k, &o) && !v.answersHigher(k):
 		return Ruling{}, false
 	case o.isRestart, v.anyIn(v.unserved, o.before.Time, o.after.Time):
 		isSure = !v.refusedAlone(k)
