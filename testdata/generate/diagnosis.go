@@ -22,7 +22,7 @@ func diagnosisScenes() []scene {
 	}
 	return []scene{
 		{
-			name:   "kv1002-fires-replica-fetcher",
+			name: "kv1002-fires-replica-fetcher", blind: "it borrows no ranges",
 			holds:  "a broker that fetches with Fetch v3 from one of Kafka 4.0 and is closed, three times; a client of Kafka 4.0 beside it",
 			yields: "KV1002 with advice about inter.broker.protocol.version",
 			play: plays(func(s *stage) {
