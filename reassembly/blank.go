@@ -36,14 +36,20 @@ func BlankReply(kind PrefaceKind, b []byte, addresses bool) (n int) {
 	return n
 }
 
-// BlankGreeting overwrites the first data of a server that answers with a line of text or HTTP/2,
-// except the beginning that names the protocol. It reports whether b is such data.
-func BlankGreeting(b []byte) bool {
-	if isHTTP2(b) {
-		n, _ := settingsLength(b) // numbers of the server
-		clear(b[http2Header+n:])
-		return true
+// BlankSettings overwrites the first data of an HTTP/2 server, except its SETTINGS frame. It reports
+// whether b is such data.
+func BlankSettings(b []byte) bool {
+	if !isHTTP2(b) {
+		return false
 	}
+	n, _ := settingsLength(b) // numbers, no text
+	clear(b[http2Header+n:])
+	return true
+}
+
+// BlankGreeting overwrites the first data of a server that answers with a line of text, except the
+// beginning that names the protocol. It reports whether b is such data.
+func BlankGreeting(b []byte) bool {
 	line := firstLine(b)
 	if !isText(line) || foreignGreeting(b) == "" {
 		return false

@@ -134,11 +134,22 @@ func TestConnectionsWithoutPayload(t *testing.T) {
 	}
 }
 
+// TestBlankSettings: the SETTINGS frame of an HTTP/2 server stays.
+func TestBlankSettings(t *testing.T) {
+	const settings = "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80"
+	b := []byte(settings + "secret")
+	if !BlankSettings(b) || string(b) != settings+"\x00\x00\x00\x00\x00\x00" || foreignGreeting(b) != SpokeHTTP2 {
+		t.Errorf("%q", b)
+	}
+	if text := []byte("HTTP/1.1 200 OK\r\n"); BlankSettings(text) || string(text) != "HTTP/1.1 200 OK\r\n" {
+		t.Errorf("%q", text)
+	}
+}
+
 // TestBlankGreeting: an overwritten greeting shows the same protocol and nothing else.
 func TestBlankGreeting(t *testing.T) {
 	for text, want := range map[string]string{
 		"HTTP/1.1 400 secret\r\nServer: secret\r\n": SpokeHTTP, "SSH-2.0-secret\r\n": SpokeSSH, "<html>secret": SpokeText, "-ERR secret\r\n": SpokeRedis,
-		"\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80secret": SpokeHTTP2,
 		"\x00\x00\x00\x05secret": "", "\x15\x03\x03\x00\x02secret": "", "": "",
 	} {
 		b := []byte(text)

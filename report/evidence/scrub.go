@@ -64,10 +64,12 @@ func (s *scrubber) connection(x *exhibit) (encrypted bool) {
 		case dirs[d].speaksTLS():
 			encrypted = true
 			s.records(&dirs[d])
-		case way == reassembly.ToClient && (dirs[d].whole || !x.kafka) && reassembly.BlankGreeting(dirs[d].first()):
+		case way == reassembly.ToClient && dirs[d].whole && reassembly.BlankSettings(dirs[d].first()):
 			dirs[d].clear(1)
 		case x.kafka || way == reassembly.ToBroker && dirs[d].asks():
 			c.messages(&dirs[d], way)
+		case way == reassembly.ToClient && reassembly.BlankGreeting(dirs[d].first()):
+			dirs[d].clear(1)
 		default:
 			dirs[d].clear(0)
 		}

@@ -219,6 +219,8 @@ func (v *view) judge(k *Suspect) Ruling {
 		return Ruling{Cause: Behind}
 	case k.stream.foreign, v.foreign && len(v.alive) == 0:
 		return Ruling{Cause: Foreign}
+	case len(v.culprits) == 1 && endedByBroker(x) && v.isEarlyProbe(k):
+		return Ruling{}
 	case v.isForeign, k.stream.preface != reassembly.NoPreface && !v.unwraps && !v.hasOutageSigns(k):
 		return Ruling{Cause: NotKafka}
 	case v.wantsTLS(k):

@@ -609,3 +609,18 @@ func TestWhoAnswersFlexibleVersionsSupportsApiVersions(t *testing.T) {
 		p.expect(c.want, c.want, c.want, c.want)
 	}
 }
+
+// TestTheFirstProbeAlone: the capture ends before kafka-python sends its next probe. Two that are
+// closed show that nobody answers.
+func TestTheFirstProbeAlone(t *testing.T) {
+	for times, want := range [][]Cause{{Unexplained}, {NotKafka, NotKafka}} {
+		p := newPlay(t)
+		for i := range times + 1 {
+			s := p.connect()
+			p.send(s, [...]int16{keyApiVersions, 16}[i], 0, closed, soon, func(x *decode.Exchange) { x.ClientID = "kafka-python-1.4.6" })
+			p.end(s, 1)
+			p.now += 100 * time.Millisecond
+		}
+		p.expect(want...)
+	}
+}
