@@ -319,6 +319,7 @@ func (s *addressRecord) add(c *decode.Connection) {
 	speaksTLS := spokeTLS(c) || c.TLS != nil && c.Protocol == reassembly.TLS && c.Confusion == reassembly.NoConfusion && c.Bytes[reassembly.ToClient] > 0 && !answersForeign(c)
 	s.facts.tls = s.facts.tls || speaksTLS
 	s.facts.failed += uint64(b2i(handshakeFailed(c)))
+	s.facts.deaf = s.facts.deaf || c.Confusion == reassembly.TLSToClear && c.End.HasAcked && c.End.Acked == 0
 	s.facts.confused = s.facts.confused || c.Confusion == reassembly.ClearToTLS
 	if speaksTLS && !handshakeFailed(c) || c.Protocol == reassembly.Kafka && c.TLS == nil && c.Responses > 0 {
 		s.through.add(c.Client.Addr())

@@ -106,6 +106,8 @@ type addressFacts struct {
 	tls bool
 	// confused: Kafka in plaintext was answered with TLS.
 	confused bool
+	// deaf: it closed before it had received the ClientHello. A listener in plaintext reads that.
+	deaf bool
 	// failed counts the TLS handshakes that failed.
 	failed uint64
 	// gotThrough reports whether a client of the finding completed a TLS handshake there, or got a

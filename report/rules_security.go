@@ -33,8 +33,7 @@ func isMute(c *decode.Connection) bool {
 	if c.Bytes[reassembly.ToClient] > 0 || c.TLS == nil || !c.TLS.HasClientRandom {
 		return false
 	}
-	isDeaf := c.End.HasAcked && c.End.Acked == 0 // it closed before it received the ClientHello
-	return c.End.By == reassembly.ToBroker || isDeaf || time.Duration(c.End.At.Time-c.LastData[reassembly.ToBroker].Time) >= closedAtOnce
+	return c.End.By == reassembly.ToBroker || time.Duration(c.End.At.Time-c.LastData[reassembly.ToBroker].Time) >= closedAtOnce
 }
 
 // besideTLS are the causes that do not look like a failed TLS handshake.
@@ -72,7 +71,7 @@ var tlsConfusionRule = Rule{
 		return "", false
 	},
 	replacedBy: func(g *group, at addressFacts) (instead *Rule, drop bool) {
-		if g.key.detail == tlsClosed && !at.clear && (at.tls || g.count < closedAgain) {
+		if g.key.detail == tlsClosed && !at.clear && (at.tls || at.deaf || g.count < closedAgain) {
 			return &handshakeFailedRule, false
 		}
 		return nil, false

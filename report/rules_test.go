@@ -259,11 +259,11 @@ func TestSecurityRules(t *testing.T) {
 	}
 	failed := func(info *tlsrecord.Info) { info.Established, info.Undecrypted, info.Reason = false, 0, "" }
 	// mute returns n connections with a ClientHello and no answer, which a side ends in a frame.
-	mute := func(n int, end uint64, by reassembly.Direction, changes ...func(*decode.Connection)) (calls []any) {
+	mute := func(n int, end uint64, by reassembly.Direction) (calls []any) {
 		for i := range uint32(n) {
-			calls = append(calls, connectionOf(i, 1, end, append(changes, tlsOf(failed), confused(reassembly.TLSToClear, 0), func(c *decode.Connection) {
+			calls = append(calls, connectionOf(i, 1, end, tlsOf(failed), confused(reassembly.TLSToClear, 0), func(c *decode.Connection) {
 				c.LastData[reassembly.ToBroker], c.End.By = within(4, i), by
-			})...))
+			}))
 		}
 		return calls
 	}
@@ -325,7 +325,9 @@ func TestSecurityRules(t *testing.T) {
 			[]string{"KV9004 TLS handshake failed on 1 connection: closed by the client on the broker's certificate"}},
 		{"a certificate that the broker accepts", []any{connectionOf(0, 1, 9, tlsOf(), records(-900, 781, 281, 53, -217, 65, -19))},
 			[]string{"KV9001 TLS on 1 connection was not decrypted: no key was given for it"}},
-		{"TLS closed before the ClientHello arrived does not", mute(3, 5, reassembly.ToClient, func(c *decode.Connection) { c.End.HasAcked = true }), []string{"KV9004 TLS handshake failed on 3 connections: no byte came from the other side"}},
+		{"TLS closed before the ClientHello arrived, once, does not", append(mute(3, 5, reassembly.ToClient), connectionOf(9, 1, 5, tlsOf(failed), confused(reassembly.TLSToClear, 0), func(c *decode.Connection) {
+			c.LastData[reassembly.ToBroker], c.End.By, c.End.HasAcked = at(4), reassembly.ToClient, true
+		})), []string{"KV9004 TLS handshake failed on 4 connections: closed by the broker without a byte"}},
 		{"TLS without an answer that the client closes does not either", mute(3, 5, reassembly.ToBroker), []string{"KV9004 TLS handshake failed on 3 connections: no byte came from the other side"}},
 		{"a client that leaves when a broker is back does not fire", append(mute(3, 1005, reassembly.ToClient), connectionOf(7, 4000, 5000, tlsOf()), connectionOf(8, 9000, 9009, leaves)), []string{
 			"KV9001 TLS on 1 connection was not decrypted: no key was given for it",

@@ -294,6 +294,8 @@ func TestRefusals(t *testing.T) {
 		{"once, and the next connection is served a second later, and the capture ends", plays(refused, left(time.Second, served...)), nil},
 		{"the same, and it lasts: a proxy may have restarted", plays(refused, open(time.Second, 5*time.Second, served...)), nil},
 		{"once, and another connection outlasts it", plays(refused, open(0, 5*time.Second, served...)), []string{"92 1/1"}},
+		{"once, reset without a close_notify: a load balancer may have done that", plays(with(refused, func(p *play) { p.quiet, p.end = true, reassembly.Reset }), open(0, 5*time.Second, served...)), nil},
+		{"twice so", plays(times(2, with(refused, func(p *play) { p.quiet, p.end = true, reassembly.Reset })), open(0, 5*time.Second, served...)), []string{"92 2/2"}},
 		{"twice, and the next connection lasts", plays(times(2, refused), open(3*time.Second, 5*time.Second, served...)), []string{"92 2/2"}},
 		{"once, and the capture ends while another connection is open", plays(open(0, time.Second, served...), refused), nil},
 		{"twice, and the capture ends so", plays(open(0, time.Second, served...), refused, with(refused, func(p *play) { p.at = 500 * time.Millisecond })), []string{"92 2/2"}},

@@ -22,8 +22,8 @@ const (
 	shortestSession = 4 * time.Second
 	// manyRefusals is how many refusals are enough without a sign that the broker runs.
 	manyRefusals = 3
-	// fewRefusals is how many are needed if no other request was served, or if the capture ends
-	// within aliveWithin.
+	// fewRefusals is how many are needed if no other request was served, if the capture ends within
+	// aliveWithin, or if the close came without a close_notify: it can be that of a load balancer.
 	fewRefusals = 2
 	// failedAuthentication is less than the delay before a broker since Kafka 2.1 closes after a
 	// failed authentication, for example without SaslHandshake (KIP-306,
@@ -137,7 +137,7 @@ func (b *Book) refusal(a *address, size int, s *sizeCount) (r Refusal, ok bool) 
 	if (n == 1 || !a.open) && !slices.ContainsFunc(r.Cases, func(c Case) bool { return !c.isExpiryPossible() }) {
 		return r, false
 	}
-	if n == 0 || n < manyRefusals && !r.Alive || n < fewRefusals && !(served && a.isRunningAfter(&r.Cases[0], true)) {
+	if n == 0 || n < manyRefusals && !r.Alive || n < fewRefusals && !(served && a.isRunningAfter(&r.Cases[0], true) && r.Cases[0].Notified) {
 		return r, false
 	}
 	r.Refused = uint64(len(r.Cases))
