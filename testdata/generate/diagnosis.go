@@ -51,6 +51,7 @@ func diagnosisScenes() []scene {
 				old.Silent = true
 				old.send(1, 2)
 				old.Reset(capturetest.ToClient)
+				s.Wait(10 * time.Second)
 				t := s.connect(brokerA)
 				t.negotiate(4, kafka4_0())
 				t.ask(3, 12)
