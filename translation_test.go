@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/netip"
 	"slices"
@@ -12,8 +13,8 @@ import (
 )
 
 // TestAddressesBeforeAndAfterTranslation has one connection before and after the translation of the
-// addresses of both sides. It is one connection, and the report has all its addresses, also if it
-// begins with a packet of the broker.
+// addresses of both sides. It is one connection, and the report has all its addresses, also if the
+// capture begins with a packet of the broker.
 func TestAddressesBeforeAndAfterTranslation(t *testing.T) {
 	place := func(client, broker string) []capturetest.Packet {
 		r := capturetest.NewRecorder()
@@ -28,7 +29,14 @@ func TestAddressesBeforeAndAfterTranslation(t *testing.T) {
 		return r.Packets
 	}
 	near, far := place("192.0.2.10:40000", "10.96.3.7:9092"), place("10.96.3.99:55555", "192.0.2.20:9092")
-	both := capturetest.Merge(near, capturetest.Shift(far, int64(10*time.Microsecond)))
+	for i := range far { // requests come later to the broker's side, responses earlier
+		delay := int64(10 * time.Microsecond)
+		if bytes.Contains(far[i].Data, []byte{192, 0, 2, 20, 10, 96, 3, 99}) {
+			delay = -delay
+		}
+		far[i].Time += delay
+	}
+	both := capturetest.Merge(near, far)
 	for from, requests := range map[int]uint64{0: 3, 6: 2} {
 		var r model.Report
 		if err := json.Unmarshal([]byte(standardOutput(t, capturetest.Pcapng{}.Encode(both[from:]), []string{"analyze", "--format", "json", "-"})), &r); err != nil {
@@ -40,7 +48,7 @@ func TestAddressesBeforeAndAfterTranslation(t *testing.T) {
 		if got := r.Clients[0].Addresses; !slices.Equal(got, []string{"10.96.3.99", "192.0.2.10"}) {
 			t.Errorf("from packet %d on: addresses of the client %q", from+1, got)
 		}
-		if b := r.Brokers[0]; b.Address != "10.96.3.7:9092" || !slices.Equal(b.Behind, []string{"192.0.2.20:9092"}) {
+		if b := r.Brokers[0]; b.Address != "192.0.2.20:9092" || !slices.Equal(b.Behind, []string{"10.96.3.7:9092"}) {
 			t.Errorf("from packet %d on: broker %s behind %q", from+1, b.Address, b.Behind)
 		}
 	}
