@@ -401,8 +401,8 @@ func (h *hostProcesses) describe(pid int, namespace string) model.Process {
 
 // firstLine reads the first line of the first of these files of another root that there is. Links
 // cannot lead out of that root. Otherwise the owner of a container could make this program read
-// files of the host. The filter of the sandbox refuses unix.Openat2, which would also follow absolute
-// links.
+// files of the host. The filter of the sandbox refuses unix.Openat2, which would also follow
+// absolute links.
 func firstLine(root string, names ...string) string {
 	dir, err := os.OpenRoot(root)
 	if err != nil {

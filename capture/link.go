@@ -223,8 +223,8 @@ func (c *dissection) cooked2() step {
 	return c.cookedProtocol(device, protocol)
 }
 
-// cookedProtocol returns the step after a cooked header: for some devices their own header, for
-// the others by the protocol number. A wireless device that is not in monitor mode has an EtherType.
+// cookedProtocol returns the step after a cooked header: for some devices their own header, for the
+// others by the protocol number. A wireless device that is not in monitor mode has an EtherType.
 func (c *dissection) cookedProtocol(device, protocol uint16) step {
 	if device80211 <= device && device <= device80211Radio && protocol > maxLength8023 {
 		return c.etherType(protocol)

@@ -204,8 +204,8 @@ func (c *Correlator) borrow(b *broker, e *Exchange, ranges *Ranges) (outdoes boo
 	return c.outdo(b, e)
 }
 
-// outdo withdraws the table of an answered exchange that is outside it, if the broker advertised the
-// table only later, and reports whether it did.
+// outdo withdraws the table of an answered exchange that is outside it, if the broker advertised
+// the table only later, and reports whether it did.
 func (c *Correlator) outdo(b *broker, e *Exchange) bool {
 	isOutside := e.Verdict == AboveMax || e.Verdict == BelowMin || e.Verdict == NotAdvertised
 	if e.Outcome != Answered || !isOutside || slices.ContainsFunc(b.history, func(a advertised) bool { return a.ranges == e.Ranges && a.at.Before(e.Request) }) {

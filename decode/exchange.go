@@ -192,8 +192,8 @@ type Exchange struct {
 	Malformed bool
 	// WaitMillis is how long the request allows the broker to take before it answers, in
 	// milliseconds: max_wait_ms of Fetch, timeout_ms of Produce with acks=all and of requests that
-	// change the cluster. After a response with a throttle time, the broker reads nothing until that is
-	// over (KIP-219). 0 if there is none, or it was not captured.
+	// change the cluster. After a response with a throttle time, the broker reads nothing until
+	// that is over (KIP-219). 0 if there is none, or it was not captured.
 	WaitMillis int32
 	// Mechanism is the SASL mechanism of a SaslHandshake request. Enabled are the mechanisms of
 	// its response.

@@ -308,8 +308,8 @@ func mayHoldError(body []byte, code byte, port uint16) bool {
 var recordErrors = [...]int16{errUnsupportedForMessageFormat, errUnsupportedCompression}
 
 // refusal returns UNSUPPORTED_VERSION if a response is or contains that error. In responses of
-// Produce, Fetch and ListOffsets it also finds recordErrors. Otherwise it returns 0. It reads the response at the request's version, else as v0, which brokers use for
-// unknown versions.
+// Produce, Fetch and ListOffsets it also finds recordErrors. Otherwise it returns 0. It reads the
+// response at the request's version, else as v0, which brokers use for unknown versions.
 func refusal(key, version int16, size int64, body []byte, port uint16) int16 {
 	l := layoutOf(key)
 	if l == nil || len(body) > maxAnswerScan {

@@ -3,9 +3,9 @@ package decode
 import "encoding/binary"
 
 // throttle returns throttle_time_ms of a response, 0 if it has none or it was not captured. After
-// it, the broker reads nothing from the connection for that time (KIP-219). body is the captured part
-// of the response after the correlation id, size the complete length. The field is the last one of
-// Produce, and the first one of other APIs.
+// it, the broker reads nothing from the connection for that time (KIP-219). body is the captured
+// part of the response after the correlation id, size the complete length. The field is the last
+// one of Produce, and the first one of other APIs.
 func throttle(key, version int16, size int64, body []byte) int32 {
 	const width = 4
 	l := layoutOf(key)

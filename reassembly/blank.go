@@ -3,9 +3,9 @@ package reassembly
 import "bytes"
 
 // BlankPreface overwrites confidential bytes of the preface at the beginning of a client's data:
-// passwords, user names, header fields and texts; if addresses is true, also addresses. It returns the
-// length and kind of the preface. kind is NoPreface if b does not begin with a complete one. The
-// preface can still be parsed afterwards.
+// passwords, user names, header fields and texts; if addresses is true, also addresses. It returns
+// the length and kind of the preface. kind is NoPreface if b does not begin with a complete one.
+// The preface can still be parsed afterwards.
 func BlankPreface(b []byte, addresses bool) (n int, kind PrefaceKind) {
 	if len(b) == 0 || !mayBePreface(b[0]) {
 		return 0, NoPreface

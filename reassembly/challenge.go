@@ -42,7 +42,8 @@ type challenge struct {
 }
 
 // replaced returns the connection that the SYN kept for f began. s must prove it: it acknowledges
-// the SYN or follows it. Otherwise replaced returns nil. f stays, because all of this may be forged.
+// the SYN or follows it. Otherwise replaced returns nil. f stays, because all of this may be
+// forged.
 func (t *flowTable) replaced(f *flow, s *capture.Segment, d Direction) *flow {
 	c := t.challenges[f]
 	isSender := s.SrcPort == c.syn.SrcPort && s.Src == c.syn.Src

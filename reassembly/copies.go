@@ -44,8 +44,8 @@ func (t *flowTable) addCopy(f, first *flow, isFarther bool, at capture.Position)
 	t.place(f, first, at)
 }
 
-// place sets the addresses and the network of a connection after more is known of its copy f. at is the
-// packet that shows it.
+// place sets the addresses and the network of a connection after more is known of its copy f. at is
+// the packet that shows it.
 func (t *flowTable) place(f, first *flow, at capture.Position) {
 	t.translate(first)
 	switch c := first.conn; {
@@ -69,8 +69,8 @@ func (t *flowTable) copies(first *flow) iter.Seq[*flow] {
 	}
 }
 
-// nearest returns the copy of first, or first itself, that was captured nearest to the side to which
-// direction d leads.
+// nearest returns the copy of first, or first itself, that was captured nearest to the side to
+// which direction d leads.
 func (t *flowTable) nearest(first *flow, d Direction) *flow {
 	best := first
 	for f := range t.copies(first) {
@@ -100,8 +100,8 @@ func (t *flowTable) isNearer(f, g *flow, d Direction) bool {
 	return f.isFarther == (d == ToBroker)
 }
 
-// translate records which addresses and networks of a connection are translated into those nearest to
-// the broker.
+// translate records which addresses and networks of a connection are translated into those nearest
+// to the broker.
 func (t *flowTable) translate(first *flow) {
 	if !first.synced[ToBroker] && !first.synced[ToClient] {
 		return // the broker's side is not certain
@@ -191,7 +191,8 @@ func (c *conn) twin(b []byte) {
 	c.locate(s[0], s[1])
 }
 
-// locate sets the addresses of c to near, and adds those that it had, and others, to the further ones.
+// locate sets the addresses of c to near, and adds those that it had, and others, to the further
+// ones.
 func (c *conn) locate(near, others sides) {
 	i := &c.info
 	i.Domain = near[c.swapped].domain

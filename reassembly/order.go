@@ -121,8 +121,8 @@ func (c *conn) order(d Direction, it *item) {
 	c.checkFIN(d)
 }
 
-// forgetBefore forgets what came before the SYN of direction d and does not continue it. Its receiver
-// did not believe that.
+// forgetBefore forgets what came before the SYN of direction d and does not continue it. Its
+// receiver did not believe that.
 func (c *conn) forgetBefore(d Direction) {
 	c.w.disbelieved++
 	c.w.reorder.end(c, d)

@@ -21,8 +21,8 @@ const (
 
 // postponed are segments of one side that acknowledge bytes which were not delivered yet. Those
 // bytes are missing, or were captured late. Without the wait, a response would precede its request,
-// and would look like the response to a lost request. Or nobody sent those bytes, and the segment is
-// forged (RFC 5961 5.2). What both sides send next decides that.
+// and would look like the response to a lost request. Or nobody sent those bytes, and the segment
+// is forged (RFC 5961 5.2). What both sides send next decides that.
 type postponed struct {
 	segments []lateSegment
 	bytes    int

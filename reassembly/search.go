@@ -55,8 +55,8 @@ func (f *framer) search(c *conn, p []byte, start bool, at capture.Position) []by
 	return nil
 }
 
-// sift is a search that holds nothing. The bytes so far can be of one frame until they are more than
-// a frame has.
+// sift is a search that holds nothing. The bytes so far can be of one frame until they are more
+// than a frame has.
 func (f *framer) sift(c *conn, p []byte, start bool) []byte {
 	if start && f.candidate(c, p, true) {
 		f.state, f.isTentative, f.tries = reading, true, 0

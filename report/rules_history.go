@@ -84,7 +84,8 @@ var droppedRule = Rule{
 	},
 }
 
-// isSlowProduce reports whether the requests are Produce (key 0) and some were not answered, without a close.
+// isSlowProduce reports whether the requests are Produce (key 0) and some were not answered,
+// without a close.
 func (s *subject) isSlowProduce() bool { return s.key.api == 0 && s.ends() != "were closed" }
 
 var saslMissingRule = Rule{

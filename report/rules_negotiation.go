@@ -28,8 +28,8 @@ func unlessTLS(g *group, at addressFacts) (instead *Rule, drop bool) {
 // client did not retry with a lower version.
 const inVain = "in vain"
 
-// otherLayout is the detail of findings about clients that left after an ApiVersions answer in another
-// layout than that of their version.
+// otherLayout is the detail of findings about clients that left after an ApiVersions answer in
+// another layout than that of their version.
 const otherLayout = "other layout"
 
 // javaClient is the software name of kafka-clients.
@@ -239,13 +239,13 @@ var errorNames = map[int16]string{
 	errInvalidRequest: "INVALID_REQUEST",
 }
 
-// emptyAnswer is the largest size, in bytes, of an ApiVersions answer without APIs and features: v1,
-// with correlation id, error, length of the list and throttle time. One API takes more.
+// emptyAnswer is the largest size, in bytes, of an ApiVersions answer without APIs and features:
+// v1, with correlation id, error, length of the list and throttle time. One API takes more.
 const emptyAnswer = 4 + 2 + 4 + 4
 
 // errorAnswer names the error of an ApiVersions answer that no other rule reports. A connection
-// that has ranges, or may have got them before, keeps them. After REBOOTSTRAP_REQUIRED the client looks for its cluster
-// elsewhere (KIP-1242).
+// that has ranges, or may have got them before, keeps them. After REBOOTSTRAP_REQUIRED the client
+// looks for its cluster elsewhere (KIP-1242).
 func errorAnswer(x *decode.Exchange) (string, bool) {
 	const rebootstrapRequired = 129
 	isEmpty := x.ErrorCode == 0 && x.ResponseSize > 0 && x.ResponseSize <= emptyAnswer

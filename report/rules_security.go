@@ -113,10 +113,11 @@ const (
 const maxMechanisms = 8
 
 // The details of authenticationRule without an error code. closedInside: the broker closed on a
-// SaslAuthenticate, closedOnHandshake: on a SaslHandshake. outOfOrder: the same on another request. noHandshake: no SaslHandshake was answered
-// before. closedOnTokens: the same for tokens without a header. leftAfterHandshake and
-// leftAfterChallenge: the client closed after an answered SaslHandshake, or after the broker's
-// first token. leftWithoutJoinGroup: the same after GSSAPI, where librdkafka may miss JoinGroup v0.
+// SaslAuthenticate, closedOnHandshake: on a SaslHandshake. outOfOrder: the same on another request.
+// noHandshake: no SaslHandshake was answered before. closedOnTokens: the same for tokens without a
+// header. leftAfterHandshake and leftAfterChallenge: the client closed after an answered
+// SaslHandshake, or after the broker's first token. leftWithoutJoinGroup: the same after GSSAPI,
+// where librdkafka may miss JoinGroup v0.
 const (
 	closedInside         = "closed"
 	closedOnHandshake    = "closed on the handshake"

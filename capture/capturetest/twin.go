@@ -45,7 +45,8 @@ func Randomize(packets []Packet, seed uint64) []Packet {
 	})
 }
 
-// translated returns the address and port of the service of a server, which are others for each server.
+// translated returns the address and port of the service of a server, which are others for each
+// server.
 func translated(a netip.AddrPort) netip.AddrPort {
 	if a.Addr().Is4() {
 		ip := a.Addr().As4()

@@ -127,7 +127,8 @@ func (h *handshake) serverOverheads() []overhead {
 // beginning. ok is false if it is missing.
 func readHandshake(records []tlsrecord.Record, info *tlsrecord.Info) (h handshake, ok bool) {
 	for i := range records {
-		// In TLS 1.3, it is a hello after a HelloRetryRequest: ChangeCipherSpec precedes it (RFC 8446 D.4).
+		// In TLS 1.3, it is a hello after a HelloRetryRequest: ChangeCipherSpec precedes it (RFC
+		// 8446 D.4).
 		if records[i].Kind == tlsrecord.HandshakeRecord && info.Version != versionTLS13 {
 			return readHandshake12(records)
 		}

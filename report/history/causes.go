@@ -56,8 +56,8 @@ func (v *view) hasOwnCause(k *Suspect) bool {
 }
 
 // isOutOfOrder reports whether the broker ended the connection on another request between
-// SaslHandshake and the end of the authentication. It accepts only SaslAuthenticate there, or tokens
-// (Apache Kafka, SaslServerAuthenticator).
+// SaslHandshake and the end of the authentication. It accepts only SaslAuthenticate there, or
+// tokens (Apache Kafka, SaslServerAuthenticator).
 func (k *Suspect) isOutOfOrder() bool {
 	x, s := &k.Exchange, k.stream
 	return s.stage == keySaslHandshake && x.Key != keySaslHandshake && x.Key != keySaslAuthenticate && s.missing == 0 &&
@@ -135,9 +135,9 @@ func (v *view) isMixed(k *Suspect) bool {
 	return memo(&v.mixed, againKey{version{x.Key, x.Version}, from, k.stream.client}, func() bool { return isAgain(v.refusedTo(k)) })
 }
 
-// tooLarge reports whether the broker ended the connection because of the size of a request.
-// Either the broker did not have the complete request; a small one must be refused again. Or several requests of the version were
-// refused, and all of them are larger than any answered one.
+// tooLarge reports whether the broker ended the connection because of the size of a request. Either
+// the broker did not have the complete request; a small one must be refused again. Or several
+// requests of the version were refused, and all of them are larger than any answered one.
 func (v *view) tooLarge(k *Suspect) bool {
 	x := &k.Exchange
 	if !endedByBroker(x) || x.Size <= v.largest || v.afterPauses(k) {
@@ -269,9 +269,9 @@ func (v *view) wantsSASL(k *Suspect) bool {
 	return versions > 1 || times > 1 && (delayed == times || below == times) || v.refusedAgain(k) && v.isOwn(k)
 }
 
-// isOwn reports whether the table of the first refusal like k, without the requested API, is that of
-// no release of Apache Kafka: another server made it, and no proxy that only adds versions of this
-// API.
+// isOwn reports whether the table of the first refusal like k, without the requested API, is that
+// of no release of Apache Kafka: another server made it, and no proxy that only adds versions of
+// this API.
 func (v *view) isOwn(k *Suspect) bool {
 	x := &v.refusedLike(k)[0].Exchange
 	return x.Ranges != nil && memo(&v.own, tableAPI{x.Ranges, x.Key}, func() bool {

@@ -20,8 +20,8 @@ type Explanation struct {
 	At capture.Position
 }
 
-// Explanations returns other possible causes of a request, in the order in which people ask. missing
-// is the number of bytes that the connections of equal requests lack.
+// Explanations returns other possible causes of a request, in the order in which people ask.
+// missing is the number of bytes that the connections of equal requests lack.
 func (b *Book) Explanations(k *Suspect, missing uint64) []Explanation {
 	at := k.Exchange.Endpoint()
 	a := b.addresses[at]

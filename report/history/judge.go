@@ -154,12 +154,13 @@ func bySending(x, y *Suspect) int {
 	)
 }
 
-// neverAnswered reports whether no request of a client was ever answered, on a connection that began
-// in the capture, and the version is not the likely reason. Then different requests were sent, or the port is that of another service. Or
-// the only request was ApiVersions, in a version that every broker answers (v0 to v2: since 0.10,
-// 0.11 and 2.0), or the other side stayed silent, or brokers do not usually listen on the port. A
-// proxy that closes on an unknown version of ApiVersions (Kroxylicious before pull request 1635)
-// looks the same on the wire. So on the port of a broker the version stays suspect.
+// neverAnswered reports whether no request of a client was ever answered, on a connection that
+// began in the capture, and the version is not the likely reason. Then different requests were
+// sent, or the port is that of another service. Or the only request was ApiVersions, in a version
+// that every broker answers (v0 to v2: since 0.10, 0.11 and 2.0), or the other side stayed silent,
+// or brokers do not usually listen on the port. A proxy that closes on an unknown version of
+// ApiVersions (Kroxylicious before pull request 1635) looks the same on the wire. So on the port of
+// a broker the version stays suspect.
 func (v *view) neverAnswered() bool {
 	began := slices.ContainsFunc(v.culprits, func(k *Suspect) bool { return !k.stream.midstream })
 	if len(v.alive)+len(v.adverts)+len(v.unserved) > 0 || v.tls.Time > 0 || !began {
@@ -243,8 +244,8 @@ func (v *view) judge(k *Suspect) Ruling {
 
 // outside reports whether a request is outside the borrowed range, and that range holds. The
 // address must have advertised it in the same life, and answered nothing outside it. A request that
-// waited must be refused again, and so must one on a connection from before the capture if the range
-// came later: the connection may have been to another broker.
+// waited must be refused again, and so must one on a connection from before the capture if the
+// range came later: the connection may have been to another broker.
 func (v *view) outside(k *Suspect) bool {
 	x := &k.Exchange
 	isWeak := hasWaited(x) || k.stream.midstream && !slices.ContainsFunc(v.adverts, func(a advert) bool {

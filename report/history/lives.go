@@ -225,8 +225,8 @@ func (v *view) stopped() []int64 {
 // The broker's process did not end between them.
 func (v *view) livedOn(before, after int64) bool { return v.servedUntil(before) > after }
 
-// servedUntil returns the time of the latest answer on a connection that had begun before a time, or
-// before the capture.
+// servedUntil returns the time of the latest answer on a connection that had begun before a time,
+// or before the capture.
 func (v *view) servedUntil(before int64) (latest int64) {
 	for _, s := range v.streams {
 		if s.first.Time > 0 && (s.midstream || s.first.Time <= before) {

@@ -141,8 +141,8 @@ type period struct {
 	lived    bool
 }
 
-// turnedAwayIn returns two connections that were turned away in a period. Their version is answered,
-// or it is another one and an older connection was served.
+// turnedAwayIn returns two connections that were turned away in a period. Their version is
+// answered, or it is another one and an older connection was served.
 func (v *view) turnedAwayIn(p period) (found [2]*stream) {
 	from, _ := slices.BinarySearchFunc(v.culprits, p.from+1, bySent)
 	for _, o := range v.culprits[from:] {

@@ -55,7 +55,8 @@ type stream struct {
 	answered capture.Position
 	// hasWorked: a request other than prefaceKeys was answered.
 	hasWorked bool
-	// stage is the API that was answered last, noStage if the answer was an error, Challenged, or Unreadable.
+	// stage is the API that was answered last, noStage if the answer was an error, Challenged, or
+	// Unreadable.
 	stage int16
 	// advertised is the latest ApiVersions answer.
 	advertised capture.Position

@@ -233,7 +233,8 @@ func checkSchema(schema string) error {
 	return fmt.Errorf("schema %q: this release reads %q", schema, model.SchemaName)
 }
 
-// checkFindings checks the codes and titles of the findings, because writers print them as they are.
+// checkFindings checks the codes and titles of the findings, because writers print them as they
+// are.
 func checkFindings(r *model.Report) (err error) {
 	const digits, letters, maxTitle = "0123456789", "abcdefghijklmnopqrstuvwxyz", 64
 	check := func(code, title string) {
