@@ -461,6 +461,27 @@ func TestALaterRangeOnAConnectionFromBefore(t *testing.T) {
 	}
 }
 
+// TestOnePacketConvictsNobody: anyone can forge one request of a connection that does not exist.
+func TestOnePacketConvictsNobody(t *testing.T) {
+	table := &decode.Ranges{APIs: []decode.API{{Key: keyFetch, Range: decode.Range{Min: 4, Max: 17}}}}
+	for _, c := range []struct {
+		requests uint64
+		hasPeer  bool
+		want     Cause
+	}{{1, false, Unexplained}, {2, false, Outside}, {1, true, Outside}} {
+		p := newPlay(t)
+		p.advertise(p.connect(), table)
+		s := p.connect()
+		p.send(s, keyFetch, 99, decode.Unseen, soon, func(x *decode.Exchange) {
+			x.Verdict, x.Evidence, x.Ranges = decode.AboveMax, decode.Borrowed, table
+		})
+		p.endOf(s, func(x *decode.Connection) {
+			x.Midstream, x.Requests, x.Seen = true, c.requests, [2]bool{true, c.hasPeer}
+		})
+		p.expect(c.want)
+	}
+}
+
 // TestLostBytesMayHideAFallback: the next request of the client may be among them.
 func TestLostBytesMayHideAFallback(t *testing.T) {
 	for _, c := range []struct {
