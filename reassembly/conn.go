@@ -401,7 +401,7 @@ func (c *conn) loseEnd(d Direction) {
 	if !h.synced || h.ended || !h.ackSeen {
 		return
 	}
-	if h.fin && h.isUnproved(h.finSeq-h.next) {
+	if h.fin && h.isUnprovedFIN() {
 		c.revokeFIN(d)
 	}
 	n := int32(h.acked - h.next)

@@ -19,9 +19,9 @@ func TestEndSaysWhatWasReceived(t *testing.T) {
 		c.Exchange(first, response(1, 50))
 		return c
 	}
-	farFIN := func(c *capturetest.Conversation) {
+	aheadFIN := func(c *capturetest.Conversation, distance uint32) {
 		seq, silent := c.Seq, c.Silent
-		c.Seq[capturetest.ToClient] += 777_777
+		c.Seq[capturetest.ToClient] += distance
 		c.Silent = true
 		c.Fin(capturetest.ToClient)
 		c.Seq, c.Silent = seq, silent
@@ -62,13 +62,13 @@ func TestEndSaysWhatWasReceived(t *testing.T) {
 		}, End{Kind: Cut}},
 		"FIN far ahead that the client does not acknowledge, and one in order": {func(r *capturetest.Recorder) {
 			c := answered(r)
-			farFIN(c)
+			aheadFIN(c, 777_777)
 			c.Send(capturetest.ToBroker, second)
 			c.Fin(capturetest.ToClient)
 		}, End{Kind: Closed, By: ToClient, Acked: begin + int64(len(second)), HasAcked: true}},
 		"FIN far ahead that the client does not acknowledge, and a RST later": {func(r *capturetest.Recorder) {
 			c := answered(r)
-			farFIN(c)
+			aheadFIN(c, 777_777)
 			for range 4 {
 				r.Wait(time.Second)
 				c.Ack(capturetest.ToBroker)
@@ -77,7 +77,16 @@ func TestEndSaysWhatWasReceived(t *testing.T) {
 			c.Reset(capturetest.ToClient)
 		}, End{Kind: Reset, By: ToClient, Acked: begin + int64(len(second)), HasAcked: true}},
 		"FIN far ahead, and the capture ends": {func(r *capturetest.Recorder) {
-			farFIN(answered(r))
+			aheadFIN(answered(r), 777_777)
+		}, End{Kind: Cut}},
+		"FIN a little ahead that the client does not acknowledge, and the connection goes on": {func(r *capturetest.Recorder) {
+			c := answered(r)
+			aheadFIN(c, 1000)
+			for range 4 {
+				r.Wait(time.Second)
+				c.Ack(capturetest.ToBroker)
+			}
+			c.Exchange(second, response(2, 50))
 		}, End{Kind: Cut}},
 		"joined midstream, FIN": {func(r *capturetest.Recorder) {
 			c := r.Join(client, broker)

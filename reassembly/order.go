@@ -84,7 +84,7 @@ func (c *conn) order(d Direction, it *item) {
 			h.next, h.synced = seq, true
 		}
 	}
-	if !h.synced {
+	if !h.synced && it.flags&capture.RST == 0 { // a RST may be forged
 		h.next, h.synced = seq, true
 		if n := int32(seq - h.oldest); c.half[d.Reverse()].synced && h.ackSeen && n > 0 && n < maxHole {
 			h.next = h.oldest     // the first captured acknowledgement ends here: later bytes are late or lost
@@ -329,7 +329,7 @@ func (c *conn) checkFIN(d Direction) {
 		if h.finDue > c.w.ticks {
 			return
 		}
-		if h.isUnproved(uint32(n)) {
+		if h.isUnprovedFIN() {
 			c.revokeFIN(d)
 			return
 		}

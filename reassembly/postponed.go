@@ -21,8 +21,9 @@ const (
 
 // postponed are segments of one side that acknowledge bytes which were not delivered yet. Those
 // bytes are missing, or were captured late. Without the wait, a response would precede its request,
-// and would look like the response to a lost request. Or nobody sent those bytes, and the segment
-// is forged (RFC 5961 5.2). What both sides send next decides that.
+// and would look like the response to a lost request. Or nobody sent those bytes, and the segment is
+// forged (RFC 5961 5.2). Segments without the request that is due may be forged too. What both sides
+// send next decides that.
 type postponed struct {
 	segments []lateSegment
 	bytes    int
@@ -59,7 +60,7 @@ func (c *conn) ahead(it *item) bool {
 		return false // bytes from before the capture never arrive
 	}
 	if it.dir^c.swapped == ToBroker && !c.sidesUnknown() { // a request does not need an earlier response, if one was sent
-		return other.synced && !other.fin && c.isUnsent(it)
+		return other.synced && !other.fin && (c.isUnsent(it) || c.isNoRequest(it))
 	}
 	if !other.synced { // nothing of the client was captured so far, but it may follow soon
 		return !c.info.Midstream && c.turns <= ackedWait
@@ -82,6 +83,22 @@ func (c *conn) isRequest(p []byte) bool {
 	}
 	size := int64(int32(binary.BigEndian.Uint32(p)))
 	return size >= wantBytes && c.w.opt.LooksLikeRequest(size, clip(p[sizeBytes:], size)) == Strong
+}
+
+// isNoRequest reports whether a segment begins where a request must begin, with other bytes. The
+// client speaks another protocol, or nobody sent it.
+func (c *conn) isNoRequest(it *item) bool {
+	t, f := &c.dialogue, &c.dialogue.fr[it.dir]
+	isDue := t.decided && f.state == reading && f.passed == 0 || !t.decided && t.isFromStart && t.pending == nil && c.info.Bytes[ToBroker] == 0
+	skip := c.half[it.dir].next - it.first() // bytes that came before
+	if c.mode != inClear || !isDue || uint64(skip)+sizeBytes > uint64(len(it.payload)) {
+		return false
+	}
+	p := it.payload[skip:]
+	size := int64(int32(binary.BigEndian.Uint32(p)))
+	head := clip(p[sizeBytes:], size)
+	isWhole := int64(len(head)) >= min(size, plausibleBytes)
+	return size < wantBytes || size > maxMessage || isWhole && c.w.opt.LooksLikeRequest(size, head) == No
 }
 
 // isUnsent reports whether a segment acknowledges bytes that the capture lacks, and nothing behind

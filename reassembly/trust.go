@@ -138,7 +138,7 @@ func (c *conn) accepts(it *item) bool {
 		if r.synced && !h.synced && c.turns == 0 { // only an acknowledgement of the SYN refuses it
 			isImpossible = it.flags&capture.ACK == 0 || it.ack != r.next
 		}
-		if isImpossible || h.synced && !within(it.seq, h.next, maxHole) {
+		if isImpossible || h.synced && !within(it.seq, h.next, maxHole) || h.isFarFirst(it.seq) {
 			c.w.disbelieved++
 			return false
 		}
@@ -186,11 +186,20 @@ func within(a, b uint32, n int32) bool {
 	return d >= -n && d <= n
 }
 
+// isFarFirst reports whether seq is that of the first segment of its side, and far from what the other
+// side has acknowledged before.
+func (h *half) isFarFirst(seq uint32) bool {
+	return !h.synced && h.ackSeen && !within(seq, h.acked, maxHole)
+}
+
 // isFar reports whether the sequence or acknowledgement number is farther from the captured bytes
 // than a loss in the capture can explain.
 func (c *conn) isFar(it *item) bool {
 	h, r := &c.half[it.dir], &c.half[it.dir.Reverse()]
 	if it.flags&capture.ACK != 0 && r.synced && !within(it.ack, r.next, maxAckDistance) {
+		return true
+	}
+	if h.isFarFirst(it.first()) {
 		return true
 	}
 	if !h.synced || it.length == 0 && it.flags&capture.FIN == 0 {
@@ -371,6 +380,13 @@ func (c *conn) replaceFIN(it *item) {
 // them, and they are more than a capture loses at once. The segment behind them may be forged.
 func (h *half) isUnproved(n uint32) bool {
 	return h.ackSeen && int32(h.acked-h.next-n) < 0 && n > maxUnproved
+}
+
+// isUnprovedFIN reports whether the receiver lacks the n bytes before the FIN, as far as the capture
+// shows. Its acknowledgements end where the captured bytes do, or isUnproved.
+func (h *half) isUnprovedFIN() bool {
+	n := h.finSeq - h.next
+	return n > 0 && h.ackSeen && h.acked == h.next || h.isUnproved(n)
 }
 
 // isBehindFIN reports whether a segment has bytes behind the FIN that ended its direction. An end

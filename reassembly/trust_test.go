@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -116,5 +117,64 @@ func TestOneConnectionInManyNetworks(t *testing.T) {
 	got := run(t, packets, 100)
 	if n := got.stats.Limits.Networks; len(got.lines) != 4 || n != 1_001-maxNetworks {
 		t.Errorf("%v, %d networks evicted", got.lines, n)
+	}
+}
+
+// pretend plays a packet that nobody sent.
+func pretend(c *capturetest.Conversation, distance uint32, play func()) {
+	seq, silent := c.Seq, c.Silent
+	c.Seq[capturetest.ToBroker] += distance
+	c.Silent = true
+	play()
+	c.Seq, c.Silent = seq, silent
+}
+
+// TestForgedBytesInsteadOfARequest: bytes that are no request are not believed where one is due, if
+// their sender sends other bytes in their place.
+func TestForgedBytesInsteadOfARequest(t *testing.T) {
+	forged := map[string][]byte{
+		"junk": []byte(strings.Repeat("junk", 30)), "more than all requests": []byte(strings.Repeat("junk", 350)),
+		"HTTP": []byte("GET / HTTP/1.1\r\n\r\n"), "a TLS alert": {0x15, 3, 3, 0, 2, 2, 40},
+	}
+	for name, data := range forged {
+		for before := range 3 {
+			r := capturetest.NewRecorder()
+			c := r.Open(client, broker)
+			for i := range uint32(5) {
+				if int(i) == before {
+					pretend(c, 0, func() { c.Send(capturetest.ToBroker, data) })
+				}
+				c.Exchange(request(3, 1, i, 20), response(i, 50))
+			}
+			got := run(t, r.Packets, 100)
+			if len(got.lines) != 10 || got.conns[0].Protocol != Kafka || got.missing() != 0 {
+				t.Errorf("%s before request %d: %v, %v", name, before, got.conns[0].Protocol, got.lines)
+			}
+		}
+	}
+}
+
+// TestForgedFirstSegmentOfASide: what the other side has acknowledged says where the side continues.
+func TestForgedFirstSegmentOfASide(t *testing.T) {
+	for _, distance := range []uint32{6 << 20, 100 << 20, 1 << 31} {
+		for name, play := range map[string]func(c *capturetest.Conversation){
+			"ACK":  func(c *capturetest.Conversation) { c.Ack(capturetest.ToBroker) },
+			"RST":  func(c *capturetest.Conversation) { c.Reset(capturetest.ToBroker) },
+			"FIN":  func(c *capturetest.Conversation) { c.Fin(capturetest.ToBroker) },
+			"data": func(c *capturetest.Conversation) { c.Send(capturetest.ToBroker, []byte("forged bytes")) },
+		} {
+			r := capturetest.NewRecorder()
+			c := r.Join(client, broker)
+			c.Silent = true
+			c.Send(capturetest.ToClient, response(1, 50))
+			c.Silent = false
+			pretend(c, distance, func() { play(c) })
+			for i := range uint32(5) {
+				c.Exchange(request(3, 1, i+2, 20), response(i+2, 50))
+			}
+			if got := run(t, r.Packets, 100); count(got.lines, "request") != 5 {
+				t.Errorf("%s %d bytes ahead: %v", name, distance, got.lines)
+			}
+		}
 	}
 }
