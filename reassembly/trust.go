@@ -199,7 +199,7 @@ func (c *conn) isFar(it *item) bool {
 	if it.flags&capture.ACK != 0 && r.synced && !within(it.ack, r.next, maxAckDistance) {
 		return true
 	}
-	if h.isFarFirst(it.first()) {
+	if it.flags&capture.SYN == 0 && h.isFarFirst(it.first()) {
 		return true
 	}
 	if !h.synced || it.length == 0 && it.flags&capture.FIN == 0 {
@@ -258,7 +258,7 @@ func (c *conn) acknowledgeDoubted(it *item) {
 	for i := range segments {
 		q := &segments[i]
 		n := int32(it.ack - q.first() - q.length)
-		if q.dir == it.dir || n < 0 || n > maxHole || int32(q.first()-c.half[q.dir].next) <= maxHole {
+		if q.dir == it.dir || n < 0 || n > maxHole || c.half[q.dir].synced && int32(q.first()-c.half[q.dir].next) <= maxHole {
 			continue
 		}
 		acknowledged = true

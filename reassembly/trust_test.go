@@ -178,3 +178,34 @@ func TestForgedFirstSegmentOfASide(t *testing.T) {
 		}
 	}
 }
+
+// TestForgedAcknowledgementBeforeAnySegment: it does not say where the other side continues.
+func TestForgedAcknowledgementBeforeAnySegment(t *testing.T) {
+	for name, begin := range map[string]func(r *capturetest.Recorder) *capturetest.Conversation{
+		"handshake": func(r *capturetest.Recorder) *capturetest.Conversation {
+			c := r.Between(client, broker)
+			c.Silent = true
+			c.Syn(capturetest.ToBroker)
+			return c
+		},
+		"midstream": func(r *capturetest.Recorder) *capturetest.Conversation { return r.Join(client, broker) },
+	} {
+		r := capturetest.NewRecorder()
+		c := begin(r)
+		seq := c.Seq
+		c.Seq[capturetest.ToClient] += 1 << 30
+		c.Segment(capturetest.ToBroker, 0, []byte{0})
+		c.Seq = seq
+		if name == "handshake" {
+			c.Syn(capturetest.ToClient)
+			c.Ack(capturetest.ToBroker)
+		}
+		c.Silent = false
+		for i := range uint32(5) {
+			c.Exchange(request(3, 1, i, 20), response(i, 50))
+		}
+		if got := run(t, r.Packets, 100); count(got.lines, "request") < 4 || count(got.lines, "response") < 4 {
+			t.Errorf("%s: %v", name, got.lines)
+		}
+	}
+}
