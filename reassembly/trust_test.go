@@ -2,6 +2,7 @@ package reassembly
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -179,33 +180,20 @@ func TestForgedFirstSegmentOfASide(t *testing.T) {
 	}
 }
 
-// TestForgedAcknowledgementBeforeAnySegment: it does not say where the other side continues.
-func TestForgedAcknowledgementBeforeAnySegment(t *testing.T) {
-	for name, begin := range map[string]func(r *capturetest.Recorder) *capturetest.Conversation{
-		"handshake": func(r *capturetest.Recorder) *capturetest.Conversation {
-			c := r.Between(client, broker)
-			c.Silent = true
-			c.Syn(capturetest.ToBroker)
-			return c
-		},
-		"midstream": func(r *capturetest.Recorder) *capturetest.Conversation { return r.Join(client, broker) },
-	} {
-		r := capturetest.NewRecorder()
-		c := begin(r)
-		seq := c.Seq
-		c.Seq[capturetest.ToClient] += 1 << 30
-		c.Segment(capturetest.ToBroker, 0, []byte{0})
-		c.Seq = seq
-		if name == "handshake" {
-			c.Syn(capturetest.ToClient)
-			c.Ack(capturetest.ToBroker)
-		}
-		c.Silent = false
-		for i := range uint32(5) {
-			c.Exchange(request(3, 1, i, 20), response(i, 50))
-		}
-		if got := run(t, r.Packets, 100); count(got.lines, "request") < 4 || count(got.lines, "response") < 4 {
-			t.Errorf("%s: %v", name, got.lines)
-		}
+// TestForgedAcknowledgementBeforeAnAnswer does not say where the broker's side begins.
+func TestForgedAcknowledgementBeforeAnAnswer(t *testing.T) {
+	packets, err := capturetest.ReadFile("../testdata/captures/confluent-go-2.6.1_broker-2.1.pcap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const tcp = 14 + 20  // Ethernet, IPv4
+	forged := packets[2] // the ACK of the handshake
+	forged.Data = slices.Clone(forged.Data)
+	clear(forged.Data[tcp+8 : tcp+12]) // the acknowledgement number
+	forged.Data[tcp+13] |= capturetest.RST
+	want := run(t, packets, 100)
+	got := run(t, slices.Insert(slices.Clone(packets), 1, forged), 100)
+	if d := cmp.Diff(withoutFrames(want.lines), withoutFrames(got.lines)); d != "" {
+		t.Errorf("(-untouched +forged):\n%s", d)
 	}
 }
