@@ -241,14 +241,14 @@ func (r *reorderer) skip(c *conn, d Direction) {
 // nothing behind them. It is four times the default receive window.
 const maxUnproved = 256 << 10
 
-// overdue gives up the missing bytes of direction d. If they are many and no acknowledgement
-// covers them, the receiver lacks them too: the early segments are then given up instead. No
-// receiver accepts bytes behind a FIN.
+// overdue gives up the missing bytes of direction d. If the receiver acknowledges nothing behind
+// them, and again only what is before them, or they are many, it lacks them too: the early segments
+// are then given up instead. No receiver accepts bytes behind a FIN.
 func (r *reorderer) overdue(c *conn, d Direction) {
 	h := &c.half[d]
 	q := h.hole
 	first := q.queued[0].seq
-	if !h.fin && h.isUnproved(first-h.next) || h.fin && int32(first-h.finSeq) >= 0 {
+	if !h.fin && (q.isLacked && h.acked == h.next || h.isUnproved(first-h.next)) || h.fin && int32(first-h.finSeq) >= 0 {
 		r.w.disbelieved += uint64(len(q.queued))
 		for i := range q.queued {
 			r.pages -= q.queued[i].pages()

@@ -155,6 +155,20 @@ func TestForgedBytesInsteadOfARequest(t *testing.T) {
 	}
 }
 
+// TestForgedRequestThatIsNeverAcknowledged: the receiver lacks the bytes before it to the end.
+func TestForgedRequestThatIsNeverAcknowledged(t *testing.T) {
+	r := capturetest.NewRecorder()
+	c := r.Open(client, broker)
+	c.Exchange(request(3, 1, 1, 20), response(1, 50))
+	pretend(c, 1000, func() { c.Send(capturetest.ToBroker, request(3, 99, 7, 20)) })
+	for i := range uint32(5) {
+		c.Exchange(request(3, 1, i+2, 20), response(i+2, 50))
+	}
+	if got := run(t, r.Packets, 100); len(got.lines) != 12 || got.missing() != 0 {
+		t.Errorf("%d bytes missing: %v", got.missing(), got.lines)
+	}
+}
+
 // TestForgedFirstSegmentOfASide: what the other side has acknowledged says where the side continues.
 func TestForgedFirstSegmentOfASide(t *testing.T) {
 	for _, distance := range []uint32{6 << 20, 100 << 20, 1 << 31} {
