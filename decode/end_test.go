@@ -73,6 +73,39 @@ func TestLateRequests(t *testing.T) {
 	}
 }
 
+// TestUndelivered: a request counts as not delivered if the client left and the broker had not
+// acknowledged all of it.
+func TestUndelivered(t *testing.T) {
+	msg := requestBytes(requestOf(3, 7), 1, "app")
+	const offset = 100
+	end := offset + uint64(len(msg)) + sizeField
+	for _, tt := range []struct {
+		name    string
+		offset  int64
+		sent    uint64
+		unacked uint32
+		by      reassembly.Direction
+		want    bool
+	}{
+		{"all acknowledged", offset, end, 0, reassembly.ToBroker, false},
+		{"all but a byte", offset, end, 1, reassembly.ToBroker, true},
+		{"nothing of it", offset, end + 10, uint32(end) - offset + 10, reassembly.ToBroker, true},
+		{"all of it, and not what follows", offset, end + 10, 10, reassembly.ToBroker, false},
+		{"the broker ended it", offset, end, 1, reassembly.ToClient, false},
+		{"inside TLS", -1, end, 1, reassembly.ToBroker, false},
+	} {
+		d := newNetwork().open(t)
+		at := d.net.next()
+		d.h.Message(&reassembly.Frame{Size: int64(len(msg)), Head: msg, First: at, Last: at, Offset: tt.offset})
+		d.conn.End = reassembly.End{Kind: reassembly.Closed, By: tt.by, At: d.net.next(), Unacked: tt.unacked}
+		d.conn.Bytes[reassembly.ToBroker], d.conn.Now = tt.sent, d.conn.End.At
+		d.h.End()
+		if got := exchanges(d.net.shard.Take(nil)); len(got) != 1 || got[0].Undelivered != tt.want {
+			t.Errorf("%s: %+v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
 // TestRequestsBehindARefusedCertificate: the broker did not read requests of TLS 1.3 that the client sent before it
 // learned that the handshake failed.
 func TestRequestsBehindARefusedCertificate(t *testing.T) {

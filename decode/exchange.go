@@ -172,6 +172,9 @@ type Exchange struct {
 	// NegotiationRefused: on this connection, the last ApiVersions response before the request
 	// was error 35, which has no ranges.
 	NegotiationRefused bool
+	// Undelivered: the client left, and the broker had acknowledged only a part of the request or
+	// nothing of it.
+	Undelivered bool
 	// Misshapen: an ApiVersions response with ranges that does not have the layout of the requested
 	// version, or has bytes behind it. Many clients cannot read it.
 	Misshapen bool

@@ -43,6 +43,11 @@ var minimums = []minimum{
 	{56, 2, 2, "", kip896},
 }
 
+// IsRemoved reports whether Kafka 4.0 removed a version of an API.
+func IsRemoved(key, version int16) bool {
+	return version >= 0 && slices.ContainsFunc(minimums, func(m minimum) bool { return m.key == key && m.only == "" && version < m.min })
+}
+
 // phantoms are the rows of minimums whose lowest advertised version the broker refuses.
 var phantoms = slices.DeleteFunc(slices.Clone(minimums), func(m minimum) bool { return m.advertised >= m.min })
 

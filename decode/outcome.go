@@ -82,6 +82,9 @@ func (h *handler) announce(p *pending) {
 	h.emit(Event{OutOfRange: e})
 }
 
+// sizeField is the length of the size before a message.
+const sizeField = 4
+
 // fill overwrites *e, because its memory is reused. A composite literal would be copied.
 func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a *answer) {
 	*e = Exchange{}
@@ -99,6 +102,9 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a *answer) {
 	case Answered, Error, ClosedByBroker, ResetByBroker, Left:
 		e.Took = time.Duration(max(a.at.Time-p.at.Time, 0))
 	}
+	if n := int64(h.conn.End.Unacked); outcome == Left && p.offset >= 0 && n > 0 {
+		e.Undelivered = p.offset+int64(p.size)+sizeField > int64(h.conn.Bytes[reassembly.ToBroker])-n
+	}
 	if p.key == keySaslHandshake {
 		e.Mechanism, e.Enabled = h.mechanism, a.enabled
 	}
@@ -106,7 +112,6 @@ func (h *handler) fill(e *Exchange, p *pending, outcome Outcome, a *answer) {
 	e.Challenge = a.challenge
 	lastRefusal := &h.putAside().lastRefusal
 	e.NegotiationRefused = h.ranges == nil && *lastRefusal != (capture.Position{}) && lastRefusal.Before(p.at)
-	const sizeField = 4
 	if h.conn.Oddities != nil {
 		contested := &h.conn.Oddities.Contested
 		e.Contested = contested[reassembly.ToClient].To > 0 ||

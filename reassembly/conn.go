@@ -378,6 +378,7 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	if c.tls != nil || c.isDescribed {
 		c.endTLS()
 	}
+	c.noteUnacked()
 	c.dialogue.end(c)
 	if i := &c.info; i.Odd().Spoke == SpokeTLS && i.Protocol == Undecided && i.Confusion == NoConfusion {
 		i.Protocol, i.TLS = TLS, &tlsrecord.Info{Reason: "the client's side is not in the capture"}
@@ -391,6 +392,14 @@ func (c *conn) finish(how EndKind, at capture.Position) {
 	delete(c.w.closing, c)
 	if !c.isWaiting { // otherwise the tick adds it
 		c.w.ended = append(c.w.ended, c)
+	}
+}
+
+// noteUnacked notes how many bytes of the client the broker has not acknowledged.
+func (c *conn) noteUnacked() {
+	h := &c.half[ToBroker^c.swapped]
+	if n := int32(h.next - h.acked); h.synced && h.ackSeen && n > 0 {
+		c.info.End.Unacked = uint32(n)
 	}
 }
 

@@ -62,6 +62,9 @@ type End struct {
 	By Direction
 	// HasAcked is false if Acked is unknown: the packet acknowledges nothing, or was not captured.
 	HasAcked bool
+	// Unacked is how many of the client's last bytes the broker had not acknowledged when the
+	// connection was over.
+	Unacked uint32
 	// At is the packet that ended it.
 	At capture.Position
 	// Acked is the number of stream bytes that the side which ended the connection had received by

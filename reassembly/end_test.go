@@ -94,6 +94,18 @@ func TestEndSaysWhatWasReceived(t *testing.T) {
 			c.Fin(capturetest.ToClient)
 			c.Send(capturetest.ToBroker, second)
 		}, End{Kind: Closed, By: ToClient, Acked: begin, HasAcked: true}},
+		"the client ends it, and a request was never acknowledged": {func(r *capturetest.Recorder) {
+			c := answered(r)
+			c.Segment(capturetest.ToBroker, capturetest.PSH, second)
+			c.Fin(capturetest.ToBroker)
+		}, End{Kind: Closed, By: ToBroker, Acked: 58, HasAcked: true, Unacked: uint32(len(second))}},
+		"the same, and a part was acknowledged": {func(r *capturetest.Recorder) {
+			c := answered(r)
+			c.Segment(capturetest.ToBroker, 0, second[:20])
+			c.Ack(capturetest.ToClient)
+			c.Segment(capturetest.ToBroker, capturetest.PSH, second[20:])
+			c.Reset(capturetest.ToBroker)
+		}, End{Kind: Reset, By: ToBroker, Acked: 58, HasAcked: true, Unacked: uint32(len(second) - 20)}},
 		"the client ends it": {func(r *capturetest.Recorder) {
 			c := answered(r)
 			c.Close(capturetest.ToBroker)

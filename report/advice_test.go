@@ -87,6 +87,16 @@ func TestAdviceCanBeFollowed(t *testing.T) {
 	}
 }
 
+// TestRemovedVersions: without a range, it helps to know that Kafka 4.0 removed a version.
+func TestRemovedVersions(t *testing.T) {
+	for version, want := range map[int16]bool{3: true, 4: false} {
+		f := builderOf(Options{}, exchangeOf(5, 0, 1, version, noRange, outcomeOf(decode.ClosedByBroker))).Report().Findings[0]
+		if f.Code != "KV2001" || strings.Contains(f.Why, "Kafka 4.0 removed this version") != want {
+			t.Errorf("Fetch v%d: %s %q", version, f.Code, f.Why)
+		}
+	}
+}
+
 // TestSilenceMayBeAHang: the advice names a hanging broker only if clients got no answer, and not
 // if each connection was closed.
 func TestSilenceMayBeAHang(t *testing.T) {

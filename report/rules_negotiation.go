@@ -98,9 +98,14 @@ var unnegotiatedRule = Rule{
 			seen = fmt.Sprintf("The address answered this version until %s. It was restarted since then, and another release may run there. ", clock(s.earlier.Time)) + seen
 		}
 		if s.isInTheClear() {
-			return seen + " The address answers other requests in the clear. A version that the broker does not know ends like this."
+			seen += " The address answers other requests in the clear. A version that the broker does not know ends like this."
+		} else {
+			seen += " A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
 		}
-		return seen + " A version that the broker does not know ends like this; so does a listener that wants TLS or SASL."
+		if decode.IsRemoved(s.key.api, s.key.version) {
+			seen += " Kafka 4.0 removed this version (KIP-896)."
+		}
+		return seen
 	},
 	advice: func(s *subject) string {
 		if s.key.detail == inVain {

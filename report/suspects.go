@@ -456,6 +456,8 @@ func (f *findings) refusals(q *model.Quality) {
 		switch cause := rulings[i].Cause; {
 		case cause == history.Expected:
 			q.ExpectedRefusals++
+		case cause == history.Unexplained && k.Exchange.Undelivered:
+			q.UndeliveredRequests++
 		case cause == history.Unexplained && history.IsUnserved(&k.Exchange):
 			if q.UnexplainedRequests++; q.UnexplainedRequests <= maxExplained {
 				f.possible(k, causes)

@@ -226,6 +226,9 @@ func (v *view) judge(k *Suspect) Ruling {
 		return Ruling{Cause: NotKafka}
 	case v.wantsTLS(k):
 		return Ruling{Cause: Refused, Certain: true}
+	case x.Undelivered:
+		r, _ := v.away(k, true)
+		return r
 	case v.isEarlyProbe(k):
 		return Ruling{}
 	case k.isOutOfOrder():

@@ -645,3 +645,20 @@ func TestTheFirstProbeAlone(t *testing.T) {
 		p.expect(want...)
 	}
 }
+
+// TestUndelivered: a request that the broker's host never acknowledged blames no version.
+func TestUndelivered(t *testing.T) {
+	for undelivered, want := range map[bool]Cause{false: Dropped, true: Unexplained} {
+		p := newPlay(t)
+		other := p.connect()
+		for range 3 {
+			s := p.connect()
+			p.send(s, keyMetadata, 9, answered, soon)
+			p.send(s, keyProduce, 9, decode.Left, 25*time.Second, func(x *decode.Exchange) { x.Undelivered = undelivered })
+			p.now -= 10 * time.Second // meanwhile, others are answered
+			p.send(other, keyMetadata, 9, answered, soon)
+			p.now += 11 * time.Second
+		}
+		p.expect(want, want, want)
+	}
+}

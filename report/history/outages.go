@@ -20,7 +20,7 @@ type Outage struct {
 	// Missed are the first of them.
 	Unserved uint64
 	Missed   []Missed
-	// Others: the address served others meanwhile. Never: it never answered anything.
+	// Others: the address served others meanwhile, and was not restarted. Never: it never answered anything.
 	Others, Never bool
 	rulings       []*Ruling
 	// since is when the first connection was not served, in nanoseconds: From, or the end that the
@@ -93,7 +93,8 @@ func (v *view) joinOutages() {
 	for i := range v.outages {
 		o := &v.outages[i]
 		o.At, o.Never = v.endpoint, len(v.alive)+len(v.adverts) == 0
-		o.Others = v.anyIn(v.alive, o.since, o.Last.Time) || v.alive.covers(o.since, o.Last.Time)
+		o.Others = (v.anyIn(v.alive, o.since, o.Last.Time) || v.alive.covers(o.since, o.Last.Time)) &&
+			!slices.ContainsFunc(v.restarts, func(r restart) bool { return r.to.Time >= o.From.Time && r.from.Time <= o.Last.Time })
 		for _, at := range v.judging {
 			if at.Time > o.Last.Time && (o.To.Time == 0 || at.Time < o.To.Time) {
 				o.To = at

@@ -271,3 +271,29 @@ func TestOthersAreServedMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// TestCrashLoop: a broker that is restarted again and again serves others only between its crashes.
+func TestCrashLoop(t *testing.T) {
+	p := newPlay(t)
+	for range 3 {
+		streams := []uint32{p.connect(), p.connect(), p.connect()}
+		for _, s := range streams {
+			p.send(s, keyMetadata, 12, answered, soon)
+		}
+		p.now += time.Second
+		p.send(streams[0], keyFetch, 16, decode.ResetByBroker, soon)
+		for _, s := range streams {
+			p.end(s, 0)
+		}
+		for range 4 {
+			p.now += time.Second
+			p.refuse()
+		}
+		p.now += 2 * time.Second
+	}
+	for _, o := range p.outages() {
+		if o.Others {
+			t.Errorf("%+v: the address was restarted", o)
+		}
+	}
+}

@@ -531,6 +531,9 @@ type Quality struct {
 	NotChecked []NotChecked `json:"not_checked"`
 	// ExpectedRefusals counts requests whose refusal the client expected: kafka-python's probes.
 	ExpectedRefusals uint64 `json:"expected_refusals"`
+	// UndeliveredRequests counts requests that the broker's side did not acknowledge before the client
+	// left.
+	UndeliveredRequests uint64 `json:"undelivered_requests,omitzero"`
 	// UnexplainedRequests counts requests that were closed, reset or ignored, and are in no finding
 	// because the input does not show the reason.
 	UnexplainedRequests uint64 `json:"unexplained_requests,omitempty"`

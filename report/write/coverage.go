@@ -221,6 +221,7 @@ func countedNotes(r *model.Report) []note {
 		{q.DisbelievedSegments, "not believed", words.Plural(q.DisbelievedSegments, "segment") + " that no receiver accepts (wrong checksum, outside the window, or both sides went on)", ""},
 		{q.UnparsedPackets, "not read", words.Plural(q.UnparsedPackets, "packet") + unparsedReasons(q), ""},
 		{q.ExpectedRefusals, "refused as the client expected", words.Plural(q.ExpectedRefusals, "request") + " (kafka-python probes for the broker's release)", ""},
+		{q.UndeliveredRequests, "not delivered", words.Plural(q.UndeliveredRequests, "request") + " that the broker's host had not acknowledged when the client left: it was away, or the network lost the packets (firewall, or an MTU too small for large ones)", ""},
 		{q.UnexplainedRequests, "not explained", words.Plural(q.UnexplainedRequests, "request") + " closed, reset or ignored" + notExcluded(q.UnexplainedCauses) + " (kafkavet requests lists the outcomes)", ""},
 	} {
 		if n.n > 0 {

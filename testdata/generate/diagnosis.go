@@ -167,5 +167,31 @@ func diagnosisScenes() []scene {
 				t.leave()
 			}),
 		},
+		{
+			name: "kv2009-near-not-delivered", blind: "it lists complete requests only",
+			holds:  "a Produce v9 of three segments, of which the first is sent again and again, and none is acknowledged; the client closes after 24 s, twice, while another client is served",
+			yields: "no finding about a version: the requests are counted as not delivered",
+			play: plays(func(s *stage) {
+				served := s.connect(brokerA)
+				served.negotiate(3, kafka3_9())
+				for range 2 {
+					t := s.connect(brokerA)
+					t.negotiate(3, kafka3_9())
+					t.ask(22, 4)
+					t.Silent = true
+					b := largeProduce(t, 9, 4064)
+					t.Send(capturetest.ToBroker, b)
+					for range 3 {
+						s.Wait(8 * time.Second)
+						t.Seq[capturetest.ToBroker] -= uint32(len(b))
+						t.Segment(capturetest.ToBroker, 0, b[:capturetest.DefaultMSS])
+						t.Seq[capturetest.ToBroker] += uint32(len(b) - capturetest.DefaultMSS)
+					}
+					served.ask(1, 16)
+					t.Fin(capturetest.ToBroker)
+					s.Wait(time.Second)
+				}
+			}),
+		},
 	}
 }
