@@ -371,7 +371,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 		r.Cause = NoSASL
 	case v.beginningUnseen(k):
 		return Ruling{}
-	case v.withoutSASL(k) && v.refusedAgain(k) && v.servesUnseen():
+	case v.inRange(x) && v.withoutSASL(k) && v.refusedAgain(k) && v.servesUnseen():
 		return Ruling{Cause: NoSASL} // those that it serves may have authenticated before the capture
 	case v.inRange(x) && x.Ranges != nil && x.Ranges.Partial:
 		return Ruling{} // the release, which may be known to refuse the version, cannot be told

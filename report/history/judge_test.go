@@ -557,6 +557,19 @@ func TestRefusalsThatAreAmbiguous(t *testing.T) {
 			p.send(other, keyFetch, 12, answered, soon, func(x *decode.Exchange) { x.Asked = decode.MaybeAsked })
 			p.endOf(other, func(c *decode.Connection) { c.Midstream, c.End.By = true, reassembly.ToBroker })
 		}, []Cause{NoSASL, NoSASL}},
+		"the same, and the closed request has no range": {func(p *play) {
+			other := p.connect()
+			midstream := func(x *decode.Exchange) { noRange(x); x.Asked = decode.MaybeAsked }
+			for range 2 {
+				p.send(other, keyFetch, 12, answered, soon, midstream)
+				s := p.connect()
+				p.send(s, keyFetch, 0, closed, soon, noRange)
+				p.end(s, 1)
+				p.now += time.Second
+			}
+			p.send(other, keyFetch, 12, answered, soon, midstream)
+			p.endOf(other, func(c *decode.Connection) { c.Midstream, c.End.By = true, reassembly.ToBroker })
+		}, []Cause{Refused, Refused}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlay(t)
