@@ -84,7 +84,7 @@ func (c *conn) order(d Direction, it *item) {
 			h.next, h.synced = seq, true
 		}
 	}
-	if !h.synced && it.flags&capture.RST == 0 { // a RST may be forged
+	if !h.synced && it.flags&capture.RST == 0 { // a RST may be forged: its number and bytes begin nothing
 		h.next, h.synced = seq, true
 		if n := int32(seq - h.oldest); c.half[d.Reverse()].synced && h.ackSeen && n > 0 && n < maxHole {
 			h.next = h.oldest     // the first captured acknowledgement ends here: later bytes are late or lost
@@ -95,19 +95,20 @@ func (c *conn) order(d Direction, it *item) {
 		}
 	}
 	c.judgePostponed(it)
-	isPostponed := it.length > 0 && !h.ended && (c.postponedOf(d) != nil || c.ahead(it))
+	hasData := it.length > 0 && h.synced && !h.ended
+	isPostponed := hasData && (c.postponedOf(d) != nil || c.ahead(it))
 	if !isPostponed || c.half[d.Reverse()].hole != nil {
 		c.acknowledge(it)
 	}
 	c.turns++
-	if it.length > 0 && !h.ended {
+	if hasData {
 		if isPostponed {
 			c.postpone(it)
 		} else {
 			c.payload(d, h, seq, it)
 		}
 	}
-	if it.flags&capture.FIN != 0 && !h.fin {
+	if it.flags&capture.FIN != 0 && h.synced && !h.fin {
 		h.fin, h.finSeq = true, seq+it.length
 	}
 	for i := range c.half {
