@@ -207,8 +207,7 @@ func (c *Correlator) borrow(b *broker, e *Exchange, ranges *Ranges) (outdoes boo
 // outdo withdraws the table of an answered exchange that is outside it, if the broker advertised
 // the table only later, and reports whether it did.
 func (c *Correlator) outdo(b *broker, e *Exchange) bool {
-	isOutside := e.Verdict == AboveMax || e.Verdict == BelowMin || e.Verdict == NotAdvertised
-	if e.Outcome != Answered || !isOutside || slices.ContainsFunc(b.history, func(a advertised) bool { return a.ranges == e.Ranges && a.at.Before(e.Request) }) {
+	if e.Outcome != Answered || !e.Verdict.IsOutside() || slices.ContainsFunc(b.history, func(a advertised) bool { return a.ranges == e.Ranges && a.at.Before(e.Request) }) {
 		return false
 	}
 	if len(b.outdone) >= maxHistory {
@@ -329,8 +328,7 @@ func (c *Correlator) announce(e *Exchange) {
 		}
 		c.judge(e, ranges, Borrowed)
 	}
-	switch e.Verdict {
-	case AboveMax, BelowMin, NotAdvertised:
+	if e.Verdict.IsOutside() {
 		w.OutOfRange(e)
 	}
 }

@@ -44,6 +44,9 @@ const (
 // HasRange reports whether Exchange.Advertised is meaningful for this verdict.
 func (v Verdict) HasRange() bool { return v == OK || v == AboveMax || v == BelowMin }
 
+// IsOutside reports whether a request was outside what the broker advertised.
+func (v Verdict) IsOutside() bool { return v == AboveMax || v == BelowMin || v == NotAdvertised }
+
 // Outcome is what happened on the connection after a request.
 type Outcome uint8
 

@@ -257,8 +257,6 @@ func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 		h.handshake(hd, f)
 	case keySaslAuthenticate:
 		h.authenticate(hd, f)
-	case keyFetch:
-		p.wait = hd.wait(f)
 	case keyProduce:
 		if f.Lacking > 0 {
 			break // an incomplete request gets no response
@@ -279,9 +277,7 @@ func (h *handler) byAPI(hd *requestHeader, f *reassembly.Frame, p *pending) {
 			return
 		}
 	default:
-		if mayWait(hd.key) {
-			p.wait = hd.wait(f)
-		}
+		p.wait = hd.wait(f)
 	}
 	h.matchEarly(f.Last)
 }

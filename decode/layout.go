@@ -27,6 +27,7 @@ type layout struct {
 	name              string
 	max, flexible     int16
 	request, response []field
+	mayWait           bool // the request has a timeoutField
 }
 
 // fieldKind is what a field of a layout is.
@@ -69,7 +70,9 @@ func compileLayouts(rows []layoutRow) []layout {
 		if int(row.key) != i {
 			panic(fmt.Sprintf("layout of API %d is in row %d", row.key, i))
 		}
-		out[i] = layout{row.name, row.max, row.flexible, compileFields(row.request), compileFields(row.response)}
+		request := compileFields(row.request)
+		mayWait := slices.ContainsFunc(request, func(f field) bool { return f.kind == timeoutField })
+		out[i] = layout{row.name, row.max, row.flexible, request, compileFields(row.response), mayWait}
 	}
 	return out
 }

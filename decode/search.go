@@ -130,7 +130,7 @@ func (h *handler) headAfterID(key int16) int64 {
 	case keySaslAuthenticate:
 		return h.nameHead()
 	}
-	if mayWait(key) {
+	if l := layoutOf(key); l != nil && l.mayWait {
 		return waitHead
 	}
 	return 0
@@ -379,20 +379,13 @@ const (
 	waitHead  = 512
 )
 
-// mayWait reports whether requests of an API have a timeout, apart from Produce and Fetch:
-// CreateTopics, DeleteTopics, DeleteRecords, CreatePartitions, ElectLeaders,
-// AlterPartitionReassignments, ListPartitionReassignments, UpdateFeatures, ShareFetch.
-func mayWait(key int16) bool {
-	switch key {
-	case 19, 20, 21, 37, 43, 45, 46, 57, 78:
-		return true
-	}
-	return false
-}
-
 // wait returns Exchange.WaitMillis.
 func (h *requestHeader) wait(f *reassembly.Frame) int32 {
-	return layouts[h.key].timeout(h.version, f.Size-int64(h.bodyAt()), h.body(f.Head))
+	l := layoutOf(h.key)
+	if l == nil || !l.mayWait {
+		return 0
+	}
+	return l.timeout(h.version, f.Size-int64(h.bodyAt()), h.body(f.Head))
 }
 
 // acksSize is the number of bytes of the acks.

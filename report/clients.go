@@ -357,10 +357,10 @@ func (c *clientRecord) add(x *decode.Exchange) (membersOmitted, usagesOmitted ui
 		return membersOmitted, 1
 	}
 	u.requests++
-	switch x.Verdict {
-	case decode.AboveMax, decode.BelowMin, decode.NotAdvertised:
+	switch {
+	case x.Verdict.IsOutside():
 		u.outside++
-	case decode.Unknown:
+	case x.Verdict == decode.Unknown:
 		u.unchecked++
 	}
 	return membersOmitted, 0

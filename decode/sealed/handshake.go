@@ -23,8 +23,7 @@ const recordHeader = 5
 const (
 	// TLS 1.3: the type of the content and a tag (RFC 8446 5.2).
 	overhead13 = 1 + 16
-	// Java 17 and 25 pad each record of TLS 1.3 with 16 zeros.
-	padding13 = 16
+	padding13  = tlsrecord.PaddingJava
 	// finished12 is the Finished message of TLS 1.2: header and 12 bytes (RFC 5246 7.4.9).
 	finished12 = 4 + 12
 	// blockSize is that of AES. With CBC, 1 to 16 bytes of padding fill the last block.
@@ -109,8 +108,7 @@ func RefusedCertificate(c *decode.Connection) Certificate {
 
 // isAlert13 reports whether a record has the size of an alert of TLS 1.3.
 func isAlert13(r *tlsrecord.Record) bool {
-	n := r.Size - alertSize - overhead13
-	return r.Kind == tlsrecord.DataRecord && !r.Guessed && (n == 0 || n == padding13)
+	return r.Kind == tlsrecord.DataRecord && !r.Guessed && tlsrecord.IsAlertSize13(r.Size)
 }
 
 const versionTLS13 = "TLS 1.3"
@@ -293,7 +291,7 @@ func readMidstream(records []tlsrecord.Record) (h handshake, ok bool) {
 		case r == nil || r.Guessed:
 		case r.Kind == tlsrecord.AlertRecord:
 			h.over[d], known[d] = byAlert[r.Size], byAlert[r.Size].least > 0
-		case r.Kind == tlsrecord.DataRecord && (r.Size == alertSize+overhead13 || r.Size == alertSize+overhead13+padding13):
+		case r.Kind == tlsrecord.DataRecord && tlsrecord.IsAlertSize13(r.Size):
 			h.over[d], known[d], h.tls13 = overhead{least: r.Size - alertSize}, true, true
 		}
 	}

@@ -383,7 +383,7 @@ func (s *Session) watch(d *direction, h header) {
 	case s.version != versionTLS13:
 		d.finished = d.finished || h.kind == typeHandshake && d.phase == phaseSealed
 		s.info.Established = s.info.Established || h.kind == typeData || s.dirs[0].finished && s.dirs[1].finished
-	case h.kind == typeData && h.size > alertSize13 && h.size != alertSize13+paddingJava:
+	case h.kind == typeData && h.size > alertSize13 && !IsAlertSize13(int(h.size)):
 		// Of records longer than an alert, the client sends only certificates before its Finished.
 		// After its own Finished, the server sends only tickets and data.
 		if d == s.client() {
@@ -398,5 +398,9 @@ func (s *Session) watch(d *direction, h header) {
 // of 16 bytes.
 const alertSize13 = 2 + 1 + 16
 
-// paddingJava is how many zeros Java adds to each record of TLS 1.3.
-const paddingJava = 16
+// PaddingJava is how many zeros Java 17 and 25 add to each record of TLS 1.3.
+const PaddingJava = 16
+
+// IsAlertSize13 reports whether an encrypted record of TLS 1.3 of size bytes has the length of an
+// alert.
+func IsAlertSize13(size int) bool { return size == alertSize13 || size == alertSize13+PaddingJava }

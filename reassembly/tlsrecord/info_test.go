@@ -67,7 +67,7 @@ func TestFailedHandshakesAreNotEstablished(t *testing.T) {
 
 // TestAlertIsNoEndOfTheHandshake: a broker that refuses the client's certificate sends no more than an alert.
 func TestAlertIsNoEndOfTheHandshake(t *testing.T) {
-	for size, want := range map[int]bool{alertSize13: false, alertSize13 + paddingJava: false, alertSize13 + 1: true, alertSize13 + paddingJava + 1: true} {
+	for size, want := range map[int]bool{alertSize13: false, alertSize13 + PaddingJava: false, alertSize13 + 1: true, alertSize13 + PaddingJava + 1: true} {
 		s := NewSession(nil, &collector{}, nil)
 		s.hasClient, s.hasServer, s.version = true, true, versionTLS13
 		s.watch(s.client(), header{kind: typeData, size: 53})

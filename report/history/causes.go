@@ -125,7 +125,7 @@ func isAgain(refusals []*Suspect) bool {
 // a table that it advertised forbids it. Brokers of several releases may stand behind it.
 func (v *view) isMixed(k *Suspect) bool {
 	x := &k.Exchange
-	if !forbidden(x.Verdict) || x.Evidence != decode.Borrowed {
+	if !x.Verdict.IsOutside() || x.Evidence != decode.Borrowed {
 		return false
 	}
 	from, to := v.life(x.Request.Time)

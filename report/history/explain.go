@@ -154,7 +154,7 @@ func (v *view) proxyExplains(k *Suspect) Explanation {
 	const name = "proxy"
 	x, s := &k.Exchange, k.stream
 	switch {
-	case forbidden(x.Verdict) && x.Evidence == decode.Observed && s.advertised.Time > 0:
+	case x.Verdict.IsOutside() && x.Evidence == decode.Observed && s.advertised.Time > 0:
 		return excluded(name, s.advertised, "the range came on the same connection")
 	case s.worked.Time > 0 && x.Verdict != decode.OK:
 		return excluded(name, s.worked, "the connection was served before")

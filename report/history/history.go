@@ -160,7 +160,7 @@ func (b *Book) answered(a *address, s *stream, x *decode.Exchange) {
 		at = x.Request
 	}
 	b.reply(a, x, at)
-	if forbidden(x.Verdict) && x.Evidence == decode.Borrowed {
+	if x.Verdict.IsOutside() && x.Evidence == decode.Borrowed {
 		a.contradict(x.Ranges, at)
 	}
 	a.contradict(x.Outdid, at)

@@ -255,7 +255,7 @@ func (v *view) outside(k *Suspect) bool {
 	isWeak := hasWaited(x) || k.stream.isLone || k.stream.midstream && !slices.ContainsFunc(v.adverts, func(a advert) bool {
 		return a.from.Before(x.Request) && same(a.ranges, x.Ranges)
 	})
-	return forbidden(x.Verdict) && v.holds(x) && (!isWeak || v.refusedAgain(k))
+	return x.Verdict.IsOutside() && v.holds(x) && (!isWeak || v.refusedAgain(k))
 }
 
 // holds reports whether the borrowed table of x holds for it.
@@ -374,7 +374,7 @@ func (v *view) notServed(k *Suspect) Ruling {
 	case v.inRange(x) && v.withoutSASL(k) && v.refusedAgain(k) && v.servesUnseen():
 		return Ruling{Cause: NoSASL} // those that it serves may have authenticated before the capture
 	case v.inRange(x) && x.Ranges != nil && x.Ranges.Partial:
-		return Ruling{} // the release, which may be known to refuse the version, cannot be told
+		return Ruling{} // the release, which may be known to refuse the version, cannot be determined
 	case v.inRange(x) && v.inAnswer(k) && (v.refusedAgain(k) && v.othersOpen(k) || v.isIgnored(k)):
 		r.Cause = Dropped
 	case v.isLone(k): // a restart explains it as well

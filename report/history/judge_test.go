@@ -516,24 +516,21 @@ func TestRefusalsThatAreAmbiguous(t *testing.T) {
 			c.End.By, c.Oddities = reassembly.ToBroker, &reassembly.Oddities{Missing: missing}
 		})
 	}
+	besideOthers := func(missing uint64) func(*play) {
+		return func(p *play) {
+			other := p.connect()
+			p.send(other, keyFetch, 12, answered, soon)
+			silent(p, missing)
+			p.now -= 4 * time.Second
+			p.send(other, keyFetch, 12, answered, soon)
+		}
+	}
 	for name, c := range map[string]struct {
 		play func(p *play)
 		want []Cause
 	}{
-		"ignored": {func(p *play) {
-			other := p.connect()
-			p.send(other, keyFetch, 12, answered, soon)
-			silent(p, 0)
-			p.now -= 4 * time.Second
-			p.send(other, keyFetch, 12, answered, soon)
-		}, []Cause{Dropped}},
-		"ignored, and a lost answer may have throttled the client": {func(p *play) {
-			other := p.connect()
-			p.send(other, keyFetch, 12, answered, soon)
-			silent(p, 100)
-			p.now -= 4 * time.Second
-			p.send(other, keyFetch, 12, answered, soon)
-		}, []Cause{Unexplained}},
+		"ignored": {besideOthers(0), []Cause{Dropped}},
+		"ignored, and a lost answer may have throttled the client": {besideOthers(100), []Cause{Unexplained}},
 		"the table is incomplete": {func(p *play) {
 			for range 2 {
 				s := p.connect()

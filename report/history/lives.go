@@ -82,7 +82,7 @@ func (v *view) isInnocent(e *end) bool {
 	if k == nil {
 		return !e.outstanding
 	}
-	return hasWaited(&k.Exchange) || v.isExonerated(k) && !forbidden(k.Exchange.Verdict)
+	return hasWaited(&k.Exchange) || v.isExonerated(k) && !k.Exchange.Verdict.IsOutside()
 }
 
 // changed returns the times at which the address began to advertise another table. If an earlier

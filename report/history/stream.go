@@ -248,7 +248,7 @@ func (s *stream) isRenewed() bool { return s.authenticated.Time > s.began }
 func (s *stream) offend(x *decode.Exchange) {
 	if !s.offended && x.Verdict != decode.Exempt && (endedByBroker(x) || x.Outcome == decode.Left) {
 		_, phantom := phantomMin(x)
-		s.offended = forbidden(x.Verdict) || phantom
+		s.offended = x.Verdict.IsOutside() || phantom
 	}
 }
 

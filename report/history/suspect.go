@@ -140,16 +140,11 @@ func mayWait(x *decode.Exchange) bool {
 	return x.Took < time.Duration(x.WaitMillis)*time.Millisecond
 }
 
-// forbidden reports whether a version is outside a range.
-func forbidden(v decode.Verdict) bool {
-	return v == decode.AboveMax || v == decode.BelowMin || v == decode.NotAdvertised
-}
-
 // isSuspect reports whether only the whole input can decide about x. A request outside the range
 // of its own connection is decided at once, elsewhere.
 func isSuspect(x *decode.Exchange) bool {
 	switch {
-	case forbidden(x.Verdict):
+	case x.Verdict.IsOutside():
 		return x.Evidence == decode.Borrowed && x.Outcome != decode.Answered
 	case x.Outcome == decode.Error:
 		return !x.WrongRefusal && (x.Key != keyApiVersions || x.Negotiated < 0 && !x.RetryUnseen)

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// diagnosisScenes are for causes that were told wrongly before.
+// diagnosisScenes are for causes that were reported wrongly before.
 func diagnosisScenes() []scene {
 	const again = 3 // times that a client tries
 	tries := func(try func(t *talk)) func(*stage) error {
