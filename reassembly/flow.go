@@ -96,8 +96,10 @@ type flowTable struct {
 	limits   *Limits
 	// behind has the addresses that are translated (flowTable.translate).
 	behind map[place]place
-	// marks hold the first segments with payload of recent connections, by mark.place.
+	// marks hold the first segments with payload of recent connections, by mark.place. tags are
+	// small enough for the first cache: most segments differ in them, and marks is not read.
 	marks *[maxMarks]marked
+	tags  [maxMarks]uint32
 	// challenges are SYNs on live connections. disbelieved counts discarded segments and SYNs that
 	// nothing has confirmed so far.
 	challenges  map[*flow]challenge

@@ -17,6 +17,8 @@ const (
 	postponedBytes = 128
 	// maxJudged is how many of them the next segment of their sender can prove forged.
 	maxJudged = 4
+	// maxHeader is how many bytes of a request show its header, if its client id is not long.
+	maxHeader = 64
 )
 
 // postponed are segments of one side that acknowledge bytes which were not delivered yet. Those
@@ -96,9 +98,14 @@ func (c *conn) isNoRequest(it *item) bool {
 	}
 	p := it.payload[skip:]
 	size := int64(int32(binary.BigEndian.Uint32(p)))
+	if size < wantBytes || size > maxMessage {
+		return true
+	}
 	head := clip(p[sizeBytes:], size)
-	isWhole := int64(len(head)) >= min(size, plausibleBytes)
-	return size < wantBytes || size > maxMessage || isWhole && c.w.opt.LooksLikeRequest(size, head) == No
+	if c.w.opt.LooksLikeRequest(size, head[:min(len(head), maxHeader)]) >= Likely {
+		return false // its body does not matter, and takes time
+	}
+	return int64(len(head)) >= min(size, plausibleBytes) && c.w.opt.LooksLikeRequest(size, head) == No
 }
 
 // isUnsent reports whether a segment acknowledges bytes that the capture lacks, and nothing behind

@@ -86,7 +86,13 @@ func (t *flowTable) twin(f *flow, s *capture.Segment, d Direction, clock int64) 
 	if s.Length > 0 {
 		k.sum = fingerprint(s.Payload[:min(len(s.Payload), markBytes)])
 	}
-	known := &t.marks[k.place()]
+	place := k.place()
+	known := &t.marks[place]
+	if tag := k.seq ^ k.ack ^ k.sum; t.tags[place] != tag {
+		t.tags[place] = tag
+		*known = marked{k, f, f.stream, d, s.Time}
+		return nil, d
+	}
 	m := *known
 	if m.mark == k && m.flow.alias != 0 {
 		if m.flow.isTurned {

@@ -37,7 +37,7 @@ func (b *brokers) exchange(x *decode.Exchange) {
 	switch {
 	case brokerRole(x) != "":
 		r.between++
-	case !slices.Contains(preludeKeys[:], x.Key):
+	case !isPrelude(x.Key):
 		r.fromClients++
 		if !r.use(x) {
 			b.limits.hours++
@@ -260,7 +260,7 @@ type brokerRecord struct {
 	latest            *decode.Ranges
 	streams, requests uint64
 	// between counts its requests of other brokers. fromClients counts those of clients, without
-	// preludeKeys: a controller's ApiVersions looks like a client's.
+	// their prelude: a controller's ApiVersions looks like a client's.
 	between, fromClients uint64
 	touched              uint64 // the tick at which it became the last one
 	// hours are the hours since 1970 in which clients sent it such requests, in order, at most

@@ -48,8 +48,8 @@ type targetCheck struct {
 	askers        map[asker]struct{}
 	// streams are the open connections with their clients, mostly one.
 	streams map[uint32][]*targetClient
-	// namesUsers: the requests have the names of users. before are then the latest preludeKeys of
-	// open connections: they belong to the client that sends the next request.
+	// namesUsers: the requests have the names of users. before are then the latest requests of
+	// their prelude, by connection: they belong to the client that sends the next request.
 	namesUsers bool
 	before     map[uint32]*targetClient
 	// folded counts the folded clients by verdict. tick counts the changes of last.
@@ -307,7 +307,7 @@ func (t *targetCheck) row(x *decode.Exchange, role string) *targetClient {
 		key.clientKey, key.principal = clientKey{}, ""
 	}
 	before := t.before[x.Stream]
-	if t.namesUsers && role == "" && slices.Contains(preludeKeys[:], x.Key) && (before != nil || len(t.before) < maxTargetBefore) {
+	if t.namesUsers && role == "" && isPrelude(x.Key) && (before != nil || len(t.before) < maxTargetBefore) {
 		if before == nil {
 			before = &targetClient{}
 			t.before[x.Stream] = before

@@ -100,19 +100,11 @@ var doneWithout = map[int16]string{
 	22: "franz-go 1.22 produces without idempotence then, the Java producer (idempotent by default since 3.0) does not produce",
 }
 
-// The keys of WriteTxnMarkers, and of Vote, BeginQuorumEpoch, EndQuorumEpoch, FetchSnapshot and
-// UpdateRaftVoter.
 const writeTxnMarkersKey = 27
 
-var quorumKeys = [...]int16{52, 53, 54, 59, 82}
-
-// preludeKeys are SaslHandshake, ApiVersions and SaslAuthenticate: any connection begins with them.
-var preludeKeys = [...]int16{17, 18, 36}
-
-// brokerKeys are the APIs that brokers and controllers use among themselves (Apache Kafka,
-// clients/src/main/resources/common/message: requests without the listener "broker", or only for
-// other brokers).
-var brokerKeys = [...]int16{4, 5, 6, 7, 27, 52, 53, 54, 56, 58, 59, 62, 63, 67, 70, 73, 82, 83, 84, 85, 86, 87}
+// isPrelude reports whether an API is SaslHandshake, ApiVersions or SaslAuthenticate: any
+// connection begins with them.
+func isPrelude(key int16) bool { return key == 17 || key == apiVersionsKey || key == 36 }
 
 // The roles of brokers and controllers among themselves.
 const (
@@ -135,7 +127,7 @@ var brokerIDs = []struct {
 	{"broker-", replicaFetcher, regexp.MustCompile(`^broker-[0-9]+-fetcher-[0-9]+$`), []int16{1, 2, 23}},
 	{"broker-", markerSender, regexp.MustCompile(`^broker-[0-9]+-txn-marker-sender$`), []int16{writeTxnMarkersKey}},
 	{partitionsManager, partitionsManager, regexp.MustCompile(`^AddPartitionsManager(-(client-)?[0-9]+)?$`), []int16{24}},
-	{"raft-client-", quorum, regexp.MustCompile(`^raft-client-[0-9]+$`), append([]int16{1}, quorumKeys[:]...)},
+	{"raft-client-", quorum, regexp.MustCompile(`^raft-client-[0-9]+$`), []int16{1, 52, 53, 54, 59, 82}},
 }
 
 // brokerSoftware is what brokers announce among themselves (Apache Kafka: NetworkClient).
@@ -144,27 +136,34 @@ const brokerSoftware = "apache-kafka-java"
 // brokerRole returns the purpose of a request between brokers or controllers; empty for a
 // client's. A client that has the id of a broker stays a client by its software or its API.
 func brokerRole(x *decode.Exchange) string {
-	for i := range brokerIDs {
-		id := &brokerIDs[i]
-		isOwn := x.Software.Name == "" || x.Software.Name == brokerSoftware
-		if isOwn && strings.HasPrefix(x.ClientID, id.prefix) && (slices.Contains(id.keys, x.Key) || slices.Contains(preludeKeys[:], x.Key)) &&
-			id.pattern.MatchString(x.ClientID) {
-			return id.role
+	if x.Software.Name == "" || x.Software.Name == brokerSoftware {
+		for i := range brokerIDs {
+			if id := &brokerIDs[i]; strings.HasPrefix(x.ClientID, id.prefix) && (slices.Contains(id.keys, x.Key) || isPrelude(x.Key)) &&
+				id.pattern.MatchString(x.ClientID) {
+				return id.role
+			}
 		}
 	}
-	switch {
-	case x.Key == writeTxnMarkersKey:
+	switch x.Key {
+	case writeTxnMarkersKey:
 		return markerSender
-	case slices.Contains(quorumKeys[:], x.Key):
+	case 52, 53, 54, 59, 82: // Vote, BeginQuorumEpoch, EndQuorumEpoch, FetchSnapshot, UpdateRaftVoter
 		return quorum
-	case slices.Contains(brokerKeys[:], x.Key), isNumber(x.ClientID) && isController(x.Ranges): // brokers also send CreateTopics
+	// Requests without the listener "broker", or only for other brokers (Apache Kafka,
+	// clients/src/main/resources/common/message).
+	case 4, 5, 6, 7, 56, 58, 62, 63, 67, 70, 73, 83, 84, 85, 86, 87:
 		return controller
+	}
+	if isNumber(x.ClientID) && isController(x.Ranges) {
+		return controller // brokers also send CreateTopics
 	}
 	return ""
 }
 
 // isNumber reports whether a client id is the number of a broker.
-func isNumber(id string) bool { return id != "" && strings.Trim(id, "0123456789") == "" }
+func isNumber(id string) bool {
+	return id != "" && !strings.ContainsFunc(id, func(r rune) bool { return r < '0' || r > '9' })
+}
 
 // saramaNegotiates is the first release of sarama that respects the advertised ranges. Earlier
 // releases send ApiVersions only to announce their name (https://github.com/IBM/sarama/pull/3158).
