@@ -14,7 +14,6 @@ import (
 
 	"github.com/kafkavet/kafkavet/decode"
 	"github.com/kafkavet/kafkavet/reassembly"
-	"github.com/kafkavet/kafkavet/report/history"
 	"github.com/kafkavet/kafkavet/report/model"
 )
 
@@ -32,7 +31,7 @@ const (
 // sharedConnections collects the Kafka connections that the report of another host may also
 // contain.
 type sharedConnections struct {
-	counts history.Streams[connectionCounts]
+	counts map[uint32]connectionCounts
 	// kept are the connections with the smallest ids, at most twice MaxConnections. Ids above
 	// limit were dropped. limit is zero while all are kept.
 	kept  map[connectionID]connectionCounts
@@ -63,16 +62,13 @@ func (k connectionID) compare(o connectionID) int { return bytes.Compare(k[:], o
 type connectionCounts struct{ requests, responses, checked, exempt uint64 }
 
 func newSharedConnections() sharedConnections {
-	return sharedConnections{kept: map[connectionID]connectionCounts{}}
+	return sharedConnections{counts: map[uint32]connectionCounts{}, kept: map[connectionID]connectionCounts{}}
 }
 
 func (s *sharedConnections) exchange(x *decode.Exchange) {
-	c := s.counts.Get(x.Stream)
-	if c == nil {
-		if s.counts.Len() >= maxCounted {
-			s.counts.Clear()
-		}
-		c = s.counts.Add(x.Stream)
+	c, isCounted := s.counts[x.Stream]
+	if !isCounted && len(s.counts) >= maxCounted {
+		clear(s.counts)
 	}
 	c.requests++
 	if x.Outcome == decode.Answered || x.Outcome == decode.Error {
@@ -85,15 +81,13 @@ func (s *sharedConnections) exchange(x *decode.Exchange) {
 	default:
 		c.checked++
 	}
+	s.counts[x.Stream] = c
 }
 
 // connection adds a connection that is over.
 func (s *sharedConnections) connection(c *decode.Connection) {
-	var n connectionCounts
-	if counted := s.counts.Get(c.Stream); counted != nil {
-		n = *counted
-		s.counts.Delete(c.Stream)
-	}
+	n := s.counts[c.Stream]
+	delete(s.counts, c.Stream)
 	if c.Protocol != reassembly.Kafka || !c.HasInitial {
 		return
 	}

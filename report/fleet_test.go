@@ -57,8 +57,8 @@ func TestHostsKeepTheSameConnections(t *testing.T) {
 		s.connection(connectionOf(i, 1, 9, initialOf(i, i)))
 	}
 	kept := s.finish()
-	if len(kept) != model.MaxConnections || len(s.kept) > 2*model.MaxConnections || s.counts.Len() != 0 {
-		t.Fatalf("%d connections, %d kept, %d open", len(kept), len(s.kept), s.counts.Len())
+	if len(kept) != model.MaxConnections || len(s.kept) > 2*model.MaxConnections || len(s.counts) != 0 {
+		t.Fatalf("%d connections, %d kept, %d open", len(kept), len(s.kept), len(s.counts))
 	}
 	smaller := 0
 	for i := range uint32(3*model.MaxConnections + 7) {
@@ -72,8 +72,8 @@ func TestHostsKeepTheSameConnections(t *testing.T) {
 	for i := range uint32(maxCounted + 9) {
 		s.exchange(exchangeOf(1, i, 3, 7))
 	}
-	if s.counts.Len() > maxCounted {
-		t.Errorf("%d open connections are counted", s.counts.Len())
+	if len(s.counts) > maxCounted {
+		t.Errorf("%d open connections are counted", len(s.counts))
 	}
 }
 

@@ -26,7 +26,7 @@ import (
 type Book struct {
 	addresses   map[decode.Endpoint]*address
 	lastAddress *address
-	streams     Streams[*stream]
+	streams     map[uint32]*stream
 	// past are the latest connections that are over, as a ring. spare are records for reuse.
 	past     []*stream
 	nextPast int
@@ -56,7 +56,7 @@ type Book struct {
 // the input, because there are too many.
 func New(early func(*Suspect, Ruling)) *Book {
 	return &Book{
-		addresses: map[decode.Endpoint]*address{}, clients: map[clientKey]*client{}, early: early,
+		addresses: map[decode.Endpoint]*address{}, streams: map[uint32]*stream{}, clients: map[clientKey]*client{}, early: early,
 	}
 }
 

@@ -360,8 +360,8 @@ func TestTheBookIsBounded(t *testing.T) {
 	if len(b.suspects) > maxSuspects || early == 0 || b.Limits().Suspects == 0 {
 		t.Errorf("%d suspects, %d decided early, limits %v", len(b.suspects), early, b.Limits().Hit())
 	}
-	if b.streams.Len() > maxStreams {
-		t.Errorf("%d connections", b.streams.Len())
+	if len(b.streams) > maxStreams {
+		t.Errorf("%d connections", len(b.streams))
 	}
 }
 

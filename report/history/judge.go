@@ -41,8 +41,7 @@ func (b *Book) refresh() {
 	}
 	b.views, b.viewed = map[decode.Endpoint]*view{}, b.calls
 	b.byAddress = map[decode.Endpoint][]*stream{}
-	for _, p := range b.streams.All() {
-		s := *p
+	for _, s := range b.streams {
 		b.byAddress[s.at] = append(b.byAddress[s.at], s)
 	}
 	for _, k := range b.suspects {

@@ -97,10 +97,10 @@ type stream struct {
 
 // stream returns the history of a connection. It creates it if necessary.
 func (b *Book) stream(id uint32) *stream {
-	if known := b.streams.Get(id); known != nil {
-		return *known
+	if known := b.streams[id]; known != nil {
+		return known
 	}
-	if b.streams.Len() >= maxStreams {
+	if len(b.streams) >= maxStreams {
 		b.limits.Streams++
 		b.evict()
 	}
@@ -111,20 +111,20 @@ func (b *Book) stream(id uint32) *stream {
 		s = new(stream)
 	}
 	*s = stream{id: id}
-	*b.streams.Add(id) = s
+	b.streams[id] = s
 	return s
 }
 
 // evict evicts the connections that no suspect needs.
 func (b *Book) evict() {
-	for id, p := range b.streams.All() {
-		if s := *p; !s.isNeeded {
-			b.streams.Delete(id)
+	for id, s := range b.streams {
+		if !s.isNeeded {
+			delete(b.streams, id)
 			b.spare = append(b.spare, s)
 		}
 	}
-	if b.streams.Len() >= maxStreams {
-		b.streams.Clear()
+	if len(b.streams) >= maxStreams {
+		clear(b.streams)
 	}
 	b.past = b.past[:0]
 }
@@ -140,7 +140,7 @@ func (b *Book) end(s *stream) {
 	b.past[b.nextPast] = s
 	b.nextPast = (b.nextPast + 1) % maxPast
 	if !o.isNeeded && o != s {
-		b.streams.Delete(o.id)
+		delete(b.streams, o.id)
 		b.spare = append(b.spare, o)
 	}
 }
@@ -477,10 +477,9 @@ func (b *Book) Suspected(id string, addr netip.Addr, at decode.Endpoint) bool {
 // Stage returns the API that was answered last on a connection, or Challenged. worked says that a
 // request other than prefaceKeys was answered, or a request was not served.
 func (b *Book) Stage(id uint32) (key int16, worked bool) {
-	known := b.streams.Get(id)
-	if known == nil {
+	s := b.streams[id]
+	if s == nil {
 		return 0, true
 	}
-	s := *known
 	return s.stage, s.hasWorked || s.culprit != nil
 }

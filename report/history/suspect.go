@@ -254,8 +254,8 @@ func (s *Suspect) Missing() uint64 { return s.stream.missing }
 
 // Missing returns the number of bytes that a connection lacks, as far as it is known.
 func (b *Book) Missing(stream uint32) uint64 {
-	if known := b.streams.Get(stream); known != nil {
-		return (*known).missing
+	if known := b.streams[stream]; known != nil {
+		return known.missing
 	}
 	return 0
 }
